@@ -1,0 +1,77 @@
+//! The thread between a business number and a person.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use uuid::Uuid;
+
+use super::ids::{ConversationId, MessageId, PhoneNumberId, TenantId, WaId};
+use super::message::Direction;
+use super::time::Timestamp;
+
+/// How long after a person's last message free-form messages may be sent to them.
+pub const CUSTOMER_SERVICE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A thread between one of the tenant's numbers and one person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conversation {
+    /// Derived from the number and the person.
+    pub id: ConversationId,
+    /// The owner.
+    pub tenant_id: TenantId,
+    /// The business number.
+    pub phone_number_id: PhoneNumberId,
+    /// The person.
+    pub wa_id: WaId,
+    /// The newest message, in either direction.
+    pub last_message_id: MessageId,
+    /// When that was.
+    pub last_message_at: Timestamp,
+    /// When the person last wrote.
+    pub last_inbound_at: Option<Timestamp>,
+}
+
+impl Conversation {
+    /// Until when free-form messages may be sent; `None` when the person never wrote.
+    pub fn customer_service_window_until(&self) -> Option<Timestamp> {
+        self.last_inbound_at.map(|at| at + CUSTOMER_SERVICE_WINDOW)
+    }
+}
+
+impl ConversationId {
+    /// The id of the thread between a number and a person: the same pair always gives the same id.
+    pub fn of(tenant_id: &TenantId, phone_number_id: &PhoneNumberId, wa_id: &WaId) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for part in [
+            tenant_id.as_uuid().as_bytes().as_slice(),
+            phone_number_id.as_str().as_bytes(),
+            b"/",
+            wa_id.as_str().as_bytes(),
+        ] {
+            context.update(part);
+        }
+        let hash = context.finish();
+        let bytes: [u8; 16] = hash.as_ref()[..16].try_into().expect("SHA-256 is longer than 16 bytes");
+        Self::from_uuid(Uuid::from_bytes(bytes))
+    }
+}
+
+/// Something was said in a thread: creates it, or moves its newest message forward. Applying it twice, or late, is
+/// harmless.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConversationTouch {
+    /// The thread.
+    pub id: ConversationId,
+    /// The owner.
+    pub tenant_id: TenantId,
+    /// The business number.
+    pub phone_number_id: PhoneNumberId,
+    /// The person.
+    pub wa_id: WaId,
+    /// The message.
+    pub message_id: MessageId,
+    /// When.
+    pub at: Timestamp,
+    /// Who spoke; a person's message opens the customer service window.
+    pub direction: Direction,
+}

@@ -1,0 +1,223 @@
+//! Identifiers: ours (a prefix and 26 base32 characters of a `UUIDv7`, so they sort by time) and Meta's (opaque text
+//! with the few rules that keep them safe as keys).
+
+use std::fmt;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+/// The text is not an identifier of the wanted kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid {0}")]
+pub struct InvalidId(pub &'static str);
+
+/// Crockford's alphabet: no i, l, o or u, and its order is the order of the bits.
+const BASE32: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const SUFFIX_CHARS: usize = 26;
+
+fn encode(value: u128) -> [u8; SUFFIX_CHARS] {
+    let mut out = [0; SUFFIX_CHARS];
+    for (i, slot) in out.iter_mut().enumerate() {
+        let shift = 5 * (SUFFIX_CHARS - 1 - i);
+        *slot = BASE32[usize::try_from((value >> shift) & 31).expect("five bits fit")];
+    }
+    out
+}
+
+fn decode(text: &str) -> Option<u128> {
+    // 26 characters hold 130 bits; the first may only use three of its five.
+    if text.len() != SUFFIX_CHARS || text.as_bytes()[0] > b'7' {
+        return None;
+    }
+    text.bytes().try_fold(0u128, |value, byte| {
+        let digit = BASE32.iter().position(|c| *c == byte)?;
+        Some((value << 5) | digit as u128)
+    })
+}
+
+macro_rules! own_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// The id of this kind that carries `uuid`.
+            pub const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
+            /// The 128 bits behind the text form.
+            pub const fn as_uuid(&self) -> &Uuid {
+                &self.0
+            }
+
+            /// Reads the text form; only the exact lower-case spelling this type prints is accepted.
+            pub fn parse(text: &str) -> Result<Self, InvalidId> {
+                text.strip_prefix(concat!($prefix, "_"))
+                    .and_then(decode)
+                    .map(|bits| Self(Uuid::from_u128(bits)))
+                    .ok_or(InvalidId(stringify!($name)))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let suffix = encode(self.0.as_u128());
+                f.write_str(concat!($prefix, "_"))?;
+                f.write_str(std::str::from_utf8(&suffix).expect("the alphabet is ASCII"))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+
+own_id!(
+    /// A customer of the operator; owns numbers, messages and everything below. `ten_…`
+    TenantId, "ten"
+);
+own_id!(
+    /// Our id of a message, given at acceptance, in both directions. `msg_…`, sorts by time of acceptance.
+    MessageId, "msg"
+);
+own_id!(
+    /// Our id of a thread between a business number and a person. `cnv_…`, derived from the pair.
+    ConversationId, "cnv"
+);
+own_id!(
+    /// Our id of a webhook event that is neither a message nor a status we could place. `evt_…`
+    EventId, "evt"
+);
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $valid:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Accepts the text as this kind of id, or says that it cannot be one.
+            pub fn parse(text: &str) -> Result<Self, InvalidId> {
+                let valid: fn(&str) -> bool = $valid;
+                if valid(text) { Ok(Self(text.into())) } else { Err(InvalidId(stringify!($name))) }
+            }
+
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+    };
+}
+
+text_id!(
+    /// Meta's id of a business number: 1 to 20 digits. The routing key in both directions.
+    PhoneNumberId,
+    |s| (1..=20).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_digit())
+);
+text_id!(
+    /// Meta's id of a WhatsApp Business Account (since 2026 also "Messaging Account"): 1 to 32 digits.
+    WabaId,
+    |s| (1..=32).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_digit())
+);
+text_id!(
+    /// Whom a business talks to: a phone number in digits (no `+`), a business-scoped user id, or a group id.
+    /// 1 to 256 printable ASCII characters.
+    WaId,
+    |s| (1..=256).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_graphic())
+);
+text_id!(
+    /// Meta's id of a message, known after sending. 1 to 512 printable ASCII characters; usually `wamid.…`.
+    Wamid,
+    |s| (1..=512).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_graphic())
+);
+text_id!(
+    /// The client's key for one send: 1 to 255 printable ASCII characters. Same key, same tenant, same answer.
+    IdempotencyKey,
+    |s| (1..=255).contains(&s.len()) && s.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
+);
+
+impl Wamid {
+    /// Simulated sends (tokens that start with `mock_`) are given wamids with this start.
+    pub const MOCK_PREFIX: &'static str = "wamid.mock.";
+
+    /// Whether the message never left the house.
+    pub fn is_mock(&self) -> bool {
+        self.0.starts_with(Self::MOCK_PREFIX)
+    }
+}
+
+/// A message together with its owner: no message is ever looked up without naming the tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageKey {
+    /// The owner.
+    pub tenant_id: TenantId,
+    /// The message.
+    pub message_id: MessageId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_ids_round_trip_and_sort_like_their_bits() {
+        let low = MessageId::from_uuid(Uuid::from_u128(1));
+        let high = MessageId::from_uuid(Uuid::from_u128(u128::MAX));
+        assert_eq!(low.to_string(), "msg_00000000000000000000000001");
+        assert_eq!(high.to_string(), "msg_7zzzzzzzzzzzzzzzzzzzzzzzzz");
+        assert!(low.to_string() < high.to_string());
+        for id in [low, high] {
+            assert_eq!(MessageId::parse(&id.to_string()), Ok(id));
+        }
+    }
+
+    #[test]
+    fn own_ids_refuse_everything_else() {
+        for text in [
+            "",
+            "msg_",
+            "ten_00000000000000000000000001",
+            "msg_8zzzzzzzzzzzzzzzzzzzzzzzzz",
+            "msg_0000000000000000000000000I",
+            "msg_0000000000000000000000001",
+            "MSG_00000000000000000000000001",
+        ] {
+            assert_eq!(MessageId::parse(text), Err(InvalidId("MessageId")), "{text}");
+        }
+    }
+
+    #[test]
+    fn phone_number_ids_are_digits() {
+        assert!(PhoneNumberId::parse("111111111111111").is_ok());
+        for text in ["", "12a", "1 2", "+1", "123456789012345678901", "১২৩"] {
+            assert!(PhoneNumberId::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn idempotency_keys_are_short_printable_ascii() {
+        assert!(IdempotencyKey::parse("order-1234").is_ok());
+        assert!(IdempotencyKey::parse(&"k".repeat(255)).is_ok());
+        for text in ["", "a\nb", "ключ", &"k".repeat(256)] {
+            assert!(IdempotencyKey::parse(text).is_err(), "{text}");
+        }
+    }
+}

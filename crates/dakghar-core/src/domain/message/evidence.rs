@@ -1,0 +1,175 @@
+//! What Meta tells us about a message, merged so that order, repetition and replay cannot change the result.
+//!
+//! The rule is a lattice: the final status is the one with the highest rank among all evidence. `failed` of a call
+//! that a later call has superseded is history only.
+
+use std::sync::Arc;
+
+use super::super::ids::Wamid;
+use super::super::time::Timestamp;
+use super::timeline::{SendError, TimelineEntry, TimelineEvent};
+use super::{Direction, Message, Status, WAMIDS_MAX};
+
+/// A status that Meta reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EvidenceStatus {
+    /// Left Meta's servers, or Meta's answer gave it a wamid.
+    Sent,
+    /// On the device.
+    Delivered,
+    /// Shown to the person; implies delivered.
+    Read,
+    /// First play of a voice message; counts as read.
+    Played,
+    /// Could not be delivered.
+    Failed,
+}
+
+impl EvidenceStatus {
+    /// Every status that Meta reports.
+    pub const ALL: [Self; 5] = [Self::Sent, Self::Delivered, Self::Read, Self::Played, Self::Failed];
+
+    /// Meta's name of it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Delivered => "delivered",
+            Self::Read => "read",
+            Self::Played => "played",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Reads Meta's name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+
+    /// What the message becomes if nothing stronger is known.
+    pub const fn status(self) -> Status {
+        match self {
+            Self::Sent => Status::Sent,
+            Self::Delivered => Status::Delivered,
+            Self::Read | Self::Played => Status::Read,
+            Self::Failed => Status::Failed,
+        }
+    }
+}
+
+/// One piece of evidence about one message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// What is reported.
+    pub status: EvidenceStatus,
+    /// Meta's id.
+    pub wamid: Wamid,
+    /// Which call it is about, when our own callback data came back with it.
+    pub attempt: Option<u32>,
+    /// When Meta says it happened.
+    pub reported_at: Option<Timestamp>,
+    /// Why it failed.
+    pub error: Option<SendError>,
+    /// Whether it came by webhook (and not as the late answer to a call).
+    pub by_webhook: bool,
+}
+
+/// What a piece of evidence did to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merged {
+    /// It was known already, or concerns a message that has no statuses: nothing to save.
+    Unchanged,
+    /// Noted in the history; the status stays.
+    Noted,
+    /// The status moved forward.
+    Advanced,
+}
+
+impl Message {
+    /// Merges one piece of evidence (T13). Never touches the epoch: a worker that holds it finds out when it saves.
+    pub fn merge_evidence(&mut self, now: Timestamp, evidence: &Evidence) -> Merged {
+        if self.direction == Direction::Inbound {
+            return Merged::Unchanged;
+        }
+        let attempt = evidence
+            .attempt
+            .or_else(|| (self.wamid.as_ref() == Some(&evidence.wamid)).then_some(self.attempt));
+        let wamid_is_new = self.remember_wamid(&evidence.wamid);
+        if self.has_noted(evidence, attempt) {
+            return if wamid_is_new { Merged::Noted } else { Merged::Unchanged };
+        }
+
+        if evidence.by_webhook && self.status_seen_at.is_none() {
+            self.status_seen_at = Some(now);
+        }
+        let mut entry = TimelineEntry::new(now, TimelineEvent::Status)
+            .detail(evidence.status.as_str())
+            .error(evidence.error.clone());
+        entry.attempt = attempt;
+        entry.until = evidence.reported_at;
+        self.note(entry);
+        self.updated_at = now;
+
+        let status = evidence.status.status();
+        if status.rank() <= self.status.rank() || !self.evidence_counts(evidence.status, attempt) {
+            return Merged::Noted;
+        }
+        self.status = status;
+        if evidence.status == EvidenceStatus::Failed {
+            self.error.clone_from(&evidence.error);
+        }
+        self.leave_the_send_path();
+        Merged::Advanced
+    }
+
+    /// Whether the same evidence was merged before.
+    fn has_noted(&self, evidence: &Evidence, attempt: Option<u32>) -> bool {
+        self.timeline.iter().any(|entry| {
+            entry.event == TimelineEvent::Status
+                && entry.attempt == attempt
+                && entry.detail.as_deref() == Some(evidence.status.as_str())
+        })
+    }
+
+    /// Weak evidence about a call that no longer matters is history: `failed` of a superseded call, and `sent` or
+    /// `failed` of a call before somebody sent the message again on purpose. A delivery always counts.
+    fn evidence_counts(&self, status: EvidenceStatus, attempt: Option<u32>) -> bool {
+        let superseded = attempt.is_some_and(|attempt| attempt < self.attempt) || attempt.is_none();
+        match status {
+            EvidenceStatus::Delivered | EvidenceStatus::Read | EvidenceStatus::Played => true,
+            EvidenceStatus::Failed => !superseded && !self.redriven_after(attempt),
+            EvidenceStatus::Sent => !self.redriven_after(attempt),
+        }
+    }
+
+    fn redriven_after(&self, attempt: Option<u32>) -> bool {
+        self.timeline
+            .iter()
+            .any(|entry| entry.event == TimelineEvent::Redriven && entry.attempt >= attempt.or(Some(0)))
+    }
+
+    /// Keeps the wamid; answers whether it was new.
+    pub(super) fn remember_wamid(&mut self, wamid: &Wamid) -> bool {
+        let is_new = !self.wamids.contains(wamid);
+        if self.wamid.is_none() {
+            self.wamid = Some(wamid.clone());
+        }
+        if is_new && self.wamids.len() < WAMIDS_MAX {
+            self.wamids.push(wamid.clone());
+        }
+        is_new && self.wamids.contains(wamid)
+    }
+
+    /// Whether Meta is known to have taken this message more than once.
+    pub fn is_duplicate_confirmed(&self) -> bool {
+        self.wamids.len() > 1
+    }
+}
+
+/// The details Meta gives with a failure, cut to what is worth keeping.
+pub fn clip(text: &str) -> Arc<str> {
+    const CHARS_MAX: usize = 500;
+    match text.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => text[..end].into(),
+        None => text.into(),
+    }
+}

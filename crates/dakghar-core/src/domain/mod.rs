@@ -1,0 +1,28 @@
+//! The words of the field as types, and the decisions that need no IO.
+
+pub mod conversation;
+pub mod graph_error;
+pub mod ids;
+pub mod message;
+pub mod opaque;
+pub mod pacing;
+pub mod page;
+pub mod problem;
+pub mod secret;
+pub mod send_request;
+pub mod tenant;
+pub mod time;
+pub mod webhook;
+
+pub use conversation::{Conversation, ConversationTouch};
+pub use graph_error::{GraphRefusal, RefusalClass};
+pub use ids::{
+    ConversationId, EventId, IdempotencyKey, InvalidId, MessageId, MessageKey, PhoneNumberId, TenantId, WaId, WabaId,
+    Wamid,
+};
+pub use message::{Direction, Message, Status};
+pub use problem::{ErrorCode, FieldError, Problem};
+pub use secret::Secret;
+pub use tenant::{Hold, HoldReason, PhoneNumber, Tenant};
+pub use time::Timestamp;
+pub use webhook::{EventReason, WebhookEvent};

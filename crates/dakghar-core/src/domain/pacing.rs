@@ -1,0 +1,125 @@
+//! How fast a number may send: a slot at acceptance, and a gate before each call.
+//!
+//! Both are the generic cell rate algorithm. A number has a *theoretical arrival time* (TAT): the time its next
+//! message may go. Taking a slot moves it by one interval, so a number with a million messages waiting reserves its
+//! own future and nobody else's. The gate keeps the rate when slots are no longer true, after an outage for example:
+//! a message that the gate turns away takes a new slot behind those already given.
+
+use std::time::Duration;
+
+use super::message::Priority;
+use super::time::Timestamp;
+
+/// Messages that may pass the gate in a burst, beyond the planned rate.
+pub const GATE_BURST: u32 = 5;
+
+/// The pace of one number. Times are microseconds since the epoch: at 1,000 messages a second a millisecond is too
+/// coarse a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    normal_tat_us: i64,
+    low_tat_us: i64,
+    gate_tat_us: i64,
+    paused_until_us: i64,
+}
+
+/// What the gate says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Call now.
+    Go,
+    /// Not before this time, which is reserved for the message.
+    Later(Timestamp),
+}
+
+fn interval_us(per_second: f64) -> i64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the rate has a lower bound, so the interval is small"
+    )]
+    let us = (1_000_000.0 / per_second.max(0.001)).round() as i64;
+    us.max(1)
+}
+
+const fn us(at: Timestamp) -> i64 {
+    at.as_millis() * 1000
+}
+
+/// Rounded up, so that a slot never comes early.
+const fn from_us(us: i64) -> Timestamp {
+    Timestamp::from_millis((us + 999).div_euclid(1000))
+}
+
+impl Pace {
+    /// Reserves the next slot, at `not_before` at the earliest. A high priority message takes the present one and
+    /// pushes the others back; a low one queues in its own lane.
+    pub fn reserve(&mut self, not_before: Timestamp, per_second: f64, priority: Priority) -> Timestamp {
+        let interval = interval_us(per_second);
+        let lane = match priority {
+            Priority::High => {
+                self.normal_tat_us = self.normal_tat_us.max(us(not_before)) + interval;
+                return not_before;
+            }
+            Priority::Normal => &mut self.normal_tat_us,
+            Priority::Low => &mut self.low_tat_us,
+        };
+        let slot = (*lane).max(us(not_before));
+        *lane = slot + interval;
+        from_us(slot)
+    }
+
+    /// Gives back `count` slots that turned out not to be needed.
+    pub fn refund(&mut self, count: u32, per_second: f64, priority: Priority) {
+        let back = interval_us(per_second).saturating_mul(i64::from(count));
+        match priority {
+            Priority::High | Priority::Normal => self.normal_tat_us -= back,
+            Priority::Low => self.low_tat_us -= back,
+        }
+    }
+
+    /// Asks to call now. At the planned rate with a burst of [`GATE_BURST`], whatever the slots say.
+    pub fn admit(&mut self, now: Timestamp, per_second: f64, priority: Priority) -> Admission {
+        let interval = interval_us(per_second);
+        let now_us = us(now);
+        if now_us >= self.paused_until_us && self.gate_tat_us - now_us <= interval * i64::from(GATE_BURST) {
+            self.gate_tat_us = self.gate_tat_us.max(now_us) + interval;
+            return Admission::Go;
+        }
+        let opens_at = from_us((self.gate_tat_us - interval * i64::from(GATE_BURST)).max(self.paused_until_us));
+        // A high priority message must not fall behind the number's backlog: it comes back when the gate opens.
+        let slot = if priority == Priority::High {
+            opens_at
+        } else {
+            self.reserve(opens_at, per_second, priority)
+        };
+        Admission::Later(slot.max(now + Duration::from_millis(1)))
+    }
+
+    /// Nothing goes before `until`: Meta asked the number to slow down.
+    pub fn pause_until(&mut self, until: Timestamp) {
+        for tat in [&mut self.normal_tat_us, &mut self.low_tat_us] {
+            *tat = (*tat).max(us(until));
+        }
+        self.paused_until_us = self.paused_until_us.max(us(until));
+    }
+
+    /// After the rate was raised, slots reserved at the old one must not delay new messages longer than `window`.
+    pub fn forget_beyond(&mut self, now: Timestamp, window: Duration) {
+        let limit = us(now + window);
+        for tat in [&mut self.normal_tat_us, &mut self.low_tat_us, &mut self.gate_tat_us] {
+            *tat = (*tat).min(limit);
+        }
+    }
+
+    /// Whether nothing is reserved any more, so that forgetting it changes nothing.
+    pub fn is_idle(&self, now: Timestamp) -> bool {
+        [
+            self.normal_tat_us,
+            self.low_tat_us,
+            self.gate_tat_us,
+            self.paused_until_us,
+        ]
+        .iter()
+        .all(|tat| *tat <= us(now))
+    }
+}

@@ -1,0 +1,222 @@
+//! What can go wrong for a caller: one table of stable codes, each with its HTTP status and title.
+//!
+//! The code is a promise to clients; titles and details are for people and never carry internals.
+
+use std::time::Duration;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal, $title:literal;)*) => {
+        /// A stable error code.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum ErrorCode { $($(#[$doc])* $name,)* }
+
+        impl ErrorCode {
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The code as clients see it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The HTTP status it is answered with.
+            pub const fn http_status(self) -> u16 {
+                match self { $(Self::$name => $status,)* }
+            }
+
+            /// The same for every occurrence.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The request has no body.
+    BodyRequired = "body_required", 400, "A JSON body is required";
+    /// The body is not one JSON object in UTF-8.
+    MalformedJson = "malformed_json", 400, "The body is not valid JSON";
+    /// A field is given twice.
+    DuplicateField = "duplicate_field", 400, "A field is given twice";
+    /// Objects and arrays are nested too deep.
+    TooDeep = "too_deep", 400, "The body is nested too deep";
+    /// The idempotency key is unusable, or given twice with different values.
+    InvalidIdempotencyKey = "invalid_idempotency_key", 400, "The idempotency key is not usable";
+    /// `limit` is out of range.
+    InvalidLimit = "invalid_limit", 400, "The limit is out of range";
+    /// The cursor was not given out for this list.
+    InvalidCursor = "invalid_cursor", 400, "The cursor does not belong to this list";
+    /// A filter is unknown, repeated or has an impossible value.
+    InvalidFilter = "invalid_filter", 400, "A filter is not usable";
+    /// The request line or a header cannot be understood.
+    BadRequest = "bad_request", 400, "The request cannot be understood";
+    /// No key, or one that is not valid here.
+    Unauthenticated = "unauthenticated", 401, "A valid API key is required";
+    /// The webhook signature is missing or wrong.
+    InvalidSignature = "invalid_signature", 401, "The webhook signature is missing or wrong";
+    /// The key is valid but may not do this.
+    Forbidden = "forbidden", 403, "This key may not do that";
+    /// The verify token is wrong.
+    VerificationFailed = "verification_failed", 403, "The webhook verification failed";
+    /// There is no such route.
+    NotFound = "not_found", 404, "There is nothing here";
+    /// There is no such tenant, or the caller may not know of it.
+    TenantNotFound = "tenant_not_found", 404, "There is no such tenant";
+    /// The tenant has no such number.
+    PhoneNumberNotFound = "phone_number_not_found", 404, "The tenant has no such number";
+    /// The tenant has no such message.
+    MessageNotFound = "message_not_found", 404, "The tenant has no such message";
+    /// The tenant has no such conversation.
+    ConversationNotFound = "conversation_not_found", 404, "The tenant has no such conversation";
+    /// The route exists with other methods.
+    MethodNotAllowed = "method_not_allowed", 405, "This method is not allowed here";
+    /// A tenant has this phone number id already.
+    PhoneNumberTaken = "phone_number_taken", 409, "The phone number id is registered already";
+    /// The key was used for a different message.
+    IdempotencyKeyConflict = "idempotency_key_conflict", 409, "The idempotency key was used for a different message";
+    /// The message can no longer be cancelled.
+    NotCancellable = "not_cancellable", 409, "The message can no longer be cancelled";
+    /// The message is not among the dead letters.
+    NotRedrivable = "not_redrivable", 409, "Only a dead letter can be sent again";
+    /// The message may have been delivered and the caller did not accept a second one.
+    DuplicateRiskUnconfirmed = "duplicate_risk_unconfirmed", 409, "Sending again may deliver the message twice";
+    /// The tenant has messages that are not settled.
+    TenantNotEmpty = "tenant_not_empty", 409, "The tenant has unsettled messages";
+    /// A tenant keeps one number at least.
+    LastPhoneNumber = "last_phone_number", 409, "A tenant keeps one number at least";
+    /// Somebody changed the same thing at the same time, again and again.
+    Conflict = "conflict", 409, "The resource changed at the same time";
+    /// The body is larger than the limit.
+    BodyTooLarge = "body_too_large", 413, "The body is too large";
+    /// The URI is longer than the limit.
+    UriTooLong = "uri_too_long", 414, "The URI is too long";
+    /// The body is not `application/json` in UTF-8, or is encoded.
+    UnsupportedMediaType = "unsupported_media_type", 415, "The body must be application/json in UTF-8";
+    /// A field has the wrong type.
+    InvalidField = "invalid_field", 422, "A field is not valid";
+    /// A field is not known.
+    UnknownField = "unknown_field", 422, "A field is not known";
+    /// The recipient is missing or not a phone number.
+    InvalidTo = "invalid_to", 422, "The recipient is not valid";
+    /// The message type is not usable.
+    InvalidType = "invalid_type", 422, "The message type is not valid";
+    /// The object named by the type is missing, or that of another type is present.
+    TypeMismatch = "type_mismatch", 422, "The message does not match its type";
+    /// The text is empty.
+    EmptyText = "empty_text", 422, "The text is empty";
+    /// The text is longer than 4,096 characters.
+    TextTooLong = "text_too_long", 422, "The text is too long";
+    /// The text contains characters that cannot be sent.
+    InvalidText = "invalid_text", 422, "The text contains characters that cannot be sent";
+    /// The template object is not usable.
+    InvalidTemplate = "invalid_template", 422, "The template is not valid";
+    /// The media object is not usable.
+    InvalidMedia = "invalid_media", 422, "The media is not valid";
+    /// A link is not a public https URL.
+    InvalidUrl = "invalid_url", 422, "The URL is not valid";
+    /// A link points into a private network.
+    ForbiddenUrl = "forbidden_url", 422, "The URL points to a private address";
+    /// The interactive object is not usable.
+    InvalidInteractive = "invalid_interactive", 422, "The interactive message is not valid";
+    /// The quoted message is not a wamid.
+    InvalidContext = "invalid_context", 422, "The context is not valid";
+    /// The expiry is not usable.
+    InvalidExpiresAt = "invalid_expires_at", 422, "The expiry is not valid";
+    /// The time to send is not usable.
+    InvalidSendAt = "invalid_send_at", 422, "The time to send is not valid";
+    /// The policy for unknown outcomes is not known.
+    InvalidPolicy = "invalid_policy", 422, "The policy is not known";
+    /// The metadata is larger than 2,048 bytes.
+    MetadataTooLarge = "metadata_too_large", 422, "The metadata is too large";
+    /// The metadata is nested or has an unusable key.
+    InvalidMetadata = "invalid_metadata", 422, "The metadata is not valid";
+    /// The name is not usable.
+    InvalidName = "invalid_name", 422, "The name is not valid";
+    /// The access token is not usable.
+    InvalidToken = "invalid_token", 422, "The access token is not valid";
+    /// The phone number id is not usable.
+    InvalidPhoneNumberId = "invalid_phone_number_id", 422, "The phone number id is not valid";
+    /// Headers are larger than the limit.
+    HeadersTooLarge = "headers_too_large", 431, "The headers are too large";
+    /// Too many requests are waiting to be stored.
+    Overloaded = "overloaded", 503, "Too many requests are waiting";
+    /// The store cannot be reached.
+    StoreUnavailable = "store_unavailable", 503, "The store is not available";
+    /// The process is stopping.
+    ShuttingDown = "shutting_down", 503, "The service is shutting down";
+    /// The store has no space left.
+    StoreFull = "store_full", 507, "The store is full";
+    /// A bug.
+    Internal = "internal", 500, "Something went wrong on our side";
+}
+
+/// One field that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// JSON pointer (RFC 6901) to the field: `/text/body`.
+    pub pointer: String,
+    /// What is wrong with it, for a person.
+    pub message: String,
+}
+
+/// Why a request was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {detail}", code.as_str())]
+pub struct Problem {
+    /// The stable code.
+    pub code: ErrorCode,
+    /// This occurrence, for a person; no internals, at most 64 characters of the offending value.
+    pub detail: String,
+    /// The fields that are wrong, for validation problems.
+    pub errors: Vec<FieldError>,
+    /// When trying again makes sense.
+    pub retry_after: Option<Duration>,
+}
+
+impl Problem {
+    /// A problem with this code and detail.
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// A problem with one field.
+    pub fn field(code: ErrorCode, pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        let (pointer, message) = (pointer.into(), message.into());
+        Self {
+            code,
+            detail: format!("{pointer}: {message}"),
+            errors: vec![FieldError { pointer, message }],
+            retry_after: None,
+        }
+    }
+
+    /// The same problem, with the time after which trying again makes sense.
+    #[must_use]
+    pub const fn retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn codes_are_unique_and_statuses_are_errors() {
+        let codes: BTreeSet<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(codes.len(), ErrorCode::ALL.len());
+        assert!(
+            ErrorCode::ALL
+                .iter()
+                .all(|code| (400..600).contains(&code.http_status()))
+        );
+    }
+}

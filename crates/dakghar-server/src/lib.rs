@@ -1,0 +1,1 @@
+//! How the world talks to Dakghar: the HTTP API and the send worker. Sees ports, never adapters.

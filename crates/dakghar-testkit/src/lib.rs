@@ -1,0 +1,1 @@
+//! Development only: builders, a test clock, in-memory ports, conformance suites, real servers.
