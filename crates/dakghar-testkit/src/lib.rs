@@ -1,1 +1,3 @@
-//! Development only: builders, a test clock, in-memory ports, conformance suites, real servers.
+//! For tests only: what the tests of the other crates are made of.
+
+pub mod servers;

@@ -1,0 +1,79 @@
+//! Real servers for tests: each a child process of its own, on a free port, with its data in a temporary folder.
+//!
+//! [`Mongo::start`] and [`Redis::start`] give a test a server to kill and stop. [`Mongo::shared`] and
+//! [`Redis::shared`] give it a database of its own on a server that all tests of a run share, which is what most
+//! tests want: starting a replica set takes a second, a database takes nothing. No server outlives the run, however
+//! the run ends.
+//!
+//! `scripts/install-services.sh` installs the servers. A test that needs them says so first, with
+//! [`require_services!`](crate::require_services): where they are missing it is skipped, but never in CI.
+
+mod mongo;
+mod mongo_wire;
+mod process;
+mod redis;
+mod shared;
+
+use std::path::{Path, PathBuf};
+
+pub use mongo::{Mongo, MongoSet, SharedMongo, direct_uri};
+pub use redis::{Redis, SharedRedis};
+
+/// A server that tests can start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Server {
+    /// `mongod`.
+    Mongo,
+    /// `redis-server`.
+    Redis,
+}
+
+impl Server {
+    const fn program(self) -> &'static str {
+        match self {
+            Self::Mongo => "mongod",
+            Self::Redis => "redis-server",
+        }
+    }
+
+    /// Where the program is: in `.services/bin` of the checkout, or on the `PATH`.
+    fn find(self) -> Option<PathBuf> {
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.services/bin");
+        let path = variable("PATH").unwrap_or_default();
+        std::iter::once(own)
+            .chain(std::env::split_paths(&path))
+            .map(|folder| folder.join(self.program()))
+            .find(|program| program.is_file())
+    }
+}
+
+/// Whether all of these servers are installed. Where one is missing, says so: with `CI=true` in the environment by
+/// a panic, so that nothing is skipped unnoticed, otherwise in the output of the test.
+#[expect(clippy::print_stderr, reason = "the runner shows what a test prints")]
+pub fn are_installed(servers: &[Server]) -> bool {
+    let Some(missing) = servers.iter().find(|server| server.find().is_none()) else {
+        return true;
+    };
+    let program = missing.program();
+    assert!(
+        variable("CI").is_none_or(|ci| ci != "true"),
+        "{program} is not installed: run scripts/install-services.sh"
+    );
+    eprintln!("skipped: {program} is not installed, run scripts/install-services.sh");
+    false
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Leaves the test, as passed, when one of the named servers is not installed: `require_services!(Mongo, Redis);`.
+/// In CI it fails instead.
+#[macro_export]
+macro_rules! require_services {
+    ($($server:ident),+ $(,)?) => {
+        if !$crate::servers::are_installed(&[$($crate::servers::Server::$server),+]) {
+            return;
+        }
+    };
+}

@@ -1,0 +1,263 @@
+//! MongoDB servers for tests: always replica sets, because transactions and majorities need one.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::Server;
+use super::mongo_wire::{Document, command};
+use super::process::{Kind, Process};
+use super::shared::shared_port;
+
+const REPLICA_SET: &str = "rs0";
+/// A new primary must be found quickly in tests that kill the old one.
+const ELECTION_TIMEOUT_MS: i32 = 2_000;
+const PRIMARY_SECONDS_MAX: u64 = 90;
+
+struct MongoKind {
+    arguments: Vec<String>,
+}
+
+impl MongoKind {
+    fn new(arguments: &[&str]) -> Self {
+        Self {
+            arguments: arguments.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl Kind for MongoKind {
+    const SERVER: Server = Server::Mongo;
+
+    fn arguments(&self, port: u16, folder: &Path) -> Vec<String> {
+        let mut arguments: Vec<String> = [
+            "--replSet",
+            REPLICA_SET,
+            "--bind_ip",
+            "127.0.0.1",
+            "--nounixsocket",
+            "--quiet",
+            "--wiredTigerCacheSizeGB",
+            "0.5",
+            "--oplogSize",
+            "128",
+            "--setParameter",
+            "diagnosticDataCollectionEnabled=false",
+            "--port",
+            &port.to_string(),
+            "--dbpath",
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        arguments.push(folder.display().to_string());
+        arguments.extend(self.arguments.iter().cloned());
+        arguments
+    }
+
+    async fn answering_pid(port: u16) -> Option<u32> {
+        let status = command(port, Document::default().int("serverStatus", 1)).await?;
+        u32::try_from(status.long("pid")?).ok()
+    }
+}
+
+/// One MongoDB server of one test: a replica set of one, or a member of a [`MongoSet`]. Killed when dropped.
+pub struct Mongo {
+    process: Process<MongoKind>,
+    _folder: TempDir,
+}
+
+impl Mongo {
+    /// Starts a replica set of one and waits until it can be written.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// As [`Mongo::start`], with further arguments.
+    pub async fn start_with(arguments: &[&str]) -> Self {
+        let member = Self::start_member(arguments).await;
+        initiate(&[member.port()]).await;
+        primary_of(&[member.port()]).await;
+        member
+    }
+
+    /// Starts a replica set and waits until it has a primary.
+    pub async fn start_replica_set(members: usize) -> MongoSet {
+        let mut set = Vec::with_capacity(members);
+        for _ in 0..members {
+            set.push(Self::start_member(&[]).await);
+        }
+        let set = MongoSet { members: set };
+        initiate(&set.ports()).await;
+        set.primary().await;
+        set
+    }
+
+    /// A database of its own for one test, on the server that all tests of this run share.
+    pub async fn shared() -> SharedMongo {
+        let port = shared_port(MongoKind::new(&[]), async |port| {
+            initiate(&[port]).await;
+            primary_of(&[port]).await;
+        })
+        .await;
+        SharedMongo {
+            port,
+            database: format!("test_{}", Uuid::now_v7().simple()),
+        }
+    }
+
+    async fn start_member(arguments: &[&str]) -> Self {
+        let folder = TempDir::with_prefix("dakghar-mongod-").expect("the temporary folder can be written");
+        Self {
+            process: Process::start(MongoKind::new(arguments), folder.path(), std::process::id()).await,
+            _folder: folder,
+        }
+    }
+
+    /// How drivers find it, as a replica set. A proxy in between needs [`direct_uri`] with the proxy's port.
+    pub fn uri(&self) -> String {
+        set_uri(&[self.port()])
+    }
+
+    /// The port it listens on; stays the same over restarts.
+    pub fn port(&self) -> u16 {
+        self.process.port()
+    }
+
+    /// Its present process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Kills it as `kill -9` does.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Stops it: connections stay, nothing is answered.
+    pub fn stop(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// Lets it go on after [`Mongo::stop`].
+    pub fn cont(&self) {
+        self.process.signal("CONT");
+    }
+
+    /// Kills it if it runs and starts it again on the same port and data; returns when it answers. A replica set of
+    /// one can be written shortly after: [`Mongo::writable`] waits for that.
+    pub async fn restart(&mut self) {
+        self.process.restart().await;
+    }
+
+    /// Waits until this server is a primary.
+    pub async fn writable(&self) {
+        primary_of(&[self.port()]).await;
+    }
+}
+
+impl Drop for Mongo {
+    fn drop(&mut self) {
+        self.process.kill();
+    }
+}
+
+/// A replica set of several servers.
+pub struct MongoSet {
+    /// The servers; a test may kill and restart each.
+    pub members: Vec<Mongo>,
+}
+
+impl MongoSet {
+    /// How drivers find the set.
+    pub fn uri(&self) -> String {
+        set_uri(&self.ports())
+    }
+
+    /// Waits until a member is the primary; answers its index in `members`.
+    pub async fn primary(&self) -> usize {
+        primary_of(&self.ports()).await
+    }
+
+    /// Makes the primary step down for `seconds`; another member is elected meanwhile.
+    pub async fn step_down(&self, seconds: i32) {
+        let port = self.members[self.primary().await].port();
+        let step_down = Document::default().int("replSetStepDown", seconds).bool("force", true);
+        let reply = command(port, step_down).await;
+        assert!(
+            reply.is_some_and(|reply| reply.is_ok()),
+            "the primary does not step down"
+        );
+    }
+
+    fn ports(&self) -> Vec<u16> {
+        self.members.iter().map(Mongo::port).collect()
+    }
+}
+
+/// A database of the shared MongoDB server that no other test uses.
+#[derive(Clone, Debug)]
+pub struct SharedMongo {
+    port: u16,
+    database: String,
+}
+
+impl SharedMongo {
+    /// How drivers find the server. Names no database: see [`SharedMongo::database`].
+    pub fn uri(&self) -> String {
+        set_uri(&[self.port])
+    }
+
+    /// The port of the server.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The name of the database.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+}
+
+/// The URI of one server on this port, without discovery of its replica set: what a client behind a proxy needs.
+pub fn direct_uri(port: u16) -> String {
+    format!("mongodb://127.0.0.1:{port}/?directConnection=true")
+}
+
+fn set_uri(ports: &[u16]) -> String {
+    let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+    format!("mongodb://{}/?replicaSet={REPLICA_SET}", hosts.join(","))
+}
+
+async fn initiate(ports: &[u16]) {
+    let members = ports.iter().zip(0..).map(|(port, id)| {
+        Document::default()
+            .int("_id", id)
+            .string("host", &format!("127.0.0.1:{port}"))
+    });
+    let settings = Document::default().int("electionTimeoutMillis", ELECTION_TIMEOUT_MS);
+    let config = Document::default()
+        .string("_id", REPLICA_SET)
+        .array("members", members)
+        .document("settings", settings);
+    let reply = command(ports[0], Document::default().document("replSetInitiate", config)).await;
+    assert!(
+        reply.is_some_and(|reply| reply.is_ok()),
+        "the replica set cannot be initiated"
+    );
+}
+
+/// Waits until one of these servers is the primary; answers which.
+async fn primary_of(ports: &[u16]) -> usize {
+    for _ in 0..PRIMARY_SECONDS_MAX * 50 {
+        for (index, port) in ports.iter().enumerate() {
+            let hello = command(*port, Document::default().int("hello", 1)).await;
+            if hello.is_some_and(|hello| hello.is_true("isWritablePrimary")) {
+                return index;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the replica set found no primary in {PRIMARY_SECONDS_MAX} s");
+}
