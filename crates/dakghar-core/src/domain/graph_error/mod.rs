@@ -1,10 +1,17 @@
-//! Meta's error codes as data: what each means for the message and for its number.
+//! What Meta's refusals mean for the message and for its number.
+//!
+//! The codes are data, in [`TABLE`]. The code decides, then the subcode; the HTTP status and Meta's own hint only help
+//! where the code says too little. This module never decides when or how often to try again.
+
+mod table;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::message::SendError;
 use super::message::evidence::clip;
+
+pub use table::{Row, TABLE};
 
 /// Meta answered a send with an error of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,11 +87,58 @@ pub struct Verdict {
 
 /// Looks the refusal up; a code that is not in the table is judged by Meta's hint and the HTTP status.
 pub fn classify(refusal: &GraphRefusal) -> Verdict {
-    let _ = refusal;
+    let row = TABLE.iter().find(|row| row.covers(refusal.code, refusal.subcode));
+    let verdict = row.map_or_else(|| judge_unknown(refusal), Row::verdict);
+    if verdict.class == RefusalClass::Service && is_surely_not_taken(refusal) {
+        return Verdict {
+            class: RefusalClass::Retry { after: None },
+            ..verdict
+        };
+    }
+    verdict
+}
+
+/// What a code means and what to do about it, in our words; `None` for a code that is not in the table.
+pub fn describe(code: i64) -> Option<(&'static str, &'static str)> {
+    let row = TABLE.iter().find(|row| row.covers(code, None))?;
+    Some((row.meaning, row.advice))
+}
+
+/// Meta failed, but says itself that nothing was done with the message.
+const fn is_surely_not_taken(refusal: &GraphRefusal) -> bool {
+    matches!(refusal.is_transient, Some(true)) || refusal.http_status == 503
+}
+
+fn judge_unknown(refusal: &GraphRefusal) -> Verdict {
+    let (class, advice) = match refusal.http_status {
+        _ if refusal.is_transient == Some(true) => (
+            RefusalClass::Retry { after: None },
+            "Nothing to do: Meta calls it temporary and it is tried again.",
+        ),
+        500..=599 => (
+            RefusalClass::Service,
+            "Nothing to do: Dakghar waits for a status before it decides to send again.",
+        ),
+        429 => (
+            RefusalClass::PaceNumber,
+            "Nothing to do: the number slows down and the message is tried again.",
+        ),
+        401 => (
+            RefusalClass::Token,
+            "Check the access token of the number and store a new one.",
+        ),
+        _ => (
+            RefusalClass::Fail,
+            "Read Meta's message and details, which say what was wrong.",
+        ),
+    };
     Verdict {
-        class: RefusalClass::Fail,
-        meaning: "",
-        advice: "",
+        class,
+        meaning: "Meta answered with a code that Dakghar does not know.",
+        advice,
         is_known: false,
     }
 }
+
+#[cfg(test)]
+mod tests;
