@@ -1,0 +1,72 @@
+//! Webhooks made from outside: inbound messages, single statuses, anything else.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State as Shared;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::input::{Input, Problem};
+use crate::state::State;
+use crate::webhook::{InboundMessage, StatusEvent, to_escaped_json};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InboundBody {
+    phone_number_id: String,
+    #[serde(default)]
+    from: Option<String>,
+    #[serde(default)]
+    from_user_id: Option<String>,
+    #[serde(default)]
+    profile_name: Option<String>,
+    #[serde(default)]
+    text: Option<String>,
+    #[serde(default)]
+    message: Option<Value>,
+}
+
+pub(crate) async fn inbound(
+    Shared(state): Shared<Arc<State>>,
+    Input(body): Input<InboundBody>,
+) -> Result<Response, Problem> {
+    let message = match (body.text, body.message) {
+        (Some(text), None) => json!({"type": "text", "text": {"body": text}}),
+        (None, Some(message)) => message,
+        _ => return Err(Problem::invalid("give exactly one of text and message")),
+    };
+    if body.from.is_none() && body.from_user_id.is_none() {
+        return Err(Problem::invalid("give from, from_user_id or both"));
+    }
+    let number = state.numbers.get(&body.phone_number_id);
+    let inbound = InboundMessage {
+        phone_number_id: body.phone_number_id,
+        from: body.from,
+        from_user_id: body.from_user_id,
+        profile_name: body.profile_name,
+        message,
+    };
+    let wamid = state.webhooks.receive(inbound, number, &state.wamids)?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "wamid": wamid }))).into_response())
+}
+
+pub(crate) async fn status(
+    Shared(state): Shared<Arc<State>>,
+    Input(status): Input<StatusEvent>,
+) -> Result<StatusCode, Problem> {
+    let number = state.numbers.get(&status.phone_number_id);
+    state.webhooks.report(status, number)?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Posts the given JSON, escaped as Meta does, once, and tells how it was answered.
+pub(crate) async fn raw_webhook(
+    Shared(state): Shared<Arc<State>>,
+    Input(body): Input<Value>,
+) -> Result<Response, Problem> {
+    let status = state.webhooks.post_raw(to_escaped_json(&body)).await?;
+    Ok(Json(json!({ "status": status })).into_response())
+}

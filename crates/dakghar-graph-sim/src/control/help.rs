@@ -1,0 +1,47 @@
+//! The page at `/` and the health check.
+
+use axum::Json;
+use serde_json::{Value, json};
+
+const PAGE: &str = "\
+A simulated Meta for development, tests and load.
+
+Graph API (any version v1.0 to v26.0; Authorization: Bearer <token>)
+  POST   /{version}/{phone_number_id}/messages     send a message, or mark one as read
+  GET    /{version}/{phone_number_id}?fields=      a number (or a WABA, given its id)
+  GET    /{version}/{waba_id}/phone_numbers        numbers of a WABA
+  POST   /{version}/{waba_id}/subscribed_apps      subscribe (DELETE: unsubscribe)
+
+Control API (JSON)
+  GET    /_sim/health
+  GET    /_sim/stats                               counters since the start
+  GET    /_sim/journal                             calls; ?phone_number_id= &biz_opaque= &after_seq= &limit= &counts=1
+  DELETE /_sim/journal                             forget them
+  GET    /_sim/rules                               fault rules and their hits
+  POST   /_sim/rules                               add one, or a list
+  DELETE /_sim/rules, /_sim/rules/{id}             remove all, or one
+  POST   /_sim/inbound                             {phone_number_id, from, text | message} as a signed webhook
+  POST   /_sim/status                              {phone_number_id, wamid, status, ..} as a signed webhook
+  POST   /_sim/webhook                             any JSON as a signed webhook, once
+  PUT    /_sim/webhook                             {url, app_secret}: where webhooks go (url null: nowhere)
+  GET    /_sim/statuses                            the plan of statuses
+  PUT    /_sim/statuses                            {enabled, sent_ms, delivered_ms, read_ms, duplicate_probability, shuffle, batch_max}
+  GET    /_sim/numbers                             numbers given or seen
+  PUT    /_sim/numbers                             [{phone_number_id, waba_id, display_phone_number}]
+
+A rule: {when, rate, times, fault}
+  when   {phone_number_id, to, text_contains, biz_opaque_prefix, message_type}, each optional
+  rate   \"always\" | {\"probability\": 0.1} | {\"every_nth\": 3} | {\"first\": 5}
+  fault  {\"graph_error\": {\"code\": 130429, subcode, http, is_transient, details, retry_after_seconds}}
+         \"html_bad_gateway\" | \"empty_body\" | \"bad_json\" | \"timeout_after_accept\" | {\"reset_after_body\": {\"accept\": true}}
+         \"reset_before_read\" | {\"slow\": {\"ms\": 500}} | {\"status_failed\": {\"code\": 131026}} | \"no_webhook\"
+         {\"webhook_before_response\": {\"ms\": 500}} | \"held_for_quality\"
+";
+
+pub(crate) async fn page() -> &'static str {
+    PAGE
+}
+
+pub(crate) async fn health() -> Json<Value> {
+    Json(json!({"status": "ok"}))
+}

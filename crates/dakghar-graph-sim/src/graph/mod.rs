@@ -1,0 +1,9 @@
+//! The Graph API as a client sees it: versions, tokens, errors, and the few endpoints simulated.
+
+pub(crate) mod accept;
+pub(crate) mod auth;
+pub(crate) mod codes;
+pub(crate) mod error;
+pub(crate) mod messages;
+pub(crate) mod nodes;
+pub(crate) mod version;

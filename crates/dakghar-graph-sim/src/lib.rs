@@ -1,0 +1,42 @@
+//! A simulated Meta: the Graph API's messages endpoint, signed webhooks, and faults by rule.
+//!
+//! It is the peer of the gateway in development, in tests and under load. It checks a message as Meta
+//! does, answers with Meta's envelopes, and reports `sent`, `delivered` and `read` to a webhook URL,
+//! signed over the bytes as sent and repeated until they are answered with 200.
+//!
+//! It keeps every call in a journal, so that a test can prove how often an attempt really left the
+//! gateway. Rules make it misbehave: refuse, garble, hold or reset, with or without accepting.
+//!
+//! It does not render templates, store media, know which messages a conversation window allows, or
+//! limit rates by itself: a rule does that when a test wants it.
+
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may fail where it stands"))]
+
+mod config;
+mod sim;
+mod state;
+mod stats;
+
+mod server;
+
+mod graph;
+mod validate;
+
+mod fault;
+mod journal;
+
+mod webhook;
+
+mod control;
+
+mod dice;
+mod number;
+mod wamid;
+
+pub use config::{AcceptedTokens, JournalMode, SimConfig, WebhookDelivery};
+pub use fault::{Fault, FaultRule, Match, Rate, RuleId, RuleView};
+pub use journal::{JournalEntry, JournalFilter, Outcome};
+pub use number::Number;
+pub use sim::GraphSim;
+pub use stats::StatsSnapshot;
+pub use webhook::{InboundMessage, StatusEvent, StatusKind, StatusPlan, WebhookError};

@@ -1,0 +1,42 @@
+//! Every route on one screen.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::OriginalUri;
+use axum::response::Response;
+use axum::routing::{delete, get, post, put};
+
+use crate::control::{events, help, inspect, rules, settings};
+use crate::graph::error::GraphError;
+use crate::graph::version::Version;
+use crate::graph::{messages, nodes};
+use crate::state::State;
+
+pub(super) fn router(state: Arc<State>) -> Router {
+    Router::new()
+        .route("/{version}/{id}/messages", post(messages::send))
+        .route("/{version}/{id}/phone_numbers", get(nodes::list_numbers))
+        .route(
+            "/{version}/{id}/subscribed_apps",
+            post(nodes::subscribe).delete(nodes::subscribe),
+        )
+        .route("/{version}/{id}", get(nodes::get_node))
+        .route("/", get(help::page))
+        .route("/_sim/health", get(help::health))
+        .route("/_sim/stats", get(inspect::stats))
+        .route("/_sim/journal", get(inspect::journal).delete(inspect::clear_journal))
+        .route("/_sim/rules", get(rules::list).post(rules::add).delete(rules::clear))
+        .route("/_sim/rules/{id}", delete(rules::remove))
+        .route("/_sim/inbound", post(events::inbound))
+        .route("/_sim/status", post(events::status))
+        .route("/_sim/webhook", put(settings::set_webhook).post(events::raw_webhook))
+        .route("/_sim/statuses", get(settings::statuses).put(settings::set_statuses))
+        .route("/_sim/numbers", get(settings::numbers).put(settings::set_numbers))
+        .fallback(unknown_path)
+        .with_state(state)
+}
+
+async fn unknown_path(OriginalUri(uri): OriginalUri) -> Response {
+    GraphError::unknown_path(uri.path().trim_start_matches('/')).into_response(Version::newest())
+}

@@ -1,0 +1,207 @@
+//! The handle of a running simulator.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+
+use crate::config::SimConfig;
+use crate::fault::{FaultRule, RuleId, RuleView};
+use crate::journal::{JournalEntry, JournalFilter};
+use crate::number::Number;
+use crate::server::serve;
+use crate::state::State;
+use crate::stats::StatsSnapshot;
+use crate::webhook::{InboundMessage, StatusEvent, StatusPlan, WebhookError};
+
+/// A running simulated Meta. It stops when this is dropped or [`stop`](Self::stop)ped.
+#[derive(Debug)]
+pub struct GraphSim {
+    addr: SocketAddr,
+    state: Arc<State>,
+    tasks: TaskTracker,
+}
+
+impl GraphSim {
+    /// Listens and serves until stopped.
+    ///
+    /// # Errors
+    /// The address cannot be bound, the journal file cannot be opened, or the plan of statuses is
+    /// out of its ranges.
+    pub async fn start(config: SimConfig) -> std::io::Result<Self> {
+        if let Some(flaw) = config.statuses.flaw() {
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, flaw));
+        }
+        let listener = TcpListener::bind(config.bind).await?;
+        let addr = listener.local_addr()?;
+        let state = Arc::new(State::build(config)?);
+        let tasks = TaskTracker::new();
+        tasks.spawn(serve(listener, Arc::clone(&state), tasks.clone()));
+        let webhooks = Arc::clone(&state.webhooks);
+        tasks.spawn(webhooks.run(state.shutdown.clone(), tasks.clone()));
+        Ok(Self { addr, state, tasks })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The base URL to give to a client in place of `https://graph.facebook.com`, without a slash at the end.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// Sets where webhooks go from now on; posts that wait for repetition go there too.
+    pub fn set_webhook_url(&self, url: &str) {
+        self.state.webhooks.set_url(Some(url));
+    }
+
+    /// Stops webhooks: nothing is planned any more, and what is pending is dropped when due.
+    pub fn clear_webhook_url(&self) {
+        self.state.webhooks.set_url(None);
+    }
+
+    /// Signs webhooks with this secret from now on; `None` leaves them unsigned.
+    pub fn set_app_secret(&self, app_secret: Option<&str>) {
+        self.state.webhooks.set_app_secret(app_secret);
+    }
+
+    /// Gives a number a WABA and a display number of its own.
+    pub fn set_number(&self, number: Number) {
+        self.state.numbers.put(number);
+    }
+
+    /// The calls so far, oldest first. Empty unless the mode is [`Full`](crate::JournalMode::Full).
+    pub fn journal(&self) -> Vec<JournalEntry> {
+        self.state.journal.entries(&JournalFilter::default())
+    }
+
+    /// The calls that match, oldest first.
+    pub fn journal_matching(&self, filter: &JournalFilter) -> Vec<JournalEntry> {
+        self.state.journal.entries(filter)
+    }
+
+    /// How many calls carried this `biz_opaque_callback_data`, whatever became of them. A call reset
+    /// before its body was read carries nothing.
+    pub fn calls_for(&self, biz_opaque: &str) -> usize {
+        usize::try_from(self.state.journal.tally(biz_opaque).calls).unwrap_or(usize::MAX)
+    }
+
+    /// How many messages with this `biz_opaque_callback_data` were accepted.
+    pub fn accepted_for(&self, biz_opaque: &str) -> usize {
+        usize::try_from(self.state.journal.tally(biz_opaque).accepted).unwrap_or(usize::MAX)
+    }
+
+    /// Calls by `biz_opaque_callback_data`.
+    pub fn call_counts(&self) -> BTreeMap<String, u64> {
+        let tallies = self.state.journal.tallies().into_iter();
+        tallies.map(|(key, tally)| (key, tally.calls)).collect()
+    }
+
+    /// Accepted messages by `biz_opaque_callback_data`.
+    pub fn accepted_counts(&self) -> BTreeMap<String, u64> {
+        let tallies = self.state.journal.tallies().into_iter();
+        tallies.map(|(key, tally)| (key, tally.accepted)).collect()
+    }
+
+    /// Forgets the calls and their counts.
+    pub fn clear_journal(&self) {
+        self.state.journal.clear();
+    }
+
+    /// Counters since the start.
+    pub fn stats(&self) -> StatsSnapshot {
+        self.state.snapshot()
+    }
+
+    /// Adds a rule behind the others.
+    ///
+    /// # Panics
+    /// The rule can never do what it says: a probability outside `0.0..=1.0`, every 0th call, or a
+    /// reset before the body is read that matches on the body.
+    pub fn add_rule(&self, rule: FaultRule) -> RuleId {
+        if let Some(flaw) = rule.flaw() {
+            panic!("invalid fault rule: {flaw}");
+        }
+        self.state.rules.add(rule)
+    }
+
+    /// Removes one rule; false if there is none of this id.
+    pub fn remove_rule(&self, id: RuleId) -> bool {
+        self.state.rules.remove(id)
+    }
+
+    /// Removes all rules.
+    pub fn clear_rules(&self) {
+        self.state.rules.clear();
+    }
+
+    /// The rules and what they have hit.
+    pub fn rules(&self) -> Vec<RuleView> {
+        self.state.rules.list()
+    }
+
+    /// Replaces the plan of statuses for messages accepted from now on.
+    ///
+    /// # Panics
+    /// The plan is out of its ranges.
+    pub fn set_statuses(&self, plan: StatusPlan) {
+        if let Some(flaw) = plan.flaw() {
+            panic!("invalid plan of statuses: {flaw}");
+        }
+        self.state.webhooks.set_plan(plan);
+    }
+
+    /// Plans the webhook of an inbound message and gives the message's id. It is posted as soon as
+    /// possible and repeated until answered with 200; [`idle`](Self::idle) waits for that.
+    ///
+    /// # Errors
+    /// No webhook URL is set, or the message is not one that Meta could send.
+    pub fn send_inbound(&self, inbound: InboundMessage) -> Result<String, WebhookError> {
+        let number = self.state.numbers.get(&inbound.phone_number_id);
+        self.state.webhooks.receive(inbound, number, &self.state.wamids)
+    }
+
+    /// Plans the webhook of a single status, for one that no accepted message would have.
+    ///
+    /// # Errors
+    /// No webhook URL is set.
+    pub fn send_status(&self, status: StatusEvent) -> Result<(), WebhookError> {
+        let number = self.state.numbers.get(&status.phone_number_id);
+        self.state.webhooks.report(status, number)
+    }
+
+    /// Posts these bytes as they are, signed, once, and gives the HTTP status of the answer.
+    ///
+    /// # Errors
+    /// No webhook URL is set, or no answer came.
+    pub async fn post_webhook_raw(&self, body: Vec<u8>) -> Result<u16, WebhookError> {
+        self.state.webhooks.post_raw(body).await
+    }
+
+    /// Statuses and inbound messages planned and not yet answered with 200.
+    pub fn pending_webhooks(&self) -> usize {
+        self.state.webhooks.pending()
+    }
+
+    /// Returns once no webhook is pending.
+    pub async fn idle(&self) {
+        self.state.webhooks.idle().await;
+    }
+
+    /// Drops all connections and pending webhooks, and returns when everything has ended.
+    pub async fn stop(self) {
+        self.state.shutdown.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for GraphSim {
+    fn drop(&mut self) {
+        self.state.shutdown.cancel();
+    }
+}
