@@ -196,6 +196,23 @@ impl Problem {
         }
     }
 
+    /// A problem with several fields, the most telling first; `code` is that of the first.
+    pub fn fields(code: ErrorCode, errors: Vec<FieldError>) -> Self {
+        let mut detail = errors.first().map_or_else(
+            || code.title().to_owned(),
+            |first| format!("{}: {}", first.pointer, first.message),
+        );
+        if errors.len() > 1 {
+            detail.push_str(&format!(" (and {} more)", errors.len() - 1));
+        }
+        Self {
+            code,
+            detail,
+            errors,
+            retry_after: None,
+        }
+    }
+
     /// The same problem, with the time after which trying again makes sense.
     #[must_use]
     pub const fn retry_after(mut self, after: Duration) -> Self {

@@ -36,8 +36,10 @@ pub const SLOT_TOLERANCE: Duration = Duration::from_millis(2);
 pub const STRIKES_MAX: u32 = 5;
 /// Requests to slow down in a row before a message is given up; these do not count as attempts.
 pub const PACED_REFUSALS_MAX: u32 = 20;
-/// How long a held message rests before its hold is looked at again.
+/// How long a held message rests before its hold is first looked at again.
 pub const HOLD_CHECK: Duration = Duration::from_secs(60);
+/// How long a held message rests after that.
+pub const HOLD_CHECK_MAX: Duration = Duration::from_secs(600);
 
 /// How long to wait between attempts: exponential, with full jitter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,11 +163,18 @@ pub enum DeadReason {
     OutcomeUnknown,
     /// Preparing it crashed the worker again and again.
     Poison,
+    /// The number it was to go out from does not belong to the tenant any more.
+    NumberRemoved,
 }
 
 impl DeadReason {
     /// Every reason.
-    pub const ALL: [Self; 3] = [Self::AttemptsExhausted, Self::OutcomeUnknown, Self::Poison];
+    pub const ALL: [Self; 4] = [
+        Self::AttemptsExhausted,
+        Self::OutcomeUnknown,
+        Self::Poison,
+        Self::NumberRemoved,
+    ];
 
     /// The name used in answers and in the stores.
     pub const fn as_str(self) -> &'static str {
@@ -173,6 +182,7 @@ impl DeadReason {
             Self::AttemptsExhausted => "attempts_exhausted",
             Self::OutcomeUnknown => "outcome_unknown",
             Self::Poison => "poison",
+            Self::NumberRemoved => "number_removed",
         }
     }
 
@@ -411,7 +421,9 @@ impl Message {
         self.hold_reason = Some(reason);
         self.slot_at = None;
         self.enqueued_at = None;
-        self.wake_at = self.earlier_of_expiry(Some(now + HOLD_CHECK));
+        // A pause is ended by a person, who wakes what it holds; other holds are looked at again and again.
+        let check_at = (reason != HoldReason::Paused).then(|| now + HOLD_CHECK);
+        self.wake_at = self.earlier_of_expiry(check_at);
         self.updated_at = now;
     }
 
@@ -448,6 +460,13 @@ impl Message {
         }
         self.die(now, self.unless_maybe_sent(DeadReason::Poison));
         true
+    }
+
+    /// It can never be sent: what it depends on is gone.
+    pub fn abandon(&mut self, now: Timestamp, reason: DeadReason) {
+        if matches!(self.status, Status::Queued | Status::Held) {
+            self.die(now, self.unless_maybe_sent(reason));
+        }
     }
 
     /// T18. Sends it again from the dead letters, with a fresh count of attempts and without its old expiry. The
@@ -513,7 +532,8 @@ impl Message {
         }
         if let Some(reason) = around.hold.filter(|_| !around.may_probe) {
             self.hold_reason = Some(reason);
-            self.wake_at = self.earlier_of_expiry(Some(now + HOLD_CHECK));
+            let check_at = (reason != HoldReason::Paused).then(|| now + HOLD_CHECK_MAX);
+            self.wake_at = self.earlier_of_expiry(check_at);
             return Woken::Rescheduled;
         }
         self.note(TimelineEntry::new(now, TimelineEvent::Resumed));

@@ -228,6 +228,55 @@ pub struct Lease {
 }
 
 impl Message {
+    /// A queued outbound message that says nothing yet: the start of every new one. The ids, the number and the
+    /// content must be set.
+    pub fn blank(now: Timestamp) -> Self {
+        Self {
+            id: MessageId::from_uuid(uuid::Uuid::nil()),
+            tenant_id: TenantId::from_uuid(uuid::Uuid::nil()),
+            phone_number_id: PhoneNumberId::parse("0").expect("a digit"),
+            direction: Direction::Outbound,
+            peer: None,
+            peer_id: None,
+            content: Content {
+                kind: "text".into(),
+                body: "null".into(),
+                envelope: None,
+            },
+            idempotency: None,
+            metadata: None,
+            client_opaque: None,
+            priority: Priority::Normal,
+            unknown_outcome: UnknownOutcome::Auto,
+            attempts_max: ATTEMPTS_MAX_DEFAULT,
+            expires_at: None,
+            created_at: now,
+            status: Status::Queued,
+            epoch: 0,
+            attempt: 0,
+            attempts_refunded: 0,
+            strikes: 0,
+            lease: None,
+            called_at: None,
+            maybe_sent: false,
+            grace_until: None,
+            slot_at: None,
+            drive: 0,
+            wake_at: None,
+            enqueued_at: None,
+            dead_reason: None,
+            hold_reason: None,
+            wamid: None,
+            wamids: Vec::new(),
+            error: None,
+            status_seen_at: None,
+            conversation_id: None,
+            timeline: Vec::new(),
+            updated_at: now,
+            version: 0,
+        }
+    }
+
     /// The message and its owner.
     pub const fn key(&self) -> MessageKey {
         MessageKey {

@@ -1,0 +1,191 @@
+//! Accepts a message: after the answer it is durable and will reach exactly one final state.
+//!
+//! Between slot and commit, and between commit and queue, the process may die. The first wastes a slot. The second
+//! leaves a queued message without a job, which its timer brings back. The queue is not needed for the answer.
+
+use super::commits::flatten;
+use super::{App, Ports};
+use crate::domain::message::timeline::{TimelineEntry, TimelineEvent};
+use crate::domain::message::{Direction, Idempotency, Message, Status};
+use crate::domain::send_request::SendRequest;
+use crate::domain::tenant::{HoldReason, PhoneNumber, SharedTenant};
+use crate::domain::{ErrorCode, MessageId, Problem, Timestamp};
+use crate::ports::{Accepted, QueueEntry, SlotAsk, StoreError};
+
+/// A message on its way into the store.
+pub(super) struct AcceptCommit {
+    message: Message,
+    per_second: f64,
+}
+
+/// What the caller is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptedMessage {
+    /// Our id of the message; under a repeated key, that of the first one.
+    pub message_id: MessageId,
+    /// Its present status.
+    pub status: Status,
+    /// Whether it was accepted before under the same key; nothing was sent now.
+    pub duplicate: bool,
+}
+
+impl App {
+    /// Accepts one message of the tenant.
+    pub async fn accept_message(
+        &self,
+        tenant: &SharedTenant,
+        request: SendRequest,
+    ) -> Result<AcceptedMessage, Problem> {
+        let number = tenant.number(request.from.as_ref()).ok_or_else(|| {
+            Problem::field(
+                ErrorCode::PhoneNumberNotFound,
+                "/from",
+                "the tenant has no such phone number id",
+            )
+        })?;
+        check_recipient(&request, number)?;
+        let message = self.new_message(tenant, number, request);
+        let (message_id, status) = (message.id, message.status);
+        let fingerprint = message.idempotency.as_ref().map(|idempotency| idempotency.fingerprint);
+        let commit = AcceptCommit {
+            message,
+            per_second: number.planned_per_second(),
+        };
+        match flatten(self.commits().accept.submit(commit).await)? {
+            (Accepted::Stored, entry) => {
+                if let Some(entry) = entry {
+                    self.commits().enqueue.post(entry);
+                }
+                Ok(AcceptedMessage {
+                    message_id,
+                    status,
+                    duplicate: false,
+                })
+            }
+            (
+                Accepted::Replay {
+                    message_id,
+                    status,
+                    fingerprint: first,
+                },
+                _,
+            ) if fingerprint == Some(first) => Ok(AcceptedMessage {
+                message_id,
+                status,
+                duplicate: true,
+            }),
+            (Accepted::Replay { message_id, .. }, _) => Err(Problem::new(
+                ErrorCode::IdempotencyKeyConflict,
+                format!("The key belongs to message {message_id}, whose content is different."),
+            )),
+        }
+    }
+
+    fn new_message(&self, tenant: &SharedTenant, number: &PhoneNumber, request: SendRequest) -> Message {
+        let now = self.now();
+        let mut message = Message {
+            id: self.ports().ids.message_id(),
+            tenant_id: tenant.id,
+            phone_number_id: number.phone_number_id.clone(),
+            direction: Direction::Outbound,
+            peer: Some(request.to.text),
+            peer_id: Some(request.to.id),
+            content: request.content,
+            idempotency: request.idempotency_key.map(|key| Idempotency {
+                key,
+                fingerprint: request.fingerprint,
+            }),
+            metadata: request.metadata,
+            client_opaque: request.client_opaque,
+            priority: request.priority,
+            unknown_outcome: request.unknown_outcome.unwrap_or(tenant.unknown_outcome),
+            attempts_max: self.settings().attempts_max,
+            expires_at: request.expires_at,
+            // A time to send is kept as the slot until the commit gives it one.
+            slot_at: request.send_at.filter(|send_at| *send_at > now),
+            ..Message::blank(now)
+        };
+        message.timeline.push(TimelineEntry::new(now, TimelineEvent::Accepted));
+        // A hold that only waits to be probed goes through the gate, which lets the probe pass.
+        if let Some(hold) = tenant.hold_of(number).filter(|hold| hold.reason == HoldReason::Paused) {
+            message.hold(now, hold.reason);
+        }
+        message
+    }
+}
+
+fn check_recipient(request: &SendRequest, number: &PhoneNumber) -> Result<(), Problem> {
+    let refuse = |message: &str| Err(Problem::field(ErrorCode::InvalidTo, "/to", message));
+    if request.to.has_placeholders && !number.simulated {
+        return refuse("placeholders (x) stand for digits only while the number's access token is a mock_ one");
+    }
+    let own = number.display_phone_number.as_deref().unwrap_or_default();
+    let own: String = own.chars().filter(char::is_ascii_digit).collect();
+    if !own.is_empty() && own == request.to.id.as_str() {
+        return refuse("is the number itself");
+    }
+    Ok(())
+}
+
+/// One commit: slots for all, one write, and what must be queued afterwards.
+pub(super) async fn commit(
+    ports: Ports,
+    batch: Vec<AcceptCommit>,
+) -> Vec<Result<(Accepted, Option<QueueEntry>), StoreError>> {
+    let now = ports.clock.now();
+    let window = ports.queue.window();
+    let asks: Vec<Option<SlotAsk>> = batch.iter().map(|commit| slot_ask(commit, now)).collect();
+    let wanted: Vec<SlotAsk> = asks.iter().flatten().cloned().collect();
+    // Without slots the gate keeps the pace by itself; acceptance needs only the store.
+    let mut slots = ports.pacer.reserve(&wanted).await.unwrap_or_default().into_iter();
+
+    let mut messages = Vec::with_capacity(batch.len());
+    let mut entries = Vec::with_capacity(batch.len());
+    for (commit, ask) in batch.into_iter().zip(&asks) {
+        let mut message = commit.message;
+        let slot = if ask.is_some() { slots.next() } else { message.slot_at };
+        let is_released = message.status == Status::Queued && message.schedule(now, slot.unwrap_or(now), window);
+        entries.push(is_released.then(|| queue_entry(&message)));
+        messages.push(message);
+    }
+    let answers = ports.messages.accept(messages).await;
+
+    let mut unused = Vec::new();
+    let results = answers
+        .into_iter()
+        .zip(entries)
+        .zip(asks)
+        .map(|((answer, entry), ask)| {
+            if !matches!(answer, Ok(Accepted::Stored)) {
+                unused.extend(ask);
+            }
+            answer.map(|accepted| (accepted, entry))
+        })
+        .collect();
+    if !unused.is_empty() {
+        ports.pacer.refund(&unused).await;
+    }
+    results
+}
+
+fn slot_ask(commit: &AcceptCommit, now: Timestamp) -> Option<SlotAsk> {
+    let message = &commit.message;
+    // A message for later must not reserve the number's whole time until then; the gate paces it when it is due.
+    (message.status == Status::Queued && message.slot_at.is_none()).then(|| SlotAsk {
+        phone_number_id: message.phone_number_id.clone(),
+        per_second: commit.per_second,
+        priority: message.priority,
+        not_before: now,
+    })
+}
+
+/// What the queue is told about a message: its place in time, and nothing of what it says.
+pub(super) fn queue_entry(message: &Message) -> QueueEntry {
+    QueueEntry {
+        key: message.key(),
+        phone_number_id: message.phone_number_id.clone(),
+        slot_at: message.slot_at.unwrap_or(message.created_at),
+        drive: message.drive,
+        priority: message.priority,
+    }
+}

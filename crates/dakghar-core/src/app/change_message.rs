@@ -1,0 +1,118 @@
+//! Changes a message on somebody's request: cancel it, or send a dead letter again.
+
+use super::App;
+use super::accept_message::queue_entry;
+use super::commits::flatten;
+use crate::domain::message::Message;
+use crate::domain::message::lifecycle::NotRedrivable;
+use crate::domain::{ErrorCode, MessageKey, Problem, Status, TenantId};
+use crate::ports::{Saved, SlotAsk};
+
+const STALE_ROUNDS_MAX: usize = 8;
+
+impl App {
+    /// Cancels a message before any call could deliver it. Cancelling it twice is fine.
+    pub async fn cancel_message(&self, tenant_id: &TenantId, id: &str) -> Result<Message, Problem> {
+        for _ in 0..STALE_ROUNDS_MAX {
+            let mut message = self.message(tenant_id, id).await?;
+            if message.status == Status::Cancelled {
+                return Ok(message);
+            }
+            if !message.cancel(self.now()) {
+                let detail = format!("It is {} and may have reached Meta.", message.status.as_str());
+                return Err(Problem::new(ErrorCode::NotCancellable, detail));
+            }
+            if self.save(&mut message).await? {
+                return Ok(message);
+            }
+        }
+        Err(kept_changing())
+    }
+
+    /// Sends a dead letter again.
+    pub async fn redrive_message(
+        &self,
+        tenant_id: &TenantId,
+        id: &str,
+        accept_duplicate_risk: bool,
+    ) -> Result<Message, Problem> {
+        for _ in 0..STALE_ROUNDS_MAX {
+            let mut message = self.message(tenant_id, id).await?;
+            message.redrive(self.now(), accept_duplicate_risk).map_err(|refusal| match refusal {
+                NotRedrivable::NotDead => {
+                    let detail = format!("It is {}, not dead, failed or expired.", message.status.as_str());
+                    Problem::new(ErrorCode::NotRedrivable, detail)
+                }
+                NotRedrivable::DuplicateRisk => Problem::new(
+                    ErrorCode::DuplicateRiskUnconfirmed,
+                    "Nobody knows whether it was delivered; confirm that it may arrive twice (confirmDuplicateRisk).",
+                ),
+            })?;
+            let is_released = self.give_slot(&mut message).await;
+            if self.save(&mut message).await? {
+                if is_released {
+                    self.commits().enqueue.post(queue_entry(&message));
+                }
+                tracing::info!(%tenant_id, message_id = %message.id, "dead letter sent again");
+                return Ok(message);
+            }
+        }
+        Err(kept_changing())
+    }
+
+    /// Saves through the group commit; answers whether nobody else saved in between.
+    pub(super) async fn save(&self, message: &mut Message) -> Result<bool, Problem> {
+        match flatten(self.commits().save.submit(message.clone()).await)? {
+            Saved::Done => {
+                message.version += 1;
+                Ok(true)
+            }
+            Saved::Stale => Ok(false),
+        }
+    }
+
+    /// Reserves the next slot of its number for a queued message and schedules it; answers whether it belongs into
+    /// the queue now. If the pacer cannot be reached, the gate will keep the pace.
+    pub(super) async fn give_slot(&self, message: &mut Message) -> bool {
+        let now = self.now();
+        let not_before = message.slot_at.map_or(now, |slot_at| slot_at.max(now));
+        let slot = match self.directory().find(&message.tenant_id).await {
+            Ok(Some(tenant)) => match tenant.number(Some(&message.phone_number_id)) {
+                Some(number) => {
+                    let ask = SlotAsk {
+                        phone_number_id: message.phone_number_id.clone(),
+                        per_second: number.planned_per_second(),
+                        priority: message.priority,
+                        not_before,
+                    };
+                    self.ports()
+                        .pacer
+                        .reserve(&[ask])
+                        .await
+                        .ok()
+                        .and_then(|slots| slots.first().copied())
+                }
+                None => None,
+            },
+            _ => None,
+        };
+        message.schedule(now, slot.unwrap_or(not_before), self.queue_window())
+    }
+
+    /// The message under this id, as the client wrote it.
+    pub(super) fn message_key(tenant_id: &TenantId, id: &str) -> Result<MessageKey, Problem> {
+        let message_id = crate::domain::MessageId::parse(id).map_err(|_| no_such_message())?;
+        Ok(MessageKey {
+            tenant_id: *tenant_id,
+            message_id,
+        })
+    }
+}
+
+pub(super) fn no_such_message() -> Problem {
+    Problem::new(ErrorCode::MessageNotFound, "The tenant has no message with this id.")
+}
+
+fn kept_changing() -> Problem {
+    Problem::new(ErrorCode::Conflict, "The message kept changing; please try again.")
+}

@@ -1,0 +1,139 @@
+//! The timer wheel: looks at every message whose timer has run out and does what the timer was set for.
+//!
+//! Any number of processes may run it. Every step is a save under the version that was read, so the one that comes
+//! second changes nothing.
+
+use futures_util::future::join_all;
+
+use super::App;
+use super::accept_message::queue_entry;
+use super::commits::flatten;
+use crate::domain::message::lifecycle::{RELEASE_CHECK, Surroundings, Woken};
+use crate::domain::message::{Message, UnknownOutcome};
+use crate::domain::{Problem, Status};
+use crate::ports::Saved;
+
+/// Messages looked at in one round.
+const ROUND: u32 = 500;
+/// Messages put back after the queue lost its content; the rest come back by their own timers within a minute.
+const REFILL_MAX: u32 = 50_000;
+
+impl App {
+    /// One round. Answers how many messages were looked at; when that is many, another round is due at once.
+    pub async fn reconcile(&self) -> Result<usize, Problem> {
+        let now = self.now();
+        let due = self.ports().messages.due(now, None, ROUND).await?;
+        let looked_at = due.len();
+        let mut changed = Vec::with_capacity(due.len());
+        for message in due {
+            changed.extend(self.look_at(message).await?);
+        }
+        let saves = changed.into_iter().map(|message| async move {
+            let saved = flatten(self.commits().save.submit(message.clone()).await)?;
+            if saved == Saved::Done && message.status == Status::Queued && message.enqueued_at.is_some() {
+                self.commits().enqueue.post(queue_entry(&message));
+            }
+            Ok::<(), Problem>(())
+        });
+        for result in join_all(saves).await {
+            result?;
+        }
+        Ok(looked_at)
+    }
+
+    /// What its timer was set for; answers the message if it must be saved.
+    async fn look_at(&self, mut message: Message) -> Result<Option<Message>, Problem> {
+        let now = self.now();
+        if message.status == Status::Sent {
+            // Only simulated messages keep a timer after they were sent: their statuses come from us.
+            self.report_simulated(&message).await?;
+            return Ok(None);
+        }
+        let around = self.surroundings(&message).await?;
+        let before = message.status;
+        match message.wake(now, &around, self.queue_window()) {
+            Woken::Rescheduled | Woken::Release => {}
+            Woken::NeedsSlot => {
+                self.give_slot(&mut message).await;
+            }
+            Woken::Changed => {
+                tracing::info!(
+                    message_id = %message.id,
+                    tenant_id = %message.tenant_id,
+                    attempt = message.attempt,
+                    from = before.as_str(),
+                    to = message.status.as_str(),
+                    "a message moved on by its timer"
+                );
+            }
+        }
+        Ok(Some(message))
+    }
+
+    async fn surroundings(&self, message: &Message) -> Result<Surroundings, Problem> {
+        let mut around = Surroundings {
+            hold: None,
+            may_probe: false,
+            statuses_flow: false,
+        };
+        let now = self.now();
+        match message.status {
+            Status::Held => {
+                if let Some(tenant) = self.directory().find(&message.tenant_id).await? {
+                    let number = tenant.number(Some(&message.phone_number_id));
+                    let hold = number.map_or(tenant.hold, |number| tenant.hold_of(number));
+                    around.hold = hold.map(|hold| hold.reason);
+                    around.may_probe = hold.is_some_and(|hold| hold.probe_at.is_some_and(|at| at <= now));
+                }
+            }
+            Status::InDoubt if message.unknown_outcome == UnknownOutcome::Auto => {
+                if let Some(called_at) = message.called_at {
+                    let messages = &self.ports().messages;
+                    around.statuses_flow = messages
+                        .statuses_flow(&message.tenant_id, &message.phone_number_id, called_at)
+                        .await?;
+                }
+            }
+            _ => {}
+        }
+        Ok(around)
+    }
+
+    /// Waits until the queue may have lost what it held.
+    pub async fn queue_lost(&self) {
+        self.ports().queue.lost().await;
+    }
+
+    /// Fills the queue again from the store. Repeating it is harmless: a job that is still there keeps its name.
+    pub async fn refill_queue(&self) -> Result<usize, Problem> {
+        let Some(window) = self.queue_window() else {
+            return Ok(0);
+        };
+        let until = self.now() + window + RELEASE_CHECK;
+        let queued = self
+            .ports()
+            .messages
+            .due(until, Some(Status::Queued), REFILL_MAX)
+            .await?;
+        let entries: Vec<_> = queued
+            .iter()
+            .filter(|message| message.enqueued_at.is_some())
+            .map(queue_entry)
+            .collect();
+        let mut refilled = 0;
+        for chunk in entries.chunks(500) {
+            if let Err(error) = self.ports().queue.enqueue(chunk).await {
+                tracing::warn!(%error, refilled, "the queue could not be filled again yet");
+                break;
+            }
+            refilled += chunk.len();
+        }
+        tracing::info!(refilled, "the queue was filled again from the store");
+        Ok(refilled)
+    }
+
+    /// Ends the queue's side of this process: no new jobs.
+    pub async fn close_queue(&self) {
+        self.ports().queue.close().await;
+    }
+}

@@ -1,0 +1,64 @@
+//! Removes a tenant and everything it owns.
+//!
+//! First the tenant is marked, which stops acceptance, sending and routing. Then its data is erased in portions, and
+//! last the tenant itself. If the process dies in between, the mark stays and [`App::finish_removals`] goes on.
+
+use super::App;
+use super::manage_tenant::no_such_tenant;
+use crate::domain::{ErrorCode, Problem, TenantId};
+
+/// Messages erased in one commit.
+const ERASED_AT_ONCE: u32 = 1_000;
+
+impl App {
+    /// Removes a tenant; refused while it has unsettled messages, unless forced.
+    pub async fn remove_tenant(&self, id: &TenantId, force: bool) -> Result<(), Problem> {
+        self.tenant(id).await?;
+        if !force {
+            const COUNTED_MAX: u32 = 1_000;
+            let unsettled = self.ports().messages.count_unsettled(id, COUNTED_MAX).await?;
+            if unsettled > 0 {
+                let more = if unsettled == COUNTED_MAX { " or more" } else { "" };
+                let detail = format!("{unsettled}{more} messages are not settled; wait, or force the removal.");
+                return Err(Problem::new(ErrorCode::TenantNotEmpty, detail));
+            }
+        }
+        let now = self.now();
+        self.change_tenant(id, |tenant| {
+            tenant.removed_at = Some(now);
+            Ok(())
+        })
+        .await?;
+        tracing::info!(tenant_id = %id, force, "tenant removal began");
+        self.erase_tenant(id).await
+    }
+
+    async fn erase_tenant(&self, id: &TenantId) -> Result<(), Problem> {
+        while self.ports().messages.erase(id, ERASED_AT_ONCE).await? > 0 {}
+        self.ports().tenants.remove(id).await?;
+        tracing::info!(tenant_id = %id, "tenant removed");
+        Ok(())
+    }
+
+    /// Goes on with removals that a crash interrupted. Called at start.
+    pub async fn finish_removals(&self) -> Result<(), Problem> {
+        const PAGE: u32 = 200;
+        let mut before = None;
+        loop {
+            let tenants = self.ports().tenants.list(before, PAGE).await?;
+            let Some(last) = tenants.last() else { return Ok(()) };
+            before = Some(last.id);
+            for tenant in tenants.iter().filter(|tenant| tenant.removed_at.is_some()) {
+                self.erase_tenant(&tenant.id).await?;
+            }
+        }
+    }
+
+    /// The tenant as stored, for the command line; not found when it is being removed.
+    pub async fn stored_tenant(&self, id: &TenantId) -> Result<crate::domain::Tenant, Problem> {
+        let found = self.ports().tenants.find(id).await?;
+        found
+            .filter(|tenant| tenant.removed_at.is_none())
+            .ok_or_else(no_such_tenant)
+    }
+}
