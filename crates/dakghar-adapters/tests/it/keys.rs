@@ -1,1 +1,241 @@
-//! In progress.
+//! The local vault: what it opens, and everything it must not open.
+
+use dakghar_adapters::keys::{LocalVault, generate_master_key};
+use dakghar_core::domain::ids::TenantId;
+use dakghar_core::domain::secret::Secret;
+use dakghar_core::ports::{KeyVault, VaultError};
+use uuid::Uuid;
+
+const PURPOSE: &str = "access_token/111";
+
+fn master_key(letter: char) -> Secret {
+    Secret::new(letter.to_string().repeat(32))
+}
+
+fn vault(letter: char) -> LocalVault {
+    LocalVault::new(&master_key(letter), None).unwrap()
+}
+
+fn tenant(number: u128) -> TenantId {
+    TenantId::from_uuid(Uuid::from_u128(number))
+}
+
+/// A vault, a tenant's wrapped data key, and a sealed token.
+async fn sealed_token() -> (LocalVault, Vec<u8>, Vec<u8>) {
+    let vault = vault('a');
+    let wrapped = vault.new_data_key(&tenant(1)).await.unwrap();
+    let token = Secret::new("EAAG-canary-token");
+    let sealed = vault.seal(&tenant(1), &wrapped, PURPOSE, &token).await.unwrap();
+    (vault, wrapped, sealed)
+}
+
+async fn reveal(vault: &LocalVault, number: u128, wrapped: &[u8], purpose: &str, sealed: &[u8]) -> Option<String> {
+    match vault.open(&tenant(number), wrapped, purpose, sealed).await {
+        Ok(secret) => Some(secret.reveal().to_owned()),
+        Err(VaultError::Unreadable(_)) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[tokio::test]
+async fn opens_what_it_sealed_also_after_a_restart() {
+    let (vault, wrapped, sealed) = sealed_token().await;
+    for vault in [vault, self::vault('a')] {
+        let token = reveal(&vault, 1, &wrapped, PURPOSE, &sealed).await;
+        assert_eq!(token.as_deref(), Some("EAAG-canary-token"));
+    }
+    assert!(!String::from_utf8_lossy(&sealed).contains("canary"));
+}
+
+#[tokio::test]
+async fn secrets_of_any_length_survive() {
+    let vault = vault('a');
+    let wrapped = vault.new_data_key(&tenant(1)).await.unwrap();
+    for length in [0, 1, 15, 16, 17, 300, 100_000] {
+        let secret = Secret::new("é".repeat(length));
+        let sealed = vault.seal(&tenant(1), &wrapped, PURPOSE, &secret).await.unwrap();
+        let opened = reveal(&vault, 1, &wrapped, PURPOSE, &sealed).await;
+        assert_eq!(opened.as_deref(), Some(secret.reveal()), "{length}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_opens_for_another_tenant_purpose_or_installation() {
+    let (vault, wrapped, sealed) = sealed_token().await;
+    let foreign_wrapped = vault.new_data_key(&tenant(2)).await.unwrap();
+    let second_wrapped = vault.new_data_key(&tenant(1)).await.unwrap();
+    assert_eq!(
+        reveal(&vault, 2, &wrapped, PURPOSE, &sealed).await,
+        None,
+        "another tenant"
+    );
+    assert_eq!(
+        reveal(&vault, 2, &foreign_wrapped, PURPOSE, &sealed).await,
+        None,
+        "moved to another tenant"
+    );
+    assert_eq!(
+        reveal(&vault, 1, &foreign_wrapped, PURPOSE, &sealed).await,
+        None,
+        "another tenant's key"
+    );
+    assert_eq!(
+        reveal(&vault, 1, &second_wrapped, PURPOSE, &sealed).await,
+        None,
+        "another data key"
+    );
+    assert_eq!(
+        reveal(&vault, 1, &wrapped, "access_token/112", &sealed).await,
+        None,
+        "another number"
+    );
+    assert_eq!(reveal(&vault, 1, &wrapped, "", &sealed).await, None, "no purpose");
+    assert_eq!(
+        reveal(&self::vault('b'), 1, &wrapped, PURPOSE, &sealed).await,
+        None,
+        "another master key"
+    );
+    // One kind of ciphertext in the place of the other.
+    assert_eq!(
+        reveal(&vault, 1, &sealed, PURPOSE, &sealed).await,
+        None,
+        "a secret as data key"
+    );
+    assert_eq!(
+        reveal(&vault, 1, &wrapped, PURPOSE, &wrapped).await,
+        None,
+        "a data key as secret"
+    );
+}
+
+#[tokio::test]
+async fn every_flipped_bit_and_every_truncation_is_noticed() {
+    let (vault, wrapped, sealed) = sealed_token().await;
+    for i in 0..sealed.len() {
+        assert_eq!(
+            reveal(&vault, 1, &wrapped, PURPOSE, &sealed[..i]).await,
+            None,
+            "first {i} bytes"
+        );
+        assert_eq!(
+            reveal(&vault, 1, &wrapped, PURPOSE, &sealed[i + 1..]).await,
+            None,
+            "without {i} bytes"
+        );
+    }
+    for bit in 0..sealed.len() * 8 {
+        let mut damaged = sealed.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(
+            reveal(&vault, 1, &wrapped, PURPOSE, &damaged).await,
+            None,
+            "bit {bit} of the secret"
+        );
+    }
+    for bit in 0..wrapped.len() * 8 {
+        let mut damaged = wrapped.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(
+            reveal(&vault, 1, &damaged, PURPOSE, &sealed).await,
+            None,
+            "bit {bit} of the data key"
+        );
+    }
+    let longer = [sealed.as_slice(), &[0]].concat();
+    assert_eq!(
+        reveal(&vault, 1, &wrapped, PURPOSE, &longer).await,
+        None,
+        "one byte more"
+    );
+}
+
+#[tokio::test]
+async fn garbage_of_any_length_is_unreadable() {
+    let (vault, wrapped, sealed) = sealed_token().await;
+    for length in [0, 1, 11, 12, 16, 17, 28, 29, 44, 45, 46, 77, 500] {
+        for fill in [0u8, 1, 2, 0xff] {
+            let garbage = vec![fill; length];
+            assert_eq!(
+                reveal(&vault, 1, &wrapped, PURPOSE, &garbage).await,
+                None,
+                "{length} × {fill}"
+            );
+            assert_eq!(
+                reveal(&vault, 1, &garbage, PURPOSE, &sealed).await,
+                None,
+                "{length} × {fill}"
+            );
+            assert!(
+                vault.rewrap_data_key(&tenant(1), &garbage).is_err(),
+                "{length} × {fill}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_same_secret_never_looks_the_same_twice() {
+    let (vault, wrapped, _) = sealed_token().await;
+    let token = Secret::new("same");
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..1000 {
+        let sealed = vault.seal(&tenant(1), &wrapped, PURPOSE, &token).await.unwrap();
+        assert!(seen.insert(sealed));
+    }
+    assert_ne!(
+        vault.new_data_key(&tenant(1)).await.unwrap(),
+        vault.new_data_key(&tenant(1)).await.unwrap()
+    );
+}
+
+#[tokio::test]
+async fn a_changed_master_key_opens_the_old_and_rewraps_it() {
+    let (old, wrapped, sealed) = sealed_token().await;
+    let changing = LocalVault::new(&master_key('b'), Some(&master_key('a'))).unwrap();
+    let opened = reveal(&changing, 1, &wrapped, PURPOSE, &sealed).await;
+    assert_eq!(opened.as_deref(), Some("EAAG-canary-token"));
+
+    let rewrapped = changing.rewrap_data_key(&tenant(1), &wrapped).unwrap().unwrap();
+    assert_eq!(changing.rewrap_data_key(&tenant(1), &rewrapped).unwrap(), None);
+    assert!(changing.rewrap_data_key(&tenant(2), &wrapped).is_err());
+
+    // The secret itself stays as it is; only the key around its key changed.
+    let changed = vault('b');
+    let opened = reveal(&changed, 1, &rewrapped, PURPOSE, &sealed).await;
+    assert_eq!(opened.as_deref(), Some("EAAG-canary-token"));
+    assert_eq!(reveal(&changed, 1, &wrapped, PURPOSE, &sealed).await, None);
+    assert_eq!(reveal(&old, 1, &rewrapped, PURPOSE, &sealed).await, None);
+}
+
+#[test]
+fn everything_derived_depends_on_the_master_key_alone() {
+    let [first, again, other] = ['a', 'a', 'b'].map(vault);
+    assert_eq!(first.key_check(), again.key_check());
+    assert_ne!(first.key_check(), other.key_check());
+    assert_eq!(first.opaque_secret(), again.opaque_secret());
+    assert_ne!(first.opaque_secret(), other.opaque_secret());
+    assert_ne!(first.opaque_secret(), first.cursor_secret());
+    assert_eq!(first.hash_api_key("dk_1"), again.hash_api_key("dk_1"));
+    assert_ne!(first.hash_api_key("dk_1"), other.hash_api_key("dk_1"));
+    assert_ne!(first.hash_api_key("dk_1"), first.hash_api_key("dk_2"));
+    assert_eq!(first.hash_api_key("dk_1").len(), 32);
+    assert_eq!(first.previous_key_check(), None);
+
+    let changing = LocalVault::new(&master_key('b'), Some(&master_key('a'))).unwrap();
+    assert_eq!(changing.key_check(), other.key_check());
+    assert_eq!(changing.previous_key_check(), Some(first.key_check()));
+    assert_eq!(changing.previous_hash_api_key("dk_1"), Some(first.hash_api_key("dk_1")));
+    assert_eq!(changing.previous_opaque_secret(), Some(first.opaque_secret()));
+}
+
+#[test]
+fn a_short_master_key_is_refused() {
+    let good = master_key('a');
+    for short in [Secret::new(""), Secret::new("a".repeat(31))] {
+        assert!(LocalVault::new(&short, None).is_err());
+        assert!(LocalVault::new(&good, Some(&short)).is_err());
+    }
+    let generated = generate_master_key().unwrap();
+    assert!(LocalVault::new(&generated, Some(&good)).is_ok());
+    assert_ne!(generated.reveal(), generate_master_key().unwrap().reveal());
+}
