@@ -222,6 +222,13 @@ impl FaultRule {
         self
     }
 
+    /// The same rule, spent after this many hits.
+    #[must_use]
+    pub fn times(mut self, hits: u64) -> Self {
+        self.times = Some(hits);
+        self
+    }
+
     /// Why the rule could never do what it says, if so.
     pub(crate) fn flaw(&self) -> Option<&'static str> {
         match self.rate {

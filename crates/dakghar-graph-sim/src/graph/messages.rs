@@ -46,6 +46,10 @@ pub(crate) async fn send(
         Ok(version) => version,
         Err(error) => return call.refuse(error, Version::newest()),
     };
+    if !is_object_id(call.phone_number_id()) {
+        let error = GraphError::no_such_object(call.phone_number_id());
+        return call.refuse(error, version);
+    }
     let number = state.numbers.get(call.phone_number_id());
     let (request, body) = match read(&state, &headers, body, &number, &mut call).await {
         Ok(read) => read,
@@ -107,9 +111,6 @@ async fn read(
 
 fn check_call(state: &State, number: &Number, body: Result<&Value, &serde_json::Error>) -> Result<Request, GraphError> {
     let body = body.map_err(|error| GraphError::of(100).details(format!("The body is not JSON: {error}")))?;
-    if !is_object_id(&number.phone_number_id) {
-        return Err(GraphError::no_such_object(&number.phone_number_id));
-    }
     let request = check(body, number)?;
     if matches!(request, Request::Send(_)) && state.webhooks.is_full() {
         return Err(GraphError::of(131_016).details("Too many webhooks are pending"));
