@@ -8,3 +8,4 @@ pub mod graph;
 pub mod keys;
 pub mod mongo;
 pub mod sqlite;
+pub mod system;

@@ -1,0 +1,46 @@
+//! Wakes messages whose timer has run out, and fills the queue again when it lost what it held.
+
+use std::time::Duration;
+
+use dakghar_core::app::App;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+/// The wait between two looks when there is little to do.
+const IDLE_WAIT: Duration = Duration::from_secs(1);
+/// The wait when the last look found a full round.
+const BUSY_WAIT: Duration = Duration::from_millis(20);
+/// A look that found this many is followed by another at once.
+const BUSY_AT: usize = 100;
+
+/// Runs until `stopping`.
+pub async fn run_reconciler(app: App, stopping: CancellationToken) {
+    let work = async {
+        tokio::join!(wake(&app), refill(&app));
+    };
+    stopping.run_until_cancelled(work).await;
+}
+
+async fn wake(app: &App) {
+    loop {
+        let wait = match app.reconcile().await {
+            Ok(looked_at) if looked_at >= BUSY_AT => BUSY_WAIT,
+            Ok(_) => IDLE_WAIT,
+            Err(problem) => {
+                tracing::warn!(%problem, "timers could not be looked at");
+                IDLE_WAIT
+            }
+        };
+        sleep(wait).await;
+    }
+}
+
+async fn refill(app: &App) {
+    loop {
+        app.queue_lost().await;
+        if let Err(problem) = app.refill_queue().await {
+            tracing::warn!(%problem, "the queue could not be filled again yet");
+        }
+        sleep(BUSY_WAIT).await;
+    }
+}

@@ -1,0 +1,58 @@
+//! What `serve` tells the person who started it: where it is, what to mind, and what to try next.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use crate::config::Config;
+
+/// The text for standard output.
+pub fn text(config: &Config, backend: &str, addr: SocketAddr, verify_token: &str) -> String {
+    let url = match config.public_url.as_deref() {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => format!("http://{}:{}", host_of(addr), addr.port()),
+    };
+    let mut text = format!(
+        "\nDakghar {}\n  listens on   {url}   (docs: {url}/docs)\n  backend      {backend}\n  Graph API    {} {}\n",
+        env!("CARGO_PKG_VERSION"),
+        config.graph_base_url,
+        config.api_version
+    );
+    for warning in &config.warnings {
+        let _ = writeln!(text, "  warning      {warning}");
+    }
+    let admin = if config.admin_api_key.is_some() { " \\\n  -H \"Authorization: Bearer $ADMIN_API_KEY\"" } else { "" };
+    let tenant = if config.admin_api_key.is_some() { " \\\n  -H \"Authorization: Bearer $API_KEY\"" } else { "" };
+    let _ = write!(
+        text,
+        r#"
+Next, in another terminal: register a tenant (a token that starts with mock_ is simulated),
+
+curl -X POST {url}/tenants/register{admin} \
+  -H "Content-Type: application/json" \
+  -d '{{"name":"Tenant A","phoneNumberId":"111111111111111","accessToken":"mock_token_tenant_A"}}'
+
+send a message with the tenantId from the answer,
+
+curl -X POST {url}/tenants/$TENANT_ID/send{tenant} \
+  -H "Content-Type: application/json" \
+  -d '{{"to":"+919111111111","text":"Hello from tenant A","idempotency_key":"order-1234"}}'
+
+and verify the webhook as Meta does:
+
+curl "{url}/whatsapp/webhook?hub.mode=subscribe&hub.verify_token={verify_token}&hub.challenge=1158201444"
+
+"#
+    );
+    text
+}
+
+/// An address to listen on is not always one to connect to.
+fn host_of(addr: SocketAddr) -> String {
+    match addr {
+        SocketAddr::V4(_) if addr.ip().is_unspecified() => "localhost".to_owned(),
+        SocketAddr::V6(_) if addr.ip().is_unspecified() => "localhost".to_owned(),
+        SocketAddr::V4(addr) if addr.ip().is_loopback() => "localhost".to_owned(),
+        SocketAddr::V6(addr) => format!("[{}]", addr.ip()),
+        SocketAddr::V4(addr) => addr.ip().to_string(),
+    }
+}

@@ -1,0 +1,77 @@
+//! `dakghar dead-letter …`.
+
+use clap::Subcommand;
+use dakghar_core::app::read::PageRequest;
+use dakghar_core::domain::page::PAGE_ITEMS_MAX;
+use dakghar_core::domain::{Message, TenantId};
+
+use super::output;
+use crate::config::Config;
+use crate::wiring::{Purpose, wire};
+
+/// What to do with dead letters.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List messages that ended as dead, failed or expired, newest first
+    List {
+        /// Only this tenant's.
+        #[arg(long)]
+        tenant: Option<String>,
+        /// At most this many.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Send one again
+    Redrive {
+        /// The tenant's id, ten_….
+        tenant_id: String,
+        /// The message's id, msg_….
+        message_id: String,
+        /// Accept that it may arrive twice: needed when nobody knows whether it was delivered.
+        #[arg(long)]
+        confirm_duplicate_risk: bool,
+    },
+}
+
+/// Runs one of them, beside a server or without one.
+pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
+    let app = wire(&config, Purpose::Command).await?.app;
+    let parse = |text: &str| TenantId::parse(text).map_err(|_| anyhow::anyhow!("{text} is not a tenant id (ten_…)"));
+    match command {
+        Command::List { tenant, limit } => {
+            let tenant = tenant.as_deref().map(parse).transpose()?;
+            let page = PageRequest { limit: limit.clamp(1, PAGE_ITEMS_MAX), cursor: None };
+            let found = app.dead_letters(tenant.as_ref(), &page).await?;
+            let rows: Vec<_> = found.items.iter().map(row).collect();
+            if rows.is_empty() {
+                output::line("no dead letters");
+            } else {
+                output::table(&["TENANT", "MESSAGE", "STATUS", "CODE", "REASON", "AT"], &rows);
+            }
+            if found.next_cursor.is_some() {
+                output::line("… and more; raise --limit, or read GET /dead-letters page by page");
+            }
+        }
+        Command::Redrive { tenant_id, message_id, confirm_duplicate_risk } => {
+            let tenant_id = parse(&tenant_id)?;
+            let message = app.redrive_message(&tenant_id, &message_id, confirm_duplicate_risk).await?;
+            output::line(&format!("{} is {} again", message.id, message.status.as_str()));
+        }
+    }
+    Ok(())
+}
+
+fn row(message: &Message) -> Vec<String> {
+    let error = message.error.as_ref();
+    let code = error.and_then(|error| error.code).map_or("-".to_owned(), |code| code.to_string());
+    let reason = message.dead_reason.map(|reason| reason.as_str().to_owned());
+    let reason = reason.or_else(|| error.map(|error| error.message.to_string())).unwrap_or_default();
+    vec![
+        message.tenant_id.to_string(),
+        message.id.to_string(),
+        message.status.as_str().to_owned(),
+        code,
+        reason,
+        message.updated_at.to_string(),
+    ]
+}

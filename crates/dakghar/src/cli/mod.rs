@@ -1,0 +1,128 @@
+//! The command line: one file for each command.
+
+mod dead_letter;
+mod doctor;
+mod graph_sim;
+mod output;
+mod serve;
+mod tenant;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::config::{Config, Environment};
+use crate::telemetry;
+
+/// Wrong usage or settings, as in sysexits.h.
+const EXIT_USAGE: u8 = 64;
+
+/// The open, self-hosted, multi-tenant gateway for the WhatsApp Business Cloud API.
+#[derive(Debug, Parser)]
+#[command(name = "dakghar", version, propagate_version = true, max_term_width = 100, after_long_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Settings are environment variables, or lines in .env; .env.example explains every one.
+With none of them set, `dakghar serve` keeps everything in ./data and listens on localhost only.
+
+Exit status: 0 success; 1 the command failed (standard error says why); 64 wrong usage or settings;
+130 ended by a second signal.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve everything in one process: the HTTP API, Meta's webhook and the send worker
+    ///
+    /// Uses an embedded SQLite file in DATA_DIR, or MongoDB and Redis when MONGO_URI is set. The first SIGTERM or
+    /// SIGINT finishes what is under way within 10 seconds; a second one ends at once. Nothing is lost either way.
+    Serve,
+    /// Serve the HTTP API and Meta's webhook only (needs MONGO_URI)
+    Api,
+    /// Send messages and run the timers only (needs MONGO_URI)
+    Worker,
+    /// Run a simulated Meta: the Graph API's messages endpoint, signed webhooks, faults by rule
+    GraphSim(graph_sim::Args),
+    /// Check settings, store, queue, keys, Graph version and clock, and say how to mend what is wrong
+    Doctor,
+    /// Register, list, show, pause, resume and remove tenants
+    #[command(subcommand)]
+    Tenant(tenant::Command),
+    /// List messages that were given up, and send them again
+    #[command(subcommand)]
+    DeadLetter(dead_letter::Command),
+    /// Print the completion script of a shell
+    ///
+    /// For example: dakghar completions bash > /etc/bash_completion.d/dakghar
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let is_help = !error.use_stderr();
+            let _ = error.print();
+            return if is_help { ExitCode::SUCCESS } else { ExitCode::from(EXIT_USAGE) };
+        }
+    };
+    if let Command::Completions { shell } = cli.command {
+        clap_complete::generate(shell, &mut Cli::command(), "dakghar", &mut std::io::stdout());
+        return ExitCode::SUCCESS;
+    }
+    let environment = match Environment::of_process() {
+        Ok(environment) => environment,
+        Err(problem) => return output::usage_error(&[problem]),
+    };
+    if let Err(problem) = telemetry::start(&environment) {
+        return output::usage_error(&[problem]);
+    }
+    if let Command::GraphSim(args) = &cli.command {
+        return finish(in_runtime(graph_sim::run(args)));
+    }
+    if matches!(cli.command, Command::Doctor) {
+        return in_runtime(doctor::run(&environment));
+    }
+    let config = match Config::load(&environment) {
+        Ok(config) => config,
+        Err(problems) => return output::usage_error(&problems),
+    };
+    finish(match cli.command {
+        Command::Serve => in_runtime(serve::run(config, serve::Parts { api: true, worker: true })),
+        Command::Api => in_runtime(serve::run(config, serve::Parts { api: true, worker: false })),
+        Command::Worker => in_runtime(serve::run(config, serve::Parts { api: false, worker: true })),
+        Command::Tenant(command) => in_runtime(tenant::run(config, command)),
+        Command::DeadLetter(command) => in_runtime(dead_letter::run(config, command)),
+        Command::GraphSim(_) | Command::Doctor | Command::Completions { .. } => unreachable!("handled above"),
+    })
+}
+
+fn in_runtime<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("the runtime starts").block_on(future)
+}
+
+fn finish(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,45 @@
+//! What commands print: results on standard output, trouble on standard error.
+
+use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+use std::process::ExitCode;
+
+use super::EXIT_USAGE;
+
+/// Prints a line. A closed pipe is not an error: the reader has seen enough.
+pub fn line(text: &str) {
+    let _ = writeln!(stdout(), "{text}");
+}
+
+/// Prints what went wrong.
+pub fn error(text: &str) {
+    let start = if stderr().is_terminal() { "\x1b[31merror:\x1b[0m" } else { "error:" };
+    let _ = writeln!(stderr(), "{start} {text}");
+}
+
+/// Prints everything that is wrong with the settings.
+pub fn usage_error(problems: &[String]) -> ExitCode {
+    for problem in problems {
+        error(problem);
+    }
+    let _ = writeln!(stderr(), "The settings are explained in .env.example; `dakghar doctor` checks them all.");
+    ExitCode::from(EXIT_USAGE)
+}
+
+/// Prints rows under headings, in columns as wide as they need.
+pub fn table(headings: &[&str], rows: &[Vec<String>]) {
+    let mut widths: Vec<usize> = headings.iter().map(|heading| heading.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let print = |cells: &[String]| {
+        let padded: Vec<String> =
+            cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        line(padded.join("  ").trim_end());
+    };
+    print(&headings.iter().map(|heading| (*heading).to_owned()).collect::<Vec<_>>());
+    for row in rows {
+        print(row);
+    }
+}

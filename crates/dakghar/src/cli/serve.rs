@@ -1,0 +1,75 @@
+//! `dakghar serve`, `dakghar api` and `dakghar worker`.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, bail};
+use dakghar_server::http::{self, HttpConfig};
+use dakghar_server::worker::{self, WorkerConfig};
+use tokio::net::TcpListener;
+
+use super::output;
+use crate::banner;
+use crate::config::Config;
+use crate::lifecycle::Lifecycle;
+use crate::wiring::{Purpose, Wired, wire};
+
+/// Which halves this process runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts {
+    /// The HTTP API and Meta's webhook.
+    pub api: bool,
+    /// The send worker and the timers.
+    pub worker: bool,
+}
+
+/// Runs until a signal.
+pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
+    if !(parts.api && parts.worker) && !config.is_distributed() {
+        bail!("separate processes need a shared store: set MONGO_URI, or use `dakghar serve`");
+    }
+    let lifecycle = Lifecycle::start()?;
+    // The port first: a start that fails for it must not have touched the store.
+    let addr = SocketAddr::new(config.bind_addr, config.port);
+    let listener = if parts.api || config.is_distributed() { Some(listen(addr, parts).await?) } else { None };
+    let Wired { app, verify_token, backend } = wire(&config, Purpose::Server { sends: parts.worker }).await?;
+    app.finish_removals().await?;
+    if parts.worker {
+        let settings = WorkerConfig { calls_max: config.worker_concurrency as usize };
+        worker::start(&app, settings, &lifecycle.tasks, &lifecycle.stopping);
+    }
+    if let Some(listener) = listener {
+        let addr = listener.local_addr()?;
+        let settings = HttpConfig {
+            admin_api_key: config.admin_api_key.clone(),
+            production: config.is_production,
+            ..HttpConfig::default()
+        };
+        let router = if parts.api { http::router(app.clone(), settings.clone()) } else { http::health_router(app.clone(), settings.clone()) };
+        if parts.api {
+            output::line(&banner::text(&config, &backend, addr, verify_token.reveal()));
+        }
+        tracing::info!(%addr, backend, api = parts.api, worker = parts.worker, "ready");
+        lifecycle.tasks.spawn(http::serve(listener, router, lifecycle.stopping.clone(), settings));
+    }
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let stopping = lifecycle.stopping.clone();
+    let closing = app.clone();
+    lifecycle.tasks.spawn(async move {
+        stopping.cancelled().await;
+        closing.close_queue().await;
+    });
+    drop(app);
+    lifecycle.run_to_end().await;
+    Ok(())
+}
+
+/// A worker answers health checks only; where its port is taken (by the API on the same machine), it takes a free one.
+async fn listen(addr: SocketAddr, parts: Parts) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind(addr).await {
+        Ok(listener) => Ok(listener),
+        Err(_) if !parts.api => Ok(TcpListener::bind(SocketAddr::new(addr.ip(), 0)).await?),
+        Err(error) => Err(error).with_context(|| format!("cannot listen on {addr} (BIND_ADDR, PORT)")),
+    }
+}

@@ -1,0 +1,173 @@
+//! `dakghar tenant …`: the same use cases as the HTTP API, for the operator's shell.
+
+use clap::Subcommand;
+use dakghar_core::app::App;
+use dakghar_core::app::read::PageRequest;
+use dakghar_core::app::register_tenant::{NewPhoneNumber, NewTenant};
+use dakghar_core::domain::page::PAGE_ITEMS_MAX;
+use dakghar_core::domain::{Secret, Tenant, TenantId};
+use serde_json::json;
+
+use super::output;
+use crate::config::Config;
+use crate::wiring::{Purpose, wire};
+
+/// What to do with tenants.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Register a tenant with its first number; prints its API key, which is shown only once
+    Add {
+        /// What people call it.
+        name: String,
+        /// Meta's id of the number.
+        #[arg(long)]
+        phone_number_id: String,
+        /// The access token. Better from the environment than on the command line, where others can see it.
+        #[arg(long, env = "ACCESS_TOKEN", hide_env_values = true)]
+        access_token: String,
+        /// Meta's id of the account.
+        #[arg(long)]
+        waba_id: Option<String>,
+        /// The number as people write it.
+        #[arg(long)]
+        display_phone_number: Option<String>,
+        /// Meta's limit for the number in messages a second.
+        #[arg(long)]
+        messages_per_second: Option<u32>,
+    },
+    /// List all tenants
+    List {
+        /// Print JSON, one tenant a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one tenant with its numbers
+    Show {
+        /// The tenant's id, ten_….
+        tenant_id: String,
+    },
+    /// Stop sending for a tenant, or for one of its numbers; accepting and receiving go on
+    Pause {
+        /// The tenant's id.
+        tenant_id: String,
+        /// Only this number.
+        #[arg(long)]
+        phone_number_id: Option<String>,
+    },
+    /// Send again: ends every hold, whatever its reason
+    Resume {
+        /// The tenant's id.
+        tenant_id: String,
+        /// Only this number.
+        #[arg(long)]
+        phone_number_id: Option<String>,
+    },
+    /// Remove a tenant and erase all its data
+    Remove {
+        /// The tenant's id.
+        tenant_id: String,
+        /// Even while messages are not settled.
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+/// Runs one of them, beside a server or without one.
+pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
+    let app = wire(&config, Purpose::Command).await?.app;
+    match command {
+        Command::Add { name, phone_number_id, access_token, waba_id, display_phone_number, messages_per_second } => {
+            let number = NewPhoneNumber {
+                phone_number_id,
+                access_token: Some(Secret::new(access_token)),
+                waba_id,
+                display_phone_number,
+                messages_per_second,
+            };
+            let new = NewTenant { name, callback_url: None, unknown_outcome: None, number };
+            let registered = app.register_tenant(new).await?;
+            output::line(&format!("tenantId  {}", registered.tenant.id));
+            output::line(&format!("apiKey    {}   (shown only now)", registered.api_key.reveal()));
+        }
+        Command::List { json } => list(&app, json).await?,
+        Command::Show { tenant_id } => {
+            let tenant = app.stored_tenant(&parse(&tenant_id)?).await?;
+            output::line(&serde_json::to_string_pretty(&describe(&tenant))?);
+        }
+        Command::Pause { tenant_id, phone_number_id } => {
+            app.pause(&parse(&tenant_id)?, phone_number_id.as_deref()).await?;
+            output::line("paused: within a second nothing more is sent");
+        }
+        Command::Resume { tenant_id, phone_number_id } => {
+            app.resume(&parse(&tenant_id)?, phone_number_id.as_deref()).await?;
+            output::line("resumed");
+        }
+        Command::Remove { tenant_id, force } => {
+            app.remove_tenant(&parse(&tenant_id)?, force).await?;
+            output::line("removed");
+        }
+    }
+    Ok(())
+}
+
+fn parse(text: &str) -> anyhow::Result<TenantId> {
+    TenantId::parse(text).map_err(|_| anyhow::anyhow!("{text} is not a tenant id (ten_…); see `dakghar tenant list`"))
+}
+
+async fn list(app: &App, is_json: bool) -> anyhow::Result<()> {
+    let mut page = PageRequest { limit: PAGE_ITEMS_MAX, cursor: None };
+    let mut rows = Vec::new();
+    loop {
+        let found = app.tenants(&page).await?;
+        for tenant in &found.items {
+            if is_json {
+                output::line(&describe(tenant).to_string());
+            } else {
+                rows.push(row(tenant));
+            }
+        }
+        page.cursor = found.next_cursor;
+        if page.cursor.is_none() {
+            break;
+        }
+    }
+    if rows.is_empty() && !is_json {
+        output::line("no tenants yet; register one with `dakghar tenant add`");
+    } else if !is_json {
+        output::table(&["TENANT", "NAME", "NUMBERS", "HOLD", "SINCE"], &rows);
+    }
+    Ok(())
+}
+
+fn row(tenant: &Tenant) -> Vec<String> {
+    let numbers: Vec<&str> = tenant.phone_numbers.iter().map(|number| number.phone_number_id.as_str()).collect();
+    let hold = tenant.hold.map_or("-", |hold| hold.reason.as_str());
+    vec![tenant.id.to_string(), tenant.name.clone(), numbers.join(","), hold.to_owned(), tenant.created_at.to_string()]
+}
+
+fn describe(tenant: &Tenant) -> serde_json::Value {
+    let numbers: Vec<_> = tenant
+        .phone_numbers
+        .iter()
+        .map(|number| {
+            json!({
+                "phoneNumberId": number.phone_number_id.as_str(),
+                "wabaId": number.waba_id.as_ref().map(|id| id.as_str().to_owned()),
+                "displayPhoneNumber": number.display_phone_number,
+                "messagesPerSecond": number.messages_per_second,
+                "simulated": number.simulated,
+                "hold": number.hold.map(|hold| hold.reason.as_str()),
+            })
+        })
+        .collect();
+    json!({
+        "tenantId": tenant.id.to_string(),
+        "name": tenant.name,
+        "callbackUrl": tenant.callback_url,
+        "hold": tenant.hold.map(|hold| hold.reason.as_str()),
+        "unknownOutcome": tenant.unknown_outcome.as_str(),
+        "phoneNumbers": numbers,
+        "createdAt": tenant.created_at.to_string(),
+        "updatedAt": tenant.updated_at.to_string(),
+    })
+}

@@ -1,0 +1,70 @@
+//! Where settings come from: the environment first, then `.env`, and files named by `NAME_FILE` for secrets.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::variables::Variable;
+
+/// The settings as text, from the environment and `.env`.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    values: BTreeMap<String, String>,
+}
+
+impl Environment {
+    /// The process's environment, completed by `.env` in the working folder if there is one.
+    pub fn of_process() -> Result<Self, String> {
+        let mut values: BTreeMap<String, String> = BTreeMap::new();
+        let file = Path::new(".env");
+        if file.exists() {
+            for pair in dotenvy::from_path_iter(file).map_err(|error| format!(".env: {error}"))? {
+                let (name, value) = pair.map_err(|error| format!(".env: {error}"))?;
+                values.insert(name, value);
+            }
+        }
+        #[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
+        let process = std::env::vars_os();
+        for (name, value) in process {
+            if let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) {
+                values.insert(name, value);
+            }
+        }
+        Ok(Self { values })
+    }
+
+    /// An environment with exactly these values, for tests.
+    #[cfg(test)]
+    pub fn of<const N: usize>(values: [(&str, &str); N]) -> Self {
+        Self { values: values.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect() }
+    }
+
+    /// The text of a setting: its own, that of the file that `NAME_FILE` names, or the default. Empty counts as not
+    /// set.
+    pub fn get(&self, variable: &Variable) -> Result<Option<String>, String> {
+        let own = self.values.get(variable.name).filter(|value| !value.is_empty());
+        let file = self.values.get(&format!("{}_FILE", variable.name)).filter(|_| variable.is_secret());
+        match (own, file) {
+            (Some(_), Some(_)) => Err(format!("{0} and {0}_FILE are both set; keep one", variable.name)),
+            (Some(value), None) => Ok(Some(value.clone())),
+            (None, Some(path)) => match std::fs::read_to_string(path) {
+                Ok(text) => Ok(Some(text.trim_end_matches(['\n', '\r']).to_owned())),
+                Err(error) => Err(format!("{}_FILE: {path}: {error}", variable.name)),
+            },
+            (None, None) if variable.default.is_empty() => Ok(None),
+            (None, None) => Ok(Some(variable.default.to_owned())),
+        }
+    }
+
+    /// Whether tests should rewrite the generated files that they compare.
+    #[cfg(test)]
+    pub fn is_updating_golden(&self) -> bool {
+        self.values.contains_key("UPDATE_GOLDEN")
+    }
+
+    /// Whether somebody set it.
+    pub fn is_set(&self, variable: &Variable) -> bool {
+        [variable.name.to_owned(), format!("{}_FILE", variable.name)]
+            .iter()
+            .any(|name| self.values.get(name).is_some_and(|value| !value.is_empty()))
+    }
+}

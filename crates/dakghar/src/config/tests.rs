@@ -1,0 +1,82 @@
+use super::*;
+
+const LONG: &str = "0123456789abcdef0123456789abcdef";
+
+fn problems<const N: usize>(values: [(&str, &str); N]) -> Vec<String> {
+    Config::load(&Environment::of(values)).err().unwrap_or_default()
+}
+
+#[test]
+fn an_empty_environment_is_the_embedded_backend_on_loopback() {
+    let config = Config::load(&Environment::default()).expect("defaults are valid");
+    assert!(!config.is_distributed());
+    assert!(config.bind_addr.is_loopback());
+    assert_eq!((config.port, config.api_version.as_str()), (3000, "v25.0"));
+    assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
+}
+
+#[test]
+fn production_lists_everything_that_is_missing_at_once() {
+    let problems = problems([("APP_ENV", "production"), ("PORT", "x")]);
+    for name in ["ADMIN_API_KEY", "APP_SECRET", "VERIFY_TOKEN", "MASTER_KEY", "PORT"] {
+        assert!(problems.iter().any(|problem| problem.starts_with(name)), "{name}: {problems:?}");
+    }
+}
+
+#[test]
+fn the_master_key_is_required_where_processes_share_it() {
+    let found = problems([("MONGO_URI", "mongodb://localhost/x")]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(problems([("MONGO_URI", "mongodb://localhost/x"), ("MASTER_KEY", LONG)]).is_empty());
+    assert!(problems([("MASTER_KEY", "short")])[0].contains("32 bytes"));
+}
+
+#[test]
+fn the_seeds_old_graph_version_is_used_and_warned_about() {
+    let config = Config::load(&Environment::of([("WHATSAPP_API_VERSION", "v20.0")])).expect("valid");
+    assert_eq!(config.api_version, "v20.0");
+    assert!(config.warnings.iter().any(|warning| warning.contains("expired")), "{:?}", config.warnings);
+    assert!(!problems([("WHATSAPP_API_VERSION", "25")]).is_empty());
+}
+
+#[test]
+fn a_secret_comes_from_its_variable_or_its_file_but_not_both() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let path = dir.path().join("key");
+    std::fs::write(&path, format!("{LONG}\n")).expect("write");
+    let path = path.to_str().expect("UTF-8");
+    let config = Config::load(&Environment::of([("MASTER_KEY_FILE", path)])).expect("valid");
+    assert_eq!(config.master_key.expect("read").reveal(), LONG);
+    assert!(problems([("MASTER_KEY", LONG), ("MASTER_KEY_FILE", path)])[0].contains("both set"));
+    assert!(problems([("MASTER_KEY_FILE", "/nowhere")])[0].contains("/nowhere"));
+}
+
+#[test]
+fn an_admin_key_opens_the_server_to_the_network() {
+    let config = Config::load(&Environment::of([("ADMIN_API_KEY", "0123456789abcdef")])).expect("valid");
+    assert!(!config.bind_addr.is_loopback());
+}
+
+#[test]
+fn debugging_the_settings_shows_no_secret() {
+    let values = [
+        ("MASTER_KEY", LONG),
+        ("ADMIN_API_KEY", "canary-admin-key-1"),
+        ("APP_SECRET", "canary-app"),
+        ("MONGO_URI", "mongodb://user:canary-mongo@h/x"),
+        ("REDIS_URL", "redis://:canary-redis@h"),
+    ];
+    let shown = format!("{:?}", Config::load(&Environment::of(values)).expect("valid"));
+    assert!(!shown.contains("canary") && !shown.contains(LONG), "{shown}");
+}
+
+#[test]
+fn the_example_file_is_up_to_date() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.env.example");
+    let fresh = variables::env_example();
+    if Environment::of_process().is_ok_and(|environment| environment.is_updating_golden()) {
+        std::fs::write(path, &fresh).expect("write .env.example");
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(committed, fresh, "run UPDATE_GOLDEN=1 cargo test -p dakghar");
+}

@@ -1,0 +1,56 @@
+//! Start and stop: the first SIGTERM or SIGINT drains, the second ends at once.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long what is under way may take after the first signal.
+pub const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// What a role stops with.
+#[derive(Clone, Default)]
+pub struct Lifecycle {
+    /// Cancelled by the first signal: take no new work.
+    pub stopping: CancellationToken,
+    /// Everything that must end before the process does.
+    pub tasks: TaskTracker,
+}
+
+impl Lifecycle {
+    /// Listens for signals from now on.
+    pub fn start() -> std::io::Result<Self> {
+        let lifecycle = Self::default();
+        let stopping = lifecycle.stopping.clone();
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        tokio::spawn(async move {
+            let mut is_stopping = false;
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                if is_stopping {
+                    tracing::warn!("second signal: ending at once; what is under way is taken up at the next start");
+                    std::process::exit(130);
+                }
+                is_stopping = true;
+                tracing::info!(seconds_max = DRAIN_MAX.as_secs(), "stopping: finishing what is under way");
+                stopping.cancel();
+            }
+        });
+        Ok(lifecycle)
+    }
+
+    /// Waits for the signal, and then for what is under way, but not for ever.
+    pub async fn run_to_end(self) {
+        self.stopping.cancelled().await;
+        self.tasks.close();
+        if tokio::time::timeout(DRAIN_MAX, self.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = self.tasks.len(), "not everything ended in time; it is taken up at the next start");
+        } else {
+            tracing::info!("stopped");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The only file that names concrete adapters: chooses them by the settings and puts them behind the ports.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use dakghar_adapters::bullmq::{BullmqConfig, BullmqQueue, RedisConfig, RedisPacer, Role};
+use dakghar_adapters::graph::{GraphClient, GraphConfig, MetaWebhooks};
+use dakghar_adapters::keys::LocalVault;
+use dakghar_adapters::mongo::{MongoOptions, MongoStore};
+use dakghar_adapters::sqlite::{SqliteOptions, SqliteQueue, SqliteStore};
+use dakghar_adapters::system::{RandomIds, SystemClock};
+use dakghar_core::app::{App, LocalPacer, Ports, Settings, SigningKeys};
+use dakghar_core::domain::Secret;
+use dakghar_core::ports::IdGenerator as _;
+
+use crate::config::{Backend, Config};
+use crate::secrets::{self, MASTER_KEY_FILE, VERIFY_TOKEN_FILE};
+
+/// What the process will do with what is wired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Serve requests; with `sends`, also take messages out of the queue.
+    Server {
+        /// Whether this process sends.
+        sends: bool,
+    },
+    /// One command beside a server that may be running.
+    Command,
+}
+
+/// The product, put together.
+pub struct Wired {
+    /// The use cases.
+    pub app: App,
+    /// What must be told to Meta to verify the webhook URL.
+    pub verify_token: Secret,
+    /// The store and the queue, for people.
+    pub backend: String,
+}
+
+/// Opens the store and the queue, and starts the group commits.
+pub async fn wire(config: &Config, purpose: Purpose) -> anyhow::Result<Wired> {
+    secrets::make_data_dir(&config.data_dir)?;
+    let master_key =
+        secrets::configured_or_generated(config.master_key.as_ref(), &config.data_dir, MASTER_KEY_FILE)?;
+    let verify_token =
+        secrets::configured_or_generated(config.verify_token.as_ref(), &config.data_dir, VERIFY_TOKEN_FILE)?;
+    let vault = LocalVault::new(&master_key, config.master_key_previous.as_ref()).context("MASTER_KEY")?;
+    let keys = SigningKeys { opaque: *vault.opaque_secret(), cursor: *vault.cursor_secret() };
+    let graph = GraphClient::new(GraphConfig::new(&config.graph_base_url, &config.api_version))?;
+    let webhooks = MetaWebhooks::new(&config.app_secrets, Some(&verify_token));
+    let outer = Outer { graph: Arc::new(graph), webhooks: Arc::new(webhooks), vault: Arc::new(vault) };
+
+    let (ports, backend, commits_max) = match &config.backend {
+        Backend::Embedded => embedded(config, purpose, outer)?,
+        Backend::Distributed { mongo_uri, redis_url, queue_shards } => {
+            distributed(config, purpose, outer, mongo_uri, redis_url, *queue_shards).await?
+        }
+    };
+    check_master_key(&ports).await?;
+    let id = hex::encode(&RandomIds.secret_bytes()[..4]);
+    let settings = Settings {
+        worker_id: format!("{}-{id}", std::process::id()).into(),
+        retry: config.retry,
+        attempts_max: config.attempts_max,
+        commits_max,
+        calls_max: config.worker_concurrency,
+        ..Settings::default()
+    };
+    let (app, group_commits) = App::new(ports, settings, &keys);
+    for group_commit in group_commits {
+        // They end with the last clone of the app, after everything that waits was committed.
+        tokio::spawn(group_commit);
+    }
+    Ok(Wired { app, verify_token, backend })
+}
+
+/// The ports that do not depend on the backend.
+struct Outer {
+    graph: Arc<GraphClient>,
+    webhooks: Arc<MetaWebhooks>,
+    vault: Arc<LocalVault>,
+}
+
+fn embedded(config: &Config, purpose: Purpose, outer: Outer) -> anyhow::Result<(Ports, String, usize)> {
+    let options = SqliteOptions { lock_exclusive: purpose != Purpose::Command, ..SqliteOptions::default() };
+    let store = SqliteStore::open(&config.data_dir, &options)?;
+    let backend = format!("embedded (SQLite, {})", store.file().display());
+    let clock = Arc::new(SystemClock);
+    let ports = Ports {
+        messages: store.clone(),
+        tenants: store.clone(),
+        events: store.clone(),
+        queue: Arc::new(SqliteQueue::new(store, clock.clone())),
+        pacer: Arc::new(LocalPacer::new()),
+        graph: outer.graph,
+        webhooks: outer.webhooks,
+        vault: outer.vault,
+        clock,
+        ids: Arc::new(RandomIds),
+    };
+    Ok((ports, backend, 1))
+}
+
+async fn distributed(
+    config: &Config,
+    purpose: Purpose,
+    outer: Outer,
+    mongo_uri: &Secret,
+    redis_url: &Secret,
+    shards: u16,
+) -> anyhow::Result<(Ports, String, usize)> {
+    let mut options = MongoOptions::default();
+    if purpose == Purpose::Command {
+        options.connect_patience = Duration::from_secs(5);
+    }
+    let store = MongoStore::connect(mongo_uri.reveal(), options).await?;
+    let redis = RedisConfig::from_url(redis_url.reveal())?;
+    let backend = format!("distributed (MongoDB, BullMQ on Redis at {redis})");
+    let role = match purpose {
+        Purpose::Server { sends: true } => {
+            Role::ProduceAndConsume { in_flight_max: config.worker_concurrency as usize * 2 }
+        }
+        Purpose::Server { sends: false } | Purpose::Command => Role::Produce,
+    };
+    let worker_name = format!("dakghar-{}", std::process::id());
+    let clock = store.clock();
+    let queue = BullmqQueue::start(BullmqConfig { redis: redis.clone(), shards, role, worker_name }, clock.clone()).await?;
+    if let Some(warning) = queue.warning() {
+        tracing::warn!("{warning}");
+    }
+    let ports = Ports {
+        messages: store.clone(),
+        tenants: store.clone(),
+        events: store,
+        queue: Arc::new(queue),
+        pacer: Arc::new(RedisPacer::start(redis).await),
+        graph: outer.graph,
+        webhooks: outer.webhooks,
+        vault: outer.vault,
+        clock,
+        ids: Arc::new(RandomIds),
+    };
+    Ok((ports, backend, 2))
+}
+
+/// A wrong master key must be found out before anything is accepted under it.
+async fn check_master_key(ports: &Ports) -> anyhow::Result<()> {
+    let Some(tenant) = ports.tenants.list(None, 1).await?.into_iter().next() else { return Ok(()) };
+    let Some(number) = tenant.phone_numbers.first() else { return Ok(()) };
+    let purpose = format!("access_token/{}", number.phone_number_id);
+    let opened = ports.vault.open(&tenant.id, &tenant.wrapped_data_key, &purpose, &number.sealed_token).await;
+    if let Err(error) = opened {
+        bail!(
+            "MASTER_KEY does not open the access tokens in this store ({error}). Use the key they were sealed with, \
+             or set it as MASTER_KEY_PREVIOUS."
+        );
+    }
+    Ok(())
+}
