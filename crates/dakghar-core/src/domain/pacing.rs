@@ -123,3 +123,88 @@ impl Pace {
         .all(|tat| *tat <= us(now))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_millis(1_760_000_000_000);
+
+    fn ms(at: Timestamp) -> u128 {
+        at.since(START).as_millis()
+    }
+
+    #[test]
+    fn slots_are_spread_at_the_rate_and_a_backlog_delays_only_its_own_lane() {
+        let mut pace = Pace::default();
+        let slots: Vec<_> = (0..5)
+            .map(|_| ms(pace.reserve(START, 50.0, Priority::Normal)))
+            .collect();
+        assert_eq!(slots, [0, 20, 40, 60, 80]);
+        for _ in 0..1_000_000 {
+            pace.reserve(START, 50.0, Priority::Low);
+        }
+        assert_eq!(ms(pace.reserve(START, 50.0, Priority::Normal)), 100);
+        assert_eq!(ms(pace.reserve(START, 50.0, Priority::High)), 0);
+        assert_eq!(
+            ms(pace.reserve(START, 50.0, Priority::Normal)),
+            140,
+            "the urgent one pushed the others back"
+        );
+    }
+
+    #[test]
+    fn a_refunded_slot_is_used_again() {
+        let mut pace = Pace::default();
+        pace.reserve(START, 50.0, Priority::Normal);
+        pace.reserve(START, 50.0, Priority::Normal);
+        pace.refund(1, 50.0, Priority::Normal);
+        assert_eq!(ms(pace.reserve(START, 50.0, Priority::Normal)), 20);
+    }
+
+    #[test]
+    fn the_gate_holds_the_rate_whatever_the_slots_say() {
+        let mut pace = Pace::default();
+        let mut waiting: Vec<Timestamp> = vec![START; 500];
+        let mut passed = Vec::new();
+        while let Some(next) = waiting.iter().copied().min() {
+            let index = waiting.iter().position(|at| *at == next).expect("the least is there");
+            waiting.swap_remove(index);
+            match pace.admit(next, 50.0, Priority::Normal) {
+                Admission::Go => passed.push(ms(next)),
+                Admission::Later(at) => {
+                    assert!(at > next);
+                    waiting.push(at);
+                }
+            }
+        }
+        for second in 0..9u128 {
+            let count = passed.iter().filter(|at| **at / 1000 == second).count();
+            assert!((45..=57).contains(&count), "{count} in second {second}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_must_slow_down_waits() {
+        let mut pace = Pace::default();
+        pace.pause_until(START + Duration::from_secs(2));
+        let Admission::Later(at) = pace.admit(START, 50.0, Priority::High) else {
+            panic!("passed")
+        };
+        assert_eq!(ms(at), 2000);
+        assert_eq!(pace.admit(at, 50.0, Priority::High), Admission::Go);
+        assert_eq!(ms(pace.reserve(START, 50.0, Priority::Normal)), 2000);
+    }
+
+    #[test]
+    fn a_raised_rate_is_in_force_within_the_window() {
+        let mut pace = Pace::default();
+        for _ in 0..1000 {
+            pace.reserve(START, 1.0, Priority::Normal);
+        }
+        pace.forget_beyond(START, Duration::from_secs(60));
+        assert_eq!(ms(pace.reserve(START, 1000.0, Priority::Normal)), 60_000);
+        assert!(!pace.is_idle(START));
+        assert!(pace.is_idle(START + Duration::from_secs(61)));
+    }
+}

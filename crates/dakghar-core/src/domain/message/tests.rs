@@ -1,1 +1,574 @@
+//! The state machine under any interleaving of worker, reconciler, webhook and client, and the merge of statuses
+//! under any permutation.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::lifecycle::{
+    CALL_TIMEOUT, GRACE, GRACE_SERVICE_ERROR, LEASE, LEASE_MARGIN, NotClaimable, NotRedrivable, Recorded, STRIKES_MAX,
+    Surroundings, Woken,
+};
+use super::*;
+use crate::domain::graph_error::GraphRefusal;
+use crate::domain::tenant::HoldReason;
+
+const START: Timestamp = Timestamp::from_millis(1_760_000_000_000);
+const ALONE: Surroundings = Surroundings {
+    hold: None,
+    may_probe: false,
+    statuses_flow: false,
+};
+
+fn wamid(text: &str) -> Wamid {
+    Wamid::parse(text).expect("a wamid")
+}
+
+fn worker() -> Arc<str> {
+    "worker".into()
+}
+
+fn queued() -> Message {
+    let mut message = Message::blank(START);
+    message.note(TimelineEntry::new(START, TimelineEvent::Accepted));
+    message.schedule(START, START, None);
+    message
+}
+
+fn sending(now: Timestamp) -> Message {
+    let mut message = queued();
+    message.claim(now, &worker()).expect("claimable");
+    message
+}
+
+fn accepted() -> SendOutcome {
+    SendOutcome::Accepted {
+        wamid: wamid("wamid.1"),
+    }
+}
+
+fn refused(code: i64, http_status: u16) -> SendOutcome {
+    SendOutcome::Refused(GraphRefusal {
+        http_status,
+        code,
+        subcode: None,
+        message: "refused".into(),
+        details: None,
+        is_transient: None,
+        retry_after: None,
+        fbtrace_id: None,
+    })
+}
+
+fn record(message: &mut Message, now: Timestamp, outcome: &SendOutcome) -> Recorded {
+    message
+        .record_outcome(message.epoch, now, outcome, &RetryPolicy::default(), 1.0)
+        .expect("held under this epoch")
+}
+
+fn status(status: EvidenceStatus, attempt: Option<u32>) -> Evidence {
+    Evidence {
+        status,
+        wamid: wamid("wamid.1"),
+        attempt,
+        reported_at: None,
+        error: None,
+        by_webhook: true,
+    }
+}
+
+#[test]
+fn a_claim_is_durable_as_sending_with_a_lease_that_outlives_the_call() {
+    let message = sending(START);
+    assert_eq!(
+        (message.status, message.epoch, message.attempt),
+        (Status::Sending, 1, 1)
+    );
+    assert_eq!(message.lease.as_ref().map(|lease| lease.until), Some(START + LEASE));
+    assert_eq!(message.wake_at, Some(START + LEASE + LEASE_MARGIN));
+    assert!(CALL_TIMEOUT + LEASE_MARGIN < LEASE);
+}
+
+#[test]
+fn nothing_is_claimed_twice_too_early_or_too_late() {
+    let mut message = sending(START);
+    assert_eq!(message.claim(START, &worker()), Err(NotClaimable::NotQueued));
+    let mut early = queued();
+    let slot = START + Duration::from_secs(9);
+    early.schedule(START, slot, None);
+    assert_eq!(early.claim(START, &worker()), Err(NotClaimable::TooEarly(slot)));
+    assert_eq!(early.claim(slot, &worker()), Ok(()));
+    let mut late = queued();
+    late.expires_at = Some(START);
+    assert_eq!(late.claim(START, &worker()), Err(NotClaimable::Expired));
+}
+
+#[test]
+fn outcomes_lead_where_the_protocol_says() {
+    let unknown = SendOutcome::Unknown { why: "timeout".into() };
+    let not_sent = SendOutcome::NotSent { why: "connect".into() };
+    let retry = |seconds| START + Duration::from_secs(seconds);
+    for (outcome, status, recorded) in [
+        (accepted(), Status::Sent, Recorded::Sent),
+        (refused(131_026, 400), Status::Failed, Recorded::Failed),
+        (refused(131_016, 503), Status::Queued, Recorded::Retry(retry(1))),
+        (not_sent, Status::Queued, Recorded::Retry(retry(1))),
+        (refused(130_429, 400), Status::Queued, Recorded::SlowDown(retry(1))),
+        (refused(131_000, 500), Status::InDoubt, Recorded::InDoubt),
+        (unknown, Status::InDoubt, Recorded::InDoubt),
+        (
+            refused(190, 401),
+            Status::Held,
+            Recorded::Held(HoldReason::CredentialsInvalid),
+        ),
+        (
+            refused(131_031, 403),
+            Status::Held,
+            Recorded::Held(HoldReason::AccountRestricted),
+        ),
+    ] {
+        let mut message = sending(START);
+        assert_eq!(record(&mut message, START, &outcome), recorded, "{outcome:?}");
+        assert_eq!(message.status, status, "{outcome:?}");
+        assert_eq!(message.lease, None);
+    }
+}
+
+#[test]
+fn five_attempts_then_dead_and_slow_downs_do_not_count() {
+    let mut message = queued();
+    let mut now = START;
+    for attempt in 1..=5 {
+        message.claim(now, &worker()).expect("claimable");
+        let recorded = record(&mut message, now, &refused(2, 503));
+        if attempt < 5 {
+            let Recorded::Retry(at) = recorded else {
+                panic!("{recorded:?}")
+            };
+            assert_eq!(at.since(now), Duration::from_secs(1 << (attempt - 1)));
+            now = at;
+        } else {
+            assert_eq!(recorded, Recorded::GaveUp);
+        }
+    }
+    assert_eq!(
+        (message.status, message.dead_reason),
+        (Status::Dead, Some(DeadReason::AttemptsExhausted))
+    );
+
+    let mut slowed = queued();
+    let mut now = START;
+    for _ in 0..10 {
+        slowed.claim(now, &worker()).expect("claimable");
+        let Recorded::SlowDown(at) = record(&mut slowed, now, &refused(130_429, 400)) else {
+            panic!("not slowed")
+        };
+        now = at;
+    }
+    assert_eq!((slowed.attempt, slowed.attempts_counted()), (10, 0));
+}
+
+#[test]
+fn the_wait_is_exponential_capped_jittered_and_never_less_than_asked_for() {
+    let policy = RetryPolicy::default();
+    let seconds = Duration::from_secs;
+    for (attempt, jitter, at_least, expected) in [
+        (1, 1.0, None, seconds(1)),
+        (2, 1.0, None, seconds(2)),
+        (2, 0.5, None, seconds(1)),
+        (9, 1.0, None, seconds(256)),
+        (10, 1.0, None, seconds(300)),
+        (4_000_000_000, 1.0, None, seconds(300)),
+        (1, 0.0, None, seconds(0)),
+        (1, 0.0, Some(seconds(42)), seconds(42)),
+    ] {
+        assert_eq!(policy.wait(attempt, jitter, at_least), expected, "{attempt} {jitter}");
+    }
+}
+
+#[test]
+fn only_the_holder_of_the_epoch_records() {
+    let mut message = sending(START);
+    let epoch = message.epoch;
+    let late = START + LEASE + LEASE_MARGIN;
+    assert_eq!(message.wake(late, &ALONE, None), Woken::Changed);
+    assert_eq!(message.status, Status::InDoubt);
+    let outcome = message.record_outcome(epoch, late, &accepted(), &RetryPolicy::default(), 1.0);
+    assert_eq!(outcome, Err(lifecycle::Fenced));
+    assert_eq!(
+        message.merge_evidence(late, &status(EvidenceStatus::Sent, Some(1))),
+        Merged::Advanced
+    );
+    assert_eq!(message.status, Status::Sent);
+}
+
+#[test]
+fn a_lease_is_not_taken_over_before_its_end() {
+    let mut message = sending(START);
+    let early = START + LEASE;
+    assert_eq!(message.wake(early, &ALONE, None), Woken::Rescheduled);
+    assert_eq!((message.status, message.epoch), (Status::Sending, 1));
+}
+
+#[test]
+fn doubt_ends_by_policy() {
+    let in_doubt = |policy| {
+        let mut message = queued();
+        message.unknown_outcome = policy;
+        message.claim(START, &worker()).expect("claimable");
+        record(&mut message, START, &SendOutcome::Unknown { why: "reset".into() });
+        message
+    };
+    let after_grace = START + GRACE;
+    let flow = Surroundings {
+        statuses_flow: true,
+        ..ALONE
+    };
+    let after_all = START + lifecycle::DOUBT_MAX;
+    for (policy, now, around, woken, status) in [
+        (
+            UnknownOutcome::Resend,
+            after_grace,
+            ALONE,
+            Woken::NeedsSlot,
+            Status::Queued,
+        ),
+        (UnknownOutcome::Fail, after_grace, ALONE, Woken::Changed, Status::Dead),
+        (
+            UnknownOutcome::Auto,
+            after_grace,
+            flow,
+            Woken::NeedsSlot,
+            Status::Queued,
+        ),
+        (
+            UnknownOutcome::Auto,
+            after_grace,
+            ALONE,
+            Woken::Rescheduled,
+            Status::InDoubt,
+        ),
+        (UnknownOutcome::Auto, after_all, ALONE, Woken::Changed, Status::Dead),
+        (
+            UnknownOutcome::Resend,
+            START,
+            ALONE,
+            Woken::Rescheduled,
+            Status::InDoubt,
+        ),
+    ] {
+        let mut message = in_doubt(policy);
+        assert_eq!(message.wake(now, &around, None), woken, "{policy:?}");
+        assert_eq!(message.status, status, "{policy:?}");
+        if status == Status::Dead {
+            assert_eq!(message.dead_reason, Some(DeadReason::OutcomeUnknown));
+        }
+    }
+    let mut short = sending(START);
+    record(&mut short, START, &refused(131_000, 500));
+    assert_eq!(short.grace_until, Some(START + GRACE_SERVICE_ERROR));
+}
+
+#[test]
+fn what_may_have_been_sent_is_not_cancelled_and_not_sent_again_by_accident() {
+    let mut message = sending(START);
+    message.unknown_outcome = UnknownOutcome::Resend;
+    record(&mut message, START, &SendOutcome::Unknown { why: "reset".into() });
+    message.wake(START + GRACE, &ALONE, None);
+    assert_eq!(message.status, Status::Queued);
+    assert!(!message.cancel(START + GRACE));
+    message.expire(START + GRACE);
+    assert_eq!(
+        (message.status, message.dead_reason),
+        (Status::Dead, Some(DeadReason::OutcomeUnknown))
+    );
+    assert_eq!(message.redrive(START + GRACE, false), Err(NotRedrivable::DuplicateRisk));
+    assert_eq!(message.redrive(START + GRACE, true), Ok(()));
+}
+
+#[test]
+fn a_redriven_message_starts_afresh_and_old_reports_do_not_end_it() {
+    let mut message = sending(START);
+    record(&mut message, START, &refused(131_026, 400));
+    assert_eq!(message.redrive(START, false), Ok(()));
+    assert_eq!(
+        (message.status, message.attempts_counted(), message.error.clone()),
+        (Status::Queued, 0, None)
+    );
+    for late in [EvidenceStatus::Sent, EvidenceStatus::Failed] {
+        assert_eq!(message.merge_evidence(START, &status(late, Some(1))), Merged::Noted);
+        assert_eq!(message.status, Status::Queued);
+    }
+    assert_eq!(
+        message.merge_evidence(START, &status(EvidenceStatus::Delivered, Some(1))),
+        Merged::Advanced
+    );
+    assert_eq!(message.status, Status::Delivered);
+}
+
+#[test]
+fn panics_are_struck_and_the_fifth_is_poison() {
+    let mut message = queued();
+    for strike in 1..=STRIKES_MAX {
+        assert_eq!(message.strike(START), strike == STRIKES_MAX);
+    }
+    assert_eq!(message.dead_reason, Some(DeadReason::Poison));
+}
+
+#[test]
+fn a_hold_rests_resumes_and_expires() {
+    let mut message = queued();
+    message.hold(START, HoldReason::CredentialsInvalid);
+    let check = message.wake_at.expect("looked at again");
+    let still = Surroundings {
+        hold: Some(HoldReason::CredentialsInvalid),
+        ..ALONE
+    };
+    assert_eq!(message.wake(check, &still, None), Woken::Rescheduled);
+    assert_eq!(
+        message.wake(
+            check,
+            &Surroundings {
+                may_probe: true,
+                ..still
+            },
+            None
+        ),
+        Woken::NeedsSlot
+    );
+    assert_eq!((message.status, message.hold_reason), (Status::Queued, None));
+
+    let mut paused = queued();
+    paused.expires_at = Some(START + GRACE);
+    paused.hold(START, HoldReason::Paused);
+    assert_eq!(paused.wake_at, paused.expires_at);
+    assert_eq!(paused.wake(START + GRACE, &ALONE, None), Woken::Changed);
+    assert_eq!(paused.status, Status::Expired);
+}
+
+#[test]
+fn only_slots_within_the_window_are_queued() {
+    let window = Some(Duration::from_secs(60));
+    let mut message = queued();
+    assert!(message.schedule(START, START + Duration::from_secs(59), window));
+    let far = START + Duration::from_secs(600);
+    assert!(!message.schedule(START, far, window));
+    assert_eq!(message.wake_at, Some(far - lifecycle::RELEASE_LEAD));
+    let drive = message.drive;
+    assert_eq!(
+        message.wake(far - lifecycle::RELEASE_LEAD, &ALONE, window),
+        Woken::Release
+    );
+    assert_eq!(message.drive, drive, "its first job needs no other name");
+    assert_eq!(
+        message.wake(far + lifecycle::RELEASE_CHECK, &ALONE, window),
+        Woken::Release
+    );
+    assert_eq!(message.drive, drive + 1, "a lost job comes back under another name");
+}
+
+#[test]
+fn the_timeline_stays_short_and_keeps_what_matters() {
+    let mut message = queued();
+    message.merge_evidence(START, &status(EvidenceStatus::Sent, Some(0)));
+    for n in 0..500 {
+        message.note(TimelineEntry::new(START, TimelineEvent::Attempt).attempt(n));
+    }
+    assert_eq!(message.timeline.len(), TIMELINE_ENTRIES_MAX);
+    assert_eq!(message.timeline[0].event, TimelineEvent::Accepted);
+    assert!(
+        message
+            .timeline
+            .iter()
+            .any(|entry| entry.event == TimelineEvent::Status)
+    );
+    assert_eq!(message.timeline.last().and_then(|entry| entry.attempt), Some(499));
+}
+
+fn evidence_strategy() -> impl Strategy<Value = Evidence> {
+    (
+        prop::sample::select(EvidenceStatus::ALL.to_vec()),
+        1..=2u32,
+        prop::bool::ANY,
+    )
+        .prop_map(|(kind, attempt, named)| Evidence {
+            status: kind,
+            wamid: wamid(&format!("wamid.{attempt}")),
+            attempt: named.then_some(attempt),
+            reported_at: None,
+            error: None,
+            by_webhook: true,
+        })
+}
+
+/// What a set of evidence about the second call amounts to, written down independently of the merge.
+fn expected(base: Status, current_attempt: u32, evidence: &[Evidence]) -> Status {
+    let counted = evidence
+        .iter()
+        .filter(|e| e.status != EvidenceStatus::Failed || e.attempt == Some(current_attempt));
+    counted
+        .map(|e| e.status.status())
+        .chain([base])
+        .max_by_key(|status| status.rank())
+        .expect("not empty")
+}
+
+proptest! {
+    /// Any permutation, with repetitions, ends in the same status.
+    #[test]
+    fn the_merge_commutes(
+        evidence in prop::collection::vec(evidence_strategy(), 0..8),
+        seed in any::<prop::sample::Index>(),
+        order in any::<u64>(),
+    ) {
+        let named: Vec<_> = evidence.into_iter().map(|mut e| { e.attempt = e.attempt.or(Some(2)); e }).collect();
+        let base = || {
+            let mut message = sending(START);
+            message.attempt = 2;
+            message
+        };
+        let mut shuffled = named.clone();
+        if !shuffled.is_empty() {
+            shuffled.push(named[seed.index(named.len())].clone());
+            let mut state = order;
+            for i in (1..shuffled.len()).rev() {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let j = usize::try_from(state >> 33).expect("31 bits") % (i + 1);
+                shuffled.swap(i, j);
+            }
+        }
+        let (mut one, mut other) = (base(), base());
+        for e in &named { one.merge_evidence(START, e); }
+        for e in &shuffled { other.merge_evidence(START, e); }
+        prop_assert_eq!(one.status, other.status);
+        prop_assert_eq!(one.status, expected(Status::Sending, 2, &named));
+        let ids = |message: &Message| { let mut ids = message.wamids.clone(); ids.sort(); ids };
+        prop_assert_eq!(ids(&one), ids(&other));
+        for e in &named { prop_assert_eq!(one.merge_evidence(START, e), Merged::Unchanged); }
+    }
+
+    /// Whatever worker, reconciler, webhook and client do in whatever order, the protocol's promises hold.
+    #[test]
+    fn the_machine_keeps_its_promises(steps in prop::collection::vec((0..13u8, 0..200u64, 0..100u8), 1..60), policy in 0..3usize) {
+        Machine::new(UnknownOutcome::ALL[policy]).run(&steps)?;
+    }
+}
+
+/// One message, the calls that were made for it, and a worker that may be late.
+struct Machine {
+    message: Message,
+    now: Timestamp,
+    /// The epoch and attempt of each call that a worker still has to report on.
+    calls: Vec<(u64, u32)>,
+    called: Vec<u32>,
+}
+
+impl Machine {
+    fn new(policy: UnknownOutcome) -> Self {
+        let mut message = queued();
+        message.unknown_outcome = policy;
+        Self {
+            message,
+            now: START,
+            calls: Vec::new(),
+            called: Vec::new(),
+        }
+    }
+
+    fn run(&mut self, steps: &[(u8, u64, u8)]) -> Result<(), TestCaseError> {
+        for (step, seconds, dice) in steps {
+            self.now = self.now + Duration::from_secs(*seconds);
+            let before = self.message.clone();
+            self.step(*step, *dice);
+            self.check(&before, *step)?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, step: u8, dice: u8) {
+        let now = self.now;
+        match step {
+            0..=2 => {
+                if self.message.claim(now, &worker()).is_ok() {
+                    self.calls.push((self.message.epoch, self.message.attempt));
+                    self.called.push(self.message.attempt);
+                }
+            }
+            3..=5 if !self.calls.is_empty() => self.report(dice),
+            6 | 7 => {
+                if self.message.wake_at.is_some_and(|at| at <= now) {
+                    let around = Surroundings {
+                        hold: None,
+                        may_probe: false,
+                        statuses_flow: dice % 2 == 0,
+                    };
+                    if self.message.wake(now, &around, None) == Woken::NeedsSlot {
+                        self.message.schedule(now, now, None);
+                    }
+                }
+            }
+            8 | 9 if self.message.attempt > 0 => {
+                let kind = EvidenceStatus::ALL[usize::from(dice) % 5];
+                let attempt = u32::from(dice) % self.message.attempt + 1;
+                self.message.merge_evidence(now, &status(kind, Some(attempt)));
+            }
+            10 => {
+                self.message.cancel(now);
+            }
+            11 if self.message.status == Status::Queued => self.message.hold(now, HoldReason::CredentialsInvalid),
+            12 => {
+                if self.message.redrive(now, dice % 2 == 0).is_ok() {
+                    self.message.schedule(now, now, None);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn report(&mut self, dice: u8) {
+        let (epoch, _) = self.calls.remove(usize::from(dice) % self.calls.len());
+        let outcome = match dice % 6 {
+            0 => accepted(),
+            1 => refused(131_026, 400),
+            2 => refused(2, 503),
+            3 => refused(130_429, 429),
+            4 => refused(190, 401),
+            _ => SendOutcome::Unknown { why: "timeout".into() },
+        };
+        let recorded = self
+            .message
+            .record_outcome(epoch, self.now, &outcome, &RetryPolicy::default(), 0.5);
+        if recorded.is_ok() && self.message.status == Status::Queued {
+            let slot = self.message.slot_at.expect("a retry has a slot");
+            self.message.schedule(self.now, slot, None);
+        }
+    }
+
+    fn check(&self, before: &Message, step: u8) -> Result<(), TestCaseError> {
+        let message = &self.message;
+        // One call for each attempt, and none that was not authorised.
+        let mut attempts = self.called.clone();
+        attempts.dedup();
+        prop_assert_eq!(attempts.len(), self.called.len());
+        prop_assert_eq!(message.attempt as usize, self.called.len());
+        prop_assert!(message.epoch >= before.epoch);
+        // The rank falls only where the protocol says so: a retry, a resend, a redrive.
+        if message.status.rank() < before.status.rank() {
+            let allowed = matches!(before.status, Status::Sending | Status::InDoubt) || step == 12;
+            prop_assert!(allowed, "{:?} -> {:?} by step {step}", before.status, message.status);
+        }
+        // Nothing unsettled is without a way forward, nothing settled has one.
+        let has_way = message.wake_at.is_some() || message.slot_at.is_some();
+        prop_assert_eq!(message.status.is_unsettled(), has_way, "{:?}", message.status);
+        prop_assert_eq!(message.lease.is_some(), message.status == Status::Sending);
+        prop_assert!(message.attempts_counted() <= message.attempts_max);
+        if message.status == Status::Cancelled && before.status != Status::Cancelled {
+            prop_assert!(!before.maybe_sent);
+        }
+        if matches!(before.status, Status::Delivered | Status::Read) {
+            prop_assert!(message.status.rank() >= before.status.rank());
+        }
+        Ok(())
+    }
+}
