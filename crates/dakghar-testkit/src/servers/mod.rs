@@ -17,6 +17,7 @@ mod shared;
 use std::path::{Path, PathBuf};
 
 pub use mongo::{Mongo, MongoSet, SharedMongo, direct_uri};
+pub(crate) use process::free_port;
 pub use redis::{Redis, SharedRedis};
 
 /// A server that tests can start.

@@ -18,7 +18,8 @@ pub(super) async fn shared_port<K: Kind>(kind: K, prepare: impl AsyncFnOnce(u16)
     while let Err(error) = lock.try_lock() {
         assert!(
             matches!(error, TryLockError::WouldBlock),
-            "cannot lock {folder:?}: {error}"
+            "cannot lock {}: {error}",
+            folder.display()
         );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -1,3 +1,5 @@
 //! The test kit itself.
 
+mod fault_proxy;
+mod memory;
 mod servers;

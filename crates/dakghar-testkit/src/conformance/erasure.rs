@@ -1,0 +1,135 @@
+//! The suite of [`MessageStore::erase`], which reaches over two ports: a tenant's messages, threads and events.
+#![expect(missing_docs, reason = "the name of a case says what it shows")]
+
+use std::sync::Arc;
+
+use dakghar_core::domain::page::MessageQuery;
+use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, TenantId, WebhookEvent};
+use dakghar_core::ports::{EventStore, MessageStore};
+
+use super::message_store::{accept_all, receive_all};
+use crate::samples::{at, event, inbound, outbound, person, phone_number_id, tenant_id, wamid, with_key};
+
+/// What the cases are run against: two ports of one backend.
+pub type Stores = (Arc<dyn MessageStore>, Arc<dyn EventStore>);
+
+/// Runs the suite of `MessageStore::erase`: `erasure_suite!(factory)`, where the factory is an async function without
+/// arguments that gives `((Arc<dyn MessageStore>, Arc<dyn EventStore>), guard)` or an `Option` of that. See
+/// [`conformance`](crate::conformance).
+#[macro_export]
+macro_rules! erasure_suite {
+    ($factory:path) => {
+        $crate::conformance_cases! { $factory, erasure:
+            nothing_to_erase_is_none
+            everything_of_a_tenant_is_erased
+            nobody_else_loses_anything
+            what_was_erased_can_come_again
+        }
+    };
+}
+
+/// Seven messages under two keys, three threads and four events.
+const THINGS: u64 = 7 + 3 + 4;
+
+async fn fill((messages, events): &Stores, tenant: TenantId) {
+    let sent = [
+        with_key(tenant, "a"),
+        with_key(tenant, "b"),
+        outbound(tenant),
+        outbound(tenant),
+        outbound(tenant),
+    ];
+    accept_all(messages, &sent).await;
+    receive_all(messages, &[inbound(tenant, "wamid.A"), inbound(tenant, "wamid.B")]).await;
+    let touches = ["1", "2", "3"].map(|digits| ConversationTouch {
+        id: ConversationId::of(&tenant, &phone_number_id(), &person(digits)),
+        tenant_id: tenant,
+        phone_number_id: phone_number_id(),
+        wa_id: person(digits),
+        message_id: sent[0].id,
+        at: at(1),
+        direction: Direction::Inbound,
+    });
+    messages.touch_conversations(&touches).await.expect("the store answers");
+    events
+        .record(&[0; 4].map(|_| event(tenant)))
+        .await
+        .expect("the store answers");
+}
+
+/// How many messages, threads and events are there.
+async fn count((messages, events): &Stores, tenant: &TenantId) -> [usize; 3] {
+    let query = MessageQuery {
+        limit: 200,
+        ..MessageQuery::default()
+    };
+    [
+        messages.list(tenant, &query).await.expect("the store answers").len(),
+        messages
+            .conversations(tenant, None, 200)
+            .await
+            .expect("the store answers")
+            .len(),
+        events
+            .list(Some(tenant), None, 200)
+            .await
+            .expect("the store answers")
+            .len(),
+    ]
+}
+
+async fn erase(stores: &Stores, tenant: &TenantId, limit: u32) -> u64 {
+    let mut erased = 0;
+    loop {
+        let count = stores.0.erase(tenant, limit).await.expect("the store answers");
+        assert!(count <= u64::from(limit), "{count} at once");
+        if count == 0 {
+            return erased;
+        }
+        erased += count;
+    }
+}
+
+pub async fn nothing_to_erase_is_none(stores: Stores) {
+    fill(&stores, tenant_id()).await;
+    assert_eq!(stores.0.erase(&tenant_id(), 100).await, Ok(0));
+}
+
+pub async fn everything_of_a_tenant_is_erased(stores: Stores) {
+    for limit in [1, 3, 1_000] {
+        let tenant = tenant_id();
+        fill(&stores, tenant).await;
+        assert_eq!(count(&stores, &tenant).await, [7, 3, 4]);
+        assert_eq!(erase(&stores, &tenant, limit).await, THINGS);
+        assert_eq!(count(&stores, &tenant).await, [0, 0, 0]);
+    }
+}
+
+pub async fn nobody_else_loses_anything(stores: Stores) {
+    let (tenant, other) = (tenant_id(), tenant_id());
+    fill(&stores, tenant).await;
+    accept_all(&stores.0, &[with_key(other, "a")]).await;
+    let unrouted = WebhookEvent {
+        tenant_id: None,
+        ..event(other)
+    };
+    stores
+        .1
+        .record(&[event(other), unrouted])
+        .await
+        .expect("the store answers");
+    erase(&stores, &tenant, 5).await;
+    assert_eq!(count(&stores, &other).await, [1, 0, 1]);
+    assert_eq!(stores.1.list(None, None, 10).await.expect("the store answers").len(), 1);
+}
+
+pub async fn what_was_erased_can_come_again(stores: Stores) {
+    let tenant = tenant_id();
+    fill(&stores, tenant).await;
+    erase(&stores, &tenant, 5).await;
+    let reference = (tenant, phone_number_id(), wamid("wamid.A"));
+    assert_eq!(stores.0.find_by_wamid(&[reference]).await, Ok(vec![None]));
+    // Neither the keys nor the wamids are remembered.
+    fill(&stores, tenant).await;
+    assert_eq!(count(&stores, &tenant).await, [7, 3, 4]);
+}

@@ -1,0 +1,228 @@
+//! Outbound messages are stored once for each key of a tenant.
+
+use std::collections::HashSet;
+
+use dakghar_core::domain::message::{Content, Idempotency};
+use dakghar_core::domain::{Message, MessageId, MessageKey, Status};
+use dakghar_core::ports::Accepted;
+
+use super::{Store, accept_all, load, save};
+use crate::samples::{outbound, outbound_full, tenant_id, with_key};
+
+/// The answer to a repetition of `first`.
+fn replay_of(first: &Message) -> Accepted {
+    Accepted::Replay {
+        message_id: first.id,
+        status: first.status,
+        fingerprint: first.idempotency.as_ref().expect("a key").fingerprint,
+    }
+}
+
+pub async fn accepted_messages_can_be_loaded(store: Store) {
+    let tenant = tenant_id();
+    let messages = [outbound(tenant), with_key(tenant, "k"), outbound(tenant_id())];
+    accept_all(&store, &messages).await;
+    for message in messages {
+        assert_eq!(load(&store, message.key()).await, Some(message));
+    }
+    assert_eq!(store.accept(Vec::new()).await, []);
+}
+
+pub async fn every_field_of_an_outbound_message_survives(store: Store) {
+    let tenant = tenant_id();
+    let bare = Message {
+        peer: None,
+        peer_id: None,
+        timeline: Vec::new(),
+        ..outbound(tenant)
+    };
+    let full = outbound_full(tenant);
+    accept_all(&store, &[bare.clone(), full.clone()]).await;
+    assert_eq!(load(&store, bare.key()).await, Some(bare));
+    assert_eq!(load(&store, full.key()).await, Some(full));
+}
+
+pub async fn what_a_message_says_survives_to_the_byte(store: Store) {
+    let tenant = tenant_id();
+    let long = format!("{{\"body\":\"{}\"}}", "দীর্ঘ ".repeat(6_000));
+    let bodies = [
+        "{}",
+        "{ \"b\" : 1 , \"a\" : 2 }",
+        "{\"a\":1,\"a\":2}",
+        "{\"n\":100000000000000000000000000000000000000001}",
+        "{\"n\":1.0,\"m\":1e2}",
+        "{\"$where\":\"1\",\"a.b\":{\"$ne\":null},\"\":0}",
+        "{\"body\":\"'; DROP TABLE messages; --\"}",
+        "{\"body\":\"\\u0000\\ud83d\\ude00 \u{1F600} \u{202E}\"}",
+        &long,
+    ];
+    let messages = bodies.map(|body| Message {
+        content: Content {
+            kind: "text".into(),
+            body: body.into(),
+            envelope: Some(body.into()),
+        },
+        metadata: Some(body.into()),
+        client_opaque: Some(body.into()),
+        ..outbound(tenant)
+    });
+    accept_all(&store, &messages).await;
+    for message in messages {
+        assert_eq!(load(&store, message.key()).await, Some(message));
+    }
+}
+
+pub async fn a_key_used_before_is_a_replay(store: Store) {
+    let tenant = tenant_id();
+    let first = with_key(tenant, "k");
+    accept_all(&store, std::slice::from_ref(&first)).await;
+
+    let same = Message {
+        idempotency: first.idempotency.clone(),
+        ..outbound(tenant)
+    };
+    let different = with_key(tenant, "k");
+    assert_ne!(first.idempotency, different.idempotency, "another fingerprint");
+    for second in [same, different] {
+        assert_eq!(store.accept(vec![second.clone()]).await, [Ok(replay_of(&first))]);
+        assert_eq!(load(&store, second.key()).await, None);
+    }
+    assert_eq!(load(&store, first.key()).await, Some(first));
+}
+
+pub async fn a_replay_tells_the_present_status(store: Store) {
+    let tenant = tenant_id();
+    let mut first = with_key(tenant, "k");
+    accept_all(&store, std::slice::from_ref(&first)).await;
+    for status in [Status::Sending, Status::Delivered, Status::Dead] {
+        first.status = status;
+        save(&store, &mut first).await;
+        assert_eq!(store.accept(vec![with_key(tenant, "k")]).await, [Ok(replay_of(&first))]);
+    }
+}
+
+pub async fn a_batch_is_answered_in_its_order(store: Store) {
+    let tenant = tenant_id();
+    let (old_a, old_b) = (with_key(tenant, "a"), with_key(tenant, "b"));
+    accept_all(&store, &[old_a.clone(), old_b.clone()]).await;
+    let new = [with_key(tenant, "c"), outbound(tenant), with_key(tenant, "d")];
+    let batch = vec![
+        with_key(tenant, "b"),
+        new[0].clone(),
+        new[1].clone(),
+        with_key(tenant, "a"),
+        new[2].clone(),
+    ];
+    assert_eq!(
+        store.accept(batch).await,
+        [
+            Ok(replay_of(&old_b)),
+            Ok(Accepted::Stored),
+            Ok(Accepted::Stored),
+            Ok(replay_of(&old_a)),
+            Ok(Accepted::Stored),
+        ]
+    );
+    for message in new {
+        assert_eq!(load(&store, message.key()).await, Some(message));
+    }
+}
+
+pub async fn a_key_used_twice_in_a_batch_is_stored_once(store: Store) {
+    let tenant = tenant_id();
+    let batch = ["k", "k", "other", "k"].map(|key| with_key(tenant, key));
+    let answers = store.accept(batch.to_vec()).await;
+
+    // Which of the three is stored is up to the store; that it is one, and that the others name it, is not.
+    let same_key = [0, 1, 3];
+    let stored: Vec<usize> = same_key
+        .into_iter()
+        .filter(|index| answers[*index] == Ok(Accepted::Stored))
+        .collect();
+    assert_eq!(stored.len(), 1, "{answers:?}");
+    let winner = &batch[stored[0]];
+    for index in same_key {
+        let message = &batch[index];
+        if index == stored[0] {
+            assert_eq!(load(&store, message.key()).await.as_ref(), Some(message));
+        } else {
+            assert_eq!(answers[index], Ok(replay_of(winner)));
+            assert_eq!(load(&store, message.key()).await, None);
+        }
+    }
+    assert_eq!(answers[2], Ok(Accepted::Stored));
+}
+
+pub async fn keys_belong_to_their_tenant(store: Store) {
+    let messages = [with_key(tenant_id(), "k"), with_key(tenant_id(), "k")];
+    accept_all(&store, &messages).await;
+    for message in messages {
+        assert_eq!(load(&store, message.key()).await, Some(message));
+    }
+}
+
+pub async fn keys_are_compared_exactly(store: Store) {
+    let tenant = tenant_id();
+    let long = "k".repeat(255);
+    let keys = ["k", "K", "k ", " k", "k\\", "k'", "$k", "k.k", &long, &long[1..]];
+    accept_all(&store, &keys.map(|key| with_key(tenant, key))).await;
+    for key in keys {
+        let again = store.accept(vec![with_key(tenant, key)]).await;
+        assert!(matches!(again[..], [Ok(Accepted::Replay { .. })]), "{key:?}: {again:?}");
+    }
+}
+
+pub async fn messages_without_a_key_are_never_replays(store: Store) {
+    let tenant = tenant_id();
+    accept_all(&store, &[outbound(tenant), outbound(tenant)]).await;
+    accept_all(&store, &[outbound(tenant)]).await;
+}
+
+pub async fn fifty_at_once_under_one_key_store_one(store: Store) {
+    let tenant = tenant_id();
+    let messages: Vec<Message> = (0..50).map(|_| with_key(tenant, "k")).collect();
+    let tasks: Vec<_> = messages
+        .iter()
+        .map(|message| {
+            let (store, message) = (store.clone(), message.clone());
+            tokio::spawn(async move { (message.id, store.accept(vec![message]).await.remove(0)) })
+        })
+        .collect();
+
+    let mut stored = Vec::new();
+    let mut replays_of = HashSet::new();
+    for task in tasks {
+        match task.await.expect("no panic") {
+            (id, Ok(Accepted::Stored)) => stored.push(id),
+            (_, Ok(Accepted::Replay { message_id, .. })) => {
+                replays_of.insert(message_id);
+            }
+            (_, Err(error)) => panic!("{error}"),
+        }
+    }
+    assert_eq!(stored.len(), 1, "stored: {stored:?}");
+    assert_eq!(Vec::from_iter(replays_of), stored);
+    assert_eq!(present(&store, &messages).await, stored);
+}
+
+pub async fn a_thousand_in_one_batch_are_all_stored(store: Store) {
+    let tenant = tenant_id();
+    let messages: Vec<Message> = (0..1000)
+        .map(|index| Message {
+            idempotency: (index % 2 == 0).then(|| Idempotency {
+                key: crate::samples::idempotency_key(&index.to_string()),
+                fingerprint: [1; 32],
+            }),
+            ..outbound(tenant)
+        })
+        .collect();
+    accept_all(&store, &messages).await;
+    assert_eq!(present(&store, &messages).await.len(), 1000);
+}
+
+/// Which of the messages are in the store.
+async fn present(store: &Store, messages: &[Message]) -> Vec<MessageId> {
+    let keys: Vec<MessageKey> = messages.iter().map(Message::key).collect();
+    let loaded = store.load(&keys).await.expect("the store answers");
+    loaded.into_iter().flatten().map(|message| message.id).collect()
+}

@@ -1,0 +1,350 @@
+//! Lists of messages: newest first, filtered, page by page.
+
+use dakghar_core::domain::message::Content;
+use dakghar_core::domain::page::MessageQuery;
+use dakghar_core::domain::{ConversationId, Direction, Message, MessageId, Status, TenantId};
+
+use super::{Store, accept_all, accept_as, ids, receive_all};
+use crate::samples::{at, inbound, outbound, person, phone, tenant_id};
+
+/// Everything, on one page.
+fn all() -> MessageQuery {
+    MessageQuery {
+        limit: 200,
+        ..MessageQuery::default()
+    }
+}
+
+async fn list(store: &Store, tenant: &TenantId, query: &MessageQuery) -> Vec<Message> {
+    store.list(tenant, query).await.expect("the store answers")
+}
+
+pub async fn a_list_is_newest_first(store: Store) {
+    let tenant = tenant_id();
+    let sent = [outbound(tenant), outbound(tenant)];
+    let received = inbound(tenant, "wamid.A");
+    let newest = outbound(tenant);
+    // Stored in another order than that of the ids.
+    accept_all(&store, &[newest.clone(), sent[1].clone(), sent[0].clone()]).await;
+    receive_all(&store, std::slice::from_ref(&received)).await;
+    let [first, second] = sent;
+    assert_eq!(list(&store, &tenant, &all()).await, [newest, received, second, first]);
+}
+
+pub async fn a_list_shows_its_tenant_only(store: Store) {
+    let (tenant, other) = (tenant_id(), tenant_id());
+    let mine = outbound(tenant);
+    accept_all(&store, &[mine.clone(), outbound(other)]).await;
+    receive_all(&store, &[inbound(other, "wamid.A")]).await;
+    assert_eq!(list(&store, &tenant, &all()).await, [mine]);
+    assert_eq!(list(&store, &tenant_id(), &all()).await, []);
+}
+
+pub async fn each_filter_of_a_list_counts(store: Store) {
+    let tenant = tenant_id();
+    let peer = person("919999999999");
+    let thread = ConversationId::of(&tenant, &phone("42"), &peer);
+    let plain = outbound(tenant);
+    let received = inbound(tenant, "wamid.A");
+    let held = accept_as(&store, Status::Held, outbound(tenant)).await;
+    let image = Message {
+        content: Content {
+            kind: "image".into(),
+            ..plain.content.clone()
+        },
+        ..outbound(tenant)
+    };
+    let to_peer = Message {
+        peer_id: Some(peer.clone()),
+        ..outbound(tenant)
+    };
+    let of_number = Message {
+        phone_number_id: phone("42"),
+        ..outbound(tenant)
+    };
+    let of_thread = Message {
+        conversation_id: Some(thread),
+        ..outbound(tenant)
+    };
+    let early = Message {
+        created_at: at(0),
+        ..outbound(tenant)
+    };
+    let late = Message {
+        created_at: at(10_000_000),
+        ..outbound(tenant)
+    };
+    let newest = outbound(tenant);
+    accept_all(
+        &store,
+        &[
+            plain,
+            image.clone(),
+            to_peer.clone(),
+            of_number.clone(),
+            of_thread.clone(),
+            early.clone(),
+        ],
+    )
+    .await;
+    accept_all(&store, &[late.clone(), newest.clone()]).await;
+    receive_all(&store, std::slice::from_ref(&received)).await;
+
+    let check = async |query: MessageQuery, expected: &[&Message]| {
+        let found = ids(&list(&store, &tenant, &query).await);
+        let expected: Vec<MessageId> = expected.iter().map(|message| message.id).collect();
+        assert_eq!(found, expected, "{query:?}");
+    };
+    check(
+        MessageQuery {
+            direction: Some(Direction::Inbound),
+            ..all()
+        },
+        &[&received],
+    )
+    .await;
+    check(
+        MessageQuery {
+            status: Some(Status::Held),
+            ..all()
+        },
+        &[&held],
+    )
+    .await;
+    check(
+        MessageQuery {
+            status: Some(Status::Read),
+            ..all()
+        },
+        &[],
+    )
+    .await;
+    check(
+        MessageQuery {
+            kind: Some("image".into()),
+            ..all()
+        },
+        &[&image],
+    )
+    .await;
+    check(
+        MessageQuery {
+            peer_id: Some(peer),
+            ..all()
+        },
+        &[&to_peer],
+    )
+    .await;
+    check(
+        MessageQuery {
+            phone_number_id: Some(phone("42")),
+            ..all()
+        },
+        &[&of_number],
+    )
+    .await;
+    check(
+        MessageQuery {
+            conversation_id: Some(thread),
+            ..all()
+        },
+        &[&of_thread],
+    )
+    .await;
+    check(
+        MessageQuery {
+            since: Some(at(10_000_000)),
+            ..all()
+        },
+        &[&late],
+    )
+    .await;
+    check(
+        MessageQuery {
+            since: Some(at(10_000_001)),
+            ..all()
+        },
+        &[],
+    )
+    .await;
+    check(
+        MessageQuery {
+            until: Some(at(1)),
+            ..all()
+        },
+        &[&early],
+    )
+    .await;
+    check(
+        MessageQuery {
+            until: Some(at(0)),
+            ..all()
+        },
+        &[],
+    )
+    .await;
+    check(MessageQuery { limit: 2, ..all() }, &[&newest, &late]).await;
+    check(
+        MessageQuery {
+            before: Some(newest.id),
+            limit: 2,
+            ..all()
+        },
+        &[&late, &early],
+    )
+    .await;
+    let outbound = MessageQuery {
+        direction: Some(Direction::Outbound),
+        ..all()
+    };
+    assert_eq!(list(&store, &tenant, &outbound).await.len(), 9);
+}
+
+pub async fn filters_of_a_list_add_up(store: Store) {
+    let tenant = tenant_id();
+    let on = |number: &str| Message {
+        phone_number_id: phone(number),
+        ..outbound(tenant)
+    };
+    let both = accept_as(&store, Status::Failed, on("1")).await;
+    accept_as(&store, Status::Failed, on("2")).await;
+    accept_as(&store, Status::Sent, on("1")).await;
+    let query = MessageQuery {
+        direction: Some(Direction::Outbound),
+        status: Some(Status::Failed),
+        kind: Some("text".into()),
+        peer_id: both.peer_id.clone(),
+        phone_number_id: Some(phone("1")),
+        since: Some(both.created_at),
+        until: Some(at(1_000_000)),
+        ..all()
+    };
+    assert_eq!(ids(&list(&store, &tenant, &query).await), [both.id]);
+    let none = MessageQuery {
+        until: Some(both.created_at),
+        ..query
+    };
+    assert_eq!(list(&store, &tenant, &none).await, []);
+}
+
+/// Reads page by page until a page is empty.
+async fn page_through(store: &Store, tenant: &TenantId, mut query: MessageQuery) -> Vec<MessageId> {
+    let mut seen = Vec::new();
+    loop {
+        let page = list(store, tenant, &query).await;
+        assert!(page.len() <= query.limit as usize, "a page of {}", page.len());
+        let Some(last) = page.last() else { return seen };
+        query.before = Some(last.id);
+        seen.extend(ids(&page));
+    }
+}
+
+pub async fn pages_of_a_list_have_no_gaps_and_no_repeats(store: Store) {
+    let tenant = tenant_id();
+    let mut expected = Vec::new();
+    for index in 0..25 {
+        // Others write in between, at the same time as far as their clocks tell.
+        let message = Message {
+            created_at: at(5),
+            ..outbound(tenant)
+        };
+        accept_all(&store, &[message.clone(), outbound(tenant_id())]).await;
+        expected.push(message.id);
+        if index % 3 == 0 {
+            let received = inbound(tenant, &format!("wamid.{index}"));
+            expected.push(received.id);
+            receive_all(&store, &[received]).await;
+        }
+    }
+    expected.reverse();
+    for limit in [1, 7, 200] {
+        assert_eq!(
+            page_through(&store, &tenant, MessageQuery { limit, ..all() }).await,
+            expected
+        );
+    }
+}
+
+pub async fn pages_of_a_filtered_list_have_no_gaps_and_no_repeats(store: Store) {
+    let tenant = tenant_id();
+    let mut expected = Vec::new();
+    for index in 0..20 {
+        let number = phone(if index % 4 == 0 { "1" } else { "2" });
+        let message = Message {
+            phone_number_id: number,
+            ..outbound(tenant)
+        };
+        if index % 4 == 0 {
+            expected.push(message.id);
+        }
+        accept_all(&store, &[message]).await;
+    }
+    expected.reverse();
+    let query = MessageQuery {
+        phone_number_id: Some(phone("1")),
+        limit: 2,
+        ..all()
+    };
+    assert_eq!(page_through(&store, &tenant, query).await, expected);
+}
+
+async fn dead_letters(
+    store: &Store,
+    tenant: Option<&TenantId>,
+    before: Option<MessageId>,
+    limit: u32,
+) -> Vec<MessageId> {
+    let found = store
+        .dead_letters(tenant, before, limit)
+        .await
+        .expect("the store answers");
+    ids(&found)
+}
+
+pub async fn dead_letters_are_what_ended_badly(store: Store) {
+    let tenant = tenant_id();
+    let mut expected = Vec::new();
+    for status in Status::ALL {
+        let message = accept_as(&store, status, outbound(tenant)).await;
+        if status.is_dead_letter() {
+            expected.push(message);
+        }
+    }
+    receive_all(&store, &[inbound(tenant, "wamid.A")]).await;
+    expected.reverse();
+    assert_eq!(expected.len(), 3);
+    assert_eq!(store.dead_letters(Some(&tenant), None, 200).await, Ok(expected.clone()));
+    assert_eq!(store.dead_letters(None, None, 200).await, Ok(expected));
+}
+
+pub async fn dead_letters_of_one_tenant(store: Store) {
+    let (tenant, other) = (tenant_id(), tenant_id());
+    let first = accept_as(&store, Status::Dead, outbound(tenant)).await.id;
+    accept_as(&store, Status::Dead, outbound(other)).await;
+    let second = accept_as(&store, Status::Failed, outbound(tenant)).await.id;
+    assert_eq!(dead_letters(&store, Some(&tenant), None, 200).await, [second, first]);
+    assert_eq!(dead_letters(&store, Some(&tenant), None, 1).await, [second]);
+    assert_eq!(dead_letters(&store, Some(&tenant), Some(second), 200).await, [first]);
+    assert_eq!(dead_letters(&store, Some(&tenant_id()), None, 200).await, []);
+}
+
+pub async fn dead_letters_of_everybody_page_by_page(store: Store) {
+    let tenants = [tenant_id(), tenant_id(), tenant_id()];
+    let mut expected = Vec::new();
+    for index in 0..10 {
+        let status = [Status::Dead, Status::Expired, Status::Failed][index % 3];
+        expected.push(accept_as(&store, status, outbound(tenants[index % 2])).await.id);
+        accept_as(&store, Status::Sent, outbound(tenants[2])).await;
+    }
+    expected.reverse();
+    let mut seen = Vec::new();
+    let mut before = None;
+    loop {
+        let page = dead_letters(&store, None, before, 3).await;
+        assert!(page.len() <= 3);
+        let Some(last) = page.last() else { break };
+        before = Some(*last);
+        seen.extend(page);
+    }
+    assert_eq!(seen, expected);
+}

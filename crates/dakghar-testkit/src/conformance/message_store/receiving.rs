@@ -1,0 +1,83 @@
+//! Inbound messages are stored once for each number and wamid.
+
+use dakghar_core::domain::Message;
+use dakghar_core::ports::Received;
+
+use super::{Store, accept_as, load, receive_all};
+use crate::samples::{inbound, inbound_bare, outbound, phone, tenant_id, wamid};
+
+pub async fn inbound_messages_can_be_loaded(store: Store) {
+    let tenant = tenant_id();
+    let messages = [inbound(tenant, "wamid.A"), inbound_bare(tenant, "wamid.B")];
+    receive_all(&store, &messages).await;
+    for message in messages {
+        assert_eq!(load(&store, message.key()).await, Some(message));
+    }
+    assert_eq!(store.receive(Vec::new()).await, []);
+}
+
+pub async fn a_wamid_received_again_is_a_duplicate(store: Store) {
+    let tenant = tenant_id();
+    let first = inbound(tenant, "wamid.A");
+    receive_all(&store, std::slice::from_ref(&first)).await;
+
+    let again = inbound_bare(tenant, "wamid.A");
+    let other = inbound(tenant, "wamid.a");
+    let answers = store.receive(vec![again.clone(), other.clone()]).await;
+    assert_eq!(answers, [Ok(Received::Duplicate), Ok(Received::New)]);
+    assert_eq!(load(&store, first.key()).await, Some(first));
+    assert_eq!(load(&store, again.key()).await, None);
+    assert_eq!(load(&store, other.key()).await, Some(other));
+}
+
+pub async fn a_wamid_twice_in_a_batch_is_stored_once(store: Store) {
+    let tenant = tenant_id();
+    let batch = ["wamid.A", "wamid.B", "wamid.A"].map(|wamid| inbound(tenant, wamid));
+    let answers = store.receive(batch.to_vec()).await;
+    let mut of_a = [answers[0].clone(), answers[2].clone()];
+    of_a.sort_by_key(|answer| *answer == Ok(Received::Duplicate));
+    assert_eq!(of_a, [Ok(Received::New), Ok(Received::Duplicate)]);
+    assert_eq!(answers[1], Ok(Received::New));
+    for (message, answer) in batch.into_iter().zip(answers) {
+        let expected = (answer == Ok(Received::New)).then_some(message.clone());
+        assert_eq!(load(&store, message.key()).await, expected);
+    }
+}
+
+pub async fn two_numbers_may_receive_the_same_wamid(store: Store) {
+    let tenant = tenant_id();
+    let messages = ["1", "2"].map(|number| Message {
+        phone_number_id: phone(number),
+        ..inbound(tenant, "wamid.A")
+    });
+    receive_all(&store, &messages).await;
+    for message in messages {
+        assert_eq!(load(&store, message.key()).await, Some(message));
+    }
+}
+
+pub async fn an_own_message_is_no_duplicate_of_a_received_one(store: Store) {
+    let tenant = tenant_id();
+    let sent = Message {
+        wamid: Some(wamid("wamid.A")),
+        wamids: vec![wamid("wamid.A")],
+        ..outbound(tenant)
+    };
+    accept_as(&store, sent.status, sent).await;
+    receive_all(&store, &[inbound(tenant, "wamid.A")]).await;
+}
+
+pub async fn twenty_at_once_of_one_wamid_store_one(store: Store) {
+    let tenant = tenant_id();
+    let tasks: Vec<_> = (0..20)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.receive(vec![inbound(tenant, "wamid.A")]).await.remove(0) })
+        })
+        .collect();
+    let mut new = 0;
+    for task in tasks {
+        new += u32::from(task.await.expect("no panic").expect("the store answers") == Received::New);
+    }
+    assert_eq!(new, 1);
+}

@@ -1,0 +1,205 @@
+//! Messages are loaded for their tenant, and saved only over the version that was read.
+
+use dakghar_core::domain::message::{DeadReason, TIMELINE_ENTRIES_MAX, TimelineEntry, TimelineEvent};
+use dakghar_core::domain::{HoldReason, Message, MessageKey, Status};
+use dakghar_core::ports::{Saved, StoreError};
+
+use super::{Store, accept_all, load, receive_all, save};
+use crate::samples::{at, inbound, outbound, outbound_full, send_error_full, tenant_id, with_key};
+
+/// `message` with everything that delivery changes as `from` has it.
+fn delivered_as(message: &Message, from: &Message) -> Message {
+    Message {
+        id: message.id,
+        tenant_id: message.tenant_id,
+        phone_number_id: message.phone_number_id.clone(),
+        direction: message.direction,
+        peer: message.peer.clone(),
+        peer_id: message.peer_id.clone(),
+        content: message.content.clone(),
+        idempotency: message.idempotency.clone(),
+        metadata: message.metadata.clone(),
+        client_opaque: message.client_opaque.clone(),
+        priority: message.priority,
+        unknown_outcome: message.unknown_outcome,
+        attempts_max: message.attempts_max,
+        expires_at: message.expires_at,
+        created_at: message.created_at,
+        version: message.version,
+        ..from.clone()
+    }
+}
+
+pub async fn messages_load_in_the_order_of_the_keys(store: Store) {
+    let tenant = tenant_id();
+    let messages = [outbound(tenant), outbound(tenant), inbound(tenant, "wamid.A")];
+    accept_all(&store, &messages[..2]).await;
+    receive_all(&store, &messages[2..]).await;
+    let [first, second, third] = messages;
+    let keys = [&third, &outbound(tenant), &first, &second, &first].map(Message::key);
+    let loaded = store.load(&keys).await;
+    assert_eq!(
+        loaded,
+        Ok(vec![Some(third), None, Some(first.clone()), Some(second), Some(first)])
+    );
+    assert_eq!(store.load(&[]).await, Ok(Vec::new()));
+}
+
+pub async fn a_foreign_tenant_loads_nothing(store: Store) {
+    let message = outbound(tenant_id());
+    accept_all(&store, std::slice::from_ref(&message)).await;
+    let foreign = MessageKey {
+        tenant_id: tenant_id(),
+        ..message.key()
+    };
+    let loaded = store.load(&[foreign, message.key()]).await;
+    assert_eq!(loaded, Ok(vec![None, Some(message)]));
+}
+
+pub async fn a_save_keeps_every_field_that_delivery_changes(store: Store) {
+    let tenant = tenant_id();
+    let accepted = with_key(tenant, "k");
+    let mut message = delivered_as(&accepted, &outbound_full(tenant));
+    accept_all(&store, &[accepted]).await;
+    save(&store, &mut message).await;
+    assert_eq!(load(&store, message.key()).await, Some(message));
+}
+
+pub async fn a_save_clears_what_is_no_longer_set(store: Store) {
+    let tenant = tenant_id();
+    let full = outbound_full(tenant);
+    let bare = Message {
+        timeline: Vec::new(),
+        ..outbound(tenant)
+    };
+    let mut message = delivered_as(&full, &bare);
+    accept_all(&store, &[full]).await;
+    save(&store, &mut message).await;
+    assert_eq!(load(&store, message.key()).await, Some(message));
+}
+
+pub async fn every_status_and_reason_survives(store: Store) {
+    let mut message = outbound(tenant_id());
+    accept_all(&store, std::slice::from_ref(&message)).await;
+    for status in Status::ALL {
+        message.status = status;
+        save(&store, &mut message).await;
+        assert_eq!(load(&store, message.key()).await.as_ref(), Some(&message));
+    }
+    for reason in HoldReason::ALL {
+        message.hold_reason = Some(reason);
+        save(&store, &mut message).await;
+        assert_eq!(load(&store, message.key()).await.as_ref(), Some(&message));
+    }
+    for reason in DeadReason::ALL {
+        message.dead_reason = Some(reason);
+        save(&store, &mut message).await;
+        assert_eq!(load(&store, message.key()).await.as_ref(), Some(&message));
+    }
+}
+
+pub async fn a_long_timeline_survives(store: Store) {
+    let mut message = outbound(tenant_id());
+    accept_all(&store, std::slice::from_ref(&message)).await;
+    message.timeline = (0..TIMELINE_ENTRIES_MAX)
+        .map(|index| TimelineEntry {
+            at: at(index as u64),
+            event: TimelineEvent::ALL[index % TimelineEvent::ALL.len()],
+            attempt: (index % 2 == 0).then_some(7),
+            detail: Some("d".repeat(200).into()),
+            until: (index % 3 == 0).then(|| at(1_000)),
+            error: (index % 5 == 0).then(send_error_full),
+        })
+        .collect();
+    save(&store, &mut message).await;
+    assert_eq!(load(&store, message.key()).await, Some(message));
+}
+
+pub async fn a_save_raises_the_version_each_time(store: Store) {
+    let mut message = outbound(tenant_id());
+    accept_all(&store, std::slice::from_ref(&message)).await;
+    for version in 0..5 {
+        let loaded = load(&store, message.key()).await.expect("stored");
+        assert_eq!(loaded.version, version);
+        // Nothing but the version changes, and that counts as well.
+        save(&store, &mut message).await;
+    }
+}
+
+pub async fn a_stale_save_changes_nothing(store: Store) {
+    let mut first = outbound(tenant_id());
+    let mut second = first.clone();
+    accept_all(&store, std::slice::from_ref(&first)).await;
+    first.epoch = 1;
+    save(&store, &mut first).await;
+
+    second.epoch = 2;
+    for version in [0, 2, u64::from(u32::MAX)] {
+        second.version = version;
+        assert_eq!(store.save(std::slice::from_ref(&second)).await, [Ok(Saved::Stale)]);
+    }
+    assert_eq!(load(&store, first.key()).await, Some(first));
+}
+
+pub async fn what_was_never_stored_cannot_be_saved(store: Store) {
+    let message = outbound(tenant_id());
+    assert_eq!(store.save(std::slice::from_ref(&message)).await, [Ok(Saved::Stale)]);
+    assert_eq!(load(&store, message.key()).await, None);
+    assert_eq!(store.save(&[]).await, []);
+}
+
+pub async fn a_foreign_tenant_saves_nothing(store: Store) {
+    let message = outbound(tenant_id());
+    accept_all(&store, std::slice::from_ref(&message)).await;
+    let foreign = Message {
+        tenant_id: tenant_id(),
+        epoch: 9,
+        ..message.clone()
+    };
+    assert_eq!(store.save(&[foreign]).await, [Ok(Saved::Stale)]);
+    assert_eq!(load(&store, message.key()).await, Some(message));
+}
+
+pub async fn a_stale_save_does_not_spoil_its_batch(store: Store) {
+    let tenant = tenant_id();
+    let mut messages = [0; 4].map(|_| outbound(tenant));
+    accept_all(&store, &messages).await;
+    save(&store, &mut messages[1]).await;
+
+    let mut batch = messages.clone();
+    batch[1].version = 0;
+    for message in &mut batch {
+        message.epoch = 5;
+    }
+    let answers: Vec<Result<Saved, StoreError>> = store.save(&batch).await;
+    let (done, stale) = (Ok(Saved::Done), Ok(Saved::Stale));
+    assert_eq!(answers, [done.clone(), stale, done.clone(), done]);
+    for (index, message) in messages.iter().enumerate() {
+        let loaded = load(&store, message.key()).await.expect("stored");
+        assert_eq!((loaded.epoch, loaded.version), if index == 1 { (0, 1) } else { (5, 1) });
+    }
+}
+
+pub async fn twenty_at_once_from_one_version_save_one(store: Store) {
+    let message = outbound(tenant_id());
+    accept_all(&store, std::slice::from_ref(&message)).await;
+    let tasks: Vec<_> = (1..=20)
+        .map(|epoch| {
+            let copy = Message {
+                epoch,
+                ..message.clone()
+            };
+            let store = store.clone();
+            tokio::spawn(async move { (epoch, store.save(&[copy]).await.remove(0)) })
+        })
+        .collect();
+    let mut winners = Vec::new();
+    for task in tasks {
+        if let (epoch, Ok(Saved::Done)) = task.await.expect("no panic") {
+            winners.push(epoch);
+        }
+    }
+    let loaded = load(&store, message.key()).await.expect("stored");
+    assert_eq!(winners, [loaded.epoch]);
+    assert_eq!(loaded.version, 1);
+}

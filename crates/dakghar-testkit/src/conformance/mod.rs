@@ -1,0 +1,73 @@
+//! What every backend of a port must do, as one suite per port.
+//!
+//! A backend instantiates a suite in one line, naming an async function that gives it a fresh, empty port:
+//!
+//! ```ignore
+//! async fn fresh() -> (Arc<dyn MessageStore>, TempDir) { .. }
+//! dakghar_testkit::message_store_suite!(fresh);
+//! ```
+//!
+//! That makes a module `message_store` with one `#[tokio::test]` for each case; what the function returns besides the
+//! port (a folder, a server, `()`) is kept until the case is over. It may also return an `Option` of both: `None`
+//! skips the case, where a server is not installed. The cases talk to the port alone, so what they show holds for
+//! whatever is behind it.
+
+pub mod erasure;
+pub mod event_store;
+pub mod message_store;
+pub mod pacer;
+pub mod send_queue;
+pub mod tenant_store;
+
+pub use send_queue::QueueUnderTest;
+
+/// What a suite's factory may return.
+pub trait Fixture {
+    /// The port.
+    type Port;
+    /// What must live as long as the port.
+    type Guard;
+
+    /// The port and its guard, or `None` when the case is to be skipped.
+    fn into_parts(self) -> Option<(Self::Port, Self::Guard)>;
+}
+
+impl<P, G> Fixture for (P, G) {
+    type Port = P;
+    type Guard = G;
+
+    fn into_parts(self) -> Option<(P, G)> {
+        Some(self)
+    }
+}
+
+impl<P, G> Fixture for Option<(P, G)> {
+    type Port = P;
+    type Guard = G;
+
+    fn into_parts(self) -> Option<(P, G)> {
+        self
+    }
+}
+
+/// One test for each named case; what the suites' own macros are made of.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! conformance_cases {
+    ($factory:path, $suite:ident: $($case:ident)+) => {
+        mod $suite {
+            #[allow(unused_imports, reason = "the factory may be named by a full path")]
+            use super::*;
+
+            $(
+                #[::tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    let fixture = $factory().await;
+                    if let Some((port, _guard)) = $crate::conformance::Fixture::into_parts(fixture) {
+                        $crate::conformance::$suite::$case(port).await;
+                    }
+                }
+            )+
+        }
+    };
+}

@@ -1,0 +1,292 @@
+//! Messages and threads.
+
+use async_trait::async_trait;
+use dakghar_core::domain::page::MessageQuery;
+use dakghar_core::domain::{
+    Conversation, ConversationId, ConversationTouch, Direction, IdempotencyKey, Message, MessageId, MessageKey,
+    PhoneNumberId, Status, TenantId, Timestamp, Wamid,
+};
+use dakghar_core::ports::{Accepted, MessageStore, Received, Saved, StoreError};
+
+use super::{MemoryStore, State, first};
+
+impl State {
+    fn accept(&mut self, message: Message) -> Accepted {
+        if let Some(idempotency) = &message.idempotency {
+            let key = (message.tenant_id, idempotency.key.clone());
+            if let Some(first) = self.by_key.get(&key).map(|id| &self.messages[id]) {
+                return Accepted::Replay {
+                    message_id: first.id,
+                    status: first.status,
+                    fingerprint: first.idempotency.as_ref().expect("it has a key").fingerprint,
+                };
+            }
+            self.by_key.insert(key, message.id);
+        }
+        self.messages.insert(message.id, message);
+        Accepted::Stored
+    }
+
+    fn receive(&mut self, message: Message) -> Received {
+        if let Some(wamid) = &message.wamid {
+            let key = (message.phone_number_id.clone(), wamid.clone());
+            if self.received.contains_key(&key) {
+                return Received::Duplicate;
+            }
+            self.received.insert(key, message.id);
+        }
+        self.messages.insert(message.id, message);
+        Received::New
+    }
+
+    fn message(&self, key: MessageKey) -> Option<&Message> {
+        self.messages
+            .get(&key.message_id)
+            .filter(|message| message.tenant_id == key.tenant_id)
+    }
+
+    fn save(&mut self, message: &Message) -> Saved {
+        let stored = self.message(message.key());
+        if stored.is_none_or(|stored| stored.version != message.version) {
+            return Saved::Stale;
+        }
+        let next = Message {
+            version: message.version + 1,
+            ..message.clone()
+        };
+        self.messages.insert(message.id, next);
+        Saved::Done
+    }
+
+    fn touch(&mut self, touch: &ConversationTouch) {
+        let thread = self.conversations.entry(touch.id).or_insert_with(|| Conversation {
+            id: touch.id,
+            tenant_id: touch.tenant_id,
+            phone_number_id: touch.phone_number_id.clone(),
+            wa_id: touch.wa_id.clone(),
+            last_message_id: touch.message_id,
+            last_message_at: touch.at,
+            last_inbound_at: None,
+        });
+        if (touch.at, touch.message_id) > (thread.last_message_at, thread.last_message_id) {
+            thread.last_message_at = touch.at;
+            thread.last_message_id = touch.message_id;
+        }
+        if touch.direction == Direction::Inbound {
+            thread.last_inbound_at = thread.last_inbound_at.max(Some(touch.at));
+        }
+    }
+
+    fn of_tenant(&self, tenant_id: &TenantId) -> impl DoubleEndedIterator<Item = &Message> {
+        self.messages
+            .values()
+            .filter(move |message| message.tenant_id == *tenant_id)
+    }
+
+    fn erase(&mut self, tenant_id: &TenantId, limit: u32) -> u64 {
+        let mut left = limit;
+        let mut is_erased = |owner: Option<TenantId>| {
+            let erased = left > 0 && owner == Some(*tenant_id);
+            left -= u32::from(erased);
+            erased
+        };
+        self.messages.retain(|_, message| !is_erased(Some(message.tenant_id)));
+        self.conversations
+            .retain(|_, thread| !is_erased(Some(thread.tenant_id)));
+        self.events.retain(|_, event| !is_erased(event.tenant_id));
+        self.by_key.retain(|_, id| self.messages.contains_key(id));
+        self.received.retain(|_, id| self.messages.contains_key(id));
+        u64::from(limit - left)
+    }
+}
+
+/// Whether every filter that is set matches.
+fn matches(message: &Message, query: &MessageQuery) -> bool {
+    fn is<T: PartialEq>(wanted: Option<&T>, actual: Option<&T>) -> bool {
+        wanted.is_none() || wanted == actual
+    }
+    is(query.direction.as_ref(), Some(&message.direction))
+        && is(query.status.as_ref(), Some(&message.status))
+        && is(query.kind.as_ref(), Some(&message.content.kind))
+        && is(query.peer_id.as_ref(), message.peer_id.as_ref())
+        && is(query.phone_number_id.as_ref(), Some(&message.phone_number_id))
+        && is(query.conversation_id.as_ref(), message.conversation_id.as_ref())
+        && query.since.is_none_or(|since| message.created_at >= since)
+        && query.until.is_none_or(|until| message.created_at < until)
+        && query.before.is_none_or(|before| message.id < before)
+}
+
+#[async_trait]
+impl MessageStore for MemoryStore {
+    async fn accept(&self, batch: Vec<Message>) -> Vec<Result<Accepted, StoreError>> {
+        self.with_each(batch, State::accept)
+    }
+
+    async fn receive(&self, batch: Vec<Message>) -> Vec<Result<Received, StoreError>> {
+        self.with_each(batch, State::receive)
+    }
+
+    async fn load(&self, keys: &[MessageKey]) -> Result<Vec<Option<Message>>, StoreError> {
+        self.with(|state| keys.iter().map(|key| state.message(*key).cloned()).collect())
+    }
+
+    async fn save(&self, batch: &[Message]) -> Vec<Result<Saved, StoreError>> {
+        self.with_each(batch, State::save)
+    }
+
+    async fn touch_conversations(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
+        self.with(|state| batch.iter().for_each(|touch| state.touch(touch)))
+    }
+
+    async fn find_by_wamid(
+        &self,
+        refs: &[(TenantId, PhoneNumberId, Wamid)],
+    ) -> Result<Vec<Option<MessageKey>>, StoreError> {
+        self.with(|state| {
+            let find = |(tenant_id, number, wamid): &(TenantId, PhoneNumberId, Wamid)| {
+                state
+                    .of_tenant(tenant_id)
+                    .find(|message| {
+                        message.direction == Direction::Outbound
+                            && message.phone_number_id == *number
+                            && (message.wamid.as_ref() == Some(wamid) || message.wamids.contains(wamid))
+                    })
+                    .map(Message::key)
+            };
+            refs.iter().map(find).collect()
+        })
+    }
+
+    async fn find_by_idempotency_key(
+        &self,
+        tenant_id: &TenantId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Message>, StoreError> {
+        self.with(|state| {
+            let id = state.by_key.get(&(*tenant_id, key.clone()))?;
+            state.messages.get(id).cloned()
+        })
+    }
+
+    async fn due(&self, until: Timestamp, status: Option<Status>, limit: u32) -> Result<Vec<Message>, StoreError> {
+        self.with(|state| {
+            let mut due: Vec<&Message> = state
+                .messages
+                .values()
+                .filter(|message| message.direction == Direction::Outbound)
+                .filter(|message| message.wake_at.is_some_and(|at| at <= until))
+                .filter(|message| status.is_none_or(|status| message.status == status))
+                .collect();
+            due.sort_by_key(|message| message.wake_at);
+            first(due.into_iter().cloned(), limit)
+        })
+    }
+
+    async fn wake_held(
+        &self,
+        tenant_id: &TenantId,
+        phone_number_id: Option<&PhoneNumberId>,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.with(|state| {
+            let mut count = 0;
+            for message in state.messages.values_mut() {
+                if message.tenant_id == *tenant_id
+                    && message.status == Status::Held
+                    && phone_number_id.is_none_or(|number| message.phone_number_id == *number)
+                {
+                    message.wake_at = Some(at);
+                    message.version += 1;
+                    count += 1;
+                }
+            }
+            count
+        })
+    }
+
+    async fn statuses_flow(
+        &self,
+        tenant_id: &TenantId,
+        phone_number_id: &PhoneNumberId,
+        called_after: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.with(|state| {
+            state.of_tenant(tenant_id).any(|message| {
+                message.phone_number_id == *phone_number_id
+                    && message.called_at.is_some_and(|at| at > called_after)
+                    && message.status_seen_at.is_some()
+            })
+        })
+    }
+
+    async fn list(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Vec<Message>, StoreError> {
+        self.with(|state| {
+            let found = state
+                .of_tenant(tenant_id)
+                .rev()
+                .filter(|message| matches(message, query));
+            first(found.cloned(), query.limit)
+        })
+    }
+
+    async fn dead_letters(
+        &self,
+        tenant_id: Option<&TenantId>,
+        before: Option<MessageId>,
+        limit: u32,
+    ) -> Result<Vec<Message>, StoreError> {
+        self.with(|state| {
+            let found = state
+                .messages
+                .values()
+                .rev()
+                .filter(|message| message.status.is_dead_letter())
+                .filter(|message| tenant_id.is_none_or(|tenant_id| message.tenant_id == *tenant_id))
+                .filter(|message| before.is_none_or(|before| message.id < before));
+            first(found.cloned(), limit)
+        })
+    }
+
+    async fn count_unsettled(&self, tenant_id: &TenantId, limit: u32) -> Result<u32, StoreError> {
+        self.with(|state| {
+            let unsettled = state
+                .of_tenant(tenant_id)
+                .filter(|message| message.status.is_unsettled());
+            u32::try_from(first(unsettled, limit).len()).unwrap_or(limit)
+        })
+    }
+
+    async fn conversations(
+        &self,
+        tenant_id: &TenantId,
+        before: Option<(Timestamp, ConversationId)>,
+        limit: u32,
+    ) -> Result<Vec<Conversation>, StoreError> {
+        self.with(|state| {
+            let position = |thread: &Conversation| (thread.last_message_at, thread.id);
+            let mut threads: Vec<&Conversation> = state
+                .conversations
+                .values()
+                .filter(|thread| thread.tenant_id == *tenant_id)
+                .filter(|thread| before.is_none_or(|before| position(thread) < before))
+                .collect();
+            threads.sort_by_key(|thread| std::cmp::Reverse(position(thread)));
+            first(threads.into_iter().cloned(), limit)
+        })
+    }
+
+    async fn conversation(
+        &self,
+        tenant_id: &TenantId,
+        id: &ConversationId,
+    ) -> Result<Option<Conversation>, StoreError> {
+        self.with(|state| {
+            let thread = state.conversations.get(id);
+            thread.filter(|thread| thread.tenant_id == *tenant_id).cloned()
+        })
+    }
+
+    async fn erase(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
+        self.with(|state| state.erase(tenant_id, limit))
+    }
+}

@@ -1,0 +1,79 @@
+//! The ports over plain maps, simple enough to be obviously right. For tests of what stands on the ports.
+//!
+//! Nothing survives the process, and nothing is fast: the maps are searched from end to end.
+
+mod events;
+mod messages;
+mod queue;
+mod tenants;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dakghar_core::domain::{
+    Conversation, ConversationId, EventId, IdempotencyKey, Message, MessageId, PhoneNumberId, Tenant, TenantId, Wamid,
+    WebhookEvent,
+};
+use dakghar_core::ports::StoreError;
+use parking_lot::Mutex;
+
+pub use queue::MemoryQueue;
+
+/// All three store ports in memory.
+#[derive(Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    messages: BTreeMap<MessageId, Message>,
+    by_key: BTreeMap<(TenantId, IdempotencyKey), MessageId>,
+    received: BTreeMap<(PhoneNumberId, Wamid), MessageId>,
+    conversations: BTreeMap<ConversationId, Conversation>,
+    tenants: BTreeMap<TenantId, Tenant>,
+    events: BTreeMap<EventId, WebhookEvent>,
+    outage: Option<StoreError>,
+}
+
+impl MemoryStore {
+    /// An empty store, to be used as any of the store ports.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// From now on every method fails with this error and changes nothing; `None` ends that.
+    pub fn fail_with(&self, outage: Option<StoreError>) {
+        self.state.lock().outage = outage;
+    }
+
+    /// What `step` makes of the state, unless there is an outage.
+    fn with<T>(&self, step: impl FnOnce(&mut State) -> T) -> Result<T, StoreError> {
+        let mut state = self.state.lock();
+        match &state.outage {
+            Some(error) => Err(error.clone()),
+            None => Ok(step(&mut state)),
+        }
+    }
+
+    /// As [`MemoryStore::with`], once for each item.
+    fn with_each<I, T>(
+        &self,
+        items: impl IntoIterator<Item = I>,
+        mut step: impl FnMut(&mut State, I) -> T,
+    ) -> Vec<Result<T, StoreError>> {
+        let mut state = self.state.lock();
+        items
+            .into_iter()
+            .map(|item| match &state.outage {
+                Some(error) => Err(error.clone()),
+                None => Ok(step(&mut state, item)),
+            })
+            .collect()
+    }
+}
+
+/// The first `limit` items.
+fn first<T>(items: impl Iterator<Item = T>, limit: u32) -> Vec<T> {
+    items.take(limit as usize).collect()
+}

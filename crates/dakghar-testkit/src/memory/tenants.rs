@@ -1,0 +1,90 @@
+//! Tenants and their numbers.
+
+use async_trait::async_trait;
+use dakghar_core::domain::{PhoneNumberId, Tenant, TenantId, WabaId};
+use dakghar_core::ports::store::TenantSaved;
+use dakghar_core::ports::{StoreError, TenantStore};
+
+use super::{MemoryStore, State, first};
+
+impl State {
+    fn owner_of(&self, number: &PhoneNumberId) -> Option<TenantId> {
+        let mut tenants = self.tenants.values();
+        tenants
+            .find(|tenant| tenant.number(Some(number)).is_some())
+            .map(|tenant| tenant.id)
+    }
+
+    /// Stores the tenant as it is, if its numbers are its own.
+    fn put(&mut self, tenant: Tenant) -> TenantSaved {
+        let mut numbers = tenant.phone_numbers.iter().map(|number| &number.phone_number_id);
+        let taken = numbers.find(|number| self.owner_of(number).is_some_and(|owner| owner != tenant.id));
+        if let Some(number) = taken {
+            return TenantSaved::PhoneNumberTaken(number.clone());
+        }
+        self.tenants.insert(tenant.id, tenant);
+        TenantSaved::Done
+    }
+}
+
+#[async_trait]
+impl TenantStore for MemoryStore {
+    async fn insert(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError> {
+        self.with(|state| {
+            if state.tenants.contains_key(&tenant.id) {
+                return TenantSaved::Stale;
+            }
+            state.put(tenant.clone())
+        })
+    }
+
+    async fn save(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError> {
+        self.with(|state| {
+            let stored = state.tenants.get(&tenant.id);
+            if stored.is_none_or(|stored| stored.version != tenant.version) {
+                return TenantSaved::Stale;
+            }
+            state.put(Tenant {
+                version: tenant.version + 1,
+                ..tenant.clone()
+            })
+        })
+    }
+
+    async fn find(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
+        self.with(|state| state.tenants.get(id).cloned())
+    }
+
+    async fn list(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
+        self.with(|state| {
+            let newest_first = state.tenants.values().rev();
+            let older = newest_first.filter(|tenant| before.is_none_or(|before| tenant.id < before));
+            first(older.cloned(), limit)
+        })
+    }
+
+    async fn owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Result<Vec<Option<TenantId>>, StoreError> {
+        self.with(|state| numbers.iter().map(|number| state.owner_of(number)).collect())
+    }
+
+    async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<TenantId>, StoreError> {
+        self.with(|state| {
+            let tenants = state.tenants.values();
+            let owners = tenants.filter(|tenant| {
+                let mut numbers = tenant.phone_numbers.iter();
+                numbers.any(|number| number.waba_id.as_ref() == Some(waba_id))
+            });
+            owners.map(|tenant| tenant.id).collect()
+        })
+    }
+
+    async fn remove(&self, id: &TenantId) -> Result<(), StoreError> {
+        self.with(|state| {
+            state.tenants.remove(id);
+        })
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.with(|_| ())
+    }
+}

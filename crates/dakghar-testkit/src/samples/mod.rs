@@ -1,0 +1,63 @@
+//! Messages, tenants and events with sensible fields.
+//!
+//! Everything is plain data, so a test names what matters to it and takes the rest from here:
+//! `Message { status: Status::Held, ..outbound(tenant_id) }`. Each sample has a new id, greater than those before it,
+//! and a time of its own.
+
+mod event;
+mod message;
+mod tenant;
+
+use std::time::Duration;
+
+use dakghar_core::domain::{IdempotencyKey, PhoneNumberId, TenantId, Timestamp, WaId, WabaId, Wamid};
+use dakghar_core::ports::IdGenerator;
+
+use crate::clock::START;
+use crate::ids::SequentialIds;
+
+pub use event::{event, event_bare};
+pub use message::{inbound, inbound_bare, outbound, outbound_full, send_error_full, with_key};
+pub use tenant::{number, number_full, tenant, tenant_full, tenant_with_numbers};
+
+static IDS: SequentialIds = SequentialIds::new();
+
+/// A new tenant id.
+pub fn tenant_id() -> TenantId {
+    IDS.tenant_id()
+}
+
+/// A point in time `ms` milliseconds after the time of tests begins.
+pub fn at(ms: u64) -> Timestamp {
+    START + Duration::from_millis(ms)
+}
+
+/// The business number that samples use unless told otherwise.
+pub fn phone_number_id() -> PhoneNumberId {
+    phone("111111111111111")
+}
+
+/// A business number, from digits.
+pub fn phone(digits: &str) -> PhoneNumberId {
+    PhoneNumberId::parse(digits).expect("digits")
+}
+
+/// An account at Meta, from digits.
+pub fn waba(digits: &str) -> WabaId {
+    WabaId::parse(digits).expect("digits")
+}
+
+/// A person, from digits.
+pub fn person(digits: &str) -> WaId {
+    WaId::parse(digits).expect("printable")
+}
+
+/// A wamid.
+pub fn wamid(text: &str) -> Wamid {
+    Wamid::parse(text).expect("printable")
+}
+
+/// An idempotency key.
+pub fn idempotency_key(text: &str) -> IdempotencyKey {
+    IdempotencyKey::parse(text).expect("printable")
+}

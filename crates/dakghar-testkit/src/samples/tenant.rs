@@ -1,0 +1,88 @@
+//! Tenants and their numbers.
+
+use dakghar_core::domain::message::UnknownOutcome;
+use dakghar_core::domain::tenant::MESSAGES_PER_SECOND_DEFAULT;
+use dakghar_core::domain::{Hold, HoldReason, PhoneNumber, PhoneNumberId, Tenant};
+use dakghar_core::ports::IdGenerator;
+
+use super::{IDS, at, phone, waba};
+
+/// A tenant with one number of its own.
+pub fn tenant() -> Tenant {
+    let digits = format!("2{:014}", IDS.count());
+    tenant_with_numbers(vec![number(phone(&digits))])
+}
+
+/// A tenant with these numbers.
+pub fn tenant_with_numbers(phone_numbers: Vec<PhoneNumber>) -> Tenant {
+    Tenant {
+        id: IDS.tenant_id(),
+        name: "Dhaka Books".into(),
+        callback_url: None,
+        api_key_hash: IDS.secret_bytes().to_vec(),
+        wrapped_data_key: IDS.secret_bytes().to_vec(),
+        hold: None,
+        unknown_outcome: UnknownOutcome::Auto,
+        phone_numbers,
+        created_at: at(0),
+        updated_at: at(0),
+        removed_at: None,
+        version: 0,
+    }
+}
+
+/// A number with a sealed token and nothing else.
+pub fn number(phone_number_id: PhoneNumberId) -> PhoneNumber {
+    PhoneNumber {
+        phone_number_id,
+        waba_id: None,
+        display_phone_number: None,
+        sealed_token: vec![1, 2, 3],
+        simulated: false,
+        messages_per_second: MESSAGES_PER_SECOND_DEFAULT,
+        hold: None,
+        token_refusals: 0,
+    }
+}
+
+/// A tenant with every field set, to something else than its default.
+pub fn tenant_full() -> Tenant {
+    let first = format!("3{:014}", IDS.count());
+    let second = format!("4{:014}", IDS.count());
+    Tenant {
+        id: IDS.tenant_id(),
+        name: "ঢাকা \"বই\" \u{1F4DA}".into(),
+        callback_url: Some("https://example.com/hook?a=1&b=%20#x".into()),
+        api_key_hash: (0..32).collect(),
+        wrapped_data_key: (0..=255).collect(),
+        hold: Some(Hold {
+            reason: HoldReason::Paused,
+            since: at(5),
+            probe_at: None,
+        }),
+        unknown_outcome: UnknownOutcome::Resend,
+        phone_numbers: vec![number_full(phone(&first)), number(phone(&second))],
+        created_at: at(1),
+        updated_at: at(2),
+        removed_at: Some(at(3)),
+        version: 0,
+    }
+}
+
+/// A number with every field set, to something else than its default.
+pub fn number_full(phone_number_id: PhoneNumberId) -> PhoneNumber {
+    PhoneNumber {
+        phone_number_id,
+        waba_id: Some(waba("102290129340398")),
+        display_phone_number: Some("+880 1711-000000".into()),
+        sealed_token: vec![0, 255, 128, 10, 13, 0],
+        simulated: true,
+        messages_per_second: 1_000,
+        hold: Some(Hold {
+            reason: HoldReason::CredentialsInvalid,
+            since: at(7),
+            probe_at: Some(at(900_007)),
+        }),
+        token_refusals: 2,
+    }
+}

@@ -1,0 +1,70 @@
+//! The ports in memory pass the suites, and the suites name every case they have.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use dakghar_core::ports::{EventStore, MessageStore, Pacer, TenantStore};
+use dakghar_testkit::WallClock;
+use dakghar_testkit::conformance::QueueUnderTest;
+use dakghar_testkit::memory::{MemoryQueue, MemoryStore};
+
+async fn messages() -> (Arc<dyn MessageStore>, ()) {
+    (MemoryStore::new(), ())
+}
+
+async fn tenants() -> (Arc<dyn TenantStore>, ()) {
+    (MemoryStore::new(), ())
+}
+
+async fn events() -> (Arc<dyn EventStore>, ()) {
+    (MemoryStore::new(), ())
+}
+
+async fn stores() -> ((Arc<dyn MessageStore>, Arc<dyn EventStore>), ()) {
+    let store = MemoryStore::new();
+    ((store.clone(), store), ())
+}
+
+async fn queue() -> (QueueUnderTest, ()) {
+    let queue = MemoryQueue::new(Arc::new(WallClock));
+    (QueueUnderTest { queue, messages: None }, ())
+}
+
+async fn pacer() -> (Arc<dyn Pacer>, ()) {
+    (Arc::new(dakghar_core::app::LocalPacer::new()), ())
+}
+
+dakghar_testkit::message_store_suite!(messages);
+dakghar_testkit::tenant_store_suite!(tenants);
+dakghar_testkit::event_store_suite!(events);
+dakghar_testkit::erasure_suite!(stores);
+dakghar_testkit::send_queue_suite!(queue);
+dakghar_testkit::pacer_suite!(pacer);
+
+/// All source text below a folder.
+fn sources(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .map(|path| {
+            if path.is_dir() {
+                sources(&path)
+            } else {
+                std::fs::read_to_string(path).unwrap()
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn every_case_is_named_in_its_suite() {
+    let text = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/conformance"));
+    let cases: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub async fn ")?.split('(').next())
+        .collect();
+    assert!(cases.len() > 100, "{cases:?}");
+    for case in cases {
+        let listed = text.lines().filter(|line| line.trim() == case).count();
+        assert_eq!(listed, 1, "{case}");
+    }
+}
