@@ -1,1 +1,124 @@
-//! In progress.
+//! The embedded backend: messages, tenants, events and the queue in one SQLite file.
+//!
+//! For one machine and one server process; administration commands may open the file beside it. Read in this order:
+//! [`open`] (the file), `writer` and `readers` (how work gets to it), `rows` (what a message looks like in it), then
+//! one file per port. The queue is the message table itself: [`SqliteQueue`] reads which messages are due and keeps in
+//! memory only which of them are out.
+//!
+//! Not here: any decision about delivery, and any secret in clear.
+
+mod connection;
+mod conversations;
+mod events;
+mod failure;
+mod messages;
+mod migrations;
+pub mod open;
+mod queue;
+mod readers;
+mod rows;
+mod tenants;
+mod texts;
+mod writer;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dakghar_core::ports::StoreError;
+
+pub use open::OpenError;
+pub use queue::SqliteQueue;
+
+use readers::Readers;
+use writer::Writer;
+
+/// Connections that serve delivery, unless the options say otherwise.
+const DELIVERY_READERS_DEFAULT: u32 = 4;
+/// Connections that serve lists. They are apart, so that slow lists never delay delivery.
+const LIST_READERS: u32 = 2;
+
+/// How to open a store.
+#[derive(Clone, Debug)]
+pub struct SqliteOptions {
+    /// Refuse to open a file that another server uses, and keep other servers away. Off for administration commands,
+    /// which may work beside a server.
+    pub lock_exclusive: bool,
+    /// Connections that read for delivery, 1 to 64.
+    pub readers: u32,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            lock_exclusive: true,
+            readers: DELIVERY_READERS_DEFAULT,
+        }
+    }
+}
+
+/// Messages, tenants and events in one file.
+pub struct SqliteStore {
+    file: PathBuf,
+    writer: Writer,
+    delivery: Readers,
+    lists: Readers,
+    _lock: Option<File>,
+}
+
+impl SqliteStore {
+    /// Opens the file, or [`open::FILE_NAME`] in the directory, and creates or migrates it as needed. Blocks for as
+    /// long as that takes.
+    pub fn open(dir_or_file: &Path, options: &SqliteOptions) -> Result<Arc<Self>, OpenError> {
+        let file = open::file_of(dir_or_file);
+        open::create(&file)?;
+        let lock = options.lock_exclusive.then(|| open::lock(&file)).transpose()?;
+        let conn = open::open_checked(&file)?;
+        let sql_error = |source| OpenError::sqlite(&file, source);
+        let delivery = Readers::open(&file, options.readers.clamp(1, 64)).map_err(sql_error)?;
+        let lists = Readers::open(&file, LIST_READERS).map_err(sql_error)?;
+        let writer = Writer::start(conn).map_err(|source| OpenError::Io {
+            path: file.clone(),
+            source,
+        })?;
+        Ok(Arc::new(Self {
+            file,
+            writer,
+            delivery,
+            lists,
+            _lock: lock,
+        }))
+    }
+
+    /// The database file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Reads the whole file and answers what is wrong with it; nothing when it is whole. Takes minutes for a large
+    /// file, and delays nobody.
+    pub async fn integrity_check(&self) -> Result<Vec<String>, StoreError> {
+        self.lists
+            .run(|conn| Ok(open::problems(conn, "integrity_check")?))
+            .await
+    }
+
+    /// Finishes what was asked for, moves everything into the one file and closes it. What is asked for later is
+    /// answered with [`StoreError::Unavailable`].
+    pub async fn close(&self) {
+        self.delivery.close().await;
+        self.lists.close().await;
+        self.writer.close().await;
+    }
+
+    /// Finds out whether the file can be written, by writing it.
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.writer
+            .run(|conn| {
+                conn.prepare_cached("UPDATE write_probe SET writes = writes + 1")?
+                    .execute([])?;
+                Ok(())
+            })
+            .await
+    }
+}

@@ -1,0 +1,86 @@
+//! Threads: one row per thread, moved forward by every message in it.
+
+use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
+use dakghar_core::domain::ids::{ConversationId, MessageId, PhoneNumberId, TenantId, WaId};
+use dakghar_core::domain::message::Direction;
+use dakghar_core::domain::time::Timestamp;
+use rusqlite::{Connection, Row, params};
+
+use super::failure::Outcome;
+use super::rows::Cells;
+
+const COLUMNS: &str = "id, tenant_id, phone_number_id, wa_id, last_message_id, last_message_at, last_inbound_at";
+
+/// Creates threads or moves them forward, never back. A touch that says nothing new writes nothing.
+pub(super) fn touch(conn: &Connection, batch: &[ConversationTouch]) -> Outcome<()> {
+    let mut upsert = conn.prepare_cached(
+        "INSERT INTO conversations \
+             (id, tenant_id, phone_number_id, wa_id, last_message_id, last_message_at, last_inbound_at) \
+         VALUES (?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (tenant_id, id) DO UPDATE SET \
+             last_message_id = iif((excluded.last_message_at, excluded.last_message_id) \
+                 > (last_message_at, last_message_id), excluded.last_message_id, last_message_id), \
+             last_message_at = max(last_message_at, excluded.last_message_at), \
+             last_inbound_at = coalesce(max(last_inbound_at, excluded.last_inbound_at), \
+                 last_inbound_at, excluded.last_inbound_at) \
+         WHERE (excluded.last_message_at, excluded.last_message_id) > (last_message_at, last_message_id) \
+             OR excluded.last_inbound_at > coalesce(last_inbound_at, excluded.last_inbound_at - 1)",
+    )?;
+    for touch in batch {
+        let last_inbound_at = (touch.direction == Direction::Inbound).then_some(touch.at.as_millis());
+        upsert.execute(params![
+            touch.id.to_string(),
+            touch.tenant_id.to_string(),
+            touch.phone_number_id.as_str(),
+            touch.wa_id.as_str(),
+            touch.message_id.to_string(),
+            touch.at.as_millis(),
+            last_inbound_at
+        ])?;
+    }
+    Ok(())
+}
+
+/// A page of threads, the one with the newest message first.
+pub(super) fn list(
+    conn: &Connection,
+    tenant_id: TenantId,
+    before: Option<(Timestamp, ConversationId)>,
+    limit: u32,
+) -> Outcome<Vec<Conversation>> {
+    let (at, id) = match before {
+        Some((at, id)) => (at.as_millis(), id.to_string()),
+        None => (i64::MAX, String::new()),
+    };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM conversations INDEXED BY conversations_newest \
+         WHERE tenant_id = ? AND (last_message_at, id) < (?, ?) ORDER BY last_message_at DESC, id DESC LIMIT ?"
+    );
+    let mut select = conn.prepare_cached(&sql)?;
+    let mut rows = select.query(params![tenant_id.to_string(), at, id, limit])?;
+    let mut conversations = Vec::new();
+    while let Some(row) = rows.next()? {
+        conversations.push(conversation(row)?);
+    }
+    Ok(conversations)
+}
+
+pub(super) fn find(conn: &Connection, tenant_id: TenantId, id: ConversationId) -> Outcome<Option<Conversation>> {
+    let sql = format!("SELECT {COLUMNS} FROM conversations WHERE tenant_id = ? AND id = ?");
+    let mut select = conn.prepare_cached(&sql)?;
+    let mut found = select.query(params![tenant_id.to_string(), id.to_string()])?;
+    found.next()?.map(conversation).transpose()
+}
+
+fn conversation(row: &Row<'_>) -> Outcome<Conversation> {
+    let mut cells = Cells::of(row);
+    Ok(Conversation {
+        id: cells.parse(ConversationId::parse)?,
+        tenant_id: cells.parse(TenantId::parse)?,
+        phone_number_id: cells.parse(PhoneNumberId::parse)?,
+        wa_id: cells.parse(WaId::parse)?,
+        last_message_id: cells.parse(MessageId::parse)?,
+        last_message_at: cells.time()?,
+        last_inbound_at: cells.maybe_time()?,
+    })
+}

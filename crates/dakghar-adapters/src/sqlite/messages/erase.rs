@@ -1,0 +1,39 @@
+//! Deleting what a tenant leaves behind, a piece at a time.
+
+use dakghar_core::domain::ids::TenantId;
+use rusqlite::{Connection, params};
+
+use super::super::failure::Outcome;
+
+/// One table at a time, each by an index that starts with the tenant.
+const DELETES: [&str; 4] = [
+    "DELETE FROM messages WHERE seq IN \
+         (SELECT seq FROM messages INDEXED BY messages_by_id WHERE tenant_id = ? LIMIT ?)",
+    "DELETE FROM further_wamids WHERE (phone_number_id, wamid, tenant_id) IN \
+         (SELECT phone_number_id, wamid, tenant_id FROM further_wamids WHERE tenant_id = ? LIMIT ?)",
+    "DELETE FROM conversations WHERE (tenant_id, id) IN \
+         (SELECT tenant_id, id FROM conversations WHERE tenant_id = ? LIMIT ?)",
+    "DELETE FROM events WHERE seq IN \
+         (SELECT seq FROM events INDEXED BY events_newest WHERE tenant_id = ? LIMIT ?)",
+];
+
+/// Deletes up to `limit` rows and answers how many. What was deleted is overwritten in the file, not only forgotten.
+pub(super) fn erase(conn: &Connection, tenant_id: TenantId, limit: u32) -> Outcome<u64> {
+    conn.pragma_update(None, "secure_delete", true)?;
+    let erased = delete(conn, tenant_id, u64::from(limit));
+    conn.pragma_update(None, "secure_delete", false)?;
+    erased
+}
+
+fn delete(conn: &Connection, tenant_id: TenantId, limit: u64) -> Outcome<u64> {
+    let tenant_id = tenant_id.to_string();
+    let mut erased = 0;
+    for sql in DELETES {
+        let left = (limit - erased).cast_signed();
+        erased += conn.prepare_cached(sql)?.execute(params![tenant_id, left])? as u64;
+        if erased >= limit {
+            break;
+        }
+    }
+    Ok(erased)
+}

@@ -1,0 +1,211 @@
+//! Work for the writer: accepting, receiving and saving messages, and waking held ones.
+
+use dakghar_core::domain::ids::{MessageId, PhoneNumberId, TenantId, Wamid};
+use dakghar_core::domain::message::{Message, Status};
+use dakghar_core::domain::time::Timestamp;
+use dakghar_core::ports::{Accepted, Received, Saved, StoreError};
+use rusqlite::{Connection, params};
+
+use super::super::failure::Outcome;
+use super::super::rows::{self, Cells, ChangingRow, LinksRow, NewRow};
+
+/// Held messages woken in one commit; more would make other writes wait.
+const WOKEN_PER_COMMIT_MAX: u32 = 1000;
+
+pub(super) fn accept(conn: &Connection, rows: &[NewRow]) -> Outcome<Vec<Result<Accepted, StoreError>>> {
+    let mut insert = conn.prepare_cached(&rows::INSERT)?;
+    rows.iter()
+        .map(|row| {
+            let stored = row.with_params(|params| insert.execute(params))?;
+            if stored == 1 {
+                return Ok(Ok(Accepted::Stored));
+            }
+            Ok(earlier(conn, row)?.ok_or_else(|| id_exists(row)))
+        })
+        .collect()
+}
+
+/// The message that was accepted first under the same key.
+fn earlier(conn: &Connection, row: &NewRow) -> Outcome<Option<Accepted>> {
+    let Some(idempotency) = &row.message().idempotency else {
+        return Ok(None);
+    };
+    let mut select = conn.prepare_cached(
+        "SELECT id, status, fingerprint FROM messages INDEXED BY messages_by_idempotency_key \
+         WHERE tenant_id = ? AND idempotency_key = ?",
+    )?;
+    let mut found = select.query(params![row.tenant_id(), idempotency.key.as_str()])?;
+    let Some(earlier) = found.next()? else { return Ok(None) };
+    let mut cells = Cells::of(earlier);
+    Ok(Some(Accepted::Replay {
+        message_id: cells.parse(MessageId::parse)?,
+        status: cells.parse(Status::parse)?,
+        fingerprint: cells.get()?,
+    }))
+}
+
+fn id_exists(row: &NewRow) -> StoreError {
+    StoreError::Corrupt(format!("the id {} was given to two messages", row.message().id))
+}
+
+pub(super) fn receive(conn: &Connection, rows: &[NewRow]) -> Outcome<Vec<Result<Received, StoreError>>> {
+    let mut insert = conn.prepare_cached(&rows::INSERT)?;
+    rows.iter()
+        .map(|row| {
+            let stored = row.with_params(|params| insert.execute(params))?;
+            if stored == 1 {
+                return Ok(Ok(Received::New));
+            }
+            let known = was_received(conn, row.message())?;
+            Ok(if known {
+                Ok(Received::Duplicate)
+            } else {
+                Err(id_exists(row))
+            })
+        })
+        .collect()
+}
+
+fn was_received(conn: &Connection, message: &Message) -> Outcome<bool> {
+    let Some(wamid) = &message.wamid else { return Ok(false) };
+    let mut select = conn.prepare_cached(
+        "SELECT 1 FROM messages INDEXED BY messages_received \
+         WHERE phone_number_id = ? AND wamid = ? AND direction = 'inbound'",
+    )?;
+    Ok(select.exists(params![message.phone_number_id.as_str(), wamid.as_str()])?)
+}
+
+/// A message on its way back into the table.
+pub(super) struct SavedRow {
+    id: String,
+    tenant_id: String,
+    phone_number_id: PhoneNumberId,
+    /// The version that was read.
+    version: i64,
+    links: LinksRow,
+    changing: ChangingRow,
+    /// Those beyond the first.
+    further_wamids: Vec<Wamid>,
+}
+
+impl SavedRow {
+    pub(super) fn of(message: &Message) -> Self {
+        let mut changing = ChangingRow::of(message);
+        let version = changing.version;
+        changing.version += 1;
+        let first = message.wamid.as_ref();
+        Self {
+            id: message.id.to_string(),
+            tenant_id: message.tenant_id.to_string(),
+            phone_number_id: message.phone_number_id.clone(),
+            version,
+            links: LinksRow::of(message),
+            changing,
+            further_wamids: message
+                .wamids
+                .iter()
+                .filter(|wamid| Some(*wamid) != first)
+                .cloned()
+                .collect(),
+        }
+    }
+}
+
+pub(super) fn save(conn: &Connection, rows: &[SavedRow]) -> Outcome<Vec<Saved>> {
+    rows.iter().map(|row| save_one(conn, row)).collect()
+}
+
+fn save_one(conn: &Connection, row: &SavedRow) -> Outcome<Saved> {
+    let stored = {
+        let mut select = conn.prepare_cached(
+            "SELECT seq, version, wamid, wamids, conversation_id FROM messages WHERE tenant_id = ? AND id = ?",
+        )?;
+        let mut found = select.query(params![row.tenant_id, row.id])?;
+        let Some(found) = found.next()? else {
+            return Ok(Saved::Stale);
+        };
+        let mut cells = Cells::of(found);
+        let (seq, version): (i64, i64) = (cells.get()?, cells.get()?);
+        (seq, version, LinksRow::read(&mut cells)?)
+    };
+    let (seq, version, links) = stored;
+    if version != row.version {
+        return Ok(Saved::Stale);
+    }
+    let mut update = conn.prepare_cached(&rows::UPDATE)?;
+    row.changing.with_params(|changing| {
+        let params: Vec<_> = changing.iter().copied().chain([&seq as _]).collect();
+        update.execute(params.as_slice())
+    })?;
+    // These are in indexes whose pages are all over the file: they are only written when they changed.
+    if links != row.links {
+        let mut update = conn.prepare_cached(&rows::UPDATE_LINKS)?;
+        row.links.with_params(|links| {
+            let params: Vec<_> = links.iter().copied().chain([&seq as _]).collect();
+            update.execute(params.as_slice())
+        })?;
+        remember_further_wamids(conn, row)?;
+    }
+    Ok(Saved::Done)
+}
+
+fn remember_further_wamids(conn: &Connection, row: &SavedRow) -> Outcome<()> {
+    for wamid in &row.further_wamids {
+        conn.prepare_cached(
+            "INSERT INTO further_wamids (phone_number_id, wamid, tenant_id, message_id) VALUES (?, ?, ?, ?) \
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            row.phone_number_id.as_str(),
+            wamid.as_str(),
+            row.tenant_id,
+            row.id
+        ])?;
+    }
+    Ok(())
+}
+
+/// What one commit of waking did.
+pub(super) struct WokenChunk {
+    pub(super) count: u64,
+    /// Where the next one goes on; `None` when all are awake.
+    pub(super) last: Option<String>,
+}
+
+/// Wakes held messages with an id after `after`. Their version goes up: whoever is just saving one with another timer
+/// must look at it again.
+pub(super) fn wake_held(
+    conn: &Connection,
+    tenant_id: TenantId,
+    phone_number_id: Option<&PhoneNumberId>,
+    at: Timestamp,
+    after: Option<String>,
+) -> Outcome<WokenChunk> {
+    let held: Vec<(i64, String)> = {
+        let mut select = conn.prepare_cached(
+            "SELECT seq, id FROM messages INDEXED BY messages_open \
+             WHERE tenant_id = ?1 AND status = 'held' AND (?2 IS NULL OR phone_number_id = ?2) AND id > ?3 \
+               AND status NOT IN ('sent', 'delivered', 'read', 'received') \
+             ORDER BY id LIMIT ?4",
+        )?;
+        let rows = select.query_map(
+            params![
+                tenant_id.to_string(),
+                phone_number_id.map(PhoneNumberId::as_str),
+                after.unwrap_or_default(),
+                WOKEN_PER_COMMIT_MAX
+            ],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        rows.collect::<Result<_, _>>()?
+    };
+    let mut update = conn.prepare_cached("UPDATE messages SET wake_at = ?, version = version + 1 WHERE seq = ?")?;
+    for (seq, _) in &held {
+        update.execute(params![at.as_millis(), seq])?;
+    }
+    let is_full = held.len() == WOKEN_PER_COMMIT_MAX as usize;
+    Ok(WokenChunk {
+        count: held.len() as u64,
+        last: held.into_iter().next_back().map(|(_, id)| id).filter(|_| is_full),
+    })
+}

@@ -1,0 +1,88 @@
+//! The schema, step by step. The file says in `user_version` how many steps it has taken.
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+/// Marks the file as ours ("DAKG").
+const APPLICATION_ID: i32 = 0x4441_4b47;
+
+/// The steps, oldest first. Released steps never change.
+const STEPS: [&str; 1] = [include_str!("migrations/0001_initial.sql")];
+
+/// Why the file cannot be brought to the present schema.
+#[derive(Debug)]
+pub(super) enum MigrationError {
+    /// A newer release wrote it.
+    Newer { found: i64, known: usize },
+    /// Something else wrote it.
+    Foreign,
+    /// SQLite could not do it.
+    Sql(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for MigrationError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// Brings the file to the present schema, each step in a transaction of its own.
+pub(super) fn migrate(conn: &mut Connection) -> Result<(), MigrationError> {
+    // One look without a lock is enough for every start but the first.
+    while let Some(next) = next_step(conn)? {
+        let tx = Transaction::new(conn, TransactionBehavior::Immediate)?;
+        // Another process may have taken the step while this one waited for the lock.
+        if next_step(&tx)? == Some(next) {
+            tx.execute_batch(STEPS[next])?;
+            tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+            tx.pragma_update(None, "user_version", i64::try_from(next + 1).expect("few steps"))?;
+        }
+        tx.commit()?;
+    }
+    Ok(())
+}
+
+/// Which step is the next one to take; `None` when all are taken.
+fn next_step(conn: &Connection) -> Result<Option<usize>, MigrationError> {
+    let taken: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let application_id: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let is_new = taken == 0 && application_id == 0 && tables == 0;
+    if !is_new && application_id != APPLICATION_ID {
+        return Err(MigrationError::Foreign);
+    }
+    match usize::try_from(taken) {
+        Ok(taken) if taken == STEPS.len() => Ok(None),
+        Ok(taken) if taken < STEPS.len() => Ok(Some(taken)),
+        _ => Err(MigrationError::Newer {
+            found: taken,
+            known: STEPS.len(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrating_twice_changes_nothing_and_a_foreign_file_is_left_alone() {
+        let mut conn = Connection::open_in_memory().expect("memory");
+        migrate(&mut conn).expect("first");
+        migrate(&mut conn).expect("second");
+
+        let mut foreign = Connection::open_in_memory().expect("memory");
+        foreign.execute_batch("CREATE TABLE theirs (x)").expect("table");
+        assert!(matches!(migrate(&mut foreign), Err(MigrationError::Foreign)));
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused() {
+        let mut conn = Connection::open_in_memory().expect("memory");
+        migrate(&mut conn).expect("migrate");
+        conn.pragma_update(None, "user_version", 99).expect("pragma");
+        assert!(matches!(
+            migrate(&mut conn),
+            Err(MigrationError::Newer { found: 99, known: 1 })
+        ));
+    }
+}

@@ -1,0 +1,155 @@
+//! The queue of the embedded backend: the message table itself.
+//!
+//! What is due is read from the index of the queued messages; kept in memory is only which messages are out with a
+//! worker. So nothing can be lost with the memory, and whatever another process writes into the file is seen at the
+//! next look.
+
+mod due;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use dakghar_core::domain::time::Timestamp;
+use dakghar_core::ports::{Clock, Disposition, Job, QueueEntry, QueueError, SendQueue, TenantStore};
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::{Mutex, Notify};
+use tokio::time::sleep;
+
+use super::SqliteStore;
+use due::{Book, Chosen, Due};
+
+/// How long to sleep at most: messages that another process made due are seen after this.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long a message rests after its job was dropped without an end, so that a worker that fails at once (because the
+/// store does not answer, for example) does not get it back in a tight loop.
+const REST_AFTER_DROP: Duration = Duration::from_millis(200);
+
+/// Due messages of a [`SqliteStore`].
+pub struct SqliteQueue {
+    store: Arc<SqliteStore>,
+    clock: Arc<dyn Clock>,
+    /// Something may have become due.
+    changed: Notify,
+    closed: AtomicBool,
+    /// Which messages are out, and how far the looks came. Locked by a look, which runs on another thread.
+    book: Arc<parking_lot::Mutex<Book>>,
+    /// One taker at a time; the others wait here.
+    ends: Mutex<Ends>,
+}
+
+/// Comes back with the `seq` of each message whose job has ended, and whether it may be due again.
+type Ends = FuturesUnordered<BoxFuture<'static, (i64, bool)>>;
+
+impl SqliteQueue {
+    /// The queue over this store. There must be one at most per file.
+    pub fn new(store: Arc<SqliteStore>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            clock,
+            changed: Notify::new(),
+            closed: AtomicBool::new(false),
+            book: Arc::default(),
+            ends: Mutex::new(Ends::new()),
+        }
+    }
+
+    /// What is due now and not out, fairly chosen; and when the next message will be due.
+    async fn look(&self, max: usize) -> Result<Chosen, QueueError> {
+        let (now, book) = (self.clock.now(), self.book.clone());
+        self.store
+            .delivery
+            .run(move |conn| due::choose(conn, now, &mut book.lock(), max))
+            .await
+            .map_err(|error| QueueError(error.to_string()))
+    }
+
+    fn hand_out(&self, ends: &Ends, due: &Due) -> Job {
+        let seq = due.seq;
+        let (job, end) = Job::new(due.key, due.drive);
+        self.book.lock().out.insert(seq);
+        ends.push(Box::pin(async move {
+            match end.await {
+                Ok(Disposition::Done | Disposition::Dead(_)) => (seq, false),
+                Ok(Disposition::Superseded) => (seq, true),
+                Err(_) => {
+                    sleep(REST_AFTER_DROP).await;
+                    (seq, true)
+                }
+            }
+        }));
+        job
+    }
+
+    /// Forgets the messages whose jobs have ended.
+    fn collect(&self, ends: &mut Ends) {
+        while let Some(Some((seq, _))) = ends.next().now_or_never() {
+            self.book.lock().out.remove(&seq);
+        }
+    }
+
+    /// Sleeps until something may be due.
+    async fn rest(&self, ends: &mut Ends, next_slot_at: Option<Timestamp>) {
+        let until_slot = next_slot_at.map_or(LOOK_EVERY, |at| at.since(self.clock.now()));
+        let timer = sleep(until_slot.min(LOOK_EVERY));
+        tokio::pin!(timer);
+        loop {
+            tokio::select! {
+                () = self.changed.notified() => return,
+                () = &mut timer => return,
+                Some((seq, may_be_due)) = ends.next() => {
+                    self.book.lock().out.remove(&seq);
+                    if may_be_due {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl SendQueue for SqliteQueue {
+    fn window(&self) -> Option<Duration> {
+        None
+    }
+
+    async fn enqueue(&self, entries: &[QueueEntry]) -> Result<(), QueueError> {
+        // The messages are in the table already; the taker looks for itself how soon they are due.
+        if !entries.is_empty() {
+            self.changed.notify_one();
+        }
+        Ok(())
+    }
+
+    /// After [`SendQueue::close`] the answer is empty.
+    async fn take(&self, max: usize) -> Result<Vec<Job>, QueueError> {
+        let mut ends = self.ends.lock().await;
+        while max > 0 && !self.closed.load(Ordering::Acquire) {
+            self.collect(&mut ends);
+            let chosen = self.look(max).await?;
+            if !chosen.due.is_empty() {
+                return Ok(chosen.due.iter().map(|due| self.hand_out(&ends, due)).collect());
+            }
+            self.rest(&mut ends, chosen.next_slot_at).await;
+        }
+        // The takers behind this one must not wait either.
+        self.changed.notify_one();
+        Ok(Vec::new())
+    }
+
+    async fn ping(&self) -> Result<(), QueueError> {
+        self.store.ping().await.map_err(|error| QueueError(error.to_string()))
+    }
+
+    async fn lost(&self) {
+        std::future::pending().await;
+    }
+
+    async fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.changed.notify_one();
+    }
+}

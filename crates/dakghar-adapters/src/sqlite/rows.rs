@@ -1,0 +1,366 @@
+//! What a message looks like in its table, in both directions.
+
+use std::sync::Arc;
+use std::sync::LazyLock;
+
+use dakghar_core::domain::ids::{
+    ConversationId, IdempotencyKey, InvalidId, MessageId, PhoneNumberId, TenantId, WaId, Wamid,
+};
+use dakghar_core::domain::message::{
+    Content, DeadReason, Direction, Idempotency, Lease, Message, Priority, Status, UnknownOutcome,
+};
+use dakghar_core::domain::tenant::HoldReason;
+use dakghar_core::domain::time::Timestamp;
+use rusqlite::types::FromSql;
+use rusqlite::{Row, ToSql};
+
+use super::failure::{Failure, Outcome};
+use super::texts;
+
+/// Columns that never change after acceptance.
+const FIXED: &str = "id, tenant_id, phone_number_id, direction, peer, peer_id, kind, body, envelope, idempotency_key, \
+    fingerprint, metadata, client_opaque, priority, unknown_outcome, attempts_max, expires_at, created_at";
+
+/// Columns that change, but hardly ever more than once: a save leaves them alone where it can, because they are in
+/// indexes.
+const LINKS: &str = "wamid, wamids, conversation_id";
+
+/// Columns that delivery changes.
+const CHANGING: &str = "status, epoch, attempt, attempts_refunded, strikes, lease_owner, lease_until, called_at, \
+    maybe_sent, grace_until, slot_at, drive, wake_at, enqueued_at, dead_reason, hold_reason, error, status_seen_at, \
+    timeline, updated_at, version";
+
+/// All columns, in the order in which [`message`] reads them.
+pub(super) static COLUMNS: LazyLock<String> = LazyLock::new(|| format!("{FIXED}, {LINKS}, {CHANGING}"));
+
+/// Stores a message, or does nothing if something unique about it exists.
+pub(super) static INSERT: LazyLock<String> = LazyLock::new(|| {
+    let columns = COLUMNS.as_str();
+    let marks = marks(columns);
+    format!("INSERT INTO messages ({columns}) VALUES ({marks}) ON CONFLICT DO NOTHING")
+});
+
+/// Saves what delivery changed; the last parameter is the `seq`.
+pub(super) static UPDATE: LazyLock<String> =
+    LazyLock::new(|| format!("UPDATE messages SET ({CHANGING}) = ({}) WHERE seq = ?", marks(CHANGING)));
+
+/// Saves wamids and thread; the last parameter is the `seq`.
+pub(super) static UPDATE_LINKS: LazyLock<String> =
+    LazyLock::new(|| format!("UPDATE messages SET ({LINKS}) = ({}) WHERE seq = ?", marks(LINKS)));
+
+fn marks(columns: &str) -> String {
+    vec!["?"; columns.split(',').count()].join(", ")
+}
+
+/// A message on its way into the table. Made where the message is, so that the writer thread only writes.
+pub(super) struct NewRow {
+    message: Message,
+    id: String,
+    tenant_id: String,
+    links: LinksRow,
+    changing: ChangingRow,
+}
+
+/// What a message points at.
+#[derive(PartialEq, Eq)]
+pub(super) struct LinksRow {
+    pub(super) wamid: Option<Wamid>,
+    wamids: Option<String>,
+    conversation_id: Option<String>,
+}
+
+/// What delivery changed about a message.
+pub(super) struct ChangingRow {
+    status: Status,
+    epoch: i64,
+    attempt: u32,
+    attempts_refunded: u32,
+    strikes: u32,
+    lease: Option<Lease>,
+    called_at: Option<Timestamp>,
+    maybe_sent: bool,
+    grace_until: Option<Timestamp>,
+    slot_at: Option<Timestamp>,
+    drive: u32,
+    wake_at: Option<Timestamp>,
+    enqueued_at: Option<Timestamp>,
+    dead_reason: Option<DeadReason>,
+    hold_reason: Option<HoldReason>,
+    error: Option<String>,
+    status_seen_at: Option<Timestamp>,
+    timeline: String,
+    updated_at: Timestamp,
+    pub(super) version: i64,
+}
+
+impl NewRow {
+    pub(super) fn of(message: Message) -> Self {
+        Self {
+            id: message.id.to_string(),
+            tenant_id: message.tenant_id.to_string(),
+            links: LinksRow::of(&message),
+            changing: ChangingRow::of(&message),
+            message,
+        }
+    }
+
+    pub(super) const fn message(&self) -> &Message {
+        &self.message
+    }
+
+    pub(super) fn tenant_id(&self) -> &str {
+        &self.tenant_id
+    }
+
+    /// Calls `insert` with the parameters of [`INSERT`].
+    pub(super) fn with_params<T>(&self, insert: impl FnOnce(&[&dyn ToSql]) -> T) -> T {
+        let message = &self.message;
+        let idempotency = message.idempotency.as_ref();
+        let fixed: [&dyn ToSql; 18] = [
+            &self.id,
+            &self.tenant_id,
+            &message.phone_number_id.as_str(),
+            &message.direction.as_str(),
+            &message.peer,
+            &message.peer_id.as_ref().map(WaId::as_str),
+            &message.content.kind,
+            &message.content.body,
+            &message.content.envelope,
+            &idempotency.map(|idempotency| idempotency.key.as_str()),
+            &idempotency.map(|idempotency| idempotency.fingerprint),
+            &message.metadata,
+            &message.client_opaque,
+            &message.priority.as_str(),
+            &message.unknown_outcome.as_str(),
+            &message.attempts_max,
+            &millis(message.expires_at),
+            &message.created_at.as_millis(),
+        ];
+        self.links.with_params(|links| {
+            self.changing.with_params(|changing| {
+                let params: Vec<&dyn ToSql> = fixed.iter().chain(links).chain(changing).copied().collect();
+                insert(&params)
+            })
+        })
+    }
+}
+
+impl LinksRow {
+    pub(super) fn of(message: &Message) -> Self {
+        Self {
+            wamid: message.wamid.clone(),
+            wamids: texts::wamids_text(&message.wamids),
+            conversation_id: message.conversation_id.map(|id| id.to_string()),
+        }
+    }
+
+    /// As `row` has them in these three columns.
+    pub(super) fn read(cells: &mut Cells<'_>) -> Outcome<Self> {
+        Ok(Self {
+            wamid: cells.maybe_parse(Wamid::parse)?,
+            wamids: cells.get()?,
+            conversation_id: cells.get()?,
+        })
+    }
+
+    /// Calls `run` with the parameters of [`LINKS`].
+    pub(super) fn with_params<T>(&self, run: impl FnOnce(&[&dyn ToSql]) -> T) -> T {
+        run(&[
+            &self.wamid.as_ref().map(Wamid::as_str),
+            &self.wamids,
+            &self.conversation_id,
+        ])
+    }
+}
+
+impl ChangingRow {
+    /// The row as it is after the save: under the version that the message has now.
+    pub(super) fn of(message: &Message) -> Self {
+        Self {
+            status: message.status,
+            epoch: message.epoch.cast_signed(),
+            attempt: message.attempt,
+            attempts_refunded: message.attempts_refunded,
+            strikes: message.strikes,
+            lease: message.lease.clone(),
+            called_at: message.called_at,
+            maybe_sent: message.maybe_sent,
+            grace_until: message.grace_until,
+            slot_at: message.slot_at,
+            drive: message.drive,
+            wake_at: message.wake_at,
+            enqueued_at: message.enqueued_at,
+            dead_reason: message.dead_reason,
+            hold_reason: message.hold_reason,
+            error: message.error.as_ref().map(texts::error_text),
+            status_seen_at: message.status_seen_at,
+            timeline: texts::timeline_text(&message.timeline),
+            updated_at: message.updated_at,
+            version: message.version.cast_signed(),
+        }
+    }
+
+    /// Calls `run` with the parameters of [`CHANGING`].
+    pub(super) fn with_params<T>(&self, run: impl FnOnce(&[&dyn ToSql]) -> T) -> T {
+        run(&[
+            &self.status.as_str(),
+            &self.epoch,
+            &self.attempt,
+            &self.attempts_refunded,
+            &self.strikes,
+            &self.lease.as_ref().map(|lease| &lease.owner),
+            &self.lease.as_ref().map(|lease| lease.until.as_millis()),
+            &millis(self.called_at),
+            &self.maybe_sent,
+            &millis(self.grace_until),
+            &millis(self.slot_at),
+            &self.drive,
+            &millis(self.wake_at),
+            &millis(self.enqueued_at),
+            &self.dead_reason.map(DeadReason::as_str),
+            &self.hold_reason.map(HoldReason::as_str),
+            &self.error,
+            &millis(self.status_seen_at),
+            &self.timeline,
+            &self.updated_at.as_millis(),
+            &self.version,
+        ])
+    }
+}
+
+pub(super) fn millis(at: Option<Timestamp>) -> Option<i64> {
+    at.map(Timestamp::as_millis)
+}
+
+/// The columns of a row, read from left to right.
+pub(super) struct Cells<'row> {
+    row: &'row Row<'row>,
+    next: usize,
+}
+
+impl<'row> Cells<'row> {
+    pub(super) const fn of(row: &'row Row<'row>) -> Self {
+        Self { row, next: 0 }
+    }
+
+    pub(super) fn get<T: FromSql>(&mut self) -> Outcome<T> {
+        let column = self.next;
+        self.next += 1;
+        Ok(self.row.get(column)?)
+    }
+
+    /// A text that a domain type can read.
+    pub(super) fn parse<T, P: Parsed<T>>(&mut self, parse: fn(&str) -> P) -> Outcome<T> {
+        self.maybe_parse(parse)?
+            .ok_or_else(|| Failure::Damaged(format!("column {} of a row is empty", self.next - 1)))
+    }
+
+    /// As [`Cells::parse`], where the column may be empty.
+    pub(super) fn maybe_parse<T, P: Parsed<T>>(&mut self, parse: fn(&str) -> P) -> Outcome<Option<T>> {
+        let column = self.next;
+        self.next += 1;
+        let value = self.row.get_ref(column).map_err(Failure::from)?;
+        let unreadable = || Failure::Damaged(format!("column {column} of a row cannot be read"));
+        let text = value.as_str_or_null().map_err(|_| unreadable())?;
+        text.map(|text| parse(text).parsed().ok_or_else(unreadable)).transpose()
+    }
+
+    pub(super) fn time(&mut self) -> Outcome<Timestamp> {
+        Ok(Timestamp::from_millis(self.get()?))
+    }
+
+    pub(super) fn maybe_time(&mut self) -> Outcome<Option<Timestamp>> {
+        Ok(self.get::<Option<i64>>()?.map(Timestamp::from_millis))
+    }
+
+    /// A counter that is never negative.
+    pub(super) fn count(&mut self) -> Outcome<u64> {
+        Ok(self.get::<i64>()?.cast_unsigned())
+    }
+}
+
+/// The two ways in which the domain says that a text is not one of its values.
+pub(super) trait Parsed<T> {
+    fn parsed(self) -> Option<T>;
+}
+
+impl<T> Parsed<T> for Option<T> {
+    fn parsed(self) -> Self {
+        self
+    }
+}
+
+impl<T> Parsed<T> for Result<T, InvalidId> {
+    fn parsed(self) -> Option<T> {
+        self.ok()
+    }
+}
+
+/// Reads a row of [`COLUMNS`].
+pub(super) fn message(row: &Row<'_>) -> Outcome<Message> {
+    let mut cells = Cells::of(row);
+    let cells = &mut cells;
+    // The fields of a struct expression are evaluated in the order in which they are written.
+    Ok(Message {
+        id: cells.parse(MessageId::parse)?,
+        tenant_id: cells.parse(TenantId::parse)?,
+        phone_number_id: cells.parse(PhoneNumberId::parse)?,
+        direction: cells.parse(Direction::parse)?,
+        peer: cells.get()?,
+        peer_id: cells.maybe_parse(WaId::parse)?,
+        content: Content {
+            kind: cells.get()?,
+            body: cells.get()?,
+            envelope: cells.get()?,
+        },
+        idempotency: idempotency(cells)?,
+        metadata: cells.get()?,
+        client_opaque: cells.get()?,
+        priority: cells.parse(Priority::parse)?,
+        unknown_outcome: cells.parse(UnknownOutcome::parse)?,
+        attempts_max: cells.get()?,
+        expires_at: cells.maybe_time()?,
+        created_at: cells.time()?,
+        wamid: cells.maybe_parse(Wamid::parse)?,
+        wamids: texts::parse_wamids(cells.get::<Option<String>>()?.as_deref())?,
+        conversation_id: cells.maybe_parse(ConversationId::parse)?,
+        status: cells.parse(Status::parse)?,
+        epoch: cells.count()?,
+        attempt: cells.get()?,
+        attempts_refunded: cells.get()?,
+        strikes: cells.get()?,
+        lease: lease(cells)?,
+        called_at: cells.maybe_time()?,
+        maybe_sent: cells.get()?,
+        grace_until: cells.maybe_time()?,
+        slot_at: cells.maybe_time()?,
+        drive: cells.get()?,
+        wake_at: cells.maybe_time()?,
+        enqueued_at: cells.maybe_time()?,
+        dead_reason: cells.maybe_parse(DeadReason::parse)?,
+        hold_reason: cells.maybe_parse(HoldReason::parse)?,
+        error: cells
+            .get::<Option<String>>()?
+            .as_deref()
+            .map(texts::parse_error)
+            .transpose()?,
+        status_seen_at: cells.maybe_time()?,
+        timeline: texts::parse_timeline(&cells.get::<String>()?)?,
+        updated_at: cells.time()?,
+        version: cells.count()?,
+    })
+}
+
+fn idempotency(cells: &mut Cells<'_>) -> Outcome<Option<Idempotency>> {
+    let key = cells.maybe_parse(IdempotencyKey::parse)?;
+    let fingerprint: Option<[u8; 32]> = cells.get()?;
+    Ok(key
+        .zip(fingerprint)
+        .map(|(key, fingerprint)| Idempotency { key, fingerprint }))
+}
+
+fn lease(cells: &mut Cells<'_>) -> Outcome<Option<Lease>> {
+    let owner: Option<Arc<str>> = cells.get()?;
+    let until = cells.maybe_time()?;
+    Ok(owner.zip(until).map(|(owner, until)| Lease { owner, until }))
+}

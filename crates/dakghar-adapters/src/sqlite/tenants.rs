@@ -1,0 +1,272 @@
+//! Tenants and their numbers: two tables, always written and read together.
+
+use async_trait::async_trait;
+use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
+use dakghar_core::domain::message::UnknownOutcome;
+use dakghar_core::domain::tenant::{Hold, HoldReason, PhoneNumber, Tenant};
+use dakghar_core::ports::store::TenantSaved;
+use dakghar_core::ports::{StoreError, TenantStore};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::SqliteStore;
+use super::failure::{Failure, Outcome};
+use super::messages::before_text;
+use super::rows::{Cells, millis};
+
+const TENANT_COLUMNS: &str = "id, name, callback_url, api_key_hash, wrapped_data_key, hold_reason, hold_since, \
+    hold_probe_at, unknown_outcome, created_at, updated_at, removed_at, version";
+
+const NUMBER_COLUMNS: &str = "phone_number_id, waba_id, display_phone_number, sealed_token, simulated, \
+    messages_per_second, hold_reason, hold_since, hold_probe_at, token_refusals";
+
+#[async_trait]
+impl TenantStore for SqliteStore {
+    async fn insert(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError> {
+        let tenant = tenant.clone();
+        self.writer.run(move |conn| insert(conn, &tenant)).await
+    }
+
+    async fn save(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError> {
+        let tenant = tenant.clone();
+        self.writer.run(move |conn| save(conn, &tenant)).await
+    }
+
+    async fn find(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
+        let id = *id;
+        self.delivery.run(move |conn| find(conn, id)).await
+    }
+
+    async fn list(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
+        self.lists.run(move |conn| list(conn, before, limit)).await
+    }
+
+    async fn owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Result<Vec<Option<TenantId>>, StoreError> {
+        let numbers = numbers.to_vec();
+        self.delivery
+            .run(move |conn| numbers.iter().map(|number| owner(conn, number)).collect())
+            .await
+    }
+
+    async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<TenantId>, StoreError> {
+        let waba_id = waba_id.clone();
+        self.delivery.run(move |conn| owners_of_waba(conn, &waba_id)).await
+    }
+
+    async fn remove(&self, id: &TenantId) -> Result<(), StoreError> {
+        let id = *id;
+        self.writer.run(move |conn| remove(conn, id)).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.probe().await
+    }
+}
+
+fn insert(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
+    let id = tenant.id.to_string();
+    if conn
+        .prepare_cached("SELECT 1 FROM tenants WHERE id = ?")?
+        .exists([&id])?
+    {
+        return Ok(TenantSaved::Stale);
+    }
+    if let Some(taken) = taken(conn, tenant)? {
+        return Ok(taken);
+    }
+    conn.prepare_cached(&format!(
+        "INSERT INTO tenants ({TENANT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    ))?
+    .execute(params![
+        id,
+        tenant.name,
+        tenant.callback_url,
+        tenant.api_key_hash,
+        tenant.wrapped_data_key,
+        tenant.hold.map(|hold| hold.reason.as_str()),
+        tenant.hold.map(|hold| hold.since.as_millis()),
+        millis(tenant.hold.and_then(|hold| hold.probe_at)),
+        tenant.unknown_outcome.as_str(),
+        tenant.created_at.as_millis(),
+        tenant.updated_at.as_millis(),
+        millis(tenant.removed_at),
+        tenant.version.cast_signed(),
+    ])?;
+    insert_numbers(conn, tenant)?;
+    Ok(TenantSaved::Done)
+}
+
+fn save(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
+    let id = tenant.id.to_string();
+    let version: Option<i64> = conn
+        .prepare_cached("SELECT version FROM tenants WHERE id = ?")?
+        .query_row([&id], |row| row.get(0))
+        .optional()?;
+    if version != Some(tenant.version.cast_signed()) {
+        return Ok(TenantSaved::Stale);
+    }
+    if let Some(taken) = taken(conn, tenant)? {
+        return Ok(taken);
+    }
+    conn.prepare_cached(
+        "UPDATE tenants SET name = ?, callback_url = ?, api_key_hash = ?, wrapped_data_key = ?, hold_reason = ?, \
+             hold_since = ?, hold_probe_at = ?, unknown_outcome = ?, updated_at = ?, removed_at = ?, \
+             version = version + 1 \
+         WHERE id = ?",
+    )?
+    .execute(params![
+        tenant.name,
+        tenant.callback_url,
+        tenant.api_key_hash,
+        tenant.wrapped_data_key,
+        tenant.hold.map(|hold| hold.reason.as_str()),
+        tenant.hold.map(|hold| hold.since.as_millis()),
+        millis(tenant.hold.and_then(|hold| hold.probe_at)),
+        tenant.unknown_outcome.as_str(),
+        tenant.updated_at.as_millis(),
+        millis(tenant.removed_at),
+        id,
+    ])?;
+    conn.prepare_cached("DELETE FROM phone_numbers WHERE tenant_id = ?")?
+        .execute([&id])?;
+    insert_numbers(conn, tenant)?;
+    Ok(TenantSaved::Done)
+}
+
+/// The first number of the tenant that belongs to another one.
+fn taken(conn: &Connection, tenant: &Tenant) -> Outcome<Option<TenantSaved>> {
+    for number in &tenant.phone_numbers {
+        if owner(conn, &number.phone_number_id)?.is_some_and(|owner| owner != tenant.id) {
+            return Ok(Some(TenantSaved::PhoneNumberTaken(number.phone_number_id.clone())));
+        }
+    }
+    Ok(None)
+}
+
+fn insert_numbers(conn: &Connection, tenant: &Tenant) -> Outcome<()> {
+    let mut insert = conn.prepare_cached(&format!(
+        "INSERT INTO phone_numbers (tenant_id, position, {NUMBER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    ))?;
+    let id = tenant.id.to_string();
+    for (position, number) in (0_i64..).zip(&tenant.phone_numbers) {
+        insert.execute(params![
+            id,
+            position,
+            number.phone_number_id.as_str(),
+            number.waba_id.as_ref().map(WabaId::as_str),
+            number.display_phone_number,
+            number.sealed_token,
+            number.simulated,
+            number.messages_per_second,
+            number.hold.map(|hold| hold.reason.as_str()),
+            number.hold.map(|hold| hold.since.as_millis()),
+            millis(number.hold.and_then(|hold| hold.probe_at)),
+            number.token_refusals,
+        ])?;
+    }
+    Ok(())
+}
+
+fn find(conn: &Connection, id: TenantId) -> Outcome<Option<Tenant>> {
+    let mut select = conn.prepare_cached(&format!("SELECT {TENANT_COLUMNS} FROM tenants WHERE id = ?"))?;
+    let mut found = select.query([id.to_string()])?;
+    found.next()?.map(|row| tenant(conn, row)).transpose()
+}
+
+fn list(conn: &Connection, before: Option<TenantId>, limit: u32) -> Outcome<Vec<Tenant>> {
+    let mut select = conn.prepare_cached(&format!(
+        "SELECT {TENANT_COLUMNS} FROM tenants WHERE id < ? ORDER BY id DESC LIMIT ?"
+    ))?;
+    let mut rows = select.query(params![before_text(before), limit])?;
+    let mut tenants = Vec::new();
+    while let Some(row) = rows.next()? {
+        tenants.push(tenant(conn, row)?);
+    }
+    Ok(tenants)
+}
+
+fn owner(conn: &Connection, number: &PhoneNumberId) -> Outcome<Option<TenantId>> {
+    let mut select = conn.prepare_cached("SELECT tenant_id FROM phone_numbers WHERE phone_number_id = ?")?;
+    let mut found = select.query([number.as_str()])?;
+    found
+        .next()?
+        .map(|row| Cells::of(row).parse(TenantId::parse))
+        .transpose()
+}
+
+fn owners_of_waba(conn: &Connection, waba_id: &WabaId) -> Outcome<Vec<TenantId>> {
+    let mut select = conn.prepare_cached(
+        "SELECT DISTINCT tenant_id FROM phone_numbers INDEXED BY phone_numbers_of_waba WHERE waba_id = ? \
+         ORDER BY tenant_id",
+    )?;
+    let mut rows = select.query([waba_id.as_str()])?;
+    let mut owners = Vec::new();
+    while let Some(row) = rows.next()? {
+        owners.push(Cells::of(row).parse(TenantId::parse)?);
+    }
+    Ok(owners)
+}
+
+fn remove(conn: &Connection, id: TenantId) -> Outcome<()> {
+    let id = id.to_string();
+    conn.prepare_cached("DELETE FROM phone_numbers WHERE tenant_id = ?")?
+        .execute([&id])?;
+    conn.prepare_cached("DELETE FROM tenants WHERE id = ?")?
+        .execute([&id])?;
+    Ok(())
+}
+
+fn tenant(conn: &Connection, row: &Row<'_>) -> Outcome<Tenant> {
+    let mut cells = Cells::of(row);
+    let cells = &mut cells;
+    let id = cells.parse(TenantId::parse)?;
+    Ok(Tenant {
+        id,
+        name: cells.get()?,
+        callback_url: cells.get()?,
+        api_key_hash: cells.get()?,
+        wrapped_data_key: cells.get()?,
+        hold: hold(cells)?,
+        unknown_outcome: cells.parse(UnknownOutcome::parse)?,
+        created_at: cells.time()?,
+        updated_at: cells.time()?,
+        removed_at: cells.maybe_time()?,
+        version: cells.count()?,
+        phone_numbers: numbers(conn, id)?,
+    })
+}
+
+fn numbers(conn: &Connection, id: TenantId) -> Outcome<Vec<PhoneNumber>> {
+    let mut select = conn.prepare_cached(&format!(
+        "SELECT {NUMBER_COLUMNS} FROM phone_numbers WHERE tenant_id = ? ORDER BY position"
+    ))?;
+    let mut rows = select.query([id.to_string()])?;
+    let mut numbers = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut cells = Cells::of(row);
+        let cells = &mut cells;
+        numbers.push(PhoneNumber {
+            phone_number_id: cells.parse(PhoneNumberId::parse)?,
+            waba_id: cells.maybe_parse(WabaId::parse)?,
+            display_phone_number: cells.get()?,
+            sealed_token: cells.get()?,
+            simulated: cells.get()?,
+            messages_per_second: cells.get()?,
+            hold: hold(cells)?,
+            token_refusals: cells.get()?,
+        });
+    }
+    Ok(numbers)
+}
+
+fn hold(cells: &mut Cells<'_>) -> Outcome<Option<Hold>> {
+    let reason = cells.maybe_parse(HoldReason::parse)?;
+    let since = cells.maybe_time()?;
+    let probe_at = cells.maybe_time()?;
+    let Some(reason) = reason else { return Ok(None) };
+    let since = since.ok_or_else(|| Failure::Damaged("a hold does not say since when".into()))?;
+    Ok(Some(Hold {
+        reason,
+        since,
+        probe_at,
+    }))
+}

@@ -1,0 +1,180 @@
+//! The small structures that are kept as JSON text in one column: timelines, errors, wamids. They are only ever read
+//! whole, together with their message.
+
+use std::borrow::Cow;
+
+use dakghar_core::domain::ids::Wamid;
+use dakghar_core::domain::message::{SendError, TimelineEntry, TimelineEvent};
+use dakghar_core::domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::failure::{Failure, Outcome};
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ErrorText<'a> {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subcode: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    http_status: Option<u16>,
+    #[serde(borrow)]
+    message: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    details: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    fbtrace_id: Option<Cow<'a, str>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EntryText<'a> {
+    at: i64,
+    #[serde(borrow)]
+    event: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    detail: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<i64>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorText<'a>>,
+}
+
+impl<'a> From<&'a SendError> for ErrorText<'a> {
+    fn from(error: &'a SendError) -> Self {
+        Self {
+            code: error.code,
+            subcode: error.subcode,
+            http_status: error.http_status,
+            message: Cow::Borrowed(&error.message),
+            details: error.details.as_deref().map(Cow::Borrowed),
+            fbtrace_id: error.fbtrace_id.as_deref().map(Cow::Borrowed),
+        }
+    }
+}
+
+impl From<ErrorText<'_>> for SendError {
+    fn from(text: ErrorText<'_>) -> Self {
+        Self {
+            code: text.code,
+            subcode: text.subcode,
+            http_status: text.http_status,
+            message: text.message.as_ref().into(),
+            details: text.details.as_deref().map(Into::into),
+            fbtrace_id: text.fbtrace_id.as_deref().map(Into::into),
+        }
+    }
+}
+
+impl<'a> From<&'a TimelineEntry> for EntryText<'a> {
+    fn from(entry: &'a TimelineEntry) -> Self {
+        Self {
+            at: entry.at.as_millis(),
+            event: Cow::Borrowed(entry.event.as_str()),
+            attempt: entry.attempt,
+            detail: entry.detail.as_deref().map(Cow::Borrowed),
+            until: entry.until.map(Timestamp::as_millis),
+            error: entry.error.as_ref().map(ErrorText::from),
+        }
+    }
+}
+
+impl TryFrom<EntryText<'_>> for TimelineEntry {
+    type Error = Failure;
+
+    fn try_from(text: EntryText<'_>) -> Outcome<Self> {
+        let event = TimelineEvent::parse(&text.event)
+            .ok_or_else(|| Failure::Damaged(format!("a timeline holds the unknown event {:?}", text.event)))?;
+        Ok(Self {
+            at: Timestamp::from_millis(text.at),
+            event,
+            attempt: text.attempt,
+            detail: text.detail.as_deref().map(Into::into),
+            until: text.until.map(Timestamp::from_millis),
+            error: text.error.map(SendError::from),
+        })
+    }
+}
+
+fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("plain structures of text and numbers have a JSON form")
+}
+
+fn from_json<'a, T: Deserialize<'a>>(text: &'a str, what: &str) -> Outcome<T> {
+    serde_json::from_str(text).map_err(|error| Failure::Damaged(format!("{what} cannot be read: {error}")))
+}
+
+pub(super) fn timeline_text(timeline: &[TimelineEntry]) -> String {
+    let entries: Vec<EntryText<'_>> = timeline.iter().map(EntryText::from).collect();
+    to_json(&entries)
+}
+
+pub(super) fn parse_timeline(text: &str) -> Outcome<Vec<TimelineEntry>> {
+    let entries: Vec<EntryText<'_>> = from_json(text, "a timeline")?;
+    entries.into_iter().map(TimelineEntry::try_from).collect()
+}
+
+pub(super) fn error_text(error: &SendError) -> String {
+    to_json(&ErrorText::from(error))
+}
+
+pub(super) fn parse_error(text: &str) -> Outcome<SendError> {
+    let error: ErrorText<'_> = from_json(text, "an error")?;
+    Ok(error.into())
+}
+
+/// `None` for no wamids, which is what most rows hold.
+pub(super) fn wamids_text(wamids: &[Wamid]) -> Option<String> {
+    if wamids.is_empty() {
+        return None;
+    }
+    let texts: Vec<&str> = wamids.iter().map(Wamid::as_str).collect();
+    Some(to_json(&texts))
+}
+
+pub(super) fn parse_wamids(text: Option<&str>) -> Outcome<Vec<Wamid>> {
+    let Some(text) = text else { return Ok(Vec::new()) };
+    let wamids: Vec<Cow<'_, str>> = from_json(text, "a list of wamids")?;
+    wamids
+        .iter()
+        .map(|wamid| Wamid::parse(wamid).map_err(|error| Failure::Damaged(error.to_string())))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeline_comes_back_as_it_was() {
+        let at = Timestamp::from_millis(1_763_805_600_120);
+        let error = SendError {
+            code: Some(131_026),
+            subcode: Some(-1),
+            http_status: Some(400),
+            message: "Message \"undeliverable\"\n\u{1f4ee}".into(),
+            details: Some("".into()),
+            fbtrace_id: Some("Az8or2yhqkZfEZ-_4Qn_Bam".into()),
+        };
+        let timeline: Vec<_> = TimelineEvent::ALL
+            .into_iter()
+            .map(|event| TimelineEntry::new(at, event))
+            .chain([TimelineEntry::new(at, TimelineEvent::Attempt)
+                .attempt(7)
+                .detail("refused")
+                .until(at)
+                .error(Some(error))])
+            .collect();
+        assert_eq!(parse_timeline(&timeline_text(&timeline)).expect("readable"), timeline);
+    }
+
+    #[test]
+    fn damaged_text_is_an_error_and_not_an_empty_value() {
+        assert!(parse_timeline("").is_err());
+        assert!(parse_timeline(r#"[{"at":1,"event":"invented"}]"#).is_err());
+        assert!(parse_error("{}").is_err());
+        assert!(parse_wamids(Some(r#"["with space "]"#)).is_err());
+    }
+}
