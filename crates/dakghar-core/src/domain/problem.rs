@@ -198,13 +198,11 @@ impl Problem {
 
     /// A problem with several fields, the most telling first; `code` is that of the first.
     pub fn fields(code: ErrorCode, errors: Vec<FieldError>) -> Self {
-        let mut detail = errors.first().map_or_else(
-            || code.title().to_owned(),
-            |first| format!("{}: {}", first.pointer, first.message),
-        );
-        if errors.len() > 1 {
-            detail.push_str(&format!(" (and {} more)", errors.len() - 1));
-        }
+        let detail = match errors.as_slice() {
+            [] => code.title().to_owned(),
+            [only] => format!("{}: {}", only.pointer, only.message),
+            [first, others @ ..] => format!("{}: {} (and {} more)", first.pointer, first.message, others.len()),
+        };
         Self {
             code,
             detail,

@@ -1,0 +1,109 @@
+//! The fields of Meta's envelope that a client may set. They are checked and passed on under Meta's names.
+
+use std::sync::Arc;
+
+use super::super::ids::{WabaId, Wamid};
+use super::super::problem::ErrorCode;
+use super::fields::{Field, Fields};
+use super::findings::{At, Findings};
+use super::json::{Member, Node, Number};
+
+/// Passed on, in this order.
+const PASSED_ON: [(Field, &str); 8] = [
+    (Field::Context, "context"),
+    (Field::RecipientType, "recipient_type"),
+    (Field::Recipient, "recipient"),
+    (Field::IdentityKeyHash, "recipient_identity_key_hash"),
+    (Field::MessagingAccountId, "messaging_account_id"),
+    (Field::Category, "category"),
+    (Field::DirectSendConfig, "direct_send_config"),
+    (Field::TtlSeconds, "ttl_seconds"),
+];
+const IDENTITY_KEY_HASH_CHARS_MAX: usize = 256;
+const CATEGORY_CHARS_MAX: usize = 64;
+/// Meta drops an undelivered message after 30 days in any case.
+const TTL_SECONDS_MAX: u64 = 30 * 24 * 60 * 60;
+
+/// The fields to pass on, by Meta's names.
+pub(super) type Envelope<'b> = Vec<(&'static str, &'b Member<'b>)>;
+
+/// Checks the fields. `to` wins over `recipient`, as it does at Meta, so only one of them is passed on.
+pub(super) fn read<'b>(fields: &Fields<'b>, findings: &mut Findings) -> Envelope<'b> {
+    if let Some(member) = fields.get(Field::MessagingProduct)
+        && member.node.as_text() != Some("whatsapp")
+    {
+        let at = At::field(&member.name);
+        findings.add(ErrorCode::InvalidField, &at, "must be whatsapp");
+    }
+    let has_to = fields.get(Field::To).is_some();
+    let mut envelope = Envelope::new();
+    for (field, name) in PASSED_ON {
+        if let Some(member) = fields.get(field)
+            && !(field == Field::Recipient && has_to)
+        {
+            check(field, member, findings);
+            envelope.push((name, member));
+        }
+    }
+    envelope
+}
+
+/// The fields as one JSON object, each value as the client wrote it.
+pub(super) fn to_json(envelope: &Envelope<'_>) -> Option<Arc<str>> {
+    if envelope.is_empty() {
+        return None;
+    }
+    let mut json = String::from("{");
+    for (name, member) in envelope {
+        if json.len() > 1 {
+            json.push(',');
+        }
+        json.extend(["\"", name, "\":", member.raw]);
+    }
+    json.push('}');
+    Some(json.into())
+}
+
+fn check(field: Field, member: &Member<'_>, findings: &mut Findings) {
+    let (node, at) = (&member.node, At::field(&member.name));
+    let mut check = findings.check(ErrorCode::InvalidField);
+    match field {
+        Field::Context => check_context(node, &at, findings),
+        Field::RecipientType if !matches!(node.as_text(), Some("individual" | "group")) => {
+            check.refuse(&at, "must be individual or group");
+        }
+        Field::IdentityKeyHash => {
+            check.as_text(node, &at, IDENTITY_KEY_HASH_CHARS_MAX);
+        }
+        Field::MessagingAccountId if node.as_text().is_none_or(|text| WabaId::parse(text).is_err()) => {
+            check.refuse(&at, "must be an account id, as a text of digits");
+        }
+        Field::Category => {
+            check.as_text(node, &at, CATEGORY_CHARS_MAX);
+        }
+        Field::DirectSendConfig => {
+            check.is_object(node, &at);
+        }
+        Field::TtlSeconds if !matches!(node, Node::Number(Number::Natural(seconds)) if (1..=TTL_SECONDS_MAX).contains(seconds)) =>
+        {
+            check.refuse(&at, "must be a whole number of seconds from 1 to 2,592,000");
+        }
+        // Judged with `to`, or nothing to object to.
+        _ => {}
+    }
+}
+
+fn check_context(node: &Node<'_>, at: &At<'_>, findings: &mut Findings) {
+    let mut check = findings.check(ErrorCode::InvalidContext);
+    if check.is_object(node, at)
+        && let Some(id) = check.member(node, "message_id", at)
+        && !is_wamid(id)
+    {
+        check.refuse(&at.name("message_id"), "must be Meta's id of a message, wamid.…");
+    }
+}
+
+pub(super) fn is_wamid(node: &Node<'_>) -> bool {
+    node.as_text()
+        .is_some_and(|text| text.starts_with("wamid.") && Wamid::parse(text).is_ok())
+}

@@ -1,0 +1,223 @@
+//! Collects everything that is wrong with a request, so that a client can mend it in one go, and says where.
+//!
+//! Values are never repeated to the client; names are, cut to a length that is safe to log.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use super::super::problem::{ErrorCode, FieldError, Problem};
+use super::json::Node;
+
+/// Findings reported at once; what comes after is left for the next try.
+pub(super) const FINDINGS_MAX: usize = 32;
+/// Characters of a client's own name that are repeated to it.
+const NAME_CHARS_MAX: usize = 64;
+
+/// A name as one segment of a JSON pointer.
+pub(super) fn escape_segment(name: &str) -> String {
+    let mut segment: String = name.chars().take(NAME_CHARS_MAX).collect();
+    if segment.len() < name.len() {
+        segment.push('…');
+    }
+    segment.replace('~', "~0").replace('/', "~1")
+}
+
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Name(&'a str),
+    Index(usize),
+}
+
+/// Where in the body something is. Costs nothing until it is printed, as a JSON pointer.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    parent: Option<&'a At<'a>>,
+    step: Step<'a>,
+}
+
+impl<'a> At<'a> {
+    /// A field of the body.
+    pub(super) const fn field(name: &'a str) -> Self {
+        Self {
+            parent: None,
+            step: Step::Name(name),
+        }
+    }
+
+    pub(super) const fn name(&'a self, name: &'a str) -> Self {
+        Self {
+            parent: Some(self),
+            step: Step::Name(name),
+        }
+    }
+
+    pub(super) const fn index(&'a self, index: usize) -> Self {
+        Self {
+            parent: Some(self),
+            step: Step::Index(index),
+        }
+    }
+}
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(parent) = self.parent {
+            parent.fmt(f)?;
+        }
+        match self.step {
+            Step::Name(name) => write!(f, "/{}", escape_segment(name)),
+            Step::Index(index) => write!(f, "/{index}"),
+        }
+    }
+}
+
+/// What is wrong so far. The first finding gives the problem its code.
+#[derive(Default)]
+pub(super) struct Findings {
+    code: Option<ErrorCode>,
+    errors: Vec<FieldError>,
+}
+
+impl Findings {
+    pub(super) fn add(&mut self, code: ErrorCode, at: &At<'_>, message: impl Into<String>) {
+        self.code.get_or_insert(code);
+        if self.errors.len() < FINDINGS_MAX {
+            self.errors.push(FieldError {
+                pointer: at.to_string(),
+                message: message.into(),
+            });
+        }
+    }
+
+    pub(super) fn into_problem(self) -> Option<Problem> {
+        self.code.map(|code| Problem::fields(code, self.errors))
+    }
+
+    /// A check whose findings have this code.
+    pub(super) const fn check(&mut self, code: ErrorCode) -> Check<'_> {
+        Check { findings: self, code }
+    }
+}
+
+/// Whether the text has control characters other than line breaks and tabs; those cannot be shown.
+pub(super) fn has_forbidden_control(text: &str) -> bool {
+    // Nearly every text is cleared by its bytes alone; 0xC2 starts the control characters beyond ASCII, and others.
+    let may_have_one = text
+        .bytes()
+        .any(|byte| matches!(byte, 0..=8 | 11 | 12 | 14..=31 | 0x7f | 0xc2));
+    may_have_one && text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+}
+
+/// Looks at the members of one of Meta's objects. Each method notes what is wrong and returns what is right.
+pub(super) struct Check<'f> {
+    pub(super) findings: &'f mut Findings,
+    code: ErrorCode,
+}
+
+impl Check<'_> {
+    pub(super) fn refuse(&mut self, at: &At<'_>, message: impl Into<String>) {
+        self.findings.add(self.code, at, message);
+    }
+
+    /// Whether the value is an object.
+    pub(super) fn is_object(&mut self, node: &Node<'_>, at: &At<'_>) -> bool {
+        let is_object = node.as_object().is_some();
+        if !is_object {
+            self.refuse(at, "must be an object");
+        }
+        is_object
+    }
+
+    /// A member that has to be there.
+    pub(super) fn member<'n, 'b>(&mut self, node: &'n Node<'b>, name: &str, at: &At<'_>) -> Option<&'n Node<'b>> {
+        let member = node.get(name);
+        if member.is_none() {
+            self.refuse(&at.name(name), "is required");
+        }
+        member
+    }
+
+    /// An object that has to be there.
+    pub(super) fn object<'n, 'b>(&mut self, node: &'n Node<'b>, name: &str, at: &At<'_>) -> Option<&'n Node<'b>> {
+        let member = self.member(node, name, at)?;
+        self.is_object(member, &at.name(name)).then_some(member)
+    }
+
+    /// A list that has to be there, of so many items.
+    pub(super) fn list<'n, 'b>(
+        &mut self,
+        node: &'n Node<'b>,
+        name: &str,
+        at: &At<'_>,
+        len: RangeInclusive<usize>,
+    ) -> Option<&'n [Node<'b>]> {
+        let member = self.member(node, name, at)?;
+        self.as_list(member, &at.name(name), len)
+    }
+
+    /// The items of a list of so many items.
+    pub(super) fn as_list<'n, 'b>(
+        &mut self,
+        node: &'n Node<'b>,
+        at: &At<'_>,
+        len: RangeInclusive<usize>,
+    ) -> Option<&'n [Node<'b>]> {
+        let Some(items) = node.as_list() else {
+            self.refuse(at, "must be a list");
+            return None;
+        };
+        if len.contains(&items.len()) {
+            return Some(items);
+        }
+        self.refuse(
+            at,
+            format!("must have {} to {} items, not {}", len.start(), len.end(), items.len()),
+        );
+        None
+    }
+
+    /// A text that has to be there, of 1 to `chars_max` characters.
+    pub(super) fn text<'n>(
+        &mut self,
+        node: &'n Node<'_>,
+        name: &str,
+        at: &At<'_>,
+        chars_max: usize,
+    ) -> Option<&'n str> {
+        let member = self.member(node, name, at)?;
+        self.as_text(member, &at.name(name), chars_max)
+    }
+
+    /// A text that may be left out.
+    pub(super) fn text_if_given<'n>(
+        &mut self,
+        node: &'n Node<'_>,
+        name: &str,
+        at: &At<'_>,
+        chars_max: usize,
+    ) -> Option<&'n str> {
+        self.as_text(node.get(name)?, &at.name(name), chars_max)
+    }
+
+    /// The text, if it is one of 1 to `chars_max` characters that can be shown.
+    pub(super) fn as_text<'n>(&mut self, node: &'n Node<'_>, at: &At<'_>, chars_max: usize) -> Option<&'n str> {
+        let message = match node.as_text() {
+            None => "must be a text".to_owned(),
+            Some(text) if text.trim().is_empty() => "must not be empty".to_owned(),
+            Some(text) if text.len() > chars_max && text.chars().count() > chars_max => {
+                format!("must have {chars_max} characters at most")
+            }
+            Some(text) if has_forbidden_control(text) => "contains characters that cannot be shown".to_owned(),
+            Some(text) => return Some(text),
+        };
+        self.refuse(at, message);
+        None
+    }
+
+    /// Notes a member that is there and is not a boolean.
+    pub(super) fn bool_if_given(&mut self, node: &Node<'_>, name: &str, at: &At<'_>) {
+        if !matches!(node.get(name), None | Some(Node::Bool(_))) {
+            self.refuse(&at.name(name), "must be true or false");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The client's key for a send, from the header or from the field.
+
+use super::super::ids::IdempotencyKey;
+use super::super::problem::{ErrorCode, Problem};
+use super::fields::{Field, Fields};
+
+const RULE: &str = "must be 1 to 255 printable ASCII characters";
+
+/// The key, if there is one. Giving it several times is fine as long as it is the same.
+pub(super) fn read(fields: &Fields<'_>, header_keys: &[&[u8]]) -> Result<Option<IdempotencyKey>, Problem> {
+    let code = ErrorCode::InvalidIdempotencyKey;
+    let mut found: Option<IdempotencyKey> = None;
+    for value in header_keys {
+        let key = std::str::from_utf8(value).ok().and_then(parse);
+        let key = key.ok_or_else(|| Problem::new(code, format!("the Idempotency-Key header {RULE}")))?;
+        if found.as_ref().is_some_and(|other| *other != key) {
+            return Err(Problem::new(code, "the Idempotency-Key headers differ from each other"));
+        }
+        found = Some(key);
+    }
+    for member in fields.all(Field::IdempotencyKey) {
+        let pointer = || format!("/{}", member.name);
+        let key = member.node.as_text().and_then(parse);
+        let key = key.ok_or_else(|| Problem::field(code, pointer(), RULE))?;
+        if found.as_ref().is_some_and(|other| *other != key) {
+            return Err(Problem::field(code, pointer(), "differs from the key given elsewhere"));
+        }
+        found = Some(key);
+    }
+    Ok(found)
+}
+
+fn parse(text: &str) -> Option<IdempotencyKey> {
+    IdempotencyKey::parse(text).ok()
+}

@@ -1,0 +1,144 @@
+//! Reads a client's request to send a message: refuses what can never be sent, normalises what has several spellings
+//! and keeps the message itself as the client wrote it.
+//!
+//! Whether the tenant exists, owns the number or used the idempotency key before is for the use case to find out.
+
+mod content;
+mod envelope;
+mod fields;
+mod findings;
+mod fingerprint;
+mod idempotency;
+mod json;
+pub mod link;
+mod options;
+mod recipient;
+mod schedule;
+
+use std::sync::Arc;
+
+use super::ids::{IdempotencyKey, PhoneNumberId};
+use super::message::{Content, Priority, UnknownOutcome};
+use super::problem::Problem;
+use super::time::Timestamp;
+
+pub use recipient::Recipient;
+
+use content::Saying;
+use envelope::Envelope;
+use fields::{Field, Fields};
+use findings::Findings;
+use fingerprint::Canonical;
+use options::Options;
+use schedule::Schedule;
+
+/// A request to send one message, complete and valid as far as it says by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SendRequest {
+    /// Whom it is for.
+    pub to: Recipient,
+    /// Which of the tenant's numbers sends it; `None` leaves the choice to the tenant's default.
+    pub from: Option<PhoneNumberId>,
+    /// What it says.
+    pub content: Content,
+    /// The client's key, from the header or the body.
+    pub idempotency_key: Option<IdempotencyKey>,
+    /// Not before this; up to a minute ago, at most 30 days ahead.
+    pub send_at: Option<Timestamp>,
+    /// Not after this; at most 30 days ahead and after `send_at`.
+    pub expires_at: Option<Timestamp>,
+    /// Which of the number's messages goes first.
+    pub priority: Priority,
+    /// The client's own data, a flat JSON object as text, at most 2,048 bytes.
+    pub metadata: Option<Arc<str>>,
+    /// The client's own callback data, at most 512 characters.
+    pub client_opaque: Option<Arc<str>>,
+    /// What to do when the outcome of a call is unknown; `None` leaves it to the tenant's policy.
+    pub unknown_outcome: Option<UnknownOutcome>,
+    /// SHA-256 of the canonical request: equal for requests that mean the same. Leaves the idempotency key out.
+    pub fingerprint: [u8; 32],
+}
+
+/// Reads a request. `header_keys` are the values of all `Idempotency-Key` headers.
+///
+/// # Errors
+/// A body that is not one strict JSON object and an unusable idempotency key are answered at once (400); all fields
+/// that are wrong (422) are reported together, and the first gives the problem its code.
+pub fn parse(body: &[u8], header_keys: &[&[u8]], now: Timestamp) -> Result<SendRequest, Problem> {
+    let members = json::read(body)?;
+    let fields = Fields::sort(&members)?;
+    let idempotency_key = idempotency::read(&fields, header_keys)?;
+
+    let mut findings = Findings::default();
+    let saying = content::read(&fields, &mut findings);
+    let to = recipient::read(&fields, &mut findings);
+    let envelope = envelope::read(&fields, &mut findings);
+    let schedule = schedule::read(&fields, now, &mut findings);
+    let options = options::read(&fields, &mut findings);
+    if let Some(problem) = findings.into_problem() {
+        return Err(problem);
+    }
+    let saying = saying.expect("without a finding there is content");
+    let to = to.expect("without a finding there is a recipient");
+
+    let fingerprint = fingerprint(body.len(), &to, &saying, &envelope, schedule, &fields, &options);
+    Ok(SendRequest {
+        to,
+        from: options.from,
+        content: saying.to_content(envelope::to_json(&envelope)),
+        idempotency_key,
+        send_at: schedule.send_at,
+        expires_at: schedule.expires_at,
+        priority: options.priority,
+        metadata: options.metadata,
+        client_opaque: options.client_opaque,
+        unknown_outcome: options.unknown_outcome,
+        fingerprint,
+    })
+}
+
+fn fingerprint(
+    body_bytes: usize,
+    to: &Recipient,
+    saying: &Saying<'_>,
+    envelope: &Envelope<'_>,
+    schedule: Schedule,
+    fields: &Fields<'_>,
+    options: &Options,
+) -> [u8; 32] {
+    let mut form = Canonical::for_body(body_bytes);
+    form.text(&to.text);
+    saying.write_canonical(&mut form);
+    form.object(envelope.len());
+    for (name, member) in envelope {
+        form.text(name);
+        form.node(&member.node);
+    }
+    // Each of these is named, because any of them may be absent.
+    for (name, at) in [("sendAt", schedule.send_at), ("expiresAt", schedule.expires_at)] {
+        if let Some(at) = at {
+            form.text(name);
+            form.whole(at.as_millis());
+        }
+    }
+    let texts = [
+        ("from", options.from.as_ref().map(PhoneNumberId::as_str)),
+        ("priority", Some(options.priority.as_str())),
+        ("opaque", options.client_opaque.as_deref()),
+        ("unknownOutcome", options.unknown_outcome.map(UnknownOutcome::as_str)),
+    ];
+    for (name, text) in texts {
+        if let Some(text) = text {
+            form.text(name);
+            form.text(text);
+        }
+    }
+    if let Some(metadata) = fields.get(Field::Metadata) {
+        form.text("metadata");
+        form.node(&metadata.node);
+    }
+    form.finish()
+}
+
+#[cfg(test)]
+mod tests;

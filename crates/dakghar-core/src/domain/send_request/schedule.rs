@@ -1,0 +1,73 @@
+//! When a message goes out, and until when it may.
+
+use std::time::Duration;
+
+use super::super::problem::ErrorCode;
+use super::super::time::Timestamp;
+use super::fields::{Field, Fields};
+use super::findings::{At, Findings};
+
+/// How far ahead a message can be planned, and how long it may wait.
+const AHEAD_MAX: Duration = Duration::from_hours(30 * 24);
+/// How far in the past `sendAt` may be: clocks differ, and requests take a while.
+const PAST_MAX: Duration = Duration::from_mins(1);
+
+/// `sendAt` and `expiresAt`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Schedule {
+    pub(super) send_at: Option<Timestamp>,
+    pub(super) expires_at: Option<Timestamp>,
+}
+
+pub(super) fn read(fields: &Fields<'_>, now: Timestamp, findings: &mut Findings) -> Schedule {
+    let mut refuse = |code, name: &str, message: &str| findings.add(code, &At::field(name), message);
+
+    let code = ErrorCode::InvalidSendAt;
+    let mut send_at = None;
+    match fields.get(Field::SendAt).map(|member| time(member.node.as_text())) {
+        None => {}
+        Some(None) => refuse(code, "sendAt", NOT_A_TIME),
+        Some(Some(at)) if at < now - PAST_MAX => refuse(code, "sendAt", "is in the past"),
+        Some(Some(at)) if at > now + AHEAD_MAX => refuse(code, "sendAt", "is more than 30 days ahead"),
+        Some(at) => send_at = at,
+    }
+
+    let code = ErrorCode::InvalidExpiresAt;
+    let mut expires_at = None;
+    match fields.get(Field::ExpiresAt).map(|member| time(member.node.as_text())) {
+        None => {}
+        Some(None) => refuse(code, "expiresAt", NOT_A_TIME),
+        Some(Some(at)) if at <= now => refuse(code, "expiresAt", "is in the past"),
+        Some(Some(at)) if at > now + AHEAD_MAX => refuse(code, "expiresAt", "is more than 30 days ahead"),
+        Some(Some(at)) if send_at.is_some_and(|send_at| at <= send_at) => {
+            refuse(code, "expiresAt", "is not after sendAt");
+        }
+        Some(at) => expires_at = at,
+    }
+    Schedule { send_at, expires_at }
+}
+
+const NOT_A_TIME: &str = "must be a time with an offset, such as 2026-11-22T10:00:00Z";
+
+fn time(text: Option<&str>) -> Option<Timestamp> {
+    text.filter(|text| has_rfc3339_shape(text))
+        .and_then(Timestamp::parse_rfc3339)
+}
+
+/// The parser behind [`Timestamp`] understands more notations than we promise; this keeps them out.
+fn has_rfc3339_shape(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let has = |i: usize, allowed: &[u8]| bytes.get(i).is_some_and(|byte| allowed.contains(byte));
+    let ends_with_offset = match bytes {
+        [.., b'Z' | b'z'] => true,
+        [.., b'+' | b'-', h1, h2, b':', m1, m2] => [h1, h2, m1, m2].iter().all(|byte| byte.is_ascii_digit()),
+        _ => false,
+    };
+    bytes.len() >= "2026-11-22T10:00:00Z".len()
+        && has(4, b"-")
+        && has(7, b"-")
+        && has(10, b"Tt")
+        && has(13, b":")
+        && has(16, b":")
+        && ends_with_offset
+}

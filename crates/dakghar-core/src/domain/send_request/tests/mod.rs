@@ -1,0 +1,44 @@
+//! `parse` as clients see it: what is refused and how, what is accepted and as what, and what holds for any input.
+
+mod accepted;
+mod idempotent;
+mod properties;
+mod refused_body;
+mod refused_content;
+mod refused_fields;
+
+use super::super::problem::{ErrorCode, Problem};
+use super::super::time::Timestamp;
+use super::{SendRequest, parse};
+
+/// 2026-11-22T10:00:00Z
+const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
+
+fn accept(body: &str) -> SendRequest {
+    parse(body.as_bytes(), &[], NOW).unwrap_or_else(|problem| panic!("{body}\n{problem:?}"))
+}
+
+fn refuse(body: &[u8]) -> Problem {
+    match parse(body, &[], NOW) {
+        Err(problem) => problem,
+        Ok(_) => panic!("accepted: {}", String::from_utf8_lossy(body)),
+    }
+}
+
+/// The body must be refused with this code, and the first finding must be about this field.
+fn check_refused(body: &str, code: ErrorCode, pointer: &str) {
+    let problem = refuse(body.as_bytes());
+    let first = problem.errors.first().map_or("", |error| error.pointer.as_str());
+    let shown: String = body.chars().take(300).collect();
+    assert_eq!((problem.code, first), (code, pointer), "{shown}\n{problem:?}");
+}
+
+/// A text message with further fields, given as JSON members.
+fn with_fields(members: &str) -> String {
+    format!(r#"{{"to":"+919111111111","text":"Hello",{members}}}"#)
+}
+
+/// A message of this type.
+fn of_type(kind: &str, object: &str) -> String {
+    format!(r#"{{"to":"+919111111111","type":"{kind}","{kind}":{object}}}"#)
+}
