@@ -193,7 +193,7 @@ pub async fn slots_asked_for_at_once_are_all_different(pacer: Port) {
 }
 
 pub async fn a_long_mixed_run_is_what_one_pace_would_do(pacer: Port) {
-    let mut paces: HashMap<PhoneNumberId, Pace> = HashMap::new();
+    let mut reference: HashMap<PhoneNumberId, Pace> = HashMap::new();
     let mut now = now();
     let rates = [52.0, 650.0, 0.7, 13.37];
     for round in 0..60usize {
@@ -210,7 +210,7 @@ pub async fn a_long_mixed_run_is_what_one_pace_would_do(pacer: Port) {
         if round % 2 == 0 {
             let expected: Vec<_> = each
                 .map(|ask| {
-                    let pace = paces.entry(ask.phone_number_id.clone()).or_default();
+                    let pace = reference.entry(ask.phone_number_id.clone()).or_default();
                     pace.reserve(now, ask.per_second, ask.priority)
                 })
                 .collect();
@@ -218,7 +218,7 @@ pub async fn a_long_mixed_run_is_what_one_pace_would_do(pacer: Port) {
         } else {
             let expected: Vec<_> = each
                 .map(|ask| {
-                    let pace = paces.entry(ask.phone_number_id.clone()).or_default();
+                    let pace = reference.entry(ask.phone_number_id.clone()).or_default();
                     pace.admit(now, ask.per_second, ask.priority)
                 })
                 .collect();

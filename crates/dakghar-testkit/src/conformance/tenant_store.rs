@@ -281,7 +281,7 @@ pub async fn tenants_are_listed_newest_first(store: Store) {
     let [first, second, third] = tenants;
     let list = async |before, limit| store.list(before, limit).await.expect("the store answers");
     assert_eq!(list(None, 100).await, [third.clone(), second.clone(), first.clone()]);
-    assert_eq!(list(None, 1).await, [third.clone()]);
+    assert_eq!(list(None, 1).await[..], *std::slice::from_ref(&third));
     assert_eq!(list(Some(third.id), 100).await, [second, first.clone()]);
     assert_eq!(list(Some(first.id), 100).await, []);
 }

@@ -1,5 +1,6 @@
 //! A queue in memory.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use tokio::sync::Notify;
 /// How often a taker looks at the clock, which a test may move.
 const LOOK_MS: u64 = 5;
 /// How far ahead of its slot a message is put into this queue.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 /// A [`SendQueue`] in memory: entries are due when `clock` says so. A dropped job is gone, as after a crash.
 pub struct MemoryQueue {
@@ -95,10 +96,11 @@ impl SendQueue for MemoryQueue {
 
     async fn enqueue(&self, entries: &[QueueEntry]) -> Result<(), QueueError> {
         let mut state = self.state.lock();
+        let state = &mut *state;
         for entry in entries {
             let id = (entry.key, entry.drive);
-            if !state.waiting.contains_key(&id) {
-                state.waiting.insert(id, entry.clone());
+            if let Entry::Vacant(vacant) = state.waiting.entry(id) {
+                vacant.insert(entry.clone());
                 state.schedule.insert((entry.slot_at, id));
             }
         }
@@ -126,7 +128,7 @@ impl SendQueue for MemoryQueue {
     }
 
     async fn lost(&self) {
-        future::pending().await
+        future::pending::<()>().await;
     }
 
     async fn close(&self) {

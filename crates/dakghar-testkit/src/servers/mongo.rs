@@ -120,6 +120,11 @@ impl Mongo {
         set_uri(&[self.port()])
     }
 
+    /// As [`Mongo::uri`], naming a database.
+    pub fn uri_of(&self, database: &str) -> String {
+        set_uri_of(&[self.port()], database)
+    }
+
     /// The port it listens on; stays the same over restarts.
     pub fn port(&self) -> u16 {
         self.process.port()
@@ -209,6 +214,11 @@ impl SharedMongo {
         set_uri(&[self.port])
     }
 
+    /// As [`SharedMongo::uri`], naming the database.
+    pub fn database_uri(&self) -> String {
+        set_uri_of(&[self.port], &self.database)
+    }
+
     /// The port of the server.
     pub const fn port(&self) -> u16 {
         self.port
@@ -226,8 +236,12 @@ pub fn direct_uri(port: u16) -> String {
 }
 
 fn set_uri(ports: &[u16]) -> String {
+    set_uri_of(ports, "")
+}
+
+fn set_uri_of(ports: &[u16], database: &str) -> String {
     let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
-    format!("mongodb://{}/?replicaSet={REPLICA_SET}", hosts.join(","))
+    format!("mongodb://{}/{database}?replicaSet={REPLICA_SET}", hosts.join(","))
 }
 
 async fn initiate(ports: &[u16]) {

@@ -1,4 +1,5 @@
 //! The ports in memory pass the suites, and the suites name every case they have.
+#![expect(clippy::unused_async, reason = "a suite awaits its factory")]
 
 use std::path::Path;
 use std::sync::Arc;

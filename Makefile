@@ -1,0 +1,50 @@
+# An index of commands. `make` alone lists them.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+# CI runs every test whatever fails, and shows less of what passes.
+PROFILE := $(if $(filter true,$(CI)),ci,default)
+
+.PHONY: help
+help: ## Lists these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Builds Dakghar and starts it on http://localhost:3000
+	@test -x target/release/dakghar || echo "Building Dakghar; the first time takes some minutes."
+	cargo build --locked --release --bin dakghar
+	./target/release/dakghar serve
+
+.PHONY: dev
+dev: ## Starts Dakghar, and again after every change of the code
+	./scripts/dev.sh
+
+.PHONY: services
+services: ## Starts a MongoDB and a Redis server for a developer, until Ctrl-C
+	@./scripts/install-services.sh
+	@cargo run --locked --quiet --package dakghar-testkit --example services
+
+.PHONY: test
+test: ## Checks form and lints, then runs every test, against real servers
+	./scripts/install-services.sh
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
+	cargo nextest run --locked --workspace --profile $(PROFILE)
+
+.PHONY: lint
+lint: ## Looks for what the linter does not like
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+.PHONY: fmt
+fmt: ## Brings the code into form
+	cargo fmt --all
+
+.PHONY: deny
+deny: ## Checks licences, bans and sources of the dependencies
+	@cargo deny --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-deny --version 0.20.2
+	cargo deny --locked --all-features check bans licenses sources
+
+.PHONY: clean
+clean: ## Deletes what was built; the servers in .services stay
+	cargo clean

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Runs Dakghar and starts it anew whenever a source file changes. A build that fails leaves the old one running.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+stamp="$(mktemp)"
+server=""
+stop() {
+    if [ -n "$server" ]; then
+        kill "$server" 2>/dev/null && wait "$server" 2>/dev/null || true
+        server=""
+    fi
+}
+trap 'stop; rm -f "$stamp"' EXIT
+trap 'exit 0' INT TERM
+
+changed() {
+    [ -n "$(find Cargo.toml Cargo.lock .env crates -newer "$stamp" -type f -not -path '*/node_modules/*' \
+        -print -quit 2>/dev/null)" ]
+}
+
+while true; do
+    touch "$stamp"
+    if cargo build --bin dakghar; then
+        stop
+        "${CARGO_TARGET_DIR:-target}/debug/dakghar" serve "$@" &
+        server=$!
+    fi
+    until changed; do sleep 1; done
+done
