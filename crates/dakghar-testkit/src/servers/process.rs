@@ -140,7 +140,9 @@ fn spawn<K: Kind>(kind: &K, port: u16, folder: &Path) -> Child {
 
 /// Ends the server and its data when the owner is gone, even when the owner was killed and could not clean up.
 fn guard(folder: &Path, owner: u32) {
-    const SCRIPT: &str = "while kill -0 \"$1\" 2>/dev/null && [ -d \"$2\" ]; do sleep 1; done
+    // Where nobody collects dead processes, the dead owner still has its number.
+    const SCRIPT: &str = "lives() { kill -0 \"$1\" 2>/dev/null && ! grep -qs '^State:.*Z' \"/proc/$1/status\"; }
+        while lives \"$1\" && [ -d \"$2\" ]; do sleep 1; done
         [ -f \"$2/pid\" ] && kill -9 \"$(cat \"$2/pid\")\" 2>/dev/null
         rm -rf \"$2\"";
     let guard = Command::new("sh")

@@ -4,3 +4,4 @@
 mod fault_proxy;
 mod memory;
 mod servers;
+mod tidy;
