@@ -1,0 +1,154 @@
+//! The collections and what their documents must look like, so that nothing else that can reach the database leaves a
+//! document behind that this store cannot read.
+//!
+//! The validators check the fields that promises and queries rest on, not everything: whatever else is in a document
+//! is judged when it is read.
+
+use bson::{Document, doc};
+use futures_util::TryStreamExt as _;
+use mongodb::Database;
+use mongodb::error::ErrorKind;
+
+/// Messages, both directions.
+pub(super) const MESSAGES: &str = "messages";
+/// Threads.
+pub(super) const CONVERSATIONS: &str = "conversations";
+/// Webhook events.
+pub(super) const EVENTS: &str = "webhook_events";
+/// Tenants with their numbers.
+pub(super) const TENANTS: &str = "tenants";
+/// One document that is written to see whether writing works.
+pub(super) const HEALTH: &str = "health";
+
+/// The server's code when a collection exists already.
+const NAMESPACE_EXISTS: i32 = 48;
+
+/// Creates what is missing and brings the validators up to date. A validator that cannot be set is logged: it guards
+/// against others, this store's own documents pass it anyway.
+pub(super) async fn prepare(database: &Database) -> mongodb::error::Result<()> {
+    let existing: Vec<_> = database.list_collections().await?.try_collect().await?;
+    for (name, validator) in [
+        (TENANTS, tenant()),
+        (MESSAGES, message()),
+        (CONVERSATIONS, conversation()),
+        (EVENTS, event()),
+    ] {
+        let found = existing.iter().find(|collection| collection.name == name);
+        match found {
+            Some(found) if found.options.validator.as_ref() == Some(&validator) => {}
+            Some(_) => modify(database, name, validator).await?,
+            None => create(database, name, validator).await?,
+        }
+    }
+    Ok(())
+}
+
+async fn create(database: &Database, name: &str, validator: Document) -> mongodb::error::Result<()> {
+    match database.create_collection(name).validator(validator.clone()).await {
+        Ok(()) => Ok(()),
+        // Another process of the installation starts at the same time.
+        Err(error) if matches!(*error.kind, ErrorKind::Command(ref refusal) if refusal.code == NAMESPACE_EXISTS) => {
+            modify(database, name, validator).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn modify(database: &Database, name: &str, validator: Document) -> mongodb::error::Result<()> {
+    match database.run_command(doc! { "collMod": name, "validator": validator }).await.map_err(|error| *error.kind) {
+        Ok(_) => Ok(()),
+        Err(ErrorKind::Command(refusal)) => {
+            tracing::warn!(
+                collection = name,
+                code = refusal.code,
+                code_name = refusal.code_name,
+                "the validator cannot be set"
+            );
+            Ok(())
+        }
+        Err(kind) => Err(kind.into()),
+    }
+}
+
+/// A schema that requires these fields in these types.
+fn requiring<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>, optional: Document) -> Document {
+    let mut required = Vec::new();
+    let mut properties = optional;
+    for (field, bson_type) in fields {
+        required.push(field);
+        properties.insert(field, doc! { "bsonType": bson_type });
+    }
+    doc! { "$jsonSchema": { "bsonType": "object", "required": required, "properties": properties } }
+}
+
+fn message() -> Document {
+    requiring(
+        [
+            ("_id", "string"),
+            ("schemaVersion", "int"),
+            ("tenantId", "string"),
+            ("phoneNumberId", "string"),
+            ("direction", "string"),
+            ("type", "string"),
+            ("content", "string"),
+            ("createdAt", "date"),
+            ("updatedAt", "date"),
+            ("status", "string"),
+            ("epoch", "long"),
+            ("attempt", "long"),
+            ("version", "long"),
+        ],
+        doc! {
+            "idempotencyKey": { "bsonType": "string" },
+            "inboundKey": { "bsonType": "string" },
+            "wakeAt": { "bsonType": "date" },
+            "wamids": { "bsonType": "array" },
+            "timeline": { "bsonType": "array" },
+        },
+    )
+}
+
+fn conversation() -> Document {
+    requiring(
+        [
+            ("_id", "string"),
+            ("schemaVersion", "int"),
+            ("tenantId", "string"),
+            ("phoneNumberId", "string"),
+            ("waId", "string"),
+            ("lastMessage", "object"),
+        ],
+        doc! { "lastInboundAt": { "bsonType": "date" } },
+    )
+}
+
+fn event() -> Document {
+    requiring(
+        [
+            ("_id", "string"),
+            ("schemaVersion", "int"),
+            ("reason", "string"),
+            ("raw", "string"),
+            ("fingerprint", "binData"),
+            ("receivedAt", "date"),
+        ],
+        doc! { "tenantId": { "bsonType": "string" } },
+    )
+}
+
+fn tenant() -> Document {
+    requiring(
+        [
+            ("_id", "string"),
+            ("schemaVersion", "int"),
+            ("name", "string"),
+            ("apiKeyHash", "binData"),
+            ("wrappedDataKey", "binData"),
+            ("phoneNumbers", "array"),
+            ("createdAt", "date"),
+            ("updatedAt", "date"),
+            ("version", "long"),
+        ],
+        Document::new(),
+    )
+}

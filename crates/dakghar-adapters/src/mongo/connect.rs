@@ -1,0 +1,197 @@
+//! Finding the server, and making the database ready.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bson::doc;
+use dakghar_core::ports::StoreError;
+use mongodb::error::ErrorKind;
+use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, SelectionCriteria, ServerAddress, WriteConcern};
+use mongodb::{Client, Database};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::collections::{CONVERSATIONS, EVENTS, MESSAGES, TENANTS};
+use super::failure::Failure;
+use super::{MongoStore, clock, collections, indexes};
+
+/// How long a write waits for the majority before the server answers that it does not know.
+pub(super) const WRITE_CONCERN_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const SERVER_SELECTION_TIMEOUT: Duration = Duration::from_secs(3);
+/// The first wait between two tries to connect; it doubles up to [`RETRY_WAIT_MAX`].
+const RETRY_WAIT: Duration = Duration::from_millis(250);
+const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
+const APP_NAME: &str = "dakghar";
+
+/// How a store uses its server.
+#[derive(Clone, Debug)]
+pub struct MongoOptions {
+    /// The database, when the URI names none.
+    pub database: String,
+    /// Connections at most; the URI's `maxPoolSize` wins.
+    pub connections_max: u32,
+    /// Connections kept open; the URI's `minPoolSize` wins.
+    pub connections_min: u32,
+    /// How long connecting is tried before it fails.
+    pub connect_patience: Duration,
+    /// How long a write may take, its repetition on another connection included.
+    pub write_timeout: Duration,
+    /// How long finding out about a write without an answer may take.
+    pub reread_timeout: Duration,
+    /// How long a read may take.
+    pub read_timeout: Duration,
+}
+
+impl Default for MongoOptions {
+    fn default() -> Self {
+        Self {
+            database: "dakghar".to_owned(),
+            connections_max: 32,
+            connections_min: 2,
+            connect_patience: Duration::from_mins(1),
+            write_timeout: Duration::from_secs(4),
+            reread_timeout: Duration::from_secs(1),
+            read_timeout: Duration::from_secs(4),
+        }
+    }
+}
+
+/// Why no store came of it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The URI cannot be used. Never quotes it.
+    #[error("the MongoDB URI is not usable: {0}")]
+    Uri(String),
+    /// The server did not answer in time.
+    #[error("MongoDB at {hosts} could not be reached in {tries} tries: {why}")]
+    Unreachable {
+        /// The servers named by the URI.
+        hosts: String,
+        /// How often it was tried.
+        tries: u32,
+        /// The last error.
+        why: String,
+    },
+    /// The server answered, but the database could not be made ready.
+    #[error("the MongoDB database cannot be prepared: {0}")]
+    Prepare(#[from] StoreError),
+}
+
+impl MongoStore {
+    /// Connects, trying again until `connect_patience` is over, and creates what collections and indexes are
+    /// missing. Whether they are as they should be is for [`MongoStore::check_ready`] to say.
+    pub async fn connect(uri: &str, options: MongoOptions) -> Result<Arc<Self>, ConnectError> {
+        let (client, hosts) = client(uri, &options).await?;
+        let name = client.default_database().map_or(options.database.clone(), |found| found.name().to_owned());
+        let database = client.database(&name);
+        let clock = first_answer(&database, &hosts, &options).await?;
+
+        prepare(&database).await.map_err(|error| Failure::Driver(error).to_store_error())?;
+        tracing::info!(hosts, database = name, "connected to MongoDB");
+        let follow_clock = tokio::spawn(clock::follow(clock.clone(), database.clone()));
+        Ok(Arc::new(Self {
+            messages: database.collection(MESSAGES),
+            conversations: database.collection(CONVERSATIONS),
+            events: database.collection(EVENTS),
+            tenants: database.collection(TENANTS),
+            database,
+            options,
+            clock,
+            _follow_clock: AbortOnDropHandle::new(follow_clock),
+        }))
+    }
+}
+
+/// The write concern of every write.
+pub(super) fn majority() -> WriteConcern {
+    WriteConcern::builder()
+        .w(Acknowledgment::Majority)
+        .journal(true)
+        .w_timeout(WRITE_CONCERN_TIMEOUT)
+        .build()
+}
+
+async fn client(uri: &str, options: &MongoOptions) -> Result<(Client, String), ConnectError> {
+    let mut parsed = ClientOptions::parse(uri).await.map_err(|error| unusable(uri, &error))?;
+    let hosts = parsed.hosts.iter().map(ServerAddress::to_string).collect::<Vec<_>>().join(",");
+    parsed.app_name.get_or_insert_with(|| APP_NAME.to_owned());
+    parsed.connect_timeout.get_or_insert(CONNECT_TIMEOUT);
+    parsed.server_selection_timeout.get_or_insert(SERVER_SELECTION_TIMEOUT);
+    parsed.max_pool_size.get_or_insert(options.connections_max);
+    parsed.min_pool_size.get_or_insert(options.connections_min);
+    // What a promise rests on is not left to the URI.
+    parsed.write_concern = Some(majority());
+    parsed.read_concern = Some(ReadConcern::local());
+    parsed.selection_criteria = Some(SelectionCriteria::ReadPreference(mongodb::options::ReadPreference::Primary));
+    parsed.retry_writes = Some(true);
+    parsed.retry_reads = Some(true);
+    let client = Client::with_options(parsed).map_err(|error| unusable(uri, &error))?;
+    Ok((client, hosts))
+}
+
+/// The driver's explanation can quote parts of the URI, so with a password in it only a general one is given.
+fn unusable(uri: &str, error: &mongodb::error::Error) -> ConnectError {
+    ConnectError::Uri(match error.kind.as_ref() {
+        ErrorKind::DnsResolve { .. } => "its host name cannot be resolved".to_owned(),
+        _ if uri.contains('@') => {
+            "it cannot be parsed; special characters in user name and password must be percent-encoded".to_owned()
+        }
+        kind => kind.to_string(),
+    })
+}
+
+/// Tries until the primary answers with its time.
+async fn first_answer(
+    database: &Database,
+    hosts: &str,
+    options: &MongoOptions,
+) -> Result<Arc<clock::MongoClock>, ConnectError> {
+    let started = Instant::now();
+    let mut wait = RETRY_WAIT;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let failure = match tokio::time::timeout(options.read_timeout, clock::start(database)).await {
+            Ok(Ok(clock)) => return Ok(clock),
+            Ok(Err(error)) => Failure::Driver(error),
+            Err(_) => Failure::TimedOut(options.read_timeout),
+        };
+        let why = failure.to_store_error().to_string();
+        if started.elapsed() + wait > options.connect_patience {
+            return Err(ConnectError::Unreachable { hosts: hosts.to_owned(), tries, why });
+        }
+        let retry_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        tracing::warn!(hosts, tries, retry_ms, why, "MongoDB cannot be reached, trying again");
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(RETRY_WAIT_MAX);
+    }
+}
+
+async fn prepare(database: &Database) -> mongodb::error::Result<()> {
+    let hello = database.run_command(doc! { "hello": 1 }).await?;
+    if hello.get_str("setName").is_err() && hello.get_str("msg").is_err() {
+        tracing::warn!("this MongoDB server is not part of a replica set: what it acknowledged is lost with its disk");
+    }
+    collections::prepare(database).await?;
+    indexes::create_missing(database).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_bad_uri_is_refused_without_quoting_it() {
+        for uri in [
+            "mongodb://user:s3cr:et/t@host/db",
+            "mongodb://user:s3cret@host:port/db",
+            "mongodb://user:s3cret@",
+        ] {
+            let error = MongoStore::connect(uri, MongoOptions::default()).await.expect_err("the URI is wrong");
+            let text = error.to_string();
+            assert!(!text.contains("s3cr") && !text.contains("user:"), "{text}");
+        }
+        let error = MongoStore::connect("http://host", MongoOptions::default()).await.expect_err("the URI is wrong");
+        assert!(matches!(error, ConnectError::Uri(_)), "{error}");
+    }
+}

@@ -1,0 +1,49 @@
+//! A thread as a document.
+//!
+//! The newest message's time and id lie in one embedded document, so that one `$max` moves both forward together.
+
+use bson::{DateTime, RawDocument};
+use dakghar_core::domain::conversation::Conversation;
+use dakghar_core::domain::ids::{ConversationId, MessageId, PhoneNumberId, TenantId, WaId};
+use serde::Deserialize;
+
+use super::{SCHEMA_VERSION, Unreadable, timestamp};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ConversationFields {
+    #[serde(rename = "_id")]
+    id: String,
+    schema_version: i32,
+    tenant_id: String,
+    phone_number_id: String,
+    wa_id: String,
+    last_message: LastMessage,
+    #[serde(default)]
+    last_inbound_at: Option<DateTime>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LastMessage {
+    at: DateTime,
+    id: String,
+}
+
+/// Reads a thread.
+pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Conversation, Unreadable> {
+    let fields: ConversationFields =
+        bson::deserialize_from_slice(raw.as_bytes()).map_err(|error| Unreadable::shape("conversation", &error))?;
+    if fields.schema_version > SCHEMA_VERSION {
+        return Err(Unreadable::version("conversation", &fields.id, fields.schema_version));
+    }
+    let wrong = |field: &'static str| Unreadable::field("conversation", &fields.id, field);
+    Ok(Conversation {
+        id: ConversationId::parse(&fields.id).map_err(|_| wrong("_id"))?,
+        tenant_id: TenantId::parse(&fields.tenant_id).map_err(|_| wrong("tenantId"))?,
+        phone_number_id: PhoneNumberId::parse(&fields.phone_number_id).map_err(|_| wrong("phoneNumberId"))?,
+        wa_id: WaId::parse(&fields.wa_id).map_err(|_| wrong("waId"))?,
+        last_message_id: MessageId::parse(&fields.last_message.id).map_err(|_| wrong("lastMessage.id"))?,
+        last_message_at: timestamp(fields.last_message.at),
+        last_inbound_at: fields.last_inbound_at.map(timestamp),
+    })
+}

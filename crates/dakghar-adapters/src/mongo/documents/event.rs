@@ -1,0 +1,85 @@
+//! A webhook event as a document.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bson::{Binary, DateTime, RawDocument, RawDocumentBuf};
+use dakghar_core::domain::ids::{EventId, PhoneNumberId, TenantId, WabaId};
+use dakghar_core::domain::webhook::{EventReason, WebhookEvent};
+use dakghar_core::ports::StoreError;
+use serde::{Deserialize, Serialize};
+
+use super::{SCHEMA_VERSION, Unreadable, binary, date, timestamp, to_raw};
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EventFields<'a> {
+    #[serde(rename = "_id")]
+    id: String,
+    schema_version: i32,
+    /// Absent: nobody could be found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tenant_id: Option<String>,
+    reason: Cow<'a, str>,
+    field: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    phone_number_id: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    waba_id: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    problem: Option<Cow<'a, str>>,
+    raw: Cow<'a, str>,
+    fingerprint: Binary,
+    received_at: DateTime,
+}
+
+/// An event as a document.
+pub(in crate::mongo) fn encode(event: &WebhookEvent) -> Result<RawDocumentBuf, StoreError> {
+    to_raw(&EventFields {
+        id: event.id.to_string(),
+        schema_version: SCHEMA_VERSION,
+        tenant_id: event.tenant_id.map(|id| id.to_string()),
+        reason: event.reason.as_str().into(),
+        field: (&*event.field).into(),
+        phone_number_id: event.phone_number_id.as_ref().map(|id| id.as_str().into()),
+        waba_id: event.waba_id.as_ref().map(|id| id.as_str().into()),
+        problem: event.problem.as_deref().map(Cow::from),
+        raw: (&*event.raw).into(),
+        fingerprint: binary(&event.fingerprint),
+        received_at: date(event.received_at),
+    })
+}
+
+/// Reads an event.
+pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<WebhookEvent, Unreadable> {
+    let fields: EventFields<'_> =
+        bson::deserialize_from_slice(raw.as_bytes()).map_err(|error| Unreadable::shape("webhook event", &error))?;
+    if fields.schema_version > SCHEMA_VERSION {
+        return Err(Unreadable::version("webhook event", &fields.id, fields.schema_version));
+    }
+    let wrong = |field: &'static str| Unreadable::field("webhook event", &fields.id, field);
+    Ok(WebhookEvent {
+        id: EventId::parse(&fields.id).map_err(|_| wrong("_id"))?,
+        tenant_id: fields
+            .tenant_id
+            .as_deref()
+            .map(|id| TenantId::parse(id).map_err(|_| wrong("tenantId")))
+            .transpose()?,
+        reason: EventReason::parse(&fields.reason).ok_or_else(|| wrong("reason"))?,
+        field: (&*fields.field).into(),
+        phone_number_id: fields
+            .phone_number_id
+            .as_deref()
+            .map(|id| PhoneNumberId::parse(id).map_err(|_| wrong("phoneNumberId")))
+            .transpose()?,
+        waba_id: fields
+            .waba_id
+            .as_deref()
+            .map(|id| WabaId::parse(id).map_err(|_| wrong("wabaId")))
+            .transpose()?,
+        problem: fields.problem.as_deref().map(Arc::from),
+        raw: (&*fields.raw).into(),
+        fingerprint: fields.fingerprint.bytes.as_slice().try_into().map_err(|_| wrong("fingerprint"))?,
+        received_at: timestamp(fields.received_at),
+    })
+}

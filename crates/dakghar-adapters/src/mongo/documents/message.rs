@@ -1,0 +1,421 @@
+//! A message as a document, in two parts: what is fixed at acceptance, and what every save writes anew.
+//!
+//! Both parts lie side by side in one flat document. The message's content is kept as the JSON text it came as.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bson::oid::ObjectId;
+use bson::{Binary, DateTime, RawDocument, RawDocumentBuf};
+use dakghar_core::domain::ids::{ConversationId, IdempotencyKey, MessageId, PhoneNumberId, TenantId, WaId, Wamid};
+use dakghar_core::domain::message::{
+    Content, DeadReason, Direction, Idempotency, Lease, Message, Priority, SendError, Status, TimelineEntry,
+    TimelineEvent, UnknownOutcome,
+};
+use dakghar_core::domain::tenant::HoldReason;
+use dakghar_core::ports::StoreError;
+use serde::{Deserialize, Serialize};
+
+use super::{SCHEMA_VERSION, Unreadable, binary, counter, date, timestamp, to_raw};
+
+/// How far the time inside a message id may lie from `createdAt` before the document is marked with `idTimeOff`.
+/// Lists by time search ids only this far beyond the asked range, and the marked documents separately.
+pub(in crate::mongo) const ID_TIME_TOLERANCE_MS: i64 = 60_000;
+
+/// Every field of [`DeliveryFields`] that can be absent: what a save must unset when the message has no value.
+pub(in crate::mongo) const OPTIONAL_DELIVERY_FIELDS: [&str; 16] = [
+    "lease",
+    "calledAt",
+    "graceUntil",
+    "slotAt",
+    "wakeAt",
+    "enqueuedAt",
+    "expiresAt",
+    "deadReason",
+    "deadLetter",
+    "holdReason",
+    "wamid",
+    "wamids",
+    "error",
+    "statusSeenAt",
+    "conversationId",
+    "timeline",
+];
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AcceptedFields<'a> {
+    #[serde(rename = "_id")]
+    id: String,
+    schema_version: i32,
+    tenant_id: String,
+    phone_number_id: Cow<'a, str>,
+    direction: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    peer: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    peer_id: Option<Cow<'a, str>>,
+    #[serde(rename = "type")]
+    kind: Cow<'a, str>,
+    content: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    envelope: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    idempotency_key: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<Binary>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    metadata: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    biz_opaque_callback_data: Option<Cow<'a, str>>,
+    priority: Cow<'a, str>,
+    unknown_outcome: Cow<'a, str>,
+    attempts_max: i64,
+    created_at: DateTime,
+    /// Inbound only: `<phoneNumberId>:<wamid>`, under which a message is received once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    inbound_key: Option<String>,
+    /// Set when the time in the id is not that of `createdAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id_time_off: Option<bool>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DeliveryFields<'a> {
+    status: Cow<'a, str>,
+    epoch: i64,
+    attempt: i64,
+    attempts_refunded: i64,
+    strikes: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lease: Option<LeaseFields<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    called_at: Option<DateTime>,
+    maybe_sent: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    grace_until: Option<DateTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    slot_at: Option<DateTime>,
+    drive: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    wake_at: Option<DateTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    enqueued_at: Option<DateTime>,
+    /// Fixed at acceptance, but a message that is sent again from the dead letters loses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<DateTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dead_reason: Option<Cow<'a, str>>,
+    /// Present while the message is a dead letter; only the index of dead letters reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dead_letter: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hold_reason: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    wamid: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    wamids: Vec<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorFields<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status_seen_at: Option<DateTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    conversation_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    timeline: Vec<TimelineFields<'a>>,
+    updated_at: DateTime,
+    version: i64,
+    /// Names the save that wrote this version, so that a save whose answer was lost can be recognised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    save_id: Option<ObjectId>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LeaseFields<'a> {
+    owner: Cow<'a, str>,
+    until: DateTime,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ErrorFields<'a> {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subcode: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    http_status: Option<i32>,
+    message: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    details: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fbtrace_id: Option<Cow<'a, str>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TimelineFields<'a> {
+    at: DateTime,
+    event: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attempt: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    detail: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<DateTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorFields<'a>>,
+}
+
+/// A new message as a whole document.
+pub(in crate::mongo) fn encode(message: &Message) -> Result<RawDocumentBuf, StoreError> {
+    let mut document = to_raw(&accepted_fields(message))?;
+    for field in &to_raw(&delivery_fields(message, message.version, None))? {
+        let (name, value) = field.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        document.append(name, value);
+    }
+    Ok(document)
+}
+
+/// What a save under `save_id` sets; it raises the version by one.
+pub(in crate::mongo) fn encode_delivery(message: &Message, save_id: ObjectId) -> Result<RawDocumentBuf, StoreError> {
+    to_raw(&delivery_fields(message, message.version + 1, Some(save_id)))
+}
+
+/// Reads a message.
+pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Message, Unreadable> {
+    let accepted: AcceptedFields<'_> =
+        bson::deserialize_from_slice(raw.as_bytes()).map_err(|error| Unreadable::shape("message", &error))?;
+    if accepted.schema_version > SCHEMA_VERSION {
+        return Err(Unreadable::version("message", &accepted.id, accepted.schema_version));
+    }
+    let delivery: DeliveryFields<'_> =
+        bson::deserialize_from_slice(raw.as_bytes()).map_err(|error| Unreadable::shape("message", &error))?;
+    assemble(&accepted, delivery)
+}
+
+/// The key under which an inbound message is received once; `None` for an outbound one.
+pub(in crate::mongo) fn inbound_key(message: &Message) -> Option<String> {
+    let wamid = message.wamid.as_ref().filter(|_| message.direction == Direction::Inbound)?;
+    Some(format!("{}:{wamid}", message.phone_number_id))
+}
+
+fn accepted_fields(message: &Message) -> AcceptedFields<'_> {
+    AcceptedFields {
+        id: message.id.to_string(),
+        schema_version: SCHEMA_VERSION,
+        tenant_id: message.tenant_id.to_string(),
+        phone_number_id: message.phone_number_id.as_str().into(),
+        direction: message.direction.as_str().into(),
+        peer: message.peer.as_deref().map(Cow::from),
+        peer_id: message.peer_id.as_ref().map(|id| id.as_str().into()),
+        kind: (&*message.content.kind).into(),
+        content: (&*message.content.body).into(),
+        envelope: message.content.envelope.as_deref().map(Cow::from),
+        idempotency_key: message.idempotency.as_ref().map(|idempotency| idempotency.key.as_str().into()),
+        fingerprint: message.idempotency.as_ref().map(|idempotency| binary(&idempotency.fingerprint)),
+        metadata: message.metadata.as_deref().map(Cow::from),
+        biz_opaque_callback_data: message.client_opaque.as_deref().map(Cow::from),
+        priority: message.priority.as_str().into(),
+        unknown_outcome: message.unknown_outcome.as_str().into(),
+        attempts_max: message.attempts_max.into(),
+        created_at: date(message.created_at),
+        inbound_key: inbound_key(message),
+        id_time_off: is_id_time_off(message).then_some(true),
+    }
+}
+
+/// Whether the id does not say when the message was created: made by a clock that was off, or no `UUIDv7` at all.
+fn is_id_time_off(message: &Message) -> bool {
+    let uuid = message.id.as_uuid();
+    let id_ms = i64::try_from(uuid.as_u128() >> 80).unwrap_or(i64::MAX);
+    uuid.get_version_num() != 7 || id_ms.abs_diff(message.created_at.as_millis()) > ID_TIME_TOLERANCE_MS.unsigned_abs()
+}
+
+fn delivery_fields(message: &Message, version: u64, save_id: Option<ObjectId>) -> DeliveryFields<'_> {
+    DeliveryFields {
+        status: message.status.as_str().into(),
+        epoch: counter(message.epoch),
+        attempt: message.attempt.into(),
+        attempts_refunded: message.attempts_refunded.into(),
+        strikes: message.strikes.into(),
+        lease: message.lease.as_ref().map(|lease| LeaseFields {
+            owner: (&*lease.owner).into(),
+            until: date(lease.until),
+        }),
+        called_at: message.called_at.map(date),
+        maybe_sent: message.maybe_sent,
+        grace_until: message.grace_until.map(date),
+        slot_at: message.slot_at.map(date),
+        drive: message.drive.into(),
+        wake_at: message.wake_at.map(date),
+        enqueued_at: message.enqueued_at.map(date),
+        expires_at: message.expires_at.map(date),
+        dead_reason: message.dead_reason.map(|reason| reason.as_str().into()),
+        dead_letter: message.status.is_dead_letter().then_some(true),
+        hold_reason: message.hold_reason.map(|reason| reason.as_str().into()),
+        wamid: message.wamid.as_ref().map(|wamid| wamid.as_str().into()),
+        wamids: message.wamids.iter().map(|wamid| wamid.as_str().into()).collect(),
+        error: message.error.as_ref().map(error_fields),
+        status_seen_at: message.status_seen_at.map(date),
+        conversation_id: message.conversation_id.map(|id| id.to_string()),
+        timeline: message.timeline.iter().map(timeline_fields).collect(),
+        updated_at: date(message.updated_at),
+        version: counter(version),
+        save_id,
+    }
+}
+
+fn error_fields(error: &SendError) -> ErrorFields<'_> {
+    ErrorFields {
+        code: error.code,
+        subcode: error.subcode,
+        http_status: error.http_status.map(i32::from),
+        message: (&*error.message).into(),
+        details: error.details.as_deref().map(Cow::from),
+        fbtrace_id: error.fbtrace_id.as_deref().map(Cow::from),
+    }
+}
+
+fn timeline_fields(entry: &TimelineEntry) -> TimelineFields<'_> {
+    TimelineFields {
+        at: date(entry.at),
+        event: entry.event.as_str().into(),
+        attempt: entry.attempt.map(i64::from),
+        detail: entry.detail.as_deref().map(Cow::from),
+        until: entry.until.map(date),
+        error: entry.error.as_ref().map(error_fields),
+    }
+}
+
+/// Names the field when a value in it is not understood.
+struct Reader<'a> {
+    id: &'a str,
+}
+
+impl Reader<'_> {
+    fn some<T>(&self, field: &'static str, value: Option<T>) -> Result<T, Unreadable> {
+        value.ok_or_else(|| Unreadable::field("message", self.id, field))
+    }
+
+    fn count(&self, field: &'static str, value: i64) -> Result<u32, Unreadable> {
+        self.some(field, u32::try_from(value).ok())
+    }
+
+    fn count_u64(&self, field: &'static str, value: i64) -> Result<u64, Unreadable> {
+        self.some(field, u64::try_from(value).ok())
+    }
+
+    /// A value that may be absent, but not wrong.
+    fn optional<V, T>(
+        &self,
+        field: &'static str,
+        value: Option<V>,
+        parse: impl FnOnce(V) -> Option<T>,
+    ) -> Result<Option<T>, Unreadable> {
+        value.map(|value| self.some(field, parse(value))).transpose()
+    }
+}
+
+fn assemble(accepted: &AcceptedFields<'_>, delivery: DeliveryFields<'_>) -> Result<Message, Unreadable> {
+    let read = Reader { id: &accepted.id };
+    let fingerprint = read.optional("fingerprint", accepted.fingerprint.as_ref(), |value| {
+        <[u8; 32]>::try_from(value.bytes.as_slice()).ok()
+    })?;
+    let key = read.optional("idempotencyKey", accepted.idempotency_key.as_deref(), |key| {
+        IdempotencyKey::parse(key).ok()
+    })?;
+    let idempotency = match (key, fingerprint) {
+        (Some(key), Some(fingerprint)) => Some(Idempotency { key, fingerprint }),
+        (None, None) => None,
+        _ => return Err(Unreadable::field("message", &accepted.id, "fingerprint")),
+    };
+    Ok(Message {
+        id: read.some("_id", MessageId::parse(&accepted.id).ok())?,
+        tenant_id: read.some("tenantId", TenantId::parse(&accepted.tenant_id).ok())?,
+        phone_number_id: read.some("phoneNumberId", PhoneNumberId::parse(&accepted.phone_number_id).ok())?,
+        direction: read.some("direction", Direction::parse(&accepted.direction))?,
+        peer: shared(accepted.peer.as_deref()),
+        peer_id: read.optional("peerId", accepted.peer_id.as_deref(), |id| WaId::parse(id).ok())?,
+        content: Content {
+            kind: (&*accepted.kind).into(),
+            body: (&*accepted.content).into(),
+            envelope: shared(accepted.envelope.as_deref()),
+        },
+        idempotency,
+        metadata: shared(accepted.metadata.as_deref()),
+        client_opaque: shared(accepted.biz_opaque_callback_data.as_deref()),
+        priority: read.some("priority", Priority::parse(&accepted.priority))?,
+        unknown_outcome: read.some("unknownOutcome", UnknownOutcome::parse(&accepted.unknown_outcome))?,
+        attempts_max: read.count("attemptsMax", accepted.attempts_max)?,
+        expires_at: delivery.expires_at.map(timestamp),
+        created_at: timestamp(accepted.created_at),
+        status: read.some("status", Status::parse(&delivery.status))?,
+        epoch: read.count_u64("epoch", delivery.epoch)?,
+        attempt: read.count("attempt", delivery.attempt)?,
+        attempts_refunded: read.count("attemptsRefunded", delivery.attempts_refunded)?,
+        strikes: read.count("strikes", delivery.strikes)?,
+        lease: delivery.lease.map(|lease| Lease {
+            owner: lease.owner.into(),
+            until: timestamp(lease.until),
+        }),
+        called_at: delivery.called_at.map(timestamp),
+        maybe_sent: delivery.maybe_sent,
+        grace_until: delivery.grace_until.map(timestamp),
+        slot_at: delivery.slot_at.map(timestamp),
+        drive: read.count("drive", delivery.drive)?,
+        wake_at: delivery.wake_at.map(timestamp),
+        enqueued_at: delivery.enqueued_at.map(timestamp),
+        dead_reason: read.optional("deadReason", delivery.dead_reason, |reason| DeadReason::parse(&reason))?,
+        hold_reason: read.optional("holdReason", delivery.hold_reason, |reason| HoldReason::parse(&reason))?,
+        wamid: read.optional("wamid", delivery.wamid, |wamid| Wamid::parse(&wamid).ok())?,
+        wamids: delivery
+            .wamids
+            .iter()
+            .map(|wamid| read.some("wamids", Wamid::parse(wamid).ok()))
+            .collect::<Result<_, _>>()?,
+        error: delivery.error.map(|error| read_error(&read, error)).transpose()?,
+        status_seen_at: delivery.status_seen_at.map(timestamp),
+        conversation_id: read.optional("conversationId", delivery.conversation_id, |id| {
+            ConversationId::parse(&id).ok()
+        })?,
+        timeline: delivery
+            .timeline
+            .into_iter()
+            .map(|entry| read_timeline(&read, entry))
+            .collect::<Result<_, _>>()?,
+        updated_at: timestamp(delivery.updated_at),
+        version: read.count_u64("version", delivery.version)?,
+    })
+}
+
+fn shared(text: Option<&str>) -> Option<Arc<str>> {
+    text.map(Arc::from)
+}
+
+fn read_error(read: &Reader<'_>, error: ErrorFields<'_>) -> Result<SendError, Unreadable> {
+    Ok(SendError {
+        code: error.code,
+        subcode: error.subcode,
+        http_status: read.optional("error.httpStatus", error.http_status, |status| u16::try_from(status).ok())?,
+        message: error.message.into(),
+        details: shared(error.details.as_deref()),
+        fbtrace_id: shared(error.fbtrace_id.as_deref()),
+    })
+}
+
+fn read_timeline(read: &Reader<'_>, entry: TimelineFields<'_>) -> Result<TimelineEntry, Unreadable> {
+    Ok(TimelineEntry {
+        at: timestamp(entry.at),
+        event: read.some("timeline.event", TimelineEvent::parse(&entry.event))?,
+        attempt: read.optional("timeline.attempt", entry.attempt, |attempt| u32::try_from(attempt).ok())?,
+        detail: shared(entry.detail.as_deref()),
+        until: entry.until.map(timestamp),
+        error: entry.error.map(|error| read_error(read, error)).transpose()?,
+    })
+}
+
+#[cfg(test)]
+mod tests;

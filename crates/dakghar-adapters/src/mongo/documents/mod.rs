@@ -1,0 +1,75 @@
+//! What the collections hold: one type per document, with explicit conversions from and to the domain.
+//!
+//! Field names are camelCase, as in the API, so that a person who looks into the database recognises them. A field
+//! without a value is absent and never `null`: the partial indexes depend on it. Ids are their text form; times are
+//! BSON dates in milliseconds; counters are 64-bit integers.
+
+pub(super) mod conversation;
+pub(super) mod event;
+pub(super) mod message;
+pub(super) mod tenant;
+
+use bson::spec::BinarySubtype;
+use bson::{Binary, DateTime, RawDocumentBuf};
+use dakghar_core::domain::Timestamp;
+use dakghar_core::ports::StoreError;
+use serde::Serialize;
+
+/// The version of the documents' shape that this build writes; it reads this one and those before.
+pub(super) const SCHEMA_VERSION: i32 = 1;
+
+/// A stored document does not have the shape that this build understands. Never carries a value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} {id}: {why}")]
+pub(super) struct Unreadable {
+    what: &'static str,
+    id: String,
+    why: String,
+}
+
+impl Unreadable {
+    /// The document `id` of kind `what` has no understandable `field`.
+    pub(super) fn field(what: &'static str, id: &str, field: &'static str) -> Self {
+        Self { what, id: id.to_owned(), why: format!("the field {field} is not understood") }
+    }
+
+    /// The document does not deserialize at all.
+    pub(super) fn shape(what: &'static str, error: &bson::error::Error) -> Self {
+        Self { what, id: "(unknown)".to_owned(), why: error.to_string() }
+    }
+
+    /// The document was written by a later version.
+    pub(super) fn version(what: &'static str, id: &str, version: i32) -> Self {
+        let why = format!("written as schema version {version}, this build knows up to {SCHEMA_VERSION}");
+        Self { what, id: id.to_owned(), why }
+    }
+}
+
+impl From<Unreadable> for StoreError {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::Corrupt(unreadable.to_string())
+    }
+}
+
+pub(super) fn date(at: Timestamp) -> DateTime {
+    DateTime::from_millis(at.as_millis())
+}
+
+pub(super) fn timestamp(date: DateTime) -> Timestamp {
+    Timestamp::from_millis(date.timestamp_millis())
+}
+
+pub(super) fn binary(bytes: &[u8]) -> Binary {
+    Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() }
+}
+
+/// A counter as BSON keeps it. Counters are raised one by one, so none ever gets near the bound.
+pub(super) fn counter(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// Serializes a document type.
+pub(super) fn to_raw<T: Serialize>(document: &T) -> Result<RawDocumentBuf, StoreError> {
+    bson::serialize_to_raw_document_buf(document)
+        .map_err(|error| StoreError::Corrupt(format!("a document cannot be written: {error}")))
+}

@@ -1,0 +1,160 @@
+//! A tenant with its numbers as one document. Secrets are in it only sealed or hashed, as the domain hands them over.
+
+use std::borrow::Cow;
+
+use bson::oid::ObjectId;
+use bson::{Binary, DateTime, RawDocument, RawDocumentBuf};
+use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
+use dakghar_core::domain::message::UnknownOutcome;
+use dakghar_core::domain::tenant::{Hold, HoldReason, PhoneNumber, Tenant};
+use dakghar_core::ports::StoreError;
+use serde::{Deserialize, Serialize};
+
+use super::{SCHEMA_VERSION, Unreadable, binary, counter, date, timestamp, to_raw};
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TenantFields<'a> {
+    #[serde(rename = "_id")]
+    id: String,
+    schema_version: i32,
+    name: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    callback_url: Option<Cow<'a, str>>,
+    api_key_hash: Binary,
+    wrapped_data_key: Binary,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hold: Option<HoldFields<'a>>,
+    unknown_outcome: Cow<'a, str>,
+    phone_numbers: Vec<PhoneNumberFields<'a>>,
+    created_at: DateTime,
+    updated_at: DateTime,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    removed_at: Option<DateTime>,
+    version: i64,
+    /// Names the write of this version, so that one whose answer was lost can be recognised.
+    save_id: ObjectId,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PhoneNumberFields<'a> {
+    phone_number_id: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    waba_id: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    display_phone_number: Option<Cow<'a, str>>,
+    sealed_token: Binary,
+    simulated: bool,
+    messages_per_second: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hold: Option<HoldFields<'a>>,
+    token_refusals: i64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HoldFields<'a> {
+    reason: Cow<'a, str>,
+    since: DateTime,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    probe_at: Option<DateTime>,
+}
+
+/// A tenant as a document, under this version and written by this save.
+pub(in crate::mongo) fn encode(tenant: &Tenant, version: u64, save_id: ObjectId) -> Result<RawDocumentBuf, StoreError> {
+    to_raw(&TenantFields {
+        id: tenant.id.to_string(),
+        schema_version: SCHEMA_VERSION,
+        name: tenant.name.as_str().into(),
+        callback_url: tenant.callback_url.as_deref().map(Cow::from),
+        api_key_hash: binary(&tenant.api_key_hash),
+        wrapped_data_key: binary(&tenant.wrapped_data_key),
+        hold: tenant.hold.as_ref().map(hold_fields),
+        unknown_outcome: tenant.unknown_outcome.as_str().into(),
+        phone_numbers: tenant.phone_numbers.iter().map(number_fields).collect(),
+        created_at: date(tenant.created_at),
+        updated_at: date(tenant.updated_at),
+        removed_at: tenant.removed_at.map(date),
+        version: counter(version),
+        save_id,
+    })
+}
+
+fn number_fields(number: &PhoneNumber) -> PhoneNumberFields<'_> {
+    PhoneNumberFields {
+        phone_number_id: number.phone_number_id.as_str().into(),
+        waba_id: number.waba_id.as_ref().map(|id| id.as_str().into()),
+        display_phone_number: number.display_phone_number.as_deref().map(Cow::from),
+        sealed_token: binary(&number.sealed_token),
+        simulated: number.simulated,
+        messages_per_second: number.messages_per_second.into(),
+        hold: number.hold.as_ref().map(hold_fields),
+        token_refusals: number.token_refusals.into(),
+    }
+}
+
+fn hold_fields(hold: &Hold) -> HoldFields<'static> {
+    HoldFields {
+        reason: hold.reason.as_str().into(),
+        since: date(hold.since),
+        probe_at: hold.probe_at.map(date),
+    }
+}
+
+/// Reads a tenant.
+pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Tenant, Unreadable> {
+    let fields: TenantFields<'_> =
+        bson::deserialize_from_slice(raw.as_bytes()).map_err(|error| Unreadable::shape("tenant", &error))?;
+    if fields.schema_version > SCHEMA_VERSION {
+        return Err(Unreadable::version("tenant", &fields.id, fields.schema_version));
+    }
+    let wrong = |field: &'static str| Unreadable::field("tenant", &fields.id, field);
+    Ok(Tenant {
+        id: TenantId::parse(&fields.id).map_err(|_| wrong("_id"))?,
+        name: fields.name.to_string(),
+        callback_url: fields.callback_url.as_deref().map(str::to_owned),
+        api_key_hash: fields.api_key_hash.bytes.clone(),
+        wrapped_data_key: fields.wrapped_data_key.bytes.clone(),
+        hold: read_hold(fields.hold.as_ref()).ok_or_else(|| wrong("hold"))?,
+        unknown_outcome: UnknownOutcome::parse(&fields.unknown_outcome).ok_or_else(|| wrong("unknownOutcome"))?,
+        phone_numbers: fields
+            .phone_numbers
+            .iter()
+            .map(read_number)
+            .collect::<Option<_>>()
+            .ok_or_else(|| wrong("phoneNumbers"))?,
+        created_at: timestamp(fields.created_at),
+        updated_at: timestamp(fields.updated_at),
+        removed_at: fields.removed_at.map(timestamp),
+        version: u64::try_from(fields.version).map_err(|_| wrong("version"))?,
+    })
+}
+
+fn read_number(fields: &PhoneNumberFields<'_>) -> Option<PhoneNumber> {
+    let waba_id = match &fields.waba_id {
+        Some(id) => Some(WabaId::parse(id).ok()?),
+        None => None,
+    };
+    Some(PhoneNumber {
+        phone_number_id: PhoneNumberId::parse(&fields.phone_number_id).ok()?,
+        waba_id,
+        display_phone_number: fields.display_phone_number.as_deref().map(str::to_owned),
+        sealed_token: fields.sealed_token.bytes.clone(),
+        simulated: fields.simulated,
+        messages_per_second: u32::try_from(fields.messages_per_second).ok()?,
+        hold: read_hold(fields.hold.as_ref())?,
+        token_refusals: u32::try_from(fields.token_refusals).ok()?,
+    })
+}
+
+/// Outer `None`: not understood. Inner `None`: no hold.
+#[expect(clippy::option_option, reason = "the outer one is the failure that `?` passes on")]
+fn read_hold(fields: Option<&HoldFields<'_>>) -> Option<Option<Hold>> {
+    let Some(fields) = fields else { return Some(None) };
+    Some(Some(Hold {
+        reason: HoldReason::parse(&fields.reason)?,
+        since: timestamp(fields.since),
+        probe_at: fields.probe_at.map(timestamp),
+    }))
+}

@@ -1,0 +1,236 @@
+//! The indexes: what makes promises (the unique ones) and what makes every query touch only what it returns.
+//!
+//! Queries name their index with a hint, so that a plan never depends on what the planner saw last. Partial indexes
+//! are filtered by `$exists` and nothing else: the planner does not use one that is filtered by `$type` for an
+//! equality on the same field.
+
+use std::time::Duration;
+
+use bson::{Bson, Document, doc};
+use dakghar_core::ports::StoreError;
+use futures_util::TryStreamExt as _;
+use mongodb::options::IndexOptions;
+use mongodb::{Database, IndexModel};
+
+use super::collections::{CONVERSATIONS, EVENTS, MESSAGES, TENANTS};
+
+/// The unique index that every collection has.
+pub(super) const BY_ID: &str = "_id_";
+/// One message per tenant and idempotency key.
+pub(super) const MESSAGE_IDEMPOTENCY_KEY: &str = "tenant_idempotency_key";
+/// One inbound message per number and wamid.
+pub(super) const MESSAGE_INBOUND_KEY: &str = "inbound_key";
+/// Messages by any wamid Meta gave them.
+pub(super) const MESSAGE_WAMIDS: &str = "wamids";
+/// Messages that have a timer.
+pub(super) const MESSAGE_TIMER: &str = "timer";
+/// A tenant's messages, newest first.
+pub(super) const MESSAGE_TENANT: &str = "tenant";
+/// A tenant's messages of one status, newest first.
+pub(super) const MESSAGE_STATUS: &str = "tenant_status";
+/// A tenant's messages of one type, newest first.
+pub(super) const MESSAGE_TYPE: &str = "tenant_type";
+/// A tenant's messages of one number, newest first.
+pub(super) const MESSAGE_PHONE_NUMBER: &str = "tenant_phone_number";
+/// A tenant's messages from and to one person, newest first.
+pub(super) const MESSAGE_PEER: &str = "tenant_peer";
+/// The messages of one thread, newest first.
+pub(super) const MESSAGE_CONVERSATION: &str = "tenant_conversation";
+/// A tenant's messages whose id does not tell when they were created.
+pub(super) const MESSAGE_ID_TIME_OFF: &str = "tenant_id_time_off";
+/// All dead letters, newest first.
+pub(super) const MESSAGE_DEAD_LETTERS: &str = "dead_letters";
+/// A tenant's dead letters, newest first.
+pub(super) const MESSAGE_TENANT_DEAD_LETTERS: &str = "tenant_dead_letters";
+/// A tenant's threads, the one with the newest message first.
+pub(super) const CONVERSATION_LAST_MESSAGE: &str = "tenant_last_message";
+/// One event per fingerprint.
+pub(super) const EVENT_FINGERPRINT: &str = "fingerprint";
+/// A tenant's events, or the unrouted ones, newest first.
+pub(super) const EVENT_TENANT: &str = "tenant";
+/// One owner per business number.
+pub(super) const TENANT_PHONE_NUMBER: &str = "phone_number";
+/// Tenants by the accounts their numbers belong to.
+pub(super) const TENANT_WABA: &str = "waba";
+
+/// How long building the indexes of a large collection may take at the first start of a new version.
+const BUILD_TIMEOUT: Duration = Duration::from_mins(30);
+
+struct Index {
+    collection: &'static str,
+    name: &'static str,
+    keys: Document,
+    unique: bool,
+    /// Only documents that have this field are in it.
+    only_with: Option<&'static str>,
+}
+
+impl Index {
+    fn new(collection: &'static str, name: &'static str, keys: Document) -> Self {
+        Self { collection, name, keys, unique: false, only_with: None }
+    }
+
+    fn unique(mut self) -> Self {
+        self.unique = true;
+        self
+    }
+
+    fn only_with(mut self, field: &'static str) -> Self {
+        self.only_with = Some(field);
+        self
+    }
+
+    fn partial_filter(&self) -> Option<Document> {
+        self.only_with.map(|field| doc! { field: { "$exists": true } })
+    }
+
+    fn model(&self) -> IndexModel {
+        let options = IndexOptions::builder()
+            .name(self.name.to_owned())
+            .unique(self.unique.then_some(true))
+            .partial_filter_expression(self.partial_filter())
+            .build();
+        IndexModel::builder().keys(self.keys.clone()).options(options).build()
+    }
+
+    /// Whether `found` does what this index promises.
+    fn is(&self, found: &IndexModel) -> bool {
+        let options = found.options.clone().unwrap_or_default();
+        same_keys(&self.keys, &found.keys)
+            && options.unique.unwrap_or(false) == self.unique
+            && options.partial_filter_expression == self.partial_filter()
+    }
+}
+
+/// Compares key patterns; a direction may have come back as another type of number.
+fn same_keys(wanted: &Document, found: &Document) -> bool {
+    let directions = |keys: &Document| -> Vec<(String, bool)> {
+        keys.iter()
+            .map(|(field, direction)| {
+                let descending = match direction {
+                    Bson::Int32(value) => *value < 0,
+                    Bson::Int64(value) => *value < 0,
+                    Bson::Double(value) => *value < 0.0,
+                    _ => false,
+                };
+                (field.clone(), descending)
+            })
+            .collect()
+    };
+    directions(wanted) == directions(found)
+}
+
+fn all() -> Vec<Index> {
+    vec![
+        Index::new(MESSAGES, MESSAGE_IDEMPOTENCY_KEY, doc! { "tenantId": 1, "idempotencyKey": 1 })
+            .unique()
+            .only_with("idempotencyKey"),
+        Index::new(MESSAGES, MESSAGE_INBOUND_KEY, doc! { "inboundKey": 1 }).unique().only_with("inboundKey"),
+        Index::new(MESSAGES, MESSAGE_WAMIDS, doc! { "wamids": 1 }).only_with("wamids"),
+        Index::new(MESSAGES, MESSAGE_TIMER, doc! { "wakeAt": 1, "status": 1 }).only_with("wakeAt"),
+        Index::new(MESSAGES, MESSAGE_TENANT, doc! { "tenantId": 1, "_id": -1 }),
+        Index::new(MESSAGES, MESSAGE_STATUS, doc! { "tenantId": 1, "status": 1, "_id": -1 }),
+        Index::new(MESSAGES, MESSAGE_TYPE, doc! { "tenantId": 1, "type": 1, "_id": -1 }),
+        Index::new(MESSAGES, MESSAGE_PHONE_NUMBER, doc! { "tenantId": 1, "phoneNumberId": 1, "_id": -1 }),
+        Index::new(MESSAGES, MESSAGE_PEER, doc! { "tenantId": 1, "peerId": 1, "_id": -1 }).only_with("peerId"),
+        Index::new(MESSAGES, MESSAGE_CONVERSATION, doc! { "tenantId": 1, "conversationId": 1, "_id": -1 })
+            .only_with("conversationId"),
+        Index::new(MESSAGES, MESSAGE_ID_TIME_OFF, doc! { "tenantId": 1, "idTimeOff": 1, "_id": -1 })
+            .only_with("idTimeOff"),
+        Index::new(MESSAGES, MESSAGE_DEAD_LETTERS, doc! { "deadLetter": 1, "_id": -1 }).only_with("deadLetter"),
+        Index::new(MESSAGES, MESSAGE_TENANT_DEAD_LETTERS, doc! { "tenantId": 1, "deadLetter": 1, "_id": -1 })
+            .only_with("deadLetter"),
+        Index::new(
+            CONVERSATIONS,
+            CONVERSATION_LAST_MESSAGE,
+            doc! { "tenantId": 1, "lastMessage.at": -1, "_id": -1 },
+        ),
+        Index::new(EVENTS, EVENT_FINGERPRINT, doc! { "fingerprint": 1 }).unique(),
+        Index::new(EVENTS, EVENT_TENANT, doc! { "tenantId": 1, "_id": -1 }),
+        Index::new(TENANTS, TENANT_PHONE_NUMBER, doc! { "phoneNumbers.phoneNumberId": 1 })
+            .unique()
+            .only_with("phoneNumbers.phoneNumberId"),
+        Index::new(TENANTS, TENANT_WABA, doc! { "phoneNumbers.wabaId": 1 }).only_with("phoneNumbers.wabaId"),
+    ]
+}
+
+/// Builds what is missing. An index that cannot be built (a unique one over duplicates, one whose name is taken by
+/// something else) is left to [`check`], which keeps the process from becoming ready.
+pub(super) async fn create_missing(database: &Database) -> mongodb::error::Result<()> {
+    for index in all() {
+        let created = database
+            .collection::<Document>(index.collection)
+            .create_index(index.model())
+            .max_time(BUILD_TIMEOUT)
+            .await;
+        match created.map_err(|error| *error.kind) {
+            Ok(_) => {}
+            Err(mongodb::error::ErrorKind::Command(refusal)) => tracing::error!(
+                collection = index.collection,
+                index = index.name,
+                code = refusal.code,
+                code_name = refusal.code_name,
+                "the index cannot be built"
+            ),
+            Err(kind) => return Err(kind.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Whether every index exists as it should; names the first that does not.
+pub(super) async fn check(database: &Database) -> Result<(), CheckError> {
+    let wanted = all();
+    let (messages, conversations, events, tenants) = futures_util::try_join!(
+        list(database, MESSAGES),
+        list(database, CONVERSATIONS),
+        list(database, EVENTS),
+        list(database, TENANTS),
+    )?;
+    for index in &wanted {
+        let found = match index.collection {
+            MESSAGES => &messages,
+            CONVERSATIONS => &conversations,
+            EVENTS => &events,
+            _ => &tenants,
+        };
+        let same_name = found
+            .iter()
+            .find(|model| model.options.as_ref().and_then(|options| options.name.as_deref()) == Some(index.name));
+        let what = if index.unique { "unique index" } else { "index" };
+        let problem = match same_name {
+            None => "is missing",
+            Some(found) if !index.is(found) => "is not as it should be",
+            Some(_) => continue,
+        };
+        let text = format!("the {what} {} of the collection {} {problem}", index.name, index.collection);
+        return Err(CheckError::Index(StoreError::Corrupt(text)));
+    }
+    Ok(())
+}
+
+/// Why the indexes are not known to be as they should.
+pub(super) enum CheckError {
+    /// One is missing or different.
+    Index(StoreError),
+    /// They could not be listed.
+    Driver(mongodb::error::Error),
+}
+
+impl From<mongodb::error::Error> for CheckError {
+    fn from(error: mongodb::error::Error) -> Self {
+        Self::Driver(error)
+    }
+}
+
+async fn list(database: &Database, collection: &str) -> mongodb::error::Result<Vec<IndexModel>> {
+    let listed = database.collection::<Document>(collection).list_indexes().await;
+    match listed {
+        Ok(indexes) => indexes.try_collect().await,
+        // The collection itself is missing.
+        Err(error) if matches!(*error.kind, mongodb::error::ErrorKind::Command(ref refusal) if refusal.code == 26) => {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,202 @@
+//! New messages, in both directions: inserted in one command, each once under its key.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use bson::{Document, RawDocument, doc};
+use dakghar_core::domain::ids::{MessageId, TenantId};
+use dakghar_core::domain::message::{Message, Status};
+use dakghar_core::ports::{Accepted, Received, StoreError};
+
+use crate::mongo::MongoStore;
+use crate::mongo::documents::{Unreadable, message};
+use crate::mongo::indexes::{BY_ID, MESSAGE_IDEMPOTENCY_KEY, MESSAGE_INBOUND_KEY};
+use crate::mongo::inserts::Inserted;
+use crate::mongo::reads::{Query, text};
+
+/// The first message under each tenant and idempotency key.
+type FirstByKey = HashMap<(TenantId, String), First>;
+
+struct First {
+    message_id: MessageId,
+    status: Status,
+    fingerprint: [u8; 32],
+}
+
+impl MongoStore {
+    pub(super) async fn accept_messages(&self, batch: &[Message]) -> Vec<Result<Accepted, StoreError>> {
+        let inserted = self.insert_messages(batch).await;
+        let unsettled: Vec<(&Message, Option<StoreError>)> = inserted
+            .iter()
+            .zip(batch)
+            .filter_map(|(inserted, message)| match inserted {
+                Inserted::Stored | Inserted::Refused(_) => None,
+                Inserted::Duplicate => Some((message, None)),
+                Inserted::Unknown(error) => Some((message, Some(error.clone()))),
+            })
+            .collect();
+        let looked_up = self.look_up_accepted(&unsettled).await;
+        inserted
+            .into_iter()
+            .zip(batch)
+            .map(|(inserted, message)| match inserted {
+                Inserted::Stored => Ok(Accepted::Stored),
+                Inserted::Refused(error) => Err(error),
+                Inserted::Duplicate => looked_up.answer(message, || vanished("a duplicate idempotency key")),
+                Inserted::Unknown(error) => looked_up.answer(message, || error),
+            })
+            .collect()
+    }
+
+    pub(super) async fn receive_messages(&self, batch: &[Message]) -> Vec<Result<Received, StoreError>> {
+        let inserted = self.insert_messages(batch).await;
+        let unknown: Vec<&Message> = inserted
+            .iter()
+            .zip(batch)
+            .filter(|(inserted, _)| matches!(inserted, Inserted::Unknown(_)))
+            .map(|(_, message)| message)
+            .collect();
+        let owners = self.look_up_received(&unknown).await;
+        inserted
+            .into_iter()
+            .zip(batch)
+            .map(|(inserted, message)| match inserted {
+                Inserted::Stored => Ok(Received::New),
+                Inserted::Duplicate => Ok(Received::Duplicate),
+                Inserted::Refused(error) => Err(error),
+                Inserted::Unknown(error) => {
+                    let owner = message::inbound_key(message).and_then(|key| owners.get(&key));
+                    let id = message.id.to_string();
+                    owner.ok_or(error).map(|owner| if *owner == id { Received::New } else { Received::Duplicate })
+                }
+            })
+            .collect()
+    }
+
+    async fn insert_messages(&self, batch: &[Message]) -> Vec<Inserted> {
+        match batch.iter().map(message::encode).collect::<Result<Vec<_>, _>>() {
+            Ok(documents) => self.insert_all(&self.messages, &documents).await,
+            Err(error) => vec![Inserted::Refused(error); batch.len()],
+        }
+    }
+
+    /// What the store holds for messages whose insert was refused as a duplicate, or was never answered.
+    async fn look_up_accepted(&self, unsettled: &[(&Message, Option<StoreError>)]) -> LookedUp {
+        if unsettled.is_empty() {
+            return LookedUp::default();
+        }
+        // Beyond a duplicate, an unanswered insert may have happened; a duplicate without a key is the same message.
+        let by_id: Vec<MessageId> = unsettled
+            .iter()
+            .filter(|(message, unknown)| unknown.is_some() || message.idempotency.is_none())
+            .map(|(message, _)| message.id)
+            .collect();
+        let limit = if by_id.is_empty() { self.options.read_timeout } else { self.options.reread_timeout };
+        let looking = async {
+            futures_util::join!(
+                self.stored_ids(&by_id),
+                self.first_by_key(unsettled.iter().map(|(message, _)| *message))
+            )
+        };
+        let Ok((stored, first_by_key)) = tokio::time::timeout(limit, looking).await else {
+            return LookedUp::default();
+        };
+        LookedUp { stored: stored.unwrap_or_default(), first_by_key: first_by_key.unwrap_or_default() }
+    }
+
+    async fn stored_ids(&self, ids: &[MessageId]) -> Result<HashSet<MessageId>, StoreError> {
+        if ids.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let wanted: Vec<_> = ids.iter().map(MessageId::to_string).collect();
+        let query = Query::new(doc! { "_id": { "$in": wanted } }, BY_ID).fields(doc! { "_id": 1 }).majority();
+        let found = self.fetch(&self.messages, query, message_id).await?;
+        Ok(found.into_iter().collect())
+    }
+
+    async fn first_by_key(&self, messages: impl Iterator<Item = &Message>) -> Result<FirstByKey, StoreError> {
+        let mut keys: BTreeMap<TenantId, Vec<&str>> = BTreeMap::new();
+        for message in messages {
+            if let Some(idempotency) = &message.idempotency {
+                keys.entry(message.tenant_id).or_default().push(idempotency.key.as_str());
+            }
+        }
+        let mut alternatives: Vec<Document> = keys
+            .into_iter()
+            .map(|(tenant_id, keys)| doc! { "tenantId": tenant_id.to_string(), "idempotencyKey": { "$in": keys } })
+            .collect();
+        let filter = match alternatives.len() {
+            0 => return Ok(FirstByKey::new()),
+            1 => alternatives.remove(0),
+            _ => doc! { "$or": alternatives },
+        };
+        let query = Query::new(filter, MESSAGE_IDEMPOTENCY_KEY)
+            .fields(doc! { "tenantId": 1, "idempotencyKey": 1, "fingerprint": 1, "status": 1 })
+            .majority();
+        let found = self.fetch(&self.messages, query, first).await?;
+        Ok(found.into_iter().collect())
+    }
+
+    /// The ids of what was received under the keys of these messages.
+    async fn look_up_received(&self, unknown: &[&Message]) -> HashMap<String, String> {
+        let keys: Vec<String> = unknown.iter().filter_map(|message| message::inbound_key(message)).collect();
+        if keys.is_empty() {
+            return HashMap::new();
+        }
+        let query = Query::new(doc! { "inboundKey": { "$in": keys } }, MESSAGE_INBOUND_KEY)
+            .fields(doc! { "inboundKey": 1 })
+            .majority();
+        let reading = self.fetch(&self.messages, query, |raw| {
+            Ok((text(raw, "message", "inboundKey")?, text(raw, "message", "_id")?))
+        });
+        match tokio::time::timeout(self.options.reread_timeout, reading).await {
+            Ok(Ok(found)) => found.into_iter().collect(),
+            _ => HashMap::new(),
+        }
+    }
+}
+
+/// What was found out about messages without a clear answer. Nothing, when it could not be found out.
+#[derive(Default)]
+struct LookedUp {
+    stored: HashSet<MessageId>,
+    first_by_key: FirstByKey,
+}
+
+impl LookedUp {
+    fn answer(&self, message: &Message, otherwise: impl FnOnce() -> StoreError) -> Result<Accepted, StoreError> {
+        if self.stored.contains(&message.id) {
+            return Ok(Accepted::Stored);
+        }
+        let key = message.idempotency.as_ref().map(|idempotency| idempotency.key.as_str().to_owned());
+        let first = key.and_then(|key| self.first_by_key.get(&(message.tenant_id, key)));
+        match first {
+            Some(first) if first.message_id == message.id => Ok(Accepted::Stored),
+            Some(first) => Ok(Accepted::Replay {
+                message_id: first.message_id,
+                status: first.status,
+                fingerprint: first.fingerprint,
+            }),
+            None => Err(otherwise()),
+        }
+    }
+}
+
+fn vanished(what: &str) -> StoreError {
+    StoreError::Unavailable(format!("{what} was found a moment ago, but not the message that has it"))
+}
+
+fn message_id(raw: &RawDocument) -> Result<MessageId, Unreadable> {
+    let id = text(raw, "message", "_id")?;
+    MessageId::parse(&id).map_err(|_| Unreadable::field("message", &id, "_id"))
+}
+
+fn first(raw: &RawDocument) -> Result<((TenantId, String), First), Unreadable> {
+    let message_id = message_id(raw)?;
+    let wrong = |field| Unreadable::field("message", &message_id.to_string(), field);
+    let tenant_id = TenantId::parse(&text(raw, "message", "tenantId")?).map_err(|_| wrong("tenantId"))?;
+    let status = Status::parse(&text(raw, "message", "status")?).ok_or_else(|| wrong("status"))?;
+    let fingerprint = raw.get_binary("fingerprint").map_err(|_| wrong("fingerprint"))?;
+    let fingerprint = fingerprint.bytes.try_into().map_err(|_| wrong("fingerprint"))?;
+    let key = text(raw, "message", "idempotencyKey")?;
+    Ok(((tenant_id, key), First { message_id, status, fingerprint }))
+}

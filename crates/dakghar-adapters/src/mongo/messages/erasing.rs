@@ -1,0 +1,47 @@
+//! Deleting what belongs to a tenant, a bounded piece at a time.
+
+use bson::{RawDocumentBuf, doc};
+use dakghar_core::domain::ids::TenantId;
+use dakghar_core::ports::StoreError;
+use mongodb::Collection;
+use mongodb::options::Hint;
+
+use crate::mongo::MongoStore;
+use crate::mongo::indexes::{BY_ID, CONVERSATION_LAST_MESSAGE, EVENT_TENANT, MESSAGE_TENANT};
+use crate::mongo::reads::{Query, text};
+
+impl MongoStore {
+    pub(super) async fn erase_tenant_data(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
+        let mut erased = 0;
+        for (collection, index) in [
+            (&self.messages, MESSAGE_TENANT),
+            (&self.conversations, CONVERSATION_LAST_MESSAGE),
+            (&self.events, EVENT_TENANT),
+        ] {
+            let left = u64::from(limit).saturating_sub(erased);
+            let Ok(left @ 1..) = u32::try_from(left) else { break };
+            erased += self.erase_from(collection, index, tenant_id, left).await?;
+        }
+        Ok(erased)
+    }
+
+    async fn erase_from(
+        &self,
+        collection: &Collection<RawDocumentBuf>,
+        index: &'static str,
+        tenant_id: &TenantId,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let owned = doc! { "tenantId": tenant_id.to_string() };
+        let query = Query::new(owned.clone(), index).limit(limit).fields(doc! { "_id": 1 });
+        let ids = self.fetch(collection, query, |raw| text(raw, "document", "_id")).await?;
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let mut filter = owned;
+        filter.insert("_id", doc! { "$in": ids });
+        let delete = collection.delete_many(filter).hint(Hint::Name(BY_ID.to_owned()));
+        let deleted = self.bounded(self.options.write_timeout, async { delete.await }).await;
+        deleted.map(|deleted| deleted.deleted_count).map_err(|failure| failure.to_store_error())
+    }
+}

@@ -1,0 +1,119 @@
+//! Messages and their threads.
+
+mod accepting;
+mod conversations;
+mod erasing;
+mod lists;
+mod lookups;
+mod saving;
+mod timers;
+
+use async_trait::async_trait;
+use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
+use dakghar_core::domain::ids::{
+    ConversationId, IdempotencyKey, MessageId, MessageKey, PhoneNumberId, TenantId, Wamid,
+};
+use dakghar_core::domain::message::{Message, Status};
+use dakghar_core::domain::page::MessageQuery;
+use dakghar_core::domain::time::Timestamp;
+use dakghar_core::ports::{Accepted, MessageStore, Received, Saved, StoreError};
+
+use super::MongoStore;
+
+#[async_trait]
+impl MessageStore for MongoStore {
+    async fn accept(&self, batch: Vec<Message>) -> Vec<Result<Accepted, StoreError>> {
+        self.accept_messages(&batch).await
+    }
+
+    async fn receive(&self, batch: Vec<Message>) -> Vec<Result<Received, StoreError>> {
+        self.receive_messages(&batch).await
+    }
+
+    async fn load(&self, keys: &[MessageKey]) -> Result<Vec<Option<Message>>, StoreError> {
+        self.load_messages(keys).await
+    }
+
+    async fn save(&self, batch: &[Message]) -> Vec<Result<Saved, StoreError>> {
+        self.save_messages(batch).await
+    }
+
+    async fn touch_conversations(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
+        self.touch_threads(batch).await
+    }
+
+    async fn find_by_wamid(
+        &self,
+        refs: &[(TenantId, PhoneNumberId, Wamid)],
+    ) -> Result<Vec<Option<MessageKey>>, StoreError> {
+        self.keys_by_wamid(refs).await
+    }
+
+    async fn find_by_idempotency_key(
+        &self,
+        tenant_id: &TenantId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Message>, StoreError> {
+        self.message_by_idempotency_key(tenant_id, key).await
+    }
+
+    async fn due(&self, until: Timestamp, status: Option<Status>, limit: u32) -> Result<Vec<Message>, StoreError> {
+        self.due_messages(until, status, limit).await
+    }
+
+    async fn wake_held(
+        &self,
+        tenant_id: &TenantId,
+        phone_number_id: Option<&PhoneNumberId>,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.wake_held_messages(tenant_id, phone_number_id, at).await
+    }
+
+    async fn statuses_flow(
+        &self,
+        tenant_id: &TenantId,
+        phone_number_id: &PhoneNumberId,
+        called_after: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.statuses_have_arrived(tenant_id, phone_number_id, called_after).await
+    }
+
+    async fn list(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Vec<Message>, StoreError> {
+        self.list_messages(tenant_id, query).await
+    }
+
+    async fn dead_letters(
+        &self,
+        tenant_id: Option<&TenantId>,
+        before: Option<MessageId>,
+        limit: u32,
+    ) -> Result<Vec<Message>, StoreError> {
+        self.list_dead_letters(tenant_id, before, limit).await
+    }
+
+    async fn count_unsettled(&self, tenant_id: &TenantId, limit: u32) -> Result<u32, StoreError> {
+        self.count_unsettled_messages(tenant_id, limit).await
+    }
+
+    async fn conversations(
+        &self,
+        tenant_id: &TenantId,
+        before: Option<(Timestamp, ConversationId)>,
+        limit: u32,
+    ) -> Result<Vec<Conversation>, StoreError> {
+        self.list_threads(tenant_id, before, limit).await
+    }
+
+    async fn conversation(
+        &self,
+        tenant_id: &TenantId,
+        id: &ConversationId,
+    ) -> Result<Option<Conversation>, StoreError> {
+        self.find_thread(tenant_id, id).await
+    }
+
+    async fn erase(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
+        self.erase_tenant_data(tenant_id, limit).await
+    }
+}

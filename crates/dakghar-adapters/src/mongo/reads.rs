@@ -1,0 +1,82 @@
+//! Queries: each names its index, its order and its bound.
+
+use bson::{Document, RawDocument, RawDocumentBuf, doc};
+use dakghar_core::ports::StoreError;
+use mongodb::Collection;
+use mongodb::options::{FindOptions, Hint, ReadConcern};
+
+use super::MongoStore;
+use super::documents::Unreadable;
+
+/// A query for documents.
+pub(super) struct Query {
+    filter: Document,
+    options: FindOptions,
+}
+
+impl Query {
+    /// What `filter` matches, found through the index of this name.
+    pub(super) fn new(filter: Document, index: &'static str) -> Self {
+        let options = FindOptions::builder().hint(Hint::Name(index.to_owned())).build();
+        Self { filter, options }
+    }
+
+    /// In this order, which must be the index's.
+    pub(super) fn sort(mut self, sort: Document) -> Self {
+        self.options.sort = Some(sort);
+        self
+    }
+
+    /// The newest first, by id.
+    pub(super) fn newest_first(self) -> Self {
+        self.sort(doc! { "_id": -1 })
+    }
+
+    /// At most this many, not 0. They come in one answer.
+    pub(super) fn limit(mut self, limit: u32) -> Self {
+        self.options.limit = Some(limit.into());
+        self.options.batch_size = Some(limit);
+        self
+    }
+
+    /// Only these fields.
+    pub(super) fn fields(mut self, projection: Document) -> Self {
+        self.options.projection = Some(projection);
+        self
+    }
+
+    /// Only what a majority holds: for answers that must not be taken back.
+    pub(super) fn majority(mut self) -> Self {
+        self.options.read_concern = Some(ReadConcern::majority());
+        self
+    }
+}
+
+impl MongoStore {
+    /// Runs a query and reads every document with `decode`.
+    pub(super) async fn fetch<T: Send>(
+        &self,
+        collection: &Collection<RawDocumentBuf>,
+        query: Query,
+        decode: impl Fn(&RawDocument) -> Result<T, Unreadable> + Send + Sync,
+    ) -> Result<Vec<T>, StoreError> {
+        let limit = self.options.read_timeout;
+        let mut options = query.options;
+        options.max_time = Some(limit);
+        let run = async {
+            let mut found = Vec::new();
+            let mut cursor = collection.find(query.filter).with_options(options).await?;
+            while cursor.advance().await? {
+                found.push(decode(cursor.current()));
+            }
+            Ok(found)
+        };
+        let found = self.bounded(limit, run).await.map_err(|failure| failure.to_store_error())?;
+        found.into_iter().collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+}
+
+/// The text in a field that a projection asked for.
+pub(super) fn text(raw: &RawDocument, what: &'static str, field: &'static str) -> Result<String, Unreadable> {
+    raw.get_str(field).map(str::to_owned).map_err(|_| Unreadable::field(what, "(unknown)", field))
+}

@@ -1,0 +1,144 @@
+//! Updates of many documents in one command.
+//!
+//! The `update` command is used as it is: the driver's own way to send many updates at once needs a server of
+//! version 8. The driver does not repeat a command that it did not build, so repeating is done here. That is safe
+//! because every statement is either idempotent or names the version that it replaces.
+
+use std::time::Instant;
+
+use bson::{Document, RawArrayBuf, RawDocumentBuf, rawdoc};
+use dakghar_core::ports::StoreError;
+
+use super::MongoStore;
+use super::connect::WRITE_CONCERN_TIMEOUT;
+use super::failure::{Failure, unconfirmed};
+
+/// Statements in one command.
+const STATEMENTS_MAX: usize = 1_000;
+/// Bytes of statements in one command; the server's bound is 16 MiB.
+const STATEMENT_BYTES_MAX: usize = 12 * 1024 * 1024;
+
+/// What the server says to an `update` command.
+#[derive(Debug)]
+pub(super) struct UpdateReply {
+    /// Statements that matched a document or inserted one.
+    pub(super) matched: usize,
+    /// Statements that were refused.
+    pub(super) refused: Vec<RefusedStatement>,
+    /// Written, but not known to be there for good.
+    pub(super) unconfirmed: Option<StoreError>,
+}
+
+/// A statement that the server refused.
+#[derive(Debug)]
+pub(super) struct RefusedStatement {
+    /// Which one.
+    pub(super) index: usize,
+    /// The server's code.
+    pub(super) code: i32,
+    /// What it means for the caller.
+    pub(super) error: StoreError,
+}
+
+impl MongoStore {
+    /// Executes statements (`{q, u, …}`) in one `update` command, in any order. Repeats it once after a lost
+    /// connection or a change of the primary; a statement that was executed before does not match again then.
+    pub(super) async fn update_all(
+        &self,
+        collection: &str,
+        statements: &[RawDocumentBuf],
+    ) -> Result<UpdateReply, Failure> {
+        let started = Instant::now();
+        let command = command(collection, statements);
+        let first = self.run_update(command.clone(), started).await;
+        match first {
+            Err(failure) if failure.may_pass_by_itself() => self.run_update(command, started).await,
+            other => other,
+        }
+    }
+
+    async fn run_update(&self, command: RawDocumentBuf, started: Instant) -> Result<UpdateReply, Failure> {
+        let left = self.options.write_timeout.saturating_sub(started.elapsed());
+        let run = self.database.run_raw_command(command);
+        let reply = self.bounded(left, async { run.await }).await?;
+        Ok(read_reply(&reply))
+    }
+}
+
+/// Cuts statements into commands that the server takes. Answers the length of each.
+pub(super) fn chunk_lengths(statements: &[RawDocumentBuf]) -> Vec<usize> {
+    let mut lengths = Vec::new();
+    let (mut length, mut bytes) = (0, 0);
+    for statement in statements {
+        let size = statement.as_bytes().len();
+        if length > 0 && (length == STATEMENTS_MAX || bytes + size > STATEMENT_BYTES_MAX) {
+            lengths.push(length);
+            (length, bytes) = (0, 0);
+        }
+        length += 1;
+        bytes += size;
+    }
+    if length > 0 {
+        lengths.push(length);
+    }
+    lengths
+}
+
+fn command(collection: &str, statements: &[RawDocumentBuf]) -> RawDocumentBuf {
+    let mut updates = RawArrayBuf::new();
+    for statement in statements {
+        updates.push(statement);
+    }
+    let wtimeout_ms = i64::try_from(WRITE_CONCERN_TIMEOUT.as_millis()).unwrap_or(i64::MAX);
+    rawdoc! {
+        "update": collection,
+        "ordered": false,
+        "writeConcern": { "w": "majority", "j": true, "wtimeout": wtimeout_ms },
+        "updates": updates,
+    }
+}
+
+fn read_reply(reply: &Document) -> UpdateReply {
+    let number = |document: &Document, field: &str| -> i64 {
+        document
+            .get_i32(field)
+            .map(i64::from)
+            .or_else(|_| document.get_i64(field))
+            .unwrap_or_default()
+    };
+    let errors = reply.get_array("writeErrors").map(Vec::as_slice).unwrap_or_default();
+    let refused = errors.iter().filter_map(bson::Bson::as_document).map(|error| {
+        let code = i32::try_from(number(error, "code")).unwrap_or_default();
+        let name = error.get_str("codeName").unwrap_or_default();
+        let message = error.get_str("errmsg").unwrap_or_default();
+        RefusedStatement {
+            index: usize::try_from(number(error, "index")).unwrap_or_default(),
+            code,
+            error: super::failure::coded(code, name, message),
+        }
+    });
+    UpdateReply {
+        matched: usize::try_from(number(reply, "n")).unwrap_or_default(),
+        refused: refused.collect(),
+        unconfirmed: unconfirmed(reply),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statement(bytes: usize) -> RawDocumentBuf {
+        rawdoc! { "u": "x".repeat(bytes) }
+    }
+
+    #[test]
+    fn commands_hold_a_thousand_statements_or_twelve_mebibytes() {
+        assert_eq!(chunk_lengths(&[]), Vec::<usize>::new());
+        assert_eq!(chunk_lengths(&vec![statement(10); 2_500]), [1_000, 1_000, 500]);
+        let half = STATEMENT_BYTES_MAX / 2;
+        assert_eq!(chunk_lengths(&vec![statement(half); 3]), [1, 1, 1]);
+        assert_eq!(chunk_lengths(&vec![statement(half - 100); 3]), [2, 1]);
+        assert_eq!(chunk_lengths(&[statement(STATEMENT_BYTES_MAX + 1), statement(1)]), [1, 1]);
+    }
+}
