@@ -1,5 +1,7 @@
 //! The local vault: what it opens, and everything it must not open.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 use dakghar_adapters::keys::{LocalVault, generate_master_key};
 use dakghar_core::domain::ids::TenantId;
 use dakghar_core::domain::secret::Secret;
