@@ -48,7 +48,7 @@ install_redis() {
         return
     fi
     say "installing redis-server with apt"
-    apt_install redis-server libcurl4
+    apt_install redis-server
     # Where systemd runs, it would start at the next boot.
     if command -v systemctl >/dev/null && [ -d /run/systemd/system ]; then
         as_root systemctl disable --now redis-server >/dev/null 2>&1 || true
@@ -76,10 +76,11 @@ PYTHON
     rm -rf "$unpacked"
     chmod +x "$services/bin/mongod.partial"
     mv "$services/bin/mongod.partial" "$services/bin/mongod"
-    "$services/bin/mongod" --version >/dev/null || {
-        say "mongod does not run on this machine (it needs libssl 3 and libcurl 4)" >&2
-        return 1
-    }
+    if ! "$services/bin/mongod" --version >/dev/null 2>&1; then
+        say "installing the libraries that mongod needs with apt"
+        apt_install libcurl4 libssl3
+        "$services/bin/mongod" --version >/dev/null
+    fi
 }
 
 install_nextest() {
