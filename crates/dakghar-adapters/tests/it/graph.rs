@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod log_lines;
 mod peer;
 
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use dakghar_core::domain::message::{Content, Message, SendOutcome};
 use dakghar_core::domain::secret::Secret;
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{Graph as _, GraphCall};
+use log_lines::LogLines;
 use peer::{Act, Peer, accepted, answer, header};
 use tokio::net::TcpListener;
 use uuid::Uuid;
@@ -409,4 +411,62 @@ async fn closing_connections_never_lead_to_a_second_request() {
         }
     }
     assert!(accepted > 0);
+}
+
+#[tokio::test]
+async fn another_version_in_the_answer_is_logged_once() {
+    let answered = |version: &str| {
+        let body = r#"{"messages":[{"id":"wamid.A"}]}"#;
+        Act::Answer(answer("200 OK", &format!("facebook-api-version: {version}\r\n"), body))
+    };
+    let peer = Peer::start([answered("v25.0"), answered("v26.0"), answered("v26.0")]).await;
+    let client = client(&peer.base_url);
+    let log = LogLines::listen();
+    let warnings = || {
+        log.lines()
+            .into_iter()
+            .filter(|line| line.starts_with("WARN dakghar"))
+            .collect::<Vec<_>>()
+    };
+    send(&client).await;
+    assert_eq!(warnings(), Vec::<String>::new());
+    send(&client).await;
+    send(&client).await;
+    let [warning] = &warnings()[..] else {
+        panic!("{:?}", warnings());
+    };
+    assert!(
+        warning.contains("asked=v25.0") && warning.contains("v26.0"),
+        "{warning}"
+    );
+}
+
+#[tokio::test]
+async fn no_log_line_of_any_level_shows_token_number_or_text() {
+    let log = LogLines::listen();
+    let error = r#"{"error":{"message":"for +919111111111: Hello","code":100}}"#;
+    let peer = Peer::start([
+        Act::Answer(answer("400 Bad Request", "", error)),
+        Act::Answer(accepted("wamid.A")),
+        Act::Close,
+    ])
+    .await;
+    let client = client(&peer.base_url);
+    client
+        .send(GraphCall {
+            message: &message(),
+            token: &Secret::new(TOKEN),
+            opaque: OPAQUE,
+            timeout: Duration::from_secs(30),
+        })
+        .await;
+    send(&client).await;
+    send(&client).await;
+    assert_eq!(peer.requests().len(), 3);
+    assert!(!log.lines().is_empty(), "the libraries below are heard");
+    for line in log.lines() {
+        for hidden in ["canary", "9111111111", "Hello"] {
+            assert!(!line.contains(hidden), "{line}");
+        }
+    }
 }

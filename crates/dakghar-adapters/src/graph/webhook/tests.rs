@@ -399,7 +399,11 @@ fn account_events_say_whose_they_are_and_when() {
     ] {
         let part = other(&with_change(change));
         assert_eq!(part.waba_id.as_ref().map(WabaId::as_str), Some(waba), "{change}");
-        assert_eq!(part.phone_number_id.as_ref().map(PhoneNumberId::as_str), number, "{change}");
+        assert_eq!(
+            part.phone_number_id.as_ref().map(PhoneNumberId::as_str),
+            number,
+            "{change}"
+        );
         assert_eq!(part.problem, None, "{change}");
         assert!(change.contains(&format!(r#""field":"{}""#, part.field)), "{change}");
         assert_eq!(
