@@ -40,6 +40,7 @@ impl<K: Kind> Process<K> {
     /// Starts the server on a free port and waits until it answers. A guard kills it and removes `folder` when the
     /// process `owner` is gone, or the folder.
     pub(super) async fn start(mut kind: K, folder: &Path, owner: u32) -> Self {
+        guard(folder, owner);
         let mut last_log = String::new();
         for _ in 0..PORTS_TRIED_MAX {
             let port = free_port();
@@ -50,7 +51,6 @@ impl<K: Kind> Process<K> {
                 folder: folder.to_owned(),
             };
             if process.is_ready().await {
-                guard(folder, owner);
                 return process;
             }
             last_log = process.log();
