@@ -1,0 +1,139 @@
+//! Messages of a tenant: lists, one message with its timeline, cancelling, sending again.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::Uri;
+use dakghar_core::domain::{ErrorCode, Problem};
+use utoipa::ToSchema;
+
+use super::ApiResult;
+use crate::http::auth::{ResourceId, TenantScope};
+use crate::http::body;
+use crate::http::fields::Fields;
+use crate::http::openapi::{LIST, STORE, problems};
+use crate::http::query::{MessageParameters, PageParameters, Parameters};
+use crate::http::state::HttpState;
+use crate::http::views::{MessageView, PageView};
+
+problems!(ListProblems: LIST, STORE);
+
+/// List messages
+///
+/// In both directions, newest first, without their timelines. Every filter that is given must match.
+#[utoipa::path(
+    get, path = "/tenants/{tenantId}/messages", operation_id = "listMessages", tag = "Messages",
+    params(MessageParameters, PageParameters),
+    responses((status = 200, description = "A page of messages.", body = PageView<MessageView>), ListProblems),
+)]
+pub(in crate::http) async fn list(
+    State(state): State<HttpState>,
+    scope: TenantScope,
+    uri: Uri,
+) -> ApiResult<Json<PageView<MessageView>>> {
+    let parameters = Parameters::of_messages(&uri)?;
+    let page = parameters.page()?;
+    let Some(query) = parameters.messages(&scope.tenant)? else {
+        return Ok(Json(PageView::complete(Vec::new())));
+    };
+    let messages = state.app().messages(scope.id(), query, &page).await?;
+    Ok(Json(PageView::of(messages)))
+}
+
+problems!(ReadProblems: STORE, &[ErrorCode::MessageNotFound]);
+
+/// Read a message
+///
+/// With its timeline: every attempt, wait and status, and what Meta's errors mean.
+#[utoipa::path(
+    get, path = "/tenants/{tenantId}/messages/{messageId}", operation_id = "getMessage", tag = "Messages",
+    responses((status = 200, description = "The message.", body = MessageView), ReadProblems),
+)]
+pub(in crate::http) async fn read(
+    State(state): State<HttpState>,
+    scope: TenantScope,
+    ResourceId(id): ResourceId,
+) -> ApiResult<Json<MessageView>> {
+    let message = state.app().message(scope.id(), &id).await?;
+    Ok(Json(MessageView::full(&message)))
+}
+
+problems!(CancelProblems: STORE, &[
+    ErrorCode::MessageNotFound,
+    ErrorCode::NotCancellable,
+    ErrorCode::Conflict,
+]);
+
+/// Cancel a message
+///
+/// Possible until a call to Meta could deliver it. Cancelling twice is fine.
+#[utoipa::path(
+    post, path = "/tenants/{tenantId}/messages/{messageId}/cancel", operation_id = "cancelMessage", tag = "Messages",
+    responses((status = 200, description = "The cancelled message.", body = MessageView), CancelProblems),
+)]
+pub(in crate::http) async fn cancel(
+    State(state): State<HttpState>,
+    scope: TenantScope,
+    ResourceId(id): ResourceId,
+) -> ApiResult<Json<MessageView>> {
+    let message = state.app().cancel_message(scope.id(), &id).await?;
+    Ok(Json(MessageView::full(&message)))
+}
+
+/// How to send a dead letter again.
+#[derive(Default, ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(in crate::http) struct RedriveMessage {
+    /// Send it although it may have been delivered already; needed when its `deadReason` is `outcome_unknown`.
+    confirm_duplicate_risk: Option<bool>,
+}
+
+impl RedriveMessage {
+    fn read(body: &[u8]) -> Result<Self, Problem> {
+        if body.is_empty() {
+            return Ok(Self::default());
+        }
+        let mut fields = Fields::parse(body)?;
+        let request = Self {
+            confirm_duplicate_risk: Some(fields.flag("confirmDuplicateRisk")),
+        };
+        fields.finish()?;
+        Ok(request)
+    }
+}
+
+problems!(RedriveProblems: STORE, &[
+    ErrorCode::MalformedJson,
+    ErrorCode::DuplicateField,
+    ErrorCode::TooDeep,
+    ErrorCode::BadRequest,
+    ErrorCode::MessageNotFound,
+    ErrorCode::NotRedrivable,
+    ErrorCode::DuplicateRiskUnconfirmed,
+    ErrorCode::Conflict,
+    ErrorCode::BodyTooLarge,
+    ErrorCode::UnsupportedMediaType,
+    ErrorCode::InvalidField,
+    ErrorCode::UnknownField,
+]);
+
+/// Send a dead letter again
+///
+/// For messages that are dead, failed or expired. The body may be left out.
+#[utoipa::path(
+    post, path = "/tenants/{tenantId}/messages/{messageId}/redrive", operation_id = "redriveMessage",
+    tag = "Messages",
+    request_body(content = Option<RedriveMessage>, example = json!({"confirmDuplicateRisk": true})),
+    responses((status = 200, description = "The message, queued again.", body = MessageView), RedriveProblems),
+)]
+pub(in crate::http) async fn redrive(
+    State(state): State<HttpState>,
+    scope: TenantScope,
+    ResourceId(id): ResourceId,
+    request: Request,
+) -> ApiResult<Json<MessageView>> {
+    let (head, body) = request.into_parts();
+    let body = body::read_optional_json(&head.headers, body, state.config()).await?;
+    let confirmed = RedriveMessage::read(&body)?.confirm_duplicate_risk.unwrap_or(false);
+    let message = state.app().redrive_message(scope.id(), &id, confirmed).await?;
+    Ok(Json(MessageView::full(&message)))
+}

@@ -1,0 +1,16 @@
+//! One file per resource: its requests, and the thin handlers that turn them into use cases.
+
+pub(super) mod conversations;
+pub(super) mod dead_letters;
+pub(super) mod events;
+pub(super) mod messages;
+pub(super) mod phone_numbers;
+pub(super) mod send;
+pub(super) mod tenants;
+
+use axum::response::Response;
+
+use super::problem::ApiError;
+
+/// What a handler answers.
+pub(super) type ApiResult<T = Response> = Result<T, ApiError>;

@@ -1,0 +1,209 @@
+//! The numbers of a tenant.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use dakghar_core::app::register_tenant::NewPhoneNumber;
+use dakghar_core::domain::{ErrorCode, Problem, Secret};
+use utoipa::ToSchema;
+
+use super::ApiResult;
+use crate::http::auth::{ResourceId, TenantScope};
+use crate::http::body;
+use crate::http::fields::Fields;
+use crate::http::openapi::{BODY, STORE, problems};
+use crate::http::state::HttpState;
+use crate::http::views::{PageView, PhoneNumberView, TenantView};
+
+/// Another number for a tenant.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(in crate::http) struct AddPhoneNumber {
+    /// Meta's id of the number.
+    #[schema(example = "222222222222222")]
+    phone_number_id: String,
+    /// Its access token; that of the tenant's first number when absent.
+    #[schema(value_type = Option<String>, example = "mock_token_tenant_A")]
+    access_token: Option<Secret>,
+    /// The WhatsApp Business Account at Meta.
+    waba_id: Option<String>,
+    /// The number as people write it.
+    display_phone_number: Option<String>,
+    /// Meta's limit for the number, 80 when absent.
+    messages_per_second: Option<u32>,
+}
+
+impl AddPhoneNumber {
+    fn read(body: &[u8]) -> Result<NewPhoneNumber, Problem> {
+        let mut fields = Fields::parse(body)?;
+        let request = Self {
+            phone_number_id: fields.required_text("phoneNumberId", ErrorCode::InvalidPhoneNumberId),
+            access_token: fields.secret("accessToken", ErrorCode::InvalidToken),
+            waba_id: fields.text("wabaId", ErrorCode::InvalidField),
+            display_phone_number: fields.text("displayPhoneNumber", ErrorCode::InvalidField),
+            messages_per_second: fields.whole_number("messagesPerSecond"),
+        };
+        fields.finish()?;
+        Ok(NewPhoneNumber {
+            phone_number_id: request.phone_number_id,
+            access_token: request.access_token,
+            waba_id: request.waba_id,
+            display_phone_number: request.display_phone_number,
+            messages_per_second: request.messages_per_second,
+        })
+    }
+}
+
+/// What can be changed of a number; what is absent stays.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(in crate::http) struct ChangePhoneNumber {
+    /// Meta's limit for the number.
+    #[schema(example = 250)]
+    messages_per_second: Option<u32>,
+    /// The number as people write it.
+    display_phone_number: Option<String>,
+}
+
+impl ChangePhoneNumber {
+    fn read(body: &[u8]) -> Result<Self, Problem> {
+        let mut fields = Fields::parse(body)?;
+        let request = Self {
+            messages_per_second: fields.whole_number("messagesPerSecond"),
+            display_phone_number: fields.text("displayPhoneNumber", ErrorCode::InvalidField),
+        };
+        fields.finish()?;
+        Ok(request)
+    }
+}
+
+problems!(ListProblems: STORE);
+
+/// List the numbers of a tenant
+#[utoipa::path(
+    get, path = "/tenants/{tenantId}/phone-numbers", operation_id = "listPhoneNumbers", tag = "Phone numbers",
+    responses((status = 200, description = "All numbers, the default one first.", body = PageView<PhoneNumberView>),
+        ListProblems),
+)]
+pub(in crate::http) async fn list(scope: TenantScope) -> ApiResult<Json<PageView<PhoneNumberView>>> {
+    Ok(Json(PageView::complete(PhoneNumberView::all_of(&scope.tenant))))
+}
+
+problems!(AddProblems: BODY, STORE, &[
+    ErrorCode::PhoneNumberTaken,
+    ErrorCode::Conflict,
+    ErrorCode::InvalidField,
+    ErrorCode::UnknownField,
+    ErrorCode::InvalidToken,
+    ErrorCode::InvalidPhoneNumberId,
+]);
+
+/// Add a number
+#[utoipa::path(
+    post, path = "/tenants/{tenantId}/phone-numbers", operation_id = "addPhoneNumber", tag = "Phone numbers",
+    request_body(content = AddPhoneNumber, example = json!({"phoneNumberId": "222222222222222"})),
+    responses((status = 201, description = "Added; the tenant.", body = TenantView), AddProblems),
+)]
+pub(in crate::http) async fn add(
+    State(state): State<HttpState>,
+    scope: TenantScope,
+    request: Request,
+) -> ApiResult<(StatusCode, Json<TenantView>)> {
+    let (head, body) = request.into_parts();
+    let body = body::read_json(&head.headers, body, state.config()).await?;
+    let tenant = state
+        .app()
+        .add_phone_number(scope.id(), AddPhoneNumber::read(&body)?)
+        .await?;
+    Ok((StatusCode::CREATED, Json(TenantView::from(&*tenant))))
+}
+
+problems!(ChangeProblems: BODY, STORE, &[
+    ErrorCode::PhoneNumberNotFound,
+    ErrorCode::Conflict,
+    ErrorCode::InvalidField,
+    ErrorCode::UnknownField,
+]);
+
+/// Change a number
+#[utoipa::path(
+    patch, path = "/tenants/{tenantId}/phone-numbers/{phoneNumberId}", operation_id = "changePhoneNumber",
+    tag = "Phone numbers",
+    request_body(content = ChangePhoneNumber, example = json!({"messagesPerSecond": 250})),
+    responses((status = 200, description = "The tenant.", body = TenantView), ChangeProblems),
+)]
+pub(in crate::http) async fn change(
+    State(state): State<HttpState>,
+    scope: TenantScope,
+    ResourceId(number): ResourceId,
+    request: Request,
+) -> ApiResult<Json<TenantView>> {
+    let (head, body) = request.into_parts();
+    let body = body::read_json(&head.headers, body, state.config()).await?;
+    let change = ChangePhoneNumber::read(&body)?;
+    let tenant = state
+        .app()
+        .change_phone_number(
+            scope.id(),
+            &number,
+            change.messages_per_second,
+            change.display_phone_number,
+        )
+        .await?;
+    Ok(Json(TenantView::from(&*tenant)))
+}
+
+problems!(RemoveProblems: STORE, &[
+    ErrorCode::PhoneNumberNotFound,
+    ErrorCode::LastPhoneNumber,
+    ErrorCode::Conflict,
+]);
+
+/// Remove a number
+///
+/// The last number of a tenant stays.
+#[utoipa::path(
+    delete, path = "/tenants/{tenantId}/phone-numbers/{phoneNumberId}", operation_id = "removePhoneNumber",
+    tag = "Phone numbers",
+    responses((status = 204, description = "Removed."), RemoveProblems),
+)]
+pub(in crate::http) async fn remove(
+    State(state): State<HttpState>,
+    scope: TenantScope,
+    ResourceId(number): ResourceId,
+) -> ApiResult<StatusCode> {
+    state.app().remove_phone_number(scope.id(), &number).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+problems!(PauseProblems: STORE, &[ErrorCode::PhoneNumberNotFound, ErrorCode::Conflict]);
+
+/// Stop sending from a number
+#[utoipa::path(
+    post, path = "/tenants/{tenantId}/phone-numbers/{phoneNumberId}/pause", operation_id = "pausePhoneNumber",
+    tag = "Phone numbers",
+    responses((status = 200, description = "The tenant.", body = TenantView), PauseProblems),
+)]
+pub(in crate::http) async fn pause(
+    State(state): State<HttpState>,
+    scope: TenantScope,
+    ResourceId(number): ResourceId,
+) -> ApiResult<Json<TenantView>> {
+    let tenant = state.app().pause(scope.id(), Some(&number)).await?;
+    Ok(Json(TenantView::from(&*tenant)))
+}
+
+/// Send again from a number
+#[utoipa::path(
+    post, path = "/tenants/{tenantId}/phone-numbers/{phoneNumberId}/resume", operation_id = "resumePhoneNumber",
+    tag = "Phone numbers",
+    responses((status = 200, description = "The tenant.", body = TenantView), PauseProblems),
+)]
+pub(in crate::http) async fn resume(
+    State(state): State<HttpState>,
+    scope: TenantScope,
+    ResourceId(number): ResourceId,
+) -> ApiResult<Json<TenantView>> {
+    let tenant = state.app().resume(scope.id(), Some(&number)).await?;
+    Ok(Json(TenantView::from(&*tenant)))
+}

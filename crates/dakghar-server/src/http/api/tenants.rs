@@ -1,0 +1,254 @@
+//! Tenants: registration, reading, their tokens, pausing, removal.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::header::LOCATION;
+use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::response::IntoResponse as _;
+use dakghar_core::app::register_tenant::{NewPhoneNumber, NewTenant};
+use dakghar_core::domain::message::UnknownOutcome;
+use dakghar_core::domain::{ErrorCode, Problem, Secret};
+use utoipa::ToSchema;
+
+use super::ApiResult;
+use crate::http::auth::{Admin, TenantScope};
+use crate::http::body;
+use crate::http::fields::Fields;
+use crate::http::openapi::{BODY, LIST, STORE, problems};
+use crate::http::query::{PageParameters, Parameters};
+use crate::http::state::HttpState;
+use crate::http::views::{self, PageView, RegisteredTenantView, TenantView};
+
+/// A new tenant with its first number.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(in crate::http) struct RegisterTenant {
+    /// What people call it, 1 to 200 characters.
+    #[schema(example = "Tenant A")]
+    name: String,
+    /// Meta's id of its number.
+    #[schema(example = "111111111111111")]
+    phone_number_id: String,
+    /// The access token of the number. It is encrypted and never shown again. Sends of a token that starts with
+    /// `mock_` are simulated.
+    #[schema(example = "mock_token_tenant_A", value_type = String)]
+    access_token: Option<Secret>,
+    /// The WhatsApp Business Account at Meta.
+    waba_id: Option<String>,
+    /// The number as people write it.
+    display_phone_number: Option<String>,
+    /// Meta's limit for the number, 80 when absent.
+    messages_per_second: Option<u32>,
+    /// Where the tenant wants its events.
+    callback_url: Option<String>,
+    /// What happens to a message when nobody knows whether Meta took it.
+    #[schema(schema_with = views::unknown_outcomes)]
+    unknown_outcome: Option<String>,
+}
+
+impl RegisterTenant {
+    fn read(body: &[u8]) -> Result<NewTenant, Problem> {
+        let mut fields = Fields::parse(body)?;
+        let request = Self {
+            name: fields.required_text("name", ErrorCode::InvalidName),
+            phone_number_id: fields.required_text("phoneNumberId", ErrorCode::InvalidPhoneNumberId),
+            access_token: Some(Secret::new(
+                fields.required_text("accessToken", ErrorCode::InvalidToken),
+            )),
+            waba_id: fields.text("wabaId", ErrorCode::InvalidField),
+            display_phone_number: fields.text("displayPhoneNumber", ErrorCode::InvalidField),
+            messages_per_second: fields.whole_number("messagesPerSecond"),
+            callback_url: fields.text("callbackUrl", ErrorCode::InvalidUrl),
+            unknown_outcome: fields.text("unknownOutcome", ErrorCode::InvalidPolicy),
+        };
+        let unknown_outcome = request.unknown_outcome.as_deref().and_then(UnknownOutcome::parse);
+        if unknown_outcome.is_none() && request.unknown_outcome.is_some() {
+            let message = "must be auto, resend or fail";
+            fields.refuse(ErrorCode::InvalidPolicy, "unknownOutcome", message);
+        }
+        fields.finish()?;
+        Ok(NewTenant {
+            name: request.name,
+            callback_url: request.callback_url,
+            unknown_outcome,
+            number: NewPhoneNumber {
+                phone_number_id: request.phone_number_id,
+                access_token: request.access_token,
+                waba_id: request.waba_id,
+                display_phone_number: request.display_phone_number,
+                messages_per_second: request.messages_per_second,
+            },
+        })
+    }
+}
+
+const REGISTER: &[ErrorCode] = &[
+    ErrorCode::PhoneNumberTaken,
+    ErrorCode::Conflict,
+    ErrorCode::InvalidField,
+    ErrorCode::UnknownField,
+    ErrorCode::InvalidName,
+    ErrorCode::InvalidToken,
+    ErrorCode::InvalidPhoneNumberId,
+    ErrorCode::InvalidUrl,
+    ErrorCode::InvalidPolicy,
+];
+
+problems!(RegisterProblems: BODY, REGISTER, STORE);
+
+/// Register a tenant
+///
+/// The answer holds the tenant's API key, which is shown this one time.
+#[utoipa::path(
+    post, path = "/tenants/register", operation_id = "registerTenant", tag = "Tenants",
+    request_body(content = RegisterTenant, example = json!({
+        "name": "Tenant A", "phoneNumberId": "111111111111111", "accessToken": "mock_token_tenant_A"})),
+    responses((status = 201, description = "Registered.", body = RegisteredTenantView), RegisterProblems),
+)]
+pub(in crate::http) async fn register(State(state): State<HttpState>, _: Admin, request: Request) -> ApiResult {
+    let (head, body) = request.into_parts();
+    let body = body::read_json(&head.headers, body, state.config()).await?;
+    let registered = state.app().register_tenant(RegisterTenant::read(&body)?).await?;
+    let location = format!("/tenants/{}", registered.tenant.id);
+    let mut response = (StatusCode::CREATED, Json(RegisteredTenantView::from(&registered))).into_response();
+    let location = HeaderValue::try_from(location).expect("ids are letters and digits");
+    response.headers_mut().insert(LOCATION, location);
+    Ok(response)
+}
+
+problems!(ListProblems: LIST, STORE);
+
+/// List the tenants
+#[utoipa::path(
+    get, path = "/tenants", operation_id = "listTenants", tag = "Tenants", params(PageParameters),
+    responses((status = 200, description = "A page of tenants.", body = PageView<TenantView>), ListProblems),
+)]
+pub(in crate::http) async fn list(
+    State(state): State<HttpState>,
+    _: Admin,
+    uri: Uri,
+) -> ApiResult<Json<PageView<TenantView>>> {
+    let page = Parameters::of_page(&uri)?.page()?;
+    let tenants = state.app().tenants(&page).await?;
+    Ok(Json(PageView::of(tenants)))
+}
+
+problems!(ReadProblems: STORE);
+
+/// Read a tenant
+#[utoipa::path(
+    get, path = "/tenants/{tenantId}", operation_id = "getTenant", tag = "Tenants",
+    responses((status = 200, description = "The tenant.", body = TenantView), ReadProblems),
+)]
+pub(in crate::http) async fn read(scope: TenantScope) -> ApiResult<Json<TenantView>> {
+    Ok(Json(TenantView::from(&*scope.tenant)))
+}
+
+problems!(RemoveProblems: STORE, &[
+    ErrorCode::InvalidFilter,
+    ErrorCode::TenantNotFound,
+    ErrorCode::TenantNotEmpty,
+    ErrorCode::Conflict,
+]);
+
+/// Remove a tenant and everything it owns
+///
+/// Refused while messages are not settled, unless forced; then they are never sent.
+#[utoipa::path(
+    delete, path = "/tenants/{tenantId}", operation_id = "removeTenant", tag = "Tenants",
+    params(("force" = Option<bool>, Query, description = "Remove it although messages are not settled.")),
+    responses((status = 204, description = "Removed; nothing of it is left."), RemoveProblems),
+)]
+pub(in crate::http) async fn remove(
+    State(state): State<HttpState>,
+    _: Admin,
+    scope: TenantScope,
+    uri: Uri,
+) -> ApiResult<StatusCode> {
+    let force = Parameters::parse(&uri, &["force"])?.flag("force")?;
+    state.app().remove_tenant(scope.id(), force).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A new access token.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(in crate::http) struct ReplaceToken {
+    /// The token. It is encrypted and never shown again.
+    #[schema(example = "mock_token_tenant_A", value_type = String)]
+    access_token: Secret,
+    /// The number it is for; without it, all numbers of the tenant.
+    phone_number_id: Option<String>,
+}
+
+impl ReplaceToken {
+    fn read(body: &[u8]) -> Result<Self, Problem> {
+        let mut fields = Fields::parse(body)?;
+        let request = Self {
+            access_token: Secret::new(fields.required_text("accessToken", ErrorCode::InvalidToken)),
+            phone_number_id: fields.text("phoneNumberId", ErrorCode::InvalidPhoneNumberId),
+        };
+        fields.finish()?;
+        Ok(request)
+    }
+}
+
+problems!(TokenProblems: BODY, STORE, &[
+    ErrorCode::PhoneNumberNotFound,
+    ErrorCode::Conflict,
+    ErrorCode::UnknownField,
+    ErrorCode::InvalidToken,
+    ErrorCode::InvalidPhoneNumberId,
+]);
+
+/// Replace an access token
+///
+/// Ends the holds that the old token caused; messages held by it are sent.
+#[utoipa::path(
+    put, path = "/tenants/{tenantId}/access-token", operation_id = "replaceAccessToken", tag = "Tenants",
+    request_body(content = ReplaceToken, example = json!({"accessToken": "mock_token_tenant_A"})),
+    responses((status = 200, description = "The tenant.", body = TenantView), TokenProblems),
+)]
+pub(in crate::http) async fn replace_token(
+    State(state): State<HttpState>,
+    scope: TenantScope,
+    request: Request,
+) -> ApiResult<Json<TenantView>> {
+    let (head, body) = request.into_parts();
+    let body = body::read_json(&head.headers, body, state.config()).await?;
+    let ReplaceToken {
+        access_token,
+        phone_number_id,
+    } = ReplaceToken::read(&body)?;
+    let tenant = state
+        .app()
+        .replace_token(scope.id(), phone_number_id.as_deref(), &access_token)
+        .await?;
+    Ok(Json(TenantView::from(&*tenant)))
+}
+
+problems!(PauseProblems: STORE, &[ErrorCode::Conflict]);
+
+/// Stop sending for a tenant
+///
+/// Messages are still accepted and received; they are held.
+#[utoipa::path(
+    post, path = "/tenants/{tenantId}/pause", operation_id = "pauseTenant", tag = "Tenants",
+    responses((status = 200, description = "The tenant.", body = TenantView), PauseProblems),
+)]
+pub(in crate::http) async fn pause(State(state): State<HttpState>, scope: TenantScope) -> ApiResult<Json<TenantView>> {
+    let tenant = state.app().pause(scope.id(), None).await?;
+    Ok(Json(TenantView::from(&*tenant)))
+}
+
+/// Send again for a tenant
+///
+/// Ends every hold of the tenant and its numbers, whatever its reason.
+#[utoipa::path(
+    post, path = "/tenants/{tenantId}/resume", operation_id = "resumeTenant", tag = "Tenants",
+    responses((status = 200, description = "The tenant.", body = TenantView), PauseProblems),
+)]
+pub(in crate::http) async fn resume(State(state): State<HttpState>, scope: TenantScope) -> ApiResult<Json<TenantView>> {
+    let tenant = state.app().resume(scope.id(), None).await?;
+    Ok(Json(TenantView::from(&*tenant)))
+}

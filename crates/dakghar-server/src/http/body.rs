@@ -1,0 +1,114 @@
+//! Reads request bodies: at most so many bytes, in at most so much time, of the right kind.
+
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody as _};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use bytes::Bytes;
+use dakghar_core::domain::{ErrorCode, Problem};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+
+use super::config::HttpConfig;
+
+/// The JSON body of a request to the API. Whether it is JSON is for its reader to say.
+pub(super) async fn read_json(headers: &HeaderMap, body: Body, config: &HttpConfig) -> Result<Bytes, Problem> {
+    check_media_type(headers)?;
+    let bytes = read(body, config.body_bytes_max, config.body_read_timeout).await?;
+    if bytes.is_empty() {
+        return Err(Problem::new(ErrorCode::BodyRequired, "The request has no body."));
+    }
+    Ok(bytes)
+}
+
+/// As [`read_json`], where the body may be left out; then it is empty, and so may be its type.
+pub(super) async fn read_optional_json(headers: &HeaderMap, body: Body, config: &HttpConfig) -> Result<Bytes, Problem> {
+    let bytes = read(body, config.body_bytes_max, config.body_read_timeout).await?;
+    if !bytes.is_empty() {
+        check_media_type(headers)?;
+    }
+    Ok(bytes)
+}
+
+/// The body as it came.
+pub(super) async fn read(body: Body, bytes_max: usize, timeout: Duration) -> Result<Bytes, Problem> {
+    let announced = body.size_hint().lower();
+    // Refused before it is read: a client that waits for "100 Continue" never sends it.
+    if announced > bytes_max as u64 {
+        return Err(too_large(bytes_max));
+    }
+    match tokio::time::timeout(timeout, Limited::new(body, bytes_max).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(bytes_max)),
+        Ok(Err(_)) => Err(Problem::new(
+            ErrorCode::BadRequest,
+            "The body did not arrive completely.",
+        )),
+        Err(_elapsed) => Err(Problem::new(ErrorCode::BadRequest, "The body did not arrive in time.")),
+    }
+}
+
+fn too_large(bytes_max: usize) -> Problem {
+    Problem::new(
+        ErrorCode::BodyTooLarge,
+        format!("A body of at most {bytes_max} bytes is allowed."),
+    )
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let refuse = |detail: &str| Err(Problem::new(ErrorCode::UnsupportedMediaType, detail));
+    if headers.contains_key(CONTENT_ENCODING) {
+        return refuse("Encoded bodies are not accepted; leave Content-Encoding out.");
+    }
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    match (types.next(), types.next()) {
+        (Some(value), None) if value == "application/json" => Ok(()),
+        (Some(value), None) if value.to_str().is_ok_and(is_json_in_utf8) => Ok(()),
+        (None, _) => refuse("Content-Type is missing; it must be application/json."),
+        _ => refuse("Content-Type must be application/json, in UTF-8."),
+    }
+}
+
+fn is_json_in_utf8(content_type: &str) -> bool {
+    let mut parts = content_type.split(';').map(str::trim);
+    let is_json = parts
+        .next()
+        .is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
+    is_json
+        && parts.all(|parameter| match parameter.split_once('=') {
+            Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+                let charset = value.trim().trim_matches('"');
+                charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("utf8")
+            }
+            _ => true,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_json_in_utf8_is_accepted() {
+        for accepted in [
+            "application/json",
+            "Application/JSON",
+            "application/json; charset=utf-8",
+            "application/json;charset=\"UTF-8\"",
+            "application/json; profile=x",
+            "application/json;",
+        ] {
+            assert!(is_json_in_utf8(accepted), "{accepted}");
+        }
+        for refused in [
+            "",
+            "text/plain",
+            "application/jsonp",
+            "application/problem+json",
+            "application/json; charset=utf-16",
+            "application/x-www-form-urlencoded",
+        ] {
+            assert!(!is_json_in_utf8(refused), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What happens once to every request, whatever its route: its id, the limits on its head, a panic, a problem, and
+//! the headers of the answer.
+//!
+//! This is one layer and not a stack of them because it runs for every send. It logs nothing about requests that
+//! succeed or that the client got wrong; a failure of ours and a rejected webhook are one line each, without bodies,
+//! keys or phone numbers.
+
+use std::convert::Infallible;
+use std::future::ready;
+use std::hash::{BuildHasher as _, RandomState};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::header::{CACHE_CONTROL, HeaderName, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::response::Response;
+use dakghar_core::domain::{ErrorCode, Problem};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tower::{Layer, Service};
+
+use super::problem;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID_CHARS_MAX: usize = 64;
+/// Bytes of path and query.
+const URI_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of all header names and values together.
+const HEADER_BYTES_MAX: usize = 32 * 1024;
+
+/// Puts [`Edge`] around every route.
+#[derive(Clone)]
+pub(super) struct EdgeLayer(Arc<RequestIds>);
+
+impl EdgeLayer {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(RequestIds::new()))
+    }
+}
+
+impl<S> Layer<S> for EdgeLayer {
+    type Service = Edge<S>;
+
+    fn layer(&self, inner: S) -> Edge<S> {
+        Edge {
+            inner,
+            ids: Arc::clone(&self.0),
+        }
+    }
+}
+
+/// A route, and what every request goes through before and after it.
+#[derive(Clone)]
+pub(super) struct Edge<S> {
+    inner: S,
+    ids: Arc<RequestIds>,
+}
+
+impl<S> Service<Request> for Edge<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let id = given_id(request.headers()).unwrap_or_else(|| self.ids.next());
+        let version = request.version();
+        if let Some(problem) = refuse(&request) {
+            let mut response = problem::answer(&problem, id_text(&id), version, HeaderMap::new());
+            finish(&mut response, id);
+            return Box::pin(ready(Ok(response)));
+        }
+        let method = request.method().clone();
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let answering = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
+        Box::pin(async move {
+            let mut response = match answering.await {
+                Ok(Ok(response)) => response,
+                Ok(Err(never)) => match never {},
+                Err(_panic) => {
+                    // The panic itself was reported by the panic hook.
+                    let problem = Problem::new(ErrorCode::Internal, "The request was not carried out.");
+                    log(&problem, &id, &method, route.as_ref());
+                    problem::answer(&problem, id_text(&id), version, HeaderMap::new())
+                }
+            };
+            if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+                log(&problem, &id, &method, route.as_ref());
+                let headers = std::mem::take(response.headers_mut());
+                response = problem::answer(&problem, id_text(&id), version, headers);
+            }
+            finish(&mut response, id);
+            Ok(response)
+        })
+    }
+}
+
+/// What is wrong with the head of the request, whatever it is for.
+fn refuse(request: &Request) -> Option<Problem> {
+    let uri_bytes = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    if uri_bytes > URI_BYTES_MAX {
+        let detail = format!("The path and query have {uri_bytes} bytes; at most {URI_BYTES_MAX} are allowed.");
+        return Some(Problem::new(ErrorCode::UriTooLong, detail));
+    }
+    let header_bytes: usize = request
+        .headers()
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    (header_bytes > HEADER_BYTES_MAX).then(|| {
+        let detail = format!("The headers have {header_bytes} bytes; at most {HEADER_BYTES_MAX} are allowed.");
+        Problem::new(ErrorCode::HeadersTooLarge, detail)
+    })
+}
+
+fn finish(response: &mut Response, id: HeaderValue) {
+    let headers = response.headers_mut();
+    headers.insert(X_REQUEST_ID, id);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+}
+
+fn log(problem: &Problem, id: &HeaderValue, method: &Method, route: Option<&MatchedPath>) {
+    let request_id = id_text(id);
+    let code = problem.code.as_str();
+    let route = route.map_or("-", MatchedPath::as_str);
+    match problem.code {
+        ErrorCode::Internal => tracing::error!(request_id, %method, route, code, "request failed"),
+        ErrorCode::InvalidSignature | ErrorCode::VerificationFailed => {
+            tracing::warn!(request_id, %method, route, code, "webhook rejected");
+        }
+        _ if problem.code.http_status() >= 500 => tracing::warn!(request_id, %method, route, code, "request failed"),
+        _ => {}
+    }
+}
+
+/// The id that the client gave, if it is one that can be logged and echoed.
+fn given_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    let id = headers.get(X_REQUEST_ID)?;
+    let is_sane = (1..=REQUEST_ID_CHARS_MAX).contains(&id.len())
+        && id
+            .as_bytes()
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
+    is_sane.then(|| id.clone())
+}
+
+fn id_text(id: &HeaderValue) -> &str {
+    id.to_str().expect("made of letters, digits and a few signs")
+}
+
+/// Gives ids that are unique in this process, and between processes as far as 32 random bits go.
+struct RequestIds {
+    process: u32,
+    count: AtomicU64,
+}
+
+impl RequestIds {
+    fn new() -> Self {
+        let random = RandomState::new().hash_one(std::process::id());
+        Self {
+            process: u32::try_from(random >> 32).expect("the upper half has 32 bits"),
+            count: AtomicU64::new(0),
+        }
+    }
+
+    fn next(&self) -> HeaderValue {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        HeaderValue::try_from(format!("req_{:08x}{count:08x}", self.process)).expect("letters and digits")
+    }
+}

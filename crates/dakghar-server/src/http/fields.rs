@@ -1,0 +1,175 @@
+//! Reads small JSON objects strictly: no unknown field, no field twice, no wrong type; all that is wrong is reported
+//! together, each with a pointer.
+//!
+//! Messages to send are not read here; they have a reader of their own in the core.
+
+use std::fmt;
+
+use dakghar_core::domain::{ErrorCode, FieldError, Problem, Secret};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+/// Characters of a field's name that are repeated in a problem.
+const NAME_CHARS_SHOWN_MAX: usize = 64;
+/// Fields that are looked at; no object here has as many, and looking for repetitions takes time.
+const FIELDS_MAX: usize = 64;
+
+/// The fields of one object, taken one by one.
+pub(super) struct Fields {
+    members: Vec<(String, Value)>,
+    code: Option<ErrorCode>,
+    errors: Vec<FieldError>,
+}
+
+impl Fields {
+    /// Reads the object.
+    pub(super) fn parse(body: &[u8]) -> Result<Self, Problem> {
+        let mut deserializer = serde_json::Deserializer::from_slice(body);
+        let members = Members::deserialize(&mut deserializer).and_then(|members| deserializer.end().map(|()| members));
+        let members = members.map_err(|error| unreadable(&error))?;
+        if let Some(name) = members.repeated {
+            let message = "is given twice";
+            return Err(Problem::field(ErrorCode::DuplicateField, pointer(&name), message));
+        }
+        if members.is_cut {
+            let detail = format!("The object has more than {FIELDS_MAX} fields.");
+            return Err(Problem::new(ErrorCode::UnknownField, detail));
+        }
+        Ok(Self {
+            members: members.all,
+            code: None,
+            errors: Vec::new(),
+        })
+    }
+
+    /// A text that must be there; `code` says which one is missing or no text.
+    pub(super) fn required_text(&mut self, name: &str, code: ErrorCode) -> String {
+        if let Some(text) = self.text(name, code) {
+            return text;
+        }
+        if !self.errors.iter().any(|error| error.pointer == pointer(name)) {
+            self.refuse(code, name, "is required");
+        }
+        String::new()
+    }
+
+    /// A text that may be left out or `null`.
+    pub(super) fn text(&mut self, name: &str, code: ErrorCode) -> Option<String> {
+        match self.take(name)? {
+            Value::String(text) => Some(text),
+            _ => {
+                self.refuse(code, name, "must be a string");
+                None
+            }
+        }
+    }
+
+    /// A secret text that may be left out or `null`.
+    pub(super) fn secret(&mut self, name: &str, code: ErrorCode) -> Option<Secret> {
+        self.text(name, code).map(Secret::new)
+    }
+
+    /// A whole number that may be left out or `null`.
+    pub(super) fn whole_number(&mut self, name: &str) -> Option<u32> {
+        let number = self.take(name)?.as_u64().and_then(|number| u32::try_from(number).ok());
+        if number.is_none() {
+            self.refuse(ErrorCode::InvalidField, name, "must be a whole number");
+        }
+        number
+    }
+
+    /// `true` or `false`; `false` when left out or `null`.
+    pub(super) fn flag(&mut self, name: &str) -> bool {
+        match self.take(name) {
+            None => false,
+            Some(Value::Bool(flag)) => flag,
+            Some(_) => {
+                self.refuse(ErrorCode::InvalidField, name, "must be true or false");
+                false
+            }
+        }
+    }
+
+    /// Notes that a field is wrong.
+    pub(super) fn refuse(&mut self, code: ErrorCode, name: &str, message: &str) {
+        self.code.get_or_insert(code);
+        self.errors.push(FieldError {
+            pointer: pointer(name),
+            message: message.to_owned(),
+        });
+    }
+
+    /// Ends the reading: fields that nobody took are unknown.
+    pub(super) fn finish(mut self) -> Result<(), Problem> {
+        for (name, _) in std::mem::take(&mut self.members) {
+            self.refuse(ErrorCode::UnknownField, &name, "is not known");
+        }
+        match self.code {
+            Some(code) => Err(Problem::fields(code, self.errors)),
+            None => Ok(()),
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let index = self.members.iter().position(|(member, _)| member == name)?;
+        Some(self.members.remove(index).1).filter(|value| !value.is_null())
+    }
+}
+
+fn pointer(name: &str) -> String {
+    let shown: String = name.chars().take(NAME_CHARS_SHOWN_MAX).collect();
+    format!("/{}", shown.replace('~', "~0").replace('/', "~1"))
+}
+
+fn unreadable(error: &serde_json::Error) -> Problem {
+    // The library has no other way to tell the depth from the rest.
+    if error.to_string().starts_with("recursion limit exceeded") {
+        return Problem::new(ErrorCode::TooDeep, "Objects and arrays are nested too deep.");
+    }
+    let detail = format!(
+        "The body must be one JSON object in UTF-8 (line {}, column {}).",
+        error.line(),
+        error.column()
+    );
+    Problem::new(ErrorCode::MalformedJson, detail)
+}
+
+struct Members {
+    all: Vec<(String, Value)>,
+    repeated: Option<String>,
+    is_cut: bool,
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MembersVisitor;
+
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Members {
+                    all: Vec::new(),
+                    repeated: None,
+                    is_cut: false,
+                };
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    if members.all.len() == FIELDS_MAX {
+                        members.is_cut = true;
+                    } else if members.repeated.is_none() && members.all.iter().any(|(known, _)| *known == name) {
+                        members.repeated = Some(name);
+                    } else {
+                        members.all.push((name, value));
+                    }
+                }
+                Ok(members)
+            }
+        }
+
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}

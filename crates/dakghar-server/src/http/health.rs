@@ -1,0 +1,109 @@
+//! Whether the process lives, and whether it can work.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use dakghar_core::app::App;
+use serde::Serialize;
+use tokio::sync::Mutex;
+use utoipa::ToSchema;
+
+use super::state::HttpState;
+
+/// How long an answer about the dependencies is reused: anybody may ask, and asking costs them a round trip.
+const READINESS_TTL: Duration = Duration::from_secs(1);
+
+/// The process is alive.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Health {
+    /// `ok`
+    status: &'static str,
+    /// The version of the service.
+    version: &'static str,
+}
+
+/// Whether the process is alive
+#[utoipa::path(
+    get, path = "/healthz", operation_id = "getHealth", tag = "Operations",
+    responses((status = 200, description = "It is.", body = Health)),
+)]
+pub(super) async fn healthz(State(state): State<HttpState>) -> Json<Health> {
+    Json(Health {
+        status: "ok",
+        version: state.config().version,
+    })
+}
+
+/// Whether the service can work.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Readiness)]
+pub(super) struct ReadinessView {
+    /// `ready` or `not_ready`.
+    status: &'static str,
+    /// Everything it needs.
+    dependencies: Vec<DependencyView>,
+}
+
+/// Something the service needs.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Dependency)]
+pub(super) struct DependencyView {
+    /// `store` or `queue`.
+    name: &'static str,
+    /// `up` or `down`.
+    status: &'static str,
+    /// What is wrong with it; in an installation with keys only for the admin key.
+    problem: Option<String>,
+}
+
+/// Whether the service can work
+///
+/// Messages are accepted without the queue too; they are sent once it is back.
+#[utoipa::path(
+    get, path = "/readyz", operation_id = "getReadiness", tag = "Operations",
+    responses((status = 200, description = "Everything it needs is up.", body = ReadinessView),
+        (status = 503, description = "Something it needs is down.", body = ReadinessView)),
+)]
+pub(super) async fn readyz(State(state): State<HttpState>, headers: HeaderMap) -> (StatusCode, Json<ReadinessView>) {
+    // What is wrong may name hosts.
+    let may_see_problems = state.authority().is_admin(&headers);
+    let checks = state.readiness().check(state.app()).await;
+    let is_ready = checks.iter().all(|(_, check)| check.is_ok());
+    let dependencies = checks
+        .iter()
+        .map(|(name, check)| DependencyView {
+            name,
+            status: if check.is_ok() { "up" } else { "down" },
+            problem: check.as_ref().err().filter(|_| may_see_problems).cloned(),
+        })
+        .collect();
+    let (code, status) = if is_ready {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
+    };
+    (code, Json(ReadinessView { status, dependencies }))
+}
+
+type Checks = Arc<Vec<(&'static str, Result<(), String>)>>;
+
+/// The latest answer about the dependencies. Those who ask at the same time wait for one answer.
+#[derive(Default)]
+pub(super) struct Readiness(Mutex<Option<(Instant, Checks)>>);
+
+impl Readiness {
+    async fn check(&self, app: &App) -> Checks {
+        let mut latest = self.0.lock().await;
+        if let Some((at, checks)) = &*latest
+            && at.elapsed() < READINESS_TTL
+        {
+            return Arc::clone(checks);
+        }
+        let checks: Checks = Arc::new(app.readiness().await);
+        *latest = Some((Instant::now(), Arc::clone(&checks)));
+        checks
+    }
+}

@@ -1,0 +1,27 @@
+//! The HTTP edge: translates requests into use cases and their results into answers.
+//!
+//! Read [`router`] first: every route is there. A handler decides nothing about messages or tenants; it finds out who
+//! asks ([`auth`]), reads what is asked, calls one use case of [`dakghar_core::app::App`] and shows the result
+//! ([`views`]). Everything that all requests share (request ids, limits, problems, panics) happens once, in [`edge`].
+//! Nothing here knows a database, a queue or Meta's JSON.
+
+mod api;
+mod auth;
+mod body;
+mod config;
+pub mod docs;
+mod edge;
+mod fields;
+mod health;
+mod openapi;
+mod problem;
+mod query;
+mod router;
+mod serve;
+mod state;
+mod views;
+mod webhook;
+
+pub use config::HttpConfig;
+pub use router::{health_router, openapi, router};
+pub use serve::serve;

@@ -1,0 +1,258 @@
+//! The OpenAPI document beside what the handlers say about themselves: its head, who may call what, and the problems.
+
+use std::collections::BTreeMap;
+
+use dakghar_core::domain::{ErrorCode, Problem};
+use serde_json::Value;
+use utoipa::OpenApi;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{
+    ContentBuilder, HeaderBuilder, OpenApi as Document, Ref, RefOr, Required, Response, ResponseBuilder,
+};
+
+use super::problem::{FieldErrorView, PROBLEM_JSON, ProblemView, type_of};
+
+/// What reading a JSON body can fail with.
+pub(super) const BODY: &[ErrorCode] = &[
+    ErrorCode::BodyRequired,
+    ErrorCode::MalformedJson,
+    ErrorCode::DuplicateField,
+    ErrorCode::TooDeep,
+    ErrorCode::BadRequest,
+    ErrorCode::BodyTooLarge,
+    ErrorCode::UnsupportedMediaType,
+];
+
+/// What asking for a page of a list can fail with.
+pub(super) const LIST: &[ErrorCode] = &[
+    ErrorCode::InvalidLimit,
+    ErrorCode::InvalidCursor,
+    ErrorCode::InvalidFilter,
+];
+
+/// What reaching the store can fail with.
+pub(super) const STORE: &[ErrorCode] = &[
+    ErrorCode::Internal,
+    ErrorCode::Overloaded,
+    ErrorCode::StoreUnavailable,
+    ErrorCode::ShuttingDown,
+    ErrorCode::StoreFull,
+];
+
+/// Names the problems that an operation documents: `problems!(Name: CODES, CODES);`
+macro_rules! problems {
+    ($name:ident: $($codes:expr),+ $(,)?) => {
+        enum $name {}
+
+        impl utoipa::IntoResponses for $name {
+            fn responses() -> std::collections::BTreeMap<
+                String,
+                utoipa::openapi::RefOr<utoipa::openapi::Response>,
+            > {
+                $crate::http::openapi::responses_of(&[$(&$codes[..]),+])
+            }
+        }
+    };
+}
+pub(super) use problems;
+
+/// One response for each status of the codes, with an example for each code.
+pub(super) fn responses_of(codes: &[&[ErrorCode]]) -> BTreeMap<String, RefOr<Response>> {
+    let mut by_status: BTreeMap<u16, Vec<ErrorCode>> = BTreeMap::new();
+    for code in codes.iter().copied().flatten() {
+        by_status.entry(code.http_status()).or_default().push(*code);
+    }
+    by_status
+        .into_iter()
+        .map(|(status, codes)| (status.to_string(), RefOr::T(response_of(&codes))))
+        .collect()
+}
+
+fn response_of(codes: &[ErrorCode]) -> Response {
+    let description: Vec<String> = codes
+        .iter()
+        .map(|code| format!("`{}`: {}.", code.as_str(), code.title()))
+        .collect();
+    let examples = codes.iter().map(|code| {
+        let example = utoipa::openapi::example::ExampleBuilder::new()
+            .summary(code.title())
+            .value(Some(example_of(*code)))
+            .build();
+        (code.as_str(), example)
+    });
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .examples_from_iter(examples)
+        .build();
+    let mut response = ResponseBuilder::new()
+        .description(description.join(" "))
+        .content(PROBLEM_JSON, content);
+    if codes.iter().any(|code| code.http_status() == 503) {
+        let seconds = ObjectBuilder::new().schema_type(Type::Integer).build();
+        let header = HeaderBuilder::new()
+            .schema(Some(seconds))
+            .description(Some("Seconds after which trying again makes sense."))
+            .build();
+        response = response.header("Retry-After", header);
+    }
+    response.build()
+}
+
+fn example_of(code: ErrorCode) -> Value {
+    let mut problem = Problem::new(code, format!("{}.", code.title()));
+    if code == ErrorCode::InvalidTo {
+        problem = Problem::field(code, "/to", "is required");
+    }
+    serde_json::to_value(ProblemView::new(&problem, &type_of(code), "req_5f0c2a9100000001")).expect("plain data")
+}
+
+/// The document before any route is added.
+pub(super) fn head(version: &str) -> Document {
+    #[derive(OpenApi)]
+    #[openapi(
+        info(
+            title = "Dakghar",
+            description = "A multi-tenant gateway for the WhatsApp Business Cloud API.\n\n\
+                Times are RFC 3339 in UTC, ids are opaque strings, lists are `{\"data\": […], \"nextCursor\": …}`, \
+                newest first. Every failure is a problem (RFC 9457) with a stable `code`, explained at `/docs/errors`. \
+                Any request may also be answered with 404 `not_found`, 405 `method_not_allowed`, 414 `uri_too_long` or \
+                431 `headers_too_large`. Every answer carries `X-Request-Id`; a request may choose it.",
+            license(name = "Apache-2.0", identifier = "Apache-2.0")
+        ),
+        tags(
+            (name = "Sending", description = "Accepting messages."),
+            (name = "Messages", description = "What became of them."),
+            (name = "Conversations", description = "Threads between a number and a person."),
+            (name = "Dead letters", description = "Messages that ended without reaching anybody."),
+            (name = "Events", description = "What Meta told beside messages and statuses."),
+            (name = "Tenants", description = "Customers of the operator."),
+            (name = "Phone numbers", description = "The numbers of a tenant."),
+            (name = "Webhook", description = "Where Meta posts."),
+            (name = "Operations", description = "For probes."),
+        ),
+        components(schemas(ProblemView, FieldErrorView)),
+    )]
+    struct Head;
+
+    let mut document = Head::openapi();
+    version.clone_into(&mut document.info.version);
+    let components = document.components.get_or_insert_default();
+    let key = |description: &str| {
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(description));
+        SecurityScheme::Http(bearer.build())
+    };
+    let header = ApiKeyValue::with_description("X-Api-Key", "Either key, in a header of its own.");
+    for (name, scheme) in [
+        ("adminKey", key("The operator's key, `ADMIN_API_KEY`.")),
+        ("tenantKey", key("The key of the tenant in the path.")),
+        ("apiKeyHeader", SecurityScheme::ApiKey(ApiKey::Header(header))),
+    ] {
+        components.add_security_scheme(name, scheme);
+    }
+    document
+}
+
+/// Completes the operations that only the operator may call.
+pub(super) fn require_admin(document: &mut Document) {
+    for operation in operations(document) {
+        require(operation, &["adminKey", "apiKeyHeader"]);
+        add_problems(operation, &[ErrorCode::Unauthenticated, ErrorCode::Forbidden]);
+    }
+}
+
+/// Completes the operations that a tenant may call for itself, and the operator for every tenant.
+pub(super) fn require_tenant(document: &mut Document) {
+    for operation in operations(document) {
+        require(operation, &["tenantKey", "adminKey", "apiKeyHeader"]);
+        add_problems(operation, &[ErrorCode::Unauthenticated, ErrorCode::TenantNotFound]);
+    }
+}
+
+fn require(operation: &mut Operation, schemes: &[&str]) {
+    let requirements = schemes
+        .iter()
+        .map(|scheme| SecurityRequirement::new(*scheme, Vec::<String>::new()));
+    operation.security = Some(requirements.collect());
+}
+
+/// Adds to the problems that the handler itself documents.
+fn add_problems(operation: &mut Operation, codes: &[ErrorCode]) {
+    for (status, response) in responses_of(&[codes]) {
+        match operation.responses.responses.get_mut(&status) {
+            Some(RefOr::T(known)) => merge(known, response),
+            _ => {
+                operation.responses.responses.insert(status, response);
+            }
+        }
+    }
+}
+
+fn merge(known: &mut Response, more: RefOr<Response>) {
+    let RefOr::T(more) = more else { return };
+    known.description = format!("{} {}", more.description, known.description);
+    if let (Some(RefOr::T(known)), Some(RefOr::T(more))) =
+        (known.content.get_mut(PROBLEM_JSON), more.content.get(PROBLEM_JSON))
+    {
+        known.examples.extend(more.examples.clone());
+    }
+}
+
+/// Describes the parameters in the paths, which the handlers read without naming them.
+pub(super) fn describe_paths(document: &mut Document) {
+    for (path, item) in &mut document.paths.paths {
+        for name in path
+            .split('/')
+            .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+        {
+            for operation in operations_of(item) {
+                let parameter = ParameterBuilder::new()
+                    .name(name)
+                    .parameter_in(ParameterIn::Path)
+                    .required(Required::True)
+                    .description(Some(meaning_of(name)))
+                    .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+                    .build();
+                operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
+            }
+        }
+    }
+}
+
+fn meaning_of(parameter: &str) -> &'static str {
+    match parameter {
+        "tenantId" => "The tenant.",
+        "messageId" => "The message.",
+        "conversationId" => "The conversation.",
+        "phoneNumberId" => "Meta's id of the number.",
+        _ => "The id.",
+    }
+}
+
+fn operations(document: &mut Document) -> impl Iterator<Item = &mut Operation> {
+    document.paths.paths.values_mut().flat_map(operations_of)
+}
+
+fn operations_of(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [
+        &mut item.get,
+        &mut item.post,
+        &mut item.put,
+        &mut item.patch,
+        &mut item.delete,
+    ]
+    .into_iter()
+    .filter_map(Option::as_mut)
+}
+
+/// The document as it is served and committed.
+pub(super) fn to_json(document: &Document) -> String {
+    let mut text = document.to_pretty_json().expect("plain data");
+    text.push('\n');
+    text
+}

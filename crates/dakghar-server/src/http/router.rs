@@ -1,0 +1,107 @@
+//! Every route on one screen. Paths and documents stand at the handlers; each route must be in the group that says who
+//! may call it, and a test calls them all with every kind of key.
+
+use axum::routing::get;
+use axum::{Json, Router};
+use dakghar_core::app::App;
+use dakghar_core::domain::{ErrorCode, Problem};
+use serde_json::{Value, json};
+use utoipa::openapi::OpenApi as Document;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::api::{conversations, dead_letters, events, messages, phone_numbers, send, tenants};
+use super::config::HttpConfig;
+use super::edge::EdgeLayer;
+use super::problem::ApiError;
+use super::state::HttpState;
+use super::{docs, health, openapi as document, webhook};
+
+/// The whole HTTP edge over these use cases.
+pub fn router(app: App, config: HttpConfig) -> Router {
+    let version = config.version;
+    let (routes, document) = documented(version).split_for_parts();
+    routes
+        .merge(docs::routes(&document))
+        .route("/", get(async move || about(version)))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(EdgeLayer::new())
+        .with_state(HttpState::new(app, config))
+}
+
+/// Only the health checks, for a process that serves nothing else.
+pub fn health_router(app: App, config: HttpConfig) -> Router {
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(EdgeLayer::new())
+        .with_state(HttpState::new(app, config))
+}
+
+/// The OpenAPI document of the routes.
+pub fn openapi(version: &str) -> Document {
+    documented(version).into_openapi()
+}
+
+fn documented(version: &str) -> OpenApiRouter<HttpState> {
+    let mut for_admin = OpenApiRouter::new()
+        .routes(routes!(tenants::register)) //        POST   /tenants/register
+        .routes(routes!(tenants::list)) //            GET    /tenants
+        .routes(routes!(tenants::remove)) //          DELETE /tenants/{tenantId}
+        .routes(routes!(dead_letters::list_all)) //   GET    /dead-letters
+        .routes(routes!(events::list_unrouted)); //   GET    /unrouted
+
+    // Below /tenants/{tenantId}:
+    let mut for_tenant = OpenApiRouter::new()
+        .routes(routes!(send::send)) //               POST   /send
+        .routes(routes!(tenants::read)) //            GET    /
+        .routes(routes!(tenants::replace_token)) //   PUT    /access-token
+        .routes(routes!(tenants::pause)) //           POST   /pause
+        .routes(routes!(tenants::resume)) //          POST   /resume
+        .routes(routes!(phone_numbers::list, phone_numbers::add)) //      GET, POST     /phone-numbers
+        .routes(routes!(phone_numbers::change, phone_numbers::remove)) // PATCH, DELETE /phone-numbers/{phoneNumberId}
+        .routes(routes!(phone_numbers::pause)) //     POST   /phone-numbers/{phoneNumberId}/pause
+        .routes(routes!(phone_numbers::resume)) //    POST   /phone-numbers/{phoneNumberId}/resume
+        .routes(routes!(messages::list)) //           GET    /messages
+        .routes(routes!(messages::read)) //           GET    /messages/{messageId}
+        .routes(routes!(messages::cancel)) //         POST   /messages/{messageId}/cancel
+        .routes(routes!(messages::redrive)) //        POST   /messages/{messageId}/redrive
+        .routes(routes!(conversations::list)) //      GET    /conversations
+        .routes(routes!(conversations::read)) //      GET    /conversations/{conversationId}
+        .routes(routes!(conversations::messages)) //  GET    /conversations/{conversationId}/messages
+        .routes(routes!(dead_letters::list)) //       GET    /dead-letters
+        .routes(routes!(events::list)); //            GET    /events
+
+    let for_anybody = OpenApiRouter::new()
+        .routes(routes!(webhook::verify, webhook::receive)) // GET, POST /whatsapp/webhook
+        .routes(routes!(health::healthz)) //          GET    /healthz
+        .routes(routes!(health::readyz)); //          GET    /readyz
+
+    document::require_admin(for_admin.get_openapi_mut());
+    document::require_tenant(for_tenant.get_openapi_mut());
+    let mut all = OpenApiRouter::with_openapi(document::head(version))
+        .merge(for_tenant)
+        .merge(for_admin)
+        .merge(for_anybody);
+    document::describe_paths(all.get_openapi_mut());
+    all
+}
+
+fn about(version: &str) -> Json<Value> {
+    Json(json!({"name": "Dakghar", "version": version, "docs": "/docs", "openapi": "/openapi.json"}))
+}
+
+async fn not_found() -> ApiError {
+    Problem::new(ErrorCode::NotFound, "No route has this path; see /docs.").into()
+}
+
+async fn method_not_allowed() -> ApiError {
+    Problem::new(
+        ErrorCode::MethodNotAllowed,
+        "The Allow header names the methods of this path.",
+    )
+    .into()
+}

@@ -1,0 +1,121 @@
+//! What a connection is doing: nothing, sending the head of a request, or waiting for an answer.
+//!
+//! Only flags and counts, no clock: whoever watches looks at intervals and compares.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// What one connection is doing.
+#[derive(Debug, Default)]
+pub(super) struct Activity {
+    in_flight: AtomicUsize,
+    started: AtomicUsize,
+    head_begun: AtomicBool,
+    is_http2: AtomicBool,
+}
+
+/// What a connection was doing at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    /// Requests are being answered.
+    Answering,
+    /// The head of a request is arriving; so many requests came before it.
+    Head(usize),
+    /// Nothing; so many requests came before.
+    Nothing(usize),
+}
+
+impl Activity {
+    pub(super) fn now(&self) -> Doing {
+        let started = self.started.load(Ordering::Relaxed);
+        if self.in_flight.load(Ordering::Relaxed) > 0 {
+            Doing::Answering
+        } else if self.head_begun.load(Ordering::Relaxed) {
+            Doing::Head(started)
+        } else {
+            Doing::Nothing(started)
+        }
+    }
+
+    /// A request has arrived; it is under way until the answer is dropped.
+    pub(super) fn begin(self: &Arc<Self>, is_http2: bool) -> InFlight {
+        self.is_http2.store(is_http2, Ordering::Relaxed);
+        self.head_begun.store(false, Ordering::Relaxed);
+        self.started.fetch_add(1, Ordering::Relaxed);
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(Arc::clone(self))
+    }
+
+    fn bytes_arrived(&self) {
+        // On HTTP/2 pings and window updates arrive between requests; there the idle time is limit enough.
+        if self.in_flight.load(Ordering::Relaxed) == 0 && !self.is_http2.load(Ordering::Relaxed) {
+            self.head_begun.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A request under way.
+#[derive(Debug)]
+pub(super) struct InFlight(Arc<Activity>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A stream that notes when bytes arrive.
+#[derive(Debug)]
+pub(super) struct WatchedStream {
+    inner: TcpStream,
+    activity: Arc<Activity>,
+}
+
+impl WatchedStream {
+    pub(super) const fn over(inner: TcpStream, activity: Arc<Activity>) -> Self {
+        Self { inner, activity }
+    }
+}
+
+impl AsyncRead for WatchedStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.activity.bytes_arrived();
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for WatchedStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+}

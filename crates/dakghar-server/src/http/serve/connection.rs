@@ -1,0 +1,115 @@
+//! One connection, from its first byte to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{Request, Version};
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+
+use super::activity::{Activity, Doing, WatchedStream};
+use crate::http::config::HttpConfig;
+
+/// How long a connection may do what, in looks at it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadlines {
+    /// Time between two looks.
+    look_every: Duration,
+    /// Looks that may find nothing going on.
+    idle_looks_max: u32,
+}
+
+/// Looks that may find the same head of a request still arriving.
+const HEAD_LOOKS_MAX: u32 = 2;
+
+impl Deadlines {
+    pub(super) fn of(config: &HttpConfig) -> Self {
+        let look_every = (config.header_read_timeout / HEAD_LOOKS_MAX).max(Duration::from_millis(1));
+        let idle_looks_max = config.idle_timeout.as_millis().div_ceil(look_every.as_millis());
+        Self {
+            look_every,
+            idle_looks_max: u32::try_from(idle_looks_max).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+pub(super) struct Connection {
+    pub(super) router: Router,
+    pub(super) builder: Arc<Builder<TokioExecutor>>,
+    pub(super) deadlines: Deadlines,
+    /// No further requests: the one under way is the last.
+    pub(super) shutdown: CancellationToken,
+    /// The end, whatever is under way.
+    pub(super) cut: CancellationToken,
+    pub(super) slot: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    pub(super) async fn serve(self, stream: TcpStream) {
+        // A failure only means slower small answers.
+        let _ = stream.set_nodelay(true);
+        let activity = Arc::new(Activity::default());
+        let watched = TokioIo::new(WatchedStream::over(stream, Arc::clone(&activity)));
+        let router = TowerToHyperService::new(self.router);
+        let begun = Arc::clone(&activity);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let in_flight = begun.begin(request.version() == Version::HTTP_2);
+            let answer = router.call(request);
+            async move {
+                let answer = answer.await;
+                drop(in_flight);
+                answer
+            }
+        });
+        let mut serving = std::pin::pin!(self.builder.serve_connection(watched, service));
+        let mut shutdown = std::pin::pin!(self.shutdown.cancelled());
+        let mut watch = std::pin::pin!(watch(&activity, self.deadlines));
+        let mut is_closing = false;
+        loop {
+            tokio::select! {
+                biased;
+                ended = serving.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(error, "connection ended");
+                    }
+                    break;
+                }
+                () = shutdown.as_mut(), if !is_closing => {
+                    is_closing = true;
+                    serving.as_mut().graceful_shutdown();
+                }
+                () = watch.as_mut() => break,
+                // Only a connection that is closing can be cut.
+                () = self.cut.cancelled(), if is_closing => break,
+            }
+        }
+        drop(self.slot);
+    }
+}
+
+/// Ends when the connection did nothing for too long, or took too long to say what it wants.
+async fn watch(activity: &Activity, deadlines: Deadlines) {
+    let mut last = activity.now();
+    let mut looks = 0;
+    loop {
+        tokio::time::sleep(deadlines.look_every).await;
+        let now = activity.now();
+        looks = if now == last { looks + 1 } else { 0 };
+        last = now;
+        let looks_max = match now {
+            Doing::Answering => continue,
+            Doing::Head(_) => HEAD_LOOKS_MAX,
+            Doing::Nothing(_) => deadlines.idle_looks_max,
+        };
+        if looks >= looks_max {
+            return;
+        }
+    }
+}

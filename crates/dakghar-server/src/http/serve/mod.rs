@@ -1,0 +1,94 @@
+//! Accepts connections and serves each in a task of its own.
+//!
+//! The loop is our own because a public server needs limits that a plain one lacks: so many connections, so much time
+//! for the head of a request and for doing nothing, small HTTP/2 windows of abuse, and a shutdown that lets requests
+//! under way end but does not wait for ever. TLS is not spoken here.
+
+mod activity;
+mod connection;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::config::HttpConfig;
+use connection::{Connection, Deadlines};
+
+/// Wait after a failed accept, such as when file descriptors run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Bytes of the read buffer of an HTTP/1 connection; a larger head is answered with 431.
+const HTTP1_BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of all headers of an HTTP/2 request.
+const HTTP2_HEADER_BYTES_MAX: u32 = 32 * 1024;
+/// Requests at a time on one HTTP/2 connection.
+const HTTP2_STREAMS_MAX: u32 = 128;
+/// Ping after this much silence on an HTTP/2 connection, and give it up when the answer takes as long again.
+const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);
+
+/// Serves until `shutdown`, then until the requests under way have ended or the drain timeout is over.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken, config: HttpConfig) {
+    let tasks = TaskTracker::new();
+    let cut = CancellationToken::new();
+    let deadlines = Deadlines::of(&config);
+    let slots = Arc::new(Semaphore::new(config.connections_max));
+    let builder = Arc::new(builder());
+    let accept = async {
+        loop {
+            // A slot first: a connection beyond the limit waits unaccepted and costs nothing here.
+            let slot = Arc::clone(&slots).acquire_owned().await.expect("never closed");
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let connection = Connection {
+                        router: router.clone(),
+                        builder: Arc::clone(&builder),
+                        deadlines,
+                        shutdown: shutdown.clone(),
+                        cut: cut.clone(),
+                        slot,
+                    };
+                    tasks.spawn(connection.serve(stream));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    };
+    shutdown.run_until_cancelled(accept).await;
+    drop(listener);
+    tasks.close();
+    if tokio::time::timeout(config.drain_timeout, tasks.wait()).await.is_err() {
+        tracing::warn!(
+            connections = tasks.len(),
+            "requests did not end in time; their connections are cut"
+        );
+        cut.cancel();
+        tasks.wait().await;
+    }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // It would also end idle connections; the watch over the connection tells the two apart.
+        .header_read_timeout(None)
+        .max_buf_size(HTTP1_BUFFER_BYTES_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(HTTP2_STREAMS_MAX)
+        .max_header_list_size(HTTP2_HEADER_BYTES_MAX)
+        .keep_alive_interval(HTTP2_PING_INTERVAL)
+        .keep_alive_timeout(HTTP2_PING_INTERVAL);
+    builder
+}

@@ -1,0 +1,60 @@
+//! Webhook events that are neither messages nor statuses we could place.
+
+use dakghar_core::domain::{EventReason, PhoneNumberId, TenantId, WabaId, WebhookEvent};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+
+use super::raw_json;
+
+/// A part of a webhook that is neither a message nor a status, kept as it came.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Event)]
+pub(in crate::http) struct EventView {
+    /// Our id.
+    #[schema(example = "evt_01kamt5c8x7v3b9q2w4e6r8t0y")]
+    id: String,
+    /// Whom it belongs to; `null` when nobody could be found.
+    tenant_id: Option<String>,
+    /// Why it is kept as an event.
+    #[schema(schema_with = reasons)]
+    reason: &'static str,
+    /// Meta's name of the field; empty when absent.
+    #[schema(example = "account_update")]
+    field: String,
+    /// The number it names.
+    phone_number_id: Option<String>,
+    /// The account it names.
+    waba_id: Option<String>,
+    /// What exactly was wrong with it.
+    problem: Option<String>,
+    /// The part as received; a string when it was not JSON.
+    #[schema(value_type = serde_json::Value)]
+    payload: Box<RawValue>,
+    /// When it came.
+    received_at: String,
+}
+
+fn reasons() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(EventReason::ALL.map(EventReason::as_str)))
+}
+
+impl From<&WebhookEvent> for EventView {
+    fn from(event: &WebhookEvent) -> Self {
+        Self {
+            id: event.id.to_string(),
+            tenant_id: event.tenant_id.as_ref().map(TenantId::to_string),
+            reason: event.reason.as_str(),
+            field: event.field.as_ref().to_owned(),
+            phone_number_id: event.phone_number_id.as_ref().map(PhoneNumberId::to_string),
+            waba_id: event.waba_id.as_ref().map(WabaId::to_string),
+            problem: event.problem.as_deref().map(str::to_owned),
+            payload: raw_json(&event.raw),
+            received_at: event.received_at.to_string(),
+        }
+    }
+}

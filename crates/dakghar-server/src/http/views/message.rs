@@ -1,0 +1,278 @@
+//! Messages, with what happened to them.
+
+use dakghar_core::domain::graph_error;
+use dakghar_core::domain::message::{
+    DeadReason, Direction, Message, Priority, SendError, Status, TimelineEntry, TimelineEvent,
+};
+use dakghar_core::domain::{HoldReason, Timestamp, Wamid};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+
+use super::raw_json;
+use super::tenant::unknown_outcomes;
+
+/// A message, in either direction.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Message)]
+pub(in crate::http) struct MessageView {
+    /// Our id.
+    #[schema(example = "msg_01kamt5c8x7v3b9q2w4e6r8t0y")]
+    id: String,
+    /// The owner.
+    tenant_id: String,
+    /// The tenant's number that it goes out from or came in on.
+    #[schema(example = "111111111111111")]
+    phone_number_id: String,
+    /// Which way it goes.
+    #[schema(schema_with = directions)]
+    direction: &'static str,
+    /// Where it stands.
+    #[schema(schema_with = statuses)]
+    status: &'static str,
+    /// Meta's name of the type.
+    #[serde(rename = "type")]
+    #[schema(example = "text")]
+    kind: String,
+    /// The receiving end: a person, or for inbound messages the tenant's number.
+    #[schema(example = "+919111111111")]
+    to: Option<String>,
+    /// The sending end: the tenant's number, or for inbound messages a person; `null` when Meta hides who wrote.
+    #[schema(example = "111111111111111")]
+    from: Option<String>,
+    /// Meta's object of that type, untouched.
+    #[schema(value_type = serde_json::Value, example = json!({"body": "Hello"}))]
+    content: Box<RawValue>,
+    /// Outbound: the other fields of Meta's message that the client gave, such as `context`. Inbound: the whole
+    /// message as received.
+    #[schema(value_type = serde_json::Value)]
+    envelope: Option<Box<RawValue>>,
+    /// Meta's id; known once it was sent.
+    wamid: Option<String>,
+    /// The client's key against sending twice.
+    idempotency_key: Option<String>,
+    /// Calls to Meta so far.
+    attempts: u32,
+    /// The latest refusal or failure.
+    error: Option<ErrorView>,
+    /// Why it was given up.
+    #[schema(schema_with = dead_reasons_or_null)]
+    dead_reason: Option<&'static str>,
+    /// Why it is held.
+    #[schema(schema_with = hold_reasons_or_null)]
+    hold_reason: Option<&'static str>,
+    /// Which of the number's messages goes first.
+    #[schema(schema_with = priorities)]
+    priority: &'static str,
+    /// What happens when nobody knows whether Meta took it.
+    #[schema(schema_with = unknown_outcomes)]
+    unknown_outcome: &'static str,
+    /// When it may be sent.
+    scheduled_at: Option<String>,
+    /// No call to Meta starts after this.
+    expires_at: Option<String>,
+    /// The client's own data.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Box<RawValue>>,
+    /// The client's own callback data.
+    biz_opaque_callback_data: Option<String>,
+    /// The thread it belongs to; outbound messages join it with their first attempt.
+    conversation_id: Option<String>,
+    /// When it was accepted or received.
+    created_at: String,
+    /// When it last changed.
+    updated_at: String,
+    /// What happened, oldest first. Only when one message is asked for, not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeline: Option<Vec<TimelineEntryView>>,
+}
+
+impl From<&Message> for MessageView {
+    /// As lists show it: without the timeline.
+    fn from(message: &Message) -> Self {
+        let number = Some(message.phone_number_id.to_string());
+        let peer = message.peer.as_deref().map(str::to_owned);
+        let (to, from) = match message.direction {
+            Direction::Outbound => (peer, number),
+            Direction::Inbound => (number, peer),
+        };
+        Self {
+            id: message.id.to_string(),
+            tenant_id: message.tenant_id.to_string(),
+            phone_number_id: message.phone_number_id.to_string(),
+            direction: message.direction.as_str(),
+            status: message.status.as_str(),
+            kind: message.content.kind.as_ref().to_owned(),
+            to,
+            from,
+            content: raw_json(&message.content.body),
+            envelope: message.content.envelope.as_deref().map(raw_json),
+            wamid: message.wamid.as_ref().map(Wamid::to_string),
+            idempotency_key: message
+                .idempotency
+                .as_ref()
+                .map(|idempotency| idempotency.key.to_string()),
+            attempts: message.attempt,
+            error: message.error.as_ref().map(ErrorView::from),
+            dead_reason: message.dead_reason.map(DeadReason::as_str),
+            hold_reason: message.hold_reason.map(HoldReason::as_str),
+            priority: message.priority.as_str(),
+            unknown_outcome: message.unknown_outcome.as_str(),
+            scheduled_at: message.slot_at.as_ref().map(Timestamp::to_string),
+            expires_at: message.expires_at.as_ref().map(Timestamp::to_string),
+            metadata: message.metadata.as_deref().map(raw_json),
+            biz_opaque_callback_data: message.client_opaque.as_deref().map(str::to_owned),
+            conversation_id: message.conversation_id.as_ref().map(ToString::to_string),
+            created_at: message.created_at.to_string(),
+            updated_at: message.updated_at.to_string(),
+            timeline: None,
+        }
+    }
+}
+
+impl MessageView {
+    /// With everything that happened to it.
+    pub(in crate::http) fn full(message: &Message) -> Self {
+        Self {
+            timeline: Some(message.timeline.iter().map(TimelineEntryView::from).collect()),
+            ..Self::from(message)
+        }
+    }
+}
+
+/// What Meta (or the network) said against a message, with what it means and what can be done.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = SendError)]
+pub(in crate::http) struct ErrorView {
+    /// Meta's error code; `null` when the failure was not Meta's.
+    #[schema(example = 131_026)]
+    code: Option<i64>,
+    /// Meta's error subcode.
+    subcode: Option<i64>,
+    /// The HTTP status of the answer.
+    http_status: Option<u16>,
+    /// The message in Meta's words.
+    message: String,
+    /// Meta's details.
+    details: Option<String>,
+    /// What Meta's support asks for.
+    fbtrace_id: Option<String>,
+    /// What the code means, in our words; `null` for a code that is not known.
+    meaning: Option<&'static str>,
+    /// What can be done about it.
+    advice: Option<&'static str>,
+}
+
+impl From<&SendError> for ErrorView {
+    fn from(error: &SendError) -> Self {
+        let (meaning, advice) = error.code.and_then(graph_error::describe).unzip();
+        Self {
+            code: error.code,
+            subcode: error.subcode,
+            http_status: error.http_status,
+            message: error.message.as_ref().to_owned(),
+            details: error.details.as_deref().map(str::to_owned),
+            fbtrace_id: error.fbtrace_id.as_deref().map(str::to_owned),
+            meaning,
+            advice,
+        }
+    }
+}
+
+/// One thing that happened to a message. Fields that do not apply are left out.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TimelineEntry)]
+pub(in crate::http) struct TimelineEntryView {
+    /// When, by our clock.
+    at: String,
+    /// What.
+    #[schema(schema_with = timeline_events)]
+    event: &'static str,
+    /// The number of the call to Meta that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
+    /// Of an attempt: how it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "sent")]
+    outcome: Option<String>,
+    /// Of a status: what Meta reported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<String>,
+    /// Why it waits, is held or ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Until when it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+    /// When it happened, according to Meta.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reported_at: Option<String>,
+    /// What was said against it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorView>,
+}
+
+impl From<&TimelineEntry> for TimelineEntryView {
+    fn from(entry: &TimelineEntry) -> Self {
+        let detail = entry.detail.as_deref().map(str::to_owned);
+        let time = entry.until.as_ref().map(Timestamp::to_string);
+        let mut view = Self {
+            at: entry.at.to_string(),
+            event: entry.event.as_str(),
+            attempt: entry.attempt,
+            outcome: None,
+            status: None,
+            reason: None,
+            until: None,
+            reported_at: None,
+            error: entry.error.as_ref().map(ErrorView::from),
+        };
+        match entry.event {
+            TimelineEvent::Status => (view.status, view.reported_at) = (detail, time),
+            TimelineEvent::Received => (view.reason, view.reported_at) = (detail, time),
+            TimelineEvent::Attempt => (view.outcome, view.until) = (detail, time),
+            _ => (view.reason, view.until) = (detail, time),
+        }
+        view
+    }
+}
+
+fn names<const N: usize>(names: [&'static str; N]) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names))
+}
+
+fn directions() -> ObjectBuilder {
+    names([Direction::Outbound, Direction::Inbound].map(Direction::as_str))
+}
+
+/// The statuses, for the document.
+pub(in crate::http) fn statuses() -> ObjectBuilder {
+    names(Status::ALL.map(Status::as_str))
+}
+
+fn dead_reasons_or_null() -> ObjectBuilder {
+    names_or_null(&DeadReason::ALL.map(DeadReason::as_str))
+}
+
+fn hold_reasons_or_null() -> ObjectBuilder {
+    names_or_null(&HoldReason::ALL.map(HoldReason::as_str))
+}
+
+fn names_or_null(names: &[&'static str]) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .enum_values(Some(names.iter().copied().map(Some).chain([None])))
+}
+
+/// The priorities, for the document.
+pub(in crate::http) fn priorities() -> ObjectBuilder {
+    names(Priority::ALL.map(Priority::as_str))
+}
+
+fn timeline_events() -> ObjectBuilder {
+    names(TimelineEvent::ALL.map(TimelineEvent::as_str))
+}

@@ -1,0 +1,57 @@
+//! The shapes that clients see: conversions from the domain, and their place in the OpenAPI document.
+//!
+//! Fields that a thing does not have are `null`, so that every answer has the same fields; only timeline entries leave
+//! out what does not apply. Nothing secret has a field here.
+
+mod conversation;
+mod event;
+mod message;
+mod tenant;
+
+use dakghar_core::app::read::Page;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+pub(super) use conversation::ConversationView;
+pub(super) use event::EventView;
+pub(super) use message::{MessageView, priorities, statuses};
+pub(super) use tenant::{PhoneNumberView, RegisteredTenantView, TenantView, unknown_outcomes};
+
+/// One page of a list, newest first.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PageView<T> {
+    /// The items.
+    data: Vec<T>,
+    /// Give it as `cursor` to get the next page; `null` on the last one.
+    next_cursor: Option<String>,
+}
+
+impl<T> PageView<T> {
+    pub(super) fn of<Item>(page: Page<Item>) -> Self
+    where
+        T: for<'item> From<&'item Item>,
+    {
+        Self {
+            data: page.items.iter().map(T::from).collect(),
+            next_cursor: page.next_cursor,
+        }
+    }
+
+    /// A list that is complete on one page.
+    pub(super) const fn complete(data: Vec<T>) -> Self {
+        Self {
+            data,
+            next_cursor: None,
+        }
+    }
+}
+
+/// JSON text as JSON; what is no JSON (a webhook's lossy text) as a string.
+fn raw_json(text: &str) -> Box<RawValue> {
+    RawValue::from_string(text.to_owned()).unwrap_or_else(|_| {
+        let quoted = serde_json::to_string(text).expect("a string can always be written");
+        RawValue::from_string(quoted).expect("a quoted string is JSON")
+    })
+}

@@ -1,0 +1,165 @@
+//! Tenants and their numbers.
+
+use dakghar_core::app::register_tenant::RegisteredTenant;
+use dakghar_core::domain::message::UnknownOutcome;
+use dakghar_core::domain::{Hold, HoldReason, PhoneNumber, Tenant, Timestamp, WabaId};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+
+/// A tenant.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Tenant)]
+pub(in crate::http) struct TenantView {
+    /// Our id.
+    #[schema(example = "ten_01kamt5c8x7v3b9q2w4e6r8t0y")]
+    tenant_id: String,
+    /// What people call it.
+    name: String,
+    /// Its default number.
+    #[schema(example = "111111111111111")]
+    phone_number_id: String,
+    /// Its numbers, the default one first.
+    phone_numbers: Vec<PhoneNumberView>,
+    /// Where it wants its events.
+    callback_url: Option<String>,
+    /// What happens to a message when nobody knows whether Meta took it and the message itself does not say.
+    #[schema(schema_with = unknown_outcomes)]
+    unknown_outcome: &'static str,
+    /// Why nothing of the tenant is sent; `null` when it may send.
+    hold: Option<HoldView>,
+    /// When it was registered.
+    created_at: String,
+    /// When it last changed.
+    updated_at: String,
+}
+
+impl From<&Tenant> for TenantView {
+    fn from(tenant: &Tenant) -> Self {
+        let phone_numbers: Vec<_> = PhoneNumberView::all_of(tenant);
+        Self {
+            tenant_id: tenant.id.to_string(),
+            name: tenant.name.clone(),
+            phone_number_id: tenant
+                .phone_numbers
+                .first()
+                .map(|number| number.phone_number_id.to_string())
+                .unwrap_or_default(),
+            phone_numbers,
+            callback_url: tenant.callback_url.clone(),
+            unknown_outcome: tenant.unknown_outcome.as_str(),
+            hold: tenant.hold.as_ref().map(HoldView::from),
+            created_at: tenant.created_at.to_string(),
+            updated_at: tenant.updated_at.to_string(),
+        }
+    }
+}
+
+/// A new tenant together with its API key.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = RegisteredTenant)]
+pub(in crate::http) struct RegisteredTenantView {
+    #[serde(flatten)]
+    tenant: TenantView,
+    /// The tenant's key. It is shown once and cannot be read again.
+    #[schema(example = "dk_6vQ0wJ8tq4m1n7c2Zp9yXb3sLd5fGh0kRu8eTi1oAaE")]
+    api_key: String,
+}
+
+impl From<&RegisteredTenant> for RegisteredTenantView {
+    fn from(registered: &RegisteredTenant) -> Self {
+        Self {
+            tenant: TenantView::from(&registered.tenant),
+            api_key: registered.api_key.reveal().to_owned(),
+        }
+    }
+}
+
+/// A number of a tenant. Its access token is never shown.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PhoneNumber)]
+pub(in crate::http) struct PhoneNumberView {
+    /// Meta's id of the number.
+    #[schema(example = "111111111111111")]
+    phone_number_id: String,
+    /// The WhatsApp Business Account at Meta.
+    waba_id: Option<String>,
+    /// The number as people write it.
+    display_phone_number: Option<String>,
+    /// Meta's limit for the number.
+    messages_per_second: u32,
+    /// Whether messages without `from` go out from it.
+    is_default: bool,
+    /// Whether sends are simulated because the access token starts with `mock_`.
+    is_simulated: bool,
+    /// Why nothing is sent from it; `null` when it may send.
+    hold: Option<HoldView>,
+}
+
+impl PhoneNumberView {
+    /// The numbers of a tenant, the default one first.
+    pub(in crate::http) fn all_of(tenant: &Tenant) -> Vec<Self> {
+        tenant
+            .phone_numbers
+            .iter()
+            .enumerate()
+            .map(|(i, number)| Self::new(number, i == 0))
+            .collect()
+    }
+
+    fn new(number: &PhoneNumber, is_default: bool) -> Self {
+        Self {
+            phone_number_id: number.phone_number_id.to_string(),
+            waba_id: number.waba_id.as_ref().map(WabaId::to_string),
+            display_phone_number: number.display_phone_number.clone(),
+            messages_per_second: number.messages_per_second,
+            is_default,
+            is_simulated: number.simulated,
+            hold: number.hold.as_ref().map(HoldView::from),
+        }
+    }
+}
+
+/// Sending is stopped.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Hold)]
+pub(in crate::http) struct HoldView {
+    /// Why.
+    #[schema(schema_with = hold_reasons)]
+    reason: &'static str,
+    /// Since when.
+    since: String,
+    /// When a message is tried to see whether the reason is gone; `null` when only a person ends the hold.
+    probe_at: Option<String>,
+}
+
+impl From<&Hold> for HoldView {
+    fn from(hold: &Hold) -> Self {
+        Self {
+            reason: hold.reason.as_str(),
+            since: hold.since.to_string(),
+            probe_at: hold.probe_at.as_ref().map(Timestamp::to_string),
+        }
+    }
+}
+
+fn hold_reasons() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(HoldReason::ALL.map(HoldReason::as_str)))
+}
+
+/// The policies for unknown outcomes, for the document.
+pub(in crate::http) fn unknown_outcomes() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(
+            "When nobody knows whether Meta took a message: `resend` it, `fail` it, or `auto`: send again only when \
+             the silence about it means something.",
+        ))
+        .enum_values(Some(UnknownOutcome::ALL.map(UnknownOutcome::as_str)))
+}

@@ -1,0 +1,100 @@
+//! Meta's webhook: raw bytes in, a short answer out once everything in them is durable. Nothing is decoded here.
+
+use axum::Json;
+use axum::extract::{Query, Request, State};
+use axum::http::header::{CONTENT_TYPE, HeaderName};
+use axum::http::{HeaderValue, Uri};
+use axum::response::{IntoResponse as _, Response};
+use dakghar_core::domain::ErrorCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::api::ApiResult;
+use super::body;
+use super::openapi::{STORE, problems};
+use super::state::HttpState;
+
+const X_HUB_SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
+
+problems!(VerifyProblems: &[ErrorCode::VerificationFailed]);
+
+/// Verify the webhook
+///
+/// Meta asks this once, when the webhook is set up.
+#[utoipa::path(
+    get, path = "/whatsapp/webhook", operation_id = "verifyWebhook", tag = "Webhook",
+    params(
+        ("hub.mode" = String, Query, description = "`subscribe`"),
+        ("hub.verify_token" = String, Query, description = "The configured `VERIFY_TOKEN`."),
+        ("hub.challenge" = String, Query, description = "What is sent back, at most 256 bytes."),
+    ),
+    responses((status = 200, description = "The challenge.", body = String, content_type = "text/plain"),
+        VerifyProblems),
+)]
+pub(super) async fn verify(State(state): State<HttpState>, uri: Uri) -> ApiResult {
+    let parameters = Query::<Vec<(String, String)>>::try_from_uri(&uri)
+        .map(|Query(parameters)| parameters)
+        .unwrap_or_default();
+    let get = |wanted: &str| {
+        let found = parameters.iter().find(|(name, _)| name == wanted);
+        found.map_or("", |(_, value)| value.as_str())
+    };
+    let challenge = state
+        .app()
+        .verify_webhook(get("hub.mode"), get("hub.verify_token"), get("hub.challenge"))?;
+    let mut response = Response::new(challenge.to_owned().into());
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, text);
+    Ok(response)
+}
+
+/// What a webhook came to. Every part of it is durable.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WebhookReceipt)]
+pub(super) struct ReceiptView {
+    /// Parts received: messages, statuses and events.
+    received: usize,
+    /// Those among them that were received before.
+    duplicates: usize,
+    /// Those among them that nobody could be found for, or that could not be understood. They are kept.
+    unrouted: usize,
+}
+
+problems!(ReceiveProblems: STORE, &[
+    ErrorCode::BadRequest,
+    ErrorCode::InvalidSignature,
+    ErrorCode::BodyTooLarge,
+]);
+
+/// Receive a webhook
+///
+/// Meta posts here. A body that is signed but cannot be understood is kept and answered with 200, because refusing it
+/// would only make Meta send it again.
+#[utoipa::path(
+    post, path = "/whatsapp/webhook", operation_id = "receiveWebhook", tag = "Webhook",
+    params(("X-Hub-Signature-256" = Option<String>, Header,
+        description = "`sha256=` and the HMAC of the raw body; required once the app secret is configured.")),
+    request_body(content = serde_json::Value, content_type = "application/json",
+        description = "Meta's webhook, as bytes: it is verified before it is read.",
+        example = json!({"entry": [{"changes": [{"value": {"metadata": {"phone_number_id": "111111111111111"},
+            "messages": [{"from": "+919111111111", "id": "wamid.123", "type": "text", "text": {"body": "hi"}}]}}]}]})),
+    responses((status = 200, description = "Everything in it is durable.", body = ReceiptView), ReceiveProblems),
+)]
+pub(super) async fn receive(State(state): State<HttpState>, request: Request) -> ApiResult {
+    let (head, body) = request.into_parts();
+    let config = state.config();
+    let body = body::read(body, config.webhook_body_bytes_max, config.body_read_timeout).await?;
+    let signatures: Vec<&[u8]> = head
+        .headers
+        .get_all(X_HUB_SIGNATURE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    let receipt = state.app().receive_webhook(&body, &signatures).await?;
+    let view = ReceiptView {
+        received: receipt.messages + receipt.statuses + receipt.events + receipt.unrouted + receipt.duplicates,
+        duplicates: receipt.duplicates,
+        unrouted: receipt.unrouted,
+    };
+    Ok(Json(view).into_response())
+}
