@@ -1,0 +1,293 @@
+//! Where Redis is and what this process does with the queue.
+
+use std::fmt;
+
+use bullmq::options::RedisConnectionOptions;
+use dakghar_core::domain::Secret;
+use url::Url;
+
+/// Jobs that one BullMQ worker has in hand at most. Beyond it its bookkeeping, a list searched from the start, costs
+/// more than a second worker does.
+pub(super) const WORKER_CONCURRENCY_MAX: usize = 256;
+
+/// The configuration cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRedisConfig {
+    /// Not an address of Redis. Never repeats the text, which may hold a password.
+    #[error(
+        "a Redis URL looks like redis://[user:password@]host[:port][/database], or rediss:// with TLS; several, \
+         separated by commas, or ?cluster=true name the nodes of a cluster, which has no databases: {0}"
+    )]
+    Url(&'static str),
+    /// All keys of a queue must be on one node, which the name of an unsplit queue does not ensure.
+    #[error("a Redis Cluster needs QUEUE_SHARDS of at least 2: only the names of split queues carry a hash tag")]
+    ClusterNeedsShards,
+    /// There is no queue, or nobody to take from it.
+    #[error("{0} must be at least 1")]
+    Zero(&'static str),
+}
+
+/// Where Redis is: one server, or nodes of a cluster. Printing it never shows user or password.
+#[derive(Clone)]
+pub struct RedisConfig {
+    nodes: Vec<Secret>,
+    is_cluster: bool,
+    shown: String,
+}
+
+impl RedisConfig {
+    /// A server without password on this host, by name or address.
+    pub fn from_host(host: &str, port: u16) -> Result<Self, InvalidRedisConfig> {
+        if host.contains(':') && !host.starts_with('[') {
+            Self::from_url(&format!("redis://[{host}]:{port}"))
+        } else {
+            Self::from_url(&format!("redis://{host}:{port}"))
+        }
+    }
+
+    /// Reads `redis://` and `rediss://` URLs; several, separated by commas, are nodes of a cluster, and so is one with
+    /// `?cluster=true`.
+    pub fn from_url(text: &str) -> Result<Self, InvalidRedisConfig> {
+        let mut nodes = Vec::new();
+        let mut shown = Vec::new();
+        let mut is_cluster = false;
+        for part in text.split(',') {
+            let node = Node::parse(part.trim())?;
+            is_cluster |= node.is_cluster;
+            shown.push(node.shown());
+            nodes.push(node);
+        }
+        is_cluster |= nodes.len() > 1;
+        if is_cluster && nodes.iter().any(|node| !node.database().is_empty()) {
+            return Err(InvalidRedisConfig::Url("a cluster has no numbered databases"));
+        }
+        Ok(Self {
+            nodes: nodes.into_iter().map(|node| Secret::new(node.url)).collect(),
+            is_cluster,
+            shown: shown.join(","),
+        })
+    }
+
+    /// Whether these are nodes of a cluster.
+    pub const fn is_cluster(&self) -> bool {
+        self.is_cluster
+    }
+
+    /// The full addresses, passwords and all; for connecting only.
+    pub(super) fn reveal_nodes(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().map(Secret::reveal)
+    }
+
+    pub(super) fn connection_options(&self) -> RedisConnectionOptions {
+        if self.is_cluster {
+            RedisConnectionOptions::new().cluster_nodes(self.reveal_nodes())
+        } else {
+            RedisConnectionOptions::new().url(self.nodes[0].reveal())
+        }
+    }
+}
+
+impl fmt::Display for RedisConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for RedisConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+struct Node {
+    url: Url,
+    is_cluster: bool,
+}
+
+impl Node {
+    fn parse(text: &str) -> Result<Self, InvalidRedisConfig> {
+        let mut url = Url::parse(text).map_err(|_| InvalidRedisConfig::Url("it cannot be read"))?;
+        if !matches!(url.scheme(), "redis" | "rediss") {
+            return Err(InvalidRedisConfig::Url("it starts with something else"));
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(InvalidRedisConfig::Url("the host is missing"));
+        }
+        if !url
+            .path()
+            .trim_start_matches('/')
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+        {
+            return Err(InvalidRedisConfig::Url("the database is not a number"));
+        }
+        let is_cluster = url
+            .query_pairs()
+            .any(|(name, value)| name == "cluster" && value == "true");
+        // Our own word; the drivers would not know it.
+        let others: Vec<(String, String)> = url
+            .query_pairs()
+            .filter(|(name, _)| name != "cluster")
+            .map(|(k, v)| (k.into(), v.into()))
+            .collect();
+        url.set_query(None);
+        if !others.is_empty() {
+            url.query_pairs_mut().extend_pairs(others);
+        }
+        Ok(Self { url, is_cluster })
+    }
+
+    fn database(&self) -> &str {
+        self.url.path().trim_start_matches('/')
+    }
+
+    fn shown(&self) -> String {
+        let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let database = match self.database() {
+            "" => String::new(),
+            database => format!("/{database}"),
+        };
+        let (scheme, host) = (self.url.scheme(), self.url.host_str().unwrap_or_default());
+        format!("{scheme}://{host}{port}{database}")
+    }
+}
+
+/// What a process does with the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Only puts messages in: an API process.
+    Produce,
+    /// Also takes them out.
+    ProduceAndConsume {
+        /// Jobs taken and not yet finished, at most, over all shards. At least 1.
+        in_flight_max: usize,
+    },
+}
+
+/// How to use the queue.
+#[derive(Clone, Debug)]
+pub struct BullmqConfig {
+    /// Where it is.
+    pub redis: RedisConfig,
+    /// Into how many queues it is split by number, the same in every process; 1 is not split.
+    pub shards: u16,
+    /// What this process does with it.
+    pub role: Role,
+    /// The name under which BullMQ's tools show this process.
+    pub worker_name: String,
+}
+
+impl BullmqConfig {
+    pub(super) fn check(&self) -> Result<(), InvalidRedisConfig> {
+        if self.shards == 0 {
+            return Err(InvalidRedisConfig::Zero("QUEUE_SHARDS"));
+        }
+        if matches!(self.role, Role::ProduceAndConsume { in_flight_max: 0 }) {
+            return Err(InvalidRedisConfig::Zero("WORKER_CONCURRENCY"));
+        }
+        if self.redis.is_cluster() && self.shards < 2 {
+            return Err(InvalidRedisConfig::ClusterNeedsShards);
+        }
+        Ok(())
+    }
+
+    /// How many jobs each BullMQ worker of one shard may have in hand; one number per worker.
+    pub(super) fn worker_concurrencies(&self) -> Vec<usize> {
+        let Role::ProduceAndConsume { in_flight_max } = self.role else {
+            return Vec::new();
+        };
+        let per_shard = in_flight_max.div_ceil(usize::from(self.shards));
+        let workers = per_shard.div_ceil(WORKER_CONCURRENCY_MAX);
+        vec![per_shard.div_ceil(workers); workers]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(url: &str, shards: u16, in_flight_max: usize) -> BullmqConfig {
+        BullmqConfig {
+            redis: RedisConfig::from_url(url).unwrap(),
+            shards,
+            role: Role::ProduceAndConsume { in_flight_max },
+            worker_name: "test".into(),
+        }
+    }
+
+    #[test]
+    fn never_shows_the_password() {
+        for url in [
+            "rediss://gate:hunter2@cache.example:6390/3",
+            "redis://:hunter2@one,redis://:hunter2@two:7001",
+        ] {
+            let redis = RedisConfig::from_url(url).unwrap();
+            let shown = format!("{redis} {redis:?} {:?}", redis.connection_options());
+            assert!(!shown.contains("hunter2"), "{shown}");
+            assert!(redis.reveal_nodes().all(|node| node.contains("hunter2")));
+        }
+        let error = RedisConfig::from_url("http://:hunter2@host").unwrap_err();
+        assert!(!error.to_string().contains("hunter2"));
+        assert_eq!(
+            RedisConfig::from_url("rediss://gate:hunter2@cache.example:6390/3")
+                .unwrap()
+                .to_string(),
+            "rediss://cache.example:6390/3"
+        );
+    }
+
+    #[test]
+    fn reads_hosts_and_clusters() {
+        assert_eq!(
+            RedisConfig::from_host("::1", 6379).unwrap().to_string(),
+            "redis://[::1]:6379"
+        );
+        assert_eq!(
+            RedisConfig::from_host("redis", 6379).unwrap().to_string(),
+            "redis://redis:6379"
+        );
+        let one = RedisConfig::from_url("redis://one:7000?cluster=true&protocol=resp3").unwrap();
+        assert!(one.is_cluster());
+        assert_eq!(
+            one.reveal_nodes().collect::<Vec<_>>(),
+            ["redis://one:7000?protocol=resp3"]
+        );
+        assert!(RedisConfig::from_url("redis://one,redis://two").unwrap().is_cluster());
+    }
+
+    #[test]
+    fn refuses_what_is_not_an_address() {
+        for url in [
+            "",
+            "one:7000",
+            "http://one",
+            "redis://",
+            "redis://one/x",
+            "redis://one/1,redis://two/1",
+        ] {
+            assert!(RedisConfig::from_url(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn divides_the_jobs_among_workers() {
+        assert_eq!(config("redis://one", 1, 10).worker_concurrencies(), [10]);
+        assert_eq!(
+            config("redis://one", 1, 1000).worker_concurrencies(),
+            [250, 250, 250, 250]
+        );
+        assert_eq!(config("redis://one", 4, 256).worker_concurrencies(), [64]);
+        assert_eq!(config("redis://one", 8, 2).worker_concurrencies(), [1]);
+    }
+
+    #[test]
+    fn refuses_a_cluster_without_hash_tags_and_nothing_at_all() {
+        assert_eq!(
+            config("redis://one,redis://two", 1, 1).check(),
+            Err(InvalidRedisConfig::ClusterNeedsShards)
+        );
+        assert_eq!(config("redis://one,redis://two", 2, 1).check(), Ok(()));
+        assert!(config("redis://one", 0, 1).check().is_err());
+        assert!(config("redis://one", 1, 0).check().is_err());
+    }
+}

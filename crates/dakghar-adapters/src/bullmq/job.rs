@@ -1,0 +1,187 @@
+//! What a message looks like in BullMQ: the queue it is in, the id, data and options of its job.
+
+use bullmq::types::{KeepJobs, RemoveOnFinish};
+use bullmq::{BulkJob, JobOptions};
+use dakghar_core::domain::message::Priority;
+use dakghar_core::domain::{MessageId, MessageKey, PhoneNumberId, TenantId, Timestamp};
+use dakghar_core::ports::QueueEntry;
+use serde::{Deserialize, Serialize};
+
+/// The name of the queue when it is not split.
+pub const QUEUE_NAME: &str = "whatsapp-send-queue";
+
+/// What jobs are called in BullMQ's tools.
+const JOB_NAME: &str = "send";
+
+/// Finished and failed jobs kept for BullMQ's tools to show. A retained id cannot be added again, which is why each
+/// drive of a message has an id of its own.
+const FINISHED_KEPT: usize = 1000;
+
+/// Where low jobs stand in BullMQ's set of prioritised jobs.
+const LOW: u32 = 10;
+
+/// The names of the queues; those of a split queue carry a hash tag, so that each is on one node of a cluster.
+pub(super) fn queue_names(shards: u16) -> Vec<String> {
+    if shards == 1 {
+        vec![QUEUE_NAME.to_owned()]
+    } else {
+        (0..shards).map(|shard| format!("{{{QUEUE_NAME}-{shard}}}")).collect()
+    }
+}
+
+/// Where the epoch of a queue is kept: the mark by which a loss of Redis' data is noticed.
+pub(super) fn epoch_key(queue_name: &str) -> String {
+    if queue_name == QUEUE_NAME {
+        "dakghar:epoch".to_owned()
+    } else {
+        format!("dakghar:epoch:{queue_name}")
+    }
+}
+
+/// Which of the queues a number's messages go through. All processes must agree, whatever their version, so this is
+/// FNV-1a written out and not a hash of the standard library.
+pub(super) fn shard_of(phone_number_id: &PhoneNumberId, shards: u16) -> usize {
+    let hash = phone_number_id
+        .as_str()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    usize::from(u16::try_from(hash % u64::from(shards)).expect("less than the number of shards"))
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Payload {
+    tenant_id: String,
+    message_id: String,
+    #[serde(default)]
+    drive: u32,
+}
+
+/// The message and drive a job stands for; `None` when it is not one of ours: a ghost whose data was evicted, or
+/// something added by hand.
+pub(super) fn read(data: &serde_json::Value) -> Option<(MessageKey, u32)> {
+    let payload = Payload::deserialize(data).ok()?;
+    let key = MessageKey {
+        tenant_id: TenantId::parse(&payload.tenant_id).ok()?,
+        message_id: MessageId::parse(&payload.message_id).ok()?,
+    };
+    Some((key, payload.drive))
+}
+
+/// The id of the job: the message's own for its first drive, so that it is easily found in BullMQ's tools.
+fn job_id(message_id: MessageId, drive: u32) -> String {
+    if drive == 0 {
+        message_id.to_string()
+    } else {
+        format!("{message_id}.{drive}")
+    }
+}
+
+/// The job of an entry.
+///
+/// On priorities: BullMQ empties its list of waiting jobs before it looks into its sorted set of prioritised ones. So
+/// normal jobs carry no priority and stay in the list, which is the cheapest; low ones go into the set, behind all
+/// others that are due; high ones that are due at once are put at the head of the list, where the latest goes first:
+/// should that ever matter, the youngest one-time code is the one still wanted.
+pub(super) fn bulk_job(entry: &QueueEntry, now: Timestamp) -> BulkJob {
+    let payload = Payload {
+        tenant_id: entry.key.tenant_id.to_string(),
+        message_id: entry.key.message_id.to_string(),
+        drive: entry.drive,
+    };
+    let kept = RemoveOnFinish::Options(KeepJobs {
+        age: None,
+        count: Some(FINISHED_KEPT),
+        limit: None,
+    });
+    let mut options = JobOptions::new()
+        .job_id(job_id(entry.key.message_id, entry.drive))
+        // The store decides about attempts.
+        .attempts(1)
+        .remove_on_complete(kept.clone())
+        .remove_on_fail(kept);
+    let delay = entry.slot_at.since(now);
+    if !delay.is_zero() {
+        options = options.delay(delay);
+    }
+    options = match entry.priority {
+        Priority::High if delay.is_zero() => options.lifo(),
+        Priority::High | Priority::Normal => options,
+        Priority::Low => options.priority(LOW),
+    };
+    BulkJob::with_options(JOB_NAME, payload, options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use uuid::Uuid;
+
+    fn message(bits: u128) -> MessageId {
+        MessageId::from_uuid(Uuid::from_u128(bits))
+    }
+
+    #[test]
+    fn names_of_queues_and_their_epochs() {
+        assert_eq!(queue_names(1), ["whatsapp-send-queue"]);
+        assert_eq!(queue_names(2), ["{whatsapp-send-queue-0}", "{whatsapp-send-queue-1}"]);
+        assert_eq!(epoch_key(QUEUE_NAME), "dakghar:epoch");
+        assert_eq!(
+            epoch_key("{whatsapp-send-queue-1}"),
+            "dakghar:epoch:{whatsapp-send-queue-1}"
+        );
+    }
+
+    #[test]
+    fn ids_name_the_message_and_later_drives() {
+        assert_eq!(job_id(message(1), 0), "msg_00000000000000000000000001");
+        assert_eq!(job_id(message(1), 12), "msg_00000000000000000000000001.12");
+    }
+
+    #[test]
+    fn a_number_keeps_its_shard_in_every_version() {
+        let number = PhoneNumberId::parse("111111111111111").unwrap();
+        assert_eq!(shard_of(&number, 1), 0);
+        assert_eq!(shard_of(&number, 4), 2);
+        assert_eq!(shard_of(&number, 1000), 982);
+    }
+
+    #[test]
+    fn shards_are_used_evenly() {
+        let mut counts = [0_u32; 4];
+        for number in 0..4000 {
+            let number = PhoneNumberId::parse(&format!("{}", 104_000_000_000_000_u64 + number)).unwrap();
+            counts[shard_of(&number, 4)] += 1;
+        }
+        assert!(counts.iter().all(|count| (800..1200).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn reads_its_own_jobs_and_those_of_others_without_a_drive() {
+        let (tenant, message_id) = ("ten_00000000000000000000000007", "msg_00000000000000000000000001");
+        let (key, drive) = read(&json!({"tenantId": tenant, "messageId": message_id, "drive": 3})).unwrap();
+        assert_eq!(
+            (key.tenant_id.to_string(), key.message_id, drive),
+            (tenant.to_owned(), message(1), 3)
+        );
+        assert_eq!(
+            read(&json!({"tenantId": tenant, "messageId": message_id})).unwrap().1,
+            0
+        );
+    }
+
+    #[test]
+    fn what_is_not_a_job_of_ours_is_none() {
+        for data in [
+            json!(null),
+            json!({}),
+            json!({"tenantId": "ten_x", "messageId": "msg_00000000000000000000000001"}),
+            json!({"tenantId": "ten_00000000000000000000000007", "messageId": 7}),
+        ] {
+            assert_eq!(read(&data), None, "{data}");
+        }
+    }
+}

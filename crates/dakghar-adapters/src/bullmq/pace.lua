@@ -1,0 +1,73 @@
+-- One number's pace: the same steps as `Pace` of the core, in the same microseconds, all asks of one call in order.
+--
+-- KEYS[1]  hash with the theoretical arrival times: n(ormal), l(ow), g(ate), and p(aused until)
+-- ARGV[1]  operation; ARGV[2] messages the gate lets through in a burst; then, by operation
+--   reserve  interval, lane, not before      for each ask; answers 0, slot
+--   admit    interval, lane, now             for each ask; answers 1, 0 (go) or 0, slot (later)
+--   refund   interval, lane, 0               for each ask
+--   pause    until
+--   limit    time beyond which nothing may be reserved any more
+local stored = redis.call('HMGET', KEYS[1], 'n', 'l', 'g', 'p')
+local is_known = stored[1] and true or false
+local normal, low = tonumber(stored[1] or 0), tonumber(stored[2] or 0)
+local gate, paused = tonumber(stored[3] or 0), tonumber(stored[4] or 0)
+local operation, burst = ARGV[1], tonumber(ARGV[2])
+local answer = {}
+
+local function reserve(not_before, interval, lane)
+  if lane == 'high' then
+    normal = math.max(normal, not_before) + interval
+    return not_before
+  end
+  local slot = math.max(lane == 'low' and low or normal, not_before)
+  if lane == 'low' then low = slot + interval else normal = slot + interval end
+  return slot
+end
+
+local function admit(now, interval, lane)
+  local early = interval * burst
+  if now >= paused and gate - now <= early then
+    gate = math.max(gate, now) + interval
+    return 1, 0
+  end
+  local opens = math.max(gate - early, paused)
+  opens = opens + (-opens) % 1000 -- whole milliseconds, rounded up
+  if lane == 'high' then return 0, opens end
+  return 0, reserve(opens, interval, lane)
+end
+
+local steps = {
+  reserve = function(...) return 0, reserve(...) end,
+  admit = admit,
+  refund = function(_, interval, lane)
+    if lane == 'low' then low = low - interval else normal = normal - interval end
+    return 0, 0
+  end,
+}
+
+if operation == 'pause' then
+  local till = tonumber(ARGV[3])
+  normal, low, paused = math.max(normal, till), math.max(low, till), math.max(paused, till)
+elseif operation == 'limit' then
+  if not is_known then return answer end
+  local till = tonumber(ARGV[3])
+  normal, low, gate = math.min(normal, till), math.min(low, till), math.min(gate, till)
+else
+  if operation == 'refund' and not is_known then return answer end
+  for i = 3, #ARGV, 3 do
+    local go, slot = steps[operation](tonumber(ARGV[i + 2]), tonumber(ARGV[i]), ARGV[i + 1])
+    answer[#answer + 1] = go
+    answer[#answer + 1] = slot
+  end
+end
+
+-- Sixteen digits: the default form would round them.
+local function digits(n) return string.format('%.0f', n) end
+redis.call('HSET', KEYS[1], 'n', digits(normal), 'l', digits(low), 'g', digits(gate), 'p', digits(paused))
+
+-- Once all of it has passed, forgetting it changes nothing. Measured by this server's clock, which only has to be
+-- right within the hour that is added; a year bounds what a nonsensical time could leave behind.
+local time = redis.call('TIME')
+local ahead_ms = math.max(normal, low, gate, paused) / 1000 - (time[1] * 1000 + time[2] / 1000)
+redis.call('PEXPIRE', KEYS[1], digits(3600000 + math.min(math.max(ahead_ms, 0), 31536000000)))
+return answer

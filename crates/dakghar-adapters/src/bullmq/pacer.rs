@@ -1,0 +1,215 @@
+//! The pace of every number, shared by all processes through Redis.
+//!
+//! The steps are those of [`Pace`](dakghar_core::domain::pacing::Pace), in a script that Redis runs atomically. Times
+//! come from the caller, never from Redis: slots are compared with the clock of the store.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use dakghar_core::domain::message::lifecycle::RELEASE_CHECK;
+use dakghar_core::domain::pacing::{Admission, GATE_BURST};
+use dakghar_core::domain::{PhoneNumberId, Timestamp};
+use dakghar_core::ports::{Pacer, QueueError, SlotAsk};
+use futures_util::future::try_join_all;
+use parking_lot::RwLock;
+use redis::{RedisError, Script};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::debug;
+
+use super::config::RedisConfig;
+use super::link::{Link, in_words, is_of_the_connection};
+
+/// How long an answer may take: acceptance waits for it, and can do without.
+const BUDGET: Duration = Duration::from_millis(250);
+
+/// Between two attempts to connect. Until one succeeds everything fails at once.
+const RECONNECT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long the first connection is waited for at the start.
+const START_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A [`Pacer`] in Redis.
+pub struct RedisPacer {
+    redis: RedisConfig,
+    script: Script,
+    kept: Arc<KeptLink>,
+    _keeper: DropGuard,
+}
+
+/// The connection, while it can be trusted.
+#[derive(Default)]
+struct KeptLink {
+    link: RwLock<Option<Link>>,
+    missed: Notify,
+}
+
+impl RedisPacer {
+    /// Starts to connect, and waits a moment for it. Without Redis it can be created, but not used.
+    pub async fn start(redis: RedisConfig) -> Self {
+        let kept = Arc::new(KeptLink::default());
+        let stopped = CancellationToken::new();
+        let (connected, mut connection) = watch::channel(());
+        let keeping = keep(redis.clone(), kept.clone(), connected);
+        tokio::spawn(stopped.clone().run_until_cancelled_owned(keeping));
+        // Too late is not an error: the keeper goes on trying.
+        let _ = tokio::time::timeout(START_PATIENCE, connection.changed()).await;
+        Self {
+            redis,
+            script: Script::new(include_str!("pace.lua")),
+            kept,
+            _keeper: stopped.drop_guard(),
+        }
+    }
+
+    /// Runs one operation for all asks: one script for each number, all of them on their way at the same time.
+    /// Answers in the order of the asks.
+    async fn run(&self, operation: &str, asks: &[SlotAsk]) -> Result<Vec<Answer>, QueueError> {
+        let mut numbers: HashMap<&PhoneNumberId, Vec<usize>> = HashMap::new();
+        for (i, ask) in asks.iter().enumerate() {
+            numbers.entry(&ask.phone_number_id).or_default().push(i);
+        }
+        let calls = numbers.iter().map(|(number, positions)| {
+            let mut arguments = Vec::with_capacity(positions.len() * 3);
+            for ask in positions.iter().map(|i| &asks[*i]) {
+                arguments.push(interval_us(ask.per_second).to_string());
+                arguments.push(ask.priority.as_str().to_owned());
+                arguments.push(us(ask.not_before).to_string());
+            }
+            self.call(number, operation, arguments)
+        });
+        let answers = self.within_budget(try_join_all(calls)).await?;
+        let mut ordered = vec![Answer::default(); asks.len()];
+        for (positions, answers) in numbers.values().zip(answers) {
+            for (i, pair) in positions.iter().zip(answers.chunks_exact(2)) {
+                ordered[*i] = Answer {
+                    go: pair[0] == 1,
+                    slot_us: pair[1],
+                };
+            }
+        }
+        Ok(ordered)
+    }
+
+    async fn call(
+        &self,
+        number: &PhoneNumberId,
+        operation: &str,
+        arguments: Vec<String>,
+    ) -> Result<Vec<i64>, Option<RedisError>> {
+        let mut link = self.kept.link.read().clone().ok_or(None)?;
+        let mut invocation = self.script.prepare_invoke();
+        invocation
+            .key(format!("dakghar:pace:{{{number}}}"))
+            .arg(operation)
+            .arg(GATE_BURST)
+            .arg(arguments);
+        invocation.invoke_async(&mut link).await.map_err(Some)
+    }
+
+    async fn within_budget<T>(
+        &self,
+        work: impl Future<Output = Result<T, Option<RedisError>>>,
+    ) -> Result<T, QueueError> {
+        let error = match tokio::time::timeout(BUDGET, work).await {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(None)) => return Err(QueueError(format!("no connection to Redis at {}", self.redis))),
+            Ok(Err(Some(error))) => error,
+            Err(_) => RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut)),
+        };
+        if is_of_the_connection(&error) {
+            // Whoever comes next must not wait as long as this caller did.
+            *self.kept.link.write() = None;
+            self.kept.missed.notify_one();
+        }
+        Err(QueueError(in_words(&self.redis, &error)))
+    }
+
+    async fn best_effort(&self, operation: &str, number: &PhoneNumberId, at: Timestamp) {
+        let call = self.call(number, operation, vec![us(at).to_string()]);
+        if let Err(error) = self.within_budget(call).await {
+            debug!(phone_number_id = %number, operation, %error, "the pace of a number was not changed");
+        }
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Answer {
+    go: bool,
+    slot_us: i64,
+}
+
+#[async_trait]
+impl Pacer for RedisPacer {
+    async fn reserve(&self, asks: &[SlotAsk]) -> Result<Vec<Timestamp>, QueueError> {
+        let answers = self.run("reserve", asks).await?;
+        Ok(answers.into_iter().map(|answer| from_us(answer.slot_us)).collect())
+    }
+
+    async fn refund(&self, asks: &[SlotAsk]) {
+        if let Err(error) = self.run("refund", asks).await {
+            debug!(%error, count = asks.len(), "slots were not given back");
+        }
+    }
+
+    async fn admit(&self, asks: &[SlotAsk]) -> Result<Vec<Admission>, QueueError> {
+        let answers = self.run("admit", asks).await?;
+        let admission = |(answer, ask): (Answer, &SlotAsk)| {
+            if answer.go {
+                Admission::Go
+            } else {
+                Admission::Later(from_us(answer.slot_us).max(ask.not_before + Duration::from_millis(1)))
+            }
+        };
+        Ok(answers.into_iter().zip(asks).map(admission).collect())
+    }
+
+    async fn pause_until(&self, phone_number_id: &PhoneNumberId, until: Timestamp) {
+        self.best_effort("pause", phone_number_id, until).await;
+    }
+
+    async fn rate_changed(&self, phone_number_id: &PhoneNumberId, now: Timestamp) {
+        self.best_effort("limit", phone_number_id, now + RELEASE_CHECK).await;
+    }
+}
+
+/// Connects whenever there is no connection.
+async fn keep(redis: RedisConfig, kept: Arc<KeptLink>, connected: watch::Sender<()>) {
+    loop {
+        match Link::open(&redis, BUDGET).await {
+            Ok(link) => {
+                *kept.link.write() = Some(link);
+                connected.send_replace(());
+                kept.missed.notified().await;
+            }
+            Err(error) => {
+                debug!(
+                    error = in_words(&redis, &error),
+                    "no connection for the pace of numbers"
+                );
+                tokio::time::sleep(RECONNECT_INTERVAL).await;
+            }
+        }
+    }
+}
+
+/// As the core counts it.
+fn interval_us(per_second: f64) -> i64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the rate has a lower bound, so the interval is small"
+    )]
+    let us = (1_000_000.0 / per_second.max(0.001)).round() as i64;
+    us.max(1)
+}
+
+const fn us(at: Timestamp) -> i64 {
+    at.as_millis() * 1000
+}
+
+/// Rounded up, so that a slot never comes early.
+const fn from_us(us: i64) -> Timestamp {
+    Timestamp::from_millis((us + 999).div_euclid(1000))
+}
