@@ -1,5 +1,7 @@
 //! Threads: one row per thread, moved forward by every message in it.
 
+use std::sync::LazyLock;
+
 use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
 use dakghar_core::domain::ids::{ConversationId, MessageId, PhoneNumberId, TenantId, WaId};
 use dakghar_core::domain::message::Direction;
@@ -10,6 +12,13 @@ use super::failure::Outcome;
 use super::rows::Cells;
 
 const COLUMNS: &str = "id, tenant_id, phone_number_id, wa_id, last_message_id, last_message_at, last_inbound_at";
+
+pub(super) static LIST: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {COLUMNS} FROM conversations INDEXED BY conversations_newest \
+         WHERE tenant_id = ? AND (last_message_at, id) < (?, ?) ORDER BY last_message_at DESC, id DESC LIMIT ?"
+    )
+});
 
 /// Creates threads or moves them forward, never back. A touch that says nothing new writes nothing.
 pub(super) fn touch(conn: &Connection, batch: &[ConversationTouch]) -> Outcome<()> {
@@ -52,11 +61,7 @@ pub(super) fn list(
         Some((at, id)) => (at.as_millis(), id.to_string()),
         None => (i64::MAX, String::new()),
     };
-    let sql = format!(
-        "SELECT {COLUMNS} FROM conversations INDEXED BY conversations_newest \
-         WHERE tenant_id = ? AND (last_message_at, id) < (?, ?) ORDER BY last_message_at DESC, id DESC LIMIT ?"
-    );
-    let mut select = conn.prepare_cached(&sql)?;
+    let mut select = conn.prepare_cached(&LIST)?;
     let mut rows = select.query(params![tenant_id.to_string(), at, id, limit])?;
     let mut conversations = Vec::new();
     while let Some(row) = rows.next()? {

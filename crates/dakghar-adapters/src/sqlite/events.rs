@@ -1,5 +1,7 @@
 //! Webhook events kept as they came.
 
+use std::sync::LazyLock;
+
 use async_trait::async_trait;
 use dakghar_core::domain::ids::{EventId, PhoneNumberId, TenantId, WabaId};
 use dakghar_core::domain::webhook::{EventReason, WebhookEvent};
@@ -12,6 +14,14 @@ use super::messages::before_text;
 use super::rows::Cells;
 
 const COLUMNS: &str = "id, tenant_id, reason, field, phone_number_id, waba_id, problem, fingerprint, received_at, raw";
+
+/// `IS` and not `=`, because the unrouted events have no tenant.
+pub(super) static LIST: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {COLUMNS} FROM events INDEXED BY events_newest WHERE tenant_id IS ? AND id < ? \
+         ORDER BY id DESC LIMIT ?"
+    )
+});
 
 #[async_trait]
 impl EventStore for SqliteStore {
@@ -59,12 +69,7 @@ fn list(
     before: Option<EventId>,
     limit: u32,
 ) -> Outcome<Vec<WebhookEvent>> {
-    // IS and not =, because the unrouted events have no tenant.
-    let sql = format!(
-        "SELECT {COLUMNS} FROM events INDEXED BY events_newest WHERE tenant_id IS ? AND id < ? \
-         ORDER BY id DESC LIMIT ?"
-    );
-    let mut select = conn.prepare_cached(&sql)?;
+    let mut select = conn.prepare_cached(&LIST)?;
     let mut rows = select.query(params![tenant_id.map(|id| id.to_string()), before_text(before), limit])?;
     let mut events = Vec::new();
     while let Some(row) = rows.next()? {

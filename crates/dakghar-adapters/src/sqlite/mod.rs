@@ -14,6 +14,8 @@ mod failure;
 mod messages;
 mod migrations;
 pub mod open;
+#[cfg(test)]
+mod plans;
 mod queue;
 mod readers;
 mod rows;

@@ -64,9 +64,15 @@ pub(super) struct NewRow {
 /// What a message points at.
 #[derive(PartialEq, Eq)]
 pub(super) struct LinksRow {
-    pub(super) wamid: Option<Wamid>,
+    wamid: Option<Wamid>,
     wamids: Option<String>,
     conversation_id: Option<String>,
+}
+
+/// Wamids beyond a message's first, which are kept in a table of their own.
+pub(super) fn further_wamids(message: &Message) -> impl Iterator<Item = &Wamid> {
+    let first = message.wamid.as_ref();
+    message.wamids.iter().filter(move |wamid| Some(*wamid) != first)
 }
 
 /// What delivery changed about a message.
@@ -106,6 +112,10 @@ impl NewRow {
 
     pub(super) const fn message(&self) -> &Message {
         &self.message
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
     }
 
     pub(super) fn tenant_id(&self) -> &str {

@@ -17,6 +17,20 @@ use super::super::rows::Cells;
 use super::before_text;
 use super::read::load_rows;
 
+pub(in super::super) const NEAREST: &str = "\
+    SELECT id, created_at FROM messages INDEXED BY messages_by_id WHERE tenant_id = ? AND id < ? \
+    ORDER BY id DESC LIMIT 1";
+
+pub(in super::super) const DEAD_OF_TENANT: &str = "\
+    SELECT id, seq FROM messages INDEXED BY messages_open \
+    WHERE tenant_id = ? AND status = ? AND id < ? \
+    AND status NOT IN ('sent', 'delivered', 'read', 'received') \
+    ORDER BY id DESC LIMIT ?";
+
+pub(in super::super) const DEAD_OF_ALL: &str = "\
+    SELECT id, seq FROM messages INDEXED BY messages_dead \
+    WHERE status IN ('dead', 'failed', 'expired') AND id < ? ORDER BY id DESC LIMIT ?";
+
 /// How long one search may take.
 const SEARCH_TIME_MAX: Duration = Duration::from_secs(5);
 /// Rows between two looks at the clock and at the position.
@@ -102,7 +116,7 @@ fn walk(
 }
 
 /// The index that leaves the least to look at.
-fn walk_sql(query: &MessageQuery) -> String {
+pub(in super::super) fn walk_sql(query: &MessageQuery) -> String {
     let (index, condition) = if query.conversation_id.is_some() {
         ("messages_in_conversation", "AND conversation_id = ?4")
     } else if query.status.is_some_and(is_open) {
@@ -155,10 +169,7 @@ fn skip_to(conn: &Connection, tenant_id: TenantId, from: MessageId, until: Times
     /// A millisecond of acceptances: the time is in the upper 48 bits of an id.
     const CLOSE: u128 = 1 << 80;
     let tenant_id = tenant_id.to_string();
-    let mut select = conn.prepare_cached(
-        "SELECT id, created_at FROM messages INDEXED BY messages_by_id WHERE tenant_id = ? AND id < ? \
-         ORDER BY id DESC LIMIT 1",
-    )?;
+    let mut select = conn.prepare_cached(NEAREST)?;
     let mut low = 0;
     let mut high = from.as_uuid().as_u128();
     while high - low > CLOSE {
@@ -189,12 +200,7 @@ pub(super) fn dead_letters(
     let before = before_text(before);
     let mut found: Vec<(String, i64)> = Vec::new();
     if let Some(tenant_id) = tenant_id {
-        let mut select = conn.prepare_cached(
-            "SELECT id, seq FROM messages INDEXED BY messages_open \
-             WHERE tenant_id = ? AND status = ? AND id < ? \
-               AND status NOT IN ('sent', 'delivered', 'read', 'received') \
-             ORDER BY id DESC LIMIT ?",
-        )?;
+        let mut select = conn.prepare_cached(DEAD_OF_TENANT)?;
         for status in Status::ALL.into_iter().filter(|status| status.is_dead_letter()) {
             let rows = select.query_map(params![tenant_id.to_string(), status.as_str(), before, limit], |row| {
                 Ok((row.get(0)?, row.get(1)?))
@@ -204,10 +210,7 @@ pub(super) fn dead_letters(
             }
         }
     } else {
-        let mut select = conn.prepare_cached(
-            "SELECT id, seq FROM messages INDEXED BY messages_dead \
-             WHERE status IN ('dead', 'failed', 'expired') AND id < ? ORDER BY id DESC LIMIT ?",
-        )?;
+        let mut select = conn.prepare_cached(DEAD_OF_ALL)?;
         let rows = select.query_map(params![before, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
         for row in rows {
             found.push(row?);

@@ -1,9 +1,9 @@
 //! The message store. This file is the port; the work behind it is in `write`, `read`, `list` and `erase`.
 
-mod erase;
-mod list;
-mod read;
-mod write;
+pub(super) mod erase;
+pub(super) mod list;
+pub(super) mod read;
+pub(super) mod write;
 
 use async_trait::async_trait;
 use dakghar_core::domain::conversation::{Conversation, ConversationTouch};

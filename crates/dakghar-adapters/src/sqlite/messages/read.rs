@@ -1,5 +1,7 @@
 //! Queries that delivery asks: by key, by wamid, by timer.
 
+use std::sync::LazyLock;
+
 use dakghar_core::domain::ids::{IdempotencyKey, MessageId, MessageKey, PhoneNumberId, TenantId, Wamid};
 use dakghar_core::domain::message::{Message, Status};
 use dakghar_core::domain::time::Timestamp;
@@ -8,12 +10,47 @@ use rusqlite::{Connection, params};
 use super::super::failure::Outcome;
 use super::super::rows::{self, COLUMNS, Cells};
 
+pub(in super::super) static LOAD: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {} FROM messages WHERE tenant_id = ? AND id = ?", *COLUMNS));
+
+static LOAD_ROW: LazyLock<String> = LazyLock::new(|| format!("SELECT {} FROM messages WHERE seq = ?", *COLUMNS));
+
+pub(in super::super) const FIND_BY_WAMID: &str = "\
+    SELECT id FROM messages INDEXED BY messages_sent \
+    WHERE phone_number_id = ?1 AND wamid = ?2 AND tenant_id = ?3 AND direction = 'outbound' \
+    UNION ALL \
+    SELECT message_id FROM further_wamids WHERE phone_number_id = ?1 AND wamid = ?2 AND tenant_id = ?3 \
+    LIMIT 1";
+
+pub(in super::super) static FIND_BY_IDEMPOTENCY_KEY: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {} FROM messages INDEXED BY messages_by_idempotency_key WHERE tenant_id = ? AND idempotency_key = ?",
+        *COLUMNS
+    )
+});
+
+pub(in super::super) const DUE: &str = "\
+    SELECT wake_at, seq FROM messages INDEXED BY messages_timer \
+    WHERE status = ? AND wake_at <= ? ORDER BY wake_at LIMIT ?";
+
+pub(in super::super) const STATUSES_FLOW: &str = "\
+    SELECT 1 FROM ( \
+        SELECT phone_number_id, called_at, status_seen_at FROM messages INDEXED BY messages_by_id \
+        WHERE tenant_id = ?1 ORDER BY id DESC LIMIT ?4) \
+    WHERE phone_number_id = ?2 AND called_at > ?3 AND status_seen_at IS NOT NULL";
+
+pub(in super::super) const COUNT_UNSETTLED: &str = "\
+    SELECT count(*) FROM ( \
+        SELECT 1 FROM messages INDEXED BY messages_open \
+        WHERE tenant_id = ? AND status IN ('queued', 'held', 'sending', 'in_doubt') \
+          AND status NOT IN ('sent', 'delivered', 'read', 'received') \
+        LIMIT ?)";
+
 /// How many of a tenant's newest messages are looked at for a sign of statuses.
 const STATUSES_FLOW_ROWS_MAX: u32 = 200;
 
 pub(super) fn load(conn: &Connection, keys: &[MessageKey]) -> Outcome<Vec<Option<Message>>> {
-    let sql = format!("SELECT {} FROM messages WHERE tenant_id = ? AND id = ?", *COLUMNS);
-    let mut select = conn.prepare_cached(&sql)?;
+    let mut select = conn.prepare_cached(&LOAD)?;
     keys.iter()
         .map(|key| {
             let mut found = select.query(params![key.tenant_id.to_string(), key.message_id.to_string()])?;
@@ -24,8 +61,7 @@ pub(super) fn load(conn: &Connection, keys: &[MessageKey]) -> Outcome<Vec<Option
 
 /// The rows with these numbers, in their order; those that are gone meanwhile are left out.
 pub(super) fn load_rows(conn: &Connection, seqs: impl Iterator<Item = i64>) -> Outcome<Vec<Message>> {
-    let sql = format!("SELECT {} FROM messages WHERE seq = ?", *COLUMNS);
-    let mut select = conn.prepare_cached(&sql)?;
+    let mut select = conn.prepare_cached(&LOAD_ROW)?;
     let mut messages = Vec::new();
     for seq in seqs {
         let mut found = select.query([seq])?;
@@ -40,13 +76,7 @@ pub(super) fn find_by_wamid(
     conn: &Connection,
     refs: &[(TenantId, PhoneNumberId, Wamid)],
 ) -> Outcome<Vec<Option<MessageKey>>> {
-    let mut select = conn.prepare_cached(
-        "SELECT id FROM messages INDEXED BY messages_sent \
-         WHERE phone_number_id = ?1 AND wamid = ?2 AND tenant_id = ?3 AND direction = 'outbound' \
-         UNION ALL \
-         SELECT message_id FROM further_wamids WHERE phone_number_id = ?1 AND wamid = ?2 AND tenant_id = ?3 \
-         LIMIT 1",
-    )?;
+    let mut select = conn.prepare_cached(FIND_BY_WAMID)?;
     refs.iter()
         .map(|(tenant_id, phone_number_id, wamid)| {
             let mut found = select.query(params![phone_number_id.as_str(), wamid.as_str(), tenant_id.to_string()])?;
@@ -64,21 +94,14 @@ pub(super) fn find_by_idempotency_key(
     tenant_id: TenantId,
     key: &IdempotencyKey,
 ) -> Outcome<Option<Message>> {
-    let sql = format!(
-        "SELECT {} FROM messages INDEXED BY messages_by_idempotency_key WHERE tenant_id = ? AND idempotency_key = ?",
-        *COLUMNS
-    );
-    let mut select = conn.prepare_cached(&sql)?;
+    let mut select = conn.prepare_cached(&FIND_BY_IDEMPOTENCY_KEY)?;
     let mut found = select.query(params![tenant_id.to_string(), key.as_str()])?;
     found.next()?.map(rows::message).transpose()
 }
 
 /// The index is sorted per status, so each status is asked for its most overdue and the answers are merged.
 pub(super) fn due(conn: &Connection, until: Timestamp, status: Option<Status>, limit: u32) -> Outcome<Vec<Message>> {
-    let mut select = conn.prepare_cached(
-        "SELECT wake_at, seq FROM messages INDEXED BY messages_timer \
-         WHERE status = ? AND wake_at <= ? ORDER BY wake_at LIMIT ?",
-    )?;
+    let mut select = conn.prepare_cached(DUE)?;
     let mut overdue: Vec<(i64, i64)> = Vec::new();
     let all = Status::ALL.into_iter().filter(|any| *any != Status::Received);
     for status in all.filter(|any| status.is_none_or(|only| only == *any)) {
@@ -100,12 +123,7 @@ pub(super) fn statuses_flow(
     phone_number_id: &PhoneNumberId,
     called_after: Timestamp,
 ) -> Outcome<bool> {
-    let mut select = conn.prepare_cached(
-        "SELECT 1 FROM ( \
-             SELECT phone_number_id, called_at, status_seen_at FROM messages INDEXED BY messages_by_id \
-             WHERE tenant_id = ?1 ORDER BY id DESC LIMIT ?4) \
-         WHERE phone_number_id = ?2 AND called_at > ?3 AND status_seen_at IS NOT NULL",
-    )?;
+    let mut select = conn.prepare_cached(STATUSES_FLOW)?;
     Ok(select.exists(params![
         tenant_id.to_string(),
         phone_number_id.as_str(),
@@ -115,12 +133,6 @@ pub(super) fn statuses_flow(
 }
 
 pub(super) fn count_unsettled(conn: &Connection, tenant_id: TenantId, limit: u32) -> Outcome<u32> {
-    let mut select = conn.prepare_cached(
-        "SELECT count(*) FROM ( \
-             SELECT 1 FROM messages INDEXED BY messages_open \
-             WHERE tenant_id = ? AND status IN ('queued', 'held', 'sending', 'in_doubt') \
-               AND status NOT IN ('sent', 'delivered', 'read', 'received') \
-             LIMIT ?)",
-    )?;
+    let mut select = conn.prepare_cached(COUNT_UNSETTLED)?;
     Ok(select.query_row(params![tenant_id.to_string(), limit], |row| row.get(0))?)
 }

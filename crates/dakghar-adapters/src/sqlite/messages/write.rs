@@ -9,6 +9,23 @@ use rusqlite::{Connection, params};
 use super::super::failure::Outcome;
 use super::super::rows::{self, Cells, ChangingRow, LinksRow, NewRow};
 
+pub(in super::super) const EARLIER: &str = "\
+    SELECT id, status, fingerprint FROM messages INDEXED BY messages_by_idempotency_key \
+    WHERE tenant_id = ? AND idempotency_key = ?";
+
+pub(in super::super) const WAS_RECEIVED: &str = "\
+    SELECT 1 FROM messages INDEXED BY messages_received \
+    WHERE phone_number_id = ? AND wamid = ? AND direction = 'inbound'";
+
+pub(in super::super) const READ_LINKS: &str = "\
+    SELECT seq, version, wamid, wamids, conversation_id FROM messages WHERE tenant_id = ? AND id = ?";
+
+pub(in super::super) const HELD: &str = "\
+    SELECT seq, id FROM messages INDEXED BY messages_open \
+    WHERE tenant_id = ?1 AND status = 'held' AND (?2 IS NULL OR phone_number_id = ?2) AND id > ?3 \
+    AND status NOT IN ('sent', 'delivered', 'read', 'received') \
+    ORDER BY id LIMIT ?4";
+
 /// Held messages woken in one commit; more would make other writes wait.
 const WOKEN_PER_COMMIT_MAX: u32 = 1000;
 
@@ -18,6 +35,9 @@ pub(super) fn accept(conn: &Connection, rows: &[NewRow]) -> Outcome<Vec<Result<A
         .map(|row| {
             let stored = row.with_params(|params| insert.execute(params))?;
             if stored == 1 {
+                let message = row.message();
+                let further = rows::further_wamids(message);
+                remember_further_wamids(conn, row.tenant_id(), row.id(), &message.phone_number_id, further)?;
                 return Ok(Ok(Accepted::Stored));
             }
             Ok(earlier(conn, row)?.ok_or_else(|| id_exists(row)))
@@ -30,10 +50,7 @@ fn earlier(conn: &Connection, row: &NewRow) -> Outcome<Option<Accepted>> {
     let Some(idempotency) = &row.message().idempotency else {
         return Ok(None);
     };
-    let mut select = conn.prepare_cached(
-        "SELECT id, status, fingerprint FROM messages INDEXED BY messages_by_idempotency_key \
-         WHERE tenant_id = ? AND idempotency_key = ?",
-    )?;
+    let mut select = conn.prepare_cached(EARLIER)?;
     let mut found = select.query(params![row.tenant_id(), idempotency.key.as_str()])?;
     let Some(earlier) = found.next()? else { return Ok(None) };
     let mut cells = Cells::of(earlier);
@@ -68,10 +85,7 @@ pub(super) fn receive(conn: &Connection, rows: &[NewRow]) -> Outcome<Vec<Result<
 
 fn was_received(conn: &Connection, message: &Message) -> Outcome<bool> {
     let Some(wamid) = &message.wamid else { return Ok(false) };
-    let mut select = conn.prepare_cached(
-        "SELECT 1 FROM messages INDEXED BY messages_received \
-         WHERE phone_number_id = ? AND wamid = ? AND direction = 'inbound'",
-    )?;
+    let mut select = conn.prepare_cached(WAS_RECEIVED)?;
     Ok(select.exists(params![message.phone_number_id.as_str(), wamid.as_str()])?)
 }
 
@@ -93,7 +107,6 @@ impl SavedRow {
         let mut changing = ChangingRow::of(message);
         let version = changing.version;
         changing.version += 1;
-        let first = message.wamid.as_ref();
         Self {
             id: message.id.to_string(),
             tenant_id: message.tenant_id.to_string(),
@@ -101,12 +114,7 @@ impl SavedRow {
             version,
             links: LinksRow::of(message),
             changing,
-            further_wamids: message
-                .wamids
-                .iter()
-                .filter(|wamid| Some(*wamid) != first)
-                .cloned()
-                .collect(),
+            further_wamids: rows::further_wamids(message).cloned().collect(),
         }
     }
 }
@@ -117,9 +125,7 @@ pub(super) fn save(conn: &Connection, rows: &[SavedRow]) -> Outcome<Vec<Saved>> 
 
 fn save_one(conn: &Connection, row: &SavedRow) -> Outcome<Saved> {
     let stored = {
-        let mut select = conn.prepare_cached(
-            "SELECT seq, version, wamid, wamids, conversation_id FROM messages WHERE tenant_id = ? AND id = ?",
-        )?;
+        let mut select = conn.prepare_cached(READ_LINKS)?;
         let mut found = select.query(params![row.tenant_id, row.id])?;
         let Some(found) = found.next()? else {
             return Ok(Saved::Stale);
@@ -144,23 +150,25 @@ fn save_one(conn: &Connection, row: &SavedRow) -> Outcome<Saved> {
             let params: Vec<_> = links.iter().copied().chain([&seq as _]).collect();
             update.execute(params.as_slice())
         })?;
-        remember_further_wamids(conn, row)?;
+        let further = row.further_wamids.iter();
+        remember_further_wamids(conn, &row.tenant_id, &row.id, &row.phone_number_id, further)?;
     }
     Ok(Saved::Done)
 }
 
-fn remember_further_wamids(conn: &Connection, row: &SavedRow) -> Outcome<()> {
-    for wamid in &row.further_wamids {
+fn remember_further_wamids<'a>(
+    conn: &Connection,
+    tenant_id: &str,
+    message_id: &str,
+    phone_number_id: &PhoneNumberId,
+    wamids: impl Iterator<Item = &'a Wamid>,
+) -> Outcome<()> {
+    for wamid in wamids {
         conn.prepare_cached(
             "INSERT INTO further_wamids (phone_number_id, wamid, tenant_id, message_id) VALUES (?, ?, ?, ?) \
              ON CONFLICT DO NOTHING",
         )?
-        .execute(params![
-            row.phone_number_id.as_str(),
-            wamid.as_str(),
-            row.tenant_id,
-            row.id
-        ])?;
+        .execute(params![phone_number_id.as_str(), wamid.as_str(), tenant_id, message_id])?;
     }
     Ok(())
 }
@@ -182,12 +190,7 @@ pub(super) fn wake_held(
     after: Option<String>,
 ) -> Outcome<WokenChunk> {
     let held: Vec<(i64, String)> = {
-        let mut select = conn.prepare_cached(
-            "SELECT seq, id FROM messages INDEXED BY messages_open \
-             WHERE tenant_id = ?1 AND status = 'held' AND (?2 IS NULL OR phone_number_id = ?2) AND id > ?3 \
-               AND status NOT IN ('sent', 'delivered', 'read', 'received') \
-             ORDER BY id LIMIT ?4",
-        )?;
+        let mut select = conn.prepare_cached(HELD)?;
         let rows = select.query_map(
             params![
                 tenant_id.to_string(),

@@ -15,6 +15,20 @@ use rusqlite::{CachedStatement, Connection, Params, params};
 use super::super::failure::Outcome;
 use super::super::rows::Cells;
 
+pub(in super::super) const HEAD: &str = "\
+    SELECT coalesce(slot_at, 0), phone_number_id, seq FROM messages INDEXED BY messages_due \
+    WHERE status = 'queued' AND priority = ? ORDER BY slot_at, phone_number_id, seq LIMIT ?";
+
+pub(in super::super) const TAIL: &str = "\
+    SELECT slot_at, phone_number_id, seq FROM messages INDEXED BY messages_due \
+    WHERE status = 'queued' AND priority = ? AND slot_at BETWEEN ? AND ? \
+    ORDER BY slot_at DESC, phone_number_id DESC, seq DESC LIMIT ?";
+
+pub(in super::super) const STRETCH: &str = "\
+    SELECT slot_at, phone_number_id, seq FROM messages INDEXED BY messages_due \
+    WHERE status = 'queued' AND priority = ? AND (slot_at, phone_number_id, seq) > (?, ?, ?) \
+    ORDER BY slot_at, phone_number_id, seq LIMIT ?";
+
 /// Rows read at the head of a lane, beyond those that are out.
 const HEAD_ROWS: usize = 256;
 /// Newest due rows read when there is more than the head.
@@ -139,10 +153,7 @@ impl<'a> Lane<'a> {
     /// The longest waiting.
     fn read_head(&mut self, conn: &Connection, priority: Priority, max: usize) -> Outcome<()> {
         let limit = self.out.len() + HEAD_ROWS.max(max);
-        let mut select = conn.prepare_cached(
-            "SELECT coalesce(slot_at, 0), phone_number_id, seq FROM messages INDEXED BY messages_due \
-             WHERE status = 'queued' AND priority = ? ORDER BY slot_at, phone_number_id, seq LIMIT ?",
-        )?;
+        let mut select = conn.prepare_cached(HEAD)?;
         let places = read(&mut select, params![priority.as_str(), as_limit(limit)], |place| {
             if place.slot_at > self.now {
                 self.next_slot_at = Some(place.slot_at);
@@ -160,11 +171,7 @@ impl<'a> Lane<'a> {
     /// The newest that are due: there is the single message of a number that does not have a backlog.
     fn read_tail(&mut self, conn: &Connection, priority: Priority, head_end: &Place) -> Outcome<()> {
         let head_numbers: HashSet<String> = self.by_number.keys().cloned().collect();
-        let mut select = conn.prepare_cached(
-            "SELECT slot_at, phone_number_id, seq FROM messages INDEXED BY messages_due \
-             WHERE status = 'queued' AND priority = ? AND slot_at BETWEEN ? AND ? \
-             ORDER BY slot_at DESC, phone_number_id DESC, seq DESC LIMIT ?",
-        )?;
+        let mut select = conn.prepare_cached(TAIL)?;
         let now = self.now;
         let params = params![priority.as_str(), head_end.slot_at, now, as_limit(TAIL_ROWS)];
         read(&mut select, params, |place| {
@@ -186,11 +193,7 @@ impl<'a> Lane<'a> {
     ) -> Outcome<Option<Place>> {
         let Some(from) = from else { return Ok(None) };
         let known_numbers: HashSet<String> = self.by_number.keys().cloned().collect();
-        let mut select = conn.prepare_cached(
-            "SELECT slot_at, phone_number_id, seq FROM messages INDEXED BY messages_due \
-             WHERE status = 'queued' AND priority = ? AND (slot_at, phone_number_id, seq) > (?, ?, ?) \
-             ORDER BY slot_at, phone_number_id, seq LIMIT ?",
-        )?;
+        let mut select = conn.prepare_cached(STRETCH)?;
         let params = params![
             priority.as_str(),
             from.slot_at,

@@ -4,7 +4,7 @@
 //! worker. So nothing can be lost with the memory, and whatever another process writes into the file is seen at the
 //! next look.
 
-mod due;
+pub(super) mod due;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -145,7 +145,7 @@ impl SendQueue for SqliteQueue {
     }
 
     async fn lost(&self) {
-        std::future::pending().await;
+        std::future::pending::<()>().await;
     }
 
     async fn close(&self) {

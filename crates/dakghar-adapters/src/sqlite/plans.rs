@@ -1,0 +1,135 @@
+//! Tests that no query grows with the table: each one is answered by an index that was made for it, in its order.
+
+use dakghar_core::domain::ids::ConversationId;
+use dakghar_core::domain::message::{Direction, Status};
+use dakghar_core::domain::page::MessageQuery;
+use rusqlite::Connection;
+use uuid::Uuid;
+
+use super::messages::{erase, list, read, write};
+use super::queue::due;
+use super::{conversations, events, migrations};
+
+/// The steps of the plan, with the parameters left open as they are when a statement is prepared once for all.
+fn plan(sql: &str) -> Vec<String> {
+    let mut conn = Connection::open_in_memory().expect("memory");
+    migrations::migrate(&mut conn).expect("migrate");
+    let mut explain = conn
+        .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+        .unwrap_or_else(|error| panic!("{error}: {sql}"));
+    let steps = explain.raw_query().mapped(|row| row.get::<_, String>(3));
+    steps.collect::<Result<_, _>>().expect("a plan")
+}
+
+/// The statement seeks in `index` by these columns, scans nothing and sorts nothing.
+fn check(sql: &str, index: &str, columns: &str) {
+    let plan = plan(sql);
+    let wanted = format!("INDEX {index} ({columns})");
+    assert!(
+        plan.iter()
+            .any(|step| step.starts_with("SEARCH") && step.ends_with(&wanted)),
+        "{wanted} is not in the plan {plan:#?} of: {sql}"
+    );
+    for step in &plan {
+        let is_slow =
+            step.starts_with("SCAN messages") || step.starts_with("SCAN events") || step.contains("TEMP B-TREE");
+        assert!(!is_slow, "{step:?} is in the plan of: {sql}");
+    }
+}
+
+#[test]
+fn delivery_finds_messages_by_index() {
+    check(&read::LOAD, "messages_by_id", "tenant_id=? AND id=?");
+    check(
+        &read::FIND_BY_IDEMPOTENCY_KEY,
+        "messages_by_idempotency_key",
+        "tenant_id=? AND idempotency_key=?",
+    );
+    check(read::FIND_BY_WAMID, "messages_sent", "phone_number_id=? AND wamid=?");
+    check(read::DUE, "messages_timer", "status=? AND wake_at<?");
+    check(read::STATUSES_FLOW, "messages_by_id", "tenant_id=?");
+    check(read::COUNT_UNSETTLED, "messages_open", "tenant_id=? AND status=?");
+    check(
+        write::EARLIER,
+        "messages_by_idempotency_key",
+        "tenant_id=? AND idempotency_key=?",
+    );
+    check(
+        write::WAS_RECEIVED,
+        "messages_received",
+        "phone_number_id=? AND wamid=?",
+    );
+    check(write::READ_LINKS, "messages_by_id", "tenant_id=? AND id=?");
+    check(write::HELD, "messages_open", "tenant_id=? AND status=? AND id>?");
+}
+
+#[test]
+fn the_queue_reads_its_lanes_in_order() {
+    check(due::HEAD, "messages_due", "priority=?");
+    check(due::TAIL, "messages_due", "priority=? AND slot_at>? AND slot_at<?");
+    check(
+        due::STRETCH,
+        "messages_due",
+        "priority=? AND (slot_at,phone_number_id)>(?,?)",
+    );
+}
+
+#[test]
+fn lists_walk_an_index_from_the_newest() {
+    let by_id = "tenant_id=? AND id<?";
+    let plain = MessageQuery::default();
+    check(&list::walk_sql(&plain), "messages_by_id", by_id);
+    let inbound = MessageQuery {
+        direction: Some(Direction::Inbound),
+        status: Some(Status::Received),
+        ..plain.clone()
+    };
+    check(&list::walk_sql(&inbound), "messages_by_id", by_id);
+    let held = MessageQuery {
+        status: Some(Status::Held),
+        ..plain.clone()
+    };
+    check(
+        &list::walk_sql(&held),
+        "messages_open",
+        "tenant_id=? AND status=? AND id<?",
+    );
+    let thread = MessageQuery {
+        conversation_id: Some(ConversationId::from_uuid(Uuid::nil())),
+        ..plain
+    };
+    check(
+        &list::walk_sql(&thread),
+        "messages_in_conversation",
+        "tenant_id=? AND conversation_id=? AND id<?",
+    );
+    check(list::NEAREST, "messages_by_id", by_id);
+    check(
+        list::DEAD_OF_TENANT,
+        "messages_open",
+        "tenant_id=? AND status=? AND id<?",
+    );
+    check(list::DEAD_OF_ALL, "messages_dead", "id<?");
+    check(
+        &conversations::LIST,
+        "conversations_newest",
+        "tenant_id=? AND (last_message_at,id)<(?,?)",
+    );
+    check(&events::LIST, "events_newest", "tenant_id=? AND id<?");
+}
+
+#[test]
+fn erasing_seeks_the_tenant() {
+    for (sql, index) in erase::DELETES
+        .into_iter()
+        .zip(["messages_by_id", "conversations", "events_newest"])
+    {
+        let plan = plan(sql);
+        assert!(
+            plan.iter()
+                .any(|step| step.contains(index) && step.ends_with("(tenant_id=?)")),
+            "{plan:#?}"
+        );
+        assert!(!plan.iter().any(|step| step.starts_with("SCAN messages")), "{plan:#?}");
+    }
+}

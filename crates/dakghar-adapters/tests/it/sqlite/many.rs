@@ -1,0 +1,91 @@
+//! Lists over more messages than one look covers.
+
+use dakghar_adapters::sqlite::SqliteStore;
+use dakghar_core::domain::page::MessageQuery;
+use dakghar_core::domain::{Message, MessageId, TenantId, Timestamp};
+use dakghar_core::ports::MessageStore;
+use dakghar_testkit::samples::{outbound, person, tenant_id};
+use std::time::Duration;
+use uuid::Uuid;
+
+use super::open;
+
+const MESSAGES: u64 = 12_000;
+const START_MS: i64 = 1_790_000_000_000;
+/// Two hours between two messages: the whole is almost three years.
+const STEP: Duration = Duration::from_secs(7200);
+
+fn accepted_at(index: u64) -> Timestamp {
+    Timestamp::from_millis(START_MS) + STEP * u32::try_from(index).expect("small")
+}
+
+/// An id that carries the time, as real ones do.
+fn id_at(index: u64) -> MessageId {
+    let ms = u128::try_from(accepted_at(index).as_millis()).expect("after the epoch");
+    MessageId::from_uuid(Uuid::from_u128((ms << 80) | (0x7 << 76) | u128::from(index)))
+}
+
+async fn filled(store: &SqliteStore, tenant: TenantId) {
+    let messages: Vec<_> = (0..MESSAGES)
+        .map(|index| Message {
+            id: id_at(index),
+            created_at: accepted_at(index),
+            peer_id: Some(person(if index == 3 { "42" } else { "43" })),
+            ..outbound(tenant)
+        })
+        .collect();
+    for batch in messages.chunks(1000) {
+        for answer in store.accept(batch.to_vec()).await {
+            answer.expect("accepted");
+        }
+    }
+}
+
+async fn ids(store: &SqliteStore, tenant: TenantId, query: MessageQuery) -> Vec<MessageId> {
+    let found = store.list(&tenant, &query).await.expect("lists");
+    found.into_iter().map(|message| message.id).collect()
+}
+
+#[tokio::test]
+async fn a_filter_finds_what_is_far_away() {
+    let (store, _dir) = open();
+    let tenant = tenant_id();
+    filled(&store, tenant).await;
+    filled(&store, tenant_id()).await;
+    let query = MessageQuery {
+        limit: 3,
+        ..MessageQuery::default()
+    };
+
+    let of_person = MessageQuery {
+        peer_id: Some(person("42")),
+        ..query.clone()
+    };
+    assert_eq!(ids(&store, tenant, of_person).await, [id_at(3)]);
+
+    let before = MessageQuery {
+        until: Some(accepted_at(1000)),
+        ..query.clone()
+    };
+    assert_eq!(ids(&store, tenant, before).await, [id_at(999), id_at(998), id_at(997)]);
+
+    let between = MessageQuery {
+        since: Some(accepted_at(500)),
+        until: Some(accepted_at(502)),
+        ..query.clone()
+    };
+    assert_eq!(ids(&store, tenant, between).await, [id_at(501), id_at(500)]);
+
+    let before_all = MessageQuery {
+        until: Some(accepted_at(0)),
+        ..query.clone()
+    };
+    assert_eq!(ids(&store, tenant, before_all).await, []);
+
+    let page = MessageQuery {
+        before: Some(id_at(9000)),
+        peer_id: Some(person("43")),
+        ..query
+    };
+    assert_eq!(ids(&store, tenant, page).await, [id_at(8999), id_at(8998), id_at(8997)]);
+}
