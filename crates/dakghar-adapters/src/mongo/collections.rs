@@ -55,7 +55,11 @@ async fn create(database: &Database, name: &str, validator: Document) -> mongodb
 }
 
 async fn modify(database: &Database, name: &str, validator: Document) -> mongodb::error::Result<()> {
-    match database.run_command(doc! { "collMod": name, "validator": validator }).await.map_err(|error| *error.kind) {
+    match database
+        .run_command(doc! { "collMod": name, "validator": validator })
+        .await
+        .map_err(|error| *error.kind)
+    {
         Ok(_) => Ok(()),
         Err(ErrorKind::Command(refusal)) => {
             tracing::warn!(

@@ -82,11 +82,15 @@ impl MongoStore {
     /// missing. Whether they are as they should be is for [`MongoStore::check_ready`] to say.
     pub async fn connect(uri: &str, options: MongoOptions) -> Result<Arc<Self>, ConnectError> {
         let (client, hosts) = client(uri, &options).await?;
-        let name = client.default_database().map_or(options.database.clone(), |found| found.name().to_owned());
+        let name = client
+            .default_database()
+            .map_or(options.database.clone(), |found| found.name().to_owned());
         let database = client.database(&name);
         let clock = first_answer(&database, &hosts, &options).await?;
 
-        prepare(&database).await.map_err(|error| Failure::Driver(error).to_store_error())?;
+        prepare(&database)
+            .await
+            .map_err(|error| Failure::Driver(error).to_store_error())?;
         tracing::info!(hosts, database = name, "connected to MongoDB");
         let follow_clock = tokio::spawn(clock::follow(clock.clone(), database.clone()));
         Ok(Arc::new(Self {
@@ -113,7 +117,12 @@ pub(super) fn majority() -> WriteConcern {
 
 async fn client(uri: &str, options: &MongoOptions) -> Result<(Client, String), ConnectError> {
     let mut parsed = ClientOptions::parse(uri).await.map_err(|error| unusable(uri, &error))?;
-    let hosts = parsed.hosts.iter().map(ServerAddress::to_string).collect::<Vec<_>>().join(",");
+    let hosts = parsed
+        .hosts
+        .iter()
+        .map(ServerAddress::to_string)
+        .collect::<Vec<_>>()
+        .join(",");
     parsed.app_name.get_or_insert_with(|| APP_NAME.to_owned());
     parsed.connect_timeout.get_or_insert(CONNECT_TIMEOUT);
     parsed.server_selection_timeout.get_or_insert(SERVER_SELECTION_TIMEOUT);
@@ -122,7 +131,9 @@ async fn client(uri: &str, options: &MongoOptions) -> Result<(Client, String), C
     // What a promise rests on is not left to the URI.
     parsed.write_concern = Some(majority());
     parsed.read_concern = Some(ReadConcern::local());
-    parsed.selection_criteria = Some(SelectionCriteria::ReadPreference(mongodb::options::ReadPreference::Primary));
+    parsed.selection_criteria = Some(SelectionCriteria::ReadPreference(
+        mongodb::options::ReadPreference::Primary,
+    ));
     parsed.retry_writes = Some(true);
     parsed.retry_reads = Some(true);
     let client = Client::with_options(parsed).map_err(|error| unusable(uri, &error))?;
@@ -158,7 +169,11 @@ async fn first_answer(
         };
         let why = failure.to_store_error().to_string();
         if started.elapsed() + wait > options.connect_patience {
-            return Err(ConnectError::Unreachable { hosts: hosts.to_owned(), tries, why });
+            return Err(ConnectError::Unreachable {
+                hosts: hosts.to_owned(),
+                tries,
+                why,
+            });
         }
         let retry_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         tracing::warn!(hosts, tries, retry_ms, why, "MongoDB cannot be reached, trying again");
@@ -187,11 +202,15 @@ mod tests {
             "mongodb://user:s3cret@host:port/db",
             "mongodb://user:s3cret@",
         ] {
-            let error = MongoStore::connect(uri, MongoOptions::default()).await.expect_err("the URI is wrong");
+            let error = MongoStore::connect(uri, MongoOptions::default())
+                .await
+                .expect_err("the URI is wrong");
             let text = error.to_string();
             assert!(!text.contains("s3cr") && !text.contains("user:"), "{text}");
         }
-        let error = MongoStore::connect("http://host", MongoOptions::default()).await.expect_err("the URI is wrong");
+        let error = MongoStore::connect("http://host", MongoOptions::default())
+            .await
+            .expect_err("the URI is wrong");
         assert!(matches!(error, ConnectError::Uri(_)), "{error}");
     }
 }

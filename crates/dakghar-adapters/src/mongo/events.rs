@@ -56,7 +56,10 @@ impl MongoStore {
         let mut fingerprints: Vec<_> = batch.iter().map(|event| event.fingerprint).collect();
         fingerprints.sort_unstable();
         fingerprints.dedup();
-        let wanted: Vec<_> = fingerprints.iter().map(|fingerprint| Bson::from(binary(fingerprint))).collect();
+        let wanted: Vec<_> = fingerprints
+            .iter()
+            .map(|fingerprint| Bson::from(binary(fingerprint)))
+            .collect();
         let query = Query::new(doc! { "fingerprint": { "$in": wanted } }, EVENT_FINGERPRINT)
             .fields(doc! { "_id": 1 })
             .majority();

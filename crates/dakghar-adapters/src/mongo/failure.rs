@@ -79,10 +79,14 @@ fn driver_error(error: &Error) -> StoreError {
         }
         ErrorKind::InvalidArgument { .. } => StoreError::Corrupt("the driver refused the operation".to_owned()),
         ErrorKind::Command(command) => coded(command.code, &command.code_name, &command.message),
-        ErrorKind::Write(WriteFailure::WriteError(write)) => {
-            coded(write.code, write.code_name.as_deref().unwrap_or_default(), &write.message)
+        ErrorKind::Write(WriteFailure::WriteError(write)) => coded(
+            write.code,
+            write.code_name.as_deref().unwrap_or_default(),
+            &write.message,
+        ),
+        ErrorKind::Write(WriteFailure::WriteConcernError(concern)) => {
+            coded(concern.code, &concern.code_name, &concern.message)
         }
-        ErrorKind::Write(WriteFailure::WriteConcernError(concern)) => coded(concern.code, &concern.code_name, &concern.message),
         ErrorKind::InsertMany(insert) => {
             let concern = insert.write_concern_error.as_ref();
             concern.map_or_else(
@@ -117,6 +121,9 @@ pub(super) fn unconfirmed(reply: &Document) -> Option<StoreError> {
 }
 
 fn clip(prefix: &str, text: &str) -> String {
-    let end = text.char_indices().nth(TEXT_CHARS_MAX).map_or(text.len(), |(end, _)| end);
+    let end = text
+        .char_indices()
+        .nth(TEXT_CHARS_MAX)
+        .map_or(text.len(), |(end, _)| end);
     format!("{prefix}{}", &text[..end])
 }

@@ -67,7 +67,13 @@ struct Index {
 
 impl Index {
     fn new(collection: &'static str, name: &'static str, keys: Document) -> Self {
-        Self { collection, name, keys, unique: false, only_with: None }
+        Self {
+            collection,
+            name,
+            keys,
+            unique: false,
+            only_with: None,
+        }
     }
 
     fn unique(mut self) -> Self {
@@ -122,24 +128,46 @@ fn same_keys(wanted: &Document, found: &Document) -> bool {
 
 fn all() -> Vec<Index> {
     vec![
-        Index::new(MESSAGES, MESSAGE_IDEMPOTENCY_KEY, doc! { "tenantId": 1, "idempotencyKey": 1 })
+        Index::new(
+            MESSAGES,
+            MESSAGE_IDEMPOTENCY_KEY,
+            doc! { "tenantId": 1, "idempotencyKey": 1 },
+        )
+        .unique()
+        .only_with("idempotencyKey"),
+        Index::new(MESSAGES, MESSAGE_INBOUND_KEY, doc! { "inboundKey": 1 })
             .unique()
-            .only_with("idempotencyKey"),
-        Index::new(MESSAGES, MESSAGE_INBOUND_KEY, doc! { "inboundKey": 1 }).unique().only_with("inboundKey"),
+            .only_with("inboundKey"),
         Index::new(MESSAGES, MESSAGE_WAMIDS, doc! { "wamids": 1 }).only_with("wamids"),
         Index::new(MESSAGES, MESSAGE_TIMER, doc! { "wakeAt": 1, "status": 1 }).only_with("wakeAt"),
         Index::new(MESSAGES, MESSAGE_TENANT, doc! { "tenantId": 1, "_id": -1 }),
         Index::new(MESSAGES, MESSAGE_STATUS, doc! { "tenantId": 1, "status": 1, "_id": -1 }),
         Index::new(MESSAGES, MESSAGE_TYPE, doc! { "tenantId": 1, "type": 1, "_id": -1 }),
-        Index::new(MESSAGES, MESSAGE_PHONE_NUMBER, doc! { "tenantId": 1, "phoneNumberId": 1, "_id": -1 }),
+        Index::new(
+            MESSAGES,
+            MESSAGE_PHONE_NUMBER,
+            doc! { "tenantId": 1, "phoneNumberId": 1, "_id": -1 },
+        ),
         Index::new(MESSAGES, MESSAGE_PEER, doc! { "tenantId": 1, "peerId": 1, "_id": -1 }).only_with("peerId"),
-        Index::new(MESSAGES, MESSAGE_CONVERSATION, doc! { "tenantId": 1, "conversationId": 1, "_id": -1 })
-            .only_with("conversationId"),
-        Index::new(MESSAGES, MESSAGE_ID_TIME_OFF, doc! { "tenantId": 1, "idTimeOff": 1, "_id": -1 })
-            .only_with("idTimeOff"),
+        Index::new(
+            MESSAGES,
+            MESSAGE_CONVERSATION,
+            doc! { "tenantId": 1, "conversationId": 1, "_id": -1 },
+        )
+        .only_with("conversationId"),
+        Index::new(
+            MESSAGES,
+            MESSAGE_ID_TIME_OFF,
+            doc! { "tenantId": 1, "idTimeOff": 1, "_id": -1 },
+        )
+        .only_with("idTimeOff"),
         Index::new(MESSAGES, MESSAGE_DEAD_LETTERS, doc! { "deadLetter": 1, "_id": -1 }).only_with("deadLetter"),
-        Index::new(MESSAGES, MESSAGE_TENANT_DEAD_LETTERS, doc! { "tenantId": 1, "deadLetter": 1, "_id": -1 })
-            .only_with("deadLetter"),
+        Index::new(
+            MESSAGES,
+            MESSAGE_TENANT_DEAD_LETTERS,
+            doc! { "tenantId": 1, "deadLetter": 1, "_id": -1 },
+        )
+        .only_with("deadLetter"),
         Index::new(
             CONVERSATIONS,
             CONVERSATION_LAST_MESSAGE,
@@ -203,7 +231,10 @@ pub(super) async fn check(database: &Database) -> Result<(), CheckError> {
             Some(found) if !index.is(found) => "is not as it should be",
             Some(_) => continue,
         };
-        let text = format!("the {what} {} of the collection {} {problem}", index.name, index.collection);
+        let text = format!(
+            "the {what} {} of the collection {} {problem}",
+            index.name, index.collection
+        );
         return Err(CheckError::Index(StoreError::Corrupt(text)));
     }
     Ok(())

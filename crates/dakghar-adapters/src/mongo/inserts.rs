@@ -57,7 +57,11 @@ impl MongoStore {
             return answers;
         }
         let error = failure.to_store_error();
-        let all = if failure.is_refusal() { Inserted::Refused(error) } else { Inserted::Unknown(error) };
+        let all = if failure.is_refusal() {
+            Inserted::Refused(error)
+        } else {
+            Inserted::Unknown(error)
+        };
         vec![all; documents.len()]
     }
 }

@@ -58,7 +58,12 @@ impl MongoStore {
     /// Whether the store keeps its promises: every index is there, and a write reaches a majority. The error says
     /// what is wrong.
     pub async fn check_ready(&self) -> Result<(), StoreError> {
-        match self.bounded(self.options.read_timeout, async { Ok(indexes::check(&self.database).await) }).await {
+        match self
+            .bounded(self.options.read_timeout, async {
+                Ok(indexes::check(&self.database).await)
+            })
+            .await
+        {
             Ok(Ok(())) => {}
             Ok(Err(CheckError::Index(error))) => return Err(error),
             Ok(Err(CheckError::Driver(error))) => return Err(Failure::Driver(error).to_store_error()),

@@ -71,12 +71,17 @@ impl MongoStore {
             }
             Ok(found)
         };
-        let found = self.bounded(limit, run).await.map_err(|failure| failure.to_store_error())?;
+        let found = self
+            .bounded(limit, run)
+            .await
+            .map_err(|failure| failure.to_store_error())?;
         found.into_iter().collect::<Result<_, _>>().map_err(StoreError::from)
     }
 }
 
 /// The text in a field that a projection asked for.
 pub(super) fn text(raw: &RawDocument, what: &'static str, field: &'static str) -> Result<String, Unreadable> {
-    raw.get_str(field).map(str::to_owned).map_err(|_| Unreadable::field(what, "(unknown)", field))
+    raw.get_str(field)
+        .map(str::to_owned)
+        .map_err(|_| Unreadable::field(what, "(unknown)", field))
 }

@@ -56,7 +56,10 @@ impl TenantStore for MongoStore {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let filter = before.map_or_else(bson::Document::new, |before| doc! { "_id": { "$lt": before.to_string() } });
+        let filter = before.map_or_else(
+            bson::Document::new,
+            |before| doc! { "_id": { "$lt": before.to_string() } },
+        );
         let query = Query::new(filter, BY_ID).newest_first().limit(limit);
         self.fetch(&self.tenants, query, tenant::decode).await
     }
@@ -66,14 +69,20 @@ impl TenantStore for MongoStore {
             return Ok(Vec::new());
         }
         let wanted: Vec<_> = numbers.iter().map(PhoneNumberId::as_str).collect();
-        let query = Query::new(doc! { "phoneNumbers.phoneNumberId": { "$in": wanted } }, TENANT_PHONE_NUMBER)
-            .fields(doc! { "_id": 1, "phoneNumbers.phoneNumberId": 1 });
+        let query = Query::new(
+            doc! { "phoneNumbers.phoneNumberId": { "$in": wanted } },
+            TENANT_PHONE_NUMBER,
+        )
+        .fields(doc! { "_id": 1, "phoneNumbers.phoneNumberId": 1 });
         let found = self.fetch(&self.tenants, query, owner).await?;
         let owners: HashMap<&str, TenantId> = found
             .iter()
             .flat_map(|(id, numbers)| numbers.iter().map(move |number| (number.as_str(), *id)))
             .collect();
-        Ok(numbers.iter().map(|number| owners.get(number.as_str()).copied()).collect())
+        Ok(numbers
+            .iter()
+            .map(|number| owners.get(number.as_str()).copied())
+            .collect())
     }
 
     async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<TenantId>, StoreError> {
@@ -95,12 +104,21 @@ impl TenantStore for MongoStore {
 impl MongoStore {
     /// Which of the tenant's numbers belongs to another one.
     async fn taken_number(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError> {
-        let numbers: Vec<_> = tenant.phone_numbers.iter().map(|number| number.phone_number_id.clone()).collect();
+        let numbers: Vec<_> = tenant
+            .phone_numbers
+            .iter()
+            .map(|number| number.phone_number_id.clone())
+            .collect();
         let owners = self.owners_of_numbers(&numbers).await?;
-        let taken = numbers.into_iter().zip(owners).find(|(_, owner)| owner.is_some_and(|owner| owner != tenant.id));
-        taken.map(|(number, _)| TenantSaved::PhoneNumberTaken(number)).ok_or_else(|| {
-            StoreError::Unavailable("a phone number was taken a moment ago and is free again".to_owned())
-        })
+        let taken = numbers
+            .into_iter()
+            .zip(owners)
+            .find(|(_, owner)| owner.is_some_and(|owner| owner != tenant.id));
+        taken
+            .map(|(number, _)| TenantSaved::PhoneNumberTaken(number))
+            .ok_or_else(|| {
+                StoreError::Unavailable("a phone number was taken a moment ago and is free again".to_owned())
+            })
     }
 
     /// After a write without a clear answer: whether it is the one that the document carries.

@@ -139,6 +139,9 @@ mod tests {
         let half = STATEMENT_BYTES_MAX / 2;
         assert_eq!(chunk_lengths(&vec![statement(half); 3]), [1, 1, 1]);
         assert_eq!(chunk_lengths(&vec![statement(half - 100); 3]), [2, 1]);
-        assert_eq!(chunk_lengths(&[statement(STATEMENT_BYTES_MAX + 1), statement(1)]), [1, 1]);
+        assert_eq!(
+            chunk_lengths(&[statement(STATEMENT_BYTES_MAX + 1), statement(1)]),
+            [1, 1]
+        );
     }
 }

@@ -1,1 +1,88 @@
-//! In progress.
+//! The MongoDB stores against a real server: the conformance suites, and what only MongoDB has.
+
+mod faults;
+mod plans;
+mod shifted_time;
+mod startup;
+
+use std::sync::Arc;
+
+use dakghar_adapters::mongo::{MongoOptions, MongoStore};
+use dakghar_core::domain::{Message, MessageKey};
+use dakghar_core::ports::{EventStore, MessageStore, TenantStore};
+use dakghar_testkit::servers::{Mongo, Server, SharedMongo, are_installed};
+use mongodb::Database;
+
+/// A store in a database of its own on the shared server; `None` where MongoDB is not installed.
+async fn store() -> Option<(Arc<MongoStore>, SharedMongo)> {
+    if !are_installed(&[Server::Mongo]) {
+        return None;
+    }
+    let server = Mongo::shared().await;
+    let store = MongoStore::connect(&server.uri(), options(&server))
+        .await
+        .expect("the server answers");
+    Some((store, server))
+}
+
+fn options(server: &SharedMongo) -> MongoOptions {
+    MongoOptions {
+        database: server.database().to_owned(),
+        ..MongoOptions::default()
+    }
+}
+
+/// The database behind a store, past the store.
+async fn database(server: &SharedMongo) -> Database {
+    let client = mongodb::Client::with_uri_str(server.uri())
+        .await
+        .expect("the server answers");
+    client.database(server.database())
+}
+
+/// Asserts that these messages are stored as they are.
+async fn assert_stored(store: &MongoStore, messages: &[Message]) {
+    for chunk in messages.chunks(500) {
+        let keys: Vec<MessageKey> = chunk.iter().map(Message::key).collect();
+        let loaded = store.load(&keys).await.expect("the store answers");
+        for (message, loaded) in chunk.iter().zip(loaded) {
+            assert_eq!(loaded.as_ref(), Some(message));
+        }
+    }
+}
+
+async fn message_store() -> Option<(Arc<dyn MessageStore>, SharedMongo)> {
+    store()
+        .await
+        .map(|(store, server)| (store as Arc<dyn MessageStore>, server))
+}
+
+async fn tenant_store() -> Option<(Arc<dyn TenantStore>, SharedMongo)> {
+    store()
+        .await
+        .map(|(store, server)| (store as Arc<dyn TenantStore>, server))
+}
+
+async fn event_store() -> Option<(Arc<dyn EventStore>, SharedMongo)> {
+    store()
+        .await
+        .map(|(store, server)| (store as Arc<dyn EventStore>, server))
+}
+
+type Stores = (Arc<dyn MessageStore>, Arc<dyn EventStore>);
+
+async fn stores() -> Option<(Stores, SharedMongo)> {
+    store().await.map(|(store, server)| {
+        (
+            (store.clone() as Arc<dyn MessageStore>, store as Arc<dyn EventStore>),
+            server,
+        )
+    })
+}
+
+mod conformance {
+    dakghar_testkit::message_store_suite!(super::super::message_store);
+    dakghar_testkit::tenant_store_suite!(super::super::tenant_store);
+    dakghar_testkit::event_store_suite!(super::super::event_store);
+    dakghar_testkit::erasure_suite!(super::super::stores);
+}

@@ -79,7 +79,12 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<WebhookEvent, Unread
             .transpose()?,
         problem: fields.problem.as_deref().map(Arc::from),
         raw: (&*fields.raw).into(),
-        fingerprint: fields.fingerprint.bytes.as_slice().try_into().map_err(|_| wrong("fingerprint"))?,
+        fingerprint: fields
+            .fingerprint
+            .bytes
+            .as_slice()
+            .try_into()
+            .map_err(|_| wrong("fingerprint"))?,
         received_at: timestamp(fields.received_at),
     })
 }

@@ -20,7 +20,7 @@ use super::{SCHEMA_VERSION, Unreadable, binary, counter, date, timestamp, to_raw
 
 /// How far the time inside a message id may lie from `createdAt` before the document is marked with `idTimeOff`.
 /// Lists by time search ids only this far beyond the asked range, and the marked documents separately.
-pub(in crate::mongo) const ID_TIME_TOLERANCE_MS: i64 = 60_000;
+pub(in crate::mongo) const ID_TIME_TOLERANCE_MS: i64 = 10_000;
 
 /// Every field of [`DeliveryFields`] that can be absent: what a save must unset when the message has no value.
 pub(in crate::mongo) const OPTIONAL_DELIVERY_FIELDS: [&str; 16] = [
@@ -198,7 +198,10 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Message, Unreadable>
 
 /// The key under which an inbound message is received once; `None` for an outbound one.
 pub(in crate::mongo) fn inbound_key(message: &Message) -> Option<String> {
-    let wamid = message.wamid.as_ref().filter(|_| message.direction == Direction::Inbound)?;
+    let wamid = message
+        .wamid
+        .as_ref()
+        .filter(|_| message.direction == Direction::Inbound)?;
     Some(format!("{}:{wamid}", message.phone_number_id))
 }
 
@@ -214,8 +217,14 @@ fn accepted_fields(message: &Message) -> AcceptedFields<'_> {
         kind: (&*message.content.kind).into(),
         content: (&*message.content.body).into(),
         envelope: message.content.envelope.as_deref().map(Cow::from),
-        idempotency_key: message.idempotency.as_ref().map(|idempotency| idempotency.key.as_str().into()),
-        fingerprint: message.idempotency.as_ref().map(|idempotency| binary(&idempotency.fingerprint)),
+        idempotency_key: message
+            .idempotency
+            .as_ref()
+            .map(|idempotency| idempotency.key.as_str().into()),
+        fingerprint: message
+            .idempotency
+            .as_ref()
+            .map(|idempotency| binary(&idempotency.fingerprint)),
         metadata: message.metadata.as_deref().map(Cow::from),
         biz_opaque_callback_data: message.client_opaque.as_deref().map(Cow::from),
         priority: message.priority.as_str().into(),
@@ -399,7 +408,9 @@ fn read_error(read: &Reader<'_>, error: ErrorFields<'_>) -> Result<SendError, Un
     Ok(SendError {
         code: error.code,
         subcode: error.subcode,
-        http_status: read.optional("error.httpStatus", error.http_status, |status| u16::try_from(status).ok())?,
+        http_status: read.optional("error.httpStatus", error.http_status, |status| {
+            u16::try_from(status).ok()
+        })?,
         message: error.message.into(),
         details: shared(error.details.as_deref()),
         fbtrace_id: shared(error.fbtrace_id.as_deref()),

@@ -30,18 +30,30 @@ pub(super) struct Unreadable {
 impl Unreadable {
     /// The document `id` of kind `what` has no understandable `field`.
     pub(super) fn field(what: &'static str, id: &str, field: &'static str) -> Self {
-        Self { what, id: id.to_owned(), why: format!("the field {field} is not understood") }
+        Self {
+            what,
+            id: id.to_owned(),
+            why: format!("the field {field} is not understood"),
+        }
     }
 
     /// The document does not deserialize at all.
     pub(super) fn shape(what: &'static str, error: &bson::error::Error) -> Self {
-        Self { what, id: "(unknown)".to_owned(), why: error.to_string() }
+        Self {
+            what,
+            id: "(unknown)".to_owned(),
+            why: error.to_string(),
+        }
     }
 
     /// The document was written by a later version.
     pub(super) fn version(what: &'static str, id: &str, version: i32) -> Self {
         let why = format!("written as schema version {version}, this build knows up to {SCHEMA_VERSION}");
-        Self { what, id: id.to_owned(), why }
+        Self {
+            what,
+            id: id.to_owned(),
+            why,
+        }
     }
 }
 
@@ -60,7 +72,10 @@ pub(super) fn timestamp(date: DateTime) -> Timestamp {
 }
 
 pub(super) fn binary(bytes: &[u8]) -> Binary {
-    Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() }
+    Binary {
+        subtype: BinarySubtype::Generic,
+        bytes: bytes.to_vec(),
+    }
 }
 
 /// A counter as BSON keeps it. Counters are raised one by one, so none ever gets near the bound.

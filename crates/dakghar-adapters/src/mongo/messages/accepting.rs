@@ -66,7 +66,13 @@ impl MongoStore {
                 Inserted::Unknown(error) => {
                     let owner = message::inbound_key(message).and_then(|key| owners.get(&key));
                     let id = message.id.to_string();
-                    owner.ok_or(error).map(|owner| if *owner == id { Received::New } else { Received::Duplicate })
+                    owner.ok_or(error).map(|owner| {
+                        if *owner == id {
+                            Received::New
+                        } else {
+                            Received::Duplicate
+                        }
+                    })
                 }
             })
             .collect()
@@ -90,7 +96,11 @@ impl MongoStore {
             .filter(|(message, unknown)| unknown.is_some() || message.idempotency.is_none())
             .map(|(message, _)| message.id)
             .collect();
-        let limit = if by_id.is_empty() { self.options.read_timeout } else { self.options.reread_timeout };
+        let limit = if by_id.is_empty() {
+            self.options.read_timeout
+        } else {
+            self.options.reread_timeout
+        };
         let looking = async {
             futures_util::join!(
                 self.stored_ids(&by_id),
@@ -100,7 +110,10 @@ impl MongoStore {
         let Ok((stored, first_by_key)) = tokio::time::timeout(limit, looking).await else {
             return LookedUp::default();
         };
-        LookedUp { stored: stored.unwrap_or_default(), first_by_key: first_by_key.unwrap_or_default() }
+        LookedUp {
+            stored: stored.unwrap_or_default(),
+            first_by_key: first_by_key.unwrap_or_default(),
+        }
     }
 
     async fn stored_ids(&self, ids: &[MessageId]) -> Result<HashSet<MessageId>, StoreError> {
@@ -108,7 +121,9 @@ impl MongoStore {
             return Ok(HashSet::new());
         }
         let wanted: Vec<_> = ids.iter().map(MessageId::to_string).collect();
-        let query = Query::new(doc! { "_id": { "$in": wanted } }, BY_ID).fields(doc! { "_id": 1 }).majority();
+        let query = Query::new(doc! { "_id": { "$in": wanted } }, BY_ID)
+            .fields(doc! { "_id": 1 })
+            .majority();
         let found = self.fetch(&self.messages, query, message_id).await?;
         Ok(found.into_iter().collect())
     }
@@ -117,7 +132,9 @@ impl MongoStore {
         let mut keys: BTreeMap<TenantId, Vec<&str>> = BTreeMap::new();
         for message in messages {
             if let Some(idempotency) = &message.idempotency {
-                keys.entry(message.tenant_id).or_default().push(idempotency.key.as_str());
+                keys.entry(message.tenant_id)
+                    .or_default()
+                    .push(idempotency.key.as_str());
             }
         }
         let mut alternatives: Vec<Document> = keys
@@ -138,7 +155,10 @@ impl MongoStore {
 
     /// The ids of what was received under the keys of these messages.
     async fn look_up_received(&self, unknown: &[&Message]) -> HashMap<String, String> {
-        let keys: Vec<String> = unknown.iter().filter_map(|message| message::inbound_key(message)).collect();
+        let keys: Vec<String> = unknown
+            .iter()
+            .filter_map(|message| message::inbound_key(message))
+            .collect();
         if keys.is_empty() {
             return HashMap::new();
         }
@@ -167,7 +187,10 @@ impl LookedUp {
         if self.stored.contains(&message.id) {
             return Ok(Accepted::Stored);
         }
-        let key = message.idempotency.as_ref().map(|idempotency| idempotency.key.as_str().to_owned());
+        let key = message
+            .idempotency
+            .as_ref()
+            .map(|idempotency| idempotency.key.as_str().to_owned());
         let first = key.and_then(|key| self.first_by_key.get(&(message.tenant_id, key)));
         match first {
             Some(first) if first.message_id == message.id => Ok(Accepted::Stored),
@@ -182,7 +205,9 @@ impl LookedUp {
 }
 
 fn vanished(what: &str) -> StoreError {
-    StoreError::Unavailable(format!("{what} was found a moment ago, but not the message that has it"))
+    StoreError::Unavailable(format!(
+        "{what} was found a moment ago, but not the message that has it"
+    ))
 }
 
 fn message_id(raw: &RawDocument) -> Result<MessageId, Unreadable> {
@@ -198,5 +223,12 @@ fn first(raw: &RawDocument) -> Result<((TenantId, String), First), Unreadable> {
     let fingerprint = raw.get_binary("fingerprint").map_err(|_| wrong("fingerprint"))?;
     let fingerprint = fingerprint.bytes.try_into().map_err(|_| wrong("fingerprint"))?;
     let key = text(raw, "message", "idempotencyKey")?;
-    Ok(((tenant_id, key), First { message_id, status, fingerprint }))
+    Ok((
+        (tenant_id, key),
+        First {
+            message_id,
+            status,
+            fingerprint,
+        },
+    ))
 }

@@ -23,7 +23,9 @@ impl MongoStore {
             let (chunk, after) = left.split_at(length);
             let collided = self.touch_chunk(chunk).await?;
             if !collided.is_empty() && !self.touch_chunk(&collided).await?.is_empty() {
-                return Err(StoreError::Corrupt("a conversation cannot be created: its id is taken".to_owned()));
+                return Err(StoreError::Corrupt(
+                    "a conversation cannot be created: its id is taken".to_owned(),
+                ));
             }
             left = after;
         }
@@ -33,8 +35,10 @@ impl MongoStore {
     /// Answers the statements that must be executed again: two processes created the same thread at the same time,
     /// and the second one's statement finds it there the next time.
     async fn touch_chunk(&self, statements: &[RawDocumentBuf]) -> Result<Vec<RawDocumentBuf>, StoreError> {
-        let reply =
-            self.update_all(CONVERSATIONS, statements).await.map_err(|failure| failure.to_store_error())?;
+        let reply = self
+            .update_all(CONVERSATIONS, statements)
+            .await
+            .map_err(|failure| failure.to_store_error())?;
         if let Some(error) = reply.unconfirmed {
             return Err(error);
         }
@@ -62,7 +66,10 @@ impl MongoStore {
             filter.insert("lastMessage.at", doc! { "$lte": date(at) });
             filter.insert(
                 "$or",
-                vec![doc! { "lastMessage.at": { "$lt": date(at) } }, doc! { "_id": { "$lt": id.to_string() } }],
+                vec![
+                    doc! { "lastMessage.at": { "$lt": date(at) } },
+                    doc! { "_id": { "$lt": id.to_string() } },
+                ],
             );
         }
         let query = Query::new(filter, CONVERSATION_LAST_MESSAGE)
@@ -78,7 +85,10 @@ impl MongoStore {
     ) -> Result<Option<Conversation>, StoreError> {
         let filter = doc! { "_id": id.to_string(), "tenantId": tenant_id.to_string() };
         let query = Query::new(filter, BY_ID).limit(1);
-        Ok(self.fetch(&self.conversations, query, conversation::decode).await?.pop())
+        Ok(self
+            .fetch(&self.conversations, query, conversation::decode)
+            .await?
+            .pop())
     }
 }
 

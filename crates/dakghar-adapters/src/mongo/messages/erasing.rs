@@ -34,7 +34,9 @@ impl MongoStore {
     ) -> Result<u64, StoreError> {
         let owned = doc! { "tenantId": tenant_id.to_string() };
         let query = Query::new(owned.clone(), index).limit(limit).fields(doc! { "_id": 1 });
-        let ids = self.fetch(collection, query, |raw| text(raw, "document", "_id")).await?;
+        let ids = self
+            .fetch(collection, query, |raw| text(raw, "document", "_id"))
+            .await?;
         if ids.is_empty() {
             return Ok(0);
         }
@@ -42,6 +44,8 @@ impl MongoStore {
         filter.insert("_id", doc! { "$in": ids });
         let delete = collection.delete_many(filter).hint(Hint::Name(BY_ID.to_owned()));
         let deleted = self.bounded(self.options.write_timeout, async { delete.await }).await;
-        deleted.map(|deleted| deleted.deleted_count).map_err(|failure| failure.to_store_error())
+        deleted
+            .map(|deleted| deleted.deleted_count)
+            .map_err(|failure| failure.to_store_error())
     }
 }

@@ -68,7 +68,11 @@ impl MongoStore {
         if let Some(before) = before {
             filter.insert("_id", doc! { "$lt": before.to_string() });
         }
-        let index = if tenant_id.is_some() { MESSAGE_TENANT_DEAD_LETTERS } else { MESSAGE_DEAD_LETTERS };
+        let index = if tenant_id.is_some() {
+            MESSAGE_TENANT_DEAD_LETTERS
+        } else {
+            MESSAGE_DEAD_LETTERS
+        };
         let query = Query::new(filter, index).newest_first().limit(limit);
         self.fetch(&self.messages, query, message::decode).await
     }
@@ -77,7 +81,11 @@ impl MongoStore {
         if limit == 0 {
             return Ok(0);
         }
-        let unsettled: Vec<_> = Status::ALL.iter().filter(|status| status.is_unsettled()).map(|s| s.as_str()).collect();
+        let unsettled: Vec<_> = Status::ALL
+            .iter()
+            .filter(|status| status.is_unsettled())
+            .map(|s| s.as_str())
+            .collect();
         let filter = doc! { "tenantId": tenant_id.to_string(), "status": { "$in": unsettled } };
         let timeout = self.options.read_timeout;
         let count = self
@@ -100,7 +108,11 @@ fn statuses_of(query: &MessageQuery) -> Option<Vec<Status>> {
         return None;
     }
     let fits = |status: &Status| {
-        let direction = if *status == Status::Received { Direction::Inbound } else { Direction::Outbound };
+        let direction = if *status == Status::Received {
+            Direction::Inbound
+        } else {
+            Direction::Outbound
+        };
         query.status.is_none_or(|wanted| wanted == *status) && query.direction.is_none_or(|wanted| wanted == direction)
     };
     Some(Status::ALL.into_iter().filter(fits).collect())
@@ -111,12 +123,22 @@ fn filter(tenant_id: &TenantId, query: &MessageQuery, statuses: Option<&[Status]
     let mut filter = doc! { "tenantId": tenant_id.to_string() };
     if let Some(statuses) = statuses {
         let names: Vec<Bson> = statuses.iter().map(|status| status.as_str().into()).collect();
-        filter.insert("status", if names.len() == 1 { names[0].clone() } else { doc! { "$in": names }.into() });
+        filter.insert(
+            "status",
+            if names.len() == 1 {
+                names[0].clone()
+            } else {
+                doc! { "$in": names }.into()
+            },
+        );
     }
     let equal = [
         ("type", query.kind.as_deref().map(str::to_owned)),
         ("peerId", query.peer_id.as_ref().map(|id| id.as_str().to_owned())),
-        ("phoneNumberId", query.phone_number_id.as_ref().map(|id| id.as_str().to_owned())),
+        (
+            "phoneNumberId",
+            query.phone_number_id.as_ref().map(|id| id.as_str().to_owned()),
+        ),
         ("conversationId", query.conversation_id.map(|id| id.to_string())),
     ];
     for (field, value) in equal {
@@ -171,25 +193,38 @@ fn id_range(query: &MessageQuery) -> Option<IdRange> {
     }
     let tolerance = message::ID_TIME_TOLERANCE_MS;
     Some(IdRange {
-        from: query.since.and_then(|since| first_id_at(since.as_millis().saturating_sub(tolerance))),
-        to: query.until.and_then(|until| first_id_at(until.as_millis().saturating_add(tolerance + 1))),
+        from: query
+            .since
+            .and_then(|since| first_id_at(since.as_millis().saturating_sub(tolerance))),
+        to: query
+            .until
+            .and_then(|until| first_id_at(until.as_millis().saturating_add(tolerance + 1))),
     })
 }
 
 /// The smallest id of this time; `None` when ids cannot tell such a time, so that it bounds nothing.
 fn first_id_at(ms: i64) -> Option<MessageId> {
-    let ms = u128::try_from(Timestamp::from_millis(ms).as_millis()).ok().filter(|ms| *ms < 1 << 48)?;
+    let ms = u128::try_from(Timestamp::from_millis(ms).as_millis())
+        .ok()
+        .filter(|ms| *ms < 1 << 48)?;
     Some(MessageId::from_uuid(Uuid::from_u128(ms << 80)))
 }
 
 fn narrow_ids(filter: &mut Document, range: &IdRange) {
-    let mut bounds = filter.remove("_id").and_then(|bounds| bounds.as_document().cloned()).unwrap_or_default();
+    let mut bounds = filter
+        .remove("_id")
+        .and_then(|bounds| bounds.as_document().cloned())
+        .unwrap_or_default();
     if let Some(from) = range.from {
         bounds.insert("$gte", from.to_string());
     }
     if let Some(to) = range.to {
         let to = to.to_string();
-        let before = bounds.get_str("$lt").ok().filter(|before| *before < to.as_str()).map(str::to_owned);
+        let before = bounds
+            .get_str("$lt")
+            .ok()
+            .filter(|before| *before < to.as_str())
+            .map(str::to_owned);
         bounds.insert("$lt", before.unwrap_or(to));
     }
     if !bounds.is_empty() {

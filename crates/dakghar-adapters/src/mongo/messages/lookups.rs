@@ -25,8 +25,11 @@ impl MongoStore {
             return Ok(Vec::new());
         }
         let ids: Vec<_> = keys.iter().map(|key| key.message_id.to_string()).collect();
-        let filter = doc! { "_id": { "$in": ids }, "tenantId": { "$in": tenants(keys.iter().map(|key| key.tenant_id)) } };
-        let found = self.fetch(&self.messages, Query::new(filter, BY_ID), message::decode).await?;
+        let filter =
+            doc! { "_id": { "$in": ids }, "tenantId": { "$in": tenants(keys.iter().map(|key| key.tenant_id)) } };
+        let found = self
+            .fetch(&self.messages, Query::new(filter, BY_ID), message::decode)
+            .await?;
         let found: HashMap<MessageKey, Message> = found.into_iter().map(|message| (message.key(), message)).collect();
         // Not removed from the map: a key may be asked for twice.
         Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
@@ -51,7 +54,9 @@ impl MongoStore {
             .iter()
             .flat_map(|sent| {
                 let owner = (sent.key.tenant_id, sent.phone_number_id.as_str());
-                sent.wamids.iter().map(move |wamid| ((owner.0, owner.1, wamid.as_str()), sent.key))
+                sent.wamids
+                    .iter()
+                    .map(move |wamid| ((owner.0, owner.1, wamid.as_str()), sent.key))
             })
             .collect();
         Ok(refs

@@ -76,7 +76,8 @@ impl MessageStore for MongoStore {
         phone_number_id: &PhoneNumberId,
         called_after: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.statuses_have_arrived(tenant_id, phone_number_id, called_after).await
+        self.statuses_have_arrived(tenant_id, phone_number_id, called_after)
+            .await
     }
 
     async fn list(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Vec<Message>, StoreError> {

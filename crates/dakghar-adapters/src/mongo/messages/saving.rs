@@ -19,7 +19,11 @@ impl MongoStore {
     pub(super) async fn save_messages(&self, batch: &[Message]) -> Vec<Result<Saved, StoreError>> {
         // The reply to many updates only counts those that matched; this names them.
         let save_id = ObjectId::new();
-        let statements = match batch.iter().map(|message| statement(message, save_id)).collect::<Result<Vec<_>, _>>() {
+        let statements = match batch
+            .iter()
+            .map(|message| statement(message, save_id))
+            .collect::<Result<Vec<_>, _>>()
+        {
             Ok(statements) => statements,
             Err(error) => return vec![Err(error); batch.len()],
         };
@@ -82,7 +86,15 @@ impl MongoStore {
                 return vec![otherwise.clone().and(Err(error)); messages.len()];
             }
         };
-        ids.iter().map(|id| if found.contains(id) { Ok(Saved::Done) } else { otherwise.clone() }).collect()
+        ids.iter()
+            .map(|id| {
+                if found.contains(id) {
+                    Ok(Saved::Done)
+                } else {
+                    otherwise.clone()
+                }
+            })
+            .collect()
     }
 }
 
@@ -112,6 +124,11 @@ fn statement(message: &Message, save_id: ObjectId) -> Result<RawDocumentBuf, Sto
 
 /// The optional fields that `set` does not set.
 fn absent_fields(set: &RawDocumentBuf) -> impl Iterator<Item = &'static str> {
-    let present: HashSet<&str> = set.iter().filter_map(|field| field.ok().map(|(name, _)| name.as_str())).collect();
-    message::OPTIONAL_DELIVERY_FIELDS.into_iter().filter(move |field| !present.contains(field))
+    let present: HashSet<&str> = set
+        .iter()
+        .filter_map(|field| field.ok().map(|(name, _)| name.as_str()))
+        .collect();
+    message::OPTIONAL_DELIVERY_FIELDS
+        .into_iter()
+        .filter(move |field| !present.contains(field))
 }

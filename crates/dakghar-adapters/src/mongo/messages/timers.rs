@@ -31,7 +31,9 @@ impl MongoStore {
         if let Some(status) = status {
             filter.insert("status", status.as_str());
         }
-        let query = Query::new(filter, MESSAGE_TIMER).sort(doc! { "wakeAt": 1 }).limit(limit);
+        let query = Query::new(filter, MESSAGE_TIMER)
+            .sort(doc! { "wakeAt": 1 })
+            .limit(limit);
         self.fetch(&self.messages, query, message::decode).await
     }
 
@@ -53,15 +55,25 @@ impl MongoStore {
             if let Some(after) = &after {
                 filter.insert("_id", doc! { "$lt": after });
             }
-            let query = Query::new(filter, MESSAGE_STATUS).newest_first().limit(WAKE_BATCH).fields(doc! { "_id": 1 });
-            let ids = self.fetch(&self.messages, query, |raw| text(raw, "message", "_id")).await?;
-            let Some(last) = ids.last().cloned() else { return Ok(woken) };
+            let query = Query::new(filter, MESSAGE_STATUS)
+                .newest_first()
+                .limit(WAKE_BATCH)
+                .fields(doc! { "_id": 1 });
+            let ids = self
+                .fetch(&self.messages, query, |raw| text(raw, "message", "_id"))
+                .await?;
+            let Some(last) = ids.last().cloned() else {
+                return Ok(woken);
+            };
             let mut filter = held.clone();
             filter.insert("_id", doc! { "$in": ids });
             // The version is raised, so that whoever saves a message it read before does not undo the waking.
             let update = self
                 .messages
-                .update_many(filter, doc! { "$set": { "wakeAt": date(at) }, "$inc": { "version": 1_i64 } })
+                .update_many(
+                    filter,
+                    doc! { "$set": { "wakeAt": date(at) }, "$inc": { "version": 1_i64 } },
+                )
                 .hint(Hint::Name(BY_ID.to_owned()));
             let updated = self.bounded(self.options.write_timeout, async { update.await }).await;
             woken += updated.map_err(|failure| failure.to_store_error())?.matched_count;

@@ -1,0 +1,506 @@
+//! That every query touches only what it returns, however much else is stored: judged by the server's own profiler
+//! over the real calls.
+
+use std::time::Duration;
+
+use bson::{Document, doc};
+use dakghar_adapters::mongo::MongoStore;
+use dakghar_core::domain::message::{Message, Status};
+use dakghar_core::domain::page::MessageQuery;
+use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, TenantId};
+use dakghar_core::ports::{EventStore, MessageStore, TenantStore};
+use dakghar_testkit::samples::{
+    at, event, event_bare, idempotency_key, inbound, number_full, outbound, person, phone, phone_number_id, tenant,
+    tenant_id, waba, wamid, with_key,
+};
+use futures_util::TryStreamExt as _;
+use mongodb::Database;
+
+use super::{database, store};
+
+const MESSAGES: u64 = 24_000;
+const PEOPLE: u64 = 500;
+/// Beyond the documents returned, index keys that a query may look at: one for each of the statuses it merges, and
+/// where a range ends.
+const EXTRA_KEYS_MAX: i64 = 16;
+
+/// What the server did for one call.
+#[derive(Debug, Default)]
+struct Work {
+    keys: i64,
+    documents: i64,
+    operations: Vec<Document>,
+}
+
+struct Profiler(Database);
+
+impl Profiler {
+    async fn level(&self, level: i32) {
+        self.0
+            .run_command(doc! { "profile": level })
+            .await
+            .expect("the server answers");
+    }
+
+    /// Runs a call and asserts that it looked at no more than the `returned` documents it answers.
+    async fn check<T>(&self, what: &str, returned: impl Fn(&T) -> usize, call: impl Future<Output = T>) {
+        self.level(0).await;
+        self.0
+            .collection::<Document>("system.profile")
+            .drop()
+            .await
+            .expect("the server answers");
+        self.level(2).await;
+        let answer = call.await;
+        self.level(0).await;
+        let returned = i64::try_from(returned(&answer)).expect("a small number");
+        let work = self.work().await;
+        let summary = format!("{what}: {returned} returned, {work:#?}");
+        assert!(!work.operations.is_empty(), "{summary}");
+        assert!(work.keys <= returned + EXTRA_KEYS_MAX, "{summary}");
+        assert!(work.documents <= returned + 1, "{summary}");
+        for operation in &work.operations {
+            assert!(!operation.get_bool("hasSortStage").unwrap_or(false), "{summary}");
+            assert_ne!(operation.get_str("planSummary").ok(), Some("COLLSCAN"), "{summary}");
+        }
+    }
+
+    async fn work(&self) -> Work {
+        let filter =
+            doc! { "op": { "$in": ["query", "getmore", "update", "remove", "command"] }, "command.profile": null };
+        let fields =
+            doc! { "op": 1, "ns": 1, "keysExamined": 1, "docsExamined": 1, "planSummary": 1, "hasSortStage": 1 };
+        let profile = self.0.collection::<Document>("system.profile");
+        let found = profile
+            .find(filter)
+            .projection(fields)
+            .await
+            .expect("the server answers");
+        let mut work = Work::default();
+        for operation in found.try_collect::<Vec<_>>().await.expect("the server answers") {
+            let number = |field| i64::from(operation.get_i32(field).unwrap_or_default());
+            // Reads of the profile itself, hellos and the like examine nothing.
+            if operation
+                .get_str("ns")
+                .is_ok_and(|ns| ns.contains("system.") || ns.ends_with(".$cmd"))
+            {
+                continue;
+            }
+            work.keys += number("keysExamined");
+            work.documents += number("docsExamined");
+            work.operations.push(operation);
+        }
+        work
+    }
+}
+
+/// Messages of every kind; what a filter looks for is rare among them.
+fn nth(tenant_id: TenantId, n: u64) -> Message {
+    if n % 400 == 7 {
+        return inbound(tenant_id, &format!("wamid.IN{n}"));
+    }
+    let peer_id = person(&format!("9190000{:05}", n % PEOPLE));
+    let conversation_id = ConversationId::of(&tenant_id, &phone_number_id(), &peer_id);
+    let mut message = Message {
+        status: Status::Delivered,
+        conversation_id: Some(conversation_id),
+        peer_id: Some(peer_id),
+        wamid: Some(wamid(&format!("wamid.{n}"))),
+        wamids: vec![wamid(&format!("wamid.{n}"))],
+        called_at: Some(at(n)),
+        ..with_key(tenant_id, &format!("key-{n}"))
+    };
+    match n % 600 {
+        1 => message.status = Status::Queued,
+        2 => message.status = Status::Held,
+        3 => message.status = Status::Dead,
+        4 => message.status = Status::Failed,
+        5 => message.content.kind = "template".into(),
+        6 => message.phone_number_id = phone("222"),
+        _ => {}
+    }
+    if message.status.is_unsettled() {
+        message.wake_at = Some(at(1_000 + n));
+    }
+    message
+}
+
+async fn fill(store: &MongoStore, tenant_id: TenantId, count: u64) -> Vec<Message> {
+    let messages: Vec<Message> = (0..count).map(|n| nth(tenant_id, n)).collect();
+    for chunk in messages.chunks(1_000) {
+        let (received, accepted): (Vec<_>, Vec<_>) = chunk
+            .iter()
+            .cloned()
+            .partition(|message| message.direction == Direction::Inbound);
+        assert!(store.accept(accepted).await.iter().all(Result::is_ok));
+        assert!(store.receive(received).await.iter().all(Result::is_ok));
+    }
+    messages
+}
+
+fn query() -> MessageQuery {
+    MessageQuery {
+        limit: 50,
+        ..MessageQuery::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_look_at_what_they_return() {
+    let Some((store, server)) = store().await else { return };
+    let (tenant_id, other) = (tenant_id(), tenant_id());
+    let messages = fill(&store, tenant_id, MESSAGES).await;
+    fill(&store, other, 2_000).await;
+    let profiler = Profiler(database(&server).await);
+
+    let middle = &messages[messages.len() / 2];
+    let rare_person = messages[0].peer_id.clone();
+    let filters = [
+        ("all", query()),
+        (
+            "the second page",
+            MessageQuery {
+                before: Some(middle.id),
+                ..query()
+            },
+        ),
+        (
+            "queued",
+            MessageQuery {
+                status: Some(Status::Queued),
+                ..query()
+            },
+        ),
+        (
+            "nothing",
+            MessageQuery {
+                status: Some(Status::Cancelled),
+                ..query()
+            },
+        ),
+        (
+            "inbound",
+            MessageQuery {
+                direction: Some(Direction::Inbound),
+                ..query()
+            },
+        ),
+        (
+            "outbound",
+            MessageQuery {
+                direction: Some(Direction::Outbound),
+                ..query()
+            },
+        ),
+        (
+            "templates",
+            MessageQuery {
+                kind: Some("template".into()),
+                ..query()
+            },
+        ),
+        (
+            "one person",
+            MessageQuery {
+                peer_id: rare_person,
+                ..query()
+            },
+        ),
+        (
+            "one number",
+            MessageQuery {
+                phone_number_id: Some(phone("222")),
+                ..query()
+            },
+        ),
+        (
+            "one thread",
+            MessageQuery {
+                conversation_id: messages[1].conversation_id,
+                ..query()
+            },
+        ),
+        (
+            "a page of a thread",
+            MessageQuery {
+                conversation_id: messages[1].conversation_id,
+                before: Some(middle.id),
+                ..query()
+            },
+        ),
+    ];
+    for (what, filter) in filters {
+        let found = |answer: &Result<Vec<Message>, _>| answer.as_ref().expect("the store answers").len();
+        profiler
+            .check(what, found, MessageStore::list(&*store, &tenant_id, &filter))
+            .await;
+    }
+    let none = |_: &_| 0;
+    let all_dead = |answer: &Result<Vec<Message>, _>| {
+        let found = answer.as_ref().expect("the store answers");
+        assert_eq!(found.len(), 30);
+        found.len()
+    };
+    profiler
+        .check(
+            "a tenant's dead letters",
+            all_dead,
+            store.dead_letters(Some(&tenant_id), None, 30),
+        )
+        .await;
+    profiler
+        .check("all dead letters", all_dead, store.dead_letters(None, None, 30))
+        .await;
+    profiler
+        .check(
+            "a page of dead letters",
+            all_dead,
+            store.dead_letters(Some(&tenant_id), Some(middle.id), 30),
+        )
+        .await;
+    let counted = |answer: &Result<u32, _>| {
+        let counted = *answer.as_ref().expect("the store answers");
+        assert_eq!(counted, 80);
+        usize::try_from(counted).expect("a small number")
+    };
+    profiler
+        .check("unsettled messages", counted, store.count_unsettled(&tenant_id, 1_000))
+        .await;
+    profiler
+        .check(
+            "statuses that flow",
+            |_| 200,
+            store.statuses_flow(&tenant_id, &phone_number_id(), at(0)),
+        )
+        .await;
+    profiler
+        .check(
+            "nobody's messages",
+            none,
+            MessageStore::list(&*store, &dakghar_testkit::samples::tenant_id(), &query()),
+        )
+        .await;
+}
+
+/// A range of time may look at a little more: ids are searched ten seconds beyond it on both sides.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_by_time_looks_ten_seconds_around() {
+    let Some((store, server)) = store().await else { return };
+    let tenant_id = tenant_id();
+    // A message a second.
+    let messages: Vec<Message> = (0..MESSAGES)
+        .map(|n| {
+            let created_at = at(n * 1_000);
+            let id = uuid::Builder::from_unix_timestamp_millis(
+                u64::try_from(created_at.as_millis()).expect("after 1970"),
+                &[1; 10],
+            );
+            let id = dakghar_core::domain::MessageId::from_uuid(id.into_uuid());
+            Message {
+                id,
+                created_at,
+                ..outbound(tenant_id)
+            }
+        })
+        .collect();
+    for chunk in messages.chunks(1_000) {
+        assert!(store.accept(chunk.to_vec()).await.iter().all(Result::is_ok));
+    }
+    let profiler = Profiler(database(&server).await);
+    let range = MessageQuery {
+        since: Some(messages[12_000].created_at),
+        until: Some(messages[12_040].created_at),
+        ..query()
+    };
+    let with_seconds = |seconds: usize| {
+        move |answer: &Result<Vec<Message>, _>| {
+            assert_eq!(answer.as_ref().expect("the store answers").len(), 40);
+            40 + seconds
+        }
+    };
+    profiler
+        .check(
+            "forty seconds",
+            with_seconds(22),
+            MessageStore::list(&*store, &tenant_id, &range),
+        )
+        .await;
+    let latest = MessageQuery {
+        since: Some(messages[messages.len() - 40].created_at),
+        ..query()
+    };
+    profiler
+        .check(
+            "the latest",
+            with_seconds(11),
+            MessageStore::list(&*store, &tenant_id, &latest),
+        )
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lookups_and_writes_look_at_what_they_touch() {
+    let Some((store, server)) = store().await else { return };
+    let (tenant_id, other) = (tenant_id(), tenant_id());
+    let messages = fill(&store, tenant_id, MESSAGES).await;
+    fill(&store, other, 2_000).await;
+    let profiler = Profiler(database(&server).await);
+    let some: Vec<Message> = messages.iter().skip(1_000).step_by(1_000).cloned().collect();
+
+    let due = |answer: &Result<Vec<Message>, _>| answer.as_ref().expect("the store answers").len();
+    let until = at(1_000) + Duration::from_millis(MESSAGES);
+    profiler.check("due", due, store.due(until, None, 50)).await;
+    profiler.check("nothing due", due, store.due(at(1), None, 500)).await;
+    // The timers of other statuses that are due are passed over in the index, without reading their messages.
+    profiler
+        .check("held and due", due, store.due(at(3_000), Some(Status::Held), 500))
+        .await;
+
+    let keys: Vec<_> = some.iter().map(Message::key).collect();
+    // An index looks once beyond each id it is asked for.
+    let loaded = |answer: &Result<Vec<Option<Message>>, _>| {
+        let loaded = answer.as_ref().expect("the store answers");
+        assert!(loaded.iter().all(Option::is_some));
+        loaded.len() * 2
+    };
+    profiler.check("load", loaded, store.load(&keys)).await;
+    let refs: Vec<_> = some
+        .iter()
+        .filter_map(|message| {
+            Some((
+                tenant_id,
+                message.phone_number_id.clone(),
+                message.wamids.first()?.clone(),
+            ))
+        })
+        .collect();
+    let found = |answer: &Result<Vec<Option<_>>, _>| {
+        let found = answer.as_ref().expect("the store answers");
+        assert!(found.iter().all(Option::is_some));
+        found.len() * 2
+    };
+    profiler.check("find by wamid", found, store.find_by_wamid(&refs)).await;
+    let key = idempotency_key("key-20000");
+    profiler
+        .check("find by key", |_| 1, store.find_by_idempotency_key(&tenant_id, &key))
+        .await;
+    let replays: Vec<Message> = (100..120)
+        .flat_map(|n| [tenant_id, other].map(|owner| with_key(owner, &format!("key-{n}"))))
+        .collect();
+    let replayed = |answer: &Vec<Result<_, _>>| answer.len() * 2;
+    profiler.check("replays", replayed, store.accept(replays)).await;
+
+    let saved = |answer: &Vec<Result<_, _>>| {
+        assert!(answer.iter().all(Result::is_ok));
+        answer.len()
+    };
+    profiler.check("save", saved, MessageStore::save(&*store, &some)).await;
+    let woken = |answer: &Result<u64, _>| {
+        let woken = usize::try_from(*answer.as_ref().expect("the store answers")).expect("a small number");
+        assert_eq!(woken, 40);
+        // Found by the index, then updated by id.
+        woken * 3
+    };
+    profiler
+        .check("wake held", woken, store.wake_held(&tenant_id, None, at(9)))
+        .await;
+    let erased = |answer: &Result<u64, _>| {
+        assert_eq!(answer, &Ok(100));
+        300
+    };
+    profiler.check("erase", erased, store.erase(&tenant_id, 100)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conversations_events_and_tenants_are_found_by_their_indexes() {
+    let Some((store, server)) = store().await else { return };
+    let tenant_id = tenant_id();
+    let touches: Vec<ConversationTouch> = (0..20_000)
+        .map(|n| {
+            let wa_id = person(&format!("91{n:010}"));
+            ConversationTouch {
+                id: ConversationId::of(&tenant_id, &phone_number_id(), &wa_id),
+                tenant_id,
+                phone_number_id: phone_number_id(),
+                wa_id,
+                message_id: outbound(tenant_id).id,
+                at: at(n),
+                direction: Direction::Inbound,
+            }
+        })
+        .collect();
+    store.touch_conversations(&touches).await.expect("the store answers");
+    let events: Vec<_> = (0..5_000)
+        .map(|n| if n % 100 == 0 { event_bare() } else { event(tenant_id) })
+        .collect();
+    store.record(&events).await.expect("the store answers");
+    let mut owners = Vec::new();
+    for n in 0..200 {
+        let mut owner = tenant();
+        owner.phone_numbers.push(number_full(phone(&format!("77{n}"))));
+        owner.phone_numbers[1].waba_id = Some(waba(&format!("88{}", n % 20)));
+        TenantStore::insert(&*store, &owner).await.expect("the store answers");
+        owners.push(owner);
+    }
+    let profiler = Profiler(database(&server).await);
+
+    let listed = |answer: &Result<Vec<_>, _>| answer.as_ref().expect("the store answers").len();
+    profiler
+        .check("threads", listed, store.conversations(&tenant_id, None, 50))
+        .await;
+    let middle = &touches[10_000];
+    profiler
+        .check(
+            "a page of threads",
+            listed,
+            store.conversations(&tenant_id, Some((middle.at, middle.id)), 50),
+        )
+        .await;
+    profiler
+        .check("a thread", |_| 1, store.conversation(&tenant_id, &middle.id))
+        .await;
+    let moved = |answer: &Result<(), _>| {
+        answer.as_ref().expect("the store answers");
+        100
+    };
+    profiler
+        .check("touches", moved, store.touch_conversations(&touches[..100]))
+        .await;
+
+    let seen = |answer: &Result<Vec<_>, _>| answer.as_ref().expect("the store answers").len();
+    profiler
+        .check("events", seen, EventStore::list(&*store, Some(&tenant_id), None, 50))
+        .await;
+    profiler
+        .check("unrouted events", seen, EventStore::list(&*store, None, None, 20))
+        .await;
+    profiler
+        .check(
+            "older unrouted events",
+            seen,
+            EventStore::list(&*store, None, Some(events[2_500].id), 20),
+        )
+        .await;
+
+    profiler
+        .check("a tenant", |_| 1, TenantStore::find(&*store, &owners[7].id))
+        .await;
+    profiler
+        .check(
+            "tenants",
+            |_: &_| 20,
+            TenantStore::list(&*store, Some(owners[150].id), 20),
+        )
+        .await;
+    let numbers: Vec<_> = owners
+        .iter()
+        .step_by(10)
+        .map(|owner| owner.phone_numbers[1].phone_number_id.clone())
+        .collect();
+    profiler
+        .check("owners of numbers", |_| 40, store.owners_of_numbers(&numbers))
+        .await;
+    profiler
+        .check("owners of an account", |_| 10, store.owners_of_waba(&waba("883")))
+        .await;
+}

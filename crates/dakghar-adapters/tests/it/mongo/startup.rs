@@ -1,0 +1,172 @@
+//! Connecting, and what must be in place before the store may be used.
+
+use std::time::Duration;
+
+use bson::{Document, doc};
+use dakghar_adapters::mongo::{ConnectError, MongoStore};
+use dakghar_core::ports::{Accepted, MessageStore, StoreError, TenantStore};
+use dakghar_testkit::require_services;
+use dakghar_testkit::samples::{outbound_full, tenant_id, with_key};
+use dakghar_testkit::servers::Mongo;
+
+use super::{database, options, store};
+
+#[tokio::test]
+async fn a_fresh_database_is_ready() {
+    let Some((store, server)) = store().await else { return };
+    assert_eq!(store.check_ready().await, Ok(()));
+    assert_eq!(store.ping().await, Ok(()));
+    // Another process of the same version finds everything in place.
+    let second = MongoStore::connect(&server.uri(), options(&server))
+        .await
+        .expect("the server answers");
+    assert_eq!(second.check_ready().await, Ok(()));
+}
+
+#[tokio::test]
+async fn without_a_unique_index_it_is_not_ready() {
+    let Some((store, server)) = store().await else { return };
+    let database = database(&server).await;
+    for (collection, index) in [
+        ("messages", "tenant_idempotency_key"),
+        ("messages", "inbound_key"),
+        ("webhook_events", "fingerprint"),
+        ("tenants", "phone_number"),
+    ] {
+        let collection = database.collection::<Document>(collection);
+        collection.drop_index(index).await.expect("the index is there");
+        let refusal = store.ping().await.expect_err("a promise cannot be kept");
+        assert!(
+            matches!(&refusal, StoreError::Corrupt(why) if why.contains(index)),
+            "{refusal}"
+        );
+        // A start creates what is missing.
+        MongoStore::connect(&server.uri(), options(&server))
+            .await
+            .expect("the server answers");
+        assert_eq!(store.ping().await, Ok(()));
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_is_not_unique_does_not_count() {
+    let Some((store, server)) = store().await else { return };
+    let messages = database(&server).await.collection::<Document>("messages");
+    messages
+        .drop_index("tenant_idempotency_key")
+        .await
+        .expect("the index is there");
+    let plain = mongodb::IndexModel::builder()
+        .keys(doc! { "tenantId": 1, "idempotencyKey": 1 })
+        .options(
+            mongodb::options::IndexOptions::builder()
+                .name("tenant_idempotency_key".to_owned())
+                .build(),
+        )
+        .build();
+    messages.create_index(plain).await.expect("the index can be built");
+    let again = MongoStore::connect(&server.uri(), options(&server))
+        .await
+        .expect("the server answers");
+    for store in [store, again] {
+        let refusal = store.check_ready().await.expect_err("a promise cannot be kept");
+        assert!(refusal.to_string().contains("tenant_idempotency_key"), "{refusal}");
+    }
+}
+
+#[tokio::test]
+async fn duplicates_from_elsewhere_keep_it_from_being_ready() {
+    require_services!(Mongo);
+    let server = Mongo::shared().await;
+    let messages = database(&server).await.collection::<Document>("messages");
+    let duplicate = |id: &str| doc! { "_id": id, "tenantId": "ten_1", "idempotencyKey": "order-1" };
+    messages
+        .insert_many([duplicate("a"), duplicate("b")])
+        .await
+        .expect("nothing is unique yet");
+    let store = MongoStore::connect(&server.uri(), options(&server))
+        .await
+        .expect("the server answers");
+    let refusal = store.check_ready().await.expect_err("a promise cannot be kept");
+    assert!(refusal.to_string().contains("tenant_idempotency_key"), "{refusal}");
+}
+
+#[tokio::test]
+async fn documents_of_another_shape_are_refused() {
+    let Some((_store, server)) = store().await else { return };
+    let database = database(&server).await;
+    for collection in ["tenants", "messages", "conversations", "webhook_events"] {
+        let insert = database
+            .collection::<Document>(collection)
+            .insert_one(doc! { "_id": "odd" })
+            .await;
+        let error = insert.expect_err("it has none of the fields");
+        assert!(error.to_string().contains("121"), "{error}");
+    }
+}
+
+/// The names are what people see in a database browser, and what other software may rely on.
+#[tokio::test]
+async fn documents_show_the_names_of_the_api() {
+    let Some((store, server)) = store().await else { return };
+    let message = outbound_full(tenant_id());
+    assert_eq!(store.accept(vec![message.clone()]).await, [Ok(Accepted::Stored)]);
+    let messages = database(&server).await.collection::<Document>("messages");
+    let found = messages
+        .find_one(doc! {})
+        .await
+        .expect("the server answers")
+        .expect("one document");
+    assert_eq!(found.get_str("_id").ok(), Some(message.id.to_string().as_str()));
+    assert_eq!(
+        found.get_str("tenantId").ok(),
+        Some(message.tenant_id.to_string().as_str())
+    );
+    assert_eq!(
+        found.get_str("phoneNumberId").ok(),
+        Some(message.phone_number_id.as_str())
+    );
+    assert_eq!(found.get_str("idempotencyKey").ok(), Some("order 1234/~"));
+    assert_eq!(found.get_str("status").ok(), Some("in_doubt"));
+    assert_eq!(found.get_str("wamid").ok(), Some("wamid.FULL1"));
+    assert_eq!(found.get_i32("schemaVersion").ok(), Some(1));
+    let created_at = found.get_datetime("createdAt").expect("a date");
+    assert_eq!(created_at.timestamp_millis(), message.created_at.as_millis());
+}
+
+#[tokio::test]
+async fn connecting_tries_again_and_then_says_what_it_tried() {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    drop(listener);
+    let uri = format!("mongodb://user:s3cret@127.0.0.1:{port}/?serverSelectionTimeoutMS=50");
+    let options = dakghar_adapters::mongo::MongoOptions {
+        connect_patience: Duration::from_secs(1),
+        ..dakghar_adapters::mongo::MongoOptions::default()
+    };
+    let error = MongoStore::connect(&uri, options).await.expect_err("nobody listens");
+    let text = error.to_string();
+    assert!(matches!(error, ConnectError::Unreachable { tries: 2.., .. }), "{text}");
+    assert!(text.contains(&port.to_string()) && !text.contains("s3cret"), "{text}");
+}
+
+#[tokio::test]
+async fn the_uri_names_the_database() {
+    require_services!(Mongo);
+    let server = Mongo::shared().await;
+    let name = format!("{}_named", server.database());
+    let uri = server.uri().replace("/?", &format!("/{name}?"));
+    let store = MongoStore::connect(&uri, options(&server))
+        .await
+        .expect("the server answers");
+    assert_eq!(
+        store.accept(vec![with_key(tenant_id(), "a")]).await,
+        [Ok(Accepted::Stored)]
+    );
+    let named = database(&server)
+        .await
+        .client()
+        .database(&name)
+        .collection::<Document>("messages");
+    assert_eq!(named.count_documents(doc! {}).await.expect("the server answers"), 1);
+}
