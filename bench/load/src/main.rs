@@ -1,2 +1,94 @@
-//! The load generator of the benchmark.
-fn main() {}
+//! The load generator of the benchmark, and what it needs beside the contender: a Graph peer, the raw ceiling of the
+//! parts, and a few operations on the servers. Every command prints one JSON document on standard output.
+//!
+//! It measures over HTTP like any client and knows nothing about how a contender works inside. The exceptions are
+//! [`probe`], which asks the store whether everything is settled, and [`grow`], which fills the store.
+
+mod accept;
+mod ceiling;
+mod client;
+mod drain;
+mod first;
+mod graph_peer;
+mod grow;
+mod histogram;
+mod latency;
+mod probe;
+mod sends;
+mod servers;
+mod tenants;
+mod webhook;
+
+use std::io::Write as _;
+
+use clap::{Parser, Subcommand};
+use serde_json::Value;
+
+#[derive(Parser)]
+#[command(about = "The load generator of the benchmark. Every command prints one JSON document.")]
+struct Cli {
+    /// Threads of the generator. One is enough for about 40,000 requests a second and leaves the rest to the contender.
+    #[arg(long, default_value_t = 1, global = true)]
+    threads: usize,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Register tenants and write their ids and keys into a file
+    Register(tenants::Args),
+    /// Send as fast as N connections can, for a time: accepted sends per second
+    Accept(accept::AcceptArgs),
+    /// Send a number of messages and stop
+    Preload(accept::PreloadArgs),
+    /// Wait until the backlog is settled: messages per second through worker and Graph
+    Drain(drain::Args),
+    /// Post signed webhooks as fast as N connections can: events per second
+    Webhook(webhook::Args),
+    /// Send at a given rate: latency of the answer, and until the call reaches Graph
+    Latency(latency::Args),
+    /// Wait for the first accepted send after a start
+    First(first::Args),
+    /// Fill the store by cloning a settled message
+    Grow(grow::Args),
+    /// Serve as the Graph API
+    GraphPeer(graph_peer::Args),
+    /// Serve as the raw ceiling: the parts without the product
+    Ceiling(ceiling::Args),
+    /// Make a new MongoDB server a replica set of one
+    InitMongo(servers::InitArgs),
+    /// Drop the database
+    DropDatabase(servers::DropArgs),
+    /// How many messages of each status the store holds
+    Count(probe::StoreArgs),
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cli.threads.max(1))
+        .enable_all()
+        .build()?;
+    let report = runtime.block_on(run(cli.command))?;
+    writeln!(std::io::stdout(), "{report}")?;
+    Ok(())
+}
+
+async fn run(command: Command) -> anyhow::Result<Value> {
+    match command {
+        Command::Register(args) => tenants::register(&args).await,
+        Command::Accept(args) => accept::run(args).await,
+        Command::Preload(args) => accept::preload(args).await,
+        Command::Drain(args) => drain::run(&args).await,
+        Command::Webhook(args) => webhook::run(args).await,
+        Command::Latency(args) => latency::run(args).await,
+        Command::First(args) => first::run(&args).await,
+        Command::Grow(args) => grow::run(args).await,
+        Command::GraphPeer(args) => graph_peer::run(args).await,
+        Command::Ceiling(args) => ceiling::run(args).await,
+        Command::InitMongo(args) => servers::init(&args).await,
+        Command::DropDatabase(args) => servers::drop_database(&args).await,
+        Command::Count(args) => probe::count(&args).await,
+    }
+}

@@ -1,0 +1,135 @@
+//! Webhooks as Meta posts them: signed bodies that were made before the clock started, posted as fast as N connections
+//! can.
+
+mod bodies;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use self::bodies::{Plan, SignedBody};
+use crate::client::{Connection, Proof};
+use crate::graph_peer;
+use crate::histogram::Histogram;
+use crate::probe::{Store, StoreArgs};
+use crate::sends::{Failure, Failures};
+use crate::tenants;
+
+const PATH: &str = "/whatsapp/webhook";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The contender, such as http://127.0.0.1:3000.
+    #[arg(long)]
+    base: String,
+    /// The file that `register` wrote.
+    #[arg(long)]
+    tenants: PathBuf,
+    #[arg(long)]
+    app_secret: String,
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// Inbound messages in all.
+    #[arg(long)]
+    messages: usize,
+    /// Inbound messages that are posted first and not measured.
+    #[arg(long, default_value_t = 1_000)]
+    warmup_messages: usize,
+    /// Events in one POST; with more than one, of many tenants.
+    #[arg(long, default_value_t = 1)]
+    per_post: usize,
+    /// Also report `delivered` and `read` of every message this Graph peer was called for.
+    #[arg(long)]
+    statuses_of: Option<String>,
+    /// Post every body twice.
+    #[arg(long)]
+    duplicates: bool,
+    /// Where to look afterwards whether everything is stored, once.
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<Value> {
+    let tenants = tenants::load(&args.tenants)?;
+    let calls = match &args.statuses_of {
+        Some(peer) => graph_peer::read_calls(&mut Connection::to(peer)?).await?,
+        None => Vec::new(),
+    };
+    let plan = Plan {
+        tenants: &tenants,
+        secret: args.app_secret.as_bytes(),
+        per_post: args.per_post,
+    };
+    let warmup = plan.bodies(args.warmup_messages, "warmup", &[], false);
+    let measured = plan.bodies(args.messages, "measured", &calls, args.duplicates);
+    let (posts, events) = (measured.len(), measured.iter().map(|body| body.events).sum::<usize>());
+
+    post_all(&args.base, args.connections, warmup).await?;
+    let started = Instant::now();
+    let (latency, failures) = post_all(&args.base, args.connections, measured).await?;
+    let seconds = started.elapsed().as_secs_f64();
+
+    let stored = Store::open(&args.store).await?.by_status().await?;
+    let received = stored.get("inbound.received").copied().unwrap_or(0);
+    #[expect(clippy::cast_precision_loss, reason = "counts of one run are far below 2^52")]
+    let (per_second, posts_per_second) = (events as f64 / seconds, posts as f64 / seconds);
+    Ok(json!({
+        "events": events,
+        "posts": posts,
+        "seconds": seconds,
+        "perSecond": per_second,
+        "postsPerSecond": posts_per_second,
+        "latencyMs": latency.to_json(),
+        "failures": failures.to_json(),
+        "messagesMissing": (args.messages + args.warmup_messages) as u64 - received.min((args.messages + args.warmup_messages) as u64),
+        "messagesTwice": received.saturating_sub((args.messages + args.warmup_messages) as u64),
+        "readMissing": calls.len() as u64 - stored.get("outbound.read").copied().unwrap_or(0).min(calls.len() as u64),
+    }))
+}
+
+async fn post_all(base: &str, connections: usize, bodies: Vec<SignedBody>) -> anyhow::Result<(Histogram, Failures)> {
+    let bodies = Arc::new(bodies);
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut tasks = Vec::with_capacity(connections);
+    for _ in 0..connections {
+        let mut connection = Connection::to(base)?;
+        let (bodies, next) = (bodies.clone(), next.clone());
+        tasks.push(tokio::spawn(async move {
+            let (mut latency, mut failures) = (Histogram::default(), Failures::default());
+            while let Some(body) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let started = Instant::now();
+                if post(&mut connection, body, &mut failures).await {
+                    latency.record(started.elapsed());
+                }
+            }
+            (latency, failures)
+        }));
+    }
+    let mut all = (Histogram::default(), Failures::default());
+    for task in tasks {
+        let (latency, failures) = task.await?;
+        all.0.merge(&latency);
+        all.1.merge(&failures);
+    }
+    Ok(all)
+}
+
+/// Posts it, and once more after a failure as Meta would; whether it was taken.
+async fn post(connection: &mut Connection, body: &SignedBody, failures: &mut Failures) -> bool {
+    for _ in 0..3 {
+        let failure = match connection
+            .post(PATH, Proof::Signature(&body.signature), body.bytes.clone())
+            .await
+        {
+            Ok(answer) if answer.status == 200 => return true,
+            Ok(answer) => Failure::Status(answer.status),
+            Err(_) => Failure::Connection,
+        };
+        failures.add(failure);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    false
+}

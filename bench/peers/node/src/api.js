@@ -1,0 +1,54 @@
+// The process that answers: registration, sending, Meta's webhook.
+
+import express from 'express';
+
+import { config } from './config.js';
+import { closeOnSignal, connectStore, newQueue } from './connections.js';
+import { hashOf, isKey } from './crypto.js';
+import { isDuplicateKey } from './models.js';
+import { acceptMessage } from './send.js';
+import { registerTenant } from './tenants.js';
+import { receiveWebhook, verifyWebhook } from './webhook.js';
+
+const adminKeyHash = config.adminApiKey && hashOf(config.adminApiKey);
+
+async function register(request, response) {
+  if (adminKeyHash && !isKey(request.get('authorization')?.replace(/^Bearer /i, ''), adminKeyHash)) {
+    return response.status(401).json({ code: 'unauthenticated' });
+  }
+  const { name, phoneNumberId, accessToken } = request.body ?? {};
+  if ([name, phoneNumberId, accessToken].some((field) => typeof field !== 'string' || field === '')) {
+    return response.status(422).json({ code: 'invalid_field' });
+  }
+  try {
+    return response.status(201).json(await registerTenant({ name, phoneNumberId, accessToken }));
+  } catch (error) {
+    if (isDuplicateKey(error)) return response.status(409).json({ code: 'phone_number_taken' });
+    throw error;
+  }
+}
+
+await connectStore();
+const queue = newQueue();
+await queue.waitUntilReady();
+
+const app = express();
+app.disable('x-powered-by').disable('etag').set('query parser', 'simple');
+app.get('/healthz', (_request, response) => response.sendStatus(200));
+app.get('/whatsapp/webhook', verifyWebhook);
+app.post('/whatsapp/webhook', express.raw({ type: () => true, limit: '4mb' }), receiveWebhook);
+app.post('/tenants/register', express.json(), register);
+app.post('/tenants/:tenantId/send', express.json(), acceptMessage(queue));
+app.use((error, _request, response, _next) => {
+  const status = error.status ?? 500;
+  if (status >= 500) console.error(error);
+  response.status(status).json({ code: status >= 500 ? 'internal' : 'bad_request' });
+});
+
+const server = app.listen(config.port, config.bindAddr, () => console.log(`listening on ${config.port}`));
+server.keepAliveTimeout = 60_000;
+
+closeOnSignal(async () => {
+  server.close();
+  await queue.close();
+});

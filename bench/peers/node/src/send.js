@@ -1,0 +1,59 @@
+// Accepting a message: check, look whether it was accepted before, store, put into the queue, answer.
+
+import { isDuplicateKey, Message, RANKS } from './models.js';
+import { findTenant, isTenantId, mayActFor } from './tenants.js';
+
+const PHONE_NUMBER = /^\+?[1-9]\d{6,14}$/;
+const TEXT_CHARS_MAX = 4096;
+const KEY_CHARS_MAX = 255;
+
+const bearer = (request) => request.get('authorization')?.replace(/^Bearer /i, '');
+
+function problemOf({ to, text, idempotency_key: key }) {
+  if (typeof to !== 'string' || !PHONE_NUMBER.test(to)) return 'to must be a phone number';
+  if (typeof text !== 'string' || text.length === 0 || text.length > TEXT_CHARS_MAX) return 'text must be 1 to 4096 characters';
+  if (key !== undefined && (typeof key !== 'string' || key.length === 0 || key.length > KEY_CHARS_MAX)) {
+    return 'idempotency_key must be 1 to 255 characters';
+  }
+  return undefined;
+}
+
+const findAccepted = (tenantId, idempotencyKey) =>
+  Message.findOne({ tenantId, idempotencyKey }, { status: 1 }).lean();
+
+const answerDuplicate = (response, { _id, status }) =>
+  response.status(200).json({ messageId: _id.toString(), status, duplicate: true });
+
+export const acceptMessage = (queue) => async (request, response) => {
+  const { tenantId } = request.params;
+  const tenant = isTenantId(tenantId) ? await findTenant(tenantId) : undefined;
+  if (!tenant) return response.status(404).json({ code: 'tenant_not_found' });
+  if (!mayActFor(tenant, bearer(request))) return response.status(401).json({ code: 'unauthenticated' });
+  const problem = problemOf(request.body ?? {});
+  if (problem) return response.status(422).json({ code: 'invalid_field', detail: problem });
+
+  const { to, text, idempotency_key: idempotencyKey } = request.body;
+  if (idempotencyKey !== undefined) {
+    const earlier = await findAccepted(tenant.id, idempotencyKey);
+    if (earlier) return answerDuplicate(response, earlier);
+  }
+  let message;
+  try {
+    message = await Message.create({
+      tenantId: tenant.id,
+      phoneNumberId: tenant.phoneNumberId,
+      direction: 'outbound',
+      status: 'queued',
+      rank: RANKS.queued,
+      type: 'text',
+      to,
+      content: { body: text },
+      idempotencyKey,
+    });
+  } catch (error) {
+    if (!isDuplicateKey(error)) throw error;
+    return answerDuplicate(response, await findAccepted(tenant.id, idempotencyKey));
+  }
+  await queue.add('send', { messageId: message.id, tenantId }, { jobId: message.id });
+  return response.status(202).json({ messageId: message.id, status: 'queued', duplicate: false });
+};

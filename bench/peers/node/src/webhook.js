@@ -1,0 +1,70 @@
+// Meta's webhook: verified over the raw bytes, split by number, stored before the answer. Every entry, change, message
+// and status in it counts, and a repetition changes nothing.
+
+import { config } from './config.js';
+import { isSignedByMeta } from './crypto.js';
+import { Message, RANKS } from './models.js';
+import { findTenantByNumber } from './tenants.js';
+
+export function verifyWebhook(request, response) {
+  const { 'hub.mode': mode, 'hub.verify_token': token, 'hub.challenge': challenge } = request.query;
+  if (mode !== 'subscribe' || !config.verifyToken || token !== config.verifyToken) return response.sendStatus(403);
+  return response.type('text/plain').send(challenge);
+}
+
+export async function receiveWebhook(request, response) {
+  if (config.appSecret && !isSignedByMeta(request.body, request.get('x-hub-signature-256'))) {
+    return response.sendStatus(401);
+  }
+  let payload;
+  try {
+    payload = JSON.parse(request.body);
+  } catch {
+    return response.sendStatus(400);
+  }
+  const writes = await writesOf(payload);
+  if (writes.length > 0) await Message.bulkWrite(writes, { ordered: false, timestamps: false });
+  return response.sendStatus(200);
+}
+
+async function writesOf(payload) {
+  const changes = (payload.entry ?? []).flatMap((entry) => entry.changes ?? []);
+  const now = new Date();
+  const writes = await Promise.all(
+    changes.map(async ({ value }) => {
+      const tenant = await findTenantByNumber(value?.metadata?.phone_number_id);
+      if (!tenant) return [];
+      return [
+        ...(value.messages ?? []).map((message) => storeMessage(tenant, message, now)),
+        ...(value.statuses ?? []).filter(({ status }) => status in RANKS).map((status) => applyStatus(tenant, status, now)),
+      ];
+    }),
+  );
+  return writes.flat();
+}
+
+const storeMessage = (tenant, message, now) => ({
+  updateOne: {
+    filter: { tenantId: tenant.id, wamid: message.id },
+    update: {
+      $setOnInsert: {
+        phoneNumberId: tenant.phoneNumberId,
+        direction: 'inbound',
+        status: 'received',
+        type: message.type,
+        from: message.from,
+        content: message,
+        createdAt: now,
+        updatedAt: now,
+      },
+    },
+    upsert: true,
+  },
+});
+
+const applyStatus = (tenant, { id, status, errors }, now) => ({
+  updateOne: {
+    filter: { tenantId: tenant.id, wamid: id, rank: { $lt: RANKS[status] } },
+    update: { $set: { status, rank: RANKS[status], updatedAt: now, ...(errors && { error: errors[0] }) } },
+  },
+});

@@ -1,0 +1,41 @@
+// The process that sends. BullMQ repeats a job that failed; a message that was sent already is left alone.
+
+import { Worker } from 'bullmq';
+
+import { config } from './config.js';
+import { closeOnSignal, connectStore, newRedis, QUEUE_NAME } from './connections.js';
+import { closeGraph, sendText } from './graph.js';
+import { Message, RANKS } from './models.js';
+import { findTenant } from './tenants.js';
+
+async function send({ data: { messageId, tenantId } }) {
+  const [message, tenant] = await Promise.all([
+    Message.findOne({ _id: messageId, tenantId }, { status: 1, to: 1, content: 1 }).lean(),
+    findTenant(tenantId),
+  ]);
+  if (!message || !tenant || message.status !== 'queued') return;
+  const wamid = tenant.accessToken.startsWith('mock_')
+    ? `wamid.mock.${messageId}`
+    : await sendText({ ...tenant, to: message.to, content: message.content });
+  await Message.updateOne(
+    { _id: messageId, rank: { $lt: RANKS.sent } },
+    { $set: { status: 'sent', rank: RANKS.sent, wamid } },
+  );
+}
+
+await connectStore();
+const worker = new Worker(QUEUE_NAME, send, { connection: newRedis(), concurrency: config.workerConcurrency });
+
+worker.on('failed', async (job, error) => {
+  if (job && job.attemptsMade >= job.opts.attempts) {
+    await Message.updateOne({ _id: job.data.messageId, rank: { $lt: RANKS.failed } }, { $set: { status: 'failed', error: error.message } });
+  }
+});
+worker.on('error', (error) => console.error(error));
+await worker.waitUntilReady();
+console.log('working');
+
+closeOnSignal(async () => {
+  await worker.close();
+  await closeGraph();
+});
