@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bullmq::options::RedisConnectionOptions;
+use bullmq::options::{RedisConnectionOptions, TlsCerts};
 use dakghar_core::domain::Secret;
 use url::Url;
 
@@ -25,6 +25,9 @@ pub enum InvalidRedisConfig {
     /// There is no queue, or nobody to take from it.
     #[error("{0} must be at least 1")]
     Zero(&'static str),
+    /// A certificate authority is of no use without TLS.
+    #[error("a certificate authority for Redis needs an address that starts with rediss://")]
+    AuthorityWithoutTls,
 }
 
 /// Where Redis is: one server, or nodes of a cluster. Printing it never shows user or password.
@@ -32,6 +35,7 @@ pub enum InvalidRedisConfig {
 pub struct RedisConfig {
     nodes: Vec<Secret>,
     is_cluster: bool,
+    authority_pem: Option<Vec<u8>>,
     shown: String,
 }
 
@@ -64,8 +68,18 @@ impl RedisConfig {
         Ok(Self {
             nodes: nodes.into_iter().map(|node| Secret::new(node.url)).collect(),
             is_cluster,
+            authority_pem: None,
             shown: shown.join(","),
         })
+    }
+
+    /// Trusts this certificate authority, in PEM, instead of the public ones.
+    pub fn with_authority(mut self, pem: Vec<u8>) -> Result<Self, InvalidRedisConfig> {
+        if !self.reveal_nodes().all(|node| node.starts_with("rediss:")) {
+            return Err(InvalidRedisConfig::AuthorityWithoutTls);
+        }
+        self.authority_pem = Some(pem);
+        Ok(self)
     }
 
     /// Whether these are nodes of a cluster.
@@ -78,11 +92,23 @@ impl RedisConfig {
         self.nodes.iter().map(Secret::reveal)
     }
 
+    /// The certificate authority to trust instead of the public ones, in PEM.
+    pub(super) fn authority_pem(&self) -> Option<&Vec<u8>> {
+        self.authority_pem.as_ref()
+    }
+
     pub(super) fn connection_options(&self) -> RedisConnectionOptions {
-        if self.is_cluster {
+        let options = if self.is_cluster {
             RedisConnectionOptions::new().cluster_nodes(self.reveal_nodes())
         } else {
             RedisConnectionOptions::new().url(self.nodes[0].reveal())
+        };
+        match &self.authority_pem {
+            Some(pem) => options.tls_certs(TlsCerts {
+                root_cert: Some(pem.clone()),
+                ..TlsCerts::default()
+            }),
+            None => options,
         }
     }
 }
@@ -267,6 +293,13 @@ mod tests {
         ] {
             assert!(RedisConfig::from_url(url).is_err(), "{url}");
         }
+    }
+
+    #[test]
+    fn an_authority_needs_tls() {
+        let with = |url| RedisConfig::from_url(url).unwrap().with_authority(b"pem".to_vec());
+        assert!(with("rediss://one").is_ok());
+        assert_eq!(with("redis://one").unwrap_err(), InvalidRedisConfig::AuthorityWithoutTls);
     }
 
     #[test]

@@ -17,8 +17,18 @@ const JOB_NAME: &str = "send";
 /// drive of a message has an id of its own.
 const FINISHED_KEPT: usize = 1000;
 
-/// Where low jobs stand in BullMQ's set of prioritised jobs.
-const LOW: u32 = 10;
+/// How BullMQ orders what is due: jobs without a priority first, then those with one, the smallest number first.
+///
+/// Normal jobs carry one too, although the sorted set that holds them costs Redis a little more than the plain list
+/// would: a high job that comes due later than it was added goes to the end of that list, and must not find a backlog
+/// of normal ones there.
+const fn bullmq_priority(priority: Priority) -> u32 {
+    match priority {
+        Priority::High => 0,
+        Priority::Normal => 1,
+        Priority::Low => 2,
+    }
+}
 
 /// The names of the queues; those of a split queue carry a hash tag, so that each is on one node of a cluster.
 pub(super) fn queue_names(shards: u16) -> Vec<String> {
@@ -80,11 +90,6 @@ fn job_id(message_id: MessageId, drive: u32) -> String {
 }
 
 /// The job of an entry.
-///
-/// On priorities: BullMQ empties its list of waiting jobs before it looks into its sorted set of prioritised ones. So
-/// normal jobs carry no priority and stay in the list, which is the cheapest; low ones go into the set, behind all
-/// others that are due; high ones that are due at once are put at the head of the list, where the latest goes first:
-/// should that ever matter, the youngest one-time code is the one still wanted.
 pub(super) fn bulk_job(entry: &QueueEntry, now: Timestamp) -> BulkJob {
     let payload = Payload {
         tenant_id: entry.key.tenant_id.to_string(),
@@ -96,21 +101,14 @@ pub(super) fn bulk_job(entry: &QueueEntry, now: Timestamp) -> BulkJob {
         count: Some(FINISHED_KEPT),
         limit: None,
     });
-    let mut options = JobOptions::new()
+    let options = JobOptions::new()
         .job_id(job_id(entry.key.message_id, entry.drive))
+        .delay(entry.slot_at.since(now))
+        .priority(bullmq_priority(entry.priority))
         // The store decides about attempts.
         .attempts(1)
         .remove_on_complete(kept.clone())
         .remove_on_fail(kept);
-    let delay = entry.slot_at.since(now);
-    if !delay.is_zero() {
-        options = options.delay(delay);
-    }
-    options = match entry.priority {
-        Priority::High if delay.is_zero() => options.lifo(),
-        Priority::High | Priority::Normal => options,
-        Priority::Low => options.priority(LOW),
-    };
     BulkJob::with_options(JOB_NAME, payload, options)
 }
 

@@ -8,7 +8,9 @@ use std::time::Duration;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::{AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, Value};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, TlsCertificates, Value,
+};
 
 use super::config::RedisConfig;
 
@@ -24,23 +26,29 @@ pub(super) enum Link {
 impl Link {
     /// Opens a connection whose commands give up after `response_timeout`.
     pub(super) async fn open(redis: &RedisConfig, response_timeout: Duration) -> Result<Self, RedisError> {
+        let authority = redis.authority_pem().map(|pem| TlsCertificates {
+            client_tls: None,
+            root_cert: Some(pem.clone()),
+        });
         let opening = async {
             if redis.is_cluster() {
-                let client = ClusterClient::builder(redis.reveal_nodes())
+                let mut builder = ClusterClient::builder(redis.reveal_nodes())
                     .connection_timeout(OPEN_TIMEOUT)
-                    .response_timeout(response_timeout)
-                    .build()?;
-                return client.get_async_connection().await.map(Self::Cluster);
+                    .response_timeout(response_timeout);
+                if let Some(authority) = authority {
+                    builder = builder.certs(authority);
+                }
+                return builder.build()?.get_async_connection().await.map(Self::Cluster);
             }
             let url = redis.reveal_nodes().next().expect("a configuration has a node");
+            let client = match authority {
+                Some(authority) => Client::build_with_tls(url, authority)?,
+                None => Client::open(url)?,
+            };
             let config = AsyncConnectionConfig::new()
                 .set_connection_timeout(Some(OPEN_TIMEOUT))
                 .set_response_timeout(Some(response_timeout));
-            let client = redis::Client::open(url)?;
-            client
-                .get_multiplexed_async_connection_with_config(&config)
-                .await
-                .map(Self::Single)
+            client.get_multiplexed_async_connection_with_config(&config).await.map(Self::Single)
         };
         let timed_out = |_| RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
         tokio::time::timeout(OPEN_TIMEOUT, opening).await.map_err(timed_out)?

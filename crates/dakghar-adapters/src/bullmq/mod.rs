@@ -6,11 +6,11 @@
 //!
 //! The crate underneath does not survive every accident by itself: a command connection that went half-open, a
 //! primary that became a replica, a panic in a processor, a renewal that stalls all starts. What is done about each
-//! stands where it is done: [`supervisor`] replaces connections, [`generation`] sets the options, [`handover`] is the
+//! stands where it is done: `supervisor` replaces connections, `generation` sets the options, `handover` is the
 //! processor.
 //!
-//! In the order in which a newcomer should read: [`config`], [`job`], [`generation`], [`handover`], [`probe`],
-//! [`witness`], [`supervisor`], [`queue`]; and beside them [`pacer`].
+//! In the order in which a newcomer should read: `config`, `job`, `generation`, `handover`, `probe`,
+//! `witness`, `supervisor`, `queue`; and beside them `pacer`.
 
 mod config;
 mod generation;

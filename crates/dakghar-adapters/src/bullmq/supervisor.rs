@@ -31,8 +31,11 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 /// How long building a generation may take; the crate itself would try for half a minute.
 const BUILD_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long work may be due before workers that did not start any are taken to be stuck.
+/// How long workers may start nothing, while work is due, before they are taken to be stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
+
+/// Looks in a row that must find work due in a queue: one alone may have come just before it was fetched.
+const OVERDUE_LOOKS: u32 = 4;
 
 /// What the supervisor shares with those who use the queue.
 pub(super) struct Shared {
@@ -93,6 +96,8 @@ pub(super) struct Supervisor {
     probe: Probe,
     witness: Witness,
     failures: u32,
+    /// For each queue, how many looks in a row found work due.
+    due_looks: Vec<u32>,
     /// A loss not yet reported: the queue has to work first, in order to be filled.
     owed: Option<&'static str>,
 }
@@ -106,6 +111,7 @@ impl Supervisor {
     ) -> Self {
         Self {
             probe: Probe::new(config.redis.clone(), config.shards),
+            due_looks: vec![0; usize::from(config.shards)],
             config,
             handover,
             shared,
@@ -149,9 +155,12 @@ impl Supervisor {
             self.owed = self.owed.or(Some("it could not be reached for a while"));
         }
 
+        for (looks, is_due) in self.due_looks.iter_mut().zip(&reading.due) {
+            *looks = if *is_due { *looks + 1 } else { 0 };
+        }
+        let overdue: Vec<bool> = self.due_looks.iter().map(|looks| *looks >= OVERDUE_LOOKS).collect();
         let generation = self.shared.generation.read().clone();
-        let is_stuck = generation.is_some_and(|generation| generation.is_stuck(&reading.due, STUCK_AFTER));
-        if is_stuck {
+        if generation.is_some_and(|generation| generation.is_stuck(&overdue, STUCK_AFTER)) {
             warn!(redis = %self.config.redis, "connections to Redis are stuck and are replaced");
             self.shared.take_generation();
         }

@@ -6,12 +6,14 @@
 )]
 
 mod cluster;
+mod conformance;
 mod jobs;
 mod outages;
 mod pacer;
 mod proxy;
 mod rates;
 mod shards;
+mod tls;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

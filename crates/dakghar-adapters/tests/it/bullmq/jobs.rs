@@ -123,16 +123,15 @@ async fn urgent_messages_go_first_and_broadcasts_last() {
         ..entry(number)
     };
     let slot_at = now() + Duration::from_millis(200);
+    let later = |entry| QueueEntry { slot_at, ..entry };
     producer
         .enqueue(&[
             with(1, Priority::Low),
-            QueueEntry {
-                slot_at,
-                ..with(2, Priority::Low)
-            },
-            with(3, Priority::Normal),
-            with(4, Priority::Normal),
-            with(5, Priority::High),
+            with(2, Priority::Normal),
+            with(3, Priority::High),
+            later(with(4, Priority::Low)),
+            later(with(5, Priority::Normal)),
+            later(with(6, Priority::High)),
         ])
         .await
         .unwrap();
@@ -140,10 +139,10 @@ async fn urgent_messages_go_first_and_broadcasts_last() {
 
     let consumer = start_with(config(&redis.url(), 1, 1)).await;
     let mut order = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..6 {
         order.push(finish_one(&consumer).await);
     }
-    assert_eq!(order, [5, 3, 4, 1, 2].map(key));
+    assert_eq!(order, [3, 6, 2, 5, 1, 4].map(key));
 }
 
 #[tokio::test]

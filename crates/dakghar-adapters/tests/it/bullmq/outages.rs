@@ -1,14 +1,18 @@
 //! What becomes of messages when Redis is not well. Every test ends with a message that went through.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use dakghar_core::ports::{Disposition, SendQueue};
+use dakghar_adapters::bullmq::Role;
+use dakghar_core::ports::{Disposition, QueueEntry, SendQueue};
 use dakghar_testkit::require_services;
 use dakghar_testkit::servers::Redis;
 use redis::AsyncCommands;
 
 use super::proxy::Proxy;
-use super::{connect, enqueue_patiently, entry, eventually, expect_loss, finish_one, key, start, take};
+use super::{
+    config, connect, enqueue_patiently, entry, eventually, expect_loss, finish_one, key, now, start, start_with, take,
+};
 
 async fn loses_nothing_within(queue: &impl SendQueue, time: Duration) {
     assert!(
@@ -80,11 +84,10 @@ async fn a_killed_redis_that_kept_nothing_is_filled_again() {
     let entries = [1, 2, 3].map(entry);
     queue.enqueue(&entries).await.unwrap();
     // One or two were in hand before the end of Redis and are there once more: the store tells them apart.
+    let mut seen = BTreeSet::new();
     eventually("all of them", async || {
-        let job = take(&queue, 1).await.remove(0);
-        let is_last = job.key == key(3);
-        job.finish(Disposition::Done);
-        is_last
+        seen.insert(finish_one(&queue).await);
+        seen.len() == 3
     })
     .await;
     println!("all went through {:?} after the restart", restarted.elapsed());
@@ -96,8 +99,8 @@ async fn a_restart_that_kept_everything_is_a_possible_loss_all_the_same() {
     let mut redis = Redis::start_with(&["--appendonly", "yes", "--appendfsync", "always"]).await;
     let queue = start(&redis.url()).await;
     expect_loss(&queue).await;
-    let later = dakghar_core::ports::QueueEntry {
-        slot_at: super::now() + Duration::from_secs(2),
+    let later = QueueEntry {
+        slot_at: now() + Duration::from_secs(2),
         ..entry(1)
     };
     queue.enqueue(&[later]).await.unwrap();
@@ -143,7 +146,7 @@ async fn half_open_connections_are_replaced() {
     queue.enqueue(&[entry(1)]).await.unwrap();
     assert_eq!(finish_one(&queue).await, key(1));
 
-    proxy.silence_present_connections();
+    proxy.silence_present_connections(0);
     let silenced = Instant::now();
     // Left alone, the crate would go on asking on the silent connection, for ten seconds each time.
     let recovering = async {
@@ -164,7 +167,7 @@ async fn half_open_connections_are_replaced_when_nobody_adds_anything() {
     let proxy = Proxy::start(redis.port()).await;
     let queue = start(&proxy.url()).await;
     expect_loss(&queue).await;
-    proxy.silence_present_connections();
+    proxy.silence_present_connections(0);
     let silenced = Instant::now();
     tokio::time::timeout(Duration::from_secs(30), queue.lost())
         .await
@@ -175,6 +178,46 @@ async fn half_open_connections_are_replaced_when_nobody_adds_anything() {
     );
     queue.enqueue(&[entry(1)]).await.unwrap();
     assert_eq!(finish_one(&queue).await, key(1));
+}
+
+#[tokio::test]
+async fn workers_that_went_deaf_are_replaced_although_redis_answers_otherwise() {
+    require_services!(Redis);
+    let redis = Redis::start().await;
+    let proxy = Proxy::start(redis.port()).await;
+    let queue = start(&proxy.url()).await;
+    expect_loss(&queue).await;
+    let mut producing = config(&redis.url(), 1, 1);
+    producing.role = Role::Produce;
+    let producer = start_with(producing).await;
+
+    // The first connection is the one that watches.
+    proxy.silence_present_connections(1);
+    let silenced = Instant::now();
+    producer.enqueue(&[entry(1)]).await.unwrap();
+    let taken = tokio::time::timeout(Duration::from_secs(40), finish_one(&queue)).await;
+    assert_eq!(taken.expect("other connections are used"), key(1));
+    println!("deaf workers were replaced after {:?}", silenced.elapsed());
+    loses_nothing_within(&queue, Duration::from_secs(2)).await;
+}
+
+#[tokio::test]
+async fn additions_that_get_no_answer_replace_their_connection() {
+    require_services!(Redis);
+    let redis = Redis::start().await;
+    let proxy = Proxy::start(redis.port()).await;
+    let mut producing = config(&proxy.url(), 1, 1);
+    producing.role = Role::Produce;
+    let producer = start_with(producing).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    proxy.silence_present_connections(1);
+    let silenced = Instant::now();
+    let entries = [entry(1)];
+    let trying = enqueue_patiently(&producer, &entries);
+    tokio::time::timeout(Duration::from_secs(40), trying)
+        .await
+        .expect("another connection is used");
+    println!("a deaf producer was replaced after {:?}", silenced.elapsed());
 }
 
 #[tokio::test]
@@ -251,8 +294,8 @@ async fn a_full_redis_refuses_but_loses_nothing() {
     let queue = start(&redis.url()).await;
     expect_loss(&queue).await;
     let mut connection = connect(&redis.url()).await;
-    let later = dakghar_core::ports::QueueEntry {
-        slot_at: super::now() + Duration::from_secs(3),
+    let later = QueueEntry {
+        slot_at: now() + Duration::from_secs(3),
         ..entry(1)
     };
     queue.enqueue(&[later]).await.unwrap();

@@ -15,7 +15,8 @@ pub(super) struct Proxy {
 
 struct State {
     target_port: AtomicU16,
-    /// Connections accepted before this many are silent: bytes are taken and dropped, in both directions.
+    /// Connections with these numbers, in the order of their acceptance, are silent: bytes are taken and dropped.
+    silent_from: AtomicU64,
     silent_below: AtomicU64,
     accepted: AtomicU64,
 }
@@ -26,6 +27,7 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
             target_port: AtomicU16::new(target_port),
+            silent_from: AtomicU64::new(0),
             silent_below: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
         });
@@ -37,8 +39,10 @@ impl Proxy {
         format!("redis://{}", self.address)
     }
 
-    /// All present connections stay open, but nothing goes through them any more. New ones work.
-    pub(super) fn silence_present_connections(&self) {
+    /// The present connections stay open, but nothing goes through them any more, except for the first `spared`. New
+    /// ones work.
+    pub(super) fn silence_present_connections(&self, spared: u64) {
+        self.state.silent_from.store(spared, Ordering::SeqCst);
         let accepted = self.state.accepted.load(Ordering::SeqCst);
         self.state.silent_below.store(accepted, Ordering::SeqCst);
     }
@@ -50,6 +54,12 @@ impl Proxy {
 
     pub(super) fn accepted(&self) -> u64 {
         self.state.accepted.load(Ordering::SeqCst)
+    }
+}
+
+impl State {
+    fn is_silent(&self, number: u64) -> bool {
+        (self.silent_from.load(Ordering::SeqCst)..self.silent_below.load(Ordering::SeqCst)).contains(&number)
     }
 }
 
@@ -69,13 +79,12 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
 async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, number: u64, state: Arc<State>) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        let is_silent = number < state.silent_below.load(Ordering::SeqCst);
-        if !is_silent && to.write_all(&buffer[..length]).await.is_err() {
+        if !state.is_silent(number) && to.write_all(&buffer[..length]).await.is_err() {
             break;
         }
     }
     // A silent connection does not even end.
-    if number < state.silent_below.load(Ordering::SeqCst) {
+    if state.is_silent(number) {
         std::future::pending::<()>().await;
     }
 }
