@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dakghar_core::domain::{EventId, EventReason, TenantId, WebhookEvent};
 use dakghar_core::ports::EventStore;
 
+use super::read_pages;
 use crate::samples::{event, event_bare, tenant_id};
 
 /// What the cases are run against.
@@ -150,15 +151,8 @@ pub async fn pages_of_events_have_no_gaps_and_no_repeats(store: Store) {
             expected.push(event.id);
         }
         expected.reverse();
-        let mut seen = Vec::new();
-        let mut before = None;
-        loop {
-            let page = store.list(owner.as_ref(), before, 4).await.expect("the store answers");
-            assert!(page.len() <= 4);
-            let Some(last) = page.last() else { break };
-            before = Some(last.id);
-            seen.extend(page.iter().map(|event| event.id));
-        }
-        assert_eq!(seen, expected);
+        let fetch = async |before| store.list(owner.as_ref(), before, 4).await.expect("the store answers");
+        let seen = read_pages(4, fetch, |event| event.id).await;
+        assert_eq!(seen.iter().map(|event| event.id).collect::<Vec<_>>(), expected);
     }
 }

@@ -50,6 +50,27 @@ impl<P, G> Fixture for Option<(P, G)> {
     }
 }
 
+/// Reads page by page until a page is empty; answers everything in the order it came. `fetch` reads the page after
+/// a place, `place` is that of an item.
+async fn read_pages<T, P>(limit: u32, fetch: impl AsyncFn(Option<P>) -> Vec<T>, place: impl Fn(&T) -> P) -> Vec<T> {
+    // Pages that lead back to themselves must not keep a case from ending.
+    const PAGES_MAX: u32 = 1_000;
+    let mut seen = Vec::new();
+    let mut before = None;
+    for _ in 0..PAGES_MAX {
+        let page = fetch(before).await;
+        assert!(
+            page.len() <= limit as usize,
+            "a page of {} instead of {limit}",
+            page.len()
+        );
+        let Some(last) = page.last() else { return seen };
+        before = Some(place(last));
+        seen.extend(page);
+    }
+    panic!("the pages do not end");
+}
+
 /// One test for each named case; what the suites' own macros are made of.
 #[doc(hidden)]
 #[macro_export]

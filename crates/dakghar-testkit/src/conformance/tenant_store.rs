@@ -8,6 +8,7 @@ use dakghar_core::domain::{Hold, HoldReason, PhoneNumber, PhoneNumberId, Tenant,
 use dakghar_core::ports::TenantStore;
 use dakghar_core::ports::store::TenantSaved;
 
+use super::read_pages;
 use crate::samples::{at, number, number_full, phone, tenant, tenant_full, tenant_id, tenant_with_numbers, waba};
 
 /// What the cases are run against.
@@ -294,16 +295,9 @@ pub async fn pages_of_tenants_have_no_gaps_and_no_repeats(store: Store) {
         expected.push(tenant.id);
     }
     expected.reverse();
-    let mut seen = Vec::new();
-    let mut before = None;
-    loop {
-        let page = store.list(before, 4).await.expect("the store answers");
-        assert!(page.len() <= 4);
-        let Some(last) = page.last() else { break };
-        before = Some(last.id);
-        seen.extend(page.iter().map(|tenant| tenant.id));
-    }
-    assert_eq!(seen, expected);
+    let fetch = async |before| store.list(before, 4).await.expect("the store answers");
+    let seen = read_pages(4, fetch, |tenant| tenant.id).await;
+    assert_eq!(seen.iter().map(|tenant| tenant.id).collect::<Vec<_>>(), expected);
 }
 
 pub async fn numbers_know_their_owners(store: Store) {

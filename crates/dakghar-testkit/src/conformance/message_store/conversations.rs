@@ -6,6 +6,7 @@ use dakghar_core::domain::{
     Conversation, ConversationId, ConversationTouch, Direction, Message, TenantId, Timestamp, WaId,
 };
 
+use super::super::read_pages;
 use super::Store;
 use crate::samples::{at, outbound, person, phone_number_id, tenant_id};
 
@@ -172,18 +173,11 @@ pub async fn pages_of_conversations_have_no_gaps_and_no_repeats(store: Store) {
     apply(&store, &[touch(tenant_id(), &person("1"), at(2), Direction::Inbound)]).await;
     let expected: BTreeSet<ConversationId> = touches.iter().map(|touch| touch.id).collect();
     for limit in [1, 4, 100] {
-        let mut seen = Vec::new();
-        let mut before = None;
-        loop {
-            let page = store
-                .conversations(&tenant, before, limit)
-                .await
-                .expect("the store answers");
-            assert!(page.len() <= limit as usize);
-            let Some(last) = page.last() else { break };
-            before = Some((last.last_message_at, last.id));
-            seen.extend(page);
-        }
+        let fetch = async |before| {
+            let page = store.conversations(&tenant, before, limit).await;
+            page.expect("the store answers")
+        };
+        let seen = read_pages(limit, fetch, |thread| (thread.last_message_at, thread.id)).await;
         assert!(seen.is_sorted_by(|a, b| a.last_message_at >= b.last_message_at));
         assert_eq!(seen.len(), 23, "pages of {limit}");
         assert_eq!(seen.iter().map(|thread| thread.id).collect::<BTreeSet<_>>(), expected);

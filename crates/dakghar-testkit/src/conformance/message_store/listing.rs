@@ -4,6 +4,7 @@ use dakghar_core::domain::message::Content;
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::{ConversationId, Direction, Message, MessageId, Status, TenantId};
 
+use super::super::read_pages;
 use super::{Store, accept_all, accept_as, ids, receive_all};
 use crate::samples::{at, inbound, outbound, person, phone, tenant_id};
 
@@ -227,16 +228,16 @@ pub async fn filters_of_a_list_add_up(store: Store) {
     assert_eq!(list(&store, &tenant, &none).await, []);
 }
 
-/// Reads page by page until a page is empty.
-async fn page_through(store: &Store, tenant: &TenantId, mut query: MessageQuery) -> Vec<MessageId> {
-    let mut seen = Vec::new();
-    loop {
-        let page = list(store, tenant, &query).await;
-        assert!(page.len() <= query.limit as usize, "a page of {}", page.len());
-        let Some(last) = page.last() else { return seen };
-        query.before = Some(last.id);
-        seen.extend(ids(&page));
-    }
+/// Every message that matches, read in pages of `query.limit`.
+async fn page_through(store: &Store, tenant: &TenantId, query: MessageQuery) -> Vec<MessageId> {
+    let fetch = async |before| {
+        let query = MessageQuery {
+            before,
+            ..query.clone()
+        };
+        list(store, tenant, &query).await
+    };
+    ids(&read_pages(query.limit, fetch, |message| message.id).await)
 }
 
 pub async fn pages_of_a_list_have_no_gaps_and_no_repeats(store: Store) {
@@ -337,14 +338,6 @@ pub async fn dead_letters_of_everybody_page_by_page(store: Store) {
         accept_as(&store, Status::Sent, outbound(tenants[2])).await;
     }
     expected.reverse();
-    let mut seen = Vec::new();
-    let mut before = None;
-    loop {
-        let page = dead_letters(&store, None, before, 3).await;
-        assert!(page.len() <= 3);
-        let Some(last) = page.last() else { break };
-        before = Some(*last);
-        seen.extend(page);
-    }
-    assert_eq!(seen, expected);
+    let fetch = async |before| dead_letters(&store, None, before, 3).await;
+    assert_eq!(read_pages(3, fetch, |id| *id).await, expected);
 }
