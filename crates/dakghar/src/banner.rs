@@ -20,8 +20,16 @@ pub fn text(config: &Config, backend: &str, addr: SocketAddr, verify_token: &str
     for warning in &config.warnings {
         let _ = writeln!(text, "  warning      {warning}");
     }
-    let admin = if config.admin_api_key.is_some() { " \\\n  -H \"Authorization: Bearer $ADMIN_API_KEY\"" } else { "" };
-    let tenant = if config.admin_api_key.is_some() { " \\\n  -H \"Authorization: Bearer $API_KEY\"" } else { "" };
+    let admin = if config.admin_api_key.is_some() {
+        " \\\n  -H \"Authorization: Bearer $ADMIN_API_KEY\""
+    } else {
+        ""
+    };
+    let tenant = if config.admin_api_key.is_some() {
+        " \\\n  -H \"Authorization: Bearer $API_KEY\""
+    } else {
+        ""
+    };
     let _ = write!(
         text,
         r#"

@@ -36,7 +36,10 @@ impl Lifecycle {
                     std::process::exit(130);
                 }
                 is_stopping = true;
-                tracing::info!(seconds_max = DRAIN_MAX.as_secs(), "stopping: finishing what is under way");
+                tracing::info!(
+                    seconds_max = DRAIN_MAX.as_secs(),
+                    "stopping: finishing what is under way"
+                );
                 stopping.cancel();
             }
         });
@@ -48,7 +51,10 @@ impl Lifecycle {
         self.stopping.cancelled().await;
         self.tasks.close();
         if tokio::time::timeout(DRAIN_MAX, self.tasks.wait()).await.is_err() {
-            tracing::warn!(tasks = self.tasks.len(), "not everything ended in time; it is taken up at the next start");
+            tracing::warn!(
+                tasks = self.tasks.len(),
+                "not everything ended in time; it is taken up at the next start"
+            );
         } else {
             tracing::info!("stopped");
         }

@@ -35,10 +35,16 @@ pub fn configured_or_generated(configured: Option<&Secret>, data_dir: &Path, fil
     let text = URL_SAFE_NO_PAD.encode(bytes);
     // Written aside and linked into place: a crash leaves no half a key, and of two processes one wins.
     let aside = data_dir.join(format!(".{file}.{}", std::process::id()));
-    let written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside).and_then(|mut out| {
-        out.write_all(text.as_bytes())?;
-        out.sync_all()
-    });
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&aside)
+        .and_then(|mut out| {
+            out.write_all(text.as_bytes())?;
+            out.sync_all()
+        });
     let linked = written.and_then(|()| fs::hard_link(&aside, &path));
     let _ = fs::remove_file(&aside);
     match linked {
@@ -63,7 +69,10 @@ mod tests {
         let again = configured_or_generated(None, dir.path(), MASTER_KEY_FILE).expect("read");
         assert_eq!(first.reveal(), again.reveal());
         assert!(first.reveal().len() >= 32);
-        let mode = fs::metadata(dir.path().join(MASTER_KEY_FILE)).expect("exists").permissions().mode();
+        let mode = fs::metadata(dir.path().join(MASTER_KEY_FILE))
+            .expect("exists")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 }

@@ -6,8 +6,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
 
-use crate::config::variables as var;
 use crate::config::Environment;
+use crate::config::variables as var;
 
 /// Starts logging to standard error. Answers what is wrong with the settings.
 pub fn start(environment: &Environment) -> Result<(), String> {
@@ -20,9 +20,14 @@ pub fn start(environment: &Environment) -> Result<(), String> {
     };
     let registry = tracing_subscriber::registry().with(filter);
     if is_json {
-        registry.with(fmt::layer().json().flatten_event(true).with_writer(stderr)).init();
+        registry
+            .with(fmt::layer().json().flatten_event(true).with_writer(stderr))
+            .init();
     } else {
-        let layer = fmt::layer().with_ansi(stderr().is_terminal()).with_target(false).with_writer(stderr);
+        let layer = fmt::layer()
+            .with_ansi(stderr().is_terminal())
+            .with_target(false)
+            .with_writer(stderr);
         registry.with(layer).init();
     }
     Ok(())

@@ -42,27 +42,36 @@ pub struct Wired {
 /// Opens the store and the queue, and starts the group commits.
 pub async fn wire(config: &Config, purpose: Purpose) -> anyhow::Result<Wired> {
     secrets::make_data_dir(&config.data_dir)?;
-    let master_key =
-        secrets::configured_or_generated(config.master_key.as_ref(), &config.data_dir, MASTER_KEY_FILE)?;
+    let master_key = secrets::configured_or_generated(config.master_key.as_ref(), &config.data_dir, MASTER_KEY_FILE)?;
     let verify_token =
         secrets::configured_or_generated(config.verify_token.as_ref(), &config.data_dir, VERIFY_TOKEN_FILE)?;
     let vault = LocalVault::new(&master_key, config.master_key_previous.as_ref()).context("MASTER_KEY")?;
-    let keys = SigningKeys { opaque: *vault.opaque_secret(), cursor: *vault.cursor_secret() };
+    let keys = SigningKeys {
+        opaque: *vault.opaque_secret(),
+        cursor: *vault.cursor_secret(),
+    };
     let graph = GraphClient::new(GraphConfig::new(&config.graph_base_url, &config.api_version))?;
     let webhooks = MetaWebhooks::new(&config.app_secrets, Some(&verify_token));
-    let outer = Outer { graph: Arc::new(graph), webhooks: Arc::new(webhooks), vault: Arc::new(vault) };
+    let outer = Outer {
+        graph: Arc::new(graph),
+        webhooks: Arc::new(webhooks),
+        vault: Arc::new(vault),
+    };
 
     let (ports, backend, commits_max) = match &config.backend {
         Backend::Embedded => embedded(config, purpose, outer)?,
-        Backend::Distributed { mongo_uri, redis_url, queue_shards } => {
-            distributed(config, purpose, outer, mongo_uri, redis_url, *queue_shards).await?
-        }
+        Backend::Distributed {
+            mongo_uri,
+            redis_url,
+            queue_shards,
+        } => distributed(config, purpose, outer, mongo_uri, redis_url, *queue_shards).await?,
     };
     check_master_key(&ports).await?;
     let id = hex::encode(&RandomIds.secret_bytes()[..4]);
     let settings = Settings {
         worker_id: format!("{}-{id}", std::process::id()).into(),
-        retry: config.retry,
+        send: config.send,
+        is_sole_sender: !config.is_distributed() && purpose == Purpose::Server { sends: true },
         attempts_max: config.attempts_max,
         commits_max,
         calls_max: config.worker_concurrency,
@@ -73,7 +82,11 @@ pub async fn wire(config: &Config, purpose: Purpose) -> anyhow::Result<Wired> {
         // They end with the last clone of the app, after everything that waits was committed.
         tokio::spawn(group_commit);
     }
-    Ok(Wired { app, verify_token, backend })
+    Ok(Wired {
+        app,
+        verify_token,
+        backend,
+    })
 }
 
 /// The ports that do not depend on the backend.
@@ -84,7 +97,10 @@ struct Outer {
 }
 
 fn embedded(config: &Config, purpose: Purpose, outer: Outer) -> anyhow::Result<(Ports, String, usize)> {
-    let options = SqliteOptions { lock_exclusive: purpose != Purpose::Command, ..SqliteOptions::default() };
+    let options = SqliteOptions {
+        lock_exclusive: purpose != Purpose::Command,
+        ..SqliteOptions::default()
+    };
     let store = SqliteStore::open(&config.data_dir, &options)?;
     let backend = format!("embedded (SQLite, {})", store.file().display());
     let clock = Arc::new(SystemClock);
@@ -119,14 +135,23 @@ async fn distributed(
     let redis = RedisConfig::from_url(redis_url.reveal())?;
     let backend = format!("distributed (MongoDB, BullMQ on Redis at {redis})");
     let role = match purpose {
-        Purpose::Server { sends: true } => {
-            Role::ProduceAndConsume { in_flight_max: config.worker_concurrency as usize * 2 }
-        }
+        Purpose::Server { sends: true } => Role::ProduceAndConsume {
+            in_flight_max: config.worker_concurrency as usize * 2,
+        },
         Purpose::Server { sends: false } | Purpose::Command => Role::Produce,
     };
     let worker_name = format!("dakghar-{}", std::process::id());
     let clock = store.clock();
-    let queue = BullmqQueue::start(BullmqConfig { redis: redis.clone(), shards, role, worker_name }, clock.clone()).await?;
+    let queue = BullmqQueue::start(
+        BullmqConfig {
+            redis: redis.clone(),
+            shards,
+            role,
+            worker_name,
+        },
+        clock.clone(),
+    )
+    .await?;
     if let Some(warning) = queue.warning() {
         tracing::warn!("{warning}");
     }
@@ -147,10 +172,17 @@ async fn distributed(
 
 /// A wrong master key must be found out before anything is accepted under it.
 async fn check_master_key(ports: &Ports) -> anyhow::Result<()> {
-    let Some(tenant) = ports.tenants.list(None, 1).await?.into_iter().next() else { return Ok(()) };
-    let Some(number) = tenant.phone_numbers.first() else { return Ok(()) };
+    let Some(tenant) = ports.tenants.list(None, 1).await?.into_iter().next() else {
+        return Ok(());
+    };
+    let Some(number) = tenant.phone_numbers.first() else {
+        return Ok(());
+    };
     let purpose = format!("access_token/{}", number.phone_number_id);
-    let opened = ports.vault.open(&tenant.id, &tenant.wrapped_data_key, &purpose, &number.sealed_token).await;
+    let opened = ports
+        .vault
+        .open(&tenant.id, &tenant.wrapped_data_key, &purpose, &number.sealed_token)
+        .await;
     if let Err(error) = opened {
         bail!(
             "MASTER_KEY does not open the access tokens in this store ({error}). Use the key they were sealed with, \

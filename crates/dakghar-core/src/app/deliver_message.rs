@@ -11,7 +11,7 @@ use super::App;
 use super::accept_message::queue_entry;
 use super::commits::flatten;
 use super::in_flight::InFlight;
-use crate::domain::message::lifecycle::{CALL_TIMEOUT, Fenced, LEASE, LEASE_MARGIN, NotClaimable, Recorded};
+use crate::domain::message::lifecycle::{Fenced, NotClaimable, Recorded};
 use crate::domain::message::{DeadReason, Direction, Evidence, EvidenceStatus, Message, SendOutcome};
 use crate::domain::pacing::Admission;
 use crate::domain::tenant::{PhoneNumber, SharedTenant, TOKEN_REFUSALS_MAX};
@@ -23,7 +23,7 @@ use std::time::Duration;
 const PROBE_CREDENTIALS: Duration = Duration::from_secs(60);
 const PROBE_ACCOUNT: Duration = Duration::from_secs(3600);
 /// What must be left of a lease for a call to begin.
-const CALL_MIN: Duration = Duration::from_secs(1);
+const CALL_MIN: Duration = Duration::from_millis(100);
 const STALE_ROUNDS_MAX: usize = 16;
 
 /// A message whose call is authorised and durable as such.
@@ -220,7 +220,7 @@ impl App {
                     continue;
                 }
             };
-            match message.claim(self.now(), &self.settings().worker_id) {
+            match message.claim(self.now(), &self.settings().worker_id, &self.settings().send.timings) {
                 Ok(()) => {}
                 Err(NotClaimable::TooEarly(slot_at)) => {
                     message.postpone(self.now(), slot_at, "slot", self.queue_window());
@@ -284,7 +284,11 @@ impl App {
             in_flight,
         } = claimed;
         let elapsed = self.now().since(message.called_at.unwrap_or(message.updated_at));
-        let left = (LEASE - LEASE_MARGIN).saturating_sub(elapsed).min(CALL_TIMEOUT);
+        let timings = &self.settings().send.timings;
+        let left = timings
+            .lease
+            .saturating_sub(timings.lease_margin + elapsed)
+            .min(timings.call_timeout);
         let outcome = if left < CALL_MIN {
             SendOutcome::NotSent {
                 why: "the worker was stopped before the call".into(),
@@ -318,7 +322,7 @@ impl App {
             let mut message = ended.message.clone();
             let now = self.now();
             let jitter = self.ports().ids.jitter();
-            match message.record_outcome(epoch, now, &ended.outcome, &self.settings().retry, jitter) {
+            match message.record_outcome(epoch, now, &ended.outcome, &self.settings().send, jitter) {
                 Ok(recorded) => {
                     if message.status == Status::Queued {
                         let slot_at = message.slot_at.unwrap_or(now);

@@ -22,7 +22,7 @@ pub mod remove_tenant;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::message::{ATTEMPTS_MAX_DEFAULT, RetryPolicy};
+use crate::domain::message::{ATTEMPTS_MAX_DEFAULT, SendPolicy};
 use crate::domain::opaque::OpaqueSigner;
 use crate::domain::{ErrorCode, Problem, Timestamp};
 use crate::group_commit::{BoxFuture, Rejected};
@@ -68,8 +68,10 @@ pub struct Ports {
 pub struct Settings {
     /// Names this process in the leases it takes; different for every start.
     pub worker_id: Arc<str>,
-    /// The waits between attempts.
-    pub retry: RetryPolicy,
+    /// The waits between attempts and the times of the protocol.
+    pub send: SendPolicy,
+    /// Whether this is the only process that sends: leases of others are then those of processes that are gone.
+    pub is_sole_sender: bool,
     /// Attempts that may count against a message, 1 to 20.
     pub attempts_max: u32,
     /// Commits of one kind that may be under way at a time: 1 where the store has one writer.
@@ -88,7 +90,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             worker_id: "worker".into(),
-            retry: RetryPolicy::default(),
+            send: SendPolicy::default(),
+            is_sole_sender: false,
             attempts_max: ATTEMPTS_MAX_DEFAULT,
             commits_max: 1,
             batch_max: 512,

@@ -19,11 +19,29 @@ const ROUND: u32 = 500;
 const REFILL_MAX: u32 = 50_000;
 
 impl App {
+    /// Takes over what a process that is gone was sending. Called at start, where no other process can be sending.
+    pub async fn take_over_orphans(&self) -> Result<(), Problem> {
+        let timings = &self.settings().send.timings;
+        let until = self.now() + timings.lease + timings.lease_margin;
+        loop {
+            let sending = self.ports().messages.due(until, Some(Status::Sending), ROUND).await?;
+            if sending.is_empty() {
+                return Ok(());
+            }
+            self.look_at_all(sending).await?;
+        }
+    }
+
     /// One round. Answers how many messages were looked at; when that is many, another round is due at once.
     pub async fn reconcile(&self) -> Result<usize, Problem> {
         let now = self.now();
         let due = self.ports().messages.due(now, None, ROUND).await?;
         let looked_at = due.len();
+        self.look_at_all(due).await?;
+        Ok(looked_at)
+    }
+
+    async fn look_at_all(&self, due: Vec<Message>) -> Result<(), Problem> {
         let mut changed = Vec::with_capacity(due.len());
         for message in due {
             changed.extend(self.look_at(message).await?);
@@ -38,7 +56,7 @@ impl App {
         for result in join_all(saves).await {
             result?;
         }
-        Ok(looked_at)
+        Ok(())
     }
 
     /// What its timer was set for; answers the message if it must be saved.
@@ -51,7 +69,7 @@ impl App {
         }
         let around = self.surroundings(&message).await?;
         let before = message.status;
-        match message.wake(now, &around, self.queue_window()) {
+        match message.wake(now, &around, self.queue_window(), &self.settings().send.timings) {
             Woken::Rescheduled | Woken::Release => {}
             Woken::NeedsSlot => {
                 self.give_slot(&mut message).await;
@@ -75,6 +93,7 @@ impl App {
             hold: None,
             may_probe: false,
             statuses_flow: false,
+            is_orphaned: false,
         };
         let now = self.now();
         match message.status {
@@ -85,6 +104,11 @@ impl App {
                     around.hold = hold.map(|hold| hold.reason);
                     around.may_probe = hold.is_some_and(|hold| hold.probe_at.is_some_and(|at| at <= now));
                 }
+            }
+            Status::Sending => {
+                let worker_id = &self.settings().worker_id;
+                let is_foreign = message.lease.as_ref().is_some_and(|lease| lease.owner != *worker_id);
+                around.is_orphaned = is_foreign && self.settings().is_sole_sender;
             }
             Status::InDoubt if message.unknown_outcome == UnknownOutcome::Auto => {
                 if let Some(called_at) = message.called_at {

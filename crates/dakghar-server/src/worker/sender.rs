@@ -26,7 +26,9 @@ const RECORD_WAIT_MAX: Duration = Duration::from_secs(5);
 pub async fn run_sender(app: App, config: WorkerConfig, tasks: TaskTracker, stopping: CancellationToken) {
     let places = Arc::new(Semaphore::new(config.calls_max));
     loop {
-        let Some(first) = stopping.run_until_cancelled(places.clone().acquire_owned()).await else { break };
+        let Some(first) = stopping.run_until_cancelled(places.clone().acquire_owned()).await else {
+            break;
+        };
         let Ok(first) = first else { break };
         let batch = (places.available_permits() + 1).min(BATCH_MAX);
         let jobs = match stopping.run_until_cancelled(app.take_jobs(batch)).await {
@@ -73,7 +75,9 @@ async fn find_the_poison(app: &App, keys: Vec<(dakghar_core::domain::MessageKey,
                     send(app.clone(), claimed, None).await;
                 }
             }
-            Ok(Err(problem)) => tracing::warn!(%problem, message_id = %key.message_id, "a message could not be claimed yet"),
+            Ok(Err(problem)) => {
+                tracing::warn!(%problem, message_id = %key.message_id, "a message could not be claimed yet")
+            }
             Err(_) => {
                 if let Err(problem) = app.strike(&key).await {
                     tracing::warn!(%problem, message_id = %key.message_id, "a strike could not be stored");

@@ -40,7 +40,10 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     match command {
         Command::List { tenant, limit } => {
             let tenant = tenant.as_deref().map(parse).transpose()?;
-            let page = PageRequest { limit: limit.clamp(1, PAGE_ITEMS_MAX), cursor: None };
+            let page = PageRequest {
+                limit: limit.clamp(1, PAGE_ITEMS_MAX),
+                cursor: None,
+            };
             let found = app.dead_letters(tenant.as_ref(), &page).await?;
             let rows: Vec<_> = found.items.iter().map(row).collect();
             if rows.is_empty() {
@@ -52,9 +55,15 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
                 output::line("… and more; raise --limit, or read GET /dead-letters page by page");
             }
         }
-        Command::Redrive { tenant_id, message_id, confirm_duplicate_risk } => {
+        Command::Redrive {
+            tenant_id,
+            message_id,
+            confirm_duplicate_risk,
+        } => {
             let tenant_id = parse(&tenant_id)?;
-            let message = app.redrive_message(&tenant_id, &message_id, confirm_duplicate_risk).await?;
+            let message = app
+                .redrive_message(&tenant_id, &message_id, confirm_duplicate_risk)
+                .await?;
             output::line(&format!("{} is {} again", message.id, message.status.as_str()));
         }
     }
@@ -63,9 +72,13 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
 
 fn row(message: &Message) -> Vec<String> {
     let error = message.error.as_ref();
-    let code = error.and_then(|error| error.code).map_or("-".to_owned(), |code| code.to_string());
+    let code = error
+        .and_then(|error| error.code)
+        .map_or("-".to_owned(), |code| code.to_string());
     let reason = message.dead_reason.map(|reason| reason.as_str().to_owned());
-    let reason = reason.or_else(|| error.map(|error| error.message.to_string())).unwrap_or_default();
+    let reason = reason
+        .or_else(|| error.map(|error| error.message.to_string()))
+        .unwrap_or_default();
     vec![
         message.tenant_id.to_string(),
         message.id.to_string(),

@@ -80,7 +80,10 @@ fn redact(value: &str) -> String {
 fn check_files(config: &Config, findings: &mut Vec<Finding>) {
     let dir = &config.data_dir;
     match std::fs::metadata(dir) {
-        Err(_) => findings.push(Finding::Good(format!("DATA_DIR {} does not exist yet; it is made at the first start", dir.display()))),
+        Err(_) => findings.push(Finding::Good(format!(
+            "DATA_DIR {} does not exist yet; it is made at the first start",
+            dir.display()
+        ))),
         Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => findings.push(Finding::Warning(format!(
             "DATA_DIR {0} is readable by others: chmod 700 {0}",
             dir.display()
@@ -114,7 +117,9 @@ fn check_clock(store_ms: i64) -> Finding {
     const SKEW_MS_MAX: i64 = 2_000;
     let skew_ms = (jiff::Timestamp::now().as_millisecond() - store_ms).abs();
     if skew_ms > SKEW_MS_MAX {
-        Finding::Warning(format!("this machine's clock differs from the store's by {skew_ms} ms: check NTP on both"))
+        Finding::Warning(format!(
+            "this machine's clock differs from the store's by {skew_ms} ms: check NTP on both"
+        ))
     } else {
         Finding::Good(format!("clock agrees with the store's within {skew_ms} ms"))
     }
@@ -124,7 +129,10 @@ async fn check_sqlite(config: &Config, findings: &mut Vec<Finding>) {
     if !config.data_dir.exists() {
         return;
     }
-    let options = SqliteOptions { lock_exclusive: false, ..SqliteOptions::default() };
+    let options = SqliteOptions {
+        lock_exclusive: false,
+        ..SqliteOptions::default()
+    };
     match SqliteStore::open(&config.data_dir, &options) {
         Err(error) => findings.push(Finding::Bad(error.to_string())),
         Ok(store) => match store.integrity_check().await {

@@ -55,7 +55,11 @@ pub struct Args {
 
 /// Runs until a signal.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
-    let mut statuses = if args.no_statuses { StatusPlan::none() } else { StatusPlan::default() };
+    let mut statuses = if args.no_statuses {
+        StatusPlan::none()
+    } else {
+        StatusPlan::default()
+    };
     statuses.read_ms = args.read_after_ms.or(statuses.read_ms);
     statuses.duplicate_probability = args.duplicates;
     statuses.shuffle = args.shuffle;
@@ -77,7 +81,10 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     })
     .await?;
     let lifecycle = Lifecycle::start()?;
-    output::line(&format!("simulated Meta listens on {0}   (control endpoints: {0}/)", sim.base_url()));
+    output::line(&format!(
+        "simulated Meta listens on {0}   (control endpoints: {0}/)",
+        sim.base_url()
+    ));
     output::line(&format!("start Dakghar with GRAPH_BASE_URL={}", sim.base_url()));
     lifecycle.stopping.cancelled().await;
     sim.stop().await;

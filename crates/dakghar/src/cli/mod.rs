@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::config::{Config, Environment};
+use crate::config::{Config, Environment, variables};
 use crate::telemetry;
 
 /// Wrong usage or settings, as in sysexits.h.
@@ -53,6 +53,8 @@ enum Command {
     /// List messages that were given up, and send them again
     #[command(subcommand)]
     DeadLetter(dead_letter::Command),
+    /// Print every setting with its default and what it means, in the form of a .env file
+    EnvExample,
     /// Print the completion script of a shell
     ///
     /// For example: dakghar completions bash > /etc/bash_completion.d/dakghar
@@ -69,11 +71,19 @@ pub fn run() -> ExitCode {
         Err(error) => {
             let is_help = !error.use_stderr();
             let _ = error.print();
-            return if is_help { ExitCode::SUCCESS } else { ExitCode::from(EXIT_USAGE) };
+            return if is_help {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(EXIT_USAGE)
+            };
         }
     };
     if let Command::Completions { shell } = cli.command {
         clap_complete::generate(shell, &mut Cli::command(), "dakghar", &mut std::io::stdout());
+        return ExitCode::SUCCESS;
+    }
+    if matches!(cli.command, Command::EnvExample) {
+        output::line(variables::env_example().trim_end());
         return ExitCode::SUCCESS;
     }
     let environment = match Environment::of_process() {
@@ -94,17 +104,41 @@ pub fn run() -> ExitCode {
         Err(problems) => return output::usage_error(&problems),
     };
     finish(match cli.command {
-        Command::Serve => in_runtime(serve::run(config, serve::Parts { api: true, worker: true })),
-        Command::Api => in_runtime(serve::run(config, serve::Parts { api: true, worker: false })),
-        Command::Worker => in_runtime(serve::run(config, serve::Parts { api: false, worker: true })),
+        Command::Serve => in_runtime(serve::run(
+            config,
+            serve::Parts {
+                api: true,
+                worker: true,
+            },
+        )),
+        Command::Api => in_runtime(serve::run(
+            config,
+            serve::Parts {
+                api: true,
+                worker: false,
+            },
+        )),
+        Command::Worker => in_runtime(serve::run(
+            config,
+            serve::Parts {
+                api: false,
+                worker: true,
+            },
+        )),
         Command::Tenant(command) => in_runtime(tenant::run(config, command)),
         Command::DeadLetter(command) => in_runtime(dead_letter::run(config, command)),
-        Command::GraphSim(_) | Command::Doctor | Command::Completions { .. } => unreachable!("handled above"),
+        Command::GraphSim(_) | Command::Doctor | Command::EnvExample | Command::Completions { .. } => {
+            unreachable!("handled above")
+        }
     })
 }
 
 fn in_runtime<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("the runtime starts").block_on(future)
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("the runtime starts")
+        .block_on(future)
 }
 
 fn finish(result: anyhow::Result<()>) -> ExitCode {

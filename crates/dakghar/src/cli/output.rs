@@ -12,7 +12,11 @@ pub fn line(text: &str) {
 
 /// Prints what went wrong.
 pub fn error(text: &str) {
-    let start = if stderr().is_terminal() { "\x1b[31merror:\x1b[0m" } else { "error:" };
+    let start = if stderr().is_terminal() {
+        "\x1b[31merror:\x1b[0m"
+    } else {
+        "error:"
+    };
     let _ = writeln!(stderr(), "{start} {text}");
 }
 
@@ -21,7 +25,10 @@ pub fn usage_error(problems: &[String]) -> ExitCode {
     for problem in problems {
         error(problem);
     }
-    let _ = writeln!(stderr(), "The settings are explained in .env.example; `dakghar doctor` checks them all.");
+    let _ = writeln!(
+        stderr(),
+        "The settings are explained in .env.example; `dakghar doctor` checks them all."
+    );
     ExitCode::from(EXIT_USAGE)
 }
 
@@ -34,8 +41,11 @@ pub fn table(headings: &[&str], rows: &[Vec<String>]) {
         }
     }
     let print = |cells: &[String]| {
-        let padded: Vec<String> =
-            cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let padded: Vec<String> = cells
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
         line(padded.join("  ").trim_end());
     };
     print(&headings.iter().map(|heading| (*heading).to_owned()).collect::<Vec<_>>());

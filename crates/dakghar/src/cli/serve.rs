@@ -30,11 +30,24 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
     let lifecycle = Lifecycle::start()?;
     // The port first: a start that fails for it must not have touched the store.
     let addr = SocketAddr::new(config.bind_addr, config.port);
-    let listener = if parts.api || config.is_distributed() { Some(listen(addr, parts).await?) } else { None };
-    let Wired { app, verify_token, backend } = wire(&config, Purpose::Server { sends: parts.worker }).await?;
+    let listener = if parts.api || config.is_distributed() {
+        Some(listen(addr, parts).await?)
+    } else {
+        None
+    };
+    let Wired {
+        app,
+        verify_token,
+        backend,
+    } = wire(&config, Purpose::Server { sends: parts.worker }).await?;
     app.finish_removals().await?;
     if parts.worker {
-        let settings = WorkerConfig { calls_max: config.worker_concurrency as usize };
+        if !config.is_distributed() {
+            app.take_over_orphans().await?;
+        }
+        let settings = WorkerConfig {
+            calls_max: config.worker_concurrency as usize,
+        };
         worker::start(&app, settings, &lifecycle.tasks, &lifecycle.stopping);
     }
     if let Some(listener) = listener {
@@ -44,12 +57,18 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
             production: config.is_production,
             ..HttpConfig::default()
         };
-        let router = if parts.api { http::router(app.clone(), settings.clone()) } else { http::health_router(app.clone(), settings.clone()) };
+        let router = if parts.api {
+            http::router(app.clone(), settings.clone())
+        } else {
+            http::health_router(app.clone(), settings.clone())
+        };
         if parts.api {
             output::line(&banner::text(&config, &backend, addr, verify_token.reveal()));
         }
         tracing::info!(%addr, backend, api = parts.api, worker = parts.worker, "ready");
-        lifecycle.tasks.spawn(http::serve(listener, router, lifecycle.stopping.clone(), settings));
+        lifecycle
+            .tasks
+            .spawn(http::serve(listener, router, lifecycle.stopping.clone(), settings));
     }
     for warning in &config.warnings {
         tracing::warn!("{warning}");

@@ -76,7 +76,14 @@ pub enum Command {
 pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     let app = wire(&config, Purpose::Command).await?.app;
     match command {
-        Command::Add { name, phone_number_id, access_token, waba_id, display_phone_number, messages_per_second } => {
+        Command::Add {
+            name,
+            phone_number_id,
+            access_token,
+            waba_id,
+            display_phone_number,
+            messages_per_second,
+        } => {
             let number = NewPhoneNumber {
                 phone_number_id,
                 access_token: Some(Secret::new(access_token)),
@@ -84,7 +91,12 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
                 display_phone_number,
                 messages_per_second,
             };
-            let new = NewTenant { name, callback_url: None, unknown_outcome: None, number };
+            let new = NewTenant {
+                name,
+                callback_url: None,
+                unknown_outcome: None,
+                number,
+            };
             let registered = app.register_tenant(new).await?;
             output::line(&format!("tenantId  {}", registered.tenant.id));
             output::line(&format!("apiKey    {}   (shown only now)", registered.api_key.reveal()));
@@ -94,11 +106,17 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             let tenant = app.stored_tenant(&parse(&tenant_id)?).await?;
             output::line(&serde_json::to_string_pretty(&describe(&tenant))?);
         }
-        Command::Pause { tenant_id, phone_number_id } => {
+        Command::Pause {
+            tenant_id,
+            phone_number_id,
+        } => {
             app.pause(&parse(&tenant_id)?, phone_number_id.as_deref()).await?;
             output::line("paused: within a second nothing more is sent");
         }
-        Command::Resume { tenant_id, phone_number_id } => {
+        Command::Resume {
+            tenant_id,
+            phone_number_id,
+        } => {
             app.resume(&parse(&tenant_id)?, phone_number_id.as_deref()).await?;
             output::line("resumed");
         }
@@ -115,7 +133,10 @@ fn parse(text: &str) -> anyhow::Result<TenantId> {
 }
 
 async fn list(app: &App, is_json: bool) -> anyhow::Result<()> {
-    let mut page = PageRequest { limit: PAGE_ITEMS_MAX, cursor: None };
+    let mut page = PageRequest {
+        limit: PAGE_ITEMS_MAX,
+        cursor: None,
+    };
     let mut rows = Vec::new();
     loop {
         let found = app.tenants(&page).await?;
@@ -140,9 +161,19 @@ async fn list(app: &App, is_json: bool) -> anyhow::Result<()> {
 }
 
 fn row(tenant: &Tenant) -> Vec<String> {
-    let numbers: Vec<&str> = tenant.phone_numbers.iter().map(|number| number.phone_number_id.as_str()).collect();
+    let numbers: Vec<&str> = tenant
+        .phone_numbers
+        .iter()
+        .map(|number| number.phone_number_id.as_str())
+        .collect();
     let hold = tenant.hold.map_or("-", |hold| hold.reason.as_str());
-    vec![tenant.id.to_string(), tenant.name.clone(), numbers.join(","), hold.to_owned(), tenant.created_at.to_string()]
+    vec![
+        tenant.id.to_string(),
+        tenant.name.clone(),
+        numbers.join(","),
+        hold.to_owned(),
+        tenant.created_at.to_string(),
+    ]
 }
 
 fn describe(tenant: &Tenant) -> serde_json::Value {

@@ -35,14 +35,22 @@ impl Environment {
     /// An environment with exactly these values, for tests.
     #[cfg(test)]
     pub fn of<const N: usize>(values: [(&str, &str); N]) -> Self {
-        Self { values: values.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect() }
+        Self {
+            values: values
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+        }
     }
 
     /// The text of a setting: its own, that of the file that `NAME_FILE` names, or the default. Empty counts as not
     /// set.
     pub fn get(&self, variable: &Variable) -> Result<Option<String>, String> {
         let own = self.values.get(variable.name).filter(|value| !value.is_empty());
-        let file = self.values.get(&format!("{}_FILE", variable.name)).filter(|_| variable.is_secret());
+        let file = self
+            .values
+            .get(&format!("{}_FILE", variable.name))
+            .filter(|_| variable.is_secret());
         match (own, file) {
             (Some(_), Some(_)) => Err(format!("{0} and {0}_FILE are both set; keep one", variable.name)),
             (Some(value), None) => Ok(Some(value.clone())),

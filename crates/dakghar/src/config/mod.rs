@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use dakghar_adapters::graph::{VersionStatus, version_status};
 use dakghar_core::domain::Secret;
-use dakghar_core::domain::message::RetryPolicy;
+use dakghar_core::domain::message::{RetryPolicy, SendPolicy, Timings};
 
 pub use environment::Environment;
 use variables::{self as var, Kind, Variable};
@@ -63,8 +63,8 @@ pub struct Config {
     pub worker_concurrency: u32,
     /// Attempts before a dead letter.
     pub attempts_max: u32,
-    /// The waits between attempts.
-    pub retry: RetryPolicy,
+    /// The waits between attempts and the times of the protocol.
+    pub send: SendPolicy,
     /// What the operator should know.
     pub warnings: Vec<String>,
 }
@@ -86,7 +86,8 @@ impl Reader<'_> {
         })?;
         match variable.kind {
             Kind::OneOf(words) if !words.contains(&text.as_str()) => {
-                self.problems.push(format!("{} must be one of: {}", variable.name, words.join(", ")));
+                self.problems
+                    .push(format!("{} must be one of: {}", variable.name, words.join(", ")));
                 None
             }
             _ => Some(text),
@@ -98,11 +99,14 @@ impl Reader<'_> {
     }
 
     fn integer<T: TryFrom<u64> + Default>(&mut self, variable: &Variable) -> T {
-        let Kind::Integer { min, max } = variable.kind else { unreachable!("{} is a number", variable.name) };
+        let Kind::Integer { min, max } = variable.kind else {
+            unreachable!("{} is a number", variable.name)
+        };
         let text = self.text(variable).unwrap_or_default();
         let parsed = text.parse().ok().filter(|number| (min..=max).contains(number));
         parsed.and_then(|number| T::try_from(number).ok()).unwrap_or_else(|| {
-            self.problems.push(format!("{} must be a whole number from {min} to {max}", variable.name));
+            self.problems
+                .push(format!("{} must be a whole number from {min} to {max}", variable.name));
             T::default()
         })
     }
@@ -117,7 +121,10 @@ impl Reader<'_> {
 impl Config {
     /// Reads and checks every setting; an error lists everything that is wrong.
     pub fn load(environment: &Environment) -> Result<Self, Vec<String>> {
-        let mut reader = Reader { environment, problems: Vec::new() };
+        let mut reader = Reader {
+            environment,
+            problems: Vec::new(),
+        };
         let is_production = reader.text(&var::APP_ENV).as_deref() == Some("production");
         let admin_api_key = reader.secret(&var::ADMIN_API_KEY);
         let backend = read_backend(&mut reader);
@@ -142,15 +149,16 @@ impl Config {
             master_key_previous: reader.secret(&var::MASTER_KEY_PREVIOUS),
             worker_concurrency: reader.integer(&var::WORKER_CONCURRENCY),
             attempts_max: reader.integer(&var::SEND_ATTEMPTS_MAX),
-            retry: RetryPolicy {
-                base: Duration::from_millis(reader.integer(&var::RETRY_BASE_MS)),
-                cap: Duration::from_millis(reader.integer(&var::RETRY_CAP_MS)),
-            },
+            send: read_send_policy(&mut reader),
             warnings: Vec::new(),
         };
         config.check(&mut reader);
         config.warnings = config.find_warnings();
-        if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
+        if reader.problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(reader.problems)
+        }
     }
 
     /// Whether MongoDB and Redis are used.
@@ -176,7 +184,10 @@ impl Config {
             );
         }
         let long_enough = |key: &Option<Secret>, least| key.as_ref().is_none_or(|key| key.reveal().len() >= least);
-        reader.require(long_enough(&self.master_key, MASTER_KEY_BYTES_MIN), "MASTER_KEY must have at least 32 bytes");
+        reader.require(
+            long_enough(&self.master_key, MASTER_KEY_BYTES_MIN),
+            "MASTER_KEY must have at least 32 bytes",
+        );
         reader.require(
             long_enough(&self.master_key_previous, MASTER_KEY_BYTES_MIN),
             "MASTER_KEY_PREVIOUS must have at least 32 bytes",
@@ -185,29 +196,53 @@ impl Config {
             long_enough(&self.admin_api_key, ADMIN_KEY_CHARS_MIN),
             "ADMIN_API_KEY must have at least 16 characters",
         );
-        let version = self.api_version.strip_prefix('v').and_then(|version| version.split_once('.'));
-        let is_version = version.is_some_and(|(major, minor)| major.parse::<u16>().is_ok() && minor.parse::<u16>().is_ok());
+        let version = self
+            .api_version
+            .strip_prefix('v')
+            .and_then(|version| version.split_once('.'));
+        let is_version =
+            version.is_some_and(|(major, minor)| major.parse::<u16>().is_ok() && minor.parse::<u16>().is_ok());
         reader.require(is_version, "WHATSAPP_API_VERSION must look like v25.0");
         let is_url = self.graph_base_url.starts_with("https://") || self.graph_base_url.starts_with("http://");
         reader.require(is_url, "GRAPH_BASE_URL must be an http(s) URL");
-        reader.require(self.retry.base <= self.retry.cap, "RETRY_BASE_MS must not be greater than RETRY_CAP_MS");
+        let Timings {
+            call_timeout,
+            lease,
+            lease_margin,
+            ..
+        } = self.send.timings;
+        reader.require(
+            lease > call_timeout + lease_margin,
+            "SEND_LEASE_MS must exceed SEND_TIMEOUT_MS by more than a ninth of itself, or messages could be sent twice",
+        );
+        reader.require(
+            self.send.retry.base <= self.send.retry.cap,
+            "RETRY_BASE_MS must not be greater than RETRY_CAP_MS",
+        );
     }
 
     fn find_warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.app_secrets.is_empty() {
-            warnings.push("APP_SECRET is not set: webhook signatures are not checked. Never run so in production.".into());
+            warnings
+                .push("APP_SECRET is not set: webhook signatures are not checked. Never run so in production.".into());
         }
         if self.admin_api_key.is_none() {
             warnings.push("ADMIN_API_KEY is not set: requests without a key are allowed (development).".into());
         }
         if self.admin_api_key.is_none() && !self.bind_addr.is_loopback() {
-            warnings.push(format!("Without ADMIN_API_KEY, everybody who reaches {} may do everything.", self.bind_addr));
+            warnings.push(format!(
+                "Without ADMIN_API_KEY, everybody who reaches {} may do everything.",
+                self.bind_addr
+            ));
         }
         match version_status(&self.api_version, today()) {
             VersionStatus::Current | VersionStatus::Unknown => {}
             VersionStatus::ExpiresSoon(date) => {
-                warnings.push(format!("Graph API {} expires on {date}: set WHATSAPP_API_VERSION to a newer one.", self.api_version));
+                warnings.push(format!(
+                    "Graph API {} expires on {date}: set WHATSAPP_API_VERSION to a newer one.",
+                    self.api_version
+                ));
             }
             VersionStatus::Expired(date) => {
                 warnings.push(format!(
@@ -228,24 +263,55 @@ pub fn today() -> jiff::civil::Date {
     jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
+fn read_send_policy(reader: &mut Reader<'_>) -> SendPolicy {
+    let mut millis = |variable| Duration::from_millis(reader.integer(variable));
+    let retry = RetryPolicy {
+        base: millis(&var::RETRY_BASE_MS),
+        cap: millis(&var::RETRY_CAP_MS),
+    };
+    let lease = millis(&var::SEND_LEASE_MS);
+    let grace = millis(&var::UNKNOWN_OUTCOME_GRACE_MS);
+    let timings = Timings {
+        call_timeout: millis(&var::SEND_TIMEOUT_MS),
+        lease,
+        lease_margin: lease / 9,
+        grace,
+        grace_service_error: grace / 2,
+        doubt_max: millis(&var::UNKNOWN_OUTCOME_MAX_MS),
+    };
+    SendPolicy { retry, timings }
+}
+
 fn read_backend(reader: &mut Reader<'_>) -> Backend {
     let host = reader.text(&var::REDIS_HOST).unwrap_or_default();
     let port: u16 = reader.integer(&var::REDIS_PORT);
-    let redis_url = reader.secret(&var::REDIS_URL).unwrap_or_else(|| Secret::new(format!("redis://{host}:{port}")));
+    let redis_url = reader
+        .secret(&var::REDIS_URL)
+        .unwrap_or_else(|| Secret::new(format!("redis://{host}:{port}")));
     let queue_shards = reader.integer(&var::QUEUE_SHARDS);
     match reader.secret(&var::MONGO_URI) {
-        Some(mongo_uri) => Backend::Distributed { mongo_uri, redis_url, queue_shards },
+        Some(mongo_uri) => Backend::Distributed {
+            mongo_uri,
+            redis_url,
+            queue_shards,
+        },
         None => Backend::Embedded,
     }
 }
 
 fn read_bind_addr(reader: &mut Reader<'_>, is_guarded: bool) -> IpAddr {
-    let default = if is_guarded { IpAddr::from([0, 0, 0, 0]) } else { IpAddr::from([127, 0, 0, 1]) };
+    let default = if is_guarded {
+        IpAddr::from([0, 0, 0, 0])
+    } else {
+        IpAddr::from([127, 0, 0, 1])
+    };
     match reader.text(&var::BIND_ADDR).map(|text| text.parse()) {
         None => default,
         Some(Ok(addr)) => addr,
         Some(Err(_)) => {
-            reader.problems.push("BIND_ADDR must be an IP address, such as 127.0.0.1 or ::".into());
+            reader
+                .problems
+                .push("BIND_ADDR must be an IP address, such as 127.0.0.1 or ::".into());
             default
         }
     }

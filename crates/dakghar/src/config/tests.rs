@@ -19,7 +19,10 @@ fn an_empty_environment_is_the_embedded_backend_on_loopback() {
 fn production_lists_everything_that_is_missing_at_once() {
     let problems = problems([("APP_ENV", "production"), ("PORT", "x")]);
     for name in ["ADMIN_API_KEY", "APP_SECRET", "VERIFY_TOKEN", "MASTER_KEY", "PORT"] {
-        assert!(problems.iter().any(|problem| problem.starts_with(name)), "{name}: {problems:?}");
+        assert!(
+            problems.iter().any(|problem| problem.starts_with(name)),
+            "{name}: {problems:?}"
+        );
     }
 }
 
@@ -35,7 +38,11 @@ fn the_master_key_is_required_where_processes_share_it() {
 fn the_seeds_old_graph_version_is_used_and_warned_about() {
     let config = Config::load(&Environment::of([("WHATSAPP_API_VERSION", "v20.0")])).expect("valid");
     assert_eq!(config.api_version, "v20.0");
-    assert!(config.warnings.iter().any(|warning| warning.contains("expired")), "{:?}", config.warnings);
+    assert!(
+        config.warnings.iter().any(|warning| warning.contains("expired")),
+        "{:?}",
+        config.warnings
+    );
     assert!(!problems([("WHATSAPP_API_VERSION", "25")]).is_empty());
 }
 
@@ -49,6 +56,12 @@ fn a_secret_comes_from_its_variable_or_its_file_but_not_both() {
     assert_eq!(config.master_key.expect("read").reveal(), LONG);
     assert!(problems([("MASTER_KEY", LONG), ("MASTER_KEY_FILE", path)])[0].contains("both set"));
     assert!(problems([("MASTER_KEY_FILE", "/nowhere")])[0].contains("/nowhere"));
+}
+
+#[test]
+fn a_lease_that_a_call_could_outlive_is_refused() {
+    let found = problems([("SEND_LEASE_MS", "30000")]);
+    assert!(found[0].starts_with("SEND_LEASE_MS"), "{found:?}");
 }
 
 #[test]

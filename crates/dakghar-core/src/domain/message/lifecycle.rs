@@ -14,18 +14,38 @@ use super::super::time::Timestamp;
 use super::timeline::{SendError, TimelineEntry, TimelineEvent};
 use super::{Lease, Message, Status, TIMELINE_ENTRIES_MAX, UnknownOutcome};
 
-/// How long a claim lasts. Longer than the longest call plus [`LEASE_MARGIN`], so a live worker never loses it.
-pub const LEASE: Duration = Duration::from_secs(45);
-/// The longest a call to Meta may take, connection included.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long after the end of a lease it is taken over, and how much of it a call must leave unused.
-pub const LEASE_MARGIN: Duration = Duration::from_secs(5);
-/// How long evidence is awaited after a call whose outcome is unknown.
-pub const GRACE: Duration = Duration::from_secs(120);
-/// As [`GRACE`], when Meta answered with an error of its own that does not say whether it took the message.
-pub const GRACE_SERVICE_ERROR: Duration = Duration::from_secs(60);
-/// Under [`UnknownOutcome::Auto`]: how long after the call a message without evidence is given up.
-pub const DOUBT_MAX: Duration = Duration::from_secs(15 * 60);
+/// The times of the protocol that an installation may set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timings {
+    /// The longest a call to Meta may take, connection included.
+    pub call_timeout: Duration,
+    /// How long a claim lasts. Must exceed [`Timings::call_timeout`] by more than [`Timings::lease_margin`], so that a
+    /// live worker never loses it.
+    pub lease: Duration,
+    /// How long after the end of a lease it is taken over, and how much of it a call must leave unused.
+    pub lease_margin: Duration,
+    /// How long evidence is awaited after a call whose outcome is unknown.
+    pub grace: Duration,
+    /// As [`Timings::grace`], when Meta answered with an error of its own that does not say whether it took the
+    /// message.
+    pub grace_service_error: Duration,
+    /// Under [`UnknownOutcome::Auto`]: how long after the call a message without evidence is given up.
+    pub doubt_max: Duration,
+}
+
+impl Default for Timings {
+    fn default() -> Self {
+        Self {
+            call_timeout: Duration::from_secs(30),
+            lease: Duration::from_secs(45),
+            lease_margin: Duration::from_secs(5),
+            grace: Duration::from_secs(120),
+            grace_service_error: Duration::from_secs(60),
+            doubt_max: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
 /// How long after its slot a released message is looked at again, in case its job was lost.
 pub const RELEASE_CHECK: Duration = Duration::from_secs(60);
 /// How long before its slot a message is put into the queue.
@@ -71,6 +91,15 @@ impl RetryPolicy {
         let drawn = bound.mul_f64(jitter.clamp(0.0, 1.0));
         drawn.max(at_least.unwrap_or_default())
     }
+}
+
+/// How an installation sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SendPolicy {
+    /// The waits between attempts.
+    pub retry: RetryPolicy,
+    /// The times of the protocol.
+    pub timings: Timings,
 }
 
 /// How a call to Meta ended, as far as this side can tell.
@@ -152,6 +181,8 @@ pub struct Surroundings {
     pub may_probe: bool,
     /// Statuses of later sends of the same number have arrived.
     pub statuses_flow: bool,
+    /// The process that holds the lease is known to be gone.
+    pub is_orphaned: bool,
 }
 
 /// Why a message was given up without a verdict from Meta.
@@ -218,7 +249,7 @@ impl Message {
     }
 
     /// T3. Authorises one call: durable before the first byte, so `sending` always means "a call may have happened".
-    pub fn claim(&mut self, now: Timestamp, owner: &Arc<str>) -> Result<(), NotClaimable> {
+    pub fn claim(&mut self, now: Timestamp, owner: &Arc<str>, timings: &Timings) -> Result<(), NotClaimable> {
         if self.status != Status::Queued {
             return Err(NotClaimable::NotQueued);
         }
@@ -228,7 +259,7 @@ impl Message {
         if let Some(slot_at) = self.slot_at.filter(|slot_at| *slot_at > now + SLOT_TOLERANCE) {
             return Err(NotClaimable::TooEarly(slot_at));
         }
-        let until = now + LEASE;
+        let until = now + timings.lease;
         self.status = Status::Sending;
         self.epoch += 1;
         self.attempt += 1;
@@ -237,7 +268,7 @@ impl Message {
             until,
         });
         self.called_at = Some(now);
-        self.wake_at = Some(until + LEASE_MARGIN);
+        self.wake_at = Some(until + timings.lease_margin);
         self.enqueued_at = None;
         if self.conversation_id.is_none()
             && let Some(peer) = &self.peer_id
@@ -270,7 +301,7 @@ impl Message {
         epoch: u64,
         now: Timestamp,
         outcome: &SendOutcome,
-        policy: &RetryPolicy,
+        policy: &SendPolicy,
         jitter: f64,
     ) -> Result<Recorded, Fenced> {
         if self.status != Status::Sending || self.epoch != epoch {
@@ -286,7 +317,7 @@ impl Message {
                 self.error = None;
                 self.leave_the_send_path();
                 // Nobody but us reports on a simulated message; the timer makes sure that we do, even after a crash.
-                self.wake_at = wamid.is_mock().then_some(now + LEASE_MARGIN);
+                self.wake_at = wamid.is_mock().then_some(now + policy.timings.lease_margin);
                 Recorded::Sent
             }
             SendOutcome::Refused(refusal) => self.record_refusal(now, refusal, policy, jitter),
@@ -296,7 +327,7 @@ impl Message {
                     ..SendError::default()
                 };
                 self.note_attempt(now, "not_sent", Some(error));
-                let wait = policy.wait(self.attempts_counted(), jitter, None);
+                let wait = policy.retry.wait(self.attempts_counted(), jitter, None);
                 self.retry_or_give_up(now, now + wait).unwrap_or(Recorded::GaveUp)
             }
             SendOutcome::Unknown { why } => {
@@ -304,23 +335,17 @@ impl Message {
                     message: why.clone(),
                     ..SendError::default()
                 };
-                self.doubt(now, Some(error), GRACE);
+                self.doubt(now, Some(error), policy.timings.grace);
                 Recorded::InDoubt
             }
         })
     }
 
-    fn record_refusal(
-        &mut self,
-        now: Timestamp,
-        refusal: &GraphRefusal,
-        policy: &RetryPolicy,
-        jitter: f64,
-    ) -> Recorded {
+    fn record_refusal(&mut self, now: Timestamp, refusal: &GraphRefusal, policy: &SendPolicy, jitter: f64) -> Recorded {
         let error = refusal.to_send_error();
         let class = graph_error::classify(refusal).class;
         if class == RefusalClass::Service {
-            self.doubt(now, Some(error), GRACE_SERVICE_ERROR);
+            self.doubt(now, Some(error), policy.timings.grace_service_error);
             return Recorded::InDoubt;
         }
         self.note_attempt(now, "refused", Some(error));
@@ -328,11 +353,13 @@ impl Message {
             RefusalClass::Service => unreachable!("handled above"),
             RefusalClass::Retry { after } => {
                 let at_least = after.max(refusal.retry_after);
-                let wait = policy.wait(self.attempts_counted(), jitter, at_least);
+                let wait = policy.retry.wait(self.attempts_counted(), jitter, at_least);
                 self.retry_or_give_up(now, now + wait).unwrap_or(Recorded::GaveUp)
             }
             RefusalClass::PaceNumber | RefusalClass::PaceApp => {
-                let wait = policy.wait(self.attempts_refunded + 1, jitter.max(0.5), refusal.retry_after);
+                let wait = policy
+                    .retry
+                    .wait(self.attempts_refunded + 1, jitter.max(0.5), refusal.retry_after);
                 self.wait_without_counting(now, now + wait)
                     .map_or(Recorded::GaveUp, Recorded::SlowDown)
             }
@@ -492,12 +519,18 @@ impl Message {
     }
 
     /// What its timer was set for (T10, T11, T12, T15, T16 and the release of its slot).
-    pub fn wake(&mut self, now: Timestamp, around: &Surroundings, window: Option<Duration>) -> Woken {
+    pub fn wake(
+        &mut self,
+        now: Timestamp,
+        around: &Surroundings,
+        window: Option<Duration>,
+        timings: &Timings,
+    ) -> Woken {
         match self.status {
             Status::Queued => self.wake_queued(now, window),
             Status::Held => self.wake_held(now, around),
-            Status::Sending => self.take_over(now),
-            Status::InDoubt => self.resolve_doubt(now, around),
+            Status::Sending => self.take_over(now, around, timings),
+            Status::InDoubt => self.resolve_doubt(now, around, timings),
             _ => {
                 self.wake_at = None;
                 Woken::Changed
@@ -545,10 +578,10 @@ impl Message {
     }
 
     /// T10. The worker's lease ran out: whatever it did, its epoch is over.
-    fn take_over(&mut self, now: Timestamp) -> Woken {
+    fn take_over(&mut self, now: Timestamp, around: &Surroundings, timings: &Timings) -> Woken {
         let until = self.lease.as_ref().map_or(now, |lease| lease.until);
-        if now < until + LEASE_MARGIN {
-            self.wake_at = Some(until + LEASE_MARGIN);
+        if now < until + timings.lease_margin && !around.is_orphaned {
+            self.wake_at = Some(until + timings.lease_margin);
             return Woken::Rescheduled;
         }
         self.epoch += 1;
@@ -556,12 +589,12 @@ impl Message {
             message: "the worker stopped during the call".into(),
             ..SendError::default()
         };
-        self.doubt(now, Some(error), GRACE);
+        self.doubt(now, Some(error), timings.grace);
         Woken::Changed
     }
 
     /// T11 and T12. The grace is over and no evidence came.
-    fn resolve_doubt(&mut self, now: Timestamp, around: &Surroundings) -> Woken {
+    fn resolve_doubt(&mut self, now: Timestamp, around: &Surroundings, timings: &Timings) -> Woken {
         if let Some(until) = self.grace_until.filter(|until| *until > now) {
             self.wake_at = Some(until);
             return Woken::Rescheduled;
@@ -571,9 +604,9 @@ impl Message {
             UnknownOutcome::Fail => false,
             UnknownOutcome::Auto => around.statuses_flow,
         };
-        let give_up_at = self.called_at.unwrap_or(now) + DOUBT_MAX;
+        let give_up_at = self.called_at.unwrap_or(now) + timings.doubt_max;
         if !resend && self.unknown_outcome == UnknownOutcome::Auto && now < give_up_at {
-            self.wake_at = Some(give_up_at.min(now + GRACE));
+            self.wake_at = Some(give_up_at.min(now + timings.grace));
             return Woken::Rescheduled;
         }
         self.epoch += 1;

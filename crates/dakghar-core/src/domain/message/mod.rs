@@ -14,7 +14,7 @@ use super::ids::{ConversationId, IdempotencyKey, MessageId, MessageKey, PhoneNum
 use super::time::Timestamp;
 
 pub use evidence::{Evidence, EvidenceStatus, Merged};
-pub use lifecycle::{DeadReason, RetryPolicy, SendOutcome, Woken};
+pub use lifecycle::{DeadReason, RetryPolicy, SendOutcome, SendPolicy, Timings, Woken};
 pub use status::{Rank, Status};
 pub use timeline::{SendError, TimelineEntry, TimelineEvent};
 

@@ -6,10 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::lifecycle::{
-    CALL_TIMEOUT, GRACE, GRACE_SERVICE_ERROR, LEASE, LEASE_MARGIN, NotClaimable, NotRedrivable, Recorded, STRIKES_MAX,
-    Surroundings, Woken,
-};
+use super::lifecycle::{NotClaimable, NotRedrivable, Recorded, STRIKES_MAX, Surroundings, Woken};
 use super::*;
 use crate::domain::graph_error::GraphRefusal;
 use crate::domain::tenant::HoldReason;
@@ -19,7 +16,12 @@ const ALONE: Surroundings = Surroundings {
     hold: None,
     may_probe: false,
     statuses_flow: false,
+    is_orphaned: false,
 };
+
+fn timings() -> Timings {
+    Timings::default()
+}
 
 fn wamid(text: &str) -> Wamid {
     Wamid::parse(text).expect("a wamid")
@@ -38,7 +40,7 @@ fn queued() -> Message {
 
 fn sending(now: Timestamp) -> Message {
     let mut message = queued();
-    message.claim(now, &worker()).expect("claimable");
+    message.claim(now, &worker(), &timings()).expect("claimable");
     message
 }
 
@@ -63,7 +65,7 @@ fn refused(code: i64, http_status: u16) -> SendOutcome {
 
 fn record(message: &mut Message, now: Timestamp, outcome: &SendOutcome) -> Recorded {
     message
-        .record_outcome(message.epoch, now, outcome, &RetryPolicy::default(), 1.0)
+        .record_outcome(message.epoch, now, outcome, &SendPolicy::default(), 1.0)
         .expect("held under this epoch")
 }
 
@@ -85,23 +87,32 @@ fn a_claim_is_durable_as_sending_with_a_lease_that_outlives_the_call() {
         (message.status, message.epoch, message.attempt),
         (Status::Sending, 1, 1)
     );
-    assert_eq!(message.lease.as_ref().map(|lease| lease.until), Some(START + LEASE));
-    assert_eq!(message.wake_at, Some(START + LEASE + LEASE_MARGIN));
-    assert!(CALL_TIMEOUT + LEASE_MARGIN < LEASE);
+    assert_eq!(
+        message.lease.as_ref().map(|lease| lease.until),
+        Some(START + timings().lease)
+    );
+    assert_eq!(message.wake_at, Some(START + timings().lease + timings().lease_margin));
+    assert!(timings().call_timeout + timings().lease_margin < timings().lease);
 }
 
 #[test]
 fn nothing_is_claimed_twice_too_early_or_too_late() {
     let mut message = sending(START);
-    assert_eq!(message.claim(START, &worker()), Err(NotClaimable::NotQueued));
+    assert_eq!(
+        message.claim(START, &worker(), &timings()),
+        Err(NotClaimable::NotQueued)
+    );
     let mut early = queued();
     let slot = START + Duration::from_secs(9);
     early.schedule(START, slot, None);
-    assert_eq!(early.claim(START, &worker()), Err(NotClaimable::TooEarly(slot)));
-    assert_eq!(early.claim(slot, &worker()), Ok(()));
+    assert_eq!(
+        early.claim(START, &worker(), &timings()),
+        Err(NotClaimable::TooEarly(slot))
+    );
+    assert_eq!(early.claim(slot, &worker(), &timings()), Ok(()));
     let mut late = queued();
     late.expires_at = Some(START);
-    assert_eq!(late.claim(START, &worker()), Err(NotClaimable::Expired));
+    assert_eq!(late.claim(START, &worker(), &timings()), Err(NotClaimable::Expired));
 }
 
 #[test]
@@ -140,7 +151,7 @@ fn five_attempts_then_dead_and_slow_downs_do_not_count() {
     let mut message = queued();
     let mut now = START;
     for attempt in 1..=5 {
-        message.claim(now, &worker()).expect("claimable");
+        message.claim(now, &worker(), &timings()).expect("claimable");
         let recorded = record(&mut message, now, &refused(2, 503));
         if attempt < 5 {
             let Recorded::Retry(at) = recorded else {
@@ -160,7 +171,7 @@ fn five_attempts_then_dead_and_slow_downs_do_not_count() {
     let mut slowed = queued();
     let mut now = START;
     for _ in 0..10 {
-        slowed.claim(now, &worker()).expect("claimable");
+        slowed.claim(now, &worker(), &timings()).expect("claimable");
         let Recorded::SlowDown(at) = record(&mut slowed, now, &refused(130_429, 400)) else {
             panic!("not slowed")
         };
@@ -191,10 +202,10 @@ fn the_wait_is_exponential_capped_jittered_and_never_less_than_asked_for() {
 fn only_the_holder_of_the_epoch_records() {
     let mut message = sending(START);
     let epoch = message.epoch;
-    let late = START + LEASE + LEASE_MARGIN;
-    assert_eq!(message.wake(late, &ALONE, None), Woken::Changed);
+    let late = START + timings().lease + timings().lease_margin;
+    assert_eq!(message.wake(late, &ALONE, None, &timings()), Woken::Changed);
     assert_eq!(message.status, Status::InDoubt);
-    let outcome = message.record_outcome(epoch, late, &accepted(), &RetryPolicy::default(), 1.0);
+    let outcome = message.record_outcome(epoch, late, &accepted(), &SendPolicy::default(), 1.0);
     assert_eq!(outcome, Err(lifecycle::Fenced));
     assert_eq!(
         message.merge_evidence(late, &status(EvidenceStatus::Sent, Some(1))),
@@ -204,10 +215,28 @@ fn only_the_holder_of_the_epoch_records() {
 }
 
 #[test]
+fn a_lease_of_a_process_that_is_gone_is_taken_over_at_once() {
+    let mut message = sending(START);
+    assert_eq!(
+        message.wake(
+            START,
+            &Surroundings {
+                is_orphaned: true,
+                ..ALONE
+            },
+            None,
+            &timings()
+        ),
+        Woken::Changed
+    );
+    assert_eq!((message.status, message.epoch), (Status::InDoubt, 2));
+}
+
+#[test]
 fn a_lease_is_not_taken_over_before_its_end() {
     let mut message = sending(START);
-    let early = START + LEASE;
-    assert_eq!(message.wake(early, &ALONE, None), Woken::Rescheduled);
+    let early = START + timings().lease;
+    assert_eq!(message.wake(early, &ALONE, None, &timings()), Woken::Rescheduled);
     assert_eq!((message.status, message.epoch), (Status::Sending, 1));
 }
 
@@ -216,16 +245,16 @@ fn doubt_ends_by_policy() {
     let in_doubt = |policy| {
         let mut message = queued();
         message.unknown_outcome = policy;
-        message.claim(START, &worker()).expect("claimable");
+        message.claim(START, &worker(), &timings()).expect("claimable");
         record(&mut message, START, &SendOutcome::Unknown { why: "reset".into() });
         message
     };
-    let after_grace = START + GRACE;
+    let after_grace = START + timings().grace;
     let flow = Surroundings {
         statuses_flow: true,
         ..ALONE
     };
-    let after_all = START + lifecycle::DOUBT_MAX;
+    let after_all = START + timings().doubt_max;
     for (policy, now, around, woken, status) in [
         (
             UnknownOutcome::Resend,
@@ -259,7 +288,7 @@ fn doubt_ends_by_policy() {
         ),
     ] {
         let mut message = in_doubt(policy);
-        assert_eq!(message.wake(now, &around, None), woken, "{policy:?}");
+        assert_eq!(message.wake(now, &around, None, &timings()), woken, "{policy:?}");
         assert_eq!(message.status, status, "{policy:?}");
         if status == Status::Dead {
             assert_eq!(message.dead_reason, Some(DeadReason::OutcomeUnknown));
@@ -267,7 +296,7 @@ fn doubt_ends_by_policy() {
     }
     let mut short = sending(START);
     record(&mut short, START, &refused(131_000, 500));
-    assert_eq!(short.grace_until, Some(START + GRACE_SERVICE_ERROR));
+    assert_eq!(short.grace_until, Some(START + timings().grace_service_error));
 }
 
 #[test]
@@ -275,16 +304,19 @@ fn what_may_have_been_sent_is_not_cancelled_and_not_sent_again_by_accident() {
     let mut message = sending(START);
     message.unknown_outcome = UnknownOutcome::Resend;
     record(&mut message, START, &SendOutcome::Unknown { why: "reset".into() });
-    message.wake(START + GRACE, &ALONE, None);
+    message.wake(START + timings().grace, &ALONE, None, &timings());
     assert_eq!(message.status, Status::Queued);
-    assert!(!message.cancel(START + GRACE));
-    message.expire(START + GRACE);
+    assert!(!message.cancel(START + timings().grace));
+    message.expire(START + timings().grace);
     assert_eq!(
         (message.status, message.dead_reason),
         (Status::Dead, Some(DeadReason::OutcomeUnknown))
     );
-    assert_eq!(message.redrive(START + GRACE, false), Err(NotRedrivable::DuplicateRisk));
-    assert_eq!(message.redrive(START + GRACE, true), Ok(()));
+    assert_eq!(
+        message.redrive(START + timings().grace, false),
+        Err(NotRedrivable::DuplicateRisk)
+    );
+    assert_eq!(message.redrive(START + timings().grace, true), Ok(()));
 }
 
 #[test]
@@ -325,7 +357,7 @@ fn a_hold_rests_resumes_and_expires() {
         hold: Some(HoldReason::CredentialsInvalid),
         ..ALONE
     };
-    assert_eq!(message.wake(check, &still, None), Woken::Rescheduled);
+    assert_eq!(message.wake(check, &still, None, &timings()), Woken::Rescheduled);
     assert_eq!(
         message.wake(
             check,
@@ -333,17 +365,21 @@ fn a_hold_rests_resumes_and_expires() {
                 may_probe: true,
                 ..still
             },
-            None
+            None,
+            &timings()
         ),
         Woken::NeedsSlot
     );
     assert_eq!((message.status, message.hold_reason), (Status::Queued, None));
 
     let mut paused = queued();
-    paused.expires_at = Some(START + GRACE);
+    paused.expires_at = Some(START + timings().grace);
     paused.hold(START, HoldReason::Paused);
     assert_eq!(paused.wake_at, paused.expires_at);
-    assert_eq!(paused.wake(START + GRACE, &ALONE, None), Woken::Changed);
+    assert_eq!(
+        paused.wake(START + timings().grace, &ALONE, None, &timings()),
+        Woken::Changed
+    );
     assert_eq!(paused.status, Status::Expired);
 }
 
@@ -357,12 +393,12 @@ fn only_slots_within_the_window_are_queued() {
     assert_eq!(message.wake_at, Some(far - lifecycle::RELEASE_LEAD));
     let drive = message.drive;
     assert_eq!(
-        message.wake(far - lifecycle::RELEASE_LEAD, &ALONE, window),
+        message.wake(far - lifecycle::RELEASE_LEAD, &ALONE, window, &timings()),
         Woken::Release
     );
     assert_eq!(message.drive, drive, "its first job needs no other name");
     assert_eq!(
-        message.wake(far + lifecycle::RELEASE_CHECK, &ALONE, window),
+        message.wake(far + lifecycle::RELEASE_CHECK, &ALONE, window, &timings()),
         Woken::Release
     );
     assert_eq!(message.drive, drive + 1, "a lost job comes back under another name");
@@ -490,7 +526,7 @@ impl Machine {
         let now = self.now;
         match step {
             0..=2 => {
-                if self.message.claim(now, &worker()).is_ok() {
+                if self.message.claim(now, &worker(), &timings()).is_ok() {
                     self.calls.push((self.message.epoch, self.message.attempt));
                     self.called.push(self.message.attempt);
                 }
@@ -502,8 +538,9 @@ impl Machine {
                         hold: None,
                         may_probe: false,
                         statuses_flow: dice % 2 == 0,
+                        is_orphaned: false,
                     };
-                    if self.message.wake(now, &around, None) == Woken::NeedsSlot {
+                    if self.message.wake(now, &around, None, &timings()) == Woken::NeedsSlot {
                         self.message.schedule(now, now, None);
                     }
                 }
@@ -538,7 +575,7 @@ impl Machine {
         };
         let recorded = self
             .message
-            .record_outcome(epoch, self.now, &outcome, &RetryPolicy::default(), 0.5);
+            .record_outcome(epoch, self.now, &outcome, &SendPolicy::default(), 0.5);
         if recorded.is_ok() && self.message.status == Status::Queued {
             let slot = self.message.slot_at.expect("a retry has a slot");
             self.message.schedule(self.now, slot, None);

@@ -1,0 +1,116 @@
+//! The command line beside a running server.
+
+use serde_json::json;
+
+use crate::product::{Backend, Product, Setup, on_both_backends, text};
+
+on_both_backends!(
+    the_operators_shell_sees_what_the_api_sees,
+    doctor_finds_everything_in_order
+);
+
+async fn the_operators_shell_sees_what_the_api_sees(backend: Backend) {
+    let product = Product::start(backend).await;
+    let add = [
+        "tenant",
+        "add",
+        "From the shell",
+        "--phone-number-id",
+        "111",
+        "--access-token",
+        "mock_a",
+    ];
+    let (code, out, err) = product.run(&add);
+    assert_eq!(code, Some(0), "{err}");
+    let id = out
+        .lines()
+        .find_map(|line| line.strip_prefix("tenantId  "))
+        .expect("an id")
+        .trim()
+        .to_owned();
+    let (_, list, _) = product.run(&["tenant", "list"]);
+    assert!(list.contains(&id) && list.contains("From the shell"), "{list}");
+    assert_eq!(product.get(&format!("/tenants/{id}")).await["name"], "From the shell");
+
+    assert_eq!(product.run(&["tenant", "pause", &id]).0, Some(0));
+    let tenant = crate::product::Tenant {
+        id: id.clone(),
+        api_key: String::new(),
+    };
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    let message = product.send(&tenant, "+919111111111").await;
+    product.until_status(&tenant, &message, "held").await;
+    assert_eq!(product.run(&["tenant", "resume", &id]).0, Some(0));
+    product.until_status(&tenant, &message, "delivered").await;
+
+    let (code, out, err) = product.run(&["dead-letter", "list"]);
+    assert_eq!((code, out.trim()), (Some(0), "no dead letters"), "{err}");
+    let (code, _, err) = product.run(&["tenant", "show", "nobody"]);
+    assert!(code == Some(1) && err.contains("is not a tenant id"), "{err}");
+    assert_eq!(product.run(&["tenant", "remove", &id, "--force"]).0, Some(0));
+}
+
+async fn doctor_finds_everything_in_order(backend: Backend) {
+    let product = Product::start(backend).await;
+    let (code, out, err) = product.run(&["doctor"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(
+        out.contains("store is ready") && out.contains("queue is ready"),
+        "{out}"
+    );
+    assert!(!out.contains("it-admin-key") && !out.contains("it-master-key"), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_is_redriven_from_the_shell() {
+    let product = Setup::on(Backend::Embedded).start().await;
+    let tenant = product.tenant("111", "EAAG-real").await;
+    let rule = dakghar_graph_sim::FaultRule::first(1, dakghar_graph_sim::Fault::graph_error(131_026));
+    product.sim.add_rule(rule);
+    let id = product.send(&tenant, "+919111111111").await;
+    product.until_status(&tenant, &id, "failed").await;
+    let (_, list, _) = product.run(&["dead-letter", "list"]);
+    assert!(list.contains(&id) && list.contains("131026"), "{list}");
+    let (code, _, err) = product.run(&["dead-letter", "redrive", &tenant.id, &id]);
+    assert_eq!(code, Some(0), "{err}");
+    product.until_status(&tenant, &id, "delivered").await;
+}
+
+#[test]
+fn wrong_settings_are_listed_at_once_and_end_with_64() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_dakghar"))
+        .arg("serve")
+        .env_clear()
+        .envs([("APP_ENV", "production"), ("PORT", "many")])
+        .output()
+        .expect("the program runs");
+    assert_eq!(output.status.code(), Some(64));
+    let err = String::from_utf8_lossy(&output.stderr);
+    for name in ["PORT", "ADMIN_API_KEY", "APP_SECRET", "VERIFY_TOKEN", "MASTER_KEY"] {
+        assert!(err.contains(name), "{err}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_servers_do_not_share_a_folder() {
+    let product = Product::start(Backend::Embedded).await;
+    let output = product
+        .command()
+        .arg("serve")
+        .env("PORT", "0")
+        .output()
+        .expect("the program runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!output.stderr.is_empty());
+    assert_eq!(
+        text(
+            &product
+                .post(
+                    "/tenants/register",
+                    json!({"name": "A", "phoneNumberId": "1", "accessToken": "mock_a"})
+                )
+                .await["name"]
+        ),
+        "A"
+    );
+}

@@ -1,0 +1,207 @@
+//! What Meta posts: verified, routed, stored once, merged in any order, and never dropped.
+
+use dakghar_graph_sim::{InboundMessage, StatusPlan};
+use serde_json::{Value, json};
+
+use crate::product::{Backend, Product, Setup, eventually, on_both_backends, text};
+
+on_both_backends!(
+    a_batch_reaches_every_tenant_in_it,
+    a_repeated_webhook_changes_nothing,
+    only_signed_bodies_are_taken,
+    what_nobody_owns_is_kept_and_shown,
+    odd_but_signed_bodies_are_kept_and_answered,
+    statuses_arrive_shuffled_and_doubled,
+    an_inbound_message_opens_a_conversation,
+);
+
+fn change(number: &str, value: Value) -> Value {
+    let mut value = value;
+    value["messaging_product"] = json!("whatsapp");
+    value["metadata"] = json!({"display_phone_number": "15550001111", "phone_number_id": number});
+    json!({"field": "messages", "value": value})
+}
+
+fn message(id: &str, body: &str) -> Value {
+    json!({"from": "16505551234", "id": id, "timestamp": "1760000000", "type": "text", "text": {"body": body}})
+}
+
+fn body(entries: &[Value]) -> Vec<u8> {
+    json!({"object": "whatsapp_business_account", "entry": entries})
+        .to_string()
+        .into_bytes()
+}
+
+async fn post(product: &Product, body: Vec<u8>) -> u16 {
+    product.sim.post_webhook_raw(body).await.expect("an answer")
+}
+
+async fn a_batch_reaches_every_tenant_in_it(backend: Backend) {
+    let product = Product::start(backend).await;
+    let (a, b) = (
+        product.tenant("111", "mock_a").await,
+        product.tenant("222", "mock_b").await,
+    );
+    let entries = [
+        json!({"id": "9001", "changes": [
+            change("111", json!({"messages": [message("wamid.A1", "১"), message("wamid.A2", "two")]})),
+            change("222", json!({"messages": [message("wamid.B1", "b")]})),
+        ]}),
+        json!({"id": "9002", "changes": [change("222", json!({"messages": [message("wamid.B2", "😀")]}))]}),
+    ];
+    assert_eq!(post(&product, body(&entries)).await, 200);
+    let of = async |tenant: &crate::product::Tenant| {
+        let list = product
+            .get(&format!("/tenants/{}/messages?direction=inbound", tenant.id))
+            .await;
+        let mut wamids: Vec<_> = list["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|m| text(&m["wamid"]))
+            .collect();
+        wamids.sort();
+        wamids
+    };
+    assert_eq!(of(&a).await, ["wamid.A1", "wamid.A2"]);
+    assert_eq!(of(&b).await, ["wamid.B1", "wamid.B2"]);
+}
+
+async fn a_repeated_webhook_changes_nothing(backend: Backend) {
+    let product = Product::start(backend).await;
+    let tenant = product.tenant("111", "mock_a").await;
+    let entries = [json!({"id": "9001", "changes": [change("111", json!({"messages": [message("wamid.A1", "x")]}))]})];
+    for _ in 0..3 {
+        assert_eq!(post(&product, body(&entries)).await, 200);
+    }
+    let list = product.get(&format!("/tenants/{}/messages", tenant.id)).await;
+    assert_eq!(list["data"].as_array().unwrap().len(), 1);
+}
+
+async fn only_signed_bodies_are_taken(backend: Backend) {
+    let product = Product::start(backend).await;
+    let tenant = product.tenant("111", "mock_a").await;
+    let entries = [json!({"id": "9001", "changes": [change("111", json!({"messages": [message("wamid.A1", "x")]}))]})];
+    let bytes = body(&entries);
+    for signature in [
+        None,
+        Some("sha256=00"),
+        Some("sha1=abc"),
+        Some(&*format!("sha256={}", "0".repeat(64))),
+    ] {
+        let mut request = product.http.post(product.url("/whatsapp/webhook")).body(bytes.clone());
+        if let Some(signature) = signature {
+            request = request.header("X-Hub-Signature-256", signature);
+        }
+        let answer = request.header("Content-Type", "application/json").send().await.unwrap();
+        assert_eq!(answer.status(), 401, "{signature:?}");
+    }
+    let list = product.get(&format!("/tenants/{}/messages", tenant.id)).await;
+    assert_eq!(list["data"], json!([]));
+}
+
+async fn what_nobody_owns_is_kept_and_shown(backend: Backend) {
+    let product = Product::start(backend).await;
+    let body_of_tenant = json!({"name": "A", "phoneNumberId": "111", "accessToken": "mock_a", "wabaId": "9001"});
+    let tenant = text(&product.post("/tenants/register", body_of_tenant).await["tenantId"]);
+    let account = json!({"field": "account_update", "value": {"event": "ACCOUNT_VIOLATION"}});
+    let entries = [
+        json!({"id": "9001", "changes": [account]}),
+        json!({"id": "7777", "changes": [change("999", json!({"messages": [message("wamid.X", "x")]}))]}),
+        json!({"id": "8888", "changes": [{"field": "brand_new_field", "value": {"surprise": true}}]}),
+    ];
+    assert_eq!(post(&product, body(&entries)).await, 200);
+    let unrouted = product.until_count("/unrouted", 2).await;
+    let reasons: Vec<_> = unrouted.iter().map(|event| text(&event["reason"])).collect();
+    assert!(
+        reasons.contains(&"unknown_number".to_owned()) && reasons.contains(&"unknown_waba".to_owned()),
+        "{unrouted:?}"
+    );
+    let events = product.until_count(&format!("/tenants/{tenant}/events"), 1).await;
+    assert_eq!(events[0]["field"], "account_update");
+}
+
+async fn odd_but_signed_bodies_are_kept_and_answered(backend: Backend) {
+    let product = Product::start(backend).await;
+    let tenant = product.tenant("111", "mock_a").await;
+    let bad = json!({"id": 17, "text": null});
+    let entries = [json!({"id": "9001", "changes": [
+        change("111", json!({"messages": [bad, message("wamid.good", "x")]})),
+        {"field": "messages", "value": "not an object"},
+    ]})];
+    assert_eq!(post(&product, body(&entries)).await, 200);
+    for odd in [&b"not json"[..], b"[]", b"{}", b"{\"entry\":null}", b"\xff\xfe", b""] {
+        assert_eq!(post(&product, odd.to_vec()).await, 200, "{odd:?}");
+    }
+    let list = product
+        .until_count(&format!("/tenants/{}/messages", tenant.id), 1)
+        .await;
+    assert_eq!(list[0]["wamid"], "wamid.good", "one bad part does not spoil the others");
+    let kept = async || {
+        let unrouted = product.get("/unrouted").await["data"].as_array().unwrap().len();
+        unrouted
+            + product.get(&format!("/tenants/{}/events", tenant.id)).await["data"]
+                .as_array()
+                .unwrap()
+                .len()
+            >= 6
+    };
+    assert!(eventually(kept).await, "{}", product.get("/unrouted").await);
+}
+
+async fn statuses_arrive_shuffled_and_doubled(backend: Backend) {
+    let statuses = StatusPlan {
+        read_ms: Some(40),
+        duplicate_probability: 0.5,
+        shuffle: true,
+        ..StatusPlan::immediate()
+    };
+    let product = Setup::on(backend).statuses(statuses).start().await;
+    let tenant = product.tenant("111", "EAAG-real").await;
+    let mut ids = Vec::new();
+    for n in 0..20 {
+        ids.push(product.send(&tenant, &format!("+9191111111{n:02}")).await);
+    }
+    for id in &ids {
+        product.until_status(&tenant, id, "read").await;
+    }
+    product.sim.idle().await;
+    for id in &ids {
+        assert_eq!(
+            product.message(&tenant, id).await["status"],
+            "read",
+            "nothing takes back a read"
+        );
+    }
+}
+
+async fn an_inbound_message_opens_a_conversation(backend: Backend) {
+    let product = Product::start(backend).await;
+    let tenant = product.tenant("111", "EAAG-real").await;
+    product
+        .sim
+        .send_inbound(InboundMessage::text("111", "+16505551234", "নমস্কার 🙏"))
+        .expect("planned");
+    let path = format!("/tenants/{}/conversations", tenant.id);
+    let threads = product.until_count(&path, 1).await;
+    assert_eq!(threads[0]["waId"], "16505551234");
+    assert!(threads[0]["customerServiceWindowUntil"].is_string(), "{threads:?}");
+    let reply = product.send(&tenant, "+16505551234").await;
+    product.until_status(&tenant, &reply, "delivered").await;
+    let threads = product.get(&path).await;
+    assert_eq!(
+        threads["data"].as_array().unwrap().len(),
+        1,
+        "the reply belongs to the same thread"
+    );
+    let thread = text(&threads["data"][0]["id"]);
+    let messages = product.get(&format!("{path}/{thread}/messages")).await;
+    let directions: Vec<_> = messages["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| text(&m["direction"]))
+        .collect();
+    assert_eq!(directions, ["outbound", "inbound"]);
+    assert_eq!(messages["data"][1]["content"]["body"], "নমস্কার 🙏");
+}

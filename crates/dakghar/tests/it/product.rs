@@ -1,0 +1,380 @@
+//! The real program as a child process, with a real store and queue behind it and a simulated Meta in front.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use dakghar_graph_sim::{AcceptedTokens, GraphSim, SimConfig, StatusPlan};
+use dakghar_testkit::servers::{Mongo, Redis, SharedMongo, SharedRedis};
+use serde_json::{Value, json};
+
+/// The secret of the simulated Meta's signatures.
+pub const APP_SECRET: &str = "it-app-secret-0123456789";
+/// The operator's key.
+pub const ADMIN_KEY: &str = "it-admin-key-0123456789";
+const MASTER_KEY: &str = "it-master-key-0123456789-0123456789";
+/// How long anything that must happen may take before a test gives up on it. Not a measurement.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Which store and queue a test runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    Embedded,
+    Distributed,
+}
+
+/// Runs an async test function on both backends.
+macro_rules! on_both_backends {
+    ($($name:ident),* $(,)?) => {
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() { super::$name($crate::product::Backend::Embedded).await; })*
+        }
+        mod distributed {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() { super::$name($crate::product::Backend::Distributed).await; })*
+        }
+    };
+}
+pub(crate) use on_both_backends;
+
+/// The servers behind a distributed installation; an embedded one needs none.
+enum Servers {
+    None,
+    Shared(SharedMongo, SharedRedis),
+}
+
+/// One installation.
+pub struct Product {
+    pub sim: GraphSim,
+    pub http: reqwest::Client,
+    pub port: u16,
+    pub dir: tempfile::TempDir,
+    servers: Servers,
+    environment: BTreeMap<String, String>,
+    processes: Vec<Child>,
+}
+
+/// How a test wants its installation.
+pub struct Setup {
+    pub backend: Backend,
+    pub environment: Vec<(&'static str, String)>,
+    pub statuses: StatusPlan,
+    pub tokens: AcceptedTokens,
+}
+
+impl Setup {
+    pub fn on(backend: Backend) -> Self {
+        Self {
+            backend,
+            environment: Vec::new(),
+            statuses: StatusPlan::immediate(),
+            tokens: AcceptedTokens::Any,
+        }
+    }
+
+    pub fn env(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.environment.push((name, value.to_string()));
+        self
+    }
+
+    pub fn statuses(mut self, statuses: StatusPlan) -> Self {
+        self.statuses = statuses;
+        self
+    }
+
+    pub fn tokens(mut self, tokens: &[&str]) -> Self {
+        self.tokens = AcceptedTokens::Only(tokens.iter().map(|token| (*token).to_owned()).collect());
+        self
+    }
+
+    pub async fn start(self) -> Product {
+        let port = free_port();
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let sim = GraphSim::start(SimConfig {
+            app_secret: Some(APP_SECRET.to_owned()),
+            webhook_url: Some(format!("http://127.0.0.1:{port}/whatsapp/webhook")),
+            statuses: self.statuses,
+            accepted_tokens: self.tokens,
+            journal_file: Some(dir.path().join("journal.jsonl")),
+            ..SimConfig::default()
+        })
+        .await
+        .expect("the simulated Meta starts");
+        let servers = match self.backend {
+            Backend::Embedded => Servers::None,
+            Backend::Distributed => Servers::Shared(Mongo::shared().await, Redis::shared().await),
+        };
+        let mut environment: BTreeMap<String, String> = [
+            ("PORT", port.to_string()),
+            ("DATA_DIR", dir.path().join("data").display().to_string()),
+            ("GRAPH_BASE_URL", sim.base_url()),
+            ("APP_SECRET", APP_SECRET.to_owned()),
+            ("ADMIN_API_KEY", ADMIN_KEY.to_owned()),
+            ("BIND_ADDR", "127.0.0.1".to_owned()),
+            ("VERIFY_TOKEN", "it-verify-token".to_owned()),
+            ("MASTER_KEY", MASTER_KEY.to_owned()),
+            ("RETRY_BASE_MS", "20".to_owned()),
+            ("RETRY_CAP_MS", "200".to_owned()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+        if let Servers::Shared(mongo, redis) = &servers {
+            environment.insert("MONGO_URI".to_owned(), mongo.database_uri());
+            environment.insert("REDIS_URL".to_owned(), redis.url());
+        }
+        environment.extend(
+            self.environment
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value)),
+        );
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(30))
+            .build()
+            .expect("a client");
+        let mut product = Product {
+            sim,
+            http,
+            port,
+            dir,
+            servers,
+            environment,
+            processes: Vec::new(),
+        };
+        product.spawn("serve");
+        product.ready().await;
+        product
+    }
+}
+
+impl Product {
+    pub async fn start(backend: Backend) -> Self {
+        Setup::on(backend).start().await
+    }
+
+    /// The program with this installation's settings.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dakghar"));
+        command
+            .env_clear()
+            .envs(&self.environment)
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn log_path(&self) -> PathBuf {
+        self.dir.path().join("log")
+    }
+
+    /// Everything the program has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    pub fn spawn(&mut self, role: &str) {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_path())
+            .expect("a log file");
+        let mut command = self.command();
+        command
+            .arg(role)
+            .stdout(log.try_clone().expect("a second handle"))
+            .stderr(log);
+        self.processes.push(command.spawn().expect("the program starts"));
+    }
+
+    /// Waits until the API says that it is ready.
+    pub async fn ready(&self) {
+        let url = self.url("/readyz");
+        let ready = async || {
+            self.http
+                .get(&url)
+                .send()
+                .await
+                .is_ok_and(|answer| answer.status() == 200)
+        };
+        if !eventually(ready).await {
+            panic!("the program did not become ready:\n{}", self.log());
+        }
+    }
+
+    /// kill -9, to every process of the installation.
+    pub fn kill(&mut self) {
+        for mut process in self.processes.drain(..) {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    pub async fn restart(&mut self) {
+        self.kill();
+        self.spawn("serve");
+        self.ready().await;
+    }
+
+    /// SIGTERM, and the exit code.
+    pub async fn terminate(&mut self) -> Option<i32> {
+        let mut process = self.processes.pop().expect("a process");
+        let pid = process.id().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
+        tokio::task::spawn_blocking(move || process.wait())
+            .await
+            .expect("joined")
+            .expect("ended")
+            .code()
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// A call with the operator's key; answers status and body.
+    pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let method = method.parse().expect("a method");
+        let mut request = self.http.request(method, self.url(path)).bearer_auth(ADMIN_KEY);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.expect("an answer");
+        let status = answer.status().as_u16();
+        let text = answer.text().await.expect("a body");
+        let body = if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).unwrap_or(json!(text))
+        };
+        (status, body)
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.call("GET", path, None).await;
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Value {
+        let (status, answer) = self.call("POST", path, Some(body)).await;
+        assert!((200..300).contains(&status), "{path}: {status} {answer}");
+        answer
+    }
+
+    /// Registers a tenant with one number.
+    pub async fn tenant(&self, phone_number_id: &str, token: &str) -> Tenant {
+        let body = json!({"name": format!("Tenant {phone_number_id}"), "phoneNumberId": phone_number_id, "accessToken": token});
+        let answer = self.post("/tenants/register", body).await;
+        Tenant {
+            id: text(&answer["tenantId"]),
+            api_key: text(&answer["apiKey"]),
+        }
+    }
+
+    /// Sends a text; answers the message's id.
+    pub async fn send(&self, tenant: &Tenant, to: &str) -> String {
+        let path = format!("/tenants/{}/send", tenant.id);
+        text(&self.post(&path, json!({"to": to, "text": "hello"})).await["messageId"])
+    }
+
+    pub async fn message(&self, tenant: &Tenant, id: &str) -> Value {
+        self.get(&format!("/tenants/{}/messages/{id}", tenant.id)).await
+    }
+
+    /// Waits until the message has this status; answers it.
+    pub async fn until_status(&self, tenant: &Tenant, id: &str, status: &str) -> Value {
+        let reached = eventually(async || self.message(tenant, id).await["status"] == status).await;
+        let message = self.message(tenant, id).await;
+        assert!(
+            reached,
+            "{id} did not become {status}: {message:#}\n{}",
+            tail(&self.log())
+        );
+        message
+    }
+
+    /// Waits until a list has this many items; answers them.
+    pub async fn until_count(&self, path: &str, count: usize) -> Vec<Value> {
+        let items = async || self.get(path).await["data"].as_array().cloned().unwrap_or_default();
+        let reached = eventually(async || items().await.len() >= count).await;
+        let items = items().await;
+        assert!(reached, "{path}: {} of {count}", items.len());
+        items
+    }
+
+    /// Runs a command of the program to its end.
+    pub fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let output = self.command().args(arguments).output().expect("the program runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    }
+
+    /// Every file of the embedded store as bytes; nothing for the distributed one.
+    pub fn store_bytes(&self) -> Vec<u8> {
+        let Ok(files) = std::fs::read_dir(self.dir.path().join("data")) else {
+            return Vec::new();
+        };
+        files
+            .flatten()
+            .flat_map(|file| std::fs::read(file.path()).unwrap_or_default())
+            .collect()
+    }
+
+    pub fn is_distributed(&self) -> bool {
+        !matches!(self.servers, Servers::None)
+    }
+}
+
+impl Drop for Product {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("--- the program's log ---\n{}", tail(&self.log()));
+        }
+    }
+}
+
+/// A registered tenant.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    pub id: String,
+    pub api_key: String,
+}
+
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("not text: {value}")).to_owned()
+}
+
+fn tail(text: &str) -> &str {
+    let start = text.len().saturating_sub(6_000);
+    let start = (start..text.len())
+        .find(|index| text.is_char_boundary(*index))
+        .unwrap_or(0);
+    &text[start..]
+}
+
+/// Asks again and again until the answer is yes, or patience ends.
+pub async fn eventually(mut is_so: impl AsyncFnMut() -> bool) -> bool {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        if is_so().await {
+            return true;
+        }
+        if tokio::time::Instant::now() > deadline {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
+        .port()
+}

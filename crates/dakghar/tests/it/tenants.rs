@@ -1,0 +1,63 @@
+//! Tenants: registered, isolated from each other, and removed without a trace.
+
+use serde_json::json;
+
+use crate::product::{Backend, Product, on_both_backends};
+
+on_both_backends!(
+    a_number_belongs_to_one_tenant,
+    a_tenants_key_opens_only_its_own,
+    a_removed_tenant_is_gone
+);
+
+async fn a_number_belongs_to_one_tenant(backend: Backend) {
+    let product = Product::start(backend).await;
+    let tenant = product.tenant("111", "mock_a").await;
+    let again = json!({"name": "B", "phoneNumberId": "111", "accessToken": "mock_b"});
+    let (status, problem) = product.call("POST", "/tenants/register", Some(again)).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("phone_number_taken")));
+    let shown = product.get(&format!("/tenants/{}", tenant.id)).await;
+    assert_eq!(shown["phoneNumbers"][0]["phoneNumberId"], "111");
+    assert!(!shown.to_string().contains("mock_a"));
+}
+
+async fn a_tenants_key_opens_only_its_own(backend: Backend) {
+    let product = Product::start(backend).await;
+    let (a, b) = (
+        product.tenant("111", "mock_a").await,
+        product.tenant("222", "mock_b").await,
+    );
+    let id = product.send(&b, "+919111111111").await;
+    let ask = async |path: String, key: &str| {
+        product
+            .http
+            .get(product.url(&path))
+            .bearer_auth(key)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    };
+    assert_eq!(ask(format!("/tenants/{}/messages", a.id), &a.api_key).await, 200);
+    assert_eq!(ask(format!("/tenants/{}/messages", b.id), &a.api_key).await, 404);
+    assert_eq!(ask(format!("/tenants/{}/messages/{id}", a.id), &a.api_key).await, 404);
+    assert_eq!(ask("/dead-letters".to_owned(), &a.api_key).await, 403);
+    assert_eq!(ask("/tenants".to_owned(), "wrong").await, 401);
+}
+
+async fn a_removed_tenant_is_gone(backend: Backend) {
+    let product = Product::start(backend).await;
+    let tenant = product.tenant("111", "mock_a").await;
+    let path = format!("/tenants/{}", tenant.id);
+    product.post(&format!("{path}/pause"), json!({})).await;
+    product.send(&tenant, "+919111111111").await;
+    let (status, problem) = product.call("DELETE", &path, None).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("tenant_not_empty")));
+    let (status, _) = product.call("DELETE", &format!("{path}?force=true"), None).await;
+    assert_eq!(status, 204);
+    assert_eq!(product.call("GET", &path, None).await.0, 404);
+    assert_eq!(product.get("/tenants").await["data"], json!([]));
+    // The number is free again.
+    product.tenant("111", "mock_b").await;
+}
