@@ -1,0 +1,69 @@
+"""The command: builds, measures, reports."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from . import places
+from .measure import Bench, Results, Scenario, Settings
+from .report import write_report
+from .scenarios import ALL
+from .table import print_table
+
+BACKENDS = {"distributed": ("distributed",), "embedded": ("embedded",), "all": ("distributed", "embedded")}
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
+    parser.add_argument("backend", nargs="?", choices=list(BACKENDS), default="all", help="which backends; default: all")
+    parser.add_argument("--scenario", action="append", choices=[scenario.name for scenario in ALL], help="only this one; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="less than two minutes: few scenarios, short, one repetition")
+    parser.add_argument("--reps", type=int, help="repetitions; default: 3, with --quick 1")
+    parser.add_argument("--growth-max", type=int, help="stored messages at most, as a power of ten; default: 7, with --quick 5")
+    parser.add_argument("--out", type=Path, default=places.RESULTS, help="folder of the report")
+    parser.add_argument("--no-build", action="store_true", help="use the binaries that are there")
+    return parser.parse_args()
+
+
+def _build() -> None:
+    command = ["cargo", "build", "--release", "--locked", "-p", "dakghar", "-p", "dakghar-load"]
+    subprocess.run(command, check=True, cwd=places.ROOT)
+    if not (places.NODE_PEER / "node_modules").exists():
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], check=True, cwd=places.NODE_PEER)
+
+
+def _chosen(arguments: argparse.Namespace) -> list[Scenario]:
+    if arguments.scenario:
+        return [scenario for scenario in ALL if scenario.name in arguments.scenario]
+    return [scenario for scenario in ALL if scenario.in_quick or not arguments.quick]
+
+
+def main() -> int:
+    arguments = _arguments()
+    settings = Settings(
+        backends=BACKENDS[arguments.backend],
+        quick=arguments.quick,
+        repetitions=arguments.reps or (1 if arguments.quick else 3),
+        growth_exponent_max=arguments.growth_max or (5 if arguments.quick else 7),
+    )
+    if not arguments.no_build:
+        _build()
+    machine = places.describe_machine()
+    scenarios = _chosen(arguments)
+    bench = Bench(settings)
+    try:
+        for scenario in scenarios:
+            print(f"{scenario.name}: {scenario.title}", file=sys.stderr, flush=True)
+            bench.run(scenario)
+    except KeyboardInterrupt:
+        print("interrupted: reporting what there is", file=sys.stderr)
+    finally:
+        bench.close()
+    results = Results(bench.samples)
+    print_table(scenarios, settings, results)
+    page = write_report(arguments.out, scenarios, settings, machine, results)
+    print(f"\nreport: {page}")
+    return 1 if any(sample.problems for sample in bench.samples) else 0

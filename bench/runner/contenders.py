@@ -1,0 +1,171 @@
+"""The contenders: how each is started, and where its store can be looked into. All get the same settings."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from . import places
+from .load import run_load
+from .processes import Process, free_port, wait_for_port
+from .servers import Servers
+
+ADMIN_KEY = "admin-key-of-the-benchmark"
+APP_SECRET = "app-secret-of-the-benchmark"
+UNPACED_PER_SECOND = 100_000
+
+
+class Contender(ABC):
+    """One service under test, with fresh data. Use it as a context: it ends with everything stopped."""
+
+    name: str
+    backend: str
+
+    def __init__(self, servers: Servers | None, graph_url: str, base_folder: Path):
+        self.servers = servers
+        self.graph_url = graph_url
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir=base_folder))
+        self.port = free_port()
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.processes: list[Process] = []
+
+    def __enter__(self) -> "Contender":
+        if self.servers and self.backend == "distributed":
+            self.servers.reset()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        settings = {
+            "PORT": str(self.port),
+            "BIND_ADDR": "127.0.0.1",
+            "APP_ENV": "production",
+            "NODE_ENV": "production",
+            "ADMIN_API_KEY": ADMIN_KEY,
+            "APP_SECRET": APP_SECRET,
+            "VERIFY_TOKEN": "verify-token-of-the-benchmark",
+            "MASTER_KEY": "master-key-of-the-benchmark-0123456789",
+            "GRAPH_BASE_URL": self.graph_url,
+            "DATA_DIR": str(self.folder / "data"),
+            "LOG_LEVEL": "warn",
+        }
+        if self.servers and self.backend == "distributed":
+            settings |= {"MONGO_URI": self.servers.mongo_uri, "REDIS_URL": self.servers.redis_url}
+        return settings
+
+    @property
+    def store(self) -> list[str]:
+        """Where the load generator finds the store."""
+        assert self.servers is not None
+        return ["--mongo-uri", self.servers.mongo_uri]
+
+    @abstractmethod
+    def launch_api(self) -> Process:
+        """Starts what answers requests."""
+
+    def start_api(self) -> None:
+        """Starts what answers requests, and waits until it does."""
+        wait_for_port(self.port, self.launch_api())
+
+    def start_worker(self) -> None:
+        """Starts what sends, where that is a process of its own."""
+
+    def start(self) -> None:
+        self.start_api()
+        self.start_worker()
+
+    def stop(self) -> None:
+        for process in reversed(self.processes):
+            process.stop()
+        self.processes = []
+
+    def _run(self, name: str, command: list[str], environment: dict[str, str] | None = None) -> Process:
+        process = Process(name, command, self.folder, self.environment | (environment or {}))
+        self.processes.append(process)
+        return process
+
+    def register(self, count: int = 1, *, file: str = "tenants", first: int = 0, token: str = "bench_token_",
+                 per_second: int = UNPACED_PER_SECOND) -> Path:
+        """Registers tenants; the file with their keys."""
+        path = self.folder / f"{file}.json"
+        run_load("register", "--base", self.base, "--admin-key", ADMIN_KEY, "--count", count, "--first", first,
+                 "--token", token, "--messages-per-second", per_second, "--out", path)
+        return path
+
+    def target(self, tenants: Path) -> list[object]:
+        return ["--base", self.base, "--tenants", tenants]
+
+    def preload(self, tenants: Path, count: int, *, send_in_ms: int | None = None) -> None:
+        """Queues messages that are not sent yet."""
+        later = [] if send_in_ms is None else ["--send-in-ms", send_in_ms]
+        report = run_load("preload", *self.target(tenants), "--count", count, *later)
+        if report["failures"]:
+            raise RuntimeError(f"{self.name} did not accept the backlog: {report['failures']}")
+
+
+class DakgharDistributed(Contender):
+    name, backend = "dakghar", "distributed"
+
+    def launch_api(self) -> Process:
+        return self._run("api", [str(places.dakghar()), "api"])
+
+    def start_worker(self) -> None:
+        self._run("worker", [str(places.dakghar()), "worker"], {"PORT": "0"})
+
+
+class DakgharEmbedded(Contender):
+    name, backend = "dakghar", "embedded"
+
+    def launch_api(self) -> Process:
+        return self._run("serve", [str(places.dakghar()), "serve"])
+
+    @property
+    def store(self) -> list[str]:
+        return ["--sqlite", str(self.folder / "data" / "dakghar.sqlite3")]
+
+
+class Node(Contender):
+    name, backend = "node", "distributed"
+
+    def launch_api(self) -> Process:
+        return self._run("api", ["node", str(places.NODE_PEER / "src" / "api.js")])
+
+    def start_worker(self) -> None:
+        self._run("worker", ["node", str(places.NODE_PEER / "src" / "worker.js")])
+
+    def preload(self, tenants: Path, count: int, *, send_in_ms: int | None = None) -> None:
+        # Its API would take minutes; the script writes the same documents and jobs in bulk.
+        tenant_id = json.loads(tenants.read_text())[0]["tenantId"]
+        script = ["node", str(places.NODE_PEER / "src" / "preload.js"), tenant_id, str(count)]
+        subprocess.run(script, check=True, cwd=self.folder, env={**os.environ, **self.environment})
+
+
+class CeilingDistributed(Contender):
+    name, backend = "ceiling", "distributed"
+
+    def launch_api(self) -> Process:
+        assert self.servers is not None
+        command = [str(places.load_generator()), "--threads", "2", "ceiling", "--port", str(self.port),
+                   "--mongo-uri", self.servers.mongo_uri, "--redis-url", self.servers.redis_url]
+        return self._run("ceiling", command)
+
+
+class CeilingEmbedded(Contender):
+    name, backend = "ceiling", "embedded"
+
+    def launch_api(self) -> Process:
+        command = [str(places.load_generator()), "--threads", "2", "ceiling", "--port", str(self.port),
+                   "--sqlite", str(self.folder / "ceiling.sqlite3")]
+        return self._run("ceiling", command)
+
+
+CONTENDERS: list[type[Contender]] = [DakgharDistributed, Node, CeilingDistributed, DakgharEmbedded, CeilingEmbedded]

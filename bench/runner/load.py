@@ -1,0 +1,70 @@
+"""The load generator, as a function that returns what it printed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+from . import places
+from .processes import Process, free_port, wait_for_port
+
+
+class LoadFailed(RuntimeError):
+    """The load generator gave up; its text says why."""
+
+
+def start_load(*arguments: object) -> subprocess.Popen[str]:
+    command = [str(places.load_generator()), *(str(argument) for argument in arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish_load(running: subprocess.Popen[str]) -> dict:
+    out, errors = running.communicate()
+    if running.returncode != 0:
+        raise LoadFailed(errors.strip() or f"ended with {running.returncode}")
+    return json.loads(out)
+
+
+def run_load(*arguments: object) -> dict:
+    return finish_load(start_load(*arguments))
+
+
+class GraphPeer:
+    """The simulated Graph API, the same for every contender."""
+
+    def __init__(self, folder: Path, latency_ms: int = 1):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        command = [str(places.load_generator()), "graph-peer", "--port", str(self.port), "--latency-ms", str(latency_ms)]
+        self.process = Process("graph-peer", command, folder)
+        wait_for_port(self.port, self.process)
+
+    def _post(self, path: str) -> None:
+        request = urllib.request.Request(self.url + path, data=b"", method="POST")
+        urllib.request.urlopen(request, timeout=10).close()
+
+    def reset(self) -> None:
+        self._post("/_peer/reset")
+        self._post("/_peer/gate?open=true")
+
+    def close_gate(self) -> None:
+        self._post("/_peer/gate?open=false")
+
+    def stats(self) -> dict:
+        with urllib.request.urlopen(self.url + "/_peer/stats", timeout=10) as answer:
+            return json.load(answer)
+
+    def wait_for(self, recipients: int, seconds: float) -> dict:
+        """Waits until so many different people were written to."""
+        give_up = time.monotonic() + seconds
+        while (stats := self.stats())["recipients"] < recipients:
+            if time.monotonic() > give_up:
+                raise LoadFailed(f"{stats['recipients']} of {recipients} messages reached Graph in time")
+            time.sleep(0.02)
+        return stats
+
+    def stop(self) -> None:
+        self.process.stop()

@@ -1,0 +1,111 @@
+"""Processes: started with a log file, stopped for sure, and what they cost according to /proc."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+STOP_SECONDS = 15
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_port(port: int, process: "Process", seconds: float = 60) -> None:
+    give_up = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            process.check_alive()
+            if time.monotonic() > give_up:
+                raise RuntimeError(f"{process.name} does not listen; see {process.log}") from None
+            time.sleep(0.02)
+
+
+@dataclass
+class Cost:
+    """What a process has used since its start."""
+
+    cpu_seconds: float
+    rss_peak_mb: float
+
+
+class Process:
+    """One process of a contender or a server. Its output goes to a file."""
+
+    def __init__(self, name: str, command: list[str], folder: Path, environment: dict[str, str] | None = None):
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self.started_us = time.time_ns() // 1000
+        self._log_file = self.log.open("ab")
+        self._popen = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=self._log_file,
+            stderr=subprocess.STDOUT,
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    def check_alive(self) -> None:
+        if self._popen.poll() is not None:
+            tail = "".join(self.log.read_text(errors="replace").splitlines(keepends=True)[-15:])
+            raise RuntimeError(f"{self.name} ended with {self._popen.returncode}:\n{tail}")
+
+    def cost(self) -> Cost:
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        peak_kib = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+        return Cost((int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND, peak_kib / 1024)
+
+    def rss_mb(self) -> float:
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
+
+    def stop(self) -> None:
+        if self._popen.poll() is None:
+            self._popen.send_signal(signal.SIGTERM)
+            try:
+                self._popen.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._popen.kill()
+                self._popen.wait()
+        self._log_file.close()
+
+
+class MemoryWatch:
+    """Samples the resident memory of processes once a second, in the background."""
+
+    def __init__(self, processes: list[Process]):
+        self._processes = processes
+        self._done = threading.Event()
+        self.samples_mb: list[float] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "MemoryWatch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._done.wait(1):
+            self.samples_mb.append(sum(process.rss_mb() for process in self._processes))

@@ -1,0 +1,15 @@
+"""What is measured, in the order of the report."""
+
+from ..measure import Scenario
+from .accept import Accept
+from .drain import Drain
+from .fairness import Fairness
+from .growth import Growth, TenantGrowth
+from .latency import Latency
+from .memory import Memory
+from .start import Start
+from .webhook import Webhook
+
+ALL: list[Scenario] = [
+    Accept(), Drain(), Webhook(), Latency(), Fairness(), Growth(), TenantGrowth(), Memory(), Start(),
+]  # fmt: skip

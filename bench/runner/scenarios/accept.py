@@ -1,0 +1,42 @@
+"""Accepted sends per second. Only the API runs: what the worker would take is measured apart."""
+
+from ..contenders import Contender
+from ..load import run_load
+from ..measure import Bench, Case, Outcome, Scenario, Settings
+from . import problems
+
+MAIN_CASE = "64-connections"
+
+
+class Accept(Scenario):
+    name = "accept"
+    title = "Accepted sends"
+    headline = ("perSecond", "/s", True)
+    details = ("p50Ms", "p99Ms")
+    contenders = ("dakghar", "node", "ceiling")
+    in_quick = True
+
+    def cases(self, settings: Settings) -> list[Case]:
+        main = Case(MAIN_CASE, "64 connections, 1 tenant, with keys")
+        if settings.quick:
+            return [main]
+        return [
+            main,
+            Case("256-connections", "256 connections, 1 tenant, with keys", {"connections": 256}),
+            Case("1000-tenants", "64 connections, 1,000 tenants, with keys", {"tenants": 1000}),
+            Case("without-keys", "64 connections, 1 tenant, no idempotency keys", {"without_key": True}),
+        ]
+
+    def measure(self, case: Case, contender: Contender, bench: Bench) -> Outcome:
+        contender.start_api()
+        tenants = contender.register(case.options.get("tenants", 1))
+        keys = ["--without-key"] if case.options.get("without_key") else []
+        seconds = bench.settings.pick(3, 6)
+        with bench.meter(contender):
+            report = run_load(
+                "accept", *contender.target(tenants), *keys,
+                "--connections", case.options.get("connections", 64), "--seconds", seconds, "--warmup-seconds", 1.5,
+            )  # fmt: skip
+        latency = report["latencyMs"] or {}
+        metrics = {"perSecond": report["perSecond"], "p50Ms": latency.get("p50"), "p99Ms": latency.get("p99")}
+        return Outcome(metrics, problems.of_failures(report))

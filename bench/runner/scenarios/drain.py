@@ -1,0 +1,55 @@
+"""Messages per second from the first call of Graph until the whole backlog is settled in the store."""
+
+from ..contenders import Contender, DakgharEmbedded
+from ..load import finish_load, start_load
+from ..measure import Bench, Case, Outcome, Scenario, Settings
+from . import problems
+
+MAIN_CASE = "graph"
+#: How long the embedded contender gets for accepting the backlog of the simulated case before it is due.
+PRELOAD_MS = 15_000
+
+
+class Drain(Scenario):
+    name = "drain"
+    title = "Messages through worker and Graph"
+    headline = ("perSecond", "/s", True)
+    details = ("seconds",)
+    in_quick = True
+
+    def cases(self, settings: Settings) -> list[Case]:
+        graph = Case(MAIN_CASE, "Graph answers after 1 ms")
+        if settings.quick:
+            return [graph]
+        return [graph, Case("mock", "mock_ tokens, no call leaves the worker", {"token": "mock_token_", "simulated": True})]
+
+    def measure(self, case: Case, contender: Contender, bench: Bench) -> Outcome:
+        count = bench.settings.pick(5_000, 20_000)
+        simulated = case.options.get("simulated", False)
+        contender.start_api()
+        tenants = contender.register(token=case.options.get("token", "bench_token_"))
+        command = ["drain", *contender.store, "--graph", bench.graph.url, "--count", count]
+        if isinstance(contender, DakgharEmbedded):
+            # Its worker runs already, so the backlog is kept back: by the peer's gate, or by the time to send at.
+            if simulated:
+                contender.preload(tenants, count, send_in_ms=PRELOAD_MS)
+                command += ["--simulated"]
+            else:
+                bench.graph.close_gate()
+                contender.preload(tenants, count)
+                command += ["--open-gate"]
+            with bench.meter(contender):
+                report = finish_load(start_load(*command))
+        else:
+            contender.preload(tenants, count)
+            running = start_load(*command, *(["--simulated"] if simulated else []))
+            contender.start_worker()
+            with bench.meter(contender):
+                report = finish_load(running)
+        metrics = {"perSecond": report["perSecond"], "seconds": report["seconds"]}
+        return Outcome(metrics, [*problems.of_counts(report, "repeatedCalls"), *self._unsent(report, count)])
+
+    @staticmethod
+    def _unsent(report: dict, count: int) -> list[str]:
+        sent = sum(report["byStatus"].get(f"outbound.{status}", 0) for status in ("sent", "delivered", "read"))
+        return [] if sent == count else [f"{sent} of {count} messages were sent: {report['byStatus']}"]

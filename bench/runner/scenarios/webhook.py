@@ -1,0 +1,60 @@
+"""Webhook events per second: signed, deduplicated, stored before the answer."""
+
+from pathlib import Path
+
+from ..contenders import APP_SECRET, Contender
+from ..load import run_load
+from ..measure import Bench, Case, Outcome, Scenario, Settings
+from . import problems
+
+
+class Webhook(Scenario):
+    name = "webhook"
+    title = "Webhook events"
+    headline = ("perSecond", "events/s", True)
+    details = ("p50Ms", "p99Ms", "postsPerSecond")
+    in_quick = True
+
+    def cases(self, settings: Settings) -> list[Case]:
+        single = Case("single", "one message a POST, 100 tenants", {"tenants": 100})
+        batch = Case(
+            "batch", "100 events a POST: messages and statuses of 25 tenants", {"tenants": 25, "per_post": 100, "statuses": True}
+        )
+        if settings.quick:
+            return [single, batch]
+        return [single, batch, Case("duplicates", "one message a POST, every POST twice", {"tenants": 100, "twice": True})]
+
+    def measure(self, case: Case, contender: Contender, bench: Bench) -> Outcome:
+        contender.start_api()
+        tenants = contender.register(case.options["tenants"])
+        options: list[object] = []
+        if case.options.get("statuses"):
+            sent = bench.settings.pick(2_000, 10_000)
+            self._send(contender, tenants, sent, bench)
+            messages = 2 * sent
+            options += ["--statuses-of", bench.graph.url]
+        else:
+            messages = bench.settings.pick(4_000, 20_000) // (2 if case.options.get("twice") else 1)
+        if case.options.get("twice"):
+            options += ["--duplicates"]
+        with bench.meter(contender):
+            report = run_load(
+                "webhook", *contender.target(tenants), *contender.store, *options, "--app-secret", APP_SECRET,
+                "--messages", messages, "--per-post", case.options.get("per_post", 1), "--connections", 64,
+            )  # fmt: skip
+        latency = report["latencyMs"] or {}
+        metrics = {
+            "perSecond": report["perSecond"],
+            "postsPerSecond": report["postsPerSecond"],
+            "p50Ms": latency.get("p50"),
+            "p99Ms": latency.get("p99"),
+        }
+        unclean = problems.of_counts(report, "messagesMissing", "messagesTwice", "readMissing")
+        return Outcome(metrics, [*problems.of_failures(report), *unclean])
+
+    @staticmethod
+    def _send(contender: Contender, tenants: Path, count: int, bench: Bench) -> None:
+        """Messages that statuses can be about: sent for real, so that every one has an id of Graph's."""
+        contender.start_worker()
+        Contender.preload(contender, tenants, count)
+        run_load("drain", *contender.store, "--graph", bench.graph.url, "--count", count, "--timeout-seconds", 120)
