@@ -2,6 +2,7 @@
 
 mod faults;
 mod plans;
+mod profiler;
 mod shifted_time;
 mod startup;
 

@@ -2,11 +2,13 @@
 //!
 //! Both parts lie side by side in one flat document. The message's content is kept as the JSON text it came as.
 
+mod fields;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use bson::oid::ObjectId;
-use bson::{Binary, DateTime, RawDocument, RawDocumentBuf};
+use bson::{RawDocument, RawDocumentBuf};
 use dakghar_core::domain::ids::{ConversationId, IdempotencyKey, MessageId, PhoneNumberId, TenantId, WaId, Wamid};
 use dakghar_core::domain::message::{
     Content, DeadReason, Direction, Idempotency, Lease, Message, Priority, SendError, Status, TimelineEntry,
@@ -14,7 +16,8 @@ use dakghar_core::domain::message::{
 };
 use dakghar_core::domain::tenant::HoldReason;
 use dakghar_core::ports::StoreError;
-use serde::{Deserialize, Serialize};
+
+use fields::{AcceptedFields, DeliveryFields, ErrorFields, LeaseFields, TimelineFields};
 
 use super::{SCHEMA_VERSION, Unreadable, binary, counter, date, timestamp, to_raw};
 
@@ -41,133 +44,6 @@ pub(in crate::mongo) const OPTIONAL_DELIVERY_FIELDS: [&str; 16] = [
     "conversationId",
     "timeline",
 ];
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AcceptedFields<'a> {
-    #[serde(rename = "_id")]
-    id: String,
-    schema_version: i32,
-    tenant_id: String,
-    phone_number_id: Cow<'a, str>,
-    direction: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    peer: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    peer_id: Option<Cow<'a, str>>,
-    #[serde(rename = "type")]
-    kind: Cow<'a, str>,
-    content: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    envelope: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    idempotency_key: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    fingerprint: Option<Binary>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    metadata: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    biz_opaque_callback_data: Option<Cow<'a, str>>,
-    priority: Cow<'a, str>,
-    unknown_outcome: Cow<'a, str>,
-    attempts_max: i64,
-    created_at: DateTime,
-    /// Inbound only: `<phoneNumberId>:<wamid>`, under which a message is received once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    inbound_key: Option<String>,
-    /// Set when the time in the id is not that of `createdAt`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    id_time_off: Option<bool>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct DeliveryFields<'a> {
-    status: Cow<'a, str>,
-    epoch: i64,
-    attempt: i64,
-    attempts_refunded: i64,
-    strikes: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    lease: Option<LeaseFields<'a>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    called_at: Option<DateTime>,
-    maybe_sent: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    grace_until: Option<DateTime>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    slot_at: Option<DateTime>,
-    drive: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    wake_at: Option<DateTime>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    enqueued_at: Option<DateTime>,
-    /// Fixed at acceptance, but a message that is sent again from the dead letters loses it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    expires_at: Option<DateTime>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    dead_reason: Option<Cow<'a, str>>,
-    /// Present while the message is a dead letter; only the index of dead letters reads it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    dead_letter: Option<bool>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    hold_reason: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    wamid: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    wamids: Vec<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    error: Option<ErrorFields<'a>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    status_seen_at: Option<DateTime>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    conversation_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    timeline: Vec<TimelineFields<'a>>,
-    updated_at: DateTime,
-    version: i64,
-    /// Names the save that wrote this version, so that a save whose answer was lost can be recognised.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    save_id: Option<ObjectId>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct LeaseFields<'a> {
-    owner: Cow<'a, str>,
-    until: DateTime,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ErrorFields<'a> {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    code: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    subcode: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    http_status: Option<i32>,
-    message: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    details: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    fbtrace_id: Option<Cow<'a, str>>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct TimelineFields<'a> {
-    at: DateTime,
-    event: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    attempt: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    detail: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    until: Option<DateTime>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    error: Option<ErrorFields<'a>>,
-}
 
 /// A new message as a whole document.
 pub(in crate::mongo) fn encode(message: &Message) -> Result<RawDocumentBuf, StoreError> {

@@ -12,6 +12,7 @@ use dakghar_testkit::fault_proxy::FaultProxy;
 use dakghar_testkit::require_services;
 use dakghar_testkit::samples::{event, inbound, outbound, tenant, tenant_id, with_key};
 use dakghar_testkit::servers::{Mongo, SharedMongo, direct_uri};
+use mongodb::options::ReadConcern;
 
 use super::{assert_stored, database, store};
 
@@ -42,14 +43,17 @@ impl Behind {
     /// connections that lost something being silent, or cut.
     async fn lose_replies_until(&self, collection: &str, filter: Document, cut: bool) {
         let collection = database(&self.server).await.collection::<Document>(collection);
-        while collection
-            .find_one(filter.clone())
-            .await
-            .expect("the server answers")
-            .is_none()
-        {
+        let is_there = async || {
+            let found = collection
+                .find_one(filter.clone())
+                .read_concern(ReadConcern::majority());
+            found.await.expect("the server answers").is_some()
+        };
+        while !is_there().await {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        // The reply is on its way now, and must be lost as well.
+        tokio::time::sleep(Duration::from_millis(300)).await;
         self.proxy.heal().await;
         if cut {
             self.proxy.cut();

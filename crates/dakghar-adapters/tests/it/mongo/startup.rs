@@ -61,6 +61,7 @@ async fn an_index_that_is_not_unique_does_not_count() {
         .options(
             mongodb::options::IndexOptions::builder()
                 .name("tenant_idempotency_key".to_owned())
+                .partial_filter_expression(doc! { "idempotencyKey": { "$exists": true } })
                 .build(),
         )
         .build();

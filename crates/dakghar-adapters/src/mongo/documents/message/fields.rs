@@ -1,0 +1,136 @@
+//! The fields of a message's document as they lie in it.
+
+use std::borrow::Cow;
+
+use bson::oid::ObjectId;
+use bson::{Binary, DateTime};
+use serde::{Deserialize, Serialize};
+
+/// What is fixed at acceptance.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AcceptedFields<'a> {
+    #[serde(rename = "_id")]
+    pub(super) id: String,
+    pub(super) schema_version: i32,
+    pub(super) tenant_id: String,
+    pub(super) phone_number_id: Cow<'a, str>,
+    pub(super) direction: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) peer: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) peer_id: Option<Cow<'a, str>>,
+    #[serde(rename = "type")]
+    pub(super) kind: Cow<'a, str>,
+    pub(super) content: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) envelope: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) idempotency_key: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) fingerprint: Option<Binary>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) metadata: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) biz_opaque_callback_data: Option<Cow<'a, str>>,
+    pub(super) priority: Cow<'a, str>,
+    pub(super) unknown_outcome: Cow<'a, str>,
+    pub(super) attempts_max: i64,
+    pub(super) created_at: DateTime,
+    /// Inbound only: `<phoneNumberId>:<wamid>`, under which a message is received once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) inbound_key: Option<String>,
+    /// Set when the time in the id is not that of `createdAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) id_time_off: Option<bool>,
+}
+
+/// What every save writes anew.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DeliveryFields<'a> {
+    pub(super) status: Cow<'a, str>,
+    pub(super) epoch: i64,
+    pub(super) attempt: i64,
+    pub(super) attempts_refunded: i64,
+    pub(super) strikes: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) lease: Option<LeaseFields<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) called_at: Option<DateTime>,
+    pub(super) maybe_sent: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) grace_until: Option<DateTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) slot_at: Option<DateTime>,
+    pub(super) drive: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) wake_at: Option<DateTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) enqueued_at: Option<DateTime>,
+    /// Fixed at acceptance, but a message that is sent again from the dead letters loses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) expires_at: Option<DateTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) dead_reason: Option<Cow<'a, str>>,
+    /// Present while the message is a dead letter; only the index of dead letters reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) dead_letter: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) hold_reason: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) wamid: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) wamids: Vec<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) error: Option<ErrorFields<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) status_seen_at: Option<DateTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) conversation_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) timeline: Vec<TimelineFields<'a>>,
+    pub(super) updated_at: DateTime,
+    pub(super) version: i64,
+    /// Names the save that wrote this version, so that a save whose answer was lost can be recognised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) save_id: Option<ObjectId>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LeaseFields<'a> {
+    pub(super) owner: Cow<'a, str>,
+    pub(super) until: DateTime,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ErrorFields<'a> {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) code: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) subcode: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) http_status: Option<i32>,
+    pub(super) message: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) details: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) fbtrace_id: Option<Cow<'a, str>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TimelineFields<'a> {
+    pub(super) at: DateTime,
+    pub(super) event: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) attempt: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) detail: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) until: Option<DateTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) error: Option<ErrorFields<'a>>,
+}
