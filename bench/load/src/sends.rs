@@ -1,6 +1,7 @@
 //! The sends themselves: to whom, with which key, as which tenant. Every message has a recipient and a key of its own.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -89,10 +90,10 @@ impl Sends {
         let mut body =
             format!(r#"{{"to":"+{recipient}","text":"Your parcel {index} is on its way and arrives today.""#);
         if let Some(prefix) = &self.key_prefix {
-            body.push_str(&format!(r#","idempotency_key":"{prefix}-{index}""#));
+            let _ = write!(body, r#","idempotency_key":"{prefix}-{index}""#);
         }
         if let Some(at) = &self.send_at {
-            body.push_str(&format!(r#","sendAt":"{at}""#));
+            let _ = write!(body, r#","sendAt":"{at}""#);
         }
         body.push('}');
         body.into()

@@ -10,8 +10,6 @@
 //! It does not render templates, store media, know which messages a conversation window allows, or
 //! limit rates by itself: a rule does that when a test wants it.
 
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may fail where it stands"))]
-
 mod config;
 mod sim;
 mod state;

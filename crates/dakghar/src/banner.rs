@@ -57,9 +57,7 @@ curl "{url}/whatsapp/webhook?hub.mode=subscribe&hub.verify_token={verify_token}&
 /// An address to listen on is not always one to connect to.
 fn host_of(addr: SocketAddr) -> String {
     match addr {
-        SocketAddr::V4(_) if addr.ip().is_unspecified() => "localhost".to_owned(),
-        SocketAddr::V6(_) if addr.ip().is_unspecified() => "localhost".to_owned(),
-        SocketAddr::V4(addr) if addr.ip().is_loopback() => "localhost".to_owned(),
+        _ if addr.ip().is_unspecified() || addr.ip().is_loopback() => "localhost".to_owned(),
         SocketAddr::V6(addr) => format!("[{}]", addr.ip()),
         SocketAddr::V4(addr) => addr.ip().to_string(),
     }

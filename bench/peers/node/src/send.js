@@ -1,5 +1,6 @@
 // Accepting a message: check, look whether it was accepted before, store, put into the queue, answer.
 
+import mongoose from 'mongoose';
 import { isDuplicateKey, Message, RANKS } from './models.js';
 import { findTenant, isTenantId, mayActFor } from './tenants.js';
 
@@ -39,7 +40,7 @@ export const acceptMessage = (queue) => async (request, response) => {
   }
   let message;
   try {
-    message = await Message.create({
+    const now = new Date(); message = { _id: new mongoose.Types.ObjectId(), createdAt: now, updatedAt: now,
       tenantId: tenant.id,
       phoneNumberId: tenant.phoneNumberId,
       direction: 'outbound',
@@ -48,12 +49,13 @@ export const acceptMessage = (queue) => async (request, response) => {
       type: 'text',
       to,
       content: { body: text },
-      idempotencyKey,
-    });
+      ...(idempotencyKey && { idempotencyKey }),
+    };
+ await Message.collection.insertOne(message);
   } catch (error) {
     if (!isDuplicateKey(error)) throw error;
     return answerDuplicate(response, await findAccepted(tenant.id, idempotencyKey));
   }
-  await queue.add('send', { messageId: message.id, tenantId }, { jobId: message.id });
-  return response.status(202).json({ messageId: message.id, status: 'queued', duplicate: false });
+  await queue.add('send', { messageId: String(message._id), tenantId }, { jobId: String(message._id) });
+  return response.status(202).json({ messageId: String(message._id), status: 'queued', duplicate: false });
 };

@@ -299,7 +299,10 @@ mod tests {
     fn an_authority_needs_tls() {
         let with = |url| RedisConfig::from_url(url).unwrap().with_authority(b"pem".to_vec());
         assert!(with("rediss://one").is_ok());
-        assert_eq!(with("redis://one").unwrap_err(), InvalidRedisConfig::AuthorityWithoutTls);
+        assert_eq!(
+            with("redis://one").unwrap_err(),
+            InvalidRedisConfig::AuthorityWithoutTls
+        );
     }
 
     #[test]

@@ -8,9 +8,7 @@ use std::time::Duration;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, TlsCertificates, Value,
-};
+use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, TlsCertificates, Value};
 
 use super::config::RedisConfig;
 
@@ -48,7 +46,10 @@ impl Link {
             let config = AsyncConnectionConfig::new()
                 .set_connection_timeout(Some(OPEN_TIMEOUT))
                 .set_response_timeout(Some(response_timeout));
-            client.get_multiplexed_async_connection_with_config(&config).await.map(Self::Single)
+            client
+                .get_multiplexed_async_connection_with_config(&config)
+                .await
+                .map(Self::Single)
         };
         let timed_out = |_| RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
         tokio::time::timeout(OPEN_TIMEOUT, opening).await.map_err(timed_out)?

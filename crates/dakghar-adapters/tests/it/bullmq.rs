@@ -26,7 +26,7 @@ use redis::aio::MultiplexedConnection;
 use uuid::Uuid;
 
 /// For whatever must happen, but takes as long as it takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The clock of this machine.
 struct SystemClock;

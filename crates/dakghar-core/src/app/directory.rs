@@ -84,6 +84,11 @@ impl Directory {
         Ok(tenants)
     }
 
+    /// Makes sure that the next look at this tenant reads the store.
+    pub(super) async fn refresh(&self, id: &TenantId) {
+        self.tenants.invalidate(id).await;
+    }
+
     /// Forgets a tenant that this process changed.
     pub(super) async fn forget(&self, tenant: &SharedTenant) {
         self.tenants.invalidate(&tenant.id).await;

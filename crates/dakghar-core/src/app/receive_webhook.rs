@@ -363,7 +363,7 @@ fn fingerprint(tenant_id: Option<TenantId>, part: &OtherPart) -> [u8; 32] {
     let fields: [Option<&str>; 5] = [
         tenant.as_deref(),
         number,
-        part.waba_id.as_ref().map(|id| id.as_str()),
+        part.waba_id.as_ref().map(super::super::domain::ids::WabaId::as_str),
         Some(&part.field),
         Some(&part.raw),
     ];

@@ -3,6 +3,8 @@
 //! Any number of processes may run it. Every step is a save under the version that was read, so the one that comes
 //! second changes nothing.
 
+use std::collections::HashSet;
+
 use futures_util::future::join_all;
 
 use super::App;
@@ -10,7 +12,7 @@ use super::accept_message::queue_entry;
 use super::commits::flatten;
 use crate::domain::message::lifecycle::{RELEASE_CHECK, Surroundings, Woken};
 use crate::domain::message::{Message, UnknownOutcome};
-use crate::domain::{Problem, Status};
+use crate::domain::{Problem, Status, TenantId};
 use crate::ports::Saved;
 
 /// Messages looked at in one round.
@@ -42,6 +44,15 @@ impl App {
     }
 
     async fn look_at_all(&self, due: Vec<Message>) -> Result<(), Problem> {
+        // Whether a hold is over must not be judged by what this process remembers.
+        let held: HashSet<TenantId> = due
+            .iter()
+            .filter(|message| message.status == Status::Held)
+            .map(|message| message.tenant_id)
+            .collect();
+        for tenant_id in &held {
+            self.directory().refresh(tenant_id).await;
+        }
         let mut changed = Vec::with_capacity(due.len());
         for message in due {
             changed.extend(self.look_at(message).await?);
@@ -69,7 +80,7 @@ impl App {
         }
         let around = self.surroundings(&message).await?;
         let before = message.status;
-        match message.wake(now, &around, self.queue_window(), &self.settings().send.timings) {
+        match message.wake(now, around, self.queue_window(), &self.settings().send.timings) {
             Woken::Rescheduled | Woken::Release => {}
             Woken::NeedsSlot => {
                 self.give_slot(&mut message).await;

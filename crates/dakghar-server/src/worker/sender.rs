@@ -76,7 +76,7 @@ async fn find_the_poison(app: &App, keys: Vec<(dakghar_core::domain::MessageKey,
                 }
             }
             Ok(Err(problem)) => {
-                tracing::warn!(%problem, message_id = %key.message_id, "a message could not be claimed yet")
+                tracing::warn!(%problem, message_id = %key.message_id, "a message could not be claimed yet");
             }
             Err(_) => {
                 if let Err(problem) = app.strike(&key).await {

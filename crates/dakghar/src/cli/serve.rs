@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use super::output;
 use crate::banner;
 use crate::config::Config;
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{DRAIN_MAX, Lifecycle};
 use crate::wiring::{Purpose, Wired, wire};
 
 /// Which halves this process runs.
@@ -24,7 +24,8 @@ pub struct Parts {
 
 /// Runs until a signal.
 pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
-    if !(parts.api && parts.worker) && !config.is_distributed() {
+    let is_whole = parts.api && parts.worker;
+    if !is_whole && !config.is_distributed() {
         bail!("separate processes need a shared store: set MONGO_URI, or use `dakghar serve`");
     }
     let lifecycle = Lifecycle::start()?;
@@ -55,6 +56,7 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
         let settings = HttpConfig {
             admin_api_key: config.admin_api_key.clone(),
             production: config.is_production,
+            drain_timeout: DRAIN_MAX,
             ..HttpConfig::default()
         };
         let router = if parts.api {

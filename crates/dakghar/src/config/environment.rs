@@ -22,7 +22,6 @@ impl Environment {
                 values.insert(name, value);
             }
         }
-        #[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
         let process = std::env::vars_os();
         for (name, value) in process {
             if let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) {

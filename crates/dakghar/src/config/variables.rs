@@ -1,5 +1,7 @@
 //! The one table of settings. `.env.example`, the reference page, `doctor` and the parser all read it.
 
+use std::fmt::Write as _;
+
 /// What a variable holds, and how its text is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -101,13 +103,13 @@ pub fn env_example() -> String {
     for variable in ALL {
         if variable.section != section {
             section = variable.section;
-            text.push_str(&format!("\n# --- {section} ---\n"));
+            let _ = write!(text, "\n# --- {section} ---\n");
         }
-        text.push_str(&format!("\n# {}\n", variable.about));
+        let _ = write!(text, "\n# {}\n", variable.about);
         if let Kind::OneOf(words) = variable.kind {
-            text.push_str(&format!("# One of: {}.\n", words.join(", ")));
+            let _ = writeln!(text, "# One of: {}.", words.join(", "));
         }
-        text.push_str(&format!("# {}={}\n", variable.name, variable.default));
+        let _ = writeln!(text, "# {}={}", variable.name, variable.default);
     }
     text
 }

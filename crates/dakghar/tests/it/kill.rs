@@ -159,6 +159,6 @@ async fn a_signal_drains_before_the_end(backend: Backend) {
     assert_eq!(product.terminate().await, Some(0), "{}", product.log());
     assert!(product.log().contains("stopped"), "{}", product.log());
     product.restart().await;
-    let message = product.until_status(&tenant, &id, "delivered").await;
+    let message = product.until_status(&tenant, &id, "sent").await;
     assert_eq!(message["attempts"], 1, "the call was finished before the end");
 }

@@ -3,6 +3,9 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::needless_pass_by_value,
+    clippy::semicolon_if_nothing_returned,
     reason = "a test may fail where it stands, and says why"
 )]
 

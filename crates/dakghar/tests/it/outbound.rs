@@ -268,6 +268,7 @@ async fn a_lost_answer_is_settled_by_the_status_webhook(backend: Backend) {
     let statuses = StatusPlan {
         sent_ms: Some(1_500),
         delivered_ms: Some(1_600),
+        read_ms: None,
         ..StatusPlan::immediate()
     };
     let product = Setup::on(backend).statuses(statuses).start().await;

@@ -221,7 +221,7 @@ async fn closing_gives_back_what_nobody_took_and_waits_for_the_rest() {
     .await;
 
     let taken_key = taken.key;
-    let (_, ()) = tokio::join!(first.close(), async {
+    let ((), ()) = tokio::join!(first.close(), async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         taken.finish(Disposition::Done);
     });

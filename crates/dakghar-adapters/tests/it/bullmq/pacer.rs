@@ -185,7 +185,7 @@ async fn without_redis_it_fails_and_soon_without_waiting() {
     }
     println!("a thousand refusals took {:?}", before.elapsed());
     assert!(
-        before.elapsed() < Duration::from_secs(60),
+        before.elapsed() < Duration::from_mins(1),
         "none of them waited for its time to run out"
     );
     pacer.refund(&asks).await;

@@ -80,8 +80,7 @@ async fn drain(queue: &impl SendQueue) {
 #[ignore = "a measurement"]
 async fn adding_and_taking() {
     require_services!(Redis);
-    let in_flight = std::env::var("IN_FLIGHT").unwrap_or_else(|_| "64,256,1024".to_owned());
-    for in_flight_max in in_flight.split(',').map(|number| number.parse().unwrap()) {
+    for in_flight_max in [64, 256, 1024] {
         for shards in [1, 4] {
             for priority in Priority::ALL {
                 let redis = Redis::start().await;

@@ -13,14 +13,14 @@ use dakghar_testkit::servers::Redis;
 use super::{config, entry, finish_one, key, now, phone, start_with};
 
 /// An authority and a certificate for this machine, signed by it.
-const CERTIFICATES: &str = r#"
+const CERTIFICATES: &str = r"
     set -e
     openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=test -days 2
     openssl req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost
     printf 'subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n' > extensions
     openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile extensions \
         -out server.pem
-"#;
+";
 
 fn make_certificates(folder: &Path) {
     let made = Command::new("sh")

@@ -133,7 +133,7 @@ impl Message {
     /// Weak evidence about a call that no longer matters is history: `failed` of a superseded call, and `sent` or
     /// `failed` of a call before somebody sent the message again on purpose. A delivery always counts.
     fn evidence_counts(&self, status: EvidenceStatus, attempt: Option<u32>) -> bool {
-        let superseded = attempt.is_some_and(|attempt| attempt < self.attempt) || attempt.is_none();
+        let superseded = attempt.is_none_or(|attempt| attempt < self.attempt);
         match status {
             EvidenceStatus::Delivered | EvidenceStatus::Read | EvidenceStatus::Played => true,
             EvidenceStatus::Failed => !superseded && !self.redriven_after(attempt),

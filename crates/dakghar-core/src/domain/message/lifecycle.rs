@@ -56,7 +56,10 @@ pub const SLOT_TOLERANCE: Duration = Duration::from_millis(2);
 pub const STRIKES_MAX: u32 = 5;
 /// Requests to slow down in a row before a message is given up; these do not count as attempts.
 pub const PACED_REFUSALS_MAX: u32 = 20;
-/// How long a held message rests before its hold is first looked at again.
+/// How long a message held by a pause rests before the pause is looked at again: longer than any process remembers a
+/// tenant.
+pub const PAUSE_CHECK: Duration = Duration::from_secs(5);
+/// How long a message held for another reason rests before its hold is first looked at again.
 pub const HOLD_CHECK: Duration = Duration::from_secs(60);
 /// How long a held message rests after that.
 pub const HOLD_CHECK_MAX: Duration = Duration::from_secs(600);
@@ -448,8 +451,14 @@ impl Message {
         self.hold_reason = Some(reason);
         self.slot_at = None;
         self.enqueued_at = None;
-        // A pause is ended by a person, who wakes what it holds; other holds are looked at again and again.
-        let check_at = (reason != HoldReason::Paused).then(|| now + HOLD_CHECK);
+        // A pause that ended while this process still remembered it must not keep the message; other reasons need
+        // longer to go away.
+        let rest = if reason == HoldReason::Paused {
+            PAUSE_CHECK
+        } else {
+            HOLD_CHECK
+        };
+        let check_at = Some(now + rest);
         self.wake_at = self.earlier_of_expiry(check_at);
         self.updated_at = now;
     }
@@ -519,13 +528,7 @@ impl Message {
     }
 
     /// What its timer was set for (T10, T11, T12, T15, T16 and the release of its slot).
-    pub fn wake(
-        &mut self,
-        now: Timestamp,
-        around: &Surroundings,
-        window: Option<Duration>,
-        timings: &Timings,
-    ) -> Woken {
+    pub fn wake(&mut self, now: Timestamp, around: Surroundings, window: Option<Duration>, timings: &Timings) -> Woken {
         match self.status {
             Status::Queued => self.wake_queued(now, window),
             Status::Held => self.wake_held(now, around),
@@ -558,14 +561,14 @@ impl Message {
         }
     }
 
-    fn wake_held(&mut self, now: Timestamp, around: &Surroundings) -> Woken {
+    fn wake_held(&mut self, now: Timestamp, around: Surroundings) -> Woken {
         if self.expires_at.is_some_and(|at| at <= now) {
             self.expire(now);
             return Woken::Changed;
         }
         if let Some(reason) = around.hold.filter(|_| !around.may_probe) {
             self.hold_reason = Some(reason);
-            let check_at = (reason != HoldReason::Paused).then(|| now + HOLD_CHECK_MAX);
+            let check_at = Some(now + HOLD_CHECK_MAX);
             self.wake_at = self.earlier_of_expiry(check_at);
             return Woken::Rescheduled;
         }
@@ -578,7 +581,7 @@ impl Message {
     }
 
     /// T10. The worker's lease ran out: whatever it did, its epoch is over.
-    fn take_over(&mut self, now: Timestamp, around: &Surroundings, timings: &Timings) -> Woken {
+    fn take_over(&mut self, now: Timestamp, around: Surroundings, timings: &Timings) -> Woken {
         let until = self.lease.as_ref().map_or(now, |lease| lease.until);
         if now < until + timings.lease_margin && !around.is_orphaned {
             self.wake_at = Some(until + timings.lease_margin);
@@ -594,7 +597,7 @@ impl Message {
     }
 
     /// T11 and T12. The grace is over and no evidence came.
-    fn resolve_doubt(&mut self, now: Timestamp, around: &Surroundings, timings: &Timings) -> Woken {
+    fn resolve_doubt(&mut self, now: Timestamp, around: Surroundings, timings: &Timings) -> Woken {
         if let Some(until) = self.grace_until.filter(|until| *until > now) {
             self.wake_at = Some(until);
             return Woken::Rescheduled;

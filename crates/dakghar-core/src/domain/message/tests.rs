@@ -203,7 +203,7 @@ fn only_the_holder_of_the_epoch_records() {
     let mut message = sending(START);
     let epoch = message.epoch;
     let late = START + timings().lease + timings().lease_margin;
-    assert_eq!(message.wake(late, &ALONE, None, &timings()), Woken::Changed);
+    assert_eq!(message.wake(late, ALONE, None, &timings()), Woken::Changed);
     assert_eq!(message.status, Status::InDoubt);
     let outcome = message.record_outcome(epoch, late, &accepted(), &SendPolicy::default(), 1.0);
     assert_eq!(outcome, Err(lifecycle::Fenced));
@@ -220,7 +220,7 @@ fn a_lease_of_a_process_that_is_gone_is_taken_over_at_once() {
     assert_eq!(
         message.wake(
             START,
-            &Surroundings {
+            Surroundings {
                 is_orphaned: true,
                 ..ALONE
             },
@@ -236,7 +236,7 @@ fn a_lease_of_a_process_that_is_gone_is_taken_over_at_once() {
 fn a_lease_is_not_taken_over_before_its_end() {
     let mut message = sending(START);
     let early = START + timings().lease;
-    assert_eq!(message.wake(early, &ALONE, None, &timings()), Woken::Rescheduled);
+    assert_eq!(message.wake(early, ALONE, None, &timings()), Woken::Rescheduled);
     assert_eq!((message.status, message.epoch), (Status::Sending, 1));
 }
 
@@ -288,7 +288,7 @@ fn doubt_ends_by_policy() {
         ),
     ] {
         let mut message = in_doubt(policy);
-        assert_eq!(message.wake(now, &around, None, &timings()), woken, "{policy:?}");
+        assert_eq!(message.wake(now, around, None, &timings()), woken, "{policy:?}");
         assert_eq!(message.status, status, "{policy:?}");
         if status == Status::Dead {
             assert_eq!(message.dead_reason, Some(DeadReason::OutcomeUnknown));
@@ -304,7 +304,7 @@ fn what_may_have_been_sent_is_not_cancelled_and_not_sent_again_by_accident() {
     let mut message = sending(START);
     message.unknown_outcome = UnknownOutcome::Resend;
     record(&mut message, START, &SendOutcome::Unknown { why: "reset".into() });
-    message.wake(START + timings().grace, &ALONE, None, &timings());
+    message.wake(START + timings().grace, ALONE, None, &timings());
     assert_eq!(message.status, Status::Queued);
     assert!(!message.cancel(START + timings().grace));
     message.expire(START + timings().grace);
@@ -357,11 +357,11 @@ fn a_hold_rests_resumes_and_expires() {
         hold: Some(HoldReason::CredentialsInvalid),
         ..ALONE
     };
-    assert_eq!(message.wake(check, &still, None, &timings()), Woken::Rescheduled);
+    assert_eq!(message.wake(check, still, None, &timings()), Woken::Rescheduled);
     assert_eq!(
         message.wake(
             check,
-            &Surroundings {
+            Surroundings {
                 may_probe: true,
                 ..still
             },
@@ -375,9 +375,9 @@ fn a_hold_rests_resumes_and_expires() {
     let mut paused = queued();
     paused.expires_at = Some(START + timings().grace);
     paused.hold(START, HoldReason::Paused);
-    assert_eq!(paused.wake_at, paused.expires_at);
+    assert_eq!(paused.wake_at, Some(START + lifecycle::PAUSE_CHECK));
     assert_eq!(
-        paused.wake(START + timings().grace, &ALONE, None, &timings()),
+        paused.wake(START + timings().grace, ALONE, None, &timings()),
         Woken::Changed
     );
     assert_eq!(paused.status, Status::Expired);
@@ -393,12 +393,12 @@ fn only_slots_within_the_window_are_queued() {
     assert_eq!(message.wake_at, Some(far - lifecycle::RELEASE_LEAD));
     let drive = message.drive;
     assert_eq!(
-        message.wake(far - lifecycle::RELEASE_LEAD, &ALONE, window, &timings()),
+        message.wake(far - lifecycle::RELEASE_LEAD, ALONE, window, &timings()),
         Woken::Release
     );
     assert_eq!(message.drive, drive, "its first job needs no other name");
     assert_eq!(
-        message.wake(far + lifecycle::RELEASE_CHECK, &ALONE, window, &timings()),
+        message.wake(far + lifecycle::RELEASE_CHECK, ALONE, window, &timings()),
         Woken::Release
     );
     assert_eq!(message.drive, drive + 1, "a lost job comes back under another name");
@@ -525,24 +525,20 @@ impl Machine {
     fn step(&mut self, step: u8, dice: u8) {
         let now = self.now;
         match step {
-            0..=2 => {
-                if self.message.claim(now, &worker(), &timings()).is_ok() {
-                    self.calls.push((self.message.epoch, self.message.attempt));
-                    self.called.push(self.message.attempt);
-                }
+            0..=2 if self.message.claim(now, &worker(), &timings()).is_ok() => {
+                self.calls.push((self.message.epoch, self.message.attempt));
+                self.called.push(self.message.attempt);
             }
             3..=5 if !self.calls.is_empty() => self.report(dice),
-            6 | 7 => {
-                if self.message.wake_at.is_some_and(|at| at <= now) {
-                    let around = Surroundings {
-                        hold: None,
-                        may_probe: false,
-                        statuses_flow: dice % 2 == 0,
-                        is_orphaned: false,
-                    };
-                    if self.message.wake(now, &around, None, &timings()) == Woken::NeedsSlot {
-                        self.message.schedule(now, now, None);
-                    }
+            6 | 7 if self.message.wake_at.is_some_and(|at| at <= now) => {
+                let around = Surroundings {
+                    hold: None,
+                    may_probe: false,
+                    statuses_flow: dice.is_multiple_of(2),
+                    is_orphaned: false,
+                };
+                if self.message.wake(now, around, None, &timings()) == Woken::NeedsSlot {
+                    self.message.schedule(now, now, None);
                 }
             }
             8 | 9 if self.message.attempt > 0 => {
@@ -554,10 +550,8 @@ impl Machine {
                 self.message.cancel(now);
             }
             11 if self.message.status == Status::Queued => self.message.hold(now, HoldReason::CredentialsInvalid),
-            12 => {
-                if self.message.redrive(now, dice % 2 == 0).is_ok() {
-                    self.message.schedule(now, now, None);
-                }
+            12 if self.message.redrive(now, dice.is_multiple_of(2)).is_ok() => {
+                self.message.schedule(now, now, None);
             }
             _ => {}
         }

@@ -141,7 +141,11 @@ impl<'b> Fields<'b> {
                     "belongs to a message of another type",
                 );
             } else {
-                findings.add(ErrorCode::UnknownField, &At::field(name), "is not a field of a message");
+                findings.add(
+                    ErrorCode::UnknownField,
+                    &At::field(name),
+                    "is not a known field of a message",
+                );
             }
         }
     }

@@ -1,0 +1,256 @@
+//! Who may call what: every documented operation with every kind of key.
+
+use axum::body::Body;
+use axum::http::header::AUTHORIZATION;
+use axum::http::{Method, Request};
+use dakghar_core::domain::Secret;
+use serde_json::{Value, json};
+
+use crate::contract::{Access, Operation, operations};
+use crate::harness::{ADMIN_KEY, Service, Setup, TestTenant, request, with_key};
+
+/// The kinds of keys, in the order of the columns below.
+const KEYS: [&str; 6] = [
+    "none",
+    "wrong",
+    "unknown tenant's",
+    "tenant's",
+    "other tenant's",
+    "admin's",
+];
+
+/// Whether the key was let in, as the status tells: what fails behind the door fails with other codes.
+const LET_IN: &str = "let in";
+
+/// What each kind of key is told in production.
+fn expected(access: Access) -> [&'static str; 6] {
+    match access {
+        Access::Anybody => [LET_IN; 6],
+        Access::Admin => [
+            "unauthenticated",
+            "unauthenticated",
+            "forbidden",
+            "forbidden",
+            "forbidden",
+            LET_IN,
+        ],
+        Access::Tenant => [
+            "unauthenticated",
+            "unauthenticated",
+            "tenant_not_found",
+            LET_IN,
+            "tenant_not_found",
+            LET_IN,
+        ],
+    }
+}
+
+/// The access that each operation is meant to have. A new operation must be added here.
+fn intended(operation: &Operation) -> Access {
+    let name = operation.value["operationId"].as_str().expect("a name");
+    match name {
+        "registerTenant" | "listTenants" | "removeTenant" | "listAllDeadLetters" | "listUnrouted" => Access::Admin,
+        "sendMessage"
+        | "getTenant"
+        | "replaceAccessToken"
+        | "pauseTenant"
+        | "resumeTenant"
+        | "listPhoneNumbers"
+        | "addPhoneNumber"
+        | "changePhoneNumber"
+        | "removePhoneNumber"
+        | "pausePhoneNumber"
+        | "resumePhoneNumber"
+        | "listMessages"
+        | "getMessage"
+        | "cancelMessage"
+        | "redriveMessage"
+        | "listConversations"
+        | "getConversation"
+        | "listConversationMessages"
+        | "listDeadLetters"
+        | "listEvents" => Access::Tenant,
+        "verifyWebhook" | "receiveWebhook" | "getHealth" | "getReadiness" => Access::Anybody,
+        new => panic!("{new} needs a case here"),
+    }
+}
+
+/// A request for the operation that is let in and then changes nothing.
+fn probe(operation: &Operation, tenant_id: &str) -> Request<Body> {
+    let path = operation
+        .path
+        .replace("{tenantId}", tenant_id)
+        .replace("{phoneNumberId}", "999")
+        .replace("{messageId}", "msg_x")
+        .replace("{conversationId}", "cnv_x");
+    let path = match operation.value["operationId"].as_str() {
+        Some("removeTenant") => format!("{path}?force=maybe"),
+        _ => path,
+    };
+    let has_body = operation.value.get("requestBody").is_some();
+    request(
+        operation.method.clone(),
+        &path,
+        has_body.then_some(&json!({"no": "sense"})),
+    )
+}
+
+async fn ask(service: &Service, operation: &Operation, tenant_id: &str, key: Option<&str>) -> String {
+    let answer = service.call(with_key(probe(operation, tenant_id), key)).await;
+    match answer.json["code"].as_str() {
+        Some(code @ ("unauthenticated" | "forbidden" | "tenant_not_found")) => code.to_owned(),
+        _ => LET_IN.to_owned(),
+    }
+}
+
+fn unknown_key() -> String {
+    format!("dk_{}", "A".repeat(43))
+}
+
+#[tokio::test]
+async fn in_production_every_operation_lets_in_whom_it_should() {
+    let mut service = Service::start(Setup::production());
+    service.key = Some(ADMIN_KEY.into());
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let other = service.register("Tenant B", "222222222222222").await;
+    service.key = None;
+    let unknown = unknown_key();
+    let keys = [
+        None,
+        Some("wrong"),
+        Some(unknown.as_str()),
+        Some(tenant.key.as_str()),
+        Some(other.key.as_str()),
+        Some(ADMIN_KEY),
+    ];
+    for operation in operations() {
+        let access = intended(&operation);
+        assert_eq!(
+            operation.access(),
+            access,
+            "{} is documented for others",
+            operation.path
+        );
+        for ((key, name), expected) in keys.iter().zip(KEYS).zip(expected(access)) {
+            let told = ask(&service, &operation, &tenant.id, *key).await;
+            assert_eq!(
+                told, expected,
+                "{} {} with {name} key",
+                operation.method, operation.path
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn in_development_no_key_is_needed_but_a_key_is_held_to_what_it_is() {
+    let service = Service::open();
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let other = service.register("Tenant B", "222222222222222").await;
+    for operation in operations() {
+        let access = intended(&operation);
+        let [_, wrong, unknown, own, foreign, _] = expected(access);
+        let cases = [
+            (None, LET_IN),
+            (Some("wrong"), wrong),
+            (Some(unknown_key().leak() as &str), unknown),
+            (Some(tenant.key.as_str()), own),
+            (Some(other.key.as_str()), foreign),
+        ];
+        for (key, expected) in cases {
+            let told = ask(&service, &operation, &tenant.id, key).await;
+            assert_eq!(told, expected, "{} {} with {key:?}", operation.method, operation.path);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_admin_key_turns_keys_on_in_development_too() {
+    let mut setup = Setup::default();
+    setup.http.admin_api_key = Some(Secret::new(ADMIN_KEY));
+    let mut service = Service::start(setup);
+    assert_eq!(service.get("/tenants").await.outcome(), (401, "unauthenticated"));
+    service.key = Some(ADMIN_KEY.into());
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    service.key = None;
+    let path = format!("/tenants/{}", tenant.id);
+    assert_eq!(service.get(&path).await.outcome(), (401, "unauthenticated"));
+    assert_eq!(
+        ask_with(&service, &path, "authorization", &format!("Bearer {}", tenant.key)).await,
+        200
+    );
+}
+
+async fn ask_with(service: &Service, path: &str, header: &str, value: &str) -> u16 {
+    let request = Request::get(path).header(header, value).body(Body::empty());
+    service.call(request.expect("a request")).await.status.as_u16()
+}
+
+#[tokio::test]
+async fn keys_come_in_headers_once_and_in_known_forms() {
+    let mut service = Service::start(Setup::production());
+    service.key = Some(ADMIN_KEY.into());
+    let TestTenant { id, key, .. } = service.register("Tenant A", "111111111111111").await;
+    service.key = None;
+    let path = format!("/tenants/{id}");
+    for (header, value, status) in [
+        ("authorization", format!("Bearer {key}"), 200),
+        ("authorization", format!("bearer  {key} "), 200),
+        ("x-api-key", key.clone(), 200),
+        ("x-api-key", ADMIN_KEY.to_owned(), 200),
+        ("authorization", key.clone(), 401),
+        ("authorization", format!("Basic {key}"), 401),
+        ("authorization", "Bearer ".to_owned(), 401),
+        ("authorization", format!("Bearer {key}x"), 401),
+        ("authorization", format!("Bearer {}", &key[..key.len() - 1]), 401),
+        ("authorization", format!("Bearer {}", "k".repeat(8 * 1024)), 401),
+        ("x-api-key", String::new(), 401),
+    ] {
+        assert_eq!(
+            ask_with(&service, &path, header, &value).await,
+            status,
+            "{header}: {value}"
+        );
+    }
+    for query in [format!("?api_key={key}"), format!("?access_token={ADMIN_KEY}")] {
+        assert_eq!(
+            service.get(&format!("{path}{query}")).await.outcome(),
+            (401, "unauthenticated")
+        );
+    }
+    let two = Request::get(&path)
+        .header(AUTHORIZATION, format!("Bearer {key}"))
+        .header("x-api-key", &key)
+        .body(Body::empty());
+    let answer = service.call(two.expect("a request")).await;
+    assert_eq!(answer.outcome(), (401, "unauthenticated"));
+    assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"dakghar\""));
+}
+
+#[tokio::test]
+async fn a_foreign_tenant_looks_exactly_like_none() {
+    let mut service = Service::start(Setup::production());
+    service.key = Some(ADMIN_KEY.into());
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let other = service.register("Tenant B", "222222222222222").await;
+    service.key = Some(tenant.key.clone());
+    let mut bodies: Vec<Value> = Vec::new();
+    for id in [other.id.as_str(), "ten_00000000000000000000000000", "nonsense", "%ff"] {
+        let mut answer = service.get(&format!("/tenants/{id}/messages")).await;
+        assert_eq!(answer.outcome(), (404, "tenant_not_found"), "{id}");
+        answer.json["requestId"] = Value::Null;
+        bodies.push(answer.json);
+    }
+    assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:?}");
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_let_in_is_not_read() {
+    let mut service = Service::start(Setup::production());
+    service.key = Some(ADMIN_KEY.into());
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    service.key = None;
+    let path = format!("/tenants/{}/send", tenant.id);
+    let broken = service.call(request(Method::POST, &path, Some(&json!([])))).await;
+    assert_eq!(broken.outcome(), (401, "unauthenticated"));
+}

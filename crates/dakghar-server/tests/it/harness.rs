@@ -1,0 +1,239 @@
+//! The router over in-memory ports, and a client that holds every answer against the OpenAPI document.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use dakghar_adapters::graph::MetaWebhooks;
+use dakghar_adapters::keys::LocalVault;
+use dakghar_core::app::{App, LocalPacer, Ports, Settings, SigningKeys};
+use dakghar_core::domain::message::{Message, SendOutcome};
+use dakghar_core::domain::{Secret, TenantId};
+use dakghar_core::ports::{Graph, GraphCall, MessageStore as _};
+use dakghar_server::http::{HttpConfig, router};
+use dakghar_testkit::memory::{MemoryQueue, MemoryStore};
+use dakghar_testkit::{SequentialIds, TestClock};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use crate::contract;
+
+pub(crate) const ADMIN_KEY: &str = "admin-key-of-the-operator-0123456789";
+pub(crate) const APP_SECRET: &str = "app-secret-of-meta";
+pub(crate) const VERIFY_TOKEN: &str = "verify-me";
+
+/// How the service under test is set up.
+#[derive(Clone, Default)]
+pub(crate) struct Setup {
+    pub(crate) http: HttpConfig,
+    pub(crate) app_secret: Option<&'static str>,
+}
+
+impl Setup {
+    /// Every request needs a key.
+    pub(crate) fn production() -> Self {
+        let mut setup = Self::default();
+        setup.http.production = true;
+        setup.http.admin_api_key = Some(Secret::new(ADMIN_KEY));
+        setup.app_secret = Some(APP_SECRET);
+        setup
+    }
+}
+
+/// The service under test.
+pub(crate) struct Service {
+    pub(crate) router: Router,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) queue: Arc<MemoryQueue>,
+    pub(crate) clock: Arc<TestClock>,
+    /// Added to every request that has no key of its own.
+    pub(crate) key: Option<String>,
+}
+
+/// A tenant of the service under test.
+#[derive(Clone, Debug)]
+pub(crate) struct TestTenant {
+    pub(crate) id: String,
+    pub(crate) key: String,
+    pub(crate) phone_number_id: String,
+}
+
+/// One answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+    /// The body as JSON; `null` when it is something else.
+    pub(crate) json: Value,
+}
+
+impl Answer {
+    /// The status and, of a problem, its code.
+    pub(crate) fn outcome(&self) -> (u16, &str) {
+        (self.status.as_u16(), self.json["code"].as_str().unwrap_or("-"))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().expect("readable"))
+    }
+}
+
+impl Service {
+    pub(crate) fn start(setup: Setup) -> Self {
+        let store = MemoryStore::new();
+        let clock = Arc::new(TestClock::default());
+        let queue = MemoryQueue::new(clock.clone());
+        let vault = LocalVault::new(&Secret::new("0123456789abcdef0123456789abcdef"), None).expect("32 bytes");
+        let secrets: Vec<Secret> = setup.app_secret.into_iter().map(Secret::new).collect();
+        let ports = Ports {
+            messages: store.clone(),
+            tenants: store.clone(),
+            events: store.clone(),
+            queue: queue.clone(),
+            pacer: Arc::new(LocalPacer::new()),
+            graph: Arc::new(NoGraph),
+            webhooks: Arc::new(MetaWebhooks::new(&secrets, Some(&Secret::new(VERIFY_TOKEN)))),
+            vault: Arc::new(vault),
+            clock: clock.clone(),
+            ids: Arc::new(SequentialIds::new()),
+        };
+        let keys = SigningKeys {
+            opaque: [1; 32],
+            cursor: [2; 32],
+        };
+        let (app, running) = App::new(ports, Settings::default(), &keys);
+        for group_commit in running {
+            tokio::spawn(group_commit);
+        }
+        Self {
+            router: router(app, setup.http),
+            store,
+            queue,
+            clock,
+            key: None,
+        }
+    }
+
+    /// A service in development, where no key is needed.
+    pub(crate) fn open() -> Self {
+        Self::start(Setup::default())
+    }
+
+    /// Sends a request and holds the answer against the OpenAPI document.
+    pub(crate) async fn call(&self, mut request: Request<Body>) -> Answer {
+        if let Some(key) = &self.key
+            && !request.headers().contains_key(AUTHORIZATION)
+        {
+            let value = format!("Bearer {key}").parse().expect("printable");
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let response = self.router.clone().oneshot(request).await.expect("infallible");
+        let (head, body) = response.into_parts();
+        let bytes = body.collect().await.expect("a body").to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).expect("UTF-8");
+        let answer = Answer {
+            status: head.status,
+            headers: head.headers,
+            json: serde_json::from_str(&text).unwrap_or(Value::Null),
+            text,
+        };
+        contract::check(&method, &path, &answer);
+        answer
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.call(request(Method::GET, path, None)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.call(request(Method::DELETE, path, None)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.call(request(Method::POST, path, Some(body))).await
+    }
+
+    /// A POST whose body is exactly this text.
+    pub(crate) async fn post_text(&self, path: &str, body: impl Into<Body>) -> Answer {
+        let request = Request::post(path)
+            .header(CONTENT_TYPE, "application/json")
+            .body(body.into());
+        self.call(request.expect("a request")).await
+    }
+
+    /// Registers a tenant with this number, as the operator.
+    pub(crate) async fn register(&self, name: &str, phone_number_id: &str) -> TestTenant {
+        let body = json!({"name": name, "phoneNumberId": phone_number_id, "accessToken": "mock_token"});
+        let mut request = request(Method::POST, "/tenants/register", Some(&body));
+        if self.key.is_some() {
+            let value = format!("Bearer {ADMIN_KEY}").parse().expect("printable");
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
+        let answer = self.call(request).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
+        let text = |name: &str| answer.json[name].as_str().expect("a string").to_owned();
+        TestTenant {
+            id: text("tenantId"),
+            key: text("apiKey"),
+            phone_number_id: text("phoneNumberId"),
+        }
+    }
+
+    /// Sends a text and answers the id of the message.
+    pub(crate) async fn send(&self, tenant: &TestTenant, to: &str, text: &str) -> String {
+        let path = format!("/tenants/{}/send", tenant.id);
+        let answer = self.post(&path, &json!({"to": to, "text": text})).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text);
+        answer.json["messageId"].as_str().expect("an id").to_owned()
+    }
+
+    /// Puts a message into the store as delivery would have left it.
+    pub(crate) async fn store_message(&self, tenant: &TestTenant, message: Message) -> String {
+        let message = Message {
+            tenant_id: TenantId::parse(&tenant.id).expect("an id"),
+            ..message
+        };
+        let id = message.id.to_string();
+        for accepted in self.store.accept(vec![message]).await {
+            accepted.expect("stored");
+        }
+        id
+    }
+}
+
+/// A request with a JSON body, if any.
+pub(crate) fn request(method: Method, path: &str, body: Option<&Value>) -> Request<Body> {
+    let builder = Request::builder().method(method).uri(path);
+    let request = match body {
+        Some(body) => builder
+            .header(CONTENT_TYPE, "application/json")
+            .body(Body::from(body.to_string())),
+        None => builder.body(Body::empty()),
+    };
+    request.expect("a request")
+}
+
+/// Adds a key.
+pub(crate) fn with_key(mut request: Request<Body>, key: Option<&str>) -> Request<Body> {
+    if let Some(key) = key {
+        let value = format!("Bearer {key}").parse().expect("printable");
+        request.headers_mut().insert(AUTHORIZATION, value);
+    }
+    request
+}
+
+/// Nothing is sent in these tests.
+struct NoGraph;
+
+#[async_trait]
+impl Graph for NoGraph {
+    async fn send(&self, _: GraphCall<'_>) -> SendOutcome {
+        unreachable!("no worker runs here")
+    }
+}

@@ -1,0 +1,225 @@
+//! One message: how it is shown, cancelling it, sending it again; and the threads it belongs to.
+
+use dakghar_core::domain::message::{DeadReason, Message, Status};
+use dakghar_testkit::samples;
+use serde_json::{Value, json};
+
+use crate::harness::{Service, TestTenant};
+
+async fn service() -> (Service, TestTenant, String) {
+    let service = Service::open();
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let path = format!("/tenants/{}/messages", tenant.id);
+    (service, tenant, path)
+}
+
+#[tokio::test]
+async fn a_message_is_shown_with_everything_that_happened_to_it() {
+    let (service, tenant, path) = service().await;
+    let sample = samples::outbound_full(samples::tenant_id());
+    let raw = sample.content.body.to_string();
+    let id = service.store_message(&tenant, sample.clone()).await;
+    let answer = service.get(&format!("{path}/{id}")).await;
+    // Spaces, escapes and number forms are as they were.
+    assert!(answer.text.contains(&format!("\"content\":{raw}")), "{}", answer.text);
+    let mut shown = answer.json.clone();
+    for (field, expected) in [
+        ("id", json!(id)),
+        ("tenantId", json!(tenant.id)),
+        ("phoneNumberId", json!("111111111111111")),
+        ("direction", json!("outbound")),
+        ("status", json!("in_doubt")),
+        ("type", json!("template")),
+        ("to", json!("+91 92222 22222")),
+        ("from", json!("111111111111111")),
+        ("wamid", json!("wamid.FULL1")),
+        ("idempotencyKey", json!("order 1234/~")),
+        ("attempts", json!(4)),
+        ("deadReason", json!("outcome_unknown")),
+        ("holdReason", json!("account_restricted")),
+        ("priority", json!("low")),
+        ("unknownOutcome", json!("fail")),
+        ("metadata", json!({"order": "1234", "n": 1.5})),
+        ("bizOpaqueCallbackData", json!("their own \u{1F4E6} data")),
+        ("scheduledAt", json!("2026-11-22T10:00:10.009Z")),
+        ("expiresAt", json!("2026-11-23T10:00:00.001Z")),
+        (
+            "conversationId",
+            json!(sample.conversation_id.expect("a thread").to_string()),
+        ),
+    ] {
+        assert_eq!(shown[field].take(), expected, "{field}");
+    }
+    let error = &answer.json["error"];
+    assert_eq!(error["code"], 131_026);
+    assert_eq!(error["fbtraceId"], "AbC123");
+    assert!(error["meaning"].is_string() && error["advice"].is_string(), "{error}");
+    let timeline = answer.json["timeline"].as_array().expect("a timeline");
+    assert_eq!(timeline[0]["event"], "accepted");
+    assert_eq!(timeline[1]["outcome"], "refused: \"slow down\"");
+    assert_eq!(timeline[1]["attempt"], 3);
+    assert_eq!(timeline[1]["error"]["code"], 131_026);
+    assert_eq!(timeline[2]["error"]["code"], Value::Null);
+
+    let list = service.get(&path).await;
+    assert_eq!(list.json["data"][0]["id"], json!(id));
+    assert!(list.json["data"][0].get("timeline").is_none());
+}
+
+#[tokio::test]
+async fn a_message_that_was_just_accepted_reads_as_documented() {
+    let (service, tenant, path) = service().await;
+    let body = json!({"to": "+919111111111", "text": "Hello", "idempotency_key": "order-1234"});
+    let accepted = service.post(&format!("/tenants/{}/send", tenant.id), &body).await;
+    let id = accepted.json["messageId"].as_str().expect("an id");
+    let answer = service.get(&format!("{path}/{id}")).await;
+    assert_eq!(
+        answer.json,
+        json!({
+            "id": id, "tenantId": tenant.id, "phoneNumberId": "111111111111111", "direction": "outbound",
+            "status": "queued", "type": "text", "to": "+919111111111", "from": "111111111111111",
+            "content": {"body": "Hello"}, "envelope": null, "wamid": null, "idempotencyKey": "order-1234",
+            "attempts": 0, "error": null, "deadReason": null, "holdReason": null, "priority": "normal",
+            "unknownOutcome": "auto", "scheduledAt": "2026-11-22T10:00:00.000Z", "expiresAt": null,
+            "metadata": null, "bizOpaqueCallbackData": null, "conversationId": null,
+            "createdAt": "2026-11-22T10:00:00.000Z", "updatedAt": "2026-11-22T10:00:00.000Z",
+            "timeline": [{"at": "2026-11-22T10:00:00.000Z", "event": "accepted"}],
+        })
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_this_tenants_is_not_found() {
+    let (service, _, path) = service().await;
+    let other = service.register("Tenant B", "222222222222222").await;
+    let theirs = service.send(&other, "+919111111111", "x").await;
+    let mut bodies = Vec::new();
+    for id in [theirs.as_str(), "msg_00000000000000000000000000", "nonsense", "..%2f.."] {
+        for (suffix, is_post) in [("", false), ("/cancel", true), ("/redrive", true)] {
+            let path = format!("{path}/{id}{suffix}");
+            let mut answer = if is_post {
+                service.post_text(&path, "").await
+            } else {
+                service.get(&path).await
+            };
+            assert_eq!(answer.outcome(), (404, "message_not_found"), "{path}");
+            answer.json["requestId"] = Value::Null;
+            bodies.push(answer.json);
+        }
+    }
+    assert!(bodies.iter().all(|body| *body == bodies[0]));
+}
+
+#[tokio::test]
+async fn a_message_is_cancelled_until_it_may_be_on_its_way() {
+    let (service, tenant, path) = service().await;
+    let id = service.send(&tenant, "+919111111111", "x").await;
+    for _ in 0..2 {
+        let answer = service.post_text(&format!("{path}/{id}/cancel"), "").await;
+        assert_eq!(answer.json["status"], "cancelled");
+    }
+    let sent = Message {
+        status: Status::Sent,
+        ..samples::outbound(samples::tenant_id())
+    };
+    let id = service.store_message(&tenant, sent).await;
+    let answer = service.post_text(&format!("{path}/{id}/cancel"), "").await;
+    assert_eq!(answer.outcome(), (409, "not_cancellable"));
+}
+
+#[tokio::test]
+async fn dead_letters_are_listed_and_sent_again() {
+    let (service, tenant, path) = service().await;
+    let letter = |reason| Message {
+        status: Status::Dead,
+        dead_reason: Some(reason),
+        ..samples::outbound(samples::tenant_id())
+    };
+    let exhausted = service
+        .store_message(&tenant, letter(DeadReason::AttemptsExhausted))
+        .await;
+    let unknown = service.store_message(&tenant, letter(DeadReason::OutcomeUnknown)).await;
+    for list in [
+        "/dead-letters".to_owned(),
+        format!("/tenants/{}/dead-letters", tenant.id),
+    ] {
+        let answer = service.get(&list).await;
+        assert_eq!(answer.json["data"].as_array().expect("a list").len(), 2, "{list}");
+    }
+    let redrive = async |id: &str, body: &str| {
+        service
+            .post_text(&format!("{path}/{id}/redrive"), body.to_owned())
+            .await
+    };
+    assert_eq!(redrive(&exhausted, "").await.json["status"], "queued");
+    assert_eq!(redrive(&exhausted, "{}").await.outcome(), (409, "not_redrivable"));
+    for body in [
+        "",
+        "{}",
+        r#"{"confirmDuplicateRisk":false}"#,
+        r#"{"confirmDuplicateRisk":null}"#,
+    ] {
+        assert_eq!(
+            redrive(&unknown, body).await.outcome(),
+            (409, "duplicate_risk_unconfirmed"),
+            "{body}"
+        );
+    }
+    for (body, outcome) in [
+        (r#"{"confirmDuplicateRisk":"yes"}"#, (422, "invalid_field")),
+        (r#"{"confirm":true}"#, (422, "unknown_field")),
+        ("true", (400, "malformed_json")),
+    ] {
+        assert_eq!(redrive(&unknown, body).await.outcome(), outcome, "{body}");
+    }
+    let answer = redrive(&unknown, r#"{"confirmDuplicateRisk":true}"#).await;
+    assert_eq!(answer.json["status"], "queued");
+    assert_eq!(service.get("/dead-letters").await.json["data"], json!([]));
+}
+
+#[tokio::test]
+async fn a_conversation_shows_its_messages_and_its_window() {
+    let (service, tenant, path) = service().await;
+    let body = json!({"entry": [{"changes": [{"value": {
+        "metadata": {"phone_number_id": "111111111111111"},
+        "messages": [{"from": "919111111111", "id": "wamid.1", "type": "text", "text": {"body": "hi"}}],
+    }}]}]});
+    service.post("/whatsapp/webhook", &body).await;
+    service.send(&tenant, "+919222222222", "to somebody else").await;
+    let conversations = format!("/tenants/{}/conversations", tenant.id);
+    let list = service.get(&conversations).await;
+    let thread = &list.json["data"][0];
+    assert_eq!(thread["waId"], "919111111111");
+    assert_eq!(thread["customerServiceWindowUntil"], "2026-11-23T10:00:00.000Z");
+    let id = thread["id"].as_str().expect("an id");
+    assert_eq!(service.get(&format!("{conversations}/{id}")).await.json, *thread);
+
+    let messages = service.get(&format!("{conversations}/{id}/messages")).await;
+    let inbound = &messages.json["data"][0];
+    assert_eq!(messages.json["data"].as_array().expect("a list").len(), 1);
+    assert_eq!(inbound["direction"], "inbound");
+    assert_eq!(inbound["from"], "919111111111");
+    assert_eq!(inbound["to"], "111111111111111");
+    assert_eq!(inbound["content"], json!({"body": "hi"}));
+    let none = service
+        .get(&format!("{conversations}/{id}/messages?direction=outbound"))
+        .await;
+    assert_eq!(none.json["data"], json!([]));
+    assert_eq!(
+        service.get(&path).await.json["data"].as_array().expect("a list").len(),
+        2
+    );
+
+    for id in ["cnv_00000000000000000000000000", "x"] {
+        for path in [
+            format!("{conversations}/{id}"),
+            format!("{conversations}/{id}/messages"),
+        ] {
+            assert_eq!(
+                service.get(&path).await.outcome(),
+                (404, "conversation_not_found"),
+                "{path}"
+            );
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Health, request ids, and what the service says when it cannot work.
+
+use axum::body::Body;
+use axum::http::Request;
+use dakghar_core::ports::StoreError;
+use serde_json::json;
+
+use crate::harness::{ADMIN_KEY, Service, Setup, request, with_key};
+
+#[tokio::test]
+async fn health_says_alive_whatever_the_store_does() {
+    let service = Service::open();
+    service
+        .store
+        .fail_with(Some(StoreError::Unavailable("no route to host".into())));
+    let answer = service.get("/healthz").await;
+    assert_eq!(
+        answer.json,
+        json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})
+    );
+}
+
+#[tokio::test]
+async fn readiness_names_what_is_down() {
+    let ready = Service::open().get("/readyz").await;
+    assert_eq!(ready.outcome(), (200, "-"));
+    let up = |name: &str| json!({"name": name, "status": "up", "problem": null});
+    assert_eq!(
+        ready.json,
+        json!({"status": "ready", "dependencies": [up("store"), up("queue")]})
+    );
+
+    let service = Service::start(Setup::production());
+    service
+        .store
+        .fail_with(Some(StoreError::Unavailable("db-7.internal refused".into())));
+    let answer = service.get("/readyz").await;
+    assert_eq!(answer.outcome(), (503, "-"));
+    assert_eq!(answer.json["status"], "not_ready");
+    assert_eq!(
+        answer.json["dependencies"][0],
+        json!({"name": "store", "status": "down", "problem": null})
+    );
+    let answer = service
+        .call(with_key(request(http::Method::GET, "/readyz", None), Some(ADMIN_KEY)))
+        .await;
+    let problem = answer.json["dependencies"][0]["problem"]
+        .as_str()
+        .expect("for the operator");
+    assert!(problem.contains("db-7.internal"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_sane_request_id_is_kept_and_another_is_replaced() {
+    let service = Service::open();
+    let ask = async |id: &str| {
+        let request = Request::get("/nothing").header("x-request-id", id).body(Body::empty());
+        let answer = service.call(request.expect("a request")).await;
+        answer.header("x-request-id").expect("an id").to_owned()
+    };
+    assert_eq!(ask("Order_7.retry-2").await, "Order_7.retry-2");
+    for refused in ["", "a b", "x\u{e9}", "<script>", &"x".repeat(65)] {
+        let given = ask(refused).await;
+        assert!(given.starts_with("req_") && given != ask(refused).await, "{given}");
+    }
+}
+
+#[tokio::test]
+async fn an_outage_is_a_problem_with_a_time_to_retry_and_no_internals() {
+    let service = Service::open();
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let cases = [
+        (
+            StoreError::Unavailable("db-7.internal refused".into()),
+            (503, "store_unavailable"),
+            Some("2"),
+        ),
+        (StoreError::Full("/var/lib/db".into()), (507, "store_full"), Some("60")),
+        (StoreError::Corrupt("page 7".into()), (500, "internal"), None),
+    ];
+    for (outage, outcome, retry_after) in cases {
+        service.store.fail_with(Some(outage));
+        let message = json!({"to": "+919111111111", "text": "x"});
+        for answer in [
+            service.post(&format!("/tenants/{}/send", tenant.id), &message).await,
+            service.get(&format!("/tenants/{}/messages", tenant.id)).await,
+            service.get("/tenants").await,
+            service.post("/whatsapp/webhook", &json!({})).await,
+        ] {
+            assert_eq!(answer.outcome(), outcome);
+            assert_eq!(answer.header("retry-after"), retry_after);
+            let text = &answer.text;
+            assert!(
+                !text.contains("db-7") && !text.contains("/var") && !text.contains("page 7"),
+                "{text}"
+            );
+        }
+        service.store.fail_with(None);
+        service.clock.advance(std::time::Duration::from_secs(60));
+    }
+    assert_eq!(service.queue.len(), 0);
+}

@@ -1,0 +1,291 @@
+//! What only shows on a real connection: broken requests, slow ones, limits, and the end.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+use dakghar_server::http::{HttpConfig, serve};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::Service;
+
+/// Far longer than anything here takes; only a test that fails waits for it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Server {
+    addr: SocketAddr,
+    shutdown: CancellationToken,
+    serving: JoinHandle<()>,
+}
+
+async fn start(router: Router, config: HttpConfig) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let addr = listener.local_addr().expect("bound");
+    let shutdown = CancellationToken::new();
+    let serving = tokio::spawn(serve(listener, router, shutdown.clone(), config));
+    Server {
+        addr,
+        shutdown,
+        serving,
+    }
+}
+
+impl Server {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.addr).await.expect("connected")
+    }
+
+    /// Sends these bytes and answers everything that comes back until the server closes.
+    async fn exchange(&self, bytes: impl AsRef<[u8]>) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(bytes.as_ref()).await.expect("written");
+        read_to_end(&mut stream).await
+    }
+}
+
+async fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
+    // A reset after the answer is as good as an end.
+    let _ = read.expect("the server closes the connection");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Reads until the text is there.
+async fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let mut text = String::new();
+    while !text.contains(end) {
+        let mut bytes = [0; 4096];
+        let count = tokio::time::timeout(PATIENCE, stream.read(&mut bytes))
+            .await
+            .expect("in time");
+        match count.expect("readable") {
+            0 => panic!("closed after {text}"),
+            count => text.push_str(&String::from_utf8_lossy(&bytes[..count])),
+        }
+    }
+    text
+}
+
+#[tokio::test]
+async fn requests_that_break_the_protocol_are_refused_and_never_an_error_of_ours() {
+    let service = Service::open();
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let server = start(service.router.clone(), HttpConfig::default()).await;
+    let send = format!(
+        "POST /tenants/{}/send HTTP/1.1\r\nHost: x\r\nConnection: close\r\n",
+        tenant.id
+    );
+    let head = "Content-Type: application/json\r\n";
+    let cases: Vec<(String, &str)> = vec![
+        ("GET /healthz HTTP/1.0\r\n\r\n".into(), "HTTP/1.0 200"),
+        (
+            "GET http://other/healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".into(),
+            "HTTP/1.1 200",
+        ),
+        (
+            "OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".into(),
+            "HTTP/1.1 404",
+        ),
+        (
+            "CONNECT a:1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".into(),
+            "HTTP/1.1 404",
+        ),
+        (
+            "GET //healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".into(),
+            "HTTP/1.1 404",
+        ),
+        ("nonsense\r\n\r\n".into(), "HTTP/1.1 400"),
+        (
+            format!("{send}{head}Content-Length: 5\r\nContent-Length: 6\r\n\r\n{{}}"),
+            "HTTP/1.1 400",
+        ),
+        (
+            format!("{send}{head}Transfer-Encoding: xchunked\r\n\r\n{{}}"),
+            "HTTP/1.1 400",
+        ),
+        (format!("{send}{head}Content-Length : 2\r\n\r\n{{}}"), "HTTP/1.1 400"),
+        (
+            format!("{send}{head}Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
+            "HTTP/1.1 400",
+        ),
+        (
+            format!("{send}{head}Expect: 100-continue\r\nContent-Length: 99999999\r\n\r\n"),
+            "HTTP/1.1 413",
+        ),
+        (
+            format!(
+                "GET /{} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+                "x".repeat(9000)
+            ),
+            "HTTP/1.1 414",
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nHost: x\r\nX-Big: {}\r\n\r\n", "x".repeat(100_000)),
+            "HTTP/1.1 431",
+        ),
+    ];
+    for (bytes, expected) in cases {
+        let answer = server.exchange(&bytes).await;
+        let shown: String = bytes.chars().take(120).collect();
+        assert!(answer.starts_with(expected), "{shown:?}: {answer:?}");
+    }
+    assert!(service.queue.is_empty());
+}
+
+#[tokio::test]
+async fn a_body_that_stops_half_way_stores_nothing() {
+    let service = Service::open();
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let server = start(service.router.clone(), HttpConfig::default()).await;
+    let mut stream = server.connect().await;
+    let head = format!(
+        "POST /tenants/{}/send HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n",
+        tenant.id
+    );
+    let body = r#"{"to":"+919111111111","text":"x"}"#;
+    stream
+        .write_all(format!("{head}{body}").as_bytes())
+        .await
+        .expect("written");
+    stream.shutdown().await.expect("half closed");
+    let answer = read_to_end(&mut stream).await;
+    assert!(!answer.contains("HTTP/1.1 2"), "{answer}");
+    let list = service.get(&format!("/tenants/{}/messages", tenant.id)).await;
+    assert_eq!(list.json["data"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn a_slow_head_ends_the_connection_and_a_slow_body_the_request() {
+    let config = HttpConfig {
+        header_read_timeout: Duration::from_millis(200),
+        body_read_timeout: Duration::from_millis(200),
+        ..HttpConfig::default()
+    };
+    let mut setup = crate::harness::Setup::default();
+    setup.http = config.clone();
+    let service = Service::start(setup);
+    let server = start(service.router.clone(), config).await;
+    let closed = server.exchange("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ").await;
+    assert_eq!(closed, "");
+
+    let head = "POST /whatsapp/webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{";
+    let mut stream = server.connect().await;
+    stream.write_all(head.as_bytes()).await.expect("written");
+    let answer = read_until(&mut stream, "in time").await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_connection_may_be_idle_longer_than_a_head_may_take() {
+    let config = HttpConfig {
+        header_read_timeout: Duration::from_millis(100),
+        idle_timeout: Duration::from_secs(600),
+        ..HttpConfig::default()
+    };
+    let server = start(Service::open().router, config).await;
+    let mut stream = server.connect().await;
+    for _ in 0..2 {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        stream
+            .write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .expect("written");
+        assert!(read_until(&mut stream, "\"ok\"").await.starts_with("HTTP/1.1 200"));
+    }
+
+    let config = HttpConfig {
+        header_read_timeout: Duration::from_millis(100),
+        idle_timeout: Duration::from_millis(300),
+        ..HttpConfig::default()
+    };
+    let server = start(Service::open().router, config).await;
+    assert_eq!(server.exchange("").await, "");
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_for_their_turn() {
+    let config = HttpConfig {
+        connections_max: 1,
+        ..HttpConfig::default()
+    };
+    let server = start(Service::open().router, config).await;
+    let mut first = server.connect().await;
+    first
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .expect("written");
+    read_until(&mut first, "\"ok\"").await;
+    let mut second = server.connect().await;
+    second
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .expect("written");
+    let mut byte = [0; 1];
+    let early = tokio::time::timeout(Duration::from_millis(200), second.read(&mut byte)).await;
+    assert!(early.is_err(), "served beyond the limit");
+    drop(first);
+    assert!(read_until(&mut second, "\"ok\"").await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_shutdown_lets_requests_end_and_takes_no_new_ones() {
+    let (asked, mut is_asked) = tokio::sync::mpsc::channel::<()>(1);
+    let go = CancellationToken::new();
+    let release = go.clone();
+    let router = Router::new().route(
+        "/slow",
+        get(async move || {
+            asked.send(()).await.expect("the test listens");
+            go.cancelled().await;
+            "done"
+        }),
+    );
+    let server = start(router, HttpConfig::default()).await;
+    let mut idle = server.connect().await;
+    let mut busy = server.connect().await;
+    busy.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .expect("written");
+    is_asked.recv().await.expect("asked");
+    server.shutdown.cancel();
+    assert_eq!(read_to_end(&mut idle).await, "");
+    release.cancel();
+    let answer = read_to_end(&mut busy).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.ends_with("done"),
+        "{answer}"
+    );
+    tokio::time::timeout(PATIENCE, server.serving)
+        .await
+        .expect("in time")
+        .expect("ended");
+    assert!(TcpStream::connect(server.addr).await.is_err());
+}
+
+#[tokio::test]
+async fn a_shutdown_does_not_wait_for_ever() {
+    let router = Router::new().route("/stuck", post(std::future::pending::<()>));
+    let config = HttpConfig {
+        drain_timeout: Duration::from_millis(100),
+        ..HttpConfig::default()
+    };
+    let server = start(router, config).await;
+    let mut stuck = server.connect().await;
+    stuck
+        .write_all(b"POST /stuck HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+        .await
+        .expect("written");
+    // The request must be under way before the shutdown.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    server.shutdown.cancel();
+    tokio::time::timeout(PATIENCE, server.serving)
+        .await
+        .expect("in time")
+        .expect("ended");
+    assert_eq!(read_to_end(&mut stuck).await, "");
+}

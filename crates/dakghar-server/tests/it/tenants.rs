@@ -1,0 +1,253 @@
+//! Tenants and their numbers.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{Service, request};
+
+#[tokio::test]
+async fn a_tenant_is_registered_as_the_seed_does_it() {
+    let service = Service::open();
+    let body = r#"{"name":"Tenant A","phoneNumberId":"111111111111111","accessToken":"mock_token_tenant_A"}"#;
+    let answer = service.post_text("/tenants/register", body).await;
+    assert_eq!(answer.status.as_u16(), 201);
+    let id = answer.json["tenantId"].as_str().expect("an id").to_owned();
+    assert_eq!(answer.header("location"), Some(format!("/tenants/{id}").as_str()));
+    assert_eq!(answer.json["name"], "Tenant A");
+    assert_eq!(answer.json["phoneNumberId"], "111111111111111");
+    assert!(answer.json["apiKey"].as_str().expect("a key").starts_with("dk_"));
+    assert!(!answer.text.contains("mock_token"), "{}", answer.text);
+
+    let read = service.get(&format!("/tenants/{id}")).await;
+    let number = json!({
+        "phoneNumberId": "111111111111111", "wabaId": null, "displayPhoneNumber": null, "messagesPerSecond": 80,
+        "isDefault": true, "isSimulated": true, "hold": null,
+    });
+    assert_eq!(
+        read.json,
+        json!({
+            "tenantId": id, "name": "Tenant A", "phoneNumberId": "111111111111111", "phoneNumbers": [number],
+            "callbackUrl": null, "unknownOutcome": "auto", "hold": null,
+            "createdAt": "2026-11-22T10:00:00.000Z", "updatedAt": "2026-11-22T10:00:00.000Z",
+        })
+    );
+    let again = service.post_text("/tenants/register", body).await;
+    assert_eq!(again.outcome(), (409, "phone_number_taken"));
+}
+
+#[tokio::test]
+async fn registrations_that_make_no_sense_are_refused() {
+    let service = Service::open();
+    let good = json!({
+        "name": "Tenant A", "phoneNumberId": "111111111111111", "accessToken": "mock_token", "wabaId": "22",
+        "displayPhoneNumber": "+1 555 0100", "callbackUrl": "https://example.com/hook", "messagesPerSecond": 250,
+        "unknownOutcome": "fail",
+    });
+    let cases = [
+        ("name", json!(""), "invalid_name"),
+        ("name", json!("x".repeat(300)), "invalid_name"),
+        ("name", json!("a\u{7}b"), "invalid_name"),
+        ("name", json!(7), "invalid_name"),
+        ("name", Value::Null, "invalid_name"),
+        (
+            "phoneNumberId",
+            json!(111_111_111_111_111_i64),
+            "invalid_phone_number_id",
+        ),
+        ("phoneNumberId", json!("+15550100"), "invalid_phone_number_id"),
+        ("phoneNumberId", Value::Null, "invalid_phone_number_id"),
+        ("accessToken", json!(""), "invalid_token"),
+        ("accessToken", json!("x".repeat(10 * 1024)), "invalid_token"),
+        ("accessToken", json!("a b"), "invalid_token"),
+        ("accessToken", json!("a\nb"), "invalid_token"),
+        ("accessToken", Value::Null, "invalid_token"),
+        ("wabaId", json!("x"), "invalid_field"),
+        ("messagesPerSecond", json!(0), "invalid_field"),
+        ("messagesPerSecond", json!(-1), "invalid_field"),
+        ("messagesPerSecond", json!(1.5), "invalid_field"),
+        ("messagesPerSecond", json!("80"), "invalid_field"),
+        ("messagesPerSecond", json!(1e12), "invalid_field"),
+        ("callbackUrl", json!("ftp://example.com"), "invalid_url"),
+        ("unknownOutcome", json!("exactly_once"), "invalid_policy"),
+        ("isAdmin", json!(true), "unknown_field"),
+        ("tenantId", json!("ten_x"), "unknown_field"),
+        ("a/b~c", json!(1), "unknown_field"),
+    ];
+    for (field, value, code) in cases {
+        let mut body = good.clone();
+        body[field] = value;
+        let answer = service.post("/tenants/register", &body).await;
+        assert_eq!(answer.outcome(), (422, code), "{body}");
+        let pointer = format!("/{}", field.replace('~', "~0").replace('/', "~1"));
+        assert_eq!(answer.json["errors"][0]["pointer"], pointer, "{}", answer.text);
+    }
+    for (body, outcome) in [
+        (String::new(), (400, "body_required")),
+        ("[]".into(), (400, "malformed_json")),
+        (r#"{"name":"a"} x"#.into(), (400, "malformed_json")),
+        (r#"{"name":"a","name":"b"}"#.into(), (400, "duplicate_field")),
+        (
+            format!(r#"{{"name":{}{}}}"#, "[".repeat(200), "]".repeat(200)),
+            (400, "too_deep"),
+        ),
+        (
+            format!("{{{}}}", vec![r#""a":1"#; 100].join(",")),
+            (400, "duplicate_field"),
+        ),
+        (
+            format!(
+                "{{{}}}",
+                (0..100).map(|i| format!(r#""f{i}":1"#)).collect::<Vec<_>>().join(",")
+            ),
+            (422, "unknown_field"),
+        ),
+    ] {
+        let answer = service.post_text("/tenants/register", body.clone()).await;
+        assert_eq!(answer.outcome(), outcome, "{body}");
+    }
+    assert_eq!(service.post("/tenants/register", &good).await.status.as_u16(), 201);
+}
+
+#[tokio::test]
+async fn all_that_is_wrong_with_a_registration_is_told_at_once() {
+    let service = Service::open();
+    let answer = service.post("/tenants/register", &json!({"wabaId": 5, "x": 1})).await;
+    let pointers: Vec<&str> = answer.json["errors"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|error| error["pointer"].as_str().expect("a pointer"))
+        .collect();
+    assert_eq!(pointers, ["/name", "/phoneNumberId", "/accessToken", "/wabaId", "/x"]);
+}
+
+#[tokio::test]
+async fn numbers_are_added_changed_paused_and_removed() {
+    let service = Service::open();
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let numbers = format!("/tenants/{}/phone-numbers", tenant.id);
+    let body = json!({"phoneNumberId": "222", "displayPhoneNumber": "+1 555 0100"});
+    let added = service.post(&numbers, &body).await;
+    assert_eq!(added.status.as_u16(), 201);
+    assert_eq!(added.json["phoneNumbers"].as_array().expect("numbers").len(), 2);
+    assert_eq!(
+        service.post(&numbers, &body).await.outcome(),
+        (409, "phone_number_taken")
+    );
+    let other = service.register("Tenant B", "333333333333333").await;
+    let theirs = json!({"phoneNumberId": other.phone_number_id});
+    assert_eq!(
+        service.post(&numbers, &theirs).await.outcome(),
+        (409, "phone_number_taken")
+    );
+
+    let one = format!("{numbers}/222");
+    let patch = |body: Value| request(Method::PATCH, &one, Some(&body));
+    let changed = service.call(patch(json!({"messagesPerSecond": 250}))).await;
+    assert_eq!(changed.json["phoneNumbers"][1]["messagesPerSecond"], 250);
+    assert_eq!(changed.json["phoneNumbers"][1]["displayPhoneNumber"], "+1 555 0100");
+    assert_eq!(
+        service.call(patch(json!({"messagesPerSecond": 0}))).await.outcome(),
+        (422, "invalid_field")
+    );
+    assert_eq!(
+        service.call(patch(json!({"accessToken": "x"}))).await.outcome(),
+        (422, "unknown_field")
+    );
+
+    let paused = service.post(&format!("{one}/pause"), &Value::Null).await;
+    let hold = json!({"reason": "paused", "since": "2026-11-22T10:00:00.000Z", "probeAt": null});
+    assert_eq!(paused.json["phoneNumbers"][1]["hold"], hold);
+    assert_eq!(paused.json["hold"], Value::Null);
+    let resumed = service.post(&format!("{one}/resume"), &Value::Null).await;
+    assert_eq!(resumed.json["phoneNumbers"][1]["hold"], Value::Null);
+
+    for path in [format!("{numbers}/999"), format!("{numbers}/x")] {
+        assert_eq!(
+            service.delete(&path).await.outcome(),
+            (404, "phone_number_not_found"),
+            "{path}"
+        );
+    }
+    assert_eq!(service.delete(&one).await.status.as_u16(), 204);
+    let last = format!("{numbers}/{}", tenant.phone_number_id);
+    assert_eq!(service.delete(&last).await.outcome(), (409, "last_phone_number"));
+    assert_eq!(
+        service.get(&numbers).await.json["data"]
+            .as_array()
+            .expect("a list")
+            .len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn tokens_are_replaced_and_never_shown() {
+    let service = Service::open();
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let path = format!("/tenants/{}/access-token", tenant.id);
+    let put = async |body: Value| service.call(request(Method::PUT, &path, Some(&body))).await;
+    let answer = put(json!({"accessToken": "EAAG-canary"})).await;
+    assert_eq!(answer.json["phoneNumbers"][0]["isSimulated"], false);
+    assert!(!answer.text.contains("canary"));
+    for (body, outcome) in [
+        (json!({"accessToken": "a b"}), (422, "invalid_token")),
+        (json!({"accessToken": ""}), (422, "invalid_token")),
+        (json!({}), (422, "invalid_token")),
+        (
+            json!({"accessToken": "x", "phoneNumberId": "999"}),
+            (404, "phone_number_not_found"),
+        ),
+        (
+            json!({"accessToken": "x", "phoneNumberId": 1}),
+            (422, "invalid_phone_number_id"),
+        ),
+    ] {
+        assert_eq!(put(body.clone()).await.outcome(), outcome, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_with_unsettled_messages_goes_only_by_force() {
+    let service = Service::open();
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let id = service.send(&tenant, "+919111111111", "x").await;
+    let path = format!("/tenants/{}", tenant.id);
+    assert_eq!(service.delete(&path).await.outcome(), (409, "tenant_not_empty"));
+    for query in ["?force=yes", "?force", "?force=true&force=true", "?forced=true"] {
+        assert_eq!(
+            service.delete(&format!("{path}{query}")).await.outcome(),
+            (400, "invalid_filter"),
+            "{query}"
+        );
+    }
+    let gone = service.delete(&format!("{path}?force=true")).await;
+    assert_eq!((gone.status.as_u16(), gone.text.as_str()), (204, ""));
+    for path in [path.clone(), format!("{path}/messages/{id}")] {
+        assert_eq!(service.get(&path).await.outcome(), (404, "tenant_not_found"));
+    }
+    service.register("Tenant A again", "111111111111111").await;
+}
+
+#[tokio::test]
+async fn tenants_are_listed_page_by_page() {
+    let service = Service::open();
+    for i in 0..5 {
+        service.register(&format!("Tenant {i}"), &format!("{i}")).await;
+    }
+    let mut names = Vec::new();
+    let mut path = "/tenants?limit=2".to_owned();
+    loop {
+        let page = service.get(&path).await;
+        let data = page.json["data"].as_array().expect("a list");
+        names.extend(
+            data.iter()
+                .map(|tenant| tenant["name"].as_str().expect("a name").to_owned()),
+        );
+        let Some(cursor) = page.json["nextCursor"].as_str() else {
+            break;
+        };
+        path = format!("/tenants?limit=2&cursor={cursor}");
+    }
+    assert_eq!(names, ["Tenant 4", "Tenant 3", "Tenant 2", "Tenant 1", "Tenant 0"]);
+}

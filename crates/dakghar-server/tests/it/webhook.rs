@@ -1,0 +1,199 @@
+//! Meta's webhook: verification, signatures, and bodies of every kind.
+
+use aws_lc_rs::hmac;
+use axum::body::Body;
+use axum::http::Request;
+use dakghar_core::ports::StoreError;
+use serde_json::json;
+
+use crate::harness::{APP_SECRET, Answer, Service, Setup, VERIFY_TOKEN};
+
+const PATH: &str = "/whatsapp/webhook";
+
+fn signed() -> Service {
+    Service::start(Setup {
+        app_secret: Some(APP_SECRET),
+        ..Setup::default()
+    })
+}
+
+fn signature(body: &[u8], secret: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    let tag = hmac::sign(&key, body);
+    let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256={hex}")
+}
+
+async fn post(service: &Service, body: &[u8], signatures: &[&str]) -> Answer {
+    let mut request = Request::post(PATH);
+    for signature in signatures {
+        request = request.header("X-Hub-Signature-256", *signature);
+    }
+    service
+        .call(request.body(Body::from(body.to_vec())).expect("a request"))
+        .await
+}
+
+#[tokio::test]
+async fn the_challenge_is_sent_back_to_those_who_know_the_token() {
+    let service = signed();
+    let ask = async |query: &str| service.get(&format!("{PATH}?{query}")).await;
+    let verify = format!("hub.mode=subscribe&hub.verify_token={VERIFY_TOKEN}");
+    for (given, echoed) in [
+        ("1158201444", "1158201444"),
+        ("a%20b%2Bc", "a b+c"),
+        ("%3Cscript%3E", "<script>"),
+    ] {
+        let answer = ask(&format!("{verify}&hub.challenge={given}")).await;
+        assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, echoed));
+        assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"));
+    }
+    let long = "x".repeat(257);
+    for query in [
+        String::new(),
+        "hub.mode=subscribe&hub.challenge=1".to_string(),
+        "hub.mode=subscribe&hub.verify_token=wrong&hub.challenge=1".to_string(),
+        "hub.mode=subscribe&hub.verify_token=&hub.challenge=1".to_string(),
+        format!("hub.mode=unsubscribe&hub.verify_token={VERIFY_TOKEN}&hub.challenge=1"),
+        format!("hub.verify_token={VERIFY_TOKEN}&hub.challenge=1"),
+        format!("{verify}&hub.challenge={long}"),
+    ] {
+        let answer = ask(&query).await;
+        assert_eq!(answer.outcome(), (403, "verification_failed"), "{query}");
+        assert!(!answer.text.contains(VERIFY_TOKEN));
+    }
+}
+
+#[tokio::test]
+async fn the_seeds_webhook_is_stored_without_a_signature_while_no_secret_is_set() {
+    let service = Service::open();
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let body = r#"{
+"entry":[
+{
+"changes":[
+{
+"value":{
+"metadata":{"phone_number_id":"111111111111111"},
+"messages":[{"from":"+919111111111","id":"wamid.123","type":"text","text":{"body":"hi"}}]
+}
+}
+]
+}
+]
+}"#;
+    let answer = service.post_text(PATH, body).await;
+    assert_eq!(answer.json, json!({"received": 1, "duplicates": 0, "unrouted": 0}));
+    let again = service.post_text(PATH, body).await;
+    assert_eq!(again.json, json!({"received": 1, "duplicates": 1, "unrouted": 0}));
+    let list = service.get(&format!("/tenants/{}/messages", tenant.id)).await;
+    let messages = list.json["data"].as_array().expect("a list");
+    assert_eq!(messages.len(), 1);
+    assert_eq!(messages[0]["wamid"], "wamid.123");
+    assert_eq!(messages[0]["status"], "received");
+}
+
+#[tokio::test]
+async fn only_what_meta_signed_is_received() {
+    let service = signed();
+    let body = br#"{"entry":[{"id":"1","changes":[{"field":"account_update","value":{"\u0041":"A"}}]}]}"#;
+    let good = signature(body, APP_SECRET);
+    let wrong = signature(body, "another secret");
+    let sha1 = good.replace("sha256=", "sha1=");
+    for signatures in [
+        &[][..],
+        &[""],
+        &["sha256="],
+        &[&good[7..]],
+        &[&good[..good.len() - 2]],
+        &[&sha1],
+        &[&wrong],
+        &["sha256=zz"],
+        &[&good, &good],
+        &[&good, &wrong],
+    ] {
+        assert_eq!(
+            post(&service, body, signatures).await.outcome(),
+            (401, "invalid_signature"),
+            "{signatures:?}"
+        );
+    }
+    let reserialised = br#"{"entry":[{"id":"1","changes":[{"field":"account_update","value":{"A":"A"}}]}]}"#;
+    assert_eq!(
+        post(&service, reserialised, &[&good]).await.outcome(),
+        (401, "invalid_signature")
+    );
+    assert_eq!(service.get("/unrouted").await.json["data"], json!([]));
+    assert_eq!(post(&service, body, &[&good]).await.status.as_u16(), 200);
+    assert_eq!(
+        service.get("/unrouted").await.json["data"]
+            .as_array()
+            .expect("a list")
+            .len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn whatever_meta_signed_is_kept_even_if_it_makes_no_sense() {
+    let service = signed();
+    let bodies: [&[u8]; 10] = [
+        b"",
+        b"not JSON",
+        b"[]",
+        b"null",
+        br#"{"object":"page","entry":[]}"#,
+        br#"{"entry":null}"#,
+        br#"{"entry":[{"changes":[{"value":{"messages":"x","statuses":{}}}]}]}"#,
+        br#"{"entry":[{"changes":[{"value":{"metadata":{"phone_number_id":"9"},"statuses":[{"id":"wamid.1","status":"read","timestamp":"-5"}]}}]}]}"#,
+        b"\xff\xfe\x00",
+        br#"{"entry":[{"changes":[{"field":"tomorrow","value":{"news":1}}]}]}"#,
+    ];
+    for body in bodies {
+        let answer = post(&service, body, &[&signature(body, APP_SECRET)]).await;
+        assert_eq!(
+            answer.status.as_u16(),
+            200,
+            "{}: {}",
+            String::from_utf8_lossy(body),
+            answer.text
+        );
+    }
+    let unrouted = service.get("/unrouted?limit=200").await;
+    assert!(
+        unrouted.json["data"].as_array().expect("a list").len() >= 6,
+        "{}",
+        unrouted.text
+    );
+}
+
+#[tokio::test]
+async fn a_body_of_three_megabytes_is_received_and_a_larger_one_refused() {
+    let service = signed();
+    let mut body = br#"{"entry":[]}"#.to_vec();
+    body.resize(3 * 1024 * 1024, b' ');
+    assert_eq!(
+        post(&service, &body, &[&signature(&body, APP_SECRET)])
+            .await
+            .status
+            .as_u16(),
+        200
+    );
+    body.resize(4 * 1024 * 1024 + 1, b' ');
+    let answer = post(&service, &body, &[&signature(&body, APP_SECRET)]).await;
+    assert_eq!(answer.outcome(), (413, "body_too_large"));
+}
+
+#[tokio::test]
+async fn what_could_not_be_stored_is_not_acknowledged() {
+    let service = Service::open();
+    service.register("Tenant A", "111111111111111").await;
+    service.store.fail_with(Some(StoreError::Unavailable("down".into())));
+    let body = json!({"entry": [{"changes": [{"value": {
+        "metadata": {"phone_number_id": "111111111111111"},
+        "messages": [{"from": "919111111111", "id": "wamid.1", "type": "text", "text": {"body": "hi"}}],
+    }}]}]});
+    assert_eq!(service.post(PATH, &body).await.outcome(), (503, "store_unavailable"));
+    service.store.fail_with(None);
+    assert_eq!(service.post(PATH, &body).await.json["received"], 1);
+}
