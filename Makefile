@@ -20,6 +20,10 @@ run: ## Builds Dakghar and starts it on http://localhost:3000
 dev: ## Starts Dakghar, and again after every change of the code
 	./scripts/dev.sh
 
+.PHONY: demo
+demo: ## Shows a message going out and a reply coming in, with a simulated Meta
+	./scripts/demo.sh
+
 .PHONY: services
 services: ## Starts a MongoDB and a Redis server for a developer, until Ctrl-C
 	@./scripts/install-services.sh
@@ -39,6 +43,10 @@ lint: ## Looks for what the linter does not like
 .PHONY: fmt
 fmt: ## Brings the code into form
 	cargo fmt --all
+
+.PHONY: bench
+bench: ## Measures Dakghar beside its contenders; ARGS="--quick" for a short run
+	./bench/run $(ARGS)
 
 .PHONY: deny
 deny: ## Checks licences, bans and sources of the dependencies
