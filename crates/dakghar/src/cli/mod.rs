@@ -134,11 +134,15 @@ pub fn run() -> ExitCode {
 }
 
 fn in_runtime<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .expect("the runtime starts")
-        .block_on(future)
+        .expect("the runtime starts");
+    let result = runtime.block_on(future);
+    // Everything that matters has ended by now. Tearing down the rest task by task would only make drivers complain
+    // about each other's absence in the last log lines; the process is about to end.
+    std::mem::forget(runtime);
+    result
 }
 
 fn finish(result: anyhow::Result<()>) -> ExitCode {

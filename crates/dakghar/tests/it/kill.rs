@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use dakghar_graph_sim::StatusPlan;
 use parking_lot::Mutex;
 use serde_json::json;
 
@@ -147,12 +148,13 @@ impl Load {
 }
 
 async fn a_signal_drains_before_the_end(backend: Backend) {
-    let mut product = Product::start(backend).await;
+    // Without statuses only the answer to the call can settle the message.
+    let mut product = Setup::on(backend).statuses(StatusPlan::none()).start().await;
     let tenant = product.tenant("111", "EAAG-real").await;
     product
         .sim
         .add_rule(dakghar_graph_sim::FaultRule::always(dakghar_graph_sim::Fault::Slow {
-            ms: 1_500,
+            ms: 4_000,
         }));
     let id = product.send(&tenant, "+919111111111").await;
     product.until_status(&tenant, &id, "sending").await;
