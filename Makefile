@@ -44,6 +44,11 @@ lint: ## Looks for what the linter does not like
 fmt: ## Brings the code into form
 	cargo fmt --all
 
+.PHONY: chaos
+chaos: ## Fails Redis, MongoDB and Dakghar under load, a minute each; CHAOS_SECONDS=600 for longer
+	./scripts/install-services.sh
+	cargo nextest run --locked --package dakghar --profile chaos
+
 .PHONY: bench
 bench: ## Measures Dakghar beside its contenders; ARGS="--quick" for a short run
 	./bench/run $(ARGS)

@@ -11,6 +11,7 @@
 
 mod product;
 
+mod chaos;
 mod cli;
 mod inbound;
 mod kill;

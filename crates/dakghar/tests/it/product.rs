@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub enum Backend {
     Embedded,
     Distributed,
+    /// Distributed, on servers of its own that the test may kill.
+    Fragile,
 }
 
 /// Runs an async test function on both backends.
@@ -45,6 +47,7 @@ pub(crate) use on_both_backends;
 enum Servers {
     None,
     Shared(SharedMongo, SharedRedis),
+    Own(Box<Mongo>, Box<Redis>),
 }
 
 /// One installation.
@@ -110,6 +113,7 @@ impl Setup {
         let servers = match self.backend {
             Backend::Embedded => Servers::None,
             Backend::Distributed => Servers::Shared(Mongo::shared().await, Redis::shared().await),
+            Backend::Fragile => Servers::Own(Box::new(Mongo::start().await), Box::new(Redis::start().await)),
         };
         let mut environment: BTreeMap<String, String> = [
             ("PORT", port.to_string()),
@@ -209,6 +213,21 @@ impl Product {
             "the program did not become ready:\n{}",
             self.log()
         )
+    }
+
+    /// The servers of a fragile installation.
+    pub fn servers(&mut self) -> (&mut Mongo, &mut Redis) {
+        match &mut self.servers {
+            Servers::Own(mongo, redis) => (mongo, redis),
+            _ => panic!("this installation shares its servers"),
+        }
+    }
+
+    /// kill -9, to the process that was started at this position.
+    pub fn kill_process(&mut self, index: usize) {
+        let mut process = self.processes.remove(index);
+        let _ = process.kill();
+        let _ = process.wait();
     }
 
     /// kill -9, to every process of the installation.
