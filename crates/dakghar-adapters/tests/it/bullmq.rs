@@ -11,7 +11,6 @@ mod jobs;
 mod outages;
 mod pacer;
 mod proxy;
-mod rates;
 mod shards;
 mod tls;
 
