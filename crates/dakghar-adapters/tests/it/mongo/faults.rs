@@ -149,18 +149,27 @@ async fn a_save_without_an_answer_is_looked_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_and_tenants_without_an_answer_are_looked_up() {
+async fn tenants_without_an_answer_are_looked_up() {
     require_services!(Mongo);
-    let behind = Behind::start().await;
-    let tenant = tenant();
-    let by_id = doc! { "_id": tenant.id.to_string() };
-    behind.proxy.drop_replies();
-    let (answer, ()) = tokio::join!(
-        TenantStore::insert(&*behind.store, &tenant),
-        behind.lose_replies_until("tenants", by_id, false)
-    );
-    assert_eq!(answer, Ok(TenantSaved::Done));
+    let tenant = {
+        let behind = Behind::start().await;
+        let tenant = tenant();
+        let by_id = doc! { "_id": tenant.id.to_string() };
+        behind.proxy.drop_replies();
+        let (answer, ()) = tokio::join!(
+            TenantStore::insert(&*behind.store, &tenant),
+            behind.lose_replies_until("tenants", by_id, false)
+        );
+        assert_eq!(answer, Ok(TenantSaved::Done));
+        tenant
+    };
 
+    let behind = Behind::start().await;
+    // Every installation behind a proxy has a database of its own.
+    assert_eq!(
+        TenantStore::insert(&*behind.store, &tenant).await,
+        Ok(TenantSaved::Done)
+    );
     let mut renamed = tenant.clone();
     renamed.name = "Renamed".to_owned();
     behind.proxy.drop_replies();
@@ -170,7 +179,13 @@ async fn events_and_tenants_without_an_answer_are_looked_up() {
         behind.lose_replies_until("tenants", by_name, false)
     );
     assert_eq!(answer, Ok(TenantSaved::Done));
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn events_without_an_answer_are_looked_up() {
+    require_services!(Mongo);
+    let behind = Behind::start().await;
+    let tenant = tenant();
     let events = [event(tenant.id), event(tenant.id)];
     let last = doc! { "_id": events[1].id.to_string() };
     behind.proxy.drop_replies();
