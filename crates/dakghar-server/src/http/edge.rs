@@ -181,3 +181,38 @@ impl RequestIds {
         HeaderValue::try_from(format!("req_{:08x}{count:08x}", self.process)).expect("letters and digits")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::get;
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn bug() -> &'static str {
+        panic!("canary of the panic")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_that_tells_nothing() {
+        let router = Router::new().route("/bug", get(bug)).layer(EdgeLayer::new());
+        let request = Request::get("/bug").body(Body::empty()).expect("a request");
+        let response = router.oneshot(request).await.expect("infallible");
+        assert_eq!(response.status().as_u16(), 500);
+        let id = response.headers()["x-request-id"].to_str().expect("text").to_owned();
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        let problem: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!(problem["code"], "internal");
+        assert_eq!(problem["requestId"], id);
+        assert!(!problem.to_string().contains("canary"), "{problem}");
+    }
+
+    #[test]
+    fn ids_of_one_process_differ() {
+        let ids = RequestIds::new();
+        assert_ne!(ids.next(), ids.next());
+    }
+}

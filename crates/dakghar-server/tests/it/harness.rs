@@ -12,7 +12,7 @@ use dakghar_adapters::keys::LocalVault;
 use dakghar_core::app::{App, LocalPacer, Ports, Settings, SigningKeys};
 use dakghar_core::domain::message::{Message, SendOutcome};
 use dakghar_core::domain::{Secret, TenantId};
-use dakghar_core::ports::{Graph, GraphCall, MessageStore as _};
+use dakghar_core::ports::{Graph, GraphCall, IdGenerator as _, MessageStore as _};
 use dakghar_server::http::{HttpConfig, router};
 use dakghar_testkit::memory::{MemoryQueue, MemoryStore};
 use dakghar_testkit::{SequentialIds, TestClock};
@@ -100,7 +100,7 @@ impl Service {
             webhooks: Arc::new(MetaWebhooks::new(&secrets, Some(&Secret::new(VERIFY_TOKEN)))),
             vault: Arc::new(vault),
             clock: clock.clone(),
-            ids: Arc::new(SequentialIds::new()),
+            ids: Arc::new(ids_of_its_own()),
         };
         let keys = SigningKeys {
             opaque: [1; 32],
@@ -205,6 +205,15 @@ impl Service {
         }
         id
     }
+}
+
+/// The samples of the test kit count from one too; the service must not give the same ids.
+fn ids_of_its_own() -> SequentialIds {
+    let ids = SequentialIds::new();
+    for _ in 0..10_000 {
+        ids.event_id();
+    }
+    ids
 }
 
 /// A request with a JSON body, if any.

@@ -289,3 +289,34 @@ async fn a_shutdown_does_not_wait_for_ever() {
         .expect("ended");
     assert_eq!(read_to_end(&mut stuck).await, "");
 }
+
+#[tokio::test]
+async fn http2_is_spoken_without_tls_and_says_its_limits() {
+    let server = start(Service::open().router, HttpConfig::default()).await;
+    let mut stream = server.connect().await;
+    let empty_settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    stream
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        .await
+        .expect("written");
+    stream.write_all(&empty_settings).await.expect("written");
+    let mut head = [0; 9];
+    let read = tokio::time::timeout(PATIENCE, stream.read_exact(&mut head)).await;
+    read.expect("in time").expect("a frame");
+    assert_eq!(head[3], 4, "not a SETTINGS frame: {head:?}");
+    let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+    stream.read_exact(&mut payload).await.expect("the whole frame");
+    let settings: Vec<(u16, u32)> = payload
+        .chunks_exact(6)
+        .map(|entry| {
+            let (name, value) = entry.split_at(2);
+            let value = value.try_into().expect("four bytes");
+            (u16::from_be_bytes([name[0], name[1]]), u32::from_be_bytes(value))
+        })
+        .collect();
+    // SETTINGS_MAX_CONCURRENT_STREAMS and SETTINGS_MAX_HEADER_LIST_SIZE.
+    assert!(
+        settings.contains(&(3, 128)) && settings.contains(&(6, 32 * 1024)),
+        "{settings:?}"
+    );
+}

@@ -27,8 +27,8 @@ const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-re
 #[expect(dead_code, reason = "documents what send_request::parse reads")]
 pub(in crate::http) struct SendMessage {
     /// Whom it is for, with the country code. Spaces, dashes, dots and parentheses are ignored. While the number's
-    /// access token is a `mock_` one, `x` stands for a digit.
-    #[schema(required, example = "+919111111111")]
+    /// access token is a `mock_` one, `x` stands for a digit. Required, unless `recipient` is given.
+    #[schema(example = "+919111111111")]
     to: Option<String>,
     /// In place of `to`: a person whose number Meta hides.
     recipient: Option<String>,
@@ -36,7 +36,7 @@ pub(in crate::http) struct SendMessage {
     #[schema(rename = "recipient_type")]
     recipient_type: Option<String>,
     /// The text, or Meta's text object.
-    #[schema(value_type = serde_json::Value, example = json!("Hello from tenant A"))]
+    #[schema(value_type = Option<serde_json::Value>, example = json!("Hello from tenant A"))]
     text: Option<serde_json::Value>,
     /// Meta's name of the type, such as `template`; the object of that name must be there too. Without it, `text`.
     #[schema(rename = "type", example = "text")]
@@ -121,11 +121,11 @@ problems!(SendProblems: BODY, SEND, STORE);
     post, path = "/tenants/{tenantId}/send", operation_id = "sendMessage", tag = "Sending",
     params(("Idempotency-Key" = Option<String>, Header, description = "The same as the field `idempotency_key`.")),
     request_body(content = SendMessage, examples(
-        ("Text" = (value = json!({"to": "+919111111111", "text": "Hello from tenant A", "idempotency_key": "order-1234"}))),
+        ("Simple text" = (value = json!({"to": "+919111111111", "text": "Hello from tenant A", "idempotency_key": "order-1234"}))),
         ("Template" = (value = json!({"to": "+919111111111", "type": "template", "template": {
             "name": "order_update", "language": {"code": "en"},
             "components": [{"type": "body", "parameters": [{"type": "text", "text": "1234"}]}]}}))),
-        ("Later" = (value = json!({"to": "+919111111111", "text": {"body": "https://example.com", "preview_url": true},
+        ("Text with options" = (value = json!({"to": "+919111111111", "text": {"body": "https://example.com", "preview_url": true},
             "priority": "low", "metadata": {"campaign": "winter"}})))
     )),
     responses(

@@ -60,7 +60,7 @@ class Page {
     const given = schema?.example ?? resolved.example ?? resolved.examples?.[0];
     if (given !== undefined) return given;
     if (depth > 5) return null;
-    if (resolved.enum) return resolved.enum[0];
+    if (resolved.enum) return resolved.enum.includes(null) ? null : resolved.enum[0];
     const type = [resolved.type].flat()[0];
     if (type === "array") return [this.exampleOf(resolved.items, depth + 1)];
     const fields = this.fieldsOf(resolved);
@@ -79,7 +79,9 @@ class Page {
   }
 
   curl(path, method, operation) {
-    const lines = [`curl -X ${method.toUpperCase()} ${location.origin}${path}`];
+    // curl reads braces itself, so parameters become shell variables: {tenantId} is $TENANT_ID.
+    const url = path.replace(/\{(\w+)\}/g, (_, name) => "$" + name.replace(/[A-Z]/g, "_$&").toUpperCase());
+    const lines = [`curl -X ${method.toUpperCase()} ${location.origin}${url}`];
     if (operation.security) lines.push(`-H "Authorization: Bearer $DAKGHAR_KEY"`);
     const example = this.requestExample(operation);
     if (example !== undefined) {
@@ -120,8 +122,6 @@ class Page {
       const links = codes.map((code) => el("li", null, el("a", { href: `/docs/errors#${code}` }, el("code", null, code)),
         ` ${response.content["application/problem+json"].examples[code].summary ?? ""}`));
       body.push(el("ul", null, links));
-    } else {
-      body.push(...paragraphs(response.description));
     }
     if (json) {
       const fields = this.fieldTable(json.schema);

@@ -47,7 +47,7 @@ pub(in crate::http) struct MessageView {
     content: Box<RawValue>,
     /// Outbound: the other fields of Meta's message that the client gave, such as `context`. Inbound: the whole
     /// message as received.
-    #[schema(value_type = serde_json::Value)]
+    #[schema(value_type = Option<serde_json::Value>)]
     envelope: Option<Box<RawValue>>,
     /// Meta's id; known once it was sent.
     wamid: Option<String>,

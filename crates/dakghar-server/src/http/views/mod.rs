@@ -21,6 +21,7 @@ pub(super) use tenant::{PhoneNumberView, RegisteredTenantView, TenantView, unkno
 /// One page of a list, newest first.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Page)]
 pub(super) struct PageView<T> {
     /// The items.
     data: Vec<T>,
