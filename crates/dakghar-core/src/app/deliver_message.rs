@@ -24,6 +24,8 @@ const PROBE_CREDENTIALS: Duration = Duration::from_secs(60);
 const PROBE_ACCOUNT: Duration = Duration::from_secs(3600);
 /// What must be left of a lease for a call to begin.
 const CALL_MIN: Duration = Duration::from_millis(100);
+/// How long a message waits at least when its number or tenant has all its calls under way.
+const PLACES_WAIT: Duration = Duration::from_millis(200);
 const STALE_ROUNDS_MAX: usize = 16;
 
 /// A message whose call is authorised and durable as such.
@@ -111,12 +113,12 @@ impl App {
             };
             let Some(in_flight) = self.shared.in_flight.enter(&message.tenant_id, number) else {
                 let ask = SlotAsk {
-                    not_before: now + Duration::from_secs(1),
+                    not_before: now + PLACES_WAIT,
                     ..ask
                 };
                 let later = self.ports().pacer.reserve(std::slice::from_ref(&ask));
                 let slot_at = later.await.ok().and_then(|slots| slots.first().copied());
-                let slot_at = slot_at.unwrap_or(now + Duration::from_secs(1));
+                let slot_at = slot_at.unwrap_or(now + PLACES_WAIT);
                 message.postpone(now, slot_at, "calls_under_way", self.queue_window());
                 held_back.push(candidate);
                 continue;

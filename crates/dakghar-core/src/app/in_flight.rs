@@ -16,6 +16,7 @@ const CALLS_MIN: u32 = 4;
 
 #[derive(Default)]
 struct Counts {
+    all: u32,
     numbers: HashMap<PhoneNumberId, u32>,
     tenants: HashMap<TenantId, u32>,
 }
@@ -23,7 +24,7 @@ struct Counts {
 /// The calls under way in this process.
 pub(super) struct InFlightLimits {
     counts: Arc<Mutex<Counts>>,
-    tenant_max: u32,
+    places: u32,
 }
 
 /// A place among the calls under way; given back when dropped.
@@ -38,7 +39,7 @@ impl InFlightLimits {
     pub(super) fn new(places: u32) -> Self {
         Self {
             counts: Arc::default(),
-            tenant_max: (places / 2).max(1),
+            places: places.max(1),
         }
     }
 
@@ -53,9 +54,12 @@ impl InFlightLimits {
         let mut counts = self.counts.lock();
         let of_tenant = counts.tenants.get(tenant).copied().unwrap_or(0);
         let of_number = counts.numbers.get(&number.phone_number_id).copied().unwrap_or(0);
-        if of_tenant >= self.tenant_max || of_number >= number_max {
+        // While places are plenty one tenant may have most of them; when they get scarce, half at most.
+        let is_scarce = counts.all >= self.places / 4 * 3;
+        if (is_scarce && of_tenant >= self.places / 2) || of_number >= number_max {
             return None;
         }
+        counts.all += 1;
         counts.tenants.insert(*tenant, of_tenant + 1);
         counts.numbers.insert(number.phone_number_id.clone(), of_number + 1);
         Some(InFlight {
@@ -69,6 +73,7 @@ impl InFlightLimits {
 impl Drop for InFlight {
     fn drop(&mut self) {
         let mut counts = self.counts.lock();
+        counts.all -= 1;
         leave(&mut counts.tenants, &self.tenant);
         leave(&mut counts.numbers, &self.number);
     }
@@ -88,5 +93,42 @@ fn leave<K: Hash + Eq>(counts: &mut HashMap<K, u32>, key: &K) {
         if *count == 0 {
             counts.remove(key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn number(id: &str, messages_per_second: u32) -> PhoneNumber {
+        PhoneNumber {
+            phone_number_id: PhoneNumberId::parse(id).expect("digits"),
+            waba_id: None,
+            display_phone_number: None,
+            sealed_token: Vec::new(),
+            simulated: false,
+            messages_per_second,
+            hold: None,
+            token_refusals: 0,
+        }
+    }
+
+    #[test]
+    fn one_tenant_leaves_places_for_others_and_one_number_for_its_siblings() {
+        let limits = InFlightLimits::new(100);
+        let (greedy, other) = (
+            TenantId::from_uuid(Uuid::from_u128(1)),
+            TenantId::from_uuid(Uuid::from_u128(2)),
+        );
+        let fast = number("1", 100_000);
+        let held: Vec<_> = (0..200).map_while(|_| limits.enter(&greedy, &fast)).collect();
+        assert_eq!(held.len(), 75, "places stay free for others");
+        assert!(limits.enter(&other, &number("2", 80)).is_some());
+        drop(held);
+        let slow = number("3", 10);
+        let held: Vec<_> = (0..200).map_while(|_| limits.enter(&greedy, &slow)).collect();
+        assert_eq!(held.len(), 13, "two seconds of 6.5 a second");
+        assert!(limits.enter(&greedy, &fast).is_some());
     }
 }

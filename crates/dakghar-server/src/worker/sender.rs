@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::WorkerConfig;
 
 /// Jobs prepared and claimed together.
-const BATCH_MAX: usize = 256;
+const BATCH_MAX: usize = 128;
 /// The wait after the store or the queue failed.
 const FAILURE_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait between two tries to make an outcome durable.
