@@ -19,14 +19,14 @@ use super::texts;
 
 /// Columns that never change after acceptance.
 const FIXED: &str = "id, tenant_id, phone_number_id, direction, peer, peer_id, kind, body, envelope, idempotency_key, \
-    fingerprint, metadata, client_opaque, priority, unknown_outcome, attempts_max, expires_at, created_at";
+    fingerprint, metadata, client_opaque, priority, unknown_outcome, attempts_max, created_at";
 
 /// Columns that change, but hardly ever more than once: a save leaves them alone where it can, because they are in
 /// indexes.
 const LINKS: &str = "wamid, wamids, conversation_id";
 
 /// Columns that delivery changes.
-const CHANGING: &str = "status, epoch, attempt, attempts_refunded, strikes, lease_owner, lease_until, called_at, \
+const CHANGING: &str = "expires_at, status, epoch, attempt, attempts_refunded, strikes, lease_owner, lease_until, called_at, \
     maybe_sent, grace_until, slot_at, drive, wake_at, enqueued_at, dead_reason, hold_reason, error, status_seen_at, \
     timeline, updated_at, version";
 
@@ -77,6 +77,7 @@ pub(super) fn further_wamids(message: &Message) -> impl Iterator<Item = &Wamid> 
 
 /// What delivery changed about a message.
 pub(super) struct ChangingRow {
+    expires_at: Option<Timestamp>,
     status: Status,
     epoch: i64,
     attempt: u32,
@@ -126,7 +127,7 @@ impl NewRow {
     pub(super) fn with_params<T>(&self, insert: impl FnOnce(&[&dyn ToSql]) -> T) -> T {
         let message = &self.message;
         let idempotency = message.idempotency.as_ref();
-        let fixed: [&dyn ToSql; 18] = [
+        let fixed: [&dyn ToSql; 17] = [
             &self.id,
             &self.tenant_id,
             &message.phone_number_id.as_str(),
@@ -143,7 +144,6 @@ impl NewRow {
             &message.priority.as_str(),
             &message.unknown_outcome.as_str(),
             &message.attempts_max,
-            &millis(message.expires_at),
             &message.created_at.as_millis(),
         ];
         self.links.with_params(|links| {
@@ -187,6 +187,7 @@ impl ChangingRow {
     /// The row as it is after the save: under the version that the message has now.
     pub(super) fn of(message: &Message) -> Self {
         Self {
+            expires_at: message.expires_at,
             status: message.status,
             epoch: message.epoch.cast_signed(),
             attempt: message.attempt,
@@ -213,6 +214,7 @@ impl ChangingRow {
     /// Calls `run` with the parameters of [`CHANGING`].
     pub(super) fn with_params<T>(&self, run: impl FnOnce(&[&dyn ToSql]) -> T) -> T {
         run(&[
+            &millis(self.expires_at),
             &self.status.as_str(),
             &self.epoch,
             &self.attempt,
@@ -329,11 +331,11 @@ pub(super) fn message(row: &Row<'_>) -> Outcome<Message> {
         priority: cells.parse(Priority::parse)?,
         unknown_outcome: cells.parse(UnknownOutcome::parse)?,
         attempts_max: cells.get()?,
-        expires_at: cells.maybe_time()?,
         created_at: cells.time()?,
         wamid: cells.maybe_parse(Wamid::parse)?,
         wamids: texts::parse_wamids(cells.get::<Option<String>>()?.as_deref())?,
         conversation_id: cells.maybe_parse(ConversationId::parse)?,
+        expires_at: cells.maybe_time()?,
         status: cells.parse(Status::parse)?,
         epoch: cells.count()?,
         attempt: cells.get()?,

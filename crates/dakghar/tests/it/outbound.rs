@@ -21,6 +21,7 @@ on_both_backends!(
     a_status_before_the_answer_changes_nothing,
     a_pause_holds_and_a_resume_sends,
     a_message_for_later_can_be_cancelled,
+    an_expired_message_can_be_sent_again,
     a_number_keeps_its_pace_and_does_not_delay_others,
 );
 
@@ -395,4 +396,20 @@ async fn a_number_keeps_its_pace_and_does_not_delay_others(backend: Backend) {
         product.message(&slow, backlog.last().unwrap()).await["status"],
         "queued"
     );
+}
+
+async fn an_expired_message_can_be_sent_again(backend: Backend) {
+    let product = Product::start(backend).await;
+    let tenant = product.tenant("111", "EAAG-real").await;
+    product.post(&format!("/tenants/{}/pause", tenant.id), json!({})).await;
+    let at = (jiff::Timestamp::now() + Duration::from_secs(1)).to_string();
+    let body = json!({"to": "+919111111111", "text": "in time", "expiresAt": at});
+    let id = text(&product.post(&format!("/tenants/{}/send", tenant.id), body).await["messageId"]);
+    product.until_status(&tenant, &id, "expired").await;
+    product.post(&format!("/tenants/{}/resume", tenant.id), json!({})).await;
+    assert!(product.sim.journal().is_empty());
+    product
+        .post(&format!("/tenants/{}/messages/{id}/redrive", tenant.id), json!({}))
+        .await;
+    product.until_status(&tenant, &id, "delivered").await;
 }

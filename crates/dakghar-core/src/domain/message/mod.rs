@@ -164,12 +164,12 @@ pub struct Message {
     pub unknown_outcome: UnknownOutcome,
     /// Calls that may count against it.
     pub attempts_max: u32,
-    /// No call starts after this.
-    pub expires_at: Option<Timestamp>,
     /// When it was accepted or received.
     pub created_at: Timestamp,
 
     // Changed by delivery.
+    /// No call starts after this. Taken away when somebody sends it again on purpose.
+    pub expires_at: Option<Timestamp>,
     /// Where it stands.
     pub status: Status,
     /// Fencing token: raised by every claim, takeover, resolution and redrive; never lowered.
