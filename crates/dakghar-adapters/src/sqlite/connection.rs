@@ -26,7 +26,7 @@ pub(super) fn open_writer(file: &Path) -> rusqlite::Result<Connection> {
     // A reader never waits for the writer, and a commit is one append and one fsync.
     conn.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
     conn.pragma_update(None, "synchronous", "full")?;
-    // The writer thread checkpoints itself: SQLite's own way swallows the errors of doing so.
+    // `checkpoint` moves the log: SQLite's own way makes a commit wait and swallows the errors.
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
     conn.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
     conn.pragma_update(None, "foreign_keys", false)?;

@@ -7,6 +7,7 @@
 //!
 //! Not here: any decision about delivery, and any secret in clear.
 
+mod checkpoint;
 mod connection;
 mod conversations;
 mod events;
@@ -32,6 +33,7 @@ use dakghar_core::ports::StoreError;
 pub use open::OpenError;
 pub use queue::SqliteQueue;
 
+use checkpoint::Checkpointer;
 use readers::Readers;
 use writer::Writer;
 
@@ -79,10 +81,13 @@ impl SqliteStore {
         let sql_error = |source| OpenError::sqlite(&file, source);
         let delivery = Readers::open(&file, options.readers.clamp(1, 64)).map_err(sql_error)?;
         let lists = Readers::open(&file, LIST_READERS).map_err(sql_error)?;
-        let writer = Writer::start(conn).map_err(|source| OpenError::Io {
-            path: file.clone(),
-            source,
-        })?;
+        let beside = connection::open_writer(&file).map_err(sql_error)?;
+        let writer = Checkpointer::start(beside)
+            .and_then(|checkpointer| Writer::start(conn, checkpointer))
+            .map_err(|source| OpenError::Io {
+                path: file.clone(),
+                source,
+            })?;
         Ok(Arc::new(Self {
             file,
             writer,

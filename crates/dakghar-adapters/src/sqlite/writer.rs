@@ -11,15 +11,13 @@ use dakghar_core::ports::StoreError;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::checkpoint::{self, Checkpointer};
 use super::failure::{Failure, Outcome};
 
 /// Pieces of work in one commit at most.
 const WORK_PER_COMMIT_MAX: usize = 256;
 /// Pieces of work that may wait; whoever comes then waits to be let in.
 const WORK_WAITING_MAX: usize = 1024;
-/// Pages that only the log holds before they are moved into the database file: 16 MiB, a few thousand messages.
-const LOG_PAGES_MAX: i64 = 4096;
-
 /// One piece of work together with the way back to whoever asked for it.
 trait Work: Send {
     /// Does it, inside the transaction.
@@ -68,10 +66,11 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread. It ends when it is told to, or when this is dropped.
-    pub(super) fn start(conn: Connection) -> io::Result<Self> {
+    pub(super) fn start(conn: Connection, checkpointer: Checkpointer) -> io::Result<Self> {
         let (orders, inbox) = mpsc::channel(WORK_WAITING_MAX);
         let thread = WriterThread {
             conn,
+            checkpointer,
             inbox,
             doubt: None,
         };
@@ -114,6 +113,7 @@ fn closed() -> StoreError {
 
 struct WriterThread {
     conn: Connection,
+    checkpointer: Checkpointer,
     inbox: mpsc::Receiver<Order>,
     /// Why nothing is written any more.
     doubt: Option<StoreError>,
@@ -139,8 +139,11 @@ impl WriterThread {
                 self.commit(batch);
             }
         }
-        if self.doubt.is_none() {
-            self.checkpoint("truncate", 0);
+        let is_sound = self.doubt.is_none();
+        drop(self.checkpointer);
+        if is_sound && let Err(failure) = checkpoint::move_log(&self.conn, "truncate") {
+            let error = failure.to_store_error();
+            tracing::warn!(%error, "the log could not be emptied; the next start does it");
         }
         drop(self.conn);
         if let Some(closed) = close {
@@ -159,7 +162,8 @@ impl WriterThread {
                 for (work, error) in batch.into_iter().zip(errors) {
                     work.answer(error.map(|failure| failure.to_store_error()));
                 }
-                self.checkpoint("passive", LOG_PAGES_MAX);
+                let moved = self.checkpointer.look_after(&self.conn);
+                self.report_move(moved);
             }
             Err(error) => {
                 for work in batch {
@@ -207,27 +211,13 @@ impl WriterThread {
         Ok(errors)
     }
 
-    /// Moves the log into the database file once this many pages are only in the log.
-    fn checkpoint(&mut self, mode: &str, log_pages_min: i64) {
-        let moved = self.pages_only_in_log().and_then(|pages| {
-            if pages < log_pages_min {
-                return Ok(());
-            }
-            let sql = format!("PRAGMA wal_checkpoint({mode})");
-            self.conn.prepare_cached(&sql)?.query_row([], |_| Ok(()))?;
-            Ok(())
-        });
+    /// Says when the log could not be moved. Everything is still in it, so nothing is lost; unless the disk itself is in
+    /// doubt, it is tried again after the next commit.
+    fn report_move(&mut self, moved: Outcome<()>) {
         if let Err(failure) = moved {
-            // Everything is still in the log, so nothing is lost; unless the disk itself is in doubt, it is tried
-            // again after the next commit.
             let error = self.judge(&failure);
             tracing::warn!(%error, "the log could not be moved into the database file");
         }
-    }
-
-    fn pages_only_in_log(&self) -> Outcome<i64> {
-        let mut noop = self.conn.prepare_cached("PRAGMA wal_checkpoint(noop)")?;
-        Ok(noop.query_row([], |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?))?)
     }
 
     /// Stops writing for good when the disk is in doubt.

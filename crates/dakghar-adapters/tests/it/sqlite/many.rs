@@ -1,6 +1,7 @@
-//! Lists over more messages than one look covers.
+//! Much of everything: lists over more messages than one look covers, and more writing than the log holds.
 
 use dakghar_adapters::sqlite::SqliteStore;
+use dakghar_core::domain::message::Content;
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::{Message, MessageId, TenantId, Timestamp};
 use dakghar_core::ports::MessageStore;
@@ -88,4 +89,52 @@ async fn a_filter_finds_what_is_far_away() {
         ..query
     };
     assert_eq!(ids(&store, tenant, page).await, [id_at(8999), id_at(8998), id_at(8997)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_starts_again_while_messages_keep_coming() {
+    let (store, _dir) = open();
+    let tenant = tenant_id();
+    let large = Message {
+        content: Content {
+            kind: "text".into(),
+            body: format!("{{\"body\":\"{}\"}}", "x".repeat(60_000)).into(),
+            envelope: None,
+        },
+        ..outbound(tenant)
+    };
+    let other = rusqlite::Connection::open(store.file()).expect("opens");
+    let pages_in_log = || -> i64 {
+        other
+            .query_row("PRAGMA wal_checkpoint(noop)", [], |row| row.get(1))
+            .expect("answers")
+    };
+    // The log only ever gets shorter by starting again.
+    let mut longest = 0;
+    let restarted = async {
+        loop {
+            let batch: Vec<_> = (0..10)
+                .map(|_| Message {
+                    id: outbound(tenant).id,
+                    ..large.clone()
+                })
+                .collect();
+            for answer in store.accept(batch).await {
+                answer.expect("accepted");
+            }
+            let pages = pages_in_log();
+            if pages < longest {
+                return;
+            }
+            longest = pages;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), restarted)
+        .await
+        .expect("the log starts again");
+    assert!(
+        longest > 8 * 1024,
+        "it was moved long before it was full: {longest} pages"
+    );
+    assert_eq!(store.integrity_check().await, Ok(Vec::new()));
 }
