@@ -1,7 +1,8 @@
 -- One number's pace: the same steps as `Pace` of the core, in the same microseconds, all asks of one call in order.
 --
 -- KEYS[1]  hash with the theoretical arrival times: n(ormal), l(ow), g(ate), and p(aused until)
--- ARGV[1]  operation; ARGV[2] messages the gate lets through in a burst; then, by operation
+-- ARGV[1]  operation; ARGV[2], [3] what the gate lets through in a burst: messages, microseconds;
+-- then, by operation
 --   reserve  interval, lane, not before      for each ask; answers 0, slot
 --   admit    interval, lane, now             for each ask; answers 1, 0 (go) or 0, slot (later)
 --   refund   interval, lane, 0               for each ask
@@ -11,7 +12,7 @@ local stored = redis.call('HMGET', KEYS[1], 'n', 'l', 'g', 'p')
 local is_known = stored[1] and true or false
 local normal, low = tonumber(stored[1] or 0), tonumber(stored[2] or 0)
 local gate, paused = tonumber(stored[3] or 0), tonumber(stored[4] or 0)
-local operation, burst = ARGV[1], tonumber(ARGV[2])
+local operation, burst_min, burst_us = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local answer = {}
 
 local function reserve(not_before, interval, lane)
@@ -25,7 +26,7 @@ local function reserve(not_before, interval, lane)
 end
 
 local function admit(now, interval, lane)
-  local early = interval * burst
+  local early = math.max(burst_us, interval * burst_min)
   if now >= paused and gate - now <= early then
     gate = math.max(gate, now) + interval
     return 1, 0
@@ -46,15 +47,15 @@ local steps = {
 }
 
 if operation == 'pause' then
-  local till = tonumber(ARGV[3])
+  local till = tonumber(ARGV[4])
   normal, low, paused = math.max(normal, till), math.max(low, till), math.max(paused, till)
 elseif operation == 'limit' then
   if not is_known then return answer end
-  local till = tonumber(ARGV[3])
+  local till = tonumber(ARGV[4])
   normal, low, gate = math.min(normal, till), math.min(low, till), math.min(gate, till)
 else
   if operation == 'refund' and not is_known then return answer end
-  for i = 3, #ARGV, 3 do
+  for i = 4, #ARGV, 3 do
     local go, slot = steps[operation](tonumber(ARGV[i + 2]), tonumber(ARGV[i]), ARGV[i + 1])
     answer[#answer + 1] = go
     answer[#answer + 1] = slot

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dakghar_core::domain::message::lifecycle::RELEASE_CHECK;
-use dakghar_core::domain::pacing::{Admission, GATE_BURST};
+use dakghar_core::domain::pacing::{Admission, GATE_BURST_MIN, GATE_BURST_TIME};
 use dakghar_core::domain::{PhoneNumberId, Timestamp};
 use dakghar_core::ports::{Pacer, QueueError, SlotAsk};
 use futures_util::future::try_join_all;
@@ -104,7 +104,8 @@ impl RedisPacer {
         invocation
             .key(format!("dakghar:pace:{{{number}}}"))
             .arg(operation)
-            .arg(GATE_BURST)
+            .arg(GATE_BURST_MIN)
+            .arg(u64::try_from(GATE_BURST_TIME.as_micros()).expect("a fraction of a second"))
             .arg(arguments);
         invocation.invoke_async(&mut link).await.map_err(Some)
     }

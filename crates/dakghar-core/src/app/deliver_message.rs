@@ -24,8 +24,10 @@ const PROBE_CREDENTIALS: Duration = Duration::from_secs(60);
 const PROBE_ACCOUNT: Duration = Duration::from_secs(3600);
 /// What must be left of a lease for a call to begin.
 const CALL_MIN: Duration = Duration::from_millis(100);
-/// How long a message waits at least when its number or tenant has all its calls under way.
-const PLACES_WAIT: Duration = Duration::from_millis(200);
+/// How long a message whose number or tenant has all its calls under way stays at hand for the next place.
+const PLACE_PATIENCE: Duration = Duration::from_millis(200);
+/// How long it goes back into the queue for when no place was found in that time.
+const PLACE_WAIT: Duration = Duration::from_millis(200);
 const STALE_ROUNDS_MAX: usize = 16;
 
 /// A message whose call is authorised and durable as such.
@@ -47,11 +49,44 @@ pub struct EndedCall {
     _in_flight: InFlight,
 }
 
+/// A due message whose number or tenant has all its calls under way. It is still queued, and kept at hand because
+/// places are given back all the time: sending it back into the queue would cost several writes.
+#[derive(Debug)]
+pub struct WaitingSend {
+    message: Message,
+    job: Job,
+    since: Timestamp,
+}
+
+impl WaitingSend {
+    /// What this is about, to look for one that brings the worker down.
+    pub fn key(&self) -> (MessageKey, u32) {
+        (self.job.key, self.job.drive)
+    }
+}
+
+/// What became of due messages. What is in neither list was settled or put off.
+#[derive(Debug, Default)]
+pub struct Claims {
+    /// To be called now.
+    pub claimed: Vec<ClaimedSend>,
+    /// To be claimed again when a call has ended.
+    pub waiting: Vec<WaitingSend>,
+}
+
 /// A queued message on its way through the gate.
 struct Candidate {
     message: Message,
     tenant: SharedTenant,
     job: Job,
+    since: Timestamp,
+}
+
+/// What passed the gate, and what waits before it.
+#[derive(Default)]
+struct Gate {
+    admitted: Vec<(Candidate, InFlight)>,
+    waiting: Vec<WaitingSend>,
 }
 
 impl App {
@@ -60,31 +95,59 @@ impl App {
         self.ports().queue.take(max).await
     }
 
-    /// Takes jobs through the gate and claims their messages. What may not be sent now is settled here.
-    pub async fn claim_jobs(&self, jobs: Vec<Job>) -> Result<Vec<ClaimedSend>, Problem> {
+    /// How many further calls this process may begin now.
+    pub fn places_free(&self) -> usize {
+        self.shared.in_flight.places_free()
+    }
+
+    /// Takes due messages through the gate and claims them, those that waited before first. What may not be sent now
+    /// is settled or put off here. After an error all of them are still queued, and their timers bring them back.
+    pub async fn claim(&self, waited: Vec<WaitingSend>, jobs: Vec<Job>) -> Result<Claims, Problem> {
+        let candidates = self.candidates(waited, jobs).await?;
+        let Gate { admitted, waiting } = self.pass_gate(candidates).await?;
+        let claimed = self.claim_admitted(admitted).await?;
+        Ok(Claims { claimed, waiting })
+    }
+
+    async fn candidates(&self, waited: Vec<WaitingSend>, jobs: Vec<Job>) -> Result<Vec<Candidate>, Problem> {
+        let now = self.now();
         let keys: Vec<MessageKey> = jobs.iter().map(|job| job.key).collect();
-        let messages = self.ports().messages.load(&keys).await?;
-        let mut candidates = Vec::with_capacity(jobs.len());
-        for (job, message) in jobs.into_iter().zip(messages) {
+        let messages = if keys.is_empty() {
+            Vec::new()
+        } else {
+            self.ports().messages.load(&keys).await?
+        };
+        let waited = waited
+            .into_iter()
+            .map(|WaitingSend { message, job, since }| (job, Some(message), since));
+        let fresh = jobs.into_iter().zip(messages).map(|(job, message)| (job, message, now));
+        let mut candidates = Vec::with_capacity(keys.len() + waited.len());
+        for (job, message, since) in waited.chain(fresh) {
             // Not queued: another job of the same message was faster, or it was settled or removed meanwhile.
             let Some(message) = message.filter(|message| message.status == Status::Queued) else {
                 job.finish(Disposition::Done);
                 continue;
             };
             match self.directory().find(&message.tenant_id).await? {
-                Some(tenant) => candidates.push(Candidate { message, tenant, job }),
+                Some(tenant) => candidates.push(Candidate {
+                    message,
+                    tenant,
+                    job,
+                    since,
+                }),
                 None => job.finish(Disposition::Done),
             }
         }
-        let admitted = self.pass_gate(candidates).await?;
-        self.claim(admitted).await
+        Ok(candidates)
     }
 
     /// Everything that can hold a message back, the pace of its number last.
-    async fn pass_gate(&self, candidates: Vec<Candidate>) -> Result<Vec<(Candidate, InFlight)>, Problem> {
+    async fn pass_gate(&self, candidates: Vec<Candidate>) -> Result<Gate, Problem> {
         let now = self.now();
+        let mut gate = Gate::default();
         let mut ready = Vec::with_capacity(candidates.len());
         let mut asks = Vec::with_capacity(candidates.len());
+        let mut crowded = Vec::new();
         let mut held_back = Vec::new();
         for mut candidate in candidates {
             let Candidate { message, tenant, .. } = &mut candidate;
@@ -111,20 +174,17 @@ impl App {
                 priority: message.priority,
                 not_before: now,
             };
-            let Some(in_flight) = self.shared.in_flight.enter(&message.tenant_id, number) else {
-                let ask = SlotAsk {
-                    not_before: now + PLACES_WAIT,
-                    ..ask
-                };
-                let later = self.ports().pacer.reserve(std::slice::from_ref(&ask));
-                let slot_at = later.await.ok().and_then(|slots| slots.first().copied());
-                let slot_at = slot_at.unwrap_or(now + PLACES_WAIT);
-                message.postpone(now, slot_at, "calls_under_way", self.queue_window());
-                held_back.push(candidate);
-                continue;
-            };
-            asks.push(ask);
-            ready.push((candidate, in_flight));
+            if let Some(in_flight) = self.shared.in_flight.enter(&message.tenant_id, number) {
+                asks.push(ask);
+                ready.push((candidate, in_flight));
+            } else if now.since(candidate.since) < PLACE_PATIENCE {
+                let Candidate {
+                    message, job, since, ..
+                } = candidate;
+                gate.waiting.push(WaitingSend { message, job, since });
+            } else {
+                crowded.push((candidate, ask));
+            }
         }
         // Without the pacer nothing passes: the gate fails closed, and the timers bring the messages back.
         let admissions = self
@@ -133,18 +193,37 @@ impl App {
             .admit(&asks)
             .await
             .map_err(|error| Problem::new(crate::domain::ErrorCode::StoreUnavailable, error.to_string()))?;
-        let mut admitted = Vec::with_capacity(ready.len());
         for ((mut candidate, in_flight), admission) in ready.into_iter().zip(admissions) {
             match admission {
-                Admission::Go => admitted.push((candidate, in_flight)),
+                Admission::Go => gate.admitted.push((candidate, in_flight)),
                 Admission::Later(slot_at) => {
                     candidate.message.postpone(now, slot_at, "pace", self.queue_window());
                     held_back.push(candidate);
                 }
             }
         }
+        held_back.extend(self.put_off(crowded, now).await);
         join_all(held_back.into_iter().map(|candidate| self.hold_back(candidate))).await;
-        Ok(admitted)
+        Ok(gate)
+    }
+
+    /// New slots for messages that found no place: a slow Graph API must not let one tenant's messages stand in the
+    /// way of the others'.
+    async fn put_off(&self, crowded: Vec<(Candidate, SlotAsk)>, now: Timestamp) -> Vec<Candidate> {
+        let earliest = now + PLACE_WAIT;
+        let (mut candidates, mut asks): (Vec<Candidate>, Vec<SlotAsk>) = crowded.into_iter().unzip();
+        if candidates.is_empty() {
+            return candidates;
+        }
+        for ask in &mut asks {
+            ask.not_before = earliest;
+        }
+        let mut slots = self.ports().pacer.reserve(&asks).await.unwrap_or_default().into_iter();
+        for Candidate { message, .. } in &mut candidates {
+            let slot_at = slots.next().unwrap_or(earliest);
+            message.postpone(now, slot_at, "calls_under_way", self.queue_window());
+        }
+        candidates
     }
 
     /// Saves what the gate decided, and lets the job end. Whatever goes wrong here, the message is still queued and
@@ -196,7 +275,7 @@ impl App {
         Ok(won.is_ok())
     }
 
-    async fn claim(&self, admitted: Vec<(Candidate, InFlight)>) -> Result<Vec<ClaimedSend>, Problem> {
+    async fn claim_admitted(&self, admitted: Vec<(Candidate, InFlight)>) -> Result<Vec<ClaimedSend>, Problem> {
         let mut claims = Vec::with_capacity(admitted.len());
         let mut touches = Vec::with_capacity(admitted.len());
         for (
@@ -204,6 +283,7 @@ impl App {
                 mut message,
                 tenant,
                 job,
+                since,
             },
             in_flight,
         ) in admitted
@@ -218,7 +298,13 @@ impl App {
                         "access_token_unreadable",
                         self.queue_window(),
                     );
-                    self.hold_back(Candidate { message, tenant, job }).await;
+                    self.hold_back(Candidate {
+                        message,
+                        tenant,
+                        job,
+                        since,
+                    })
+                    .await;
                     continue;
                 }
             };
@@ -226,7 +312,13 @@ impl App {
                 Ok(()) => {}
                 Err(NotClaimable::TooEarly(slot_at)) => {
                     message.postpone(self.now(), slot_at, "slot", self.queue_window());
-                    self.hold_back(Candidate { message, tenant, job }).await;
+                    self.hold_back(Candidate {
+                        message,
+                        tenant,
+                        job,
+                        since,
+                    })
+                    .await;
                     continue;
                 }
                 Err(NotClaimable::NotQueued | NotClaimable::Expired) => {

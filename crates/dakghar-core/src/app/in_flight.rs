@@ -43,7 +43,12 @@ impl InFlightLimits {
         }
     }
 
-    /// A place for one call, unless the number or the tenant has all of its own.
+    /// How many places nobody has.
+    pub(super) fn places_free(&self) -> usize {
+        self.places.saturating_sub(self.counts.lock().all) as usize
+    }
+
+    /// A place for one call, unless there is none, or the number or the tenant has all of its own.
     pub(super) fn enter(&self, tenant: &TenantId, number: &PhoneNumber) -> Option<InFlight> {
         #[expect(
             clippy::cast_possible_truncation,
@@ -56,7 +61,8 @@ impl InFlightLimits {
         let of_number = counts.numbers.get(&number.phone_number_id).copied().unwrap_or(0);
         // While places are plenty one tenant may have most of them; when they get scarce, half at most.
         let is_scarce = counts.all >= self.places / 4 * 3;
-        if (is_scarce && of_tenant >= self.places / 2) || of_number >= number_max {
+        let is_full = counts.all >= self.places;
+        if is_full || (is_scarce && of_tenant >= self.places / 2) || of_number >= number_max {
             return None;
         }
         counts.all += 1;
@@ -124,8 +130,14 @@ mod tests {
         let fast = number("1", 100_000);
         let held: Vec<_> = (0..200).map_while(|_| limits.enter(&greedy, &fast)).collect();
         assert_eq!(held.len(), 75, "places stay free for others");
-        assert!(limits.enter(&other, &number("2", 80)).is_some());
-        drop(held);
+        let others: Vec<_> = (0..200)
+            .map_while(|n| limits.enter(&TenantId::from_uuid(Uuid::from_u128(10 + n)), &number("2", 80_000)))
+            .collect();
+        assert_eq!(others.len(), 25);
+        assert_eq!(limits.places_free(), 0);
+        assert!(limits.enter(&other, &number("2", 80)).is_none(), "all places are taken");
+        drop((held, others));
+        assert_eq!(limits.places_free(), 100);
         let slow = number("3", 10);
         let held: Vec<_> = (0..200).map_while(|_| limits.enter(&greedy, &slow)).collect();
         assert_eq!(held.len(), 13, "two seconds of 6.5 a second");

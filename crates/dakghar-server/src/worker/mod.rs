@@ -12,16 +12,9 @@ use tokio_util::task::TaskTracker;
 pub use reconciler::run_reconciler;
 pub use sender::run_sender;
 
-/// What can be set.
-#[derive(Clone, Copy, Debug)]
-pub struct WorkerConfig {
-    /// Calls to Meta that may be under way in this process, 1 to 10,000.
-    pub calls_max: usize,
-}
-
 /// Starts the worker's loops on `tasks`. They stop taking work when `stopping` is cancelled; what is under way goes
 /// on, tracked by `tasks`.
-pub fn start(app: &App, config: WorkerConfig, tasks: &TaskTracker, stopping: &CancellationToken) {
-    tasks.spawn(run_sender(app.clone(), config, tasks.clone(), stopping.clone()));
+pub fn start(app: &App, tasks: &TaskTracker, stopping: &CancellationToken) {
+    tasks.spawn(run_sender(app.clone(), tasks.clone(), stopping.clone()));
     tasks.spawn(run_reconciler(app.clone(), stopping.clone()));
 }

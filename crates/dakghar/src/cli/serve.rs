@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context as _, bail};
 use dakghar_server::http::{self, HttpConfig};
-use dakghar_server::worker::{self, WorkerConfig};
+use dakghar_server::worker;
 use tokio::net::TcpListener;
 
 use super::output;
@@ -46,10 +46,7 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
         if !config.is_distributed() {
             app.take_over_orphans().await?;
         }
-        let settings = WorkerConfig {
-            calls_max: config.worker_concurrency as usize,
-        };
-        worker::start(&app, settings, &lifecycle.tasks, &lifecycle.stopping);
+        worker::start(&app, &lifecycle.tasks, &lifecycle.stopping);
     }
     if let Some(listener) = listener {
         let addr = listener.local_addr()?;
