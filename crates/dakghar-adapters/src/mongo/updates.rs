@@ -34,8 +34,6 @@ pub(super) struct UpdateReply {
 pub(super) struct RefusedStatement {
     /// Which one.
     pub(super) index: usize,
-    /// The server's code.
-    pub(super) code: i32,
     /// What it means for the caller.
     pub(super) error: StoreError,
 }
@@ -113,7 +111,6 @@ fn read_reply(reply: &Document) -> UpdateReply {
         let message = error.get_str("errmsg").unwrap_or_default();
         RefusedStatement {
             index: usize::try_from(number(error, "index")).unwrap_or_default(),
-            code,
             error: super::failure::coded(code, name, message),
         }
     });

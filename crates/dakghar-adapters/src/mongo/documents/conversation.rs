@@ -1,13 +1,14 @@
 //! A thread as a document.
 //!
-//! The newest message's time and id lie in one embedded document, so that one `$max` moves both forward together.
+//! The newest message's time and id lie in one embedded document, so that they move forward together.
 
-use bson::{DateTime, RawDocument};
-use dakghar_core::domain::conversation::Conversation;
+use bson::{DateTime, RawDocument, RawDocumentBuf, rawdoc};
+use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
 use dakghar_core::domain::ids::{ConversationId, MessageId, PhoneNumberId, TenantId, WaId};
+use dakghar_core::domain::message::Direction;
 use serde::Deserialize;
 
-use super::{SCHEMA_VERSION, Unreadable, timestamp};
+use super::{SCHEMA_VERSION, Unreadable, date, timestamp};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -27,6 +28,27 @@ struct ConversationFields {
 struct LastMessage {
     at: DateTime,
     id: String,
+}
+
+/// The thread as its first touch makes it.
+pub(in crate::mongo) fn encode(touch: &ConversationTouch) -> RawDocumentBuf {
+    let mut document = rawdoc! {
+        "_id": touch.id.to_string(),
+        "schemaVersion": SCHEMA_VERSION,
+        "tenantId": touch.tenant_id.to_string(),
+        "phoneNumberId": touch.phone_number_id.as_str(),
+        "waId": touch.wa_id.as_str(),
+        "lastMessage": newest(touch),
+    };
+    if touch.direction == Direction::Inbound {
+        document.append(bson::raw::cstr!("lastInboundAt"), date(touch.at));
+    }
+    document
+}
+
+/// The message of a touch, as the newest of its thread.
+pub(in crate::mongo) fn newest(touch: &ConversationTouch) -> RawDocumentBuf {
+    rawdoc! { "at": date(touch.at), "id": touch.message_id.to_string() }
 }
 
 /// Reads a thread.

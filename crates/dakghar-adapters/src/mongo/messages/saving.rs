@@ -1,10 +1,12 @@
-//! Saves under optimistic versioning, many in one command.
+//! Saves under optimistic versioning, many in one statement.
+//!
+//! The server spends more of an update on planning its statement than on writing the document. So messages that were
+//! read at the same version and leave the same fields empty, which in a batch are nearly all, share a statement.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bson::oid::ObjectId;
-use bson::raw::CStr;
-use bson::{RawDocumentBuf, doc, rawdoc};
+use bson::{RawArrayBuf, RawDocumentBuf, doc, rawdoc};
 use dakghar_core::domain::message::Message;
 use dakghar_core::ports::{Saved, StoreError};
 
@@ -15,61 +17,87 @@ use crate::mongo::indexes::BY_ID;
 use crate::mongo::reads::{Query, text};
 use crate::mongo::updates::chunk_lengths;
 
+/// Messages in one statement: the server looks for each document in the whole of it.
+const SHARING_MAX: usize = 128;
+
 impl MongoStore {
     pub(super) async fn save_messages(&self, batch: &[Message]) -> Vec<Result<Saved, StoreError>> {
-        // The reply to many updates only counts those that matched; this names them.
+        // The reply to an update only counts what matched; this names it.
         let save_id = ObjectId::new();
-        let statements = match batch
-            .iter()
-            .map(|message| statement(message, save_id))
-            .collect::<Result<Vec<_>, _>>()
-        {
-            Ok(statements) => statements,
-            Err(error) => return vec![Err(error); batch.len()],
-        };
-        let mut answers = Vec::with_capacity(batch.len());
-        let (mut batch, mut statements) = (batch, statements.as_slice());
-        for length in chunk_lengths(statements) {
-            let (messages, messages_left) = batch.split_at(length);
-            let (chunk, statements_left) = statements.split_at(length);
-            answers.extend(self.save_chunk(messages, chunk, save_id).await);
-            (batch, statements) = (messages_left, statements_left);
+        let (answers, is_refused) = self.save_in_statements(batch, save_id, SHARING_MAX).await;
+        if !is_refused {
+            return answers;
         }
-        answers
+        // A refused message ends its statement, and nobody looked at those behind it. Once more, each alone: those that
+        // were saved do not match again and are found by their save.
+        self.save_in_statements(batch, save_id, 1).await.0
     }
 
+    /// Saves up to `sharing_max` messages in a statement. Also answers whether a statement was refused.
+    async fn save_in_statements(
+        &self,
+        batch: &[Message],
+        save_id: ObjectId,
+        sharing_max: usize,
+    ) -> (Vec<Result<Saved, StoreError>>, bool) {
+        let (groups, updates): (Vec<Vec<usize>>, Vec<RawDocumentBuf>) = match statements(batch, save_id, sharing_max) {
+            Ok(statements) => statements.into_iter().unzip(),
+            Err(error) => return (vec![Err(error); batch.len()], false),
+        };
+        let mut answers = vec![Ok(Saved::Stale); batch.len()];
+        let mut is_refused = false;
+        let (mut groups, mut updates) = (groups.as_slice(), updates.as_slice());
+        for length in chunk_lengths(updates) {
+            let (chunk, groups_left) = groups.split_at(length);
+            let (chunk_updates, updates_left) = updates.split_at(length);
+            let places = chunk.concat();
+            let messages: Vec<&Message> = places.iter().map(|place| &batch[*place]).collect();
+            let (saved, refused) = self.save_chunk(&messages, chunk_updates, save_id).await;
+            for (place, saved) in places.into_iter().zip(saved) {
+                answers[place] = saved;
+            }
+            is_refused |= !refused.is_empty();
+            for (index, error) in refused {
+                for place in &chunk[index] {
+                    answers[*place] = Err(error.clone());
+                }
+            }
+            (groups, updates) = (groups_left, updates_left);
+        }
+        (answers, is_refused)
+    }
+
+    /// Executes statements that hold these messages. Answers for each message, and which statements were refused.
     async fn save_chunk(
         &self,
-        messages: &[Message],
-        statements: &[RawDocumentBuf],
+        messages: &[&Message],
+        updates: &[RawDocumentBuf],
         save_id: ObjectId,
-    ) -> Vec<Result<Saved, StoreError>> {
-        let reply = match self.update_all(MESSAGES, statements).await {
+    ) -> (Vec<Result<Saved, StoreError>>, Vec<(usize, StoreError)>) {
+        let reply = match self.update_all(MESSAGES, updates).await {
             Ok(reply) => reply,
             Err(failure) => {
                 let error = failure.to_store_error();
-                return self.saved_or(messages, save_id, &Err(error)).await;
+                return (self.saved_or(messages, save_id, &Err(error)).await, Vec::new());
             }
         };
         if let Some(error) = reply.unconfirmed {
-            return self.saved_or(messages, save_id, &Err(error)).await;
+            return (self.saved_or(messages, save_id, &Err(error)).await, Vec::new());
         }
-        let mut answers = if reply.matched == messages.len() {
+        let answers = if reply.matched == messages.len() {
             vec![Ok(Saved::Done); messages.len()]
         } else {
             // Also when nothing matched: the command may have been executed twice, and matched the first time.
             self.saved_or(messages, save_id, &Ok(Saved::Stale)).await
         };
-        for refused in reply.refused {
-            answers[refused.index] = Err(refused.error);
-        }
-        answers
+        let refused = reply.refused.into_iter().map(|refused| (refused.index, refused.error));
+        (answers, refused.collect())
     }
 
     /// `Done` for the messages that carry this save, `otherwise` for the rest.
     async fn saved_or(
         &self,
-        messages: &[Message],
+        messages: &[&Message],
         save_id: ObjectId,
         otherwise: &Result<Saved, StoreError>,
     ) -> Vec<Result<Saved, StoreError>> {
@@ -98,37 +126,75 @@ impl MongoStore {
     }
 }
 
-/// One statement of the `update` command: replaces what delivery changed, if the version is still the one read.
-fn statement(message: &Message, save_id: ObjectId) -> Result<RawDocumentBuf, StoreError> {
-    let set = message::encode_delivery(message, save_id)?;
-    let mut unset = RawDocumentBuf::new();
-    for field in absent_fields(&set) {
-        let field: &CStr = field.try_into().expect("field names have no NUL");
-        unset.append(field, "");
+/// What messages must have in common to share a statement: the version that was read, and the fields that are empty.
+type Alike = (u64, Vec<&'static str>);
+
+/// The statements of a batch, each with the places of its messages.
+fn statements(
+    batch: &[Message],
+    save_id: ObjectId,
+    sharing_max: usize,
+) -> Result<Vec<(Vec<usize>, RawDocumentBuf)>, StoreError> {
+    let mut alike: BTreeMap<Alike, Vec<(usize, RawDocumentBuf)>> = BTreeMap::new();
+    for (place, message) in batch.iter().enumerate() {
+        let set = message::encode_delivery(message, save_id)?;
+        let absent = absent_fields(&set);
+        alike.entry((message.version, absent)).or_default().push((place, set));
     }
-    let mut update = rawdoc! { "$set": set };
-    if !unset.is_empty() {
-        update.append(bson::raw::cstr!("$unset"), unset);
+    let mut statements = Vec::with_capacity(alike.len());
+    for ((version, absent), sets) in alike {
+        let mut sets = sets.into_iter();
+        while sets.len() > 0 {
+            let (places, sets): (Vec<usize>, Vec<RawDocumentBuf>) = sets.by_ref().take(sharing_max).unzip();
+            let messages = places.iter().map(|place| &batch[*place]);
+            let statement = statement(messages, version, &absent, sets);
+            statements.push((places, statement));
+        }
     }
-    Ok(rawdoc! {
-        "q": {
-            "_id": message.id.to_string(),
-            "tenantId": message.tenant_id.to_string(),
-            "version": counter(message.version),
-        },
-        "u": update,
+    Ok(statements)
+}
+
+/// One statement of the `update` command: replaces what delivery changed in each message whose version is still the
+/// one that was read.
+fn statement<'a>(
+    messages: impl Iterator<Item = &'a Message>,
+    version: u64,
+    absent: &[&'static str],
+    sets: Vec<RawDocumentBuf>,
+) -> RawDocumentBuf {
+    let mut ids = RawArrayBuf::new();
+    let mut tenants = BTreeSet::new();
+    for message in messages {
+        ids.push(message.id.to_string());
+        tenants.insert(message.tenant_id);
+    }
+    let tenants: RawArrayBuf = tenants.iter().map(ToString::to_string).collect();
+    let sets: RawArrayBuf = sets.into_iter().collect();
+    let own_set = rawdoc! {
+        "$arrayElemAt": [{ "$literal": sets }, { "$indexOfArray": [{ "$literal": ids.clone() }, "$_id"] }]
+    };
+    let mut steps = RawArrayBuf::new();
+    steps.push(rawdoc! { "$replaceWith": { "$mergeObjects": ["$$ROOT", own_set] } });
+    if !absent.is_empty() {
+        steps.push(rawdoc! { "$unset": absent.iter().copied().collect::<RawArrayBuf>() });
+    }
+    rawdoc! {
+        "q": { "_id": { "$in": ids }, "tenantId": { "$in": tenants }, "version": counter(version) },
+        "u": steps,
+        "multi": true,
         // Without it the planner weighs every index that starts with the tenant.
         "hint": BY_ID,
-    })
+    }
 }
 
 /// The optional fields that `set` does not set.
-fn absent_fields(set: &RawDocumentBuf) -> impl Iterator<Item = &'static str> {
+fn absent_fields(set: &RawDocumentBuf) -> Vec<&'static str> {
     let present: HashSet<&str> = set
         .iter()
         .filter_map(|field| field.ok().map(|(name, _)| name.as_str()))
         .collect();
     message::OPTIONAL_DELIVERY_FIELDS
         .into_iter()
-        .filter(move |field| !present.contains(field))
+        .filter(|field| !present.contains(field))
+        .collect()
 }
