@@ -1,11 +1,14 @@
-"""Accepted sends per second. Only the API runs: what the worker would take is measured apart."""
+"""Accepted sends per second. What sending them costs is measured apart: on MongoDB and Redis only the API runs, and the
+embedded contender, whose worker is in the same process, sends at the pace of a number that is not on a high tier."""
 
-from ..contenders import Contender
+from ..contenders import Contender, DakgharEmbedded
 from ..load import run_load
 from ..measure import Bench, Case, Outcome, Scenario, Settings
 from . import problems
 
 MAIN_CASE = "64-connections"
+#: What Meta allows a number by default.
+PACED_PER_SECOND = 80
 
 
 class Accept(Scenario):
@@ -25,11 +28,14 @@ class Accept(Scenario):
             Case("256-connections", "256 connections, 1 tenant, with keys", {"connections": 256}),
             Case("1000-tenants", "64 connections, 1,000 tenants, with keys", {"tenants": 1000}),
             Case("without-keys", "64 connections, 1 tenant, no idempotency keys", {"without_key": True}),
+            Case("while-sending", "64 connections, 1 tenant, sending all the while", {"sends": True}, ("embedded",)),
         ]
 
     def measure(self, case: Case, contender: Contender, bench: Bench) -> Outcome:
         contender.start_api()
-        tenants = contender.register(case.options.get("tenants", 1))
+        is_paced = isinstance(contender, DakgharEmbedded) and not case.options.get("sends")
+        pace = {"per_second": PACED_PER_SECOND} if is_paced else {}
+        tenants = contender.register(case.options.get("tenants", 1), **pace)
         keys = ["--without-key"] if case.options.get("without_key") else []
         seconds = bench.settings.pick(3, 6)
         with bench.meter(contender):

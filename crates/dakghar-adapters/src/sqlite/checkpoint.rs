@@ -17,11 +17,15 @@ const LOG_PAGES_MAX: i64 = 8 * 1024;
 /// Pages at which the writer moves them itself, because the second connection cannot keep up: 256 MiB.
 const LOG_PAGES_HARD_MAX: i64 = 64 * 1024;
 
+/// Commits between two looks at the length of the log: a look costs as much as several rows.
+const COMMITS_PER_LOOK: u32 = 8;
+
 /// The second connection, on a thread of its own.
 pub(super) struct Checkpointer {
     begin: Option<SyncSender<()>>,
     ended: Receiver<Outcome<()>>,
     is_moving: bool,
+    commits: u32,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -40,12 +44,17 @@ impl Checkpointer {
             begin: Some(begin),
             ended,
             is_moving: false,
+            commits: 0,
             thread: Some(thread),
         })
     }
 
     /// Sees to the length of the log; called by the writer after a commit, with its own connection.
     pub(super) fn look_after(&mut self, writer: &Connection) -> Outcome<()> {
+        self.commits = self.commits.wrapping_add(1);
+        if !self.commits.is_multiple_of(COMMITS_PER_LOOK) {
+            return Ok(());
+        }
         if self.is_moving {
             let ended = match self.ended.try_recv() {
                 Err(TryRecvError::Empty) if pages_only_in_log(writer)? < LOG_PAGES_HARD_MAX => return Ok(()),

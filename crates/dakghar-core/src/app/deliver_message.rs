@@ -27,7 +27,7 @@ const CALL_MIN: Duration = Duration::from_millis(100);
 /// How long a message whose number or tenant has all its calls under way stays at hand for the next place.
 const PLACE_PATIENCE: Duration = Duration::from_millis(200);
 /// How long it goes back into the queue for when no place was found in that time.
-const PLACE_WAIT: Duration = Duration::from_millis(200);
+const PLACE_WAIT: Duration = Duration::from_millis(500);
 const STALE_ROUNDS_MAX: usize = 16;
 
 /// A message whose call is authorised and durable as such.

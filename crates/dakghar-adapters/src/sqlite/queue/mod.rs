@@ -7,7 +7,7 @@
 pub(super) mod due;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -33,6 +33,8 @@ pub struct SqliteQueue {
     clock: Arc<dyn Clock>,
     /// Something may have become due.
     changed: Notify,
+    /// When the taker looks again by itself, in milliseconds: news of messages due later need not wake it.
+    looks_at: AtomicI64,
     closed: AtomicBool,
     /// Which messages are out, and how far the looks came. Locked by a look, which runs on another thread.
     book: Arc<parking_lot::Mutex<Book>>,
@@ -50,6 +52,7 @@ impl SqliteQueue {
             store,
             clock,
             changed: Notify::new(),
+            looks_at: AtomicI64::new(i64::MAX),
             closed: AtomicBool::new(false),
             book: Arc::default(),
             ends: Mutex::new(Ends::new()),
@@ -92,8 +95,10 @@ impl SqliteQueue {
 
     /// Sleeps until something may be due.
     async fn rest(&self, ends: &mut Ends, next_slot_at: Option<Timestamp>) {
-        let until_slot = next_slot_at.map_or(LOOK_EVERY, |at| at.since(self.clock.now()));
-        let timer = sleep(until_slot.min(LOOK_EVERY));
+        let now = self.clock.now();
+        let pause = next_slot_at.map_or(LOOK_EVERY, |at| at.since(now)).min(LOOK_EVERY);
+        self.looks_at.store((now + pause).as_millis(), Ordering::Release);
+        let timer = sleep(pause);
         tokio::pin!(timer);
         loop {
             tokio::select! {
@@ -118,7 +123,8 @@ impl SendQueue for SqliteQueue {
 
     async fn enqueue(&self, entries: &[QueueEntry]) -> Result<(), QueueError> {
         // The messages are in the table already; the taker looks for itself how soon they are due.
-        if !entries.is_empty() {
+        let looks_at = self.looks_at.load(Ordering::Acquire);
+        if entries.iter().any(|entry| entry.slot_at.as_millis() < looks_at) {
             self.changed.notify_one();
         }
         Ok(())
@@ -129,6 +135,8 @@ impl SendQueue for SqliteQueue {
         let mut ends = self.ends.lock().await;
         while max > 0 && !self.closed.load(Ordering::Acquire) {
             self.collect(&mut ends);
+            // A look may miss what is being stored meanwhile, so all of that is news.
+            self.looks_at.store(i64::MAX, Ordering::Release);
             let chosen = self.look(max).await?;
             if !chosen.due.is_empty() {
                 return Ok(chosen.due.iter().map(|due| self.hand_out(&ends, due)).collect());
