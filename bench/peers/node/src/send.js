@@ -1,6 +1,7 @@
 // Accepting a message: check, look whether it was accepted before, store, put into the queue, answer.
 
 import mongoose from 'mongoose';
+
 import { isDuplicateKey, Message, RANKS } from './models.js';
 import { findTenant, isTenantId, mayActFor } from './tenants.js';
 
@@ -40,7 +41,11 @@ export const acceptMessage = (queue) => async (request, response) => {
   }
   let message;
   try {
-    const now = new Date(); message = { _id: new mongoose.Types.ObjectId(), createdAt: now, updatedAt: now,
+    const now = new Date();
+    message = {
+      _id: new mongoose.Types.ObjectId(),
+      createdAt: now,
+      updatedAt: now,
       tenantId: tenant.id,
       phoneNumberId: tenant.phoneNumberId,
       direction: 'outbound',
@@ -51,7 +56,7 @@ export const acceptMessage = (queue) => async (request, response) => {
       content: { body: text },
       ...(idempotencyKey && { idempotencyKey }),
     };
- await Message.collection.insertOne(message);
+    await Message.collection.insertOne(message);
   } catch (error) {
     if (!isDuplicateKey(error)) throw error;
     return answerDuplicate(response, await findAccepted(tenant.id, idempotencyKey));
