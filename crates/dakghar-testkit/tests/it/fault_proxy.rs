@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use dakghar_testkit::fault_proxy::{FaultProxy, Flow, Toward};
+use dakghar_testkit::fault_proxy::{FaultProxy, Flow, Hold, Toward};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
@@ -148,4 +148,80 @@ async fn a_refused_connection_works_again_after_healing() {
     proxy.heal().await;
     let mut next = TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap();
     assert_eq!(say(&mut next, "b").await.unwrap(), "b");
+}
+
+#[tokio::test]
+async fn a_trap_holds_the_request_it_looks_for_until_it_is_released() {
+    let (proxy, mut client) = start().await;
+    proxy.trap(b"bcd", Hold::Request);
+    assert_eq!(say(&mut client, "ab").await.unwrap(), "ab");
+    // The bytes come in two pieces.
+    client.write_all(b"cde").await.unwrap();
+    proxy.until_caught(1).await;
+    assert!(is_silent(&mut client).await, "the server did not get it");
+    let mut next = TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap();
+    assert_eq!(say(&mut next, "x").await.unwrap(), "x", "others pass");
+    proxy.release();
+    let mut reply = [0; 3];
+    client.read_exact(&mut reply).await.unwrap();
+    assert_eq!(&reply, b"cde");
+    assert_eq!(say(&mut client, "bcd").await.unwrap(), "bcd", "the trap is gone");
+    assert_eq!(proxy.caught(), 1);
+}
+
+#[tokio::test]
+async fn a_trap_for_replies_lets_the_request_through() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = FaultProxy::start(listener.local_addr().unwrap().port()).await;
+    proxy.trap(b"a", Hold::Reply);
+    let mut client = TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap();
+    let (mut server, _) = listener.accept().await.unwrap();
+    client.write_all(b"a").await.unwrap();
+    assert_eq!(server.read_u8().await.unwrap(), b'a');
+    server.write_all(b"b").await.unwrap();
+    proxy.until_caught(1).await;
+    assert!(is_silent(&mut client).await);
+    // Without the trap the connection stays caught; a cut ends it.
+    proxy.disarm();
+    assert!(is_silent(&mut client).await);
+    proxy.cut();
+    assert_eq!(client.read_u8().await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn silenced_connections_stay_open_and_new_ones_work() {
+    let (proxy, mut client) = start().await;
+    assert_eq!(say(&mut client, "a").await.unwrap(), "a");
+    proxy.silence_present();
+    client.write_all(b"b").await.unwrap();
+    assert!(is_silent(&mut client).await);
+    let mut next = TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap();
+    assert_eq!(say(&mut next, "c").await.unwrap(), "c");
+}
+
+#[tokio::test]
+async fn new_connections_can_lead_elsewhere() {
+    let (proxy, mut client) = start().await;
+    assert_eq!(say(&mut client, "a").await.unwrap(), "a");
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    proxy.lead_to(elsewhere.local_addr().unwrap().port());
+    let _next = TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap();
+    elsewhere.accept().await.unwrap();
+    assert_eq!(say(&mut client, "b").await.unwrap(), "b");
+}
+
+#[tokio::test]
+async fn a_process_can_be_shut_out() {
+    let (proxy, mut client) = start().await;
+    assert_eq!(say(&mut client, "a").await.unwrap(), "a");
+    // Nobody's process.
+    proxy.shut_out(&[u32::MAX]);
+    assert_eq!(say(&mut client, "b").await.unwrap(), "b");
+    proxy.shut_out(&[std::process::id()]);
+    assert_eq!(client.read_u8().await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    let mut next = TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap();
+    assert!(say(&mut next, "c").await.is_err());
+    proxy.shut_out(&[]);
+    let mut next = TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap();
+    assert_eq!(say(&mut next, "d").await.unwrap(), "d");
 }
