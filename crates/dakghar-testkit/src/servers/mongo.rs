@@ -6,6 +6,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::fault_proxy::FaultProxy;
+
 use super::Server;
 use super::mongo_wire::{Document, command};
 use super::process::{Kind, Process};
@@ -76,7 +78,12 @@ impl Mongo {
 
     /// As [`Mongo::start`], with further arguments.
     pub async fn start_with(arguments: &[&str]) -> Self {
-        let member = Self::start_member(arguments).await;
+        Self::start_in(&std::env::temp_dir(), arguments).await
+    }
+
+    /// As [`Mongo::start_with`], with the data in a folder of its own inside of `parent`.
+    pub async fn start_in(parent: &Path, arguments: &[&str]) -> Self {
+        let member = Self::start_member(parent, arguments).await;
         initiate(&[member.port()]).await;
         primary_of(&[member.port()]).await;
         member
@@ -84,14 +91,19 @@ impl Mongo {
 
     /// Starts a replica set and waits until it has a primary.
     pub async fn start_replica_set(members: usize) -> MongoSet {
-        let mut set = Vec::with_capacity(members);
-        for _ in 0..members {
-            set.push(Self::start_member(&[]).await);
+        let members = Self::start_members(members).await;
+        MongoSet::initiate(members, Vec::new()).await
+    }
+
+    /// As [`Mongo::start_replica_set`], with a proxy in front of each member, through which the other members and all
+    /// clients reach it.
+    pub async fn start_replica_set_behind_proxies(members: usize) -> MongoSet {
+        let members = Self::start_members(members).await;
+        let mut proxies = Vec::with_capacity(members.len());
+        for member in &members {
+            proxies.push(FaultProxy::start(member.port()).await);
         }
-        let set = MongoSet { members: set };
-        initiate(&set.ports()).await;
-        set.primary().await;
-        set
+        MongoSet::initiate(members, proxies).await
     }
 
     /// A database of its own for one test, on the server that all tests of this run share.
@@ -107,8 +119,16 @@ impl Mongo {
         }
     }
 
-    async fn start_member(arguments: &[&str]) -> Self {
-        let folder = TempDir::with_prefix("dakghar-mongod-").expect("the temporary folder can be written");
+    async fn start_members(count: usize) -> Vec<Self> {
+        let mut members = Vec::with_capacity(count);
+        for _ in 0..count {
+            members.push(Self::start_member(&std::env::temp_dir(), &[]).await);
+        }
+        members
+    }
+
+    async fn start_member(parent: &Path, arguments: &[&str]) -> Self {
+        let folder = TempDir::with_prefix_in("dakghar-mongod-", parent).expect("the folder can be written");
         Self {
             process: Process::start(MongoKind::new(arguments), folder.path(), std::process::id()).await,
             _folder: folder,
@@ -133,6 +153,11 @@ impl Mongo {
     /// Its present process id.
     pub fn pid(&self) -> u32 {
         self.process.pid()
+    }
+
+    /// Where it keeps its data.
+    pub fn folder(&self) -> &Path {
+        self.process.folder()
     }
 
     /// Kills it as `kill -9` does.
@@ -172,17 +197,60 @@ impl Drop for Mongo {
 pub struct MongoSet {
     /// The servers; a test may kill and restart each.
     pub members: Vec<Mongo>,
+    /// The proxies in front of them, in the same order; none, unless they were asked for.
+    pub proxies: Vec<FaultProxy>,
 }
 
 impl MongoSet {
+    async fn initiate(members: Vec<Mongo>, proxies: Vec<FaultProxy>) -> Self {
+        let set = Self { members, proxies };
+        initiate(&set.known_ports()).await;
+        set.primary().await;
+        set
+    }
+
     /// How drivers find the set.
     pub fn uri(&self) -> String {
-        set_uri(&self.ports())
+        set_uri(&self.known_ports())
+    }
+
+    /// As [`MongoSet::uri`], naming a database.
+    pub fn uri_of(&self, database: &str) -> String {
+        set_uri_of(&self.known_ports(), database)
     }
 
     /// Waits until a member is the primary; answers its index in `members`.
     pub async fn primary(&self) -> usize {
         primary_of(&self.ports()).await
+    }
+
+    /// As [`MongoSet::primary`], of the members other than this one.
+    pub async fn primary_beside(&self, member: usize) -> usize {
+        let mut ports = self.ports();
+        ports.remove(member);
+        let index = primary_of(&ports).await;
+        index + usize::from(index >= member)
+    }
+
+    /// Cuts a member off from the others, and the others from it. Clients reach all of them as before. Needs the
+    /// proxies.
+    pub fn isolate(&self, member: usize) {
+        let pids: Vec<u32> = self.members.iter().map(Mongo::pid).collect();
+        for (index, proxy) in self.proxies.iter().enumerate() {
+            if index == member {
+                let others: Vec<u32> = pids.iter().copied().filter(|pid| *pid != pids[member]).collect();
+                proxy.shut_out(&others);
+            } else {
+                proxy.shut_out(&[pids[member]]);
+            }
+        }
+    }
+
+    /// Ends [`MongoSet::isolate`].
+    pub fn reunite(&self) {
+        for proxy in &self.proxies {
+            proxy.shut_out(&[]);
+        }
     }
 
     /// Makes the primary step down for `seconds`; another member is elected meanwhile.
@@ -198,6 +266,15 @@ impl MongoSet {
 
     fn ports(&self) -> Vec<u16> {
         self.members.iter().map(Mongo::port).collect()
+    }
+
+    /// Where the members are for each other and for clients.
+    fn known_ports(&self) -> Vec<u16> {
+        if self.proxies.is_empty() {
+            self.ports()
+        } else {
+            self.proxies.iter().map(FaultProxy::port).collect()
+        }
     }
 }
 
@@ -244,6 +321,7 @@ fn set_uri_of(ports: &[u16], database: &str) -> String {
     format!("mongodb://{}/{database}?replicaSet={REPLICA_SET}", hosts.join(","))
 }
 
+/// Makes one set of the servers that are known under these ports.
 async fn initiate(ports: &[u16]) {
     let members = ports.iter().zip(0..).map(|(port, id)| {
         Document::default()

@@ -70,6 +70,10 @@ impl<K: Kind> Process<K> {
         self.child.id()
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Kills the server as `kill -9` does and waits until it is gone.
     pub(super) fn kill(&mut self) {
         // An error means that it is gone already.

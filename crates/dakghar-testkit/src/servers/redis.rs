@@ -101,6 +101,11 @@ impl Redis {
         self.process.pid()
     }
 
+    /// Where it keeps its data.
+    pub fn folder(&self) -> &Path {
+        self.process.folder()
+    }
+
     /// Kills it as `kill -9` does.
     pub fn kill(&mut self) {
         self.process.kill();
