@@ -2,9 +2,15 @@
 
 use std::net::SocketAddr;
 
+/// How often the kernel's list is read until a socket is found. The list is not a snapshot: while others connect and
+/// end, one that is there all the time may be missing from a reading.
+const READINGS_MAX: usize = 50;
+
 /// Whether the process holds the socket with this address of its own.
 pub(super) fn owns(process: u32, address: SocketAddr) -> bool {
-    let Some(socket) = socket(address) else { return false };
+    let Some(socket) = (0..READINGS_MAX).find_map(|_| socket(address)) else {
+        return false;
+    };
     let link = format!("socket:[{socket}]");
     let Ok(open) = std::fs::read_dir(format!("/proc/{process}/fd")) else {
         return false;

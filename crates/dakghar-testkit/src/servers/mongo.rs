@@ -160,6 +160,11 @@ impl Mongo {
         self.process.folder()
     }
 
+    /// Whether it has not ended by itself, nor was killed.
+    pub fn is_running(&mut self) -> bool {
+        self.process.is_running()
+    }
+
     /// Kills it as `kill -9` does.
     pub fn kill(&mut self) {
         self.process.kill();

@@ -74,6 +74,10 @@ impl<K: Kind> Process<K> {
         &self.folder
     }
 
+    pub(super) fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Kills the server as `kill -9` does and waits until it is gone.
     pub(super) fn kill(&mut self) {
         // An error means that it is gone already.
