@@ -47,7 +47,8 @@ fn delivery_finds_messages_by_index() {
     );
     check(read::FIND_BY_WAMID, "messages_sent", "phone_number_id=? AND wamid=?");
     check(read::DUE, "messages_timer", "status=? AND wake_at<?");
-    check(read::STATUSES_FLOW, "messages_by_id", "tenant_id=?");
+    check(read::STATUSES_FLOW_NEXT, "messages_by_id", "tenant_id=? AND id>?");
+    check(read::STATUSES_FLOW_NEWEST, "messages_by_id", "tenant_id=?");
     check(read::COUNT_UNSETTLED, "messages_open", "tenant_id=? AND status=?");
     check(
         write::EARLIER,

@@ -125,7 +125,7 @@ impl App {
                 if let Some(called_at) = message.called_at {
                     let messages = &self.ports().messages;
                     around.statuses_flow = messages
-                        .statuses_flow(&message.tenant_id, &message.phone_number_id, called_at)
+                        .statuses_flow(&message.key(), &message.phone_number_id, called_at)
                         .await?;
                 }
             }

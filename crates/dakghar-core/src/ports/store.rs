@@ -108,10 +108,11 @@ pub trait MessageStore: Send + Sync {
     ) -> Result<u64, StoreError>;
 
     /// Whether a status webhook has arrived for a message of this number that was called after `called_after`.
-    /// May look at the newest 200 messages of the tenant only.
+    /// May look only at those 200 messages of the tenant that were accepted next after `message`, which a backlog
+    /// sends next, and at the newest 200.
     async fn statuses_flow(
         &self,
-        tenant_id: &TenantId,
+        message: &MessageKey,
         phone_number_id: &PhoneNumberId,
         called_after: Timestamp,
     ) -> Result<bool, StoreError>;

@@ -206,12 +206,12 @@ impl MessageStore for MemoryStore {
 
     async fn statuses_flow(
         &self,
-        tenant_id: &TenantId,
+        message: &MessageKey,
         phone_number_id: &PhoneNumberId,
         called_after: Timestamp,
     ) -> Result<bool, StoreError> {
         self.with(|state| {
-            state.of_tenant(tenant_id).any(|message| {
+            state.of_tenant(&message.tenant_id).any(|message| {
                 message.phone_number_id == *phone_number_id
                     && message.called_at.is_some_and(|at| at > called_after)
                     && message.status_seen_at.is_some()

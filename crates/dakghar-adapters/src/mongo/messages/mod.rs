@@ -72,12 +72,11 @@ impl MessageStore for MongoStore {
 
     async fn statuses_flow(
         &self,
-        tenant_id: &TenantId,
+        message: &MessageKey,
         phone_number_id: &PhoneNumberId,
         called_after: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.statuses_have_arrived(tenant_id, phone_number_id, called_after)
-            .await
+        self.statuses_have_arrived(message, phone_number_id, called_after).await
     }
 
     async fn list(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Vec<Message>, StoreError> {

@@ -1,7 +1,7 @@
 //! What is due, what is held, and whether statuses arrive.
 
 use bson::{RawDocument, doc};
-use dakghar_core::domain::ids::{PhoneNumberId, TenantId};
+use dakghar_core::domain::ids::{MessageKey, PhoneNumberId, TenantId};
 use dakghar_core::domain::message::{Message, Status};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::StoreError;
@@ -14,7 +14,7 @@ use crate::mongo::reads::{Query, text};
 
 /// Held messages that are woken in one command.
 const WAKE_BATCH: u32 = 1_000;
-/// How many of a number's newest messages are looked at for a status.
+/// How many of a number's next and of its newest messages are looked at for a status.
 const STATUS_SAMPLE: u32 = 200;
 
 impl MongoStore {
@@ -83,20 +83,27 @@ impl MongoStore {
 
     pub(super) async fn statuses_have_arrived(
         &self,
-        tenant_id: &TenantId,
+        message: &MessageKey,
         phone_number_id: &PhoneNumberId,
         called_after: Timestamp,
     ) -> Result<bool, StoreError> {
-        let filter = doc! { "tenantId": tenant_id.to_string(), "phoneNumberId": phone_number_id.as_str() };
-        let query = Query::new(filter, MESSAGE_PHONE_NUMBER)
-            .newest_first()
-            .limit(STATUS_SAMPLE)
-            .fields(doc! { "_id": 0, "calledAt": 1, "statusSeenAt": 1 });
+        let of_number = doc! { "tenantId": message.tenant_id.to_string(), "phoneNumberId": phone_number_id.as_str() };
+        let mut next = of_number.clone();
+        next.insert("_id", doc! { "$gt": message.message_id.to_string() });
+        let next = Query::new(next, MESSAGE_PHONE_NUMBER).sort(doc! { "_id": 1 });
+        let newest = Query::new(of_number, MESSAGE_PHONE_NUMBER).newest_first();
         let proves = |raw: &RawDocument| {
             let called_at = raw.get_datetime("calledAt");
             Ok(called_at.is_ok_and(|at| at > date(called_after)) && raw.get_datetime("statusSeenAt").is_ok())
         };
-        let proofs = self.fetch(&self.messages, query, proves).await?;
-        Ok(proofs.contains(&true))
+        for query in [next, newest] {
+            let query = query
+                .limit(STATUS_SAMPLE)
+                .fields(doc! { "_id": 0, "calledAt": 1, "statusSeenAt": 1 });
+            if self.fetch(&self.messages, query, proves).await?.contains(&true) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }

@@ -111,13 +111,13 @@ impl MessageStore for SqliteStore {
 
     async fn statuses_flow(
         &self,
-        tenant_id: &TenantId,
+        message: &MessageKey,
         phone_number_id: &PhoneNumberId,
         called_after: Timestamp,
     ) -> Result<bool, StoreError> {
-        let (tenant_id, number) = (*tenant_id, phone_number_id.clone());
+        let (message, number) = (*message, phone_number_id.clone());
         self.delivery
-            .run(move |conn| read::statuses_flow(conn, tenant_id, &number, called_after))
+            .run(move |conn| read::statuses_flow(conn, &message, &number, called_after))
             .await
     }
 

@@ -33,7 +33,15 @@ pub(in super::super) const DUE: &str = "\
     SELECT wake_at, seq FROM messages INDEXED BY messages_timer \
     WHERE status = ? AND wake_at <= ? ORDER BY wake_at LIMIT ?";
 
-pub(in super::super) const STATUSES_FLOW: &str = "\
+/// Among the messages that were accepted next after one.
+pub(in super::super) const STATUSES_FLOW_NEXT: &str = "\
+    SELECT 1 FROM ( \
+        SELECT phone_number_id, called_at, status_seen_at FROM messages INDEXED BY messages_by_id \
+        WHERE tenant_id = ?1 AND id > ?5 ORDER BY id LIMIT ?4) \
+    WHERE phone_number_id = ?2 AND called_at > ?3 AND status_seen_at IS NOT NULL";
+
+/// Among the newest messages.
+pub(in super::super) const STATUSES_FLOW_NEWEST: &str = "\
     SELECT 1 FROM ( \
         SELECT phone_number_id, called_at, status_seen_at FROM messages INDEXED BY messages_by_id \
         WHERE tenant_id = ?1 ORDER BY id DESC LIMIT ?4) \
@@ -46,7 +54,7 @@ pub(in super::super) const COUNT_UNSETTLED: &str = "\
           AND status NOT IN ('sent', 'delivered', 'read', 'received') \
         LIMIT ?)";
 
-/// How many of a tenant's newest messages are looked at for a sign of statuses.
+/// How many of a tenant's next and of its newest messages are looked at for a sign of statuses.
 const STATUSES_FLOW_ROWS_MAX: u32 = 200;
 
 pub(super) fn load(conn: &Connection, keys: &[MessageKey]) -> Outcome<Vec<Option<Message>>> {
@@ -119,17 +127,18 @@ pub(super) fn due(conn: &Connection, until: Timestamp, status: Option<Status>, l
 
 pub(super) fn statuses_flow(
     conn: &Connection,
-    tenant_id: TenantId,
+    message: &MessageKey,
     phone_number_id: &PhoneNumberId,
     called_after: Timestamp,
 ) -> Outcome<bool> {
-    let mut select = conn.prepare_cached(STATUSES_FLOW)?;
-    Ok(select.exists(params![
-        tenant_id.to_string(),
-        phone_number_id.as_str(),
-        called_after.as_millis(),
-        STATUSES_FLOW_ROWS_MAX
-    ])?)
+    let (tenant_id, id) = (message.tenant_id.to_string(), message.message_id.to_string());
+    let (number, called_after) = (phone_number_id.as_str(), called_after.as_millis());
+    let mut next = conn.prepare_cached(STATUSES_FLOW_NEXT)?;
+    if next.exists(params![tenant_id, number, called_after, STATUSES_FLOW_ROWS_MAX, id])? {
+        return Ok(true);
+    }
+    let mut newest = conn.prepare_cached(STATUSES_FLOW_NEWEST)?;
+    Ok(newest.exists(params![tenant_id, number, called_after, STATUSES_FLOW_ROWS_MAX])?)
 }
 
 pub(super) fn count_unsettled(conn: &Connection, tenant_id: TenantId, limit: u32) -> Outcome<u32> {

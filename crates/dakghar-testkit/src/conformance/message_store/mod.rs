@@ -75,6 +75,7 @@ macro_rules! message_store_suite {
             nobody_else_is_woken
             statuses_flow_after_a_later_call_was_reported_on
             statuses_flow_for_one_number_of_one_tenant
+            a_backlog_does_not_hide_that_statuses_flow
             unsettled_messages_are_counted
             unsettled_messages_are_counted_up_to_the_limit
             a_list_is_newest_first

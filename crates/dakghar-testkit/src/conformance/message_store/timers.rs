@@ -124,9 +124,10 @@ pub async fn nobody_else_is_woken(store: Store) {
 pub async fn statuses_flow_after_a_later_call_was_reported_on(store: Store) {
     let tenant = tenant_id();
     let number = outbound(tenant).phone_number_id;
+    let first = outbound(tenant);
     let flow = async |after| {
         store
-            .statuses_flow(&tenant, &number, after)
+            .statuses_flow(&first.key(), &number, after)
             .await
             .expect("the store answers")
     };
@@ -150,11 +151,28 @@ pub async fn statuses_flow_for_one_number_of_one_tenant(store: Store) {
         status_seen_at: Some(at(80)),
         ..outbound(tenant)
     };
-    let number = seen.phone_number_id.clone();
+    let (number, key) = (seen.phone_number_id.clone(), seen.key());
+    let foreign = outbound(tenant_id()).key();
     accept_all(&store, &[seen]).await;
-    assert_eq!(store.statuses_flow(&tenant, &number, at(1)).await, Ok(true));
-    assert_eq!(store.statuses_flow(&tenant, &phone("999"), at(1)).await, Ok(false));
-    assert_eq!(store.statuses_flow(&tenant_id(), &number, at(1)).await, Ok(false));
+    assert_eq!(store.statuses_flow(&key, &number, at(1)).await, Ok(true));
+    assert_eq!(store.statuses_flow(&key, &phone("999"), at(1)).await, Ok(false));
+    assert_eq!(store.statuses_flow(&foreign, &number, at(1)).await, Ok(false));
+}
+
+pub async fn a_backlog_does_not_hide_that_statuses_flow(store: Store) {
+    let tenant = tenant_id();
+    let in_doubt = outbound(tenant);
+    let seen = Message {
+        called_at: Some(at(50)),
+        status_seen_at: Some(at(80)),
+        ..outbound(tenant)
+    };
+    let (number, key) = (seen.phone_number_id.clone(), in_doubt.key());
+    accept_all(&store, &[in_doubt, seen]).await;
+    let backlog: Vec<Message> = (0..300).map(|_| outbound(tenant)).collect();
+    accept_all(&store, &backlog).await;
+    assert_eq!(store.statuses_flow(&key, &number, at(10)).await, Ok(true));
+    assert_eq!(store.statuses_flow(&key, &number, at(50)).await, Ok(false));
 }
 
 pub async fn unsettled_messages_are_counted(store: Store) {
