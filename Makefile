@@ -45,9 +45,8 @@ fmt: ## Brings the code into form
 	cargo fmt --all
 
 .PHONY: chaos
-chaos: ## Fails Redis, MongoDB and Dakghar under load, a minute each; CHAOS_SECONDS=600 for longer
-	./scripts/install-services.sh
-	cargo nextest run --locked --package dakghar --profile chaos
+chaos: ## Fails Redis, MongoDB, the network and Dakghar under load; CHAOS_ROWS="f06 f31" for some faults only
+	./scripts/chaos.sh
 
 .PHONY: bench
 bench: ## Measures Dakghar beside its contenders; ARGS="--quick" for a short run

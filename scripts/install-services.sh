@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests start for themselves: a MongoDB server, a Redis server and the test runner.
 #
+# `install-services.sh strace` also installs what `make chaos` makes disks fail with.
+#
 # Safe to repeat: what is there is left alone, and then it takes a fraction of a second. Uses the package managers as
 # they are configured on this machine (apt, pip, cargo). MongoDB goes into `.services/`; nothing is left running.
 set -euo pipefail
@@ -91,7 +93,17 @@ install_nextest() {
     cargo install --quiet --locked cargo-nextest --version "$nextest_version"
 }
 
+install_strace() {
+    if ! command -v strace >/dev/null; then
+        say "installing strace with apt"
+        apt_install strace
+    fi
+}
+
 install_redis
 install_mongod
 install_nextest
+if [ "${1:-}" = strace ]; then
+    install_strace
+fi
 say "ready: $(redis-server --version | cut -d' ' -f1-3), $("$services/bin/mongod" --version | head -n 1), $(cargo nextest --version | head -n 1 | cut -d' ' -f1,2)"

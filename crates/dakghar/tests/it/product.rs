@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 pub const APP_SECRET: &str = "it-app-secret-0123456789";
 /// The operator's key.
 pub const ADMIN_KEY: &str = "it-admin-key-0123456789";
-const MASTER_KEY: &str = "it-master-key-0123456789-0123456789";
+/// The key that wraps the keys of tenants.
+pub const MASTER_KEY: &str = "it-master-key-0123456789-0123456789";
 /// How long anything that must happen may take before a test gives up on it. Not a measurement.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -24,8 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub enum Backend {
     Embedded,
     Distributed,
-    /// Distributed, on servers of its own that the test may kill.
-    Fragile,
 }
 
 /// Runs an async test function on both backends.
@@ -47,7 +46,6 @@ pub(crate) use on_both_backends;
 enum Servers {
     None,
     Shared(SharedMongo, SharedRedis),
-    Own(Box<Mongo>, Box<Redis>),
 }
 
 /// One installation.
@@ -113,7 +111,6 @@ impl Setup {
         let servers = match self.backend {
             Backend::Embedded => Servers::None,
             Backend::Distributed => Servers::Shared(Mongo::shared().await, Redis::shared().await),
-            Backend::Fragile => Servers::Own(Box::new(Mongo::start().await), Box::new(Redis::start().await)),
         };
         let mut environment: BTreeMap<String, String> = [
             ("PORT", port.to_string()),
@@ -213,21 +210,6 @@ impl Product {
             "the program did not become ready:\n{}",
             self.log()
         )
-    }
-
-    /// The servers of a fragile installation.
-    pub fn servers(&mut self) -> (&mut Mongo, &mut Redis) {
-        match &mut self.servers {
-            Servers::Own(mongo, redis) => (mongo, redis),
-            _ => panic!("this installation shares its servers"),
-        }
-    }
-
-    /// kill -9, to the process that was started at this position.
-    pub fn kill_process(&mut self, index: usize) {
-        let mut process = self.processes.remove(index);
-        let _ = process.kill();
-        let _ = process.wait();
     }
 
     /// kill -9, to every process of the installation.
@@ -377,7 +359,8 @@ pub fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("not text: {value}")).to_owned()
 }
 
-fn tail(text: &str) -> &str {
+/// The end of a log.
+pub fn tail(text: &str) -> &str {
     let start = text.len().saturating_sub(6_000);
     let start = (start..text.len())
         .find(|index| text.is_char_boundary(*index))
