@@ -90,15 +90,3 @@ async fn tests_share_a_server_but_no_database() {
         .await
         .unwrap();
 }
-
-#[tokio::test]
-async fn an_isolated_primary_is_replaced_and_comes_back_as_a_secondary() {
-    require_services!(Mongo);
-    let set = Mongo::start_replica_set_behind_proxies(3).await;
-    let old = set.primary().await;
-    set.isolate(old);
-    let new = set.primary_beside(old).await;
-    assert_ne!(new, old);
-    set.reunite();
-    set.members[new].writable().await;
-}
