@@ -1,5 +1,6 @@
 //! The only file that names concrete adapters: chooses them by the settings and puts them behind the ports.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,11 +9,12 @@ use dakghar_adapters::bullmq::{BullmqConfig, BullmqQueue, RedisConfig, RedisPace
 use dakghar_adapters::graph::{GraphClient, GraphConfig, MetaWebhooks};
 use dakghar_adapters::keys::LocalVault;
 use dakghar_adapters::mongo::{MongoOptions, MongoStore};
-use dakghar_adapters::sqlite::{SqliteOptions, SqliteQueue, SqliteStore};
+use dakghar_adapters::sqlite::{OpenError, SqliteOptions, SqliteQueue, SqliteSource, SqliteStore};
 use dakghar_adapters::system::{RandomIds, SystemClock};
+use dakghar_core::app::migrate::Migrator;
 use dakghar_core::app::{App, LocalPacer, Ports, Settings, SigningKeys};
 use dakghar_core::domain::Secret;
-use dakghar_core::ports::IdGenerator as _;
+use dakghar_core::ports::{IdGenerator as _, MigrationTarget as _};
 
 use crate::config::{Backend, Config};
 use crate::secrets::{self, MASTER_KEY_FILE, VERIFY_TOKEN_FILE};
@@ -132,6 +134,9 @@ async fn distributed(
         options.connect_patience = Duration::from_secs(5);
     }
     let store = MongoStore::connect(mongo_uri.reveal(), options).await?;
+    if let Some(obstacle) = store.migration().await?.and_then(|migration| migration.obstacle()) {
+        bail!(obstacle);
+    }
     let redis = RedisConfig::from_url(redis_url.reveal())?;
     let backend = format!("distributed (MongoDB, BullMQ on Redis at {redis})");
     let role = match purpose {
@@ -190,4 +195,74 @@ async fn check_master_key(ports: &Ports) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Both ends of a migration.
+pub struct MigrationEnds {
+    /// The use case.
+    pub migrator: Migrator,
+    /// The same with a vault that knows the present master key only.
+    pub strict: Migrator,
+    /// The database file that is left.
+    pub file: PathBuf,
+    /// The file that is left beside it in the end.
+    pub mark: PathBuf,
+    /// The file of the generated master key, if there is one and it is not the key that was configured.
+    pub key_file: Option<PathBuf>,
+    /// Whether the configured master key is the generated one in the folder.
+    pub is_key_in_folder: bool,
+}
+
+/// How long MongoDB may take for a page of records, or for counting all of them.
+const MIGRATION_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// Opens an embedded installation to leave it, and the store it moves to. With `is_dry_run` nothing is created there.
+pub async fn wire_migration(config: &Config, folder: &Path, is_dry_run: bool) -> anyhow::Result<MigrationEnds> {
+    let Backend::Distributed { mongo_uri, .. } = &config.backend else {
+        bail!("MONGO_URI is not set");
+    };
+    let master_key = config.master_key.as_ref().context("MASTER_KEY is not set")?;
+    let source = SqliteSource::open(folder).map_err(|error| match error {
+        OpenError::InUse { .. } => {
+            anyhow::anyhow!("{error}. Stop it first: nothing may change while the installation is copied.")
+        }
+        error => error.into(),
+    })?;
+    let options = MongoOptions {
+        connect_patience: Duration::from_secs(10),
+        write_timeout: MIGRATION_TIMEOUT,
+        reread_timeout: MIGRATION_TIMEOUT,
+        read_timeout: MIGRATION_TIMEOUT,
+        prepare: !is_dry_run,
+        ..MongoOptions::default()
+    };
+    let target = MongoStore::connect(mongo_uri.reveal(), options).await?;
+    let vault = |previous| LocalVault::new(master_key, previous).context("MASTER_KEY");
+    let file = source.file().to_owned();
+    let mark = source.mark();
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let origin = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let key_file = folder.join(MASTER_KEY_FILE);
+    let key_in_folder = std::fs::read_to_string(&key_file).ok();
+    let is_key_in_folder = key_in_folder.as_deref().map(str::trim) == Some(master_key.reveal());
+    let migrator = Migrator {
+        source,
+        successor: target.place().to_owned(),
+        clock: target.clock(),
+        target,
+        vault: Arc::new(vault(config.master_key_previous.as_ref())?),
+        ids: Arc::new(RandomIds),
+        origin: origin.display().to_string(),
+    };
+    Ok(MigrationEnds {
+        strict: Migrator {
+            vault: Arc::new(vault(None)?),
+            ..migrator.clone()
+        },
+        migrator,
+        file,
+        mark,
+        key_file: key_in_folder.filter(|_| !is_key_in_folder).map(|_| key_file),
+        is_key_in_folder,
+    })
 }

@@ -17,6 +17,8 @@ pub(super) const CONVERSATIONS: &str = "conversations";
 pub(super) const EVENTS: &str = "webhook_events";
 /// Tenants with their numbers.
 pub(super) const TENANTS: &str = "tenants";
+/// The record of the migration into this database, if there was one.
+pub(super) const MIGRATIONS: &str = "migrations";
 /// One document that is written to see whether writing works.
 pub(super) const HEALTH: &str = "health";
 

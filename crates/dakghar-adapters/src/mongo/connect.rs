@@ -40,6 +40,8 @@ pub struct MongoOptions {
     pub reread_timeout: Duration,
     /// How long a read may take.
     pub read_timeout: Duration,
+    /// Whether connecting creates the collections and indexes that are missing.
+    pub prepare: bool,
 }
 
 impl Default for MongoOptions {
@@ -52,6 +54,7 @@ impl Default for MongoOptions {
             write_timeout: Duration::from_secs(4),
             reread_timeout: Duration::from_secs(1),
             read_timeout: Duration::from_secs(4),
+            prepare: true,
         }
     }
 }
@@ -88,9 +91,11 @@ impl MongoStore {
         let database = client.database(&name);
         let clock = first_answer(&database, &hosts, &options).await?;
 
-        prepare(&database)
-            .await
-            .map_err(|error| Failure::Driver(error).to_store_error())?;
+        if options.prepare {
+            prepare(&database)
+                .await
+                .map_err(|error| Failure::Driver(error).to_store_error())?;
+        }
         tracing::info!(hosts, database = name, "connected to MongoDB");
         let follow_clock = tokio::spawn(clock::follow(clock.clone(), database.clone()));
         Ok(Arc::new(Self {
@@ -98,6 +103,7 @@ impl MongoStore {
             conversations: database.collection(CONVERSATIONS),
             events: database.collection(EVENTS),
             tenants: database.collection(TENANTS),
+            place: format!("MongoDB at {hosts}, database {name}"),
             database,
             options,
             clock,

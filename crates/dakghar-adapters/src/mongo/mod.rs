@@ -17,6 +17,7 @@ mod indexes;
 mod inserts;
 mod messages;
 mod reads;
+mod target;
 mod tenants;
 mod updates;
 
@@ -44,6 +45,7 @@ pub struct MongoStore {
     conversations: Collection<RawDocumentBuf>,
     events: Collection<RawDocumentBuf>,
     tenants: Collection<RawDocumentBuf>,
+    place: String,
     options: MongoOptions,
     clock: Arc<MongoClock>,
     _follow_clock: AbortOnDropHandle<()>,
@@ -55,8 +57,13 @@ impl MongoStore {
         self.clock.clone()
     }
 
-    /// Whether the store keeps its promises: every index is there, and a write reaches a majority. The error says
-    /// what is wrong.
+    /// Where it is, for people: the servers and the database, without user and password.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Whether the store keeps its promises: every index is there, no migration into it is under way, and a write
+    /// reaches a majority. The error says what is wrong.
     pub async fn check_ready(&self) -> Result<(), StoreError> {
         match self
             .bounded(self.options.read_timeout, async {
@@ -69,6 +76,7 @@ impl MongoStore {
             Ok(Err(CheckError::Driver(error))) => return Err(Failure::Driver(error).to_store_error()),
             Err(failure) => return Err(failure.to_store_error()),
         }
+        self.refuse_half_an_installation().await?;
         let health = self.database.collection::<RawDocumentBuf>(HEALTH);
         let write = health
             .update_one(doc! { "_id": "write" }, doc! { "$currentDate": { "at": true } })

@@ -11,7 +11,8 @@ use rusqlite::{Connection, Row, params};
 use super::failure::Outcome;
 use super::rows::Cells;
 
-const COLUMNS: &str = "id, tenant_id, phone_number_id, wa_id, last_message_id, last_message_at, last_inbound_at";
+pub(super) const COLUMNS: &str =
+    "id, tenant_id, phone_number_id, wa_id, last_message_id, last_message_at, last_inbound_at";
 
 pub(super) static LIST: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -77,7 +78,7 @@ pub(super) fn find(conn: &Connection, tenant_id: TenantId, id: ConversationId) -
     found.next()?.map(conversation).transpose()
 }
 
-fn conversation(row: &Row<'_>) -> Outcome<Conversation> {
+pub(super) fn conversation(row: &Row<'_>) -> Outcome<Conversation> {
     let mut cells = Cells::of(row);
     Ok(Conversation {
         id: cells.parse(ConversationId::parse)?,

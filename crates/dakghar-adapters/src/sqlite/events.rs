@@ -13,7 +13,8 @@ use super::failure::Outcome;
 use super::messages::before_text;
 use super::rows::Cells;
 
-const COLUMNS: &str = "id, tenant_id, reason, field, phone_number_id, waba_id, problem, fingerprint, received_at, raw";
+pub(super) const COLUMNS: &str =
+    "id, tenant_id, reason, field, phone_number_id, waba_id, problem, fingerprint, received_at, raw";
 
 /// `IS` and not `=`, because the unrouted events have no tenant.
 pub(super) static LIST: LazyLock<String> = LazyLock::new(|| {
@@ -78,7 +79,7 @@ fn list(
     Ok(events)
 }
 
-fn event(row: &Row<'_>) -> Outcome<WebhookEvent> {
+pub(super) fn event(row: &Row<'_>) -> Outcome<WebhookEvent> {
     let mut cells = Cells::of(row);
     Ok(WebhookEvent {
         id: cells.parse(EventId::parse)?,

@@ -3,7 +3,7 @@
 //! For one machine and one server process; administration commands may open the file beside it. Read in this order:
 //! [`open`] (the file), `writer` and `readers` (how work gets to it), `rows` (what a message looks like in it), then
 //! one file per port. The queue is the message table itself: [`SqliteQueue`] reads which messages are due and keeps in
-//! memory only which of them are out.
+//! memory only which of them are out. [`SqliteSource`] is the file opened in order to leave it.
 //!
 //! Not here: any decision about delivery, and any secret in clear.
 
@@ -19,7 +19,9 @@ pub mod open;
 mod plans;
 mod queue;
 mod readers;
+mod retirement;
 mod rows;
+mod source;
 mod tenants;
 mod texts;
 mod writer;
@@ -32,6 +34,7 @@ use dakghar_core::ports::StoreError;
 
 pub use open::OpenError;
 pub use queue::SqliteQueue;
+pub use source::SqliteSource;
 
 use checkpoint::Checkpointer;
 use readers::Readers;
@@ -76,6 +79,7 @@ impl SqliteStore {
     pub fn open(dir_or_file: &Path, options: &SqliteOptions) -> Result<Arc<Self>, OpenError> {
         let file = open::file_of(dir_or_file);
         open::create(&file)?;
+        retirement::refuse(&file)?;
         let lock = options.lock_exclusive.then(|| open::lock(&file)).transpose()?;
         let conn = open::open_checked(&file)?;
         let sql_error = |source| OpenError::sqlite(&file, source);

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use dakghar_core::domain::time::Timestamp;
 use rusqlite::{Connection, ErrorCode};
 
 use super::connection;
@@ -21,13 +22,37 @@ const PROBLEMS_MAX: usize = 20;
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another server uses it.
-    #[error("another server is using {} (it holds {}); one file serves one process", file.display(), lock.display())]
+    /// Another server uses it, or a migration.
+    #[error(
+        "another process is using {} (it holds {}): a server, or a migration; one file serves one process",
+        file.display(), lock.display()
+    )]
     InUse {
         /// The database file.
         file: PathBuf,
         /// The lock file.
         lock: PathBuf,
+    },
+    /// There is none.
+    #[error("there is no {}: that is not the folder of an embedded installation", file.display())]
+    Missing {
+        /// The database file.
+        file: PathBuf,
+    },
+    /// Its installation has moved to another store.
+    #[error(
+        "{} was moved to {successor} at {at}, which sends its messages now; a server started here would send them a \
+         second time. Use the new installation (MONGO_URI). To go back: {} says how", file.display(), mark.display()
+    )]
+    Retired {
+        /// The database file.
+        file: PathBuf,
+        /// The file that says so.
+        mark: PathBuf,
+        /// Where the installation is now.
+        successor: String,
+        /// Since when.
+        at: Timestamp,
     },
     /// A newer release has changed its schema.
     #[error(
@@ -79,7 +104,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    fn io(path: &Path, source: io::Error) -> Self {
+    pub(super) fn io(path: &Path, source: io::Error) -> Self {
         Self::Io {
             path: path.to_owned(),
             source,
@@ -134,7 +159,7 @@ pub(super) fn create(file: &Path) -> Result<(), OpenError> {
     private(file).map(drop).map_err(|source| OpenError::io(file, source))
 }
 
-fn private(path: &Path) -> io::Result<File> {
+pub(super) fn private(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
         .write(true)

@@ -2,13 +2,14 @@
 
 use dakghar_core::domain::ids::ConversationId;
 use dakghar_core::domain::message::{Direction, Status};
+use dakghar_core::domain::migration::Kind;
 use dakghar_core::domain::page::MessageQuery;
 use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::messages::{erase, list, read, write};
 use super::queue::due;
-use super::{conversations, events, migrations};
+use super::{conversations, events, migrations, source};
 
 /// The steps of the plan, with the parameters left open as they are when a statement is prepared once for all.
 fn plan(sql: &str) -> Vec<String> {
@@ -132,5 +133,17 @@ fn erasing_seeks_the_tenant() {
             "{plan:#?}"
         );
         assert!(!plan.iter().any(|step| step.starts_with("SCAN messages")), "{plan:#?}");
+    }
+}
+
+#[test]
+fn a_migration_walks_the_tables_in_their_own_order() {
+    for kind in Kind::ALL {
+        let plan = plan(&source::page_sql(kind));
+        let [step] = plan.as_slice() else { panic!("{plan:#?}") };
+        assert!(
+            step.starts_with(&format!("SEARCH {} USING", kind.as_str())) && step.contains("PRIMARY KEY"),
+            "{step}"
+        );
     }
 }

@@ -13,7 +13,7 @@ use super::failure::{Failure, Outcome};
 use super::messages::before_text;
 use super::rows::{Cells, millis};
 
-const TENANT_COLUMNS: &str = "id, name, callback_url, api_key_hash, wrapped_data_key, hold_reason, hold_since, \
+pub(super) const COLUMNS: &str = "id, name, callback_url, api_key_hash, wrapped_data_key, hold_reason, hold_since, \
     hold_probe_at, unknown_outcome, created_at, updated_at, removed_at, version";
 
 const NUMBER_COLUMNS: &str = "phone_number_id, waba_id, display_phone_number, sealed_token, simulated, \
@@ -74,7 +74,7 @@ fn insert(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         return Ok(taken);
     }
     conn.prepare_cached(&format!(
-        "INSERT INTO tenants ({TENANT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO tenants ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     ))?
     .execute(params![
         id,
@@ -167,14 +167,14 @@ fn insert_numbers(conn: &Connection, tenant: &Tenant) -> Outcome<()> {
 }
 
 fn find(conn: &Connection, id: TenantId) -> Outcome<Option<Tenant>> {
-    let mut select = conn.prepare_cached(&format!("SELECT {TENANT_COLUMNS} FROM tenants WHERE id = ?"))?;
+    let mut select = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM tenants WHERE id = ?"))?;
     let mut found = select.query([id.to_string()])?;
     found.next()?.map(|row| tenant(conn, row)).transpose()
 }
 
 fn list(conn: &Connection, before: Option<TenantId>, limit: u32) -> Outcome<Vec<Tenant>> {
     let mut select = conn.prepare_cached(&format!(
-        "SELECT {TENANT_COLUMNS} FROM tenants WHERE id < ? ORDER BY id DESC LIMIT ?"
+        "SELECT {COLUMNS} FROM tenants WHERE id < ? ORDER BY id DESC LIMIT ?"
     ))?;
     let mut rows = select.query(params![before_text(before), limit])?;
     let mut tenants = Vec::new();
@@ -215,7 +215,7 @@ fn remove(conn: &Connection, id: TenantId) -> Outcome<()> {
     Ok(())
 }
 
-fn tenant(conn: &Connection, row: &Row<'_>) -> Outcome<Tenant> {
+pub(super) fn tenant(conn: &Connection, row: &Row<'_>) -> Outcome<Tenant> {
     let mut cells = Cells::of(row);
     let cells = &mut cells;
     let id = cells.parse(TenantId::parse)?;

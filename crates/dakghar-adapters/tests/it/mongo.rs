@@ -1,6 +1,7 @@
 //! The MongoDB stores against a real server: the conformance suites, and what only MongoDB has.
 
 mod faults;
+mod migration;
 mod plans;
 mod profiler;
 mod shifted_time;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use dakghar_adapters::mongo::{MongoOptions, MongoStore};
 use dakghar_core::domain::{Message, MessageKey};
 use dakghar_core::ports::{EventStore, MessageStore, TenantStore};
+use dakghar_testkit::conformance::TargetUnderTest;
 use dakghar_testkit::servers::{Mongo, Server, SharedMongo, are_installed};
 use mongodb::Database;
 
@@ -81,9 +83,22 @@ async fn stores() -> Option<(Stores, SharedMongo)> {
     })
 }
 
+async fn target() -> Option<(TargetUnderTest, SharedMongo)> {
+    store().await.map(|(store, server)| {
+        let under_test = TargetUnderTest {
+            target: store.clone(),
+            messages: store.clone(),
+            tenants: store.clone(),
+            events: store,
+        };
+        (under_test, server)
+    })
+}
+
 mod conformance {
     dakghar_testkit::message_store_suite!(super::super::message_store);
     dakghar_testkit::tenant_store_suite!(super::super::tenant_store);
     dakghar_testkit::event_store_suite!(super::super::event_store);
     dakghar_testkit::erasure_suite!(super::super::stores);
+    dakghar_testkit::migration_target_suite!(super::super::target);
 }

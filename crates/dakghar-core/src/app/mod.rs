@@ -13,6 +13,7 @@ pub mod accept_message;
 pub mod change_message;
 pub mod deliver_message;
 pub mod manage_tenant;
+pub mod migrate;
 pub mod read;
 pub mod receive_webhook;
 pub mod reconcile;

@@ -4,6 +4,7 @@ pub mod conversation;
 pub mod graph_error;
 pub mod ids;
 pub mod message;
+pub mod migration;
 pub mod opaque;
 pub mod pacing;
 pub mod page;

@@ -4,12 +4,14 @@
 
 pub mod clock;
 pub mod graph;
+pub mod migration;
 pub mod queue;
 pub mod store;
 pub mod vault;
 
 pub use clock::{Clock, IdGenerator};
 pub use graph::{Graph, GraphCall, SignatureCheck, WebhookCodec};
+pub use migration::{MigrationSource, MigrationTarget, SourcePage};
 pub use queue::{Disposition, Job, Pacer, QueueEntry, QueueError, SendQueue, SlotAsk};
 pub use store::{Accepted, EventStore, MessageStore, Received, Saved, StoreError, TenantStore};
 pub use vault::{KeyVault, VaultError};

@@ -15,10 +15,14 @@
 pub mod erasure;
 pub mod event_store;
 pub mod message_store;
+pub mod migration_source;
+pub mod migration_target;
 pub mod pacer;
 pub mod send_queue;
 pub mod tenant_store;
 
+pub use migration_source::SourceUnderTest;
+pub use migration_target::TargetUnderTest;
 pub use send_queue::QueueUnderTest;
 
 /// What a suite's factory may return.

@@ -11,7 +11,7 @@ use dakghar_core::ports::{Accepted, MessageStore, Received, Saved, StoreError};
 use super::{MemoryStore, State, first};
 
 impl State {
-    fn accept(&mut self, message: Message) -> Accepted {
+    pub(super) fn accept(&mut self, message: Message) -> Accepted {
         if let Some(idempotency) = &message.idempotency {
             let key = (message.tenant_id, idempotency.key.clone());
             if let Some(first) = self.by_key.get(&key).map(|id| &self.messages[id]) {
@@ -27,7 +27,7 @@ impl State {
         Accepted::Stored
     }
 
-    fn receive(&mut self, message: Message) -> Received {
+    pub(super) fn receive(&mut self, message: Message) -> Received {
         if let Some(wamid) = &message.wamid {
             let key = (message.phone_number_id.clone(), wamid.clone());
             if self.received.contains_key(&key) {

@@ -4,12 +4,14 @@
 
 mod events;
 mod messages;
+mod migration;
 mod queue;
 mod tenants;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use dakghar_core::domain::migration::{Migration, Retirement};
 use dakghar_core::domain::{
     Conversation, ConversationId, EventId, IdempotencyKey, Message, MessageId, PhoneNumberId, Tenant, TenantId, Wamid,
     WebhookEvent,
@@ -19,7 +21,7 @@ use parking_lot::Mutex;
 
 pub use queue::MemoryQueue;
 
-/// All three store ports in memory.
+/// All three store ports in memory, and both ends of a migration.
 #[derive(Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
@@ -33,6 +35,10 @@ struct State {
     conversations: BTreeMap<ConversationId, Conversation>,
     tenants: BTreeMap<TenantId, Tenant>,
     events: BTreeMap<EventId, WebhookEvent>,
+    /// Of this store as a target.
+    migration: Option<Migration>,
+    /// Of this store as a source.
+    retirement: Option<Retirement>,
     outage: Option<StoreError>,
 }
 

@@ -8,7 +8,7 @@ use dakghar_core::ports::{StoreError, TenantStore};
 use super::{MemoryStore, State, first};
 
 impl State {
-    fn owner_of(&self, number: &PhoneNumberId) -> Option<TenantId> {
+    pub(super) fn owner_of(&self, number: &PhoneNumberId) -> Option<TenantId> {
         let mut tenants = self.tenants.values();
         tenants
             .find(|tenant| tenant.number(Some(number)).is_some())

@@ -3,5 +3,6 @@
 
 mod fault_proxy;
 mod memory;
+mod migrate;
 mod servers;
 mod tidy;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use dakghar_core::ports::{EventStore, MessageStore, Pacer, TenantStore};
 use dakghar_testkit::WallClock;
-use dakghar_testkit::conformance::QueueUnderTest;
+use dakghar_testkit::conformance::{QueueUnderTest, SourceUnderTest, TargetUnderTest};
 use dakghar_testkit::memory::{MemoryQueue, MemoryStore};
 
 async fn messages() -> (Arc<dyn MessageStore>, ()) {
@@ -26,6 +26,28 @@ async fn stores() -> ((Arc<dyn MessageStore>, Arc<dyn EventStore>), ()) {
     ((store.clone(), store), ())
 }
 
+async fn source() -> (SourceUnderTest, ()) {
+    let store = MemoryStore::new();
+    let under_test = SourceUnderTest {
+        messages: store.clone(),
+        tenants: store.clone(),
+        events: store.clone(),
+        open: Box::new(move || store.clone()),
+    };
+    (under_test, ())
+}
+
+async fn target() -> (TargetUnderTest, ()) {
+    let store = MemoryStore::new();
+    let under_test = TargetUnderTest {
+        target: store.clone(),
+        messages: store.clone(),
+        tenants: store.clone(),
+        events: store,
+    };
+    (under_test, ())
+}
+
 async fn queue() -> (QueueUnderTest, ()) {
     let queue = MemoryQueue::new(Arc::new(WallClock));
     (QueueUnderTest { queue, messages: None }, ())
@@ -41,6 +63,8 @@ dakghar_testkit::event_store_suite!(events);
 dakghar_testkit::erasure_suite!(stores);
 dakghar_testkit::send_queue_suite!(queue);
 dakghar_testkit::pacer_suite!(pacer);
+dakghar_testkit::migration_source_suite!(source);
+dakghar_testkit::migration_target_suite!(target);
 
 /// All source text below a folder.
 fn sources(folder: &Path) -> String {

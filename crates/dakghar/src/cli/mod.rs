@@ -3,6 +3,7 @@
 mod dead_letter;
 mod doctor;
 mod graph_sim;
+mod migrate;
 mod output;
 mod serve;
 mod tenant;
@@ -53,6 +54,7 @@ enum Command {
     /// List messages that were given up, and send them again
     #[command(subcommand)]
     DeadLetter(dead_letter::Command),
+    Migrate(migrate::Args),
     /// Print every setting with its default and what it means, in the form of a .env file
     EnvExample,
     /// Print the completion script of a shell
@@ -99,6 +101,9 @@ pub fn run() -> ExitCode {
     if matches!(cli.command, Command::Doctor) {
         return in_runtime(doctor::run(&environment));
     }
+    if let Command::Migrate(args) = &cli.command {
+        return in_runtime(migrate::run(&environment, args));
+    }
     let config = match Config::load(&environment) {
         Ok(config) => config,
         Err(problems) => return output::usage_error(&problems),
@@ -127,9 +132,11 @@ pub fn run() -> ExitCode {
         )),
         Command::Tenant(command) => in_runtime(tenant::run(config, command)),
         Command::DeadLetter(command) => in_runtime(dead_letter::run(config, command)),
-        Command::GraphSim(_) | Command::Doctor | Command::EnvExample | Command::Completions { .. } => {
-            unreachable!("handled above")
-        }
+        Command::GraphSim(_)
+        | Command::Doctor
+        | Command::Migrate(_)
+        | Command::EnvExample
+        | Command::Completions { .. } => unreachable!("handled above"),
     })
 }
 

@@ -14,6 +14,7 @@ mod product;
 mod chaos;
 mod cli;
 mod inbound;
+mod migrate;
 mod outbound;
 mod secrets;
 mod seed;

@@ -172,6 +172,16 @@ impl Product {
         command
     }
 
+    /// Sets a variable for what is started from now on.
+    pub fn set(&mut self, name: &str, value: impl ToString) {
+        self.environment.insert(name.to_owned(), value.to_string());
+    }
+
+    /// Where the embedded store and generated secrets are.
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
     pub fn log_path(&self) -> PathBuf {
         self.dir.path().join("log")
     }
@@ -325,7 +335,7 @@ impl Product {
 
     /// Every file of the embedded store as bytes; nothing for the distributed one.
     pub fn store_bytes(&self) -> Vec<u8> {
-        let Ok(files) = std::fs::read_dir(self.dir.path().join("data")) else {
+        let Ok(files) = std::fs::read_dir(self.data_dir()) else {
             return Vec::new();
         };
         files

@@ -2,10 +2,10 @@
 //!
 //! The newest message's time and id lie in one embedded document, so that they move forward together.
 
-use bson::{DateTime, RawDocument, RawDocumentBuf, rawdoc};
-use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
+use bson::{DateTime, RawDocument, RawDocumentBuf, raw::cstr, rawdoc};
+use dakghar_core::domain::conversation::Conversation;
 use dakghar_core::domain::ids::{ConversationId, MessageId, PhoneNumberId, TenantId, WaId};
-use dakghar_core::domain::message::Direction;
+use dakghar_core::domain::time::Timestamp;
 use serde::Deserialize;
 
 use super::{SCHEMA_VERSION, Unreadable, date, timestamp};
@@ -30,25 +30,25 @@ struct LastMessage {
     id: String,
 }
 
-/// The thread as its first touch makes it.
-pub(in crate::mongo) fn encode(touch: &ConversationTouch) -> RawDocumentBuf {
+/// A thread as it stands. One that exists is only ever moved forward.
+pub(in crate::mongo) fn encode(thread: &Conversation) -> RawDocumentBuf {
     let mut document = rawdoc! {
-        "_id": touch.id.to_string(),
+        "_id": thread.id.to_string(),
         "schemaVersion": SCHEMA_VERSION,
-        "tenantId": touch.tenant_id.to_string(),
-        "phoneNumberId": touch.phone_number_id.as_str(),
-        "waId": touch.wa_id.as_str(),
-        "lastMessage": newest(touch),
+        "tenantId": thread.tenant_id.to_string(),
+        "phoneNumberId": thread.phone_number_id.as_str(),
+        "waId": thread.wa_id.as_str(),
+        "lastMessage": newest(thread.last_message_at, &thread.last_message_id),
     };
-    if touch.direction == Direction::Inbound {
-        document.append(bson::raw::cstr!("lastInboundAt"), date(touch.at));
+    if let Some(at) = thread.last_inbound_at {
+        document.append(cstr!("lastInboundAt"), date(at));
     }
     document
 }
 
-/// The message of a touch, as the newest of its thread.
-pub(in crate::mongo) fn newest(touch: &ConversationTouch) -> RawDocumentBuf {
-    rawdoc! { "at": date(touch.at), "id": touch.message_id.to_string() }
+/// The newest message of a thread.
+pub(in crate::mongo) fn newest(at: Timestamp, id: &MessageId) -> RawDocumentBuf {
+    rawdoc! { "at": date(at), "id": id.to_string() }
 }
 
 /// Reads a thread.

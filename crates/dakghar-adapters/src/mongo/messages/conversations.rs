@@ -27,7 +27,10 @@ impl MongoStore {
         let known = self.known_threads(batch).await?;
         let (mut existing, new): (Vec<&ConversationTouch>, Vec<&ConversationTouch>) =
             batch.iter().partition(|touch| known.contains(&touch.id.to_string()));
-        let documents: Vec<RawDocumentBuf> = new.iter().map(|touch| conversation::encode(touch)).collect();
+        let documents: Vec<RawDocumentBuf> = new
+            .iter()
+            .map(|touch| conversation::encode(&opened_by(touch)))
+            .collect();
         for (inserted, touch) in self
             .insert_all(&self.conversations, &documents)
             .await
@@ -129,11 +132,27 @@ impl MongoStore {
     }
 }
 
+/// The thread that begins with this touch.
+fn opened_by(touch: &ConversationTouch) -> Conversation {
+    Conversation {
+        id: touch.id,
+        tenant_id: touch.tenant_id,
+        phone_number_id: touch.phone_number_id.clone(),
+        wa_id: touch.wa_id.clone(),
+        last_message_id: touch.message_id,
+        last_message_at: touch.at,
+        last_inbound_at: (touch.direction == Direction::Inbound).then_some(touch.at),
+    }
+}
+
 /// Moves threads forward. Documents compare field by field, so the newest message is the one with the latest time, and
 /// among those of one millisecond the one with the greatest id, in whatever order they arrive.
 fn statement(touches: &[&ConversationTouch], is_inbound: bool) -> RawDocumentBuf {
     let ids: RawArrayBuf = touches.iter().map(|touch| touch.id.to_string()).collect();
-    let newest: RawArrayBuf = touches.iter().map(|touch| conversation::newest(touch)).collect();
+    let newest: RawArrayBuf = touches
+        .iter()
+        .map(|touch| conversation::newest(touch.at, &touch.message_id))
+        .collect();
     let mut moved = rawdoc! { "lastMessage": { "$max": ["$lastMessage", "$$newest"] } };
     if is_inbound {
         moved.append(

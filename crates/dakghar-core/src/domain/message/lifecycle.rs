@@ -251,6 +251,17 @@ impl Message {
         enqueue
     }
 
+    /// Moves it to a store whose queue is elsewhere. Nobody has put it into that queue yet, so its timer must. Depends
+    /// on nothing but the message, so that a copy can be repeated and compared.
+    pub fn arrive_unqueued(&mut self) {
+        if self.status != Status::Queued {
+            return;
+        }
+        let slot_at = self.slot_at.unwrap_or(self.created_at);
+        self.wake_at = self.earlier_of_expiry(Some(slot_at - RELEASE_LEAD));
+        self.enqueued_at = None;
+    }
+
     /// T3. Authorises one call: durable before the first byte, so `sending` always means "a call may have happened".
     pub fn claim(&mut self, now: Timestamp, owner: &Arc<str>, timings: &Timings) -> Result<(), NotClaimable> {
         if self.status != Status::Queued {

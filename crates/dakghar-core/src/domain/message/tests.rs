@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::lifecycle::{NotClaimable, NotRedrivable, Recorded, STRIKES_MAX, Surroundings, Woken};
+use super::lifecycle::{NotClaimable, NotRedrivable, RELEASE_LEAD, Recorded, STRIKES_MAX, Surroundings, Woken};
 use super::*;
 use crate::domain::graph_error::GraphRefusal;
 use crate::domain::tenant::HoldReason;
@@ -113,6 +113,42 @@ fn nothing_is_claimed_twice_too_early_or_too_late() {
     let mut late = queued();
     late.expires_at = Some(START);
     assert_eq!(late.claim(START, &worker(), &timings()), Err(NotClaimable::Expired));
+}
+
+#[test]
+fn a_message_that_moved_house_is_queued_by_its_timer() {
+    let window = Some(Duration::from_secs(60));
+    let far = Duration::from_secs(3_600);
+    for (slot_at, wake_at) in [
+        (Some(START), START - RELEASE_LEAD),
+        (Some(START + far), START + far - RELEASE_LEAD),
+        (None, START - RELEASE_LEAD),
+    ] {
+        let mut message = queued();
+        message.slot_at = slot_at;
+        message.arrive_unqueued();
+        let arrived = message.clone();
+        message.arrive_unqueued();
+        assert_eq!(message, arrived, "repeating it changes nothing");
+        assert_eq!((message.wake_at, message.enqueued_at), (Some(wake_at), None));
+        let woken = message.wake(wake_at.max(START), ALONE, window, &timings());
+        let expected = if slot_at.is_some() {
+            Woken::Release
+        } else {
+            Woken::NeedsSlot
+        };
+        assert_eq!((woken, message.drive), (expected, 0));
+    }
+    let mut expiring = queued();
+    expiring.expires_at = Some(START - far);
+    expiring.arrive_unqueued();
+    assert_eq!(expiring.wake_at, Some(START - far));
+    assert_eq!(expiring.wake(START, ALONE, window, &timings()), Woken::Changed);
+    assert_eq!(expiring.status, Status::Expired);
+
+    let mut called = sending(START);
+    called.arrive_unqueued();
+    assert_eq!(called, sending(START), "what is not queued keeps its timer");
 }
 
 #[test]

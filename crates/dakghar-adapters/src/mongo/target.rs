@@ -1,0 +1,188 @@
+//! The database as the store that an installation moves to, and what keeps it from being used before all is there.
+
+use std::collections::{HashMap, HashSet};
+
+use async_trait::async_trait;
+use bson::oid::ObjectId;
+use bson::{RawDocument, RawDocumentBuf, doc};
+use dakghar_core::domain::migration::{Kind, Migration, Record};
+use dakghar_core::ports::{MigrationTarget, Saved, StoreError};
+use futures_util::future::join_all;
+use mongodb::Collection;
+use mongodb::options::Hint;
+
+use super::MongoStore;
+use super::collections::MIGRATIONS;
+use super::documents::{Unreadable, conversation, counter, event, message, migration, tenant};
+use super::indexes::BY_ID;
+use super::inserts::Inserted;
+use super::reads::{Query, text};
+
+/// Documents in one insert. Several inserts run at once.
+const INSERTED_AT_ONCE: usize = 1_000;
+
+#[async_trait]
+impl MigrationTarget for MongoStore {
+    async fn migration(&self) -> Result<Option<Migration>, StoreError> {
+        let query = Query::new(doc! { "_id": migration::ID }, BY_ID).limit(1);
+        Ok(self.fetch(&self.migrations(), query, migration::decode).await?.pop())
+    }
+
+    async fn save_migration(&self, migration: &Migration) -> Result<Saved, StoreError> {
+        let document = migration::encode_next(migration)?;
+        let migrations = self.migrations();
+        if migration.version == 0 {
+            let insert = migrations.insert_one(document);
+            return match self.bounded(self.options.write_timeout, async { insert.await }).await {
+                Ok(_) => Ok(Saved::Done),
+                Err(failure) if failure.is_duplicate_key() => Ok(Saved::Stale),
+                Err(failure) => Err(failure.to_store_error()),
+            };
+        }
+        let filter = doc! { "_id": migration::ID, "version": counter(migration.version) };
+        let replace = migrations.replace_one(filter, document);
+        let replaced = self.bounded(self.options.write_timeout, async { replace.await }).await;
+        match replaced.map_err(|failure| failure.to_store_error())?.matched_count {
+            0 => Ok(Saved::Stale),
+            _ => Ok(Saved::Done),
+        }
+    }
+
+    async fn count(&self, kind: Kind) -> Result<u64, StoreError> {
+        let limit = self.options.read_timeout;
+        let count = self.of_kind(kind).count_documents(doc! {}).max_time(limit);
+        let counted = self.bounded(limit, async { count.await }).await;
+        counted.map_err(|failure| failure.to_store_error())
+    }
+
+    async fn put(&self, records: &[Record]) -> Result<(), StoreError> {
+        for kind in Kind::ALL {
+            let of_kind = records.iter().filter(|record| record.kind() == kind);
+            let documents = of_kind.map(encode).collect::<Result<Vec<_>, _>>()?;
+            let chunks = documents.chunks(INSERTED_AT_ONCE);
+            for put in join_all(chunks.map(|chunk| self.put_documents(kind, chunk))).await {
+                put?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn stored(&self, like: &[Record]) -> Result<Vec<Option<Record>>, StoreError> {
+        let mut found: HashMap<(Kind, String), Record> = HashMap::with_capacity(like.len());
+        for kind in Kind::ALL {
+            let of_kind = like.iter().filter(|record| record.kind() == kind);
+            let ids: Vec<String> = of_kind.map(Record::id).collect();
+            if let Some(query) = by_ids(&ids) {
+                let records = self
+                    .fetch(self.of_kind(kind), query.majority(), |raw| decode(kind, raw))
+                    .await?;
+                found.extend(records.into_iter().map(|record| ((kind, record.id()), record)));
+            }
+        }
+        // Not removed from the map: a record may be asked for twice.
+        Ok(like
+            .iter()
+            .map(|like| found.get(&(like.kind(), like.id())).cloned())
+            .collect())
+    }
+
+    async fn clear(&self, kind: Kind, limit: u32) -> Result<u64, StoreError> {
+        if limit == 0 {
+            return Ok(0);
+        }
+        let collection = self.of_kind(kind);
+        let query = Query::new(doc! {}, BY_ID).limit(limit).fields(doc! { "_id": 1 });
+        let ids = self
+            .fetch(collection, query, |raw| text(raw, kind.as_str(), "_id"))
+            .await?;
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let delete = collection
+            .delete_many(doc! { "_id": { "$in": ids } })
+            .hint(Hint::Name(BY_ID.to_owned()));
+        let deleted = self.bounded(self.options.write_timeout, async { delete.await }).await;
+        deleted
+            .map(|deleted| deleted.deleted_count)
+            .map_err(|failure| failure.to_store_error())
+    }
+}
+
+impl MongoStore {
+    /// Refuses while a migration into this database is not finished. Asked after reading what may be sent: whoever has
+    /// seen a migrated message sees the record of its migration too, because that was written first.
+    pub(super) async fn refuse_half_an_installation(&self) -> Result<(), StoreError> {
+        let migration = self.migration().await?;
+        match migration.and_then(|migration| migration.obstacle()) {
+            Some(obstacle) => Err(StoreError::Unavailable(obstacle)),
+            None => Ok(()),
+        }
+    }
+
+    fn migrations(&self) -> Collection<RawDocumentBuf> {
+        self.database.collection(MIGRATIONS)
+    }
+
+    const fn of_kind(&self, kind: Kind) -> &Collection<RawDocumentBuf> {
+        match kind {
+            Kind::Tenants => &self.tenants,
+            Kind::Conversations => &self.conversations,
+            Kind::Messages => &self.messages,
+            Kind::Events => &self.events,
+        }
+    }
+
+    /// Inserts documents of one kind; those whose id is there already are left as they are.
+    async fn put_documents(&self, kind: Kind, documents: &[RawDocumentBuf]) -> Result<(), StoreError> {
+        let collection = self.of_kind(kind);
+        let mut unclear = Vec::new();
+        for (inserted, document) in self.insert_all(collection, documents).await.into_iter().zip(documents) {
+            let error = match inserted {
+                Inserted::Stored => continue,
+                Inserted::Refused(error) => return Err(error),
+                Inserted::Unknown(error) => Some(error),
+                Inserted::Duplicate => None,
+            };
+            unclear.push((text(document, kind.as_str(), "_id")?, error));
+        }
+        let ids: Vec<String> = unclear.iter().map(|(id, _)| id.clone()).collect();
+        let Some(query) = by_ids(&ids) else { return Ok(()) };
+        let query = query.fields(doc! { "_id": 1 }).majority();
+        let there = self
+            .fetch(collection, query, |raw| text(raw, kind.as_str(), "_id"))
+            .await?;
+        let there: HashSet<String> = there.into_iter().collect();
+        match unclear.into_iter().find(|(id, _)| !there.contains(id)) {
+            None => Ok(()),
+            Some((_, Some(error))) => Err(error),
+            Some((id, None)) => Err(StoreError::Corrupt(format!(
+                "{} {id} cannot be stored: something else in the database has its key",
+                kind.as_str()
+            ))),
+        }
+    }
+}
+
+/// What is under these ids; `None` for no ids.
+fn by_ids(ids: &[String]) -> Option<Query> {
+    let limit = u32::try_from(ids.len()).ok().filter(|limit| *limit > 0)?;
+    Some(Query::new(doc! { "_id": { "$in": ids } }, BY_ID).limit(limit))
+}
+
+fn encode(record: &Record) -> Result<RawDocumentBuf, StoreError> {
+    match record {
+        Record::Tenant(record) => tenant::encode(record, record.version, ObjectId::new()),
+        Record::Conversation(record) => Ok(conversation::encode(record)),
+        Record::Message(record) => message::encode(record),
+        Record::Event(record) => event::encode(record),
+    }
+}
+
+fn decode(kind: Kind, raw: &RawDocument) -> Result<Record, Unreadable> {
+    Ok(match kind {
+        Kind::Tenants => Record::Tenant(tenant::decode(raw)?),
+        Kind::Conversations => Record::Conversation(conversation::decode(raw)?),
+        Kind::Messages => Record::Message(Box::new(message::decode(raw)?)),
+        Kind::Events => Record::Event(event::decode(raw)?),
+    })
+}

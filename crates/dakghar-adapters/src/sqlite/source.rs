@@ -1,0 +1,214 @@
+//! The database as an installation that is being left.
+//!
+//! One connection holds the write lock from the opening on, so that neither a server nor a command nor anything else
+//! changes the file meanwhile; it reads, and never writes. Messages and events are read in the order in which they lie
+//! in the file.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_lc_rs::digest;
+use dakghar_core::domain::migration::{Kind, Place, Record, Retirement};
+use dakghar_core::ports::{MigrationSource, SourcePage, StoreError};
+use parking_lot::Mutex;
+use rusqlite::{Connection, Row, ToSql, params};
+
+use super::failure::{Failure, Outcome};
+use super::open::{self, OpenError};
+use super::rows::{self, COLUMNS};
+use super::{conversations, events, retirement, tenants};
+
+/// Bytes of records on a page, about; at least one record is on it.
+const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// What changes with every change of a kind. Times are summed by their lower half, so that no sum overflows.
+const STATES: [&str; 4] = [
+    "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(id), 0 FROM tenants",
+    "SELECT count(*), sum(last_message_at & 4294967295), sum(last_inbound_at & 4294967295), max(id), \
+         max(last_message_id) FROM conversations",
+    "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(seq), sum(created_at & 4294967295) \
+         FROM messages",
+    "SELECT count(*), sum(received_at & 4294967295), max(seq), max(id), max(received_at) FROM events",
+];
+
+/// An embedded installation, opened to leave it.
+pub struct SqliteSource {
+    file: PathBuf,
+    conn: Arc<Mutex<Connection>>,
+    _lock: File,
+}
+
+impl SqliteSource {
+    /// Opens the file, or the one in the directory, and keeps everybody else from changing it until this is dropped.
+    /// Fails while a server uses it. Blocks for as long as recovering from a crash takes.
+    pub fn open(dir_or_file: &Path) -> Result<Arc<Self>, OpenError> {
+        let file = open::file_of(dir_or_file);
+        if !file.is_file() {
+            return Err(OpenError::Missing { file });
+        }
+        let lock = open::lock(&file)?;
+        let conn = open::open_checked(&file)?;
+        conn.execute_batch("BEGIN IMMEDIATE")
+            .map_err(|source| OpenError::sqlite(&file, source))?;
+        Ok(Arc::new(Self {
+            file,
+            conn: Arc::new(Mutex::new(conn)),
+            _lock: lock,
+        }))
+    }
+
+    /// The database file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The file that [`MigrationSource::retire`] leaves.
+    pub fn mark(&self) -> PathBuf {
+        retirement::mark_of(&self.file)
+    }
+
+    /// Runs a query on a thread where blocking is allowed.
+    async fn run<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let conn = self.conn.clone();
+        tokio::task::spawn_blocking(move || query(&conn.lock()))
+            .await
+            .map_err(|error| StoreError::Unavailable(format!("the query did not end: {error}")))?
+            .map_err(|failure| failure.to_store_error())
+    }
+}
+
+#[async_trait]
+impl MigrationSource for SqliteSource {
+    async fn state(&self) -> Result<[u8; 32], StoreError> {
+        self.run(state).await
+    }
+
+    async fn count(&self, kind: Kind) -> Result<u64, StoreError> {
+        self.run(move |conn| {
+            let count = conn.query_row(&format!("SELECT count(*) FROM {}", kind.as_str()), [], |row| {
+                row.get::<_, i64>(0)
+            })?;
+            Ok(count.cast_unsigned())
+        })
+        .await
+    }
+
+    async fn page(&self, kind: Kind, after: Option<&Place>, limit: u32) -> Result<SourcePage, StoreError> {
+        let after = after.cloned();
+        self.run(move |conn| page(conn, kind, after, limit)).await
+    }
+
+    async fn retirement(&self) -> Result<Option<Retirement>, StoreError> {
+        let read = retirement::read(&self.file);
+        read.map_err(|error| StoreError::Unavailable(format!("{}: {error}", self.mark().display())))
+    }
+
+    async fn retire(&self, retirement: &Retirement) -> Result<(), StoreError> {
+        let written = retirement::write(&self.file, retirement);
+        written.map_err(|error| StoreError::Unavailable(format!("{}: {error}", self.mark().display())))
+    }
+}
+
+fn state(conn: &Connection) -> Outcome<[u8; 32]> {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for sql in STATES {
+        conn.query_row(sql, [], |row| {
+            for column in 0..5 {
+                let value: rusqlite::types::Value = row.get(column)?;
+                context.update(format!("{value:?}\n").as_bytes());
+            }
+            Ok(())
+        })?;
+    }
+    let digest = context.finish();
+    Ok(digest.as_ref().try_into().expect("SHA-256 has 32 bytes"))
+}
+
+/// The page of a kind: its columns, then the row number where the place is one, after a place and up to a limit.
+pub(super) fn page_sql(kind: Kind) -> String {
+    match kind {
+        Kind::Tenants => format!(
+            "SELECT {} FROM tenants WHERE id > ? ORDER BY id LIMIT ?",
+            tenants::COLUMNS
+        ),
+        Kind::Conversations => format!(
+            "SELECT {} FROM conversations WHERE (tenant_id, id) > (?, ?) ORDER BY tenant_id, id LIMIT ?",
+            conversations::COLUMNS
+        ),
+        Kind::Messages => format!(
+            "SELECT {}, seq FROM messages WHERE seq > ? ORDER BY seq LIMIT ?",
+            *COLUMNS
+        ),
+        Kind::Events => format!(
+            "SELECT {}, seq FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
+            events::COLUMNS
+        ),
+    }
+}
+
+fn page(conn: &Connection, kind: Kind, after: Option<Place>, limit: u32) -> Outcome<SourcePage> {
+    let after = after.map(|place| place.0).unwrap_or_default();
+    match kind {
+        Kind::Tenants => read(conn, kind, params![after, limit], |row, _| {
+            let tenant = tenants::tenant(conn, row)?;
+            let place = tenant.id.to_string();
+            Ok((Record::Tenant(tenant), place))
+        }),
+        Kind::Conversations => {
+            let (tenant_id, id) = after.split_once(' ').unwrap_or_default();
+            read(conn, kind, params![tenant_id, id, limit], |row, _| {
+                let thread = conversations::conversation(row)?;
+                let place = format!("{} {}", thread.tenant_id, thread.id);
+                Ok((Record::Conversation(thread), place))
+            })
+        }
+        Kind::Messages => read(conn, kind, params![seq_of(&after)?, limit], |row, seq_column| {
+            let message = rows::message(row)?;
+            let place = row.get::<_, i64>(seq_column)?.to_string();
+            Ok((Record::Message(Box::new(message)), place))
+        }),
+        Kind::Events => read(conn, kind, params![seq_of(&after)?, limit], |row, seq_column| {
+            let event = events::event(row)?;
+            let place = row.get::<_, i64>(seq_column)?.to_string();
+            Ok((Record::Event(event), place))
+        }),
+    }
+}
+
+/// The row number in a place; rows may have any, so the beginning is before all of them.
+fn seq_of(place: &str) -> Outcome<i64> {
+    if place.is_empty() {
+        return Ok(i64::MIN);
+    }
+    place
+        .parse()
+        .map_err(|_| Failure::Damaged("the place is not one of this database".into()))
+}
+
+/// Reads rows until the page is full. `record` gets the number of the last column, and answers the place as well.
+fn read(
+    conn: &Connection,
+    kind: Kind,
+    params: &[&dyn ToSql],
+    record: impl Fn(&Row<'_>, usize) -> Outcome<(Record, String)>,
+) -> Outcome<SourcePage> {
+    let mut select = conn.prepare_cached(&page_sql(kind))?;
+    let last_column = select.column_count() - 1;
+    let mut found = select.query(params)?;
+    let mut page = SourcePage::default();
+    let mut bytes = 0;
+    while bytes < PAGE_BYTES_MAX
+        && let Some(row) = found.next()?
+    {
+        let (record, place) = record(row, last_column)?;
+        bytes += record.bytes();
+        page.records.push(record);
+        page.end = Some(Place(place));
+    }
+    Ok(page)
+}

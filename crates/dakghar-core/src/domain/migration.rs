@@ -1,0 +1,260 @@
+//! Moving an installation from one store to another: what is moved, and how far a move has come.
+
+use std::fmt::{self, Write as _};
+
+use aws_lc_rs::digest;
+
+use super::conversation::Conversation;
+use super::message::Message;
+use super::tenant::Tenant;
+use super::time::Timestamp;
+use super::webhook::WebhookEvent;
+
+/// What an installation consists of, in the order in which it is moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Tenants with their numbers and sealed tokens.
+    Tenants,
+    /// Threads.
+    Conversations,
+    /// Messages in both directions and every status, with their idempotency keys.
+    Messages,
+    /// Webhook events, routed and unrouted.
+    Events,
+}
+
+impl Kind {
+    /// Every kind, in its order.
+    pub const ALL: [Self; 4] = [Self::Tenants, Self::Conversations, Self::Messages, Self::Events];
+
+    /// The name used in what people read, and in the stores.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tenants => "tenants",
+            Self::Conversations => "conversations",
+            Self::Messages => "messages",
+            Self::Events => "events",
+        }
+    }
+
+    /// Reads the name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// One thing that is moved.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Record {
+    /// A tenant.
+    Tenant(Tenant),
+    /// A thread.
+    Conversation(Conversation),
+    /// A message.
+    Message(Box<Message>),
+    /// An event.
+    Event(WebhookEvent),
+}
+
+impl Record {
+    /// Its kind.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Tenant(_) => Kind::Tenants,
+            Self::Conversation(_) => Kind::Conversations,
+            Self::Message(_) => Kind::Messages,
+            Self::Event(_) => Kind::Events,
+        }
+    }
+
+    /// Its id as text: unique among those of its kind, in every store.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Tenant(tenant) => tenant.id.to_string(),
+            Self::Conversation(thread) => thread.id.to_string(),
+            Self::Message(message) => message.id.to_string(),
+            Self::Event(event) => event.id.to_string(),
+        }
+    }
+
+    /// About how much memory it takes, for pages of bounded size.
+    pub fn bytes(&self) -> usize {
+        const FIXED: usize = 1_024;
+        FIXED
+            + match self {
+                Self::Tenant(_) | Self::Conversation(_) => 0,
+                Self::Message(message) => {
+                    let content = &message.content;
+                    content.body.len() + content.envelope.as_deref().map_or(0, str::len)
+                }
+                Self::Event(event) => event.raw.len(),
+            }
+    }
+}
+
+/// A checksum over records in their order: SHA-256 of every field of each, as both stores read it back.
+///
+/// The form that is summed is that of `Debug`, which names every field, so that none is forgotten when one is added.
+/// It is only ever compared with another sum of the same run.
+pub struct Checksum(digest::Context);
+
+impl Checksum {
+    /// A sum over nothing.
+    pub fn new() -> Self {
+        Self(digest::Context::new(&digest::SHA256))
+    }
+
+    /// Adds one record.
+    pub fn add(&mut self, record: &Record) {
+        writeln!(self, "{record:?}").expect("adding to a sum does not fail");
+    }
+
+    /// The sum.
+    pub fn finish(self) -> [u8; 32] {
+        let digest = self.0.finish();
+        digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
+    }
+}
+
+impl Default for Checksum {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Write for Checksum {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.update(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// Where a reading of the source stands. Means something to the source only, which stays as it is meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place(pub String);
+
+/// How far one kind has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KindProgress {
+    /// Which.
+    pub kind: Kind,
+    /// How many the source holds.
+    pub total: u64,
+    /// How many are in the target for certain.
+    pub copied: u64,
+    /// Where copying goes on; `None` is the beginning.
+    pub place: Option<Place>,
+    /// The sum over all of them, once they were compared.
+    pub checksum: Option<[u8; 32]>,
+}
+
+/// How far a migration has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// What an earlier try left in the target is being erased.
+    Clearing,
+    /// Being copied or compared. Nothing may be sent from the target.
+    Copying,
+    /// All is there and was compared; the source does not start any more.
+    Finished,
+}
+
+impl Stage {
+    /// Every stage.
+    pub const ALL: [Self; 3] = [Self::Clearing, Self::Copying, Self::Finished];
+
+    /// The name used in the stores.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Clearing => "clearing",
+            Self::Copying => "copying",
+            Self::Finished => "finished",
+        }
+    }
+
+    /// Reads the name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.as_str() == text)
+    }
+}
+
+/// The record of a migration, kept in the target from the first step on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Migration {
+    /// Random; the source remembers it when it retires, so that it is not moved to two places.
+    pub id: String,
+    /// Where the source is, for people.
+    pub origin: String,
+    /// The source's state when the copying began; only a source in this state may go on.
+    pub source_state: [u8; 32],
+    /// How far it has come.
+    pub stage: Stage,
+    /// Each kind, in the order of [`Kind::ALL`].
+    pub kinds: Vec<KindProgress>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it was finished.
+    pub finished_at: Option<Timestamp>,
+    /// Counts saves; a save must name the version it read.
+    pub version: u64,
+}
+
+impl Migration {
+    /// Why the target must not be used, if it must not.
+    pub fn obstacle(&self) -> Option<String> {
+        if self.stage == Stage::Finished {
+            return None;
+        }
+        let copied: u64 = self.kinds.iter().map(|progress| progress.copied).sum();
+        let total: u64 = self.kinds.iter().map(|progress| progress.total).sum();
+        Some(format!(
+            "this database holds an unfinished migration of {} ({copied} of {total} records copied, begun {}): run \
+             `dakghar migrate` again to finish it. Until then nothing may be sent from here, because the embedded \
+             installation may still send the same messages",
+            self.origin, self.started_at
+        ))
+    }
+}
+
+/// What a source remembers when its installation has moved on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retirement {
+    /// Which migration took it away: [`Migration::id`].
+    pub migration_id: String,
+    /// Where its installation is now, for people.
+    pub successor: String,
+    /// When it was left.
+    pub at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::message::Priority;
+
+    fn sum(records: &[Record]) -> [u8; 32] {
+        let mut checksum = Checksum::new();
+        for record in records {
+            checksum.add(record);
+        }
+        checksum.finish()
+    }
+
+    fn message(at: i64) -> Message {
+        Message::blank(Timestamp::from_millis(at))
+    }
+
+    #[test]
+    fn a_sum_depends_on_every_field_and_on_the_order() {
+        let one = Record::Message(Box::new(message(1)));
+        let two = Record::Message(Box::new(message(2)));
+        assert_eq!(sum(&[one.clone(), two.clone()]), sum(&[one.clone(), two.clone()]));
+        assert_ne!(sum(&[one.clone(), two.clone()]), sum(&[two, one.clone()]));
+        let changed = Record::Message(Box::new(Message {
+            priority: Priority::Low,
+            ..message(1)
+        }));
+        assert_ne!(sum(&[one]), sum(&[changed]));
+        assert_ne!(sum(&[]), [0; 32]);
+    }
+}

@@ -1,0 +1,276 @@
+//! The suite of [`MigrationSource`].
+#![expect(missing_docs, reason = "the name of a case says what it shows")]
+
+use std::sync::Arc;
+
+use dakghar_core::domain::migration::{Kind, Place, Record, Retirement};
+use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Message, Status, TenantId};
+use dakghar_core::ports::{EventStore, MessageStore, MigrationSource, Saved, TenantStore};
+
+use super::message_store::{accept_all, receive_all};
+use crate::samples::{
+    at, event, event_bare, inbound, inbound_bare, outbound, outbound_full, person, phone_number_id, tenant,
+    tenant_full, tenant_id, with_key,
+};
+
+/// What the cases are run against: the stores of one installation, and a way to open it in order to leave it. It is
+/// opened only while nothing is written, and closed before anything is written again.
+pub struct SourceUnderTest {
+    /// Its messages and threads.
+    pub messages: Arc<dyn MessageStore>,
+    /// Its tenants.
+    pub tenants: Arc<dyn TenantStore>,
+    /// Its events.
+    pub events: Arc<dyn EventStore>,
+    /// Opens it.
+    pub open: Box<dyn Fn() -> Arc<dyn MigrationSource> + Send + Sync>,
+}
+
+/// Runs the suite of `MigrationSource`: `migration_source_suite!(factory)`, where the factory is an async function
+/// without arguments that gives `(conformance::SourceUnderTest, guard)` or an `Option` of that. See
+/// [`conformance`](crate::conformance).
+#[macro_export]
+macro_rules! migration_source_suite {
+    ($factory:path) => {
+        $crate::conformance_cases! { $factory, migration_source:
+            an_empty_source_has_nothing
+            every_record_is_read_as_it_is
+            pages_of_any_size_have_no_gaps_and_no_repeats
+            a_place_is_good_after_reopening
+            records_are_counted
+            the_state_stays_while_nothing_changes
+            the_state_changes_with_every_change
+            a_source_is_not_retired_until_it_is
+            a_retirement_is_remembered
+        }
+    };
+}
+
+/// Tenants, threads, messages and events of every sort; answers them by kind.
+async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
+    let tenants = [tenant(), tenant_full(), tenant()];
+    for tenant in &tenants {
+        under_test.tenants.insert(tenant).await.expect("the store answers");
+    }
+    let owners: Vec<TenantId> = tenants.iter().map(|tenant| tenant.id).collect();
+    let mut messages = vec![
+        outbound(owners[0]),
+        with_key(owners[0], "a"),
+        with_key(owners[2], "a"),
+        outbound_full(owners[1]),
+        // Of a tenant that was removed while this was being accepted.
+        outbound(tenant_id()),
+    ];
+    accept_all(&under_test.messages, &messages).await;
+    let received = [inbound(owners[0], "wamid.A"), inbound_bare(owners[1], "wamid.B")];
+    receive_all(&under_test.messages, &received).await;
+    messages.extend(received);
+    let touches: Vec<ConversationTouch> = owners.iter().map(|owner| touch(*owner, "919111111111", 3)).collect();
+    under_test
+        .messages
+        .touch_conversations(&touches)
+        .await
+        .expect("the store answers");
+    let mut threads = Vec::new();
+    for owner in &owners {
+        let found = under_test.messages.conversations(owner, None, 10).await;
+        threads.extend(found.expect("the store answers"));
+    }
+    let events = vec![event(owners[0]), event_bare(), event(owners[1]), event_bare()];
+    under_test.events.record(&events).await.expect("the store answers");
+    vec![
+        (Kind::Tenants, tenants.into_iter().map(Record::Tenant).collect()),
+        (
+            Kind::Conversations,
+            threads.into_iter().map(Record::Conversation).collect(),
+        ),
+        (
+            Kind::Messages,
+            messages
+                .into_iter()
+                .map(|message| Record::Message(Box::new(message)))
+                .collect(),
+        ),
+        (Kind::Events, events.into_iter().map(Record::Event).collect()),
+    ]
+}
+
+fn touch(owner: TenantId, digits: &str, ms: u64) -> ConversationTouch {
+    ConversationTouch {
+        id: ConversationId::of(&owner, &phone_number_id(), &person(digits)),
+        tenant_id: owner,
+        phone_number_id: phone_number_id(),
+        wa_id: person(digits),
+        message_id: outbound(owner).id,
+        at: at(ms),
+        direction: Direction::Inbound,
+    }
+}
+
+/// Everything of one kind after a place, in its order.
+async fn read(source: &Arc<dyn MigrationSource>, kind: Kind, mut after: Option<Place>, limit: u32) -> Vec<Record> {
+    let mut read = Vec::new();
+    loop {
+        let page = source
+            .page(kind, after.as_ref(), limit)
+            .await
+            .expect("the source answers");
+        assert!(page.records.len() <= limit as usize, "{} at once", page.records.len());
+        assert!(page.records.iter().all(|record| record.kind() == kind));
+        assert_eq!(page.end.is_none(), page.records.is_empty(), "only behind the last one");
+        if page.records.is_empty() {
+            return read;
+        }
+        read.extend(page.records);
+        after = page.end;
+    }
+}
+
+fn sorted(mut records: Vec<Record>) -> Vec<Record> {
+    records.sort_by_key(Record::id);
+    records
+}
+
+pub async fn an_empty_source_has_nothing(under_test: SourceUnderTest) {
+    let source = (under_test.open)();
+    for kind in Kind::ALL {
+        assert_eq!(source.count(kind).await, Ok(0));
+        assert_eq!(read(&source, kind, None, 10).await, []);
+    }
+}
+
+pub async fn every_record_is_read_as_it_is(under_test: SourceUnderTest) {
+    let filled = fill(&under_test).await;
+    let source = (under_test.open)();
+    for (kind, records) in filled {
+        assert_eq!(
+            sorted(read(&source, kind, None, 100).await),
+            sorted(records),
+            "{kind:?}"
+        );
+    }
+}
+
+pub async fn pages_of_any_size_have_no_gaps_and_no_repeats(under_test: SourceUnderTest) {
+    fill(&under_test).await;
+    let source = (under_test.open)();
+    for kind in Kind::ALL {
+        let whole = read(&source, kind, None, 100).await;
+        assert!(whole.len() > 2, "{kind:?}");
+        for limit in 1..=8 {
+            assert_eq!(read(&source, kind, None, limit).await, whole, "{kind:?} by {limit}");
+        }
+    }
+}
+
+pub async fn a_place_is_good_after_reopening(under_test: SourceUnderTest) {
+    fill(&under_test).await;
+    let source = (under_test.open)();
+    let mut places = Vec::new();
+    for kind in Kind::ALL {
+        let whole = read(&source, kind, None, 100).await;
+        let page = source.page(kind, None, 2).await.expect("the source answers");
+        assert_eq!(page.records, whole[..2]);
+        places.push((kind, page.end, whole[2..].to_vec()));
+    }
+    drop(source);
+    let source = (under_test.open)();
+    for (kind, place, rest) in places {
+        assert_eq!(read(&source, kind, place, 3).await, rest, "{kind:?}");
+    }
+}
+
+pub async fn records_are_counted(under_test: SourceUnderTest) {
+    let filled = fill(&under_test).await;
+    let source = (under_test.open)();
+    for (kind, records) in filled {
+        assert_eq!(source.count(kind).await, Ok(records.len() as u64), "{kind:?}");
+    }
+}
+
+async fn state(under_test: &SourceUnderTest) -> [u8; 32] {
+    (under_test.open)().state().await.expect("the source answers")
+}
+
+pub async fn the_state_stays_while_nothing_changes(under_test: SourceUnderTest) {
+    let empty = state(&under_test).await;
+    assert_eq!(state(&under_test).await, empty);
+    fill(&under_test).await;
+    let filled = state(&under_test).await;
+    assert_ne!(filled, empty);
+    assert_eq!(state(&under_test).await, filled);
+}
+
+pub async fn the_state_changes_with_every_change(under_test: SourceUnderTest) {
+    let owner = tenant();
+    under_test.tenants.insert(&owner).await.expect("the store answers");
+    let message = outbound(owner.id);
+    let mut seen = vec![state(&under_test).await];
+    let mut is_new = async |what: &str| {
+        let state = state(&under_test).await;
+        assert!(!seen.contains(&state), "{what}");
+        seen.push(state);
+    };
+    accept_all(&under_test.messages, std::slice::from_ref(&message)).await;
+    is_new("a message was accepted").await;
+    let saved = Message {
+        status: Status::Held,
+        ..message
+    };
+    assert_eq!(under_test.messages.save(&[saved]).await, [Ok(Saved::Done)]);
+    is_new("a message was saved").await;
+    let woken = under_test.messages.wake_held(&owner.id, None, at(9)).await;
+    assert_eq!(woken, Ok(1));
+    is_new("a message was woken").await;
+    receive_all(&under_test.messages, &[inbound(owner.id, "wamid.A")]).await;
+    is_new("a message was received").await;
+    for ms in [1, 2] {
+        let touched = under_test
+            .messages
+            .touch_conversations(&[touch(owner.id, "1", ms)])
+            .await;
+        touched.expect("the store answers");
+        is_new("a thread was touched").await;
+    }
+    for event in [event(owner.id), event_bare()] {
+        under_test.events.record(&[event]).await.expect("the store answers");
+        is_new("an event was recorded").await;
+    }
+    under_test.tenants.save(&owner).await.expect("the store answers");
+    is_new("a tenant was saved").await;
+    under_test.tenants.insert(&tenant()).await.expect("the store answers");
+    is_new("a tenant was registered").await;
+    under_test
+        .messages
+        .erase(&owner.id, 1)
+        .await
+        .expect("the store answers");
+    is_new("something was erased").await;
+}
+
+pub async fn a_source_is_not_retired_until_it_is(under_test: SourceUnderTest) {
+    fill(&under_test).await;
+    assert_eq!((under_test.open)().retirement().await, Ok(None));
+}
+
+pub async fn a_retirement_is_remembered(under_test: SourceUnderTest) {
+    let filled = fill(&under_test).await;
+    let before = state(&under_test).await;
+    for id in ["0123456789abcdef", "fedcba9876543210"] {
+        let retirement = Retirement {
+            migration_id: id.into(),
+            successor: "MongoDB at mongo-1:27017, database \"ডাকঘর\"".into(),
+            at: at(17),
+        };
+        let source = (under_test.open)();
+        assert_eq!(source.retire(&retirement).await, Ok(()));
+        assert_eq!(source.retirement().await, Ok(Some(retirement.clone())));
+        drop(source);
+        assert_eq!((under_test.open)().retirement().await, Ok(Some(retirement)));
+    }
+    let source = (under_test.open)();
+    assert_eq!(source.state().await, Ok(before), "what it holds is not changed");
+    for (kind, records) in filled {
+        assert_eq!(source.count(kind).await, Ok(records.len() as u64));
+    }
+}

@@ -1,0 +1,346 @@
+//! The suite of [`MigrationTarget`].
+#![expect(missing_docs, reason = "the name of a case says what it shows")]
+
+use std::sync::Arc;
+
+use dakghar_core::domain::migration::{Kind, KindProgress, Migration, Place, Record, Stage};
+use dakghar_core::domain::{Conversation, ConversationId, Direction, Message, Tenant, TenantId, WebhookEvent};
+use dakghar_core::ports::{Accepted, EventStore, MessageStore, MigrationTarget, Saved, StoreError, TenantStore};
+
+use super::message_store::accept_all;
+use crate::samples::{
+    at, event, event_bare, inbound, inbound_bare, outbound, outbound_full, person, phone_number_id, tenant,
+    tenant_full, with_key,
+};
+
+/// What the cases are run against: a store as a target, and as what it is otherwise.
+pub struct TargetUnderTest {
+    /// The target.
+    pub target: Arc<dyn MigrationTarget>,
+    /// Its messages and threads.
+    pub messages: Arc<dyn MessageStore>,
+    /// Its tenants.
+    pub tenants: Arc<dyn TenantStore>,
+    /// Its events.
+    pub events: Arc<dyn EventStore>,
+}
+
+/// Runs the suite of `MigrationTarget`: `migration_target_suite!(factory)`, where the factory is an async function
+/// without arguments that gives `(conformance::TargetUnderTest, guard)` or an `Option` of that. See
+/// [`conformance`](crate::conformance).
+#[macro_export]
+macro_rules! migration_target_suite {
+    ($factory:path) => {
+        $crate::conformance_cases! { $factory, migration_target:
+            what_was_put_is_there_as_it_was
+            what_was_put_is_what_the_stores_see
+            putting_again_changes_nothing
+            what_has_no_room_is_an_error
+            stored_records_come_in_the_order_asked
+            put_records_are_counted
+            cleared_records_are_gone_and_can_come_again
+            there_is_no_migration_at_first
+            the_record_of_a_migration_survives
+            only_the_present_version_of_a_migration_is_saved_over
+        }
+    };
+}
+
+const VERSION: u64 = 7;
+
+fn thread(owner: TenantId, digits: &str, last_inbound_at: Option<u64>) -> Conversation {
+    let message = outbound(owner);
+    Conversation {
+        id: ConversationId::of(&owner, &phone_number_id(), &person(digits)),
+        tenant_id: owner,
+        phone_number_id: phone_number_id(),
+        wa_id: person(digits),
+        last_message_id: message.id,
+        last_message_at: at(9),
+        last_inbound_at: last_inbound_at.map(at),
+    }
+}
+
+fn of_message(message: Message) -> Record {
+    Record::Message(Box::new(Message {
+        version: VERSION,
+        ..message
+    }))
+}
+
+/// Records of one kind, of every sort, as an installation leaves them.
+fn records(kind: Kind) -> Vec<Record> {
+    let owner = tenant().id;
+    match kind {
+        Kind::Tenants => [tenant(), tenant_full(), tenant()]
+            .map(|tenant| {
+                Record::Tenant(Tenant {
+                    version: VERSION,
+                    ..tenant
+                })
+            })
+            .to_vec(),
+        Kind::Conversations => [
+            thread(owner, "1", None),
+            thread(owner, "2", Some(8)),
+            thread(tenant().id, "1", Some(9)),
+        ]
+        .map(Record::Conversation)
+        .to_vec(),
+        Kind::Messages => [
+            outbound(owner),
+            with_key(owner, "a"),
+            with_key(tenant().id, "a"),
+            outbound_full(owner),
+            inbound(owner, "wamid.A"),
+            inbound_bare(owner, "wamid.B"),
+        ]
+        .map(of_message)
+        .to_vec(),
+        Kind::Events => [event(owner), event_bare(), event(tenant().id), event_bare()]
+            .map(Record::Event)
+            .to_vec(),
+    }
+}
+
+async fn put(under_test: &TargetUnderTest, records: &[Record]) {
+    let put = under_test.target.put(records).await;
+    assert_eq!(put, Ok(()));
+}
+
+async fn stored(under_test: &TargetUnderTest, like: &[Record]) -> Vec<Option<Record>> {
+    under_test.target.stored(like).await.expect("the target answers")
+}
+
+fn all(records: &[Record]) -> Vec<Option<Record>> {
+    records.iter().cloned().map(Some).collect()
+}
+
+pub async fn what_was_put_is_there_as_it_was(under_test: TargetUnderTest) {
+    for kind in Kind::ALL {
+        let records = records(kind);
+        put(&under_test, &records).await;
+        assert_eq!(stored(&under_test, &records).await, all(&records));
+        put(&under_test, &[]).await;
+        assert_eq!(stored(&under_test, &[]).await, []);
+    }
+}
+
+pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
+    let TargetUnderTest {
+        messages,
+        tenants,
+        events,
+        ..
+    } = &under_test;
+    for kind in Kind::ALL {
+        let records = records(kind);
+        put(&under_test, &records).await;
+        for record in records {
+            match record {
+                Record::Tenant(tenant) => {
+                    assert_eq!(tenants.find(&tenant.id).await, Ok(Some(tenant.clone())));
+                    let number = tenant.phone_numbers[0].phone_number_id.clone();
+                    assert_eq!(tenants.owners_of_numbers(&[number]).await, Ok(vec![Some(tenant.id)]));
+                }
+                Record::Conversation(thread) => {
+                    let found = messages.conversation(&thread.tenant_id, &thread.id).await;
+                    assert_eq!(found, Ok(Some(thread)));
+                }
+                Record::Message(message) => {
+                    assert_eq!(messages.load(&[message.key()]).await, Ok(vec![Some(*message.clone())]));
+                    if let Some(idempotency) = &message.idempotency {
+                        let again = Message {
+                            idempotency: Some(idempotency.clone()),
+                            ..outbound(message.tenant_id)
+                        };
+                        let replay = Accepted::Replay {
+                            message_id: message.id,
+                            status: message.status,
+                            fingerprint: idempotency.fingerprint,
+                        };
+                        assert_eq!(messages.accept(vec![again]).await, [Ok(replay)]);
+                    }
+                    if message.direction == Direction::Outbound {
+                        for wamid in &message.wamids {
+                            let reference = (message.tenant_id, message.phone_number_id.clone(), wamid.clone());
+                            let found = messages.find_by_wamid(&[reference]).await;
+                            assert_eq!(found, Ok(vec![Some(message.key())]));
+                        }
+                    }
+                }
+                Record::Event(event) => {
+                    let listed = events.list(event.tenant_id.as_ref(), None, 100).await;
+                    assert!(listed.expect("the store answers").contains(&event));
+                }
+            }
+        }
+    }
+}
+
+pub async fn putting_again_changes_nothing(under_test: TargetUnderTest) {
+    for kind in Kind::ALL {
+        let records = records(kind);
+        put(&under_test, &records[..2]).await;
+        for _ in 0..2 {
+            put(&under_test, &records).await;
+        }
+        assert_eq!(stored(&under_test, &records).await, all(&records));
+        assert_eq!(under_test.target.count(kind).await, Ok(records.len() as u64));
+    }
+    let message = outbound(tenant().id);
+    put(&under_test, &[of_message(message.clone())]).await;
+    let other = Message {
+        attempts_max: 1,
+        ..message.clone()
+    };
+    put(&under_test, &[of_message(other)]).await;
+    let first = of_message(message);
+    assert_eq!(stored(&under_test, std::slice::from_ref(&first)).await, [Some(first)]);
+}
+
+pub async fn what_has_no_room_is_an_error(under_test: TargetUnderTest) {
+    let owner = tenant();
+    let taken = with_key(owner.id, "taken");
+    accept_all(&under_test.messages, std::slice::from_ref(&taken)).await;
+    let room = of_message(outbound(owner.id));
+    let second = of_message(with_key(owner.id, "taken"));
+    let refused = under_test.target.put(&[room.clone(), second.clone()]).await;
+    assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
+    assert_eq!(stored(&under_test, &[second]).await, [None]);
+
+    under_test.tenants.insert(&owner).await.expect("the store answers");
+    let mut thief = tenant();
+    thief.phone_numbers = owner.phone_numbers;
+    let refused = under_test.target.put(&[Record::Tenant(thief)]).await;
+    assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
+
+    let first = event(owner.id);
+    under_test
+        .events
+        .record(std::slice::from_ref(&first))
+        .await
+        .expect("the store answers");
+    let again = WebhookEvent {
+        fingerprint: first.fingerprint,
+        ..event(owner.id)
+    };
+    let refused = under_test.target.put(&[Record::Event(again)]).await;
+    assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
+}
+
+pub async fn stored_records_come_in_the_order_asked(under_test: TargetUnderTest) {
+    for kind in Kind::ALL {
+        let records = records(kind);
+        put(&under_test, &records[1..]).await;
+        let mut like: Vec<Record> = records.clone();
+        like.reverse();
+        let mut expected = all(&like);
+        *expected.last_mut().expect("there are some") = None;
+        assert_eq!(stored(&under_test, &like).await, expected, "{kind:?}");
+    }
+}
+
+pub async fn put_records_are_counted(under_test: TargetUnderTest) {
+    for kind in Kind::ALL {
+        assert_eq!(under_test.target.count(kind).await, Ok(0));
+        let records = records(kind);
+        put(&under_test, &records).await;
+        assert_eq!(under_test.target.count(kind).await, Ok(records.len() as u64));
+    }
+}
+
+pub async fn cleared_records_are_gone_and_can_come_again(under_test: TargetUnderTest) {
+    save(&under_test, &migration(0)).await;
+    for kind in Kind::ALL {
+        let records = records(kind);
+        put(&under_test, &records).await;
+        let mut cleared = 0;
+        loop {
+            let count = under_test.target.clear(kind, 2).await.expect("the target answers");
+            assert!(count <= 2, "{count} at once");
+            if count == 0 {
+                break;
+            }
+            cleared += count;
+        }
+        assert_eq!(cleared, records.len() as u64);
+        assert_eq!(under_test.target.count(kind).await, Ok(0));
+        assert!(stored(&under_test, &records).await.iter().all(Option::is_none));
+        put(&under_test, &records).await;
+        assert_eq!(stored(&under_test, &records).await, all(&records));
+    }
+    assert_eq!(under_test.target.migration().await, Ok(Some(migration(1))));
+}
+
+/// The record of a migration with every field set.
+fn migration(version: u64) -> Migration {
+    Migration {
+        id: "0123456789abcdef".into(),
+        origin: "/srv/ডাকঘর/data".into(),
+        source_state: [0xab; 32],
+        stage: Stage::Copying,
+        kinds: Kind::ALL
+            .map(|kind| KindProgress {
+                kind,
+                total: u64::from(u32::MAX) + 10,
+                copied: u64::from(u32::MAX) + 5,
+                place: (kind != Kind::Events).then(|| Place(format!("after {}", kind.as_str()))),
+                checksum: (kind == Kind::Tenants).then_some([7; 32]),
+            })
+            .to_vec(),
+        started_at: at(1),
+        finished_at: None,
+        version,
+    }
+}
+
+async fn save(under_test: &TargetUnderTest, migration: &Migration) {
+    let saved = under_test.target.save_migration(migration).await;
+    assert_eq!(saved, Ok(Saved::Done));
+}
+
+pub async fn there_is_no_migration_at_first(under_test: TargetUnderTest) {
+    assert_eq!(under_test.target.migration().await, Ok(None));
+    put(&under_test, &records(Kind::Tenants)).await;
+    assert_eq!(under_test.target.migration().await, Ok(None));
+}
+
+pub async fn the_record_of_a_migration_survives(under_test: TargetUnderTest) {
+    for (version, stage) in (0..).zip(Stage::ALL) {
+        let migration = Migration {
+            stage,
+            finished_at: (stage == Stage::Finished).then(|| at(2)),
+            ..migration(version)
+        };
+        save(&under_test, &migration).await;
+        let expected = Migration {
+            version: version + 1,
+            ..migration
+        };
+        assert_eq!(under_test.target.migration().await, Ok(Some(expected)));
+    }
+}
+
+pub async fn only_the_present_version_of_a_migration_is_saved_over(under_test: TargetUnderTest) {
+    let target = &under_test.target;
+    assert_eq!(
+        target.save_migration(&migration(1)).await,
+        Ok(Saved::Stale),
+        "there is none"
+    );
+    save(&under_test, &migration(0)).await;
+    for version in [0, 2] {
+        let other = Migration {
+            origin: "another".into(),
+            ..migration(version)
+        };
+        assert_eq!(target.save_migration(&other).await, Ok(Saved::Stale));
+    }
+    assert_eq!(target.migration().await, Ok(Some(migration(1))));
+    let next = migration(1);
+    let (first, second) = tokio::join!(target.save_migration(&next), target.save_migration(&next));
+    let mut both = [first, second];
+    both.sort_by_key(|saved| saved == &Ok(Saved::Stale));
+    assert_eq!(both, [Ok(Saved::Done), Ok(Saved::Stale)]);
+}

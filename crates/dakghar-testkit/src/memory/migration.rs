@@ -1,0 +1,177 @@
+//! Both ends of a migration: a [`MemoryStore`] can be left, and can be moved into.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use dakghar_core::domain::migration::{Checksum, Kind, Migration, Place, Record, Retirement};
+use dakghar_core::domain::{Direction, Message};
+use dakghar_core::ports::{Accepted, MigrationSource, MigrationTarget, Received, Saved, SourcePage, StoreError};
+
+use super::{MemoryStore, State};
+
+impl State {
+    /// Everything of one kind, by id.
+    fn records(&self, kind: Kind) -> BTreeMap<String, Record> {
+        let records: Vec<Record> = match kind {
+            Kind::Tenants => self.tenants.values().cloned().map(Record::Tenant).collect(),
+            Kind::Conversations => self.conversations.values().cloned().map(Record::Conversation).collect(),
+            Kind::Messages => {
+                let messages = self.messages.values().cloned();
+                messages.map(|message| Record::Message(Box::new(message))).collect()
+            }
+            Kind::Events => self.events.values().cloned().map(Record::Event).collect(),
+        };
+        records.into_iter().map(|record| (record.id(), record)).collect()
+    }
+
+    /// What is stored under the id of this record.
+    fn record(&self, like: &Record) -> Option<Record> {
+        match like {
+            Record::Tenant(like) => self.tenants.get(&like.id).cloned().map(Record::Tenant),
+            Record::Conversation(like) => self.conversations.get(&like.id).cloned().map(Record::Conversation),
+            Record::Message(like) => {
+                let message = self.messages.get(&like.id).cloned();
+                message.map(|message| Record::Message(Box::new(message)))
+            }
+            Record::Event(like) => self.events.get(&like.id).cloned().map(Record::Event),
+        }
+    }
+
+    /// Stores a record under its id; answers whether there was room for it beside the others.
+    fn put_record(&mut self, record: Record) -> bool {
+        if self.record(&record).is_some() {
+            return true;
+        }
+        match record {
+            Record::Tenant(tenant) => {
+                let mut numbers = tenant.phone_numbers.iter();
+                if numbers.any(|number| self.owner_of(&number.phone_number_id).is_some()) {
+                    return false;
+                }
+                self.tenants.insert(tenant.id, tenant);
+            }
+            Record::Conversation(thread) => {
+                self.conversations.insert(thread.id, thread);
+            }
+            Record::Message(message) => return self.put_message(*message),
+            Record::Event(event) => {
+                let mut known = self.events.values();
+                if known.any(|known| known.fingerprint == event.fingerprint) {
+                    return false;
+                }
+                self.events.insert(event.id, event);
+            }
+        }
+        true
+    }
+
+    fn put_message(&mut self, message: Message) -> bool {
+        match message.direction {
+            Direction::Outbound => self.accept(message) == Accepted::Stored,
+            Direction::Inbound => self.receive(message) == Received::New,
+        }
+    }
+
+    fn remove_records(&mut self, kind: Kind, limit: usize) -> u64 {
+        let mut ids: Vec<String> = self.records(kind).into_keys().collect();
+        ids.truncate(limit);
+        let is_left = |id: String| !ids.contains(&id);
+        match kind {
+            Kind::Tenants => self.tenants.retain(|id, _| is_left(id.to_string())),
+            Kind::Conversations => self.conversations.retain(|id, _| is_left(id.to_string())),
+            Kind::Messages => {
+                self.messages.retain(|id, _| is_left(id.to_string()));
+                self.by_key.retain(|_, id| self.messages.contains_key(id));
+                self.received.retain(|_, id| self.messages.contains_key(id));
+            }
+            Kind::Events => self.events.retain(|id, _| is_left(id.to_string())),
+        }
+        ids.len() as u64
+    }
+}
+
+#[async_trait]
+impl MigrationSource for MemoryStore {
+    async fn state(&self) -> Result<[u8; 32], StoreError> {
+        self.with(|state| {
+            let mut checksum = Checksum::new();
+            for kind in Kind::ALL {
+                for record in state.records(kind).values() {
+                    checksum.add(record);
+                }
+            }
+            checksum.finish()
+        })
+    }
+
+    async fn count(&self, kind: Kind) -> Result<u64, StoreError> {
+        self.with(|state| state.records(kind).len() as u64)
+    }
+
+    async fn page(&self, kind: Kind, after: Option<&Place>, limit: u32) -> Result<SourcePage, StoreError> {
+        self.with(|state| {
+            let records = state.records(kind);
+            let behind = records
+                .into_iter()
+                .filter(|(id, _)| after.is_none_or(|after| *id > after.0));
+            let (ids, records): (Vec<String>, Vec<Record>) = behind.take(limit as usize).unzip();
+            SourcePage {
+                records,
+                end: ids.into_iter().next_back().map(Place),
+            }
+        })
+    }
+
+    async fn retirement(&self) -> Result<Option<Retirement>, StoreError> {
+        self.with(|state| state.retirement.clone())
+    }
+
+    async fn retire(&self, retirement: &Retirement) -> Result<(), StoreError> {
+        self.with(|state| state.retirement = Some(retirement.clone()))
+    }
+}
+
+#[async_trait]
+impl MigrationTarget for MemoryStore {
+    async fn migration(&self) -> Result<Option<Migration>, StoreError> {
+        self.with(|state| state.migration.clone())
+    }
+
+    async fn save_migration(&self, migration: &Migration) -> Result<Saved, StoreError> {
+        self.with(|state| {
+            let stored = state.migration.as_ref().map_or(0, |stored| stored.version);
+            if stored != migration.version {
+                return Saved::Stale;
+            }
+            state.migration = Some(Migration {
+                version: stored + 1,
+                ..migration.clone()
+            });
+            Saved::Done
+        })
+    }
+
+    async fn count(&self, kind: Kind) -> Result<u64, StoreError> {
+        self.with(|state| state.records(kind).len() as u64)
+    }
+
+    async fn put(&self, records: &[Record]) -> Result<(), StoreError> {
+        let refused = self.with(|state| {
+            let mut records = records.iter();
+            records
+                .find(|record| !state.put_record((*record).clone()))
+                .map(Record::id)
+        })?;
+        refused.map_or(Ok(()), |id| {
+            Err(StoreError::Corrupt(format!("{id} has no room beside what is there")))
+        })
+    }
+
+    async fn stored(&self, like: &[Record]) -> Result<Vec<Option<Record>>, StoreError> {
+        self.with(|state| like.iter().map(|like| state.record(like)).collect())
+    }
+
+    async fn clear(&self, kind: Kind, limit: u32) -> Result<u64, StoreError> {
+        self.with(|state| state.remove_records(kind, limit as usize))
+    }
+}
