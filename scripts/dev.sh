@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs Dakghar and starts it anew whenever a source file changes. A build that fails leaves the old one running.
-# Usage: scripts/dev.sh [serve|api|worker] (default: serve)
+# Runs Dakghar and starts it anew whenever a source file or .env changes. A build that fails leaves the old one running.
+# Usage: scripts/dev.sh [COMMAND [ARGUMENT…]], a command of the program: serve (default), api, worker, graph-sim
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-role="${1:-serve}"
+[ $# -gt 0 ] || set -- serve
 stamp="$(mktemp)"
 server=""
 stop() {
@@ -25,7 +25,7 @@ while true; do
     touch "$stamp"
     if cargo build --bin dakghar; then
         stop
-        "${CARGO_TARGET_DIR:-target}/debug/dakghar" "$role" &
+        "${CARGO_TARGET_DIR:-target}/debug/dakghar" "$@" &
         server=$!
     fi
     until changed; do sleep 1; done

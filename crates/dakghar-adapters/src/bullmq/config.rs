@@ -28,6 +28,9 @@ pub enum InvalidRedisConfig {
     /// A certificate authority is of no use without TLS.
     #[error("a certificate authority for Redis needs an address that starts with rediss://")]
     AuthorityWithoutTls,
+    /// The text has no certificate in it.
+    #[error("a certificate authority for Redis is a certificate in PEM: -----BEGIN CERTIFICATE-----")]
+    NoCertificate,
 }
 
 /// Where Redis is: one server, or nodes of a cluster. Printing it never shows user or password.
@@ -78,6 +81,9 @@ impl RedisConfig {
         if !self.reveal_nodes().all(|node| node.starts_with("rediss:")) {
             return Err(InvalidRedisConfig::AuthorityWithoutTls);
         }
+        if !String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
+            return Err(InvalidRedisConfig::NoCertificate);
+        }
         self.authority_pem = Some(pem);
         Ok(self)
     }
@@ -85,6 +91,17 @@ impl RedisConfig {
     /// Whether these are nodes of a cluster.
     pub const fn is_cluster(&self) -> bool {
         self.is_cluster
+    }
+
+    /// Whether a queue that is split into so many can live there.
+    pub const fn check_shards(&self, shards: u16) -> Result<(), InvalidRedisConfig> {
+        if shards == 0 {
+            return Err(InvalidRedisConfig::Zero("QUEUE_SHARDS"));
+        }
+        if self.is_cluster && shards < 2 {
+            return Err(InvalidRedisConfig::ClusterNeedsShards);
+        }
+        Ok(())
     }
 
     /// The full addresses, passwords and all; for connecting only.
@@ -205,16 +222,10 @@ pub struct BullmqConfig {
 
 impl BullmqConfig {
     pub(super) fn check(&self) -> Result<(), InvalidRedisConfig> {
-        if self.shards == 0 {
-            return Err(InvalidRedisConfig::Zero("QUEUE_SHARDS"));
-        }
         if matches!(self.role, Role::ProduceAndConsume { in_flight_max: 0 }) {
             return Err(InvalidRedisConfig::Zero("WORKER_CONCURRENCY"));
         }
-        if self.redis.is_cluster() && self.shards < 2 {
-            return Err(InvalidRedisConfig::ClusterNeedsShards);
-        }
-        Ok(())
+        self.redis.check_shards(self.shards)
     }
 
     /// How many jobs each BullMQ worker of one shard may have in hand; one number per worker.
@@ -296,12 +307,16 @@ mod tests {
     }
 
     #[test]
-    fn an_authority_needs_tls() {
-        let with = |url| RedisConfig::from_url(url).unwrap().with_authority(b"pem".to_vec());
-        assert!(with("rediss://one").is_ok());
+    fn an_authority_is_a_certificate_and_needs_tls() {
+        let with = |url, pem: &str| RedisConfig::from_url(url).unwrap().with_authority(pem.into());
+        assert!(with("rediss://one", "-----BEGIN CERTIFICATE-----").is_ok());
         assert_eq!(
-            with("redis://one").unwrap_err(),
+            with("redis://one", "-----BEGIN CERTIFICATE-----").unwrap_err(),
             InvalidRedisConfig::AuthorityWithoutTls
+        );
+        assert_eq!(
+            with("rediss://one", "not a certificate").unwrap_err(),
+            InvalidRedisConfig::NoCertificate
         );
     }
 

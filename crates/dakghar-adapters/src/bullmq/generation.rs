@@ -159,7 +159,10 @@ async fn start_worker(
         .stalled_interval(STALLED_INTERVAL)
         .max_stalled_count(STALLED_COUNT_MAX)
         .run_retry_delay(FETCH_RETRY_DELAY)
-        .drain_delay(DRAIN_DELAY);
+        .drain_delay(DRAIN_DELAY)
+        // Ours say it themselves; this is for jobs that others added.
+        .remove_on_complete(job::kept())
+        .remove_on_fail(job::kept());
     let processor = move |job: bullmq::Job, _cancelled| {
         let (handover, pulse) = (handover.clone(), pulse.clone());
         async move { handover.process(&pulse, job).await }
@@ -181,4 +184,54 @@ async fn add_in_chunks(queue: &Queue, jobs: Vec<BulkJob>) -> Result<(), bullmq::
         queue.add_bulk(jobs.by_ref().take(ADDED_AT_ONCE_MAX).collect()).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bullmq::{RedisConfig, Role};
+    use dakghar_core::domain::message::Priority;
+    use dakghar_core::domain::{MessageId, MessageKey, PhoneNumberId, TenantId};
+    use dakghar_core::ports::Disposition;
+    use dakghar_testkit::require_services;
+    use dakghar_testkit::servers::Redis;
+    use uuid::Uuid;
+
+    #[tokio::test]
+    async fn events_of_workers_do_not_pile_up() {
+        require_services!(Redis);
+        let redis = Redis::shared().await;
+        let config = BullmqConfig {
+            redis: RedisConfig::from_url(&redis.url()).unwrap(),
+            shards: 1,
+            role: Role::ProduceAndConsume { in_flight_max: 1 },
+            worker_name: "test".into(),
+        };
+        let handover = Arc::new(Handover::new(1));
+        let generation = Generation::build(&config, &handover).await.unwrap();
+        for number in 1..=20 {
+            let entry = QueueEntry {
+                key: MessageKey {
+                    tenant_id: TenantId::from_uuid(Uuid::from_u128(7)),
+                    message_id: MessageId::from_uuid(Uuid::from_u128(number)),
+                },
+                phone_number_id: PhoneNumberId::parse("104000000000001").unwrap(),
+                slot_at: Timestamp::from_millis(0),
+                drive: 0,
+                priority: Priority::Normal,
+            };
+            generation.add(&[entry], Timestamp::from_millis(0)).await.unwrap();
+            for job in handover.take(1).await.unwrap() {
+                job.finish(Disposition::Done);
+            }
+        }
+        // Each of these jobs made at least two events. Were nobody reading them, all would be here at once; those of an
+        // idle worker come one by one.
+        let worker = &generation.workers[0];
+        let mut left = 0;
+        while let Ok(Some(_)) = tokio::time::timeout(Duration::from_millis(50), worker.next_event()).await {
+            left += 1;
+            assert!(left < 20, "events pile up");
+        }
+    }
 }

@@ -26,11 +26,24 @@ pub(super) const LOCK: Duration = Duration::from_secs(90);
 const HELD_MAX: Duration = Duration::from_secs(80);
 
 /// How a job ends for BullMQ.
+#[derive(Debug, PartialEq, Eq)]
 enum End {
     Completed,
     Failed(&'static str),
     /// It goes back to the waiting jobs, for another process.
     GivenBack,
+}
+
+/// The end of a job, even if seeing it through panics: that would leave it in the worker's books for ever.
+async fn end_of(job_id: &str, seeing_through: impl Future<Output = End>) -> End {
+    let end = AssertUnwindSafe(seeing_through).catch_unwind().await;
+    end.unwrap_or_else(|_| {
+        error!(
+            job_id,
+            "a job panicked on its way to the worker; the store will send it again"
+        );
+        End::Completed
+    })
 }
 
 /// Signs of life of one queue's workers, as long as they live.
@@ -101,18 +114,7 @@ impl Handover {
     /// The processor.
     pub(super) async fn process(&self, pulse: &Pulse, job: bullmq::Job) -> Result<serde_json::Value, bullmq::Error> {
         let _in_flight = (self.in_flight.token(), pulse.start());
-        // A panic here would leave the job in the worker's books for ever.
-        let end = AssertUnwindSafe(self.see_through(&job))
-            .catch_unwind()
-            .await
-            .unwrap_or_else(|_| {
-                error!(
-                    job_id = job.id(),
-                    "a job panicked on its way to the worker; the store will send it again"
-                );
-                End::Completed
-            });
-        match end {
+        match end_of(job.id(), self.see_through(&job)).await {
             End::Completed => Ok(serde_json::Value::Null),
             End::Failed(reason) => Err(bullmq::Error::Unrecoverable(reason.to_owned())),
             // Without a limiter key in Redis, which we never set, this means: back to waiting, at once.
@@ -121,7 +123,7 @@ impl Handover {
     }
 
     async fn see_through(&self, job: &bullmq::Job) -> End {
-        let Some((key, drive)) = job::read(job.data()) else {
+        let Some((key, drive)) = job::read(job.id(), job.data()) else {
             warn!(
                 job_id = job.id(),
                 "a job without a message, perhaps evicted by Redis; nothing to do"
@@ -172,5 +174,20 @@ impl Handover {
             while taken.recv().await.is_some() {}
         }
         tokio::time::timeout(patience, self.in_flight.wait()).await.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_ends_the_job_like_any_other() {
+        let panicking = async { panic!("while a job was seen through") };
+        assert_eq!(end_of("msg_1", panicking).await, End::Completed);
+        assert_eq!(
+            end_of("msg_1", async { End::Failed("dead") }).await,
+            End::Failed("dead")
+        );
     }
 }

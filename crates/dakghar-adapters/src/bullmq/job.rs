@@ -65,19 +65,32 @@ pub(super) fn shard_of(phone_number_id: &PhoneNumberId, shards: u16) -> usize {
 struct Payload {
     tenant_id: String,
     message_id: String,
-    #[serde(default)]
-    drive: u32,
 }
 
 /// The message and drive a job stands for; `None` when it is not one of ours: a ghost whose data was evicted, or
 /// something added by hand.
-pub(super) fn read(data: &serde_json::Value) -> Option<(MessageKey, u32)> {
+pub(super) fn read(id: &str, data: &serde_json::Value) -> Option<(MessageKey, u32)> {
     let payload = Payload::deserialize(data).ok()?;
     let key = MessageKey {
         tenant_id: TenantId::parse(&payload.tenant_id).ok()?,
         message_id: MessageId::parse(&payload.message_id).ok()?,
     };
-    Some((key, payload.drive))
+    Some((key, drive(id)))
+}
+
+/// The drive that the id of a job names. Whoever adds a job by hand may call it as they like.
+fn drive(job_id: &str) -> u32 {
+    let named = job_id.rsplit_once('.').and_then(|(_, drive)| drive.parse().ok());
+    named.unwrap_or_default()
+}
+
+/// What is kept of finished jobs, and as many failed ones.
+pub(super) const fn kept() -> RemoveOnFinish {
+    RemoveOnFinish::Options(KeepJobs {
+        age: None,
+        count: Some(FINISHED_KEPT),
+        limit: None,
+    })
 }
 
 /// The id of the job: the message's own for its first drive, so that it is easily found in BullMQ's tools.
@@ -94,21 +107,15 @@ pub(super) fn bulk_job(entry: &QueueEntry, now: Timestamp) -> BulkJob {
     let payload = Payload {
         tenant_id: entry.key.tenant_id.to_string(),
         message_id: entry.key.message_id.to_string(),
-        drive: entry.drive,
     };
-    let kept = RemoveOnFinish::Options(KeepJobs {
-        age: None,
-        count: Some(FINISHED_KEPT),
-        limit: None,
-    });
     let options = JobOptions::new()
         .job_id(job_id(entry.key.message_id, entry.drive))
         .delay(entry.slot_at.since(now))
         .priority(bullmq_priority(entry.priority))
         // The store decides about attempts.
         .attempts(1)
-        .remove_on_complete(kept.clone())
-        .remove_on_fail(kept);
+        .remove_on_complete(kept())
+        .remove_on_fail(kept());
     BulkJob::with_options(JOB_NAME, payload, options)
 }
 
@@ -158,17 +165,17 @@ mod tests {
     }
 
     #[test]
-    fn reads_its_own_jobs_and_those_of_others_without_a_drive() {
+    fn reads_its_own_jobs_and_those_that_others_added() {
         let (tenant, message_id) = ("ten_00000000000000000000000007", "msg_00000000000000000000000001");
-        let (key, drive) = read(&json!({"tenantId": tenant, "messageId": message_id, "drive": 3})).unwrap();
+        let data = json!({"tenantId": tenant, "messageId": message_id});
+        let (key, drive) = read(&job_id(message(1), 3), &data).unwrap();
         assert_eq!(
             (key.tenant_id.to_string(), key.message_id, drive),
             (tenant.to_owned(), message(1), 3)
         );
-        assert_eq!(
-            read(&json!({"tenantId": tenant, "messageId": message_id})).unwrap().1,
-            0
-        );
+        for id in [message_id, "again", "by.hand", "1.", ""] {
+            assert_eq!(read(id, &data).unwrap().1, 0, "{id}");
+        }
     }
 
     #[test]
@@ -179,7 +186,7 @@ mod tests {
             json!({"tenantId": "ten_x", "messageId": "msg_00000000000000000000000001"}),
             json!({"tenantId": "ten_00000000000000000000000007", "messageId": 7}),
         ] {
-            assert_eq!(read(&data), None, "{data}");
+            assert_eq!(read("any", &data), None, "{data}");
         }
     }
 }

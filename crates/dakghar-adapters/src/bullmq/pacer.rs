@@ -13,7 +13,6 @@ use dakghar_core::domain::pacing::{Admission, GATE_BURST_MIN, GATE_BURST_TIME};
 use dakghar_core::domain::{PhoneNumberId, Timestamp};
 use dakghar_core::ports::{Pacer, QueueError, SlotAsk};
 use futures_util::future::try_join_all;
-use parking_lot::RwLock;
 use redis::{RedisError, Script};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -28,6 +27,10 @@ const BUDGET: Duration = Duration::from_millis(250);
 /// Between two attempts to connect. Until one succeeds everything fails at once.
 const RECONNECT_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long a call to Meta waits for a connection: when Redis comes back, the queue may be sooner than the pacer, and
+/// a job that finds no pacer is lost until the timer of its message.
+const ADMIT_PATIENCE: Duration = Duration::from_secs(2);
+
 /// How long the first connection is waited for at the start.
 const START_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -40,22 +43,37 @@ pub struct RedisPacer {
 }
 
 /// The connection, while it can be trusted.
-#[derive(Default)]
 struct KeptLink {
-    link: RwLock<Option<Link>>,
+    link: watch::Sender<Option<Link>>,
     missed: Notify,
+}
+
+impl KeptLink {
+    fn get(&self) -> Option<Link> {
+        self.link.borrow().clone()
+    }
+
+    /// Whether there is a connection, now or after a while.
+    async fn comes_within(&self, patience: Duration) -> bool {
+        let mut link = self.link.subscribe();
+        tokio::time::timeout(patience, link.wait_for(Option::is_some))
+            .await
+            .is_ok_and(|found| found.is_ok())
+    }
 }
 
 impl RedisPacer {
     /// Starts to connect, and waits a moment for it. Without Redis it can be created, but not used.
     pub async fn start(redis: RedisConfig) -> Self {
-        let kept = Arc::new(KeptLink::default());
+        let kept = Arc::new(KeptLink {
+            link: watch::Sender::new(None),
+            missed: Notify::new(),
+        });
         let stopped = CancellationToken::new();
-        let (connected, mut connection) = watch::channel(());
-        let keeping = keep(redis.clone(), kept.clone(), connected);
+        let keeping = keep(redis.clone(), kept.clone());
         tokio::spawn(stopped.clone().run_until_cancelled_owned(keeping));
         // Too late is not an error: the keeper goes on trying.
-        let _ = tokio::time::timeout(START_PATIENCE, connection.changed()).await;
+        kept.comes_within(START_PATIENCE).await;
         Self {
             redis,
             script: Script::new(include_str!("pace.lua")),
@@ -99,7 +117,7 @@ impl RedisPacer {
         operation: &str,
         arguments: Vec<String>,
     ) -> Result<Vec<i64>, Option<RedisError>> {
-        let mut link = self.kept.link.read().clone().ok_or(None)?;
+        let mut link = self.kept.get().ok_or(None)?;
         let mut invocation = self.script.prepare_invoke();
         invocation
             .key(format!("dakghar:pace:{{{number}}}"))
@@ -122,7 +140,7 @@ impl RedisPacer {
         };
         if is_of_the_connection(&error) {
             // Whoever comes next must not wait as long as this caller did.
-            *self.kept.link.write() = None;
+            self.kept.link.send_replace(None);
             self.kept.missed.notify_one();
         }
         Err(QueueError(in_words(&self.redis, &error)))
@@ -156,7 +174,11 @@ impl Pacer for RedisPacer {
     }
 
     async fn admit(&self, asks: &[SlotAsk]) -> Result<Vec<Admission>, QueueError> {
-        let answers = self.run("admit", asks).await?;
+        let answers = match self.run("admit", asks).await {
+            // Should the first one have been executed all the same, the number is only a little slower for a moment.
+            Err(_) if self.kept.comes_within(ADMIT_PATIENCE).await => self.run("admit", asks).await?,
+            others => others?,
+        };
         let admission = |(answer, ask): (Answer, &SlotAsk)| {
             if answer.go {
                 Admission::Go
@@ -177,12 +199,11 @@ impl Pacer for RedisPacer {
 }
 
 /// Connects whenever there is no connection.
-async fn keep(redis: RedisConfig, kept: Arc<KeptLink>, connected: watch::Sender<()>) {
+async fn keep(redis: RedisConfig, kept: Arc<KeptLink>) {
     loop {
         match Link::open(&redis, BUDGET).await {
             Ok(link) => {
-                *kept.link.write() = Some(link);
-                connected.send_replace(());
+                kept.link.send_replace(Some(link));
                 kept.missed.notified().await;
             }
             Err(error) => {

@@ -126,7 +126,8 @@ impl SendQueue for BullmqQueue {
 
     async fn close(&self) {
         self.stopped.cancel();
-        let generation = self.shared.take_generation();
+        // It stays where it is: requests and calls that are still under way put messages in.
+        let generation = self.shared.generation();
         if let Some(generation) = &generation {
             generation.pause();
         }

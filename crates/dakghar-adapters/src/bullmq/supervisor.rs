@@ -65,8 +65,13 @@ impl Shared {
         if let Some(trouble) = &*self.trouble.read() {
             return Err(QueueError(trouble.clone()));
         }
-        let generation = self.generation.read().clone();
-        generation.ok_or_else(|| QueueError("being connected to Redis anew".to_owned()))
+        self.generation()
+            .ok_or_else(|| QueueError("being connected to Redis anew".to_owned()))
+    }
+
+    /// The present generation, whether it can be used or not.
+    pub(super) fn generation(&self) -> Option<Arc<Generation>> {
+        self.generation.read().clone()
     }
 
     pub(super) fn warning(&self) -> Option<String> {
@@ -82,7 +87,7 @@ impl Shared {
         self.lost.notified().await;
     }
 
-    /// Takes the generation away, in order to end it.
+    /// Takes the generation away: it ends with the last user.
     pub(super) fn take_generation(&self) -> Option<Arc<Generation>> {
         self.generation.write().take()
     }
@@ -159,12 +164,12 @@ impl Supervisor {
             *looks = if *is_due { *looks + 1 } else { 0 };
         }
         let overdue: Vec<bool> = self.due_looks.iter().map(|looks| *looks >= OVERDUE_LOOKS).collect();
-        let generation = self.shared.generation.read().clone();
+        let generation = self.shared.generation();
         if generation.is_some_and(|generation| generation.is_stuck(&overdue, STUCK_AFTER)) {
             warn!(redis = %self.config.redis, "connections to Redis are stuck and are replaced");
             self.shared.take_generation();
         }
-        if self.shared.generation.read().is_none()
+        if self.shared.generation().is_none()
             && let Err(trouble) = self.build().await
         {
             return self.failed(Trouble {

@@ -1,5 +1,6 @@
 //! The MongoDB stores against a real server: the conformance suites, and what only MongoDB has.
 
+mod commands;
 mod faults;
 mod migration;
 mod plans;

@@ -123,10 +123,18 @@ impl App {
         let fresh = jobs.into_iter().zip(messages).map(|(job, message)| (job, message, now));
         let mut candidates = Vec::with_capacity(keys.len() + waited.len());
         for (job, message, since) in waited.chain(fresh) {
-            // Not queued: another job of the same message was faster, or it was settled or removed meanwhile.
-            let Some(message) = message.filter(|message| message.status == Status::Queued) else {
-                job.finish(Disposition::Done);
-                continue;
+            let message = match message {
+                Some(message) if message.status == Status::Queued => message,
+                // Another job of the same message was faster, or it was settled meanwhile.
+                Some(message) => {
+                    job.finish(disposition(&message));
+                    continue;
+                }
+                // It was removed, or never existed.
+                None => {
+                    job.finish(Disposition::Done);
+                    continue;
+                }
             };
             match self.directory().find(&message.tenant_id).await? {
                 Some(tenant) => candidates.push(Candidate {
@@ -576,9 +584,19 @@ impl App {
         if let Some(mut message) = found.into_iter().next().flatten() {
             let gave_up = message.strike(self.now());
             tracing::error!(message_id = %key.message_id, tenant_id = %key.tenant_id, strikes = message.strikes, gave_up, "preparing the message crashed");
-            self.save(&mut message).await?;
+            if self.save(&mut message).await? {
+                self.show_dead(&message);
+            }
         }
         Ok(())
+    }
+
+    /// A message that was given up while no job was in hand gets one that ends as failed, so that the queue's tools
+    /// show every dead letter. For people only: nothing is lost when it does not get there.
+    pub(super) fn show_dead(&self, message: &Message) {
+        if message.status == Status::Dead && self.queue_window().is_some() {
+            self.commits().enqueue.post(queue_entry(message));
+        }
     }
 }
 

@@ -62,7 +62,8 @@ impl InFlightLimits {
         // While places are plenty one tenant may have most of them; when they get scarce, half at most.
         let is_scarce = counts.all >= self.places / 4 * 3;
         let is_full = counts.all >= self.places;
-        if is_full || (is_scarce && of_tenant >= self.places / 2) || of_number >= number_max {
+        let half = (self.places / 2).max(1);
+        if is_full || (is_scarce && of_tenant >= half) || of_number >= number_max {
             return None;
         }
         counts.all += 1;
@@ -142,5 +143,16 @@ mod tests {
         let held: Vec<_> = (0..200).map_while(|_| limits.enter(&greedy, &slow)).collect();
         assert_eq!(held.len(), 13, "two seconds of 6.5 a second");
         assert!(limits.enter(&greedy, &fast).is_some());
+    }
+
+    #[test]
+    fn a_worker_with_a_single_place_uses_it() {
+        let limits = InFlightLimits::new(1);
+        let tenant = TenantId::from_uuid(Uuid::from_u128(1));
+        let place = limits.enter(&tenant, &number("1", 80));
+        assert!(place.is_some());
+        assert!(limits.enter(&tenant, &number("2", 80)).is_none(), "it is taken");
+        drop(place);
+        assert!(limits.enter(&tenant, &number("2", 80)).is_some());
     }
 }

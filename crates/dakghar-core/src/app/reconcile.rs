@@ -12,7 +12,7 @@ use super::accept_message::queue_entry;
 use super::commits::flatten;
 use crate::domain::message::lifecycle::{RELEASE_CHECK, Surroundings, Woken};
 use crate::domain::message::{Message, UnknownOutcome};
-use crate::domain::{Problem, Status, TenantId};
+use crate::domain::{ErrorCode, Problem, Status, TenantId};
 use crate::ports::Saved;
 
 /// Messages looked at in one round.
@@ -59,8 +59,11 @@ impl App {
         }
         let saves = changed.into_iter().map(|message| async move {
             let saved = flatten(self.commits().save.submit(message.clone()).await)?;
-            if saved == Saved::Done && message.status == Status::Queued && message.enqueued_at.is_some() {
-                self.commits().enqueue.post(queue_entry(&message));
+            if saved == Saved::Done {
+                if message.status == Status::Queued && message.enqueued_at.is_some() {
+                    self.commits().enqueue.post(queue_entry(&message));
+                }
+                self.show_dead(&message);
             }
             Ok::<(), Problem>(())
         });
@@ -139,7 +142,8 @@ impl App {
         self.ports().queue.lost().await;
     }
 
-    /// Fills the queue again from the store. Repeating it is harmless: a job that is still there keeps its name.
+    /// Fills the queue again from the store. After an error not everything is in it, and it must be done again, which
+    /// is harmless: a job that is there keeps its name.
     pub async fn refill_queue(&self) -> Result<usize, Problem> {
         let Some(window) = self.queue_window() else {
             return Ok(0);
@@ -157,10 +161,8 @@ impl App {
             .collect();
         let mut refilled = 0;
         for chunk in entries.chunks(500) {
-            if let Err(error) = self.ports().queue.enqueue(chunk).await {
-                tracing::warn!(%error, refilled, "the queue could not be filled again yet");
-                break;
-            }
+            let enqueued = self.ports().queue.enqueue(chunk).await;
+            enqueued.map_err(|error| Problem::new(ErrorCode::StoreUnavailable, error.to_string()))?;
             refilled += chunk.len();
         }
         tracing::info!(refilled, "the queue was filled again from the store");

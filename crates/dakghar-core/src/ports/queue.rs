@@ -103,7 +103,7 @@ pub trait SendQueue: Send + Sync {
     /// Waits until the queue may have lost messages and must be filled again from the store. Never, if it cannot.
     async fn lost(&self);
 
-    /// Stops taking jobs; those taken can still be finished.
+    /// Stops taking jobs; those taken can still be finished, and messages put in.
     async fn close(&self);
 }
 

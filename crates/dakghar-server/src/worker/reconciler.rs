@@ -38,8 +38,9 @@ async fn wake(app: &App) {
 async fn refill(app: &App) {
     loop {
         app.queue_lost().await;
-        if let Err(problem) = app.refill_queue().await {
+        while let Err(problem) = app.refill_queue().await {
             tracing::warn!(%problem, "the queue could not be filled again yet");
+            sleep(IDLE_WAIT).await;
         }
         sleep(BUSY_WAIT).await;
     }

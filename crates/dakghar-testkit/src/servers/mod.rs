@@ -12,6 +12,8 @@ mod mongo;
 mod mongo_wire;
 mod process;
 mod redis;
+mod redis_cluster;
+mod redis_tls;
 mod shared;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +21,8 @@ use std::path::{Path, PathBuf};
 pub use mongo::{Mongo, MongoSet, SharedMongo, direct_uri};
 pub(crate) use process::free_port;
 pub use redis::{Redis, SharedRedis};
+pub use redis_cluster::RedisCluster;
+pub use redis_tls::TlsRedis;
 
 /// A server that tests can start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,20 +52,24 @@ impl Server {
     }
 }
 
-/// Whether all of these servers are installed. Where one is missing, says so: with `CI=true` in the environment by
-/// a panic, so that nothing is skipped unnoticed, otherwise in the output of the test.
-#[expect(clippy::print_stderr, reason = "the runner shows what a test prints")]
+/// Whether all of these servers are installed. Where one is missing, says so as [`skip_without`] does.
 pub fn are_installed(servers: &[Server]) -> bool {
-    let Some(missing) = servers.iter().find(|server| server.find().is_none()) else {
-        return true;
-    };
-    let program = missing.program();
+    let missing = servers.iter().find(|server| server.find().is_none());
+    if let Some(missing) = missing {
+        skip_without(missing.program());
+    }
+    missing.is_none()
+}
+
+/// Says that a test is skipped because `what` is not installed: with `CI=true` in the environment by a panic, so that
+/// nothing is skipped unnoticed, otherwise in the output of the test.
+#[expect(clippy::print_stderr, reason = "the runner shows what a test prints")]
+pub fn skip_without(what: &str) {
     assert!(
         variable("CI").is_none_or(|ci| ci != "true"),
-        "{program} is not installed: run scripts/install-services.sh"
+        "{what} is not installed: run scripts/install-services.sh"
     );
-    eprintln!("skipped: {program} is not installed, run scripts/install-services.sh");
-    false
+    eprintln!("skipped: {what} is not installed, run scripts/install-services.sh");
 }
 
 #[expect(

@@ -91,6 +91,12 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port())
     }
 
+    /// Asks clients for this password from now on, until a restart.
+    pub async fn require_password(&self, password: &str) {
+        let reply = command(self.port(), &format!("CONFIG SET requirepass {password}")).await;
+        assert_eq!(reply.as_deref(), Some("+OK\r\n"), "the password cannot be set");
+    }
+
     /// The port it listens on; stays the same over restarts.
     pub fn port(&self) -> u16 {
         self.process.port()
@@ -168,7 +174,7 @@ impl SharedRedis {
 }
 
 /// The first bytes of the answer to an inline command.
-async fn command(port: u16, line: &str) -> Option<String> {
+pub(super) async fn command(port: u16, line: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
     stream.write_all(format!("{line}\r\n").as_bytes()).await.ok()?;
     let mut reply = vec![0; 4096];

@@ -7,7 +7,7 @@ use dakghar_core::domain::{Message, TenantId};
 
 use super::output;
 use crate::config::Config;
-use crate::wiring::{Purpose, wire};
+use crate::wiring::{Purpose, Wired, wire};
 
 /// What to do with dead letters.
 #[derive(Debug, Subcommand)]
@@ -35,7 +35,7 @@ pub enum Command {
 
 /// Runs one of them, beside a server or without one.
 pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
-    let app = wire(&config, Purpose::Command).await?.app;
+    let Wired { app, group_commits, .. } = wire(&config, Purpose::Command).await?;
     let parse = |text: &str| TenantId::parse(text).map_err(|_| anyhow::anyhow!("{text} is not a tenant id (ten_…)"));
     match command {
         Command::List { tenant, limit } => {
@@ -67,6 +67,8 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             output::line(&format!("{} is {} again", message.id, message.status.as_str()));
         }
     }
+    drop(app);
+    group_commits.finish().await;
     Ok(())
 }
 

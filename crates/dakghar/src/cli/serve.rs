@@ -40,6 +40,7 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
         app,
         verify_token,
         backend,
+        group_commits,
     } = wire(&config, Purpose::Server { sends: parts.worker }).await?;
     app.finish_removals().await?;
     if parts.worker {
@@ -79,7 +80,7 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
         closing.close_queue().await;
     });
     drop(app);
-    lifecycle.run_to_end().await;
+    lifecycle.run_to_end(group_commits.finish()).await;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use dakghar_adapters::bullmq::RedisConfig;
 use dakghar_adapters::graph::{VersionStatus, version_status};
 use dakghar_core::domain::Secret;
 use dakghar_core::domain::message::{RetryPolicy, SendPolicy, Timings};
@@ -23,8 +24,8 @@ pub enum Backend {
     Distributed {
         /// The connection string of MongoDB.
         mongo_uri: Secret,
-        /// The URL of Redis.
-        redis_url: Secret,
+        /// Where Redis is.
+        redis: RedisConfig,
         /// Queues the numbers are spread over.
         queue_shards: u16,
     },
@@ -283,20 +284,43 @@ fn read_send_policy(reader: &mut Reader<'_>) -> SendPolicy {
 }
 
 fn read_backend(reader: &mut Reader<'_>) -> Backend {
-    let host = reader.text(&var::REDIS_HOST).unwrap_or_default();
-    let port: u16 = reader.integer(&var::REDIS_PORT);
-    let redis_url = reader
-        .secret(&var::REDIS_URL)
-        .unwrap_or_else(|| Secret::new(format!("redis://{host}:{port}")));
     let queue_shards = reader.integer(&var::QUEUE_SHARDS);
-    match reader.secret(&var::MONGO_URI) {
-        Some(mongo_uri) => Backend::Distributed {
+    let redis = read_redis(reader, queue_shards);
+    match (reader.secret(&var::MONGO_URI), redis) {
+        (Some(mongo_uri), Ok(redis)) => Backend::Distributed {
             mongo_uri,
-            redis_url,
+            redis,
             queue_shards,
         },
-        None => Backend::Embedded,
+        (Some(_), Err(problem)) => {
+            reader.problems.push(problem);
+            Backend::Embedded
+        }
+        // Redis is not used then, so what is said about it is not judged.
+        (None, _) => Backend::Embedded,
     }
+}
+
+fn read_redis(reader: &mut Reader<'_>, queue_shards: u16) -> Result<RedisConfig, String> {
+    let host = reader.text(&var::REDIS_HOST).unwrap_or_default();
+    let port = reader.integer(&var::REDIS_PORT);
+    let url = reader.secret(&var::REDIS_URL);
+    let authority = reader.text(&var::REDIS_CA_FILE);
+    let mut redis = match url {
+        Some(url) => RedisConfig::from_url(url.reveal()).map_err(|error| format!("REDIS_URL: {error}"))?,
+        None => RedisConfig::from_host(&host, port).map_err(|error| format!("REDIS_HOST: {error}"))?,
+    };
+    if let Some(path) = authority {
+        let pem = std::fs::read(&path).map_err(|error| format!("REDIS_CA_FILE: {path}: {error}"))?;
+        redis = redis
+            .with_authority(pem)
+            .map_err(|error| format!("REDIS_CA_FILE: {error}"))?;
+    }
+    // A number that could not be read was reported already.
+    redis
+        .check_shards(queue_shards.max(1))
+        .map_err(|error| format!("REDIS_URL: {error}"))?;
+    Ok(redis)
 }
 
 fn read_bind_addr(reader: &mut Reader<'_>, is_guarded: bool) -> IpAddr {

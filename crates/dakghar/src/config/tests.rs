@@ -59,6 +59,33 @@ fn a_secret_comes_from_its_variable_or_its_file_but_not_both() {
 }
 
 #[test]
+fn what_is_wrong_about_redis_is_told_where_it_is_used() {
+    let distributed = |name, value| {
+        let settings = [("MONGO_URI", "mongodb://h/x"), ("MASTER_KEY", LONG), (name, value)];
+        problems(settings)
+    };
+    let (bad_url, canary) = ("http://:canary-redis@h", "canary-redis");
+    let found = distributed("REDIS_URL", bad_url);
+    assert!(
+        found.len() == 1 && found[0].starts_with("REDIS_URL: ") && !found[0].contains(canary),
+        "{found:?}"
+    );
+    assert!(
+        problems([("REDIS_URL", bad_url)]).is_empty(),
+        "the embedded backend has no Redis"
+    );
+    let found = distributed("REDIS_URL", "redis://one,redis://two");
+    assert!(found[0].contains("QUEUE_SHARDS of at least 2"), "{found:?}");
+    for (path, problem) in [("/nowhere", "/nowhere"), ("/dev/null", "rediss://")] {
+        let found = distributed("REDIS_CA_FILE", path);
+        assert!(
+            found[0].starts_with("REDIS_CA_FILE: ") && found[0].contains(problem),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
 fn a_lease_that_a_call_could_outlive_is_refused() {
     let found = problems([("SEND_LEASE_MS", "30000")]);
     assert!(found[0].starts_with("SEND_LEASE_MS"), "{found:?}");

@@ -60,7 +60,8 @@ variables! {
         MONGO_URI: Kind::Text, "", "Set it to use MongoDB (a replica set) and BullMQ on Redis instead of the embedded backend, for example mongodb://mongo:27017/pocdb.";
         REDIS_HOST: Kind::Text, "127.0.0.1", "The Redis server of the BullMQ queue.";
         REDIS_PORT: Kind::Integer { min: 1, max: 65_535 }, "6379", "The port of REDIS_HOST.";
-        REDIS_URL: Kind::Secret, "", "Wins over REDIS_HOST and REDIS_PORT: redis:// or rediss:// (TLS), with user and password; redis+cluster:// for a cluster.";
+        REDIS_URL: Kind::Secret, "", "Wins over REDIS_HOST and REDIS_PORT: redis:// or rediss:// (TLS), with user and password. Several URLs separated by commas, or one with ?cluster=true, are nodes of a Redis Cluster, which needs QUEUE_SHARDS of at least 2.";
+        REDIS_CA_FILE: Kind::Text, "", "A file with the certificate authority, in PEM, that signed the certificate of a rediss:// server. Unset: the public authorities.";
         QUEUE_SHARDS: Kind::Integer { min: 1, max: 64 }, "1", "Queues the numbers are spread over. The same in every process; change it only while the queue is empty.";
     }
     "Meta" {

@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use crate::product::{Backend, Product, Setup, on_both_backends, text};
+use crate::product::{Backend, Product, on_both_backends, text};
 
 on_both_backends!(
     the_operators_shell_sees_what_the_api_sees,
-    doctor_finds_everything_in_order
+    doctor_finds_everything_in_order,
+    a_dead_letter_is_redriven_from_the_shell,
 );
 
 async fn the_operators_shell_sees_what_the_api_sees(backend: Backend) {
@@ -61,9 +62,8 @@ async fn doctor_finds_everything_in_order(backend: Backend) {
     assert!(!out.contains("it-admin-key") && !out.contains("it-master-key"), "{out}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_dead_letter_is_redriven_from_the_shell() {
-    let product = Setup::on(Backend::Embedded).start().await;
+async fn a_dead_letter_is_redriven_from_the_shell(backend: Backend) {
+    let product = Product::start(backend).await;
     let tenant = product.tenant("111", "EAAG-real").await;
     let rule = dakghar_graph_sim::FaultRule::first(1, dakghar_graph_sim::Fault::graph_error(131_026));
     product.sim.add_rule(rule);

@@ -10,12 +10,18 @@
 )]
 
 mod product;
+mod promises;
 
 mod chaos;
 mod cli;
+mod dependencies;
+mod failover;
 mod inbound;
+mod interop;
 mod migrate;
 mod outbound;
+mod redis_servers;
+mod roles;
 mod secrets;
 mod seed;
 mod signal;

@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub enum Backend {
     Embedded,
     Distributed,
+    /// Distributed, on servers of its own that the test may kill.
+    Fragile,
 }
 
 /// Runs an async test function on both backends.
@@ -46,6 +48,7 @@ pub(crate) use on_both_backends;
 enum Servers {
     None,
     Shared(SharedMongo, SharedRedis),
+    Own(Box<Mongo>, Box<Redis>),
 }
 
 /// One installation.
@@ -65,6 +68,7 @@ pub struct Setup {
     pub environment: Vec<(&'static str, String)>,
     pub statuses: StatusPlan,
     pub tokens: AcceptedTokens,
+    role: &'static str,
 }
 
 impl Setup {
@@ -77,7 +81,14 @@ impl Setup {
                 ..StatusPlan::immediate()
             },
             tokens: AcceptedTokens::Any,
+            role: "serve",
         }
+    }
+
+    /// Starts with one process of this role, instead of one that does everything.
+    pub fn role(mut self, role: &'static str) -> Self {
+        self.role = role;
+        self
     }
 
     pub fn env(mut self, name: &'static str, value: impl ToString) -> Self {
@@ -111,6 +122,7 @@ impl Setup {
         let servers = match self.backend {
             Backend::Embedded => Servers::None,
             Backend::Distributed => Servers::Shared(Mongo::shared().await, Redis::shared().await),
+            Backend::Fragile => Servers::Own(Box::new(Mongo::start().await), Box::new(Redis::start().await)),
         };
         let mut environment: BTreeMap<String, String> = [
             ("PORT", port.to_string()),
@@ -127,9 +139,14 @@ impl Setup {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
-        if let Servers::Shared(mongo, redis) = &servers {
-            environment.insert("MONGO_URI".to_owned(), mongo.database_uri());
-            environment.insert("REDIS_URL".to_owned(), redis.url());
+        let addresses = match &servers {
+            Servers::None => None,
+            Servers::Shared(mongo, redis) => Some((mongo.database_uri(), redis.url())),
+            Servers::Own(mongo, redis) => Some((mongo.uri_of("dakghar"), redis.url())),
+        };
+        if let Some((mongo_uri, redis_url)) = addresses {
+            environment.insert("MONGO_URI".to_owned(), mongo_uri);
+            environment.insert("REDIS_URL".to_owned(), redis_url);
         }
         environment.extend(
             self.environment
@@ -150,7 +167,7 @@ impl Setup {
             environment,
             processes: Vec::new(),
         };
-        product.spawn("serve");
+        product.spawn(self.role);
         product.ready().await;
         product
     }
@@ -191,7 +208,17 @@ impl Product {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
+    /// The value of a setting that the installation was started with.
+    pub fn setting(&self, name: &str) -> &str {
+        &self.environment[name]
+    }
+
     pub fn spawn(&mut self, role: &str) {
+        self.spawn_on(role, self.port);
+    }
+
+    /// Starts another process, which answers on a port of its own.
+    pub fn spawn_on(&mut self, role: &str, port: u16) {
         let log = File::options()
             .create(true)
             .append(true)
@@ -200,6 +227,7 @@ impl Product {
         let mut command = self.command();
         command
             .arg(role)
+            .env("PORT", port.to_string())
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log);
         self.processes.push(command.spawn().expect("the program starts"));
@@ -207,7 +235,12 @@ impl Product {
 
     /// Waits until the API says that it is ready.
     pub async fn ready(&self) {
-        let url = self.url("/readyz");
+        self.ready_on(self.port).await;
+    }
+
+    /// Waits until the process on this port says that it is ready.
+    pub async fn ready_on(&self, port: u16) {
+        let url = format!("http://127.0.0.1:{port}/readyz");
         let ready = async || {
             self.http
                 .get(&url)
@@ -220,6 +253,14 @@ impl Product {
             "the program did not become ready:\n{}",
             self.log()
         )
+    }
+
+    /// The servers of a fragile installation.
+    pub fn servers(&mut self) -> (&mut Mongo, &mut Redis) {
+        match &mut self.servers {
+            Servers::Own(mongo, redis) => (mongo, redis),
+            _ => panic!("this installation shares its servers"),
+        }
     }
 
     /// kill -9, to every process of the installation.
@@ -238,7 +279,12 @@ impl Product {
 
     /// SIGTERM, and the exit code.
     pub async fn terminate(&mut self) -> Option<i32> {
-        let mut process = self.processes.pop().expect("a process");
+        self.terminate_process(self.processes.len() - 1).await
+    }
+
+    /// SIGTERM to the process that was started at this position, and its exit code.
+    pub async fn terminate_process(&mut self, index: usize) -> Option<i32> {
+        let mut process = self.processes.remove(index);
         let pid = process.id().to_string();
         Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
         tokio::task::spawn_blocking(move || process.wait())

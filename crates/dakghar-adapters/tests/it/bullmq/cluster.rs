@@ -6,46 +6,15 @@ use dakghar_adapters::bullmq::{RedisConfig, RedisPacer};
 use dakghar_core::domain::message::Priority;
 use dakghar_core::ports::{Disposition, Pacer, QueueEntry, SendQueue, SlotAsk};
 use dakghar_testkit::require_services;
-use dakghar_testkit::servers::Redis;
+use dakghar_testkit::servers::RedisCluster;
 
-use super::{config, connect, entry, eventually, expect_loss, now, phone, start_with, take};
-
-async fn cluster() -> (Redis, Redis) {
-    let arguments = ["--cluster-enabled", "yes"];
-    let nodes = (Redis::start_with(&arguments).await, Redis::start_with(&arguments).await);
-    let (mut first, mut second) = (connect(&nodes.0.url()).await, connect(&nodes.1.url()).await);
-    let command = |words: &str| {
-        let mut command = redis::cmd("CLUSTER");
-        words.split(' ').for_each(|word| {
-            command.arg(word);
-        });
-        command
-    };
-    let _: () = command("ADDSLOTSRANGE 0 8191").query_async(&mut first).await.unwrap();
-    let _: () = command("ADDSLOTSRANGE 8192 16383")
-        .query_async(&mut second)
-        .await
-        .unwrap();
-    let _: () = command("SET-CONFIG-EPOCH 1").query_async(&mut first).await.unwrap();
-    let _: () = command("SET-CONFIG-EPOCH 2").query_async(&mut second).await.unwrap();
-    let meet = format!("MEET 127.0.0.1 {}", nodes.1.port());
-    let _: () = command(&meet).query_async(&mut first).await.unwrap();
-    for connection in [&mut first, &mut second] {
-        eventually("a cluster", async || {
-            let info: String = command("INFO").query_async(connection).await.unwrap();
-            info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:2")
-        })
-        .await;
-    }
-    nodes
-}
+use super::{config, connect, entry, expect_loss, now, phone, start_with, take};
 
 #[tokio::test]
 async fn shards_live_on_different_nodes_of_a_cluster() {
     require_services!(Redis);
-    let nodes = cluster().await;
-    let url = format!("{}?cluster=true", nodes.0.url());
-    let queue = start_with(config(&url, 4, 16)).await;
+    let cluster = RedisCluster::start(2).await;
+    let queue = start_with(config(&cluster.url(), 4, 16)).await;
     expect_loss(&queue).await;
     let entries: Vec<_> = (1..=40_u64)
         .map(|number| QueueEntry {
@@ -64,7 +33,7 @@ async fn shards_live_on_different_nodes_of_a_cluster() {
     }
     keys.sort();
     assert_eq!(keys, entries.iter().map(|entry| entry.key).collect::<Vec<_>>());
-    for node in [&nodes.0, &nodes.1] {
+    for node in &cluster.nodes {
         let size: u64 = redis::cmd("DBSIZE")
             .query_async(&mut connect(&node.url()).await)
             .await
@@ -72,7 +41,7 @@ async fn shards_live_on_different_nodes_of_a_cluster() {
         assert!(size > 0, "a node without any data");
     }
     let _: () = redis::cmd("FLUSHALL")
-        .query_async(&mut connect(&nodes.1.url()).await)
+        .query_async(&mut connect(&cluster.nodes[1].url()).await)
         .await
         .unwrap();
     expect_loss(&queue).await;
@@ -81,8 +50,8 @@ async fn shards_live_on_different_nodes_of_a_cluster() {
 #[tokio::test]
 async fn numbers_are_paced_on_all_nodes_of_a_cluster() {
     require_services!(Redis);
-    let nodes = cluster().await;
-    let pacer = RedisPacer::start(RedisConfig::from_url(&format!("{}?cluster=true", nodes.0.url())).unwrap()).await;
+    let cluster = RedisCluster::start(2).await;
+    let pacer = RedisPacer::start(RedisConfig::from_url(&cluster.url()).unwrap()).await;
     let at = now();
     let ask = |number| SlotAsk {
         phone_number_id: phone(number),

@@ -181,7 +181,7 @@ async fn without_redis_it_fails_and_soon_without_waiting() {
     assert!(pacer.reserve(&asks).await.is_err());
     let before = Instant::now();
     for _ in 0..1000 {
-        assert!(pacer.admit(&asks).await.is_err());
+        assert!(pacer.reserve(&asks).await.is_err());
     }
     println!("a thousand refusals took {:?}", before.elapsed());
     assert!(
@@ -190,6 +190,7 @@ async fn without_redis_it_fails_and_soon_without_waiting() {
     );
     pacer.refund(&asks).await;
     pacer.pause_until(&phone(1), now()).await;
+    assert!(pacer.admit(&asks).await.is_err(), "without the pacer nobody calls");
     redis.cont();
     eventually("paced again", async || pacer.reserve(&asks).await.is_ok()).await;
 
@@ -198,4 +199,22 @@ async fn without_redis_it_fails_and_soon_without_waiting() {
         pacer.admit(&asks).await == Ok(vec![Admission::Go])
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_lost_connection_delays_a_call_but_does_not_refuse_it() {
+    require_services!(Redis);
+    let redis = Redis::start().await;
+    let pacer = pacer(&redis.url()).await;
+    let mut connection = connect(&redis.url()).await;
+    for number in 0..20 {
+        let mut kill = redis::cmd("CLIENT");
+        let _: u64 = kill
+            .arg(&["KILL", "TYPE", "normal", "SKIPME", "yes"])
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        let admitted = pacer.admit(&[ask(number, 1.0, Priority::Normal, now())]).await;
+        assert_eq!(admitted, Ok(vec![Admission::Go]));
+    }
 }

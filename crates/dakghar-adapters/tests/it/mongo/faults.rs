@@ -36,6 +36,9 @@ impl Behind {
         let store = MongoStore::connect(&direct_uri(proxy.port()), options)
             .await
             .expect("the server answers");
+        // Opens several connections. With a single one, the clock might be asking on it when the replies stop, and the
+        // write that is to lose its answer would never leave.
+        assert_eq!(store.ping().await, Ok(()));
         Self { store, proxy, server }
     }
 
@@ -353,7 +356,7 @@ async fn a_change_of_the_primary_loses_and_doubles_nothing() {
 }
 
 /// Accepts a batch, again and again until the store answers.
-async fn accept_in_the_end(store: &MongoStore, batch: Vec<Message>) -> Vec<Accepted> {
+pub(super) async fn accept_in_the_end(store: &MongoStore, batch: Vec<Message>) -> Vec<Accepted> {
     for _ in 0..60 {
         let answers: Result<Vec<Accepted>, StoreError> = store.accept(batch.clone()).await.into_iter().collect();
         if let Ok(answers) = answers {

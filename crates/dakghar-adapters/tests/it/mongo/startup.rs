@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use bson::{Document, doc};
 use dakghar_adapters::mongo::{ConnectError, MongoStore};
-use dakghar_core::ports::{Accepted, MessageStore, StoreError, TenantStore};
+use dakghar_core::domain::{ConversationId, ConversationTouch, Direction};
+use dakghar_core::ports::store::TenantSaved;
+use dakghar_core::ports::{Accepted, EventStore, MessageStore, StoreError, TenantStore};
 use dakghar_testkit::require_services;
-use dakghar_testkit::samples::{outbound_full, tenant_id, with_key};
+use dakghar_testkit::samples::{event, outbound_full, person, tenant_full, tenant_id, with_key};
 use dakghar_testkit::servers::Mongo;
+use futures_util::TryStreamExt as _;
 
 use super::{database, options, store};
 
@@ -103,6 +106,52 @@ async fn documents_of_another_shape_are_refused() {
             .await;
         let error = insert.expect_err("it has none of the fields");
         assert!(error.to_string().contains("121"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_document_of_each_kind_is_refused_without_any_of_its_fields() {
+    let Some((store, server)) = store().await else { return };
+    let database = database(&server).await;
+    let tenant = tenant_full();
+    let message = outbound_full(tenant.id);
+    let touch = ConversationTouch {
+        id: ConversationId::of(&tenant.id, &message.phone_number_id, &person("919111111111")),
+        tenant_id: tenant.id,
+        phone_number_id: message.phone_number_id.clone(),
+        wa_id: person("919111111111"),
+        message_id: message.id,
+        at: message.created_at,
+        direction: Direction::Outbound,
+    };
+    assert_eq!(TenantStore::insert(&*store, &tenant).await, Ok(TenantSaved::Done));
+    assert_eq!(store.accept(vec![message]).await, [Ok(Accepted::Stored)]);
+    assert_eq!(store.touch_conversations(&[touch]).await, Ok(()));
+    assert_eq!(store.record(&[event(tenant.id)]).await, Ok(()));
+
+    for name in ["tenants", "messages", "conversations", "webhook_events"] {
+        let listed = database.list_collections().filter(doc! { "name": name }).await;
+        let listed = listed.expect("the server answers").try_next().await;
+        let collection = listed.expect("the server answers").expect("the collection");
+        let validator = collection.options.validator.expect("it has a validator");
+        let schema = validator.get_document("$jsonSchema").expect("a JSON schema");
+        let required = schema.get_array("required").expect("required fields");
+        let required: Vec<&str> = required.iter().filter_map(bson::Bson::as_str).collect();
+        assert!(required.contains(&"schemaVersion"), "{name}: {required:?}");
+
+        let collection = database.collection::<Document>(name);
+        let found = collection.find_one(doc! {}).await;
+        let whole = found.expect("the server answers").expect("a document of ours");
+        for field in required {
+            let mut without = whole.clone();
+            without.remove(field);
+            let mut wrong = whole.clone();
+            wrong.insert(field, bson::Bson::Null);
+            for odd in [without, wrong] {
+                let error = collection.insert_one(odd).await.expect_err("it is not whole");
+                assert!(error.to_string().contains("121"), "{name} {field}: {error}");
+            }
+        }
     }
 }
 

@@ -641,6 +641,8 @@ impl Message {
         self.note(TimelineEntry::new(now, TimelineEvent::Dead).detail(reason.as_str()));
         self.status = Status::Dead;
         self.dead_reason = Some(reason);
+        // A job that is to show its end in the queue needs a name of its own.
+        self.drive += 1;
         self.updated_at = now;
         self.leave_the_send_path();
     }

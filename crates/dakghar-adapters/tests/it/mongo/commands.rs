@@ -1,0 +1,114 @@
+//! How the stores write: one command for many, and no answer before a majority has it.
+
+use bson::{Document, doc};
+use dakghar_adapters::mongo::{MongoOptions, MongoStore};
+use dakghar_core::domain::message::{Message, Status};
+use dakghar_core::ports::{Accepted, MessageStore, Saved, StoreError};
+use dakghar_testkit::require_services;
+use dakghar_testkit::samples::{outbound, tenant_id, with_key};
+use dakghar_testkit::servers::Mongo;
+
+const MANY: usize = 300;
+
+/// How often the server has executed a command.
+async fn executed(admin: &mongodb::Database, command: &str) -> i64 {
+    let status = admin.run_command(doc! { "serverStatus": 1 }).await;
+    let status = status.expect("the server answers");
+    let counters = status
+        .get_document("metrics")
+        .and_then(|metrics| metrics.get_document("commands"));
+    let counter = counters.and_then(|counters| counters.get_document(command));
+    counter.and_then(|counter| counter.get_i64("total")).expect("a counter")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_inserts_are_one_command_and_many_saves_too() {
+    require_services!(Mongo);
+    // A server of its own: its counters count everybody's commands.
+    let server = Mongo::start().await;
+    let store = MongoStore::connect(&server.uri(), MongoOptions::default())
+        .await
+        .expect("the server answers");
+    let client = mongodb::Client::with_uri_str(server.uri())
+        .await
+        .expect("the server answers");
+    let admin = client.database("admin");
+    let tenant_id = tenant_id();
+    let mut batch: Vec<Message> = (0..MANY).map(|n| with_key(tenant_id, &format!("key-{n}"))).collect();
+
+    let before = executed(&admin, "insert").await;
+    let accepted = store.accept(batch.clone()).await;
+    assert!(accepted.iter().all(|accepted| *accepted == Ok(Accepted::Stored)));
+    assert_eq!(executed(&admin, "insert").await, before + 1);
+
+    for message in &mut batch {
+        message.status = Status::Held;
+    }
+    let before = executed(&admin, "update").await;
+    let saved = MessageStore::save(&*store, &batch).await;
+    assert!(saved.iter().all(|saved| *saved == Ok(Saved::Done)));
+    assert_eq!(executed(&admin, "update").await, before + 1);
+}
+
+/// Both secondaries hang: the primary alone is not the majority, whatever the URI would be content with.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_the_primary_has_is_not_acknowledged() {
+    require_services!(Mongo);
+    let set = Mongo::start_replica_set(3).await;
+    let uri = format!("{}&w=1&journal=false", set.uri());
+    let store = MongoStore::connect(&uri, MongoOptions::default())
+        .await
+        .expect("the server answers");
+    let tenant_id = tenant_id();
+    let kept = outbound(tenant_id);
+    assert_eq!(store.accept(vec![kept.clone()]).await, [Ok(Accepted::Stored)]);
+    let mut changed = kept.clone();
+    changed.status = Status::Held;
+    let message = with_key(tenant_id, "a");
+
+    let primary = set.primary().await;
+    let secondaries = || set.members.iter().enumerate().filter(|(index, _)| *index != primary);
+    secondaries().for_each(|(_, member)| member.stop());
+    let changes = [changed];
+    let (accepted, saved) = tokio::join!(
+        store.accept(vec![message.clone()]),
+        MessageStore::save(&*store, &changes)
+    );
+    secondaries().for_each(|(_, member)| member.cont());
+    assert!(
+        matches!(accepted[..], [Err(StoreError::Unavailable(_))]),
+        "{accepted:?}"
+    );
+    assert!(matches!(saved[..], [Err(StoreError::Unavailable(_))]), "{saved:?}");
+    // Nobody was told that it is there, so both are fine; the same message again settles it.
+    assert_eq!(
+        super::faults::accept_in_the_end(&store, vec![message]).await,
+        [Accepted::Stored]
+    );
+}
+
+/// The majority is asked for in the command itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_insert_asks_for_the_journal_of_a_majority() {
+    let Some((store, server)) = super::store().await else {
+        return;
+    };
+    let database = super::database(&server).await;
+    let level = async |level: i32| {
+        let set = database.run_command(doc! { "profile": level }).await;
+        set.expect("the server answers");
+    };
+    level(2).await;
+    let message = outbound(tenant_id());
+    assert_eq!(store.accept(vec![message]).await, [Ok(Accepted::Stored)]);
+    level(0).await;
+    let profile = database.collection::<Document>("system.profile");
+    let insert = profile.find_one(doc! { "op": "insert" }).await;
+    let insert = insert.expect("the server answers").expect("it was profiled");
+    let concern = insert
+        .get_document("command")
+        .and_then(|command| command.get_document("writeConcern"))
+        .expect("a write concern");
+    assert_eq!(concern.get_str("w").ok(), Some("majority"), "{concern}");
+    assert_eq!(concern.get_bool("j").ok(), Some(true), "{concern}");
+}
