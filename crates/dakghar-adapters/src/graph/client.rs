@@ -8,6 +8,7 @@
 
 use std::error::Error as _;
 use std::io;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ const ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// How often an HTTP/2 connection is asked whether it is alive, and how long it has to answer: a dead path must not
 /// hold up every message of the process until TCP notices.
 const PING_EVERY: Duration = Duration::from_secs(15);
+/// How much later than allowed an answer is still read. Far less than the margin of a lease.
+const LATE_ANSWER: Duration = Duration::from_millis(100);
 /// The response header that tells which version answered.
 const VERSION_HEADER: &str = "facebook-api-version";
 /// As much of a foreign header as is worth a log line.
@@ -121,7 +124,6 @@ impl GraphClient {
             .post(self.messages_url(&call.message.phone_number_id))
             .header(AUTHORIZATION, bearer(call.token)?)
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .timeout(call.timeout)
             .body(body))
     }
 
@@ -151,14 +153,35 @@ impl Graph for GraphClient {
             Ok(request) => request,
             Err(Unwritable(why)) => return SendOutcome::NotSent { why: why.into() },
         };
-        match request.send().await {
-            Ok(response) => {
-                self.watch_version(response.headers());
-                read_and_judge(response).await
+        let has_head = AtomicBool::new(false);
+        let answering = async {
+            match request.send().await {
+                Ok(response) => {
+                    has_head.store(true, Ordering::Relaxed);
+                    self.watch_version(response.headers());
+                    read_and_judge(response).await
+                }
+                Err(error) => outcome_of_failure(&error),
             }
-            Err(error) => outcome_of_failure(&error),
+        };
+        match in_time(call.timeout, answering).await {
+            Some(outcome) => outcome,
+            None if has_head.load(Ordering::Relaxed) => unknown("the answer did not end in time"),
+            None => unknown("no answer in time"),
         }
     }
+}
+
+/// Waits as long as a call may take, and a moment more. A process that was stopped meanwhile finds that the time is
+/// over and that the answer is there at once, and must not be quicker in giving up than in reading.
+async fn in_time(limit: Duration, answering: impl Future<Output = SendOutcome> + Send) -> Option<SendOutcome> {
+    let mut answering = pin!(answering);
+    for wait in [limit, LATE_ANSWER] {
+        if let Ok(outcome) = tokio::time::timeout(wait, answering.as_mut()).await {
+            return Some(outcome);
+        }
+    }
+    None
 }
 
 /// What a send answers for a token that starts with `mock_`.
@@ -186,7 +209,6 @@ async fn read_and_judge(mut response: Response) -> SendOutcome {
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => return answer::judge(response.status(), response.headers(), &body),
-            Err(error) if error.is_timeout() => return unknown("the answer did not end in time"),
             Err(_) => return unknown("the answer broke off"),
         }
     }
@@ -198,8 +220,6 @@ fn outcome_of_failure(error: &reqwest::Error) -> SendOutcome {
         "the request could not be made"
     } else if error.is_connect() {
         connect_failure(error)
-    } else if error.is_timeout() {
-        return unknown("no answer in time");
     } else {
         return unknown("the connection broke before an answer");
     };
