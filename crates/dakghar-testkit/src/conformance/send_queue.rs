@@ -46,6 +46,7 @@ macro_rules! send_queue_suite {
             no_more_than_asked_for_is_taken
             a_waiting_taker_is_woken
             a_taken_job_can_be_finished_while_the_queue_closes
+            a_closed_queue_still_takes_messages_in
             five_thousand_jobs_are_each_taken_once
         }
     };
@@ -305,6 +306,12 @@ pub async fn a_taken_job_can_be_finished_while_the_queue_closes(port: QueueUnder
     closed.expect("the queue closes in a minute").expect("no panic");
     // What is accepted or tried again while the process ends is for another one to take.
     port.enqueue(&[QueueUnderTest::message(tenant_id(), now())]).await;
+}
+
+pub async fn a_closed_queue_still_takes_messages_in(port: QueueUnderTest) {
+    port.queue.close().await;
+    // `put` demands that the queue takes it.
+    port.put(&[QueueUnderTest::message(tenant_id(), now())]).await;
 }
 
 pub async fn five_thousand_jobs_are_each_taken_once(port: QueueUnderTest) {

@@ -52,6 +52,11 @@ const CLAIM: &[u8] = b"\x02status\0\x08\0\0\0sending\0";
 /// What the outcome of a call has that went well.
 const OUTCOME: &[u8] = b"\x02status\0\x05\0\0\0sent\0";
 
+/// Where BullMQ keeps jobs that are due.
+const WAITING: &str = "bull:whatsapp-send-queue:prioritized";
+/// Where BullMQ keeps jobs that are due later.
+const DELAYED: &str = "bull:whatsapp-send-queue:delayed";
+
 /// A number from the environment of the test run.
 fn setting(name: &str) -> Option<u64> {
     #[expect(

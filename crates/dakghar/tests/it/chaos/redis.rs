@@ -9,10 +9,7 @@ use super::audit::{Allowance, Verdict, audit, now_ms};
 use super::installation::{Installation, Setup, redis_command};
 use super::load::{Load, Loaded};
 use super::report::Row;
-use super::{AFTERWARDS, rate, seconds, sleep_s};
-
-/// Where BullMQ keeps jobs that are due.
-const WAITING: &str = "bull:whatsapp-send-queue:prioritized";
+use super::{AFTERWARDS, WAITING, rate, seconds, sleep_s};
 
 /// One process each, and the load on them.
 async fn start() -> (Installation, Load) {

@@ -11,7 +11,7 @@ use super::audit::{Allowance, audit, now_ms};
 use super::installation::{Installation, Setup};
 use super::load::Load;
 use super::report::Row;
-use super::{OUTCOME, api, nemesis, sleep_s, webhook, worker};
+use super::{DELAYED, OUTCOME, WAITING, api, nemesis, sleep_s, webhook, worker};
 
 /// Messages a second.
 const RATE: u32 = 50;
@@ -103,4 +103,25 @@ async fn processes_of_two_and_two_are_killed() {
     let load = Load::start(&installation, RATE);
     let row = Row::new("N04", "2 APIs and 2 workers, killed at random");
     nemesis::kill_nodes(installation, load, LENGTH, dice(), row).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_accepted_last_is_queued_before_the_end() {
+    // Nobody takes the jobs.
+    let mut installation = Setup::of(&["api"]).start().await;
+    let load = Load::start(&installation, 4 * RATE);
+    load.until_promised(100).await;
+    let (code, _) = installation.node("api").terminate().await;
+    assert_eq!(code, Some(0));
+    let promised = load.promised();
+    let waiting: usize = installation.redis_command(&["ZCARD", WAITING]).await;
+    let delayed: usize = installation.redis_command(&["ZCARD", DELAYED]).await;
+    installation.node("api").start();
+    let loaded = load.stop().await;
+    assert!(loaded.promises.len() >= promised);
+    assert!(
+        waiting + delayed >= promised,
+        "{promised} messages were accepted, {} are in the queue",
+        waiting + delayed
+    );
 }
