@@ -232,13 +232,11 @@ fn report(migration: &Migration, ends: &MigrationEnds, was_finished: bool) {
         })
         .collect();
     output::table(&["KIND", "RECORDS", "SHA-256 OF THE SOURCE AND OF THE COPY"], &rows);
-    output::line(
-        match migration.finished_at {
-            Some(at) if was_finished => format!("verified {at}: every record was the same in both stores"),
-            _ => "verified: every record is in both stores and the same in both".into(),
-        }
-        .as_str(),
-    );
+    let verified = match migration.finished_at {
+        Some(at) if was_finished => format!("verified {at}: every record was the same in both stores"),
+        _ => "verified: every record is in both stores and the same in both".into(),
+    };
+    output::line(&verified);
     if !ends.mark.exists() {
         output::line(&format!(
             "warning: {} was deleted: a server started on the old folder would send again what the new one sends",

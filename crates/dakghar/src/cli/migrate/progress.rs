@@ -1,5 +1,6 @@
 //! How far a migration has come: a bar on a terminal, a line now and then elsewhere.
 
+use std::fmt;
 use std::io::{IsTerminal as _, Write as _, stderr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -7,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use dakghar_core::app::migrate::{Phase, Progress};
 use dakghar_core::domain::migration::Kind;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 /// The time between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
-const BAR: &str = "{msg:<24} [{bar:30}] {human_pos}/{human_len}  {per_sec}  {eta}";
+const BAR: &str = "{msg:<24} [{bar:30}] {human_pos}/{human_len}  {rate}  {eta}";
 
 /// Shows progress on standard error.
 pub(super) struct Display {
@@ -85,9 +86,14 @@ fn end(current: Option<Current>) {
 impl Current {
     fn begin(progress: Progress, is_terminal: bool) -> Self {
         let bar = is_terminal.then(|| {
-            let style = ProgressStyle::with_template(BAR).expect("the template is well-formed");
+            let style = ProgressStyle::with_template(BAR)
+                .expect("the template is well-formed")
+                .with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+                    let _ = write!(out, "{:.0}/s", state.per_sec());
+                })
+                .progress_chars("=> ");
             let bar = ProgressBar::new(progress.total)
-                .with_style(style.progress_chars("=> "))
+                .with_style(style)
                 .with_message(title(progress));
             bar.set_position(progress.done);
             bar.reset_eta();
