@@ -286,33 +286,15 @@ impl App {
     async fn claim_admitted(&self, admitted: Vec<(Candidate, InFlight)>) -> Result<Vec<ClaimedSend>, Problem> {
         let mut claims = Vec::with_capacity(admitted.len());
         let mut touches = Vec::with_capacity(admitted.len());
-        for (
-            Candidate {
-                mut message,
-                tenant,
-                job,
-                since,
-            },
-            in_flight,
-        ) in admitted
-        {
-            let token = match self.open_token_for(&tenant, &message).await {
+        for (mut candidate, in_flight) in admitted {
+            let Candidate { message, tenant, .. } = &mut candidate;
+            let token = match self.open_token_for(tenant, message).await {
                 Ok(token) => token,
                 Err(error) => {
                     tracing::error!(message_id = %message.id, tenant_id = %message.tenant_id, %error, "the access token cannot be opened");
-                    message.postpone(
-                        self.now(),
-                        self.now() + PROBE_CREDENTIALS,
-                        "access_token_unreadable",
-                        self.queue_window(),
-                    );
-                    self.hold_back(Candidate {
-                        message,
-                        tenant,
-                        job,
-                        since,
-                    })
-                    .await;
+                    let later = self.now() + PROBE_CREDENTIALS;
+                    message.postpone(self.now(), later, "access_token_unreadable", self.queue_window());
+                    self.hold_back(candidate).await;
                     continue;
                 }
             };
@@ -320,20 +302,15 @@ impl App {
                 Ok(()) => {}
                 Err(NotClaimable::TooEarly(slot_at)) => {
                     message.postpone(self.now(), slot_at, "slot", self.queue_window());
-                    self.hold_back(Candidate {
-                        message,
-                        tenant,
-                        job,
-                        since,
-                    })
-                    .await;
+                    self.hold_back(candidate).await;
                     continue;
                 }
                 Err(NotClaimable::NotQueued | NotClaimable::Expired) => {
-                    job.finish(Disposition::Done);
+                    candidate.job.finish(Disposition::Done);
                     continue;
                 }
             }
+            let Candidate { message, job, .. } = candidate;
             touches.extend(touch(&message));
             claims.push(ClaimedSend {
                 message,

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use dakghar_testkit::servers::Mongo;
-use serde_json::json;
 
 use crate::product::{Backend, Setup};
 use crate::promises::{Load, audit};
@@ -20,13 +19,7 @@ async fn a_primary_that_steps_down_and_one_that_is_killed_lose_and_double_nothin
         .await;
     let mut tenants = Vec::new();
     for number in ["111", "112"] {
-        let tenant = product.tenant(number, "EAAG-real").await;
-        let path = format!("/tenants/{}/phone-numbers/{number}", tenant.id);
-        let (status, body) = product
-            .call("PATCH", &path, Some(json!({"messagesPerSecond": 2_000})))
-            .await;
-        assert_eq!(status, 200, "{body}");
-        tenants.push(tenant);
+        tenants.push(product.fast_tenant(number).await);
     }
     let load = Load::start(&product, &tenants);
     tokio::time::sleep(Duration::from_secs(1)).await;

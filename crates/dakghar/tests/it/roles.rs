@@ -5,18 +5,8 @@ use std::time::Duration;
 use dakghar_graph_sim::{Fault, FaultRule, StatusPlan};
 use serde_json::json;
 
-use crate::product::{Backend, Product, Setup, Tenant, eventually, free_port, text};
+use crate::product::{Backend, Product, Setup, eventually, free_port, text};
 use crate::promises::{Load, audit};
-
-async fn fast_tenant(product: &Product, number: &str) -> Tenant {
-    let tenant = product.tenant(number, "EAAG-real").await;
-    let path = format!("/tenants/{}/phone-numbers/{number}", tenant.id);
-    let (status, body) = product
-        .call("PATCH", &path, Some(json!({"messagesPerSecond": 2_000})))
-        .await;
-    assert_eq!(status, 200, "{body}");
-    tenant
-}
 
 async fn worker(product: &mut Product) -> u16 {
     let port = free_port();
@@ -28,7 +18,7 @@ async fn worker(product: &mut Product) -> u16 {
 #[tokio::test(flavor = "multi_thread")]
 async fn api_and_worker_start_scale_and_stop_alone() {
     let mut product = Setup::on(Backend::Distributed).role("api").start().await;
-    let tenant = fast_tenant(&product, "111").await;
+    let tenant = product.fast_tenant("111").await;
     let first = product.send(&tenant, "+919111111111").await;
     let port = worker(&mut product).await;
     product.until_status(&tenant, &first, "delivered").await;
@@ -74,7 +64,7 @@ async fn many_workers_settle_each_doubt_once() {
         .env("UNKNOWN_OUTCOME_GRACE_MS", 1_500)
         .start()
         .await;
-    let tenant = fast_tenant(&product, "111").await;
+    let tenant = product.fast_tenant("111").await;
     // All first calls end in doubt, at about the same time: every reconciler sees all of them.
     let first_calls = FaultRule::first(MESSAGES as u64, Fault::HtmlBadGateway);
     product.sim.add_rule(first_calls);

@@ -304,7 +304,10 @@ async fn f26_worker_is_stopped_during_the_call() {
     let dead = ended(&verdict, "fail", &["dead"], 1);
     let figure = format!("{late} settled by the late answer, {dead} dead without (fail)");
     Row::new("F26", "worker stopped during the call").finish(&verdict, &figure);
-    assert!(late > dead, "an answer that was there when the worker went on was not read");
+    assert!(
+        late > dead,
+        "an answer that was there when the worker went on was not read"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
