@@ -5,8 +5,9 @@ use std::process::Stdio;
 
 use dakghar_testkit::servers::skip_without;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::Mutex;
 
 use crate::product::{Product, eventually, free_port, text};
 
@@ -35,36 +36,42 @@ pub(super) fn node_is_installed() -> bool {
 
 /// Dakghar's queue in the hands of Node's BullMQ.
 pub(super) struct NodeQueue {
-    redis_url: String,
+    pipes: Mutex<(ChildStdin, Lines<BufReader<ChildStdout>>)>,
+    _process: Child,
 }
 
 impl NodeQueue {
     pub(super) fn of(product: &Product) -> Self {
-        Self {
-            redis_url: product.setting("REDIS_URL").to_owned(),
-        }
-    }
-
-    /// Runs one command of `queue.js`.
-    pub(super) async fn call(&self, command: &str, argument: Value) -> Value {
-        let mut node = Command::new("node")
-            .args(["queue.js", &self.redis_url, command])
+        let mut process = Command::new("node")
+            .args(["queue.js", product.setting("REDIS_URL")])
             .current_dir(folder_of_the_tests())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .kill_on_drop(true)
             .spawn()
             .expect("node runs");
-        let mut input = node.stdin.take().expect("it is a pipe");
-        input
-            .write_all(argument.to_string().as_bytes())
-            .await
-            .expect("node reads");
-        drop(input);
-        let output = node.wait_with_output().await.expect("node ends");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{command}: {errors}");
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{command}: {error}: {errors}"))
+        let input = process.stdin.take().expect("it is a pipe");
+        let output = process.stdout.take().expect("it is a pipe");
+        Self {
+            pipes: Mutex::new((input, BufReader::new(output).lines())),
+            _process: process,
+        }
+    }
+
+    /// One command of `queue.js`.
+    async fn call(&self, command: &str, argument: Value) -> Value {
+        let mut pipes = self.pipes.lock().await;
+        let (input, output) = &mut *pipes;
+        let line = format!("{}\n", json!([command, argument]));
+        input.write_all(line.as_bytes()).await.expect("node reads");
+        let answer = output.next_line().await.expect("node writes");
+        let answer = answer.unwrap_or_else(|| panic!("node ended at {command}; its errors are above"));
+        serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{command}: {error}: {answer}"))
+    }
+
+    /// Removes a job that is there.
+    pub(super) async fn remove(&self, id: &str) {
+        assert_eq!(self.call("remove", json!(id)).await, json!(true), "{id}");
     }
 
     pub(super) async fn add(&self, jobs: &[Value]) {

@@ -1,12 +1,10 @@
-// Node's BullMQ on Dakghar's queue, one command a process.
-// Usage: node queue.js REDIS_URL COMMAND; the argument on standard input and the answer are JSON.
-import { readFileSync } from 'node:fs';
+// Node's BullMQ on Dakghar's queue. Usage: node queue.js REDIS_URL
+// Each line of standard input is ["command", argument] in JSON, each line of standard output the answer to it.
+import { createInterface } from 'node:readline';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 
-const [url, command] = process.argv.slice(2);
-const argument = JSON.parse(readFileSync(0));
-const connection = new Redis(url, { maxRetriesPerRequest: null });
+const connection = new Redis(process.argv[2], { maxRetriesPerRequest: null });
 const queue = new Queue('whatsapp-send-queue', { connection });
 
 const STATES = ['waiting', 'prioritized', 'active', 'delayed', 'completed', 'failed'];
@@ -28,14 +26,15 @@ const commands = {
   remove: async (id) => (await queue.remove(id)) === 1,
   // id → completed, failed, active, … or unknown
   state: (id) => queue.getJobState(id),
-  // id → the job
-  job: async (id) => show(await queue.getJob(id)),
   // null → how many jobs there are in each state
   counts: () => queue.getJobCounts(...STATES),
   // a state → its jobs
   list: async (state) => (await queue.getJobs([state], 0, 1999)).map(show),
 };
 
-console.log(JSON.stringify(await commands[command](argument)));
+for await (const line of createInterface({ input: process.stdin })) {
+  const [command, argument] = JSON.parse(line);
+  console.log(JSON.stringify(await commands[command](argument)));
+}
 await queue.close();
 await connection.quit();
