@@ -17,6 +17,7 @@ mod indexes;
 mod inserts;
 mod messages;
 mod reads;
+mod sharing;
 mod target;
 mod tenants;
 mod updates;

@@ -59,7 +59,14 @@ impl Commits {
         };
         let (touch, touching) = {
             let messages = ports.messages.clone();
-            GroupCommit::new(limits, move |batch| touch(messages.clone(), batch))
+            GroupCommit::new(limits, move |batch: Vec<Vec<ConversationTouch>>| {
+                let messages = messages.clone();
+                async move {
+                    let requests = batch.len();
+                    let result = messages.touch_conversations(&batch.concat()).await;
+                    vec![result; requests]
+                }
+            })
         };
         let (record, recording) = {
             let events = ports.events.clone();
@@ -137,23 +144,6 @@ async fn receive(messages: Arc<dyn MessageStore>, batch: Vec<Vec<Message>>) -> V
         .into_iter()
         .map(|size| answers.by_ref().take(size).collect())
         .collect()
-}
-
-async fn touch(messages: Arc<dyn MessageStore>, batch: Vec<Vec<ConversationTouch>>) -> Vec<Result<(), StoreError>> {
-    let requests = batch.len();
-    // The newest touch of a thread stands for all, but a person's message must not be lost behind a later reply.
-    let mut newest: HashMap<_, ConversationTouch> = HashMap::new();
-    for touch in batch.into_iter().flatten() {
-        let slot = newest.entry((touch.id, touch.direction == crate::domain::Direction::Inbound));
-        slot.and_modify(|known| {
-            if (known.at, known.message_id) < (touch.at, touch.message_id) {
-                known.clone_from(&touch);
-            }
-        })
-        .or_insert(touch);
-    }
-    let touches: Vec<_> = newest.into_values().collect();
-    vec![messages.touch_conversations(&touches).await; requests]
 }
 
 /// Loads, merges and saves until nobody else saved in between.

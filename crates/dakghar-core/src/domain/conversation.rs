@@ -75,3 +75,18 @@ pub struct ConversationTouch {
     /// Who spoke; a person's message opens the customer service window.
     pub direction: Direction,
 }
+
+impl ConversationTouch {
+    /// The thread as it is when this touch creates it.
+    pub fn opening(&self) -> Conversation {
+        Conversation {
+            id: self.id,
+            tenant_id: self.tenant_id,
+            phone_number_id: self.phone_number_id.clone(),
+            wa_id: self.wa_id.clone(),
+            last_message_id: self.message_id,
+            last_message_at: self.at,
+            last_inbound_at: (self.direction == Direction::Inbound).then_some(self.at),
+        }
+    }
+}

@@ -59,15 +59,7 @@ impl State {
     }
 
     fn touch(&mut self, touch: &ConversationTouch) {
-        let thread = self.conversations.entry(touch.id).or_insert_with(|| Conversation {
-            id: touch.id,
-            tenant_id: touch.tenant_id,
-            phone_number_id: touch.phone_number_id.clone(),
-            wa_id: touch.wa_id.clone(),
-            last_message_id: touch.message_id,
-            last_message_at: touch.at,
-            last_inbound_at: None,
-        });
+        let thread = self.conversations.entry(touch.id).or_insert_with(|| touch.opening());
         if (touch.at, touch.message_id) > (thread.last_message_at, thread.last_message_id) {
             thread.last_message_at = touch.at;
             thread.last_message_id = touch.message_id;

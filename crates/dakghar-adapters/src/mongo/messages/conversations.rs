@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use bson::{RawArrayBuf, RawDocumentBuf, doc, rawdoc};
+use bson::{RawDocumentBuf, doc, raw::cstr, rawdoc};
 use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
 use dakghar_core::domain::ids::{ConversationId, TenantId};
 use dakghar_core::domain::message::Direction;
@@ -15,65 +15,63 @@ use crate::mongo::documents::{conversation, date};
 use crate::mongo::indexes::{BY_ID, CONVERSATION_LAST_MESSAGE};
 use crate::mongo::inserts::Inserted;
 use crate::mongo::reads::{Query, text};
+use crate::mongo::sharing::{SHARING_MAX, Sharing};
 use crate::mongo::updates::chunk_lengths;
-
-/// Threads in one statement: the server looks for each document in the whole of it.
-const SHARING_MAX: usize = 128;
 
 impl MongoStore {
     /// Inserts the threads that do not exist, in one command, and moves the others forward in another: an upsert each
     /// would cost the server several times as much.
     pub(super) async fn touch_threads(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
-        let known = self.known_threads(batch).await?;
+        let touches = newest(batch);
+        // The second time it finds what another process created or erased meanwhile.
+        if self.try_to_touch(&touches).await? || self.try_to_touch(&touches).await? {
+            return Ok(());
+        }
+        Err(StoreError::Corrupt(
+            "a conversation cannot be created: its id is taken".to_owned(),
+        ))
+    }
+
+    /// Whether every thread was created or moved. Repeating it changes nothing.
+    async fn try_to_touch(&self, touches: &[&ConversationTouch]) -> Result<bool, StoreError> {
+        let known = self.known_threads(touches).await?;
         let (mut existing, new): (Vec<&ConversationTouch>, Vec<&ConversationTouch>) =
-            batch.iter().partition(|touch| known.contains(&touch.id.to_string()));
-        let documents: Vec<RawDocumentBuf> = new
-            .iter()
-            .map(|touch| conversation::encode(&opened_by(touch)))
-            .collect();
-        for (inserted, touch) in self
-            .insert_all(&self.conversations, &documents)
-            .await
-            .into_iter()
-            .zip(new)
-        {
+            touches.iter().partition(|touch| known.contains(&touch.id.to_string()));
+        let documents: Vec<RawDocumentBuf> = new.iter().map(|touch| conversation::encode(&touch.opening())).collect();
+        let inserted = self.insert_all(&self.conversations, &documents).await;
+        for (inserted, touch) in inserted.into_iter().zip(new) {
             match inserted {
                 Inserted::Stored => {}
-                // Another process created it at the same time, or the batch names it twice.
+                // Another process created it at the same time, or it is touched in both directions.
                 Inserted::Duplicate => existing.push(touch),
-                // Touching again changes nothing, so the caller may repeat it.
                 Inserted::Unknown(error) | Inserted::Refused(error) => return Err(error),
             }
         }
         self.move_forward(&existing).await
     }
 
-    async fn known_threads(&self, batch: &[ConversationTouch]) -> Result<HashSet<String>, StoreError> {
-        let ids: HashSet<String> = batch.iter().map(|touch| touch.id.to_string()).collect();
-        let filter = doc! { "_id": { "$in": ids.into_iter().collect::<Vec<_>>() } };
+    async fn known_threads(&self, touches: &[&ConversationTouch]) -> Result<HashSet<String>, StoreError> {
+        let ids: HashSet<String> = touches.iter().map(|touch| touch.id.to_string()).collect();
+        let tenants: HashSet<String> = touches.iter().map(|touch| touch.tenant_id.to_string()).collect();
+        let filter = doc! {
+            "_id": { "$in": ids.into_iter().collect::<Vec<_>>() },
+            "tenantId": { "$in": tenants.into_iter().collect::<Vec<_>>() },
+        };
         let query = Query::new(filter, BY_ID).fields(doc! { "_id": 1 });
         let known = self.fetch(&self.conversations, query, |raw| text(raw, "conversation", "_id"));
         Ok(known.await?.into_iter().collect())
     }
 
-    async fn move_forward(&self, touches: &[&ConversationTouch]) -> Result<(), StoreError> {
-        // Each statement names a thread once.
-        let mut newest: HashMap<_, &ConversationTouch> = HashMap::new();
-        for touch in touches {
-            let is_inbound = touch.direction == Direction::Inbound;
-            let known = newest.entry((touch.id, is_inbound)).or_insert(touch);
-            if (known.at, known.message_id) < (touch.at, touch.message_id) {
-                *known = touch;
-            }
-        }
-        let (inbound, outbound): (Vec<&ConversationTouch>, Vec<_>) = newest
-            .into_values()
-            .partition(|touch| touch.direction == Direction::Inbound);
+    /// Whether every thread was there to be moved.
+    async fn move_forward(&self, touches: &[&ConversationTouch]) -> Result<bool, StoreError> {
+        let (inbound, outbound): (Vec<&ConversationTouch>, Vec<_>) =
+            touches.iter().partition(|touch| touch.direction == Direction::Inbound);
         let statements: Vec<RawDocumentBuf> = inbound
             .chunks(SHARING_MAX)
             .map(|touches| statement(touches, true))
             .chain(outbound.chunks(SHARING_MAX).map(|touches| statement(touches, false)))
             .collect();
+        let mut matched = 0;
         let mut left = statements.as_slice();
         for length in chunk_lengths(left) {
             let (chunk, after) = left.split_at(length);
@@ -87,9 +85,10 @@ impl MongoStore {
             if let Some(refused) = reply.refused.into_iter().next() {
                 return Err(refused.error);
             }
+            matched += reply.matched;
             left = after;
         }
-        Ok(())
+        Ok(matched == touches.len())
     }
 
     pub(super) async fn list_threads(
@@ -132,45 +131,38 @@ impl MongoStore {
     }
 }
 
-/// The thread that begins with this touch.
-fn opened_by(touch: &ConversationTouch) -> Conversation {
-    Conversation {
-        id: touch.id,
-        tenant_id: touch.tenant_id,
-        phone_number_id: touch.phone_number_id.clone(),
-        wa_id: touch.wa_id.clone(),
-        last_message_id: touch.message_id,
-        last_message_at: touch.at,
-        last_inbound_at: (touch.direction == Direction::Inbound).then_some(touch.at),
+/// The newest touch of each thread in each direction: a statement names a thread once.
+fn newest(batch: &[ConversationTouch]) -> Vec<&ConversationTouch> {
+    let mut newest: HashMap<_, &ConversationTouch> = HashMap::new();
+    for touch in batch {
+        let is_inbound = touch.direction == Direction::Inbound;
+        let known = newest.entry((touch.id, is_inbound)).or_insert(touch);
+        if (known.at, known.message_id) < (touch.at, touch.message_id) {
+            *known = touch;
+        }
     }
+    newest.into_values().collect()
 }
 
 /// Moves threads forward. Documents compare field by field, so the newest message is the one with the latest time, and
 /// among those of one millisecond the one with the greatest id, in whatever order they arrive.
 fn statement(touches: &[&ConversationTouch], is_inbound: bool) -> RawDocumentBuf {
-    let ids: RawArrayBuf = touches.iter().map(|touch| touch.id.to_string()).collect();
-    let newest: RawArrayBuf = touches
-        .iter()
-        .map(|touch| conversation::newest(touch.at, &touch.message_id))
-        .collect();
+    let mut sharing = Sharing::default();
+    for touch in touches {
+        let newest = conversation::newest(touch.at, &touch.message_id);
+        sharing.add(touch.id.to_string(), &touch.tenant_id, newest);
+    }
     let mut moved = rawdoc! { "lastMessage": { "$max": ["$lastMessage", "$$newest"] } };
     if is_inbound {
         moved.append(
-            bson::raw::cstr!("lastInboundAt"),
+            cstr!("lastInboundAt"),
             rawdoc! { "$max": ["$lastInboundAt", "$$newest.at"] },
         );
     }
-    let own = rawdoc! {
-        "$arrayElemAt": [{ "$literal": newest }, { "$indexOfArray": [{ "$literal": ids.clone() }, "$_id"] }]
+    let step = rawdoc! {
+        "$replaceWith": {
+            "$let": { "vars": { "newest": sharing.own_value() }, "in": { "$mergeObjects": ["$$ROOT", moved] } },
+        },
     };
-    rawdoc! {
-        "q": { "_id": { "$in": ids } },
-        "u": [{
-            "$replaceWith": {
-                "$let": { "vars": { "newest": own }, "in": { "$mergeObjects": ["$$ROOT", moved] } },
-            },
-        }],
-        "multi": true,
-        "hint": BY_ID,
-    }
+    rawdoc! { "q": sharing.filter(), "u": [step], "multi": true, "hint": BY_ID }
 }

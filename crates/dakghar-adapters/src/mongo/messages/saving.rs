@@ -1,12 +1,11 @@
 //! Saves under optimistic versioning, many in one statement.
 //!
-//! The server spends more of an update on planning its statement than on writing the document. So messages that were
-//! read at the same version and leave the same fields empty, which in a batch are nearly all, share a statement.
+//! Messages that were read at the same version and leave the same fields empty share one; in a batch, that is nearly all.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use bson::oid::ObjectId;
-use bson::{RawArrayBuf, RawDocumentBuf, doc, rawdoc};
+use bson::{RawArrayBuf, RawDocumentBuf, doc, raw::cstr, rawdoc};
 use dakghar_core::domain::message::Message;
 use dakghar_core::ports::{Saved, StoreError};
 
@@ -15,10 +14,8 @@ use crate::mongo::collections::MESSAGES;
 use crate::mongo::documents::{counter, message};
 use crate::mongo::indexes::BY_ID;
 use crate::mongo::reads::{Query, text};
+use crate::mongo::sharing::{SHARING_MAX, Sharing};
 use crate::mongo::updates::chunk_lengths;
-
-/// Messages in one statement: the server looks for each document in the whole of it.
-const SHARING_MAX: usize = 128;
 
 impl MongoStore {
     pub(super) async fn save_messages(&self, batch: &[Message]) -> Vec<Result<Saved, StoreError>> {
@@ -145,46 +142,29 @@ fn statements(
     for ((version, absent), sets) in alike {
         let mut sets = sets.into_iter();
         while sets.len() > 0 {
-            let (places, sets): (Vec<usize>, Vec<RawDocumentBuf>) = sets.by_ref().take(sharing_max).unzip();
-            let messages = places.iter().map(|place| &batch[*place]);
-            let statement = statement(messages, version, &absent, sets);
-            statements.push((places, statement));
+            let mut places = Vec::new();
+            let mut sharing = Sharing::default();
+            for (place, set) in sets.by_ref().take(sharing_max) {
+                let message = &batch[place];
+                sharing.add(message.id.to_string(), &message.tenant_id, set);
+                places.push(place);
+            }
+            statements.push((places, statement(&sharing, version, &absent)));
         }
     }
     Ok(statements)
 }
 
-/// One statement of the `update` command: replaces what delivery changed in each message whose version is still the
-/// one that was read.
-fn statement<'a>(
-    messages: impl Iterator<Item = &'a Message>,
-    version: u64,
-    absent: &[&'static str],
-    sets: Vec<RawDocumentBuf>,
-) -> RawDocumentBuf {
-    let mut ids = RawArrayBuf::new();
-    let mut tenants = BTreeSet::new();
-    for message in messages {
-        ids.push(message.id.to_string());
-        tenants.insert(message.tenant_id);
-    }
-    let tenants: RawArrayBuf = tenants.iter().map(ToString::to_string).collect();
-    let sets: RawArrayBuf = sets.into_iter().collect();
-    let own_set = rawdoc! {
-        "$arrayElemAt": [{ "$literal": sets }, { "$indexOfArray": [{ "$literal": ids.clone() }, "$_id"] }]
-    };
+/// Replaces what delivery changed in each message whose version is still the one that was read.
+fn statement(sharing: &Sharing, version: u64, absent: &[&'static str]) -> RawDocumentBuf {
+    let mut filter = sharing.filter();
+    filter.append(cstr!("version"), counter(version));
     let mut steps = RawArrayBuf::new();
-    steps.push(rawdoc! { "$replaceWith": { "$mergeObjects": ["$$ROOT", own_set] } });
+    steps.push(rawdoc! { "$replaceWith": { "$mergeObjects": ["$$ROOT", sharing.own_value()] } });
     if !absent.is_empty() {
         steps.push(rawdoc! { "$unset": absent.iter().copied().collect::<RawArrayBuf>() });
     }
-    rawdoc! {
-        "q": { "_id": { "$in": ids }, "tenantId": { "$in": tenants }, "version": counter(version) },
-        "u": steps,
-        "multi": true,
-        // Without it the planner weighs every index that starts with the tenant.
-        "hint": BY_ID,
-    }
+    rawdoc! { "q": filter, "u": steps, "multi": true, "hint": BY_ID }
 }
 
 /// The optional fields that `set` does not set.

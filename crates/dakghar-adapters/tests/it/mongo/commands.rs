@@ -2,11 +2,15 @@
 
 use bson::{Document, doc};
 use dakghar_adapters::mongo::{MongoOptions, MongoStore};
-use dakghar_core::domain::message::{Message, Status};
+use dakghar_core::domain::conversation::ConversationTouch;
+use dakghar_core::domain::message::{Direction, Message, Status};
+use dakghar_core::domain::{ConversationId, Timestamp, WaId};
 use dakghar_core::ports::{Accepted, MessageStore, Saved, StoreError};
 use dakghar_testkit::require_services;
-use dakghar_testkit::samples::{outbound, tenant_id, with_key};
+use dakghar_testkit::samples::{outbound, phone_number_id, tenant_id, with_key};
 use dakghar_testkit::servers::Mongo;
+
+use super::store;
 
 const MANY: usize = 300;
 
@@ -48,6 +52,37 @@ async fn many_inserts_are_one_command_and_many_saves_too() {
     let saved = MessageStore::save(&*store, &batch).await;
     assert!(saved.iter().all(|saved| *saved == Ok(Saved::Done)));
     assert_eq!(executed(&admin, "update").await, before + 1);
+}
+
+/// Cannot happen, because the id of a thread is derived from its tenant; it must not pass unnoticed all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thread_of_another_tenant_is_not_moved() {
+    require_services!(Mongo);
+    let Some((store, _server)) = store().await else { return };
+    let (owner, stranger) = (tenant_id(), tenant_id());
+    let wa_id = WaId::parse("919111111111").expect("digits");
+    let touch = |tenant_id, at| ConversationTouch {
+        id: ConversationId::of(&owner, &phone_number_id(), &wa_id),
+        tenant_id,
+        phone_number_id: phone_number_id(),
+        wa_id: wa_id.clone(),
+        message_id: outbound(tenant_id).id,
+        at: Timestamp::from_millis(at),
+        direction: Direction::Outbound,
+    };
+    let own = touch(owner, 1_000);
+    store
+        .touch_conversations(std::slice::from_ref(&own))
+        .await
+        .expect("the store answers");
+    let elsewhere = ConversationTouch {
+        id: ConversationId::of(&owner, &phone_number_id(), &WaId::parse("918").expect("digits")),
+        ..touch(owner, 1_000)
+    };
+    let answer = store.touch_conversations(&[elsewhere, touch(stranger, 2_000)]).await;
+    assert!(matches!(answer, Err(StoreError::Corrupt(_))), "{answer:?}");
+    let thread = store.conversation(&owner, &own.id).await.expect("the store answers");
+    assert_eq!(thread, Some(own.opening()));
 }
 
 /// Both secondaries hang: the primary alone is not the majority, whatever the URI would be content with.

@@ -29,6 +29,21 @@ impl Profiler {
 
     /// Runs a call and asserts that it looked at no more than the `returned` documents it answers.
     pub(super) async fn check<T>(&self, what: &str, returned: impl Fn(&T) -> usize, call: impl Future<Output = T>) {
+        self.check_keys(what, 1, returned, call).await;
+    }
+
+    /// As [`Profiler::check`], for documents found by a list of ids: an index looks once beyond each of them.
+    pub(super) async fn check_by_ids<T>(&self, what: &str, found: impl Fn(&T) -> usize, call: impl Future<Output = T>) {
+        self.check_keys(what, 2, found, call).await;
+    }
+
+    async fn check_keys<T>(
+        &self,
+        what: &str,
+        keys_per_document: i64,
+        returned: impl Fn(&T) -> usize,
+        call: impl Future<Output = T>,
+    ) {
         self.level(0).await;
         self.0
             .collection::<Document>("system.profile")
@@ -42,7 +57,7 @@ impl Profiler {
         let work = self.work().await;
         let summary = format!("{what}: {returned} returned, {work:#?}");
         assert!(!work.operations.is_empty(), "{summary}");
-        assert!(work.keys <= returned + EXTRA_KEYS_MAX, "{summary}");
+        assert!(work.keys <= returned * keys_per_document + EXTRA_KEYS_MAX, "{summary}");
         assert!(work.documents <= returned + 1, "{summary}");
         for operation in &work.operations {
             assert!(!operation.get_bool("hasSortStage").unwrap_or(false), "{summary}");

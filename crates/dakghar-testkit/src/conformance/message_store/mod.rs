@@ -59,6 +59,7 @@ macro_rules! message_store_suite {
             a_stale_save_changes_nothing
             what_was_never_stored_cannot_be_saved
             a_foreign_tenant_saves_nothing
+            a_foreign_tenant_saves_nothing_beside_the_owner
             a_stale_save_does_not_spoil_its_batch
             twenty_at_once_from_one_version_save_one
             messages_are_found_by_wamid

@@ -160,6 +160,27 @@ pub async fn a_foreign_tenant_saves_nothing(store: Store) {
     assert_eq!(load(&store, message.key()).await, Some(message));
 }
 
+pub async fn a_foreign_tenant_saves_nothing_beside_the_owner(store: Store) {
+    let (mut own, other) = (outbound(tenant_id()), outbound(tenant_id()));
+    accept_all(&store, &[own.clone(), other.clone()]).await;
+    own.epoch = 5;
+    let foreign = Message {
+        tenant_id: own.tenant_id,
+        epoch: 9,
+        ..other.clone()
+    };
+    // Both tenants are in the batch, but not with each other's messages.
+    let mut second = outbound(other.tenant_id);
+    accept_all(&store, std::slice::from_ref(&second)).await;
+    second.epoch = 5;
+    let answers = store.save(&[own.clone(), foreign, second.clone()]).await;
+    assert_eq!(answers, [Ok(Saved::Done), Ok(Saved::Stale), Ok(Saved::Done)]);
+    assert_eq!(load(&store, other.key()).await, Some(other));
+    for saved in [own, second] {
+        assert_eq!(load(&store, saved.key()).await.expect("stored").epoch, 5);
+    }
+}
+
 pub async fn a_stale_save_does_not_spoil_its_batch(store: Store) {
     let tenant = tenant_id();
     let mut messages = [0; 4].map(|_| outbound(tenant));

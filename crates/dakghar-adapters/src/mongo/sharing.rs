@@ -1,0 +1,48 @@
+//! Statements of the `update` command that many documents share: one plan for all of them, a value of its own for each.
+//!
+//! The server spends more of an update on planning its statement than on writing the document.
+
+use bson::{RawArrayBuf, RawDocumentBuf, rawdoc};
+use dakghar_core::domain::TenantId;
+
+/// Documents in one statement: the server looks for each of them in the whole of it.
+pub(super) const SHARING_MAX: usize = 128;
+
+/// The documents of one statement.
+#[derive(Default)]
+pub(super) struct Sharing {
+    ids: RawArrayBuf,
+    tenants: RawArrayBuf,
+    values: RawArrayBuf,
+}
+
+impl Sharing {
+    /// Adds a document and its value. A statement names a document once.
+    pub(super) fn add(&mut self, id: String, tenant_id: &TenantId, value: RawDocumentBuf) {
+        self.ids.push(id);
+        self.tenants.push(tenant_id.to_string());
+        self.values.push(value);
+    }
+
+    /// Finds the documents, each only if it belongs to the tenant it was added for.
+    pub(super) fn filter(&self) -> RawDocumentBuf {
+        rawdoc! {
+            "_id": { "$in": self.ids.clone() },
+            "$expr": { "$eq": ["$tenantId", self.own(&self.tenants)] },
+        }
+    }
+
+    /// In a pipeline: the value of the document at hand.
+    pub(super) fn own_value(&self) -> RawDocumentBuf {
+        self.own(&self.values)
+    }
+
+    fn own(&self, list: &RawArrayBuf) -> RawDocumentBuf {
+        rawdoc! {
+            "$arrayElemAt": [
+                { "$literal": list.clone() },
+                { "$indexOfArray": [{ "$literal": self.ids.clone() }, "$_id"] },
+            ],
+        }
+    }
+}
