@@ -12,6 +12,7 @@ use dakghar_adapters::mongo::{MongoOptions, MongoStore};
 use dakghar_adapters::sqlite::{OpenError, SqliteOptions, SqliteQueue, SqliteSource, SqliteStore};
 use dakghar_adapters::system::{RandomIds, SystemClock};
 use dakghar_core::app::migrate::Migrator;
+use dakghar_core::app::register_tenant::token_purpose;
 use dakghar_core::app::{App, LocalPacer, Ports, Settings, SigningKeys};
 use dakghar_core::domain::Secret;
 use dakghar_core::ports::{IdGenerator as _, MigrationTarget as _};
@@ -201,7 +202,7 @@ async fn check_master_key(ports: &Ports) -> anyhow::Result<()> {
     let Some(number) = tenant.phone_numbers.first() else {
         return Ok(());
     };
-    let purpose = format!("access_token/{}", number.phone_number_id);
+    let purpose = token_purpose(&number.phone_number_id);
     let opened = ports
         .vault
         .open(&tenant.id, &tenant.wrapped_data_key, &purpose, &number.sealed_token)

@@ -127,7 +127,7 @@ impl App {
 }
 
 /// What an access token is sealed for: it opens for no other number.
-pub(super) fn token_purpose(phone_number_id: &PhoneNumberId) -> String {
+pub fn token_purpose(phone_number_id: &PhoneNumberId) -> String {
     format!("access_token/{phone_number_id}")
 }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use mongodb::bson::{DateTime, Document, doc};
 use serde_json::{Value, json};
 
-use crate::product::{Backend, Product, Setup, Tenant, eventually, free_port, text};
+use crate::product::{Backend, Product, Setup, Tenant, eventually, free_port, text, unavailable};
 use node::{BullBoard, NodeQueue, node_is_installed};
 
 /// How far two clocks may be apart that look at the same machine, and a busy machine between two looks at one.
@@ -104,15 +104,7 @@ async fn fill(product: &mut Product, node: &NodeQueue, tenant: &Tenant) -> OneOf
             ..Match::default()
         })
     };
-    let unavailable = Fault::GraphError {
-        code: 131_016,
-        subcode: None,
-        http: Some(503),
-        is_transient: Some(true),
-        details: None,
-        retry_after_seconds: None,
-    };
-    product.sim.add_rule(on("refused", unavailable));
+    product.sim.add_rule(on("refused", unavailable()));
     product.sim.add_rule(on("unanswered", Fault::HtmlBadGateway));
     product.sim.add_rule(FaultRule {
         rate: Rate::First(1),

@@ -6,7 +6,7 @@ use dakghar_graph_sim::{Fault, FaultRule, StatusPlan};
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::product::{ADMIN_KEY, Backend, Product, Setup, eventually, on_both_backends, text};
+use crate::product::{ADMIN_KEY, Backend, Product, Setup, eventually, on_both_backends, text, unavailable};
 
 on_both_backends!(
     a_message_is_sent_delivered_and_read,
@@ -180,15 +180,7 @@ async fn every_number_of_a_tenant_can_send(backend: Backend) {
 async fn transient_refusals_are_retried_five_times_and_then_redriven(backend: Backend) {
     let product = Product::start(backend).await;
     let tenant = product.tenant("111", "EAAG-real").await;
-    let unavailable = Fault::GraphError {
-        code: 131_016,
-        subcode: None,
-        http: Some(503),
-        is_transient: Some(true),
-        details: None,
-        retry_after_seconds: None,
-    };
-    product.sim.add_rule(FaultRule::first(7, unavailable));
+    product.sim.add_rule(FaultRule::first(7, unavailable()));
     let id = product.send(&tenant, "+919111111111").await;
     let message = product.until_status(&tenant, &id, "dead").await;
     assert_eq!(message["attempts"], 5);

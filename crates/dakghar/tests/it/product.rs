@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use dakghar_graph_sim::{AcceptedTokens, GraphSim, SimConfig, StatusPlan};
+use dakghar_graph_sim::{AcceptedTokens, Fault, GraphSim, SimConfig, StatusPlan};
 use dakghar_testkit::servers::{Mongo, Redis, SharedMongo, SharedRedis};
 use serde_json::{Value, json};
 
@@ -412,6 +412,18 @@ impl Drop for Product {
         if std::thread::panicking() {
             eprintln!("--- the program's log ---\n{}", tail(&self.log()));
         }
+    }
+}
+
+/// Meta's service is not available for the moment: it refuses, and may be asked again.
+pub fn unavailable() -> Fault {
+    Fault::GraphError {
+        code: 131_016,
+        subcode: None,
+        http: Some(503),
+        is_transient: Some(true),
+        details: None,
+        retry_after_seconds: None,
     }
 }
 

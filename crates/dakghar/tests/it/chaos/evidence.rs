@@ -10,7 +10,6 @@ use serde_json::Value;
 
 use super::installation::Installation;
 use super::load::Loaded;
-use crate::product::ADMIN_KEY;
 
 /// Not settled. No row ends with a pause or a hold, so what is held moves on as well.
 pub const UNSETTLED: [&str; 4] = ["queued", "held", "sending", "in_doubt"];
@@ -163,15 +162,8 @@ async fn promised_messages(installation: &Installation, loaded: &Loaded) -> BTre
     let mut messages = BTreeMap::new();
     for promise in loaded.promises.values() {
         for id in &promise.ids {
-            let api = installation.apis().next().expect("an API");
-            let url = api.url(&format!("/tenants/{}/messages/{id}", promise.tenant.id));
-            let answer = installation
-                .http
-                .get(url)
-                .bearer_auth(ADMIN_KEY)
-                .send()
-                .await
-                .expect("an answer");
+            let path = format!("/tenants/{}/messages/{id}", promise.tenant.id);
+            let answer = installation.ask(&path).await;
             if answer.status() == 200 {
                 let answer: Value = answer.json().await.expect("JSON");
                 messages.insert(id.clone(), from_answer(&answer));

@@ -292,17 +292,16 @@ impl Installation {
         self.dir.path().join("journal.jsonl")
     }
 
-    /// A call with the operator's key to the first API.
-    pub async fn get(&self, path: &str) -> serde_json::Value {
+    /// A call with the operator's key to the first API; whatever it answers.
+    pub async fn ask(&self, path: &str) -> reqwest::Response {
         let url = self.apis().next().expect("an API").url(path);
-        let answer = self
-            .http
-            .get(url)
-            .bearer_auth(ADMIN_KEY)
-            .send()
-            .await
-            .expect("an answer");
-        answer.json().await.expect("JSON")
+        let request = self.http.get(url).bearer_auth(ADMIN_KEY);
+        request.send().await.expect("an answer")
+    }
+
+    /// As [`Installation::ask`], for an answer that is JSON.
+    pub async fn get(&self, path: &str) -> serde_json::Value {
+        self.ask(path).await.json().await.expect("JSON")
     }
 
     /// A call with the operator's key, and nothing to say, to the first API.
