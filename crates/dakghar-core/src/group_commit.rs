@@ -1,7 +1,8 @@
 //! Many requests, one commit: what arrives while a commit is being written is the next one.
 //!
 //! There is no timer and no added delay. An idle group commits a single request at once; a busy one grows its
-//! batches until the store keeps up. The queue is bounded: past the bound the caller is told at once.
+//! batches until the store keeps up. Where several commits may be under way, they grow alike: a small one beside a
+//! large one would cost the store as much. The queue is bounded: past the bound the caller is told at once.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -116,39 +117,45 @@ async fn run<In, Out, F, Fut>(
     In: Send,
     Out: Send,
 {
-    let mut batches = arrivals.ready_chunks(limits.batch_max).fuse();
+    let mut arrivals = arrivals.ready_chunks(limits.batch_max).fuse();
+    let mut next = Vec::new();
     let mut under_way = FuturesUnordered::new();
+    let mut requests_under_way = 0;
     loop {
-        if under_way.len() >= limits.commits_max {
-            under_way.next().await;
+        // Beside a commit under way another one starts only when it is no smaller: what a commit costs by itself is
+        // then shared by as many as can be, and nobody waits longer than for the commit that is under way.
+        let is_worth_it = next.len() >= requests_under_way.min(limits.batch_max);
+        if !next.is_empty() && is_worth_it && under_way.len() < limits.commits_max {
+            let later = next.split_off(limits.batch_max.min(next.len()));
+            let batch = std::mem::replace(&mut next, later);
+            waiting.fetch_sub(batch.len(), Ordering::Relaxed);
+            requests_under_way += batch.len();
+            under_way.push(answer_all(commit.clone(), batch));
             continue;
         }
         futures_util::select_biased! {
-            () = under_way.select_next_some() => {}
-            batch = batches.next() => match batch {
-                Some(batch) => {
-                    waiting.fetch_sub(batch.len(), Ordering::Relaxed);
-                    under_way.push(answer_all(commit.clone(), batch));
-                }
-                None => break,
-            },
+            answered = under_way.select_next_some() => requests_under_way -= answered,
+            arrived = arrivals.next() => next.extend(arrived.into_iter().flatten()),
+            complete => break,
         }
     }
-    while under_way.next().await.is_some() {}
 }
 
-async fn answer_all<In, Out, F, Fut>(commit: Arc<F>, batch: Vec<Request<In, Out>>)
+/// Answers how many requests there were.
+async fn answer_all<In, Out, F, Fut>(commit: Arc<F>, batch: Vec<Request<In, Out>>) -> usize
 where
     F: Fn(Vec<In>) -> Fut,
     Fut: Future<Output = Vec<Out>>,
 {
     let (inputs, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|request| (request.input, request.answer)).unzip();
+    let requests = answers.len();
     let outputs = commit(inputs).await;
-    debug_assert_eq!(outputs.len(), answers.len());
+    debug_assert_eq!(outputs.len(), requests);
     for (answer, output) in answers.into_iter().zip(outputs) {
         // The caller may have gone away; the commit stands.
         let _ = answer.send(output);
     }
+    requests
 }
 
 #[cfg(test)]
@@ -184,6 +191,42 @@ mod tests {
         });
         assert_eq!(answers, (0..20).map(|n| Ok(n * 2)).collect::<Vec<_>>());
         assert_eq!(*sizes.lock(), [8, 8, 4]);
+    }
+
+    #[test]
+    fn beside_a_commit_under_way_only_one_as_large_starts() {
+        let mut started = Vec::new();
+        let (ends, end) = mpsc::unbounded();
+        let end = Arc::new(futures_util::lock::Mutex::new(end));
+        let (starts, mut start) = mpsc::unbounded();
+        let two_at_a_time = Limits {
+            commits_max: 2,
+            ..limits(100)
+        };
+        let (group, mut run) = GroupCommit::new(two_at_a_time, move |batch: Vec<u32>| {
+            let _ = starts.unbounded_send(batch.len());
+            let end = end.clone();
+            async move {
+                end.lock().await.next().await;
+                batch
+            }
+        });
+        let mut post = |count: u32, end: bool| {
+            (0..count).for_each(|n| assert!(group.post(n)));
+            if end {
+                let _ = ends.unbounded_send(());
+            }
+            assert!(block_on(async { futures_util::poll!(&mut run) }).is_pending());
+            started.extend(std::iter::from_fn(|| start.try_recv().ok()));
+            started.clone()
+        };
+        assert_eq!(post(4, false), [4], "an idle group waits for nothing");
+        assert_eq!(post(3, false), [4], "smaller than what is under way");
+        assert_eq!(post(1, false), [4, 4], "as large");
+        assert_eq!(post(5, false), [4, 4], "two are under way");
+        assert_eq!(post(0, true), [4, 4, 5], "larger than the one that is left");
+        assert_eq!(post(2, true), [4, 4, 5], "smaller again");
+        assert_eq!(post(0, true), [4, 4, 5, 2], "nothing is under way");
     }
 
     #[test]
