@@ -2,7 +2,7 @@
 //!
 //! The server spends more of an update on planning its statement than on writing the document.
 
-use bson::{RawArrayBuf, RawDocumentBuf, rawdoc};
+use bson::{RawArrayBuf, RawDocumentBuf, raw::cstr, rawdoc};
 use dakghar_core::domain::TenantId;
 
 /// Documents in one statement: the server looks for each of them in the whole of it.
@@ -12,7 +12,7 @@ pub(super) const SHARING_MAX: usize = 128;
 #[derive(Default)]
 pub(super) struct Sharing {
     ids: RawArrayBuf,
-    tenants: RawArrayBuf,
+    tenants: Vec<TenantId>,
     values: RawArrayBuf,
 }
 
@@ -20,16 +20,24 @@ impl Sharing {
     /// Adds a document and its value. A statement names a document once.
     pub(super) fn add(&mut self, id: String, tenant_id: &TenantId, value: RawDocumentBuf) {
         self.ids.push(id);
-        self.tenants.push(tenant_id.to_string());
+        self.tenants.push(*tenant_id);
         self.values.push(value);
     }
 
     /// Finds the documents, each only if it belongs to the tenant it was added for.
     pub(super) fn filter(&self) -> RawDocumentBuf {
-        rawdoc! {
-            "_id": { "$in": self.ids.clone() },
-            "$expr": { "$eq": ["$tenantId", self.own(&self.tenants)] },
+        let mut filter = rawdoc! { "_id": { "$in": self.ids.clone() } };
+        match self.tenants.as_slice() {
+            // Comparing with a constant is cheaper than looking into the list for every document.
+            [only, others @ ..] if others.iter().all(|other| other == only) => {
+                filter.append(cstr!("tenantId"), only.to_string());
+            }
+            tenants => {
+                let tenants = tenants.iter().map(TenantId::to_string).collect();
+                filter.append(cstr!("$expr"), rawdoc! { "$eq": ["$tenantId", self.own(&tenants)] });
+            }
         }
+        filter
     }
 
     /// In a pipeline: the value of the document at hand.
