@@ -11,7 +11,8 @@ from . import places
 from .measure import Bench, Results, Scenario, Settings
 from .report import write_report
 from .scenarios import ALL
-from .table import print_table
+from .sizes import size_table
+from .table import print_rows, print_table
 
 BACKENDS = {"distributed": ("distributed",), "embedded": ("embedded",), "all": ("distributed", "embedded")}
 
@@ -64,6 +65,9 @@ def main() -> int:
         bench.close()
     results = Results(bench.samples)
     print_table(scenarios, settings, results)
+    for scenario in scenarios:
+        if table := size_table(scenario, settings, results):
+            print_rows(table)
     page = write_report(arguments.out, scenarios, settings, machine, results)
     print(f"\nreport: {page}")
     return 1 if any(sample.problems for sample in bench.samples) else 0

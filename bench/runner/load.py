@@ -16,20 +16,25 @@ class LoadFailed(RuntimeError):
     """The load generator gave up; its text says why."""
 
 
-def start_load(*arguments: object) -> subprocess.Popen[str]:
+def start_load(*arguments: object, errors: int | None = subprocess.PIPE) -> subprocess.Popen[str]:
     command = [str(places.load_generator()), *(str(argument) for argument in arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
 
 
 def finish_load(running: subprocess.Popen[str]) -> dict:
     out, errors = running.communicate()
     if running.returncode != 0:
-        raise LoadFailed(errors.strip() or f"ended with {running.returncode}")
+        raise LoadFailed((errors or "").strip() or f"ended with {running.returncode}")
     return json.loads(out)
 
 
 def run_load(*arguments: object) -> dict:
     return finish_load(start_load(*arguments))
+
+
+def run_long_load(*arguments: object) -> dict:
+    """Lets through what it tells on standard error meanwhile."""
+    return finish_load(start_load(*arguments, errors=None))
 
 
 class GraphPeer:

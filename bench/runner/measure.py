@@ -52,6 +52,7 @@ class Sample:
     metrics: dict[str, float | None]
     processes: dict[str, dict[str, float]]
     problems: list[str]
+    facts: dict = field(default_factory=dict)
 
 
 @dataclass
@@ -60,6 +61,8 @@ class Outcome:
 
     metrics: dict[str, float | None]
     problems: list[str] = field(default_factory=list)
+    #: What stands behind the metrics, for the JSON document.
+    facts: dict = field(default_factory=dict)
 
 
 class Meter:
@@ -94,6 +97,9 @@ class Scenario(ABC):
     headline: tuple[str, str, bool]
     #: Further metrics for the report.
     details: tuple[str, ...] = ()
+    #: The cases are sizes, from the smallest to the largest: these metrics, which may be among the others, are set side
+    #: by side with their ratio.
+    by_size: tuple[str, ...] = ()
     contenders: tuple[str, ...] = ("dakghar", "node")
     #: Part of `--quick` when no scenario is named.
     in_quick = False
@@ -153,7 +159,10 @@ class Bench:
             except Exception as error:  # noqa: BLE001 - one failed contender must not end the run of the others
                 outcome = Outcome({}, [str(error)])
         self.samples.append(
-            Sample(scenario.name, case.name, kind.name, kind.backend, repetition, outcome.metrics, self.costs, outcome.problems)
+            Sample(
+                scenario.name, case.name, kind.name, kind.backend, repetition, outcome.metrics, self.costs, outcome.problems,
+                outcome.facts,
+            )  # fmt: skip
         )
         metric, unit, _ = scenario.headline
         value = outcome.metrics.get(metric)
@@ -196,6 +205,15 @@ class Results:
     def of(self, scenario: str, case: str, backend: str, contender: str) -> list[Sample]:
         wanted = (scenario, case, backend, contender)
         return [s for s in self.samples if (s.scenario, s.case, s.backend, s.contender) == wanted]
+
+    def flatness(self, scenario: str, backend: str, contender: str, metric: str) -> float | None:
+        """A metric at the last size that was measured, as a share of that at the first; `None` with only one size."""
+        found = [s for s in self.samples if (s.scenario, s.backend, s.contender) == (scenario, backend, contender)]
+        cases = list(dict.fromkeys(sample.case for sample in found))
+        if len(cases) < 2:
+            return None
+        first, last = (self.spread(scenario, case, backend, contender, metric) for case in (cases[0], cases[-1]))
+        return last.median / first.median if first and last and first.median else None
 
     def to_json(self) -> list[dict]:
         return [asdict(sample) for sample in self.samples]

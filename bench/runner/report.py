@@ -8,6 +8,7 @@ from pathlib import Path
 
 from . import svg
 from .measure import Results, Scenario, Settings
+from .sizes import size_table
 from .table import CONTENDERS, HEADER, backends_of, rows_of, spread_text
 from .targets import Targets
 
@@ -85,7 +86,10 @@ def _scenario(folder: Path, name: str, scenario: Scenario, settings: Settings, r
     title = f"{scenario.title}, {unit} ({'more' if more_is_better else 'less'} is better)"
     (folder / file).write_text(svg.chart(title, unit, groups))
     header = ["case", "backend", "contender", metric, *scenario.details, "CPU s", "peak RSS MB"]
-    return [f"\n## {scenario.title}\n", f"![{title}]({file})\n", _table(header, rows)]
+    parts = [f"\n## {scenario.title}\n", f"![{title}]({file})\n", _table(header, rows)]
+    if sizes := size_table(scenario, settings, results):
+        parts += ["By size:\n", _table(sizes[0], sizes[1:])]
+    return parts
 
 
 def _detail_row(scenario: Scenario, case: str, label: str, backend: str, contender: str, results: Results) -> list[str]:

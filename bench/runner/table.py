@@ -59,16 +59,20 @@ def rows_of(scenarios: list[Scenario], settings: Settings, results: Results) -> 
 HEADER = ["scenario", "backend", "unit", "dakghar", "node", "ceiling", "dakghar:node", "of ceiling"]
 
 
-def print_table(scenarios: list[Scenario], settings: Settings, results: Results) -> None:
-    rows = [HEADER, *rows_of(scenarios, settings, results)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
-    out = sys.stdout
-    print(file=out)
+def print_rows(rows: list[list[str]]) -> None:
+    """The first row is the header."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    print()
     for index, row in enumerate(rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip(), file=out)
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
         if index == 0:
-            print("  ".join("-" * width for width in widths), file=out)
-    print(file=out)
+            print("  ".join("-" * width for width in widths))
+    print()
+
+
+def print_table(scenarios: list[Scenario], settings: Settings, results: Results) -> None:
+    out = sys.stdout
+    print_rows([HEADER, *rows_of(scenarios, settings, results)])
     for verdict in Targets(results).verdicts():
         mark = "met   " if verdict.met else "MISSED"
         print(f"{mark}  {verdict.figure}: {verdict.measured} (target {verdict.target})", file=out)

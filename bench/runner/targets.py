@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from .measure import Results, Spread
 
 DISTRIBUTED, EMBEDDED = "distributed", "embedded"
+#: What the largest size may not slow down: the figure, its scenario, its metric.
+FLAT = [
+    ("accepting with growing store", "growth", "perSecond"),
+    ("claims with growing store", "growth", "claimsPerSecond"),
+    ("status merges with growing store", "growth", "mergesPerSecond"),
+    ("accepting with more tenants", "tenants", "perSecond"),
+]
 
 
 @dataclass(frozen=True)
@@ -60,20 +66,6 @@ class Targets:
         ]
         return None if None in found else sum(value for value in found if value is not None)
 
-    def _flatness(self, scenario: str, backend: str) -> float | None:
-        """Throughput at the largest size, as a share of that at the smallest."""
-        cases: dict[str, None] = {}
-        for sample in self._results.samples:
-            if (sample.scenario, sample.backend, sample.contender) == (scenario, backend, "dakghar"):
-                cases.setdefault(sample.case)
-        if len(cases) < 2:
-            return None
-        names = list(cases)
-        metric = "perSecond"
-        return _ratio(
-            self._of(scenario, names[-1], backend, "dakghar", metric), self._of(scenario, names[0], backend, "dakghar", metric)
-        )
-
     def verdicts(self) -> list[Verdict]:
         """Those of which something was measured."""
         main = "64-connections"
@@ -88,12 +80,10 @@ class Targets:
             _at_most("p99 of webhook", 0.2, "× Node", self._against("node", "webhook", "single", "p99Ms")),
             _at_most("memory of API and worker, peak", 0.333, "× Node", _ratio(self._memory("dakghar"), self._memory("node"))),
         ]  # fmt: skip
-        flat: list[tuple[str, Callable[[str], float | None]]] = [
-            ("accepting with growing store", lambda backend: self._flatness("growth", backend)),
-            ("accepting with more tenants", lambda backend: self._flatness("tenants", backend)),
-        ]
         for backend in (DISTRIBUTED, EMBEDDED):
-            lines += [_at_least(f"{figure}, {backend}", 80, "% of the smallest", share(backend), 100) for figure, share in flat]
+            for figure, scenario, metric in FLAT:
+                share = self._results.flatness(scenario, backend, "dakghar", metric)
+                lines.append(_at_least(f"{figure}, {backend}", 80, "% of the smallest", share, 100))
             lines.append(
                 _at_most(f"start to first accepted send, {backend}", 1000, "ms", self._of("start", "existing-store", backend, "dakghar", "ms"))
             )

@@ -49,8 +49,8 @@ impl Connection {
         })
     }
 
-    pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Answer> {
-        self.exchange(Method::GET, path, Proof::None, Bytes::new()).await
+    pub(crate) async fn get(&mut self, path: &str, proof: Proof<'_>) -> anyhow::Result<Answer> {
+        self.exchange(Method::GET, path, proof, Bytes::new()).await
     }
 
     pub(crate) async fn post(&mut self, path: &str, proof: Proof<'_>, body: Bytes) -> anyhow::Result<Answer> {

@@ -25,7 +25,7 @@ pub(crate) struct Args {
     /// The Graph peer.
     #[arg(long)]
     graph: String,
-    /// Messages in the backlog.
+    /// Messages in the backlog; nothing newer is stored.
     #[arg(long)]
     count: u64,
     /// The contender simulates the calls: the first settled message starts the clock.
@@ -43,13 +43,13 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<Value> {
     let mut peer = Connection::to(&args.graph)?;
     let give_up = Instant::now() + Duration::from_secs_f64(args.timeout_seconds);
     let (first_us, calls) = if args.simulated {
-        (wait_for_progress(&store, give_up).await?, 0)
+        (wait_for_progress(&store, args.count, give_up).await?, 0)
     } else {
         wait_for_calls(&mut peer, args, give_up).await?
     };
     let poll = if args.simulated { STORE_POLL_SELDOM } else { STORE_POLL };
     loop {
-        let left = store.unsettled().await?;
+        let left = store.unsettled(args.count).await?;
         if left == 0 {
             break;
         }
@@ -69,7 +69,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<Value> {
         "seconds": seconds,
         "perSecond": per_second,
         "repeatedCalls": repeated,
-        "byStatus": store.by_status().await?,
+        "byStatus": store.by_status(args.count).await?,
     }))
 }
 
@@ -92,11 +92,11 @@ async fn wait_for_calls(peer: &mut Connection, args: &Args, give_up: Instant) ->
 }
 
 /// Waits until fewer messages are unsettled than at the start; the last time at which all were.
-async fn wait_for_progress(store: &Store, give_up: Instant) -> anyhow::Result<u64> {
-    let at_start = store.unsettled().await?;
+async fn wait_for_progress(store: &Store, count: u64, give_up: Instant) -> anyhow::Result<u64> {
+    let at_start = store.unsettled(count).await?;
     loop {
         let before_us = now_us();
-        if store.unsettled().await? < at_start {
+        if store.unsettled(count).await? < at_start {
             return Ok(before_us);
         }
         check_time(give_up, || "nothing was settled".to_owned())?;

@@ -2,7 +2,8 @@
 //! parts, and a few operations on the servers. Every command prints one JSON document on standard output.
 //!
 //! It measures over HTTP like any client and knows nothing about how a contender works inside. The exceptions are
-//! [`probe`], which asks the store whether everything is settled, and [`grow`], which fills the store.
+//! [`probe`], which asks the store whether everything is settled, [`grow`], which fills the store, and [`plans`], which
+//! asks the server what it looked at.
 
 mod accept;
 mod ceiling;
@@ -13,6 +14,8 @@ mod graph_peer;
 mod grow;
 mod histogram;
 mod latency;
+mod list;
+mod plans;
 mod probe;
 mod sends;
 mod servers;
@@ -50,8 +53,14 @@ enum Command {
     Latency(latency::Args),
     /// Wait for the first accepted send after a start
     First(first::Args),
-    /// Fill the store by cloning a settled message
+    /// Read pages of messages under several filters, one after the other: milliseconds
+    List(list::Args),
+    /// Fill the store by cloning settled messages
     Grow(grow::Args),
+    /// Make MongoDB remember every operation on the database
+    Profile(plans::Args),
+    /// Stop that, and judge what the remembered operations looked at
+    Plans(plans::Args),
     /// Serve as the Graph API
     GraphPeer(graph_peer::Args),
     /// Serve as the raw ceiling: the parts without the product
@@ -61,7 +70,7 @@ enum Command {
     /// Drop the database
     DropDatabase(servers::DropArgs),
     /// How many messages of each status the store holds
-    Count(probe::StoreArgs),
+    Count(probe::CountArgs),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -84,6 +93,9 @@ async fn run(command: Command) -> anyhow::Result<Value> {
         Command::Webhook(args) => webhook::run(args).await,
         Command::Latency(args) => latency::run(args).await,
         Command::First(args) => first::run(&args).await,
+        Command::List(args) => list::run(&args).await,
+        Command::Profile(args) => plans::profile(&args).await,
+        Command::Plans(args) => plans::judge(&args).await,
         Command::Grow(args) => grow::run(args).await,
         Command::GraphPeer(args) => graph_peer::run(args).await,
         Command::Ceiling(args) => ceiling::run(args).await,

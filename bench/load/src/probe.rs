@@ -1,12 +1,16 @@
-//! Asks a contender's store how many messages it holds in each status. Both contenders keep messages in a collection or
-//! table `messages` with the fields `status` and `direction`.
+//! Asks a contender's store how many of its newest messages are in each status. Both contenders keep messages in a
+//! collection or table `messages` with the fields `status` and `direction`.
+//!
+//! Only the newest, because no index of a contender is made for these questions: asked about all, the server would read
+//! everything that is stored, and what is measured would wait for it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use bson::{Document, doc};
-use mongodb::{Client, Collection};
+use mongodb::options::ClientOptions;
+use mongodb::{Client, Collection, Database};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
@@ -24,53 +28,63 @@ pub(crate) struct StoreArgs {
     pub(crate) sqlite: Option<PathBuf>,
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct CountArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Only so many, the newest.
+    #[arg(long, default_value_t = 1_000_000_000)]
+    newest: u64,
+}
+
 /// A store that can be asked.
 pub(crate) enum Store {
     Mongo(Collection<Document>),
     Sqlite(PathBuf),
 }
 
-/// The messages of a database named in the URI.
-pub(crate) async fn mongo_messages(uri: &str) -> anyhow::Result<Collection<Document>> {
-    let client = Client::with_uri_str(uri).await?;
-    Ok(client
+/// By this name the server tells our operations from those of a contender.
+pub(crate) const APP_NAME: &str = "dakghar-load";
+
+/// The database named in the URI.
+pub(crate) async fn mongo_database(uri: &str) -> anyhow::Result<Database> {
+    let mut options = ClientOptions::parse(uri).await?;
+    options.app_name = Some(APP_NAME.to_owned());
+    Client::with_options(options)?
         .default_database()
-        .context("the URI names no database")?
-        .collection("messages"))
+        .context("the URI names no database")
 }
 
 impl Store {
     pub(crate) async fn open(args: &StoreArgs) -> anyhow::Result<Self> {
         match (&args.mongo_uri, &args.sqlite) {
-            (Some(uri), _) => Ok(Self::Mongo(mongo_messages(uri).await?)),
+            (Some(uri), _) => Ok(Self::Mongo(mongo_database(uri).await?.collection("messages"))),
             (None, Some(path)) => Ok(Self::Sqlite(path.clone())),
             (None, None) => anyhow::bail!("name the store"),
         }
     }
 
-    /// Messages that still need the worker.
-    pub(crate) async fn unsettled(&self) -> anyhow::Result<u64> {
-        match self {
-            Self::Mongo(messages) => Ok(messages
-                .count_documents(doc! { "status": { "$in": UNSETTLED.to_vec() } })
-                .await?),
-            Self::Sqlite(path) => {
-                let marks = UNSETTLED.map(|status| format!("'{status}'")).join(",");
-                let sql = format!("SELECT count(*) FROM messages WHERE status IN ({marks})");
-                let count: i64 = open_read_only(path)?.query_row(&sql, [], |row| row.get(0))?;
-                Ok(count.unsigned_abs())
-            }
-        }
+    /// How many of the `newest` messages still need the worker.
+    pub(crate) async fn unsettled(&self, newest: u64) -> anyhow::Result<u64> {
+        let counts = self.by_status(newest).await?;
+        let left = UNSETTLED.map(|status| counts.get(&format!("outbound.{status}")).copied().unwrap_or(0));
+        Ok(left.into_iter().sum())
     }
 
-    /// Messages by direction and status.
-    pub(crate) async fn by_status(&self) -> anyhow::Result<BTreeMap<String, u64>> {
+    /// The `newest` messages by direction and status.
+    pub(crate) async fn by_status(&self, newest: u64) -> anyhow::Result<BTreeMap<String, u64>> {
         match self {
             Self::Mongo(messages) => {
                 let group = doc! { "$group": {
                     "_id": { "$concat": ["$direction", ".", "$status"] }, "count": { "$sum": 1_i64 },
                 } };
-                let mut found = messages.aggregate([group]).await?;
+                // The ids of both contenders sort by time.
+                let newest = [
+                    doc! { "$sort": { "_id": -1 } },
+                    doc! { "$limit": newest.max(1).cast_signed() },
+                    group,
+                ];
+                let mut found = messages.aggregate(newest).await?;
                 let mut counts = BTreeMap::new();
                 while found.advance().await? {
                     let row = found.deserialize_current()?;
@@ -80,9 +94,14 @@ impl Store {
             }
             Self::Sqlite(path) => {
                 let connection = open_read_only(path)?;
-                let mut statement = connection
-                    .prepare("SELECT direction || '.' || status, count(*) FROM messages GROUP BY direction, status")?;
-                let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
+                let mut statement = connection.prepare(
+                    "SELECT direction || '.' || status, count(*)
+                     FROM (SELECT direction, status FROM messages ORDER BY seq DESC LIMIT ?)
+                     GROUP BY direction, status",
+                )?;
+                let rows = statement.query_map([newest.cast_signed()], |row| {
+                    Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
+                })?;
                 Ok(rows.collect::<Result<_, _>>()?)
             }
         }
@@ -96,6 +115,6 @@ fn open_read_only(path: &PathBuf) -> anyhow::Result<Connection> {
 }
 
 /// The command.
-pub(crate) async fn count(args: &StoreArgs) -> anyhow::Result<Value> {
-    Ok(json!(Store::open(args).await?.by_status().await?))
+pub(crate) async fn count(args: &CountArgs) -> anyhow::Result<Value> {
+    Ok(json!(Store::open(&args.store).await?.by_status(args.newest).await?))
 }

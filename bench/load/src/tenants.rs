@@ -53,6 +53,10 @@ impl Tenant {
         format!("/tenants/{}/send", self.tenant_id)
     }
 
+    pub(crate) fn messages_path(&self) -> String {
+        format!("/tenants/{}/messages", self.tenant_id)
+    }
+
     pub(crate) fn authorization(&self) -> anyhow::Result<HeaderValue> {
         bearer(&self.api_key)
     }

@@ -1,5 +1,7 @@
 """Messages per second from the first call of Graph until the whole backlog is settled in the store."""
 
+from pathlib import Path
+
 from ..contenders import Contender, DakgharEmbedded
 from ..load import finish_load, start_load
 from ..measure import Bench, Case, Outcome, Scenario, Settings
@@ -25,31 +27,38 @@ class Drain(Scenario):
 
     def measure(self, case: Case, contender: Contender, bench: Bench) -> Outcome:
         count = bench.settings.pick(5_000, 20_000)
-        simulated = case.options.get("simulated", False)
         contender.start_api()
         tenants = contender.register(token=case.options.get("token", "bench_token_"))
-        command = ["drain", *contender.store, "--graph", bench.graph.url, "--count", count]
-        if isinstance(contender, DakgharEmbedded):
-            # Its worker runs already, so the backlog is kept back: by the peer's gate, or by the time to send at.
-            if simulated:
-                contender.preload(tenants, count, send_in_ms=PRELOAD_MS)
-                command += ["--simulated"]
-            else:
-                bench.graph.close_gate()
-                contender.preload(tenants, count)
-                command += ["--open-gate"]
-            with bench.meter(contender):
-                report = finish_load(start_load(*command))
-        else:
-            contender.preload(tenants, count)
-            running = start_load(*command, *(["--simulated"] if simulated else []))
-            contender.start_worker()
-            with bench.meter(contender):
-                report = finish_load(running)
-        metrics = {"perSecond": report["perSecond"], "seconds": report["seconds"]}
-        return Outcome(metrics, [*problems.of_counts(report, "repeatedCalls"), *self._unsent(report, count)])
+        report = drain(contender, tenants, count, bench, simulated=case.options.get("simulated", False))
+        return Outcome({"perSecond": report["perSecond"], "seconds": report["seconds"]}, problems_of(report))
 
-    @staticmethod
-    def _unsent(report: dict, count: int) -> list[str]:
-        sent = sum(report["byStatus"].get(f"outbound.{status}", 0) for status in ("sent", "delivered", "read"))
-        return [] if sent == count else [f"{sent} of {count} messages were sent: {report['byStatus']}"]
+
+def drain(contender: Contender, tenants: Path, count: int, bench: Bench, *, simulated: bool = False) -> dict:
+    """Queues messages while nothing is sent, then has them sent. The worker, where it is a process of its own, must not
+    run yet, and runs afterwards."""
+    command = ["drain", *contender.store, "--graph", bench.graph.url, "--count", count]
+    if isinstance(contender, DakgharEmbedded):
+        # Its worker runs already, so the backlog is kept back: by the peer's gate, or by the time to send at.
+        if simulated:
+            contender.preload(tenants, count, send_in_ms=PRELOAD_MS)
+            command += ["--simulated"]
+        else:
+            bench.graph.close_gate()
+            contender.preload(tenants, count)
+            command += ["--open-gate"]
+        with bench.meter(contender):
+            report = finish_load(start_load(*command))
+    else:
+        contender.preload(tenants, count)
+        running = start_load(*command, *(["--simulated"] if simulated else []))
+        contender.start_worker()
+        with bench.meter(contender):
+            report = finish_load(running)
+    return report
+
+
+def problems_of(report: dict) -> list[str]:
+    count, by_status = report["messages"], report["byStatus"]
+    sent = sum(by_status.get(f"outbound.{status}", 0) for status in ("sent", "delivered", "read"))
+    unsent = [] if sent == count else [f"{sent} of {count} messages were sent: {by_status}"]
+    return [*problems.of_counts(report, "repeatedCalls"), *unsent]

@@ -1,29 +1,37 @@
-"""Whether accepting gets slower with what is stored, and with the number of tenants."""
+"""Whether anything gets slower with what is stored, and accepting with the number of tenants."""
+
+import time
+from pathlib import Path
 
 from ..contenders import Contender
-from ..load import run_load
+from ..load import run_load, run_long_load
 from ..measure import Bench, Case, Outcome, Scenario, Settings
 from . import problems
+from .drain import drain
+from .drain import problems_of as problems_of_drain
+from .webhook import post_webhooks
+from .webhook import problems_of as problems_of_webhooks
 
-
-def accept(contender: Contender, tenants: object, bench: Bench) -> Outcome:
-    with bench.meter(contender):
-        report = run_load(
-            "accept", "--base", contender.base, "--tenants", tenants, "--connections", 64,
-            "--seconds", bench.settings.pick(2, 5), "--warmup-seconds", 2,
-        )  # fmt: skip
-    latency = report["latencyMs"] or {}
-    metrics = {"perSecond": report["perSecond"], "p50Ms": latency.get("p50"), "p99Ms": latency.get("p99")}
-    return Outcome(metrics, problems.of_failures(report))
+TENANTS = 10
+#: Messages that are cloned, of all tenants alike.
+TEMPLATES = 200
+FILTERS = ("all", "secondPage", "statusRead", "statusFailed", "person", "number", "created")
+#: Messages of the pass of which MongoDB remembers every operation.
+PROFILED = 1_000
+#: The reconciler looks for timers every second.
+RECONCILER_SECONDS = 3
 
 
 class Growth(Scenario):
-    """The store is filled with clones of a message that the contender itself stored and settled."""
+    """The store is filled with clones of messages that the contender itself stored and settled. Only Dakghar: its clones
+    are what is made with care, and a slow list of Node's would say nothing about it."""
 
     name = "growth"
     title = "Accepted sends, by stored messages"
     headline = ("perSecond", "/s", True)
     details = ("p50Ms", "p99Ms")
+    by_size = ("perSecond", "claimsPerSecond", "mergesPerSecond", *(f"listMs.{name}" for name in FILTERS), "worstKeysPerDocument")
+    contenders = ("dakghar",)
 
     def cases(self, settings: Settings) -> list[Case]:
         top = settings.growth_exponent_max
@@ -32,13 +40,64 @@ class Growth(Scenario):
 
     def measure(self, case: Case, contender: Contender, bench: Bench) -> Outcome:
         contender.start()
-        tenants = contender.register()
-        Contender.preload(contender, tenants, 20)
-        run_load("drain", *contender.store, "--graph", bench.graph.url, "--count", 20)
+        tenants = contender.register(TENANTS)
+        self._send(contender, tenants, TEMPLATES, bench)
+        self._merge(contender, tenants, bench, warmup=0)
         contender.stop()
-        run_load("grow", *contender.store, "--total", case.options["total"])
+        grown = run_long_load("grow", *contender.store, "--total", case.options["total"])
         contender.start_api()
-        return accept(contender, tenants, bench)
+
+        count = bench.settings.pick(3_000, 10_000)
+        bench.graph.reset()
+        claims = drain(contender, tenants, count, bench)
+        merges = self._merge(contender, tenants, bench)
+        lists = self._list(contender, tenants, grown, bench.settings.pick(50, 200))
+        plans = self._plans(contender, tenants, grown, bench)
+        # Accepting is measured while nothing else works, where the worker is a process of its own.
+        contender.stop()
+        contender.start_api()
+        accepts = accept(contender, tenants, bench)
+
+        metrics = {
+            **accepts.metrics,
+            "claimsPerSecond": claims["perSecond"],
+            "mergesPerSecond": merges["perSecond"],
+            **{f"listMs.{name}": latency and latency["p50"] for name, latency in lists["latencyMs"].items()},
+            "worstKeysPerDocument": plans.get("worstKeysPerDocument"),
+        }
+        unclean = [
+            *problems_of_drain(claims), *problems_of_webhooks(merges), *problems.of_failures(lists), *plans.get("problems", []),
+            *accepts.problems,
+        ]  # fmt: skip
+        return Outcome(metrics, unclean, {"plans": plans.get("kinds")})
+
+    def _plans(self, contender: Contender, tenants: Path, grown: dict, bench: Bench) -> dict:
+        """What MongoDB looked at in a pass of all of this, worker and reconciler included; nothing for SQLite."""
+        if contender.backend != "distributed":
+            return {}
+        bench.graph.reset()
+        run_load("profile", *contender.store)
+        self._send(contender, tenants, PROFILED, bench)
+        self._merge(contender, tenants, bench, warmup=0, messages=PROFILED)
+        self._list(contender, tenants, grown, TENANTS)
+        time.sleep(RECONCILER_SECONDS)
+        return run_load("plans", *contender.store)
+
+    @staticmethod
+    def _send(contender: Contender, tenants: Path, count: int, bench: Bench) -> None:
+        Contender.preload(contender, tenants, count)
+        run_load("drain", *contender.store, "--graph", bench.graph.url, "--count", count)
+
+    @staticmethod
+    def _merge(contender: Contender, tenants: Path, bench: Bench, *, warmup: int = 1_000, messages: int = 0) -> dict:
+        """Reports two statuses of every message that Graph was called for, one a POST."""
+        options = ["--warmup-messages", warmup, "--messages", messages, "--statuses-of", bench.graph.url]
+        return post_webhooks(contender, tenants, options, bench)
+
+    @staticmethod
+    def _list(contender: Contender, tenants: Path, grown: dict, requests: int) -> dict:
+        times = ["--since", grown["since"], "--until", grown["until"]]
+        return run_load("list", *contender.target(tenants), *times, "--requests", requests)
 
 
 class TenantGrowth(Scenario):
@@ -46,6 +105,7 @@ class TenantGrowth(Scenario):
     title = "Accepted sends, by tenants"
     headline = ("perSecond", "/s", True)
     details = ("p50Ms", "p99Ms")
+    by_size = ("perSecond",)
 
     def cases(self, settings: Settings) -> list[Case]:
         counts = [1, 1_000] if settings.quick else [1, 100, 10_000]
@@ -54,3 +114,13 @@ class TenantGrowth(Scenario):
     def measure(self, case: Case, contender: Contender, bench: Bench) -> Outcome:
         contender.start_api()
         return accept(contender, contender.register(case.options["count"]), bench)
+
+
+def accept(contender: Contender, tenants: Path, bench: Bench) -> Outcome:
+    with bench.meter(contender):
+        report = run_load(
+            "accept", *contender.target(tenants), "--connections", 64, "--seconds", bench.settings.pick(2, 5), "--warmup-seconds", 2
+        )  # fmt: skip
+    latency = report["latencyMs"] or {}
+    metrics = {"perSecond": report["perSecond"], "p50Ms": latency.get("p50"), "p99Ms": latency.get("p99")}
+    return Outcome(metrics, problems.of_failures(report))

@@ -37,11 +37,8 @@ class Webhook(Scenario):
             messages = bench.settings.pick(4_000, 20_000) // (2 if case.options.get("twice") else 1)
         if case.options.get("twice"):
             options += ["--duplicates"]
-        with bench.meter(contender):
-            report = run_load(
-                "webhook", *contender.target(tenants), *contender.store, *options, "--app-secret", APP_SECRET,
-                "--messages", messages, "--per-post", case.options.get("per_post", 1), "--connections", 64,
-            )  # fmt: skip
+        options += ["--messages", messages, "--per-post", case.options.get("per_post", 1)]
+        report = post_webhooks(contender, tenants, options, bench)
         latency = report["latencyMs"] or {}
         metrics = {
             "perSecond": report["perSecond"],
@@ -49,8 +46,7 @@ class Webhook(Scenario):
             "p50Ms": latency.get("p50"),
             "p99Ms": latency.get("p99"),
         }
-        unclean = problems.of_counts(report, "messagesMissing", "messagesTwice", "readMissing")
-        return Outcome(metrics, [*problems.of_failures(report), *unclean])
+        return Outcome(metrics, problems_of(report))
 
     @staticmethod
     def _send(contender: Contender, tenants: Path, count: int, bench: Bench) -> None:
@@ -58,3 +54,16 @@ class Webhook(Scenario):
         contender.start_worker()
         Contender.preload(contender, tenants, count)
         run_load("drain", *contender.store, "--graph", bench.graph.url, "--count", count, "--timeout-seconds", 120)
+
+
+def post_webhooks(contender: Contender, tenants: Path, options: list[object], bench: Bench) -> dict:
+    """Posts webhooks as fast as 64 connections can."""
+    with bench.meter(contender):
+        return run_load(
+            "webhook", *contender.target(tenants), *contender.store, "--app-secret", APP_SECRET, "--connections", 64, *options
+        )  # fmt: skip
+
+
+def problems_of(report: dict) -> list[str]:
+    unclean = problems.of_counts(report, "messagesMissing", "messagesTwice", "readMissing")
+    return [*problems.of_failures(report), *unclean]

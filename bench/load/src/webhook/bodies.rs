@@ -50,7 +50,7 @@ impl Plan<'_> {
         for call in calls {
             events.extend(STATUSES.map(|status| status_event(call, status)));
         }
-        if self.per_post > 1 {
+        if self.per_post > 1 || !calls.is_empty() {
             events.shuffle(&mut rand::rngs::StdRng::seed_from_u64(11));
         }
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.secret);

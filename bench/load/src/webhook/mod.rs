@@ -3,6 +3,7 @@
 
 mod bodies;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -72,8 +73,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Value> {
     let (latency, failures) = post_all(&args.base, args.connections, measured).await?;
     let seconds = started.elapsed().as_secs_f64();
 
-    let stored = Store::open(&args.store).await?.by_status().await?;
-    let received = stored.get("inbound.received").copied().unwrap_or(0);
+    // Inbound messages are the newest; behind them come those that statuses are about.
+    let store = Store::open(&args.store).await?;
+    let (messages, called) = ((args.messages + args.warmup_messages) as u64, calls.len() as u64);
+    let received = count_of(&store.by_status(2 * messages).await?, "inbound.received");
+    let read = count_of(&store.by_status(messages + called).await?, "outbound.read");
     #[expect(clippy::cast_precision_loss, reason = "counts of one run are far below 2^52")]
     let (per_second, posts_per_second) = (events as f64 / seconds, posts as f64 / seconds);
     Ok(json!({
@@ -84,10 +88,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Value> {
         "postsPerSecond": posts_per_second,
         "latencyMs": latency.to_json(),
         "failures": failures.to_json(),
-        "messagesMissing": (args.messages + args.warmup_messages) as u64 - received.min((args.messages + args.warmup_messages) as u64),
-        "messagesTwice": received.saturating_sub((args.messages + args.warmup_messages) as u64),
-        "readMissing": calls.len() as u64 - stored.get("outbound.read").copied().unwrap_or(0).min(calls.len() as u64),
+        "messagesMissing": messages.saturating_sub(received),
+        "messagesTwice": received.saturating_sub(messages),
+        "readMissing": called.saturating_sub(read),
     }))
+}
+
+fn count_of(counts: &BTreeMap<String, u64>, status: &str) -> u64 {
+    counts.get(status).copied().unwrap_or(0)
 }
 
 async fn post_all(base: &str, connections: usize, bodies: Vec<SignedBody>) -> anyhow::Result<(Histogram, Failures)> {
