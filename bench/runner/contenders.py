@@ -89,6 +89,8 @@ class Contender(ABC):
         self.processes = []
 
     def _run(self, name: str, command: list[str], environment: dict[str, str] | None = None) -> Process:
+        others = sum(process.name.split("-")[0] == name for process in self.processes)
+        name = f"{name}-{others + 1}" if others else name
         process = Process(name, command, self.folder, self.environment | (environment or {}))
         self.processes.append(process)
         return process

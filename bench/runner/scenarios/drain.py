@@ -23,19 +23,23 @@ class Drain(Scenario):
         graph = Case(MAIN_CASE, "Graph answers after 1 ms")
         if settings.quick:
             return [graph]
-        return [graph, Case("mock", "mock_ tokens, no call leaves the worker", {"token": "mock_token_", "simulated": True})]
+        return [
+            graph,
+            Case("mock", "mock_ tokens, no call leaves the worker", {"token": "mock_token_", "drain": {"simulated": True}}),
+            *(Case(f"{n}-workers", f"{n} worker processes", {"drain": {"workers": n}}, ("distributed",)) for n in (2, 4)),
+        ]
 
     def measure(self, case: Case, contender: Contender, bench: Bench) -> Outcome:
         count = bench.settings.pick(5_000, 20_000)
         contender.start_api()
         tenants = contender.register(token=case.options.get("token", "bench_token_"))
-        report = drain(contender, tenants, count, bench, simulated=case.options.get("simulated", False))
+        report = drain(contender, tenants, count, bench, **case.options.get("drain", {}))
         return Outcome({"perSecond": report["perSecond"], "seconds": report["seconds"]}, problems_of(report))
 
 
-def drain(contender: Contender, tenants: Path, count: int, bench: Bench, *, simulated: bool = False) -> dict:
-    """Queues messages while nothing is sent, then has them sent. The worker, where it is a process of its own, must not
-    run yet, and runs afterwards."""
+def drain(contender: Contender, tenants: Path, count: int, bench: Bench, *, simulated: bool = False, workers: int = 1) -> dict:
+    """Queues messages while nothing is sent, then has them sent. Workers, where they are processes of their own, must not
+    run yet, and run afterwards."""
     command = ["drain", *contender.store, "--graph", bench.graph.url, "--count", count]
     if isinstance(contender, DakgharEmbedded):
         # Its worker runs already, so the backlog is kept back: by the peer's gate, or by the time to send at.
@@ -51,7 +55,8 @@ def drain(contender: Contender, tenants: Path, count: int, bench: Bench, *, simu
     else:
         contender.preload(tenants, count)
         running = start_load(*command, *(["--simulated"] if simulated else []))
-        contender.start_worker()
+        for _ in range(workers):
+            contender.start_worker()
         with bench.meter(contender):
             report = finish_load(running)
     return report
