@@ -9,3 +9,4 @@ pub mod keys;
 pub mod mongo;
 pub mod sqlite;
 pub mod system;
+mod unreadable;

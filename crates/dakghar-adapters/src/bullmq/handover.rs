@@ -138,6 +138,7 @@ impl Handover {
             match finished.await {
                 Ok(Disposition::Done | Disposition::Superseded) => End::Completed,
                 Ok(Disposition::Dead(reason)) => End::Failed(reason),
+                Ok(Disposition::Unreadable) => End::Failed("unreadable"),
                 Err(_dropped) if self.closing.is_cancelled() => End::GivenBack,
                 // Whoever had it is gone. The store looks at the message again by itself; giving the job back would
                 // only let a message that brings workers down do so without end.

@@ -46,7 +46,7 @@ impl EventStore for MongoStore {
             filter.insert("_id", doc! { "$lt": before.to_string() });
         }
         let query = Query::new(filter, EVENT_TENANT).newest_first().limit(limit);
-        self.fetch(&self.events, query, event::decode).await
+        self.fetch_readable(&self.events, query, event::decode).await
     }
 }
 

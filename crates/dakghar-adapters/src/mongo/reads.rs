@@ -9,6 +9,7 @@ use super::MongoStore;
 use super::documents::Unreadable;
 
 /// A query for documents.
+#[derive(Clone)]
 pub(super) struct Query {
     filter: Document,
     options: FindOptions,
@@ -53,7 +54,7 @@ impl Query {
 }
 
 impl MongoStore {
-    /// Runs a query and reads every document with `decode`.
+    /// Runs a query and reads every document with `decode`; one that cannot be read fails them all.
     pub(super) async fn fetch<T: Send>(
         &self,
         collection: &Collection<RawDocumentBuf>,
@@ -77,11 +78,58 @@ impl MongoStore {
             .map_err(|failure| failure.to_store_error())?;
         found.into_iter().collect::<Result<_, _>>().map_err(StoreError::from)
     }
+
+    /// As [`MongoStore::fetch`], but leaves out what cannot be read, and goes on behind it until there is as much as the
+    /// query asks for: one broken document must not stop the others.
+    pub(super) async fn fetch_readable<T: Send>(
+        &self,
+        collection: &Collection<RawDocumentBuf>,
+        query: Query,
+        decode: impl Fn(&RawDocument) -> Result<T, Unreadable> + Send + Sync,
+    ) -> Result<Vec<T>, StoreError> {
+        let first = self.fetch(collection, query.clone(), |raw| Ok(decode(raw))).await?;
+        let count_max = query.options.limit.and_then(|count| usize::try_from(count).ok());
+        let is_full = Some(first.len()) == count_max;
+        let readable: Vec<T> = first.into_iter().filter_map(|item| told(item).ok()).collect();
+        match count_max {
+            Some(max) if is_full && readable.len() < max => self.fetch_past(collection, query, max, decode).await,
+            _ => Ok(readable),
+        }
+    }
+
+    /// Reads until `count_max` documents could be read, however many are left out before.
+    async fn fetch_past<T: Send>(
+        &self,
+        collection: &Collection<RawDocumentBuf>,
+        query: Query,
+        count_max: usize,
+        decode: impl Fn(&RawDocument) -> Result<T, Unreadable> + Send + Sync,
+    ) -> Result<Vec<T>, StoreError> {
+        let timeout = self.options.read_timeout;
+        let mut options = query.options;
+        options.max_time = Some(timeout);
+        options.limit = None;
+        let run = async {
+            let mut found = Vec::new();
+            let mut cursor = collection.find(query.filter).with_options(options).await?;
+            while found.len() < count_max && cursor.advance().await? {
+                found.extend(told(decode(cursor.current())));
+            }
+            Ok(found)
+        };
+        let found = self.bounded(timeout, run).await;
+        found.map_err(|failure| failure.to_store_error())
+    }
+}
+
+/// The same, logged if it is unreadable.
+fn told<T>(item: Result<T, Unreadable>) -> Result<T, Unreadable> {
+    item.inspect_err(Unreadable::tell)
 }
 
 /// The text in a field that a projection asked for.
 pub(super) fn text(raw: &RawDocument, what: &'static str, field: &'static str) -> Result<String, Unreadable> {
     raw.get_str(field)
         .map(str::to_owned)
-        .map_err(|_| Unreadable::field(what, "(unknown)", field))
+        .map_err(|_| Unreadable::field(what, raw.get_str("_id").unwrap_or("(unknown)"), field))
 }

@@ -61,7 +61,7 @@ impl TenantStore for MongoStore {
             |before| doc! { "_id": { "$lt": before.to_string() } },
         );
         let query = Query::new(filter, BY_ID).newest_first().limit(limit);
-        self.fetch(&self.tenants, query, tenant::decode).await
+        self.fetch_readable(&self.tenants, query, tenant::decode).await
     }
 
     async fn owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Result<Vec<Option<TenantId>>, StoreError> {
@@ -74,7 +74,7 @@ impl TenantStore for MongoStore {
             TENANT_PHONE_NUMBER,
         )
         .fields(doc! { "_id": 1, "phoneNumbers.phoneNumberId": 1 });
-        let found = self.fetch(&self.tenants, query, owner).await?;
+        let found = self.fetch_readable(&self.tenants, query, owner).await?;
         let owners: HashMap<&str, TenantId> = found
             .iter()
             .flat_map(|(id, numbers)| numbers.iter().map(move |number| (number.as_str(), *id)))

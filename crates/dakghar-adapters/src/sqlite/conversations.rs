@@ -9,7 +9,7 @@ use dakghar_core::domain::time::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use super::failure::Outcome;
-use super::rows::Cells;
+use super::rows::{Cells, readable};
 
 pub(super) const COLUMNS: &str =
     "id, tenant_id, phone_number_id, wa_id, last_message_id, last_message_at, last_inbound_at";
@@ -17,7 +17,7 @@ pub(super) const COLUMNS: &str =
 pub(super) static LIST: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {COLUMNS} FROM conversations INDEXED BY conversations_newest \
-         WHERE tenant_id = ? AND (last_message_at, id) < (?, ?) ORDER BY last_message_at DESC, id DESC LIMIT ?"
+         WHERE tenant_id = ? AND (last_message_at, id) < (?, ?) ORDER BY last_message_at DESC, id DESC"
     )
 });
 
@@ -63,10 +63,12 @@ pub(super) fn list(
         None => (i64::MAX, String::new()),
     };
     let mut select = conn.prepare_cached(&LIST)?;
-    let mut rows = select.query(params![tenant_id.to_string(), at, id, limit])?;
+    let mut rows = select.query(params![tenant_id.to_string(), at, id])?;
     let mut conversations = Vec::new();
-    while let Some(row) = rows.next()? {
-        conversations.push(conversation(row)?);
+    while conversations.len() < limit as usize
+        && let Some(row) = rows.next()?
+    {
+        conversations.extend(readable("conversation", row, conversation)?);
     }
     Ok(conversations)
 }

@@ -11,7 +11,7 @@ use rusqlite::{Connection, Row, params};
 use super::SqliteStore;
 use super::failure::Outcome;
 use super::messages::before_text;
-use super::rows::Cells;
+use super::rows::{Cells, readable};
 
 pub(super) const COLUMNS: &str =
     "id, tenant_id, reason, field, phone_number_id, waba_id, problem, fingerprint, received_at, raw";
@@ -20,7 +20,7 @@ pub(super) const COLUMNS: &str =
 pub(super) static LIST: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {COLUMNS} FROM events INDEXED BY events_newest WHERE tenant_id IS ? AND id < ? \
-         ORDER BY id DESC LIMIT ?"
+         ORDER BY id DESC"
     )
 });
 
@@ -71,10 +71,12 @@ fn list(
     limit: u32,
 ) -> Outcome<Vec<WebhookEvent>> {
     let mut select = conn.prepare_cached(&LIST)?;
-    let mut rows = select.query(params![tenant_id.map(|id| id.to_string()), before_text(before), limit])?;
+    let mut rows = select.query(params![tenant_id.map(|id| id.to_string()), before_text(before)])?;
     let mut events = Vec::new();
-    while let Some(row) = rows.next()? {
-        events.push(event(row)?);
+    while events.len() < limit as usize
+        && let Some(row) = rows.next()?
+    {
+        events.extend(readable("webhook event", row, event)?);
     }
     Ok(events)
 }

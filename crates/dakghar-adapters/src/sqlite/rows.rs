@@ -258,13 +258,16 @@ impl<'row> Cells<'row> {
     pub(super) fn get<T: FromSql>(&mut self) -> Outcome<T> {
         let column = self.next;
         self.next += 1;
-        Ok(self.row.get(column)?)
+        self.row.get(column).map_err(|error| match Failure::from(error) {
+            Failure::Damaged(_) => Failure::Damaged(format!("the column {} is not understood", name(self.row, column))),
+            failure @ Failure::Sql(_) => failure,
+        })
     }
 
     /// A text that a domain type can read.
     pub(super) fn parse<T, P: Parsed<T>>(&mut self, parse: fn(&str) -> P) -> Outcome<T> {
         self.maybe_parse(parse)?
-            .ok_or_else(|| Failure::Damaged(format!("column {} of a row is empty", self.next - 1)))
+            .ok_or_else(|| Failure::Damaged(format!("the column {} is empty", name(self.row, self.next - 1))))
     }
 
     /// As [`Cells::parse`], where the column may be empty.
@@ -272,7 +275,7 @@ impl<'row> Cells<'row> {
         let column = self.next;
         self.next += 1;
         let value = self.row.get_ref(column).map_err(Failure::from)?;
-        let unreadable = || Failure::Damaged(format!("column {column} of a row cannot be read"));
+        let unreadable = || Failure::Damaged(format!("the column {} is not understood", name(self.row, column)));
         let text = value.as_str_or_null().map_err(|_| unreadable())?;
         text.map(|text| parse(text).parsed().ok_or_else(unreadable)).transpose()
     }
@@ -288,6 +291,28 @@ impl<'row> Cells<'row> {
     /// A counter that is never negative.
     pub(super) fn count(&mut self) -> Outcome<u64> {
         Ok(self.get::<i64>()?.cast_unsigned())
+    }
+}
+
+fn name<'row>(row: &'row Row<'_>, column: usize) -> &'row str {
+    row.as_ref().column_name(column).unwrap_or_default()
+}
+
+/// Reads a row with `read`. One that cannot be read is told of and left out: it must not stop the others. Its id is in
+/// the first column.
+pub(super) fn readable<T>(
+    what: &'static str,
+    row: &Row<'_>,
+    read: impl FnOnce(&Row<'_>) -> Outcome<T>,
+) -> Outcome<Option<T>> {
+    match read(row) {
+        Ok(found) => Ok(Some(found)),
+        Err(Failure::Damaged(why)) => {
+            let id = row.get_ref(0)?.as_str().unwrap_or("(unknown)");
+            crate::unreadable::tell(what, id, &why);
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
     }
 }
 

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::SqliteStore;
 use super::failure::{Failure, Outcome};
 use super::messages::before_text;
-use super::rows::{Cells, millis};
+use super::rows::{Cells, millis, readable};
 
 pub(super) const COLUMNS: &str = "id, name, callback_url, api_key_hash, wrapped_data_key, hold_reason, hold_since, \
     hold_probe_at, unknown_outcome, created_at, updated_at, removed_at, version";
@@ -173,13 +173,13 @@ fn find(conn: &Connection, id: TenantId) -> Outcome<Option<Tenant>> {
 }
 
 fn list(conn: &Connection, before: Option<TenantId>, limit: u32) -> Outcome<Vec<Tenant>> {
-    let mut select = conn.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM tenants WHERE id < ? ORDER BY id DESC LIMIT ?"
-    ))?;
-    let mut rows = select.query(params![before_text(before), limit])?;
+    let mut select = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM tenants WHERE id < ? ORDER BY id DESC"))?;
+    let mut rows = select.query([before_text(before)])?;
     let mut tenants = Vec::new();
-    while let Some(row) = rows.next()? {
-        tenants.push(tenant(conn, row)?);
+    while tenants.len() < limit as usize
+        && let Some(row) = rows.next()?
+    {
+        tenants.extend(readable("tenant", row, |row| tenant(conn, row))?);
     }
     Ok(tenants)
 }

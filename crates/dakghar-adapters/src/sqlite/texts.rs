@@ -86,7 +86,7 @@ impl TryFrom<EntryText<'_>> for TimelineEntry {
 
     fn try_from(text: EntryText<'_>) -> Outcome<Self> {
         let event = TimelineEvent::parse(&text.event)
-            .ok_or_else(|| Failure::Damaged(format!("a timeline holds the unknown event {:?}", text.event)))?;
+            .ok_or_else(|| Failure::Damaged("the timeline holds an unknown event".to_owned()))?;
         Ok(Self {
             at: Timestamp::from_millis(text.at),
             event,
@@ -103,7 +103,9 @@ fn to_json(value: &impl Serialize) -> String {
 }
 
 fn from_json<'a, T: Deserialize<'a>>(text: &'a str, what: &str) -> Outcome<T> {
-    serde_json::from_str(text).map_err(|error| Failure::Damaged(format!("{what} cannot be read: {error}")))
+    // The parser's own words may quote a value.
+    serde_json::from_str(text)
+        .map_err(|error| Failure::Damaged(format!("{what} is not understood at its byte {}", error.column())))
 }
 
 pub(super) fn timeline_text(timeline: &[TimelineEntry]) -> String {
@@ -112,7 +114,7 @@ pub(super) fn timeline_text(timeline: &[TimelineEntry]) -> String {
 }
 
 pub(super) fn parse_timeline(text: &str) -> Outcome<Vec<TimelineEntry>> {
-    let entries: Vec<EntryText<'_>> = from_json(text, "a timeline")?;
+    let entries: Vec<EntryText<'_>> = from_json(text, "the timeline")?;
     entries.into_iter().map(TimelineEntry::try_from).collect()
 }
 
@@ -121,7 +123,7 @@ pub(super) fn error_text(error: &SendError) -> String {
 }
 
 pub(super) fn parse_error(text: &str) -> Outcome<SendError> {
-    let error: ErrorText<'_> = from_json(text, "an error")?;
+    let error: ErrorText<'_> = from_json(text, "the error")?;
     Ok(error.into())
 }
 
@@ -136,7 +138,7 @@ pub(super) fn wamids_text(wamids: &[Wamid]) -> Option<String> {
 
 pub(super) fn parse_wamids(text: Option<&str>) -> Outcome<Vec<Wamid>> {
     let Some(text) = text else { return Ok(Vec::new()) };
-    let wamids: Vec<Cow<'_, str>> = from_json(text, "a list of wamids")?;
+    let wamids: Vec<Cow<'_, str>> = from_json(text, "the list of wamids")?;
     wamids
         .iter()
         .map(|wamid| Wamid::parse(wamid).map_err(|error| Failure::Damaged(error.to_string())))

@@ -9,12 +9,15 @@ mod shifted_time;
 mod startup;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bson::{Document, doc};
 use dakghar_adapters::mongo::{MongoOptions, MongoStore};
 use dakghar_core::domain::{Message, MessageKey};
 use dakghar_core::ports::{EventStore, MessageStore, TenantStore};
-use dakghar_testkit::conformance::TargetUnderTest;
+use dakghar_testkit::conformance::{Breakable, TargetUnderTest};
 use dakghar_testkit::servers::{Mongo, Server, SharedMongo, are_installed};
+use futures_util::future::BoxFuture;
 use mongodb::Database;
 
 /// A store in a database of its own on the shared server; `None` where MongoDB is not installed.
@@ -48,9 +51,9 @@ async fn database(server: &SharedMongo) -> Database {
 async fn assert_stored(store: &MongoStore, messages: &[Message]) {
     for chunk in messages.chunks(500) {
         let keys: Vec<MessageKey> = chunk.iter().map(Message::key).collect();
-        let loaded = store.load(&keys).await.expect("the store answers");
+        let loaded = store.load(&keys).await;
         for (message, loaded) in chunk.iter().zip(loaded) {
-            assert_eq!(loaded.as_ref(), Some(message));
+            assert_eq!(loaded.as_ref(), Ok(&Some(message.clone())));
         }
     }
 }
@@ -71,6 +74,28 @@ async fn event_store() -> Option<(Arc<dyn EventStore>, SharedMongo)> {
     store()
         .await
         .map(|(store, server)| (store as Arc<dyn EventStore>, server))
+}
+
+/// A message of another shape, of a later version, or with a value that means nothing, in turn.
+async fn breakable() -> Option<(Breakable, SharedMongo)> {
+    let (store, server) = store().await?;
+    let messages = database(&server).await.collection::<Document>("messages");
+    let breaks = AtomicUsize::new(0);
+    let break_it = move |key: MessageKey| {
+        let messages = messages.clone();
+        let broken = match breaks.fetch_add(1, Ordering::Relaxed) % 4 {
+            0 => doc! { "$set": { "unknownOutcome": "sometimes" } },
+            1 => doc! { "$set": { "schemaVersion": 99 } },
+            2 => doc! { "$set": { "strikes": "+919111111111" } },
+            _ => doc! { "$unset": { "priority": 1 } },
+        };
+        Box::pin(async move {
+            let update = messages.update_one(doc! { "_id": key.message_id.to_string() }, broken);
+            assert_eq!(update.await.expect("the server answers").modified_count, 1);
+        }) as BoxFuture<'static, ()>
+    };
+    let break_it = Box::new(break_it);
+    Some((Breakable { store, break_it }, server))
 }
 
 type Stores = (Arc<dyn MessageStore>, Arc<dyn EventStore>);
@@ -101,5 +126,6 @@ mod conformance {
     dakghar_testkit::tenant_store_suite!(super::super::tenant_store);
     dakghar_testkit::event_store_suite!(super::super::event_store);
     dakghar_testkit::erasure_suite!(super::super::stores);
+    dakghar_testkit::unreadable_suite!(super::super::breakable);
     dakghar_testkit::migration_target_suite!(super::super::target);
 }

@@ -7,11 +7,14 @@ mod opening;
 mod queue;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dakghar_adapters::sqlite::{SqliteOptions, SqliteQueue, SqliteSource, SqliteStore};
+use dakghar_core::domain::MessageKey;
 use dakghar_core::ports::{EventStore, MessageStore, TenantStore};
 use dakghar_testkit::WallClock;
-use dakghar_testkit::conformance::{QueueUnderTest, SourceUnderTest};
+use dakghar_testkit::conformance::{Breakable, QueueUnderTest, SourceUnderTest};
+use futures_util::future::BoxFuture;
 use tempfile::TempDir;
 
 /// A store in a new folder.
@@ -59,6 +62,27 @@ async fn source() -> (SourceUnderTest, TempDir) {
     (under_test, dir)
 }
 
+/// Breaks a message's columns in turn, as another program would.
+async fn breakable() -> (Breakable, TempDir) {
+    let (store, dir) = open();
+    let file = store.file().to_owned();
+    let breaks = AtomicUsize::new(0);
+    let break_it = move |key: MessageKey| {
+        let broken = match breaks.fetch_add(1, Ordering::Relaxed) % 4 {
+            0 => "unknown_outcome = 'sometimes'",
+            1 => "timeline = '[{\"at\": \"+919111111111\"}]'",
+            2 => "strikes = -7",
+            _ => "phone_number_id = ' '",
+        };
+        let conn = rusqlite::Connection::open(&file).expect("opens");
+        let sql = format!("UPDATE messages SET {broken} WHERE id = ?");
+        assert_eq!(conn.execute(&sql, [key.message_id.to_string()]).expect("runs"), 1);
+        Box::pin(async {}) as BoxFuture<'static, ()>
+    };
+    let break_it = Box::new(break_it);
+    (Breakable { store, break_it }, dir)
+}
+
 async fn queue_over_messages() -> (QueueUnderTest, TempDir) {
     let (store, dir) = open();
     let queue = Arc::new(SqliteQueue::new(store.clone(), Arc::new(WallClock)));
@@ -75,6 +99,7 @@ dakghar_testkit::message_store_suite!(messages);
 dakghar_testkit::tenant_store_suite!(tenants);
 dakghar_testkit::event_store_suite!(events);
 dakghar_testkit::erasure_suite!(messages_and_events);
+dakghar_testkit::unreadable_suite!(breakable);
 dakghar_testkit::migration_source_suite!(source);
 
 mod suite_of_the_queue {

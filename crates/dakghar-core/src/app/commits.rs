@@ -18,7 +18,7 @@ const STALE_ROUNDS_MAX: usize = 16;
 pub(super) enum EvidenceResult {
     /// Merged, or known before.
     Merged,
-    /// The message does not exist.
+    /// The message does not exist, or cannot be read.
     NoSuchMessage,
 }
 
@@ -171,7 +171,7 @@ async fn merge(ports: Ports, batch: Vec<EvidenceBatch>) -> Vec<Result<Vec<Eviden
         .collect()
 }
 
-/// Answers the messages that do not exist.
+/// Answers the messages that do not exist or cannot be read.
 async fn merge_all(
     ports: &Ports,
     mut open: HashMap<MessageKey, Vec<&Evidence>>,
@@ -181,10 +181,15 @@ async fn merge_all(
         let keys: Vec<MessageKey> = open.keys().copied().collect();
         let now = ports.clock.now();
         let mut changed = Vec::new();
-        for (key, message) in keys.iter().zip(ports.messages.load(&keys).await?) {
-            let Some(mut message) = message else {
-                missing.insert(*key);
-                continue;
+        for (key, message) in keys.iter().zip(ports.messages.load(&keys).await) {
+            let mut message = match message {
+                Ok(Some(message)) => message,
+                // A status of a message that cannot be read must not keep Meta's other reports from being stored.
+                Ok(None) | Err(StoreError::Corrupt(_)) => {
+                    missing.insert(*key);
+                    continue;
+                }
+                Err(error) => return Err(error),
             };
             let mut is_changed = false;
             for evidence in &open[key] {

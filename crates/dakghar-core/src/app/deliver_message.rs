@@ -16,7 +16,7 @@ use crate::domain::message::{DeadReason, Direction, Evidence, EvidenceStatus, Me
 use crate::domain::pacing::Admission;
 use crate::domain::tenant::{PhoneNumber, SharedTenant, TOKEN_REFUSALS_MAX};
 use crate::domain::{ConversationTouch, Hold, HoldReason, MessageKey, Problem, Secret, Status, Timestamp};
-use crate::ports::{Disposition, GraphCall, Job, QueueError, SlotAsk, VaultError};
+use crate::ports::{Disposition, GraphCall, Job, QueueError, SlotAsk, StoreError, VaultError};
 use std::time::Duration;
 
 /// How long a number on hold rests between two probes.
@@ -115,26 +115,31 @@ impl App {
         let messages = if keys.is_empty() {
             Vec::new()
         } else {
-            self.ports().messages.load(&keys).await?
+            self.ports().messages.load(&keys).await
         };
         let waited = waited
             .into_iter()
-            .map(|WaitingSend { message, job, since }| (job, Some(message), since));
+            .map(|WaitingSend { message, job, since }| (job, Ok(Some(message)), since));
         let fresh = jobs.into_iter().zip(messages).map(|(job, message)| (job, message, now));
         let mut candidates = Vec::with_capacity(keys.len() + waited.len());
         for (job, message, since) in waited.chain(fresh) {
             let message = match message {
-                Some(message) if message.status == Status::Queued => message,
+                Ok(Some(message)) if message.status == Status::Queued => message,
                 // Another job of the same message was faster, or it was settled meanwhile.
-                Some(message) => {
+                Ok(Some(message)) => {
                     job.finish(disposition(&message));
                     continue;
                 }
                 // It was removed, or never existed.
-                None => {
+                Ok(None) => {
                     job.finish(Disposition::Done);
                     continue;
                 }
+                Err(StoreError::Corrupt(_)) => {
+                    job.finish(Disposition::Unreadable);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
             };
             match self.directory().find(&message.tenant_id).await? {
                 Some(tenant) => candidates.push(Candidate {
@@ -420,8 +425,7 @@ impl App {
                     return Ok(());
                 }
             }
-            let found = self.ports().messages.load(&[ended.message.key()]).await?;
-            let Some(current) = found.into_iter().next().flatten() else {
+            let Some(current) = self.load(&ended.message.key()).await? else {
                 return Ok(());
             };
             ended.message = current;
@@ -557,8 +561,7 @@ impl App {
 
     /// Preparing the message crashed: counts it, and gives the message up after a few times.
     pub async fn strike(&self, key: &MessageKey) -> Result<(), Problem> {
-        let found = self.ports().messages.load(&[*key]).await?;
-        if let Some(mut message) = found.into_iter().next().flatten() {
+        if let Some(mut message) = self.load(key).await? {
             let gave_up = message.strike(self.now());
             tracing::error!(message_id = %key.message_id, tenant_id = %key.tenant_id, strikes = message.strikes, gave_up, "preparing the message crashed");
             if self.save(&mut message).await? {

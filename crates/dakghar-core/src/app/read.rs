@@ -3,7 +3,7 @@
 use super::App;
 use super::change_message::no_such_message;
 use crate::domain::conversation::Conversation;
-use crate::domain::ids::{ConversationId, EventId, MessageId};
+use crate::domain::ids::{ConversationId, EventId, MessageId, MessageKey};
 use crate::domain::message::Message;
 use crate::domain::page::MessageQuery;
 use crate::domain::webhook::WebhookEvent;
@@ -40,8 +40,13 @@ impl App {
     /// One message of the tenant.
     pub async fn message(&self, tenant_id: &TenantId, id: &str) -> Result<Message, Problem> {
         let key = Self::message_key(tenant_id, id)?;
-        let found = self.ports().messages.load(&[key]).await?;
-        found.into_iter().next().flatten().ok_or_else(no_such_message)
+        self.load(&key).await?.ok_or_else(no_such_message)
+    }
+
+    /// The message under a key.
+    pub(super) async fn load(&self, key: &MessageKey) -> Result<Option<Message>, Problem> {
+        let found = self.ports().messages.load(std::slice::from_ref(key)).await;
+        Ok(found.into_iter().next().transpose()?.flatten())
     }
 
     /// The tenant's messages that match the query; its `before` and `limit` are set from the page.

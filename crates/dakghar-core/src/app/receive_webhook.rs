@@ -277,7 +277,7 @@ impl App {
         receipt.messages = received.iter().filter(|received| **received == Received::New).count();
         receipt.duplicates = received.len() - receipt.messages;
 
-        // A status that names a message we do not have (a restored backup, say) must not vanish.
+        // A status that names a message we do not have (a restored backup, say) or cannot read must not vanish.
         let now = self.now();
         let orphans: Vec<WebhookEvent> = merged
             .iter()

@@ -42,6 +42,8 @@ pub enum Disposition {
     Superseded,
     /// The message ended as a dead letter, for this fixed reason; the queue may show the job as failed.
     Dead(&'static str),
+    /// The message cannot be read, and nobody can say how it ended; the queue may leave it alone for minutes.
+    Unreadable,
 }
 
 /// A message that is due.

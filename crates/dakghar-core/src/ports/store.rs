@@ -1,7 +1,9 @@
 //! What must be durable.
 //!
-//! Two rules hold for every method here. An `Ok` means durable: fsynced, or acknowledged by a majority with its
-//! journal. And a save names the version that was read: whoever comes second gets [`Saved::Stale`] and starts again.
+//! Three rules hold for every method here. An `Ok` means durable: fsynced, or acknowledged by a majority with its
+//! journal. A save names the version that was read: whoever comes second gets [`Saved::Stale`] and starts again. And
+//! what cannot be read (somebody broke it, or a later version wrote it) does not stop the rest: whatever answers many
+//! leaves it out, says so in the log, and goes on behind it.
 
 use async_trait::async_trait;
 
@@ -73,8 +75,9 @@ pub trait MessageStore: Send + Sync {
     /// Stores inbound messages in one commit, each once per number and wamid.
     async fn receive(&self, batch: Vec<Message>) -> Vec<Result<Received, StoreError>>;
 
-    /// The messages, in the order of the keys. A key of another tenant finds nothing.
-    async fn load(&self, keys: &[MessageKey]) -> Result<Vec<Option<Message>>, StoreError>;
+    /// The messages, in the order of the keys. A key of another tenant finds nothing; a message that cannot be read is
+    /// `Corrupt` by itself.
+    async fn load(&self, keys: &[MessageKey]) -> Vec<Result<Option<Message>, StoreError>>;
 
     /// Saves what delivery changed, in one commit, each if `message.version` is still the stored one. The caller
     /// raises its own copy's version by one after `Done`. A batch never names a message twice.

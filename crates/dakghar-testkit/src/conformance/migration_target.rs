@@ -148,7 +148,7 @@ pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
                     assert_eq!(found, Ok(Some(thread)));
                 }
                 Record::Message(message) => {
-                    assert_eq!(messages.load(&[message.key()]).await, Ok(vec![Some(*message.clone())]));
+                    assert_eq!(messages.load(&[message.key()]).await, [Ok(Some(*message.clone()))]);
                     if let Some(idempotency) = &message.idempotency {
                         let again = Message {
                             idempotency: Some(idempotency.clone()),

@@ -20,10 +20,12 @@ pub mod migration_target;
 pub mod pacer;
 pub mod send_queue;
 pub mod tenant_store;
+pub mod unreadable;
 
 pub use migration_source::SourceUnderTest;
 pub use migration_target::TargetUnderTest;
 pub use send_queue::QueueUnderTest;
+pub use unreadable::Breakable;
 
 /// What a suite's factory may return.
 pub trait Fixture {

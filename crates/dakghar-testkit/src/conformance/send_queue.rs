@@ -41,6 +41,7 @@ macro_rules! send_queue_suite {
             what_is_due_does_not_wait_for_what_is_not
             a_repeated_entry_is_one_job
             a_finished_message_can_come_again_under_its_next_drive
+            what_cannot_be_read_is_left_alone
             a_dropped_job_does_not_stop_the_queue
             urgent_messages_go_first
             no_more_than_asked_for_is_taken
@@ -93,10 +94,10 @@ impl QueueUnderTest {
     async fn settle(&self, jobs: Vec<Job>) {
         if let Some(store) = &self.messages {
             let keys: Vec<_> = jobs.iter().map(|job| job.key).collect();
-            let loaded = store.load(&keys).await.expect("the store answers");
+            let loaded = store.load(&keys).await;
             let sent: Vec<_> = loaded
                 .into_iter()
-                .flatten()
+                .filter_map(|loaded| loaded.expect("the store answers"))
                 .map(|message| Message {
                     status: Status::Sent,
                     slot_at: None,
@@ -218,6 +219,18 @@ pub async fn a_finished_message_can_come_again_under_its_next_drive(port: QueueU
     }
     let job = port.take_one().await;
     assert_eq!((job.key, job.drive), (message.key(), 3));
+    port.settle(vec![job]).await;
+}
+
+pub async fn what_cannot_be_read_is_left_alone(port: QueueUnderTest) {
+    let tenant = tenant_id();
+    let unreadable = QueueUnderTest::message(tenant, now());
+    port.put(std::slice::from_ref(&unreadable)).await;
+    port.take_one().await.finish(Disposition::Unreadable);
+    let next = QueueUnderTest::message(tenant, in_ms(700));
+    port.put(std::slice::from_ref(&next)).await;
+    let job = port.take_one().await;
+    assert_eq!(job.key, next.key());
     port.settle(vec![job]).await;
 }
 

@@ -118,8 +118,8 @@ impl MessageStore for MemoryStore {
         self.with_each(batch, State::receive)
     }
 
-    async fn load(&self, keys: &[MessageKey]) -> Result<Vec<Option<Message>>, StoreError> {
-        self.with(|state| keys.iter().map(|key| state.message(*key).cloned()).collect())
+    async fn load(&self, keys: &[MessageKey]) -> Vec<Result<Option<Message>, StoreError>> {
+        self.with_each(keys.to_vec(), |state, key| state.message(key).cloned())
     }
 
     async fn save(&self, batch: &[Message]) -> Vec<Result<Saved, StoreError>> {

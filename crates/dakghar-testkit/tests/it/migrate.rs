@@ -435,7 +435,7 @@ async fn copied() -> (Arc<MemoryStore>, Arc<MemoryStore>, Message) {
 async fn what_changed_in_the_target_is_named() {
     let (source, target, message) = copied().await;
     let id = message.id.to_string();
-    let mut changed = target.load(&[message.key()]).await.unwrap().remove(0).unwrap();
+    let mut changed = target.load(&[message.key()]).await.remove(0).unwrap().unwrap();
     changed.strikes += 1;
     assert_eq!(MessageStore::save(&*target, &[changed]).await, [Ok(Saved::Done)]);
     let kind = Kind::Messages;

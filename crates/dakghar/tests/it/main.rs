@@ -26,3 +26,4 @@ mod secrets;
 mod seed;
 mod signal;
 mod tenants;
+mod unreadable;

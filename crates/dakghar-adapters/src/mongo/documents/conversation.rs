@@ -8,7 +8,7 @@ use dakghar_core::domain::ids::{ConversationId, MessageId, PhoneNumberId, Tenant
 use dakghar_core::domain::time::Timestamp;
 use serde::Deserialize;
 
-use super::{SCHEMA_VERSION, Unreadable, date, timestamp};
+use super::{SCHEMA_VERSION, Unreadable, date, from_raw, timestamp};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,8 +53,7 @@ pub(in crate::mongo) fn newest(at: Timestamp, id: &MessageId) -> RawDocumentBuf 
 
 /// Reads a thread.
 pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Conversation, Unreadable> {
-    let fields: ConversationFields =
-        bson::deserialize_from_slice(raw.as_bytes()).map_err(|error| Unreadable::shape("conversation", &error))?;
+    let fields: ConversationFields = from_raw("conversation", raw)?;
     if fields.schema_version > SCHEMA_VERSION {
         return Err(Unreadable::version("conversation", &fields.id, fields.schema_version));
     }

@@ -9,7 +9,7 @@ use dakghar_core::domain::webhook::{EventReason, WebhookEvent};
 use dakghar_core::ports::StoreError;
 use serde::{Deserialize, Serialize};
 
-use super::{SCHEMA_VERSION, Unreadable, binary, date, timestamp, to_raw};
+use super::{SCHEMA_VERSION, Unreadable, binary, date, from_raw, timestamp, to_raw};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -52,8 +52,7 @@ pub(in crate::mongo) fn encode(event: &WebhookEvent) -> Result<RawDocumentBuf, S
 
 /// Reads an event.
 pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<WebhookEvent, Unreadable> {
-    let fields: EventFields<'_> =
-        bson::deserialize_from_slice(raw.as_bytes()).map_err(|error| Unreadable::shape("webhook event", &error))?;
+    let fields: EventFields<'_> = from_raw("webhook event", raw)?;
     if fields.schema_version > SCHEMA_VERSION {
         return Err(Unreadable::version("webhook event", &fields.id, fields.schema_version));
     }

@@ -19,7 +19,7 @@ use dakghar_core::ports::StoreError;
 
 use fields::{AcceptedFields, DeliveryFields, ErrorFields, LeaseFields, TimelineFields};
 
-use super::{SCHEMA_VERSION, Unreadable, binary, counter, date, timestamp, to_raw};
+use super::{SCHEMA_VERSION, Unreadable, binary, counter, date, from_raw, timestamp, to_raw};
 
 /// How far the time inside a message id may lie from `createdAt` before the document is marked with `idTimeOff`.
 /// Lists by time search ids only this far beyond the asked range, and the marked documents separately.
@@ -62,13 +62,11 @@ pub(in crate::mongo) fn encode_delivery(message: &Message, save_id: ObjectId) ->
 
 /// Reads a message.
 pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Message, Unreadable> {
-    let accepted: AcceptedFields<'_> =
-        bson::deserialize_from_slice(raw.as_bytes()).map_err(|error| Unreadable::shape("message", &error))?;
+    let accepted: AcceptedFields<'_> = from_raw("message", raw)?;
     if accepted.schema_version > SCHEMA_VERSION {
         return Err(Unreadable::version("message", &accepted.id, accepted.schema_version));
     }
-    let delivery: DeliveryFields<'_> =
-        bson::deserialize_from_slice(raw.as_bytes()).map_err(|error| Unreadable::shape("message", &error))?;
+    let delivery: DeliveryFields<'_> = from_raw("message", raw)?;
     assemble(&accepted, delivery)
 }
 

@@ -5,7 +5,7 @@ use dakghar_core::domain::migration::{Kind, KindProgress, Migration, Place, Stag
 use dakghar_core::ports::StoreError;
 use serde::{Deserialize, Serialize};
 
-use super::{SCHEMA_VERSION, Unreadable, binary, counter, date, timestamp, to_raw};
+use super::{SCHEMA_VERSION, Unreadable, binary, counter, date, from_raw, timestamp, to_raw};
 
 /// The id of the one document.
 pub(in crate::mongo) const ID: &str = "embedded";
@@ -64,8 +64,7 @@ pub(in crate::mongo) fn encode_next(migration: &Migration) -> Result<RawDocument
 
 /// Reads the record.
 pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Migration, Unreadable> {
-    let fields: MigrationFields =
-        bson::deserialize_from_slice(raw.as_bytes()).map_err(|error| Unreadable::shape("migration", &error))?;
+    let fields: MigrationFields = from_raw("migration", raw)?;
     if fields.schema_version > SCHEMA_VERSION {
         return Err(Unreadable::version("migration", &fields.id, fields.schema_version));
     }

@@ -11,13 +11,14 @@ pub(super) mod migration;
 pub(super) mod tenant;
 
 use bson::spec::BinarySubtype;
-use bson::{Binary, DateTime, RawDocumentBuf};
+use bson::{Binary, Bson, DateTime, Document, RawDocument, RawDocumentBuf};
 use dakghar_core::domain::Timestamp;
 use dakghar_core::ports::StoreError;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The version of the documents' shape that this build writes; it reads this one and those before.
 pub(super) const SCHEMA_VERSION: i32 = 1;
+const SCHEMA_VERSION_NEXT: i32 = SCHEMA_VERSION + 1;
 
 /// A stored document does not have the shape that this build understands. Never carries a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,13 +39,31 @@ impl Unreadable {
         }
     }
 
-    /// The document does not deserialize at all.
-    pub(super) fn shape(what: &'static str, error: &bson::error::Error) -> Self {
+    /// The document does not deserialize at all. What the deserializer says about it may quote a value, so it is asked
+    /// once more, and only for the field.
+    fn shape<'a, T: Deserialize<'a>>(what: &'static str, raw: &RawDocument) -> Self {
+        let id = raw.get_str("_id").unwrap_or("(unknown)");
+        if let Ok(version @ SCHEMA_VERSION_NEXT..) = raw.get_i32("schemaVersion") {
+            return Self::version(what, id, version);
+        }
+        let error = Document::try_from(raw).ok().and_then(|document| {
+            let again = bson::Deserializer::new(Bson::Document(document));
+            serde_path_to_error::deserialize::<_, T>(again).err()
+        });
+        let why = error.map(|error| match &error.inner().message {
+            Some(missing) if missing.starts_with("missing field") => missing.clone(),
+            _ => format!("the field {} is not understood", error.path()),
+        });
         Self {
             what,
-            id: "(unknown)".to_owned(),
-            why: error.to_string(),
+            id: id.to_owned(),
+            why: why.unwrap_or_else(|| "it does not have the shape of one".to_owned()),
         }
+    }
+
+    /// Logs it, once.
+    pub(super) fn tell(&self) {
+        crate::unreadable::tell(self.what, &self.id, &self.why);
     }
 
     /// The document was written by a later version.
@@ -82,6 +101,11 @@ pub(super) fn binary(bytes: &[u8]) -> Binary {
 /// A counter as BSON keeps it. Counters are raised one by one, so none ever gets near the bound.
 pub(super) fn counter(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// Deserializes a document of kind `what`.
+pub(super) fn from_raw<'a, T: Deserialize<'a>>(what: &'static str, raw: &'a RawDocument) -> Result<T, Unreadable> {
+    bson::deserialize_from_slice(raw.as_bytes()).map_err(|_| Unreadable::shape::<T>(what, raw))
 }
 
 /// Serializes a document type.

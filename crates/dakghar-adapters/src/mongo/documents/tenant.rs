@@ -10,7 +10,7 @@ use dakghar_core::domain::tenant::{Hold, HoldReason, PhoneNumber, Tenant};
 use dakghar_core::ports::StoreError;
 use serde::{Deserialize, Serialize};
 
-use super::{SCHEMA_VERSION, Unreadable, binary, counter, date, timestamp, to_raw};
+use super::{SCHEMA_VERSION, Unreadable, binary, counter, date, from_raw, timestamp, to_raw};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -104,8 +104,7 @@ fn hold_fields(hold: &Hold) -> HoldFields<'static> {
 
 /// Reads a tenant.
 pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Tenant, Unreadable> {
-    let fields: TenantFields<'_> =
-        bson::deserialize_from_slice(raw.as_bytes()).map_err(|error| Unreadable::shape("tenant", &error))?;
+    let fields: TenantFields<'_> = from_raw("tenant", raw)?;
     if fields.schema_version > SCHEMA_VERSION {
         return Err(Unreadable::version("tenant", &fields.id, fields.schema_version));
     }

@@ -149,7 +149,7 @@ impl MongoStore {
         let query = Query::new(filter, MESSAGE_IDEMPOTENCY_KEY)
             .fields(doc! { "tenantId": 1, "idempotencyKey": 1, "fingerprint": 1, "status": 1 })
             .majority();
-        let found = self.fetch(&self.messages, query, first).await?;
+        let found = self.fetch_readable(&self.messages, query, first).await?;
         Ok(found.into_iter().collect())
     }
 

@@ -114,7 +114,8 @@ impl MongoStore {
         let query = Query::new(filter, CONVERSATION_LAST_MESSAGE)
             .sort(doc! { "lastMessage.at": -1, "_id": -1 })
             .limit(limit);
-        self.fetch(&self.conversations, query, conversation::decode).await
+        self.fetch_readable(&self.conversations, query, conversation::decode)
+            .await
     }
 
     pub(super) async fn find_thread(

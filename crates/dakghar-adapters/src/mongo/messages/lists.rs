@@ -33,7 +33,7 @@ impl MongoStore {
         let index = index_for(query);
         let page = |filter, index| {
             let query = Query::new(filter, index).newest_first().limit(query.limit);
-            self.fetch(&self.messages, query, message::decode)
+            self.fetch_readable(&self.messages, query, message::decode)
         };
         let Some(id_range) = id_range(query) else {
             return page(filter, index).await;
@@ -74,7 +74,7 @@ impl MongoStore {
             MESSAGE_DEAD_LETTERS
         };
         let query = Query::new(filter, index).newest_first().limit(limit);
-        self.fetch(&self.messages, query, message::decode).await
+        self.fetch_readable(&self.messages, query, message::decode).await
     }
 
     pub(super) async fn count_unsettled_messages(&self, tenant_id: &TenantId, limit: u32) -> Result<u32, StoreError> {

@@ -20,19 +20,30 @@ struct Sent {
 }
 
 impl MongoStore {
-    pub(super) async fn load_messages(&self, keys: &[MessageKey]) -> Result<Vec<Option<Message>>, StoreError> {
+    pub(super) async fn load_messages(&self, keys: &[MessageKey]) -> Vec<Result<Option<Message>, StoreError>> {
         if keys.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let ids: Vec<_> = keys.iter().map(|key| key.message_id.to_string()).collect();
         let filter =
             doc! { "_id": { "$in": ids }, "tenantId": { "$in": tenants(keys.iter().map(|key| key.tenant_id)) } };
-        let found = self
-            .fetch(&self.messages, Query::new(filter, BY_ID), message::decode)
-            .await?;
-        let found: HashMap<MessageKey, Message> = found.into_iter().map(|message| (message.key(), message)).collect();
+        let read = |raw: &RawDocument| Ok(message::decode(raw).map_err(|unreadable| (key(raw), unreadable)));
+        let found = match self.fetch(&self.messages, Query::new(filter, BY_ID), read).await {
+            Ok(found) => found,
+            Err(error) => return vec![Err(error); keys.len()],
+        };
+        let found: HashMap<MessageKey, Result<Message, StoreError>> = found
+            .into_iter()
+            .filter_map(|message| match message {
+                Ok(message) => Some((message.key(), Ok(message))),
+                Err((key, unreadable)) => {
+                    unreadable.tell();
+                    Some((key?, Err(unreadable.into())))
+                }
+            })
+            .collect();
         // Not removed from the map: a key may be asked for twice.
-        Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
+        keys.iter().map(|key| found.get(key).cloned().transpose()).collect()
     }
 
     pub(super) async fn keys_by_wamid(
@@ -49,7 +60,7 @@ impl MongoStore {
             "direction": Direction::Outbound.as_str(),
         };
         let query = Query::new(filter, MESSAGE_WAMIDS).fields(doc! { "tenantId": 1, "phoneNumberId": 1, "wamids": 1 });
-        let found = self.fetch(&self.messages, query, sent).await?;
+        let found = self.fetch_readable(&self.messages, query, sent).await?;
         let by_wamid: HashMap<(TenantId, &str, &str), MessageKey> = found
             .iter()
             .flat_map(|sent| {
@@ -79,6 +90,14 @@ impl MongoStore {
 fn tenants(ids: impl Iterator<Item = TenantId>) -> Vec<String> {
     let distinct: HashSet<TenantId> = ids.collect();
     distinct.iter().map(TenantId::to_string).collect()
+}
+
+/// Whose message it is, as far as that can be read.
+fn key(raw: &RawDocument) -> Option<MessageKey> {
+    Some(MessageKey {
+        tenant_id: TenantId::parse(raw.get_str("tenantId").ok()?).ok()?,
+        message_id: MessageId::parse(raw.get_str("_id").ok()?).ok()?,
+    })
 }
 
 fn sent(raw: &RawDocument) -> Result<Sent, Unreadable> {

@@ -30,7 +30,7 @@ impl MessageStore for MongoStore {
         self.receive_messages(&batch).await
     }
 
-    async fn load(&self, keys: &[MessageKey]) -> Result<Vec<Option<Message>>, StoreError> {
+    async fn load(&self, keys: &[MessageKey]) -> Vec<Result<Option<Message>, StoreError>> {
         self.load_messages(keys).await
     }
 

@@ -34,7 +34,7 @@ impl MongoStore {
         let query = Query::new(filter, MESSAGE_TIMER)
             .sort(doc! { "wakeAt": 1 })
             .limit(limit);
-        let due = self.fetch(&self.messages, query, message::decode).await?;
+        let due = self.fetch_readable(&self.messages, query, message::decode).await?;
         if !due.is_empty() {
             // A process may have been started on the empty database before the migration into it began.
             self.refuse_half_an_installation().await?;

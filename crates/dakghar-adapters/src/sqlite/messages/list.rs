@@ -13,9 +13,9 @@ use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
 use super::super::failure::Outcome;
-use super::super::rows::Cells;
+use super::super::rows::{Cells, readable};
 use super::before_text;
-use super::read::load_rows;
+use super::read::{load_first, load_rows};
 
 pub(in super::super) const NEAREST: &str = "\
     SELECT id, created_at FROM messages INDEXED BY messages_by_id WHERE tenant_id = ? AND id < ? \
@@ -65,7 +65,7 @@ pub(super) fn list(conn: &Connection, tenant_id: TenantId, query: &MessageQuery)
             }
         }
     }
-    load_rows(conn, found.into_iter()).map(Some)
+    Ok(Some(found))
 }
 
 /// How far one walk came.
@@ -81,7 +81,7 @@ fn walk(
     tenant_id: TenantId,
     query: &MessageQuery,
     before: &str,
-    found: &mut Vec<i64>,
+    found: &mut Vec<Message>,
 ) -> Outcome<Walked> {
     let tenant_id = tenant_id.to_string();
     let sql = walk_sql(query);
@@ -96,14 +96,13 @@ fn walk(
     let mut looked_at = 0;
     let mut last = None;
     while let Some(row) = rows.next()? {
-        let mut cells = Cells::of(row);
-        let id = cells.parse(MessageId::parse)?;
-        let seq = cells.get()?;
-        let created_at = cells.time()?;
         looked_at += 1;
+        let Some((id, seq, created_at)) = readable("message", row, place)? else {
+            continue;
+        };
         last = Some((id, created_at));
         if matches(row, created_at, query)? {
-            found.push(seq);
+            found.extend(load_rows(conn, [seq].into_iter())?);
             if found.len() >= query.limit as usize {
                 return Ok(Walked::Enough);
             }
@@ -113,6 +112,12 @@ fn walk(
         Some((id, created_at)) if looked_at == ROWS_PER_LOOK => Walked::To { id, created_at },
         _ => Walked::Enough,
     })
+}
+
+/// The columns that every walk reads.
+fn place(row: &Row<'_>) -> Outcome<(MessageId, i64, Timestamp)> {
+    let mut cells = Cells::of(row);
+    Ok((cells.parse(MessageId::parse)?, cells.get()?, cells.time()?))
 }
 
 /// The index that leaves the least to look at.
@@ -198,6 +203,10 @@ pub(super) fn dead_letters(
     limit: u32,
 ) -> Outcome<Vec<Message>> {
     let before = before_text(before);
+    load_first(conn, limit, |limit| newest_dead(conn, tenant_id, &before, limit))
+}
+
+fn newest_dead(conn: &Connection, tenant_id: Option<TenantId>, before: &str, limit: u32) -> Outcome<Vec<i64>> {
     let mut found: Vec<(String, i64)> = Vec::new();
     if let Some(tenant_id) = tenant_id {
         let mut select = conn.prepare_cached(DEAD_OF_TENANT)?;
@@ -218,5 +227,5 @@ pub(super) fn dead_letters(
     }
     found.sort_unstable_by(|a, b| b.cmp(a));
     found.truncate(limit as usize);
-    load_rows(conn, found.into_iter().map(|(_, seq)| seq))
+    Ok(found.into_iter().map(|(_, seq)| seq).collect())
 }

@@ -46,9 +46,10 @@ impl MessageStore for SqliteStore {
         one_each(written, count)
     }
 
-    async fn load(&self, keys: &[MessageKey]) -> Result<Vec<Option<Message>>, StoreError> {
-        let keys = keys.to_vec();
-        self.delivery.run(move |conn| read::load(conn, &keys)).await
+    async fn load(&self, keys: &[MessageKey]) -> Vec<Result<Option<Message>, StoreError>> {
+        let (count, keys) = (keys.len(), keys.to_vec());
+        let loaded = self.delivery.run(move |conn| read::load(conn, &keys)).await;
+        one_each(loaded, count)
     }
 
     async fn save(&self, batch: &[Message]) -> Vec<Result<Saved, StoreError>> {

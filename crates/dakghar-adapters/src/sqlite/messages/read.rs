@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use dakghar_core::domain::ids::{IdempotencyKey, MessageId, MessageKey, PhoneNumberId, TenantId, Wamid};
 use dakghar_core::domain::message::{Message, Status};
 use dakghar_core::domain::time::Timestamp;
+use dakghar_core::ports::StoreError;
 use rusqlite::{Connection, params};
 
 use super::super::failure::Outcome;
@@ -57,24 +58,48 @@ pub(in super::super) const COUNT_UNSETTLED: &str = "\
 /// How many of a tenant's next and of its newest messages are looked at for a sign of statuses.
 const STATUSES_FLOW_ROWS_MAX: u32 = 200;
 
-pub(super) fn load(conn: &Connection, keys: &[MessageKey]) -> Outcome<Vec<Option<Message>>> {
+pub(super) fn load(conn: &Connection, keys: &[MessageKey]) -> Outcome<Vec<Result<Option<Message>, StoreError>>> {
     let mut select = conn.prepare_cached(&LOAD)?;
     keys.iter()
         .map(|key| {
-            let mut found = select.query(params![key.tenant_id.to_string(), key.message_id.to_string()])?;
-            found.next()?.map(rows::message).transpose()
+            let id = key.message_id.to_string();
+            let mut found = select.query(params![key.tenant_id.to_string(), id])?;
+            let Some(row) = found.next()? else { return Ok(Ok(None)) };
+            let message = rows::readable("message", row, rows::message)?;
+            let unreadable = || StoreError::Corrupt(format!("message {id} cannot be read"));
+            Ok(message.map(Some).ok_or_else(unreadable))
         })
         .collect()
 }
 
-/// The rows with these numbers, in their order; those that are gone meanwhile are left out.
+/// Reads past rows that cannot be read: asks `rows` for the numbers of the first rows, for more of them where some are
+/// left out, until `limit` messages were read or there are no more rows.
+pub(super) fn load_first(
+    conn: &Connection,
+    limit: u32,
+    rows: impl Fn(u32) -> Outcome<Vec<i64>>,
+) -> Outcome<Vec<Message>> {
+    let mut asked = limit;
+    loop {
+        let seqs = rows(asked)?;
+        let is_all = seqs.len() < asked as usize || asked == u32::MAX;
+        let mut messages = load_rows(conn, seqs.into_iter())?;
+        if is_all || messages.len() >= limit as usize {
+            messages.truncate(limit as usize);
+            return Ok(messages);
+        }
+        asked = asked.saturating_mul(2);
+    }
+}
+
+/// The rows with these numbers, in their order; those that cannot be read, or are gone meanwhile, are left out.
 pub(super) fn load_rows(conn: &Connection, seqs: impl Iterator<Item = i64>) -> Outcome<Vec<Message>> {
     let mut select = conn.prepare_cached(&LOAD_ROW)?;
     let mut messages = Vec::new();
     for seq in seqs {
         let mut found = select.query([seq])?;
         if let Some(row) = found.next()? {
-            messages.push(rows::message(row)?);
+            messages.extend(rows::readable("message", row, rows::message)?);
         }
     }
     Ok(messages)
@@ -109,6 +134,10 @@ pub(super) fn find_by_idempotency_key(
 
 /// The index is sorted per status, so each status is asked for its most overdue and the answers are merged.
 pub(super) fn due(conn: &Connection, until: Timestamp, status: Option<Status>, limit: u32) -> Outcome<Vec<Message>> {
+    load_first(conn, limit, |limit| most_overdue(conn, until, status, limit))
+}
+
+fn most_overdue(conn: &Connection, until: Timestamp, status: Option<Status>, limit: u32) -> Outcome<Vec<i64>> {
     let mut select = conn.prepare_cached(DUE)?;
     let mut overdue: Vec<(i64, i64)> = Vec::new();
     let all = Status::ALL.into_iter().filter(|any| *any != Status::Received);
@@ -122,7 +151,7 @@ pub(super) fn due(conn: &Connection, until: Timestamp, status: Option<Status>, l
     }
     overdue.sort_unstable();
     overdue.truncate(limit as usize);
-    load_rows(conn, overdue.into_iter().map(|(_, seq)| seq))
+    Ok(overdue.into_iter().map(|(_, seq)| seq).collect())
 }
 
 pub(super) fn statuses_flow(

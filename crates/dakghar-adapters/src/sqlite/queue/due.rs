@@ -13,7 +13,7 @@ use dakghar_core::domain::time::Timestamp;
 use rusqlite::{CachedStatement, Connection, Params, params};
 
 use super::super::failure::Outcome;
-use super::super::rows::Cells;
+use super::super::rows::{Cells, readable};
 
 pub(in super::super) const HEAD: &str = "\
     SELECT coalesce(slot_at, 0), phone_number_id, seq FROM messages INDEXED BY messages_due \
@@ -86,10 +86,14 @@ pub(super) fn choose(conn: &Connection, now: Timestamp, book: &mut Book, max: us
         next_slot_at = [next_slot_at, lane.next_slot_at].into_iter().flatten().min();
         lanes.push(lane.into_turns());
     }
-    let due = pick(&mut lanes, max)
-        .into_iter()
-        .map(|seq| load(&tx, seq))
-        .collect::<Outcome<_>>()?;
+    let mut due = Vec::new();
+    for seq in pick(&mut lanes, max) {
+        match load(&tx, seq)? {
+            Some(message) => due.push(message),
+            // Not even whose it is can be read: it counts as out from now on, and the next look passes it.
+            None => _ = book.out.insert(seq),
+        }
+    }
     tx.commit()?;
     Ok(Chosen {
         due,
@@ -112,18 +116,19 @@ fn pick(lanes: &mut [Turns], max: usize) -> Vec<i64> {
     }
 }
 
-fn load(conn: &Connection, seq: i64) -> Outcome<Due> {
-    let mut select = conn.prepare_cached("SELECT tenant_id, id, drive FROM messages WHERE seq = ?")?;
+fn load(conn: &Connection, seq: i64) -> Outcome<Option<Due>> {
+    let mut select = conn.prepare_cached("SELECT id, tenant_id, drive FROM messages WHERE seq = ?")?;
     let mut rows = select.query([seq])?;
     let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-    let mut cells = Cells::of(row);
-    Ok(Due {
-        seq,
-        key: MessageKey {
-            tenant_id: cells.parse(TenantId::parse)?,
-            message_id: cells.parse(MessageId::parse)?,
-        },
-        drive: cells.get()?,
+    readable("message", row, |row| {
+        let mut cells = Cells::of(row);
+        let message_id = cells.parse(MessageId::parse)?;
+        let tenant_id = cells.parse(TenantId::parse)?;
+        Ok(Due {
+            seq,
+            key: MessageKey { tenant_id, message_id },
+            drive: cells.get()?,
+        })
     })
 }
 

@@ -27,6 +27,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// store does not answer, for example) does not get it back in a tight loop.
 const REST_AFTER_DROP: Duration = Duration::from_millis(200);
 
+/// How long a message that cannot be read rests. It stays queued in the table, and must not stand in the others' way
+/// there; when it was mended, it is sent.
+const REST_UNREADABLE: Duration = Duration::from_mins(1);
+
 /// Due messages of a [`SqliteStore`].
 pub struct SqliteQueue {
     store: Arc<SqliteStore>,
@@ -77,6 +81,10 @@ impl SqliteQueue {
             match end.await {
                 Ok(Disposition::Done | Disposition::Dead(_)) => (seq, false),
                 Ok(Disposition::Superseded) => (seq, true),
+                Ok(Disposition::Unreadable) => {
+                    sleep(REST_UNREADABLE).await;
+                    (seq, true)
+                }
                 Err(_) => {
                     sleep(REST_AFTER_DROP).await;
                     (seq, true)

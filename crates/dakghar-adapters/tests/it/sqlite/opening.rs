@@ -80,13 +80,13 @@ async fn closing_leaves_one_whole_file() {
     store.close().await;
     assert!(!dir.path().join("dakghar.sqlite3-wal").exists());
     let refused = store.load(&[message.key()]).await;
-    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(matches!(refused[..], [Err(StoreError::Unavailable(_))]), "{refused:?}");
     let refused = store.accept(vec![outbound(tenant)]).await;
     assert!(matches!(refused[..], [Err(StoreError::Unavailable(_))]), "{refused:?}");
     drop(store);
 
     let store = reopen(dir.path()).expect("opens");
-    assert_eq!(store.load(&[message.key()]).await, Ok(vec![Some(message)]));
+    assert_eq!(store.load(&[message.key()]).await, [Ok(Some(message))]);
 }
 
 #[tokio::test]
@@ -200,7 +200,7 @@ async fn a_foreign_writer_is_waited_for() {
         tokio::spawn(async move { store.accept(vec![message]).await.remove(0) })
     };
     // Reading does not wait for anybody.
-    assert_eq!(store.load(&[message.key()]).await, Ok(vec![None]));
+    assert_eq!(store.load(&[message.key()]).await, [Ok(None)]);
     other.execute_batch("COMMIT").expect("unlocks");
     accepting.await.expect("no panic").expect("accepted");
 }

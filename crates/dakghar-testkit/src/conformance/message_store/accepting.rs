@@ -223,6 +223,7 @@ pub async fn a_thousand_in_one_batch_are_all_stored(store: Store) {
 /// Which of the messages are in the store.
 async fn present(store: &Store, messages: &[Message]) -> Vec<MessageId> {
     let keys: Vec<MessageKey> = messages.iter().map(Message::key).collect();
-    let loaded = store.load(&keys).await.expect("the store answers");
-    loaded.into_iter().flatten().map(|message| message.id).collect()
+    let loaded = store.load(&keys).await;
+    let loaded = loaded.into_iter().map(|loaded| loaded.expect("the store answers"));
+    loaded.flatten().map(|message| message.id).collect()
 }

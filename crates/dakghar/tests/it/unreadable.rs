@@ -1,0 +1,109 @@
+//! Messages that somebody broke by hand in the store: they are shown as broken, and stop nobody else.
+
+use bson::{Document, doc};
+use serde_json::json;
+
+use crate::product::{Backend, Product, eventually, on_both_backends, text};
+
+on_both_backends!(a_broken_message_stops_nobody_else);
+
+/// A value that means nothing, in a message that is due since 1970.
+async fn break_message(product: &Product, id: &str, status: &str) {
+    if product.is_distributed() {
+        let client = mongodb::Client::with_uri_str(product.setting("MONGO_URI"))
+            .await
+            .unwrap();
+        let messages = client.default_database().unwrap().collection::<Document>("messages");
+        let long_ago = bson::DateTime::from_millis(0);
+        let broken = doc! { "unknownOutcome": "sometimes", "wakeAt": long_ago, "slotAt": long_ago, "status": status };
+        let update = messages.update_one(doc! { "_id": id }, doc! { "$set": broken });
+        assert_eq!(update.await.unwrap().modified_count, 1);
+    } else {
+        let file = rusqlite::Connection::open(product.data_dir().join("dakghar.sqlite3")).unwrap();
+        let broken = "unknown_outcome = 'sometimes', wake_at = 0, slot_at = 0, status = ?";
+        let update = file.execute(&format!("UPDATE messages SET {broken} WHERE id = ?"), [status, id]);
+        assert_eq!(update.unwrap(), 1);
+    }
+}
+
+async fn a_broken_message_stops_nobody_else(backend: Backend) {
+    let product = Product::start(backend).await;
+    let tenant = product.fast_tenant("111").await;
+    let of_tenant = |path: &str| format!("/tenants/{}/{path}", tenant.id);
+    let (mut delivered, mut wamids) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        let id = product.send(&tenant, "+919111111111").await;
+        wamids.push(product.until_status(&tenant, &id, "delivered").await["wamid"].clone());
+        delivered.push(id);
+    }
+    assert_eq!(product.call("POST", &of_tenant("pause"), None).await.0, 200);
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let id = product.send(&tenant, "+919111111111").await;
+        product.until_status(&tenant, &id, "held").await;
+        held.push(id);
+    }
+    break_message(&product, &delivered[0], "delivered").await;
+    break_message(&product, &held[0], "held").await;
+    break_message(&product, &held[1], "queued").await;
+
+    // The timers and the worker.
+    assert_eq!(product.call("POST", &of_tenant("resume"), None).await.0, 200);
+    product.until_status(&tenant, &held[2], "delivered").await;
+    let id = product.send(&tenant, "+919111111111").await;
+    product.until_status(&tenant, &id, "delivered").await;
+
+    // A webhook with a status of each; that of the broken one is kept as an event.
+    let statuses: Vec<_> = wamids
+        .iter()
+        .map(|wamid| json!({"id": wamid, "status": "read", "timestamp": "1760000000", "recipient_id": "919111111111"}))
+        .collect();
+    let value = json!({"messaging_product": "whatsapp", "metadata": {"phone_number_id": "111"}, "statuses": statuses});
+    let entry = json!({"id": "9001", "changes": [{"field": "messages", "value": value}]});
+    let body = json!({"object": "whatsapp_business_account", "entry": [entry]}).to_string();
+    assert_eq!(product.sim.post_webhook_raw(body.into_bytes()).await.unwrap(), 200);
+    product.until_status(&tenant, &delivered[1], "read").await;
+    let events = product.until_count(&of_tenant("events"), 1).await;
+    assert_eq!(events[0]["reason"], "unknown_message");
+
+    // The one itself is an error; lists leave it out.
+    for broken in [&delivered[0], &held[0], &held[1]] {
+        let (status, problem) = product
+            .call("GET", &of_tenant(&format!("messages/{broken}")), None)
+            .await;
+        assert_eq!((status, problem["code"].clone()), (500, json!("internal")), "{problem}");
+    }
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = product.get(&of_tenant(&format!("messages?limit=1{cursor}"))).await;
+        seen.extend(
+            page["data"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|message| text(&message["id"])),
+        );
+        match page["nextCursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, [id, held[2].clone(), delivered[1].clone()]);
+
+    // Told once each, however often they are found.
+    for broken in [&delivered[0], &held[0], &held[1]] {
+        let told = || {
+            let log = product.log();
+            let lines = log
+                .lines()
+                .filter(|line| line.contains(broken) && line.contains("is left out until"));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert!(eventually(async || !told().is_empty()).await, "nobody told of {broken}");
+        let told = told();
+        assert!(
+            told.len() == 1 && told[0].to_lowercase().contains("unknown"),
+            "{told:?}"
+        );
+    }
+}
