@@ -13,7 +13,7 @@ const PROFILE: &str = "system.profile";
 /// Enough for a pass of some thousand messages.
 const PROFILE_BYTES: i64 = 64 * 1024 * 1024;
 /// Those that grow.
-const JUDGED: [&str; 3] = ["messages", "conversations", "events"];
+const JUDGED: [&str; 3] = ["messages", "conversations", "webhook_events"];
 /// An index looks once beyond each id it is asked for.
 const KEYS_PER_DOCUMENT_MAX: i64 = 2;
 /// Beyond that, whatever is stored: where ranges end, and statuses that nothing has.
