@@ -15,8 +15,9 @@ use crate::sends::now_us;
 const PEER_POLL: Duration = Duration::from_millis(10);
 /// How often the store is asked, after the last call.
 const STORE_POLL: Duration = Duration::from_millis(10);
-/// How often the store is asked while the backlog shrinks and no call tells about it. It counts all of it each time.
-const STORE_POLL_SELDOM: Duration = Duration::from_millis(100);
+/// While the backlog shrinks and no call tells about it: the pause after asking the store, in times of what the answer
+/// took. It counts all of the backlog each time, which must not slow down what is measured.
+const STORE_PAUSE: u32 = 20;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -47,14 +48,19 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<Value> {
     } else {
         wait_for_calls(&mut peer, args, give_up).await?
     };
-    let poll = if args.simulated { STORE_POLL_SELDOM } else { STORE_POLL };
     loop {
+        let asked = Instant::now();
         let left = store.unsettled(args.count).await?;
+        let pause = if args.simulated {
+            asked.elapsed() * STORE_PAUSE
+        } else {
+            STORE_POLL
+        };
         if left == 0 {
             break;
         }
         check_time(give_up, || format!("{left} of {} messages are not settled", args.count))?;
-        tokio::time::sleep(poll).await;
+        tokio::time::sleep(pause).await;
     }
     #[expect(
         clippy::cast_precision_loss,
@@ -95,12 +101,12 @@ async fn wait_for_calls(peer: &mut Connection, args: &Args, give_up: Instant) ->
 async fn wait_for_progress(store: &Store, count: u64, give_up: Instant) -> anyhow::Result<u64> {
     let at_start = store.unsettled(count).await?;
     loop {
-        let before_us = now_us();
+        let (asked, before_us) = (Instant::now(), now_us());
         if store.unsettled(count).await? < at_start {
             return Ok(before_us);
         }
         check_time(give_up, || "nothing was settled".to_owned())?;
-        tokio::time::sleep(STORE_POLL_SELDOM).await;
+        tokio::time::sleep(asked.elapsed() * STORE_PAUSE).await;
     }
 }
 
