@@ -12,6 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::collections::{CONVERSATIONS, EVENTS, MESSAGES, TENANTS};
 use super::failure::Failure;
+use super::promises::{self, Promises};
 use super::{MongoStore, clock, collections, indexes};
 
 /// How long a write waits for the majority before the server answers that it does not know.
@@ -97,6 +98,15 @@ impl MongoStore {
                 .map_err(|error| Failure::Driver(error).to_store_error())?;
         }
         tracing::info!(hosts, database = name, "connected to MongoDB");
+        let promises = Arc::new(Promises::new(database.clone(), options.read_timeout));
+        let follow_promises = if options.prepare {
+            if let Err(error) = promises.look().await {
+                tracing::debug!(%error, "not every index is known to be there");
+            }
+            tokio::spawn(promises::follow(promises.clone()))
+        } else {
+            tokio::spawn(async {})
+        };
         let follow_clock = tokio::spawn(clock::follow(clock.clone(), database.clone()));
         Ok(Arc::new(Self {
             messages: database.collection(MESSAGES),
@@ -107,7 +117,8 @@ impl MongoStore {
             database,
             options,
             clock,
-            _follow_clock: AbortOnDropHandle::new(follow_clock),
+            promises,
+            _followers: [follow_clock, follow_promises].map(AbortOnDropHandle::new),
         }))
     }
 }

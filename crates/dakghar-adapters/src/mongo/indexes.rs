@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use bson::{Bson, Document, doc};
-use dakghar_core::ports::StoreError;
 use futures_util::TryStreamExt as _;
 use mongodb::options::IndexOptions;
 use mongodb::{Database, IndexModel};
@@ -206,9 +205,10 @@ pub(super) async fn create_missing(database: &Database) -> mongodb::error::Resul
     Ok(())
 }
 
-/// Whether every index exists as it should; names the first that does not.
+/// Whether every index exists as it should; names the first that does not, a unique one if there is one.
 pub(super) async fn check(database: &Database) -> Result<(), CheckError> {
-    let wanted = all();
+    let mut wanted = all();
+    wanted.sort_by_key(|index| !index.unique);
     let (messages, conversations, events, tenants) = futures_util::try_join!(
         list(database, MESSAGES),
         list(database, CONVERSATIONS),
@@ -231,11 +231,13 @@ pub(super) async fn check(database: &Database) -> Result<(), CheckError> {
             Some(found) if !index.is(found) => "is not as it should be",
             Some(_) => continue,
         };
-        let text = format!(
-            "the {what} {} of the collection {} {problem}",
-            index.name, index.collection
-        );
-        return Err(CheckError::Index(StoreError::Corrupt(text)));
+        return Err(CheckError::Index {
+            why: format!(
+                "the {what} {} of the collection {} {problem}",
+                index.name, index.collection
+            ),
+            is_unique: index.unique,
+        });
     }
     Ok(())
 }
@@ -243,7 +245,12 @@ pub(super) async fn check(database: &Database) -> Result<(), CheckError> {
 /// Why the indexes are not known to be as they should.
 pub(super) enum CheckError {
     /// One is missing or different.
-    Index(StoreError),
+    Index {
+        /// Which, and how.
+        why: String,
+        /// Whether a promise rests on it, and not only speed.
+        is_unique: bool,
+    },
     /// They could not be listed.
     Driver(mongodb::error::Error),
 }

@@ -16,6 +16,7 @@ mod failure;
 mod indexes;
 mod inserts;
 mod messages;
+mod promises;
 mod reads;
 mod sharing;
 mod target;
@@ -36,7 +37,7 @@ pub use connect::{ConnectError, MongoOptions};
 
 use collections::HEALTH;
 use failure::Failure;
-use indexes::CheckError;
+use promises::Promises;
 
 /// Messages, tenants and events in one MongoDB database.
 #[derive(Debug)]
@@ -49,7 +50,8 @@ pub struct MongoStore {
     place: String,
     options: MongoOptions,
     clock: Arc<MongoClock>,
-    _follow_clock: AbortOnDropHandle<()>,
+    promises: Arc<Promises>,
+    _followers: [AbortOnDropHandle<()>; 2],
 }
 
 impl MongoStore {
@@ -66,17 +68,7 @@ impl MongoStore {
     /// Whether the store keeps its promises: every index is there, no migration into it is under way, and a write
     /// reaches a majority. The error says what is wrong.
     pub async fn check_ready(&self) -> Result<(), StoreError> {
-        match self
-            .bounded(self.options.read_timeout, async {
-                Ok(indexes::check(&self.database).await)
-            })
-            .await
-        {
-            Ok(Ok(())) => {}
-            Ok(Err(CheckError::Index(error))) => return Err(error),
-            Ok(Err(CheckError::Driver(error))) => return Err(Failure::Driver(error).to_store_error()),
-            Err(failure) => return Err(failure.to_store_error()),
-        }
+        self.promises.look().await?;
         self.refuse_half_an_installation().await?;
         let health = self.database.collection::<RawDocumentBuf>(HEALTH);
         let write = health

@@ -92,6 +92,8 @@ struct Gate {
 impl App {
     /// Waits until something is due; answers up to `max` jobs.
     pub async fn take_jobs(&self, max: usize) -> Result<Vec<Job>, QueueError> {
+        let may_claim = self.ports().messages.may_claim();
+        may_claim.map_err(|error| QueueError(error.to_string()))?;
         self.ports().queue.take(max).await
     }
 
@@ -103,6 +105,7 @@ impl App {
     /// Takes due messages through the gate and claims them, those that waited before first. What may not be sent now
     /// is settled or put off here. After an error all of them are still queued, and their timers bring them back.
     pub async fn claim(&self, waited: Vec<WaitingSend>, jobs: Vec<Job>) -> Result<Claims, Problem> {
+        self.ports().messages.may_claim()?;
         let candidates = self.candidates(waited, jobs).await?;
         let Gate { admitted, waiting } = self.pass_gate(candidates).await?;
         let claimed = self.claim_admitted(admitted).await?;

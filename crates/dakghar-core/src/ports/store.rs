@@ -68,6 +68,12 @@ pub enum Received {
 /// Messages and their threads.
 #[async_trait]
 pub trait MessageStore: Send + Sync {
+    /// Whether messages may be claimed now. A store that cannot keep its promises at present says why not, and accepts
+    /// nothing either. Asked often; answers from memory.
+    fn may_claim(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Stores outbound messages in one commit. Answers in the order of the batch; two with the same tenant and key
     /// in one batch end as one stored and one replay.
     async fn accept(&self, batch: Vec<Message>) -> Vec<Result<Accepted, StoreError>>;

@@ -1,6 +1,6 @@
 //! What the distributed product does without one of the servers it needs, and what none of them may take away.
 
-use mongodb::bson::Document;
+use mongodb::bson::{Document, doc};
 use serde_json::{Value, json};
 
 use crate::product::{Backend, Product, Setup, eventually, text};
@@ -50,6 +50,48 @@ async fn without_redis_messages_are_accepted_and_sent_when_it_is_back() {
         .until_status(&tenant, &text(&answer["messageId"]), "delivered")
         .await;
     assert_eq!(message["attempts"], 1);
+}
+
+/// Without the index a repeated request would be a second message.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_unique_index_nothing_is_accepted_or_sent_until_it_is_built_again() {
+    let product = Product::start(Backend::Distributed).await;
+    let tenant = product.tenant("111", "EAAG-real").await;
+    let of_tenant = |path: &str| format!("/tenants/{}/{path}", tenant.id);
+    assert_eq!(product.call("POST", &of_tenant("pause"), None).await.0, 200);
+    let id = product.send(&tenant, "+919111111111").await;
+    let messages = product.database().await.collection::<Document>("messages");
+    let dropped = messages.drop_index("tenant_idempotency_key").await;
+    dropped.expect("it was there");
+    let twin = |id: &str| doc! { "_id": id, "tenantId": "ten_1", "idempotencyKey": "order-1" };
+    let twins = messages
+        .insert_many([twin("a"), twin("b")])
+        .bypass_document_validation(true);
+    twins.await.expect("nothing is unique any more");
+
+    until_only_down(&product, "store").await;
+    let body = json!({"to": "+919111111111", "text": "hello", "idempotency_key": "order-2"});
+    let request = product.http.post(product.url(&of_tenant("send"))).json(&body);
+    let answer = request.bearer_auth(&tenant.api_key).send().await.expect("an answer");
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.headers().get("retry-after").expect("a time"), "2");
+    let problem: Value = answer.json().await.expect("JSON");
+    assert_eq!(problem["code"], "store_unavailable");
+    assert_eq!(product.call("POST", &of_tenant("resume"), None).await.0, 200);
+    product.until_status(&tenant, &id, "queued").await;
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!(product.message(&tenant, &id).await["status"], "queued");
+    assert!(product.sim.journal().is_empty(), "it was sent");
+
+    let deleted = messages.delete_many(doc! { "tenantId": "ten_1" }).await;
+    deleted.expect("the server answers");
+    product.ready().await;
+    // The one that was due meanwhile comes by its timer, within a minute.
+    let (status, answer) = product.call("POST", &of_tenant("send"), Some(body)).await;
+    assert_eq!(status, 202, "{answer}");
+    product
+        .until_status(&tenant, &text(&answer["messageId"]), "delivered")
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,11 +164,7 @@ async fn a_start_before_mongodb_waits_and_says_so_at_each_try() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_unique_index_the_service_is_not_ready_until_it_is_built_again() {
     let mut product = Product::start(Backend::Distributed).await;
-    let client = mongodb::Client::with_uri_str(product.setting("MONGO_URI"))
-        .await
-        .expect("the server answers");
-    let database = client.default_database().expect("the URI names one");
-    let messages = database.collection::<Document>("messages");
+    let messages = product.database().await.collection::<Document>("messages");
     messages
         .drop_index("tenant_idempotency_key")
         .await

@@ -401,6 +401,13 @@ impl Product {
             .collect()
     }
 
+    /// The database of a distributed installation, past it.
+    pub async fn database(&self) -> mongodb::Database {
+        let client = mongodb::Client::with_uri_str(self.setting("MONGO_URI")).await;
+        let client = client.expect("the URI is usable");
+        client.default_database().expect("the URI names it")
+    }
+
     pub fn is_distributed(&self) -> bool {
         !matches!(self.servers, Servers::None)
     }

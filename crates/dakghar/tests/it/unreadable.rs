@@ -10,10 +10,7 @@ on_both_backends!(a_broken_message_stops_nobody_else);
 /// A value that means nothing, in a message that is due since 1970.
 async fn break_message(product: &Product, id: &str, status: &str) {
     if product.is_distributed() {
-        let client = mongodb::Client::with_uri_str(product.setting("MONGO_URI"))
-            .await
-            .unwrap();
-        let messages = client.default_database().unwrap().collection::<Document>("messages");
+        let messages = product.database().await.collection::<Document>("messages");
         let long_ago = bson::DateTime::from_millis(0);
         let broken = doc! { "unknownOutcome": "sometimes", "wakeAt": long_ago, "slotAt": long_ago, "status": status };
         let update = messages.update_one(doc! { "_id": id }, doc! { "$set": broken });

@@ -24,6 +24,9 @@ struct First {
 
 impl MongoStore {
     pub(super) async fn accept_messages(&self, batch: &[Message]) -> Vec<Result<Accepted, StoreError>> {
+        if let Err(broken) = self.promises.hold() {
+            return vec![Err(broken); batch.len()];
+        }
         let inserted = self.insert_messages(batch).await;
         let unsettled: Vec<(&Message, Option<StoreError>)> = inserted
             .iter()

@@ -22,6 +22,10 @@ use super::MongoStore;
 
 #[async_trait]
 impl MessageStore for MongoStore {
+    fn may_claim(&self) -> Result<(), StoreError> {
+        self.promises.hold()
+    }
+
     async fn accept(&self, batch: Vec<Message>) -> Vec<Result<Accepted, StoreError>> {
         self.accept_messages(&batch).await
     }

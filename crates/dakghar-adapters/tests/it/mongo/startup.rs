@@ -93,6 +93,28 @@ async fn duplicates_from_elsewhere_keep_it_from_being_ready() {
         .expect("the server answers");
     let refusal = store.check_ready().await.expect_err("a promise cannot be kept");
     assert!(refusal.to_string().contains("tenant_idempotency_key"), "{refusal}");
+
+    // A repeated request could be a second message.
+    let message = with_key(tenant_id(), "a");
+    let refused = [
+        store.accept(vec![message.clone()]).await.remove(0).map(drop),
+        store.may_claim(),
+    ];
+    for refused in refused {
+        assert!(
+            matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("tenant_idempotency_key")),
+            "{refused:?}"
+        );
+    }
+    messages
+        .delete_one(doc! { "_id": "b" })
+        .await
+        .expect("the server answers");
+    while store.may_claim().is_err() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(store.check_ready().await, Ok(()));
+    assert_eq!(store.accept(vec![message]).await, [Ok(Accepted::Stored)]);
 }
 
 #[tokio::test]
