@@ -228,6 +228,8 @@ pub struct MigrationEnds {
     pub mark: PathBuf,
     /// The file of the generated master key, if there is one and it is not the key that was configured.
     pub key_file: Option<PathBuf>,
+    /// Whether the key in that file opens what is in the source.
+    pub does_key_file_open: bool,
     /// Whether the configured master key is the generated one in the folder.
     pub is_key_in_folder: bool,
 }
@@ -273,6 +275,21 @@ pub async fn wire_migration(config: &Config, folder: &Path, is_dry_run: bool) ->
         ids: Arc::new(RandomIds),
         origin: origin.display().to_string(),
     };
+    let other_key = key_in_folder.filter(|_| !is_key_in_folder);
+    let does_key_file_open = match other_key
+        .as_deref()
+        .map(|key| LocalVault::new(&Secret::new(key.trim()), None))
+    {
+        Some(Ok(vault)) => {
+            let vault = Arc::new(vault);
+            let by_file = Migrator {
+                vault,
+                ..migrator.clone()
+            };
+            by_file.check_key().await.is_ok()
+        }
+        _ => false,
+    };
     Ok(MigrationEnds {
         strict: Migrator {
             vault: Arc::new(vault(None)?),
@@ -281,7 +298,8 @@ pub async fn wire_migration(config: &Config, folder: &Path, is_dry_run: bool) ->
         migrator,
         file,
         mark,
-        key_file: key_in_folder.filter(|_| !is_key_in_folder).map(|_| key_file),
+        key_file: other_key.map(|_| key_file),
+        does_key_file_open,
         is_key_in_folder,
     })
 }

@@ -102,12 +102,15 @@ pub async fn run(environment: &Environment, args: &Args) -> ExitCode {
     let config = match Config::load(environment) {
         Ok(config) => config,
         Err(mut problems) => {
-            if !environment.is_set(&var::MASTER_KEY)
-                && let Some(file) = generated(folder, MASTER_KEY_FILE)
-            {
+            if !environment.is_set(&var::MASTER_KEY) {
+                let generated = generated(folder, MASTER_KEY_FILE).map_or_else(String::new, |file| {
+                    format!(
+                        "; if it was never set there, the generated one: MASTER_KEY_FILE={}",
+                        file.display()
+                    )
+                });
                 problems.push(format!(
-                    "the master key of this installation is in a file: set MASTER_KEY_FILE={}",
-                    file.display()
+                    "MASTER_KEY must be the key that the embedded installation runs with{generated}"
                 ));
             }
             return output::usage_error(&problems);
@@ -284,12 +287,21 @@ fn generated(folder: &Path, name: &str) -> Option<PathBuf> {
 fn advice(error: &MigrateError, ends: &MigrationEnds) -> String {
     match error {
         MigrateError::WrongKey { .. } => match &ends.key_file {
-            Some(file) => format!(
+            Some(file) if ends.does_key_file_open => format!(
                 "The key of this installation is in a file: set MASTER_KEY_FILE={} instead of MASTER_KEY. Nothing \
                  was copied.",
                 file.display()
             ),
-            None => "Set MASTER_KEY to the key that the embedded installation runs with. Nothing was copied.".into(),
+            other => {
+                let other = other.as_ref().map_or_else(String::new, |file| {
+                    format!(" The one in {} does not open them all either.", file.display())
+                });
+                format!(
+                    "Set MASTER_KEY to the key that the embedded installation runs with.{other} To try a key, without \
+                     MONGO_URI: DATA_DIR={} MASTER_KEY=… dakghar doctor. Nothing was copied.",
+                    ends.file.parent().unwrap_or(Path::new(".")).display()
+                )
+            }
         },
         MigrateError::TargetInUse(_) => {
             "Name an empty database in MONGO_URI: mongodb://…/another_name. Nothing was copied.".into()

@@ -64,7 +64,9 @@ async fn under_another_master_key() {
         let (code, out, err) = migrate(&product, &folder, more);
         assert_eq!(code, Some(1), "{out}{err}");
         assert!(
-            err.contains("master key does not open") && err.contains("Set MASTER_KEY"),
+            err.contains("master key does not open")
+                && err.contains("Set MASTER_KEY")
+                && err.contains("dakghar doctor"),
             "{err}"
         );
         assert!(!format!("{out}{err}").contains(WRONG));
@@ -95,6 +97,22 @@ async fn a_generated_master_key_is_named_by_its_file_and_never_shown() {
     assert!(!told.contains(&key), "the key is shown");
     product.spawn("serve");
     product.ready().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_generated_master_key_that_does_not_open_is_not_named_as_the_one() {
+    let mut product = stopped(Setup::on(Backend::Embedded)).await;
+    let folder = product.data_dir();
+    let file = folder.join("master_key");
+    product.set("MASTER_KEY", "another-master-key-0123456789-0123456789");
+    for stale in ["a-stale-master-key-0123456789-0123456789", "short"] {
+        std::fs::write(&file, stale).expect("written");
+        let (code, _, err) = migrate(&product, &folder, &[]);
+        assert_eq!(code, Some(1), "{err}");
+        assert!(!err.contains("MASTER_KEY_FILE"), "{err}");
+        let refused = format!("{} does not open them", file.display());
+        assert!(err.contains("Set MASTER_KEY") && err.contains(&refused), "{err}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
