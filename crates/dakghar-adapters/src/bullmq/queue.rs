@@ -32,7 +32,7 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(40);
 /// A [`SendQueue`] on BullMQ.
 ///
 /// Usable from its creation on, whether Redis is there or not: without it messages cannot be put in, which fails at
-/// once, and [`SendQueue::take`] waits.
+/// once and is made up for later, and [`SendQueue::take`] waits.
 pub struct BullmqQueue {
     config: BullmqConfig,
     clock: Arc<dyn Clock>,
@@ -91,7 +91,7 @@ impl SendQueue for BullmqQueue {
         if entries.is_empty() {
             return Ok(());
         }
-        let generation = self.shared.usable()?;
+        let generation = self.shared.usable().inspect_err(|_| self.shared.put_off(entries))?;
         let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
         let budget = ENQUEUE_BASE_BUDGET + ENQUEUE_BUDGET_PER_ENTRY.saturating_mul(count);
         let problem = match tokio::time::timeout(budget, generation.add(entries, self.clock.now())).await {
@@ -103,6 +103,7 @@ impl SendQueue for BullmqQueue {
             ),
         };
         debug!(problem, count, "messages were not put into the queue, or not all");
+        self.shared.put_off(entries);
         generation.stumble();
         self.shared.suspect();
         Err(QueueError(problem))

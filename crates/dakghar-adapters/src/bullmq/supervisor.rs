@@ -2,13 +2,14 @@
 //!
 //! One look a second. A failed look makes additions fail at once, without waiting; after [`FAILURES_MAX`] in a row,
 //! or when the server turns out to be a replica, the generation is dropped, and built anew when Redis answers. What
-//! may have been lost meanwhile is reported, for the caller to fill the queue from the store.
+//! may have been lost meanwhile is reported, for the caller to fill the queue from the store. What this process could
+//! not put in is put in then: no other process knows of it, and the one that fills the queue may have done so before.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_core::ports::{Clock, QueueError};
-use parking_lot::RwLock;
+use dakghar_core::ports::{Clock, QueueEntry, QueueError};
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -37,6 +38,13 @@ const STUCK_AFTER: Duration = Duration::from_secs(5);
 /// Looks in a row that must find work due in a queue: one alone may have come just before it was fetched.
 const OVERDUE_LOOKS: u32 = 4;
 
+/// Messages that could not be put in and are kept for when they can. The store's timers bring back what is more.
+const PUT_OFF_MAX: usize = 20_000;
+
+/// How many of those are put in after one look, and how long that may take.
+const CATCH_UP_MAX: usize = 2_000;
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// What the supervisor shares with those who use the queue.
 pub(super) struct Shared {
     generation: RwLock<Option<Arc<Generation>>>,
@@ -47,6 +55,8 @@ pub(super) struct Shared {
     /// Holds the news of a loss until somebody asks for it.
     lost: Notify,
     suspected: Notify,
+    /// What could not be put in yet.
+    put_off: Mutex<Vec<QueueEntry>>,
 }
 
 impl Shared {
@@ -57,6 +67,7 @@ impl Shared {
             warning: RwLock::new(None),
             lost: Notify::new(),
             suspected: Notify::new(),
+            put_off: Mutex::default(),
         }
     }
 
@@ -76,6 +87,20 @@ impl Shared {
 
     pub(super) fn warning(&self) -> Option<String> {
         self.warning.read().clone()
+    }
+
+    /// Keeps what could not be put in.
+    pub(super) fn put_off(&self, entries: &[QueueEntry]) {
+        let mut put_off = self.put_off.lock();
+        let room = PUT_OFF_MAX.saturating_sub(put_off.len());
+        put_off.extend(entries.iter().take(room).cloned());
+    }
+
+    /// The first of what could not be put in.
+    fn take_put_off(&self) -> Vec<QueueEntry> {
+        let mut put_off = self.put_off.lock();
+        let count = put_off.len().min(CATCH_UP_MAX);
+        put_off.drain(..count).collect()
     }
 
     /// Asks for a look now: something failed.
@@ -186,7 +211,26 @@ impl Supervisor {
             warn!(redis = %self.config.redis, reason = loss, "Redis may have lost jobs; filling it from the store");
             self.shared.lost.notify_one();
         }
-        INTERVAL
+        self.catch_up().await
+    }
+
+    /// Puts in what could not be put in before. Answers how long to rest until the next look.
+    async fn catch_up(&self) -> Duration {
+        let Ok(generation) = self.shared.usable() else {
+            return INTERVAL;
+        };
+        let entries = self.shared.take_put_off();
+        if entries.is_empty() {
+            return INTERVAL;
+        }
+        let adding = generation.add(&entries, self.clock.now());
+        if !matches!(tokio::time::timeout(CATCH_UP_TIMEOUT, adding).await, Ok(Ok(()))) {
+            // Some may be in; putting those in again is harmless.
+            self.shared.put_off(&entries);
+            return INTERVAL;
+        }
+        info!(redis = %self.config.redis, messages = entries.len(), "what could not be put into the queue is in it now");
+        RETRY_INTERVAL
     }
 
     fn failed(&mut self, trouble: Trouble) -> Duration {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use dakghar_adapters::bullmq::Role;
+use dakghar_adapters::bullmq::{BullmqQueue, Role};
+use dakghar_core::domain::MessageKey;
 use dakghar_core::ports::{Disposition, QueueEntry, SendQueue};
 use dakghar_testkit::require_services;
 use dakghar_testkit::servers::Redis;
@@ -19,6 +20,15 @@ async fn loses_nothing_within(queue: &impl SendQueue, time: Duration) {
         tokio::time::timeout(time, queue.lost()).await.is_err(),
         "a loss was reported"
     );
+}
+
+/// Finishes jobs until so many messages were seen; one that comes twice counts once.
+async fn finish_all(queue: &BullmqQueue, messages: usize) -> Vec<MessageKey> {
+    let mut seen = BTreeSet::new();
+    while seen.len() < messages {
+        seen.insert(finish_one(queue).await);
+    }
+    seen.into_iter().collect()
 }
 
 #[tokio::test]
@@ -271,7 +281,7 @@ async fn a_replica_is_named_as_such_and_used_again_as_primary() {
     let _: () = promote.arg("NO").arg("ONE").query_async(&mut connection).await.unwrap();
     expect_loss(&queue).await;
     queue.enqueue(&[entry(2)]).await.unwrap();
-    assert_eq!(finish_one(&queue).await, key(2));
+    assert_eq!(finish_all(&queue, 2).await, [1, 2].map(key));
 }
 
 #[tokio::test]
@@ -285,6 +295,20 @@ async fn a_redis_that_appears_late_is_used() {
     expect_loss(&queue).await;
     queue.enqueue(&[entry(1)]).await.unwrap();
     assert_eq!(finish_one(&queue).await, key(1));
+}
+
+#[tokio::test]
+async fn what_could_not_be_put_in_is_put_in_when_redis_is_back() {
+    require_services!(Redis);
+    let mut redis = Redis::start().await;
+    let queue = start(&redis.url()).await;
+    expect_loss(&queue).await;
+    redis.kill();
+    eventually("the outage is known", async || queue.ping().await.is_err()).await;
+    let many: Vec<_> = (1..=3_000).map(entry).collect();
+    assert!(queue.enqueue(&many).await.is_err());
+    redis.restart().await;
+    assert_eq!(finish_all(&queue, many.len()).await.len(), many.len());
 }
 
 #[tokio::test]
@@ -325,7 +349,7 @@ async fn a_full_redis_refuses_but_loses_nothing() {
         .await
         .unwrap();
     eventually("usable again", async || queue.ping().await.is_ok()).await;
-    assert_eq!(finish_one(&queue).await, key(1));
+    assert_eq!(finish_all(&queue, 2).await, [1, 2].map(key));
 }
 
 #[tokio::test]
