@@ -470,13 +470,7 @@ impl App {
             });
         }
         let result = match recorded {
-            Recorded::Sent => {
-                if message.wamid.as_ref().is_some_and(crate::domain::Wamid::is_mock) {
-                    self.report_simulated(message).await
-                } else {
-                    self.number_works(message).await
-                }
-            }
+            Recorded::Sent => self.number_works(message).await,
             Recorded::SlowDown(until) => {
                 self.ports().pacer.pause_until(&message.phone_number_id, until).await;
                 Ok(())
@@ -487,25 +481,6 @@ impl App {
         if let Err(problem) = result {
             tracing::warn!(message_id = %message.id, tenant_id = %message.tenant_id, %problem, "the outcome is stored, what follows from it is not yet");
         }
-    }
-
-    /// A simulated message gets the statuses that Meta would report. Repeated by the reconciler after a crash.
-    pub(super) async fn report_simulated(&self, message: &Message) -> Result<(), Problem> {
-        let Some(wamid) = &message.wamid else { return Ok(()) };
-        let now = self.now();
-        let statuses = [EvidenceStatus::Sent, EvidenceStatus::Delivered].map(|status| {
-            let evidence = Evidence {
-                status,
-                wamid: wamid.clone(),
-                attempt: Some(message.attempt),
-                reported_at: Some(now),
-                error: None,
-                by_webhook: true,
-            };
-            (message.key(), evidence)
-        });
-        flatten(self.commits().merge.submit(statuses.to_vec()).await)?;
-        Ok(())
     }
 
     /// A send went through: refusals of the token, and a hold that was only being probed, are over.

@@ -55,7 +55,7 @@ impl App {
         }
         let mut changed = Vec::with_capacity(due.len());
         for message in due {
-            changed.extend(self.look_at(message).await?);
+            changed.push(self.look_at(message).await?);
         }
         let saves = changed.into_iter().map(|message| async move {
             let saved = flatten(self.commits().save.submit(message.clone()).await)?;
@@ -73,14 +73,9 @@ impl App {
         Ok(())
     }
 
-    /// What its timer was set for; answers the message if it must be saved.
-    async fn look_at(&self, mut message: Message) -> Result<Option<Message>, Problem> {
+    /// What its timer was set for; answers the message to be saved.
+    async fn look_at(&self, mut message: Message) -> Result<Message, Problem> {
         let now = self.now();
-        if message.status == Status::Sent {
-            // Only simulated messages keep a timer after they were sent: their statuses come from us.
-            self.report_simulated(&message).await?;
-            return Ok(None);
-        }
         let around = self.surroundings(&message).await?;
         let before = message.status;
         match message.wake(now, around, self.queue_window(), &self.settings().send.timings) {
@@ -99,7 +94,7 @@ impl App {
                 );
             }
         }
-        Ok(Some(message))
+        Ok(message)
     }
 
     async fn surroundings(&self, message: &Message) -> Result<Surroundings, Problem> {

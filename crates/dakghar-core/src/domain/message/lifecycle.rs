@@ -11,6 +11,7 @@ use super::super::graph_error::{self, GraphRefusal, RefusalClass};
 use super::super::ids::{ConversationId, Wamid};
 use super::super::tenant::HoldReason;
 use super::super::time::Timestamp;
+use super::evidence::{Evidence, EvidenceStatus};
 use super::timeline::{SendError, TimelineEntry, TimelineEvent};
 use super::{Lease, Message, Status, TIMELINE_ENTRIES_MAX, UnknownOutcome};
 
@@ -330,8 +331,9 @@ impl Message {
                 self.status = Status::Sent;
                 self.error = None;
                 self.leave_the_send_path();
-                // Nobody but us reports on a simulated message; the timer makes sure that we do, even after a crash.
-                self.wake_at = wamid.is_mock().then_some(now + policy.timings.lease_margin);
+                if wamid.is_mock() {
+                    self.report_simulated(now, wamid);
+                }
                 Recorded::Sent
             }
             SendOutcome::Refused(refusal) => self.record_refusal(now, refusal, policy, jitter),
@@ -353,6 +355,21 @@ impl Message {
                 Recorded::InDoubt
             }
         })
+    }
+
+    /// Nobody reports on a simulated message: it gets at once the statuses that Meta would send.
+    fn report_simulated(&mut self, now: Timestamp, wamid: &Wamid) {
+        for status in [EvidenceStatus::Sent, EvidenceStatus::Delivered] {
+            let evidence = Evidence {
+                status,
+                wamid: wamid.clone(),
+                attempt: Some(self.attempt),
+                reported_at: Some(now),
+                error: None,
+                by_webhook: true,
+            };
+            self.merge_evidence(now, &evidence);
+        }
     }
 
     fn record_refusal(&mut self, now: Timestamp, refusal: &GraphRefusal, policy: &SendPolicy, jitter: f64) -> Recorded {

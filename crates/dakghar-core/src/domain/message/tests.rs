@@ -235,6 +235,24 @@ fn the_wait_is_exponential_capped_jittered_and_never_less_than_asked_for() {
 }
 
 #[test]
+fn a_simulated_message_is_delivered_with_its_outcome() {
+    let mut message = sending(START);
+    let outcome = SendOutcome::Accepted {
+        wamid: wamid("wamid.mock.1"),
+    };
+    assert_eq!(record(&mut message, START, &outcome), Recorded::Sent);
+    assert_eq!((message.status, message.wake_at), (Status::Delivered, None));
+    let told: Vec<_> = message
+        .timeline
+        .iter()
+        .rev()
+        .take(2)
+        .map(|entry| entry.detail.as_deref())
+        .collect();
+    assert_eq!(told, [Some("delivered"), Some("sent")]);
+}
+
+#[test]
 fn only_the_holder_of_the_epoch_records() {
     let mut message = sending(START);
     let epoch = message.epoch;
