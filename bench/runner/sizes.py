@@ -1,5 +1,5 @@
-"""What happens to each metric with size: one row for each metric, one column for each size, and the ratio of the largest
-to the smallest."""
+"""What happens to each metric with size: one row for each metric, one column for each size, and the ratio of the
+largest to the smallest."""
 
 from __future__ import annotations
 

@@ -30,7 +30,9 @@ class Growth(Scenario):
     title = "Accepted sends, by stored messages"
     headline = ("perSecond", "/s", True)
     details = ("p50Ms", "p99Ms")
-    by_size = ("perSecond", "claimsPerSecond", "mergesPerSecond", *(f"listMs.{name}" for name in FILTERS), "worstKeysPerDocument")
+    by_size = (
+        "perSecond", "claimsPerSecond", "mergesPerSecond", *(f"listMs.{name}" for name in FILTERS), "worstKeysPerDocument",
+    )  # fmt: skip
     contenders = ("dakghar",)
 
     def cases(self, settings: Settings) -> list[Case]:
@@ -66,8 +68,8 @@ class Growth(Scenario):
             "worstKeysPerDocument": plans.get("worstKeysPerDocument"),
         }
         unclean = [
-            *problems_of_drain(claims), *problems_of_webhooks(merges), *problems.of_failures(lists), *plans.get("problems", []),
-            *accepts.problems,
+            *problems_of_drain(claims), *problems_of_webhooks(merges), *problems.of_failures(lists),
+            *plans.get("problems", []), *accepts.problems,
         ]  # fmt: skip
         return Outcome(metrics, unclean, {"plans": plans.get("kinds")})
 
@@ -119,7 +121,8 @@ class TenantGrowth(Scenario):
 def accept(contender: Contender, tenants: Path, bench: Bench) -> Outcome:
     with bench.meter(contender):
         report = run_load(
-            "accept", *contender.target(tenants), "--connections", 64, "--seconds", bench.settings.pick(2, 5), "--warmup-seconds", 2
+            "accept", *contender.target(tenants), "--connections", 64,
+            "--seconds", bench.settings.pick(2, 5), "--warmup-seconds", 2,
         )  # fmt: skip
     latency = report["latencyMs"] or {}
     metrics = {"perSecond": report["perSecond"], "p50Ms": latency.get("p50"), "p99Ms": latency.get("p99")}

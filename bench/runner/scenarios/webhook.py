@@ -60,7 +60,8 @@ def post_webhooks(contender: Contender, tenants: Path, options: list[object], be
     """Posts webhooks as fast as 64 connections can."""
     with bench.meter(contender):
         return run_load(
-            "webhook", *contender.target(tenants), *contender.store, "--app-secret", APP_SECRET, "--connections", 64, *options
+            "webhook", *contender.target(tenants), *contender.store, *options,
+            "--app-secret", APP_SECRET, "--connections", 64,
         )  # fmt: skip
 
 
