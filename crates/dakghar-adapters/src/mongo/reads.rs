@@ -15,10 +15,16 @@ pub(super) struct Query {
     options: FindOptions,
 }
 
+/// Documents in one answer of the server: all that a batch asks for, which is fewer. By itself it sends 101.
+const ANSWER_MAX: u32 = 10_000;
+
 impl Query {
     /// What `filter` matches, found through the index of this name.
     pub(super) fn new(filter: Document, index: &'static str) -> Self {
-        let options = FindOptions::builder().hint(Hint::Name(index.to_owned())).build();
+        let options = FindOptions::builder()
+            .hint(Hint::Name(index.to_owned()))
+            .batch_size(ANSWER_MAX)
+            .build();
         Self { filter, options }
     }
 

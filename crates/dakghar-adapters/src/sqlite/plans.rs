@@ -1,6 +1,6 @@
 //! Tests that no query grows with the table: each one is answered by an index that was made for it, in its order.
 
-use dakghar_core::domain::ids::ConversationId;
+use dakghar_core::domain::ids::{ConversationId, WaId};
 use dakghar_core::domain::message::{Direction, Status};
 use dakghar_core::domain::migration::Kind;
 use dakghar_core::domain::page::MessageQuery;
@@ -95,6 +95,15 @@ fn lists_walk_an_index_from_the_newest() {
         &list::walk_sql(&held),
         "messages_open",
         "tenant_id=? AND status=? AND id<?",
+    );
+    let person = MessageQuery {
+        peer_id: WaId::parse("919812345678").ok(),
+        ..plain.clone()
+    };
+    check(
+        &list::walk_sql(&person),
+        "messages_by_person",
+        "tenant_id=? AND peer_id=? AND id<?",
     );
     let thread = MessageQuery {
         conversation_id: Some(ConversationId::from_uuid(Uuid::nil())),

@@ -90,6 +90,8 @@ fn walk(
         select.query(params![tenant_id, before, ROWS_PER_LOOK, conversation_id.to_string()])?
     } else if let Some(status) = query.status.filter(|status| is_open(*status)) {
         select.query(params![tenant_id, before, ROWS_PER_LOOK, status.as_str()])?
+    } else if let Some(peer_id) = &query.peer_id {
+        select.query(params![tenant_id, before, ROWS_PER_LOOK, peer_id.as_str()])?
     } else {
         select.query(params![tenant_id, before, ROWS_PER_LOOK])?
     };
@@ -129,6 +131,8 @@ pub(in super::super) fn walk_sql(query: &MessageQuery) -> String {
             "messages_open",
             "AND status = ?4 AND status NOT IN ('sent', 'delivered', 'read', 'received')",
         )
+    } else if query.peer_id.is_some() {
+        ("messages_by_person", "AND peer_id = ?4")
     } else {
         ("messages_by_id", "")
     };
