@@ -5,9 +5,11 @@
 //! may have been lost meanwhile is reported, for the caller to fill the queue from the store. What this process could
 //! not put in is put in then: no other process knows of it, and the one that fills the queue may have done so before.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dakghar_core::domain::MessageKey;
 use dakghar_core::ports::{Clock, QueueEntry, QueueError};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
@@ -55,8 +57,8 @@ pub(super) struct Shared {
     /// Holds the news of a loss until somebody asks for it.
     lost: Notify,
     suspected: Notify,
-    /// What could not be put in yet.
-    put_off: Mutex<Vec<QueueEntry>>,
+    /// What could not be put in yet, each message under its latest drive: an outage drives it on every minute.
+    put_off: Mutex<BTreeMap<MessageKey, QueueEntry>>,
 }
 
 impl Shared {
@@ -92,15 +94,22 @@ impl Shared {
     /// Keeps what could not be put in.
     pub(super) fn put_off(&self, entries: &[QueueEntry]) {
         let mut put_off = self.put_off.lock();
-        let room = PUT_OFF_MAX.saturating_sub(put_off.len());
-        put_off.extend(entries.iter().take(room).cloned());
+        for entry in entries {
+            let is_latest = match put_off.get(&entry.key) {
+                Some(known) => known.drive < entry.drive,
+                None => put_off.len() < PUT_OFF_MAX,
+            };
+            if is_latest {
+                put_off.insert(entry.key, entry.clone());
+            }
+        }
     }
 
     /// The first of what could not be put in.
     fn take_put_off(&self) -> Vec<QueueEntry> {
         let mut put_off = self.put_off.lock();
-        let count = put_off.len().min(CATCH_UP_MAX);
-        put_off.drain(..count).collect()
+        let entries = std::iter::from_fn(|| put_off.pop_first());
+        entries.take(CATCH_UP_MAX).map(|(_, entry)| entry).collect()
     }
 
     /// Asks for a look now: something failed.
@@ -225,7 +234,8 @@ impl Supervisor {
         }
         let adding = generation.add(&entries, self.clock.now());
         if !matches!(tokio::time::timeout(CATCH_UP_TIMEOUT, adding).await, Ok(Ok(()))) {
-            // Some may be in; putting those in again is harmless.
+            // Some may be in. Putting those in again is harmless: a job that is there keeps its name, and one that is
+            // gone comes back as a second job of a message that only one of them can claim.
             self.shared.put_off(&entries);
             return INTERVAL;
         }
