@@ -31,10 +31,12 @@ pub(super) struct Health {
     responses((status = 200, description = "It is.", body = Health)),
 )]
 pub(super) async fn healthz(State(state): State<HttpState>) -> Json<Health> {
-    Json(Health {
-        status: "ok",
-        version: state.config().version,
-    })
+    alive(state.config().version)
+}
+
+/// The answer that the process is alive.
+pub(super) const fn alive(version: &'static str) -> Json<Health> {
+    Json(Health { status: "ok", version })
 }
 
 /// Whether the service can work.
@@ -86,6 +88,20 @@ pub(super) async fn readyz(State(state): State<HttpState>, headers: HeaderMap) -
         (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
     };
     (code, Json(ReadinessView { status, dependencies }))
+}
+
+/// The answer while the dependencies are being opened.
+pub(super) fn not_open_yet() -> (StatusCode, Json<ReadinessView>) {
+    let dependencies = ["store", "queue"].map(|name| DependencyView {
+        name,
+        status: "down",
+        problem: Some("it is not open yet".to_owned()),
+    });
+    let view = ReadinessView {
+        status: "not_ready",
+        dependencies: dependencies.into(),
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, Json(view))
 }
 
 type Checks = Arc<Vec<(&'static str, Result<(), String>)>>;

@@ -36,6 +36,24 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
     } else {
         None
     };
+    let settings = HttpConfig {
+        admin_api_key: config.admin_api_key.clone(),
+        production: config.is_production,
+        drain_timeout: DRAIN_MAX,
+        ..HttpConfig::default()
+    };
+    // Opening the store may take a while; meanwhile health checks are answered by a second handle of the same port.
+    let starting = lifecycle.stopping.child_token();
+    let listener = match listener {
+        Some(listener) => {
+            let (listener, meanwhile) = twice(listener)?;
+            let router = http::starting_router(&settings);
+            let serving = http::serve(meanwhile, router, starting.clone(), settings.clone());
+            lifecycle.tasks.spawn(serving);
+            Some(listener)
+        }
+        None => None,
+    };
     let Wired {
         app,
         verify_token,
@@ -51,12 +69,6 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
     }
     if let Some(listener) = listener {
         let addr = listener.local_addr()?;
-        let settings = HttpConfig {
-            admin_api_key: config.admin_api_key.clone(),
-            production: config.is_production,
-            drain_timeout: DRAIN_MAX,
-            ..HttpConfig::default()
-        };
         let router = if parts.api {
             http::router(app.clone(), settings.clone())
         } else {
@@ -66,6 +78,7 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
             output::line(&banner::text(&config, &backend, addr, verify_token.reveal()));
         }
         tracing::info!(%addr, backend, api = parts.api, worker = parts.worker, "ready");
+        starting.cancel();
         lifecycle
             .tasks
             .spawn(http::serve(listener, router, lifecycle.stopping.clone(), settings));
@@ -82,6 +95,13 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
     drop(app);
     lifecycle.run_to_end(group_commits.finish()).await;
     Ok(())
+}
+
+/// Two handles of the socket behind a listener: connections go to whichever accepts.
+fn twice(listener: TcpListener) -> anyhow::Result<(TcpListener, TcpListener)> {
+    let first = listener.into_std()?;
+    let second = first.try_clone()?;
+    Ok((TcpListener::from_std(first)?, TcpListener::from_std(second)?))
 }
 
 /// A worker answers health checks only; where its port is taken (by the API on the same machine), it takes a free one.

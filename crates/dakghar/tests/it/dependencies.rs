@@ -95,6 +95,33 @@ async fn without_a_unique_index_nothing_is_accepted_or_sent_until_it_is_built_ag
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_start_without_mongodb_answers_health_checks_and_goes_on_when_it_is_there() {
+    let mut product = Product::start(Backend::Fragile).await;
+    let tenant = product.tenant("111", "EAAG-real").await;
+    product.kill();
+    product.servers().0.kill();
+    product.spawn("serve");
+    let patience = std::time::Duration::from_secs(5);
+    let is_alive = async || {
+        let asked = product.http.get(product.url("/healthz")).timeout(patience).send().await;
+        asked.is_ok_and(|answer| answer.status() == 200)
+    };
+    assert!(eventually(is_alive).await, "the health check is not answered");
+    let (status, body) = product.call("GET", "/readyz", None).await;
+    assert_eq!((status, &body["status"]), (503, &json!("not_ready")));
+    assert_eq!(down(&product).await[0], ("store".into(), "it is not open yet".into()));
+    let path = format!("/tenants/{}/send", tenant.id);
+    let (status, problem) = product
+        .call("POST", &path, Some(json!({"to": "+919111111111", "text": "hello"})))
+        .await;
+    assert_eq!((status, &problem["code"]), (503, &json!("store_unavailable")));
+    product.servers().0.restart().await;
+    product.ready().await;
+    let id = product.send(&tenant, "+919111111111").await;
+    product.until_status(&tenant, &id, "delivered").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_mongodb_nothing_is_accepted_and_everybody_is_told_when_to_retry() {
     let mut product = Product::start(Backend::Fragile).await;
     let tenant = product.tenant("111", "EAAG-real").await;
