@@ -268,6 +268,29 @@ async fn a_shutdown_lets_requests_end_and_takes_no_new_ones() {
 }
 
 #[tokio::test]
+async fn who_connected_before_a_shutdown_is_answered() {
+    let server = start(Service::open().router, HttpConfig::default()).await;
+    let mut accepted = server.connect().await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    // Nothing waits between the two: the server cannot have accepted this one.
+    let mut before_the_door = std::net::TcpStream::connect(server.addr).expect("connected");
+    server.shutdown.cancel();
+    let head = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    std::io::Write::write_all(&mut before_the_door, head).expect("written");
+    before_the_door.set_nonblocking(true).expect("set");
+    let mut before_the_door = TcpStream::from_std(before_the_door).expect("registered");
+    accepted.write_all(head).await.expect("written");
+    for stream in [&mut accepted, &mut before_the_door] {
+        let answer = read_to_end(stream).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer:?}");
+    }
+    tokio::time::timeout(PATIENCE, server.serving)
+        .await
+        .expect("in time")
+        .expect("ended");
+}
+
+#[tokio::test]
 async fn a_shutdown_does_not_wait_for_ever() {
     let router = Router::new().route("/stuck", post(std::future::pending::<()>));
     let config = HttpConfig {

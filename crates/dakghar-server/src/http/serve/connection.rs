@@ -28,6 +28,9 @@ pub(super) struct Deadlines {
 
 /// Looks that may find the same head of a request still arriving.
 const HEAD_LOOKS_MAX: u32 = 2;
+/// How long after a shutdown began a new connection may still begin its request: its client knew nothing of it.
+const LAST_REQUEST_PATIENCE: Duration = Duration::from_millis(250);
+const LAST_REQUEST_LOOK: Duration = Duration::from_millis(5);
 
 impl Deadlines {
     pub(super) fn of(config: &HttpConfig) -> Self {
@@ -69,7 +72,7 @@ impl Connection {
             }
         });
         let mut serving = std::pin::pin!(self.builder.serve_connection(watched, service));
-        let mut shutdown = std::pin::pin!(self.shutdown.cancelled());
+        let mut closing = std::pin::pin!(closing(&self.shutdown, &activity));
         let mut watch = std::pin::pin!(watch(&activity, self.deadlines));
         let mut is_closing = false;
         loop {
@@ -81,16 +84,25 @@ impl Connection {
                     }
                     break;
                 }
-                () = shutdown.as_mut(), if !is_closing => {
+                () = closing.as_mut(), if !is_closing => {
                     is_closing = true;
                     serving.as_mut().graceful_shutdown();
                 }
                 () = watch.as_mut() => break,
-                // Only a connection that is closing can be cut.
-                () = self.cut.cancelled(), if is_closing => break,
+                () = self.cut.cancelled() => break,
             }
         }
         drop(self.slot);
+    }
+}
+
+/// Ends when the request under way is to be the last.
+async fn closing(shutdown: &CancellationToken, activity: &Activity) {
+    shutdown.cancelled().await;
+    let mut patience = LAST_REQUEST_PATIENCE;
+    while activity.now() == Doing::Nothing(0) && !patience.is_zero() {
+        tokio::time::sleep(LAST_REQUEST_LOOK).await;
+        patience = patience.saturating_sub(LAST_REQUEST_LOOK);
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -39,22 +39,23 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
     let deadlines = Deadlines::of(&config);
     let slots = Arc::new(Semaphore::new(config.connections_max));
     let builder = Arc::new(builder());
+    let serve = |stream, slot| {
+        let connection = Connection {
+            router: router.clone(),
+            builder: Arc::clone(&builder),
+            deadlines,
+            shutdown: shutdown.clone(),
+            cut: cut.clone(),
+            slot,
+        };
+        tasks.spawn(connection.serve(stream));
+    };
     let accept = async {
         loop {
             // A slot first: a connection beyond the limit waits unaccepted and costs nothing here.
             let slot = Arc::clone(&slots).acquire_owned().await.expect("never closed");
             match listener.accept().await {
-                Ok((stream, _)) => {
-                    let connection = Connection {
-                        router: router.clone(),
-                        builder: Arc::clone(&builder),
-                        deadlines,
-                        shutdown: shutdown.clone(),
-                        cut: cut.clone(),
-                        slot,
-                    };
-                    tasks.spawn(connection.serve(stream));
-                }
+                Ok((stream, _)) => serve(stream, slot),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -63,7 +64,13 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
         }
     };
     shutdown.run_until_cancelled(accept).await;
-    drop(listener);
+    // Closing the door resets what stands before it: who is connected already is let in.
+    for stream in connected(listener) {
+        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+            break;
+        };
+        serve(stream, slot);
+    }
     tasks.close();
     if tokio::time::timeout(config.drain_timeout, tasks.wait()).await.is_err() {
         tracing::warn!(
@@ -73,6 +80,16 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
         cut.cancel();
         tasks.wait().await;
     }
+}
+
+/// The connections that nobody has accepted yet, without waiting for more; then closes.
+fn connected(listener: TcpListener) -> impl Iterator<Item = TcpStream> {
+    let listener = listener.into_std().ok();
+    std::iter::from_fn(move || {
+        let (stream, _) = listener.as_ref()?.accept().ok()?;
+        stream.set_nonblocking(true).ok()?;
+        TcpStream::from_std(stream).ok()
+    })
 }
 
 fn builder() -> Builder<TokioExecutor> {
