@@ -26,7 +26,7 @@ pub(super) async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
         // A failure only costs latency.
         let _ = stream.set_nodelay(true);
     }
-    let peer = client.peer_addr().ok();
+    let ends = client.peer_addr().ok().zip(client.local_addr().ok());
     let ended_well = {
         let (client_read, client_write) = client.split();
         let (server_read, server_write) = server.split();
@@ -38,7 +38,7 @@ pub(super) async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
         let replies = pump(server_read, client_write, Toward::Client, &caught, &born);
         let is_reset = |faults: &Faults| {
             faults.generation != born.generation
-                || peer.is_some_and(|peer| faults.shut_out.iter().any(|process| owner::owns(*process, peer)))
+                || ends.is_some_and(|(from, to)| faults.shut_out.iter().any(|process| owner::owns(*process, from, to)))
         };
         tokio::select! {
             result = async { tokio::try_join!(requests, replies) } => result.is_ok(),

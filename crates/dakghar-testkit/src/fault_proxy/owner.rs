@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 /// end, one that is there all the time may be missing from a reading.
 const READINGS_MAX: usize = 50;
 
-/// Whether the process holds the socket with this address of its own.
-pub(super) fn owns(process: u32, address: SocketAddr) -> bool {
-    let Some(socket) = (0..READINGS_MAX).find_map(|_| socket(address)) else {
+/// Whether the process holds the socket from this address to that one.
+pub(super) fn owns(process: u32, from: SocketAddr, to: SocketAddr) -> bool {
+    let Some(socket) = (0..READINGS_MAX).find_map(|_| socket(from, to)) else {
         return false;
     };
     let link = format!("socket:[{socket}]");
@@ -19,14 +19,21 @@ pub(super) fn owns(process: u32, address: SocketAddr) -> bool {
         .any(|file| std::fs::read_link(file.path()).is_ok_and(|target| target.as_os_str() == link.as_str()))
 }
 
-/// The number of the socket with this address of its own, as the kernel lists it.
-fn socket(address: SocketAddr) -> Option<String> {
+/// The number of the socket from this address to that one, as the kernel lists it. Both, because the port may be in use
+/// towards others, too.
+fn socket(from: SocketAddr, to: SocketAddr) -> Option<String> {
+    let (from, to) = (listed(from)?, listed(to)?);
+    let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
+    table.lines().find_map(|line| {
+        let mut columns = line.split_whitespace().skip(1);
+        let is_it = columns.next() == Some(&from) && columns.next() == Some(&to);
+        is_it.then(|| columns.nth(6).map(str::to_owned)).flatten()
+    })
+}
+
+/// An address as the kernel writes it in its list.
+fn listed(address: SocketAddr) -> Option<String> {
     let SocketAddr::V4(address) = address else { return None };
     let ip = u32::from_le_bytes(address.ip().octets());
-    let wanted = format!("{ip:08X}:{:04X}", address.port());
-    let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
-    let line = table
-        .lines()
-        .find(|line| line.split_whitespace().nth(1) == Some(&wanted))?;
-    line.split_whitespace().nth(9).map(str::to_owned)
+    Some(format!("{ip:08X}:{:04X}", address.port()))
 }

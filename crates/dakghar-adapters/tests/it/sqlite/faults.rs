@@ -240,7 +240,14 @@ async fn a_full_disk_is_said_and_reading_goes_on_and_space_helps() {
         assert!(accepted.len() < 1_000_000, "the disk never filled up");
     };
     assert!(matches!(error, StoreError::Full(_)), "{error}");
-    assert!(store.ping().await.is_err());
+    // What is too little for fifty messages may be enough for one.
+    while store.ping().await.is_ok() {
+        let message = outbound(tenant);
+        let key = message.key();
+        let is_accepted = store.accept(vec![message]).await.remove(0).is_ok();
+        accepted.extend(is_accepted.then_some(key));
+        assert!(accepted.len() < 1_000_000, "the disk never filled up");
+    }
     let loaded = store.load(&accepted).await;
     assert!(loaded.iter().all(|loaded| matches!(loaded, Ok(Some(_)))));
 
