@@ -470,7 +470,13 @@ impl App {
             });
         }
         let result = match recorded {
-            Recorded::Sent => self.number_works(message).await,
+            Recorded::Sent => {
+                if let Some(called_at) = message.called_at {
+                    let number = &message.phone_number_id;
+                    self.shared.recent_calls.remember(number, called_at, message.key());
+                }
+                self.number_works(message).await
+            }
             Recorded::SlowDown(until) => {
                 self.ports().pacer.pause_until(&message.phone_number_id, until).await;
                 Ok(())

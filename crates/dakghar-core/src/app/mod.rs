@@ -8,6 +8,7 @@ pub mod cursor;
 mod directory;
 mod in_flight;
 pub mod local_pacer;
+mod recent_calls;
 
 pub mod accept_message;
 pub mod change_message;
@@ -38,6 +39,7 @@ use commits::Commits;
 use cursor::CursorSigner;
 use directory::Directory;
 use in_flight::InFlightLimits;
+use recent_calls::RecentCalls;
 
 /// The world, as ports.
 #[derive(Clone)]
@@ -119,6 +121,7 @@ struct Shared {
     directory: Directory,
     commits: Commits,
     in_flight: InFlightLimits,
+    recent_calls: RecentCalls,
 }
 
 /// Dakghar without its edges. Cheap to clone.
@@ -139,6 +142,7 @@ impl App {
             directory,
             commits,
             in_flight: InFlightLimits::new(settings.calls_max),
+            recent_calls: RecentCalls::default(),
             ports,
             settings,
         };

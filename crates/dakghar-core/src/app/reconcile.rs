@@ -12,7 +12,7 @@ use super::accept_message::queue_entry;
 use super::commits::flatten;
 use crate::domain::message::lifecycle::{RELEASE_CHECK, Surroundings, Woken};
 use crate::domain::message::{Message, UnknownOutcome};
-use crate::domain::{ErrorCode, Problem, Status, TenantId};
+use crate::domain::{ErrorCode, Problem, Status, TenantId, Timestamp};
 use crate::ports::Saved;
 
 /// Messages looked at in one round.
@@ -121,15 +121,27 @@ impl App {
             }
             Status::InDoubt if message.unknown_outcome == UnknownOutcome::Auto => {
                 if let Some(called_at) = message.called_at {
-                    let messages = &self.ports().messages;
-                    around.statuses_flow = messages
-                        .statuses_flow(&message.key(), &message.phone_number_id, called_at)
-                        .await?;
+                    around.statuses_flow = self.statuses_flow(message, called_at).await?;
                 }
             }
             _ => {}
         }
         Ok(around)
+    }
+
+    /// Whether statuses arrive for messages of the same number that were called later.
+    async fn statuses_flow(&self, message: &Message, called_at: Timestamp) -> Result<bool, Problem> {
+        let number = &message.phone_number_id;
+        let later = self.shared.recent_calls.later_than(number, called_at);
+        if !later.is_empty() {
+            let found = self.ports().messages.load(&later).await;
+            let seen = |message: &Message| message.status_seen_at.is_some();
+            if found.iter().flatten().flatten().any(seen) {
+                return Ok(true);
+            }
+        }
+        let messages = &self.ports().messages;
+        Ok(messages.statuses_flow(&message.key(), number, called_at).await?)
     }
 
     /// Waits until the queue may have lost what it held.

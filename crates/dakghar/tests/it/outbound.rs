@@ -18,6 +18,7 @@ on_both_backends!(
     a_dead_token_holds_the_number_until_it_is_replaced,
     a_lost_answer_is_settled_by_the_status_webhook,
     a_lost_answer_without_webhook_ends_by_policy,
+    statuses_of_any_later_call_end_a_doubt,
     a_status_before_the_answer_changes_nothing,
     a_pause_holds_and_a_resume_sends,
     a_message_for_later_can_be_cancelled,
@@ -307,6 +308,29 @@ async fn a_lost_answer_without_webhook_ends_by_policy(backend: Backend) {
     assert_eq!((status, &problem["code"]), (409, &json!("duplicate_risk_unconfirmed")));
     product.post(&redrive, json!({"confirmDuplicateRisk": true})).await;
     product.until_status(&tenant, &failed, "sent").await;
+}
+
+async fn statuses_of_any_later_call_end_a_doubt(backend: Backend) {
+    let product = Setup::on(backend).env("UNKNOWN_OUTCOME_GRACE_MS", 500).start().await;
+    let tenant = product.tenant("111", "EAAG-real").await;
+    product
+        .sim
+        .add_rule(FaultRule::first(1, Fault::ResetAfterBody { accept: false }));
+    let lost = product.send(&tenant, "+919111111111").await;
+    product.until_status(&tenant, &lost, "in_doubt").await;
+    let path = format!("/tenants/{}/send", tenant.id);
+    let send_in = async |seconds: u64| {
+        let at = (jiff::Timestamp::now() + Duration::from_secs(seconds)).to_string();
+        let body = json!({"to": "+919111111112", "text": "later", "sendAt": at});
+        text(&product.post(&path, body).await["messageId"])
+    };
+    // The one that is called later is neither near the lost one nor among the newest.
+    join_all((0..250).map(|_| send_in(3600))).await;
+    let called_later = send_in(5).await;
+    join_all((0..250).map(|_| send_in(3600))).await;
+    product.until_status(&tenant, &called_later, "delivered").await;
+    let message = product.until_status(&tenant, &lost, "delivered").await;
+    assert_eq!(message["attempts"], 2);
 }
 
 async fn a_status_before_the_answer_changes_nothing(backend: Backend) {

@@ -1,0 +1,111 @@
+//! A few messages that this process sent lately, of each number: where to look whether statuses arrive.
+//!
+//! A message in doubt is judged by those that were called after it. The store finds them only near it in the order of
+//! acceptance, but a backlog after an outage is sent in another one.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::domain::{MessageKey, PhoneNumberId, Timestamp};
+
+/// Messages remembered of a number, and the time between two: together a minute, for statuses take a while.
+const PER_NUMBER_MAX: usize = 16;
+const SPACING: Duration = Duration::from_secs(4);
+/// How long a number that sends nothing is remembered, and from how many numbers on that is looked at.
+const FORGOTTEN_AFTER: Duration = Duration::from_mins(10);
+const NUMBERS_BEFORE_FORGETTING: usize = 1_000;
+
+#[derive(Clone, Copy)]
+struct Call {
+    called_at: Timestamp,
+    key: MessageKey,
+}
+
+/// What this process sent lately.
+#[derive(Default)]
+pub(super) struct RecentCalls {
+    by_number: Mutex<HashMap<PhoneNumberId, VecDeque<Call>>>,
+}
+
+impl RecentCalls {
+    /// Remembers a message that Meta took, unless another one was remembered just before.
+    pub(super) fn remember(&self, number: &PhoneNumberId, called_at: Timestamp, key: MessageKey) {
+        let mut by_number = self.by_number.lock();
+        if let Some(calls) = by_number.get_mut(number) {
+            if calls.back().is_some_and(|last| called_at < last.called_at + SPACING) {
+                return;
+            }
+            if calls.len() == PER_NUMBER_MAX {
+                calls.pop_front();
+            }
+            calls.push_back(Call { called_at, key });
+            return;
+        }
+        if by_number.len() >= NUMBERS_BEFORE_FORGETTING {
+            by_number.retain(|_, calls| {
+                calls
+                    .back()
+                    .is_some_and(|last| called_at < last.called_at + FORGOTTEN_AFTER)
+            });
+        }
+        by_number.insert(number.clone(), VecDeque::from([Call { called_at, key }]));
+    }
+
+    /// Messages of the number that were called later than this.
+    pub(super) fn later_than(&self, number: &PhoneNumberId, called_at: Timestamp) -> Vec<MessageKey> {
+        let by_number = self.by_number.lock();
+        let calls = by_number.get(number).into_iter().flatten();
+        calls
+            .filter(|call| call.called_at > called_at)
+            .map(|call| call.key)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{MessageId, TenantId};
+    use uuid::Uuid;
+
+    fn key(n: u128) -> MessageKey {
+        MessageKey {
+            tenant_id: TenantId::from_uuid(Uuid::from_u128(1)),
+            message_id: MessageId::from_uuid(Uuid::from_u128(n)),
+        }
+    }
+
+    fn number(n: usize) -> PhoneNumberId {
+        PhoneNumberId::parse(&n.to_string()).expect("digits")
+    }
+
+    #[test]
+    fn what_was_called_later_is_found_for_a_while() {
+        let calls = RecentCalls::default();
+        let start = Timestamp::from_millis(1_000_000);
+        for n in 0..200_u32 {
+            calls.remember(&number(1), start + Duration::from_secs(1) * n, key(n.into()));
+        }
+        let found = calls.later_than(&number(1), start);
+        assert_eq!(found.len(), PER_NUMBER_MAX);
+        assert_eq!(found.last(), Some(&key(196)));
+        assert_eq!(
+            calls.later_than(&number(1), start + Duration::from_secs(190)),
+            [key(192), key(196)]
+        );
+        assert_eq!(calls.later_than(&number(2), start), []);
+    }
+
+    #[test]
+    fn numbers_that_send_nothing_are_forgotten() {
+        let calls = RecentCalls::default();
+        let start = Timestamp::from_millis(1_000_000);
+        for n in 0..NUMBERS_BEFORE_FORGETTING {
+            calls.remember(&number(n), start, key(1));
+        }
+        calls.remember(&number(NUMBERS_BEFORE_FORGETTING), start + FORGOTTEN_AFTER, key(2));
+        assert_eq!(calls.by_number.lock().len(), 1);
+    }
+}
