@@ -1,23 +1,31 @@
-//! What is answered while the store is not open yet: that the process lives, and that it cannot work.
+//! What is answered while the store is not open yet: that the process lives, and that it cannot work. Everything else
+//! waits for the store, as long as a client can be expected to.
 
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use dakghar_core::domain::{ErrorCode, Problem};
+use tokio::sync::watch;
+use tower::ServiceExt as _;
 
 use super::config::HttpConfig;
 use super::edge::EdgeLayer;
 use super::health;
 use super::problem::ApiError;
 
+/// How long a request waits for the store. A start takes some ten milliseconds; who restarts the service must not see
+/// it fail.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// When a client may try again.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// The routes until the use cases can be reached.
-pub fn starting_router(config: &HttpConfig) -> Router {
+/// The routes until `opened` brings those of the use cases, which then answer what has waited.
+pub fn starting_router(config: &HttpConfig, opened: watch::Receiver<Option<Router>>) -> Router {
     let version = config.version;
-    Router::new()
+    let closed = Router::new()
         .route("/healthz", get(async move || health::alive(version)))
         .route("/readyz", get(async || health::not_open_yet()))
         .fallback(async || {
@@ -27,5 +35,16 @@ pub fn starting_router(config: &HttpConfig) -> Router {
             );
             ApiError::from(problem.retry_after(RETRY_AFTER))
         })
-        .layer(EdgeLayer::new())
+        .layer(EdgeLayer::new());
+    Router::new().fallback(move |request: Request| answer(closed.clone(), opened.clone(), request))
+}
+
+async fn answer(closed: Router, mut opened: watch::Receiver<Option<Router>>, request: Request) -> Response {
+    let patience = match request.uri().path() {
+        "/healthz" | "/readyz" => Duration::ZERO,
+        _ => PATIENCE,
+    };
+    let waited = tokio::time::timeout(patience, opened.wait_for(Option::is_some)).await;
+    let router = waited.ok().and_then(Result::ok).and_then(|opened| opened.clone());
+    router.unwrap_or(closed).oneshot(request).await.into_response()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
-use dakghar_server::http::{HttpConfig, serve};
+use dakghar_server::http::{HttpConfig, serve, starting_router};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -265,6 +265,27 @@ async fn a_shutdown_lets_requests_end_and_takes_no_new_ones() {
         .expect("in time")
         .expect("ended");
     assert!(TcpStream::connect(server.addr).await.is_err());
+}
+
+#[tokio::test]
+async fn a_request_waits_for_the_start_and_health_checks_do_not() {
+    let (opened, is_opened) = tokio::sync::watch::channel(None);
+    let router = starting_router(&HttpConfig::default(), is_opened);
+    let server = start(router, HttpConfig::default()).await;
+    let mut waiting = server.connect().await;
+    waiting
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .await
+        .expect("written");
+    for (path, status) in [("/healthz", "HTTP/1.1 200"), ("/readyz", "HTTP/1.1 503")] {
+        let answer = server
+            .exchange(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+            .await;
+        assert!(answer.starts_with(status), "{answer}");
+    }
+    opened.send_replace(Some(Service::open().router));
+    let answer = read_to_end(&mut waiting).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use dakghar_server::http::{self, HttpConfig};
 use dakghar_server::worker;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use super::output;
 use crate::banner;
@@ -42,12 +43,14 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
         drain_timeout: DRAIN_MAX,
         ..HttpConfig::default()
     };
-    // Opening the store may take a while; meanwhile health checks are answered by a second handle of the same port.
+    // Opening the store may take a while. Meanwhile a second handle of the same port answers health checks, and lets
+    // the rest wait.
     let starting = lifecycle.stopping.child_token();
+    let (opened, is_opened) = watch::channel(None);
     let listener = match listener {
         Some(listener) => {
             let (listener, meanwhile) = twice(listener)?;
-            let router = http::starting_router(&settings);
+            let router = http::starting_router(&settings, is_opened);
             let serving = http::serve(meanwhile, router, starting.clone(), settings.clone());
             lifecycle.tasks.spawn(serving);
             Some(listener)
@@ -78,6 +81,7 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
             output::line(&banner::text(&config, &backend, addr, verify_token.reveal()));
         }
         tracing::info!(%addr, backend, api = parts.api, worker = parts.worker, "ready");
+        opened.send_replace(Some(router.clone()));
         starting.cancel();
         lifecycle
             .tasks
