@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import places
 from .load import run_load
-from .processes import Process, free_port, wait_for_port
+from .processes import Process, free_port, wait_until_ready
 from .servers import Servers
 
 ADMIN_KEY = "admin-key-of-the-benchmark"
@@ -74,7 +74,7 @@ class Contender(ABC):
 
     def start_api(self) -> None:
         """Starts what answers requests, and waits until it does."""
-        wait_for_port(self.port, self.launch_api())
+        wait_until_ready(self.base, self.launch_api())
 
     def start_worker(self) -> None:
         """Starts what sends, where that is a process of its own."""

@@ -8,6 +8,9 @@ import socket
 import subprocess
 import threading
 import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,15 +25,32 @@ def free_port() -> int:
 
 
 def wait_for_port(port: int, process: "Process", seconds: float = 60) -> None:
+    """Until something listens there."""
+    _wait(lambda: socket.create_connection(("127.0.0.1", port), timeout=1).close(), process, seconds)
+
+
+def wait_until_ready(base: str, process: "Process", seconds: float = 60) -> None:
+    """Until the service does not say that it is not ready; one that knows no such question is."""
+
+    def ask() -> None:
+        try:
+            urllib.request.urlopen(f"{base}/readyz", timeout=5).close()
+        except urllib.error.HTTPError as error:
+            if error.code == 503:
+                raise
+
+    _wait(ask, process, seconds)
+
+
+def _wait(ask: Callable[[], None], process: "Process", seconds: float) -> None:
     give_up = time.monotonic() + seconds
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
+            return ask()
         except OSError:
             process.check_alive()
             if time.monotonic() > give_up:
-                raise RuntimeError(f"{process.name} does not listen; see {process.log}") from None
+                raise RuntimeError(f"{process.name} is not there; see {process.log}") from None
             time.sleep(0.02)
 
 
