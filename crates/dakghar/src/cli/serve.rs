@@ -82,6 +82,8 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
         }
         tracing::info!(%addr, backend, api = parts.api, worker = parts.worker, "ready");
         opened.send_replace(Some(router.clone()));
+        // It holds the use cases, which must be gone at the end.
+        drop(opened);
         starting.cancel();
         lifecycle
             .tasks
