@@ -1,4 +1,5 @@
-//! Statements of the `update` command that many documents share: one plan for all of them, a value of its own for each.
+//! Statements of the `update` command that many documents share: one plan for all of them, and, where they need it, a
+//! value of its own for each.
 //!
 //! The server spends more of an update on planning its statement than on writing the document.
 
@@ -17,10 +18,15 @@ pub(super) struct Sharing {
 }
 
 impl Sharing {
-    /// Adds a document and its value. A statement names a document once.
-    pub(super) fn add(&mut self, id: String, tenant_id: &TenantId, value: RawDocumentBuf) {
+    /// Adds a document. A statement names a document once.
+    pub(super) fn add(&mut self, id: String, tenant_id: &TenantId) {
         self.ids.push(id);
         self.tenants.push(*tenant_id);
+    }
+
+    /// Adds a document and its own value; every document of the statement must have one then.
+    pub(super) fn add_with_value(&mut self, id: String, tenant_id: &TenantId, value: RawDocumentBuf) {
+        self.add(id, tenant_id);
         self.values.push(value);
     }
 

@@ -1,13 +1,17 @@
-//! Delivers what is due: gate, claim, call, outcome.
+//! Delivers what is due: prepare, claim, call, outcome.
 //!
-//! The crashes in between, and what heals them. Before the claim: the message is still queued and its timer brings
-//! it back. After the claim, before or during the call: the lease runs out and the message becomes `in_doubt`. After
+//! The crashes in between, and what heals them. While it is prepared, and before the claim: the message is still queued
+//! and its timer brings it back. After the claim, before or during the call: the lease runs out and the message becomes `in_doubt`. After
 //! the call, before its outcome is saved: the same, and the status webhook, which carries our callback data, tells
 //! the outcome. Nothing slow stands between claim and call: the token is opened before.
+
+use std::collections::HashSet;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 
 use super::App;
+use super::Settings;
 use super::accept_message::queue_entry;
 use super::commits::flatten;
 use super::in_flight::InFlight;
@@ -16,8 +20,7 @@ use crate::domain::message::{DeadReason, Direction, Evidence, EvidenceStatus, Me
 use crate::domain::pacing::Admission;
 use crate::domain::tenant::{PhoneNumber, SharedTenant, TOKEN_REFUSALS_MAX};
 use crate::domain::{ConversationTouch, Hold, HoldReason, MessageKey, Problem, Secret, Status, Timestamp};
-use crate::ports::{Disposition, GraphCall, Job, QueueError, SlotAsk, StoreError, VaultError};
-use std::time::Duration;
+use crate::ports::{Disposition, GraphCall, Job, QueueError, Saved, SlotAsk, StoreError, VaultError};
 
 /// How long a number on hold rests between two probes.
 const PROBE_CREDENTIALS: Duration = Duration::from_secs(60);
@@ -30,14 +33,26 @@ const PLACE_PATIENCE: Duration = Duration::from_millis(200);
 const PLACE_WAIT: Duration = Duration::from_millis(500);
 const STALE_ROUNDS_MAX: usize = 16;
 
-/// A message whose call is authorised and durable as such.
+/// A due message that passed the gate and is ready to be claimed.
 #[derive(Debug)]
-pub struct ClaimedSend {
+pub struct PreparedSend {
+    /// As it will be once the claim is durable.
     message: Message,
     token: Secret,
     job: Job,
     in_flight: InFlight,
 }
+
+impl PreparedSend {
+    /// What this is about, to look for one that brings the worker down.
+    pub fn key(&self) -> (MessageKey, u32) {
+        (self.job.key, self.job.drive)
+    }
+}
+
+/// A message whose call is authorised and durable as such.
+#[derive(Debug)]
+pub struct ClaimedSend(PreparedSend);
 
 /// A call that ended, with its outcome not yet durable.
 #[derive(Debug)]
@@ -67,10 +82,10 @@ impl WaitingSend {
 
 /// What became of due messages. What is in neither list was settled or put off.
 #[derive(Debug, Default)]
-pub struct Claims {
-    /// To be called now.
-    pub claimed: Vec<ClaimedSend>,
-    /// To be claimed again when a call has ended.
+pub struct Prepared {
+    /// To be claimed now.
+    pub sends: Vec<PreparedSend>,
+    /// To be prepared again when a call has ended.
     pub waiting: Vec<WaitingSend>,
 }
 
@@ -102,14 +117,37 @@ impl App {
         self.shared.in_flight.places_free()
     }
 
-    /// Takes due messages through the gate and claims them, those that waited before first. What may not be sent now
-    /// is settled or put off here. After an error all of them are still queued, and their timers bring them back.
-    pub async fn claim(&self, waited: Vec<WaitingSend>, jobs: Vec<Job>) -> Result<Claims, Problem> {
+    /// Takes due messages through the gate, those that waited before first, and readies what passes for the claim. What
+    /// may not be sent now is settled or put off here. After an error all of them are still queued, and their timers
+    /// bring them back.
+    pub async fn prepare(&self, waited: Vec<WaitingSend>, jobs: Vec<Job>) -> Result<Prepared, Problem> {
         self.ports().messages.may_claim()?;
         let candidates = self.candidates(waited, jobs).await?;
         let Gate { admitted, waiting } = self.pass_gate(candidates).await?;
-        let claimed = self.claim_admitted(admitted).await?;
-        Ok(Claims { claimed, waiting })
+        let sends = self.ready(admitted).await?;
+        Ok(Prepared { sends, waiting })
+    }
+
+    /// Claims what was prepared, in one commit. What somebody else claimed or changed meanwhile is left out, and so is
+    /// what may be claimed or not: nobody calls then, and the lease runs out.
+    pub async fn claim(&self, sends: Vec<PreparedSend>) -> Vec<ClaimedSend> {
+        let messages: Vec<Message> = sends.iter().map(|send| send.message.clone()).collect();
+        let saved = self.ports().messages.claim(&messages).await;
+        let mut claimed = Vec::with_capacity(sends.len());
+        for (mut send, saved) in sends.into_iter().zip(saved) {
+            match saved {
+                Ok(Saved::Done) => {
+                    send.message.version += 1;
+                    claimed.push(ClaimedSend(send));
+                }
+                Ok(Saved::Stale) => send.job.finish(Disposition::Done),
+                Err(error) => {
+                    let message = &send.message;
+                    tracing::warn!(message_id = %message.id, tenant_id = %message.tenant_id, %error, "a claim failed");
+                }
+            }
+        }
+        claimed
     }
 
     async fn candidates(&self, waited: Vec<WaitingSend>, jobs: Vec<Job>) -> Result<Vec<Candidate>, Problem> {
@@ -125,7 +163,13 @@ impl App {
             .map(|WaitingSend { message, job, since }| (job, Ok(Some(message)), since));
         let fresh = jobs.into_iter().zip(messages).map(|(job, message)| (job, message, now));
         let mut candidates = Vec::with_capacity(keys.len() + waited.len());
+        let mut seen = HashSet::with_capacity(candidates.capacity());
         for (job, message, since) in waited.chain(fresh) {
+            // Two jobs of one message in a batch: a commit names a message once.
+            if !seen.insert(job.key) {
+                job.finish(Disposition::Done);
+                continue;
+            }
             let message = match message {
                 Ok(Some(message)) if message.status == Status::Queued => message,
                 // Another job of the same message was faster, or it was settled meanwhile.
@@ -291,25 +335,32 @@ impl App {
         Ok(won.is_ok())
     }
 
-    async fn claim_admitted(&self, admitted: Vec<(Candidate, InFlight)>) -> Result<Vec<ClaimedSend>, Problem> {
-        let mut claims = Vec::with_capacity(admitted.len());
-        let mut touches = Vec::with_capacity(admitted.len());
+    /// Opens the tokens and touches the threads of what passed the gate.
+    async fn ready(&self, admitted: Vec<(Candidate, InFlight)>) -> Result<Vec<PreparedSend>, Problem> {
+        let mut with_token = Vec::with_capacity(admitted.len());
         for (mut candidate, in_flight) in admitted {
             let Candidate { message, tenant, .. } = &mut candidate;
-            let token = match self.open_token_for(tenant, message).await {
-                Ok(token) => token,
+            match self.open_token_for(tenant, message).await {
+                Ok(token) => with_token.push((candidate, in_flight, token)),
                 Err(error) => {
                     tracing::error!(message_id = %message.id, tenant_id = %message.tenant_id, %error, "the access token cannot be opened");
                     let later = self.now() + PROBE_CREDENTIALS;
                     message.postpone(self.now(), later, "access_token_unreadable", self.queue_window());
                     self.hold_back(candidate).await;
-                    continue;
                 }
-            };
-            match message.claim(self.now(), &self.settings().worker_id, &self.settings().send.timings) {
+            }
+        }
+        // One time for all: claims that write the same cost the store least.
+        let now = self.now();
+        let Settings { worker_id, send, .. } = self.settings();
+        let mut sends = Vec::with_capacity(with_token.len());
+        let mut touches = Vec::with_capacity(with_token.len());
+        for (mut candidate, in_flight, token) in with_token {
+            let message = &mut candidate.message;
+            match message.claim(now, worker_id, &send.timings) {
                 Ok(()) => {}
                 Err(NotClaimable::TooEarly(slot_at)) => {
-                    message.postpone(self.now(), slot_at, "slot", self.queue_window());
+                    message.postpone(now, slot_at, "slot", self.queue_window());
                     self.hold_back(candidate).await;
                     continue;
                 }
@@ -320,34 +371,19 @@ impl App {
             }
             let Candidate { message, job, .. } = candidate;
             touches.extend(touch(&message));
-            claims.push(ClaimedSend {
+            sends.push(PreparedSend {
                 message,
                 token,
                 job,
                 in_flight,
             });
         }
-        if claims.is_empty() {
-            return Ok(claims);
+        // The thread before the claim: a touch without a message is harmless, a message without a thread would be
+        // hidden.
+        if !touches.is_empty() {
+            flatten(self.commits().touch.submit(touches).await)?;
         }
-        // The thread first: a touch without a message is harmless, a message without a thread would be hidden.
-        flatten(self.commits().touch.submit(touches).await)?;
-        let saved = join_all(claims.into_iter().map(|mut claimed| async move {
-            match self.save(&mut claimed.message).await {
-                Ok(true) => Some(claimed),
-                Ok(false) => {
-                    claimed.job.finish(Disposition::Done);
-                    None
-                }
-                Err(problem) => {
-                    // It may be claimed all the same; then nobody calls, and the lease runs out.
-                    tracing::warn!(message_id = %claimed.message.id, tenant_id = %claimed.message.tenant_id, %problem, "a claim failed");
-                    None
-                }
-            }
-        }))
-        .await;
-        Ok(saved.into_iter().flatten().collect())
+        Ok(sends)
     }
 
     async fn open_token_for(&self, tenant: &SharedTenant, message: &Message) -> Result<Secret, VaultError> {
@@ -364,12 +400,12 @@ impl App {
     /// Calls Meta once. The lease is checked immediately before, so that a worker that was frozen meanwhile does not
     /// call for a message that somebody else has taken over.
     pub async fn call(&self, claimed: ClaimedSend) -> EndedCall {
-        let ClaimedSend {
+        let ClaimedSend(PreparedSend {
             message,
             token,
             job,
             in_flight,
-        } = claimed;
+        }) = claimed;
         let elapsed = self.now().since(message.called_at.unwrap_or(message.updated_at));
         let timings = &self.settings().send.timings;
         let left = timings
@@ -583,7 +619,7 @@ fn disposition(message: &Message) -> Disposition {
 
 fn touch(message: &Message) -> Option<ConversationTouch> {
     Some(ConversationTouch {
-        id: message.conversation_id?,
+        id: message.thread()?,
         tenant_id: message.tenant_id,
         phone_number_id: message.phone_number_id.clone(),
         wa_id: message.peer_id.clone()?,

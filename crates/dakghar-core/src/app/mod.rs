@@ -99,7 +99,7 @@ impl Default for Settings {
             commits_max: 1,
             batch_max: 512,
             waiting_max: 20_000,
-            calls_max: 256,
+            calls_max: 512,
             directory_ttl: Duration::from_secs(1),
         }
     }

@@ -89,6 +89,12 @@ pub trait MessageStore: Send + Sync {
     /// raises its own copy's version by one after `Done`. A batch never names a message twice.
     async fn save(&self, batch: &[Message]) -> Vec<Result<Saved, StoreError>>;
 
+    /// Saves claims, in one commit and with the answers of [`MessageStore::save`]. [`Message::claim`] is all that
+    /// changed each message since it was loaded, so a store may write only that.
+    async fn claim(&self, batch: &[Message]) -> Vec<Result<Saved, StoreError>> {
+        self.save(batch).await
+    }
+
     /// Creates or moves forward threads, in one commit.
     async fn touch_conversations(&self, batch: &[ConversationTouch]) -> Result<(), StoreError>;
 

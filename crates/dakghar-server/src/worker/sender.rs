@@ -1,19 +1,21 @@
 //! Takes jobs as long as there are places for calls, and runs each call on a task of its own.
 //!
-//! Batches are claimed one after the other: what becomes due while one is being claimed is the next. Claiming several
-//! at a time would only make them smaller, and a small batch costs the store and the queue as much as a large one.
+//! Batches go one after the other through two steps, preparing and claiming: while one is being claimed the next is
+//! being prepared, and what becomes due meanwhile is the one after that. More batches at a time would only be smaller,
+//! and a small batch costs the store and the queue as much as a large one.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::App;
-use dakghar_core::app::deliver_message::{ClaimedSend, WaitingSend};
-use dakghar_core::domain::MessageKey;
+use dakghar_core::app::deliver_message::{ClaimedSend, Prepared, PreparedSend, WaitingSend};
+use dakghar_core::domain::{MessageKey, Problem};
 use dakghar_core::ports::{Job, QueueError};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,8 +24,8 @@ use tokio_util::task::TaskTracker;
 const BATCH_MAX: usize = 128;
 /// Messages that may stand in line for a place of their tenant or number. While it is full no further jobs are taken.
 const LINE_MAX: usize = 256;
-/// Messages of the line that are tried at a time: those refused again go to its end.
-const LINE_STEP: usize = 32;
+/// Messages of the line that are tried at a time, or as many as there are places: those refused again go to its end.
+const LINE_STEP_MIN: usize = 32;
 /// How often the line is looked at even if no call ends: who stood there too long goes back into the queue.
 const LINE_LOOK: Duration = Duration::from_millis(50);
 /// The wait after the store or the queue failed.
@@ -33,30 +35,35 @@ const RECORD_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Runs until `stopping`; the calls it started are tracked by `tasks`.
 pub async fn run_sender(app: App, tasks: TaskTracker, stopping: CancellationToken) {
-    let sender = Sender {
+    let caller = Caller {
         app,
         tasks,
-        line: Vec::new(),
         call_ended: Arc::new(Notify::new()),
+    };
+    let sender = Sender {
+        caller,
+        line: Vec::new(),
+        claiming: None,
     };
     sender.run(stopping).await;
 }
 
 struct Sender {
-    app: App,
-    tasks: TaskTracker,
+    caller: Caller,
     line: Vec<WaitingSend>,
-    call_ended: Arc<Notify>,
+    /// The batch that was prepared last. It goes on by itself.
+    claiming: Option<JoinHandle<()>>,
 }
 
 impl Sender {
     async fn run(mut self, stopping: CancellationToken) {
+        let (app, call_ended) = (self.caller.app.clone(), self.caller.call_ended.clone());
         // Kept while the line moves on: taking must not be given up halfway.
         let mut taking: Option<BoxFuture<'static, Result<Vec<Job>, QueueError>>> = None;
         loop {
-            let free = self.app.places_free();
+            let free = app.places_free();
             if taking.is_none() && free > 0 && self.line.len() < LINE_MAX {
-                let (app, batch) = (self.app.clone(), free.min(BATCH_MAX));
+                let (app, batch) = (app.clone(), free.min(BATCH_MAX));
                 taking = Some(async move { app.take_jobs(batch).await }.boxed());
             }
             let taken = async {
@@ -65,61 +72,97 @@ impl Sender {
                     None => std::future::pending().await,
                 }
             };
-            // Only waiting ends here: a batch that is being claimed is claimed, and called for.
+            // Only waiting ends here: a batch that is being prepared is prepared, claimed, and called for.
             tokio::select! {
                 () = stopping.cancelled() => return,
                 taken = taken => {
                     taking = None;
                     match taken {
-                        Ok(jobs) => self.claim(jobs).await,
+                        Ok(jobs) => self.send_batch(jobs).await,
                         Err(error) => {
                             tracing::warn!(%error, "no jobs can be taken");
                             sleep(FAILURE_WAIT).await;
                         }
                     }
                 }
-                () = self.call_ended.notified() => self.claim(Vec::new()).await,
-                () = sleep(LINE_LOOK), if !self.line.is_empty() => self.claim(Vec::new()).await,
+                () = call_ended.notified() => self.send_batch(Vec::new()).await,
+                () = sleep(LINE_LOOK), if !self.line.is_empty() => self.send_batch(Vec::new()).await,
             }
         }
     }
 
-    /// Claims jobs and the first in line, and starts the calls.
-    async fn claim(&mut self, jobs: Vec<Job>) {
-        let step = self.line.len().min(LINE_STEP);
+    /// Prepares jobs and the first in line, and has them claimed and called for as soon as the batch before is claimed.
+    async fn send_batch(&mut self, jobs: Vec<Job>) {
+        let app = &self.caller.app;
+        let step = self.line.len().min(app.places_free().max(LINE_STEP_MIN));
         let waited: Vec<WaitingSend> = self.line.drain(..step).collect();
         if jobs.is_empty() && waited.is_empty() {
             return;
         }
-        let keys: Vec<_> = waited
-            .iter()
-            .map(WaitingSend::key)
-            .chain(jobs.iter().map(|job| (job.key, job.drive)))
-            .collect();
-        match AssertUnwindSafe(self.app.claim(waited, jobs)).catch_unwind().await {
-            Ok(Ok(claims)) => {
-                self.line.extend(claims.waiting);
-                self.start(claims.claimed);
+        let waited_keys = waited.iter().map(WaitingSend::key);
+        let keys: Vec<_> = waited_keys.chain(jobs.iter().map(|job| (job.key, job.drive))).collect();
+        match AssertUnwindSafe(app.prepare(waited, jobs)).catch_unwind().await {
+            Ok(Ok(Prepared { sends, waiting })) => {
+                self.line.extend(waiting);
+                self.claim(sends).await;
             }
             Ok(Err(problem)) => {
-                tracing::warn!(%problem, "due messages could not be claimed yet");
+                tracing::warn!(%problem, "due messages could not be prepared yet");
                 sleep(FAILURE_WAIT).await;
             }
-            Err(_) => self.find_the_poison(keys).await,
+            Err(_) => self.caller.send_each_alone(keys).await,
         }
     }
 
-    /// One message of the batch crashed it: try each alone, so that only that one is struck.
-    async fn find_the_poison(&self, keys: Vec<(MessageKey, u32)>) {
+    /// Waits until the batch before is claimed, and lets this one be claimed and called for.
+    async fn claim(&mut self, sends: Vec<PreparedSend>) {
+        if let Some(before) = self.claiming.take() {
+            let _ = before.await;
+        }
+        if !sends.is_empty() {
+            let caller = self.caller.clone();
+            let claiming = async move { caller.claim_and_call(sends).await };
+            self.claiming = Some(self.caller.tasks.spawn(claiming));
+        }
+    }
+}
+
+/// Brings prepared messages to Meta.
+#[derive(Clone)]
+struct Caller {
+    app: App,
+    tasks: TaskTracker,
+    call_ended: Arc<Notify>,
+}
+
+impl Caller {
+    async fn claim_and_call(&self, sends: Vec<PreparedSend>) {
+        let keys: Vec<_> = sends.iter().map(PreparedSend::key).collect();
+        let prepared = sends.len();
+        match AssertUnwindSafe(self.app.claim(sends)).catch_unwind().await {
+            Ok(claimed) => {
+                if claimed.len() < prepared {
+                    // Those that were not claimed gave their places back.
+                    self.call_ended.notify_one();
+                }
+                self.call_all(claimed);
+            }
+            Err(_) => self.send_each_alone(keys).await,
+        }
+    }
+
+    /// One message of a batch crashed it: tries each alone, so that only that one is struck.
+    async fn send_each_alone(&self, keys: Vec<(MessageKey, u32)>) {
         for (key, drive) in keys {
             let (job, _finished) = Job::new(key, drive);
-            let alone = AssertUnwindSafe(self.app.claim(Vec::new(), vec![job]))
-                .catch_unwind()
-                .await;
-            match alone {
-                Ok(Ok(claims)) => self.start(claims.claimed),
+            let alone = async {
+                let prepared = self.app.prepare(Vec::new(), vec![job]).await?;
+                Ok::<_, Problem>(self.app.claim(prepared.sends).await)
+            };
+            match AssertUnwindSafe(alone).catch_unwind().await {
+                Ok(Ok(claimed)) => self.call_all(claimed),
                 Ok(Err(problem)) => {
-                    tracing::warn!(%problem, message_id = %key.message_id, "a message could not be claimed yet");
+                    tracing::warn!(%problem, message_id = %key.message_id, "a message could not be prepared yet");
                 }
                 Err(_) => {
                     if let Err(problem) = self.app.strike(&key).await {
@@ -130,7 +173,7 @@ impl Sender {
         }
     }
 
-    fn start(&self, claimed: Vec<ClaimedSend>) {
+    fn call_all(&self, claimed: Vec<ClaimedSend>) {
         for claimed in claimed {
             self.tasks
                 .spawn(send(self.app.clone(), claimed, self.call_ended.clone()));

@@ -76,7 +76,7 @@ variables! {
         MASTER_KEY_PREVIOUS: Kind::Secret, "", "The master key before the present one: still opens what it wrapped.";
     }
     "Sending" {
-        WORKER_CONCURRENCY: Kind::Integer { min: 1, max: 10_000 }, "256", "Calls to Meta that one process may have under way.";
+        WORKER_CONCURRENCY: Kind::Integer { min: 1, max: 10_000 }, "512", "Calls to Meta that one process may have under way, with those whose claim or outcome is just being stored.";
         SEND_ATTEMPTS_MAX: Kind::Integer { min: 1, max: 20 }, "5", "Attempts before a message becomes a dead letter.";
         RETRY_BASE_MS: Kind::Integer { min: 1, max: 3_600_000 }, "1000", "The upper bound of the first wait between attempts, in milliseconds; doubles with each attempt, with full jitter.";
         SEND_TIMEOUT_MS: Kind::Integer { min: 100, max: 300_000 }, "30000", "The longest a call to Meta may take, in milliseconds.";

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bson::oid::ObjectId;
+use bson::raw::{CStr, cstr};
 use bson::{RawDocument, RawDocumentBuf};
 use dakghar_core::domain::ids::{ConversationId, IdempotencyKey, MessageId, PhoneNumberId, TenantId, WaId, Wamid};
 use dakghar_core::domain::message::{
@@ -17,7 +18,7 @@ use dakghar_core::domain::message::{
 use dakghar_core::domain::tenant::HoldReason;
 use dakghar_core::ports::StoreError;
 
-use fields::{AcceptedFields, DeliveryFields, ErrorFields, LeaseFields, TimelineFields};
+use fields::{AcceptedFields, ClaimFields, DeliveryFields, ErrorFields, LeaseFields, TimelineFields};
 
 use super::{SCHEMA_VERSION, Unreadable, binary, counter, date, from_raw, timestamp, to_raw};
 
@@ -45,6 +46,9 @@ pub(in crate::mongo) const OPTIONAL_DELIVERY_FIELDS: [&str; 16] = [
     "timeline",
 ];
 
+/// The field that a claim takes away.
+pub(in crate::mongo) const FIELD_A_CLAIM_UNSETS: &CStr = cstr!("enqueuedAt");
+
 /// A new message as a whole document.
 pub(in crate::mongo) fn encode(message: &Message) -> Result<RawDocumentBuf, StoreError> {
     let mut document = to_raw(&accepted_fields(message))?;
@@ -58,6 +62,22 @@ pub(in crate::mongo) fn encode(message: &Message) -> Result<RawDocumentBuf, Stor
 /// What a save under `save_id` sets; it raises the version by one.
 pub(in crate::mongo) fn encode_delivery(message: &Message, save_id: ObjectId) -> Result<RawDocumentBuf, StoreError> {
     to_raw(&delivery_fields(message, message.version + 1, Some(save_id)))
+}
+
+/// What a claim under `save_id` sets, which is all that it changes but for [`FIELD_A_CLAIM_UNSETS`]. The same for
+/// messages that are claimed together for the same attempt.
+pub(in crate::mongo) fn encode_claim(message: &Message, save_id: ObjectId) -> Result<RawDocumentBuf, StoreError> {
+    to_raw(&ClaimFields {
+        status: message.status.as_str().into(),
+        epoch: counter(message.epoch),
+        attempt: message.attempt.into(),
+        lease: message.lease.as_ref().map(lease_fields),
+        called_at: message.called_at.map(date),
+        wake_at: message.wake_at.map(date),
+        updated_at: date(message.updated_at),
+        version: counter(message.version + 1),
+        save_id,
+    })
 }
 
 /// Reads a message.
@@ -117,6 +137,13 @@ fn is_id_time_off(message: &Message) -> bool {
     uuid.get_version_num() != 7 || id_ms.abs_diff(message.created_at.as_millis()) > ID_TIME_TOLERANCE_MS.unsigned_abs()
 }
 
+fn lease_fields(lease: &Lease) -> LeaseFields<'_> {
+    LeaseFields {
+        owner: (&*lease.owner).into(),
+        until: date(lease.until),
+    }
+}
+
 fn delivery_fields(message: &Message, version: u64, save_id: Option<ObjectId>) -> DeliveryFields<'_> {
     DeliveryFields {
         status: message.status.as_str().into(),
@@ -124,10 +151,7 @@ fn delivery_fields(message: &Message, version: u64, save_id: Option<ObjectId>) -
         attempt: message.attempt.into(),
         attempts_refunded: message.attempts_refunded.into(),
         strikes: message.strikes.into(),
-        lease: message.lease.as_ref().map(|lease| LeaseFields {
-            owner: (&*lease.owner).into(),
-            until: date(lease.until),
-        }),
+        lease: message.lease.as_ref().map(lease_fields),
         called_at: message.called_at.map(date),
         maybe_sent: message.maybe_sent,
         grace_until: message.grace_until.map(date),

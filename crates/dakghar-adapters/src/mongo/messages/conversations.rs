@@ -151,7 +151,7 @@ fn statement(touches: &[&ConversationTouch], is_inbound: bool) -> RawDocumentBuf
     let mut sharing = Sharing::default();
     for touch in touches {
         let newest = conversation::newest(touch.at, &touch.message_id);
-        sharing.add(touch.id.to_string(), &touch.tenant_id, newest);
+        sharing.add_with_value(touch.id.to_string(), &touch.tenant_id, newest);
     }
     let mut moved = rawdoc! { "lastMessage": { "$max": ["$lastMessage", "$$newest"] } };
     if is_inbound {

@@ -42,6 +42,10 @@ impl MessageStore for MongoStore {
         self.save_messages(batch).await
     }
 
+    async fn claim(&self, batch: &[Message]) -> Vec<Result<Saved, StoreError>> {
+        self.save_claims(batch).await
+    }
+
     async fn touch_conversations(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
         self.touch_threads(batch).await
     }

@@ -108,6 +108,7 @@ impl Message {
         entry.until = evidence.reported_at;
         self.note(entry);
         self.updated_at = now;
+        self.join_thread();
 
         let status = evidence.status.status();
         if status.rank() <= self.status.rank() || !self.evidence_counts(evidence.status, attempt) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::graph_error::{self, GraphRefusal, RefusalClass};
-use super::super::ids::{ConversationId, Wamid};
+use super::super::ids::Wamid;
 use super::super::tenant::HoldReason;
 use super::super::time::Timestamp;
 use super::evidence::{Evidence, EvidenceStatus};
@@ -285,11 +285,6 @@ impl Message {
         self.called_at = Some(now);
         self.wake_at = Some(until + timings.lease_margin);
         self.enqueued_at = None;
-        if self.conversation_id.is_none()
-            && let Some(peer) = &self.peer_id
-        {
-            self.conversation_id = Some(ConversationId::of(&self.tenant_id, &self.phone_number_id, peer));
-        }
         self.updated_at = now;
         Ok(())
     }
@@ -324,6 +319,7 @@ impl Message {
         }
         self.lease = None;
         self.updated_at = now;
+        self.join_thread();
         Ok(match outcome {
             SendOutcome::Accepted { wamid } => {
                 self.remember_wamid(wamid);
@@ -616,6 +612,7 @@ impl Message {
             return Woken::Rescheduled;
         }
         self.epoch += 1;
+        self.join_thread();
         let error = SendError {
             message: "the worker stopped during the call".into(),
             ..SendError::default()
@@ -669,6 +666,14 @@ impl Message {
             DeadReason::OutcomeUnknown
         } else {
             reason
+        }
+    }
+
+    /// Whoever learns something about a call puts the message into its thread; the thread itself is touched before the
+    /// call.
+    pub(super) fn join_thread(&mut self) {
+        if self.conversation_id.is_none() {
+            self.conversation_id = self.thread();
         }
     }
 

@@ -208,7 +208,7 @@ pub struct Message {
     pub error: Option<SendError>,
     /// When a status webhook about it first arrived: proof that the number's statuses flow.
     pub status_seen_at: Option<Timestamp>,
-    /// The thread it belongs to; set when it is first claimed, or received.
+    /// The thread it belongs to; set when the first call's outcome is known, or when it is received.
     pub conversation_id: Option<ConversationId>,
     /// What happened, oldest first.
     pub timeline: Vec<TimelineEntry>,
@@ -283,6 +283,12 @@ impl Message {
             tenant_id: self.tenant_id,
             message_id: self.id,
         }
+    }
+
+    /// The thread it belongs to, or will belong to once it was called for; `None` when the other end is hidden.
+    pub fn thread(&self) -> Option<ConversationId> {
+        let peer = self.peer_id.as_ref()?;
+        Some(ConversationId::of(&self.tenant_id, &self.phone_number_id, peer))
     }
 
     /// Calls that count against `attempts_max`.

@@ -32,7 +32,10 @@ fn worker() -> Arc<str> {
 }
 
 fn queued() -> Message {
-    let mut message = Message::blank(START);
+    let mut message = Message {
+        peer_id: Some(WaId::parse("919111111111").expect("digits")),
+        ..Message::blank(START)
+    };
     message.note(TimelineEntry::new(START, TimelineEvent::Accepted));
     message.schedule(START, START, None);
     message
@@ -284,6 +287,26 @@ fn a_lease_of_a_process_that_is_gone_is_taken_over_at_once() {
         Woken::Changed
     );
     assert_eq!((message.status, message.epoch), (Status::InDoubt, 2));
+}
+
+#[test]
+fn a_message_joins_its_thread_when_something_is_known_about_its_first_call() {
+    let mut sent = sending(START);
+    assert_eq!((sent.conversation_id, sent.thread().is_some()), (None, true));
+    record(&mut sent, START, &accepted());
+    assert_eq!(sent.conversation_id, sent.thread());
+
+    let mut reported = sending(START);
+    reported.merge_evidence(START, &status(EvidenceStatus::Delivered, Some(1)));
+    assert_eq!(reported.conversation_id, reported.thread());
+
+    let mut orphaned = sending(START);
+    let around = Surroundings {
+        is_orphaned: true,
+        ..ALONE
+    };
+    orphaned.wake(START, around, None, &timings());
+    assert_eq!(orphaned.conversation_id, orphaned.thread());
 }
 
 #[test]
@@ -647,6 +670,10 @@ impl Machine {
         let has_way = message.wake_at.is_some() || message.slot_at.is_some();
         prop_assert_eq!(message.status.is_unsettled(), has_way, "{:?}", message.status);
         prop_assert_eq!(message.lease.is_some(), message.status == Status::Sending);
+        // What was called for is shown in its thread, whatever became of it.
+        if message.attempt > 0 && message.status != Status::Sending {
+            prop_assert_eq!(message.conversation_id, message.thread());
+        }
         prop_assert!(message.attempts_counted() <= message.attempts_max);
         if message.status == Status::Cancelled && before.status != Status::Cancelled {
             prop_assert!(!before.maybe_sent);

@@ -56,6 +56,8 @@ macro_rules! message_store_suite {
             every_status_and_reason_survives
             a_long_timeline_survives
             a_save_raises_the_version_each_time
+            claims_are_saved_like_any_change
+            a_claim_of_what_changed_meanwhile_is_stale
             a_stale_save_changes_nothing
             what_was_never_stored_cannot_be_saved
             a_foreign_tenant_saves_nothing

@@ -1,6 +1,6 @@
 //! Messages are loaded for their tenant, and saved only over the version that was read.
 
-use dakghar_core::domain::message::{DeadReason, TIMELINE_ENTRIES_MAX, TimelineEntry, TimelineEvent};
+use dakghar_core::domain::message::{DeadReason, TIMELINE_ENTRIES_MAX, TimelineEntry, TimelineEvent, Timings};
 use dakghar_core::domain::{HoldReason, Message, MessageKey, Status};
 use dakghar_core::ports::{Saved, StoreError};
 
@@ -124,6 +124,81 @@ pub async fn a_save_raises_the_version_each_time(store: Store) {
         // Nothing but the version changes, and that counts as well.
         save(&store, &mut message).await;
     }
+}
+
+/// `message` as its worker claims it.
+fn claimed(message: &Message, attempt: u32) -> Message {
+    let mut claimed = Message {
+        status: Status::Queued,
+        expires_at: None,
+        slot_at: None,
+        attempt: attempt - 1,
+        ..message.clone()
+    };
+    claimed
+        .claim(at(5_000), &"worker-7".into(), &Timings::default())
+        .expect("it is due");
+    claimed
+}
+
+pub async fn claims_are_saved_like_any_change(store: Store) {
+    let (tenant, other) = (tenant_id(), tenant_id());
+    // Of two tenants, of several versions and attempts, and more than share a statement or a command.
+    let mut messages: Vec<Message> = (0..300)
+        .map(|n| Message {
+            expires_at: None,
+            enqueued_at: (n % 2 == 0).then(|| at(40 + n)),
+            wake_at: Some(at(7_000 + n)),
+            ..with_key(if n % 3 == 0 { other } else { tenant }, &n.to_string())
+        })
+        .collect();
+    accept_all(&store, &messages).await;
+    for message in messages.iter_mut().step_by(7) {
+        *message = Message {
+            status: Status::Queued,
+            slot_at: None,
+            expires_at: None,
+            attempt: 3,
+            ..delivered_as(message, &outbound_full(tenant))
+        };
+        save(&store, message).await;
+    }
+    let mut batch: Vec<Message> = messages
+        .iter()
+        .map(|message| claimed(message, message.attempt + 1))
+        .collect();
+    assert_eq!(store.claim(&batch).await, vec![Ok(Saved::Done); batch.len()]);
+    for message in &mut batch {
+        message.version += 1;
+    }
+    let keys: Vec<MessageKey> = batch.iter().map(Message::key).collect();
+    let stored: Vec<_> = store
+        .load(&keys)
+        .await
+        .into_iter()
+        .map(|loaded| loaded.expect("stored"))
+        .collect();
+    assert_eq!(stored, batch.into_iter().map(Some).collect::<Vec<_>>());
+    assert_eq!(store.claim(&[]).await, []);
+}
+
+pub async fn a_claim_of_what_changed_meanwhile_is_stale(store: Store) {
+    let tenant = tenant_id();
+    let mut messages = [0; 3].map(|_| outbound(tenant));
+    accept_all(&store, &messages).await;
+    let mut batch: Vec<Message> = messages.iter().map(|message| claimed(message, 1)).collect();
+    batch.push(claimed(&outbound(tenant), 1));
+    messages[1].strikes = 1;
+    save(&store, &mut messages[1]).await;
+
+    let (done, stale) = (Ok(Saved::Done), Ok(Saved::Stale));
+    assert_eq!(
+        store.claim(&batch).await,
+        [done.clone(), stale.clone(), done, stale.clone()]
+    );
+    assert_eq!(load(&store, messages[1].key()).await.as_ref(), Some(&messages[1]));
+    // Whoever comes second finds it taken.
+    assert_eq!(store.claim(&batch[..1]).await, [stale]);
 }
 
 pub async fn a_stale_save_changes_nothing(store: Store) {

@@ -97,6 +97,21 @@ pub(super) struct DeliveryFields<'a> {
     pub(super) save_id: Option<ObjectId>,
 }
 
+/// What a claim writes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ClaimFields<'a> {
+    pub(super) status: Cow<'a, str>,
+    pub(super) epoch: i64,
+    pub(super) attempt: i64,
+    pub(super) lease: Option<LeaseFields<'a>>,
+    pub(super) called_at: Option<DateTime>,
+    pub(super) wake_at: Option<DateTime>,
+    pub(super) updated_at: DateTime,
+    pub(super) version: i64,
+    pub(super) save_id: ObjectId,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LeaseFields<'a> {

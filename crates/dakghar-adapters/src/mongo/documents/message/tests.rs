@@ -1,7 +1,9 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use bson::RawBson;
 use bson::oid::ObjectId;
-use dakghar_core::domain::message::Message;
+use dakghar_core::domain::message::{Message, Timings};
+use dakghar_core::domain::time::Timestamp;
 use dakghar_testkit::samples;
 
 use super::*;
@@ -69,6 +71,43 @@ fn a_save_raises_the_version() {
     };
     let document = encode_delivery(&message, ObjectId::new()).expect("it can be written");
     assert_eq!(document.get_i64("version").ok(), Some(8));
+}
+
+/// What a claim changes and does not write would be lost.
+#[test]
+fn a_claim_writes_all_that_it_changes() {
+    let before = Message {
+        status: Status::Queued,
+        lease: None,
+        slot_at: None,
+        expires_at: None,
+        ..samples::outbound_full(samples::tenant_id())
+    };
+    let mut after = before.clone();
+    let now = Timestamp::from_millis(before.updated_at.as_millis() + 12_345);
+    after
+        .claim(now, &"worker-7".into(), &Timings::default())
+        .expect("it is due");
+    let save_id = ObjectId::new();
+    let fields = |message: &Message| -> BTreeMap<String, RawBson> {
+        let document = encode_delivery(message, save_id).expect("it can be written");
+        let fields = document.iter().map(|field| field.expect("a valid document"));
+        fields
+            .map(|(name, value)| (name.as_str().to_owned(), value.into()))
+            .collect()
+    };
+    let (before, mut wanted) = (fields(&before), fields(&after));
+    let gone: Vec<&String> = before.keys().filter(|name| !wanted.contains_key(*name)).collect();
+    assert_eq!(gone, [FIELD_A_CLAIM_UNSETS.as_str()]);
+    let set = encode_claim(&after, save_id).expect("it can be written");
+    let written = names(&set);
+    wanted.retain(|name, value| written.contains(name) || before.get(name) != Some(value));
+    let set: BTreeMap<String, RawBson> = set
+        .iter()
+        .map(|field| field.expect("a valid document"))
+        .map(|(name, value)| (name.as_str().to_owned(), value.into()))
+        .collect();
+    assert_eq!(set, wanted);
 }
 
 #[test]
