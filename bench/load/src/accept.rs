@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::client::Connection;
 use crate::histogram::Histogram;
-use crate::sends::{Failures, Sends, TargetArgs};
+use crate::sends::{Failures, SendArgs, Sends};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct AcceptArgs {
     #[command(flatten)]
-    target: TargetArgs,
+    sends: SendArgs,
     #[arg(long, default_value_t = 64)]
     connections: usize,
     /// Measured time.
@@ -26,7 +26,7 @@ pub(crate) struct AcceptArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct PreloadArgs {
     #[command(flatten)]
-    target: TargetArgs,
+    sends: SendArgs,
     #[arg(long, default_value_t = 64)]
     connections: usize,
     /// How many messages.
@@ -52,13 +52,13 @@ struct Window {
 pub(crate) async fn run(args: AcceptArgs) -> anyhow::Result<Value> {
     let from = Instant::now() + Duration::from_secs_f64(args.warmup_seconds);
     let until = from + Duration::from_secs_f64(args.seconds);
-    let sends = Sends::of(&args.target)?;
+    let sends = Sends::of(&args.sends)?;
     let window = Window {
         from,
         until,
         count_max: u64::MAX,
     };
-    let tally = drive(&args.target.base, args.connections, &sends, window).await?;
+    let tally = drive(&args.sends.target.base, args.connections, &sends, window).await?;
     #[expect(clippy::cast_precision_loss, reason = "counts of one run are far below 2^52")]
     let per_second = tally.latency.count() as f64 / args.seconds;
     Ok(json!({
@@ -73,14 +73,14 @@ pub(crate) async fn run(args: AcceptArgs) -> anyhow::Result<Value> {
 /// Sends a number of messages.
 pub(crate) async fn preload(args: PreloadArgs) -> anyhow::Result<Value> {
     let started = Instant::now();
-    let sends = Sends::of(&args.target)?;
+    let sends = Sends::of(&args.sends)?;
     let forever = started + Duration::from_secs(24 * 60 * 60);
     let window = Window {
         from: started,
         until: forever,
         count_max: args.count,
     };
-    let tally = drive(&args.target.base, args.connections, &sends, window).await?;
+    let tally = drive(&args.sends.target.base, args.connections, &sends, window).await?;
     Ok(json!({
         "accepted": tally.latency.count(),
         "seconds": started.elapsed().as_secs_f64(),

@@ -6,14 +6,14 @@ use anyhow::bail;
 use serde_json::{Value, json};
 
 use crate::client::Connection;
-use crate::sends::{Sends, TargetArgs, now_us};
+use crate::sends::{SendArgs, Sends, now_us};
 
 const POLL: Duration = Duration::from_millis(1);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    target: TargetArgs,
+    sends: SendArgs,
     /// When the process was started, in microseconds since the epoch.
     #[arg(long)]
     started_us: u64,
@@ -23,8 +23,8 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<Value> {
     let give_up = Instant::now() + Duration::from_secs_f64(args.timeout_seconds);
-    let sends = Sends::of(&args.target)?;
-    let mut connection = Connection::to(&args.target.base)?;
+    let sends = Sends::of(&args.sends)?;
+    let mut connection = Connection::to(&args.sends.target.base)?;
     loop {
         let Err(failure) = sends.post(&mut connection, &sends.next()).await else {
             break;

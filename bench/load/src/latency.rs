@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::client::Connection;
 use crate::graph_peer;
 use crate::histogram::Histogram;
-use crate::sends::{Failures, Sends, TargetArgs, now_us};
+use crate::sends::{Failures, SendArgs, Sends, now_us};
 
 /// Requests under way at most; what is due beyond them waits, and its latency counts on.
 const UNDER_WAY_MAX: usize = 512;
@@ -22,7 +22,7 @@ const UNDER_WAY_MAX: usize = 512;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    target: TargetArgs,
+    sends: SendArgs,
     /// Messages a second.
     #[arg(long)]
     rate: f64,
@@ -73,7 +73,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Value> {
     let due = schedule(&args);
     let last = due.last().copied().unwrap_or_default();
     let measured_from = Duration::from_secs_f64(args.warmup_seconds);
-    let sends = Sends::of(&args.target)?;
+    let sends = Sends::of(&args.sends)?;
     let tally = Arc::new(Mutex::new(Tally::default()));
     let idle: Arc<Mutex<Vec<Connection>>> = Arc::default();
     let permits = Arc::new(Semaphore::new(UNDER_WAY_MAX));
@@ -87,7 +87,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Value> {
         let connection = idle.lock().pop();
         let mut connection = match connection {
             Some(connection) => connection,
-            None => Connection::to(&args.target.base)?,
+            None => Connection::to(&args.sends.target.base)?,
         };
         let (sends, tally, idle) = (sends.clone(), tally.clone(), idle.clone());
         tasks.spawn(async move {

@@ -2,7 +2,6 @@
 //! tenants in turn.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -12,19 +11,15 @@ use serde_json::{Value, json};
 use crate::client::{Connection, Proof};
 use crate::histogram::Histogram;
 use crate::sends::{Failure, Failures};
-use crate::tenants::{self, Tenant};
+use crate::tenants::{self, TargetArgs, Tenant};
 
 /// How long one filter may take in all.
 const SECONDS_MAX: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The contender, such as http://127.0.0.1:3000.
-    #[arg(long)]
-    base: String,
-    /// The file that `register` wrote.
-    #[arg(long)]
-    tenants: PathBuf,
+    #[command(flatten)]
+    target: TargetArgs,
     /// The start of a range of times in which every tenant has some messages, but not many; RFC 3339.
     #[arg(long)]
     since: String,
@@ -43,9 +38,9 @@ struct Page {
 }
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<Value> {
-    let mut connection = Connection::to(&args.base)?;
+    let mut connection = Connection::to(&args.target.base)?;
     let mut pages: BTreeMap<&str, Vec<Page>> = BTreeMap::new();
-    for tenant in tenants::load(&args.tenants)? {
+    for tenant in tenants::load(&args.target.tenants)? {
         for (filter, path) in filters(&mut connection, &tenant, args).await? {
             let authorization = tenant.authorization()?;
             pages.entry(filter).or_default().push(Page { path, authorization });

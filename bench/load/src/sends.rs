@@ -12,20 +12,16 @@ use http::HeaderValue;
 use rand::Rng as _;
 
 use crate::client::{Connection, Proof};
-use crate::tenants;
+use crate::tenants::{self, TargetArgs};
 
 /// Recipients count up from here; the Graph peer tells messages apart by them.
 pub(crate) const RECIPIENT_BASE: u64 = 919_000_000_000;
 
-/// To which contender and as whom.
+/// What is sent.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct TargetArgs {
-    /// The contender, such as http://127.0.0.1:3000.
-    #[arg(long)]
-    pub(crate) base: String,
-    /// The file that `register` wrote.
-    #[arg(long)]
-    pub(crate) tenants: PathBuf,
+pub(crate) struct SendArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
     /// Leave idempotency keys out.
     #[arg(long)]
     without_key: bool,
@@ -55,8 +51,8 @@ pub(crate) struct Send {
 }
 
 impl Sends {
-    pub(crate) fn of(args: &TargetArgs) -> anyhow::Result<Arc<Self>> {
-        let tenants = tenants::load(&args.tenants)?;
+    pub(crate) fn of(args: &SendArgs) -> anyhow::Result<Arc<Self>> {
+        let tenants = tenants::load(&args.target.tenants)?;
         let senders = tenants
             .iter()
             .map(|tenant| Ok((tenant.send_path(), tenant.authorization()?)));

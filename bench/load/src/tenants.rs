@@ -12,6 +12,17 @@ use serde_json::{Value, json};
 
 use crate::client::{Connection, Proof};
 
+/// To which contender, and as whom.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct TargetArgs {
+    /// The contender, such as http://127.0.0.1:3000.
+    #[arg(long)]
+    pub(crate) base: String,
+    /// The file that `register` wrote.
+    #[arg(long)]
+    pub(crate) tenants: PathBuf,
+}
+
 const CONNECTIONS: usize = 16;
 const PHONE_NUMBER_ID_BASE: u64 = 100_000_000_000_000;
 

@@ -4,7 +4,6 @@
 mod bodies;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -17,18 +16,14 @@ use crate::graph_peer;
 use crate::histogram::Histogram;
 use crate::probe::{Store, StoreArgs};
 use crate::sends::{Failure, Failures};
-use crate::tenants;
+use crate::tenants::{self, TargetArgs};
 
 const PATH: &str = "/whatsapp/webhook";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The contender, such as http://127.0.0.1:3000.
-    #[arg(long)]
-    base: String,
-    /// The file that `register` wrote.
-    #[arg(long)]
-    tenants: PathBuf,
+    #[command(flatten)]
+    target: TargetArgs,
     #[arg(long)]
     app_secret: String,
     #[arg(long, default_value_t = 64)]
@@ -54,7 +49,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Value> {
-    let tenants = tenants::load(&args.tenants)?;
+    let tenants = tenants::load(&args.target.tenants)?;
     let calls = match &args.statuses_of {
         Some(peer) => graph_peer::read_calls(&mut Connection::to(peer)?).await?,
         None => Vec::new(),
@@ -68,9 +63,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Value> {
     let measured = plan.bodies(args.messages, "measured", &calls, args.duplicates);
     let (posts, events) = (measured.len(), measured.iter().map(|body| body.events).sum::<usize>());
 
-    post_all(&args.base, args.connections, warmup).await?;
+    post_all(&args.target.base, args.connections, warmup).await?;
     let started = Instant::now();
-    let (latency, failures) = post_all(&args.base, args.connections, measured).await?;
+    let (latency, failures) = post_all(&args.target.base, args.connections, measured).await?;
     let seconds = started.elapsed().as_secs_f64();
 
     // Inbound messages are the newest; behind them come those that statuses are about.

@@ -99,15 +99,13 @@ impl MongoStore {
         }
         tracing::info!(hosts, database = name, "connected to MongoDB");
         let promises = Arc::new(Promises::new(database.clone(), options.read_timeout));
-        let follow_promises = if options.prepare {
+        let mut followers = vec![tokio::spawn(clock::follow(clock.clone(), database.clone()))];
+        if options.prepare {
             if let Err(error) = promises.look().await {
                 tracing::debug!(%error, "not every index is known to be there");
             }
-            tokio::spawn(promises::follow(promises.clone()))
-        } else {
-            tokio::spawn(async {})
-        };
-        let follow_clock = tokio::spawn(clock::follow(clock.clone(), database.clone()));
+            followers.push(tokio::spawn(promises::follow(promises.clone())));
+        }
         Ok(Arc::new(Self {
             messages: database.collection(MESSAGES),
             conversations: database.collection(CONVERSATIONS),
@@ -118,7 +116,7 @@ impl MongoStore {
             options,
             clock,
             promises,
-            _followers: [follow_clock, follow_promises].map(AbortOnDropHandle::new),
+            _followers: followers.into_iter().map(AbortOnDropHandle::new).collect(),
         }))
     }
 }

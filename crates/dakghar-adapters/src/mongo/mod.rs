@@ -51,7 +51,7 @@ pub struct MongoStore {
     options: MongoOptions,
     clock: Arc<MongoClock>,
     promises: Arc<Promises>,
-    _followers: [AbortOnDropHandle<()>; 2],
+    _followers: Vec<AbortOnDropHandle<()>>,
 }
 
 impl MongoStore {

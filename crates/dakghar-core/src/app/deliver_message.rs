@@ -10,11 +10,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::App;
-use super::Settings;
 use super::accept_message::queue_entry;
 use super::commits::flatten;
 use super::in_flight::InFlight;
+use super::{App, Settings};
 use crate::domain::message::lifecycle::{Fenced, NotClaimable, Recorded};
 use crate::domain::message::{DeadReason, Direction, Evidence, EvidenceStatus, Message, SendOutcome};
 use crate::domain::pacing::Admission;

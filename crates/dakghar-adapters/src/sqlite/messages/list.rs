@@ -49,19 +49,18 @@ pub(super) fn list(conn: &Connection, tenant_id: TenantId, query: &MessageQuery)
     loop {
         match walk(conn, tenant_id, query, &before, &mut found)? {
             Walked::Enough => break,
-            Walked::To { id, created_at } => {
-                if query.since.is_some_and(|since| created_at + CLOCK_ERROR_MAX < since) {
-                    break;
-                }
+            Walked::To { id, readable } => {
                 if Instant::now() > ends_at {
                     return Ok(None);
                 }
-                before = match query.until {
-                    Some(until) if created_at > until + CLOCK_ERROR_MAX => {
-                        skip_to(conn, tenant_id, id, until + CLOCK_ERROR_MAX)?
-                    }
-                    _ => id.to_string(),
-                };
+                before = id;
+                let Some((id, created_at)) = readable else { continue };
+                if query.since.is_some_and(|since| created_at + CLOCK_ERROR_MAX < since) {
+                    break;
+                }
+                if let Some(until) = query.until.filter(|until| created_at > *until + CLOCK_ERROR_MAX) {
+                    before = skip_to(conn, tenant_id, id, until + CLOCK_ERROR_MAX)?.min(before);
+                }
             }
         }
     }
@@ -72,8 +71,13 @@ pub(super) fn list(conn: &Connection, tenant_id: TenantId, query: &MessageQuery)
 enum Walked {
     /// The page is full, or there is nothing more.
     Enough,
-    /// The last row it looked at.
-    To { id: MessageId, created_at: Timestamp },
+    /// As far as it may look at a time.
+    To {
+        /// The id of the last row, as it lies there.
+        id: String,
+        /// The last row that can be read, and its time.
+        readable: Option<(MessageId, Timestamp)>,
+    },
 }
 
 fn walk(
@@ -96,13 +100,18 @@ fn walk(
         select.query(params![tenant_id, before, ROWS_PER_LOOK])?
     };
     let mut looked_at = 0;
-    let mut last = None;
+    let mut last = String::new();
+    let mut last_readable = None;
     while let Some(row) = rows.next()? {
         looked_at += 1;
+        if let Ok(id) = row.get_ref(0)?.as_str() {
+            last.clear();
+            last.push_str(id);
+        }
         let Some((id, seq, created_at)) = readable("message", row, place)? else {
             continue;
         };
-        last = Some((id, created_at));
+        last_readable = Some((id, created_at));
         if matches(row, created_at, query)? {
             found.extend(load_rows(conn, [seq].into_iter())?);
             if found.len() >= query.limit as usize {
@@ -110,9 +119,12 @@ fn walk(
             }
         }
     }
-    Ok(match last {
-        Some((id, created_at)) if looked_at == ROWS_PER_LOOK => Walked::To { id, created_at },
-        _ => Walked::Enough,
+    if looked_at < ROWS_PER_LOOK {
+        return Ok(Walked::Enough);
+    }
+    Ok(Walked::To {
+        id: last,
+        readable: last_readable,
     })
 }
 

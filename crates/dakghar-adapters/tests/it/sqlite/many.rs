@@ -138,3 +138,21 @@ async fn the_log_starts_again_while_messages_keep_coming() {
     );
     assert_eq!(store.integrity_check().await, Ok(Vec::new()));
 }
+
+#[tokio::test]
+async fn a_long_run_of_rows_that_cannot_be_read_ends_no_list() {
+    let (store, _dir) = open();
+    let tenant = tenant_id();
+    filled(&store, tenant).await;
+    let conn = rusqlite::Connection::open(store.file()).expect("opens");
+    let broken = conn.execute(
+        "UPDATE messages SET id = id || '!' WHERE id >= ?",
+        [id_at(3_000).to_string()],
+    );
+    assert_eq!(broken.expect("runs"), 9_000);
+    let query = MessageQuery {
+        limit: 3,
+        ..MessageQuery::default()
+    };
+    assert_eq!(ids(&store, tenant, query).await, [2_999, 2_998, 2_997].map(id_at));
+}
