@@ -85,6 +85,9 @@ class Targets:
                 share = self._results.flatness(scenario, backend, "dakghar", metric)
                 lines.append(_at_least(f"{figure}, {backend}", 80, "% of the smallest", share, 100))
             lines.append(
+                _at_most(f"p99 to Graph beside a broadcast, {backend}", 2000, "ms", self._of("fairness", "broadcast", backend, "dakghar", "graphP99Ms"))
+            )
+            lines.append(
                 _at_most(f"start to first accepted send, {backend}", 1000, "ms", self._of("start", "existing-store", backend, "dakghar", "ms"))
             )
         return [line for line in lines if line.met is not None]

@@ -25,6 +25,7 @@ class Drain(Scenario):
             return [graph]
         return [
             graph,
+            Case("1000-tenants", "Graph answers after 1 ms, 1,000 tenants", {"tenants": 1_000}),
             Case("mock", "mock_ tokens, no call leaves the worker", {"token": "mock_token_", "drain": {"simulated": True}}),
             *(Case(f"{n}-workers", f"{n} worker processes", {"drain": {"workers": n}}, ("distributed",)) for n in (2, 4)),
         ]
@@ -32,7 +33,7 @@ class Drain(Scenario):
     def measure(self, case: Case, contender: Contender, bench: Bench) -> Outcome:
         count = bench.settings.pick(5_000, 20_000)
         contender.start_api()
-        tenants = contender.register(token=case.options.get("token", "bench_token_"))
+        tenants = contender.register(case.options.get("tenants", 1), token=case.options.get("token", "bench_token_"))
         report = drain(contender, tenants, count, bench, **case.options.get("drain", {}))
         return Outcome({"perSecond": report["perSecond"], "seconds": report["seconds"]}, problems_of(report))
 

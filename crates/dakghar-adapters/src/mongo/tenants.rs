@@ -47,9 +47,28 @@ impl TenantStore for MongoStore {
         }
     }
 
-    async fn find(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
-        let query = Query::new(doc! { "_id": id.to_string() }, BY_ID).limit(1);
-        Ok(self.fetch(&self.tenants, query, tenant::decode).await?.pop())
+    async fn find_all(&self, ids: &[TenantId]) -> Vec<Result<Option<Tenant>, StoreError>> {
+        if ids.is_empty() {
+            return Vec::new();
+        }
+        let wanted: Vec<String> = ids.iter().map(TenantId::to_string).collect();
+        let query = Query::new(doc! { "_id": { "$in": wanted } }, BY_ID);
+        let read = |raw: &RawDocument| Ok((tenant_id(raw), tenant::decode(raw)));
+        let found = match self.fetch(&self.tenants, query, read).await {
+            Ok(found) => found,
+            Err(error) => return vec![Err(error); ids.len()],
+        };
+        let found: HashMap<TenantId, Result<Tenant, StoreError>> = found
+            .into_iter()
+            .filter_map(|(id, tenant)| {
+                let tenant = tenant.map_err(|unreadable| {
+                    unreadable.tell();
+                    unreadable.into()
+                });
+                Some((id.ok()?, tenant))
+            })
+            .collect();
+        ids.iter().map(|id| found.get(id).cloned().transpose()).collect()
     }
 
     async fn list(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {

@@ -31,9 +31,10 @@ impl TenantStore for SqliteStore {
         self.writer.run(move |conn| save(conn, &tenant)).await
     }
 
-    async fn find(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
-        let id = *id;
-        self.delivery.run(move |conn| find(conn, id)).await
+    async fn find_all(&self, ids: &[TenantId]) -> Vec<Result<Option<Tenant>, StoreError>> {
+        let (wanted, count) = (ids.to_vec(), ids.len());
+        let found = self.delivery.run(move |conn| find_all(conn, &wanted)).await;
+        found.unwrap_or_else(|error| vec![Err(error); count])
     }
 
     async fn list(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
@@ -166,10 +167,17 @@ fn insert_numbers(conn: &Connection, tenant: &Tenant) -> Outcome<()> {
     Ok(())
 }
 
-fn find(conn: &Connection, id: TenantId) -> Outcome<Option<Tenant>> {
+fn find_all(conn: &Connection, ids: &[TenantId]) -> Outcome<Vec<Result<Option<Tenant>, StoreError>>> {
     let mut select = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM tenants WHERE id = ?"))?;
-    let mut found = select.query([id.to_string()])?;
-    found.next()?.map(|row| tenant(conn, row)).transpose()
+    ids.iter()
+        .map(|id| {
+            let mut found = select.query([id.to_string()])?;
+            let Some(row) = found.next()? else { return Ok(Ok(None)) };
+            let tenant = readable("tenant", row, |row| tenant(conn, row))?;
+            let unreadable = || StoreError::Corrupt(format!("tenant {id} cannot be read"));
+            Ok(tenant.map(Some).ok_or_else(unreadable))
+        })
+        .collect()
 }
 
 fn list(conn: &Connection, before: Option<TenantId>, limit: u32) -> Outcome<Vec<Tenant>> {

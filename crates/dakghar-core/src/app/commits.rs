@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::Ports;
 use super::accept_message::{self, AcceptCommit};
-use super::{Ports, Settings};
 use crate::domain::message::{Evidence, Message};
 use crate::domain::{ConversationTouch, MessageKey, Problem, WebhookEvent};
 use crate::group_commit::{BoxFuture, GroupCommit, Limits};
@@ -35,12 +35,7 @@ pub(super) struct Commits {
 }
 
 impl Commits {
-    pub(super) fn new(ports: &Ports, settings: &Settings) -> (Self, Vec<BoxFuture<()>>) {
-        let limits = Limits {
-            batch_max: settings.batch_max,
-            commits_max: settings.commits_max,
-            waiting_max: settings.waiting_max,
-        };
+    pub(super) fn new(ports: &Ports, limits: Limits) -> (Self, Vec<BoxFuture<()>>) {
         let (accept, accepting) = {
             let ports = ports.clone();
             GroupCommit::new(limits, move |batch| accept_message::commit(ports.clone(), batch))

@@ -15,6 +15,7 @@ pub mod change_message;
 pub mod deliver_message;
 pub mod manage_tenant;
 pub mod migrate;
+pub mod prepare_message;
 pub mod read;
 pub mod receive_webhook;
 pub mod reconcile;
@@ -27,7 +28,7 @@ use std::time::Duration;
 use crate::domain::message::{ATTEMPTS_MAX_DEFAULT, SendPolicy};
 use crate::domain::opaque::OpaqueSigner;
 use crate::domain::{ErrorCode, Problem, Timestamp};
-use crate::group_commit::{BoxFuture, Rejected};
+use crate::group_commit::{BoxFuture, Limits, Rejected};
 use crate::ports::{
     Clock, EventStore, Graph, IdGenerator, KeyVault, MessageStore, Pacer, SendQueue, StoreError, TenantStore,
     VaultError, WebhookCodec,
@@ -134,8 +135,14 @@ impl App {
     /// Wires the use cases to the world. The futures carry the group commits: spawn them all; they end after the
     /// last clone of the app is dropped.
     pub fn new(ports: Ports, settings: Settings, keys: &SigningKeys) -> (Self, Vec<BoxFuture<()>>) {
-        let (commits, running) = Commits::new(&ports, &settings);
-        let directory = Directory::new(ports.tenants.clone(), settings.directory_ttl);
+        let limits = Limits {
+            batch_max: settings.batch_max,
+            commits_max: settings.commits_max,
+            waiting_max: settings.waiting_max,
+        };
+        let (commits, mut running) = Commits::new(&ports, limits);
+        let (directory, reading) = Directory::new(ports.tenants.clone(), settings.directory_ttl, limits);
+        running.extend(reading);
         let shared = Shared {
             opaque: OpaqueSigner::new(&keys.opaque),
             cursors: CursorSigner::new(&keys.cursor),

@@ -13,7 +13,7 @@ use super::commits::flatten;
 use crate::domain::message::lifecycle::{RELEASE_CHECK, Surroundings, Woken};
 use crate::domain::message::{Message, UnknownOutcome};
 use crate::domain::{ErrorCode, Problem, Status, TenantId, Timestamp};
-use crate::ports::Saved;
+use crate::ports::{Saved, StoreError};
 
 /// Messages looked at in one round.
 const ROUND: u32 = 500;
@@ -107,7 +107,15 @@ impl App {
         let now = self.now();
         match message.status {
             Status::Held => {
-                if let Some(tenant) = self.directory().find(&message.tenant_id).await? {
+                let tenant = match self.directory().find(&message.tenant_id).await {
+                    // Nobody knows whether the hold is over, and the others' timers must not wait until somebody does.
+                    Err(StoreError::Corrupt(_)) => {
+                        around.hold = message.hold_reason;
+                        None
+                    }
+                    found => found?,
+                };
+                if let Some(tenant) = tenant {
                     let number = tenant.number(Some(&message.phone_number_id));
                     let hold = number.map_or(tenant.hold, |number| tenant.hold_of(number));
                     around.hold = hold.map(|hold| hold.reason);

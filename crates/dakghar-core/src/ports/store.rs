@@ -184,8 +184,13 @@ pub trait TenantStore: Send + Sync {
     /// Saves a tenant whole, if `tenant.version` is still the stored one.
     async fn save(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError>;
 
-    /// The tenant, also one under removal.
-    async fn find(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError>;
+    /// The tenants, also those under removal, in the order of the ids; one that cannot be read is `Corrupt` by itself.
+    async fn find_all(&self, ids: &[TenantId]) -> Vec<Result<Option<Tenant>, StoreError>>;
+
+    /// One tenant, also one under removal.
+    async fn find(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
+        self.find_all(std::slice::from_ref(id)).await.pop().unwrap_or(Ok(None))
+    }
 
     /// Tenants by id, older than `before`, newest first.
     async fn list(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError>;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::App;
-use dakghar_core::app::deliver_message::{ClaimedSend, Prepared, PreparedSend, WaitingSend};
+use dakghar_core::app::deliver_message::ClaimedSend;
+use dakghar_core::app::prepare_message::{Prepared, PreparedSend, WaitingSend};
 use dakghar_core::domain::{MessageKey, Problem};
 use dakghar_core::ports::{Job, QueueError};
 use futures_util::FutureExt as _;

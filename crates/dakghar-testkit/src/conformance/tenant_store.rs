@@ -23,6 +23,7 @@ macro_rules! tenant_store_suite {
             the_store_can_be_used
             every_field_of_a_tenant_survives
             an_unknown_tenant_is_not_found
+            tenants_are_found_in_the_order_of_their_ids
             an_id_is_inserted_once
             a_number_belongs_to_one_tenant
             a_refused_insert_leaves_nothing
@@ -81,6 +82,17 @@ pub async fn every_field_of_a_tenant_survives(store: Store) {
 pub async fn an_unknown_tenant_is_not_found(store: Store) {
     insert(&store, &tenant()).await;
     assert_eq!(store.find(&tenant_id()).await, Ok(None));
+}
+
+pub async fn tenants_are_found_in_the_order_of_their_ids(store: Store) {
+    let (first, second) = (tenant(), tenant_full());
+    for tenant in [&first, &second] {
+        insert(&store, tenant).await;
+    }
+    let ids = [second.id, tenant_id(), first.id, second.id];
+    let found = store.find_all(&ids).await;
+    assert_eq!(found, [Some(second.clone()), None, Some(first), Some(second)].map(Ok));
+    assert_eq!(store.find_all(&[]).await, []);
 }
 
 pub async fn an_id_is_inserted_once(store: Store) {

@@ -51,8 +51,10 @@ impl TenantStore for MemoryStore {
         })
     }
 
-    async fn find(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
-        self.with(|state| state.tenants.get(id).cloned())
+    async fn find_all(&self, ids: &[TenantId]) -> Vec<Result<Option<Tenant>, StoreError>> {
+        ids.iter()
+            .map(|id| self.with(|state| state.tenants.get(id).cloned()))
+            .collect()
     }
 
     async fn list(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {

@@ -1,11 +1,11 @@
-//! Messages that somebody broke by hand in the store: they are shown as broken, and stop nobody else.
+//! Messages and tenants that somebody broke by hand in the store: they are shown as broken, and stop nobody else.
 
 use bson::{Document, doc};
 use serde_json::json;
 
 use crate::product::{Backend, Product, eventually, on_both_backends, text};
 
-on_both_backends!(a_broken_message_stops_nobody_else);
+on_both_backends!(a_broken_message_stops_nobody_else, a_broken_tenant_stops_nobody_else);
 
 /// A value that means nothing, in a message that is due since 1970.
 async fn break_message(product: &Product, id: &str, status: &str) {
@@ -103,4 +103,66 @@ async fn a_broken_message_stops_nobody_else(backend: Backend) {
             "{told:?}"
         );
     }
+}
+
+/// A value that means nothing, in a tenant.
+async fn break_tenant(product: &Product, id: &str) {
+    if product.is_distributed() {
+        let tenants = product.database().await.collection::<Document>("tenants");
+        let broken = doc! { "$set": { "unknownOutcome": "sometimes" } };
+        let update = tenants.update_one(doc! { "_id": id }, broken).await;
+        assert_eq!(update.unwrap().modified_count, 1);
+    } else {
+        let file = rusqlite::Connection::open(product.data_dir().join("dakghar.sqlite3")).unwrap();
+        let update = file.execute("UPDATE tenants SET unknown_outcome = 'sometimes' WHERE id = ?", [id]);
+        assert_eq!(update.unwrap(), 1);
+    }
+}
+
+/// Has a message of this status looked at now.
+async fn make_due(product: &Product, id: &str, status: &str) {
+    if product.is_distributed() {
+        let messages = product.database().await.collection::<Document>("messages");
+        let long_ago = bson::DateTime::from_millis(0);
+        let due = doc! { "$set": { "wakeAt": long_ago, "slotAt": long_ago, "status": status } };
+        let update = messages.update_one(doc! { "_id": id }, due).await;
+        assert_eq!(update.unwrap().modified_count, 1);
+    } else {
+        let file = rusqlite::Connection::open(product.data_dir().join("dakghar.sqlite3")).unwrap();
+        let due = "UPDATE messages SET wake_at = 0, slot_at = 0, status = ? WHERE id = ?";
+        assert_eq!(file.execute(due, [status, id]).unwrap(), 1);
+    }
+}
+
+async fn a_broken_tenant_stops_nobody_else(backend: Backend) {
+    let product = Product::start(backend).await;
+    let (broken, whole) = (product.fast_tenant("111").await, product.fast_tenant("222").await);
+    let mut held = Vec::new();
+    for tenant in [&broken, &broken, &whole] {
+        let pause = format!("/tenants/{}/pause", tenant.id);
+        assert_eq!(product.call("POST", &pause, None).await.0, 200);
+        let id = product.send(tenant, "+919111111111").await;
+        product.until_status(tenant, &id, "held").await;
+        held.push(id);
+    }
+    break_tenant(&product, &broken.id).await;
+    make_due(&product, &held[0], "held").await;
+    make_due(&product, &held[1], "queued").await;
+
+    let messages = format!("/tenants/{}/messages", broken.id);
+    assert!(
+        eventually(async || product.call("GET", &messages, None).await.0 == 500).await,
+        "it is remembered for ever"
+    );
+    // The timers and the worker of the other one.
+    assert_eq!(
+        product
+            .call("POST", &format!("/tenants/{}/resume", whole.id), None)
+            .await
+            .0,
+        200
+    );
+    product.until_status(&whole, &held[2], "delivered").await;
+    let id = product.send(&whole, "+919111111111").await;
+    product.until_status(&whole, &id, "delivered").await;
 }
