@@ -1,18 +1,15 @@
--- One number's pace: the same steps as `Pace` of the core, in the same microseconds, all asks of one call in order.
+-- The pace of numbers: the same steps as `Pace` of the core, in the same microseconds, all asks of a number in order.
 --
--- KEYS[1]  hash with the theoretical arrival times: n(ormal), l(ow), g(ate), and p(aused until)
+-- KEYS     for each number, a hash with the theoretical arrival times: n(ormal), l(ow), g(ate), and p(aused until)
 -- ARGV[1]  operation; ARGV[2], [3] what the gate lets through in a burst: messages, microseconds;
--- then, by operation
+-- then for each number how many asks follow, and by operation
 --   reserve  interval, lane, not before      for each ask; answers 0, slot
 --   admit    interval, lane, now             for each ask; answers 1, 0 (go) or 0, slot (later)
---   refund   interval, lane, 0               for each ask
---   pause    until
---   limit    time beyond which nothing may be reserved any more
-local stored = redis.call('HMGET', KEYS[1], 'n', 'l', 'g', 'p')
-local is_known = stored[1] and true or false
-local normal, low = tonumber(stored[1] or 0), tonumber(stored[2] or 0)
-local gate, paused = tonumber(stored[3] or 0), tonumber(stored[4] or 0)
+--   refund   interval, lane, 0               for each ask; answers 0, 0
+--   pause    0, -, until
+--   limit    0, -, time beyond which nothing may be reserved any more
 local operation, burst_min, burst_us = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local is_known, normal, low, gate, paused
 local answer = {}
 
 local function reserve(not_before, interval, lane)
@@ -41,34 +38,45 @@ local steps = {
   reserve = function(...) return 0, reserve(...) end,
   admit = admit,
   refund = function(_, interval, lane)
+    if not is_known then return 0, 0 end
     if lane == 'low' then low = low - interval else normal = normal - interval end
+    return 0, 0
+  end,
+  pause = function(till)
+    normal, low, paused = math.max(normal, till), math.max(low, till), math.max(paused, till)
+    return 0, 0
+  end,
+  limit = function(till)
+    normal, low, gate = math.min(normal, till), math.min(low, till), math.min(gate, till)
     return 0, 0
   end,
 }
 
-if operation == 'pause' then
-  local till = tonumber(ARGV[4])
-  normal, low, paused = math.max(normal, till), math.max(low, till), math.max(paused, till)
-elseif operation == 'limit' then
-  if not is_known then return answer end
-  local till = tonumber(ARGV[4])
-  normal, low, gate = math.min(normal, till), math.min(low, till), math.min(gate, till)
-else
-  if operation == 'refund' and not is_known then return answer end
-  for i = 4, #ARGV, 3 do
-    local go, slot = steps[operation](tonumber(ARGV[i + 2]), tonumber(ARGV[i]), ARGV[i + 1])
+-- Sixteen digits: the default form would round them.
+local function digits(n) return string.format('%.0f', n) end
+
+local time = redis.call('TIME')
+local now_ms = time[1] * 1000 + time[2] / 1000
+local step, i = steps[operation], 4
+for _, key in ipairs(KEYS) do
+  local stored = redis.call('HMGET', key, 'n', 'l', 'g', 'p')
+  is_known = stored[1] and true or false
+  normal, low = tonumber(stored[1] or 0), tonumber(stored[2] or 0)
+  gate, paused = tonumber(stored[3] or 0), tonumber(stored[4] or 0)
+  local asks_end = i + 3 * tonumber(ARGV[i])
+  for ask = i + 1, asks_end, 3 do
+    local go, slot = step(tonumber(ARGV[ask + 2]), tonumber(ARGV[ask]), ARGV[ask + 1])
     answer[#answer + 1] = go
     answer[#answer + 1] = slot
   end
+  i = asks_end + 1
+  -- What nobody has asked for yet has nothing to give back and nothing to limit.
+  if is_known or (operation ~= 'refund' and operation ~= 'limit') then
+    redis.call('HSET', key, 'n', digits(normal), 'l', digits(low), 'g', digits(gate), 'p', digits(paused))
+    -- Once all of it has passed, forgetting it changes nothing. Measured by this server's clock, which only has to be
+    -- right within the hour that is added; a year bounds what a nonsensical time could leave behind.
+    local ahead_ms = math.max(normal, low, gate, paused) / 1000 - now_ms
+    redis.call('PEXPIRE', key, digits(3600000 + math.min(math.max(ahead_ms, 0), 31536000000)))
+  end
 end
-
--- Sixteen digits: the default form would round them.
-local function digits(n) return string.format('%.0f', n) end
-redis.call('HSET', KEYS[1], 'n', digits(normal), 'l', digits(low), 'g', digits(gate), 'p', digits(paused))
-
--- Once all of it has passed, forgetting it changes nothing. Measured by this server's clock, which only has to be
--- right within the hour that is added; a year bounds what a nonsensical time could leave behind.
-local time = redis.call('TIME')
-local ahead_ms = math.max(normal, low, gate, paused) / 1000 - (time[1] * 1000 + time[2] / 1000)
-redis.call('PEXPIRE', KEYS[1], digits(3600000 + math.min(math.max(ahead_ms, 0), 31536000000)))
 return answer

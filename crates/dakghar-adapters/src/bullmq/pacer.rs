@@ -24,6 +24,10 @@ use super::link::{Link, in_words, is_of_the_connection};
 /// How long an answer may take: acceptance waits for it, and can do without.
 const BUDGET: Duration = Duration::from_millis(250);
 
+/// Numbers in one call of the script, during which Redis does nothing else. The nodes of a cluster share the numbers
+/// among them, so there each is a call of its own.
+const NUMBERS_PER_CALL: usize = 128;
+
 /// Between two attempts to connect. Until one succeeds everything fails at once.
 const RECONNECT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -82,49 +86,51 @@ impl RedisPacer {
         }
     }
 
-    /// Runs one operation for all asks: one script for each number, all of them on their way at the same time.
-    /// Answers in the order of the asks.
+    /// Runs one operation for all asks, those of a number in their order. Answers in the order of the asks.
     async fn run(&self, operation: &str, asks: &[SlotAsk]) -> Result<Vec<Answer>, QueueError> {
-        let mut numbers: HashMap<&PhoneNumberId, Vec<usize>> = HashMap::new();
-        for (i, ask) in asks.iter().enumerate() {
-            numbers.entry(&ask.phone_number_id).or_default().push(i);
+        let mut places: HashMap<&PhoneNumberId, Vec<usize>> = HashMap::new();
+        for (place, ask) in asks.iter().enumerate() {
+            places.entry(&ask.phone_number_id).or_default().push(place);
         }
-        let calls = numbers.iter().map(|(number, positions)| {
-            let mut arguments = Vec::with_capacity(positions.len() * 3);
-            for ask in positions.iter().map(|i| &asks[*i]) {
-                arguments.push(interval_us(ask.per_second).to_string());
-                arguments.push(ask.priority.as_str().to_owned());
-                arguments.push(us(ask.not_before).to_string());
-            }
-            self.call(number, operation, arguments)
+        let places: Vec<(&PhoneNumberId, Vec<usize>)> = places.into_iter().collect();
+        let per_call = if self.redis.is_cluster() { 1 } else { NUMBERS_PER_CALL };
+        let calls = places.chunks(per_call).map(|numbers| {
+            let numbers = numbers.iter().map(|(number, places)| {
+                let asks = places.iter().map(|place| Ask::of(&asks[*place])).collect();
+                (*number, asks)
+            });
+            self.call(operation, numbers.collect())
         });
-        let answers = self.within_budget(try_join_all(calls)).await?;
+        let answers = self.within_budget(try_join_all(calls)).await?.concat();
         let mut ordered = vec![Answer::default(); asks.len()];
-        for (positions, answers) in numbers.values().zip(answers) {
-            for (i, pair) in positions.iter().zip(answers.chunks_exact(2)) {
-                ordered[*i] = Answer {
-                    go: pair[0] == 1,
-                    slot_us: pair[1],
-                };
-            }
+        let places = places.iter().flat_map(|(_, places)| places);
+        for (place, pair) in places.zip(answers.chunks_exact(2)) {
+            ordered[*place] = Answer {
+                go: pair[0] == 1,
+                slot_us: pair[1],
+            };
         }
         Ok(ordered)
     }
 
+    /// Calls the script once. Answers two values for each ask.
     async fn call(
         &self,
-        number: &PhoneNumberId,
         operation: &str,
-        arguments: Vec<String>,
+        numbers: Vec<(&PhoneNumberId, Vec<Ask>)>,
     ) -> Result<Vec<i64>, Option<RedisError>> {
         let mut link = self.kept.get().ok_or(None)?;
         let mut invocation = self.script.prepare_invoke();
         invocation
-            .key(format!("dakghar:pace:{{{number}}}"))
             .arg(operation)
             .arg(GATE_BURST_MIN)
-            .arg(u64::try_from(GATE_BURST_TIME.as_micros()).expect("a fraction of a second"))
-            .arg(arguments);
+            .arg(u64::try_from(GATE_BURST_TIME.as_micros()).expect("a fraction of a second"));
+        for (number, asks) in numbers {
+            invocation.key(format!("dakghar:pace:{{{number}}}")).arg(asks.len());
+            for ask in asks {
+                invocation.arg(ask.interval_us).arg(ask.lane).arg(ask.at_us);
+            }
+        }
         invocation.invoke_async(&mut link).await.map_err(Some)
     }
 
@@ -147,9 +153,31 @@ impl RedisPacer {
     }
 
     async fn best_effort(&self, operation: &str, number: &PhoneNumberId, at: Timestamp) {
-        let call = self.call(number, operation, vec![us(at).to_string()]);
+        let ask = Ask {
+            interval_us: 0,
+            lane: "-",
+            at_us: us(at),
+        };
+        let call = self.call(operation, vec![(number, vec![ask])]);
         if let Err(error) = self.within_budget(call).await {
             debug!(phone_number_id = %number, operation, %error, "the pace of a number was not changed");
+        }
+    }
+}
+
+/// What the script is asked for a number.
+struct Ask {
+    interval_us: i64,
+    lane: &'static str,
+    at_us: i64,
+}
+
+impl Ask {
+    fn of(ask: &SlotAsk) -> Self {
+        Self {
+            interval_us: interval_us(ask.per_second),
+            lane: ask.priority.as_str(),
+            at_us: us(ask.not_before),
         }
     }
 }

@@ -110,6 +110,25 @@ async fn random_sequences_agree_with_the_pace_of_the_core() {
 }
 
 #[tokio::test]
+async fn each_of_many_numbers_gets_its_own_slots() {
+    require_services!(Redis);
+    let redis = Redis::shared().await;
+    let pacer = pacer(&redis.url()).await;
+    let now = Timestamp::from_millis(1_790_000_000_000);
+    // More than one call of the script, and the two asks of a number far apart.
+    let asks: Vec<_> = [0, 1]
+        .iter()
+        .flat_map(|_| (1_000..1_300).map(|number| ask(number, 10.0, Priority::Normal, now)))
+        .collect();
+    let slots = pacer.reserve(&asks).await.unwrap();
+    let expected: Vec<_> = [now, now + Duration::from_millis(100)]
+        .iter()
+        .flat_map(|slot| [*slot; 300])
+        .collect();
+    assert_eq!(slots, expected);
+}
+
+#[tokio::test]
 async fn concurrent_processes_never_give_the_same_slot_twice() {
     require_services!(Redis);
     let redis = Redis::shared().await;
