@@ -28,7 +28,7 @@ pub(crate) enum Proof<'a> {
     Signature(&'a HeaderValue),
 }
 
-/// A connection; opened when first used and again after a failure.
+/// A connection; opened when first used, and again after a failure or when the server closed it.
 pub(crate) struct Connection {
     authority: String,
     host: HeaderValue,
@@ -77,6 +77,12 @@ impl Connection {
     }
 
     async fn send(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<Answer> {
+        // A server closes what was idle for long, and no client would take that for a failed request.
+        if let Some(sender) = &mut self.sender
+            && sender.ready().await.is_err()
+        {
+            self.sender = None;
+        }
         let sender = match &mut self.sender {
             Some(sender) => sender,
             None => self.sender.insert(open(&self.authority).await?),

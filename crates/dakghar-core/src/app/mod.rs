@@ -8,6 +8,7 @@ pub mod cursor;
 mod directory;
 mod in_flight;
 pub mod local_pacer;
+mod memory;
 mod recent_calls;
 
 pub mod accept_message;
@@ -141,7 +142,7 @@ impl App {
             waiting_max: settings.waiting_max,
         };
         let (commits, mut running) = Commits::new(&ports, limits);
-        let (directory, reading) = Directory::new(ports.tenants.clone(), settings.directory_ttl, limits);
+        let (directory, reading) = Directory::new(ports.tenants.clone(), &ports.clock, settings.directory_ttl, limits);
         running.extend(reading);
         let shared = Shared {
             opaque: OpaqueSigner::new(&keys.opaque),

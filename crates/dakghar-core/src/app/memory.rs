@@ -1,0 +1,158 @@
+//! What was read a moment ago, so that it need not be read for every request.
+
+use std::hash::Hash;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use moka::future::Cache;
+
+use crate::domain::Timestamp;
+use crate::ports::Clock;
+
+/// Values remembered at a time.
+const VALUES_MAX: u64 = 100_000;
+
+/// Values by key, each for a limited time.
+pub(super) struct Memory<K, V> {
+    cache: Cache<K, Arc<Entry<V>>>,
+    clock: Arc<dyn Clock>,
+    /// From what age on a value is to be read again, so that one in use is never missing.
+    old_after: Duration,
+    /// Counts what was forgotten on purpose.
+    forgotten: AtomicU64,
+}
+
+struct Entry<V> {
+    value: V,
+    read_at: Timestamp,
+    is_being_read_again: AtomicBool,
+}
+
+/// A value, not older than the memory allows.
+pub(super) struct Remembered<V> {
+    pub(super) value: V,
+    /// Said to one caller, who must see to it.
+    pub(super) is_to_be_read_again: bool,
+}
+
+/// A read of the store that began at some time.
+pub(super) struct Reading {
+    at: Timestamp,
+    forgotten: u64,
+}
+
+impl<K, V> Memory<K, V>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    pub(super) fn new(clock: Arc<dyn Clock>, ttl: Duration) -> Self {
+        Self {
+            cache: Cache::builder().max_capacity(VALUES_MAX).time_to_live(ttl).build(),
+            clock,
+            old_after: ttl / 2,
+            forgotten: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) async fn get(&self, key: &K) -> Option<Remembered<V>> {
+        let entry = self.cache.get(key).await?;
+        let is_old = self.clock.now().since(entry.read_at) >= self.old_after;
+        Some(Remembered {
+            value: entry.value.clone(),
+            is_to_be_read_again: is_old && !entry.is_being_read_again.swap(true, Ordering::Relaxed),
+        })
+    }
+
+    /// Must be called before the store is.
+    pub(super) fn begin_reading(&self) -> Reading {
+        Reading {
+            at: self.clock.now(),
+            forgotten: self.forgotten.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Remembers what was read, unless something was forgotten meanwhile: then it may be what it was before a change.
+    pub(super) async fn keep(&self, reading: Reading, values: Vec<(K, V)>)
+    where
+        K: Clone,
+    {
+        for (key, value) in &values {
+            let entry = Entry {
+                value: value.clone(),
+                read_at: reading.at,
+                is_being_read_again: AtomicBool::new(false),
+            };
+            self.cache.insert(key.clone(), Arc::new(entry)).await;
+        }
+        // Looked at afterwards: whoever forgets later than this takes away what was put in.
+        if self.forgotten.load(Ordering::SeqCst) != reading.forgotten {
+            for (key, _) in &values {
+                self.cache.invalidate(key).await;
+            }
+        }
+    }
+
+    pub(super) async fn forget(&self, key: &K) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        self.cache.invalidate(key).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_executor::block_on;
+    use parking_lot::Mutex;
+
+    use super::*;
+
+    struct SetClock(Mutex<Timestamp>);
+
+    impl Clock for SetClock {
+        fn now(&self) -> Timestamp {
+            *self.0.lock()
+        }
+    }
+
+    const TTL: Duration = Duration::from_secs(1_000);
+
+    fn memory() -> (Memory<u8, &'static str>, Arc<SetClock>) {
+        let clock = Arc::new(SetClock(Mutex::new(Timestamp::from_millis(0))));
+        (Memory::new(clock.clone(), TTL), clock)
+    }
+
+    fn get(memory: &Memory<u8, &'static str>) -> Option<(&'static str, bool)> {
+        let remembered = block_on(memory.get(&1))?;
+        Some((remembered.value, remembered.is_to_be_read_again))
+    }
+
+    #[test]
+    fn an_old_value_is_read_again_by_one_caller_while_the_others_use_it() {
+        let (memory, clock) = memory();
+        assert_eq!(get(&memory), None);
+        block_on(memory.keep(memory.begin_reading(), vec![(1, "first")]));
+        assert_eq!(get(&memory), Some(("first", false)));
+
+        *clock.0.lock() = Timestamp::from_millis(0) + TTL / 2;
+        assert_eq!(get(&memory), Some(("first", true)));
+        assert_eq!(get(&memory), Some(("first", false)));
+
+        block_on(memory.keep(memory.begin_reading(), vec![(1, "second")]));
+        assert_eq!(get(&memory), Some(("second", false)));
+    }
+
+    #[test]
+    fn what_was_read_before_a_change_is_not_remembered_after_it() {
+        let (memory, _clock) = memory();
+        let reading = memory.begin_reading();
+        block_on(memory.forget(&1));
+        block_on(memory.keep(reading, vec![(1, "before")]));
+        assert_eq!(get(&memory), None);
+
+        block_on(memory.keep(memory.begin_reading(), vec![(1, "after")]));
+        assert_eq!(get(&memory), Some(("after", false)));
+        block_on(memory.forget(&1));
+        assert_eq!(get(&memory), None);
+    }
+}
