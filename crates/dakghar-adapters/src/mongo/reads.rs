@@ -1,5 +1,8 @@
 //! Queries: each names its index, its order and its bound.
 
+use std::collections::HashMap;
+use std::hash::Hash;
+
 use bson::{Document, RawDocument, RawDocumentBuf, doc};
 use dakghar_core::ports::StoreError;
 use mongodb::Collection;
@@ -101,6 +104,23 @@ impl MongoStore {
             Some(max) if is_full && readable.len() < max => self.fetch_past(collection, query, max, decode).await,
             _ => Ok(readable),
         }
+    }
+
+    /// As [`MongoStore::fetch`], each document under its key: one that cannot be read is an error of its own. Left out is
+    /// only what does not even have a key.
+    pub(super) async fn fetch_each<K: Hash + Eq + Send, T: Send>(
+        &self,
+        collection: &Collection<RawDocumentBuf>,
+        query: Query,
+        key: impl Fn(&RawDocument) -> Option<K> + Send + Sync,
+        decode: impl Fn(&RawDocument) -> Result<T, Unreadable> + Send + Sync,
+    ) -> Result<HashMap<K, Result<T, StoreError>>, StoreError> {
+        let found = self.fetch(collection, query, |raw| Ok((key(raw), decode(raw)))).await?;
+        let each = found.into_iter().filter_map(|(key, item)| {
+            let item = told(item).map_err(StoreError::from);
+            Some((key?, item))
+        });
+        Ok(each.collect())
     }
 
     /// Reads until `count_max` documents could be read, however many are left out before.

@@ -53,21 +53,11 @@ impl TenantStore for MongoStore {
         }
         let wanted: Vec<String> = ids.iter().map(TenantId::to_string).collect();
         let query = Query::new(doc! { "_id": { "$in": wanted } }, BY_ID);
-        let read = |raw: &RawDocument| Ok((tenant_id(raw), tenant::decode(raw)));
-        let found = match self.fetch(&self.tenants, query, read).await {
+        let key = |raw: &RawDocument| tenant_id(raw).ok();
+        let found = match self.fetch_each(&self.tenants, query, key, tenant::decode).await {
             Ok(found) => found,
             Err(error) => return vec![Err(error); ids.len()],
         };
-        let found: HashMap<TenantId, Result<Tenant, StoreError>> = found
-            .into_iter()
-            .filter_map(|(id, tenant)| {
-                let tenant = tenant.map_err(|unreadable| {
-                    unreadable.tell();
-                    unreadable.into()
-                });
-                Some((id.ok()?, tenant))
-            })
-            .collect();
         ids.iter().map(|id| found.get(id).cloned().transpose()).collect()
     }
 

@@ -11,9 +11,9 @@ use super::App;
 use super::accept_message::queue_entry;
 use super::commits::flatten;
 use super::in_flight::InFlight;
-use super::prepare_message::{PreparedSend, probe_interval};
+use super::prepare_message::{PreparedSend, disposition, probe_interval};
 use crate::domain::message::lifecycle::{Fenced, Recorded};
-use crate::domain::message::{DeadReason, Evidence, EvidenceStatus, Message, SendOutcome};
+use crate::domain::message::{Evidence, EvidenceStatus, Message, SendOutcome};
 use crate::domain::tenant::TOKEN_REFUSALS_MAX;
 use crate::domain::{ErrorCode, Hold, HoldReason, Problem, Status};
 use crate::ports::{Disposition, GraphCall, Job, Saved};
@@ -244,16 +244,6 @@ impl App {
         if message.status == Status::Dead && self.queue_window().is_some() {
             self.commits().enqueue.post(queue_entry(message));
         }
-    }
-}
-
-/// How the queue should show the end of a job.
-pub(super) fn disposition(message: &Message) -> Disposition {
-    match message.status {
-        Status::Dead => Disposition::Dead(message.dead_reason.map_or("dead", DeadReason::as_str)),
-        Status::Failed => Disposition::Dead("failed"),
-        Status::Expired => Disposition::Dead("expired"),
-        _ => Disposition::Done,
     }
 }
 

@@ -10,7 +10,6 @@ use futures_util::future::join_all;
 
 use super::accept_message::queue_entry;
 use super::commits::flatten;
-use super::deliver_message::disposition;
 use super::in_flight::InFlight;
 use super::{App, Settings};
 use crate::domain::message::lifecycle::NotClaimable;
@@ -370,6 +369,16 @@ pub(super) const fn probe_interval(reason: HoldReason) -> Duration {
     match reason {
         HoldReason::Paused | HoldReason::CredentialsInvalid => PROBE_CREDENTIALS,
         HoldReason::AccountRestricted => PROBE_ACCOUNT,
+    }
+}
+
+/// How the queue should show the end of a job.
+pub(super) fn disposition(message: &Message) -> Disposition {
+    match message.status {
+        Status::Dead => Disposition::Dead(message.dead_reason.map_or("dead", DeadReason::as_str)),
+        Status::Failed => Disposition::Dead("failed"),
+        Status::Expired => Disposition::Dead("expired"),
+        _ => Disposition::Done,
     }
 }
 

@@ -7,20 +7,31 @@ use crate::product::{Backend, Product, eventually, on_both_backends, text};
 
 on_both_backends!(a_broken_message_stops_nobody_else, a_broken_tenant_stops_nobody_else);
 
-/// A value that means nothing, in a message that is due since 1970.
-async fn break_message(product: &Product, id: &str, status: &str) {
+/// Changes a document of a collection, or a row of the table of the same name, past the program.
+async fn alter(product: &Product, collection: &str, id: &str, fields: Document, columns: &str) {
     if product.is_distributed() {
-        let messages = product.database().await.collection::<Document>("messages");
-        let long_ago = bson::DateTime::from_millis(0);
-        let broken = doc! { "unknownOutcome": "sometimes", "wakeAt": long_ago, "slotAt": long_ago, "status": status };
-        let update = messages.update_one(doc! { "_id": id }, doc! { "$set": broken });
+        let documents = product.database().await.collection::<Document>(collection);
+        let update = documents.update_one(doc! { "_id": id }, doc! { "$set": fields });
         assert_eq!(update.await.unwrap().modified_count, 1);
     } else {
         let file = rusqlite::Connection::open(product.data_dir().join("dakghar.sqlite3")).unwrap();
-        let broken = "unknown_outcome = 'sometimes', wake_at = 0, slot_at = 0, status = ?";
-        let update = file.execute(&format!("UPDATE messages SET {broken} WHERE id = ?"), [status, id]);
+        let update = file.execute(&format!("UPDATE {collection} SET {columns} WHERE id = ?"), [id]);
         assert_eq!(update.unwrap(), 1);
     }
+}
+
+/// Has a message looked at in this status, and as due since 1970.
+async fn make_due(product: &Product, id: &str, status: &str) {
+    let long_ago = bson::DateTime::from_millis(0);
+    let fields = doc! { "wakeAt": long_ago, "slotAt": long_ago, "status": status };
+    let columns = format!("wake_at = 0, slot_at = 0, status = '{status}'");
+    alter(product, "messages", id, fields, &columns).await;
+}
+
+/// A value that means nothing, in a message or a tenant.
+async fn break_it(product: &Product, collection: &str, id: &str) {
+    let fields = doc! { "unknownOutcome": "sometimes" };
+    alter(product, collection, id, fields, "unknown_outcome = 'sometimes'").await;
 }
 
 async fn a_broken_message_stops_nobody_else(backend: Backend) {
@@ -40,9 +51,12 @@ async fn a_broken_message_stops_nobody_else(backend: Backend) {
         product.until_status(&tenant, &id, "held").await;
         held.push(id);
     }
-    break_message(&product, &delivered[0], "delivered").await;
-    break_message(&product, &held[0], "held").await;
-    break_message(&product, &held[1], "queued").await;
+    break_it(&product, "messages", &delivered[0]).await;
+    make_due(&product, &delivered[0], "delivered").await;
+    break_it(&product, "messages", &held[0]).await;
+    make_due(&product, &held[0], "held").await;
+    break_it(&product, "messages", &held[1]).await;
+    make_due(&product, &held[1], "queued").await;
 
     // The timers and the worker.
     assert_eq!(product.call("POST", &of_tenant("resume"), None).await.0, 200);
@@ -105,35 +119,6 @@ async fn a_broken_message_stops_nobody_else(backend: Backend) {
     }
 }
 
-/// A value that means nothing, in a tenant.
-async fn break_tenant(product: &Product, id: &str) {
-    if product.is_distributed() {
-        let tenants = product.database().await.collection::<Document>("tenants");
-        let broken = doc! { "$set": { "unknownOutcome": "sometimes" } };
-        let update = tenants.update_one(doc! { "_id": id }, broken).await;
-        assert_eq!(update.unwrap().modified_count, 1);
-    } else {
-        let file = rusqlite::Connection::open(product.data_dir().join("dakghar.sqlite3")).unwrap();
-        let update = file.execute("UPDATE tenants SET unknown_outcome = 'sometimes' WHERE id = ?", [id]);
-        assert_eq!(update.unwrap(), 1);
-    }
-}
-
-/// Has a message of this status looked at now.
-async fn make_due(product: &Product, id: &str, status: &str) {
-    if product.is_distributed() {
-        let messages = product.database().await.collection::<Document>("messages");
-        let long_ago = bson::DateTime::from_millis(0);
-        let due = doc! { "$set": { "wakeAt": long_ago, "slotAt": long_ago, "status": status } };
-        let update = messages.update_one(doc! { "_id": id }, due).await;
-        assert_eq!(update.unwrap().modified_count, 1);
-    } else {
-        let file = rusqlite::Connection::open(product.data_dir().join("dakghar.sqlite3")).unwrap();
-        let due = "UPDATE messages SET wake_at = 0, slot_at = 0, status = ? WHERE id = ?";
-        assert_eq!(file.execute(due, [status, id]).unwrap(), 1);
-    }
-}
-
 async fn a_broken_tenant_stops_nobody_else(backend: Backend) {
     let product = Product::start(backend).await;
     let (broken, whole) = (product.fast_tenant("111").await, product.fast_tenant("222").await);
@@ -145,7 +130,7 @@ async fn a_broken_tenant_stops_nobody_else(backend: Backend) {
         product.until_status(tenant, &id, "held").await;
         held.push(id);
     }
-    break_tenant(&product, &broken.id).await;
+    break_it(&product, "tenants", &broken.id).await;
     make_due(&product, &held[0], "held").await;
     make_due(&product, &held[1], "queued").await;
 

@@ -27,21 +27,11 @@ impl MongoStore {
         let ids: Vec<_> = keys.iter().map(|key| key.message_id.to_string()).collect();
         let filter =
             doc! { "_id": { "$in": ids }, "tenantId": { "$in": tenants(keys.iter().map(|key| key.tenant_id)) } };
-        let read = |raw: &RawDocument| Ok(message::decode(raw).map_err(|unreadable| (key(raw), unreadable)));
-        let found = match self.fetch(&self.messages, Query::new(filter, BY_ID), read).await {
+        let query = Query::new(filter, BY_ID);
+        let found = match self.fetch_each(&self.messages, query, key, message::decode).await {
             Ok(found) => found,
             Err(error) => return vec![Err(error); keys.len()],
         };
-        let found: HashMap<MessageKey, Result<Message, StoreError>> = found
-            .into_iter()
-            .filter_map(|message| match message {
-                Ok(message) => Some((message.key(), Ok(message))),
-                Err((key, unreadable)) => {
-                    unreadable.tell();
-                    Some((key?, Err(unreadable.into())))
-                }
-            })
-            .collect();
         // Not removed from the map: a key may be asked for twice.
         keys.iter().map(|key| found.get(key).cloned().transpose()).collect()
     }
