@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use futures_util::future;
+
 use super::Ports;
 use super::accept_message::{self, AcceptCommit};
 use crate::domain::message::{Evidence, Message};
@@ -24,13 +26,27 @@ pub(super) enum EvidenceResult {
 
 type EvidenceBatch = Vec<(MessageKey, Evidence)>;
 
+/// What Meta reported in one POST, as the store takes it.
+#[derive(Default)]
+pub(super) struct Inbound {
+    pub(super) messages: Vec<Message>,
+    pub(super) touches: Vec<ConversationTouch>,
+    pub(super) evidence: EvidenceBatch,
+    pub(super) events: Vec<WebhookEvent>,
+}
+
+/// What became of it, in its order.
+pub(super) struct Stored {
+    pub(super) messages: Vec<Received>,
+    pub(super) evidence: Vec<EvidenceResult>,
+}
+
 pub(super) struct Commits {
     pub(super) accept: GroupCommit<AcceptCommit, Result<(Accepted, Option<QueueEntry>), StoreError>>,
     pub(super) save: GroupCommit<Message, Result<Saved, StoreError>>,
-    pub(super) receive: GroupCommit<Vec<Message>, Result<Vec<Received>, StoreError>>,
+    pub(super) receive: GroupCommit<Inbound, Result<Stored, StoreError>>,
     pub(super) merge: GroupCommit<EvidenceBatch, Result<Vec<EvidenceResult>, StoreError>>,
     pub(super) touch: GroupCommit<Vec<ConversationTouch>, Result<(), StoreError>>,
-    pub(super) record: GroupCommit<Vec<WebhookEvent>, Result<(), StoreError>>,
     pub(super) enqueue: GroupCommit<QueueEntry, ()>,
 }
 
@@ -45,12 +61,15 @@ impl Commits {
             GroupCommit::new(limits, move |batch| save(messages.clone(), batch))
         };
         let (receive, receiving) = {
-            let messages = ports.messages.clone();
-            GroupCommit::new(limits, move |batch| receive(messages.clone(), batch))
+            let ports = ports.clone();
+            GroupCommit::new(limits, move |batch| receive(ports.clone(), batch))
         };
         let (merge, merging) = {
             let ports = ports.clone();
-            GroupCommit::new(limits, move |batch| merge(ports.clone(), batch))
+            GroupCommit::new(limits, move |batch| {
+                let ports = ports.clone();
+                async move { merge(&ports, &batch).await }
+            })
         };
         let (touch, touching) = {
             let messages = ports.messages.clone();
@@ -59,17 +78,6 @@ impl Commits {
                 async move {
                     let requests = batch.len();
                     let result = messages.touch_conversations(&batch.concat()).await;
-                    vec![result; requests]
-                }
-            })
-        };
-        let (record, recording) = {
-            let events = ports.events.clone();
-            GroupCommit::new(limits, move |batch: Vec<Vec<WebhookEvent>>| {
-                let events = events.clone();
-                async move {
-                    let requests = batch.len();
-                    let result = events.record(&batch.concat()).await;
                     vec![result; requests]
                 }
             })
@@ -87,7 +95,7 @@ impl Commits {
                 }
             })
         };
-        let running = vec![accepting, saving, receiving, merging, touching, recording, enqueuing];
+        let running = vec![accepting, saving, receiving, merging, touching, enqueuing];
         (
             Self {
                 accept,
@@ -95,7 +103,6 @@ impl Commits {
                 receive,
                 merge,
                 touch,
-                record,
                 enqueue,
             },
             running,
@@ -129,25 +136,74 @@ fn missing_answer<T>() -> Result<T, StoreError> {
     Err(StoreError::Corrupt("an answer is missing".into()))
 }
 
-async fn receive(messages: Arc<dyn MessageStore>, batch: Vec<Vec<Message>>) -> Vec<Result<Vec<Received>, StoreError>> {
-    let sizes: Vec<usize> = batch.iter().map(Vec::len).collect();
-    let mut answers = messages
-        .receive(batch.into_iter().flatten().collect())
-        .await
-        .into_iter();
-    sizes
+/// Stores all parts of what several POSTs reported, each kind together and all kinds at the same time: none waits for
+/// another, and whatever fails is posted again as a whole.
+async fn receive(ports: Ports, batch: Vec<Inbound>) -> Vec<Result<Stored, StoreError>> {
+    let mut all = Inbound::default();
+    let mut evidence = Vec::with_capacity(batch.len());
+    let mut parts = Vec::with_capacity(batch.len());
+    for inbound in batch {
+        parts.push((
+            inbound.messages.len(),
+            !inbound.touches.is_empty(),
+            !inbound.events.is_empty(),
+        ));
+        all.messages.extend(inbound.messages);
+        all.touches.extend(inbound.touches);
+        all.events.extend(inbound.events);
+        evidence.push(inbound.evidence);
+    }
+    // What there is none of must not cost a round trip.
+    let receive = async {
+        if all.messages.is_empty() {
+            Vec::new()
+        } else {
+            ports.messages.receive(all.messages).await
+        }
+    };
+    let touch = async {
+        if all.touches.is_empty() {
+            Ok(())
+        } else {
+            ports.messages.touch_conversations(&all.touches).await
+        }
+    };
+    let record = async {
+        if all.events.is_empty() {
+            Ok(())
+        } else {
+            ports.events.record(&all.events).await
+        }
+    };
+    let (messages, touched, merged, recorded) = future::join4(receive, touch, merge(&ports, &evidence), record).await;
+    let mut messages = messages.into_iter();
+    parts
         .into_iter()
-        .map(|size| answers.by_ref().take(size).collect())
+        .zip(merged)
+        .map(|((count, has_touches, has_events), merged)| {
+            // Taken in any case: the answers that follow are those of the next POST.
+            let messages: Vec<_> = messages.by_ref().take(count).collect();
+            if has_touches {
+                touched.clone()?;
+            }
+            if has_events {
+                recorded.clone()?;
+            }
+            Ok(Stored {
+                messages: messages.into_iter().collect::<Result<_, _>>()?,
+                evidence: merged?,
+            })
+        })
         .collect()
 }
 
 /// Loads, merges and saves until nobody else saved in between.
-async fn merge(ports: Ports, batch: Vec<EvidenceBatch>) -> Vec<Result<Vec<EvidenceResult>, StoreError>> {
+async fn merge(ports: &Ports, batch: &[EvidenceBatch]) -> Vec<Result<Vec<EvidenceResult>, StoreError>> {
     let mut by_message: HashMap<MessageKey, Vec<&Evidence>> = HashMap::new();
     for (key, evidence) in batch.iter().flatten() {
         by_message.entry(*key).or_default().push(evidence);
     }
-    let outcome = merge_all(&ports, by_message).await;
+    let outcome = merge_all(ports, by_message).await;
     batch
         .iter()
         .map(|request| match &outcome {
@@ -173,6 +229,9 @@ async fn merge_all(
 ) -> Result<HashSet<MessageKey>, StoreError> {
     let mut missing = HashSet::new();
     for _ in 0..STALE_ROUNDS_MAX {
+        if open.is_empty() {
+            return Ok(missing);
+        }
         let keys: Vec<MessageKey> = open.keys().copied().collect();
         let now = ports.clock.now();
         let mut changed = Vec::new();
@@ -208,9 +267,6 @@ async fn merge_all(
                 let key = message.key();
                 stale.insert(key, open.remove(&key).unwrap_or_default());
             }
-        }
-        if stale.is_empty() {
-            return Ok(missing);
         }
         open = stale;
     }

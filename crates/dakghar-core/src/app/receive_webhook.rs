@@ -6,10 +6,9 @@
 use std::collections::HashMap;
 
 use aws_lc_rs::digest;
-use futures_util::future;
 
 use super::App;
-use super::commits::{EvidenceResult, flatten};
+use super::commits::{EvidenceResult, Inbound, flatten};
 use crate::domain::message::timeline::{TimelineEntry, TimelineEvent};
 use crate::domain::message::{Content, Direction, Evidence, Message, Status};
 use crate::domain::tenant::SharedTenant;
@@ -240,46 +239,27 @@ impl App {
                 receipt.unrouted += 1;
             }
         }
-        let merges: Vec<_> = evidence
+        let inbound = Inbound {
+            messages,
+            touches,
+            evidence: evidence
+                .iter()
+                .map(|(key, evidence, _)| (*key, evidence.clone()))
+                .collect(),
+            events,
+        };
+        let stored = flatten(self.commits().receive.submit(inbound).await)?;
+        receipt.messages = stored
+            .messages
             .iter()
-            .map(|(key, evidence, _)| (*key, evidence.clone()))
-            .collect();
-        let commits = self.commits();
-        let receive = async {
-            if messages.is_empty() {
-                Ok(Vec::new())
-            } else {
-                flatten(commits.receive.submit(messages).await)
-            }
-        };
-        let touch = async {
-            if touches.is_empty() {
-                Ok(())
-            } else {
-                flatten(commits.touch.submit(touches).await)
-            }
-        };
-        let merge = async {
-            if merges.is_empty() {
-                Ok(Vec::new())
-            } else {
-                flatten(commits.merge.submit(merges).await)
-            }
-        };
-        let record = async {
-            if events.is_empty() {
-                Ok(())
-            } else {
-                flatten(commits.record.submit(events).await)
-            }
-        };
-        let (received, (), merged, ()) = future::try_join4(receive, touch, merge, record).await?;
-        receipt.messages = received.iter().filter(|received| **received == Received::New).count();
-        receipt.duplicates = received.len() - receipt.messages;
+            .filter(|received| **received == Received::New)
+            .count();
+        receipt.duplicates = stored.messages.len() - receipt.messages;
 
         // A status that names a message we do not have (a restored backup, say) or cannot read must not vanish.
         let now = self.now();
-        let orphans: Vec<WebhookEvent> = merged
+        let orphans: Vec<WebhookEvent> = stored
+            .evidence
             .iter()
             .zip(&evidence)
             .filter(|(result, _)| **result == EvidenceResult::NoSuchMessage)
@@ -290,7 +270,11 @@ impl App {
         if !orphans.is_empty() {
             receipt.statuses -= orphans.len();
             receipt.unrouted += orphans.len();
-            flatten(commits.record.submit(orphans).await)?;
+            let orphans = Inbound {
+                events: orphans,
+                ..Inbound::default()
+            };
+            flatten(self.commits().receive.submit(orphans).await)?;
         }
         Ok(receipt)
     }
