@@ -1,6 +1,7 @@
 //! Finding the server, and making the database ready.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use bson::doc;
@@ -116,6 +117,7 @@ impl MongoStore {
             options,
             clock,
             promises,
+            threads_are_new: AtomicBool::new(false),
             _followers: followers.into_iter().map(AbortOnDropHandle::new).collect(),
         }))
     }

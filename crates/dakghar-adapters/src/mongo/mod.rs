@@ -25,6 +25,7 @@ mod updates;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bson::{RawDocumentBuf, doc};
@@ -51,6 +52,8 @@ pub struct MongoStore {
     options: MongoOptions,
     clock: Arc<MongoClock>,
     promises: Arc<Promises>,
+    /// Whether the threads touched last were nearly all new.
+    threads_are_new: AtomicBool,
     _followers: Vec<AbortOnDropHandle<()>>,
 }
 

@@ -1,6 +1,7 @@
 //! Threads.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
 
 use bson::{RawDocumentBuf, doc, raw::cstr, rawdoc};
 use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
@@ -18,13 +19,19 @@ use crate::mongo::reads::{Query, text};
 use crate::mongo::sharing::{SHARING_MAX, Sharing};
 use crate::mongo::updates::chunk_lengths;
 
+/// Among so many touched threads at most one may have existed if the next are to be inserted without looking.
+const NEW_PER_EXISTING: usize = 10;
+
 impl MongoStore {
     /// Inserts the threads that do not exist, in one command, and moves the others forward in another: an upsert each
     /// would cost the server several times as much.
     pub(super) async fn touch_threads(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
         let touches = newest(batch);
+        // Where nearly all are new, as in a campaign, looking for them first is a round trip for nothing. Where many
+        // exist, finding that out by an insert costs the server four times as much as looking.
+        let look_first = !self.threads_are_new.load(Ordering::Relaxed);
         // The second time it finds what another process created or erased meanwhile.
-        if self.try_to_touch(&touches).await? || self.try_to_touch(&touches).await? {
+        if self.try_to_touch(&touches, look_first).await? || self.try_to_touch(&touches, true).await? {
             return Ok(());
         }
         Err(StoreError::Corrupt(
@@ -33,8 +40,12 @@ impl MongoStore {
     }
 
     /// Whether every thread was created or moved. Repeating it changes nothing.
-    async fn try_to_touch(&self, touches: &[&ConversationTouch]) -> Result<bool, StoreError> {
-        let known = self.known_threads(touches).await?;
+    async fn try_to_touch(&self, touches: &[&ConversationTouch], look_first: bool) -> Result<bool, StoreError> {
+        let known = if look_first {
+            self.known_threads(touches).await?
+        } else {
+            HashSet::new()
+        };
         let (mut existing, new): (Vec<&ConversationTouch>, Vec<&ConversationTouch>) =
             touches.iter().partition(|touch| known.contains(&touch.id.to_string()));
         let documents: Vec<RawDocumentBuf> = new.iter().map(|touch| conversation::encode(&touch.opening())).collect();
@@ -42,11 +53,13 @@ impl MongoStore {
         for (inserted, touch) in inserted.into_iter().zip(new) {
             match inserted {
                 Inserted::Stored => {}
-                // Another process created it at the same time, or it is touched in both directions.
+                // Nobody looked, another process created it at the same time, or it is touched in both directions.
                 Inserted::Duplicate => existing.push(touch),
                 Inserted::Unknown(error) | Inserted::Refused(error) => return Err(error),
             }
         }
+        let are_new = existing.len() * NEW_PER_EXISTING < touches.len();
+        self.threads_are_new.store(are_new, Ordering::Relaxed);
         self.move_forward(&existing).await
     }
 

@@ -119,6 +119,27 @@ pub async fn touches_can_be_repeated(store: Store) {
     }
 }
 
+/// A store may expect of the next threads what the last ones were: all new, all known, or some of each.
+pub async fn touches_count_whatever_those_before_were_like(store: Store) {
+    let tenant = tenant_id();
+    let people: Vec<WaId> = (1..=30).map(|digits: u32| person(&digits.to_string())).collect();
+    let batches = [0..10, 10..20, 0..20, 20..30, 0..20, 5..25, 0..30];
+    let mut newest: Vec<Option<ConversationTouch>> = vec![None; people.len()];
+    for (minute, batch) in batches.into_iter().enumerate() {
+        let touches: Vec<_> = people[batch.clone()]
+            .iter()
+            .map(|peer| touch(tenant, peer, at(minute as u64), Direction::Inbound))
+            .collect();
+        apply(&store, &touches).await;
+        for (place, touch) in batch.zip(touches) {
+            newest[place] = Some(touch);
+        }
+        for touch in newest.iter().flatten() {
+            check(&store, &thread(touch, Some(touch.at))).await;
+        }
+    }
+}
+
 pub async fn twenty_touches_at_once_leave_the_newest(store: Store) {
     let tenant = tenant_id();
     let peer = person("1");

@@ -96,6 +96,7 @@ macro_rules! message_store_suite {
             a_late_inbound_touch_still_opens_the_window
             touches_of_one_batch_all_count
             touches_can_be_repeated
+            touches_count_whatever_those_before_were_like
             twenty_touches_at_once_leave_the_newest
             conversations_come_with_the_newest_first
             pages_of_conversations_have_no_gaps_and_no_repeats
