@@ -1,9 +1,13 @@
 //! Accepts a message: after the answer it is durable and will reach exactly one final state.
 //!
-//! Between slot and commit, and between commit and queue, the process may die. The first wastes a slot. The second
-//! leaves a queued message without a job, which its timer brings back. The queue is not needed for the answer.
+//! A number with a backlog gives the message its slot before the commit, any other one after it, on the way into the
+//! queue. The process may die between slot and commit, which wastes a slot, and between commit and queue, which leaves a
+//! queued message without a job, and its timer brings it back. The answer needs neither slot nor queue.
 
-use super::commits::flatten;
+use std::sync::Arc;
+
+use super::backlogs::Backlogs;
+use super::commits::{Enqueue, flatten};
 use super::{App, Ports};
 use crate::domain::message::timeline::{TimelineEntry, TimelineEvent};
 use crate::domain::message::{Direction, Idempotency, Message, Status};
@@ -127,25 +131,42 @@ fn check_recipient(request: &SendRequest, number: &PhoneNumber) -> Result<(), Pr
     Ok(())
 }
 
-/// One commit: slots for all, one write, and what must be queued afterwards.
+/// One commit: slots for those whose number has a backlog, one write, and what must be queued afterwards.
 pub(super) async fn commit(
     ports: Ports,
+    backlogs: Arc<Backlogs>,
     batch: Vec<AcceptCommit>,
-) -> Vec<Result<(Accepted, Option<QueueEntry>), StoreError>> {
+) -> Vec<Result<(Accepted, Option<Enqueue>), StoreError>> {
     let now = ports.clock.now();
     let window = ports.queue.window();
-    let asks: Vec<Option<SlotAsk>> = batch.iter().map(|commit| slot_ask(commit, now)).collect();
+    let must_know = |ask: &SlotAsk| window.is_none() || backlogs.is_behind(&ask.phone_number_id, now);
+    let (asks, later): (Vec<Option<SlotAsk>>, Vec<Option<SlotAsk>>) = batch
+        .iter()
+        .map(|commit| match slot_ask(commit, now) {
+            Some(ask) if must_know(&ask) => (Some(ask), None),
+            ask => (None, ask),
+        })
+        .unzip();
     let wanted: Vec<SlotAsk> = asks.iter().flatten().cloned().collect();
-    // Without slots the gate keeps the pace by itself; acceptance needs only the store.
-    let mut slots = ports.pacer.reserve(&wanted).await.unwrap_or_default().into_iter();
+    let slots = if wanted.is_empty() {
+        Vec::new()
+    } else {
+        // Without slots the gate keeps the pace by itself; acceptance needs only the store.
+        ports.pacer.reserve(&wanted).await.unwrap_or_default()
+    };
+    backlogs.note(&wanted, &slots, now);
 
+    let mut slots = slots.into_iter();
     let mut messages = Vec::with_capacity(batch.len());
     let mut entries = Vec::with_capacity(batch.len());
-    for (commit, ask) in batch.into_iter().zip(&asks) {
+    for ((commit, ask), later) in batch.into_iter().zip(&asks).zip(later) {
         let mut message = commit.message;
         let slot = if ask.is_some() { slots.next() } else { message.slot_at };
         let is_released = message.status == Status::Queued && message.schedule(now, slot.unwrap_or(now), window);
-        entries.push(is_released.then(|| queue_entry(&message)));
+        entries.push(is_released.then(|| Enqueue {
+            entry: queue_entry(&message),
+            slot: later,
+        }));
         messages.push(message);
     }
     let answers = ports.messages.accept(messages).await;

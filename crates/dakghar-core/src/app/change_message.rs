@@ -51,7 +51,7 @@ impl App {
             let is_released = self.give_slot(&mut message).await;
             if self.save(&mut message).await? {
                 if is_released {
-                    self.commits().enqueue.post(queue_entry(&message));
+                    self.commits().enqueue.post(queue_entry(&message).into());
                 }
                 tracing::info!(%tenant_id, message_id = %message.id, "dead letter sent again");
                 return Ok(message);

@@ -7,10 +7,11 @@ use futures_util::future;
 
 use super::Ports;
 use super::accept_message::{self, AcceptCommit};
+use super::backlogs::Backlogs;
 use crate::domain::message::{Evidence, Message};
 use crate::domain::{ConversationTouch, MessageKey, Problem, WebhookEvent};
 use crate::group_commit::{BoxFuture, GroupCommit, Limits};
-use crate::ports::{Accepted, MessageStore, QueueEntry, Received, Saved, StoreError};
+use crate::ports::{Accepted, MessageStore, QueueEntry, Received, Saved, SlotAsk, StoreError};
 
 /// How often a merge is tried again when somebody else saved the same message in between.
 const STALE_ROUNDS_MAX: usize = 16;
@@ -41,20 +42,36 @@ pub(super) struct Stored {
     pub(super) evidence: Vec<EvidenceResult>,
 }
 
+/// A stored message on its way into the queue.
+pub(super) struct Enqueue {
+    pub(super) entry: QueueEntry,
+    /// What to reserve its slot with, if it has none of its own yet.
+    pub(super) slot: Option<SlotAsk>,
+}
+
+impl From<QueueEntry> for Enqueue {
+    fn from(entry: QueueEntry) -> Self {
+        Self { entry, slot: None }
+    }
+}
+
 pub(super) struct Commits {
-    pub(super) accept: GroupCommit<AcceptCommit, Result<(Accepted, Option<QueueEntry>), StoreError>>,
+    pub(super) accept: GroupCommit<AcceptCommit, Result<(Accepted, Option<Enqueue>), StoreError>>,
     pub(super) save: GroupCommit<Message, Result<Saved, StoreError>>,
     pub(super) receive: GroupCommit<Inbound, Result<Stored, StoreError>>,
     pub(super) merge: GroupCommit<EvidenceBatch, Result<Vec<EvidenceResult>, StoreError>>,
     pub(super) touch: GroupCommit<Vec<ConversationTouch>, Result<(), StoreError>>,
-    pub(super) enqueue: GroupCommit<QueueEntry, ()>,
+    pub(super) enqueue: GroupCommit<Enqueue, ()>,
 }
 
 impl Commits {
     pub(super) fn new(ports: &Ports, limits: Limits) -> (Self, Vec<BoxFuture<()>>) {
+        let backlogs = Arc::new(Backlogs::default());
         let (accept, accepting) = {
-            let ports = ports.clone();
-            GroupCommit::new(limits, move |batch| accept_message::commit(ports.clone(), batch))
+            let (ports, backlogs) = (ports.clone(), backlogs.clone());
+            GroupCommit::new(limits, move |batch| {
+                accept_message::commit(ports.clone(), backlogs.clone(), batch)
+            })
         };
         let (save, saving) = {
             let messages = ports.messages.clone();
@@ -83,17 +100,8 @@ impl Commits {
             })
         };
         let (enqueue, enqueuing) = {
-            let queue = ports.queue.clone();
-            GroupCommit::new(limits, move |batch: Vec<QueueEntry>| {
-                let queue = queue.clone();
-                async move {
-                    if let Err(error) = queue.enqueue(&batch).await {
-                        // Every one of them has a timer in the store that brings it back.
-                        tracing::warn!(%error, messages = batch.len(), "messages could not be put into the queue yet");
-                    }
-                    vec![(); batch.len()]
-                }
-            })
+            let (ports, backlogs) = (ports.clone(), backlogs.clone());
+            GroupCommit::new(limits, move |batch| enqueue(ports.clone(), backlogs.clone(), batch))
         };
         let running = vec![accepting, saving, receiving, merging, touching, enqueuing];
         (
@@ -271,6 +279,45 @@ async fn merge_all(
         open = stale;
     }
     Err(StoreError::Unavailable("a message kept changing".into()))
+}
+
+/// Puts stored messages into the queue, each at its slot. Whatever does not get there has a timer in the store that
+/// brings it back.
+async fn enqueue(ports: Ports, backlogs: Arc<Backlogs>, batch: Vec<Enqueue>) -> Vec<()> {
+    let requests = vec![(); batch.len()];
+    let now = ports.clock.now();
+    let asks: Vec<SlotAsk> = batch.iter().filter_map(|enqueue| enqueue.slot.clone()).collect();
+    let slots = if asks.is_empty() {
+        Vec::new()
+    } else {
+        // Without slots the gate keeps the pace by itself.
+        ports.pacer.reserve(&asks).await.unwrap_or_default()
+    };
+    backlogs.note(&asks, &slots, now);
+
+    let released_until = ports.queue.window().map(|window| now + window);
+    let mut slots = slots.into_iter();
+    let mut unused = Vec::new();
+    let mut entries = Vec::with_capacity(batch.len());
+    for Enqueue { mut entry, slot: ask } in batch {
+        if let Some(ask) = ask
+            && let Some(slot_at) = slots.next()
+        {
+            if released_until.is_some_and(|until| until < slot_at) {
+                unused.push(ask);
+                continue;
+            }
+            entry.slot_at = slot_at;
+        }
+        entries.push(entry);
+    }
+    if !unused.is_empty() {
+        ports.pacer.refund(&unused).await;
+    }
+    if let Err(error) = ports.queue.enqueue(&entries).await {
+        tracing::warn!(%error, messages = entries.len(), "messages could not be put into the queue yet");
+    }
+    requests
 }
 
 /// Turns both ways a group commit can fail into the problem of the caller.

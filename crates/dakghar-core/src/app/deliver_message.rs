@@ -155,7 +155,7 @@ impl App {
     async fn after(&self, message: &Message, recorded: Recorded, job: Option<Job>) {
         log_outcome(message, recorded);
         if message.status == Status::Queued && message.enqueued_at.is_some() {
-            self.commits().enqueue.post(queue_entry(message));
+            self.commits().enqueue.post(queue_entry(message).into());
         }
         if let Some(job) = job {
             job.finish(if message.status == Status::Queued {
@@ -242,7 +242,7 @@ impl App {
     /// show every dead letter. For people only: nothing is lost when it does not get there.
     pub(super) fn show_dead(&self, message: &Message) {
         if message.status == Status::Dead && self.queue_window().is_some() {
-            self.commits().enqueue.post(queue_entry(message));
+            self.commits().enqueue.post(queue_entry(message).into());
         }
     }
 }

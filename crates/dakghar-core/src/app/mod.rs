@@ -3,6 +3,7 @@
 //! [`App`] holds the ports and the group commits; each file adds one use case to it. Nothing here spawns a task:
 //! [`App::new`] hands out the futures that must run, and the caller runs them.
 
+mod backlogs;
 mod commits;
 pub mod cursor;
 mod directory;

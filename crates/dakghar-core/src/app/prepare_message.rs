@@ -249,7 +249,7 @@ impl App {
         match self.save(&mut message).await {
             Ok(true) if message.status == Status::Queued => {
                 if message.enqueued_at.is_some() {
-                    self.commits().enqueue.post(queue_entry(&message));
+                    self.commits().enqueue.post(queue_entry(&message).into());
                 }
                 job.finish(Disposition::Superseded);
             }

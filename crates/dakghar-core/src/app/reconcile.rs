@@ -61,7 +61,7 @@ impl App {
             let saved = flatten(self.commits().save.submit(message.clone()).await)?;
             if saved == Saved::Done {
                 if message.status == Status::Queued && message.enqueued_at.is_some() {
-                    self.commits().enqueue.post(queue_entry(&message));
+                    self.commits().enqueue.post(queue_entry(&message).into());
                 }
                 self.show_dead(&message);
             }

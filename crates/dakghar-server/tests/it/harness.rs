@@ -12,7 +12,7 @@ use dakghar_adapters::keys::LocalVault;
 use dakghar_core::app::{App, LocalPacer, Ports, Settings, SigningKeys};
 use dakghar_core::domain::message::{Message, SendOutcome};
 use dakghar_core::domain::{Secret, TenantId};
-use dakghar_core::ports::{Graph, GraphCall, IdGenerator as _, MessageStore as _};
+use dakghar_core::ports::{Graph, GraphCall, IdGenerator as _, MessageStore as _, Pacer};
 use dakghar_server::http::{HttpConfig, router};
 use dakghar_testkit::memory::{MemoryQueue, MemoryStore};
 use dakghar_testkit::{SequentialIds, TestClock};
@@ -31,6 +31,8 @@ pub(crate) const VERIFY_TOKEN: &str = "verify-me";
 pub(crate) struct Setup {
     pub(crate) http: HttpConfig,
     pub(crate) app_secret: Option<&'static str>,
+    /// Instead of one that answers at once.
+    pub(crate) pacer: Option<Arc<dyn Pacer>>,
 }
 
 impl Setup {
@@ -95,7 +97,7 @@ impl Service {
             tenants: store.clone(),
             events: store.clone(),
             queue: queue.clone(),
-            pacer: Arc::new(LocalPacer::new()),
+            pacer: setup.pacer.unwrap_or_else(|| Arc::new(LocalPacer::new())),
             graph: Arc::new(NoGraph),
             webhooks: Arc::new(MetaWebhooks::new(&secrets, Some(&Secret::new(VERIFY_TOKEN)))),
             vault: Arc::new(vault),

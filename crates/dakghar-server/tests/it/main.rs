@@ -14,6 +14,7 @@ mod isolation;
 mod lists;
 mod messages;
 mod operations;
+mod pacing;
 mod send;
 mod sockets;
 mod tenants;

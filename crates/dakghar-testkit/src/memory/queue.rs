@@ -72,6 +72,14 @@ impl MemoryQueue {
         jobs
     }
 
+    /// When the entries that were not taken yet may be sent, the earliest first.
+    pub fn slots(&self) -> Vec<Timestamp> {
+        let state = self.state.lock();
+        let mut slots: Vec<_> = state.waiting.values().map(|entry| entry.slot_at).collect();
+        slots.sort_unstable();
+        slots
+    }
+
     /// Entries that were not taken yet.
     pub fn len(&self) -> usize {
         self.state.lock().waiting.len()

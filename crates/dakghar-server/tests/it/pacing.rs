@@ -1,0 +1,150 @@
+//! Which slots messages get, and that accepting them waits for a slot only where it must.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::http::Method;
+use dakghar_core::app::LocalPacer;
+use dakghar_core::domain::pacing::Admission;
+use dakghar_core::domain::{Message, MessageId, MessageKey, PhoneNumberId, TenantId, Timestamp};
+use dakghar_core::ports::{MessageStore as _, Pacer, QueueError, SlotAsk};
+use dakghar_testkit::clock::START;
+use futures_util::future::join_all;
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use crate::harness::{Service, Setup, TestTenant, request};
+
+/// How far ahead of its slot a message is put into the queue.
+const WINDOW: Duration = Duration::from_mins(1);
+/// A number whose next slot is no further ahead has no backlog.
+const NEAR: Duration = Duration::from_secs(2);
+
+/// A pacer that answers only as often as it is allowed to.
+struct SlowPacer {
+    inner: LocalPacer,
+    answers: Semaphore,
+}
+
+#[async_trait]
+impl Pacer for SlowPacer {
+    async fn reserve(&self, asks: &[SlotAsk]) -> Result<Vec<Timestamp>, QueueError> {
+        self.answers.acquire().await.expect("never closed").forget();
+        self.inner.reserve(asks).await
+    }
+
+    async fn refund(&self, asks: &[SlotAsk]) {
+        self.inner.refund(asks).await;
+    }
+
+    async fn admit(&self, asks: &[SlotAsk]) -> Result<Vec<Admission>, QueueError> {
+        self.inner.admit(asks).await
+    }
+
+    async fn pause_until(&self, phone_number_id: &PhoneNumberId, until: Timestamp) {
+        self.inner.pause_until(phone_number_id, until).await;
+    }
+
+    async fn rate_changed(&self, phone_number_id: &PhoneNumberId, now: Timestamp) {
+        self.inner.rate_changed(phone_number_id, now).await;
+    }
+}
+
+/// A service whose pacer does not answer yet, and a tenant that may send one message a second.
+async fn slow_service() -> (Service, TestTenant, Arc<SlowPacer>) {
+    let pacer = Arc::new(SlowPacer {
+        inner: LocalPacer::new(),
+        answers: Semaphore::new(0),
+    });
+    let service = Service::start(Setup {
+        pacer: Some(pacer.clone()),
+        ..Setup::default()
+    });
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let path = format!("/tenants/{}/phone-numbers/{}", tenant.id, tenant.phone_number_id);
+    let changed = service
+        .call(request(Method::PATCH, &path, Some(&json!({"messagesPerSecond": 1}))))
+        .await;
+    assert_eq!(changed.status.as_u16(), 200, "{}", changed.text);
+    (service, tenant, pacer)
+}
+
+async fn stored(service: &Service, tenant: &TestTenant, id: &str) -> Message {
+    let key = MessageKey {
+        tenant_id: TenantId::parse(&tenant.id).expect("an id"),
+        message_id: MessageId::parse(id).expect("an id"),
+    };
+    let found = service.store.load(&[key]).await.pop().expect("an answer");
+    found.expect("readable").expect("it is there")
+}
+
+async fn until_queued(service: &Service, count: usize) {
+    while service.queue.len() < count {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn accepting_waits_for_no_slot_while_there_is_no_backlog() {
+    let (service, tenant, pacer) = slow_service().await;
+    let id = service.send(&tenant, "+919111111111", "now").await;
+    let message = stored(&service, &tenant, &id).await;
+    assert_eq!(message.slot_at, Some(START));
+    assert!(
+        message.wake_at.is_some(),
+        "its timer brings it back should nobody queue it"
+    );
+    assert!(service.queue.is_empty());
+    pacer.answers.add_permits(1);
+    until_queued(&service, 1).await;
+    assert_eq!(service.queue.slots(), [START]);
+}
+
+#[tokio::test]
+async fn messages_of_a_number_with_a_backlog_are_stored_with_their_slots() {
+    let (service, tenant, pacer) = slow_service().await;
+    pacer.answers.add_permits(1_000);
+    let mut known = Vec::new();
+    for count in 1..=10 {
+        let id = service.send(&tenant, "+919111111111", "in turn").await;
+        until_queued(&service, count).await;
+        let slots = service.queue.slots();
+        assert_eq!(slots.len(), count);
+        let has_backlog = known.last().is_some_and(|last: &Timestamp| *last > START + NEAR);
+        let expected = if has_backlog { slots[count - 1] } else { START };
+        assert_eq!(stored(&service, &tenant, &id).await.slot_at, Some(expected), "{count}");
+        known = slots;
+    }
+    let interval = known[1].since(known[0]);
+    assert!(interval > Duration::from_secs(1), "slots of their own: {interval:?}");
+    for pair in known.windows(2) {
+        assert!(pair[1].since(pair[0]).abs_diff(interval) <= Duration::from_millis(1));
+    }
+}
+
+#[tokio::test]
+async fn what_turns_out_to_be_for_later_is_left_to_its_timer_and_its_slot_to_others() {
+    let (service, tenant, pacer) = slow_service().await;
+    let ids = join_all((0..100).map(|_| service.send(&tenant, "+919111111111", "at once"))).await;
+    pacer.answers.add_permits(1_000);
+    // What a number that may send one a second is planned to send in the window.
+    let released = 39;
+    until_queued(&service, released).await;
+    // Only now is it known that the number is behind, so this one asks before it is stored.
+    let next = service.send(&tenant, "+919111111111", "the next").await;
+    let slots = service.queue.slots();
+    assert_eq!(slots.len(), released);
+    let interval = slots[1].since(slots[0]);
+    let slot_at = stored(&service, &tenant, &next).await.slot_at.expect("a slot");
+    let expected = slots[released - 1] + interval;
+    assert!(slot_at.since(expected).max(expected.since(slot_at)) <= Duration::from_millis(2));
+    for id in ids {
+        let message = stored(&service, &tenant, &id).await;
+        assert!(
+            message.wake_at.is_some_and(|at| at <= START + WINDOW),
+            "{:?}",
+            message.wake_at
+        );
+    }
+}
