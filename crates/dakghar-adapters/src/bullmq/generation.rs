@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use bullmq::redis_connection::RedisConnection;
+use bullmq::types::{KeepJobs, RemoveOnFinish};
 use bullmq::{BulkJob, Queue, QueueOptions, Worker, WorkerOptions};
 use dakghar_core::domain::Timestamp;
 use dakghar_core::ports::QueueEntry;
@@ -28,6 +29,10 @@ const STUMBLES_MAX: u32 = 3;
 /// Events BullMQ keeps for those who listen to the queue; ten times as many are its default, for about a megabyte.
 pub(super) const EVENTS_KEPT: u32 = 1000;
 
+/// Finished and failed jobs kept for BullMQ's tools to show. A retained id cannot be added again, which is why each
+/// drive of a message has an id of its own.
+const FINISHED_KEPT: usize = 1000;
+
 /// How often jobs are looked for whose worker went away. Every second look is skipped by the crate, see [`LOCK`] for
 /// the rest of the delay; the store is quicker.
 const STALLED_INTERVAL: Duration = Duration::from_secs(5);
@@ -40,6 +45,15 @@ const FETCH_RETRY_DELAY: Duration = Duration::from_millis(250);
 
 /// How long an idle worker waits for news from Redis at a time, and so how long closing may take.
 const DRAIN_DELAY: Duration = Duration::from_secs(1);
+
+/// What is kept of finished jobs, and as many failed ones.
+const fn kept() -> RemoveOnFinish {
+    RemoveOnFinish::Options(KeepJobs {
+        age: None,
+        count: Some(FINISHED_KEPT),
+        limit: None,
+    })
+}
 
 pub(super) struct Generation {
     queues: Vec<Queue>,
@@ -160,9 +174,8 @@ async fn start_worker(
         .max_stalled_count(STALLED_COUNT_MAX)
         .run_retry_delay(FETCH_RETRY_DELAY)
         .drain_delay(DRAIN_DELAY)
-        // Ours say it themselves; this is for jobs that others added.
-        .remove_on_complete(job::kept())
-        .remove_on_fail(job::kept());
+        .remove_on_complete(kept())
+        .remove_on_fail(kept());
     let processor = move |job: bullmq::Job, _cancelled| {
         let (handover, pulse) = (handover.clone(), pulse.clone());
         async move { handover.process(&pulse, job).await }

@@ -1,6 +1,5 @@
 //! What a message looks like in BullMQ: the queue it is in, the id, data and options of its job.
 
-use bullmq::types::{KeepJobs, RemoveOnFinish};
 use bullmq::{BulkJob, JobOptions};
 use dakghar_core::domain::message::Priority;
 use dakghar_core::domain::{MessageId, MessageKey, PhoneNumberId, TenantId, Timestamp};
@@ -12,10 +11,6 @@ pub const QUEUE_NAME: &str = "whatsapp-send-queue";
 
 /// What jobs are called in BullMQ's tools.
 const JOB_NAME: &str = "send";
-
-/// Finished and failed jobs kept for BullMQ's tools to show. A retained id cannot be added again, which is why each
-/// drive of a message has an id of its own.
-const FINISHED_KEPT: usize = 1000;
 
 /// How BullMQ orders what is due: jobs without a priority first, then those with one, the smallest number first.
 ///
@@ -84,15 +79,6 @@ fn drive(job_id: &str) -> u32 {
     named.unwrap_or_default()
 }
 
-/// What is kept of finished jobs, and as many failed ones.
-pub(super) const fn kept() -> RemoveOnFinish {
-    RemoveOnFinish::Options(KeepJobs {
-        age: None,
-        count: Some(FINISHED_KEPT),
-        limit: None,
-    })
-}
-
 /// The id of the job: the message's own for its first drive, so that it is easily found in BullMQ's tools.
 fn job_id(message_id: MessageId, drive: u32) -> String {
     if drive == 0 {
@@ -113,9 +99,7 @@ pub(super) fn bulk_job(entry: &QueueEntry, now: Timestamp) -> BulkJob {
         .delay(entry.slot_at.since(now))
         .priority(bullmq_priority(entry.priority))
         // The store decides about attempts.
-        .attempts(1)
-        .remove_on_complete(kept())
-        .remove_on_fail(kept());
+        .attempts(1);
     BulkJob::with_options(JOB_NAME, payload, options)
 }
 
