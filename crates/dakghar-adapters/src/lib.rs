@@ -5,6 +5,7 @@
 
 pub mod bullmq;
 pub mod graph;
+mod id_time;
 pub mod keys;
 pub mod mongo;
 pub mod sqlite;

@@ -6,9 +6,10 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 const APPLICATION_ID: i32 = 0x4441_4b47;
 
 /// The steps, oldest first. Released steps never change.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_messages_by_person.sql"),
+    include_str!("migrations/0003_messages_id_time_off.sql"),
 ];
 
 /// Why the file cannot be brought to the present schema.
@@ -66,6 +67,12 @@ fn next_step(conn: &Connection) -> Result<Option<usize>, MigrationError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id_time;
+    use dakghar_core::domain::ids::MessageId;
+    use dakghar_core::domain::time::Timestamp;
+    use dakghar_testkit::samples;
+    use rusqlite::params;
+    use uuid::Uuid;
 
     #[test]
     fn migrating_twice_changes_nothing_and_a_foreign_file_is_left_alone() {
@@ -87,5 +94,46 @@ mod tests {
             migrate(&mut conn),
             Err(MigrationError::Newer { found: 99, known }) if known == STEPS.len()
         ));
+    }
+
+    #[test]
+    fn messages_stored_before_are_marked_like_new_ones() {
+        let mut conn = Connection::open_in_memory().expect("memory");
+        for step in &STEPS[..2] {
+            conn.execute_batch(step).expect("an earlier release");
+        }
+        conn.pragma_update(None, "application_id", APPLICATION_ID)
+            .expect("marked");
+        conn.pragma_update(None, "user_version", 2).expect("two steps");
+        let mut expected = Vec::new();
+        for (place, off_ms) in [0, 9_999, 10_000, 10_001, -10_000, -10_001, 86_400_000]
+            .into_iter()
+            .enumerate()
+        {
+            let mut message = samples::outbound(samples::tenant_id());
+            // Every digit of the time counts.
+            let made = (message.id.as_uuid().as_u128() >> 80) + (1 << (5 * place));
+            let rest = message.id.as_uuid().as_u128() & ((1 << 80) - 1);
+            message.id = MessageId::from_uuid(Uuid::from_u128((made << 80) | rest));
+            message.created_at = Timestamp::from_millis(i64::try_from(made).expect("48 bits") + off_ms);
+            conn.execute(
+                "INSERT INTO messages (id, created_at, tenant_id, phone_number_id, direction, kind, priority, \
+                 unknown_outcome, attempts_max, status, epoch, attempt, attempts_refunded, strikes, maybe_sent, drive, \
+                 updated_at, version, timeline, body) \
+                 VALUES (?, ?, 't', '1', 'outbound', 'text', 'normal', 'auto', 5, 'sent', 0, 0, 0, 0, 0, 0, 0, 0, '', '')",
+                params![message.id.to_string(), message.created_at.as_millis()],
+            )
+            .expect("a row");
+            if id_time::is_off(&message) {
+                expected.push(message.id.to_string());
+            }
+        }
+        assert_eq!(expected.len(), 3);
+        migrate(&mut conn).expect("the step");
+        let mut select = conn
+            .prepare("SELECT id FROM messages WHERE id_time_off IS NOT NULL ORDER BY seq")
+            .expect("SQL");
+        let marked = select.query_map([], |row| row.get(0)).expect("rows");
+        assert_eq!(marked.collect::<Result<Vec<String>, _>>().expect("texts"), expected);
     }
 }

@@ -78,7 +78,7 @@ fn the_queue_reads_its_lanes_in_order() {
 
 #[test]
 fn lists_walk_an_index_from_the_newest() {
-    let by_id = "tenant_id=? AND id<?";
+    let by_id = "tenant_id=? AND id>? AND id<?";
     let plain = MessageQuery::default();
     check(&list::walk_sql(&plain), "messages_by_id", by_id);
     let inbound = MessageQuery {
@@ -94,7 +94,7 @@ fn lists_walk_an_index_from_the_newest() {
     check(
         &list::walk_sql(&held),
         "messages_open",
-        "tenant_id=? AND status=? AND id<?",
+        "tenant_id=? AND status=? AND id>? AND id<?",
     );
     let person = MessageQuery {
         peer_id: WaId::parse("919812345678").ok(),
@@ -103,7 +103,7 @@ fn lists_walk_an_index_from_the_newest() {
     check(
         &list::walk_sql(&person),
         "messages_by_person",
-        "tenant_id=? AND peer_id=? AND id<?",
+        "tenant_id=? AND peer_id=? AND id>? AND id<?",
     );
     let thread = MessageQuery {
         conversation_id: Some(ConversationId::from_uuid(Uuid::nil())),
@@ -112,9 +112,9 @@ fn lists_walk_an_index_from_the_newest() {
     check(
         &list::walk_sql(&thread),
         "messages_in_conversation",
-        "tenant_id=? AND conversation_id=? AND id<?",
+        "tenant_id=? AND conversation_id=? AND id>? AND id<?",
     );
-    check(list::NEAREST, "messages_by_id", by_id);
+    check(&list::MARKED, "messages_id_time_off", by_id);
     check(
         list::DEAD_OF_TENANT,
         "messages_open",

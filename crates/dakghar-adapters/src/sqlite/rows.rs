@@ -14,6 +14,8 @@ use dakghar_core::domain::time::Timestamp;
 use rusqlite::types::FromSql;
 use rusqlite::{Row, ToSql};
 
+use crate::id_time;
+
 use super::failure::{Failure, Outcome};
 use super::texts;
 
@@ -35,8 +37,8 @@ pub(super) static COLUMNS: LazyLock<String> = LazyLock::new(|| format!("{FIXED},
 
 /// Stores a message, or does nothing if something unique about it exists.
 pub(super) static INSERT: LazyLock<String> = LazyLock::new(|| {
-    let columns = COLUMNS.as_str();
-    let marks = marks(columns);
+    let columns = format!("id_time_off, {}", *COLUMNS);
+    let marks = marks(&columns);
     format!("INSERT INTO messages ({columns}) VALUES ({marks}) ON CONFLICT DO NOTHING")
 });
 
@@ -127,7 +129,8 @@ impl NewRow {
     pub(super) fn with_params<T>(&self, insert: impl FnOnce(&[&dyn ToSql]) -> T) -> T {
         let message = &self.message;
         let idempotency = message.idempotency.as_ref();
-        let fixed: [&dyn ToSql; 17] = [
+        let fixed: [&dyn ToSql; 18] = [
+            &id_time::is_off(message).then_some(true),
             &self.id,
             &self.tenant_id,
             &message.phone_number_id.as_str(),

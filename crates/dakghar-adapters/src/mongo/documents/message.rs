@@ -18,13 +18,11 @@ use dakghar_core::domain::message::{
 use dakghar_core::domain::tenant::HoldReason;
 use dakghar_core::ports::StoreError;
 
+use crate::id_time;
+
 use fields::{AcceptedFields, ClaimFields, DeliveryFields, ErrorFields, LeaseFields, TimelineFields};
 
 use super::{SCHEMA_VERSION, Unreadable, binary, counter, date, from_raw, timestamp, to_raw};
-
-/// How far the time inside a message id may lie from `createdAt` before the document is marked with `idTimeOff`.
-/// Lists by time search ids only this far beyond the asked range, and the marked documents separately.
-pub(in crate::mongo) const ID_TIME_TOLERANCE_MS: i64 = 10_000;
 
 /// Every field of [`DeliveryFields`] that can be absent: what a save must unset when the message has no value.
 pub(in crate::mongo) const OPTIONAL_DELIVERY_FIELDS: [&str; 16] = [
@@ -126,15 +124,8 @@ fn accepted_fields(message: &Message) -> AcceptedFields<'_> {
         attempts_max: message.attempts_max.into(),
         created_at: date(message.created_at),
         inbound_key: inbound_key(message),
-        id_time_off: is_id_time_off(message).then_some(true),
+        id_time_off: id_time::is_off(message).then_some(true),
     }
-}
-
-/// Whether the id does not say when the message was created: made by a clock that was off, or no `UUIDv7` at all.
-fn is_id_time_off(message: &Message) -> bool {
-    let uuid = message.id.as_uuid();
-    let id_ms = i64::try_from(uuid.as_u128() >> 80).unwrap_or(i64::MAX);
-    uuid.get_version_num() != 7 || id_ms.abs_diff(message.created_at.as_millis()) > ID_TIME_TOLERANCE_MS.unsigned_abs()
 }
 
 fn lease_fields(lease: &Lease) -> LeaseFields<'_> {

@@ -7,10 +7,9 @@ use bson::{Bson, Document, doc};
 use dakghar_core::domain::ids::{MessageId, TenantId};
 use dakghar_core::domain::message::{Direction, Message, Status};
 use dakghar_core::domain::page::MessageQuery;
-use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::StoreError;
-use uuid::Uuid;
 
+use crate::id_time::{IdRange, id_range};
 use crate::mongo::MongoStore;
 use crate::mongo::documents::{date, message};
 use crate::mongo::indexes::{
@@ -179,35 +178,6 @@ fn index_for(query: &MessageQuery) -> &'static str {
     } else {
         MESSAGE_TENANT
     }
-}
-
-/// Ids from (included) and to (excluded) which the messages of a time range lie, the marked ones apart.
-struct IdRange {
-    from: Option<MessageId>,
-    to: Option<MessageId>,
-}
-
-fn id_range(query: &MessageQuery) -> Option<IdRange> {
-    if query.since.is_none() && query.until.is_none() {
-        return None;
-    }
-    let tolerance = message::ID_TIME_TOLERANCE_MS;
-    Some(IdRange {
-        from: query
-            .since
-            .and_then(|since| first_id_at(since.as_millis().saturating_sub(tolerance))),
-        to: query
-            .until
-            .and_then(|until| first_id_at(until.as_millis().saturating_add(tolerance + 1))),
-    })
-}
-
-/// The smallest id of this time; `None` when ids cannot tell such a time, so that it bounds nothing.
-fn first_id_at(ms: i64) -> Option<MessageId> {
-    let ms = u128::try_from(Timestamp::from_millis(ms).as_millis())
-        .ok()
-        .filter(|ms| *ms < 1 << 48)?;
-    Some(MessageId::from_uuid(Uuid::from_u128(ms << 80)))
 }
 
 fn narrow_ids(filter: &mut Document, range: &IdRange) {
