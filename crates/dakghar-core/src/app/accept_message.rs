@@ -148,15 +148,7 @@ pub(super) async fn commit(
         })
         .unzip();
     let wanted: Vec<SlotAsk> = asks.iter().flatten().cloned().collect();
-    let slots = if wanted.is_empty() {
-        Vec::new()
-    } else {
-        // Without slots the gate keeps the pace by itself; acceptance needs only the store.
-        ports.pacer.reserve(&wanted).await.unwrap_or_default()
-    };
-    backlogs.note(&wanted, &slots, now);
-
-    let mut slots = slots.into_iter();
+    let mut slots = backlogs.reserve(&*ports.pacer, &wanted, now).await.into_iter();
     let mut messages = Vec::with_capacity(batch.len());
     let mut entries = Vec::with_capacity(batch.len());
     for ((commit, ask), later) in batch.into_iter().zip(&asks).zip(later) {

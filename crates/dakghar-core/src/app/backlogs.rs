@@ -10,7 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::domain::{PhoneNumberId, Timestamp};
-use crate::ports::SlotAsk;
+use crate::ports::{Pacer, SlotAsk};
 
 /// A number whose next slot is no further ahead has no backlog.
 const NEAR: Duration = Duration::from_secs(2);
@@ -29,8 +29,18 @@ impl Backlogs {
         self.until.lock().get(number).is_some_and(|until| now < *until)
     }
 
-    /// Notes the slots that were reserved for these asks.
-    pub(super) fn note(&self, asks: &[SlotAsk], slots: &[Timestamp], now: Timestamp) {
+    /// Reserves slots and notes who is behind. None, when the pacer cannot be reached: the gate keeps the pace then, and
+    /// acceptance needs only the store.
+    pub(super) async fn reserve(&self, pacer: &dyn Pacer, asks: &[SlotAsk], now: Timestamp) -> Vec<Timestamp> {
+        if asks.is_empty() {
+            return Vec::new();
+        }
+        let slots = pacer.reserve(asks).await.unwrap_or_default();
+        self.note(asks, &slots, now);
+        slots
+    }
+
+    fn note(&self, asks: &[SlotAsk], slots: &[Timestamp], now: Timestamp) {
         let mut far = asks
             .iter()
             .zip(slots)

@@ -215,6 +215,8 @@ async fn merge(ports: &Ports, batch: &[EvidenceBatch]) -> Vec<Result<Vec<Evidenc
     batch
         .iter()
         .map(|request| match &outcome {
+            // A POST without statuses has nothing to do with what became of the others'.
+            Err(_) if request.is_empty() => Ok(Vec::new()),
             Err(error) => Err(error.clone()),
             Ok(missing) => Ok(request
                 .iter()
@@ -287,16 +289,8 @@ async fn enqueue(ports: Ports, backlogs: Arc<Backlogs>, batch: Vec<Enqueue>) -> 
     let requests = vec![(); batch.len()];
     let now = ports.clock.now();
     let asks: Vec<SlotAsk> = batch.iter().filter_map(|enqueue| enqueue.slot.clone()).collect();
-    let slots = if asks.is_empty() {
-        Vec::new()
-    } else {
-        // Without slots the gate keeps the pace by itself.
-        ports.pacer.reserve(&asks).await.unwrap_or_default()
-    };
-    backlogs.note(&asks, &slots, now);
-
+    let mut slots = backlogs.reserve(&*ports.pacer, &asks, now).await.into_iter();
     let released_until = ports.queue.window().map(|window| now + window);
-    let mut slots = slots.into_iter();
     let mut unused = Vec::new();
     let mut entries = Vec::with_capacity(batch.len());
     for Enqueue { mut entry, slot: ask } in batch {
