@@ -205,7 +205,8 @@ async fn prepare(database: &Database) -> mongodb::error::Result<()> {
         tracing::warn!("this MongoDB server is not part of a replica set: what it acknowledged is lost with its disk");
     }
     collections::prepare(database).await?;
-    indexes::create_missing(database).await
+    indexes::create_missing(database).await?;
+    indexes::drop_retired(database).await
 }
 
 #[cfg(test)]

@@ -33,8 +33,6 @@ pub(super) const MESSAGE_TYPE: &str = "tenant_type";
 pub(super) const MESSAGE_PHONE_NUMBER: &str = "tenant_phone_number";
 /// A tenant's messages from and to one person, newest first.
 pub(super) const MESSAGE_PEER: &str = "tenant_peer";
-/// The messages of one thread, newest first.
-pub(super) const MESSAGE_CONVERSATION: &str = "tenant_conversation";
 /// A tenant's messages whose id does not tell when they were created.
 pub(super) const MESSAGE_ID_TIME_OFF: &str = "tenant_id_time_off";
 /// All dead letters, newest first.
@@ -51,6 +49,9 @@ pub(super) const EVENT_TENANT: &str = "tenant";
 pub(super) const TENANT_PHONE_NUMBER: &str = "phone_number";
 /// Tenants by the accounts their numbers belong to.
 pub(super) const TENANT_WABA: &str = "waba";
+
+/// Indexes of earlier versions that no query uses any more, but that every write pays for.
+const RETIRED: [(&str, &str); 1] = [(MESSAGES, "tenant_conversation")];
 
 /// How long building the indexes of a large collection may take at the first start of a new version.
 const BUILD_TIMEOUT: Duration = Duration::from_mins(30);
@@ -150,12 +151,6 @@ fn all() -> Vec<Index> {
         Index::new(MESSAGES, MESSAGE_PEER, doc! { "tenantId": 1, "peerId": 1, "_id": -1 }).only_with("peerId"),
         Index::new(
             MESSAGES,
-            MESSAGE_CONVERSATION,
-            doc! { "tenantId": 1, "conversationId": 1, "_id": -1 },
-        )
-        .only_with("conversationId"),
-        Index::new(
-            MESSAGES,
             MESSAGE_ID_TIME_OFF,
             doc! { "tenantId": 1, "idTimeOff": 1, "_id": -1 },
         )
@@ -199,6 +194,31 @@ pub(super) async fn create_missing(database: &Database) -> mongodb::error::Resul
                 code_name = refusal.code_name,
                 "the index cannot be built"
             ),
+            Err(kind) => return Err(kind.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Drops what is retired, as far as the account may: keeping it costs speed and nothing else.
+pub(super) async fn drop_retired(database: &Database) -> mongodb::error::Result<()> {
+    for (collection, name) in RETIRED {
+        let dropped = database.collection::<Document>(collection).drop_index(name).await;
+        match dropped.map_err(|error| *error.kind) {
+            Ok(()) => tracing::info!(
+                collection,
+                index = name,
+                "an index that nothing uses any more was dropped"
+            ),
+            // Mostly that there is none.
+            Err(mongodb::error::ErrorKind::Command(refusal)) => {
+                tracing::debug!(
+                    collection,
+                    index = name,
+                    code_name = refusal.code_name,
+                    "no retired index was dropped"
+                );
+            }
             Err(kind) => return Err(kind.into()),
         }
     }

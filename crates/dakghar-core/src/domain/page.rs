@@ -1,6 +1,7 @@
 //! Lists, page by page, newest first.
 
-use super::ids::{ConversationId, MessageId, PhoneNumberId};
+use super::conversation::Conversation;
+use super::ids::{ConversationId, MessageId, PhoneNumberId, WaId};
 use super::message::{Direction, Status};
 use super::time::Timestamp;
 use std::sync::Arc;
@@ -20,10 +21,10 @@ pub struct MessageQuery {
     /// Only this type, in Meta's words.
     pub kind: Option<Arc<str>>,
     /// Only from or to this person, as a key (digits without `+`).
-    pub peer_id: Option<super::ids::WaId>,
+    pub peer_id: Option<WaId>,
     /// Only of this number.
     pub phone_number_id: Option<PhoneNumberId>,
-    /// Only of this thread.
+    /// Only of this thread; set by [`Self::of_thread`], which names its person and number too.
     pub conversation_id: Option<ConversationId>,
     /// Only created at or after this.
     pub since: Option<Timestamp>,
@@ -33,4 +34,21 @@ pub struct MessageQuery {
     pub before: Option<MessageId>,
     /// Items at most, 1 to [`PAGE_ITEMS_MAX`].
     pub limit: u32,
+}
+
+impl MessageQuery {
+    /// Narrowed to the messages of one thread; `None` when no message of it fits the filters set before.
+    ///
+    /// Stores have no index of threads. They go along the messages of the person, most of which are of this thread.
+    pub fn of_thread(mut self, thread: &Conversation) -> Option<Self> {
+        let fits = self.peer_id.as_ref().is_none_or(|peer_id| *peer_id == thread.wa_id)
+            && self
+                .phone_number_id
+                .as_ref()
+                .is_none_or(|id| *id == thread.phone_number_id);
+        self.peer_id = Some(thread.wa_id.clone());
+        self.phone_number_id = Some(thread.phone_number_id.clone());
+        self.conversation_id = Some(thread.id);
+        fits.then_some(self)
+    }
 }

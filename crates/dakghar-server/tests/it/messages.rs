@@ -201,10 +201,18 @@ async fn a_conversation_shows_its_messages_and_its_window() {
     assert_eq!(inbound["from"], "919111111111");
     assert_eq!(inbound["to"], "111111111111111");
     assert_eq!(inbound["content"], json!({"body": "hi"}));
-    let none = service
-        .get(&format!("{conversations}/{id}/messages?direction=outbound"))
-        .await;
-    assert_eq!(none.json["data"], json!([]));
+    for (filter, found) in [
+        ("direction=inbound", 1),
+        ("direction=outbound", 0),
+        ("from=919111111111", 1),
+        ("from=919222222222", 0),
+        ("to=919222222222", 0),
+        ("phoneNumberId=111111111111111", 1),
+        ("phoneNumberId=222222222222222", 0),
+    ] {
+        let answer = service.get(&format!("{conversations}/{id}/messages?{filter}")).await;
+        assert_eq!(answer.json["data"].as_array().map(Vec::len), Some(found), "{filter}");
+    }
     assert_eq!(
         service.get(&path).await.json["data"].as_array().expect("a list").len(),
         2

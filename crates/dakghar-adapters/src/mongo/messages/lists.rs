@@ -13,8 +13,8 @@ use crate::id_time::{IdRange, id_range};
 use crate::mongo::MongoStore;
 use crate::mongo::documents::{date, message};
 use crate::mongo::indexes::{
-    MESSAGE_CONVERSATION, MESSAGE_DEAD_LETTERS, MESSAGE_ID_TIME_OFF, MESSAGE_PEER, MESSAGE_PHONE_NUMBER,
-    MESSAGE_STATUS, MESSAGE_TENANT, MESSAGE_TENANT_DEAD_LETTERS, MESSAGE_TYPE,
+    MESSAGE_DEAD_LETTERS, MESSAGE_ID_TIME_OFF, MESSAGE_PEER, MESSAGE_PHONE_NUMBER, MESSAGE_STATUS, MESSAGE_TENANT,
+    MESSAGE_TENANT_DEAD_LETTERS, MESSAGE_TYPE,
 };
 use crate::mongo::reads::Query;
 
@@ -163,9 +163,7 @@ fn filter(tenant_id: &TenantId, query: &MessageQuery, statuses: Option<&[Status]
 
 /// The index of the most selective filter.
 fn index_for(query: &MessageQuery) -> &'static str {
-    if query.conversation_id.is_some() {
-        MESSAGE_CONVERSATION
-    } else if query.peer_id.is_some() {
+    if query.peer_id.is_some() {
         MESSAGE_PEER
     } else if query.status.is_some() {
         MESSAGE_STATUS

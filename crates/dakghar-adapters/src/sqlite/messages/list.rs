@@ -38,7 +38,7 @@ const SEARCH_TIME_MAX: Duration = Duration::from_secs(5);
 /// Rows between two looks at the clock and at the position.
 const ROWS_PER_LOOK: u32 = 4096;
 /// What the filters look at, and nothing that may be long.
-const FILTERED: &str = "id, seq, created_at, direction, status, kind, peer_id, phone_number_id";
+const FILTERED: &str = "id, seq, created_at, direction, status, kind, peer_id, phone_number_id, conversation_id";
 
 /// A page of a tenant's messages; `None` when the search was ended.
 pub(super) fn list(conn: &Connection, tenant_id: TenantId, query: &MessageQuery) -> Outcome<Option<Vec<Message>>> {
@@ -94,11 +94,8 @@ impl Search<'_> {
     fn walk(&self, sql: &str, from: &str, before: &str, found: &mut Vec<Message>) -> Outcome<Option<String>> {
         let query = self.query;
         let mut select = self.conn.prepare_cached(sql)?;
-        let conversation_id = query.conversation_id.map(|id| id.to_string());
-        let value = conversation_id
-            .as_deref()
-            .or_else(|| query.status.filter(|status| is_open(*status)).map(Status::as_str))
-            .or_else(|| query.peer_id.as_ref().map(WaId::as_str));
+        let value = (query.peer_id.as_ref().map(WaId::as_str))
+            .or_else(|| query.status.filter(|status| is_open(*status)).map(Status::as_str));
         let mut params: Vec<&dyn ToSql> = vec![&self.tenant_id, &from, &before, &ROWS_PER_LOOK];
         // Only what the walk goes along is in its SQL.
         params.extend(value.as_ref().map(|value| value as &dyn ToSql));
@@ -135,15 +132,13 @@ fn place(row: &Row<'_>) -> Outcome<(i64, Timestamp)> {
 
 /// The index that leaves the least to look at.
 pub(in super::super) fn walk_sql(query: &MessageQuery) -> String {
-    let (index, condition) = if query.conversation_id.is_some() {
-        ("messages_in_conversation", "AND conversation_id = ?5")
+    let (index, condition) = if query.peer_id.is_some() {
+        ("messages_by_person", "AND peer_id = ?5")
     } else if query.status.is_some_and(is_open) {
         (
             "messages_open",
             "AND status = ?5 AND status NOT IN ('sent', 'delivered', 'read', 'received')",
         )
-    } else if query.peer_id.is_some() {
-        ("messages_by_person", "AND peer_id = ?5")
     } else {
         ("messages_by_id", "")
     };
@@ -170,12 +165,14 @@ fn matches(row: &Row<'_>, created_at: Timestamp, query: &MessageQuery) -> Outcom
     if query.since.is_some_and(|since| created_at < since) || query.until.is_some_and(|until| created_at >= until) {
         return Ok(false);
     }
+    let conversation_id = query.conversation_id.map(|id| id.to_string());
     let wanted = [
         query.direction.map(Direction::as_str),
         query.status.map(Status::as_str),
         query.kind.as_deref(),
         query.peer_id.as_ref().map(WaId::as_str),
         query.phone_number_id.as_ref().map(PhoneNumberId::as_str),
+        conversation_id.as_deref(),
     ];
     for (column, wanted) in (3..).zip(wanted) {
         let Some(wanted) = wanted else { continue };

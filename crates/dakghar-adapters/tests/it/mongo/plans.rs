@@ -141,6 +141,7 @@ async fn lists_look_at_what_they_return() {
         (
             "one thread",
             MessageQuery {
+                peer_id: messages[1].peer_id.clone(),
                 conversation_id: messages[1].conversation_id,
                 ..query()
             },
@@ -148,6 +149,7 @@ async fn lists_look_at_what_they_return() {
         (
             "a page of a thread",
             MessageQuery {
+                peer_id: messages[1].peer_id.clone(),
                 conversation_id: messages[1].conversation_id,
                 before: Some(middle.id),
                 ..query()

@@ -52,6 +52,33 @@ async fn without_a_unique_index_it_is_not_ready() {
 }
 
 #[tokio::test]
+async fn a_start_drops_an_index_that_nothing_uses_any_more() {
+    let Some((_, server)) = store().await else { return };
+    let messages = database(&server).await.collection::<Document>("messages");
+    let of_threads = mongodb::IndexModel::builder()
+        .keys(doc! { "tenantId": 1, "conversationId": 1, "_id": -1 })
+        .options(
+            mongodb::options::IndexOptions::builder()
+                .name("tenant_conversation".to_owned())
+                .build(),
+        )
+        .build();
+    messages
+        .create_index(of_threads)
+        .await
+        .expect("an earlier version had it");
+    // The second of these starts finds nothing to drop.
+    for _ in 0..2 {
+        let store = MongoStore::connect(&server.uri(), options(&server))
+            .await
+            .expect("the server answers");
+        assert_eq!(store.check_ready().await, Ok(()));
+        let names = messages.list_index_names().await.expect("indexes");
+        assert!(!names.iter().any(|name| name == "tenant_conversation"), "{names:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_index_that_is_not_unique_does_not_count() {
     let Some((store, server)) = store().await else { return };
     let messages = database(&server).await.collection::<Document>("messages");

@@ -73,10 +73,9 @@ pub(in crate::http) async fn messages(
     let page = parameters.page()?;
     let query = parameters.messages(&scope.tenant)?;
     let conversation = state.app().conversation(scope.id(), &id).await?;
-    let Some(mut query) = query else {
+    let Some(query) = query.and_then(|query| query.of_thread(&conversation)) else {
         return Ok(Json(PageView::complete(Vec::new())));
     };
-    query.conversation_id = Some(conversation.id);
     let messages = state.app().messages(scope.id(), query, &page).await?;
     Ok(Json(PageView::of(messages)))
 }

@@ -6,7 +6,7 @@ use dakghar_core::domain::{ConversationId, Direction, Message, MessageId, Status
 
 use super::super::read_pages;
 use super::{Store, accept_all, accept_as, ids, receive_all};
-use crate::samples::{at, inbound, outbound, person, phone, tenant_id};
+use crate::samples::{at, inbound, outbound, person, phone, phone_number_id, tenant_id};
 
 /// Everything, on one page.
 fn all() -> MessageQuery {
@@ -44,7 +44,7 @@ pub async fn a_list_shows_its_tenant_only(store: Store) {
 pub async fn each_filter_of_a_list_counts(store: Store) {
     let tenant = tenant_id();
     let peer = person("919999999999");
-    let thread = ConversationId::of(&tenant, &phone("42"), &peer);
+    let talker = person("918888888888");
     let plain = outbound(tenant);
     let received = inbound(tenant, "wamid.A");
     let held = accept_as(&store, Status::Held, outbound(tenant)).await;
@@ -64,7 +64,13 @@ pub async fn each_filter_of_a_list_counts(store: Store) {
         ..outbound(tenant)
     };
     let of_thread = Message {
-        conversation_id: Some(thread),
+        peer_id: Some(talker.clone()),
+        conversation_id: Some(ConversationId::of(&tenant, &phone_number_id(), &talker)),
+        ..outbound(tenant)
+    };
+    // Queued: nothing was said to this person yet.
+    let outside_thread = Message {
+        peer_id: Some(talker.clone()),
         ..outbound(tenant)
     };
     let early = Message {
@@ -84,6 +90,7 @@ pub async fn each_filter_of_a_list_counts(store: Store) {
             to_peer.clone(),
             of_number.clone(),
             of_thread.clone(),
+            outside_thread.clone(),
             early.clone(),
         ],
     )
@@ -146,7 +153,16 @@ pub async fn each_filter_of_a_list_counts(store: Store) {
     .await;
     check(
         MessageQuery {
-            conversation_id: Some(thread),
+            peer_id: Some(talker.clone()),
+            ..all()
+        },
+        &[&outside_thread, &of_thread],
+    )
+    .await;
+    check(
+        MessageQuery {
+            peer_id: Some(talker),
+            conversation_id: of_thread.conversation_id,
             ..all()
         },
         &[&of_thread],
@@ -198,7 +214,7 @@ pub async fn each_filter_of_a_list_counts(store: Store) {
         direction: Some(Direction::Outbound),
         ..all()
     };
-    assert_eq!(list(&store, &tenant, &outbound).await.len(), 9);
+    assert_eq!(list(&store, &tenant, &outbound).await.len(), 10);
 }
 
 pub async fn filters_of_a_list_add_up(store: Store) {
