@@ -18,7 +18,7 @@ use crate::ports::{Clock, StoreError, TenantStore};
 type Tenants = Memory<TenantId, SharedTenant>;
 type Owners = Memory<PhoneNumberId, TenantId>;
 /// What became of looking for one.
-type Found = Result<Option<SharedTenant>, StoreError>;
+pub(super) type Found = Result<Option<SharedTenant>, StoreError>;
 /// The owners of some numbers, in the order asked.
 type FoundOwners = Result<Vec<Option<TenantId>>, StoreError>;
 
@@ -80,8 +80,8 @@ impl Directory {
         ids.into_iter().zip(found).collect()
     }
 
-    /// Whose numbers these are, in the order asked.
-    pub(super) async fn owners(&self, numbers: &[PhoneNumberId]) -> Result<Vec<Option<SharedTenant>>, StoreError> {
+    /// Whose numbers these are, in the order asked; an error of its own for an owner that cannot be read.
+    pub(super) async fn owners(&self, numbers: &[PhoneNumberId]) -> Result<Vec<Found>, StoreError> {
         let mut owners = Vec::with_capacity(numbers.len());
         let (mut unknown, mut old) = (Vec::new(), Vec::new());
         for number in numbers {
@@ -105,19 +105,17 @@ impl Directory {
         }
         let tenants = self.find_all(owners.iter().flatten().copied()).await;
         let tenant_of = |id| tenants.get(&id).cloned().unwrap_or(Ok(None));
-        owners
+        Ok(owners
             .into_iter()
             .map(|owner| owner.map_or(Ok(None), tenant_of))
-            .collect()
+            .collect())
     }
 
-    /// The tenants with a number of this account.
-    pub(super) async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<SharedTenant>, StoreError> {
+    /// The tenants with a number of this account, each found or with an error of its own.
+    pub(super) async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<Found>, StoreError> {
         let ids = self.store.owners_of_waba(waba_id).await?;
-        let tenants = self.find_all(ids.iter().copied()).await;
-        ids.iter()
-            .filter_map(|id| tenants.get(id)?.clone().transpose())
-            .collect()
+        let tenants = self.find_all(ids).await;
+        Ok(tenants.into_values().collect())
     }
 
     /// Makes sure that the next look at this tenant reads the store.

@@ -9,6 +9,7 @@ use aws_lc_rs::digest;
 
 use super::App;
 use super::commits::{EvidenceResult, Inbound, flatten};
+use super::directory::Found;
 use crate::domain::message::timeline::{TimelineEntry, TimelineEvent};
 use crate::domain::message::{Content, Direction, Evidence, Message, Status};
 use crate::domain::tenant::SharedTenant;
@@ -16,7 +17,7 @@ use crate::domain::webhook::{EventReason, InboundMessage, OtherPart, StatusRepor
 use crate::domain::{
     ConversationId, ConversationTouch, ErrorCode, MessageKey, PhoneNumberId, Problem, TenantId, Timestamp,
 };
-use crate::ports::{Received, SignatureCheck};
+use crate::ports::{Received, SignatureCheck, StoreError};
 
 /// What a webhook came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +41,8 @@ struct Sorted {
     evidence: Vec<(MessageKey, Evidence, StatusReport)>,
     by_wamid: Vec<(TenantId, StatusReport)>,
     events: Vec<WebhookEvent>,
+    /// Why some parts are missing here: their tenant could not be read.
+    left_out: Option<StoreError>,
 }
 
 impl App {
@@ -67,46 +70,42 @@ impl App {
         }
         let mut sorted = self.sort(self.ports().webhooks.parse(body)).await?;
         self.place_by_wamid(&mut sorted).await?;
-        self.store(sorted).await
+        let left_out = sorted.left_out.take();
+        let receipt = self.store(sorted).await?;
+        // Meta posts all of it again until that tenant can be read; what was stored of the others absorbs it.
+        left_out.map_or(Ok(receipt), |error| Err(error.into()))
     }
 
     /// Finds out whose each part is.
     async fn sort(&self, parts: Vec<WebhookPart>) -> Result<Sorted, Problem> {
         let now = self.now();
         let owners = self.owners_of(&parts).await?;
-        let owner_of = |number: &PhoneNumberId| owners.get(number).and_then(Option::as_ref);
         let mut sorted = Sorted::default();
         for part in parts {
-            match part {
-                WebhookPart::Message(inbound) => match owner_of(&inbound.phone_number_id) {
-                    Some(tenant) => self.sort_message(&mut sorted, tenant, inbound, now),
-                    None => sorted.events.push(self.unrouted_message(&inbound, now)),
-                },
-                WebhookPart::Status(report) => match owner_of(&report.phone_number_id) {
-                    Some(tenant) => self.sort_status(&mut sorted, tenant, report),
-                    None => sorted
-                        .events
-                        .push(self.unrouted_status(None, EventReason::UnknownNumber, &report, now)),
-                },
-                WebhookPart::Other(other) => {
-                    let owner = other.phone_number_id.as_ref().and_then(owner_of).cloned();
-                    self.sort_other(&mut sorted, owner, &other, now).await?;
+            let owner = part.phone_number_id().and_then(|number| owners.get(number)).cloned();
+            let owner = match owner.unwrap_or(Ok(None)) {
+                Ok(owner) => owner,
+                Err(error) => {
+                    sorted.left_out = Some(error);
+                    continue;
                 }
+            };
+            match (part, owner) {
+                (WebhookPart::Message(inbound), Some(tenant)) => self.sort_message(&mut sorted, &tenant, inbound, now),
+                (WebhookPart::Message(inbound), None) => sorted.events.push(self.unrouted_message(&inbound, now)),
+                (WebhookPart::Status(report), Some(tenant)) => self.sort_status(&mut sorted, &tenant, report),
+                (WebhookPart::Status(report), None) => {
+                    let reason = EventReason::UnknownNumber;
+                    sorted.events.push(self.unrouted_status(None, reason, &report, now));
+                }
+                (WebhookPart::Other(other), owner) => self.sort_other(&mut sorted, owner, &other, now).await?,
             }
         }
         Ok(sorted)
     }
 
-    async fn owners_of(&self, parts: &[WebhookPart]) -> Result<HashMap<PhoneNumberId, Option<SharedTenant>>, Problem> {
-        let mut numbers: Vec<PhoneNumberId> = parts
-            .iter()
-            .filter_map(|part| match part {
-                WebhookPart::Message(inbound) => Some(&inbound.phone_number_id),
-                WebhookPart::Status(report) => Some(&report.phone_number_id),
-                WebhookPart::Other(other) => other.phone_number_id.as_ref(),
-            })
-            .cloned()
-            .collect();
+    async fn owners_of(&self, parts: &[WebhookPart]) -> Result<HashMap<PhoneNumberId, Found>, Problem> {
+        let mut numbers: Vec<PhoneNumberId> = parts.iter().filter_map(WebhookPart::phone_number_id).cloned().collect();
         numbers.sort_unstable();
         numbers.dedup();
         let owners = self.directory().owners(&numbers).await?;
@@ -171,13 +170,21 @@ impl App {
         other: &OtherPart,
         now: Timestamp,
     ) -> Result<(), Problem> {
-        let owners = match (owner, &other.waba_id) {
-            (Some(owner), _) => vec![owner],
+        let found = match (owner, &other.waba_id) {
+            (Some(owner), _) => vec![Ok(Some(owner))],
             (None, Some(waba_id)) if other.phone_number_id.is_none() => {
                 self.directory().owners_of_waba(waba_id).await?
             }
             _ => Vec::new(),
         };
+        let mut owners = Vec::with_capacity(found.len());
+        let mut unread = None;
+        for owner in found {
+            match owner {
+                Ok(owner) => owners.extend(owner),
+                Err(error) => unread = Some(error),
+            }
+        }
         let reason = if other.problem.is_some() {
             EventReason::Malformed
         } else if !owners.is_empty() {
@@ -187,12 +194,13 @@ impl App {
         } else {
             EventReason::UnknownWaba
         };
-        if owners.is_empty() {
+        if owners.is_empty() && unread.is_none() {
             sorted.events.push(self.event(None, reason, other, now));
         }
         for owner in owners {
             sorted.events.push(self.event(Some(owner.id), reason, other, now));
         }
+        sorted.left_out = unread.or(sorted.left_out.take());
         Ok(())
     }
 

@@ -3,13 +3,14 @@
 //! Any number of processes may run it. Every step is a save under the version that was read, so the one that comes
 //! second changes nothing.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::future::join_all;
 
 use super::App;
 use super::accept_message::queue_entry;
 use super::commits::flatten;
+use super::directory::Found;
 use crate::domain::message::lifecycle::{RELEASE_CHECK, Surroundings, Woken};
 use crate::domain::message::{Message, UnknownOutcome};
 use crate::domain::{ErrorCode, Problem, Status, TenantId, Timestamp};
@@ -19,6 +20,9 @@ use crate::ports::{Saved, StoreError};
 const ROUND: u32 = 500;
 /// Messages put back after the queue lost its content; the rest come back by their own timers within a minute.
 const REFILL_MAX: u32 = 50_000;
+
+/// The tenants of the held messages of a round.
+type Tenants = HashMap<TenantId, Found>;
 
 impl App {
     /// Takes over what a process that is gone was sending. Called at start, where no other process can be sending.
@@ -53,9 +57,10 @@ impl App {
         for tenant_id in &held {
             self.directory().refresh(tenant_id).await;
         }
+        let tenants = self.directory().find_all(held).await;
         let mut changed = Vec::with_capacity(due.len());
         for message in due {
-            changed.push(self.look_at(message).await?);
+            changed.push(self.look_at(message, &tenants).await?);
         }
         let saves = changed.into_iter().map(|message| async move {
             let saved = flatten(self.commits().save.submit(message.clone()).await)?;
@@ -74,9 +79,9 @@ impl App {
     }
 
     /// What its timer was set for; answers the message to be saved.
-    async fn look_at(&self, mut message: Message) -> Result<Message, Problem> {
+    async fn look_at(&self, mut message: Message, tenants: &Tenants) -> Result<Message, Problem> {
         let now = self.now();
-        let around = self.surroundings(&message).await?;
+        let around = self.surroundings(&message, tenants).await?;
         let before = message.status;
         match message.wake(now, around, self.queue_window(), &self.settings().send.timings) {
             Woken::Rescheduled | Woken::Release => {}
@@ -97,7 +102,7 @@ impl App {
         Ok(message)
     }
 
-    async fn surroundings(&self, message: &Message) -> Result<Surroundings, Problem> {
+    async fn surroundings(&self, message: &Message, tenants: &Tenants) -> Result<Surroundings, Problem> {
         let mut around = Surroundings {
             hold: None,
             may_probe: false,
@@ -107,19 +112,17 @@ impl App {
         let now = self.now();
         match message.status {
             Status::Held => {
-                let tenant = match self.directory().find(&message.tenant_id).await {
-                    // Nobody knows whether the hold is over, and the others' timers must not wait until somebody does.
-                    Err(StoreError::Corrupt(_)) => {
-                        around.hold = message.hold_reason;
-                        None
+                match tenants.get(&message.tenant_id) {
+                    None | Some(Ok(None)) => {}
+                    Some(Ok(Some(tenant))) => {
+                        let number = tenant.number(Some(&message.phone_number_id));
+                        let hold = number.map_or(tenant.hold, |number| tenant.hold_of(number));
+                        around.hold = hold.map(|hold| hold.reason);
+                        around.may_probe = hold.is_some_and(|hold| hold.probe_at.is_some_and(|at| at <= now));
                     }
-                    found => found?,
-                };
-                if let Some(tenant) = tenant {
-                    let number = tenant.number(Some(&message.phone_number_id));
-                    let hold = number.map_or(tenant.hold, |number| tenant.hold_of(number));
-                    around.hold = hold.map(|hold| hold.reason);
-                    around.may_probe = hold.is_some_and(|hold| hold.probe_at.is_some_and(|at| at <= now));
+                    // Nobody knows whether the hold is over, and the others' timers must not wait until somebody does.
+                    Some(Err(StoreError::Corrupt(_))) => around.hold = message.hold_reason,
+                    Some(Err(error)) => return Err(error.clone().into()),
                 }
             }
             Status::Sending => {

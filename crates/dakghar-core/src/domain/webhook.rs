@@ -18,6 +18,17 @@ pub enum WebhookPart {
     Other(OtherPart),
 }
 
+impl WebhookPart {
+    /// The business number it is about; `None` for what concerns a whole account, or names no number.
+    pub const fn phone_number_id(&self) -> Option<&PhoneNumberId> {
+        match self {
+            Self::Message(inbound) => Some(&inbound.phone_number_id),
+            Self::Status(report) => Some(&report.phone_number_id),
+            Self::Other(other) => other.phone_number_id.as_ref(),
+        }
+    }
+}
+
 /// A message a person sent, as the webhook tells it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InboundMessage {

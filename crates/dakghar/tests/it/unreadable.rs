@@ -28,6 +28,12 @@ async fn make_due(product: &Product, id: &str, status: &str) {
     alter(product, "messages", id, fields, &columns).await;
 }
 
+/// What mends a broken tenant again.
+async fn mend(product: &Product, collection: &str, id: &str) {
+    let fields = doc! { "unknownOutcome": "auto" };
+    alter(product, collection, id, fields, "unknown_outcome = 'auto'").await;
+}
+
 /// A value that means nothing, in a message or a tenant.
 async fn break_it(product: &Product, collection: &str, id: &str) {
     let fields = doc! { "unknownOutcome": "sometimes" };
@@ -122,6 +128,12 @@ async fn a_broken_message_stops_nobody_else(backend: Backend) {
 async fn a_broken_tenant_stops_nobody_else(backend: Backend) {
     let product = Product::start(backend).await;
     let (broken, whole) = (product.fast_tenant("111").await, product.fast_tenant("222").await);
+    for (tenant, number) in [(&broken, "1110"), (&whole, "2220")] {
+        let number = json!({"phoneNumberId": number, "wabaId": "9001", "accessToken": "EAAG-real"});
+        product
+            .post(&format!("/tenants/{}/phone-numbers", tenant.id), number)
+            .await;
+    }
     let mut held = Vec::new();
     for tenant in [&broken, &broken, &whole] {
         let pause = format!("/tenants/{}/pause", tenant.id);
@@ -150,4 +162,32 @@ async fn a_broken_tenant_stops_nobody_else(backend: Backend) {
     product.until_status(&whole, &held[2], "delivered").await;
     let id = product.send(&whole, "+919111111111").await;
     product.until_status(&whole, &id, "delivered").await;
+
+    // One POST with a message to each: Meta must post it again, but the whole one need not wait for that.
+    let changes: Vec<_> = [("111", "wamid.1"), ("222", "wamid.2")]
+        .into_iter()
+        .map(|(number, wamid)| {
+            let message = json!({"from": "919111111111", "id": wamid, "type": "text", "text": {"body": "hi"}});
+            let value = json!({"metadata": {"phone_number_id": number}, "messages": [message]});
+            json!({"field": "messages", "value": value})
+        })
+        .collect();
+    let account_event = json!({"field": "account_update", "value": {"event": "ACCOUNT_RESTRICTION"}});
+    let entries = json!([{"id": "9001", "changes": changes}, {"id": "9001", "changes": [account_event]}]);
+    let body = json!({"object": "whatsapp_business_account", "entry": entries}).to_string();
+    let post = async || product.sim.post_webhook_raw(body.clone().into_bytes()).await.unwrap();
+    let inbound = async |tenant: &str| {
+        let list = product
+            .get(&format!("/tenants/{tenant}/messages?direction=inbound"))
+            .await;
+        list["data"].as_array().unwrap().len()
+    };
+    assert_eq!(post().await, 500);
+    assert_eq!(inbound(&whole.id).await, 1);
+    mend(&product, "tenants", &broken.id).await;
+    assert!(eventually(async || post().await == 200).await);
+    assert_eq!((inbound(&broken.id).await, inbound(&whole.id).await), (1, 1));
+    for tenant in [&broken, &whole] {
+        product.until_count(&format!("/tenants/{}/events", tenant.id), 1).await;
+    }
 }
