@@ -30,7 +30,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _build() -> None:
-    command = ["cargo", "build", "--release", "--locked", "-p", "dakghar", "-p", "dakghar-load"]
+    command = ["cargo", "build", "--release", "--locked", "-p", "dakghar", "-p", "dakghar-load", "-p", "dakghar-ceiling"]
     subprocess.run(command, check=True, cwd=places.ROOT)
     if not (places.NODE_PEER / "node_modules").exists():
         subprocess.run(["npm", "install", "--no-save", "--no-audit", "--no-fund"], check=True, cwd=places.NODE_PEER)

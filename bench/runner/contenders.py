@@ -156,7 +156,7 @@ class CeilingDistributed(Contender):
 
     def launch_api(self) -> Process:
         assert self.servers is not None
-        command = [str(places.load_generator()), "--threads", "2", "ceiling", "--port", str(self.port),
+        command = [str(places.ceiling()), "--port", str(self.port),
                    "--mongo-uri", self.servers.mongo_uri, "--redis-url", self.servers.redis_url]
         return self._run("ceiling", command)
 
@@ -165,7 +165,7 @@ class CeilingEmbedded(Contender):
     name, backend = "ceiling", "embedded"
 
     def launch_api(self) -> Process:
-        command = [str(places.load_generator()), "--threads", "2", "ceiling", "--port", str(self.port),
+        command = [str(places.ceiling()), "--port", str(self.port),
                    "--sqlite", str(self.folder / "ceiling.sqlite3")]
         return self._run("ceiling", command)
 

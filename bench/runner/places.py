@@ -27,6 +27,10 @@ def load_generator() -> Path:
     return target_dir() / "release" / "dakghar-load"
 
 
+def ceiling() -> Path:
+    return target_dir() / "release" / "dakghar-ceiling"
+
+
 def _first_line(*command: str) -> str:
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]

@@ -70,10 +70,15 @@ async fn filters(
     let cursor = cursor.as_str().context("there is no second page")?;
     let old = answer(connection, tenant, &created).await?["data"][0].clone();
     let person = old["to"].as_str().context("no message is in the range of times")?;
+    let thread = old["conversationId"].as_str().context("the message is in no thread")?;
     Ok(vec![
         ("secondPage", format!("{all}&cursor={cursor}")),
         ("created", created),
         ("person", format!("{all}&to={}", person.trim_start_matches('+'))),
+        (
+            "thread",
+            format!("{}/messages?limit=50", tenant.conversation_path(thread)),
+        ),
         ("number", format!("{all}&phoneNumberId={}", tenant.phone_number_id)),
         ("statusRead", format!("{all}&status=read")),
         ("statusFailed", format!("{all}&status=failed")),

@@ -1,12 +1,11 @@
-//! The load generator of the benchmark, and what it needs beside the contender: a Graph peer, the raw ceiling of the
-//! parts, and a few operations on the servers. Every command prints one JSON document on standard output.
+//! The load generator of the benchmark, and what it needs beside the contender: a Graph peer, and a few operations on
+//! the servers. Every command prints one JSON document on standard output.
 //!
 //! It measures over HTTP like any client and knows nothing about how a contender works inside. The exceptions are
 //! [`probe`], which asks the store whether everything is settled, [`grow`], which fills the store, and [`plans`], which
 //! asks the server what it looked at.
 
 mod accept;
-mod ceiling;
 mod client;
 mod drain;
 mod first;
@@ -63,8 +62,6 @@ enum Command {
     Plans(plans::Args),
     /// Serve as the Graph API
     GraphPeer(graph_peer::Args),
-    /// Serve as the raw ceiling: the parts without the product
-    Ceiling(ceiling::Args),
     /// Make a new MongoDB server a replica set of one
     InitMongo(servers::InitArgs),
     /// Drop the database
@@ -98,7 +95,6 @@ async fn run(command: Command) -> anyhow::Result<Value> {
         Command::Plans(args) => plans::judge(&args).await,
         Command::Grow(args) => grow::run(args).await,
         Command::GraphPeer(args) => graph_peer::run(args).await,
-        Command::Ceiling(args) => ceiling::run(args).await,
         Command::InitMongo(args) => servers::init(&args).await,
         Command::DropDatabase(args) => servers::drop_database(&args).await,
         Command::Count(args) => probe::count(&args).await,

@@ -68,6 +68,10 @@ impl Tenant {
         format!("/tenants/{}/messages", self.tenant_id)
     }
 
+    pub(crate) fn conversation_path(&self, id: &str) -> String {
+        format!("/tenants/{}/conversations/{id}", self.tenant_id)
+    }
+
     pub(crate) fn authorization(&self) -> anyhow::Result<HeaderValue> {
         bearer(&self.api_key)
     }

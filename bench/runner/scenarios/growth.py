@@ -15,7 +15,7 @@ from .webhook import problems_of as problems_of_webhooks
 TENANTS = 10
 #: Messages that are cloned, of all tenants alike.
 TEMPLATES = 200
-FILTERS = ("all", "secondPage", "statusRead", "statusFailed", "person", "number", "created")
+FILTERS = ("all", "secondPage", "statusRead", "statusFailed", "person", "thread", "number", "created")
 #: Messages of the pass of which MongoDB remembers every operation.
 PROFILED = 1_000
 #: The reconciler looks for timers every second.

@@ -212,24 +212,29 @@ async fn merge(ports: &Ports, batch: &[EvidenceBatch]) -> Vec<Result<Vec<Evidenc
         by_message.entry(*key).or_default().push(evidence);
     }
     let outcome = merge_all(ports, by_message).await;
-    batch
-        .iter()
-        .map(|request| match &outcome {
-            // A POST without statuses has nothing to do with what became of the others'.
-            Err(_) if request.is_empty() => Ok(Vec::new()),
-            Err(error) => Err(error.clone()),
-            Ok(missing) => Ok(request
-                .iter()
-                .map(|(key, _)| {
-                    if missing.contains(key) {
-                        EvidenceResult::NoSuchMessage
-                    } else {
-                        EvidenceResult::Merged
-                    }
-                })
-                .collect()),
-        })
-        .collect()
+    batch.iter().map(|request| part_of(&outcome, request)).collect()
+}
+
+/// What one POST gets of an outcome that several share.
+fn part_of(
+    outcome: &Result<HashSet<MessageKey>, StoreError>,
+    request: &EvidenceBatch,
+) -> Result<Vec<EvidenceResult>, StoreError> {
+    match outcome {
+        // A POST without statuses has nothing to do with what became of the others'.
+        Err(_) if request.is_empty() => Ok(Vec::new()),
+        Err(error) => Err(error.clone()),
+        Ok(missing) => Ok(request
+            .iter()
+            .map(|(key, _)| {
+                if missing.contains(key) {
+                    EvidenceResult::NoSuchMessage
+                } else {
+                    EvidenceResult::Merged
+                }
+            })
+            .collect()),
+    }
 }
 
 /// Answers the messages that do not exist or cannot be read.
@@ -317,4 +322,40 @@ async fn enqueue(ports: Ports, backlogs: Arc<Backlogs>, batch: Vec<Enqueue>) -> 
 /// Turns both ways a group commit can fail into the problem of the caller.
 pub(super) fn flatten<T>(result: Result<Result<T, StoreError>, crate::group_commit::Rejected>) -> Result<T, Problem> {
     Ok(result??)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::message::EvidenceStatus;
+    use crate::domain::{MessageId, TenantId, Wamid};
+
+    #[test]
+    fn a_failed_merge_concerns_the_posts_with_statuses_only() {
+        let [known, unknown] = [1, 2].map(|id| MessageKey {
+            tenant_id: TenantId::from_uuid(Uuid::nil()),
+            message_id: MessageId::from_uuid(Uuid::from_u128(id)),
+        });
+        let delivered = Evidence {
+            status: EvidenceStatus::Delivered,
+            wamid: Wamid::parse("wamid.1").expect("printable"),
+            attempt: None,
+            reported_at: None,
+            error: None,
+            by_webhook: true,
+        };
+        let none = EvidenceBatch::new();
+        let both = vec![(known, delivered.clone()), (unknown, delivered)];
+
+        let merged = Ok(HashSet::from([unknown]));
+        assert_eq!(part_of(&merged, &none), Ok(Vec::new()));
+        let expected = vec![EvidenceResult::Merged, EvidenceResult::NoSuchMessage];
+        assert_eq!(part_of(&merged, &both), Ok(expected));
+
+        let error = StoreError::Unavailable("away".into());
+        assert_eq!(part_of(&Err(error.clone()), &none), Ok(Vec::new()));
+        assert_eq!(part_of(&Err(error.clone()), &both), Err(error));
+    }
 }

@@ -14,6 +14,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
+use clap::Parser;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
@@ -23,13 +24,16 @@ use uuid::Uuid;
 const BATCH_MAX: usize = 512;
 const WAITING_MAX: usize = 16 * 1024;
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+/// The raw ceiling of the benchmark: serves `POST /tenants/{id}/send` until it is killed.
+#[derive(Parser)]
+struct Cli {
+    /// The port to listen on, on the loopback address.
     #[arg(long)]
     port: u16,
     /// MongoDB as the store, BullMQ as the queue.
     #[arg(long, requires = "redis_url", conflicts_with = "sqlite")]
     mongo_uri: Option<String>,
+    /// The Redis server of the queue.
     #[arg(long)]
     redis_url: Option<String>,
     /// SQLite as the store and the queue.
@@ -67,12 +71,13 @@ struct Answer {
     duplicate: bool,
 }
 
-/// Serves until it is killed.
-pub(crate) async fn run(args: Args) -> anyhow::Result<Value> {
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
     let (submit, waiting) = mpsc::channel(WAITING_MAX);
-    match (args.mongo_uri, args.sqlite) {
+    match (cli.mongo_uri, cli.sqlite) {
         (Some(uri), _) => {
-            let redis_url = args.redis_url.context("name the Redis server")?;
+            let redis_url = cli.redis_url.context("name the Redis server")?;
             mongo::start(&uri, &redis_url, waiting).await?;
         }
         (None, Some(file)) => sqlite::start(&file, waiting)?,
@@ -82,13 +87,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Value> {
         .route("/tenants/register", post(register))
         .route("/tenants/{tenantId}/send", post(send))
         .with_state(Arc::new(submit));
-    let listener = tokio::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, args.port))).await?;
+    let listener = tokio::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, cli.port))).await?;
     let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
         // Without it the second of two small writes waits for an acknowledgement.
         let _ = stream.set_nodelay(true);
     });
     axum::serve(listener, router).await?;
-    Ok(Value::Null)
+    Ok(())
 }
 
 /// Nothing is remembered; the load generator needs an answer.

@@ -19,7 +19,7 @@ const INSERT: &str = "INSERT INTO messages (id, tenant_id, direction, status, re
     VALUES (?1, ?2, 'outbound', 'queued', ?3, ?4, ?5)";
 
 /// Starts the thread that writes.
-pub(super) fn start(file: &Path, waiting: mpsc::Receiver<Waiting>) -> anyhow::Result<()> {
+pub(crate) fn start(file: &Path, waiting: mpsc::Receiver<Waiting>) -> anyhow::Result<()> {
     let connection = Connection::open(file)?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
     connection.pragma_update(None, "synchronous", "full")?;

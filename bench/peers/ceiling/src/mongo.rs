@@ -19,7 +19,7 @@ const COMMITTERS: usize = 2;
 const HANDOVERS_MAX: usize = 4;
 
 /// Starts the group commits.
-pub(super) async fn start(mongo_uri: &str, redis_url: &str, waiting: mpsc::Receiver<Waiting>) -> anyhow::Result<()> {
+pub(crate) async fn start(mongo_uri: &str, redis_url: &str, waiting: mpsc::Receiver<Waiting>) -> anyhow::Result<()> {
     let mut options = ClientOptions::parse(mongo_uri).await?;
     options.write_concern = Some(
         WriteConcern::builder()
