@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,8 @@ def main() -> int:
     machine = places.describe_machine()
     scenarios = _chosen(arguments)
     bench = Bench(settings)
+    # `kill` ends the servers and reports as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         for scenario in scenarios:
             print(f"{scenario.name}: {scenario.title}", file=sys.stderr, flush=True)

@@ -14,6 +14,7 @@ use crate::domain::message::{Direction, Idempotency, Message, Status};
 use crate::domain::send_request::SendRequest;
 use crate::domain::tenant::{HoldReason, PhoneNumber, SharedTenant};
 use crate::domain::{ErrorCode, MessageId, Problem, Timestamp};
+use crate::group_commit::GroupCommit;
 use crate::ports::{Accepted, QueueEntry, SlotAsk, StoreError};
 
 /// A message on its way into the store.
@@ -56,29 +57,21 @@ impl App {
             per_second: number.planned_per_second(),
         };
         match flatten(self.commits().accept.submit(commit).await)? {
-            (Accepted::Stored, entry) => {
-                if let Some(entry) = entry {
-                    self.commits().enqueue.post(entry);
-                }
-                Ok(AcceptedMessage {
-                    message_id,
-                    status,
-                    duplicate: false,
-                })
-            }
-            (
-                Accepted::Replay {
-                    message_id,
-                    status,
-                    fingerprint: first,
-                },
-                _,
-            ) if fingerprint == Some(first) => Ok(AcceptedMessage {
+            Accepted::Stored => Ok(AcceptedMessage {
+                message_id,
+                status,
+                duplicate: false,
+            }),
+            Accepted::Replay {
+                message_id,
+                status,
+                fingerprint: first,
+            } if fingerprint == Some(first) => Ok(AcceptedMessage {
                 message_id,
                 status,
                 duplicate: true,
             }),
-            (Accepted::Replay { message_id, .. }, _) => Err(Problem::new(
+            Accepted::Replay { message_id, .. } => Err(Problem::new(
                 ErrorCode::IdempotencyKeyConflict,
                 format!("The key belongs to message {message_id}, whose content is different."),
             )),
@@ -131,12 +124,16 @@ fn check_recipient(request: &SendRequest, number: &PhoneNumber) -> Result<(), Pr
     Ok(())
 }
 
-/// One commit: slots for those whose number has a backlog, one write, and what must be queued afterwards.
+/// One commit: slots for those whose number has a backlog, one write, and the way into the queue.
+///
+/// The commit itself sees to the queue, and not whoever asked for it: a client that hangs up meanwhile does not leave its
+/// message to the timer.
 pub(super) async fn commit(
     ports: Ports,
     backlogs: Arc<Backlogs>,
+    enqueue: GroupCommit<Enqueue, ()>,
     batch: Vec<AcceptCommit>,
-) -> Vec<Result<(Accepted, Option<Enqueue>), StoreError>> {
+) -> Vec<Result<Accepted, StoreError>> {
     let now = ports.clock.now();
     let window = ports.queue.window();
     let must_know = |ask: &SlotAsk| window.is_none() || backlogs.is_behind(&ask.phone_number_id, now);
@@ -164,21 +161,17 @@ pub(super) async fn commit(
     let answers = ports.messages.accept(messages).await;
 
     let mut unused = Vec::new();
-    let results = answers
-        .into_iter()
-        .zip(entries)
-        .zip(asks)
-        .map(|((answer, entry), ask)| {
-            if !matches!(answer, Ok(Accepted::Stored)) {
-                unused.extend(ask);
-            }
-            answer.map(|accepted| (accepted, entry))
-        })
-        .collect();
+    for ((answer, entry), ask) in answers.iter().zip(entries).zip(asks) {
+        if *answer != Ok(Accepted::Stored) {
+            unused.extend(ask);
+        } else if let Some(entry) = entry {
+            enqueue.post(entry);
+        }
+    }
     if !unused.is_empty() {
         ports.pacer.refund(&unused).await;
     }
-    results
+    answers
 }
 
 fn slot_ask(commit: &AcceptCommit, now: Timestamp) -> Option<SlotAsk> {

@@ -56,7 +56,7 @@ impl From<QueueEntry> for Enqueue {
 }
 
 pub(super) struct Commits {
-    pub(super) accept: GroupCommit<AcceptCommit, Result<(Accepted, Option<Enqueue>), StoreError>>,
+    pub(super) accept: GroupCommit<AcceptCommit, Result<Accepted, StoreError>>,
     pub(super) save: GroupCommit<Message, Result<Saved, StoreError>>,
     pub(super) receive: GroupCommit<Inbound, Result<Stored, StoreError>>,
     pub(super) merge: GroupCommit<EvidenceBatch, Result<Vec<EvidenceResult>, StoreError>>,
@@ -67,10 +67,14 @@ pub(super) struct Commits {
 impl Commits {
     pub(super) fn new(ports: &Ports, limits: Limits) -> (Self, Vec<BoxFuture<()>>) {
         let backlogs = Arc::new(Backlogs::default());
-        let (accept, accepting) = {
+        let (enqueue, enqueuing) = {
             let (ports, backlogs) = (ports.clone(), backlogs.clone());
+            GroupCommit::new(limits, move |batch| enqueue(ports.clone(), backlogs.clone(), batch))
+        };
+        let (accept, accepting) = {
+            let (ports, enqueue) = (ports.clone(), enqueue.clone());
             GroupCommit::new(limits, move |batch| {
-                accept_message::commit(ports.clone(), backlogs.clone(), batch)
+                accept_message::commit(ports.clone(), backlogs.clone(), enqueue.clone(), batch)
             })
         };
         let (save, saving) = {
@@ -98,10 +102,6 @@ impl Commits {
                     vec![result; requests]
                 }
             })
-        };
-        let (enqueue, enqueuing) = {
-            let (ports, backlogs) = (ports.clone(), backlogs.clone());
-            GroupCommit::new(limits, move |batch| enqueue(ports.clone(), backlogs.clone(), batch))
         };
         let running = vec![accepting, saving, receiving, merging, touching, enqueuing];
         (

@@ -12,7 +12,7 @@ use dakghar_core::ports::{MessageStore as _, Pacer, QueueError, SlotAsk};
 use dakghar_testkit::clock::START;
 use futures_util::future::join_all;
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::harness::{Service, Setup, TestTenant, request};
 
@@ -25,11 +25,13 @@ const NEAR: Duration = Duration::from_secs(2);
 struct SlowPacer {
     inner: LocalPacer,
     answers: Semaphore,
+    asked: Notify,
 }
 
 #[async_trait]
 impl Pacer for SlowPacer {
     async fn reserve(&self, asks: &[SlotAsk]) -> Result<Vec<Timestamp>, QueueError> {
+        self.asked.notify_waiters();
         self.answers.acquire().await.expect("never closed").forget();
         self.inner.reserve(asks).await
     }
@@ -56,6 +58,7 @@ async fn slow_service() -> (Service, TestTenant, Arc<SlowPacer>) {
     let pacer = Arc::new(SlowPacer {
         inner: LocalPacer::new(),
         answers: Semaphore::new(0),
+        asked: Notify::new(),
     });
     let service = Service::start(Setup {
         pacer: Some(pacer.clone()),
@@ -99,6 +102,27 @@ async fn accepting_waits_for_no_slot_while_there_is_no_backlog() {
     pacer.answers.add_permits(1);
     until_queued(&service, 1).await;
     assert_eq!(service.queue.slots(), [START]);
+}
+
+#[tokio::test]
+async fn a_message_whose_client_hung_up_is_queued_all_the_same() {
+    let (service, tenant, pacer) = slow_service().await;
+    pacer.answers.add_permits(5);
+    for count in 1..=5 {
+        service.send(&tenant, "+919111111111", "in turn").await;
+        until_queued(&service, count).await;
+    }
+    // Behind a backlog the commit waits for its slot, and the client does not wait for the commit.
+    let message = json!({"to": "+919111111111", "text": "in turn"});
+    let path = format!("/tenants/{}/send", tenant.id);
+    tokio::select! {
+        biased;
+        () = pacer.asked.notified() => {}
+        answer = service.post(&path, &message) => panic!("{}", answer.text),
+    }
+    assert_eq!(service.queue.len(), 5);
+    pacer.answers.add_permits(1);
+    until_queued(&service, 6).await;
 }
 
 #[tokio::test]
