@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from . import places
@@ -23,9 +25,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("backend", nargs="?", choices=list(BACKENDS), default="all", help="which backends; default: all")
     parser.add_argument("--scenario", action="append", choices=[scenario.name for scenario in ALL], help="only this one; may be repeated")
     parser.add_argument("--quick", action="store_true", help="less than two minutes: few scenarios, short, one repetition")
-    parser.add_argument("--reps", type=int, help="repetitions; default: 3, with --quick 1")
+    parser.add_argument("--reps", type=int, help="repetitions; default: 3, of the long scenarios and with --quick 1")
     parser.add_argument("--growth-max", type=int, help="stored messages at most, as a power of ten; default: 7, with --quick 5")
     parser.add_argument("--out", type=Path, default=places.RESULTS, help="folder of the report")
+    parser.add_argument("--combine", nargs="+", type=Path, metavar="JSON", help="no run: one report of several earlier ones, each of other scenarios")
     parser.add_argument("--no-build", action="store_true", help="use the binaries that are there")
     return parser.parse_args()
 
@@ -50,7 +53,10 @@ def main() -> int:
         quick=arguments.quick,
         repetitions=arguments.reps or (1 if arguments.quick else 3),
         growth_exponent_max=arguments.growth_max or (5 if arguments.quick else 7),
+        repetitions_long=arguments.reps or 1,
     )
+    if arguments.combine:
+        return _combine(arguments.combine, arguments.out, settings)
     if not arguments.no_build:
         _build()
     machine = places.describe_machine()
@@ -66,11 +72,29 @@ def main() -> int:
         print("interrupted: reporting what there is", file=sys.stderr)
     finally:
         bench.close()
-    results = Results(bench.samples)
+    return _report(arguments.out, scenarios, settings, machine, Results(bench.samples))
+
+
+def _combine(files: list[Path], out: Path, settings: Settings) -> int:
+    """A report of runs that were made one after the other because all of it takes too long at once."""
+    runs = [json.loads(file.read_text()) for file in files]
+    results = Results.from_json([sample for run in runs for sample in run["samples"]])
+    measured = {sample.scenario for sample in results.samples}
+    scenarios = [scenario for scenario in ALL if scenario.name in measured]
+    settings = replace(
+        settings,
+        quick=any(run["settings"]["quick"] for run in runs),
+        repetitions=min(run["settings"]["repetitions"] for run in runs),
+    )
+    commits = ", ".join(dict.fromkeys(run["machine"]["commit"] for run in runs))
+    return _report(out, scenarios, settings, {**runs[0]["machine"], "commit": commits}, results)
+
+
+def _report(out: Path, scenarios: list[Scenario], settings: Settings, machine: dict, results: Results) -> int:
     print_table(scenarios, settings, results)
     for scenario in scenarios:
         if table := size_table(scenario, settings, results):
             print_rows(table)
-    page = write_report(arguments.out, scenarios, settings, machine, results)
+    page = write_report(out, scenarios, settings, machine, results)
     print(f"\nreport: {page}")
-    return 1 if any(sample.problems for sample in bench.samples) else 0
+    return 1 if any(sample.problems for sample in results.samples) else 0

@@ -23,8 +23,11 @@ class Settings:
 
     backends: tuple[str, ...]
     quick: bool
+    #: Of the scenarios that are not long.
     repetitions: int
     growth_exponent_max: int
+    #: Of the long ones.
+    repetitions_long: int = 1
 
     def pick(self, quick: int, full: int) -> int:
         return quick if self.quick else full
@@ -103,6 +106,8 @@ class Scenario(ABC):
     contenders: tuple[str, ...] = ("dakghar", "node")
     #: Part of `--quick` when no scenario is named.
     in_quick = False
+    #: Takes many minutes, and its contenders are judged by themselves: once is enough unless somebody asks for more.
+    is_long = False
 
     @abstractmethod
     def cases(self, settings: Settings) -> list[Case]: ...
@@ -138,8 +143,9 @@ class Bench:
         return meter
 
     def run(self, scenario: Scenario) -> None:
+        repetitions = self.settings.repetitions_long if scenario.is_long else self.settings.repetitions
         for case in scenario.cases(self.settings):
-            for repetition in range(self.settings.repetitions):
+            for repetition in range(repetitions):
                 for kind in self._contenders(scenario, case):
                     self._run_once(scenario, case, kind, repetition)
 
@@ -217,3 +223,7 @@ class Results:
 
     def to_json(self) -> list[dict]:
         return [asdict(sample) for sample in self.samples]
+
+    @staticmethod
+    def from_json(samples: list[dict]) -> "Results":
+        return Results([Sample(**sample) for sample in samples])

@@ -49,7 +49,7 @@ def _head(name: str, settings: Settings, machine: dict) -> str:
     ]
     lines = "\n".join(f"- {fact}" for fact in facts)
     return (
-        f"# Benchmark, {name}\n\nThis is {kind}. Medians of {settings.repetitions} interleaved repetitions, lowest and highest in brackets."
+        f"# Benchmark, {name}\n\nThis is {kind}. Medians of {settings.repetitions} interleaved repetitions ({settings.repetitions_long} of the long scenarios), lowest and highest in brackets."
         f" Load generator, servers and contender share the machine. What is measured and how to read it: [README](../README.md).\n\n{lines}\n"
     )
 

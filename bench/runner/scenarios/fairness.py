@@ -14,6 +14,7 @@ class Fairness(Scenario):
     name = "fairness"
     title = "A small tenant beside a broadcast"
     headline = ("graphP99Ms", "ms", False)
+    is_long = True
     details = ("graphP50Ms", "answerP99Ms", "notArrived")
 
     def cases(self, settings: Settings) -> list[Case]:

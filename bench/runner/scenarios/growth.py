@@ -29,6 +29,7 @@ class Growth(Scenario):
     name = "growth"
     title = "Accepted sends, by stored messages"
     headline = ("perSecond", "/s", True)
+    is_long = True
     details = ("p50Ms", "p99Ms")
     by_size = (
         "perSecond", "claimsPerSecond", "mergesPerSecond", *(f"listMs.{name}" for name in FILTERS), "worstKeysPerDocument",

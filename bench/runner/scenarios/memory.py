@@ -13,6 +13,7 @@ class Memory(Scenario):
     name = "memory"
     title = "Memory over time"
     headline = ("peakMb", "MB", False)
+    is_long = True
     details = ("atQuarterMb", "atEndMb", "growthMbPerMinute")
 
     def cases(self, settings: Settings) -> list[Case]:
