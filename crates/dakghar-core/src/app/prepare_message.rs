@@ -292,6 +292,7 @@ impl App {
     /// Opens the tokens and touches the threads of what passed the gate.
     async fn ready(&self, admitted: Vec<(Candidate, InFlight)>) -> Result<Vec<PreparedSend>, Problem> {
         let mut with_token = Vec::with_capacity(admitted.len());
+        let mut held_back = Vec::new();
         for (mut candidate, in_flight) in admitted {
             let Candidate { message, tenant, .. } = &mut candidate;
             match self.open_token_for(tenant, message).await {
@@ -300,7 +301,7 @@ impl App {
                     tracing::error!(message_id = %message.id, tenant_id = %message.tenant_id, %error, "the access token cannot be opened");
                     let later = self.now() + PROBE_CREDENTIALS;
                     message.postpone(self.now(), later, "access_token_unreadable", self.queue_window());
-                    self.hold_back(candidate).await;
+                    held_back.push(candidate);
                 }
             }
         }
@@ -315,7 +316,7 @@ impl App {
                 Ok(()) => {}
                 Err(NotClaimable::TooEarly(slot_at)) => {
                     message.postpone(now, slot_at, "slot", self.queue_window());
-                    self.hold_back(candidate).await;
+                    held_back.push(candidate);
                     continue;
                 }
                 Err(NotClaimable::NotQueued | NotClaimable::Expired) => {
@@ -332,6 +333,7 @@ impl App {
                 in_flight,
             });
         }
+        join_all(held_back.into_iter().map(|candidate| self.hold_back(candidate))).await;
         // The thread before the claim: a touch without a message is harmless, a message without a thread would be
         // hidden.
         if !touches.is_empty() {
