@@ -118,6 +118,7 @@ impl MongoStore {
             clock,
             promises,
             threads_are_new: AtomicBool::new(false),
+            messages_repeat: AtomicBool::new(false),
             _followers: followers.into_iter().map(AbortOnDropHandle::new).collect(),
         }))
     }

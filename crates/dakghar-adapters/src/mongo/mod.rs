@@ -54,6 +54,8 @@ pub struct MongoStore {
     promises: Arc<Promises>,
     /// Whether the threads touched last were nearly all new.
     threads_are_new: AtomicBool,
+    /// Whether there were repetitions among the messages received last.
+    messages_repeat: AtomicBool,
     _followers: Vec<AbortOnDropHandle<()>>,
 }
 

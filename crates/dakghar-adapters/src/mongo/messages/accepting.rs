@@ -1,15 +1,15 @@
-//! New messages, in both directions: inserted in one command, each once under its key.
+//! Accepted messages: inserted in one command, each once under its idempotency key.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bson::{Document, RawDocument, doc};
 use dakghar_core::domain::ids::{MessageId, TenantId};
 use dakghar_core::domain::message::{Message, Status};
-use dakghar_core::ports::{Accepted, Received, StoreError};
+use dakghar_core::ports::{Accepted, StoreError};
 
 use crate::mongo::MongoStore;
 use crate::mongo::documents::{Unreadable, message};
-use crate::mongo::indexes::{BY_ID, MESSAGE_IDEMPOTENCY_KEY, MESSAGE_INBOUND_KEY};
+use crate::mongo::indexes::{BY_ID, MESSAGE_IDEMPOTENCY_KEY};
 use crate::mongo::inserts::Inserted;
 use crate::mongo::reads::{Query, text};
 
@@ -27,7 +27,7 @@ impl MongoStore {
         if let Err(broken) = self.promises.hold() {
             return vec![Err(broken); batch.len()];
         }
-        let inserted = self.insert_messages(batch).await;
+        let inserted = self.insert_messages(batch.iter()).await;
         let unsettled: Vec<(&Message, Option<StoreError>)> = inserted
             .iter()
             .zip(batch)
@@ -50,41 +50,11 @@ impl MongoStore {
             .collect()
     }
 
-    pub(super) async fn receive_messages(&self, batch: &[Message]) -> Vec<Result<Received, StoreError>> {
-        let inserted = self.insert_messages(batch).await;
-        let unknown: Vec<&Message> = inserted
-            .iter()
-            .zip(batch)
-            .filter(|(inserted, _)| matches!(inserted, Inserted::Unknown(_)))
-            .map(|(_, message)| message)
-            .collect();
-        let owners = self.look_up_received(&unknown).await;
-        inserted
-            .into_iter()
-            .zip(batch)
-            .map(|(inserted, message)| match inserted {
-                Inserted::Stored => Ok(Received::New),
-                Inserted::Duplicate => Ok(Received::Duplicate),
-                Inserted::Refused(error) => Err(error),
-                Inserted::Unknown(error) => {
-                    let owner = message::inbound_key(message).and_then(|key| owners.get(&key));
-                    let id = message.id.to_string();
-                    owner.ok_or(error).map(|owner| {
-                        if *owner == id {
-                            Received::New
-                        } else {
-                            Received::Duplicate
-                        }
-                    })
-                }
-            })
-            .collect()
-    }
-
-    async fn insert_messages(&self, batch: &[Message]) -> Vec<Inserted> {
-        match batch.iter().map(message::encode).collect::<Result<Vec<_>, _>>() {
+    pub(super) async fn insert_messages(&self, messages: impl ExactSizeIterator<Item = &Message>) -> Vec<Inserted> {
+        let count = messages.len();
+        match messages.map(message::encode).collect::<Result<Vec<_>, _>>() {
             Ok(documents) => self.insert_all(&self.messages, &documents).await,
-            Err(error) => vec![Inserted::Refused(error); batch.len()],
+            Err(error) => vec![Inserted::Refused(error); count],
         }
     }
 
@@ -154,27 +124,6 @@ impl MongoStore {
             .majority();
         let found = self.fetch_readable(&self.messages, query, first).await?;
         Ok(found.into_iter().collect())
-    }
-
-    /// The ids of what was received under the keys of these messages.
-    async fn look_up_received(&self, unknown: &[&Message]) -> HashMap<String, String> {
-        let keys: Vec<String> = unknown
-            .iter()
-            .filter_map(|message| message::inbound_key(message))
-            .collect();
-        if keys.is_empty() {
-            return HashMap::new();
-        }
-        let query = Query::new(doc! { "inboundKey": { "$in": keys } }, MESSAGE_INBOUND_KEY)
-            .fields(doc! { "inboundKey": 1 })
-            .majority();
-        let reading = self.fetch(&self.messages, query, |raw| {
-            Ok((text(raw, "message", "inboundKey")?, text(raw, "message", "_id")?))
-        });
-        match tokio::time::timeout(self.options.reread_timeout, reading).await {
-            Ok(Ok(found)) => found.into_iter().collect(),
-            _ => HashMap::new(),
-        }
     }
 }
 

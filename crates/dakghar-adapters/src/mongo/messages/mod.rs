@@ -5,6 +5,7 @@ mod conversations;
 mod erasing;
 mod lists;
 mod lookups;
+mod receiving;
 mod saving;
 mod timers;
 

@@ -46,6 +46,7 @@ macro_rules! message_store_suite {
             inbound_messages_can_be_loaded
             a_wamid_received_again_is_a_duplicate
             a_wamid_twice_in_a_batch_is_stored_once
+            each_is_received_once_whatever_the_batches_before_were_like
             two_numbers_may_receive_the_same_wamid
             an_own_message_is_no_duplicate_of_a_received_one
             twenty_at_once_of_one_wamid_store_one

@@ -44,6 +44,23 @@ pub async fn a_wamid_twice_in_a_batch_is_stored_once(store: Store) {
     }
 }
 
+pub async fn each_is_received_once_whatever_the_batches_before_were_like(store: Store) {
+    let tenant = tenant_id();
+    let receive = async |wamids: &[&str]| {
+        let batch = wamids.iter().map(|wamid| inbound(tenant, wamid)).collect();
+        let answers = store.receive(batch).await;
+        let is_new = |answer: Result<Received, _>| answer.expect("the store answers") == Received::New;
+        answers.into_iter().map(is_new).collect::<Vec<_>>()
+    };
+    // All new, some repeated, all repeated, and new ones again, once beside what is repeated in the batch itself.
+    assert_eq!(receive(&["A", "B"]).await, [true, true]);
+    assert_eq!(receive(&["B", "C", "A", "D"]).await, [false, true, false, true]);
+    assert_eq!(receive(&["E", "D", "E", "F"]).await, [true, false, false, true]);
+    assert_eq!(receive(&["A", "F"]).await, [false, false]);
+    assert_eq!(receive(&["G", "H"]).await, [true, true]);
+    assert_eq!(receive(&["H", "I", "I"]).await, [false, true, false]);
+}
+
 pub async fn two_numbers_may_receive_the_same_wamid(store: Store) {
     let tenant = tenant_id();
     let messages = ["1", "2"].map(|number| Message {
