@@ -56,7 +56,7 @@ fn delivery_finds_messages_by_index() {
         "tenant_id=? AND idempotency_key=?",
     );
     check(
-        write::WAS_RECEIVED,
+        write::RECEIVED_BEFORE,
         "messages_received",
         "phone_number_id=? AND wamid=?",
     );

@@ -9,7 +9,7 @@ use super::Ports;
 use super::accept_message::{self, AcceptCommit};
 use super::backlogs::Backlogs;
 use crate::domain::message::{Evidence, Message};
-use crate::domain::{ConversationTouch, MessageKey, Problem, WebhookEvent};
+use crate::domain::{ConversationTouch, MessageId, MessageKey, Problem, WebhookEvent};
 use crate::group_commit::{BoxFuture, GroupCommit, Limits};
 use crate::ports::{Accepted, MessageStore, QueueEntry, Received, Saved, SlotAsk, StoreError};
 
@@ -144,8 +144,8 @@ fn missing_answer<T>() -> Result<T, StoreError> {
     Err(StoreError::Corrupt("an answer is missing".into()))
 }
 
-/// Stores all parts of what several POSTs reported, each kind together and all kinds at the same time: none waits for
-/// another, and whatever fails is posted again as a whole.
+/// Stores all parts of what several POSTs reported, each kind together and all kinds at the same time. Only threads wait
+/// for the messages: they name their newest. Whatever fails is posted again as a whole.
 async fn receive(ports: Ports, batch: Vec<Inbound>) -> Vec<Result<Stored, StoreError>> {
     let mut all = Inbound::default();
     let mut evidence = Vec::with_capacity(batch.len());
@@ -164,17 +164,17 @@ async fn receive(ports: Ports, batch: Vec<Inbound>) -> Vec<Result<Stored, StoreE
     // What there is none of must not cost a round trip.
     let receive = async {
         if all.messages.is_empty() {
-            Vec::new()
-        } else {
-            ports.messages.receive(all.messages).await
+            return (Vec::new(), Ok(()));
         }
-    };
-    let touch = async {
-        if all.touches.is_empty() {
+        let ids: Vec<MessageId> = all.messages.iter().map(|message| message.id).collect();
+        let received = ports.messages.receive(all.messages).await;
+        let touches = touches_of_stored(all.touches, &ids, &received);
+        let touched = if touches.is_empty() {
             Ok(())
         } else {
-            ports.messages.touch_conversations(&all.touches).await
-        }
+            ports.messages.touch_conversations(&touches).await
+        };
+        (received, touched)
     };
     let record = async {
         if all.events.is_empty() {
@@ -183,7 +183,7 @@ async fn receive(ports: Ports, batch: Vec<Inbound>) -> Vec<Result<Stored, StoreE
             ports.events.record(&all.events).await
         }
     };
-    let (messages, touched, merged, recorded) = future::join4(receive, touch, merge(&ports, &evidence), record).await;
+    let ((messages, touched), merged, recorded) = future::join3(receive, merge(&ports, &evidence), record).await;
     let mut messages = messages.into_iter();
     parts
         .into_iter()
@@ -203,6 +203,26 @@ async fn receive(ports: Ports, batch: Vec<Inbound>) -> Vec<Result<Stored, StoreE
             })
         })
         .collect()
+}
+
+/// Touches for the messages that the store has: a repetition moves its thread to the message that it repeats, should
+/// the process have died between storing that one and moving the thread.
+fn touches_of_stored(
+    touches: Vec<ConversationTouch>,
+    ids: &[MessageId],
+    received: &[Result<Received, StoreError>],
+) -> Vec<ConversationTouch> {
+    let received: HashMap<&MessageId, _> = ids.iter().zip(received).collect();
+    let stored = touches.into_iter().filter_map(|touch| {
+        let message_id = match received.get(&touch.message_id)? {
+            Ok(Received::New) => touch.message_id,
+            // Of another tenant when the number has changed hands: that one's thread is not touched.
+            Ok(Received::Duplicate(first)) => first.filter(|first| first.tenant_id == touch.tenant_id)?.message_id,
+            Err(_) => return None,
+        };
+        Some(ConversationTouch { message_id, ..touch })
+    });
+    stored.collect()
 }
 
 /// Loads, merges and saves until nobody else saved in between.
@@ -329,8 +349,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::message::EvidenceStatus;
-    use crate::domain::{MessageId, TenantId, Wamid};
+    use crate::domain::message::{Direction, EvidenceStatus};
+    use crate::domain::{ConversationId, PhoneNumberId, TenantId, Timestamp, WaId, Wamid};
 
     #[test]
     fn a_failed_merge_concerns_the_posts_with_statuses_only() {
@@ -357,5 +377,36 @@ mod tests {
         let error = StoreError::Unavailable("away".into());
         assert_eq!(part_of(&Err(error.clone()), &none), Ok(Vec::new()));
         assert_eq!(part_of(&Err(error.clone()), &both), Err(error));
+    }
+
+    #[test]
+    fn threads_are_moved_to_messages_that_the_store_has() {
+        let [ours, other] = [1, 2].map(|id| TenantId::from_uuid(Uuid::from_u128(id)));
+        let ids: Vec<MessageId> = (1..=5).map(|id| MessageId::from_uuid(Uuid::from_u128(id))).collect();
+        let (phone_number_id, wa_id) = (PhoneNumberId::parse("1"), WaId::parse("2"));
+        let (phone_number_id, wa_id) = (phone_number_id.expect("digits"), wa_id.expect("digits"));
+        let touch = |message_id| ConversationTouch {
+            id: ConversationId::of(&ours, &phone_number_id, &wa_id),
+            tenant_id: ours,
+            phone_number_id: phone_number_id.clone(),
+            wa_id: wa_id.clone(),
+            message_id,
+            at: Timestamp::from_millis(0),
+            direction: Direction::Inbound,
+        };
+        let message_id = MessageId::from_uuid(Uuid::from_u128(9));
+        let first = |tenant_id| MessageKey { tenant_id, message_id };
+        let received = [
+            Ok(Received::New),
+            Ok(Received::Duplicate(Some(first(ours)))),
+            Ok(Received::Duplicate(Some(first(other)))),
+            Ok(Received::Duplicate(None)),
+            Err(StoreError::Unavailable("away".into())),
+        ];
+        let touches = ids.iter().copied().map(touch).collect();
+        assert_eq!(
+            touches_of_stored(touches, &ids, &received),
+            [touch(ids[0]), touch(message_id)]
+        );
     }
 }

@@ -61,8 +61,9 @@ pub enum Saved {
 pub enum Received {
     /// Stored.
     New,
-    /// The same number received the same wamid before; nothing changed.
-    Duplicate,
+    /// The same number received the same wamid before, as this message; nothing changed. `None` when that one cannot be
+    /// read.
+    Duplicate(Option<MessageKey>),
 }
 
 /// Messages and their threads.

@@ -30,8 +30,8 @@ impl State {
     pub(super) fn receive(&mut self, message: Message) -> Received {
         if let Some(wamid) = &message.wamid {
             let key = (message.phone_number_id.clone(), wamid.clone());
-            if self.received.contains_key(&key) {
-                return Received::Duplicate;
+            if let Some(first) = self.received.get(&key) {
+                return Received::Duplicate(self.messages.get(first).map(Message::key));
             }
             self.received.insert(key, message.id);
         }

@@ -70,12 +70,30 @@ async fn a_batch_reaches_every_tenant_in_it(backend: Backend) {
 async fn a_repeated_webhook_changes_nothing(backend: Backend) {
     let product = Product::start(backend).await;
     let tenant = product.tenant("111", "mock_a").await;
-    let entries = [json!({"id": "9001", "changes": [change("111", json!({"messages": [message("wamid.A1", "x")]}))]})];
-    for _ in 0..3 {
+    let post_all = async |wamids: &[&str]| {
+        let messages: Vec<_> = wamids.iter().map(|wamid| message(wamid, "x")).collect();
+        let entries = [json!({"id": "9001", "changes": [change("111", json!({"messages": messages}))]})];
         assert_eq!(post(&product, body(&entries)).await, 200);
+    };
+    let everything = async || {
+        let list = async |of: &str| product.get(&format!("/tenants/{}/{of}", tenant.id)).await["data"].clone();
+        (list("messages").await, list("conversations").await)
+    };
+    // All of the same second, as Meta tells it.
+    post_all(&["wamid.A1", "wamid.A2"]).await;
+    post_all(&["wamid.A3"]).await;
+    let before = everything().await;
+    let (messages, conversations) = &before;
+    assert_eq!(messages.as_array().unwrap().len(), 3);
+    assert_eq!(conversations[0]["lastMessageId"], messages[0]["id"]);
+    for again in [
+        &["wamid.A1"][..],
+        &["wamid.A3", "wamid.A1"],
+        &["wamid.A2", "wamid.A2", "wamid.A3"],
+    ] {
+        post_all(again).await;
+        assert_eq!(everything().await, before, "{again:?}");
     }
-    let list = product.get(&format!("/tenants/{}/messages", tenant.id)).await;
-    assert_eq!(list["data"].as_array().unwrap().len(), 1);
 }
 
 async fn only_signed_bodies_are_taken(backend: Backend) {

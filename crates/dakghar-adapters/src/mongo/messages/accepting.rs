@@ -156,13 +156,13 @@ impl LookedUp {
     }
 }
 
-fn vanished(what: &str) -> StoreError {
+pub(super) fn vanished(what: &str) -> StoreError {
     StoreError::Unavailable(format!(
         "{what} was found a moment ago, but not the message that has it"
     ))
 }
 
-fn message_id(raw: &RawDocument) -> Result<MessageId, Unreadable> {
+pub(super) fn message_id(raw: &RawDocument) -> Result<MessageId, Unreadable> {
     let id = text(raw, "message", "_id")?;
     MessageId::parse(&id).map_err(|_| Unreadable::field("message", &id, "_id"))
 }

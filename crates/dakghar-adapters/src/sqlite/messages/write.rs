@@ -1,20 +1,20 @@
 //! Work for the writer: accepting, receiving and saving messages, and waking held ones.
 
-use dakghar_core::domain::ids::{MessageId, PhoneNumberId, TenantId, Wamid};
+use dakghar_core::domain::ids::{MessageId, MessageKey, PhoneNumberId, TenantId, Wamid};
 use dakghar_core::domain::message::{Message, Status};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{Accepted, Received, Saved, StoreError};
 use rusqlite::{Connection, params};
 
 use super::super::failure::Outcome;
-use super::super::rows::{self, Cells, ChangingRow, LinksRow, NewRow};
+use super::super::rows::{self, Cells, ChangingRow, LinksRow, NewRow, readable};
 
 pub(in super::super) const EARLIER: &str = "\
     SELECT id, status, fingerprint FROM messages INDEXED BY messages_by_idempotency_key \
     WHERE tenant_id = ? AND idempotency_key = ?";
 
-pub(in super::super) const WAS_RECEIVED: &str = "\
-    SELECT 1 FROM messages INDEXED BY messages_received \
+pub(in super::super) const RECEIVED_BEFORE: &str = "\
+    SELECT tenant_id, id FROM messages INDEXED BY messages_received \
     WHERE phone_number_id = ? AND wamid = ? AND direction = 'inbound'";
 
 pub(in super::super) const READ_LINKS: &str = "\
@@ -73,20 +73,26 @@ pub(super) fn receive(conn: &Connection, rows: &[NewRow]) -> Outcome<Vec<Result<
             if stored == 1 {
                 return Ok(Ok(Received::New));
             }
-            let known = was_received(conn, row.message())?;
-            Ok(if known {
-                Ok(Received::Duplicate)
-            } else {
-                Err(id_exists(row))
-            })
+            let repeats = received_before(conn, row.message())?;
+            Ok(repeats.ok_or_else(|| id_exists(row)))
         })
         .collect()
 }
 
-fn was_received(conn: &Connection, message: &Message) -> Outcome<bool> {
-    let Some(wamid) = &message.wamid else { return Ok(false) };
-    let mut select = conn.prepare_cached(WAS_RECEIVED)?;
-    Ok(select.exists(params![message.phone_number_id.as_str(), wamid.as_str()])?)
+/// What was received under the same number and wamid, if anything was.
+fn received_before(conn: &Connection, message: &Message) -> Outcome<Option<Received>> {
+    let Some(wamid) = &message.wamid else { return Ok(None) };
+    let mut select = conn.prepare_cached(RECEIVED_BEFORE)?;
+    let mut found = select.query(params![message.phone_number_id.as_str(), wamid.as_str()])?;
+    let Some(row) = found.next()? else { return Ok(None) };
+    let key = readable("message", row, |row| {
+        let mut cells = Cells::of(row);
+        Ok(MessageKey {
+            tenant_id: cells.parse(TenantId::parse)?,
+            message_id: cells.parse(MessageId::parse)?,
+        })
+    })?;
+    Ok(Some(Received::Duplicate(key)))
 }
 
 /// A message on its way back into the table.
