@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future;
 
@@ -9,7 +10,7 @@ use super::Ports;
 use super::accept_message::{self, AcceptCommit};
 use super::backlogs::Backlogs;
 use crate::domain::message::{Evidence, Message};
-use crate::domain::{ConversationTouch, MessageId, MessageKey, Problem, WebhookEvent};
+use crate::domain::{ConversationId, ConversationTouch, MessageId, MessageKey, Problem, WebhookEvent};
 use crate::group_commit::{BoxFuture, GroupCommit, Limits};
 use crate::ports::{Accepted, MessageStore, QueueEntry, Received, Saved, SlotAsk, StoreError};
 
@@ -167,12 +168,25 @@ async fn receive(ports: Ports, batch: Vec<Inbound>) -> Vec<Result<Stored, StoreE
             return (Vec::new(), Ok(()));
         }
         let ids: Vec<MessageId> = all.messages.iter().map(|message| message.id).collect();
-        let received = ports.messages.receive(all.messages).await;
-        let touches = touches_of_stored(all.touches, &ids, &received);
-        let touched = if touches.is_empty() {
-            Ok(())
-        } else {
-            ports.messages.touch_conversations(&touches).await
+        let touches = all.touches.clone();
+        let open = async {
+            if touches.is_empty() {
+                Ok(Vec::new())
+            } else {
+                ports.messages.open_conversations(touches).await
+            }
+        };
+        let (received, existing) = future::join(ports.messages.receive(all.messages), open).await;
+        let touched = match existing {
+            Ok(existing) => {
+                let touches = touches_of_stored(all.touches, &existing, &ids, &received);
+                if touches.is_empty() {
+                    Ok(())
+                } else {
+                    ports.messages.move_conversations(&touches).await
+                }
+            }
+            Err(error) => Err(error),
         };
         (received, touched)
     };
@@ -205,24 +219,34 @@ async fn receive(ports: Ports, batch: Vec<Inbound>) -> Vec<Result<Stored, StoreE
         .collect()
 }
 
-/// Touches for the messages that the store has: a repetition moves its thread to the message that it repeats, should
-/// the process have died between storing that one and moving the thread.
+/// What is left to be done for the threads, now that it is known which messages the store has. A thread that was opened
+/// is as it should be; one that exists moves to its newest message. For a repetition that is the message that it repeats,
+/// should the process have died between storing that one and moving the thread.
 fn touches_of_stored(
-    touches: Vec<ConversationTouch>,
+    all: Vec<ConversationTouch>,
+    existing: &[ConversationTouch],
     ids: &[MessageId],
     received: &[Result<Received, StoreError>],
 ) -> Vec<ConversationTouch> {
+    let existing: HashSet<ConversationId> = existing.iter().map(|touch| touch.id).collect();
     let received: HashMap<&MessageId, _> = ids.iter().zip(received).collect();
-    let stored = touches.into_iter().filter_map(|touch| {
-        let message_id = match received.get(&touch.message_id)? {
-            Ok(Received::New) => touch.message_id,
-            // Of another tenant when the number has changed hands: that one's thread is not touched.
-            Ok(Received::Duplicate(first)) => first.filter(|first| first.tenant_id == touch.tenant_id)?.message_id,
-            Err(_) => return None,
-        };
-        Some(ConversationTouch { message_id, ..touch })
+    let left = all.into_iter().filter_map(|mut touch| {
+        let exists = existing.contains(&touch.id);
+        match received.get(&touch.message_id)? {
+            Ok(Received::New) => exists.then_some(touch),
+            // Of another tenant when the number has changed hands: that one's thread is not moved.
+            Ok(Received::Duplicate(first)) => {
+                touch.message_id = first.filter(|first| first.tenant_id == touch.tenant_id)?.message_id;
+                if !exists {
+                    // Opened just now under an id that is no message's, which only a later touch replaces.
+                    touch.at = touch.at + Duration::from_millis(1);
+                }
+                Some(touch)
+            }
+            Err(_) => None,
+        }
     });
-    stored.collect()
+    left.collect()
 }
 
 /// Loads, merges and saves until nobody else saved in between.
@@ -350,7 +374,7 @@ mod tests {
 
     use super::*;
     use crate::domain::message::{Direction, EvidenceStatus};
-    use crate::domain::{ConversationId, PhoneNumberId, TenantId, Timestamp, WaId, Wamid};
+    use crate::domain::{PhoneNumberId, TenantId, Timestamp, WaId, Wamid};
 
     #[test]
     fn a_failed_merge_concerns_the_posts_with_statuses_only() {
@@ -403,10 +427,16 @@ mod tests {
             Ok(Received::Duplicate(None)),
             Err(StoreError::Unavailable("away".into())),
         ];
-        let touches = ids.iter().copied().map(touch).collect();
+        let touches: Vec<_> = ids.iter().copied().map(touch).collect();
         assert_eq!(
-            touches_of_stored(touches, &ids, &received),
+            touches_of_stored(touches.clone(), &touches, &ids, &received),
             [touch(ids[0]), touch(message_id)]
         );
+        // The thread was opened under the id of the first or of the second, which is no message's.
+        let renamed = ConversationTouch {
+            at: Timestamp::from_millis(1),
+            ..touch(message_id)
+        };
+        assert_eq!(touches_of_stored(touches, &[], &ids, &received), [renamed]);
     }
 }

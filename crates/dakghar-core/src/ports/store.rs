@@ -99,6 +99,18 @@ pub trait MessageStore: Send + Sync {
     /// Creates or moves forward threads, in one commit.
     async fn touch_conversations(&self, batch: &[ConversationTouch]) -> Result<(), StoreError>;
 
+    /// The first half of [`MessageStore::touch_conversations`], for whoever does not know yet which of the messages are
+    /// stored: creates the threads that do not exist. Answers the touches of those that do, for
+    /// [`MessageStore::move_conversations`]; a store to which two steps cost more than one leaves everything to that.
+    async fn open_conversations(&self, batch: Vec<ConversationTouch>) -> Result<Vec<ConversationTouch>, StoreError> {
+        Ok(batch)
+    }
+
+    /// The second half: moves threads forward, nearly all of which exist.
+    async fn move_conversations(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
+        self.touch_conversations(batch).await
+    }
+
     /// Outbound messages by the wamid Meta gave them, of this tenant and number only.
     async fn find_by_wamid(
         &self,

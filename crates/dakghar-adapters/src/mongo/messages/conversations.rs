@@ -27,11 +27,13 @@ impl MongoStore {
     /// would cost the server several times as much.
     pub(super) async fn touch_threads(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
         let touches = newest(batch);
-        // Where nearly all are new, as in a campaign, looking for them first is a round trip for nothing. Where many
-        // exist, finding that out by an insert costs the server four times as much as looking.
-        let look_first = !self.threads_are_new.load(Ordering::Relaxed);
-        // The second time it finds what another process created or erased meanwhile.
-        if self.try_to_touch(&touches, look_first).await? || self.try_to_touch(&touches, true).await? {
+        let existing = self.insert_missing(&touches, self.must_look()).await?;
+        if self.move_forward(&existing).await? {
+            return Ok(());
+        }
+        // Another process erased some meanwhile.
+        let existing = self.insert_missing(&touches, true).await?;
+        if self.move_forward(&existing).await? {
             return Ok(());
         }
         Err(StoreError::Corrupt(
@@ -39,8 +41,34 @@ impl MongoStore {
         ))
     }
 
-    /// Whether every thread was created or moved. Repeating it changes nothing.
-    async fn try_to_touch(&self, touches: &[&ConversationTouch], look_first: bool) -> Result<bool, StoreError> {
+    pub(super) async fn open_threads(
+        &self,
+        batch: Vec<ConversationTouch>,
+    ) -> Result<Vec<ConversationTouch>, StoreError> {
+        let existing = self.insert_missing(&newest(&batch), self.must_look()).await?;
+        let existing: HashSet<ConversationId> = existing.into_iter().map(|touch| touch.id).collect();
+        Ok(batch.into_iter().filter(|touch| existing.contains(&touch.id)).collect())
+    }
+
+    pub(super) async fn move_threads(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
+        if self.move_forward(&newest(batch)).await? {
+            return Ok(());
+        }
+        self.touch_threads(batch).await
+    }
+
+    /// Where nearly all are new, as in a campaign, looking for them first is a round trip for nothing. Where many exist,
+    /// finding that out by an insert costs the server four times as much as looking.
+    fn must_look(&self) -> bool {
+        !self.threads_are_new.load(Ordering::Relaxed)
+    }
+
+    /// Answers the touches whose threads exist. Repeating it changes nothing.
+    async fn insert_missing<'a>(
+        &self,
+        touches: &[&'a ConversationTouch],
+        look_first: bool,
+    ) -> Result<Vec<&'a ConversationTouch>, StoreError> {
         let known = if look_first {
             self.known_threads(touches).await?
         } else {
@@ -60,7 +88,7 @@ impl MongoStore {
         }
         let are_new = existing.len() * NEW_PER_EXISTING < touches.len();
         self.threads_are_new.store(are_new, Ordering::Relaxed);
-        self.move_forward(&existing).await
+        Ok(existing)
     }
 
     async fn known_threads(&self, touches: &[&ConversationTouch]) -> Result<HashSet<String>, StoreError> {

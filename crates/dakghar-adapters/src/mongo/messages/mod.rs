@@ -51,6 +51,14 @@ impl MessageStore for MongoStore {
         self.touch_threads(batch).await
     }
 
+    async fn open_conversations(&self, batch: Vec<ConversationTouch>) -> Result<Vec<ConversationTouch>, StoreError> {
+        self.open_threads(batch).await
+    }
+
+    async fn move_conversations(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
+        self.move_threads(batch).await
+    }
+
     async fn find_by_wamid(
         &self,
         refs: &[(TenantId, PhoneNumberId, Wamid)],

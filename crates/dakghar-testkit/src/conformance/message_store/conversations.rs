@@ -140,6 +140,39 @@ pub async fn touches_count_whatever_those_before_were_like(store: Store) {
     }
 }
 
+pub async fn opening_and_moving_are_together_a_touch(store: Store) {
+    let tenant = tenant_id();
+    let (peer, other) = (person("1"), person("2"));
+    let said = |peer: &WaId, ms: u64, direction| touch(tenant, peer, at(ms), direction);
+    let in_two_steps = async |touches: &[ConversationTouch]| {
+        let left = store
+            .open_conversations(touches.to_vec())
+            .await
+            .expect("the store answers");
+        assert!(left.iter().all(|touch| touches.contains(touch)));
+        store.move_conversations(&left).await.expect("the store answers");
+    };
+    let (first, newest) = (said(&peer, 10, Direction::Inbound), said(&peer, 20, Direction::Inbound));
+    in_two_steps(&[newest.clone(), first.clone()]).await;
+    check(&store, &thread(&newest, Some(at(20)))).await;
+
+    let late = said(&peer, 15, Direction::Inbound);
+    let answer = said(&peer, 30, Direction::Outbound);
+    let elsewhere = said(&other, 25, Direction::Outbound);
+    in_two_steps(&[late, answer.clone(), elsewhere.clone()]).await;
+    check(&store, &thread(&answer, Some(at(20)))).await;
+    check(&store, &thread(&elsewhere, None)).await;
+
+    // Nothing was opened: what is moved need not exist.
+    let alone = said(&person("3"), 5, Direction::Inbound);
+    store
+        .move_conversations(&[alone.clone(), first])
+        .await
+        .expect("the store answers");
+    check(&store, &thread(&alone, Some(at(5)))).await;
+    check(&store, &thread(&answer, Some(at(20)))).await;
+}
+
 pub async fn twenty_touches_at_once_leave_the_newest(store: Store) {
     let tenant = tenant_id();
     let peer = person("1");

@@ -98,6 +98,7 @@ macro_rules! message_store_suite {
             touches_of_one_batch_all_count
             touches_can_be_repeated
             touches_count_whatever_those_before_were_like
+            opening_and_moving_are_together_a_touch
             twenty_touches_at_once_leave_the_newest
             conversations_come_with_the_newest_first
             pages_of_conversations_have_no_gaps_and_no_repeats
