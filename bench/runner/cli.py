@@ -28,7 +28,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--reps", type=int, help="repetitions; default: 3, of the long scenarios and with --quick 1")
     parser.add_argument("--growth-max", type=int, help="stored messages at most, as a power of ten; default: 7, with --quick 5")
     parser.add_argument("--out", type=Path, default=places.RESULTS, help="folder of the report")
-    parser.add_argument("--combine", nargs="+", type=Path, metavar="JSON", help="no run: one report of several earlier ones, each of other scenarios")
+    parser.add_argument("--combine", nargs="+", type=Path, metavar="JSON", help="no run: one report of several earlier ones; of a scenario that was measured twice, the last one counts")
     parser.add_argument("--no-build", action="store_true", help="use the binaries that are there")
     return parser.parse_args()
 
@@ -76,9 +76,13 @@ def main() -> int:
 
 
 def _combine(files: list[Path], out: Path, settings: Settings) -> int:
-    """A report of runs that were made one after the other because all of it takes too long at once."""
+    """A report of runs that were made one after the other because all of it takes too long at once. Of a scenario that
+    several of them measured on a backend, the last one counts."""
     runs = [json.loads(file.read_text()) for file in files]
-    results = Results.from_json([sample for run in runs for sample in run["samples"]])
+    last = {(sample["scenario"], sample["backend"]): run for run in runs for sample in run["samples"]}
+    results = Results.from_json(
+        [sample for run in runs for sample in run["samples"] if last[sample["scenario"], sample["backend"]] is run]
+    )
     measured = {sample.scenario for sample in results.samples}
     scenarios = [scenario for scenario in ALL if scenario.name in measured]
     settings = replace(

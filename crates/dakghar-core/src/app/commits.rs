@@ -145,8 +145,8 @@ fn missing_answer<T>() -> Result<T, StoreError> {
     Err(StoreError::Corrupt("an answer is missing".into()))
 }
 
-/// Stores all parts of what several POSTs reported, each kind together and all kinds at the same time. Only threads wait
-/// for the messages: they name their newest. Whatever fails is posted again as a whole.
+/// Stores all parts of what several POSTs reported, each kind together and all kinds at the same time: none waits for
+/// another, and whatever fails is posted again as a whole.
 async fn receive(ports: Ports, batch: Vec<Inbound>) -> Vec<Result<Stored, StoreError>> {
     let mut all = Inbound::default();
     let mut evidence = Vec::with_capacity(batch.len());
@@ -163,33 +163,7 @@ async fn receive(ports: Ports, batch: Vec<Inbound>) -> Vec<Result<Stored, StoreE
         evidence.push(inbound.evidence);
     }
     // What there is none of must not cost a round trip.
-    let receive = async {
-        if all.messages.is_empty() {
-            return (Vec::new(), Ok(()));
-        }
-        let ids: Vec<MessageId> = all.messages.iter().map(|message| message.id).collect();
-        let touches = all.touches.clone();
-        let open = async {
-            if touches.is_empty() {
-                Ok(Vec::new())
-            } else {
-                ports.messages.open_conversations(touches).await
-            }
-        };
-        let (received, existing) = future::join(ports.messages.receive(all.messages), open).await;
-        let touched = match existing {
-            Ok(existing) => {
-                let touches = touches_of_stored(all.touches, &existing, &ids, &received);
-                if touches.is_empty() {
-                    Ok(())
-                } else {
-                    ports.messages.move_conversations(&touches).await
-                }
-            }
-            Err(error) => Err(error),
-        };
-        (received, touched)
-    };
+    let receive = receive_messages(&ports, all.messages, all.touches);
     let record = async {
         if all.events.is_empty() {
             Ok(())
@@ -217,6 +191,31 @@ async fn receive(ports: Ports, batch: Vec<Inbound>) -> Vec<Result<Stored, StoreE
             })
         })
         .collect()
+}
+
+/// Stores messages and opens new threads beside them; threads that exist are moved when it is known which messages the
+/// store has, because they name their newest.
+async fn receive_messages(
+    ports: &Ports,
+    messages: Vec<Message>,
+    touches: Vec<ConversationTouch>,
+) -> (Vec<Result<Received, StoreError>>, Result<(), StoreError>) {
+    if messages.is_empty() {
+        return (Vec::new(), Ok(()));
+    }
+    let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
+    let receive = ports.messages.receive(messages);
+    if touches.is_empty() {
+        return (receive.await, Ok(()));
+    }
+    let open = ports.messages.open_conversations(touches.clone());
+    let (received, existing) = future::join(receive, open).await;
+    let touched = match existing.map(|existing| touches_of_stored(touches, &existing, &ids, &received)) {
+        Ok(left) if left.is_empty() => Ok(()),
+        Ok(left) => ports.messages.move_conversations(&left).await,
+        Err(error) => Err(error),
+    };
+    (received, touched)
 }
 
 /// What is left to be done for the threads, now that it is known which messages the store has. A thread that was opened
