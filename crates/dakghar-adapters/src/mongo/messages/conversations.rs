@@ -27,14 +27,12 @@ impl MongoStore {
     /// would cost the server several times as much.
     pub(super) async fn touch_threads(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
         let touches = newest(batch);
-        let existing = self.insert_missing(&touches, self.must_look()).await?;
-        if self.move_forward(&existing).await? {
-            return Ok(());
-        }
-        // Another process erased some meanwhile.
-        let existing = self.insert_missing(&touches, true).await?;
-        if self.move_forward(&existing).await? {
-            return Ok(());
+        // The second time it finds what another process erased meanwhile.
+        for look_first in [self.must_look(), true] {
+            let existing = self.insert_missing(&touches, look_first).await?;
+            if self.move_forward(&existing).await? {
+                return Ok(());
+            }
         }
         Err(StoreError::Corrupt(
             "a conversation cannot be created: its id is taken".to_owned(),

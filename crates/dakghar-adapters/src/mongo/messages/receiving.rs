@@ -92,7 +92,7 @@ impl MongoStore {
             .zip(messages)
             .map(|(inserted, message)| match inserted {
                 Inserted::Stored => Ok(Received::New),
-                Inserted::Duplicate => settle(message, vanished("a message received before")),
+                Inserted::Duplicate => settle(message, vanished("a duplicate inbound key")),
                 Inserted::Refused(error) => Err(error),
                 Inserted::Unknown(error) => settle(message, error),
             })
