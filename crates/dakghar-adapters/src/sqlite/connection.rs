@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 /// How long to wait for another process that is writing, such as an administration command.
@@ -46,6 +47,8 @@ pub(super) fn open_reader(file: &Path) -> rusqlite::Result<Connection> {
 }
 
 fn tune(conn: &Connection) -> rusqlite::Result<()> {
+    // Otherwise a prepared statement is prepared anew each time a parameter of its `LIMIT` has another value.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.pragma_update(None, "temp_store", "memory")?;
     // No memory map: a read error would then be a signal that kills the process instead of an error to answer.
     conn.pragma_update_and_check(None, "mmap_size", 0, |_| Ok(()))?;

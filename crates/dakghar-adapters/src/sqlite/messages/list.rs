@@ -22,12 +22,12 @@ use super::read::{load_first, load_rows};
 pub(in super::super) const DEAD_OF_TENANT: &str = "\
     SELECT id, seq FROM messages INDEXED BY messages_open \
     WHERE tenant_id = ? AND status = ? AND id < ? \
-    AND status NOT IN ('sent', 'delivered', 'read', 'received') \
+    AND status <> 'sent' AND status <> 'delivered' AND status <> 'read' AND status <> 'received' \
     ORDER BY id DESC LIMIT ?";
 
 pub(in super::super) const DEAD_OF_ALL: &str = "\
     SELECT id, seq FROM messages INDEXED BY messages_dead \
-    WHERE status IN ('dead', 'failed', 'expired') AND id < ? ORDER BY id DESC LIMIT ?";
+    WHERE (status = 'dead' OR status = 'failed' OR status = 'expired') AND id < ? ORDER BY id DESC LIMIT ?";
 
 /// Walks along the messages whose id tells another time than theirs.
 pub(in super::super) static MARKED: LazyLock<String> =
@@ -137,7 +137,7 @@ pub(in super::super) fn walk_sql(query: &MessageQuery) -> String {
     } else if query.status.is_some_and(is_open) {
         (
             "messages_open",
-            "AND status = ?5 AND status NOT IN ('sent', 'delivered', 'read', 'received')",
+            "AND status = ?5 AND status <> 'sent' AND status <> 'delivered' AND status <> 'read' AND status <> 'received'",
         )
     } else {
         ("messages_by_id", "")

@@ -52,7 +52,7 @@ pub(in super::super) const COUNT_UNSETTLED: &str = "\
     SELECT count(*) FROM ( \
         SELECT 1 FROM messages INDEXED BY messages_open \
         WHERE tenant_id = ? AND status IN ('queued', 'held', 'sending', 'in_doubt') \
-          AND status NOT IN ('sent', 'delivered', 'read', 'received') \
+          AND status <> 'sent' AND status <> 'delivered' AND status <> 'read' AND status <> 'received' \
         LIMIT ?)";
 
 /// How many of a tenant's next and of its newest messages are looked at for a sign of statuses.

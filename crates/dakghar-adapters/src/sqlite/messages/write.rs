@@ -23,7 +23,7 @@ pub(in super::super) const READ_LINKS: &str = "\
 pub(in super::super) const HELD: &str = "\
     SELECT seq, id FROM messages INDEXED BY messages_open \
     WHERE tenant_id = ?1 AND status = 'held' AND (?2 IS NULL OR phone_number_id = ?2) AND id > ?3 \
-    AND status NOT IN ('sent', 'delivered', 'read', 'received') \
+    AND status <> 'sent' AND status <> 'delivered' AND status <> 'read' AND status <> 'received' \
     ORDER BY id LIMIT ?4";
 
 /// Held messages woken in one commit; more would make other writes wait.
