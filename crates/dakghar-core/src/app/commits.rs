@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future;
 
@@ -10,9 +9,9 @@ use super::Ports;
 use super::accept_message::{self, AcceptCommit};
 use super::backlogs::Backlogs;
 use crate::domain::message::{Evidence, Message};
-use crate::domain::{ConversationId, ConversationTouch, MessageId, MessageKey, Problem, WebhookEvent};
+use crate::domain::{ConversationTouch, MessageKey, Problem, WebhookEvent};
 use crate::group_commit::{BoxFuture, GroupCommit, Limits};
-use crate::ports::{Accepted, MessageStore, QueueEntry, Received, Saved, SlotAsk, StoreError};
+use crate::ports::{Accepted, MessageStore, QueueEntry, Received, ReceivedMessage, Saved, SlotAsk, StoreError};
 
 /// How often a merge is tried again when somebody else saved the same message in between.
 const STALE_ROUNDS_MAX: usize = 16;
@@ -31,8 +30,7 @@ type EvidenceBatch = Vec<(MessageKey, Evidence)>;
 /// What Meta reported in one POST, as the store takes it.
 #[derive(Default)]
 pub(super) struct Inbound {
-    pub(super) messages: Vec<Message>,
-    pub(super) touches: Vec<ConversationTouch>,
+    pub(super) messages: Vec<ReceivedMessage>,
     pub(super) evidence: EvidenceBatch,
     pub(super) events: Vec<WebhookEvent>,
 }
@@ -148,40 +146,39 @@ fn missing_answer<T>() -> Result<T, StoreError> {
 /// Stores all parts of what several POSTs reported, each kind together and all kinds at the same time: none waits for
 /// another, and whatever fails is posted again as a whole.
 async fn receive(ports: Ports, batch: Vec<Inbound>) -> Vec<Result<Stored, StoreError>> {
-    let mut all = Inbound::default();
+    let mut messages = Vec::with_capacity(batch.len());
+    let mut events = Vec::new();
     let mut evidence = Vec::with_capacity(batch.len());
     let mut parts = Vec::with_capacity(batch.len());
     for inbound in batch {
-        parts.push((
-            inbound.messages.len(),
-            !inbound.touches.is_empty(),
-            !inbound.events.is_empty(),
-        ));
-        all.messages.extend(inbound.messages);
-        all.touches.extend(inbound.touches);
-        all.events.extend(inbound.events);
+        parts.push((inbound.messages.len(), !inbound.events.is_empty()));
+        messages.extend(inbound.messages);
+        events.extend(inbound.events);
         evidence.push(inbound.evidence);
     }
     // What there is none of must not cost a round trip.
-    let receive = receive_messages(&ports, all.messages, all.touches);
-    let record = async {
-        if all.events.is_empty() {
-            Ok(())
+    let receive = async {
+        if messages.is_empty() {
+            Vec::new()
         } else {
-            ports.events.record(&all.events).await
+            ports.messages.receive(messages).await
         }
     };
-    let ((messages, touched), merged, recorded) = future::join3(receive, merge(&ports, &evidence), record).await;
-    let mut messages = messages.into_iter();
+    let record = async {
+        if events.is_empty() {
+            Ok(())
+        } else {
+            ports.events.record(&events).await
+        }
+    };
+    let (received, merged, recorded) = future::join3(receive, merge(&ports, &evidence), record).await;
+    let mut received = received.into_iter();
     parts
         .into_iter()
         .zip(merged)
-        .map(|((count, has_touches, has_events), merged)| {
+        .map(|((count, has_events), merged)| {
             // Taken in any case: the answers that follow are those of the next POST.
-            let messages: Vec<_> = messages.by_ref().take(count).collect();
-            if has_touches {
-                touched.clone()?;
-            }
+            let messages: Vec<_> = received.by_ref().take(count).collect();
             if has_events {
                 recorded.clone()?;
             }
@@ -191,61 +188,6 @@ async fn receive(ports: Ports, batch: Vec<Inbound>) -> Vec<Result<Stored, StoreE
             })
         })
         .collect()
-}
-
-/// Stores messages and opens new threads beside them; threads that exist are moved when it is known which messages the
-/// store has, because they name their newest.
-async fn receive_messages(
-    ports: &Ports,
-    messages: Vec<Message>,
-    touches: Vec<ConversationTouch>,
-) -> (Vec<Result<Received, StoreError>>, Result<(), StoreError>) {
-    if messages.is_empty() {
-        return (Vec::new(), Ok(()));
-    }
-    let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
-    let receive = ports.messages.receive(messages);
-    if touches.is_empty() {
-        return (receive.await, Ok(()));
-    }
-    let open = ports.messages.open_conversations(touches.clone());
-    let (received, existing) = future::join(receive, open).await;
-    let touched = match existing.map(|existing| touches_of_stored(touches, &existing, &ids, &received)) {
-        Ok(left) if left.is_empty() => Ok(()),
-        Ok(left) => ports.messages.move_conversations(&left).await,
-        Err(error) => Err(error),
-    };
-    (received, touched)
-}
-
-/// What is left to be done for the threads, now that it is known which messages the store has. A thread that was opened
-/// is as it should be; one that exists moves to its newest message. For a repetition that is the message that it repeats,
-/// should the process have died between storing that one and moving the thread.
-fn touches_of_stored(
-    all: Vec<ConversationTouch>,
-    existing: &[ConversationTouch],
-    ids: &[MessageId],
-    received: &[Result<Received, StoreError>],
-) -> Vec<ConversationTouch> {
-    let existing: HashSet<ConversationId> = existing.iter().map(|touch| touch.id).collect();
-    let received: HashMap<&MessageId, _> = ids.iter().zip(received).collect();
-    let left = all.into_iter().filter_map(|mut touch| {
-        let exists = existing.contains(&touch.id);
-        match received.get(&touch.message_id)? {
-            Ok(Received::New) => exists.then_some(touch),
-            // Of another tenant when the number has changed hands: that one's thread is not moved.
-            Ok(Received::Duplicate(first)) => {
-                touch.message_id = first.filter(|first| first.tenant_id == touch.tenant_id)?.message_id;
-                if !exists {
-                    // Opened just now under an id that is no message's, which only a later touch replaces.
-                    touch.at = touch.at + Duration::from_millis(1);
-                }
-                Some(touch)
-            }
-            Err(_) => None,
-        }
-    });
-    left.collect()
 }
 
 /// Loads, merges and saves until nobody else saved in between.
@@ -372,8 +314,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::message::{Direction, EvidenceStatus};
-    use crate::domain::{PhoneNumberId, TenantId, Timestamp, WaId, Wamid};
+    use crate::domain::message::EvidenceStatus;
+    use crate::domain::{MessageId, TenantId, Wamid};
 
     #[test]
     fn a_failed_merge_concerns_the_posts_with_statuses_only() {
@@ -400,42 +342,5 @@ mod tests {
         let error = StoreError::Unavailable("away".into());
         assert_eq!(part_of(&Err(error.clone()), &none), Ok(Vec::new()));
         assert_eq!(part_of(&Err(error.clone()), &both), Err(error));
-    }
-
-    #[test]
-    fn threads_are_moved_to_messages_that_the_store_has() {
-        let [ours, other] = [1, 2].map(|id| TenantId::from_uuid(Uuid::from_u128(id)));
-        let ids: Vec<MessageId> = (1..=5).map(|id| MessageId::from_uuid(Uuid::from_u128(id))).collect();
-        let (phone_number_id, wa_id) = (PhoneNumberId::parse("1"), WaId::parse("2"));
-        let (phone_number_id, wa_id) = (phone_number_id.expect("digits"), wa_id.expect("digits"));
-        let touch = |message_id| ConversationTouch {
-            id: ConversationId::of(&ours, &phone_number_id, &wa_id),
-            tenant_id: ours,
-            phone_number_id: phone_number_id.clone(),
-            wa_id: wa_id.clone(),
-            message_id,
-            at: Timestamp::from_millis(0),
-            direction: Direction::Inbound,
-        };
-        let message_id = MessageId::from_uuid(Uuid::from_u128(9));
-        let first = |tenant_id| MessageKey { tenant_id, message_id };
-        let received = [
-            Ok(Received::New),
-            Ok(Received::Duplicate(Some(first(ours)))),
-            Ok(Received::Duplicate(Some(first(other)))),
-            Ok(Received::Duplicate(None)),
-            Err(StoreError::Unavailable("away".into())),
-        ];
-        let touches: Vec<_> = ids.iter().copied().map(touch).collect();
-        assert_eq!(
-            touches_of_stored(touches.clone(), &touches, &ids, &received),
-            [touch(ids[0]), touch(message_id)]
-        );
-        // The thread was opened under the id of the first or of the second, which is no message's.
-        let renamed = ConversationTouch {
-            at: Timestamp::from_millis(1),
-            ..touch(message_id)
-        };
-        assert_eq!(touches_of_stored(touches, &[], &ids, &received), [renamed]);
     }
 }

@@ -17,7 +17,7 @@ use crate::domain::webhook::{EventReason, InboundMessage, OtherPart, StatusRepor
 use crate::domain::{
     ConversationId, ConversationTouch, ErrorCode, MessageKey, PhoneNumberId, Problem, TenantId, Timestamp,
 };
-use crate::ports::{Received, SignatureCheck, StoreError};
+use crate::ports::{Received, ReceivedMessage, SignatureCheck, StoreError};
 
 /// What a webhook came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,8 +36,7 @@ pub struct WebhookReceipt {
 
 #[derive(Default)]
 struct Sorted {
-    messages: Vec<Message>,
-    touches: Vec<ConversationTouch>,
+    messages: Vec<ReceivedMessage>,
     evidence: Vec<(MessageKey, Evidence, StatusReport)>,
     by_wamid: Vec<(TenantId, StatusReport)>,
     events: Vec<WebhookEvent>,
@@ -137,19 +136,18 @@ impl App {
         let mut entry = TimelineEntry::new(now, TimelineEvent::Received);
         entry.until = inbound.sent_at;
         message.timeline.push(entry);
-        if let (Some(id), Some(wa_id)) = (conversation_id, message.peer_id.clone()) {
-            sorted.touches.push(ConversationTouch {
-                id,
-                tenant_id: tenant.id,
-                phone_number_id: message.phone_number_id.clone(),
-                wa_id,
-                message_id: message.id,
-                // A webhook that was late for a day must not open today's window.
-                at: inbound.sent_at.unwrap_or(now).min(now),
-                direction: Direction::Inbound,
-            });
-        }
-        sorted.messages.push(message);
+        let thread = conversation_id.zip(message.peer_id.clone());
+        let touch = thread.map(|(id, wa_id)| ConversationTouch {
+            id,
+            tenant_id: tenant.id,
+            phone_number_id: message.phone_number_id.clone(),
+            wa_id,
+            message_id: message.id,
+            // A webhook that was late for a day must not open today's window.
+            at: inbound.sent_at.unwrap_or(now).min(now),
+            direction: Direction::Inbound,
+        });
+        sorted.messages.push(ReceivedMessage { message, touch });
     }
 
     fn sort_status(&self, sorted: &mut Sorted, tenant: &SharedTenant, report: StatusReport) {
@@ -231,7 +229,6 @@ impl App {
     async fn store(&self, sorted: Sorted) -> Result<WebhookReceipt, Problem> {
         let Sorted {
             messages,
-            touches,
             evidence,
             events,
             ..
@@ -249,7 +246,6 @@ impl App {
         }
         let inbound = Inbound {
             messages,
-            touches,
             evidence: evidence
                 .iter()
                 .map(|(key, evidence, _)| (*key, evidence.clone()))

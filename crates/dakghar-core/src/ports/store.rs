@@ -66,6 +66,34 @@ pub enum Received {
     Duplicate(Option<MessageKey>),
 }
 
+impl Received {
+    /// What is left of a message's touch, now that it is known which message the store has: a thread names its newest.
+    /// The touch of a repetition counts for the message that it repeats, should the process have died between storing
+    /// that one and moving the thread.
+    pub fn touch(self, mut touch: ConversationTouch) -> Option<ConversationTouch> {
+        if let Self::Duplicate(first) = self {
+            // Of another tenant when the number has changed hands: that one's thread is not moved.
+            touch.message_id = first.filter(|first| first.tenant_id == touch.tenant_id)?.message_id;
+        }
+        Some(touch)
+    }
+}
+
+/// An inbound message, and what it does to its thread.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReceivedMessage {
+    /// The message.
+    pub message: Message,
+    /// `None` when nobody can be said to have written it.
+    pub touch: Option<ConversationTouch>,
+}
+
+impl From<Message> for ReceivedMessage {
+    fn from(message: Message) -> Self {
+        Self { message, touch: None }
+    }
+}
+
 /// Messages and their threads.
 #[async_trait]
 pub trait MessageStore: Send + Sync {
@@ -79,8 +107,10 @@ pub trait MessageStore: Send + Sync {
     /// in one batch end as one stored and one replay.
     async fn accept(&self, batch: Vec<Message>) -> Vec<Result<Accepted, StoreError>>;
 
-    /// Stores inbound messages in one commit, each once per number and wamid.
-    async fn receive(&self, batch: Vec<Message>) -> Vec<Result<Received, StoreError>>;
+    /// Stores inbound messages in one commit, each once per number and wamid, and creates or moves forward their threads
+    /// (see [`Received::touch`]). `Ok` means that both are durable; a message with an error may be stored, and is received
+    /// again.
+    async fn receive(&self, batch: Vec<ReceivedMessage>) -> Vec<Result<Received, StoreError>>;
 
     /// The messages, in the order of the keys. A key of another tenant finds nothing; a message that cannot be read is
     /// `Corrupt` by itself.
@@ -98,18 +128,6 @@ pub trait MessageStore: Send + Sync {
 
     /// Creates or moves forward threads, in one commit.
     async fn touch_conversations(&self, batch: &[ConversationTouch]) -> Result<(), StoreError>;
-
-    /// The first half of [`MessageStore::touch_conversations`], for whoever does not know yet which of the messages are
-    /// stored: creates the threads that do not exist. Answers the touches of those that do, for
-    /// [`MessageStore::move_conversations`]; a store to which two steps cost more than one leaves everything to that.
-    async fn open_conversations(&self, batch: Vec<ConversationTouch>) -> Result<Vec<ConversationTouch>, StoreError> {
-        Ok(batch)
-    }
-
-    /// The second half: moves threads forward, nearly all of which exist.
-    async fn move_conversations(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
-        self.touch_conversations(batch).await
-    }
 
     /// Outbound messages by the wamid Meta gave them, of this tenant and number only.
     async fn find_by_wamid(

@@ -6,7 +6,7 @@ use dakghar_core::domain::{
     Conversation, ConversationId, ConversationTouch, Direction, IdempotencyKey, Message, MessageId, MessageKey,
     PhoneNumberId, Status, TenantId, Timestamp, Wamid,
 };
-use dakghar_core::ports::{Accepted, MessageStore, Received, Saved, StoreError};
+use dakghar_core::ports::{Accepted, MessageStore, Received, ReceivedMessage, Saved, StoreError};
 
 use super::{MemoryStore, State, first};
 
@@ -114,8 +114,14 @@ impl MessageStore for MemoryStore {
         self.with_each(batch, State::accept)
     }
 
-    async fn receive(&self, batch: Vec<Message>) -> Vec<Result<Received, StoreError>> {
-        self.with_each(batch, State::receive)
+    async fn receive(&self, batch: Vec<ReceivedMessage>) -> Vec<Result<Received, StoreError>> {
+        self.with_each(batch, |state, ReceivedMessage { message, touch }| {
+            let received = state.receive(message);
+            if let Some(touch) = touch.and_then(|touch| received.touch(touch)) {
+                state.touch(&touch);
+            }
+            received
+        })
     }
 
     async fn load(&self, keys: &[MessageKey]) -> Vec<Result<Option<Message>, StoreError>> {

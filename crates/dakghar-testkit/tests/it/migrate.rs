@@ -210,7 +210,7 @@ async fn installation() -> Arc<MemoryStore> {
     for answer in store.accept(messages).await {
         answer.unwrap();
     }
-    for answer in store.receive(vec![inbound(owners[3].id, "wamid.A")]).await {
+    for answer in store.receive(vec![inbound(owners[3].id, "wamid.A").into()]).await {
         answer.unwrap();
     }
     let touches = owners.each_ref().map(|owner| ConversationTouch {

@@ -26,7 +26,7 @@ impl MongoStore {
     /// Inserts the threads that do not exist, in one command, and moves the others forward in another: an upsert each
     /// would cost the server several times as much.
     pub(super) async fn touch_threads(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
-        let touches = newest(batch);
+        let touches = newest(batch.iter());
         // The second time it finds what another process erased meanwhile.
         for look_first in [self.must_look(), true] {
             let existing = self.insert_missing(&touches, look_first).await?;
@@ -39,17 +39,23 @@ impl MongoStore {
         ))
     }
 
+    /// The first half of [`Self::touch_threads`], for whoever does not know yet which of the messages are stored. Answers the
+    /// threads that did not exist before.
     pub(super) async fn open_threads(
         &self,
-        batch: Vec<ConversationTouch>,
-    ) -> Result<Vec<ConversationTouch>, StoreError> {
-        let existing = self.insert_missing(&newest(&batch), self.must_look()).await?;
-        let existing: HashSet<ConversationId> = existing.into_iter().map(|touch| touch.id).collect();
-        Ok(batch.into_iter().filter(|touch| existing.contains(&touch.id)).collect())
+        touches: impl Iterator<Item = &ConversationTouch>,
+    ) -> Result<HashSet<ConversationId>, StoreError> {
+        let touches = newest(touches);
+        let mut opened: HashSet<ConversationId> = touches.iter().map(|touch| touch.id).collect();
+        for existing in self.insert_missing(&touches, self.must_look()).await? {
+            opened.remove(&existing.id);
+        }
+        Ok(opened)
     }
 
+    /// The second half: moves threads forward, nearly all of which exist.
     pub(super) async fn move_threads(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
-        if self.move_forward(&newest(batch)).await? {
+        if self.move_forward(&newest(batch.iter())).await? {
             return Ok(());
         }
         self.touch_threads(batch).await
@@ -172,7 +178,7 @@ impl MongoStore {
 }
 
 /// The newest touch of each thread in each direction: a statement names a thread once.
-fn newest(batch: &[ConversationTouch]) -> Vec<&ConversationTouch> {
+fn newest<'a>(batch: impl Iterator<Item = &'a ConversationTouch>) -> Vec<&'a ConversationTouch> {
     let mut newest: HashMap<_, &ConversationTouch> = HashMap::new();
     for touch in batch {
         let is_inbound = touch.direction == Direction::Inbound;

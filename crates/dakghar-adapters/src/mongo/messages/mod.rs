@@ -17,7 +17,7 @@ use dakghar_core::domain::ids::{
 use dakghar_core::domain::message::{Message, Status};
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::time::Timestamp;
-use dakghar_core::ports::{Accepted, MessageStore, Received, Saved, StoreError};
+use dakghar_core::ports::{Accepted, MessageStore, Received, ReceivedMessage, Saved, StoreError};
 
 use super::MongoStore;
 
@@ -31,8 +31,8 @@ impl MessageStore for MongoStore {
         self.accept_messages(&batch).await
     }
 
-    async fn receive(&self, batch: Vec<Message>) -> Vec<Result<Received, StoreError>> {
-        self.receive_messages(&batch).await
+    async fn receive(&self, batch: Vec<ReceivedMessage>) -> Vec<Result<Received, StoreError>> {
+        self.receive_with_threads(batch).await
     }
 
     async fn load(&self, keys: &[MessageKey]) -> Vec<Result<Option<Message>, StoreError>> {
@@ -49,14 +49,6 @@ impl MessageStore for MongoStore {
 
     async fn touch_conversations(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
         self.touch_threads(batch).await
-    }
-
-    async fn open_conversations(&self, batch: Vec<ConversationTouch>) -> Result<Vec<ConversationTouch>, StoreError> {
-        self.open_threads(batch).await
-    }
-
-    async fn move_conversations(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
-        self.move_threads(batch).await
     }
 
     async fn find_by_wamid(

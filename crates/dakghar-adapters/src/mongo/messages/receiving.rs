@@ -1,12 +1,14 @@
 //! Received messages: inserted in one command, each once under its number and wamid.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bson::{RawDocument, doc};
-use dakghar_core::domain::ids::{MessageKey, TenantId};
+use dakghar_core::domain::conversation::ConversationTouch;
+use dakghar_core::domain::ids::{ConversationId, MessageKey, TenantId};
 use dakghar_core::domain::message::Message;
-use dakghar_core::ports::{Received, StoreError};
+use dakghar_core::ports::{Received, ReceivedMessage, StoreError};
 
 use crate::mongo::MongoStore;
 use crate::mongo::documents::{Unreadable, message};
@@ -24,7 +26,36 @@ const RECEIVED_PER_REPETITION: usize = 20;
 type ByKey = HashMap<String, Option<MessageKey>>;
 
 impl MongoStore {
-    pub(super) async fn receive_messages(&self, batch: &[Message]) -> Vec<Result<Received, StoreError>> {
+    /// Stores messages and opens new threads beside them; threads that exist are moved when it is known which messages the
+    /// store has.
+    pub(super) async fn receive_with_threads(&self, batch: Vec<ReceivedMessage>) -> Vec<Result<Received, StoreError>> {
+        let (messages, touches): (Vec<Message>, Vec<Option<ConversationTouch>>) = batch
+            .into_iter()
+            .map(|received| (received.message, received.touch))
+            .unzip();
+        if touches.iter().all(Option::is_none) {
+            return self.receive_messages(&messages).await;
+        }
+        let (mut received, opened) = futures_util::join!(
+            self.receive_messages(&messages),
+            self.open_threads(touches.iter().flatten())
+        );
+        let moved = match opened.map(|opened| touches_left(&touches, &opened, &received)) {
+            Ok(left) if left.is_empty() => Ok(()),
+            Ok(left) => self.move_threads(&left).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = moved {
+            for (received, touch) in received.iter_mut().zip(touches) {
+                if touch.is_some() && received.is_ok() {
+                    *received = Err(error.clone());
+                }
+            }
+        }
+        received
+    }
+
+    async fn receive_messages(&self, batch: &[Message]) -> Vec<Result<Received, StoreError>> {
         // A repetition among the documents of an insert makes the server insert all of them once more, one by one. While
         // Meta repeats itself, as after an outage, looking first is cheaper; otherwise it is a round trip for nothing.
         let known = if self.messages_repeat.load(Ordering::Relaxed) {
@@ -117,6 +148,28 @@ impl MongoStore {
             Err(_) => Err(Failure::TimedOut(self.options.reread_timeout).to_store_error()),
         }
     }
+}
+
+/// What is left to be done for the threads. One that was opened is as it should be, unless it was under a repetition.
+fn touches_left(
+    touches: &[Option<ConversationTouch>],
+    opened: &HashSet<ConversationId>,
+    received: &[Result<Received, StoreError>],
+) -> Vec<ConversationTouch> {
+    let left = touches.iter().zip(received).filter_map(|(touch, received)| {
+        let (touch, received) = (touch.as_ref()?, *received.as_ref().ok()?);
+        let is_opened = opened.contains(&touch.id);
+        if is_opened && received == Received::New {
+            return None;
+        }
+        let mut touch = received.touch(touch.clone())?;
+        if is_opened {
+            // Opened under an id that is no message's, which only a later touch replaces.
+            touch.at = touch.at + Duration::from_millis(1);
+        }
+        Some(touch)
+    });
+    left.collect()
 }
 
 fn message_key(raw: &RawDocument) -> Result<MessageKey, Unreadable> {

@@ -13,7 +13,7 @@ use dakghar_core::domain::ids::{
 use dakghar_core::domain::message::{Message, Status};
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::time::Timestamp;
-use dakghar_core::ports::{Accepted, MessageStore, Received, Saved, StoreError};
+use dakghar_core::ports::{Accepted, MessageStore, Received, ReceivedMessage, Saved, StoreError};
 
 use super::rows::NewRow;
 use super::{SqliteStore, conversations};
@@ -39,9 +39,12 @@ impl MessageStore for SqliteStore {
         one_each(written, count)
     }
 
-    async fn receive(&self, batch: Vec<Message>) -> Vec<Result<Received, StoreError>> {
+    async fn receive(&self, batch: Vec<ReceivedMessage>) -> Vec<Result<Received, StoreError>> {
         let count = batch.len();
-        let rows: Vec<_> = batch.into_iter().map(NewRow::of).collect();
+        let rows: Vec<_> = batch
+            .into_iter()
+            .map(|received| (NewRow::of(received.message), received.touch))
+            .collect();
         let written = self.writer.run(move |conn| write::receive(conn, &rows)).await;
         one_each(written, count)
     }

@@ -1,11 +1,13 @@
 //! Work for the writer: accepting, receiving and saving messages, and waking held ones.
 
+use dakghar_core::domain::conversation::ConversationTouch;
 use dakghar_core::domain::ids::{MessageId, MessageKey, PhoneNumberId, TenantId, Wamid};
 use dakghar_core::domain::message::{Message, Status};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{Accepted, Received, Saved, StoreError};
 use rusqlite::{Connection, params};
 
+use super::super::conversations;
 use super::super::failure::Outcome;
 use super::super::rows::{self, Cells, ChangingRow, LinksRow, NewRow, readable};
 
@@ -65,18 +67,32 @@ fn id_exists(row: &NewRow) -> StoreError {
     StoreError::Corrupt(format!("the id {} was given to two messages", row.message().id))
 }
 
-pub(super) fn receive(conn: &Connection, rows: &[NewRow]) -> Outcome<Vec<Result<Received, StoreError>>> {
+/// Stores messages, then moves their threads, in the same transaction.
+pub(super) fn receive(
+    conn: &Connection,
+    rows: &[(NewRow, Option<ConversationTouch>)],
+) -> Outcome<Vec<Result<Received, StoreError>>> {
     let mut insert = conn.prepare_cached(&rows::INSERT)?;
-    rows.iter()
-        .map(|row| {
+    let mut touches = Vec::with_capacity(rows.len());
+    let answers = rows
+        .iter()
+        .map(|(row, touch)| {
             let stored = row.with_params(|params| insert.execute(params))?;
-            if stored == 1 {
-                return Ok(Ok(Received::New));
-            }
-            let repeats = received_before(conn, row.message())?;
-            Ok(repeats.ok_or_else(|| id_exists(row)))
+            let received = if stored == 1 {
+                Some(Received::New)
+            } else {
+                received_before(conn, row.message())?
+            };
+            touches.extend(
+                received
+                    .zip(touch.clone())
+                    .and_then(|(received, touch)| received.touch(touch)),
+            );
+            Ok(received.ok_or_else(|| id_exists(row)))
         })
-        .collect()
+        .collect::<Outcome<_>>()?;
+    conversations::touch(conn, &touches)?;
+    Ok(answers)
 }
 
 /// What was received under the same number and wamid, if anything was.

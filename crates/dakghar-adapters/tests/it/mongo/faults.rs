@@ -105,13 +105,13 @@ async fn a_receive_without_an_answer_is_looked_up() {
         let tenant_id = tenant_id();
         let first = inbound(tenant_id, "wamid.A");
         let again = Received::Duplicate(Some(first.key()));
-        assert_eq!(behind.store.receive(vec![first]).await, [Ok(Received::New)]);
+        assert_eq!(behind.store.receive(vec![first.into()]).await, [Ok(Received::New)]);
         let batch = vec![inbound(tenant_id, "wamid.A"), inbound(tenant_id, "wamid.B")];
 
         behind.proxy.drop_replies();
         let last = doc! { "_id": batch[1].id.to_string() };
         let (answers, ()) = tokio::join!(
-            behind.store.receive(batch),
+            behind.store.receive(batch.into_iter().map(Into::into).collect()),
             behind.lose_replies_until("messages", last, cut)
         );
         assert_eq!(answers, [Ok(again), Ok(Received::New)], "cut: {cut}");

@@ -58,7 +58,13 @@ async fn fill(store: &MongoStore, tenant_id: TenantId, count: u64) -> Vec<Messag
             .cloned()
             .partition(|message| message.direction == Direction::Inbound);
         assert!(store.accept(accepted).await.iter().all(Result::is_ok));
-        assert!(store.receive(received).await.iter().all(Result::is_ok));
+        assert!(
+            store
+                .receive(received.into_iter().map(Into::into).collect())
+                .await
+                .iter()
+                .all(Result::is_ok)
+        );
     }
     messages
 }

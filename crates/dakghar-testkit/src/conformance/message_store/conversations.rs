@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use dakghar_core::domain::{
-    Conversation, ConversationId, ConversationTouch, Direction, Message, TenantId, Timestamp, WaId,
+    Conversation, ConversationId, ConversationTouch, Direction, Message, MessageId, TenantId, Timestamp, WaId,
 };
+use dakghar_core::ports::{Received, ReceivedMessage};
 
 use super::super::read_pages;
 use super::Store;
-use crate::samples::{at, outbound, person, phone_number_id, tenant_id};
+use crate::samples::{at, inbound, outbound, person, phone_number_id, tenant_id};
 
 /// A touch by a new message.
 fn touch(tenant: TenantId, wa_id: &WaId, at: Timestamp, direction: Direction) -> ConversationTouch {
@@ -140,37 +141,83 @@ pub async fn touches_count_whatever_those_before_were_like(store: Store) {
     }
 }
 
-pub async fn opening_and_moving_are_together_a_touch(store: Store) {
+/// A message from a person, with what it does to their thread.
+fn received(tenant: TenantId, wamid: &str, peer: &WaId, ms: u64) -> ReceivedMessage {
+    let message = inbound(tenant, wamid);
+    let touch = ConversationTouch {
+        message_id: message.id,
+        ..touch(tenant, peer, at(ms), Direction::Inbound)
+    };
+    ReceivedMessage {
+        message,
+        touch: Some(touch),
+    }
+}
+
+async fn receive(store: &Store, batch: &[&ReceivedMessage]) -> Vec<Received> {
+    let answers = store.receive(batch.iter().map(|&each| each.clone()).collect()).await;
+    answers
+        .into_iter()
+        .map(|answer| answer.expect("the store answers"))
+        .collect()
+}
+
+/// The newest message of the thread, and when it came.
+async fn newest(store: &Store, tenant: TenantId, peer: &WaId) -> Option<(MessageId, Timestamp)> {
+    let id = ConversationId::of(&tenant, &phone_number_id(), peer);
+    let thread = store.conversation(&tenant, &id).await.expect("the store answers")?;
+    Some((thread.last_message_id, thread.last_message_at))
+}
+
+pub async fn receiving_moves_the_thread(store: Store) {
     let tenant = tenant_id();
     let (peer, other) = (person("1"), person("2"));
-    let said = |peer: &WaId, ms: u64, direction| touch(tenant, peer, at(ms), direction);
-    let in_two_steps = async |touches: &[ConversationTouch]| {
-        let left = store
-            .open_conversations(touches.to_vec())
-            .await
-            .expect("the store answers");
-        assert!(left.iter().all(|touch| touches.contains(touch)));
-        store.move_conversations(&left).await.expect("the store answers");
-    };
-    let (first, newest) = (said(&peer, 10, Direction::Inbound), said(&peer, 20, Direction::Inbound));
-    in_two_steps(&[newest.clone(), first.clone()]).await;
-    check(&store, &thread(&newest, Some(at(20)))).await;
+    let first = received(tenant, "wamid.1", &peer, 10);
+    let second = received(tenant, "wamid.2", &peer, 20);
+    receive(&store, &[&second, &first]).await;
+    assert_eq!(newest(&store, tenant, &peer).await, Some((second.message.id, at(20))));
 
-    let late = said(&peer, 15, Direction::Inbound);
-    let answer = said(&peer, 30, Direction::Outbound);
-    let elsewhere = said(&other, 25, Direction::Outbound);
-    in_two_steps(&[late, answer.clone(), elsewhere.clone()]).await;
-    check(&store, &thread(&answer, Some(at(20)))).await;
-    check(&store, &thread(&elsewhere, None)).await;
+    // Of a thread that exists and one that does not, and one message of nobody.
+    let late = received(tenant, "wamid.3", &peer, 15);
+    let third = received(tenant, "wamid.4", &peer, 30);
+    let elsewhere = received(tenant, "wamid.5", &other, 25);
+    let nobodys = inbound(tenant, "wamid.6").into();
+    let answers = receive(&store, &[&late, &nobodys, &third, &elsewhere]).await;
+    assert_eq!(answers, [Received::New; 4]);
+    assert_eq!(newest(&store, tenant, &peer).await, Some((third.message.id, at(30))));
+    assert_eq!(
+        newest(&store, tenant, &other).await,
+        Some((elsewhere.message.id, at(25)))
+    );
+}
 
-    // Nothing was opened: what is moved need not exist.
-    let alone = said(&person("3"), 5, Direction::Inbound);
-    store
-        .move_conversations(&[alone.clone(), first])
-        .await
-        .expect("the store answers");
-    check(&store, &thread(&alone, Some(at(5)))).await;
-    check(&store, &thread(&answer, Some(at(20)))).await;
+pub async fn a_repetition_moves_the_thread_to_the_message_that_is_stored(store: Store) {
+    let tenant = tenant_id();
+    let (peer, other) = (person("1"), person("2"));
+    let first = received(tenant, "wamid.1", &peer, 10);
+    receive(&store, &[&first]).await;
+    let again = received(tenant, "wamid.1", &peer, 10);
+    let answers = receive(&store, &[&again]).await;
+    assert_eq!(answers, [Received::Duplicate(Some(first.message.key()))]);
+    assert_eq!(newest(&store, tenant, &peer).await, Some((first.message.id, at(10))));
+
+    // The process died between message and thread.
+    let without = received(tenant, "wamid.2", &other, 20);
+    receive(&store, &[&without.message.clone().into()]).await;
+    assert_eq!(newest(&store, tenant, &other).await, None);
+    let again = received(tenant, "wamid.2", &other, 20);
+    receive(&store, &[&again]).await;
+    let (id, moved_at) = newest(&store, tenant, &other).await.expect("the thread is there");
+    assert_eq!(id, without.message.id);
+    assert!((at(20)..=at(21)).contains(&moved_at), "{moved_at:?}");
+
+    // The number has changed hands since: nobody's thread moves to what its former owner received.
+    let heir = tenant_id();
+    let own = received(heir, "wamid.3", &peer, 30);
+    receive(&store, &[&own]).await;
+    receive(&store, &[&received(heir, "wamid.1", &peer, 40)]).await;
+    assert_eq!(newest(&store, heir, &peer).await, Some((own.message.id, at(30))));
+    assert_eq!(newest(&store, tenant, &peer).await, Some((first.message.id, at(10))));
 }
 
 pub async fn twenty_touches_at_once_leave_the_newest(store: Store) {

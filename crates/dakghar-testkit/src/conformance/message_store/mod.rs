@@ -98,7 +98,8 @@ macro_rules! message_store_suite {
             touches_of_one_batch_all_count
             touches_can_be_repeated
             touches_count_whatever_those_before_were_like
-            opening_and_moving_are_together_a_touch
+            receiving_moves_the_thread
+            a_repetition_moves_the_thread_to_the_message_that_is_stored
             twenty_touches_at_once_leave_the_newest
             conversations_come_with_the_newest_first
             pages_of_conversations_have_no_gaps_and_no_repeats
@@ -115,7 +116,7 @@ pub(in crate::conformance) async fn accept_all(store: &Store, messages: &[Messag
 }
 
 pub(in crate::conformance) async fn receive_all(store: &Store, messages: &[Message]) {
-    for answer in store.receive(messages.to_vec()).await {
+    for answer in store.receive(messages.iter().cloned().map(Into::into).collect()).await {
         assert_eq!(answer, Ok(Received::New));
     }
 }

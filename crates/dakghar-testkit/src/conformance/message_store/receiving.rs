@@ -23,7 +23,7 @@ pub async fn a_wamid_received_again_is_a_duplicate(store: Store) {
 
     let again = inbound_bare(tenant, "wamid.A");
     let other = inbound(tenant, "wamid.a");
-    let answers = store.receive(vec![again.clone(), other.clone()]).await;
+    let answers = store.receive(vec![again.clone().into(), other.clone().into()]).await;
     let repeated = Received::Duplicate(Some(first.key()));
     assert_eq!(answers, [Ok(repeated), Ok(Received::New)]);
     assert_eq!(load(&store, first.key()).await, Some(first));
@@ -34,7 +34,7 @@ pub async fn a_wamid_received_again_is_a_duplicate(store: Store) {
 pub async fn a_wamid_twice_in_a_batch_is_stored_once(store: Store) {
     let tenant = tenant_id();
     let batch = ["wamid.A", "wamid.B", "wamid.A"].map(|wamid| inbound(tenant, wamid));
-    let answers = store.receive(batch.to_vec()).await;
+    let answers = store.receive(batch.iter().cloned().map(Into::into).collect()).await;
     let repeated = Received::Duplicate(Some(batch[0].key()));
     assert_eq!(answers, [Ok(Received::New), Ok(Received::New), Ok(repeated)]);
     for (message, answer) in batch.into_iter().zip(answers) {
@@ -46,7 +46,7 @@ pub async fn a_wamid_twice_in_a_batch_is_stored_once(store: Store) {
 pub async fn each_is_received_once_whatever_the_batches_before_were_like(store: Store) {
     let tenant = tenant_id();
     let receive = async |wamids: &[&str]| {
-        let batch = wamids.iter().map(|wamid| inbound(tenant, wamid)).collect();
+        let batch = wamids.iter().map(|wamid| inbound(tenant, wamid).into()).collect();
         let answers = store.receive(batch).await;
         let is_new = |answer: Result<Received, _>| answer.expect("the store answers") == Received::New;
         answers.into_iter().map(is_new).collect::<Vec<_>>()
@@ -88,7 +88,7 @@ pub async fn twenty_at_once_of_one_wamid_store_one(store: Store) {
     let tasks: Vec<_> = (0..20)
         .map(|_| {
             let store = store.clone();
-            tokio::spawn(async move { store.receive(vec![inbound(tenant, "wamid.A")]).await.remove(0) })
+            tokio::spawn(async move { store.receive(vec![inbound(tenant, "wamid.A").into()]).await.remove(0) })
         })
         .collect();
     let mut new = 0;

@@ -50,7 +50,9 @@ async fn large_installation() -> (Product, Tenant) {
             answer.expect("accepted");
         }
     }
-    let received: Vec<Message> = (0..500).map(|n| inbound(owner, &format!("wamid.IN{n}"))).collect();
+    let received = (0..500)
+        .map(|n| inbound(owner, &format!("wamid.IN{n}")).into())
+        .collect();
     for answer in store.receive(received).await {
         answer.expect("received");
     }
