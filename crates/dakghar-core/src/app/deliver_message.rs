@@ -30,6 +30,8 @@ pub struct ClaimedSend(PreparedSend);
 #[derive(Debug)]
 pub struct EndedCall {
     message: Message,
+    /// Which of its calls ended: the message itself may have moved on since.
+    attempt: u32,
     outcome: SendOutcome,
     job: Option<Job>,
     // Held until the outcome is durable, so that a slow store slows the calls down.
@@ -92,6 +94,7 @@ impl App {
             self.ports().graph.send(call).await
         };
         EndedCall {
+            attempt: message.attempt,
             message,
             outcome,
             job: Some(job),
@@ -119,7 +122,7 @@ impl App {
                     }
                 }
                 Err(Fenced) => {
-                    self.add_late_evidence(&message, &ended.outcome).await?;
+                    self.add_late_evidence(ended).await?;
                     if let Some(job) = ended.job.take() {
                         job.finish(Disposition::Done);
                     }
@@ -135,19 +138,19 @@ impl App {
     }
 
     /// The message is no longer ours, but Meta's answer is true whoever holds it.
-    async fn add_late_evidence(&self, message: &Message, outcome: &SendOutcome) -> Result<(), Problem> {
-        let SendOutcome::Accepted { wamid } = outcome else {
+    async fn add_late_evidence(&self, ended: &EndedCall) -> Result<(), Problem> {
+        let SendOutcome::Accepted { wamid } = &ended.outcome else {
             return Ok(());
         };
         let evidence = Evidence {
             status: EvidenceStatus::Sent,
             wamid: wamid.clone(),
-            attempt: None,
+            attempt: Some(ended.attempt),
             reported_at: None,
             error: None,
             by_webhook: false,
         };
-        flatten(self.commits().merge.submit(vec![(message.key(), evidence)]).await)?;
+        flatten(self.commits().merge.submit(vec![(ended.message.key(), evidence)]).await)?;
         Ok(())
     }
 

@@ -323,6 +323,8 @@ impl Message {
         Ok(match outcome {
             SendOutcome::Accepted { wamid } => {
                 self.remember_wamid(wamid);
+                // Of several calls that Meta took, the one that counts.
+                self.wamid = Some(wamid.clone());
                 self.note_attempt(now, "sent", None);
                 self.status = Status::Sent;
                 self.error = None;
@@ -386,13 +388,13 @@ impl Message {
             RefusalClass::PaceNumber | RefusalClass::PaceApp => {
                 let wait = policy
                     .retry
-                    .wait(self.attempts_refunded + 1, jitter.max(0.5), refusal.retry_after);
+                    .wait(self.refunded_in_a_row() + 1, jitter.max(0.5), refusal.retry_after);
                 self.wait_without_counting(now, now + wait)
                     .map_or(Recorded::GaveUp, Recorded::SlowDown)
             }
             RefusalClass::PacePair => {
                 // Meta asks for 4^X seconds; its pair limit is one message in six.
-                let wait = Duration::from_secs(6 * 4u64.pow(self.attempts_refunded.min(4)));
+                let wait = Duration::from_secs(6 * 4u64.pow(self.refunded_in_a_row().min(4)));
                 let wait = wait
                     .max(refusal.retry_after.unwrap_or_default())
                     .mul_f64(1.0 + jitter * 0.2);
@@ -420,7 +422,7 @@ impl Message {
 
     fn wait_without_counting(&mut self, now: Timestamp, at: Timestamp) -> Option<Timestamp> {
         self.attempts_refunded += 1;
-        if self.attempts_refunded > PACED_REFUSALS_MAX {
+        if self.refunded_in_a_row() > PACED_REFUSALS_MAX {
             self.die(now, self.unless_maybe_sent(DeadReason::AttemptsExhausted));
             return None;
         }
@@ -473,7 +475,8 @@ impl Message {
         self.note(TimelineEntry::new(now, TimelineEvent::Held).detail(reason.as_str()));
         self.status = Status::Held;
         self.hold_reason = Some(reason);
-        self.slot_at = None;
+        // A time to send outlasts the hold; a slot that has come is worth nothing after it.
+        self.slot_at = self.slot_at.filter(|slot_at| *slot_at > now);
         self.enqueued_at = None;
         // A pause that ended while this process still remembered it must not keep the message; other reasons need
         // longer to go away.
@@ -535,7 +538,7 @@ impl Message {
         if !self.status.is_dead_letter() {
             return Err(NotRedrivable::NotDead);
         }
-        if self.dead_reason == Some(DeadReason::OutcomeUnknown) && !accept_duplicate_risk {
+        if self.may_have_arrived() && !accept_duplicate_risk {
             return Err(NotRedrivable::DuplicateRisk);
         }
         self.note(TimelineEntry::new(now, TimelineEvent::Redriven).attempt(self.attempt));
@@ -549,6 +552,23 @@ impl Message {
         self.expires_at = None;
         self.updated_at = now;
         Ok(())
+    }
+
+    /// Whether a call may have delivered it. That Meta reports a failure says so of that call only, not of one before.
+    fn may_have_arrived(&self) -> bool {
+        self.dead_reason == Some(DeadReason::OutcomeUnknown)
+            || (self.maybe_sent && !(self.status == Status::Failed && self.attempt == 1))
+    }
+
+    /// Attempts since it was sent again last that do not count, because Meta asked to slow down or refused the token.
+    fn refunded_in_a_row(&self) -> u32 {
+        let redriven = self
+            .timeline
+            .iter()
+            .rev()
+            .find(|entry| entry.event == TimelineEvent::Redriven);
+        self.attempts_refunded
+            .saturating_sub(redriven.and_then(|entry| entry.attempt).unwrap_or(0))
     }
 
     /// What its timer was set for (T10, T11, T12, T15, T16 and the release of its slot).

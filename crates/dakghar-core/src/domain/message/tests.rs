@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::lifecycle::{NotClaimable, NotRedrivable, RELEASE_LEAD, Recorded, STRIKES_MAX, Surroundings, Woken};
+use super::lifecycle::{
+    NotClaimable, NotRedrivable, PACED_REFUSALS_MAX, RELEASE_LEAD, Recorded, STRIKES_MAX, Surroundings, Woken,
+};
 use super::*;
 use crate::domain::graph_error::GraphRefusal;
 use crate::domain::tenant::HoldReason;
@@ -414,6 +416,82 @@ fn a_redriven_message_starts_afresh_and_old_reports_do_not_end_it() {
         Merged::Advanced
     );
     assert_eq!(message.status, Status::Delivered);
+}
+
+#[test]
+fn a_failed_call_does_not_say_that_the_one_before_did_not_arrive() {
+    let mut message = sending(START);
+    message.unknown_outcome = UnknownOutcome::Resend;
+    record(&mut message, START, &SendOutcome::Unknown { why: "reset".into() });
+    let later = START + timings().grace;
+    message.wake(later, ALONE, None, &timings());
+    message.schedule(later, later, None);
+    message.claim(later, &worker(), &timings()).expect("claimable");
+    assert_eq!(record(&mut message, later, &refused(131_047, 400)), Recorded::Failed);
+    assert_eq!(message.redrive(later, false), Err(NotRedrivable::DuplicateRisk));
+    assert_eq!(message.redrive(later, true), Ok(()));
+
+    // Meta says it of the only call there was.
+    let mut alone = sending(START);
+    record(&mut alone, START, &SendOutcome::Unknown { why: "reset".into() });
+    alone.merge_evidence(START, &status(EvidenceStatus::Failed, Some(1)));
+    assert_eq!(alone.status, Status::Failed);
+    assert_eq!(alone.redrive(START, false), Ok(()));
+}
+
+#[test]
+fn a_redriven_message_may_be_slowed_down_again() {
+    let mut message = queued();
+    let mut now = START;
+    let mut slow_down = |message: &mut Message| {
+        message.claim(now, &worker(), &timings()).expect("claimable");
+        let recorded = record(message, now, &refused(130_429, 400));
+        if let Recorded::SlowDown(at) = recorded {
+            now = at;
+        }
+        recorded
+    };
+    while slow_down(&mut message) != Recorded::GaveUp {}
+    assert_eq!(message.attempt, PACED_REFUSALS_MAX + 1);
+    assert_eq!(message.redrive(START, false), Ok(()));
+    message.schedule(START, START, None);
+    for _ in 0..PACED_REFUSALS_MAX {
+        assert!(matches!(slow_down(&mut message), Recorded::SlowDown(_)));
+    }
+    assert_eq!(slow_down(&mut message), Recorded::GaveUp);
+}
+
+#[test]
+fn the_wamid_is_that_of_the_call_that_counts() {
+    let mut message = sending(START);
+    record(&mut message, START, &accepted());
+    message.merge_evidence(START, &status(EvidenceStatus::Failed, Some(1)));
+    message.redrive(START, false).expect("it failed");
+    message.schedule(START, START, None);
+    message.claim(START, &worker(), &timings()).expect("claimable");
+    let second = SendOutcome::Accepted {
+        wamid: wamid("wamid.2"),
+    };
+    record(&mut message, START, &second);
+    assert_eq!(message.wamid, Some(wamid("wamid.2")));
+    assert_eq!(message.wamids, [wamid("wamid.1"), wamid("wamid.2")]);
+    // A repeated report on the first call, which does not say which call it is about.
+    message.merge_evidence(START, &status(EvidenceStatus::Failed, None));
+    assert_eq!(message.status, Status::Sent);
+}
+
+#[test]
+fn a_time_to_send_outlasts_a_hold() {
+    let tomorrow = START + Duration::from_secs(86_400);
+    let mut message = queued();
+    message.schedule(START, tomorrow, None);
+    message.hold(START, HoldReason::Paused);
+    assert_eq!(message.wake(START, ALONE, None, &timings()), Woken::NeedsSlot);
+    assert_eq!(message.slot_at, Some(tomorrow));
+
+    let mut due = queued();
+    due.hold(START, HoldReason::Paused);
+    assert_eq!(due.slot_at, None);
 }
 
 #[test]
