@@ -141,7 +141,7 @@ impl App {
         let tenants = queued.iter().map(|(message, ..)| message.tenant_id);
         let tenants = self.directory().find_all(tenants).await;
         let mut candidates = Vec::with_capacity(queued.len());
-        for (message, job, since) in queued {
+        for (mut message, job, since) in queued {
             match tenants.get(&message.tenant_id).cloned().unwrap_or(Ok(None)) {
                 Ok(Some(tenant)) => candidates.push(Candidate {
                     message,
@@ -149,7 +149,11 @@ impl App {
                     job,
                     since,
                 }),
-                Ok(None) => job.finish(Disposition::Done),
+                // Accepted by somebody who still remembered a tenant that was being removed.
+                Ok(None) => {
+                    message.abandon(now, DeadReason::NumberRemoved);
+                    self.hold_back(message, job).await;
+                }
                 // The message stays queued, and its timer brings it back for whoever mends the tenant.
                 Err(StoreError::Corrupt(_)) => job.finish(Disposition::Unreadable),
                 Err(error) => return Err(error.into()),
@@ -220,7 +224,12 @@ impl App {
             }
         }
         held_back.extend(self.put_off(crowded, now).await);
-        join_all(held_back.into_iter().map(|candidate| self.hold_back(candidate))).await;
+        join_all(
+            held_back
+                .into_iter()
+                .map(|candidate| self.hold_back(candidate.message, candidate.job)),
+        )
+        .await;
         Ok(gate)
     }
 
@@ -245,7 +254,7 @@ impl App {
 
     /// Saves what the gate decided, and lets the job end. Whatever goes wrong here, the message is still queued and
     /// its timer is set.
-    async fn hold_back(&self, Candidate { mut message, job, .. }: Candidate) {
+    async fn hold_back(&self, mut message: Message, job: Job) {
         match self.save(&mut message).await {
             Ok(true) if message.status == Status::Queued => {
                 if message.enqueued_at.is_some() {
@@ -333,7 +342,12 @@ impl App {
                 in_flight,
             });
         }
-        join_all(held_back.into_iter().map(|candidate| self.hold_back(candidate))).await;
+        join_all(
+            held_back
+                .into_iter()
+                .map(|candidate| self.hold_back(candidate.message, candidate.job)),
+        )
+        .await;
         // The thread before the claim: a touch without a message is harmless, a message without a thread would be
         // hidden.
         if !touches.is_empty() {

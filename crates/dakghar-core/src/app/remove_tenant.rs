@@ -3,17 +3,24 @@
 //! First the tenant is marked, which stops acceptance, sending and routing. Then its data is erased in portions, and
 //! last the tenant itself. If the process dies in between, the mark stays and [`App::finish_removals`] goes on.
 
+use std::time::Duration;
+
 use super::App;
 use super::manage_tenant::no_such_tenant;
 use crate::domain::{ErrorCode, Problem, TenantId};
 
+/// How long after the removal of a tenant no process remembers it any more: twice as long as one does.
+pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(2);
 /// Messages erased in one commit.
 const ERASED_AT_ONCE: u32 = 1_000;
 
 impl App {
-    /// Removes a tenant; refused while it has unsettled messages, unless forced.
+    /// Removes a tenant; refused while it has unsettled messages, unless forced. A removal that was interrupted goes on.
     pub async fn remove_tenant(&self, id: &TenantId, force: bool) -> Result<(), Problem> {
-        self.tenant(id).await?;
+        let tenant = self.ports().tenants.find(id).await?.ok_or_else(no_such_tenant)?;
+        if tenant.removed_at.is_some() {
+            return self.erase_tenant(id).await;
+        }
         if !force {
             const COUNTED_MAX: u32 = 1_000;
             let unsettled = self.ports().messages.count_unsettled(id, COUNTED_MAX).await?;
@@ -37,6 +44,15 @@ impl App {
         while self.ports().messages.erase(id, ERASED_AT_ONCE).await? > 0 {}
         self.ports().tenants.remove(id).await?;
         tracing::info!(tenant_id = %id, "tenant removed");
+        Ok(())
+    }
+
+    /// Erases what was stored for a tenant after it was removed, by a process that still remembered it. To be called
+    /// [`FORGOTTEN_AFTER`] later, when none does.
+    pub async fn erase_left_behind(&self, id: &TenantId) -> Result<(), Problem> {
+        if self.ports().tenants.find(id).await?.is_none() {
+            while self.ports().messages.erase(id, ERASED_AT_ONCE).await? > 0 {}
+        }
         Ok(())
     }
 

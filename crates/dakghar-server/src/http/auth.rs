@@ -128,6 +128,19 @@ impl FromRequestParts<HttpState> for Admin {
     }
 }
 
+/// The id of a tenant in the path, whether there is such a tenant or not.
+pub(super) struct TenantPath(pub(super) TenantId);
+
+impl FromRequestParts<HttpState> for TenantPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, ApiError> {
+        let id = path_parameter(parts, state, |name| name == "tenantId").await;
+        let id = id.and_then(|text| TenantId::parse(&text).ok());
+        Ok(Self(id.ok_or_else(no_such_tenant)?))
+    }
+}
+
 /// The tenant named in the path; the caller is this tenant or the operator.
 pub(super) struct TenantScope {
     pub(super) tenant: SharedTenant,

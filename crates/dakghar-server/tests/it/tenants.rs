@@ -1,6 +1,9 @@
 //! Tenants and their numbers.
 
 use axum::http::Method;
+use dakghar_core::domain::TenantId;
+use dakghar_core::ports::store::TenantSaved;
+use dakghar_core::ports::{Clock as _, TenantStore as _};
 use serde_json::{Value, json};
 
 use crate::harness::{Service, request};
@@ -226,6 +229,22 @@ async fn a_tenant_with_unsettled_messages_goes_only_by_force() {
     for path in [path.clone(), format!("{path}/messages/{id}")] {
         assert_eq!(service.get(&path).await.outcome(), (404, "tenant_not_found"));
     }
+    service.register("Tenant A again", "111111111111111").await;
+}
+
+#[tokio::test]
+async fn a_removal_that_was_interrupted_goes_on_when_it_is_asked_for_again() {
+    let service = Service::open();
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    service.send(&tenant, "+919111111111", "x").await;
+    let id = TenantId::parse(&tenant.id).expect("an id");
+    let mut marked = service.store.find(&id).await.expect("an answer").expect("it is there");
+    marked.removed_at = Some(service.clock.now());
+    assert_eq!(service.store.save(&marked).await, Ok(TenantSaved::Done));
+
+    let path = format!("/tenants/{}", tenant.id);
+    assert_eq!(service.delete(&path).await.status.as_u16(), 204);
+    assert_eq!(service.delete(&path).await.outcome(), (404, "tenant_not_found"));
     service.register("Tenant A again", "111111111111111").await;
 }
 

@@ -4,6 +4,7 @@ use clap::Subcommand;
 use dakghar_core::app::App;
 use dakghar_core::app::read::PageRequest;
 use dakghar_core::app::register_tenant::{NewPhoneNumber, NewTenant};
+use dakghar_core::app::remove_tenant::FORGOTTEN_AFTER;
 use dakghar_core::domain::page::PAGE_ITEMS_MAX;
 use dakghar_core::domain::{Secret, Tenant, TenantId};
 use serde_json::json;
@@ -121,7 +122,11 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             output::line("resumed");
         }
         Command::Remove { tenant_id, force } => {
-            app.remove_tenant(&parse(&tenant_id)?, force).await?;
+            let id = parse(&tenant_id)?;
+            app.remove_tenant(&id, force).await?;
+            // A server beside this command may have stored something for it meanwhile.
+            tokio::time::sleep(FORGOTTEN_AFTER).await;
+            app.erase_left_behind(&id).await?;
             output::line("removed");
         }
     }

@@ -5,7 +5,11 @@ use serde_json::json;
 
 use crate::product::{Backend, Product, eventually, on_both_backends, text};
 
-on_both_backends!(a_broken_message_stops_nobody_else, a_broken_tenant_stops_nobody_else);
+on_both_backends!(
+    a_broken_message_stops_nobody_else,
+    a_broken_tenant_stops_nobody_else,
+    a_message_of_no_tenant_is_given_up
+);
 
 /// Changes a document of a collection, or a row of the table of the same name, past the program.
 async fn alter(product: &Product, collection: &str, id: &str, fields: Document, columns: &str) {
@@ -189,5 +193,38 @@ async fn a_broken_tenant_stops_nobody_else(backend: Backend) {
     assert_eq!((inbound(&broken.id).await, inbound(&whole.id).await), (1, 1));
     for tenant in [&broken, &whole] {
         product.until_count(&format!("/tenants/{}/events", tenant.id), 1).await;
+    }
+}
+
+/// What is left when a message is accepted while its tenant is being removed.
+async fn a_message_of_no_tenant_is_given_up(backend: Backend) {
+    let product = Product::start(backend).await;
+    let tenant = product.fast_tenant("111").await;
+    let pause = format!("/tenants/{}/pause", tenant.id);
+    assert_eq!(product.call("POST", &pause, None).await.0, 200);
+    let id = product.send(&tenant, "+919111111111").await;
+    product.until_status(&tenant, &id, "held").await;
+    let nobody = "ten_00000000000000000000000000";
+    let columns = format!("tenant_id = '{nobody}'");
+    alter(&product, "messages", &id, doc! { "tenantId": nobody }, &columns).await;
+    make_due(&product, &id, "queued").await;
+    let is_dead = async || stored_status(&product, &id).await == "dead";
+    assert!(
+        eventually(is_dead).await,
+        "it is {}",
+        stored_status(&product, &id).await
+    );
+    assert!(product.sim.journal().is_empty(), "it was sent");
+}
+
+async fn stored_status(product: &Product, id: &str) -> String {
+    if product.is_distributed() {
+        let messages = product.database().await.collection::<Document>("messages");
+        let found = messages.find_one(doc! { "_id": id }).await.unwrap();
+        found.unwrap().get_str("status").unwrap().to_owned()
+    } else {
+        let file = rusqlite::Connection::open(product.data_dir().join("dakghar.sqlite3")).unwrap();
+        file.query_row("SELECT status FROM messages WHERE id = ?", [id], |row| row.get(0))
+            .unwrap()
     }
 }

@@ -149,7 +149,9 @@ pub(in crate::http) async fn send(State(state): State<HttpState>, scope: TenantS
         .collect();
     let app = state.app();
     let request = send_request::parse(&body, &keys, app.now())?;
-    let accepted = app.accept_message(&scope.tenant, request).await?;
+    // The body may have taken so long that the tenant is not the same any more.
+    let tenant = app.tenant(scope.id()).await?;
+    let accepted = app.accept_message(&tenant, request).await?;
     Ok(answer(&accepted))
 }
 

@@ -6,12 +6,13 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::IntoResponse as _;
 use dakghar_core::app::register_tenant::{NewPhoneNumber, NewTenant};
+use dakghar_core::app::remove_tenant::FORGOTTEN_AFTER;
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::{ErrorCode, Problem, Secret};
 use utoipa::ToSchema;
 
 use super::ApiResult;
-use crate::http::auth::{Admin, TenantScope};
+use crate::http::auth::{Admin, TenantPath, TenantScope};
 use crate::http::body;
 use crate::http::fields::Fields;
 use crate::http::openapi::{BODY, LIST, STORE, problems};
@@ -162,11 +163,23 @@ problems!(RemoveProblems: STORE, &[
 pub(in crate::http) async fn remove(
     State(state): State<HttpState>,
     _: Admin,
-    scope: TenantScope,
+    TenantPath(id): TenantPath,
     uri: Uri,
 ) -> ApiResult<StatusCode> {
     let force = Parameters::parse(&uri, &["force"])?.flag("force")?;
-    state.app().remove_tenant(scope.id(), force).await?;
+    // On its own: a client that hangs up must not leave half of it.
+    let app = state.app().clone();
+    let removal = tokio::spawn(async move { app.remove_tenant(&id, force).await });
+    removal
+        .await
+        .map_err(|error| Problem::new(ErrorCode::Internal, error.to_string()))??;
+    let app = state.app().clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(FORGOTTEN_AFTER).await;
+        if let Err(problem) = app.erase_left_behind(&id).await {
+            tracing::warn!(tenant_id = %id, %problem, "what was stored during the removal is not erased");
+        }
+    });
     Ok(StatusCode::NO_CONTENT)
 }
 
