@@ -41,8 +41,6 @@ pub enum Purpose {
 pub struct Wired {
     /// The use cases.
     pub app: App,
-    /// What must be told to Meta to verify the webhook URL.
-    pub verify_token: Secret,
     /// The store and the queue, for people.
     pub backend: String,
     /// What must end before the process does.
@@ -71,6 +69,7 @@ pub async fn wire(config: &Config, purpose: Purpose) -> anyhow::Result<Wired> {
     let vault = LocalVault::new(&master_key, config.master_key_previous.as_ref()).context("MASTER_KEY")?;
     let keys = SigningKeys {
         opaque: *vault.opaque_secret(),
+        opaque_previous: vault.previous_opaque_secret().map(|secret| *secret),
         cursor: *vault.cursor_secret(),
     };
     let graph = GraphClient::new(GraphConfig::new(&config.graph_base_url, &config.api_version))?;
@@ -105,7 +104,6 @@ pub async fn wire(config: &Config, purpose: Purpose) -> anyhow::Result<Wired> {
     let group_commits = group_commits.into_iter().map(tokio::spawn).collect();
     Ok(Wired {
         app,
-        verify_token,
         backend,
         group_commits: GroupCommits(group_commits),
     })

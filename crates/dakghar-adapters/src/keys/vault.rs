@@ -80,11 +80,6 @@ impl LocalVault {
         self.current.cursor.clone()
     }
 
-    /// [`KeyVault::hash_api_key`] as the previous master key did it, to recognise API keys stored before the change.
-    pub fn previous_hash_api_key(&self, key: &str) -> Option<Vec<u8>> {
-        self.previous.as_ref().map(|keys| hash(&keys.pepper, key))
-    }
-
     /// Wraps a data key again under the present master key; `None` when it already is.
     pub fn rewrap_data_key(&self, tenant_id: &TenantId, wrapped: &[u8]) -> Result<Option<Vec<u8>>, VaultError> {
         if sealed::mark_of(wrapped)? == self.current.wrapping.mark {
@@ -160,6 +155,10 @@ impl KeyVault for LocalVault {
 
     fn hash_api_key(&self, key: &str) -> Vec<u8> {
         hash(&self.current.pepper, key)
+    }
+
+    fn previous_hash_api_key(&self, key: &str) -> Option<Vec<u8>> {
+        self.previous.as_ref().map(|keys| hash(&keys.pepper, key))
     }
 }
 

@@ -22,10 +22,12 @@ impl App {
         self.directory().find(id).await?.ok_or_else(no_such_tenant)
     }
 
-    /// Whether `key` is the tenant's own. Takes the same time for every wrong key.
+    /// Whether `key` is the tenant's own, also if it was made under the previous master key. Takes the same time for every
+    /// wrong key.
     pub fn is_api_key_of(&self, tenant: &Tenant, key: &str) -> bool {
-        let hash = self.ports().vault.hash_api_key(key);
-        constant_time::verify_slices_are_equal(&hash, &tenant.api_key_hash).is_ok()
+        let vault = &self.ports().vault;
+        let is_kept = |hash: Vec<u8>| constant_time::verify_slices_are_equal(&hash, &tenant.api_key_hash).is_ok();
+        is_kept(vault.hash_api_key(key)) || vault.previous_hash_api_key(key).is_some_and(is_kept)
     }
 
     /// Gives the tenant another number. Without a token of its own it uses that of the first number.

@@ -112,6 +112,8 @@ impl Default for Settings {
 pub struct SigningKeys {
     /// For the callback data sent with each message.
     pub opaque: [u8; 32],
+    /// What callback data was signed with before the master key was changed: statuses carry it for days.
+    pub opaque_previous: Option<[u8; 32]>,
     /// For list cursors.
     pub cursor: [u8; 32],
 }
@@ -146,7 +148,7 @@ impl App {
         let (directory, reading) = Directory::new(ports.tenants.clone(), &ports.clock, settings.directory_ttl, limits);
         running.extend(reading);
         let shared = Shared {
-            opaque: OpaqueSigner::new(&keys.opaque),
+            opaque: OpaqueSigner::new(&keys.opaque, keys.opaque_previous.as_ref().map(|secret| &secret[..])),
             cursors: CursorSigner::new(&keys.cursor),
             directory,
             commits,

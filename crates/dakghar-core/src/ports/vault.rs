@@ -42,4 +42,9 @@ pub trait KeyVault: Send + Sync {
 
     /// The keyed hash under which an API key is kept.
     fn hash_api_key(&self, key: &str) -> Vec<u8>;
+
+    /// The same as it was before the master key was changed, while the previous one is known.
+    fn previous_hash_api_key(&self, _key: &str) -> Option<Vec<u8>> {
+        None
+    }
 }

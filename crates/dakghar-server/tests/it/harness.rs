@@ -106,6 +106,7 @@ impl Service {
         };
         let keys = SigningKeys {
             opaque: [1; 32],
+            opaque_previous: None,
             cursor: [2; 32],
         };
         let (app, running) = App::new(ports, Settings::default(), &keys);

@@ -1,13 +1,15 @@
 //! Tenants: registered, isolated from each other, and removed without a trace.
 
-use serde_json::json;
+use dakghar_graph_sim::{Fault, FaultRule, StatusPlan};
+use serde_json::{Value, json};
 
-use crate::product::{Backend, Product, on_both_backends};
+use crate::product::{Backend, Product, Setup, on_both_backends, text};
 
 on_both_backends!(
     a_number_belongs_to_one_tenant,
     a_tenants_key_opens_only_its_own,
-    a_removed_tenant_is_gone
+    a_removed_tenant_is_gone,
+    what_was_made_under_the_previous_master_key_stays_valid
 );
 
 async fn a_number_belongs_to_one_tenant(backend: Backend) {
@@ -60,4 +62,38 @@ async fn a_removed_tenant_is_gone(backend: Backend) {
     assert_eq!(product.get("/tenants").await["data"], json!([]));
     // The number is free again.
     product.tenant("111", "mock_b").await;
+}
+
+async fn what_was_made_under_the_previous_master_key_stays_valid(backend: Backend) {
+    // The status comes after the change, and nothing but the callback data of the call says what it is about.
+    let statuses = StatusPlan {
+        sent_ms: Some(4_000),
+        delivered_ms: None,
+        read_ms: None,
+        ..StatusPlan::immediate()
+    };
+    let mut product = Setup::on(backend)
+        .statuses(statuses)
+        .env("UNKNOWN_OUTCOME_GRACE_MS", 60_000)
+        .start()
+        .await;
+    let tenant = product.tenant("111", "EAAG-real").await;
+    product
+        .sim
+        .add_rule(FaultRule::first(1, Fault::ResetAfterBody { accept: true }));
+    let in_doubt = product.send(&tenant, "+919111111111").await;
+    product.until_status(&tenant, &in_doubt, "in_doubt").await;
+
+    let previous = product.setting("MASTER_KEY").to_owned();
+    product.set("MASTER_KEY_PREVIOUS", previous);
+    product.set("MASTER_KEY", "another master key, of more than 32 bytes");
+    product.restart().await;
+    let request = product.http.post(product.url(&format!("/tenants/{}/send", tenant.id)));
+    let body = json!({"to": "+919111111111", "text": "hello"});
+    let answer = request.bearer_auth(&tenant.api_key).json(&body).send().await.unwrap();
+    assert_eq!(answer.status(), 202);
+    let answer: Value = answer.json().await.unwrap();
+    product.until_status(&tenant, &text(&answer["messageId"]), "sent").await;
+    let message = product.until_status(&tenant, &in_doubt, "sent").await;
+    assert_eq!(message["attempts"], 1, "it was not sent again");
 }
