@@ -40,9 +40,8 @@ impl MongoStore {
             self.receive_messages(&messages),
             self.open_threads(touches.iter().flatten())
         );
-        let moved = match opened.map(|opened| touches_left(&touches, &opened, &received)) {
-            Ok(left) if left.is_empty() => Ok(()),
-            Ok(left) => self.move_threads(&left).await,
+        let moved = match opened.map(|opened| threads_left(&touches, &opened, &received)) {
+            Ok(left) => self.settle_threads(&left).await,
             Err(error) => Err(error),
         };
         if let Err(error) = moved {
@@ -53,6 +52,16 @@ impl MongoStore {
             }
         }
         received
+    }
+
+    async fn settle_threads(&self, left: &ThreadsLeft<'_>) -> Result<(), StoreError> {
+        if !left.nobodys.is_empty() {
+            self.close_threads(&left.nobodys).await?;
+        }
+        if left.moved.is_empty() {
+            return Ok(());
+        }
+        self.move_threads(&left.moved).await
     }
 
     async fn receive_messages(&self, batch: &[Message]) -> Vec<Result<Received, StoreError>> {
@@ -150,26 +159,49 @@ impl MongoStore {
     }
 }
 
-/// What is left to be done for the threads. One that was opened is as it should be, unless it was under a repetition.
-fn touches_left(
-    touches: &[Option<ConversationTouch>],
+/// What is left to be done for the threads, now that it is known which messages the store has.
+#[derive(Default)]
+struct ThreadsLeft<'a> {
+    moved: Vec<ConversationTouch>,
+    /// Opened for nothing but repetitions of what another tenant has received.
+    nobodys: Vec<&'a ConversationTouch>,
+}
+
+/// A thread that was opened is as it should be, unless it was under a repetition.
+fn threads_left<'a>(
+    touches: &'a [Option<ConversationTouch>],
     opened: &HashSet<ConversationId>,
     received: &[Result<Received, StoreError>],
-) -> Vec<ConversationTouch> {
-    let left = touches.iter().zip(received).filter_map(|(touch, received)| {
-        let (touch, received) = (touch.as_ref()?, *received.as_ref().ok()?);
+) -> ThreadsLeft<'a> {
+    let mut left = ThreadsLeft::default();
+    let mut kept = HashSet::new();
+    for (touch, received) in touches.iter().zip(received) {
+        let Some(touch) = touch else { continue };
         let is_opened = opened.contains(&touch.id);
-        if is_opened && received == Received::New {
-            return None;
+        let moved = match received {
+            Ok(received) => received.touch(touch.clone()),
+            // Posted again, and then known.
+            Err(_) => {
+                kept.insert(touch.id);
+                continue;
+            }
+        };
+        match moved {
+            Some(_) if is_opened && *received == Ok(Received::New) => _ = kept.insert(touch.id),
+            Some(mut moved) => {
+                kept.insert(touch.id);
+                if is_opened {
+                    // Opened under an id that is no message's, which only a later touch replaces.
+                    moved.at = moved.at + Duration::from_millis(1);
+                }
+                left.moved.push(moved);
+            }
+            None if is_opened => left.nobodys.push(touch),
+            None => {}
         }
-        let mut touch = received.touch(touch.clone())?;
-        if is_opened {
-            // Opened under an id that is no message's, which only a later touch replaces.
-            touch.at = touch.at + Duration::from_millis(1);
-        }
-        Some(touch)
-    });
-    left.collect()
+    }
+    left.nobodys.retain(|touch| !kept.contains(&touch.id));
+    left
 }
 
 fn message_key(raw: &RawDocument) -> Result<MessageKey, Unreadable> {

@@ -7,7 +7,7 @@ use dakghar_adapters::mongo::MongoStore;
 use dakghar_core::domain::message::{Message, Status};
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, TenantId};
-use dakghar_core::ports::{EventStore, MessageStore, StoreError, TenantStore};
+use dakghar_core::ports::{EventStore, MessageStore, Received, ReceivedMessage, StoreError, TenantStore};
 use dakghar_testkit::samples::{
     at, event, event_bare, idempotency_key, inbound, number_full, outbound, person, phone, phone_number_id, tenant,
     tenant_id, waba, wamid, with_key,
@@ -322,6 +322,28 @@ async fn lookups_and_writes_look_at_what_they_touch() {
     let replayed = |answer: &Vec<Result<_, _>>| answer.len() * 2;
     profiler.check("replays", replayed, store.accept(replays)).await;
 
+    let inbound = messages
+        .iter()
+        .filter(|message| message.direction == Direction::Inbound);
+    let again: Vec<ReceivedMessage> = inbound
+        .map(|message| Message {
+            id: outbound(tenant_id).id,
+            ..message.clone()
+        })
+        .map(Into::into)
+        .collect();
+    let repeated = |answer: &Vec<Result<_, _>>| {
+        let is_repeated = |answer: &_| matches!(answer, Ok(Received::Duplicate(Some(_))));
+        assert!(answer.iter().all(is_repeated));
+        answer.len()
+    };
+    // Looked for when their insert was refused; from then on before it.
+    for what in ["repeated webhooks", "webhooks that go on repeating"] {
+        profiler
+            .check_by_ids(what, repeated, store.receive(again.clone()))
+            .await;
+    }
+
     let saved = |answer: &Vec<Result<_, _>>| {
         assert!(answer.iter().all(Result::is_ok));
         answer.len()
@@ -401,6 +423,25 @@ async fn conversations_events_and_tenants_are_found_by_their_indexes() {
     profiler
         .check_by_ids("touches", moved, store.touch_conversations(&touches[..100]))
         .await;
+    let received: Vec<ReceivedMessage> = (100..200)
+        .map(|n| {
+            let message = inbound(tenant_id, &format!("wamid.{n}"));
+            let touch = ConversationTouch {
+                message_id: message.id,
+                at: at(100_000),
+                ..touches[n].clone()
+            };
+            ReceivedMessage {
+                message,
+                touch: Some(touch),
+            }
+        })
+        .collect();
+    let stored = |answer: &Vec<Result<_, _>>| {
+        assert!(answer.iter().all(|answer| *answer == Ok(Received::New)));
+        answer.len() * 2
+    };
+    profiler.check_by_ids("received", stored, store.receive(received)).await;
 
     let seen = |answer: &Result<Vec<_>, _>| answer.as_ref().expect("the store answers").len();
     profiler

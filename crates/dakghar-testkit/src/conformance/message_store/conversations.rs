@@ -218,6 +218,11 @@ pub async fn a_repetition_moves_the_thread_to_the_message_that_is_stored(store: 
     receive(&store, &[&received(heir, "wamid.1", &peer, 40)]).await;
     assert_eq!(newest(&store, heir, &peer).await, Some((own.message.id, at(30))));
     assert_eq!(newest(&store, tenant, &peer).await, Some((first.message.id, at(10))));
+    let next = tenant_id();
+    let theirs = received(next, "wamid.4", &other, 60);
+    receive(&store, &[&received(next, "wamid.1", &peer, 50), &theirs]).await;
+    assert_eq!(newest(&store, next, &peer).await, None);
+    assert_eq!(newest(&store, next, &other).await, Some((theirs.message.id, at(60))));
 }
 
 pub async fn twenty_touches_at_once_leave_the_newest(store: Store) {
