@@ -49,14 +49,14 @@ fn expected(access: Access) -> [&'static str; 6] {
 fn intended(operation: &Operation) -> Access {
     let name = operation.value["operationId"].as_str().expect("a name");
     match name {
-        "registerTenant" | "listTenants" | "removeTenant" | "listAllDeadLetters" | "listUnrouted" => Access::Admin,
+        "registerTenant" | "listTenants" | "removeTenant" | "addPhoneNumber" | "listAllDeadLetters"
+        | "listUnrouted" => Access::Admin,
         "sendMessage"
         | "getTenant"
         | "replaceAccessToken"
         | "pauseTenant"
         | "resumeTenant"
         | "listPhoneNumbers"
-        | "addPhoneNumber"
         | "changePhoneNumber"
         | "removePhoneNumber"
         | "pausePhoneNumber"

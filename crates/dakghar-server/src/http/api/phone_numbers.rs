@@ -8,7 +8,7 @@ use dakghar_core::domain::{ErrorCode, Problem, Secret};
 use utoipa::ToSchema;
 
 use super::ApiResult;
-use crate::http::auth::{ResourceId, TenantScope};
+use crate::http::auth::{Admin, ResourceId, TenantScope};
 use crate::http::body;
 use crate::http::fields::Fields;
 use crate::http::openapi::{BODY, STORE, problems};
@@ -90,6 +90,7 @@ pub(in crate::http) async fn list(scope: TenantScope) -> ApiResult<Json<PageView
 }
 
 problems!(AddProblems: BODY, STORE, &[
+    ErrorCode::TenantNotFound,
     ErrorCode::PhoneNumberTaken,
     ErrorCode::Conflict,
     ErrorCode::InvalidField,
@@ -99,6 +100,8 @@ problems!(AddProblems: BODY, STORE, &[
 ]);
 
 /// Add a number
+///
+/// The operator says which numbers and accounts are the tenant's, because webhooks are routed by them.
 #[utoipa::path(
     post, path = "/tenants/{tenantId}/phone-numbers", operation_id = "addPhoneNumber", tag = "Phone numbers",
     request_body(content = AddPhoneNumber, example = json!({"phoneNumberId": "222222222222222"})),
@@ -106,6 +109,7 @@ problems!(AddProblems: BODY, STORE, &[
 )]
 pub(in crate::http) async fn add(
     State(state): State<HttpState>,
+    _: Admin,
     scope: TenantScope,
     request: Request,
 ) -> ApiResult<(StatusCode, Json<TenantView>)> {
