@@ -208,6 +208,37 @@ async fn a_connection_may_be_idle_longer_than_a_head_may_take() {
 }
 
 #[tokio::test]
+async fn an_answer_may_be_read_slowly_but_not_left_unread() {
+    // More than the buffers of both ends take.
+    const BODY_BYTES: usize = 32 * 1024 * 1024;
+    let router = Router::new().route("/", get(|| async { vec![b'x'; BODY_BYTES] }));
+    let config = HttpConfig {
+        header_read_timeout: Duration::from_millis(200),
+        idle_timeout: Duration::from_secs(1),
+        ..HttpConfig::default()
+    };
+    let server = start(router, config).await;
+    let ask = async || {
+        let mut stream = server.connect().await;
+        let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.expect("written");
+        stream
+    };
+    let (mut slow, mut unread) = (ask().await, ask().await);
+    let (mut count, mut chunk) = (0, vec![0; 1024 * 1024]);
+    loop {
+        match slow.read(&mut chunk).await.expect("not cut") {
+            0 => break,
+            more => count += more,
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(count > BODY_BYTES, "{count}");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(read_to_end(&mut unread).await.len() < BODY_BYTES);
+}
+
+#[tokio::test]
 async fn connections_beyond_the_limit_wait_for_their_turn() {
     let config = HttpConfig {
         connections_max: 1,

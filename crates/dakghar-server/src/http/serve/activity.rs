@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 pub(super) struct Activity {
     in_flight: AtomicUsize,
     started: AtomicUsize,
+    bytes_written: AtomicUsize,
     head_begun: AtomicBool,
     is_http2: AtomicBool,
 }
@@ -27,9 +28,15 @@ pub(super) enum Doing {
     Answering,
     /// The head of a request is arriving; so many requests came before it.
     Head(usize),
-    /// Nothing; so many requests came before.
-    Nothing(usize),
+    /// Nothing, or a client is reading the answers to so many requests, and has read so much of them.
+    Nothing(usize, Written),
 }
+
+/// How much a client has read, in steps that acknowledgements alone take long to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Written(usize);
+
+const WRITTEN_STEP_BYTES: usize = 4 * 1024;
 
 impl Activity {
     pub(super) fn now(&self) -> Doing {
@@ -39,17 +46,24 @@ impl Activity {
         } else if self.head_begun.load(Ordering::Relaxed) {
             Doing::Head(started)
         } else {
-            Doing::Nothing(started)
+            let written = self.bytes_written.load(Ordering::Relaxed);
+            Doing::Nothing(started, Written(written / WRITTEN_STEP_BYTES))
         }
     }
 
-    /// A request has arrived; it is under way until the answer is dropped.
+    /// A request has arrived; it is under way until what is returned is dropped.
     pub(super) fn begin(self: &Arc<Self>, is_http2: bool) -> InFlight {
         self.is_http2.store(is_http2, Ordering::Relaxed);
         self.head_begun.store(false, Ordering::Relaxed);
         self.started.fetch_add(1, Ordering::Relaxed);
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(Arc::clone(self))
+    }
+
+    fn bytes_left(&self, polled: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(count)) = polled {
+            self.bytes_written.fetch_add(*count, Ordering::Relaxed);
+        }
     }
 
     fn bytes_arrived(&self) {
@@ -70,7 +84,7 @@ impl Drop for InFlight {
     }
 }
 
-/// A stream that notes when bytes arrive.
+/// A stream that notes when bytes arrive and leave.
 #[derive(Debug)]
 pub(super) struct WatchedStream {
     inner: TcpStream,
@@ -96,7 +110,9 @@ impl AsyncRead for WatchedStream {
 
 impl AsyncWrite for WatchedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.inner).poll_write(cx, buf);
+        self.activity.bytes_left(&polled);
+        polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -116,6 +132,8 @@ impl AsyncWrite for WatchedStream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+        let polled = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        self.activity.bytes_left(&polled);
+        polled
     }
 }

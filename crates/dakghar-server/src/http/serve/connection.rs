@@ -100,13 +100,13 @@ impl Connection {
 async fn closing(shutdown: &CancellationToken, activity: &Activity) {
     shutdown.cancelled().await;
     let mut patience = LAST_REQUEST_PATIENCE;
-    while activity.now() == Doing::Nothing(0) && !patience.is_zero() {
+    while matches!(activity.now(), Doing::Nothing(0, _)) && !patience.is_zero() {
         tokio::time::sleep(LAST_REQUEST_LOOK).await;
         patience = patience.saturating_sub(LAST_REQUEST_LOOK);
     }
 }
 
-/// Ends when the connection did nothing for too long, or took too long to say what it wants.
+/// Ends when the connection did nothing for too long, read nothing of an answer, or took too long to say what it wants.
 async fn watch(activity: &Activity, deadlines: Deadlines) {
     let mut last = activity.now();
     let mut looks = 0;
@@ -118,7 +118,7 @@ async fn watch(activity: &Activity, deadlines: Deadlines) {
         let looks_max = match now {
             Doing::Answering => continue,
             Doing::Head(_) => HEAD_LOOKS_MAX,
-            Doing::Nothing(_) => deadlines.idle_looks_max,
+            Doing::Nothing(..) => deadlines.idle_looks_max,
         };
         if looks >= looks_max {
             return;
