@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use crate::config::Config;
+use crate::secrets::VERIFY_TOKEN_FILE;
 
 /// The text for standard output.
-pub fn text(config: &Config, backend: &str, addr: SocketAddr, verify_token: &str) -> String {
+pub fn text(config: &Config, backend: &str, addr: SocketAddr) -> String {
     let url = match config.public_url.as_deref() {
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => format!("http://{}:{}", host_of(addr), addr.port()),
@@ -29,6 +30,12 @@ pub fn text(config: &Config, backend: &str, addr: SocketAddr, verify_token: &str
         " \\\n  -H \"Authorization: Bearer $API_KEY\""
     } else {
         ""
+    };
+    // What is printed here ends in a log.
+    let verify_token = if config.verify_token.is_some() {
+        "$VERIFY_TOKEN".to_owned()
+    } else {
+        format!("$(cat {})", config.data_dir.join(VERIFY_TOKEN_FILE).display())
     };
     let _ = write!(
         text,

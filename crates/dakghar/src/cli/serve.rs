@@ -14,6 +14,9 @@ use crate::config::Config;
 use crate::lifecycle::{DRAIN_MAX, Lifecycle};
 use crate::wiring::{Purpose, Wired, wire};
 
+/// Open files kept for everything but clients: twice the calls to Meta that are usually under way.
+const FILES_OF_OURS: usize = 1024;
+
 /// Which halves this process runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Parts {
@@ -37,11 +40,13 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
     } else {
         None
     };
+    let defaults = HttpConfig::default();
     let settings = HttpConfig {
         admin_api_key: config.admin_api_key.clone(),
         production: config.is_production,
         drain_timeout: DRAIN_MAX,
-        ..HttpConfig::default()
+        connections_max: connections_max(defaults.connections_max),
+        ..defaults
     };
     // Opening the store may take a while. Meanwhile a second handle of the same port answers health checks, and lets
     // the rest wait.
@@ -57,17 +62,27 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
         }
         None => None,
     };
+    let opening = async {
+        let wired = wire(&config, Purpose::Server { sends: parts.worker }).await?;
+        wired.app.finish_removals().await?;
+        if parts.worker && !config.is_distributed() {
+            wired.app.take_over_orphans().await?;
+        }
+        anyhow::Ok(wired)
+    };
     let Wired {
         app,
-        verify_token,
         backend,
         group_commits,
-    } = wire(&config, Purpose::Server { sends: parts.worker }).await?;
-    app.finish_removals().await?;
-    if parts.worker {
-        if !config.is_distributed() {
-            app.take_over_orphans().await?;
+    } = tokio::select! {
+        wired = opening => wired?,
+        // Nothing was accepted yet, and what was begun is done again by the next start.
+        () = lifecycle.stopping.cancelled() => {
+            tracing::info!("stopped before the store was open");
+            return Ok(());
         }
+    };
+    if parts.worker {
         worker::start(&app, &lifecycle.tasks, &lifecycle.stopping);
     }
     if let Some(listener) = listener {
@@ -78,7 +93,7 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
             http::health_router(app.clone(), settings.clone())
         };
         if parts.api {
-            output::line(&banner::text(&config, &backend, addr, verify_token.reveal()));
+            output::line(&banner::text(&config, &backend, addr));
         }
         tracing::info!(%addr, backend, api = parts.api, worker = parts.worker, "ready");
         opened.send_replace(Some(router.clone()));
@@ -101,6 +116,25 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
     drop(app);
     lifecycle.run_to_end(group_commits.finish()).await;
     Ok(())
+}
+
+/// As many connections as wanted, as far as the files that the process may have open suffice: clients must not use up
+/// those that the calls to Meta and the store need.
+fn connections_max(wanted: usize) -> usize {
+    // Where it cannot be asked for, there is no such limit to be afraid of.
+    let files = rlimit::increase_nofile_limit((wanted + FILES_OF_OURS) as u64).unwrap_or(u64::MAX);
+    let left = usize::try_from(files)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(FILES_OF_OURS)
+        .max(1);
+    if left < wanted {
+        tracing::warn!(
+            connections_max = left,
+            files,
+            "the limit of open files (ulimit -n) allows few connections"
+        );
+    }
+    left.min(wanted)
 }
 
 /// Two handles of the socket behind a listener: connections go to whichever accepts.

@@ -17,8 +17,8 @@ impl Environment {
         let mut values: BTreeMap<String, String> = BTreeMap::new();
         let file = Path::new(".env");
         if file.exists() {
-            for pair in dotenvy::from_path_iter(file).map_err(|error| format!(".env: {error}"))? {
-                let (name, value) = pair.map_err(|error| format!(".env: {error}"))?;
+            for pair in dotenvy::from_path_iter(file).map_err(unreadable)? {
+                let (name, value) = pair.map_err(unreadable)?;
                 values.insert(name, value);
             }
         }
@@ -49,11 +49,17 @@ impl Environment {
         let file = self
             .values
             .get(&format!("{}_FILE", variable.name))
-            .filter(|_| variable.is_secret());
+            .filter(|path| !path.is_empty());
         match (own, file) {
+            // Taken for the value, a file would be ignored without a word.
+            (_, Some(_)) if !variable.is_secret() => Err(format!(
+                "{0}_FILE is set, but {0} is not read from a file",
+                variable.name
+            )),
             (Some(_), Some(_)) => Err(format!("{0} and {0}_FILE are both set; keep one", variable.name)),
             (Some(value), None) => Ok(Some(value.clone())),
             (None, Some(path)) => match std::fs::read_to_string(path) {
+                Ok(text) if text.trim().is_empty() => Err(format!("{}_FILE: {path} is empty", variable.name)),
                 Ok(text) => Ok(Some(text.trim_end_matches(['\n', '\r']).to_owned())),
                 Err(error) => Err(format!("{}_FILE: {path}: {error}", variable.name)),
             },
@@ -73,5 +79,16 @@ impl Environment {
         [variable.name.to_owned(), format!("{}_FILE", variable.name)]
             .iter()
             .any(|name| self.values.get(name).is_some_and(|value| !value.is_empty()))
+    }
+}
+
+/// What is wrong with `.env`, without the line that is wrong: it may hold a secret.
+fn unreadable(error: dotenvy::Error) -> String {
+    match error {
+        dotenvy::Error::LineParse(line, _) => {
+            let name = line.split_once('=').map_or("without =", |(name, _)| name.trim());
+            format!(".env: the line {name} cannot be read; a value with spaces or quotes stands between quotes")
+        }
+        error => format!(".env: {error}"),
     }
 }

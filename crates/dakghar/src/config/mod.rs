@@ -96,7 +96,16 @@ impl Reader<'_> {
     }
 
     fn secret(&mut self, variable: &Variable) -> Option<Secret> {
-        self.text(variable).map(Secret::new)
+        let text = self.text(variable)?;
+        // A line end that slipped in makes every signature and every key a wrong one.
+        self.require(
+            text.trim() == text && !text.contains(char::is_control),
+            &format!(
+                "{} must not begin or end with white space, nor contain line ends",
+                variable.name
+            ),
+        );
+        Some(Secret::new(text))
     }
 
     fn integer<T: TryFrom<u64> + Default>(&mut self, variable: &Variable) -> T {
@@ -196,6 +205,11 @@ impl Config {
         reader.require(
             long_enough(&self.admin_api_key, ADMIN_KEY_CHARS_MIN),
             "ADMIN_API_KEY must have at least 16 characters",
+        );
+        let can_be_sent = |key: &Secret| key.reveal().bytes().all(|byte| byte.is_ascii_graphic());
+        reader.require(
+            self.admin_api_key.as_ref().is_none_or(can_be_sent),
+            "ADMIN_API_KEY must consist of ASCII letters, digits and signs, because a header carries it",
         );
         let version = self
             .api_version

@@ -59,6 +59,42 @@ fn a_secret_comes_from_its_variable_or_its_file_but_not_both() {
 }
 
 #[test]
+fn an_empty_or_blank_secret_is_refused() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).expect("write");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    for (name, text) in [("empty", ""), ("blank", " \n"), ("line", "\n")] {
+        let found = problems([("APP_SECRET_FILE", &file(name, text))]);
+        assert!(
+            found.len() == 1 && found[0].starts_with("APP_SECRET_FILE: "),
+            "{found:?}"
+        );
+    }
+    for text in ["secret\n", " secret", "sec\nret"] {
+        let found = problems([("APP_SECRET", text)]);
+        assert!(found.len() == 1 && found[0].starts_with("APP_SECRET must"), "{found:?}");
+    }
+    let found = problems([("ADMIN_API_KEY", "0123456789abcdéf")]);
+    assert!(found.len() == 1 && found[0].contains("ASCII"), "{found:?}");
+    assert!(problems([("APP_SECRET_FILE", "")]).is_empty());
+}
+
+#[test]
+fn a_file_for_what_is_not_read_from_one_is_not_ignored() {
+    let found = problems([("DATA_DIR_FILE", "/nowhere")]);
+    assert!(found.len() == 1 && found[0].starts_with("DATA_DIR_FILE"), "{found:?}");
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let path = dir.path().join("uri");
+    std::fs::write(&path, "mongodb://h/x\n").expect("write");
+    let path = path.to_str().expect("UTF-8");
+    let config = Config::load(&Environment::of([("MONGO_URI_FILE", path), ("MASTER_KEY", LONG)]));
+    assert!(config.expect("valid").is_distributed());
+}
+
+#[test]
 fn what_is_wrong_about_redis_is_told_where_it_is_used() {
     let distributed = |name, value| {
         let settings = [("MONGO_URI", "mongodb://h/x"), ("MASTER_KEY", LONG), (name, value)];

@@ -57,7 +57,7 @@ variables! {
     }
     "Store and queue" {
         DATA_DIR: Kind::Text, "./data", "Where the embedded backend keeps its SQLite file, and where generated secrets are kept.";
-        MONGO_URI: Kind::Text, "", "Set it to use MongoDB (a replica set) and BullMQ on Redis instead of the embedded backend, for example mongodb://mongo:27017/pocdb.";
+        MONGO_URI: Kind::Secret, "", "Set it to use MongoDB (a replica set) and BullMQ on Redis instead of the embedded backend, for example mongodb://mongo:27017/pocdb.";
         REDIS_HOST: Kind::Text, "127.0.0.1", "The Redis server of the BullMQ queue.";
         REDIS_PORT: Kind::Integer { min: 1, max: 65_535 }, "6379", "The port of REDIS_HOST.";
         REDIS_URL: Kind::Secret, "", "Wins over REDIS_HOST and REDIS_PORT: redis:// or rediss:// (TLS), with user and password. Several URLs separated by commas, or one with ?cluster=true, are nodes of a Redis Cluster, which needs QUEUE_SHARDS of at least 2.";
@@ -73,7 +73,7 @@ variables! {
     }
     "Keys" {
         MASTER_KEY: Kind::Secret, "", "At least 32 bytes; wraps every tenant's data key. Unset: generated into DATA_DIR. Required with MONGO_URI.";
-        MASTER_KEY_PREVIOUS: Kind::Secret, "", "The master key before the present one: still opens what it wrapped.";
+        MASTER_KEY_PREVIOUS: Kind::Secret, "", "The master key before the present one: access tokens, API keys and callbacks from its time stay valid while it is set, so keep it.";
     }
     "Sending" {
         WORKER_CONCURRENCY: Kind::Integer { min: 1, max: 10_000 }, "512", "Calls to Meta that one process may have under way, with those whose claim or outcome is just being stored.";

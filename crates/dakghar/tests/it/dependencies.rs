@@ -122,6 +122,22 @@ async fn a_start_without_mongodb_answers_health_checks_and_goes_on_when_it_is_th
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_signal_ends_a_start_that_waits_for_mongodb() {
+    let mut product = Product::start(Backend::Fragile).await;
+    product.kill();
+    product.servers().0.kill();
+    product.spawn("serve");
+    let is_alive = async || product.http.get(product.url("/healthz")).send().await.is_ok();
+    assert!(eventually(is_alive).await, "the health check is not answered");
+    assert_eq!(product.terminate().await, Some(0), "{}", product.log());
+    assert!(
+        product.log().contains("stopped before the store was open"),
+        "{}",
+        product.log()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_mongodb_nothing_is_accepted_and_everybody_is_told_when_to_retry() {
     let mut product = Product::start(Backend::Fragile).await;
     let tenant = product.tenant("111", "EAAG-real").await;
