@@ -1,19 +1,25 @@
-//! Tests that no query grows with the table: each one is answered by an index that was made for it, in its order.
+//! Tests that no query grows with the table (each one is answered by an index that was made for it, in its order), and that
+//! statements cost no more than what they do.
 
 use dakghar_core::domain::ids::WaId;
 use dakghar_core::domain::message::{Direction, Status};
 use dakghar_core::domain::migration::Kind;
 use dakghar_core::domain::page::MessageQuery;
-use rusqlite::Connection;
+use rusqlite::{Connection, StatementStatus, params};
 
 use super::messages::{erase, list, read, write};
 use super::queue::due;
-use super::{conversations, events, migrations, source};
+use super::{connection, conversations, events, migrations, open, rows, source};
+
+fn migrated() -> Connection {
+    let mut conn = Connection::open_in_memory().expect("memory");
+    migrations::migrate(&mut conn).expect("migrate");
+    conn
+}
 
 /// The steps of the plan, with the parameters left open as they are when a statement is prepared once for all.
 fn plan(sql: &str) -> Vec<String> {
-    let mut conn = Connection::open_in_memory().expect("memory");
-    migrations::migrate(&mut conn).expect("migrate");
+    let conn = migrated();
     let mut explain = conn
         .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
         .unwrap_or_else(|error| panic!("{error}: {sql}"));
@@ -34,6 +40,37 @@ fn check(sql: &str, index: &str, columns: &str) {
         let is_slow =
             step.starts_with("SCAN messages") || step.starts_with("SCAN events") || step.contains("TEMP B-TREE");
         assert!(!is_slow, "{step:?} is in the plan of: {sql}");
+    }
+}
+
+#[test]
+fn writing_a_message_builds_no_table_in_memory() {
+    // SQLite makes one of a list of values in the condition of an index, for every statement that writes the table.
+    for sql in [&*rows::INSERT, &*rows::UPDATE, &*rows::UPDATE_LINKS] {
+        let conn = migrated();
+        let mut explain = conn.prepare(&format!("EXPLAIN {sql}")).expect("SQL");
+        let steps = explain.raw_query().mapped(|row| row.get::<_, String>(1));
+        let steps = steps.collect::<Result<Vec<_>, _>>().expect("a program");
+        assert!(steps.iter().any(|step| step == "OpenWrite"), "{steps:?}");
+        assert!(!steps.iter().any(|step| step == "OpenEphemeral"), "{sql}: {steps:?}");
+    }
+}
+
+#[test]
+fn a_statement_stays_prepared_whatever_its_limit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join(open::FILE_NAME);
+    open::create(&file).expect("a file");
+    let mut writer = connection::open_writer(&file).expect("a writer");
+    migrations::migrate(&mut writer).expect("migrate");
+    let reader = connection::open_reader(&file).expect("a reader");
+    for conn in [writer, reader] {
+        let mut head = conn.prepare(due::HEAD).expect("SQL");
+        for limit in [1, 300, 20] {
+            let mut rows = head.query(params!["normal", limit]).expect("rows");
+            assert!(rows.next().expect("no error").is_none());
+        }
+        assert_eq!(head.get_status(StatementStatus::RePrepare), 0);
     }
 }
 
