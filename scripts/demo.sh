@@ -13,13 +13,22 @@ sim_port=${SIM_PORT:-4010}
 url=http://127.0.0.1:$port
 sim=http://127.0.0.1:$sim_port
 folder=$(mktemp -d)
-export APP_SECRET=demo-app-secret
+bin=$(realpath "$bin")
+# Nothing of the caller's own settings: a .env or MONGO_URI would have this send their messages to a simulated Meta.
+alone() { (cd "$folder" && exec env -i PATH="$PATH" APP_SECRET=demo-app-secret "$@"); }
 
-"$bin" graph-sim --bind "127.0.0.1:$sim_port" --webhook-url "$url/whatsapp/webhook" --read-after-ms 300 >"$folder/sim.log" 2>&1 &
+alone "$bin" graph-sim --bind "127.0.0.1:$sim_port" --webhook-url "$url/whatsapp/webhook" --read-after-ms 300 >"$folder/sim.log" 2>&1 &
 sim_pid=$!
-PORT=$port DATA_DIR=$folder/data GRAPH_BASE_URL=$sim "$bin" serve >"$folder/dakghar.log" 2>&1 &
+alone PORT="$port" DATA_DIR="$folder/data" GRAPH_BASE_URL="$sim" "$bin" serve >"$folder/dakghar.log" 2>&1 &
 dakghar_pid=$!
-trap 'kill $sim_pid $dakghar_pid 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$folder"' EXIT
+end() {
+    local status=$?
+    kill $sim_pid $dakghar_pid 2>/dev/null || true
+    wait 2>/dev/null || true
+    case $status in 0 | 130 | 143) ;; *) tail -n 20 "$folder"/*.log >&2 ;; esac
+    rm -rf "$folder"
+}
+trap end EXIT
 
 step() { printf '\n\033[1m%s\033[0m\n' "$1"; }
 show() { python3 -c 'import json, sys; print(json.dumps(json.load(sys.stdin), indent=2, ensure_ascii=False))'; }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from . import places
 from .load import run_load
-from .processes import Process, free_port, wait_until_ready
+from .processes import Process, free_port, inherited, wait_until_ready
 from .servers import Servers
 
 ADMIN_KEY = "admin-key-of-the-benchmark"
@@ -148,7 +147,7 @@ class Node(Contender):
         # Its API would take minutes; the script writes the same documents and jobs in bulk.
         tenant_id = json.loads(tenants.read_text())[0]["tenantId"]
         script = ["node", str(places.NODE_PEER / "src" / "preload.js"), tenant_id, str(count)]
-        subprocess.run(script, check=True, cwd=self.folder, env={**os.environ, **self.environment})
+        subprocess.run(script, check=True, cwd=self.folder, env={**inherited(), **self.environment})
 
 
 class CeilingDistributed(Contender):

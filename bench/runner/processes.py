@@ -62,6 +62,12 @@ class Cost:
     rss_peak_mb: float
 
 
+def inherited() -> dict[str, str]:
+    """What a process gets of the environment of whoever measures: none of the settings that may be meant for their own
+    installation."""
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+
+
 class Process:
     """One process of a contender or a server. Its output goes to a file."""
 
@@ -73,7 +79,7 @@ class Process:
         self._popen = subprocess.Popen(
             command,
             cwd=folder,
-            env={**os.environ, **(environment or {})},
+            env={**inherited(), **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=self._log_file,
             stderr=subprocess.STDOUT,
