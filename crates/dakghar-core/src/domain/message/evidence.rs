@@ -94,6 +94,9 @@ impl Message {
             .attempt
             .or_else(|| (self.wamid.as_ref() == Some(&evidence.wamid)).then_some(self.attempt));
         let wamid_is_new = self.remember_wamid(&evidence.wamid);
+        if attempt == Some(self.attempt) {
+            self.wamid = Some(evidence.wamid.clone());
+        }
         if self.has_noted(evidence, attempt) {
             return if wamid_is_new { Merged::Noted } else { Merged::Unchanged };
         }

@@ -478,6 +478,18 @@ fn the_wamid_is_that_of_the_call_that_counts() {
     // A repeated report on the first call, which does not say which call it is about.
     message.merge_evidence(START, &status(EvidenceStatus::Failed, None));
     assert_eq!(message.status, Status::Sent);
+
+    // A report is there before the answer to the call.
+    message.merge_evidence(START, &status(EvidenceStatus::Failed, Some(2)));
+    message.redrive(START, false).expect("it failed");
+    message.schedule(START, START, None);
+    message.claim(START, &worker(), &timings()).expect("claimable");
+    let third = Evidence {
+        wamid: wamid("wamid.3"),
+        ..status(EvidenceStatus::Delivered, Some(3))
+    };
+    assert_eq!(message.merge_evidence(START, &third), Merged::Advanced);
+    assert_eq!(message.wamid, Some(wamid("wamid.3")));
 }
 
 #[test]
