@@ -83,11 +83,10 @@ impl Environment {
 }
 
 /// What is wrong with `.env`, without the line that is wrong: it may hold a secret.
-fn unreadable(error: dotenvy::Error) -> String {
+pub(super) fn unreadable(error: dotenvy::Error) -> String {
     match error {
-        dotenvy::Error::LineParse(line, _) => {
-            let name = line.split_once('=').map_or("without =", |(name, _)| name.trim());
-            format!(".env: the line {name} cannot be read; a value with spaces or quotes stands between quotes")
+        dotenvy::Error::LineParse(..) => {
+            ".env: a line cannot be read; a value with spaces, # or quotes stands between quotes".to_owned()
         }
         error => format!(".env: {error}"),
     }

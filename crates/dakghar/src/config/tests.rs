@@ -83,6 +83,19 @@ fn an_empty_or_blank_secret_is_refused() {
 }
 
 #[test]
+fn a_line_that_cannot_be_read_is_not_shown() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let path = dir.path().join("env");
+    std::fs::write(&path, "PORT=3000\nAPP_SECRET=canary secret\n").expect("write");
+    let read: Result<Vec<_>, _> = dotenvy::from_path_iter(&path).expect("a file").collect();
+    let problem = environment::unreadable(read.expect_err("a space without quotes"));
+    assert!(
+        problem.starts_with(".env: a line") && !problem.contains("canary"),
+        "{problem}"
+    );
+}
+
+#[test]
 fn a_file_for_what_is_not_read_from_one_is_not_ignored() {
     let found = problems([("DATA_DIR_FILE", "/nowhere")]);
     assert!(found.len() == 1 && found[0].starts_with("DATA_DIR_FILE"), "{found:?}");
