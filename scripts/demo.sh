@@ -15,7 +15,8 @@ sim=http://127.0.0.1:$sim_port
 folder=$(mktemp -d)
 bin=$(realpath "$bin")
 # Nothing of the caller's own settings: a .env or MONGO_URI would have this send their messages to a simulated Meta.
-alone() { (cd "$folder" && exec env -i PATH="$PATH" APP_SECRET=demo-app-secret "$@"); }
+# To be run in the background, where it becomes the program.
+alone() { cd "$folder" && exec env -i PATH="$PATH" APP_SECRET=demo-app-secret "$@"; }
 
 alone "$bin" graph-sim --bind "127.0.0.1:$sim_port" --webhook-url "$url/whatsapp/webhook" --read-after-ms 300 >"$folder/sim.log" 2>&1 &
 sim_pid=$!
