@@ -141,6 +141,7 @@ impl App {
         let tenants = queued.iter().map(|(message, ..)| message.tenant_id);
         let tenants = self.directory().find_all(tenants).await;
         let mut candidates = Vec::with_capacity(queued.len());
+        let mut orphans = Vec::new();
         for (mut message, job, since) in queued {
             match tenants.get(&message.tenant_id).cloned().unwrap_or(Ok(None)) {
                 Ok(Some(tenant)) => candidates.push(Candidate {
@@ -152,13 +153,14 @@ impl App {
                 // Accepted by somebody who still remembered a tenant that was being removed.
                 Ok(None) => {
                     message.abandon(now, DeadReason::NumberRemoved);
-                    self.hold_back(message, job).await;
+                    orphans.push(self.hold_back(message, job));
                 }
                 // The message stays queued, and its timer brings it back for whoever mends the tenant.
                 Err(StoreError::Corrupt(_)) => job.finish(Disposition::Unreadable),
                 Err(error) => return Err(error.into()),
             }
         }
+        join_all(orphans).await;
         Ok(candidates)
     }
 

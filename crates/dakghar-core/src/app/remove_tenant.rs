@@ -9,8 +9,6 @@ use super::App;
 use super::manage_tenant::no_such_tenant;
 use crate::domain::{ErrorCode, Problem, TenantId};
 
-/// How long after the removal of a tenant no process remembers it any more: twice as long as one does.
-pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(2);
 /// Messages erased in one commit.
 const ERASED_AT_ONCE: u32 = 1_000;
 
@@ -41,17 +39,27 @@ impl App {
     }
 
     async fn erase_tenant(&self, id: &TenantId) -> Result<(), Problem> {
-        while self.ports().messages.erase(id, ERASED_AT_ONCE).await? > 0 {}
+        self.erase_data(id).await?;
         self.ports().tenants.remove(id).await?;
         tracing::info!(tenant_id = %id, "tenant removed");
         Ok(())
     }
 
+    async fn erase_data(&self, id: &TenantId) -> Result<(), Problem> {
+        while self.ports().messages.erase(id, ERASED_AT_ONCE).await? > 0 {}
+        Ok(())
+    }
+
+    /// How long after the removal of a tenant no process remembers it any more.
+    pub fn forgotten_after(&self) -> Duration {
+        self.settings().directory_ttl * 2
+    }
+
     /// Erases what was stored for a tenant after it was removed, by a process that still remembered it. To be called
-    /// [`FORGOTTEN_AFTER`] later, when none does.
+    /// [`App::forgotten_after`] later, when none does.
     pub async fn erase_left_behind(&self, id: &TenantId) -> Result<(), Problem> {
         if self.ports().tenants.find(id).await?.is_none() {
-            while self.ports().messages.erase(id, ERASED_AT_ONCE).await? > 0 {}
+            self.erase_data(id).await?;
         }
         Ok(())
     }

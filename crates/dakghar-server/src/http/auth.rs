@@ -156,12 +156,10 @@ impl FromRequestParts<HttpState> for TenantScope {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, ApiError> {
-        let id = path_parameter(parts, state, |name| name == "tenantId").await;
+        let id = TenantPath::from_request_parts(parts, state).await;
         // The key is judged first: without a usable one nobody learns anything about tenants.
         let credential = state.authority().credential(&parts.headers)?;
-        let id = id
-            .and_then(|text| TenantId::parse(&text).ok())
-            .ok_or_else(no_such_tenant)?;
+        let TenantPath(id) = id?;
         let tenant = state.app().tenant(&id).await.map_err(|problem| match problem.code {
             ErrorCode::TenantNotFound => no_such_tenant(),
             _ => problem,

@@ -14,8 +14,8 @@ use crate::config::Config;
 use crate::lifecycle::{DRAIN_MAX, Lifecycle};
 use crate::wiring::{Purpose, Wired, wire};
 
-/// Open files kept for everything but clients: twice the calls to Meta that are usually under way.
-const FILES_OF_OURS: usize = 1024;
+/// Open files kept for the store and the queue, beside those of the calls to Meta.
+const FILES_RESERVED: usize = 512;
 
 /// Which halves this process runs.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,7 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
         admin_api_key: config.admin_api_key.clone(),
         production: config.is_production,
         drain_timeout: DRAIN_MAX,
-        connections_max: connections_max(defaults.connections_max),
+        connections_max: connections_max(defaults.connections_max, config.worker_concurrency as usize),
         ..defaults
     };
     // Opening the store may take a while. Meanwhile a second handle of the same port answers health checks, and lets
@@ -120,12 +120,13 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
 
 /// As many connections as wanted, as far as the files that the process may have open suffice: clients must not use up
 /// those that the calls to Meta and the store need.
-fn connections_max(wanted: usize) -> usize {
+fn connections_max(wanted: usize, calls_max: usize) -> usize {
+    let reserved = FILES_RESERVED + calls_max;
     // Where it cannot be asked for, there is no such limit to be afraid of.
-    let files = rlimit::increase_nofile_limit((wanted + FILES_OF_OURS) as u64).unwrap_or(u64::MAX);
+    let files = rlimit::increase_nofile_limit((wanted + reserved) as u64).unwrap_or(u64::MAX);
     let left = usize::try_from(files)
         .unwrap_or(usize::MAX)
-        .saturating_sub(FILES_OF_OURS)
+        .saturating_sub(reserved)
         .max(1);
     if left < wanted {
         tracing::warn!(

@@ -4,7 +4,6 @@ use clap::Subcommand;
 use dakghar_core::app::App;
 use dakghar_core::app::read::PageRequest;
 use dakghar_core::app::register_tenant::{NewPhoneNumber, NewTenant};
-use dakghar_core::app::remove_tenant::FORGOTTEN_AFTER;
 use dakghar_core::domain::page::PAGE_ITEMS_MAX;
 use dakghar_core::domain::{Secret, Tenant, TenantId};
 use serde_json::json;
@@ -125,7 +124,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             let id = parse(&tenant_id)?;
             app.remove_tenant(&id, force).await?;
             // A server beside this command may have stored something for it meanwhile.
-            tokio::time::sleep(FORGOTTEN_AFTER).await;
+            tokio::time::sleep(app.forgotten_after()).await;
             app.erase_left_behind(&id).await?;
             output::line("removed");
         }

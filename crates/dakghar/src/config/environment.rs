@@ -51,7 +51,7 @@ impl Environment {
             .get(&format!("{}_FILE", variable.name))
             .filter(|path| !path.is_empty());
         match (own, file) {
-            // Taken for the value, a file would be ignored without a word.
+            // It would be ignored without a word.
             (_, Some(_)) if !variable.is_secret() => Err(format!(
                 "{0}_FILE is set, but {0} is not read from a file",
                 variable.name

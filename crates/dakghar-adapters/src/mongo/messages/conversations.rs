@@ -9,7 +9,6 @@ use dakghar_core::domain::ids::{ConversationId, TenantId};
 use dakghar_core::domain::message::Direction;
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::StoreError;
-use mongodb::options::Hint;
 
 use crate::mongo::MongoStore;
 use crate::mongo::collections::CONVERSATIONS;
@@ -67,12 +66,7 @@ impl MongoStore {
         let ids: Vec<_> = touches.iter().map(|touch| touch.id.to_string()).collect();
         let messages: Vec<_> = touches.iter().map(|touch| touch.message_id.to_string()).collect();
         let filter = doc! { "_id": { "$in": ids }, "lastMessage.id": { "$in": messages } };
-        let delete = self
-            .conversations
-            .delete_many(filter)
-            .hint(Hint::Name(BY_ID.to_owned()));
-        let deleted = self.bounded(self.options.write_timeout, async { delete.await }).await;
-        deleted.map(drop).map_err(|failure| failure.to_store_error())
+        self.delete_by_ids(&self.conversations, filter).await.map(drop)
     }
 
     /// Where nearly all are new, as in a campaign, looking for them first is a round trip for nothing. Where many exist,

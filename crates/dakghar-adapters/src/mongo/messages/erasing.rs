@@ -1,6 +1,6 @@
 //! Deleting what belongs to a tenant, a bounded piece at a time.
 
-use bson::{RawDocumentBuf, doc};
+use bson::{Document, RawDocumentBuf, doc};
 use dakghar_core::domain::ids::TenantId;
 use dakghar_core::ports::StoreError;
 use mongodb::Collection;
@@ -42,6 +42,15 @@ impl MongoStore {
         }
         let mut filter = owned;
         filter.insert("_id", doc! { "$in": ids });
+        self.delete_by_ids(collection, filter).await
+    }
+
+    /// Deletes what the filter, which names ids, matches; answers how many.
+    pub(super) async fn delete_by_ids(
+        &self,
+        collection: &Collection<RawDocumentBuf>,
+        filter: Document,
+    ) -> Result<u64, StoreError> {
         let delete = collection.delete_many(filter).hint(Hint::Name(BY_ID.to_owned()));
         let deleted = self.bounded(self.options.write_timeout, async { delete.await }).await;
         deleted

@@ -19,11 +19,12 @@ use super::super::rows::{Cells, readable};
 use super::before_text;
 use super::read::{load_first, load_rows};
 
-pub(in super::super) const DEAD_OF_TENANT: &str = "\
-    SELECT id, seq FROM messages INDEXED BY messages_open \
-    WHERE tenant_id = ? AND status = ? AND id < ? \
-    AND status <> 'sent' AND status <> 'delivered' AND status <> 'read' AND status <> 'received' \
-    ORDER BY id DESC LIMIT ?";
+pub(in super::super) const DEAD_OF_TENANT: &str = concat!(
+    "SELECT id, seq FROM messages INDEXED BY messages_open \
+     WHERE tenant_id = ? AND status = ? AND id < ? AND ",
+    is_open!(),
+    " ORDER BY id DESC LIMIT ?"
+);
 
 pub(in super::super) const DEAD_OF_ALL: &str = "\
     SELECT id, seq FROM messages INDEXED BY messages_dead \
@@ -135,10 +136,7 @@ pub(in super::super) fn walk_sql(query: &MessageQuery) -> String {
     let (index, condition) = if query.peer_id.is_some() {
         ("messages_by_person", "AND peer_id = ?5")
     } else if query.status.is_some_and(is_open) {
-        (
-            "messages_open",
-            "AND status = ?5 AND status <> 'sent' AND status <> 'delivered' AND status <> 'read' AND status <> 'received'",
-        )
+        ("messages_open", concat!("AND status = ?5 AND ", is_open!()))
     } else {
         ("messages_by_id", "")
     };

@@ -48,12 +48,13 @@ pub(in super::super) const STATUSES_FLOW_NEWEST: &str = "\
         WHERE tenant_id = ?1 ORDER BY id DESC LIMIT ?4) \
     WHERE phone_number_id = ?2 AND called_at > ?3 AND status_seen_at IS NOT NULL";
 
-pub(in super::super) const COUNT_UNSETTLED: &str = "\
-    SELECT count(*) FROM ( \
-        SELECT 1 FROM messages INDEXED BY messages_open \
-        WHERE tenant_id = ? AND status IN ('queued', 'held', 'sending', 'in_doubt') \
-          AND status <> 'sent' AND status <> 'delivered' AND status <> 'read' AND status <> 'received' \
-        LIMIT ?)";
+pub(in super::super) const COUNT_UNSETTLED: &str = concat!(
+    "SELECT count(*) FROM ( \
+         SELECT 1 FROM messages INDEXED BY messages_open \
+         WHERE tenant_id = ? AND status IN ('queued', 'held', 'sending', 'in_doubt') AND ",
+    is_open!(),
+    " LIMIT ?)"
+);
 
 /// How many of a tenant's next and of its newest messages are looked at for a sign of statuses.
 const STATUSES_FLOW_ROWS_MAX: u32 = 200;

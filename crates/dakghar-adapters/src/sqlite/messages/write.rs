@@ -22,11 +22,12 @@ pub(in super::super) const RECEIVED_BEFORE: &str = "\
 pub(in super::super) const READ_LINKS: &str = "\
     SELECT seq, version, wamid, wamids, conversation_id FROM messages WHERE tenant_id = ? AND id = ?";
 
-pub(in super::super) const HELD: &str = "\
-    SELECT seq, id FROM messages INDEXED BY messages_open \
-    WHERE tenant_id = ?1 AND status = 'held' AND (?2 IS NULL OR phone_number_id = ?2) AND id > ?3 \
-    AND status <> 'sent' AND status <> 'delivered' AND status <> 'read' AND status <> 'received' \
-    ORDER BY id LIMIT ?4";
+pub(in super::super) const HELD: &str = concat!(
+    "SELECT seq, id FROM messages INDEXED BY messages_open \
+     WHERE tenant_id = ?1 AND status = 'held' AND (?2 IS NULL OR phone_number_id = ?2) AND id > ?3 AND ",
+    is_open!(),
+    " ORDER BY id LIMIT ?4"
+);
 
 /// Held messages woken in one commit; more would make other writes wait.
 const WOKEN_PER_COMMIT_MAX: u32 = 1000;

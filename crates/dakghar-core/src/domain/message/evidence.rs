@@ -93,10 +93,7 @@ impl Message {
         let attempt = evidence
             .attempt
             .or_else(|| (self.wamid.as_ref() == Some(&evidence.wamid)).then_some(self.attempt));
-        let wamid_is_new = self.remember_wamid(&evidence.wamid);
-        if attempt == Some(self.attempt) {
-            self.wamid = Some(evidence.wamid.clone());
-        }
+        let wamid_is_new = self.remember_wamid(&evidence.wamid, attempt == Some(self.attempt));
         if self.has_noted(evidence, attempt) {
             return if wamid_is_new { Merged::Noted } else { Merged::Unchanged };
         }
@@ -151,10 +148,10 @@ impl Message {
             .any(|entry| entry.event == TimelineEvent::Redriven && entry.attempt >= attempt.or(Some(0)))
     }
 
-    /// Keeps the wamid; answers whether it was new.
-    pub(super) fn remember_wamid(&mut self, wamid: &Wamid) -> bool {
+    /// Keeps the wamid; answers whether it was new. Of several calls that Meta took, the latest gives the message its own.
+    pub(super) fn remember_wamid(&mut self, wamid: &Wamid, of_latest_call: bool) -> bool {
         let is_new = !self.wamids.contains(wamid);
-        if self.wamid.is_none() {
+        if of_latest_call || self.wamid.is_none() {
             self.wamid = Some(wamid.clone());
         }
         if is_new && self.wamids.len() < WAMIDS_MAX {

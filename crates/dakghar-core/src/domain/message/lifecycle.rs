@@ -322,9 +322,7 @@ impl Message {
         self.join_thread();
         Ok(match outcome {
             SendOutcome::Accepted { wamid } => {
-                self.remember_wamid(wamid);
-                // Of several calls that Meta took, the one that counts.
-                self.wamid = Some(wamid.clone());
+                self.remember_wamid(wamid, true);
                 self.note_attempt(now, "sent", None);
                 self.status = Status::Sent;
                 self.error = None;
@@ -388,13 +386,13 @@ impl Message {
             RefusalClass::PaceNumber | RefusalClass::PaceApp => {
                 let wait = policy
                     .retry
-                    .wait(self.refunded_in_a_row() + 1, jitter.max(0.5), refusal.retry_after);
+                    .wait(self.refunded_since_redrive() + 1, jitter.max(0.5), refusal.retry_after);
                 self.wait_without_counting(now, now + wait)
                     .map_or(Recorded::GaveUp, Recorded::SlowDown)
             }
             RefusalClass::PacePair => {
                 // Meta asks for 4^X seconds; its pair limit is one message in six.
-                let wait = Duration::from_secs(6 * 4u64.pow(self.refunded_in_a_row().min(4)));
+                let wait = Duration::from_secs(6 * 4u64.pow(self.refunded_since_redrive().min(4)));
                 let wait = wait
                     .max(refusal.retry_after.unwrap_or_default())
                     .mul_f64(1.0 + jitter * 0.2);
@@ -422,7 +420,7 @@ impl Message {
 
     fn wait_without_counting(&mut self, now: Timestamp, at: Timestamp) -> Option<Timestamp> {
         self.attempts_refunded += 1;
-        if self.refunded_in_a_row() > PACED_REFUSALS_MAX {
+        if self.refunded_since_redrive() > PACED_REFUSALS_MAX {
             self.die(now, self.unless_maybe_sent(DeadReason::AttemptsExhausted));
             return None;
         }
@@ -561,7 +559,7 @@ impl Message {
     }
 
     /// Attempts since it was sent again last that do not count, because Meta asked to slow down or refused the token.
-    fn refunded_in_a_row(&self) -> u32 {
+    fn refunded_since_redrive(&self) -> u32 {
         let redriven = self
             .timeline
             .iter()

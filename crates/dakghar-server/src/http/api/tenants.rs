@@ -6,7 +6,6 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::IntoResponse as _;
 use dakghar_core::app::register_tenant::{NewPhoneNumber, NewTenant};
-use dakghar_core::app::remove_tenant::FORGOTTEN_AFTER;
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::{ErrorCode, Problem, Secret};
 use utoipa::ToSchema;
@@ -175,7 +174,7 @@ pub(in crate::http) async fn remove(
         .map_err(|error| Problem::new(ErrorCode::Internal, error.to_string()))??;
     let app = state.app().clone();
     tokio::spawn(async move {
-        tokio::time::sleep(FORGOTTEN_AFTER).await;
+        tokio::time::sleep(app.forgotten_after()).await;
         if let Err(problem) = app.erase_left_behind(&id).await {
             tracing::warn!(tenant_id = %id, %problem, "what was stored during the removal is not erased");
         }

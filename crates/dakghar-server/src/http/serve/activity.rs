@@ -60,7 +60,7 @@ impl Activity {
         InFlight(Arc::clone(self))
     }
 
-    fn bytes_left(&self, polled: &Poll<io::Result<usize>>) {
+    fn bytes_sent(&self, polled: &Poll<io::Result<usize>>) {
         if let Poll::Ready(Ok(count)) = polled {
             self.bytes_written.fetch_add(*count, Ordering::Relaxed);
         }
@@ -111,7 +111,7 @@ impl AsyncRead for WatchedStream {
 impl AsyncWrite for WatchedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.inner).poll_write(cx, buf);
-        self.activity.bytes_left(&polled);
+        self.activity.bytes_sent(&polled);
         polled
     }
 
@@ -133,7 +133,7 @@ impl AsyncWrite for WatchedStream {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
-        self.activity.bytes_left(&polled);
+        self.activity.bytes_sent(&polled);
         polled
     }
 }
