@@ -3,6 +3,7 @@
 //! - [`conformance`]: one suite per port; every backend runs all of it in one line.
 //! - [`memory`]: the ports over plain maps, simple enough to be obviously right. They pass the same suites.
 //! - [`servers`]: real MongoDB and Redis servers, shared or to be killed; [`fault_proxy`]: a bad network in between.
+//! - [`Port`]: a port that is one test's own while what listens there comes and goes.
 //! - [`samples`]: messages, tenants and events with sensible fields; [`clock`] and [`ids`]: time and ids held still.
 //!
 //! Nothing here is part of the product, and nothing in the product depends on it.
@@ -12,8 +13,10 @@ pub mod conformance;
 pub mod fault_proxy;
 pub mod ids;
 pub mod memory;
+mod port;
 pub mod samples;
 pub mod servers;
 
 pub use clock::{TestClock, WallClock};
 pub use ids::SequentialIds;
+pub use port::Port;

@@ -14,6 +14,7 @@ use dakghar_core::domain::message::{Content, Message, SendOutcome};
 use dakghar_core::domain::secret::Secret;
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{Graph as _, GraphCall};
+use dakghar_testkit::Port;
 use log_lines::LogLines;
 use peer::{Act, Peer, accepted, answer, header};
 use tokio::net::TcpListener;
@@ -327,8 +328,8 @@ async fn a_silent_peer_is_left_at_the_deadline() {
 
 #[tokio::test]
 async fn a_failure_to_connect_proves_that_nothing_was_sent() {
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let refused = send(&client(&format!("http://{closed}"))).await;
+    let closed = Port::claim();
+    let refused = send(&client(&format!("http://127.0.0.1:{closed}"))).await;
     assert_eq!(not_sent(&refused), "the Graph API refused the connection");
 
     // The name is reserved for hosts that do not exist; a resolver may also fail to say so in time.

@@ -77,9 +77,10 @@ async fn a_post_is_repeated_unchanged_until_it_is_answered_with_200() {
 #[tokio::test]
 async fn a_post_survives_a_receiver_that_is_away() {
     let receiver = Receiver::start().await;
-    let away = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // Bound, so that nobody else takes the port, but not listening: connections are refused.
+    let away = tokio::net::TcpSocket::new_v4().unwrap();
+    away.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let url = format!("http://{}/", away.local_addr().unwrap());
-    drop(away);
     let sim = start(SimConfig {
         webhook_url: Some(url),
         ..prompt(&receiver)

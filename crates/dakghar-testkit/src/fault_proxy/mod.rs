@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::servers::free_port;
+use crate::Port;
 
 /// What happens to the bytes of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Faults {
 
 /// A proxy in front of one server. Ends, with all its connections, when dropped.
 pub struct FaultProxy {
-    port: u16,
+    port: Port,
     shared: Arc<Shared>,
     listener: Mutex<Option<JoinHandle<()>>>,
 }
@@ -112,7 +112,7 @@ impl FaultProxy {
     /// Starts a proxy, without any fault, in front of the server on this port of this machine.
     pub async fn start(upstream_port: u16) -> Self {
         let proxy = Self {
-            port: free_port(),
+            port: Port::claim(),
             shared: Arc::new(Shared {
                 upstream_port: AtomicU16::new(upstream_port),
                 faults: watch::Sender::default(),
@@ -127,7 +127,7 @@ impl FaultProxy {
 
     /// The port to connect to, on this machine; always the same.
     pub const fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// Connections taken so far.
@@ -250,8 +250,8 @@ impl FaultProxy {
         if self.listener.lock().is_some() {
             return;
         }
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await;
-        let listener = listener.expect("the port of the proxy is still free");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port())).await;
+        let listener = listener.expect("the port is this proxy's own");
         let shared = self.shared.clone();
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {

@@ -19,7 +19,6 @@ mod shared;
 use std::path::{Path, PathBuf};
 
 pub use mongo::{Mongo, MongoSet, SharedMongo, direct_uri};
-pub(crate) use process::free_port;
 pub use redis::{Redis, SharedRedis};
 pub use redis_cluster::RedisCluster;
 pub use redis_tls::TlsRedis;

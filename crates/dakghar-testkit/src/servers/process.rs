@@ -1,22 +1,18 @@
 //! A server as a child process: started, killed, stopped, continued, started again on the same port and data.
 
 use std::fs::File;
-use std::hash::{BuildHasher, RandomState};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::Server;
+use crate::Port;
 
 /// How long a server may take to answer; generous, because a test machine can be very busy.
 const START_SECONDS_MAX: u64 = 90;
 /// How often a server is started on another port when somebody else took the first one.
 const PORTS_TRIED_MAX: usize = 5;
-/// Ports below the range from which the system takes those of outgoing connections, so that nobody takes the port of
-/// a server between its death and its restart.
-const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// What a server must be told to run on `port` with its data in `folder`, and how to ask it whether it runs.
 pub(super) trait Kind: Send + Sync {
@@ -31,7 +27,7 @@ pub(super) trait Kind: Send + Sync {
 /// A running (or killed) server.
 pub(super) struct Process<K> {
     kind: K,
-    port: u16,
+    port: Port,
     folder: PathBuf,
     child: Child,
 }
@@ -43,9 +39,9 @@ impl<K: Kind> Process<K> {
         guard(folder, owner);
         let mut last_log = String::new();
         for _ in 0..PORTS_TRIED_MAX {
-            let port = free_port();
+            let port = Port::claim();
             let mut process = Self {
-                child: spawn(&kind, port, folder),
+                child: spawn(&kind, port.number(), folder),
                 kind,
                 port,
                 folder: folder.to_owned(),
@@ -63,7 +59,7 @@ impl<K: Kind> Process<K> {
     }
 
     pub(super) const fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -96,14 +92,14 @@ impl<K: Kind> Process<K> {
     /// Kills the server if it still runs and starts it on the same port and data.
     pub(super) async fn restart(&mut self) {
         self.kill();
-        self.child = spawn(&self.kind, self.port, &self.folder);
+        self.child = spawn(&self.kind, self.port(), &self.folder);
         assert!(self.is_ready().await, "does not start again:\n{}", self.log());
     }
 
     /// Waits for an answer of this very process; `false` when it ended instead.
     async fn is_ready(&mut self) -> bool {
         for _ in 0..START_SECONDS_MAX * 50 {
-            if K::answering_pid(self.port).await == Some(self.pid()) {
+            if K::answering_pid(self.port()).await == Some(self.pid()) {
                 return true;
             }
             if !matches!(self.child.try_wait(), Ok(None)) {
@@ -164,16 +160,4 @@ fn guard(folder: &Path, owner: u32) {
         .spawn();
     // Nobody waits for it: it ends by itself, later than this process or with it.
     drop(guard.expect("a shell can be started"));
-}
-
-/// A port that nobody listens on now.
-pub(crate) fn free_port() -> u16 {
-    loop {
-        let span = u64::from(PORTS.end - PORTS.start);
-        let offset = RandomState::new().hash_one(()) % span;
-        let port = PORTS.start + u16::try_from(offset).expect("the span of ports fits");
-        if TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_ok() {
-            return port;
-        }
-    }
 }

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::{Redis, free_port};
+use super::Redis;
+use crate::Port;
 
 /// An authority, and a certificate for this machine signed by it.
 const CERTIFICATES: &str = r"
@@ -21,7 +22,7 @@ const CERTIFICATES: &str = r"
 pub struct TlsRedis {
     /// The server. It also takes plain connections, on another port.
     pub redis: Redis,
-    tls_port: u16,
+    tls_port: Port,
     folder: TempDir,
 }
 
@@ -31,7 +32,7 @@ impl TlsRedis {
         let folder = TempDir::with_prefix("dakghar-redis-tls-").expect("the temporary folder can be written");
         make_certificates(folder.path());
         let path = |name: &str| folder.path().join(name).display().to_string();
-        let tls_port = free_port();
+        let tls_port = Port::claim();
         let redis = Redis::start_with(&[
             "--tls-port",
             &tls_port.to_string(),

@@ -5,11 +5,12 @@ mod node;
 use std::time::Duration;
 
 use dakghar_graph_sim::{Fault, FaultRule, Match, Rate};
+use dakghar_testkit::Port;
 use jiff::Timestamp;
 use mongodb::bson::{DateTime, Document, doc};
 use serde_json::{Value, json};
 
-use crate::product::{Backend, Product, Setup, Tenant, eventually, free_port, text, unavailable};
+use crate::product::{Backend, Product, Setup, Tenant, eventually, text, unavailable};
 use node::{BullBoard, NodeQueue, node_is_installed};
 
 /// How far two clocks may be apart that look at the same machine, and a busy machine between two looks at one.
@@ -58,9 +59,9 @@ async fn a_job_that_node_added_is_sent_once() {
     node.remove(&id).await;
     postpone_timer(&product, &id).await;
 
-    let port = free_port();
-    product.spawn_on("worker", port);
-    product.ready_on(port).await;
+    let port = Port::claim();
+    product.spawn_on("worker", port.number());
+    product.ready_on(port.number()).await;
     let other = product.send(&tenant, "+919111111112").await;
     product.until_status(&tenant, &other, "delivered").await;
     assert_eq!(product.message(&tenant, &id).await["status"], "queued");
@@ -127,8 +128,8 @@ async fn fill(product: &mut Product, node: &NodeQueue, tenant: &Tenant) -> OneOf
     let waits = json!({"waiting": 1, "prioritized": 1, "active": 0, "delayed": 1, "completed": 0, "failed": 0});
     node.until_counts(&waits).await;
 
-    let port = free_port();
-    product.spawn_on("worker", port);
+    let port = Port::claim();
+    product.spawn_on("worker", port.number());
     product.until_status(tenant, &dead, "dead").await;
     let in_doubt_and_dead = send(product, "unanswered", json!({"unknownOutcome": "fail"})).await;
     product.until_status(tenant, &in_doubt_and_dead, "dead").await;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use dakghar_graph_sim::{AcceptedTokens, Fault, GraphSim, SimConfig, StatusPlan};
+use dakghar_testkit::Port;
 use dakghar_testkit::servers::{Mongo, Redis, SharedMongo, SharedRedis};
 use serde_json::{Value, json};
 
@@ -55,7 +55,7 @@ enum Servers {
 pub struct Product {
     pub sim: GraphSim,
     pub http: reqwest::Client,
-    pub port: u16,
+    pub port: Port,
     pub dir: tempfile::TempDir,
     servers: Servers,
     environment: BTreeMap<String, String>,
@@ -107,7 +107,7 @@ impl Setup {
     }
 
     pub async fn start(self) -> Product {
-        let port = free_port();
+        let port = Port::claim();
         let dir = tempfile::tempdir().expect("a temporary folder");
         let sim = GraphSim::start(SimConfig {
             app_secret: Some(APP_SECRET.to_owned()),
@@ -214,7 +214,7 @@ impl Product {
     }
 
     pub fn spawn(&mut self, role: &str) {
-        self.spawn_on(role, self.port);
+        self.spawn_on(role, self.port.number());
     }
 
     /// Starts another process, which answers on a port of its own.
@@ -235,7 +235,7 @@ impl Product {
 
     /// Waits until the API says that it is ready.
     pub async fn ready(&self) {
-        self.ready_on(self.port).await;
+        self.ready_on(self.port.number()).await;
     }
 
     /// Waits until the process on this port says that it is ready.
@@ -466,11 +466,4 @@ pub async fn eventually(mut is_so: impl AsyncFnMut() -> bool) -> bool {
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
-}
-
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a free port")
-        .port()
 }

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use dakghar_graph_sim::{Fault, FaultRule, StatusPlan};
+use dakghar_testkit::Port;
 use serde_json::json;
 
-use crate::product::{Backend, Product, Setup, eventually, free_port, text};
+use crate::product::{Backend, Product, Setup, eventually, text};
 use crate::promises::{Load, audit};
 
-async fn worker(product: &mut Product) -> u16 {
-    let port = free_port();
-    product.spawn_on("worker", port);
-    product.ready_on(port).await;
+async fn worker(product: &mut Product) -> Port {
+    let port = Port::claim();
+    product.spawn_on("worker", port.number());
+    product.ready_on(port.number()).await;
     port
 }
 

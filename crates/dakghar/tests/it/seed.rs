@@ -42,7 +42,7 @@ async fn the_seeds_commands_work_word_for_word(backend: Backend) {
         .env("APP_SECRET", "")
         .start()
         .await;
-    let port = product.port;
+    let port = &product.port;
     let paste = async |command: &str| {
         let command = command.replace("localhost:3000", &format!("127.0.0.1:{port}"));
         tokio::task::spawn_blocking(move || {

@@ -7,9 +7,9 @@ use dakghar_adapters::mongo::{ConnectError, MongoStore};
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction};
 use dakghar_core::ports::store::TenantSaved;
 use dakghar_core::ports::{Accepted, EventStore, MessageStore, StoreError, TenantStore};
-use dakghar_testkit::require_services;
 use dakghar_testkit::samples::{event, outbound_full, person, tenant_full, tenant_id, with_key};
 use dakghar_testkit::servers::Mongo;
+use dakghar_testkit::{Port, require_services};
 use futures_util::TryStreamExt as _;
 
 use super::{database, options, store};
@@ -235,9 +235,7 @@ async fn documents_show_the_names_of_the_api() {
 
 #[tokio::test]
 async fn connecting_tries_again_and_then_says_what_it_tried() {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
-    let port = listener.local_addr().expect("it is bound").port();
-    drop(listener);
+    let port = Port::claim();
     let uri = format!("mongodb://user:s3cret@127.0.0.1:{port}/?serverSelectionTimeoutMS=50");
     let options = dakghar_adapters::mongo::MongoOptions {
         connect_patience: Duration::from_secs(1),

@@ -79,7 +79,7 @@ async fn f02_api_is_killed_between_insert_and_queue() {
 #[tokio::test(flavor = "multi_thread")]
 async fn f03_api_is_killed_between_queue_and_answer() {
     let mut installation = Setup::of(&["api", "worker"]).start().await;
-    let front = FaultProxy::start(installation.node("api").port).await;
+    let front = FaultProxy::start(installation.node("api").port.number()).await;
     let load = LoadSetup::on(&installation, rate()).port(front.port()).start();
     load.until_promised(100).await;
     for _ in 0..5 {

@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use dakghar_testkit::Port;
 use dakghar_testkit::fault_proxy::FaultProxy;
 use dakghar_testkit::servers::{Redis, direct_uri};
 
 use super::installation::{DATABASE, Store};
-use crate::product::{eventually, free_port};
+use crate::product::eventually;
 
 /// One process of an installation.
 pub struct Node {
     pub role: &'static str,
-    pub port: u16,
+    pub port: Port,
     /// The process's own ways to the servers, if the row asked for them.
     pub mongo: Option<FaultProxy>,
     pub redis: Option<FaultProxy>,
@@ -27,13 +28,13 @@ pub struct Node {
 impl Node {
     /// A process that is not started yet.
     pub async fn new(role: &'static str, log: PathBuf, store: &Store, redis: Option<&Redis>, is_proxied: bool) -> Self {
-        let port = free_port();
+        let port = Port::claim();
         let mut node = Self {
             role,
+            environment: BTreeMap::from([("PORT".to_owned(), port.to_string())]),
             port,
             mongo: None,
             redis: None,
-            environment: BTreeMap::from([("PORT".to_owned(), port.to_string())]),
             log,
             child: None,
         };

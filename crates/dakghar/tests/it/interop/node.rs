@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use dakghar_testkit::Port;
 use dakghar_testkit::servers::skip_without;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Mutex;
 
-use crate::product::{Product, eventually, free_port, text};
+use crate::product::{Product, eventually, text};
 
 fn folder_of_the_tests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/interop")
@@ -112,7 +113,7 @@ pub(super) struct BullBoard {
 
 impl BullBoard {
     pub(super) async fn start(product: &Product) -> Self {
-        let port = free_port();
+        let port = Port::claim();
         let process = Command::new("node")
             .arg("server.js")
             .current_dir(folder_of_bull_board())
