@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from . import places
 from .measure import Bench, Results, Scenario, Settings
+from .processes import cpu_times, steal_share
 from .report import write_report
 from .scenarios import ALL
 from .sizes import size_table
@@ -36,8 +37,9 @@ def _arguments() -> argparse.Namespace:
 def _build() -> None:
     command = ["cargo", "build", "--release", "--locked", "-p", "dakghar", "-p", "dakghar-load", "-p", "dakghar-ceiling"]
     subprocess.run(command, check=True, cwd=places.ROOT)
-    if not (places.NODE_PEER / "node_modules").exists():
-        subprocess.run(["npm", "install", "--no-save", "--no-audit", "--no-fund"], check=True, cwd=places.NODE_PEER)
+    wanted, installed = places.NODE_PEER / "package-lock.json", places.NODE_PEER / "node_modules" / ".package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime:
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], check=True, cwd=places.NODE_PEER)
 
 
 def _chosen(arguments: argparse.Namespace) -> list[Scenario]:
@@ -56,26 +58,32 @@ def main() -> int:
         repetitions_long=arguments.reps or 1,
     )
     if arguments.combine:
-        return _combine(arguments.combine, arguments.out, settings)
+        return _combine(arguments.combine, arguments.out)
+    load_average = [round(value, 1) for value in os.getloadavg()]
     if not arguments.no_build:
         _build()
-    machine = places.describe_machine()
+    machine = {**places.describe_machine(), "loadAverageBefore": load_average}
     scenarios = _chosen(arguments)
-    bench = Bench(settings)
     # `kill` ends the servers and reports as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    times_before = cpu_times()
+    bench = Bench(settings)
+    is_complete = False
     try:
         for scenario in scenarios:
             print(f"{scenario.name}: {scenario.title}", file=sys.stderr, flush=True)
             bench.run(scenario)
+        is_complete = True
     except KeyboardInterrupt:
         print("interrupted: reporting what there is", file=sys.stderr)
     finally:
         bench.close()
-    return _report(arguments.out, scenarios, settings, machine, Results(bench.samples))
+    machine["stealShare"] = round(steal_share(times_before, cpu_times()), 4)
+    status = _report(arguments.out, scenarios, settings, machine, Results(bench.samples))
+    return status if is_complete else 1
 
 
-def _combine(files: list[Path], out: Path, settings: Settings) -> int:
+def _combine(files: list[Path], out: Path) -> int:
     """A report of runs that were made one after the other because all of it takes too long at once. Of a scenario that
     several of them measured on a backend, the last one counts."""
     runs = [json.loads(file.read_text()) for file in files]
@@ -83,15 +91,29 @@ def _combine(files: list[Path], out: Path, settings: Settings) -> int:
     results = Results.from_json(
         [sample for run in runs for sample in run["samples"] if last[sample["scenario"], sample["backend"]] is run]
     )
+    for name in ("processor", "cores", "memoryGib"):
+        if len({run["machine"][name] for run in runs}) > 1:
+            raise SystemExit(f"these runs were made on different machines ({name}): figures of one cannot stand beside those of the other")
+    for name in ("quick", "growth_exponent_max"):
+        if len({run["settings"][name] for run in runs}) > 1:
+            raise SystemExit(f"these runs differ in {name} and have no report in common")
     measured = {sample.scenario for sample in results.samples}
     scenarios = [scenario for scenario in ALL if scenario.name in measured]
-    settings = replace(
-        settings,
-        quick=any(run["settings"]["quick"] for run in runs),
+    backends = {sample.backend for sample in results.samples}
+    settings = Settings(
+        backends=tuple(backend for backend in BACKENDS["all"] if backend in backends),
+        quick=runs[0]["settings"]["quick"],
+        growth_exponent_max=runs[0]["settings"]["growth_exponent_max"],
         repetitions=min(run["settings"]["repetitions"] for run in runs),
+        repetitions_long=min(run["settings"]["repetitions_long"] for run in runs),
     )
-    commits = ", ".join(dict.fromkeys(run["machine"]["commit"] for run in runs))
-    return _report(out, scenarios, settings, {**runs[0]["machine"], "commit": commits}, results)
+    machine = {
+        **runs[0]["machine"],
+        "commit": ", ".join(dict.fromkeys(run["machine"]["commit"] for run in runs)),
+        "loadAverageBefore": max(run["machine"]["loadAverageBefore"] for run in runs),
+        "stealShare": max(run["machine"]["stealShare"] for run in runs),
+    }
+    return _report(out, scenarios, settings, machine, results)
 
 
 def _report(out: Path, scenarios: list[Scenario], settings: Settings, machine: dict, results: Results) -> int:

@@ -1,8 +1,8 @@
-"""The contenders: how each is started, and where its store can be looked into. All get the same settings."""
+"""The contenders: how each is started, and where its store can be looked into. All get the same environment; what they
+make of it differs, and bench/README.md says where."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import tempfile
@@ -24,6 +24,9 @@ class Contender(ABC):
 
     name: str
     backend: str
+    #: Of what is counted and not timed it gets so many times as much, so that the fast ones are measured for some seconds,
+    #: and meet the servers' own work in the background, too.
+    portion: int = 1
 
     def __init__(self, servers: Servers | None, graph_url: str, base_folder: Path):
         self.servers = servers
@@ -105,8 +108,12 @@ class Contender(ABC):
     def target(self, tenants: Path) -> list[object]:
         return ["--base", self.base, "--tenants", tenants]
 
+    def queue_backlog(self, tenants: Path, count: int) -> None:
+        """Puts messages in place that wait for being sent, the quickest way."""
+        self.preload(tenants, count)
+
     def preload(self, tenants: Path, count: int, *, send_in_ms: int | None = None) -> None:
-        """Queues messages that are not sent yet."""
+        """Sends messages through the API."""
         later = [] if send_in_ms is None else ["--send-in-ms", send_in_ms]
         report = run_load("preload", *self.target(tenants), "--count", count, *later)
         if report["failures"]:
@@ -114,7 +121,7 @@ class Contender(ABC):
 
 
 class DakgharDistributed(Contender):
-    name, backend = "dakghar", "distributed"
+    name, backend, portion = "dakghar", "distributed", 2
 
     def launch_api(self) -> Process:
         return self._run("api", [str(places.dakghar()), "api"])
@@ -124,7 +131,7 @@ class DakgharDistributed(Contender):
 
 
 class DakgharEmbedded(Contender):
-    name, backend = "dakghar", "embedded"
+    name, backend, portion = "dakghar", "embedded", 4
 
     def launch_api(self) -> Process:
         return self._run("serve", [str(places.dakghar()), "serve"])
@@ -143,10 +150,9 @@ class Node(Contender):
     def start_worker(self) -> None:
         self._run("worker", ["node", str(places.NODE_PEER / "src" / "worker.js")])
 
-    def preload(self, tenants: Path, count: int, *, send_in_ms: int | None = None) -> None:
+    def queue_backlog(self, tenants: Path, count: int) -> None:
         # Its API would take minutes; the script writes the same documents and jobs in bulk.
-        tenant_id = json.loads(tenants.read_text())[0]["tenantId"]
-        script = ["node", str(places.NODE_PEER / "src" / "preload.js"), tenant_id, str(count)]
+        script = ["node", str(places.NODE_PEER / "src" / "preload.js"), str(tenants), str(count)]
         subprocess.run(script, check=True, cwd=self.folder, env={**inherited(), **self.environment})
 
 
@@ -165,8 +171,16 @@ class CeilingEmbedded(Contender):
 
     def launch_api(self) -> Process:
         command = [str(places.ceiling()), "--port", str(self.port),
-                   "--sqlite", str(self.folder / "ceiling.sqlite3")]
+                   "--sqlite", str(self._file)]
         return self._run("ceiling", command)
+
+    @property
+    def store(self) -> list[str]:
+        return ["--sqlite", str(self._file)]
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / "ceiling.sqlite3"
 
 
 CONTENDERS: list[type[Contender]] = [DakgharDistributed, Node, CeilingDistributed, DakgharEmbedded, CeilingEmbedded]

@@ -22,7 +22,13 @@ def start_load(*arguments: object, errors: int | None = subprocess.PIPE) -> subp
 
 
 def finish_load(running: subprocess.Popen[str]) -> dict:
-    out, errors = running.communicate()
+    try:
+        out, errors = running.communicate()
+    except BaseException:
+        # Interrupted: it would go on loading, or filling a store, for nobody.
+        running.kill()
+        running.wait()
+        raise
     if running.returncode != 0:
         raise LoadFailed((errors or "").strip() or f"ended with {running.returncode}")
     return json.loads(out)

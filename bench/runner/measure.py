@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
 import sys
 import tempfile
@@ -69,15 +70,19 @@ class Outcome:
 
 
 class Meter:
-    """CPU seconds and peak memory of processes while it is entered."""
+    """CPU seconds and peak memory while it is entered: of the contender's processes, of the servers and the Graph peer,
+    and CPU seconds of the load generator, which runs on the same cores."""
 
-    def __init__(self, contender: Contender):
+    def __init__(self, contender: Contender, graph_peer: Process):
         servers = contender.servers.processes if contender.servers and contender.backend == "distributed" else []
-        self._processes: list[Process] = [*contender.processes, *servers]
+        self._processes: list[Process] = [*contender.processes, *servers, graph_peer]
         self.costs: dict[str, dict[str, float]] = {}
 
     def __enter__(self) -> "Meter":
+        for process in self._processes:
+            process.reset_peak()
         self._before = {process.name: process.cost().cpu_seconds for process in self._processes}
+        self._load_before = self._load_seconds()
         return self
 
     def __exit__(self, failure: object, *_: object) -> None:
@@ -89,6 +94,13 @@ class Meter:
                 "cpuSeconds": round(cost.cpu_seconds - self._before[process.name], 2),
                 "rssPeakMb": round(cost.rss_peak_mb, 1),
             }
+        self.costs["load"] = {"cpuSeconds": round(self._load_seconds() - self._load_before, 2)}
+
+    @staticmethod
+    def _load_seconds() -> float:
+        """The load generator is the only child that ends while a meter is entered."""
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
 
 
 class Scenario(ABC):
@@ -103,6 +115,8 @@ class Scenario(ABC):
     #: The cases are sizes, from the smallest to the largest: these metrics, which may be among the others, are set side
     #: by side with their ratio.
     by_size: tuple[str, ...] = ()
+    #: A fact that holds a value for each second, to be drawn as a line.
+    over_time: str | None = None
     contenders: tuple[str, ...] = ("dakghar", "node")
     #: Part of `--quick` when no scenario is named.
     in_quick = False
@@ -128,7 +142,12 @@ class Bench:
         self._folder = tempfile.TemporaryDirectory(prefix="bench-", dir=places.target_dir(), ignore_cleanup_errors=True)
         self.folder = Path(self._folder.name)
         self.servers = Servers(self.folder) if "distributed" in settings.backends else None
-        self.graph = GraphPeer(self.folder)
+        try:
+            self.graph = GraphPeer(self.folder)
+        except BaseException:
+            if self.servers:
+                self.servers.stop()
+            raise
 
     def close(self) -> None:
         self.graph.stop()
@@ -138,7 +157,7 @@ class Bench:
 
     def meter(self, contender: Contender) -> Meter:
         """A meter whose readings go into the sample."""
-        meter = Meter(contender)
+        meter = Meter(contender, self.graph.process)
         self.costs = meter.costs
         return meter
 
@@ -146,7 +165,7 @@ class Bench:
         repetitions = self.settings.repetitions_long if scenario.is_long else self.settings.repetitions
         for case in scenario.cases(self.settings):
             for repetition in range(repetitions):
-                for kind in self._contenders(scenario, case):
+                for kind in rotated(self._contenders(scenario, case), repetition):
                     self._run_once(scenario, case, kind, repetition)
 
     def _contenders(self, scenario: Scenario, case: Case) -> list[type[Contender]]:
@@ -154,16 +173,16 @@ class Bench:
         return [kind for kind in CONTENDERS if kind.name in scenario.contenders and kind.backend in backends]
 
     def _run_once(self, scenario: Scenario, case: Case, kind: type[Contender], repetition: int) -> None:
-        self.graph.reset()
         self.costs = {}
         started = time.monotonic()
-        with kind(self.servers, self.graph.url, self.folder) as contender:
-            try:
+        try:
+            self.graph.reset()
+            with kind(self.servers, self.graph.url, self.folder) as contender:
                 outcome = scenario.measure(case, contender, self)
                 for process in contender.processes:
                     process.check_alive()
-            except Exception as error:  # noqa: BLE001 - one failed contender must not end the run of the others
-                outcome = Outcome({}, [str(error)])
+        except Exception as error:  # noqa: BLE001 - one failed contender must not end the run of the others
+            outcome = Outcome({}, [str(error) or repr(error)])
         self.samples.append(
             Sample(
                 scenario.name, case.name, kind.name, kind.backend, repetition, outcome.metrics, self.costs, outcome.problems,
@@ -180,6 +199,12 @@ class Bench:
             print(f"    problem: {problem}", file=sys.stderr, flush=True)
 
 
+def rotated(items: list, by: int) -> list:
+    """Each is the first one in turn, so that nobody always comes after the same other one."""
+    start = by % max(1, len(items))
+    return items[start:] + items[:start]
+
+
 @dataclass(frozen=True)
 class Spread:
     """The median of repetitions, and how far they lay apart."""
@@ -193,33 +218,54 @@ class Spread:
         return Spread(statistics.median(values), min(values), max(values)) if values else None
 
 
+@dataclass(frozen=True)
+class Flatness:
+    """The size at which a metric fell the most, and to which share of the best value at a smaller one."""
+
+    share: float
+    case: str
+
+
 class Results:
-    """Samples, looked up."""
+    """Samples, looked up. What has problems is reported as such and counts for nothing else."""
 
     def __init__(self, samples: list[Sample]):
         self.samples = samples
 
     def spread(self, scenario: str, case: str, backend: str, contender: str, metric: str) -> Spread | None:
-        found = self.of(scenario, case, backend, contender)
-        values = [sample.metrics.get(metric) for sample in found]
-        return Spread.of([value for value in values if value is not None])
+        return Spread.of(list(self._values(scenario, case, backend, contender, metric).values()))
+
+    def ratio(self, scenario: str, case: str, backend: str, metric: str, other: str) -> Spread | None:
+        """Dakghar's value over another contender's, repetition by repetition: both met the same minutes."""
+        ours = self._values(scenario, case, backend, "dakghar", metric)
+        theirs = self._values(scenario, case, backend, other, metric)
+        return Spread.of([ours[repetition] / value for repetition, value in theirs.items() if repetition in ours and value])
+
+    def _values(self, scenario: str, case: str, backend: str, contender: str, metric: str) -> dict[int, float]:
+        values = {sample.repetition: sample.metrics.get(metric) for sample in self.of(scenario, case, backend, contender)}
+        return {repetition: value for repetition, value in values.items() if value is not None}
 
     def process(self, scenario: str, case: str, backend: str, contender: str, process: str, key: str) -> Spread | None:
         found = self.of(scenario, case, backend, contender)
-        return Spread.of([sample.processes[process][key] for sample in found if process in sample.processes])
+        return Spread.of([sample.processes[process][key] for sample in found if key in sample.processes.get(process, {})])
 
     def of(self, scenario: str, case: str, backend: str, contender: str) -> list[Sample]:
         wanted = (scenario, case, backend, contender)
-        return [s for s in self.samples if (s.scenario, s.case, s.backend, s.contender) == wanted]
+        clean = [sample for sample in self.samples if not sample.problems]
+        return [s for s in clean if (s.scenario, s.case, s.backend, s.contender) == wanted]
 
-    def flatness(self, scenario: str, backend: str, contender: str, metric: str) -> float | None:
-        """A metric at the last size that was measured, as a share of that at the first; `None` with only one size."""
+    def flatness(self, scenario: str, backend: str, contender: str, metric: str) -> Flatness | None:
+        """Of a metric of which more is better; `None` with only one size."""
         found = [s for s in self.samples if (s.scenario, s.backend, s.contender) == (scenario, backend, contender)]
-        cases = list(dict.fromkeys(sample.case for sample in found))
-        if len(cases) < 2:
-            return None
-        first, last = (self.spread(scenario, case, backend, contender, metric) for case in (cases[0], cases[-1]))
-        return last.median / first.median if first and last and first.median else None
+        worst, best = None, 0.0
+        for case in dict.fromkeys(sample.case for sample in found):
+            spread = self.spread(scenario, case, backend, contender, metric)
+            if spread is None:
+                continue
+            if best and (worst is None or spread.median / best < worst.share):
+                worst = Flatness(spread.median / best, case)
+            best = max(best, spread.median)
+        return worst
 
     def to_json(self) -> list[dict]:
         return [asdict(sample) for sample in self.samples]

@@ -51,16 +51,15 @@ def _memory_gib() -> float:
 
 
 def describe_machine() -> dict[str, object]:
-    """What the figures depend on. The load average tells whether something else was running."""
+    """What the figures depend on."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
         "memoryGib": _memory_gib(),
         "kernel": platform.release(),
-        "loadAverageAtStart": [round(value, 1) for value in os.getloadavg()],
         "mongod": _first_line(str(MONGOD), "--version"),
         "redis": _first_line("redis-server", "--version"),
         "node": _first_line("node", "--version"),
         "rustc": _first_line("rustc", "--version"),
-        "commit": _first_line("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"),
+        "commit": _first_line("git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"),
     }

@@ -56,10 +56,21 @@ def _wait(ask: Callable[[], None], process: "Process", seconds: float) -> None:
 
 @dataclass
 class Cost:
-    """What a process has used since its start."""
+    """CPU seconds since the start of the process, and the most memory that was resident since the peak was reset."""
 
     cpu_seconds: float
     rss_peak_mb: float
+
+
+def steal_share(before: list[int], after: list[int]) -> float:
+    """Which part of the time between two readings of `cpu_times` the machine's host gave to others."""
+    spent = [end - start for start, end in zip(before, after)]
+    return spent[7] / max(1, sum(spent[:8]))
+
+
+def cpu_times() -> list[int]:
+    """Ticks of all processors: user, nice, system, idle, iowait, irq, softirq, steal, …"""
+    return [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
 
 
 def inherited() -> dict[str, str]:
@@ -94,15 +105,22 @@ class Process:
             tail = "".join(self.log.read_text(errors="replace").splitlines(keepends=True)[-15:])
             raise RuntimeError(f"{self.name} ended with {self._popen.returncode}:\n{tail}")
 
+    def reset_peak(self) -> None:
+        """Lets the peak of resident memory count from now on."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
     def cost(self) -> Cost:
+        self.check_alive()
         fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        peak_kib = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
-        return Cost((int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND, peak_kib / 1024)
+        return Cost((int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND, self._status_mb("VmHWM"))
 
     def rss_mb(self) -> float:
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
+        return self._status_mb("VmRSS")
+
+    def _status_mb(self, name: str) -> float:
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        # A process that just died has a status without these lines.
+        return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0) / 1024
 
     def stop(self) -> None:
         if self._popen.poll() is None:

@@ -19,12 +19,12 @@ def write_report(folder: Path, scenarios: list[Scenario], settings: Settings, ma
     name = _free_name(folder)
     document = {
         "machine": machine,
-        "settings": {"quick": settings.quick, "repetitions": settings.repetitions, "backends": settings.backends},
-        "targets": [vars(verdict) for verdict in Targets(results).verdicts()],
+        "settings": vars(settings),
+        "targets": [{**vars(verdict), "verdict": verdict.word} for verdict in Targets(results).verdicts()],
         "samples": results.to_json(),
     }
     (folder / f"{name}.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-    parts = [_head(name, settings, machine), _targets(results), "## All figures\n", _table(HEADER, rows_of(scenarios, settings, results))]
+    parts = [_head(name, scenarios, settings, machine), _targets(results), "## All figures\n", _table(HEADER, rows_of(scenarios, settings, results))]
     for scenario in scenarios:
         parts += _scenario(folder, name, scenario, settings, results)
     parts.append(_unclean(results))
@@ -39,17 +39,19 @@ def _free_name(folder: Path) -> str:
     return next(name for name in names if not (folder / f"{name}.md").exists())
 
 
-def _head(name: str, settings: Settings, machine: dict) -> str:
-    kind = "a quick run: short, to see that everything works; its figures are rough" if settings.quick else "a full run"
+def _head(name: str, scenarios: list[Scenario], settings: Settings, machine: dict) -> str:
+    length = "a quick run: short, to see that everything works; its figures are rough" if settings.quick else "a run of full length"
+    kind = f"{length}, of {', '.join(scenario.name for scenario in scenarios)}"
     facts = [
         f"{machine['cores']} cores ({machine['processor']}), {machine['memoryGib']} GiB, Linux {machine['kernel']}",
         f"{machine['mongod']}; {machine['redis']}; Node {machine['node']}; {machine['rustc']}",
         f"commit {machine['commit']}",
-        f"load average at the start {machine['loadAverageAtStart'][0]} (what else the machine was doing)",
+        f"before it a load average of {machine['loadAverageBefore'][0]}; during it {100 * machine['stealShare']:.1f} % of the processors' time went to other machines of the host",
     ]
     lines = "\n".join(f"- {fact}" for fact in facts)
     return (
-        f"# Benchmark, {name}\n\nThis is {kind}. Medians of {settings.repetitions} interleaved repetitions ({settings.repetitions_long} of the long scenarios), lowest and highest in brackets."
+        f"# Benchmark, {name}\n\nThis is {kind}. Medians of {settings.repetitions} interleaved repetitions ({settings.repetitions_long} of the long scenarios), lowest and highest in brackets;"
+        f" a ratio is the median of the repetitions' ratios."
         f" Load generator, servers and contender share the machine. What is measured and how to read it: [README](../README.md).\n\n{lines}\n"
     )
 
@@ -58,7 +60,7 @@ def _targets(results: Results) -> str:
     verdicts = Targets(results).verdicts()
     if not verdicts:
         return ""
-    rows = [[v.figure, v.target, v.measured, "met" if v.met else "**missed**"] for v in verdicts]
+    rows = [[v.figure, v.target, v.measured, v.word if v.met else f"**{v.word}**" if v.word else ""] for v in verdicts]
     return "## Targets\n\n" + _table(["figure", "target", "measured", ""], rows)
 
 
@@ -85,23 +87,30 @@ def _scenario(folder: Path, name: str, scenario: Scenario, settings: Settings, r
     file = f"{name}-{scenario.name}.svg"
     title = f"{scenario.title}, {unit} ({'more' if more_is_better else 'less'} is better)"
     (folder / file).write_text(svg.chart(title, unit, groups))
-    header = ["case", "backend", "contender", metric, *scenario.details, "CPU s", "peak RSS MB"]
+    header = ["case", "backend", "contender", metric, *scenario.details]
     parts = [f"\n## {scenario.title}\n", f"![{title}]({file})\n", _table(header, rows)]
+    if over_time := _lines(scenario, results):
+        file = f"{name}-{scenario.name}-over-time.svg"
+        (folder / file).write_text(svg.lines(f"{scenario.title}, {unit}", unit, over_time))
+        parts.append(f"![{scenario.title}, {unit}]({file})\n")
     if sizes := size_table(scenario, settings, results):
         parts += ["By size:\n", _table(sizes[0], sizes[1:])]
     return parts
 
 
+def _lines(scenario: Scenario, results: Results) -> list[svg.Line]:
+    """Of the first repetition of each contender."""
+    return [
+        svg.Line(sample.contender, sample.backend, sample.facts[scenario.over_time])
+        for sample in results.samples
+        if sample.scenario == scenario.name and sample.repetition == 0 and sample.facts.get(scenario.over_time)
+    ]
+
+
 def _detail_row(scenario: Scenario, case: str, label: str, backend: str, contender: str, results: Results) -> list[str]:
     metrics = [scenario.headline[0], *scenario.details]
     cells = [spread_text(results.spread(scenario.name, case, backend, contender, metric)) for metric in metrics]
-    samples = results.of(scenario.name, case, backend, contender)
-    processes = {process: None for sample in samples for process in sample.processes}
-    costs = []
-    for key in ("cpuSeconds", "rssPeakMb"):
-        spreads = {process: results.process(scenario.name, case, backend, contender, process, key) for process in processes}
-        costs.append(", ".join(f"{process} {spread.median:.1f}" for process, spread in spreads.items() if spread))
-    return [label, backend, contender, *cells, *costs]
+    return [label, backend, contender, *cells]
 
 
 def _unclean(results: Results) -> str:

@@ -12,6 +12,7 @@ from .processes import Process, free_port, wait_for_port
 
 DATABASE = "bench"
 MONGO_CACHE_GB = 2
+QUEUE = "bull:whatsapp-send-queue"
 
 
 class Servers:
@@ -40,9 +41,13 @@ class Servers:
             ],
             folder,
         )  # fmt: skip
-        wait_for_port(self._mongo_port, self.mongod)
-        wait_for_port(self._redis_port, self.redis)
-        run_load("init-mongo", "--port", self._mongo_port)
+        try:
+            wait_for_port(self._mongo_port, self.mongod)
+            wait_for_port(self._redis_port, self.redis)
+            run_load("init-mongo", "--port", self._mongo_port)
+        except BaseException:
+            self.stop()
+            raise
 
     @property
     def mongo_uri(self) -> str:
@@ -57,15 +62,23 @@ class Servers:
         return [self.mongod, self.redis]
 
     def reset(self) -> None:
-        """Drops the database and empties Redis."""
+        """Drops the database and empties Redis, and leaves MongoDB nothing of earlier runs to write."""
         run_load("drop-database", "--mongo-uri", self.mongo_uri)
         self.flush_redis()
 
     def flush_redis(self) -> None:
+        if self._ask_redis("FLUSHALL") != "+OK":
+            raise RuntimeError("Redis did not empty itself")
+
+    def queued_jobs(self) -> int:
+        """Jobs that no worker has taken yet; every contender uses the same queue."""
+        commands = [f"LLEN {QUEUE}:wait", f"LLEN {QUEUE}:paused", f"ZCARD {QUEUE}:prioritized", f"ZCARD {QUEUE}:delayed"]
+        return sum(int(self._ask_redis(command).removeprefix(":")) for command in commands)
+
+    def _ask_redis(self, command: str) -> str:
         with socket.create_connection(("127.0.0.1", self._redis_port), timeout=60) as connection:
-            connection.sendall(b"FLUSHALL\r\n")
-            if not connection.recv(64).startswith(b"+OK"):
-                raise RuntimeError("Redis did not empty itself")
+            connection.sendall(f"{command}\r\n".encode())
+            return connection.recv(64).decode().strip()
 
     def stop(self) -> None:
         for process in self.processes:

@@ -1,5 +1,5 @@
-"""What happens to each metric with size: one row for each metric, one column for each size, and the ratio of the
-largest to the smallest."""
+"""What happens to each metric with size: one row for each metric, one column for each size, and the ratio of the last
+to the first."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def size_table(scenario: Scenario, settings: Settings, results: Results) -> list
             for metric in scenario.by_size:
                 spreads = [results.spread(scenario.name, case.name, backend, contender, metric) for case in cases]
                 if any(spreads):
-                    ratio = results.flatness(scenario.name, backend, contender, metric)
-                    shown = "" if ratio is None else f"{ratio:.2f}"
+                    found = [spread.median for spread in spreads if spread]
+                    shown = f"{found[-1] / found[0]:.2f}" if len(found) > 1 and found[0] else ""
                     rows.append([metric, backend, contender, *map(spread_text, spreads), shown])
-    header = [scenario.name, "backend", "contender", *(case.name for case in cases), "largest:smallest"]
+    header = [scenario.name, "backend", "contender", *(case.name for case in cases), "last:first"]
     return [header, *rows] if rows else []

@@ -1,6 +1,8 @@
 //! One HTTP/1.1 connection that is kept, as a client library would keep it.
 
-use anyhow::Context as _;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderName, HeaderValue, Method, Request};
@@ -10,6 +12,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 const X_HUB_SIGNATURE_256: HeaderName = HeaderName::from_static("x-hub-signature-256");
+
+/// A contender that does not answer at all must not hold up the run for ever.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
 
 /// What came back.
 pub(crate) struct Answer {
@@ -69,7 +74,8 @@ impl Connection {
             Proof::Bearer(value) => headers.insert(AUTHORIZATION, value.clone()),
             Proof::Signature(value) => headers.insert(X_HUB_SIGNATURE_256, value.clone()),
         };
-        let answer = self.send(request).await;
+        let answer = tokio::time::timeout(ANSWER_MAX, self.send(request)).await;
+        let answer = answer.unwrap_or_else(|_| bail!("no answer in {} s", ANSWER_MAX.as_secs()));
         if answer.is_err() {
             self.sender = None;
         }

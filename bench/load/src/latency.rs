@@ -1,7 +1,7 @@
 //! Open loop: messages are due at times that were fixed before the run, whether or not earlier ones were answered.
 //! Latency counts from the time a message was due, so a contender that stalls is charged for everybody who waited.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -118,13 +118,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Value> {
         due_us,
     } = std::mem::take(&mut *tally.lock());
     let give_up = started + last + Duration::from_secs_f64(args.patience_seconds);
-    let arrival = wait_for_arrivals(&args.graph, &due_us, give_up).await?;
+    let (arrival, repeated) = wait_for_arrivals(&args.graph, &due_us, give_up).await?;
     Ok(json!({
         "rate": args.rate,
         "seconds": args.seconds,
         "answerMs": answer.to_json(),
         "graphMs": arrival.to_json(),
         "notArrived": due_us.len() as u64 - arrival.count(),
+        "repeatedCalls": repeated,
         "patienceSeconds": args.patience_seconds,
         "failures": failures.to_json(),
     }))
@@ -145,21 +146,31 @@ fn ticker(started: Instant, due: Vec<Duration>) -> mpsc::UnboundedReceiver<(u64,
     ticks
 }
 
-async fn wait_for_arrivals(graph: &str, due_us: &HashMap<u64, u64>, give_up: Instant) -> anyhow::Result<Histogram> {
+/// How long after they were due messages arrived, and how many calls there were for messages that had arrived before.
+async fn wait_for_arrivals(
+    graph: &str,
+    due_us: &HashMap<u64, u64>,
+    give_up: Instant,
+) -> anyhow::Result<(Histogram, u64)> {
     let mut connection = Connection::to(graph)?;
     loop {
         let calls = graph_peer::read_calls(&mut connection)
             .await
             .context("the Graph peer")?;
         let mut arrival = Histogram::default();
-        let mut seen = std::collections::HashSet::new();
+        let (mut seen, mut repeated) = (HashSet::new(), 0);
         for call in calls {
-            if let Some(due) = due_us.get(&call.recipient).filter(|_| seen.insert(call.recipient)) {
+            let Some(due) = due_us.get(&call.recipient) else {
+                continue;
+            };
+            if seen.insert(call.recipient) {
                 arrival.record(Duration::from_micros(call.at_us.saturating_sub(*due)));
+            } else {
+                repeated += 1;
             }
         }
         if arrival.count() == due_us.len() as u64 || Instant::now() >= give_up {
-            return Ok(arrival);
+            return Ok((arrival, repeated));
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }

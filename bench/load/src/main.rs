@@ -64,10 +64,10 @@ enum Command {
     GraphPeer(graph_peer::Args),
     /// Make a new MongoDB server a replica set of one
     InitMongo(servers::InitArgs),
+    /// How many of the newest messages are in each status
+    Count(probe::CountArgs),
     /// Drop the database
     DropDatabase(servers::DropArgs),
-    /// How many messages of each status the store holds
-    Count(probe::CountArgs),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -96,7 +96,7 @@ async fn run(command: Command) -> anyhow::Result<Value> {
         Command::Grow(args) => grow::run(args).await,
         Command::GraphPeer(args) => graph_peer::run(args).await,
         Command::InitMongo(args) => servers::init(&args).await,
-        Command::DropDatabase(args) => servers::drop_database(&args).await,
         Command::Count(args) => probe::count(&args).await,
+        Command::DropDatabase(args) => servers::drop_database(&args).await,
     }
 }

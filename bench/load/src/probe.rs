@@ -33,7 +33,7 @@ pub(crate) struct CountArgs {
     #[command(flatten)]
     store: StoreArgs,
     /// Only so many, the newest.
-    #[arg(long, default_value_t = 1_000_000_000)]
+    #[arg(long)]
     newest: u64,
 }
 

@@ -31,7 +31,7 @@ class Drain(Scenario):
         ]
 
     def measure(self, case: Case, contender: Contender, bench: Bench) -> Outcome:
-        count = bench.settings.pick(5_000, 20_000)
+        count = bench.settings.pick(2_500, 10_000) * contender.portion
         contender.start_api()
         tenants = contender.register(case.options.get("tenants", 1), token=case.options.get("token", "bench_token_"))
         report = drain(contender, tenants, count, bench, **case.options.get("drain", {}))
@@ -49,12 +49,12 @@ def drain(contender: Contender, tenants: Path, count: int, bench: Bench, *, simu
             command += ["--simulated"]
         else:
             bench.graph.close_gate()
-            contender.preload(tenants, count)
+            contender.queue_backlog(tenants, count)
             command += ["--open-gate"]
         with bench.meter(contender):
             report = finish_load(start_load(*command))
     else:
-        contender.preload(tenants, count)
+        contender.queue_backlog(tenants, count)
         running = start_load(*command, *(["--simulated"] if simulated else []))
         for _ in range(workers):
             contender.start_worker()

@@ -7,6 +7,7 @@ from ..contenders import Contender
 from ..load import run_load, run_long_load
 from ..measure import Bench, Case, Outcome, Scenario, Settings
 from . import problems
+from .accept import accept, register
 from .drain import drain
 from .drain import problems_of as problems_of_drain
 from .webhook import post_webhooks
@@ -59,7 +60,7 @@ class Growth(Scenario):
         # Accepting is measured while nothing else works, where the worker is a process of its own.
         contender.stop()
         contender.start_api()
-        accepts = accept(contender, tenants, bench)
+        accepts = accept(contender, tenants, bench, seconds=bench.settings.pick(2, 10))
 
         metrics = {
             **accepts.metrics,
@@ -88,8 +89,10 @@ class Growth(Scenario):
 
     @staticmethod
     def _send(contender: Contender, tenants: Path, count: int, bench: Bench) -> None:
-        Contender.preload(contender, tenants, count)
-        run_load("drain", *contender.store, "--graph", bench.graph.url, "--count", count)
+        contender.preload(tenants, count)
+        report = run_load("drain", *contender.store, "--graph", bench.graph.url, "--count", count)
+        if unclean := problems_of_drain(report):
+            raise RuntimeError(f"the store could not be prepared: {unclean}")
 
     @staticmethod
     def _merge(contender: Contender, tenants: Path, bench: Bench, *, warmup: int = 1_000, messages: int = 0) -> dict:
@@ -116,15 +119,4 @@ class TenantGrowth(Scenario):
 
     def measure(self, case: Case, contender: Contender, bench: Bench) -> Outcome:
         contender.start_api()
-        return accept(contender, contender.register(case.options["count"]), bench)
-
-
-def accept(contender: Contender, tenants: Path, bench: Bench) -> Outcome:
-    with bench.meter(contender):
-        report = run_load(
-            "accept", *contender.target(tenants), "--connections", 64,
-            "--seconds", bench.settings.pick(2, 5), "--warmup-seconds", 2,
-        )  # fmt: skip
-    latency = report["latencyMs"] or {}
-    metrics = {"perSecond": report["perSecond"], "p50Ms": latency.get("p50"), "p99Ms": latency.get("p99")}
-    return Outcome(metrics, problems.of_failures(report))
+        return accept(contender, register(contender, case.options["count"]), bench, seconds=bench.settings.pick(2, 5))

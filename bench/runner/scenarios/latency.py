@@ -43,7 +43,7 @@ class Latency(Scenario):
             "graphP50Ms": graph.get("p50"),
             "graphP99Ms": graph.get("p99"),
         }
-        return Outcome(metrics, [*problems.of_failures(report), *problems.of_counts(report, "notArrived")])
+        return Outcome(metrics, [*problems.of_failures(report), *problems.of_counts(report, "notArrived", "repeatedCalls")])
 
     @staticmethod
     def _capacity(contender: Contender, tenants: Path, bench: Bench) -> float:

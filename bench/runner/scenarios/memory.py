@@ -14,6 +14,7 @@ class Memory(Scenario):
     title = "Memory over time"
     headline = ("peakMb", "MB", False)
     is_long = True
+    over_time = "megabytesEachSecond"
     details = ("atQuarterMb", "atEndMb", "growthMbPerMinute")
 
     def cases(self, settings: Settings) -> list[Case]:
@@ -37,4 +38,5 @@ class Memory(Scenario):
             "atEndMb": samples[-1],
             "growthMbPerMinute": (samples[-1] - quarter) / minutes,
         }
-        return Outcome(metrics, [*problems.of_failures(report), *problems.of_counts(report, "notArrived")])
+        facts = {"megabytesEachSecond": [round(sample, 1) for sample in samples]}
+        return Outcome(metrics, [*problems.of_failures(report), *problems.of_counts(report, "notArrived", "repeatedCalls")], facts)

@@ -19,7 +19,7 @@ class Start(Scenario):
     def measure(self, case: Case, contender: Contender, bench: Bench) -> Outcome:
         contender.start_api()
         tenants = contender.register()
-        Contender.preload(contender, tenants, STORED)
+        contender.preload(tenants, STORED)
         contender.stop()
         process = contender.launch_api()
         report = run_load("first", *contender.target(tenants), "--started-us", process.started_us)

@@ -6,6 +6,7 @@ from ..contenders import APP_SECRET, Contender
 from ..load import run_load
 from ..measure import Bench, Case, Outcome, Scenario, Settings
 from . import problems
+from .drain import problems_of as problems_of_drain
 
 
 class Webhook(Scenario):
@@ -29,12 +30,12 @@ class Webhook(Scenario):
         tenants = contender.register(case.options["tenants"])
         options: list[object] = []
         if case.options.get("statuses"):
-            sent = bench.settings.pick(2_000, 10_000)
+            sent = bench.settings.pick(1_000, 10_000) * contender.portion
             self._send(contender, tenants, sent, bench)
             messages = 2 * sent
             options += ["--statuses-of", bench.graph.url]
         else:
-            messages = bench.settings.pick(4_000, 20_000) // (2 if case.options.get("twice") else 1)
+            messages = bench.settings.pick(2_000, 15_000) * contender.portion // (2 if case.options.get("twice") else 1)
         if case.options.get("twice"):
             options += ["--duplicates"]
         options += ["--messages", messages, "--per-post", case.options.get("per_post", 1)]
@@ -52,8 +53,10 @@ class Webhook(Scenario):
     def _send(contender: Contender, tenants: Path, count: int, bench: Bench) -> None:
         """Messages that statuses can be about: sent for real, so that every one has an id of Graph's."""
         contender.start_worker()
-        Contender.preload(contender, tenants, count)
-        run_load("drain", *contender.store, "--graph", bench.graph.url, "--count", count, "--timeout-seconds", 120)
+        contender.preload(tenants, count)
+        report = run_load("drain", *contender.store, "--graph", bench.graph.url, "--count", count, "--timeout-seconds", 120)
+        if unclean := problems_of_drain(report):
+            raise RuntimeError(f"what statuses are to be about was not sent: {unclean}")
 
 
 def post_webhooks(contender: Contender, tenants: Path, options: list[object], bench: Bench) -> dict:

@@ -61,12 +61,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Value> {
     };
     let warmup = plan.bodies(args.warmup_messages, "warmup", &[], false);
     let measured = plan.bodies(args.messages, "measured", &calls, args.duplicates);
-    let (posts, events) = (measured.len(), measured.iter().map(|body| body.events).sum::<usize>());
 
-    post_all(&args.target.base, args.connections, warmup).await?;
+    let mut failures = post_all(&args.target.base, args.connections, warmup).await?.failures;
     let started = Instant::now();
-    let (latency, failures) = post_all(&args.target.base, args.connections, measured).await?;
+    let taken = post_all(&args.target.base, args.connections, measured).await?;
     let seconds = started.elapsed().as_secs_f64();
+    failures.merge(&taken.failures);
+    let (posts, events) = (taken.latency.count(), taken.events);
 
     // Inbound messages are the newest; behind them come those that statuses are about.
     let store = Store::open(&args.store).await?;
@@ -81,7 +82,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Value> {
         "seconds": seconds,
         "perSecond": per_second,
         "postsPerSecond": posts_per_second,
-        "latencyMs": latency.to_json(),
+        "latencyMs": taken.latency.to_json(),
         "failures": failures.to_json(),
         "messagesMissing": messages.saturating_sub(received),
         "messagesTwice": received.saturating_sub(messages),
@@ -93,7 +94,15 @@ fn count_of(counts: &BTreeMap<String, u64>, status: &str) -> u64 {
     counts.get(status).copied().unwrap_or(0)
 }
 
-async fn post_all(base: &str, connections: usize, bodies: Vec<SignedBody>) -> anyhow::Result<(Histogram, Failures)> {
+/// What became of bodies. Only those that were taken count.
+#[derive(Default)]
+struct Tally {
+    latency: Histogram,
+    events: usize,
+    failures: Failures,
+}
+
+async fn post_all(base: &str, connections: usize, bodies: Vec<SignedBody>) -> anyhow::Result<Tally> {
     let bodies = Arc::new(bodies);
     let next = Arc::new(AtomicUsize::new(0));
     let mut tasks = Vec::with_capacity(connections);
@@ -101,21 +110,23 @@ async fn post_all(base: &str, connections: usize, bodies: Vec<SignedBody>) -> an
         let mut connection = Connection::to(base)?;
         let (bodies, next) = (bodies.clone(), next.clone());
         tasks.push(tokio::spawn(async move {
-            let (mut latency, mut failures) = (Histogram::default(), Failures::default());
+            let mut tally = Tally::default();
             while let Some(body) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let started = Instant::now();
-                if post(&mut connection, body, &mut failures).await {
-                    latency.record(started.elapsed());
+                if post(&mut connection, body, &mut tally.failures).await {
+                    tally.latency.record(started.elapsed());
+                    tally.events += body.events;
                 }
             }
-            (latency, failures)
+            tally
         }));
     }
-    let mut all = (Histogram::default(), Failures::default());
+    let mut all = Tally::default();
     for task in tasks {
-        let (latency, failures) = task.await?;
-        all.0.merge(&latency);
-        all.1.merge(&failures);
+        let tally = task.await?;
+        all.latency.merge(&tally.latency);
+        all.events += tally.events;
+        all.failures.merge(&tally.failures);
     }
     Ok(all)
 }

@@ -1,5 +1,7 @@
 // Puts a backlog in place faster than the API would: the same documents and the same jobs, in bulk.
-// node src/preload.js <tenantId> <count>
+// node src/preload.js <file of tenants> <count>
+
+import { readFile } from 'node:fs/promises';
 
 import mongoose from 'mongoose';
 
@@ -10,14 +12,15 @@ import { findTenant } from './tenants.js';
 const BATCH = 2_000;
 const RECIPIENT_BASE = 919_000_000_000;
 
-const [tenantId, count] = [process.argv[2], Number(process.argv[3])];
+const [file, count] = [process.argv[2], Number(process.argv[3])];
+const tenantIds = JSON.parse(await readFile(file, 'utf8')).map(({ tenantId }) => tenantId);
 await connectStore();
 const queue = newQueue();
-const tenant = await findTenant(tenantId);
+const tenants = await Promise.all(tenantIds.map(findTenant));
 
-for (let start = 0; start < count; start += BATCH) {
-  const now = new Date();
-  const documents = Array.from({ length: Math.min(BATCH, count - start) }, (_, index) => ({
+function documentOf(index, now) {
+  const tenant = tenants[index % tenants.length];
+  return {
     _id: new mongoose.Types.ObjectId(),
     tenantId: tenant.id,
     phoneNumberId: tenant.phoneNumberId,
@@ -25,15 +28,24 @@ for (let start = 0; start < count; start += BATCH) {
     status: 'queued',
     rank: RANKS.queued,
     type: 'text',
-    to: `+${RECIPIENT_BASE + start + index}`,
+    to: `+${RECIPIENT_BASE + index}`,
     content: { body: 'A message of the backlog' },
-    idempotencyKey: `backlog-${start + index}`,
+    idempotencyKey: `backlog-${index}`,
     createdAt: now,
     updatedAt: now,
-  }));
+  };
+}
+
+for (let start = 0; start < count; start += BATCH) {
+  const now = new Date();
+  const documents = Array.from({ length: Math.min(BATCH, count - start) }, (_, index) => documentOf(start + index, now));
   await Message.collection.insertMany(documents, { ordered: false });
   await queue.addBulk(
-    documents.map(({ _id }) => ({ name: 'send', data: { messageId: String(_id), tenantId }, opts: { jobId: String(_id) } })),
+    documents.map(({ _id, tenantId }) => ({
+      name: 'send',
+      data: { messageId: String(_id), tenantId: String(tenantId) },
+      opts: { jobId: String(_id) },
+    })),
   );
 }
 await queue.close();

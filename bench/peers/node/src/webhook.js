@@ -3,7 +3,7 @@
 
 import { config } from './config.js';
 import { isSignedByMeta } from './crypto.js';
-import { Message, RANKS } from './models.js';
+import { isDuplicateKey, Message, RANKS } from './models.js';
 import { findTenantByNumber } from './tenants.js';
 
 export function verifyWebhook(request, response) {
@@ -23,8 +23,18 @@ export async function receiveWebhook(request, response) {
     return response.sendStatus(400);
   }
   const writes = await writesOf(payload);
-  if (writes.length > 0) await Message.bulkWrite(writes, { ordered: false, timestamps: false });
+  if (writes.length > 0) await store(writes);
   return response.sendStatus(200);
+}
+
+/** A message that is there already was received before: the index refuses it, and that is right. */
+async function store(writes) {
+  try {
+    await Message.collection.bulkWrite(writes, { ordered: false });
+  } catch (error) {
+    const refusals = [error.writeErrors ?? error].flat();
+    if (!refusals.every(isDuplicateKey)) throw error;
+  }
 }
 
 async function writesOf(payload) {
@@ -44,21 +54,19 @@ async function writesOf(payload) {
 }
 
 const storeMessage = (tenant, message, now) => ({
-  updateOne: {
-    filter: { tenantId: tenant.id, wamid: message.id },
-    update: {
-      $setOnInsert: {
-        phoneNumberId: tenant.phoneNumberId,
-        direction: 'inbound',
-        status: 'received',
-        type: message.type,
-        from: message.from,
-        content: message,
-        createdAt: now,
-        updatedAt: now,
-      },
+  insertOne: {
+    document: {
+      tenantId: tenant.id,
+      wamid: message.id,
+      phoneNumberId: tenant.phoneNumberId,
+      direction: 'inbound',
+      status: 'received',
+      type: message.type,
+      from: message.from,
+      content: message,
+      createdAt: now,
+      updatedAt: now,
     },
-    upsert: true,
   },
 });
 
