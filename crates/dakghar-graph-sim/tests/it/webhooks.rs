@@ -99,7 +99,7 @@ async fn a_receiver_that_hangs_is_given_up_and_tried_again() {
     let receiver = Receiver::start().await;
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let delivery = WebhookDelivery {
-        timeout_ms: 50,
+        timeout_ms: 2_000,
         retry_initial_ms: 5,
         ..WebhookDelivery::default()
     };

@@ -211,6 +211,9 @@ impl MongoSet {
         let set = Self { members, proxies };
         initiate(&set.known_ports()).await;
         set.primary().await;
+        for port in set.ports() {
+            until_in_sync(port).await;
+        }
         set
     }
 
@@ -339,10 +342,23 @@ async fn initiate(ports: &[u16]) {
         .array("members", members)
         .document("settings", settings);
     let reply = command(ports[0], Document::default().document("replSetInitiate", config)).await;
+    // Without an answer in time it may have happened: the wait for a primary tells.
     assert!(
-        reply.is_some_and(|reply| reply.is_ok()),
+        reply.is_none_or(|reply| reply.is_ok()),
         "the replica set cannot be initiated"
     );
+}
+
+/// Waits until this member of a set holds what the set holds, so that a majority can acknowledge at once.
+async fn until_in_sync(port: u16) {
+    for _ in 0..PRIMARY_SECONDS_MAX * 50 {
+        let hello = command(port, Document::default().int("hello", 1)).await;
+        if hello.is_some_and(|hello| hello.is_true("isWritablePrimary") || hello.is_true("secondary")) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("a member of the replica set is not in sync after {PRIMARY_SECONDS_MAX} s");
 }
 
 /// Waits until one of these servers is the primary; answers which.

@@ -11,7 +11,7 @@ use dakghar_graph_sim::{Fault, FaultRule, InboundMessage, Match};
 use dakghar_testkit::servers::{Mongo, Redis, SharedMongo, SharedRedis};
 use serde_json::{Value, json};
 
-use crate::product::{Backend, Product, Setup, Tenant, text};
+use crate::product::{Backend, NOBODY, Product, Setup, Tenant, text};
 
 /// Points an installation at a new database; what it did before stays in its folder.
 async fn point_at_mongo(product: &mut Product) -> (SharedMongo, SharedRedis) {
@@ -180,7 +180,7 @@ async fn everything_is_the_same_and_goes_on_where_it_was() {
     let body = json!({"to": "+919800000001", "text": "nobody will report on it", "unknownOutcome": "fail"});
     let silent = send(&product, &busy, body).await;
     product.until_status(&busy, &silent, "sending").await;
-    product.sim.set_webhook_url("http://127.0.0.1:1/nobody-listens");
+    product.sim.set_webhook_url(NOBODY);
     let body = json!({"to": "+919800000002", "text": "its status comes late"});
     let reported = send(&product, &other, body).await;
     product.until_status(&other, &reported, "sending").await;

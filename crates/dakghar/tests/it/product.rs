@@ -17,8 +17,11 @@ pub const APP_SECRET: &str = "it-app-secret-0123456789";
 pub const ADMIN_KEY: &str = "it-admin-key-0123456789";
 /// The key that wraps the keys of tenants.
 pub const MASTER_KEY: &str = "it-master-key-0123456789-0123456789";
+/// Where Meta's webhooks reach nobody, until they are to arrive.
+pub const NOBODY: &str = "http://127.0.0.1:1/nobody-listens";
 /// How long anything that must happen may take before a test gives up on it. Not a measurement.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Twice what it takes until the timer of a message whose job was lost comes to its rescue.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Which store and queue a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -319,8 +322,17 @@ impl Product {
         (status, body)
     }
 
+    /// Asks again while the store is not there, as a client would.
     pub async fn get(&self, path: &str) -> Value {
-        let (status, body) = self.call("GET", path, None).await;
+        let mut answer = self.call("GET", path, None).await;
+        eventually(async || {
+            if answer.0 == 503 {
+                answer = self.call("GET", path, None).await;
+            }
+            answer.0 != 503
+        })
+        .await;
+        let (status, body) = answer;
         assert_eq!(status, 200, "{path}: {body}");
         body
     }

@@ -10,7 +10,7 @@ async fn a_signal_drains_before_the_end(backend: Backend) {
     // Without statuses only the answer to the call can settle the message.
     let mut product = Setup::on(backend).statuses(StatusPlan::none()).start().await;
     let tenant = product.tenant("111", "EAAG-real").await;
-    product.sim.add_rule(FaultRule::always(Fault::Slow { ms: 4_000 }));
+    product.sim.add_rule(FaultRule::always(Fault::Slow { ms: 7_000 }));
     let id = product.send(&tenant, "+919111111111").await;
     product.until_status(&tenant, &id, "sending").await;
     assert_eq!(product.terminate().await, Some(0), "{}", product.log());

@@ -238,7 +238,7 @@ async fn connecting_tries_again_and_then_says_what_it_tried() {
     let port = Port::claim();
     let uri = format!("mongodb://user:s3cret@127.0.0.1:{port}/?serverSelectionTimeoutMS=50");
     let options = dakghar_adapters::mongo::MongoOptions {
-        connect_patience: Duration::from_secs(1),
+        connect_patience: Duration::from_secs(3),
         ..dakghar_adapters::mongo::MongoOptions::default()
     };
     let error = MongoStore::connect(&uri, options).await.expect_err("nobody listens");

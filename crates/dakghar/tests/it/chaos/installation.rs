@@ -354,7 +354,10 @@ impl Drop for Installation {
 /// One command to a Redis server, past all proxies.
 pub async fn redis_command<T: redis::FromRedisValue>(port: u16, words: &[&str]) -> T {
     let client = redis::Client::open(("127.0.0.1", port)).expect("an address");
-    let connection = client.get_multiplexed_async_connection().await;
+    let patient = redis::AsyncConnectionConfig::new()
+        .set_connection_timeout(None)
+        .set_response_timeout(None);
+    let connection = client.get_multiplexed_async_connection_with_config(&patient).await;
     let mut command = redis::cmd(words[0]);
     command.arg(&words[1..]);
     let answer = command.query_async(&mut connection.expect("Redis answers")).await;

@@ -18,7 +18,7 @@ const RATE: u32 = 50;
 /// How long a fault goes on that goes on for a while.
 const LENGTH: Duration = Duration::from_secs(4);
 /// How long evidence is awaited: longer than a process is away.
-const GRACE_MS: u64 = 5_000;
+const GRACE_MS: u64 = 12_000;
 
 fn dice() -> StdRng {
     StdRng::seed_from_u64(2_026)
