@@ -1,6 +1,7 @@
 //! Where Redis is and what this process does with the queue.
 
 use std::fmt;
+use std::time::Duration;
 
 use bullmq::options::{RedisConnectionOptions, TlsCerts};
 use dakghar_core::domain::Secret;
@@ -9,6 +10,8 @@ use url::Url;
 /// Jobs that one BullMQ worker has in hand at most. Beyond it its bookkeeping, a list searched from the start, costs
 /// more than a second worker does.
 pub(super) const WORKER_CONCURRENCY_MAX: usize = 256;
+
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// The configuration cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +42,7 @@ pub struct RedisConfig {
     nodes: Vec<Secret>,
     is_cluster: bool,
     authority_pem: Option<Vec<u8>>,
+    patience: Duration,
     shown: String,
 }
 
@@ -72,6 +76,7 @@ impl RedisConfig {
             nodes: nodes.into_iter().map(|node| Secret::new(node.url)).collect(),
             is_cluster,
             authority_pem: None,
+            patience: PATIENCE,
             shown: shown.join(","),
         })
     }
@@ -86,6 +91,17 @@ impl RedisConfig {
         }
         self.authority_pem = Some(pem);
         Ok(self)
+    }
+
+    /// Sets how long one answer is waited for, 250 ms unless told otherwise: acceptance waits for it, and can do without.
+    #[must_use]
+    pub const fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    pub(super) const fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// Whether these are nodes of a cluster.

@@ -21,9 +21,6 @@ use tracing::debug;
 use super::config::RedisConfig;
 use super::link::{Link, in_words, is_of_the_connection};
 
-/// How long an answer may take: acceptance waits for it, and can do without.
-const BUDGET: Duration = Duration::from_millis(250);
-
 /// Numbers in one call of the script, during which Redis does nothing else. The nodes of a cluster share the numbers
 /// among them, so there each is a call of its own.
 const NUMBERS_PER_CALL: usize = 128;
@@ -138,7 +135,7 @@ impl RedisPacer {
         &self,
         work: impl Future<Output = Result<T, Option<RedisError>>>,
     ) -> Result<T, QueueError> {
-        let error = match tokio::time::timeout(BUDGET, work).await {
+        let error = match tokio::time::timeout(self.redis.patience(), work).await {
             Ok(Ok(done)) => return Ok(done),
             Ok(Err(None)) => return Err(QueueError(format!("no connection to Redis at {}", self.redis))),
             Ok(Err(Some(error))) => error,
@@ -229,7 +226,7 @@ impl Pacer for RedisPacer {
 /// Connects whenever there is no connection.
 async fn keep(redis: RedisConfig, kept: Arc<KeptLink>) {
     loop {
-        match Link::open(&redis, BUDGET).await {
+        match Link::open(&redis, redis.patience()).await {
             Ok(link) => {
                 kept.link.send_replace(Some(link));
                 kept.missed.notified().await;

@@ -18,9 +18,8 @@ use super::supervisor::{Shared, Supervisor};
 /// not be much; a minute is longer than any hiccup of the release.
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// How long putting messages in may take, whatever their number: acceptance waits for it.
-const ENQUEUE_BASE_BUDGET: Duration = Duration::from_millis(250);
-/// And in addition for each message: far more than it takes, so that a busy Redis is not mistaken for a dead one.
+/// How long putting messages in may take for each of them, beside what any answer may take: far more than it takes, so
+/// that a busy Redis is not mistaken for a dead one.
 const ENQUEUE_BUDGET_PER_ENTRY: Duration = Duration::from_millis(2);
 
 /// How long the first look at Redis is waited for at the start.
@@ -93,7 +92,7 @@ impl SendQueue for BullmqQueue {
         }
         let generation = self.shared.usable().inspect_err(|_| self.shared.put_off(entries))?;
         let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
-        let budget = ENQUEUE_BASE_BUDGET + ENQUEUE_BUDGET_PER_ENTRY.saturating_mul(count);
+        let budget = self.config.redis.patience() + ENQUEUE_BUDGET_PER_ENTRY.saturating_mul(count);
         let problem = match tokio::time::timeout(budget, generation.add(entries, self.clock.now())).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => self.in_words(&error),

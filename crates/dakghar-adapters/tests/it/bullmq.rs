@@ -42,9 +42,16 @@ fn now() -> Timestamp {
     SystemClock.now()
 }
 
+/// For tests in which Redis answers: what a busy machine needs now and then is not what they are about.
+fn patient(url: &str) -> RedisConfig {
+    RedisConfig::from_url(url)
+        .unwrap()
+        .with_patience(Duration::from_secs(10))
+}
+
 fn config(url: &str, shards: u16, in_flight_max: usize) -> BullmqConfig {
     BullmqConfig {
-        redis: RedisConfig::from_url(url).unwrap(),
+        redis: patient(url),
         shards,
         role: Role::ProduceAndConsume { in_flight_max },
         worker_name: "test".into(),

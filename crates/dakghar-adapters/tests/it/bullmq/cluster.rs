@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use dakghar_adapters::bullmq::{RedisConfig, RedisPacer};
+use dakghar_adapters::bullmq::RedisPacer;
 use dakghar_core::domain::message::Priority;
 use dakghar_core::ports::{Disposition, Pacer, QueueEntry, SendQueue, SlotAsk};
 use dakghar_testkit::require_services;
 use dakghar_testkit::servers::RedisCluster;
 
-use super::{config, connect, entry, expect_loss, now, phone, start_with, take};
+use super::{config, connect, entry, expect_loss, now, patient, phone, start_with, take};
 
 #[tokio::test]
 async fn shards_live_on_different_nodes_of_a_cluster() {
@@ -51,7 +51,7 @@ async fn shards_live_on_different_nodes_of_a_cluster() {
 async fn numbers_are_paced_on_all_nodes_of_a_cluster() {
     require_services!(Redis);
     let cluster = RedisCluster::start(2).await;
-    let pacer = RedisPacer::start(RedisConfig::from_url(&cluster.url()).unwrap()).await;
+    let pacer = RedisPacer::start(patient(&cluster.url())).await;
     let at = now();
     let ask = |number| SlotAsk {
         phone_number_id: phone(number),

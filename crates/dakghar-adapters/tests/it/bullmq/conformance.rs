@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use dakghar_adapters::bullmq::{RedisConfig, RedisPacer};
+use dakghar_adapters::bullmq::RedisPacer;
 use dakghar_core::ports::Pacer;
 use dakghar_testkit::conformance::send_queue::QueueUnderTest;
 use dakghar_testkit::servers::{Redis, Server, SharedRedis, are_installed};
 
-use super::{config, start_with};
+use super::{config, patient, start_with};
 
 async fn queue() -> Option<(QueueUnderTest, SharedRedis)> {
     if !are_installed(&[Server::Redis]) {
@@ -26,7 +26,7 @@ async fn pacer() -> Option<(Arc<dyn Pacer>, SharedRedis)> {
         return None;
     }
     let redis = Redis::shared().await;
-    let pacer = RedisPacer::start(RedisConfig::from_url(&redis.url()).unwrap()).await;
+    let pacer = RedisPacer::start(patient(&redis.url())).await;
     Some((Arc::new(pacer), redis))
 }
 

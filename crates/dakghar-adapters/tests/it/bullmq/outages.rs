@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use dakghar_adapters::bullmq::{BullmqQueue, Role};
+use dakghar_adapters::bullmq::{BullmqConfig, BullmqQueue, RedisConfig, Role};
 use dakghar_core::domain::MessageKey;
 use dakghar_core::ports::{Disposition, QueueEntry, SendQueue};
 use dakghar_testkit::require_services;
@@ -11,9 +11,19 @@ use dakghar_testkit::servers::Redis;
 use redis::AsyncCommands;
 
 use super::proxy::Proxy;
-use super::{
-    config, connect, enqueue_patiently, entry, eventually, expect_loss, finish_one, key, now, start, start_with, take,
-};
+use super::{connect, enqueue_patiently, entry, eventually, expect_loss, finish_one, key, now, start_with, take};
+
+/// With the patience of the product: these tests are about what happens after it.
+fn config(url: &str, shards: u16, in_flight_max: usize) -> BullmqConfig {
+    BullmqConfig {
+        redis: RedisConfig::from_url(url).unwrap(),
+        ..super::config(url, shards, in_flight_max)
+    }
+}
+
+async fn start(url: &str) -> BullmqQueue {
+    start_with(config(url, 1, 8)).await
+}
 
 async fn loses_nothing_within(queue: &impl SendQueue, time: Duration) {
     assert!(

@@ -15,10 +15,10 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use redis::AsyncCommands;
 
-use super::{connect, eventually, now, phone};
+use super::{connect, eventually, now, patient, phone};
 
 async fn pacer(url: &str) -> RedisPacer {
-    RedisPacer::start(RedisConfig::from_url(url).unwrap()).await
+    RedisPacer::start(patient(url)).await
 }
 
 fn ask(number: u64, per_second: f64, priority: Priority, not_before: Timestamp) -> SlotAsk {
@@ -192,7 +192,7 @@ async fn a_forgotten_script_is_loaded_again() {
 async fn without_redis_it_fails_and_soon_without_waiting() {
     require_services!(Redis);
     let mut redis = Redis::start().await;
-    let pacer = pacer(&redis.url()).await;
+    let pacer = RedisPacer::start(RedisConfig::from_url(&redis.url()).unwrap()).await;
     let asks = [ask(1, 1.0, Priority::Normal, now())];
     pacer.reserve(&asks).await.unwrap();
 
@@ -224,7 +224,7 @@ async fn without_redis_it_fails_and_soon_without_waiting() {
 async fn a_lost_connection_delays_a_call_but_does_not_refuse_it() {
     require_services!(Redis);
     let redis = Redis::start().await;
-    let pacer = pacer(&redis.url()).await;
+    let pacer = RedisPacer::start(RedisConfig::from_url(&redis.url()).unwrap()).await;
     let mut connection = connect(&redis.url()).await;
     for number in 0..20 {
         let mut kill = redis::cmd("CLIENT");
