@@ -49,6 +49,12 @@ impl App {
             )
         })?;
         check_recipient(&request, number)?;
+        if let Some(overdue) = &request.overdue {
+            return self
+                .find_repeated(tenant, &request)
+                .await?
+                .ok_or_else(|| overdue.clone());
+        }
         let message = self.new_message(tenant, number, request);
         let (message_id, status) = (message.id, message.status);
         let fingerprint = message.idempotency.as_ref().map(|idempotency| idempotency.fingerprint);
@@ -66,16 +72,26 @@ impl App {
                 message_id,
                 status,
                 fingerprint: first,
-            } if fingerprint == Some(first) => Ok(AcceptedMessage {
-                message_id,
-                status,
-                duplicate: true,
-            }),
-            Accepted::Replay { message_id, .. } => Err(Problem::new(
-                ErrorCode::IdempotencyKeyConflict,
-                format!("The key belongs to message {message_id}, whose content is different."),
-            )),
+            } => repeated(message_id, status, fingerprint == Some(first)),
         }
+    }
+
+    /// What was accepted under the request's key, if it was used before.
+    async fn find_repeated(
+        &self,
+        tenant: &SharedTenant,
+        request: &SendRequest,
+    ) -> Result<Option<AcceptedMessage>, Problem> {
+        let Some(key) = &request.idempotency_key else {
+            return Ok(None);
+        };
+        let first = self.ports().messages.find_by_idempotency_key(&tenant.id, key).await?;
+        first
+            .map(|first| {
+                let fingerprint = first.idempotency.map(|idempotency| idempotency.fingerprint);
+                repeated(first.id, first.status, fingerprint == Some(request.fingerprint))
+            })
+            .transpose()
     }
 
     fn new_message(&self, tenant: &SharedTenant, number: &PhoneNumber, request: SendRequest) -> Message {
@@ -109,6 +125,21 @@ impl App {
         }
         message
     }
+}
+
+/// The answer to a request whose key belongs to this message.
+fn repeated(message_id: MessageId, status: Status, is_same: bool) -> Result<AcceptedMessage, Problem> {
+    if is_same {
+        return Ok(AcceptedMessage {
+            message_id,
+            status,
+            duplicate: true,
+        });
+    }
+    Err(Problem::new(
+        ErrorCode::IdempotencyKeyConflict,
+        format!("The key belongs to message {message_id}, whose content is different."),
+    ))
 }
 
 fn check_recipient(request: &SendRequest, number: &PhoneNumber) -> Result<(), Problem> {

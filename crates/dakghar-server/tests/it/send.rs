@@ -1,5 +1,7 @@
 //! `POST /tenants/{tenantId}/send`: what is accepted, and how everything else is refused.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::Request;
 use axum::http::header::CONTENT_TYPE;
@@ -45,6 +47,27 @@ async fn the_seeds_example_is_accepted_word_for_word() {
     assert_eq!(other.outcome(), (409, "idempotency_key_conflict"));
     let list = service.get(&format!("/tenants/{}/messages", tenant.id)).await;
     assert_eq!(list.json["data"].as_array().expect("a list").len(), 1);
+}
+
+#[tokio::test]
+async fn a_repetition_is_answered_also_when_its_times_have_gone_by() {
+    let (service, _, path) = service().await;
+    let times = |key: &str, text: &str| {
+        json!({"to": "+919111111111", "text": text, "idempotency_key": key,
+            "sendAt": "2026-11-22T10:00:00Z", "expiresAt": "2026-11-22T10:01:00Z"})
+    };
+    let first = service.post(&path, &times("login-1", "1234")).await;
+    assert_eq!(first.status.as_u16(), 202);
+    service.clock.advance(Duration::from_secs(61));
+    let again = service.post(&path, &times("login-1", "1234")).await;
+    assert_eq!(again.status.as_u16(), 200, "{}", again.text);
+    assert_eq!(again.json["messageId"], first.json["messageId"]);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    let other = service.post(&path, &times("login-1", "5678")).await;
+    assert_eq!(other.outcome(), (409, "idempotency_key_conflict"));
+    let unknown = service.post(&path, &times("login-2", "1234")).await;
+    assert_eq!(unknown.outcome(), (422, "invalid_send_at"));
+    assert_eq!(unknown.json["errors"].as_array().expect("a list").len(), 2);
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ on_both_backends!(
     a_pause_holds_and_a_resume_sends,
     a_message_for_later_can_be_cancelled,
     an_expired_message_can_be_sent_again,
+    a_repetition_finds_its_message_after_its_time,
     a_number_keeps_its_pace_and_does_not_delay_others,
 );
 
@@ -381,6 +382,31 @@ async fn a_message_for_later_can_be_cancelled(backend: Backend) {
         .await;
     assert_eq!((status, &problem["code"]), (409, &json!("not_cancellable")));
     assert_eq!(product.sim.journal().len(), 1);
+}
+
+async fn a_repetition_finds_its_message_after_its_time(backend: Backend) {
+    let product = Product::start(backend).await;
+    let tenant = product.tenant("111", "EAAG-real").await;
+    product.post(&format!("/tenants/{}/pause", tenant.id), json!({})).await;
+    let path = format!("/tenants/{}/send", tenant.id);
+    let at = (jiff::Timestamp::now() + Duration::from_secs(2)).to_string();
+    let body = json!({"to": "+919111111111", "text": "code 1234", "expiresAt": at, "idempotency_key": "login-1"});
+    let first = product.post(&path, body.clone()).await;
+    product
+        .until_status(&tenant, &text(&first["messageId"]), "expired")
+        .await;
+    let (status, again) = product.call("POST", &path, Some(body.clone())).await;
+    let expected = json!({"messageId": first["messageId"], "status": "expired", "duplicate": true});
+    assert_eq!((status, again), (200, expected));
+    for (field, value, outcome) in [
+        ("text", "code 5678", (409, "idempotency_key_conflict")),
+        ("idempotency_key", "login-2", (422, "invalid_expires_at")),
+    ] {
+        let mut other = body.clone();
+        other[field] = json!(value);
+        let (status, problem) = product.call("POST", &path, Some(other)).await;
+        assert_eq!((status, &problem["code"]), (outcome.0, &json!(outcome.1)), "{field}");
+    }
 }
 
 async fn a_number_keeps_its_pace_and_does_not_delay_others(backend: Backend) {

@@ -76,10 +76,22 @@ impl fmt::Display for At<'_> {
 pub(super) struct Findings {
     code: Option<ErrorCode>,
     errors: Vec<FieldError>,
+    /// Whether one of them was wrong from the start.
+    has_lasting: bool,
 }
 
 impl Findings {
     pub(super) fn add(&mut self, code: ErrorCode, at: &At<'_>, message: impl Into<String>) {
+        self.has_lasting = true;
+        self.note(code, at, message);
+    }
+
+    /// A time that has gone by: the same request may have been fine when it was made first.
+    pub(super) fn add_overdue(&mut self, code: ErrorCode, at: &At<'_>) {
+        self.note(code, at, "is in the past");
+    }
+
+    fn note(&mut self, code: ErrorCode, at: &At<'_>, message: impl Into<String>) {
         self.code.get_or_insert(code);
         if self.errors.len() < FINDINGS_MAX {
             self.errors.push(FieldError {
@@ -87,6 +99,11 @@ impl Findings {
                 message: message.into(),
             });
         }
+    }
+
+    /// Whether anything is wrong that was wrong from the start.
+    pub(super) const fn has_lasting(&self) -> bool {
+        self.has_lasting
     }
 
     pub(super) fn into_problem(self) -> Option<Problem> {

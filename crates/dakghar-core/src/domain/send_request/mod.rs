@@ -57,13 +57,17 @@ pub struct SendRequest {
     pub unknown_outcome: Option<UnknownOutcome>,
     /// SHA-256 of the canonical request: equal for requests that mean the same. Leaves the idempotency key out.
     pub fingerprint: [u8; 32],
+    /// A time in it has gone by, so it can only be the repetition of an earlier one: this is the answer unless
+    /// `idempotency_key`, which is there then, was used before.
+    pub overdue: Option<Problem>,
 }
 
 /// Reads a request. `header_keys` are the values of all `Idempotency-Key` headers.
 ///
 /// # Errors
 /// A body that is not one strict JSON object and an unusable idempotency key are answered at once (400); all fields
-/// that are wrong (422) are reported together, and the first gives the problem its code.
+/// that are wrong (422) are reported together, and the first gives the problem its code. A request with a key of which
+/// nothing is wrong but that a time has gone by is no error yet: see [`SendRequest::overdue`].
 pub fn parse(body: &[u8], header_keys: &[&[u8]], now: Timestamp) -> Result<SendRequest, Problem> {
     let members = json::read(body)?;
     let fields = Fields::sort(&members)?;
@@ -75,11 +79,13 @@ pub fn parse(body: &[u8], header_keys: &[&[u8]], now: Timestamp) -> Result<SendR
     let envelope = envelope::read(&fields, &mut findings);
     let schedule = schedule::read(&fields, now, &mut findings);
     let options = options::read(&fields, &mut findings);
-    if let Some(problem) = findings.into_problem() {
-        return Err(problem);
-    }
-    let saying = saying.expect("without a finding there is content");
-    let to = to.expect("without a finding there is a recipient");
+    let may_be_repetition = idempotency_key.is_some() && !findings.has_lasting();
+    let overdue = match findings.into_problem() {
+        Some(problem) if !may_be_repetition => return Err(problem),
+        overdue => overdue,
+    };
+    let saying = saying.expect("without a lasting finding there is content");
+    let to = to.expect("without a lasting finding there is a recipient");
 
     let fingerprint = fingerprint(body.len(), &to, &saying, &envelope, schedule, &fields, &options);
     Ok(SendRequest {
@@ -94,6 +100,7 @@ pub fn parse(body: &[u8], header_keys: &[&[u8]], now: Timestamp) -> Result<SendR
         client_opaque: options.client_opaque,
         unknown_outcome: options.unknown_outcome,
         fingerprint,
+        overdue,
     })
 }
 

@@ -19,30 +19,37 @@ pub(super) struct Schedule {
     pub(super) expires_at: Option<Timestamp>,
 }
 
+/// A time that has gone by is a finding, and kept: a repetition of an earlier request is told by it.
 pub(super) fn read(fields: &Fields<'_>, now: Timestamp, findings: &mut Findings) -> Schedule {
-    let mut refuse = |code, name: &str, message: &str| findings.add(code, &At::field(name), message);
-
-    let code = ErrorCode::InvalidSendAt;
+    let (code, place) = (ErrorCode::InvalidSendAt, At::field("sendAt"));
     let mut send_at = None;
     match fields.get(Field::SendAt).map(|member| time(member.node.as_text())) {
         None => {}
-        Some(None) => refuse(code, "sendAt", NOT_A_TIME),
-        Some(Some(at)) if at < now - PAST_MAX => refuse(code, "sendAt", "is in the past"),
-        Some(Some(at)) if at > now + AHEAD_MAX => refuse(code, "sendAt", "is more than 30 days ahead"),
-        Some(at) => send_at = at,
+        Some(None) => findings.add(code, &place, NOT_A_TIME),
+        Some(Some(at)) if at > now + AHEAD_MAX => findings.add(code, &place, "is more than 30 days ahead"),
+        Some(Some(at)) => {
+            if at < now - PAST_MAX {
+                findings.add_overdue(code, &place);
+            }
+            send_at = Some(at);
+        }
     }
 
-    let code = ErrorCode::InvalidExpiresAt;
+    let (code, place) = (ErrorCode::InvalidExpiresAt, At::field("expiresAt"));
     let mut expires_at = None;
     match fields.get(Field::ExpiresAt).map(|member| time(member.node.as_text())) {
         None => {}
-        Some(None) => refuse(code, "expiresAt", NOT_A_TIME),
-        Some(Some(at)) if at <= now => refuse(code, "expiresAt", "is in the past"),
-        Some(Some(at)) if at > now + AHEAD_MAX => refuse(code, "expiresAt", "is more than 30 days ahead"),
-        Some(Some(at)) if send_at.is_some_and(|send_at| at <= send_at) => {
-            refuse(code, "expiresAt", "is not after sendAt");
+        Some(None) => findings.add(code, &place, NOT_A_TIME),
+        Some(Some(at)) if at > now + AHEAD_MAX => findings.add(code, &place, "is more than 30 days ahead"),
+        Some(Some(at)) if at > now && send_at.is_some_and(|send_at| at <= send_at) => {
+            findings.add(code, &place, "is not after sendAt");
         }
-        Some(at) => expires_at = at,
+        Some(Some(at)) => {
+            if at <= now {
+                findings.add_overdue(code, &place);
+            }
+            expires_at = Some(at);
+        }
     }
     Schedule { send_at, expires_at }
 }

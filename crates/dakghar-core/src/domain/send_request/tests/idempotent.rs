@@ -115,3 +115,23 @@ fn every_difference_shows_in_the_fingerprint() {
     let fingerprints: std::collections::BTreeSet<_> = bodies.iter().map(|body| accept(body).fingerprint).collect();
     assert_eq!(fingerprints.len(), bodies.len());
 }
+
+#[test]
+fn times_that_have_gone_by_are_judged_only_if_nothing_else_is_wrong_and_there_is_a_key() {
+    let times = r#""sendAt":"2026-11-22T09:00:00Z","expiresAt":"2026-11-22T09:30:00Z""#;
+    let body = with_fields(times);
+    let earlier = Timestamp::from_millis(NOW.as_millis() - 2 * 3_600_000);
+    let first = parse(body.as_bytes(), &[b"a"], earlier).expect("in time");
+    assert_eq!(first.overdue, None);
+    let again = parse(body.as_bytes(), &[b"a"], NOW).expect("perhaps a repetition");
+    assert_eq!(again.fingerprint, first.fingerprint);
+    let overdue = again.overdue.expect("both times have gone by");
+    assert_eq!(overdue.code, ErrorCode::InvalidSendAt);
+    assert_eq!(overdue.errors.len(), 2);
+
+    assert_eq!(refuse(body.as_bytes()), overdue);
+    let body = with_fields(&format!(r#"{times},"priority":"x""#));
+    let problem = parse(body.as_bytes(), &[b"a"], NOW).expect_err("refused");
+    let pointers: Vec<_> = problem.errors.iter().map(|error| error.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/sendAt", "/expiresAt", "/priority"]);
+}
