@@ -12,7 +12,7 @@ use super::{App, Ports};
 use crate::domain::message::timeline::{TimelineEntry, TimelineEvent};
 use crate::domain::message::{Direction, Idempotency, Message, Status};
 use crate::domain::send_request::SendRequest;
-use crate::domain::tenant::{HoldReason, PhoneNumber, SharedTenant};
+use crate::domain::tenant::{PhoneNumber, SharedTenant};
 use crate::domain::{ErrorCode, MessageId, Problem, Timestamp};
 use crate::group_commit::GroupCommit;
 use crate::ports::{Accepted, QueueEntry, SlotAsk, StoreError};
@@ -120,7 +120,7 @@ impl App {
         };
         message.timeline.push(TimelineEntry::new(now, TimelineEvent::Accepted));
         // A hold that only waits to be probed goes through the gate, which lets the probe pass.
-        if let Some(hold) = tenant.hold_of(number).filter(|hold| hold.reason == HoldReason::Paused) {
+        if let Some(hold) = tenant.hold_of(number).filter(|hold| hold.reason.is_pause()) {
             message.hold(now, hold.reason);
         }
         message

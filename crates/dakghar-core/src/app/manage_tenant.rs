@@ -10,7 +10,7 @@ use super::register_tenant::{
     phone_number_taken, token_purpose,
 };
 use crate::domain::tenant::SharedTenant;
-use crate::domain::{ErrorCode, Hold, HoldReason, PhoneNumberId, Problem, Secret, Tenant, TenantId};
+use crate::domain::{Actor, ErrorCode, Hold, HoldReason, PhoneNumberId, Problem, Secret, Tenant, TenantId};
 use crate::ports::store::TenantSaved;
 
 /// How often a change is tried again when somebody else changed the tenant at the same time.
@@ -140,45 +140,64 @@ impl App {
     }
 
     /// Stops sending, for the tenant or one of its numbers. Accepting and receiving go on.
-    pub async fn pause(&self, id: &TenantId, number: Option<&str>) -> Result<SharedTenant, Problem> {
-        let hold = Hold {
-            reason: HoldReason::Paused,
+    ///
+    /// A pause takes the place of a hold that Meta's refusals began, because that one lets probes out; if the reason is
+    /// still there after the pause, the next refusals begin it again. The operator's pause stays when the tenant pauses.
+    pub async fn pause(&self, id: &TenantId, number: Option<&str>, by: Actor) -> Result<SharedTenant, Problem> {
+        let pause = Hold {
+            reason: by.pause(),
             since: self.now(),
             probe_at: None,
         };
-        self.set_hold(id, number, Some(hold)).await
-    }
-
-    /// Sends again: ends every hold, whatever its reason, and wakes what was held.
-    pub async fn resume(&self, id: &TenantId, number: Option<&str>) -> Result<SharedTenant, Problem> {
-        let tenant = self.set_hold(id, number, None).await?;
-        let number = number.map(find_number_id).transpose()?;
-        self.ports().messages.wake_held(id, number.as_ref(), self.now()).await?;
-        Ok(tenant)
-    }
-
-    async fn set_hold(&self, id: &TenantId, number: Option<&str>, hold: Option<Hold>) -> Result<SharedTenant, Problem> {
         let number = number.map(find_number_id).transpose()?;
         self.change_tenant(id, |tenant| {
-            match &number {
-                None => {
-                    tenant.hold = hold;
-                    if hold.is_none() {
-                        for number in &mut tenant.phone_numbers {
-                            number.hold = None;
-                            number.token_refusals = 0;
-                        }
-                    }
-                }
+            let hold = match &number {
+                None => &mut tenant.hold,
                 Some(number) => {
                     let number = tenant.number_mut(number).ok_or_else(no_such_number)?;
-                    number.hold = hold;
                     number.token_refusals = 0;
+                    &mut number.hold
                 }
+            };
+            if hold.is_none_or(|hold| by.may_end(hold)) {
+                *hold = Some(pause);
             }
             Ok(())
         })
         .await
+    }
+
+    /// Sends again: ends every hold, whatever its reason, and wakes what was held. Only the operator ends its own pause:
+    /// of the tenant as of a number, while a number that it paused stays so when the tenant resumes as a whole.
+    pub async fn resume(&self, id: &TenantId, number: Option<&str>, by: Actor) -> Result<SharedTenant, Problem> {
+        let number = number.map(find_number_id).transpose()?;
+        let tenant = self
+            .change_tenant(id, |tenant| {
+                let hold = match &number {
+                    None => tenant.hold,
+                    Some(number) => tenant.number(Some(number)).ok_or_else(no_such_number)?.hold,
+                };
+                if hold.is_some_and(|hold| !by.may_end(hold)) {
+                    return Err(Problem::new(
+                        ErrorCode::Forbidden,
+                        "The operator paused it; only the admin key ends that.",
+                    ));
+                }
+                if number.is_none() {
+                    tenant.hold = None;
+                }
+                for each in &mut tenant.phone_numbers {
+                    let is_meant = number.as_ref().is_none_or(|number| *number == each.phone_number_id);
+                    if is_meant && each.hold.is_none_or(|hold| by.may_end(hold)) {
+                        each.hold = None;
+                        each.token_refusals = 0;
+                    }
+                }
+                Ok(())
+            })
+            .await?;
+        self.ports().messages.wake_held(id, number.as_ref(), self.now()).await?;
+        Ok(tenant)
     }
 
     /// Loads the tenant, applies the change and saves it, again if somebody else saved in between.

@@ -385,7 +385,7 @@ impl App {
 /// How long a number that is on hold for this reason rests between two probes.
 pub(super) const fn probe_interval(reason: HoldReason) -> Duration {
     match reason {
-        HoldReason::Paused | HoldReason::CredentialsInvalid => PROBE_CREDENTIALS,
+        HoldReason::Paused | HoldReason::PausedByOperator | HoldReason::CredentialsInvalid => PROBE_CREDENTIALS,
         HoldReason::AccountRestricted => PROBE_ACCOUNT,
     }
 }

@@ -24,6 +24,6 @@ pub use ids::{
 pub use message::{Direction, Message, Status};
 pub use problem::{ErrorCode, FieldError, Problem};
 pub use secret::Secret;
-pub use tenant::{Hold, HoldReason, PhoneNumber, Tenant};
+pub use tenant::{Actor, Hold, HoldReason, PhoneNumber, Tenant};
 pub use time::Timestamp;
 pub use webhook::{EventReason, WebhookEvent};

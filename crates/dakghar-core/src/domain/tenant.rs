@@ -79,25 +79,62 @@ pub struct Hold {
 /// Why sending is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HoldReason {
-    /// Paused by the operator or the tenant.
+    /// Paused by the tenant; before the two were told apart, also by the operator. Either of them ends it.
     Paused,
+    /// Paused by the operator, who alone ends it.
+    PausedByOperator,
     /// Meta refuses the access token.
     CredentialsInvalid,
     /// Meta has restricted the account or the number.
     AccountRestricted,
 }
 
+/// Who asks for a change of a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// Whoever runs Dakghar.
+    Operator,
+    /// The tenant itself.
+    Tenant,
+}
+
+impl Actor {
+    /// The reason of a pause of this one's.
+    pub const fn pause(self) -> HoldReason {
+        match self {
+            Self::Operator => HoldReason::PausedByOperator,
+            Self::Tenant => HoldReason::Paused,
+        }
+    }
+
+    /// Whether this one may end the hold, or put another in its place.
+    pub fn may_end(self, hold: Hold) -> bool {
+        self == Self::Operator || hold.reason != HoldReason::PausedByOperator
+    }
+}
+
 impl HoldReason {
     /// Every reason.
-    pub const ALL: [Self; 3] = [Self::Paused, Self::CredentialsInvalid, Self::AccountRestricted];
+    pub const ALL: [Self; 4] = [
+        Self::Paused,
+        Self::PausedByOperator,
+        Self::CredentialsInvalid,
+        Self::AccountRestricted,
+    ];
 
     /// The name used in answers and in the stores.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Paused => "paused",
+            Self::PausedByOperator => "paused_by_operator",
             Self::CredentialsInvalid => "credentials_invalid",
             Self::AccountRestricted => "account_restricted",
         }
+    }
+
+    /// Whether a person stopped it, and not Meta.
+    pub const fn is_pause(self) -> bool {
+        matches!(self, Self::Paused | Self::PausedByOperator)
     }
 
     /// Reads the name.

@@ -10,7 +10,7 @@ use axum::http::header::{AUTHORIZATION, HeaderName};
 use axum::http::request::Parts;
 use dakghar_core::app::register_tenant::API_KEY_PREFIX;
 use dakghar_core::domain::tenant::SharedTenant;
-use dakghar_core::domain::{ErrorCode, Problem, TenantId};
+use dakghar_core::domain::{Actor, ErrorCode, Problem, TenantId};
 
 use super::config::HttpConfig;
 use super::problem::ApiError;
@@ -144,6 +144,8 @@ impl FromRequestParts<HttpState> for TenantPath {
 /// The tenant named in the path; the caller is this tenant or the operator.
 pub(super) struct TenantScope {
     pub(super) tenant: SharedTenant,
+    /// Which of the two it is.
+    pub(super) actor: Actor,
 }
 
 impl TenantScope {
@@ -166,7 +168,14 @@ impl FromRequestParts<HttpState> for TenantScope {
         })?;
         match credential {
             Credential::Tenant(key) if !state.app().is_api_key_of(&tenant, key) => Err(no_such_tenant().into()),
-            _ => Ok(Self { tenant }),
+            Credential::Tenant(_) => Ok(Self {
+                tenant,
+                actor: Actor::Tenant,
+            }),
+            Credential::Admin | Credential::Anonymous => Ok(Self {
+                tenant,
+                actor: Actor::Operator,
+            }),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Tenants and their numbers.
 
 use axum::http::Method;
-use dakghar_core::domain::TenantId;
+use dakghar_core::domain::{Hold, HoldReason, TenantId};
 use dakghar_core::ports::store::TenantSaved;
 use dakghar_core::ports::{Clock as _, TenantStore as _};
 use serde_json::{Value, json};
 
-use crate::harness::{Service, request};
+use crate::harness::{ADMIN_KEY, Answer, Service, Setup, request, with_key};
 
 #[tokio::test]
 async fn a_tenant_is_registered_as_the_seed_does_it() {
@@ -159,7 +159,7 @@ async fn numbers_are_added_changed_paused_and_removed() {
     );
 
     let paused = service.post(&format!("{one}/pause"), &Value::Null).await;
-    let hold = json!({"reason": "paused", "since": "2026-11-22T10:00:00.000Z", "probeAt": null});
+    let hold = json!({"reason": "paused_by_operator", "since": "2026-11-22T10:00:00.000Z", "probeAt": null});
     assert_eq!(paused.json["phoneNumbers"][1]["hold"], hold);
     assert_eq!(paused.json["hold"], Value::Null);
     let resumed = service.post(&format!("{one}/resume"), &Value::Null).await;
@@ -182,6 +182,67 @@ async fn numbers_are_added_changed_paused_and_removed() {
             .len(),
         1
     );
+}
+
+#[tokio::test]
+async fn the_operators_pause_is_ended_by_the_operator_only() {
+    let mut service = Service::start(Setup::production());
+    service.key = Some(ADMIN_KEY.into());
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let whole = format!("/tenants/{}", tenant.id);
+    let number = format!("{whole}/phone-numbers/111111111111111");
+    let call = async |path: &str, verb: &str, key: &str| {
+        let request = request(Method::POST, &format!("{path}/{verb}"), None);
+        service.call(with_key(request, Some(key))).await
+    };
+    for (path, pointer) in [(&whole, "/hold/reason"), (&number, "/phoneNumbers/0/hold/reason")] {
+        let reason = |answer: Answer| answer.json.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        assert_eq!(
+            reason(call(path, "pause", &tenant.key).await).as_deref(),
+            Some("paused")
+        );
+        assert_eq!(reason(call(path, "resume", &tenant.key).await), None);
+        for (key, expected) in [
+            (tenant.key.as_str(), "paused"),
+            (ADMIN_KEY, "paused_by_operator"),
+            (&tenant.key, "paused_by_operator"),
+        ] {
+            assert_eq!(reason(call(path, "pause", key).await).as_deref(), Some(expected));
+        }
+        let refused = call(path, "resume", &tenant.key).await;
+        assert_eq!(refused.outcome(), (403, "forbidden"));
+        let sent = service
+            .post(&format!("{whole}/send"), &json!({"to": "+919111111111", "text": "x"}))
+            .await;
+        assert_eq!(sent.json["status"], "held");
+        assert_eq!(reason(call(path, "resume", ADMIN_KEY).await), None);
+    }
+
+    call(&number, "pause", ADMIN_KEY).await;
+    call(&whole, "pause", &tenant.key).await;
+    let resumed = call(&whole, "resume", &tenant.key).await;
+    assert_eq!(resumed.json["hold"], Value::Null);
+    assert_eq!(resumed.json["phoneNumbers"][0]["hold"]["reason"], "paused_by_operator");
+}
+
+#[tokio::test]
+async fn a_pause_takes_the_place_of_a_hold_that_lets_probes_out() {
+    let service = Service::open();
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let id = TenantId::parse(&tenant.id).expect("an id");
+    let mut restricted = service.store.find(&id).await.expect("an answer").expect("it is there");
+    restricted.phone_numbers[0].hold = Some(Hold {
+        reason: HoldReason::AccountRestricted,
+        since: service.clock.now(),
+        probe_at: Some(service.clock.now()),
+    });
+    assert_eq!(service.store.save(&restricted).await, Ok(TenantSaved::Done));
+    let pause = format!("/tenants/{}/phone-numbers/111111111111111/pause", tenant.id);
+    let paused = service
+        .call(with_key(request(Method::POST, &pause, None), Some(&tenant.key)))
+        .await;
+    let hold = &paused.json["phoneNumbers"][0]["hold"];
+    assert_eq!((&hold["reason"], &hold["probeAt"]), (&json!("paused"), &Value::Null));
 }
 
 #[tokio::test]

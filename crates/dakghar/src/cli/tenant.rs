@@ -5,7 +5,7 @@ use dakghar_core::app::App;
 use dakghar_core::app::read::PageRequest;
 use dakghar_core::app::register_tenant::{NewPhoneNumber, NewTenant};
 use dakghar_core::domain::page::PAGE_ITEMS_MAX;
-use dakghar_core::domain::{Secret, Tenant, TenantId};
+use dakghar_core::domain::{Actor, Secret, Tenant, TenantId};
 use serde_json::json;
 
 use super::output;
@@ -110,14 +110,16 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             tenant_id,
             phone_number_id,
         } => {
-            app.pause(&parse(&tenant_id)?, phone_number_id.as_deref()).await?;
+            app.pause(&parse(&tenant_id)?, phone_number_id.as_deref(), Actor::Operator)
+                .await?;
             output::line("paused: within a second nothing more is sent");
         }
         Command::Resume {
             tenant_id,
             phone_number_id,
         } => {
-            app.resume(&parse(&tenant_id)?, phone_number_id.as_deref()).await?;
+            app.resume(&parse(&tenant_id)?, phone_number_id.as_deref(), Actor::Operator)
+                .await?;
             output::line("resumed");
         }
         Command::Remove { tenant_id, force } => {

@@ -354,8 +354,12 @@ async fn a_pause_holds_and_a_resume_sends(backend: Backend) {
     product.post(&format!("/tenants/{}/pause", tenant.id), json!({})).await;
     let id = product.send(&tenant, "+919111111111").await;
     product.until_status(&tenant, &id, "held").await;
+    assert_eq!(product.message(&tenant, &id).await["holdReason"], "paused_by_operator");
+    let resume = format!("/tenants/{}/resume", tenant.id);
+    let by_tenant = product.http.post(product.url(&resume)).bearer_auth(&tenant.api_key);
+    assert_eq!(by_tenant.send().await.unwrap().status(), 403, "the operator paused it");
     assert!(product.sim.journal().is_empty());
-    product.post(&format!("/tenants/{}/resume", tenant.id), json!({})).await;
+    product.post(&resume, json!({})).await;
     product.until_status(&tenant, &id, "delivered").await;
 }
 

@@ -478,11 +478,7 @@ impl Message {
         self.enqueued_at = None;
         // A pause that ended while this process still remembered it must not keep the message; other reasons need
         // longer to go away.
-        let rest = if reason == HoldReason::Paused {
-            PAUSE_CHECK
-        } else {
-            HOLD_CHECK
-        };
+        let rest = if reason.is_pause() { PAUSE_CHECK } else { HOLD_CHECK };
         let check_at = Some(now + rest);
         self.wake_at = self.earlier_of_expiry(check_at);
         self.updated_at = now;

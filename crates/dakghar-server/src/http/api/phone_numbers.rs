@@ -181,6 +181,7 @@ pub(in crate::http) async fn remove(
 }
 
 problems!(PauseProblems: STORE, &[ErrorCode::PhoneNumberNotFound, ErrorCode::Conflict]);
+problems!(ResumeProblems: STORE, &[ErrorCode::Forbidden, ErrorCode::PhoneNumberNotFound, ErrorCode::Conflict]);
 
 /// Stop sending from a number
 #[utoipa::path(
@@ -193,21 +194,23 @@ pub(in crate::http) async fn pause(
     scope: TenantScope,
     ResourceId(number): ResourceId,
 ) -> ApiResult<Json<TenantView>> {
-    let tenant = state.app().pause(scope.id(), Some(&number)).await?;
+    let tenant = state.app().pause(scope.id(), Some(&number), scope.actor).await?;
     Ok(Json(TenantView::from(&*tenant)))
 }
 
 /// Send again from a number
+///
+/// Ends its hold, whatever the reason. A pause by the operator is ended by the admin key only.
 #[utoipa::path(
     post, path = "/tenants/{tenantId}/phone-numbers/{phoneNumberId}/resume", operation_id = "resumePhoneNumber",
     tag = "Phone numbers",
-    responses((status = 200, description = "The tenant.", body = TenantView), PauseProblems),
+    responses((status = 200, description = "The tenant.", body = TenantView), ResumeProblems),
 )]
 pub(in crate::http) async fn resume(
     State(state): State<HttpState>,
     scope: TenantScope,
     ResourceId(number): ResourceId,
 ) -> ApiResult<Json<TenantView>> {
-    let tenant = state.app().resume(scope.id(), Some(&number)).await?;
+    let tenant = state.app().resume(scope.id(), Some(&number), scope.actor).await?;
     Ok(Json(TenantView::from(&*tenant)))
 }

@@ -240,27 +240,29 @@ pub(in crate::http) async fn replace_token(
 }
 
 problems!(PauseProblems: STORE, &[ErrorCode::Conflict]);
+problems!(ResumeProblems: STORE, &[ErrorCode::Forbidden, ErrorCode::Conflict]);
 
 /// Stop sending for a tenant
 ///
-/// Messages are still accepted and received; they are held.
+/// Messages are still accepted and received; they are held. What the admin key pauses, only the admin key resumes.
 #[utoipa::path(
     post, path = "/tenants/{tenantId}/pause", operation_id = "pauseTenant", tag = "Tenants",
     responses((status = 200, description = "The tenant.", body = TenantView), PauseProblems),
 )]
 pub(in crate::http) async fn pause(State(state): State<HttpState>, scope: TenantScope) -> ApiResult<Json<TenantView>> {
-    let tenant = state.app().pause(scope.id(), None).await?;
+    let tenant = state.app().pause(scope.id(), None, scope.actor).await?;
     Ok(Json(TenantView::from(&*tenant)))
 }
 
 /// Send again for a tenant
 ///
-/// Ends every hold of the tenant and its numbers, whatever its reason.
+/// Ends every hold of the tenant and its numbers, whatever its reason. A pause by the operator is ended by the admin key
+/// only.
 #[utoipa::path(
     post, path = "/tenants/{tenantId}/resume", operation_id = "resumeTenant", tag = "Tenants",
-    responses((status = 200, description = "The tenant.", body = TenantView), PauseProblems),
+    responses((status = 200, description = "The tenant.", body = TenantView), ResumeProblems),
 )]
 pub(in crate::http) async fn resume(State(state): State<HttpState>, scope: TenantScope) -> ApiResult<Json<TenantView>> {
-    let tenant = state.app().resume(scope.id(), None).await?;
+    let tenant = state.app().resume(scope.id(), None, scope.actor).await?;
     Ok(Json(TenantView::from(&*tenant)))
 }
