@@ -54,14 +54,22 @@ impl App {
         .await
     }
 
-    /// Changes what can be changed of a number; `None` leaves as is.
+    /// Changes what can be changed of a number; `None` leaves as is. The pace is the operator's to change.
     pub async fn change_phone_number(
         &self,
         id: &TenantId,
         number: &str,
         messages_per_second: Option<u32>,
         display_phone_number: Option<String>,
+        by: Actor,
     ) -> Result<SharedTenant, Problem> {
+        if messages_per_second.is_some() && by != Actor::Operator {
+            return Err(Problem::field(
+                ErrorCode::Forbidden,
+                "/messagesPerSecond",
+                "only the operator changes it",
+            ));
+        }
         check(&[
             messages_per_second.and_then(check_rate),
             display_phone_number.as_deref().and_then(check_display_number),

@@ -52,6 +52,7 @@ fn documented(version: &str) -> OpenApiRouter<HttpState> {
         .routes(routes!(tenants::list)) //            GET    /tenants
         .routes(routes!(tenants::remove)) //          DELETE /tenants/{tenantId}
         .routes(routes!(phone_numbers::add)) //       POST   /tenants/{tenantId}/phone-numbers
+        .routes(routes!(phone_numbers::remove)) //    DELETE /tenants/{tenantId}/phone-numbers/{phoneNumberId}
         .routes(routes!(dead_letters::list_all)) //   GET    /dead-letters
         .routes(routes!(events::list_unrouted)); //   GET    /unrouted
 
@@ -63,7 +64,7 @@ fn documented(version: &str) -> OpenApiRouter<HttpState> {
         .routes(routes!(tenants::pause)) //           POST   /pause
         .routes(routes!(tenants::resume)) //          POST   /resume
         .routes(routes!(phone_numbers::list)) //     GET    /phone-numbers
-        .routes(routes!(phone_numbers::change, phone_numbers::remove)) // PATCH, DELETE /phone-numbers/{phoneNumberId}
+        .routes(routes!(phone_numbers::change)) //    PATCH  /phone-numbers/{phoneNumberId}
         .routes(routes!(phone_numbers::pause)) //     POST   /phone-numbers/{phoneNumberId}/pause
         .routes(routes!(phone_numbers::resume)) //    POST   /phone-numbers/{phoneNumberId}/resume
         .routes(routes!(messages::list)) //           GET    /messages

@@ -49,8 +49,8 @@ fn expected(access: Access) -> [&'static str; 6] {
 fn intended(operation: &Operation) -> Access {
     let name = operation.value["operationId"].as_str().expect("a name");
     match name {
-        "registerTenant" | "listTenants" | "removeTenant" | "addPhoneNumber" | "listAllDeadLetters"
-        | "listUnrouted" => Access::Admin,
+        "registerTenant" | "listTenants" | "removeTenant" | "addPhoneNumber" | "removePhoneNumber"
+        | "listAllDeadLetters" | "listUnrouted" => Access::Admin,
         "sendMessage"
         | "getTenant"
         | "replaceAccessToken"
@@ -58,7 +58,6 @@ fn intended(operation: &Operation) -> Access {
         | "resumeTenant"
         | "listPhoneNumbers"
         | "changePhoneNumber"
-        | "removePhoneNumber"
         | "pausePhoneNumber"
         | "resumePhoneNumber"
         | "listMessages"

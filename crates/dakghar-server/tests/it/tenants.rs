@@ -185,6 +185,33 @@ async fn numbers_are_added_changed_paused_and_removed() {
 }
 
 #[tokio::test]
+async fn the_pace_of_a_number_is_the_operators_to_change() {
+    let mut service = Service::start(Setup::production());
+    service.key = Some(ADMIN_KEY.into());
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let path = format!("/tenants/{}/phone-numbers/111111111111111", tenant.id);
+    let patch = async |key: &str, body: Value| {
+        let request = request(Method::PATCH, &path, Some(&body));
+        service.call(with_key(request, Some(key))).await
+    };
+    let refused = patch(
+        &tenant.key,
+        json!({"messagesPerSecond": 250, "displayPhoneNumber": "+1 555 0100"}),
+    )
+    .await;
+    assert_eq!(refused.outcome(), (403, "forbidden"));
+    assert_eq!(refused.json["errors"][0]["pointer"], "/messagesPerSecond");
+    let changed = patch(&tenant.key, json!({"displayPhoneNumber": "+1 555 0101"})).await;
+    let number = &changed.json["phoneNumbers"][0];
+    assert_eq!(
+        (&number["messagesPerSecond"], &number["displayPhoneNumber"]),
+        (&json!(80), &json!("+1 555 0101"))
+    );
+    let changed = patch(ADMIN_KEY, json!({"messagesPerSecond": 250})).await;
+    assert_eq!(changed.json["phoneNumbers"][0]["messagesPerSecond"], 250);
+}
+
+#[tokio::test]
 async fn the_operators_pause_is_ended_by_the_operator_only() {
     let mut service = Service::start(Setup::production());
     service.key = Some(ADMIN_KEY.into());

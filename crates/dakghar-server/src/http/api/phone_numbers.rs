@@ -58,7 +58,7 @@ impl AddPhoneNumber {
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub(in crate::http) struct ChangePhoneNumber {
-    /// Meta's limit for the number.
+    /// Meta's limit for the number. Only the operator changes it.
     #[schema(example = 250)]
     messages_per_second: Option<u32>,
     /// The number as people write it.
@@ -123,6 +123,7 @@ pub(in crate::http) async fn add(
 }
 
 problems!(ChangeProblems: BODY, STORE, &[
+    ErrorCode::Forbidden,
     ErrorCode::PhoneNumberNotFound,
     ErrorCode::Conflict,
     ErrorCode::InvalidField,
@@ -130,10 +131,12 @@ problems!(ChangeProblems: BODY, STORE, &[
 ]);
 
 /// Change a number
+///
+/// `messagesPerSecond` is for the admin key only: the pace of a number is the operator's to give.
 #[utoipa::path(
     patch, path = "/tenants/{tenantId}/phone-numbers/{phoneNumberId}", operation_id = "changePhoneNumber",
     tag = "Phone numbers",
-    request_body(content = ChangePhoneNumber, example = json!({"messagesPerSecond": 250})),
+    request_body(content = ChangePhoneNumber, example = json!({"displayPhoneNumber": "+1 555 0100"})),
     responses((status = 200, description = "The tenant.", body = TenantView), ChangeProblems),
 )]
 pub(in crate::http) async fn change(
@@ -152,12 +155,14 @@ pub(in crate::http) async fn change(
             &number,
             change.messages_per_second,
             change.display_phone_number,
+            scope.actor,
         )
         .await?;
     Ok(Json(TenantView::from(&*tenant)))
 }
 
 problems!(RemoveProblems: STORE, &[
+    ErrorCode::TenantNotFound,
     ErrorCode::PhoneNumberNotFound,
     ErrorCode::LastPhoneNumber,
     ErrorCode::Conflict,
@@ -165,7 +170,7 @@ problems!(RemoveProblems: STORE, &[
 
 /// Remove a number
 ///
-/// The last number of a tenant stays.
+/// For the operator, as adding one. The last number of a tenant stays.
 #[utoipa::path(
     delete, path = "/tenants/{tenantId}/phone-numbers/{phoneNumberId}", operation_id = "removePhoneNumber",
     tag = "Phone numbers",
@@ -173,6 +178,7 @@ problems!(RemoveProblems: STORE, &[
 )]
 pub(in crate::http) async fn remove(
     State(state): State<HttpState>,
+    _: Admin,
     scope: TenantScope,
     ResourceId(number): ResourceId,
 ) -> ApiResult<StatusCode> {
