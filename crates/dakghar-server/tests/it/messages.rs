@@ -1,6 +1,6 @@
 //! One message: how it is shown, cancelling it, sending it again; and the threads it belongs to.
 
-use dakghar_core::domain::message::{DeadReason, Message, Status};
+use dakghar_core::domain::message::{DeadReason, Message, SendError, Status};
 use dakghar_testkit::samples;
 use serde_json::{Value, json};
 
@@ -86,6 +86,31 @@ async fn a_message_that_was_just_accepted_reads_as_documented() {
             "timeline": [{"at": "2026-11-22T10:00:00.000Z", "event": "accepted"}],
         })
     );
+}
+
+#[tokio::test]
+async fn an_error_is_explained_by_its_code_and_subcode() {
+    let (service, tenant, path) = service().await;
+    let mut meanings = Vec::new();
+    for subcode in [None, Some(33)] {
+        let refused = Message {
+            status: Status::Failed,
+            error: Some(SendError {
+                code: Some(100),
+                subcode,
+                http_status: Some(400),
+                message: "refused".into(),
+                details: None,
+                fbtrace_id: None,
+            }),
+            ..samples::outbound(samples::tenant_id())
+        };
+        let id = service.store_message(&tenant, refused).await;
+        let answer = service.get(&format!("{path}/{id}")).await;
+        meanings.push(answer.json["error"]["meaning"].as_str().expect("known").to_owned());
+    }
+    assert!(meanings[1].contains("does not know this number"), "{meanings:?}");
+    assert_ne!(meanings[0], meanings[1]);
 }
 
 #[tokio::test]

@@ -98,9 +98,9 @@ pub fn classify(refusal: &GraphRefusal) -> Verdict {
     verdict
 }
 
-/// What a code means and what to do about it, in our words; `None` for a code that is not in the table.
-pub fn describe(code: i64) -> Option<(&'static str, &'static str)> {
-    let row = TABLE.iter().find(|row| row.covers(code, None))?;
+/// What a code and its subcode mean and what to do about it, in our words; `None` for a code that is not in the table.
+pub fn describe(code: i64, subcode: Option<i64>) -> Option<(&'static str, &'static str)> {
+    let row = TABLE.iter().find(|row| row.covers(code, subcode))?;
     Some((row.meaning, row.advice))
 }
 

@@ -182,9 +182,13 @@ fn unknown_codes_are_judged_by_the_hint_and_then_by_the_status() {
 }
 
 #[test]
-fn a_code_is_described_without_its_subcode() {
-    let (meaning, advice) = describe(131047).expect("in the table");
+fn a_code_is_described_with_and_without_its_subcode() {
+    let (meaning, advice) = describe(131047, None).expect("in the table");
     assert!(meaning.contains("24 hours") && advice.contains("template"));
-    assert!(describe(190).is_some_and(|(meaning, _)| meaning == "The access token is not valid."));
-    assert_eq!(describe(131999), None);
+    assert_eq!(describe(131047, Some(7)), describe(131047, None));
+    assert!(describe(190, None).is_some_and(|(meaning, _)| meaning == "The access token is not valid."));
+    assert!(describe(190, Some(463)).is_some_and(|(meaning, _)| meaning == "The access token has run out."));
+    assert!(describe(100, Some(33)).is_some_and(|(_, advice)| advice.starts_with("Compare the phone number id")));
+    assert_ne!(describe(100, Some(33)), describe(100, None));
+    assert_eq!(describe(131999, None), None);
 }

@@ -168,7 +168,10 @@ pub(in crate::http) struct ErrorView {
 
 impl From<&SendError> for ErrorView {
     fn from(error: &SendError) -> Self {
-        let (meaning, advice) = error.code.and_then(graph_error::describe).unzip();
+        let (meaning, advice) = error
+            .code
+            .and_then(|code| graph_error::describe(code, error.subcode))
+            .unzip();
         Self {
             code: error.code,
             subcode: error.subcode,
