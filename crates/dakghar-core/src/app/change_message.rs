@@ -19,8 +19,10 @@ impl App {
                 return Ok(message);
             }
             if !message.cancel(self.now()) {
-                let detail = format!("It is {} and may have reached Meta.", message.status.as_str());
-                return Err(Problem::new(ErrorCode::NotCancellable, detail));
+                return Err(Problem::new(
+                    ErrorCode::NotCancellable,
+                    why_not_cancelled(message.status),
+                ));
             }
             if self.save(&mut message).await? {
                 return Ok(message);
@@ -111,6 +113,20 @@ impl App {
 
 pub(super) fn no_such_message() -> Problem {
     Problem::new(ErrorCode::MessageNotFound, "The tenant has no message with this id.")
+}
+
+/// Why a message that has this status could not be cancelled.
+fn why_not_cancelled(status: Status) -> String {
+    let name = status.as_str();
+    match status {
+        Status::Received => "It was received, not sent.".to_owned(),
+        Status::Queued | Status::Held => format!("It is {name}, and a call before may have reached Meta."),
+        Status::Sending | Status::InDoubt => format!("It is {name} and may have reached Meta."),
+        Status::Sent | Status::Delivered | Status::Read => format!("It is {name}: Meta has it."),
+        Status::Cancelled | Status::Expired | Status::Dead | Status::Failed => {
+            format!("It is {name}, so it is not waiting to be sent.")
+        }
+    }
 }
 
 fn kept_changing() -> Problem {

@@ -143,13 +143,26 @@ async fn a_message_is_cancelled_until_it_may_be_on_its_way() {
         let answer = service.post_text(&format!("{path}/{id}/cancel"), "").await;
         assert_eq!(answer.json["status"], "cancelled");
     }
-    let sent = Message {
-        status: Status::Sent,
-        ..samples::outbound(samples::tenant_id())
-    };
-    let id = service.store_message(&tenant, sent).await;
-    let answer = service.post_text(&format!("{path}/{id}/cancel"), "").await;
-    assert_eq!(answer.outcome(), (409, "not_cancellable"));
+    for status in Status::ALL.into_iter().filter(|status| *status != Status::Cancelled) {
+        let message = Message {
+            status,
+            maybe_sent: true,
+            ..samples::outbound(samples::tenant_id())
+        };
+        let id = service.store_message(&tenant, message).await;
+        let answer = service.post_text(&format!("{path}/{id}/cancel"), "").await;
+        assert_eq!(answer.outcome(), (409, "not_cancellable"));
+        let may_have_reached_meta = matches!(
+            status,
+            Status::Queued | Status::Held | Status::Sending | Status::InDoubt
+        );
+        let detail = answer.json["detail"].as_str().expect("text");
+        assert_eq!(
+            detail.contains("may have reached Meta"),
+            may_have_reached_meta,
+            "{detail}"
+        );
+    }
 }
 
 #[tokio::test]
