@@ -197,14 +197,17 @@ impl From<StoreError> for Problem {
         match &error {
             StoreError::Unavailable(_) => {
                 tracing::warn!(%error, "the store is not available");
-                Self::new(ErrorCode::StoreUnavailable, "Nothing was accepted; please try again.")
-                    .retry_after(Duration::from_secs(2))
+                Self::new(
+                    ErrorCode::StoreUnavailable,
+                    "The store did not answer; please try again.",
+                )
+                .retry_after(Duration::from_secs(2))
             }
             StoreError::Full(_) => {
                 tracing::error!(%error, "the store is full");
                 Self::new(
                     ErrorCode::StoreFull,
-                    "Nothing was accepted; the operator must free space.",
+                    "Nothing was stored; the operator must free space.",
                 )
                 .retry_after(Duration::from_secs(60))
             }

@@ -1,6 +1,7 @@
 //! One message: how it is shown, cancelling it, sending it again; and the threads it belongs to.
 
 use dakghar_core::domain::message::{DeadReason, Message, SendError, Status};
+use dakghar_core::ports::StoreError;
 use dakghar_testkit::samples;
 use serde_json::{Value, json};
 
@@ -163,6 +164,19 @@ async fn a_message_is_cancelled_until_it_may_be_on_its_way() {
             "{detail}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_be_read_says_so_and_speaks_of_nothing_else() {
+    let (service, _, path) = service().await;
+    service.get(&path).await;
+    service
+        .store
+        .fail_with(Some(StoreError::Unavailable("too slow".into())));
+    let answer = service.get(&path).await;
+    assert_eq!(answer.outcome(), (503, "store_unavailable"));
+    assert_eq!(answer.json["detail"], "The store did not answer; please try again.");
+    assert_eq!(answer.header("retry-after"), Some("2"));
 }
 
 #[tokio::test]
