@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::App;
 use crate::domain::message::UnknownOutcome;
+use crate::domain::send_request::link;
 use crate::domain::tenant::{MESSAGES_PER_SECOND_DEFAULT, MESSAGES_PER_SECOND_MAX};
 use crate::domain::{ErrorCode, FieldError, PhoneNumber, PhoneNumberId, Problem, Secret, Tenant, TenantId, WabaId};
 use crate::ports::store::TenantSaved;
@@ -14,7 +15,7 @@ pub const API_KEY_PREFIX: &str = "dk_";
 const NAME_CHARS_MAX: usize = 200;
 const TOKEN_BYTES_MAX: usize = 4096;
 const CALLBACK_URL_BYTES_MAX: usize = 2048;
-const DISPLAY_NUMBER_BYTES_MAX: usize = 32;
+const DISPLAY_NUMBER_CHARS_MAX: usize = 32;
 
 /// What a client says about a new number. Checked by [`App::register_tenant`] and [`App::add_phone_number`].
 #[derive(Clone, Debug)]
@@ -196,10 +197,12 @@ pub(super) fn check_number(number: &NewPhoneNumber) -> Option<Problem> {
 }
 
 pub(super) fn check_display_number(text: &str) -> Option<Problem> {
-    (text.is_empty() || text.len() > DISPLAY_NUMBER_BYTES_MAX || text.chars().any(char::is_control)).then(|| {
-        let message = format!("must be 1 to {DISPLAY_NUMBER_BYTES_MAX} printable characters");
-        Problem::field(ErrorCode::InvalidField, "/displayPhoneNumber", message)
-    })
+    (text.is_empty() || text.chars().count() > DISPLAY_NUMBER_CHARS_MAX || text.chars().any(char::is_control)).then(
+        || {
+            let message = format!("must be 1 to {DISPLAY_NUMBER_CHARS_MAX} printable characters");
+            Problem::field(ErrorCode::InvalidField, "/displayPhoneNumber", message)
+        },
+    )
 }
 
 pub(super) fn check_rate(per_second: u32) -> Option<Problem> {
@@ -210,9 +213,8 @@ pub(super) fn check_rate(per_second: u32) -> Option<Problem> {
 }
 
 fn check_callback_url(url: &str) -> Option<Problem> {
-    let is_http = url.starts_with("https://") || url.starts_with("http://");
-    (!is_http || url.len() > CALLBACK_URL_BYTES_MAX || url.chars().any(|c| c.is_control() || c == ' ')).then(|| {
-        let message = format!("must be an http(s) URL of at most {CALLBACK_URL_BYTES_MAX} characters");
+    (!link::is_http(url) || url.len() > CALLBACK_URL_BYTES_MAX).then(|| {
+        let message = format!("must be an http(s) URL with a host, of at most {CALLBACK_URL_BYTES_MAX} bytes");
         Problem::field(ErrorCode::InvalidUrl, "/callbackUrl", message)
     })
 }

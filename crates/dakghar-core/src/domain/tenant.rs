@@ -22,7 +22,7 @@ pub struct Tenant {
     pub id: TenantId,
     /// What people call it, 1 to 200 characters.
     pub name: String,
-    /// Where the tenant wants its events; kept as given, 2,048 characters at most.
+    /// Where the tenant wants its events; kept as given, 2,048 bytes at most.
     pub callback_url: Option<String>,
     /// HMAC-SHA-256 of the tenant's API key; the key itself is never stored.
     pub api_key_hash: Vec<u8>,

@@ -71,6 +71,15 @@ async fn registrations_that_make_no_sense_are_refused() {
         ("messagesPerSecond", json!("80"), "invalid_field"),
         ("messagesPerSecond", json!(1e12), "invalid_field"),
         ("callbackUrl", json!("ftp://example.com"), "invalid_url"),
+        ("callbackUrl", json!("https://"), "invalid_url"),
+        ("callbackUrl", json!("https:///hook"), "invalid_url"),
+        ("callbackUrl", json!("https://user@/hook"), "invalid_url"),
+        ("callbackUrl", json!("https://:8080"), "invalid_url"),
+        ("callbackUrl", json!("https://example.com:port"), "invalid_url"),
+        ("callbackUrl", json!("http://[::1"), "invalid_url"),
+        ("callbackUrl", json!("http://./"), "invalid_url"),
+        ("callbackUrl", json!("https://example.com/a b"), "invalid_url"),
+        ("displayPhoneNumber", json!("১".repeat(33)), "invalid_field"),
         ("unknownOutcome", json!("exactly_once"), "invalid_policy"),
         ("isAdmin", json!(true), "unknown_field"),
         ("tenantId", json!("ten_x"), "unknown_field"),
@@ -109,6 +118,21 @@ async fn registrations_that_make_no_sense_are_refused() {
         assert_eq!(answer.outcome(), outcome, "{body}");
     }
     assert_eq!(service.post("/tenants/register", &good).await.status.as_u16(), 201);
+    for (number, url) in [
+        "http://localhost:8080",
+        "https://[::1]:8080/a?b",
+        "http://my_app/hook#x",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let mut body = good.clone();
+        body["phoneNumberId"] = json!(number.to_string());
+        body["displayPhoneNumber"] = json!("১".repeat(32));
+        body["callbackUrl"] = json!(url);
+        let answer = service.post("/tenants/register", &body).await;
+        assert_eq!(answer.status.as_u16(), 201, "{}", answer.text);
+    }
 }
 
 #[tokio::test]

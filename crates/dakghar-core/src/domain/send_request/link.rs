@@ -57,6 +57,26 @@ pub fn check_public_https(link: &str) -> Result<(), LinkFault> {
     check_host(host)
 }
 
+/// Whether it is an http or https URL that names a host. Where that host is, and whether there is one, is not judged.
+pub fn is_http(link: &str) -> bool {
+    let Some(rest) = link.strip_prefix("https://").or_else(|| link.strip_prefix("http://")) else {
+        return false;
+    };
+    if link.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
+        return false;
+    }
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+    let (is_host, port) = if let Some(bracketed) = place.strip_prefix('[') {
+        let (address, port) = bracketed.split_once(']').unwrap_or_default();
+        (address.parse::<Ipv6Addr>().is_ok(), port)
+    } else {
+        let (host, port) = place.split_at(place.find(':').unwrap_or(place.len()));
+        (host.chars().any(char::is_alphanumeric), port)
+    };
+    is_host && check_port(port).is_ok()
+}
+
 /// Accepts nothing, or a colon and a port.
 fn check_port(text: &str) -> Result<(), LinkFault> {
     let is_port = |port: &str| {
