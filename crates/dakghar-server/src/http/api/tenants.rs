@@ -8,6 +8,7 @@ use axum::response::IntoResponse as _;
 use dakghar_core::app::register_tenant::{NewPhoneNumber, NewTenant};
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::{ErrorCode, Problem, Secret};
+use tokio::task::JoinError;
 use utoipa::ToSchema;
 
 use super::ApiResult;
@@ -169,9 +170,7 @@ pub(in crate::http) async fn remove(
     // On its own: a client that hangs up must not leave half of it.
     let app = state.app().clone();
     let removal = tokio::spawn(async move { app.remove_tenant(&id, force).await });
-    removal
-        .await
-        .map_err(|error| Problem::new(ErrorCode::Internal, error.to_string()))??;
+    removal.await.map_err(|error| interrupted(&error))??;
     let app = state.app().clone();
     tokio::spawn(async move {
         tokio::time::sleep(app.forgotten_after()).await;
@@ -180,6 +179,14 @@ pub(in crate::http) async fn remove(
         }
     });
     Ok(StatusCode::NO_CONTENT)
+}
+
+fn interrupted(error: &JoinError) -> Problem {
+    tracing::error!(%error, "a removal was interrupted");
+    Problem::new(
+        ErrorCode::Internal,
+        "The removal was interrupted; please ask for it again.",
+    )
 }
 
 /// A new access token.
@@ -265,4 +272,18 @@ pub(in crate::http) async fn pause(State(state): State<HttpState>, scope: Tenant
 pub(in crate::http) async fn resume(State(state): State<HttpState>, scope: TenantScope) -> ApiResult<Json<TenantView>> {
     let tenant = state.app().resume(scope.id(), None, scope.actor).await?;
     Ok(Json(TenantView::from(&*tenant)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_interrupted_removal_shows_no_internals() {
+        let error = tokio::spawn(async { panic!("a canary") }).await.expect_err("it panics");
+        assert!(error.to_string().contains("canary"));
+        let problem = interrupted(&error);
+        assert_eq!(problem.code, ErrorCode::Internal);
+        assert!(!problem.detail.contains("canary"), "{problem}");
+    }
 }
