@@ -54,9 +54,11 @@ pub(super) async fn verify(State(state): State<HttpState>, uri: Uri) -> ApiResul
 pub(super) struct ReceiptView {
     /// Parts received: messages, statuses and events.
     received: usize,
-    /// Those among them that were received before.
+    /// Messages among them that were received before. Statuses and events that Meta repeats are absorbed too, but not
+    /// counted here.
     duplicates: usize,
-    /// Those among them that nobody could be found for, or that could not be understood. They are kept.
+    /// Those among them for which no number, account or message was found, or that could not be understood. They are
+    /// kept as they came.
     unrouted: usize,
 }
 

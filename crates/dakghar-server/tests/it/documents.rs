@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use axum::http::{Method, Request, StatusCode};
 use dakghar_core::domain::ErrorCode;
+use dakghar_core::domain::tenant::MESSAGES_PER_SECOND_MAX;
 use dakghar_server::http::docs::{error_codes_markdown, openapi_json};
 use serde_json::{Map, Value, json};
 
@@ -52,6 +53,19 @@ fn every_code_is_documented_by_an_operation_or_for_all() {
     }
     let known: BTreeSet<String> = ErrorCode::ALL.iter().map(|code| code.as_str().to_owned()).collect();
     assert_eq!(documented, known);
+}
+
+#[test]
+fn the_pace_of_a_number_is_documented_with_its_bounds() {
+    let document: Value = serde_json::from_str(&openapi_json()).expect("JSON");
+    for schema in ["RegisterTenant", "AddPhoneNumber", "ChangePhoneNumber", "PhoneNumber"] {
+        let pace = &document["components"]["schemas"][schema]["properties"]["messagesPerSecond"];
+        assert_eq!(
+            (&pace["minimum"], &pace["maximum"]),
+            (&json!(1), &json!(MESSAGES_PER_SECOND_MAX)),
+            "{schema}"
+        );
+    }
 }
 
 #[test]

@@ -83,7 +83,8 @@ pub(in crate::http) async fn cancel(
 #[derive(Default, ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub(in crate::http) struct RedriveMessage {
-    /// Send it although it may have been delivered already; needed when its `deadReason` is `outcome_unknown`.
+    /// Send it although it may have been delivered already. Needed when its `deadReason` is `outcome_unknown`, and for
+    /// any dead, failed or expired message of which an earlier call may have arrived.
     confirm_duplicate_risk: Option<bool>,
 }
 

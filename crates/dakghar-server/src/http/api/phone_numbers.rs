@@ -30,6 +30,7 @@ pub(in crate::http) struct AddPhoneNumber {
     /// The number as people write it.
     display_phone_number: Option<String>,
     /// Meta's limit for the number, 80 when absent.
+    #[schema(minimum = 1, maximum = 100_000)]
     messages_per_second: Option<u32>,
 }
 
@@ -59,7 +60,7 @@ impl AddPhoneNumber {
 #[schema(rename_all = "camelCase")]
 pub(in crate::http) struct ChangePhoneNumber {
     /// Meta's limit for the number. Only the operator changes it.
-    #[schema(example = 250)]
+    #[schema(minimum = 1, maximum = 100_000, example = 250)]
     messages_per_second: Option<u32>,
     /// The number as people write it.
     display_phone_number: Option<String>,

@@ -39,6 +39,7 @@ pub(in crate::http) struct RegisterTenant {
     /// The number as people write it.
     display_phone_number: Option<String>,
     /// Meta's limit for the number, 80 when absent.
+    #[schema(minimum = 1, maximum = 100_000)]
     messages_per_second: Option<u32>,
     /// Where the tenant wants its events.
     callback_url: Option<String>,

@@ -90,6 +90,7 @@ pub(in crate::http) struct PhoneNumberView {
     /// The number as people write it.
     display_phone_number: Option<String>,
     /// Meta's limit for the number.
+    #[schema(minimum = 1, maximum = 100_000)]
     messages_per_second: u32,
     /// Whether messages without `from` go out from it.
     is_default: bool,
