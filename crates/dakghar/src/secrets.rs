@@ -24,11 +24,12 @@ pub fn make_data_dir(path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("DATA_DIR {} cannot be created", path.display()))
 }
 
-/// The configured secret, or the one in the file, or a new one that is then in the file.
+/// The configured secret, or the one in the file, or a new one that is then in the file. Only then is the folder made.
 pub fn configured_or_generated(configured: Option<&Secret>, data_dir: &Path, file: &str) -> anyhow::Result<Secret> {
     if let Some(secret) = configured {
         return Ok(secret.clone());
     }
+    make_data_dir(data_dir)?;
     let path = data_dir.join(file);
     let mut bytes = [0; 32];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| anyhow::anyhow!("the operating system provides no randomness"))?;
@@ -65,11 +66,15 @@ mod tests {
     #[test]
     fn a_generated_secret_is_private_and_stays_the_same() {
         let dir = tempfile::tempdir().expect("temporary folder");
-        let first = configured_or_generated(None, dir.path(), MASTER_KEY_FILE).expect("generated");
-        let again = configured_or_generated(None, dir.path(), MASTER_KEY_FILE).expect("read");
+        let dir = dir.path().join("data");
+        let configured = Secret::new("from a setting");
+        configured_or_generated(Some(&configured), &dir, MASTER_KEY_FILE).expect("as it is");
+        assert!(!dir.exists());
+        let first = configured_or_generated(None, &dir, MASTER_KEY_FILE).expect("generated");
+        let again = configured_or_generated(None, &dir, MASTER_KEY_FILE).expect("read");
         assert_eq!(first.reveal(), again.reveal());
         assert!(first.reveal().len() >= 32);
-        let mode = fs::metadata(dir.path().join(MASTER_KEY_FILE))
+        let mode = fs::metadata(dir.join(MASTER_KEY_FILE))
             .expect("exists")
             .permissions()
             .mode();

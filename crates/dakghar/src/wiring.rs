@@ -62,7 +62,6 @@ impl GroupCommits {
 
 /// Opens the store and the queue, and starts the group commits.
 pub async fn wire(config: &Config, purpose: Purpose) -> anyhow::Result<Wired> {
-    secrets::make_data_dir(&config.data_dir)?;
     let master_key = secrets::configured_or_generated(config.master_key.as_ref(), &config.data_dir, MASTER_KEY_FILE)?;
     let verify_token =
         secrets::configured_or_generated(config.verify_token.as_ref(), &config.data_dir, VERIFY_TOKEN_FILE)?;
@@ -121,6 +120,7 @@ fn embedded(config: &Config, purpose: Purpose, outer: Outer) -> anyhow::Result<(
         lock_exclusive: purpose != Purpose::Command,
         ..SqliteOptions::default()
     };
+    secrets::make_data_dir(&config.data_dir)?;
     let store = SqliteStore::open(&config.data_dir, &options)?;
     let backend = format!("embedded (SQLite, {})", store.file().display());
     let clock = Arc::new(SystemClock);

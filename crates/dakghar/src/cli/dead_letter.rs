@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use dakghar_core::app::read::PageRequest;
-use dakghar_core::domain::page::PAGE_ITEMS_MAX;
+use dakghar_core::domain::page::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
 use dakghar_core::domain::{Message, TenantId};
 
 use super::output;
@@ -17,8 +17,12 @@ pub enum Command {
         /// Only this tenant's.
         #[arg(long)]
         tenant: Option<String>,
-        /// At most this many.
-        #[arg(long, default_value_t = 50)]
+        /// At most this many, 1 to 200.
+        #[arg(
+            long,
+            default_value_t = PAGE_ITEMS_DEFAULT,
+            value_parser = clap::value_parser!(u32).range(1..=i64::from(PAGE_ITEMS_MAX)),
+        )]
         limit: u32,
     },
     /// Send one again
@@ -40,10 +44,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     match command {
         Command::List { tenant, limit } => {
             let tenant = tenant.as_deref().map(parse).transpose()?;
-            let page = PageRequest {
-                limit: limit.clamp(1, PAGE_ITEMS_MAX),
-                cursor: None,
-            };
+            let page = PageRequest { limit, cursor: None };
             let found = app.dead_letters(tenant.as_ref(), &page).await?;
             let rows: Vec<_> = found.items.iter().map(row).collect();
             if rows.is_empty() {
@@ -52,7 +53,12 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
                 output::table(&["TENANT", "MESSAGE", "STATUS", "CODE", "REASON", "AT"], &rows);
             }
             if found.next_cursor.is_some() {
-                output::line("… and more; raise --limit, or read GET /dead-letters page by page");
+                let more = if limit < PAGE_ITEMS_MAX {
+                    "raise --limit, or read"
+                } else {
+                    "read"
+                };
+                output::line(&format!("… and more; {more} GET /dead-letters page by page"));
             }
         }
         Command::Redrive {

@@ -1,10 +1,11 @@
 //! `dakghar doctor`: looks at everything a server depends on, and says how to mend what is wrong.
 
-use std::io::{IsTerminal as _, stdout};
+use std::io::{ErrorKind, IsTerminal as _, stdout};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::ExitCode;
 
 use dakghar_adapters::sqlite::{SqliteOptions, SqliteStore};
+use dakghar_core::domain::Secret;
 
 use super::output;
 use crate::config::variables::{self, Variable};
@@ -29,11 +30,11 @@ pub async fn run(environment: &Environment) -> ExitCode {
     output::line("checks");
     let mut findings = Vec::new();
     match Config::load(environment) {
-        Ok(config) => {
+        Ok(mut config) => {
             findings.push(Finding::Good("settings are valid".into()));
             findings.extend(config.warnings.iter().cloned().map(Finding::Warning));
             check_files(&config, &mut findings);
-            check_store(&config, &mut findings).await;
+            check_store(&mut config, &mut findings).await;
         }
         Err(problems) => findings.extend(problems.into_iter().map(Finding::Bad)),
     }
@@ -80,10 +81,11 @@ fn redact(value: &str) -> String {
 fn check_files(config: &Config, findings: &mut Vec<Finding>) {
     let dir = &config.data_dir;
     match std::fs::metadata(dir) {
-        Err(_) => findings.push(Finding::Good(format!(
-            "DATA_DIR {} does not exist yet; it is made at the first start",
+        Err(error) if error.kind() == ErrorKind::NotFound => findings.push(Finding::Good(format!(
+            "DATA_DIR {} does not exist yet; it is made when it is needed",
             dir.display()
         ))),
+        Err(error) => findings.push(Finding::Bad(format!("DATA_DIR {}: {error}", dir.display()))),
         Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => findings.push(Finding::Warning(format!(
             "DATA_DIR {0} is readable by others: chmod 700 {0}",
             dir.display()
@@ -92,7 +94,16 @@ fn check_files(config: &Config, findings: &mut Vec<Finding>) {
     }
 }
 
-async fn check_store(config: &Config, findings: &mut Vec<Finding>) {
+/// Makes no `DATA_DIR` where there is none.
+async fn check_store(config: &mut Config, findings: &mut Vec<Finding>) {
+    if !config.data_dir.exists() {
+        if !config.is_distributed() {
+            findings.push(Finding::Good("there is no store to look into yet".into()));
+            return;
+        }
+        // The only secret that may be missing beside MongoDB; the checks do not use it, but it would be generated.
+        config.verify_token.get_or_insert_with(|| Secret::new("not used"));
+    }
     if matches!(config.backend, Backend::Embedded) {
         check_sqlite(config, findings).await;
     }
@@ -126,9 +137,6 @@ fn check_clock(store_ms: i64) -> Finding {
 }
 
 async fn check_sqlite(config: &Config, findings: &mut Vec<Finding>) {
-    if !config.data_dir.exists() {
-        return;
-    }
     let options = SqliteOptions {
         lock_exclusive: false,
         ..SqliteOptions::default()

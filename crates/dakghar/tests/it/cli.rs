@@ -7,6 +7,7 @@ use crate::product::{Backend, Product, on_both_backends, text};
 on_both_backends!(
     the_operators_shell_sees_what_the_api_sees,
     doctor_finds_everything_in_order,
+    doctor_makes_no_folder,
     a_dead_letter_is_redriven_from_the_shell,
 );
 
@@ -62,6 +63,23 @@ async fn doctor_finds_everything_in_order(backend: Backend) {
     assert!(!out.contains("it-admin-key") && !out.contains("it-master-key"), "{out}");
 }
 
+async fn doctor_makes_no_folder(backend: Backend) {
+    let product = Product::start(backend).await;
+    let folder = product.data_dir().with_file_name("elsewhere");
+    let output = product
+        .command()
+        .arg("doctor")
+        .env("DATA_DIR", &folder)
+        .env_remove("VERIFY_TOKEN")
+        .output()
+        .expect("the program runs");
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{out}");
+    assert!(out.contains("does not exist yet"), "{out}");
+    assert_eq!(out.contains("store is ready"), product.is_distributed(), "{out}");
+    assert!(!folder.exists());
+}
+
 async fn a_dead_letter_is_redriven_from_the_shell(backend: Backend) {
     let product = Product::start(backend).await;
     let tenant = product.tenant("111", "EAAG-real").await;
@@ -69,7 +87,9 @@ async fn a_dead_letter_is_redriven_from_the_shell(backend: Backend) {
     product.sim.add_rule(rule);
     let id = product.send(&tenant, "+919111111111").await;
     product.until_status(&tenant, &id, "failed").await;
-    let (_, list, _) = product.run(&["dead-letter", "list"]);
+    let (code, _, err) = product.run(&["dead-letter", "list", "--limit", "201"]);
+    assert!(code != Some(0) && err.contains("1..=200"), "{err}");
+    let (_, list, _) = product.run(&["dead-letter", "list", "--limit", "200"]);
     assert!(list.contains(&id) && list.contains("131026"), "{list}");
     let (code, _, err) = product.run(&["dead-letter", "redrive", &tenant.id, &id]);
     assert_eq!(code, Some(0), "{err}");
