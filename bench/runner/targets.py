@@ -126,6 +126,7 @@ class Targets:
         for figure, of, metric in FLAT:
             if of == scenario:
                 flatness = self._results.flatness(scenario, backend, "dakghar", metric)
-                where = f"% of the best before, at {flatness.case}" if flatness else "% of the best before"
-                found.append(_at_least(f"{figure}, {backend}", 80, where, flatness and Spread.of([100 * flatness.share])))
+                worst = f", worst at {flatness.case}" if flatness else ""
+                share = flatness and Spread.of([100 * flatness.share])
+                found.append(_at_least(f"{figure}, {backend}{worst}", 80, "% of the best before", share))
         return found
