@@ -29,7 +29,7 @@ class Contender(ABC):
     portion: int = 1
 
     def __init__(self, servers: Servers | None, graph_url: str, base_folder: Path):
-        self.servers = servers
+        self.servers = servers if self.backend == "distributed" else None
         self.graph_url = graph_url
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir=base_folder))
         self.port = free_port()
@@ -37,7 +37,7 @@ class Contender(ABC):
         self.processes: list[Process] = []
 
     def __enter__(self) -> "Contender":
-        if self.servers and self.backend == "distributed":
+        if self.servers:
             self.servers.reset()
         return self
 
@@ -60,7 +60,7 @@ class Contender(ABC):
             "DATA_DIR": str(self.folder / "data"),
             "LOG_LEVEL": "warn",
         }
-        if self.servers and self.backend == "distributed":
+        if self.servers:
             settings |= {"MONGO_URI": self.servers.mongo_uri, "REDIS_URL": self.servers.redis_url}
         return settings
 

@@ -74,7 +74,7 @@ class Meter:
     and CPU seconds of the load generator, which runs on the same cores."""
 
     def __init__(self, contender: Contender, graph_peer: Process):
-        servers = contender.servers.processes if contender.servers and contender.backend == "distributed" else []
+        servers = contender.servers.processes if contender.servers else []
         self._processes: list[Process] = [*contender.processes, *servers, graph_peer]
         self.costs: dict[str, dict[str, float]] = {}
 

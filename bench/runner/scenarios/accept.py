@@ -65,18 +65,17 @@ def accept(contender: Contender, tenants: Path, bench: Bench, *options: object, 
 
 def _queued(contender: Contender) -> int:
     """Jobs in the queue, where that is not the store itself."""
-    return contender.servers.queued_jobs() if contender.servers and contender.backend == "distributed" else 0
+    return contender.servers.queued_jobs() if contender.servers else 0
 
 
 def _lost(contender: Contender, report: dict, queued_before: int) -> list[str]:
     accepted = report["acceptedInAll"]
-    if contender.backend == "distributed":
+    if contender.servers:
         wanted, give_up = queued_before + accepted, time.monotonic() + QUEUED_SECONDS_MAX
         while (queued := _queued(contender)) < wanted:
             if time.monotonic() > give_up:
                 return [f"of {accepted} accepted messages {wanted - queued} are not in the queue after {QUEUED_SECONDS_MAX:g} s"]
             time.sleep(0.05)
-    # With more than were accepted, something else was taken for them.
     counts = run_load("count", *contender.store, "--newest", accepted)
     stored = sum(count for status, count in counts.items() if status.startswith("outbound."))
     return [] if stored == accepted else [f"of {accepted} accepted messages {stored} are stored"]

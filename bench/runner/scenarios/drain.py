@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..contenders import Contender, DakgharEmbedded
-from ..load import finish_load, start_load
+from ..load import finish_load, run_load, start_load
 from ..measure import Bench, Case, Outcome, Scenario, Settings
 from . import problems
 
@@ -61,6 +61,14 @@ def drain(contender: Contender, tenants: Path, count: int, bench: Bench, *, simu
         with bench.meter(contender):
             report = finish_load(running)
     return report
+
+
+def send(contender: Contender, tenants: Path, count: int, bench: Bench) -> None:
+    """Has messages sent for real, which statuses can be about, by a worker that runs already."""
+    contender.preload(tenants, count)
+    report = run_load("drain", *contender.store, "--graph", bench.graph.url, "--count", count)
+    if unclean := problems_of(report):
+        raise RuntimeError(f"the messages that are needed were not sent: {unclean}")
 
 
 def problems_of(report: dict) -> list[str]:

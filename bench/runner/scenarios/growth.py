@@ -8,7 +8,7 @@ from ..load import run_load, run_long_load
 from ..measure import Bench, Case, Outcome, Scenario, Settings
 from . import problems
 from .accept import accept, register
-from .drain import drain
+from .drain import drain, send
 from .drain import problems_of as problems_of_drain
 from .webhook import post_webhooks
 from .webhook import problems_of as problems_of_webhooks
@@ -45,7 +45,7 @@ class Growth(Scenario):
     def measure(self, case: Case, contender: Contender, bench: Bench) -> Outcome:
         contender.start()
         tenants = contender.register(TENANTS)
-        self._send(contender, tenants, TEMPLATES, bench)
+        send(contender, tenants, TEMPLATES, bench)
         self._merge(contender, tenants, bench, warmup=0)
         contender.stop()
         grown = run_long_load("grow", *contender.store, "--total", case.options["total"])
@@ -81,18 +81,11 @@ class Growth(Scenario):
             return {}
         bench.graph.reset()
         run_load("profile", *contender.store)
-        self._send(contender, tenants, PROFILED, bench)
+        send(contender, tenants, PROFILED, bench)
         self._merge(contender, tenants, bench, warmup=0, messages=PROFILED)
         self._list(contender, tenants, grown, TENANTS)
         time.sleep(RECONCILER_SECONDS)
         return run_load("plans", *contender.store)
-
-    @staticmethod
-    def _send(contender: Contender, tenants: Path, count: int, bench: Bench) -> None:
-        contender.preload(tenants, count)
-        report = run_load("drain", *contender.store, "--graph", bench.graph.url, "--count", count)
-        if unclean := problems_of_drain(report):
-            raise RuntimeError(f"the store could not be prepared: {unclean}")
 
     @staticmethod
     def _merge(contender: Contender, tenants: Path, bench: Bench, *, warmup: int = 1_000, messages: int = 0) -> dict:

@@ -38,5 +38,5 @@ class Memory(Scenario):
             "atEndMb": samples[-1],
             "growthMbPerMinute": (samples[-1] - quarter) / minutes,
         }
-        facts = {"megabytesEachSecond": [round(sample, 1) for sample in samples]}
+        facts = {self.over_time: [round(sample, 1) for sample in samples]}
         return Outcome(metrics, [*problems.of_failures(report), *problems.of_counts(report, "notArrived", "repeatedCalls")], facts)

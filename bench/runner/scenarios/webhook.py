@@ -6,7 +6,7 @@ from ..contenders import APP_SECRET, Contender
 from ..load import run_load
 from ..measure import Bench, Case, Outcome, Scenario, Settings
 from . import problems
-from .drain import problems_of as problems_of_drain
+from .drain import send
 
 
 class Webhook(Scenario):
@@ -31,7 +31,8 @@ class Webhook(Scenario):
         options: list[object] = []
         if case.options.get("statuses"):
             sent = bench.settings.pick(1_000, 10_000) * contender.portion
-            self._send(contender, tenants, sent, bench)
+            contender.start_worker()
+            send(contender, tenants, sent, bench)
             messages = 2 * sent
             options += ["--statuses-of", bench.graph.url]
         else:
@@ -48,15 +49,6 @@ class Webhook(Scenario):
             "p99Ms": latency.get("p99"),
         }
         return Outcome(metrics, problems_of(report))
-
-    @staticmethod
-    def _send(contender: Contender, tenants: Path, count: int, bench: Bench) -> None:
-        """Messages that statuses can be about: sent for real, so that every one has an id of Graph's."""
-        contender.start_worker()
-        contender.preload(tenants, count)
-        report = run_load("drain", *contender.store, "--graph", bench.graph.url, "--count", count, "--timeout-seconds", 120)
-        if unclean := problems_of_drain(report):
-            raise RuntimeError(f"what statuses are to be about was not sent: {unclean}")
 
 
 def post_webhooks(contender: Contender, tenants: Path, options: list[object], bench: Bench) -> dict:
