@@ -15,9 +15,9 @@ const TOLERANCE_MS: i64 = 10_000;
 
 /// Whether the id does not say when the message was created: made by a clock that was off, or no `UUIDv7` at all.
 pub(crate) fn is_off(message: &Message) -> bool {
-    let uuid = message.id.as_uuid();
+    let uuid = message.accepted.id.as_uuid();
     let id_ms = i64::try_from(uuid.as_u128() >> 80).unwrap_or(i64::MAX);
-    uuid.get_version_num() != 7 || id_ms.abs_diff(message.created_at.as_millis()) > TOLERANCE_MS.unsigned_abs()
+    uuid.get_version_num() != 7 || id_ms.abs_diff(message.accepted.created_at.as_millis()) > TOLERANCE_MS.unsigned_abs()
 }
 
 /// Ids from (included) and to (excluded) which the messages of a time range lie, the marked ones apart.
@@ -52,7 +52,7 @@ fn first_id_at(ms: i64) -> Option<MessageId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dakghar_testkit::samples;
+    use dakghar_testkit::samples::{self, With as _};
     use std::time::Duration;
 
     #[test]
@@ -60,20 +60,19 @@ mod tests {
         let message = samples::outbound(samples::tenant_id());
         assert!(!is_off(&message));
         for off in [TOLERANCE_MS + 1, -TOLERANCE_MS - 1] {
-            let created_at = Timestamp::from_millis(message.created_at.as_millis() + off);
-            assert!(is_off(&Message {
-                created_at,
-                ..message.clone()
-            }));
+            let created_at = Timestamp::from_millis(message.accepted.created_at.as_millis() + off);
+            assert!(is_off(
+                &message.clone().with(|message| message.accepted.created_at = created_at)
+            ));
         }
         let id = MessageId::from_uuid(Uuid::from_u128(5));
-        assert!(is_off(&Message { id, ..message }));
+        assert!(is_off(&message.with(|message| message.accepted.id = id)));
     }
 
     #[test]
     fn a_range_holds_every_id_that_is_not_off() {
         let message = samples::outbound(samples::tenant_id());
-        let made = message.id.as_uuid().as_u128() >> 80;
+        let made = message.accepted.id.as_uuid().as_u128() >> 80;
         let made = Timestamp::from_millis(i64::try_from(made).expect("48 bits"));
         let tolerance = Duration::from_millis(TOLERANCE_MS.unsigned_abs());
         let range = |since, until| {
@@ -89,9 +88,9 @@ mod tests {
             Some(made - tolerance + Duration::from_millis(1)),
         );
         let IdRange { from, to } = whole.expect("a range");
-        assert!(from <= Some(message.id) && Some(message.id) < to);
+        assert!(from <= Some(message.accepted.id) && Some(message.accepted.id) < to);
         let beside = range(Some(made + tolerance + Duration::from_millis(1)), None).expect("a range");
-        assert!(beside.from > Some(message.id) && beside.to.is_none());
+        assert!(beside.from > Some(message.accepted.id) && beside.to.is_none());
         let unbounded = range(Some(Timestamp::from_millis(-1)), Some(Timestamp::from_millis(i64::MAX)));
         assert!(unbounded.is_some_and(|range| range.from.is_none() && range.to.is_none()));
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dakghar_core::domain::message::lifecycle::RELEASE_CHECK;
+use dakghar_core::domain::pacing::RELEASE_CHECK;
 use dakghar_core::domain::pacing::{Admission, GATE_BURST_MIN, GATE_BURST_TIME};
 use dakghar_core::domain::{PhoneNumberId, Timestamp};
 use dakghar_core::ports::{Pacer, QueueError, SlotAsk};

@@ -121,7 +121,7 @@ impl GraphClient {
         let body = envelope::write(call.message, call.opaque)?;
         let turn = self.next_client.fetch_add(1, Ordering::Relaxed) % self.clients.len();
         Ok(self.clients[turn]
-            .post(self.messages_url(&call.message.phone_number_id))
+            .post(self.messages_url(&call.message.accepted.phone_number_id))
             .header(AUTHORIZATION, bearer(call.token)?)
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .body(body))
@@ -186,9 +186,9 @@ async fn in_time(limit: Duration, answering: impl Future<Output = SendOutcome> +
 
 /// What a send answers for a token that starts with `mock_`.
 fn simulated(message: &Message) -> SendOutcome {
-    let id = message.id.to_string();
+    let id = message.accepted.id.to_string();
     let suffix = id.strip_prefix("msg_").unwrap_or(&id);
-    let text = format!("{}{suffix}.{}", Wamid::MOCK_PREFIX, message.attempt);
+    let text = format!("{}{suffix}.{}", Wamid::MOCK_PREFIX, message.delivery.attempt);
     SendOutcome::Accepted {
         wamid: Wamid::parse(&text).expect("letters, digits and dots make a wamid"),
     }

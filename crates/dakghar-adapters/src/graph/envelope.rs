@@ -25,7 +25,7 @@ pub(super) struct Unwritable(pub(super) &'static str);
 
 /// Writes the body of `POST /{phone_number_id}/messages`, with `opaque` as the callback data.
 pub(super) fn write(message: &Message, opaque: &str) -> Result<String, Unwritable> {
-    let content = &message.content;
+    let content = &message.accepted.content;
     let further = match content.envelope.as_deref() {
         None => None,
         Some(text) => Some(Fields::parse(text).ok_or(Unwritable("the message's further fields are not an object"))?),
@@ -40,6 +40,7 @@ pub(super) fn write(message: &Message, opaque: &str) -> Result<String, Unwritabl
     body.push_str(recipient_type.map_or(r#""individual""#, RawValue::get));
     if recipient.is_none() {
         let peer = message
+            .accepted
             .peer
             .as_deref()
             .ok_or(Unwritable("the message names no recipient"))?;

@@ -114,20 +114,20 @@ mod tests {
         {
             let mut message = samples::outbound(samples::tenant_id());
             // Every digit of the time counts.
-            let made = (message.id.as_uuid().as_u128() >> 80) + (1 << (5 * place));
-            let rest = message.id.as_uuid().as_u128() & ((1 << 80) - 1);
-            message.id = MessageId::from_uuid(Uuid::from_u128((made << 80) | rest));
-            message.created_at = Timestamp::from_millis(i64::try_from(made).expect("48 bits") + off_ms);
+            let made = (message.accepted.id.as_uuid().as_u128() >> 80) + (1 << (5 * place));
+            let rest = message.accepted.id.as_uuid().as_u128() & ((1 << 80) - 1);
+            message.accepted.id = MessageId::from_uuid(Uuid::from_u128((made << 80) | rest));
+            message.accepted.created_at = Timestamp::from_millis(i64::try_from(made).expect("48 bits") + off_ms);
             conn.execute(
                 "INSERT INTO messages (id, created_at, tenant_id, phone_number_id, direction, kind, priority, \
                  unknown_outcome, attempts_max, status, epoch, attempt, attempts_refunded, strikes, maybe_sent, drive, \
                  updated_at, version, timeline, body) \
                  VALUES (?, ?, 't', '1', 'outbound', 'text', 'normal', 'auto', 5, 'sent', 0, 0, 0, 0, 0, 0, 0, 0, '', '')",
-                params![message.id.to_string(), message.created_at.as_millis()],
+                params![message.accepted.id.to_string(), message.accepted.created_at.as_millis()],
             )
             .expect("a row");
             if id_time::is_off(&message) {
-                expected.push(message.id.to_string());
+                expected.push(message.accepted.id.to_string());
             }
         }
         assert_eq!(expected.len(), 3);

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::LazyLock;
 
+use dakghar_core::domain::hold::HoldReason;
 use dakghar_core::domain::ids::{
     ConversationId, IdempotencyKey, InvalidId, MessageId, PhoneNumberId, TenantId, WaId, Wamid,
 };
 use dakghar_core::domain::message::{
-    Content, DeadReason, Direction, Idempotency, Lease, Message, Priority, Status, UnknownOutcome,
+    Accepted, Content, DeadReason, Delivery, Direction, Idempotency, Lease, Message, Priority, Status, UnknownOutcome,
 };
-use dakghar_core::domain::tenant::HoldReason;
 use dakghar_core::domain::time::Timestamp;
 use rusqlite::types::FromSql;
 use rusqlite::{Row, ToSql};
@@ -72,9 +72,9 @@ pub(super) struct LinksRow {
 }
 
 /// Wamids beyond a message's first, which are kept in a table of their own.
-pub(super) fn further_wamids(message: &Message) -> impl Iterator<Item = &Wamid> {
-    let first = message.wamid.as_ref();
-    message.wamids.iter().filter(move |wamid| Some(*wamid) != first)
+pub(super) fn further_wamids(delivery: &Delivery) -> impl Iterator<Item = &Wamid> {
+    let first = delivery.wamid.as_ref();
+    delivery.wamids.iter().filter(move |wamid| Some(*wamid) != first)
 }
 
 /// What delivery changed about a message.
@@ -105,20 +105,16 @@ pub(super) struct ChangingRow {
 impl NewRow {
     pub(super) fn of(message: Message) -> Self {
         Self {
-            id: message.id.to_string(),
-            tenant_id: message.tenant_id.to_string(),
-            links: LinksRow::of(&message),
-            changing: ChangingRow::of(&message),
+            id: message.accepted.id.to_string(),
+            tenant_id: message.accepted.tenant_id.to_string(),
+            links: LinksRow::of(&message.delivery),
+            changing: ChangingRow::of(&message.delivery),
             message,
         }
     }
 
     pub(super) const fn message(&self) -> &Message {
         &self.message
-    }
-
-    pub(super) fn id(&self) -> &str {
-        &self.id
     }
 
     pub(super) fn tenant_id(&self) -> &str {
@@ -128,26 +124,26 @@ impl NewRow {
     /// Calls `insert` with the parameters of [`INSERT`].
     pub(super) fn with_params<T>(&self, insert: impl FnOnce(&[&dyn ToSql]) -> T) -> T {
         let message = &self.message;
-        let idempotency = message.idempotency.as_ref();
+        let idempotency = message.accepted.idempotency.as_ref();
         let fixed: [&dyn ToSql; 18] = [
             &id_time::is_off(message).then_some(true),
             &self.id,
             &self.tenant_id,
-            &message.phone_number_id.as_str(),
-            &message.direction.as_str(),
-            &message.peer,
-            &message.peer_id.as_ref().map(WaId::as_str),
-            &message.content.kind,
-            &message.content.body,
-            &message.content.envelope,
+            &message.accepted.phone_number_id.as_str(),
+            &message.accepted.direction.as_str(),
+            &message.accepted.peer,
+            &message.accepted.peer_id.as_ref().map(WaId::as_str),
+            &message.accepted.content.kind,
+            &message.accepted.content.body,
+            &message.accepted.content.envelope,
             &idempotency.map(|idempotency| idempotency.key.as_str()),
             &idempotency.map(|idempotency| idempotency.fingerprint),
-            &message.metadata,
-            &message.client_opaque,
-            &message.priority.as_str(),
-            &message.unknown_outcome.as_str(),
-            &message.attempts_max,
-            &message.created_at.as_millis(),
+            &message.accepted.metadata,
+            &message.accepted.client_opaque,
+            &message.accepted.priority.as_str(),
+            &message.accepted.unknown_outcome.as_str(),
+            &message.accepted.attempts_max,
+            &message.accepted.created_at.as_millis(),
         ];
         self.links.with_params(|links| {
             self.changing.with_params(|changing| {
@@ -159,11 +155,11 @@ impl NewRow {
 }
 
 impl LinksRow {
-    pub(super) fn of(message: &Message) -> Self {
+    pub(super) fn of(delivery: &Delivery) -> Self {
         Self {
-            wamid: message.wamid.clone(),
-            wamids: texts::wamids_text(&message.wamids),
-            conversation_id: message.conversation_id.map(|id| id.to_string()),
+            wamid: delivery.wamid.clone(),
+            wamids: texts::wamids_text(&delivery.wamids),
+            conversation_id: delivery.conversation_id.map(|id| id.to_string()),
         }
     }
 
@@ -188,29 +184,29 @@ impl LinksRow {
 
 impl ChangingRow {
     /// The row as it is after the save: under the version that the message has now.
-    pub(super) fn of(message: &Message) -> Self {
+    pub(super) fn of(delivery: &Delivery) -> Self {
         Self {
-            expires_at: message.expires_at,
-            status: message.status,
-            epoch: message.epoch.cast_signed(),
-            attempt: message.attempt,
-            attempts_refunded: message.attempts_refunded,
-            strikes: message.strikes,
-            lease: message.lease.clone(),
-            called_at: message.called_at,
-            maybe_sent: message.maybe_sent,
-            grace_until: message.grace_until,
-            slot_at: message.slot_at,
-            drive: message.drive,
-            wake_at: message.wake_at,
-            enqueued_at: message.enqueued_at,
-            dead_reason: message.dead_reason,
-            hold_reason: message.hold_reason,
-            error: message.error.as_ref().map(texts::error_text),
-            status_seen_at: message.status_seen_at,
-            timeline: texts::timeline_text(&message.timeline),
-            updated_at: message.updated_at,
-            version: message.version.cast_signed(),
+            expires_at: delivery.expires_at,
+            status: delivery.status,
+            epoch: delivery.epoch.cast_signed(),
+            attempt: delivery.attempt,
+            attempts_refunded: delivery.attempts_refunded,
+            strikes: delivery.strikes,
+            lease: delivery.lease.clone(),
+            called_at: delivery.called_at,
+            maybe_sent: delivery.maybe_sent,
+            grace_until: delivery.grace_until,
+            slot_at: delivery.slot_at,
+            drive: delivery.drive,
+            wake_at: delivery.wake_at,
+            enqueued_at: delivery.enqueued_at,
+            dead_reason: delivery.dead_reason,
+            hold_reason: delivery.hold_reason,
+            error: delivery.error.as_ref().map(texts::error_text),
+            status_seen_at: delivery.status_seen_at,
+            timeline: texts::timeline_text(&delivery.timeline),
+            updated_at: delivery.updated_at,
+            version: delivery.version.cast_signed(),
         }
     }
 
@@ -342,52 +338,56 @@ pub(super) fn message(row: &Row<'_>) -> Outcome<Message> {
     let cells = &mut cells;
     // The fields of a struct expression are evaluated in the order in which they are written.
     Ok(Message {
-        id: cells.parse(MessageId::parse)?,
-        tenant_id: cells.parse(TenantId::parse)?,
-        phone_number_id: cells.parse(PhoneNumberId::parse)?,
-        direction: cells.parse(Direction::parse)?,
-        peer: cells.get()?,
-        peer_id: cells.maybe_parse(WaId::parse)?,
-        content: Content {
-            kind: cells.get()?,
-            body: cells.get()?,
-            envelope: cells.get()?,
+        accepted: Accepted {
+            id: cells.parse(MessageId::parse)?,
+            tenant_id: cells.parse(TenantId::parse)?,
+            phone_number_id: cells.parse(PhoneNumberId::parse)?,
+            direction: cells.parse(Direction::parse)?,
+            peer: cells.get()?,
+            peer_id: cells.maybe_parse(WaId::parse)?,
+            content: Content {
+                kind: cells.get()?,
+                body: cells.get()?,
+                envelope: cells.get()?,
+            },
+            idempotency: idempotency(cells)?,
+            metadata: cells.get()?,
+            client_opaque: cells.get()?,
+            priority: cells.parse(Priority::parse)?,
+            unknown_outcome: cells.parse(UnknownOutcome::parse)?,
+            attempts_max: cells.get()?,
+            created_at: cells.time()?,
         },
-        idempotency: idempotency(cells)?,
-        metadata: cells.get()?,
-        client_opaque: cells.get()?,
-        priority: cells.parse(Priority::parse)?,
-        unknown_outcome: cells.parse(UnknownOutcome::parse)?,
-        attempts_max: cells.get()?,
-        created_at: cells.time()?,
-        wamid: cells.maybe_parse(Wamid::parse)?,
-        wamids: texts::parse_wamids(cells.get::<Option<String>>()?.as_deref())?,
-        conversation_id: cells.maybe_parse(ConversationId::parse)?,
-        expires_at: cells.maybe_time()?,
-        status: cells.parse(Status::parse)?,
-        epoch: cells.count()?,
-        attempt: cells.get()?,
-        attempts_refunded: cells.get()?,
-        strikes: cells.get()?,
-        lease: lease(cells)?,
-        called_at: cells.maybe_time()?,
-        maybe_sent: cells.get()?,
-        grace_until: cells.maybe_time()?,
-        slot_at: cells.maybe_time()?,
-        drive: cells.get()?,
-        wake_at: cells.maybe_time()?,
-        enqueued_at: cells.maybe_time()?,
-        dead_reason: cells.maybe_parse(DeadReason::parse)?,
-        hold_reason: cells.maybe_parse(HoldReason::parse)?,
-        error: cells
-            .get::<Option<String>>()?
-            .as_deref()
-            .map(texts::parse_error)
-            .transpose()?,
-        status_seen_at: cells.maybe_time()?,
-        timeline: texts::parse_timeline(&cells.get::<String>()?)?,
-        updated_at: cells.time()?,
-        version: cells.count()?,
+        delivery: Delivery {
+            wamid: cells.maybe_parse(Wamid::parse)?,
+            wamids: texts::parse_wamids(cells.get::<Option<String>>()?.as_deref())?,
+            conversation_id: cells.maybe_parse(ConversationId::parse)?,
+            expires_at: cells.maybe_time()?,
+            status: cells.parse(Status::parse)?,
+            epoch: cells.count()?,
+            attempt: cells.get()?,
+            attempts_refunded: cells.get()?,
+            strikes: cells.get()?,
+            lease: lease(cells)?,
+            called_at: cells.maybe_time()?,
+            maybe_sent: cells.get()?,
+            grace_until: cells.maybe_time()?,
+            slot_at: cells.maybe_time()?,
+            drive: cells.get()?,
+            wake_at: cells.maybe_time()?,
+            enqueued_at: cells.maybe_time()?,
+            dead_reason: cells.maybe_parse(DeadReason::parse)?,
+            hold_reason: cells.maybe_parse(HoldReason::parse)?,
+            error: cells
+                .get::<Option<String>>()?
+                .as_deref()
+                .map(texts::parse_error)
+                .transpose()?,
+            status_seen_at: cells.maybe_time()?,
+            timeline: texts::parse_timeline(&cells.get::<String>()?)?,
+            updated_at: cells.time()?,
+            version: cells.count()?,
+        },
     })
 }
 

@@ -1,9 +1,10 @@
 //! Tenants and their numbers: two tables, always written and read together.
 
 use async_trait::async_trait;
+use dakghar_core::domain::hold::{Hold, HoldReason};
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
 use dakghar_core::domain::message::UnknownOutcome;
-use dakghar_core::domain::tenant::{Hold, HoldReason, PhoneNumber, Tenant};
+use dakghar_core::domain::tenant::{PhoneNumber, Tenant};
 use dakghar_core::ports::store::TenantSaved;
 use dakghar_core::ports::{StoreError, TenantStore};
 use rusqlite::{Connection, OptionalExtension, Row, params};

@@ -5,14 +5,14 @@
 mod log_lines;
 mod peer;
 
+use dakghar_testkit::samples::{self, With as _};
 use std::collections::HashMap;
 use std::time::Duration;
 
 use dakghar_adapters::graph::{GraphClient, GraphConfig};
-use dakghar_core::domain::ids::{MessageId, PhoneNumberId};
+use dakghar_core::domain::ids::MessageId;
 use dakghar_core::domain::message::{Content, Message, SendOutcome};
 use dakghar_core::domain::secret::Secret;
-use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{Graph as _, GraphCall};
 use dakghar_testkit::Port;
 use log_lines::LogLines;
@@ -24,18 +24,15 @@ const TOKEN: &str = "EAAG-canary-token";
 const OPAQUE: &str = "v1.msg_00000000000000000000000001.1.AAAAAAAAAAAAAAAA";
 
 fn message() -> Message {
-    Message {
-        id: MessageId::from_uuid(Uuid::from_u128(1)),
-        phone_number_id: PhoneNumberId::parse("111111111111111").unwrap(),
-        peer: Some("+919111111111".into()),
-        content: Content {
+    samples::outbound(samples::tenant_id()).with(|message| {
+        message.accepted.id = MessageId::from_uuid(Uuid::from_u128(1));
+        message.accepted.content = Content {
             kind: "text".into(),
             body: r#"{"body":"Hello from tenant A"}"#.into(),
             envelope: None,
-        },
-        attempt: 1,
-        ..Message::blank(Timestamp::from_millis(0))
-    }
+        };
+        message.delivery.attempt = 1;
+    })
 }
 
 fn client(base_url: &str) -> GraphClient {
@@ -122,8 +119,8 @@ async fn sends_metas_request_and_keeps_the_connection() {
 #[tokio::test]
 async fn what_the_client_wrote_is_copied_as_it_is() {
     let body = r#"{ "name":"caf\u00e9", "n":1.0e2, "name":"twice", "deep":[[{}]] }"#;
-    let message = Message {
-        content: Content {
+    let message = message().with(|message| {
+        message.accepted.content = Content {
             kind: "te\"mplate".into(),
             body: body.into(),
             envelope: Some(
@@ -131,9 +128,8 @@ async fn what_the_client_wrote_is_copied_as_it_is() {
                     "to":"+1","type":"x","messaging_product":"y","biz_opaque_callback_data":"theirs","te\"mplate":{} }"#
                     .into(),
             ),
-        },
-        ..message()
-    };
+        }
+    });
     assert_eq!(
         body_sent(&message).await,
         format!(
@@ -144,18 +140,11 @@ async fn what_the_client_wrote_is_copied_as_it_is() {
 
 #[tokio::test]
 async fn a_person_without_a_number_is_named_as_recipient() {
-    let by_field = Message {
-        peer: Some("US.13491208655302741918".into()),
-        content: Content {
-            envelope: Some(r#"{"recipient":"US.13491208655302741918"}"#.into()),
-            ..message().content
-        },
-        ..message()
-    };
-    let by_peer = Message {
-        peer: Some("US.13491208655302741918".into()),
-        ..message()
-    };
+    let by_field = message().with(|message| {
+        message.accepted.peer = Some("US.13491208655302741918".into());
+        message.accepted.content.envelope = Some(r#"{"recipient":"US.13491208655302741918"}"#.into());
+    });
+    let by_peer = message().with(|message| message.accepted.peer = Some("US.13491208655302741918".into()));
     for message in [by_field, by_peer] {
         let body = body_sent(&message).await;
         assert_eq!(
@@ -171,17 +160,8 @@ async fn a_person_without_a_number_is_named_as_recipient() {
 async fn a_message_that_cannot_be_written_is_not_sent() {
     let peer = Peer::start([]).await;
     let client = client(&peer.base_url);
-    let nobody = Message {
-        peer: None,
-        ..message()
-    };
-    let odd = Message {
-        content: Content {
-            envelope: Some("[1]".into()),
-            ..message().content
-        },
-        ..message()
-    };
+    let nobody = message().with(|message| message.accepted.peer = None);
+    let odd = message().with(|message| message.accepted.content.envelope = Some("[1]".into()));
     for message in [nobody, odd] {
         not_sent(&send_as(&client, &message, OPAQUE, Duration::from_secs(30)).await);
     }
@@ -201,10 +181,7 @@ async fn a_message_that_cannot_be_written_is_not_sent() {
 #[tokio::test]
 async fn a_mock_token_never_calls_anybody() {
     let peer = Peer::start([]).await;
-    let message = Message {
-        attempt: 3,
-        ..message()
-    };
+    let message = message().with(|message| message.delivery.attempt = 3);
     let call = GraphCall {
         message: &message,
         token: &Secret::new("mock_token_tenant_A"),

@@ -10,12 +10,12 @@ use super::backlogs::Backlogs;
 use super::commits::{Enqueue, flatten};
 use super::{App, Ports};
 use crate::domain::message::timeline::{TimelineEntry, TimelineEvent};
-use crate::domain::message::{Direction, Idempotency, Message, Status};
+use crate::domain::message::{Accepted, Delivery, Direction, Idempotency, Message, Status};
 use crate::domain::send_request::SendRequest;
 use crate::domain::tenant::{PhoneNumber, SharedTenant};
 use crate::domain::{ErrorCode, MessageId, Problem, Timestamp};
 use crate::group_commit::GroupCommit;
-use crate::ports::{Accepted, QueueEntry, SlotAsk, StoreError};
+use crate::ports::{Acceptance, QueueEntry, SlotAsk, StoreError};
 
 /// A message on its way into the store.
 pub(super) struct AcceptCommit {
@@ -56,19 +56,23 @@ impl App {
                 .ok_or_else(|| overdue.clone());
         }
         let message = self.new_message(tenant, number, request);
-        let (message_id, status) = (message.id, message.status);
-        let fingerprint = message.idempotency.as_ref().map(|idempotency| idempotency.fingerprint);
+        let (message_id, status) = (message.accepted.id, message.delivery.status);
+        let fingerprint = message
+            .accepted
+            .idempotency
+            .as_ref()
+            .map(|idempotency| idempotency.fingerprint);
         let commit = AcceptCommit {
             message,
             per_second: number.planned_per_second(),
         };
         match flatten(self.commits().accept.submit(commit).await)? {
-            Accepted::Stored => Ok(AcceptedMessage {
+            Acceptance::Stored => Ok(AcceptedMessage {
                 message_id,
                 status,
                 duplicate: false,
             }),
-            Accepted::Replay {
+            Acceptance::Replay {
                 message_id,
                 status,
                 fingerprint: first,
@@ -88,15 +92,19 @@ impl App {
         let first = self.ports().messages.find_by_idempotency_key(&tenant.id, key).await?;
         first
             .map(|first| {
-                let fingerprint = first.idempotency.map(|idempotency| idempotency.fingerprint);
-                repeated(first.id, first.status, fingerprint == Some(request.fingerprint))
+                let fingerprint = first.accepted.idempotency.map(|idempotency| idempotency.fingerprint);
+                repeated(
+                    first.accepted.id,
+                    first.delivery.status,
+                    fingerprint == Some(request.fingerprint),
+                )
             })
             .transpose()
     }
 
     fn new_message(&self, tenant: &SharedTenant, number: &PhoneNumber, request: SendRequest) -> Message {
         let now = self.now();
-        let mut message = Message {
+        let accepted = Accepted {
             id: self.ports().ids.message_id(),
             tenant_id: tenant.id,
             phone_number_id: number.phone_number_id.clone(),
@@ -113,12 +121,17 @@ impl App {
             priority: request.priority,
             unknown_outcome: request.unknown_outcome.unwrap_or(tenant.unknown_outcome),
             attempts_max: self.settings().attempts_max,
-            expires_at: request.expires_at,
-            // A time to send is kept as the slot until the commit gives it one.
-            slot_at: request.send_at.filter(|send_at| *send_at > now),
-            ..Message::blank(now)
+            created_at: now,
         };
-        message.timeline.push(TimelineEntry::new(now, TimelineEvent::Accepted));
+        let mut delivery = Delivery::queued(now);
+        delivery.expires_at = request.expires_at;
+        // A time to send is kept as the slot until the commit gives it one.
+        delivery.slot_at = request.send_at.filter(|send_at| *send_at > now);
+        let mut message = Message { accepted, delivery };
+        message
+            .delivery
+            .timeline
+            .push(TimelineEntry::new(now, TimelineEvent::Accepted));
         // A hold that only waits to be probed goes through the gate, which lets the probe pass.
         if let Some(hold) = tenant.hold_of(number).filter(|hold| hold.reason.is_pause()) {
             message.hold(now, hold.reason);
@@ -164,7 +177,7 @@ pub(super) async fn commit(
     backlogs: Arc<Backlogs>,
     enqueue: GroupCommit<Enqueue, ()>,
     batch: Vec<AcceptCommit>,
-) -> Vec<Result<Accepted, StoreError>> {
+) -> Vec<Result<Acceptance, StoreError>> {
     let now = ports.clock.now();
     let window = ports.queue.window();
     let must_know = |ask: &SlotAsk| window.is_none() || backlogs.is_behind(&ask.phone_number_id, now);
@@ -181,8 +194,13 @@ pub(super) async fn commit(
     let mut entries = Vec::with_capacity(batch.len());
     for ((commit, ask), later) in batch.into_iter().zip(&asks).zip(later) {
         let mut message = commit.message;
-        let slot = if ask.is_some() { slots.next() } else { message.slot_at };
-        let is_released = message.status == Status::Queued && message.schedule(now, slot.unwrap_or(now), window);
+        let slot = if ask.is_some() {
+            slots.next()
+        } else {
+            message.delivery.slot_at
+        };
+        let is_released =
+            message.delivery.status == Status::Queued && message.schedule(now, slot.unwrap_or(now), window);
         entries.push(is_released.then(|| Enqueue {
             entry: queue_entry(&message),
             slot: later,
@@ -193,7 +211,7 @@ pub(super) async fn commit(
 
     let mut unused = Vec::new();
     for ((answer, entry), ask) in answers.iter().zip(entries).zip(asks) {
-        if *answer != Ok(Accepted::Stored) {
+        if *answer != Ok(Acceptance::Stored) {
             unused.extend(ask);
         } else if let Some(entry) = entry {
             enqueue.post(entry);
@@ -208,10 +226,10 @@ pub(super) async fn commit(
 fn slot_ask(commit: &AcceptCommit, now: Timestamp) -> Option<SlotAsk> {
     let message = &commit.message;
     // A message for later must not reserve the number's whole time until then; the gate paces it when it is due.
-    (message.status == Status::Queued && message.slot_at.is_none()).then(|| SlotAsk {
-        phone_number_id: message.phone_number_id.clone(),
+    (message.delivery.status == Status::Queued && message.delivery.slot_at.is_none()).then(|| SlotAsk {
+        phone_number_id: message.accepted.phone_number_id.clone(),
         per_second: commit.per_second,
-        priority: message.priority,
+        priority: message.accepted.priority,
         not_before: now,
     })
 }
@@ -220,9 +238,9 @@ fn slot_ask(commit: &AcceptCommit, now: Timestamp) -> Option<SlotAsk> {
 pub(super) fn queue_entry(message: &Message) -> QueueEntry {
     QueueEntry {
         key: message.key(),
-        phone_number_id: message.phone_number_id.clone(),
-        slot_at: message.slot_at.unwrap_or(message.created_at),
-        drive: message.drive,
-        priority: message.priority,
+        phone_number_id: message.accepted.phone_number_id.clone(),
+        slot_at: message.delivery.slot_at.unwrap_or(message.accepted.created_at),
+        drive: message.delivery.drive,
+        priority: message.accepted.priority,
     }
 }

@@ -4,9 +4,9 @@ use super::App;
 use super::accept_message::queue_entry;
 use super::commits::flatten;
 use crate::domain::message::Message;
-use crate::domain::message::lifecycle::NotRedrivable;
+use crate::domain::message::NotRedrivable;
 use crate::domain::{ErrorCode, MessageKey, Problem, Status, TenantId};
-use crate::ports::{Saved, SlotAsk};
+use crate::ports::{Save, Saved, SlotAsk};
 
 const STALE_ROUNDS_MAX: usize = 8;
 
@@ -15,13 +15,13 @@ impl App {
     pub async fn cancel_message(&self, tenant_id: &TenantId, id: &str) -> Result<Message, Problem> {
         for _ in 0..STALE_ROUNDS_MAX {
             let mut message = self.message(tenant_id, id).await?;
-            if message.status == Status::Cancelled {
+            if message.delivery.status == Status::Cancelled {
                 return Ok(message);
             }
             if !message.cancel(self.now()) {
                 return Err(Problem::new(
                     ErrorCode::NotCancellable,
-                    why_not_cancelled(message.status),
+                    why_not_cancelled(message.delivery.status),
                 ));
             }
             if self.save(&mut message).await? {
@@ -42,7 +42,7 @@ impl App {
             let mut message = self.message(tenant_id, id).await?;
             message.redrive(self.now(), accept_duplicate_risk).map_err(|refusal| match refusal {
                 NotRedrivable::NotDead => {
-                    let detail = format!("It is {}, not dead, failed or expired.", message.status.as_str());
+                    let detail = format!("It is {}, not dead, failed or expired.", message.delivery.status.as_str());
                     Problem::new(ErrorCode::NotRedrivable, detail)
                 }
                 NotRedrivable::DuplicateRisk => Problem::new(
@@ -55,7 +55,7 @@ impl App {
                 if is_released {
                     self.commits().enqueue.post(queue_entry(&message).into());
                 }
-                tracing::info!(%tenant_id, message_id = %message.id, "dead letter sent again");
+                tracing::info!(%tenant_id, message_id = %message.accepted.id, "dead letter sent again");
                 return Ok(message);
             }
         }
@@ -64,9 +64,9 @@ impl App {
 
     /// Saves through the group commit; answers whether nobody else saved in between.
     pub(super) async fn save(&self, message: &mut Message) -> Result<bool, Problem> {
-        match flatten(self.commits().save.submit(message.clone()).await)? {
+        match flatten(self.commits().save.submit(Save::from(&*message)).await)? {
             Saved::Done => {
-                message.version += 1;
+                message.delivery.version += 1;
                 Ok(true)
             }
             Saved::Stale => Ok(false),
@@ -77,14 +77,14 @@ impl App {
     /// the queue now. If the pacer cannot be reached, the gate will keep the pace.
     pub(super) async fn give_slot(&self, message: &mut Message) -> bool {
         let now = self.now();
-        let not_before = message.slot_at.map_or(now, |slot_at| slot_at.max(now));
-        let slot = match self.directory().find(&message.tenant_id).await {
-            Ok(Some(tenant)) => match tenant.number(Some(&message.phone_number_id)) {
+        let not_before = message.delivery.slot_at.map_or(now, |slot_at| slot_at.max(now));
+        let slot = match self.directory().find(&message.accepted.tenant_id).await {
+            Ok(Some(tenant)) => match tenant.number(Some(&message.accepted.phone_number_id)) {
                 Some(number) => {
                     let ask = SlotAsk {
-                        phone_number_id: message.phone_number_id.clone(),
+                        phone_number_id: message.accepted.phone_number_id.clone(),
                         per_second: number.planned_per_second(),
-                        priority: message.priority,
+                        priority: message.accepted.priority,
                         not_before,
                     };
                     self.ports()

@@ -8,10 +8,10 @@ use futures_util::future;
 use super::Ports;
 use super::accept_message::{self, AcceptCommit};
 use super::backlogs::Backlogs;
-use crate::domain::message::{Evidence, Message};
+use crate::domain::message::{Evidence, Merged};
 use crate::domain::{ConversationTouch, MessageKey, Problem, WebhookEvent};
 use crate::group_commit::{BoxFuture, GroupCommit, Limits};
-use crate::ports::{Accepted, MessageStore, QueueEntry, Received, ReceivedMessage, Saved, SlotAsk, StoreError};
+use crate::ports::{Acceptance, MessageStore, QueueEntry, Received, ReceivedMessage, Save, Saved, SlotAsk, StoreError};
 
 /// How often a merge is tried again when somebody else saved the same message in between.
 const STALE_ROUNDS_MAX: usize = 16;
@@ -55,8 +55,8 @@ impl From<QueueEntry> for Enqueue {
 }
 
 pub(super) struct Commits {
-    pub(super) accept: GroupCommit<AcceptCommit, Result<Accepted, StoreError>>,
-    pub(super) save: GroupCommit<Message, Result<Saved, StoreError>>,
+    pub(super) accept: GroupCommit<AcceptCommit, Result<Acceptance, StoreError>>,
+    pub(super) save: GroupCommit<Save, Result<Saved, StoreError>>,
     pub(super) receive: GroupCommit<Inbound, Result<Stored, StoreError>>,
     pub(super) merge: GroupCommit<EvidenceBatch, Result<Vec<EvidenceResult>, StoreError>>,
     pub(super) touch: GroupCommit<Vec<ConversationTouch>, Result<(), StoreError>>,
@@ -118,13 +118,13 @@ impl Commits {
 }
 
 /// Saves each message once: a second one of the same version can only be stale.
-async fn save(messages: Arc<dyn MessageStore>, batch: Vec<Message>) -> Vec<Result<Saved, StoreError>> {
+async fn save(messages: Arc<dyn MessageStore>, batch: Vec<Save>) -> Vec<Result<Saved, StoreError>> {
     let mut seen = HashSet::with_capacity(batch.len());
-    let first: Vec<bool> = batch.iter().map(|message| seen.insert(message.key())).collect();
-    let unique: Vec<Message> = batch
+    let first: Vec<bool> = batch.iter().map(|save| seen.insert(save.key)).collect();
+    let unique: Vec<Save> = batch
         .into_iter()
         .zip(&first)
-        .filter_map(|(message, first)| first.then_some(message))
+        .filter_map(|(save, first)| first.then_some(save))
         .collect();
     let mut saved = messages.save(&unique).await.into_iter();
     first
@@ -247,13 +247,13 @@ async fn merge_all(
             };
             let mut is_changed = false;
             for evidence in &open[key] {
-                is_changed |= message.merge_evidence(now, evidence) != crate::domain::message::Merged::Unchanged;
+                is_changed |= message.merge_evidence(now, evidence) != Merged::Unchanged;
             }
             if is_changed {
                 if message.is_duplicate_confirmed() {
-                    tracing::warn!(message_id = %message.id, tenant_id = %message.tenant_id, "Meta took this message more than once");
+                    tracing::warn!(message_id = %message.accepted.id, tenant_id = %message.accepted.tenant_id, "Meta took this message more than once");
                 }
-                changed.push(message);
+                changed.push(Save::from(&message));
             }
         }
         let saved = if changed.is_empty() {
@@ -262,9 +262,8 @@ async fn merge_all(
             ports.messages.save(&changed).await
         };
         let mut stale = HashMap::new();
-        for (message, saved) in changed.iter().zip(saved) {
+        for (Save { key, .. }, saved) in changed.into_iter().zip(saved) {
             if saved? == Saved::Stale {
-                let key = message.key();
                 stale.insert(key, open.remove(&key).unwrap_or_default());
             }
         }

@@ -12,11 +12,11 @@ use super::accept_message::queue_entry;
 use super::commits::flatten;
 use super::in_flight::InFlight;
 use super::prepare_message::{PreparedSend, disposition, probe_interval};
-use crate::domain::message::lifecycle::{Fenced, Recorded};
 use crate::domain::message::{Evidence, EvidenceStatus, Message, SendOutcome};
+use crate::domain::message::{Fenced, Recorded};
 use crate::domain::tenant::TOKEN_REFUSALS_MAX;
 use crate::domain::{ErrorCode, Hold, HoldReason, Problem, Status};
-use crate::ports::{Disposition, GraphCall, Job, Saved};
+use crate::ports::{Disposition, GraphCall, Job, Save, Saved};
 
 /// What must be left of a lease for a call to begin.
 const CALL_MIN: Duration = Duration::from_millis(100);
@@ -42,19 +42,19 @@ impl App {
     /// Claims what was prepared, in one commit. What somebody else claimed or changed meanwhile is left out, and so is
     /// what may be claimed or not: nobody calls then, and the lease runs out.
     pub async fn claim(&self, sends: Vec<PreparedSend>) -> Vec<ClaimedSend> {
-        let messages: Vec<Message> = sends.iter().map(|send| send.message.clone()).collect();
-        let saved = self.ports().messages.claim(&messages).await;
+        let claims: Vec<Save> = sends.iter().map(|send| Save::from(&send.message)).collect();
+        let saved = self.ports().messages.claim(&claims).await;
         let mut claimed = Vec::with_capacity(sends.len());
         for (mut send, saved) in sends.into_iter().zip(saved) {
             match saved {
                 Ok(Saved::Done) => {
-                    send.message.version += 1;
+                    send.message.delivery.version += 1;
                     claimed.push(ClaimedSend(send));
                 }
                 Ok(Saved::Stale) => send.job.finish(Disposition::Done),
                 Err(error) => {
                     let message = &send.message;
-                    tracing::warn!(message_id = %message.id, tenant_id = %message.tenant_id, %error, "a claim failed");
+                    tracing::warn!(message_id = %message.accepted.id, tenant_id = %message.accepted.tenant_id, %error, "a claim failed");
                 }
             }
         }
@@ -70,7 +70,9 @@ impl App {
             job,
             in_flight,
         }) = claimed;
-        let elapsed = self.now().since(message.called_at.unwrap_or(message.updated_at));
+        let elapsed = self
+            .now()
+            .since(message.delivery.called_at.unwrap_or(message.delivery.updated_at));
         let timings = &self.settings().send.timings;
         let left = timings
             .lease
@@ -81,10 +83,11 @@ impl App {
                 why: "the worker was stopped before the call".into(),
             }
         } else {
-            let opaque = self
-                .shared
-                .opaque
-                .sign(&message.key(), &message.phone_number_id, message.attempt);
+            let opaque = self.shared.opaque.sign(
+                &message.key(),
+                &message.accepted.phone_number_id,
+                message.delivery.attempt,
+            );
             let call = GraphCall {
                 message: &message,
                 token: &token,
@@ -94,7 +97,7 @@ impl App {
             self.ports().graph.send(call).await
         };
         EndedCall {
-            attempt: message.attempt,
+            attempt: message.delivery.attempt,
             message,
             outcome,
             job: Some(job),
@@ -105,15 +108,15 @@ impl App {
     /// Makes the outcome of a call durable. After an error the caller tries again, as long as it lives: what Meta
     /// answered is evidence even when the lease is over.
     pub async fn record(&self, ended: &mut EndedCall) -> Result<(), Problem> {
-        let epoch = ended.message.epoch;
+        let epoch = ended.message.delivery.epoch;
         for _ in 0..STALE_ROUNDS_MAX {
             let mut message = ended.message.clone();
             let now = self.now();
             let jitter = self.ports().ids.jitter();
             match message.record_outcome(epoch, now, &ended.outcome, &self.settings().send, jitter) {
                 Ok(recorded) => {
-                    if message.status == Status::Queued {
-                        let slot_at = message.slot_at.unwrap_or(now);
+                    if message.delivery.status == Status::Queued {
+                        let slot_at = message.delivery.slot_at.unwrap_or(now);
                         message.schedule(now, slot_at, self.queue_window());
                     }
                     if self.save(&mut message).await? {
@@ -157,11 +160,11 @@ impl App {
     /// What a recorded outcome means for the queue and for the number.
     async fn after(&self, message: &Message, recorded: Recorded, job: Option<Job>) {
         log_outcome(message, recorded);
-        if message.status == Status::Queued && message.enqueued_at.is_some() {
+        if message.delivery.status == Status::Queued && message.delivery.enqueued_at.is_some() {
             self.commits().enqueue.post(queue_entry(message).into());
         }
         if let Some(job) = job {
-            job.finish(if message.status == Status::Queued {
+            job.finish(if message.delivery.status == Status::Queued {
                 Disposition::Superseded
             } else {
                 disposition(message)
@@ -169,38 +172,41 @@ impl App {
         }
         let result = match recorded {
             Recorded::Sent => {
-                if let Some(called_at) = message.called_at {
-                    let number = &message.phone_number_id;
+                if let Some(called_at) = message.delivery.called_at {
+                    let number = &message.accepted.phone_number_id;
                     self.shared.recent_calls.remember(number, called_at, message.key());
                 }
                 self.number_works(message).await
             }
             Recorded::SlowDown(until) => {
-                self.ports().pacer.pause_until(&message.phone_number_id, until).await;
+                self.ports()
+                    .pacer
+                    .pause_until(&message.accepted.phone_number_id, until)
+                    .await;
                 Ok(())
             }
             Recorded::Held(reason) => self.number_refused(message, reason).await,
             Recorded::Failed | Recorded::Retry(_) | Recorded::InDoubt | Recorded::GaveUp => Ok(()),
         };
         if let Err(problem) = result {
-            tracing::warn!(message_id = %message.id, tenant_id = %message.tenant_id, %problem, "the outcome is stored, what follows from it is not yet");
+            tracing::warn!(message_id = %message.accepted.id, tenant_id = %message.accepted.tenant_id, %problem, "the outcome is stored, what follows from it is not yet");
         }
     }
 
     /// A send went through: refusals of the token, and a hold that was only being probed, are over.
     async fn number_works(&self, message: &Message) -> Result<(), Problem> {
-        let Some(tenant) = self.directory().find(&message.tenant_id).await? else {
+        let Some(tenant) = self.directory().find(&message.accepted.tenant_id).await? else {
             return Ok(());
         };
         let is_ending = |hold: Hold| hold.probe_at.is_some();
-        let Some(number) = tenant.number(Some(&message.phone_number_id)) else {
+        let Some(number) = tenant.number(Some(&message.accepted.phone_number_id)) else {
             return Ok(());
         };
         if number.token_refusals == 0 && !number.hold.is_some_and(is_ending) {
             return Ok(());
         }
         self.change_tenant(&tenant.id, |tenant| {
-            if let Some(number) = tenant.number_mut(&message.phone_number_id) {
+            if let Some(number) = tenant.number_mut(&message.accepted.phone_number_id) {
                 number.token_refusals = 0;
                 number.hold = number.hold.filter(|hold| !is_ending(*hold));
             }
@@ -209,31 +215,35 @@ impl App {
         .await?;
         self.ports()
             .messages
-            .wake_held(&message.tenant_id, Some(&message.phone_number_id), self.now())
+            .wake_held(
+                &message.accepted.tenant_id,
+                Some(&message.accepted.phone_number_id),
+                self.now(),
+            )
             .await?;
         Ok(())
     }
 
     /// Meta refused the token or the account: after a few in a row the whole number waits, and is probed.
     async fn number_refused(&self, message: &Message, reason: HoldReason) -> Result<(), Problem> {
-        let Some(tenant) = self.directory().find(&message.tenant_id).await? else {
+        let Some(tenant) = self.directory().find(&message.accepted.tenant_id).await? else {
             return Ok(());
         };
         if tenant
-            .number(Some(&message.phone_number_id))
+            .number(Some(&message.accepted.phone_number_id))
             .is_none_or(|number| number.hold.is_some())
         {
             return Ok(());
         }
         let now = self.now();
         self.change_tenant(&tenant.id, |tenant| {
-            let Some(number) = tenant.number_mut(&message.phone_number_id) else { return Ok(()) };
+            let Some(number) = tenant.number_mut(&message.accepted.phone_number_id) else { return Ok(()) };
             number.token_refusals += 1;
             let is_certain = reason != HoldReason::CredentialsInvalid || number.token_refusals >= TOKEN_REFUSALS_MAX;
             if number.hold.is_none() && is_certain {
                 let probe_at = Some(now + probe_interval(reason));
                 number.hold = Some(Hold { reason, since: now, probe_at });
-                tracing::warn!(tenant_id = %message.tenant_id, phone_number_id = %message.phone_number_id, reason = reason.as_str(), "the number is on hold");
+                tracing::warn!(tenant_id = %message.accepted.tenant_id, phone_number_id = %message.accepted.phone_number_id, reason = reason.as_str(), "the number is on hold");
             }
             Ok(())
         })
@@ -244,7 +254,7 @@ impl App {
     /// A message that was given up while no job was in hand gets one that ends as failed, so that the queue's tools
     /// show every dead letter. For people only: nothing is lost when it does not get there.
     pub(super) fn show_dead(&self, message: &Message) {
-        if message.status == Status::Dead && self.queue_window().is_some() {
+        if message.delivery.status == Status::Dead && self.queue_window().is_some() {
             self.commits().enqueue.post(queue_entry(message).into());
         }
     }
@@ -261,13 +271,17 @@ fn log_outcome(message: &Message, recorded: Recorded) {
         Recorded::InDoubt => "in_doubt",
         Recorded::GaveUp => "gave_up",
     };
-    let code = message.error.as_ref().and_then(|error| error.code);
-    let fbtrace_id = message.error.as_ref().and_then(|error| error.fbtrace_id.as_deref());
+    let code = message.delivery.error.as_ref().and_then(|error| error.code);
+    let fbtrace_id = message
+        .delivery
+        .error
+        .as_ref()
+        .and_then(|error| error.fbtrace_id.as_deref());
     tracing::warn!(
-        message_id = %message.id,
-        tenant_id = %message.tenant_id,
-        phone_number_id = %message.phone_number_id,
-        attempt = message.attempt,
+        message_id = %message.accepted.id,
+        tenant_id = %message.accepted.tenant_id,
+        phone_number_id = %message.accepted.phone_number_id,
+        attempt = message.delivery.attempt,
         code,
         fbtrace_id,
         outcome,

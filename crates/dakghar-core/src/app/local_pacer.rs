@@ -9,7 +9,7 @@ use crate::domain::pacing::{Admission, Pace};
 use crate::domain::{PhoneNumberId, Timestamp};
 use crate::ports::{Pacer, QueueError, SlotAsk};
 
-use crate::domain::message::lifecycle::RELEASE_CHECK;
+use crate::domain::pacing::RELEASE_CHECK;
 
 /// Numbers kept before the idle ones are forgotten.
 const NUMBERS_SWEPT_AT: usize = 10_000;

@@ -12,7 +12,7 @@ use super::accept_message::queue_entry;
 use super::commits::flatten;
 use super::in_flight::InFlight;
 use super::{App, Settings};
-use crate::domain::message::lifecycle::NotClaimable;
+use crate::domain::message::NotClaimable;
 use crate::domain::message::{DeadReason, Direction, Message};
 use crate::domain::pacing::Admission;
 use crate::domain::tenant::{PhoneNumber, SharedTenant};
@@ -129,7 +129,7 @@ impl App {
                 continue;
             }
             match message {
-                Ok(Some(message)) if message.status == Status::Queued => queued.push((message, job, since)),
+                Ok(Some(message)) if message.delivery.status == Status::Queued => queued.push((message, job, since)),
                 // Another job of the same message was faster, or it was settled meanwhile.
                 Ok(Some(message)) => job.finish(disposition(&message)),
                 // It was removed, or never existed.
@@ -138,12 +138,12 @@ impl App {
                 Err(error) => return Err(error.into()),
             }
         }
-        let tenants = queued.iter().map(|(message, ..)| message.tenant_id);
+        let tenants = queued.iter().map(|(message, ..)| message.accepted.tenant_id);
         let tenants = self.directory().find_all(tenants).await;
         let mut candidates = Vec::with_capacity(queued.len());
         let mut orphans = Vec::new();
         for (mut message, job, since) in queued {
-            match tenants.get(&message.tenant_id).cloned().unwrap_or(Ok(None)) {
+            match tenants.get(&message.accepted.tenant_id).cloned().unwrap_or(Ok(None)) {
                 Ok(Some(tenant)) => candidates.push(Candidate {
                     message,
                     tenant,
@@ -174,12 +174,12 @@ impl App {
         let mut held_back = Vec::new();
         for mut candidate in candidates {
             let Candidate { message, tenant, .. } = &mut candidate;
-            let Some(number) = tenant.number(Some(&message.phone_number_id)) else {
+            let Some(number) = tenant.number(Some(&message.accepted.phone_number_id)) else {
                 message.abandon(now, DeadReason::NumberRemoved);
                 held_back.push(candidate);
                 continue;
             };
-            if message.expires_at.is_some_and(|at| at <= now) {
+            if message.delivery.expires_at.is_some_and(|at| at <= now) {
                 message.expire(now);
                 held_back.push(candidate);
                 continue;
@@ -192,12 +192,12 @@ impl App {
                 continue;
             }
             let ask = SlotAsk {
-                phone_number_id: message.phone_number_id.clone(),
+                phone_number_id: message.accepted.phone_number_id.clone(),
                 per_second: number.planned_per_second(),
-                priority: message.priority,
+                priority: message.accepted.priority,
                 not_before: now,
             };
-            if let Some(in_flight) = self.shared.in_flight.enter(&message.tenant_id, number) {
+            if let Some(in_flight) = self.shared.in_flight.enter(&message.accepted.tenant_id, number) {
                 asks.push(ask);
                 ready.push((candidate, in_flight));
             } else if now.since(candidate.since) < PLACE_PATIENCE {
@@ -258,15 +258,15 @@ impl App {
     /// its timer is set.
     async fn hold_back(&self, mut message: Message, job: Job) {
         match self.save(&mut message).await {
-            Ok(true) if message.status == Status::Queued => {
-                if message.enqueued_at.is_some() {
+            Ok(true) if message.delivery.status == Status::Queued => {
+                if message.delivery.enqueued_at.is_some() {
                     self.commits().enqueue.post(queue_entry(&message).into());
                 }
                 job.finish(Disposition::Superseded);
             }
             Ok(_) => job.finish(disposition(&message)),
             Err(problem) => {
-                tracing::warn!(message_id = %message.id, tenant_id = %message.tenant_id, %problem, "a message stays queued");
+                tracing::warn!(message_id = %message.accepted.id, tenant_id = %message.accepted.tenant_id, %problem, "a message stays queued");
             }
         }
     }
@@ -309,7 +309,7 @@ impl App {
             match self.open_token_for(tenant, message).await {
                 Ok(token) => with_token.push((candidate, in_flight, token)),
                 Err(error) => {
-                    tracing::error!(message_id = %message.id, tenant_id = %message.tenant_id, %error, "the access token cannot be opened");
+                    tracing::error!(message_id = %message.accepted.id, tenant_id = %message.accepted.tenant_id, %error, "the access token cannot be opened");
                     let later = self.now() + PROBE_CREDENTIALS;
                     message.postpone(self.now(), later, "access_token_unreadable", self.queue_window());
                     held_back.push(candidate);
@@ -360,7 +360,7 @@ impl App {
 
     async fn open_token_for(&self, tenant: &SharedTenant, message: &Message) -> Result<Secret, VaultError> {
         let number = tenant
-            .number(Some(&message.phone_number_id))
+            .number(Some(&message.accepted.phone_number_id))
             .ok_or(VaultError::Unreadable("the number was removed"))?;
         let purpose = super::register_tenant::token_purpose(&number.phone_number_id);
         self.ports()
@@ -373,7 +373,7 @@ impl App {
     pub async fn strike(&self, key: &MessageKey) -> Result<(), Problem> {
         if let Some(mut message) = self.load(key).await? {
             let gave_up = message.strike(self.now());
-            tracing::error!(message_id = %key.message_id, tenant_id = %key.tenant_id, strikes = message.strikes, gave_up, "preparing the message crashed");
+            tracing::error!(message_id = %key.message_id, tenant_id = %key.tenant_id, strikes = message.delivery.strikes, gave_up, "preparing the message crashed");
             if self.save(&mut message).await? {
                 self.show_dead(&message);
             }
@@ -392,8 +392,8 @@ pub(super) const fn probe_interval(reason: HoldReason) -> Duration {
 
 /// How the queue should show the end of a job.
 pub(super) fn disposition(message: &Message) -> Disposition {
-    match message.status {
-        Status::Dead => Disposition::Dead(message.dead_reason.map_or("dead", DeadReason::as_str)),
+    match message.delivery.status {
+        Status::Dead => Disposition::Dead(message.delivery.dead_reason.map_or("dead", DeadReason::as_str)),
         Status::Failed => Disposition::Dead("failed"),
         Status::Expired => Disposition::Dead("expired"),
         _ => Disposition::Done,
@@ -402,12 +402,12 @@ pub(super) fn disposition(message: &Message) -> Disposition {
 
 fn touch(message: &Message) -> Option<ConversationTouch> {
     Some(ConversationTouch {
-        id: message.thread()?,
-        tenant_id: message.tenant_id,
-        phone_number_id: message.phone_number_id.clone(),
-        wa_id: message.peer_id.clone()?,
-        message_id: message.id,
-        at: message.updated_at,
+        id: message.conversation()?,
+        tenant_id: message.accepted.tenant_id,
+        phone_number_id: message.accepted.phone_number_id.clone(),
+        wa_id: message.accepted.peer_id.clone()?,
+        message_id: message.accepted.id,
+        at: message.delivery.updated_at,
         direction: Direction::Outbound,
     })
 }

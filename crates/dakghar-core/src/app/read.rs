@@ -61,7 +61,7 @@ impl App {
         query.before = self.position(page, &list, |text| MessageId::parse(text).ok())?;
         query.limit = page.limit + 1;
         let items = self.ports().messages.list(tenant_id, &query).await?;
-        Ok(self.page(&list, page, items, |message| message.id.to_string()))
+        Ok(self.page(&list, page, items, |message| message.accepted.id.to_string()))
     }
 
     /// The tenant's threads, the one with the newest message first.
@@ -116,7 +116,7 @@ impl App {
             .messages
             .dead_letters(tenant_id, before, page.limit + 1)
             .await?;
-        Ok(self.page(&list, page, items, |message| message.id.to_string()))
+        Ok(self.page(&list, page, items, |message| message.accepted.id.to_string()))
     }
 
     /// The events of a tenant, or with `None` those nobody could be found for.

@@ -11,7 +11,9 @@ use super::App;
 use super::commits::{EvidenceResult, Inbound, flatten};
 use super::directory::Found;
 use crate::domain::message::timeline::{TimelineEntry, TimelineEvent};
-use crate::domain::message::{Content, Direction, Evidence, Message, Status};
+use crate::domain::message::{
+    ATTEMPTS_MAX_DEFAULT, Accepted, Content, Delivery, Direction, Evidence, Message, Priority, UnknownOutcome,
+};
 use crate::domain::tenant::SharedTenant;
 use crate::domain::webhook::{EventReason, InboundMessage, OtherPart, StatusReport, WebhookEvent, WebhookPart};
 use crate::domain::{
@@ -116,7 +118,7 @@ impl App {
             .from_id
             .as_ref()
             .map(|from| ConversationId::of(&tenant.id, &inbound.phone_number_id, from));
-        let mut message = Message {
+        let accepted = Accepted {
             id: self.ports().ids.message_id(),
             tenant_id: tenant.id,
             phone_number_id: inbound.phone_number_id,
@@ -128,21 +130,28 @@ impl App {
                 body: inbound.body,
                 envelope: Some(inbound.raw),
             },
-            status: Status::Received,
-            wamid: Some(inbound.wamid),
-            conversation_id,
-            ..Message::blank(now)
+            idempotency: None,
+            metadata: None,
+            client_opaque: None,
+            priority: Priority::Normal,
+            unknown_outcome: UnknownOutcome::Auto,
+            attempts_max: ATTEMPTS_MAX_DEFAULT,
+            created_at: now,
         };
+        let mut delivery = Delivery::received(now);
+        delivery.wamid = Some(inbound.wamid);
+        delivery.conversation_id = conversation_id;
+        let mut message = Message { accepted, delivery };
         let mut entry = TimelineEntry::new(now, TimelineEvent::Received);
         entry.until = inbound.sent_at;
-        message.timeline.push(entry);
-        let thread = conversation_id.zip(message.peer_id.clone());
+        message.delivery.timeline.push(entry);
+        let thread = conversation_id.zip(message.accepted.peer_id.clone());
         let touch = thread.map(|(id, wa_id)| ConversationTouch {
             id,
             tenant_id: tenant.id,
-            phone_number_id: message.phone_number_id.clone(),
+            phone_number_id: message.accepted.phone_number_id.clone(),
             wa_id,
-            message_id: message.id,
+            message_id: message.accepted.id,
             // A webhook that was late for a day must not open today's window.
             at: inbound.sent_at.unwrap_or(now).min(now),
             direction: Direction::Inbound,

@@ -11,10 +11,11 @@ use super::App;
 use super::accept_message::queue_entry;
 use super::commits::flatten;
 use super::directory::Found;
-use crate::domain::message::lifecycle::{RELEASE_CHECK, Surroundings, Woken};
 use crate::domain::message::{Message, UnknownOutcome};
+use crate::domain::message::{Surroundings, Woken};
+use crate::domain::pacing::RELEASE_CHECK;
 use crate::domain::{ErrorCode, Problem, Status, TenantId, Timestamp};
-use crate::ports::{Saved, StoreError};
+use crate::ports::{Save, Saved, StoreError};
 
 /// Messages looked at in one round.
 const ROUND: u32 = 500;
@@ -51,8 +52,8 @@ impl App {
         // Whether a hold is over must not be judged by what this process remembers.
         let held: HashSet<TenantId> = due
             .iter()
-            .filter(|message| message.status == Status::Held)
-            .map(|message| message.tenant_id)
+            .filter(|message| message.delivery.status == Status::Held)
+            .map(|message| message.accepted.tenant_id)
             .collect();
         for tenant_id in &held {
             self.directory().refresh(tenant_id).await;
@@ -63,9 +64,9 @@ impl App {
             changed.push(self.look_at(message, &tenants).await?);
         }
         let saves = changed.into_iter().map(|message| async move {
-            let saved = flatten(self.commits().save.submit(message.clone()).await)?;
+            let saved = flatten(self.commits().save.submit(Save::from(&message)).await)?;
             if saved == Saved::Done {
-                if message.status == Status::Queued && message.enqueued_at.is_some() {
+                if message.delivery.status == Status::Queued && message.delivery.enqueued_at.is_some() {
                     self.commits().enqueue.post(queue_entry(&message).into());
                 }
                 self.show_dead(&message);
@@ -82,7 +83,7 @@ impl App {
     async fn look_at(&self, mut message: Message, tenants: &Tenants) -> Result<Message, Problem> {
         let now = self.now();
         let around = self.surroundings(&message, tenants).await?;
-        let before = message.status;
+        let before = message.delivery.status;
         match message.wake(now, around, self.queue_window(), &self.settings().send.timings) {
             Woken::Rescheduled | Woken::Release => {}
             Woken::NeedsSlot => {
@@ -90,11 +91,11 @@ impl App {
             }
             Woken::Changed => {
                 tracing::info!(
-                    message_id = %message.id,
-                    tenant_id = %message.tenant_id,
-                    attempt = message.attempt,
+                    message_id = %message.accepted.id,
+                    tenant_id = %message.accepted.tenant_id,
+                    attempt = message.delivery.attempt,
                     from = before.as_str(),
-                    to = message.status.as_str(),
+                    to = message.delivery.status.as_str(),
                     "a message moved on by its timer"
                 );
             }
@@ -110,28 +111,32 @@ impl App {
             is_orphaned: false,
         };
         let now = self.now();
-        match message.status {
+        match message.delivery.status {
             Status::Held => {
-                match tenants.get(&message.tenant_id) {
+                match tenants.get(&message.accepted.tenant_id) {
                     None | Some(Ok(None)) => {}
                     Some(Ok(Some(tenant))) => {
-                        let number = tenant.number(Some(&message.phone_number_id));
+                        let number = tenant.number(Some(&message.accepted.phone_number_id));
                         let hold = number.map_or(tenant.hold, |number| tenant.hold_of(number));
                         around.hold = hold.map(|hold| hold.reason);
                         around.may_probe = hold.is_some_and(|hold| hold.probe_at.is_some_and(|at| at <= now));
                     }
                     // Nobody knows whether the hold is over, and the others' timers must not wait until somebody does.
-                    Some(Err(StoreError::Corrupt(_))) => around.hold = message.hold_reason,
+                    Some(Err(StoreError::Corrupt(_))) => around.hold = message.delivery.hold_reason,
                     Some(Err(error)) => return Err(error.clone().into()),
                 }
             }
             Status::Sending => {
                 let worker_id = &self.settings().worker_id;
-                let is_foreign = message.lease.as_ref().is_some_and(|lease| lease.owner != *worker_id);
+                let is_foreign = message
+                    .delivery
+                    .lease
+                    .as_ref()
+                    .is_some_and(|lease| lease.owner != *worker_id);
                 around.is_orphaned = is_foreign && self.settings().is_sole_sender;
             }
-            Status::InDoubt if message.unknown_outcome == UnknownOutcome::Auto => {
-                if let Some(called_at) = message.called_at {
+            Status::InDoubt if message.accepted.unknown_outcome == UnknownOutcome::Auto => {
+                if let Some(called_at) = message.delivery.called_at {
                     around.statuses_flow = self.statuses_flow(message, called_at).await?;
                 }
             }
@@ -142,11 +147,11 @@ impl App {
 
     /// Whether statuses arrive for messages of the same number that were called later.
     async fn statuses_flow(&self, message: &Message, called_at: Timestamp) -> Result<bool, Problem> {
-        let number = &message.phone_number_id;
+        let number = &message.accepted.phone_number_id;
         let later = self.shared.recent_calls.later_than(number, called_at);
         if !later.is_empty() {
             let found = self.ports().messages.load(&later).await;
-            let seen = |message: &Message| message.status_seen_at.is_some();
+            let seen = |message: &Message| message.delivery.status_seen_at.is_some();
             if found.iter().flatten().flatten().any(seen) {
                 return Ok(true);
             }
@@ -174,7 +179,7 @@ impl App {
             .await?;
         let entries: Vec<_> = queued
             .iter()
-            .filter(|message| message.enqueued_at.is_some())
+            .filter(|message| message.delivery.enqueued_at.is_some())
             .map(queue_entry)
             .collect();
         let mut refilled = 0;

@@ -2,6 +2,7 @@
 
 pub mod conversation;
 pub mod graph_error;
+pub mod hold;
 pub mod ids;
 pub mod message;
 pub mod migration;
@@ -9,7 +10,9 @@ pub mod opaque;
 pub mod pacing;
 pub mod page;
 pub mod problem;
+pub mod retry;
 pub mod secret;
+pub mod send_error;
 pub mod send_request;
 pub mod tenant;
 pub mod time;
@@ -17,6 +20,7 @@ pub mod webhook;
 
 pub use conversation::{Conversation, ConversationTouch};
 pub use graph_error::{GraphRefusal, RefusalClass};
+pub use hold::{Actor, Hold, HoldReason};
 pub use ids::{
     ConversationId, EventId, IdempotencyKey, InvalidId, MessageId, MessageKey, PhoneNumberId, TenantId, WaId, WabaId,
     Wamid,
@@ -24,6 +28,6 @@ pub use ids::{
 pub use message::{Direction, Message, Status};
 pub use problem::{ErrorCode, FieldError, Problem};
 pub use secret::Secret;
-pub use tenant::{Actor, Hold, HoldReason, PhoneNumber, Tenant};
+pub use tenant::{PhoneNumber, Tenant};
 pub use time::Timestamp;
 pub use webhook::{EventReason, WebhookEvent};

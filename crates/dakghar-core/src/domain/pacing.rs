@@ -7,7 +7,6 @@
 
 use std::time::Duration;
 
-use super::message::Priority;
 use super::time::Timestamp;
 
 /// Messages that may pass the gate in a burst, beyond the planned rate, however slow the number is.
@@ -15,6 +14,44 @@ pub const GATE_BURST_MIN: u32 = 5;
 /// The time whose messages may pass the gate in a burst. Workers claim in batches: a fast number's batch must not be
 /// turned away for coming all at once. With the planned rate well below Meta's limit, a second still holds it.
 pub const GATE_BURST_TIME: Duration = Duration::from_millis(250);
+
+/// How long after its slot a released message is looked at again, in case its job was lost.
+pub const RELEASE_CHECK: Duration = Duration::from_secs(60);
+/// How long before its slot a message is put into the queue.
+pub const RELEASE_LEAD: Duration = Duration::from_secs(30);
+/// A claim may be this early: clocks and timers are not exact.
+pub const SLOT_TOLERANCE: Duration = Duration::from_millis(2);
+
+/// Which of a number's messages goes first when several are due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Priority {
+    /// One-time codes: does not queue behind the number's other messages.
+    High,
+    /// Everything else.
+    #[default]
+    Normal,
+    /// Broadcasts: queues in a lane of its own.
+    Low,
+}
+
+impl Priority {
+    /// Every priority, the most urgent first.
+    pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
+
+    /// The name used in answers and in the stores.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Normal => "normal",
+            Self::Low => "low",
+        }
+    }
+
+    /// Reads the name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|priority| priority.as_str() == text)
+    }
+}
 
 /// The pace of one number. Times are microseconds since the epoch: at 1,000 messages a second a millisecond is too
 /// coarse a step.

@@ -13,5 +13,7 @@ pub use clock::{Clock, IdGenerator};
 pub use graph::{Graph, GraphCall, SignatureCheck, WebhookCodec};
 pub use migration::{MigrationSource, MigrationTarget, SourcePage};
 pub use queue::{Disposition, Job, Pacer, QueueEntry, QueueError, SendQueue, SlotAsk};
-pub use store::{Accepted, EventStore, MessageStore, Received, ReceivedMessage, Saved, StoreError, TenantStore};
+pub use store::{
+    Acceptance, EventStore, MessageStore, Received, ReceivedMessage, Save, Saved, StoreError, TenantStore,
+};
 pub use vault::{KeyVault, VaultError};

@@ -11,7 +11,7 @@ use crate::domain::conversation::{Conversation, ConversationTouch};
 use crate::domain::ids::{
     ConversationId, EventId, IdempotencyKey, MessageId, MessageKey, PhoneNumberId, TenantId, WabaId, Wamid,
 };
-use crate::domain::message::{Message, Status};
+use crate::domain::message::{Delivery, Message, Status};
 use crate::domain::page::MessageQuery;
 use crate::domain::tenant::Tenant;
 use crate::domain::time::Timestamp;
@@ -33,7 +33,7 @@ pub enum StoreError {
 
 /// What became of a message that was to be accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Accepted {
+pub enum Acceptance {
     /// It is durable.
     Stored,
     /// The tenant used this key before; nothing was stored.
@@ -45,6 +45,24 @@ pub enum Accepted {
         /// The fingerprint of the first request, to tell a repetition from a conflict.
         fingerprint: [u8; 32],
     },
+}
+
+/// A message's delivery, to be saved over the one that was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Save {
+    /// The message and its owner.
+    pub key: MessageKey,
+    /// As it is to be stored, under the version that was read.
+    pub delivery: Delivery,
+}
+
+impl From<&Message> for Save {
+    fn from(message: &Message) -> Self {
+        Self {
+            key: message.key(),
+            delivery: message.delivery.clone(),
+        }
+    }
 }
 
 /// What became of a save.
@@ -105,7 +123,7 @@ pub trait MessageStore: Send + Sync {
 
     /// Stores outbound messages in one commit. Answers in the order of the batch; two with the same tenant and key
     /// in one batch end as one stored and one replay.
-    async fn accept(&self, batch: Vec<Message>) -> Vec<Result<Accepted, StoreError>>;
+    async fn accept(&self, batch: Vec<Message>) -> Vec<Result<Acceptance, StoreError>>;
 
     /// Stores inbound messages in one commit, each once per number and wamid, and creates or moves forward their threads
     /// (see [`Received::touch`]). `Ok` means that both are durable; a message with an error may be stored, and is received
@@ -116,13 +134,13 @@ pub trait MessageStore: Send + Sync {
     /// `Corrupt` by itself.
     async fn load(&self, keys: &[MessageKey]) -> Vec<Result<Option<Message>, StoreError>>;
 
-    /// Saves what delivery changed, in one commit, each if `message.version` is still the stored one. The caller
+    /// Saves what delivery changed, in one commit, each if `delivery.version` is still the stored one. The caller
     /// raises its own copy's version by one after `Done`. A batch never names a message twice.
-    async fn save(&self, batch: &[Message]) -> Vec<Result<Saved, StoreError>>;
+    async fn save(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>>;
 
     /// Saves claims, in one commit and with the answers of [`MessageStore::save`]. [`Message::claim`] is all that
     /// changed each message since it was loaded, so a store may write only that.
-    async fn claim(&self, batch: &[Message]) -> Vec<Result<Saved, StoreError>> {
+    async fn claim(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>> {
         self.save(batch).await
     }
 

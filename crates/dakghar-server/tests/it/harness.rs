@@ -1,5 +1,6 @@
 //! The router over in-memory ports, and a client that holds every answer against the OpenAPI document.
 
+use dakghar_testkit::samples::With as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -198,11 +199,8 @@ impl Service {
 
     /// Puts a message into the store as delivery would have left it.
     pub(crate) async fn store_message(&self, tenant: &TestTenant, message: Message) -> String {
-        let message = Message {
-            tenant_id: TenantId::parse(&tenant.id).expect("an id"),
-            ..message
-        };
-        let id = message.id.to_string();
+        let message = message.with(|message| message.accepted.tenant_id = TenantId::parse(&tenant.id).expect("an id"));
+        let id = message.accepted.id.to_string();
         for accepted in self.store.accept(vec![message]).await {
             accepted.expect("stored");
         }

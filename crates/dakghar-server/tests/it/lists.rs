@@ -1,7 +1,7 @@
 //! Query strings: filters, limits and cursors.
 
-use dakghar_core::domain::message::Message;
 use dakghar_testkit::samples;
+use dakghar_testkit::samples::With as _;
 use serde_json::Value;
 
 use crate::harness::{Answer, Service, TestTenant};
@@ -21,11 +21,10 @@ async fn with_messages() -> (Service, TestTenant, [String; 3]) {
     let third = service
         .store_message(
             &tenant,
-            Message {
-                peer: Some("+919111111111".into()),
-                peer_id: Some(samples::person("919111111111")),
-                ..inbound
-            },
+            inbound.with(|message| {
+                message.accepted.peer = Some("+919111111111".into());
+                message.accepted.peer_id = Some(samples::person("919111111111"));
+            }),
         )
         .await;
     (service, tenant, [first, second, third])

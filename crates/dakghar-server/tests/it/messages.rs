@@ -1,8 +1,9 @@
 //! One message: how it is shown, cancelling it, sending it again; and the threads it belongs to.
 
-use dakghar_core::domain::message::{DeadReason, Message, SendError, Status};
+use dakghar_core::domain::message::{DeadReason, SendError, Status};
 use dakghar_core::ports::StoreError;
 use dakghar_testkit::samples;
+use dakghar_testkit::samples::With as _;
 use serde_json::{Value, json};
 
 use crate::harness::{Service, TestTenant};
@@ -18,7 +19,7 @@ async fn service() -> (Service, TestTenant, String) {
 async fn a_message_is_shown_with_everything_that_happened_to_it() {
     let (service, tenant, path) = service().await;
     let sample = samples::outbound_full(samples::tenant_id());
-    let raw = sample.content.body.to_string();
+    let raw = sample.accepted.content.body.to_string();
     let id = service.store_message(&tenant, sample.clone()).await;
     let answer = service.get(&format!("{path}/{id}")).await;
     // Spaces, escapes and number forms are as they were.
@@ -46,7 +47,7 @@ async fn a_message_is_shown_with_everything_that_happened_to_it() {
         ("expiresAt", json!("2026-11-23T10:00:00.001Z")),
         (
             "conversationId",
-            json!(sample.conversation_id.expect("a thread").to_string()),
+            json!(sample.delivery.conversation_id.expect("a thread").to_string()),
         ),
     ] {
         assert_eq!(shown[field].take(), expected, "{field}");
@@ -94,18 +95,17 @@ async fn an_error_is_explained_by_its_code_and_subcode() {
     let (service, tenant, path) = service().await;
     let mut meanings = Vec::new();
     for subcode in [None, Some(33)] {
-        let refused = Message {
-            status: Status::Failed,
-            error: Some(SendError {
+        let refused = samples::outbound(samples::tenant_id()).with(|message| {
+            message.delivery.status = Status::Failed;
+            message.delivery.error = Some(SendError {
                 code: Some(100),
                 subcode,
                 http_status: Some(400),
                 message: "refused".into(),
                 details: None,
                 fbtrace_id: None,
-            }),
-            ..samples::outbound(samples::tenant_id())
-        };
+            });
+        });
         let id = service.store_message(&tenant, refused).await;
         let answer = service.get(&format!("{path}/{id}")).await;
         meanings.push(answer.json["error"]["meaning"].as_str().expect("known").to_owned());
@@ -145,11 +145,10 @@ async fn a_message_is_cancelled_until_it_may_be_on_its_way() {
         assert_eq!(answer.json["status"], "cancelled");
     }
     for status in Status::ALL.into_iter().filter(|status| *status != Status::Cancelled) {
-        let message = Message {
-            status,
-            maybe_sent: true,
-            ..samples::outbound(samples::tenant_id())
-        };
+        let message = samples::outbound(samples::tenant_id()).with(|message| {
+            message.delivery.status = status;
+            message.delivery.maybe_sent = true;
+        });
         let id = service.store_message(&tenant, message).await;
         let answer = service.post_text(&format!("{path}/{id}/cancel"), "").await;
         assert_eq!(answer.outcome(), (409, "not_cancellable"));
@@ -182,10 +181,11 @@ async fn a_list_that_cannot_be_read_says_so_and_speaks_of_nothing_else() {
 #[tokio::test]
 async fn dead_letters_are_listed_and_sent_again() {
     let (service, tenant, path) = service().await;
-    let letter = |reason| Message {
-        status: Status::Dead,
-        dead_reason: Some(reason),
-        ..samples::outbound(samples::tenant_id())
+    let letter = |reason| {
+        samples::outbound(samples::tenant_id()).with(|message| {
+            message.delivery.status = Status::Dead;
+            message.delivery.dead_reason = Some(reason);
+        })
     };
     let exhausted = service
         .store_message(&tenant, letter(DeadReason::AttemptsExhausted))

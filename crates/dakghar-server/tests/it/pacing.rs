@@ -93,9 +93,9 @@ async fn accepting_waits_for_no_slot_while_there_is_no_backlog() {
     let (service, tenant, pacer) = slow_service().await;
     let id = service.send(&tenant, "+919111111111", "now").await;
     let message = stored(&service, &tenant, &id).await;
-    assert_eq!(message.slot_at, Some(START));
+    assert_eq!(message.delivery.slot_at, Some(START));
     assert!(
-        message.wake_at.is_some(),
+        message.delivery.wake_at.is_some(),
         "its timer brings it back should nobody queue it"
     );
     assert!(service.queue.is_empty());
@@ -137,7 +137,11 @@ async fn messages_of_a_number_with_a_backlog_are_stored_with_their_slots() {
         assert_eq!(slots.len(), count);
         let has_backlog = known.last().is_some_and(|last: &Timestamp| *last > START + NEAR);
         let expected = if has_backlog { slots[count - 1] } else { START };
-        assert_eq!(stored(&service, &tenant, &id).await.slot_at, Some(expected), "{count}");
+        assert_eq!(
+            stored(&service, &tenant, &id).await.delivery.slot_at,
+            Some(expected),
+            "{count}"
+        );
         known = slots;
     }
     let interval = known[1].since(known[0]);
@@ -160,15 +164,15 @@ async fn what_turns_out_to_be_for_later_is_left_to_its_timer_and_its_slot_to_oth
     let slots = service.queue.slots();
     assert_eq!(slots.len(), released);
     let interval = slots[1].since(slots[0]);
-    let slot_at = stored(&service, &tenant, &next).await.slot_at.expect("a slot");
+    let slot_at = stored(&service, &tenant, &next).await.delivery.slot_at.expect("a slot");
     let expected = slots[released - 1] + interval;
     assert!(slot_at.since(expected).max(expected.since(slot_at)) <= Duration::from_millis(2));
     for id in ids {
         let message = stored(&service, &tenant, &id).await;
         assert!(
-            message.wake_at.is_some_and(|at| at <= START + WINDOW),
+            message.delivery.wake_at.is_some_and(|at| at <= START + WINDOW),
             "{:?}",
-            message.wake_at
+            message.delivery.wake_at
         );
     }
 }

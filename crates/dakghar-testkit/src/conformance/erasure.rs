@@ -46,7 +46,7 @@ async fn fill((messages, events): &Stores, tenant: TenantId) {
         tenant_id: tenant,
         phone_number_id: phone_number_id(),
         wa_id: person(digits),
-        message_id: sent[0].id,
+        message_id: sent[0].accepted.id,
         at: at(1),
         direction: Direction::Inbound,
     });

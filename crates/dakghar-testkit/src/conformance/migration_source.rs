@@ -1,11 +1,12 @@
 //! The suite of [`MigrationSource`].
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
+use crate::samples::With as _;
 use std::sync::Arc;
 
 use dakghar_core::domain::migration::{Kind, Place, Record, Retirement};
-use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Message, Status, TenantId};
-use dakghar_core::ports::{EventStore, MessageStore, MigrationSource, Saved, TenantStore};
+use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Status, TenantId};
+use dakghar_core::ports::{EventStore, MessageStore, MigrationSource, Save, Saved, TenantStore};
 
 use super::message_store::{accept_all, receive_all};
 use crate::samples::{
@@ -101,7 +102,7 @@ fn touch(owner: TenantId, digits: &str, ms: u64) -> ConversationTouch {
         tenant_id: owner,
         phone_number_id: phone_number_id(),
         wa_id: person(digits),
-        message_id: outbound(owner).id,
+        message_id: outbound(owner).accepted.id,
         at: at(ms),
         direction: Direction::Inbound,
     }
@@ -213,11 +214,8 @@ pub async fn the_state_changes_with_every_change(under_test: SourceUnderTest) {
     };
     accept_all(&under_test.messages, std::slice::from_ref(&message)).await;
     is_new("a message was accepted").await;
-    let saved = Message {
-        status: Status::Held,
-        ..message
-    };
-    assert_eq!(under_test.messages.save(&[saved]).await, [Ok(Saved::Done)]);
+    let saved = message.with(|message| message.delivery.status = Status::Held);
+    assert_eq!(under_test.messages.save(&[Save::from(&saved)]).await, [Ok(Saved::Done)]);
     is_new("a message was saved").await;
     let woken = under_test.messages.wake_held(&owner.id, None, at(9)).await;
     assert_eq!(woken, Ok(1));

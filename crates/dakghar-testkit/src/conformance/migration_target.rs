@@ -1,11 +1,12 @@
 //! The suite of [`MigrationTarget`].
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
+use crate::samples::With as _;
 use std::sync::Arc;
 
 use dakghar_core::domain::migration::{Kind, KindProgress, Migration, Place, Record, Stage};
 use dakghar_core::domain::{Conversation, ConversationId, Direction, Message, Tenant, TenantId, WebhookEvent};
-use dakghar_core::ports::{Accepted, EventStore, MessageStore, MigrationTarget, Saved, StoreError, TenantStore};
+use dakghar_core::ports::{Acceptance, EventStore, MessageStore, MigrationTarget, Saved, StoreError, TenantStore};
 
 use super::message_store::accept_all;
 use crate::samples::{
@@ -55,17 +56,14 @@ fn thread(owner: TenantId, digits: &str, last_inbound_at: Option<u64>) -> Conver
         tenant_id: owner,
         phone_number_id: phone_number_id(),
         wa_id: person(digits),
-        last_message_id: message.id,
+        last_message_id: message.accepted.id,
         last_message_at: at(9),
         last_inbound_at: last_inbound_at.map(at),
     }
 }
 
 fn of_message(message: Message) -> Record {
-    Record::Message(Box::new(Message {
-        version: VERSION,
-        ..message
-    }))
+    Record::Message(Box::new(message.with(|message| message.delivery.version = VERSION)))
 }
 
 /// Records of one kind, of every sort, as an installation leaves them.
@@ -149,21 +147,23 @@ pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
                 }
                 Record::Message(message) => {
                     assert_eq!(messages.load(&[message.key()]).await, [Ok(Some(*message.clone()))]);
-                    if let Some(idempotency) = &message.idempotency {
-                        let again = Message {
-                            idempotency: Some(idempotency.clone()),
-                            ..outbound(message.tenant_id)
-                        };
-                        let replay = Accepted::Replay {
-                            message_id: message.id,
-                            status: message.status,
+                    if let Some(idempotency) = &message.accepted.idempotency {
+                        let again = outbound(message.accepted.tenant_id)
+                            .with(|message| message.accepted.idempotency = Some(idempotency.clone()));
+                        let replay = Acceptance::Replay {
+                            message_id: message.accepted.id,
+                            status: message.delivery.status,
                             fingerprint: idempotency.fingerprint,
                         };
                         assert_eq!(messages.accept(vec![again]).await, [Ok(replay)]);
                     }
-                    if message.direction == Direction::Outbound {
-                        for wamid in &message.wamids {
-                            let reference = (message.tenant_id, message.phone_number_id.clone(), wamid.clone());
+                    if message.accepted.direction == Direction::Outbound {
+                        for wamid in &message.delivery.wamids {
+                            let reference = (
+                                message.accepted.tenant_id,
+                                message.accepted.phone_number_id.clone(),
+                                wamid.clone(),
+                            );
                             let found = messages.find_by_wamid(&[reference]).await;
                             assert_eq!(found, Ok(vec![Some(message.key())]));
                         }
@@ -190,10 +190,7 @@ pub async fn putting_again_changes_nothing(under_test: TargetUnderTest) {
     }
     let message = outbound(tenant().id);
     put(&under_test, &[of_message(message.clone())]).await;
-    let other = Message {
-        attempts_max: 1,
-        ..message.clone()
-    };
+    let other = message.clone().with(|message| message.accepted.attempts_max = 1);
     put(&under_test, &[of_message(other)]).await;
     let first = of_message(message);
     assert_eq!(stored(&under_test, std::slice::from_ref(&first)).await, [Some(first)]);

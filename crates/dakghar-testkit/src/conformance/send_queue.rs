@@ -4,13 +4,14 @@
 //! come early.
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
+use crate::samples::{With as _, saves};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::domain::message::Priority;
 use dakghar_core::domain::{Message, MessageKey, Status, TenantId, Timestamp};
-use dakghar_core::ports::{Clock, Disposition, Job, MessageStore, QueueEntry, Saved, SendQueue};
+use dakghar_core::ports::{Clock, Disposition, Job, MessageStore, QueueEntry, Save, Saved, SendQueue};
 use tokio::sync::Mutex;
 
 use super::message_store::accept_all;
@@ -56,10 +57,7 @@ macro_rules! send_queue_suite {
 impl QueueUnderTest {
     /// A message of the default number for this slot.
     fn message(tenant: TenantId, slot_at: Timestamp) -> Message {
-        Message {
-            slot_at: Some(slot_at),
-            ..outbound(tenant)
-        }
+        outbound(tenant).with(|message| message.delivery.slot_at = Some(slot_at))
     }
 
     /// Lets the messages reach the queue: through the store if it reads that.
@@ -98,13 +96,14 @@ impl QueueUnderTest {
             let sent: Vec<_> = loaded
                 .into_iter()
                 .filter_map(|loaded| loaded.expect("the store answers"))
-                .map(|message| Message {
-                    status: Status::Sent,
-                    slot_at: None,
-                    ..message
+                .map(|message| {
+                    message.with(|message| {
+                        message.delivery.status = Status::Sent;
+                        message.delivery.slot_at = None;
+                    })
                 })
                 .collect();
-            for answer in store.save(&sent).await {
+            for answer in store.save(&saves(&sent)).await {
                 assert_eq!(answer, Ok(Saved::Done));
             }
         }
@@ -117,10 +116,10 @@ impl QueueUnderTest {
 fn entry(message: &Message) -> QueueEntry {
     QueueEntry {
         key: message.key(),
-        phone_number_id: message.phone_number_id.clone(),
-        slot_at: message.slot_at.expect("the message has a slot"),
-        drive: message.drive,
-        priority: message.priority,
+        phone_number_id: message.accepted.phone_number_id.clone(),
+        slot_at: message.delivery.slot_at.expect("the message has a slot"),
+        drive: message.delivery.drive,
+        priority: message.accepted.priority,
     }
 }
 
@@ -138,10 +137,7 @@ pub async fn the_queue_can_be_used(port: QueueUnderTest) {
 }
 
 pub async fn a_due_message_is_taken(port: QueueUnderTest) {
-    let message = Message {
-        drive: 3,
-        ..QueueUnderTest::message(tenant_id(), now())
-    };
+    let message = QueueUnderTest::message(tenant_id(), now()).with(|message| message.delivery.drive = 3);
     port.put(std::slice::from_ref(&message)).await;
     let job = port.take_one().await;
     assert_eq!((job.key, job.drive), (message.key(), 3));
@@ -154,7 +150,10 @@ pub async fn nothing_is_taken_before_its_slot(port: QueueUnderTest) {
         .map(|ms| QueueUnderTest::message(tenant, in_ms(ms)))
         .to_vec();
     port.put(&messages).await;
-    let slots: HashMap<_, _> = messages.iter().map(|m| (m.key(), m.slot_at.expect("set"))).collect();
+    let slots: HashMap<_, _> = messages
+        .iter()
+        .map(|m| (m.key(), m.delivery.slot_at.expect("set")))
+        .collect();
     let mut order = Vec::new();
     for _ in &messages {
         let job = port.take_one().await;
@@ -207,11 +206,11 @@ pub async fn a_finished_message_can_come_again_under_its_next_drive(port: QueueU
     {
         let job = port.take_one().await;
         assert_eq!((job.key, job.drive as usize), (message.key(), drive));
-        message.drive += 1;
-        message.slot_at = Some(now());
+        message.delivery.drive += 1;
+        message.delivery.slot_at = Some(now());
         if let Some(store) = &port.messages {
-            assert_eq!(store.save(std::slice::from_ref(&message)).await, [Ok(Saved::Done)]);
-            message.version += 1;
+            assert_eq!(store.save(&[Save::from(&message)]).await, [Ok(Saved::Done)]);
+            message.delivery.version += 1;
         }
         // The next drive is put in before the job ends, as a worker does.
         port.enqueue(std::slice::from_ref(&message)).await;
@@ -259,13 +258,14 @@ pub async fn urgent_messages_go_first(port: QueueUnderTest) {
     let tenant = tenant_id();
     let slot = in_ms(1_000);
     let messages: Vec<_> = (0..EACH * 3)
-        .map(|index| Message {
-            priority: [Priority::Low, Priority::Normal, Priority::High][index % 3],
-            ..QueueUnderTest::message(tenant, slot)
+        .map(|index| {
+            QueueUnderTest::message(tenant, slot).with(|message| {
+                message.accepted.priority = [Priority::Low, Priority::Normal, Priority::High][index % 3];
+            })
         })
         .collect();
     port.put(&messages).await;
-    let priorities: HashMap<MessageKey, Priority> = messages.iter().map(|m| (m.key(), m.priority)).collect();
+    let priorities: HashMap<MessageKey, Priority> = messages.iter().map(|m| (m.key(), m.accepted.priority)).collect();
 
     // A queue may fetch ahead, so a single one can be out of order; the lot of them cannot.
     let mut positions: HashMap<Priority, usize> = HashMap::new();
@@ -331,9 +331,9 @@ pub async fn five_thousand_jobs_are_each_taken_once(port: QueueUnderTest) {
     const JOBS: usize = 5_000;
     let tenant = tenant_id();
     let messages: Vec<_> = (0..JOBS)
-        .map(|index| Message {
-            phone_number_id: phone(&(index % 7).to_string()),
-            ..QueueUnderTest::message(tenant, now())
+        .map(|index| {
+            QueueUnderTest::message(tenant, now())
+                .with(|message| message.accepted.phone_number_id = phone(&(index % 7).to_string()))
         })
         .collect();
     let taken = Arc::new(Mutex::new(Vec::with_capacity(JOBS)));

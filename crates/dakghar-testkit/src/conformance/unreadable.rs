@@ -1,11 +1,12 @@
 //! The suite of what a [`MessageStore`] does about messages that it holds but cannot read.
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
+use crate::samples::With as _;
 use std::sync::Arc;
 
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::{Message, MessageId, MessageKey, Status, TenantId};
-use dakghar_core::ports::{Accepted, MessageStore, StoreError};
+use dakghar_core::ports::{Acceptance, MessageStore, StoreError};
 use futures_util::future::BoxFuture;
 
 use super::message_store::accept_all;
@@ -55,7 +56,7 @@ impl Breakable {
 }
 
 fn ids(messages: &[Message]) -> Vec<MessageId> {
-    messages.iter().map(|message| message.id).collect()
+    messages.iter().map(|message| message.accepted.id).collect()
 }
 
 pub async fn it_is_loaded_as_an_error_of_its_own(port: Breakable) {
@@ -84,10 +85,7 @@ fn whole_key(keys: &[MessageKey]) -> MessageKey {
 }
 
 pub async fn what_is_due_behind_it_is_found(port: Breakable) {
-    let waking = |index: usize| Message {
-        wake_at: Some(at(index as u64)),
-        ..outbound(tenant_id())
-    };
+    let waking = |index: usize| outbound(tenant_id()).with(|message| message.delivery.wake_at = Some(at(index as u64)));
     let (whole, _) = port.mixed(30, waking).await;
     for (limit, status) in [(4, None), (10, Some(Status::Queued)), (100, None)] {
         let due = port
@@ -130,10 +128,7 @@ async fn list(
 
 pub async fn dead_letters_leave_it_out(port: Breakable) {
     let tenant = tenant_id();
-    let dead = |_| Message {
-        status: Status::Dead,
-        ..outbound(tenant)
-    };
+    let dead = |_| outbound(tenant).with(|message| message.delivery.status = Status::Dead);
     let (mut whole, _) = port.mixed(12, dead).await;
     whole.reverse();
     for tenant in [Some(&tenant), None] {
@@ -155,33 +150,39 @@ pub async fn dead_letters_leave_it_out(port: Breakable) {
 pub async fn it_does_not_spoil_the_replay_of_another_key(port: Breakable) {
     let tenant = tenant_id();
     let (whole, broken) = port.mixed(6, |index| with_key(tenant, &format!("key {index}"))).await;
-    let again = |message: &Message| Message {
-        idempotency: message.idempotency.clone(),
-        ..outbound(tenant)
+    let again = |first: &Message| {
+        outbound(tenant).with(|message| message.accepted.idempotency.clone_from(&first.accepted.idempotency))
     };
     let mut batch: Vec<Message> = broken.iter().map(again).collect();
     batch.push(again(&whole[0]));
     let answers = port.store.accept(batch).await;
     let (last, others) = answers.split_last().expect("answers");
-    assert!(matches!(last, Ok(Accepted::Replay { message_id, .. }) if *message_id == whole[0].id));
+    assert!(matches!(last, Ok(Acceptance::Replay { message_id, .. }) if *message_id == whole[0].accepted.id));
     for other in others {
-        assert_ne!(*other, Ok(Accepted::Stored), "a second message under one key");
+        assert_ne!(*other, Ok(Acceptance::Stored), "a second message under one key");
     }
 }
 
 pub async fn it_does_not_hide_the_wamid_of_another(port: Breakable) {
     let tenant = tenant_id();
-    let sent = |index| Message {
-        status: Status::Sent,
-        wamid: Some(wamid(&format!("wamid.{index}"))),
-        wamids: vec![wamid(&format!("wamid.{index}"))],
-        ..outbound(tenant)
+    let sent = |index| {
+        outbound(tenant).with(|message| {
+            message.delivery.status = Status::Sent;
+            message.delivery.wamid = Some(wamid(&format!("wamid.{index}")));
+            message.delivery.wamids = vec![wamid(&format!("wamid.{index}"))];
+        })
     };
     let (whole, broken) = port.mixed(6, sent).await;
     let refs: Vec<_> = broken
         .iter()
         .chain(&whole)
-        .map(|message| (tenant, phone_number_id(), message.wamid.clone().expect("it was sent")))
+        .map(|message| {
+            (
+                tenant,
+                phone_number_id(),
+                message.delivery.wamid.clone().expect("it was sent"),
+            )
+        })
         .collect();
     let found = port.store.find_by_wamid(&refs).await.expect("the store answers");
     let whole: Vec<_> = whole.iter().map(|message| Some(message.key())).collect();

@@ -6,55 +6,55 @@ use dakghar_core::domain::{
     Conversation, ConversationId, ConversationTouch, Direction, IdempotencyKey, Message, MessageId, MessageKey,
     PhoneNumberId, Status, TenantId, Timestamp, Wamid,
 };
-use dakghar_core::ports::{Accepted, MessageStore, Received, ReceivedMessage, Saved, StoreError};
+use dakghar_core::ports::{Acceptance, MessageStore, Received, ReceivedMessage, Save, Saved, StoreError};
 
 use super::{MemoryStore, State, first};
 
 impl State {
-    pub(super) fn accept(&mut self, message: Message) -> Accepted {
-        if let Some(idempotency) = &message.idempotency {
-            let key = (message.tenant_id, idempotency.key.clone());
+    pub(super) fn accept(&mut self, message: Message) -> Acceptance {
+        if let Some(idempotency) = &message.accepted.idempotency {
+            let key = (message.accepted.tenant_id, idempotency.key.clone());
             if let Some(first) = self.by_key.get(&key).map(|id| &self.messages[id]) {
-                return Accepted::Replay {
-                    message_id: first.id,
-                    status: first.status,
-                    fingerprint: first.idempotency.as_ref().expect("it has a key").fingerprint,
+                return Acceptance::Replay {
+                    message_id: first.accepted.id,
+                    status: first.delivery.status,
+                    fingerprint: first.accepted.idempotency.as_ref().expect("it has a key").fingerprint,
                 };
             }
-            self.by_key.insert(key, message.id);
+            self.by_key.insert(key, message.accepted.id);
         }
-        self.messages.insert(message.id, message);
-        Accepted::Stored
+        self.messages.insert(message.accepted.id, message);
+        Acceptance::Stored
     }
 
     pub(super) fn receive(&mut self, message: Message) -> Received {
-        if let Some(wamid) = &message.wamid {
-            let key = (message.phone_number_id.clone(), wamid.clone());
+        if let Some(wamid) = &message.delivery.wamid {
+            let key = (message.accepted.phone_number_id.clone(), wamid.clone());
             if let Some(first) = self.received.get(&key) {
                 return Received::Duplicate(self.messages.get(first).map(Message::key));
             }
-            self.received.insert(key, message.id);
+            self.received.insert(key, message.accepted.id);
         }
-        self.messages.insert(message.id, message);
+        self.messages.insert(message.accepted.id, message);
         Received::New
     }
 
     fn message(&self, key: MessageKey) -> Option<&Message> {
         self.messages
             .get(&key.message_id)
-            .filter(|message| message.tenant_id == key.tenant_id)
+            .filter(|message| message.accepted.tenant_id == key.tenant_id)
     }
 
-    fn save(&mut self, message: &Message) -> Saved {
-        let stored = self.message(message.key());
-        if stored.is_none_or(|stored| stored.version != message.version) {
+    fn save(&mut self, Save { key, delivery }: &Save) -> Saved {
+        let stored = self.messages.get_mut(&key.message_id);
+        let Some(stored) = stored.filter(|stored| stored.key() == *key) else {
+            return Saved::Stale;
+        };
+        if stored.delivery.version != delivery.version {
             return Saved::Stale;
         }
-        let next = Message {
-            version: message.version + 1,
-            ..message.clone()
-        };
-        self.messages.insert(message.id, next);
+        stored.delivery = delivery.clone();
+        stored.delivery.version += 1;
         Saved::Done
     }
 
@@ -72,7 +72,7 @@ impl State {
     fn of_tenant(&self, tenant_id: &TenantId) -> impl DoubleEndedIterator<Item = &Message> {
         self.messages
             .values()
-            .filter(move |message| message.tenant_id == *tenant_id)
+            .filter(move |message| message.accepted.tenant_id == *tenant_id)
     }
 
     fn erase(&mut self, tenant_id: &TenantId, limit: u32) -> u64 {
@@ -82,7 +82,8 @@ impl State {
             left -= u32::from(erased);
             erased
         };
-        self.messages.retain(|_, message| !is_erased(Some(message.tenant_id)));
+        self.messages
+            .retain(|_, message| !is_erased(Some(message.accepted.tenant_id)));
         self.conversations
             .retain(|_, thread| !is_erased(Some(thread.tenant_id)));
         self.events.retain(|_, event| !is_erased(event.tenant_id));
@@ -97,20 +98,23 @@ fn matches(message: &Message, query: &MessageQuery) -> bool {
     fn is<T: PartialEq>(wanted: Option<&T>, actual: Option<&T>) -> bool {
         wanted.is_none() || wanted == actual
     }
-    is(query.direction.as_ref(), Some(&message.direction))
-        && is(query.status.as_ref(), Some(&message.status))
-        && is(query.kind.as_ref(), Some(&message.content.kind))
-        && is(query.peer_id.as_ref(), message.peer_id.as_ref())
-        && is(query.phone_number_id.as_ref(), Some(&message.phone_number_id))
-        && is(query.conversation_id.as_ref(), message.conversation_id.as_ref())
-        && query.since.is_none_or(|since| message.created_at >= since)
-        && query.until.is_none_or(|until| message.created_at < until)
-        && query.before.is_none_or(|before| message.id < before)
+    is(query.direction.as_ref(), Some(&message.accepted.direction))
+        && is(query.status.as_ref(), Some(&message.delivery.status))
+        && is(query.kind.as_ref(), Some(&message.accepted.content.kind))
+        && is(query.peer_id.as_ref(), message.accepted.peer_id.as_ref())
+        && is(query.phone_number_id.as_ref(), Some(&message.accepted.phone_number_id))
+        && is(
+            query.conversation_id.as_ref(),
+            message.delivery.conversation_id.as_ref(),
+        )
+        && query.since.is_none_or(|since| message.accepted.created_at >= since)
+        && query.until.is_none_or(|until| message.accepted.created_at < until)
+        && query.before.is_none_or(|before| message.accepted.id < before)
 }
 
 #[async_trait]
 impl MessageStore for MemoryStore {
-    async fn accept(&self, batch: Vec<Message>) -> Vec<Result<Accepted, StoreError>> {
+    async fn accept(&self, batch: Vec<Message>) -> Vec<Result<Acceptance, StoreError>> {
         self.with_each(batch, State::accept)
     }
 
@@ -128,7 +132,7 @@ impl MessageStore for MemoryStore {
         self.with_each(keys.to_vec(), |state, key| state.message(key).cloned())
     }
 
-    async fn save(&self, batch: &[Message]) -> Vec<Result<Saved, StoreError>> {
+    async fn save(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>> {
         self.with_each(batch, State::save)
     }
 
@@ -145,9 +149,10 @@ impl MessageStore for MemoryStore {
                 state
                     .of_tenant(tenant_id)
                     .find(|message| {
-                        message.direction == Direction::Outbound
-                            && message.phone_number_id == *number
-                            && (message.wamid.as_ref() == Some(wamid) || message.wamids.contains(wamid))
+                        message.accepted.direction == Direction::Outbound
+                            && message.accepted.phone_number_id == *number
+                            && (message.delivery.wamid.as_ref() == Some(wamid)
+                                || message.delivery.wamids.contains(wamid))
                     })
                     .map(Message::key)
             };
@@ -171,11 +176,11 @@ impl MessageStore for MemoryStore {
             let mut due: Vec<&Message> = state
                 .messages
                 .values()
-                .filter(|message| message.direction == Direction::Outbound)
-                .filter(|message| message.wake_at.is_some_and(|at| at <= until))
-                .filter(|message| status.is_none_or(|status| message.status == status))
+                .filter(|message| message.accepted.direction == Direction::Outbound)
+                .filter(|message| message.delivery.wake_at.is_some_and(|at| at <= until))
+                .filter(|message| status.is_none_or(|status| message.delivery.status == status))
                 .collect();
-            due.sort_by_key(|message| message.wake_at);
+            due.sort_by_key(|message| message.delivery.wake_at);
             first(due.into_iter().cloned(), limit)
         })
     }
@@ -189,12 +194,12 @@ impl MessageStore for MemoryStore {
         self.with(|state| {
             let mut count = 0;
             for message in state.messages.values_mut() {
-                if message.tenant_id == *tenant_id
-                    && message.status == Status::Held
-                    && phone_number_id.is_none_or(|number| message.phone_number_id == *number)
+                if message.accepted.tenant_id == *tenant_id
+                    && message.delivery.status == Status::Held
+                    && phone_number_id.is_none_or(|number| message.accepted.phone_number_id == *number)
                 {
-                    message.wake_at = Some(at);
-                    message.version += 1;
+                    message.delivery.wake_at = Some(at);
+                    message.delivery.version += 1;
                     count += 1;
                 }
             }
@@ -210,9 +215,9 @@ impl MessageStore for MemoryStore {
     ) -> Result<bool, StoreError> {
         self.with(|state| {
             state.of_tenant(&message.tenant_id).any(|message| {
-                message.phone_number_id == *phone_number_id
-                    && message.called_at.is_some_and(|at| at > called_after)
-                    && message.status_seen_at.is_some()
+                message.accepted.phone_number_id == *phone_number_id
+                    && message.delivery.called_at.is_some_and(|at| at > called_after)
+                    && message.delivery.status_seen_at.is_some()
             })
         })
     }
@@ -238,9 +243,9 @@ impl MessageStore for MemoryStore {
                 .messages
                 .values()
                 .rev()
-                .filter(|message| message.status.is_dead_letter())
-                .filter(|message| tenant_id.is_none_or(|tenant_id| message.tenant_id == *tenant_id))
-                .filter(|message| before.is_none_or(|before| message.id < before));
+                .filter(|message| message.delivery.status.is_dead_letter())
+                .filter(|message| tenant_id.is_none_or(|tenant_id| message.accepted.tenant_id == *tenant_id))
+                .filter(|message| before.is_none_or(|before| message.accepted.id < before));
             first(found.cloned(), limit)
         })
     }
@@ -249,7 +254,7 @@ impl MessageStore for MemoryStore {
         self.with(|state| {
             let unsettled = state
                 .of_tenant(tenant_id)
-                .filter(|message| message.status.is_unsettled());
+                .filter(|message| message.delivery.status.is_unsettled());
             u32::try_from(first(unsettled, limit).len()).unwrap_or(limit)
         })
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use dakghar_core::domain::migration::{Checksum, Kind, Migration, Place, Record, Retirement};
 use dakghar_core::domain::{Direction, Message};
-use dakghar_core::ports::{Accepted, MigrationSource, MigrationTarget, Received, Saved, SourcePage, StoreError};
+use dakghar_core::ports::{Acceptance, MigrationSource, MigrationTarget, Received, Saved, SourcePage, StoreError};
 
 use super::{MemoryStore, State};
 
@@ -30,7 +30,7 @@ impl State {
             Record::Tenant(like) => self.tenants.get(&like.id).cloned().map(Record::Tenant),
             Record::Conversation(like) => self.conversations.get(&like.id).cloned().map(Record::Conversation),
             Record::Message(like) => {
-                let message = self.messages.get(&like.id).cloned();
+                let message = self.messages.get(&like.accepted.id).cloned();
                 message.map(|message| Record::Message(Box::new(message)))
             }
             Record::Event(like) => self.events.get(&like.id).cloned().map(Record::Event),
@@ -66,8 +66,8 @@ impl State {
     }
 
     fn put_message(&mut self, message: Message) -> bool {
-        match message.direction {
-            Direction::Outbound => self.accept(message) == Accepted::Stored,
+        match message.accepted.direction {
+            Direction::Outbound => self.accept(message) == Acceptance::Stored,
             Direction::Inbound => self.receive(message) == Received::New,
         }
     }

@@ -1,10 +1,12 @@
 //! Messages.
 
 use dakghar_core::domain::message::{
-    ATTEMPTS_MAX_DEFAULT, Content, DeadReason, Idempotency, Lease, Priority, SendError, TimelineEntry, TimelineEvent,
-    UnknownOutcome,
+    ATTEMPTS_MAX_DEFAULT, Accepted, Content, DeadReason, Delivery, Idempotency, Lease, Priority, SendError,
+    TimelineEntry, TimelineEvent, UnknownOutcome,
 };
 use dakghar_core::domain::{ConversationId, Direction, HoldReason, Message, MessageId, Status, TenantId, Timestamp};
+
+use dakghar_core::ports::Save;
 
 use super::{IDS, at, idempotency_key, person, phone_number_id, wamid};
 use crate::ids::uuid_of;
@@ -12,7 +14,7 @@ use crate::ids::uuid_of;
 /// An outbound text message, just accepted: queued, without a slot or a timer, without an idempotency key.
 pub fn outbound(tenant_id: TenantId) -> Message {
     let (id, created_at) = next_id();
-    Message {
+    let accepted = Accepted {
         id,
         tenant_id,
         phone_number_id: phone_number_id(),
@@ -30,44 +32,38 @@ pub fn outbound(tenant_id: TenantId) -> Message {
         priority: Priority::Normal,
         unknown_outcome: UnknownOutcome::Auto,
         attempts_max: ATTEMPTS_MAX_DEFAULT,
-        expires_at: None,
         created_at,
-        status: Status::Queued,
-        epoch: 0,
-        attempt: 0,
-        attempts_refunded: 0,
-        strikes: 0,
-        lease: None,
-        called_at: None,
-        maybe_sent: false,
-        grace_until: None,
-        slot_at: None,
-        drive: 0,
-        wake_at: None,
-        enqueued_at: None,
-        dead_reason: None,
-        hold_reason: None,
-        wamid: None,
-        wamids: Vec::new(),
-        error: None,
-        status_seen_at: None,
-        conversation_id: None,
-        timeline: vec![TimelineEntry::new(created_at, TimelineEvent::Accepted)],
-        updated_at: created_at,
-        version: 0,
+    };
+    let mut delivery = Delivery::queued(created_at);
+    delivery.timeline = vec![TimelineEntry::new(created_at, TimelineEvent::Accepted)];
+    Message { accepted, delivery }
+}
+
+/// What a store is asked to save of these messages.
+pub fn saves<'a>(messages: impl IntoIterator<Item = &'a Message>) -> Vec<Save> {
+    messages.into_iter().map(Save::from).collect()
+}
+
+/// Changes a sample where it is made.
+pub trait With: Sized {
+    /// The same, changed by `change`.
+    #[must_use]
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
     }
 }
 
+impl With for Message {}
+
 /// As [`outbound`], accepted under this idempotency key. The fingerprint is different for every sample.
 pub fn with_key(tenant_id: TenantId, key: &str) -> Message {
-    let message = outbound(tenant_id);
-    Message {
-        idempotency: Some(Idempotency {
-            key: idempotency_key(key),
-            fingerprint: fingerprint_of(&message),
-        }),
-        ..message
-    }
+    let mut message = outbound(tenant_id);
+    message.accepted.idempotency = Some(Idempotency {
+        key: idempotency_key(key),
+        fingerprint: fingerprint_of(&message),
+    });
+    message
 }
 
 /// An outbound message with every field set, to something else than its default. No such message can exist; it
@@ -77,97 +73,104 @@ pub fn outbound_full(tenant_id: TenantId) -> Message {
     let peer_id = person("919222222222");
     let conversation_id = ConversationId::of(&tenant_id, &phone_number_id(), &peer_id);
     Message {
-        id,
-        tenant_id,
-        phone_number_id: phone_number_id(),
-        direction: Direction::Outbound,
-        peer: Some("+91 92222 22222".into()),
-        peer_id: Some(peer_id),
-        content: Content {
-            kind: "template".into(),
-            // Key order, spaces, escapes and the form of numbers must survive: this text is what the client signed.
-            body: "{\"name\":\"order_update\", \"n\":1.0e2,\"a\\u0041\":\"ঢাকা 📮\",\"b\":null}".into(),
-            envelope: Some(r#"{"recipient_type":"individual","context":{"message_id":"wamid.x"}}"#.into()),
-        },
-        idempotency: Some(Idempotency {
-            key: idempotency_key("order 1234/~"),
-            fingerprint: [0xfe; 32],
-        }),
-        metadata: Some(r#"{"order":"1234","n":1.50}"#.into()),
-        client_opaque: Some("their own \u{1F4E6} data".into()),
-        priority: Priority::Low,
-        unknown_outcome: UnknownOutcome::Fail,
-        attempts_max: 7,
-        expires_at: Some(at(86_400_001)),
-        created_at,
-        status: Status::InDoubt,
-        epoch: u64::from(u32::MAX) + 5,
-        attempt: 4,
-        attempts_refunded: 2,
-        strikes: 3,
-        lease: Some(Lease {
-            owner: "worker-1".into(),
-            until: at(45_003),
-        }),
-        called_at: Some(at(11_003)),
-        maybe_sent: true,
-        grace_until: Some(at(120_007)),
-        slot_at: Some(at(10_009)),
-        drive: 6,
-        wake_at: Some(at(121_011)),
-        enqueued_at: Some(at(9_013)),
-        dead_reason: Some(DeadReason::OutcomeUnknown),
-        hold_reason: Some(HoldReason::AccountRestricted),
-        wamid: Some(wamid("wamid.FULL1")),
-        wamids: vec![wamid("wamid.FULL1"), wamid("wamid.FULL2")],
-        error: Some(send_error_full()),
-        status_seen_at: Some(at(12_017)),
-        conversation_id: Some(conversation_id),
-        timeline: vec![
-            TimelineEntry::new(created_at, TimelineEvent::Accepted),
-            TimelineEntry {
-                at: at(11_003),
-                event: TimelineEvent::Attempt,
-                attempt: Some(3),
-                detail: Some("refused: \"slow down\"".into()),
-                until: Some(at(13_000)),
-                error: Some(send_error_full()),
+        accepted: Accepted {
+            id,
+            tenant_id,
+            phone_number_id: phone_number_id(),
+            direction: Direction::Outbound,
+            peer: Some("+91 92222 22222".into()),
+            peer_id: Some(peer_id),
+            content: Content {
+                kind: "template".into(),
+                // Key order, spaces, escapes and the form of numbers must survive: this text is what the client signed.
+                body: "{\"name\":\"order_update\", \"n\":1.0e2,\"a\\u0041\":\"ঢাকা 📮\",\"b\":null}".into(),
+                envelope: Some(r#"{"recipient_type":"individual","context":{"message_id":"wamid.x"}}"#.into()),
             },
-            TimelineEntry::new(at(11_004), TimelineEvent::InDoubt).error(Some(SendError {
-                message: "connection closed".into(),
-                ..SendError::default()
-            })),
-        ],
-        updated_at: at(12_019),
-        version: 0,
+            idempotency: Some(Idempotency {
+                key: idempotency_key("order 1234/~"),
+                fingerprint: [0xfe; 32],
+            }),
+            metadata: Some(r#"{"order":"1234","n":1.50}"#.into()),
+            client_opaque: Some("their own \u{1F4E6} data".into()),
+            priority: Priority::Low,
+            unknown_outcome: UnknownOutcome::Fail,
+            attempts_max: 7,
+            created_at,
+        },
+        delivery: Delivery {
+            expires_at: Some(at(86_400_001)),
+            status: Status::InDoubt,
+            epoch: u64::from(u32::MAX) + 5,
+            attempt: 4,
+            attempts_refunded: 2,
+            strikes: 3,
+            lease: Some(Lease {
+                owner: "worker-1".into(),
+                until: at(45_003),
+            }),
+            called_at: Some(at(11_003)),
+            maybe_sent: true,
+            grace_until: Some(at(120_007)),
+            slot_at: Some(at(10_009)),
+            drive: 6,
+            wake_at: Some(at(121_011)),
+            enqueued_at: Some(at(9_013)),
+            dead_reason: Some(DeadReason::OutcomeUnknown),
+            hold_reason: Some(HoldReason::AccountRestricted),
+            wamid: Some(wamid("wamid.FULL1")),
+            wamids: vec![wamid("wamid.FULL1"), wamid("wamid.FULL2")],
+            error: Some(send_error_full()),
+            status_seen_at: Some(at(12_017)),
+            conversation_id: Some(conversation_id),
+            timeline: vec![
+                TimelineEntry::new(created_at, TimelineEvent::Accepted),
+                TimelineEntry {
+                    at: at(11_003),
+                    event: TimelineEvent::Attempt,
+                    attempt: Some(3),
+                    detail: Some("refused: \"slow down\"".into()),
+                    until: Some(at(13_000)),
+                    error: Some(send_error_full()),
+                },
+                TimelineEntry::new(at(11_004), TimelineEvent::InDoubt).error(Some(SendError {
+                    message: "connection closed".into(),
+                    ..SendError::default()
+                })),
+            ],
+            updated_at: at(12_019),
+            version: 0,
+        },
     }
 }
 
 /// An inbound text message that came in under this wamid.
 pub fn inbound(tenant_id: TenantId, wamid_text: &str) -> Message {
-    let message = outbound(tenant_id);
+    let Message { accepted, .. } = outbound(tenant_id);
     let peer_id = person("919333333333");
-    Message {
+    let mut delivery = Delivery::received(accepted.created_at);
+    delivery.wamid = Some(wamid(wamid_text));
+    delivery.conversation_id = Some(ConversationId::of(&tenant_id, &accepted.phone_number_id, &peer_id));
+    delivery.timeline = vec![TimelineEntry::new(accepted.created_at, TimelineEvent::Received)];
+    let accepted = Accepted {
         direction: Direction::Inbound,
         peer: Some("919333333333".into()),
+        peer_id: Some(peer_id),
         content: Content {
             kind: "text".into(),
             body: r#"{"body":"Hi!"}"#.into(),
             envelope: Some(r#"{"from":"919333333333","type":"text","text":{"body":"Hi!"}}"#.into()),
         },
-        status: Status::Received,
-        wamid: Some(wamid(wamid_text)),
-        conversation_id: Some(ConversationId::of(&tenant_id, &message.phone_number_id, &peer_id)),
-        peer_id: Some(peer_id),
-        timeline: vec![TimelineEntry::new(message.created_at, TimelineEvent::Received)],
-        ..message
-    }
+        ..accepted
+    };
+    Message { accepted, delivery }
 }
 
 /// An inbound message of which Meta told as little as it can.
 pub fn inbound_bare(tenant_id: TenantId, wamid_text: &str) -> Message {
-    let message = inbound(tenant_id, wamid_text);
-    Message {
+    let Message { accepted, mut delivery } = inbound(tenant_id, wamid_text);
+    delivery.conversation_id = None;
+    delivery.timeline = Vec::new();
+    let accepted = Accepted {
         peer: None,
         peer_id: None,
         content: Content {
@@ -175,10 +178,9 @@ pub fn inbound_bare(tenant_id: TenantId, wamid_text: &str) -> Message {
             body: "null".into(),
             envelope: None,
         },
-        conversation_id: None,
-        timeline: Vec::new(),
-        ..message
-    }
+        ..accepted
+    };
+    Message { accepted, delivery }
 }
 
 /// What Meta said, with every field.
@@ -200,6 +202,6 @@ fn next_id() -> (MessageId, Timestamp) {
 
 fn fingerprint_of(message: &Message) -> [u8; 32] {
     let mut fingerprint = [0; 32];
-    fingerprint[16..].copy_from_slice(message.id.as_uuid().as_bytes());
+    fingerprint[16..].copy_from_slice(message.accepted.id.as_uuid().as_bytes());
     fingerprint
 }

@@ -1,7 +1,7 @@
 //! Messages, tenants and events with sensible fields.
 //!
 //! Everything is plain data, so a test names what matters to it and takes the rest from here:
-//! `Message { status: Status::Held, ..outbound(tenant_id) }`. Each sample has a new id, greater than those before it,
+//! `outbound(tenant_id).with(|message| message.delivery.status = Status::Held)`. Each sample has a new id, greater than those before it,
 //! and a time of its own.
 
 mod event;
@@ -17,7 +17,7 @@ use crate::clock::START;
 use crate::ids::SequentialIds;
 
 pub use event::{event, event_bare};
-pub use message::{inbound, inbound_bare, outbound, outbound_full, send_error_full, with_key};
+pub use message::{With, inbound, inbound_bare, outbound, outbound_full, saves, send_error_full, with_key};
 pub use tenant::{number, number_full, tenant, tenant_full, tenant_with_numbers};
 
 static IDS: SequentialIds = SequentialIds::new();

@@ -10,8 +10,8 @@ use dakghar_core::domain::{
     ConversationId, ConversationTouch, Direction, EventId, Message, MessageId, Secret, Status, Tenant, TenantId,
 };
 use dakghar_core::ports::{
-    EventStore, IdGenerator, KeyVault, MessageStore, MigrationSource, MigrationTarget, Saved, SourcePage, StoreError,
-    TenantStore, VaultError,
+    EventStore, IdGenerator, KeyVault, MessageStore, MigrationSource, MigrationTarget, Save, Saved, SourcePage,
+    StoreError, TenantStore, VaultError,
 };
 use dakghar_testkit::memory::MemoryStore;
 use dakghar_testkit::samples::{
@@ -218,7 +218,7 @@ async fn installation() -> Arc<MemoryStore> {
         tenant_id: owner.id,
         phone_number_id: phone_number_id(),
         wa_id: person("1"),
-        message_id: outbound(owner.id).id,
+        message_id: outbound(owner.id).accepted.id,
         at: at(1),
         direction: Direction::Inbound,
     });
@@ -241,7 +241,7 @@ async fn assert_moved(source: &MemoryStore, target: &MemoryStore) {
         for (mut record, stored) in page.records.into_iter().zip(stored) {
             if let Record::Message(message) = &mut record {
                 message.arrive_unqueued();
-                assert!(message.status != Status::Queued || message.wake_at.is_some());
+                assert!(message.delivery.status != Status::Queued || message.delivery.wake_at.is_some());
             }
             assert_eq!(stored, Some(record));
         }
@@ -328,7 +328,7 @@ async fn a_source_that_was_changed_must_start_over() {
     let Some(Record::Message(message)) = page.records.into_iter().next() else {
         panic!("there are messages");
     };
-    source.erase(&message.tenant_id, 1).await.unwrap();
+    source.erase(&message.accepted.tenant_id, 1).await.unwrap();
     source.accept(vec![outbound(tenant_id())]).await.remove(0).unwrap();
 
     let refused = run(&healthy(&source, &target), false).await;
@@ -434,10 +434,13 @@ async fn copied() -> (Arc<MemoryStore>, Arc<MemoryStore>, Message) {
 #[tokio::test]
 async fn what_changed_in_the_target_is_named() {
     let (source, target, message) = copied().await;
-    let id = message.id.to_string();
+    let id = message.accepted.id.to_string();
     let mut changed = target.load(&[message.key()]).await.remove(0).unwrap().unwrap();
-    changed.strikes += 1;
-    assert_eq!(MessageStore::save(&*target, &[changed]).await, [Ok(Saved::Done)]);
+    changed.delivery.strikes += 1;
+    assert_eq!(
+        MessageStore::save(&*target, &[Save::from(&changed)]).await,
+        [Ok(Saved::Done)]
+    );
     let kind = Kind::Messages;
     let refused = run(&healthy(&source, &target), false).await;
     assert_eq!(refused, Err(MigrateError::Different { kind, id }));
@@ -453,7 +456,7 @@ async fn what_is_gone_from_the_target_is_named() {
     assert!(
         matches!(&refused, Err(MigrateError::Missing { kind: found, .. }) if *found == kind),
         "{refused:?} {}",
-        message.id
+        message.accepted.id
     );
 }
 

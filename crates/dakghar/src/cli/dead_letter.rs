@@ -70,7 +70,11 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             let message = app
                 .redrive_message(&tenant_id, &message_id, confirm_duplicate_risk)
                 .await?;
-            output::line(&format!("{} is {} again", message.id, message.status.as_str()));
+            output::line(&format!(
+                "{} is {} again",
+                message.accepted.id,
+                message.delivery.status.as_str()
+            ));
         }
     }
     drop(app);
@@ -79,20 +83,20 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
 }
 
 fn row(message: &Message) -> Vec<String> {
-    let error = message.error.as_ref();
+    let error = message.delivery.error.as_ref();
     let code = error
         .and_then(|error| error.code)
         .map_or("-".to_owned(), |code| code.to_string());
-    let reason = message.dead_reason.map(|reason| reason.as_str().to_owned());
+    let reason = message.delivery.dead_reason.map(|reason| reason.as_str().to_owned());
     let reason = reason
         .or_else(|| error.map(|error| error.message.to_string()))
         .unwrap_or_default();
     vec![
-        message.tenant_id.to_string(),
-        message.id.to_string(),
-        message.status.as_str().to_owned(),
+        message.accepted.tenant_id.to_string(),
+        message.accepted.id.to_string(),
+        message.delivery.status.as_str().to_owned(),
         code,
         reason,
-        message.updated_at.to_string(),
+        message.delivery.updated_at.to_string(),
     ]
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use dakghar_core::domain::ids::{PhoneNumberId, WaId, WabaId, Wamid};
-use dakghar_core::domain::message::evidence::clip;
 use dakghar_core::domain::message::{EvidenceStatus, SendError};
+use dakghar_core::domain::send_error::clip;
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::domain::webhook::{InboundMessage, StatusReport};
 use serde_json::value::RawValue;

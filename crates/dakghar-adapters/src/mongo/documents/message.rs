@@ -10,12 +10,12 @@ use std::sync::Arc;
 use bson::oid::ObjectId;
 use bson::raw::{CStr, cstr};
 use bson::{RawDocument, RawDocumentBuf};
+use dakghar_core::domain::hold::HoldReason;
 use dakghar_core::domain::ids::{ConversationId, IdempotencyKey, MessageId, PhoneNumberId, TenantId, WaId, Wamid};
 use dakghar_core::domain::message::{
-    Content, DeadReason, Direction, Idempotency, Lease, Message, Priority, SendError, Status, TimelineEntry,
-    TimelineEvent, UnknownOutcome,
+    Accepted, Content, DeadReason, Delivery, Direction, Idempotency, Lease, Message, Priority, SendError, Status,
+    TimelineEntry, TimelineEvent, UnknownOutcome,
 };
-use dakghar_core::domain::tenant::HoldReason;
 use dakghar_core::ports::StoreError;
 
 use crate::id_time;
@@ -50,7 +50,7 @@ pub(in crate::mongo) const FIELD_A_CLAIM_UNSETS: &CStr = cstr!("enqueuedAt");
 /// A new message as a whole document.
 pub(in crate::mongo) fn encode(message: &Message) -> Result<RawDocumentBuf, StoreError> {
     let mut document = to_raw(&accepted_fields(message))?;
-    for field in &to_raw(&delivery_fields(message, message.version, None))? {
+    for field in &to_raw(&delivery_fields(&message.delivery, message.delivery.version, None))? {
         let (name, value) = field.map_err(|error| StoreError::Corrupt(error.to_string()))?;
         document.append(name, value);
     }
@@ -58,22 +58,22 @@ pub(in crate::mongo) fn encode(message: &Message) -> Result<RawDocumentBuf, Stor
 }
 
 /// What a save under `save_id` sets; it raises the version by one.
-pub(in crate::mongo) fn encode_delivery(message: &Message, save_id: ObjectId) -> Result<RawDocumentBuf, StoreError> {
-    to_raw(&delivery_fields(message, message.version + 1, Some(save_id)))
+pub(in crate::mongo) fn encode_delivery(delivery: &Delivery, save_id: ObjectId) -> Result<RawDocumentBuf, StoreError> {
+    to_raw(&delivery_fields(delivery, delivery.version + 1, Some(save_id)))
 }
 
 /// What a claim under `save_id` sets, which is all that it changes but for [`FIELD_A_CLAIM_UNSETS`]. The same for
 /// messages that are claimed together for the same attempt.
-pub(in crate::mongo) fn encode_claim(message: &Message, save_id: ObjectId) -> Result<RawDocumentBuf, StoreError> {
+pub(in crate::mongo) fn encode_claim(delivery: &Delivery, save_id: ObjectId) -> Result<RawDocumentBuf, StoreError> {
     to_raw(&ClaimFields {
-        status: message.status.as_str().into(),
-        epoch: counter(message.epoch),
-        attempt: message.attempt.into(),
-        lease: message.lease.as_ref().map(lease_fields),
-        called_at: message.called_at.map(date),
-        wake_at: message.wake_at.map(date),
-        updated_at: date(message.updated_at),
-        version: counter(message.version + 1),
+        status: delivery.status.as_str().into(),
+        epoch: counter(delivery.epoch),
+        attempt: delivery.attempt.into(),
+        lease: delivery.lease.as_ref().map(lease_fields),
+        called_at: delivery.called_at.map(date),
+        wake_at: delivery.wake_at.map(date),
+        updated_at: date(delivery.updated_at),
+        version: counter(delivery.version + 1),
         save_id,
     })
 }
@@ -91,38 +91,41 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Message, Unreadable>
 /// The key under which an inbound message is received once; `None` for an outbound one.
 pub(in crate::mongo) fn inbound_key(message: &Message) -> Option<String> {
     let wamid = message
+        .delivery
         .wamid
         .as_ref()
-        .filter(|_| message.direction == Direction::Inbound)?;
-    Some(format!("{}:{wamid}", message.phone_number_id))
+        .filter(|_| message.accepted.direction == Direction::Inbound)?;
+    Some(format!("{}:{wamid}", message.accepted.phone_number_id))
 }
 
 fn accepted_fields(message: &Message) -> AcceptedFields<'_> {
     AcceptedFields {
-        id: message.id.to_string(),
+        id: message.accepted.id.to_string(),
         schema_version: SCHEMA_VERSION,
-        tenant_id: message.tenant_id.to_string(),
-        phone_number_id: message.phone_number_id.as_str().into(),
-        direction: message.direction.as_str().into(),
-        peer: message.peer.as_deref().map(Cow::from),
-        peer_id: message.peer_id.as_ref().map(|id| id.as_str().into()),
-        kind: (&*message.content.kind).into(),
-        content: (&*message.content.body).into(),
-        envelope: message.content.envelope.as_deref().map(Cow::from),
+        tenant_id: message.accepted.tenant_id.to_string(),
+        phone_number_id: message.accepted.phone_number_id.as_str().into(),
+        direction: message.accepted.direction.as_str().into(),
+        peer: message.accepted.peer.as_deref().map(Cow::from),
+        peer_id: message.accepted.peer_id.as_ref().map(|id| id.as_str().into()),
+        kind: (&*message.accepted.content.kind).into(),
+        content: (&*message.accepted.content.body).into(),
+        envelope: message.accepted.content.envelope.as_deref().map(Cow::from),
         idempotency_key: message
+            .accepted
             .idempotency
             .as_ref()
             .map(|idempotency| idempotency.key.as_str().into()),
         fingerprint: message
+            .accepted
             .idempotency
             .as_ref()
             .map(|idempotency| binary(&idempotency.fingerprint)),
-        metadata: message.metadata.as_deref().map(Cow::from),
-        biz_opaque_callback_data: message.client_opaque.as_deref().map(Cow::from),
-        priority: message.priority.as_str().into(),
-        unknown_outcome: message.unknown_outcome.as_str().into(),
-        attempts_max: message.attempts_max.into(),
-        created_at: date(message.created_at),
+        metadata: message.accepted.metadata.as_deref().map(Cow::from),
+        biz_opaque_callback_data: message.accepted.client_opaque.as_deref().map(Cow::from),
+        priority: message.accepted.priority.as_str().into(),
+        unknown_outcome: message.accepted.unknown_outcome.as_str().into(),
+        attempts_max: message.accepted.attempts_max.into(),
+        created_at: date(message.accepted.created_at),
         inbound_key: inbound_key(message),
         id_time_off: id_time::is_off(message).then_some(true),
     }
@@ -135,32 +138,32 @@ fn lease_fields(lease: &Lease) -> LeaseFields<'_> {
     }
 }
 
-fn delivery_fields(message: &Message, version: u64, save_id: Option<ObjectId>) -> DeliveryFields<'_> {
+fn delivery_fields(delivery: &Delivery, version: u64, save_id: Option<ObjectId>) -> DeliveryFields<'_> {
     DeliveryFields {
-        status: message.status.as_str().into(),
-        epoch: counter(message.epoch),
-        attempt: message.attempt.into(),
-        attempts_refunded: message.attempts_refunded.into(),
-        strikes: message.strikes.into(),
-        lease: message.lease.as_ref().map(lease_fields),
-        called_at: message.called_at.map(date),
-        maybe_sent: message.maybe_sent,
-        grace_until: message.grace_until.map(date),
-        slot_at: message.slot_at.map(date),
-        drive: message.drive.into(),
-        wake_at: message.wake_at.map(date),
-        enqueued_at: message.enqueued_at.map(date),
-        expires_at: message.expires_at.map(date),
-        dead_reason: message.dead_reason.map(|reason| reason.as_str().into()),
-        dead_letter: message.status.is_dead_letter().then_some(true),
-        hold_reason: message.hold_reason.map(|reason| reason.as_str().into()),
-        wamid: message.wamid.as_ref().map(|wamid| wamid.as_str().into()),
-        wamids: message.wamids.iter().map(|wamid| wamid.as_str().into()).collect(),
-        error: message.error.as_ref().map(error_fields),
-        status_seen_at: message.status_seen_at.map(date),
-        conversation_id: message.conversation_id.map(|id| id.to_string()),
-        timeline: message.timeline.iter().map(timeline_fields).collect(),
-        updated_at: date(message.updated_at),
+        status: delivery.status.as_str().into(),
+        epoch: counter(delivery.epoch),
+        attempt: delivery.attempt.into(),
+        attempts_refunded: delivery.attempts_refunded.into(),
+        strikes: delivery.strikes.into(),
+        lease: delivery.lease.as_ref().map(lease_fields),
+        called_at: delivery.called_at.map(date),
+        maybe_sent: delivery.maybe_sent,
+        grace_until: delivery.grace_until.map(date),
+        slot_at: delivery.slot_at.map(date),
+        drive: delivery.drive.into(),
+        wake_at: delivery.wake_at.map(date),
+        enqueued_at: delivery.enqueued_at.map(date),
+        expires_at: delivery.expires_at.map(date),
+        dead_reason: delivery.dead_reason.map(|reason| reason.as_str().into()),
+        dead_letter: delivery.status.is_dead_letter().then_some(true),
+        hold_reason: delivery.hold_reason.map(|reason| reason.as_str().into()),
+        wamid: delivery.wamid.as_ref().map(|wamid| wamid.as_str().into()),
+        wamids: delivery.wamids.iter().map(|wamid| wamid.as_str().into()).collect(),
+        error: delivery.error.as_ref().map(error_fields),
+        status_seen_at: delivery.status_seen_at.map(date),
+        conversation_id: delivery.conversation_id.map(|id| id.to_string()),
+        timeline: delivery.timeline.iter().map(timeline_fields).collect(),
+        updated_at: date(delivery.updated_at),
         version: counter(version),
         save_id,
     }
@@ -231,61 +234,65 @@ fn assemble(accepted: &AcceptedFields<'_>, delivery: DeliveryFields<'_>) -> Resu
         _ => return Err(Unreadable::field("message", &accepted.id, "fingerprint")),
     };
     Ok(Message {
-        id: read.some("_id", MessageId::parse(&accepted.id).ok())?,
-        tenant_id: read.some("tenantId", TenantId::parse(&accepted.tenant_id).ok())?,
-        phone_number_id: read.some("phoneNumberId", PhoneNumberId::parse(&accepted.phone_number_id).ok())?,
-        direction: read.some("direction", Direction::parse(&accepted.direction))?,
-        peer: shared(accepted.peer.as_deref()),
-        peer_id: read.optional("peerId", accepted.peer_id.as_deref(), |id| WaId::parse(id).ok())?,
-        content: Content {
-            kind: (&*accepted.kind).into(),
-            body: (&*accepted.content).into(),
-            envelope: shared(accepted.envelope.as_deref()),
+        accepted: Accepted {
+            id: read.some("_id", MessageId::parse(&accepted.id).ok())?,
+            tenant_id: read.some("tenantId", TenantId::parse(&accepted.tenant_id).ok())?,
+            phone_number_id: read.some("phoneNumberId", PhoneNumberId::parse(&accepted.phone_number_id).ok())?,
+            direction: read.some("direction", Direction::parse(&accepted.direction))?,
+            peer: shared(accepted.peer.as_deref()),
+            peer_id: read.optional("peerId", accepted.peer_id.as_deref(), |id| WaId::parse(id).ok())?,
+            content: Content {
+                kind: (&*accepted.kind).into(),
+                body: (&*accepted.content).into(),
+                envelope: shared(accepted.envelope.as_deref()),
+            },
+            idempotency,
+            metadata: shared(accepted.metadata.as_deref()),
+            client_opaque: shared(accepted.biz_opaque_callback_data.as_deref()),
+            priority: read.some("priority", Priority::parse(&accepted.priority))?,
+            unknown_outcome: read.some("unknownOutcome", UnknownOutcome::parse(&accepted.unknown_outcome))?,
+            attempts_max: read.count("attemptsMax", accepted.attempts_max)?,
+            created_at: timestamp(accepted.created_at),
         },
-        idempotency,
-        metadata: shared(accepted.metadata.as_deref()),
-        client_opaque: shared(accepted.biz_opaque_callback_data.as_deref()),
-        priority: read.some("priority", Priority::parse(&accepted.priority))?,
-        unknown_outcome: read.some("unknownOutcome", UnknownOutcome::parse(&accepted.unknown_outcome))?,
-        attempts_max: read.count("attemptsMax", accepted.attempts_max)?,
-        expires_at: delivery.expires_at.map(timestamp),
-        created_at: timestamp(accepted.created_at),
-        status: read.some("status", Status::parse(&delivery.status))?,
-        epoch: read.count_u64("epoch", delivery.epoch)?,
-        attempt: read.count("attempt", delivery.attempt)?,
-        attempts_refunded: read.count("attemptsRefunded", delivery.attempts_refunded)?,
-        strikes: read.count("strikes", delivery.strikes)?,
-        lease: delivery.lease.map(|lease| Lease {
-            owner: lease.owner.into(),
-            until: timestamp(lease.until),
-        }),
-        called_at: delivery.called_at.map(timestamp),
-        maybe_sent: delivery.maybe_sent,
-        grace_until: delivery.grace_until.map(timestamp),
-        slot_at: delivery.slot_at.map(timestamp),
-        drive: read.count("drive", delivery.drive)?,
-        wake_at: delivery.wake_at.map(timestamp),
-        enqueued_at: delivery.enqueued_at.map(timestamp),
-        dead_reason: read.optional("deadReason", delivery.dead_reason, |reason| DeadReason::parse(&reason))?,
-        hold_reason: read.optional("holdReason", delivery.hold_reason, |reason| HoldReason::parse(&reason))?,
-        wamid: read.optional("wamid", delivery.wamid, |wamid| Wamid::parse(&wamid).ok())?,
-        wamids: delivery
-            .wamids
-            .iter()
-            .map(|wamid| read.some("wamids", Wamid::parse(wamid).ok()))
-            .collect::<Result<_, _>>()?,
-        error: delivery.error.map(|error| read_error(&read, error)).transpose()?,
-        status_seen_at: delivery.status_seen_at.map(timestamp),
-        conversation_id: read.optional("conversationId", delivery.conversation_id, |id| {
-            ConversationId::parse(&id).ok()
-        })?,
-        timeline: delivery
-            .timeline
-            .into_iter()
-            .map(|entry| read_timeline(&read, entry))
-            .collect::<Result<_, _>>()?,
-        updated_at: timestamp(delivery.updated_at),
-        version: read.count_u64("version", delivery.version)?,
+        delivery: Delivery {
+            expires_at: delivery.expires_at.map(timestamp),
+            status: read.some("status", Status::parse(&delivery.status))?,
+            epoch: read.count_u64("epoch", delivery.epoch)?,
+            attempt: read.count("attempt", delivery.attempt)?,
+            attempts_refunded: read.count("attemptsRefunded", delivery.attempts_refunded)?,
+            strikes: read.count("strikes", delivery.strikes)?,
+            lease: delivery.lease.map(|lease| Lease {
+                owner: lease.owner.into(),
+                until: timestamp(lease.until),
+            }),
+            called_at: delivery.called_at.map(timestamp),
+            maybe_sent: delivery.maybe_sent,
+            grace_until: delivery.grace_until.map(timestamp),
+            slot_at: delivery.slot_at.map(timestamp),
+            drive: read.count("drive", delivery.drive)?,
+            wake_at: delivery.wake_at.map(timestamp),
+            enqueued_at: delivery.enqueued_at.map(timestamp),
+            dead_reason: read.optional("deadReason", delivery.dead_reason, |reason| DeadReason::parse(&reason))?,
+            hold_reason: read.optional("holdReason", delivery.hold_reason, |reason| HoldReason::parse(&reason))?,
+            wamid: read.optional("wamid", delivery.wamid, |wamid| Wamid::parse(&wamid).ok())?,
+            wamids: delivery
+                .wamids
+                .iter()
+                .map(|wamid| read.some("wamids", Wamid::parse(wamid).ok()))
+                .collect::<Result<_, _>>()?,
+            error: delivery.error.map(|error| read_error(&read, error)).transpose()?,
+            status_seen_at: delivery.status_seen_at.map(timestamp),
+            conversation_id: read.optional("conversationId", delivery.conversation_id, |id| {
+                ConversationId::parse(&id).ok()
+            })?,
+            timeline: delivery
+                .timeline
+                .into_iter()
+                .map(|entry| read_timeline(&read, entry))
+                .collect::<Result<_, _>>()?,
+            updated_at: timestamp(delivery.updated_at),
+            version: read.count_u64("version", delivery.version)?,
+        },
     })
 }
 

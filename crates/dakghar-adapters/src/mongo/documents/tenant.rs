@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use bson::oid::ObjectId;
 use bson::{Binary, DateTime, RawDocument, RawDocumentBuf};
+use dakghar_core::domain::hold::{Hold, HoldReason};
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
 use dakghar_core::domain::message::UnknownOutcome;
-use dakghar_core::domain::tenant::{Hold, HoldReason, PhoneNumber, Tenant};
+use dakghar_core::domain::tenant::{PhoneNumber, Tenant};
 use dakghar_core::ports::StoreError;
 use serde::{Deserialize, Serialize};
 

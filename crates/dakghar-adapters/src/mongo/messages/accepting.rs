@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use bson::{Document, RawDocument, doc};
 use dakghar_core::domain::ids::{MessageId, TenantId};
 use dakghar_core::domain::message::{Message, Status};
-use dakghar_core::ports::{Accepted, StoreError};
+use dakghar_core::ports::{Acceptance, StoreError};
 
 use crate::mongo::MongoStore;
 use crate::mongo::documents::{Unreadable, message};
@@ -23,7 +23,7 @@ struct First {
 }
 
 impl MongoStore {
-    pub(super) async fn accept_messages(&self, batch: &[Message]) -> Vec<Result<Accepted, StoreError>> {
+    pub(super) async fn accept_messages(&self, batch: &[Message]) -> Vec<Result<Acceptance, StoreError>> {
         if let Err(broken) = self.promises.hold() {
             return vec![Err(broken); batch.len()];
         }
@@ -42,7 +42,7 @@ impl MongoStore {
             .into_iter()
             .zip(batch)
             .map(|(inserted, message)| match inserted {
-                Inserted::Stored => Ok(Accepted::Stored),
+                Inserted::Stored => Ok(Acceptance::Stored),
                 Inserted::Refused(error) => Err(error),
                 Inserted::Duplicate => looked_up.answer(message, || vanished("a duplicate idempotency key")),
                 Inserted::Unknown(error) => looked_up.answer(message, || error),
@@ -66,8 +66,8 @@ impl MongoStore {
         // Beyond a duplicate, an unanswered insert may have happened; a duplicate without a key is the same message.
         let by_id: Vec<MessageId> = unsettled
             .iter()
-            .filter(|(message, unknown)| unknown.is_some() || message.idempotency.is_none())
-            .map(|(message, _)| message.id)
+            .filter(|(message, unknown)| unknown.is_some() || message.accepted.idempotency.is_none())
+            .map(|(message, _)| message.accepted.id)
             .collect();
         let limit = if by_id.is_empty() {
             self.options.read_timeout
@@ -104,8 +104,8 @@ impl MongoStore {
     async fn first_by_key(&self, messages: impl Iterator<Item = &Message>) -> Result<FirstByKey, StoreError> {
         let mut keys: BTreeMap<TenantId, Vec<&str>> = BTreeMap::new();
         for message in messages {
-            if let Some(idempotency) = &message.idempotency {
-                keys.entry(message.tenant_id)
+            if let Some(idempotency) = &message.accepted.idempotency {
+                keys.entry(message.accepted.tenant_id)
                     .or_default()
                     .push(idempotency.key.as_str());
             }
@@ -135,18 +135,19 @@ struct LookedUp {
 }
 
 impl LookedUp {
-    fn answer(&self, message: &Message, otherwise: impl FnOnce() -> StoreError) -> Result<Accepted, StoreError> {
-        if self.stored.contains(&message.id) {
-            return Ok(Accepted::Stored);
+    fn answer(&self, message: &Message, otherwise: impl FnOnce() -> StoreError) -> Result<Acceptance, StoreError> {
+        if self.stored.contains(&message.accepted.id) {
+            return Ok(Acceptance::Stored);
         }
         let key = message
+            .accepted
             .idempotency
             .as_ref()
             .map(|idempotency| idempotency.key.as_str().to_owned());
-        let first = key.and_then(|key| self.first_by_key.get(&(message.tenant_id, key)));
+        let first = key.and_then(|key| self.first_by_key.get(&(message.accepted.tenant_id, key)));
         match first {
-            Some(first) if first.message_id == message.id => Ok(Accepted::Stored),
-            Some(first) => Ok(Accepted::Replay {
+            Some(first) if first.message_id == message.accepted.id => Ok(Acceptance::Stored),
+            Some(first) => Ok(Acceptance::Replay {
                 message_id: first.message_id,
                 status: first.status,
                 fingerprint: first.fingerprint,

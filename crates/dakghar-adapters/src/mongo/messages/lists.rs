@@ -44,8 +44,8 @@ impl MongoStore {
         let (mut found, marked) = futures_util::try_join!(page(ranged, index), page(marked, MESSAGE_ID_TIME_OFF))?;
         if !marked.is_empty() {
             found.extend(marked);
-            found.sort_unstable_by_key(|message| std::cmp::Reverse(message.id));
-            found.dedup_by_key(|message| message.id);
+            found.sort_unstable_by_key(|message| std::cmp::Reverse(message.accepted.id));
+            found.dedup_by_key(|message| message.accepted.id);
             found.truncate(usize::try_from(query.limit).unwrap_or(usize::MAX));
         }
         Ok(found)

@@ -17,7 +17,7 @@ use dakghar_core::domain::ids::{
 use dakghar_core::domain::message::{Message, Status};
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::time::Timestamp;
-use dakghar_core::ports::{Accepted, MessageStore, Received, ReceivedMessage, Saved, StoreError};
+use dakghar_core::ports::{Acceptance, MessageStore, Received, ReceivedMessage, Save, Saved, StoreError};
 
 use super::MongoStore;
 
@@ -27,7 +27,7 @@ impl MessageStore for MongoStore {
         self.promises.hold()
     }
 
-    async fn accept(&self, batch: Vec<Message>) -> Vec<Result<Accepted, StoreError>> {
+    async fn accept(&self, batch: Vec<Message>) -> Vec<Result<Acceptance, StoreError>> {
         self.accept_messages(&batch).await
     }
 
@@ -39,11 +39,11 @@ impl MessageStore for MongoStore {
         self.load_messages(keys).await
     }
 
-    async fn save(&self, batch: &[Message]) -> Vec<Result<Saved, StoreError>> {
+    async fn save(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>> {
         self.save_messages(batch).await
     }
 
-    async fn claim(&self, batch: &[Message]) -> Vec<Result<Saved, StoreError>> {
+    async fn claim(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>> {
         self.save_claims(batch).await
     }
 

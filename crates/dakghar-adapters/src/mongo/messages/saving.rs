@@ -7,8 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use bson::oid::ObjectId;
 use bson::{RawArrayBuf, RawBson, RawDocumentBuf, doc, raw::cstr, rawdoc};
-use dakghar_core::domain::message::Message;
-use dakghar_core::ports::{Saved, StoreError};
+use dakghar_core::ports::{Save, Saved, StoreError};
 
 use crate::mongo::MongoStore;
 use crate::mongo::collections::MESSAGES;
@@ -21,18 +20,18 @@ use crate::mongo::updates::chunk_lengths;
 /// A statement and the places of its messages in the batch.
 type Statement = (Vec<usize>, RawDocumentBuf);
 /// Writes the statements of a save, each for up to so many messages.
-type Write = fn(batch: &[Message], save_id: ObjectId, sharing_max: usize) -> Result<Vec<Statement>, StoreError>;
+type Write = fn(batch: &[Save], save_id: ObjectId, sharing_max: usize) -> Result<Vec<Statement>, StoreError>;
 
 impl MongoStore {
-    pub(super) async fn save_messages(&self, batch: &[Message]) -> Vec<Result<Saved, StoreError>> {
+    pub(super) async fn save_messages(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>> {
         self.save_as(batch, deliveries).await
     }
 
-    pub(super) async fn save_claims(&self, batch: &[Message]) -> Vec<Result<Saved, StoreError>> {
+    pub(super) async fn save_claims(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>> {
         self.save_as(batch, claims).await
     }
 
-    async fn save_as(&self, batch: &[Message], write: Write) -> Vec<Result<Saved, StoreError>> {
+    async fn save_as(&self, batch: &[Save], write: Write) -> Vec<Result<Saved, StoreError>> {
         // The reply to an update only counts what matched; this names it.
         let save_id = ObjectId::new();
         let (answers, is_refused) = self
@@ -51,7 +50,7 @@ impl MongoStore {
     /// Also answers whether a statement was refused.
     async fn save_in_statements(
         &self,
-        batch: &[Message],
+        batch: &[Save],
         statements: Result<Vec<Statement>, StoreError>,
         save_id: ObjectId,
     ) -> (Vec<Result<Saved, StoreError>>, bool) {
@@ -66,8 +65,8 @@ impl MongoStore {
             let (chunk, groups_left) = groups.split_at(length);
             let (chunk_updates, updates_left) = updates.split_at(length);
             let places = chunk.concat();
-            let messages: Vec<&Message> = places.iter().map(|place| &batch[*place]).collect();
-            let (saved, refused) = self.save_chunk(&messages, chunk_updates, save_id).await;
+            let saves: Vec<&Save> = places.iter().map(|place| &batch[*place]).collect();
+            let (saved, refused) = self.save_chunk(&saves, chunk_updates, save_id).await;
             for (place, saved) in places.into_iter().zip(saved) {
                 answers[place] = saved;
             }
@@ -85,7 +84,7 @@ impl MongoStore {
     /// Executes statements that hold these messages. Answers for each message, and which statements were refused.
     async fn save_chunk(
         &self,
-        messages: &[&Message],
+        saves: &[&Save],
         updates: &[RawDocumentBuf],
         save_id: ObjectId,
     ) -> (Vec<Result<Saved, StoreError>>, Vec<(usize, StoreError)>) {
@@ -93,17 +92,17 @@ impl MongoStore {
             Ok(reply) => reply,
             Err(failure) => {
                 let error = failure.to_store_error();
-                return (self.saved_or(messages, save_id, &Err(error)).await, Vec::new());
+                return (self.saved_or(saves, save_id, &Err(error)).await, Vec::new());
             }
         };
         if let Some(error) = reply.unconfirmed {
-            return (self.saved_or(messages, save_id, &Err(error)).await, Vec::new());
+            return (self.saved_or(saves, save_id, &Err(error)).await, Vec::new());
         }
-        let answers = if reply.matched == messages.len() {
-            vec![Ok(Saved::Done); messages.len()]
+        let answers = if reply.matched == saves.len() {
+            vec![Ok(Saved::Done); saves.len()]
         } else {
             // Also when nothing matched: the command may have been executed twice, and matched the first time.
-            self.saved_or(messages, save_id, &Ok(Saved::Stale)).await
+            self.saved_or(saves, save_id, &Ok(Saved::Stale)).await
         };
         let refused = reply.refused.into_iter().map(|refused| (refused.index, refused.error));
         (answers, refused.collect())
@@ -112,21 +111,21 @@ impl MongoStore {
     /// `Done` for the messages that carry this save, `otherwise` for the rest.
     async fn saved_or(
         &self,
-        messages: &[&Message],
+        saves: &[&Save],
         save_id: ObjectId,
         otherwise: &Result<Saved, StoreError>,
     ) -> Vec<Result<Saved, StoreError>> {
-        let ids: Vec<_> = messages.iter().map(|message| message.id.to_string()).collect();
+        let ids: Vec<_> = saves.iter().map(|save| save.key.message_id.to_string()).collect();
         let query = Query::new(doc! { "_id": { "$in": ids.clone() }, "saveId": save_id }, BY_ID)
             .fields(doc! { "_id": 1 })
             .majority();
         let reading = self.fetch(&self.messages, query, |raw| text(raw, "message", "_id"));
         let found: HashSet<String> = match tokio::time::timeout(self.options.reread_timeout, reading).await {
             Ok(Ok(found)) => found.into_iter().collect(),
-            Ok(Err(error)) => return vec![otherwise.clone().and(Err(error)); messages.len()],
+            Ok(Err(error)) => return vec![otherwise.clone().and(Err(error)); saves.len()],
             Err(_) => {
                 let error = StoreError::Unavailable("what became of a save could not be read in time".to_owned());
-                return vec![otherwise.clone().and(Err(error)); messages.len()];
+                return vec![otherwise.clone().and(Err(error)); saves.len()];
             }
         };
         ids.iter()
@@ -142,12 +141,12 @@ impl MongoStore {
 }
 
 /// Writes just what a claim changes: the same for all that were read at the same version.
-fn claims(batch: &[Message], save_id: ObjectId, sharing_max: usize) -> Result<Vec<Statement>, StoreError> {
+fn claims(batch: &[Save], save_id: ObjectId, sharing_max: usize) -> Result<Vec<Statement>, StoreError> {
     let mut alike: BTreeMap<(u64, Vec<u8>), (RawDocumentBuf, Vec<usize>)> = BTreeMap::new();
-    for (place, message) in batch.iter().enumerate() {
-        let set = message::encode_claim(message, save_id)?;
+    for (place, Save { delivery, .. }) in batch.iter().enumerate() {
+        let set = message::encode_claim(delivery, save_id)?;
         let (_, places) = alike
-            .entry((message.version, set.as_bytes().to_vec()))
+            .entry((delivery.version, set.as_bytes().to_vec()))
             .or_insert_with(|| (set, Vec::new()));
         places.push(place);
     }
@@ -156,7 +155,8 @@ fn claims(batch: &[Message], save_id: ObjectId, sharing_max: usize) -> Result<Ve
         for places in places.chunks(sharing_max) {
             let mut sharing = Sharing::default();
             for place in places {
-                sharing.add(batch[*place].id.to_string(), &batch[*place].tenant_id);
+                let key = batch[*place].key;
+                sharing.add(key.message_id.to_string(), &key.tenant_id);
             }
             let update = rawdoc! { "$set": set.clone(), "$unset": { message::FIELD_A_CLAIM_UNSETS: "" } };
             statements.push((places.to_vec(), statement(&sharing, version, update)));
@@ -169,12 +169,12 @@ fn claims(batch: &[Message], save_id: ObjectId, sharing_max: usize) -> Result<Ve
 type Alike = (u64, Vec<&'static str>);
 
 /// Writes everything that delivery may have changed.
-fn deliveries(batch: &[Message], save_id: ObjectId, sharing_max: usize) -> Result<Vec<Statement>, StoreError> {
+fn deliveries(batch: &[Save], save_id: ObjectId, sharing_max: usize) -> Result<Vec<Statement>, StoreError> {
     let mut alike: BTreeMap<Alike, Vec<(usize, RawDocumentBuf)>> = BTreeMap::new();
-    for (place, message) in batch.iter().enumerate() {
-        let set = message::encode_delivery(message, save_id)?;
+    for (place, Save { delivery, .. }) in batch.iter().enumerate() {
+        let set = message::encode_delivery(delivery, save_id)?;
         let absent = absent_fields(&set);
-        alike.entry((message.version, absent)).or_default().push((place, set));
+        alike.entry((delivery.version, absent)).or_default().push((place, set));
     }
     let mut statements = Vec::with_capacity(alike.len());
     for ((version, absent), sets) in alike {
@@ -183,8 +183,8 @@ fn deliveries(batch: &[Message], save_id: ObjectId, sharing_max: usize) -> Resul
             let mut places = Vec::new();
             let mut sharing = Sharing::default();
             for (place, set) in sets.by_ref().take(sharing_max) {
-                let message = &batch[place];
-                sharing.add_with_value(message.id.to_string(), &message.tenant_id, set);
+                let key = batch[place].key;
+                sharing.add_with_value(key.message_id.to_string(), &key.tenant_id, set);
                 places.push(place);
             }
             let mut steps = RawArrayBuf::new();

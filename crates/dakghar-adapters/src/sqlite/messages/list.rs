@@ -62,8 +62,8 @@ pub(super) fn list(conn: &Connection, tenant_id: TenantId, query: &MessageQuery)
     };
     if !marked.is_empty() {
         found.extend(marked);
-        found.sort_unstable_by_key(|message| std::cmp::Reverse(message.id));
-        found.dedup_by_key(|message| message.id);
+        found.sort_unstable_by_key(|message| std::cmp::Reverse(message.accepted.id));
+        found.dedup_by_key(|message| message.accepted.id);
         found.truncate(query.limit as usize);
     }
     Ok(Some(found))

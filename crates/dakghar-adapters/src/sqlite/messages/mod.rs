@@ -20,7 +20,7 @@ use dakghar_core::domain::ids::{
 use dakghar_core::domain::message::{Message, Status};
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::time::Timestamp;
-use dakghar_core::ports::{Accepted, MessageStore, Received, ReceivedMessage, Saved, StoreError};
+use dakghar_core::ports::{Acceptance, MessageStore, Received, ReceivedMessage, Save, Saved, StoreError};
 
 use super::rows::NewRow;
 use super::{SqliteStore, conversations};
@@ -39,7 +39,7 @@ fn one_each<T>(result: Result<Vec<Result<T, StoreError>>, StoreError>, count: us
 
 #[async_trait]
 impl MessageStore for SqliteStore {
-    async fn accept(&self, batch: Vec<Message>) -> Vec<Result<Accepted, StoreError>> {
+    async fn accept(&self, batch: Vec<Message>) -> Vec<Result<Acceptance, StoreError>> {
         let count = batch.len();
         let rows: Vec<_> = batch.into_iter().map(NewRow::of).collect();
         let written = self.writer.run(move |conn| write::accept(conn, &rows)).await;
@@ -62,7 +62,7 @@ impl MessageStore for SqliteStore {
         one_each(loaded, count)
     }
 
-    async fn save(&self, batch: &[Message]) -> Vec<Result<Saved, StoreError>> {
+    async fn save(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>> {
         let rows: Vec<_> = batch.iter().map(write::SavedRow::of).collect();
         let written = self.writer.run(move |conn| write::save(conn, &rows)).await;
         one_each(written.map(|saved| saved.into_iter().map(Ok).collect()), batch.len())

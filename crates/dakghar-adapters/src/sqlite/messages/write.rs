@@ -4,7 +4,7 @@ use dakghar_core::domain::conversation::ConversationTouch;
 use dakghar_core::domain::ids::{MessageId, MessageKey, PhoneNumberId, TenantId, Wamid};
 use dakghar_core::domain::message::{Message, Status};
 use dakghar_core::domain::time::Timestamp;
-use dakghar_core::ports::{Accepted, Received, Saved, StoreError};
+use dakghar_core::ports::{Acceptance, Received, Save, Saved, StoreError};
 use rusqlite::{Connection, params};
 
 use super::super::conversations;
@@ -32,16 +32,15 @@ pub(in super::super) const HELD: &str = concat!(
 /// Held messages woken in one commit; more would make other writes wait.
 const WOKEN_PER_COMMIT_MAX: u32 = 1000;
 
-pub(super) fn accept(conn: &Connection, rows: &[NewRow]) -> Outcome<Vec<Result<Accepted, StoreError>>> {
+pub(super) fn accept(conn: &Connection, rows: &[NewRow]) -> Outcome<Vec<Result<Acceptance, StoreError>>> {
     let mut insert = conn.prepare_cached(&rows::INSERT)?;
     rows.iter()
         .map(|row| {
             let stored = row.with_params(|params| insert.execute(params))?;
             if stored == 1 {
-                let message = row.message();
-                let further = rows::further_wamids(message);
-                remember_further_wamids(conn, row.tenant_id(), row.id(), &message.phone_number_id, further)?;
-                return Ok(Ok(Accepted::Stored));
+                let further = rows::further_wamids(&row.message().delivery);
+                remember_further_wamids(conn, conn.last_insert_rowid(), further)?;
+                return Ok(Ok(Acceptance::Stored));
             }
             Ok(earlier(conn, row)?.ok_or_else(|| id_exists(row)))
         })
@@ -49,15 +48,15 @@ pub(super) fn accept(conn: &Connection, rows: &[NewRow]) -> Outcome<Vec<Result<A
 }
 
 /// The message that was accepted first under the same key.
-fn earlier(conn: &Connection, row: &NewRow) -> Outcome<Option<Accepted>> {
-    let Some(idempotency) = &row.message().idempotency else {
+fn earlier(conn: &Connection, row: &NewRow) -> Outcome<Option<Acceptance>> {
+    let Some(idempotency) = &row.message().accepted.idempotency else {
         return Ok(None);
     };
     let mut select = conn.prepare_cached(EARLIER)?;
     let mut found = select.query(params![row.tenant_id(), idempotency.key.as_str()])?;
     let Some(earlier) = found.next()? else { return Ok(None) };
     let mut cells = Cells::of(earlier);
-    Ok(Some(Accepted::Replay {
+    Ok(Some(Acceptance::Replay {
         message_id: cells.parse(MessageId::parse)?,
         status: cells.parse(Status::parse)?,
         fingerprint: cells.get()?,
@@ -65,7 +64,10 @@ fn earlier(conn: &Connection, row: &NewRow) -> Outcome<Option<Accepted>> {
 }
 
 fn id_exists(row: &NewRow) -> StoreError {
-    StoreError::Corrupt(format!("the id {} was given to two messages", row.message().id))
+    StoreError::Corrupt(format!(
+        "the id {} was given to two messages",
+        row.message().accepted.id
+    ))
 }
 
 /// Stores messages, then moves their threads, in the same transaction.
@@ -98,9 +100,11 @@ pub(super) fn receive(
 
 /// What was received under the same number and wamid, if anything was.
 fn received_before(conn: &Connection, message: &Message) -> Outcome<Option<Received>> {
-    let Some(wamid) = &message.wamid else { return Ok(None) };
+    let Some(wamid) = &message.delivery.wamid else {
+        return Ok(None);
+    };
     let mut select = conn.prepare_cached(RECEIVED_BEFORE)?;
-    let mut found = select.query(params![message.phone_number_id.as_str(), wamid.as_str()])?;
+    let mut found = select.query(params![message.accepted.phone_number_id.as_str(), wamid.as_str()])?;
     let Some(row) = found.next()? else { return Ok(None) };
     let key = readable("message", row, |row| {
         let mut cells = Cells::of(row);
@@ -116,7 +120,6 @@ fn received_before(conn: &Connection, message: &Message) -> Outcome<Option<Recei
 pub(super) struct SavedRow {
     id: String,
     tenant_id: String,
-    phone_number_id: PhoneNumberId,
     /// The version that was read.
     version: i64,
     links: LinksRow,
@@ -126,18 +129,17 @@ pub(super) struct SavedRow {
 }
 
 impl SavedRow {
-    pub(super) fn of(message: &Message) -> Self {
-        let mut changing = ChangingRow::of(message);
+    pub(super) fn of(Save { key, delivery }: &Save) -> Self {
+        let mut changing = ChangingRow::of(delivery);
         let version = changing.version;
         changing.version += 1;
         Self {
-            id: message.id.to_string(),
-            tenant_id: message.tenant_id.to_string(),
-            phone_number_id: message.phone_number_id.clone(),
+            id: key.message_id.to_string(),
+            tenant_id: key.tenant_id.to_string(),
             version,
-            links: LinksRow::of(message),
+            links: LinksRow::of(delivery),
             changing,
-            further_wamids: rows::further_wamids(message).cloned().collect(),
+            further_wamids: rows::further_wamids(delivery).cloned().collect(),
         }
     }
 }
@@ -174,24 +176,19 @@ fn save_one(conn: &Connection, row: &SavedRow) -> Outcome<Saved> {
             update.execute(params.as_slice())
         })?;
         let further = row.further_wamids.iter();
-        remember_further_wamids(conn, &row.tenant_id, &row.id, &row.phone_number_id, further)?;
+        remember_further_wamids(conn, seq, further)?;
     }
     Ok(Saved::Done)
 }
 
-fn remember_further_wamids<'a>(
-    conn: &Connection,
-    tenant_id: &str,
-    message_id: &str,
-    phone_number_id: &PhoneNumberId,
-    wamids: impl Iterator<Item = &'a Wamid>,
-) -> Outcome<()> {
+fn remember_further_wamids<'a>(conn: &Connection, seq: i64, wamids: impl Iterator<Item = &'a Wamid>) -> Outcome<()> {
     for wamid in wamids {
         conn.prepare_cached(
-            "INSERT INTO further_wamids (phone_number_id, wamid, tenant_id, message_id) VALUES (?, ?, ?, ?) \
+            "INSERT INTO further_wamids (phone_number_id, wamid, tenant_id, message_id) \
+             SELECT phone_number_id, ?, tenant_id, id FROM messages WHERE seq = ? \
              ON CONFLICT DO NOTHING",
         )?
-        .execute(params![phone_number_id.as_str(), wamid.as_str(), tenant_id, message_id])?;
+        .execute(params![wamid.as_str(), seq])?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use dakghar_adapters::bullmq::{RedisConfig, RedisPacer};
 use dakghar_core::domain::message::Priority;
-use dakghar_core::domain::message::lifecycle::RELEASE_CHECK;
+use dakghar_core::domain::pacing::RELEASE_CHECK;
 use dakghar_core::domain::pacing::{Admission, Pace};
 use dakghar_core::domain::{PhoneNumberId, Timestamp};
 use dakghar_core::ports::{Pacer, SlotAsk};

@@ -5,8 +5,9 @@ use dakghar_adapters::mongo::{MongoOptions, MongoStore};
 use dakghar_core::domain::conversation::ConversationTouch;
 use dakghar_core::domain::message::{Direction, Message, Status};
 use dakghar_core::domain::{ConversationId, Timestamp, WaId};
-use dakghar_core::ports::{Accepted, MessageStore, Saved, StoreError};
+use dakghar_core::ports::{Acceptance, MessageStore, Saved, StoreError};
 use dakghar_testkit::require_services;
+use dakghar_testkit::samples::saves;
 use dakghar_testkit::samples::{outbound, phone_number_id, tenant_id, with_key};
 use dakghar_testkit::servers::Mongo;
 
@@ -42,14 +43,14 @@ async fn many_inserts_are_one_command_and_many_saves_too() {
 
     let before = executed(&admin, "insert").await;
     let accepted = store.accept(batch.clone()).await;
-    assert!(accepted.iter().all(|accepted| *accepted == Ok(Accepted::Stored)));
+    assert!(accepted.iter().all(|accepted| *accepted == Ok(Acceptance::Stored)));
     assert_eq!(executed(&admin, "insert").await, before + 1);
 
     for message in &mut batch {
-        message.status = Status::Held;
+        message.delivery.status = Status::Held;
     }
     let before = executed(&admin, "update").await;
-    let saved = MessageStore::save(&*store, &batch).await;
+    let saved = MessageStore::save(&*store, &saves(&batch)).await;
     assert!(saved.iter().all(|saved| *saved == Ok(Saved::Done)));
     assert_eq!(executed(&admin, "update").await, before + 1);
 }
@@ -66,7 +67,7 @@ async fn a_thread_of_another_tenant_is_not_moved() {
         tenant_id,
         phone_number_id: phone_number_id(),
         wa_id: wa_id.clone(),
-        message_id: outbound(tenant_id).id,
+        message_id: outbound(tenant_id).accepted.id,
         at: Timestamp::from_millis(at),
         direction: Direction::Outbound,
     };
@@ -96,15 +97,15 @@ async fn what_only_the_primary_has_is_not_acknowledged() {
         .expect("the server answers");
     let tenant_id = tenant_id();
     let kept = outbound(tenant_id);
-    assert_eq!(store.accept(vec![kept.clone()]).await, [Ok(Accepted::Stored)]);
+    assert_eq!(store.accept(vec![kept.clone()]).await, [Ok(Acceptance::Stored)]);
     let mut changed = kept.clone();
-    changed.status = Status::Held;
+    changed.delivery.status = Status::Held;
     let message = with_key(tenant_id, "a");
 
     let primary = set.primary().await;
     let secondaries = || set.members.iter().enumerate().filter(|(index, _)| *index != primary);
     secondaries().for_each(|(_, member)| member.stop());
-    let changes = [changed];
+    let changes = saves([&changed]);
     let (accepted, saved) = tokio::join!(
         store.accept(vec![message.clone()]),
         MessageStore::save(&*store, &changes)
@@ -118,7 +119,7 @@ async fn what_only_the_primary_has_is_not_acknowledged() {
     // Nobody was told that it is there, so both are fine; the same message again settles it.
     assert_eq!(
         super::faults::accept_in_the_end(&store, vec![message]).await,
-        [Accepted::Stored]
+        [Acceptance::Stored]
     );
 }
 
@@ -135,7 +136,7 @@ async fn every_insert_asks_for_the_journal_of_a_majority() {
     };
     level(2).await;
     let message = outbound(tenant_id());
-    assert_eq!(store.accept(vec![message]).await, [Ok(Accepted::Stored)]);
+    assert_eq!(store.accept(vec![message]).await, [Ok(Acceptance::Stored)]);
     level(0).await;
     let profile = database.collection::<Document>("system.profile");
     let insert = profile.find_one(doc! { "op": "insert" }).await;

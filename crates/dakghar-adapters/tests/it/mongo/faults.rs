@@ -1,5 +1,6 @@
 //! A server that is killed, stopped or behind a bad network.
 
+use dakghar_testkit::samples::saves;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use bson::{Document, doc};
 use dakghar_adapters::mongo::{MongoOptions, MongoStore};
 use dakghar_core::domain::message::{Message, Status};
 use dakghar_core::ports::store::TenantSaved;
-use dakghar_core::ports::{Accepted, EventStore, MessageStore, Received, Saved, StoreError, TenantStore};
+use dakghar_core::ports::{Acceptance, EventStore, MessageStore, Received, Saved, StoreError, TenantStore};
 use dakghar_testkit::fault_proxy::FaultProxy;
 use dakghar_testkit::require_services;
 use dakghar_testkit::samples::{event, inbound, outbound, tenant, tenant_id, with_key};
@@ -71,7 +72,10 @@ async fn an_accept_without_an_answer_is_looked_up() {
         let behind = Behind::start().await;
         let tenant_id = tenant_id();
         let earlier = with_key(tenant_id, "earlier");
-        assert_eq!(behind.store.accept(vec![earlier.clone()]).await, [Ok(Accepted::Stored)]);
+        assert_eq!(
+            behind.store.accept(vec![earlier.clone()]).await,
+            [Ok(Acceptance::Stored)]
+        );
         let batch = vec![
             with_key(tenant_id, "a"),
             with_key(tenant_id, "earlier"),
@@ -79,19 +83,19 @@ async fn an_accept_without_an_answer_is_looked_up() {
         ];
 
         behind.proxy.drop_replies();
-        let last = doc! { "_id": batch[2].id.to_string() };
+        let last = doc! { "_id": batch[2].accepted.id.to_string() };
         let (answers, ()) = tokio::join!(
             behind.store.accept(batch.clone()),
             behind.lose_replies_until("messages", last, cut)
         );
-        let replay = Accepted::Replay {
-            message_id: earlier.id,
+        let replay = Acceptance::Replay {
+            message_id: earlier.accepted.id,
             status: Status::Queued,
-            fingerprint: earlier.idempotency.expect("it has a key").fingerprint,
+            fingerprint: earlier.accepted.idempotency.expect("it has a key").fingerprint,
         };
         assert_eq!(
             answers,
-            [Ok(Accepted::Stored), Ok(replay), Ok(Accepted::Stored)],
+            [Ok(Acceptance::Stored), Ok(replay), Ok(Acceptance::Stored)],
             "cut: {cut}"
         );
     }
@@ -109,7 +113,7 @@ async fn a_receive_without_an_answer_is_looked_up() {
         let batch = vec![inbound(tenant_id, "wamid.A"), inbound(tenant_id, "wamid.B")];
 
         behind.proxy.drop_replies();
-        let last = doc! { "_id": batch[1].id.to_string() };
+        let last = doc! { "_id": batch[1].accepted.id.to_string() };
         let (answers, ()) = tokio::join!(
             behind.store.receive(batch.into_iter().map(Into::into).collect()),
             behind.lose_replies_until("messages", last, cut)
@@ -127,13 +131,14 @@ async fn a_save_without_an_answer_is_looked_up() {
         let mut batch = vec![outbound(tenant_id), outbound(tenant_id)];
         assert!(behind.store.accept(batch.clone()).await.iter().all(Result::is_ok));
         // The second one is stale.
-        batch[1].version = 5;
+        batch[1].delivery.version = 5;
         for message in &mut batch {
-            message.status = Status::Held;
+            message.delivery.status = Status::Held;
         }
 
         behind.proxy.drop_replies();
-        let saved = doc! { "_id": batch[0].id.to_string(), "status": "held" };
+        let saved = doc! { "_id": batch[0].accepted.id.to_string(), "status": "held" };
+        let batch = saves(&batch);
         let (answers, ()) = tokio::join!(
             MessageStore::save(&*behind.store, &batch),
             behind.lose_replies_until("messages", saved, cut)
@@ -145,11 +150,11 @@ async fn a_save_without_an_answer_is_looked_up() {
             "{:?}",
             answers[1]
         );
-        let loaded = behind.store.load(&[batch[0].key()]).await;
+        let loaded = behind.store.load(&[batch[0].key]).await;
         assert_eq!(
             loaded[0]
                 .as_ref()
-                .map(|message| message.as_ref().map(|message| message.version)),
+                .map(|message| message.as_ref().map(|message| message.delivery.version)),
             Ok(Some(1))
         );
     }
@@ -213,14 +218,14 @@ async fn a_server_out_of_reach_is_unavailable_and_comes_back() {
     assert!(matches!(answers[..], [Err(StoreError::Unavailable(_))]), "{answers:?}");
     let loaded = behind.store.load(&[message.key()]).await;
     assert!(matches!(loaded[..], [Err(StoreError::Unavailable(_))]), "{loaded:?}");
-    let saved = MessageStore::save(&*behind.store, std::slice::from_ref(&message)).await;
+    let saved = MessageStore::save(&*behind.store, &saves([&message])).await;
     assert!(matches!(saved[..], [Err(StoreError::Unavailable(_))]), "{saved:?}");
     assert!(behind.store.ping().await.is_err());
 
     behind.proxy.heal().await;
     assert_eq!(
         accept_in_the_end(&behind.store, vec![message]).await,
-        [Accepted::Stored]
+        [Acceptance::Stored]
     );
 }
 
@@ -229,7 +234,7 @@ async fn a_mixed_batch_is_answered_one_by_one() {
     let Some((store, _server)) = store().await else { return };
     let (tenant_id, other) = (tenant_id(), tenant_id());
     let first = with_key(tenant_id, "a");
-    assert_eq!(store.accept(vec![first.clone()]).await, [Ok(Accepted::Stored)]);
+    assert_eq!(store.accept(vec![first.clone()]).await, [Ok(Acceptance::Stored)]);
     let batch = vec![
         with_key(tenant_id, "b"),
         with_key(tenant_id, "a"),
@@ -240,13 +245,13 @@ async fn a_mixed_batch_is_answered_one_by_one() {
         first.clone(),
     ];
     let replay_of = |message: &Message| {
-        Ok(Accepted::Replay {
-            message_id: message.id,
-            status: message.status,
-            fingerprint: message.idempotency.as_ref().expect("it has a key").fingerprint,
+        Ok(Acceptance::Replay {
+            message_id: message.accepted.id,
+            status: message.delivery.status,
+            fingerprint: message.accepted.idempotency.as_ref().expect("it has a key").fingerprint,
         })
     };
-    let stored = || Ok(Accepted::Stored);
+    let stored = || Ok(Acceptance::Stored);
     let expected = [
         stored(),
         replay_of(&first),
@@ -302,13 +307,13 @@ async fn write_until_it_fails(
             return kept;
         }
         for message in &mut batch {
-            message.status = Status::Sending;
-            message.epoch += 1;
+            message.delivery.status = Status::Sending;
+            message.delivery.epoch += 1;
         }
-        let saved = MessageStore::save(store, &batch).await;
+        let saved = MessageStore::save(store, &saves(&batch)).await;
         for (mut message, saved) in batch.into_iter().zip(saved) {
             if saved == Ok(Saved::Done) {
-                message.version += 1;
+                message.delivery.version += 1;
                 kept.push(message);
             }
         }
@@ -334,7 +339,7 @@ async fn a_stopped_server_is_unavailable_and_loses_nothing() {
     );
     assert!(matches!(loaded[..], [Err(StoreError::Unavailable(_))]), "{loaded:?}");
     // The write that nobody waited for may have happened meanwhile: the same message again, either way.
-    assert_eq!(accept_in_the_end(&store, vec![message]).await, [Accepted::Stored]);
+    assert_eq!(accept_in_the_end(&store, vec![message]).await, [Acceptance::Stored]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -352,7 +357,7 @@ async fn a_change_of_the_primary_loses_and_doubles_nothing() {
             for _ in 0..60 {
                 let batch: Vec<Message> = (0..10).map(|_| outbound(tenant_id)).collect();
                 for accepted in accept_in_the_end(&store, batch.clone()).await {
-                    assert_eq!(accepted, Accepted::Stored);
+                    assert_eq!(accepted, Acceptance::Stored);
                 }
                 kept.extend(batch);
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -368,9 +373,9 @@ async fn a_change_of_the_primary_loses_and_doubles_nothing() {
 }
 
 /// Accepts a batch, again and again until the store answers.
-pub(super) async fn accept_in_the_end(store: &MongoStore, batch: Vec<Message>) -> Vec<Accepted> {
+pub(super) async fn accept_in_the_end(store: &MongoStore, batch: Vec<Message>) -> Vec<Acceptance> {
     for _ in 0..60 {
-        let answers: Result<Vec<Accepted>, StoreError> = store.accept(batch.clone()).await.into_iter().collect();
+        let answers: Result<Vec<Acceptance>, StoreError> = store.accept(batch.clone()).await.into_iter().collect();
         if let Ok(answers) = answers {
             return answers;
         }

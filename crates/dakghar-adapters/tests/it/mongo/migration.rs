@@ -1,10 +1,10 @@
 //! A database that an installation is moving into: what is kept from being used, and what a bad network does.
 
+use dakghar_testkit::samples::With as _;
 use std::time::Duration;
 
 use bson::doc;
 use dakghar_adapters::mongo::{MongoOptions, MongoStore};
-use dakghar_core::domain::Message;
 use dakghar_core::domain::migration::{Kind, Migration, Record, Stage};
 use dakghar_core::ports::{MessageStore, MigrationTarget, Saved, StoreError, TenantStore};
 use dakghar_testkit::fault_proxy::FaultProxy;
@@ -30,10 +30,7 @@ fn migration(stage: Stage, version: u64) -> Migration {
 #[tokio::test]
 async fn half_an_installation_is_neither_ready_nor_sent_from() {
     let Some((store, _server)) = store().await else { return };
-    let due = Message {
-        wake_at: Some(at(1)),
-        ..outbound(tenant_id())
-    };
+    let due = outbound(tenant_id()).with(|message| message.delivery.wake_at = Some(at(1)));
     let migrated = Record::Message(Box::new(due.clone()));
     for (version, stage) in (0..).zip([Stage::Copying, Stage::Clearing, Stage::Copying]) {
         assert_eq!(store.save_migration(&migration(stage, version)).await, Ok(Saved::Done));

@@ -1,6 +1,7 @@
 //! That every query touches only what it returns, however much else is stored: judged by the server's own profiler
 //! over the real calls.
 
+use dakghar_testkit::samples::{With as _, saves};
 use std::time::Duration;
 
 use dakghar_adapters::mongo::MongoStore;
@@ -26,26 +27,25 @@ fn nth(tenant_id: TenantId, n: u64) -> Message {
     }
     let peer_id = person(&format!("9190000{:05}", n % PEOPLE));
     let conversation_id = ConversationId::of(&tenant_id, &phone_number_id(), &peer_id);
-    let mut message = Message {
-        status: Status::Delivered,
-        conversation_id: Some(conversation_id),
-        peer_id: Some(peer_id),
-        wamid: Some(wamid(&format!("wamid.{n}"))),
-        wamids: vec![wamid(&format!("wamid.{n}"))],
-        called_at: Some(at(n)),
-        ..with_key(tenant_id, &format!("key-{n}"))
-    };
+    let mut message = with_key(tenant_id, &format!("key-{n}")).with(|message| {
+        message.delivery.status = Status::Delivered;
+        message.delivery.conversation_id = Some(conversation_id);
+        message.accepted.peer_id = Some(peer_id);
+        message.delivery.wamid = Some(wamid(&format!("wamid.{n}")));
+        message.delivery.wamids = vec![wamid(&format!("wamid.{n}"))];
+        message.delivery.called_at = Some(at(n));
+    });
     match n % 600 {
-        1 => message.status = Status::Queued,
-        2 => message.status = Status::Held,
-        3 => message.status = Status::Dead,
-        4 => message.status = Status::Failed,
-        5 => message.content.kind = "template".into(),
-        6 => message.phone_number_id = phone("222"),
+        1 => message.delivery.status = Status::Queued,
+        2 => message.delivery.status = Status::Held,
+        3 => message.delivery.status = Status::Dead,
+        4 => message.delivery.status = Status::Failed,
+        5 => message.accepted.content.kind = "template".into(),
+        6 => message.accepted.phone_number_id = phone("222"),
         _ => {}
     }
-    if message.status.is_unsettled() {
-        message.wake_at = Some(at(1_000 + n));
+    if message.delivery.status.is_unsettled() {
+        message.delivery.wake_at = Some(at(1_000 + n));
     }
     message
 }
@@ -56,7 +56,7 @@ async fn fill(store: &MongoStore, tenant_id: TenantId, count: u64) -> Vec<Messag
         let (received, accepted): (Vec<_>, Vec<_>) = chunk
             .iter()
             .cloned()
-            .partition(|message| message.direction == Direction::Inbound);
+            .partition(|message| message.accepted.direction == Direction::Inbound);
         assert!(store.accept(accepted).await.iter().all(Result::is_ok));
         assert!(
             store
@@ -85,13 +85,13 @@ async fn lists_look_at_what_they_return() {
     let profiler = Profiler(database(&server).await);
 
     let middle = &messages[messages.len() / 2];
-    let rare_person = messages[0].peer_id.clone();
+    let rare_person = messages[0].accepted.peer_id.clone();
     let filters = [
         ("all", query()),
         (
             "the second page",
             MessageQuery {
-                before: Some(middle.id),
+                before: Some(middle.accepted.id),
                 ..query()
             },
         ),
@@ -147,17 +147,17 @@ async fn lists_look_at_what_they_return() {
         (
             "one thread",
             MessageQuery {
-                peer_id: messages[1].peer_id.clone(),
-                conversation_id: messages[1].conversation_id,
+                peer_id: messages[1].accepted.peer_id.clone(),
+                conversation_id: messages[1].delivery.conversation_id,
                 ..query()
             },
         ),
         (
             "a page of a thread",
             MessageQuery {
-                peer_id: messages[1].peer_id.clone(),
-                conversation_id: messages[1].conversation_id,
-                before: Some(middle.id),
+                peer_id: messages[1].accepted.peer_id.clone(),
+                conversation_id: messages[1].delivery.conversation_id,
+                before: Some(middle.accepted.id),
                 ..query()
             },
         ),
@@ -188,7 +188,7 @@ async fn lists_look_at_what_they_return() {
         .check(
             "a page of dead letters",
             all_dead,
-            store.dead_letters(Some(&tenant_id), Some(middle.id), 30),
+            store.dead_letters(Some(&tenant_id), Some(middle.accepted.id), 30),
         )
         .await;
     let counted = |answer: &Result<u32, _>| {
@@ -229,11 +229,10 @@ async fn a_list_by_time_looks_ten_seconds_around() {
                 &[1; 10],
             );
             let id = dakghar_core::domain::MessageId::from_uuid(id.into_uuid());
-            Message {
-                id,
-                created_at,
-                ..outbound(tenant_id)
-            }
+            outbound(tenant_id).with(|message| {
+                message.accepted.id = id;
+                message.accepted.created_at = created_at;
+            })
         })
         .collect();
     for chunk in messages.chunks(1_000) {
@@ -241,8 +240,8 @@ async fn a_list_by_time_looks_ten_seconds_around() {
     }
     let profiler = Profiler(database(&server).await);
     let range = MessageQuery {
-        since: Some(messages[12_000].created_at),
-        until: Some(messages[12_040].created_at),
+        since: Some(messages[12_000].accepted.created_at),
+        until: Some(messages[12_040].accepted.created_at),
         ..query()
     };
     let with_seconds = |seconds: usize| {
@@ -259,7 +258,7 @@ async fn a_list_by_time_looks_ten_seconds_around() {
         )
         .await;
     let latest = MessageQuery {
-        since: Some(messages[messages.len() - 40].created_at),
+        since: Some(messages[messages.len() - 40].accepted.created_at),
         ..query()
     };
     profiler
@@ -301,8 +300,8 @@ async fn lookups_and_writes_look_at_what_they_touch() {
         .filter_map(|message| {
             Some((
                 tenant_id,
-                message.phone_number_id.clone(),
-                message.wamids.first()?.clone(),
+                message.accepted.phone_number_id.clone(),
+                message.delivery.wamids.first()?.clone(),
             ))
         })
         .collect();
@@ -324,11 +323,12 @@ async fn lookups_and_writes_look_at_what_they_touch() {
 
     let inbound = messages
         .iter()
-        .filter(|message| message.direction == Direction::Inbound);
+        .filter(|message| message.accepted.direction == Direction::Inbound);
     let again: Vec<ReceivedMessage> = inbound
-        .map(|message| Message {
-            id: outbound(tenant_id).id,
-            ..message.clone()
+        .map(|message| {
+            message
+                .clone()
+                .with(|message| message.accepted.id = outbound(tenant_id).accepted.id)
         })
         .map(Into::into)
         .collect();
@@ -349,7 +349,7 @@ async fn lookups_and_writes_look_at_what_they_touch() {
         answer.len()
     };
     profiler
-        .check_by_ids("save", saved, MessageStore::save(&*store, &some))
+        .check_by_ids("save", saved, MessageStore::save(&*store, &saves(&some)))
         .await;
     let woken = |answer: &Result<u64, _>| {
         let woken = usize::try_from(*answer.as_ref().expect("the store answers")).expect("a small number");
@@ -379,7 +379,7 @@ async fn conversations_events_and_tenants_are_found_by_their_indexes() {
                 tenant_id,
                 phone_number_id: phone_number_id(),
                 wa_id,
-                message_id: outbound(tenant_id).id,
+                message_id: outbound(tenant_id).accepted.id,
                 at: at(n),
                 direction: Direction::Inbound,
             }
@@ -427,7 +427,7 @@ async fn conversations_events_and_tenants_are_found_by_their_indexes() {
         .map(|n| {
             let message = inbound(tenant_id, &format!("wamid.{n}"));
             let touch = ConversationTouch {
-                message_id: message.id,
+                message_id: message.accepted.id,
                 at: at(100_000),
                 ..touches[n].clone()
             };

@@ -6,7 +6,7 @@ use bson::{Document, doc};
 use dakghar_adapters::mongo::{ConnectError, MongoStore};
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction};
 use dakghar_core::ports::store::TenantSaved;
-use dakghar_core::ports::{Accepted, EventStore, MessageStore, StoreError, TenantStore};
+use dakghar_core::ports::{Acceptance, EventStore, MessageStore, StoreError, TenantStore};
 use dakghar_testkit::samples::{event, outbound_full, person, tenant_full, tenant_id, with_key};
 use dakghar_testkit::servers::Mongo;
 use dakghar_testkit::{Port, require_services};
@@ -141,7 +141,7 @@ async fn duplicates_from_elsewhere_keep_it_from_being_ready() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(store.check_ready().await, Ok(()));
-    assert_eq!(store.accept(vec![message]).await, [Ok(Accepted::Stored)]);
+    assert_eq!(store.accept(vec![message]).await, [Ok(Acceptance::Stored)]);
 }
 
 #[tokio::test]
@@ -165,16 +165,16 @@ async fn a_document_of_each_kind_is_refused_without_any_of_its_fields() {
     let tenant = tenant_full();
     let message = outbound_full(tenant.id);
     let touch = ConversationTouch {
-        id: ConversationId::of(&tenant.id, &message.phone_number_id, &person("919111111111")),
+        id: ConversationId::of(&tenant.id, &message.accepted.phone_number_id, &person("919111111111")),
         tenant_id: tenant.id,
-        phone_number_id: message.phone_number_id.clone(),
+        phone_number_id: message.accepted.phone_number_id.clone(),
         wa_id: person("919111111111"),
-        message_id: message.id,
-        at: message.created_at,
+        message_id: message.accepted.id,
+        at: message.accepted.created_at,
         direction: Direction::Outbound,
     };
     assert_eq!(TenantStore::insert(&*store, &tenant).await, Ok(TenantSaved::Done));
-    assert_eq!(store.accept(vec![message]).await, [Ok(Accepted::Stored)]);
+    assert_eq!(store.accept(vec![message]).await, [Ok(Acceptance::Stored)]);
     assert_eq!(store.touch_conversations(&[touch]).await, Ok(()));
     assert_eq!(store.record(&[event(tenant.id)]).await, Ok(()));
 
@@ -209,28 +209,31 @@ async fn a_document_of_each_kind_is_refused_without_any_of_its_fields() {
 async fn documents_show_the_names_of_the_api() {
     let Some((store, server)) = store().await else { return };
     let message = outbound_full(tenant_id());
-    assert_eq!(store.accept(vec![message.clone()]).await, [Ok(Accepted::Stored)]);
+    assert_eq!(store.accept(vec![message.clone()]).await, [Ok(Acceptance::Stored)]);
     let messages = database(&server).await.collection::<Document>("messages");
     let found = messages
         .find_one(doc! {})
         .await
         .expect("the server answers")
         .expect("one document");
-    assert_eq!(found.get_str("_id").ok(), Some(message.id.to_string().as_str()));
+    assert_eq!(
+        found.get_str("_id").ok(),
+        Some(message.accepted.id.to_string().as_str())
+    );
     assert_eq!(
         found.get_str("tenantId").ok(),
-        Some(message.tenant_id.to_string().as_str())
+        Some(message.accepted.tenant_id.to_string().as_str())
     );
     assert_eq!(
         found.get_str("phoneNumberId").ok(),
-        Some(message.phone_number_id.as_str())
+        Some(message.accepted.phone_number_id.as_str())
     );
     assert_eq!(found.get_str("idempotencyKey").ok(), Some("order 1234/~"));
     assert_eq!(found.get_str("status").ok(), Some("in_doubt"));
     assert_eq!(found.get_str("wamid").ok(), Some("wamid.FULL1"));
     assert_eq!(found.get_i32("schemaVersion").ok(), Some(1));
     let created_at = found.get_datetime("createdAt").expect("a date");
-    assert_eq!(created_at.timestamp_millis(), message.created_at.as_millis());
+    assert_eq!(created_at.timestamp_millis(), message.accepted.created_at.as_millis());
 }
 
 #[tokio::test]
@@ -258,7 +261,7 @@ async fn the_uri_names_the_database() {
         .expect("the server answers");
     assert_eq!(
         store.accept(vec![with_key(tenant_id(), "a")]).await,
-        [Ok(Accepted::Stored)]
+        [Ok(Acceptance::Stored)]
     );
     let named = database(&server)
         .await

@@ -46,7 +46,7 @@ async fn victim() {
             for step in 0.. {
                 let number = first + step * 4 + task;
                 let mut message = outbound(victim_tenant());
-                message.id = victim_message(number).message_id;
+                message.accepted.id = victim_message(number).message_id;
                 let line = match store.accept(vec![message]).await.remove(0) {
                     Ok(_) => format!("accepted {number}"),
                     Err(error) => format!("error {error}"),

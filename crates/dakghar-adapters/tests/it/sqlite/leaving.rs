@@ -122,7 +122,7 @@ async fn large_messages_make_short_pages() {
     let messages: Vec<Message> = (0..20)
         .map(|_| {
             let mut message = outbound(tenant);
-            message.content.body = large.as_str().into();
+            message.accepted.content.body = large.as_str().into();
             message
         })
         .collect();

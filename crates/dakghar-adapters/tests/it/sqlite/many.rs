@@ -3,8 +3,9 @@
 use dakghar_adapters::sqlite::SqliteStore;
 use dakghar_core::domain::message::Content;
 use dakghar_core::domain::page::MessageQuery;
-use dakghar_core::domain::{Message, MessageId, TenantId, Timestamp};
+use dakghar_core::domain::{MessageId, TenantId, Timestamp};
 use dakghar_core::ports::MessageStore;
+use dakghar_testkit::samples::With as _;
 use dakghar_testkit::samples::{outbound, person, tenant_id};
 use std::time::Duration;
 use uuid::Uuid;
@@ -28,11 +29,12 @@ fn id_at(index: u64) -> MessageId {
 
 async fn filled(store: &SqliteStore, tenant: TenantId) {
     let messages: Vec<_> = (0..MESSAGES)
-        .map(|index| Message {
-            id: id_at(index),
-            created_at: accepted_at(index),
-            peer_id: Some(person(if index == 3 { "42" } else { "43" })),
-            ..outbound(tenant)
+        .map(|index| {
+            outbound(tenant).with(|message| {
+                message.accepted.id = id_at(index);
+                message.accepted.created_at = accepted_at(index);
+                message.accepted.peer_id = Some(person(if index == 3 { "42" } else { "43" }));
+            })
         })
         .collect();
     for batch in messages.chunks(1000) {
@@ -44,7 +46,7 @@ async fn filled(store: &SqliteStore, tenant: TenantId) {
 
 async fn ids(store: &SqliteStore, tenant: TenantId, query: MessageQuery) -> Vec<MessageId> {
     let found = store.list(&tenant, &query).await.expect("lists");
-    found.into_iter().map(|message| message.id).collect()
+    found.into_iter().map(|message| message.accepted.id).collect()
 }
 
 #[tokio::test]
@@ -95,14 +97,13 @@ async fn a_filter_finds_what_is_far_away() {
 async fn the_log_starts_again_while_messages_keep_coming() {
     let (store, _dir) = open();
     let tenant = tenant_id();
-    let large = Message {
-        content: Content {
+    let large = outbound(tenant).with(|message| {
+        message.accepted.content = Content {
             kind: "text".into(),
             body: format!("{{\"body\":\"{}\"}}", "x".repeat(60_000)).into(),
             envelope: None,
-        },
-        ..outbound(tenant)
-    };
+        }
+    });
     let other = rusqlite::Connection::open(store.file()).expect("opens");
     let pages_in_log = || -> i64 {
         other
@@ -114,9 +115,10 @@ async fn the_log_starts_again_while_messages_keep_coming() {
     let restarted = async {
         loop {
             let batch: Vec<_> = (0..10)
-                .map(|_| Message {
-                    id: outbound(tenant).id,
-                    ..large.clone()
+                .map(|_| {
+                    large
+                        .clone()
+                        .with(|message| message.accepted.id = outbound(tenant).accepted.id)
                 })
                 .collect();
             for answer in store.accept(batch).await {

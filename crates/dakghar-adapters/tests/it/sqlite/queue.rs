@@ -1,5 +1,6 @@
 //! What only a queue that is the table itself must show: fairness with a backlog, other processes, restarts.
 
+use dakghar_testkit::samples::{With as _, saves};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,12 +21,11 @@ fn queue(store: &Arc<SqliteStore>) -> SqliteQueue {
 }
 
 fn due_since(ms: u64, number: &PhoneNumberId, priority: Priority) -> Message {
-    Message {
-        phone_number_id: number.clone(),
-        priority,
-        slot_at: Some(at(NOW_MS - ms)),
-        ..outbound(tenant_id())
-    }
+    outbound(tenant_id()).with(|message| {
+        message.accepted.phone_number_id = number.clone();
+        message.accepted.priority = priority;
+        message.delivery.slot_at = Some(at(NOW_MS - ms));
+    })
 }
 
 async fn accept(store: &SqliteStore, messages: &[Message]) {
@@ -96,7 +96,7 @@ async fn every_priority_gets_its_turn() {
         messages.push(due_since(5_000 - index, &phone(&(index % 5).to_string()), priority));
     }
     accept(&store, &messages).await;
-    let priorities: HashMap<_, _> = messages.iter().map(|m| (m.key(), m.priority)).collect();
+    let priorities: HashMap<_, _> = messages.iter().map(|m| (m.key(), m.accepted.priority)).collect();
     let jobs = take(&queue(&store), 26).await;
     let count = |priority| jobs.iter().filter(|job| priorities[&job.key] == priority).count();
     assert_eq!([Priority::High, Priority::Normal, Priority::Low].map(count), [16, 8, 2]);
@@ -149,10 +149,10 @@ async fn a_settled_message_is_gone_and_a_later_slot_is_waited_for() {
     accept(&store, &messages).await;
     let jobs = take(&queue, 10).await;
     assert_eq!(jobs.len(), 2);
-    messages[0].status = Status::Sent;
-    messages[1].slot_at = Some(at(NOW_MS + 60_000));
-    messages[1].drive = 1;
-    for answer in store.save(&messages).await {
+    messages[0].delivery.status = Status::Sent;
+    messages[1].delivery.slot_at = Some(at(NOW_MS + 60_000));
+    messages[1].delivery.drive = 1;
+    for answer in store.save(&saves(&messages)).await {
         answer.expect("saved");
     }
     for job in jobs {
@@ -190,10 +190,10 @@ async fn numbers_with_a_tenant_each_are_all_served_in_one_take() {
     let mut messages = Vec::new();
     for (index, tenant) in tenants.iter().enumerate() {
         for step in 0..5 {
-            messages.push(Message {
-                tenant_id: *tenant,
-                ..due_since(900 - step, &phone(&(100 + index).to_string()), Priority::Normal)
-            });
+            messages.push(
+                due_since(900 - step, &phone(&(100 + index).to_string()), Priority::Normal)
+                    .with(|message| message.accepted.tenant_id = *tenant),
+            );
         }
     }
     accept(&store, &messages).await;

@@ -8,8 +8,7 @@ mod table;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::message::SendError;
-use super::message::evidence::clip;
+use super::send_error::{SendError, clip};
 
 pub use table::{Row, TABLE};
 

@@ -3,12 +3,16 @@
 //! The rule is a lattice: the final status is the one with the highest rank among all evidence. `failed` of a call
 //! that a later call has superseded is history only.
 
-use std::sync::Arc;
-
 use super::super::ids::Wamid;
+use super::super::send_error::SendError;
 use super::super::time::Timestamp;
-use super::timeline::{SendError, TimelineEntry, TimelineEvent};
-use super::{Direction, Message, Status, WAMIDS_MAX};
+use super::Message;
+use super::direction::Direction;
+use super::status::Status;
+use super::timeline::{TimelineEntry, TimelineEvent};
+
+/// Different wamids remembered for one message (more than one only after a duplicate send).
+pub const WAMIDS_MAX: usize = 4;
 
 /// A status that Meta reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -87,44 +91,44 @@ pub enum Merged {
 impl Message {
     /// Merges one piece of evidence (T13). Never touches the epoch: a worker that holds it finds out when it saves.
     pub fn merge_evidence(&mut self, now: Timestamp, evidence: &Evidence) -> Merged {
-        if self.direction == Direction::Inbound {
+        if self.accepted.direction == Direction::Inbound {
             return Merged::Unchanged;
         }
         let attempt = evidence
             .attempt
-            .or_else(|| (self.wamid.as_ref() == Some(&evidence.wamid)).then_some(self.attempt));
-        let wamid_is_new = self.remember_wamid(&evidence.wamid, attempt == Some(self.attempt));
+            .or_else(|| (self.delivery.wamid.as_ref() == Some(&evidence.wamid)).then_some(self.delivery.attempt));
+        let wamid_is_new = self.remember_wamid(&evidence.wamid, attempt == Some(self.delivery.attempt));
         if self.has_noted(evidence, attempt) {
             return if wamid_is_new { Merged::Noted } else { Merged::Unchanged };
         }
 
-        if evidence.by_webhook && self.status_seen_at.is_none() {
-            self.status_seen_at = Some(now);
+        if evidence.by_webhook && self.delivery.status_seen_at.is_none() {
+            self.delivery.status_seen_at = Some(now);
         }
         let mut entry = TimelineEntry::new(now, TimelineEvent::Status)
             .detail(evidence.status.as_str())
             .error(evidence.error.clone());
         entry.attempt = attempt;
         entry.until = evidence.reported_at;
-        self.note(entry);
-        self.updated_at = now;
-        self.join_thread();
+        self.delivery.note(entry);
+        self.delivery.updated_at = now;
+        self.join_conversation();
 
         let status = evidence.status.status();
-        if status.rank() <= self.status.rank() || !self.evidence_counts(evidence.status, attempt) {
+        if status.rank() <= self.delivery.status.rank() || !self.evidence_counts(evidence.status, attempt) {
             return Merged::Noted;
         }
-        self.status = status;
+        self.delivery.status = status;
         if evidence.status == EvidenceStatus::Failed {
-            self.error.clone_from(&evidence.error);
+            self.delivery.error.clone_from(&evidence.error);
         }
-        self.leave_the_send_path();
+        self.delivery.leave_the_send_path();
         Merged::Advanced
     }
 
     /// Whether the same evidence was merged before.
     fn has_noted(&self, evidence: &Evidence, attempt: Option<u32>) -> bool {
-        self.timeline.iter().any(|entry| {
+        self.delivery.timeline.iter().any(|entry| {
             entry.event == TimelineEvent::Status
                 && entry.attempt == attempt
                 && entry.detail.as_deref() == Some(evidence.status.as_str())
@@ -134,7 +138,7 @@ impl Message {
     /// Weak evidence about a call that no longer matters is history: `failed` of a superseded call, and `sent` or
     /// `failed` of a call before somebody sent the message again on purpose. A delivery always counts.
     fn evidence_counts(&self, status: EvidenceStatus, attempt: Option<u32>) -> bool {
-        let superseded = attempt.is_none_or(|attempt| attempt < self.attempt);
+        let superseded = attempt.is_none_or(|attempt| attempt < self.delivery.attempt);
         match status {
             EvidenceStatus::Delivered | EvidenceStatus::Read | EvidenceStatus::Played => true,
             EvidenceStatus::Failed => !superseded && !self.redriven_after(attempt),
@@ -143,34 +147,26 @@ impl Message {
     }
 
     fn redriven_after(&self, attempt: Option<u32>) -> bool {
-        self.timeline
+        self.delivery
+            .timeline
             .iter()
             .any(|entry| entry.event == TimelineEvent::Redriven && entry.attempt >= attempt.or(Some(0)))
     }
 
     /// Keeps the wamid; answers whether it was new. Of several calls that Meta took, the latest gives the message its own.
     pub(super) fn remember_wamid(&mut self, wamid: &Wamid, of_latest_call: bool) -> bool {
-        let is_new = !self.wamids.contains(wamid);
-        if of_latest_call || self.wamid.is_none() {
-            self.wamid = Some(wamid.clone());
+        let is_new = !self.delivery.wamids.contains(wamid);
+        if of_latest_call || self.delivery.wamid.is_none() {
+            self.delivery.wamid = Some(wamid.clone());
         }
-        if is_new && self.wamids.len() < WAMIDS_MAX {
-            self.wamids.push(wamid.clone());
+        if is_new && self.delivery.wamids.len() < WAMIDS_MAX {
+            self.delivery.wamids.push(wamid.clone());
         }
-        is_new && self.wamids.contains(wamid)
+        is_new && self.delivery.wamids.contains(wamid)
     }
 
     /// Whether Meta is known to have taken this message more than once.
     pub fn is_duplicate_confirmed(&self) -> bool {
-        self.wamids.len() > 1
-    }
-}
-
-/// The details Meta gives with a failure, cut to what is worth keeping.
-pub fn clip(text: &str) -> Arc<str> {
-    const CHARS_MAX: usize = 500;
-    match text.char_indices().nth(CHARS_MAX) {
-        Some((end, _)) => text[..end].into(),
-        None => text.into(),
+        self.delivery.wamids.len() > 1
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::send_error::SendError;
 use super::super::time::Timestamp;
 
 /// One thing that happened to a message.
@@ -89,23 +90,6 @@ impl TimelineEvent {
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|event| event.as_str() == text)
     }
-}
-
-/// What Meta (or the network) said against a message.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct SendError {
-    /// Meta's error code; `None` when the failure was not Meta's.
-    pub code: Option<i64>,
-    /// Meta's error subcode.
-    pub subcode: Option<i64>,
-    /// The HTTP status of the answer.
-    pub http_status: Option<u16>,
-    /// The message in Meta's words, 500 characters at most.
-    pub message: Arc<str>,
-    /// Meta's details, 500 characters at most.
-    pub details: Option<Arc<str>>,
-    /// What Meta's support asks for.
-    pub fbtrace_id: Option<Arc<str>>,
 }
 
 impl TimelineEntry {

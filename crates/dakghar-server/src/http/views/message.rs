@@ -92,41 +92,42 @@ pub(in crate::http) struct MessageView {
 impl From<&Message> for MessageView {
     /// As lists show it: without the timeline.
     fn from(message: &Message) -> Self {
-        let number = Some(message.phone_number_id.to_string());
-        let peer = message.peer.as_deref().map(str::to_owned);
-        let (to, from) = match message.direction {
+        let number = Some(message.accepted.phone_number_id.to_string());
+        let peer = message.accepted.peer.as_deref().map(str::to_owned);
+        let (to, from) = match message.accepted.direction {
             Direction::Outbound => (peer, number),
             Direction::Inbound => (number, peer),
         };
         Self {
-            id: message.id.to_string(),
-            tenant_id: message.tenant_id.to_string(),
-            phone_number_id: message.phone_number_id.to_string(),
-            direction: message.direction.as_str(),
-            status: message.status.as_str(),
-            kind: message.content.kind.as_ref().to_owned(),
+            id: message.accepted.id.to_string(),
+            tenant_id: message.accepted.tenant_id.to_string(),
+            phone_number_id: message.accepted.phone_number_id.to_string(),
+            direction: message.accepted.direction.as_str(),
+            status: message.delivery.status.as_str(),
+            kind: message.accepted.content.kind.as_ref().to_owned(),
             to,
             from,
-            content: raw_json(&message.content.body),
-            envelope: message.content.envelope.as_deref().map(raw_json),
-            wamid: message.wamid.as_ref().map(Wamid::to_string),
+            content: raw_json(&message.accepted.content.body),
+            envelope: message.accepted.content.envelope.as_deref().map(raw_json),
+            wamid: message.delivery.wamid.as_ref().map(Wamid::to_string),
             idempotency_key: message
+                .accepted
                 .idempotency
                 .as_ref()
                 .map(|idempotency| idempotency.key.to_string()),
-            attempts: message.attempt,
-            error: message.error.as_ref().map(ErrorView::from),
-            dead_reason: message.dead_reason.map(DeadReason::as_str),
-            hold_reason: message.hold_reason.map(HoldReason::as_str),
-            priority: message.priority.as_str(),
-            unknown_outcome: message.unknown_outcome.as_str(),
-            scheduled_at: message.slot_at.as_ref().map(Timestamp::to_string),
-            expires_at: message.expires_at.as_ref().map(Timestamp::to_string),
-            metadata: message.metadata.as_deref().map(raw_json),
-            biz_opaque_callback_data: message.client_opaque.as_deref().map(str::to_owned),
-            conversation_id: message.conversation_id.as_ref().map(ToString::to_string),
-            created_at: message.created_at.to_string(),
-            updated_at: message.updated_at.to_string(),
+            attempts: message.delivery.attempt,
+            error: message.delivery.error.as_ref().map(ErrorView::from),
+            dead_reason: message.delivery.dead_reason.map(DeadReason::as_str),
+            hold_reason: message.delivery.hold_reason.map(HoldReason::as_str),
+            priority: message.accepted.priority.as_str(),
+            unknown_outcome: message.accepted.unknown_outcome.as_str(),
+            scheduled_at: message.delivery.slot_at.as_ref().map(Timestamp::to_string),
+            expires_at: message.delivery.expires_at.as_ref().map(Timestamp::to_string),
+            metadata: message.accepted.metadata.as_deref().map(raw_json),
+            biz_opaque_callback_data: message.accepted.client_opaque.as_deref().map(str::to_owned),
+            conversation_id: message.delivery.conversation_id.as_ref().map(ToString::to_string),
+            created_at: message.accepted.created_at.to_string(),
+            updated_at: message.delivery.updated_at.to_string(),
             timeline: None,
         }
     }
@@ -136,7 +137,7 @@ impl MessageView {
     /// With everything that happened to it.
     pub(in crate::http) fn full(message: &Message) -> Self {
         Self {
-            timeline: Some(message.timeline.iter().map(TimelineEntryView::from).collect()),
+            timeline: Some(message.delivery.timeline.iter().map(TimelineEntryView::from).collect()),
             ..Self::from(message)
         }
     }

@@ -1,20 +1,21 @@
 //! Outbound messages are stored once for each key of a tenant.
 
+use crate::samples::With as _;
 use std::collections::HashSet;
 
 use dakghar_core::domain::message::{Content, Idempotency};
 use dakghar_core::domain::{Message, MessageId, MessageKey, Status};
-use dakghar_core::ports::Accepted;
+use dakghar_core::ports::Acceptance;
 
 use super::{Store, accept_all, load, save};
 use crate::samples::{outbound, outbound_full, tenant_id, with_key};
 
 /// The answer to a repetition of `first`.
-fn replay_of(first: &Message) -> Accepted {
-    Accepted::Replay {
-        message_id: first.id,
-        status: first.status,
-        fingerprint: first.idempotency.as_ref().expect("a key").fingerprint,
+fn replay_of(first: &Message) -> Acceptance {
+    Acceptance::Replay {
+        message_id: first.accepted.id,
+        status: first.delivery.status,
+        fingerprint: first.accepted.idempotency.as_ref().expect("a key").fingerprint,
     }
 }
 
@@ -30,12 +31,11 @@ pub async fn accepted_messages_can_be_loaded(store: Store) {
 
 pub async fn every_field_of_an_outbound_message_survives(store: Store) {
     let tenant = tenant_id();
-    let bare = Message {
-        peer: None,
-        peer_id: None,
-        timeline: Vec::new(),
-        ..outbound(tenant)
-    };
+    let bare = outbound(tenant).with(|message| {
+        message.accepted.peer = None;
+        message.accepted.peer_id = None;
+        message.delivery.timeline = Vec::new();
+    });
     let full = outbound_full(tenant);
     accept_all(&store, &[bare.clone(), full.clone()]).await;
     assert_eq!(load(&store, bare.key()).await, Some(bare));
@@ -56,15 +56,16 @@ pub async fn what_a_message_says_survives_to_the_byte(store: Store) {
         "{\"body\":\"\\u0000\\ud83d\\ude00 \u{1F600} \u{202E}\"}",
         &long,
     ];
-    let messages = bodies.map(|body| Message {
-        content: Content {
-            kind: "text".into(),
-            body: body.into(),
-            envelope: Some(body.into()),
-        },
-        metadata: Some(body.into()),
-        client_opaque: Some(body.into()),
-        ..outbound(tenant)
+    let messages = bodies.map(|body| {
+        outbound(tenant).with(|message| {
+            message.accepted.content = Content {
+                kind: "text".into(),
+                body: body.into(),
+                envelope: Some(body.into()),
+            };
+            message.accepted.metadata = Some(body.into());
+            message.accepted.client_opaque = Some(body.into());
+        })
     });
     accept_all(&store, &messages).await;
     for message in messages {
@@ -77,12 +78,12 @@ pub async fn a_key_used_before_is_a_replay(store: Store) {
     let first = with_key(tenant, "k");
     accept_all(&store, std::slice::from_ref(&first)).await;
 
-    let same = Message {
-        idempotency: first.idempotency.clone(),
-        ..outbound(tenant)
-    };
+    let same = outbound(tenant).with(|message| message.accepted.idempotency.clone_from(&first.accepted.idempotency));
     let different = with_key(tenant, "k");
-    assert_ne!(first.idempotency, different.idempotency, "another fingerprint");
+    assert_ne!(
+        first.accepted.idempotency, different.accepted.idempotency,
+        "another fingerprint"
+    );
     for second in [same, different] {
         assert_eq!(store.accept(vec![second.clone()]).await, [Ok(replay_of(&first))]);
         assert_eq!(load(&store, second.key()).await, None);
@@ -95,7 +96,7 @@ pub async fn a_replay_tells_the_present_status(store: Store) {
     let mut first = with_key(tenant, "k");
     accept_all(&store, std::slice::from_ref(&first)).await;
     for status in [Status::Sending, Status::Delivered, Status::Dead] {
-        first.status = status;
+        first.delivery.status = status;
         save(&store, &mut first).await;
         assert_eq!(store.accept(vec![with_key(tenant, "k")]).await, [Ok(replay_of(&first))]);
     }
@@ -117,10 +118,10 @@ pub async fn a_batch_is_answered_in_its_order(store: Store) {
         store.accept(batch).await,
         [
             Ok(replay_of(&old_b)),
-            Ok(Accepted::Stored),
-            Ok(Accepted::Stored),
+            Ok(Acceptance::Stored),
+            Ok(Acceptance::Stored),
             Ok(replay_of(&old_a)),
-            Ok(Accepted::Stored),
+            Ok(Acceptance::Stored),
         ]
     );
     for message in new {
@@ -137,7 +138,7 @@ pub async fn a_key_used_twice_in_a_batch_is_stored_once(store: Store) {
     let same_key = [0, 1, 3];
     let stored: Vec<usize> = same_key
         .into_iter()
-        .filter(|index| answers[*index] == Ok(Accepted::Stored))
+        .filter(|index| answers[*index] == Ok(Acceptance::Stored))
         .collect();
     assert_eq!(stored.len(), 1, "{answers:?}");
     let winner = &batch[stored[0]];
@@ -150,7 +151,7 @@ pub async fn a_key_used_twice_in_a_batch_is_stored_once(store: Store) {
             assert_eq!(load(&store, message.key()).await, None);
         }
     }
-    assert_eq!(answers[2], Ok(Accepted::Stored));
+    assert_eq!(answers[2], Ok(Acceptance::Stored));
 }
 
 pub async fn keys_belong_to_their_tenant(store: Store) {
@@ -168,7 +169,10 @@ pub async fn keys_are_compared_exactly(store: Store) {
     accept_all(&store, &keys.map(|key| with_key(tenant, key))).await;
     for key in keys {
         let again = store.accept(vec![with_key(tenant, key)]).await;
-        assert!(matches!(again[..], [Ok(Accepted::Replay { .. })]), "{key:?}: {again:?}");
+        assert!(
+            matches!(again[..], [Ok(Acceptance::Replay { .. })]),
+            "{key:?}: {again:?}"
+        );
     }
 }
 
@@ -185,7 +189,7 @@ pub async fn fifty_at_once_under_one_key_store_one(store: Store) {
         .iter()
         .map(|message| {
             let (store, message) = (store.clone(), message.clone());
-            tokio::spawn(async move { (message.id, store.accept(vec![message]).await.remove(0)) })
+            tokio::spawn(async move { (message.accepted.id, store.accept(vec![message]).await.remove(0)) })
         })
         .collect();
 
@@ -193,8 +197,8 @@ pub async fn fifty_at_once_under_one_key_store_one(store: Store) {
     let mut replays_of = HashSet::new();
     for task in tasks {
         match task.await.expect("no panic") {
-            (id, Ok(Accepted::Stored)) => stored.push(id),
-            (_, Ok(Accepted::Replay { message_id, .. })) => {
+            (id, Ok(Acceptance::Stored)) => stored.push(id),
+            (_, Ok(Acceptance::Replay { message_id, .. })) => {
                 replays_of.insert(message_id);
             }
             (_, Err(error)) => panic!("{error}"),
@@ -208,12 +212,13 @@ pub async fn fifty_at_once_under_one_key_store_one(store: Store) {
 pub async fn a_thousand_in_one_batch_are_all_stored(store: Store) {
     let tenant = tenant_id();
     let messages: Vec<Message> = (0..1000)
-        .map(|index| Message {
-            idempotency: (index % 2 == 0).then(|| Idempotency {
-                key: crate::samples::idempotency_key(&index.to_string()),
-                fingerprint: [1; 32],
-            }),
-            ..outbound(tenant)
+        .map(|index| {
+            outbound(tenant).with(|message| {
+                message.accepted.idempotency = (index % 2 == 0).then(|| Idempotency {
+                    key: crate::samples::idempotency_key(&index.to_string()),
+                    fingerprint: [1; 32],
+                });
+            })
         })
         .collect();
     accept_all(&store, &messages).await;
@@ -225,5 +230,5 @@ async fn present(store: &Store, messages: &[Message]) -> Vec<MessageId> {
     let keys: Vec<MessageKey> = messages.iter().map(Message::key).collect();
     let loaded = store.load(&keys).await;
     let loaded = loaded.into_iter().map(|loaded| loaded.expect("the store answers"));
-    loaded.flatten().map(|message| message.id).collect()
+    loaded.flatten().map(|message| message.accepted.id).collect()
 }

@@ -13,13 +13,13 @@ use crate::samples::{at, inbound, outbound, person, phone_number_id, tenant_id};
 
 /// A touch by a new message.
 fn touch(tenant: TenantId, wa_id: &WaId, at: Timestamp, direction: Direction) -> ConversationTouch {
-    let Message { id, .. } = outbound(tenant);
+    let Message { accepted, .. } = outbound(tenant);
     ConversationTouch {
         id: ConversationId::of(&tenant, &phone_number_id(), wa_id),
         tenant_id: tenant,
         phone_number_id: phone_number_id(),
         wa_id: wa_id.clone(),
-        message_id: id,
+        message_id: accepted.id,
         at,
         direction,
     }
@@ -145,7 +145,7 @@ pub async fn touches_count_whatever_those_before_were_like(store: Store) {
 fn received(tenant: TenantId, wamid: &str, peer: &WaId, ms: u64) -> ReceivedMessage {
     let message = inbound(tenant, wamid);
     let touch = ConversationTouch {
-        message_id: message.id,
+        message_id: message.accepted.id,
         ..touch(tenant, peer, at(ms), Direction::Inbound)
     };
     ReceivedMessage {
@@ -175,7 +175,10 @@ pub async fn receiving_moves_the_thread(store: Store) {
     let first = received(tenant, "wamid.1", &peer, 10);
     let second = received(tenant, "wamid.2", &peer, 20);
     receive(&store, &[&second, &first]).await;
-    assert_eq!(newest(&store, tenant, &peer).await, Some((second.message.id, at(20))));
+    assert_eq!(
+        newest(&store, tenant, &peer).await,
+        Some((second.message.accepted.id, at(20)))
+    );
 
     // Of a thread that exists and one that does not, and one message of nobody.
     let late = received(tenant, "wamid.3", &peer, 15);
@@ -184,10 +187,13 @@ pub async fn receiving_moves_the_thread(store: Store) {
     let nobodys = inbound(tenant, "wamid.6").into();
     let answers = receive(&store, &[&late, &nobodys, &third, &elsewhere]).await;
     assert_eq!(answers, [Received::New; 4]);
-    assert_eq!(newest(&store, tenant, &peer).await, Some((third.message.id, at(30))));
+    assert_eq!(
+        newest(&store, tenant, &peer).await,
+        Some((third.message.accepted.id, at(30)))
+    );
     assert_eq!(
         newest(&store, tenant, &other).await,
-        Some((elsewhere.message.id, at(25)))
+        Some((elsewhere.message.accepted.id, at(25)))
     );
 }
 
@@ -199,7 +205,10 @@ pub async fn a_repetition_moves_the_thread_to_the_message_that_is_stored(store: 
     let again = received(tenant, "wamid.1", &peer, 10);
     let answers = receive(&store, &[&again]).await;
     assert_eq!(answers, [Received::Duplicate(Some(first.message.key()))]);
-    assert_eq!(newest(&store, tenant, &peer).await, Some((first.message.id, at(10))));
+    assert_eq!(
+        newest(&store, tenant, &peer).await,
+        Some((first.message.accepted.id, at(10)))
+    );
 
     // The process died between message and thread.
     let without = received(tenant, "wamid.2", &other, 20);
@@ -208,7 +217,7 @@ pub async fn a_repetition_moves_the_thread_to_the_message_that_is_stored(store: 
     let again = received(tenant, "wamid.2", &other, 20);
     receive(&store, &[&again]).await;
     let (id, moved_at) = newest(&store, tenant, &other).await.expect("the thread is there");
-    assert_eq!(id, without.message.id);
+    assert_eq!(id, without.message.accepted.id);
     assert!((at(20)..=at(21)).contains(&moved_at), "{moved_at:?}");
 
     // The number has changed hands since: nobody's thread moves to what its former owner received.
@@ -216,13 +225,22 @@ pub async fn a_repetition_moves_the_thread_to_the_message_that_is_stored(store: 
     let own = received(heir, "wamid.3", &peer, 30);
     receive(&store, &[&own]).await;
     receive(&store, &[&received(heir, "wamid.1", &peer, 40)]).await;
-    assert_eq!(newest(&store, heir, &peer).await, Some((own.message.id, at(30))));
-    assert_eq!(newest(&store, tenant, &peer).await, Some((first.message.id, at(10))));
+    assert_eq!(
+        newest(&store, heir, &peer).await,
+        Some((own.message.accepted.id, at(30)))
+    );
+    assert_eq!(
+        newest(&store, tenant, &peer).await,
+        Some((first.message.accepted.id, at(10)))
+    );
     let next = tenant_id();
     let theirs = received(next, "wamid.4", &other, 60);
     receive(&store, &[&received(next, "wamid.1", &peer, 50), &theirs]).await;
     assert_eq!(newest(&store, next, &peer).await, None);
-    assert_eq!(newest(&store, next, &other).await, Some((theirs.message.id, at(60))));
+    assert_eq!(
+        newest(&store, next, &other).await,
+        Some((theirs.message.accepted.id, at(60)))
+    );
 }
 
 pub async fn twenty_touches_at_once_leave_the_newest(store: Store) {

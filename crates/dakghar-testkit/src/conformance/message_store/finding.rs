@@ -1,5 +1,6 @@
 //! One message, by what Meta or the client calls it.
 
+use crate::samples::With as _;
 use dakghar_core::domain::{Message, Status};
 
 use super::{Store, accept_all, accept_as, receive_all, save};
@@ -8,18 +9,17 @@ use crate::samples::{idempotency_key, inbound, outbound, phone, tenant_id, wamid
 /// A sent message with these wamids.
 fn sent(message: Message, wamids: &[&str]) -> Message {
     let wamids: Vec<_> = wamids.iter().map(|text| wamid(text)).collect();
-    Message {
-        wamid: wamids.first().cloned(),
-        wamids,
-        ..message
-    }
+    message.with(|message| {
+        message.delivery.wamid = wamids.first().cloned();
+        message.delivery.wamids = wamids;
+    })
 }
 
 pub async fn messages_are_found_by_wamid(store: Store) {
     let tenant = tenant_id();
     let first = accept_as(&store, Status::Sent, sent(outbound(tenant), &["wamid.A"])).await;
     let twice = accept_as(&store, Status::Read, sent(outbound(tenant), &["wamid.B1", "wamid.B2"])).await;
-    let number = &first.phone_number_id;
+    let number = &first.accepted.phone_number_id;
     let refs =
         ["wamid.B2", "wamid.none", "wamid.A", "wamid.a", "wamid.B1"].map(|text| (tenant, number.clone(), wamid(text)));
     let found = store.find_by_wamid(&refs).await;
@@ -31,7 +31,7 @@ pub async fn messages_are_found_by_wamid(store: Store) {
 pub async fn a_wamid_is_found_for_its_tenant_and_number_only(store: Store) {
     let tenant = tenant_id();
     let message = accept_as(&store, Status::Sent, sent(outbound(tenant), &["wamid.A"])).await;
-    let number = message.phone_number_id.clone();
+    let number = message.accepted.phone_number_id.clone();
     let refs = [
         (tenant_id(), number.clone(), wamid("wamid.A")),
         (tenant, phone("999"), wamid("wamid.A")),
@@ -46,7 +46,11 @@ pub async fn a_wamid_is_found_for_its_tenant_and_number_only(store: Store) {
 pub async fn a_received_wamid_is_not_found_as_a_sent_one(store: Store) {
     let message = inbound(tenant_id(), "wamid.A");
     receive_all(&store, std::slice::from_ref(&message)).await;
-    let reference = (message.tenant_id, message.phone_number_id, wamid("wamid.A"));
+    let reference = (
+        message.accepted.tenant_id,
+        message.accepted.phone_number_id,
+        wamid("wamid.A"),
+    );
     assert_eq!(store.find_by_wamid(&[reference]).await, Ok(vec![None]));
 }
 
@@ -62,7 +66,7 @@ pub async fn a_message_is_found_by_its_key(store: Store) {
         ],
     )
     .await;
-    message.status = Status::Sent;
+    message.delivery.status = Status::Sent;
     save(&store, &mut message).await;
     // A repetition does not take the place of the first.
     store

@@ -1,5 +1,6 @@
 //! Lists of messages: newest first, filtered, page by page.
 
+use crate::samples::With as _;
 use dakghar_core::domain::message::Content;
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::{ConversationId, Direction, Message, MessageId, Status, TenantId};
@@ -48,39 +49,22 @@ pub async fn each_filter_of_a_list_counts(store: Store) {
     let plain = outbound(tenant);
     let received = inbound(tenant, "wamid.A");
     let held = accept_as(&store, Status::Held, outbound(tenant)).await;
-    let image = Message {
-        content: Content {
+    let image = outbound(tenant).with(|message| {
+        message.accepted.content = Content {
             kind: "image".into(),
-            ..plain.content.clone()
-        },
-        ..outbound(tenant)
-    };
-    let to_peer = Message {
-        peer_id: Some(peer.clone()),
-        ..outbound(tenant)
-    };
-    let of_number = Message {
-        phone_number_id: phone("42"),
-        ..outbound(tenant)
-    };
-    let of_thread = Message {
-        peer_id: Some(talker.clone()),
-        conversation_id: Some(ConversationId::of(&tenant, &phone_number_id(), &talker)),
-        ..outbound(tenant)
-    };
+            ..plain.accepted.content.clone()
+        }
+    });
+    let to_peer = outbound(tenant).with(|message| message.accepted.peer_id = Some(peer.clone()));
+    let of_number = outbound(tenant).with(|message| message.accepted.phone_number_id = phone("42"));
+    let of_thread = outbound(tenant).with(|message| {
+        message.accepted.peer_id = Some(talker.clone());
+        message.delivery.conversation_id = Some(ConversationId::of(&tenant, &phone_number_id(), &talker));
+    });
     // Queued: nothing was said to this person yet.
-    let outside_thread = Message {
-        peer_id: Some(talker.clone()),
-        ..outbound(tenant)
-    };
-    let early = Message {
-        created_at: at(0),
-        ..outbound(tenant)
-    };
-    let late = Message {
-        created_at: at(10_000_000),
-        ..outbound(tenant)
-    };
+    let outside_thread = outbound(tenant).with(|message| message.accepted.peer_id = Some(talker.clone()));
+    let early = outbound(tenant).with(|message| message.accepted.created_at = at(0));
+    let late = outbound(tenant).with(|message| message.accepted.created_at = at(10_000_000));
     let newest = outbound(tenant);
     accept_all(
         &store,
@@ -100,7 +84,7 @@ pub async fn each_filter_of_a_list_counts(store: Store) {
 
     let check = async |query: MessageQuery, expected: &[&Message]| {
         let found = ids(&list(&store, &tenant, &query).await);
-        let expected: Vec<MessageId> = expected.iter().map(|message| message.id).collect();
+        let expected: Vec<MessageId> = expected.iter().map(|message| message.accepted.id).collect();
         assert_eq!(found, expected, "{query:?}");
     };
     check(
@@ -162,7 +146,7 @@ pub async fn each_filter_of_a_list_counts(store: Store) {
     check(
         MessageQuery {
             peer_id: Some(talker),
-            conversation_id: of_thread.conversation_id,
+            conversation_id: of_thread.delivery.conversation_id,
             ..all()
         },
         &[&of_thread],
@@ -203,7 +187,7 @@ pub async fn each_filter_of_a_list_counts(store: Store) {
     check(MessageQuery { limit: 2, ..all() }, &[&newest, &late]).await;
     check(
         MessageQuery {
-            before: Some(newest.id),
+            before: Some(newest.accepted.id),
             limit: 2,
             ..all()
         },
@@ -219,10 +203,7 @@ pub async fn each_filter_of_a_list_counts(store: Store) {
 
 pub async fn filters_of_a_list_add_up(store: Store) {
     let tenant = tenant_id();
-    let on = |number: &str| Message {
-        phone_number_id: phone(number),
-        ..outbound(tenant)
-    };
+    let on = |number: &str| outbound(tenant).with(|message| message.accepted.phone_number_id = phone(number));
     let both = accept_as(&store, Status::Failed, on("1")).await;
     accept_as(&store, Status::Failed, on("2")).await;
     accept_as(&store, Status::Sent, on("1")).await;
@@ -230,15 +211,15 @@ pub async fn filters_of_a_list_add_up(store: Store) {
         direction: Some(Direction::Outbound),
         status: Some(Status::Failed),
         kind: Some("text".into()),
-        peer_id: both.peer_id.clone(),
+        peer_id: both.accepted.peer_id.clone(),
         phone_number_id: Some(phone("1")),
-        since: Some(both.created_at),
+        since: Some(both.accepted.created_at),
         until: Some(at(1_000_000)),
         ..all()
     };
-    assert_eq!(ids(&list(&store, &tenant, &query).await), [both.id]);
+    assert_eq!(ids(&list(&store, &tenant, &query).await), [both.accepted.id]);
     let none = MessageQuery {
-        until: Some(both.created_at),
+        until: Some(both.accepted.created_at),
         ..query
     };
     assert_eq!(list(&store, &tenant, &none).await, []);
@@ -253,7 +234,7 @@ async fn page_through(store: &Store, tenant: &TenantId, query: MessageQuery) -> 
         };
         list(store, tenant, &query).await
     };
-    ids(&read_pages(query.limit, fetch, |message| message.id).await)
+    ids(&read_pages(query.limit, fetch, |message| message.accepted.id).await)
 }
 
 pub async fn pages_of_a_list_have_no_gaps_and_no_repeats(store: Store) {
@@ -261,15 +242,12 @@ pub async fn pages_of_a_list_have_no_gaps_and_no_repeats(store: Store) {
     let mut expected = Vec::new();
     for index in 0..25 {
         // Others write in between, at the same time as far as their clocks tell.
-        let message = Message {
-            created_at: at(5),
-            ..outbound(tenant)
-        };
+        let message = outbound(tenant).with(|message| message.accepted.created_at = at(5));
         accept_all(&store, &[message.clone(), outbound(tenant_id())]).await;
-        expected.push(message.id);
+        expected.push(message.accepted.id);
         if index % 3 == 0 {
             let received = inbound(tenant, &format!("wamid.{index}"));
-            expected.push(received.id);
+            expected.push(received.accepted.id);
             receive_all(&store, &[received]).await;
         }
     }
@@ -287,12 +265,9 @@ pub async fn pages_of_a_filtered_list_have_no_gaps_and_no_repeats(store: Store) 
     let mut expected = Vec::new();
     for index in 0..20 {
         let number = phone(if index % 4 == 0 { "1" } else { "2" });
-        let message = Message {
-            phone_number_id: number,
-            ..outbound(tenant)
-        };
+        let message = outbound(tenant).with(|message| message.accepted.phone_number_id = number);
         if index % 4 == 0 {
-            expected.push(message.id);
+            expected.push(message.accepted.id);
         }
         accept_all(&store, &[message]).await;
     }
@@ -336,9 +311,9 @@ pub async fn dead_letters_are_what_ended_badly(store: Store) {
 
 pub async fn dead_letters_of_one_tenant(store: Store) {
     let (tenant, other) = (tenant_id(), tenant_id());
-    let first = accept_as(&store, Status::Dead, outbound(tenant)).await.id;
+    let first = accept_as(&store, Status::Dead, outbound(tenant)).await.accepted.id;
     accept_as(&store, Status::Dead, outbound(other)).await;
-    let second = accept_as(&store, Status::Failed, outbound(tenant)).await.id;
+    let second = accept_as(&store, Status::Failed, outbound(tenant)).await.accepted.id;
     assert_eq!(dead_letters(&store, Some(&tenant), None, 200).await, [second, first]);
     assert_eq!(dead_letters(&store, Some(&tenant), None, 1).await, [second]);
     assert_eq!(dead_letters(&store, Some(&tenant), Some(second), 200).await, [first]);
@@ -350,7 +325,12 @@ pub async fn dead_letters_of_everybody_page_by_page(store: Store) {
     let mut expected = Vec::new();
     for index in 0..10 {
         let status = [Status::Dead, Status::Expired, Status::Failed][index % 3];
-        expected.push(accept_as(&store, status, outbound(tenants[index % 2])).await.id);
+        expected.push(
+            accept_as(&store, status, outbound(tenants[index % 2]))
+                .await
+                .accepted
+                .id,
+        );
         accept_as(&store, Status::Sent, outbound(tenants[2])).await;
     }
     expected.reverse();

@@ -9,10 +9,11 @@ mod receiving;
 mod saving;
 mod timers;
 
+use crate::samples::With as _;
 use std::sync::Arc;
 
 use dakghar_core::domain::{Message, MessageId, MessageKey, Status};
-use dakghar_core::ports::{Accepted, MessageStore, Received, Saved};
+use dakghar_core::ports::{Acceptance, MessageStore, Received, Save, Saved};
 
 pub use accepting::*;
 pub use conversations::*;
@@ -111,7 +112,7 @@ macro_rules! message_store_suite {
 /// Accepts the messages, each of which must be new.
 pub(in crate::conformance) async fn accept_all(store: &Store, messages: &[Message]) {
     for answer in store.accept(messages.to_vec()).await {
-        assert_eq!(answer, Ok(Accepted::Stored));
+        assert_eq!(answer, Ok(Acceptance::Stored));
     }
 }
 
@@ -129,22 +130,19 @@ async fn load(store: &Store, key: MessageKey) -> Option<Message> {
 
 /// Saves the message, which must be the present one, and raises its version.
 async fn save(store: &Store, message: &mut Message) {
-    assert_eq!(store.save(std::slice::from_ref(message)).await, [Ok(Saved::Done)]);
-    message.version += 1;
+    assert_eq!(store.save(&[Save::from(&*message)]).await, [Ok(Saved::Done)]);
+    message.delivery.version += 1;
 }
 
 /// Stores the message as `Queued` with its other fields, then saves it with this status.
 async fn accept_as(store: &Store, status: Status, message: Message) -> Message {
-    let mut message = Message {
-        status: Status::Queued,
-        ..message
-    };
+    let mut message = message.with(|message| message.delivery.status = Status::Queued);
     accept_all(store, std::slice::from_ref(&message)).await;
-    message.status = status;
+    message.delivery.status = status;
     save(store, &mut message).await;
     message
 }
 
 fn ids(messages: &[Message]) -> Vec<MessageId> {
-    messages.iter().map(|message| message.id).collect()
+    messages.iter().map(|message| message.accepted.id).collect()
 }

@@ -1,6 +1,6 @@
 //! Inbound messages are stored once for each number and wamid.
 
-use dakghar_core::domain::Message;
+use crate::samples::With as _;
 use dakghar_core::ports::Received;
 
 use super::{Store, accept_as, load, receive_all};
@@ -62,10 +62,8 @@ pub async fn each_is_received_once_whatever_the_batches_before_were_like(store: 
 
 pub async fn two_numbers_may_receive_the_same_wamid(store: Store) {
     let tenant = tenant_id();
-    let messages = ["1", "2"].map(|number| Message {
-        phone_number_id: phone(number),
-        ..inbound(tenant, "wamid.A")
-    });
+    let messages = ["1", "2"]
+        .map(|number| inbound(tenant, "wamid.A").with(|message| message.accepted.phone_number_id = phone(number)));
     receive_all(&store, &messages).await;
     for message in messages {
         assert_eq!(load(&store, message.key()).await, Some(message));
@@ -74,12 +72,11 @@ pub async fn two_numbers_may_receive_the_same_wamid(store: Store) {
 
 pub async fn an_own_message_is_no_duplicate_of_a_received_one(store: Store) {
     let tenant = tenant_id();
-    let sent = Message {
-        wamid: Some(wamid("wamid.A")),
-        wamids: vec![wamid("wamid.A")],
-        ..outbound(tenant)
-    };
-    accept_as(&store, sent.status, sent).await;
+    let sent = outbound(tenant).with(|message| {
+        message.delivery.wamid = Some(wamid("wamid.A"));
+        message.delivery.wamids = vec![wamid("wamid.A")];
+    });
+    accept_as(&store, sent.delivery.status, sent).await;
     receive_all(&store, &[inbound(tenant, "wamid.A")]).await;
 }
 

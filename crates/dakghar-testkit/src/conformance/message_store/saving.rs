@@ -1,33 +1,20 @@
 //! Messages are loaded for their tenant, and saved only over the version that was read.
 
+use crate::samples::{With as _, saves};
 use dakghar_core::domain::message::{DeadReason, TIMELINE_ENTRIES_MAX, TimelineEntry, TimelineEvent, Timings};
 use dakghar_core::domain::{HoldReason, Message, MessageKey, Status};
-use dakghar_core::ports::{Saved, StoreError};
+use dakghar_core::ports::{Save, Saved, StoreError};
 
 use super::{Store, accept_all, load, receive_all, save};
 use crate::samples::{at, inbound, outbound, outbound_full, send_error_full, tenant_id, with_key};
 
 /// `message` with everything that delivery changes as `from` has it.
 fn delivered_as(message: &Message, from: &Message) -> Message {
-    Message {
-        id: message.id,
-        tenant_id: message.tenant_id,
-        phone_number_id: message.phone_number_id.clone(),
-        direction: message.direction,
-        peer: message.peer.clone(),
-        peer_id: message.peer_id.clone(),
-        content: message.content.clone(),
-        idempotency: message.idempotency.clone(),
-        metadata: message.metadata.clone(),
-        client_opaque: message.client_opaque.clone(),
-        priority: message.priority,
-        unknown_outcome: message.unknown_outcome,
-        attempts_max: message.attempts_max,
-        expires_at: message.expires_at,
-        created_at: message.created_at,
-        version: message.version,
-        ..from.clone()
-    }
+    message.clone().with(|message| {
+        let (expires_at, version) = (message.delivery.expires_at, message.delivery.version);
+        message.delivery = from.delivery.clone();
+        (message.delivery.expires_at, message.delivery.version) = (expires_at, version);
+    })
 }
 
 pub async fn messages_load_in_the_order_of_the_keys(store: Store) {
@@ -68,10 +55,7 @@ pub async fn a_save_keeps_every_field_that_delivery_changes(store: Store) {
 pub async fn a_save_clears_what_is_no_longer_set(store: Store) {
     let tenant = tenant_id();
     let full = outbound_full(tenant);
-    let bare = Message {
-        timeline: Vec::new(),
-        ..outbound(tenant)
-    };
+    let bare = outbound(tenant).with(|message| message.delivery.timeline = Vec::new());
     let mut message = delivered_as(&full, &bare);
     accept_all(&store, &[full]).await;
     save(&store, &mut message).await;
@@ -82,17 +66,17 @@ pub async fn every_status_and_reason_survives(store: Store) {
     let mut message = outbound(tenant_id());
     accept_all(&store, std::slice::from_ref(&message)).await;
     for status in Status::ALL {
-        message.status = status;
+        message.delivery.status = status;
         save(&store, &mut message).await;
         assert_eq!(load(&store, message.key()).await.as_ref(), Some(&message));
     }
     for reason in HoldReason::ALL {
-        message.hold_reason = Some(reason);
+        message.delivery.hold_reason = Some(reason);
         save(&store, &mut message).await;
         assert_eq!(load(&store, message.key()).await.as_ref(), Some(&message));
     }
     for reason in DeadReason::ALL {
-        message.dead_reason = Some(reason);
+        message.delivery.dead_reason = Some(reason);
         save(&store, &mut message).await;
         assert_eq!(load(&store, message.key()).await.as_ref(), Some(&message));
     }
@@ -101,7 +85,7 @@ pub async fn every_status_and_reason_survives(store: Store) {
 pub async fn a_long_timeline_survives(store: Store) {
     let mut message = outbound(tenant_id());
     accept_all(&store, std::slice::from_ref(&message)).await;
-    message.timeline = (0..TIMELINE_ENTRIES_MAX)
+    message.delivery.timeline = (0..TIMELINE_ENTRIES_MAX)
         .map(|index| TimelineEntry {
             at: at(index as u64),
             event: TimelineEvent::ALL[index % TimelineEvent::ALL.len()],
@@ -120,7 +104,7 @@ pub async fn a_save_raises_the_version_each_time(store: Store) {
     accept_all(&store, std::slice::from_ref(&message)).await;
     for version in 0..5 {
         let loaded = load(&store, message.key()).await.expect("stored");
-        assert_eq!(loaded.version, version);
+        assert_eq!(loaded.delivery.version, version);
         // Nothing but the version changes, and that counts as well.
         save(&store, &mut message).await;
     }
@@ -128,13 +112,12 @@ pub async fn a_save_raises_the_version_each_time(store: Store) {
 
 /// `message` as its worker claims it.
 fn claimed(message: &Message, attempt: u32) -> Message {
-    let mut claimed = Message {
-        status: Status::Queued,
-        expires_at: None,
-        slot_at: None,
-        attempt: attempt - 1,
-        ..message.clone()
-    };
+    let mut claimed = message.clone().with(|message| {
+        message.delivery.status = Status::Queued;
+        message.delivery.expires_at = None;
+        message.delivery.slot_at = None;
+        message.delivery.attempt = attempt - 1;
+    });
     claimed
         .claim(at(5_000), &"worker-7".into(), &Timings::default())
         .expect("it is due");
@@ -145,31 +128,31 @@ pub async fn claims_are_saved_like_any_change(store: Store) {
     let (tenant, other) = (tenant_id(), tenant_id());
     // Of two tenants, of several versions and attempts, and more than share a statement or a command.
     let mut messages: Vec<Message> = (0..300)
-        .map(|n| Message {
-            expires_at: None,
-            enqueued_at: (n % 2 == 0).then(|| at(40 + n)),
-            wake_at: Some(at(7_000 + n)),
-            ..with_key(if n % 3 == 0 { other } else { tenant }, &n.to_string())
+        .map(|n| {
+            with_key(if n % 3 == 0 { other } else { tenant }, &n.to_string()).with(|message| {
+                message.delivery.expires_at = None;
+                message.delivery.enqueued_at = (n % 2 == 0).then(|| at(40 + n));
+                message.delivery.wake_at = Some(at(7_000 + n));
+            })
         })
         .collect();
     accept_all(&store, &messages).await;
     for message in messages.iter_mut().step_by(7) {
-        *message = Message {
-            status: Status::Queued,
-            slot_at: None,
-            expires_at: None,
-            attempt: 3,
-            ..delivered_as(message, &outbound_full(tenant))
-        };
+        *message = delivered_as(message, &outbound_full(tenant)).with(|message| {
+            message.delivery.status = Status::Queued;
+            message.delivery.slot_at = None;
+            message.delivery.expires_at = None;
+            message.delivery.attempt = 3;
+        });
         save(&store, message).await;
     }
     let mut batch: Vec<Message> = messages
         .iter()
-        .map(|message| claimed(message, message.attempt + 1))
+        .map(|message| claimed(message, message.delivery.attempt + 1))
         .collect();
-    assert_eq!(store.claim(&batch).await, vec![Ok(Saved::Done); batch.len()]);
+    assert_eq!(store.claim(&saves(&batch)).await, vec![Ok(Saved::Done); batch.len()]);
     for message in &mut batch {
-        message.version += 1;
+        message.delivery.version += 1;
     }
     let keys: Vec<MessageKey> = batch.iter().map(Message::key).collect();
     let stored: Vec<_> = store
@@ -188,37 +171,37 @@ pub async fn a_claim_of_what_changed_meanwhile_is_stale(store: Store) {
     accept_all(&store, &messages).await;
     let mut batch: Vec<Message> = messages.iter().map(|message| claimed(message, 1)).collect();
     batch.push(claimed(&outbound(tenant), 1));
-    messages[1].strikes = 1;
+    messages[1].delivery.strikes = 1;
     save(&store, &mut messages[1]).await;
 
     let (done, stale) = (Ok(Saved::Done), Ok(Saved::Stale));
     assert_eq!(
-        store.claim(&batch).await,
+        store.claim(&saves(&batch)).await,
         [done.clone(), stale.clone(), done, stale.clone()]
     );
     assert_eq!(load(&store, messages[1].key()).await.as_ref(), Some(&messages[1]));
     // Whoever comes second finds it taken.
-    assert_eq!(store.claim(&batch[..1]).await, [stale]);
+    assert_eq!(store.claim(&saves(&batch[..1])).await, [stale]);
 }
 
 pub async fn a_stale_save_changes_nothing(store: Store) {
     let mut first = outbound(tenant_id());
     let mut second = first.clone();
     accept_all(&store, std::slice::from_ref(&first)).await;
-    first.epoch = 1;
+    first.delivery.epoch = 1;
     save(&store, &mut first).await;
 
-    second.epoch = 2;
+    second.delivery.epoch = 2;
     for version in [0, 2, u64::from(u32::MAX)] {
-        second.version = version;
-        assert_eq!(store.save(std::slice::from_ref(&second)).await, [Ok(Saved::Stale)]);
+        second.delivery.version = version;
+        assert_eq!(store.save(&[Save::from(&second)]).await, [Ok(Saved::Stale)]);
     }
     assert_eq!(load(&store, first.key()).await, Some(first));
 }
 
 pub async fn what_was_never_stored_cannot_be_saved(store: Store) {
     let message = outbound(tenant_id());
-    assert_eq!(store.save(std::slice::from_ref(&message)).await, [Ok(Saved::Stale)]);
+    assert_eq!(store.save(&[Save::from(&message)]).await, [Ok(Saved::Stale)]);
     assert_eq!(load(&store, message.key()).await, None);
     assert_eq!(store.save(&[]).await, []);
 }
@@ -226,33 +209,31 @@ pub async fn what_was_never_stored_cannot_be_saved(store: Store) {
 pub async fn a_foreign_tenant_saves_nothing(store: Store) {
     let message = outbound(tenant_id());
     accept_all(&store, std::slice::from_ref(&message)).await;
-    let foreign = Message {
-        tenant_id: tenant_id(),
-        epoch: 9,
-        ..message.clone()
-    };
-    assert_eq!(store.save(&[foreign]).await, [Ok(Saved::Stale)]);
+    let foreign = message.clone().with(|message| {
+        message.accepted.tenant_id = tenant_id();
+        message.delivery.epoch = 9;
+    });
+    assert_eq!(store.save(&[Save::from(&foreign)]).await, [Ok(Saved::Stale)]);
     assert_eq!(load(&store, message.key()).await, Some(message));
 }
 
 pub async fn a_foreign_tenant_saves_nothing_beside_the_owner(store: Store) {
     let (mut own, other) = (outbound(tenant_id()), outbound(tenant_id()));
     accept_all(&store, &[own.clone(), other.clone()]).await;
-    own.epoch = 5;
-    let foreign = Message {
-        tenant_id: own.tenant_id,
-        epoch: 9,
-        ..other.clone()
-    };
+    own.delivery.epoch = 5;
+    let foreign = other.clone().with(|message| {
+        message.accepted.tenant_id = own.accepted.tenant_id;
+        message.delivery.epoch = 9;
+    });
     // Both tenants are in the batch, but not with each other's messages.
-    let mut second = outbound(other.tenant_id);
+    let mut second = outbound(other.accepted.tenant_id);
     accept_all(&store, std::slice::from_ref(&second)).await;
-    second.epoch = 5;
-    let answers = store.save(&[own.clone(), foreign, second.clone()]).await;
+    second.delivery.epoch = 5;
+    let answers = store.save(&saves(&[own.clone(), foreign, second.clone()])).await;
     assert_eq!(answers, [Ok(Saved::Done), Ok(Saved::Stale), Ok(Saved::Done)]);
     assert_eq!(load(&store, other.key()).await, Some(other));
     for saved in [own, second] {
-        assert_eq!(load(&store, saved.key()).await.expect("stored").epoch, 5);
+        assert_eq!(load(&store, saved.key()).await.expect("stored").delivery.epoch, 5);
     }
 }
 
@@ -263,16 +244,19 @@ pub async fn a_stale_save_does_not_spoil_its_batch(store: Store) {
     save(&store, &mut messages[1]).await;
 
     let mut batch = messages.clone();
-    batch[1].version = 0;
+    batch[1].delivery.version = 0;
     for message in &mut batch {
-        message.epoch = 5;
+        message.delivery.epoch = 5;
     }
-    let answers: Vec<Result<Saved, StoreError>> = store.save(&batch).await;
+    let answers: Vec<Result<Saved, StoreError>> = store.save(&saves(&batch)).await;
     let (done, stale) = (Ok(Saved::Done), Ok(Saved::Stale));
     assert_eq!(answers, [done.clone(), stale, done.clone(), done]);
     for (index, message) in messages.iter().enumerate() {
         let loaded = load(&store, message.key()).await.expect("stored");
-        assert_eq!((loaded.epoch, loaded.version), if index == 1 { (0, 1) } else { (5, 1) });
+        assert_eq!(
+            (loaded.delivery.epoch, loaded.delivery.version),
+            if index == 1 { (0, 1) } else { (5, 1) }
+        );
     }
 }
 
@@ -281,12 +265,9 @@ pub async fn twenty_at_once_from_one_version_save_one(store: Store) {
     accept_all(&store, std::slice::from_ref(&message)).await;
     let tasks: Vec<_> = (1..=20)
         .map(|epoch| {
-            let copy = Message {
-                epoch,
-                ..message.clone()
-            };
+            let copy = message.clone().with(|message| message.delivery.epoch = epoch);
             let store = store.clone();
-            tokio::spawn(async move { (epoch, store.save(&[copy]).await.remove(0)) })
+            tokio::spawn(async move { (epoch, store.save(&[Save::from(&copy)]).await.remove(0)) })
         })
         .collect();
     let mut winners = Vec::new();
@@ -296,6 +277,6 @@ pub async fn twenty_at_once_from_one_version_save_one(store: Store) {
         }
     }
     let loaded = load(&store, message.key()).await.expect("stored");
-    assert_eq!(winners, [loaded.epoch]);
-    assert_eq!(loaded.version, 1);
+    assert_eq!(winners, [loaded.delivery.epoch]);
+    assert_eq!(loaded.delivery.version, 1);
 }

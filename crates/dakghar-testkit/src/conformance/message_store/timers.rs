@@ -1,5 +1,6 @@
 //! What the reconciler asks: whose timer ran out, who is held, whether statuses flow.
 
+use crate::samples::With as _;
 use dakghar_core::domain::{Message, Status, Timestamp};
 
 use super::{Store, accept_all, accept_as, ids, load, receive_all, save};
@@ -9,10 +10,7 @@ use crate::samples::{at, inbound, outbound, phone, tenant_id};
 const LIMIT: u32 = 1_000;
 
 fn waking(at: Timestamp) -> Message {
-    Message {
-        wake_at: Some(at),
-        ..outbound(tenant_id())
-    }
+    outbound(tenant_id()).with(|message| message.delivery.wake_at = Some(at))
 }
 
 async fn due(store: &Store, until: Timestamp, status: Option<Status>, limit: u32) -> Vec<Message> {
@@ -50,19 +48,26 @@ pub async fn due_stops_at_its_limit(store: Store) {
     let messages = [5, 1, 4, 2, 3].map(|ms| waking(at(ms)));
     accept_all(&store, &messages).await;
     let three = due(&store, at(9), None, 3).await;
-    assert_eq!(ids(&three), [messages[1].id, messages[3].id, messages[4].id]);
+    assert_eq!(
+        ids(&three),
+        [
+            messages[1].accepted.id,
+            messages[3].accepted.id,
+            messages[4].accepted.id
+        ]
+    );
     let of_status = due(&store, at(9), Some(Status::Queued), 2).await;
-    assert_eq!(ids(&of_status), [messages[1].id, messages[3].id]);
+    assert_eq!(ids(&of_status), [messages[1].accepted.id, messages[3].accepted.id]);
 }
 
 pub async fn a_changed_timer_is_what_counts(store: Store) {
     let mut message = waking(at(50));
     accept_all(&store, std::slice::from_ref(&message)).await;
-    message.wake_at = Some(at(70));
+    message.delivery.wake_at = Some(at(70));
     save(&store, &mut message).await;
     assert_eq!(due(&store, at(69), None, LIMIT).await, []);
     assert_eq!(due(&store, at(70), None, LIMIT).await, [message.clone()]);
-    message.wake_at = None;
+    message.delivery.wake_at = None;
     save(&store, &mut message).await;
     assert_eq!(due(&store, at(1_000_000), None, LIMIT).await, []);
 }
@@ -71,10 +76,7 @@ pub async fn held_messages_are_woken(store: Store) {
     let tenant = tenant_id();
     let mut held = Vec::new();
     for wake_at in [None, Some(at(900)), Some(at(1))] {
-        let message = Message {
-            wake_at,
-            ..outbound(tenant)
-        };
+        let message = outbound(tenant).with(|message| message.delivery.wake_at = wake_at);
         held.push(accept_as(&store, Status::Held, message).await);
     }
     assert_eq!(store.wake_held(&tenant, None, at(5)).await, Ok(3));
@@ -82,11 +84,10 @@ pub async fn held_messages_are_woken(store: Store) {
     assert_eq!(woken.len(), 3);
     for (message, woken) in held.iter().zip(load_all(&store, &held).await) {
         // Whether waking counts as a save is up to the store; whoever saves next must have read what is there now.
-        let expected = Message {
-            wake_at: Some(at(5)),
-            version: woken.version,
-            ..message.clone()
-        };
+        let expected = message.clone().with(|message| {
+            message.delivery.wake_at = Some(at(5));
+            message.delivery.version = woken.delivery.version;
+        });
         assert_eq!(woken, expected);
         save(&store, &mut woken.clone()).await;
     }
@@ -94,10 +95,7 @@ pub async fn held_messages_are_woken(store: Store) {
 
 pub async fn held_messages_of_one_number_are_woken(store: Store) {
     let tenant = tenant_id();
-    let on = |number: &str| Message {
-        phone_number_id: phone(number),
-        ..outbound(tenant)
-    };
+    let on = |number: &str| outbound(tenant).with(|message| message.accepted.phone_number_id = phone(number));
     let mine = accept_as(&store, Status::Held, on("1")).await;
     let other = accept_as(&store, Status::Held, on("2")).await;
     assert_eq!(store.wake_held(&tenant, Some(&phone("1")), at(5)).await, Ok(1));
@@ -105,7 +103,7 @@ pub async fn held_messages_of_one_number_are_woken(store: Store) {
     let wake_at: Vec<_> = load_all(&store, &[mine, other])
         .await
         .iter()
-        .map(|m| m.wake_at)
+        .map(|m| m.delivery.wake_at)
         .collect();
     assert_eq!(wake_at, [Some(at(5)), None]);
 }
@@ -123,7 +121,7 @@ pub async fn nobody_else_is_woken(store: Store) {
 
 pub async fn statuses_flow_after_a_later_call_was_reported_on(store: Store) {
     let tenant = tenant_id();
-    let number = outbound(tenant).phone_number_id;
+    let number = outbound(tenant).accepted.phone_number_id;
     let first = outbound(tenant);
     let flow = async |after| {
         store
@@ -131,13 +129,10 @@ pub async fn statuses_flow_after_a_later_call_was_reported_on(store: Store) {
             .await
             .expect("the store answers")
     };
-    let mut message = Message {
-        called_at: Some(at(50)),
-        ..outbound(tenant)
-    };
+    let mut message = outbound(tenant).with(|message| message.delivery.called_at = Some(at(50)));
     accept_all(&store, &[message.clone(), outbound(tenant)]).await;
     assert!(!flow(at(10)).await, "nothing was reported");
-    message.status_seen_at = Some(at(80));
+    message.delivery.status_seen_at = Some(at(80));
     save(&store, &mut message).await;
     assert!(flow(at(49)).await);
     assert!(!flow(at(50)).await, "the call was not after that");
@@ -146,12 +141,11 @@ pub async fn statuses_flow_after_a_later_call_was_reported_on(store: Store) {
 
 pub async fn statuses_flow_for_one_number_of_one_tenant(store: Store) {
     let tenant = tenant_id();
-    let seen = Message {
-        called_at: Some(at(50)),
-        status_seen_at: Some(at(80)),
-        ..outbound(tenant)
-    };
-    let (number, key) = (seen.phone_number_id.clone(), seen.key());
+    let seen = outbound(tenant).with(|message| {
+        message.delivery.called_at = Some(at(50));
+        message.delivery.status_seen_at = Some(at(80));
+    });
+    let (number, key) = (seen.accepted.phone_number_id.clone(), seen.key());
     let foreign = outbound(tenant_id()).key();
     accept_all(&store, &[seen]).await;
     assert_eq!(store.statuses_flow(&key, &number, at(1)).await, Ok(true));
@@ -162,12 +156,11 @@ pub async fn statuses_flow_for_one_number_of_one_tenant(store: Store) {
 pub async fn a_backlog_does_not_hide_that_statuses_flow(store: Store) {
     let tenant = tenant_id();
     let in_doubt = outbound(tenant);
-    let seen = Message {
-        called_at: Some(at(50)),
-        status_seen_at: Some(at(80)),
-        ..outbound(tenant)
-    };
-    let (number, key) = (seen.phone_number_id.clone(), in_doubt.key());
+    let seen = outbound(tenant).with(|message| {
+        message.delivery.called_at = Some(at(50));
+        message.delivery.status_seen_at = Some(at(80));
+    });
+    let (number, key) = (seen.accepted.phone_number_id.clone(), in_doubt.key());
     accept_all(&store, &[in_doubt, seen]).await;
     let backlog: Vec<Message> = (0..300).map(|_| outbound(tenant)).collect();
     accept_all(&store, &backlog).await;

@@ -1,5 +1,6 @@
 //! A migration that is killed again and again, with a server that waits on the target.
 
+use dakghar_testkit::samples::With as _;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::Arc;
@@ -32,16 +33,15 @@ async fn large_installation() -> (Product, Tenant) {
     let store = SqliteStore::open(&product.data_dir(), &SqliteOptions::default()).expect("nobody uses it");
     let settled = |n: usize| {
         let peer = person(&format!("9190000{:05}", n % 3_000));
-        Message {
-            status: Status::Delivered,
-            conversation_id: Some(ConversationId::of(&owner, &phone_number_id(), &peer)),
-            peer_id: Some(peer),
-            wamid: Some(wamid(&format!("wamid.{n}"))),
-            wamids: vec![wamid(&format!("wamid.{n}"))],
-            attempt: 1,
-            version: 3,
-            ..with_key(owner, &format!("key-{n}"))
-        }
+        with_key(owner, &format!("key-{n}")).with(|message| {
+            message.delivery.status = Status::Delivered;
+            message.delivery.conversation_id = Some(ConversationId::of(&owner, &phone_number_id(), &peer));
+            message.accepted.peer_id = Some(peer);
+            message.delivery.wamid = Some(wamid(&format!("wamid.{n}")));
+            message.delivery.wamids = vec![wamid(&format!("wamid.{n}"))];
+            message.delivery.attempt = 1;
+            message.delivery.version = 3;
+        })
     };
     let mut messages: Vec<Message> = (0..QUEUED).map(|_| outbound(owner)).collect();
     messages.extend((0..SETTLED).map(settled));
@@ -61,11 +61,11 @@ async fn large_installation() -> (Product, Tenant) {
         .take(3_000)
         .filter_map(|message| {
             Some(ConversationTouch {
-                id: message.conversation_id?,
+                id: message.delivery.conversation_id?,
                 tenant_id: owner,
                 phone_number_id: phone_number_id(),
-                wa_id: message.peer_id.clone()?,
-                message_id: message.id,
+                wa_id: message.accepted.peer_id.clone()?,
+                message_id: message.accepted.id,
                 at: at(1),
                 direction: Direction::Outbound,
             })

@@ -1,3 +1,4 @@
+use dakghar_testkit::samples::With as _;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bson::RawBson;
@@ -50,47 +51,40 @@ fn no_field_is_null_or_there_twice() {
 #[test]
 fn the_optional_fields_are_those_that_can_be_absent() {
     let tenant_id = samples::tenant_id();
-    let full = Message {
-        status: Status::Dead,
-        ..samples::outbound_full(tenant_id)
-    };
+    let full = samples::outbound_full(tenant_id).with(|message| message.delivery.status = Status::Dead);
     let bare = samples::inbound_bare(tenant_id, "wamid.BARE");
-    let bare = Message { wamid: None, ..bare };
+    let bare = bare.with(|message| message.delivery.wamid = None);
     let save_id = ObjectId::new();
-    let full = names(&encode_delivery(&full, save_id).expect("it can be written"));
-    let bare = names(&encode_delivery(&bare, save_id).expect("it can be written"));
+    let full = names(&encode_delivery(&full.delivery, save_id).expect("it can be written"));
+    let bare = names(&encode_delivery(&bare.delivery, save_id).expect("it can be written"));
     let optional: BTreeSet<String> = OPTIONAL_DELIVERY_FIELDS.iter().map(ToString::to_string).collect();
     assert_eq!(&full - &bare, optional);
 }
 
 #[test]
 fn a_save_raises_the_version() {
-    let message = Message {
-        version: 7,
-        ..samples::outbound(samples::tenant_id())
-    };
-    let document = encode_delivery(&message, ObjectId::new()).expect("it can be written");
+    let message = samples::outbound(samples::tenant_id()).with(|message| message.delivery.version = 7);
+    let document = encode_delivery(&message.delivery, ObjectId::new()).expect("it can be written");
     assert_eq!(document.get_i64("version").ok(), Some(8));
 }
 
 /// What a claim changes and does not write would be lost.
 #[test]
 fn a_claim_writes_all_that_it_changes() {
-    let before = Message {
-        status: Status::Queued,
-        lease: None,
-        slot_at: None,
-        expires_at: None,
-        ..samples::outbound_full(samples::tenant_id())
-    };
+    let before = samples::outbound_full(samples::tenant_id()).with(|message| {
+        message.delivery.status = Status::Queued;
+        message.delivery.lease = None;
+        message.delivery.slot_at = None;
+        message.delivery.expires_at = None;
+    });
     let mut after = before.clone();
-    let now = Timestamp::from_millis(before.updated_at.as_millis() + 12_345);
+    let now = Timestamp::from_millis(before.delivery.updated_at.as_millis() + 12_345);
     after
         .claim(now, &"worker-7".into(), &Timings::default())
         .expect("it is due");
     let save_id = ObjectId::new();
     let fields = |message: &Message| -> BTreeMap<String, RawBson> {
-        let document = encode_delivery(message, save_id).expect("it can be written");
+        let document = encode_delivery(&message.delivery, save_id).expect("it can be written");
         let fields = document.iter().map(|field| field.expect("a valid document"));
         fields
             .map(|(name, value)| (name.as_str().to_owned(), value.into()))
@@ -99,7 +93,7 @@ fn a_claim_writes_all_that_it_changes() {
     let (before, mut wanted) = (fields(&before), fields(&after));
     let gone: Vec<&String> = before.keys().filter(|name| !wanted.contains_key(*name)).collect();
     assert_eq!(gone, [FIELD_A_CLAIM_UNSETS.as_str()]);
-    let set = encode_claim(&after, save_id).expect("it can be written");
+    let set = encode_claim(&after.delivery, save_id).expect("it can be written");
     let written = names(&set);
     wanted.retain(|name, value| written.contains(name) || before.get(name) != Some(value));
     let set: BTreeMap<String, RawBson> = set
@@ -113,10 +107,7 @@ fn a_claim_writes_all_that_it_changes() {
 #[test]
 fn only_dead_letters_are_marked_as_such() {
     for status in Status::ALL {
-        let message = Message {
-            status,
-            ..samples::outbound(samples::tenant_id())
-        };
+        let message = samples::outbound(samples::tenant_id()).with(|message| message.delivery.status = status);
         let document = encode(&message).expect("it can be written");
         let is_marked = document.get_bool("deadLetter").is_ok_and(|marked| marked);
         assert_eq!(is_marked, status.is_dead_letter(), "{status:?}");
@@ -133,13 +124,12 @@ fn an_id_of_another_time_is_marked() {
             .is_ok()
     };
     assert!(!is_marked(&message));
-    let later = message.created_at + std::time::Duration::from_millis(10_001);
-    assert!(is_marked(&Message {
-        created_at: later,
-        ..message.clone()
-    }));
+    let later = message.accepted.created_at + std::time::Duration::from_millis(10_001);
+    assert!(is_marked(
+        &message.clone().with(|message| message.accepted.created_at = later)
+    ));
     let id = MessageId::from_uuid(uuid::Uuid::from_u128(5));
-    assert!(is_marked(&Message { id, ..message }));
+    assert!(is_marked(&message.with(|message| message.accepted.id = id)));
 }
 
 #[test]

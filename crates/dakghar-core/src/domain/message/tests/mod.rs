@@ -1,17 +1,19 @@
-//! The state machine under any interleaving of worker, reconciler, webhook and client, and the merge of statuses
-//! under any permutation.
+//! The state machine, transition by transition.
+
+mod properties;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use proptest::prelude::*;
+use uuid::Uuid;
 
-use super::lifecycle::{
-    NotClaimable, NotRedrivable, PACED_REFUSALS_MAX, RELEASE_LEAD, Recorded, STRIKES_MAX, Surroundings, Woken,
-};
+use super::policy::{PACED_REFUSALS_MAX, STRIKES_MAX};
 use super::*;
 use crate::domain::graph_error::GraphRefusal;
-use crate::domain::tenant::HoldReason;
+use crate::domain::hold::{self, HoldReason};
+use crate::domain::ids::{MessageId, PhoneNumberId, TenantId, WaId, Wamid};
+use crate::domain::pacing::{RELEASE_CHECK, RELEASE_LEAD};
+use crate::domain::time::Timestamp;
 
 const START: Timestamp = Timestamp::from_millis(1_760_000_000_000);
 const ALONE: Surroundings = Surroundings {
@@ -33,12 +35,34 @@ fn worker() -> Arc<str> {
     "worker".into()
 }
 
-fn queued() -> Message {
-    let mut message = Message {
+pub(in crate::domain) fn queued() -> Message {
+    let accepted = Accepted {
+        id: MessageId::from_uuid(Uuid::from_u128(1)),
+        tenant_id: TenantId::from_uuid(Uuid::from_u128(2)),
+        phone_number_id: PhoneNumberId::parse("111").expect("digits"),
+        direction: Direction::Outbound,
+        peer: None,
         peer_id: Some(WaId::parse("919111111111").expect("digits")),
-        ..Message::blank(START)
+        content: Content {
+            kind: "text".into(),
+            body: "null".into(),
+            envelope: None,
+        },
+        idempotency: None,
+        metadata: None,
+        client_opaque: None,
+        priority: Priority::Normal,
+        unknown_outcome: UnknownOutcome::Auto,
+        attempts_max: ATTEMPTS_MAX_DEFAULT,
+        created_at: START,
     };
-    message.note(TimelineEntry::new(START, TimelineEvent::Accepted));
+    let mut message = Message {
+        accepted,
+        delivery: Delivery::queued(START),
+    };
+    message
+        .delivery
+        .note(TimelineEntry::new(START, TimelineEvent::Accepted));
     message.schedule(START, START, None);
     message
 }
@@ -70,7 +94,7 @@ fn refused(code: i64, http_status: u16) -> SendOutcome {
 
 fn record(message: &mut Message, now: Timestamp, outcome: &SendOutcome) -> Recorded {
     message
-        .record_outcome(message.epoch, now, outcome, &SendPolicy::default(), 1.0)
+        .record_outcome(message.delivery.epoch, now, outcome, &SendPolicy::default(), 1.0)
         .expect("held under this epoch")
 }
 
@@ -89,14 +113,21 @@ fn status(status: EvidenceStatus, attempt: Option<u32>) -> Evidence {
 fn a_claim_is_durable_as_sending_with_a_lease_that_outlives_the_call() {
     let message = sending(START);
     assert_eq!(
-        (message.status, message.epoch, message.attempt),
+        (
+            message.delivery.status,
+            message.delivery.epoch,
+            message.delivery.attempt
+        ),
         (Status::Sending, 1, 1)
     );
     assert_eq!(
-        message.lease.as_ref().map(|lease| lease.until),
+        message.delivery.lease.as_ref().map(|lease| lease.until),
         Some(START + timings().lease)
     );
-    assert_eq!(message.wake_at, Some(START + timings().lease + timings().lease_margin));
+    assert_eq!(
+        message.delivery.wake_at,
+        Some(START + timings().lease + timings().lease_margin)
+    );
     assert!(timings().call_timeout + timings().lease_margin < timings().lease);
 }
 
@@ -116,7 +147,7 @@ fn nothing_is_claimed_twice_too_early_or_too_late() {
     );
     assert_eq!(early.claim(slot, &worker(), &timings()), Ok(()));
     let mut late = queued();
-    late.expires_at = Some(START);
+    late.delivery.expires_at = Some(START);
     assert_eq!(late.claim(START, &worker(), &timings()), Err(NotClaimable::Expired));
 }
 
@@ -130,26 +161,29 @@ fn a_message_that_moved_house_is_queued_by_its_timer() {
         (None, START - RELEASE_LEAD),
     ] {
         let mut message = queued();
-        message.slot_at = slot_at;
+        message.delivery.slot_at = slot_at;
         message.arrive_unqueued();
         let arrived = message.clone();
         message.arrive_unqueued();
         assert_eq!(message, arrived, "repeating it changes nothing");
-        assert_eq!((message.wake_at, message.enqueued_at), (Some(wake_at), None));
+        assert_eq!(
+            (message.delivery.wake_at, message.delivery.enqueued_at),
+            (Some(wake_at), None)
+        );
         let woken = message.wake(wake_at.max(START), ALONE, window, &timings());
         let expected = if slot_at.is_some() {
             Woken::Release
         } else {
             Woken::NeedsSlot
         };
-        assert_eq!((woken, message.drive), (expected, 0));
+        assert_eq!((woken, message.delivery.drive), (expected, 0));
     }
     let mut expiring = queued();
-    expiring.expires_at = Some(START - far);
+    expiring.delivery.expires_at = Some(START - far);
     expiring.arrive_unqueued();
-    assert_eq!(expiring.wake_at, Some(START - far));
+    assert_eq!(expiring.delivery.wake_at, Some(START - far));
     assert_eq!(expiring.wake(START, ALONE, window, &timings()), Woken::Changed);
-    assert_eq!(expiring.status, Status::Expired);
+    assert_eq!(expiring.delivery.status, Status::Expired);
 
     let mut called = sending(START);
     called.arrive_unqueued();
@@ -182,8 +216,8 @@ fn outcomes_lead_where_the_protocol_says() {
     ] {
         let mut message = sending(START);
         assert_eq!(record(&mut message, START, &outcome), recorded, "{outcome:?}");
-        assert_eq!(message.status, status, "{outcome:?}");
-        assert_eq!(message.lease, None);
+        assert_eq!(message.delivery.status, status, "{outcome:?}");
+        assert_eq!(message.delivery.lease, None);
     }
 }
 
@@ -205,7 +239,7 @@ fn five_attempts_then_dead_and_slow_downs_do_not_count() {
         }
     }
     assert_eq!(
-        (message.status, message.dead_reason),
+        (message.delivery.status, message.delivery.dead_reason),
         (Status::Dead, Some(DeadReason::AttemptsExhausted))
     );
 
@@ -218,7 +252,7 @@ fn five_attempts_then_dead_and_slow_downs_do_not_count() {
         };
         now = at;
     }
-    assert_eq!((slowed.attempt, slowed.attempts_counted()), (10, 0));
+    assert_eq!((slowed.delivery.attempt, slowed.delivery.attempts_counted()), (10, 0));
 }
 
 #[test]
@@ -246,8 +280,12 @@ fn a_simulated_message_is_delivered_with_its_outcome() {
         wamid: wamid("wamid.mock.1"),
     };
     assert_eq!(record(&mut message, START, &outcome), Recorded::Sent);
-    assert_eq!((message.status, message.wake_at), (Status::Delivered, None));
+    assert_eq!(
+        (message.delivery.status, message.delivery.wake_at),
+        (Status::Delivered, None)
+    );
     let told: Vec<_> = message
+        .delivery
         .timeline
         .iter()
         .rev()
@@ -260,17 +298,17 @@ fn a_simulated_message_is_delivered_with_its_outcome() {
 #[test]
 fn only_the_holder_of_the_epoch_records() {
     let mut message = sending(START);
-    let epoch = message.epoch;
+    let epoch = message.delivery.epoch;
     let late = START + timings().lease + timings().lease_margin;
     assert_eq!(message.wake(late, ALONE, None, &timings()), Woken::Changed);
-    assert_eq!(message.status, Status::InDoubt);
+    assert_eq!(message.delivery.status, Status::InDoubt);
     let outcome = message.record_outcome(epoch, late, &accepted(), &SendPolicy::default(), 1.0);
-    assert_eq!(outcome, Err(lifecycle::Fenced));
+    assert_eq!(outcome, Err(Fenced));
     assert_eq!(
         message.merge_evidence(late, &status(EvidenceStatus::Sent, Some(1))),
         Merged::Advanced
     );
-    assert_eq!(message.status, Status::Sent);
+    assert_eq!(message.delivery.status, Status::Sent);
 }
 
 #[test]
@@ -288,19 +326,22 @@ fn a_lease_of_a_process_that_is_gone_is_taken_over_at_once() {
         ),
         Woken::Changed
     );
-    assert_eq!((message.status, message.epoch), (Status::InDoubt, 2));
+    assert_eq!((message.delivery.status, message.delivery.epoch), (Status::InDoubt, 2));
 }
 
 #[test]
 fn a_message_joins_its_thread_when_something_is_known_about_its_first_call() {
     let mut sent = sending(START);
-    assert_eq!((sent.conversation_id, sent.thread().is_some()), (None, true));
+    assert_eq!(
+        (sent.delivery.conversation_id, sent.conversation().is_some()),
+        (None, true)
+    );
     record(&mut sent, START, &accepted());
-    assert_eq!(sent.conversation_id, sent.thread());
+    assert_eq!(sent.delivery.conversation_id, sent.conversation());
 
     let mut reported = sending(START);
     reported.merge_evidence(START, &status(EvidenceStatus::Delivered, Some(1)));
-    assert_eq!(reported.conversation_id, reported.thread());
+    assert_eq!(reported.delivery.conversation_id, reported.conversation());
 
     let mut orphaned = sending(START);
     let around = Surroundings {
@@ -308,7 +349,7 @@ fn a_message_joins_its_thread_when_something_is_known_about_its_first_call() {
         ..ALONE
     };
     orphaned.wake(START, around, None, &timings());
-    assert_eq!(orphaned.conversation_id, orphaned.thread());
+    assert_eq!(orphaned.delivery.conversation_id, orphaned.conversation());
 }
 
 #[test]
@@ -316,14 +357,14 @@ fn a_lease_is_not_taken_over_before_its_end() {
     let mut message = sending(START);
     let early = START + timings().lease;
     assert_eq!(message.wake(early, ALONE, None, &timings()), Woken::Rescheduled);
-    assert_eq!((message.status, message.epoch), (Status::Sending, 1));
+    assert_eq!((message.delivery.status, message.delivery.epoch), (Status::Sending, 1));
 }
 
 #[test]
 fn doubt_ends_by_policy() {
     let in_doubt = |policy| {
         let mut message = queued();
-        message.unknown_outcome = policy;
+        message.accepted.unknown_outcome = policy;
         message.claim(START, &worker(), &timings()).expect("claimable");
         record(&mut message, START, &SendOutcome::Unknown { why: "reset".into() });
         message
@@ -368,27 +409,27 @@ fn doubt_ends_by_policy() {
     ] {
         let mut message = in_doubt(policy);
         assert_eq!(message.wake(now, around, None, &timings()), woken, "{policy:?}");
-        assert_eq!(message.status, status, "{policy:?}");
+        assert_eq!(message.delivery.status, status, "{policy:?}");
         if status == Status::Dead {
-            assert_eq!(message.dead_reason, Some(DeadReason::OutcomeUnknown));
+            assert_eq!(message.delivery.dead_reason, Some(DeadReason::OutcomeUnknown));
         }
     }
     let mut short = sending(START);
     record(&mut short, START, &refused(131_000, 500));
-    assert_eq!(short.grace_until, Some(START + timings().grace_service_error));
+    assert_eq!(short.delivery.grace_until, Some(START + timings().grace_service_error));
 }
 
 #[test]
 fn what_may_have_been_sent_is_not_cancelled_and_not_sent_again_by_accident() {
     let mut message = sending(START);
-    message.unknown_outcome = UnknownOutcome::Resend;
+    message.accepted.unknown_outcome = UnknownOutcome::Resend;
     record(&mut message, START, &SendOutcome::Unknown { why: "reset".into() });
     message.wake(START + timings().grace, ALONE, None, &timings());
-    assert_eq!(message.status, Status::Queued);
+    assert_eq!(message.delivery.status, Status::Queued);
     assert!(!message.cancel(START + timings().grace));
     message.expire(START + timings().grace);
     assert_eq!(
-        (message.status, message.dead_reason),
+        (message.delivery.status, message.delivery.dead_reason),
         (Status::Dead, Some(DeadReason::OutcomeUnknown))
     );
     assert_eq!(
@@ -404,24 +445,28 @@ fn a_redriven_message_starts_afresh_and_old_reports_do_not_end_it() {
     record(&mut message, START, &refused(131_026, 400));
     assert_eq!(message.redrive(START, false), Ok(()));
     assert_eq!(
-        (message.status, message.attempts_counted(), message.error.clone()),
+        (
+            message.delivery.status,
+            message.delivery.attempts_counted(),
+            message.delivery.error.clone()
+        ),
         (Status::Queued, 0, None)
     );
     for late in [EvidenceStatus::Sent, EvidenceStatus::Failed] {
         assert_eq!(message.merge_evidence(START, &status(late, Some(1))), Merged::Noted);
-        assert_eq!(message.status, Status::Queued);
+        assert_eq!(message.delivery.status, Status::Queued);
     }
     assert_eq!(
         message.merge_evidence(START, &status(EvidenceStatus::Delivered, Some(1))),
         Merged::Advanced
     );
-    assert_eq!(message.status, Status::Delivered);
+    assert_eq!(message.delivery.status, Status::Delivered);
 }
 
 #[test]
 fn a_failed_call_does_not_say_that_the_one_before_did_not_arrive() {
     let mut message = sending(START);
-    message.unknown_outcome = UnknownOutcome::Resend;
+    message.accepted.unknown_outcome = UnknownOutcome::Resend;
     record(&mut message, START, &SendOutcome::Unknown { why: "reset".into() });
     let later = START + timings().grace;
     message.wake(later, ALONE, None, &timings());
@@ -435,7 +480,7 @@ fn a_failed_call_does_not_say_that_the_one_before_did_not_arrive() {
     let mut alone = sending(START);
     record(&mut alone, START, &SendOutcome::Unknown { why: "reset".into() });
     alone.merge_evidence(START, &status(EvidenceStatus::Failed, Some(1)));
-    assert_eq!(alone.status, Status::Failed);
+    assert_eq!(alone.delivery.status, Status::Failed);
     assert_eq!(alone.redrive(START, false), Ok(()));
 }
 
@@ -452,7 +497,7 @@ fn a_redriven_message_may_be_slowed_down_again() {
         recorded
     };
     while slow_down(&mut message) != Recorded::GaveUp {}
-    assert_eq!(message.attempt, PACED_REFUSALS_MAX + 1);
+    assert_eq!(message.delivery.attempt, PACED_REFUSALS_MAX + 1);
     assert_eq!(message.redrive(START, false), Ok(()));
     message.schedule(START, START, None);
     for _ in 0..PACED_REFUSALS_MAX {
@@ -473,11 +518,11 @@ fn the_wamid_is_that_of_the_call_that_counts() {
         wamid: wamid("wamid.2"),
     };
     record(&mut message, START, &second);
-    assert_eq!(message.wamid, Some(wamid("wamid.2")));
-    assert_eq!(message.wamids, [wamid("wamid.1"), wamid("wamid.2")]);
+    assert_eq!(message.delivery.wamid, Some(wamid("wamid.2")));
+    assert_eq!(message.delivery.wamids, [wamid("wamid.1"), wamid("wamid.2")]);
     // A repeated report on the first call, which does not say which call it is about.
     message.merge_evidence(START, &status(EvidenceStatus::Failed, None));
-    assert_eq!(message.status, Status::Sent);
+    assert_eq!(message.delivery.status, Status::Sent);
 
     // A report is there before the answer to the call.
     message.merge_evidence(START, &status(EvidenceStatus::Failed, Some(2)));
@@ -489,7 +534,7 @@ fn the_wamid_is_that_of_the_call_that_counts() {
         ..status(EvidenceStatus::Delivered, Some(3))
     };
     assert_eq!(message.merge_evidence(START, &third), Merged::Advanced);
-    assert_eq!(message.wamid, Some(wamid("wamid.3")));
+    assert_eq!(message.delivery.wamid, Some(wamid("wamid.3")));
 }
 
 #[test]
@@ -499,11 +544,11 @@ fn a_time_to_send_outlasts_a_hold() {
     message.schedule(START, tomorrow, None);
     message.hold(START, HoldReason::Paused);
     assert_eq!(message.wake(START, ALONE, None, &timings()), Woken::NeedsSlot);
-    assert_eq!(message.slot_at, Some(tomorrow));
+    assert_eq!(message.delivery.slot_at, Some(tomorrow));
 
     let mut due = queued();
     due.hold(START, HoldReason::Paused);
-    assert_eq!(due.slot_at, None);
+    assert_eq!(due.delivery.slot_at, None);
 }
 
 #[test]
@@ -512,14 +557,14 @@ fn panics_are_struck_and_the_fifth_is_poison() {
     for strike in 1..=STRIKES_MAX {
         assert_eq!(message.strike(START), strike == STRIKES_MAX);
     }
-    assert_eq!(message.dead_reason, Some(DeadReason::Poison));
+    assert_eq!(message.delivery.dead_reason, Some(DeadReason::Poison));
 }
 
 #[test]
 fn a_hold_rests_resumes_and_expires() {
     let mut message = queued();
     message.hold(START, HoldReason::CredentialsInvalid);
-    let check = message.wake_at.expect("looked at again");
+    let check = message.delivery.wake_at.expect("looked at again");
     let still = Surroundings {
         hold: Some(HoldReason::CredentialsInvalid),
         ..ALONE
@@ -537,17 +582,20 @@ fn a_hold_rests_resumes_and_expires() {
         ),
         Woken::NeedsSlot
     );
-    assert_eq!((message.status, message.hold_reason), (Status::Queued, None));
+    assert_eq!(
+        (message.delivery.status, message.delivery.hold_reason),
+        (Status::Queued, None)
+    );
 
     let mut paused = queued();
-    paused.expires_at = Some(START + timings().grace);
+    paused.delivery.expires_at = Some(START + timings().grace);
     paused.hold(START, HoldReason::Paused);
-    assert_eq!(paused.wake_at, Some(START + lifecycle::PAUSE_CHECK));
+    assert_eq!(paused.delivery.wake_at, Some(START + hold::PAUSE_CHECK));
     assert_eq!(
         paused.wake(START + timings().grace, ALONE, None, &timings()),
         Woken::Changed
     );
-    assert_eq!(paused.status, Status::Expired);
+    assert_eq!(paused.delivery.status, Status::Expired);
 }
 
 #[test]
@@ -557,18 +605,22 @@ fn only_slots_within_the_window_are_queued() {
     assert!(message.schedule(START, START + Duration::from_secs(59), window));
     let far = START + Duration::from_secs(600);
     assert!(!message.schedule(START, far, window));
-    assert_eq!(message.wake_at, Some(far - lifecycle::RELEASE_LEAD));
-    let drive = message.drive;
+    assert_eq!(message.delivery.wake_at, Some(far - RELEASE_LEAD));
+    let drive = message.delivery.drive;
     assert_eq!(
-        message.wake(far - lifecycle::RELEASE_LEAD, ALONE, window, &timings()),
+        message.wake(far - RELEASE_LEAD, ALONE, window, &timings()),
         Woken::Release
     );
-    assert_eq!(message.drive, drive, "its first job needs no other name");
+    assert_eq!(message.delivery.drive, drive, "its first job needs no other name");
     assert_eq!(
-        message.wake(far + lifecycle::RELEASE_CHECK, ALONE, window, &timings()),
+        message.wake(far + RELEASE_CHECK, ALONE, window, &timings()),
         Woken::Release
     );
-    assert_eq!(message.drive, drive + 1, "a lost job comes back under another name");
+    assert_eq!(
+        message.delivery.drive,
+        drive + 1,
+        "a lost job comes back under another name"
+    );
 }
 
 #[test]
@@ -576,201 +628,21 @@ fn the_timeline_stays_short_and_keeps_what_matters() {
     let mut message = queued();
     message.merge_evidence(START, &status(EvidenceStatus::Sent, Some(0)));
     for n in 0..500 {
-        message.note(TimelineEntry::new(START, TimelineEvent::Attempt).attempt(n));
+        message
+            .delivery
+            .note(TimelineEntry::new(START, TimelineEvent::Attempt).attempt(n));
     }
-    assert_eq!(message.timeline.len(), TIMELINE_ENTRIES_MAX);
-    assert_eq!(message.timeline[0].event, TimelineEvent::Accepted);
+    assert_eq!(message.delivery.timeline.len(), TIMELINE_ENTRIES_MAX);
+    assert_eq!(message.delivery.timeline[0].event, TimelineEvent::Accepted);
     assert!(
         message
+            .delivery
             .timeline
             .iter()
             .any(|entry| entry.event == TimelineEvent::Status)
     );
-    assert_eq!(message.timeline.last().and_then(|entry| entry.attempt), Some(499));
-}
-
-fn evidence_strategy() -> impl Strategy<Value = Evidence> {
-    (
-        prop::sample::select(EvidenceStatus::ALL.to_vec()),
-        1..=2u32,
-        prop::bool::ANY,
-    )
-        .prop_map(|(kind, attempt, named)| Evidence {
-            status: kind,
-            wamid: wamid(&format!("wamid.{attempt}")),
-            attempt: named.then_some(attempt),
-            reported_at: None,
-            error: None,
-            by_webhook: true,
-        })
-}
-
-/// What a set of evidence about the second call amounts to, written down independently of the merge.
-fn expected(base: Status, current_attempt: u32, evidence: &[Evidence]) -> Status {
-    let counted = evidence
-        .iter()
-        .filter(|e| e.status != EvidenceStatus::Failed || e.attempt == Some(current_attempt));
-    counted
-        .map(|e| e.status.status())
-        .chain([base])
-        .max_by_key(|status| status.rank())
-        .expect("not empty")
-}
-
-proptest! {
-    /// Any permutation, with repetitions, ends in the same status.
-    #[test]
-    fn the_merge_commutes(
-        evidence in prop::collection::vec(evidence_strategy(), 0..8),
-        seed in any::<prop::sample::Index>(),
-        order in any::<u64>(),
-    ) {
-        let named: Vec<_> = evidence.into_iter().map(|mut e| { e.attempt = e.attempt.or(Some(2)); e }).collect();
-        let base = || {
-            let mut message = sending(START);
-            message.attempt = 2;
-            message
-        };
-        let mut shuffled = named.clone();
-        if !shuffled.is_empty() {
-            shuffled.push(named[seed.index(named.len())].clone());
-            let mut state = order;
-            for i in (1..shuffled.len()).rev() {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                let j = usize::try_from(state >> 33).expect("31 bits") % (i + 1);
-                shuffled.swap(i, j);
-            }
-        }
-        let (mut one, mut other) = (base(), base());
-        for e in &named { one.merge_evidence(START, e); }
-        for e in &shuffled { other.merge_evidence(START, e); }
-        prop_assert_eq!(one.status, other.status);
-        prop_assert_eq!(one.status, expected(Status::Sending, 2, &named));
-        let ids = |message: &Message| { let mut ids = message.wamids.clone(); ids.sort(); ids };
-        prop_assert_eq!(ids(&one), ids(&other));
-        for e in &named { prop_assert_eq!(one.merge_evidence(START, e), Merged::Unchanged); }
-    }
-
-    /// Whatever worker, reconciler, webhook and client do in whatever order, the protocol's promises hold.
-    #[test]
-    fn the_machine_keeps_its_promises(steps in prop::collection::vec((0..13u8, 0..200u64, 0..100u8), 1..60), policy in 0..3usize) {
-        Machine::new(UnknownOutcome::ALL[policy]).run(&steps)?;
-    }
-}
-
-/// One message, the calls that were made for it, and a worker that may be late.
-struct Machine {
-    message: Message,
-    now: Timestamp,
-    /// The epoch and attempt of each call that a worker still has to report on.
-    calls: Vec<(u64, u32)>,
-    called: Vec<u32>,
-}
-
-impl Machine {
-    fn new(policy: UnknownOutcome) -> Self {
-        let mut message = queued();
-        message.unknown_outcome = policy;
-        Self {
-            message,
-            now: START,
-            calls: Vec::new(),
-            called: Vec::new(),
-        }
-    }
-
-    fn run(&mut self, steps: &[(u8, u64, u8)]) -> Result<(), TestCaseError> {
-        for (step, seconds, dice) in steps {
-            self.now = self.now + Duration::from_secs(*seconds);
-            let before = self.message.clone();
-            self.step(*step, *dice);
-            self.check(&before, *step)?;
-        }
-        Ok(())
-    }
-
-    fn step(&mut self, step: u8, dice: u8) {
-        let now = self.now;
-        match step {
-            0..=2 if self.message.claim(now, &worker(), &timings()).is_ok() => {
-                self.calls.push((self.message.epoch, self.message.attempt));
-                self.called.push(self.message.attempt);
-            }
-            3..=5 if !self.calls.is_empty() => self.report(dice),
-            6 | 7 if self.message.wake_at.is_some_and(|at| at <= now) => {
-                let around = Surroundings {
-                    hold: None,
-                    may_probe: false,
-                    statuses_flow: dice.is_multiple_of(2),
-                    is_orphaned: false,
-                };
-                if self.message.wake(now, around, None, &timings()) == Woken::NeedsSlot {
-                    self.message.schedule(now, now, None);
-                }
-            }
-            8 | 9 if self.message.attempt > 0 => {
-                let kind = EvidenceStatus::ALL[usize::from(dice) % 5];
-                let attempt = u32::from(dice) % self.message.attempt + 1;
-                self.message.merge_evidence(now, &status(kind, Some(attempt)));
-            }
-            10 => {
-                self.message.cancel(now);
-            }
-            11 if self.message.status == Status::Queued => self.message.hold(now, HoldReason::CredentialsInvalid),
-            12 if self.message.redrive(now, dice.is_multiple_of(2)).is_ok() => {
-                self.message.schedule(now, now, None);
-            }
-            _ => {}
-        }
-    }
-
-    fn report(&mut self, dice: u8) {
-        let (epoch, _) = self.calls.remove(usize::from(dice) % self.calls.len());
-        let outcome = match dice % 6 {
-            0 => accepted(),
-            1 => refused(131_026, 400),
-            2 => refused(2, 503),
-            3 => refused(130_429, 429),
-            4 => refused(190, 401),
-            _ => SendOutcome::Unknown { why: "timeout".into() },
-        };
-        let recorded = self
-            .message
-            .record_outcome(epoch, self.now, &outcome, &SendPolicy::default(), 0.5);
-        if recorded.is_ok() && self.message.status == Status::Queued {
-            let slot = self.message.slot_at.expect("a retry has a slot");
-            self.message.schedule(self.now, slot, None);
-        }
-    }
-
-    fn check(&self, before: &Message, step: u8) -> Result<(), TestCaseError> {
-        let message = &self.message;
-        // One call for each attempt, and none that was not authorised.
-        let mut attempts = self.called.clone();
-        attempts.dedup();
-        prop_assert_eq!(attempts.len(), self.called.len());
-        prop_assert_eq!(message.attempt as usize, self.called.len());
-        prop_assert!(message.epoch >= before.epoch);
-        // The rank falls only where the protocol says so: a retry, a resend, a redrive.
-        if message.status.rank() < before.status.rank() {
-            let allowed = matches!(before.status, Status::Sending | Status::InDoubt) || step == 12;
-            prop_assert!(allowed, "{:?} -> {:?} by step {step}", before.status, message.status);
-        }
-        // Nothing unsettled is without a way forward, nothing settled has one.
-        let has_way = message.wake_at.is_some() || message.slot_at.is_some();
-        prop_assert_eq!(message.status.is_unsettled(), has_way, "{:?}", message.status);
-        prop_assert_eq!(message.lease.is_some(), message.status == Status::Sending);
-        // What was called for is shown in its thread, whatever became of it.
-        if message.attempt > 0 && message.status != Status::Sending {
-            prop_assert_eq!(message.conversation_id, message.thread());
-        }
-        prop_assert!(message.attempts_counted() <= message.attempts_max);
-        if message.status == Status::Cancelled && before.status != Status::Cancelled {
-            prop_assert!(!before.maybe_sent);
-        }
-        if matches!(before.status, Status::Delivered | Status::Read) {
-            prop_assert!(message.status.rank() >= before.status.rank());
-        }
-        Ok(())
-    }
+    assert_eq!(
+        message.delivery.timeline.last().and_then(|entry| entry.attempt),
+        Some(499)
+    );
 }

@@ -1,0 +1,79 @@
+//! The part of a message that never changes: what a client asked for, or a person wrote.
+
+use std::sync::Arc;
+
+use super::super::ids::{ConversationId, IdempotencyKey, MessageId, MessageKey, PhoneNumberId, TenantId, WaId};
+use super::super::pacing::Priority;
+use super::super::time::Timestamp;
+use super::direction::Direction;
+use super::policy::UnknownOutcome;
+
+/// The client's key for a send, and what was sent under it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The key.
+    pub key: IdempotencyKey,
+    /// SHA-256 of the canonical request, to tell a repetition from a different message under the same key.
+    pub fingerprint: [u8; 32],
+}
+
+/// What a message says, exactly as the client or Meta wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// Meta's name of the type: `text`, `template`, `image` …
+    pub kind: Arc<str>,
+    /// Meta's object of that type as JSON text, untouched. For an inbound message of no type, `null`.
+    pub body: Arc<str>,
+    /// Outbound: the other fields that go into Meta's envelope (`context`, `recipient_type` …) as a JSON object.
+    /// Inbound: the whole message as received.
+    pub envelope: Option<Arc<str>>,
+}
+
+/// A message as it was accepted or received. Nothing changes it afterwards.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accepted {
+    /// Our id.
+    pub id: MessageId,
+    /// The owner.
+    pub tenant_id: TenantId,
+    /// The business number it goes out from or came in on.
+    pub phone_number_id: PhoneNumberId,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// The person (or group) at the other end, as given: `+919111111111`. `None` when Meta hid it.
+    pub peer: Option<Arc<str>>,
+    /// The other end as a key: digits without `+`, or a business-scoped user id.
+    pub peer_id: Option<WaId>,
+    /// What it says.
+    pub content: Content,
+    /// Outbound: the client's idempotency key.
+    pub idempotency: Option<Idempotency>,
+    /// The client's own data, a flat JSON object as text.
+    pub metadata: Option<Arc<str>>,
+    /// The client's own `biz_opaque_callback_data`; ours goes to Meta, this goes back to the client.
+    pub client_opaque: Option<Arc<str>>,
+    /// Which of the number's messages goes first.
+    pub priority: Priority,
+    /// What to do when the outcome of a call is unknown.
+    pub unknown_outcome: UnknownOutcome,
+    /// Calls that may count against it.
+    pub attempts_max: u32,
+    /// When it was accepted or received.
+    pub created_at: Timestamp,
+}
+
+impl Accepted {
+    /// The message and its owner.
+    pub const fn key(&self) -> MessageKey {
+        MessageKey {
+            tenant_id: self.tenant_id,
+            message_id: self.id,
+        }
+    }
+
+    /// The conversation it belongs to, or will belong to once it was called for; `None` when the other end is hidden.
+    pub fn conversation(&self) -> Option<ConversationId> {
+        let peer = self.peer_id.as_ref()?;
+        Some(ConversationId::of(&self.tenant_id, &self.phone_number_id, peer))
+    }
+}

@@ -1,0 +1,232 @@
+//! Our own steps with an outbound message before and between calls: slots, claims, holds and ends.
+//!
+//! The numbers T1 to T18 name the transitions of the protocol (ARCHITECTURE.md, "Delivery"). Each is a pure method that
+//! refuses whatever the protocol does not allow.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::hold::{HOLD_CHECK, HoldReason, PAUSE_CHECK};
+use super::super::pacing::{RELEASE_CHECK, RELEASE_LEAD, SLOT_TOLERANCE};
+use super::super::send_error::SendError;
+use super::super::time::Timestamp;
+use super::Message;
+use super::delivery::{DeadReason, Lease};
+use super::policy::{STRIKES_MAX, Timings};
+use super::status::Status;
+use super::timeline::{TimelineEntry, TimelineEvent};
+
+/// Why a message cannot be claimed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotClaimable {
+    /// Somebody else has it, or it is settled.
+    NotQueued,
+    /// Its slot has not come.
+    TooEarly(Timestamp),
+    /// Its time ran out; it must be settled with [`Message::expire`].
+    Expired,
+}
+
+/// Why a message cannot be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotRedrivable {
+    /// It is not among the dead letters.
+    NotDead,
+    /// It may have been delivered, and the caller did not accept the risk of a second one.
+    DuplicateRisk,
+}
+
+impl Message {
+    /// Gives it a slot (T1, T4, T7, T12, T16). Answers whether it belongs into the queue now; `window` is how far
+    /// ahead the queue takes messages, `None` when it sees the store itself.
+    pub fn schedule(&mut self, now: Timestamp, slot_at: Timestamp, window: Option<Duration>) -> bool {
+        debug_assert_eq!(self.delivery.status, Status::Queued);
+        self.delivery.slot_at = Some(slot_at);
+        let (wake_at, enqueue) = match window {
+            None => (self.delivery.expires_at, true),
+            Some(window) if slot_at <= now + window => (Some(slot_at.max(now) + RELEASE_CHECK), true),
+            Some(_) => (Some(slot_at - RELEASE_LEAD), false),
+        };
+        self.delivery.wake_at = self.delivery.earlier_of_expiry(wake_at);
+        self.delivery.enqueued_at = enqueue.then_some(now);
+        enqueue
+    }
+
+    /// Moves it to a store whose queue is elsewhere. Nobody has put it into that queue yet, so its timer must. Depends
+    /// on nothing but the message, so that a copy can be repeated and compared.
+    pub fn arrive_unqueued(&mut self) {
+        if self.delivery.status != Status::Queued {
+            return;
+        }
+        let slot_at = self.delivery.slot_at.unwrap_or(self.accepted.created_at);
+        self.delivery.wake_at = self.delivery.earlier_of_expiry(Some(slot_at - RELEASE_LEAD));
+        self.delivery.enqueued_at = None;
+    }
+
+    /// T3. Authorises one call: durable before the first byte, so `sending` always means "a call may have happened".
+    pub fn claim(&mut self, now: Timestamp, owner: &Arc<str>, timings: &Timings) -> Result<(), NotClaimable> {
+        if self.delivery.status != Status::Queued {
+            return Err(NotClaimable::NotQueued);
+        }
+        if self.delivery.expires_at.is_some_and(|at| at <= now) {
+            return Err(NotClaimable::Expired);
+        }
+        if let Some(slot_at) = self.delivery.slot_at.filter(|slot_at| *slot_at > now + SLOT_TOLERANCE) {
+            return Err(NotClaimable::TooEarly(slot_at));
+        }
+        let until = now + timings.lease;
+        self.delivery.status = Status::Sending;
+        self.delivery.epoch += 1;
+        self.delivery.attempt += 1;
+        self.delivery.lease = Some(Lease {
+            owner: owner.clone(),
+            until,
+        });
+        self.delivery.called_at = Some(now);
+        self.delivery.wake_at = Some(until + timings.lease_margin);
+        self.delivery.enqueued_at = None;
+        self.delivery.updated_at = now;
+        Ok(())
+    }
+
+    /// T4. Not yet: the number's pace or the message's own slot says later.
+    pub fn postpone(&mut self, now: Timestamp, slot_at: Timestamp, why: &str, window: Option<Duration>) -> bool {
+        debug_assert_eq!(self.delivery.status, Status::Queued);
+        // One entry is enough to tell why it waits; a long backlog must not fill the timeline.
+        let waiting = TimelineEntry::new(now, TimelineEvent::Waiting)
+            .detail(why)
+            .until(slot_at);
+        match self.delivery.timeline.last_mut() {
+            Some(last) if last.event == TimelineEvent::Waiting && last.detail == waiting.detail => *last = waiting,
+            _ => self.delivery.note(waiting),
+        }
+        self.delivery.updated_at = now;
+        self.delivery.drive += 1;
+        self.schedule(now, slot_at, window)
+    }
+
+    /// T16, into the hold.
+    pub fn hold(&mut self, now: Timestamp, reason: HoldReason) {
+        debug_assert_eq!(self.delivery.status, Status::Queued);
+        self.delivery
+            .note(TimelineEntry::new(now, TimelineEvent::Held).detail(reason.as_str()));
+        self.delivery.status = Status::Held;
+        self.delivery.hold_reason = Some(reason);
+        // A time to send outlasts the hold; a slot that has come is worth nothing after it.
+        self.delivery.slot_at = self.delivery.slot_at.filter(|slot_at| *slot_at > now);
+        self.delivery.enqueued_at = None;
+        // A pause that ended while this process still remembered it must not keep the message; other reasons need
+        // longer to go away.
+        let rest = if reason.is_pause() { PAUSE_CHECK } else { HOLD_CHECK };
+        let check_at = Some(now + rest);
+        self.delivery.wake_at = self.delivery.earlier_of_expiry(check_at);
+        self.delivery.updated_at = now;
+    }
+
+    /// T9: bytes were written and no verdict came back.
+    pub(super) fn doubt(&mut self, now: Timestamp, error: Option<SendError>, grace: Duration) {
+        self.delivery.note(
+            TimelineEntry::new(now, TimelineEvent::InDoubt)
+                .attempt(self.delivery.attempt)
+                .until(now + grace)
+                .error(error.clone()),
+        );
+        self.delivery.status = Status::InDoubt;
+        self.delivery.error = error;
+        self.delivery.lease = None;
+        self.delivery.maybe_sent = true;
+        self.delivery.grace_until = Some(now + grace);
+        self.delivery.wake_at = self.delivery.grace_until;
+        self.delivery.updated_at = now;
+    }
+
+    /// T14. Only before any call could have delivered it.
+    pub fn cancel(&mut self, now: Timestamp) -> bool {
+        if !matches!(self.delivery.status, Status::Queued | Status::Held) || self.delivery.maybe_sent {
+            return false;
+        }
+        self.delivery.note(TimelineEntry::new(now, TimelineEvent::Cancelled));
+        self.delivery.status = Status::Cancelled;
+        self.delivery.updated_at = now;
+        self.delivery.leave_the_send_path();
+        true
+    }
+
+    /// T15. Its time ran out before a (further) call.
+    pub fn expire(&mut self, now: Timestamp) {
+        if self.delivery.maybe_sent {
+            self.die(now, DeadReason::OutcomeUnknown);
+            return;
+        }
+        self.delivery.note(TimelineEntry::new(now, TimelineEvent::Expired));
+        self.delivery.status = Status::Expired;
+        self.delivery.updated_at = now;
+        self.delivery.leave_the_send_path();
+    }
+
+    /// T17, counted: preparing it crashed. Answers whether it was given up.
+    pub fn strike(&mut self, now: Timestamp) -> bool {
+        self.delivery.strikes += 1;
+        self.delivery.updated_at = now;
+        if self.delivery.strikes < STRIKES_MAX || !matches!(self.delivery.status, Status::Queued | Status::Held) {
+            return false;
+        }
+        self.die(now, self.unless_maybe_sent(DeadReason::Poison));
+        true
+    }
+
+    /// It can never be sent: what it depends on is gone.
+    pub fn abandon(&mut self, now: Timestamp, reason: DeadReason) {
+        if matches!(self.delivery.status, Status::Queued | Status::Held) {
+            self.die(now, self.unless_maybe_sent(reason));
+        }
+    }
+
+    /// T18. Sends it again from the dead letters, with a fresh count of attempts and without its old expiry. The
+    /// caller gives it a slot.
+    pub fn redrive(&mut self, now: Timestamp, accept_duplicate_risk: bool) -> Result<(), NotRedrivable> {
+        if !self.delivery.status.is_dead_letter() {
+            return Err(NotRedrivable::NotDead);
+        }
+        if self.may_have_arrived() && !accept_duplicate_risk {
+            return Err(NotRedrivable::DuplicateRisk);
+        }
+        self.delivery
+            .note(TimelineEntry::new(now, TimelineEvent::Redriven).attempt(self.delivery.attempt));
+        self.delivery.status = Status::Queued;
+        self.delivery.epoch += 1;
+        self.delivery.drive += 1;
+        self.delivery.attempts_refunded = self.delivery.attempt;
+        self.delivery.strikes = 0;
+        self.delivery.dead_reason = None;
+        self.delivery.error = None;
+        self.delivery.expires_at = None;
+        self.delivery.updated_at = now;
+        Ok(())
+    }
+
+    /// Whether a call may have delivered it. That Meta reports a failure says so of that call only, not of one before.
+    fn may_have_arrived(&self) -> bool {
+        self.delivery.dead_reason == Some(DeadReason::OutcomeUnknown)
+            || (self.delivery.maybe_sent && !(self.delivery.status == Status::Failed && self.delivery.attempt == 1))
+    }
+
+    pub(super) fn die(&mut self, now: Timestamp, reason: DeadReason) {
+        self.delivery
+            .note(TimelineEntry::new(now, TimelineEvent::Dead).detail(reason.as_str()));
+        self.delivery.status = Status::Dead;
+        self.delivery.dead_reason = Some(reason);
+        // A job that is to show its end in the queue needs a name of its own.
+        self.delivery.drive += 1;
+        self.delivery.updated_at = now;
+        self.delivery.leave_the_send_path();
+    }
+
+    pub(super) const fn unless_maybe_sent(&self, reason: DeadReason) -> DeadReason {
+        if self.delivery.maybe_sent {
+            DeadReason::OutcomeUnknown
+        } else {
+            reason
+        }
+    }
+}

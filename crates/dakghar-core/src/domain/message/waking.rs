@@ -1,0 +1,141 @@
+//! What the timer of a message was set for (T10, T11, T12, T15, T16 and the release of its slot).
+
+use std::time::Duration;
+
+use super::super::hold::{HOLD_CHECK_MAX, HoldReason};
+use super::super::send_error::SendError;
+use super::super::time::Timestamp;
+use super::Message;
+use super::delivery::DeadReason;
+use super::policy::{Timings, UnknownOutcome};
+use super::status::Status;
+use super::timeline::{TimelineEntry, TimelineEvent};
+
+/// What the reconciler should do after looking at a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Woken {
+    /// Nothing was due; the timer was moved.
+    Rescheduled,
+    /// It must be put into the queue (under its new drive) for its slot.
+    Release,
+    /// It may be sent again and needs a slot.
+    NeedsSlot,
+    /// It was settled or moved on.
+    Changed,
+}
+
+/// What the reconciler knows about the surroundings of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Why its tenant or number is on hold now.
+    pub hold: Option<HoldReason>,
+    /// Whether a held message may go out as the probe that tests a hold.
+    pub may_probe: bool,
+    /// Statuses of later sends of the same number have arrived.
+    pub statuses_flow: bool,
+    /// The process that holds the lease is known to be gone.
+    pub is_orphaned: bool,
+}
+
+impl Message {
+    /// What its timer was set for (T10, T11, T12, T15, T16 and the release of its slot).
+    pub fn wake(&mut self, now: Timestamp, around: Surroundings, window: Option<Duration>, timings: &Timings) -> Woken {
+        match self.delivery.status {
+            Status::Queued => self.wake_queued(now, window),
+            Status::Held => self.wake_held(now, around),
+            Status::Sending => self.take_over(now, around, timings),
+            Status::InDoubt => self.resolve_doubt(now, around, timings),
+            _ => {
+                self.delivery.wake_at = None;
+                Woken::Changed
+            }
+        }
+    }
+
+    fn wake_queued(&mut self, now: Timestamp, window: Option<Duration>) -> Woken {
+        if self.delivery.expires_at.is_some_and(|at| at <= now) {
+            self.expire(now);
+            return Woken::Changed;
+        }
+        let Some(slot_at) = self.delivery.slot_at else {
+            return Woken::NeedsSlot;
+        };
+        if self.delivery.enqueued_at.is_some() {
+            // Its job may be lost or stuck; a job of the old name would be taken for the same one.
+            self.delivery.drive += 1;
+        }
+        self.delivery.updated_at = now;
+        if self.schedule(now, slot_at, window) {
+            Woken::Release
+        } else {
+            Woken::Rescheduled
+        }
+    }
+
+    fn wake_held(&mut self, now: Timestamp, around: Surroundings) -> Woken {
+        if self.delivery.expires_at.is_some_and(|at| at <= now) {
+            self.expire(now);
+            return Woken::Changed;
+        }
+        if let Some(reason) = around.hold.filter(|_| !around.may_probe) {
+            self.delivery.hold_reason = Some(reason);
+            let check_at = Some(now + HOLD_CHECK_MAX);
+            self.delivery.wake_at = self.delivery.earlier_of_expiry(check_at);
+            return Woken::Rescheduled;
+        }
+        self.delivery.note(TimelineEntry::new(now, TimelineEvent::Resumed));
+        self.delivery.status = Status::Queued;
+        self.delivery.hold_reason = None;
+        self.delivery.drive += 1;
+        self.delivery.updated_at = now;
+        Woken::NeedsSlot
+    }
+
+    /// T10. The worker's lease ran out: whatever it did, its epoch is over.
+    fn take_over(&mut self, now: Timestamp, around: Surroundings, timings: &Timings) -> Woken {
+        let until = self.delivery.lease.as_ref().map_or(now, |lease| lease.until);
+        if now < until + timings.lease_margin && !around.is_orphaned {
+            self.delivery.wake_at = Some(until + timings.lease_margin);
+            return Woken::Rescheduled;
+        }
+        self.delivery.epoch += 1;
+        self.join_conversation();
+        let error = SendError {
+            message: "the worker stopped during the call".into(),
+            ..SendError::default()
+        };
+        self.doubt(now, Some(error), timings.grace);
+        Woken::Changed
+    }
+
+    /// T11 and T12. The grace is over and no evidence came.
+    fn resolve_doubt(&mut self, now: Timestamp, around: Surroundings, timings: &Timings) -> Woken {
+        if let Some(until) = self.delivery.grace_until.filter(|until| *until > now) {
+            self.delivery.wake_at = Some(until);
+            return Woken::Rescheduled;
+        }
+        let resend = match self.accepted.unknown_outcome {
+            UnknownOutcome::Resend => true,
+            UnknownOutcome::Fail => false,
+            UnknownOutcome::Auto => around.statuses_flow,
+        };
+        let give_up_at = self.delivery.called_at.unwrap_or(now) + timings.doubt_max;
+        if !resend && self.accepted.unknown_outcome == UnknownOutcome::Auto && now < give_up_at {
+            self.delivery.wake_at = Some(give_up_at.min(now + timings.grace));
+            return Woken::Rescheduled;
+        }
+        self.delivery.epoch += 1;
+        self.delivery.grace_until = None;
+        let time_left = self.delivery.expires_at.is_none_or(|at| at > now);
+        if !resend || !time_left || self.delivery.attempts_counted() >= self.accepted.attempts_max {
+            self.die(now, DeadReason::OutcomeUnknown);
+            return Woken::Changed;
+        }
+        self.delivery
+            .note(TimelineEntry::new(now, TimelineEvent::Waiting).detail("resend_after_unknown_outcome"));
+        self.delivery.status = Status::Queued;
+        self.delivery.drive += 1;
+        self.delivery.updated_at = now;
+        Woken::NeedsSlot
+    }
+}
