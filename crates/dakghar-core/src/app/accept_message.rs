@@ -6,16 +6,16 @@
 
 use std::sync::Arc;
 
+use super::App;
 use super::backlogs::Backlogs;
 use super::commits::{Enqueue, flatten};
-use super::{App, Ports};
 use crate::domain::message::timeline::{TimelineEntry, TimelineEvent};
 use crate::domain::message::{Accepted, Delivery, Direction, Idempotency, Message, Status};
 use crate::domain::send_request::SendRequest;
 use crate::domain::tenant::{PhoneNumber, SharedTenant};
 use crate::domain::{ErrorCode, MessageId, Problem, Timestamp};
 use crate::group_commit::GroupCommit;
-use crate::ports::{Acceptance, QueueEntry, SlotAsk, StoreError};
+use crate::ports::{Acceptance, JobKey, Ports, QueueEntry, SlotAsk, StoreError};
 
 /// A message on its way into the store.
 pub(super) struct AcceptCommit {
@@ -237,7 +237,7 @@ fn slot_ask(commit: &AcceptCommit, now: Timestamp) -> Option<SlotAsk> {
 /// What the queue is told about a message: its place in time, and nothing of what it says.
 pub(super) fn queue_entry(message: &Message) -> QueueEntry {
     QueueEntry {
-        key: message.key(),
+        key: JobKey::Send(message.key()),
         phone_number_id: message.accepted.phone_number_id.clone(),
         slot_at: message.delivery.slot_at.unwrap_or(message.accepted.created_at),
         drive: message.delivery.drive,

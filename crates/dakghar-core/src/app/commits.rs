@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use futures_util::future;
 
-use super::Ports;
 use super::accept_message::{self, AcceptCommit};
 use super::backlogs::Backlogs;
 use crate::domain::message::{Evidence, Merged};
 use crate::domain::{ConversationTouch, MessageKey, Problem, WebhookEvent};
 use crate::group_commit::{BoxFuture, GroupCommit, Limits};
-use crate::ports::{Acceptance, MessageStore, QueueEntry, Received, ReceivedMessage, Save, Saved, SlotAsk, StoreError};
+use crate::ports::{
+    Acceptance, MessageStore, Ports, QueueEntry, Received, ReceivedMessage, Save, Saved, SlotAsk, StoreError,
+};
 
 /// How often a merge is tried again when somebody else saved the same message in between.
 const STALE_ROUNDS_MAX: usize = 16;
@@ -92,12 +93,12 @@ impl Commits {
             })
         };
         let (touch, touching) = {
-            let messages = ports.messages.clone();
+            let conversations = ports.conversations.clone();
             GroupCommit::new(limits, move |batch: Vec<Vec<ConversationTouch>>| {
-                let messages = messages.clone();
+                let conversations = conversations.clone();
                 async move {
                     let requests = batch.len();
-                    let result = messages.touch_conversations(&batch.concat()).await;
+                    let result = conversations.touch(&batch.concat()).await;
                     vec![result; requests]
                 }
             })

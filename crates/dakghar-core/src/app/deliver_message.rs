@@ -16,7 +16,7 @@ use crate::domain::message::{Evidence, EvidenceStatus, Message, SendOutcome};
 use crate::domain::message::{Fenced, Recorded};
 use crate::domain::tenant::TOKEN_REFUSALS_MAX;
 use crate::domain::{ErrorCode, Hold, HoldReason, Problem, Status};
-use crate::ports::{Disposition, GraphCall, Job, Save, Saved};
+use crate::ports::{Disposition, Job, Save, Saved, SendCall};
 
 /// What must be left of a lease for a call to begin.
 const CALL_MIN: Duration = Duration::from_millis(100);
@@ -88,13 +88,13 @@ impl App {
                 &message.accepted.phone_number_id,
                 message.delivery.attempt,
             );
-            let call = GraphCall {
+            let call = SendCall {
                 message: &message,
                 token: &token,
                 opaque: &opaque,
                 timeout: left,
             };
-            self.ports().graph.send(call).await
+            self.ports().messages_api.send(call).await
         };
         EndedCall {
             attempt: message.delivery.attempt,
@@ -214,7 +214,7 @@ impl App {
         })
         .await?;
         self.ports()
-            .messages
+            .timers
             .wake_held(
                 &message.accepted.tenant_id,
                 Some(&message.accepted.phone_number_id),

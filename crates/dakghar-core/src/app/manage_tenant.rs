@@ -11,7 +11,7 @@ use super::register_tenant::{
 };
 use crate::domain::tenant::SharedTenant;
 use crate::domain::{Actor, ErrorCode, Hold, HoldReason, PhoneNumberId, Problem, Secret, Tenant, TenantId};
-use crate::ports::store::TenantSaved;
+use crate::ports::TenantSaved;
 
 /// How often a change is tried again when somebody else changed the tenant at the same time.
 const STALE_ROUNDS_MAX: usize = 8;
@@ -143,7 +143,7 @@ impl App {
                 Ok(())
             })
             .await?;
-        self.ports().messages.wake_held(id, only.as_ref(), self.now()).await?;
+        self.ports().timers.wake_held(id, only.as_ref(), self.now()).await?;
         Ok(tenant)
     }
 
@@ -204,7 +204,7 @@ impl App {
                 Ok(())
             })
             .await?;
-        self.ports().messages.wake_held(id, number.as_ref(), self.now()).await?;
+        self.ports().timers.wake_held(id, number.as_ref(), self.now()).await?;
         Ok(tenant)
     }
 

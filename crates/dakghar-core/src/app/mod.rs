@@ -31,10 +31,7 @@ use crate::domain::message::{ATTEMPTS_MAX_DEFAULT, SendPolicy};
 use crate::domain::opaque::OpaqueSigner;
 use crate::domain::{ErrorCode, Problem, Timestamp};
 use crate::group_commit::{BoxFuture, Limits, Rejected};
-use crate::ports::{
-    Clock, EventStore, Graph, IdGenerator, KeyVault, MessageStore, Pacer, SendQueue, StoreError, TenantStore,
-    VaultError, WebhookCodec,
-};
+use crate::ports::{Ports, StoreError, VaultError};
 
 pub use local_pacer::LocalPacer;
 
@@ -43,31 +40,6 @@ use cursor::CursorSigner;
 use directory::Directory;
 use in_flight::InFlightLimits;
 use recent_calls::RecentCalls;
-
-/// The world, as ports.
-#[derive(Clone)]
-pub struct Ports {
-    /// Messages and threads.
-    pub messages: Arc<dyn MessageStore>,
-    /// Tenants and numbers.
-    pub tenants: Arc<dyn TenantStore>,
-    /// Events kept as they came.
-    pub events: Arc<dyn EventStore>,
-    /// The schedule that wakes workers.
-    pub queue: Arc<dyn SendQueue>,
-    /// The pace of every number.
-    pub pacer: Arc<dyn Pacer>,
-    /// Meta's Graph API.
-    pub graph: Arc<dyn Graph>,
-    /// Meta's webhooks.
-    pub webhooks: Arc<dyn WebhookCodec>,
-    /// The secrets of tenants.
-    pub vault: Arc<dyn KeyVault>,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// Ids and randomness.
-    pub ids: Arc<dyn IdGenerator>,
-}
 
 /// What can be set.
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ use crate::domain::message::{DeadReason, Direction, Message};
 use crate::domain::pacing::Admission;
 use crate::domain::tenant::{PhoneNumber, SharedTenant};
 use crate::domain::{ConversationTouch, ErrorCode, Hold, HoldReason, MessageKey, Problem, Secret, Status, Timestamp};
-use crate::ports::{Disposition, Job, QueueError, SlotAsk, StoreError, VaultError};
+use crate::ports::{Disposition, Job, JobKey, QueueError, SlotAsk, StoreError, VaultError};
 
 /// How long a number on hold rests between two probes, by the reason of the hold.
 const PROBE_CREDENTIALS: Duration = Duration::from_secs(60);
@@ -39,7 +39,7 @@ pub struct PreparedSend {
 
 impl PreparedSend {
     /// What this is about, to look for one that brings the worker down.
-    pub fn key(&self) -> (MessageKey, u32) {
+    pub fn key(&self) -> (JobKey, u32) {
         (self.job.key, self.job.drive)
     }
 }
@@ -55,7 +55,7 @@ pub struct WaitingSend {
 
 impl WaitingSend {
     /// What this is about, to look for one that brings the worker down.
-    pub fn key(&self) -> (MessageKey, u32) {
+    pub fn key(&self) -> (JobKey, u32) {
         (self.job.key, self.job.drive)
     }
 }
@@ -87,7 +87,7 @@ struct Gate {
 impl App {
     /// Waits until something is due; answers up to `max` jobs.
     pub async fn take_jobs(&self, max: usize) -> Result<Vec<Job>, QueueError> {
-        let may_claim = self.ports().messages.may_claim();
+        let may_claim = self.ports().store_health.may_claim();
         may_claim.map_err(|error| QueueError(error.to_string()))?;
         self.ports().queue.take(max).await
     }
@@ -101,7 +101,7 @@ impl App {
     /// may not be sent now is settled or put off here. After an error all of them are still queued, and their timers
     /// bring them back.
     pub async fn prepare(&self, waited: Vec<WaitingSend>, jobs: Vec<Job>) -> Result<Prepared, Problem> {
-        self.ports().messages.may_claim()?;
+        self.ports().store_health.may_claim()?;
         let candidates = self.candidates(waited, jobs).await?;
         let Gate { admitted, waiting } = self.pass_gate(candidates).await?;
         let sends = self.ready(admitted).await?;
@@ -110,7 +110,7 @@ impl App {
 
     async fn candidates(&self, waited: Vec<WaitingSend>, jobs: Vec<Job>) -> Result<Vec<Candidate>, Problem> {
         let now = self.now();
-        let keys: Vec<MessageKey> = jobs.iter().map(|job| job.key).collect();
+        let keys: Vec<MessageKey> = jobs.iter().map(|job| message_key(job.key)).collect();
         let messages = if keys.is_empty() {
             Vec::new()
         } else {
@@ -387,6 +387,13 @@ pub(super) const fn probe_interval(reason: HoldReason) -> Duration {
     match reason {
         HoldReason::Paused | HoldReason::PausedByOperator | HoldReason::CredentialsInvalid => PROBE_CREDENTIALS,
         HoldReason::AccountRestricted => PROBE_ACCOUNT,
+    }
+}
+
+/// The message that a job is to send.
+const fn message_key(key: JobKey) -> MessageKey {
+    match key {
+        JobKey::Send(key) => key,
     }
 }
 

@@ -60,7 +60,7 @@ impl App {
         let list = format!("messages/{tenant_id}?{query:?}");
         query.before = self.position(page, &list, |text| MessageId::parse(text).ok())?;
         query.limit = page.limit + 1;
-        let items = self.ports().messages.list(tenant_id, &query).await?;
+        let items = self.ports().lists.messages(tenant_id, &query).await?;
         Ok(self.page(&list, page, items, |message| message.accepted.id.to_string()))
     }
 
@@ -76,8 +76,8 @@ impl App {
         })?;
         let items = self
             .ports()
-            .messages
-            .conversations(tenant_id, before, page.limit + 1)
+            .conversations
+            .list(tenant_id, before, page.limit + 1)
             .await?;
         Ok(self.page(&list, page, items, |thread| {
             format!("{} {}", thread.last_message_at.as_millis(), thread.id)
@@ -94,8 +94,8 @@ impl App {
         };
         let id = ConversationId::parse(id).map_err(|_| missing())?;
         self.ports()
-            .messages
-            .conversation(tenant_id, &id)
+            .conversations
+            .find(tenant_id, &id)
             .await?
             .ok_or_else(missing)
     }
@@ -113,7 +113,7 @@ impl App {
         let before = self.position(page, &list, |text| MessageId::parse(text).ok())?;
         let items = self
             .ports()
-            .messages
+            .lists
             .dead_letters(tenant_id, before, page.limit + 1)
             .await?;
         Ok(self.page(&list, page, items, |message| message.accepted.id.to_string()))
@@ -133,7 +133,7 @@ impl App {
 
     /// Whether the store can be written and the queue be used; each with what is wrong.
     pub async fn readiness(&self) -> Vec<(&'static str, Result<(), String>)> {
-        let (store, queue) = futures_util::join!(self.ports().tenants.ping(), self.ports().queue.ping());
+        let (store, queue) = futures_util::join!(self.ports().store_health.ping(), self.ports().queue.ping());
         vec![
             ("store", store.map_err(|error| error.to_string())),
             ("queue", queue.map_err(|error| error.to_string())),

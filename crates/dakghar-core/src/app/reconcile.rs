@@ -31,7 +31,7 @@ impl App {
         let timings = &self.settings().send.timings;
         let until = self.now() + timings.lease + timings.lease_margin;
         loop {
-            let sending = self.ports().messages.due(until, Some(Status::Sending), ROUND).await?;
+            let sending = self.ports().timers.due(until, Some(Status::Sending), ROUND).await?;
             if sending.is_empty() {
                 return Ok(());
             }
@@ -42,7 +42,7 @@ impl App {
     /// One round. Answers how many messages were looked at; when that is many, another round is due at once.
     pub async fn reconcile(&self) -> Result<usize, Problem> {
         let now = self.now();
-        let due = self.ports().messages.due(now, None, ROUND).await?;
+        let due = self.ports().timers.due(now, None, ROUND).await?;
         let looked_at = due.len();
         self.look_at_all(due).await?;
         Ok(looked_at)
@@ -172,11 +172,7 @@ impl App {
             return Ok(0);
         };
         let until = self.now() + window + RELEASE_CHECK;
-        let queued = self
-            .ports()
-            .messages
-            .due(until, Some(Status::Queued), REFILL_MAX)
-            .await?;
+        let queued = self.ports().timers.due(until, Some(Status::Queued), REFILL_MAX).await?;
         let entries: Vec<_> = queued
             .iter()
             .filter(|message| message.delivery.enqueued_at.is_some())

@@ -8,7 +8,7 @@ use crate::domain::message::UnknownOutcome;
 use crate::domain::send_request::link;
 use crate::domain::tenant::{MESSAGES_PER_SECOND_DEFAULT, MESSAGES_PER_SECOND_MAX};
 use crate::domain::{ErrorCode, FieldError, PhoneNumber, PhoneNumberId, Problem, Secret, Tenant, TenantId, WabaId};
-use crate::ports::store::TenantSaved;
+use crate::ports::TenantSaved;
 
 /// Every API key starts so, which lets scanners of leaked secrets find it.
 pub const API_KEY_PREFIX: &str = "dk_";

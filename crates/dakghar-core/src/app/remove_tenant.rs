@@ -21,7 +21,7 @@ impl App {
         }
         if !force {
             const COUNTED_MAX: u32 = 1_000;
-            let unsettled = self.ports().messages.count_unsettled(id, COUNTED_MAX).await?;
+            let unsettled = self.ports().lists.count_unsettled(id, COUNTED_MAX).await?;
             if unsettled > 0 {
                 let more = if unsettled == COUNTED_MAX { " or more" } else { "" };
                 let detail = format!("{unsettled}{more} messages are not settled; wait, or force the removal.");
@@ -46,7 +46,7 @@ impl App {
     }
 
     async fn erase_data(&self, id: &TenantId) -> Result<(), Problem> {
-        while self.ports().messages.erase(id, ERASED_AT_ONCE).await? > 0 {}
+        while self.ports().erasure.erase(id, ERASED_AT_ONCE).await? > 0 {}
         Ok(())
     }
 

@@ -3,17 +3,57 @@
 //! Ports take batches: what arrived while one commit was being written is the next commit.
 
 pub mod clock;
-pub mod graph;
+pub mod meta;
 pub mod migration;
+pub mod pacer;
 pub mod queue;
 pub mod store;
 pub mod vault;
 
+use std::sync::Arc;
+
 pub use clock::{Clock, IdGenerator};
-pub use graph::{Graph, GraphCall, SignatureCheck, WebhookCodec};
+pub use meta::{MessagesApi, SendCall, SignatureCheck, WebhookCodec};
 pub use migration::{MigrationSource, MigrationTarget, SourcePage};
-pub use queue::{Disposition, Job, Pacer, QueueEntry, QueueError, SendQueue, SlotAsk};
+pub use pacer::{Pacer, SlotAsk};
+pub use queue::{Disposition, Job, JobKey, JobKind, Queue, QueueEntry, QueueError};
 pub use store::{
-    Acceptance, EventStore, MessageStore, Received, ReceivedMessage, Save, Saved, StoreError, TenantStore,
+    Acceptance, ConversationStore, Erasure, EventStore, ListStore, MessageStore, Received, ReceivedMessage, Save,
+    Saved, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
 };
 pub use vault::{KeyVault, VaultError};
+
+/// The world, as ports.
+#[derive(Clone)]
+pub struct Ports {
+    /// Messages.
+    pub messages: Arc<dyn MessageStore>,
+    /// The timers of messages.
+    pub timers: Arc<dyn TimerStore>,
+    /// Conversations.
+    pub conversations: Arc<dyn ConversationStore>,
+    /// Lists of messages.
+    pub lists: Arc<dyn ListStore>,
+    /// Tenants and numbers.
+    pub tenants: Arc<dyn TenantStore>,
+    /// Events kept as they came.
+    pub events: Arc<dyn EventStore>,
+    /// The state of the store.
+    pub store_health: Arc<dyn StoreHealth>,
+    /// Erasing a tenant's data.
+    pub erasure: Arc<dyn Erasure>,
+    /// The schedule that wakes workers.
+    pub queue: Arc<dyn Queue>,
+    /// The pace of every number.
+    pub pacer: Arc<dyn Pacer>,
+    /// Meta's messages endpoint.
+    pub messages_api: Arc<dyn MessagesApi>,
+    /// Meta's webhooks.
+    pub webhooks: Arc<dyn WebhookCodec>,
+    /// The secrets of tenants.
+    pub vault: Arc<dyn KeyVault>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and randomness.
+    pub ids: Arc<dyn IdGenerator>,
+}

@@ -1,6 +1,6 @@
-//! When messages are sent: the schedule that wakes workers, and the pace of each number.
+//! The schedule that wakes workers.
 //!
-//! Neither is the truth. Everything here can be lost and is rebuilt from the store.
+//! It is not the truth. Everything in it can be lost and is filled in again from the store.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,8 +9,7 @@ use async_trait::async_trait;
 use futures_channel::oneshot;
 
 use crate::domain::ids::{MessageKey, PhoneNumberId};
-use crate::domain::message::Priority;
-use crate::domain::pacing::Admission;
+use crate::domain::pacing::Priority;
 use crate::domain::time::Timestamp;
 
 /// The queue did not do it, or nobody knows whether it did.
@@ -18,14 +17,62 @@ use crate::domain::time::Timestamp;
 #[error("the queue is not available: {0}")]
 pub struct QueueError(pub String);
 
-/// A message that should reach a worker at its slot.
+/// The kinds of work that go through a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum JobKind {
+    /// Sending a message.
+    Send,
+}
+
+impl JobKind {
+    /// Every kind.
+    pub const ALL: [Self; 1] = [Self::Send];
+
+    /// The name under which a queue keeps jobs of this kind.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+        }
+    }
+
+    /// The present version of what a queue keeps of such a job, from 1. A job without kind and version is a `send` of
+    /// version 1.
+    pub const fn version(self) -> u32 {
+        match self {
+            Self::Send => 1,
+        }
+    }
+
+    /// Reads the name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// The work of a job: its kind, and the record in the store that it is about. A queue keeps nothing else of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum JobKey {
+    /// Send this message.
+    Send(MessageKey),
+}
+
+impl JobKey {
+    /// The kind of work.
+    pub const fn kind(&self) -> JobKind {
+        match self {
+            Self::Send(_) => JobKind::Send,
+        }
+    }
+}
+
+/// Work that should reach a worker at its slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueEntry {
-    /// The message and its owner. Nothing else about it is put into the queue.
-    pub key: MessageKey,
-    /// Which number it goes out from; chooses the shard.
+    /// The work.
+    pub key: JobKey,
+    /// The number it is for; chooses the shard.
     pub phone_number_id: PhoneNumberId,
-    /// When it may be sent.
+    /// When it may be done.
     pub slot_at: Timestamp,
     /// How many times it was put into the queue again.
     pub drive: u32,
@@ -36,28 +83,28 @@ pub struct QueueEntry {
 /// What became of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Disposition {
-    /// The message is settled, or somebody else's concern: the job is over.
+    /// The work is settled, or somebody else's concern: the job is over.
     Done,
-    /// The message's next drive was put into the queue by itself; this job is over.
+    /// The next drive of the work was put into the queue by itself; this job is over.
     Superseded,
-    /// The message ended as a dead letter, for this fixed reason; the queue may show the job as failed.
+    /// The work ended as a dead letter, for this fixed reason; the queue may show the job as failed.
     Dead(&'static str),
-    /// The message cannot be read, and nobody can say how it ended; the queue may leave it alone for minutes.
+    /// The record cannot be read, and nobody can say how it ended; the queue may leave it alone for minutes.
     Unreadable,
 }
 
-/// A message that is due.
+/// Work that is due.
 pub struct Job {
-    /// The message and its owner.
-    pub key: MessageKey,
+    /// The work.
+    pub key: JobKey,
     /// The drive under which it was queued.
     pub drive: u32,
     finish: Option<oneshot::Sender<Disposition>>,
 }
 
 impl Job {
-    /// A job, and where its end will be told. A job that is dropped without an end tells that by closing.
-    pub fn new(key: MessageKey, drive: u32) -> (Self, oneshot::Receiver<Disposition>) {
+    /// A job, and the receiver of its end. If it is dropped unfinished, the receiver sees the channel close.
+    pub fn new(key: JobKey, drive: u32) -> (Self, oneshot::Receiver<Disposition>) {
         let (finish, finished) = oneshot::channel();
         (
             Self {
@@ -72,7 +119,7 @@ impl Job {
     /// Ends the job.
     pub fn finish(mut self, disposition: Disposition) {
         if let Some(finish) = self.finish.take() {
-            // The queue may have gone away meanwhile; the store knows how the message ended.
+            // The queue may have gone away meanwhile; the store knows how the work ended.
             let _ = finish.send(disposition);
         }
     }
@@ -89,11 +136,11 @@ impl fmt::Debug for Job {
 
 /// The schedule that wakes workers.
 #[async_trait]
-pub trait SendQueue: Send + Sync {
-    /// How far ahead of its slot a message is taken. `None`: the queue reads the store itself, every message is in it.
+pub trait Queue: Send + Sync {
+    /// How far ahead of its slot an entry is taken. `None`: the queue reads the store itself, so every message is in it.
     fn window(&self) -> Option<Duration>;
 
-    /// Puts messages into the queue. Repeating an entry is harmless; after an error some may be in.
+    /// Puts work into the queue. Repeating an entry is harmless; after an error some may be in.
     async fn enqueue(&self, entries: &[QueueEntry]) -> Result<(), QueueError>;
 
     /// Waits until something is due and takes up to `max` jobs. Each must be finished or dropped.
@@ -102,41 +149,9 @@ pub trait SendQueue: Send + Sync {
     /// Whether the queue can be used now; the text says what is wrong.
     async fn ping(&self) -> Result<(), QueueError>;
 
-    /// Waits until the queue may have lost messages and must be filled again from the store. Never, if it cannot.
+    /// Waits until the queue may have lost entries and must be filled again from the store. Never, if it cannot.
     async fn lost(&self);
 
-    /// Stops taking jobs; those taken can still be finished, and messages put in.
+    /// Stops taking jobs; those taken can still be finished, and entries put in.
     async fn close(&self);
-}
-
-/// One slot asked for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SlotAsk {
-    /// The number.
-    pub phone_number_id: PhoneNumberId,
-    /// The planned rate of the number in messages a second.
-    pub per_second: f64,
-    /// Which lane.
-    pub priority: Priority,
-    /// Not before this time.
-    pub not_before: Timestamp,
-}
-
-/// The pace of every number, shared by all processes of an installation.
-#[async_trait]
-pub trait Pacer: Send + Sync {
-    /// Reserves slots, in the order asked.
-    async fn reserve(&self, asks: &[SlotAsk]) -> Result<Vec<Timestamp>, QueueError>;
-
-    /// Gives back slots that were not needed. Best effort.
-    async fn refund(&self, asks: &[SlotAsk]);
-
-    /// Asks to call now, in the order given; `not_before` of an ask is the present time.
-    async fn admit(&self, asks: &[SlotAsk]) -> Result<Vec<Admission>, QueueError>;
-
-    /// Nothing of this number goes before `until`. Best effort.
-    async fn pause_until(&self, phone_number_id: &PhoneNumberId, until: Timestamp);
-
-    /// The number's rate was changed: slots reserved at the old one must not bind it longer than a minute.
-    async fn rate_changed(&self, phone_number_id: &PhoneNumberId, now: Timestamp);
 }

@@ -1,31 +1,6 @@
-//! Meta, in both directions. Meta's own JSON stays behind these traits.
+//! Meta's webhooks: judged and taken apart.
 
-use async_trait::async_trait;
-
-use crate::domain::message::{Message, SendOutcome};
-use crate::domain::secret::Secret;
 use crate::domain::webhook::WebhookPart;
-
-/// One call that sends a message.
-#[derive(Debug)]
-pub struct GraphCall<'a> {
-    /// The message, claimed.
-    pub message: &'a Message,
-    /// The access token of its number.
-    pub token: &'a Secret,
-    /// Our callback data for this attempt.
-    pub opaque: &'a str,
-    /// How long the call may still take: what the lease leaves.
-    pub timeout: std::time::Duration,
-}
-
-/// The Graph API.
-#[async_trait]
-pub trait Graph: Send + Sync {
-    /// Sends a message: one request, no redirect followed, nothing repeated. A token that starts with `mock_` is
-    /// answered without any request.
-    async fn send(&self, call: GraphCall<'_>) -> SendOutcome;
-}
 
 /// How a webhook's signature was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,7 @@
+//! Meta, one trait for each capability. The form of Meta's requests, answers and webhooks stays behind them.
+
+mod send;
+mod webhooks;
+
+pub use send::{MessagesApi, SendCall};
+pub use webhooks::{SignatureCheck, WebhookCodec};

@@ -1,0 +1,27 @@
+//! Sending messages through Meta's Graph API.
+
+use async_trait::async_trait;
+
+use crate::domain::message::{Message, SendOutcome};
+use crate::domain::secret::Secret;
+
+/// One call that sends a message.
+#[derive(Debug)]
+pub struct SendCall<'a> {
+    /// The message, claimed.
+    pub message: &'a Message,
+    /// The access token of its number.
+    pub token: &'a Secret,
+    /// Our callback data for this attempt.
+    pub opaque: &'a str,
+    /// How long the call may still take: what the lease leaves.
+    pub timeout: std::time::Duration,
+}
+
+/// The messages endpoint of the Graph API.
+#[async_trait]
+pub trait MessagesApi: Send + Sync {
+    /// Sends a message: one request, no redirect followed, nothing repeated. A token that starts with `mock_` is
+    /// answered without any request.
+    async fn send(&self, call: SendCall<'_>) -> SendOutcome;
+}

@@ -1,0 +1,27 @@
+//! Conversations between a number and a person.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::domain::conversation::{Conversation, ConversationTouch};
+use crate::domain::ids::{ConversationId, TenantId};
+use crate::domain::time::Timestamp;
+
+/// Conversations, created and moved forward by the messages in them.
+#[async_trait]
+pub trait ConversationStore: Send + Sync {
+    /// Creates or moves forward conversations, in one commit.
+    async fn touch(&self, batch: &[ConversationTouch]) -> Result<(), StoreError>;
+
+    /// The tenant's conversations, the one with the newest message first; those after `before` (time and id of the last
+    /// one on the previous page).
+    async fn list(
+        &self,
+        tenant_id: &TenantId,
+        before: Option<(Timestamp, ConversationId)>,
+        limit: u32,
+    ) -> Result<Vec<Conversation>, StoreError>;
+
+    /// One conversation.
+    async fn find(&self, tenant_id: &TenantId, id: &ConversationId) -> Result<Option<Conversation>, StoreError>;
+}

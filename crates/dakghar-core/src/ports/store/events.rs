@@ -1,0 +1,22 @@
+//! Webhook events kept as they came.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::domain::ids::{EventId, TenantId};
+use crate::domain::webhook::WebhookEvent;
+
+/// Webhook events that are neither messages nor statuses we could place.
+#[async_trait]
+pub trait EventStore: Send + Sync {
+    /// Stores events in one commit; one with a known fingerprint is absorbed.
+    async fn record(&self, batch: &[WebhookEvent]) -> Result<(), StoreError>;
+
+    /// The events of a tenant, or with `None` the unrouted ones, newest first, older than `before`.
+    async fn list(
+        &self,
+        tenant_id: Option<&TenantId>,
+        before: Option<EventId>,
+        limit: u32,
+    ) -> Result<Vec<WebhookEvent>, StoreError>;
+}

@@ -1,0 +1,27 @@
+//! Lists of messages, for people.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::domain::ids::{MessageId, TenantId};
+use crate::domain::message::Message;
+use crate::domain::page::MessageQuery;
+
+/// Lists and counts of messages.
+#[async_trait]
+pub trait ListStore: Send + Sync {
+    /// The tenant's messages, newest first.
+    async fn messages(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Vec<Message>, StoreError>;
+
+    /// Messages that ended as dead, failed or expired, of one tenant or (for the operator) of all, newest first,
+    /// older than `before`.
+    async fn dead_letters(
+        &self,
+        tenant_id: Option<&TenantId>,
+        before: Option<MessageId>,
+        limit: u32,
+    ) -> Result<Vec<Message>, StoreError>;
+
+    /// How many of the tenant's messages are not settled, counted up to `limit`.
+    async fn count_unsettled(&self, tenant_id: &TenantId, limit: u32) -> Result<u32, StoreError>;
+}

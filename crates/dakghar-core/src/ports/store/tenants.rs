@@ -1,0 +1,48 @@
+//! Tenants and their numbers.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::domain::ids::{PhoneNumberId, TenantId, WabaId};
+use crate::domain::tenant::Tenant;
+
+/// What became of a tenant that was to be saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TenantSaved {
+    /// Durable, now under the next version.
+    Done,
+    /// Somebody saved in between, or it does not exist any more.
+    Stale,
+    /// This number belongs to another tenant.
+    PhoneNumberTaken(PhoneNumberId),
+}
+
+/// Tenants and their numbers.
+#[async_trait]
+pub trait TenantStore: Send + Sync {
+    /// Stores a new tenant (`version` 0) with its numbers; `Stale` when the id exists.
+    async fn insert(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError>;
+
+    /// Saves a tenant whole, if `tenant.version` is still the stored one.
+    async fn save(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError>;
+
+    /// The tenants, also those under removal, in the order of the ids; one that cannot be read is `Corrupt` by itself.
+    async fn find_all(&self, ids: &[TenantId]) -> Vec<Result<Option<Tenant>, StoreError>>;
+
+    /// One tenant, also one under removal.
+    async fn find(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
+        self.find_all(std::slice::from_ref(id)).await.pop().unwrap_or(Ok(None))
+    }
+
+    /// Tenants by id, older than `before`, newest first.
+    async fn list(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError>;
+
+    /// Whose numbers these are, in the order asked.
+    async fn owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Result<Vec<Option<TenantId>>, StoreError>;
+
+    /// The tenants that have a number of this account.
+    async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<TenantId>, StoreError>;
+
+    /// Deletes the tenant itself, after its data was erased.
+    async fn remove(&self, id: &TenantId) -> Result<(), StoreError>;
+}

@@ -1,0 +1,23 @@
+//! The timers of messages.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::domain::ids::{PhoneNumberId, TenantId};
+use crate::domain::message::{Message, Status};
+use crate::domain::time::Timestamp;
+
+/// Outbound messages by their timer.
+#[async_trait]
+pub trait TimerStore: Send + Sync {
+    /// Outbound messages whose timer is at or before `until`, the most overdue first. With `status`, only those.
+    async fn due(&self, until: Timestamp, status: Option<Status>, limit: u32) -> Result<Vec<Message>, StoreError>;
+
+    /// Sets the timer of the tenant's held messages (of one number, if named) to `at`. Answers how many.
+    async fn wake_held(
+        &self,
+        tenant_id: &TenantId,
+        phone_number_id: Option<&PhoneNumberId>,
+        at: Timestamp,
+    ) -> Result<u64, StoreError>;
+}
