@@ -280,7 +280,7 @@ impl Migrator {
             for record in &page.records {
                 let Record::Tenant(tenant) = record else { continue };
                 for number in &tenant.phone_numbers {
-                    let purpose = super::register_tenant::token_purpose(&number.phone_number_id);
+                    let purpose = super::tenants::token_purpose(&number.phone_number_id);
                     self.vault
                         .open(&tenant.id, &tenant.wrapped_data_key, &purpose, &number.sealed_token)
                         .await

@@ -1,88 +1,81 @@
 //! Removes a tenant and everything it owns.
 //!
 //! First the tenant is marked, which stops acceptance, sending and routing. Then its data is erased in portions, and
-//! last the tenant itself. If the process dies in between, the mark stays and [`App::finish_removals`] goes on.
+//! last the tenant itself. If the process dies in between, the mark stays and [`Tenants::finish_removals`] goes on.
 
 use std::time::Duration;
 
-use super::App;
-use super::manage_tenant::no_such_tenant;
+use super::{Tenants, no_such_tenant};
+use crate::app::failure::Failure;
+use crate::app::stale::Step;
 use crate::domain::{ErrorCode, Problem, TenantId};
 
 /// Messages erased in one commit.
 const ERASED_AT_ONCE: u32 = 1_000;
 
-impl App {
+impl Tenants {
     /// Removes a tenant; refused while it has unsettled messages, unless forced. A removal that was interrupted goes on.
-    pub async fn remove_tenant(&self, id: &TenantId, force: bool) -> Result<(), Problem> {
-        let tenant = self.ports().tenants.find(id).await?.ok_or_else(no_such_tenant)?;
+    pub async fn remove(&self, id: &TenantId, force: bool) -> Result<(), Failure> {
+        let tenant = self.ports.tenants.find(id).await?.ok_or_else(no_such_tenant)?;
         if tenant.removed_at.is_some() {
-            return self.erase_tenant(id).await;
+            return self.erase(id).await;
         }
         if !force {
             const COUNTED_MAX: u32 = 1_000;
-            let unsettled = self.ports().lists.count_unsettled(id, COUNTED_MAX).await?;
+            let unsettled = self.ports.lists.count_unsettled(id, COUNTED_MAX).await?;
             if unsettled > 0 {
                 let more = if unsettled == COUNTED_MAX { " or more" } else { "" };
                 let detail = format!("{unsettled}{more} messages are not settled; wait, or force the removal.");
-                return Err(Problem::new(ErrorCode::TenantNotEmpty, detail));
+                return Err(Problem::new(ErrorCode::TenantNotEmpty, detail).into());
             }
         }
         let now = self.now();
-        self.change_tenant(id, |tenant| {
+        self.change(id, |tenant| {
             tenant.removed_at = Some(now);
-            Ok(())
+            Ok(Step::Save)
         })
         .await?;
         tracing::info!(tenant_id = %id, force, "tenant removal began");
-        self.erase_tenant(id).await
+        self.erase(id).await
     }
 
-    async fn erase_tenant(&self, id: &TenantId) -> Result<(), Problem> {
+    async fn erase(&self, id: &TenantId) -> Result<(), Failure> {
         self.erase_data(id).await?;
-        self.ports().tenants.remove(id).await?;
+        self.ports.tenants.remove(id).await?;
         tracing::info!(tenant_id = %id, "tenant removed");
         Ok(())
     }
 
-    async fn erase_data(&self, id: &TenantId) -> Result<(), Problem> {
-        while self.ports().erasure.erase(id, ERASED_AT_ONCE).await? > 0 {}
+    async fn erase_data(&self, id: &TenantId) -> Result<(), Failure> {
+        while self.ports.erasure.erase(id, ERASED_AT_ONCE).await? > 0 {}
         Ok(())
     }
 
     /// How long after the removal of a tenant no process remembers it any more.
     pub fn forgotten_after(&self) -> Duration {
-        self.settings().directory_ttl * 2
+        self.directory_ttl * 2
     }
 
     /// Erases what was stored for a tenant after it was removed, by a process that still remembered it. To be called
-    /// [`App::forgotten_after`] later, when none does.
-    pub async fn erase_left_behind(&self, id: &TenantId) -> Result<(), Problem> {
-        if self.ports().tenants.find(id).await?.is_none() {
+    /// [`Tenants::forgotten_after`] later, when none does.
+    pub async fn erase_left_behind(&self, id: &TenantId) -> Result<(), Failure> {
+        if self.ports.tenants.find(id).await?.is_none() {
             self.erase_data(id).await?;
         }
         Ok(())
     }
 
     /// Goes on with removals that a crash interrupted. Called at start.
-    pub async fn finish_removals(&self) -> Result<(), Problem> {
+    pub async fn finish_removals(&self) -> Result<(), Failure> {
         const PAGE: u32 = 200;
         let mut before = None;
         loop {
-            let tenants = self.ports().tenants.list(before, PAGE).await?;
+            let tenants = self.ports.tenants.list(before, PAGE).await?;
             let Some(last) = tenants.last() else { return Ok(()) };
             before = Some(last.id);
             for tenant in tenants.iter().filter(|tenant| tenant.removed_at.is_some()) {
-                self.erase_tenant(&tenant.id).await?;
+                self.erase(&tenant.id).await?;
             }
         }
-    }
-
-    /// The tenant as stored, for the command line; not found when it is being removed.
-    pub async fn stored_tenant(&self, id: &TenantId) -> Result<crate::domain::Tenant, Problem> {
-        let found = self.ports().tenants.find(id).await?;
-        found
-            .filter(|tenant| tenant.removed_at.is_none())
-            .ok_or_else(no_such_tenant)
     }
 }

@@ -1,7 +1,7 @@
 //! Tenants as the hot paths see them: remembered for a moment, and read again together.
 //!
-//! What is needed at the same time is read at the same time: with ten thousand tenants at work nearly every request finds
-//! that its own was forgotten. And what is in use is read again before it is forgotten, so that nobody waits for it.
+//! Requests that miss at the same time share one read: with ten thousand tenants at work nearly every request misses. A
+//! tenant in use is read again before it is forgotten, so that nobody waits for it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,20 +9,20 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::memory::Memory;
+use super::recent::Recent;
 use crate::domain::tenant::SharedTenant;
-use crate::domain::{PhoneNumberId, TenantId, WabaId};
+use crate::domain::{PhoneNumberId, Tenant, TenantId, WabaId};
 use crate::group_commit::{BoxFuture, GroupCommit, Limits, Rejected};
 use crate::ports::{Clock, StoreError, TenantStore};
 
-type Tenants = Memory<TenantId, SharedTenant>;
-type Owners = Memory<PhoneNumberId, TenantId>;
-/// What became of looking for one.
-pub(super) type Found = Result<Option<SharedTenant>, StoreError>;
+type Tenants = Recent<TenantId, SharedTenant>;
+type Owners = Recent<PhoneNumberId, TenantId>;
+/// The result of looking for a tenant.
+pub(in crate::app) type Found = Result<Option<SharedTenant>, StoreError>;
 /// The owners of some numbers, in the order asked.
 type FoundOwners = Result<Vec<Option<TenantId>>, StoreError>;
 
-pub(super) struct Directory {
+pub(in crate::app) struct Directory {
     store: Arc<dyn TenantStore>,
     tenants: Arc<Tenants>,
     owners: Arc<Owners>,
@@ -33,7 +33,7 @@ pub(super) struct Directory {
 
 impl Directory {
     /// Remembers what it reads for `ttl`. The futures carry the reads.
-    pub(super) fn new(
+    pub(in crate::app) fn new(
         store: Arc<dyn TenantStore>,
         clock: &Arc<dyn Clock>,
         ttl: Duration,
@@ -60,7 +60,7 @@ impl Directory {
     }
 
     /// The tenant, unless there is none or it is being removed. What is not found is looked for again next time.
-    pub(super) async fn find(&self, id: &TenantId) -> Found {
+    pub(in crate::app) async fn find(&self, id: &TenantId) -> Found {
         let found = match self.tenants.get(id).await {
             Some(remembered) => {
                 if remembered.is_to_be_read_again {
@@ -74,14 +74,14 @@ impl Directory {
     }
 
     /// As [`Directory::find`], for many; names each once.
-    pub(super) async fn find_all(&self, ids: impl IntoIterator<Item = TenantId>) -> HashMap<TenantId, Found> {
+    pub(in crate::app) async fn find_all(&self, ids: impl IntoIterator<Item = TenantId>) -> HashMap<TenantId, Found> {
         let ids = distinct(ids.into_iter().collect());
         let found = join_all(ids.iter().map(|id| self.find(id))).await;
         ids.into_iter().zip(found).collect()
     }
 
     /// Whose numbers these are, in the order asked; an error of its own for an owner that cannot be read.
-    pub(super) async fn owners(&self, numbers: &[PhoneNumberId]) -> Result<Vec<Found>, StoreError> {
+    pub(in crate::app) async fn owners(&self, numbers: &[PhoneNumberId]) -> Result<Vec<Found>, StoreError> {
         let mut owners = Vec::with_capacity(numbers.len());
         let (mut unknown, mut old) = (Vec::new(), Vec::new());
         for number in numbers {
@@ -112,19 +112,18 @@ impl Directory {
     }
 
     /// The tenants with a number of this account, each found or with an error of its own.
-    pub(super) async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<Found>, StoreError> {
-        let ids = self.store.owners_of_waba(waba_id).await?;
-        let tenants = self.find_all(ids).await;
-        Ok(tenants.into_values().collect())
+    pub(in crate::app) async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<Found>, StoreError> {
+        let ids = distinct(self.store.owners_of_waba(waba_id).await?);
+        Ok(join_all(ids.iter().map(|id| self.find(id))).await)
     }
 
     /// Makes sure that the next look at this tenant reads the store.
-    pub(super) async fn refresh(&self, id: &TenantId) {
+    pub(in crate::app) async fn refresh(&self, id: &TenantId) {
         self.tenants.forget(id).await;
     }
 
     /// Forgets a tenant that this process changed.
-    pub(super) async fn forget(&self, tenant: &SharedTenant) {
+    pub(in crate::app) async fn forget(&self, tenant: &Tenant) {
         self.tenants.forget(&tenant.id).await;
         for number in &tenant.phone_numbers {
             self.owners.forget(&number.phone_number_id).await;

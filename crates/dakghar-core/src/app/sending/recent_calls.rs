@@ -25,13 +25,13 @@ struct Call {
 
 /// What this process sent lately.
 #[derive(Default)]
-pub(super) struct RecentCalls {
+pub(in crate::app) struct RecentCalls {
     by_number: Mutex<HashMap<PhoneNumberId, VecDeque<Call>>>,
 }
 
 impl RecentCalls {
     /// Remembers a message that Meta took, unless another one was remembered just before.
-    pub(super) fn remember(&self, number: &PhoneNumberId, called_at: Timestamp, key: MessageKey) {
+    pub(in crate::app) fn remember(&self, number: &PhoneNumberId, called_at: Timestamp, key: MessageKey) {
         let mut by_number = self.by_number.lock();
         if let Some(calls) = by_number.get_mut(number) {
             if calls.back().is_some_and(|last| called_at < last.called_at + SPACING) {
@@ -54,7 +54,7 @@ impl RecentCalls {
     }
 
     /// Messages of the number that were called later than this.
-    pub(super) fn later_than(&self, number: &PhoneNumberId, called_at: Timestamp) -> Vec<MessageKey> {
+    pub(in crate::app) fn later_than(&self, number: &PhoneNumberId, called_at: Timestamp) -> Vec<MessageKey> {
         let by_number = self.by_number.lock();
         let calls = by_number.get(number).into_iter().flatten();
         calls

@@ -1,13 +1,17 @@
-//! Reading: tenants, messages, threads, dead letters and events, page by page.
+//! Reading: tenants, messages, conversations, dead letters and events, page by page.
 
-use super::App;
-use super::change_message::no_such_message;
+mod cursor;
+
+use super::failure::Failure;
+use super::messages::Messages;
 use crate::domain::conversation::Conversation;
 use crate::domain::ids::{ConversationId, EventId, MessageId, MessageKey};
 use crate::domain::message::Message;
 use crate::domain::page::MessageQuery;
 use crate::domain::webhook::WebhookEvent;
 use crate::domain::{ErrorCode, Problem, Tenant, TenantId, Timestamp};
+use crate::ports::Ports;
+use cursor::CursorSigner;
 
 /// One page of a list, newest first.
 #[derive(Clone, Debug)]
@@ -27,26 +31,36 @@ pub struct PageRequest {
     pub cursor: Option<String>,
 }
 
-impl App {
+/// Reads what is stored, for people and programs.
+pub struct Reading {
+    ports: Ports,
+    messages: Messages,
+    cursors: CursorSigner,
+}
+
+impl Reading {
+    /// Reading, with the secret (32 bytes) that signs cursors.
+    pub(super) fn new(ports: Ports, messages: Messages, cursor_secret: &[u8; 32]) -> Self {
+        Self {
+            ports,
+            messages,
+            cursors: CursorSigner::new(cursor_secret),
+        }
+    }
+
     /// The tenants.
-    pub async fn tenants(&self, page: &PageRequest) -> Result<Page<Tenant>, Problem> {
+    pub async fn tenants(&self, page: &PageRequest) -> Result<Page<Tenant>, Failure> {
         let before = self.position(page, "tenants", |text| TenantId::parse(text).ok())?;
-        let items = self.ports().tenants.list(before, page.limit + 1).await?;
+        let items = self.ports.tenants.list(before, page.limit + 1).await?;
         let mut page = self.page("tenants", page, items, |tenant| tenant.id.to_string());
         page.items.retain(|tenant| tenant.removed_at.is_none());
         Ok(page)
     }
 
     /// One message of the tenant.
-    pub async fn message(&self, tenant_id: &TenantId, id: &str) -> Result<Message, Problem> {
-        let key = Self::message_key(tenant_id, id)?;
-        self.load(&key).await?.ok_or_else(no_such_message)
-    }
-
-    /// The message under a key.
-    pub(super) async fn load(&self, key: &MessageKey) -> Result<Option<Message>, Problem> {
-        let found = self.ports().messages.load(std::slice::from_ref(key)).await;
-        Ok(found.into_iter().next().transpose()?.flatten())
+    pub async fn message(&self, tenant_id: &TenantId, id: &str) -> Result<Message, Failure> {
+        let key = message_key(tenant_id, id)?;
+        Ok(self.messages.load(&key).await?.ok_or_else(no_such_message)?)
     }
 
     /// The tenant's messages that match the query; its `before` and `limit` are set from the page.
@@ -55,17 +69,17 @@ impl App {
         tenant_id: &TenantId,
         mut query: MessageQuery,
         page: &PageRequest,
-    ) -> Result<Page<Message>, Problem> {
+    ) -> Result<Page<Message>, Failure> {
         (query.before, query.limit) = (None, 0);
         let list = format!("messages/{tenant_id}?{query:?}");
         query.before = self.position(page, &list, |text| MessageId::parse(text).ok())?;
         query.limit = page.limit + 1;
-        let items = self.ports().lists.messages(tenant_id, &query).await?;
+        let items = self.ports.lists.messages(tenant_id, &query).await?;
         Ok(self.page(&list, page, items, |message| message.accepted.id.to_string()))
     }
 
-    /// The tenant's threads, the one with the newest message first.
-    pub async fn conversations(&self, tenant_id: &TenantId, page: &PageRequest) -> Result<Page<Conversation>, Problem> {
+    /// The tenant's conversations, the one with the newest message first.
+    pub async fn conversations(&self, tenant_id: &TenantId, page: &PageRequest) -> Result<Page<Conversation>, Failure> {
         let list = format!("conversations/{tenant_id}");
         let before = self.position(page, &list, |text| {
             let (at, id) = text.split_once(' ')?;
@@ -74,18 +88,14 @@ impl App {
                 ConversationId::parse(id).ok()?,
             ))
         })?;
-        let items = self
-            .ports()
-            .conversations
-            .list(tenant_id, before, page.limit + 1)
-            .await?;
-        Ok(self.page(&list, page, items, |thread| {
-            format!("{} {}", thread.last_message_at.as_millis(), thread.id)
+        let items = self.ports.conversations.list(tenant_id, before, page.limit + 1).await?;
+        Ok(self.page(&list, page, items, |conversation| {
+            format!("{} {}", conversation.last_message_at.as_millis(), conversation.id)
         }))
     }
 
-    /// One thread of the tenant.
-    pub async fn conversation(&self, tenant_id: &TenantId, id: &str) -> Result<Conversation, Problem> {
+    /// One conversation of the tenant.
+    pub async fn conversation(&self, tenant_id: &TenantId, id: &str) -> Result<Conversation, Failure> {
         let missing = || {
             Problem::new(
                 ErrorCode::ConversationNotFound,
@@ -93,11 +103,8 @@ impl App {
             )
         };
         let id = ConversationId::parse(id).map_err(|_| missing())?;
-        self.ports()
-            .conversations
-            .find(tenant_id, &id)
-            .await?
-            .ok_or_else(missing)
+        let found = self.ports.conversations.find(tenant_id, &id).await?;
+        Ok(found.ok_or_else(missing)?)
     }
 
     /// The dead letters of a tenant, or of all.
@@ -105,17 +112,13 @@ impl App {
         &self,
         tenant_id: Option<&TenantId>,
         page: &PageRequest,
-    ) -> Result<Page<Message>, Problem> {
+    ) -> Result<Page<Message>, Failure> {
         let list = format!(
             "dead-letters/{}",
             tenant_id.map(ToString::to_string).unwrap_or_default()
         );
         let before = self.position(page, &list, |text| MessageId::parse(text).ok())?;
-        let items = self
-            .ports()
-            .lists
-            .dead_letters(tenant_id, before, page.limit + 1)
-            .await?;
+        let items = self.ports.lists.dead_letters(tenant_id, before, page.limit + 1).await?;
         Ok(self.page(&list, page, items, |message| message.accepted.id.to_string()))
     }
 
@@ -124,20 +127,11 @@ impl App {
         &self,
         tenant_id: Option<&TenantId>,
         page: &PageRequest,
-    ) -> Result<Page<WebhookEvent>, Problem> {
+    ) -> Result<Page<WebhookEvent>, Failure> {
         let list = format!("events/{}", tenant_id.map(ToString::to_string).unwrap_or_default());
         let before = self.position(page, &list, |text| EventId::parse(text).ok())?;
-        let items = self.ports().events.list(tenant_id, before, page.limit + 1).await?;
+        let items = self.ports.events.list(tenant_id, before, page.limit + 1).await?;
         Ok(self.page(&list, page, items, |event| event.id.to_string()))
-    }
-
-    /// Whether the store can be written and the queue be used; each with what is wrong.
-    pub async fn readiness(&self) -> Vec<(&'static str, Result<(), String>)> {
-        let (store, queue) = futures_util::join!(self.ports().store_health.ping(), self.ports().queue.ping());
-        vec![
-            ("store", store.map_err(|error| error.to_string())),
-            ("queue", queue.map_err(|error| error.to_string())),
-        ]
     }
 
     fn position<P>(
@@ -147,7 +141,7 @@ impl App {
         parse: impl Fn(&str) -> Option<P>,
     ) -> Result<Option<P>, Problem> {
         let Some(cursor) = &page.cursor else { return Ok(None) };
-        let position = self.shared.cursors.open(list, cursor)?;
+        let position = self.cursors.open(list, cursor)?;
         parse(&position)
             .map(Some)
             .ok_or_else(|| Problem::new(ErrorCode::InvalidCursor, "Start again without a cursor."))
@@ -161,7 +155,20 @@ impl App {
         let next_cursor = items
             .last()
             .filter(|_| has_more)
-            .map(|last| self.shared.cursors.sign(list, &position(last)));
+            .map(|last| self.cursors.sign(list, &position(last)));
         Page { items, next_cursor }
     }
+}
+
+/// The message under this id, as the client wrote it.
+pub(super) fn message_key(tenant_id: &TenantId, id: &str) -> Result<MessageKey, Problem> {
+    let message_id = MessageId::parse(id).map_err(|_| no_such_message())?;
+    Ok(MessageKey {
+        tenant_id: *tenant_id,
+        message_id,
+    })
+}
+
+pub(super) fn no_such_message() -> Problem {
+    Problem::new(ErrorCode::MessageNotFound, "The tenant has no message with this id.")
 }

@@ -1,4 +1,4 @@
-//! What was read a moment ago, so that it need not be read for every request.
+//! A cache of values that were read a moment ago, each with a lifetime.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -12,11 +12,16 @@ use crate::ports::Clock;
 
 /// Values remembered at a time.
 const VALUES_MAX: u64 = 100_000;
+/// How long, in real time, a value that is too old to be used may still take up recent.
+const KEPT_LONGER: Duration = Duration::from_secs(60);
 
 /// Values by key, each for a limited time.
-pub(super) struct Memory<K, V> {
+pub(super) struct Recent<K, V> {
     cache: Cache<K, Arc<Entry<V>>>,
     clock: Arc<dyn Clock>,
+    /// From what age on a value is not used. Judged by `clock` like every other time of the protocol; the cache only
+    /// gives the memory back.
+    ttl: Duration,
     /// From what age on a value is to be read again, so that one in use is never missing.
     old_after: Duration,
     /// Counts what was forgotten on purpose.
@@ -32,7 +37,7 @@ struct Entry<V> {
 /// A value, not older than the memory allows.
 pub(super) struct Remembered<V> {
     pub(super) value: V,
-    /// Said to one caller, who must see to it.
+    /// True for exactly one caller, who must refresh the value.
     pub(super) is_to_be_read_again: bool,
 }
 
@@ -42,15 +47,19 @@ pub(super) struct Reading {
     forgotten: u64,
 }
 
-impl<K, V> Memory<K, V>
+impl<K, V> Recent<K, V>
 where
     K: Hash + Eq + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
     pub(super) fn new(clock: Arc<dyn Clock>, ttl: Duration) -> Self {
         Self {
-            cache: Cache::builder().max_capacity(VALUES_MAX).time_to_live(ttl).build(),
+            cache: Cache::builder()
+                .max_capacity(VALUES_MAX)
+                .time_to_live(ttl.saturating_add(KEPT_LONGER))
+                .build(),
             clock,
+            ttl,
             old_after: ttl / 2,
             forgotten: AtomicU64::new(0),
         }
@@ -58,7 +67,12 @@ where
 
     pub(super) async fn get(&self, key: &K) -> Option<Remembered<V>> {
         let entry = self.cache.get(key).await?;
-        let is_old = self.clock.now().since(entry.read_at) >= self.old_after;
+        let now = self.clock.now();
+        // A clock that was set back must not make a value young again.
+        if now >= entry.read_at + self.ttl || entry.read_at >= now + self.ttl {
+            return None;
+        }
+        let is_old = now.since(entry.read_at) >= self.old_after;
         Some(Remembered {
             value: entry.value.clone(),
             is_to_be_read_again: is_old && !entry.is_being_read_again.swap(true, Ordering::Relaxed),
@@ -117,42 +131,54 @@ mod tests {
 
     const TTL: Duration = Duration::from_secs(1_000);
 
-    fn memory() -> (Memory<u8, &'static str>, Arc<SetClock>) {
+    fn recent() -> (Recent<u8, &'static str>, Arc<SetClock>) {
         let clock = Arc::new(SetClock(Mutex::new(Timestamp::from_millis(0))));
-        (Memory::new(clock.clone(), TTL), clock)
+        (Recent::new(clock.clone(), TTL), clock)
     }
 
-    fn get(memory: &Memory<u8, &'static str>) -> Option<(&'static str, bool)> {
-        let remembered = block_on(memory.get(&1))?;
+    fn get(recent: &Recent<u8, &'static str>) -> Option<(&'static str, bool)> {
+        let remembered = block_on(recent.get(&1))?;
         Some((remembered.value, remembered.is_to_be_read_again))
     }
 
     #[test]
     fn an_old_value_is_read_again_by_one_caller_while_the_others_use_it() {
-        let (memory, clock) = memory();
-        assert_eq!(get(&memory), None);
-        block_on(memory.keep(memory.begin_reading(), vec![(1, "first")]));
-        assert_eq!(get(&memory), Some(("first", false)));
+        let (recent, clock) = recent();
+        assert_eq!(get(&recent), None);
+        block_on(recent.keep(recent.begin_reading(), vec![(1, "first")]));
+        assert_eq!(get(&recent), Some(("first", false)));
 
         *clock.0.lock() = Timestamp::from_millis(0) + TTL / 2;
-        assert_eq!(get(&memory), Some(("first", true)));
-        assert_eq!(get(&memory), Some(("first", false)));
+        assert_eq!(get(&recent), Some(("first", true)));
+        assert_eq!(get(&recent), Some(("first", false)));
 
-        block_on(memory.keep(memory.begin_reading(), vec![(1, "second")]));
-        assert_eq!(get(&memory), Some(("second", false)));
+        block_on(recent.keep(recent.begin_reading(), vec![(1, "second")]));
+        assert_eq!(get(&recent), Some(("second", false)));
+    }
+
+    #[test]
+    fn a_value_is_used_until_its_time_is_over_by_the_clock() {
+        let (recent, clock) = recent();
+        *clock.0.lock() = Timestamp::from_millis(0) + TTL;
+        block_on(recent.keep(recent.begin_reading(), vec![(1, "value")]));
+        let just_before = Duration::from_millis(1);
+        for (ms, is_used) in [(TTL * 2 - just_before, true), (TTL * 2, false), (Duration::ZERO, false)] {
+            *clock.0.lock() = Timestamp::from_millis(0) + ms;
+            assert_eq!(get(&recent).is_some(), is_used, "at {ms:?}");
+        }
     }
 
     #[test]
     fn what_was_read_before_a_change_is_not_remembered_after_it() {
-        let (memory, _clock) = memory();
-        let reading = memory.begin_reading();
-        block_on(memory.forget(&1));
-        block_on(memory.keep(reading, vec![(1, "before")]));
-        assert_eq!(get(&memory), None);
+        let (recent, _clock) = recent();
+        let reading = recent.begin_reading();
+        block_on(recent.forget(&1));
+        block_on(recent.keep(reading, vec![(1, "before")]));
+        assert_eq!(get(&recent), None);
 
-        block_on(memory.keep(memory.begin_reading(), vec![(1, "after")]));
-        assert_eq!(get(&memory), Some(("after", false)));
-        block_on(memory.forget(&1));
-        assert_eq!(get(&memory), None);
+        block_on(recent.keep(recent.begin_reading(), vec![(1, "after")]));
+        assert_eq!(get(&recent), Some(("after", false)));
+        block_on(recent.forget(&1));
+        assert_eq!(get(&recent), None);
     }
 }

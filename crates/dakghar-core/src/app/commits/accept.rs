@@ -1,0 +1,112 @@
+//! Accepted messages: slots for those whose number has a backlog, one write, and the way into the queue.
+
+use std::sync::Arc;
+
+use super::Enqueues;
+use super::backlogs::Backlogs;
+use super::enqueue::Enqueue;
+use crate::domain::message::{Message, Status};
+use crate::domain::{PhoneNumber, Timestamp};
+use crate::ports::{Acceptance, Ports, SlotAsk, StoreError};
+
+/// A message on its way into the store.
+pub(in crate::app) struct AcceptCommit {
+    message: Message,
+    per_second: f64,
+}
+
+impl AcceptCommit {
+    /// A new message of this number.
+    pub(in crate::app) fn new(message: Message, number: &PhoneNumber) -> Self {
+        let per_second = number.planned_per_second();
+        Self { message, per_second }
+    }
+
+    /// The reservation of its slot, if it needs one.
+    fn slot_ask(&self, now: Timestamp) -> Option<SlotAsk> {
+        let Message { accepted, delivery } = &self.message;
+        // A message for later must not reserve the number's whole time until then; the gate paces it when it is due.
+        (delivery.status == Status::Queued && delivery.slot_at.is_none()).then(|| SlotAsk {
+            phone_number_id: accepted.phone_number_id.clone(),
+            per_second: self.per_second,
+            priority: accepted.priority,
+            not_before: now,
+        })
+    }
+}
+
+/// When a message gets its slot.
+enum Slot {
+    /// It has one, or needs none.
+    Own,
+    /// Before it is stored: its number is behind, and the store holds back what is for later.
+    Now(SlotAsk),
+    /// On the way into the queue.
+    Later(SlotAsk),
+}
+
+/// One commit.
+///
+/// The commit itself sees to the queue, and not whoever asked for it: a client that hangs up meanwhile does not leave its
+/// message to the timer.
+pub(super) async fn commit(
+    ports: Ports,
+    backlogs: Arc<Backlogs>,
+    enqueue: Enqueues,
+    batch: Vec<AcceptCommit>,
+) -> Vec<Result<Acceptance, StoreError>> {
+    let now = ports.clock.now();
+    let window = ports.queue.window();
+    let slot_of = |commit: &AcceptCommit| match commit.slot_ask(now) {
+        None => Slot::Own,
+        // A queue that reads the store itself knows no slot but the stored one.
+        Some(ask) if window.is_none() || backlogs.is_behind(&ask.phone_number_id, now) => Slot::Now(ask),
+        Some(ask) => Slot::Later(ask),
+    };
+    let slots: Vec<Slot> = batch.iter().map(slot_of).collect();
+    let asks: Vec<SlotAsk> = slots.iter().filter_map(Slot::ask_now).collect();
+    let mut reserved = backlogs.reserve(&*ports.pacer, &asks, now).await.into_iter();
+
+    let mut messages = Vec::with_capacity(batch.len());
+    let mut released = Vec::with_capacity(batch.len());
+    for (AcceptCommit { mut message, .. }, slot) in batch.into_iter().zip(&slots) {
+        let slot_at = match slot {
+            Slot::Now(_) => reserved.next(),
+            Slot::Own | Slot::Later(_) => message.delivery.slot_at,
+        };
+        let is_released =
+            message.delivery.status == Status::Queued && message.schedule(now, slot_at.unwrap_or(now), window);
+        released.push(is_released.then(|| Enqueue::reserving(&message, slot.ask_later())));
+        messages.push(message);
+    }
+    let answers = ports.messages.accept(messages).await;
+
+    let mut unused = Vec::new();
+    for ((answer, enqueued), slot) in answers.iter().zip(released).zip(&slots) {
+        if *answer != Ok(Acceptance::Stored) {
+            unused.extend(slot.ask_now());
+        } else if let Some(enqueued) = enqueued {
+            enqueue.post(enqueued);
+        }
+    }
+    if !unused.is_empty() {
+        ports.pacer.refund(&unused).await;
+    }
+    answers
+}
+
+impl Slot {
+    fn ask_now(&self) -> Option<SlotAsk> {
+        match self {
+            Self::Now(ask) => Some(ask.clone()),
+            Self::Own | Self::Later(_) => None,
+        }
+    }
+
+    fn ask_later(&self) -> Option<SlotAsk> {
+        match self {
+            Self::Later(ask) => Some(ask.clone()),
+            Self::Own | Self::Now(_) => None,
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Stored messages on their way into the queue. Nobody waits for it: a message that does not get there has a timer in the
+//! store that brings it back.
+
+use std::sync::Arc;
+
+use super::backlogs::Backlogs;
+use crate::domain::Message;
+use crate::ports::{JobKey, Ports, QueueEntry, SlotAsk};
+
+/// A stored message on its way into the queue.
+pub(in crate::app) struct Enqueue {
+    entry: QueueEntry,
+    /// The reservation of its slot, if it has none of its own yet.
+    slot: Option<SlotAsk>,
+}
+
+impl Enqueue {
+    /// A message that has its slot.
+    pub(in crate::app) fn of(message: &Message) -> Self {
+        Self::reserving(message, None)
+    }
+
+    /// A message whose slot is reserved on the way.
+    pub(super) fn reserving(message: &Message, slot: Option<SlotAsk>) -> Self {
+        Self {
+            entry: queue_entry(message),
+            slot,
+        }
+    }
+}
+
+/// A message's place in time, and nothing of its content.
+pub(in crate::app) fn queue_entry(message: &Message) -> QueueEntry {
+    let delivery = &message.delivery;
+    QueueEntry {
+        key: JobKey::Send(message.key()),
+        phone_number_id: message.accepted.phone_number_id.clone(),
+        slot_at: delivery.slot_at.unwrap_or(message.accepted.created_at),
+        drive: delivery.drive,
+        priority: message.accepted.priority,
+    }
+}
+
+/// Puts messages into the queue, each at its slot.
+pub(super) async fn commit(ports: Ports, backlogs: Arc<Backlogs>, batch: Vec<Enqueue>) -> Vec<()> {
+    let requests = vec![(); batch.len()];
+    let now = ports.clock.now();
+    let asks: Vec<SlotAsk> = batch.iter().filter_map(|enqueue| enqueue.slot.clone()).collect();
+    let mut slots = backlogs.reserve(&*ports.pacer, &asks, now).await.into_iter();
+    let released_until = ports.queue.window().map(|window| now + window);
+    let mut unused = Vec::new();
+    let mut entries = Vec::with_capacity(batch.len());
+    for Enqueue { mut entry, slot: ask } in batch {
+        if let Some(ask) = ask
+            && let Some(slot_at) = slots.next()
+        {
+            if released_until.is_some_and(|until| until < slot_at) {
+                unused.push(ask);
+                continue;
+            }
+            entry.slot_at = slot_at;
+        }
+        entries.push(entry);
+    }
+    if !unused.is_empty() {
+        ports.pacer.refund(&unused).await;
+    }
+    if let Err(error) = ports.queue.enqueue(&entries).await {
+        tracing::warn!(%error, messages = entries.len(), "messages could not be put into the queue yet");
+    }
+    requests
+}

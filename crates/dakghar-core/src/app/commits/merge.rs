@@ -1,0 +1,131 @@
+//! Evidence: loaded with its messages, merged, and saved until nobody else saved in between.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::app::failure::Failure;
+use crate::app::messages::{Change, change_each};
+use crate::app::stale::Step;
+use crate::domain::message::{Evidence, Merged, Message};
+use crate::domain::{MessageKey, Timestamp};
+use crate::ports::{Ports, StoreError};
+
+/// What became of a piece of evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::app) enum Merge {
+    /// Merged, or known before.
+    Merged,
+    /// The message does not exist, or cannot be read.
+    NoSuchMessage,
+}
+
+/// The evidence of one request.
+pub(in crate::app) type EvidenceBatch = Vec<(MessageKey, Evidence)>;
+
+/// One commit: each message is changed once, and each request gets what became of its own evidence.
+pub(super) async fn commit(ports: Ports, batch: Vec<EvidenceBatch>) -> Vec<Result<Vec<Merge>, Failure>> {
+    merge(&ports, &batch).await
+}
+
+/// As [`commit`], as a part of another one.
+pub(super) async fn merge(ports: &Ports, batch: &[EvidenceBatch]) -> Vec<Result<Vec<Merge>, Failure>> {
+    // In the order of the messages, which is the same in every process: two commits do not wait for each other.
+    let mut by_message: BTreeMap<MessageKey, Vec<&Evidence>> = BTreeMap::new();
+    for (key, evidence) in batch.iter().flatten() {
+        by_message.entry(*key).or_default().push(evidence);
+    }
+    let verdicts = merge_each(ports, &by_message).await;
+    batch.iter().map(|request| of_request(request, &verdicts)).collect()
+}
+
+type Verdicts = HashMap<MessageKey, Result<Merge, Failure>>;
+
+/// What became of one request's evidence. The failure of another request's message is none of its own.
+fn of_request(request: &EvidenceBatch, verdicts: &Verdicts) -> Result<Vec<Merge>, Failure> {
+    let verdict = |(key, _): &(MessageKey, Evidence)| verdicts.get(key).cloned().unwrap_or(Ok(Merge::NoSuchMessage));
+    request.iter().map(verdict).collect()
+}
+
+async fn merge_each(ports: &Ports, by_message: &BTreeMap<MessageKey, Vec<&Evidence>>) -> Verdicts {
+    if by_message.is_empty() {
+        return HashMap::new();
+    }
+    let keys = by_message.keys().copied().collect();
+    let now = ports.clock.now();
+    let step = |message: &mut Message| apply(message, now, &by_message[&message.key()]);
+    let changes = change_each(&*ports.messages, keys, step).await;
+    changes
+        .into_iter()
+        .map(|(key, change)| (key, verdict(change)))
+        .collect()
+}
+
+fn apply(message: &mut Message, now: Timestamp, evidence: &[&Evidence]) -> Step {
+    let mut is_changed = false;
+    for evidence in evidence {
+        is_changed |= message.merge_evidence(now, evidence) != Merged::Unchanged;
+    }
+    if !is_changed {
+        return Step::Leave;
+    }
+    if message.is_duplicate_confirmed() {
+        let accepted = &message.accepted;
+        tracing::warn!(message_id = %accepted.id, tenant_id = %accepted.tenant_id, "Meta took this message more than once");
+    }
+    Step::Save
+}
+
+fn verdict(change: Result<Change, Failure>) -> Result<Merge, Failure> {
+    match change {
+        Ok(Change::Saved(_) | Change::Left(_)) => Ok(Merge::Merged),
+        // A status of a message that cannot be read must not keep Meta's other reports from being stored.
+        Ok(Change::Gone) | Err(Failure::Store(StoreError::Corrupt(_))) => Ok(Merge::NoSuchMessage),
+        Err(failure) => Err(failure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::message::EvidenceStatus;
+    use crate::domain::{MessageId, TenantId, Wamid};
+
+    #[test]
+    fn a_failed_merge_concerns_the_requests_with_that_message_only() {
+        let [known, unknown, failed] = [1, 2, 3].map(|id| MessageKey {
+            tenant_id: TenantId::from_uuid(Uuid::nil()),
+            message_id: MessageId::from_uuid(Uuid::from_u128(id)),
+        });
+        let delivered = Evidence {
+            status: EvidenceStatus::Delivered,
+            wamid: Wamid::parse("wamid.1").expect("printable"),
+            attempt: None,
+            reported_at: None,
+            error: None,
+            by_webhook: true,
+        };
+        let about = |keys: &[MessageKey]| {
+            keys.iter()
+                .map(|key| (*key, delivered.clone()))
+                .collect::<EvidenceBatch>()
+        };
+        let failure = Failure::Store(StoreError::Unavailable("away".into()));
+        let verdicts = HashMap::from([
+            (known, Ok(Merge::Merged)),
+            (unknown, Ok(Merge::NoSuchMessage)),
+            (failed, Err(failure.clone())),
+        ]);
+        assert_eq!(of_request(&about(&[]), &verdicts), Ok(Vec::new()));
+        let expected = vec![Merge::Merged, Merge::NoSuchMessage];
+        assert_eq!(of_request(&about(&[known, unknown]), &verdicts), Ok(expected));
+        assert_eq!(of_request(&about(&[known, failed]), &verdicts), Err(failure));
+    }
+
+    #[test]
+    fn an_unreadable_message_keeps_no_other_report_from_being_stored() {
+        let corrupt = StoreError::Corrupt("broken".into());
+        assert_eq!(verdict(Err(corrupt.into())), Ok(Merge::NoSuchMessage));
+        assert_eq!(verdict(Ok(Change::Gone)), Ok(Merge::NoSuchMessage));
+    }
+}

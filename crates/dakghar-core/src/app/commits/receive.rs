@@ -1,0 +1,70 @@
+//! The parts of webhooks: stored each kind together and all kinds at the same time.
+
+use futures_util::future;
+
+use super::merge::{EvidenceBatch, Merge, merge};
+use crate::app::failure::Failure;
+use crate::domain::WebhookEvent;
+use crate::ports::{Ports, Received, ReceivedMessage};
+
+/// What Meta reported in one POST, as the store takes it.
+#[derive(Default)]
+pub(in crate::app) struct Inbound {
+    pub(in crate::app) messages: Vec<ReceivedMessage>,
+    pub(in crate::app) evidence: EvidenceBatch,
+    pub(in crate::app) events: Vec<WebhookEvent>,
+}
+
+/// What became of it, in its order.
+#[derive(Debug)]
+pub(in crate::app) struct Stored {
+    pub(in crate::app) messages: Vec<Received>,
+    pub(in crate::app) evidence: Vec<Merge>,
+}
+
+/// One commit for several POSTs. No kind waits for another, and a POST of which anything failed is posted again as a
+/// whole.
+pub(super) async fn commit(ports: Ports, batch: Vec<Inbound>) -> Vec<Result<Stored, Failure>> {
+    let mut messages = Vec::with_capacity(batch.len());
+    let mut events = Vec::new();
+    let mut evidence = Vec::with_capacity(batch.len());
+    let mut parts = Vec::with_capacity(batch.len());
+    for inbound in batch {
+        parts.push((inbound.messages.len(), !inbound.events.is_empty()));
+        messages.extend(inbound.messages);
+        events.extend(inbound.events);
+        evidence.push(inbound.evidence);
+    }
+    // Skip empty kinds: they must not cost a round trip.
+    let receive = async {
+        if messages.is_empty() {
+            Vec::new()
+        } else {
+            ports.messages.receive(messages).await
+        }
+    };
+    let record = async {
+        if events.is_empty() {
+            Ok(())
+        } else {
+            ports.events.record(&events).await
+        }
+    };
+    let (received, merged, recorded) = future::join3(receive, merge(&ports, &evidence), record).await;
+    let mut received = received.into_iter();
+    parts
+        .into_iter()
+        .zip(merged)
+        .map(|((count, has_events), merged)| {
+            // Taken in any case: the answers that follow are those of the next POST.
+            let messages: Vec<_> = received.by_ref().take(count).collect();
+            if has_events {
+                recorded.clone()?;
+            }
+            Ok(Stored {
+                messages: messages.into_iter().collect::<Result<_, _>>()?,
+                evidence: merged?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,174 @@
+//! The one place that loads, saves and changes messages.
+
+use std::sync::Arc;
+
+use super::failure::Failure;
+use super::stale::{ROUNDS_MAX, Step};
+use crate::domain::{Message, MessageKey};
+use crate::group_commit::GroupCommit;
+use crate::ports::{MessageStore, Save, Saved, StoreError};
+
+/// Saves that share commits with those of others.
+pub(super) type SaveCommit = GroupCommit<Save, Result<Saved, StoreError>>;
+
+/// What became of a change.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// Saved; this is the message as it is stored now.
+    Saved(Message),
+    /// The change wanted nothing saved; this is the copy that it saw.
+    Left(Message),
+    /// There is no such message.
+    Gone,
+}
+
+/// Where changes begin: with a copy that was read before, or with nothing but the key.
+pub(super) enum Start {
+    Read(Box<Message>),
+    Unread(MessageKey),
+}
+
+/// Messages, one by one; saves share commits.
+#[derive(Clone)]
+pub(super) struct Messages {
+    store: Arc<dyn MessageStore>,
+    saves: SaveCommit,
+}
+
+impl Messages {
+    pub(super) const fn new(store: Arc<dyn MessageStore>, saves: SaveCommit) -> Self {
+        Self { store, saves }
+    }
+
+    /// The message under a key.
+    pub(super) async fn load(&self, key: &MessageKey) -> Result<Option<Message>, StoreError> {
+        let found = self.store.load(std::slice::from_ref(key)).await;
+        Ok(found.into_iter().next().transpose()?.flatten())
+    }
+
+    /// The messages in the order of the keys; each may fail by itself.
+    pub(super) async fn load_all(&self, keys: &[MessageKey]) -> Vec<Result<Option<Message>, StoreError>> {
+        if keys.is_empty() {
+            return Vec::new();
+        }
+        self.store.load(keys).await
+    }
+
+    /// Saves the copy and raises its version, unless somebody else saved in between.
+    pub(super) async fn save(&self, message: &mut Message) -> Result<Saved, Failure> {
+        let saved = self.saves.submit(Save::from(&*message)).await??;
+        if saved == Saved::Done {
+            message.delivery.version += 1;
+        }
+        Ok(saved)
+    }
+
+    /// Changes one message, again from the stored one when somebody else saved in between.
+    pub(super) async fn change(
+        &self,
+        start: Start,
+        step: impl FnMut(&mut Message) -> Step + Send,
+    ) -> Result<Change, Failure> {
+        let through = Through::Commit(&self.saves);
+        let verdicts = change_all(&*self.store, through, vec![start], step).await;
+        verdicts
+            .into_iter()
+            .next()
+            .map_or(Ok(Change::Gone), |(_, verdict)| verdict)
+    }
+}
+
+/// Changes many messages of a commit; each gets a verdict of its own.
+pub(super) async fn change_each(
+    store: &dyn MessageStore,
+    keys: Vec<MessageKey>,
+    step: impl FnMut(&mut Message) -> Step + Send,
+) -> Vec<(MessageKey, Result<Change, Failure>)> {
+    let starts = keys.into_iter().map(Start::Unread).collect();
+    change_all(store, Through::Store, starts, step).await
+}
+
+/// How saves reach the store.
+enum Through<'a> {
+    /// In a commit shared with others.
+    Commit(&'a SaveCommit),
+    /// At once: the caller is a commit.
+    Store,
+}
+
+impl Through<'_> {
+    async fn save(&self, store: &dyn MessageStore, messages: &[Message]) -> Vec<Result<Saved, Failure>> {
+        let saves = messages.iter().map(Save::from);
+        match self {
+            Self::Store => {
+                let saves: Vec<Save> = saves.collect();
+                let saved = store.save(&saves).await.into_iter();
+                saved.map(|saved| saved.map_err(Failure::from)).collect()
+            }
+            Self::Commit(commit) => {
+                let mut saved = Vec::with_capacity(messages.len());
+                for save in saves {
+                    let outcome = commit.submit(save).await.map_err(Failure::from);
+                    saved.push(outcome.and_then(|saved| saved.map_err(Failure::from)));
+                }
+                saved
+            }
+        }
+    }
+}
+
+/// The one loop that starts again when somebody else saved in between.
+async fn change_all(
+    store: &dyn MessageStore,
+    through: Through<'_>,
+    starts: Vec<Start>,
+    mut step: impl FnMut(&mut Message) -> Step + Send,
+) -> Vec<(MessageKey, Result<Change, Failure>)> {
+    let mut verdicts = Vec::with_capacity(starts.len());
+    let (mut read, mut unread) = (Vec::new(), Vec::new());
+    for start in starts {
+        match start {
+            Start::Read(message) => read.push(*message),
+            Start::Unread(key) => unread.push(key),
+        }
+    }
+    for _ in 0..ROUNDS_MAX {
+        if !unread.is_empty() {
+            let loaded = store.load(&unread).await;
+            for (key, found) in unread.drain(..).zip(loaded) {
+                match found {
+                    Ok(Some(message)) => read.push(message),
+                    Ok(None) => verdicts.push((key, Ok(Change::Gone))),
+                    Err(error) => verdicts.push((key, Err(error.into()))),
+                }
+            }
+        }
+        let mut changed = Vec::with_capacity(read.len());
+        for mut message in read.drain(..) {
+            match step(&mut message) {
+                Step::Save => changed.push(message),
+                Step::Leave => verdicts.push((message.key(), Ok(Change::Left(message)))),
+            }
+        }
+        if changed.is_empty() {
+            return verdicts;
+        }
+        let saved = through.save(store, &changed).await;
+        for (mut message, saved) in changed.into_iter().zip(saved) {
+            match saved {
+                Ok(Saved::Done) => {
+                    message.delivery.version += 1;
+                    verdicts.push((message.key(), Ok(Change::Saved(message))));
+                }
+                Ok(Saved::Stale) => unread.push(message.key()),
+                Err(failure) => verdicts.push((message.key(), Err(failure))),
+            }
+        }
+        if unread.is_empty() {
+            return verdicts;
+        }
+    }
+    let given_up = unread.into_iter();
+    verdicts.extend(given_up.map(|key| (key, Err(Failure::KeptChanging("message")))));
+    verdicts
+}

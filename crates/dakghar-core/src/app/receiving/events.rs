@@ -1,0 +1,81 @@
+//! Parts of webhooks that are kept as events.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+
+use crate::domain::webhook::{EventReason, InboundMessage, OtherPart, StatusReport, WebhookEvent};
+use crate::domain::{PhoneNumberId, TenantId, WabaId};
+use crate::ports::{Clock, IdGenerator};
+
+/// Makes events.
+pub(super) struct Events {
+    pub(super) ids: Arc<dyn IdGenerator>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Events {
+    /// A message for a number that no tenant has.
+    pub(super) fn of_message(&self, inbound: &InboundMessage) -> WebhookEvent {
+        let part = OtherPart {
+            phone_number_id: Some(inbound.phone_number_id.clone()),
+            waba_id: inbound.waba_id.clone(),
+            field: "messages".into(),
+            problem: None,
+            raw: inbound.raw.clone(),
+        };
+        self.of_part(None, EventReason::UnknownNumber, &part)
+    }
+
+    /// A status that belongs to no message.
+    pub(super) fn of_status(
+        &self,
+        tenant_id: Option<TenantId>,
+        reason: EventReason,
+        report: &StatusReport,
+    ) -> WebhookEvent {
+        let part = OtherPart {
+            phone_number_id: Some(report.phone_number_id.clone()),
+            waba_id: report.waba_id.clone(),
+            field: "statuses".into(),
+            problem: None,
+            raw: report.raw.clone(),
+        };
+        self.of_part(tenant_id, reason, &part)
+    }
+
+    /// Any other part.
+    pub(super) fn of_part(&self, tenant_id: Option<TenantId>, reason: EventReason, part: &OtherPart) -> WebhookEvent {
+        WebhookEvent {
+            id: self.ids.event_id(),
+            tenant_id,
+            reason,
+            field: part.field.clone(),
+            phone_number_id: part.phone_number_id.clone(),
+            waba_id: part.waba_id.clone(),
+            problem: part.problem.clone(),
+            raw: part.raw.clone(),
+            fingerprint: fingerprint(tenant_id, part),
+            received_at: self.clock.now(),
+        }
+    }
+}
+
+fn fingerprint(tenant_id: Option<TenantId>, part: &OtherPart) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    let tenant = tenant_id.map(|id| id.to_string());
+    let number = part.phone_number_id.as_ref().map(PhoneNumberId::as_str);
+    let fields: [Option<&str>; 5] = [
+        tenant.as_deref(),
+        number,
+        part.waba_id.as_ref().map(WabaId::as_str),
+        Some(&part.field),
+        Some(&part.raw),
+    ];
+    for field in fields {
+        let field = field.unwrap_or_default();
+        context.update(&(field.len() as u64).to_be_bytes());
+        context.update(field.as_bytes());
+    }
+    context.finish().as_ref().try_into().expect("SHA-256 is 32 bytes")
+}

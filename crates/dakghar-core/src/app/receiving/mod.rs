@@ -1,0 +1,145 @@
+//! Receives what Meta posts: every part of it is durable before the answer.
+//!
+//! Nothing is applied later. If the process dies before the answer, Meta posts the same body again and every write
+//! absorbs the repetition; after the answer there is nothing left to do.
+
+mod events;
+mod sort;
+
+use std::sync::Arc;
+
+use super::commits::Receives;
+use super::commits::merge::Merge;
+use super::commits::receive::Inbound;
+use super::failure::Failure;
+use super::tenants::directory::Directory;
+use crate::domain::opaque::OpaqueSigner;
+use crate::domain::webhook::{EventReason, WebhookEvent};
+use crate::domain::{ErrorCode, Problem};
+use crate::ports::{Ports, Received, SignatureCheck};
+use events::Events;
+use sort::{Sorted, Sorter};
+
+/// What a webhook came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WebhookReceipt {
+    /// Messages from people, stored now.
+    pub messages: usize,
+    /// Statuses merged.
+    pub statuses: usize,
+    /// Events kept for a tenant.
+    pub events: usize,
+    /// Parts that nobody could be found for, or that could not be understood; kept and visible.
+    pub unrouted: usize,
+    /// Messages received before.
+    pub duplicates: usize,
+}
+
+/// Receives webhooks.
+pub struct Receiving {
+    ports: Ports,
+    receives: Receives,
+    sorter: Sorter,
+}
+
+impl Receiving {
+    pub(super) fn new(ports: Ports, receives: Receives, directory: Arc<Directory>, opaque: Arc<OpaqueSigner>) -> Self {
+        let sorter = Sorter {
+            events: Events {
+                ids: ports.ids.clone(),
+                clock: ports.clock.clone(),
+            },
+            messages: ports.messages.clone(),
+            directory,
+            opaque,
+        };
+        Self {
+            ports,
+            receives,
+            sorter,
+        }
+    }
+
+    /// Whether Meta may use this webhook URL; answers what must be sent back.
+    pub fn verify<'a>(&self, mode: &str, token: &str, challenge: &'a str) -> Result<&'a str, Failure> {
+        const CHALLENGE_BYTES_MAX: usize = 256;
+        let is_ours = self.ports.webhooks.is_verify_token(token);
+        if mode == "subscribe" && is_ours && challenge.len() <= CHALLENGE_BYTES_MAX {
+            Ok(challenge)
+        } else {
+            let detail = "The mode or the verify token is wrong.";
+            Err(Problem::new(ErrorCode::VerificationFailed, detail).into())
+        }
+    }
+
+    /// Stores everything in a webhook's body. `signatures` are the values of its `X-Hub-Signature-256` headers.
+    pub async fn receive(&self, body: &[u8], signatures: &[&[u8]]) -> Result<WebhookReceipt, Failure> {
+        if self.ports.webhooks.check_signature(body, signatures) == SignatureCheck::Invalid {
+            let detail = "X-Hub-Signature-256 must sign the raw body.";
+            return Err(Problem::new(ErrorCode::InvalidSignature, detail).into());
+        }
+        let mut sorted = self.sorter.sort(self.ports.webhooks.parse(body)).await?;
+        let left_out = sorted.left_out.take();
+        let receipt = self.store(sorted).await?;
+        // Meta posts all of it again until that tenant can be read; what was stored of the others absorbs it.
+        left_out.map_or(Ok(receipt), |error| Err(error.into()))
+    }
+
+    async fn store(&self, sorted: Sorted) -> Result<WebhookReceipt, Failure> {
+        let Sorted {
+            messages,
+            evidence,
+            events,
+            ..
+        } = sorted;
+        let mut receipt = WebhookReceipt {
+            statuses: evidence.len(),
+            ..WebhookReceipt::default()
+        };
+        for event in &events {
+            if event.tenant_id.is_some() && event.reason == EventReason::Routed {
+                receipt.events += 1;
+            } else {
+                receipt.unrouted += 1;
+            }
+        }
+        let inbound = Inbound {
+            messages,
+            evidence: evidence
+                .iter()
+                .map(|(key, evidence, _)| (*key, evidence.clone()))
+                .collect(),
+            events,
+        };
+        let stored = self.receives.submit(inbound).await??;
+        receipt.messages = stored
+            .messages
+            .iter()
+            .filter(|received| **received == Received::New)
+            .count();
+        receipt.duplicates = stored.messages.len() - receipt.messages;
+
+        // A status that names a message we do not have (a restored backup, say) or cannot read must not vanish.
+        let orphans: Vec<WebhookEvent> = stored
+            .evidence
+            .iter()
+            .zip(&evidence)
+            .filter(|(result, _)| **result == Merge::NoSuchMessage)
+            .map(|(_, (key, _, report))| {
+                self.sorter
+                    .events
+                    .of_status(Some(key.tenant_id), EventReason::UnknownMessage, report)
+            })
+            .collect();
+        if !orphans.is_empty() {
+            receipt.statuses -= orphans.len();
+            receipt.unrouted += orphans.len();
+            let orphans = Inbound {
+                events: orphans,
+                ..Inbound::default()
+            };
+            self.receives.submit(orphans).await??;
+        }
+        Ok(receipt)
+    }
+}

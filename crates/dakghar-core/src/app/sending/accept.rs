@@ -1,0 +1,161 @@
+//! Accepts a message: after the answer it is durable and will reach exactly one final state.
+//!
+//! A number with a backlog gives the message its slot before the commit, any other one after it, on the way into the
+//! queue. The process may die between slot and commit, which wastes a slot, and between commit and queue, which leaves a
+//! queued message without a job, and its timer brings it back. The answer needs neither slot nor queue.
+
+use std::sync::Arc;
+
+use crate::app::commits::Accepts;
+use crate::app::commits::accept::AcceptCommit;
+use crate::app::failure::Failure;
+use crate::domain::message::{
+    Accepted, Delivery, Direction, Idempotency, Message, Status, TimelineEntry, TimelineEvent,
+};
+use crate::domain::send_request::SendRequest;
+use crate::domain::tenant::SharedTenant;
+use crate::domain::{ErrorCode, MessageId, PhoneNumber, Problem};
+use crate::ports::{Acceptance, Clock, IdGenerator, MessageStore, Ports};
+
+/// The answer to an accepted request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptedMessage {
+    /// Our id of the message; under a repeated key, that of the first one.
+    pub message_id: MessageId,
+    /// Its present status.
+    pub status: Status,
+    /// Set when it was accepted before under the same key; nothing was sent now.
+    pub duplicate: bool,
+}
+
+/// Accepts messages of tenants.
+pub struct Accepting {
+    messages: Arc<dyn MessageStore>,
+    accepts: Accepts,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdGenerator>,
+    attempts_max: u32,
+}
+
+impl Accepting {
+    pub(in crate::app) fn new(ports: &Ports, accepts: Accepts, attempts_max: u32) -> Self {
+        Self {
+            messages: ports.messages.clone(),
+            accepts,
+            clock: ports.clock.clone(),
+            ids: ports.ids.clone(),
+            attempts_max,
+        }
+    }
+
+    /// Accepts one message of the tenant.
+    pub async fn accept(&self, tenant: &SharedTenant, request: SendRequest) -> Result<AcceptedMessage, Failure> {
+        let number = tenant.number(request.from.as_ref()).ok_or_else(|| {
+            Problem::field(
+                ErrorCode::PhoneNumberNotFound,
+                "/from",
+                "the tenant has no such phone number id",
+            )
+        })?;
+        check_recipient(&request, number)?;
+        if let Some(overdue) = &request.overdue {
+            let repeated = self.find_repeated(tenant, &request).await?;
+            return Ok(repeated.ok_or_else(|| overdue.clone())?);
+        }
+        let message = self.new_message(tenant, number, request);
+        let (message_id, status) = (message.accepted.id, message.delivery.status);
+        let idempotency = message.accepted.idempotency.as_ref();
+        let fingerprint = idempotency.map(|idempotency| idempotency.fingerprint);
+        match self.accepts.submit(AcceptCommit::new(message, number)).await?? {
+            Acceptance::Stored => Ok(AcceptedMessage {
+                message_id,
+                status,
+                duplicate: false,
+            }),
+            Acceptance::Replay {
+                message_id,
+                status,
+                fingerprint: first,
+            } => Ok(repeated(message_id, status, fingerprint == Some(first))?),
+        }
+    }
+
+    /// The message that was accepted under the request's key, if the key was used before.
+    async fn find_repeated(
+        &self,
+        tenant: &SharedTenant,
+        request: &SendRequest,
+    ) -> Result<Option<AcceptedMessage>, Failure> {
+        let Some(key) = &request.idempotency_key else {
+            return Ok(None);
+        };
+        let Some(first) = self.messages.find_by_idempotency_key(&tenant.id, key).await? else {
+            return Ok(None);
+        };
+        let fingerprint = first.accepted.idempotency.map(|idempotency| idempotency.fingerprint);
+        let is_same = fingerprint == Some(request.fingerprint);
+        Ok(Some(repeated(first.accepted.id, first.delivery.status, is_same)?))
+    }
+
+    fn new_message(&self, tenant: &SharedTenant, number: &PhoneNumber, request: SendRequest) -> Message {
+        let now = self.clock.now();
+        let accepted = Accepted {
+            id: self.ids.message_id(),
+            tenant_id: tenant.id,
+            phone_number_id: number.phone_number_id.clone(),
+            direction: Direction::Outbound,
+            peer: Some(request.to.text),
+            peer_id: Some(request.to.id),
+            content: request.content,
+            idempotency: request.idempotency_key.map(|key| Idempotency {
+                key,
+                fingerprint: request.fingerprint,
+            }),
+            metadata: request.metadata,
+            client_opaque: request.client_opaque,
+            priority: request.priority,
+            unknown_outcome: request.unknown_outcome.unwrap_or(tenant.unknown_outcome),
+            attempts_max: self.attempts_max,
+            created_at: now,
+        };
+        let mut delivery = Delivery::queued(now);
+        delivery.expires_at = request.expires_at;
+        // A time to send is kept as the slot until the commit gives it one.
+        delivery.slot_at = request.send_at.filter(|send_at| *send_at > now);
+        delivery.timeline.push(TimelineEntry::new(now, TimelineEvent::Accepted));
+        let mut message = Message { accepted, delivery };
+        // A hold that only waits to be probed goes through the gate, which lets the probe pass.
+        if let Some(hold) = tenant.hold_of(number).filter(|hold| hold.reason.is_pause()) {
+            message.hold(now, hold.reason);
+        }
+        message
+    }
+}
+
+/// The answer to a request whose key belongs to this message.
+fn repeated(message_id: MessageId, status: Status, is_same: bool) -> Result<AcceptedMessage, Problem> {
+    if is_same {
+        return Ok(AcceptedMessage {
+            message_id,
+            status,
+            duplicate: true,
+        });
+    }
+    Err(Problem::new(
+        ErrorCode::IdempotencyKeyConflict,
+        format!("The key belongs to message {message_id}, whose content is different."),
+    ))
+}
+
+fn check_recipient(request: &SendRequest, number: &PhoneNumber) -> Result<(), Problem> {
+    let refuse = |message: &str| Err(Problem::field(ErrorCode::InvalidTo, "/to", message));
+    if request.to.has_placeholders && !number.simulated {
+        return refuse("placeholders (x) stand for digits only while the number's access token is a mock_ one");
+    }
+    let own = number.display_phone_number.as_deref().unwrap_or_default();
+    let own: String = own.chars().filter(char::is_ascii_digit).collect();
+    if !own.is_empty() && own == request.to.id.as_str() {
+        return refuse("is the number itself");
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Changes of a message on somebody's request: cancel it, or send a dead letter again.
+
+use std::sync::Arc;
+
+use super::jobs::Jobs;
+use super::slots::Slots;
+use crate::app::failure::Failure;
+use crate::app::messages::{Change, Messages, Start};
+use crate::app::reading::{message_key, no_such_message};
+use crate::app::stale::Step;
+use crate::domain::message::{Message, NotRedrivable, Status};
+use crate::domain::{ErrorCode, Problem, TenantId};
+use crate::ports::Clock;
+
+/// Changes messages on request.
+pub struct Changing {
+    messages: Messages,
+    slots: Slots,
+    jobs: Jobs,
+    clock: Arc<dyn Clock>,
+}
+
+impl Changing {
+    pub(in crate::app) const fn new(messages: Messages, slots: Slots, jobs: Jobs, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            messages,
+            slots,
+            jobs,
+            clock,
+        }
+    }
+
+    /// Cancels a message before any call could deliver it. Cancelling it twice is fine.
+    pub async fn cancel(&self, tenant_id: &TenantId, id: &str) -> Result<Message, Failure> {
+        let key = message_key(tenant_id, id)?;
+        let step = |message: &mut Message| {
+            if message.cancel(self.clock.now()) {
+                Step::Save
+            } else {
+                Step::Leave
+            }
+        };
+        match self.messages.change(Start::Unread(key), step).await? {
+            Change::Saved(message) => Ok(message),
+            Change::Left(message) if message.delivery.status == Status::Cancelled => Ok(message),
+            Change::Left(message) => {
+                let why = why_not_cancelled(message.delivery.status);
+                Err(Problem::new(ErrorCode::NotCancellable, why).into())
+            }
+            Change::Gone => Err(no_such_message().into()),
+        }
+    }
+
+    /// Sends a dead letter again.
+    pub async fn redrive(
+        &self,
+        tenant_id: &TenantId,
+        id: &str,
+        accept_duplicate_risk: bool,
+    ) -> Result<Message, Failure> {
+        let key = message_key(tenant_id, id)?;
+        let now = self.clock.now();
+        let message = self.messages.load(&key).await?.ok_or_else(no_such_message)?;
+        // Refused before a slot is reserved for it.
+        let refused = message.clone().redrive(now, accept_duplicate_risk);
+        refused.map_err(|refusal| why_not_redriven(refusal, &message))?;
+        let slot_at = self.slots.reserve(&message, now).await;
+        let mut refused = Ok(());
+        let step = |message: &mut Message| {
+            refused = message.redrive(now, accept_duplicate_risk);
+            if refused.is_err() {
+                return Step::Leave;
+            }
+            message.schedule(now, slot_at, self.jobs.window());
+            Step::Save
+        };
+        let change = self.messages.change(Start::Read(Box::new(message)), step).await?;
+        match (change, refused) {
+            (Change::Saved(message), _) => {
+                self.jobs.release(&message);
+                tracing::info!(%tenant_id, message_id = %message.accepted.id, "dead letter sent again");
+                Ok(message)
+            }
+            (Change::Left(message), Err(refusal)) => Err(why_not_redriven(refusal, &message).into()),
+            (Change::Left(message), Ok(())) => Ok(message),
+            (Change::Gone, _) => Err(no_such_message().into()),
+        }
+    }
+}
+
+fn why_not_redriven(refusal: NotRedrivable, message: &Message) -> Problem {
+    match refusal {
+        NotRedrivable::NotDead => {
+            let status = message.delivery.status.as_str();
+            let detail = format!("It is {status}, not dead, failed or expired.");
+            Problem::new(ErrorCode::NotRedrivable, detail)
+        }
+        NotRedrivable::DuplicateRisk => Problem::new(
+            ErrorCode::DuplicateRiskUnconfirmed,
+            "Nobody knows whether it was delivered; confirm that it may arrive twice (confirmDuplicateRisk).",
+        ),
+    }
+}
+
+/// Why a message that has this status could not be cancelled.
+fn why_not_cancelled(status: Status) -> String {
+    let name = status.as_str();
+    match status {
+        Status::Received => "It was received, not sent.".to_owned(),
+        Status::Queued | Status::Held => format!("It is {name}, and a call before may have reached Meta."),
+        Status::Sending | Status::InDoubt => format!("It is {name} and may have reached Meta."),
+        Status::Sent | Status::Delivered | Status::Read => format!("It is {name}: Meta has it."),
+        Status::Cancelled | Status::Expired | Status::Dead | Status::Failed => {
+            format!("It is {name}, so it is not waiting to be sent.")
+        }
+    }
+}

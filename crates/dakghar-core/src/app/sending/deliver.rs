@@ -1,0 +1,209 @@
+//! Delivers prepared messages: claim, call, outcome.
+//!
+//! The crashes in between, and what heals them. Before the claim: the message is still queued and its timer brings it
+//! back. After the claim, before or during the call: the lease runs out and the message becomes `in_doubt`. After the
+//! call, before its outcome is saved: the same, and the status webhook, which carries our callback data, tells the
+//! outcome. Nothing slow stands between claim and call: the token is opened before.
+
+use std::time::Duration;
+
+use super::Sending;
+use super::in_flight::InFlight;
+use super::jobs::End;
+use super::prepare::PreparedSend;
+use crate::app::failure::Failure;
+use crate::app::messages::{Change, Start};
+use crate::app::stale::Step;
+use crate::domain::message::{Evidence, EvidenceStatus, Fenced, Message, Recorded, SendOutcome, Status};
+use crate::ports::{Job, Save, Saved, SendCall};
+
+/// The least of a lease that must be left for a call to begin.
+const CALL_MIN: Duration = Duration::from_millis(100);
+
+/// A message whose call is authorised and durable as such.
+#[derive(Debug)]
+pub struct ClaimedSend(PreparedSend);
+
+/// A call that ended, with its outcome not yet durable.
+#[derive(Debug)]
+pub struct EndedCall {
+    /// As it was claimed: the message itself may have moved on since.
+    claimed: Message,
+    outcome: SendOutcome,
+    job: Option<Job>,
+    // Held until the outcome is durable, so that a slow store slows the calls down.
+    _in_flight: InFlight,
+}
+
+impl Sending {
+    /// Claims prepared messages in one commit. A message that somebody else claimed or changed meanwhile is left out,
+    /// and so is a claim whose outcome is unknown; nobody calls, and its lease expires.
+    pub async fn claim(&self, sends: Vec<PreparedSend>) -> Vec<ClaimedSend> {
+        let claims: Vec<Save> = sends.iter().map(|send| Save::from(&send.message)).collect();
+        let saved = self.ports.messages.claim(&claims).await;
+        let mut claimed = Vec::with_capacity(sends.len());
+        for (mut send, saved) in sends.into_iter().zip(saved) {
+            match saved {
+                Ok(Saved::Done) => {
+                    send.message.delivery.version += 1;
+                    claimed.push(ClaimedSend(send));
+                }
+                Ok(Saved::Stale) => self.jobs.end(send.job, &End::Elsewhere),
+                Err(error) => {
+                    let accepted = &send.message.accepted;
+                    tracing::warn!(message_id = %accepted.id, tenant_id = %accepted.tenant_id, %error, "a claim failed");
+                }
+            }
+        }
+        claimed
+    }
+
+    /// Calls Meta once. The lease is checked immediately before, so that a worker that was frozen meanwhile does not
+    /// call for a message that somebody else has taken over.
+    pub async fn call(&self, ClaimedSend(send): ClaimedSend) -> EndedCall {
+        let PreparedSend {
+            message,
+            token,
+            job,
+            in_flight,
+        } = send;
+        let Message { accepted, delivery } = &message;
+        let elapsed = self.now().since(delivery.called_at.unwrap_or(delivery.updated_at));
+        let timings = &self.settings.send.timings;
+        let left = timings
+            .lease
+            .saturating_sub(timings.lease_margin + elapsed)
+            .min(timings.call_timeout);
+        let outcome = if left < CALL_MIN {
+            SendOutcome::NotSent {
+                why: "the worker was stopped before the call".into(),
+            }
+        } else {
+            let opaque = self
+                .opaque
+                .sign(&message.key(), &accepted.phone_number_id, delivery.attempt);
+            let call = SendCall {
+                message: &message,
+                token: &token,
+                opaque: &opaque,
+                timeout: left,
+            };
+            self.ports.messages_api.send(call).await
+        };
+        EndedCall {
+            claimed: message,
+            outcome,
+            job: Some(job),
+            _in_flight: in_flight,
+        }
+    }
+
+    /// Makes the outcome of a call durable. After an error the caller tries again, as long as it lives: Meta's answer is
+    /// evidence even when the lease is over.
+    pub async fn record(&self, ended: &mut EndedCall) -> Result<(), Failure> {
+        let EndedCall { claimed, outcome, .. } = &*ended;
+        let epoch = claimed.delivery.epoch;
+        let mut recorded = Err(Fenced);
+        let step = |message: &mut Message| {
+            let now = self.now();
+            let jitter = self.ports.ids.jitter();
+            recorded = message.record_outcome(epoch, now, outcome, &self.settings.send, jitter);
+            if recorded.is_err() {
+                return Step::Leave;
+            }
+            if message.delivery.status == Status::Queued {
+                let slot_at = message.delivery.slot_at.unwrap_or(now);
+                message.schedule(now, slot_at, self.jobs.window());
+            }
+            Step::Save
+        };
+        match (
+            self.messages
+                .change(Start::Read(Box::new(claimed.clone())), step)
+                .await?,
+            recorded,
+        ) {
+            (Change::Saved(message), Ok(recorded)) => self.follow_up(&message, recorded, ended.job.take()).await,
+            (Change::Saved(_) | Change::Left(_), _) => {
+                self.add_late_evidence(claimed, outcome).await?;
+                if let Some(job) = ended.job.take() {
+                    self.jobs.end(job, &End::Elsewhere);
+                }
+            }
+            // It was erased with its tenant.
+            (Change::Gone, _) => {}
+        }
+        Ok(())
+    }
+
+    /// The message is no longer ours, but Meta's answer is true whoever holds it.
+    async fn add_late_evidence(&self, claimed: &Message, outcome: &SendOutcome) -> Result<(), Failure> {
+        let SendOutcome::Accepted { wamid } = outcome else {
+            return Ok(());
+        };
+        let evidence = Evidence {
+            status: EvidenceStatus::Sent,
+            wamid: wamid.clone(),
+            attempt: Some(claimed.delivery.attempt),
+            reported_at: None,
+            error: None,
+            by_webhook: false,
+        };
+        self.merges.submit(vec![(claimed.key(), evidence)]).await??;
+        Ok(())
+    }
+
+    /// What a recorded outcome means for the queue and for the number.
+    async fn follow_up(&self, message: &Message, recorded: Recorded, job: Option<Job>) {
+        log_outcome(message, recorded);
+        self.jobs.release(message);
+        if let Some(job) = job {
+            self.jobs.end(job, &End::Stored(message));
+        }
+        let number = &message.accepted.phone_number_id;
+        let result = match recorded {
+            Recorded::Sent => {
+                if let Some(called_at) = message.delivery.called_at {
+                    self.recent_calls.remember(number, called_at, message.key());
+                }
+                self.holds.number_works(message).await
+            }
+            Recorded::SlowDown(until) => {
+                self.ports.pacer.pause_until(number, until).await;
+                Ok(())
+            }
+            Recorded::Held(reason) => self.holds.number_refused(message, reason).await,
+            Recorded::Failed | Recorded::Retry(_) | Recorded::InDoubt | Recorded::GaveUp => Ok(()),
+        };
+        if let Err(failure) = result {
+            let accepted = &message.accepted;
+            tracing::warn!(message_id = %accepted.id, tenant_id = %accepted.tenant_id, %failure, "the outcome is stored, what follows from it is not yet");
+        }
+    }
+}
+
+/// One line for each failure that was handled; successes are for the timeline.
+fn log_outcome(message: &Message, recorded: Recorded) {
+    let outcome = match recorded {
+        Recorded::Sent => return,
+        Recorded::Failed => "failed",
+        Recorded::Retry(_) => "retry",
+        Recorded::SlowDown(_) => "slow_down",
+        Recorded::Held(_) => "held",
+        Recorded::InDoubt => "in_doubt",
+        Recorded::GaveUp => "gave_up",
+    };
+    let error = message.delivery.error.as_ref();
+    let code = error.and_then(|error| error.code);
+    let fbtrace_id = error.and_then(|error| error.fbtrace_id.as_deref());
+    tracing::warn!(
+        message_id = %message.accepted.id,
+        tenant_id = %message.accepted.tenant_id,
+        phone_number_id = %message.accepted.phone_number_id,
+        attempt = message.delivery.attempt,
+        code,
+        fbtrace_id,
+        outcome,
+        "a send did not go through"
+    );
+}

@@ -1,0 +1,125 @@
+//! Sending: accepted, brought through the gate, claimed, called for, recorded; and moved on by timers.
+
+mod accept;
+mod change;
+mod deliver;
+mod gate;
+mod in_flight;
+mod jobs;
+mod number_holds;
+mod prepare;
+mod recent_calls;
+mod reconcile;
+mod slots;
+
+use std::sync::Arc;
+
+use super::commits::{Commits, Merges, Touches};
+use super::failure::Failure;
+use super::messages::Messages;
+use super::settings::Settings;
+use super::tenants::directory::Directory;
+use crate::domain::MessageKey;
+use crate::domain::opaque::OpaqueSigner;
+use crate::ports::{Job, JobKey, Ports, QueueError, Saved};
+use gate::Gate;
+use in_flight::InFlightLimits;
+
+pub use accept::{AcceptedMessage, Accepting};
+pub use change::Changing;
+pub use deliver::{ClaimedSend, EndedCall};
+pub use prepare::{Prepared, PreparedSend, WaitingSend};
+pub use reconcile::Reconciling;
+
+pub(super) use jobs::Jobs;
+pub(super) use number_holds::NumberHolds;
+pub(super) use recent_calls::RecentCalls;
+pub(super) use slots::Slots;
+
+/// What the send worker does: it takes due messages, prepares and claims them, calls Meta and records the outcome.
+pub struct Sending {
+    ports: Ports,
+    settings: Settings,
+    messages: Messages,
+    directory: Arc<Directory>,
+    gate: Gate,
+    jobs: Jobs,
+    holds: NumberHolds,
+    recent_calls: Arc<RecentCalls>,
+    opaque: Arc<OpaqueSigner>,
+    touches: Touches,
+    merges: Merges,
+}
+
+/// The parts that flows of sending share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) messages: Messages,
+    pub(super) directory: Arc<Directory>,
+    pub(super) holds: NumberHolds,
+    pub(super) jobs: Jobs,
+    pub(super) slots: Slots,
+    pub(super) recent_calls: Arc<RecentCalls>,
+}
+
+impl Sending {
+    pub(super) fn new(
+        ports: Ports,
+        settings: Settings,
+        commits: &Commits,
+        opaque: Arc<OpaqueSigner>,
+        shared: Shared,
+    ) -> Self {
+        let gate = Gate {
+            in_flight: InFlightLimits::new(settings.calls_max),
+            holds: shared.holds.clone(),
+            pacer: ports.pacer.clone(),
+            window: shared.jobs.window(),
+        };
+        Self {
+            messages: shared.messages,
+            directory: shared.directory,
+            gate,
+            jobs: shared.jobs,
+            holds: shared.holds,
+            recent_calls: shared.recent_calls,
+            opaque,
+            touches: commits.touch.clone(),
+            merges: commits.merge.clone(),
+            ports,
+            settings,
+        }
+    }
+
+    /// Waits until something is due; returns up to `max` jobs.
+    pub async fn take_jobs(&self, max: usize) -> Result<Vec<Job>, QueueError> {
+        let may_claim = self.ports.store_health.may_claim();
+        may_claim.map_err(|error| QueueError(error.to_string()))?;
+        self.ports.queue.take(max).await
+    }
+
+    /// How many further calls this process may begin now.
+    pub fn places_free(&self) -> usize {
+        self.gate.in_flight.places_free()
+    }
+
+    /// Preparing the message crashed: counts it, and gives the message up after a few times.
+    pub async fn strike(&self, key: JobKey) -> Result<(), Failure> {
+        let key = message_key(key);
+        if let Some(mut message) = self.messages.load(&key).await? {
+            let gave_up = message.strike(self.ports.clock.now());
+            tracing::error!(message_id = %key.message_id, tenant_id = %key.tenant_id, strikes = message.delivery.strikes, gave_up, "preparing the message crashed");
+            if self.messages.save(&mut message).await? == Saved::Done {
+                self.jobs.show_dead(&message);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The message that a job is to send.
+const fn message_key(key: JobKey) -> MessageKey {
+    match key {
+        JobKey::Send(key) => key,
+    }
+}

@@ -1,0 +1,127 @@
+//! Holds of a number that Meta's answers begin and end.
+
+use std::sync::Arc;
+
+use crate::app::failure::Failure;
+use crate::app::stale::Step;
+use crate::app::tenants::Tenants;
+use crate::app::tenants::directory::Directory;
+use crate::domain::message::Message;
+use crate::domain::tenant::TOKEN_REFUSALS_MAX;
+use crate::domain::{Hold, HoldReason, PhoneNumber, Tenant, Timestamp};
+use crate::ports::{Clock, TimerStore};
+
+/// Begins, probes and ends holds.
+#[derive(Clone)]
+pub(in crate::app) struct NumberHolds {
+    tenants: Arc<Tenants>,
+    directory: Arc<Directory>,
+    timers: Arc<dyn TimerStore>,
+    clock: Arc<dyn Clock>,
+}
+
+impl NumberHolds {
+    pub(in crate::app) const fn new(
+        tenants: Arc<Tenants>,
+        directory: Arc<Directory>,
+        timers: Arc<dyn TimerStore>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            tenants,
+            directory,
+            timers,
+            clock,
+        }
+    }
+
+    /// Whether one message may go out to see if the reason of a hold is gone. Of all workers, the one that saves the
+    /// next probe's time first wins.
+    pub(super) async fn may_probe(&self, tenant: &Tenant, number: &PhoneNumber, hold: &Hold, now: Timestamp) -> bool {
+        let Some(probe_at) = hold.probe_at.filter(|at| *at <= now) else {
+            return false;
+        };
+        let next = now + hold.reason.probe_interval();
+        let number = &number.phone_number_id;
+        let won = self
+            .tenants
+            .change(&tenant.id, |tenant| {
+                let held = tenant.number_mut(number).and_then(|number| number.hold.as_mut());
+                Ok(match held.filter(|hold| hold.probe_at == Some(probe_at)) {
+                    Some(hold) => {
+                        hold.probe_at = Some(next);
+                        Step::Save
+                    }
+                    None => Step::Leave,
+                })
+            })
+            .await;
+        won.is_ok_and(|change| change.is_saved)
+    }
+
+    /// A send went through: refusals of the token, and a hold that was only being probed, are over.
+    pub(super) async fn number_works(&self, message: &Message) -> Result<(), Failure> {
+        let accepted = &message.accepted;
+        let Some(tenant) = self.directory.find(&accepted.tenant_id).await? else {
+            return Ok(());
+        };
+        let is_ending = |hold: Hold| hold.probe_at.is_some();
+        let Some(number) = tenant.number(Some(&accepted.phone_number_id)) else {
+            return Ok(());
+        };
+        if number.token_refusals == 0 && !number.hold.is_some_and(is_ending) {
+            return Ok(());
+        }
+        self.tenants
+            .change(&tenant.id, |tenant| {
+                if let Some(number) = tenant.number_mut(&accepted.phone_number_id) {
+                    number.token_refusals = 0;
+                    number.hold = number.hold.filter(|hold| !is_ending(*hold));
+                }
+                Ok(Step::Save)
+            })
+            .await?;
+        self.timers
+            .wake_held(&accepted.tenant_id, Some(&accepted.phone_number_id), self.clock.now())
+            .await?;
+        Ok(())
+    }
+
+    /// Meta refused the token or the account: after a few in a row the whole number waits, and is probed.
+    pub(super) async fn number_refused(&self, message: &Message, reason: HoldReason) -> Result<(), Failure> {
+        let accepted = &message.accepted;
+        let Some(tenant) = self.directory.find(&accepted.tenant_id).await? else {
+            return Ok(());
+        };
+        let number = tenant.number(Some(&accepted.phone_number_id));
+        if number.is_none_or(|number| number.hold.is_some()) {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let mut is_begun = false;
+        self.tenants
+            .change(&tenant.id, |tenant| {
+                let Some(number) = tenant.number_mut(&accepted.phone_number_id) else {
+                    return Ok(Step::Leave);
+                };
+                number.token_refusals += 1;
+                let is_certain =
+                    reason != HoldReason::CredentialsInvalid || number.token_refusals >= TOKEN_REFUSALS_MAX;
+                is_begun = number.hold.is_none() && is_certain;
+                if is_begun {
+                    let probe_at = Some(now + reason.probe_interval());
+                    number.hold = Some(Hold {
+                        reason,
+                        since: now,
+                        probe_at,
+                    });
+                }
+                Ok(Step::Save)
+            })
+            .await?;
+        if is_begun {
+            tracing::warn!(tenant_id = %accepted.tenant_id, phone_number_id = %accepted.phone_number_id, reason = reason.as_str(), "the number is on hold");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,277 @@
+//! Prepares due messages for their call: the gate, the token, the conversation.
+//!
+//! A message that may not go out is settled or put off here. Nothing else changes, so a crash leaves every message
+//! queued, and its timer brings it back.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::gate::{Candidate, Verdict};
+use super::in_flight::InFlight;
+use super::jobs::End;
+use super::{Sending, message_key};
+use crate::app::failure::Failure;
+use crate::app::tenants::token_purpose;
+use crate::domain::message::{DeadReason, Direction, Message, NotClaimable, Status};
+use crate::domain::tenant::SharedTenant;
+use crate::domain::{ConversationTouch, MessageKey, Secret, Timestamp};
+use crate::ports::{Job, JobKey, Saved, StoreError, VaultError};
+
+/// How long a message rests whose access token cannot be opened.
+const TOKEN_WAIT: Duration = Duration::from_secs(60);
+
+/// A due message that passed the gate and is ready to be claimed.
+#[derive(Debug)]
+pub struct PreparedSend {
+    /// As it will be once the claim is durable.
+    pub(super) message: Message,
+    pub(super) token: Secret,
+    pub(super) job: Job,
+    pub(super) in_flight: InFlight,
+}
+
+impl PreparedSend {
+    /// Its job and drive, to find the one that brings the worker down.
+    pub const fn key(&self) -> (JobKey, u32) {
+        (self.job.key, self.job.drive)
+    }
+}
+
+/// A due message whose number or tenant has all its calls under way. It is still queued, and kept at hand because
+/// places are given back all the time: sending it back into the queue would cost several writes.
+#[derive(Debug)]
+pub struct WaitingSend {
+    message: Message,
+    job: Job,
+    since: Timestamp,
+}
+
+impl WaitingSend {
+    /// Its job and drive, to find the one that brings the worker down.
+    pub const fn key(&self) -> (JobKey, u32) {
+        (self.job.key, self.job.drive)
+    }
+}
+
+/// What became of due messages that were not settled or put off.
+#[derive(Debug, Default)]
+pub struct Prepared {
+    /// To be claimed now.
+    pub sends: Vec<PreparedSend>,
+    /// To be prepared again when a call has ended.
+    pub waiting: Vec<WaitingSend>,
+}
+
+/// A due message with its job.
+struct Due {
+    message: Message,
+    job: Job,
+    since: Timestamp,
+}
+
+/// A message that goes no further now.
+enum Stopped {
+    /// It was changed: it must be saved before its job ends.
+    Changed(Box<Message>, Job),
+    /// There is nothing to save.
+    Ended(Job, End<'static>),
+}
+
+impl Sending {
+    /// Takes due messages through the gate, those that waited before first, and readies those that pass for the claim.
+    /// Messages that may not be sent now are settled or put off here. After an error all others are still queued, and
+    /// their timers bring them back.
+    pub async fn prepare(&self, waited: Vec<WaitingSend>, jobs: Vec<Job>) -> Result<Prepared, Failure> {
+        let mut stopped = Vec::new();
+        let prepared = self.prepare_or_stop(waited, jobs, &mut stopped).await;
+        join_all(stopped.into_iter().map(|stopped| self.stop(stopped))).await;
+        prepared
+    }
+
+    async fn prepare_or_stop(
+        &self,
+        waited: Vec<WaitingSend>,
+        jobs: Vec<Job>,
+        stopped: &mut Vec<Stopped>,
+    ) -> Result<Prepared, Failure> {
+        self.ports.store_health.may_claim()?;
+        let due = self.load(waited, jobs, stopped).await?;
+        let candidates = self.find_tenants(due, stopped).await?;
+        let mut passed = Vec::with_capacity(candidates.len());
+        let mut waiting = Vec::new();
+        for verdict in self.gate.judge(candidates, self.now()).await? {
+            match verdict {
+                Verdict::Passed(candidate, in_flight) => passed.push((candidate, in_flight)),
+                Verdict::Waits(Candidate {
+                    message, job, since, ..
+                }) => waiting.push(WaitingSend { message, job, since }),
+                Verdict::HeldBack(Candidate { message, job, .. }) => {
+                    stopped.push(Stopped::Changed(Box::new(message), job));
+                }
+            }
+        }
+        let sends = self.ready(passed, stopped).await;
+        // The conversation before the claim: a touch without a message is harmless, a message without a conversation
+        // would be hidden.
+        let touches: Vec<_> = sends.iter().filter_map(|send| touch(&send.message)).collect();
+        if !touches.is_empty() {
+            self.touches.submit(touches).await??;
+        }
+        Ok(Prepared { sends, waiting })
+    }
+
+    /// The messages of the jobs that are still queued.
+    async fn load(
+        &self,
+        waited: Vec<WaitingSend>,
+        jobs: Vec<Job>,
+        stopped: &mut Vec<Stopped>,
+    ) -> Result<Vec<Due>, StoreError> {
+        let now = self.now();
+        let keys: Vec<MessageKey> = jobs.iter().map(|job| message_key(job.key)).collect();
+        let messages = self.messages.load_all(&keys).await;
+        let waited = waited
+            .into_iter()
+            .map(|WaitingSend { message, job, since }| (job, Ok(Some(message)), since));
+        let fresh = jobs.into_iter().zip(messages).map(|(job, message)| (job, message, now));
+        let mut due = Vec::with_capacity(keys.len() + waited.len());
+        let mut seen = HashSet::with_capacity(due.capacity());
+        for (job, message, since) in waited.chain(fresh) {
+            // Two jobs of one message in a batch: a commit names a message once.
+            if !seen.insert(job.key) {
+                stopped.push(Stopped::Ended(job, End::Elsewhere));
+                continue;
+            }
+            match message {
+                Ok(Some(message)) if message.delivery.status == Status::Queued => {
+                    due.push(Due { message, job, since });
+                }
+                // Another job of the same message was faster, or it was settled meanwhile.
+                Ok(Some(message)) => self.jobs.end(job, &End::Stored(&message)),
+                Ok(None) => stopped.push(Stopped::Ended(job, End::Elsewhere)),
+                Err(StoreError::Corrupt(_)) => stopped.push(Stopped::Ended(job, End::Unreadable)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(due)
+    }
+
+    async fn find_tenants(&self, due: Vec<Due>, stopped: &mut Vec<Stopped>) -> Result<Vec<Candidate>, StoreError> {
+        let ids = due.iter().map(|due| due.message.accepted.tenant_id);
+        let tenants = self.directory.find_all(ids).await;
+        let mut candidates = Vec::with_capacity(due.len());
+        for Due {
+            mut message,
+            job,
+            since,
+        } in due
+        {
+            match tenants.get(&message.accepted.tenant_id).cloned().unwrap_or(Ok(None)) {
+                Ok(Some(tenant)) => candidates.push(Candidate {
+                    message,
+                    tenant,
+                    job,
+                    since,
+                }),
+                // Accepted by somebody who still remembered a tenant that was being removed.
+                Ok(None) => {
+                    message.abandon(self.now(), DeadReason::NumberRemoved);
+                    stopped.push(Stopped::Changed(Box::new(message), job));
+                }
+                // The message stays queued, and its timer brings it back for whoever mends the tenant.
+                Err(StoreError::Corrupt(_)) => stopped.push(Stopped::Ended(job, End::Unreadable)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(candidates)
+    }
+
+    /// Opens the tokens of messages that passed the gate, and writes the claims into their copies.
+    async fn ready(&self, passed: Vec<(Candidate, InFlight)>, stopped: &mut Vec<Stopped>) -> Vec<PreparedSend> {
+        let mut with_token = Vec::with_capacity(passed.len());
+        for (mut candidate, in_flight) in passed {
+            let Candidate { message, tenant, .. } = &mut candidate;
+            match self.open_token(tenant, message).await {
+                Ok(token) => with_token.push((candidate, in_flight, token)),
+                Err(error) => {
+                    let accepted = &message.accepted;
+                    tracing::error!(message_id = %accepted.id, tenant_id = %accepted.tenant_id, %error, "the access token cannot be opened");
+                    let now = self.now();
+                    message.postpone(now, now + TOKEN_WAIT, "access_token_unreadable", self.jobs.window());
+                    stopped.push(Stopped::Changed(Box::new(candidate.message), candidate.job));
+                }
+            }
+        }
+        // One time for all: claims that write the same cost the store least.
+        let now = self.now();
+        let mut sends = Vec::with_capacity(with_token.len());
+        for (Candidate { mut message, job, .. }, in_flight, token) in with_token {
+            match message.claim(now, &self.settings.worker_id, &self.settings.send.timings) {
+                Ok(()) => sends.push(PreparedSend {
+                    message,
+                    token,
+                    job,
+                    in_flight,
+                }),
+                Err(NotClaimable::TooEarly(slot_at)) => {
+                    message.postpone(now, slot_at, "slot", self.jobs.window());
+                    stopped.push(Stopped::Changed(Box::new(message), job));
+                }
+                Err(NotClaimable::NotQueued | NotClaimable::Expired) => {
+                    stopped.push(Stopped::Ended(job, End::Elsewhere));
+                }
+            }
+        }
+        sends
+    }
+
+    async fn open_token(&self, tenant: &SharedTenant, message: &Message) -> Result<Secret, VaultError> {
+        let number = tenant
+            .number(Some(&message.accepted.phone_number_id))
+            .ok_or(VaultError::Unreadable("the number was removed"))?;
+        let purpose = token_purpose(&number.phone_number_id);
+        self.ports
+            .vault
+            .open(&tenant.id, &tenant.wrapped_data_key, &purpose, &number.sealed_token)
+            .await
+    }
+
+    /// Saves a message that was held back, and ends its job. Whatever goes wrong here, the message is still queued and
+    /// its timer is set.
+    async fn stop(&self, stopped: Stopped) {
+        let (mut message, job) = match stopped {
+            Stopped::Ended(job, end) => return self.jobs.end(job, &end),
+            Stopped::Changed(message, job) => (message, job),
+        };
+        match self.messages.save(&mut message).await {
+            Ok(Saved::Done) => {
+                self.jobs.release(&message);
+                self.jobs.end(job, &End::Stored(&message));
+            }
+            // Somebody else was faster: what this process made of the message never came to be.
+            Ok(Saved::Stale) => self.jobs.end(job, &End::Elsewhere),
+            Err(failure) => {
+                let accepted = &message.accepted;
+                tracing::warn!(message_id = %accepted.id, tenant_id = %accepted.tenant_id, %failure, "a message stays queued");
+            }
+        }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+}
+
+fn touch(message: &Message) -> Option<ConversationTouch> {
+    Some(ConversationTouch {
+        id: message.conversation()?,
+        tenant_id: message.accepted.tenant_id,
+        phone_number_id: message.accepted.phone_number_id.clone(),
+        wa_id: message.accepted.peer_id.clone()?,
+        message_id: message.accepted.id,
+        at: message.delivery.updated_at,
+        direction: Direction::Outbound,
+    })
+}

@@ -1,0 +1,206 @@
+//! The timer wheel: looks at every message whose timer has run out and does what the timer was set for.
+//!
+//! Any number of processes may run it. Every step is a save under the version that was read, so the one that comes
+//! second changes nothing.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+use super::jobs::Jobs;
+use super::slots::Slots;
+use super::{RecentCalls, Shared};
+use crate::app::commits::enqueue::queue_entry;
+use crate::app::failure::Failure;
+use crate::app::messages::Messages;
+use crate::app::settings::Settings;
+use crate::app::tenants::directory::{Directory, Found};
+use crate::domain::message::{Message, Status, Surroundings, UnknownOutcome, Woken};
+use crate::domain::pacing::RELEASE_CHECK;
+use crate::domain::{TenantId, Timestamp};
+use crate::ports::{Ports, Saved, StoreError};
+
+/// Messages looked at in one round.
+const ROUND: u32 = 500;
+/// Messages put back after the queue lost its content; the rest come back by their own timers within a minute.
+const REFILL_MAX: u32 = 50_000;
+/// Messages put back in one call of the queue.
+const REFILL_CHUNK: usize = 500;
+
+/// Moves messages on when their timers run out, and fills the queue again.
+pub struct Reconciling {
+    ports: Ports,
+    settings: Settings,
+    messages: Messages,
+    directory: Arc<Directory>,
+    jobs: Jobs,
+    slots: Slots,
+    recent_calls: Arc<RecentCalls>,
+}
+
+/// The tenants of the held messages of a round.
+type HeldTenants = HashMap<TenantId, Found>;
+
+impl Reconciling {
+    pub(in crate::app) fn new(ports: Ports, settings: Settings, shared: Shared) -> Self {
+        Self {
+            messages: shared.messages,
+            directory: shared.directory,
+            jobs: shared.jobs,
+            slots: shared.slots,
+            recent_calls: shared.recent_calls,
+            ports,
+            settings,
+        }
+    }
+
+    /// Takes over the messages that a process which is gone was sending. Called at start, where no other process can be
+    /// sending.
+    pub async fn take_over_orphans(&self) -> Result<(), Failure> {
+        let timings = &self.settings.send.timings;
+        let until = self.now() + timings.lease + timings.lease_margin;
+        loop {
+            let sending = self.ports.timers.due(until, Some(Status::Sending), ROUND).await?;
+            if sending.is_empty() {
+                return Ok(());
+            }
+            self.look_at_all(sending).await?;
+        }
+    }
+
+    /// One round. Returns how many messages were looked at; when that is many, another round is due at once.
+    pub async fn reconcile(&self) -> Result<usize, Failure> {
+        let due = self.ports.timers.due(self.now(), None, ROUND).await?;
+        let looked_at = due.len();
+        self.look_at_all(due).await?;
+        Ok(looked_at)
+    }
+
+    /// Waits until the queue may have lost its content.
+    pub async fn queue_lost(&self) {
+        self.ports.queue.lost().await;
+    }
+
+    /// Fills the queue again from the store. After an error not everything is in it, and it must be done again, which
+    /// is harmless: a job that is there keeps its name.
+    pub async fn refill_queue(&self) -> Result<usize, Failure> {
+        let Some(window) = self.jobs.window() else {
+            return Ok(0);
+        };
+        let until = self.now() + window + RELEASE_CHECK;
+        let queued = self.ports.timers.due(until, Some(Status::Queued), REFILL_MAX).await?;
+        let released = queued.iter().filter(|message| message.delivery.enqueued_at.is_some());
+        let entries: Vec<_> = released.map(queue_entry).collect();
+        for chunk in entries.chunks(REFILL_CHUNK) {
+            self.ports.queue.enqueue(chunk).await?;
+        }
+        tracing::info!(refilled = entries.len(), "the queue was filled again from the store");
+        Ok(entries.len())
+    }
+
+    async fn look_at_all(&self, due: Vec<Message>) -> Result<(), Failure> {
+        let tenants = self.tenants_of_held(&due).await;
+        let mut changed = Vec::with_capacity(due.len());
+        for message in due {
+            changed.push(self.look_at(message, &tenants).await?);
+        }
+        let saves = changed.into_iter().map(|mut message| async move {
+            if self.messages.save(&mut message).await? == Saved::Done {
+                self.jobs.release(&message);
+                self.jobs.show_dead(&message);
+            }
+            Ok(())
+        });
+        join_all(saves).await.into_iter().collect()
+    }
+
+    /// Whether a hold is over must not be judged by what this process remembers.
+    async fn tenants_of_held(&self, due: &[Message]) -> HeldTenants {
+        let held = due.iter().filter(|message| message.delivery.status == Status::Held);
+        let held: HashSet<TenantId> = held.map(|message| message.accepted.tenant_id).collect();
+        for tenant_id in &held {
+            self.directory.refresh(tenant_id).await;
+        }
+        self.directory.find_all(held).await
+    }
+
+    /// Does what the message's timer was set for; returns the message to be saved.
+    async fn look_at(&self, mut message: Message, tenants: &HeldTenants) -> Result<Message, Failure> {
+        let now = self.now();
+        let around = self.surroundings(&message, tenants).await?;
+        let before = message.delivery.status;
+        match message.wake(now, around, self.jobs.window(), &self.settings.send.timings) {
+            Woken::Rescheduled | Woken::Release => {}
+            Woken::NeedsSlot => {
+                let slot_at = self.slots.reserve(&message, now).await;
+                message.schedule(now, slot_at, self.jobs.window());
+            }
+            Woken::Changed => {
+                tracing::info!(
+                    message_id = %message.accepted.id,
+                    tenant_id = %message.accepted.tenant_id,
+                    attempt = message.delivery.attempt,
+                    from = before.as_str(),
+                    to = message.delivery.status.as_str(),
+                    "a message moved on by its timer"
+                );
+            }
+        }
+        Ok(message)
+    }
+
+    async fn surroundings(&self, message: &Message, tenants: &HeldTenants) -> Result<Surroundings, StoreError> {
+        let mut around = Surroundings {
+            hold: None,
+            may_probe: false,
+            statuses_flow: false,
+            is_orphaned: false,
+        };
+        let delivery = &message.delivery;
+        match delivery.status {
+            Status::Held => match tenants.get(&message.accepted.tenant_id) {
+                None | Some(Ok(None)) => {}
+                Some(Ok(Some(tenant))) => {
+                    let number = tenant.number(Some(&message.accepted.phone_number_id));
+                    let hold = number.map_or(tenant.hold, |number| tenant.hold_of(number));
+                    around.hold = hold.map(|hold| hold.reason);
+                    let probe_at = hold.and_then(|hold| hold.probe_at);
+                    around.may_probe = probe_at.is_some_and(|at| at <= self.now());
+                }
+                // Nobody knows whether the hold is over, and the others' timers must not wait until somebody does.
+                Some(Err(StoreError::Corrupt(_))) => around.hold = delivery.hold_reason,
+                Some(Err(error)) => return Err(error.clone()),
+            },
+            Status::Sending => {
+                let lease = delivery.lease.as_ref();
+                let is_foreign = lease.is_some_and(|lease| lease.owner != self.settings.worker_id);
+                around.is_orphaned = is_foreign && self.settings.is_sole_sender;
+            }
+            Status::InDoubt if message.accepted.unknown_outcome == UnknownOutcome::Auto => {
+                if let Some(called_at) = delivery.called_at {
+                    around.statuses_flow = self.statuses_flow(message, called_at).await?;
+                }
+            }
+            _ => {}
+        }
+        Ok(around)
+    }
+
+    /// Whether statuses arrive for messages of the same number that were called later.
+    async fn statuses_flow(&self, message: &Message, called_at: Timestamp) -> Result<bool, StoreError> {
+        let number = &message.accepted.phone_number_id;
+        let later = self.recent_calls.later_than(number, called_at);
+        let found = self.messages.load_all(&later).await;
+        let seen = |message: &Message| message.delivery.status_seen_at.is_some();
+        if found.iter().flatten().flatten().any(seen) {
+            return Ok(true);
+        }
+        let messages = &self.ports.messages;
+        messages.statuses_flow(&message.key(), number, called_at).await
+    }
+
+    fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+}

@@ -1,0 +1,47 @@
+//! Slots for messages that go into the queue again.
+
+use std::sync::Arc;
+
+use crate::app::tenants::directory::Directory;
+use crate::domain::message::Message;
+use crate::domain::pacing::Priority;
+use crate::domain::{PhoneNumber, Timestamp};
+use crate::ports::{Pacer, SlotAsk};
+
+/// Reserves slots of numbers.
+#[derive(Clone)]
+pub(in crate::app) struct Slots {
+    directory: Arc<Directory>,
+    pacer: Arc<dyn Pacer>,
+}
+
+impl Slots {
+    pub(in crate::app) const fn new(directory: Arc<Directory>, pacer: Arc<dyn Pacer>) -> Self {
+        Self { directory, pacer }
+    }
+
+    /// The next slot of the message's number, not before the time it waits for. If the pacer cannot be reached, that
+    /// time itself: the gate keeps the pace.
+    pub(super) async fn reserve(&self, message: &Message, now: Timestamp) -> Timestamp {
+        let not_before = message.delivery.slot_at.map_or(now, |slot_at| slot_at.max(now));
+        let Ok(Some(tenant)) = self.directory.find(&message.accepted.tenant_id).await else {
+            return not_before;
+        };
+        let Some(number) = tenant.number(Some(&message.accepted.phone_number_id)) else {
+            return not_before;
+        };
+        let ask = ask(number, message.accepted.priority, not_before);
+        let slots = self.pacer.reserve(&[ask]).await.unwrap_or_default();
+        slots.first().copied().unwrap_or(not_before)
+    }
+}
+
+/// A slot of this number.
+pub(super) fn ask(number: &PhoneNumber, priority: Priority, not_before: Timestamp) -> SlotAsk {
+    SlotAsk {
+        phone_number_id: number.phone_number_id.clone(),
+        per_second: number.planned_per_second(),
+        priority,
+        not_before,
+    }
+}

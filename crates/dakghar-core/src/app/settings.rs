@@ -1,0 +1,67 @@
+//! The settings of the use cases.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::message::{ATTEMPTS_MAX_DEFAULT, SendPolicy};
+use crate::group_commit::Limits;
+
+/// What an installation may set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Names this process in the leases it takes; different for every start.
+    pub worker_id: Arc<str>,
+    /// The waits between attempts and the times of the protocol.
+    pub send: SendPolicy,
+    /// Set when this is the only process that sends: leases of others are then those of processes that are gone.
+    pub is_sole_sender: bool,
+    /// Attempts that may count against a message, 1 to 20.
+    pub attempts_max: u32,
+    /// Commits of one kind that may be under way at a time: 1 where the store has one writer.
+    pub commits_max: usize,
+    /// Requests in one commit.
+    pub batch_max: usize,
+    /// Requests of one kind that may wait for a commit.
+    pub waiting_max: usize,
+    /// Calls to Meta that this process may have under way. One tenant gets half of them at most.
+    pub calls_max: u32,
+    /// How long a tenant is remembered before it is read again. Bounds how late a pause takes effect.
+    pub directory_ttl: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            worker_id: "worker".into(),
+            send: SendPolicy::default(),
+            is_sole_sender: false,
+            attempts_max: ATTEMPTS_MAX_DEFAULT,
+            commits_max: 1,
+            batch_max: 512,
+            waiting_max: 20_000,
+            calls_max: 512,
+            directory_ttl: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Settings {
+    /// The bounds of every group commit.
+    pub(super) const fn limits(&self) -> Limits {
+        Limits {
+            batch_max: self.batch_max,
+            commits_max: self.commits_max,
+            waiting_max: self.waiting_max,
+        }
+    }
+}
+
+/// Keys that the use cases sign with; derived from the master key, the same in every process.
+pub struct SigningKeys {
+    /// For the callback data sent with each message.
+    pub opaque: [u8; 32],
+    /// The key of callback data before the master key was changed: statuses carry that for days.
+    pub opaque_previous: Option<[u8; 32]>,
+    /// For list cursors.
+    pub cursor: [u8; 32],
+}

@@ -1,0 +1,72 @@
+//! Pauses, begun and ended by people.
+
+use super::{Tenants, find_number_id, no_such_number};
+use crate::app::failure::Failure;
+use crate::app::stale::Step;
+use crate::domain::tenant::SharedTenant;
+use crate::domain::{Actor, ErrorCode, Hold, Problem, TenantId};
+
+impl Tenants {
+    /// Stops sending, for the tenant or one of its numbers. Accepting and receiving go on.
+    ///
+    /// A pause takes the place of a hold that Meta's refusals began, because that one lets probes out; if the reason is
+    /// still there after the pause, the next refusals begin it again. The operator's pause stays when the tenant pauses.
+    pub async fn pause(&self, id: &TenantId, number: Option<&str>, by: Actor) -> Result<SharedTenant, Failure> {
+        let pause = Hold {
+            reason: by.pause(),
+            since: self.now(),
+            probe_at: None,
+        };
+        let number = number.map(find_number_id).transpose()?;
+        self.change(id, |tenant| {
+            let hold = match &number {
+                None => &mut tenant.hold,
+                Some(number) => {
+                    let number = tenant.number_mut(number).ok_or_else(no_such_number)?;
+                    number.token_refusals = 0;
+                    &mut number.hold
+                }
+            };
+            if hold.is_none_or(|hold| by.may_end(hold)) {
+                *hold = Some(pause);
+            }
+            Ok(Step::Save)
+        })
+        .await
+        .map(|changed| changed.tenant)
+    }
+
+    /// Sends again: ends every hold, whatever its reason, and wakes what was held. Only the operator ends its own pause:
+    /// of the tenant as of a number, while a number that it paused stays so when the tenant resumes as a whole.
+    pub async fn resume(&self, id: &TenantId, number: Option<&str>, by: Actor) -> Result<SharedTenant, Failure> {
+        let number = number.map(find_number_id).transpose()?;
+        let tenant = self
+            .change(id, |tenant| {
+                let hold = match &number {
+                    None => tenant.hold,
+                    Some(number) => tenant.number(Some(number)).ok_or_else(no_such_number)?.hold,
+                };
+                if hold.is_some_and(|hold| !by.may_end(hold)) {
+                    return Err(Problem::new(
+                        ErrorCode::Forbidden,
+                        "The operator paused it; only the admin key ends that.",
+                    ));
+                }
+                if number.is_none() {
+                    tenant.hold = None;
+                }
+                for each in &mut tenant.phone_numbers {
+                    let is_meant = number.as_ref().is_none_or(|number| *number == each.phone_number_id);
+                    if is_meant && each.hold.is_none_or(|hold| by.may_end(hold)) {
+                        each.hold = None;
+                        each.token_refusals = 0;
+                    }
+                }
+                Ok(Step::Save)
+            })
+            .await?
+            .tenant;
+        self.ports.timers.wake_held(id, number.as_ref(), self.now()).await?;
+        Ok(tenant)
+    }
+}

@@ -1,0 +1,133 @@
+//! Tenants: registered, changed, paused, removed.
+
+mod checks;
+pub(super) mod directory;
+mod holds;
+mod new;
+mod numbers;
+mod recent;
+mod register;
+mod remove;
+mod token;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::constant_time;
+
+use super::failure::Failure;
+use super::stale::{ROUNDS_MAX, Step};
+use crate::domain::tenant::SharedTenant;
+use crate::domain::{ErrorCode, PhoneNumberId, Problem, Tenant, TenantId, Timestamp};
+use crate::ports::{Ports, TenantSaved};
+use directory::Directory;
+
+pub use new::{NewPhoneNumber, NewTenant};
+pub use register::{API_KEY_PREFIX, RegisteredTenant};
+pub use token::token_purpose;
+
+/// What people and programs do with tenants.
+pub struct Tenants {
+    ports: Ports,
+    directory: Arc<Directory>,
+    directory_ttl: Duration,
+}
+
+/// A tenant after a change.
+pub(super) struct ChangedTenant {
+    /// As it is stored now.
+    pub(super) tenant: SharedTenant,
+    /// False when the change left it as it was.
+    pub(super) is_saved: bool,
+}
+
+impl Tenants {
+    pub(super) const fn new(ports: Ports, directory: Arc<Directory>, directory_ttl: Duration) -> Self {
+        Self {
+            ports,
+            directory,
+            directory_ttl,
+        }
+    }
+
+    /// The tenant as the hot paths see it: at most [`super::Settings::directory_ttl`] old.
+    pub async fn find(&self, id: &TenantId) -> Result<SharedTenant, Failure> {
+        Ok(self.directory.find(id).await?.ok_or_else(no_such_tenant)?)
+    }
+
+    /// The tenant as it is stored now; not found when it is being removed.
+    pub async fn stored(&self, id: &TenantId) -> Result<Tenant, Failure> {
+        let found = self.ports.tenants.find(id).await?;
+        Ok(found
+            .filter(|tenant| tenant.removed_at.is_none())
+            .ok_or_else(no_such_tenant)?)
+    }
+
+    /// Whether `key` is the tenant's own, also if it was made under the previous master key. Takes the same time for every
+    /// wrong key.
+    pub fn is_api_key_of(&self, tenant: &Tenant, key: &str) -> bool {
+        let vault = &self.ports.vault;
+        let is_kept = |hash: Vec<u8>| constant_time::verify_slices_are_equal(&hash, &tenant.api_key_hash).is_ok();
+        is_kept(vault.hash_api_key(key)) || vault.previous_hash_api_key(key).is_some_and(is_kept)
+    }
+
+    /// Loads the tenant, applies the change and saves it, again if somebody else saved in between.
+    pub(super) async fn change(
+        &self,
+        id: &TenantId,
+        mut change: impl FnMut(&mut Tenant) -> Result<Step, Problem> + Send,
+    ) -> Result<ChangedTenant, Failure> {
+        for _ in 0..ROUNDS_MAX {
+            let mut tenant = self.stored(id).await?;
+            let before = tenant.clone();
+            if change(&mut tenant)? == Step::Leave {
+                return Ok(ChangedTenant {
+                    tenant: Arc::new(before),
+                    is_saved: false,
+                });
+            }
+            tenant.updated_at = self.now();
+            match self.ports.tenants.save(&tenant).await? {
+                TenantSaved::Done => {
+                    self.directory.forget(&before).await;
+                    tenant.version += 1;
+                    return Ok(ChangedTenant {
+                        tenant: Arc::new(tenant),
+                        is_saved: true,
+                    });
+                }
+                TenantSaved::PhoneNumberTaken(number) => return Err(phone_number_taken(&number).into()),
+                TenantSaved::Stale => {}
+            }
+        }
+        Err(Failure::KeptChanging("tenant"))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+}
+
+fn no_such_tenant() -> Problem {
+    Problem::new(ErrorCode::TenantNotFound, "No tenant has this id.")
+}
+
+fn no_such_number() -> Problem {
+    Problem::new(
+        ErrorCode::PhoneNumberNotFound,
+        "The tenant has no number with this phone number id.",
+    )
+}
+
+fn phone_number_taken(number: &PhoneNumberId) -> Problem {
+    Problem::field(
+        ErrorCode::PhoneNumberTaken,
+        "/phoneNumberId",
+        format!("{number} is registered already"),
+    )
+}
+
+/// A number named in a path: a text that cannot be an id is simply not found.
+fn find_number_id(text: &str) -> Result<PhoneNumberId, Problem> {
+    PhoneNumberId::parse(text).map_err(|_| no_such_number())
+}

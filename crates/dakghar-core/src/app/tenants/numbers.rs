@@ -1,0 +1,91 @@
+//! The numbers of a tenant.
+
+use super::checks::{check, check_display_number, check_number, check_rate, check_token};
+use super::new::NewPhoneNumber;
+use super::{Tenants, find_number_id, no_such_number, phone_number_taken};
+use crate::app::failure::Failure;
+use crate::app::stale::Step;
+use crate::domain::tenant::SharedTenant;
+use crate::domain::{Actor, ErrorCode, Problem, TenantId};
+
+impl Tenants {
+    /// Gives the tenant another number. Without a token of its own it uses that of the first number.
+    pub async fn add_phone_number(&self, id: &TenantId, new: NewPhoneNumber) -> Result<SharedTenant, Failure> {
+        check(&[
+            check_number(&new),
+            new.access_token
+                .as_ref()
+                .and_then(|token| check_token(token, "/accessToken")),
+        ])?;
+        let tenant = self.find(id).await?;
+        let token = match &new.access_token {
+            Some(token) => token.clone(),
+            None => self.open_token(&tenant, None).await?,
+        };
+        let number = self.seal_number(id, &tenant.wrapped_data_key, &new, &token).await?;
+        if tenant.number(Some(&number.phone_number_id)).is_some() {
+            return Err(phone_number_taken(&number.phone_number_id).into());
+        }
+        self.change(id, |tenant| {
+            tenant.phone_numbers.push(number.clone());
+            Ok(Step::Save)
+        })
+        .await
+        .map(|changed| changed.tenant)
+    }
+
+    /// Changes what can be changed of a number; `None` leaves as is. The pace is the operator's to change.
+    pub async fn change_phone_number(
+        &self,
+        id: &TenantId,
+        number: &str,
+        messages_per_second: Option<u32>,
+        display_phone_number: Option<String>,
+        by: Actor,
+    ) -> Result<SharedTenant, Failure> {
+        if messages_per_second.is_some() && by != Actor::Operator {
+            return Err(Problem::field(
+                ErrorCode::Forbidden,
+                "/messagesPerSecond",
+                "only the operator changes it",
+            )
+            .into());
+        }
+        check(&[
+            messages_per_second.and_then(check_rate),
+            display_phone_number.as_deref().and_then(check_display_number),
+        ])?;
+        let number = find_number_id(number)?;
+        let tenant = self
+            .change(id, |tenant| {
+                let number = tenant.number_mut(&number).ok_or_else(no_such_number)?;
+                number.messages_per_second = messages_per_second.unwrap_or(number.messages_per_second);
+                if display_phone_number.is_some() {
+                    number.display_phone_number.clone_from(&display_phone_number);
+                }
+                Ok(Step::Save)
+            })
+            .await?
+            .tenant;
+        if messages_per_second.is_some() {
+            self.ports.pacer.rate_changed(&number, self.now()).await;
+        }
+        Ok(tenant)
+    }
+
+    /// Takes a number away. The last one stays; messages that wait for the number are dropped from the schedule and
+    /// end by their timers.
+    pub async fn remove_phone_number(&self, id: &TenantId, number: &str) -> Result<SharedTenant, Failure> {
+        let number = find_number_id(number)?;
+        self.change(id, |tenant| {
+            tenant.number(Some(&number)).ok_or_else(no_such_number)?;
+            if tenant.phone_numbers.len() == 1 {
+                return Err(Problem::new(ErrorCode::LastPhoneNumber, "Remove the tenant instead."));
+            }
+            tenant.phone_numbers.retain(|kept| kept.phone_number_id != number);
+            Ok(Step::Save)
+        })
+        .await
+        .map(|changed| changed.tenant)
+    }
+}

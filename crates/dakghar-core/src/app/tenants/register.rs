@@ -1,0 +1,99 @@
+//! Registers a tenant with its first number.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::checks::{
+    check, check_callback_url, check_name, check_number, check_token, parse_phone_number_id, parse_waba_id,
+};
+use super::new::{NewPhoneNumber, NewTenant};
+use super::token::token_purpose;
+use super::{Tenants, phone_number_taken};
+use crate::app::failure::Failure;
+use crate::domain::tenant::MESSAGES_PER_SECOND_DEFAULT;
+use crate::domain::{PhoneNumber, Secret, Tenant, TenantId};
+use crate::ports::{Ports, TenantSaved};
+
+/// Prefix of every API key, which lets scanners of leaked secrets find it.
+pub const API_KEY_PREFIX: &str = "dk_";
+
+/// A new tenant, and its API key: the only time anybody sees it.
+#[derive(Clone, Debug)]
+pub struct RegisteredTenant {
+    /// The tenant.
+    pub tenant: Tenant,
+    /// Its key.
+    pub api_key: Secret,
+}
+
+impl Tenants {
+    /// Registers a tenant. Its number must not belong to another one.
+    pub async fn register(&self, new: NewTenant) -> Result<RegisteredTenant, Failure> {
+        let token = new.number.access_token.clone().unwrap_or_else(|| Secret::new(""));
+        check(&[
+            check_name(&new.name),
+            new.callback_url.as_deref().and_then(check_callback_url),
+            check_token(&token, "/accessToken"),
+            check_number(&new.number),
+        ])?;
+        let Ports { ids, vault, .. } = &self.ports;
+        let id = ids.tenant_id();
+        let api_key = Secret::new(format!(
+            "{API_KEY_PREFIX}{}",
+            URL_SAFE_NO_PAD.encode(ids.secret_bytes())
+        ));
+        let wrapped_data_key = vault.new_data_key(&id).await?;
+        let number = self.seal_number(&id, &wrapped_data_key, &new.number, &token).await?;
+        let now = self.now();
+        let tenant = Tenant {
+            id,
+            name: new.name.trim().to_owned(),
+            callback_url: new.callback_url,
+            api_key_hash: vault.hash_api_key(api_key.reveal()),
+            wrapped_data_key,
+            hold: None,
+            unknown_outcome: new.unknown_outcome.unwrap_or_default(),
+            phone_numbers: vec![number],
+            created_at: now,
+            updated_at: now,
+            removed_at: None,
+            version: 0,
+        };
+        match self.ports.tenants.insert(&tenant).await? {
+            TenantSaved::Done => {
+                tracing::info!(tenant_id = %tenant.id, "tenant registered");
+                Ok(RegisteredTenant { tenant, api_key })
+            }
+            TenantSaved::PhoneNumberTaken(number) => Err(phone_number_taken(&number).into()),
+            TenantSaved::Stale => Err(Failure::KeptChanging("tenant")),
+        }
+    }
+
+    /// The number with its token sealed for this tenant.
+    pub(super) async fn seal_number(
+        &self,
+        tenant_id: &TenantId,
+        wrapped_data_key: &[u8],
+        new: &NewPhoneNumber,
+        token: &Secret,
+    ) -> Result<PhoneNumber, Failure> {
+        let phone_number_id = parse_phone_number_id(&new.phone_number_id)?;
+        let waba_id = new.waba_id.as_deref().map(parse_waba_id).transpose()?;
+        let purpose = token_purpose(&phone_number_id);
+        let sealed_token = self
+            .ports
+            .vault
+            .seal(tenant_id, wrapped_data_key, &purpose, token)
+            .await?;
+        Ok(PhoneNumber {
+            phone_number_id,
+            waba_id,
+            display_phone_number: new.display_phone_number.clone(),
+            sealed_token,
+            simulated: token.is_mock_token(),
+            messages_per_second: new.messages_per_second.unwrap_or(MESSAGES_PER_SECOND_DEFAULT),
+            hold: None,
+            token_refusals: 0,
+        })
+    }
+}

@@ -1,0 +1,68 @@
+//! The access tokens of a tenant's numbers.
+
+use super::checks::{check, check_token};
+use super::{Tenants, find_number_id, no_such_number};
+use crate::app::failure::Failure;
+use crate::app::stale::Step;
+use crate::domain::tenant::SharedTenant;
+use crate::domain::{HoldReason, PhoneNumberId, Secret, Tenant, TenantId};
+
+/// The purpose that an access token is sealed for: it opens for no other number.
+pub fn token_purpose(phone_number_id: &PhoneNumberId) -> String {
+    format!("access_token/{phone_number_id}")
+}
+
+impl Tenants {
+    /// Replaces the access token of one number, or of all. Ends the holds that the old one caused.
+    pub async fn replace_token(
+        &self,
+        id: &TenantId,
+        number: Option<&str>,
+        token: &Secret,
+    ) -> Result<SharedTenant, Failure> {
+        check(&[check_token(token, "/accessToken")])?;
+        let only = number.map(find_number_id).transpose()?;
+        let tenant = self.find(id).await?;
+        if let Some(only) = &only {
+            tenant.number(Some(only)).ok_or_else(no_such_number)?;
+        }
+        let mut sealed = Vec::new();
+        for number in &tenant.phone_numbers {
+            if only.as_ref().is_none_or(|only| *only == number.phone_number_id) {
+                let purpose = token_purpose(&number.phone_number_id);
+                let token = self
+                    .ports
+                    .vault
+                    .seal(id, &tenant.wrapped_data_key, &purpose, token)
+                    .await?;
+                sealed.push((number.phone_number_id.clone(), token));
+            }
+        }
+        let tenant = self
+            .change(id, |tenant| {
+                for (number, sealed_token) in &sealed {
+                    let number = tenant.number_mut(number).ok_or_else(no_such_number)?;
+                    number.sealed_token.clone_from(sealed_token);
+                    number.simulated = token.is_mock_token();
+                    number.token_refusals = 0;
+                    number.hold = number.hold.filter(|hold| hold.reason != HoldReason::CredentialsInvalid);
+                }
+                Ok(Step::Save)
+            })
+            .await?
+            .tenant;
+        self.ports.timers.wake_held(id, only.as_ref(), self.now()).await?;
+        Ok(tenant)
+    }
+
+    /// The access token of a number, or of the first one.
+    pub(super) async fn open_token(&self, tenant: &Tenant, number: Option<&PhoneNumberId>) -> Result<Secret, Failure> {
+        let number = tenant.number(number).ok_or_else(no_such_number)?;
+        let purpose = token_purpose(&number.phone_number_id);
+        Ok(self
+            .ports
+            .vault
+            .open(&tenant.id, &tenant.wrapped_data_key, &purpose, &number.sealed_token)
+            .await?)
+    }
+}
