@@ -8,7 +8,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, HeaderName};
 use axum::http::request::Parts;
-use dakghar_core::app::register_tenant::API_KEY_PREFIX;
+use dakghar_core::app::API_KEY_PREFIX;
 use dakghar_core::domain::tenant::SharedTenant;
 use dakghar_core::domain::{Actor, ErrorCode, Problem, TenantId};
 
@@ -162,12 +162,10 @@ impl FromRequestParts<HttpState> for TenantScope {
         // The key is judged first: without a usable one nobody learns anything about tenants.
         let credential = state.authority().credential(&parts.headers)?;
         let TenantPath(id) = id?;
-        let tenant = state.app().tenant(&id).await.map_err(|problem| match problem.code {
-            ErrorCode::TenantNotFound => no_such_tenant(),
-            _ => problem,
-        })?;
+        let tenants = &state.app().tenants;
+        let tenant = tenants.find(&id).await?;
         match credential {
-            Credential::Tenant(key) if !state.app().is_api_key_of(&tenant, key) => Err(no_such_tenant().into()),
+            Credential::Tenant(key) if !tenants.is_api_key_of(&tenant, key) => Err(no_such_tenant().into()),
             Credential::Tenant(_) => Ok(Self {
                 tenant,
                 actor: Actor::Tenant,

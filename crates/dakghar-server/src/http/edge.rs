@@ -16,13 +16,13 @@ use std::task::{Context, Poll};
 use axum::extract::{MatchedPath, Request};
 use axum::http::header::{CACHE_CONTROL, HeaderName, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, Method};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use dakghar_core::domain::{ErrorCode, Problem};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
 
-use super::problem;
+use super::problem::{self, ApiError};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_CHARS_MAX: usize = 64;
@@ -90,14 +90,13 @@ where
                 Err(_panic) => {
                     // The panic itself was reported by the panic hook.
                     let problem = Problem::new(ErrorCode::Internal, "The request was not carried out.");
-                    log(&problem, &id, &method, route.as_ref());
-                    problem::answer(&problem, id_text(&id), version, HeaderMap::new())
+                    ApiError::from(problem).into_response()
                 }
             };
-            if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-                log(&problem, &id, &method, route.as_ref());
+            if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+                log(&error, &id, &method, route.as_ref());
                 let headers = std::mem::take(response.headers_mut());
-                response = problem::answer(&problem, id_text(&id), version, headers);
+                response = problem::answer(&error.problem, id_text(&id), version, headers);
             }
             finish(&mut response, id);
             Ok(response)
@@ -132,16 +131,21 @@ fn finish(response: &mut Response, id: HeaderValue) {
         .or_insert(HeaderValue::from_static("no-store"));
 }
 
-fn log(problem: &Problem, id: &HeaderValue, method: &Method, route: Option<&MatchedPath>) {
+fn log(error: &ApiError, id: &HeaderValue, method: &Method, route: Option<&MatchedPath>) {
     let request_id = id_text(id);
-    let code = problem.code.as_str();
+    let ApiError { problem, cause } = error;
+    let (code, cause) = (problem.code.as_str(), cause.as_deref());
     let route = route.map_or("-", MatchedPath::as_str);
     match problem.code {
-        ErrorCode::Internal => tracing::error!(request_id, %method, route, code, "request failed"),
+        ErrorCode::Internal | ErrorCode::StoreFull => {
+            tracing::error!(request_id, %method, route, code, cause, "request failed");
+        }
         ErrorCode::InvalidSignature | ErrorCode::VerificationFailed => {
             tracing::warn!(request_id, %method, route, code, "webhook rejected");
         }
-        _ if problem.code.http_status() >= 500 => tracing::warn!(request_id, %method, route, code, "request failed"),
+        _ if problem.code.http_status() >= 500 => {
+            tracing::warn!(request_id, %method, route, code, cause, "request failed");
+        }
         _ => {}
     }
 }

@@ -118,7 +118,7 @@ impl Readiness {
         {
             return Arc::clone(checks);
         }
-        let checks: Checks = Arc::new(app.readiness().await);
+        let checks: Checks = Arc::new(app.health.readiness().await);
         *latest = Some((Instant::now(), Arc::clone(&checks)));
         checks
     }

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
+use dakghar_core::app::{Failure, Fault};
 use dakghar_core::domain::{ErrorCode, Problem};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,21 +16,46 @@ pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 /// Where the codes are explained; the code is the fragment.
 const TYPE_PREFIX: &str = "/docs/errors#";
 
-/// A problem on its way to the edge.
-#[derive(Debug)]
-pub(super) struct ApiError(Problem);
+/// A problem on its way to the edge, which answers it and logs it once.
+#[derive(Clone, Debug)]
+pub(super) struct ApiError {
+    /// What the client is told.
+    pub(super) problem: Problem,
+    /// What happened inside, for the log.
+    pub(super) cause: Option<String>,
+}
+
+impl ApiError {
+    /// A problem whose cause is not for the client.
+    pub(super) fn caused_by(problem: Problem, cause: &dyn std::fmt::Display) -> Self {
+        Self {
+            problem,
+            cause: Some(cause.to_string()),
+        }
+    }
+}
 
 impl From<Problem> for ApiError {
     fn from(problem: Problem) -> Self {
-        Self(problem)
+        Self { problem, cause: None }
+    }
+}
+
+impl From<Failure> for ApiError {
+    fn from(failure: Failure) -> Self {
+        let cause = (failure.fault() != Fault::Caller).then(|| failure.to_string());
+        Self {
+            problem: failure.into(),
+            cause,
+        }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::empty());
-        *response.status_mut() = status_of(self.0.code);
-        response.extensions_mut().insert(self.0);
+        *response.status_mut() = status_of(self.problem.code);
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::Query;
 use axum::http::Uri;
-use dakghar_core::app::read::PageRequest;
+use dakghar_core::app::PageRequest;
 use dakghar_core::domain::message::Direction;
 use dakghar_core::domain::page::{MessageQuery, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
 use dakghar_core::domain::{ErrorCode, PhoneNumberId, Problem, Status, Tenant, Timestamp, WaId};

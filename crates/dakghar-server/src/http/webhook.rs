@@ -39,9 +39,8 @@ pub(super) async fn verify(State(state): State<HttpState>, uri: Uri) -> ApiResul
         let found = parameters.iter().find(|(name, _)| name == wanted);
         found.map_or("", |(_, value)| value.as_str())
     };
-    let challenge = state
-        .app()
-        .verify_webhook(get("hub.mode"), get("hub.verify_token"), get("hub.challenge"))?;
+    let receiving = &state.app().receiving;
+    let challenge = receiving.verify(get("hub.mode"), get("hub.verify_token"), get("hub.challenge"))?;
     let mut response = Response::new(challenge.to_owned().into());
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, text);
@@ -92,7 +91,7 @@ pub(super) async fn receive(State(state): State<HttpState>, request: Request) ->
         .iter()
         .map(HeaderValue::as_bytes)
         .collect();
-    let receipt = state.app().receive_webhook(&body, &signatures).await?;
+    let receipt = state.app().receiving.receive(&body, &signatures).await?;
     let view = ReceiptView {
         received: receipt.messages + receipt.statuses + receipt.events + receipt.unrouted + receipt.duplicates,
         duplicates: receipt.duplicates,

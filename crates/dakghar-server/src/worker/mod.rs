@@ -15,6 +15,6 @@ pub use sender::run_sender;
 /// Starts the worker's loops on `tasks`. They stop taking work when `stopping` is cancelled; what is under way goes
 /// on, tracked by `tasks`.
 pub fn start(app: &App, tasks: &TaskTracker, stopping: &CancellationToken) {
-    tasks.spawn(run_sender(app.clone(), tasks.clone(), stopping.clone()));
-    tasks.spawn(run_reconciler(app.clone(), stopping.clone()));
+    tasks.spawn(run_sender(app.sending.clone(), tasks.clone(), stopping.clone()));
+    tasks.spawn(run_reconciler(app.reconciling.clone(), stopping.clone()));
 }

@@ -1,8 +1,9 @@
 //! Wakes messages whose timer has run out, and fills the queue again when it lost what it held.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_core::app::App;
+use dakghar_core::app::Reconciling;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -14,20 +15,20 @@ const BUSY_WAIT: Duration = Duration::from_millis(20);
 const BUSY_AT: usize = 100;
 
 /// Runs until `stopping`.
-pub async fn run_reconciler(app: App, stopping: CancellationToken) {
+pub async fn run_reconciler(reconciling: Arc<Reconciling>, stopping: CancellationToken) {
     let work = async {
-        tokio::join!(wake(&app), refill(&app));
+        tokio::join!(wake(&reconciling), refill(&reconciling));
     };
     stopping.run_until_cancelled(work).await;
 }
 
-async fn wake(app: &App) {
+async fn wake(reconciling: &Reconciling) {
     loop {
-        let wait = match app.reconcile().await {
+        let wait = match reconciling.reconcile().await {
             Ok(looked_at) if looked_at >= BUSY_AT => BUSY_WAIT,
             Ok(_) => IDLE_WAIT,
-            Err(problem) => {
-                tracing::warn!(%problem, "timers could not be looked at");
+            Err(failure) => {
+                tracing::warn!(%failure, "timers could not be looked at");
                 IDLE_WAIT
             }
         };
@@ -35,11 +36,11 @@ async fn wake(app: &App) {
     }
 }
 
-async fn refill(app: &App) {
+async fn refill(reconciling: &Reconciling) {
     loop {
-        app.queue_lost().await;
-        while let Err(problem) = app.refill_queue().await {
-            tracing::warn!(%problem, "the queue could not be filled again yet");
+        reconciling.queue_lost().await;
+        while let Err(failure) = reconciling.refill_queue().await {
+            tracing::warn!(%failure, "the queue could not be filled again yet");
             sleep(IDLE_WAIT).await;
         }
         sleep(BUSY_WAIT).await;

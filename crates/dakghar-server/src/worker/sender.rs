@@ -8,11 +8,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_core::app::App;
-use dakghar_core::app::deliver_message::ClaimedSend;
-use dakghar_core::app::prepare_message::{Prepared, PreparedSend, WaitingSend};
-use dakghar_core::domain::{MessageKey, Problem};
-use dakghar_core::ports::{Job, QueueError};
+use dakghar_core::app::{ClaimedSend, Failure, Prepared, PreparedSend, Sending, WaitingSend};
+use dakghar_core::ports::{Job, JobKey, QueueError};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
@@ -35,9 +32,9 @@ const FAILURE_WAIT: Duration = Duration::from_millis(500);
 const RECORD_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Runs until `stopping`; the calls it started are tracked by `tasks`.
-pub async fn run_sender(app: App, tasks: TaskTracker, stopping: CancellationToken) {
+pub async fn run_sender(sending: Arc<Sending>, tasks: TaskTracker, stopping: CancellationToken) {
     let caller = Caller {
-        app,
+        sending,
         tasks,
         call_ended: Arc::new(Notify::new()),
     };
@@ -58,14 +55,14 @@ struct Sender {
 
 impl Sender {
     async fn run(mut self, stopping: CancellationToken) {
-        let (app, call_ended) = (self.caller.app.clone(), self.caller.call_ended.clone());
+        let (sending, call_ended) = (self.caller.sending.clone(), self.caller.call_ended.clone());
         // Kept while the line moves on: taking must not be given up halfway.
         let mut taking: Option<BoxFuture<'static, Result<Vec<Job>, QueueError>>> = None;
         loop {
-            let free = app.places_free();
+            let free = sending.places_free();
             if taking.is_none() && free > 0 && self.line.len() < LINE_MAX {
-                let (app, batch) = (app.clone(), free.min(BATCH_MAX));
-                taking = Some(async move { app.take_jobs(batch).await }.boxed());
+                let (sending, batch) = (sending.clone(), free.min(BATCH_MAX));
+                taking = Some(async move { sending.take_jobs(batch).await }.boxed());
             }
             let taken = async {
                 match &mut taking {
@@ -94,21 +91,21 @@ impl Sender {
 
     /// Prepares jobs and the first in line, and has them claimed and called for as soon as the batch before is claimed.
     async fn send_batch(&mut self, jobs: Vec<Job>) {
-        let app = &self.caller.app;
-        let step = self.line.len().min(app.places_free().max(LINE_STEP_MIN));
+        let sending = &self.caller.sending;
+        let step = self.line.len().min(sending.places_free().max(LINE_STEP_MIN));
         let waited: Vec<WaitingSend> = self.line.drain(..step).collect();
         if jobs.is_empty() && waited.is_empty() {
             return;
         }
         let waited_keys = waited.iter().map(WaitingSend::key);
         let keys: Vec<_> = waited_keys.chain(jobs.iter().map(|job| (job.key, job.drive))).collect();
-        match AssertUnwindSafe(app.prepare(waited, jobs)).catch_unwind().await {
+        match AssertUnwindSafe(sending.prepare(waited, jobs)).catch_unwind().await {
             Ok(Ok(Prepared { sends, waiting })) => {
                 self.line.extend(waiting);
                 self.claim(sends).await;
             }
-            Ok(Err(problem)) => {
-                tracing::warn!(%problem, "due messages could not be prepared yet");
+            Ok(Err(failure)) => {
+                tracing::warn!(%failure, "due messages could not be prepared yet");
                 sleep(FAILURE_WAIT).await;
             }
             Err(_) => self.caller.send_each_alone(keys).await,
@@ -131,7 +128,7 @@ impl Sender {
 /// Brings prepared messages to Meta.
 #[derive(Clone)]
 struct Caller {
-    app: App,
+    sending: Arc<Sending>,
     tasks: TaskTracker,
     call_ended: Arc<Notify>,
 }
@@ -140,7 +137,7 @@ impl Caller {
     async fn claim_and_call(&self, sends: Vec<PreparedSend>) {
         let keys: Vec<_> = sends.iter().map(PreparedSend::key).collect();
         let prepared = sends.len();
-        match AssertUnwindSafe(self.app.claim(sends)).catch_unwind().await {
+        match AssertUnwindSafe(self.sending.claim(sends)).catch_unwind().await {
             Ok(claimed) => {
                 if claimed.len() < prepared {
                     // Those that were not claimed gave their places back.
@@ -153,21 +150,21 @@ impl Caller {
     }
 
     /// One message of a batch crashed it: tries each alone, so that only that one is struck.
-    async fn send_each_alone(&self, keys: Vec<(MessageKey, u32)>) {
+    async fn send_each_alone(&self, keys: Vec<(JobKey, u32)>) {
         for (key, drive) in keys {
             let (job, _finished) = Job::new(key, drive);
             let alone = async {
-                let prepared = self.app.prepare(Vec::new(), vec![job]).await?;
-                Ok::<_, Problem>(self.app.claim(prepared.sends).await)
+                let prepared = self.sending.prepare(Vec::new(), vec![job]).await?;
+                Ok::<_, Failure>(self.sending.claim(prepared.sends).await)
             };
             match AssertUnwindSafe(alone).catch_unwind().await {
                 Ok(Ok(claimed)) => self.call_all(claimed),
-                Ok(Err(problem)) => {
-                    tracing::warn!(%problem, message_id = %key.message_id, "a message could not be prepared yet");
+                Ok(Err(failure)) => {
+                    tracing::warn!(%failure, job = ?key, "a message could not be prepared yet");
                 }
                 Err(_) => {
-                    if let Err(problem) = self.app.strike(&key).await {
-                        tracing::warn!(%problem, message_id = %key.message_id, "a strike could not be stored");
+                    if let Err(failure) = self.sending.strike(key).await {
+                        tracing::warn!(%failure, job = ?key, "a strike could not be stored");
                     }
                 }
             }
@@ -177,18 +174,18 @@ impl Caller {
     fn call_all(&self, claimed: Vec<ClaimedSend>) {
         for claimed in claimed {
             self.tasks
-                .spawn(send(self.app.clone(), claimed, self.call_ended.clone()));
+                .spawn(send(self.sending.clone(), claimed, self.call_ended.clone()));
         }
     }
 }
 
 /// Calls, and records the outcome however long the store needs to come back: Meta's answer is evidence that only this
 /// process has.
-async fn send(app: App, claimed: ClaimedSend, call_ended: Arc<Notify>) {
-    let mut ended = app.call(claimed).await;
+async fn send(sending: Arc<Sending>, claimed: ClaimedSend, call_ended: Arc<Notify>) {
+    let mut ended = sending.call(claimed).await;
     let mut wait = Duration::from_millis(50);
-    while let Err(problem) = app.record(&mut ended).await {
-        tracing::warn!(%problem, "an outcome is not stored yet");
+    while let Err(failure) = sending.record(&mut ended).await {
+        tracing::warn!(%failure, "an outcome is not stored yet");
         sleep(wait).await;
         wait = (wait * 2).min(RECORD_WAIT_MAX);
     }

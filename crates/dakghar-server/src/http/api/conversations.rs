@@ -29,7 +29,7 @@ pub(in crate::http) async fn list(
     uri: Uri,
 ) -> ApiResult<Json<PageView<ConversationView>>> {
     let page = Parameters::of_page(&uri)?.page()?;
-    let conversations = state.app().conversations(scope.id(), &page).await?;
+    let conversations = state.app().reading.conversations(scope.id(), &page).await?;
     Ok(Json(PageView::of(conversations)))
 }
 
@@ -48,7 +48,7 @@ pub(in crate::http) async fn read(
     scope: TenantScope,
     ResourceId(id): ResourceId,
 ) -> ApiResult<Json<ConversationView>> {
-    let conversation = state.app().conversation(scope.id(), &id).await?;
+    let conversation = state.app().reading.conversation(scope.id(), &id).await?;
     Ok(Json(ConversationView::from(&conversation)))
 }
 
@@ -72,10 +72,10 @@ pub(in crate::http) async fn messages(
     let parameters = Parameters::of_messages(&uri)?;
     let page = parameters.page()?;
     let query = parameters.messages(&scope.tenant)?;
-    let conversation = state.app().conversation(scope.id(), &id).await?;
+    let conversation = state.app().reading.conversation(scope.id(), &id).await?;
     let Some(query) = query.and_then(|query| query.of_thread(&conversation)) else {
         return Ok(Json(PageView::complete(Vec::new())));
     };
-    let messages = state.app().messages(scope.id(), query, &page).await?;
+    let messages = state.app().reading.messages(scope.id(), query, &page).await?;
     Ok(Json(PageView::of(messages)))
 }

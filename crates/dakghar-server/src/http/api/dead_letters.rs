@@ -27,7 +27,7 @@ pub(in crate::http) async fn list(
     uri: Uri,
 ) -> ApiResult<Json<PageView<MessageView>>> {
     let page = Parameters::of_page(&uri)?.page()?;
-    let messages = state.app().dead_letters(Some(scope.id()), &page).await?;
+    let messages = state.app().reading.dead_letters(Some(scope.id()), &page).await?;
     Ok(Json(PageView::of(messages)))
 }
 
@@ -42,6 +42,6 @@ pub(in crate::http) async fn list_all(
     uri: Uri,
 ) -> ApiResult<Json<PageView<MessageView>>> {
     let page = Parameters::of_page(&uri)?.page()?;
-    let messages = state.app().dead_letters(None, &page).await?;
+    let messages = state.app().reading.dead_letters(None, &page).await?;
     Ok(Json(PageView::of(messages)))
 }

@@ -26,7 +26,7 @@ pub(in crate::http) async fn list(
     uri: Uri,
 ) -> ApiResult<Json<PageView<EventView>>> {
     let page = Parameters::of_page(&uri)?.page()?;
-    let events = state.app().events(Some(scope.id()), &page).await?;
+    let events = state.app().reading.events(Some(scope.id()), &page).await?;
     Ok(Json(PageView::of(events)))
 }
 
@@ -43,6 +43,6 @@ pub(in crate::http) async fn list_unrouted(
     uri: Uri,
 ) -> ApiResult<Json<PageView<EventView>>> {
     let page = Parameters::of_page(&uri)?.page()?;
-    let events = state.app().events(None, &page).await?;
+    let events = state.app().reading.events(None, &page).await?;
     Ok(Json(PageView::of(events)))
 }

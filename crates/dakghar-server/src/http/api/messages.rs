@@ -35,7 +35,7 @@ pub(in crate::http) async fn list(
     let Some(query) = parameters.messages(&scope.tenant)? else {
         return Ok(Json(PageView::complete(Vec::new())));
     };
-    let messages = state.app().messages(scope.id(), query, &page).await?;
+    let messages = state.app().reading.messages(scope.id(), query, &page).await?;
     Ok(Json(PageView::of(messages)))
 }
 
@@ -53,7 +53,7 @@ pub(in crate::http) async fn read(
     scope: TenantScope,
     ResourceId(id): ResourceId,
 ) -> ApiResult<Json<MessageView>> {
-    let message = state.app().message(scope.id(), &id).await?;
+    let message = state.app().reading.message(scope.id(), &id).await?;
     Ok(Json(MessageView::full(&message)))
 }
 
@@ -75,7 +75,7 @@ pub(in crate::http) async fn cancel(
     scope: TenantScope,
     ResourceId(id): ResourceId,
 ) -> ApiResult<Json<MessageView>> {
-    let message = state.app().cancel_message(scope.id(), &id).await?;
+    let message = state.app().changing.cancel(scope.id(), &id).await?;
     Ok(Json(MessageView::full(&message)))
 }
 
@@ -135,6 +135,6 @@ pub(in crate::http) async fn redrive(
     let (head, body) = request.into_parts();
     let body = body::read_optional_json(&head.headers, body, state.config()).await?;
     let confirmed = RedriveMessage::read(&body)?.confirm_duplicate_risk.unwrap_or(false);
-    let message = state.app().redrive_message(scope.id(), &id, confirmed).await?;
+    let message = state.app().changing.redrive(scope.id(), &id, confirmed).await?;
     Ok(Json(MessageView::full(&message)))
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use dakghar_core::app::register_tenant::NewPhoneNumber;
+use dakghar_core::app::NewPhoneNumber;
 use dakghar_core::domain::{ErrorCode, Problem, Secret};
 use utoipa::ToSchema;
 
@@ -118,6 +118,7 @@ pub(in crate::http) async fn add(
     let body = body::read_json(&head.headers, body, state.config()).await?;
     let tenant = state
         .app()
+        .tenants
         .add_phone_number(scope.id(), AddPhoneNumber::read(&body)?)
         .await?;
     Ok((StatusCode::CREATED, Json(TenantView::from(&*tenant))))
@@ -151,6 +152,7 @@ pub(in crate::http) async fn change(
     let change = ChangePhoneNumber::read(&body)?;
     let tenant = state
         .app()
+        .tenants
         .change_phone_number(
             scope.id(),
             &number,
@@ -183,7 +185,7 @@ pub(in crate::http) async fn remove(
     scope: TenantScope,
     ResourceId(number): ResourceId,
 ) -> ApiResult<StatusCode> {
-    state.app().remove_phone_number(scope.id(), &number).await?;
+    state.app().tenants.remove_phone_number(scope.id(), &number).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -201,7 +203,11 @@ pub(in crate::http) async fn pause(
     scope: TenantScope,
     ResourceId(number): ResourceId,
 ) -> ApiResult<Json<TenantView>> {
-    let tenant = state.app().pause(scope.id(), Some(&number), scope.actor).await?;
+    let tenant = state
+        .app()
+        .tenants
+        .pause(scope.id(), Some(&number), scope.actor)
+        .await?;
     Ok(Json(TenantView::from(&*tenant)))
 }
 
@@ -218,6 +224,10 @@ pub(in crate::http) async fn resume(
     scope: TenantScope,
     ResourceId(number): ResourceId,
 ) -> ApiResult<Json<TenantView>> {
-    let tenant = state.app().resume(scope.id(), Some(&number), scope.actor).await?;
+    let tenant = state
+        .app()
+        .tenants
+        .resume(scope.id(), Some(&number), scope.actor)
+        .await?;
     Ok(Json(TenantView::from(&*tenant)))
 }

@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use dakghar_core::app::accept_message::AcceptedMessage;
+use dakghar_core::app::AcceptedMessage;
 use dakghar_core::domain::{ErrorCode, send_request};
 use utoipa::ToSchema;
 
@@ -150,8 +150,8 @@ pub(in crate::http) async fn send(State(state): State<HttpState>, scope: TenantS
     let app = state.app();
     let request = send_request::parse(&body, &keys, app.now())?;
     // The body may have taken so long that the tenant is not the same any more.
-    let tenant = app.tenant(scope.id()).await?;
-    let accepted = app.accept_message(&tenant, request).await?;
+    let tenant = app.tenants.find(scope.id()).await?;
+    let accepted = app.accepting.accept(&tenant, request).await?;
     Ok(answer(&accepted))
 }
 

@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::IntoResponse as _;
-use dakghar_core::app::register_tenant::{NewPhoneNumber, NewTenant};
+use dakghar_core::app::{NewPhoneNumber, NewTenant};
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::{ErrorCode, Problem, Secret};
 use tokio::task::JoinError;
@@ -16,6 +16,7 @@ use crate::http::auth::{Admin, TenantPath, TenantScope};
 use crate::http::body;
 use crate::http::fields::Fields;
 use crate::http::openapi::{BODY, LIST, STORE, problems};
+use crate::http::problem::ApiError;
 use crate::http::query::{PageParameters, Parameters};
 use crate::http::state::HttpState;
 use crate::http::views::{self, PageView, RegisteredTenantView, TenantView};
@@ -110,7 +111,7 @@ problems!(RegisterProblems: BODY, REGISTER, STORE);
 pub(in crate::http) async fn register(State(state): State<HttpState>, _: Admin, request: Request) -> ApiResult {
     let (head, body) = request.into_parts();
     let body = body::read_json(&head.headers, body, state.config()).await?;
-    let registered = state.app().register_tenant(RegisterTenant::read(&body)?).await?;
+    let registered = state.app().tenants.register(RegisterTenant::read(&body)?).await?;
     let location = format!("/tenants/{}", registered.tenant.id);
     let mut response = (StatusCode::CREATED, Json(RegisteredTenantView::from(&registered))).into_response();
     let location = HeaderValue::try_from(location).expect("ids are letters and digits");
@@ -131,7 +132,7 @@ pub(in crate::http) async fn list(
     uri: Uri,
 ) -> ApiResult<Json<PageView<TenantView>>> {
     let page = Parameters::of_page(&uri)?.page()?;
-    let tenants = state.app().tenants(&page).await?;
+    let tenants = state.app().reading.tenants(&page).await?;
     Ok(Json(PageView::of(tenants)))
 }
 
@@ -169,25 +170,25 @@ pub(in crate::http) async fn remove(
 ) -> ApiResult<StatusCode> {
     let force = Parameters::parse(&uri, &["force"])?.flag("force")?;
     // On its own: a client that hangs up must not leave half of it.
-    let app = state.app().clone();
-    let removal = tokio::spawn(async move { app.remove_tenant(&id, force).await });
+    let tenants = state.app().tenants.clone();
+    let removal = tokio::spawn(async move { tenants.remove(&id, force).await });
     removal.await.map_err(|error| interrupted(&error))??;
-    let app = state.app().clone();
+    let tenants = state.app().tenants.clone();
     tokio::spawn(async move {
-        tokio::time::sleep(app.forgotten_after()).await;
-        if let Err(problem) = app.erase_left_behind(&id).await {
-            tracing::warn!(tenant_id = %id, %problem, "what was stored during the removal is not erased");
+        tokio::time::sleep(tenants.forgotten_after()).await;
+        if let Err(failure) = tenants.erase_left_behind(&id).await {
+            tracing::warn!(tenant_id = %id, %failure, "what was stored during the removal is not erased");
         }
     });
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn interrupted(error: &JoinError) -> Problem {
-    tracing::error!(%error, "a removal was interrupted");
-    Problem::new(
+fn interrupted(error: &JoinError) -> ApiError {
+    let problem = Problem::new(
         ErrorCode::Internal,
         "The removal was interrupted; please ask for it again.",
-    )
+    );
+    ApiError::caused_by(problem, error)
 }
 
 /// A new access token.
@@ -242,6 +243,7 @@ pub(in crate::http) async fn replace_token(
     } = ReplaceToken::read(&body)?;
     let tenant = state
         .app()
+        .tenants
         .replace_token(scope.id(), phone_number_id.as_deref(), &access_token)
         .await?;
     Ok(Json(TenantView::from(&*tenant)))
@@ -258,7 +260,7 @@ problems!(ResumeProblems: STORE, &[ErrorCode::Forbidden, ErrorCode::Conflict]);
     responses((status = 200, description = "The tenant.", body = TenantView), PauseProblems),
 )]
 pub(in crate::http) async fn pause(State(state): State<HttpState>, scope: TenantScope) -> ApiResult<Json<TenantView>> {
-    let tenant = state.app().pause(scope.id(), None, scope.actor).await?;
+    let tenant = state.app().tenants.pause(scope.id(), None, scope.actor).await?;
     Ok(Json(TenantView::from(&*tenant)))
 }
 
@@ -271,7 +273,7 @@ pub(in crate::http) async fn pause(State(state): State<HttpState>, scope: Tenant
     responses((status = 200, description = "The tenant.", body = TenantView), ResumeProblems),
 )]
 pub(in crate::http) async fn resume(State(state): State<HttpState>, scope: TenantScope) -> ApiResult<Json<TenantView>> {
-    let tenant = state.app().resume(scope.id(), None, scope.actor).await?;
+    let tenant = state.app().tenants.resume(scope.id(), None, scope.actor).await?;
     Ok(Json(TenantView::from(&*tenant)))
 }
 

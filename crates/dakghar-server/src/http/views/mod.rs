@@ -8,7 +8,7 @@ mod event;
 mod message;
 mod tenant;
 
-use dakghar_core::app::read::Page;
+use dakghar_core::app::Page;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;

@@ -1,6 +1,6 @@
 //! Tenants and their numbers.
 
-use dakghar_core::app::register_tenant::RegisteredTenant;
+use dakghar_core::app::RegisteredTenant;
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::{Hold, HoldReason, PhoneNumber, Tenant, Timestamp, WabaId};
 use serde::Serialize;
