@@ -146,6 +146,47 @@ fn banned_methods_are_excused_one_by_one() {
     }
 }
 
+/// The fields are plain data for the stores, so the compiler does not hold this.
+#[test]
+fn only_the_domain_moves_a_message() {
+    const MOVED: [&str; 4] = ["status", "epoch", "attempt", "lease"];
+    let (mut inside, mut outside) = (0, BTreeSet::new());
+    for package in shipped() {
+        let needs = package.needs();
+        for (file, text) in package.src.iter().filter(|(file, _)| needs.files.contains(*file)) {
+            for window in tokens(text).windows(5) {
+                let [value, dot, field, first, second] = window else {
+                    unreachable!("five were asked for")
+                };
+                let is_set = match first.text.as_str() {
+                    "=" => second.text != "=",
+                    "+" => second.text == "=",
+                    _ => false,
+                };
+                if !is_set || dot.text != "." || !MOVED.contains(&field.text.as_str()) {
+                    continue;
+                }
+                if package.name == "dakghar-core" && file.starts_with("domain/message") {
+                    inside += 1;
+                } else if value.text != "self" {
+                    outside.insert(format!(
+                        "  {}:{} sets {}\n",
+                        package.place(file),
+                        field.line,
+                        field.text
+                    ));
+                }
+            }
+        }
+    }
+    assert!(inside > 5, "{inside}");
+    assert!(
+        outside.is_empty(),
+        "delivery is decided in the domain:\n{}",
+        outside.into_iter().collect::<String>()
+    );
+}
+
 #[test]
 fn a_secret_can_be_neither_shown_nor_stored() {
     let core = package("dakghar-core");
