@@ -27,6 +27,7 @@ mod webhook;
 
 mod control;
 
+mod clock;
 mod dice;
 mod number;
 mod wamid;

@@ -2,10 +2,11 @@
 //! the other party and a unique part.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+
+use crate::clock;
 
 /// Which way a message goes; it shows in the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub(crate) struct WamidFactory {
 
 impl WamidFactory {
     pub(crate) fn started_now() -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since_epoch = clock::since_epoch();
         let [_, _, _, started_us @ ..] =
             (since_epoch.as_secs() * 1_000_000 + u64::from(since_epoch.subsec_micros())).to_be_bytes();
         Self {

@@ -2,6 +2,11 @@
 //! pipelined handing-over to the queue; no tenants, no keys, no validation. How near a product comes to it shows what
 //! its own work costs.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a bare ceiling has no ports, and runs until it is killed"
+)]
+
 mod mongo;
 mod sqlite;
 

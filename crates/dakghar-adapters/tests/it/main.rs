@@ -2,9 +2,11 @@
 
 #![allow(
     clippy::disallowed_methods,
+    clippy::too_many_lines,
     clippy::unused_async,
     clippy::unwrap_used,
-    reason = "a test may fail where it stands, reads its own switches, and keeps the shape its suite asks for"
+    reason = "a test may fail where it stands, has its own clock, tasks and switches, reads from top to bottom, and \
+              keeps the shape its suite asks for"
 )]
 
 mod bullmq;

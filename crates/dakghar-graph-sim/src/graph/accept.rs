@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use axum::response::Response;
-use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::auth::{bearer, fingerprint};
 use super::error::GraphError;
 use super::version::Version;
+use crate::clock;
 use crate::fault::Fault;
 use crate::journal::{JournalEntry, Outcome};
 use crate::number::Number;
@@ -131,7 +131,7 @@ impl<'a> Call<'a> {
         }
         let entry = JournalEntry {
             seq: 0,
-            at: Timestamp::now(),
+            at: clock::timestamp(),
             phone_number_id: self.phone_number_id,
             token_fingerprint: self.token_fingerprint,
             to: self.to,

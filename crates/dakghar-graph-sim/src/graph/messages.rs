@@ -42,9 +42,8 @@ pub(crate) async fn send(
         call.drop_unanswered();
         return reset(&state, &connection).await;
     }
-    let version = match Version::serving(&version) {
-        Ok(version) => version,
-        Err(error) => return call.refuse(error, Version::newest()),
+    let Some(version) = Version::serving(&version) else {
+        return call.refuse(GraphError::unknown_path(&version), Version::newest());
     };
     if !is_object_id(call.phone_number_id()) {
         let error = GraphError::no_such_object(call.phone_number_id());

@@ -69,9 +69,8 @@ pub(crate) async fn subscribe(
 
 /// Checks version, token and id, in Meta's order, before the body is made.
 fn answer(state: &State, version: &str, id: &str, headers: &HeaderMap, body: impl FnOnce() -> Value) -> Response {
-    let version = match Version::serving(version) {
-        Ok(version) => version,
-        Err(error) => return error.into_response(Version::newest()),
+    let Some(version) = Version::serving(version) else {
+        return GraphError::unknown_path(version).into_response(Version::newest());
     };
     if let Err(error) = state.tokens.allow(bearer(headers)) {
         return error.into_response(version);

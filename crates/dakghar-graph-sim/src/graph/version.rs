@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::error::GraphError;
-
 /// Oldest version still served; a call to an expired one is served by it.
 const OLDEST_LIVING: u32 = 21;
 /// Newest version there is.
@@ -19,15 +17,14 @@ impl Version {
         Self(NEWEST)
     }
 
-    /// Reads a path segment such as `v25.0`. Anything else is an unknown path component to Meta.
-    pub(crate) fn serving(segment: &str) -> Result<Self, GraphError> {
+    /// Reads a path segment such as `v25.0`; `None` for anything else.
+    pub(crate) fn serving(segment: &str) -> Option<Self> {
         segment
             .strip_prefix('v')
             .and_then(|number| number.strip_suffix(".0"))
             .and_then(|major| major.parse::<u32>().ok())
             .filter(|major| (1..=NEWEST).contains(major))
             .map(|major| Self(major.max(OLDEST_LIVING)))
-            .ok_or_else(|| GraphError::unknown_path(segment))
     }
 }
 
@@ -44,7 +41,7 @@ mod tests {
     #[test]
     fn serves_living_versions_and_lifts_expired_ones() {
         let check = |segment: &str, expected: Option<&str>| {
-            let served = Version::serving(segment).ok().map(|v| v.to_string());
+            let served = Version::serving(segment).map(|v| v.to_string());
             assert_eq!(served.as_deref(), expected, "{segment}");
         };
         check("v25.0", Some("v25.0"));

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::field::{object, text, text_if_present};
+use super::constraints::{object, text, text_if_present};
 use crate::graph::error::GraphError;
 
 /// Longest `text.body`, in characters.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::field::{object, objects, text, text_if_present};
+use super::constraints::{object, objects, text, text_if_present};
 use crate::graph::error::GraphError;
 
 /// Longest header and footer text, in characters.

@@ -3,8 +3,8 @@
 //! Known types are checked strictly; fields and interactive types that are not known here pass, as
 //! Meta adds some several times a year. Whether a template or a media id exists is not known here.
 
+mod constraints;
 mod content;
-mod field;
 mod interactive;
 mod template;
 
@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::graph::error::GraphError;
 use crate::number::{Number, phone_digits, user_id_of};
-use field::{optional_text, text};
+use constraints::{optional_text, text};
 
 /// Longest `biz_opaque_callback_data`, in characters.
 const BIZ_OPAQUE_CHARS_MAX: usize = 512;

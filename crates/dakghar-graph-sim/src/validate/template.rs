@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::field::{object, objects, text};
+use super::constraints::{object, objects, text};
 use crate::graph::error::GraphError;
 
 /// Longest template name, in characters.

@@ -1,11 +1,11 @@
 //! What Meta posts to the app: planned statuses and inbound messages, batched, signed, repeated.
 
-mod envelope;
 mod escape;
 mod event;
 mod inbound;
 mod plan;
 mod post;
+mod post_body;
 mod schedule;
 mod sender;
 mod sign;

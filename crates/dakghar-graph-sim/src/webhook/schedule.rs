@@ -113,6 +113,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::clock;
     use crate::number::Number;
 
     fn event(id: &str) -> Item {
@@ -136,7 +137,7 @@ mod tests {
 
     #[test]
     fn gives_what_is_due_in_order_of_time_then_arrival() {
-        let start = Instant::now();
+        let start = clock::now();
         let ms = |count| start + Duration::from_millis(count);
         let mut schedule = Schedule::default();
         assert!(schedule.push(ms(20), event("late")));
@@ -150,7 +151,7 @@ mod tests {
 
     #[test]
     fn keeps_a_batch_within_its_size_and_apart_from_repetitions() {
-        let start = Instant::now();
+        let start = clock::now();
         let mut schedule = Schedule::default();
         schedule.push(start, event("a"));
         schedule.push(start, event("b"));

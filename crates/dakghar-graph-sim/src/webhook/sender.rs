@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
@@ -11,12 +11,13 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::envelope::encode;
 use super::event::{Event, Outgoing, StatusEvent, StatusKind};
 use super::inbound::InboundMessage;
 use super::plan::StatusPlan;
 use super::post::{Poster, WebhookError};
+use super::post_body::encode;
 use super::schedule::{Item, Next, Repetition, Schedule};
+use crate::clock;
 use crate::config::{SimConfig, WebhookDelivery};
 use crate::dice::Dice;
 use crate::number::Number;
@@ -118,8 +119,8 @@ impl Webhooks {
             return;
         }
         let message = Arc::new(message);
-        let accepted_at = Instant::now() + later;
-        let accepted_since_epoch = since_epoch() + later;
+        let accepted_at = clock::now() + later;
+        let accepted_since_epoch = clock::since_epoch() + later;
         let status = |kind, happens_after, error_code| Event::Status {
             message: Arc::clone(&message),
             kind,
@@ -156,13 +157,13 @@ impl Webhooks {
         if self.poster.url().is_none() {
             return Err(WebhookError::NoUrl);
         }
-        let complete = inbound.complete(wamids, seconds(since_epoch()))?;
+        let complete = inbound.complete(wamids, seconds(clock::since_epoch()))?;
         let event = Event::Inbound {
             number,
             contact: complete.contact,
             message: complete.message,
         };
-        self.push_events(vec![(Instant::now(), event)]);
+        self.push_events(vec![(clock::now(), event)]);
         Ok(complete.wamid)
     }
 
@@ -174,7 +175,7 @@ impl Webhooks {
         let is_failed = status.status == StatusKind::Failed;
         let event = Event::Status {
             kind: status.status,
-            timestamp_seconds: status.timestamp.unwrap_or_else(|| seconds(since_epoch())),
+            timestamp_seconds: status.timestamp.unwrap_or_else(|| seconds(clock::since_epoch())),
             error_code: status.error_code.or(is_failed.then_some(131_026)),
             message: Arc::new(Outgoing {
                 wamid: status.wamid,
@@ -186,7 +187,7 @@ impl Webhooks {
                 category: "service",
             }),
         };
-        self.push_events(vec![(Instant::now(), event)]);
+        self.push_events(vec![(clock::now(), event)]);
         Ok(())
     }
 
@@ -245,7 +246,7 @@ impl Webhooks {
     async fn next_work(&self) -> Work {
         loop {
             let plan = self.plan();
-            let next = self.schedule.lock().next(Instant::now(), plan.batch_max);
+            let next = self.schedule.lock().next(clock::now(), plan.batch_max);
             match next {
                 Next::Post(mut events) => {
                     if plan.shuffle {
@@ -296,7 +297,7 @@ impl Webhooks {
             events,
             posts: posts.saturating_add(1),
         };
-        let at = Instant::now() + backoff(&self.delivery, posts);
+        let at = clock::now() + backoff(&self.delivery, posts);
         self.push_repetition(at, repetition);
     }
 }
@@ -313,10 +314,6 @@ fn backoff(delivery: &WebhookDelivery, posts: u32) -> Duration {
         .checked_pow(posts)
         .map_or(u64::MAX, |factor| delivery.retry_initial_ms.saturating_mul(factor));
     Duration::from_millis(doubled.min(delivery.retry_max_ms))
-}
-
-fn since_epoch() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 fn seconds(since_epoch: Duration) -> i64 {

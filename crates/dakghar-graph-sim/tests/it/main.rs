@@ -1,6 +1,10 @@
 //! The simulator as a gateway meets it: over HTTP, with a real receiver for its webhooks.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test may fail where it stands, and has its own tasks"
+)]
 
 mod control;
 mod faults;

@@ -1,20 +1,12 @@
 //! Whether the process lives, and whether it can work.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use dakghar_core::app::App;
 use serde::Serialize;
-use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
 use super::state::HttpState;
-
-/// How long an answer about the dependencies is reused: anybody may ask, and asking costs them a round trip.
-const READINESS_TTL: Duration = Duration::from_secs(1);
 
 /// The process is alive.
 #[derive(Serialize, ToSchema)]
@@ -102,24 +94,4 @@ pub(super) fn not_open_yet() -> (StatusCode, Json<ReadinessView>) {
         dependencies: dependencies.into(),
     };
     (StatusCode::SERVICE_UNAVAILABLE, Json(view))
-}
-
-type Checks = Arc<Vec<(&'static str, Result<(), String>)>>;
-
-/// The latest answer about the dependencies. Those who ask at the same time wait for one answer.
-#[derive(Default)]
-pub(super) struct Readiness(Mutex<Option<(Instant, Checks)>>);
-
-impl Readiness {
-    async fn check(&self, app: &App) -> Checks {
-        let mut latest = self.0.lock().await;
-        if let Some((at, checks)) = &*latest
-            && at.elapsed() < READINESS_TTL
-        {
-            return Arc::clone(checks);
-        }
-        let checks: Checks = Arc::new(app.health.readiness().await);
-        *latest = Some((Instant::now(), Arc::clone(&checks)));
-        checks
-    }
 }

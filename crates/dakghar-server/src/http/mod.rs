@@ -7,6 +7,7 @@
 
 mod api;
 mod auth;
+mod authority;
 mod body;
 mod config;
 pub mod docs;
@@ -16,6 +17,7 @@ mod health;
 mod openapi;
 mod problem;
 mod query;
+mod readiness;
 mod router;
 mod serve;
 mod starting;
@@ -24,6 +26,6 @@ mod views;
 mod webhook;
 
 pub use config::HttpConfig;
-pub use router::{health_router, openapi, router};
+pub use router::{health_router, openapi_json, router};
 pub use serve::serve;
 pub use starting::starting_router;

@@ -6,7 +6,6 @@ use axum::{Json, Router};
 use dakghar_core::app::App;
 use dakghar_core::domain::{ErrorCode, Problem};
 use serde_json::{Value, json};
-use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -41,9 +40,9 @@ pub fn health_router(app: App, config: HttpConfig) -> Router {
         .with_state(HttpState::new(app, config))
 }
 
-/// The OpenAPI document of the routes.
-pub fn openapi(version: &str) -> Document {
-    documented(version).into_openapi()
+/// The OpenAPI document of the routes, as it is served and kept in the repository.
+pub fn openapi_json() -> String {
+    document::to_json(&documented(HttpConfig::default().version).into_openapi())
 }
 
 fn documented(version: &str) -> OpenApiRouter<HttpState> {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use dakghar_core::app::App;
 
-use super::auth::Authority;
+use super::authority::Authority;
 use super::config::HttpConfig;
-use super::health::Readiness;
+use super::readiness::Readiness;
 
 struct Shared {
     app: App,

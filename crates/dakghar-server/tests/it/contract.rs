@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use axum::http::Method;
-use dakghar_server::http::docs::openapi_json;
+use dakghar_server::http::openapi_json;
 use serde_json::{Map, Value};
 
 use crate::harness::Answer;

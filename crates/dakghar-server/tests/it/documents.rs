@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use axum::http::{Method, Request, StatusCode};
 use dakghar_core::domain::ErrorCode;
 use dakghar_core::domain::tenant::MESSAGES_PER_SECOND_MAX;
-use dakghar_server::http::docs::{error_codes_markdown, openapi_json};
+use dakghar_server::http::docs::error_codes_markdown;
+use dakghar_server::http::openapi_json;
 use serde_json::{Map, Value, json};
 
 use crate::contract::{fields_of, operations};

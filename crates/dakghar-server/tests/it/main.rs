@@ -1,9 +1,11 @@
 //! The HTTP edge, driven through its router and through real sockets, over the in-memory ports.
 
 #![allow(
+    clippy::disallowed_methods,
     clippy::format_collect,
     clippy::field_reassign_with_default,
-    reason = "plain tests read better"
+    clippy::too_many_lines,
+    reason = "plain tests read better from top to bottom, and have their own clock and tasks"
 )]
 
 mod auth;

@@ -169,11 +169,18 @@ pub(in crate::http) async fn remove(
     uri: Uri,
 ) -> ApiResult<StatusCode> {
     let force = Parameters::parse(&uri, &["force"])?.flag("force")?;
-    // On its own: a client that hangs up must not leave half of it.
     let tenants = state.app().tenants.clone();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a client that hangs up must not leave half of it"
+    )]
     let removal = tokio::spawn(async move { tenants.remove(&id, force).await });
     removal.await.map_err(|error| interrupted(&error))??;
     let tenants = state.app().tenants.clone();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the answer does not wait; no tenant owns what a stop leaves"
+    )]
     tokio::spawn(async move {
         tokio::time::sleep(tenants.forgotten_after()).await;
         if let Err(failure) = tenants.erase_left_behind(&id).await {
@@ -282,6 +289,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "a panic that is caught")]
     async fn an_interrupted_removal_shows_no_internals() {
         let error = tokio::spawn(async { panic!("a canary") }).await.expect_err("it panics");
         assert!(error.to_string().contains("canary"));

@@ -13,18 +13,12 @@ use bytes::Bytes;
 use dakghar_core::domain::ErrorCode;
 use utoipa::openapi::OpenApi as Document;
 
-use super::config::HttpConfig;
 use super::openapi;
 use super::state::HttpState;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
 const HTML: &str = "text/html; charset=utf-8";
-
-/// The OpenAPI document, as it is served and kept in the repository.
-pub fn openapi_json() -> String {
-    openapi::to_json(&super::openapi(HttpConfig::default().version))
-}
 
 /// The table of error codes, as it is kept in the repository.
 pub fn error_codes_markdown() -> String {

@@ -1,4 +1,4 @@
-//! The envelope of a post: updates grouped by WABA and business number.
+//! The body of a post: updates in Meta's envelope, grouped by WABA and business number.
 
 use std::borrow::Cow;
 

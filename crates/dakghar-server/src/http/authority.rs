@@ -1,0 +1,110 @@
+//! Judges keys: the operator's admin key, and what looks like a tenant's own.
+//!
+//! Keys come in headers only; a key in the query string is no key. Wrong keys are not counted or slowed down here.
+
+use aws_lc_rs::{constant_time, digest};
+use axum::http::HeaderMap;
+use axum::http::header::{AUTHORIZATION, HeaderName};
+use dakghar_core::app::API_KEY_PREFIX;
+use dakghar_core::domain::{ErrorCode, Problem};
+
+use super::config::HttpConfig;
+
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const BEARER: &str = "bearer ";
+/// Characters of a tenant's key after its prefix: 32 bytes in base64url.
+const API_KEY_CHARS: usize = 43;
+
+/// Whose key a request carries.
+pub(super) enum Credential<'a> {
+    /// None, where none is needed.
+    Anonymous,
+    /// The operator's.
+    Admin,
+    /// It looks like a tenant's; which one's is for the tenant to say.
+    Tenant(&'a str),
+}
+
+/// Judges keys.
+pub(super) struct Authority {
+    /// SHA-256 of the admin key: comparing digests tells nothing about the key's length or its first bytes.
+    admin_digest: Option<digest::Digest>,
+    key_required: bool,
+}
+
+impl Authority {
+    pub(super) fn new(config: &HttpConfig) -> Self {
+        let admin_digest = config.admin_api_key.as_ref().map(|key| digest_of(key.reveal()));
+        Self {
+            key_required: config.production || admin_digest.is_some(),
+            admin_digest,
+        }
+    }
+
+    /// Whose key the headers carry. The error says that it is missing where one is needed, or that nobody has it.
+    pub(super) fn credential<'a>(&self, headers: &'a HeaderMap) -> Result<Credential<'a>, Problem> {
+        match presented_key(headers) {
+            Presented::Nothing if self.key_required => Err(unauthenticated("Send it as Authorization: Bearer <key>.")),
+            Presented::Nothing => Ok(Credential::Anonymous),
+            Presented::Key(key) if self.is_admin_key(key) => Ok(Credential::Admin),
+            Presented::Key(key) if has_tenant_form(key) => Ok(Credential::Tenant(key)),
+            Presented::Key(_) | Presented::Unreadable => Err(unauthenticated("The key is not known.")),
+        }
+    }
+
+    fn is_admin_key(&self, key: &str) -> bool {
+        self.admin_digest.as_ref().is_some_and(|admin| {
+            constant_time::verify_slices_are_equal(digest_of(key).as_ref(), admin.as_ref()).is_ok()
+        })
+    }
+
+    /// Whether the request may see what only the operator should.
+    pub(super) fn is_admin(&self, headers: &HeaderMap) -> bool {
+        matches!(self.credential(headers), Ok(Credential::Admin | Credential::Anonymous))
+    }
+}
+
+fn digest_of(key: &str) -> digest::Digest {
+    digest::digest(&digest::SHA256, key.as_bytes())
+}
+
+fn has_tenant_form(key: &str) -> bool {
+    key.strip_prefix(API_KEY_PREFIX).is_some_and(|random| {
+        random.len() == API_KEY_CHARS
+            && random
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    })
+}
+
+enum Presented<'a> {
+    Nothing,
+    Unreadable,
+    Key(&'a str),
+}
+
+fn presented_key(headers: &HeaderMap) -> Presented<'_> {
+    let mut bearers = headers.get_all(AUTHORIZATION).iter();
+    let mut keys = headers.get_all(X_API_KEY).iter();
+    // More than one key says nothing about which is meant.
+    let (value, is_bearer) = match (bearers.next(), bearers.next(), keys.next(), keys.next()) {
+        (None, _, None, _) => return Presented::Nothing,
+        (Some(value), None, None, _) => (value, true),
+        (None, _, Some(value), None) => (value, false),
+        _ => return Presented::Unreadable,
+    };
+    let Ok(text) = value.to_str() else {
+        return Presented::Unreadable;
+    };
+    if !is_bearer {
+        return Presented::Key(text.trim());
+    }
+    match text.split_at_checked(BEARER.len()) {
+        Some((scheme, key)) if scheme.eq_ignore_ascii_case(BEARER) => Presented::Key(key.trim()),
+        _ => Presented::Unreadable,
+    }
+}
+
+fn unauthenticated(detail: &str) -> Problem {
+    Problem::new(ErrorCode::Unauthenticated, detail)
+}

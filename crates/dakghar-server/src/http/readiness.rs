@@ -1,0 +1,32 @@
+//! Whether the dependencies are up, asked at most once in a while.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dakghar_core::app::App;
+use tokio::sync::Mutex;
+
+/// How long an answer about the dependencies is reused: anybody may ask, and asking costs them a round trip.
+const READINESS_TTL: Duration = Duration::from_secs(1);
+
+type Checks = Arc<Vec<(&'static str, Result<(), String>)>>;
+
+/// The latest answer about the dependencies. Those who ask at the same time wait for one answer.
+#[derive(Default)]
+pub(super) struct Readiness(Mutex<Option<(Instant, Checks)>>);
+
+impl Readiness {
+    /// Every dependency by its name, and what is wrong with it.
+    #[expect(clippy::disallowed_methods, reason = "measures how old an answer is")]
+    pub(super) async fn check(&self, app: &App) -> Checks {
+        let mut latest = self.0.lock().await;
+        if let Some((at, checks)) = &*latest
+            && at.elapsed() < READINESS_TTL
+        {
+            return Arc::clone(checks);
+        }
+        let checks: Checks = Arc::new(app.health.readiness().await);
+        *latest = Some((Instant::now(), Arc::clone(&checks)));
+        checks
+    }
+}

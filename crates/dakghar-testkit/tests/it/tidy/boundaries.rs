@@ -1,0 +1,214 @@
+//! Who may know whom.
+
+use std::collections::BTreeSet;
+
+use super::circles::{Arrow, describe_circles};
+use super::manifest::closure;
+use super::workspace::{Package, package, packages, read, shipped};
+
+/// Everything that reaches a socket, a file or the event loop does so through one of these.
+const IO_CRATES: [&str; 5] = ["tokio", "mio", "socket2", "async-io", "libsqlite3-sys"];
+/// The runtime is no driver: whoever waits for something needs it.
+const RUNTIME: [&str; 2] = ["tokio", "tokio-util"];
+
+fn does_io(lock: &str, dependency: &str) -> bool {
+    let needs = closure(lock, &[dependency.to_owned()].into());
+    IO_CRATES.iter().any(|io| needs.contains(*io))
+}
+
+/// The folder of a file, or the file itself if it lies in none.
+fn folder(file: &str) -> &str {
+    file.split('/').next().unwrap_or(file)
+}
+
+fn is_path_of(path: &str, start: &str) -> bool {
+    path.strip_prefix(start)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// The paths of a package that lead to another crate or into a part of it.
+fn paths_to<'a>(foreign: &'a [Arrow], start: &str) -> Vec<&'a Arrow> {
+    let start = start.replace('-', "_");
+    foreign.iter().filter(|arrow| is_path_of(&arrow.to, &start)).collect()
+}
+
+fn list(package: &Package, arrows: &[&Arrow]) -> String {
+    let lines = arrows
+        .iter()
+        .map(|arrow| format!("  {}:{} {}\n", package.place(&arrow.from), arrow.line, arrow.to));
+    lines.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// What the adapters have and neither the core nor the server has: the drivers, and what goes with one of them.
+fn drivers() -> BTreeSet<String> {
+    let elsewhere = [package("dakghar-core"), package("dakghar-server")];
+    let elsewhere: BTreeSet<String> = elsewhere.iter().flat_map(Package::dependencies).collect();
+    let found = package("dakghar-adapters").dependencies();
+    found.into_iter().filter(|name| !elsewhere.contains(name)).collect()
+}
+
+#[test]
+fn the_core_does_no_io() {
+    let core = package("dakghar-core");
+    assert!(core.dependencies().len() > 5, "{:?}", core.dependencies());
+    let needs = closure(&read("Cargo.lock"), &core.dependencies());
+    let io: Vec<_> = IO_CRATES.iter().filter(|io| needs.contains(**io)).collect();
+    assert!(io.is_empty(), "the core depends on {io:?}");
+    let needs = core.needs();
+    let modules = ["std::fs", "std::env", "std::process", "std::thread"];
+    let sockets = [
+        "std::net::TcpListener",
+        "std::net::TcpStream",
+        "std::net::UdpSocket",
+        "std::net::ToSocketAddrs",
+    ];
+    for path in modules.into_iter().chain(sockets) {
+        let found = paths_to(&needs.foreign, path);
+        assert!(found.is_empty(), "the core does no IO:\n{}", list(&core, &found));
+    }
+}
+
+#[test]
+fn only_the_program_depends_on_the_adapters() {
+    for package in packages() {
+        let found = package.dependencies().contains("dakghar-adapters");
+        assert_eq!(found, package.name == "dakghar", "{}", package.name);
+    }
+}
+
+#[test]
+fn in_the_program_only_the_wiring_names_adapters() {
+    let program = package("dakghar");
+    let needs = program.needs();
+    let found = paths_to(&needs.foreign, "dakghar_adapters");
+    let (wiring, others): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .partition(|arrow| folder(&arrow.from).starts_with("wiring"));
+    assert!(!wiring.is_empty(), "the wiring names no adapter");
+    assert!(
+        others.is_empty(),
+        "named outside of the wiring:\n{}",
+        list(&program, &others)
+    );
+}
+
+#[test]
+fn adapter_folders_do_not_import_each_other() {
+    let adapters = package("dakghar-adapters");
+    let needs = adapters.needs();
+    let folders: BTreeSet<_> = needs
+        .files
+        .iter()
+        .filter(|file| file.contains('/'))
+        .map(|file| folder(file))
+        .collect();
+    assert!(folders.len() > 2, "{folders:?}");
+    // A file that lies in no folder is shared by all, so it may not lead into one either.
+    let crosses = |arrow: &&Arrow| folders.contains(folder(&arrow.to)) && folder(&arrow.from) != folder(&arrow.to);
+    let found: Vec<_> = needs.arrows.iter().filter(crosses).collect();
+    assert!(found.is_empty(), "adapters stand alone:\n{}", list(&adapters, &found));
+}
+
+#[test]
+fn each_driver_stays_in_one_folder() {
+    let adapters = package("dakghar-adapters");
+    let needs = adapters.needs();
+    let drivers = drivers();
+    assert!(
+        drivers
+            .iter()
+            .filter(|driver| does_io(&read("Cargo.lock"), driver))
+            .count()
+            > 3,
+        "{drivers:?}"
+    );
+    for driver in drivers {
+        let found = paths_to(&needs.foreign, &driver);
+        let folders: BTreeSet<_> = found.iter().map(|arrow| folder(&arrow.from)).collect();
+        assert!(
+            folders.len() < 2,
+            "{driver} is used in {folders:?}:\n{}",
+            list(&adapters, &found)
+        );
+    }
+}
+
+#[test]
+fn drivers_are_for_adapters() {
+    let lock = read("Cargo.lock");
+    let adapters = package("dakghar-adapters").dependencies();
+    let is_driver = |name: &String| does_io(&lock, name) && !RUNTIME.contains(&name.as_str());
+    let drivers: BTreeSet<_> = adapters.into_iter().filter(is_driver).collect();
+    let server = package("dakghar-server").dependencies();
+    let shared: Vec<_> = server.intersection(&drivers).collect();
+    assert!(shared.is_empty(), "the server has the drivers {shared:?}");
+    let program = package("dakghar");
+    let needs = program.needs();
+    for driver in drivers {
+        let found = paths_to(&needs.foreign, &driver);
+        assert!(found.is_empty(), "a driver in the program:\n{}", list(&program, &found));
+    }
+}
+
+#[test]
+fn http_and_worker_do_not_know_each_other() {
+    let server = package("dakghar-server");
+    let needs = server.needs();
+    let found: Vec<_> = needs
+        .arrows
+        .iter()
+        .filter(|arrow| folder(&arrow.from) != folder(&arrow.to))
+        .collect();
+    assert!(
+        found.is_empty(),
+        "the parts of the server stand alone:\n{}",
+        list(&server, &found)
+    );
+}
+
+#[test]
+fn the_domain_knows_neither_ports_nor_use_cases() {
+    let core = package("dakghar-core");
+    let needs = core.needs();
+    let leaves = |arrow: &&Arrow| match folder(&arrow.from) {
+        "domain" => folder(&arrow.to) != "domain",
+        "ports" => folder(&arrow.to) == "app",
+        _ => false,
+    };
+    let found: Vec<_> = needs.arrows.iter().filter(leaves).collect();
+    assert!(found.is_empty(), "the core points inwards:\n{}", list(&core, &found));
+}
+
+#[test]
+fn files_do_not_need_each_other_in_a_circle() {
+    let mut report = String::new();
+    for package in shipped() {
+        let mut needs = package.needs();
+        for arrow in &mut needs.arrows {
+            (arrow.from, arrow.to) = (package.place(&arrow.from), package.place(&arrow.to));
+        }
+        assert!(needs.files.len() == 1 || !needs.arrows.is_empty(), "{}", package.name);
+        report += &describe_circles(&needs.arrows);
+    }
+    assert!(report.is_empty(), "files need each other:\n{report}");
+}
+
+#[test]
+fn every_file_is_part_of_its_crate() {
+    for package in packages() {
+        let needs = package.needs();
+        let is_known = |file: &String| needs.files.contains(file) || needs.is_of_tests(file);
+        let lost: Vec<_> = package.src.keys().filter(|file| !is_known(file)).collect();
+        assert!(lost.is_empty(), "{} does not declare {lost:?}", package.name);
+    }
+}
+
+/// The walk finds imports at all: the checks above would be content with none.
+#[test]
+fn imports_are_found() {
+    let found: usize = shipped()
+        .iter()
+        .map(|package| paths_to(&package.needs().foreign, "dakghar_core").len())
+        .sum();
+    assert!(found > 100, "{found}");
+}
