@@ -73,6 +73,7 @@ where
         F: Fn(Vec<In>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Vec<Out>> + Send + 'static,
     {
+        #[expect(clippy::disallowed_methods, reason = "the bound is counted at the entrance")]
         let (entrance, arrivals) = mpsc::unbounded();
         let waiting = Arc::new(AtomicUsize::new(0));
         let group = Self {
@@ -194,6 +195,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test sends a handful")]
     fn beside_a_commit_under_way_only_one_as_large_starts() {
         let mut started = Vec::new();
         let (ends, end) = mpsc::unbounded();

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use super::Enqueues;
 use super::backlogs::Backlogs;
-use super::enqueue::Enqueue;
+use super::enqueue::{Enqueue, Enqueues};
 use crate::domain::message::{Message, Status};
 use crate::domain::{PhoneNumber, Timestamp};
+use crate::group_commit::GroupCommit;
 use crate::ports::{Acceptance, Ports, SlotAsk, StoreError};
+
+/// Accepted messages on their way into the store.
+pub(in crate::app) type Accepts = GroupCommit<AcceptCommit, Result<Acceptance, StoreError>>;
 
 /// A message on its way into the store.
 pub(in crate::app) struct AcceptCommit {

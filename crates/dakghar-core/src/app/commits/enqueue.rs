@@ -5,7 +5,11 @@ use std::sync::Arc;
 
 use super::backlogs::Backlogs;
 use crate::domain::Message;
+use crate::group_commit::GroupCommit;
 use crate::ports::{JobKey, Ports, QueueEntry, SlotAsk};
+
+/// Stored messages on their way into the queue.
+pub(in crate::app) type Enqueues = GroupCommit<Enqueue, ()>;
 
 /// A stored message on its way into the queue.
 pub(in crate::app) struct Enqueue {

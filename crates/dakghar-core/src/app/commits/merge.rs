@@ -7,7 +7,11 @@ use crate::app::messages::{Change, change_each};
 use crate::app::stale::Step;
 use crate::domain::message::{Evidence, Merged, Message};
 use crate::domain::{MessageKey, Timestamp};
+use crate::group_commit::GroupCommit;
 use crate::ports::{Ports, StoreError};
+
+/// Evidence on its way to its messages.
+pub(in crate::app) type Merges = GroupCommit<EvidenceBatch, Result<Vec<Merge>, Failure>>;
 
 /// What became of a piece of evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,31 +6,19 @@ pub(super) mod enqueue;
 pub(super) mod merge;
 pub(super) mod receive;
 mod save;
+pub(super) mod touch;
 
 use std::sync::Arc;
 
-use crate::domain::ConversationTouch;
-use crate::group_commit::{BoxFuture, GroupCommit, Limits};
-use crate::ports::{Acceptance, Ports, StoreError};
-
-use super::failure::Failure;
 use super::messages::SaveCommit;
-use accept::AcceptCommit;
+use crate::group_commit::{BoxFuture, GroupCommit, Limits};
+use crate::ports::Ports;
+use accept::Accepts;
 use backlogs::Backlogs;
-use enqueue::Enqueue;
-use merge::{EvidenceBatch, Merge};
-use receive::{Inbound, Stored};
-
-/// Accepted messages on their way into the store.
-pub(super) type Accepts = GroupCommit<AcceptCommit, Result<Acceptance, StoreError>>;
-/// Stored messages on their way into the queue.
-pub(super) type Enqueues = GroupCommit<Enqueue, ()>;
-/// Evidence on its way to its messages.
-pub(super) type Merges = GroupCommit<EvidenceBatch, Result<Vec<Merge>, Failure>>;
-/// The parts of webhooks on their way into the store.
-pub(super) type Receives = GroupCommit<Inbound, Result<Stored, Failure>>;
-/// Conversations to be moved forward.
-pub(super) type Touches = GroupCommit<Vec<ConversationTouch>, Result<(), StoreError>>;
+use enqueue::Enqueues;
+use merge::Merges;
+use receive::Receives;
+use touch::Touches;
 
 /// The entrances of the group commits. Cheap to clone.
 #[derive(Clone)]
@@ -73,10 +61,7 @@ impl Commits {
         };
         let (touch, touching) = {
             let conversations = ports.conversations.clone();
-            GroupCommit::new(limits, move |batch: Vec<Vec<ConversationTouch>>| {
-                let conversations = conversations.clone();
-                async move { vec![conversations.touch(&batch.concat()).await; batch.len()] }
-            })
+            GroupCommit::new(limits, move |batch| touch::commit(conversations.clone(), batch))
         };
         let running = vec![accepting, saving, receiving, merging, touching, enqueuing];
         let commits = Self {

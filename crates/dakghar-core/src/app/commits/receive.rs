@@ -5,7 +5,11 @@ use futures_util::future;
 use super::merge::{EvidenceBatch, Merge, merge};
 use crate::app::failure::Failure;
 use crate::domain::WebhookEvent;
+use crate::group_commit::GroupCommit;
 use crate::ports::{Ports, Received, ReceivedMessage};
+
+/// The parts of webhooks on their way into the store.
+pub(in crate::app) type Receives = GroupCommit<Inbound, Result<Stored, Failure>>;
 
 /// What Meta reported in one POST, as the store takes it.
 #[derive(Default)]

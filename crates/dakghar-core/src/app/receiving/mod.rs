@@ -8,9 +8,8 @@ mod sort;
 
 use std::sync::Arc;
 
-use super::commits::Receives;
 use super::commits::merge::Merge;
-use super::commits::receive::Inbound;
+use super::commits::receive::{Inbound, Receives};
 use super::failure::Failure;
 use super::tenants::directory::Directory;
 use crate::domain::opaque::OpaqueSigner;

@@ -6,8 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::app::commits::Accepts;
-use crate::app::commits::accept::AcceptCommit;
+use crate::app::commits::accept::{AcceptCommit, Accepts};
 use crate::app::failure::Failure;
 use crate::domain::message::{
     Accepted, Delivery, Direction, Idempotency, Message, Status, TimelineEntry, TimelineEvent,

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::app::commits::Enqueues;
-use crate::app::commits::enqueue::Enqueue;
+use crate::app::commits::enqueue::{Enqueue, Enqueues};
 use crate::domain::message::{DeadReason, Message, Status};
 use crate::ports::{Disposition, Job};
 

@@ -14,7 +14,9 @@ mod slots;
 
 use std::sync::Arc;
 
-use super::commits::{Commits, Merges, Touches};
+use super::commits::Commits;
+use super::commits::merge::Merges;
+use super::commits::touch::Touches;
 use super::failure::Failure;
 use super::messages::Messages;
 use super::settings::Settings;

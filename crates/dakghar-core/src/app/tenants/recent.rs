@@ -161,8 +161,8 @@ mod tests {
         let (recent, clock) = recent();
         *clock.0.lock() = Timestamp::from_millis(0) + TTL;
         block_on(recent.keep(recent.begin_reading(), vec![(1, "value")]));
-        let just_before = Duration::from_millis(1);
-        for (ms, is_used) in [(TTL * 2 - just_before, true), (TTL * 2, false), (Duration::ZERO, false)] {
+        let just_before = Duration::from_millis(1_999_999);
+        for (ms, is_used) in [(just_before, true), (TTL * 2, false), (Duration::ZERO, false)] {
             *clock.0.lock() = Timestamp::from_millis(0) + ms;
             assert_eq!(get(&recent).is_some(), is_used, "at {ms:?}");
         }

@@ -3,6 +3,7 @@
 //! The codes are data, in [`TABLE`]. The code decides, then the subcode; the HTTP status and Meta's own hint only help
 //! where the code says too little. This module never decides when or how often to try again.
 
+mod class;
 mod table;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use super::send_error::{SendError, clip};
 
+pub use class::{RefusalClass, Verdict};
 pub use table::{Row, TABLE};
 
 /// Meta answered a send with an error of its own.
@@ -45,43 +47,6 @@ impl GraphRefusal {
             fbtrace_id: self.fbtrace_id.clone(),
         }
     }
-}
-
-/// What a refusal means for the message and for its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefusalClass {
-    /// Meta did not take it and may later: try again, after `after` at the earliest.
-    Retry {
-        /// The least wait.
-        after: Option<Duration>,
-    },
-    /// Meta failed and does not say whether it took the message: wait for evidence.
-    Service,
-    /// The number sends too fast.
-    PaceNumber,
-    /// The number sends too fast to this one person.
-    PacePair,
-    /// The whole app calls too fast.
-    PaceApp,
-    /// The access token is not valid any more.
-    Token,
-    /// The number or the account may not send.
-    Account,
-    /// This message will never be taken.
-    Fail,
-}
-
-/// What Dakghar makes of a refusal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// What it means for the message and the number.
-    pub class: RefusalClass,
-    /// What the code means, in our words.
-    pub meaning: &'static str,
-    /// What a person can do about it.
-    pub advice: &'static str,
-    /// Whether the code is in the table.
-    pub is_known: bool,
 }
 
 /// Looks the refusal up; a code that is not in the table is judged by Meta's hint and the HTTP status.

@@ -10,8 +10,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::RefusalClass::{Account, Fail, PaceApp, PaceNumber, PacePair, Service, Token};
-use super::{RefusalClass, Verdict};
+use super::class::RefusalClass::{Account, Fail, PaceApp, PaceNumber, PacePair, Service, Token};
+use super::class::{RefusalClass, Verdict};
 
 /// What one code, or a range of codes that mean the same, says.
 #[derive(Clone, Debug, PartialEq, Eq)]

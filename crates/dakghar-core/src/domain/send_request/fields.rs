@@ -2,8 +2,9 @@
 //! snake_case, both are the same field.
 
 use super::super::problem::{ErrorCode, Problem};
-use super::findings::{At, Findings, escape_segment};
+use super::findings::{At, Findings};
 use super::json::{Member, Node};
+use super::pointer::escape_segment;
 
 /// A field that is not the message itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

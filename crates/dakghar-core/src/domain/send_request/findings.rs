@@ -7,21 +7,10 @@ use std::ops::RangeInclusive;
 
 use super::super::problem::{ErrorCode, FieldError, Problem};
 use super::json::Node;
+use super::pointer::escape_segment;
 
 /// Findings reported at once; what comes after is left for the next try.
 pub(super) const FINDINGS_MAX: usize = 32;
-/// Characters of a client's own name that are repeated to it.
-const NAME_CHARS_MAX: usize = 64;
-
-/// A name as one segment of a JSON pointer.
-pub(super) fn escape_segment(name: &str) -> String {
-    let mut segment: String = name.chars().take(NAME_CHARS_MAX).collect();
-    if segment.len() < name.len() {
-        segment.push('…');
-    }
-    segment.replace('~', "~0").replace('/', "~1")
-}
-
 #[derive(Clone, Copy)]
 enum Step<'a> {
     Name(&'a str),

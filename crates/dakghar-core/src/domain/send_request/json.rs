@@ -12,7 +12,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::value::RawValue;
 
 use super::super::problem::{ErrorCode, Problem};
-use super::findings::escape_segment;
+use super::pointer::escape_segment;
 
 /// Objects and arrays inside each other, the body itself included.
 pub(super) const DEPTH_MAX: usize = 32;

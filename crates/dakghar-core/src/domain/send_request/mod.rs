@@ -12,6 +12,7 @@ mod idempotency;
 mod json;
 pub mod link;
 mod options;
+mod pointer;
 mod recipient;
 mod schedule;
 
@@ -87,7 +88,15 @@ pub fn parse(body: &[u8], header_keys: &[&[u8]], now: Timestamp) -> Result<SendR
     let saying = saying.expect("without a lasting finding there is content");
     let to = to.expect("without a lasting finding there is a recipient");
 
-    let fingerprint = fingerprint(body.len(), &to, &saying, &envelope, schedule, &fields, &options);
+    let said = Said {
+        to: &to,
+        saying: &saying,
+        envelope: &envelope,
+        schedule,
+        fields: &fields,
+        options: &options,
+    };
+    let fingerprint = said.fingerprint(body.len());
     Ok(SendRequest {
         to,
         from: options.from,
@@ -104,47 +113,60 @@ pub fn parse(body: &[u8], header_keys: &[&[u8]], now: Timestamp) -> Result<SendR
     })
 }
 
-fn fingerprint(
-    body_bytes: usize,
-    to: &Recipient,
-    saying: &Saying<'_>,
-    envelope: &Envelope<'_>,
+/// Everything that makes one request differ from another.
+struct Said<'a> {
+    to: &'a Recipient,
+    saying: &'a Saying<'a>,
+    envelope: &'a Envelope<'a>,
     schedule: Schedule,
-    fields: &Fields<'_>,
-    options: &Options,
-) -> [u8; 32] {
-    let mut form = Canonical::for_body(body_bytes);
-    form.text(&to.text);
-    saying.write_canonical(&mut form);
-    form.object(envelope.len());
-    for (name, member) in envelope {
-        form.text(name);
-        form.node(&member.node);
-    }
-    // Each of these is named, because any of them may be absent.
-    for (name, at) in [("sendAt", schedule.send_at), ("expiresAt", schedule.expires_at)] {
-        if let Some(at) = at {
+    fields: &'a Fields<'a>,
+    options: &'a Options,
+}
+
+impl Said<'_> {
+    /// The SHA-256 of its canonical form.
+    fn fingerprint(&self, body_bytes: usize) -> [u8; 32] {
+        let Self {
+            to,
+            saying,
+            envelope,
+            schedule,
+            fields,
+            options,
+        } = self;
+        let mut form = Canonical::for_body(body_bytes);
+        form.text(&to.text);
+        saying.write_canonical(&mut form);
+        form.object(envelope.len());
+        for (name, member) in *envelope {
             form.text(name);
-            form.whole(at.as_millis());
+            form.node(&member.node);
         }
-    }
-    let texts = [
-        ("from", options.from.as_ref().map(PhoneNumberId::as_str)),
-        ("priority", Some(options.priority.as_str())),
-        ("opaque", options.client_opaque.as_deref()),
-        ("unknownOutcome", options.unknown_outcome.map(UnknownOutcome::as_str)),
-    ];
-    for (name, text) in texts {
-        if let Some(text) = text {
-            form.text(name);
-            form.text(text);
+        // Each of these is named, because any of them may be absent.
+        for (name, at) in [("sendAt", schedule.send_at), ("expiresAt", schedule.expires_at)] {
+            if let Some(at) = at {
+                form.text(name);
+                form.whole(at.as_millis());
+            }
         }
+        let texts = [
+            ("from", options.from.as_ref().map(PhoneNumberId::as_str)),
+            ("priority", Some(options.priority.as_str())),
+            ("opaque", options.client_opaque.as_deref()),
+            ("unknownOutcome", options.unknown_outcome.map(UnknownOutcome::as_str)),
+        ];
+        for (name, text) in texts {
+            if let Some(text) = text {
+                form.text(name);
+                form.text(text);
+            }
+        }
+        if let Some(metadata) = fields.get(Field::Metadata) {
+            form.text("metadata");
+            form.node(&metadata.node);
+        }
+        form.finish()
     }
-    if let Some(metadata) = fields.get(Field::Metadata) {
-        form.text("metadata");
-        form.node(&metadata.node);
-    }
-    form.finish()
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ mod refused_body;
 mod refused_content;
 mod refused_fields;
 
+#![expect(clippy::too_many_lines, reason = "tables of cases")]
+
 use super::super::problem::{ErrorCode, Problem};
 use super::super::time::Timestamp;
 use super::{SendRequest, parse};

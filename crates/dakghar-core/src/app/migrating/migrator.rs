@@ -1,0 +1,328 @@
+//! Moves an installation from one store to another, so that it can be killed at any moment and goes on.
+//!
+//! The record of the migration is in the target before anything else, and from then until it says `finished` nobody
+//! sends from there. The source is read only, and held so that nobody changes it. What a crash leaves, and what heals
+//! it:
+//!
+//! | crash between | what is left | healed by |
+//! |---|---|---|
+//! | record and first page, page and place | records beyond the place | the next run puts them again; they are absorbed |
+//! | place and next page | nothing | the next run goes on there |
+//! | last page and comparison | all is copied | the next run compares from the beginning |
+//! | comparison and retirement | the same | the same |
+//! | retirement and `finished` | neither side starts | the next run compares again and finishes |
+//! | `finished` and the answer | the target may be used | the next run says so |
+//!
+//! The order of the last two is what keeps two halves from sending: the source retires before the target may send.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::error::MigrateError;
+use super::progress::{Phase, Plan, Progress, Report};
+use crate::app::tenants::token_purpose;
+use crate::domain::migration::{Checksum, Kind, KindProgress, Migration, Place, Record, Retirement, Stage};
+use crate::ports::{Clock, IdGenerator, KeyVault, MigrationSource, MigrationTarget, Saved, SourcePage};
+
+/// Records read, written and compared at a time; the source gives fewer where they are large.
+const PAGE: u32 = 4_000;
+/// Records erased at a time.
+const CLEARED_AT_ONCE: u32 = 4_000;
+
+/// One source and one target.
+#[derive(Clone)]
+pub struct Migrator {
+    /// The installation that is left.
+    pub source: Arc<dyn MigrationSource>,
+    /// The store it moves to.
+    pub target: Arc<dyn MigrationTarget>,
+    /// The vault that the target's processes will use.
+    pub vault: Arc<dyn KeyVault>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for the migration's id.
+    pub ids: Arc<dyn IdGenerator>,
+    /// Where the source is, for people.
+    pub origin: String,
+    /// Where the target is, for people.
+    pub successor: String,
+}
+
+impl Migrator {
+    /// What [`Migrator::run`] would do, or why it would refuse. Changes nothing.
+    pub async fn plan(&self, start_over: bool) -> Result<Plan, MigrateError> {
+        self.check_key().await?;
+        let retirement = self.source.retirement().await.map_err(MigrateError::Source)?;
+        let Some(migration) = self.target.migration().await.map_err(MigrateError::Target)? else {
+            if let Some(retirement) = retirement {
+                return Err(MigrateError::Retired(retirement));
+            }
+            self.check_empty().await?;
+            return Ok(Plan::Begin);
+        };
+        let is_same_state = migration.source_state == self.source.state().await.map_err(MigrateError::Source)?;
+        let (origin, started_at) = (migration.origin.clone(), migration.started_at);
+        if migration.stage == Stage::Finished {
+            let is_own = retirement.is_some_and(|retirement| retirement.migration_id == migration.id);
+            return if is_same_state || is_own {
+                Ok(Plan::Finished(migration))
+            } else {
+                Err(MigrateError::OtherFinished { origin, started_at })
+            };
+        }
+        if let Some(retirement) = retirement.filter(|retirement| retirement.migration_id != migration.id) {
+            return Err(MigrateError::Retired(retirement));
+        }
+        if start_over {
+            return Ok(Plan::StartOver(migration));
+        }
+        if is_same_state {
+            return Ok(Plan::Continue(migration));
+        }
+        Err(MigrateError::OtherUnfinished { origin, started_at })
+    }
+
+    /// How many records of each kind the source holds.
+    pub async fn totals(&self) -> Result<Vec<(Kind, u64)>, MigrateError> {
+        let mut totals = Vec::with_capacity(Kind::ALL.len());
+        for kind in Kind::ALL {
+            totals.push((kind, self.source.count(kind).await.map_err(MigrateError::Source)?));
+        }
+        Ok(totals)
+    }
+
+    /// Does whatever is left to be done; answers the record of the finished migration. With `start_over` an
+    /// unfinished migration into the target is erased first, whatever source it came from.
+    pub async fn run(&self, start_over: bool, report: Report<'_>) -> Result<Migration, MigrateError> {
+        let mut migration = match self.plan(start_over).await? {
+            Plan::Finished(migration) => return Ok(migration),
+            Plan::Continue(migration) => migration,
+            Plan::Begin => {
+                let mut migration = self.new_migration(Stage::Copying, 0).await?;
+                self.save(&mut migration).await?;
+                migration
+            }
+            Plan::StartOver(old) => {
+                let mut migration = self.new_migration(Stage::Clearing, old.version).await?;
+                self.save(&mut migration).await?;
+                migration
+            }
+        };
+        if migration.stage == Stage::Clearing {
+            for kind in Kind::ALL {
+                self.clear(kind, report).await?;
+            }
+            migration.stage = Stage::Copying;
+            self.save(&mut migration).await?;
+        }
+        for index in 0..migration.kinds.len() {
+            self.copy(&mut migration, index, report).await?;
+        }
+        for progress in &mut migration.kinds {
+            progress.checksum = Some(self.compare(progress.kind, progress.total, report).await?);
+        }
+        let now = self.clock.now();
+        let retirement = Retirement {
+            migration_id: migration.id.clone(),
+            successor: self.successor.clone(),
+            at: now,
+        };
+        self.source.retire(&retirement).await.map_err(MigrateError::Source)?;
+        migration.stage = Stage::Finished;
+        migration.finished_at = Some(now);
+        self.save(&mut migration).await?;
+        Ok(migration)
+    }
+
+    /// Whether every token of the source opens: without that the target could accept messages and never send them.
+    pub async fn check_key(&self) -> Result<(), MigrateError> {
+        let mut page = self.page(Kind::Tenants, None).await?;
+        while !page.records.is_empty() {
+            for record in &page.records {
+                let Record::Tenant(tenant) = record else { continue };
+                for number in &tenant.phone_numbers {
+                    let purpose = token_purpose(&number.phone_number_id);
+                    self.vault
+                        .open(&tenant.id, &tenant.wrapped_data_key, &purpose, &number.sealed_token)
+                        .await
+                        .map_err(|why| MigrateError::WrongKey {
+                            tenant_id: tenant.id,
+                            why,
+                        })?;
+                }
+            }
+            page = self.page(Kind::Tenants, page.end.as_ref()).await?;
+        }
+        Ok(())
+    }
+
+    async fn check_empty(&self) -> Result<(), MigrateError> {
+        let mut held = Vec::new();
+        for kind in Kind::ALL {
+            let count = self.target.count(kind).await.map_err(MigrateError::Target)?;
+            if count > 0 {
+                held.push((kind, count));
+            }
+        }
+        if held.is_empty() {
+            Ok(())
+        } else {
+            Err(MigrateError::TargetInUse(held))
+        }
+    }
+
+    /// A migration that has not copied anything, to be saved over this version.
+    async fn new_migration(&self, stage: Stage, version: u64) -> Result<Migration, MigrateError> {
+        let id = URL_SAFE_NO_PAD.encode(&self.ids.secret_bytes()[16..]);
+        let totals = self.totals().await?;
+        Ok(Migration {
+            id,
+            origin: self.origin.clone(),
+            source_state: self.source.state().await.map_err(MigrateError::Source)?,
+            stage,
+            kinds: totals
+                .into_iter()
+                .map(|(kind, total)| KindProgress {
+                    kind,
+                    total,
+                    copied: 0,
+                    place: None,
+                    checksum: None,
+                })
+                .collect(),
+            started_at: self.clock.now(),
+            finished_at: None,
+            version,
+        })
+    }
+
+    async fn save(&self, migration: &mut Migration) -> Result<(), MigrateError> {
+        match self.target.save_migration(migration).await {
+            Ok(Saved::Done) => {
+                migration.version += 1;
+                Ok(())
+            }
+            Ok(Saved::Stale) => Err(MigrateError::Overtaken),
+            Err(error) => Err(MigrateError::Target(error)),
+        }
+    }
+
+    async fn page(&self, kind: Kind, after: Option<&Place>) -> Result<SourcePage, MigrateError> {
+        let page = self.source.page(kind, after, PAGE).await;
+        page.map_err(MigrateError::Source)
+    }
+
+    async fn clear(&self, kind: Kind, report: Report<'_>) -> Result<(), MigrateError> {
+        let total = self.target.count(kind).await.map_err(MigrateError::Target)?;
+        let mut done = 0;
+        loop {
+            let cleared = self.target.clear(kind, CLEARED_AT_ONCE).await;
+            let cleared = cleared.map_err(MigrateError::Target)?;
+            if cleared == 0 {
+                return Ok(());
+            }
+            done += cleared;
+            report(Progress {
+                phase: Phase::Clearing,
+                kind,
+                done,
+                total,
+            });
+        }
+    }
+
+    /// Copies one kind from where it stands to its end. The next page is read while one is being written.
+    async fn copy(&self, migration: &mut Migration, index: usize, report: Report<'_>) -> Result<(), MigrateError> {
+        let KindProgress { kind, total, .. } = migration.kinds[index];
+        let tell = |done| {
+            report(Progress {
+                phase: Phase::Copying,
+                kind,
+                done,
+                total,
+            });
+        };
+        let mut page = self.page(kind, migration.kinds[index].place.as_ref()).await?;
+        tell(migration.kinds[index].copied);
+        while !page.records.is_empty() {
+            let records = arrived(page.records);
+            let (put, next) = futures_util::join!(self.target.put(&records), self.page(kind, page.end.as_ref()));
+            put.map_err(MigrateError::Target)?;
+            let progress = &mut migration.kinds[index];
+            progress.copied += records.len() as u64;
+            progress.place = page.end;
+            self.save(migration).await?;
+            tell(migration.kinds[index].copied);
+            page = next?;
+        }
+        Ok(())
+    }
+
+    /// Reads one kind from both stores and compares record by record; answers the checksum.
+    async fn compare(&self, kind: Kind, total: u64, report: Report<'_>) -> Result<[u8; 32], MigrateError> {
+        let (mut source_sum, mut target_sum) = (Checksum::new(), Checksum::new());
+        let mut done = 0;
+        let mut page = self.page(kind, None).await?;
+        while !page.records.is_empty() {
+            let expected = arrived(page.records);
+            let (stored, next) = futures_util::join!(self.target.stored(&expected), self.page(kind, page.end.as_ref()));
+            for (expected, stored) in expected.iter().zip(stored.map_err(MigrateError::Target)?) {
+                let Some(stored) = stored else {
+                    return Err(MigrateError::Missing {
+                        kind,
+                        id: expected.id(),
+                    });
+                };
+                if stored != *expected {
+                    return Err(MigrateError::Different {
+                        kind,
+                        id: expected.id(),
+                    });
+                }
+                source_sum.add(expected);
+                target_sum.add(&stored);
+                done += 1;
+            }
+            report(Progress {
+                phase: Phase::Comparing,
+                kind,
+                done,
+                total,
+            });
+            page = next?;
+        }
+        if done != total {
+            return Err(MigrateError::SourceMiscounts {
+                kind,
+                counted: total,
+                found: done,
+            });
+        }
+        let target_count = self.target.count(kind).await.map_err(MigrateError::Target)?;
+        if target_count != done {
+            return Err(MigrateError::Surplus {
+                kind,
+                source_count: done,
+                target_count,
+            });
+        }
+        let sum = source_sum.finish();
+        if target_sum.finish() == sum {
+            Ok(sum)
+        } else {
+            Err(MigrateError::Checksum(kind))
+        }
+    }
+}
+
+/// The records as they must be in the target. Only what is in the source's own queue is different there.
+fn arrived(mut records: Vec<Record>) -> Vec<Record> {
+    for record in &mut records {
+        if let Record::Message(message) = record {
+            message.arrive_unqueued();
+        }
+    }
+    records
+}
