@@ -1,4 +1,5 @@
 //! `parse` as clients see it: what is refused and how, what is accepted and as what, and what holds for any input.
+#![expect(clippy::too_many_lines, reason = "tables of cases")]
 
 mod accepted;
 mod idempotent;
@@ -6,8 +7,6 @@ mod properties;
 mod refused_body;
 mod refused_content;
 mod refused_fields;
-
-#![expect(clippy::too_many_lines, reason = "tables of cases")]
 
 use super::super::problem::{ErrorCode, Problem};
 use super::super::time::Timestamp;
