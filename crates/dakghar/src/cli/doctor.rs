@@ -22,7 +22,7 @@ enum Finding {
 /// Prints one line per check; fails if anything is wrong.
 pub async fn run(environment: &Environment) -> ExitCode {
     output::line("settings (a value that nobody set is the default)");
-    for variable in variables::ALL {
+    for variable in variables::all() {
         if let Some(shown) = show(environment, variable) {
             output::line(&format!("  {:<24} {shown}", variable.name));
         }

@@ -11,7 +11,7 @@ use dakghar_core::domain::migration::Migration;
 use dakghar_core::ports::StoreError;
 
 use super::output;
-use crate::config::variables as var;
+use crate::config::keys::MASTER_KEY;
 use crate::config::{Backend, Config, Environment};
 use crate::secrets::{MASTER_KEY_FILE, VERIFY_TOKEN_FILE};
 use crate::wiring::{MigrationEnds, wire_migration};
@@ -102,7 +102,7 @@ pub async fn run(environment: &Environment, args: &Args) -> ExitCode {
     let config = match Config::load(environment) {
         Ok(config) => config,
         Err(mut problems) => {
-            if !environment.is_set(&var::MASTER_KEY) {
+            if !environment.is_set(&MASTER_KEY) {
                 let generated = generated(folder, MASTER_KEY_FILE).map_or_else(String::new, |file| {
                     format!(
                         "; if it was never set there, the generated one: MASTER_KEY_FILE={}",

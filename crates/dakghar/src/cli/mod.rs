@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use crate::config::logging::Logging;
 use crate::config::{Config, Environment, variables};
 use crate::telemetry;
 
@@ -92,8 +93,9 @@ pub fn run() -> ExitCode {
         Ok(environment) => environment,
         Err(problem) => return output::usage_error(&[problem]),
     };
-    if let Err(problem) = telemetry::start(&environment) {
-        return output::usage_error(&[problem]);
+    match Logging::read(&environment) {
+        Ok(logging) => telemetry::start(logging),
+        Err(problem) => return output::usage_error(&[problem]),
     }
     if let Command::GraphSim(args) = &cli.command {
         return finish(in_runtime(graph_sim::run(args)));
