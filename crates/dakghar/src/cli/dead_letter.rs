@@ -10,7 +10,7 @@ use super::output;
 use crate::config::Config;
 use crate::wiring::{Purpose, Wired, wire};
 
-/// What to do with dead letters.
+/// The commands on dead letters.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List messages that ended as dead, failed or expired, newest first
@@ -38,7 +38,7 @@ pub enum Command {
     },
 }
 
-/// Runs one of them, beside a server or without one.
+/// Runs one command, beside a server or without one.
 pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     let Wired { app, group_commits, .. } = wire(&config, Purpose::Command).await?;
     match command {

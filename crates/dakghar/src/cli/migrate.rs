@@ -22,7 +22,7 @@ use advice::advice;
 use progress::Display;
 use report::Finished;
 
-/// How long a target that does not answer is asked again before the command gives up.
+/// The time after which the command gives up on a target that does not answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The wait between two tries.
 const RETRY_WAIT: Duration = Duration::from_secs(2);
@@ -126,7 +126,7 @@ async fn migrate(config: &Config, args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs until it is finished; a target that is away for a while is waited for.
+/// Runs until the migration is finished, and waits for a target that is away for a while.
 async fn persist(migrator: &Migrator, start_over: bool) -> Result<Migration, MigrateError> {
     let display = Display::new();
     let mut failing_since = None;

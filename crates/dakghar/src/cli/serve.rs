@@ -79,12 +79,12 @@ async fn open(config: &Config, parts: Parts, lifecycle: &Lifecycle) -> anyhow::R
     let server = StartingServer::start(listener, http_config(config), lifecycle)?;
     tokio::select! {
         wired = open_store(config, parts) => Ok(Some(Opened { server, wired: wired? })),
-        // Nothing was accepted yet, and what was begun is done again by the next start.
+        // Nothing was accepted yet, and the next start repeats the work that was begun.
         () = lifecycle.stopping.cancelled() => Ok(None),
     }
 }
 
-/// Opens the store and the queue, and finishes what an earlier process has left undone.
+/// Opens the store and the queue, and finishes work that an earlier process has left undone.
 async fn open_store(config: &Config, parts: Parts) -> anyhow::Result<Wired> {
     let wired = wire(config, Purpose::Server { sends: parts.worker }).await?;
     wired.app.finish_removals().await?;

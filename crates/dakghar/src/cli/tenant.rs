@@ -12,7 +12,7 @@ use super::output;
 use crate::config::Config;
 use crate::wiring::{Purpose, wire};
 
-/// What to do with tenants.
+/// The commands on tenants.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Register a tenant with its first number; prints its API key, which is shown only once
@@ -94,7 +94,7 @@ impl From<Addition> for NewTenant {
     }
 }
 
-/// Runs one of them, beside a server or without one.
+/// Runs one command, beside a server or without one.
 pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     let app = wire(&config, Purpose::Command).await?.app;
     match command {
@@ -127,7 +127,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
         Command::Remove { tenant_id, force } => {
             let id = parse(&tenant_id)?;
             app.remove_tenant(&id, force).await?;
-            // A server beside this command may have stored something for it meanwhile.
+            // A server beside this command may have stored something for the tenant meanwhile.
             tokio::time::sleep(app.forgotten_after()).await;
             app.erase_left_behind(&id).await?;
             output::line("removed");

@@ -31,7 +31,7 @@ impl Keys {
         }
     }
 
-    /// Requires what must be set.
+    /// Requires the settings that must be set.
     pub(super) fn require(&self, is_production: bool, is_distributed: bool, reader: &mut Reader<'_>) {
         if self.master_key.is_some() {
             return;

@@ -43,7 +43,7 @@ impl Meta {
         }
     }
 
-    /// Requires what must be set.
+    /// Requires the settings that must be set.
     pub(super) fn require(&self, is_production: bool, reader: &mut Reader<'_>) {
         reader.require(
             !is_production || !self.app_secrets.is_empty(),
@@ -65,7 +65,7 @@ impl Meta {
         reader.require(is_url, "GRAPH_BASE_URL must be an http(s) URL");
     }
 
-    /// Adds what the operator should know about the webhook.
+    /// Adds the warnings about the webhook.
     pub(super) fn warn_about_webhook(&self, warnings: &mut Vec<String>) {
         if self.app_secrets.is_empty() {
             warnings
@@ -73,7 +73,7 @@ impl Meta {
         }
     }
 
-    /// Adds what the operator should know about the Graph API.
+    /// Adds the warnings about the Graph API.
     pub(super) fn warn_about_graph(&self, is_production: bool, warnings: &mut Vec<String>) {
         let version = &self.api_version;
         match version_status(version, today()) {

@@ -62,7 +62,7 @@ pub struct Config {
     pub attempts_max: u32,
     /// The waits between attempts and the times of the protocol.
     pub send: SendPolicy,
-    /// What the operator should know.
+    /// The warnings for the operator.
     pub warnings: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The settings of sending: how much at once, and when to try again.
+//! The settings of sending: its limits, and the times of its protocol.
 
 use dakghar_core::domain::message::{RetryPolicy, SendPolicy, Timings};
 
@@ -18,7 +18,7 @@ table! {
     }
 }
 
-/// How messages are sent.
+/// The limits and the times of sending.
 pub(super) struct Sending {
     /// Calls to Meta under way at most.
     pub(super) worker_concurrency: u32,

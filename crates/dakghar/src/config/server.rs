@@ -47,7 +47,7 @@ impl Server {
         }
     }
 
-    /// Requires what must be set.
+    /// Requires the settings that must be set.
     pub(super) fn require(&self, reader: &mut Reader<'_>) {
         reader.require(
             !self.is_production || self.admin_api_key.is_some(),
@@ -70,7 +70,7 @@ impl Server {
         );
     }
 
-    /// Adds what the operator should know.
+    /// Adds the warnings for the operator.
     pub(super) fn warn(&self, warnings: &mut Vec<String>) {
         if self.admin_api_key.is_some() {
             return;

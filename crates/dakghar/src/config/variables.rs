@@ -15,7 +15,7 @@ const TABLES: &[&[Variable]] = &[
     sending::TABLE,
 ];
 
-/// What a variable holds, and how its text is checked.
+/// The kind of text that a variable holds, which decides how it is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Any text.
@@ -38,7 +38,7 @@ pub enum Kind {
 pub struct Variable {
     /// The name of the environment variable.
     pub name: &'static str,
-    /// What it holds.
+    /// The kind of its text.
     pub kind: Kind,
     /// The value when it is not set; empty when there is none.
     pub default: &'static str,
