@@ -1,79 +1,60 @@
-//! What is derived from a master key or a data key. One key, one use: every use has a key of its own.
+//! Keys derived from other keys. One key, one use: every use has a label, and so a key of its own.
 
-use aws_lc_rs::{hkdf, hmac};
-use dakghar_core::domain::secret::Secret;
-use zeroize::Zeroizing;
+use aws_lc_rs::hkdf;
 
-/// Bytes of every key.
-pub(super) const KEY_BYTES: usize = 32;
-/// Bytes of the mark by which a ciphertext names its key.
-pub(super) const MARK_BYTES: usize = 16;
+use crate::domain::secret::Secret;
 
-/// A 256-bit key, wiped when dropped.
-pub(super) type Key = Zeroizing<[u8; KEY_BYTES]>;
+/// The least that a master key must have. It should be random.
+const MASTER_KEY_BYTES_MIN: usize = 32;
 
-/// A key that encrypts, and the mark it leaves on what it encrypted. The mark is derived together with the key, so it
-/// commits to it: no ciphertext can be made that opens under two keys of the same mark.
-pub(super) struct SealingKey {
-    pub(super) key: Key,
-    pub(super) mark: [u8; MARK_BYTES],
-}
+/// A master key has fewer than 32 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the master key must have at least 32 bytes")]
+pub struct MasterKeyTooShort;
 
-impl SealingKey {
-    fn derive(root: &hkdf::Prk, key_use: &'static str, mark_use: &'static str) -> Self {
-        Self {
-            key: Zeroizing::new(expand(root, key_use)),
-            mark: expand(root, mark_use),
+/// The installation's master key, ready to derive keys from.
+pub struct MasterKey(Root);
+
+impl MasterKey {
+    /// Takes a master key of at least 32 bytes.
+    pub fn new(text: &Secret) -> Result<Self, MasterKeyTooShort> {
+        let bytes = text.reveal().as_bytes();
+        if bytes.len() < MASTER_KEY_BYTES_MIN {
+            return Err(MasterKeyTooShort);
         }
+        Ok(Self(Root::extract(b"dakghar/master-key/v1", bytes)))
     }
 
-    /// The key under which a tenant's secrets are sealed.
-    pub(super) fn of_data_key(data_key: &[u8; KEY_BYTES]) -> Self {
-        let root = hkdf::Salt::new(hkdf::HKDF_SHA256, b"dakghar/data-key/v1").extract(data_key);
-        Self::derive(&root, "secrets", "secrets mark")
-    }
-}
-
-/// Everything that hangs on one master key.
-pub(super) struct MasterKeys {
-    /// Wraps data keys.
-    pub(super) wrapping: SealingKey,
-    /// Keys the hashes of API keys.
-    pub(super) pepper: hmac::Key,
-    /// Signs callback data.
-    pub(super) opaque: Key,
-    /// Signs page cursors.
-    pub(super) cursor: Key,
-    /// Tells master keys apart without saying anything about them.
-    pub(super) check: [u8; 8],
-}
-
-impl MasterKeys {
-    pub(super) fn derive(master_key: &Secret) -> Self {
-        let root = hkdf::Salt::new(hkdf::HKDF_SHA256, b"dakghar/master-key/v1").extract(master_key.reveal().as_bytes());
-        let pepper: Key = Zeroizing::new(expand(&root, "api key pepper"));
-        Self {
-            wrapping: SealingKey::derive(&root, "data keys", "data keys mark"),
-            pepper: hmac::Key::new(hmac::HMAC_SHA256, &*pepper),
-            opaque: Zeroizing::new(expand(&root, "callback data")),
-            cursor: Zeroizing::new(expand(&root, "page cursors")),
-            check: expand(&root, "key check"),
-        }
+    /// The root of all that is derived from it.
+    pub const fn root(&self) -> &Root {
+        &self.0
     }
 }
 
-fn expand<const N: usize>(root: &hkdf::Prk, key_use: &'static str) -> [u8; N] {
-    struct Length(usize);
+/// A secret that gives a key for each use.
+pub struct Root(hkdf::Prk);
 
-    impl hkdf::KeyType for Length {
-        fn len(&self) -> usize {
-            self.0
-        }
+impl Root {
+    /// The root of a key; `salt` names the kind of key.
+    pub(super) fn extract(salt: &'static [u8], key: &[u8]) -> Self {
+        Self(hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(key))
     }
 
-    let mut out = [0; N];
-    root.expand(&[key_use.as_bytes()], Length(N))
-        .and_then(|okm| okm.fill(&mut out))
-        .expect("HKDF-SHA256 gives up to 8160 bytes");
-    out
+    /// The `N` bytes for this use, `N` up to 8160. The same use always gives the same bytes.
+    pub fn derive<const N: usize>(&self, key_use: &'static str) -> [u8; N] {
+        let mut out = [0; N];
+        self.0
+            .expand(&[key_use.as_bytes()], Length(N))
+            .and_then(|okm| okm.fill(&mut out))
+            .expect("HKDF-SHA256 gives up to 8160 bytes");
+        out
+    }
+}
+
+struct Length(usize);
+
+impl hkdf::KeyType for Length {
+    fn len(&self) -> usize {
+        self.0
+    }
 }
