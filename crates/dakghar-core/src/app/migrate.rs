@@ -22,9 +22,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::domain::migration::{Checksum, Kind, KindProgress, Migration, Place, Record, Retirement, Stage};
 use crate::domain::{TenantId, Timestamp};
-use crate::ports::{
-    Clock, IdGenerator, KeyVault, MigrationSource, MigrationTarget, Saved, SourcePage, StoreError, VaultError,
-};
+use crate::ports::{Clock, IdGenerator, MigrationSource, MigrationTarget, Saved, SourcePage, StoreError};
+use crate::vault::{Vault, VaultError};
 
 /// Records read, written and compared at a time; the source gives fewer where they are large.
 const PAGE: u32 = 4_000;
@@ -176,7 +175,7 @@ pub struct Migrator {
     /// The store it moves to.
     pub target: Arc<dyn MigrationTarget>,
     /// The vault that the target's processes will use.
-    pub vault: Arc<dyn KeyVault>,
+    pub vault: Arc<Vault>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness for the migration's id.

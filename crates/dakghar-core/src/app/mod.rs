@@ -31,8 +31,10 @@ use crate::domain::message::{ATTEMPTS_MAX_DEFAULT, SendPolicy};
 use crate::domain::opaque::OpaqueSigner;
 use crate::domain::{ErrorCode, Problem, Timestamp};
 use crate::group_commit::{BoxFuture, Limits, Rejected};
-use crate::ports::{Ports, StoreError, VaultError};
+use crate::ports::{Ports, StoreError};
+use crate::vault::VaultError;
 
+pub use crate::vault::SigningKeys;
 pub use local_pacer::LocalPacer;
 
 use commits::Commits;
@@ -78,16 +80,6 @@ impl Default for Settings {
             directory_ttl: Duration::from_secs(1),
         }
     }
-}
-
-/// Keys that the use cases sign with; derived from the master key, the same in every process.
-pub struct SigningKeys {
-    /// For the callback data sent with each message.
-    pub opaque: [u8; 32],
-    /// What callback data was signed with before the master key was changed: statuses carry it for days.
-    pub opaque_previous: Option<[u8; 32]>,
-    /// For list cursors.
-    pub cursor: [u8; 32],
 }
 
 struct Shared {

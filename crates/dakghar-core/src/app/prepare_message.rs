@@ -17,7 +17,8 @@ use crate::domain::message::{DeadReason, Direction, Message};
 use crate::domain::pacing::Admission;
 use crate::domain::tenant::{PhoneNumber, SharedTenant};
 use crate::domain::{ConversationTouch, ErrorCode, Hold, HoldReason, MessageKey, Problem, Secret, Status, Timestamp};
-use crate::ports::{Disposition, Job, JobKey, QueueError, SlotAsk, StoreError, VaultError};
+use crate::ports::{Disposition, Job, JobKey, QueueError, SlotAsk, StoreError};
+use crate::vault::VaultError;
 
 /// How long a number on hold rests between two probes, by the reason of the hold.
 const PROBE_CREDENTIALS: Duration = Duration::from_secs(60);
