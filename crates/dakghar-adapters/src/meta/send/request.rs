@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use dakghar_core::domain::message::Message;
 use serde_json::value::RawValue;
 
-use super::fields::Fields;
+use super::super::lenient_json::Fields;
 
 /// Room for everything but the content itself.
 const FRAME_BYTES: usize = 256;

@@ -11,7 +11,7 @@ use dakghar_core::domain::ids::{PhoneNumberId, WabaId};
 use dakghar_core::domain::webhook::{OtherPart, WebhookPart};
 use serde_json::value::RawValue;
 
-use super::super::fields::{Fields, elements, text};
+use super::super::lenient_json::{Fields, elements, text};
 use super::reader;
 
 /// What the envelope of every WhatsApp webhook calls itself.

@@ -9,8 +9,8 @@ use dakghar_core::domain::time::Timestamp;
 use dakghar_core::domain::webhook::{InboundMessage, StatusReport};
 use serde_json::value::RawValue;
 
-use super::super::answer::details;
-use super::super::fields::{Fields, elements};
+use super::super::lenient_json::{Fields, elements};
+use super::super::refusal::details;
 
 /// The kind of a message that names none, or an impossible one.
 const KIND_UNKNOWN: &str = "unknown";

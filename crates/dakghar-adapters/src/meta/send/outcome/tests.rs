@@ -1,13 +1,25 @@
-use reqwest::header::HeaderName;
+use std::time::Duration;
+
+use dakghar_core::domain::graph_error::GraphRefusal;
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderName};
 
 use super::*;
+
+fn judge_bytes(status: StatusCode, headers: HeaderMap, body: &[u8]) -> SendOutcome {
+    judge(&GraphAnswer {
+        status,
+        headers,
+        body: body.to_vec(),
+    })
+}
 
 fn judged(status: u16, headers: &[(&str, &str)], body: &str) -> SendOutcome {
     let headers = headers
         .iter()
         .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap()))
         .collect();
-    judge(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes())
+    judge_bytes(StatusCode::from_u16(status).unwrap(), headers, body.as_bytes())
 }
 
 fn refused(status: u16, headers: &[(&str, &str)], body: &str) -> GraphRefusal {
@@ -69,7 +81,7 @@ fn anything_else_leaves_the_outcome_unknown() {
 
 #[test]
 fn a_body_that_is_not_utf8_leaves_the_outcome_unknown() {
-    let outcome = judge(StatusCode::OK, &HeaderMap::new(), b"{\"messages\":[{\"id\":\"\xff\"}]}");
+    let outcome = judge_bytes(StatusCode::OK, HeaderMap::new(), b"{\"messages\":[{\"id\":\"\xff\"}]}");
     assert!(matches!(outcome, SendOutcome::Unknown { .. }));
 }
 
