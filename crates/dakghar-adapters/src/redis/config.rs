@@ -1,15 +1,10 @@
-//! Where Redis is and what this process does with the queue.
+//! Where Redis is.
 
 use std::fmt;
 use std::time::Duration;
 
-use bullmq::options::{RedisConnectionOptions, TlsCerts};
 use dakghar_core::domain::Secret;
 use url::Url;
-
-/// Jobs that one BullMQ worker has in hand at most. Beyond it its bookkeeping, a list searched from the start, costs
-/// more than a second worker does.
-pub(super) const WORKER_CONCURRENCY_MAX: usize = 256;
 
 const PATIENCE: Duration = Duration::from_millis(250);
 
@@ -129,21 +124,6 @@ impl RedisConfig {
     pub(super) fn authority_pem(&self) -> Option<&Vec<u8>> {
         self.authority_pem.as_ref()
     }
-
-    pub(super) fn connection_options(&self) -> RedisConnectionOptions {
-        let options = if self.is_cluster {
-            RedisConnectionOptions::new().cluster_nodes(self.reveal_nodes())
-        } else {
-            RedisConnectionOptions::new().url(self.nodes[0].reveal())
-        };
-        match &self.authority_pem {
-            Some(pem) => options.tls_certs(TlsCerts {
-                root_cert: Some(pem.clone()),
-                ..TlsCerts::default()
-            }),
-            None => options,
-        }
-    }
 }
 
 impl fmt::Display for RedisConfig {
@@ -211,62 +191,10 @@ impl Node {
     }
 }
 
-/// What a process does with the queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Only puts messages in: an API process.
-    Produce,
-    /// Also takes them out.
-    ProduceAndConsume {
-        /// Jobs taken and not yet finished, at most, over all shards. At least 1.
-        in_flight_max: usize,
-    },
-}
-
-/// How to use the queue.
-#[derive(Clone, Debug)]
-pub struct BullmqConfig {
-    /// Where it is.
-    pub redis: RedisConfig,
-    /// Into how many queues it is split by number, the same in every process; 1 is not split.
-    pub shards: u16,
-    /// What this process does with it.
-    pub role: Role,
-    /// The name under which BullMQ's tools show this process.
-    pub worker_name: String,
-}
-
-impl BullmqConfig {
-    pub(super) fn check(&self) -> Result<(), InvalidRedisConfig> {
-        if matches!(self.role, Role::ProduceAndConsume { in_flight_max: 0 }) {
-            return Err(InvalidRedisConfig::Zero("WORKER_CONCURRENCY"));
-        }
-        self.redis.check_shards(self.shards)
-    }
-
-    /// How many jobs each BullMQ worker of one shard may have in hand; one number per worker.
-    pub(super) fn worker_concurrencies(&self) -> Vec<usize> {
-        let Role::ProduceAndConsume { in_flight_max } = self.role else {
-            return Vec::new();
-        };
-        let per_shard = in_flight_max.div_ceil(usize::from(self.shards));
-        let workers = per_shard.div_ceil(WORKER_CONCURRENCY_MAX);
-        vec![per_shard.div_ceil(workers); workers]
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::bullmq::connection_options;
     use super::*;
-
-    fn config(url: &str, shards: u16, in_flight_max: usize) -> BullmqConfig {
-        BullmqConfig {
-            redis: RedisConfig::from_url(url).unwrap(),
-            shards,
-            role: Role::ProduceAndConsume { in_flight_max },
-            worker_name: "test".into(),
-        }
-    }
 
     #[test]
     fn never_shows_the_password() {
@@ -275,7 +203,7 @@ mod tests {
             "redis://:hunter2@one,redis://:hunter2@two:7001",
         ] {
             let redis = RedisConfig::from_url(url).unwrap();
-            let shown = format!("{redis} {redis:?} {:?}", redis.connection_options());
+            let shown = format!("{redis} {redis:?} {:?}", connection_options(&redis));
             assert!(!shown.contains("hunter2"), "{shown}");
             assert!(redis.reveal_nodes().all(|node| node.contains("hunter2")));
         }
@@ -334,27 +262,5 @@ mod tests {
             with("rediss://one", "not a certificate").unwrap_err(),
             InvalidRedisConfig::NoCertificate
         );
-    }
-
-    #[test]
-    fn divides_the_jobs_among_workers() {
-        assert_eq!(config("redis://one", 1, 10).worker_concurrencies(), [10]);
-        assert_eq!(
-            config("redis://one", 1, 1000).worker_concurrencies(),
-            [250, 250, 250, 250]
-        );
-        assert_eq!(config("redis://one", 4, 256).worker_concurrencies(), [64]);
-        assert_eq!(config("redis://one", 8, 2).worker_concurrencies(), [1]);
-    }
-
-    #[test]
-    fn refuses_a_cluster_without_hash_tags_and_nothing_at_all() {
-        assert_eq!(
-            config("redis://one,redis://two", 1, 1).check(),
-            Err(InvalidRedisConfig::ClusterNeedsShards)
-        );
-        assert_eq!(config("redis://one,redis://two", 2, 1).check(), Ok(()));
-        assert!(config("redis://one", 0, 1).check().is_err());
-        assert!(config("redis://one", 1, 0).check().is_err());
     }
 }

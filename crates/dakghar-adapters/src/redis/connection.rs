@@ -16,12 +16,12 @@ use super::config::RedisConfig;
 const OPEN_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
-pub(super) enum Link {
+pub(super) enum Connection {
     Single(MultiplexedConnection),
     Cluster(ClusterConnection),
 }
 
-impl Link {
+impl Connection {
     /// Opens a connection whose commands give up after `response_timeout`.
     pub(super) async fn open(redis: &RedisConfig, response_timeout: Duration) -> Result<Self, RedisError> {
         let authority = redis.authority_pem().map(|pem| TlsCertificates {
@@ -56,7 +56,7 @@ impl Link {
     }
 }
 
-impl ConnectionLike for Link {
+impl ConnectionLike for Connection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         match self {
             Self::Single(connection) => connection.req_packed_command(cmd),

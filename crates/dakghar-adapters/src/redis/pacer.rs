@@ -19,7 +19,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::debug;
 
 use super::config::RedisConfig;
-use super::link::{Link, in_words, is_of_the_connection};
+use super::connection::{Connection, in_words, is_of_the_connection};
 
 /// Numbers in one call of the script, during which Redis does nothing else. The nodes of a cluster share the numbers
 /// among them, so there each is a call of its own.
@@ -39,25 +39,25 @@ const START_PATIENCE: Duration = Duration::from_secs(2);
 pub struct RedisPacer {
     redis: RedisConfig,
     script: Script,
-    kept: Arc<KeptLink>,
+    kept: Arc<KeptConnection>,
     _keeper: DropGuard,
 }
 
 /// The connection, while it can be trusted.
-struct KeptLink {
-    link: watch::Sender<Option<Link>>,
+struct KeptConnection {
+    connection: watch::Sender<Option<Connection>>,
     missed: Notify,
 }
 
-impl KeptLink {
-    fn get(&self) -> Option<Link> {
-        self.link.borrow().clone()
+impl KeptConnection {
+    fn get(&self) -> Option<Connection> {
+        self.connection.borrow().clone()
     }
 
     /// Whether there is a connection, now or after a while.
     async fn comes_within(&self, patience: Duration) -> bool {
-        let mut link = self.link.subscribe();
-        tokio::time::timeout(patience, link.wait_for(Option::is_some))
+        let mut connection = self.connection.subscribe();
+        tokio::time::timeout(patience, connection.wait_for(Option::is_some))
             .await
             .is_ok_and(|found| found.is_ok())
     }
@@ -66,8 +66,8 @@ impl KeptLink {
 impl RedisPacer {
     /// Starts to connect, and waits a moment for it. Without Redis it can be created, but not used.
     pub async fn start(redis: RedisConfig) -> Self {
-        let kept = Arc::new(KeptLink {
-            link: watch::Sender::new(None),
+        let kept = Arc::new(KeptConnection {
+            connection: watch::Sender::new(None),
             missed: Notify::new(),
         });
         let stopped = CancellationToken::new();
@@ -116,7 +116,7 @@ impl RedisPacer {
         operation: &str,
         numbers: Vec<(&PhoneNumberId, Vec<Ask>)>,
     ) -> Result<Vec<i64>, Option<RedisError>> {
-        let mut link = self.kept.get().ok_or(None)?;
+        let mut connection = self.kept.get().ok_or(None)?;
         let mut invocation = self.script.prepare_invoke();
         invocation
             .arg(operation)
@@ -128,7 +128,7 @@ impl RedisPacer {
                 invocation.arg(ask.interval_us).arg(ask.lane).arg(ask.at_us);
             }
         }
-        invocation.invoke_async(&mut link).await.map_err(Some)
+        invocation.invoke_async(&mut connection).await.map_err(Some)
     }
 
     async fn within_budget<T>(
@@ -143,7 +143,7 @@ impl RedisPacer {
         };
         if is_of_the_connection(&error) {
             // Whoever comes next must not wait as long as this caller did.
-            self.kept.link.send_replace(None);
+            self.kept.connection.send_replace(None);
             self.kept.missed.notify_one();
         }
         Err(QueueError(in_words(&self.redis, &error)))
@@ -224,11 +224,11 @@ impl Pacer for RedisPacer {
 }
 
 /// Connects whenever there is no connection.
-async fn keep(redis: RedisConfig, kept: Arc<KeptLink>) {
+async fn keep(redis: RedisConfig, kept: Arc<KeptConnection>) {
     loop {
-        match Link::open(&redis, redis.patience()).await {
-            Ok(link) => {
-                kept.link.send_replace(Some(link));
+        match Connection::open(&redis, redis.patience()).await {
+            Ok(connection) => {
+                kept.connection.send_replace(Some(connection));
                 kept.missed.notified().await;
             }
             Err(error) => {

@@ -7,8 +7,8 @@
     reason = "a test may fail where it stands, reads its own switches, and keeps the shape its suite asks for"
 )]
 
-mod bullmq;
-mod graph;
 mod keys;
+mod meta;
 mod mongo;
+mod redis;
 mod sqlite;

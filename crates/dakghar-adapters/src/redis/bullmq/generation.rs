@@ -16,7 +16,7 @@ use dakghar_core::ports::QueueEntry;
 use futures_util::future::{join_all, try_join_all};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::config::BullmqConfig;
+use super::config::{BullmqConfig, connection_options};
 use super::handover::{Handover, LOCK, Pulse};
 use super::job;
 
@@ -68,7 +68,7 @@ pub(super) struct Generation {
 impl Generation {
     pub(super) async fn build(config: &BullmqConfig, handover: &Arc<Handover>) -> Result<Self, bullmq::Error> {
         let names = job::queue_names(config.shards);
-        let connection = RedisConnection::new_managed_only(&config.redis.connection_options()).await?;
+        let connection = RedisConnection::new_managed_only(&connection_options(&config.redis)).await?;
         let queues = try_join_all(names.iter().map(|name| open_queue(name, &connection, config))).await?;
 
         let concurrencies = config.worker_concurrencies();
@@ -153,7 +153,7 @@ impl Generation {
 }
 
 async fn open_queue(name: &str, connection: &RedisConnection, config: &BullmqConfig) -> Result<Queue, bullmq::Error> {
-    let options = QueueOptions::new().connection(config.redis.connection_options());
+    let options = QueueOptions::new().connection(connection_options(&config.redis));
     Queue::with_connection(name, connection.clone(), options).await
 }
 
@@ -165,7 +165,7 @@ async fn start_worker(
     pulse: Arc<Pulse>,
 ) -> Result<Worker, bullmq::Error> {
     let options = WorkerOptions::new()
-        .connection(config.redis.connection_options())
+        .connection(connection_options(&config.redis))
         .name(config.worker_name.as_str())
         .concurrency(concurrency)
         .lock_duration(LOCK)
@@ -202,10 +202,10 @@ async fn add_in_chunks(queue: &Queue, jobs: Vec<BulkJob>) -> Result<(), bullmq::
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bullmq::{RedisConfig, Role};
+    use crate::redis::{RedisConfig, Role};
     use dakghar_core::domain::message::Priority;
     use dakghar_core::domain::{MessageId, MessageKey, PhoneNumberId, TenantId};
-    use dakghar_core::ports::Disposition;
+    use dakghar_core::ports::{Disposition, JobKey};
     use dakghar_testkit::require_services;
     use dakghar_testkit::servers::Redis;
     use uuid::Uuid;
@@ -224,10 +224,10 @@ mod tests {
         let generation = Generation::build(&config, &handover).await.unwrap();
         for number in 1..=20 {
             let entry = QueueEntry {
-                key: MessageKey {
+                key: JobKey::Send(MessageKey {
                     tenant_id: TenantId::from_uuid(Uuid::from_u128(7)),
                     message_id: MessageId::from_uuid(Uuid::from_u128(number)),
-                },
+                }),
                 phone_number_id: PhoneNumberId::parse("104000000000001").unwrap(),
                 slot_at: Timestamp::from_millis(0),
                 drive: 0,

@@ -5,17 +5,17 @@
 //! a place in the worker for ever.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use dakghar_core::ports::{Disposition, Job};
+use dakghar_core::ports::{Disposition, Job, JobKey};
 use futures_util::FutureExt;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
-use super::job;
+use super::job::{self, NotOurs};
 
 /// How long BullMQ considers a fetched job ours. Nobody extends it: extending holds up all starts while it waits for
 /// Redis, and would keep the job of a dead task alive for ever.
@@ -96,6 +96,7 @@ pub(super) struct Handover {
     taken: Mutex<mpsc::Receiver<Job>>,
     in_flight: TaskTracker,
     closing: CancellationToken,
+    unknown_kind_logged: AtomicBool,
 }
 
 impl Handover {
@@ -108,6 +109,7 @@ impl Handover {
             taken: Mutex::new(taken),
             in_flight,
             closing: CancellationToken::new(),
+            unknown_kind_logged: AtomicBool::new(false),
         }
     }
 
@@ -123,12 +125,12 @@ impl Handover {
     }
 
     async fn see_through(&self, job: &bullmq::Job) -> End {
-        let Some((key, drive)) = job::read(job.id(), job.data()) else {
-            warn!(
-                job_id = job.id(),
-                "a job without a message, perhaps evicted by Redis; nothing to do"
-            );
-            return End::Completed;
+        let (key, drive) = match job::read(job.id(), job.data()) {
+            Ok(work) => work,
+            Err(reason) => {
+                self.note_foreign(job.id(), &reason);
+                return End::Completed;
+            }
         };
         let (offer, finished) = Job::new(key, drive);
         let held = async {
@@ -146,9 +148,28 @@ impl Handover {
             }
         };
         tokio::time::timeout(HELD_MAX, held).await.unwrap_or_else(|_| {
+            let JobKey::Send(key) = key;
             warn!(message_id = %key.message_id, "a job was not finished in time; the store will look after it");
             End::Completed
         })
+    }
+
+    /// Logs a job that nobody here can do. Its work is not lost: a timer in the store brings it back.
+    fn note_foreign(&self, job_id: &str, reason: &NotOurs) {
+        match reason {
+            NotOurs::NoWork => warn!(
+                job_id,
+                "a job without a message, perhaps evicted by Redis; nothing to do"
+            ),
+            NotOurs::UnknownKind { kind, version } => {
+                if !self.unknown_kind_logged.swap(true, Ordering::Relaxed) {
+                    warn!(
+                        job_id,
+                        kind, version, "a job of a kind that this release does not know; a later release does it"
+                    );
+                }
+            }
+        }
     }
 
     /// Waits for a job and takes those that are there, up to `max`; `None` after [`Handover::close`].

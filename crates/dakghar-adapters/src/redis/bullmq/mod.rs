@@ -1,8 +1,8 @@
-//! The schedule that wakes workers, on Redis through the official `bullmq` crate, and the pace of each number.
+//! The schedule that wakes workers, on Redis through the official `bullmq` crate.
 //!
-//! Redis holds nothing that the store does not know better: jobs carry two ids and a number, and all of it may be
-//! lost at any time. [`BullmqQueue`] notices that and says so, the caller then fills the queue again. Retries, states
-//! and outcomes are the business of the store; BullMQ's counters, locks and failed set decide nothing.
+//! Jobs carry two ids and a number, and all of them may be lost at any time. [`BullmqQueue`] notices that and says so,
+//! the caller then fills the queue again. Retries, states and outcomes are the business of the store; BullMQ's
+//! counters, locks and failed set decide nothing.
 //!
 //! The crate underneath does not survive every accident by itself: a command connection that went half-open, a
 //! primary that became a replica, a panic in a processor, a renewal that stalls all starts. What is done about each
@@ -10,20 +10,19 @@
 //! processor.
 //!
 //! In the order in which a newcomer should read: `config`, `job`, `generation`, `handover`, `probe`,
-//! `witness`, `supervisor`, `queue`; and beside them `pacer`.
+//! `witness`, `supervisor`, `queue`.
 
 mod config;
 mod generation;
 mod handover;
 mod job;
-mod link;
-mod pacer;
 mod probe;
 mod queue;
 mod supervisor;
 mod witness;
 
-pub use config::{BullmqConfig, InvalidRedisConfig, RedisConfig, Role};
+#[cfg(test)]
+pub(super) use config::connection_options;
+pub use config::{BullmqConfig, Role};
 pub use job::QUEUE_NAME;
-pub use pacer::RedisPacer;
 pub use queue::BullmqQueue;

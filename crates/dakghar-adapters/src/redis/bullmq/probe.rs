@@ -6,10 +6,10 @@ use dakghar_core::domain::Timestamp;
 use futures_util::future::try_join_all;
 use redis::{InfoDict, RedisError};
 
-use super::config::RedisConfig;
+use super::super::config::RedisConfig;
+use super::super::connection::{Connection, in_words, is_of_the_connection};
 use super::generation::EVENTS_KEPT;
 use super::job;
-use super::link::{Link, in_words, is_of_the_connection};
 
 /// How long an answer may take. Redis answers within milliseconds, even with a million jobs to sort.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -60,7 +60,7 @@ pub(super) struct Trouble {
 pub(super) struct Probe {
     redis: RedisConfig,
     queue_names: Vec<String>,
-    link: Option<Link>,
+    connection: Option<Connection>,
 }
 
 impl Probe {
@@ -68,27 +68,27 @@ impl Probe {
         Self {
             redis,
             queue_names: job::queue_names(shards),
-            link: None,
+            connection: None,
         }
     }
 
     /// Gives the connection up; the next look opens another.
     pub(super) fn disconnect(&mut self) {
-        self.link = None;
+        self.connection = None;
     }
 
     /// Looks, for [`ANSWER_TIMEOUT`] at most, beside opening a connection. Keeps the connection even when it is
     /// silent: a new one might answer while those of the queue, as old as this one, do not.
     pub(super) async fn look(&mut self, now: Timestamp) -> Result<Reading, Trouble> {
-        let link = if let Some(link) = &self.link {
-            link.clone()
+        let connection = if let Some(connection) = &self.connection {
+            connection.clone()
         } else {
-            let opened = Link::open(&self.redis, ANSWER_TIMEOUT)
+            let opened = Connection::open(&self.redis, ANSWER_TIMEOUT)
                 .await
                 .map_err(|error| self.trouble(&error))?;
-            self.link.insert(opened).clone()
+            self.connection.insert(opened).clone()
         };
-        match tokio::time::timeout(ANSWER_TIMEOUT, self.read(link, now)).await {
+        match tokio::time::timeout(ANSWER_TIMEOUT, self.read(connection, now)).await {
             Ok(read) => read.map_err(|error| self.trouble(&error)),
             Err(_) => Err(Trouble {
                 words: format!("Redis at {} does not answer in time", self.redis),
@@ -104,10 +104,10 @@ impl Probe {
         }
     }
 
-    async fn read(&self, mut link: Link, now: Timestamp) -> Result<Reading, RedisError> {
-        let server = match link {
-            Link::Single(_) => server(&mut link).await?,
-            Link::Cluster(_) => None,
+    async fn read(&self, mut connection: Connection, now: Timestamp) -> Result<Reading, RedisError> {
+        let server = match connection {
+            Connection::Single(_) => server(&mut connection).await?,
+            Connection::Cluster(_) => None,
         };
         if server.as_ref().is_some_and(|server| server.is_replica) {
             return Ok(Reading {
@@ -116,19 +116,19 @@ impl Probe {
                 due: Vec::new(),
             });
         }
-        let queues = try_join_all(self.queue_names.iter().map(|name| queue(link.clone(), name, now))).await?;
+        let queues = try_join_all(self.queue_names.iter().map(|name| queue(connection.clone(), name, now))).await?;
         let (epochs, due) = queues.into_iter().unzip();
         Ok(Reading { server, epochs, due })
     }
 }
 
 /// Reads everything `INFO` tells by default: naming the wanted sections needs Redis 7.
-async fn server(link: &mut Link) -> Result<Option<Server>, RedisError> {
-    let info: InfoDict = match redis::cmd("INFO").query_async(link).await {
+async fn server(connection: &mut Connection) -> Result<Option<Server>, RedisError> {
+    let info: InfoDict = match redis::cmd("INFO").query_async(connection).await {
         Ok(info) => info,
         Err(error) if is_of_the_connection(&error) => return Err(error),
         Err(_not_allowed) => {
-            redis::cmd("PING").query_async::<()>(link).await?;
+            redis::cmd("PING").query_async::<()>(connection).await?;
             return Ok(None);
         }
     };
@@ -148,7 +148,7 @@ async fn server(link: &mut Link) -> Result<Option<Server>, RedisError> {
 /// The epoch; whether the queue is paused and its concurrency; how much waits, is prioritised, is overdue.
 type QueueAnswers = (Option<String>, (Option<String>, Option<String>), u64, u64, u64);
 
-async fn queue(mut link: Link, name: &str, now: Timestamp) -> Result<(Epoch, bool), RedisError> {
+async fn queue(mut connection: Connection, name: &str, now: Timestamp) -> Result<(Epoch, bool), RedisError> {
     let keys = bullmq::QueueKeys::new(name, None);
     let epoch_key = job::epoch_key(name);
     let overdue_score = (now - OVERDUE).as_millis().saturating_mul(DELAYED_SCORE_PER_MS);
@@ -158,14 +158,14 @@ async fn queue(mut link: Link, name: &str, now: Timestamp) -> Result<(Epoch, boo
         .llen(keys.wait())
         .zcard(keys.prioritized())
         .zcount(keys.delayed(), 0, overdue_score)
-        .query_async(&mut link)
+        .query_async(&mut connection)
         .await?;
     // Somebody may have paused the queue in BullMQ's tools: then nobody starts anything, rightly.
     let due = paused.is_none() && concurrency.is_none() && waiting + prioritized + overdue > 0;
     let epoch = match epoch {
         Some(value) => Epoch { value, is_new: false },
         None => Epoch {
-            value: new_epoch(&mut link, &epoch_key, &keys.meta()).await?,
+            value: new_epoch(&mut connection, &epoch_key, &keys.meta()).await?,
             is_new: true,
         },
     };
@@ -173,7 +173,7 @@ async fn queue(mut link: Link, name: &str, now: Timestamp) -> Result<(Epoch, boo
 }
 
 /// Sets a new mark, unless another process was quicker, and what else FLUSHALL takes with it.
-async fn new_epoch(link: &mut Link, epoch_key: &str, meta_key: &str) -> Result<String, RedisError> {
+async fn new_epoch(connection: &mut Connection, epoch_key: &str, meta_key: &str) -> Result<String, RedisError> {
     let fresh = uuid::Uuid::from_u128(rand::random()).simple().to_string();
     let (value,): (String,) = redis::pipe()
         .set_nx(epoch_key, fresh)
@@ -181,7 +181,7 @@ async fn new_epoch(link: &mut Link, epoch_key: &str, meta_key: &str) -> Result<S
         .get(epoch_key)
         .hset(meta_key, "opts.maxLenEvents", EVENTS_KEPT)
         .ignore()
-        .query_async(link)
+        .query_async(connection)
         .await?;
     Ok(value)
 }

@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_core::domain::MessageKey;
-use dakghar_core::ports::{Clock, QueueEntry, QueueError};
+use dakghar_core::ports::{Clock, JobKey, QueueEntry, QueueError};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -57,8 +56,8 @@ pub(super) struct Shared {
     /// Holds the news of a loss until somebody asks for it.
     lost: Notify,
     suspected: Notify,
-    /// What could not be put in yet, each message under its latest drive: an outage drives it on every minute.
-    put_off: Mutex<BTreeMap<MessageKey, QueueEntry>>,
+    /// What could not be put in yet, each work under its latest drive: an outage drives it on every minute.
+    put_off: Mutex<BTreeMap<JobKey, QueueEntry>>,
 }
 
 impl Shared {
@@ -271,7 +270,7 @@ impl Supervisor {
                 *self.shared.generation.write() = Some(Arc::new(generation));
                 Ok(())
             }
-            Ok(Err(bullmq::Error::Redis(error))) => Err(super::link::in_words(&self.config.redis, &error)),
+            Ok(Err(bullmq::Error::Redis(error))) => Err(super::super::connection::in_words(&self.config.redis, &error)),
             Ok(Err(_)) => Err(format!("the queue at {} cannot be opened", self.config.redis)),
             Err(_) => Err(format!(
                 "Redis at {} is too slow in opening connections",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dakghar_adapters::bullmq::RedisPacer;
+use dakghar_adapters::redis::RedisPacer;
 use dakghar_core::ports::Pacer;
 use dakghar_testkit::conformance::send_queue::QueueUnderTest;
 use dakghar_testkit::servers::{Redis, Server, SharedRedis, are_installed};

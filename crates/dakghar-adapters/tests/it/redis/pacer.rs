@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use dakghar_adapters::bullmq::{RedisConfig, RedisPacer};
+use dakghar_adapters::redis::{RedisConfig, RedisPacer};
 use dakghar_core::domain::message::Priority;
 use dakghar_core::domain::pacing::RELEASE_CHECK;
 use dakghar_core::domain::pacing::{Admission, Pace};
