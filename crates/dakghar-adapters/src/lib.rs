@@ -1,13 +1,13 @@
 //! How Dakghar talks to the world: one folder per outside system, each implementing ports of the core.
 //!
-//! Folders do not import each other. SQL appears only in [`sqlite`], BSON only in [`mongo`], Redis only in
-//! [`bullmq`], Meta's JSON only in [`graph`].
+//! Folders do not import each other. SQL appears only in [`sqlite`], BSON only in [`mongo`], Redis only in [`redis`],
+//! Meta's JSON only in [`meta`]. [`keys`] wraps the keys of tenants, and [`local`] is this machine.
 
-pub mod bullmq;
-pub mod graph;
 mod id_time;
 pub mod keys;
+pub mod local;
+pub mod meta;
 pub mod mongo;
+pub mod redis;
 pub mod sqlite;
-pub mod system;
 mod unreadable;

@@ -1,9 +1,10 @@
 //! What Dakghar means and decides: the domain, the ports it needs from the world, and the use cases.
 //!
 //! Nothing here does IO. Time comes from [`ports::Clock`], ids from [`ports::IdGenerator`], and everything durable
-//! goes through the traits in [`ports`]. Read in the order the data flows: [`domain`], [`ports`], [`app`].
+//! goes through the traits in [`ports`]. Read in the order the data flows: [`domain`], [`ports`], [`vault`], [`app`].
 
 pub mod app;
 pub mod domain;
 pub mod group_commit;
 pub mod ports;
+pub mod vault;

@@ -1,4 +1,4 @@
-//! What `serve` tells the person who started it: where it is, what to mind, and what to try next.
+//! The text for the person who started `serve`: addresses, warnings, and the first requests to try.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -21,24 +21,24 @@ pub fn text(config: &Config, backend: &str, addr: SocketAddr) -> String {
     for warning in &config.warnings {
         let _ = writeln!(text, "  warning      {warning}");
     }
-    let admin = if config.admin_api_key.is_some() {
-        " \\\n  -H \"Authorization: Bearer $ADMIN_API_KEY\""
-    } else {
-        ""
+    text.push_str(&first_requests(config, &url));
+    text
+}
+
+/// The commands that register a tenant, send a message and verify the webhook.
+fn first_requests(config: &Config, url: &str) -> String {
+    let header = |key: &str| match config.admin_api_key {
+        Some(_) => format!(" \\\n  -H \"Authorization: Bearer {key}\""),
+        None => String::new(),
     };
-    let tenant = if config.admin_api_key.is_some() {
-        " \\\n  -H \"Authorization: Bearer $API_KEY\""
-    } else {
-        ""
-    };
-    // What is printed here ends in a log.
+    let (admin, tenant) = (header("$ADMIN_API_KEY"), header("$API_KEY"));
+    // The text ends in a log, so it names the token and does not show it.
     let verify_token = if config.verify_token.is_some() {
         "$VERIFY_TOKEN".to_owned()
     } else {
         format!("$(cat {})", config.data_dir.join(VERIFY_TOKEN_FILE).display())
     };
-    let _ = write!(
-        text,
+    format!(
         r#"
 Next, in another terminal: register a tenant (a token that starts with mock_ is simulated),
 
@@ -57,8 +57,7 @@ and verify the webhook as Meta does:
 curl "{url}/whatsapp/webhook?hub.mode=subscribe&hub.verify_token={verify_token}&hub.challenge=1158201444"
 
 "#
-    );
-    text
+    )
 }
 
 /// An address to listen on is not always one to connect to.

@@ -6,10 +6,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long what is under way may take after the first signal.
+/// The longest that work under way may take after the first signal.
 pub const DRAIN_MAX: Duration = Duration::from_secs(10);
 
-/// What a role stops with.
+/// The means by which a process stops.
 #[derive(Clone, Default)]
 pub struct Lifecycle {
     /// Cancelled by the first signal: take no new work.
@@ -46,7 +46,8 @@ impl Lifecycle {
         Ok(lifecycle)
     }
 
-    /// Waits for the signal, and then for what is under way, but not for ever; `last` is waited for in the end.
+    /// Waits for the signal, then for the tasks, at most `DRAIN_MAX`, and then for `last`. When the tasks take longer,
+    /// `last` is not run.
     pub async fn run_to_end(self, last: impl Future<Output = ()>) {
         self.stopping.cancelled().await;
         self.tasks.close();

@@ -2,21 +2,17 @@
 
 use std::io::{IsTerminal as _, stderr};
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
 
-use crate::config::Environment;
-use crate::config::variables as var;
+use crate::config::logging::{Format, Logging};
 
-/// Starts logging to standard error. Answers what is wrong with the settings.
-pub fn start(environment: &Environment) -> Result<(), String> {
-    let level = environment.get(&var::LOG_LEVEL)?.unwrap_or_default();
-    let filter = EnvFilter::try_new(&level).map_err(|error| format!("LOG_LEVEL: {error}"))?;
-    let is_json = match environment.get(&var::LOG_FORMAT)?.as_deref() {
-        Some("json") => true,
-        Some("text") => false,
-        _ => !stderr().is_terminal(),
+/// Starts logging to standard error.
+pub fn start(Logging { filter, format }: Logging) {
+    let is_json = match format {
+        Format::Json => true,
+        Format::Text => false,
+        Format::Auto => !stderr().is_terminal(),
     };
     let registry = tracing_subscriber::registry().with(filter);
     if is_json {
@@ -30,5 +26,4 @@ pub fn start(environment: &Environment) -> Result<(), String> {
             .with_writer(stderr);
         registry.with(layer).init();
     }
-    Ok(())
 }

@@ -1,11 +1,14 @@
-//! The local vault: what it opens, and everything it must not open.
+//! The vault over local keys: what it opens, and everything it must not open.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
-use dakghar_adapters::keys::{LocalVault, generate_master_key};
+use std::sync::Arc;
+
+use dakghar_adapters::keys::{LocalKeys, generate_master_key};
 use dakghar_core::domain::ids::TenantId;
 use dakghar_core::domain::secret::Secret;
-use dakghar_core::ports::{KeyVault, VaultError};
+use dakghar_core::ports::{DataKey, KeyContext, KeyService as _};
+use dakghar_core::vault::{InstallationSecrets, MasterKey, MasterKeyTooShort, Vault, VaultError};
 use uuid::Uuid;
 
 const PURPOSE: &str = "access_token/111";
@@ -14,8 +17,18 @@ fn master_key(letter: char) -> Secret {
     Secret::new(letter.to_string().repeat(32))
 }
 
-fn vault(letter: char) -> LocalVault {
-    LocalVault::new(&master_key(letter), None).unwrap()
+fn try_vault(master_key: &Secret, previous: Option<&Secret>) -> Result<Vault, MasterKeyTooShort> {
+    let master_key = MasterKey::new(master_key)?;
+    let previous = previous.map(MasterKey::new).transpose()?;
+    Ok(Vault::new(
+        Arc::new(LocalKeys::new(&master_key, previous.as_ref())),
+        InstallationSecrets::derive(&master_key),
+        previous.as_ref().map(InstallationSecrets::derive),
+    ))
+}
+
+fn vault(letter: char) -> Vault {
+    try_vault(&master_key(letter), None).unwrap()
 }
 
 fn tenant(number: u128) -> TenantId {
@@ -23,7 +36,7 @@ fn tenant(number: u128) -> TenantId {
 }
 
 /// A vault, a tenant's wrapped data key, and a sealed token.
-async fn sealed_token() -> (LocalVault, Vec<u8>, Vec<u8>) {
+async fn sealed_token() -> (Vault, Vec<u8>, Vec<u8>) {
     let vault = vault('a');
     let wrapped = vault.new_data_key(&tenant(1)).await.unwrap();
     let token = Secret::new("EAAG-canary-token");
@@ -31,7 +44,7 @@ async fn sealed_token() -> (LocalVault, Vec<u8>, Vec<u8>) {
     (vault, wrapped, sealed)
 }
 
-async fn reveal(vault: &LocalVault, number: u128, wrapped: &[u8], purpose: &str, sealed: &[u8]) -> Option<String> {
+async fn reveal(vault: &Vault, number: u128, wrapped: &[u8], purpose: &str, sealed: &[u8]) -> Option<String> {
     match vault.open(&tenant(number), wrapped, purpose, sealed).await {
         Ok(secret) => Some(secret.reveal().to_owned()),
         Err(VaultError::Unreadable(_)) => None,
@@ -168,7 +181,7 @@ async fn garbage_of_any_length_is_unreadable() {
                 "{length} × {fill}"
             );
             assert!(
-                vault.rewrap_data_key(&tenant(1), &garbage).is_err(),
+                vault.rewrap_data_key(&tenant(1), &garbage).await.is_err(),
                 "{length} × {fill}"
             );
         }
@@ -193,13 +206,14 @@ async fn the_same_secret_never_looks_the_same_twice() {
 #[tokio::test]
 async fn a_changed_master_key_opens_the_old_and_rewraps_it() {
     let (old, wrapped, sealed) = sealed_token().await;
-    let changing = LocalVault::new(&master_key('b'), Some(&master_key('a'))).unwrap();
+    let changing = try_vault(&master_key('b'), Some(&master_key('a'))).unwrap();
+    assert!(!changing.is_current(&wrapped).unwrap());
     let opened = reveal(&changing, 1, &wrapped, PURPOSE, &sealed).await;
     assert_eq!(opened.as_deref(), Some("EAAG-canary-token"));
 
-    let rewrapped = changing.rewrap_data_key(&tenant(1), &wrapped).unwrap().unwrap();
-    assert_eq!(changing.rewrap_data_key(&tenant(1), &rewrapped).unwrap(), None);
-    assert!(changing.rewrap_data_key(&tenant(2), &wrapped).is_err());
+    let rewrapped = changing.rewrap_data_key(&tenant(1), &wrapped).await.unwrap().unwrap();
+    assert_eq!(changing.rewrap_data_key(&tenant(1), &rewrapped).await.unwrap(), None);
+    assert!(changing.rewrap_data_key(&tenant(2), &wrapped).await.is_err());
 
     // The secret itself stays as it is; only the key around its key changed.
     let changed = vault('b');
@@ -214,30 +228,52 @@ fn everything_derived_depends_on_the_master_key_alone() {
     let [first, again, other] = ['a', 'a', 'b'].map(vault);
     assert_eq!(first.key_check(), again.key_check());
     assert_ne!(first.key_check(), other.key_check());
-    assert_eq!(first.opaque_secret(), again.opaque_secret());
-    assert_ne!(first.opaque_secret(), other.opaque_secret());
-    assert_ne!(first.opaque_secret(), first.cursor_secret());
+    assert_eq!(first.signing_keys().opaque, again.signing_keys().opaque);
+    assert_ne!(first.signing_keys().opaque, other.signing_keys().opaque);
+    assert_ne!(first.signing_keys().opaque, first.signing_keys().cursor);
     assert_eq!(first.hash_api_key("dk_1"), again.hash_api_key("dk_1"));
     assert_ne!(first.hash_api_key("dk_1"), other.hash_api_key("dk_1"));
     assert_ne!(first.hash_api_key("dk_1"), first.hash_api_key("dk_2"));
     assert_eq!(first.hash_api_key("dk_1").len(), 32);
     assert_eq!(first.previous_key_check(), None);
 
-    let changing = LocalVault::new(&master_key('b'), Some(&master_key('a'))).unwrap();
+    let changing = try_vault(&master_key('b'), Some(&master_key('a'))).unwrap();
     assert_eq!(changing.key_check(), other.key_check());
     assert_eq!(changing.previous_key_check(), Some(first.key_check()));
     assert_eq!(changing.previous_hash_api_key("dk_1"), Some(first.hash_api_key("dk_1")));
-    assert_eq!(changing.previous_opaque_secret(), Some(first.opaque_secret()));
+    assert_eq!(
+        changing.signing_keys().opaque_previous,
+        Some(first.signing_keys().opaque)
+    );
 }
 
 #[test]
 fn a_short_master_key_is_refused() {
     let good = master_key('a');
     for short in [Secret::new(""), Secret::new("a".repeat(31))] {
-        assert!(LocalVault::new(&short, None).is_err());
-        assert!(LocalVault::new(&good, Some(&short)).is_err());
+        assert!(try_vault(&short, None).is_err());
+        assert!(try_vault(&good, Some(&short)).is_err());
     }
     let generated = generate_master_key().unwrap();
-    assert!(LocalVault::new(&generated, Some(&good)).is_ok());
+    assert!(try_vault(&generated, Some(&good)).is_ok());
     assert_ne!(generated.reveal(), generate_master_key().unwrap().reveal());
+}
+
+#[tokio::test]
+async fn a_data_key_names_the_key_it_is_wrapped_under() {
+    let [a, b] = ['a', 'b'].map(|letter| MasterKey::new(&master_key(letter)).unwrap());
+    let (only_a, changing) = (LocalKeys::new(&a, None), LocalKeys::new(&b, Some(&a)));
+    let tenant_id = tenant(1);
+    let context = KeyContext { tenant_id: &tenant_id };
+    let wrapped = only_a.wrap(&DataKey::new([7; 32].into()), context).await.unwrap();
+    assert_eq!(changing.key_id_of(&wrapped), Ok(only_a.key_id()));
+    assert_ne!(changing.key_id(), only_a.key_id());
+    let data_key = changing.unwrap(&wrapped, context).await.unwrap();
+    assert_eq!(data_key.as_bytes(), &[7; 32]);
+
+    // Without the key, the name still tells it from damage.
+    let only_b = LocalKeys::new(&b, None);
+    assert_eq!(only_b.key_id_of(&wrapped), Ok(only_a.key_id()));
+    assert!(only_b.unwrap(&wrapped, context).await.is_err());
+    assert!(only_b.key_id_of(&wrapped[..20]).is_err());
 }

@@ -9,8 +9,8 @@
               keeps the shape its suite asks for"
 )]
 
-mod bullmq;
-mod graph;
 mod keys;
+mod meta;
 mod mongo;
+mod redis;
 mod sqlite;

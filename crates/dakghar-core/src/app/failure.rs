@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::domain::{ErrorCode, Problem};
 use crate::group_commit::Rejected;
-use crate::ports::{QueueError, StoreError, VaultError};
+use crate::ports::{QueueError, StoreError};
+use crate::vault::VaultError;
 
 /// Why a use case failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -22,6 +22,7 @@ use crate::domain::Timestamp;
 use crate::domain::opaque::OpaqueSigner;
 use crate::group_commit::BoxFuture;
 use crate::ports::{Clock, Ports, Queue};
+use crate::vault::SigningKeys;
 use commits::Commits;
 use messages::Messages;
 use sending::{Jobs, NumberHolds, RecentCalls, Shared, Slots};
@@ -36,7 +37,7 @@ pub use sending::{
     AcceptedMessage, Accepting, Changing, ClaimedSend, EndedCall, Prepared, PreparedSend, Reconciling, Sending,
     WaitingSend,
 };
-pub use settings::{Settings, SigningKeys};
+pub use settings::Settings;
 pub use tenants::{API_KEY_PREFIX, NewPhoneNumber, NewTenant, RegisteredTenant, Tenants, token_purpose};
 
 /// Dakghar without its edges: the flows over the ports. Cheap to clone.

@@ -55,13 +55,3 @@ impl Settings {
         }
     }
 }
-
-/// Keys that the use cases sign with; derived from the master key, the same in every process.
-pub struct SigningKeys {
-    /// For the callback data sent with each message.
-    pub opaque: [u8; 32],
-    /// The key of callback data before the master key was changed: statuses carry that for days.
-    pub opaque_previous: Option<[u8; 32]>,
-    /// For list cursors.
-    pub cursor: [u8; 32],
-}

@@ -3,16 +3,17 @@
 //! Ports take batches: what arrived while one commit was being written is the next commit.
 
 pub mod clock;
+pub mod keys;
 pub mod meta;
 pub mod migration;
 pub mod pacer;
 pub mod queue;
 pub mod store;
-pub mod vault;
 
 use std::sync::Arc;
 
 pub use clock::{Clock, IdGenerator};
+pub use keys::{DATA_KEY_BYTES, DataKey, KeyContext, KeyError, KeyId, KeyService};
 pub use meta::{MessagesApi, SendCall, SignatureCheck, WebhookCodec};
 pub use migration::{MigrationSource, MigrationTarget, SourcePage};
 pub use pacer::{Pacer, SlotAsk};
@@ -21,7 +22,8 @@ pub use store::{
     Acceptance, ConversationStore, Erasure, EventStore, ListStore, MessageStore, Received, ReceivedMessage, Save,
     Saved, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
 };
-pub use vault::{KeyVault, VaultError};
+
+use crate::vault::Vault;
 
 /// The world, as ports.
 #[derive(Clone)]
@@ -50,8 +52,8 @@ pub struct Ports {
     pub messages_api: Arc<dyn MessagesApi>,
     /// Meta's webhooks.
     pub webhooks: Arc<dyn WebhookCodec>,
-    /// The secrets of tenants.
-    pub vault: Arc<dyn KeyVault>,
+    /// The secrets of tenants, sealed and opened.
+    pub vault: Arc<Vault>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Ids and randomness.

@@ -1,6 +1,7 @@
 //! `dakghar dead-letter …`.
 
 use clap::Subcommand;
+use dakghar_core::app::App;
 use dakghar_core::app::read::PageRequest;
 use dakghar_core::domain::page::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
 use dakghar_core::domain::{Message, TenantId};
@@ -9,7 +10,7 @@ use super::output;
 use crate::config::Config;
 use crate::wiring::{Purpose, Wired, wire};
 
-/// What to do with dead letters.
+/// The commands on dead letters.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List messages that ended as dead, failed or expired, newest first
@@ -37,29 +38,13 @@ pub enum Command {
     },
 }
 
-/// Runs one of them, beside a server or without one.
+/// Runs one command, beside a server or without one.
 pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     let Wired { app, group_commits, .. } = wire(&config, Purpose::Command).await?;
-    let parse = |text: &str| TenantId::parse(text).map_err(|_| anyhow::anyhow!("{text} is not a tenant id (ten_…)"));
     match command {
         Command::List { tenant, limit } => {
             let tenant = tenant.as_deref().map(parse).transpose()?;
-            let page = PageRequest { limit, cursor: None };
-            let found = app.dead_letters(tenant.as_ref(), &page).await?;
-            let rows: Vec<_> = found.items.iter().map(row).collect();
-            if rows.is_empty() {
-                output::line("no dead letters");
-            } else {
-                output::table(&["TENANT", "MESSAGE", "STATUS", "CODE", "REASON", "AT"], &rows);
-            }
-            if found.next_cursor.is_some() {
-                let more = if limit < PAGE_ITEMS_MAX {
-                    "raise --limit, or read"
-                } else {
-                    "read"
-                };
-                output::line(&format!("… and more; {more} GET /dead-letters page by page"));
-            }
+            list(&app, tenant.as_ref(), limit).await?;
         }
         Command::Redrive {
             tenant_id,
@@ -79,6 +64,30 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     }
     drop(app);
     group_commits.finish().await;
+    Ok(())
+}
+
+fn parse(text: &str) -> anyhow::Result<TenantId> {
+    TenantId::parse(text).map_err(|_| anyhow::anyhow!("{text} is not a tenant id (ten_…)"))
+}
+
+async fn list(app: &App, tenant: Option<&TenantId>, limit: u32) -> anyhow::Result<()> {
+    let page = PageRequest { limit, cursor: None };
+    let found = app.dead_letters(tenant, &page).await?;
+    let rows: Vec<_> = found.items.iter().map(row).collect();
+    if rows.is_empty() {
+        output::line("no dead letters");
+    } else {
+        output::table(&["TENANT", "MESSAGE", "STATUS", "CODE", "REASON", "AT"], &rows);
+    }
+    if found.next_cursor.is_some() {
+        let more = if limit < PAGE_ITEMS_MAX {
+            "raise --limit, or read"
+        } else {
+            "read"
+        };
+        output::line(&format!("… and more; {more} GET /dead-letters page by page"));
+    }
     Ok(())
 }
 

@@ -9,40 +9,74 @@ use dakghar_core::domain::Secret;
 
 use super::output;
 use crate::config::variables::{self, Variable};
-use crate::config::{Backend, Config, Environment};
-use crate::wiring::{Purpose, wire};
+use crate::config::{Config, Environment};
+use crate::wiring::{Purpose, Wired, wire};
 
-/// How a check went.
+/// The result of a check.
 enum Finding {
     Good(String),
     Warning(String),
     Bad(String),
 }
 
+/// The results so far, in the order of the checks.
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn good(&mut self, text: impl Into<String>) {
+        self.0.push(Finding::Good(text.into()));
+    }
+
+    fn warning(&mut self, text: impl Into<String>) {
+        self.0.push(Finding::Warning(text.into()));
+    }
+
+    fn bad(&mut self, text: impl Into<String>) {
+        self.0.push(Finding::Bad(text.into()));
+    }
+
+    fn are_bad(&self) -> bool {
+        self.0.iter().any(|finding| matches!(finding, Finding::Bad(_)))
+    }
+}
+
 /// Prints one line per check; fails if anything is wrong.
 pub async fn run(environment: &Environment) -> ExitCode {
     output::line("settings (a value that nobody set is the default)");
-    for variable in variables::ALL {
+    for variable in variables::all() {
         if let Some(shown) = show(environment, variable) {
             output::line(&format!("  {:<24} {shown}", variable.name));
         }
     }
     output::line("checks");
-    let mut findings = Vec::new();
+    let findings = check(environment).await;
+    findings.0.iter().for_each(print);
+    if findings.are_bad() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+async fn check(environment: &Environment) -> Findings {
+    let mut findings = Findings::default();
     match Config::load(environment) {
         Ok(mut config) => {
-            findings.push(Finding::Good("settings are valid".into()));
-            findings.extend(config.warnings.iter().cloned().map(Finding::Warning));
+            findings.good("settings are valid");
+            for warning in &config.warnings {
+                findings.warning(warning);
+            }
             check_files(&config, &mut findings);
             check_store(&mut config, &mut findings).await;
         }
-        Err(problems) => findings.extend(problems.into_iter().map(Finding::Bad)),
+        Err(problems) => {
+            for problem in problems {
+                findings.bad(problem);
+            }
+        }
     }
-    let is_bad = findings.iter().any(|finding| matches!(finding, Finding::Bad(_)));
-    for finding in findings {
-        print(&finding);
-    }
-    if is_bad { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    findings
 }
 
 fn print(finding: &Finding) {
@@ -78,75 +112,82 @@ fn redact(value: &str) -> String {
     }
 }
 
-fn check_files(config: &Config, findings: &mut Vec<Finding>) {
+fn check_files(config: &Config, findings: &mut Findings) {
     let dir = &config.data_dir;
     match std::fs::metadata(dir) {
-        Err(error) if error.kind() == ErrorKind::NotFound => findings.push(Finding::Good(format!(
+        Err(error) if error.kind() == ErrorKind::NotFound => findings.good(format!(
             "DATA_DIR {} does not exist yet; it is made when it is needed",
             dir.display()
-        ))),
-        Err(error) => findings.push(Finding::Bad(format!("DATA_DIR {}: {error}", dir.display()))),
-        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => findings.push(Finding::Warning(format!(
+        )),
+        Err(error) => findings.bad(format!("DATA_DIR {}: {error}", dir.display())),
+        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => findings.warning(format!(
             "DATA_DIR {0} is readable by others: chmod 700 {0}",
             dir.display()
-        ))),
-        Ok(_) => findings.push(Finding::Good(format!("DATA_DIR {} is private", dir.display()))),
+        )),
+        Ok(_) => findings.good(format!("DATA_DIR {} is private", dir.display())),
     }
 }
 
-/// Makes no `DATA_DIR` where there is none.
-async fn check_store(config: &mut Config, findings: &mut Vec<Finding>) {
+/// Checks the store and the queue. It makes no `DATA_DIR` where there is none.
+async fn check_store(config: &mut Config, findings: &mut Findings) {
     if !config.data_dir.exists() {
         if !config.is_distributed() {
-            findings.push(Finding::Good("there is no store to look into yet".into()));
+            findings.good("there is no store to look into yet");
             return;
         }
-        // The only secret that may be missing beside MongoDB; the checks do not use it, but it would be generated.
+        // Beside MongoDB this is the only secret that may be missing. The checks do not use it, but wiring would
+        // generate it.
         config.verify_token.get_or_insert_with(|| Secret::new("not used"));
     }
-    if matches!(config.backend, Backend::Embedded) {
+    if !config.is_distributed() {
         check_sqlite(config, findings).await;
     }
     match wire(config, Purpose::Command).await {
-        Err(error) => findings.push(Finding::Bad(format!("{error:#}"))),
-        Ok(wired) => {
-            findings.push(Finding::Good(format!("backend: {}", wired.backend)));
-            findings.push(Finding::Good("the master key opens what is sealed in the store".into()));
-            for (name, state) in wired.app.readiness().await {
-                findings.push(match state {
-                    Ok(()) => Finding::Good(format!("{name} is ready")),
-                    Err(problem) => Finding::Bad(format!("{name}: {problem}")),
-                });
-            }
-            findings.push(check_clock(wired.app.now().as_millis()));
+        Err(error) => findings.bad(format!("{error:#}")),
+        Ok(wired) => check_wired(&wired, findings).await,
+    }
+}
+
+async fn check_wired(wired: &Wired, findings: &mut Findings) {
+    findings.good(format!("backend: {}", wired.backend));
+    findings.good("the master key opens what is sealed in the store");
+    for (name, state) in wired.app.readiness().await {
+        match state {
+            Ok(()) => findings.good(format!("{name} is ready")),
+            Err(problem) => findings.bad(format!("{name}: {problem}")),
         }
     }
+    check_clock(wired.app.now().as_millis(), findings);
 }
 
 /// The store's clock judges leases and slots; this machine's clock stands in log lines and webhooks.
-fn check_clock(store_ms: i64) -> Finding {
+fn check_clock(store_ms: i64, findings: &mut Findings) {
     const SKEW_MS_MAX: i64 = 2_000;
     let skew_ms = (jiff::Timestamp::now().as_millisecond() - store_ms).abs();
     if skew_ms > SKEW_MS_MAX {
-        Finding::Warning(format!(
+        findings.warning(format!(
             "this machine's clock differs from the store's by {skew_ms} ms: check NTP on both"
-        ))
+        ));
     } else {
-        Finding::Good(format!("clock agrees with the store's within {skew_ms} ms"))
+        findings.good(format!("clock agrees with the store's within {skew_ms} ms"));
     }
 }
 
-async fn check_sqlite(config: &Config, findings: &mut Vec<Finding>) {
+async fn check_sqlite(config: &Config, findings: &mut Findings) {
     let options = SqliteOptions {
         lock_exclusive: false,
         ..SqliteOptions::default()
     };
     match SqliteStore::open(&config.data_dir, &options) {
-        Err(error) => findings.push(Finding::Bad(error.to_string())),
+        Err(error) => findings.bad(error.to_string()),
         Ok(store) => match store.integrity_check().await {
-            Ok(problems) if problems.is_empty() => findings.push(Finding::Good("the SQLite file is whole".into())),
-            Ok(problems) => findings.extend(problems.into_iter().map(Finding::Bad)),
-            Err(error) => findings.push(Finding::Bad(error.to_string())),
+            Ok(problems) if problems.is_empty() => findings.good("the SQLite file is whole"),
+            Ok(problems) => {
+                for problem in problems {
+                    findings.bad(problem);
+                }
+            }
+            Err(error) => findings.bad(error.to_string()),
         },
     }
 }

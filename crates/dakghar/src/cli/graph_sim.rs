@@ -53,33 +53,46 @@ pub struct Args {
     seed: u64,
 }
 
-/// Runs until a signal.
-pub async fn run(args: &Args) -> anyhow::Result<()> {
-    let mut statuses = if args.no_statuses {
-        StatusPlan::none()
-    } else {
-        StatusPlan::default()
-    };
-    statuses.read_ms = args.read_after_ms.or(statuses.read_ms);
-    statuses.duplicate_probability = args.duplicates;
-    statuses.shuffle = args.shuffle;
-    statuses.batch_max = args.batch_max;
-    let sim = GraphSim::start(SimConfig {
-        bind: args.bind,
-        app_secret: args.app_secret.clone(),
-        webhook_url: Some(args.webhook_url.clone()),
-        latency_ms: args.latency_ms,
-        statuses,
-        journal: match args.journal.as_str() {
+impl Args {
+    fn statuses(&self) -> StatusPlan {
+        let mut statuses = if self.no_statuses {
+            StatusPlan::none()
+        } else {
+            StatusPlan::default()
+        };
+        statuses.read_ms = self.read_after_ms.or(statuses.read_ms);
+        statuses.duplicate_probability = self.duplicates;
+        statuses.shuffle = self.shuffle;
+        statuses.batch_max = self.batch_max;
+        statuses
+    }
+
+    fn journal(&self) -> JournalMode {
+        match self.journal.as_str() {
             "counts" => JournalMode::Counts,
             "off" => JournalMode::Off,
             _ => JournalMode::Full,
-        },
-        journal_file: args.journal_file.clone(),
-        seed: args.seed,
-        ..SimConfig::default()
-    })
-    .await?;
+        }
+    }
+
+    fn config(&self) -> SimConfig {
+        SimConfig {
+            bind: self.bind,
+            app_secret: self.app_secret.clone(),
+            webhook_url: Some(self.webhook_url.clone()),
+            latency_ms: self.latency_ms,
+            statuses: self.statuses(),
+            journal: self.journal(),
+            journal_file: self.journal_file.clone(),
+            seed: self.seed,
+            ..SimConfig::default()
+        }
+    }
+}
+
+/// Runs until a signal.
+pub async fn run(args: &Args) -> anyhow::Result<()> {
+    let sim = GraphSim::start(args.config()).await?;
     let lifecycle = Lifecycle::start()?;
     output::line(&format!(
         "simulated Meta listens on {0}   (control endpoints: {0}/)",

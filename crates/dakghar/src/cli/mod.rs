@@ -12,8 +12,10 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use crate::config::logging::Logging;
 use crate::config::{Config, Environment, variables};
 use crate::telemetry;
+use serve::Parts;
 
 /// Wrong usage or settings, as in sysexits.h.
 const EXIT_USAGE: u8 = 64;
@@ -80,63 +82,47 @@ pub fn run() -> ExitCode {
             };
         }
     };
-    if let Command::Completions { shell } = cli.command {
-        clap_complete::generate(shell, &mut Cli::command(), "dakghar", &mut std::io::stdout());
-        return ExitCode::SUCCESS;
+    match cli.command {
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "dakghar", &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
+        Command::EnvExample => {
+            output::line(variables::env_example().trim_end());
+            ExitCode::SUCCESS
+        }
+        Command::GraphSim(args) => with_environment(|_| finish(in_runtime(graph_sim::run(&args)))),
+        Command::Doctor => with_environment(|environment| in_runtime(doctor::run(environment))),
+        Command::Migrate(args) => with_environment(|environment| in_runtime(migrate::run(environment, &args))),
+        Command::Serve => with_config(|config| serve::run(config, Parts::WHOLE)),
+        Command::Api => with_config(|config| serve::run(config, Parts::API)),
+        Command::Worker => with_config(|config| serve::run(config, Parts::WORKER)),
+        Command::Tenant(command) => with_config(|config| tenant::run(config, command)),
+        Command::DeadLetter(command) => with_config(|config| dead_letter::run(config, command)),
     }
-    if matches!(cli.command, Command::EnvExample) {
-        output::line(variables::env_example().trim_end());
-        return ExitCode::SUCCESS;
-    }
+}
+
+/// Runs a command that needs the settings as text, and judges them by itself or not at all. Logging is started for it.
+fn with_environment(command: impl FnOnce(&Environment) -> ExitCode) -> ExitCode {
     let environment = match Environment::of_process() {
         Ok(environment) => environment,
         Err(problem) => return output::usage_error(&[problem]),
     };
-    if let Err(problem) = telemetry::start(&environment) {
-        return output::usage_error(&[problem]);
+    match Logging::read(&environment) {
+        Ok(logging) => telemetry::start(logging),
+        Err(problem) => return output::usage_error(&[problem]),
     }
-    if let Command::GraphSim(args) = &cli.command {
-        return finish(in_runtime(graph_sim::run(args)));
-    }
-    if matches!(cli.command, Command::Doctor) {
-        return in_runtime(doctor::run(&environment));
-    }
-    if let Command::Migrate(args) = &cli.command {
-        return in_runtime(migrate::run(&environment, args));
-    }
-    let config = match Config::load(&environment) {
-        Ok(config) => config,
-        Err(problems) => return output::usage_error(&problems),
-    };
-    finish(match cli.command {
-        Command::Serve => in_runtime(serve::run(
-            config,
-            serve::Parts {
-                api: true,
-                worker: true,
-            },
-        )),
-        Command::Api => in_runtime(serve::run(
-            config,
-            serve::Parts {
-                api: true,
-                worker: false,
-            },
-        )),
-        Command::Worker => in_runtime(serve::run(
-            config,
-            serve::Parts {
-                api: false,
-                worker: true,
-            },
-        )),
-        Command::Tenant(command) => in_runtime(tenant::run(config, command)),
-        Command::DeadLetter(command) => in_runtime(dead_letter::run(config, command)),
-        Command::GraphSim(_)
-        | Command::Doctor
-        | Command::Migrate(_)
-        | Command::EnvExample
-        | Command::Completions { .. } => unreachable!("handled above"),
+    command(&environment)
+}
+
+/// Runs a command that needs settings without any problem.
+fn with_config<F>(command: impl FnOnce(Config) -> F) -> ExitCode
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    with_environment(|environment| match Config::load(environment) {
+        Ok(config) => finish(in_runtime(command(config))),
+        Err(problems) => output::usage_error(&problems),
     })
 }
 

@@ -1,4 +1,4 @@
-//! What commands print: results on standard output, trouble on standard error.
+//! The output of commands: results on standard output, errors on standard error.
 
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ pub fn line(text: &str) {
     let _ = writeln!(stdout(), "{text}");
 }
 
-/// Prints what went wrong.
+/// Prints an error.
 pub fn error(text: &str) {
     let start = if stderr().is_terminal() {
         "\x1b[31merror:\x1b[0m"

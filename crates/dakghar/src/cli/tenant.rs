@@ -12,29 +12,11 @@ use super::output;
 use crate::config::Config;
 use crate::wiring::{Purpose, wire};
 
-/// What to do with tenants.
+/// The commands on tenants.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Register a tenant with its first number; prints its API key, which is shown only once
-    Add {
-        /// What people call it.
-        name: String,
-        /// Meta's id of the number.
-        #[arg(long)]
-        phone_number_id: String,
-        /// The access token. Better from the environment than on the command line, where others can see it.
-        #[arg(long, env = "ACCESS_TOKEN", hide_env_values = true)]
-        access_token: String,
-        /// Meta's id of the account.
-        #[arg(long)]
-        waba_id: Option<String>,
-        /// The number as people write it.
-        #[arg(long)]
-        display_phone_number: Option<String>,
-        /// Meta's limit for the number in messages a second.
-        #[arg(long)]
-        messages_per_second: Option<u32>,
-    },
+    Add(Addition),
     /// List all tenants
     List {
         /// Print JSON, one tenant a line.
@@ -72,32 +54,52 @@ pub enum Command {
     },
 }
 
-/// Runs one of them, beside a server or without one.
+/// A tenant to register.
+#[derive(Debug, clap::Args)]
+pub struct Addition {
+    /// What people call it.
+    name: String,
+    /// Meta's id of the number.
+    #[arg(long)]
+    phone_number_id: String,
+    /// The access token. Better from the environment than on the command line, where others can see it.
+    #[arg(long, env = "ACCESS_TOKEN", hide_env_values = true)]
+    access_token: String,
+    /// Meta's id of the account.
+    #[arg(long)]
+    waba_id: Option<String>,
+    /// The number as people write it.
+    #[arg(long)]
+    display_phone_number: Option<String>,
+    /// Meta's limit for the number in messages a second.
+    #[arg(long)]
+    messages_per_second: Option<u32>,
+}
+
+impl From<Addition> for NewTenant {
+    fn from(addition: Addition) -> Self {
+        let number = NewPhoneNumber {
+            phone_number_id: addition.phone_number_id,
+            access_token: Some(Secret::new(addition.access_token)),
+            waba_id: addition.waba_id,
+            display_phone_number: addition.display_phone_number,
+            messages_per_second: addition.messages_per_second,
+        };
+        Self {
+            name: addition.name,
+            callback_url: None,
+            unknown_outcome: None,
+            number,
+        }
+    }
+}
+
+/// Runs one command, beside a server or without one.
 pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     let app = wire(&config, Purpose::Command).await?.app;
     match command {
-        Command::Add {
-            name,
-            phone_number_id,
-            access_token,
-            waba_id,
-            display_phone_number,
-            messages_per_second,
-        } => {
-            let number = NewPhoneNumber {
-                phone_number_id,
-                access_token: Some(Secret::new(access_token)),
-                waba_id,
-                display_phone_number,
-                messages_per_second,
-            };
-            let new = NewTenant {
-                name,
-                callback_url: None,
-                unknown_outcome: None,
-                number,
-            };
-            let registered = app.register_tenant(new).await?;
+        Command::Add(addition) => {
+            let registered = app.register_tenant(addition.into()).await?;
             output::line(&format!("tenantId  {}", registered.tenant.id));
             output::line(&format!("apiKey    {}   (shown only now)", registered.api_key.reveal()));
         }
@@ -125,7 +127,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
         Command::Remove { tenant_id, force } => {
             let id = parse(&tenant_id)?;
             app.remove_tenant(&id, force).await?;
-            // A server beside this command may have stored something for it meanwhile.
+            // A server beside this command may have stored something for the tenant meanwhile.
             tokio::time::sleep(app.forgotten_after()).await;
             app.erase_left_behind(&id).await?;
             output::line("removed");

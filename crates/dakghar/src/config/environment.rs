@@ -51,7 +51,7 @@ impl Environment {
             .get(&format!("{}_FILE", variable.name))
             .filter(|path| !path.is_empty());
         match (own, file) {
-            // It would be ignored without a word.
+            // Such a file would otherwise be ignored without a word.
             (_, Some(_)) if !variable.is_secret() => Err(format!(
                 "{0}_FILE is set, but {0} is not read from a file",
                 variable.name
@@ -68,13 +68,13 @@ impl Environment {
         }
     }
 
-    /// Whether tests should rewrite the generated files that they compare.
+    /// True if tests should rewrite the generated files that they compare.
     #[cfg(test)]
     pub fn is_updating_golden(&self) -> bool {
         self.values.contains_key("UPDATE_GOLDEN")
     }
 
-    /// Whether somebody set it.
+    /// True if somebody set the variable, or named a file for it.
     pub fn is_set(&self, variable: &Variable) -> bool {
         [variable.name.to_owned(), format!("{}_FILE", variable.name)]
             .iter()
@@ -82,7 +82,7 @@ impl Environment {
     }
 }
 
-/// What is wrong with `.env`, without the line that is wrong: it may hold a secret.
+/// Describes an error in `.env`. The faulty line is left out, because it may hold a secret.
 pub(super) fn unreadable(error: dotenvy::Error) -> String {
     match error {
         dotenvy::Error::LineParse(..) => {

@@ -2,7 +2,8 @@
 
 use crate::domain::migration::{Kind, Retirement};
 use crate::domain::{TenantId, Timestamp};
-use crate::ports::{StoreError, VaultError};
+use crate::ports::StoreError;
+use crate::vault::VaultError;
 
 /// Why a migration does not begin, or stopped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

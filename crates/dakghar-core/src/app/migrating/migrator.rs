@@ -24,7 +24,8 @@ use super::error::MigrateError;
 use super::progress::{Phase, Plan, Progress, Report};
 use crate::app::tenants::token_purpose;
 use crate::domain::migration::{Checksum, Kind, KindProgress, Migration, Place, Record, Retirement, Stage};
-use crate::ports::{Clock, IdGenerator, KeyVault, MigrationSource, MigrationTarget, Saved, SourcePage};
+use crate::ports::{Clock, IdGenerator, MigrationSource, MigrationTarget, Saved, SourcePage};
+use crate::vault::Vault;
 
 /// Records read, written and compared at a time; the source gives fewer where they are large.
 const PAGE: u32 = 4_000;
@@ -39,7 +40,7 @@ pub struct Migrator {
     /// The store it moves to.
     pub target: Arc<dyn MigrationTarget>,
     /// The vault that the target's processes will use.
-    pub vault: Arc<dyn KeyVault>,
+    pub vault: Arc<Vault>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness for the migration's id.

@@ -17,7 +17,8 @@ use crate::app::tenants::token_purpose;
 use crate::domain::message::{DeadReason, Direction, Message, NotClaimable, Status};
 use crate::domain::tenant::SharedTenant;
 use crate::domain::{ConversationTouch, MessageKey, Secret, Timestamp};
-use crate::ports::{Job, JobKey, Saved, StoreError, VaultError};
+use crate::ports::{Job, JobKey, Saved, StoreError};
+use crate::vault::VaultError;
 
 /// How long a message rests whose access token cannot be opened.
 const TOKEN_WAIT: Duration = Duration::from_secs(60);

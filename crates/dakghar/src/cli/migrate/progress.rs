@@ -1,4 +1,4 @@
-//! How far a migration has come: a bar on a terminal, a line now and then elsewhere.
+//! The progress of a migration: a bar on a terminal, a line now and then elsewhere.
 
 use std::fmt;
 use std::io::{IsTerminal as _, Write as _, stderr};
@@ -21,7 +21,7 @@ pub(super) struct Display {
     current: Mutex<Option<Current>>,
 }
 
-/// What is being done now.
+/// The step that is under way.
 struct Current {
     of: (Phase, Kind),
     bar: Option<ProgressBar>,
@@ -40,14 +40,14 @@ impl Display {
         }
     }
 
-    /// How many times there was anything to show.
+    /// The number of reports so far.
     pub(super) fn reports(&self) -> u64 {
         self.reports.load(Ordering::Relaxed)
     }
 
     pub(super) fn show(&self, progress: Progress) {
         self.reports.fetch_add(1, Ordering::Relaxed);
-        // There is nothing to be seen of nothing.
+        // An empty step has no progress to show.
         if progress.total == 0 {
             return;
         }
@@ -62,7 +62,7 @@ impl Display {
         }
     }
 
-    /// Says something in between.
+    /// Prints a line between the progress.
     pub(super) fn note(&self, text: &str) {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         match current.as_ref().and_then(|current| current.bar.as_ref()) {
@@ -71,7 +71,7 @@ impl Display {
         }
     }
 
-    /// Leaves what was shown as it is.
+    /// Ends the bar, and leaves it on the terminal.
     pub(super) fn end(&self) {
         end(self.current.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
@@ -165,7 +165,7 @@ mod tests {
         let mut current = Current::begin(progress, false);
         current.began = Instant::now().checked_sub(Duration::from_secs(1_000)).expect("a time");
         progress.done = 150_000;
-        // What an earlier run has copied does not make this one faster.
+        // Records that an earlier run has copied do not make this one faster.
         assert_eq!(
             current.text(progress),
             "copying messages: 150000 of 200000 (75 %), 100 a second"

@@ -1,0 +1,5 @@
+//! What the machine itself provides: its clock and random source.
+
+mod system;
+
+pub use system::{RandomIds, SystemClock};

@@ -1,0 +1,55 @@
+//! A call without an answer, and the one question that matters then: can a byte of it have reached Meta?
+
+use std::error::Error as _;
+use std::io;
+use std::sync::Arc;
+
+/// A call that brought no complete answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::meta) enum CallFailure {
+    /// Provably not one byte of the request was written.
+    NotSent(Arc<str>),
+    /// The request may have been carried out.
+    Unknown(Arc<str>),
+}
+
+impl CallFailure {
+    pub(super) fn not_sent(why: &str) -> Self {
+        Self::NotSent(why.into())
+    }
+
+    pub(super) fn unknown(why: impl Into<Arc<str>>) -> Self {
+        Self::Unknown(why.into())
+    }
+
+    /// Only a failure to connect proves that nothing was sent.
+    pub(super) fn of(error: &reqwest::Error) -> Self {
+        if error.is_builder() {
+            Self::not_sent("the request could not be made")
+        } else if error.is_connect() {
+            Self::not_sent(connect_failure(error))
+        } else {
+            Self::unknown("the connection broke before an answer")
+        }
+    }
+}
+
+fn connect_failure(error: &reqwest::Error) -> &'static str {
+    if error.is_dns() {
+        return "the host of the Graph API was not found";
+    }
+    if error.is_timeout() {
+        return "no connection to the Graph API in time";
+    }
+    let mut source = error.source();
+    while let Some(cause) = source {
+        source = match cause.downcast_ref::<io::Error>() {
+            Some(io) if io.kind() == io::ErrorKind::ConnectionRefused => return "the Graph API refused the connection",
+            Some(io) if io.kind() == io::ErrorKind::InvalidData => return "no agreement on TLS with the Graph API",
+            // Its `source` leaves out the error right inside it.
+            Some(io) => io.get_ref().map(|inner| inner as _),
+            None => cause.source(),
+        };
+    }
+    "no connection to the Graph API"
+}

@@ -1,0 +1,223 @@
+//! One request to the Graph API, and an honest word about how it ended.
+//!
+//! A message sent twice cannot be taken back, so no layer below may repeat a request. Redirects are not followed and
+//! reqwest's retries are off. What stays is hyper's second try for a request that a pooled connection closed under
+//! before its dispatcher took it up, which means that not one byte of it was written.
+//!
+//! Neither the token nor the address appears in any answer, failure, error or log line.
+
+mod config;
+mod failure;
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use dakghar_core::domain::secret::Secret;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, redirect, retry};
+
+pub use config::{GraphConfig, GraphConfigError};
+pub(super) use failure::CallFailure;
+
+/// The most of an answer that is read.
+const ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// How often an HTTP/2 connection is asked whether it is alive, and how long it has to answer: a dead path must not
+/// hold up every message of the process until TCP notices.
+const PING_EVERY: Duration = Duration::from_secs(15);
+/// How much later than allowed an answer is still read. Far less than the margin of a lease.
+const LATE_ANSWER: Duration = Duration::from_millis(100);
+/// The response header that tells which version answered.
+const VERSION_HEADER: &str = "facebook-api-version";
+/// As much of a foreign header as is worth a log line.
+const VERSION_CHARS_MAX: usize = 16;
+
+/// A complete answer of the Graph API, not yet understood.
+pub(super) struct GraphAnswer {
+    /// The HTTP status; never a redirect.
+    pub(super) status: StatusCode,
+    /// The headers.
+    pub(super) headers: HeaderMap,
+    /// The body, at most 256 KiB.
+    pub(super) body: Vec<u8>,
+}
+
+/// The HTTP client for the Graph API: its connections, its address, and the rules for every call.
+pub struct GraphHttp {
+    clients: Vec<Client>,
+    next_client: AtomicUsize,
+    prefix: String,
+    api_version: String,
+    version_difference_logged: AtomicBool,
+}
+
+impl GraphHttp {
+    /// A client for this configuration. Connects when first used.
+    pub fn new(config: GraphConfig) -> Result<Self, GraphConfigError> {
+        let base = config.check()?;
+        // Without TLS there is no HTTP/2, and a pool of HTTP/1 connections grows by itself.
+        let connections = if base.scheme() == "https" {
+            config.http2_connections.max(1)
+        } else {
+            1
+        };
+        let clients = (0..connections)
+            .map(|_| {
+                http_client(&config)
+                    .build()
+                    .map_err(|error| GraphConfigError::Client(error.without_url().to_string()))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            clients,
+            next_client: AtomicUsize::new(0),
+            prefix: format!("{}/{}/", base.as_str().trim_end_matches('/'), config.api_version),
+            api_version: config.api_version,
+            version_difference_logged: AtomicBool::new(false),
+        })
+    }
+
+    /// Posts JSON to a path below the version, such as `111/messages`, and waits up to `timeout` for the whole answer.
+    pub(super) async fn post_json(
+        &self,
+        path: &str,
+        token: &Secret,
+        json: String,
+        timeout: Duration,
+    ) -> Result<GraphAnswer, CallFailure> {
+        let turn = self.next_client.fetch_add(1, Ordering::Relaxed) % self.clients.len();
+        let request = self.clients[turn]
+            .post(self.url(path))
+            .header(AUTHORIZATION, bearer(token)?)
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .body(json);
+        self.call(request, timeout).await
+    }
+
+    async fn call(&self, request: RequestBuilder, timeout: Duration) -> Result<GraphAnswer, CallFailure> {
+        let has_head = AtomicBool::new(false);
+        let answering = async {
+            let response = request.send().await.map_err(|error| CallFailure::of(&error))?;
+            has_head.store(true, Ordering::Relaxed);
+            self.watch_version(response.headers());
+            read(response).await
+        };
+        in_time(timeout, answering).await.unwrap_or_else(|| {
+            Err(CallFailure::unknown(if has_head.load(Ordering::Relaxed) {
+                "the answer did not end in time"
+            } else {
+                "no answer in time"
+            }))
+        })
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.prefix)
+    }
+
+    /// Says once that another version answers than the one asked for: behaviour may differ from what was tested.
+    fn watch_version(&self, headers: &HeaderMap) {
+        let Some(served) = header_text(headers, VERSION_HEADER) else {
+            return;
+        };
+        if served != self.api_version && !self.version_difference_logged.swap(true, Ordering::Relaxed) {
+            let served: String = served.chars().take(VERSION_CHARS_MAX).collect();
+            tracing::warn!(asked = %self.api_version, served, "another Graph API version answers than the one asked for");
+        }
+    }
+}
+
+/// A header as text, if it is there and is text.
+pub(super) fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Waits as long as a call may take, and a moment more. A process that was stopped meanwhile finds that the time is
+/// over and that the answer is there at once, and must not be quicker in giving up than in reading.
+async fn in_time<T>(limit: Duration, answering: impl Future<Output = T> + Send) -> Option<T> {
+    let mut answering = pin!(answering);
+    for wait in [limit, LATE_ANSWER] {
+        if let Ok(answer) = tokio::time::timeout(wait, answering.as_mut()).await {
+            return Some(answer);
+        }
+    }
+    None
+}
+
+async fn read(mut response: Response) -> Result<GraphAnswer, CallFailure> {
+    let status = response.status();
+    if status.is_redirection() {
+        let why = format!("the answer is a redirect (HTTP {})", status.as_u16());
+        return Err(CallFailure::unknown(why));
+    }
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > ANSWER_BYTES_MAX => {
+                return Err(CallFailure::unknown("the answer is larger than 256 KiB"));
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => break,
+            Err(_) => return Err(CallFailure::unknown("the answer broke off")),
+        }
+    }
+    let headers = std::mem::take(response.headers_mut());
+    Ok(GraphAnswer { status, headers, body })
+}
+
+fn bearer(token: &Secret) -> Result<HeaderValue, CallFailure> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.reveal()))
+        .map_err(|_| CallFailure::not_sent("the access token cannot be sent in a header"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn http_client(config: &GraphConfig) -> ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("dakghar/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(config.connect_timeout)
+        .pool_idle_timeout(config.idle_timeout)
+        .http2_keep_alive_interval(PING_EVERY)
+        .http2_keep_alive_timeout(PING_EVERY)
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .referer(false)
+        .no_proxy()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_a_base_url_that_hides_something() {
+        for text in [
+            "",
+            "graph.facebook.com",
+            "ftp://graph.facebook.com",
+            "https://user@graph.facebook.com",
+            "https://user:pass@graph.facebook.com",
+            "https://graph.facebook.com/?access_token=x",
+            "https://graph.facebook.com/#x",
+        ] {
+            let refused = GraphHttp::new(GraphConfig::new(text, "v25.0")).err();
+            assert_eq!(refused, Some(GraphConfigError::BaseUrl), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_version() {
+        for text in ["", "25.0", "v25", "v25.0/..", "v.0", "v25.x", "vv25.0"] {
+            let refused = GraphHttp::new(GraphConfig::new("http://127.0.0.1:1", text)).err();
+            assert_eq!(refused, Some(GraphConfigError::ApiVersion), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_path_before_the_version_is_kept() {
+        for base in ["http://127.0.0.1:1/meta", "http://127.0.0.1:1/meta/"] {
+            let http = GraphHttp::new(GraphConfig::new(base, "v25.0")).unwrap();
+            assert_eq!(http.url("111/messages"), "http://127.0.0.1:1/meta/v25.0/111/messages");
+        }
+    }
+}

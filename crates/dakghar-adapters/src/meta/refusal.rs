@@ -1,0 +1,68 @@
+//! Meta's `error` object: why it did not do what it was asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dakghar_core::domain::graph_error::GraphRefusal;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+
+use super::http::header_text;
+use super::lenient_json::Fields;
+
+/// The longest wait a `Retry-After` header can ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
+/// The longest trace id that is kept.
+const TRACE_ID_BYTES_MAX: usize = 128;
+
+/// The refusal in an answer, if there is an `error` with a code.
+pub(super) fn refusal(http_status: u16, headers: &HeaderMap, answer: &Fields<'_>) -> Option<GraphRefusal> {
+    let error = answer.object("error")?;
+    let owned = |name: &str| error.text(name).map(|text| Arc::<str>::from(&*text));
+    Some(GraphRefusal {
+        http_status,
+        code: error.integer("code")?,
+        subcode: error.integer("error_subcode"),
+        message: owned("message").unwrap_or_default(),
+        details: details(&error),
+        is_transient: error.get("is_transient").and_then(|raw| raw.get().parse().ok()),
+        retry_after: retry_after(headers),
+        fbtrace_id: owned("fbtrace_id")
+            .or_else(|| header_text(headers, "x-fb-trace-id").map(Arc::from))
+            .or_else(|| header_text(headers, "x-fb-request-id").map(Arc::from))
+            .filter(|id| id.len() <= TRACE_ID_BYTES_MAX),
+    })
+}
+
+/// `error_data` is an object with `details`, or on some endpoints a plain string.
+pub(super) fn details(error: &Fields<'_>) -> Option<Arc<str>> {
+    match error.object("error_data") {
+        Some(data) => data.text("details"),
+        None => error.text("error_data"),
+    }
+    .filter(|text| !text.is_empty())
+    .map(|text| Arc::from(&*text))
+}
+
+/// Seconds, or a date; a date is judged by the clock of the answer where it has one, so that ours may be wrong.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let asked = header_text(headers, RETRY_AFTER.as_str())?.trim();
+    let wait = if let Ok(seconds) = asked.parse::<u64>() {
+        Duration::from_secs(seconds)
+    } else {
+        let until = http_date(asked)?;
+        let now = header_text(headers, DATE.as_str())
+            .and_then(http_date)
+            .unwrap_or_else(Timestamp::now);
+        Duration::try_from(until.duration_since(now)).unwrap_or_default()
+    };
+    Some(wait.min(RETRY_AFTER_MAX))
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    rfc2822::DateTimeParser::new()
+        .relaxed_weekday(true)
+        .parse_timestamp(text)
+        .ok()
+}

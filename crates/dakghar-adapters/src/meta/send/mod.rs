@@ -1,0 +1,59 @@
+//! Sending messages: the request is written, and its end is judged.
+
+mod outcome;
+mod request;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use dakghar_core::domain::ids::{PhoneNumberId, Wamid};
+use dakghar_core::domain::message::{Message, SendOutcome};
+use dakghar_core::ports::{MessagesApi, SendCall};
+
+use super::http::{CallFailure, GraphHttp};
+use request::Unwritable;
+
+/// Meta's messages endpoint.
+pub struct MetaMessages {
+    http: Arc<GraphHttp>,
+}
+
+impl MetaMessages {
+    /// Sends through this client.
+    pub const fn new(http: Arc<GraphHttp>) -> Self {
+        Self { http }
+    }
+}
+
+#[async_trait]
+impl MessagesApi for MetaMessages {
+    async fn send(&self, call: SendCall<'_>) -> SendOutcome {
+        if call.token.is_mock_token() {
+            return simulated(call.message);
+        }
+        let body = match request::write(call.message, call.opaque) {
+            Ok(body) => body,
+            Err(Unwritable(why)) => return SendOutcome::NotSent { why: why.into() },
+        };
+        let path = path(&call.message.accepted.phone_number_id);
+        match self.http.post_json(&path, call.token, body, call.timeout).await {
+            Ok(answer) => outcome::judge(&answer),
+            Err(CallFailure::NotSent(why)) => SendOutcome::NotSent { why },
+            Err(CallFailure::Unknown(why)) => SendOutcome::Unknown { why },
+        }
+    }
+}
+
+fn path(phone_number_id: &PhoneNumberId) -> String {
+    format!("{phone_number_id}/messages")
+}
+
+/// What a send answers for a token that starts with `mock_`.
+fn simulated(message: &Message) -> SendOutcome {
+    let id = message.accepted.id.to_string();
+    let suffix = id.strip_prefix("msg_").unwrap_or(&id);
+    let text = format!("{}{suffix}.{}", Wamid::MOCK_PREFIX, message.delivery.attempt);
+    SendOutcome::Accepted {
+        wamid: Wamid::parse(&text).expect("letters, digits and dots make a wamid"),
+    }
+}

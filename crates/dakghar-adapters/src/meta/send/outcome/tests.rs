@@ -1,0 +1,156 @@
+use std::time::Duration;
+
+use dakghar_core::domain::graph_error::GraphRefusal;
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderName};
+
+use super::*;
+
+fn judge_bytes(status: StatusCode, headers: HeaderMap, body: &[u8]) -> SendOutcome {
+    judge(&GraphAnswer {
+        status,
+        headers,
+        body: body.to_vec(),
+    })
+}
+
+fn judged(status: u16, headers: &[(&str, &str)], body: &str) -> SendOutcome {
+    let headers = headers
+        .iter()
+        .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap()))
+        .collect();
+    judge_bytes(StatusCode::from_u16(status).unwrap(), headers, body.as_bytes())
+}
+
+fn refused(status: u16, headers: &[(&str, &str)], body: &str) -> GraphRefusal {
+    match judged(status, headers, body) {
+        SendOutcome::Refused(refusal) => refusal,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_success_with_a_message_id_is_an_acceptance() {
+    for body in [
+        r#"{"messaging_product":"whatsapp","contacts":[{"input":"+1","wa_id":"1"}],"messages":[{"id":"wamid.A"}]}"#,
+        r#"{"messages":[{"id":"wamid.A","message_status":"held_for_quality_assessment"}]}"#,
+        r#"{"messages":{"id":"wamid.A"},"new":[{"deep":{}}]}"#,
+        r#" {"messages" : [ {"id":"wamid.A"}, {"id":"wamid.B"} ] } "#,
+    ] {
+        let wamid = Wamid::parse("wamid.A").unwrap();
+        assert_eq!(judged(200, &[], body), SendOutcome::Accepted { wamid }, "{body}");
+    }
+}
+
+#[test]
+fn anything_else_leaves_the_outcome_unknown() {
+    let long = format!(r#"{{"messages":[{{"id":"wamid.{}"}}]}}"#, "x".repeat(251));
+    for (status, body) in [
+        (200, ""),
+        (200, "OK"),
+        (200, "{"),
+        (200, "[]"),
+        (200, "{}"),
+        (200, r#"{"messages":[]}"#),
+        (200, r#"{"messages":"wamid.A"}"#),
+        (200, r#"{"messages":[{"id":null}]}"#),
+        (200, r#"{"messages":[{"id":""}]}"#),
+        (200, r#"{"messages":[{"id":"with space"}]}"#),
+        (200, r#"{"messages":[{"id":"wamid.A"}]"#),
+        (200, r#"{"success":true}"#),
+        (200, &long),
+        (201, "<html>"),
+        (302, ""),
+        (400, "<html><body>Bad Request</body></html>"),
+        (404, "Not Found"),
+        (429, ""),
+        (500, r#"{"messages":[{"id":"wamid.A"}]}"#),
+        (502, "<html><body>Bad Gateway</body></html>"),
+        (500, r#"{"error":"internal"}"#),
+        (500, r#"{"error":null}"#),
+        (400, r#"{"error":{"message":"no code"}}"#),
+        (400, r#"{"error":{"code":"abc"}}"#),
+    ] {
+        let outcome = judged(status, &[], body);
+        let SendOutcome::Unknown { why } = outcome else {
+            panic!("{status} {body}: {outcome:?}");
+        };
+        assert!(why.len() < 80, "{why}");
+    }
+}
+
+#[test]
+fn a_body_that_is_not_utf8_leaves_the_outcome_unknown() {
+    let outcome = judge_bytes(StatusCode::OK, HeaderMap::new(), b"{\"messages\":[{\"id\":\"\xff\"}]}");
+    assert!(matches!(outcome, SendOutcome::Unknown { .. }));
+}
+
+#[test]
+fn an_error_of_metas_is_a_refusal_with_everything_in_it() {
+    let body = r#"{"error":{"message":"(#130429) Rate limit hit","type":"OAuthException","code":130429,
+        "error_data":{"messaging_product":"whatsapp","details":"Throughput reached."},
+        "error_subcode":2494055,"is_transient":false,"fbtrace_id":"Az8"}}"#;
+    let expected = GraphRefusal {
+        http_status: 429,
+        code: 130_429,
+        subcode: Some(2_494_055),
+        message: "(#130429) Rate limit hit".into(),
+        details: Some("Throughput reached.".into()),
+        is_transient: Some(false),
+        retry_after: Some(Duration::from_secs(7)),
+        fbtrace_id: Some("Az8".into()),
+    };
+    assert_eq!(refused(429, &[("retry-after", "7")], body), expected);
+}
+
+#[test]
+fn a_refusal_counts_in_any_status_and_any_shape() {
+    for (status, body, details) in [
+        (200, r#"{"error":{"code":100}}"#, None),
+        (503, r#"{"error":{"code":"100","message":null}}"#, None),
+        (400, r#"{"error":{"code":100,"error_data":"plain"}}"#, Some("plain")),
+        (400, r#"{"error":{"code":100,"error_data":""}}"#, None),
+        (400, r#"{"error":{"code":100,"error_data":{"details":12}}}"#, Some("12")),
+        (400, r#"{"error":{"code":100,"error_data":["odd"]}}"#, None),
+        (
+            400,
+            r#"{"error":{"code":100,"is_transient":"yes","error_subcode":{}}}"#,
+            None,
+        ),
+    ] {
+        let refusal = refused(status, &[], body);
+        assert_eq!((refusal.code, refusal.http_status), (100, status), "{body}");
+        assert_eq!(refusal.details.as_deref(), details, "{body}");
+        assert_eq!((refusal.is_transient, refusal.subcode), (None, None), "{body}");
+    }
+}
+
+#[test]
+fn a_trace_id_in_a_header_is_better_than_none() {
+    let body = r#"{"error":{"code":2}}"#;
+    let headers = [("x-fb-request-id", "req"), ("x-fb-trace-id", "trace")];
+    assert_eq!(refused(500, &headers, body).fbtrace_id.as_deref(), Some("trace"));
+    assert_eq!(refused(500, &headers[..1], body).fbtrace_id.as_deref(), Some("req"));
+    assert_eq!(refused(500, &[], body).fbtrace_id, None);
+}
+
+#[test]
+fn the_wait_may_be_given_in_seconds_or_as_a_date() {
+    let now = ("date", "Sun, 22 Nov 2026 10:00:00 GMT");
+    for (asked, expected) in [
+        ("0", Some(0)),
+        ("120", Some(120)),
+        (" 5 ", Some(5)),
+        ("Sun, 22 Nov 2026 10:01:30 GMT", Some(90)),
+        ("Sun, 22 Nov 2026 09:00:00 GMT", Some(0)),
+        ("99999999999", Some(86_400)),
+        ("Sun, 22 Nov 2126 10:00:00 GMT", Some(86_400)),
+        ("-5", None),
+        ("1.5", None),
+        ("soon", None),
+        ("", None),
+    ] {
+        let refusal = refused(429, &[now, ("retry-after", asked)], r#"{"error":{"code":4}}"#);
+        assert_eq!(refusal.retry_after, expected.map(Duration::from_secs), "{asked}");
+    }
+}

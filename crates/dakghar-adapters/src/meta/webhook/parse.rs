@@ -1,0 +1,255 @@
+//! From a body down to its parts: entries, changes, values, and the lists inside a value.
+//!
+//! Each level is read leniently and on its own, so that one odd part never costs the others. What carries messages and
+//! statuses is handed to [`super::reader`]; everything else becomes an [`OtherPart`] that says where it belongs.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use dakghar_core::domain::ids::{PhoneNumberId, WabaId};
+use dakghar_core::domain::webhook::{OtherPart, WebhookPart};
+use serde_json::value::RawValue;
+
+use super::super::lenient_json::{Fields, elements, text};
+use super::reader;
+
+/// What the envelope of every WhatsApp webhook calls itself.
+const OBJECT: &str = "whatsapp_business_account";
+/// The only field whose lists are messages to us and statuses of our messages. Other fields carry lists of the same
+/// names that are echoes, calls or history.
+const MESSAGES: &str = "messages";
+/// Parts taken from one body. Meta puts at most 1,000 updates into one; a body of three million bytes could hold a
+/// million fragments, each of which would cost more memory than it has bytes.
+const PARTS_MAX: usize = 20_000;
+/// The longest field name that is kept.
+const FIELD_BYTES_MAX: usize = 128;
+
+/// Takes a body apart. `now_seconds` (Unix time) is what timestamps are judged by.
+pub(super) fn parse(body: &[u8], now_seconds: i64) -> Vec<WebhookPart> {
+    let Ok(json) = std::str::from_utf8(body) else {
+        return vec![whole(&String::from_utf8_lossy(body), "the body is not UTF-8")];
+    };
+    let Some(envelope) = Fields::parse(json) else {
+        return vec![whole(json, "the body is not a JSON object")];
+    };
+    if let Some(object) = envelope.get("object")
+        && text(object).as_deref() != Some(OBJECT)
+    {
+        return vec![whole(json, "the object is not whatsapp_business_account")];
+    }
+    let entries = match envelope.get("entry").map(elements) {
+        Some(Some(entries)) if !entries.is_empty() => entries,
+        Some(None) => return vec![whole(json, "the entry is neither an array nor an object")],
+        Some(Some(_)) | None => return vec![whole(json, "the body has no entry")],
+    };
+    let mut parts = Parts::new(now_seconds);
+    for entry in entries {
+        parts.read_entry(entry);
+    }
+    if parts.overflowed {
+        return vec![whole(json, "the body has more than 20000 parts")];
+    }
+    parts.found
+}
+
+fn whole(raw: &str, problem: &str) -> WebhookPart {
+    WebhookPart::Other(OtherPart {
+        phone_number_id: None,
+        waba_id: None,
+        field: "".into(),
+        problem: Some(problem.into()),
+        raw: raw.into(),
+    })
+}
+
+/// The parts found so far.
+struct Parts {
+    found: Vec<WebhookPart>,
+    overflowed: bool,
+    now_seconds: i64,
+}
+
+/// Where in the body a part was found.
+struct Place<'p> {
+    waba_id: Option<&'p WabaId>,
+    phone_number_id: Option<&'p PhoneNumberId>,
+    field: &'p str,
+}
+
+impl Parts {
+    fn new(now_seconds: i64) -> Self {
+        Self {
+            found: Vec::with_capacity(1),
+            overflowed: false,
+            now_seconds,
+        }
+    }
+
+    fn push(&mut self, part: WebhookPart) {
+        if self.found.len() < PARTS_MAX {
+            self.found.push(part);
+        } else {
+            self.overflowed = true;
+        }
+    }
+
+    fn push_other(&mut self, place: &Place<'_>, raw: impl Into<Arc<str>>, problem: Option<&str>) {
+        if self.found.len() >= PARTS_MAX {
+            self.overflowed = true;
+            return;
+        }
+        self.push(WebhookPart::Other(OtherPart {
+            phone_number_id: place.phone_number_id.cloned(),
+            waba_id: place.waba_id.cloned(),
+            field: place.field.into(),
+            problem: problem.map(Arc::from),
+            raw: raw.into(),
+        }));
+    }
+
+    fn read_entry(&mut self, raw: &RawValue) {
+        let nowhere = Place {
+            waba_id: None,
+            phone_number_id: None,
+            field: "",
+        };
+        let Some(entry) = Fields::of(raw) else {
+            return self.push_other(&nowhere, raw.get(), Some("the entry is not an object"));
+        };
+        let waba_id = entry.text("id").and_then(|id| WabaId::parse(&id).ok());
+        let place = Place {
+            waba_id: waba_id.as_ref(),
+            ..nowhere
+        };
+        match entry.get("changes").map(elements) {
+            Some(Some(changes)) if !changes.is_empty() => {
+                for change in changes {
+                    self.read_change(&entry, &place, change);
+                }
+            }
+            Some(None) => self.push_other(
+                &place,
+                raw.get(),
+                Some("the changes are neither an array nor an object"),
+            ),
+            Some(Some(_)) | None => self.push_other(&place, raw.get(), Some("the entry has no changes")),
+        }
+    }
+
+    fn read_change(&mut self, entry: &Fields<'_>, entry_place: &Place<'_>, raw: &RawValue) {
+        let Some(change) = Fields::of(raw) else {
+            return self.push_other(entry_place, raw.get(), Some("the change is not an object"));
+        };
+        let field = change
+            .text("field")
+            .filter(|field| field.len() <= FIELD_BYTES_MAX)
+            .unwrap_or(Cow::Borrowed(""));
+        let place = Place {
+            field: &field,
+            ..*entry_place
+        };
+        let Some(value) = change.object("value") else {
+            return self.push_other(&place, one_change_entry(entry, raw), Some("the value is not an object"));
+        };
+        let carries_lists = value.get("messages").is_some() || value.get("statuses").is_some();
+        if field == MESSAGES || (field.is_empty() && carries_lists) {
+            let place = Place {
+                field: MESSAGES,
+                ..place
+            };
+            self.read_messages_value(entry, &place, raw, &value);
+        } else {
+            let waba_id = named_waba(&value);
+            let phone_number_id = phone_number_of(&value).or_else(|| phone_number_in_settings(&value));
+            let place = Place {
+                waba_id: waba_id.as_ref().or(place.waba_id),
+                phone_number_id: phone_number_id.as_ref(),
+                ..place
+            };
+            self.push_other(&place, one_change_entry(entry, raw), None);
+        }
+    }
+
+    /// The value of the field `messages`: inbound messages, statuses, and errors of the number itself.
+    fn read_messages_value(&mut self, entry: &Fields<'_>, place: &Place<'_>, change: &RawValue, value: &Fields<'_>) {
+        let Some(phone_number_id) = phone_number_of(value) else {
+            let problem = Some("the value names no phone_number_id");
+            return self.push_other(place, one_change_entry(entry, change), problem);
+        };
+        let place = Place {
+            phone_number_id: Some(&phone_number_id),
+            ..*place
+        };
+        let origin = reader::Origin {
+            phone_number_id: &phone_number_id,
+            waba_id: place.waba_id,
+            now_seconds: self.now_seconds,
+        };
+        let count_before = self.found.len();
+        self.read_list(&place, value, "messages", |element| {
+            origin.message(element).map(WebhookPart::Message)
+        });
+        self.read_list(&place, value, "statuses", |element| {
+            origin.status(element).map(WebhookPart::Status)
+        });
+        if let Some(errors) = value.get("errors") {
+            self.push_other(&place, errors.get(), None);
+        }
+        if self.found.len() == count_before && !self.overflowed {
+            let problem = Some("the value holds neither messages nor statuses");
+            self.push_other(&place, one_change_entry(entry, change), problem);
+        }
+    }
+
+    fn read_list<'a>(
+        &mut self,
+        place: &Place<'_>,
+        value: &Fields<'a>,
+        name: &str,
+        read: impl Fn(&'a RawValue) -> Result<WebhookPart, &'static str>,
+    ) {
+        let Some(list) = value.get(name) else { return };
+        let Some(found) = elements(list) else {
+            let problem = format!("{name} is neither an array nor an object");
+            return self.push_other(place, list.get(), Some(&problem));
+        };
+        self.found.reserve(found.len().min(PARTS_MAX));
+        for element in found {
+            match read(element) {
+                Ok(part) => self.push(part),
+                Err(problem) => self.push_other(place, element.get(), Some(problem)),
+            }
+        }
+    }
+}
+
+fn phone_number_of(value: &Fields<'_>) -> Option<PhoneNumberId> {
+    let id = value.object("metadata")?.text("phone_number_id")?;
+    PhoneNumberId::parse(&id).ok()
+}
+
+/// `account_settings_update` names its number inside the settings.
+fn phone_number_in_settings(value: &Fields<'_>) -> Option<PhoneNumberId> {
+    let id = value.object("phone_number_settings")?.text("phone_number_id")?;
+    PhoneNumberId::parse(&id).ok()
+}
+
+/// Partner events are about the customer's account, not about the one that the entry names.
+fn named_waba(value: &Fields<'_>) -> Option<WabaId> {
+    let id = value.object("waba_info")?.text("waba_id")?;
+    WabaId::parse(&id).ok()
+}
+
+/// The entry with only this change, in Meta's own form. The time stays in: two equal events are two by their time.
+fn one_change_entry(entry: &Fields<'_>, change: &RawValue) -> String {
+    let mut json = String::with_capacity(change.get().len() + 64);
+    json.push('{');
+    for name in ["id", "time"] {
+        if let Some(value) = entry.get(name) {
+            write!(json, r#""{name}":{},"#, value.get()).expect("writing to a string cannot fail");
+        }
+    }
+    write!(json, r#""changes":[{}]}}"#, change.get()).expect("writing to a string cannot fail");
+    json
+}

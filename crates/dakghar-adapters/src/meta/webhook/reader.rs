@@ -1,0 +1,104 @@
+//! One inbound message, one status: from Meta's object to the domain's.
+
+use std::sync::Arc;
+
+use dakghar_core::domain::ids::{PhoneNumberId, WaId, WabaId, Wamid};
+use dakghar_core::domain::message::{EvidenceStatus, SendError};
+use dakghar_core::domain::send_error::clip;
+use dakghar_core::domain::time::Timestamp;
+use dakghar_core::domain::webhook::{InboundMessage, StatusReport};
+use serde_json::value::RawValue;
+
+use super::super::lenient_json::{Fields, elements};
+use super::super::refusal::details;
+
+/// The kind of a message that names none, or an impossible one.
+const KIND_UNKNOWN: &str = "unknown";
+/// The longest name of a type that is believed.
+const KIND_BYTES_MAX: usize = 64;
+/// How far ahead of us Meta's clock may be.
+const CLOCK_LEAD_SECONDS_MAX: i64 = 24 * 60 * 60;
+
+/// What holds for every message and status of one value.
+pub(super) struct Origin<'o> {
+    pub(super) phone_number_id: &'o PhoneNumberId,
+    pub(super) waba_id: Option<&'o WabaId>,
+    pub(super) now_seconds: i64,
+}
+
+impl Origin<'_> {
+    /// Reads an inbound message, or says why it is none.
+    pub(super) fn message(&self, raw: &RawValue) -> Result<InboundMessage, &'static str> {
+        let fields = Fields::of(raw).ok_or("the message is not an object")?;
+        let wamid = wamid(&fields).ok_or("the message has no usable id")?;
+        let from = fields.text("from").filter(|from| !from.is_empty());
+        let from_id = from
+            .as_deref()
+            .and_then(|from| WaId::parse(from.strip_prefix('+').unwrap_or(from)).ok())
+            .or_else(|| fields.text("from_user_id").and_then(|id| WaId::parse(&id).ok()));
+        let kind = fields
+            .text("type")
+            .filter(|kind| !kind.is_empty() && kind.len() <= KIND_BYTES_MAX);
+        let body = kind.as_deref().and_then(|kind| fields.get(kind));
+        Ok(InboundMessage {
+            phone_number_id: self.phone_number_id.clone(),
+            waba_id: self.waba_id.cloned(),
+            wamid,
+            from: from.as_deref().map(Arc::from),
+            from_id,
+            kind: kind.as_deref().unwrap_or(KIND_UNKNOWN).into(),
+            body: body.map_or("null", RawValue::get).into(),
+            raw: raw.get().into(),
+            sent_at: self.timestamp(&fields),
+        })
+    }
+
+    /// Reads a status, or says why it is none.
+    pub(super) fn status(&self, raw: &RawValue) -> Result<StatusReport, &'static str> {
+        let fields = Fields::of(raw).ok_or("the status is not an object")?;
+        let wamid = wamid(&fields).ok_or("the status has no usable id")?;
+        let status = fields
+            .text("status")
+            .and_then(|status| EvidenceStatus::parse(&status))
+            .ok_or("the status is not a known one")?;
+        Ok(StatusReport {
+            phone_number_id: self.phone_number_id.clone(),
+            waba_id: self.waba_id.cloned(),
+            wamid,
+            status,
+            reported_at: self.timestamp(&fields),
+            opaque: fields.text("biz_opaque_callback_data").map(|data| Arc::from(&*data)),
+            error: first_error(&fields),
+            raw: raw.get().into(),
+        })
+    }
+
+    /// Meta's Unix seconds, a string here and a number there; `None` unless after 1970 and not ahead by a day.
+    fn timestamp(&self, fields: &Fields<'_>) -> Option<Timestamp> {
+        let seconds = fields.integer("timestamp")?;
+        let is_believable = seconds > 0 && seconds <= self.now_seconds + CLOCK_LEAD_SECONDS_MAX;
+        is_believable.then(|| Timestamp::from_millis(seconds * 1000))
+    }
+}
+
+fn wamid(fields: &Fields<'_>) -> Option<Wamid> {
+    Wamid::parse(&fields.text("id")?).ok()
+}
+
+/// The first of a status's errors; Meta has not been seen to send more than one.
+fn first_error(status: &Fields<'_>) -> Option<SendError> {
+    let errors = elements(status.get("errors")?)?;
+    let error = Fields::of(errors.first()?)?;
+    let message = error
+        .text("message")
+        .or_else(|| error.text("title"))
+        .unwrap_or_default();
+    Some(SendError {
+        code: error.integer("code"),
+        subcode: error.integer("error_subcode"),
+        http_status: None,
+        message: clip(&message),
+        details: details(&error).as_deref().map(clip),
+        fbtrace_id: error.text("fbtrace_id").as_deref().map(clip),
+    })
+}

@@ -1,0 +1,262 @@
+//! The pace of every number, shared by all processes through Redis.
+//!
+//! The steps are those of [`Pace`](dakghar_core::domain::pacing::Pace), in a script that Redis runs atomically. Times
+//! come from the caller, never from Redis: slots are compared with the clock of the store.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use dakghar_core::domain::pacing::RELEASE_CHECK;
+use dakghar_core::domain::pacing::{Admission, GATE_BURST_MIN, GATE_BURST_TIME};
+use dakghar_core::domain::{PhoneNumberId, Timestamp};
+use dakghar_core::ports::{Pacer, QueueError, SlotAsk};
+use futures_util::future::try_join_all;
+use redis::{RedisError, Script};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::debug;
+
+use super::config::RedisConfig;
+use super::connection::{Connection, in_words, is_of_the_connection};
+
+/// Numbers in one call of the script, during which Redis does nothing else. The nodes of a cluster share the numbers
+/// among them, so there each is a call of its own.
+const NUMBERS_PER_CALL: usize = 128;
+
+/// Between two attempts to connect. Until one succeeds everything fails at once.
+const RECONNECT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a call to Meta waits for a connection: when Redis comes back, the queue may be sooner than the pacer, and
+/// a job that finds no pacer is lost until the timer of its message.
+const ADMIT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long the first connection is waited for at the start.
+const START_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A [`Pacer`] in Redis.
+pub struct RedisPacer {
+    redis: RedisConfig,
+    script: Script,
+    kept: Arc<KeptConnection>,
+    _keeper: DropGuard,
+}
+
+/// The connection, while it can be trusted.
+struct KeptConnection {
+    connection: watch::Sender<Option<Connection>>,
+    missed: Notify,
+}
+
+impl KeptConnection {
+    fn get(&self) -> Option<Connection> {
+        self.connection.borrow().clone()
+    }
+
+    /// Whether there is a connection, now or after a while.
+    async fn comes_within(&self, patience: Duration) -> bool {
+        let mut connection = self.connection.subscribe();
+        tokio::time::timeout(patience, connection.wait_for(Option::is_some))
+            .await
+            .is_ok_and(|found| found.is_ok())
+    }
+}
+
+impl RedisPacer {
+    /// Starts to connect, and waits a moment for it. Without Redis it can be created, but not used.
+    pub async fn start(redis: RedisConfig) -> Self {
+        let kept = Arc::new(KeptConnection {
+            connection: watch::Sender::new(None),
+            missed: Notify::new(),
+        });
+        let stopped = CancellationToken::new();
+        let keeping = keep(redis.clone(), kept.clone());
+        tokio::spawn(stopped.clone().run_until_cancelled_owned(keeping));
+        // Too late is not an error: the keeper goes on trying.
+        kept.comes_within(START_PATIENCE).await;
+        Self {
+            redis,
+            script: Script::new(include_str!("pace.lua")),
+            kept,
+            _keeper: stopped.drop_guard(),
+        }
+    }
+
+    /// Runs one operation for all asks, those of a number in their order. Answers in the order of the asks.
+    async fn run(&self, operation: &str, asks: &[SlotAsk]) -> Result<Vec<Answer>, QueueError> {
+        let mut places: HashMap<&PhoneNumberId, Vec<usize>> = HashMap::new();
+        for (place, ask) in asks.iter().enumerate() {
+            places.entry(&ask.phone_number_id).or_default().push(place);
+        }
+        let places: Vec<(&PhoneNumberId, Vec<usize>)> = places.into_iter().collect();
+        let per_call = if self.redis.is_cluster() { 1 } else { NUMBERS_PER_CALL };
+        let calls = places.chunks(per_call).map(|numbers| {
+            let numbers = numbers.iter().map(|(number, places)| {
+                let asks = places.iter().map(|place| Ask::of(&asks[*place])).collect();
+                (*number, asks)
+            });
+            self.call(operation, numbers.collect())
+        });
+        let answers = self.within_budget(try_join_all(calls)).await?.concat();
+        let mut ordered = vec![Answer::default(); asks.len()];
+        let places = places.iter().flat_map(|(_, places)| places);
+        for (place, pair) in places.zip(answers.chunks_exact(2)) {
+            ordered[*place] = Answer {
+                go: pair[0] == 1,
+                slot_us: pair[1],
+            };
+        }
+        Ok(ordered)
+    }
+
+    /// Calls the script once. Answers two values for each ask.
+    async fn call(
+        &self,
+        operation: &str,
+        numbers: Vec<(&PhoneNumberId, Vec<Ask>)>,
+    ) -> Result<Vec<i64>, Option<RedisError>> {
+        let mut connection = self.kept.get().ok_or(None)?;
+        let mut invocation = self.script.prepare_invoke();
+        invocation
+            .arg(operation)
+            .arg(GATE_BURST_MIN)
+            .arg(u64::try_from(GATE_BURST_TIME.as_micros()).expect("a fraction of a second"));
+        for (number, asks) in numbers {
+            invocation.key(format!("dakghar:pace:{{{number}}}")).arg(asks.len());
+            for ask in asks {
+                invocation.arg(ask.interval_us).arg(ask.lane).arg(ask.at_us);
+            }
+        }
+        invocation.invoke_async(&mut connection).await.map_err(Some)
+    }
+
+    async fn within_budget<T>(
+        &self,
+        work: impl Future<Output = Result<T, Option<RedisError>>>,
+    ) -> Result<T, QueueError> {
+        let error = match tokio::time::timeout(self.redis.patience(), work).await {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(None)) => return Err(QueueError(format!("no connection to Redis at {}", self.redis))),
+            Ok(Err(Some(error))) => error,
+            Err(_) => RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut)),
+        };
+        if is_of_the_connection(&error) {
+            // Whoever comes next must not wait as long as this caller did.
+            self.kept.connection.send_replace(None);
+            self.kept.missed.notify_one();
+        }
+        Err(QueueError(in_words(&self.redis, &error)))
+    }
+
+    async fn best_effort(&self, operation: &str, number: &PhoneNumberId, at: Timestamp) {
+        let ask = Ask {
+            interval_us: 0,
+            lane: "-",
+            at_us: us(at),
+        };
+        let call = self.call(operation, vec![(number, vec![ask])]);
+        if let Err(error) = self.within_budget(call).await {
+            debug!(phone_number_id = %number, operation, %error, "the pace of a number was not changed");
+        }
+    }
+}
+
+/// What the script is asked for a number.
+struct Ask {
+    interval_us: i64,
+    lane: &'static str,
+    at_us: i64,
+}
+
+impl Ask {
+    fn of(ask: &SlotAsk) -> Self {
+        Self {
+            interval_us: interval_us(ask.per_second),
+            lane: ask.priority.as_str(),
+            at_us: us(ask.not_before),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Answer {
+    go: bool,
+    slot_us: i64,
+}
+
+#[async_trait]
+impl Pacer for RedisPacer {
+    async fn reserve(&self, asks: &[SlotAsk]) -> Result<Vec<Timestamp>, QueueError> {
+        let answers = self.run("reserve", asks).await?;
+        Ok(answers.into_iter().map(|answer| from_us(answer.slot_us)).collect())
+    }
+
+    async fn refund(&self, asks: &[SlotAsk]) {
+        if let Err(error) = self.run("refund", asks).await {
+            debug!(%error, count = asks.len(), "slots were not given back");
+        }
+    }
+
+    async fn admit(&self, asks: &[SlotAsk]) -> Result<Vec<Admission>, QueueError> {
+        let answers = match self.run("admit", asks).await {
+            // Should the first one have been executed all the same, the number is only a little slower for a moment.
+            Err(_) if self.kept.comes_within(ADMIT_PATIENCE).await => self.run("admit", asks).await?,
+            others => others?,
+        };
+        let admission = |(answer, ask): (Answer, &SlotAsk)| {
+            if answer.go {
+                Admission::Go
+            } else {
+                Admission::Later(from_us(answer.slot_us).max(ask.not_before + Duration::from_millis(1)))
+            }
+        };
+        Ok(answers.into_iter().zip(asks).map(admission).collect())
+    }
+
+    async fn pause_until(&self, phone_number_id: &PhoneNumberId, until: Timestamp) {
+        self.best_effort("pause", phone_number_id, until).await;
+    }
+
+    async fn rate_changed(&self, phone_number_id: &PhoneNumberId, now: Timestamp) {
+        self.best_effort("limit", phone_number_id, now + RELEASE_CHECK).await;
+    }
+}
+
+/// Connects whenever there is no connection.
+async fn keep(redis: RedisConfig, kept: Arc<KeptConnection>) {
+    loop {
+        match Connection::open(&redis, redis.patience()).await {
+            Ok(connection) => {
+                kept.connection.send_replace(Some(connection));
+                kept.missed.notified().await;
+            }
+            Err(error) => {
+                debug!(
+                    error = in_words(&redis, &error),
+                    "no connection for the pace of numbers"
+                );
+                tokio::time::sleep(RECONNECT_INTERVAL).await;
+            }
+        }
+    }
+}
+
+/// As the core counts it.
+fn interval_us(per_second: f64) -> i64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the rate has a lower bound, so the interval is small"
+    )]
+    let us = (1_000_000.0 / per_second.max(0.001)).round() as i64;
+    us.max(1)
+}
+
+const fn us(at: Timestamp) -> i64 {
+    at.as_millis() * 1000
+}
+
+/// Rounded up, so that a slot never comes early.
+const fn from_us(us: i64) -> Timestamp {
+    Timestamp::from_millis((us + 999).div_euclid(1000))
+}

@@ -1,0 +1,239 @@
+//! The pacer in Redis takes the same steps as the one in memory.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use dakghar_adapters::redis::{RedisConfig, RedisPacer};
+use dakghar_core::domain::message::Priority;
+use dakghar_core::domain::pacing::RELEASE_CHECK;
+use dakghar_core::domain::pacing::{Admission, Pace};
+use dakghar_core::domain::{PhoneNumberId, Timestamp};
+use dakghar_core::ports::{Pacer, SlotAsk};
+use dakghar_testkit::require_services;
+use dakghar_testkit::servers::Redis;
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use redis::AsyncCommands;
+
+use super::{connect, eventually, now, patient, phone};
+
+async fn pacer(url: &str) -> RedisPacer {
+    RedisPacer::start(patient(url)).await
+}
+
+fn ask(number: u64, per_second: f64, priority: Priority, not_before: Timestamp) -> SlotAsk {
+    SlotAsk {
+        phone_number_id: phone(number),
+        per_second,
+        priority,
+        not_before,
+    }
+}
+
+/// The steps of the core, which the script must repeat.
+#[derive(Default)]
+struct Model(HashMap<PhoneNumberId, Pace>);
+
+impl Model {
+    fn each<T>(&mut self, asks: &[SlotAsk], mut step: impl FnMut(&mut Pace, &SlotAsk) -> T) -> Vec<T> {
+        asks.iter()
+            .map(|ask| step(self.0.entry(ask.phone_number_id.clone()).or_default(), ask))
+            .collect()
+    }
+}
+
+fn random_asks(random: &mut SmallRng, at: Timestamp) -> Vec<SlotAsk> {
+    let count = random.random_range(1..8);
+    let ask_one = |_| {
+        let per_second = [0.0, 0.3, 1.0, 7.0, 52.0, 80.0, 999.0, 2_000_000.0][random.random_range(0..8)];
+        let priority = Priority::ALL[random.random_range(0..3)];
+        let not_before = match random.random_range(0..4) {
+            0 => at + Duration::from_secs(random.random_range(0..3_000_000)),
+            1 => at - Duration::from_millis(random.random_range(0..5000)),
+            _ => at,
+        };
+        ask(random.random_range(0..3), per_second, priority, not_before)
+    };
+    (0..count).map(ask_one).collect()
+}
+
+#[tokio::test]
+async fn random_sequences_agree_with_the_pace_of_the_core() {
+    require_services!(Redis);
+    let redis = Redis::shared().await;
+    let pacer = pacer(&redis.url()).await;
+    let mut connection = connect(&redis.url()).await;
+    for seed in 0..40 {
+        let _: () = redis::cmd("FLUSHDB").query_async(&mut connection).await.unwrap();
+        let mut random = SmallRng::seed_from_u64(seed);
+        let mut model = Model::default();
+        let mut at = now();
+        for step in 0..40 {
+            at = at + Duration::from_millis(random.random_range(0..400));
+            let asks = random_asks(&mut random, at);
+            match random.random_range(0..10) {
+                0..4 => {
+                    let expected = model.each(&asks, |pace, ask| {
+                        pace.reserve(ask.not_before, ask.per_second, ask.priority)
+                    });
+                    assert_eq!(
+                        pacer.reserve(&asks).await.unwrap(),
+                        expected,
+                        "seed {seed}, step {step}: {asks:?}"
+                    );
+                }
+                4..7 => {
+                    let expected = model.each(&asks, |pace, ask| {
+                        pace.admit(ask.not_before, ask.per_second, ask.priority)
+                    });
+                    assert_eq!(
+                        pacer.admit(&asks).await.unwrap(),
+                        expected,
+                        "seed {seed}, step {step}: {asks:?}"
+                    );
+                }
+                7 => {
+                    model.each(&asks, |pace, ask| pace.refund(1, ask.per_second, ask.priority));
+                    pacer.refund(&asks).await;
+                }
+                8 => {
+                    model.each(&asks[..1], |pace, ask| pace.pause_until(ask.not_before));
+                    pacer.pause_until(&asks[0].phone_number_id, asks[0].not_before).await;
+                }
+                _ => {
+                    model.each(&asks[..1], |pace, _| pace.forget_beyond(at, RELEASE_CHECK));
+                    pacer.rate_changed(&asks[0].phone_number_id, at).await;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_of_many_numbers_gets_its_own_slots() {
+    require_services!(Redis);
+    let redis = Redis::shared().await;
+    let pacer = pacer(&redis.url()).await;
+    let now = Timestamp::from_millis(1_790_000_000_000);
+    // More than one call of the script, and the two asks of a number far apart.
+    let asks: Vec<_> = [0, 1]
+        .iter()
+        .flat_map(|_| (1_000..1_300).map(|number| ask(number, 10.0, Priority::Normal, now)))
+        .collect();
+    let slots = pacer.reserve(&asks).await.unwrap();
+    let expected: Vec<_> = [now, now + Duration::from_millis(100)]
+        .iter()
+        .flat_map(|slot| [*slot; 300])
+        .collect();
+    assert_eq!(slots, expected);
+}
+
+#[tokio::test]
+async fn concurrent_processes_never_give_the_same_slot_twice() {
+    require_services!(Redis);
+    let redis = Redis::shared().await;
+    let (one, two) = (pacer(&redis.url()).await, pacer(&redis.url()).await);
+    let at = now();
+    let asks = vec![ask(1, 100.0, Priority::Normal, at); 50];
+    let (mut slots, others) = tokio::join!(one.reserve(&asks), two.reserve(&asks));
+    let slots = slots.as_mut().unwrap();
+    slots.extend(others.unwrap());
+    slots.sort();
+    let expected: Vec<_> = (0..100).map(|i| at + Duration::from_millis(10 * i)).collect();
+    assert_eq!(*slots, expected);
+}
+
+#[tokio::test]
+async fn what_is_past_is_forgotten_but_what_is_reserved_is_not() {
+    require_services!(Redis);
+    let redis = Redis::shared().await;
+    let pacer = pacer(&redis.url()).await;
+    let mut connection = connect(&redis.url()).await;
+    let week = Duration::from_hours(7 * 24);
+    pacer.reserve(&[ask(1, 1.0, Priority::Normal, now())]).await.unwrap();
+    pacer
+        .reserve(&[ask(2, 1.0, Priority::Low, now() + week)])
+        .await
+        .unwrap();
+    let life_ms = async |number, connection: &mut redis::aio::MultiplexedConnection| {
+        let key = format!("dakghar:pace:{{{}}}", phone(number));
+        let life_ms: u64 = connection.pttl(key).await.unwrap();
+        Duration::from_millis(life_ms)
+    };
+    let short = life_ms(1, &mut connection).await;
+    assert!(
+        short > Duration::from_mins(30) && short < Duration::from_hours(2),
+        "{short:?}"
+    );
+    assert!(life_ms(2, &mut connection).await > week);
+}
+
+#[tokio::test]
+async fn a_forgotten_script_is_loaded_again() {
+    require_services!(Redis);
+    let redis = Redis::start().await;
+    let pacer = pacer(&redis.url()).await;
+    let at = now();
+    let asks: Vec<_> = (0..5).map(|number| ask(number, 1.0, Priority::Normal, at)).collect();
+    pacer.reserve(&asks).await.unwrap();
+    let mut forget = redis::cmd("SCRIPT");
+    let _: () = forget
+        .arg("FLUSH")
+        .query_async(&mut connect(&redis.url()).await)
+        .await
+        .unwrap();
+    assert_eq!(
+        pacer.reserve(&asks).await.unwrap(),
+        vec![at + Duration::from_secs(1); 5]
+    );
+}
+
+#[tokio::test]
+async fn without_redis_it_fails_and_soon_without_waiting() {
+    require_services!(Redis);
+    let mut redis = Redis::start().await;
+    let pacer = RedisPacer::start(RedisConfig::from_url(&redis.url()).unwrap()).await;
+    let asks = [ask(1, 1.0, Priority::Normal, now())];
+    pacer.reserve(&asks).await.unwrap();
+
+    redis.stop();
+    assert!(pacer.reserve(&asks).await.is_err());
+    let before = Instant::now();
+    for _ in 0..1000 {
+        assert!(pacer.reserve(&asks).await.is_err());
+    }
+    println!("a thousand refusals took {:?}", before.elapsed());
+    assert!(
+        before.elapsed() < Duration::from_mins(1),
+        "none of them waited for its time to run out"
+    );
+    pacer.refund(&asks).await;
+    pacer.pause_until(&phone(1), now()).await;
+    assert!(pacer.admit(&asks).await.is_err(), "without the pacer nobody calls");
+    redis.cont();
+    eventually("paced again", async || pacer.reserve(&asks).await.is_ok()).await;
+
+    redis.restart().await;
+    eventually("paced after a restart", async || {
+        pacer.admit(&asks).await == Ok(vec![Admission::Go])
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lost_connection_delays_a_call_but_does_not_refuse_it() {
+    require_services!(Redis);
+    let redis = Redis::start().await;
+    let pacer = RedisPacer::start(RedisConfig::from_url(&redis.url()).unwrap()).await;
+    let mut connection = connect(&redis.url()).await;
+    for number in 0..20 {
+        let mut kill = redis::cmd("CLIENT");
+        let _: u64 = kill
+            .arg(&["KILL", "TYPE", "normal", "SKIPME", "yes"])
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        let admitted = pacer.admit(&[ask(number, 1.0, Priority::Normal, now())]).await;
+        assert_eq!(admitted, Ok(vec![Admission::Go]));
+    }
+}

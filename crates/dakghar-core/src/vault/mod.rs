@@ -1,0 +1,170 @@
+//! Secrets at rest: every tenant has a data key, and a tenant's secrets are sealed under it.
+//!
+//! A [`KeyService`] wraps the data keys. Sealing, the keyed hashes of API keys and the signing keys are here, once for
+//! every key service. Both the wrapped data key and the sealed secret bind the tenant as additional data, so a value
+//! copied to another tenant, purpose or installation does not open. Nothing here stores anything.
+//!
+//! While the master key is being changed the previous one is given too: data keys wrapped under it still open, and
+//! [`Vault::rewrap_data_key`] moves them over one by one. Unwrapped data keys are not kept: unwrapping takes about as
+//! long as looking one up would, and a key that is not kept needs no expiry.
+
+mod derivation;
+mod installation;
+mod random;
+pub mod sealing;
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::domain::ids::TenantId;
+use crate::domain::secret::Secret;
+use crate::ports::{DATA_KEY_BYTES, DataKey, KeyContext, KeyError, KeyService};
+
+pub use derivation::{MasterKey, MasterKeyTooShort, Root};
+pub use installation::{InstallationSecrets, KEY_CHECK_BYTES, SigningKeys};
+use sealing::{NotSealed, SealingKey, Unreadable};
+
+/// The kind of a sealed secret; bound to it, so that no wrapped data key can stand in for one.
+const SECRET: &[u8] = b"secret";
+
+/// A secret could not be sealed or opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VaultError {
+    /// The key service cannot be reached at present.
+    #[error("the key service is not available: {0}")]
+    Unavailable(String),
+    /// Sealed under another key, for another tenant or purpose, or damaged.
+    #[error("the secret cannot be opened: {0}")]
+    Unreadable(&'static str),
+}
+
+impl From<KeyError> for VaultError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Unavailable(why) => Self::Unavailable(why),
+            KeyError::Unreadable(why) => Self::Unreadable(why),
+        }
+    }
+}
+
+impl From<NotSealed> for VaultError {
+    fn from(NotSealed(why): NotSealed) -> Self {
+        Self::Unavailable(why.into())
+    }
+}
+
+impl From<Unreadable> for VaultError {
+    fn from(Unreadable(why): Unreadable) -> Self {
+        Self::Unreadable(why)
+    }
+}
+
+/// Seals and opens the secrets of tenants.
+pub struct Vault {
+    keys: Arc<dyn KeyService>,
+    current: InstallationSecrets,
+    previous: Option<InstallationSecrets>,
+}
+
+impl Vault {
+    /// A vault over this key service; `previous` holds the secrets under the master key before the present one.
+    pub fn new(keys: Arc<dyn KeyService>, current: InstallationSecrets, previous: Option<InstallationSecrets>) -> Self {
+        Self {
+            keys,
+            current,
+            previous,
+        }
+    }
+
+    /// Makes a data key for a new tenant; returns it wrapped.
+    pub async fn new_data_key(&self, tenant_id: &TenantId) -> Result<Vec<u8>, VaultError> {
+        let mut bytes = Zeroizing::new([0; DATA_KEY_BYTES]);
+        random::fill(&mut *bytes).map_err(|_| NotSealed("no random numbers"))?;
+        Ok(self.keys.wrap(&DataKey::new(bytes), KeyContext { tenant_id }).await?)
+    }
+
+    /// Seals a secret of the tenant; `purpose` (such as `access_token/111`) must be named again to open it.
+    pub async fn seal(
+        &self,
+        tenant_id: &TenantId,
+        wrapped_data_key: &[u8],
+        purpose: &str,
+        secret: &Secret,
+    ) -> Result<Vec<u8>, VaultError> {
+        let key = self.sealing_key(tenant_id, wrapped_data_key).await?;
+        let tenant = tenant_id.to_string();
+        let bound = [tenant.as_bytes(), SECRET, purpose.as_bytes()];
+        Ok(key.seal(&bound, secret.reveal().as_bytes())?)
+    }
+
+    /// Opens a sealed secret.
+    pub async fn open(
+        &self,
+        tenant_id: &TenantId,
+        wrapped_data_key: &[u8],
+        purpose: &str,
+        sealed: &[u8],
+    ) -> Result<Secret, VaultError> {
+        let key = self.sealing_key(tenant_id, wrapped_data_key).await?;
+        let tenant = tenant_id.to_string();
+        let bound = [tenant.as_bytes(), SECRET, purpose.as_bytes()];
+        let plain = key.open(&bound, sealed)?;
+        std::str::from_utf8(&plain)
+            .map(Secret::new)
+            .map_err(|_| VaultError::Unreadable("it is not text"))
+    }
+
+    /// True if the data key is wrapped under the key that wraps now; false if it waits to be wrapped again.
+    pub fn is_current(&self, wrapped_data_key: &[u8]) -> Result<bool, VaultError> {
+        Ok(self.keys.key_id_of(wrapped_data_key)? == self.keys.key_id())
+    }
+
+    /// Wraps a data key again under the key that wraps now; `None` when it already is.
+    pub async fn rewrap_data_key(&self, tenant_id: &TenantId, wrapped: &[u8]) -> Result<Option<Vec<u8>>, VaultError> {
+        if self.is_current(wrapped)? {
+            return Ok(None);
+        }
+        let context = KeyContext { tenant_id };
+        let data_key = self.keys.unwrap(wrapped, context).await?;
+        Ok(Some(self.keys.wrap(&data_key, context).await?))
+    }
+
+    /// The keyed hash under which an API key is kept: 32 bytes.
+    pub fn hash_api_key(&self, key: &str) -> Vec<u8> {
+        self.current.hash_api_key(key)
+    }
+
+    /// The same as it was before the master key was changed, while the previous one is known.
+    pub fn previous_hash_api_key(&self, key: &str) -> Option<Vec<u8>> {
+        self.previous.as_ref().map(|secrets| secrets.hash_api_key(key))
+    }
+
+    /// Differs for every master key and says nothing about it: equal checks show that two processes have the same one.
+    pub const fn key_check(&self) -> [u8; KEY_CHECK_BYTES] {
+        self.current.check
+    }
+
+    /// The check of the previous master key, while it is known.
+    pub fn previous_key_check(&self) -> Option<[u8; KEY_CHECK_BYTES]> {
+        self.previous.as_ref().map(|secrets| secrets.check)
+    }
+
+    /// The keys that sign callback data and page cursors.
+    pub fn signing_keys(&self) -> SigningKeys {
+        SigningKeys {
+            opaque: *self.current.opaque,
+            opaque_previous: self.previous.as_ref().map(|secrets| *secrets.opaque),
+            cursor: *self.current.cursor,
+        }
+    }
+
+    async fn sealing_key(&self, tenant_id: &TenantId, wrapped: &[u8]) -> Result<SealingKey, VaultError> {
+        let data_key = self.keys.unwrap(wrapped, KeyContext { tenant_id }).await?;
+        let root = Root::extract(b"dakghar/data-key/v1", data_key.as_bytes());
+        Ok(SealingKey::derive(&root, "secrets", "secrets mark"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! Fixed values: everything that was sealed, hashed or signed before must stay readable for ever.
+
+use async_trait::async_trait;
+use futures_executor::block_on;
+use uuid::Uuid;
+
+use super::*;
+use crate::ports::KeyId;
+
+const MASTER_KEY: &str = "a fixed master key, for vectors!";
+const PREVIOUS_MASTER_KEY: &str = "the master key that was before it";
+const PURPOSE: &str = "access_token/111";
+
+/// A data key that the first release wrapped under the present master key, and a token it sealed under that data key.
+const WRAPPED: &str = "01868760784a8edcbf1d857204e493e4dacb89db289be7f77df27c8a42e948157671e90837a1c6813dcfa1ccaa7f3b264206e4e1245cf226efec77e7d4292b949228419ab2da47539c855d20a8";
+const SEALED: &str = "010d1528624412d59fa14b2548aacaee1cf25ea492b5107d95cb6288e8a70f926f71496b9eec22540b2674e14a52029c861a50640e000b15f660a2eb8fa8";
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits = hex.as_bytes().chunks(2);
+    digits
+        .map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap())
+        .collect()
+}
+
+fn master_key(text: &str) -> MasterKey {
+    MasterKey::new(&Secret::new(text)).unwrap()
+}
+
+fn tenant_id() -> TenantId {
+    TenantId::from_uuid(Uuid::from_u128(7))
+}
+
+/// Wraps nothing: the wrapped form of a data key is the key itself.
+struct Unwrapped;
+
+#[async_trait]
+impl KeyService for Unwrapped {
+    fn key_id(&self) -> KeyId {
+        KeyId::new("present")
+    }
+
+    fn key_id_of(&self, _wrapped: &[u8]) -> Result<KeyId, KeyError> {
+        Ok(KeyId::new("another"))
+    }
+
+    async fn wrap(&self, data_key: &DataKey, _: KeyContext<'_>) -> Result<Vec<u8>, KeyError> {
+        Ok(data_key.as_bytes().to_vec())
+    }
+
+    async fn unwrap(&self, wrapped: &[u8], _: KeyContext<'_>) -> Result<DataKey, KeyError> {
+        let bytes = wrapped.try_into().map_err(|_| KeyError::Unreadable("not a key"))?;
+        Ok(DataKey::new(Zeroizing::new(bytes)))
+    }
+}
+
+/// The key service is away.
+struct Away;
+
+#[async_trait]
+impl KeyService for Away {
+    fn key_id(&self) -> KeyId {
+        KeyId::new("present")
+    }
+
+    fn key_id_of(&self, _: &[u8]) -> Result<KeyId, KeyError> {
+        Ok(self.key_id())
+    }
+
+    async fn wrap(&self, _: &DataKey, _: KeyContext<'_>) -> Result<Vec<u8>, KeyError> {
+        Err(KeyError::Unavailable("away".into()))
+    }
+
+    async fn unwrap(&self, _: &[u8], _: KeyContext<'_>) -> Result<DataKey, KeyError> {
+        Err(KeyError::Unavailable("away".into()))
+    }
+}
+
+fn vault(keys: impl KeyService + 'static) -> Vault {
+    Vault::new(
+        Arc::new(keys),
+        InstallationSecrets::derive(&master_key(MASTER_KEY)),
+        Some(InstallationSecrets::derive(&master_key(PREVIOUS_MASTER_KEY))),
+    )
+}
+
+/// The data key of the fixed values, unwrapped as the first release wrapped it.
+fn data_key() -> Zeroizing<Vec<u8>> {
+    let wrapping = SealingKey::derive(master_key(MASTER_KEY).root(), "data keys", "data keys mark");
+    let tenant = tenant_id().to_string();
+    wrapping
+        .open(&[tenant.as_bytes(), b"data_key"], &bytes(WRAPPED))
+        .unwrap()
+}
+
+#[test]
+fn a_secret_sealed_by_the_first_release_opens() {
+    let token = block_on(vault(Unwrapped).open(&tenant_id(), &data_key(), PURPOSE, &bytes(SEALED))).unwrap();
+    assert_eq!(token.reveal(), "EAAG-canary-token");
+}
+
+#[test]
+fn everything_derived_is_as_in_the_first_release() {
+    let vault = vault(Unwrapped);
+    assert_eq!(vault.key_check().as_slice(), bytes("da85979220185a75"));
+    assert_eq!(
+        vault.previous_key_check().unwrap().as_slice(),
+        bytes("7fb3514cc57ae5b2")
+    );
+    assert_eq!(
+        vault.hash_api_key("dk_test_1"),
+        bytes("1f11956b60271f5ac901ef0a44f21b521973a7de825bb6f426c3306c5b9380f1")
+    );
+    assert_eq!(
+        vault.previous_hash_api_key("dk_test_1").unwrap(),
+        bytes("37333e4911a336955912142d89dd9a3c99868c082015b93a944ea59d7f2cf404")
+    );
+    let keys = vault.signing_keys();
+    assert_eq!(
+        keys.opaque.as_slice(),
+        bytes("e561266d338b77c29c09d451d789c71662d89ef893db1409061b59e3c56b0117")
+    );
+    assert_eq!(
+        keys.opaque_previous.unwrap().as_slice(),
+        bytes("5972a06418826d8cdba04569ea2742ac0b3f551761c699de36f58715c53c2ca3")
+    );
+    assert_eq!(
+        keys.cursor.as_slice(),
+        bytes("a87a026ae6a9cca66ee9f554f85d3c660ea2dbdc86160450321d683e3b04c08c")
+    );
+}
+
+#[test]
+fn an_unreachable_key_service_is_not_a_damaged_secret() {
+    let vault = vault(Away);
+    let away = VaultError::Unavailable("away".into());
+    assert_eq!(block_on(vault.new_data_key(&tenant_id())).unwrap_err(), away);
+    let opened = block_on(vault.open(&tenant_id(), &bytes(WRAPPED), PURPOSE, &bytes(SEALED)));
+    assert_eq!(opened.unwrap_err(), away);
+    assert_eq!(away.to_string(), "the key service is not available: away");
+}
+
+#[test]
+fn an_unreadable_data_key_makes_the_secret_unreadable() {
+    let opened = block_on(vault(Unwrapped).open(&tenant_id(), b"short", PURPOSE, &bytes(SEALED)));
+    assert_eq!(
+        opened.unwrap_err().to_string(),
+        "the secret cannot be opened: not a key"
+    );
+}
+
+#[test]
+fn a_data_key_under_another_key_is_wrapped_again() {
+    let key = data_key();
+    let rewrapped = block_on(vault(Unwrapped).rewrap_data_key(&tenant_id(), &key)).unwrap();
+    assert_eq!(rewrapped.as_deref(), Some(key.as_slice()));
+    let current = block_on(vault(Away).rewrap_data_key(&tenant_id(), &key));
+    assert_eq!(current, Ok(None));
+}
+
+#[test]
+fn keys_are_not_shown() {
+    let key = DataKey::new(Zeroizing::new([0xab; DATA_KEY_BYTES]));
+    assert_eq!(format!("{key:?}"), "***");
+}

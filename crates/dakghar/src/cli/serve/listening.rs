@@ -1,0 +1,105 @@
+//! The port, and the server on it from the first moment to the open store.
+
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use dakghar_core::app::App;
+use dakghar_server::http::{self, HttpConfig};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::Parts;
+use crate::config::Config;
+use crate::lifecycle::Lifecycle;
+
+/// Open files kept for the store and the queue, beside those of the calls to Meta.
+const FILES_RESERVED: usize = 512;
+
+/// Starts the server of an open store.
+type Opening = Box<dyn FnOnce(App, Parts, &Lifecycle)>;
+
+/// A server whose store is not open yet. It answers health checks, and lets all other requests wait.
+pub(super) struct StartingServer {
+    addr: SocketAddr,
+    opening: Opening,
+}
+
+impl StartingServer {
+    /// Serves on a second handle of the listener, until the first one is served or the process stops.
+    pub(super) fn start(listener: TcpListener, config: HttpConfig, lifecycle: &Lifecycle) -> anyhow::Result<Self> {
+        let addr = listener.local_addr()?;
+        let (listener, meanwhile) = twice(listener)?;
+        let starting = lifecycle.stopping.child_token();
+        let (opened, is_opened) = watch::channel(None);
+        let router = http::starting_router(&config, is_opened);
+        lifecycle
+            .tasks
+            .spawn(http::serve(meanwhile, router, starting.clone(), config.clone()));
+        let opening = move |app: App, parts: Parts, lifecycle: &Lifecycle| {
+            let router = if parts.api {
+                http::router(app, config.clone())
+            } else {
+                http::health_router(app, config.clone())
+            };
+            opened.send_replace(Some(router.clone()));
+            // The channel holds the use cases, which must be gone at the end.
+            drop(opened);
+            starting.cancel();
+            lifecycle
+                .tasks
+                .spawn(http::serve(listener, router, lifecycle.stopping.clone(), config));
+        };
+        Ok(Self {
+            addr,
+            opening: Box::new(opening),
+        })
+    }
+
+    /// The address that is listened on, with the port that was taken.
+    pub(super) const fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Serves the halves that this process runs, to the requests that waited first.
+    pub(super) fn open(self, app: App, parts: Parts, lifecycle: &Lifecycle) {
+        (self.opening)(app, parts, lifecycle);
+    }
+}
+
+/// Takes the configured port. A worker answers health checks only: where its port is taken, by the API on the same
+/// machine, it takes a free one.
+pub(super) async fn listen(config: &Config, parts: Parts) -> anyhow::Result<TcpListener> {
+    let addr = SocketAddr::new(config.bind_addr, config.port);
+    match TcpListener::bind(addr).await {
+        Ok(listener) => Ok(listener),
+        Err(_) if !parts.api => Ok(TcpListener::bind(SocketAddr::new(addr.ip(), 0)).await?),
+        Err(error) => Err(error).with_context(|| format!("cannot listen on {addr} (BIND_ADDR, PORT)")),
+    }
+}
+
+/// Returns the wanted number of connections, or fewer where the process may not open enough files: clients must not
+/// use up the files that the calls to Meta and the store need.
+pub(super) fn connections_max(wanted: usize, calls_max: usize) -> usize {
+    let reserved = FILES_RESERVED + calls_max;
+    // A system that cannot be asked has no such limit.
+    let files = rlimit::increase_nofile_limit((wanted + reserved) as u64).unwrap_or(u64::MAX);
+    let left = usize::try_from(files)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(reserved)
+        .max(1);
+    if left < wanted {
+        tracing::warn!(
+            connections_max = left,
+            files,
+            "the limit of open files (ulimit -n) allows few connections"
+        );
+    }
+    left.min(wanted)
+}
+
+/// Two handles of the socket behind a listener: connections go to whichever accepts.
+fn twice(listener: TcpListener) -> anyhow::Result<(TcpListener, TcpListener)> {
+    let first = listener.into_std()?;
+    let second = first.try_clone()?;
+    Ok((TcpListener::from_std(first)?, TcpListener::from_std(second)?))
+}

@@ -1,0 +1,102 @@
+//! The settings of the server: its address, and who may use it.
+
+use std::net::IpAddr;
+
+use dakghar_core::domain::Secret;
+
+use super::reader::Reader;
+use super::variables::{Kind, Variable, table};
+
+table! {
+    "Server" {
+        PORT: Kind::Integer { min: 0, max: 65_535 }, "3000", "The TCP port to listen on; 0 takes a free one.";
+        BIND_ADDR: Kind::Text, "", "The IP address to listen on. Default: 127.0.0.1 in development, 0.0.0.0 in production or when ADMIN_API_KEY is set.";
+        APP_ENV: Kind::OneOf(&["development", "production"]), "development", "In production every secret must be set and every request needs an API key.";
+        ADMIN_API_KEY: Kind::Secret, "", "The operator's key: guards registration and every route across tenants. At least 16 characters.";
+        PUBLIC_URL: Kind::Text, "", "The URL under which Meta reaches this server, shown in hints only.";
+    }
+}
+
+const ADMIN_KEY_CHARS_MIN: usize = 16;
+
+/// The address of the server, and who may use it.
+pub(super) struct Server {
+    /// The TCP port; 0 takes a free one.
+    pub(super) port: u16,
+    /// The address to listen on.
+    pub(super) bind_addr: IpAddr,
+    /// True if keys and secrets are required.
+    pub(super) is_production: bool,
+    /// The operator's key.
+    pub(super) admin_api_key: Option<Secret>,
+    /// The URL under which Meta reaches this server.
+    pub(super) public_url: Option<String>,
+}
+
+impl Server {
+    /// Reads the section.
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        let is_production = reader.text(&APP_ENV).as_deref() == Some("production");
+        let admin_api_key = reader.secret(&ADMIN_API_KEY);
+        Self {
+            port: reader.integer(&PORT),
+            bind_addr: read_bind_addr(reader, is_production || admin_api_key.is_some()),
+            is_production,
+            admin_api_key,
+            public_url: reader.text(&PUBLIC_URL),
+        }
+    }
+
+    /// Requires the settings that must be set.
+    pub(super) fn require(&self, reader: &mut Reader<'_>) {
+        reader.require(
+            !self.is_production || self.admin_api_key.is_some(),
+            "ADMIN_API_KEY is required in production",
+        );
+    }
+
+    /// Checks the values.
+    pub(super) fn check(&self, reader: &mut Reader<'_>) {
+        let Some(key) = self.admin_api_key.as_ref().map(Secret::reveal) else {
+            return;
+        };
+        reader.require(
+            key.len() >= ADMIN_KEY_CHARS_MIN,
+            "ADMIN_API_KEY must have at least 16 characters",
+        );
+        reader.require(
+            key.bytes().all(|byte| byte.is_ascii_graphic()),
+            "ADMIN_API_KEY must consist of ASCII letters, digits and signs, because a header carries it",
+        );
+    }
+
+    /// Adds the warnings for the operator.
+    pub(super) fn warn(&self, warnings: &mut Vec<String>) {
+        if self.admin_api_key.is_some() {
+            return;
+        }
+        warnings.push("ADMIN_API_KEY is not set: requests without a key are allowed (development).".into());
+        if !self.bind_addr.is_loopback() {
+            warnings.push(format!(
+                "Without ADMIN_API_KEY, everybody who reaches {} may do everything.",
+                self.bind_addr
+            ));
+        }
+    }
+}
+
+fn read_bind_addr(reader: &mut Reader<'_>, is_guarded: bool) -> IpAddr {
+    let default = if is_guarded {
+        IpAddr::from([0, 0, 0, 0])
+    } else {
+        IpAddr::from([127, 0, 0, 1])
+    };
+    match reader.text(&BIND_ADDR).map(|text| text.parse()) {
+        None => default,
+        Some(Ok(addr)) => addr,
+        Some(Err(_)) => {
+            reader.problem("BIND_ADDR must be an IP address, such as 127.0.0.1 or ::");
+            default
+        }
+    }
+}
