@@ -119,7 +119,7 @@ fn http_and_worker_do_not_import_each_other() {
 
 #[test]
 fn adapters_do_not_import_each_other() {
-    let folders = ["sqlite", "mongo", "bullmq", "graph", "keys"];
+    let folders = ["sqlite", "mongo", "redis", "meta", "keys", "local"];
     for folder in folders {
         let others: Vec<String> = folders
             .iter()
@@ -141,9 +141,9 @@ fn each_driver_stays_in_its_folder() {
         ("rusqlite::", "sqlite"),
         ("mongodb::", "mongo"),
         ("bson::", "mongo"),
-        ("redis::", "bullmq"),
-        ("bullmq::", "bullmq"),
-        ("reqwest::", "graph"),
+        ("redis::", "redis"),
+        ("bullmq::", "redis"),
+        ("reqwest::", "meta"),
     ] {
         let mut elsewhere = sources("dakghar-adapters/src");
         elsewhere.retain(|(path, _)| !path.contains(&format!("/src/{folder}/")));
