@@ -8,17 +8,17 @@ use crate::secrets::VERIFY_TOKEN_FILE;
 
 /// The text for standard output.
 pub fn text(config: &Config, backend: &str, addr: SocketAddr) -> String {
-    let url = match config.public_url.as_deref() {
+    let url = match config.server.public_url.as_deref() {
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => format!("http://{}:{}", host_of(addr), addr.port()),
     };
     let mut text = format!(
         "\nDakghar {}\n  listens on   {url}   (docs: {url}/docs)\n  backend      {backend}\n  Graph API    {} {}\n",
         env!("CARGO_PKG_VERSION"),
-        config.graph_base_url,
-        config.api_version
+        config.meta.graph_base_url,
+        config.meta.api_version
     );
-    for warning in &config.warnings {
+    for warning in config.warnings() {
         let _ = writeln!(text, "  warning      {warning}");
     }
     text.push_str(&first_requests(config, &url));
@@ -27,16 +27,16 @@ pub fn text(config: &Config, backend: &str, addr: SocketAddr) -> String {
 
 /// The commands that register a tenant, send a message and verify the webhook.
 fn first_requests(config: &Config, url: &str) -> String {
-    let header = |key: &str| match config.admin_api_key {
+    let header = |key: &str| match config.server.admin_api_key {
         Some(_) => format!(" \\\n  -H \"Authorization: Bearer {key}\""),
         None => String::new(),
     };
     let (admin, tenant) = (header("$ADMIN_API_KEY"), header("$API_KEY"));
     // The text ends in a log, so it names the token and does not show it.
-    let verify_token = if config.verify_token.is_some() {
+    let verify_token = if config.meta.verify_token.is_some() {
         "$VERIFY_TOKEN".to_owned()
     } else {
-        format!("$(cat {})", config.data_dir.join(VERIFY_TOKEN_FILE).display())
+        format!("$(cat {})", config.storage.data_dir.join(VERIFY_TOKEN_FILE).display())
     };
     format!(
         r#"

@@ -8,7 +8,7 @@ use dakghar_adapters::keys::{LocalKeys, generate_master_key};
 use dakghar_core::domain::ids::TenantId;
 use dakghar_core::domain::secret::Secret;
 use dakghar_core::ports::{DataKey, KeyContext, KeyService as _};
-use dakghar_core::vault::{InstallationSecrets, MasterKey, MasterKeyTooShort, Vault, VaultError};
+use dakghar_core::vault::{InstallationSecrets, MasterKey, MasterKeyTooShort, Vault, VaultError, WrappedUnder};
 use uuid::Uuid;
 
 const PURPOSE: &str = "access_token/111";
@@ -207,11 +207,16 @@ async fn the_same_secret_never_looks_the_same_twice() {
 async fn a_changed_master_key_opens_the_old_and_rewraps_it() {
     let (old, wrapped, sealed) = sealed_token().await;
     let changing = try_vault(&master_key('b'), Some(&master_key('a'))).unwrap();
-    assert!(!changing.is_current(&wrapped).unwrap());
+    let checked = changing.check_data_key(&tenant(1), &wrapped).await;
+    assert_eq!(checked, Ok(WrappedUnder::Previous));
+    assert!(changing.check_data_key(&tenant(2), &wrapped).await.is_err());
+    assert!(vault('b').check_data_key(&tenant(1), &wrapped).await.is_err());
     let opened = reveal(&changing, 1, &wrapped, PURPOSE, &sealed).await;
     assert_eq!(opened.as_deref(), Some("EAAG-canary-token"));
 
     let rewrapped = changing.rewrap_data_key(&tenant(1), &wrapped).await.unwrap().unwrap();
+    let checked = changing.check_data_key(&tenant(1), &rewrapped).await;
+    assert_eq!(checked, Ok(WrappedUnder::Current));
     assert_eq!(changing.rewrap_data_key(&tenant(1), &rewrapped).await.unwrap(), None);
     assert!(changing.rewrap_data_key(&tenant(2), &wrapped).await.is_err());
 

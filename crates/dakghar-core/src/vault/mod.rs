@@ -60,6 +60,15 @@ impl From<Unreadable> for VaultError {
     }
 }
 
+/// The key under which a data key is wrapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrappedUnder {
+    /// The key that wraps now.
+    Current,
+    /// A key before it: the data key waits to be wrapped again.
+    Previous,
+}
+
 /// Seals and opens the secrets of tenants.
 pub struct Vault {
     keys: Arc<dyn KeyService>,
@@ -115,9 +124,14 @@ impl Vault {
             .map_err(|_| VaultError::Unreadable("it is not text"))
     }
 
-    /// True if the data key is wrapped under the key that wraps now; false if it waits to be wrapped again.
-    pub fn is_current(&self, wrapped_data_key: &[u8]) -> Result<bool, VaultError> {
-        Ok(self.keys.key_id_of(wrapped_data_key)? == self.keys.key_id())
+    /// Unwraps a tenant's data key to see that it can be, and returns under which key it is wrapped.
+    pub async fn check_data_key(&self, tenant_id: &TenantId, wrapped: &[u8]) -> Result<WrappedUnder, VaultError> {
+        self.keys.unwrap(wrapped, KeyContext { tenant_id }).await?;
+        Ok(if self.is_current(wrapped)? {
+            WrappedUnder::Current
+        } else {
+            WrappedUnder::Previous
+        })
     }
 
     /// Wraps a data key again under the key that wraps now; `None` when it already is.
@@ -157,6 +171,10 @@ impl Vault {
             opaque_previous: self.previous.as_ref().map(|secrets| *secrets.opaque),
             cursor: *self.current.cursor,
         }
+    }
+
+    fn is_current(&self, wrapped: &[u8]) -> Result<bool, VaultError> {
+        Ok(self.keys.key_id_of(wrapped)? == self.keys.key_id())
     }
 
     async fn sealing_key(&self, tenant_id: &TenantId, wrapped: &[u8]) -> Result<SealingKey, VaultError> {

@@ -4,13 +4,12 @@ use std::io::{ErrorKind, IsTerminal as _, stdout};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::ExitCode;
 
-use dakghar_adapters::sqlite::{SqliteOptions, SqliteStore};
 use dakghar_core::domain::Secret;
 
 use super::output;
 use crate::config::variables::{self, Variable};
 use crate::config::{Config, Environment};
-use crate::wiring::{Purpose, Wired, wire};
+use crate::wiring::{KeyRing, Purpose, Wired, integrity_check, wire};
 
 /// The result of a check.
 enum Finding {
@@ -64,7 +63,7 @@ async fn check(environment: &Environment) -> Findings {
     match Config::load(environment) {
         Ok(mut config) => {
             findings.good("settings are valid");
-            for warning in &config.warnings {
+            for warning in config.warnings() {
                 findings.warning(warning);
             }
             check_files(&config, &mut findings);
@@ -113,7 +112,7 @@ fn redact(value: &str) -> String {
 }
 
 fn check_files(config: &Config, findings: &mut Findings) {
-    let dir = &config.data_dir;
+    let dir = &config.storage.data_dir;
     match std::fs::metadata(dir) {
         Err(error) if error.kind() == ErrorKind::NotFound => findings.good(format!(
             "DATA_DIR {} does not exist yet; it is made when it is needed",
@@ -130,14 +129,14 @@ fn check_files(config: &Config, findings: &mut Findings) {
 
 /// Checks the store and the queue. It makes no `DATA_DIR` where there is none.
 async fn check_store(config: &mut Config, findings: &mut Findings) {
-    if !config.data_dir.exists() {
+    if !config.storage.data_dir.exists() {
         if !config.is_distributed() {
             findings.good("there is no store to look into yet");
             return;
         }
         // Beside MongoDB this is the only secret that may be missing. The checks do not use it, but wiring would
         // generate it.
-        config.verify_token.get_or_insert_with(|| Secret::new("not used"));
+        config.meta.verify_token.get_or_insert_with(|| Secret::new("not used"));
     }
     if !config.is_distributed() {
         check_sqlite(config, findings).await;
@@ -151,6 +150,7 @@ async fn check_store(config: &mut Config, findings: &mut Findings) {
 async fn check_wired(wired: &Wired, findings: &mut Findings) {
     findings.good(format!("backend: {}", wired.backend));
     findings.good("the master key opens what is sealed in the store");
+    check_keys(&wired.keys, findings).await;
     for (name, state) in wired.app.readiness().await {
         match state {
             Ok(()) => findings.good(format!("{name} is ready")),
@@ -158,6 +158,32 @@ async fn check_wired(wired: &Wired, findings: &mut Findings) {
         }
     }
     check_clock(wired.app.now().as_millis(), findings);
+}
+
+/// Checks that the data keys of the tenants unwrap, and under which master key.
+async fn check_keys(keys: &KeyRing, findings: &mut Findings) {
+    findings.good(format!(
+        "the master key has the check {}, wherever it is set",
+        keys.check()
+    ));
+    let found = match keys.data_keys().await {
+        Ok(found) => found,
+        Err(error) => return findings.bad(format!("the data keys of the tenants cannot be checked: {error:#}")),
+    };
+    if found.under_previous > 0
+        && let Some(check) = keys.previous_check()
+    {
+        findings.warning(format!(
+            "{} of {} tenants are still wrapped under MASTER_KEY_PREVIOUS, which has the check {check}",
+            found.under_previous, found.checked
+        ));
+    }
+    if let Some(first) = found.first_unreadable {
+        findings.bad(format!(
+            "{} of {} data keys of tenants cannot be unwrapped; the first is that of {first}",
+            found.unreadable, found.checked
+        ));
+    }
 }
 
 /// The store's clock judges leases and slots; this machine's clock stands in log lines and webhooks.
@@ -174,20 +200,13 @@ fn check_clock(store_ms: i64, findings: &mut Findings) {
 }
 
 async fn check_sqlite(config: &Config, findings: &mut Findings) {
-    let options = SqliteOptions {
-        lock_exclusive: false,
-        ..SqliteOptions::default()
-    };
-    match SqliteStore::open(&config.data_dir, &options) {
-        Err(error) => findings.bad(error.to_string()),
-        Ok(store) => match store.integrity_check().await {
-            Ok(problems) if problems.is_empty() => findings.good("the SQLite file is whole"),
-            Ok(problems) => {
-                for problem in problems {
-                    findings.bad(problem);
-                }
+    match integrity_check(config).await {
+        Ok(problems) if problems.is_empty() => findings.good("the SQLite file is whole"),
+        Ok(problems) => {
+            for problem in problems {
+                findings.bad(problem);
             }
-            Err(error) => findings.bad(error.to_string()),
-        },
+        }
+        Err(error) => findings.bad(error.to_string()),
     }
 }

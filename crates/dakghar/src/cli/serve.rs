@@ -97,10 +97,10 @@ async fn open_store(config: &Config, parts: Parts) -> anyhow::Result<Wired> {
 fn http_config(config: &Config) -> HttpConfig {
     let defaults = HttpConfig::default();
     HttpConfig {
-        admin_api_key: config.admin_api_key.clone(),
-        production: config.is_production,
+        admin_api_key: config.server.admin_api_key.clone(),
+        production: config.server.is_production,
         drain_timeout: DRAIN_MAX,
-        connections_max: connections_max(defaults.connections_max, config.worker_concurrency as usize),
+        connections_max: connections_max(defaults.connections_max, config.sending.worker_concurrency as usize),
         ..defaults
     }
 }
@@ -122,7 +122,7 @@ fn serve(config: &Config, parts: Parts, lifecycle: &Lifecycle, opened: Opened) -
     }
     tracing::info!(%addr, backend, api = parts.api, worker = parts.worker, "ready");
     server.open(app.clone(), parts, lifecycle);
-    for warning in &config.warnings {
+    for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
     Serving { app, group_commits }

@@ -15,11 +15,12 @@ table! {
 const MASTER_KEY_BYTES_MIN: usize = 32;
 
 /// The keys that data is sealed with.
-pub(super) struct Keys {
+#[derive(Clone, Debug)]
+pub struct Keys {
     /// The master key; generated when absent.
-    pub(super) master_key: Option<Secret>,
+    pub master_key: Option<Secret>,
     /// The master key before it.
-    pub(super) master_key_previous: Option<Secret>,
+    pub master_key_previous: Option<Secret>,
 }
 
 impl Keys {

@@ -1,6 +1,6 @@
 //! The settings of Meta: its webhook and the Graph API.
 
-use dakghar_adapters::graph::{VersionStatus, version_status};
+use dakghar_adapters::meta::{VersionStatus, version_status};
 use dakghar_core::domain::Secret;
 
 use super::reader::Reader;
@@ -17,15 +17,16 @@ table! {
 }
 
 /// Meta's webhook and the Graph API.
-pub(super) struct Meta {
+#[derive(Clone, Debug)]
+pub struct Meta {
     /// Present and previous app secret.
-    pub(super) app_secrets: Vec<Secret>,
+    pub app_secrets: Vec<Secret>,
     /// The token of Meta's verification of the webhook URL; generated when absent.
-    pub(super) verify_token: Option<Secret>,
+    pub verify_token: Option<Secret>,
     /// The Graph API version, such as `v25.0`.
-    pub(super) api_version: String,
+    pub api_version: String,
     /// The http(s) URL of the Graph API.
-    pub(super) graph_base_url: String,
+    pub graph_base_url: String,
 }
 
 impl Meta {

@@ -19,13 +19,14 @@ table! {
 }
 
 /// The limits and the times of sending.
-pub(super) struct Sending {
+#[derive(Clone, Debug)]
+pub struct Sending {
     /// Calls to Meta under way at most.
-    pub(super) worker_concurrency: u32,
+    pub worker_concurrency: u32,
     /// Attempts before a dead letter.
-    pub(super) attempts_max: u32,
+    pub attempts_max: u32,
     /// The waits between attempts and the times of the protocol.
-    pub(super) policy: SendPolicy,
+    pub policy: SendPolicy,
 }
 
 impl Sending {

@@ -20,17 +20,18 @@ table! {
 const ADMIN_KEY_CHARS_MIN: usize = 16;
 
 /// The address of the server, and who may use it.
-pub(super) struct Server {
+#[derive(Clone, Debug)]
+pub struct Server {
     /// The TCP port; 0 takes a free one.
-    pub(super) port: u16,
+    pub port: u16,
     /// The address to listen on.
-    pub(super) bind_addr: IpAddr,
+    pub bind_addr: IpAddr,
     /// True if keys and secrets are required.
-    pub(super) is_production: bool,
+    pub is_production: bool,
     /// The operator's key.
-    pub(super) admin_api_key: Option<Secret>,
+    pub admin_api_key: Option<Secret>,
     /// The URL under which Meta reaches this server.
-    pub(super) public_url: Option<String>,
+    pub public_url: Option<String>,
 }
 
 impl Server {

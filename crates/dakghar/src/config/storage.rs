@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use dakghar_adapters::bullmq::RedisConfig;
+use dakghar_adapters::redis::RedisConfig;
 use dakghar_core::domain::Secret;
 
 use super::reader::Reader;
@@ -37,11 +37,12 @@ pub enum Backend {
 }
 
 /// The store and the queue.
-pub(super) struct Storage {
+#[derive(Clone, Debug)]
+pub struct Storage {
     /// The folder of files: the embedded store and generated secrets.
-    pub(super) data_dir: PathBuf,
+    pub data_dir: PathBuf,
     /// The kind of store and queue.
-    pub(super) backend: Backend,
+    pub backend: Backend,
 }
 
 impl Storage {
@@ -51,11 +52,6 @@ impl Storage {
             data_dir: reader.text(&DATA_DIR).unwrap_or_default().into(),
             backend: read_backend(reader),
         }
-    }
-
-    /// True if MongoDB and Redis are used.
-    pub(super) const fn is_distributed(&self) -> bool {
-        matches!(self.backend, Backend::Distributed { .. })
     }
 }
 

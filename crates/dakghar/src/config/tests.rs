@@ -10,9 +10,9 @@ fn problems<const N: usize>(values: [(&str, &str); N]) -> Vec<String> {
 fn an_empty_environment_is_the_embedded_backend_on_loopback() {
     let config = Config::load(&Environment::default()).expect("defaults are valid");
     assert!(!config.is_distributed());
-    assert!(config.bind_addr.is_loopback());
-    assert_eq!((config.port, config.api_version.as_str()), (3000, "v25.0"));
-    assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
+    assert!(config.server.bind_addr.is_loopback());
+    assert_eq!((config.server.port, config.meta.api_version.as_str()), (3000, "v25.0"));
+    assert_eq!(config.warnings().len(), 2, "{:?}", config.warnings());
 }
 
 #[test]
@@ -37,11 +37,11 @@ fn the_master_key_is_required_where_processes_share_it() {
 #[test]
 fn the_seeds_old_graph_version_is_used_and_warned_about() {
     let config = Config::load(&Environment::of([("WHATSAPP_API_VERSION", "v20.0")])).expect("valid");
-    assert_eq!(config.api_version, "v20.0");
+    assert_eq!(config.meta.api_version, "v20.0");
     assert!(
-        config.warnings.iter().any(|warning| warning.contains("expired")),
+        config.warnings().iter().any(|warning| warning.contains("expired")),
         "{:?}",
-        config.warnings
+        config.warnings()
     );
     assert!(!problems([("WHATSAPP_API_VERSION", "25")]).is_empty());
 }
@@ -53,7 +53,7 @@ fn a_secret_comes_from_its_variable_or_its_file_but_not_both() {
     std::fs::write(&path, format!("{LONG}\n")).expect("write");
     let path = path.to_str().expect("UTF-8");
     let config = Config::load(&Environment::of([("MASTER_KEY_FILE", path)])).expect("valid");
-    assert_eq!(config.master_key.expect("read").reveal(), LONG);
+    assert_eq!(config.keys.master_key.expect("read").reveal(), LONG);
     assert!(problems([("MASTER_KEY", LONG), ("MASTER_KEY_FILE", path)])[0].contains("both set"));
     assert!(problems([("MASTER_KEY_FILE", "/nowhere")])[0].contains("/nowhere"));
 }
@@ -143,7 +143,7 @@ fn a_lease_that_a_call_could_outlive_is_refused() {
 #[test]
 fn an_admin_key_opens_the_server_to_the_network() {
     let config = Config::load(&Environment::of([("ADMIN_API_KEY", "0123456789abcdef")])).expect("valid");
-    assert!(!config.bind_addr.is_loopback());
+    assert!(!config.server.bind_addr.is_loopback());
 }
 
 #[test]

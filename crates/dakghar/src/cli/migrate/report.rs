@@ -89,7 +89,7 @@ impl Finished<'_> {
             )),
             None => output::line("  MASTER_KEY    as in this command"),
         }
-        if config.verify_token.is_none()
+        if config.meta.verify_token.is_none()
             && let Some(file) = generated(folder, VERIFY_TOKEN_FILE)
         {
             output::line(&format!("  VERIFY_TOKEN_FILE={}", file.display()));

@@ -69,7 +69,7 @@ impl StartingServer {
 /// Takes the configured port. A worker answers health checks only: where its port is taken, by the API on the same
 /// machine, it takes a free one.
 pub(super) async fn listen(config: &Config, parts: Parts) -> anyhow::Result<TcpListener> {
-    let addr = SocketAddr::new(config.bind_addr, config.port);
+    let addr = SocketAddr::new(config.server.bind_addr, config.server.port);
     match TcpListener::bind(addr).await {
         Ok(listener) => Ok(listener),
         Err(_) if !parts.api => Ok(TcpListener::bind(SocketAddr::new(addr.ip(), 0)).await?),

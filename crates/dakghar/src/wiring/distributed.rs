@@ -1,0 +1,79 @@
+//! The distributed backend: MongoDB, and Redis, for many processes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+use dakghar_adapters::mongo::{MongoOptions, MongoStore};
+use dakghar_adapters::redis::{BullmqConfig, BullmqQueue, RedisConfig, RedisPacer, Role};
+use dakghar_core::domain::Secret;
+use dakghar_core::ports::{Clock, MigrationTarget as _};
+
+use super::{Backing, Outer, Purpose};
+use crate::config::Config;
+
+/// How long a command waits for MongoDB to be reachable.
+const COMMAND_CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where the servers are.
+pub(super) struct Servers<'a> {
+    pub(super) mongo_uri: &'a Secret,
+    pub(super) redis: &'a RedisConfig,
+    pub(super) queue_shards: u16,
+}
+
+/// Connects to both.
+pub(super) async fn connect(
+    config: &Config,
+    purpose: Purpose,
+    outer: Outer,
+    servers: Servers<'_>,
+) -> anyhow::Result<Backing> {
+    let redis = servers.redis;
+    let store = open_store(purpose, servers.mongo_uri).await?;
+    let clock = store.clock();
+    let queue = start_queue(config, purpose, &servers, clock.clone()).await?;
+    let pacer = RedisPacer::start(redis.clone()).await;
+    Ok(Backing {
+        name: format!("distributed (MongoDB, BullMQ on Redis at {redis})"),
+        ports: outer.ports(&store, Arc::new(queue), Arc::new(pacer), clock),
+        commits_max: 2,
+    })
+}
+
+async fn open_store(purpose: Purpose, mongo_uri: &Secret) -> anyhow::Result<Arc<MongoStore>> {
+    let mut options = MongoOptions::default();
+    if purpose == Purpose::Command {
+        options.connect_patience = COMMAND_CONNECT_PATIENCE;
+    }
+    let store = MongoStore::connect(mongo_uri.reveal(), options).await?;
+    if let Some(obstacle) = store.migration().await?.and_then(|migration| migration.obstacle()) {
+        bail!(obstacle);
+    }
+    Ok(store)
+}
+
+async fn start_queue(
+    config: &Config,
+    purpose: Purpose,
+    servers: &Servers<'_>,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<BullmqQueue> {
+    let role = match purpose {
+        Purpose::Server { sends: true } => Role::ProduceAndConsume {
+            in_flight_max: config.sending.worker_concurrency as usize * 2,
+        },
+        Purpose::Server { sends: false } | Purpose::Command => Role::Produce,
+    };
+    let bullmq = BullmqConfig {
+        redis: servers.redis.clone(),
+        shards: servers.queue_shards,
+        role,
+        worker_name: format!("dakghar-{}", std::process::id()),
+    };
+    let queue = BullmqQueue::start(bullmq, clock).await?;
+    if let Some(warning) = queue.warning() {
+        tracing::warn!("{warning}");
+    }
+    Ok(queue)
+}

@@ -1,0 +1,39 @@
+//! The embedded backend: one SQLite file, for one process.
+
+use std::sync::Arc;
+
+use dakghar_adapters::local::SystemClock;
+use dakghar_adapters::sqlite::{SqliteOptions, SqliteQueue, SqliteStore};
+use dakghar_core::app::LocalPacer;
+
+use super::{Backing, Outer, Purpose};
+use crate::config::Config;
+use crate::secrets;
+
+/// Opens the file in `DATA_DIR`, which is made if it is missing.
+pub(super) fn open(config: &Config, purpose: Purpose, outer: Outer) -> anyhow::Result<Backing> {
+    let options = SqliteOptions {
+        lock_exclusive: purpose != Purpose::Command,
+        ..SqliteOptions::default()
+    };
+    secrets::make_data_dir(&config.storage.data_dir)?;
+    let store = SqliteStore::open(&config.storage.data_dir, &options)?;
+    let name = format!("embedded (SQLite, {})", store.file().display());
+    let clock = Arc::new(SystemClock);
+    let queue = SqliteQueue::new(store.clone(), clock.clone());
+    Ok(Backing {
+        ports: outer.ports(&store, Arc::new(queue), Arc::new(LocalPacer::new()), clock),
+        name,
+        commits_max: 1,
+    })
+}
+
+/// Reads the whole file and returns the problems found in it.
+pub async fn integrity_check(config: &Config) -> anyhow::Result<Vec<String>> {
+    let options = SqliteOptions {
+        lock_exclusive: false,
+        ..SqliteOptions::default()
+    };
+    let store = SqliteStore::open(&config.storage.data_dir, &options)?;
+    Ok(store.integrity_check().await?)
+}
