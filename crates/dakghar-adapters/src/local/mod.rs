@@ -1,5 +1,7 @@
-//! What the machine itself provides: its clock and random source.
+//! Parts that need no other system than this machine: its clock, its random source, and the pace of numbers in memory.
 
+mod pacer;
 mod system;
 
+pub use pacer::LocalPacer;
 pub use system::{RandomIds, SystemClock};

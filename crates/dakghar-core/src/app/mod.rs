@@ -6,7 +6,6 @@
 mod commits;
 mod failure;
 mod health;
-pub mod local_pacer;
 mod messages;
 pub mod migrating;
 mod reading;
@@ -30,7 +29,6 @@ use tenants::directory::Directory;
 
 pub use failure::{Failure, Fault};
 pub use health::Health;
-pub use local_pacer::LocalPacer;
 pub use reading::{Page, PageRequest, Reading};
 pub use receiving::{Receiving, WebhookReceipt};
 pub use sending::{

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::http::Method;
-use dakghar_core::app::LocalPacer;
+use dakghar_adapters::local::LocalPacer;
 use dakghar_core::domain::pacing::Admission;
 use dakghar_core::domain::{Message, MessageId, MessageKey, PhoneNumberId, TenantId, Timestamp};
 use dakghar_core::ports::{MessageStore as _, Pacer, QueueError, SlotAsk};

@@ -5,6 +5,7 @@
 mod events;
 mod messages;
 mod migration;
+mod pacer;
 mod queue;
 mod tenants;
 
@@ -19,6 +20,7 @@ use dakghar_core::domain::{
 use dakghar_core::ports::StoreError;
 use parking_lot::Mutex;
 
+pub use pacer::MemoryPacer;
 pub use queue::MemoryQueue;
 
 /// All three store ports in memory, and both ends of a migration.

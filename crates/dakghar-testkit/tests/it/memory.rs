@@ -54,7 +54,7 @@ async fn queue() -> (QueueUnderTest, ()) {
 }
 
 async fn pacer() -> (Arc<dyn Pacer>, ()) {
-    (Arc::new(dakghar_core::app::LocalPacer::new()), ())
+    (Arc::new(dakghar_testkit::memory::MemoryPacer::default()), ())
 }
 
 dakghar_testkit::message_store_suite!(messages);

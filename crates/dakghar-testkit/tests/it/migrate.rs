@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use dakghar_core::app::migrate::{MigrateError, Migrator, Plan};
+use dakghar_core::app::migrating::{MigrateError, Migrator, Plan};
 use dakghar_core::domain::migration::{Kind, Migration, Place, Record, Retirement, Stage};
 use dakghar_core::domain::{
     ConversationId, ConversationTouch, Direction, EventId, Message, MessageId, Secret, Status, Tenant, TenantId,

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use dakghar_core::app::App;
-use dakghar_core::app::read::PageRequest;
+use dakghar_core::app::PageRequest;
 use dakghar_core::domain::page::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
 use dakghar_core::domain::{Message, TenantId};
 
@@ -73,7 +73,7 @@ fn parse(text: &str) -> anyhow::Result<TenantId> {
 
 async fn list(app: &App, tenant: Option<&TenantId>, limit: u32) -> anyhow::Result<()> {
     let page = PageRequest { limit, cursor: None };
-    let found = app.dead_letters(tenant, &page).await?;
+    let found = app.reading.dead_letters(tenant, &page).await?;
     let rows: Vec<_> = found.items.iter().map(row).collect();
     if rows.is_empty() {
         output::line("no dead letters");

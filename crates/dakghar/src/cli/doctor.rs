@@ -151,7 +151,7 @@ async fn check_wired(wired: &Wired, findings: &mut Findings) {
     findings.good(format!("backend: {}", wired.backend));
     findings.good("the master key opens what is sealed in the store");
     check_keys(&wired.keys, findings).await;
-    for (name, state) in wired.app.readiness().await {
+    for (name, state) in wired.app.health.readiness().await {
         match state {
             Ok(()) => findings.good(format!("{name} is ready")),
             Err(problem) => findings.bad(format!("{name}: {problem}")),

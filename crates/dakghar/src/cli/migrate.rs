@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use dakghar_core::app::migrate::{MigrateError, Migrator, Plan};
+use dakghar_core::app::migrating::{MigrateError, Migrator, Plan};
 use dakghar_core::domain::migration::Migration;
 use dakghar_core::ports::StoreError;
 

@@ -87,9 +87,9 @@ async fn open(config: &Config, parts: Parts, lifecycle: &Lifecycle) -> anyhow::R
 /// Opens the store and the queue, and finishes work that an earlier process has left undone.
 async fn open_store(config: &Config, parts: Parts) -> anyhow::Result<Wired> {
     let wired = wire(config, Purpose::Server { sends: parts.worker }).await?;
-    wired.app.finish_removals().await?;
+    wired.app.tenants.finish_removals().await?;
     if parts.worker && !config.is_distributed() {
-        wired.app.take_over_orphans().await?;
+        wired.app.reconciling.take_over_orphans().await?;
     }
     Ok(wired)
 }

@@ -2,8 +2,8 @@
 
 use clap::Subcommand;
 use dakghar_core::app::App;
-use dakghar_core::app::read::PageRequest;
-use dakghar_core::app::register_tenant::{NewPhoneNumber, NewTenant};
+use dakghar_core::app::PageRequest;
+use dakghar_core::app::{NewPhoneNumber, NewTenant};
 use dakghar_core::domain::page::PAGE_ITEMS_MAX;
 use dakghar_core::domain::{Actor, Secret, Tenant, TenantId};
 use serde_json::json;
@@ -99,20 +99,21 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     let app = wire(&config, Purpose::Command).await?.app;
     match command {
         Command::Add(addition) => {
-            let registered = app.register_tenant(addition.into()).await?;
+            let registered = app.tenants.register(addition.into()).await?;
             output::line(&format!("tenantId  {}", registered.tenant.id));
             output::line(&format!("apiKey    {}   (shown only now)", registered.api_key.reveal()));
         }
         Command::List { json } => list(&app, json).await?,
         Command::Show { tenant_id } => {
-            let tenant = app.stored_tenant(&parse(&tenant_id)?).await?;
+            let tenant = app.tenants.stored(&parse(&tenant_id)?).await?;
             output::line(&serde_json::to_string_pretty(&describe(&tenant))?);
         }
         Command::Pause {
             tenant_id,
             phone_number_id,
         } => {
-            app.pause(&parse(&tenant_id)?, phone_number_id.as_deref(), Actor::Operator)
+            app.tenants
+                .pause(&parse(&tenant_id)?, phone_number_id.as_deref(), Actor::Operator)
                 .await?;
             output::line("paused: within a second nothing more is sent");
         }
@@ -120,16 +121,17 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             tenant_id,
             phone_number_id,
         } => {
-            app.resume(&parse(&tenant_id)?, phone_number_id.as_deref(), Actor::Operator)
+            app.tenants
+                .resume(&parse(&tenant_id)?, phone_number_id.as_deref(), Actor::Operator)
                 .await?;
             output::line("resumed");
         }
         Command::Remove { tenant_id, force } => {
             let id = parse(&tenant_id)?;
-            app.remove_tenant(&id, force).await?;
+            app.tenants.remove(&id, force).await?;
             // A server beside this command may have stored something for the tenant meanwhile.
-            tokio::time::sleep(app.forgotten_after()).await;
-            app.erase_left_behind(&id).await?;
+            tokio::time::sleep(app.tenants.forgotten_after()).await;
+            app.tenants.erase_left_behind(&id).await?;
             output::line("removed");
         }
     }
@@ -147,7 +149,7 @@ async fn list(app: &App, is_json: bool) -> anyhow::Result<()> {
     };
     let mut rows = Vec::new();
     loop {
-        let found = app.tenants(&page).await?;
+        let found = app.reading.tenants(&page).await?;
         for tenant in &found.items {
             if is_json {
                 output::line(&describe(tenant).to_string());

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use dakghar_adapters::local::LocalPacer;
 use dakghar_adapters::local::SystemClock;
 use dakghar_adapters::sqlite::{SqliteOptions, SqliteQueue, SqliteStore};
-use dakghar_core::app::LocalPacer;
 
 use super::{Backing, Outer, Purpose};
 use crate::config::Config;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use dakghar_adapters::keys::LocalKeys;
-use dakghar_core::app::register_tenant::token_purpose;
+use dakghar_core::app::token_purpose;
 use dakghar_core::domain::{Secret, Tenant};
 use dakghar_core::ports::{Ports, TenantStore};
 use dakghar_core::vault::{InstallationSecrets, MasterKey, Vault, WrappedUnder};

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use dakghar_adapters::local::RandomIds;
 use dakghar_adapters::mongo::{MongoOptions, MongoStore};
 use dakghar_adapters::sqlite::{OpenError, SqliteSource};
-use dakghar_core::app::migrate::Migrator;
+use dakghar_core::app::migrating::Migrator;
 use dakghar_core::domain::Secret;
 
 use super::keys;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dakghar_core::app::migrate::MigrateError;
+use dakghar_core::app::migrating::MigrateError;
 use dakghar_core::ports::StoreError;
 
 use crate::wiring::MigrationEnds;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use dakghar_core::app::migrate::{Phase, Progress};
+use dakghar_core::app::migrating::{Phase, Progress};
 use dakghar_core::domain::migration::Kind;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dakghar_core::app::migrate::Plan;
+use dakghar_core::app::migrating::Plan;
 use dakghar_core::domain::migration::Migration;
 
 use super::generated;

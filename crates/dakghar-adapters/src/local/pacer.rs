@@ -3,18 +3,15 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use dakghar_core::domain::pacing::{Admission, Pace, RELEASE_CHECK};
+use dakghar_core::domain::{PhoneNumberId, Timestamp};
+use dakghar_core::ports::{Pacer, QueueError, SlotAsk};
 use parking_lot::Mutex;
-
-use crate::domain::pacing::{Admission, Pace};
-use crate::domain::{PhoneNumberId, Timestamp};
-use crate::ports::{Pacer, QueueError, SlotAsk};
-
-use crate::domain::pacing::RELEASE_CHECK;
 
 /// Numbers kept before the idle ones are forgotten.
 const NUMBERS_SWEPT_AT: usize = 10_000;
 
-/// A [`Pacer`] in memory.
+/// A [`Pacer`] in the memory of one process.
 #[derive(Default)]
 pub struct LocalPacer {
     paces: Mutex<HashMap<PhoneNumberId, Pace>>,
