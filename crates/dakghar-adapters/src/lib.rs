@@ -5,9 +5,8 @@
 
 pub mod bullmq;
 pub mod graph;
-mod id_time;
 pub mod keys;
 pub mod mongo;
 pub mod sqlite;
+mod stored;
 pub mod system;
-mod unreadable;

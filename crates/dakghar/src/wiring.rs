@@ -13,9 +13,9 @@ use dakghar_adapters::sqlite::{OpenError, SqliteOptions, SqliteQueue, SqliteSour
 use dakghar_adapters::system::{RandomIds, SystemClock};
 use dakghar_core::app::migrate::Migrator;
 use dakghar_core::app::register_tenant::token_purpose;
-use dakghar_core::app::{App, LocalPacer, Ports, Settings, SigningKeys};
+use dakghar_core::app::{App, LocalPacer, Settings, SigningKeys};
 use dakghar_core::domain::Secret;
-use dakghar_core::ports::{IdGenerator as _, MigrationTarget as _};
+use dakghar_core::ports::{IdGenerator as _, MigrationTarget as _, Ports};
 use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 
@@ -126,11 +126,16 @@ fn embedded(config: &Config, purpose: Purpose, outer: Outer) -> anyhow::Result<(
     let clock = Arc::new(SystemClock);
     let ports = Ports {
         messages: store.clone(),
+        timers: store.clone(),
+        conversations: store.clone(),
+        lists: store.clone(),
         tenants: store.clone(),
         events: store.clone(),
+        store_health: store.clone(),
+        erasure: store.clone(),
         queue: Arc::new(SqliteQueue::new(store, clock.clone())),
         pacer: Arc::new(LocalPacer::new()),
-        graph: outer.graph,
+        messages_api: outer.graph,
         webhooks: outer.webhooks,
         vault: outer.vault,
         clock,
@@ -179,11 +184,16 @@ async fn distributed(
     }
     let ports = Ports {
         messages: store.clone(),
+        timers: store.clone(),
+        conversations: store.clone(),
+        lists: store.clone(),
         tenants: store.clone(),
-        events: store,
+        events: store.clone(),
+        store_health: store.clone(),
+        erasure: store,
         queue: Arc::new(queue),
         pacer: Arc::new(RedisPacer::start(redis).await),
-        graph: outer.graph,
+        messages_api: outer.graph,
         webhooks: outer.webhooks,
         vault: outer.vault,
         clock,

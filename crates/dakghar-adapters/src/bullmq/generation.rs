@@ -206,6 +206,7 @@ mod tests {
     use dakghar_core::domain::message::Priority;
     use dakghar_core::domain::{MessageId, MessageKey, PhoneNumberId, TenantId};
     use dakghar_core::ports::Disposition;
+    use dakghar_core::ports::JobKey;
     use dakghar_testkit::require_services;
     use dakghar_testkit::servers::Redis;
     use uuid::Uuid;
@@ -224,10 +225,10 @@ mod tests {
         let generation = Generation::build(&config, &handover).await.unwrap();
         for number in 1..=20 {
             let entry = QueueEntry {
-                key: MessageKey {
+                key: JobKey::Send(MessageKey {
                     tenant_id: TenantId::from_uuid(Uuid::from_u128(7)),
                     message_id: MessageId::from_uuid(Uuid::from_u128(number)),
-                },
+                }),
                 phone_number_id: PhoneNumberId::parse("104000000000001").unwrap(),
                 slot_at: Timestamp::from_millis(0),
                 drive: 0,

@@ -8,7 +8,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use dakghar_core::ports::{Disposition, Job};
+use dakghar_core::ports::{Disposition, Job, JobKey};
 use futures_util::FutureExt;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -130,7 +130,7 @@ impl Handover {
             );
             return End::Completed;
         };
-        let (offer, finished) = Job::new(key, drive);
+        let (offer, finished) = Job::new(JobKey::Send(key), drive);
         let held = async {
             if self.offered.send(offer).await.is_err() {
                 return End::GivenBack;

@@ -3,7 +3,7 @@
 use bullmq::{BulkJob, JobOptions};
 use dakghar_core::domain::message::Priority;
 use dakghar_core::domain::{MessageId, MessageKey, PhoneNumberId, TenantId, Timestamp};
-use dakghar_core::ports::QueueEntry;
+use dakghar_core::ports::{JobKey, QueueEntry};
 use serde::{Deserialize, Serialize};
 
 /// The name of the queue when it is not split.
@@ -90,12 +90,13 @@ fn job_id(message_id: MessageId, drive: u32) -> String {
 
 /// The job of an entry.
 pub(super) fn bulk_job(entry: &QueueEntry, now: Timestamp) -> BulkJob {
+    let JobKey::Send(key) = entry.key;
     let payload = Payload {
-        tenant_id: entry.key.tenant_id.to_string(),
-        message_id: entry.key.message_id.to_string(),
+        tenant_id: key.tenant_id.to_string(),
+        message_id: key.message_id.to_string(),
     };
     let options = JobOptions::new()
-        .job_id(job_id(entry.key.message_id, entry.drive))
+        .job_id(job_id(key.message_id, entry.drive))
         .delay(entry.slot_at.since(now))
         .priority(bullmq_priority(entry.priority))
         // The store decides about attempts.

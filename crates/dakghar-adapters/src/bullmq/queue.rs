@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dakghar_core::ports::{Clock, Job, QueueEntry, QueueError, SendQueue};
+use dakghar_core::ports::{Clock, Job, Queue, QueueEntry, QueueError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -28,10 +28,10 @@ const START_PATIENCE: Duration = Duration::from_secs(2);
 /// How long jobs in hand may take to end when closing; the longest call to Meta fits in.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(40);
 
-/// A [`SendQueue`] on BullMQ.
+/// A [`Queue`] on BullMQ.
 ///
 /// Usable from its creation on, whether Redis is there or not: without it messages cannot be put in, which fails at
-/// once and is made up for later, and [`SendQueue::take`] waits.
+/// once and is made up for later, and [`Queue::take`] waits.
 pub struct BullmqQueue {
     config: BullmqConfig,
     clock: Arc<dyn Clock>,
@@ -81,7 +81,7 @@ impl BullmqQueue {
 }
 
 #[async_trait]
-impl SendQueue for BullmqQueue {
+impl Queue for BullmqQueue {
     fn window(&self) -> Option<Duration> {
         Some(WINDOW)
     }

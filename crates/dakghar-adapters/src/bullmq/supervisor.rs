@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_core::domain::MessageKey;
-use dakghar_core::ports::{Clock, QueueEntry, QueueError};
+use dakghar_core::ports::{Clock, JobKey, QueueEntry, QueueError};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -58,7 +57,7 @@ pub(super) struct Shared {
     lost: Notify,
     suspected: Notify,
     /// What could not be put in yet, each message under its latest drive: an outage drives it on every minute.
-    put_off: Mutex<BTreeMap<MessageKey, QueueEntry>>,
+    put_off: Mutex<BTreeMap<JobKey, QueueEntry>>,
 }
 
 impl Shared {

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use dakghar_core::domain::ids::{PhoneNumberId, Wamid};
 use dakghar_core::domain::message::{Message, SendOutcome};
 use dakghar_core::domain::secret::Secret;
-use dakghar_core::ports::{Graph, GraphCall};
+use dakghar_core::ports::{MessagesApi, SendCall};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, ClientBuilder, RequestBuilder, Response, redirect, retry};
 use url::Url;
@@ -117,7 +117,7 @@ impl GraphClient {
         })
     }
 
-    fn request(&self, call: &GraphCall<'_>) -> Result<RequestBuilder, Unwritable> {
+    fn request(&self, call: &SendCall<'_>) -> Result<RequestBuilder, Unwritable> {
         let body = envelope::write(call.message, call.opaque)?;
         let turn = self.next_client.fetch_add(1, Ordering::Relaxed) % self.clients.len();
         Ok(self.clients[turn]
@@ -144,8 +144,8 @@ impl GraphClient {
 }
 
 #[async_trait]
-impl Graph for GraphClient {
-    async fn send(&self, call: GraphCall<'_>) -> SendOutcome {
+impl MessagesApi for GraphClient {
+    async fn send(&self, call: SendCall<'_>) -> SendOutcome {
         if call.token.is_mock_token() {
             return simulated(call.message);
         }

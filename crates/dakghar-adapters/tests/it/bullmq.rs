@@ -20,7 +20,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use dakghar_adapters::bullmq::{BullmqConfig, BullmqQueue, RedisConfig, Role};
 use dakghar_core::domain::message::Priority;
 use dakghar_core::domain::{MessageId, MessageKey, PhoneNumberId, TenantId, Timestamp};
-use dakghar_core::ports::{Clock, Disposition, Job, QueueEntry, SendQueue};
+use dakghar_core::ports::{Clock, Disposition, Job, JobKey, Queue, QueueEntry};
 use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 use uuid::Uuid;
@@ -79,11 +79,11 @@ async fn connect(url: &str) -> MultiplexedConnection {
         .unwrap()
 }
 
-fn key(number: u128) -> MessageKey {
-    MessageKey {
+fn key(number: u128) -> JobKey {
+    JobKey::Send(MessageKey {
         tenant_id: TenantId::from_uuid(Uuid::from_u128(7)),
         message_id: MessageId::from_uuid(Uuid::from_u128(number)),
-    }
+    })
 }
 
 fn phone(number: u64) -> PhoneNumberId {
@@ -114,7 +114,7 @@ async fn take(queue: &BullmqQueue, count: usize) -> Vec<Job> {
 }
 
 /// Takes one job and ends it as done.
-async fn finish_one(queue: &BullmqQueue) -> MessageKey {
+async fn finish_one(queue: &BullmqQueue) -> JobKey {
     let job = take(queue, 1).await.remove(0);
     let key = job.key;
     job.finish(Disposition::Done);

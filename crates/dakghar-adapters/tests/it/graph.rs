@@ -13,7 +13,7 @@ use dakghar_adapters::graph::{GraphClient, GraphConfig};
 use dakghar_core::domain::ids::MessageId;
 use dakghar_core::domain::message::{Content, Message, SendOutcome};
 use dakghar_core::domain::secret::Secret;
-use dakghar_core::ports::{Graph as _, GraphCall};
+use dakghar_core::ports::{MessagesApi as _, SendCall};
 use dakghar_testkit::Port;
 use log_lines::LogLines;
 use peer::{Act, Peer, accepted, answer, header};
@@ -46,7 +46,7 @@ fn client(base_url: &str) -> GraphClient {
 
 async fn send_as(client: &GraphClient, message: &Message, opaque: &str, timeout: Duration) -> SendOutcome {
     let outcome = client
-        .send(GraphCall {
+        .send(SendCall {
             message,
             token: &Secret::new(TOKEN),
             opaque,
@@ -165,7 +165,7 @@ async fn a_message_that_cannot_be_written_is_not_sent() {
     for message in [nobody, odd] {
         not_sent(&send_as(&client, &message, OPAQUE, Duration::from_secs(30)).await);
     }
-    let call = GraphCall {
+    let call = SendCall {
         message: &message(),
         token: &Secret::new("line\nbreak"),
         opaque: OPAQUE,
@@ -182,7 +182,7 @@ async fn a_message_that_cannot_be_written_is_not_sent() {
 async fn a_mock_token_never_calls_anybody() {
     let peer = Peer::start([]).await;
     let message = message().with(|message| message.delivery.attempt = 3);
-    let call = GraphCall {
+    let call = SendCall {
         message: &message,
         token: &Secret::new("mock_token_tenant_A"),
         opaque: OPAQUE,
@@ -431,7 +431,7 @@ async fn no_log_line_of_any_level_shows_token_number_or_text() {
     .await;
     let client = client(&peer.base_url);
     client
-        .send(GraphCall {
+        .send(SendCall {
             message: &message(),
             token: &Secret::new(TOKEN),
             opaque: OPAQUE,

@@ -11,8 +11,8 @@ use std::time::Duration;
 use dakghar_core::app::App;
 use dakghar_core::app::deliver_message::ClaimedSend;
 use dakghar_core::app::prepare_message::{Prepared, PreparedSend, WaitingSend};
-use dakghar_core::domain::{MessageKey, Problem};
-use dakghar_core::ports::{Job, QueueError};
+use dakghar_core::domain::Problem;
+use dakghar_core::ports::{Job, JobKey, QueueError};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
@@ -153,9 +153,10 @@ impl Caller {
     }
 
     /// One message of a batch crashed it: tries each alone, so that only that one is struck.
-    async fn send_each_alone(&self, keys: Vec<(MessageKey, u32)>) {
+    async fn send_each_alone(&self, keys: Vec<(JobKey, u32)>) {
         for (key, drive) in keys {
             let (job, _finished) = Job::new(key, drive);
+            let JobKey::Send(key) = key;
             let alone = async {
                 let prepared = self.app.prepare(Vec::new(), vec![job]).await?;
                 Ok::<_, Problem>(self.app.claim(prepared.sends).await)

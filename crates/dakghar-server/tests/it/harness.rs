@@ -10,10 +10,10 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use dakghar_adapters::graph::MetaWebhooks;
 use dakghar_adapters::keys::LocalVault;
-use dakghar_core::app::{App, LocalPacer, Ports, Settings, SigningKeys};
+use dakghar_core::app::{App, LocalPacer, Settings, SigningKeys};
 use dakghar_core::domain::message::{Message, SendOutcome};
 use dakghar_core::domain::{Secret, TenantId};
-use dakghar_core::ports::{Graph, GraphCall, IdGenerator as _, MessageStore as _, Pacer};
+use dakghar_core::ports::{IdGenerator as _, MessageStore as _, MessagesApi, Pacer, Ports, SendCall};
 use dakghar_server::http::{HttpConfig, router};
 use dakghar_testkit::memory::{MemoryQueue, MemoryStore};
 use dakghar_testkit::{SequentialIds, TestClock};
@@ -95,11 +95,16 @@ impl Service {
         let secrets: Vec<Secret> = setup.app_secret.into_iter().map(Secret::new).collect();
         let ports = Ports {
             messages: store.clone(),
+            timers: store.clone(),
+            conversations: store.clone(),
+            lists: store.clone(),
             tenants: store.clone(),
             events: store.clone(),
+            store_health: store.clone(),
+            erasure: store.clone(),
             queue: queue.clone(),
             pacer: setup.pacer.unwrap_or_else(|| Arc::new(LocalPacer::new())),
-            graph: Arc::new(NoGraph),
+            messages_api: Arc::new(NoGraph),
             webhooks: Arc::new(MetaWebhooks::new(&secrets, Some(&Secret::new(VERIFY_TOKEN)))),
             vault: Arc::new(vault),
             clock: clock.clone(),
@@ -242,8 +247,8 @@ pub(crate) fn with_key(mut request: Request<Body>, key: Option<&str>) -> Request
 struct NoGraph;
 
 #[async_trait]
-impl Graph for NoGraph {
-    async fn send(&self, _: GraphCall<'_>) -> SendOutcome {
+impl MessagesApi for NoGraph {
+    async fn send(&self, _: SendCall<'_>) -> SendOutcome {
         unreachable!("no worker runs here")
     }
 }

@@ -2,11 +2,16 @@
 //!
 //! Nothing survives the process, and nothing is fast: the maps are searched from end to end.
 
+mod conversations;
+mod erasure;
 mod events;
+mod health;
+mod lists;
 mod messages;
 mod migration;
 mod queue;
 mod tenants;
+mod timers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +26,7 @@ use parking_lot::Mutex;
 
 pub use queue::MemoryQueue;
 
-/// All three store ports in memory, and both ends of a migration.
+/// All store ports in memory, and both ends of a migration.
 #[derive(Default)]
 pub struct MemoryStore {
     state: Mutex<State>,

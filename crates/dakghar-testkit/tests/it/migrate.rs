@@ -10,8 +10,8 @@ use dakghar_core::domain::{
     ConversationId, ConversationTouch, Direction, EventId, Message, MessageId, Secret, Status, Tenant, TenantId,
 };
 use dakghar_core::ports::{
-    EventStore, IdGenerator, KeyVault, MessageStore, MigrationSource, MigrationTarget, Save, Saved, SourcePage,
-    StoreError, TenantStore, VaultError,
+    ConversationStore, Erasure, EventStore, IdGenerator, KeyVault, MessageStore, MigrationSource, MigrationTarget,
+    Save, Saved, SourcePage, StoreError, TenantStore, VaultError,
 };
 use dakghar_testkit::memory::MemoryStore;
 use dakghar_testkit::samples::{
@@ -222,7 +222,7 @@ async fn installation() -> Arc<MemoryStore> {
         at: at(1),
         direction: Direction::Inbound,
     });
-    store.touch_conversations(&touches).await.unwrap();
+    store.touch(&touches).await.unwrap();
     for _ in 0..2 {
         store.record(&[event(owners[0].id), event_bare()]).await.unwrap();
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dakghar_adapters::bullmq::RedisPacer;
 use dakghar_core::domain::message::Priority;
-use dakghar_core::ports::{Disposition, Pacer, QueueEntry, SendQueue, SlotAsk};
+use dakghar_core::ports::{Disposition, Pacer, Queue, QueueEntry, SlotAsk};
 use dakghar_testkit::require_services;
 use dakghar_testkit::servers::RedisCluster;
 

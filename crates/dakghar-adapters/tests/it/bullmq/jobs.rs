@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dakghar_adapters::bullmq::{BullmqQueue, QUEUE_NAME, RedisConfig, Role};
 use dakghar_core::domain::message::Priority;
-use dakghar_core::ports::{Disposition, QueueEntry, SendQueue};
+use dakghar_core::ports::{Disposition, JobKey, Queue, QueueEntry};
 use dakghar_testkit::require_services;
 use dakghar_testkit::servers::Redis;
 use redis::AsyncCommands;
@@ -33,11 +33,12 @@ async fn a_job_carries_ids_only_and_ends_as_completed() {
     let sent = QueueEntry { drive: 2, ..entry(1) };
     queue.enqueue(std::slice::from_ref(&sent)).await.unwrap();
 
-    let id = format!("{}.2", sent.key.message_id);
+    let JobKey::Send(sent_key) = sent.key;
+    let id = format!("{}.2", sent_key.message_id);
     let data: String = connection.hget(redis_key(&id), "data").await.unwrap();
     let data: serde_json::Value = serde_json::from_str(&data).unwrap();
     let expected = serde_json::json!({
-        "tenantId": sent.key.tenant_id.to_string(), "messageId": sent.key.message_id.to_string()
+        "tenantId": sent_key.tenant_id.to_string(), "messageId": sent_key.message_id.to_string()
     });
     assert_eq!(data, expected);
     assert_eq!(
@@ -70,7 +71,8 @@ async fn a_dead_letter_shows_as_failed_with_its_reason_and_is_not_repeated() {
         .remove(0)
         .finish(Disposition::Dead("attempts_exhausted"));
 
-    let id = key(1).message_id.to_string();
+    let JobKey::Send(first) = key(1);
+    let id = first.message_id.to_string();
     eventually("failed", async || is_in(&mut connection, "failed", &id).await).await;
     let reason: String = connection.hget(redis_key(&id), "failedReason").await.unwrap();
     assert_eq!(reason, "attempts_exhausted");

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use dakghar_adapters::bullmq::{BullmqConfig, BullmqQueue, RedisConfig, Role};
-use dakghar_core::domain::MessageKey;
-use dakghar_core::ports::{Disposition, QueueEntry, SendQueue};
+use dakghar_core::ports::{Disposition, JobKey, Queue, QueueEntry};
 use dakghar_testkit::require_services;
 use dakghar_testkit::servers::Redis;
 use redis::AsyncCommands;
@@ -25,7 +24,7 @@ async fn start(url: &str) -> BullmqQueue {
     start_with(config(url, 1, 8)).await
 }
 
-async fn loses_nothing_within(queue: &impl SendQueue, time: Duration) {
+async fn loses_nothing_within(queue: &impl Queue, time: Duration) {
     assert!(
         tokio::time::timeout(time, queue.lost()).await.is_err(),
         "a loss was reported"
@@ -33,7 +32,7 @@ async fn loses_nothing_within(queue: &impl SendQueue, time: Duration) {
 }
 
 /// Finishes jobs until so many messages were seen; one that comes twice counts once.
-async fn finish_all(queue: &BullmqQueue, messages: usize) -> Vec<MessageKey> {
+async fn finish_all(queue: &BullmqQueue, messages: usize) -> Vec<JobKey> {
     let mut seen = BTreeSet::new();
     while seen.len() < messages {
         seen.insert(finish_one(queue).await);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use dakghar_core::ports::{Disposition, QueueEntry, SendQueue};
+use dakghar_core::ports::{Disposition, Queue, QueueEntry};
 use dakghar_testkit::require_services;
 use dakghar_testkit::servers::Redis;
 use redis::AsyncCommands;

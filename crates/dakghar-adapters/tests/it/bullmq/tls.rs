@@ -2,7 +2,7 @@
 
 use dakghar_adapters::bullmq::{BullmqConfig, RedisConfig, RedisPacer};
 use dakghar_core::domain::message::Priority;
-use dakghar_core::ports::{Pacer, SendQueue, SlotAsk};
+use dakghar_core::ports::{Pacer, Queue, SlotAsk};
 use dakghar_testkit::require_services;
 use dakghar_testkit::servers::TlsRedis;
 
