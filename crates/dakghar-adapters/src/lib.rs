@@ -3,11 +3,10 @@
 //! Folders do not import each other. SQL appears only in [`sqlite`], BSON only in [`mongo`], Redis only in [`redis`],
 //! Meta's JSON only in [`meta`]. [`keys`] wraps the keys of tenants, and [`local`] is this machine.
 
-mod id_time;
 pub mod keys;
 pub mod local;
 pub mod meta;
 pub mod mongo;
 pub mod redis;
 pub mod sqlite;
-mod unreadable;
+mod stored;

@@ -84,7 +84,7 @@ pub enum ConnectError {
 
 impl MongoStore {
     /// Connects, trying again until `connect_patience` is over, and creates what collections and indexes are
-    /// missing. Whether they are as they should be is for [`MongoStore::check_ready`] to say.
+    /// missing. Whether they are as they should be is for [`StoreHealth::ping`](dakghar_core::ports::StoreHealth::ping) to say.
     pub async fn connect(uri: &str, options: MongoOptions) -> Result<Arc<Self>, ConnectError> {
         let (client, hosts) = client(uri, &options).await?;
         let name = client
@@ -117,7 +117,7 @@ impl MongoStore {
             options,
             clock,
             promises,
-            threads_are_new: AtomicBool::new(false),
+            conversations_are_new: AtomicBool::new(false),
             messages_repeat: AtomicBool::new(false),
             _followers: followers.into_iter().map(AbortOnDropHandle::new).collect(),
         }))

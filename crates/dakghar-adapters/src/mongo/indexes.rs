@@ -39,7 +39,7 @@ pub(super) const MESSAGE_ID_TIME_OFF: &str = "tenant_id_time_off";
 pub(super) const MESSAGE_DEAD_LETTERS: &str = "dead_letters";
 /// A tenant's dead letters, newest first.
 pub(super) const MESSAGE_TENANT_DEAD_LETTERS: &str = "tenant_dead_letters";
-/// A tenant's threads, the one with the newest message first.
+/// A tenant's conversations, the one with the newest message first.
 pub(super) const CONVERSATION_LAST_MESSAGE: &str = "tenant_last_message";
 /// One event per fingerprint.
 pub(super) const EVENT_FINGERPRINT: &str = "fingerprint";

@@ -1,7 +1,7 @@
 //! The stores on MongoDB, for installations of many machines.
 //!
 //! Every write waits for a majority with its journal, and every batch is one command. Nothing here needs a
-//! transaction: a message, a thread, a tenant and an event are one document each. What a message may become is
+//! transaction: a message, a conversation, a tenant and an event are one document each. What a message may become is
 //! decided in the core; this folder only keeps the result under optimistic versioning.
 //!
 //! A write whose answer is lost is looked up before anybody is told that it failed: an insert by its id, a save by
@@ -10,17 +10,22 @@
 mod clock;
 mod collections;
 mod connect;
+mod conversations;
 mod documents;
+mod erasure;
 mod events;
 mod failure;
+mod health;
 mod indexes;
 mod inserts;
+mod lists;
 mod messages;
 mod promises;
 mod reads;
 mod sharing;
 mod target;
 mod tenants;
+mod timers;
 mod updates;
 
 use std::future::Future;
@@ -28,15 +33,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use bson::{RawDocumentBuf, doc};
-use dakghar_core::ports::StoreError;
+use bson::RawDocumentBuf;
 use mongodb::{Collection, Database};
 use tokio_util::task::AbortOnDropHandle;
 
 pub use clock::MongoClock;
 pub use connect::{ConnectError, MongoOptions};
 
-use collections::HEALTH;
 use failure::Failure;
 use promises::Promises;
 
@@ -52,8 +55,8 @@ pub struct MongoStore {
     options: MongoOptions,
     clock: Arc<MongoClock>,
     promises: Arc<Promises>,
-    /// Whether the threads touched last were nearly all new.
-    threads_are_new: AtomicBool,
+    /// Whether the conversations touched last were nearly all new.
+    conversations_are_new: AtomicBool,
     /// Whether there were repetitions among the messages received last.
     messages_repeat: AtomicBool,
     _followers: Vec<AbortOnDropHandle<()>>,
@@ -68,23 +71,6 @@ impl MongoStore {
     /// Where it is, for people: the servers and the database, without user and password.
     pub fn place(&self) -> &str {
         &self.place
-    }
-
-    /// Whether the store keeps its promises: every index is there, no migration into it is under way, and a write
-    /// reaches a majority. The error says what is wrong.
-    pub async fn check_ready(&self) -> Result<(), StoreError> {
-        self.promises.look().await?;
-        self.refuse_half_an_installation().await?;
-        let health = self.database.collection::<RawDocumentBuf>(HEALTH);
-        let write = health
-            .update_one(doc! { "_id": "write" }, doc! { "$currentDate": { "at": true } })
-            .upsert(true);
-        match self.bounded(self.options.write_timeout, async { write.await }).await {
-            Ok(_) => Ok(()),
-            // Two processes created the document at the same time; the other one's write is as good a proof.
-            Err(failure) if failure.is_duplicate_key() => Ok(()),
-            Err(failure) => Err(failure.to_store_error()),
-        }
     }
 
     /// Runs an operation for at most `limit`. The driver has no such bound of its own once a connection is used.

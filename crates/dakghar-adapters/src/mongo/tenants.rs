@@ -7,8 +7,7 @@ use bson::oid::ObjectId;
 use bson::{RawDocument, doc};
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
 use dakghar_core::domain::tenant::Tenant;
-use dakghar_core::ports::store::TenantSaved;
-use dakghar_core::ports::{StoreError, TenantStore};
+use dakghar_core::ports::{StoreError, TenantSaved, TenantStore};
 
 use super::MongoStore;
 use super::documents::{Unreadable, counter, tenant};
@@ -103,10 +102,6 @@ impl TenantStore for MongoStore {
         let delete = self.tenants.delete_one(doc! { "_id": id.to_string() });
         let deleted = self.bounded(self.options.write_timeout, async { delete.await }).await;
         deleted.map(drop).map_err(|failure| failure.to_store_error())
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.check_ready().await
     }
 }
 

@@ -1,15 +1,18 @@
-//! Threads: one row per thread, moved forward by every message in it.
+//! Conversations: one row for each, moved forward by every message in it.
 
 use std::sync::LazyLock;
 
+use async_trait::async_trait;
 use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
 use dakghar_core::domain::ids::{ConversationId, MessageId, PhoneNumberId, TenantId, WaId};
 use dakghar_core::domain::message::Direction;
 use dakghar_core::domain::time::Timestamp;
+use dakghar_core::ports::{ConversationStore, StoreError};
 use rusqlite::{Connection, Row, params};
 
+use super::SqliteStore;
+use super::cells::{Cells, readable};
 use super::failure::Outcome;
-use super::rows::{Cells, readable};
 
 pub(super) const COLUMNS: &str =
     "id, tenant_id, phone_number_id, wa_id, last_message_id, last_message_at, last_inbound_at";
@@ -21,7 +24,30 @@ pub(super) static LIST: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Creates threads or moves them forward, never back. A touch that says nothing new writes nothing.
+#[async_trait]
+impl ConversationStore for SqliteStore {
+    async fn touch(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
+        let batch = batch.to_vec();
+        self.writer.run(move |conn| touch(conn, &batch)).await
+    }
+
+    async fn list(
+        &self,
+        tenant_id: &TenantId,
+        before: Option<(Timestamp, ConversationId)>,
+        limit: u32,
+    ) -> Result<Vec<Conversation>, StoreError> {
+        let tenant_id = *tenant_id;
+        self.lists.run(move |conn| list(conn, tenant_id, before, limit)).await
+    }
+
+    async fn find(&self, tenant_id: &TenantId, id: &ConversationId) -> Result<Option<Conversation>, StoreError> {
+        let (tenant_id, id) = (*tenant_id, *id);
+        self.lists.run(move |conn| find(conn, tenant_id, id)).await
+    }
+}
+
+/// Creates conversations or moves them forward, never back. A touch that says nothing new writes nothing.
 pub(super) fn touch(conn: &Connection, batch: &[ConversationTouch]) -> Outcome<()> {
     let mut upsert = conn.prepare_cached(
         "INSERT INTO conversations \
@@ -51,8 +77,8 @@ pub(super) fn touch(conn: &Connection, batch: &[ConversationTouch]) -> Outcome<(
     Ok(())
 }
 
-/// A page of threads, the one with the newest message first.
-pub(super) fn list(
+/// A page of conversations, the one with the newest message first.
+fn list(
     conn: &Connection,
     tenant_id: TenantId,
     before: Option<(Timestamp, ConversationId)>,
@@ -73,7 +99,7 @@ pub(super) fn list(
     Ok(conversations)
 }
 
-pub(super) fn find(conn: &Connection, tenant_id: TenantId, id: ConversationId) -> Outcome<Option<Conversation>> {
+fn find(conn: &Connection, tenant_id: TenantId, id: ConversationId) -> Outcome<Option<Conversation>> {
     let sql = format!("SELECT {COLUMNS} FROM conversations WHERE tenant_id = ? AND id = ?");
     let mut select = conn.prepare_cached(&sql)?;
     let mut found = select.query(params![tenant_id.to_string(), id.to_string()])?;

@@ -9,9 +9,9 @@ use dakghar_core::ports::{EventStore, StoreError};
 use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
+use super::cells::{Cells, readable};
 use super::failure::Outcome;
-use super::messages::before_text;
-use super::rows::{Cells, readable};
+use super::texts::before_text;
 
 pub(super) const COLUMNS: &str =
     "id, tenant_id, reason, field, phone_number_id, waba_id, problem, fingerprint, received_at, raw";

@@ -10,7 +10,7 @@ const STEPS: [&str; 5] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_messages_by_person.sql"),
     include_str!("migrations/0003_messages_id_time_off.sql"),
-    include_str!("migrations/0004_no_index_of_threads.sql"),
+    include_str!("migrations/0004_no_index_of_conversations.sql"),
     include_str!("migrations/0005_comparisons_in_indexes.sql"),
 ];
 
@@ -69,7 +69,7 @@ fn next_step(conn: &Connection) -> Result<Option<usize>, MigrationError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id_time;
+    use crate::stored::id_time;
     use dakghar_core::domain::ids::MessageId;
     use dakghar_core::domain::time::Timestamp;
     use dakghar_testkit::samples;

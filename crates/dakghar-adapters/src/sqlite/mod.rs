@@ -7,11 +7,15 @@
 //!
 //! Not here: any decision about delivery, and any secret in clear.
 
+mod cells;
 mod checkpoint;
 mod connection;
 mod conversations;
+mod erasure;
 mod events;
 mod failure;
+mod health;
+mod lists;
 mod messages;
 mod migrations;
 pub mod open;
@@ -24,6 +28,7 @@ mod rows;
 mod source;
 mod tenants;
 mod texts;
+mod timers;
 mod writer;
 
 use std::fs::File;
@@ -120,16 +125,5 @@ impl SqliteStore {
         self.delivery.close().await;
         self.lists.close().await;
         self.writer.close().await;
-    }
-
-    /// Finds out whether the file can be written, by writing it.
-    async fn probe(&self) -> Result<(), StoreError> {
-        self.writer
-            .run(|conn| {
-                conn.prepare_cached("UPDATE write_probe SET writes = writes + 1")?
-                    .execute([])?;
-                Ok(())
-            })
-            .await
     }
 }

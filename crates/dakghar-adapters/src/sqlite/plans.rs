@@ -7,9 +7,9 @@ use dakghar_core::domain::migration::Kind;
 use dakghar_core::domain::page::MessageQuery;
 use rusqlite::{Connection, StatementStatus, params};
 
-use super::messages::{erase, list, read, write};
+use super::messages::{read, write};
 use super::queue::due;
-use super::{connection, conversations, events, migrations, open, rows, source};
+use super::{connection, conversations, erasure, events, lists, migrations, open, rows, source, timers};
 
 fn migrated() -> Connection {
     let mut conn = Connection::open_in_memory().expect("memory");
@@ -83,10 +83,10 @@ fn delivery_finds_messages_by_index() {
         "tenant_id=? AND idempotency_key=?",
     );
     check(read::FIND_BY_WAMID, "messages_sent", "phone_number_id=? AND wamid=?");
-    check(read::DUE, "messages_timer", "status=? AND wake_at<?");
+    check(timers::DUE, "messages_timer", "status=? AND wake_at<?");
     check(read::STATUSES_FLOW_NEXT, "messages_by_id", "tenant_id=? AND id>?");
     check(read::STATUSES_FLOW_NEWEST, "messages_by_id", "tenant_id=?");
-    check(read::COUNT_UNSETTLED, "messages_open", "tenant_id=? AND status=?");
+    check(lists::COUNT_UNSETTLED, "messages_open", "tenant_id=? AND status=?");
     check(
         write::EARLIER,
         "messages_by_idempotency_key",
@@ -98,7 +98,7 @@ fn delivery_finds_messages_by_index() {
         "phone_number_id=? AND wamid=?",
     );
     check(write::READ_LINKS, "messages_by_id", "tenant_id=? AND id=?");
-    check(write::HELD, "messages_open", "tenant_id=? AND status=? AND id>?");
+    check(timers::HELD, "messages_open", "tenant_id=? AND status=? AND id>?");
 }
 
 #[test]
@@ -116,19 +116,19 @@ fn the_queue_reads_its_lanes_in_order() {
 fn lists_walk_an_index_from_the_newest() {
     let by_id = "tenant_id=? AND id>? AND id<?";
     let plain = MessageQuery::default();
-    check(&list::walk_sql(&plain), "messages_by_id", by_id);
+    check(&lists::walk_sql(&plain), "messages_by_id", by_id);
     let inbound = MessageQuery {
         direction: Some(Direction::Inbound),
         status: Some(Status::Received),
         ..plain.clone()
     };
-    check(&list::walk_sql(&inbound), "messages_by_id", by_id);
+    check(&lists::walk_sql(&inbound), "messages_by_id", by_id);
     let held = MessageQuery {
         status: Some(Status::Held),
         ..plain.clone()
     };
     check(
-        &list::walk_sql(&held),
+        &lists::walk_sql(&held),
         "messages_open",
         "tenant_id=? AND status=? AND id>? AND id<?",
     );
@@ -137,7 +137,7 @@ fn lists_walk_an_index_from_the_newest() {
         ..plain
     };
     check(
-        &list::walk_sql(&person),
+        &lists::walk_sql(&person),
         "messages_by_person",
         "tenant_id=? AND peer_id=? AND id>? AND id<?",
     );
@@ -146,17 +146,17 @@ fn lists_walk_an_index_from_the_newest() {
         ..person
     };
     check(
-        &list::walk_sql(&of_person),
+        &lists::walk_sql(&of_person),
         "messages_by_person",
         "tenant_id=? AND peer_id=? AND id>? AND id<?",
     );
-    check(&list::MARKED, "messages_id_time_off", by_id);
+    check(&lists::MARKED, "messages_id_time_off", by_id);
     check(
-        list::DEAD_OF_TENANT,
+        lists::DEAD_OF_TENANT,
         "messages_open",
         "tenant_id=? AND status=? AND id<?",
     );
-    check(list::DEAD_OF_ALL, "messages_dead", "id<?");
+    check(lists::DEAD_OF_ALL, "messages_dead", "id<?");
     check(
         &conversations::LIST,
         "conversations_newest",
@@ -167,7 +167,7 @@ fn lists_walk_an_index_from_the_newest() {
 
 #[test]
 fn erasing_seeks_the_tenant() {
-    for (sql, index) in erase::DELETES
+    for (sql, index) in erasure::DELETES
         .into_iter()
         .zip(["messages_by_id", "conversations", "events_newest"])
     {

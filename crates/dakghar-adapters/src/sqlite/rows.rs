@@ -1,23 +1,28 @@
 //! What a message looks like in its table, in both directions.
 
-use std::sync::Arc;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use dakghar_core::domain::hold::HoldReason;
-use dakghar_core::domain::ids::{
-    ConversationId, IdempotencyKey, InvalidId, MessageId, PhoneNumberId, TenantId, WaId, Wamid,
-};
+use dakghar_core::domain::ids::{ConversationId, IdempotencyKey, MessageId, PhoneNumberId, TenantId, WaId, Wamid};
 use dakghar_core::domain::message::{
     Accepted, Content, DeadReason, Delivery, Direction, Idempotency, Lease, Message, Priority, Status, UnknownOutcome,
 };
 use dakghar_core::domain::time::Timestamp;
-use rusqlite::types::FromSql;
 use rusqlite::{Row, ToSql};
 
-use crate::id_time;
+use crate::stored::id_time;
 
-use super::failure::{Failure, Outcome};
+use super::cells::Cells;
+use super::failure::Outcome;
 use super::texts;
+
+/// The condition of the index `messages_open`, word for word: SQLite uses that only for a query that says the same.
+macro_rules! is_open {
+    () => {
+        "status <> 'sent' AND status <> 'delivered' AND status <> 'read' AND status <> 'received'"
+    };
+}
+pub(super) use is_open;
 
 /// Columns that never change after acceptance.
 const FIXED: &str = "id, tenant_id, phone_number_id, direction, peer, peer_id, kind, body, envelope, idempotency_key, \
@@ -46,7 +51,7 @@ pub(super) static INSERT: LazyLock<String> = LazyLock::new(|| {
 pub(super) static UPDATE: LazyLock<String> =
     LazyLock::new(|| format!("UPDATE messages SET ({CHANGING}) = ({}) WHERE seq = ?", marks(CHANGING)));
 
-/// Saves wamids and thread; the last parameter is the `seq`.
+/// Saves wamids and conversation; the last parameter is the `seq`.
 pub(super) static UPDATE_LINKS: LazyLock<String> =
     LazyLock::new(|| format!("UPDATE messages SET ({LINKS}) = ({}) WHERE seq = ?", marks(LINKS)));
 
@@ -241,95 +246,6 @@ impl ChangingRow {
 
 pub(super) fn millis(at: Option<Timestamp>) -> Option<i64> {
     at.map(Timestamp::as_millis)
-}
-
-/// The columns of a row, read from left to right.
-pub(super) struct Cells<'row> {
-    row: &'row Row<'row>,
-    next: usize,
-}
-
-impl<'row> Cells<'row> {
-    pub(super) const fn of(row: &'row Row<'row>) -> Self {
-        Self { row, next: 0 }
-    }
-
-    pub(super) fn get<T: FromSql>(&mut self) -> Outcome<T> {
-        let column = self.next;
-        self.next += 1;
-        self.row.get(column).map_err(|error| match Failure::from(error) {
-            Failure::Damaged(_) => Failure::Damaged(format!("the column {} is not understood", name(self.row, column))),
-            failure @ Failure::Sql(_) => failure,
-        })
-    }
-
-    /// A text that a domain type can read.
-    pub(super) fn parse<T, P: Parsed<T>>(&mut self, parse: fn(&str) -> P) -> Outcome<T> {
-        self.maybe_parse(parse)?
-            .ok_or_else(|| Failure::Damaged(format!("the column {} is empty", name(self.row, self.next - 1))))
-    }
-
-    /// As [`Cells::parse`], where the column may be empty.
-    pub(super) fn maybe_parse<T, P: Parsed<T>>(&mut self, parse: fn(&str) -> P) -> Outcome<Option<T>> {
-        let column = self.next;
-        self.next += 1;
-        let value = self.row.get_ref(column).map_err(Failure::from)?;
-        let unreadable = || Failure::Damaged(format!("the column {} is not understood", name(self.row, column)));
-        let text = value.as_str_or_null().map_err(|_| unreadable())?;
-        text.map(|text| parse(text).parsed().ok_or_else(unreadable)).transpose()
-    }
-
-    pub(super) fn time(&mut self) -> Outcome<Timestamp> {
-        Ok(Timestamp::from_millis(self.get()?))
-    }
-
-    pub(super) fn maybe_time(&mut self) -> Outcome<Option<Timestamp>> {
-        Ok(self.get::<Option<i64>>()?.map(Timestamp::from_millis))
-    }
-
-    /// A counter that is never negative.
-    pub(super) fn count(&mut self) -> Outcome<u64> {
-        Ok(self.get::<i64>()?.cast_unsigned())
-    }
-}
-
-fn name<'row>(row: &'row Row<'_>, column: usize) -> &'row str {
-    row.as_ref().column_name(column).unwrap_or_default()
-}
-
-/// Reads a row with `read`. One that cannot be read is told of and left out: it must not stop the others. Its id is in
-/// the first column.
-pub(super) fn readable<T>(
-    what: &'static str,
-    row: &Row<'_>,
-    read: impl FnOnce(&Row<'_>) -> Outcome<T>,
-) -> Outcome<Option<T>> {
-    match read(row) {
-        Ok(found) => Ok(Some(found)),
-        Err(Failure::Damaged(why)) => {
-            let id = row.get_ref(0)?.as_str().unwrap_or("(unknown)");
-            crate::unreadable::tell(what, id, &why);
-            Ok(None)
-        }
-        Err(failure) => Err(failure),
-    }
-}
-
-/// The two ways in which the domain says that a text is not one of its values.
-pub(super) trait Parsed<T> {
-    fn parsed(self) -> Option<T>;
-}
-
-impl<T> Parsed<T> for Option<T> {
-    fn parsed(self) -> Self {
-        self
-    }
-}
-
-impl<T> Parsed<T> for Result<T, InvalidId> {
-    fn parsed(self) -> Option<T> {
-        self.ok()
-    }
 }
 
 /// Reads a row of [`COLUMNS`].

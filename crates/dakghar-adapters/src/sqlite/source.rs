@@ -162,9 +162,9 @@ fn page(conn: &Connection, kind: Kind, after: Option<Place>, limit: u32) -> Outc
         Kind::Conversations => {
             let (tenant_id, id) = after.split_once(' ').unwrap_or_default();
             read(conn, kind, params![tenant_id, id, limit], |row, _| {
-                let thread = conversations::conversation(row)?;
-                let place = format!("{} {}", thread.tenant_id, thread.id);
-                Ok((Record::Conversation(thread), place))
+                let conversation = conversations::conversation(row)?;
+                let place = format!("{} {}", conversation.tenant_id, conversation.id);
+                Ok((Record::Conversation(conversation), place))
             })
         }
         Kind::Messages => read(conn, kind, params![seq_of(&after)?, limit], |row, seq_column| {

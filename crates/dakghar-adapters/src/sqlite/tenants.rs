@@ -5,14 +5,14 @@ use dakghar_core::domain::hold::{Hold, HoldReason};
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::tenant::{PhoneNumber, Tenant};
-use dakghar_core::ports::store::TenantSaved;
-use dakghar_core::ports::{StoreError, TenantStore};
+use dakghar_core::ports::{StoreError, TenantSaved, TenantStore};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::SqliteStore;
+use super::cells::{Cells, readable};
 use super::failure::{Failure, Outcome};
-use super::messages::before_text;
-use super::rows::{Cells, millis, readable};
+use super::rows::millis;
+use super::texts::before_text;
 
 pub(super) const COLUMNS: &str = "id, name, callback_url, api_key_hash, wrapped_data_key, hold_reason, hold_since, \
     hold_probe_at, unknown_outcome, created_at, updated_at, removed_at, version";
@@ -57,10 +57,6 @@ impl TenantStore for SqliteStore {
     async fn remove(&self, id: &TenantId) -> Result<(), StoreError> {
         let id = *id;
         self.writer.run(move |conn| remove(conn, id)).await
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.probe().await
     }
 }
 

@@ -10,6 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, Outcome};
 
+/// Sorts behind every id: where a list without a cursor starts.
+const BEHIND_ALL: &str = "~";
+
+/// The text for "only older than this id".
+pub(super) fn before_text(before: Option<impl ToString>) -> String {
+    before.map_or_else(|| BEHIND_ALL.to_owned(), |id| id.to_string())
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ErrorText<'a> {

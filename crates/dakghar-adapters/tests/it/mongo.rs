@@ -15,8 +15,8 @@ use std::time::Duration;
 use bson::{Document, doc};
 use dakghar_adapters::mongo::{MongoOptions, MongoStore};
 use dakghar_core::domain::{Message, MessageKey};
-use dakghar_core::ports::{EventStore, MessageStore, TenantStore};
-use dakghar_testkit::conformance::{Breakable, TargetUnderTest};
+use dakghar_core::ports::MessageStore;
+use dakghar_testkit::conformance::{Breakable, Stores, TargetUnderTest};
 use dakghar_testkit::servers::{Mongo, Server, SharedMongo, are_installed};
 use futures_util::future::BoxFuture;
 use mongodb::Database;
@@ -62,24 +62,6 @@ async fn assert_stored(store: &MongoStore, messages: &[Message]) {
     }
 }
 
-async fn message_store() -> Option<(Arc<dyn MessageStore>, SharedMongo)> {
-    store()
-        .await
-        .map(|(store, server)| (store as Arc<dyn MessageStore>, server))
-}
-
-async fn tenant_store() -> Option<(Arc<dyn TenantStore>, SharedMongo)> {
-    store()
-        .await
-        .map(|(store, server)| (store as Arc<dyn TenantStore>, server))
-}
-
-async fn event_store() -> Option<(Arc<dyn EventStore>, SharedMongo)> {
-    store()
-        .await
-        .map(|(store, server)| (store as Arc<dyn EventStore>, server))
-}
-
 /// A message of another shape, of a later version, or with a value that means nothing, in turn.
 async fn breakable() -> Option<(Breakable, SharedMongo)> {
     let (store, server) = store().await?;
@@ -99,36 +81,35 @@ async fn breakable() -> Option<(Breakable, SharedMongo)> {
         }) as BoxFuture<'static, ()>
     };
     let break_it = Box::new(break_it);
-    Some((Breakable { store, break_it }, server))
+    let under_test = Breakable {
+        stores: Stores::of(store),
+        break_it,
+    };
+    Some((under_test, server))
 }
 
-type Stores = (Arc<dyn MessageStore>, Arc<dyn EventStore>);
-
 async fn stores() -> Option<(Stores, SharedMongo)> {
-    store().await.map(|(store, server)| {
-        (
-            (store.clone() as Arc<dyn MessageStore>, store as Arc<dyn EventStore>),
-            server,
-        )
-    })
+    store().await.map(|(store, server)| (Stores::of(store), server))
 }
 
 async fn target() -> Option<(TargetUnderTest, SharedMongo)> {
     store().await.map(|(store, server)| {
         let under_test = TargetUnderTest {
             target: store.clone(),
-            messages: store.clone(),
-            tenants: store.clone(),
-            events: store,
+            stores: Stores::of(store),
         };
         (under_test, server)
     })
 }
 
 mod conformance {
-    dakghar_testkit::message_store_suite!(super::super::message_store);
-    dakghar_testkit::tenant_store_suite!(super::super::tenant_store);
-    dakghar_testkit::event_store_suite!(super::super::event_store);
+    dakghar_testkit::message_store_suite!(super::super::stores);
+    dakghar_testkit::timer_store_suite!(super::super::stores);
+    dakghar_testkit::conversation_store_suite!(super::super::stores);
+    dakghar_testkit::list_store_suite!(super::super::stores);
+    dakghar_testkit::tenant_store_suite!(super::super::stores);
+    dakghar_testkit::event_store_suite!(super::super::stores);
+    dakghar_testkit::store_health_suite!(super::super::stores);
     dakghar_testkit::erasure_suite!(super::super::stores);
     dakghar_testkit::unreadable_suite!(super::super::breakable);
     dakghar_testkit::migration_target_suite!(super::super::target);

@@ -11,9 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dakghar_adapters::sqlite::{SqliteOptions, SqliteQueue, SqliteSource, SqliteStore};
 use dakghar_core::domain::MessageKey;
-use dakghar_core::ports::{EventStore, MessageStore, TenantStore};
 use dakghar_testkit::WallClock;
-use dakghar_testkit::conformance::{Breakable, QueueUnderTest, SourceUnderTest};
+use dakghar_testkit::conformance::{Breakable, QueueUnderTest, SourceUnderTest, Stores};
 use futures_util::future::BoxFuture;
 use tempfile::TempDir;
 
@@ -24,24 +23,9 @@ fn open() -> (Arc<SqliteStore>, TempDir) {
     (store, dir)
 }
 
-async fn messages() -> (Arc<dyn MessageStore>, TempDir) {
+async fn stores() -> (Stores, TempDir) {
     let (store, dir) = open();
-    (store, dir)
-}
-
-async fn tenants() -> (Arc<dyn TenantStore>, TempDir) {
-    let (store, dir) = open();
-    (store, dir)
-}
-
-async fn events() -> (Arc<dyn EventStore>, TempDir) {
-    let (store, dir) = open();
-    (store, dir)
-}
-
-async fn messages_and_events() -> ((Arc<dyn MessageStore>, Arc<dyn EventStore>), TempDir) {
-    let (store, dir) = open();
-    ((store.clone(), store), dir)
+    (Stores::of(store), dir)
 }
 
 async fn source() -> (SourceUnderTest, TempDir) {
@@ -54,9 +38,7 @@ async fn source() -> (SourceUnderTest, TempDir) {
     let store = SqliteStore::open(dir.path(), &options).expect("opens");
     let path = dir.path().to_owned();
     let under_test = SourceUnderTest {
-        messages: store.clone(),
-        tenants: store.clone(),
-        events: store,
+        stores: Stores::of(store),
         open: Box::new(move || SqliteSource::open(&path).expect("opens")),
     };
     (under_test, dir)
@@ -80,7 +62,11 @@ async fn breakable() -> (Breakable, TempDir) {
         Box::pin(async {}) as BoxFuture<'static, ()>
     };
     let break_it = Box::new(break_it);
-    (Breakable { store, break_it }, dir)
+    let under_test = Breakable {
+        stores: Stores::of(store),
+        break_it,
+    };
+    (under_test, dir)
 }
 
 async fn queue_over_messages() -> (QueueUnderTest, TempDir) {
@@ -95,15 +81,19 @@ async fn queue_over_messages() -> (QueueUnderTest, TempDir) {
     )
 }
 
-dakghar_testkit::message_store_suite!(messages);
-dakghar_testkit::tenant_store_suite!(tenants);
-dakghar_testkit::event_store_suite!(events);
-dakghar_testkit::erasure_suite!(messages_and_events);
+dakghar_testkit::message_store_suite!(stores);
+dakghar_testkit::timer_store_suite!(stores);
+dakghar_testkit::conversation_store_suite!(stores);
+dakghar_testkit::list_store_suite!(stores);
+dakghar_testkit::tenant_store_suite!(stores);
+dakghar_testkit::event_store_suite!(stores);
+dakghar_testkit::store_health_suite!(stores);
+dakghar_testkit::erasure_suite!(stores);
 dakghar_testkit::unreadable_suite!(breakable);
 dakghar_testkit::migration_source_suite!(source);
 
 mod suite_of_the_queue {
     use super::queue_over_messages;
 
-    dakghar_testkit::send_queue_suite!(queue_over_messages);
+    dakghar_testkit::queue_suite!(queue_over_messages);
 }

@@ -8,15 +8,15 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use dakghar_adapters::graph::MetaWebhooks;
-use dakghar_adapters::keys::LocalVault;
 use dakghar_adapters::local::LocalPacer;
+use dakghar_adapters::meta::MetaWebhooks;
 use dakghar_core::app::{App, Settings};
 use dakghar_core::domain::message::{Message, SendOutcome};
 use dakghar_core::domain::{Secret, TenantId};
-use dakghar_core::ports::{Graph, GraphCall, IdGenerator as _, MessageStore as _, Pacer};
+use dakghar_core::ports::{IdGenerator as _, MessageStore as _, MessagesApi, Pacer, Ports, SendCall};
+use dakghar_core::vault::SigningKeys;
 use dakghar_server::http::{HttpConfig, router};
-use dakghar_testkit::memory::{MemoryQueue, MemoryStore};
+use dakghar_testkit::memory::{MemoryQueue, MemoryStore, vault};
 use dakghar_testkit::{SequentialIds, TestClock};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -92,17 +92,21 @@ impl Service {
         let store = MemoryStore::new();
         let clock = Arc::new(TestClock::default());
         let queue = MemoryQueue::new(clock.clone());
-        let vault = LocalVault::new(&Secret::new("0123456789abcdef0123456789abcdef"), None).expect("32 bytes");
         let secrets: Vec<Secret> = setup.app_secret.into_iter().map(Secret::new).collect();
         let ports = Ports {
             messages: store.clone(),
+            timers: store.clone(),
+            conversations: store.clone(),
+            lists: store.clone(),
             tenants: store.clone(),
             events: store.clone(),
+            store_health: store.clone(),
+            erasure: store.clone(),
             queue: queue.clone(),
             pacer: setup.pacer.unwrap_or_else(|| Arc::new(LocalPacer::new())),
-            graph: Arc::new(NoGraph),
+            messages_api: Arc::new(NoGraph),
             webhooks: Arc::new(MetaWebhooks::new(&secrets, Some(&Secret::new(VERIFY_TOKEN)))),
-            vault: Arc::new(vault),
+            vault: vault(),
             clock: clock.clone(),
             ids: Arc::new(ids_of_its_own()),
         };
@@ -243,8 +247,8 @@ pub(crate) fn with_key(mut request: Request<Body>, key: Option<&str>) -> Request
 struct NoGraph;
 
 #[async_trait]
-impl Graph for NoGraph {
-    async fn send(&self, _: GraphCall<'_>) -> SendOutcome {
+impl MessagesApi for NoGraph {
+    async fn send(&self, _: SendCall<'_>) -> SendOutcome {
         unreachable!("no worker runs here")
     }
 }

@@ -1,21 +1,15 @@
-//! The suite of [`MessageStore::erase`], which reaches over two ports: a tenant's messages, threads and events.
+//! The suite of [`Erasure`](dakghar_core::ports::Erasure), which reaches over the ports of a tenant's messages,
+//! conversations and events.
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
-
-use std::sync::Arc;
 
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, TenantId, WebhookEvent};
-use dakghar_core::ports::{EventStore, MessageStore};
 
-use super::message_store::{accept_all, receive_all};
+use super::stores::{Stores, accept_all, receive_all};
 use crate::samples::{at, event, inbound, outbound, person, phone_number_id, tenant_id, wamid, with_key};
 
-/// What the cases are run against: two ports of one backend.
-pub type Stores = (Arc<dyn MessageStore>, Arc<dyn EventStore>);
-
-/// Runs the suite of `MessageStore::erase`: `erasure_suite!(factory)`, where the factory is an async function without
-/// arguments that gives `((Arc<dyn MessageStore>, Arc<dyn EventStore>), guard)` or an `Option` of that. See
-/// [`conformance`](crate::conformance).
+/// Runs the suite of `Erasure`: `erasure_suite!(factory)`, where the factory is an async function without arguments
+/// that gives `(conformance::Stores, guard)` or an `Option` of that. See [`conformance`](crate::conformance).
 #[macro_export]
 macro_rules! erasure_suite {
     ($factory:path) => {
@@ -31,7 +25,7 @@ macro_rules! erasure_suite {
 /// Seven messages under two keys, three threads and four events.
 const THINGS: u64 = 7 + 3 + 4;
 
-async fn fill((messages, events): &Stores, tenant: TenantId) {
+async fn fill(stores: &Stores, tenant: TenantId) {
     let sent = [
         with_key(tenant, "a"),
         with_key(tenant, "b"),
@@ -39,8 +33,8 @@ async fn fill((messages, events): &Stores, tenant: TenantId) {
         outbound(tenant),
         outbound(tenant),
     ];
-    accept_all(messages, &sent).await;
-    receive_all(messages, &[inbound(tenant, "wamid.A"), inbound(tenant, "wamid.B")]).await;
+    accept_all(stores, &sent).await;
+    receive_all(stores, &[inbound(tenant, "wamid.A"), inbound(tenant, "wamid.B")]).await;
     let touches = ["1", "2", "3"].map(|digits| ConversationTouch {
         id: ConversationId::of(&tenant, &phone_number_id(), &person(digits)),
         tenant_id: tenant,
@@ -50,27 +44,35 @@ async fn fill((messages, events): &Stores, tenant: TenantId) {
         at: at(1),
         direction: Direction::Inbound,
     });
-    messages.touch_conversations(&touches).await.expect("the store answers");
-    events
+    stores.conversations.touch(&touches).await.expect("the store answers");
+    stores
+        .events
         .record(&[0; 4].map(|_| event(tenant)))
         .await
         .expect("the store answers");
 }
 
 /// How many messages, threads and events are there.
-async fn count((messages, events): &Stores, tenant: &TenantId) -> [usize; 3] {
+async fn count(stores: &Stores, tenant: &TenantId) -> [usize; 3] {
     let query = MessageQuery {
         limit: 200,
         ..MessageQuery::default()
     };
     [
-        messages.list(tenant, &query).await.expect("the store answers").len(),
-        messages
-            .conversations(tenant, None, 200)
+        stores
+            .lists
+            .messages(tenant, &query)
             .await
             .expect("the store answers")
             .len(),
-        events
+        stores
+            .conversations
+            .list(tenant, None, 200)
+            .await
+            .expect("the store answers")
+            .len(),
+        stores
+            .events
             .list(Some(tenant), None, 200)
             .await
             .expect("the store answers")
@@ -81,7 +83,7 @@ async fn count((messages, events): &Stores, tenant: &TenantId) -> [usize; 3] {
 async fn erase(stores: &Stores, tenant: &TenantId, limit: u32) -> u64 {
     let mut erased = 0;
     loop {
-        let count = stores.0.erase(tenant, limit).await.expect("the store answers");
+        let count = stores.erasure.erase(tenant, limit).await.expect("the store answers");
         assert!(count <= u64::from(limit), "{count} at once");
         if count == 0 {
             return erased;
@@ -92,7 +94,7 @@ async fn erase(stores: &Stores, tenant: &TenantId, limit: u32) -> u64 {
 
 pub async fn nothing_to_erase_is_none(stores: Stores) {
     fill(&stores, tenant_id()).await;
-    assert_eq!(stores.0.erase(&tenant_id(), 100).await, Ok(0));
+    assert_eq!(stores.erasure.erase(&tenant_id(), 100).await, Ok(0));
 }
 
 pub async fn everything_of_a_tenant_is_erased(stores: Stores) {
@@ -108,19 +110,27 @@ pub async fn everything_of_a_tenant_is_erased(stores: Stores) {
 pub async fn nobody_else_loses_anything(stores: Stores) {
     let (tenant, other) = (tenant_id(), tenant_id());
     fill(&stores, tenant).await;
-    accept_all(&stores.0, &[with_key(other, "a")]).await;
+    accept_all(&stores, &[with_key(other, "a")]).await;
     let unrouted = WebhookEvent {
         tenant_id: None,
         ..event(other)
     };
     stores
-        .1
+        .events
         .record(&[event(other), unrouted])
         .await
         .expect("the store answers");
     erase(&stores, &tenant, 5).await;
     assert_eq!(count(&stores, &other).await, [1, 0, 1]);
-    assert_eq!(stores.1.list(None, None, 10).await.expect("the store answers").len(), 1);
+    assert_eq!(
+        stores
+            .events
+            .list(None, None, 10)
+            .await
+            .expect("the store answers")
+            .len(),
+        1
+    );
 }
 
 pub async fn what_was_erased_can_come_again(stores: Stores) {
@@ -128,7 +138,7 @@ pub async fn what_was_erased_can_come_again(stores: Stores) {
     fill(&stores, tenant).await;
     erase(&stores, &tenant, 5).await;
     let reference = (tenant, phone_number_id(), wamid("wamid.A"));
-    assert_eq!(stores.0.find_by_wamid(&[reference]).await, Ok(vec![None]));
+    assert_eq!(stores.messages.find_by_wamid(&[reference]).await, Ok(vec![None]));
     // Neither the keys nor the wamids are remembered.
     fill(&stores, tenant).await;
     assert_eq!(count(&stores, &tenant).await, [7, 3, 4]);

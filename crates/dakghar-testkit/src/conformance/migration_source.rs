@@ -1,28 +1,23 @@
 //! The suite of [`MigrationSource`].
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
-use crate::samples::With as _;
 use std::sync::Arc;
 
 use dakghar_core::domain::migration::{Kind, Place, Record, Retirement};
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Status, TenantId};
-use dakghar_core::ports::{EventStore, MessageStore, MigrationSource, Save, Saved, TenantStore};
+use dakghar_core::ports::{MigrationSource, Save, Saved};
 
-use super::message_store::{accept_all, receive_all};
+use super::stores::{Stores, accept_all, receive_all};
 use crate::samples::{
-    at, event, event_bare, inbound, inbound_bare, outbound, outbound_full, person, phone_number_id, tenant,
+    With as _, at, event, event_bare, inbound, inbound_bare, outbound, outbound_full, person, phone_number_id, tenant,
     tenant_full, tenant_id, with_key,
 };
 
 /// What the cases are run against: the stores of one installation, and a way to open it in order to leave it. It is
 /// opened only while nothing is written, and closed before anything is written again.
 pub struct SourceUnderTest {
-    /// Its messages and threads.
-    pub messages: Arc<dyn MessageStore>,
-    /// Its tenants.
-    pub tenants: Arc<dyn TenantStore>,
-    /// Its events.
-    pub events: Arc<dyn EventStore>,
+    /// Its stores.
+    pub stores: Stores,
     /// Opens it.
     pub open: Box<dyn Fn() -> Arc<dyn MigrationSource> + Send + Sync>,
 }
@@ -51,7 +46,12 @@ macro_rules! migration_source_suite {
 async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
     let tenants = [tenant(), tenant_full(), tenant()];
     for tenant in &tenants {
-        under_test.tenants.insert(tenant).await.expect("the store answers");
+        under_test
+            .stores
+            .tenants
+            .insert(tenant)
+            .await
+            .expect("the store answers");
     }
     let owners: Vec<TenantId> = tenants.iter().map(|tenant| tenant.id).collect();
     let mut messages = vec![
@@ -62,23 +62,29 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
         // Of a tenant that was removed while this was being accepted.
         outbound(tenant_id()),
     ];
-    accept_all(&under_test.messages, &messages).await;
+    accept_all(&under_test.stores, &messages).await;
     let received = [inbound(owners[0], "wamid.A"), inbound_bare(owners[1], "wamid.B")];
-    receive_all(&under_test.messages, &received).await;
+    receive_all(&under_test.stores, &received).await;
     messages.extend(received);
     let touches: Vec<ConversationTouch> = owners.iter().map(|owner| touch(*owner, "919111111111", 3)).collect();
     under_test
-        .messages
-        .touch_conversations(&touches)
+        .stores
+        .conversations
+        .touch(&touches)
         .await
         .expect("the store answers");
     let mut threads = Vec::new();
     for owner in &owners {
-        let found = under_test.messages.conversations(owner, None, 10).await;
+        let found = under_test.stores.conversations.list(owner, None, 10).await;
         threads.extend(found.expect("the store answers"));
     }
     let events = vec![event(owners[0]), event_bare(), event(owners[1]), event_bare()];
-    under_test.events.record(&events).await.expect("the store answers");
+    under_test
+        .stores
+        .events
+        .record(&events)
+        .await
+        .expect("the store answers");
     vec![
         (Kind::Tenants, tenants.into_iter().map(Record::Tenant).collect()),
         (
@@ -204,7 +210,12 @@ pub async fn the_state_stays_while_nothing_changes(under_test: SourceUnderTest) 
 
 pub async fn the_state_changes_with_every_change(under_test: SourceUnderTest) {
     let owner = tenant();
-    under_test.tenants.insert(&owner).await.expect("the store answers");
+    under_test
+        .stores
+        .tenants
+        .insert(&owner)
+        .await
+        .expect("the store answers");
     let message = outbound(owner.id);
     let mut seen = vec![state(&under_test).await];
     let mut is_new = async |what: &str| {
@@ -212,34 +223,45 @@ pub async fn the_state_changes_with_every_change(under_test: SourceUnderTest) {
         assert!(!seen.contains(&state), "{what}");
         seen.push(state);
     };
-    accept_all(&under_test.messages, std::slice::from_ref(&message)).await;
+    accept_all(&under_test.stores, std::slice::from_ref(&message)).await;
     is_new("a message was accepted").await;
     let saved = message.with(|message| message.delivery.status = Status::Held);
-    assert_eq!(under_test.messages.save(&[Save::from(&saved)]).await, [Ok(Saved::Done)]);
+    assert_eq!(
+        under_test.stores.messages.save(&[Save::from(&saved)]).await,
+        [Ok(Saved::Done)]
+    );
     is_new("a message was saved").await;
-    let woken = under_test.messages.wake_held(&owner.id, None, at(9)).await;
+    let woken = under_test.stores.timers.wake_held(&owner.id, None, at(9)).await;
     assert_eq!(woken, Ok(1));
     is_new("a message was woken").await;
-    receive_all(&under_test.messages, &[inbound(owner.id, "wamid.A")]).await;
+    receive_all(&under_test.stores, &[inbound(owner.id, "wamid.A")]).await;
     is_new("a message was received").await;
     for ms in [1, 2] {
-        let touched = under_test
-            .messages
-            .touch_conversations(&[touch(owner.id, "1", ms)])
-            .await;
+        let touched = under_test.stores.conversations.touch(&[touch(owner.id, "1", ms)]).await;
         touched.expect("the store answers");
         is_new("a thread was touched").await;
     }
     for event in [event(owner.id), event_bare()] {
-        under_test.events.record(&[event]).await.expect("the store answers");
+        under_test
+            .stores
+            .events
+            .record(&[event])
+            .await
+            .expect("the store answers");
         is_new("an event was recorded").await;
     }
-    under_test.tenants.save(&owner).await.expect("the store answers");
+    under_test.stores.tenants.save(&owner).await.expect("the store answers");
     is_new("a tenant was saved").await;
-    under_test.tenants.insert(&tenant()).await.expect("the store answers");
+    under_test
+        .stores
+        .tenants
+        .insert(&tenant())
+        .await
+        .expect("the store answers");
     is_new("a tenant was registered").await;
     under_test
-        .messages
+        .stores
+        .erasure
         .erase(&owner.id, 1)
         .await
         .expect("the store answers");

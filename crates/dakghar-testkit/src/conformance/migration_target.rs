@@ -1,16 +1,15 @@
 //! The suite of [`MigrationTarget`].
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
-use crate::samples::With as _;
 use std::sync::Arc;
 
 use dakghar_core::domain::migration::{Kind, KindProgress, Migration, Place, Record, Stage};
 use dakghar_core::domain::{Conversation, ConversationId, Direction, Message, Tenant, TenantId, WebhookEvent};
-use dakghar_core::ports::{Acceptance, EventStore, MessageStore, MigrationTarget, Saved, StoreError, TenantStore};
+use dakghar_core::ports::{Acceptance, MigrationTarget, Saved, StoreError};
 
-use super::message_store::accept_all;
+use super::stores::{Stores, accept_all};
 use crate::samples::{
-    at, event, event_bare, inbound, inbound_bare, outbound, outbound_full, person, phone_number_id, tenant,
+    With as _, at, event, event_bare, inbound, inbound_bare, outbound, outbound_full, person, phone_number_id, tenant,
     tenant_full, with_key,
 };
 
@@ -18,12 +17,8 @@ use crate::samples::{
 pub struct TargetUnderTest {
     /// The target.
     pub target: Arc<dyn MigrationTarget>,
-    /// Its messages and threads.
-    pub messages: Arc<dyn MessageStore>,
-    /// Its tenants.
-    pub tenants: Arc<dyn TenantStore>,
-    /// Its events.
-    pub events: Arc<dyn EventStore>,
+    /// Its stores.
+    pub stores: Stores,
 }
 
 /// Runs the suite of `MigrationTarget`: `migration_target_suite!(factory)`, where the factory is an async function
@@ -125,12 +120,13 @@ pub async fn what_was_put_is_there_as_it_was(under_test: TargetUnderTest) {
 }
 
 pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
-    let TargetUnderTest {
+    let Stores {
         messages,
+        conversations,
         tenants,
         events,
         ..
-    } = &under_test;
+    } = &under_test.stores;
     for kind in Kind::ALL {
         let records = records(kind);
         put(&under_test, &records).await;
@@ -142,7 +138,7 @@ pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
                     assert_eq!(tenants.owners_of_numbers(&[number]).await, Ok(vec![Some(tenant.id)]));
                 }
                 Record::Conversation(thread) => {
-                    let found = messages.conversation(&thread.tenant_id, &thread.id).await;
+                    let found = conversations.find(&thread.tenant_id, &thread.id).await;
                     assert_eq!(found, Ok(Some(thread)));
                 }
                 Record::Message(message) => {
@@ -199,14 +195,19 @@ pub async fn putting_again_changes_nothing(under_test: TargetUnderTest) {
 pub async fn what_has_no_room_is_an_error(under_test: TargetUnderTest) {
     let owner = tenant();
     let taken = with_key(owner.id, "taken");
-    accept_all(&under_test.messages, std::slice::from_ref(&taken)).await;
+    accept_all(&under_test.stores, std::slice::from_ref(&taken)).await;
     let room = of_message(outbound(owner.id));
     let second = of_message(with_key(owner.id, "taken"));
     let refused = under_test.target.put(&[room.clone(), second.clone()]).await;
     assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
     assert_eq!(stored(&under_test, &[second]).await, [None]);
 
-    under_test.tenants.insert(&owner).await.expect("the store answers");
+    under_test
+        .stores
+        .tenants
+        .insert(&owner)
+        .await
+        .expect("the store answers");
     let mut thief = tenant();
     thief.phone_numbers = owner.phone_numbers;
     let refused = under_test.target.put(&[Record::Tenant(thief)]).await;
@@ -214,6 +215,7 @@ pub async fn what_has_no_room_is_an_error(under_test: TargetUnderTest) {
 
     let first = event(owner.id);
     under_test
+        .stores
         .events
         .record(std::slice::from_ref(&first))
         .await

@@ -3,28 +3,35 @@
 //! A backend instantiates a suite in one line, naming an async function that gives it a fresh, empty port:
 //!
 //! ```ignore
-//! async fn fresh() -> (Arc<dyn MessageStore>, TempDir) { .. }
+//! async fn fresh() -> (Stores, TempDir) { .. }
 //! dakghar_testkit::message_store_suite!(fresh);
+//! dakghar_testkit::timer_store_suite!(fresh);
 //! ```
 //!
-//! That makes a module `message_store` with one `#[tokio::test]` for each case; what the function returns besides the
+//! That makes the modules `messages` and `timers` with one `#[tokio::test]` for each case; what the function returns besides the
 //! port (a folder, a server, `()`) is kept until the case is over. It may also return an `Option` of both: `None`
 //! skips the case, where a server is not installed. The cases talk to the port alone, so what they show holds for
 //! whatever is behind it.
 
+pub mod conversations;
 pub mod erasure;
-pub mod event_store;
-pub mod message_store;
+pub mod events;
+pub mod health;
+pub mod lists;
+pub mod messages;
 pub mod migration_source;
 pub mod migration_target;
 pub mod pacer;
-pub mod send_queue;
-pub mod tenant_store;
+pub mod queue;
+mod stores;
+pub mod tenants;
+pub mod timers;
 pub mod unreadable;
 
 pub use migration_source::SourceUnderTest;
 pub use migration_target::TargetUnderTest;
-pub use send_queue::QueueUnderTest;
+pub use queue::QueueUnderTest;
+pub use stores::Stores;
 pub use unreadable::Breakable;
 
 /// What a suite's factory may return.

@@ -1,22 +1,19 @@
-//! The suite of what a [`MessageStore`] does about messages that it holds but cannot read.
+//! The suite of what a store does about messages that it holds but cannot read.
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
-
-use crate::samples::With as _;
-use std::sync::Arc;
 
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::{Message, MessageId, MessageKey, Status, TenantId};
-use dakghar_core::ports::{Acceptance, MessageStore, StoreError};
+use dakghar_core::ports::{Acceptance, StoreError};
 use futures_util::future::BoxFuture;
 
-use super::message_store::accept_all;
 use super::read_pages;
-use crate::samples::{at, outbound, phone_number_id, tenant_id, wamid, with_key};
+use super::stores::{Stores, accept_all, ids};
+use crate::samples::{With as _, at, outbound, phone_number_id, tenant_id, wamid, with_key};
 
 /// What the cases are run against.
 pub struct Breakable {
     /// The store.
-    pub store: Arc<dyn MessageStore>,
+    pub stores: Stores,
     /// Breaks a message past the store, each time in another way.
     pub break_it: Box<dyn Fn(MessageKey) -> BoxFuture<'static, ()> + Send + Sync>,
 }
@@ -41,7 +38,7 @@ impl Breakable {
     /// Stores so many messages, of which every one but each third is broken then. Answers both kinds.
     async fn mixed(&self, count: usize, message: impl Fn(usize) -> Message) -> (Vec<Message>, Vec<Message>) {
         let messages: Vec<Message> = (0..count).map(message).collect();
-        accept_all(&self.store, &messages).await;
+        accept_all(&self.stores, &messages).await;
         let (mut whole, mut broken) = (Vec::new(), Vec::new());
         for (index, message) in messages.into_iter().enumerate() {
             if index % 3 == 2 {
@@ -55,15 +52,11 @@ impl Breakable {
     }
 }
 
-fn ids(messages: &[Message]) -> Vec<MessageId> {
-    messages.iter().map(|message| message.accepted.id).collect()
-}
-
 pub async fn it_is_loaded_as_an_error_of_its_own(port: Breakable) {
     let tenant = tenant_id();
     let (whole, broken) = port.mixed(9, |_| outbound(tenant)).await;
     let keys: Vec<MessageKey> = broken.iter().chain(&whole).map(Message::key).collect();
-    let loaded = port.store.load(&keys).await;
+    let loaded = port.stores.messages.load(&keys).await;
     let (first, last) = loaded.split_at(broken.len());
     for loaded in first {
         assert!(matches!(loaded, Err(StoreError::Corrupt(_))), "{loaded:?}");
@@ -76,7 +69,10 @@ pub async fn it_is_loaded_as_an_error_of_its_own(port: Breakable) {
         tenant_id: tenant_id(),
         ..broken[0].key()
     };
-    assert_eq!(port.store.load(&[foreign, whole_key(&keys)]).await[0], Ok(None));
+    assert_eq!(
+        port.stores.messages.load(&[foreign, whole_key(&keys)]).await[0],
+        Ok(None)
+    );
 }
 
 /// The key of one that is whole, so that its tenant is asked for too.
@@ -89,7 +85,8 @@ pub async fn what_is_due_behind_it_is_found(port: Breakable) {
     let (whole, _) = port.mixed(30, waking).await;
     for (limit, status) in [(4, None), (10, Some(Status::Queued)), (100, None)] {
         let due = port
-            .store
+            .stores
+            .timers
             .due(at(1_000), status, limit)
             .await
             .expect("the store answers");
@@ -123,7 +120,12 @@ async fn list(
         limit,
         ..MessageQuery::default()
     };
-    ids(&port.store.list(tenant, &query).await.expect("the store answers"))
+    ids(&port
+        .stores
+        .lists
+        .messages(tenant, &query)
+        .await
+        .expect("the store answers"))
 }
 
 pub async fn dead_letters_leave_it_out(port: Breakable) {
@@ -133,13 +135,15 @@ pub async fn dead_letters_leave_it_out(port: Breakable) {
     whole.reverse();
     for tenant in [Some(&tenant), None] {
         let found = port
-            .store
+            .stores
+            .lists
             .dead_letters(tenant, None, 2)
             .await
             .expect("the store answers");
         assert_eq!(ids(&found), ids(&whole[..2]));
         let found = port
-            .store
+            .stores
+            .lists
             .dead_letters(tenant, None, 50)
             .await
             .expect("the store answers");
@@ -155,7 +159,7 @@ pub async fn it_does_not_spoil_the_replay_of_another_key(port: Breakable) {
     };
     let mut batch: Vec<Message> = broken.iter().map(again).collect();
     batch.push(again(&whole[0]));
-    let answers = port.store.accept(batch).await;
+    let answers = port.stores.messages.accept(batch).await;
     let (last, others) = answers.split_last().expect("answers");
     assert!(matches!(last, Ok(Acceptance::Replay { message_id, .. }) if *message_id == whole[0].accepted.id));
     for other in others {
@@ -184,7 +188,12 @@ pub async fn it_does_not_hide_the_wamid_of_another(port: Breakable) {
             )
         })
         .collect();
-    let found = port.store.find_by_wamid(&refs).await.expect("the store answers");
+    let found = port
+        .stores
+        .messages
+        .find_by_wamid(&refs)
+        .await
+        .expect("the store answers");
     let whole: Vec<_> = whole.iter().map(|message| Some(message.key())).collect();
     assert_eq!(found[broken.len()..], whole);
 }

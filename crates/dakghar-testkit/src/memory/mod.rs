@@ -2,12 +2,18 @@
 //!
 //! Nothing survives the process, and nothing is fast: the maps are searched from end to end.
 
+mod conversations;
+mod erasure;
 mod events;
+mod health;
+mod keys;
+mod lists;
 mod messages;
 mod migration;
 mod pacer;
 mod queue;
 mod tenants;
+mod timers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,10 +26,11 @@ use dakghar_core::domain::{
 use dakghar_core::ports::StoreError;
 use parking_lot::Mutex;
 
+pub use keys::{MemoryKeys, vault, with_token};
 pub use pacer::MemoryPacer;
 pub use queue::MemoryQueue;
 
-/// All three store ports in memory, and both ends of a migration.
+/// All store ports in memory, and both ends of a migration.
 #[derive(Default)]
 pub struct MemoryStore {
     state: Mutex<State>,

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use dakghar_core::domain::Timestamp;
 use dakghar_core::domain::message::Priority;
-use dakghar_core::domain::{MessageKey, Timestamp};
-use dakghar_core::ports::{Clock, Job, QueueEntry, QueueError, SendQueue};
+use dakghar_core::ports::{Clock, Job, JobKey, Queue, QueueEntry, QueueError};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -18,7 +18,7 @@ const LOOK_MS: u64 = 5;
 /// How far ahead of its slot a message is put into this queue.
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// A [`SendQueue`] in memory: entries are due when `clock` says so. A dropped job is gone, as after a crash.
+/// A [`Queue`] in memory: entries are due when `clock` says so. A dropped job is gone, as after a crash.
 pub struct MemoryQueue {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
@@ -26,7 +26,7 @@ pub struct MemoryQueue {
 }
 
 /// An entry is known by these.
-type EntryId = (MessageKey, u32);
+type EntryId = (JobKey, u32);
 
 #[derive(Default)]
 struct State {
@@ -97,7 +97,7 @@ impl MemoryQueue {
 }
 
 #[async_trait]
-impl SendQueue for MemoryQueue {
+impl Queue for MemoryQueue {
     fn window(&self) -> Option<Duration> {
         Some(WINDOW)
     }

@@ -2,8 +2,7 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::{PhoneNumberId, Tenant, TenantId, WabaId};
-use dakghar_core::ports::store::TenantSaved;
-use dakghar_core::ports::{StoreError, TenantStore};
+use dakghar_core::ports::{StoreError, TenantSaved, TenantStore};
 
 use super::{MemoryStore, State, first};
 
@@ -84,9 +83,5 @@ impl TenantStore for MemoryStore {
         self.with(|state| {
             state.tenants.remove(id);
         })
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.with(|_| ())
     }
 }

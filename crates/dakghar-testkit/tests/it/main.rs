@@ -5,8 +5,9 @@
     reason = "in a test, the line that fails says enough; a test has its own clock and tasks"
 )]
 
+mod conformance;
 mod fault_proxy;
-mod memory;
+
 mod migrate;
 mod servers;
 mod tidy;

@@ -10,10 +10,10 @@ use dakghar_core::domain::{
     ConversationId, ConversationTouch, Direction, EventId, Message, MessageId, Secret, Status, Tenant, TenantId,
 };
 use dakghar_core::ports::{
-    EventStore, IdGenerator, KeyVault, MessageStore, MigrationSource, MigrationTarget, Save, Saved, SourcePage,
-    StoreError, TenantStore, VaultError,
+    ConversationStore, Erasure, EventStore, IdGenerator, MessageStore, MigrationSource, MigrationTarget, Save, Saved,
+    SourcePage, StoreError, TenantStore,
 };
-use dakghar_testkit::memory::MemoryStore;
+use dakghar_testkit::memory::{MemoryStore, vault, with_token};
 use dakghar_testkit::samples::{
     at, event, event_bare, inbound, outbound, outbound_full, person, phone_number_id, tenant, tenant_full, tenant_id,
     with_key,
@@ -116,33 +116,6 @@ impl MigrationTarget for Mortal {
     }
 }
 
-/// Opens everything but what [`locked`] made.
-struct Vault;
-
-const LOCKED: u8 = 0xff;
-
-#[async_trait]
-impl KeyVault for Vault {
-    async fn new_data_key(&self, _: &TenantId) -> Result<Vec<u8>, VaultError> {
-        Err(VaultError::Unavailable("not needed".into()))
-    }
-
-    async fn seal(&self, _: &TenantId, _: &[u8], _: &str, _: &Secret) -> Result<Vec<u8>, VaultError> {
-        Err(VaultError::Unavailable("not needed".into()))
-    }
-
-    async fn open(&self, _: &TenantId, _: &[u8], _: &str, sealed: &[u8]) -> Result<Secret, VaultError> {
-        if sealed == [LOCKED] {
-            return Err(VaultError::Unreadable("another key"));
-        }
-        Ok(Secret::new("token"))
-    }
-
-    fn hash_api_key(&self, _: &str) -> Vec<u8> {
-        Vec::new()
-    }
-}
-
 /// Ids that are new in every run.
 struct Ids;
 
@@ -181,7 +154,7 @@ fn migrator(source: &Arc<MemoryStore>, target: &Arc<MemoryStore>, death: Death, 
     Migrator {
         source: mortal.clone(),
         target: mortal,
-        vault: Arc::new(Vault),
+        vault: vault(),
         clock: Arc::new(TestClock::default()),
         ids: Arc::new(Ids),
         origin: "here".into(),
@@ -203,7 +176,10 @@ async fn installation() -> Arc<MemoryStore> {
     let store = MemoryStore::new();
     let owners = [tenant(), tenant_full(), tenant(), tenant()];
     for owner in &owners {
-        store.insert(owner).await.unwrap();
+        let owner = with_token(owner.clone(), &vault(), &Secret::new("token"))
+            .await
+            .unwrap();
+        store.insert(&owner).await.unwrap();
     }
     let mut messages = vec![outbound_full(owners[0].id), outbound(owners[1].id)];
     messages.extend((0..6).map(|n| with_key(owners[2].id, &format!("key {n}"))));
@@ -222,7 +198,7 @@ async fn installation() -> Arc<MemoryStore> {
         at: at(1),
         direction: Direction::Inbound,
     });
-    store.touch_conversations(&touches).await.unwrap();
+    store.touch(&touches).await.unwrap();
     for _ in 0..2 {
         store.record(&[event(owners[0].id), event_bare()]).await.unwrap();
     }
@@ -395,11 +371,12 @@ async fn two_at_once_end_as_one() {
 #[tokio::test]
 async fn a_key_that_does_not_open_a_token_is_refused_before_anything_is_written() {
     let (source, target) = (installation().await, MemoryStore::new());
-    let mut locked = Tenant {
+    let locked = Tenant {
         id: tenant_id(),
         ..tenant_full()
     };
-    locked.phone_numbers[1].sealed_token = vec![LOCKED];
+    let mut locked = with_token(locked, &vault(), &Secret::new("token")).await.unwrap();
+    locked.phone_numbers[1].sealed_token.reverse();
     source.insert(&locked).await.unwrap();
     let refused = run(&healthy(&source, &target), false).await;
     assert!(

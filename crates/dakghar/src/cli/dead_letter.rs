@@ -53,7 +53,8 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
         } => {
             let tenant_id = parse(&tenant_id)?;
             let message = app
-                .redrive_message(&tenant_id, &message_id, confirm_duplicate_risk)
+                .changing
+                .redrive(&tenant_id, &message_id, confirm_duplicate_risk)
                 .await?;
             output::line(&format!(
                 "{} is {} again",

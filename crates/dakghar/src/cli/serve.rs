@@ -112,6 +112,7 @@ fn serve(config: &Config, parts: Parts, lifecycle: &Lifecycle, opened: Opened) -
         app,
         backend,
         group_commits,
+        ..
     } = wired;
     if parts.worker {
         worker::start(&app, &lifecycle.tasks, &lifecycle.stopping);

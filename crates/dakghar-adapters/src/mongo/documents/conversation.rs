@@ -1,4 +1,4 @@
-//! A thread as a document.
+//! A conversation as a document.
 //!
 //! The newest message's time and id lie in one embedded document, so that they move forward together.
 
@@ -30,28 +30,28 @@ struct LastMessage {
     id: String,
 }
 
-/// A thread as it stands. One that exists is only ever moved forward.
-pub(in crate::mongo) fn encode(thread: &Conversation) -> RawDocumentBuf {
+/// A conversation as it stands. One that exists is only ever moved forward.
+pub(in crate::mongo) fn encode(conversation: &Conversation) -> RawDocumentBuf {
     let mut document = rawdoc! {
-        "_id": thread.id.to_string(),
+        "_id": conversation.id.to_string(),
         "schemaVersion": SCHEMA_VERSION,
-        "tenantId": thread.tenant_id.to_string(),
-        "phoneNumberId": thread.phone_number_id.as_str(),
-        "waId": thread.wa_id.as_str(),
-        "lastMessage": newest(thread.last_message_at, &thread.last_message_id),
+        "tenantId": conversation.tenant_id.to_string(),
+        "phoneNumberId": conversation.phone_number_id.as_str(),
+        "waId": conversation.wa_id.as_str(),
+        "lastMessage": newest(conversation.last_message_at, &conversation.last_message_id),
     };
-    if let Some(at) = thread.last_inbound_at {
+    if let Some(at) = conversation.last_inbound_at {
         document.append(cstr!("lastInboundAt"), date(at));
     }
     document
 }
 
-/// The newest message of a thread.
+/// The newest message of a conversation.
 pub(in crate::mongo) fn newest(at: Timestamp, id: &MessageId) -> RawDocumentBuf {
     rawdoc! { "at": date(at), "id": id.to_string() }
 }
 
-/// Reads a thread.
+/// Reads a conversation.
 pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Conversation, Unreadable> {
     let fields: ConversationFields = from_raw("conversation", raw)?;
     if fields.schema_version > SCHEMA_VERSION {

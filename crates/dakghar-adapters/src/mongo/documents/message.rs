@@ -18,7 +18,7 @@ use dakghar_core::domain::message::{
 };
 use dakghar_core::ports::StoreError;
 
-use crate::id_time;
+use crate::stored::id_time;
 
 use fields::{AcceptedFields, ClaimFields, DeliveryFields, ErrorFields, LeaseFields, TimelineFields};
 

@@ -16,6 +16,8 @@ use dakghar_core::domain::Timestamp;
 use dakghar_core::ports::StoreError;
 use serde::{Deserialize, Serialize};
 
+use crate::stored::unreadable;
+
 /// The version of the documents' shape that this build writes; it reads this one and those before.
 pub(super) const SCHEMA_VERSION: i32 = 1;
 const SCHEMA_VERSION_NEXT: i32 = SCHEMA_VERSION + 1;
@@ -63,7 +65,7 @@ impl Unreadable {
 
     /// Logs it, once.
     pub(super) fn tell(&self) {
-        crate::unreadable::tell(self.what, &self.id, &self.why);
+        unreadable::tell(self.what, &self.id, &self.why);
     }
 
     /// The document was written by a later version.

@@ -23,33 +23,6 @@ struct First {
 }
 
 impl MongoStore {
-    pub(super) async fn accept_messages(&self, batch: &[Message]) -> Vec<Result<Acceptance, StoreError>> {
-        if let Err(broken) = self.promises.hold() {
-            return vec![Err(broken); batch.len()];
-        }
-        let inserted = self.insert_messages(batch.iter()).await;
-        let unsettled: Vec<(&Message, Option<StoreError>)> = inserted
-            .iter()
-            .zip(batch)
-            .filter_map(|(inserted, message)| match inserted {
-                Inserted::Stored | Inserted::Refused(_) => None,
-                Inserted::Duplicate => Some((message, None)),
-                Inserted::Unknown(error) => Some((message, Some(error.clone()))),
-            })
-            .collect();
-        let looked_up = self.look_up_accepted(&unsettled).await;
-        inserted
-            .into_iter()
-            .zip(batch)
-            .map(|(inserted, message)| match inserted {
-                Inserted::Stored => Ok(Acceptance::Stored),
-                Inserted::Refused(error) => Err(error),
-                Inserted::Duplicate => looked_up.answer(message, || vanished("a duplicate idempotency key")),
-                Inserted::Unknown(error) => looked_up.answer(message, || error),
-            })
-            .collect()
-    }
-
     pub(super) async fn insert_messages(&self, messages: impl ExactSizeIterator<Item = &Message>) -> Vec<Inserted> {
         let count = messages.len();
         match messages.map(message::encode).collect::<Result<Vec<_>, _>>() {
@@ -59,7 +32,7 @@ impl MongoStore {
     }
 
     /// What the store holds for messages whose insert was refused as a duplicate, or was never answered.
-    async fn look_up_accepted(&self, unsettled: &[(&Message, Option<StoreError>)]) -> LookedUp {
+    pub(super) async fn look_up_accepted(&self, unsettled: &[(&Message, Option<StoreError>)]) -> LookedUp {
         if unsettled.is_empty() {
             return LookedUp::default();
         }
@@ -129,13 +102,17 @@ impl MongoStore {
 
 /// What was found out about messages without a clear answer. Nothing, when it could not be found out.
 #[derive(Default)]
-struct LookedUp {
+pub(super) struct LookedUp {
     stored: HashSet<MessageId>,
     first_by_key: FirstByKey,
 }
 
 impl LookedUp {
-    fn answer(&self, message: &Message, otherwise: impl FnOnce() -> StoreError) -> Result<Acceptance, StoreError> {
+    pub(super) fn answer(
+        &self,
+        message: &Message,
+        otherwise: impl FnOnce() -> StoreError,
+    ) -> Result<Acceptance, StoreError> {
         if self.stored.contains(&message.accepted.id) {
             return Ok(Acceptance::Stored);
         }

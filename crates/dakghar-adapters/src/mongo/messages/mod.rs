@@ -1,61 +1,143 @@
-//! Messages and their threads.
+//! Messages. This file is the port; the other files are the larger steps of it.
 
 mod accepting;
-mod conversations;
-mod erasing;
-mod lists;
 mod lookups;
 mod receiving;
 mod saving;
-mod timers;
+
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
-use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
-use dakghar_core::domain::ids::{
-    ConversationId, IdempotencyKey, MessageId, MessageKey, PhoneNumberId, TenantId, Wamid,
-};
-use dakghar_core::domain::message::{Message, Status};
-use dakghar_core::domain::page::MessageQuery;
+use bson::{RawDocument, doc};
+use dakghar_core::domain::conversation::ConversationTouch;
+use dakghar_core::domain::ids::{IdempotencyKey, MessageKey, PhoneNumberId, TenantId, Wamid};
+use dakghar_core::domain::message::{Direction, Message};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{Acceptance, MessageStore, Received, ReceivedMessage, Save, Saved, StoreError};
 
 use super::MongoStore;
+use super::documents::{date, message};
+use super::indexes::{BY_ID, MESSAGE_IDEMPOTENCY_KEY, MESSAGE_PHONE_NUMBER, MESSAGE_WAMIDS};
+use super::inserts::Inserted;
+use super::reads::Query;
+
+use accepting::vanished;
+use lookups::{key, sent, tenants};
+use receiving::conversations_left;
+
+/// How many of a number's next and of its newest messages are looked at for a status.
+const STATUS_SAMPLE: u32 = 200;
 
 #[async_trait]
 impl MessageStore for MongoStore {
-    fn may_claim(&self) -> Result<(), StoreError> {
-        self.promises.hold()
-    }
-
     async fn accept(&self, batch: Vec<Message>) -> Vec<Result<Acceptance, StoreError>> {
-        self.accept_messages(&batch).await
+        if let Err(broken) = self.promises.hold() {
+            return vec![Err(broken); batch.len()];
+        }
+        let inserted = self.insert_messages(batch.iter()).await;
+        let unsettled: Vec<(&Message, Option<StoreError>)> = inserted
+            .iter()
+            .zip(&batch)
+            .filter_map(|(inserted, message)| match inserted {
+                Inserted::Stored | Inserted::Refused(_) => None,
+                Inserted::Duplicate => Some((message, None)),
+                Inserted::Unknown(error) => Some((message, Some(error.clone()))),
+            })
+            .collect();
+        let looked_up = self.look_up_accepted(&unsettled).await;
+        inserted
+            .into_iter()
+            .zip(&batch)
+            .map(|(inserted, message)| match inserted {
+                Inserted::Stored => Ok(Acceptance::Stored),
+                Inserted::Refused(error) => Err(error),
+                Inserted::Duplicate => looked_up.answer(message, || vanished("a duplicate idempotency key")),
+                Inserted::Unknown(error) => looked_up.answer(message, || error),
+            })
+            .collect()
     }
 
+    /// Stores messages and opens new conversations beside them; conversations that exist are moved when it is known which messages the
+    /// store has.
     async fn receive(&self, batch: Vec<ReceivedMessage>) -> Vec<Result<Received, StoreError>> {
-        self.receive_with_threads(batch).await
+        let (messages, touches): (Vec<Message>, Vec<Option<ConversationTouch>>) = batch
+            .into_iter()
+            .map(|received| (received.message, received.touch))
+            .unzip();
+        if touches.iter().all(Option::is_none) {
+            return self.receive_messages(&messages).await;
+        }
+        let (mut received, opened) = futures_util::join!(
+            self.receive_messages(&messages),
+            self.open_conversations(touches.iter().flatten())
+        );
+        let moved = match opened.map(|opened| conversations_left(&touches, &opened, &received)) {
+            Ok(left) => self.settle_conversations(&left).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = moved {
+            for (received, touch) in received.iter_mut().zip(touches) {
+                if touch.is_some() && received.is_ok() {
+                    *received = Err(error.clone());
+                }
+            }
+        }
+        received
     }
 
     async fn load(&self, keys: &[MessageKey]) -> Vec<Result<Option<Message>, StoreError>> {
-        self.load_messages(keys).await
+        if keys.is_empty() {
+            return Vec::new();
+        }
+        let ids: Vec<_> = keys.iter().map(|key| key.message_id.to_string()).collect();
+        let filter =
+            doc! { "_id": { "$in": ids }, "tenantId": { "$in": tenants(keys.iter().map(|key| key.tenant_id)) } };
+        // Only what a majority has: a change that turns out to be made already is acknowledged without a write of its own.
+        let query = Query::new(filter, BY_ID).majority();
+        let found = match self.fetch_each(&self.messages, query, key, message::decode).await {
+            Ok(found) => found,
+            Err(error) => return vec![Err(error); keys.len()],
+        };
+        // Not removed from the map: a key may be asked for twice.
+        keys.iter().map(|key| found.get(key).cloned().transpose()).collect()
     }
 
     async fn save(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>> {
-        self.save_messages(batch).await
+        self.save_in(batch, saving::deliveries).await
     }
 
     async fn claim(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>> {
-        self.save_claims(batch).await
-    }
-
-    async fn touch_conversations(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
-        self.touch_threads(batch).await
+        self.save_in(batch, saving::claims).await
     }
 
     async fn find_by_wamid(
         &self,
         refs: &[(TenantId, PhoneNumberId, Wamid)],
     ) -> Result<Vec<Option<MessageKey>>, StoreError> {
-        self.keys_by_wamid(refs).await
+        if refs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wanted: HashSet<&str> = refs.iter().map(|(_, _, wamid)| wamid.as_str()).collect();
+        let filter = doc! {
+            "wamids": { "$in": wanted.into_iter().collect::<Vec<_>>() },
+            "tenantId": { "$in": tenants(refs.iter().map(|(tenant_id, _, _)| *tenant_id)) },
+            "direction": Direction::Outbound.as_str(),
+        };
+        let query = Query::new(filter, MESSAGE_WAMIDS).fields(doc! { "tenantId": 1, "phoneNumberId": 1, "wamids": 1 });
+        let found = self.fetch_readable(&self.messages, query, sent).await?;
+        let by_wamid: HashMap<(TenantId, &str, &str), MessageKey> = found
+            .iter()
+            .flat_map(|sent| {
+                let owner = (sent.key.tenant_id, sent.phone_number_id.as_str());
+                sent.wamids
+                    .iter()
+                    .map(move |wamid| ((owner.0, owner.1, wamid.as_str()), sent.key))
+            })
+            .collect();
+        Ok(refs
+            .iter()
+            .map(|(tenant_id, number, wamid)| by_wamid.get(&(*tenant_id, number.as_str(), wamid.as_str())).copied())
+            .collect())
     }
 
     async fn find_by_idempotency_key(
@@ -63,20 +145,9 @@ impl MessageStore for MongoStore {
         tenant_id: &TenantId,
         key: &IdempotencyKey,
     ) -> Result<Option<Message>, StoreError> {
-        self.message_by_idempotency_key(tenant_id, key).await
-    }
-
-    async fn due(&self, until: Timestamp, status: Option<Status>, limit: u32) -> Result<Vec<Message>, StoreError> {
-        self.due_messages(until, status, limit).await
-    }
-
-    async fn wake_held(
-        &self,
-        tenant_id: &TenantId,
-        phone_number_id: Option<&PhoneNumberId>,
-        at: Timestamp,
-    ) -> Result<u64, StoreError> {
-        self.wake_held_messages(tenant_id, phone_number_id, at).await
+        let filter = doc! { "tenantId": tenant_id.to_string(), "idempotencyKey": key.as_str() };
+        let query = Query::new(filter, MESSAGE_IDEMPOTENCY_KEY).limit(1).majority();
+        Ok(self.fetch(&self.messages, query, message::decode).await?.pop())
     }
 
     async fn statuses_flow(
@@ -85,44 +156,23 @@ impl MessageStore for MongoStore {
         phone_number_id: &PhoneNumberId,
         called_after: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.statuses_have_arrived(message, phone_number_id, called_after).await
-    }
-
-    async fn list(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Vec<Message>, StoreError> {
-        self.list_messages(tenant_id, query).await
-    }
-
-    async fn dead_letters(
-        &self,
-        tenant_id: Option<&TenantId>,
-        before: Option<MessageId>,
-        limit: u32,
-    ) -> Result<Vec<Message>, StoreError> {
-        self.list_dead_letters(tenant_id, before, limit).await
-    }
-
-    async fn count_unsettled(&self, tenant_id: &TenantId, limit: u32) -> Result<u32, StoreError> {
-        self.count_unsettled_messages(tenant_id, limit).await
-    }
-
-    async fn conversations(
-        &self,
-        tenant_id: &TenantId,
-        before: Option<(Timestamp, ConversationId)>,
-        limit: u32,
-    ) -> Result<Vec<Conversation>, StoreError> {
-        self.list_threads(tenant_id, before, limit).await
-    }
-
-    async fn conversation(
-        &self,
-        tenant_id: &TenantId,
-        id: &ConversationId,
-    ) -> Result<Option<Conversation>, StoreError> {
-        self.find_thread(tenant_id, id).await
-    }
-
-    async fn erase(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
-        self.erase_tenant_data(tenant_id, limit).await
+        let of_number = doc! { "tenantId": message.tenant_id.to_string(), "phoneNumberId": phone_number_id.as_str() };
+        let mut next = of_number.clone();
+        next.insert("_id", doc! { "$gt": message.message_id.to_string() });
+        let next = Query::new(next, MESSAGE_PHONE_NUMBER).sort(doc! { "_id": 1 });
+        let newest = Query::new(of_number, MESSAGE_PHONE_NUMBER).newest_first();
+        let proves = |raw: &RawDocument| {
+            let called_at = raw.get_datetime("calledAt");
+            Ok(called_at.is_ok_and(|at| at > date(called_after)) && raw.get_datetime("statusSeenAt").is_ok())
+        };
+        for query in [next, newest] {
+            let query = query
+                .limit(STATUS_SAMPLE)
+                .fields(doc! { "_id": 0, "calledAt": 1, "statusSeenAt": 1 });
+            if self.fetch(&self.messages, query, proves).await?.contains(&true) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }

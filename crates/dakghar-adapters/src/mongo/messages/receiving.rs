@@ -8,7 +8,7 @@ use bson::{RawDocument, doc};
 use dakghar_core::domain::conversation::ConversationTouch;
 use dakghar_core::domain::ids::{ConversationId, MessageKey, TenantId};
 use dakghar_core::domain::message::Message;
-use dakghar_core::ports::{Received, ReceivedMessage, StoreError};
+use dakghar_core::ports::{Received, StoreError};
 
 use crate::mongo::MongoStore;
 use crate::mongo::documents::{Unreadable, message};
@@ -26,45 +26,17 @@ const RECEIVED_PER_REPETITION: usize = 20;
 type ByKey = HashMap<String, Option<MessageKey>>;
 
 impl MongoStore {
-    /// Stores messages and opens new threads beside them; threads that exist are moved when it is known which messages the
-    /// store has.
-    pub(super) async fn receive_with_threads(&self, batch: Vec<ReceivedMessage>) -> Vec<Result<Received, StoreError>> {
-        let (messages, touches): (Vec<Message>, Vec<Option<ConversationTouch>>) = batch
-            .into_iter()
-            .map(|received| (received.message, received.touch))
-            .unzip();
-        if touches.iter().all(Option::is_none) {
-            return self.receive_messages(&messages).await;
-        }
-        let (mut received, opened) = futures_util::join!(
-            self.receive_messages(&messages),
-            self.open_threads(touches.iter().flatten())
-        );
-        let moved = match opened.map(|opened| threads_left(&touches, &opened, &received)) {
-            Ok(left) => self.settle_threads(&left).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = moved {
-            for (received, touch) in received.iter_mut().zip(touches) {
-                if touch.is_some() && received.is_ok() {
-                    *received = Err(error.clone());
-                }
-            }
-        }
-        received
-    }
-
-    async fn settle_threads(&self, left: &ThreadsLeft<'_>) -> Result<(), StoreError> {
+    pub(super) async fn settle_conversations(&self, left: &ConversationsLeft<'_>) -> Result<(), StoreError> {
         if !left.nobodys.is_empty() {
-            self.close_threads(&left.nobodys).await?;
+            self.close_conversations(&left.nobodys).await?;
         }
         if left.moved.is_empty() {
             return Ok(());
         }
-        self.move_threads(&left.moved).await
+        self.move_conversations(&left.moved).await
     }
 
-    async fn receive_messages(&self, batch: &[Message]) -> Vec<Result<Received, StoreError>> {
+    pub(super) async fn receive_messages(&self, batch: &[Message]) -> Vec<Result<Received, StoreError>> {
         // A repetition among the documents of an insert makes the server insert all of them once more, one by one. While
         // Meta repeats itself, as after an outage, looking first is cheaper; otherwise it is a round trip for nothing.
         let known = if self.messages_repeat.load(Ordering::Relaxed) {
@@ -159,21 +131,21 @@ impl MongoStore {
     }
 }
 
-/// What is left to be done for the threads, now that it is known which messages the store has.
+/// What is left to be done for the conversations, now that it is known which messages the store has.
 #[derive(Default)]
-struct ThreadsLeft<'a> {
+pub(super) struct ConversationsLeft<'a> {
     moved: Vec<ConversationTouch>,
     /// Opened for nothing but repetitions of what another tenant has received.
     nobodys: Vec<&'a ConversationTouch>,
 }
 
-/// A thread that was opened is as it should be, unless it was under a repetition.
-fn threads_left<'a>(
+/// A conversation that was opened is as it should be, unless it was under a repetition.
+pub(super) fn conversations_left<'a>(
     touches: &'a [Option<ConversationTouch>],
     opened: &HashSet<ConversationId>,
     received: &[Result<Received, StoreError>],
-) -> ThreadsLeft<'a> {
-    let mut left = ThreadsLeft::default();
+) -> ConversationsLeft<'a> {
+    let mut left = ConversationsLeft::default();
     let mut kept = HashSet::new();
     for (touch, received) in touches.iter().zip(received) {
         let Some(touch) = touch else { continue };

@@ -18,20 +18,13 @@ use crate::mongo::sharing::{SHARING_MAX, Sharing};
 use crate::mongo::updates::chunk_lengths;
 
 /// A statement and the places of its messages in the batch.
-type Statement = (Vec<usize>, RawDocumentBuf);
+pub(super) type Statement = (Vec<usize>, RawDocumentBuf);
 /// Writes the statements of a save, each for up to so many messages.
-type Write = fn(batch: &[Save], save_id: ObjectId, sharing_max: usize) -> Result<Vec<Statement>, StoreError>;
+pub(super) type Write = fn(batch: &[Save], save_id: ObjectId, sharing_max: usize) -> Result<Vec<Statement>, StoreError>;
 
 impl MongoStore {
-    pub(super) async fn save_messages(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>> {
-        self.save_as(batch, deliveries).await
-    }
-
-    pub(super) async fn save_claims(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>> {
-        self.save_as(batch, claims).await
-    }
-
-    async fn save_as(&self, batch: &[Save], write: Write) -> Vec<Result<Saved, StoreError>> {
+    /// Saves with these statements.
+    pub(super) async fn save_in(&self, batch: &[Save], write: Write) -> Vec<Result<Saved, StoreError>> {
         // The reply to an update only counts what matched; this names it.
         let save_id = ObjectId::new();
         let (answers, is_refused) = self
@@ -141,7 +134,7 @@ impl MongoStore {
 }
 
 /// Writes just what a claim changes: the same for all that were read at the same version.
-fn claims(batch: &[Save], save_id: ObjectId, sharing_max: usize) -> Result<Vec<Statement>, StoreError> {
+pub(super) fn claims(batch: &[Save], save_id: ObjectId, sharing_max: usize) -> Result<Vec<Statement>, StoreError> {
     let mut alike: BTreeMap<(u64, Vec<u8>), (RawDocumentBuf, Vec<usize>)> = BTreeMap::new();
     for (place, Save { delivery, .. }) in batch.iter().enumerate() {
         let set = message::encode_claim(delivery, save_id)?;
@@ -169,7 +162,7 @@ fn claims(batch: &[Save], save_id: ObjectId, sharing_max: usize) -> Result<Vec<S
 type Alike = (u64, Vec<&'static str>);
 
 /// Writes everything that delivery may have changed.
-fn deliveries(batch: &[Save], save_id: ObjectId, sharing_max: usize) -> Result<Vec<Statement>, StoreError> {
+pub(super) fn deliveries(batch: &[Save], save_id: ObjectId, sharing_max: usize) -> Result<Vec<Statement>, StoreError> {
     let mut alike: BTreeMap<Alike, Vec<(usize, RawDocumentBuf)>> = BTreeMap::new();
     for (place, Save { delivery, .. }) in batch.iter().enumerate() {
         let set = message::encode_delivery(delivery, save_id)?;

@@ -1,37 +1,16 @@
-//! The message store. This file is the port; the work behind it is in `write`, `read`, `list` and `erase`.
+//! Messages. This file is the port; the work behind it is in `write` and `read`.
 
-/// The condition of the index `messages_open`, word for word: SQLite uses that only for a query that says the same.
-macro_rules! is_open {
-    () => {
-        "status <> 'sent' AND status <> 'delivered' AND status <> 'read' AND status <> 'received'"
-    };
-}
-
-pub(super) mod erase;
-pub(super) mod list;
 pub(super) mod read;
 pub(super) mod write;
 
 use async_trait::async_trait;
-use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
-use dakghar_core::domain::ids::{
-    ConversationId, IdempotencyKey, MessageId, MessageKey, PhoneNumberId, TenantId, Wamid,
-};
-use dakghar_core::domain::message::{Message, Status};
-use dakghar_core::domain::page::MessageQuery;
+use dakghar_core::domain::ids::{IdempotencyKey, MessageKey, PhoneNumberId, TenantId, Wamid};
+use dakghar_core::domain::message::Message;
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{Acceptance, MessageStore, Received, ReceivedMessage, Save, Saved, StoreError};
 
+use super::SqliteStore;
 use super::rows::NewRow;
-use super::{SqliteStore, conversations};
-
-/// Sorts behind every id: where a list without a cursor starts.
-const BEHIND_ALL: &str = "~";
-
-/// The text for "only older than this id".
-pub(super) fn before_text(before: Option<impl ToString>) -> String {
-    before.map_or_else(|| BEHIND_ALL.to_owned(), |id| id.to_string())
-}
 
 fn one_each<T>(result: Result<Vec<Result<T, StoreError>>, StoreError>, count: usize) -> Vec<Result<T, StoreError>> {
     result.unwrap_or_else(|error| (0..count).map(|_| Err(error.clone())).collect())
@@ -68,11 +47,6 @@ impl MessageStore for SqliteStore {
         one_each(written.map(|saved| saved.into_iter().map(Ok).collect()), batch.len())
     }
 
-    async fn touch_conversations(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
-        let batch = batch.to_vec();
-        self.writer.run(move |conn| conversations::touch(conn, &batch)).await
-    }
-
     async fn find_by_wamid(
         &self,
         refs: &[(TenantId, PhoneNumberId, Wamid)],
@@ -92,34 +66,6 @@ impl MessageStore for SqliteStore {
             .await
     }
 
-    async fn due(&self, until: Timestamp, status: Option<Status>, limit: u32) -> Result<Vec<Message>, StoreError> {
-        self.delivery
-            .run(move |conn| read::due(conn, until, status, limit))
-            .await
-    }
-
-    async fn wake_held(
-        &self,
-        tenant_id: &TenantId,
-        phone_number_id: Option<&PhoneNumberId>,
-        at: Timestamp,
-    ) -> Result<u64, StoreError> {
-        let mut woken = 0;
-        let mut after = None;
-        loop {
-            let (tenant_id, number) = (*tenant_id, phone_number_id.cloned());
-            let chunk = self
-                .writer
-                .run(move |conn| write::wake_held(conn, tenant_id, number.as_ref(), at, after))
-                .await?;
-            woken += chunk.count;
-            after = chunk.last;
-            if after.is_none() {
-                return Ok(woken);
-            }
-        }
-    }
-
     async fn statuses_flow(
         &self,
         message: &MessageKey,
@@ -130,60 +76,5 @@ impl MessageStore for SqliteStore {
         self.delivery
             .run(move |conn| read::statuses_flow(conn, &message, &number, called_after))
             .await
-    }
-
-    async fn list(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Vec<Message>, StoreError> {
-        let (tenant_id, query) = (*tenant_id, query.clone());
-        let listed = self.lists.run(move |conn| list::list(conn, tenant_id, &query)).await?;
-        listed.ok_or_else(|| {
-            StoreError::Unavailable("the filters match so few messages that the search was ended".into())
-        })
-    }
-
-    async fn dead_letters(
-        &self,
-        tenant_id: Option<&TenantId>,
-        before: Option<MessageId>,
-        limit: u32,
-    ) -> Result<Vec<Message>, StoreError> {
-        let tenant_id = tenant_id.copied();
-        self.lists
-            .run(move |conn| list::dead_letters(conn, tenant_id, before, limit))
-            .await
-    }
-
-    async fn count_unsettled(&self, tenant_id: &TenantId, limit: u32) -> Result<u32, StoreError> {
-        let tenant_id = *tenant_id;
-        self.lists
-            .run(move |conn| read::count_unsettled(conn, tenant_id, limit))
-            .await
-    }
-
-    async fn conversations(
-        &self,
-        tenant_id: &TenantId,
-        before: Option<(Timestamp, ConversationId)>,
-        limit: u32,
-    ) -> Result<Vec<Conversation>, StoreError> {
-        let tenant_id = *tenant_id;
-        self.lists
-            .run(move |conn| conversations::list(conn, tenant_id, before, limit))
-            .await
-    }
-
-    async fn conversation(
-        &self,
-        tenant_id: &TenantId,
-        id: &ConversationId,
-    ) -> Result<Option<Conversation>, StoreError> {
-        let (tenant_id, id) = (*tenant_id, *id);
-        self.lists
-            .run(move |conn| conversations::find(conn, tenant_id, id))
-            .await
-    }
-
-    async fn erase(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
-        let tenant_id = *tenant_id;
-        self.writer.run(move |conn| erase::erase(conn, tenant_id, limit)).await
     }
 }

@@ -1,15 +1,16 @@
-//! Queries that delivery asks: by key, by wamid, by timer.
+//! Queries that delivery asks: by key, by wamid, and whether statuses flow.
 
 use std::sync::LazyLock;
 
 use dakghar_core::domain::ids::{IdempotencyKey, MessageId, MessageKey, PhoneNumberId, TenantId, Wamid};
-use dakghar_core::domain::message::{Message, Status};
+use dakghar_core::domain::message::Message;
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::StoreError;
 use rusqlite::{Connection, params};
 
+use super::super::cells::{Cells, readable};
 use super::super::failure::Outcome;
-use super::super::rows::{self, COLUMNS, Cells};
+use super::super::rows::{self, COLUMNS};
 
 pub(in super::super) static LOAD: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {} FROM messages WHERE tenant_id = ? AND id = ?", *COLUMNS));
@@ -30,10 +31,6 @@ pub(in super::super) static FIND_BY_IDEMPOTENCY_KEY: LazyLock<String> = LazyLock
     )
 });
 
-pub(in super::super) const DUE: &str = "\
-    SELECT wake_at, seq FROM messages INDEXED BY messages_timer \
-    WHERE status = ? AND wake_at <= ? ORDER BY wake_at LIMIT ?";
-
 /// Among the messages that were accepted next after one.
 pub(in super::super) const STATUSES_FLOW_NEXT: &str = "\
     SELECT 1 FROM ( \
@@ -48,14 +45,6 @@ pub(in super::super) const STATUSES_FLOW_NEWEST: &str = "\
         WHERE tenant_id = ?1 ORDER BY id DESC LIMIT ?4) \
     WHERE phone_number_id = ?2 AND called_at > ?3 AND status_seen_at IS NOT NULL";
 
-pub(in super::super) const COUNT_UNSETTLED: &str = concat!(
-    "SELECT count(*) FROM ( \
-         SELECT 1 FROM messages INDEXED BY messages_open \
-         WHERE tenant_id = ? AND status IN ('queued', 'held', 'sending', 'in_doubt') AND ",
-    is_open!(),
-    " LIMIT ?)"
-);
-
 /// How many of a tenant's next and of its newest messages are looked at for a sign of statuses.
 const STATUSES_FLOW_ROWS_MAX: u32 = 200;
 
@@ -66,7 +55,7 @@ pub(super) fn load(conn: &Connection, keys: &[MessageKey]) -> Outcome<Vec<Result
             let id = key.message_id.to_string();
             let mut found = select.query(params![key.tenant_id.to_string(), id])?;
             let Some(row) = found.next()? else { return Ok(Ok(None)) };
-            let message = rows::readable("message", row, rows::message)?;
+            let message = readable("message", row, rows::message)?;
             let unreadable = || StoreError::Corrupt(format!("message {id} cannot be read"));
             Ok(message.map(Some).ok_or_else(unreadable))
         })
@@ -75,7 +64,7 @@ pub(super) fn load(conn: &Connection, keys: &[MessageKey]) -> Outcome<Vec<Result
 
 /// Reads past rows that cannot be read: asks `rows` for the numbers of the first rows, for more of them where some are
 /// left out, until `limit` messages were read or there are no more rows.
-pub(super) fn load_first(
+pub(in super::super) fn load_first(
     conn: &Connection,
     limit: u32,
     rows: impl Fn(u32) -> Outcome<Vec<i64>>,
@@ -94,13 +83,13 @@ pub(super) fn load_first(
 }
 
 /// The rows with these numbers, in their order; those that cannot be read, or are gone meanwhile, are left out.
-pub(super) fn load_rows(conn: &Connection, seqs: impl Iterator<Item = i64>) -> Outcome<Vec<Message>> {
+pub(in super::super) fn load_rows(conn: &Connection, seqs: impl Iterator<Item = i64>) -> Outcome<Vec<Message>> {
     let mut select = conn.prepare_cached(&LOAD_ROW)?;
     let mut messages = Vec::new();
     for seq in seqs {
         let mut found = select.query([seq])?;
         if let Some(row) = found.next()? {
-            messages.extend(rows::readable("message", row, rows::message)?);
+            messages.extend(readable("message", row, rows::message)?);
         }
     }
     Ok(messages)
@@ -133,28 +122,6 @@ pub(super) fn find_by_idempotency_key(
     found.next()?.map(rows::message).transpose()
 }
 
-/// The index is sorted per status, so each status is asked for its most overdue and the answers are merged.
-pub(super) fn due(conn: &Connection, until: Timestamp, status: Option<Status>, limit: u32) -> Outcome<Vec<Message>> {
-    load_first(conn, limit, |limit| most_overdue(conn, until, status, limit))
-}
-
-fn most_overdue(conn: &Connection, until: Timestamp, status: Option<Status>, limit: u32) -> Outcome<Vec<i64>> {
-    let mut select = conn.prepare_cached(DUE)?;
-    let mut overdue: Vec<(i64, i64)> = Vec::new();
-    let all = Status::ALL.into_iter().filter(|any| *any != Status::Received);
-    for status in all.filter(|any| status.is_none_or(|only| only == *any)) {
-        let rows = select.query_map(params![status.as_str(), until.as_millis(), limit], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
-        for row in rows {
-            overdue.push(row?);
-        }
-    }
-    overdue.sort_unstable();
-    overdue.truncate(limit as usize);
-    Ok(overdue.into_iter().map(|(_, seq)| seq).collect())
-}
-
 pub(super) fn statuses_flow(
     conn: &Connection,
     message: &MessageKey,
@@ -169,9 +136,4 @@ pub(super) fn statuses_flow(
     }
     let mut newest = conn.prepare_cached(STATUSES_FLOW_NEWEST)?;
     Ok(newest.exists(params![tenant_id, number, called_after, STATUSES_FLOW_ROWS_MAX])?)
-}
-
-pub(super) fn count_unsettled(conn: &Connection, tenant_id: TenantId, limit: u32) -> Outcome<u32> {
-    let mut select = conn.prepare_cached(COUNT_UNSETTLED)?;
-    Ok(select.query_row(params![tenant_id.to_string(), limit], |row| row.get(0))?)
 }

@@ -1,15 +1,15 @@
-//! Work for the writer: accepting, receiving and saving messages, and waking held ones.
+//! Work for the writer: accepting, receiving and saving messages.
 
 use dakghar_core::domain::conversation::ConversationTouch;
-use dakghar_core::domain::ids::{MessageId, MessageKey, PhoneNumberId, TenantId, Wamid};
+use dakghar_core::domain::ids::{MessageId, MessageKey, TenantId, Wamid};
 use dakghar_core::domain::message::{Message, Status};
-use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{Acceptance, Received, Save, Saved, StoreError};
 use rusqlite::{Connection, params};
 
+use super::super::cells::{Cells, readable};
 use super::super::conversations;
 use super::super::failure::Outcome;
-use super::super::rows::{self, Cells, ChangingRow, LinksRow, NewRow, readable};
+use super::super::rows::{self, ChangingRow, LinksRow, NewRow};
 
 pub(in super::super) const EARLIER: &str = "\
     SELECT id, status, fingerprint FROM messages INDEXED BY messages_by_idempotency_key \
@@ -21,16 +21,6 @@ pub(in super::super) const RECEIVED_BEFORE: &str = "\
 
 pub(in super::super) const READ_LINKS: &str = "\
     SELECT seq, version, wamid, wamids, conversation_id FROM messages WHERE tenant_id = ? AND id = ?";
-
-pub(in super::super) const HELD: &str = concat!(
-    "SELECT seq, id FROM messages INDEXED BY messages_open \
-     WHERE tenant_id = ?1 AND status = 'held' AND (?2 IS NULL OR phone_number_id = ?2) AND id > ?3 AND ",
-    is_open!(),
-    " ORDER BY id LIMIT ?4"
-);
-
-/// Held messages woken in one commit; more would make other writes wait.
-const WOKEN_PER_COMMIT_MAX: u32 = 1000;
 
 pub(super) fn accept(conn: &Connection, rows: &[NewRow]) -> Outcome<Vec<Result<Acceptance, StoreError>>> {
     let mut insert = conn.prepare_cached(&rows::INSERT)?;
@@ -70,7 +60,7 @@ fn id_exists(row: &NewRow) -> StoreError {
     ))
 }
 
-/// Stores messages, then moves their threads, in the same transaction.
+/// Stores messages, then moves their conversations, in the same transaction.
 pub(super) fn receive(
     conn: &Connection,
     rows: &[(NewRow, Option<ConversationTouch>)],
@@ -191,44 +181,4 @@ fn remember_further_wamids<'a>(conn: &Connection, seq: i64, wamids: impl Iterato
         .execute(params![wamid.as_str(), seq])?;
     }
     Ok(())
-}
-
-/// What one commit of waking did.
-pub(super) struct WokenChunk {
-    pub(super) count: u64,
-    /// Where the next one goes on; `None` when all are awake.
-    pub(super) last: Option<String>,
-}
-
-/// Wakes held messages with an id after `after`. Their version goes up: whoever is just saving one with another timer
-/// must look at it again.
-pub(super) fn wake_held(
-    conn: &Connection,
-    tenant_id: TenantId,
-    phone_number_id: Option<&PhoneNumberId>,
-    at: Timestamp,
-    after: Option<String>,
-) -> Outcome<WokenChunk> {
-    let held: Vec<(i64, String)> = {
-        let mut select = conn.prepare_cached(HELD)?;
-        let rows = select.query_map(
-            params![
-                tenant_id.to_string(),
-                phone_number_id.map(PhoneNumberId::as_str),
-                after.unwrap_or_default(),
-                WOKEN_PER_COMMIT_MAX
-            ],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
-        rows.collect::<Result<_, _>>()?
-    };
-    let mut update = conn.prepare_cached("UPDATE messages SET wake_at = ?, version = version + 1 WHERE seq = ?")?;
-    for (seq, _) in &held {
-        update.execute(params![at.as_millis(), seq])?;
-    }
-    let is_full = held.len() == WOKEN_PER_COMMIT_MAX as usize;
-    Ok(WokenChunk {
-        count: held.len() as u64,
-        last: held.into_iter().next_back().map(|(_, id)| id).filter(|_| is_full),
-    })
 }

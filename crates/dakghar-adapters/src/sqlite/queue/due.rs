@@ -12,8 +12,8 @@ use dakghar_core::domain::message::Priority;
 use dakghar_core::domain::time::Timestamp;
 use rusqlite::{CachedStatement, Connection, Params, params};
 
+use super::super::cells::{Cells, readable};
 use super::super::failure::Outcome;
-use super::super::rows::{Cells, readable};
 
 pub(in super::super) const HEAD: &str = "\
     SELECT coalesce(slot_at, 0), phone_number_id, seq FROM messages INDEXED BY messages_due \

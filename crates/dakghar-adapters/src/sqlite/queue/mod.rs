@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dakghar_core::domain::time::Timestamp;
-use dakghar_core::ports::{Clock, Disposition, Job, QueueEntry, QueueError, SendQueue, TenantStore};
+use dakghar_core::ports::{Clock, Disposition, Job, JobKey, Queue, QueueEntry, QueueError, StoreHealth};
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{Mutex, Notify};
@@ -75,7 +75,7 @@ impl SqliteQueue {
 
     fn hand_out(&self, ends: &Ends, due: &Due) -> Job {
         let seq = due.seq;
-        let (job, end) = Job::new(due.key, due.drive);
+        let (job, end) = Job::new(JobKey::Send(due.key), due.drive);
         self.book.lock().out.insert(seq);
         ends.push(Box::pin(async move {
             match end.await {
@@ -124,7 +124,7 @@ impl SqliteQueue {
 }
 
 #[async_trait]
-impl SendQueue for SqliteQueue {
+impl Queue for SqliteQueue {
     fn window(&self) -> Option<Duration> {
         None
     }
@@ -138,7 +138,7 @@ impl SendQueue for SqliteQueue {
         Ok(())
     }
 
-    /// After [`SendQueue::close`] the answer is empty.
+    /// After [`Queue::close`] the answer is empty.
     async fn take(&self, max: usize) -> Result<Vec<Job>, QueueError> {
         let mut ends = self.ends.lock().await;
         while max > 0 && !self.closed.load(Ordering::Acquire) {

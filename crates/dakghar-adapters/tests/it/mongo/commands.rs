@@ -5,7 +5,7 @@ use dakghar_adapters::mongo::{MongoOptions, MongoStore};
 use dakghar_core::domain::conversation::ConversationTouch;
 use dakghar_core::domain::message::{Direction, Message, Status};
 use dakghar_core::domain::{ConversationId, Timestamp, WaId};
-use dakghar_core::ports::{Acceptance, MessageStore, Saved, StoreError};
+use dakghar_core::ports::{Acceptance, ConversationStore, MessageStore, Saved, StoreError};
 use dakghar_testkit::require_services;
 use dakghar_testkit::samples::saves;
 use dakghar_testkit::samples::{outbound, phone_number_id, tenant_id, with_key};
@@ -73,16 +73,18 @@ async fn a_thread_of_another_tenant_is_not_moved() {
     };
     let own = touch(owner, 1_000);
     store
-        .touch_conversations(std::slice::from_ref(&own))
+        .touch(std::slice::from_ref(&own))
         .await
         .expect("the store answers");
     let elsewhere = ConversationTouch {
         id: ConversationId::of(&owner, &phone_number_id(), &WaId::parse("918").expect("digits")),
         ..touch(owner, 1_000)
     };
-    let answer = store.touch_conversations(&[elsewhere, touch(stranger, 2_000)]).await;
+    let answer = store.touch(&[elsewhere, touch(stranger, 2_000)]).await;
     assert!(matches!(answer, Err(StoreError::Corrupt(_))), "{answer:?}");
-    let thread = store.conversation(&owner, &own.id).await.expect("the store answers");
+    let thread = ConversationStore::find(&*store, &owner, &own.id)
+        .await
+        .expect("the store answers");
     assert_eq!(thread, Some(own.opening()));
 }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 use bson::{Document, doc};
 use dakghar_adapters::mongo::{MongoOptions, MongoStore};
 use dakghar_core::domain::message::{Message, Status};
-use dakghar_core::ports::store::TenantSaved;
-use dakghar_core::ports::{Acceptance, EventStore, MessageStore, Received, Saved, StoreError, TenantStore};
+use dakghar_core::ports::{
+    Acceptance, EventStore, MessageStore, Received, Saved, StoreError, StoreHealth, TenantSaved, TenantStore,
+};
 use dakghar_testkit::fault_proxy::FaultProxy;
 use dakghar_testkit::require_services;
 use dakghar_testkit::samples::{event, inbound, outbound, tenant, tenant_id, with_key};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bson::doc;
 use dakghar_adapters::mongo::{MongoOptions, MongoStore};
 use dakghar_core::domain::migration::{Kind, Migration, Record, Stage};
-use dakghar_core::ports::{MessageStore, MigrationTarget, Saved, StoreError, TenantStore};
+use dakghar_core::ports::{MigrationTarget, Saved, StoreError, StoreHealth, TimerStore};
 use dakghar_testkit::fault_proxy::FaultProxy;
 use dakghar_testkit::require_services;
 use dakghar_testkit::samples::{at, event, outbound, tenant_id};

@@ -8,7 +8,10 @@ use dakghar_adapters::mongo::MongoStore;
 use dakghar_core::domain::message::{Message, Status};
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, TenantId};
-use dakghar_core::ports::{EventStore, MessageStore, Received, ReceivedMessage, StoreError, TenantStore};
+use dakghar_core::ports::{
+    ConversationStore, Erasure, EventStore, ListStore, MessageStore, Received, ReceivedMessage, StoreError,
+    TenantStore, TimerStore,
+};
 use dakghar_testkit::samples::{
     at, event, event_bare, idempotency_key, inbound, number_full, outbound, person, phone, phone_number_id, tenant,
     tenant_id, waba, wamid, with_key,
@@ -165,7 +168,7 @@ async fn lists_look_at_what_they_return() {
     for (what, filter) in filters {
         let found = |answer: &Result<Vec<Message>, _>| answer.as_ref().expect("the store answers").len();
         profiler
-            .check(what, found, MessageStore::list(&*store, &tenant_id, &filter))
+            .check(what, found, ListStore::messages(&*store, &tenant_id, &filter))
             .await;
     }
     let none = |_: &_| 0;
@@ -210,7 +213,7 @@ async fn lists_look_at_what_they_return() {
         .check(
             "nobody's messages",
             none,
-            MessageStore::list(&*store, &dakghar_testkit::samples::tenant_id(), &query()),
+            ListStore::messages(&*store, &dakghar_testkit::samples::tenant_id(), &query()),
         )
         .await;
 }
@@ -254,7 +257,7 @@ async fn a_list_by_time_looks_ten_seconds_around() {
         .check(
             "forty seconds",
             with_seconds(22),
-            MessageStore::list(&*store, &tenant_id, &range),
+            ListStore::messages(&*store, &tenant_id, &range),
         )
         .await;
     let latest = MessageQuery {
@@ -265,7 +268,7 @@ async fn a_list_by_time_looks_ten_seconds_around() {
         .check(
             "the latest",
             with_seconds(11),
-            MessageStore::list(&*store, &tenant_id, &latest),
+            ListStore::messages(&*store, &tenant_id, &latest),
         )
         .await;
 }
@@ -385,7 +388,7 @@ async fn conversations_events_and_tenants_are_found_by_their_indexes() {
             }
         })
         .collect();
-    store.touch_conversations(&touches).await.expect("the store answers");
+    store.touch(&touches).await.expect("the store answers");
     let events: Vec<_> = (0..5_000)
         .map(|n| if n % 100 == 0 { event_bare() } else { event(tenant_id) })
         .collect();
@@ -402,18 +405,26 @@ async fn conversations_events_and_tenants_are_found_by_their_indexes() {
 
     let listed = |answer: &Result<Vec<_>, _>| answer.as_ref().expect("the store answers").len();
     profiler
-        .check("threads", listed, store.conversations(&tenant_id, None, 50))
+        .check(
+            "threads",
+            listed,
+            ConversationStore::list(&*store, &tenant_id, None, 50),
+        )
         .await;
     let middle = &touches[10_000];
     profiler
         .check(
             "a page of threads",
             listed,
-            store.conversations(&tenant_id, Some((middle.at, middle.id)), 50),
+            ConversationStore::list(&*store, &tenant_id, Some((middle.at, middle.id)), 50),
         )
         .await;
     profiler
-        .check("a thread", |_| 1, store.conversation(&tenant_id, &middle.id))
+        .check(
+            "a thread",
+            |_| 1,
+            ConversationStore::find(&*store, &tenant_id, &middle.id),
+        )
         .await;
     let moved = |answer: &Result<(), _>| {
         answer.as_ref().expect("the store answers");
@@ -421,7 +432,7 @@ async fn conversations_events_and_tenants_are_found_by_their_indexes() {
         200
     };
     profiler
-        .check_by_ids("touches", moved, store.touch_conversations(&touches[..100]))
+        .check_by_ids("touches", moved, store.touch(&touches[..100]))
         .await;
     let received: Vec<ReceivedMessage> = (100..200)
         .map(|n| {

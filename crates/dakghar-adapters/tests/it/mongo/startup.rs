@@ -5,8 +5,9 @@ use std::time::Duration;
 use bson::{Document, doc};
 use dakghar_adapters::mongo::{ConnectError, MongoStore};
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction};
-use dakghar_core::ports::store::TenantSaved;
-use dakghar_core::ports::{Acceptance, EventStore, MessageStore, StoreError, TenantStore};
+use dakghar_core::ports::{
+    Acceptance, ConversationStore, EventStore, MessageStore, StoreError, StoreHealth, TenantSaved, TenantStore,
+};
 use dakghar_testkit::samples::{event, outbound_full, person, tenant_full, tenant_id, with_key};
 use dakghar_testkit::servers::Mongo;
 use dakghar_testkit::{Port, require_services};
@@ -17,13 +18,13 @@ use super::{database, options, store};
 #[tokio::test]
 async fn a_fresh_database_is_ready() {
     let Some((store, server)) = store().await else { return };
-    assert_eq!(store.check_ready().await, Ok(()));
+    assert_eq!(store.ping().await, Ok(()));
     assert_eq!(store.ping().await, Ok(()));
     // Another process of the same version finds everything in place.
     let second = MongoStore::connect(&server.uri(), options(&server))
         .await
         .expect("the server answers");
-    assert_eq!(second.check_ready().await, Ok(()));
+    assert_eq!(second.ping().await, Ok(()));
 }
 
 #[tokio::test]
@@ -72,7 +73,7 @@ async fn a_start_drops_an_index_that_nothing_uses_any_more() {
         let store = MongoStore::connect(&server.uri(), options(&server))
             .await
             .expect("the server answers");
-        assert_eq!(store.check_ready().await, Ok(()));
+        assert_eq!(store.ping().await, Ok(()));
         let names = messages.list_index_names().await.expect("indexes");
         assert!(!names.iter().any(|name| name == "tenant_conversation"), "{names:?}");
     }
@@ -100,7 +101,7 @@ async fn an_index_that_is_not_unique_does_not_count() {
         .await
         .expect("the server answers");
     for store in [store, again] {
-        let refusal = store.check_ready().await.expect_err("a promise cannot be kept");
+        let refusal = store.ping().await.expect_err("a promise cannot be kept");
         assert!(refusal.to_string().contains("tenant_idempotency_key"), "{refusal}");
     }
 }
@@ -118,7 +119,7 @@ async fn duplicates_from_elsewhere_keep_it_from_being_ready() {
     let store = MongoStore::connect(&server.uri(), options(&server))
         .await
         .expect("the server answers");
-    let refusal = store.check_ready().await.expect_err("a promise cannot be kept");
+    let refusal = store.ping().await.expect_err("a promise cannot be kept");
     assert!(refusal.to_string().contains("tenant_idempotency_key"), "{refusal}");
 
     // A repeated request could be a second message.
@@ -140,7 +141,7 @@ async fn duplicates_from_elsewhere_keep_it_from_being_ready() {
     while store.may_claim().is_err() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    assert_eq!(store.check_ready().await, Ok(()));
+    assert_eq!(store.ping().await, Ok(()));
     assert_eq!(store.accept(vec![message]).await, [Ok(Acceptance::Stored)]);
 }
 
@@ -175,7 +176,7 @@ async fn a_document_of_each_kind_is_refused_without_any_of_its_fields() {
     };
     assert_eq!(TenantStore::insert(&*store, &tenant).await, Ok(TenantSaved::Done));
     assert_eq!(store.accept(vec![message]).await, [Ok(Acceptance::Stored)]);
-    assert_eq!(store.touch_conversations(&[touch]).await, Ok(()));
+    assert_eq!(store.touch(&[touch]).await, Ok(()));
     assert_eq!(store.record(&[event(tenant.id)]).await, Ok(()));
 
     for name in ["tenants", "messages", "conversations", "webhook_events"] {

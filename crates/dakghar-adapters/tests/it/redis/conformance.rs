@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dakghar_adapters::redis::RedisPacer;
 use dakghar_core::ports::Pacer;
-use dakghar_testkit::conformance::send_queue::QueueUnderTest;
+use dakghar_testkit::conformance::queue::QueueUnderTest;
 use dakghar_testkit::servers::{Redis, Server, SharedRedis, are_installed};
 
 use super::{config, patient, start_with};
@@ -30,5 +30,5 @@ async fn pacer() -> Option<(Arc<dyn Pacer>, SharedRedis)> {
     Some((Arc::new(pacer), redis))
 }
 
-dakghar_testkit::send_queue_suite!(queue);
+dakghar_testkit::queue_suite!(queue);
 dakghar_testkit::pacer_suite!(pacer);

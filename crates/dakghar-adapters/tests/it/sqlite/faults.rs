@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use dakghar_adapters::sqlite::{SqliteOptions, SqliteStore};
 use dakghar_core::domain::{MessageId, MessageKey, TenantId};
-use dakghar_core::ports::{MessageStore, StoreError, TenantStore};
+use dakghar_core::ports::{MessageStore, StoreError, StoreHealth};
 use dakghar_testkit::samples::{outbound, tenant_id};
 use uuid::Uuid;
 

@@ -4,7 +4,7 @@ use dakghar_adapters::sqlite::SqliteStore;
 use dakghar_core::domain::message::Content;
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::{MessageId, TenantId, Timestamp};
-use dakghar_core::ports::MessageStore;
+use dakghar_core::ports::{ListStore, MessageStore};
 use dakghar_testkit::samples::With as _;
 use dakghar_testkit::samples::{outbound, person, tenant_id};
 use std::time::Duration;
@@ -45,7 +45,7 @@ async fn filled(store: &SqliteStore, tenant: TenantId) {
 }
 
 async fn ids(store: &SqliteStore, tenant: TenantId, query: MessageQuery) -> Vec<MessageId> {
-    let found = store.list(&tenant, &query).await.expect("lists");
+    let found = store.messages(&tenant, &query).await.expect("lists");
     found.into_iter().map(|message| message.accepted.id).collect()
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dakghar_adapters::sqlite::{OpenError, SqliteOptions, SqliteStore};
-use dakghar_core::ports::{MessageStore, StoreError, TenantStore};
+use dakghar_core::ports::{MessageStore, StoreError, StoreHealth};
 use dakghar_testkit::samples::{outbound, tenant_id};
 
 use super::open;

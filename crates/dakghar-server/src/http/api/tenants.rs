@@ -293,7 +293,7 @@ mod tests {
     async fn an_interrupted_removal_shows_no_internals() {
         let error = tokio::spawn(async { panic!("a canary") }).await.expect_err("it panics");
         assert!(error.to_string().contains("canary"));
-        let problem = interrupted(&error);
+        let ApiError { problem, .. } = interrupted(&error);
         assert_eq!(problem.code, ErrorCode::Internal);
         assert!(!problem.detail.contains("canary"), "{problem}");
     }

@@ -10,7 +10,7 @@ use dakghar_adapters::mongo::{MongoOptions, MongoStore};
 use dakghar_adapters::sqlite::{SqliteOptions, SqliteSource, SqliteStore};
 use dakghar_core::domain::migration::{Kind, Record};
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Message, Status, TenantId};
-use dakghar_core::ports::{EventStore, MessageStore, MigrationSource, MigrationTarget};
+use dakghar_core::ports::{ConversationStore, EventStore, MessageStore, MigrationSource, MigrationTarget};
 use dakghar_testkit::samples::{at, event, inbound, outbound, person, phone_number_id, wamid, with_key};
 use serde_json::json;
 
@@ -71,7 +71,7 @@ async fn large_installation() -> (Product, Tenant) {
             })
         })
         .collect();
-    store.touch_conversations(&touches).await.expect("touched");
+    store.touch(&touches).await.expect("touched");
     let events: Vec<_> = (0..4_500).map(|_| event(owner)).collect();
     store.record(&events).await.expect("recorded");
     store.close().await;

@@ -1,14 +1,13 @@
 //! Outbound messages are stored once for each key of a tenant.
 
-use crate::samples::With as _;
 use std::collections::HashSet;
 
 use dakghar_core::domain::message::{Content, Idempotency};
 use dakghar_core::domain::{Message, MessageId, MessageKey, Status};
 use dakghar_core::ports::Acceptance;
 
-use super::{Store, accept_all, load, save};
-use crate::samples::{outbound, outbound_full, tenant_id, with_key};
+use super::super::stores::{Stores, accept_all, load, save};
+use crate::samples::{With as _, outbound, outbound_full, tenant_id, with_key};
 
 /// The answer to a repetition of `first`.
 fn replay_of(first: &Message) -> Acceptance {
@@ -19,17 +18,17 @@ fn replay_of(first: &Message) -> Acceptance {
     }
 }
 
-pub async fn accepted_messages_can_be_loaded(store: Store) {
+pub async fn accepted_messages_can_be_loaded(stores: Stores) {
     let tenant = tenant_id();
     let messages = [outbound(tenant), with_key(tenant, "k"), outbound(tenant_id())];
-    accept_all(&store, &messages).await;
+    accept_all(&stores, &messages).await;
     for message in messages {
-        assert_eq!(load(&store, message.key()).await, Some(message));
+        assert_eq!(load(&stores, message.key()).await, Some(message));
     }
-    assert_eq!(store.accept(Vec::new()).await, []);
+    assert_eq!(stores.messages.accept(Vec::new()).await, []);
 }
 
-pub async fn every_field_of_an_outbound_message_survives(store: Store) {
+pub async fn every_field_of_an_outbound_message_survives(stores: Stores) {
     let tenant = tenant_id();
     let bare = outbound(tenant).with(|message| {
         message.accepted.peer = None;
@@ -37,12 +36,12 @@ pub async fn every_field_of_an_outbound_message_survives(store: Store) {
         message.delivery.timeline = Vec::new();
     });
     let full = outbound_full(tenant);
-    accept_all(&store, &[bare.clone(), full.clone()]).await;
-    assert_eq!(load(&store, bare.key()).await, Some(bare));
-    assert_eq!(load(&store, full.key()).await, Some(full));
+    accept_all(&stores, &[bare.clone(), full.clone()]).await;
+    assert_eq!(load(&stores, bare.key()).await, Some(bare));
+    assert_eq!(load(&stores, full.key()).await, Some(full));
 }
 
-pub async fn what_a_message_says_survives_to_the_byte(store: Store) {
+pub async fn what_a_message_says_survives_to_the_byte(stores: Stores) {
     let tenant = tenant_id();
     let long = format!("{{\"body\":\"{}\"}}", "দীর্ঘ ".repeat(6_000));
     let bodies = [
@@ -67,16 +66,16 @@ pub async fn what_a_message_says_survives_to_the_byte(store: Store) {
             message.accepted.client_opaque = Some(body.into());
         })
     });
-    accept_all(&store, &messages).await;
+    accept_all(&stores, &messages).await;
     for message in messages {
-        assert_eq!(load(&store, message.key()).await, Some(message));
+        assert_eq!(load(&stores, message.key()).await, Some(message));
     }
 }
 
-pub async fn a_key_used_before_is_a_replay(store: Store) {
+pub async fn a_key_used_before_is_a_replay(stores: Stores) {
     let tenant = tenant_id();
     let first = with_key(tenant, "k");
-    accept_all(&store, std::slice::from_ref(&first)).await;
+    accept_all(&stores, std::slice::from_ref(&first)).await;
 
     let same = outbound(tenant).with(|message| message.accepted.idempotency.clone_from(&first.accepted.idempotency));
     let different = with_key(tenant, "k");
@@ -85,27 +84,33 @@ pub async fn a_key_used_before_is_a_replay(store: Store) {
         "another fingerprint"
     );
     for second in [same, different] {
-        assert_eq!(store.accept(vec![second.clone()]).await, [Ok(replay_of(&first))]);
-        assert_eq!(load(&store, second.key()).await, None);
+        assert_eq!(
+            stores.messages.accept(vec![second.clone()]).await,
+            [Ok(replay_of(&first))]
+        );
+        assert_eq!(load(&stores, second.key()).await, None);
     }
-    assert_eq!(load(&store, first.key()).await, Some(first));
+    assert_eq!(load(&stores, first.key()).await, Some(first));
 }
 
-pub async fn a_replay_tells_the_present_status(store: Store) {
+pub async fn a_replay_tells_the_present_status(stores: Stores) {
     let tenant = tenant_id();
     let mut first = with_key(tenant, "k");
-    accept_all(&store, std::slice::from_ref(&first)).await;
+    accept_all(&stores, std::slice::from_ref(&first)).await;
     for status in [Status::Sending, Status::Delivered, Status::Dead] {
         first.delivery.status = status;
-        save(&store, &mut first).await;
-        assert_eq!(store.accept(vec![with_key(tenant, "k")]).await, [Ok(replay_of(&first))]);
+        save(&stores, &mut first).await;
+        assert_eq!(
+            stores.messages.accept(vec![with_key(tenant, "k")]).await,
+            [Ok(replay_of(&first))]
+        );
     }
 }
 
-pub async fn a_batch_is_answered_in_its_order(store: Store) {
+pub async fn a_batch_is_answered_in_its_order(stores: Stores) {
     let tenant = tenant_id();
     let (old_a, old_b) = (with_key(tenant, "a"), with_key(tenant, "b"));
-    accept_all(&store, &[old_a.clone(), old_b.clone()]).await;
+    accept_all(&stores, &[old_a.clone(), old_b.clone()]).await;
     let new = [with_key(tenant, "c"), outbound(tenant), with_key(tenant, "d")];
     let batch = vec![
         with_key(tenant, "b"),
@@ -115,7 +120,7 @@ pub async fn a_batch_is_answered_in_its_order(store: Store) {
         new[2].clone(),
     ];
     assert_eq!(
-        store.accept(batch).await,
+        stores.messages.accept(batch).await,
         [
             Ok(replay_of(&old_b)),
             Ok(Acceptance::Stored),
@@ -125,14 +130,14 @@ pub async fn a_batch_is_answered_in_its_order(store: Store) {
         ]
     );
     for message in new {
-        assert_eq!(load(&store, message.key()).await, Some(message));
+        assert_eq!(load(&stores, message.key()).await, Some(message));
     }
 }
 
-pub async fn a_key_used_twice_in_a_batch_is_stored_once(store: Store) {
+pub async fn a_key_used_twice_in_a_batch_is_stored_once(stores: Stores) {
     let tenant = tenant_id();
     let batch = ["k", "k", "other", "k"].map(|key| with_key(tenant, key));
-    let answers = store.accept(batch.to_vec()).await;
+    let answers = stores.messages.accept(batch.to_vec()).await;
 
     // Which of the three is stored is up to the store; that it is one, and that the others name it, is not.
     let same_key = [0, 1, 3];
@@ -145,30 +150,30 @@ pub async fn a_key_used_twice_in_a_batch_is_stored_once(store: Store) {
     for index in same_key {
         let message = &batch[index];
         if index == stored[0] {
-            assert_eq!(load(&store, message.key()).await.as_ref(), Some(message));
+            assert_eq!(load(&stores, message.key()).await.as_ref(), Some(message));
         } else {
             assert_eq!(answers[index], Ok(replay_of(winner)));
-            assert_eq!(load(&store, message.key()).await, None);
+            assert_eq!(load(&stores, message.key()).await, None);
         }
     }
     assert_eq!(answers[2], Ok(Acceptance::Stored));
 }
 
-pub async fn keys_belong_to_their_tenant(store: Store) {
+pub async fn keys_belong_to_their_tenant(stores: Stores) {
     let messages = [with_key(tenant_id(), "k"), with_key(tenant_id(), "k")];
-    accept_all(&store, &messages).await;
+    accept_all(&stores, &messages).await;
     for message in messages {
-        assert_eq!(load(&store, message.key()).await, Some(message));
+        assert_eq!(load(&stores, message.key()).await, Some(message));
     }
 }
 
-pub async fn keys_are_compared_exactly(store: Store) {
+pub async fn keys_are_compared_exactly(stores: Stores) {
     let tenant = tenant_id();
     let long = "k".repeat(255);
     let keys = ["k", "K", "k ", " k", "k\\", "k'", "$k", "k.k", &long, &long[1..]];
-    accept_all(&store, &keys.map(|key| with_key(tenant, key))).await;
+    accept_all(&stores, &keys.map(|key| with_key(tenant, key))).await;
     for key in keys {
-        let again = store.accept(vec![with_key(tenant, key)]).await;
+        let again = stores.messages.accept(vec![with_key(tenant, key)]).await;
         assert!(
             matches!(again[..], [Ok(Acceptance::Replay { .. })]),
             "{key:?}: {again:?}"
@@ -176,20 +181,25 @@ pub async fn keys_are_compared_exactly(store: Store) {
     }
 }
 
-pub async fn messages_without_a_key_are_never_replays(store: Store) {
+pub async fn messages_without_a_key_are_never_replays(stores: Stores) {
     let tenant = tenant_id();
-    accept_all(&store, &[outbound(tenant), outbound(tenant)]).await;
-    accept_all(&store, &[outbound(tenant)]).await;
+    accept_all(&stores, &[outbound(tenant), outbound(tenant)]).await;
+    accept_all(&stores, &[outbound(tenant)]).await;
 }
 
-pub async fn fifty_at_once_under_one_key_store_one(store: Store) {
+pub async fn fifty_at_once_under_one_key_store_one(stores: Stores) {
     let tenant = tenant_id();
     let messages: Vec<Message> = (0..50).map(|_| with_key(tenant, "k")).collect();
     let tasks: Vec<_> = messages
         .iter()
         .map(|message| {
-            let (store, message) = (store.clone(), message.clone());
-            tokio::spawn(async move { (message.accepted.id, store.accept(vec![message]).await.remove(0)) })
+            let (stores, message) = (stores.clone(), message.clone());
+            tokio::spawn(async move {
+                (
+                    message.accepted.id,
+                    stores.messages.accept(vec![message]).await.remove(0),
+                )
+            })
         })
         .collect();
 
@@ -206,10 +216,10 @@ pub async fn fifty_at_once_under_one_key_store_one(store: Store) {
     }
     assert_eq!(stored.len(), 1, "stored: {stored:?}");
     assert_eq!(Vec::from_iter(replays_of), stored);
-    assert_eq!(present(&store, &messages).await, stored);
+    assert_eq!(present(&stores, &messages).await, stored);
 }
 
-pub async fn a_thousand_in_one_batch_are_all_stored(store: Store) {
+pub async fn a_thousand_in_one_batch_are_all_stored(stores: Stores) {
     let tenant = tenant_id();
     let messages: Vec<Message> = (0..1000)
         .map(|index| {
@@ -221,14 +231,14 @@ pub async fn a_thousand_in_one_batch_are_all_stored(store: Store) {
             })
         })
         .collect();
-    accept_all(&store, &messages).await;
-    assert_eq!(present(&store, &messages).await.len(), 1000);
+    accept_all(&stores, &messages).await;
+    assert_eq!(present(&stores, &messages).await.len(), 1000);
 }
 
 /// Which of the messages are in the store.
-async fn present(store: &Store, messages: &[Message]) -> Vec<MessageId> {
+async fn present(stores: &Stores, messages: &[Message]) -> Vec<MessageId> {
     let keys: Vec<MessageKey> = messages.iter().map(Message::key).collect();
-    let loaded = store.load(&keys).await;
+    let loaded = stores.messages.load(&keys).await;
     let loaded = loaded.into_iter().map(|loaded| loaded.expect("the store answers"));
     loaded.flatten().map(|message| message.accepted.id).collect()
 }

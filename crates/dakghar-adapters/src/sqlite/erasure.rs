@@ -1,12 +1,15 @@
 //! Deleting what a tenant leaves behind, a piece at a time.
 
+use async_trait::async_trait;
 use dakghar_core::domain::ids::TenantId;
+use dakghar_core::ports::{Erasure, StoreError};
 use rusqlite::{Connection, params};
 
-use super::super::failure::Outcome;
+use super::SqliteStore;
+use super::failure::Outcome;
 
 /// One table at a time, each by an index that starts with the tenant.
-pub(in super::super) const DELETES: [&str; 3] = [
+pub(super) const DELETES: [&str; 3] = [
     "DELETE FROM messages WHERE seq IN \
          (SELECT seq FROM messages INDEXED BY messages_by_id WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM conversations WHERE (tenant_id, id) IN \
@@ -15,8 +18,16 @@ pub(in super::super) const DELETES: [&str; 3] = [
          (SELECT seq FROM events INDEXED BY events_newest WHERE tenant_id = ? LIMIT ?)",
 ];
 
+#[async_trait]
+impl Erasure for SqliteStore {
+    async fn erase(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
+        let tenant_id = *tenant_id;
+        self.writer.run(move |conn| erase(conn, tenant_id, limit)).await
+    }
+}
+
 /// Deletes up to `limit` rows and answers how many. What was deleted is overwritten in the file, not only forgotten.
-pub(super) fn erase(conn: &Connection, tenant_id: TenantId, limit: u32) -> Outcome<u64> {
+fn erase(conn: &Connection, tenant_id: TenantId, limit: u32) -> Outcome<u64> {
     conn.pragma_update(None, "secure_delete", true)?;
     let erased = delete(conn, tenant_id, u64::from(limit));
     conn.pragma_update(None, "secure_delete", false)?;

@@ -1,12 +1,11 @@
 //! Messages are loaded for their tenant, and saved only over the version that was read.
 
-use crate::samples::{With as _, saves};
 use dakghar_core::domain::message::{DeadReason, TIMELINE_ENTRIES_MAX, TimelineEntry, TimelineEvent, Timings};
 use dakghar_core::domain::{HoldReason, Message, MessageKey, Status};
 use dakghar_core::ports::{Save, Saved, StoreError};
 
-use super::{Store, accept_all, load, receive_all, save};
-use crate::samples::{at, inbound, outbound, outbound_full, send_error_full, tenant_id, with_key};
+use super::super::stores::{Stores, accept_all, load, receive_all, save};
+use crate::samples::{With as _, at, inbound, outbound, outbound_full, saves, send_error_full, tenant_id, with_key};
 
 /// `message` with everything that delivery changes as `from` has it.
 fn delivered_as(message: &Message, from: &Message) -> Message {
@@ -17,74 +16,74 @@ fn delivered_as(message: &Message, from: &Message) -> Message {
     })
 }
 
-pub async fn messages_load_in_the_order_of_the_keys(store: Store) {
+pub async fn messages_load_in_the_order_of_the_keys(stores: Stores) {
     let tenant = tenant_id();
     let messages = [outbound(tenant), outbound(tenant), inbound(tenant, "wamid.A")];
-    accept_all(&store, &messages[..2]).await;
-    receive_all(&store, &messages[2..]).await;
+    accept_all(&stores, &messages[..2]).await;
+    receive_all(&stores, &messages[2..]).await;
     let [first, second, third] = messages;
     let keys = [&third, &outbound(tenant), &first, &second, &first].map(Message::key);
-    let loaded = store.load(&keys).await;
+    let loaded = stores.messages.load(&keys).await;
     assert_eq!(
         loaded,
         [Some(third), None, Some(first.clone()), Some(second), Some(first)].map(Ok)
     );
-    assert_eq!(store.load(&[]).await, []);
+    assert_eq!(stores.messages.load(&[]).await, []);
 }
 
-pub async fn a_foreign_tenant_loads_nothing(store: Store) {
+pub async fn a_foreign_tenant_loads_nothing(stores: Stores) {
     let message = outbound(tenant_id());
-    accept_all(&store, std::slice::from_ref(&message)).await;
+    accept_all(&stores, std::slice::from_ref(&message)).await;
     let foreign = MessageKey {
         tenant_id: tenant_id(),
         ..message.key()
     };
-    let loaded = store.load(&[foreign, message.key()]).await;
+    let loaded = stores.messages.load(&[foreign, message.key()]).await;
     assert_eq!(loaded, [Ok(None), Ok(Some(message))]);
 }
 
-pub async fn a_save_keeps_every_field_that_delivery_changes(store: Store) {
+pub async fn a_save_keeps_every_field_that_delivery_changes(stores: Stores) {
     let tenant = tenant_id();
     let accepted = with_key(tenant, "k");
     let mut message = delivered_as(&accepted, &outbound_full(tenant));
-    accept_all(&store, &[accepted]).await;
-    save(&store, &mut message).await;
-    assert_eq!(load(&store, message.key()).await, Some(message));
+    accept_all(&stores, &[accepted]).await;
+    save(&stores, &mut message).await;
+    assert_eq!(load(&stores, message.key()).await, Some(message));
 }
 
-pub async fn a_save_clears_what_is_no_longer_set(store: Store) {
+pub async fn a_save_clears_what_is_no_longer_set(stores: Stores) {
     let tenant = tenant_id();
     let full = outbound_full(tenant);
     let bare = outbound(tenant).with(|message| message.delivery.timeline = Vec::new());
     let mut message = delivered_as(&full, &bare);
-    accept_all(&store, &[full]).await;
-    save(&store, &mut message).await;
-    assert_eq!(load(&store, message.key()).await, Some(message));
+    accept_all(&stores, &[full]).await;
+    save(&stores, &mut message).await;
+    assert_eq!(load(&stores, message.key()).await, Some(message));
 }
 
-pub async fn every_status_and_reason_survives(store: Store) {
+pub async fn every_status_and_reason_survives(stores: Stores) {
     let mut message = outbound(tenant_id());
-    accept_all(&store, std::slice::from_ref(&message)).await;
+    accept_all(&stores, std::slice::from_ref(&message)).await;
     for status in Status::ALL {
         message.delivery.status = status;
-        save(&store, &mut message).await;
-        assert_eq!(load(&store, message.key()).await.as_ref(), Some(&message));
+        save(&stores, &mut message).await;
+        assert_eq!(load(&stores, message.key()).await.as_ref(), Some(&message));
     }
     for reason in HoldReason::ALL {
         message.delivery.hold_reason = Some(reason);
-        save(&store, &mut message).await;
-        assert_eq!(load(&store, message.key()).await.as_ref(), Some(&message));
+        save(&stores, &mut message).await;
+        assert_eq!(load(&stores, message.key()).await.as_ref(), Some(&message));
     }
     for reason in DeadReason::ALL {
         message.delivery.dead_reason = Some(reason);
-        save(&store, &mut message).await;
-        assert_eq!(load(&store, message.key()).await.as_ref(), Some(&message));
+        save(&stores, &mut message).await;
+        assert_eq!(load(&stores, message.key()).await.as_ref(), Some(&message));
     }
 }
 
-pub async fn a_long_timeline_survives(store: Store) {
+pub async fn a_long_timeline_survives(stores: Stores) {
     let mut message = outbound(tenant_id());
-    accept_all(&store, std::slice::from_ref(&message)).await;
+    accept_all(&stores, std::slice::from_ref(&message)).await;
     message.delivery.timeline = (0..TIMELINE_ENTRIES_MAX)
         .map(|index| TimelineEntry {
             at: at(index as u64),
@@ -95,18 +94,18 @@ pub async fn a_long_timeline_survives(store: Store) {
             error: (index % 5 == 0).then(send_error_full),
         })
         .collect();
-    save(&store, &mut message).await;
-    assert_eq!(load(&store, message.key()).await, Some(message));
+    save(&stores, &mut message).await;
+    assert_eq!(load(&stores, message.key()).await, Some(message));
 }
 
-pub async fn a_save_raises_the_version_each_time(store: Store) {
+pub async fn a_save_raises_the_version_each_time(stores: Stores) {
     let mut message = outbound(tenant_id());
-    accept_all(&store, std::slice::from_ref(&message)).await;
+    accept_all(&stores, std::slice::from_ref(&message)).await;
     for version in 0..5 {
-        let loaded = load(&store, message.key()).await.expect("stored");
+        let loaded = load(&stores, message.key()).await.expect("stored");
         assert_eq!(loaded.delivery.version, version);
         // Nothing but the version changes, and that counts as well.
-        save(&store, &mut message).await;
+        save(&stores, &mut message).await;
     }
 }
 
@@ -124,7 +123,7 @@ fn claimed(message: &Message, attempt: u32) -> Message {
     claimed
 }
 
-pub async fn claims_are_saved_like_any_change(store: Store) {
+pub async fn claims_are_saved_like_any_change(stores: Stores) {
     let (tenant, other) = (tenant_id(), tenant_id());
     // Of two tenants, of several versions and attempts, and more than share a statement or a command.
     let mut messages: Vec<Message> = (0..300)
@@ -136,7 +135,7 @@ pub async fn claims_are_saved_like_any_change(store: Store) {
             })
         })
         .collect();
-    accept_all(&store, &messages).await;
+    accept_all(&stores, &messages).await;
     for message in messages.iter_mut().step_by(7) {
         *message = delivered_as(message, &outbound_full(tenant)).with(|message| {
             message.delivery.status = Status::Queued;
@@ -144,82 +143,86 @@ pub async fn claims_are_saved_like_any_change(store: Store) {
             message.delivery.expires_at = None;
             message.delivery.attempt = 3;
         });
-        save(&store, message).await;
+        save(&stores, message).await;
     }
     let mut batch: Vec<Message> = messages
         .iter()
         .map(|message| claimed(message, message.delivery.attempt + 1))
         .collect();
-    assert_eq!(store.claim(&saves(&batch)).await, vec![Ok(Saved::Done); batch.len()]);
+    assert_eq!(
+        stores.messages.claim(&saves(&batch)).await,
+        vec![Ok(Saved::Done); batch.len()]
+    );
     for message in &mut batch {
         message.delivery.version += 1;
     }
     let keys: Vec<MessageKey> = batch.iter().map(Message::key).collect();
-    let stored: Vec<_> = store
+    let stored: Vec<_> = stores
+        .messages
         .load(&keys)
         .await
         .into_iter()
         .map(|loaded| loaded.expect("stored"))
         .collect();
     assert_eq!(stored, batch.into_iter().map(Some).collect::<Vec<_>>());
-    assert_eq!(store.claim(&[]).await, []);
+    assert_eq!(stores.messages.claim(&[]).await, []);
 }
 
-pub async fn a_claim_of_what_changed_meanwhile_is_stale(store: Store) {
+pub async fn a_claim_of_what_changed_meanwhile_is_stale(stores: Stores) {
     let tenant = tenant_id();
     let mut messages = [0; 3].map(|_| outbound(tenant));
-    accept_all(&store, &messages).await;
+    accept_all(&stores, &messages).await;
     let mut batch: Vec<Message> = messages.iter().map(|message| claimed(message, 1)).collect();
     batch.push(claimed(&outbound(tenant), 1));
     messages[1].delivery.strikes = 1;
-    save(&store, &mut messages[1]).await;
+    save(&stores, &mut messages[1]).await;
 
     let (done, stale) = (Ok(Saved::Done), Ok(Saved::Stale));
     assert_eq!(
-        store.claim(&saves(&batch)).await,
+        stores.messages.claim(&saves(&batch)).await,
         [done.clone(), stale.clone(), done, stale.clone()]
     );
-    assert_eq!(load(&store, messages[1].key()).await.as_ref(), Some(&messages[1]));
+    assert_eq!(load(&stores, messages[1].key()).await.as_ref(), Some(&messages[1]));
     // Whoever comes second finds it taken.
-    assert_eq!(store.claim(&saves(&batch[..1])).await, [stale]);
+    assert_eq!(stores.messages.claim(&saves(&batch[..1])).await, [stale]);
 }
 
-pub async fn a_stale_save_changes_nothing(store: Store) {
+pub async fn a_stale_save_changes_nothing(stores: Stores) {
     let mut first = outbound(tenant_id());
     let mut second = first.clone();
-    accept_all(&store, std::slice::from_ref(&first)).await;
+    accept_all(&stores, std::slice::from_ref(&first)).await;
     first.delivery.epoch = 1;
-    save(&store, &mut first).await;
+    save(&stores, &mut first).await;
 
     second.delivery.epoch = 2;
     for version in [0, 2, u64::from(u32::MAX)] {
         second.delivery.version = version;
-        assert_eq!(store.save(&[Save::from(&second)]).await, [Ok(Saved::Stale)]);
+        assert_eq!(stores.messages.save(&[Save::from(&second)]).await, [Ok(Saved::Stale)]);
     }
-    assert_eq!(load(&store, first.key()).await, Some(first));
+    assert_eq!(load(&stores, first.key()).await, Some(first));
 }
 
-pub async fn what_was_never_stored_cannot_be_saved(store: Store) {
+pub async fn what_was_never_stored_cannot_be_saved(stores: Stores) {
     let message = outbound(tenant_id());
-    assert_eq!(store.save(&[Save::from(&message)]).await, [Ok(Saved::Stale)]);
-    assert_eq!(load(&store, message.key()).await, None);
-    assert_eq!(store.save(&[]).await, []);
+    assert_eq!(stores.messages.save(&[Save::from(&message)]).await, [Ok(Saved::Stale)]);
+    assert_eq!(load(&stores, message.key()).await, None);
+    assert_eq!(stores.messages.save(&[]).await, []);
 }
 
-pub async fn a_foreign_tenant_saves_nothing(store: Store) {
+pub async fn a_foreign_tenant_saves_nothing(stores: Stores) {
     let message = outbound(tenant_id());
-    accept_all(&store, std::slice::from_ref(&message)).await;
+    accept_all(&stores, std::slice::from_ref(&message)).await;
     let foreign = message.clone().with(|message| {
         message.accepted.tenant_id = tenant_id();
         message.delivery.epoch = 9;
     });
-    assert_eq!(store.save(&[Save::from(&foreign)]).await, [Ok(Saved::Stale)]);
-    assert_eq!(load(&store, message.key()).await, Some(message));
+    assert_eq!(stores.messages.save(&[Save::from(&foreign)]).await, [Ok(Saved::Stale)]);
+    assert_eq!(load(&stores, message.key()).await, Some(message));
 }
 
-pub async fn a_foreign_tenant_saves_nothing_beside_the_owner(store: Store) {
+pub async fn a_foreign_tenant_saves_nothing_beside_the_owner(stores: Stores) {
     let (mut own, other) = (outbound(tenant_id()), outbound(tenant_id()));
-    accept_all(&store, &[own.clone(), other.clone()]).await;
+    accept_all(&stores, &[own.clone(), other.clone()]).await;
     own.delivery.epoch = 5;
     let foreign = other.clone().with(|message| {
         message.accepted.tenant_id = own.accepted.tenant_id;
@@ -227,32 +230,35 @@ pub async fn a_foreign_tenant_saves_nothing_beside_the_owner(store: Store) {
     });
     // Both tenants are in the batch, but not with each other's messages.
     let mut second = outbound(other.accepted.tenant_id);
-    accept_all(&store, std::slice::from_ref(&second)).await;
+    accept_all(&stores, std::slice::from_ref(&second)).await;
     second.delivery.epoch = 5;
-    let answers = store.save(&saves(&[own.clone(), foreign, second.clone()])).await;
+    let answers = stores
+        .messages
+        .save(&saves(&[own.clone(), foreign, second.clone()]))
+        .await;
     assert_eq!(answers, [Ok(Saved::Done), Ok(Saved::Stale), Ok(Saved::Done)]);
-    assert_eq!(load(&store, other.key()).await, Some(other));
+    assert_eq!(load(&stores, other.key()).await, Some(other));
     for saved in [own, second] {
-        assert_eq!(load(&store, saved.key()).await.expect("stored").delivery.epoch, 5);
+        assert_eq!(load(&stores, saved.key()).await.expect("stored").delivery.epoch, 5);
     }
 }
 
-pub async fn a_stale_save_does_not_spoil_its_batch(store: Store) {
+pub async fn a_stale_save_does_not_spoil_its_batch(stores: Stores) {
     let tenant = tenant_id();
     let mut messages = [0; 4].map(|_| outbound(tenant));
-    accept_all(&store, &messages).await;
-    save(&store, &mut messages[1]).await;
+    accept_all(&stores, &messages).await;
+    save(&stores, &mut messages[1]).await;
 
     let mut batch = messages.clone();
     batch[1].delivery.version = 0;
     for message in &mut batch {
         message.delivery.epoch = 5;
     }
-    let answers: Vec<Result<Saved, StoreError>> = store.save(&saves(&batch)).await;
+    let answers: Vec<Result<Saved, StoreError>> = stores.messages.save(&saves(&batch)).await;
     let (done, stale) = (Ok(Saved::Done), Ok(Saved::Stale));
     assert_eq!(answers, [done.clone(), stale, done.clone(), done]);
     for (index, message) in messages.iter().enumerate() {
-        let loaded = load(&store, message.key()).await.expect("stored");
+        let loaded = load(&stores, message.key()).await.expect("stored");
         assert_eq!(
             (loaded.delivery.epoch, loaded.delivery.version),
             if index == 1 { (0, 1) } else { (5, 1) }
@@ -260,14 +266,14 @@ pub async fn a_stale_save_does_not_spoil_its_batch(store: Store) {
     }
 }
 
-pub async fn twenty_at_once_from_one_version_save_one(store: Store) {
+pub async fn twenty_at_once_from_one_version_save_one(stores: Stores) {
     let message = outbound(tenant_id());
-    accept_all(&store, std::slice::from_ref(&message)).await;
+    accept_all(&stores, std::slice::from_ref(&message)).await;
     let tasks: Vec<_> = (1..=20)
         .map(|epoch| {
             let copy = message.clone().with(|message| message.delivery.epoch = epoch);
-            let store = store.clone();
-            tokio::spawn(async move { (epoch, store.save(&[Save::from(&copy)]).await.remove(0)) })
+            let stores = stores.clone();
+            tokio::spawn(async move { (epoch, stores.messages.save(&[Save::from(&copy)]).await.remove(0)) })
         })
         .collect();
     let mut winners = Vec::new();
@@ -276,7 +282,7 @@ pub async fn twenty_at_once_from_one_version_save_one(store: Store) {
             winners.push(epoch);
         }
     }
-    let loaded = load(&store, message.key()).await.expect("stored");
+    let loaded = load(&stores, message.key()).await.expect("stored");
     assert_eq!(winners, [loaded.delivery.epoch]);
     assert_eq!(loaded.delivery.version, 1);
 }

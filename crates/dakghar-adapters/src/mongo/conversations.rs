@@ -1,31 +1,33 @@
-//! Threads.
+//! Conversations.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
+use async_trait::async_trait;
 use bson::{RawDocumentBuf, doc, raw::cstr, rawdoc};
 use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
 use dakghar_core::domain::ids::{ConversationId, TenantId};
 use dakghar_core::domain::message::Direction;
 use dakghar_core::domain::time::Timestamp;
-use dakghar_core::ports::StoreError;
+use dakghar_core::ports::{ConversationStore, StoreError};
 
-use crate::mongo::MongoStore;
-use crate::mongo::collections::CONVERSATIONS;
-use crate::mongo::documents::{conversation, date};
-use crate::mongo::indexes::{BY_ID, CONVERSATION_LAST_MESSAGE};
-use crate::mongo::inserts::Inserted;
-use crate::mongo::reads::{Query, text};
-use crate::mongo::sharing::{SHARING_MAX, Sharing};
-use crate::mongo::updates::chunk_lengths;
+use super::MongoStore;
+use super::collections::CONVERSATIONS;
+use super::documents::{conversation, date};
+use super::indexes::{BY_ID, CONVERSATION_LAST_MESSAGE};
+use super::inserts::Inserted;
+use super::reads::{Query, text};
+use super::sharing::{SHARING_MAX, Sharing};
+use super::updates::chunk_lengths;
 
-/// Among so many touched threads at most one may have existed if the next are to be inserted without looking.
+/// Among so many touched conversations at most one may have existed if the next are to be inserted without looking.
 const NEW_PER_EXISTING: usize = 10;
 
-impl MongoStore {
-    /// Inserts the threads that do not exist, in one command, and moves the others forward in another: an upsert each
+#[async_trait]
+impl ConversationStore for MongoStore {
+    /// Inserts the conversations that do not exist, in one command, and moves the others forward in another: an upsert each
     /// would cost the server several times as much.
-    pub(super) async fn touch_threads(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
+    async fn touch(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
         let touches = newest(batch.iter());
         // The second time it finds what another process erased meanwhile.
         for look_first in [self.must_look(), true] {
@@ -39,9 +41,47 @@ impl MongoStore {
         ))
     }
 
-    /// The first half of [`Self::touch_threads`], for whoever does not know yet which of the messages are stored. Answers the
-    /// threads that did not exist before.
-    pub(super) async fn open_threads(
+    async fn list(
+        &self,
+        tenant_id: &TenantId,
+        before: Option<(Timestamp, ConversationId)>,
+        limit: u32,
+    ) -> Result<Vec<Conversation>, StoreError> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let mut filter = doc! { "tenantId": tenant_id.to_string() };
+        if let Some((at, id)) = before {
+            filter.insert("lastMessage.at", doc! { "$lte": date(at) });
+            filter.insert(
+                "$or",
+                vec![
+                    doc! { "lastMessage.at": { "$lt": date(at) } },
+                    doc! { "_id": { "$lt": id.to_string() } },
+                ],
+            );
+        }
+        let query = Query::new(filter, CONVERSATION_LAST_MESSAGE)
+            .sort(doc! { "lastMessage.at": -1, "_id": -1 })
+            .limit(limit);
+        self.fetch_readable(&self.conversations, query, conversation::decode)
+            .await
+    }
+
+    async fn find(&self, tenant_id: &TenantId, id: &ConversationId) -> Result<Option<Conversation>, StoreError> {
+        let filter = doc! { "_id": id.to_string(), "tenantId": tenant_id.to_string() };
+        let query = Query::new(filter, BY_ID).limit(1);
+        Ok(self
+            .fetch(&self.conversations, query, conversation::decode)
+            .await?
+            .pop())
+    }
+}
+
+impl MongoStore {
+    /// The first half of [`ConversationStore::touch`], for whoever does not know yet which of the messages are stored. Answers the
+    /// conversations that did not exist before.
+    pub(super) async fn open_conversations(
         &self,
         touches: impl Iterator<Item = &ConversationTouch>,
     ) -> Result<HashSet<ConversationId>, StoreError> {
@@ -53,16 +93,16 @@ impl MongoStore {
         Ok(opened)
     }
 
-    /// The second half: moves threads forward, nearly all of which exist.
-    pub(super) async fn move_threads(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
+    /// The second half: moves conversations forward, nearly all of which exist.
+    pub(super) async fn move_conversations(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
         if self.move_forward(&newest(batch.iter())).await? {
             return Ok(());
         }
-        self.touch_threads(batch).await
+        self.touch(batch).await
     }
 
-    /// Deletes threads that were just opened by these touches, unless something else was said in them since.
-    pub(super) async fn close_threads(&self, touches: &[&ConversationTouch]) -> Result<(), StoreError> {
+    /// Deletes conversations that were just opened by these touches, unless something else was said in them since.
+    pub(super) async fn close_conversations(&self, touches: &[&ConversationTouch]) -> Result<(), StoreError> {
         let ids: Vec<_> = touches.iter().map(|touch| touch.id.to_string()).collect();
         let messages: Vec<_> = touches.iter().map(|touch| touch.message_id.to_string()).collect();
         let filter = doc! { "_id": { "$in": ids }, "lastMessage.id": { "$in": messages } };
@@ -72,17 +112,17 @@ impl MongoStore {
     /// Where nearly all are new, as in a campaign, looking for them first is a round trip for nothing. Where many exist,
     /// finding that out by an insert costs the server four times as much as looking.
     fn must_look(&self) -> bool {
-        !self.threads_are_new.load(Ordering::Relaxed)
+        !self.conversations_are_new.load(Ordering::Relaxed)
     }
 
-    /// Answers the touches whose threads exist. Repeating it changes nothing.
+    /// Answers the touches whose conversations exist. Repeating it changes nothing.
     async fn insert_missing<'a>(
         &self,
         touches: &[&'a ConversationTouch],
         look_first: bool,
     ) -> Result<Vec<&'a ConversationTouch>, StoreError> {
         let known = if look_first {
-            self.known_threads(touches).await?
+            self.known_conversations(touches).await?
         } else {
             HashSet::new()
         };
@@ -99,11 +139,11 @@ impl MongoStore {
             }
         }
         let are_new = existing.len() * NEW_PER_EXISTING < touches.len();
-        self.threads_are_new.store(are_new, Ordering::Relaxed);
+        self.conversations_are_new.store(are_new, Ordering::Relaxed);
         Ok(existing)
     }
 
-    async fn known_threads(&self, touches: &[&ConversationTouch]) -> Result<HashSet<String>, StoreError> {
+    async fn known_conversations(&self, touches: &[&ConversationTouch]) -> Result<HashSet<String>, StoreError> {
         let ids: HashSet<String> = touches.iter().map(|touch| touch.id.to_string()).collect();
         let tenants: HashSet<String> = touches.iter().map(|touch| touch.tenant_id.to_string()).collect();
         let filter = doc! {
@@ -115,7 +155,7 @@ impl MongoStore {
         Ok(known.await?.into_iter().collect())
     }
 
-    /// Whether every thread was there to be moved.
+    /// Whether every conversation was there to be moved.
     async fn move_forward(&self, touches: &[&ConversationTouch]) -> Result<bool, StoreError> {
         let (inbound, outbound): (Vec<&ConversationTouch>, Vec<_>) =
             touches.iter().partition(|touch| touch.direction == Direction::Inbound);
@@ -143,49 +183,9 @@ impl MongoStore {
         }
         Ok(matched == touches.len())
     }
-
-    pub(super) async fn list_threads(
-        &self,
-        tenant_id: &TenantId,
-        before: Option<(Timestamp, ConversationId)>,
-        limit: u32,
-    ) -> Result<Vec<Conversation>, StoreError> {
-        if limit == 0 {
-            return Ok(Vec::new());
-        }
-        let mut filter = doc! { "tenantId": tenant_id.to_string() };
-        if let Some((at, id)) = before {
-            filter.insert("lastMessage.at", doc! { "$lte": date(at) });
-            filter.insert(
-                "$or",
-                vec![
-                    doc! { "lastMessage.at": { "$lt": date(at) } },
-                    doc! { "_id": { "$lt": id.to_string() } },
-                ],
-            );
-        }
-        let query = Query::new(filter, CONVERSATION_LAST_MESSAGE)
-            .sort(doc! { "lastMessage.at": -1, "_id": -1 })
-            .limit(limit);
-        self.fetch_readable(&self.conversations, query, conversation::decode)
-            .await
-    }
-
-    pub(super) async fn find_thread(
-        &self,
-        tenant_id: &TenantId,
-        id: &ConversationId,
-    ) -> Result<Option<Conversation>, StoreError> {
-        let filter = doc! { "_id": id.to_string(), "tenantId": tenant_id.to_string() };
-        let query = Query::new(filter, BY_ID).limit(1);
-        Ok(self
-            .fetch(&self.conversations, query, conversation::decode)
-            .await?
-            .pop())
-    }
 }
 
-/// The newest touch of each thread in each direction: a statement names a thread once.
+/// The newest touch of each conversation in each direction: a statement names a conversation once.
 fn newest<'a>(batch: impl Iterator<Item = &'a ConversationTouch>) -> Vec<&'a ConversationTouch> {
     let mut newest: HashMap<_, &ConversationTouch> = HashMap::new();
     for touch in batch {
@@ -198,7 +198,7 @@ fn newest<'a>(batch: impl Iterator<Item = &'a ConversationTouch>) -> Vec<&'a Con
     newest.into_values().collect()
 }
 
-/// Moves threads forward. Documents compare field by field, so the newest message is the one with the latest time, and
+/// Moves conversations forward. Documents compare field by field, so the newest message is the one with the latest time, and
 /// among those of one millisecond the one with the greatest id, in whatever order they arrive.
 fn statement(touches: &[&ConversationTouch], is_inbound: bool) -> RawDocumentBuf {
     let mut sharing = Sharing::default();

@@ -1,22 +1,20 @@
-//! The suite of [`SendQueue`].
+//! The suite of [`Queue`].
 //!
 //! It runs in real time, but never asserts that something was quick: only what came, how often, and that it did not
 //! come early.
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
-use crate::samples::{With as _, saves};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::domain::message::Priority;
 use dakghar_core::domain::{Message, MessageKey, Status, TenantId, Timestamp};
-use dakghar_core::ports::{Clock, Disposition, Job, MessageStore, QueueEntry, Save, Saved, SendQueue};
+use dakghar_core::ports::{Acceptance, Clock, Disposition, Job, JobKey, MessageStore, Queue, QueueEntry, Save, Saved};
 use tokio::sync::Mutex;
 
-use super::message_store::accept_all;
 use crate::clock::WallClock;
-use crate::samples::{outbound, phone, tenant_id};
+use crate::samples::{With as _, outbound, phone, saves, tenant_id};
 
 /// A case fails when no job comes for so long.
 const JOB_SECONDS_MAX: u64 = 60;
@@ -25,17 +23,17 @@ const JOB_SECONDS_MAX: u64 = 60;
 #[derive(Clone)]
 pub struct QueueUnderTest {
     /// The queue.
-    pub queue: Arc<dyn SendQueue>,
+    pub queue: Arc<dyn Queue>,
     /// The store behind a queue that reads the store itself; `None` for one that is told everything.
     pub messages: Option<Arc<dyn MessageStore>>,
 }
 
-/// Runs the suite of `SendQueue`: `send_queue_suite!(factory)`, where the factory is an async function without
+/// Runs the suite of `Queue`: `queue_suite!(factory)`, where the factory is an async function without
 /// arguments that gives `(conformance::QueueUnderTest, guard)` or an `Option` of that. See [`conformance`](crate::conformance).
 #[macro_export]
-macro_rules! send_queue_suite {
+macro_rules! queue_suite {
     ($factory:path) => {
-        $crate::conformance_cases! { $factory, send_queue:
+        $crate::conformance_cases! { $factory, queue:
             the_queue_can_be_used
             a_due_message_is_taken
             nothing_is_taken_before_its_slot
@@ -63,7 +61,9 @@ impl QueueUnderTest {
     /// Lets the messages reach the queue: through the store if it reads that.
     async fn put(&self, messages: &[Message]) {
         if let Some(store) = &self.messages {
-            accept_all(store, messages).await;
+            for answer in store.accept(messages.to_vec()).await {
+                assert_eq!(answer, Ok(Acceptance::Stored));
+            }
         }
         self.enqueue(messages).await;
     }
@@ -91,7 +91,7 @@ impl QueueUnderTest {
     /// Ends the jobs as a worker does: first in the store, so that they are not due any more, then in the queue.
     async fn settle(&self, jobs: Vec<Job>) {
         if let Some(store) = &self.messages {
-            let keys: Vec<_> = jobs.iter().map(|job| job.key).collect();
+            let keys: Vec<_> = jobs.iter().map(|job| message_key(job.key)).collect();
             let loaded = store.load(&keys).await;
             let sent: Vec<_> = loaded
                 .into_iter()
@@ -113,9 +113,17 @@ impl QueueUnderTest {
     }
 }
 
+const fn job_key(message: &Message) -> JobKey {
+    JobKey::Send(message.key())
+}
+
+const fn message_key(JobKey::Send(key): JobKey) -> MessageKey {
+    key
+}
+
 fn entry(message: &Message) -> QueueEntry {
     QueueEntry {
-        key: message.key(),
+        key: job_key(&message),
         phone_number_id: message.accepted.phone_number_id.clone(),
         slot_at: message.delivery.slot_at.expect("the message has a slot"),
         drive: message.delivery.drive,
@@ -140,7 +148,7 @@ pub async fn a_due_message_is_taken(port: QueueUnderTest) {
     let message = QueueUnderTest::message(tenant_id(), now()).with(|message| message.delivery.drive = 3);
     port.put(std::slice::from_ref(&message)).await;
     let job = port.take_one().await;
-    assert_eq!((job.key, job.drive), (message.key(), 3));
+    assert_eq!((job.key, job.drive), (job_key(&message), 3));
     port.settle(vec![job]).await;
 }
 
@@ -152,7 +160,7 @@ pub async fn nothing_is_taken_before_its_slot(port: QueueUnderTest) {
     port.put(&messages).await;
     let slots: HashMap<_, _> = messages
         .iter()
-        .map(|m| (m.key(), m.delivery.slot_at.expect("set")))
+        .map(|m| (job_key(m), m.delivery.slot_at.expect("set")))
         .collect();
     let mut order = Vec::new();
     for _ in &messages {
@@ -175,7 +183,7 @@ pub async fn what_is_due_does_not_wait_for_what_is_not(port: QueueUnderTest) {
     let due = QueueUnderTest::message(tenant, now());
     port.put(std::slice::from_ref(&due)).await;
     let job = port.take_one().await;
-    assert_eq!(job.key, due.key());
+    assert_eq!(job.key, job_key(&due));
     port.settle(vec![job]).await;
 }
 
@@ -189,12 +197,12 @@ pub async fn a_repeated_entry_is_one_job(port: QueueUnderTest) {
     port.put(std::slice::from_ref(&last)).await;
 
     let mut taken = Vec::new();
-    while taken.last() != Some(&last.key()) {
+    while taken.last() != Some(&job_key(&last)) {
         let job = port.take_one().await;
         taken.push(job.key);
         port.settle(vec![job]).await;
     }
-    assert_eq!(taken, [message.key(), last.key()]);
+    assert_eq!(taken, [job_key(&message), job_key(&last)]);
 }
 
 pub async fn a_finished_message_can_come_again_under_its_next_drive(port: QueueUnderTest) {
@@ -205,7 +213,7 @@ pub async fn a_finished_message_can_come_again_under_its_next_drive(port: QueueU
         .enumerate()
     {
         let job = port.take_one().await;
-        assert_eq!((job.key, job.drive as usize), (message.key(), drive));
+        assert_eq!((job.key, job.drive as usize), (job_key(&message), drive));
         message.delivery.drive += 1;
         message.delivery.slot_at = Some(now());
         if let Some(store) = &port.messages {
@@ -217,7 +225,7 @@ pub async fn a_finished_message_can_come_again_under_its_next_drive(port: QueueU
         job.finish(end);
     }
     let job = port.take_one().await;
-    assert_eq!((job.key, job.drive), (message.key(), 3));
+    assert_eq!((job.key, job.drive), (job_key(&message), 3));
     port.settle(vec![job]).await;
 }
 
@@ -229,7 +237,7 @@ pub async fn what_cannot_be_read_is_left_alone(port: QueueUnderTest) {
     let next = QueueUnderTest::message(tenant, in_ms(700));
     port.put(std::slice::from_ref(&next)).await;
     let job = port.take_one().await;
-    assert_eq!(job.key, next.key());
+    assert_eq!(job.key, job_key(&next));
     port.settle(vec![job]).await;
 }
 
@@ -245,7 +253,7 @@ pub async fn a_dropped_job_does_not_stop_the_queue(port: QueueUnderTest) {
     // Those that were dropped may come again or not.
     loop {
         let job = port.take_one().await;
-        let is_next = job.key == next.key();
+        let is_next = job.key == job_key(&next);
         port.settle(vec![job]).await;
         if is_next {
             break;
@@ -265,7 +273,7 @@ pub async fn urgent_messages_go_first(port: QueueUnderTest) {
         })
         .collect();
     port.put(&messages).await;
-    let priorities: HashMap<MessageKey, Priority> = messages.iter().map(|m| (m.key(), m.accepted.priority)).collect();
+    let priorities: HashMap<JobKey, Priority> = messages.iter().map(|m| (job_key(m), m.accepted.priority)).collect();
 
     // A queue may fetch ahead, so a single one can be out of order; the lot of them cannot.
     let mut positions: HashMap<Priority, usize> = HashMap::new();
@@ -289,7 +297,7 @@ pub async fn no_more_than_asked_for_is_taken(port: QueueUnderTest) {
         taken.extend(jobs.iter().map(|job| job.key));
         port.settle(jobs).await;
     }
-    assert_eq!(taken, messages.iter().map(Message::key).collect());
+    assert_eq!(taken, messages.iter().map(job_key).collect());
 }
 
 pub async fn a_waiting_taker_is_woken(port: QueueUnderTest) {
@@ -302,7 +310,7 @@ pub async fn a_waiting_taker_is_woken(port: QueueUnderTest) {
     let message = QueueUnderTest::message(tenant_id(), now());
     port.put(std::slice::from_ref(&message)).await;
     let job = waiting.await.expect("no panic");
-    assert_eq!(job.key, message.key());
+    assert_eq!(job.key, job_key(&message));
     port.settle(vec![job]).await;
 }
 
@@ -364,7 +372,7 @@ pub async fn five_thousand_jobs_are_each_taken_once(port: QueueUnderTest) {
     }
     let taken = taken.lock().await;
     assert!(in_time.is_ok(), "only {} jobs came", taken.len());
-    let distinct: HashSet<MessageKey> = taken.iter().copied().collect();
-    assert_eq!(distinct, messages.iter().map(Message::key).collect());
+    let distinct: HashSet<JobKey> = taken.iter().copied().collect();
+    assert_eq!(distinct, messages.iter().map(job_key).collect());
     assert_eq!(taken.len(), JOBS, "a job came twice");
 }

@@ -1,29 +1,23 @@
-//! What is due, what is held, and whether statuses arrive.
+//! The timers of messages: which are due, and which are held.
 
-use bson::{RawDocument, doc};
-use dakghar_core::domain::ids::{MessageKey, PhoneNumberId, TenantId};
+use async_trait::async_trait;
+use bson::doc;
+use dakghar_core::domain::ids::{PhoneNumberId, TenantId};
 use dakghar_core::domain::message::{Message, Status};
 use dakghar_core::domain::time::Timestamp;
-use dakghar_core::ports::StoreError;
+use dakghar_core::ports::{StoreError, TimerStore};
 use mongodb::options::Hint;
 
-use crate::mongo::MongoStore;
-use crate::mongo::documents::{date, message};
-use crate::mongo::indexes::{BY_ID, MESSAGE_PHONE_NUMBER, MESSAGE_STATUS, MESSAGE_TIMER};
-use crate::mongo::reads::{Query, text};
+use super::MongoStore;
+use super::documents::{date, message};
+use super::indexes::{BY_ID, MESSAGE_STATUS, MESSAGE_TIMER};
+use super::reads::{Query, text};
 
 /// Held messages that are woken in one command.
 const WAKE_BATCH: u32 = 1_000;
-/// How many of a number's next and of its newest messages are looked at for a status.
-const STATUS_SAMPLE: u32 = 200;
-
-impl MongoStore {
-    pub(super) async fn due_messages(
-        &self,
-        until: Timestamp,
-        status: Option<Status>,
-        limit: u32,
-    ) -> Result<Vec<Message>, StoreError> {
+#[async_trait]
+impl TimerStore for MongoStore {
+    async fn due(&self, until: Timestamp, status: Option<Status>, limit: u32) -> Result<Vec<Message>, StoreError> {
         if limit == 0 {
             return Ok(Vec::new());
         }
@@ -43,7 +37,7 @@ impl MongoStore {
     }
 
     /// Woken in batches, so that a tenant with a million held messages does not hold up the server.
-    pub(super) async fn wake_held_messages(
+    async fn wake_held(
         &self,
         tenant_id: &TenantId,
         phone_number_id: Option<&PhoneNumberId>,
@@ -84,31 +78,5 @@ impl MongoStore {
             woken += updated.map_err(|failure| failure.to_store_error())?.matched_count;
             after = Some(last);
         }
-    }
-
-    pub(super) async fn statuses_have_arrived(
-        &self,
-        message: &MessageKey,
-        phone_number_id: &PhoneNumberId,
-        called_after: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let of_number = doc! { "tenantId": message.tenant_id.to_string(), "phoneNumberId": phone_number_id.as_str() };
-        let mut next = of_number.clone();
-        next.insert("_id", doc! { "$gt": message.message_id.to_string() });
-        let next = Query::new(next, MESSAGE_PHONE_NUMBER).sort(doc! { "_id": 1 });
-        let newest = Query::new(of_number, MESSAGE_PHONE_NUMBER).newest_first();
-        let proves = |raw: &RawDocument| {
-            let called_at = raw.get_datetime("calledAt");
-            Ok(called_at.is_ok_and(|at| at > date(called_after)) && raw.get_datetime("statusSeenAt").is_ok())
-        };
-        for query in [next, newest] {
-            let query = query
-                .limit(STATUS_SAMPLE)
-                .fields(doc! { "_id": 0, "calledAt": 1, "statusSeenAt": 1 });
-            if self.fetch(&self.messages, query, proves).await?.contains(&true) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 }

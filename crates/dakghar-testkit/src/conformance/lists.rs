@@ -1,13 +1,37 @@
-//! Lists of messages: newest first, filtered, page by page.
+//! The suite of [`ListStore`](dakghar_core::ports::ListStore): newest first, filtered, page by page.
+#![expect(missing_docs, reason = "the name of a case says what it shows")]
 
-use crate::samples::With as _;
 use dakghar_core::domain::message::Content;
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::{ConversationId, Direction, Message, MessageId, Status, TenantId};
 
-use super::super::read_pages;
-use super::{Store, accept_all, accept_as, ids, receive_all};
-use crate::samples::{at, inbound, outbound, person, phone, phone_number_id, tenant_id};
+use super::read_pages;
+use super::stores::{Stores, accept_all, accept_as, ids, receive_all};
+use crate::samples::{With as _, at, inbound, outbound, person, phone, phone_number_id, tenant_id};
+
+/// Runs the suite of `ListStore`: `list_store_suite!(factory)`, where the factory is an async function without arguments that
+/// gives `(conformance::Stores, guard)` or an `Option` of that. See [`conformance`](crate::conformance).
+#[macro_export]
+macro_rules! list_store_suite {
+    ($factory:path) => {
+        $crate::conformance_cases! { $factory, lists:
+            a_list_is_newest_first
+            a_list_shows_its_tenant_only
+            each_filter_of_a_list_counts
+            filters_of_a_list_add_up
+            pages_of_a_list_have_no_gaps_and_no_repeats
+            pages_of_a_filtered_list_have_no_gaps_and_no_repeats
+            dead_letters_are_what_ended_badly
+            dead_letters_of_one_tenant
+            dead_letters_of_everybody_page_by_page
+            unsettled_messages_are_counted
+            unsettled_messages_are_counted_up_to_the_limit
+        }
+    };
+}
+
+/// More than any case has.
+const LIMIT: u32 = 1_000;
 
 /// Everything, on one page.
 fn all() -> MessageQuery {
@@ -17,38 +41,38 @@ fn all() -> MessageQuery {
     }
 }
 
-async fn list(store: &Store, tenant: &TenantId, query: &MessageQuery) -> Vec<Message> {
-    store.list(tenant, query).await.expect("the store answers")
+async fn list(stores: &Stores, tenant: &TenantId, query: &MessageQuery) -> Vec<Message> {
+    stores.lists.messages(tenant, query).await.expect("the store answers")
 }
 
-pub async fn a_list_is_newest_first(store: Store) {
+pub async fn a_list_is_newest_first(stores: Stores) {
     let tenant = tenant_id();
     let sent = [outbound(tenant), outbound(tenant)];
     let received = inbound(tenant, "wamid.A");
     let newest = outbound(tenant);
     // Stored in another order than that of the ids.
-    accept_all(&store, &[newest.clone(), sent[1].clone(), sent[0].clone()]).await;
-    receive_all(&store, std::slice::from_ref(&received)).await;
+    accept_all(&stores, &[newest.clone(), sent[1].clone(), sent[0].clone()]).await;
+    receive_all(&stores, std::slice::from_ref(&received)).await;
     let [first, second] = sent;
-    assert_eq!(list(&store, &tenant, &all()).await, [newest, received, second, first]);
+    assert_eq!(list(&stores, &tenant, &all()).await, [newest, received, second, first]);
 }
 
-pub async fn a_list_shows_its_tenant_only(store: Store) {
+pub async fn a_list_shows_its_tenant_only(stores: Stores) {
     let (tenant, other) = (tenant_id(), tenant_id());
     let mine = outbound(tenant);
-    accept_all(&store, &[mine.clone(), outbound(other)]).await;
-    receive_all(&store, &[inbound(other, "wamid.A")]).await;
-    assert_eq!(list(&store, &tenant, &all()).await, [mine]);
-    assert_eq!(list(&store, &tenant_id(), &all()).await, []);
+    accept_all(&stores, &[mine.clone(), outbound(other)]).await;
+    receive_all(&stores, &[inbound(other, "wamid.A")]).await;
+    assert_eq!(list(&stores, &tenant, &all()).await, [mine]);
+    assert_eq!(list(&stores, &tenant_id(), &all()).await, []);
 }
 
-pub async fn each_filter_of_a_list_counts(store: Store) {
+pub async fn each_filter_of_a_list_counts(stores: Stores) {
     let tenant = tenant_id();
     let peer = person("919999999999");
     let talker = person("918888888888");
     let plain = outbound(tenant);
     let received = inbound(tenant, "wamid.A");
-    let held = accept_as(&store, Status::Held, outbound(tenant)).await;
+    let held = accept_as(&stores, Status::Held, outbound(tenant)).await;
     let image = outbound(tenant).with(|message| {
         message.accepted.content = Content {
             kind: "image".into(),
@@ -67,7 +91,7 @@ pub async fn each_filter_of_a_list_counts(store: Store) {
     let late = outbound(tenant).with(|message| message.accepted.created_at = at(10_000_000));
     let newest = outbound(tenant);
     accept_all(
-        &store,
+        &stores,
         &[
             plain,
             image.clone(),
@@ -79,11 +103,11 @@ pub async fn each_filter_of_a_list_counts(store: Store) {
         ],
     )
     .await;
-    accept_all(&store, &[late.clone(), newest.clone()]).await;
-    receive_all(&store, std::slice::from_ref(&received)).await;
+    accept_all(&stores, &[late.clone(), newest.clone()]).await;
+    receive_all(&stores, std::slice::from_ref(&received)).await;
 
     let check = async |query: MessageQuery, expected: &[&Message]| {
-        let found = ids(&list(&store, &tenant, &query).await);
+        let found = ids(&list(&stores, &tenant, &query).await);
         let expected: Vec<MessageId> = expected.iter().map(|message| message.accepted.id).collect();
         assert_eq!(found, expected, "{query:?}");
     };
@@ -198,15 +222,15 @@ pub async fn each_filter_of_a_list_counts(store: Store) {
         direction: Some(Direction::Outbound),
         ..all()
     };
-    assert_eq!(list(&store, &tenant, &outbound).await.len(), 10);
+    assert_eq!(list(&stores, &tenant, &outbound).await.len(), 10);
 }
 
-pub async fn filters_of_a_list_add_up(store: Store) {
+pub async fn filters_of_a_list_add_up(stores: Stores) {
     let tenant = tenant_id();
     let on = |number: &str| outbound(tenant).with(|message| message.accepted.phone_number_id = phone(number));
-    let both = accept_as(&store, Status::Failed, on("1")).await;
-    accept_as(&store, Status::Failed, on("2")).await;
-    accept_as(&store, Status::Sent, on("1")).await;
+    let both = accept_as(&stores, Status::Failed, on("1")).await;
+    accept_as(&stores, Status::Failed, on("2")).await;
+    accept_as(&stores, Status::Sent, on("1")).await;
     let query = MessageQuery {
         direction: Some(Direction::Outbound),
         status: Some(Status::Failed),
@@ -217,50 +241,50 @@ pub async fn filters_of_a_list_add_up(store: Store) {
         until: Some(at(1_000_000)),
         ..all()
     };
-    assert_eq!(ids(&list(&store, &tenant, &query).await), [both.accepted.id]);
+    assert_eq!(ids(&list(&stores, &tenant, &query).await), [both.accepted.id]);
     let none = MessageQuery {
         until: Some(both.accepted.created_at),
         ..query
     };
-    assert_eq!(list(&store, &tenant, &none).await, []);
+    assert_eq!(list(&stores, &tenant, &none).await, []);
 }
 
 /// Every message that matches, read in pages of `query.limit`.
-async fn page_through(store: &Store, tenant: &TenantId, query: MessageQuery) -> Vec<MessageId> {
+async fn page_through(stores: &Stores, tenant: &TenantId, query: MessageQuery) -> Vec<MessageId> {
     let fetch = async |before| {
         let query = MessageQuery {
             before,
             ..query.clone()
         };
-        list(store, tenant, &query).await
+        list(stores, tenant, &query).await
     };
     ids(&read_pages(query.limit, fetch, |message| message.accepted.id).await)
 }
 
-pub async fn pages_of_a_list_have_no_gaps_and_no_repeats(store: Store) {
+pub async fn pages_of_a_list_have_no_gaps_and_no_repeats(stores: Stores) {
     let tenant = tenant_id();
     let mut expected = Vec::new();
     for index in 0..25 {
         // Others write in between, at the same time as far as their clocks tell.
         let message = outbound(tenant).with(|message| message.accepted.created_at = at(5));
-        accept_all(&store, &[message.clone(), outbound(tenant_id())]).await;
+        accept_all(&stores, &[message.clone(), outbound(tenant_id())]).await;
         expected.push(message.accepted.id);
         if index % 3 == 0 {
             let received = inbound(tenant, &format!("wamid.{index}"));
             expected.push(received.accepted.id);
-            receive_all(&store, &[received]).await;
+            receive_all(&stores, &[received]).await;
         }
     }
     expected.reverse();
     for limit in [1, 7, 200] {
         assert_eq!(
-            page_through(&store, &tenant, MessageQuery { limit, ..all() }).await,
+            page_through(&stores, &tenant, MessageQuery { limit, ..all() }).await,
             expected
         );
     }
 }
 
-pub async fn pages_of_a_filtered_list_have_no_gaps_and_no_repeats(store: Store) {
+pub async fn pages_of_a_filtered_list_have_no_gaps_and_no_repeats(stores: Stores) {
     let tenant = tenant_id();
     let mut expected = Vec::new();
     for index in 0..20 {
@@ -269,7 +293,7 @@ pub async fn pages_of_a_filtered_list_have_no_gaps_and_no_repeats(store: Store) 
         if index % 4 == 0 {
             expected.push(message.accepted.id);
         }
-        accept_all(&store, &[message]).await;
+        accept_all(&stores, &[message]).await;
     }
     expected.reverse();
     let query = MessageQuery {
@@ -277,63 +301,86 @@ pub async fn pages_of_a_filtered_list_have_no_gaps_and_no_repeats(store: Store) 
         limit: 2,
         ..all()
     };
-    assert_eq!(page_through(&store, &tenant, query).await, expected);
+    assert_eq!(page_through(&stores, &tenant, query).await, expected);
 }
 
 async fn dead_letters(
-    store: &Store,
+    stores: &Stores,
     tenant: Option<&TenantId>,
     before: Option<MessageId>,
     limit: u32,
 ) -> Vec<MessageId> {
-    let found = store
+    let found = stores
+        .lists
         .dead_letters(tenant, before, limit)
         .await
         .expect("the store answers");
     ids(&found)
 }
 
-pub async fn dead_letters_are_what_ended_badly(store: Store) {
+pub async fn dead_letters_are_what_ended_badly(stores: Stores) {
     let tenant = tenant_id();
     let mut expected = Vec::new();
     for status in Status::ALL {
-        let message = accept_as(&store, status, outbound(tenant)).await;
+        let message = accept_as(&stores, status, outbound(tenant)).await;
         if status.is_dead_letter() {
             expected.push(message);
         }
     }
-    receive_all(&store, &[inbound(tenant, "wamid.A")]).await;
+    receive_all(&stores, &[inbound(tenant, "wamid.A")]).await;
     expected.reverse();
     assert_eq!(expected.len(), 3);
-    assert_eq!(store.dead_letters(Some(&tenant), None, 200).await, Ok(expected.clone()));
-    assert_eq!(store.dead_letters(None, None, 200).await, Ok(expected));
+    assert_eq!(
+        stores.lists.dead_letters(Some(&tenant), None, 200).await,
+        Ok(expected.clone())
+    );
+    assert_eq!(stores.lists.dead_letters(None, None, 200).await, Ok(expected));
 }
 
-pub async fn dead_letters_of_one_tenant(store: Store) {
+pub async fn dead_letters_of_one_tenant(stores: Stores) {
     let (tenant, other) = (tenant_id(), tenant_id());
-    let first = accept_as(&store, Status::Dead, outbound(tenant)).await.accepted.id;
-    accept_as(&store, Status::Dead, outbound(other)).await;
-    let second = accept_as(&store, Status::Failed, outbound(tenant)).await.accepted.id;
-    assert_eq!(dead_letters(&store, Some(&tenant), None, 200).await, [second, first]);
-    assert_eq!(dead_letters(&store, Some(&tenant), None, 1).await, [second]);
-    assert_eq!(dead_letters(&store, Some(&tenant), Some(second), 200).await, [first]);
-    assert_eq!(dead_letters(&store, Some(&tenant_id()), None, 200).await, []);
+    let first = accept_as(&stores, Status::Dead, outbound(tenant)).await.accepted.id;
+    accept_as(&stores, Status::Dead, outbound(other)).await;
+    let second = accept_as(&stores, Status::Failed, outbound(tenant)).await.accepted.id;
+    assert_eq!(dead_letters(&stores, Some(&tenant), None, 200).await, [second, first]);
+    assert_eq!(dead_letters(&stores, Some(&tenant), None, 1).await, [second]);
+    assert_eq!(dead_letters(&stores, Some(&tenant), Some(second), 200).await, [first]);
+    assert_eq!(dead_letters(&stores, Some(&tenant_id()), None, 200).await, []);
 }
 
-pub async fn dead_letters_of_everybody_page_by_page(store: Store) {
+pub async fn dead_letters_of_everybody_page_by_page(stores: Stores) {
     let tenants = [tenant_id(), tenant_id(), tenant_id()];
     let mut expected = Vec::new();
     for index in 0..10 {
         let status = [Status::Dead, Status::Expired, Status::Failed][index % 3];
         expected.push(
-            accept_as(&store, status, outbound(tenants[index % 2]))
+            accept_as(&stores, status, outbound(tenants[index % 2]))
                 .await
                 .accepted
                 .id,
         );
-        accept_as(&store, Status::Sent, outbound(tenants[2])).await;
+        accept_as(&stores, Status::Sent, outbound(tenants[2])).await;
     }
     expected.reverse();
-    let fetch = async |before| dead_letters(&store, None, before, 3).await;
+    let fetch = async |before| dead_letters(&stores, None, before, 3).await;
     assert_eq!(read_pages(3, fetch, |id| *id).await, expected);
+}
+
+pub async fn unsettled_messages_are_counted(stores: Stores) {
+    let tenant = tenant_id();
+    for status in Status::ALL {
+        accept_as(&stores, status, outbound(tenant)).await;
+    }
+    receive_all(&stores, &[inbound(tenant, "wamid.A")]).await;
+    accept_all(&stores, &[outbound(tenant_id())]).await;
+    assert_eq!(stores.lists.count_unsettled(&tenant, LIMIT).await, Ok(4));
+    assert_eq!(stores.lists.count_unsettled(&tenant_id(), LIMIT).await, Ok(0));
+}
+
+pub async fn unsettled_messages_are_counted_up_to_the_limit(stores: Stores) {
+    let tenant = tenant_id();
+    accept_all(&stores, &[0; 7].map(|_| outbound(tenant))).await;
+    assert_eq!(stores.lists.count_unsettled(&tenant, 5).await, Ok(5));
+    assert_eq!(stores.lists.count_unsettled(&tenant, 7).await, Ok(7));
+    assert_eq!(stores.lists.count_unsettled(&tenant, 8).await, Ok(7));
 }

@@ -4,34 +4,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use dakghar_core::ports::{EventStore, MessageStore, Pacer, TenantStore};
+use dakghar_core::ports::Pacer;
 use dakghar_testkit::WallClock;
-use dakghar_testkit::conformance::{QueueUnderTest, SourceUnderTest, TargetUnderTest};
+use dakghar_testkit::conformance::{QueueUnderTest, SourceUnderTest, Stores, TargetUnderTest};
 use dakghar_testkit::memory::{MemoryQueue, MemoryStore};
 
-async fn messages() -> (Arc<dyn MessageStore>, ()) {
-    (MemoryStore::new(), ())
-}
-
-async fn tenants() -> (Arc<dyn TenantStore>, ()) {
-    (MemoryStore::new(), ())
-}
-
-async fn events() -> (Arc<dyn EventStore>, ()) {
-    (MemoryStore::new(), ())
-}
-
-async fn stores() -> ((Arc<dyn MessageStore>, Arc<dyn EventStore>), ()) {
-    let store = MemoryStore::new();
-    ((store.clone(), store), ())
+async fn stores() -> (Stores, ()) {
+    (Stores::of(MemoryStore::new()), ())
 }
 
 async fn source() -> (SourceUnderTest, ()) {
     let store = MemoryStore::new();
     let under_test = SourceUnderTest {
-        messages: store.clone(),
-        tenants: store.clone(),
-        events: store.clone(),
+        stores: Stores::of(store.clone()),
         open: Box::new(move || store.clone()),
     };
     (under_test, ())
@@ -41,9 +26,7 @@ async fn target() -> (TargetUnderTest, ()) {
     let store = MemoryStore::new();
     let under_test = TargetUnderTest {
         target: store.clone(),
-        messages: store.clone(),
-        tenants: store.clone(),
-        events: store,
+        stores: Stores::of(store),
     };
     (under_test, ())
 }
@@ -57,11 +40,15 @@ async fn pacer() -> (Arc<dyn Pacer>, ()) {
     (Arc::new(dakghar_testkit::memory::MemoryPacer::default()), ())
 }
 
-dakghar_testkit::message_store_suite!(messages);
-dakghar_testkit::tenant_store_suite!(tenants);
-dakghar_testkit::event_store_suite!(events);
+dakghar_testkit::message_store_suite!(stores);
+dakghar_testkit::timer_store_suite!(stores);
+dakghar_testkit::conversation_store_suite!(stores);
+dakghar_testkit::list_store_suite!(stores);
+dakghar_testkit::tenant_store_suite!(stores);
+dakghar_testkit::event_store_suite!(stores);
+dakghar_testkit::store_health_suite!(stores);
 dakghar_testkit::erasure_suite!(stores);
-dakghar_testkit::send_queue_suite!(queue);
+dakghar_testkit::queue_suite!(queue);
 dakghar_testkit::pacer_suite!(pacer);
 dakghar_testkit::migration_source_suite!(source);
 dakghar_testkit::migration_target_suite!(target);

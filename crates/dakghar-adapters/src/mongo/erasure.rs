@@ -1,17 +1,19 @@
 //! Deleting what belongs to a tenant, a bounded piece at a time.
 
+use async_trait::async_trait;
 use bson::{Document, RawDocumentBuf, doc};
 use dakghar_core::domain::ids::TenantId;
-use dakghar_core::ports::StoreError;
+use dakghar_core::ports::{Erasure, StoreError};
 use mongodb::Collection;
 use mongodb::options::Hint;
 
-use crate::mongo::MongoStore;
-use crate::mongo::indexes::{BY_ID, CONVERSATION_LAST_MESSAGE, EVENT_TENANT, MESSAGE_TENANT};
-use crate::mongo::reads::{Query, text};
+use super::MongoStore;
+use super::indexes::{BY_ID, CONVERSATION_LAST_MESSAGE, EVENT_TENANT, MESSAGE_TENANT};
+use super::reads::{Query, text};
 
-impl MongoStore {
-    pub(super) async fn erase_tenant_data(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
+#[async_trait]
+impl Erasure for MongoStore {
+    async fn erase(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
         let mut erased = 0;
         for (collection, index) in [
             (&self.messages, MESSAGE_TENANT),
@@ -24,7 +26,9 @@ impl MongoStore {
         }
         Ok(erased)
     }
+}
 
+impl MongoStore {
     async fn erase_from(
         &self,
         collection: &Collection<RawDocumentBuf>,

@@ -1,53 +1,58 @@
 //! Inbound messages are stored once for each number and wamid.
 
-use crate::samples::With as _;
 use dakghar_core::ports::Received;
 
-use super::{Store, accept_as, load, receive_all};
-use crate::samples::{inbound, inbound_bare, outbound, phone, tenant_id, wamid};
+use super::super::stores::{Stores, accept_as, load, receive_all};
+use crate::samples::{With as _, inbound, inbound_bare, outbound, phone, tenant_id, wamid};
 
-pub async fn inbound_messages_can_be_loaded(store: Store) {
+pub async fn inbound_messages_can_be_loaded(stores: Stores) {
     let tenant = tenant_id();
     let messages = [inbound(tenant, "wamid.A"), inbound_bare(tenant, "wamid.B")];
-    receive_all(&store, &messages).await;
+    receive_all(&stores, &messages).await;
     for message in messages {
-        assert_eq!(load(&store, message.key()).await, Some(message));
+        assert_eq!(load(&stores, message.key()).await, Some(message));
     }
-    assert_eq!(store.receive(Vec::new()).await, []);
+    assert_eq!(stores.messages.receive(Vec::new()).await, []);
 }
 
-pub async fn a_wamid_received_again_is_a_duplicate(store: Store) {
+pub async fn a_wamid_received_again_is_a_duplicate(stores: Stores) {
     let tenant = tenant_id();
     let first = inbound(tenant, "wamid.A");
-    receive_all(&store, std::slice::from_ref(&first)).await;
+    receive_all(&stores, std::slice::from_ref(&first)).await;
 
     let again = inbound_bare(tenant, "wamid.A");
     let other = inbound(tenant, "wamid.a");
-    let answers = store.receive(vec![again.clone().into(), other.clone().into()]).await;
+    let answers = stores
+        .messages
+        .receive(vec![again.clone().into(), other.clone().into()])
+        .await;
     let repeated = Received::Duplicate(Some(first.key()));
     assert_eq!(answers, [Ok(repeated), Ok(Received::New)]);
-    assert_eq!(load(&store, first.key()).await, Some(first));
-    assert_eq!(load(&store, again.key()).await, None);
-    assert_eq!(load(&store, other.key()).await, Some(other));
+    assert_eq!(load(&stores, first.key()).await, Some(first));
+    assert_eq!(load(&stores, again.key()).await, None);
+    assert_eq!(load(&stores, other.key()).await, Some(other));
 }
 
-pub async fn a_wamid_twice_in_a_batch_is_stored_once(store: Store) {
+pub async fn a_wamid_twice_in_a_batch_is_stored_once(stores: Stores) {
     let tenant = tenant_id();
     let batch = ["wamid.A", "wamid.B", "wamid.A"].map(|wamid| inbound(tenant, wamid));
-    let answers = store.receive(batch.iter().cloned().map(Into::into).collect()).await;
+    let answers = stores
+        .messages
+        .receive(batch.iter().cloned().map(Into::into).collect())
+        .await;
     let repeated = Received::Duplicate(Some(batch[0].key()));
     assert_eq!(answers, [Ok(Received::New), Ok(Received::New), Ok(repeated)]);
     for (message, answer) in batch.into_iter().zip(answers) {
         let expected = (answer == Ok(Received::New)).then_some(message.clone());
-        assert_eq!(load(&store, message.key()).await, expected);
+        assert_eq!(load(&stores, message.key()).await, expected);
     }
 }
 
-pub async fn each_is_received_once_whatever_the_batches_before_were_like(store: Store) {
+pub async fn each_is_received_once_whatever_the_batches_before_were_like(stores: Stores) {
     let tenant = tenant_id();
     let receive = async |wamids: &[&str]| {
         let batch = wamids.iter().map(|wamid| inbound(tenant, wamid).into()).collect();
-        let answers = store.receive(batch).await;
+        let answers = stores.messages.receive(batch).await;
         let is_new = |answer: Result<Received, _>| answer.expect("the store answers") == Received::New;
         answers.into_iter().map(is_new).collect::<Vec<_>>()
     };
@@ -60,32 +65,38 @@ pub async fn each_is_received_once_whatever_the_batches_before_were_like(store: 
     assert_eq!(receive(&["H", "I", "I"]).await, [false, true, false]);
 }
 
-pub async fn two_numbers_may_receive_the_same_wamid(store: Store) {
+pub async fn two_numbers_may_receive_the_same_wamid(stores: Stores) {
     let tenant = tenant_id();
     let messages = ["1", "2"]
         .map(|number| inbound(tenant, "wamid.A").with(|message| message.accepted.phone_number_id = phone(number)));
-    receive_all(&store, &messages).await;
+    receive_all(&stores, &messages).await;
     for message in messages {
-        assert_eq!(load(&store, message.key()).await, Some(message));
+        assert_eq!(load(&stores, message.key()).await, Some(message));
     }
 }
 
-pub async fn an_own_message_is_no_duplicate_of_a_received_one(store: Store) {
+pub async fn an_own_message_is_no_duplicate_of_a_received_one(stores: Stores) {
     let tenant = tenant_id();
     let sent = outbound(tenant).with(|message| {
         message.delivery.wamid = Some(wamid("wamid.A"));
         message.delivery.wamids = vec![wamid("wamid.A")];
     });
-    accept_as(&store, sent.delivery.status, sent).await;
-    receive_all(&store, &[inbound(tenant, "wamid.A")]).await;
+    accept_as(&stores, sent.delivery.status, sent).await;
+    receive_all(&stores, &[inbound(tenant, "wamid.A")]).await;
 }
 
-pub async fn twenty_at_once_of_one_wamid_store_one(store: Store) {
+pub async fn twenty_at_once_of_one_wamid_store_one(stores: Stores) {
     let tenant = tenant_id();
     let tasks: Vec<_> = (0..20)
         .map(|_| {
-            let store = store.clone();
-            tokio::spawn(async move { store.receive(vec![inbound(tenant, "wamid.A").into()]).await.remove(0) })
+            let stores = stores.clone();
+            tokio::spawn(async move {
+                stores
+                    .messages
+                    .receive(vec![inbound(tenant, "wamid.A").into()])
+                    .await
+                    .remove(0)
+            })
         })
         .collect();
     let mut new = 0;

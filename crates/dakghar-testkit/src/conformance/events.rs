@@ -1,23 +1,18 @@
-//! The suite of [`EventStore`].
+//! The suite of [`EventStore`](dakghar_core::ports::EventStore).
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
-use std::sync::Arc;
-
 use dakghar_core::domain::{EventId, EventReason, TenantId, WebhookEvent};
-use dakghar_core::ports::EventStore;
 
 use super::read_pages;
+use super::stores::Stores;
 use crate::samples::{event, event_bare, tenant_id};
 
-/// What the cases are run against.
-pub type Store = Arc<dyn EventStore>;
-
 /// Runs the suite of `EventStore`: `event_store_suite!(factory)`, where the factory is an async function without
-/// arguments that gives `(Arc<dyn EventStore>, guard)` or an `Option` of that. See [`conformance`](crate::conformance).
+/// arguments that gives `(conformance::Stores, guard)` or an `Option` of that. See [`conformance`](crate::conformance).
 #[macro_export]
 macro_rules! event_store_suite {
     ($factory:path) => {
-        $crate::conformance_cases! { $factory, event_store:
+        $crate::conformance_cases! { $factory, events:
             every_field_of_an_event_survives
             every_reason_of_an_event_survives
             a_known_fingerprint_is_absorbed
@@ -30,47 +25,47 @@ macro_rules! event_store_suite {
     };
 }
 
-async fn record(store: &Store, events: &[WebhookEvent]) {
-    store.record(events).await.expect("the store answers");
+async fn record(stores: &Stores, events: &[WebhookEvent]) {
+    stores.events.record(events).await.expect("the store answers");
 }
 
-async fn list(store: &Store, tenant: Option<&TenantId>) -> Vec<WebhookEvent> {
-    store.list(tenant, None, 200).await.expect("the store answers")
+async fn list(stores: &Stores, tenant: Option<&TenantId>) -> Vec<WebhookEvent> {
+    stores.events.list(tenant, None, 200).await.expect("the store answers")
 }
 
-pub async fn every_field_of_an_event_survives(store: Store) {
+pub async fn every_field_of_an_event_survives(stores: Stores) {
     let tenant = tenant_id();
     let (routed, bare) = (event(tenant), event_bare());
-    record(&store, &[routed.clone(), bare.clone()]).await;
-    assert_eq!(list(&store, Some(&tenant)).await, [routed]);
-    assert_eq!(list(&store, None).await, [bare]);
-    record(&store, &[]).await;
+    record(&stores, &[routed.clone(), bare.clone()]).await;
+    assert_eq!(list(&stores, Some(&tenant)).await, [routed]);
+    assert_eq!(list(&stores, None).await, [bare]);
+    record(&stores, &[]).await;
 }
 
-pub async fn every_reason_of_an_event_survives(store: Store) {
+pub async fn every_reason_of_an_event_survives(stores: Stores) {
     let mut events: Vec<_> = EventReason::ALL
         .into_iter()
         .map(|reason| WebhookEvent { reason, ..event_bare() })
         .collect();
-    record(&store, &events).await;
+    record(&stores, &events).await;
     events.reverse();
-    assert_eq!(list(&store, None).await, events);
+    assert_eq!(list(&stores, None).await, events);
 }
 
-pub async fn a_known_fingerprint_is_absorbed(store: Store) {
+pub async fn a_known_fingerprint_is_absorbed(stores: Stores) {
     let tenant = tenant_id();
     let first = event(tenant);
     let other = event(tenant);
-    record(&store, std::slice::from_ref(&first)).await;
+    record(&stores, std::slice::from_ref(&first)).await;
     let again = WebhookEvent {
         fingerprint: first.fingerprint,
         ..event(tenant)
     };
-    record(&store, &[again, other.clone()]).await;
-    assert_eq!(list(&store, Some(&tenant)).await, [other, first]);
+    record(&stores, &[again, other.clone()]).await;
+    assert_eq!(list(&stores, Some(&tenant)).await, [other, first]);
 }
 
-pub async fn a_fingerprint_twice_in_a_batch_is_kept_once(store: Store) {
+pub async fn a_fingerprint_twice_in_a_batch_is_kept_once(stores: Stores) {
     let tenant = tenant_id();
     let first = event(tenant);
     let again = WebhookEvent {
@@ -78,43 +73,44 @@ pub async fn a_fingerprint_twice_in_a_batch_is_kept_once(store: Store) {
         ..event(tenant)
     };
     let other = event(tenant);
-    record(&store, &[first, again, other.clone()]).await;
-    let kept = list(&store, Some(&tenant)).await;
+    record(&stores, &[first, again, other.clone()]).await;
+    let kept = list(&stores, Some(&tenant)).await;
     assert_eq!(kept.len(), 2);
     assert_eq!(kept[0], other);
 }
 
-pub async fn ten_at_once_of_one_fingerprint_keep_one(store: Store) {
+pub async fn ten_at_once_of_one_fingerprint_keep_one(stores: Stores) {
     let tenant = tenant_id();
     let fingerprint = event(tenant).fingerprint;
     let tasks: Vec<_> = (0..10)
         .map(|_| {
-            let store = store.clone();
+            let stores = stores.clone();
             let event = WebhookEvent {
                 fingerprint,
                 ..event(tenant)
             };
-            tokio::spawn(async move { store.record(&[event]).await })
+            tokio::spawn(async move { stores.events.record(&[event]).await })
         })
         .collect();
     for task in tasks {
         assert_eq!(task.await.expect("no panic"), Ok(()));
     }
-    assert_eq!(list(&store, Some(&tenant)).await.len(), 1);
+    assert_eq!(list(&stores, Some(&tenant)).await.len(), 1);
 }
 
-pub async fn events_are_listed_newest_first(store: Store) {
+pub async fn events_are_listed_newest_first(stores: Stores) {
     let tenant = tenant_id();
     let events = [event(tenant), event(tenant), event(tenant)];
     let [first, second, third] = events.clone();
-    record(&store, &[second.clone(), third.clone()]).await;
-    record(&store, std::slice::from_ref(&first)).await;
+    record(&stores, &[second.clone(), third.clone()]).await;
+    record(&stores, std::slice::from_ref(&first)).await;
     assert_eq!(
-        list(&store, Some(&tenant)).await,
+        list(&stores, Some(&tenant)).await,
         [third.clone(), second.clone(), first.clone()]
     );
     let page = async |before: Option<EventId>, limit| {
-        store
+        stores
+            .events
             .list(Some(&tenant), before, limit)
             .await
             .expect("the store answers")
@@ -124,21 +120,21 @@ pub async fn events_are_listed_newest_first(store: Store) {
     assert_eq!(page(Some(first.id), 200).await, []);
 }
 
-pub async fn events_show_to_their_tenant_only(store: Store) {
+pub async fn events_show_to_their_tenant_only(stores: Stores) {
     let (tenant, other) = (tenant_id(), tenant_id());
     let (mine, theirs, unrouted) = (event(tenant), event(other), event_bare());
-    record(&store, &[mine.clone(), theirs.clone(), unrouted.clone()]).await;
-    assert_eq!(list(&store, Some(&tenant)).await, [mine]);
-    assert_eq!(list(&store, Some(&other)).await, [theirs]);
-    assert_eq!(list(&store, None).await, [unrouted]);
-    assert_eq!(list(&store, Some(&tenant_id())).await, []);
+    record(&stores, &[mine.clone(), theirs.clone(), unrouted.clone()]).await;
+    assert_eq!(list(&stores, Some(&tenant)).await, [mine]);
+    assert_eq!(list(&stores, Some(&other)).await, [theirs]);
+    assert_eq!(list(&stores, None).await, [unrouted]);
+    assert_eq!(list(&stores, Some(&tenant_id())).await, []);
 }
 
 fn event_of_a_stranger() -> WebhookEvent {
     event(tenant_id())
 }
 
-pub async fn pages_of_events_have_no_gaps_and_no_repeats(store: Store) {
+pub async fn pages_of_events_have_no_gaps_and_no_repeats(stores: Stores) {
     let tenant = tenant_id();
     for owner in [Some(tenant), None] {
         let mut expected = Vec::new();
@@ -147,11 +143,17 @@ pub async fn pages_of_events_have_no_gaps_and_no_repeats(store: Store) {
                 tenant_id: owner,
                 ..event_bare()
             };
-            record(&store, &[event.clone(), event_of_a_stranger()]).await;
+            record(&stores, &[event.clone(), event_of_a_stranger()]).await;
             expected.push(event.id);
         }
         expected.reverse();
-        let fetch = async |before| store.list(owner.as_ref(), before, 4).await.expect("the store answers");
+        let fetch = async |before| {
+            stores
+                .events
+                .list(owner.as_ref(), before, 4)
+                .await
+                .expect("the store answers")
+        };
         let seen = read_pages(4, fetch, |event| event.id).await;
         assert_eq!(seen.iter().map(|event| event.id).collect::<Vec<_>>(), expected);
     }

@@ -3,27 +3,27 @@
 //! Ids sort by the time they were made, so a range of `createdAt` is searched as a range of ids. A message whose id
 //! tells another time than its `createdAt` carries a mark, and the marked ones are searched beside the others.
 
+use async_trait::async_trait;
 use bson::{Bson, Document, doc};
 use dakghar_core::domain::ids::{MessageId, TenantId};
 use dakghar_core::domain::message::{Direction, Message, Status};
 use dakghar_core::domain::page::MessageQuery;
-use dakghar_core::ports::StoreError;
+use dakghar_core::ports::{ListStore, StoreError};
+use mongodb::options::Hint;
 
-use crate::id_time::{IdRange, id_range};
-use crate::mongo::MongoStore;
-use crate::mongo::documents::{date, message};
-use crate::mongo::indexes::{
+use crate::stored::id_time::{IdRange, id_range};
+
+use super::MongoStore;
+use super::documents::{date, message};
+use super::indexes::{
     MESSAGE_DEAD_LETTERS, MESSAGE_ID_TIME_OFF, MESSAGE_PEER, MESSAGE_PHONE_NUMBER, MESSAGE_STATUS, MESSAGE_TENANT,
     MESSAGE_TENANT_DEAD_LETTERS, MESSAGE_TYPE,
 };
-use crate::mongo::reads::Query;
+use super::reads::Query;
 
-impl MongoStore {
-    pub(super) async fn list_messages(
-        &self,
-        tenant_id: &TenantId,
-        query: &MessageQuery,
-    ) -> Result<Vec<Message>, StoreError> {
+#[async_trait]
+impl ListStore for MongoStore {
+    async fn messages(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Vec<Message>, StoreError> {
         let statuses = statuses_of(query);
         if query.limit == 0 || statuses.as_ref().is_some_and(Vec::is_empty) {
             return Ok(Vec::new());
@@ -51,7 +51,7 @@ impl MongoStore {
         Ok(found)
     }
 
-    pub(super) async fn list_dead_letters(
+    async fn dead_letters(
         &self,
         tenant_id: Option<&TenantId>,
         before: Option<MessageId>,
@@ -76,7 +76,7 @@ impl MongoStore {
         self.fetch_readable(&self.messages, query, message::decode).await
     }
 
-    pub(super) async fn count_unsettled_messages(&self, tenant_id: &TenantId, limit: u32) -> Result<u32, StoreError> {
+    async fn count_unsettled(&self, tenant_id: &TenantId, limit: u32) -> Result<u32, StoreError> {
         if limit == 0 {
             return Ok(0);
         }
@@ -91,7 +91,7 @@ impl MongoStore {
             .messages
             .count_documents(filter)
             .limit(limit.into())
-            .hint(mongodb::options::Hint::Name(MESSAGE_STATUS.to_owned()))
+            .hint(Hint::Name(MESSAGE_STATUS.to_owned()))
             .max_time(timeout);
         let counted = self.bounded(timeout, async { count.await }).await;
         counted

@@ -6,33 +6,45 @@
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use dakghar_core::domain::ids::{MessageId, PhoneNumberId, TenantId, WaId};
 use dakghar_core::domain::message::{Direction, Message, Status};
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::time::Timestamp;
+use dakghar_core::ports::{ListStore, StoreError};
 use rusqlite::{Connection, Row, ToSql, params};
 
-use crate::id_time::{IdRange, id_range};
+use crate::stored::id_time::{IdRange, id_range};
 
-use super::super::failure::Outcome;
-use super::super::rows::{Cells, readable};
-use super::before_text;
-use super::read::{load_first, load_rows};
+use super::SqliteStore;
+use super::cells::{Cells, readable};
+use super::failure::Outcome;
+use super::messages::read::{load_first, load_rows};
+use super::rows::is_open;
+use super::texts::before_text;
 
-pub(in super::super) const DEAD_OF_TENANT: &str = concat!(
+pub(super) const DEAD_OF_TENANT: &str = concat!(
     "SELECT id, seq FROM messages INDEXED BY messages_open \
      WHERE tenant_id = ? AND status = ? AND id < ? AND ",
     is_open!(),
     " ORDER BY id DESC LIMIT ?"
 );
 
-pub(in super::super) const DEAD_OF_ALL: &str = "\
+pub(super) const DEAD_OF_ALL: &str = "\
     SELECT id, seq FROM messages INDEXED BY messages_dead \
     WHERE (status = 'dead' OR status = 'failed' OR status = 'expired') AND id < ? ORDER BY id DESC LIMIT ?";
 
 /// Walks along the messages whose id tells another time than theirs.
-pub(in super::super) static MARKED: LazyLock<String> =
+pub(super) static MARKED: LazyLock<String> =
     LazyLock::new(|| walk_along("messages_id_time_off", "AND id_time_off IS NOT NULL"));
+
+pub(super) const COUNT_UNSETTLED: &str = concat!(
+    "SELECT count(*) FROM ( \
+         SELECT 1 FROM messages INDEXED BY messages_open \
+         WHERE tenant_id = ? AND status IN ('queued', 'held', 'sending', 'in_doubt') AND ",
+    is_open!(),
+    " LIMIT ?)"
+);
 
 /// How long one search may take.
 const SEARCH_TIME_MAX: Duration = Duration::from_secs(5);
@@ -41,8 +53,38 @@ const ROWS_PER_LOOK: u32 = 4096;
 /// What the filters look at, and nothing that may be long.
 const FILTERED: &str = "id, seq, created_at, direction, status, kind, peer_id, phone_number_id, conversation_id";
 
+#[async_trait]
+impl ListStore for SqliteStore {
+    async fn messages(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Vec<Message>, StoreError> {
+        let (tenant_id, query) = (*tenant_id, query.clone());
+        let listed = self.lists.run(move |conn| list(conn, tenant_id, &query)).await?;
+        listed.ok_or_else(|| {
+            StoreError::Unavailable("the filters match so few messages that the search was ended".into())
+        })
+    }
+
+    async fn dead_letters(
+        &self,
+        tenant_id: Option<&TenantId>,
+        before: Option<MessageId>,
+        limit: u32,
+    ) -> Result<Vec<Message>, StoreError> {
+        let tenant_id = tenant_id.copied();
+        self.lists
+            .run(move |conn| dead_letters(conn, tenant_id, before, limit))
+            .await
+    }
+
+    async fn count_unsettled(&self, tenant_id: &TenantId, limit: u32) -> Result<u32, StoreError> {
+        let tenant_id = *tenant_id;
+        self.lists
+            .run(move |conn| count_unsettled(conn, tenant_id, limit))
+            .await
+    }
+}
+
 /// A page of a tenant's messages; `None` when the search was ended.
-pub(super) fn list(conn: &Connection, tenant_id: TenantId, query: &MessageQuery) -> Outcome<Option<Vec<Message>>> {
+fn list(conn: &Connection, tenant_id: TenantId, query: &MessageQuery) -> Outcome<Option<Vec<Message>>> {
     let search = Search {
         conn,
         tenant_id: tenant_id.to_string(),
@@ -132,7 +174,7 @@ fn place(row: &Row<'_>) -> Outcome<(i64, Timestamp)> {
 }
 
 /// The index that leaves the least to look at.
-pub(in super::super) fn walk_sql(query: &MessageQuery) -> String {
+pub(super) fn walk_sql(query: &MessageQuery) -> String {
     let (index, condition) = if query.peer_id.is_some() {
         ("messages_by_person", "AND peer_id = ?5")
     } else if query.status.is_some_and(is_open) {
@@ -183,7 +225,7 @@ fn matches(row: &Row<'_>, created_at: Timestamp, query: &MessageQuery) -> Outcom
 }
 
 /// Messages that ended without reaching anybody.
-pub(super) fn dead_letters(
+fn dead_letters(
     conn: &Connection,
     tenant_id: Option<TenantId>,
     before: Option<MessageId>,
@@ -215,4 +257,9 @@ fn newest_dead(conn: &Connection, tenant_id: Option<TenantId>, before: &str, lim
     found.sort_unstable_by(|a, b| b.cmp(a));
     found.truncate(limit as usize);
     Ok(found.into_iter().map(|(_, seq)| seq).collect())
+}
+
+fn count_unsettled(conn: &Connection, tenant_id: TenantId, limit: u32) -> Outcome<u32> {
+    let mut select = conn.prepare_cached(COUNT_UNSETTLED)?;
+    Ok(select.query_row(params![tenant_id.to_string(), limit], |row| row.get(0))?)
 }

@@ -1,0 +1,20 @@
+//! Whether the file can be used.
+
+use async_trait::async_trait;
+use dakghar_core::ports::{StoreError, StoreHealth};
+
+use super::SqliteStore;
+
+#[async_trait]
+impl StoreHealth for SqliteStore {
+    /// Finds out by writing.
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.writer
+            .run(|conn| {
+                conn.prepare_cached("UPDATE write_probe SET writes = writes + 1")?
+                    .execute([])?;
+                Ok(())
+            })
+            .await
+    }
+}

@@ -1,0 +1,118 @@
+//! The timers of messages: which are due, and which are held.
+
+use async_trait::async_trait;
+use dakghar_core::domain::ids::{PhoneNumberId, TenantId};
+use dakghar_core::domain::message::{Message, Status};
+use dakghar_core::domain::time::Timestamp;
+use dakghar_core::ports::{StoreError, TimerStore};
+use rusqlite::{Connection, params};
+
+use super::SqliteStore;
+use super::failure::Outcome;
+use super::messages::read::load_first;
+use super::rows::is_open;
+
+pub(super) const DUE: &str = "\
+    SELECT wake_at, seq FROM messages INDEXED BY messages_timer \
+    WHERE status = ? AND wake_at <= ? ORDER BY wake_at LIMIT ?";
+
+pub(super) const HELD: &str = concat!(
+    "SELECT seq, id FROM messages INDEXED BY messages_open \
+     WHERE tenant_id = ?1 AND status = 'held' AND (?2 IS NULL OR phone_number_id = ?2) AND id > ?3 AND ",
+    is_open!(),
+    " ORDER BY id LIMIT ?4"
+);
+
+/// Held messages woken in one commit; more would make other writes wait.
+const WOKEN_PER_COMMIT_MAX: u32 = 1000;
+
+#[async_trait]
+impl TimerStore for SqliteStore {
+    async fn due(&self, until: Timestamp, status: Option<Status>, limit: u32) -> Result<Vec<Message>, StoreError> {
+        self.delivery.run(move |conn| due(conn, until, status, limit)).await
+    }
+
+    async fn wake_held(
+        &self,
+        tenant_id: &TenantId,
+        phone_number_id: Option<&PhoneNumberId>,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let mut woken = 0;
+        let mut after = None;
+        loop {
+            let (tenant_id, number) = (*tenant_id, phone_number_id.cloned());
+            let chunk = self
+                .writer
+                .run(move |conn| wake_held(conn, tenant_id, number.as_ref(), at, after))
+                .await?;
+            woken += chunk.count;
+            after = chunk.last;
+            if after.is_none() {
+                return Ok(woken);
+            }
+        }
+    }
+}
+
+/// The index is sorted per status, so each status is asked for its most overdue and the answers are merged.
+fn due(conn: &Connection, until: Timestamp, status: Option<Status>, limit: u32) -> Outcome<Vec<Message>> {
+    load_first(conn, limit, |limit| most_overdue(conn, until, status, limit))
+}
+
+fn most_overdue(conn: &Connection, until: Timestamp, status: Option<Status>, limit: u32) -> Outcome<Vec<i64>> {
+    let mut select = conn.prepare_cached(DUE)?;
+    let mut overdue: Vec<(i64, i64)> = Vec::new();
+    let all = Status::ALL.into_iter().filter(|any| *any != Status::Received);
+    for status in all.filter(|any| status.is_none_or(|only| only == *any)) {
+        let rows = select.query_map(params![status.as_str(), until.as_millis(), limit], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+        for row in rows {
+            overdue.push(row?);
+        }
+    }
+    overdue.sort_unstable();
+    overdue.truncate(limit as usize);
+    Ok(overdue.into_iter().map(|(_, seq)| seq).collect())
+}
+
+/// What one commit of waking did.
+struct WokenChunk {
+    count: u64,
+    /// Where the next one goes on; `None` when all are awake.
+    last: Option<String>,
+}
+
+/// Wakes held messages with an id after `after`. Their version goes up: whoever is just saving one with another timer
+/// must look at it again.
+fn wake_held(
+    conn: &Connection,
+    tenant_id: TenantId,
+    phone_number_id: Option<&PhoneNumberId>,
+    at: Timestamp,
+    after: Option<String>,
+) -> Outcome<WokenChunk> {
+    let held: Vec<(i64, String)> = {
+        let mut select = conn.prepare_cached(HELD)?;
+        let rows = select.query_map(
+            params![
+                tenant_id.to_string(),
+                phone_number_id.map(PhoneNumberId::as_str),
+                after.unwrap_or_default(),
+                WOKEN_PER_COMMIT_MAX
+            ],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        rows.collect::<Result<_, _>>()?
+    };
+    let mut update = conn.prepare_cached("UPDATE messages SET wake_at = ?, version = version + 1 WHERE seq = ?")?;
+    for (seq, _) in &held {
+        update.execute(params![at.as_millis(), seq])?;
+    }
+    let is_full = held.len() == WOKEN_PER_COMMIT_MAX as usize;
+    Ok(WokenChunk {
+        count: held.len() as u64,
+        last: held.into_iter().next_back().map(|(_, id)| id).filter(|_| is_full),
+    })
+}

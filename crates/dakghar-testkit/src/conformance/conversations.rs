@@ -1,0 +1,234 @@
+//! The suite of [`ConversationStore`](dakghar_core::ports::ConversationStore): conversations only ever move forward,
+//! whatever the order and number of the touches.
+#![expect(missing_docs, reason = "the name of a case says what it shows")]
+
+use std::collections::BTreeSet;
+
+use dakghar_core::domain::{Conversation, ConversationId, ConversationTouch, Direction, Timestamp, WaId};
+
+use super::read_pages;
+use super::stores::{Stores, touch};
+use crate::samples::{at, person, phone_number_id, tenant_id};
+
+/// Runs the suite of `ConversationStore`: `conversation_store_suite!(factory)`, where the factory is an async function without arguments that
+/// gives `(conformance::Stores, guard)` or an `Option` of that. See [`conformance`](crate::conformance).
+#[macro_export]
+macro_rules! conversation_store_suite {
+    ($factory:path) => {
+        $crate::conformance_cases! { $factory, conversations:
+            a_touch_creates_a_conversation
+            a_later_touch_moves_a_conversation_forward
+            a_late_touch_does_not_move_it_back
+            a_late_inbound_touch_still_opens_the_window
+            touches_of_one_batch_all_count
+            touches_can_be_repeated
+            touches_count_whatever_those_before_were_like
+            twenty_touches_at_once_leave_the_newest
+            conversations_come_with_the_newest_first
+            pages_of_conversations_have_no_gaps_and_no_repeats
+            a_foreign_tenant_sees_no_conversation
+        }
+    };
+}
+
+/// The thread as `newest` left it.
+fn thread(newest: &ConversationTouch, last_inbound_at: Option<Timestamp>) -> Conversation {
+    Conversation {
+        id: newest.id,
+        tenant_id: newest.tenant_id,
+        phone_number_id: newest.phone_number_id.clone(),
+        wa_id: newest.wa_id.clone(),
+        last_message_id: newest.message_id,
+        last_message_at: newest.at,
+        last_inbound_at,
+    }
+}
+
+async fn apply(stores: &Stores, touches: &[ConversationTouch]) {
+    stores.conversations.touch(touches).await.expect("the store answers");
+}
+
+async fn check(stores: &Stores, expected: &Conversation) {
+    let found = stores.conversations.find(&expected.tenant_id, &expected.id).await;
+    assert_eq!(found, Ok(Some(expected.clone())));
+}
+
+pub async fn a_touch_creates_a_conversation(stores: Stores) {
+    let tenant = tenant_id();
+    let sent = touch(tenant, &person("1"), at(10), Direction::Outbound);
+    let received = touch(tenant, &person("2"), at(20), Direction::Inbound);
+    apply(&stores, &[sent.clone(), received.clone()]).await;
+    check(&stores, &thread(&sent, None)).await;
+    check(&stores, &thread(&received, Some(at(20)))).await;
+    let unknown = ConversationId::of(&tenant, &phone_number_id(), &person("3"));
+    assert_eq!(stores.conversations.find(&tenant, &unknown).await, Ok(None));
+    apply(&stores, &[]).await;
+}
+
+pub async fn a_later_touch_moves_a_conversation_forward(stores: Stores) {
+    let tenant = tenant_id();
+    let peer = person("1");
+    let first = touch(tenant, &peer, at(10), Direction::Inbound);
+    let second = touch(tenant, &peer, at(20), Direction::Outbound);
+    let third = touch(tenant, &peer, at(30), Direction::Inbound);
+    apply(&stores, &[first]).await;
+    apply(&stores, std::slice::from_ref(&second)).await;
+    check(&stores, &thread(&second, Some(at(10)))).await;
+    apply(&stores, std::slice::from_ref(&third)).await;
+    check(&stores, &thread(&third, Some(at(30)))).await;
+}
+
+pub async fn a_late_touch_does_not_move_it_back(stores: Stores) {
+    let tenant = tenant_id();
+    let peer = person("1");
+    let late = touch(tenant, &peer, at(10), Direction::Outbound);
+    let late_inbound = touch(tenant, &peer, at(20), Direction::Inbound);
+    let newest = touch(tenant, &peer, at(30), Direction::Inbound);
+    apply(&stores, std::slice::from_ref(&newest)).await;
+    apply(&stores, &[late]).await;
+    apply(&stores, &[late_inbound]).await;
+    check(&stores, &thread(&newest, Some(at(30)))).await;
+}
+
+pub async fn a_late_inbound_touch_still_opens_the_window(stores: Stores) {
+    let tenant = tenant_id();
+    let peer = person("1");
+    let received = touch(tenant, &peer, at(10), Direction::Inbound);
+    let newest = touch(tenant, &peer, at(30), Direction::Outbound);
+    apply(&stores, std::slice::from_ref(&newest)).await;
+    apply(&stores, &[received]).await;
+    check(&stores, &thread(&newest, Some(at(10)))).await;
+}
+
+pub async fn touches_of_one_batch_all_count(stores: Stores) {
+    let tenant = tenant_id();
+    let (peer, other) = (person("1"), person("2"));
+    let first = touch(tenant, &peer, at(10), Direction::Outbound);
+    let newest = touch(tenant, &peer, at(30), Direction::Outbound);
+    let received = touch(tenant, &peer, at(20), Direction::Inbound);
+    let elsewhere = touch(tenant, &other, at(25), Direction::Inbound);
+    apply(&stores, &[newest.clone(), elsewhere.clone(), received, first]).await;
+    check(&stores, &thread(&newest, Some(at(20)))).await;
+    check(&stores, &thread(&elsewhere, Some(at(25)))).await;
+}
+
+pub async fn touches_can_be_repeated(stores: Stores) {
+    let tenant = tenant_id();
+    let received = touch(tenant, &person("1"), at(10), Direction::Inbound);
+    let sent = touch(tenant, &person("1"), at(20), Direction::Outbound);
+    for batch in [
+        vec![received.clone(), sent.clone()],
+        vec![received.clone()],
+        vec![sent.clone(), received],
+    ] {
+        apply(&stores, &batch).await;
+        check(&stores, &thread(&sent, Some(at(10)))).await;
+    }
+}
+
+/// A store may expect of the next threads what the last ones were: all new, all known, or some of each.
+pub async fn touches_count_whatever_those_before_were_like(stores: Stores) {
+    let tenant = tenant_id();
+    let people: Vec<WaId> = (1..=30).map(|digits: u32| person(&digits.to_string())).collect();
+    let batches = [0..10, 10..20, 0..20, 20..30, 0..20, 5..25, 0..30];
+    let mut newest: Vec<Option<ConversationTouch>> = vec![None; people.len()];
+    for (minute, batch) in batches.into_iter().enumerate() {
+        let touches: Vec<_> = people[batch.clone()]
+            .iter()
+            .map(|peer| touch(tenant, peer, at(minute as u64), Direction::Inbound))
+            .collect();
+        apply(&stores, &touches).await;
+        for (place, touch) in batch.zip(touches) {
+            newest[place] = Some(touch);
+        }
+        for touch in newest.iter().flatten() {
+            check(&stores, &thread(touch, Some(touch.at))).await;
+        }
+    }
+}
+
+pub async fn twenty_touches_at_once_leave_the_newest(stores: Stores) {
+    let tenant = tenant_id();
+    let peer = person("1");
+    let touches: Vec<_> = (0..20)
+        .map(|index| {
+            let direction = if index % 2 == 0 {
+                Direction::Inbound
+            } else {
+                Direction::Outbound
+            };
+            touch(tenant, &peer, at(index), direction)
+        })
+        .collect();
+    let tasks: Vec<_> = touches
+        .iter()
+        .map(|touch| {
+            let (stores, touch) = (stores.clone(), touch.clone());
+            tokio::spawn(async move { stores.conversations.touch(&[touch]).await })
+        })
+        .collect();
+    for task in tasks {
+        assert_eq!(task.await.expect("no panic"), Ok(()));
+    }
+    check(&stores, &thread(&touches[19], Some(at(18)))).await;
+    let all = stores
+        .conversations
+        .list(&tenant, None, 10)
+        .await
+        .expect("the store answers");
+    assert_eq!(all.len(), 1);
+}
+
+pub async fn conversations_come_with_the_newest_first(stores: Stores) {
+    let tenant = tenant_id();
+    let [first, second, third] =
+        ["1", "2", "3"].map(|digits| touch(tenant, &person(digits), at(10), Direction::Inbound));
+    apply(&stores, &[first, second.clone(), third.clone()]).await;
+    let second = ConversationTouch { at: at(30), ..second };
+    let third = ConversationTouch { at: at(20), ..third };
+    apply(&stores, &[third.clone(), second.clone()]).await;
+    let all = stores
+        .conversations
+        .list(&tenant, None, 10)
+        .await
+        .expect("the store answers");
+    let order: Vec<ConversationId> = all.iter().map(|thread| thread.id).collect();
+    assert_eq!(order[..2], [second.id, third.id]);
+    assert_eq!(order.len(), 3);
+    let two = stores
+        .conversations
+        .list(&tenant, None, 2)
+        .await
+        .expect("the store answers");
+    assert_eq!(two, all[..2]);
+}
+
+pub async fn pages_of_conversations_have_no_gaps_and_no_repeats(stores: Stores) {
+    let tenant = tenant_id();
+    // Many threads share a time, so the id must decide, the same way on every page.
+    let touches: Vec<_> = (0..23)
+        .map(|index| touch(tenant, &person(&index.to_string()), at(index / 5), Direction::Inbound))
+        .collect();
+    apply(&stores, &touches).await;
+    apply(&stores, &[touch(tenant_id(), &person("1"), at(2), Direction::Inbound)]).await;
+    let expected: BTreeSet<ConversationId> = touches.iter().map(|touch| touch.id).collect();
+    for limit in [1, 4, 100] {
+        let fetch = async |before| {
+            let page = stores.conversations.list(&tenant, before, limit).await;
+            page.expect("the store answers")
+        };
+        let seen = read_pages(limit, fetch, |thread| (thread.last_message_at, thread.id)).await;
+        assert!(seen.is_sorted_by(|a, b| a.last_message_at >= b.last_message_at));
+        assert_eq!(seen.len(), 23, "pages of {limit}");
+        assert_eq!(seen.iter().map(|thread| thread.id).collect::<BTreeSet<_>>(), expected);
+    }
+}
+
+pub async fn a_foreign_tenant_sees_no_conversation(stores: Stores) {
+    let (tenant, other) = (tenant_id(), tenant_id());
+    let mine = touch(tenant, &person("1"), at(10), Direction::Inbound);
+    apply(&stores, std::slice::from_ref(&mine)).await;
+    assert_eq!(stores.conversations.find(&other, &mine.id).await, Ok(None));
+    assert_eq!(stores.conversations.list(&other, None, 10).await, Ok(Vec::new()));
+    check(&stores, &thread(&mine, Some(at(10)))).await;
+}

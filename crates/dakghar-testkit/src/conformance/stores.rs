@@ -1,0 +1,119 @@
+//! The store that the suites are run against, through all its ports; and steps that many cases have in common.
+
+use std::sync::Arc;
+
+use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Message, MessageId, MessageKey, Status};
+use dakghar_core::domain::{TenantId, Timestamp, WaId};
+use dakghar_core::ports::{
+    Acceptance, ConversationStore, Erasure, EventStore, ListStore, MessageStore, Received, Save, Saved, StoreHealth,
+    TenantStore, TimerStore,
+};
+
+use crate::samples::{With as _, outbound, phone_number_id};
+
+/// One store, as each of its ports. A case tests one of them, and may need the others to get there.
+#[derive(Clone)]
+pub struct Stores {
+    /// Messages.
+    pub messages: Arc<dyn MessageStore>,
+    /// The timers of messages.
+    pub timers: Arc<dyn TimerStore>,
+    /// Conversations.
+    pub conversations: Arc<dyn ConversationStore>,
+    /// Lists of messages.
+    pub lists: Arc<dyn ListStore>,
+    /// Tenants and numbers.
+    pub tenants: Arc<dyn TenantStore>,
+    /// Events kept as they came.
+    pub events: Arc<dyn EventStore>,
+    /// The state of the store.
+    pub health: Arc<dyn StoreHealth>,
+    /// Erasing a tenant's data.
+    pub erasure: Arc<dyn Erasure>,
+}
+
+impl Stores {
+    /// All ports of this store.
+    pub fn of<S>(store: Arc<S>) -> Self
+    where
+        S: MessageStore
+            + TimerStore
+            + ConversationStore
+            + ListStore
+            + TenantStore
+            + EventStore
+            + StoreHealth
+            + Erasure
+            + 'static,
+    {
+        Self {
+            messages: store.clone(),
+            timers: store.clone(),
+            conversations: store.clone(),
+            lists: store.clone(),
+            tenants: store.clone(),
+            events: store.clone(),
+            health: store.clone(),
+            erasure: store,
+        }
+    }
+}
+
+/// Accepts the messages, each of which must be new.
+pub(super) async fn accept_all(stores: &Stores, messages: &[Message]) {
+    for answer in stores.messages.accept(messages.to_vec()).await {
+        assert_eq!(answer, Ok(Acceptance::Stored));
+    }
+}
+
+/// Receives the messages, each of which must be new.
+pub(super) async fn receive_all(stores: &Stores, messages: &[Message]) {
+    for answer in stores
+        .messages
+        .receive(messages.iter().cloned().map(Into::into).collect())
+        .await
+    {
+        assert_eq!(answer, Ok(Received::New));
+    }
+}
+
+/// The stored message, if it is there.
+pub(super) async fn load(stores: &Stores, key: MessageKey) -> Option<Message> {
+    let mut loaded = stores.messages.load(&[key]).await;
+    assert_eq!(loaded.len(), 1, "one answer for one key");
+    loaded.remove(0).expect("the store answers")
+}
+
+/// Saves the message, which must be the present one, and raises its version.
+pub(super) async fn save(stores: &Stores, message: &mut Message) {
+    assert_eq!(stores.messages.save(&[Save::from(&*message)]).await, [Ok(Saved::Done)]);
+    message.delivery.version += 1;
+}
+
+/// Stores the message as `Queued` with its other fields, then saves it with this status.
+pub(super) async fn accept_as(stores: &Stores, status: Status, message: Message) -> Message {
+    let mut message = message.with(|message| message.delivery.status = Status::Queued);
+    accept_all(stores, std::slice::from_ref(&message)).await;
+    message.delivery.status = status;
+    save(stores, &mut message).await;
+    message
+}
+
+/// The ids, in their order.
+pub(super) fn ids(messages: &[Message]) -> Vec<MessageId> {
+    messages.iter().map(|message| message.accepted.id).collect()
+}
+
+/// A touch by a new message.
+pub(super) fn touch(tenant: TenantId, wa_id: &WaId, at: Timestamp, direction: Direction) -> ConversationTouch {
+    let Message { accepted, .. } = outbound(tenant);
+    ConversationTouch {
+        id: ConversationId::of(&tenant, &phone_number_id(), wa_id),
+        tenant_id: tenant,
+        phone_number_id: phone_number_id(),
+        wa_id: wa_id.clone(),
+        message_id: accepted.id,
+        at,
+        direction,
+    }
+}

@@ -1,0 +1,150 @@
+//! The suite of [`TimerStore`](dakghar_core::ports::TimerStore): whose timer ran out, and who is held.
+#![expect(missing_docs, reason = "the name of a case says what it shows")]
+
+use dakghar_core::domain::{Message, Status, Timestamp};
+
+use super::stores::{Stores, accept_all, accept_as, ids, load, save};
+use crate::samples::{With as _, at, outbound, phone, tenant_id};
+
+/// Runs the suite of `TimerStore`: `timer_store_suite!(factory)`, where the factory is an async function without arguments that
+/// gives `(conformance::Stores, guard)` or an `Option` of that. See [`conformance`](crate::conformance).
+#[macro_export]
+macro_rules! timer_store_suite {
+    ($factory:path) => {
+        $crate::conformance_cases! { $factory, timers:
+            due_messages_come_most_overdue_first
+            messages_are_due_at_their_time_and_not_before
+            due_can_be_limited_to_a_status
+            due_stops_at_its_limit
+            a_changed_timer_is_what_counts
+            held_messages_are_woken
+            held_messages_of_one_number_are_woken
+            nobody_else_is_woken
+        }
+    };
+}
+
+/// More than any case has.
+const LIMIT: u32 = 1_000;
+
+fn waking(at: Timestamp) -> Message {
+    outbound(tenant_id()).with(|message| message.delivery.wake_at = Some(at))
+}
+
+async fn due(stores: &Stores, until: Timestamp, status: Option<Status>, limit: u32) -> Vec<Message> {
+    stores
+        .timers
+        .due(until, status, limit)
+        .await
+        .expect("the store answers")
+}
+
+pub async fn due_messages_come_most_overdue_first(stores: Stores) {
+    let messages = [30, 10, 40, 20].map(|ms| waking(at(ms)));
+    accept_all(&stores, &messages).await;
+    accept_all(&stores, &[outbound(tenant_id())]).await;
+    let [third, first, fourth, second] = messages;
+    assert_eq!(due(&stores, at(100), None, LIMIT).await, [first, second, third, fourth]);
+}
+
+pub async fn messages_are_due_at_their_time_and_not_before(stores: Stores) {
+    let message = waking(at(50));
+    accept_all(&stores, std::slice::from_ref(&message)).await;
+    assert_eq!(due(&stores, at(49), None, LIMIT).await, []);
+    assert_eq!(due(&stores, at(50), None, LIMIT).await, [message]);
+}
+
+pub async fn due_can_be_limited_to_a_status(stores: Stores) {
+    let queued = waking(at(1));
+    accept_all(&stores, std::slice::from_ref(&queued)).await;
+    let held = accept_as(&stores, Status::Held, waking(at(2))).await;
+    let sending = accept_as(&stores, Status::Sending, waking(at(3))).await;
+    assert_eq!(due(&stores, at(9), Some(Status::Queued), LIMIT).await, [queued]);
+    assert_eq!(due(&stores, at(9), Some(Status::Held), LIMIT).await, [held]);
+    assert_eq!(due(&stores, at(9), Some(Status::Sending), LIMIT).await, [sending]);
+    assert_eq!(due(&stores, at(9), Some(Status::InDoubt), LIMIT).await, []);
+    assert_eq!(due(&stores, at(9), None, LIMIT).await.len(), 3);
+}
+
+pub async fn due_stops_at_its_limit(stores: Stores) {
+    let messages = [5, 1, 4, 2, 3].map(|ms| waking(at(ms)));
+    accept_all(&stores, &messages).await;
+    let three = due(&stores, at(9), None, 3).await;
+    assert_eq!(
+        ids(&three),
+        [
+            messages[1].accepted.id,
+            messages[3].accepted.id,
+            messages[4].accepted.id
+        ]
+    );
+    let of_status = due(&stores, at(9), Some(Status::Queued), 2).await;
+    assert_eq!(ids(&of_status), [messages[1].accepted.id, messages[3].accepted.id]);
+}
+
+pub async fn a_changed_timer_is_what_counts(stores: Stores) {
+    let mut message = waking(at(50));
+    accept_all(&stores, std::slice::from_ref(&message)).await;
+    message.delivery.wake_at = Some(at(70));
+    save(&stores, &mut message).await;
+    assert_eq!(due(&stores, at(69), None, LIMIT).await, []);
+    assert_eq!(due(&stores, at(70), None, LIMIT).await, [message.clone()]);
+    message.delivery.wake_at = None;
+    save(&stores, &mut message).await;
+    assert_eq!(due(&stores, at(1_000_000), None, LIMIT).await, []);
+}
+
+pub async fn held_messages_are_woken(stores: Stores) {
+    let tenant = tenant_id();
+    let mut held = Vec::new();
+    for wake_at in [None, Some(at(900)), Some(at(1))] {
+        let message = outbound(tenant).with(|message| message.delivery.wake_at = wake_at);
+        held.push(accept_as(&stores, Status::Held, message).await);
+    }
+    assert_eq!(stores.timers.wake_held(&tenant, None, at(5)).await, Ok(3));
+    let woken = due(&stores, at(5), Some(Status::Held), LIMIT).await;
+    assert_eq!(woken.len(), 3);
+    for (message, woken) in held.iter().zip(load_all(&stores, &held).await) {
+        // Whether waking counts as a save is up to the store; whoever saves next must have read what is there now.
+        let expected = message.clone().with(|message| {
+            message.delivery.wake_at = Some(at(5));
+            message.delivery.version = woken.delivery.version;
+        });
+        assert_eq!(woken, expected);
+        save(&stores, &mut woken.clone()).await;
+    }
+}
+
+pub async fn held_messages_of_one_number_are_woken(stores: Stores) {
+    let tenant = tenant_id();
+    let on = |number: &str| outbound(tenant).with(|message| message.accepted.phone_number_id = phone(number));
+    let mine = accept_as(&stores, Status::Held, on("1")).await;
+    let other = accept_as(&stores, Status::Held, on("2")).await;
+    assert_eq!(stores.timers.wake_held(&tenant, Some(&phone("1")), at(5)).await, Ok(1));
+    assert_eq!(stores.timers.wake_held(&tenant, Some(&phone("3")), at(6)).await, Ok(0));
+    let wake_at: Vec<_> = load_all(&stores, &[mine, other])
+        .await
+        .iter()
+        .map(|m| m.delivery.wake_at)
+        .collect();
+    assert_eq!(wake_at, [Some(at(5)), None]);
+}
+
+pub async fn nobody_else_is_woken(stores: Stores) {
+    let tenant = tenant_id();
+    let mut others = Vec::new();
+    for status in Status::ALL.into_iter().filter(|status| *status != Status::Held) {
+        others.push(accept_as(&stores, status, outbound(tenant)).await);
+    }
+    others.push(accept_as(&stores, Status::Held, outbound(tenant_id())).await);
+    assert_eq!(stores.timers.wake_held(&tenant, None, at(5)).await, Ok(0));
+    assert_eq!(load_all(&stores, &others).await, others);
+}
+
+async fn load_all(stores: &Stores, messages: &[Message]) -> Vec<Message> {
+    let mut loaded = Vec::new();
+    for message in messages {
+        loaded.push(load(stores, message.key()).await.expect("stored"));
+    }
+    loaded
+}

@@ -1,0 +1,13 @@
+//! The state of the store.
+
+use async_trait::async_trait;
+use dakghar_core::ports::{StoreError, StoreHealth};
+
+use super::MemoryStore;
+
+#[async_trait]
+impl StoreHealth for MemoryStore {
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.with(|_| ())
+    }
+}

@@ -1,0 +1,67 @@
+//! Lists of messages.
+
+use async_trait::async_trait;
+use dakghar_core::domain::page::MessageQuery;
+use dakghar_core::domain::{Message, MessageId, TenantId};
+use dakghar_core::ports::{ListStore, StoreError};
+
+use super::{MemoryStore, first};
+
+/// Whether every filter that is set matches.
+fn matches(message: &Message, query: &MessageQuery) -> bool {
+    fn is<T: PartialEq>(wanted: Option<&T>, actual: Option<&T>) -> bool {
+        wanted.is_none() || wanted == actual
+    }
+    is(query.direction.as_ref(), Some(&message.accepted.direction))
+        && is(query.status.as_ref(), Some(&message.delivery.status))
+        && is(query.kind.as_ref(), Some(&message.accepted.content.kind))
+        && is(query.peer_id.as_ref(), message.accepted.peer_id.as_ref())
+        && is(query.phone_number_id.as_ref(), Some(&message.accepted.phone_number_id))
+        && is(
+            query.conversation_id.as_ref(),
+            message.delivery.conversation_id.as_ref(),
+        )
+        && query.since.is_none_or(|since| message.accepted.created_at >= since)
+        && query.until.is_none_or(|until| message.accepted.created_at < until)
+        && query.before.is_none_or(|before| message.accepted.id < before)
+}
+
+#[async_trait]
+impl ListStore for MemoryStore {
+    async fn messages(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Vec<Message>, StoreError> {
+        self.with(|state| {
+            let found = state
+                .of_tenant(tenant_id)
+                .rev()
+                .filter(|message| matches(message, query));
+            first(found.cloned(), query.limit)
+        })
+    }
+
+    async fn dead_letters(
+        &self,
+        tenant_id: Option<&TenantId>,
+        before: Option<MessageId>,
+        limit: u32,
+    ) -> Result<Vec<Message>, StoreError> {
+        self.with(|state| {
+            let found = state
+                .messages
+                .values()
+                .rev()
+                .filter(|message| message.delivery.status.is_dead_letter())
+                .filter(|message| tenant_id.is_none_or(|tenant_id| message.accepted.tenant_id == *tenant_id))
+                .filter(|message| before.is_none_or(|before| message.accepted.id < before));
+            first(found.cloned(), limit)
+        })
+    }
+
+    async fn count_unsettled(&self, tenant_id: &TenantId, limit: u32) -> Result<u32, StoreError> {
+        self.with(|state| {
+            let unsettled = state
+                .of_tenant(tenant_id)
+                .filter(|message| message.delivery.status.is_unsettled());
+            u32::try_from(first(unsettled, limit).len()).unwrap_or(limit)
+        })
+    }
+}
