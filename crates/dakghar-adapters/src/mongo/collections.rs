@@ -11,7 +11,7 @@ use mongodb::error::ErrorKind;
 
 /// Messages, both directions.
 pub(super) const MESSAGES: &str = "messages";
-/// Threads.
+/// Conversations.
 pub(super) const CONVERSATIONS: &str = "conversations";
 /// Webhook events.
 pub(super) const EVENTS: &str = "webhook_events";

@@ -10,8 +10,8 @@ use super::read_pages;
 use super::stores::{Stores, touch};
 use crate::samples::{at, person, phone_number_id, tenant_id};
 
-/// Runs the suite of `ConversationStore`: `conversation_store_suite!(factory)`, where the factory is an async function without arguments that
-/// gives `(conformance::Stores, guard)` or an `Option` of that. See [`conformance`](crate::conformance).
+/// Runs the suite of `ConversationStore`: `conversation_store_suite!(factory)`, where the factory gives `Stores`. See
+/// [`conformance`](crate::conformance).
 #[macro_export]
 macro_rules! conversation_store_suite {
     ($factory:path) => {
@@ -31,8 +31,8 @@ macro_rules! conversation_store_suite {
     };
 }
 
-/// The thread as `newest` left it.
-fn thread(newest: &ConversationTouch, last_inbound_at: Option<Timestamp>) -> Conversation {
+/// The conversation as `newest` left it.
+fn conversation(newest: &ConversationTouch, last_inbound_at: Option<Timestamp>) -> Conversation {
     Conversation {
         id: newest.id,
         tenant_id: newest.tenant_id,
@@ -58,8 +58,8 @@ pub async fn a_touch_creates_a_conversation(stores: Stores) {
     let sent = touch(tenant, &person("1"), at(10), Direction::Outbound);
     let received = touch(tenant, &person("2"), at(20), Direction::Inbound);
     apply(&stores, &[sent.clone(), received.clone()]).await;
-    check(&stores, &thread(&sent, None)).await;
-    check(&stores, &thread(&received, Some(at(20)))).await;
+    check(&stores, &conversation(&sent, None)).await;
+    check(&stores, &conversation(&received, Some(at(20)))).await;
     let unknown = ConversationId::of(&tenant, &phone_number_id(), &person("3"));
     assert_eq!(stores.conversations.find(&tenant, &unknown).await, Ok(None));
     apply(&stores, &[]).await;
@@ -73,9 +73,9 @@ pub async fn a_later_touch_moves_a_conversation_forward(stores: Stores) {
     let third = touch(tenant, &peer, at(30), Direction::Inbound);
     apply(&stores, &[first]).await;
     apply(&stores, std::slice::from_ref(&second)).await;
-    check(&stores, &thread(&second, Some(at(10)))).await;
+    check(&stores, &conversation(&second, Some(at(10)))).await;
     apply(&stores, std::slice::from_ref(&third)).await;
-    check(&stores, &thread(&third, Some(at(30)))).await;
+    check(&stores, &conversation(&third, Some(at(30)))).await;
 }
 
 pub async fn a_late_touch_does_not_move_it_back(stores: Stores) {
@@ -87,7 +87,7 @@ pub async fn a_late_touch_does_not_move_it_back(stores: Stores) {
     apply(&stores, std::slice::from_ref(&newest)).await;
     apply(&stores, &[late]).await;
     apply(&stores, &[late_inbound]).await;
-    check(&stores, &thread(&newest, Some(at(30)))).await;
+    check(&stores, &conversation(&newest, Some(at(30)))).await;
 }
 
 pub async fn a_late_inbound_touch_still_opens_the_window(stores: Stores) {
@@ -97,7 +97,7 @@ pub async fn a_late_inbound_touch_still_opens_the_window(stores: Stores) {
     let newest = touch(tenant, &peer, at(30), Direction::Outbound);
     apply(&stores, std::slice::from_ref(&newest)).await;
     apply(&stores, &[received]).await;
-    check(&stores, &thread(&newest, Some(at(10)))).await;
+    check(&stores, &conversation(&newest, Some(at(10)))).await;
 }
 
 pub async fn touches_of_one_batch_all_count(stores: Stores) {
@@ -108,8 +108,8 @@ pub async fn touches_of_one_batch_all_count(stores: Stores) {
     let received = touch(tenant, &peer, at(20), Direction::Inbound);
     let elsewhere = touch(tenant, &other, at(25), Direction::Inbound);
     apply(&stores, &[newest.clone(), elsewhere.clone(), received, first]).await;
-    check(&stores, &thread(&newest, Some(at(20)))).await;
-    check(&stores, &thread(&elsewhere, Some(at(25)))).await;
+    check(&stores, &conversation(&newest, Some(at(20)))).await;
+    check(&stores, &conversation(&elsewhere, Some(at(25)))).await;
 }
 
 pub async fn touches_can_be_repeated(stores: Stores) {
@@ -122,11 +122,11 @@ pub async fn touches_can_be_repeated(stores: Stores) {
         vec![sent.clone(), received],
     ] {
         apply(&stores, &batch).await;
-        check(&stores, &thread(&sent, Some(at(10)))).await;
+        check(&stores, &conversation(&sent, Some(at(10)))).await;
     }
 }
 
-/// A store may expect of the next threads what the last ones were: all new, all known, or some of each.
+/// A store may expect of the next conversations what the last ones were: all new, all known, or some of each.
 pub async fn touches_count_whatever_those_before_were_like(stores: Stores) {
     let tenant = tenant_id();
     let people: Vec<WaId> = (1..=30).map(|digits: u32| person(&digits.to_string())).collect();
@@ -142,7 +142,7 @@ pub async fn touches_count_whatever_those_before_were_like(stores: Stores) {
             newest[place] = Some(touch);
         }
         for touch in newest.iter().flatten() {
-            check(&stores, &thread(touch, Some(touch.at))).await;
+            check(&stores, &conversation(touch, Some(touch.at))).await;
         }
     }
 }
@@ -170,7 +170,7 @@ pub async fn twenty_touches_at_once_leave_the_newest(stores: Stores) {
     for task in tasks {
         assert_eq!(task.await.expect("no panic"), Ok(()));
     }
-    check(&stores, &thread(&touches[19], Some(at(18)))).await;
+    check(&stores, &conversation(&touches[19], Some(at(18)))).await;
     let all = stores
         .conversations
         .list(&tenant, None, 10)
@@ -192,7 +192,7 @@ pub async fn conversations_come_with_the_newest_first(stores: Stores) {
         .list(&tenant, None, 10)
         .await
         .expect("the store answers");
-    let order: Vec<ConversationId> = all.iter().map(|thread| thread.id).collect();
+    let order: Vec<ConversationId> = all.iter().map(|conversation| conversation.id).collect();
     assert_eq!(order[..2], [second.id, third.id]);
     assert_eq!(order.len(), 3);
     let two = stores
@@ -205,7 +205,7 @@ pub async fn conversations_come_with_the_newest_first(stores: Stores) {
 
 pub async fn pages_of_conversations_have_no_gaps_and_no_repeats(stores: Stores) {
     let tenant = tenant_id();
-    // Many threads share a time, so the id must decide, the same way on every page.
+    // Many conversations share a time, so the id must decide, the same way on every page.
     let touches: Vec<_> = (0..23)
         .map(|index| touch(tenant, &person(&index.to_string()), at(index / 5), Direction::Inbound))
         .collect();
@@ -217,10 +217,16 @@ pub async fn pages_of_conversations_have_no_gaps_and_no_repeats(stores: Stores) 
             let page = stores.conversations.list(&tenant, before, limit).await;
             page.expect("the store answers")
         };
-        let seen = read_pages(limit, fetch, |thread| (thread.last_message_at, thread.id)).await;
+        let seen = read_pages(limit, fetch, |conversation| {
+            (conversation.last_message_at, conversation.id)
+        })
+        .await;
         assert!(seen.is_sorted_by(|a, b| a.last_message_at >= b.last_message_at));
         assert_eq!(seen.len(), 23, "pages of {limit}");
-        assert_eq!(seen.iter().map(|thread| thread.id).collect::<BTreeSet<_>>(), expected);
+        assert_eq!(
+            seen.iter().map(|conversation| conversation.id).collect::<BTreeSet<_>>(),
+            expected
+        );
     }
 }
 
@@ -230,5 +236,5 @@ pub async fn a_foreign_tenant_sees_no_conversation(stores: Stores) {
     apply(&stores, std::slice::from_ref(&mine)).await;
     assert_eq!(stores.conversations.find(&other, &mine.id).await, Ok(None));
     assert_eq!(stores.conversations.list(&other, None, 10).await, Ok(Vec::new()));
-    check(&stores, &thread(&mine, Some(at(10)))).await;
+    check(&stores, &conversation(&mine, Some(at(10)))).await;
 }

@@ -8,8 +8,8 @@ use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, TenantI
 use super::stores::{Stores, accept_all, receive_all};
 use crate::samples::{at, event, inbound, outbound, person, phone_number_id, tenant_id, wamid, with_key};
 
-/// Runs the suite of `Erasure`: `erasure_suite!(factory)`, where the factory is an async function without arguments
-/// that gives `(conformance::Stores, guard)` or an `Option` of that. See [`conformance`](crate::conformance).
+/// Runs the suite of `Erasure`: `erasure_suite!(factory)`, where the factory gives `Stores`. See
+/// [`conformance`](crate::conformance).
 #[macro_export]
 macro_rules! erasure_suite {
     ($factory:path) => {
@@ -22,7 +22,7 @@ macro_rules! erasure_suite {
     };
 }
 
-/// Seven messages under two keys, three threads and four events.
+/// Seven messages under two keys, three conversations and four events.
 const THINGS: u64 = 7 + 3 + 4;
 
 async fn fill(stores: &Stores, tenant: TenantId) {
@@ -52,7 +52,7 @@ async fn fill(stores: &Stores, tenant: TenantId) {
         .expect("the store answers");
 }
 
-/// How many messages, threads and events are there.
+/// How many messages, conversations and events are there.
 async fn count(stores: &Stores, tenant: &TenantId) -> [usize; 3] {
     let query = MessageQuery {
         limit: 200,

@@ -7,8 +7,8 @@ use super::read_pages;
 use super::stores::Stores;
 use crate::samples::{event, event_bare, tenant_id};
 
-/// Runs the suite of `EventStore`: `event_store_suite!(factory)`, where the factory is an async function without
-/// arguments that gives `(conformance::Stores, guard)` or an `Option` of that. See [`conformance`](crate::conformance).
+/// Runs the suite of `EventStore`: `event_store_suite!(factory)`, where the factory gives `Stores`. See
+/// [`conformance`](crate::conformance).
 #[macro_export]
 macro_rules! event_store_suite {
     ($factory:path) => {

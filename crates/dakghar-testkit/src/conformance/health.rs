@@ -4,8 +4,8 @@
 use super::stores::{Stores, accept_all};
 use crate::samples::{outbound, tenant_id};
 
-/// Runs the suite of `StoreHealth`: `store_health_suite!(factory)`, where the factory is an async function without arguments that
-/// gives `(conformance::Stores, guard)` or an `Option` of that. See [`conformance`](crate::conformance).
+/// Runs the suite of `StoreHealth`: `store_health_suite!(factory)`, where the factory gives `Stores`. See
+/// [`conformance`](crate::conformance).
 #[macro_export]
 macro_rules! store_health_suite {
     ($factory:path) => {

@@ -22,8 +22,7 @@ pub struct SourceUnderTest {
     pub open: Box<dyn Fn() -> Arc<dyn MigrationSource> + Send + Sync>,
 }
 
-/// Runs the suite of `MigrationSource`: `migration_source_suite!(factory)`, where the factory is an async function
-/// without arguments that gives `(conformance::SourceUnderTest, guard)` or an `Option` of that. See
+/// Runs the suite of `MigrationSource`: `migration_source_suite!(factory)`, where the factory gives `SourceUnderTest`. See
 /// [`conformance`](crate::conformance).
 #[macro_export]
 macro_rules! migration_source_suite {
@@ -42,7 +41,7 @@ macro_rules! migration_source_suite {
     };
 }
 
-/// Tenants, threads, messages and events of every sort; answers them by kind.
+/// Tenants, conversations, messages and events of every sort; answers them by kind.
 async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
     let tenants = [tenant(), tenant_full(), tenant()];
     for tenant in &tenants {
@@ -73,10 +72,10 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
         .touch(&touches)
         .await
         .expect("the store answers");
-    let mut threads = Vec::new();
+    let mut conversations = Vec::new();
     for owner in &owners {
         let found = under_test.stores.conversations.list(owner, None, 10).await;
-        threads.extend(found.expect("the store answers"));
+        conversations.extend(found.expect("the store answers"));
     }
     let events = vec![event(owners[0]), event_bare(), event(owners[1]), event_bare()];
     under_test
@@ -89,7 +88,7 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
         (Kind::Tenants, tenants.into_iter().map(Record::Tenant).collect()),
         (
             Kind::Conversations,
-            threads.into_iter().map(Record::Conversation).collect(),
+            conversations.into_iter().map(Record::Conversation).collect(),
         ),
         (
             Kind::Messages,
@@ -239,7 +238,7 @@ pub async fn the_state_changes_with_every_change(under_test: SourceUnderTest) {
     for ms in [1, 2] {
         let touched = under_test.stores.conversations.touch(&[touch(owner.id, "1", ms)]).await;
         touched.expect("the store answers");
-        is_new("a thread was touched").await;
+        is_new("a conversation was touched").await;
     }
     for event in [event(owner.id), event_bare()] {
         under_test

@@ -1,6 +1,6 @@
 //! What every backend of a port must do, as one suite per port.
 //!
-//! A backend instantiates a suite in one line, naming an async function that gives it a fresh, empty port:
+//! A backend instantiates a suite in one line, naming an async function that gives it fresh, empty ports:
 //!
 //! ```ignore
 //! async fn fresh() -> (Stores, TempDir) { .. }
@@ -8,10 +8,13 @@
 //! dakghar_testkit::timer_store_suite!(fresh);
 //! ```
 //!
-//! That makes the modules `messages` and `timers` with one `#[tokio::test]` for each case; what the function returns besides the
-//! port (a folder, a server, `()`) is kept until the case is over. It may also return an `Option` of both: `None`
-//! skips the case, where a server is not installed. The cases talk to the port alone, so what they show holds for
-//! whatever is behind it.
+//! That makes the modules `messages` and `timers` with one `#[tokio::test]` for each case. The function takes no
+//! arguments and returns the port and a guard (a folder, a server, `()`) that is kept until the case is over. It may
+//! also return an `Option` of both: `None` skips the case, where a server is not installed. The cases talk to the ports
+//! alone, so what they show holds for whatever is behind them.
+//!
+//! The suites of a store's ports all take [`Stores`], which has every port of one store: a case about timers must first
+//! accept messages. A port that is added to a store is added there, with a suite of its own.
 
 pub mod conversations;
 pub mod erasure;

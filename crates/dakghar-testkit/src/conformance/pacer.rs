@@ -16,8 +16,8 @@ use crate::samples::phone;
 /// What the cases are run against.
 pub type Port = Arc<dyn Pacer>;
 
-/// Runs the suite of `Pacer`: `pacer_suite!(factory)`, where the factory is an async function without arguments that
-/// gives `(Arc<dyn Pacer>, guard)` or an `Option` of that. See [`conformance`](crate::conformance).
+/// Runs the suite of `Pacer`: `pacer_suite!(factory)`, where the factory gives `Arc<dyn Pacer>`. See
+/// [`conformance`](crate::conformance).
 #[macro_export]
 macro_rules! pacer_suite {
     ($factory:path) => {

@@ -6,8 +6,8 @@ use dakghar_core::domain::{Message, Status, Timestamp};
 use super::stores::{Stores, accept_all, accept_as, ids, load, save};
 use crate::samples::{With as _, at, outbound, phone, tenant_id};
 
-/// Runs the suite of `TimerStore`: `timer_store_suite!(factory)`, where the factory is an async function without arguments that
-/// gives `(conformance::Stores, guard)` or an `Option` of that. See [`conformance`](crate::conformance).
+/// Runs the suite of `TimerStore`: `timer_store_suite!(factory)`, where the factory gives `Stores`. See
+/// [`conformance`](crate::conformance).
 #[macro_export]
 macro_rules! timer_store_suite {
     ($factory:path) => {

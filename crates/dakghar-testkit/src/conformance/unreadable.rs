@@ -18,8 +18,8 @@ pub struct Breakable {
     pub break_it: Box<dyn Fn(MessageKey) -> BoxFuture<'static, ()> + Send + Sync>,
 }
 
-/// Runs the suite: `unreadable_suite!(factory)`, where the factory is an async function without arguments that gives
-/// `(Breakable, guard)` or an `Option` of that. See [`conformance`](crate::conformance).
+/// Runs the suite: `unreadable_suite!(factory)`, where the factory gives `Breakable`. See
+/// [`conformance`](crate::conformance).
 #[macro_export]
 macro_rules! unreadable_suite {
     ($factory:path) => {

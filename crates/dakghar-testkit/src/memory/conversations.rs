@@ -8,13 +8,13 @@ use super::{MemoryStore, State, first};
 
 impl State {
     pub(super) fn touch(&mut self, touch: &ConversationTouch) {
-        let thread = self.conversations.entry(touch.id).or_insert_with(|| touch.opening());
-        if (touch.at, touch.message_id) > (thread.last_message_at, thread.last_message_id) {
-            thread.last_message_at = touch.at;
-            thread.last_message_id = touch.message_id;
+        let conversation = self.conversations.entry(touch.id).or_insert_with(|| touch.opening());
+        if (touch.at, touch.message_id) > (conversation.last_message_at, conversation.last_message_id) {
+            conversation.last_message_at = touch.at;
+            conversation.last_message_id = touch.message_id;
         }
         if touch.direction == Direction::Inbound {
-            thread.last_inbound_at = thread.last_inbound_at.max(Some(touch.at));
+            conversation.last_inbound_at = conversation.last_inbound_at.max(Some(touch.at));
         }
     }
 }
@@ -32,22 +32,24 @@ impl ConversationStore for MemoryStore {
         limit: u32,
     ) -> Result<Vec<Conversation>, StoreError> {
         self.with(|state| {
-            let position = |thread: &Conversation| (thread.last_message_at, thread.id);
-            let mut threads: Vec<&Conversation> = state
+            let position = |conversation: &Conversation| (conversation.last_message_at, conversation.id);
+            let mut conversations: Vec<&Conversation> = state
                 .conversations
                 .values()
-                .filter(|thread| thread.tenant_id == *tenant_id)
-                .filter(|thread| before.is_none_or(|before| position(thread) < before))
+                .filter(|conversation| conversation.tenant_id == *tenant_id)
+                .filter(|conversation| before.is_none_or(|before| position(conversation) < before))
                 .collect();
-            threads.sort_by_key(|thread| std::cmp::Reverse(position(thread)));
-            first(threads.into_iter().cloned(), limit)
+            conversations.sort_by_key(|conversation| std::cmp::Reverse(position(conversation)));
+            first(conversations.into_iter().cloned(), limit)
         })
     }
 
     async fn find(&self, tenant_id: &TenantId, id: &ConversationId) -> Result<Option<Conversation>, StoreError> {
         self.with(|state| {
-            let thread = state.conversations.get(id);
-            thread.filter(|thread| thread.tenant_id == *tenant_id).cloned()
+            let conversation = state.conversations.get(id);
+            conversation
+                .filter(|conversation| conversation.tenant_id == *tenant_id)
+                .cloned()
         })
     }
 }

@@ -17,7 +17,7 @@ impl State {
         self.messages
             .retain(|_, message| !is_erased(Some(message.accepted.tenant_id)));
         self.conversations
-            .retain(|_, thread| !is_erased(Some(thread.tenant_id)));
+            .retain(|_, conversation| !is_erased(Some(conversation.tenant_id)));
         self.events.retain(|_, event| !is_erased(event.tenant_id));
         self.by_key.retain(|_, id| self.messages.contains_key(id));
         self.received.retain(|_, id| self.messages.contains_key(id));

@@ -50,8 +50,8 @@ impl State {
                 }
                 self.tenants.insert(tenant.id, tenant);
             }
-            Record::Conversation(thread) => {
-                self.conversations.insert(thread.id, thread);
+            Record::Conversation(conversation) => {
+                self.conversations.insert(conversation.id, conversation);
             }
             Record::Message(message) => return self.put_message(*message),
             Record::Event(event) => {

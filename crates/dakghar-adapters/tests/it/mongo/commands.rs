@@ -55,9 +55,9 @@ async fn many_inserts_are_one_command_and_many_saves_too() {
     assert_eq!(executed(&admin, "update").await, before + 1);
 }
 
-/// Cannot happen, because the id of a thread is derived from its tenant; it must not pass unnoticed all the same.
+/// Cannot happen, because the id of a conversation is derived from its tenant; it must not pass unnoticed all the same.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thread_of_another_tenant_is_not_moved() {
+async fn a_conversation_of_another_tenant_is_not_moved() {
     require_services!(Mongo);
     let Some((store, _server)) = store().await else { return };
     let (owner, stranger) = (tenant_id(), tenant_id());
@@ -82,10 +82,10 @@ async fn a_thread_of_another_tenant_is_not_moved() {
     };
     let answer = store.touch(&[elsewhere, touch(stranger, 2_000)]).await;
     assert!(matches!(answer, Err(StoreError::Corrupt(_))), "{answer:?}");
-    let thread = ConversationStore::find(&*store, &owner, &own.id)
+    let conversation = ConversationStore::find(&*store, &owner, &own.id)
         .await
         .expect("the store answers");
-    assert_eq!(thread, Some(own.opening()));
+    assert_eq!(conversation, Some(own.opening()));
 }
 
 /// Both secondaries hang: the primary alone is not the majority, whatever the URI would be content with.

@@ -148,7 +148,7 @@ async fn lists_look_at_what_they_return() {
             },
         ),
         (
-            "one thread",
+            "one conversation",
             MessageQuery {
                 peer_id: messages[1].accepted.peer_id.clone(),
                 conversation_id: messages[1].delivery.conversation_id,
@@ -156,7 +156,7 @@ async fn lists_look_at_what_they_return() {
             },
         ),
         (
-            "a page of a thread",
+            "a page of a conversation",
             MessageQuery {
                 peer_id: messages[1].accepted.peer_id.clone(),
                 conversation_id: messages[1].delivery.conversation_id,
@@ -406,7 +406,7 @@ async fn conversations_events_and_tenants_are_found_by_their_indexes() {
     let listed = |answer: &Result<Vec<_>, _>| answer.as_ref().expect("the store answers").len();
     profiler
         .check(
-            "threads",
+            "conversations",
             listed,
             ConversationStore::list(&*store, &tenant_id, None, 50),
         )
@@ -414,14 +414,14 @@ async fn conversations_events_and_tenants_are_found_by_their_indexes() {
     let middle = &touches[10_000];
     profiler
         .check(
-            "a page of threads",
+            "a page of conversations",
             listed,
             ConversationStore::list(&*store, &tenant_id, Some((middle.at, middle.id)), 50),
         )
         .await;
     profiler
         .check(
-            "a thread",
+            "a conversation",
             |_| 1,
             ConversationStore::find(&*store, &tenant_id, &middle.id),
         )

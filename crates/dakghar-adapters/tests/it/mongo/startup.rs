@@ -56,7 +56,7 @@ async fn without_a_unique_index_it_is_not_ready() {
 async fn a_start_drops_an_index_that_nothing_uses_any_more() {
     let Some((_, server)) = store().await else { return };
     let messages = database(&server).await.collection::<Document>("messages");
-    let of_threads = mongodb::IndexModel::builder()
+    let of_conversations = mongodb::IndexModel::builder()
         .keys(doc! { "tenantId": 1, "conversationId": 1, "_id": -1 })
         .options(
             mongodb::options::IndexOptions::builder()
@@ -65,7 +65,7 @@ async fn a_start_drops_an_index_that_nothing_uses_any_more() {
         )
         .build();
     messages
-        .create_index(of_threads)
+        .create_index(of_conversations)
         .await
         .expect("an earlier version had it");
     // The second of these starts finds nothing to drop.

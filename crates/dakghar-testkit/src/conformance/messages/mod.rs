@@ -15,8 +15,8 @@ pub use receiving::*;
 pub use saving::*;
 pub use statuses::*;
 
-/// Runs the suite of `MessageStore`: `message_store_suite!(factory)`, where the factory is an async function without arguments that
-/// gives `(conformance::Stores, guard)` or an `Option` of that. See [`conformance`](crate::conformance).
+/// Runs the suite of `MessageStore`: `message_store_suite!(factory)`, where the factory gives `Stores`. See
+/// [`conformance`](crate::conformance).
 #[macro_export]
 macro_rules! message_store_suite {
     ($factory:path) => {
@@ -40,8 +40,8 @@ macro_rules! message_store_suite {
             two_numbers_may_receive_the_same_wamid
             an_own_message_is_no_duplicate_of_a_received_one
             twenty_at_once_of_one_wamid_store_one
-            receiving_moves_the_thread
-            a_repetition_moves_the_thread_to_the_message_that_is_stored
+            receiving_moves_the_conversation
+            a_repetition_moves_the_conversation_to_the_message_that_is_stored
             messages_load_in_the_order_of_the_keys
             a_foreign_tenant_loads_nothing
             a_save_keeps_every_field_that_delivery_changes

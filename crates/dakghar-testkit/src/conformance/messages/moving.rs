@@ -6,7 +6,7 @@ use dakghar_core::ports::{Received, ReceivedMessage};
 use super::super::stores::{Stores, touch};
 use crate::samples::{at, inbound, person, phone_number_id, tenant_id};
 
-/// A message from a person, with what it does to their thread.
+/// A message from a person, with what it does to their conversation.
 fn received(tenant: TenantId, wamid: &str, peer: &WaId, ms: u64) -> ReceivedMessage {
     let message = inbound(tenant, wamid);
     let touch = ConversationTouch {
@@ -30,18 +30,18 @@ async fn receive(stores: &Stores, batch: &[&ReceivedMessage]) -> Vec<Received> {
         .collect()
 }
 
-/// The newest message of the thread, and when it came.
+/// The newest message of the conversation, and when it came.
 async fn newest(stores: &Stores, tenant: TenantId, peer: &WaId) -> Option<(MessageId, Timestamp)> {
     let id = ConversationId::of(&tenant, &phone_number_id(), peer);
-    let thread = stores
+    let conversation = stores
         .conversations
         .find(&tenant, &id)
         .await
         .expect("the store answers")?;
-    Some((thread.last_message_id, thread.last_message_at))
+    Some((conversation.last_message_id, conversation.last_message_at))
 }
 
-pub async fn receiving_moves_the_thread(stores: Stores) {
+pub async fn receiving_moves_the_conversation(stores: Stores) {
     let tenant = tenant_id();
     let (peer, other) = (person("1"), person("2"));
     let first = received(tenant, "wamid.1", &peer, 10);
@@ -52,7 +52,7 @@ pub async fn receiving_moves_the_thread(stores: Stores) {
         Some((second.message.accepted.id, at(20)))
     );
 
-    // Of a thread that exists and one that does not, and one message of nobody.
+    // Of a conversation that exists and one that does not, and one message of nobody.
     let late = received(tenant, "wamid.3", &peer, 15);
     let third = received(tenant, "wamid.4", &peer, 30);
     let elsewhere = received(tenant, "wamid.5", &other, 25);
@@ -69,7 +69,7 @@ pub async fn receiving_moves_the_thread(stores: Stores) {
     );
 }
 
-pub async fn a_repetition_moves_the_thread_to_the_message_that_is_stored(stores: Stores) {
+pub async fn a_repetition_moves_the_conversation_to_the_message_that_is_stored(stores: Stores) {
     let tenant = tenant_id();
     let (peer, other) = (person("1"), person("2"));
     let first = received(tenant, "wamid.1", &peer, 10);
@@ -82,17 +82,19 @@ pub async fn a_repetition_moves_the_thread_to_the_message_that_is_stored(stores:
         Some((first.message.accepted.id, at(10)))
     );
 
-    // The process died between message and thread.
+    // The process died between message and conversation.
     let without = received(tenant, "wamid.2", &other, 20);
     receive(&stores, &[&without.message.clone().into()]).await;
     assert_eq!(newest(&stores, tenant, &other).await, None);
     let again = received(tenant, "wamid.2", &other, 20);
     receive(&stores, &[&again]).await;
-    let (id, moved_at) = newest(&stores, tenant, &other).await.expect("the thread is there");
+    let (id, moved_at) = newest(&stores, tenant, &other)
+        .await
+        .expect("the conversation is there");
     assert_eq!(id, without.message.accepted.id);
     assert!((at(20)..=at(21)).contains(&moved_at), "{moved_at:?}");
 
-    // The number has changed hands since: nobody's thread moves to what its former owner received.
+    // The number has changed hands since: nobody's conversation moves to what its former owner received.
     let heir = tenant_id();
     let own = received(heir, "wamid.3", &peer, 30);
     receive(&stores, &[&own]).await;

@@ -1,12 +1,14 @@
 use dakghar_testkit::samples::With as _;
 use std::collections::{BTreeMap, BTreeSet};
 
-use bson::RawBson;
 use bson::oid::ObjectId;
-use dakghar_core::domain::message::{Message, Timings};
+use bson::{RawBson, RawDocumentBuf};
+use dakghar_core::domain::ids::MessageId;
+use dakghar_core::domain::message::{Message, Status, Timings};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_testkit::samples;
 
+use super::super::SCHEMA_VERSION;
 use super::*;
 
 fn names(document: &RawDocumentBuf) -> BTreeSet<String> {

@@ -1,4 +1,4 @@
-//! The fields of a message's document as they lie in it.
+//! The shape of a message's document: its fields as they lie in it.
 
 use std::borrow::Cow;
 

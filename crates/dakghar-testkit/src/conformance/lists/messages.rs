@@ -1,37 +1,12 @@
-//! The suite of [`ListStore`](dakghar_core::ports::ListStore): newest first, filtered, page by page.
-#![expect(missing_docs, reason = "the name of a case says what it shows")]
+//! A tenant's messages: newest first, filtered, page by page.
 
 use dakghar_core::domain::message::Content;
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::{ConversationId, Direction, Message, MessageId, Status, TenantId};
 
-use super::read_pages;
-use super::stores::{Stores, accept_all, accept_as, ids, receive_all};
+use super::super::read_pages;
+use super::super::stores::{Stores, accept_all, accept_as, ids, receive_all};
 use crate::samples::{With as _, at, inbound, outbound, person, phone, phone_number_id, tenant_id};
-
-/// Runs the suite of `ListStore`: `list_store_suite!(factory)`, where the factory is an async function without arguments that
-/// gives `(conformance::Stores, guard)` or an `Option` of that. See [`conformance`](crate::conformance).
-#[macro_export]
-macro_rules! list_store_suite {
-    ($factory:path) => {
-        $crate::conformance_cases! { $factory, lists:
-            a_list_is_newest_first
-            a_list_shows_its_tenant_only
-            each_filter_of_a_list_counts
-            filters_of_a_list_add_up
-            pages_of_a_list_have_no_gaps_and_no_repeats
-            pages_of_a_filtered_list_have_no_gaps_and_no_repeats
-            dead_letters_are_what_ended_badly
-            dead_letters_of_one_tenant
-            dead_letters_of_everybody_page_by_page
-            unsettled_messages_are_counted
-            unsettled_messages_are_counted_up_to_the_limit
-        }
-    };
-}
-
-/// More than any case has.
-const LIMIT: u32 = 1_000;
 
 /// Everything, on one page.
 fn all() -> MessageQuery {
@@ -81,12 +56,12 @@ pub async fn each_filter_of_a_list_counts(stores: Stores) {
     });
     let to_peer = outbound(tenant).with(|message| message.accepted.peer_id = Some(peer.clone()));
     let of_number = outbound(tenant).with(|message| message.accepted.phone_number_id = phone("42"));
-    let of_thread = outbound(tenant).with(|message| {
+    let of_conversation = outbound(tenant).with(|message| {
         message.accepted.peer_id = Some(talker.clone());
         message.delivery.conversation_id = Some(ConversationId::of(&tenant, &phone_number_id(), &talker));
     });
     // Queued: nothing was said to this person yet.
-    let outside_thread = outbound(tenant).with(|message| message.accepted.peer_id = Some(talker.clone()));
+    let outside_conversation = outbound(tenant).with(|message| message.accepted.peer_id = Some(talker.clone()));
     let early = outbound(tenant).with(|message| message.accepted.created_at = at(0));
     let late = outbound(tenant).with(|message| message.accepted.created_at = at(10_000_000));
     let newest = outbound(tenant);
@@ -97,8 +72,8 @@ pub async fn each_filter_of_a_list_counts(stores: Stores) {
             image.clone(),
             to_peer.clone(),
             of_number.clone(),
-            of_thread.clone(),
-            outside_thread.clone(),
+            of_conversation.clone(),
+            outside_conversation.clone(),
             early.clone(),
         ],
     )
@@ -164,16 +139,16 @@ pub async fn each_filter_of_a_list_counts(stores: Stores) {
             peer_id: Some(talker.clone()),
             ..all()
         },
-        &[&outside_thread, &of_thread],
+        &[&outside_conversation, &of_conversation],
     )
     .await;
     check(
         MessageQuery {
             peer_id: Some(talker),
-            conversation_id: of_thread.delivery.conversation_id,
+            conversation_id: of_conversation.delivery.conversation_id,
             ..all()
         },
-        &[&of_thread],
+        &[&of_conversation],
     )
     .await;
     check(
@@ -302,85 +277,4 @@ pub async fn pages_of_a_filtered_list_have_no_gaps_and_no_repeats(stores: Stores
         ..all()
     };
     assert_eq!(page_through(&stores, &tenant, query).await, expected);
-}
-
-async fn dead_letters(
-    stores: &Stores,
-    tenant: Option<&TenantId>,
-    before: Option<MessageId>,
-    limit: u32,
-) -> Vec<MessageId> {
-    let found = stores
-        .lists
-        .dead_letters(tenant, before, limit)
-        .await
-        .expect("the store answers");
-    ids(&found)
-}
-
-pub async fn dead_letters_are_what_ended_badly(stores: Stores) {
-    let tenant = tenant_id();
-    let mut expected = Vec::new();
-    for status in Status::ALL {
-        let message = accept_as(&stores, status, outbound(tenant)).await;
-        if status.is_dead_letter() {
-            expected.push(message);
-        }
-    }
-    receive_all(&stores, &[inbound(tenant, "wamid.A")]).await;
-    expected.reverse();
-    assert_eq!(expected.len(), 3);
-    assert_eq!(
-        stores.lists.dead_letters(Some(&tenant), None, 200).await,
-        Ok(expected.clone())
-    );
-    assert_eq!(stores.lists.dead_letters(None, None, 200).await, Ok(expected));
-}
-
-pub async fn dead_letters_of_one_tenant(stores: Stores) {
-    let (tenant, other) = (tenant_id(), tenant_id());
-    let first = accept_as(&stores, Status::Dead, outbound(tenant)).await.accepted.id;
-    accept_as(&stores, Status::Dead, outbound(other)).await;
-    let second = accept_as(&stores, Status::Failed, outbound(tenant)).await.accepted.id;
-    assert_eq!(dead_letters(&stores, Some(&tenant), None, 200).await, [second, first]);
-    assert_eq!(dead_letters(&stores, Some(&tenant), None, 1).await, [second]);
-    assert_eq!(dead_letters(&stores, Some(&tenant), Some(second), 200).await, [first]);
-    assert_eq!(dead_letters(&stores, Some(&tenant_id()), None, 200).await, []);
-}
-
-pub async fn dead_letters_of_everybody_page_by_page(stores: Stores) {
-    let tenants = [tenant_id(), tenant_id(), tenant_id()];
-    let mut expected = Vec::new();
-    for index in 0..10 {
-        let status = [Status::Dead, Status::Expired, Status::Failed][index % 3];
-        expected.push(
-            accept_as(&stores, status, outbound(tenants[index % 2]))
-                .await
-                .accepted
-                .id,
-        );
-        accept_as(&stores, Status::Sent, outbound(tenants[2])).await;
-    }
-    expected.reverse();
-    let fetch = async |before| dead_letters(&stores, None, before, 3).await;
-    assert_eq!(read_pages(3, fetch, |id| *id).await, expected);
-}
-
-pub async fn unsettled_messages_are_counted(stores: Stores) {
-    let tenant = tenant_id();
-    for status in Status::ALL {
-        accept_as(&stores, status, outbound(tenant)).await;
-    }
-    receive_all(&stores, &[inbound(tenant, "wamid.A")]).await;
-    accept_all(&stores, &[outbound(tenant_id())]).await;
-    assert_eq!(stores.lists.count_unsettled(&tenant, LIMIT).await, Ok(4));
-    assert_eq!(stores.lists.count_unsettled(&tenant_id(), LIMIT).await, Ok(0));
-}
-
-pub async fn unsettled_messages_are_counted_up_to_the_limit(stores: Stores) {
-    let tenant = tenant_id();
-    accept_all(&stores, &[0; 7].map(|_| outbound(tenant))).await;
-    assert_eq!(stores.lists.count_unsettled(&tenant, 5).await, Ok(5));
-    assert_eq!(stores.lists.count_unsettled(&tenant, 7).await, Ok(7));
-    assert_eq!(stores.lists.count_unsettled(&tenant, 8).await, Ok(7));
 }

@@ -1,11 +1,15 @@
 //! The suite of [`MigrationTarget`].
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
+mod record;
+
+pub use record::*;
+
 use std::sync::Arc;
 
-use dakghar_core::domain::migration::{Kind, KindProgress, Migration, Place, Record, Stage};
+use dakghar_core::domain::migration::{Kind, Record};
 use dakghar_core::domain::{Conversation, ConversationId, Direction, Message, Tenant, TenantId, WebhookEvent};
-use dakghar_core::ports::{Acceptance, MigrationTarget, Saved, StoreError};
+use dakghar_core::ports::{Acceptance, MigrationTarget, StoreError};
 
 use super::stores::{Stores, accept_all};
 use crate::samples::{
@@ -21,8 +25,7 @@ pub struct TargetUnderTest {
     pub stores: Stores,
 }
 
-/// Runs the suite of `MigrationTarget`: `migration_target_suite!(factory)`, where the factory is an async function
-/// without arguments that gives `(conformance::TargetUnderTest, guard)` or an `Option` of that. See
+/// Runs the suite of `MigrationTarget`: `migration_target_suite!(factory)`, where the factory gives `TargetUnderTest`. See
 /// [`conformance`](crate::conformance).
 #[macro_export]
 macro_rules! migration_target_suite {
@@ -44,7 +47,7 @@ macro_rules! migration_target_suite {
 
 const VERSION: u64 = 7;
 
-fn thread(owner: TenantId, digits: &str, last_inbound_at: Option<u64>) -> Conversation {
+fn conversation(owner: TenantId, digits: &str, last_inbound_at: Option<u64>) -> Conversation {
     let message = outbound(owner);
     Conversation {
         id: ConversationId::of(&owner, &phone_number_id(), &person(digits)),
@@ -74,9 +77,9 @@ fn records(kind: Kind) -> Vec<Record> {
             })
             .to_vec(),
         Kind::Conversations => [
-            thread(owner, "1", None),
-            thread(owner, "2", Some(8)),
-            thread(tenant().id, "1", Some(9)),
+            conversation(owner, "1", None),
+            conversation(owner, "2", Some(8)),
+            conversation(tenant().id, "1", Some(9)),
         ]
         .map(Record::Conversation)
         .to_vec(),
@@ -137,9 +140,9 @@ pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
                     let number = tenant.phone_numbers[0].phone_number_id.clone();
                     assert_eq!(tenants.owners_of_numbers(&[number]).await, Ok(vec![Some(tenant.id)]));
                 }
-                Record::Conversation(thread) => {
-                    let found = conversations.find(&thread.tenant_id, &thread.id).await;
-                    assert_eq!(found, Ok(Some(thread)));
+                Record::Conversation(conversation) => {
+                    let found = conversations.find(&conversation.tenant_id, &conversation.id).await;
+                    assert_eq!(found, Ok(Some(conversation)));
                 }
                 Record::Message(message) => {
                     assert_eq!(messages.load(&[message.key()]).await, [Ok(Some(*message.clone()))]);
@@ -250,7 +253,7 @@ pub async fn put_records_are_counted(under_test: TargetUnderTest) {
 }
 
 pub async fn cleared_records_are_gone_and_can_come_again(under_test: TargetUnderTest) {
-    save(&under_test, &migration(0)).await;
+    record::save(&under_test, &record::migration(0)).await;
     for kind in Kind::ALL {
         let records = records(kind);
         put(&under_test, &records).await;
@@ -269,77 +272,5 @@ pub async fn cleared_records_are_gone_and_can_come_again(under_test: TargetUnder
         put(&under_test, &records).await;
         assert_eq!(stored(&under_test, &records).await, all(&records));
     }
-    assert_eq!(under_test.target.migration().await, Ok(Some(migration(1))));
-}
-
-/// The record of a migration with every field set.
-fn migration(version: u64) -> Migration {
-    Migration {
-        id: "0123456789abcdef".into(),
-        origin: "/srv/ডাকঘর/data".into(),
-        source_state: [0xab; 32],
-        stage: Stage::Copying,
-        kinds: Kind::ALL
-            .map(|kind| KindProgress {
-                kind,
-                total: u64::from(u32::MAX) + 10,
-                copied: u64::from(u32::MAX) + 5,
-                place: (kind != Kind::Events).then(|| Place(format!("after {}", kind.as_str()))),
-                checksum: (kind == Kind::Tenants).then_some([7; 32]),
-            })
-            .to_vec(),
-        started_at: at(1),
-        finished_at: None,
-        version,
-    }
-}
-
-async fn save(under_test: &TargetUnderTest, migration: &Migration) {
-    let saved = under_test.target.save_migration(migration).await;
-    assert_eq!(saved, Ok(Saved::Done));
-}
-
-pub async fn there_is_no_migration_at_first(under_test: TargetUnderTest) {
-    assert_eq!(under_test.target.migration().await, Ok(None));
-    put(&under_test, &records(Kind::Tenants)).await;
-    assert_eq!(under_test.target.migration().await, Ok(None));
-}
-
-pub async fn the_record_of_a_migration_survives(under_test: TargetUnderTest) {
-    for (version, stage) in (0..).zip(Stage::ALL) {
-        let migration = Migration {
-            stage,
-            finished_at: (stage == Stage::Finished).then(|| at(2)),
-            ..migration(version)
-        };
-        save(&under_test, &migration).await;
-        let expected = Migration {
-            version: version + 1,
-            ..migration
-        };
-        assert_eq!(under_test.target.migration().await, Ok(Some(expected)));
-    }
-}
-
-pub async fn only_the_present_version_of_a_migration_is_saved_over(under_test: TargetUnderTest) {
-    let target = &under_test.target;
-    assert_eq!(
-        target.save_migration(&migration(1)).await,
-        Ok(Saved::Stale),
-        "there is none"
-    );
-    save(&under_test, &migration(0)).await;
-    for version in [0, 2] {
-        let other = Migration {
-            origin: "another".into(),
-            ..migration(version)
-        };
-        assert_eq!(target.save_migration(&other).await, Ok(Saved::Stale));
-    }
-    assert_eq!(target.migration().await, Ok(Some(migration(1))));
-    let next = migration(1);
-    let (first, second) = tokio::join!(target.save_migration(&next), target.save_migration(&next));
-    let mut both = [first, second];
-    both.sort_by_key(|saved| saved == &Ok(Saved::Stale));
-    assert_eq!(both, [Ok(Saved::Done), Ok(Saved::Stale)]);
+    assert_eq!(under_test.target.migration().await, Ok(Some(record::migration(1))));
 }

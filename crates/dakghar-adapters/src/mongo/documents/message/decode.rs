@@ -1,0 +1,157 @@
+//! A message as its document has it.
+
+use std::sync::Arc;
+
+use bson::RawDocument;
+use dakghar_core::domain::hold::HoldReason;
+use dakghar_core::domain::ids::{ConversationId, IdempotencyKey, MessageId, PhoneNumberId, TenantId, WaId, Wamid};
+use dakghar_core::domain::message::{
+    Accepted, Content, DeadReason, Delivery, Direction, Idempotency, Lease, Message, Priority, SendError, Status,
+    TimelineEntry, TimelineEvent, UnknownOutcome,
+};
+
+use super::super::{SCHEMA_VERSION, Unreadable, from_raw, timestamp};
+use super::shape::{AcceptedFields, DeliveryFields, ErrorFields, TimelineFields};
+
+/// Reads a message.
+pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Message, Unreadable> {
+    let accepted: AcceptedFields<'_> = from_raw("message", raw)?;
+    if accepted.schema_version > SCHEMA_VERSION {
+        return Err(Unreadable::version("message", &accepted.id, accepted.schema_version));
+    }
+    let delivery: DeliveryFields<'_> = from_raw("message", raw)?;
+    assemble(&accepted, delivery)
+}
+
+/// Names the field when a value in it is not understood.
+struct Reader<'a> {
+    id: &'a str,
+}
+
+impl Reader<'_> {
+    fn some<T>(&self, field: &'static str, value: Option<T>) -> Result<T, Unreadable> {
+        value.ok_or_else(|| Unreadable::field("message", self.id, field))
+    }
+
+    fn count(&self, field: &'static str, value: i64) -> Result<u32, Unreadable> {
+        self.some(field, u32::try_from(value).ok())
+    }
+
+    fn count_u64(&self, field: &'static str, value: i64) -> Result<u64, Unreadable> {
+        self.some(field, u64::try_from(value).ok())
+    }
+
+    /// A value that may be absent, but not wrong.
+    fn optional<V, T>(
+        &self,
+        field: &'static str,
+        value: Option<V>,
+        parse: impl FnOnce(V) -> Option<T>,
+    ) -> Result<Option<T>, Unreadable> {
+        value.map(|value| self.some(field, parse(value))).transpose()
+    }
+}
+
+fn assemble(accepted: &AcceptedFields<'_>, delivery: DeliveryFields<'_>) -> Result<Message, Unreadable> {
+    let read = Reader { id: &accepted.id };
+    let fingerprint = read.optional("fingerprint", accepted.fingerprint.as_ref(), |value| {
+        <[u8; 32]>::try_from(value.bytes.as_slice()).ok()
+    })?;
+    let key = read.optional("idempotencyKey", accepted.idempotency_key.as_deref(), |key| {
+        IdempotencyKey::parse(key).ok()
+    })?;
+    let idempotency = match (key, fingerprint) {
+        (Some(key), Some(fingerprint)) => Some(Idempotency { key, fingerprint }),
+        (None, None) => None,
+        _ => return Err(Unreadable::field("message", &accepted.id, "fingerprint")),
+    };
+    Ok(Message {
+        accepted: Accepted {
+            id: read.some("_id", MessageId::parse(&accepted.id).ok())?,
+            tenant_id: read.some("tenantId", TenantId::parse(&accepted.tenant_id).ok())?,
+            phone_number_id: read.some("phoneNumberId", PhoneNumberId::parse(&accepted.phone_number_id).ok())?,
+            direction: read.some("direction", Direction::parse(&accepted.direction))?,
+            peer: shared(accepted.peer.as_deref()),
+            peer_id: read.optional("peerId", accepted.peer_id.as_deref(), |id| WaId::parse(id).ok())?,
+            content: Content {
+                kind: (&*accepted.kind).into(),
+                body: (&*accepted.content).into(),
+                envelope: shared(accepted.envelope.as_deref()),
+            },
+            idempotency,
+            metadata: shared(accepted.metadata.as_deref()),
+            client_opaque: shared(accepted.biz_opaque_callback_data.as_deref()),
+            priority: read.some("priority", Priority::parse(&accepted.priority))?,
+            unknown_outcome: read.some("unknownOutcome", UnknownOutcome::parse(&accepted.unknown_outcome))?,
+            attempts_max: read.count("attemptsMax", accepted.attempts_max)?,
+            created_at: timestamp(accepted.created_at),
+        },
+        delivery: Delivery {
+            expires_at: delivery.expires_at.map(timestamp),
+            status: read.some("status", Status::parse(&delivery.status))?,
+            epoch: read.count_u64("epoch", delivery.epoch)?,
+            attempt: read.count("attempt", delivery.attempt)?,
+            attempts_refunded: read.count("attemptsRefunded", delivery.attempts_refunded)?,
+            strikes: read.count("strikes", delivery.strikes)?,
+            lease: delivery.lease.map(|lease| Lease {
+                owner: lease.owner.into(),
+                until: timestamp(lease.until),
+            }),
+            called_at: delivery.called_at.map(timestamp),
+            maybe_sent: delivery.maybe_sent,
+            grace_until: delivery.grace_until.map(timestamp),
+            slot_at: delivery.slot_at.map(timestamp),
+            drive: read.count("drive", delivery.drive)?,
+            wake_at: delivery.wake_at.map(timestamp),
+            enqueued_at: delivery.enqueued_at.map(timestamp),
+            dead_reason: read.optional("deadReason", delivery.dead_reason, |reason| DeadReason::parse(&reason))?,
+            hold_reason: read.optional("holdReason", delivery.hold_reason, |reason| HoldReason::parse(&reason))?,
+            wamid: read.optional("wamid", delivery.wamid, |wamid| Wamid::parse(&wamid).ok())?,
+            wamids: delivery
+                .wamids
+                .iter()
+                .map(|wamid| read.some("wamids", Wamid::parse(wamid).ok()))
+                .collect::<Result<_, _>>()?,
+            error: delivery.error.map(|error| read_error(&read, error)).transpose()?,
+            status_seen_at: delivery.status_seen_at.map(timestamp),
+            conversation_id: read.optional("conversationId", delivery.conversation_id, |id| {
+                ConversationId::parse(&id).ok()
+            })?,
+            timeline: delivery
+                .timeline
+                .into_iter()
+                .map(|entry| read_timeline(&read, entry))
+                .collect::<Result<_, _>>()?,
+            updated_at: timestamp(delivery.updated_at),
+            version: read.count_u64("version", delivery.version)?,
+        },
+    })
+}
+
+fn shared(text: Option<&str>) -> Option<Arc<str>> {
+    text.map(Arc::from)
+}
+
+fn read_error(read: &Reader<'_>, error: ErrorFields<'_>) -> Result<SendError, Unreadable> {
+    Ok(SendError {
+        code: error.code,
+        subcode: error.subcode,
+        http_status: read.optional("error.httpStatus", error.http_status, |status| {
+            u16::try_from(status).ok()
+        })?,
+        message: error.message.into(),
+        details: shared(error.details.as_deref()),
+        fbtrace_id: shared(error.fbtrace_id.as_deref()),
+    })
+}
+
+fn read_timeline(read: &Reader<'_>, entry: TimelineFields<'_>) -> Result<TimelineEntry, Unreadable> {
+    Ok(TimelineEntry {
+        at: timestamp(entry.at),
+        event: read.some("timeline.event", TimelineEvent::parse(&entry.event))?,
+        attempt: read.optional("timeline.attempt", entry.attempt, |attempt| u32::try_from(attempt).ok())?,
+        detail: shared(entry.detail.as_deref()),
+        until: entry.until.map(timestamp),
+        error: entry.error.map(|error| read_error(read, error)).transpose()?,
+    })
+}

@@ -1,0 +1,48 @@
+//! A message as a document, in two parts: what is fixed at acceptance, and what every save writes anew.
+//!
+//! Both parts lie side by side in one flat document. The message's content is kept as the JSON text it came as.
+
+mod decode;
+mod encode;
+mod shape;
+#[cfg(test)]
+mod tests;
+
+use bson::raw::{CStr, cstr};
+use dakghar_core::domain::message::{Direction, Message};
+
+pub(in crate::mongo) use decode::decode;
+pub(in crate::mongo) use encode::{encode, encode_claim, encode_delivery};
+
+/// Every field of [`DeliveryFields`](shape::DeliveryFields) that can be absent: what a save must unset when the message has no value.
+pub(in crate::mongo) const OPTIONAL_DELIVERY_FIELDS: [&str; 16] = [
+    "lease",
+    "calledAt",
+    "graceUntil",
+    "slotAt",
+    "wakeAt",
+    "enqueuedAt",
+    "expiresAt",
+    "deadReason",
+    "deadLetter",
+    "holdReason",
+    "wamid",
+    "wamids",
+    "error",
+    "statusSeenAt",
+    "conversationId",
+    "timeline",
+];
+
+/// The field that a claim takes away.
+pub(in crate::mongo) const FIELD_A_CLAIM_UNSETS: &CStr = cstr!("enqueuedAt");
+
+/// The key under which an inbound message is received once; `None` for an outbound one.
+pub(in crate::mongo) fn inbound_key(message: &Message) -> Option<String> {
+    let wamid = message
+        .delivery
+        .wamid
+        .as_ref()
+        .filter(|_| message.accepted.direction == Direction::Inbound)?;
+    Some(format!("{}:{wamid}", message.accepted.phone_number_id))
+}

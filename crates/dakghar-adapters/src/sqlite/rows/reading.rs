@@ -1,0 +1,87 @@
+//! A message as its row has it.
+
+use std::sync::Arc;
+
+use dakghar_core::domain::hold::HoldReason;
+use dakghar_core::domain::ids::{ConversationId, IdempotencyKey, MessageId, PhoneNumberId, TenantId, WaId, Wamid};
+use dakghar_core::domain::message::{
+    Accepted, Content, DeadReason, Delivery, Direction, Idempotency, Lease, Message, Priority, Status, UnknownOutcome,
+};
+use rusqlite::Row;
+
+use super::super::cells::Cells;
+use super::super::failure::Outcome;
+use super::super::texts;
+
+/// Reads a row of [`COLUMNS`](super::COLUMNS).
+pub(in crate::sqlite) fn message(row: &Row<'_>) -> Outcome<Message> {
+    let mut cells = Cells::of(row);
+    let cells = &mut cells;
+    // The fields of a struct expression are evaluated in the order in which they are written.
+    Ok(Message {
+        accepted: Accepted {
+            id: cells.parse(MessageId::parse)?,
+            tenant_id: cells.parse(TenantId::parse)?,
+            phone_number_id: cells.parse(PhoneNumberId::parse)?,
+            direction: cells.parse(Direction::parse)?,
+            peer: cells.get()?,
+            peer_id: cells.maybe_parse(WaId::parse)?,
+            content: Content {
+                kind: cells.get()?,
+                body: cells.get()?,
+                envelope: cells.get()?,
+            },
+            idempotency: idempotency(cells)?,
+            metadata: cells.get()?,
+            client_opaque: cells.get()?,
+            priority: cells.parse(Priority::parse)?,
+            unknown_outcome: cells.parse(UnknownOutcome::parse)?,
+            attempts_max: cells.get()?,
+            created_at: cells.time()?,
+        },
+        delivery: Delivery {
+            wamid: cells.maybe_parse(Wamid::parse)?,
+            wamids: texts::parse_wamids(cells.get::<Option<String>>()?.as_deref())?,
+            conversation_id: cells.maybe_parse(ConversationId::parse)?,
+            expires_at: cells.maybe_time()?,
+            status: cells.parse(Status::parse)?,
+            epoch: cells.count()?,
+            attempt: cells.get()?,
+            attempts_refunded: cells.get()?,
+            strikes: cells.get()?,
+            lease: lease(cells)?,
+            called_at: cells.maybe_time()?,
+            maybe_sent: cells.get()?,
+            grace_until: cells.maybe_time()?,
+            slot_at: cells.maybe_time()?,
+            drive: cells.get()?,
+            wake_at: cells.maybe_time()?,
+            enqueued_at: cells.maybe_time()?,
+            dead_reason: cells.maybe_parse(DeadReason::parse)?,
+            hold_reason: cells.maybe_parse(HoldReason::parse)?,
+            error: cells
+                .get::<Option<String>>()?
+                .as_deref()
+                .map(texts::parse_error)
+                .transpose()?,
+            status_seen_at: cells.maybe_time()?,
+            timeline: texts::parse_timeline(&cells.get::<String>()?)?,
+            updated_at: cells.time()?,
+            version: cells.count()?,
+        },
+    })
+}
+
+fn idempotency(cells: &mut Cells<'_>) -> Outcome<Option<Idempotency>> {
+    let key = cells.maybe_parse(IdempotencyKey::parse)?;
+    let fingerprint: Option<[u8; 32]> = cells.get()?;
+    Ok(key
+        .zip(fingerprint)
+        .map(|(key, fingerprint)| Idempotency { key, fingerprint }))
+}
+
+fn lease(cells: &mut Cells<'_>) -> Outcome<Option<Lease>> {
+    let owner: Option<Arc<str>> = cells.get()?;
+    let until = cells.maybe_time()?;
+    Ok(owner.zip(until).map(|(owner, until)| Lease { owner, until }))
+}

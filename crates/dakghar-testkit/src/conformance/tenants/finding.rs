@@ -1,0 +1,112 @@
+//! Tenants are found by their ids, numbers and accounts, until they are removed.
+
+use dakghar_core::domain::PhoneNumber;
+
+use super::super::read_pages;
+use super::super::stores::Stores;
+use super::{insert, numbers, owner, save};
+use crate::samples::{number, number_full, phone, tenant, tenant_full, tenant_id, tenant_with_numbers, waba};
+
+pub async fn an_unknown_tenant_is_not_found(stores: Stores) {
+    insert(&stores, &tenant()).await;
+    assert_eq!(stores.tenants.find(&tenant_id()).await, Ok(None));
+}
+
+pub async fn tenants_are_found_in_the_order_of_their_ids(stores: Stores) {
+    let (first, second) = (tenant(), tenant_full());
+    for tenant in [&first, &second] {
+        insert(&stores, tenant).await;
+    }
+    let ids = [second.id, tenant_id(), first.id, second.id];
+    let found = stores.tenants.find_all(&ids).await;
+    assert_eq!(found, [Some(second.clone()), None, Some(first), Some(second)].map(Ok));
+    assert_eq!(stores.tenants.find_all(&[]).await, []);
+}
+
+pub async fn tenants_are_listed_newest_first(stores: Stores) {
+    let tenants = [tenant(), tenant_full(), tenant()];
+    for index in [1, 2, 0] {
+        insert(&stores, &tenants[index]).await;
+    }
+    let [first, second, third] = tenants;
+    let list = async |before, limit| stores.tenants.list(before, limit).await.expect("the store answers");
+    assert_eq!(list(None, 100).await, [third.clone(), second.clone(), first.clone()]);
+    assert_eq!(list(None, 1).await[..], *std::slice::from_ref(&third));
+    assert_eq!(list(Some(third.id), 100).await, [second, first.clone()]);
+    assert_eq!(list(Some(first.id), 100).await, []);
+}
+
+pub async fn pages_of_tenants_have_no_gaps_and_no_repeats(stores: Stores) {
+    let mut expected = Vec::new();
+    for _ in 0..11 {
+        let tenant = tenant();
+        insert(&stores, &tenant).await;
+        expected.push(tenant.id);
+    }
+    expected.reverse();
+    let fetch = async |before| stores.tenants.list(before, 4).await.expect("the store answers");
+    let seen = read_pages(4, fetch, |tenant| tenant.id).await;
+    assert_eq!(seen.iter().map(|tenant| tenant.id).collect::<Vec<_>>(), expected);
+}
+
+pub async fn numbers_know_their_owners(stores: Stores) {
+    let first = tenant_with_numbers(numbers(&["1", "2"]));
+    let second = tenant_with_numbers(numbers(&["3"]));
+    insert(&stores, &first).await;
+    insert(&stores, &second).await;
+    let owners = stores
+        .tenants
+        .owners_of_numbers(&["3", "9", "2", "1", "3"].map(phone))
+        .await;
+    let (first, second) = (Some(first.id), Some(second.id));
+    assert_eq!(owners, Ok(vec![second, None, first, first, second]));
+    assert_eq!(stores.tenants.owners_of_numbers(&[]).await, Ok(Vec::new()));
+}
+
+pub async fn accounts_know_their_owners(stores: Stores) {
+    let of = |digits: &str, account: &str| PhoneNumber {
+        waba_id: Some(waba(account)),
+        ..number_full(phone(digits))
+    };
+    let first = tenant_with_numbers(vec![number(phone("0")), of("1", "77"), of("2", "77")]);
+    let mut second = tenant_with_numbers(vec![of("3", "77"), of("4", "88")]);
+    insert(&stores, &first).await;
+    insert(&stores, &second).await;
+    let owners = async |account: &str| {
+        let mut owners = stores
+            .tenants
+            .owners_of_waba(&waba(account))
+            .await
+            .expect("the store answers");
+        owners.sort();
+        owners
+    };
+    assert_eq!(owners("77").await, [first.id, second.id]);
+    assert_eq!(owners("88").await, [second.id]);
+    assert_eq!(owners("99").await, []);
+    second.phone_numbers.remove(0);
+    save(&stores, &mut second).await;
+    assert_eq!(owners("77").await, [first.id]);
+}
+
+pub async fn a_removed_tenant_is_gone(stores: Stores) {
+    let removed = tenant_full();
+    let other = tenant();
+    insert(&stores, &removed).await;
+    insert(&stores, &other).await;
+    for _ in 0..2 {
+        assert_eq!(stores.tenants.remove(&removed.id).await, Ok(()));
+        assert_eq!(stores.tenants.find(&removed.id).await, Ok(None));
+    }
+    let number = &removed.phone_numbers[0];
+    assert_eq!(owner(&stores, &number.phone_number_id).await, None);
+    assert_eq!(
+        stores
+            .tenants
+            .owners_of_waba(number.waba_id.as_ref().expect("set"))
+            .await,
+        Ok(Vec::new())
+    );
+    assert_eq!(stores.tenants.list(None, 100).await, Ok(vec![other]));
+    insert(&stores, &tenant_with_numbers(vec![number.clone()])).await;
+}
