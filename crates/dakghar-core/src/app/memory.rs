@@ -12,11 +12,16 @@ use crate::ports::Clock;
 
 /// Values remembered at a time.
 const VALUES_MAX: u64 = 100_000;
+/// How long, in real time, a value that is too old to be used may still take up memory.
+const KEPT_LONGER: Duration = Duration::from_secs(60);
 
 /// Values by key, each for a limited time.
 pub(super) struct Memory<K, V> {
     cache: Cache<K, Arc<Entry<V>>>,
     clock: Arc<dyn Clock>,
+    /// From what age on a value is not used. Judged by `clock` like every other time of the protocol; the cache only
+    /// gives the memory back.
+    ttl: Duration,
     /// From what age on a value is to be read again, so that one in use is never missing.
     old_after: Duration,
     /// Counts what was forgotten on purpose.
@@ -49,8 +54,12 @@ where
 {
     pub(super) fn new(clock: Arc<dyn Clock>, ttl: Duration) -> Self {
         Self {
-            cache: Cache::builder().max_capacity(VALUES_MAX).time_to_live(ttl).build(),
+            cache: Cache::builder()
+                .max_capacity(VALUES_MAX)
+                .time_to_live(ttl.saturating_add(KEPT_LONGER))
+                .build(),
             clock,
+            ttl,
             old_after: ttl / 2,
             forgotten: AtomicU64::new(0),
         }
@@ -58,7 +67,12 @@ where
 
     pub(super) async fn get(&self, key: &K) -> Option<Remembered<V>> {
         let entry = self.cache.get(key).await?;
-        let is_old = self.clock.now().since(entry.read_at) >= self.old_after;
+        let now = self.clock.now();
+        // A clock that was set back must not make a value young again.
+        if now >= entry.read_at + self.ttl || entry.read_at >= now + self.ttl {
+            return None;
+        }
+        let is_old = now.since(entry.read_at) >= self.old_after;
         Some(Remembered {
             value: entry.value.clone(),
             is_to_be_read_again: is_old && !entry.is_being_read_again.swap(true, Ordering::Relaxed),
@@ -140,6 +154,18 @@ mod tests {
 
         block_on(memory.keep(memory.begin_reading(), vec![(1, "second")]));
         assert_eq!(get(&memory), Some(("second", false)));
+    }
+
+    #[test]
+    fn a_value_is_used_until_its_time_is_over_by_the_clock() {
+        let (memory, clock) = memory();
+        *clock.0.lock() = Timestamp::from_millis(0) + TTL;
+        block_on(memory.keep(memory.begin_reading(), vec![(1, "value")]));
+        let just_before = Duration::from_millis(1);
+        for (ms, is_used) in [(TTL * 2 - just_before, true), (TTL * 2, false), (Duration::ZERO, false)] {
+            *clock.0.lock() = Timestamp::from_millis(0) + ms;
+            assert_eq!(get(&memory).is_some(), is_used, "at {ms:?}");
+        }
     }
 
     #[test]
