@@ -1,6 +1,6 @@
 //! The group commits: every durable step of the hot paths goes through one of them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::future;
@@ -192,7 +192,7 @@ async fn receive(ports: Ports, batch: Vec<Inbound>) -> Vec<Result<Stored, StoreE
 
 /// Loads, merges and saves until nobody else saved in between.
 async fn merge(ports: &Ports, batch: &[EvidenceBatch]) -> Vec<Result<Vec<EvidenceResult>, StoreError>> {
-    let mut by_message: HashMap<MessageKey, Vec<&Evidence>> = HashMap::new();
+    let mut by_message: BTreeMap<MessageKey, Vec<&Evidence>> = BTreeMap::new();
     for (key, evidence) in batch.iter().flatten() {
         by_message.entry(*key).or_default().push(evidence);
     }
@@ -222,10 +222,11 @@ fn part_of(
     }
 }
 
-/// Answers the messages that do not exist or cannot be read.
+/// Answers the messages that do not exist or cannot be read. Goes through them in the order of their keys, so that the
+/// same evidence leads to the same calls of the store.
 async fn merge_all(
     ports: &Ports,
-    mut open: HashMap<MessageKey, Vec<&Evidence>>,
+    mut open: BTreeMap<MessageKey, Vec<&Evidence>>,
 ) -> Result<HashSet<MessageKey>, StoreError> {
     let mut missing = HashSet::new();
     for _ in 0..STALE_ROUNDS_MAX {
@@ -261,7 +262,7 @@ async fn merge_all(
         } else {
             ports.messages.save(&changed).await
         };
-        let mut stale = HashMap::new();
+        let mut stale = BTreeMap::new();
         for (message, saved) in changed.iter().zip(saved) {
             if saved? == Saved::Stale {
                 let key = message.key();

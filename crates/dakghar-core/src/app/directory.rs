@@ -113,9 +113,8 @@ impl Directory {
 
     /// The tenants with a number of this account, each found or with an error of its own.
     pub(super) async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<Found>, StoreError> {
-        let ids = self.store.owners_of_waba(waba_id).await?;
-        let tenants = self.find_all(ids).await;
-        Ok(tenants.into_values().collect())
+        let ids = distinct(self.store.owners_of_waba(waba_id).await?);
+        Ok(join_all(ids.iter().map(|id| self.find(id))).await)
     }
 
     /// Makes sure that the next look at this tenant reads the store.
