@@ -1,0 +1,287 @@
+//! The message store at the far end of the wire. Every effect is shown to the promises the moment it happens.
+
+use async_trait::async_trait;
+use dakghar_core::domain::page::MessageQuery;
+use dakghar_core::domain::{
+    Conversation, ConversationId, ConversationTouch, IdempotencyKey, Message, MessageId, MessageKey, PhoneNumberId,
+    Status, TenantId, Timestamp, Wamid,
+};
+use dakghar_core::ports::{Accepted, MessageStore, Received, ReceivedMessage, Saved, StoreError};
+
+use super::{Near, Shared, at_once, away};
+use crate::world::executor::Life;
+use crate::world::seen::Seen;
+use crate::world::wire::{Call, Luck};
+
+impl Shared {
+    /// The message as stored, without a wire in between.
+    pub fn look(&self, key: MessageKey) -> Option<Seen> {
+        let found = at_once(self.store.load(&[key])).pop().and_then(Result::ok).flatten();
+        found.map(Seen)
+    }
+
+    fn save_one(&self, by: Life, call: Call, message: &Message) -> Saved {
+        let before = self.look(message.key());
+        let saved = at_once(self.store.save(std::slice::from_ref(message))).pop();
+        let saved = saved.expect("an answer").expect("no outage");
+        if saved == Saved::Done {
+            self.show(by, call, before);
+        }
+        saved
+    }
+
+    /// Shows what became of a message, and tells the queues if it may be due.
+    fn show(&self, by: Life, call: Call, before: Option<Seen>) {
+        let Some(before) = before else { return };
+        let after = self.look(before.key()).expect("it was just saved");
+        if after.status() == Status::Queued {
+            self.queued.tell();
+        }
+        self.promises.changed(by, call, &before, &after);
+    }
+
+    fn accept_one(&self, by: Life, message: Message) -> Accepted {
+        let key = message.key();
+        let accepted = at_once(self.store.accept(vec![message])).pop();
+        let accepted = accepted.expect("an answer").expect("no outage");
+        if accepted == Accepted::Stored {
+            let seen = self.look(key).expect("it was just stored");
+            self.promises.stored(by, &seen);
+            self.queued.tell();
+        }
+        accepted
+    }
+}
+
+/// One answer for each item of a batch, as luck has it.
+fn each<I, T>(
+    luck: &mut Luck,
+    items: impl IntoIterator<Item = I>,
+    mut effect: impl FnMut(I) -> T,
+) -> Vec<Result<T, StoreError>> {
+    let one = |item| match luck.draw() {
+        (true, true) => Ok(effect(item)),
+        (true, false) => {
+            effect(item);
+            Err(away())
+        }
+        (false, _) => Err(away()),
+    };
+    items.into_iter().map(one).collect()
+}
+
+/// One answer for all.
+fn whole<T>(luck: &mut Luck, effect: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    match luck.draw() {
+        (true, true) => effect(),
+        (true, false) => effect().and(Err(away())),
+        (false, _) => Err(away()),
+    }
+}
+
+impl Near {
+    /// A call that reads or writes as one.
+    pub(super) async fn once<T: Send + 'static>(
+        &self,
+        call: Call,
+        effect: impl FnOnce(&Shared) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = self.shared.clone();
+        let travelling = move |luck: &mut Luck| whole(luck, || effect(&shared));
+        self.shared.wire.call(self.life, call, travelling).await
+    }
+
+    /// A call with a batch.
+    async fn batch<I: Send + 'static, T: Send + 'static>(
+        &self,
+        call: Call,
+        items: Vec<I>,
+        effect: impl Fn(&Shared, I) -> T + Send + 'static,
+    ) -> Vec<Result<T, StoreError>> {
+        let shared = self.shared.clone();
+        let travelling = move |luck: &mut Luck| each(luck, items, |item| effect(&shared, item));
+        self.shared.wire.call(self.life, call, travelling).await
+    }
+}
+
+#[async_trait]
+impl MessageStore for Near {
+    async fn accept(&self, batch: Vec<Message>) -> Vec<Result<Accepted, StoreError>> {
+        let life = self.life;
+        let accept = move |shared: &Shared, message| shared.accept_one(life, message);
+        self.batch(Call::Accept, batch, accept).await
+    }
+
+    async fn receive(&self, batch: Vec<ReceivedMessage>) -> Vec<Result<Received, StoreError>> {
+        let receive = |shared: &Shared, message| {
+            let received = at_once(shared.store.receive(vec![message])).pop();
+            received.expect("an answer").expect("no outage")
+        };
+        self.batch(Call::Receive, batch, receive).await
+    }
+
+    async fn load(&self, keys: &[MessageKey]) -> Vec<Result<Option<Message>, StoreError>> {
+        let load = |shared: &Shared, key| {
+            let found = shared.look(key);
+            shared.promises.found(key.tenant_id, found.as_ref());
+            found.map(|seen| seen.0)
+        };
+        self.batch(Call::Load, keys.to_vec(), load).await
+    }
+
+    async fn save(&self, batch: &[Message]) -> Vec<Result<Saved, StoreError>> {
+        let life = self.life;
+        let save = move |shared: &Shared, message: Message| shared.save_one(life, Call::Save, &message);
+        self.batch(Call::Save, batch.to_vec(), save).await
+    }
+
+    async fn claim(&self, batch: &[Message]) -> Vec<Result<Saved, StoreError>> {
+        let life = self.life;
+        let claim = move |shared: &Shared, message: Message| shared.save_one(life, Call::Claim, &message);
+        self.batch(Call::Claim, batch.to_vec(), claim).await
+    }
+
+    async fn touch_conversations(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
+        let batch = batch.to_vec();
+        let touch = move |shared: &Shared| at_once(shared.store.touch_conversations(&batch));
+        self.once(Call::Touch, touch).await
+    }
+
+    async fn find_by_wamid(
+        &self,
+        refs: &[(TenantId, PhoneNumberId, Wamid)],
+    ) -> Result<Vec<Option<MessageKey>>, StoreError> {
+        let refs = refs.to_vec();
+        let find = move |shared: &Shared| {
+            let found = at_once(shared.store.find_by_wamid(&refs))?;
+            for ((tenant, ..), key) in refs.iter().zip(&found) {
+                shared
+                    .promises
+                    .found(*tenant, key.and_then(|key| shared.look(key)).as_ref());
+            }
+            Ok(found)
+        };
+        self.once(Call::FindByWamid, find).await
+    }
+
+    async fn find_by_idempotency_key(
+        &self,
+        tenant_id: &TenantId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Message>, StoreError> {
+        let (tenant_id, key) = (*tenant_id, key.clone());
+        let find = move |shared: &Shared| {
+            let found = at_once(shared.store.find_by_idempotency_key(&tenant_id, &key))?;
+            shared.promises.found(tenant_id, found.clone().map(Seen).as_ref());
+            Ok(found)
+        };
+        self.once(Call::FindByKey, find).await
+    }
+
+    async fn due(&self, until: Timestamp, status: Option<Status>, limit: u32) -> Result<Vec<Message>, StoreError> {
+        self.once(Call::Due, move |shared| at_once(shared.store.due(until, status, limit)))
+            .await
+    }
+
+    async fn wake_held(
+        &self,
+        tenant_id: &TenantId,
+        phone_number_id: Option<&PhoneNumberId>,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let (life, tenant_id, number) = (self.life, *tenant_id, phone_number_id.cloned());
+        let wake = move |shared: &Shared| {
+            let before = shared.promises.all(&shared.store);
+            let woken = at_once(shared.store.wake_held(&tenant_id, number.as_ref(), at));
+            for before in before {
+                if shared.look(before.key()).as_ref() != Some(&before) {
+                    shared.promises.woken(tenant_id, &before);
+                    shared.show(life, Call::WakeHeld, Some(before));
+                }
+            }
+            woken
+        };
+        self.once(Call::WakeHeld, wake).await
+    }
+
+    async fn statuses_flow(
+        &self,
+        message: &MessageKey,
+        phone_number_id: &PhoneNumberId,
+        called_after: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (message, number) = (*message, phone_number_id.clone());
+        let look = move |shared: &Shared| at_once(shared.store.statuses_flow(&message, &number, called_after));
+        self.once(Call::StatusesFlow, look).await
+    }
+
+    async fn list(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Vec<Message>, StoreError> {
+        let (tenant_id, query) = (*tenant_id, query.clone());
+        let list = move |shared: &Shared| {
+            let listed = at_once(shared.store.list(&tenant_id, &query))?;
+            for message in &listed {
+                shared.promises.found(tenant_id, Some(&Seen(message.clone())));
+            }
+            Ok(listed)
+        };
+        self.once(Call::Query, list).await
+    }
+
+    async fn dead_letters(
+        &self,
+        tenant_id: Option<&TenantId>,
+        before: Option<MessageId>,
+        limit: u32,
+    ) -> Result<Vec<Message>, StoreError> {
+        let tenant_id = tenant_id.copied();
+        let list = move |shared: &Shared| {
+            let listed = at_once(shared.store.dead_letters(tenant_id.as_ref(), before, limit))?;
+            if let Some(tenant_id) = tenant_id {
+                for message in &listed {
+                    shared.promises.found(tenant_id, Some(&Seen(message.clone())));
+                }
+            }
+            Ok(listed)
+        };
+        self.once(Call::Query, list).await
+    }
+
+    async fn count_unsettled(&self, tenant_id: &TenantId, limit: u32) -> Result<u32, StoreError> {
+        let tenant_id = *tenant_id;
+        self.once(Call::Query, move |shared| {
+            at_once(shared.store.count_unsettled(&tenant_id, limit))
+        })
+        .await
+    }
+
+    async fn conversations(
+        &self,
+        tenant_id: &TenantId,
+        before: Option<(Timestamp, ConversationId)>,
+        limit: u32,
+    ) -> Result<Vec<Conversation>, StoreError> {
+        let tenant_id = *tenant_id;
+        let list = move |shared: &Shared| at_once(shared.store.conversations(&tenant_id, before, limit));
+        self.once(Call::Query, list).await
+    }
+
+    async fn conversation(
+        &self,
+        tenant_id: &TenantId,
+        id: &ConversationId,
+    ) -> Result<Option<Conversation>, StoreError> {
+        let (tenant_id, id) = (*tenant_id, *id);
+        self.once(Call::Query, move |shared| {
+            at_once(shared.store.conversation(&tenant_id, &id))
+        })
+        .await
+    }
+
+    async fn erase(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
+        let tenant_id = *tenant_id;
+        self.once(Call::Query, move |shared| {
+            at_once(shared.store.erase(&tenant_id, limit))
+        })
+        .await
+    }
+}
