@@ -264,7 +264,9 @@ impl App {
                 }
                 job.finish(Disposition::Superseded);
             }
-            Ok(_) => job.finish(disposition(&message)),
+            Ok(true) => job.finish(disposition(&message)),
+            // Somebody else was faster, and what this process made of the message never came to be.
+            Ok(false) => job.finish(Disposition::Done),
             Err(problem) => {
                 tracing::warn!(message_id = %message.id, tenant_id = %message.tenant_id, %problem, "a message stays queued");
             }
