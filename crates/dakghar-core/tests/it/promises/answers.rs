@@ -56,6 +56,15 @@ impl Promises {
         self.note(state, check);
     }
 
+    /// A tenant asked for another one's message, and should have been told that there is none.
+    pub fn refused_to_stranger(&self, key: MessageKey, answer: Option<&Result<Seen, Problem>>) {
+        let is_refused = !matches!(answer, Some(Ok(_)));
+        let check = must(is_refused, "a tenant finds its own messages only", || {
+            format!("{key:?} by another")
+        });
+        self.note(&mut self.state.lock(), check);
+    }
+
     /// Meta was told that this webhook was taken.
     pub fn webhook_answered(&self, shared: &Shared, parts: &[WebhookPart]) {
         for part in parts {

@@ -13,15 +13,24 @@ pub(super) struct Held {
     life: Life,
     key: MessageKey,
     drive: u32,
+    /// The epoch of the message when the job was taken.
+    epoch: u64,
 }
 
 impl Promises {
     /// A process has a job in hand. Returns the number under which its end is told.
-    pub fn job_taken(&self, life: Life, key: MessageKey, drive: u32) -> u64 {
+    pub fn job_taken(&self, life: Life, key: MessageKey, drive: u32, stored: Option<&Seen>) -> u64 {
         let mut state = self.state.lock();
         state.jobs_taken += 1;
         let number = state.jobs_taken;
-        state.jobs.insert(number, Held { life, key, drive });
+        let epoch = stored.map_or(0, Seen::epoch);
+        let held = Held {
+            life,
+            key,
+            drive,
+            epoch,
+        };
+        state.jobs.insert(number, held);
         number
     }
 
@@ -30,9 +39,12 @@ impl Promises {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let Some(held) = state.jobs.remove(&number) else { return };
-        if let (Some(end), Some(stored)) = (end, stored) {
+        let Some(stored) = stored else { return };
+        if let Some(end) = end {
             let check = check_end(state, &held, end, stored);
             self.note(state, check);
+        } else {
+            state.jobs_dropped.insert((held.key, stored.epoch()));
         }
     }
 }
@@ -47,14 +59,18 @@ fn check_end(state: &State, held: &Held, end: &Disposition, stored: &Seen) -> Ch
             describe(stored)
         )
     };
-    // A second job of a message may end while the first one is called for. The last one in hand may not.
-    let is_called_for = stored.status() == Status::Sending
-        && stored.drive() == held.drive
-        && stored.lease().is_some_and(|(holder, _)| *holder == owner(held.life));
-    let is_same = |other: &&Held| other.life == held.life && other.key == held.key && other.drive == held.drive;
-    let is_last = !state.jobs.values().any(|other| is_same(&other));
+    // Of several jobs of a message, those by which it was not claimed may end while it is called for. So may a job that
+    // was taken after the claim, and any after the one of the claim was dropped.
+    let is_called_for =
+        stored.status() == Status::Sending && stored.lease().is_some_and(|(holder, _)| *holder == owner(held.life));
+    let is_other = held.epoch == stored.epoch()
+        || state.jobs_dropped.contains(&(held.key, stored.epoch()))
+        || state
+            .jobs
+            .values()
+            .any(|other| other.life == held.life && other.key == held.key);
     must(
-        !(is_called_for && is_last),
+        !is_called_for || is_other,
         "a job ends when its outcome is durable",
         told,
     )?;

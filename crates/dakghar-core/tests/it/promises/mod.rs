@@ -11,6 +11,7 @@ mod transitions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use dakghar_core::domain::message::Timings;
@@ -45,8 +46,12 @@ pub struct Promises {
     directory_ttl: Duration,
     /// Whether queued messages need a timer: not where the table itself is the queue.
     queued_needs_timer: bool,
+    is_broken: AtomicBool,
     state: Mutex<State>,
 }
+
+/// Which transitions happened, by the names of the statuses.
+pub type Reached = BTreeSet<(&'static str, &'static str)>;
 
 #[derive(Default)]
 struct State {
@@ -57,13 +62,15 @@ struct State {
     by_key: BTreeMap<(TenantId, String), MessageKey>,
     jobs: BTreeMap<u64, jobs::Held>,
     jobs_taken: u64,
+    /// Messages of which a job was dropped, with the epoch that they had then.
+    jobs_dropped: BTreeSet<(MessageKey, u64)>,
     /// Since when people have stopped a tenant, or one of its numbers.
     paused: BTreeMap<(TenantId, Option<PhoneNumberId>), Timestamp>,
     /// Until when a life did not run.
     frozen_until: BTreeMap<Life, Timestamp>,
     /// Numbers of which a status has arrived, with the time of a call of the message that it was about.
     flowing: BTreeSet<(PhoneNumberId, Timestamp)>,
-    changes: u64,
+    reached: Reached,
 }
 
 /// What is true about one message.
@@ -127,6 +134,7 @@ impl Promises {
             timings,
             directory_ttl,
             queued_needs_timer,
+            is_broken: AtomicBool::new(false),
             state: Mutex::default(),
         })
     }
@@ -143,9 +151,14 @@ impl Promises {
         }
     }
 
-    /// How many changes of messages were looked at.
-    pub fn changes(&self) -> u64 {
-        self.state.lock().changes
+    /// Whether a promise was broken.
+    pub fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::Relaxed)
+    }
+
+    /// The transitions that happened.
+    pub fn reached(&self) -> Reached {
+        self.state.lock().reached.clone()
     }
 
     fn note(&self, state: &mut State, check: Check) {
@@ -155,6 +168,7 @@ impl Promises {
             self.trace
                 .note(|| format!("BROKEN: {} ({})", found.promise, found.detail));
             state.broken = Some(found);
+            self.is_broken.store(true, Ordering::Relaxed);
         }
     }
 
@@ -217,7 +231,6 @@ impl Promises {
         self.trace.note(|| format!("{by:?} accepted {}", describe(seen)));
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        state.changes += 1;
         state.stories.entry(seen.key()).or_default();
         let check = self.check_timer(seen).and_then(|()| answers::remember_key(state, seen));
         self.note(state, check);
@@ -229,7 +242,9 @@ impl Promises {
             .note(|| format!("{by:?} {call:?}: {} -> {}", before.status().as_str(), describe(after)));
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        state.changes += 1;
+        state
+            .reached
+            .insert((before.status().as_str(), after.status().as_str()));
         let check = self.check_change(state, by, before, after);
         self.note(state, check);
     }

@@ -271,6 +271,7 @@ fn check_status(story: &mut Story, before: &Seen, after: &Seen, news: &[Timeline
     }
     let change = || format!("\n  before {}\n  after  {}", describe(before), describe(after));
     let is_taken = story.taken().next().is_some();
+    let has_arrived = story.taken().any(|attempt| !story.failed.contains(&attempt));
     match after.status() {
         Status::Sent | Status::Delivered | Status::Read => must(is_taken, "what was sent was taken by Meta", change),
         Status::Failed => {
@@ -289,12 +290,12 @@ fn check_status(story: &mut Story, before: &Seen, after: &Seen, news: &[Timeline
             change,
         ),
         Status::Cancelled => must(
-            !is_taken && !after.maybe_sent(),
+            !has_arrived && !after.maybe_sent(),
             "only what cannot be sent is cancelled",
             change,
         ),
         Status::Expired => must(
-            !is_taken && !after.maybe_sent() && before.expires_at().is_some(),
+            !has_arrived && !after.maybe_sent() && before.expires_at().is_some(),
             "a message expires when its time is over and it was not sent",
             change,
         ),
@@ -311,7 +312,7 @@ fn check_status(story: &mut Story, before: &Seen, after: &Seen, news: &[Timeline
             };
             must(is_true, "a message is given up for a reason that is true", change)?;
             must(
-                !is_taken || after.maybe_sent(),
+                !has_arrived || after.maybe_sent(),
                 "what Meta took may have been sent",
                 change,
             )

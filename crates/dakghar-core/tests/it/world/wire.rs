@@ -67,6 +67,7 @@ pub struct Rates {
     pub fails_after: u32,
     pub fails_partly: u32,
     pub hangs: u32,
+    pub crashes: u32,
     pub slow: u32,
     /// Calls that take no time at all are the rest.
     pub takes_time: u32,
@@ -275,6 +276,8 @@ fn draw(random: &mut Random, rates: Rates) -> Fate {
         Fate::FailsPartly
     } else if random.chance(rates.hangs) {
         *random.pick(&[Fate::HangsBefore, Fate::HangsAfter])
+    } else if random.chance(rates.crashes) {
+        *random.pick(&[Fate::CrashesBefore, Fate::CrashesAfter])
     } else {
         Fate::Works
     }

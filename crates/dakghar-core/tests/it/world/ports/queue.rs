@@ -25,7 +25,7 @@ const REST_UNREADABLE: Duration = Duration::from_secs(60);
 /// How long the server considers a job to be in somebody's hands.
 const LOCK: Duration = Duration::from_secs(90);
 /// How long a taker waits before it asks again after a failure.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_secs(20);
 
 /// A job is known by these.
 type JobId = (MessageKey, u32);
@@ -41,7 +41,7 @@ fn hand_out(
     ended: impl FnOnce(Option<Disposition>) + Send + 'static,
 ) -> Job {
     let (job, finished) = Job::new(key, drive);
-    let instance = shared.promises.job_taken(life, key, drive);
+    let instance = shared.promises.job_taken(life, key, drive, shared.look(key).as_ref());
     let shared = shared.clone();
     shared.wire.executor.clone().spawn(WORLD, async move {
         let end = finished.await.ok();
