@@ -40,9 +40,14 @@ impl KeyService for MemoryKeys {
 
 /// A vault over [`MemoryKeys`], under a master key that every test knows.
 pub fn vault() -> Arc<Vault> {
+    vault_over(Arc::new(MemoryKeys))
+}
+
+/// A vault over this key service, under the same master key.
+pub fn vault_over(keys: Arc<dyn KeyService>) -> Arc<Vault> {
     let master_key = MasterKey::new(&Secret::new("0123456789abcdef0123456789abcdef")).expect("32 bytes");
     let secrets = InstallationSecrets::derive(&master_key);
-    Arc::new(Vault::new(Arc::new(MemoryKeys), secrets, None))
+    Arc::new(Vault::new(keys, secrets, None))
 }
 
 /// The tenant with a data key of its own, and with `token` sealed for each of its numbers.

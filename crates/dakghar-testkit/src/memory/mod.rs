@@ -26,7 +26,7 @@ use dakghar_core::domain::{
 use dakghar_core::ports::StoreError;
 use parking_lot::Mutex;
 
-pub use keys::{MemoryKeys, vault, with_token};
+pub use keys::{MemoryKeys, vault, vault_over, with_token};
 pub use pacer::MemoryPacer;
 pub use queue::MemoryQueue;
 

@@ -1,0 +1,5 @@
+//! The use cases of sending and receiving, in memory and in virtual time.
+
+mod promises;
+mod simulation;
+mod world;

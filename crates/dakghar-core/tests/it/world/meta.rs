@@ -1,0 +1,395 @@
+//! A Meta that does what it is told, or what a seed says: it takes messages, refuses them, says nothing, and reports
+//! later, late, twice and out of order.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dakghar_core::domain::graph_error::GraphRefusal;
+use dakghar_core::domain::message::{EvidenceStatus, SendOutcome};
+use dakghar_core::domain::webhook::{InboundMessage, OtherPart, StatusReport, WebhookPart};
+use dakghar_core::domain::{MessageKey, PhoneNumberId, Wamid};
+use dakghar_core::ports::{SignatureCheck, WebhookCodec};
+use dakghar_testkit::samples;
+use futures_util::future::{Either, select};
+use parking_lot::Mutex;
+
+use super::executor::{Life, WORLD};
+use super::ports::Shared;
+use super::random::Random;
+
+/// What Meta makes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It takes the message and says so.
+    Accepts,
+    /// It takes the message, and the answer gets lost.
+    AcceptsSilently,
+    /// It never sees the message, and nothing comes back.
+    Silent,
+    /// No byte reaches it, and the caller knows.
+    Unreachable,
+    /// It refuses with this code, and does not take the message.
+    Refuses(i64),
+    /// It fails with this code of a service error, and has taken the message.
+    FailsAfterTaking(i64),
+}
+
+impl Answer {
+    /// Whether the message is on its way to the person.
+    pub const fn takes(self) -> bool {
+        matches!(self, Self::Accepts | Self::AcceptsSilently | Self::FailsAfterTaking(_))
+    }
+}
+
+/// How often Meta does what, each in a thousand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Temper {
+    pub accepts_silently: u32,
+    pub silent: u32,
+    pub unreachable: u32,
+    pub refuses: u32,
+    pub fails_after_taking: u32,
+    /// Requests and answers that take so long that the caller may give up before.
+    pub slow: u32,
+    /// Whether statuses are reported at all.
+    pub reports: bool,
+    pub reports_late: u32,
+    pub reports_twice: u32,
+}
+
+/// The codes that a seed refuses with: one of each class, and those that are common more often.
+const CODES: [i64; 9] = [
+    133_004, 133_004, 131_016, 130_429, 130_429, 131_056, 4, 131_026, 131_047,
+];
+/// The codes of a service that failed.
+const SERVICE_CODES: [i64; 2] = [131_016, 131_000];
+/// The code of a token that is not valid.
+pub const TOKEN_REFUSED: i64 = 190;
+/// The code of an account that is restricted.
+pub const ACCOUNT_RESTRICTED: i64 = 131_031;
+
+const ANSWER_MAX: Duration = Duration::from_millis(300);
+const SLOW_ANSWER_MAX: Duration = Duration::from_secs(35);
+const REPORT_MAX: Duration = Duration::from_secs(20);
+const LATE_REPORT_MAX: Duration = Duration::from_secs(20 * 60);
+/// How long Meta waits for the answer to a webhook.
+const POST_PATIENCE: Duration = Duration::from_secs(20);
+const POST_AGAIN_MAX: Duration = Duration::from_secs(60);
+
+/// One call of the Graph API.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub key: MessageKey,
+    pub number: PhoneNumberId,
+    pub attempt: u32,
+    pub opaque: Arc<str>,
+    pub token: String,
+}
+
+/// Meta.
+pub struct Meta {
+    state: Mutex<State>,
+}
+
+struct State {
+    random: Random,
+    temper: Temper,
+    scripted: VecDeque<Answer>,
+    /// The only token that is valid for a number; any, where none is named.
+    tokens: BTreeMap<PhoneNumberId, String>,
+    restricted: BTreeMap<PhoneNumberId, bool>,
+    requests: Vec<(Request, Answer)>,
+    posts: Vec<Vec<WebhookPart>>,
+    posts_open: usize,
+}
+
+impl Meta {
+    /// A Meta that takes everything.
+    pub fn new(random: Random) -> Self {
+        let state = State {
+            random,
+            temper: Temper::default(),
+            scripted: VecDeque::new(),
+            tokens: BTreeMap::new(),
+            restricted: BTreeMap::new(),
+            requests: Vec::new(),
+            posts: Vec::new(),
+            posts_open: 0,
+        };
+        Self {
+            state: Mutex::new(state),
+        }
+    }
+
+    /// From now on it behaves so.
+    pub fn temper(&self, temper: Temper) {
+        self.state.lock().temper = temper;
+    }
+
+    /// Answers the next request so; several follow each other.
+    pub fn script(&self, answer: Answer) {
+        self.state.lock().scripted.push_back(answer);
+    }
+
+    /// From now on only this token is valid for the number.
+    pub fn demand_token(&self, number: &PhoneNumberId, token: &str) {
+        self.state.lock().tokens.insert(number.clone(), token.to_owned());
+    }
+
+    /// From now on the number may not send, or may again.
+    pub fn restrict(&self, number: &PhoneNumberId, is_restricted: bool) {
+        self.state.lock().restricted.insert(number.clone(), is_restricted);
+    }
+
+    /// Requests that reached it or were lost on the way, with what it made of each.
+    pub fn requests(&self) -> Vec<(Request, Answer)> {
+        self.state.lock().requests.clone()
+    }
+
+    /// Webhooks that nobody has taken yet.
+    pub fn posts_open(&self) -> usize {
+        self.state.lock().posts_open
+    }
+
+    /// The wamid of an attempt. Longer ones of real life say no more.
+    pub fn wamid(key: MessageKey, attempt: u32) -> Wamid {
+        samples::wamid(&format!("wamid.{}.{attempt}", key.message_id))
+    }
+
+    fn decide(&self, request: &Request) -> (Answer, Duration, Duration, bool) {
+        let mut state = self.state.lock();
+        let temper = state.temper;
+        let token_is_valid = state
+            .tokens
+            .get(&request.number)
+            .is_none_or(|token| *token == request.token);
+        let is_restricted = state.restricted.get(&request.number) == Some(&true);
+        let scripted = state.scripted.pop_front();
+        let random = &mut state.random;
+        let drawn = if random.chance(temper.unreachable) {
+            Answer::Unreachable
+        } else if random.chance(temper.silent) {
+            Answer::Silent
+        } else if !token_is_valid {
+            Answer::Refuses(TOKEN_REFUSED)
+        } else if is_restricted {
+            Answer::Refuses(ACCOUNT_RESTRICTED)
+        } else if random.chance(temper.refuses) {
+            Answer::Refuses(*random.pick(&CODES))
+        } else if random.chance(temper.fails_after_taking) {
+            Answer::FailsAfterTaking(*random.pick(&SERVICE_CODES))
+        } else if random.chance(temper.accepts_silently) {
+            Answer::AcceptsSilently
+        } else {
+            Answer::Accepts
+        };
+        let mut time = || {
+            if random.chance(temper.slow) {
+                random.wait(SLOW_ANSWER_MAX)
+            } else if temper == Temper::default() {
+                Duration::ZERO
+            } else {
+                random.wait(ANSWER_MAX)
+            }
+        };
+        let (there, back) = (time(), time());
+        let survives = random.chance(500);
+        (scripted.unwrap_or(drawn), there, back, survives)
+    }
+
+    /// What the caller is told, when it is told anything.
+    pub fn answer(
+        &self,
+        shared: &Shared,
+        from: Life,
+        request: Request,
+    ) -> impl Future<Output = SendOutcome> + Send + use<> {
+        let (answer, there, back, survives) = self.decide(&request);
+        let (shared, executor) = (shared.clone(), shared.wire.executor.clone());
+        let travelling = {
+            let executor = executor.clone();
+            async move {
+                executor.sleep(there).await;
+                if !executor.is_alive(from) && !survives {
+                    return None;
+                }
+                shared
+                    .wire
+                    .trace
+                    .note(|| format!("Meta {answer:?} {:?} #{}", request.key.message_id, request.attempt));
+                shared.meta.state.lock().requests.push((request.clone(), answer));
+                shared.promises.meta_decided(&request, answer);
+                if answer.takes() {
+                    shared.meta.report_later(&shared, &request);
+                }
+                executor.sleep(back).await;
+                Some(outcome(&request, answer))
+            }
+        };
+        let answered = executor.ask(WORLD, travelling);
+        async move {
+            match answered.await {
+                Ok(Some(outcome)) => outcome,
+                _ => std::future::pending().await,
+            }
+        }
+    }
+
+    fn report_later(&self, shared: &Shared, request: &Request) {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let temper = state.temper;
+        if !temper.reports {
+            return;
+        }
+        let random = &mut state.random;
+        let statuses: &[EvidenceStatus] = random.pick::<&[EvidenceStatus]>(&[
+            &[EvidenceStatus::Sent, EvidenceStatus::Delivered],
+            &[EvidenceStatus::Sent, EvidenceStatus::Delivered, EvidenceStatus::Read],
+            &[EvidenceStatus::Sent],
+            &[EvidenceStatus::Delivered],
+            &[EvidenceStatus::Failed],
+            &[EvidenceStatus::Sent, EvidenceStatus::Failed],
+            &[EvidenceStatus::Failed, EvidenceStatus::Delivered],
+            &[],
+        ]);
+        for status in statuses {
+            if *status == EvidenceStatus::Failed {
+                shared.promises.reported_failed(request.key, request.attempt);
+            }
+            let report = Self::report(request, *status);
+            let repetitions = 1 + usize::from(random.chance(temper.reports_twice));
+            for _ in 0..repetitions {
+                let is_late = random.chance(temper.reports_late);
+                let after = random.wait(if is_late { LATE_REPORT_MAX } else { REPORT_MAX });
+                post(shared, after, random.fork(), vec![WebhookPart::Status(report.clone())]);
+                state.posts_open += 1;
+            }
+        }
+    }
+
+    /// What Meta reports on a request.
+    pub fn report(request: &Request, status: EvidenceStatus) -> StatusReport {
+        StatusReport {
+            phone_number_id: request.number.clone(),
+            waba_id: None,
+            wamid: Self::wamid(request.key, request.attempt),
+            status,
+            reported_at: None,
+            opaque: Some(request.opaque.clone()),
+            error: None,
+            raw: format!("{} {} {}", request.opaque, status.as_str(), request.attempt).into(),
+        }
+    }
+
+    /// A message that a person wrote to the number.
+    pub fn inbound(number: &PhoneNumberId, from: &str, wamid: &str) -> InboundMessage {
+        InboundMessage {
+            phone_number_id: number.clone(),
+            waba_id: None,
+            wamid: samples::wamid(wamid),
+            from: Some(from.into()),
+            from_id: Some(samples::person(from)),
+            kind: "text".into(),
+            body: r#"{"body":"Hi!"}"#.into(),
+            raw: format!("{{\"id\":\"{wamid}\"}}").into(),
+            sent_at: None,
+        }
+    }
+
+    /// News of the number's account.
+    pub fn news(number: &PhoneNumberId, text: &str) -> OtherPart {
+        OtherPart {
+            phone_number_id: Some(number.clone()),
+            waba_id: None,
+            field: "account_update".into(),
+            problem: None,
+            raw: text.into(),
+        }
+    }
+
+    /// Posts these parts until some process takes them.
+    pub fn post(&self, shared: &Shared, parts: Vec<WebhookPart>) {
+        let mut state = self.state.lock();
+        state.posts_open += 1;
+        let random = state.random.fork();
+        drop(state);
+        post(shared, Duration::ZERO, random, parts);
+    }
+
+    /// The body of a webhook with these parts, for [`super::process::Process::receive`].
+    pub fn body(&self, parts: Vec<WebhookPart>) -> Vec<u8> {
+        let mut state = self.state.lock();
+        state.posts.push(parts);
+        (state.posts.len() - 1).to_string().into_bytes()
+    }
+}
+
+fn outcome(request: &Request, answer: Answer) -> SendOutcome {
+    match answer {
+        Answer::Accepts => SendOutcome::Accepted {
+            wamid: Meta::wamid(request.key, request.attempt),
+        },
+        Answer::AcceptsSilently | Answer::Silent => SendOutcome::Unknown {
+            why: "connection reset".into(),
+        },
+        Answer::Unreachable => SendOutcome::NotSent {
+            why: "connection refused".into(),
+        },
+        Answer::Refuses(code) | Answer::FailsAfterTaking(code) => SendOutcome::Refused(refusal(code)),
+    }
+}
+
+/// A refusal with this code.
+pub fn refusal(code: i64) -> GraphRefusal {
+    GraphRefusal {
+        http_status: if SERVICE_CODES.contains(&code) { 500 } else { 400 },
+        code,
+        subcode: None,
+        message: "refused".into(),
+        details: None,
+        is_transient: None,
+        retry_after: None,
+        fbtrace_id: None,
+    }
+}
+
+fn post(shared: &Shared, after: Duration, mut random: Random, parts: Vec<WebhookPart>) {
+    let shared = shared.clone();
+    let executor = shared.wire.executor.clone();
+    executor.clone().spawn(WORLD, async move {
+        executor.sleep(after).await;
+        let mut again = Duration::from_secs(2);
+        loop {
+            if let Some(process) = shared.gateways.any(&mut random) {
+                let body = shared.meta.body(parts.clone());
+                let (life, receiver) = (process.life(), process);
+                let answered = executor.ask(life, async move { receiver.receive(&body).await.is_ok() });
+                let patience = executor.sleep(POST_PATIENCE);
+                if let Either::Left((Ok(true), _)) = select(answered, patience).await {
+                    break;
+                }
+            }
+            executor.sleep(again + random.wait(again)).await;
+            again = (again * 2).min(POST_AGAIN_MAX);
+        }
+        shared.promises.webhook_answered(&shared, &parts);
+        shared.meta.state.lock().posts_open -= 1;
+    });
+}
+
+impl WebhookCodec for Meta {
+    fn check_signature(&self, _body: &[u8], _signatures: &[&[u8]]) -> SignatureCheck {
+        SignatureCheck::Valid
+    }
+
+    fn is_verify_token(&self, _token: &str) -> bool {
+        true
+    }
+
+    fn parse(&self, body: &[u8]) -> Vec<WebhookPart> {
+        let place: usize = String::from_utf8_lossy(body).parse().expect("one of ours");
+        self.state.lock().posts[place].clone()
+    }
+}

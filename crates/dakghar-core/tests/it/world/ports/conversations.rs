@@ -1,0 +1,36 @@
+//! The conversations at the far end of the wire.
+
+use async_trait::async_trait;
+use dakghar_core::domain::{Conversation, ConversationId, ConversationTouch, TenantId, Timestamp};
+use dakghar_core::ports::{ConversationStore, StoreError};
+
+use super::{Near, Shared, at_once};
+use crate::world::wire::Call;
+
+#[async_trait]
+impl ConversationStore for Near {
+    async fn touch(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
+        let batch = batch.to_vec();
+        let touch = move |shared: &Shared| at_once(shared.store.touch(&batch));
+        self.once(Call::Touch, touch).await
+    }
+
+    async fn list(
+        &self,
+        tenant_id: &TenantId,
+        before: Option<(Timestamp, ConversationId)>,
+        limit: u32,
+    ) -> Result<Vec<Conversation>, StoreError> {
+        let tenant_id = *tenant_id;
+        let list = move |shared: &Shared| at_once(ConversationStore::list(&*shared.store, &tenant_id, before, limit));
+        self.once(Call::Query, list).await
+    }
+
+    async fn find(&self, tenant_id: &TenantId, id: &ConversationId) -> Result<Option<Conversation>, StoreError> {
+        let (tenant_id, id) = (*tenant_id, *id);
+        self.once(Call::Query, move |shared| {
+            at_once(ConversationStore::find(&*shared.store, &tenant_id, &id))
+        })
+        .await
+    }
+}

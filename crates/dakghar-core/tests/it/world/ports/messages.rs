@@ -1,0 +1,181 @@
+//! The message store at the far end of the wire. Every effect is shown to the promises the moment it happens.
+
+use async_trait::async_trait;
+use dakghar_core::domain::{IdempotencyKey, Message, MessageKey, PhoneNumberId, Status, TenantId, Timestamp, Wamid};
+use dakghar_core::ports::{Acceptance, MessageStore, Received, ReceivedMessage, Save, Saved, StoreError};
+
+use super::{Near, Shared, at_once, away};
+use crate::world::executor::Life;
+use crate::world::seen::Seen;
+use crate::world::wire::{Call, Luck};
+
+impl Shared {
+    /// The message as stored, without a wire in between.
+    pub fn look(&self, key: MessageKey) -> Option<Seen> {
+        let found = at_once(self.store.load(&[key])).pop().and_then(Result::ok).flatten();
+        found.map(Seen)
+    }
+
+    fn save_one(&self, by: Life, call: Call, save: Save) -> Saved {
+        let before = self.look(save.key);
+        let saved = at_once(MessageStore::save(&*self.store, &[save])).pop();
+        let saved = saved.expect("an answer").expect("no outage");
+        if saved == Saved::Done {
+            self.show(by, call, before);
+        }
+        saved
+    }
+
+    /// Shows what became of a message, and tells the queues if it may be due.
+    pub(super) fn show(&self, by: Life, call: Call, before: Option<Seen>) {
+        let Some(before) = before else { return };
+        let after = self.look(before.key()).expect("it was just saved");
+        if after.status() == Status::Queued {
+            self.queued.tell();
+        }
+        self.promises.changed(by, call, &before, &after);
+    }
+
+    fn accept_one(&self, by: Life, message: Message) -> Acceptance {
+        let key = message.key();
+        let accepted = at_once(self.store.accept(vec![message])).pop();
+        let accepted = accepted.expect("an answer").expect("no outage");
+        if accepted == Acceptance::Stored {
+            let seen = self.look(key).expect("it was just stored");
+            self.promises.stored(by, &seen);
+            self.queued.tell();
+        }
+        accepted
+    }
+}
+
+/// One answer for each item of a batch, as luck has it.
+fn each<I, T>(
+    luck: &mut Luck,
+    items: impl IntoIterator<Item = I>,
+    mut effect: impl FnMut(I) -> T,
+) -> Vec<Result<T, StoreError>> {
+    let one = |item| match luck.draw() {
+        (true, true) => Ok(effect(item)),
+        (true, false) => {
+            effect(item);
+            Err(away())
+        }
+        (false, _) => Err(away()),
+    };
+    items.into_iter().map(one).collect()
+}
+
+/// One answer for all.
+fn whole<T>(luck: &mut Luck, effect: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    match luck.draw() {
+        (true, true) => effect(),
+        (true, false) => effect().and(Err(away())),
+        (false, _) => Err(away()),
+    }
+}
+
+impl Near {
+    /// A call that reads or writes as one.
+    pub(super) async fn once<T: Send + 'static>(
+        &self,
+        call: Call,
+        effect: impl FnOnce(&Shared) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = self.shared.clone();
+        let travelling = move |luck: &mut Luck| whole(luck, || effect(&shared));
+        self.shared.wire.call(self.life, call, travelling).await
+    }
+
+    /// A call with a batch.
+    async fn batch<I: Send + 'static, T: Send + 'static>(
+        &self,
+        call: Call,
+        items: Vec<I>,
+        effect: impl Fn(&Shared, I) -> T + Send + 'static,
+    ) -> Vec<Result<T, StoreError>> {
+        let shared = self.shared.clone();
+        let travelling = move |luck: &mut Luck| each(luck, items, |item| effect(&shared, item));
+        self.shared.wire.call(self.life, call, travelling).await
+    }
+}
+
+#[async_trait]
+impl MessageStore for Near {
+    async fn accept(&self, batch: Vec<Message>) -> Vec<Result<Acceptance, StoreError>> {
+        let life = self.life;
+        let accept = move |shared: &Shared, message| shared.accept_one(life, message);
+        self.batch(Call::Accept, batch, accept).await
+    }
+
+    async fn receive(&self, batch: Vec<ReceivedMessage>) -> Vec<Result<Received, StoreError>> {
+        let receive = |shared: &Shared, message| {
+            let received = at_once(shared.store.receive(vec![message])).pop();
+            received.expect("an answer").expect("no outage")
+        };
+        self.batch(Call::Receive, batch, receive).await
+    }
+
+    async fn load(&self, keys: &[MessageKey]) -> Vec<Result<Option<Message>, StoreError>> {
+        let load = |shared: &Shared, key| {
+            let found = shared.look(key);
+            shared.promises.found(key.tenant_id, found.as_ref());
+            found.map(|seen| seen.0)
+        };
+        self.batch(Call::Load, keys.to_vec(), load).await
+    }
+
+    async fn save(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>> {
+        let life = self.life;
+        let save = move |shared: &Shared, save: Save| shared.save_one(life, Call::Save, save);
+        self.batch(Call::Save, batch.to_vec(), save).await
+    }
+
+    async fn claim(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>> {
+        let life = self.life;
+        let claim = move |shared: &Shared, save: Save| shared.save_one(life, Call::Claim, save);
+        self.batch(Call::Claim, batch.to_vec(), claim).await
+    }
+
+    async fn find_by_wamid(
+        &self,
+        refs: &[(TenantId, PhoneNumberId, Wamid)],
+    ) -> Result<Vec<Option<MessageKey>>, StoreError> {
+        let refs = refs.to_vec();
+        let find = move |shared: &Shared| {
+            let found = at_once(shared.store.find_by_wamid(&refs))?;
+            for ((tenant, ..), key) in refs.iter().zip(&found) {
+                shared
+                    .promises
+                    .found(*tenant, key.and_then(|key| shared.look(key)).as_ref());
+            }
+            Ok(found)
+        };
+        self.once(Call::FindByWamid, find).await
+    }
+
+    async fn find_by_idempotency_key(
+        &self,
+        tenant_id: &TenantId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Message>, StoreError> {
+        let (tenant_id, key) = (*tenant_id, key.clone());
+        let find = move |shared: &Shared| {
+            let found = at_once(shared.store.find_by_idempotency_key(&tenant_id, &key))?;
+            shared.promises.found(tenant_id, found.clone().map(Seen).as_ref());
+            Ok(found)
+        };
+        self.once(Call::FindByKey, find).await
+    }
+
+    async fn statuses_flow(
+        &self,
+        message: &MessageKey,
+        phone_number_id: &PhoneNumberId,
+        called_after: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (message, number) = (*message, phone_number_id.clone());
+        let look = move |shared: &Shared| at_once(shared.store.statuses_flow(&message, &number, called_after));
+        self.once(Call::StatusesFlow, look).await
+    }
+}

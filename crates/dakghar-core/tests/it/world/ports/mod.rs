@@ -1,0 +1,100 @@
+//! The ports of one life of a process: the memory ports at the far end of a wire.
+
+mod clock;
+mod conversations;
+mod events;
+mod graph;
+mod keys;
+mod lists;
+mod messages;
+mod pacer;
+pub mod queue;
+mod tenants;
+mod timers;
+mod whole;
+
+use std::sync::Arc;
+
+use dakghar_core::ports::{Ports, StoreError};
+use dakghar_testkit::TestClock;
+use dakghar_testkit::memory::{MemoryPacer, MemoryStore, vault_over};
+use futures_util::FutureExt as _;
+
+use super::executor::{Life, Signal};
+use super::meta::Meta;
+use super::process::Gateways;
+use super::wire::Wire;
+use crate::promises::Promises;
+
+pub use clock::SeededIds;
+pub use queue::{RedisQueue, TableQueue};
+
+/// What all processes share.
+#[derive(Clone)]
+pub struct Shared {
+    pub wire: Wire,
+    pub clock: Arc<TestClock>,
+    pub ids: Arc<SeededIds>,
+    pub store: Arc<MemoryStore>,
+    pub redis: Arc<RedisQueue>,
+    pub pacer: Arc<MemoryPacer>,
+    pub meta: Arc<Meta>,
+    pub gateways: Arc<Gateways>,
+    pub promises: Arc<Promises>,
+    /// Tells that a message may have become due.
+    pub queued: Signal,
+}
+
+/// What one life of a process calls the world with.
+#[derive(Clone)]
+pub struct Near {
+    pub shared: Shared,
+    pub life: Life,
+}
+
+/// Where a process finds its due messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueKind {
+    /// In the table of messages: the embedded backend.
+    Table,
+    /// In a server beside the store, a minute ahead: the distributed one.
+    Redis,
+}
+
+/// The ports of this life.
+pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
+    let near = Near {
+        shared: shared.clone(),
+        life,
+    };
+    Ports {
+        messages: Arc::new(near.clone()),
+        timers: Arc::new(near.clone()),
+        conversations: Arc::new(near.clone()),
+        lists: Arc::new(near.clone()),
+        tenants: Arc::new(near.clone()),
+        events: Arc::new(near.clone()),
+        store_health: Arc::new(near.clone()),
+        erasure: Arc::new(near.clone()),
+        queue: match queue {
+            QueueKind::Table => Arc::new(TableQueue::new(near.clone())),
+            QueueKind::Redis => Arc::new(queue::RedisClient::new(near.clone())),
+        },
+        pacer: Arc::new(near.clone()),
+        messages_api: Arc::new(near.clone()),
+        webhooks: shared.meta.clone(),
+        vault: vault_over(Arc::new(near)),
+        clock: shared.clock.clone(),
+        ids: shared.ids.clone(),
+    }
+}
+
+/// The answer of a memory port, which never waits.
+pub fn at_once<T>(future: impl Future<Output = T>) -> T {
+    future.now_or_never().expect("memory ports answer at once")
+}
+
+/// What a caller is told of a store that did not answer.
+fn away() -> StoreError {
+    StoreError::Unavailable("the simulated store is away".into())
+}

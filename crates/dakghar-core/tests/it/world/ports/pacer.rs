@@ -1,0 +1,61 @@
+//! The pace at the far end of the wire, shared by all processes.
+
+use async_trait::async_trait;
+use dakghar_core::domain::pacing::Admission;
+use dakghar_core::domain::{PhoneNumberId, Timestamp};
+use dakghar_core::ports::{Pacer, QueueError, SlotAsk};
+
+use super::{Near, at_once};
+use crate::world::wire::{Call, Luck};
+
+impl Near {
+    async fn pace<T: Send + 'static>(
+        &self,
+        effect: impl FnOnce(&dyn Pacer) -> Result<T, QueueError> + Send + 'static,
+    ) -> Result<T, QueueError> {
+        let pacer = self.shared.pacer.clone();
+        let travelling = move |luck: &mut Luck| {
+            let (happens, is_told) = luck.draw();
+            let done = happens.then(|| effect(&*pacer));
+            done.filter(|_| is_told).unwrap_or_else(|| Err(away()))
+        };
+        self.shared.wire.call(self.life, Call::Pace, travelling).await
+    }
+}
+
+pub(super) fn away() -> QueueError {
+    QueueError("the simulated queue is away".into())
+}
+
+#[async_trait]
+impl Pacer for Near {
+    async fn reserve(&self, asks: &[SlotAsk]) -> Result<Vec<Timestamp>, QueueError> {
+        let asks = asks.to_vec();
+        self.pace(move |pacer| at_once(pacer.reserve(&asks))).await
+    }
+
+    async fn refund(&self, asks: &[SlotAsk]) {
+        let asks = asks.to_vec();
+        // Best effort.
+        let _ = self.pace(move |pacer| Ok(at_once(pacer.refund(&asks)))).await;
+    }
+
+    async fn admit(&self, asks: &[SlotAsk]) -> Result<Vec<Admission>, QueueError> {
+        let asks = asks.to_vec();
+        self.pace(move |pacer| at_once(pacer.admit(&asks))).await
+    }
+
+    async fn pause_until(&self, phone_number_id: &PhoneNumberId, until: Timestamp) {
+        let number = phone_number_id.clone();
+        let _ = self
+            .pace(move |pacer| Ok(at_once(pacer.pause_until(&number, until))))
+            .await;
+    }
+
+    async fn rate_changed(&self, phone_number_id: &PhoneNumberId, now: Timestamp) {
+        let number = phone_number_id.clone();
+        let _ = self
+            .pace(move |pacer| Ok(at_once(pacer.rate_changed(&number, now))))
+            .await;
+    }
+}

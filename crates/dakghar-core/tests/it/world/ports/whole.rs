@@ -1,0 +1,26 @@
+//! The store as a whole: its state, and erasing.
+
+use async_trait::async_trait;
+use dakghar_core::domain::TenantId;
+use dakghar_core::ports::{Erasure, StoreError, StoreHealth};
+
+use super::{Near, at_once};
+use crate::world::wire::Call;
+
+#[async_trait]
+impl StoreHealth for Near {
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Erasure for Near {
+    async fn erase(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
+        let tenant_id = *tenant_id;
+        self.once(Call::Query, move |shared| {
+            at_once(shared.store.erase(&tenant_id, limit))
+        })
+        .await
+    }
+}

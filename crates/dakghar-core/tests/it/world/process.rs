@@ -1,0 +1,390 @@
+//! One life of a process: an app, and the loops that drive it. The only place that calls the app.
+//!
+//! The loops are those of the server's worker, with the executor's time in place of the runtime's.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dakghar_core::app::{
+    AcceptedMessage, App, ClaimedSend, EndedCall, Failure, NewPhoneNumber, NewTenant, Prepared, PreparedSend, Settings,
+    WaitingSend, WebhookReceipt,
+};
+use dakghar_core::domain::message::UnknownOutcome;
+use dakghar_core::domain::{Actor, Problem, Secret, Tenant, TenantId, send_request};
+use dakghar_core::ports::{Job, JobKey, QueueError};
+use dakghar_core::vault::SigningKeys;
+use futures_channel::{mpsc, oneshot};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _};
+use parking_lot::Mutex;
+
+use super::executor::Life;
+use super::ports::{self, QueueKind, Shared};
+use super::random::Random;
+use super::seen::Seen;
+
+const BATCH_MAX: usize = 128;
+const LINE_MAX: usize = 256;
+const LINE_STEP_MIN: usize = 32;
+const LINE_LOOK: Duration = Duration::from_millis(50);
+const FAILURE_WAIT: Duration = Duration::from_millis(500);
+const RECORD_WAIT_MAX: Duration = Duration::from_secs(5);
+const BUSY_WAIT: Duration = Duration::from_millis(20);
+
+/// How a process is set up.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub queue: QueueKind,
+    pub settings: Settings,
+    /// Whether its worker runs by itself, or a test takes every step.
+    pub works_by_itself: bool,
+    /// The reconciler's wait between two looks.
+    pub reconciles_every: Duration,
+}
+
+/// A process; cheap to clone.
+#[derive(Clone)]
+pub struct Process {
+    app: App,
+    life: Life,
+    setup: Arc<Setup>,
+    shared: Shared,
+}
+
+impl Process {
+    /// Begins a life.
+    pub fn start(shared: &Shared, mut setup: Setup) -> Self {
+        let executor = &shared.wire.executor;
+        let life = executor.begin_life();
+        setup.settings.worker_id = owner(life);
+        let keys = SigningKeys {
+            opaque: [7; 32],
+            opaque_previous: None,
+            cursor: [8; 32],
+        };
+        let ports = ports::ports(shared, life, setup.queue);
+        let (app, running) = App::new(ports, setup.settings.clone(), &keys);
+        running.into_iter().for_each(|task| executor.spawn(life, task));
+        let process = Self {
+            app,
+            life,
+            setup: Arc::new(setup),
+            shared: shared.clone(),
+        };
+        shared.gateways.0.lock().push(process.clone());
+        if process.setup.works_by_itself {
+            executor.spawn(life, process.clone().run());
+        }
+        process
+    }
+
+    /// Its present life.
+    pub fn life(&self) -> Life {
+        self.life
+    }
+
+    /// How it was set up.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// Whether it lives.
+    pub fn is_alive(&self) -> bool {
+        self.shared.wire.executor.is_alive(self.life)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.shared.wire.executor.sleep(duration).await;
+    }
+
+    async fn run(self) {
+        if self.setup.settings.is_sole_sender {
+            while self.app.reconciling.take_over_orphans().await.is_err() {
+                self.sleep(FAILURE_WAIT).await;
+            }
+        }
+        let executor = self.shared.wire.executor.clone();
+        executor.spawn(self.life, Sender::new(self.clone()).run());
+        executor.spawn(self.life, self.clone().run_reconciler());
+        executor.spawn(self.life, self.run_refill());
+    }
+
+    async fn run_reconciler(self) {
+        loop {
+            // An error is another reason to look again.
+            let _ = self.app.reconciling.reconcile().await;
+            self.sleep(self.setup.reconciles_every).await;
+        }
+    }
+
+    async fn run_refill(self) {
+        loop {
+            self.app.reconciling.queue_lost().await;
+            while self.app.reconciling.refill_queue().await.is_err() {
+                self.sleep(FAILURE_WAIT).await;
+            }
+            self.sleep(BUSY_WAIT).await;
+        }
+    }
+
+    // What clients, tenants and operators ask for.
+
+    pub async fn register(&self, number: &str, token: &str, policy: UnknownOutcome) -> Result<Tenant, Problem> {
+        let new = NewTenant {
+            name: "Dhaka Books".into(),
+            callback_url: None,
+            unknown_outcome: Some(policy),
+            number: NewPhoneNumber {
+                phone_number_id: number.into(),
+                access_token: Some(Secret::new(token)),
+                waba_id: None,
+                display_phone_number: None,
+                messages_per_second: None,
+            },
+        };
+        Ok(self.app.tenants.register(new).await?.tenant)
+    }
+
+    pub async fn accept(&self, tenant: &TenantId, body: &str, key: Option<&str>) -> Result<AcceptedMessage, Problem> {
+        let tenant = self.app.tenants.find(tenant).await?;
+        let keys: Vec<&[u8]> = key.iter().map(|key| key.as_bytes()).collect();
+        let request = send_request::parse(body.as_bytes(), &keys, self.app.now())?;
+        Ok(self.app.accepting.accept(&tenant, request).await?)
+    }
+
+    pub async fn message(&self, tenant: &TenantId, id: &str) -> Result<Seen, Problem> {
+        Ok(Seen(self.app.reading.message(tenant, id).await?))
+    }
+
+    pub async fn cancel(&self, tenant: &TenantId, id: &str) -> Result<Seen, Problem> {
+        Ok(Seen(self.app.changing.cancel(tenant, id).await?))
+    }
+
+    pub async fn redrive(&self, tenant: &TenantId, id: &str, accept_risk: bool) -> Result<Seen, Problem> {
+        Ok(Seen(self.app.changing.redrive(tenant, id, accept_risk).await?))
+    }
+
+    pub async fn pause(&self, tenant: &TenantId, number: Option<&str>, by: Actor) -> Result<(), Problem> {
+        self.app.tenants.pause(tenant, number, by).await?;
+        Ok(())
+    }
+
+    pub async fn resume(&self, tenant: &TenantId, number: Option<&str>, by: Actor) -> Result<(), Problem> {
+        self.app.tenants.resume(tenant, number, by).await?;
+        Ok(())
+    }
+
+    pub async fn replace_token(&self, tenant: &TenantId, number: Option<&str>, token: &str) -> Result<(), Problem> {
+        let token = Secret::new(token);
+        self.app.tenants.replace_token(tenant, number, &token).await?;
+        Ok(())
+    }
+
+    pub async fn receive(&self, body: &[u8]) -> Result<WebhookReceipt, Problem> {
+        Ok(self.app.receiving.receive(body, &[]).await?)
+    }
+
+    // The steps of the worker, for tests that take them one by one.
+
+    pub async fn take(&self) -> Result<Vec<Job>, QueueError> {
+        self.app.sending.take_jobs(BATCH_MAX).await
+    }
+
+    pub async fn prepare(&self, jobs: Vec<Job>) -> Result<Prepared, Failure> {
+        self.app.sending.prepare(Vec::new(), jobs).await
+    }
+
+    pub async fn claim(&self, sends: Vec<PreparedSend>) -> Vec<ClaimedSend> {
+        self.app.sending.claim(sends).await
+    }
+
+    pub async fn call(&self, claimed: ClaimedSend) -> EndedCall {
+        self.app.sending.call(claimed).await
+    }
+
+    pub async fn record(&self, ended: &mut EndedCall) -> Result<(), Failure> {
+        self.app.sending.record(ended).await
+    }
+
+    pub async fn strike(&self, key: JobKey) -> Result<(), Failure> {
+        self.app.sending.strike(key).await
+    }
+
+    pub async fn reconcile(&self) -> Result<usize, Failure> {
+        self.app.reconciling.reconcile().await
+    }
+
+    pub async fn refill(&self) -> Result<usize, Failure> {
+        self.app.reconciling.refill_queue().await
+    }
+
+    pub async fn take_over_orphans(&self) -> Result<(), Failure> {
+        self.app.reconciling.take_over_orphans().await
+    }
+}
+
+/// The name under which a life takes leases.
+pub fn owner(life: Life) -> Arc<str> {
+    format!("worker-{}", life.0).into()
+}
+
+/// The processes that answer requests.
+#[derive(Default)]
+pub struct Gateways(pub Mutex<Vec<Process>>);
+
+impl Gateways {
+    /// One of those that live; it may be frozen.
+    pub fn any(&self, random: &mut Random) -> Option<Process> {
+        let mut processes = self.0.lock();
+        processes.retain(Process::is_alive);
+        (!processes.is_empty()).then(|| random.pick(&processes).clone())
+    }
+}
+
+/// The loop that takes jobs, prepares, claims and calls.
+struct Sender {
+    process: Process,
+    line: Vec<WaitingSend>,
+    claiming: Option<oneshot::Receiver<()>>,
+    ended: mpsc::UnboundedSender<()>,
+    call_ended: mpsc::UnboundedReceiver<()>,
+}
+
+enum Next {
+    Taken(Result<Vec<Job>, QueueError>),
+    Look,
+}
+
+impl Sender {
+    fn new(process: Process) -> Self {
+        let (ended, call_ended) = mpsc::unbounded();
+        Self {
+            process,
+            line: Vec::new(),
+            claiming: None,
+            ended,
+            call_ended,
+        }
+    }
+
+    async fn run(mut self) {
+        let sending = self.process.app.sending.clone();
+        let mut taking: Option<BoxFuture<'static, Result<Vec<Job>, QueueError>>> = None;
+        loop {
+            let free = sending.places_free();
+            if taking.is_none() && free > 0 && self.line.len() < LINE_MAX {
+                let (sending, batch) = (sending.clone(), free.min(BATCH_MAX));
+                taking = Some(async move { sending.take_jobs(batch).await }.boxed());
+            }
+            let next = {
+                let taken = async {
+                    match &mut taking {
+                        Some(taking) => taking.await,
+                        None => std::future::pending().await,
+                    }
+                };
+                let line_is_empty = self.line.is_empty();
+                let look = async {
+                    if line_is_empty {
+                        std::future::pending::<()>().await;
+                    }
+                    self.process.sleep(LINE_LOOK).await;
+                };
+                futures_util::pin_mut!(taken, look);
+                let (mut taken, mut look) = (taken.fuse(), look.fuse());
+                futures_util::select_biased! {
+                    taken = taken => Next::Taken(taken),
+                    _ = self.call_ended.next() => Next::Look,
+                    () = look => Next::Look,
+                }
+            };
+            match next {
+                Next::Taken(taken) => {
+                    taking = None;
+                    match taken {
+                        Ok(jobs) => self.send_batch(jobs).await,
+                        Err(_) => self.process.sleep(FAILURE_WAIT).await,
+                    }
+                }
+                Next::Look => self.send_batch(Vec::new()).await,
+            }
+        }
+    }
+
+    async fn send_batch(&mut self, jobs: Vec<Job>) {
+        let sending = self.process.app.sending.clone();
+        let step = self.line.len().min(sending.places_free().max(LINE_STEP_MIN));
+        let waited: Vec<WaitingSend> = self.line.drain(..step).collect();
+        if jobs.is_empty() && waited.is_empty() {
+            return;
+        }
+        let waited_keys = waited.iter().map(WaitingSend::key);
+        let keys: Vec<_> = waited_keys.chain(jobs.iter().map(|job| (job.key, job.drive))).collect();
+        match AssertUnwindSafe(sending.prepare(waited, jobs)).catch_unwind().await {
+            Ok(Ok(Prepared { sends, waiting })) => {
+                self.line.extend(waiting);
+                self.claim(sends).await;
+            }
+            Ok(Err(_)) => self.process.sleep(FAILURE_WAIT).await,
+            Err(_) => send_each_alone(&self.process, keys, &self.ended).await,
+        }
+    }
+
+    async fn claim(&mut self, sends: Vec<PreparedSend>) {
+        if let Some(before) = self.claiming.take() {
+            // It ended, or it panicked.
+            let _ = before.await;
+        }
+        if !sends.is_empty() {
+            let (process, ended) = (self.process.clone(), self.ended.clone());
+            let claiming = claim_and_call(process, sends, ended);
+            self.claiming = Some(self.process.shared.wire.executor.ask(self.process.life, claiming));
+        }
+    }
+}
+
+async fn claim_and_call(process: Process, sends: Vec<PreparedSend>, ended: mpsc::UnboundedSender<()>) {
+    let keys: Vec<_> = sends.iter().map(PreparedSend::key).collect();
+    match AssertUnwindSafe(process.app.sending.claim(sends)).catch_unwind().await {
+        Ok(claimed) => {
+            let _ = ended.unbounded_send(());
+            call_all(&process, claimed, &ended);
+        }
+        Err(_) => send_each_alone(&process, keys, &ended).await,
+    }
+}
+
+async fn send_each_alone(process: &Process, keys: Vec<(JobKey, u32)>, ended: &mpsc::UnboundedSender<()>) {
+    for (key, drive) in keys {
+        let (job, _finished) = Job::new(key, drive);
+        let alone = async {
+            let prepared = process.prepare(vec![job]).await?;
+            Ok::<_, Failure>(process.claim(prepared.sends).await)
+        };
+        match AssertUnwindSafe(alone).catch_unwind().await {
+            Ok(Ok(claimed)) => call_all(process, claimed, ended),
+            // Its timer brings it back.
+            Ok(Err(_)) => {}
+            Err(_) => _ = process.strike(key).await,
+        }
+    }
+}
+
+fn call_all(process: &Process, claimed: Vec<ClaimedSend>, ended: &mpsc::UnboundedSender<()>) {
+    for claimed in claimed {
+        let call = send(process.clone(), claimed, ended.clone());
+        process.shared.wire.executor.spawn(process.life, call);
+    }
+}
+
+async fn send(process: Process, claimed: ClaimedSend, ended: mpsc::UnboundedSender<()>) {
+    let mut call = process.call(claimed).await;
+    let mut wait = Duration::from_millis(50);
+    while process.record(&mut call).await.is_err() {
+        process.sleep(wait).await;
+        wait = (wait * 2).min(RECORD_WAIT_MAX);
+    }
+    drop(call);
+    let _ = ended.unbounded_send(());
+}
