@@ -191,7 +191,7 @@ fn send(random: &mut Random) -> Send {
         key: key.map(|key| u8::try_from(key).expect("small")),
         text: u8::try_from(random.below(2)).expect("small"),
         after: if random.chance(250) { some(random) } else { None },
-        expires: if random.chance(200) { some(random) } else { None },
+        expires: random.chance(250).then(|| SECOND + random.wait(SECOND * 400)),
         policy: UnknownOutcome::ALL[of_key(policy)],
         priority: Priority::ALL[of_key(priority)],
     }

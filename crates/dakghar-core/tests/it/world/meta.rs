@@ -137,6 +137,11 @@ impl Meta {
         self.state.lock().tokens.insert(number.clone(), token.to_owned());
     }
 
+    /// From now on every token is valid for the number.
+    pub fn take_any_token(&self, number: &PhoneNumberId) {
+        self.state.lock().tokens.remove(number);
+    }
+
     /// From now on the number may not send, or may again.
     pub fn restrict(&self, number: &PhoneNumberId, is_restricted: bool) {
         self.state.lock().restricted.insert(number.clone(), is_restricted);
