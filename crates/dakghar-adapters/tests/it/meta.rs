@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
-mod log_lines;
+pub(crate) mod log_lines;
 mod peer;
 
 use dakghar_testkit::samples::{self, With as _};

@@ -96,4 +96,9 @@ async fn what_was_made_under_the_previous_master_key_stays_valid(backend: Backen
     product.until_status(&tenant, &text(&answer["messageId"]), "sent").await;
     let message = product.until_status(&tenant, &in_doubt, "sent").await;
     assert_eq!(message["attempts"], 1, "it was not sent again");
+
+    let (code, out, err) = product.run(&["doctor"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    let warning = "1 of 1 tenants are still wrapped under MASTER_KEY_PREVIOUS";
+    assert!(out.contains(warning), "{out}");
 }

@@ -10,6 +10,8 @@ use dakghar_testkit::servers::Redis;
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
 
+use crate::meta::log_lines::LogLines;
+
 use super::{config, connect, enqueue_patiently, entry, eventually, finish_one, key, now, start, start_with, take};
 
 fn redis_key(suffix: &str) -> String {
@@ -186,6 +188,13 @@ async fn a_consumer_that_panics_leaves_nothing_behind() {
     .await;
 }
 
+/// The queue, past our own code.
+async fn bullmq_queue(url: &str) -> bullmq::Queue {
+    let connection = bullmq::options::RedisConnectionOptions::new().url(url);
+    let options = bullmq::QueueOptions::new().connection(connection);
+    bullmq::Queue::with_options(QUEUE_NAME, options).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_job_without_its_message_is_passed_over() {
     require_services!(Redis);
@@ -194,18 +203,40 @@ async fn a_job_without_its_message_is_passed_over() {
     let mut connection = connect(&redis.url()).await;
     // What remains of a job whose data Redis evicted, and one that somebody added by hand.
     let _: () = connection.lpush(redis_key("wait"), "msg_evicted").await.unwrap();
-    let by_hand = bullmq::Queue::with_options(
-        QUEUE_NAME,
-        bullmq::QueueOptions::new().connection(bullmq::options::RedisConnectionOptions::new().url(redis.url())),
-    );
+    let by_hand = bullmq_queue(&redis.url()).await;
     by_hand
-        .await
-        .unwrap()
         .add("send", serde_json::json!({"hello": "world"}))
         .await
         .unwrap();
     queue.enqueue(&[entry(1)]).await.unwrap();
     assert_eq!(finish_one(&queue).await, key(1));
+}
+
+#[tokio::test]
+async fn a_job_of_a_later_release_is_passed_over_and_logged_once() {
+    require_services!(Redis);
+    let log = LogLines::listen();
+    let redis = Redis::shared().await;
+    let queue = start_with(config(&redis.url(), 1, 1)).await;
+    let later = bullmq_queue(&redis.url()).await;
+    for version in [1, 2, 1] {
+        let data = serde_json::json!({"kind": "callback", "v": version, "eventId": "evt_1"});
+        later.add("callback", data).await.unwrap();
+    }
+    queue.enqueue(&[entry(1)]).await.unwrap();
+    assert_eq!(finish_one(&queue).await, key(1));
+
+    let mut connection = connect(&redis.url()).await;
+    eventually("all four completed", async || {
+        connection.zcard::<_, u64>(redis_key("completed")).await.unwrap() == 4
+    })
+    .await;
+    let lines = log.lines();
+    let said: Vec<&String> = lines
+        .iter()
+        .filter(|line| line.contains("a kind that this release"))
+        .collect();
+    assert!(said.len() == 1 && said[0].contains("callback"), "{said:?}");
 }
 
 #[tokio::test]
