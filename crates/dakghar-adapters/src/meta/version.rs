@@ -1,4 +1,4 @@
-//! Which Graph API versions Meta still serves, as far as this release knows.
+//! The Graph API versions that Meta still serves, as far as this release knows.
 //!
 //! An expired version does not fail loudly: Meta answers with the oldest living one. So this is for warnings at start,
 //! in `doctor` and in the console; no call is refused because of it.
@@ -6,7 +6,7 @@
 use jiff::ToSpan as _;
 use jiff::civil::{Date, date};
 
-/// How long before its end a version is reported as expiring.
+/// The time before its end from which a version is reported as expiring.
 const WARNING_DAYS: i64 = 90;
 
 /// Major version and the day Meta retires it; `None` while that is not announced. The first row stands for all
@@ -21,7 +21,7 @@ const TABLE: [(u32, Option<Date>); 7] = [
     (26, None),
 ];
 
-/// Whether a Graph API version is still served.
+/// The state of a Graph API version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VersionStatus {
     /// Served, and for more than 90 days to come.

@@ -1,4 +1,4 @@
-//! Where Redis is.
+//! The address of Redis.
 
 use std::fmt;
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub enum InvalidRedisConfig {
     NoCertificate,
 }
 
-/// Where Redis is: one server, or nodes of a cluster. Printing it never shows user or password.
+/// The address of Redis: one server, or nodes of a cluster. Printing it never shows user or password.
 #[derive(Clone)]
 pub struct RedisConfig {
     nodes: Vec<Secret>,
@@ -88,7 +88,8 @@ impl RedisConfig {
         Ok(self)
     }
 
-    /// Sets how long one answer is waited for, 250 ms unless told otherwise: acceptance waits for it, and can do without.
+    /// Sets how long one answer is waited for, 250 ms unless told otherwise: acceptance waits for it, and can do
+    /// without.
     #[must_use]
     pub const fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
@@ -99,12 +100,12 @@ impl RedisConfig {
         self.patience
     }
 
-    /// Whether these are nodes of a cluster.
+    /// True if these are nodes of a cluster.
     pub const fn is_cluster(&self) -> bool {
         self.is_cluster
     }
 
-    /// Whether a queue that is split into so many can live there.
+    /// Checks that a queue that is split into so many can live there.
     pub const fn check_shards(&self, shards: u16) -> Result<(), InvalidRedisConfig> {
         if shards == 0 {
             return Err(InvalidRedisConfig::Zero("QUEUE_SHARDS"));

@@ -12,7 +12,7 @@ use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError,
 
 use super::config::RedisConfig;
 
-/// How long opening a connection may take, TLS and login included.
+/// The time that opening a connection may take, TLS and login included.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
@@ -84,7 +84,7 @@ impl ConnectionLike for Connection {
     }
 }
 
-/// Whether the connection itself may be at fault, so that another one might do better. An error of a script or a full
+/// True if the connection itself may be at fault, so that another one might do better. An error of a script or a full
 /// memory is nobody's connection's fault.
 pub(super) fn is_of_the_connection(error: &RedisError) -> bool {
     match error.kind() {
@@ -100,7 +100,7 @@ pub(super) fn is_of_the_connection(error: &RedisError) -> bool {
     }
 }
 
-/// What is wrong, for an operator. The error's own text may quote the URL, so only parts of it are used.
+/// Says what is wrong, for an operator. The error's own text may quote the URL, so only parts of it are used.
 pub(super) fn in_words(redis: &RedisConfig, error: &RedisError) -> String {
     let problem = match (error.kind(), error.code()) {
         (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS")) => {

@@ -28,11 +28,11 @@ const NUMBERS_PER_CALL: usize = 128;
 /// Between two attempts to connect. Until one succeeds everything fails at once.
 const RECONNECT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a call to Meta waits for a connection: when Redis comes back, the queue may be sooner than the pacer, and
-/// a job that finds no pacer is lost until the timer of its message.
+/// The time that a call to Meta waits for a connection: when Redis comes back, the queue may be sooner than the pacer,
+/// and a job that finds no pacer is lost until the timer of its message.
 const ADMIT_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long the first connection is waited for at the start.
+/// The time that the first connection is waited for at the start.
 const START_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A [`Pacer`] in Redis.
@@ -54,7 +54,7 @@ impl KeptConnection {
         self.connection.borrow().clone()
     }
 
-    /// Whether there is a connection, now or after a while.
+    /// True if there is a connection, now or after a while.
     async fn comes_within(&self, patience: Duration) -> bool {
         let mut connection = self.connection.subscribe();
         tokio::time::timeout(patience, connection.wait_for(Option::is_some))
@@ -83,7 +83,7 @@ impl RedisPacer {
         }
     }
 
-    /// Runs one operation for all asks, those of a number in their order. Answers in the order of the asks.
+    /// Runs one operation for all asks, those of a number in their order. Returns in the order of the asks.
     async fn run(&self, operation: &str, asks: &[SlotAsk]) -> Result<Vec<Answer>, QueueError> {
         let mut places: HashMap<&PhoneNumberId, Vec<usize>> = HashMap::new();
         for (place, ask) in asks.iter().enumerate() {
@@ -110,7 +110,7 @@ impl RedisPacer {
         Ok(ordered)
     }
 
-    /// Calls the script once. Answers two values for each ask.
+    /// Calls the script once. Returns two values for each ask.
     async fn call(
         &self,
         operation: &str,
@@ -162,7 +162,7 @@ impl RedisPacer {
     }
 }
 
-/// What the script is asked for a number.
+/// An ask as the script takes it.
 struct Ask {
     interval_us: i64,
     lane: &'static str,

@@ -145,7 +145,7 @@ async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
         .unwrap_or_else(|_| panic!("never: {what}"));
 }
 
-/// Whether the queue reports a loss in due course.
+/// Waits until the queue reports a loss.
 async fn expect_loss(queue: &BullmqQueue) {
     tokio::time::timeout(PATIENCE, queue.lost())
         .await

@@ -12,10 +12,10 @@ use dakghar_core::ports::{Clock, MigrationTarget as _};
 use super::{Backing, Outer, Purpose};
 use crate::config::Config;
 
-/// How long a command waits for MongoDB to be reachable.
+/// The time that a command waits for MongoDB to be reachable.
 const COMMAND_CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Where the servers are.
+/// The addresses of the servers.
 pub(super) struct Servers<'a> {
     pub(super) mongo_uri: &'a Secret,
     pub(super) redis: &'a RedisConfig,

@@ -15,9 +15,9 @@ use super::keys;
 use crate::config::{Backend, Config};
 use crate::secrets::MASTER_KEY_FILE;
 
-/// How long MongoDB may take for a page of records, or for counting all of them.
+/// The time that MongoDB may take for a page of records, or for counting all of them.
 const MIGRATION_TIMEOUT: Duration = Duration::from_mins(2);
-/// How long MongoDB may take to be reachable.
+/// The time that MongoDB may take to be reachable.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Both ends of a migration.
@@ -32,9 +32,9 @@ pub struct MigrationEnds {
     pub mark: PathBuf,
     /// The file of the generated master key, if there is one and it is not the key that was configured.
     pub key_file: Option<PathBuf>,
-    /// Whether the key in that file opens what is in the source.
+    /// True if the key in that file opens what is in the source.
     pub does_key_file_open: bool,
-    /// Whether the configured master key is the generated one in the folder.
+    /// True if the configured master key is the generated one in the folder.
     pub is_key_in_folder: bool,
 }
 

@@ -26,15 +26,15 @@ pub use embedded::integrity_check;
 pub use keys::KeyRing;
 pub use migration::{MigrationEnds, wire_migration};
 
-/// How long the last group commits may take at the end of the process.
+/// The time that the last group commits may take at the end of the process.
 const COMMITS_PATIENCE: Duration = Duration::from_secs(2);
 
-/// What the process will do with what is wired.
+/// The use that the process will make of what is wired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Serve requests; with `sends`, also take messages out of the queue.
     Server {
-        /// Whether this process sends.
+        /// True if this process sends.
         sends: bool,
     },
     /// One command beside a server that may be running.
@@ -49,7 +49,7 @@ pub struct Wired {
     pub backend: String,
     /// The keys, for looking at.
     pub keys: KeyRing,
-    /// What must end before the process does.
+    /// The work that must end before the process does.
     pub group_commits: GroupCommits,
 }
 

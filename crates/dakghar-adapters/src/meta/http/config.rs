@@ -1,19 +1,20 @@
-//! Where and how the Graph API is called.
+//! The address of the Graph API, and the settings of its connections.
 
 use std::time::Duration;
 
 use reqwest::Url;
 
-/// Where and how the Graph API is called.
+/// The address of the Graph API, and the settings of its connections.
 #[derive(Clone, Debug)]
 pub struct GraphConfig {
     /// Scheme, host and, where needed, port and path before the version: `https://graph.facebook.com`.
     pub base_url: String,
     /// `v25.0`.
     pub api_version: String,
-    /// How long a connection may take, TLS included. Such a failure is known to have sent nothing.
+    /// The time that a connection may take, TLS included. Such a failure is known to have sent nothing.
     pub connect_timeout: Duration,
-    /// How long an unused connection is kept. Shorter than the peer's own patience, or calls meet closing connections.
+    /// The time that an unused connection is kept. Shorter than the peer's own patience, or calls meet closing
+    /// connections.
     pub idle_timeout: Duration,
     /// Over TLS: how many HTTP/2 connections calls are spread over, since each carries only about 100 at a time.
     /// At least 1.

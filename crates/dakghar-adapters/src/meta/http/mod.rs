@@ -22,10 +22,10 @@ pub(super) use failure::CallFailure;
 
 /// The most of an answer that is read.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
-/// How often an HTTP/2 connection is asked whether it is alive, and how long it has to answer: a dead path must not
-/// hold up every message of the process until TCP notices.
+/// The interval at which an HTTP/2 connection is asked whether it is alive, and the time it has to answer: a dead path
+/// must not hold up every message of the process until TCP notices.
 const PING_EVERY: Duration = Duration::from_secs(15);
-/// How much later than allowed an answer is still read. Far less than the margin of a lease.
+/// The time after the allowed one in which an answer is still read. Far less than the margin of a lease.
 const LATE_ANSWER: Duration = Duration::from_millis(100);
 /// The response header that tells which version answered.
 const VERSION_HEADER: &str = "facebook-api-version";

@@ -48,7 +48,7 @@ fn path(phone_number_id: &PhoneNumberId) -> String {
     format!("{phone_number_id}/messages")
 }
 
-/// What a send answers for a token that starts with `mock_`.
+/// The outcome of a send whose token starts with `mock_`.
 fn simulated(message: &Message) -> SendOutcome {
     let id = message.accepted.id.to_string();
     let suffix = id.strip_prefix("msg_").unwrap_or(&id);

@@ -1,4 +1,4 @@
-//! What Meta's answer to a send means: accepted, refused, or nothing that could be relied on.
+//! The meaning of Meta's answer to a send: accepted, refused, or nothing that could be relied on.
 //!
 //! Only two answers are verdicts: a success that names a wamid, and an `error` object of Meta's with a code. Everything
 //! else (an error page of the edge, an empty body, a foreign document) leaves the outcome unknown, because the request

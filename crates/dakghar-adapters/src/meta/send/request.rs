@@ -59,7 +59,7 @@ pub(super) fn write(message: &Message, opaque: &str) -> Result<String, Unwritabl
     Ok(body)
 }
 
-/// Whether this is a business-scoped user id (`US.1349…`, two capital letters and a dot) and not a number or a group.
+/// True if this is a business-scoped user id (`US.1349…`, two capital letters and a dot) and not a number or a group.
 fn is_business_scoped_id(peer: &str) -> bool {
     matches!(peer.as_bytes(), [a, b, b'.', _, ..] if a.is_ascii_uppercase() && b.is_ascii_uppercase())
 }

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use super::super::lenient_json::{Fields, elements, text};
 use super::reader;
 
-/// What the envelope of every WhatsApp webhook calls itself.
+/// The name that the envelope of every WhatsApp webhook gives itself.
 const OBJECT: &str = "whatsapp_business_account";
 /// The only field whose lists are messages to us and statuses of our messages. Other fields carry lists of the same
 /// names that are echoes, calls or history.
@@ -70,7 +70,7 @@ struct Parts {
     now_seconds: i64,
 }
 
-/// Where in the body a part was found.
+/// The place in the body where a part was found.
 struct Place<'p> {
     waba_id: Option<&'p WabaId>,
     phone_number_id: Option<&'p PhoneNumberId>,

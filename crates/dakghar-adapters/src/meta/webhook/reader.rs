@@ -16,10 +16,10 @@ use super::super::refusal::details;
 const KIND_UNKNOWN: &str = "unknown";
 /// The longest name of a type that is believed.
 const KIND_BYTES_MAX: usize = 64;
-/// How far ahead of us Meta's clock may be.
+/// The time by which Meta's clock may be ahead of ours.
 const CLOCK_LEAD_SECONDS_MAX: i64 = 24 * 60 * 60;
 
-/// What holds for every message and status of one value.
+/// The facts that hold for every message and status of one value.
 pub(super) struct Origin<'o> {
     pub(super) phone_number_id: &'o PhoneNumberId,
     pub(super) waba_id: Option<&'o WabaId>,

@@ -1,4 +1,4 @@
-//! What this process does with the queue, and how BullMQ connects.
+//! The use that this process makes of the queue, and BullMQ's connections.
 
 use bullmq::options::{RedisConnectionOptions, TlsCerts};
 
@@ -8,7 +8,7 @@ use super::super::config::{InvalidRedisConfig, RedisConfig};
 /// more than a second worker does.
 const WORKER_CONCURRENCY_MAX: usize = 256;
 
-/// What a process does with the queue.
+/// The use that a process makes of the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Only puts messages in: an API process.
@@ -20,14 +20,14 @@ pub enum Role {
     },
 }
 
-/// How to use the queue.
+/// The queue, and its use.
 #[derive(Clone, Debug)]
 pub struct BullmqConfig {
-    /// Where it is.
+    /// The address.
     pub redis: RedisConfig,
     /// Into how many queues it is split by number, the same in every process; 1 is not split.
     pub shards: u16,
-    /// What this process does with it.
+    /// The use that this process makes of it.
     pub role: Role,
     /// The name under which BullMQ's tools show this process.
     pub worker_name: String,
@@ -41,7 +41,7 @@ impl BullmqConfig {
         self.redis.check_shards(self.shards)
     }
 
-    /// How many jobs each BullMQ worker of one shard may have in hand; one number per worker.
+    /// The number of jobs that each BullMQ worker of one shard may have in hand; one number per worker.
     pub(super) fn worker_concurrencies(&self) -> Vec<usize> {
         let Role::ProduceAndConsume { in_flight_max } = self.role else {
             return Vec::new();
@@ -52,7 +52,7 @@ impl BullmqConfig {
     }
 }
 
-/// How BullMQ's own connections reach Redis.
+/// The options with which BullMQ's own connections reach Redis.
 pub(in crate::redis) fn connection_options(redis: &RedisConfig) -> RedisConnectionOptions {
     let mut nodes = redis.reveal_nodes();
     let options = if redis.is_cluster() {

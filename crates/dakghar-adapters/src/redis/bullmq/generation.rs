@@ -33,20 +33,20 @@ pub(super) const EVENTS_KEPT: u32 = 1000;
 /// drive of a message has an id of its own.
 const FINISHED_KEPT: usize = 1000;
 
-/// How often jobs are looked for whose worker went away. Every second look is skipped by the crate, see [`LOCK`] for
-/// the rest of the delay; the store is quicker.
+/// The interval at which jobs are looked for whose worker went away. Every second look is skipped by the crate, see
+/// [`LOCK`] for the rest of the delay; the store is quicker.
 const STALLED_INTERVAL: Duration = Duration::from_secs(5);
 
 /// BullMQ gives up jobs that stalled more often than this without asking us. Never, then: the store counts.
 const STALLED_COUNT_MAX: u32 = 1_000_000;
 
-/// How long a worker rests after a failed fetch; 15 seconds by default.
+/// The time that a worker rests after a failed fetch; 15 seconds by default.
 const FETCH_RETRY_DELAY: Duration = Duration::from_millis(250);
 
-/// How long an idle worker waits for news from Redis at a time, and so how long closing may take.
+/// The time that an idle worker waits for news from Redis at a time, and so the time that closing may take.
 const DRAIN_DELAY: Duration = Duration::from_secs(1);
 
-/// What is kept of finished jobs, and as many failed ones.
+/// The finished jobs that are kept, and as many failed ones.
 const fn kept() -> RemoveOnFinish {
     RemoveOnFinish::Options(KeepJobs {
         age: None,
@@ -125,7 +125,7 @@ impl Generation {
         self.stumbles.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether Redis seems fine and this generation does not: additions fail again and again, or a queue has work
+    /// True if Redis seems fine and this generation does not: additions fail again and again, or a queue has work
     /// that is `due` and its workers with hands free did not start any for `quiet`.
     pub(super) fn is_stuck(&self, due: &[bool], quiet: Duration) -> bool {
         self.born.elapsed() > quiet

@@ -17,15 +17,15 @@ use tracing::{error, warn};
 
 use super::job::{self, NotOurs};
 
-/// How long BullMQ considers a fetched job ours. Nobody extends it: extending holds up all starts while it waits for
-/// Redis, and would keep the job of a dead task alive for ever.
+/// The time that BullMQ considers a fetched job ours. Nobody extends it: extending holds up all starts while it waits
+/// for Redis, and would keep the job of a dead task alive for ever.
 pub(super) const LOCK: Duration = Duration::from_secs(90);
 
-/// How long a job is waited for. Longer than the lease of a message, so a job in good hands is never given up, and
+/// The time that a job is waited for. Longer than the lease of a message, so a job in good hands is never given up, and
 /// shorter than [`LOCK`], so BullMQ does not give it to a second worker meanwhile.
 const HELD_MAX: Duration = Duration::from_secs(80);
 
-/// How a job ends for BullMQ.
+/// The end of a job, for BullMQ.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
     Completed,
@@ -49,7 +49,7 @@ async fn end_of(job_id: &str, seeing_through: impl Future<Output = End>) -> End 
 /// Signs of life of one queue's workers, as long as they live.
 pub(super) struct Pulse {
     born: Instant,
-    /// When a job was last started, in milliseconds after `born`.
+    /// The time when a job was last started, in milliseconds after `born`.
     started_ms: AtomicU64,
     in_flight: AtomicUsize,
     in_flight_max: usize,
@@ -90,7 +90,7 @@ impl Drop for InFlight<'_> {
     }
 }
 
-/// Where processors and takers meet. Outlives the workers, which are replaced after an outage.
+/// The place where processors and takers meet. Outlives the workers, which are replaced after an outage.
 pub(super) struct Handover {
     offered: mpsc::Sender<Job>,
     taken: Mutex<mpsc::Receiver<Job>>,

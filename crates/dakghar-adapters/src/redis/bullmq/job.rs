@@ -1,4 +1,4 @@
-//! What work looks like in BullMQ: the queue it is in, the name, id, data and options of its job.
+//! The form of work in BullMQ: the queue it is in, the name, id, data and options of its job.
 //!
 //! The data of a job may name its kind and version. A `send` of version 1 names neither: jobs of this form are in Redis
 //! from before there were kinds.
@@ -15,7 +15,8 @@ pub const QUEUE_NAME: &str = "whatsapp-send-queue";
 /// As much of a foreign kind as is worth a log line.
 const KIND_CHARS_MAX: usize = 64;
 
-/// How BullMQ orders what is due: jobs without a priority first, then those with one, the smallest number first.
+/// The order in which BullMQ starts what is due: jobs without a priority first, then those with one, the smallest
+/// number first.
 ///
 /// Normal jobs carry one too, although the sorted set that holds them costs Redis a little more than the plain list
 /// would: a high job that comes due later than it was added goes to the end of that list, and must not find a backlog
@@ -37,7 +38,7 @@ pub(super) fn queue_names(shards: u16) -> Vec<String> {
     }
 }
 
-/// Where the epoch of a queue is kept: the mark by which a loss of Redis' data is noticed.
+/// The key of a queue's epoch: the mark by which a loss of Redis' data is noticed.
 pub(super) fn epoch_key(queue_name: &str) -> String {
     if queue_name == QUEUE_NAME {
         "dakghar:epoch".to_owned()
@@ -46,7 +47,7 @@ pub(super) fn epoch_key(queue_name: &str) -> String {
     }
 }
 
-/// Which of the queues a number's messages go through. All processes must agree, whatever their version, so this is
+/// The queue that a number's messages go through. All processes must agree, whatever their version, so this is
 /// FNV-1a written out and not a hash of the standard library.
 pub(super) fn shard_of(phone_number_id: &PhoneNumberId, shards: u16) -> usize {
     let hash = phone_number_id

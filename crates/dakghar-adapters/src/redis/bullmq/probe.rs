@@ -11,7 +11,7 @@ use super::super::connection::{Connection, in_words, is_of_the_connection};
 use super::generation::EVENTS_KEPT;
 use super::job;
 
-/// How long an answer may take. Redis answers within milliseconds, even with a million jobs to sort.
+/// The time that an answer may take. Redis answers within milliseconds, even with a million jobs to sort.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Delayed jobs this late should have been started by somebody.
@@ -20,7 +20,7 @@ const OVERDUE: Duration = Duration::from_secs(2);
 /// The scores of BullMQ's delayed jobs are milliseconds times this, leaving room for an order within each.
 const DELAYED_SCORE_PER_MS: i64 = 4096;
 
-/// What was seen of the server. Unknown in a cluster, which has many, and where the user may not ask.
+/// The server as it was seen. Unknown in a cluster, which has many, and where the user may not ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Server {
     /// Another one after each start.
@@ -40,7 +40,7 @@ pub(super) struct Epoch {
     pub(super) is_new: bool,
 }
 
-/// What a look showed.
+/// The result of a look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reading {
     pub(super) server: Option<Server>,

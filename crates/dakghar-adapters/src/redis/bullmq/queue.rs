@@ -15,18 +15,18 @@ use super::config::{BullmqConfig, Role};
 use super::handover::Handover;
 use super::supervisor::{Shared, Supervisor};
 
-/// How far ahead of its slot a message may be in Redis. What is in Redis may have to be put there again, so it should
-/// not be much; a minute is longer than any hiccup of the release.
+/// The time before its slot from which a message may be in Redis. All that is in Redis may have to be put there again,
+/// so it should not be much; a minute is longer than any hiccup of the release.
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// How long putting messages in may take for each of them, beside what any answer may take: far more than it takes, so
-/// that a busy Redis is not mistaken for a dead one.
+/// The time that putting messages in may take for each of them, beside what any answer may take: far more than it
+/// takes, so that a busy Redis is not mistaken for a dead one.
 const ENQUEUE_BUDGET_PER_ENTRY: Duration = Duration::from_millis(2);
 
-/// How long the first look at Redis is waited for at the start.
+/// The time that the first look at Redis is waited for at the start.
 const START_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long jobs in hand may take to end when closing; the longest call to Meta fits in.
+/// The time that jobs in hand may take to end when closing; the longest call to Meta fits in.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(40);
 
 /// A [`Queue`] on BullMQ.
@@ -68,7 +68,7 @@ impl BullmqQueue {
         })
     }
 
-    /// What an operator should change although the queue works, in plain words.
+    /// The setting that an operator should change although the queue works, in plain words.
     pub fn warning(&self) -> Option<String> {
         self.shared.warning()
     }

@@ -30,10 +30,10 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Between two looks when Redis is in trouble.
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How long building a generation may take; the crate itself would try for half a minute.
+/// The time that building a generation may take; the crate itself would try for half a minute.
 const BUILD_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long workers may start nothing, while work is due, before they are taken to be stuck.
+/// The time that workers may start nothing, while work is due, before they are taken to be stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
 
 /// Looks in a row that must find work due in a queue: one alone may have come just before it was fetched.
@@ -42,21 +42,21 @@ const OVERDUE_LOOKS: u32 = 4;
 /// Messages that could not be put in and are kept for when they can. The store's timers bring back what is more.
 const PUT_OFF_MAX: usize = 20_000;
 
-/// How many of those are put in after one look, and how long that may take.
+/// The number of those that are put in after one look, and the time that may take.
 const CATCH_UP_MAX: usize = 2_000;
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What the supervisor shares with those who use the queue.
+/// The state that the supervisor shares with those who use the queue.
 pub(super) struct Shared {
     generation: RwLock<Option<Arc<Generation>>>,
     /// Why the queue cannot be used.
     trouble: RwLock<Option<String>>,
-    /// What is wrong although the queue can be used.
+    /// A fault that an operator should mend although the queue can be used.
     warning: RwLock<Option<String>>,
     /// Holds the news of a loss until somebody asks for it.
     lost: Notify,
     suspected: Notify,
-    /// What could not be put in yet, each work under its latest drive: an outage drives it on every minute.
+    /// The work that could not be put in yet, each under its latest drive: an outage drives it on every minute.
     put_off: Mutex<BTreeMap<JobKey, QueueEntry>>,
 }
 
@@ -222,7 +222,7 @@ impl Supervisor {
         self.catch_up().await
     }
 
-    /// Puts in what could not be put in before. Answers how long to rest until the next look.
+    /// Puts in what could not be put in before. Returns the time to rest until the next look.
     async fn catch_up(&self) -> Duration {
         let Ok(generation) = self.shared.usable() else {
             return INTERVAL;

@@ -1,8 +1,8 @@
-//! Whether Redis still is what it was: remembers each look and says when the next one shows a loss.
+//! A memory of what Redis was: remembers each look and says when the next one shows a loss.
 
 use super::probe::{Epoch, Reading, Server};
 
-/// What was seen last.
+/// The last look.
 #[derive(Default)]
 pub(super) struct Witness {
     epochs: Vec<String>,

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::AbortOnDropHandle;
 
-/// What the peer does with the next request it has read, whichever connection it came on.
+/// The peer's reaction to the next request it has read, whichever connection it came on.
 #[derive(Clone)]
 pub(crate) enum Act {
     /// Answers and keeps the connection.

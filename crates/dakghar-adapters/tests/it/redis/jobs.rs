@@ -1,4 +1,4 @@
-//! What becomes of messages while Redis is well.
+//! The fate of messages while Redis is well.
 
 use std::time::Duration;
 
@@ -201,7 +201,7 @@ async fn a_job_without_its_message_is_passed_over() {
     let redis = Redis::shared().await;
     let queue = start_with(config(&redis.url(), 1, 1)).await;
     let mut connection = connect(&redis.url()).await;
-    // What remains of a job whose data Redis evicted, and one that somebody added by hand.
+    // The rest of a job whose data Redis evicted, and one that somebody added by hand.
     let _: () = connection.lpush(redis_key("wait"), "msg_evicted").await.unwrap();
     let by_hand = bullmq_queue(&redis.url()).await;
     by_hand

@@ -1,4 +1,4 @@
-//! What becomes of messages when Redis is not well. Every test ends with a message that went through.
+//! The fate of messages when Redis is not well. Every test ends with a message that went through.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -14,7 +14,7 @@ pub struct SendCall<'a> {
     pub token: &'a Secret,
     /// Our callback data for this attempt.
     pub opaque: &'a str,
-    /// How long the call may still take: what the lease leaves.
+    /// The time that the call may still take: what the lease leaves.
     pub timeout: std::time::Duration,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::domain::webhook::WebhookPart;
 
-/// How a webhook's signature was judged.
+/// The verdict on a webhook's signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignatureCheck {
     /// Signed by Meta with our app secret.
@@ -18,7 +18,7 @@ pub trait WebhookCodec: Send + Sync {
     /// Judges the signature over the raw bytes; `signatures` are the values of all `X-Hub-Signature-256` headers.
     fn check_signature(&self, body: &[u8], signatures: &[&[u8]]) -> SignatureCheck;
 
-    /// Whether this is the token Meta was told to verify us with. Takes the same time for every wrong token.
+    /// True if this is the token Meta was told to verify us with. Takes the same time for every wrong token.
     fn is_verify_token(&self, token: &str) -> bool;
 
     /// Takes a body apart. Never fails: what cannot be understood comes out as other parts.
