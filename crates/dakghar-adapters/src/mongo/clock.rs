@@ -14,9 +14,9 @@ use dakghar_core::ports::Clock;
 use mongodb::Database;
 use tokio::time::MissedTickBehavior;
 
-/// How often the server is asked.
+/// The time between two questions to the server.
 const ASK_EVERY: Duration = Duration::from_secs(1);
-/// How long an answer may take.
+/// The time that an answer may take.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 /// A correction backwards up to this is absorbed by standing still; a larger one is followed.
 const STAND_STILL_MAX_US: i64 = 1_000_000;
@@ -25,7 +25,7 @@ const STAND_STILL_MAX_US: i64 = 1_000_000;
 #[derive(Debug)]
 pub struct MongoClock {
     anchor: Instant,
-    /// What to add to the microseconds since the anchor.
+    /// Added to the microseconds since the anchor.
     offset_us: AtomicI64,
     /// The latest time handed out, in microseconds since the epoch.
     latest_us: AtomicI64,

@@ -16,7 +16,7 @@ use super::failure::Failure;
 use super::promises::{self, Promises};
 use super::{MongoStore, clock, collections, indexes};
 
-/// How long a write waits for the majority before the server answers that it does not know.
+/// The wait of a write for the majority before the server answers that it does not know.
 pub(super) const WRITE_CONCERN_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const SERVER_SELECTION_TIMEOUT: Duration = Duration::from_secs(3);
@@ -25,7 +25,7 @@ const RETRY_WAIT: Duration = Duration::from_millis(250);
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
 const APP_NAME: &str = "dakghar";
 
-/// How a store uses its server.
+/// Settings of a store.
 #[derive(Clone, Debug)]
 pub struct MongoOptions {
     /// The database, when the URI names none.
@@ -34,15 +34,15 @@ pub struct MongoOptions {
     pub connections_max: u32,
     /// Connections kept open; the URI's `minPoolSize` wins.
     pub connections_min: u32,
-    /// How long connecting is tried before it fails.
+    /// The time for which connecting is tried before it fails.
     pub connect_patience: Duration,
-    /// How long a write may take, its repetition on another connection included.
+    /// The time that a write may take, its repetition on another connection included.
     pub write_timeout: Duration,
-    /// How long finding out about a write without an answer may take.
+    /// The time that finding out about a write without an answer may take.
     pub reread_timeout: Duration,
-    /// How long a read may take.
+    /// The time that a read may take.
     pub read_timeout: Duration,
-    /// Whether connecting creates the collections and indexes that are missing.
+    /// True when connecting creates the collections and indexes that are missing.
     pub prepare: bool,
 }
 
@@ -72,7 +72,7 @@ pub enum ConnectError {
     Unreachable {
         /// The servers named by the URI.
         hosts: String,
-        /// How often it was tried.
+        /// The number of attempts.
         tries: u32,
         /// The last error.
         why: String,
@@ -83,8 +83,8 @@ pub enum ConnectError {
 }
 
 impl MongoStore {
-    /// Connects, trying again until `connect_patience` is over, and creates what collections and indexes are
-    /// missing. Whether they are as they should be is for [`StoreHealth::ping`](dakghar_core::ports::StoreHealth::ping) to say.
+    /// Connects, trying again until `connect_patience` is over, and creates what collections and indexes are missing.
+    /// Whether they are as they should be is for [`StoreHealth::ping`](dakghar_core::ports::StoreHealth::ping) to say.
     pub async fn connect(uri: &str, options: MongoOptions) -> Result<Arc<Self>, ConnectError> {
         let (client, hosts) = client(uri, &options).await?;
         let name = client
@@ -146,7 +146,7 @@ async fn client(uri: &str, options: &MongoOptions) -> Result<(Client, String), C
     parsed.server_selection_timeout.get_or_insert(SERVER_SELECTION_TIMEOUT);
     parsed.max_pool_size.get_or_insert(options.connections_max);
     parsed.min_pool_size.get_or_insert(options.connections_min);
-    // What a promise rests on is not left to the URI.
+    // Options that a promise rests on are not left to the URI.
     parsed.write_concern = Some(majority());
     parsed.read_concern = Some(ReadConcern::local());
     parsed.selection_criteria = Some(SelectionCriteria::ReadPreference(

@@ -25,8 +25,8 @@ const NEW_PER_EXISTING: usize = 10;
 
 #[async_trait]
 impl ConversationStore for MongoStore {
-    /// Inserts the conversations that do not exist, in one command, and moves the others forward in another: an upsert each
-    /// would cost the server several times as much.
+    /// Inserts the conversations that do not exist, in one command, and moves the others forward in another: an upsert
+    /// each would cost the server several times as much.
     async fn touch(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
         let touches = newest(batch.iter());
         // The second time it finds what another process erased meanwhile.
@@ -79,8 +79,8 @@ impl ConversationStore for MongoStore {
 }
 
 impl MongoStore {
-    /// The first half of [`ConversationStore::touch`], for whoever does not know yet which of the messages are stored. Answers the
-    /// conversations that did not exist before.
+    /// The first half of [`ConversationStore::touch`], for whoever does not know yet which of the messages are stored.
+    /// Returns the conversations that did not exist before.
     pub(super) async fn open_conversations(
         &self,
         touches: impl Iterator<Item = &ConversationTouch>,
@@ -109,13 +109,13 @@ impl MongoStore {
         self.delete_by_ids(&self.conversations, filter).await.map(drop)
     }
 
-    /// Where nearly all are new, as in a campaign, looking for them first is a round trip for nothing. Where many exist,
-    /// finding that out by an insert costs the server four times as much as looking.
+    /// Where nearly all are new, as in a campaign, looking for them first is a round trip for nothing. Where many
+    /// exist, finding that out by an insert costs the server four times as much as looking.
     fn must_look(&self) -> bool {
         !self.conversations_are_new.load(Ordering::Relaxed)
     }
 
-    /// Answers the touches whose conversations exist. Repeating it changes nothing.
+    /// Returns the touches whose conversations exist. Repeating it changes nothing.
     async fn insert_missing<'a>(
         &self,
         touches: &[&'a ConversationTouch],
@@ -155,7 +155,7 @@ impl MongoStore {
         Ok(known.await?.into_iter().collect())
     }
 
-    /// Whether every conversation was there to be moved.
+    /// Returns true when every conversation was there to be moved.
     async fn move_forward(&self, touches: &[&ConversationTouch]) -> Result<bool, StoreError> {
         let (inbound, outbound): (Vec<&ConversationTouch>, Vec<_>) =
             touches.iter().partition(|touch| touch.direction == Direction::Inbound);
@@ -198,8 +198,8 @@ fn newest<'a>(batch: impl Iterator<Item = &'a ConversationTouch>) -> Vec<&'a Con
     newest.into_values().collect()
 }
 
-/// Moves conversations forward. Documents compare field by field, so the newest message is the one with the latest time, and
-/// among those of one millisecond the one with the greatest id, in whatever order they arrive.
+/// Moves conversations forward. Documents compare field by field, so the newest message is the one with the latest
+/// time, and among those of one millisecond the one with the greatest id, in whatever order they arrive.
 fn statement(touches: &[&ConversationTouch], is_inbound: bool) -> RawDocumentBuf {
     let mut sharing = Sharing::default();
     for touch in touches {

@@ -49,7 +49,7 @@ impl MongoStore {
         self.delete_by_ids(collection, filter).await
     }
 
-    /// Deletes what the filter, which names ids, matches; answers how many.
+    /// Deletes what the filter, which names ids, matches; returns how many.
     pub(super) async fn delete_by_ids(
         &self,
         collection: &Collection<RawDocumentBuf>,

@@ -51,7 +51,7 @@ impl EventStore for MongoStore {
 }
 
 impl MongoStore {
-    /// Whether all of these events are there for good.
+    /// Returns true when all of these events are there for good.
     async fn are_recorded(&self, batch: &[WebhookEvent]) -> bool {
         let mut fingerprints: Vec<_> = batch.iter().map(|event| event.fingerprint).collect();
         fingerprints.sort_unstable();

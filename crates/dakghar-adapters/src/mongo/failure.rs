@@ -1,4 +1,4 @@
-//! What went wrong in an operation: what it means for the caller, and whether the write may have happened.
+//! Failures of operations: what they mean for the caller, and whether the write may have happened.
 //!
 //! Texts never carry values of documents: the server quotes keys and whole documents in some of its messages, so only
 //! its error codes are passed on for those.
@@ -13,7 +13,7 @@ use mongodb::error::{Error, ErrorKind, WriteFailure};
 pub(super) const DUPLICATE_KEY: i32 = 11000;
 /// The server's code for a disk without space.
 const FULL: i32 = 14031;
-/// How the server quotes the system's complaint when an error of another code comes from a full disk.
+/// The system's complaint, as the server quotes it, when an error of another code comes from a full disk.
 const FULL_TEXT: &str = "No space left on device";
 /// The server's code for a document that its collection's validator refuses.
 const INVALID_DOCUMENT: i32 = 121;
@@ -32,7 +32,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// Whether sending the same command once more, over another connection or to the new primary, may succeed.
+    /// True when sending the same command once more, over another connection or to the new primary, may succeed.
     pub(super) fn may_pass_by_itself(&self) -> bool {
         match self {
             Self::TimedOut(_) => false,
@@ -44,7 +44,7 @@ impl Failure {
         }
     }
 
-    /// What it means for the caller.
+    /// Its meaning for the caller.
     pub(super) fn to_store_error(&self) -> StoreError {
         match self {
             Self::TimedOut(limit) => StoreError::Unavailable(format!("no answer within {} ms", limit.as_millis())),
@@ -52,7 +52,7 @@ impl Failure {
         }
     }
 
-    /// Whether it is a duplicate key, for writes of a single document.
+    /// True for a duplicate key, for writes of a single document.
     pub(super) fn is_duplicate_key(&self) -> bool {
         let Self::Driver(error) = self else { return false };
         match error.kind.as_ref() {
@@ -62,7 +62,7 @@ impl Failure {
         }
     }
 
-    /// Whether the server is certain not to have executed the write.
+    /// True when the server is certain not to have executed the write.
     pub(super) fn is_refusal(&self) -> bool {
         let Self::Driver(error) = self else { return false };
         matches!(

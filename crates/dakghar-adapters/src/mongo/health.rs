@@ -1,4 +1,4 @@
-//! Whether the database keeps its promises.
+//! The state of the database.
 
 use async_trait::async_trait;
 use bson::{RawDocumentBuf, doc};

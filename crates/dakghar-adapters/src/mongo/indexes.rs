@@ -53,7 +53,7 @@ pub(super) const TENANT_WABA: &str = "waba";
 /// Indexes of earlier versions that no query uses any more, but that every write pays for.
 const RETIRED: [(&str, &str); 1] = [(MESSAGES, "tenant_conversation")];
 
-/// How long building the indexes of a large collection may take at the first start of a new version.
+/// The time that building the indexes of a large collection may take at the first start of a new version.
 const BUILD_TIMEOUT: Duration = Duration::from_mins(30);
 
 struct Index {
@@ -99,7 +99,7 @@ impl Index {
         IndexModel::builder().keys(self.keys.clone()).options(options).build()
     }
 
-    /// Whether `found` does what this index promises.
+    /// True when `found` does what this index promises.
     fn is(&self, found: &IndexModel) -> bool {
         let options = found.options.clone().unwrap_or_default();
         same_keys(&self.keys, &found.keys)
@@ -225,7 +225,7 @@ pub(super) async fn drop_retired(database: &Database) -> mongodb::error::Result<
     Ok(())
 }
 
-/// Whether every index exists as it should; names the first that does not, a unique one if there is one.
+/// Checks that every index exists as it should; names the first that does not, a unique one if there is one.
 pub(super) async fn check(database: &Database) -> Result<(), CheckError> {
     let mut wanted = all();
     wanted.sort_by_key(|index| !index.unique);
@@ -268,7 +268,7 @@ pub(super) enum CheckError {
     Index {
         /// Which, and how.
         why: String,
-        /// Whether a promise rests on it, and not only speed.
+        /// True when a promise rests on it, and not only speed.
         is_unique: bool,
     },
     /// They could not be listed.

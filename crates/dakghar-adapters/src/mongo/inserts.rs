@@ -8,7 +8,7 @@ use mongodb::error::ErrorKind;
 use super::MongoStore;
 use super::failure::{DUPLICATE_KEY, Failure, coded};
 
-/// What became of one document.
+/// The fate of one document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Inserted {
     /// Written, for good.

@@ -55,9 +55,9 @@ pub struct MongoStore {
     options: MongoOptions,
     clock: Arc<MongoClock>,
     promises: Arc<Promises>,
-    /// Whether the conversations touched last were nearly all new.
+    /// True when the conversations touched last were nearly all new.
     conversations_are_new: AtomicBool,
-    /// Whether there were repetitions among the messages received last.
+    /// True when there were repetitions among the messages received last.
     messages_repeat: AtomicBool,
     _followers: Vec<AbortOnDropHandle<()>>,
 }

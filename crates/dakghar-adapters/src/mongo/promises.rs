@@ -1,4 +1,4 @@
-//! Whether the unique indexes are there, followed from here. Without the one on the idempotency keys a repeated request
+//! Follows whether the unique indexes are there. Without the one on the idempotency keys a repeated request
 //! would be a second message, so nothing is accepted and nothing is claimed while one is missing.
 
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use parking_lot::RwLock;
 use super::failure::Failure;
 use super::indexes::{self, CheckError};
 
-/// How often the indexes are looked at.
+/// The time between two looks at the indexes.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// The rest before trying to build what is missing, and how many times longer than the try before: looking for
 /// duplicates in a large collection costs the server something.
 const BUILD_REST: Duration = Duration::from_secs(10);
 const BUILD_REST_FACTOR: u32 = 10;
 
-/// What is known about the indexes.
+/// The known state of the indexes.
 #[derive(Debug)]
 pub(super) struct Promises {
     database: Database,
@@ -36,7 +36,7 @@ impl Promises {
         }
     }
 
-    /// Whether every unique index was there at the last look.
+    /// `Ok` when every unique index was there at the last look.
     pub(super) fn hold(&self) -> Result<(), StoreError> {
         match &*self.broken.read() {
             Some(why) => Err(StoreError::Unavailable(why.clone())),

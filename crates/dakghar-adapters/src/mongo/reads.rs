@@ -22,7 +22,7 @@ pub(super) struct Query {
 const ANSWER_MAX: u32 = 10_000;
 
 impl Query {
-    /// What `filter` matches, found through the index of this name.
+    /// The documents that `filter` matches, found through the index of this name.
     pub(super) fn new(filter: Document, index: &'static str) -> Self {
         let options = FindOptions::builder()
             .hint(Hint::Name(index.to_owned()))
@@ -88,8 +88,8 @@ impl MongoStore {
         found.into_iter().collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
-    /// As [`MongoStore::fetch`], but leaves out what cannot be read, and goes on behind it until there is as much as the
-    /// query asks for: one broken document must not stop the others.
+    /// As [`MongoStore::fetch`], but leaves out what cannot be read, and goes on behind it until there is as much as
+    /// the query asks for: one broken document must not stop the others.
     pub(super) async fn fetch_readable<T: Send>(
         &self,
         collection: &Collection<RawDocumentBuf>,
@@ -106,8 +106,8 @@ impl MongoStore {
         }
     }
 
-    /// As [`MongoStore::fetch`], each document under its key: one that cannot be read is an error of its own. Left out is
-    /// only what does not even have a key.
+    /// As [`MongoStore::fetch`], each document under its key: one that cannot be read is an error of its own. Left out
+    /// is only what does not even have a key.
     pub(super) async fn fetch_each<K: Hash + Eq + Send, T: Send>(
         &self,
         collection: &Collection<RawDocumentBuf>,

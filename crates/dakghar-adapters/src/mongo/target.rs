@@ -163,7 +163,7 @@ impl MongoStore {
     }
 }
 
-/// What is under these ids; `None` for no ids.
+/// The filter for these ids; `None` for no ids.
 fn by_ids(ids: &[String]) -> Option<Query> {
     let limit = u32::try_from(ids.len()).ok().filter(|limit| *limit > 0)?;
     Some(Query::new(doc! { "_id": { "$in": ids } }, BY_ID).limit(limit))

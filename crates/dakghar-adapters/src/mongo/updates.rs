@@ -18,7 +18,7 @@ const STATEMENTS_MAX: usize = 1_000;
 /// Bytes of statements in one command; the server's bound is 16 MiB.
 const STATEMENT_BYTES_MAX: usize = 12 * 1024 * 1024;
 
-/// What the server says to an `update` command.
+/// The server's reply to an `update` command.
 #[derive(Debug)]
 pub(super) struct UpdateReply {
     /// Statements that matched a document or inserted one.
@@ -34,7 +34,7 @@ pub(super) struct UpdateReply {
 pub(super) struct RefusedStatement {
     /// Which one.
     pub(super) index: usize,
-    /// What it means for the caller.
+    /// Its meaning for the caller.
     pub(super) error: StoreError,
 }
 
@@ -63,7 +63,7 @@ impl MongoStore {
     }
 }
 
-/// Cuts statements into commands that the server takes. Answers the length of each.
+/// Cuts statements into commands that the server takes. Returns the length of each.
 pub(super) fn chunk_lengths(statements: &[RawDocumentBuf]) -> Vec<usize> {
     let mut lengths = Vec::new();
     let (mut length, mut bytes) = (0, 0);

@@ -1,4 +1,4 @@
-//! How connections to the file are set up: one that writes, some that read.
+//! Connections to the file: one that writes, some that read.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-/// How long to wait for another process that is writing, such as an administration command.
+/// The wait for another process that is writing, such as an administration command.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prepared statements kept per connection; there are about sixty different ones in all.
 const STATEMENTS_MAX: usize = 96;

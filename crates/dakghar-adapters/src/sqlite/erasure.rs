@@ -26,7 +26,7 @@ impl Erasure for SqliteStore {
     }
 }
 
-/// Deletes up to `limit` rows and answers how many. What was deleted is overwritten in the file, not only forgotten.
+/// Deletes up to `limit` rows and returns how many. What was deleted is overwritten in the file, not only forgotten.
 fn erase(conn: &Connection, tenant_id: TenantId, limit: u32) -> Outcome<u64> {
     conn.pragma_update(None, "secure_delete", true)?;
     let erased = delete(conn, tenant_id, u64::from(limit));

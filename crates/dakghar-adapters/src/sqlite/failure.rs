@@ -8,7 +8,7 @@ use rusqlite::{ErrorCode, ffi};
 pub(super) enum Failure {
     /// SQLite said so.
     Sql(rusqlite::Error),
-    /// What was read makes no sense, or the work itself is broken.
+    /// The stored data makes no sense, or the work itself is broken.
     Damaged(String),
 }
 
@@ -35,7 +35,7 @@ impl Failure {
         }
     }
 
-    /// Whether the transaction around the work must not be committed, although a savepoint could undo the work alone.
+    /// True when the transaction around the work must not be committed, although a savepoint could undo the work alone.
     pub(super) fn spoils_the_batch(&self) -> bool {
         self.sqlite().is_some_and(|error| {
             !matches!(
@@ -45,7 +45,7 @@ impl Failure {
         })
     }
 
-    /// Whether bytes that SQLite believes to be on the disk may not be there. After a failed fsync the system forgets
+    /// True when bytes that SQLite believes to be on the disk may not be there. After a failed fsync the system forgets
     /// which pages were dirty, so a second one would succeed without having written anything: the only safe thing is
     /// to stop writing and to start again from what the disk really holds.
     pub(super) fn makes_the_disk_doubtful(&self) -> bool {
@@ -60,7 +60,7 @@ impl Failure {
         })
     }
 
-    /// What the caller of the port is told.
+    /// The error for the caller of the port.
     pub(super) fn to_store_error(&self) -> StoreError {
         let error = match self {
             Self::Damaged(text) => return StoreError::Corrupt(text.clone()),

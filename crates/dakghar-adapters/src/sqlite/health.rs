@@ -1,4 +1,4 @@
-//! Whether the file can be used.
+//! The state of the file.
 
 use async_trait::async_trait;
 use dakghar_core::ports::{StoreError, StoreHealth};

@@ -46,11 +46,11 @@ pub(super) const COUNT_UNSETTLED: &str = concat!(
     " LIMIT ?)"
 );
 
-/// How long one search may take.
+/// The time that one search may take.
 const SEARCH_TIME_MAX: Duration = Duration::from_secs(5);
 /// Rows between two looks at the clock and at the position.
 const ROWS_PER_LOOK: u32 = 4096;
-/// What the filters look at, and nothing that may be long.
+/// The columns that the filters look at, and none that may be long.
 const FILTERED: &str = "id, seq, created_at, direction, status, kind, peer_id, phone_number_id, conversation_id";
 
 #[async_trait]
@@ -111,7 +111,7 @@ fn list(conn: &Connection, tenant_id: TenantId, query: &MessageQuery) -> Outcome
     Ok(Some(found))
 }
 
-/// What is searched for, and until when.
+/// The query that is searched for, and the end of the search.
 struct Search<'a> {
     conn: &'a Connection,
     tenant_id: String,
@@ -132,7 +132,7 @@ impl Search<'_> {
         Ok(Some(found))
     }
 
-    /// As far as one walk may look at a time; answers the id of the last row as it lies there. `None` when the page is
+    /// As far as one walk may look at a time; returns the id of the last row as it lies there. `None` when the page is
     /// full, or there is nothing more.
     fn walk(&self, sql: &str, from: &str, before: &str, found: &mut Vec<Message>) -> Outcome<Option<String>> {
         let query = self.query;
@@ -192,7 +192,7 @@ fn walk_along(index: &str, condition: &str) -> String {
     )
 }
 
-/// Whether messages in this status are in the index of the open ones.
+/// True when messages in this status are in the index of the open ones.
 const fn is_open(status: Status) -> bool {
     !matches!(
         status,

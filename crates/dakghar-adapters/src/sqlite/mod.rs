@@ -50,7 +50,7 @@ const DELIVERY_READERS_DEFAULT: u32 = 4;
 /// Connections that serve lists. They are apart, so that slow lists never delay delivery.
 const LIST_READERS: u32 = 2;
 
-/// How to open a store.
+/// Options for opening a store.
 #[derive(Clone, Debug)]
 pub struct SqliteOptions {
     /// Refuse to open a file that another server uses, and keep other servers away. Off for administration commands,
@@ -111,7 +111,7 @@ impl SqliteStore {
         &self.file
     }
 
-    /// Reads the whole file and answers what is wrong with it; nothing when it is whole. Takes minutes for a large
+    /// Reads the whole file and returns what is wrong with it; nothing when it is whole. Takes minutes for a large
     /// file, and delays nobody.
     pub async fn integrity_check(&self) -> Result<Vec<String>, StoreError> {
         self.lists

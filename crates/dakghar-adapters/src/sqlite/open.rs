@@ -82,7 +82,7 @@ pub enum OpenError {
     Damaged {
         /// The database file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The problem that was found.
         problem: String,
     },
     /// The file or its directory cannot be used.
@@ -241,7 +241,7 @@ fn pragma(conn: &Connection, name: &str) -> rusqlite::Result<u64> {
         .map(i64::cast_unsigned)
 }
 
-/// What `PRAGMA integrity_check` or `quick_check` finds; nothing when the file is whole.
+/// The problems that `PRAGMA integrity_check` or `quick_check` finds; none when the file is whole.
 pub(super) fn problems(conn: &Connection, check: &str) -> rusqlite::Result<Vec<String>> {
     let mut statement = conn.prepare(&format!("PRAGMA {check}({PROBLEMS_MAX})"))?;
     let found = statement.query_map([], |row| row.get::<_, String>(0))?;

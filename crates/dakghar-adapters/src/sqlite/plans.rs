@@ -1,5 +1,5 @@
-//! Tests that no query grows with the table (each one is answered by an index that was made for it, in its order), and that
-//! statements cost no more than what they do.
+//! Tests that no query grows with the table (each one is answered by an index that was made for it, in its order), and
+//! that statements cost no more than what they do.
 
 use dakghar_core::domain::ids::WaId;
 use dakghar_core::domain::message::{Direction, Status};

@@ -35,7 +35,7 @@ pub(super) fn refuse(file: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// What the mark says; `None` when there is none.
+/// The text of the mark; `None` when there is none.
 pub(super) fn read(file: &Path) -> io::Result<Option<Retirement>> {
     let text = match fs::read_to_string(mark_of(file)) {
         Ok(text) => text,

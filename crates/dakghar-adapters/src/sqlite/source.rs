@@ -23,7 +23,7 @@ use super::{conversations, events, retirement, tenants};
 /// Bytes of records on a page, about; at least one record is on it.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// What changes with every change of a kind. Times are summed by their lower half, so that no sum overflows.
+/// Sums that change with every change of a kind. Times are summed by their lower half, so that no sum overflows.
 const STATES: [&str; 4] = [
     "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(id), 0 FROM tenants",
     "SELECT count(*), sum(last_message_at & 4294967295), sum(last_inbound_at & 4294967295), max(id), \
@@ -190,7 +190,7 @@ fn seq_of(place: &str) -> Outcome<i64> {
         .map_err(|_| Failure::Damaged("the place is not one of this database".into()))
 }
 
-/// Reads rows until the page is full. `record` gets the number of the last column, and answers the place as well.
+/// Reads rows until the page is full. `record` gets the number of the last column, and returns the place as well.
 fn read(
     conn: &Connection,
     kind: Kind,

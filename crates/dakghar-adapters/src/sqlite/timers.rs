@@ -77,7 +77,7 @@ fn most_overdue(conn: &Connection, until: Timestamp, status: Option<Status>, lim
     Ok(overdue.into_iter().map(|(_, seq)| seq).collect())
 }
 
-/// What one commit of waking did.
+/// The result of one commit of waking.
 struct WokenChunk {
     count: u64,
     /// Where the next one goes on; `None` when all are awake.

@@ -80,7 +80,7 @@ impl Writer {
         Ok(Self { orders })
     }
 
-    /// Does the work in a transaction and answers when that is on the disk.
+    /// Does the work in a transaction and returns when that is on the disk.
     pub(super) async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -182,7 +182,7 @@ impl WriterThread {
             Ok(errors)
         });
         if written.is_err() && !self.conn.is_autocommit() {
-            // What cannot be rolled back is not committed either; the next BEGIN will say so.
+            // A transaction that cannot be rolled back is not committed either; the next BEGIN will say so.
             let _ = self.conn.execute_batch("ROLLBACK");
         }
         written
@@ -211,8 +211,8 @@ impl WriterThread {
         Ok(errors)
     }
 
-    /// Says when the log could not be moved. Everything is still in it, so nothing is lost; unless the disk itself is in
-    /// doubt, it is tried again after the next commit.
+    /// Says when the log could not be moved. Everything is still in it, so nothing is lost; unless the disk itself is
+    /// in doubt, it is tried again after the next commit.
     fn report_move(&mut self, moved: Outcome<()>) {
         if let Err(failure) = moved {
             let error = self.judge(&failure);

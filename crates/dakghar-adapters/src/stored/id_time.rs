@@ -1,4 +1,5 @@
-//! Searching by time without an index on it: ids sort by the time they were made, so a range of times is a range of ids.
+//! Searching by time without an index on it: ids sort by the time they were made, so a range of times is a range of
+//! ids.
 //!
 //! A message whose id tells another time than it was created at is marked when it is stored, and the marked ones are
 //! searched beside the others. There are none unless a clock jumped, or messages came from elsewhere.
@@ -9,11 +10,11 @@ use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::time::Timestamp;
 use uuid::Uuid;
 
-/// How far the time inside an id may lie from the message's `created_at`, in milliseconds, before it is marked. Searches
-/// look only this far beyond the range they were asked for.
+/// The distance that the time inside an id may have from the message's `created_at`, in milliseconds, before it is
+/// marked. Searches look only this far beyond the range they were asked for.
 const TOLERANCE_MS: i64 = 10_000;
 
-/// Whether the id does not say when the message was created: made by a clock that was off, or no `UUIDv7` at all.
+/// True when the id does not say when the message was created: made by a clock that was off, or no `UUIDv7` at all.
 pub(crate) fn is_off(message: &Message) -> bool {
     let uuid = message.accepted.id.as_uuid();
     let id_ms = i64::try_from(uuid.as_u128() >> 80).unwrap_or(i64::MAX);

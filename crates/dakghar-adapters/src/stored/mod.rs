@@ -1,4 +1,4 @@
-//! What both stores do about what they hold: ids that tell a time, and records that cannot be read.
+//! Shared by both stores: ids that tell a time, and records that cannot be read.
 
 pub(crate) mod id_time;
 pub(crate) mod unreadable;

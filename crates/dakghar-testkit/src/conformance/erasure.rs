@@ -52,7 +52,7 @@ async fn fill(stores: &Stores, tenant: TenantId) {
         .expect("the store answers");
 }
 
-/// How many messages, conversations and events are there.
+/// The numbers of messages, conversations and events that are there.
 async fn count(stores: &Stores, tenant: &TenantId) -> [usize; 3] {
     let query = MessageQuery {
         limit: 200,

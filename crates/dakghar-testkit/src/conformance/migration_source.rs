@@ -13,7 +13,7 @@ use crate::samples::{
     tenant_full, tenant_id, with_key,
 };
 
-/// What the cases are run against: the stores of one installation, and a way to open it in order to leave it. It is
+/// The port of the cases: the stores of one installation, and a way to open it in order to leave it. It is
 /// opened only while nothing is written, and closed before anything is written again.
 pub struct SourceUnderTest {
     /// Its stores.
@@ -22,8 +22,8 @@ pub struct SourceUnderTest {
     pub open: Box<dyn Fn() -> Arc<dyn MigrationSource> + Send + Sync>,
 }
 
-/// Runs the suite of `MigrationSource`: `migration_source_suite!(factory)`, where the factory gives `SourceUnderTest`. See
-/// [`conformance`](crate::conformance).
+/// Runs the suite of `MigrationSource`: `migration_source_suite!(factory)`, where the factory gives `SourceUnderTest`.
+/// See [`conformance`](crate::conformance).
 #[macro_export]
 macro_rules! migration_source_suite {
     ($factory:path) => {
@@ -41,7 +41,7 @@ macro_rules! migration_source_suite {
     };
 }
 
-/// Tenants, conversations, messages and events of every sort; answers them by kind.
+/// Tenants, conversations, messages and events of every sort; returns them by kind.
 async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
     let tenants = [tenant(), tenant_full(), tenant()];
     for tenant in &tenants {

@@ -1,4 +1,4 @@
-//! What every backend of a port must do, as one suite per port.
+//! The duties of every backend of a port, as one suite per port.
 //!
 //! A backend instantiates a suite in one line, naming an async function that gives it fresh, empty ports:
 //!
@@ -37,11 +37,11 @@ pub use queue::QueueUnderTest;
 pub use stores::Stores;
 pub use unreadable::Breakable;
 
-/// What a suite's factory may return.
+/// The result of a suite's factory.
 pub trait Fixture {
     /// The port.
     type Port;
-    /// What must live as long as the port.
+    /// Lives as long as the port.
     type Guard;
 
     /// The port and its guard, or `None` when the case is to be skipped.
@@ -66,7 +66,7 @@ impl<P, G> Fixture for Option<(P, G)> {
     }
 }
 
-/// Reads page by page until a page is empty; answers everything in the order it came. `fetch` reads the page after
+/// Reads page by page until a page is empty; returns everything in the order it came. `fetch` reads the page after
 /// a place, `place` is that of an item.
 async fn read_pages<T, P>(limit: u32, fetch: impl AsyncFn(Option<P>) -> Vec<T>, place: impl Fn(&T) -> P) -> Vec<T> {
     // Pages that lead back to themselves must not keep a case from ending.

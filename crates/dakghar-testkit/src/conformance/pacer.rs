@@ -13,7 +13,7 @@ use dakghar_core::ports::{Clock, Pacer, SlotAsk};
 use crate::clock::WallClock;
 use crate::samples::phone;
 
-/// What the cases are run against.
+/// The port of the cases.
 pub type Port = Arc<dyn Pacer>;
 
 /// Runs the suite of `Pacer`: `pacer_suite!(factory)`, where the factory gives `Arc<dyn Pacer>`. See

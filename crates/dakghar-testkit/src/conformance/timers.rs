@@ -105,7 +105,7 @@ pub async fn held_messages_are_woken(stores: Stores) {
     let woken = due(&stores, at(5), Some(Status::Held), LIMIT).await;
     assert_eq!(woken.len(), 3);
     for (message, woken) in held.iter().zip(load_all(&stores, &held).await) {
-        // Whether waking counts as a save is up to the store; whoever saves next must have read what is there now.
+        // A store may count waking as a save; whoever saves next must have read what is there now.
         let expected = message.clone().with(|message| {
             message.delivery.wake_at = Some(at(5));
             message.delivery.version = woken.delivery.version;

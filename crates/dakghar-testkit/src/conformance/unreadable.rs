@@ -10,7 +10,7 @@ use super::read_pages;
 use super::stores::{Stores, accept_all, ids};
 use crate::samples::{With as _, at, outbound, phone_number_id, tenant_id, wamid, with_key};
 
-/// What the cases are run against.
+/// The port of the cases.
 pub struct Breakable {
     /// The store.
     pub stores: Stores,
@@ -35,7 +35,7 @@ macro_rules! unreadable_suite {
 }
 
 impl Breakable {
-    /// Stores so many messages, of which every one but each third is broken then. Answers both kinds.
+    /// Stores so many messages, of which every one but each third is broken then. Returns both kinds.
     async fn mixed(&self, count: usize, message: impl Fn(usize) -> Message) -> (Vec<Message>, Vec<Message>) {
         let messages: Vec<Message> = (0..count).map(message).collect();
         accept_all(&self.stores, &messages).await;

@@ -7,7 +7,7 @@ use dakghar_core::ports::{ListStore, StoreError};
 
 use super::{MemoryStore, first};
 
-/// Whether every filter that is set matches.
+/// True when every filter that is set matches.
 fn matches(message: &Message, query: &MessageQuery) -> bool {
     fn is<T: PartialEq>(wanted: Option<&T>, actual: Option<&T>) -> bool {
         wanted.is_none() || wanted == actual

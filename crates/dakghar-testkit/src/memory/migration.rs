@@ -24,7 +24,7 @@ impl State {
         records.into_iter().map(|record| (record.id(), record)).collect()
     }
 
-    /// What is stored under the id of this record.
+    /// The record that is stored under the id of this one.
     fn record(&self, like: &Record) -> Option<Record> {
         match like {
             Record::Tenant(like) => self.tenants.get(&like.id).cloned().map(Record::Tenant),
@@ -37,7 +37,7 @@ impl State {
         }
     }
 
-    /// Stores a record under its id; answers whether there was room for it beside the others.
+    /// Stores a record under its id; returns whether there was room for it beside the others.
     fn put_record(&mut self, record: Record) -> bool {
         if self.record(&record).is_some() {
             return true;

@@ -62,7 +62,7 @@ impl MemoryStore {
         self.state.lock().outage = outage;
     }
 
-    /// What `step` makes of the state, unless there is an outage.
+    /// The result of `step` on the state, unless there is an outage.
     fn with<T>(&self, step: impl FnOnce(&mut State) -> T) -> Result<T, StoreError> {
         let mut state = self.state.lock();
         match &state.outage {

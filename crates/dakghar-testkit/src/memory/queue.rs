@@ -13,9 +13,9 @@ use dakghar_core::ports::{Clock, Job, JobKey, Queue, QueueEntry, QueueError};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// How often a taker looks at the clock, which a test may move.
+/// Milliseconds between two looks of a taker at the clock, which a test may move.
 const LOOK_MS: u64 = 5;
-/// How far ahead of its slot a message is put into this queue.
+/// The time before its slot at which a message is put into this queue.
 const WINDOW: Duration = Duration::from_mins(1);
 
 /// A [`Queue`] in memory: entries are due when `clock` says so. A dropped job is gone, as after a crash.
@@ -85,7 +85,7 @@ impl MemoryQueue {
         self.state.lock().waiting.len()
     }
 
-    /// Whether every entry was taken.
+    /// True when every entry was taken.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -1,8 +1,8 @@
 //! Messages, tenants and events with sensible fields.
 //!
 //! Everything is plain data, so a test names what matters to it and takes the rest from here:
-//! `outbound(tenant_id).with(|message| message.delivery.status = Status::Held)`. Each sample has a new id, greater than those before it,
-//! and a time of its own.
+//! `outbound(tenant_id).with(|message| message.delivery.status = Status::Held)`. Each sample has a new id, greater than
+//! those before it, and a time of its own.
 
 mod event;
 mod message;

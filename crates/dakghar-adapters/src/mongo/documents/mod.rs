@@ -1,4 +1,4 @@
-//! What the collections hold: one type per document, with explicit conversions from and to the domain.
+//! The documents of the collections: one type for each, with explicit conversions from and to the domain.
 //!
 //! Field names are camelCase, as in the API, so that a person who looks into the database recognises them. A field
 //! without a value is absent and never `null`: the partial indexes depend on it. Ids are their text form; times are

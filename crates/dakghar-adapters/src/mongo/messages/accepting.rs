@@ -31,7 +31,7 @@ impl MongoStore {
         }
     }
 
-    /// What the store holds for messages whose insert was refused as a duplicate, or was never answered.
+    /// Looks up messages whose insert was refused as a duplicate, or was never answered.
     pub(super) async fn look_up_accepted(&self, unsettled: &[(&Message, Option<StoreError>)]) -> LookedUp {
         if unsettled.is_empty() {
             return LookedUp::default();
@@ -100,7 +100,7 @@ impl MongoStore {
     }
 }
 
-/// What was found out about messages without a clear answer. Nothing, when it could not be found out.
+/// The findings about messages without a clear answer. None, when nothing could be found out.
 #[derive(Default)]
 pub(super) struct LookedUp {
     stored: HashSet<MessageId>,

@@ -1,4 +1,4 @@
-//! What identifies a message, as it lies in its document.
+//! The fields that identify a message, as they lie in its document.
 
 use std::collections::HashSet;
 

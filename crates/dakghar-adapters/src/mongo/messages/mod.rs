@@ -25,7 +25,7 @@ use accepting::vanished;
 use lookups::{key, sent, tenants};
 use receiving::conversations_left;
 
-/// How many of a number's next and of its newest messages are looked at for a status.
+/// Messages of a number that are looked at for a status: so many of its next, and of its newest.
 const STATUS_SAMPLE: u32 = 200;
 
 #[async_trait]
@@ -57,8 +57,8 @@ impl MessageStore for MongoStore {
             .collect()
     }
 
-    /// Stores messages and opens new conversations beside them; conversations that exist are moved when it is known which messages the
-    /// store has.
+    /// Stores messages and opens new conversations beside them; conversations that exist are moved when it is known
+    /// which messages the store has.
     async fn receive(&self, batch: Vec<ReceivedMessage>) -> Vec<Result<Received, StoreError>> {
         let (messages, touches): (Vec<Message>, Vec<Option<ConversationTouch>>) = batch
             .into_iter()
@@ -92,7 +92,8 @@ impl MessageStore for MongoStore {
         let ids: Vec<_> = keys.iter().map(|key| key.message_id.to_string()).collect();
         let filter =
             doc! { "_id": { "$in": ids }, "tenantId": { "$in": tenants(keys.iter().map(|key| key.tenant_id)) } };
-        // Only what a majority has: a change that turns out to be made already is acknowledged without a write of its own.
+        // Only what a majority has: a change that turns out to be made already is acknowledged without a write of its
+        // own.
         let query = Query::new(filter, BY_ID).majority();
         let found = match self.fetch_each(&self.messages, query, key, message::decode).await {
             Ok(found) => found,

@@ -22,7 +22,7 @@ use super::accepting::{message_id, vanished};
 /// More than one in so many received messages was a repetition if the next are to be looked for before the insert.
 const RECEIVED_PER_REPETITION: usize = 20;
 
-/// What was received before under these keys; `None` for what cannot be read.
+/// The messages received before under these keys; `None` for one that cannot be read.
 type ByKey = HashMap<String, Option<MessageKey>>;
 
 impl MongoStore {
@@ -37,8 +37,9 @@ impl MongoStore {
     }
 
     pub(super) async fn receive_messages(&self, batch: &[Message]) -> Vec<Result<Received, StoreError>> {
-        // A repetition among the documents of an insert makes the server insert all of them once more, one by one. While
-        // Meta repeats itself, as after an outage, looking first is cheaper; otherwise it is a round trip for nothing.
+        // A repetition among the documents of an insert makes the server insert all of them once more, one by one.
+        // While Meta repeats itself, as after an outage, looking first is cheaper; otherwise it is a round trip for
+        // nothing.
         let known = if self.messages_repeat.load(Ordering::Relaxed) {
             self.received_before(batch.iter()).await.unwrap_or_default()
         } else {
@@ -46,7 +47,7 @@ impl MongoStore {
         };
         let mut new: Vec<&Message> = Vec::with_capacity(batch.len());
         let mut first_of: HashMap<String, usize> = HashMap::with_capacity(batch.len());
-        // What each message repeats; or where it, or the first of its key, is among the new ones.
+        // For each message the one that it repeats; or where it, or the first of its key, is among the new ones.
         let mut places = Vec::with_capacity(batch.len());
         for message in batch {
             let key = message::inbound_key(message);
@@ -111,7 +112,7 @@ impl MongoStore {
             .collect()
     }
 
-    /// What was received for good under the keys of these messages.
+    /// The messages received for good under the keys of these.
     async fn received_before(&self, messages: impl Iterator<Item = &Message>) -> Result<ByKey, StoreError> {
         let keys: Vec<String> = messages.filter_map(message::inbound_key).collect();
         if keys.is_empty() {
@@ -131,7 +132,7 @@ impl MongoStore {
     }
 }
 
-/// What is left to be done for the conversations, now that it is known which messages the store has.
+/// The conversations still to be moved or closed, now that it is known which messages the store has.
 #[derive(Default)]
 pub(super) struct ConversationsLeft<'a> {
     moved: Vec<ConversationTouch>,

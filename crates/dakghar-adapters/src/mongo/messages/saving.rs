@@ -1,7 +1,7 @@
 //! Saves under optimistic versioning, many in one statement.
 //!
-//! Messages that were read at the same version and leave the same fields empty share one; in a batch, that is nearly all.
-//! Claims that write the same share one that needs no values of their own, which costs the server a third less.
+//! Messages that were read at the same version and leave the same fields empty share one; in a batch, that is nearly
+//! all. Claims that write the same share one that needs no values of their own, which costs the server a third less.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -40,7 +40,7 @@ impl MongoStore {
             .0
     }
 
-    /// Also answers whether a statement was refused.
+    /// Also returns whether a statement was refused.
     async fn save_in_statements(
         &self,
         batch: &[Save],
@@ -74,7 +74,8 @@ impl MongoStore {
         (answers, is_refused)
     }
 
-    /// Executes statements that hold these messages. Answers for each message, and which statements were refused.
+    /// Executes statements that hold these messages. Returns a result for each message, and which statements were
+    /// refused.
     async fn save_chunk(
         &self,
         saves: &[&Save],
@@ -158,7 +159,7 @@ pub(super) fn claims(batch: &[Save], save_id: ObjectId, sharing_max: usize) -> R
     Ok(statements)
 }
 
-/// What messages must have in common to share a statement: the version that was read, and the fields that are empty.
+/// Messages that have this in common share a statement: the version that was read, and the fields that are empty.
 type Alike = (u64, Vec<&'static str>);
 
 /// Writes everything that delivery may have changed.

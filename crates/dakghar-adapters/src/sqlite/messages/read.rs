@@ -45,7 +45,7 @@ pub(in super::super) const STATUSES_FLOW_NEWEST: &str = "\
         WHERE tenant_id = ?1 ORDER BY id DESC LIMIT ?4) \
     WHERE phone_number_id = ?2 AND called_at > ?3 AND status_seen_at IS NOT NULL";
 
-/// How many of a tenant's next and of its newest messages are looked at for a sign of statuses.
+/// Messages of a tenant that are looked at for a sign of statuses: so many of its next, and of its newest.
 const STATUSES_FLOW_ROWS_MAX: u32 = 200;
 
 pub(super) fn load(conn: &Connection, keys: &[MessageKey]) -> Outcome<Vec<Result<Option<Message>, StoreError>>> {

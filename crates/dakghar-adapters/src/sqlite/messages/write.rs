@@ -88,7 +88,7 @@ pub(super) fn receive(
     Ok(answers)
 }
 
-/// What was received under the same number and wamid, if anything was.
+/// The message received under the same number and wamid, if there is one.
 fn received_before(conn: &Connection, message: &Message) -> Outcome<Option<Received>> {
     let Some(wamid) = &message.delivery.wamid else {
         return Ok(None);

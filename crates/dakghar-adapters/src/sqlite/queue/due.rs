@@ -35,10 +35,10 @@ const HEAD_ROWS: usize = 256;
 const TAIL_ROWS: usize = 256;
 /// Rows of the rest read in one look.
 const STRETCH_ROWS: usize = 4096;
-/// How many messages each lane gives in a round while the others have some too, the most urgent lane first.
+/// Messages that each lane gives in a round while the others have some too, the most urgent lane first.
 const SHARES: [usize; 3] = [8, 4, 1];
 
-/// What is remembered between looks.
+/// The memory between looks.
 #[derive(Default)]
 pub(super) struct Book {
     /// The `seq` of every message that is out with a worker.
@@ -63,7 +63,7 @@ pub(super) struct Due {
     pub(super) drive: u32,
 }
 
-/// What a look found.
+/// The findings of a look.
 #[derive(Debug, Default)]
 pub(super) struct Chosen {
     pub(super) due: Vec<Due>,
@@ -188,7 +188,7 @@ impl<'a> Lane<'a> {
         Ok(())
     }
 
-    /// A stretch of what is between head and tail. Answers where the next look goes on; `None` is the beginning.
+    /// A stretch of what is between head and tail. Returns where the next look goes on; `None` is the beginning.
     fn read_stretch(
         &mut self,
         conn: &Connection,
@@ -219,7 +219,7 @@ impl<'a> Lane<'a> {
         Ok(places.last.filter(|_| !is_over))
     }
 
-    /// Keeps a message that is not out; answers whether it did.
+    /// Keeps a message that is not out; returns whether it did.
     fn keep(&mut self, place: Place) -> bool {
         if self.out.contains(&place.seq) || !self.found.insert(place.seq) {
             return false;
@@ -263,7 +263,7 @@ impl Turns {
     }
 }
 
-/// How far a reading came.
+/// The end of a reading.
 struct Read {
     count: usize,
     last: Option<Place>,

@@ -1,6 +1,6 @@
 //! The queue of the embedded backend: the message table itself.
 //!
-//! What is due is read from the index of the queued messages; kept in memory is only which messages are out with a
+//! Due messages are read from the index of the queued ones; kept in memory is only which messages are out with a
 //! worker. So nothing can be lost with the memory, and whatever another process writes into the file is seen at the
 //! next look.
 
@@ -21,13 +21,13 @@ use tokio::time::sleep;
 use super::SqliteStore;
 use due::{Book, Chosen, Due};
 
-/// How long to sleep at most: messages that another process made due are seen after this.
+/// The longest sleep: messages that another process made due are seen after this.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How long a message rests after its job was dropped without an end, so that a worker that fails at once (because the
+/// The rest of a message after its job was dropped without an end, so that a worker that fails at once (because the
 /// store does not answer, for example) does not get it back in a tight loop.
 const REST_AFTER_DROP: Duration = Duration::from_millis(200);
 
-/// How long a message that cannot be read rests. It stays queued in the table, and must not stand in the others' way
+/// The rest of a message that cannot be read. It stays queued in the table, and must not stand in the others' way
 /// there; when it was mended, it is sent.
 const REST_UNREADABLE: Duration = Duration::from_mins(1);
 
@@ -63,7 +63,7 @@ impl SqliteQueue {
         }
     }
 
-    /// What is due now and not out, fairly chosen; and when the next message will be due.
+    /// Messages that are due now and not out, fairly chosen; and when the next one will be due.
     async fn look(&self, max: usize) -> Result<Chosen, QueueError> {
         let (now, book) = (self.clock.now(), self.book.clone());
         self.store
@@ -138,7 +138,7 @@ impl Queue for SqliteQueue {
         Ok(())
     }
 
-    /// After [`Queue::close`] the answer is empty.
+    /// After [`Queue::close`] the result is empty.
     async fn take(&self, max: usize) -> Result<Vec<Job>, QueueError> {
         let mut ends = self.ends.lock().await;
         while max > 0 && !self.closed.load(Ordering::Acquire) {

@@ -1,4 +1,4 @@
-//! What a message looks like in its table, in both directions.
+//! The row of a message in its table, in both directions.
 
 mod reading;
 mod writing;

@@ -21,7 +21,7 @@ pub(in crate::sqlite) struct NewRow {
     changing: ChangingRow,
 }
 
-/// What a message points at.
+/// The records that a message points at.
 #[derive(PartialEq, Eq)]
 pub(in crate::sqlite) struct LinksRow {
     wamid: Option<Wamid>,
@@ -35,7 +35,7 @@ pub(in crate::sqlite) fn further_wamids(delivery: &Delivery) -> impl Iterator<It
     delivery.wamids.iter().filter(move |wamid| Some(*wamid) != first)
 }
 
-/// What delivery changed about a message.
+/// The columns of a message that delivery changes.
 pub(in crate::sqlite) struct ChangingRow {
     expires_at: Option<Timestamp>,
     status: Status,

@@ -1,4 +1,4 @@
-//! How many messages are not settled.
+//! Counts of messages that are not settled.
 
 use dakghar_core::domain::Status;
 

@@ -1,4 +1,4 @@
-//! Whether statuses flow for a number.
+//! Signs that statuses flow for a number.
 
 use dakghar_core::domain::Message;
 

@@ -17,7 +17,7 @@ use crate::samples::{
     tenant_full, with_key,
 };
 
-/// What the cases are run against: a store as a target, and as what it is otherwise.
+/// The port of the cases: a store as a target, and as what it is otherwise.
 pub struct TargetUnderTest {
     /// The target.
     pub target: Arc<dyn MigrationTarget>,
@@ -25,8 +25,8 @@ pub struct TargetUnderTest {
     pub stores: Stores,
 }
 
-/// Runs the suite of `MigrationTarget`: `migration_target_suite!(factory)`, where the factory gives `TargetUnderTest`. See
-/// [`conformance`](crate::conformance).
+/// Runs the suite of `MigrationTarget`: `migration_target_suite!(factory)`, where the factory gives `TargetUnderTest`.
+/// See [`conformance`](crate::conformance).
 #[macro_export]
 macro_rules! migration_target_suite {
     ($factory:path) => {

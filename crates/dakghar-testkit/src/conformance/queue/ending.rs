@@ -74,7 +74,7 @@ pub async fn a_taken_job_can_be_finished_while_the_queue_closes(port: QueueUnder
     port.settle(vec![job]).await;
     let closed = tokio::time::timeout(Duration::from_secs(JOB_SECONDS_MAX), closing).await;
     closed.expect("the queue closes in a minute").expect("no panic");
-    // What is accepted or tried again while the process ends is for another one to take.
+    // A message that is accepted or tried again while the process ends is for another one to take.
     port.enqueue(&[QueueUnderTest::message(tenant_id(), now())]).await;
 }
 

@@ -22,7 +22,7 @@ pub use taking::*;
 /// A case fails when no job comes for so long.
 const JOB_SECONDS_MAX: u64 = 60;
 
-/// What the cases are run against.
+/// The port of the cases.
 #[derive(Clone)]
 pub struct QueueUnderTest {
     /// The queue.
@@ -126,7 +126,7 @@ const fn message_key(JobKey::Send(key): JobKey) -> MessageKey {
 
 fn entry(message: &Message) -> QueueEntry {
     QueueEntry {
-        key: job_key(&message),
+        key: job_key(message),
         phone_number_id: message.accepted.phone_number_id.clone(),
         slot_at: message.delivery.slot_at.expect("the message has a slot"),
         drive: message.delivery.drive,

@@ -1,4 +1,4 @@
-//! What is due is taken, in its turn.
+//! Messages that are due are taken, each in its turn.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -121,7 +121,7 @@ pub async fn a_waiting_taker_is_woken(port: QueueUnderTest) {
         let port = port.clone();
         tokio::spawn(async move { port.take_one().await })
     };
-    // Whether the taker waits already makes no difference to what must come.
+    // The job must come, be the taker waiting already or not.
     tokio::task::yield_now().await;
     let message = QueueUnderTest::message(tenant_id(), now());
     port.put(std::slice::from_ref(&message)).await;

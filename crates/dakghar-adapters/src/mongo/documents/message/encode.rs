@@ -23,13 +23,14 @@ pub(in crate::mongo) fn encode(message: &Message) -> Result<RawDocumentBuf, Stor
     Ok(document)
 }
 
-/// What a save under `save_id` sets; it raises the version by one.
+/// The fields that a save under `save_id` sets; it raises the version by one.
 pub(in crate::mongo) fn encode_delivery(delivery: &Delivery, save_id: ObjectId) -> Result<RawDocumentBuf, StoreError> {
     to_raw(&delivery_fields(delivery, delivery.version + 1, Some(save_id)))
 }
 
-/// What a claim under `save_id` sets, which is all that it changes but for [`FIELD_A_CLAIM_UNSETS`](super::FIELD_A_CLAIM_UNSETS). The same for
-/// messages that are claimed together for the same attempt.
+/// The fields that a claim under `save_id` sets, which is all that it changes but for
+/// [`FIELD_A_CLAIM_UNSETS`](super::FIELD_A_CLAIM_UNSETS). The same for messages that are claimed together for the same
+/// attempt.
 pub(in crate::mongo) fn encode_claim(delivery: &Delivery, save_id: ObjectId) -> Result<RawDocumentBuf, StoreError> {
     to_raw(&ClaimFields {
         status: delivery.status.as_str().into(),

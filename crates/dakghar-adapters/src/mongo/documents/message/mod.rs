@@ -14,7 +14,8 @@ use dakghar_core::domain::message::{Direction, Message};
 pub(in crate::mongo) use decode::decode;
 pub(in crate::mongo) use encode::{encode, encode_claim, encode_delivery};
 
-/// Every field of [`DeliveryFields`](shape::DeliveryFields) that can be absent: what a save must unset when the message has no value.
+/// Every field of [`DeliveryFields`](shape::DeliveryFields) that can be absent: what a save must unset when the message
+/// has no value.
 pub(in crate::mongo) const OPTIONAL_DELIVERY_FIELDS: [&str; 16] = [
     "lease",
     "calledAt",

@@ -6,7 +6,7 @@ use bson::oid::ObjectId;
 use bson::{Binary, DateTime};
 use serde::{Deserialize, Serialize};
 
-/// What is fixed at acceptance.
+/// The fields that are fixed at acceptance.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct AcceptedFields<'a> {
@@ -45,7 +45,7 @@ pub(super) struct AcceptedFields<'a> {
     pub(super) id_time_off: Option<bool>,
 }
 
-/// What every save writes anew.
+/// The fields that every save writes anew.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DeliveryFields<'a> {
@@ -97,7 +97,7 @@ pub(super) struct DeliveryFields<'a> {
     pub(super) save_id: Option<ObjectId>,
 }
 
-/// What a claim writes.
+/// The fields that a claim writes.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ClaimFields<'a> {

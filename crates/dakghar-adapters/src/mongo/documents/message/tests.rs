@@ -70,7 +70,7 @@ fn a_save_raises_the_version() {
     assert_eq!(document.get_i64("version").ok(), Some(8));
 }
 
-/// What a claim changes and does not write would be lost.
+/// A change by a claim that is not written would be lost.
 #[test]
 fn a_claim_writes_all_that_it_changes() {
     let before = samples::outbound_full(samples::tenant_id()).with(|message| {
