@@ -16,7 +16,7 @@ use dakghar_core::ports::StoreError;
 use super::output;
 use crate::config::keys::MASTER_KEY;
 use crate::config::{Config, Environment};
-use crate::secrets::MASTER_KEY_FILE;
+use crate::secrets::{self, MASTER_KEY_FILE};
 use crate::wiring::wire_migration;
 use advice::advice;
 use progress::Display;
@@ -84,7 +84,7 @@ fn load(environment: &Environment, folder: &Path) -> Result<Config, Vec<String>>
 }
 
 fn missing_key(folder: &Path) -> String {
-    let generated = generated(folder, MASTER_KEY_FILE).map_or_else(String::new, |file| {
+    let generated = secrets::generated(folder, MASTER_KEY_FILE).map_or_else(String::new, |file| {
         format!(
             "; if it was never set there, the generated one: MASTER_KEY_FILE={}",
             file.display()
@@ -165,9 +165,4 @@ async fn dry_run(migrator: &Migrator, plan: &Plan) -> Result<(), MigrateError> {
         "dry run: nothing stands in the way; nothing was changed"
     });
     Ok(())
-}
-
-/// A secret that was generated into the folder.
-fn generated(folder: &Path, name: &str) -> Option<PathBuf> {
-    Some(folder.join(name)).filter(|file| file.is_file())
 }

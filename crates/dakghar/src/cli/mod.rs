@@ -17,9 +17,6 @@ use crate::config::{Config, Environment, variables};
 use crate::telemetry;
 use serve::Parts;
 
-/// Wrong usage or settings, as in sysexits.h.
-const EXIT_USAGE: u8 = 64;
-
 /// The open, self-hosted, multi-tenant gateway for the WhatsApp Business Cloud API.
 #[derive(Debug, Parser)]
 #[command(name = "dakghar", version, propagate_version = true, max_term_width = 100, after_long_help = AFTER_HELP)]
@@ -78,7 +75,7 @@ pub fn run() -> ExitCode {
             return if is_help {
                 ExitCode::SUCCESS
             } else {
-                ExitCode::from(EXIT_USAGE)
+                ExitCode::from(output::EXIT_USAGE)
             };
         }
     };

@@ -3,7 +3,8 @@
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 use std::process::ExitCode;
 
-use super::EXIT_USAGE;
+/// Wrong usage or settings, as in sysexits.h.
+pub const EXIT_USAGE: u8 = 64;
 
 /// Prints a line. A closed pipe is not an error: the reader has seen enough.
 pub fn line(text: &str) {

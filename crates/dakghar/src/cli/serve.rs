@@ -1,6 +1,9 @@
 //! `dakghar serve`, `dakghar api` and `dakghar worker`: open, serve, drain.
 
 mod listening;
+mod parts;
+
+pub use parts::Parts;
 
 use anyhow::bail;
 use dakghar_core::app::App;
@@ -13,37 +16,6 @@ use crate::config::Config;
 use crate::lifecycle::{DRAIN_MAX, Lifecycle};
 use crate::wiring::{GroupCommits, Purpose, Wired, wire};
 use listening::{StartingServer, connections_max, listen};
-
-/// The halves that this process runs.
-#[derive(Clone, Copy, Debug)]
-pub struct Parts {
-    /// The HTTP API and Meta's webhook.
-    pub api: bool,
-    /// The send worker and the timers.
-    pub worker: bool,
-}
-
-impl Parts {
-    /// Both halves, in one process.
-    pub const WHOLE: Self = Self {
-        api: true,
-        worker: true,
-    };
-    /// The HTTP API alone.
-    pub const API: Self = Self {
-        api: true,
-        worker: false,
-    };
-    /// The send worker alone.
-    pub const WORKER: Self = Self {
-        api: false,
-        worker: true,
-    };
-
-    const fn is_whole(self) -> bool {
-        self.api && self.worker
-    }
-}
 
 /// A process that has its port and its store, and serves nobody yet.
 struct Opened {

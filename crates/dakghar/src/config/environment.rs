@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::variables::Variable;
+use super::variable::Variable;
 
 /// The settings as text, from the environment and `.env`.
 #[derive(Clone, Debug, Default)]

@@ -3,7 +3,7 @@
 use dakghar_core::domain::Secret;
 
 use super::reader::Reader;
-use super::variables::{Kind, Variable, table};
+use super::variable::{Kind, Variable, table};
 
 table! {
     "Keys" {

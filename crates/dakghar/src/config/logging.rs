@@ -3,7 +3,7 @@
 use tracing_subscriber::EnvFilter;
 
 use super::environment::Environment;
-use super::variables::{Kind, Variable, table};
+use super::variable::{Kind, Variable, table};
 
 table! {
     "Server" {

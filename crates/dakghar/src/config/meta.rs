@@ -4,7 +4,7 @@ use dakghar_adapters::meta::{VersionStatus, version_status};
 use dakghar_core::domain::Secret;
 
 use super::reader::Reader;
-use super::variables::{Kind, Variable, table};
+use super::variable::{Kind, Variable, table};
 
 table! {
     "Meta" {

@@ -10,6 +10,7 @@ mod reader;
 mod sending;
 mod server;
 mod storage;
+mod variable;
 pub mod variables;
 
 pub use environment::Environment;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use dakghar_core::domain::Secret;
 
 use super::environment::Environment;
-use super::variables::{Kind, Variable};
+use super::variable::{Kind, Variable};
 
 /// Reads settings. A value that cannot be read is replaced by a default, and the problem is kept for the report.
 pub(super) struct Reader<'a> {

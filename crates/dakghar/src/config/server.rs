@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use dakghar_core::domain::Secret;
 
 use super::reader::Reader;
-use super::variables::{Kind, Variable, table};
+use super::variable::{Kind, Variable, table};
 
 table! {
     "Server" {

@@ -6,7 +6,7 @@ use dakghar_adapters::redis::RedisConfig;
 use dakghar_core::domain::Secret;
 
 use super::reader::Reader;
-use super::variables::{Kind, Variable, table};
+use super::variable::{Kind, Variable, table};
 
 table! {
     "Store and queue" {

@@ -9,7 +9,7 @@ use dakghar_adapters::redis::{BullmqConfig, BullmqQueue, RedisConfig, RedisPacer
 use dakghar_core::domain::Secret;
 use dakghar_core::ports::{Clock, MigrationTarget as _};
 
-use super::{Backing, Outer, Purpose};
+use super::backing::{Backing, Outer, Purpose};
 use crate::config::Config;
 
 /// The time that a command waits for MongoDB to be reachable.

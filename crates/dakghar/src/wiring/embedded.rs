@@ -6,7 +6,7 @@ use dakghar_adapters::local::LocalPacer;
 use dakghar_adapters::local::SystemClock;
 use dakghar_adapters::sqlite::{SqliteOptions, SqliteQueue, SqliteStore};
 
-use super::{Backing, Outer, Purpose};
+use super::backing::{Backing, Outer, Purpose};
 use crate::config::Config;
 use crate::secrets;
 

@@ -1,45 +1,30 @@
-//! The only place that names concrete adapters: chooses them by the settings and puts them behind the ports.
+//! Chooses adapters by the settings and puts them behind the ports. Only the settings name adapters too.
 
+mod backing;
 mod distributed;
 mod embedded;
 mod keys;
 mod migration;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_adapters::local::RandomIds;
-use dakghar_adapters::meta::{GraphConfig, GraphHttp, MetaMessages, MetaWebhooks};
 use dakghar_core::app::{App, Settings};
-use dakghar_core::ports::{
-    Clock, ConversationStore, Erasure, EventStore, IdGenerator as _, ListStore, MessageStore, Pacer, Ports, Queue,
-    StoreHealth, TenantStore, TimerStore,
-};
-use dakghar_core::vault::Vault;
+use dakghar_core::ports::IdGenerator as _;
 use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 
 use crate::config::{Backend, Config};
-use crate::secrets::{self, MASTER_KEY_FILE, VERIFY_TOKEN_FILE};
 
+use backing::{Backing, Outer};
+
+pub use backing::Purpose;
 pub use embedded::integrity_check;
 pub use keys::KeyRing;
 pub use migration::{MigrationEnds, wire_migration};
 
 /// The time that the last group commits may take at the end of the process.
 const COMMITS_PATIENCE: Duration = Duration::from_secs(2);
-
-/// The use that the process will make of what is wired.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// Serve requests; with `sends`, also take messages out of the queue.
-    Server {
-        /// True if this process sends.
-        sends: bool,
-    },
-    /// One command beside a server that may be running.
-    Command,
-}
 
 /// The product, put together.
 pub struct Wired {
@@ -115,83 +100,5 @@ fn settings(config: &Config, purpose: Purpose, commits_max: usize) -> Settings {
         commits_max,
         calls_max: config.sending.worker_concurrency,
         ..Settings::default()
-    }
-}
-
-/// A backend that is open, behind the ports.
-struct Backing {
-    ports: Ports,
-    /// The store and the queue, for people.
-    name: String,
-    /// Commits of one kind under way at a time.
-    commits_max: usize,
-}
-
-/// A store of everything.
-trait Store:
-    MessageStore + TimerStore + ConversationStore + ListStore + TenantStore + EventStore + StoreHealth + Erasure + 'static
-{
-}
-
-impl<S> Store for S where
-    S: MessageStore
-        + TimerStore
-        + ConversationStore
-        + ListStore
-        + TenantStore
-        + EventStore
-        + StoreHealth
-        + Erasure
-        + 'static
-{
-}
-
-/// The ports that do not depend on the backend.
-struct Outer {
-    messages_api: MetaMessages,
-    webhooks: MetaWebhooks,
-    vault: Vault,
-}
-
-impl Outer {
-    /// Generates the secrets that nobody configured.
-    fn new(config: &Config) -> anyhow::Result<Self> {
-        let or_generated = |secret, file| secrets::configured_or_generated(secret, &config.storage.data_dir, file);
-        let master_key = or_generated(config.keys.master_key.as_ref(), MASTER_KEY_FILE)?;
-        let verify_token = or_generated(config.meta.verify_token.as_ref(), VERIFY_TOKEN_FILE)?;
-        let vault = keys::vault(&master_key, config.keys.master_key_previous.as_ref())?;
-        let graph = GraphHttp::new(GraphConfig::new(&config.meta.graph_base_url, &config.meta.api_version))?;
-        Ok(Self {
-            messages_api: MetaMessages::new(Arc::new(graph)),
-            webhooks: MetaWebhooks::new(&config.meta.app_secrets, Some(&verify_token)),
-            vault,
-        })
-    }
-
-    /// All ports, over this backend.
-    fn ports<S: Store>(
-        self,
-        store: &Arc<S>,
-        queue: Arc<dyn Queue>,
-        pacer: Arc<dyn Pacer>,
-        clock: Arc<dyn Clock>,
-    ) -> Ports {
-        Ports {
-            messages: store.clone(),
-            timers: store.clone(),
-            conversations: store.clone(),
-            lists: store.clone(),
-            tenants: store.clone(),
-            events: store.clone(),
-            store_health: store.clone(),
-            erasure: store.clone(),
-            queue,
-            pacer,
-            messages_api: Arc::new(self.messages_api),
-            webhooks: Arc::new(self.webhooks),
-            vault: Arc::new(self.vault),
-            clock,
-            ids: Arc::new(RandomIds),
-        }
     }
 }

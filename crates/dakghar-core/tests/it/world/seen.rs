@@ -27,7 +27,11 @@ impl Seen {
     }
 
     pub fn idempotency_key(&self) -> Option<&str> {
-        self.0.accepted.idempotency.as_ref().map(|idempotency| idempotency.key.as_str())
+        self.0
+            .accepted
+            .idempotency
+            .as_ref()
+            .map(|idempotency| idempotency.key.as_str())
     }
 
     pub fn priority(&self) -> Priority {

@@ -5,10 +5,9 @@ use std::path::Path;
 use dakghar_core::app::migrating::Plan;
 use dakghar_core::domain::migration::Migration;
 
-use super::generated;
 use crate::cli::output;
 use crate::config::Config;
-use crate::secrets::{MASTER_KEY_FILE, VERIFY_TOKEN_FILE};
+use crate::secrets::{MASTER_KEY_FILE, VERIFY_TOKEN_FILE, generated};
 use crate::wiring::MigrationEnds;
 
 /// Prints the plan.

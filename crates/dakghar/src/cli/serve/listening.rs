@@ -8,7 +8,7 @@ use dakghar_server::http::{self, HttpConfig};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::Parts;
+use super::parts::Parts;
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
 
