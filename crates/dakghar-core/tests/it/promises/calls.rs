@@ -62,7 +62,7 @@ impl Promises {
         let places = [(tenant, None), (tenant, Some(message.number().clone()))];
         let since = places.iter().filter_map(|place| state.paused.get(place)).min();
         let Some(since) = since else { return Ok(()) };
-        let ran_since = state.frozen_until.get(&by).copied().unwrap_or(*since).max(*since);
+        let ran_since = self.executor.frozen_until(by).unwrap_or(*since).max(*since);
         let on_its_way: Duration = self.directory_ttl + self.timings.lease + SLOW_MAX * 4;
         must(
             self.now() <= ran_since + on_its_way,

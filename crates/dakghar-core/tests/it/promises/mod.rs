@@ -66,8 +66,6 @@ struct State {
     jobs_dropped: BTreeSet<(MessageKey, u64)>,
     /// Since when people have stopped a tenant, or one of its numbers.
     paused: BTreeMap<(TenantId, Option<PhoneNumberId>), Timestamp>,
-    /// Until when a life did not run.
-    frozen_until: BTreeMap<Life, Timestamp>,
     /// Numbers of which a status has arrived, with the time of a call of the message that it was about.
     flowing: BTreeSet<(PhoneNumberId, Timestamp)>,
     reached: Reached,
@@ -200,11 +198,6 @@ impl Promises {
         let tenants: Vec<TenantId> = self.state.lock().tenants.iter().copied().collect();
         let of_tenant = |tenant: &TenantId| at_once(store.messages(tenant, &query)).expect("no outage");
         tenants.iter().flat_map(of_tenant).map(Seen).collect()
-    }
-
-    /// The life did not run from before now until this time.
-    pub fn froze(&self, life: Life, until: Timestamp) {
-        self.state.lock().frozen_until.insert(life, until);
     }
 
     /// A tenant was stored with these holds.

@@ -22,6 +22,9 @@ use crate::world::wire::Weather;
 const STEPS_MAX: u64 = 400_000;
 /// The time within which everything must come to rest once all is well.
 const REST_MAX: Duration = Duration::from_secs(90 * 60);
+/// For how long people go on asking once all is well, and how often holds are ended meanwhile.
+const PEACE: Duration = Duration::from_secs(300);
+const PEACE_ROUNDS: u32 = 3;
 /// How often whoever keeps the processes running looks at them.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -105,7 +108,7 @@ impl Run {
             let (sleeper, processes) = (executor.clone(), self.processes.clone());
             executor.spawn(WORLD, async move {
                 sleeper.sleep(at).await;
-                befall(&people, &processes, &deed).await;
+                befall(&people, &processes, &deed);
                 people.act(deed).await;
             });
         }
@@ -176,12 +179,16 @@ impl Run {
             world.meta.take_any_token(&account.number);
             executor.spawn(WORLD, async move {
                 people.replace_token(tenant, &token).await;
-                people.resume(tenant).await;
+                // A pause that was asked for before may still be on its way.
+                for _ in 0..PEACE_ROUNDS {
+                    people.resume(tenant).await;
+                    people.shared.wire.executor.sleep(PEACE / PEACE_ROUNDS).await;
+                }
             });
         }
         let begin = executor.now();
         // A wrong peace must not be taken for the end: people are still asking.
-        let earliest = begin + Duration::from_secs(150);
+        let earliest = begin + PEACE;
         let is_over = || {
             let now = executor.now();
             now >= begin + REST_MAX
@@ -196,7 +203,7 @@ impl Run {
 }
 
 /// What happens to processes.
-async fn befall(people: &People, processes: &Mutex<Vec<Place>>, deed: &Deed) {
+fn befall(people: &People, processes: &Mutex<Vec<Place>>, deed: &Deed) {
     let executor = &people.shared.wire.executor;
     match *deed {
         Deed::Crash(place, down_for) => {
@@ -209,10 +216,7 @@ async fn befall(people: &People, processes: &Mutex<Vec<Place>>, deed: &Deed) {
         Deed::Freeze(place, time) => {
             let life = processes.lock().get(place).map(|place| place.process.life());
             if let Some(life) = life {
-                people.shared.promises.froze(life, executor.now() + time);
-                executor.freeze(life);
-                executor.sleep(time).await;
-                executor.thaw(life);
+                executor.freeze(life, time);
             }
         }
         _ => {}

@@ -6,9 +6,9 @@ use crate::world::random::Random;
 use crate::world::wire::Rates;
 
 /// Orders of events that are tried with a smaller plan: leaving something out changes the order of everything after it.
-const SEEDS_TRIED: usize = 40;
+const SEEDS_TRIED: usize = 20;
 /// Runs in total.
-const RUNS_MAX: usize = 6_000;
+const RUNS_MAX: usize = 2_000;
 
 /// A smaller plan that breaks `promise`.
 pub fn shrink(plan: &Plan, promise: &str) -> Plan {
@@ -128,6 +128,7 @@ const CALMER: &[Change] = &[
     |plan| plan.weather.store.fails_partly = 0,
     |plan| plan.weather.store.hangs = 0,
     |plan| plan.weather.store.crashes = 0,
+    |plan| plan.weather.store.freezes = 0,
     |plan| plan.weather.store.slow = 0,
     |plan| plan.weather.store.takes_time = 0,
     |plan| plan.weather.queue.fails_before = 0,
@@ -135,6 +136,7 @@ const CALMER: &[Change] = &[
     |plan| plan.weather.queue.fails_partly = 0,
     |plan| plan.weather.queue.hangs = 0,
     |plan| plan.weather.queue.crashes = 0,
+    |plan| plan.weather.queue.freezes = 0,
     |plan| plan.weather.queue.slow = 0,
     |plan| plan.weather.queue.takes_time = 0,
     |plan| plan.temper.accepts_silently = 0,
@@ -143,6 +145,7 @@ const CALMER: &[Change] = &[
     |plan| plan.temper.refuses = 0,
     |plan| plan.temper.fails_after_taking = 0,
     |plan| plan.temper.slow = 0,
+    |plan| plan.temper.freezes = 0,
     |plan| plan.temper.reports = false,
     |plan| plan.temper.reports_late = 0,
     |plan| plan.temper.reports_twice = 0,

@@ -63,6 +63,7 @@ struct State {
     dead: BTreeSet<Life>,
     /// Frozen lives, each with its tasks that could run.
     frozen: BTreeMap<Life, Vec<usize>>,
+    frozen_until: BTreeMap<Life, Timestamp>,
     random: Random,
     hurry: u32,
     steps: u64,
@@ -103,6 +104,7 @@ impl Executor {
             lives: 0,
             dead: BTreeSet::new(),
             frozen: BTreeMap::new(),
+            frozen_until: BTreeMap::new(),
             random,
             hurry: 0,
             steps: 0,
@@ -173,23 +175,36 @@ impl Executor {
         !self.shared.state.lock().dead.contains(&life)
     }
 
-    /// From now on no task of the life is polled, until [`Executor::thaw`].
-    pub fn freeze(&self, life: Life) {
-        let mut state = self.shared.state.lock();
-        if !state.dead.contains(&life) {
+    /// From now on no task of the life is polled, for this time or until [`Executor::thaw`].
+    pub fn freeze(&self, life: Life, time: Duration) {
+        let until = self.now() + time;
+        {
+            let mut state = self.shared.state.lock();
+            if state.dead.contains(&life) {
+                return;
+            }
             state.frozen.entry(life).or_default();
+            state.frozen_until.insert(life, until);
         }
+        let executor = self.clone();
+        self.spawn(WORLD, async move {
+            executor.sleep(time).await;
+            // It may have been frozen again, for longer.
+            if executor.frozen_until(life) == Some(until) {
+                executor.thaw(life);
+            }
+        });
+    }
+
+    /// Until when the life was to be frozen, the last time that it was.
+    pub fn frozen_until(&self, life: Life) -> Option<Timestamp> {
+        self.shared.state.lock().frozen_until.get(&life).copied()
     }
 
     /// Ends a freeze.
     pub fn thaw(&self, life: Life) {
         let parked = self.shared.state.lock().frozen.remove(&life);
         self.shared.runnable.lock().extend(parked.unwrap_or_default());
-    }
-
-    /// Whether the life is frozen.
-    pub fn is_frozen(&self, life: Life) -> bool {
-        self.shared.state.lock().frozen.contains_key(&life)
     }
 
     /// Runs a future beside the others. Without effect in a life that is over.

@@ -52,6 +52,8 @@ pub struct Temper {
     pub fails_after_taking: u32,
     /// Requests and answers that take so long that the caller may give up before.
     pub slow: u32,
+    /// Calls during which the caller freezes.
+    pub freezes: u32,
     /// Whether statuses are reported at all.
     pub reports: bool,
     pub reports_late: u32,
@@ -72,7 +74,9 @@ pub const ACCOUNT_RESTRICTED: i64 = 131_031;
 const ANSWER_MAX: Duration = Duration::from_millis(300);
 const SLOW_ANSWER_MAX: Duration = Duration::from_secs(35);
 const REPORT_MAX: Duration = Duration::from_secs(20);
-const LATE_REPORT_MAX: Duration = Duration::from_secs(20 * 60);
+/// Reports may come when a grace is over and the message was perhaps sent again.
+const LATE_REPORT_MAX: Duration = Duration::from_secs(400);
+const VERY_LATE_REPORT_MAX: Duration = Duration::from_secs(20 * 60);
 /// How long Meta waits for the answer to a webhook.
 const POST_PATIENCE: Duration = Duration::from_secs(20);
 const POST_AGAIN_MAX: Duration = Duration::from_secs(60);
@@ -85,6 +89,17 @@ pub struct Request {
     pub attempt: u32,
     pub opaque: Arc<str>,
     pub token: String,
+}
+
+/// How a call goes.
+struct Decision {
+    answer: Answer,
+    there: Duration,
+    back: Duration,
+    /// Whether the request arrives although its caller died meanwhile.
+    survives: bool,
+    /// How long the caller freezes while it waits for the answer.
+    freeze: Option<Duration>,
 }
 
 /// Meta.
@@ -162,7 +177,7 @@ impl Meta {
         samples::wamid(&format!("wamid.{}.{attempt}", key.message_id))
     }
 
-    fn decide(&self, request: &Request) -> (Answer, Duration, Duration, bool) {
+    fn decide(&self, request: &Request) -> Decision {
         let mut state = self.state.lock();
         let temper = state.temper;
         let token_is_valid = state
@@ -199,8 +214,17 @@ impl Meta {
             }
         };
         let (there, back) = (time(), time());
-        let survives = random.chance(500);
-        (scripted.unwrap_or(drawn), there, back, survives)
+        Decision {
+            there,
+            back,
+            survives: random.chance(500),
+            freeze: if random.chance(temper.freezes) {
+                Some(random.freeze())
+            } else {
+                None
+            },
+            answer: scripted.unwrap_or(drawn),
+        }
     }
 
     /// What the caller is told, when it is told anything.
@@ -210,7 +234,13 @@ impl Meta {
         from: Life,
         request: Request,
     ) -> impl Future<Output = SendOutcome> + Send + use<> {
-        let (answer, there, back, survives) = self.decide(&request);
+        let Decision {
+            answer,
+            there,
+            back,
+            survives,
+            freeze,
+        } = self.decide(&request);
         let (shared, executor) = (shared.clone(), shared.wire.executor.clone());
         let travelling = {
             let executor = executor.clone();
@@ -227,6 +257,13 @@ impl Meta {
                 shared.promises.meta_decided(&request, answer);
                 if answer.takes() {
                     shared.meta.report_later(&shared, &request);
+                }
+                if let Some(freeze) = freeze {
+                    shared
+                        .wire
+                        .trace
+                        .note(|| format!("{from:?} freezes while it waits for Meta"));
+                    executor.freeze(from, freeze);
                 }
                 executor.sleep(back).await;
                 Some(outcome(&request, answer))
@@ -266,8 +303,14 @@ impl Meta {
             let report = Self::report(request, *status);
             let repetitions = 1 + usize::from(random.chance(temper.reports_twice));
             for _ in 0..repetitions {
-                let is_late = random.chance(temper.reports_late);
-                let after = random.wait(if is_late { LATE_REPORT_MAX } else { REPORT_MAX });
+                let longest = if !random.chance(temper.reports_late) {
+                    REPORT_MAX
+                } else if random.chance(700) {
+                    LATE_REPORT_MAX
+                } else {
+                    VERY_LATE_REPORT_MAX
+                };
+                let after = random.wait(longest);
                 post(shared, after, random.fork(), vec![WebhookPart::Status(report.clone())]);
                 state.posts_open += 1;
             }

@@ -51,6 +51,12 @@ impl Random {
         Duration::from_millis(self.next() % bound + 1)
     }
 
+    /// How long something is frozen: around the end of a lease, or of a grace.
+    pub fn freeze(&mut self) -> Duration {
+        let most = *self.pick(&[10, 80, 400]);
+        Duration::from_millis(self.next() % (most * 1000))
+    }
+
     /// A number from 0 up to, but not including, 1.
     pub fn fraction(&mut self) -> f64 {
         let bits = u32::try_from(self.next() >> 32).expect("32 bits");

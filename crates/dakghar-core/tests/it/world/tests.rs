@@ -82,9 +82,8 @@ fn a_frozen_process_does_not_call_when_its_lease_may_be_over() {
         let prepared = worker.prepare(jobs).await.expect("prepared");
         worker.claim(prepared.sends).await.pop().expect("claimed")
     });
-    world.wire.executor.freeze(process.life());
+    world.wire.executor.freeze(process.life(), Duration::from_secs(41));
     world.run_for(Duration::from_secs(41));
-    world.wire.executor.thaw(process.life());
     let worker = process.clone();
     world.block_on(async move {
         let mut ended = worker.call(claimed).await;

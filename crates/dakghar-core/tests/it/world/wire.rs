@@ -58,6 +58,8 @@ pub enum Fate {
     CrashesBefore,
     /// The caller dies when the call has had its effect.
     CrashesAfter,
+    /// The caller does nothing for minutes from when the call has had its effect, and then goes on.
+    FreezesAfter,
 }
 
 /// How often calls go wrong, each in a thousand.
@@ -68,6 +70,7 @@ pub struct Rates {
     pub fails_partly: u32,
     pub hangs: u32,
     pub crashes: u32,
+    pub freezes: u32,
     pub slow: u32,
     /// Calls that take no time at all are the rest.
     pub takes_time: u32,
@@ -126,7 +129,7 @@ impl Luck {
     pub fn draw(&mut self) -> (bool, bool) {
         match self.fate {
             Fate::FailsPartly => *self.random.pick(&[(true, true), (true, false), (false, false)]),
-            Fate::Works | Fate::CrashesAfter => (true, true),
+            Fate::Works | Fate::CrashesAfter | Fate::FreezesAfter => (true, true),
             Fate::FailsAfter | Fate::HangsAfter => (true, false),
             Fate::FailsBefore | Fate::HangsBefore | Fate::CrashesBefore => (false, false),
         }
@@ -203,6 +206,10 @@ impl Wire {
                 trace.note(|| format!("{from:?} dies after {call:?}"));
                 executor.end_life(from);
             }
+            if fate == Fate::FreezesAfter {
+                trace.note(|| format!("{from:?} freezes after {call:?}"));
+                executor.freeze(from, luck.random.freeze());
+            }
             pause(&executor, back).await;
             Some(answer)
         };
@@ -278,6 +285,8 @@ fn draw(random: &mut Random, rates: Rates) -> Fate {
         *random.pick(&[Fate::HangsBefore, Fate::HangsAfter])
     } else if random.chance(rates.crashes) {
         *random.pick(&[Fate::CrashesBefore, Fate::CrashesAfter])
+    } else if random.chance(rates.freezes) {
+        Fate::FreezesAfter
     } else {
         Fate::Works
     }
