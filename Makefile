@@ -44,6 +44,14 @@ lint: ## Looks for what the linter does not like
 fmt: ## Brings the code into form
 	cargo fmt --all
 
+.PHONY: simulate
+simulate: ## Runs the simulation of the core for many seeds; SEEDS=100000
+	SEEDS=$(or $(SEEDS),100000) cargo nextest run --locked --package dakghar-core --no-fail-fast -E 'test(/^simulation::seeds/)'
+
+.PHONY: mutants
+mutants: ## Breaks sending on purpose, and lists what no test of the core notices; SHARD=1/8, MINUTES=60
+	./scripts/mutants.sh
+
 .PHONY: chaos
 chaos: ## Fails Redis, MongoDB, the network and Dakghar under load; CHAOS_ROWS="f06 f31" for some faults only
 	./scripts/chaos.sh
