@@ -187,11 +187,6 @@ impl Executor {
         self.shared.runnable.lock().extend(parked.unwrap_or_default());
     }
 
-    /// Whether the life is frozen.
-    pub fn is_frozen(&self, life: Life) -> bool {
-        self.shared.state.lock().frozen.contains_key(&life)
-    }
-
     /// Runs a future beside the others. Without effect in a life that is over.
     pub fn spawn(&self, life: Life, future: impl Future<Output = ()> + Send + 'static) {
         let mut state = self.shared.state.lock();
@@ -320,14 +315,6 @@ impl Executor {
     pub fn run_for(&self, duration: Duration) {
         let executor = self.clone();
         self.block_on(async move { executor.sleep(duration).await });
-    }
-
-    /// Steps until nothing can run any more at the present time.
-    pub fn settle(&self) {
-        self.run_for(Duration::ZERO);
-        while !self.shared.runnable.lock().is_empty() {
-            self.step();
-        }
     }
 }
 

@@ -36,7 +36,6 @@ pub enum Call {
     Enqueue,
     Take,
     Pace,
-    Send,
 }
 
 /// What becomes of a call.
@@ -103,7 +102,6 @@ struct State {
     /// Faults by chance so far.
     faults: u32,
     scripted: VecDeque<(Call, Fate)>,
-    calls: Vec<Call>,
 }
 
 struct Journey {
@@ -141,7 +139,6 @@ impl Wire {
             weather: Weather::default(),
             faults: 0,
             scripted: VecDeque::new(),
-            calls: Vec::new(),
         };
         Self {
             executor,
@@ -163,11 +160,6 @@ impl Wire {
     /// Faults that came by chance so far.
     pub fn faults(&self) -> u32 {
         self.state.lock().faults
-    }
-
-    /// All calls so far, in the order in which they were begun.
-    pub fn calls(&self) -> Vec<Call> {
-        self.state.lock().calls.clone()
     }
 
     /// Makes a call for `from`. `effect` is what it does; of a batch it does what `Luck` says, item by item.
@@ -215,7 +207,6 @@ impl Wire {
 
     fn plan(&self, call: Call) -> Journey {
         let mut state = self.state.lock();
-        state.calls.push(call);
         let mut random = state.random.fork();
         let scripted = state.scripted.iter().position(|(of, _)| *of == call);
         let scripted = scripted.and_then(|place| state.scripted.remove(place));
@@ -227,8 +218,6 @@ impl Wire {
         } = state.weather;
         let rates = match call {
             Call::Enqueue | Call::Take | Call::Pace => queue,
-            // Meta has moods of its own.
-            Call::Send => Rates::default(),
             _ => store,
         };
         let mut fate = draw(&mut random, rates);
@@ -243,7 +232,7 @@ impl Wire {
         if let Some((_, scripted)) = scripted {
             fate = scripted;
         }
-        let mut time = |random: &mut Random| {
+        let time = |random: &mut Random| {
             if is_slow {
                 random.wait(SLOW_MAX)
             } else if random.chance(rates.takes_time) {
