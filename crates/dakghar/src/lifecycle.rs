@@ -24,6 +24,10 @@ impl Lifecycle {
         let lifecycle = Self::default();
         let stopping = lifecycle.stopping.clone();
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "listens for signals as long as the process lives"
+        )]
         tokio::spawn(async move {
             let mut is_stopping = false;
             loop {

@@ -32,6 +32,7 @@ pub fn configured_or_generated(configured: Option<&Secret>, data_dir: &Path, fil
     make_data_dir(data_dir)?;
     let path = data_dir.join(file);
     let mut bytes = [0; 32];
+    #[expect(clippy::disallowed_methods, reason = "a secret that is made before there are ports")]
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| anyhow::anyhow!("the operating system provides no randomness"))?;
     let text = URL_SAFE_NO_PAD.encode(bytes);
     // Written aside and linked into place: a crash leaves no half a key, and of two processes one wins.

@@ -18,6 +18,10 @@ const DATA_KEY: &[u8] = b"data_key";
 /// A new random master key, 256 bits as 43 characters.
 pub fn generate_master_key() -> Result<Secret, KeyError> {
     let mut key = Zeroizing::new([0; MASTER_KEY_BYTES]);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "keys are made from the system's random numbers"
+    )]
     aws_lc_rs::rand::fill(&mut *key).map_err(|_| KeyError::Unavailable("no random numbers".into()))?;
     Ok(Secret::new(URL_SAFE_NO_PAD.encode(*key)))
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
@@ -19,6 +20,7 @@ impl Clock for SystemClock {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RandomIds;
 
+#[expect(clippy::disallowed_methods, reason = "this is the generator")]
 impl IdGenerator for RandomIds {
     fn tenant_id(&self) -> TenantId {
         TenantId::from_uuid(Uuid::now_v7())

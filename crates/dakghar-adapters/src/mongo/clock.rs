@@ -85,6 +85,10 @@ impl MongoClock {
 }
 
 impl Clock for MongoClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "follows the server's clock by this process's intervals"
+    )]
     fn now(&self) -> Timestamp {
         self.at(Instant::now())
     }
@@ -109,6 +113,10 @@ pub(super) async fn follow(clock: Arc<MongoClock>, database: Database) {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "follows the server's clock by this process's intervals"
+)]
 async fn ask(database: &Database) -> mongodb::error::Result<Sample> {
     let sent = Instant::now();
     let reply = database.run_command(doc! { "hello": 1 }).await?;
@@ -124,6 +132,10 @@ async fn ask(database: &Database) -> mongodb::error::Result<Sample> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "follows the server's clock by this process's intervals"
+)]
 mod tests {
     use super::*;
 

@@ -100,12 +100,12 @@ impl MongoStore {
         }
         tracing::info!(hosts, database = name, "connected to MongoDB");
         let promises = Arc::new(Promises::new(database.clone(), options.read_timeout));
-        let mut followers = vec![tokio::spawn(clock::follow(clock.clone(), database.clone()))];
+        let mut followers = vec![keep(clock::follow(clock.clone(), database.clone()))];
         if options.prepare {
             if let Err(error) = promises.look().await {
                 tracing::debug!(%error, "not every index is known to be there");
             }
-            followers.push(tokio::spawn(promises::follow(promises.clone())));
+            followers.push(keep(promises::follow(promises.clone())));
         }
         Ok(Arc::new(Self {
             messages: database.collection(MESSAGES),
@@ -119,9 +119,18 @@ impl MongoStore {
             promises,
             conversations_are_new: AtomicBool::new(false),
             messages_repeat: AtomicBool::new(false),
-            _followers: followers.into_iter().map(AbortOnDropHandle::new).collect(),
+            _followers: followers,
         }))
     }
+}
+
+/// Starts a task that ends with what keeps the handle.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "followers are kept by the store, which ends them"
+)]
+fn keep(follower: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(follower))
 }
 
 /// The write concern of every write.
@@ -175,6 +184,7 @@ async fn first_answer(
     hosts: &str,
     options: &MongoOptions,
 ) -> Result<Arc<clock::MongoClock>, ConnectError> {
+    #[expect(clippy::disallowed_methods, reason = "measures its patience")]
     let started = Instant::now();
     let mut wait = RETRY_WAIT;
     let mut tries = 0;

@@ -77,6 +77,10 @@ impl Promises {
 }
 
 /// Looks again and again, and tries to build what is missing, until dropped.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "measures its patience, and the time that building took"
+)]
 pub(super) async fn follow(promises: Arc<Promises>) {
     let mut broken_since = None;
     let mut rest = BUILD_REST;

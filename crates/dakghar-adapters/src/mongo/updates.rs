@@ -46,6 +46,7 @@ impl MongoStore {
         collection: &str,
         statements: &[RawDocumentBuf],
     ) -> Result<UpdateReply, Failure> {
+        #[expect(clippy::disallowed_methods, reason = "measures its patience")]
         let started = Instant::now();
         let command = command(collection, statements);
         let first = self.run_update(command.clone(), started).await;

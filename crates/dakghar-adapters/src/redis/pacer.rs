@@ -72,6 +72,7 @@ impl RedisPacer {
         });
         let stopped = CancellationToken::new();
         let keeping = keep(redis.clone(), kept.clone());
+        #[expect(clippy::disallowed_methods, reason = "ends when the pacer is dropped")]
         tokio::spawn(stopped.clone().run_until_cancelled_owned(keeping));
         // Too late is not an error: the keeper goes on trying.
         kept.comes_within(START_PATIENCE).await;

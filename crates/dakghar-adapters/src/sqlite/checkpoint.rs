@@ -33,6 +33,7 @@ impl Checkpointer {
     pub(super) fn start(conn: Connection) -> io::Result<Self> {
         let (begin, begins) = sync_channel(1);
         let (end, ended) = sync_channel(1);
+        #[expect(clippy::disallowed_methods, reason = "ends when its channel closes, and is joined")]
         let thread = std::thread::Builder::new().name("sqlite-log".into()).spawn(move || {
             while begins.recv().is_ok() {
                 if end.send(move_log(&conn, "passive")).is_err() {

@@ -89,6 +89,7 @@ fn list(conn: &Connection, tenant_id: TenantId, query: &MessageQuery) -> Outcome
         conn,
         tenant_id: tenant_id.to_string(),
         query,
+        #[expect(clippy::disallowed_methods, reason = "bounds the time of a search")]
         ends_at: Instant::now() + SEARCH_TIME_MAX,
     };
     let before = before_text(query.before);
@@ -124,6 +125,7 @@ impl Search<'_> {
     fn run(&self, sql: &str, from: &str, mut before: String) -> Outcome<Option<Vec<Message>>> {
         let mut found = Vec::new();
         while let Some(last) = self.walk(sql, from, &before, &mut found)? {
+            #[expect(clippy::disallowed_methods, reason = "bounds the time of a search")]
             if Instant::now() > self.ends_at {
                 return Ok(None);
             }

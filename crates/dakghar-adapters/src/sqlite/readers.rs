@@ -33,6 +33,7 @@ impl Readers {
     }
 
     /// Runs a query, waiting for a free connection first.
+    #[expect(clippy::disallowed_methods, reason = "as many as there are permits")]
     pub(super) async fn run<T, F>(&self, query: F) -> Result<T, StoreError>
     where
         T: Send + 'static,

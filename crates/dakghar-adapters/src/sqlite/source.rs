@@ -70,6 +70,7 @@ impl SqliteSource {
     }
 
     /// Runs a query on a thread where blocking is allowed.
+    #[expect(clippy::disallowed_methods, reason = "one connection under a lock")]
     async fn run<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,

@@ -74,6 +74,10 @@ impl Writer {
             inbox,
             doubt: None,
         };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "ends when its channel closes; `close` waits for that"
+        )]
         std::thread::Builder::new()
             .name("sqlite-writer".into())
             .spawn(move || thread.serve())?;

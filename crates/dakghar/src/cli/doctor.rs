@@ -49,7 +49,7 @@ pub async fn run(environment: &Environment) -> ExitCode {
         }
     }
     output::line("checks");
-    let findings = check(environment).await;
+    let findings = Box::pin(check(environment)).await;
     findings.0.iter().for_each(print);
     if findings.are_bad() {
         ExitCode::FAILURE
@@ -189,6 +189,7 @@ async fn check_keys(keys: &KeyRing, findings: &mut Findings) {
 /// The store's clock judges leases and slots; this machine's clock stands in log lines and webhooks.
 fn check_clock(store_ms: i64, findings: &mut Findings) {
     const SKEW_MS_MAX: i64 = 2_000;
+    #[expect(clippy::disallowed_methods, reason = "the clock that is checked")]
     let skew_ms = (jiff::Timestamp::now().as_millisecond() - store_ms).abs();
     if skew_ms > SKEW_MS_MAX {
         findings.warning(format!(

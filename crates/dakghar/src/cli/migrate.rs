@@ -127,6 +127,7 @@ async fn migrate(config: &Config, args: &Args) -> anyhow::Result<()> {
 }
 
 /// Runs until the migration is finished, and waits for a target that is away for a while.
+#[expect(clippy::disallowed_methods, reason = "measures patience")]
 async fn persist(migrator: &Migrator, start_over: bool) -> Result<Migration, MigrateError> {
     let display = Display::new();
     let mut failing_since = None;

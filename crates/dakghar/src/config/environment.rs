@@ -22,6 +22,7 @@ impl Environment {
                 values.insert(name, value);
             }
         }
+        #[expect(clippy::disallowed_methods, reason = "the one place that reads variables")]
         let process = std::env::vars_os();
         for (name, value) in process {
             if let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) {

@@ -63,6 +63,7 @@ pub async fn wire(config: &Config, purpose: Purpose) -> anyhow::Result<Wired> {
     let signing_keys = ports.vault.signing_keys();
     let (app, group_commits) = App::new(ports, settings(config, purpose, commits_max), &signing_keys);
     // They end with the last clone of the app, after everything that waits was committed.
+    #[expect(clippy::disallowed_methods, reason = "`GroupCommits` waits for them")]
     let group_commits = group_commits.into_iter().map(tokio::spawn).collect();
     Ok(Wired {
         app,

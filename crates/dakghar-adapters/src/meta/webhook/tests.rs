@@ -343,6 +343,7 @@ fn one_bad_part_does_not_cost_the_others() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn account_events_say_whose_they_are_and_when() {
     for (change, waba, number) in [
         (

@@ -90,6 +90,7 @@ impl Generation {
         let workers: Vec<Arc<Worker>> = try_join_all(starting).await?.into_iter().map(Arc::new).collect();
         let retirement = CancellationToken::new();
         for worker in &workers {
+            #[expect(clippy::disallowed_methods, reason = "ends with the generation")]
             tokio::spawn(discard_events(worker.clone(), retirement.clone()));
         }
         Ok(Self {
@@ -97,6 +98,7 @@ impl Generation {
             workers,
             pulses,
             stumbles: AtomicU32::new(0),
+            #[expect(clippy::disallowed_methods, reason = "measures its age")]
             born: Instant::now(),
             _retirement: retirement.drop_guard(),
         })

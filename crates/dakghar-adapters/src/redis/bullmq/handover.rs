@@ -58,6 +58,7 @@ pub(super) struct Pulse {
 impl Pulse {
     pub(super) fn new(in_flight_max: usize) -> Self {
         Self {
+            #[expect(clippy::disallowed_methods, reason = "measures the pulse of this process")]
             born: Instant::now(),
             started_ms: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),

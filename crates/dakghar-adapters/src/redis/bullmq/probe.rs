@@ -174,6 +174,7 @@ async fn queue(mut connection: Connection, name: &str, now: Timestamp) -> Result
 
 /// Sets a new mark, unless another process was quicker, and what else FLUSHALL takes with it.
 async fn new_epoch(connection: &mut Connection, epoch_key: &str, meta_key: &str) -> Result<String, RedisError> {
+    #[expect(clippy::disallowed_methods, reason = "a mark of Redis, no id of ours")]
     let fresh = uuid::Uuid::from_u128(rand::random()).simple().to_string();
     let (value,): (String,) = redis::pipe()
         .set_nx(epoch_key, fresh)

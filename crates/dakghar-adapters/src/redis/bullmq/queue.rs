@@ -56,6 +56,7 @@ impl BullmqQueue {
         let stopped = CancellationToken::new();
         let (looked, mut look) = watch::channel(());
         let supervisor = Supervisor::new(config.clone(), handover.clone(), shared.clone(), clock.clone());
+        #[expect(clippy::disallowed_methods, reason = "ends when the queue is closed or dropped")]
         tokio::spawn(supervisor.run(looked, stopped.clone()));
         // Too late is not an error: the supervisor goes on trying.
         let _ = tokio::time::timeout(START_PATIENCE, look.changed()).await;

@@ -336,14 +336,6 @@ impl Executor {
         let executor = self.clone();
         self.block_on(async move { executor.sleep(duration).await });
     }
-
-    /// Steps until nothing can run any more at the present time.
-    pub fn settle(&self) {
-        self.run_for(Duration::ZERO);
-        while !self.shared.runnable.lock().is_empty() {
-            self.step();
-        }
-    }
 }
 
 /// Waits until a time.

@@ -65,7 +65,9 @@ impl Process {
         };
         let ports = ports::ports(shared, life, setup.queue);
         let (app, running) = App::new(ports, setup.settings.clone(), &keys);
-        running.into_iter().for_each(|task| executor.spawn(life, task));
+        for task in running {
+            executor.spawn(life, task);
+        }
         let process = Self {
             app,
             life,
@@ -210,18 +212,6 @@ impl Process {
     pub async fn strike(&self, key: JobKey) -> Result<(), Failure> {
         self.app.sending.strike(key).await
     }
-
-    pub async fn reconcile(&self) -> Result<usize, Failure> {
-        self.app.reconciling.reconcile().await
-    }
-
-    pub async fn refill(&self) -> Result<usize, Failure> {
-        self.app.reconciling.refill_queue().await
-    }
-
-    pub async fn take_over_orphans(&self) -> Result<(), Failure> {
-        self.app.reconciling.take_over_orphans().await
-    }
 }
 
 /// The name under which a life takes leases.
@@ -258,6 +248,7 @@ enum Next {
 
 impl Sender {
     fn new(process: Process) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "a test's own loop")]
         let (ended, call_ended) = mpsc::unbounded();
         Self {
             process,

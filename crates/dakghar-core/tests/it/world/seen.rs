@@ -103,10 +103,6 @@ impl Seen {
         self.0.delivery.wake_at
     }
 
-    pub fn enqueued_at(&self) -> Option<Timestamp> {
-        self.0.delivery.enqueued_at
-    }
-
     pub fn dead_reason(&self) -> Option<DeadReason> {
         self.0.delivery.dead_reason
     }
@@ -129,10 +125,5 @@ impl Seen {
 
     pub fn version(&self) -> u64 {
         self.0.delivery.version
-    }
-
-    /// The code of the latest refusal.
-    pub fn error_code(&self) -> Option<i64> {
-        self.0.delivery.error.as_ref().and_then(|error| error.code)
     }
 }

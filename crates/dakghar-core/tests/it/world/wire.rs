@@ -36,7 +36,6 @@ pub enum Call {
     Enqueue,
     Take,
     Pace,
-    Send,
 }
 
 /// What becomes of a call.
@@ -106,7 +105,6 @@ struct State {
     /// Faults by chance so far.
     faults: u32,
     scripted: VecDeque<(Call, Fate)>,
-    calls: Vec<Call>,
 }
 
 struct Journey {
@@ -144,7 +142,6 @@ impl Wire {
             weather: Weather::default(),
             faults: 0,
             scripted: VecDeque::new(),
-            calls: Vec::new(),
         };
         Self {
             executor,
@@ -166,11 +163,6 @@ impl Wire {
     /// Faults that came by chance so far.
     pub fn faults(&self) -> u32 {
         self.state.lock().faults
-    }
-
-    /// All calls so far, in the order in which they were begun.
-    pub fn calls(&self) -> Vec<Call> {
-        self.state.lock().calls.clone()
     }
 
     /// Makes a call for `from`. `effect` is what it does; of a batch it does what `Luck` says, item by item.
@@ -222,7 +214,6 @@ impl Wire {
 
     fn plan(&self, call: Call) -> Journey {
         let mut state = self.state.lock();
-        state.calls.push(call);
         let mut random = state.random.fork();
         let scripted = state.scripted.iter().position(|(of, _)| *of == call);
         let scripted = scripted.and_then(|place| state.scripted.remove(place));
@@ -234,8 +225,6 @@ impl Wire {
         } = state.weather;
         let rates = match call {
             Call::Enqueue | Call::Take | Call::Pace => queue,
-            // Meta has moods of its own.
-            Call::Send => Rates::default(),
             _ => store,
         };
         let mut fate = draw(&mut random, rates);
@@ -250,7 +239,7 @@ impl Wire {
         if let Some((_, scripted)) = scripted {
             fate = scripted;
         }
-        let mut time = |random: &mut Random| {
+        let time = |random: &mut Random| {
             if is_slow {
                 random.wait(SLOW_MAX)
             } else if random.chance(rates.takes_time) {

@@ -84,6 +84,7 @@ fn end(current: Option<Current>) {
 }
 
 impl Current {
+    #[expect(clippy::disallowed_methods, reason = "measures speed")]
     fn begin(progress: Progress, is_terminal: bool) -> Self {
         let bar = is_terminal.then(|| {
             let style = ProgressStyle::with_template(BAR)
@@ -109,6 +110,7 @@ impl Current {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "measures speed")]
     fn show(&mut self, progress: Progress) {
         if let Some(bar) = &self.bar {
             bar.set_position(progress.done);
@@ -155,6 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "measures speed")]
     fn a_line_says_what_how_far_and_how_fast() {
         let mut progress = Progress {
             phase: Phase::Copying,

@@ -54,6 +54,13 @@ impl Reader<'_> {
 
 fn assemble(accepted: &AcceptedFields<'_>, delivery: DeliveryFields<'_>) -> Result<Message, Unreadable> {
     let read = Reader { id: &accepted.id };
+    Ok(Message {
+        accepted: read_accepted(&read, accepted)?,
+        delivery: read_delivery(&read, delivery)?,
+    })
+}
+
+fn read_accepted(read: &Reader<'_>, accepted: &AcceptedFields<'_>) -> Result<Accepted, Unreadable> {
     let fingerprint = read.optional("fingerprint", accepted.fingerprint.as_ref(), |value| {
         <[u8; 32]>::try_from(value.bytes.as_slice()).ok()
     })?;
@@ -63,68 +70,69 @@ fn assemble(accepted: &AcceptedFields<'_>, delivery: DeliveryFields<'_>) -> Resu
     let idempotency = match (key, fingerprint) {
         (Some(key), Some(fingerprint)) => Some(Idempotency { key, fingerprint }),
         (None, None) => None,
-        _ => return Err(Unreadable::field("message", &accepted.id, "fingerprint")),
+        _ => return Err(Unreadable::field("message", read.id, "fingerprint")),
     };
-    Ok(Message {
-        accepted: Accepted {
-            id: read.some("_id", MessageId::parse(&accepted.id).ok())?,
-            tenant_id: read.some("tenantId", TenantId::parse(&accepted.tenant_id).ok())?,
-            phone_number_id: read.some("phoneNumberId", PhoneNumberId::parse(&accepted.phone_number_id).ok())?,
-            direction: read.some("direction", Direction::parse(&accepted.direction))?,
-            peer: shared(accepted.peer.as_deref()),
-            peer_id: read.optional("peerId", accepted.peer_id.as_deref(), |id| WaId::parse(id).ok())?,
-            content: Content {
-                kind: (&*accepted.kind).into(),
-                body: (&*accepted.content).into(),
-                envelope: shared(accepted.envelope.as_deref()),
-            },
-            idempotency,
-            metadata: shared(accepted.metadata.as_deref()),
-            client_opaque: shared(accepted.biz_opaque_callback_data.as_deref()),
-            priority: read.some("priority", Priority::parse(&accepted.priority))?,
-            unknown_outcome: read.some("unknownOutcome", UnknownOutcome::parse(&accepted.unknown_outcome))?,
-            attempts_max: read.count("attemptsMax", accepted.attempts_max)?,
-            created_at: timestamp(accepted.created_at),
+    Ok(Accepted {
+        id: read.some("_id", MessageId::parse(&accepted.id).ok())?,
+        tenant_id: read.some("tenantId", TenantId::parse(&accepted.tenant_id).ok())?,
+        phone_number_id: read.some("phoneNumberId", PhoneNumberId::parse(&accepted.phone_number_id).ok())?,
+        direction: read.some("direction", Direction::parse(&accepted.direction))?,
+        peer: shared(accepted.peer.as_deref()),
+        peer_id: read.optional("peerId", accepted.peer_id.as_deref(), |id| WaId::parse(id).ok())?,
+        content: Content {
+            kind: (&*accepted.kind).into(),
+            body: (&*accepted.content).into(),
+            envelope: shared(accepted.envelope.as_deref()),
         },
-        delivery: Delivery {
-            expires_at: delivery.expires_at.map(timestamp),
-            status: read.some("status", Status::parse(&delivery.status))?,
-            epoch: read.count_u64("epoch", delivery.epoch)?,
-            attempt: read.count("attempt", delivery.attempt)?,
-            attempts_refunded: read.count("attemptsRefunded", delivery.attempts_refunded)?,
-            strikes: read.count("strikes", delivery.strikes)?,
-            lease: delivery.lease.map(|lease| Lease {
-                owner: lease.owner.into(),
-                until: timestamp(lease.until),
-            }),
-            called_at: delivery.called_at.map(timestamp),
-            maybe_sent: delivery.maybe_sent,
-            grace_until: delivery.grace_until.map(timestamp),
-            slot_at: delivery.slot_at.map(timestamp),
-            drive: read.count("drive", delivery.drive)?,
-            wake_at: delivery.wake_at.map(timestamp),
-            enqueued_at: delivery.enqueued_at.map(timestamp),
-            dead_reason: read.optional("deadReason", delivery.dead_reason, |reason| DeadReason::parse(&reason))?,
-            hold_reason: read.optional("holdReason", delivery.hold_reason, |reason| HoldReason::parse(&reason))?,
-            wamid: read.optional("wamid", delivery.wamid, |wamid| Wamid::parse(&wamid).ok())?,
-            wamids: delivery
-                .wamids
-                .iter()
-                .map(|wamid| read.some("wamids", Wamid::parse(wamid).ok()))
-                .collect::<Result<_, _>>()?,
-            error: delivery.error.map(|error| read_error(&read, error)).transpose()?,
-            status_seen_at: delivery.status_seen_at.map(timestamp),
-            conversation_id: read.optional("conversationId", delivery.conversation_id, |id| {
-                ConversationId::parse(&id).ok()
-            })?,
-            timeline: delivery
-                .timeline
-                .into_iter()
-                .map(|entry| read_timeline(&read, entry))
-                .collect::<Result<_, _>>()?,
-            updated_at: timestamp(delivery.updated_at),
-            version: read.count_u64("version", delivery.version)?,
-        },
+        idempotency,
+        metadata: shared(accepted.metadata.as_deref()),
+        client_opaque: shared(accepted.biz_opaque_callback_data.as_deref()),
+        priority: read.some("priority", Priority::parse(&accepted.priority))?,
+        unknown_outcome: read.some("unknownOutcome", UnknownOutcome::parse(&accepted.unknown_outcome))?,
+        attempts_max: read.count("attemptsMax", accepted.attempts_max)?,
+        created_at: timestamp(accepted.created_at),
+    })
+}
+
+fn read_delivery(read: &Reader<'_>, delivery: DeliveryFields<'_>) -> Result<Delivery, Unreadable> {
+    Ok(Delivery {
+        expires_at: delivery.expires_at.map(timestamp),
+        status: read.some("status", Status::parse(&delivery.status))?,
+        epoch: read.count_u64("epoch", delivery.epoch)?,
+        attempt: read.count("attempt", delivery.attempt)?,
+        attempts_refunded: read.count("attemptsRefunded", delivery.attempts_refunded)?,
+        strikes: read.count("strikes", delivery.strikes)?,
+        lease: delivery.lease.map(|lease| Lease {
+            owner: lease.owner.into(),
+            until: timestamp(lease.until),
+        }),
+        called_at: delivery.called_at.map(timestamp),
+        maybe_sent: delivery.maybe_sent,
+        grace_until: delivery.grace_until.map(timestamp),
+        slot_at: delivery.slot_at.map(timestamp),
+        drive: read.count("drive", delivery.drive)?,
+        wake_at: delivery.wake_at.map(timestamp),
+        enqueued_at: delivery.enqueued_at.map(timestamp),
+        dead_reason: read.optional("deadReason", delivery.dead_reason, |reason| DeadReason::parse(&reason))?,
+        hold_reason: read.optional("holdReason", delivery.hold_reason, |reason| HoldReason::parse(&reason))?,
+        wamid: read.optional("wamid", delivery.wamid, |wamid| Wamid::parse(&wamid).ok())?,
+        wamids: delivery
+            .wamids
+            .iter()
+            .map(|wamid| read.some("wamids", Wamid::parse(wamid).ok()))
+            .collect::<Result<_, _>>()?,
+        error: delivery.error.map(|error| read_error(read, error)).transpose()?,
+        status_seen_at: delivery.status_seen_at.map(timestamp),
+        conversation_id: read.optional("conversationId", delivery.conversation_id, |id| {
+            ConversationId::parse(&id).ok()
+        })?,
+        timeline: delivery
+            .timeline
+            .into_iter()
+            .map(|entry| read_timeline(read, entry))
+            .collect::<Result<_, _>>()?,
+        updated_at: timestamp(delivery.updated_at),
+        version: read.count_u64("version", delivery.version)?,
     })
 }
 
