@@ -86,11 +86,7 @@ fn in_the_program_only_the_wiring_and_the_settings_name_adapters() {
         .into_iter()
         .partition(|arrow| matches!(folder(&arrow.from), "wiring" | "config"));
     assert!(!named.is_empty(), "the wiring names no adapter");
-    assert!(
-        others.is_empty(),
-        "named elsewhere:\n{}",
-        list(&program, &others)
-    );
+    assert!(others.is_empty(), "named elsewhere:\n{}", list(&program, &others));
 }
 
 #[test]
