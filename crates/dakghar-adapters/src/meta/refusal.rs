@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::domain::graph_error::GraphRefusal;
-use jiff::Timestamp;
+use dakghar_core::domain::time::Timestamp;
 use jiff::fmt::rfc2822;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
@@ -16,8 +16,13 @@ const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 /// The longest trace id that is kept.
 const TRACE_ID_BYTES_MAX: usize = 128;
 
-/// The refusal in an answer, if there is an `error` with a code.
-pub(super) fn refusal(http_status: u16, headers: &HeaderMap, answer: &Fields<'_>) -> Option<GraphRefusal> {
+/// The refusal in an answer that came at `now`, if there is an `error` with a code.
+pub(super) fn refusal(
+    http_status: u16,
+    headers: &HeaderMap,
+    answer: &Fields<'_>,
+    now: Timestamp,
+) -> Option<GraphRefusal> {
     let error = answer.object("error")?;
     let owned = |name: &str| error.text(name).map(|text| Arc::<str>::from(&*text));
     Some(GraphRefusal {
@@ -27,7 +32,7 @@ pub(super) fn refusal(http_status: u16, headers: &HeaderMap, answer: &Fields<'_>
         message: owned("message").unwrap_or_default(),
         details: details(&error),
         is_transient: error.get("is_transient").and_then(|raw| raw.get().parse().ok()),
-        retry_after: retry_after(headers),
+        retry_after: retry_after(headers, now),
         fbtrace_id: owned("fbtrace_id")
             .or_else(|| header_text(headers, "x-fb-trace-id").map(Arc::from))
             .or_else(|| header_text(headers, "x-fb-request-id").map(Arc::from))
@@ -46,23 +51,22 @@ pub(super) fn details(error: &Fields<'_>) -> Option<Arc<str>> {
 }
 
 /// Seconds, or a date; a date is judged by the clock of the answer where it has one, so that ours may be wrong.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let asked = header_text(headers, RETRY_AFTER.as_str())?.trim();
     let wait = if let Ok(seconds) = asked.parse::<u64>() {
         Duration::from_secs(seconds)
     } else {
         let until = http_date(asked)?;
-        let now = header_text(headers, DATE.as_str())
-            .and_then(http_date)
-            .unwrap_or_else(Timestamp::now);
-        Duration::try_from(until.duration_since(now)).unwrap_or_default()
+        let answered_at = header_text(headers, DATE.as_str()).and_then(http_date).unwrap_or(now);
+        until.since(answered_at)
     };
     Some(wait.min(RETRY_AFTER_MAX))
 }
 
 fn http_date(text: &str) -> Option<Timestamp> {
-    rfc2822::DateTimeParser::new()
+    let parsed = rfc2822::DateTimeParser::new()
         .relaxed_weekday(true)
         .parse_timestamp(text)
-        .ok()
+        .ok()?;
+    Some(Timestamp::from_millis(parsed.as_millisecond()))
 }

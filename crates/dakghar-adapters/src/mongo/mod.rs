@@ -20,6 +20,7 @@ mod indexes;
 mod inserts;
 mod lists;
 mod messages;
+mod options;
 mod promises;
 mod reads;
 mod sharing;
@@ -38,7 +39,8 @@ use mongodb::{Collection, Database};
 use tokio_util::task::AbortOnDropHandle;
 
 pub use clock::MongoClock;
-pub use connect::{ConnectError, MongoOptions};
+pub use connect::ConnectError;
+pub use options::MongoOptions;
 
 use failure::Failure;
 use promises::Promises;

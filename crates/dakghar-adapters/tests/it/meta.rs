@@ -15,7 +15,7 @@ use dakghar_core::domain::ids::MessageId;
 use dakghar_core::domain::message::{Content, Message, SendOutcome};
 use dakghar_core::domain::secret::Secret;
 use dakghar_core::ports::{MessagesApi as _, SendCall};
-use dakghar_testkit::Port;
+use dakghar_testkit::{Port, TestClock};
 use log_lines::LogLines;
 use peer::{Act, Peer, accepted, answer, header};
 use tokio::net::TcpListener;
@@ -42,7 +42,7 @@ fn client(base_url: &str) -> MetaMessages {
         http2_connections: 1,
         ..GraphConfig::new(base_url, "v25.0")
     });
-    MetaMessages::new(Arc::new(http.unwrap()))
+    MetaMessages::new(Arc::new(http.unwrap()), Arc::new(TestClock::default()))
 }
 
 async fn send_as(client: &MetaMessages, message: &Message, opaque: &str, timeout: Duration) -> SendOutcome {

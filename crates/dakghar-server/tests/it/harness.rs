@@ -105,7 +105,11 @@ impl Service {
             queue: queue.clone(),
             pacer: setup.pacer.unwrap_or_else(|| Arc::new(LocalPacer::new())),
             messages_api: Arc::new(NoGraph),
-            webhooks: Arc::new(MetaWebhooks::new(&secrets, Some(&Secret::new(VERIFY_TOKEN)))),
+            webhooks: Arc::new(MetaWebhooks::new(
+                &secrets,
+                Some(&Secret::new(VERIFY_TOKEN)),
+                clock.clone(),
+            )),
             vault: vault(),
             clock: clock.clone(),
             ids: Arc::new(ids_of_its_own()),

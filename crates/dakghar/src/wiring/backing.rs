@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dakghar_adapters::local::RandomIds;
+use dakghar_adapters::local::{RandomIds, SystemClock};
 use dakghar_adapters::meta::{GraphConfig, GraphHttp, MetaMessages, MetaWebhooks};
 use dakghar_core::ports::{
     Clock, ConversationStore, Erasure, EventStore, ListStore, MessageStore, Pacer, Ports, Queue, StoreHealth,
@@ -70,8 +70,8 @@ impl Outer {
         let vault = keys::vault(&master_key, config.keys.master_key_previous.as_ref())?;
         let graph = GraphHttp::new(GraphConfig::new(&config.meta.graph_base_url, &config.meta.api_version))?;
         Ok(Self {
-            messages_api: MetaMessages::new(Arc::new(graph)),
-            webhooks: MetaWebhooks::new(&config.meta.app_secrets, Some(&verify_token)),
+            messages_api: MetaMessages::new(Arc::new(graph), Arc::new(SystemClock)),
+            webhooks: MetaWebhooks::new(&config.meta.app_secrets, Some(&verify_token), Arc::new(SystemClock)),
             vault,
         })
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use dakghar_core::domain::ids::{PhoneNumberId, Wamid};
 use dakghar_core::domain::message::{Message, SendOutcome};
-use dakghar_core::ports::{MessagesApi, SendCall};
+use dakghar_core::ports::{Clock, MessagesApi, SendCall};
 
 use super::http::{CallFailure, GraphHttp};
 use request::Unwritable;
@@ -16,12 +16,13 @@ use request::Unwritable;
 /// Meta's messages endpoint.
 pub struct MetaMessages {
     http: Arc<GraphHttp>,
+    clock: Arc<dyn Clock>,
 }
 
 impl MetaMessages {
-    /// Sends through this client.
-    pub const fn new(http: Arc<GraphHttp>) -> Self {
-        Self { http }
+    /// Sends through this client. `clock` tells how far off a date is that Meta asks to wait for.
+    pub const fn new(http: Arc<GraphHttp>, clock: Arc<dyn Clock>) -> Self {
+        Self { http, clock }
     }
 }
 
@@ -37,7 +38,7 @@ impl MessagesApi for MetaMessages {
         };
         let path = path(&call.message.accepted.phone_number_id);
         match self.http.post_json(&path, call.token, body, call.timeout).await {
-            Ok(answer) => outcome::judge(&answer),
+            Ok(answer) => outcome::judge(&answer, self.clock.now()),
             Err(CallFailure::NotSent(why)) => SendOutcome::NotSent { why },
             Err(CallFailure::Unknown(why)) => SendOutcome::Unknown { why },
         }

@@ -6,6 +6,7 @@
 
 use dakghar_core::domain::ids::Wamid;
 use dakghar_core::domain::message::SendOutcome;
+use dakghar_core::domain::time::Timestamp;
 
 use super::super::http::GraphAnswer;
 use super::super::lenient_json::{Fields, elements};
@@ -14,8 +15,8 @@ use super::super::refusal::refusal;
 /// The longest wamid that is believed; Meta's have about a hundred characters.
 const WAMID_CHARS_MAX: usize = 256;
 
-/// Judges a complete answer.
-pub(super) fn judge(answer: &GraphAnswer) -> SendOutcome {
+/// Judges a complete answer that came at `now`.
+pub(super) fn judge(answer: &GraphAnswer, now: Timestamp) -> SendOutcome {
     let code = answer.status.as_u16();
     let Some(fields) = std::str::from_utf8(&answer.body).ok().and_then(Fields::parse) else {
         return unknown(&format!("the answer is not a JSON object (HTTP {code})"));
@@ -28,7 +29,7 @@ pub(super) fn judge(answer: &GraphAnswer) -> SendOutcome {
             None => unknown(&format!("the answer names an impossible message id (HTTP {code})")),
         };
     }
-    if let Some(refusal) = refusal(code, &answer.headers, &fields) {
+    if let Some(refusal) = refusal(code, &answer.headers, &fields, now) {
         return SendOutcome::Refused(refusal);
     }
     unknown(&format!(

@@ -7,11 +7,12 @@
 mod parse;
 mod reader;
 
+use std::sync::Arc;
+
 use aws_lc_rs::{constant_time, digest, hmac};
 use dakghar_core::domain::secret::Secret;
 use dakghar_core::domain::webhook::WebhookPart;
-use dakghar_core::ports::{SignatureCheck, WebhookCodec};
-use jiff::Timestamp;
+use dakghar_core::ports::{Clock, SignatureCheck, WebhookCodec};
 
 const SIGNATURE_PREFIX: &[u8] = b"sha256=";
 const SIGNATURE_BYTES: usize = 32;
@@ -20,18 +21,21 @@ const SIGNATURE_BYTES: usize = 32;
 pub struct MetaWebhooks {
     app_keys: Vec<hmac::Key>,
     verify_token_digest: Option<digest::Digest>,
+    clock: Arc<dyn Clock>,
 }
 
 impl MetaWebhooks {
     /// `app_secrets`: the present one and, while it is being changed, the previous one; with none, signatures are not
     /// checked. `verify_token`: what Meta's verification request must name; with none, every such request fails.
-    pub fn new(app_secrets: &[Secret], verify_token: Option<&Secret>) -> Self {
+    /// `clock` tells which times in a body cannot be.
+    pub fn new(app_secrets: &[Secret], verify_token: Option<&Secret>, clock: Arc<dyn Clock>) -> Self {
         Self {
             app_keys: app_secrets
                 .iter()
                 .map(|secret| hmac::Key::new(hmac::HMAC_SHA256, secret.reveal().as_bytes()))
                 .collect(),
             verify_token_digest: verify_token.map(|token| digest_of(token.reveal())),
+            clock,
         }
     }
 }
@@ -64,7 +68,7 @@ impl WebhookCodec for MetaWebhooks {
     }
 
     fn parse(&self, body: &[u8]) -> Vec<WebhookPart> {
-        parse::parse(body, Timestamp::now().as_second())
+        parse::parse(body, self.clock.now().as_millis().div_euclid(1000))
     }
 }
 

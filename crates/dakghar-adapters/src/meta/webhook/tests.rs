@@ -3,10 +3,16 @@ use dakghar_core::domain::ids::{PhoneNumberId, WaId, WabaId};
 use dakghar_core::domain::message::EvidenceStatus;
 use dakghar_core::domain::time::Timestamp as Instant;
 use dakghar_core::domain::webhook::{InboundMessage, OtherPart, StatusReport};
+use dakghar_testkit::TestClock;
 
 use super::*;
 
 const NOW_SECONDS: i64 = 1_760_000_200;
+
+fn webhooks(app_secrets: &[Secret], verify_token: Option<&Secret>) -> MetaWebhooks {
+    let clock = TestClock::new(Instant::from_millis(NOW_SECONDS * 1000));
+    MetaWebhooks::new(app_secrets, verify_token, Arc::new(clock))
+}
 
 fn signature(secret: &str, body: &[u8]) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
@@ -54,7 +60,7 @@ fn other(body: &str) -> OtherPart {
 
 #[test]
 fn the_signature_covers_the_raw_bytes_and_comes_once() {
-    let codec = MetaWebhooks::new(&[Secret::new("present"), Secret::new("previous")], None);
+    let codec = webhooks(&[Secret::new("present"), Secret::new("previous")], None);
     let raw = "{\"text\":\"caf\u{e9} \\u00e9 \\/\"}".as_bytes();
     let good = signature("present", raw);
     let check = |headers: &[&[u8]]| codec.check_signature(raw, headers);
@@ -91,19 +97,19 @@ fn the_signature_covers_the_raw_bytes_and_comes_once() {
 
 #[test]
 fn without_a_secret_nothing_is_checked() {
-    let codec = MetaWebhooks::new(&[], None);
+    let codec = webhooks(&[], None);
     assert_eq!(codec.check_signature(b"{}", &[]), SignatureCheck::Skipped);
     assert_eq!(codec.check_signature(b"{}", &[b"sha256=00"]), SignatureCheck::Skipped);
 }
 
 #[test]
 fn only_the_configured_verify_token_is_right() {
-    let codec = MetaWebhooks::new(&[], Some(&Secret::new("verify-me")));
+    let codec = webhooks(&[], Some(&Secret::new("verify-me")));
     assert!(codec.is_verify_token("verify-me"));
     for wrong in ["", "verify-m", "verify-me ", "Verify-me"] {
         assert!(!codec.is_verify_token(wrong), "{wrong}");
     }
-    let without = MetaWebhooks::new(&[], None);
+    let without = webhooks(&[], None);
     assert!(!without.is_verify_token("") && !without.is_verify_token("verify-me"));
 }
 
@@ -576,10 +582,10 @@ fn no_damage_makes_a_body_disappear() {
 }
 
 #[test]
-fn the_codec_judges_times_by_the_real_clock() {
-    let codec = MetaWebhooks::new(&[], None);
-    let now = Timestamp::now().as_second();
-    for (seconds, is_believed) in [(now, true), (now + 3600, true), (now + 3 * 86_400, false)] {
+fn the_codec_judges_times_by_its_clock() {
+    let codec = webhooks(&[], None);
+    for (ahead, is_believed) in [(0, true), (3600, true), (3 * 86_400, false)] {
+        let seconds = NOW_SECONDS + ahead;
         let body = with_value(&format!(r#""messages":[{{"id":"wamid.A","timestamp":"{seconds}"}}]"#));
         let parts = codec.parse(body.as_bytes());
         let [WebhookPart::Message(message)] = parts.as_slice() else {

@@ -15,22 +15,34 @@ pub fn names(manifest: &str, section: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Everything that `roots` bring with them, by the names in `Cargo.lock`, and the roots themselves.
-pub fn closure(lock: &str, roots: &BTreeSet<String>) -> BTreeSet<String> {
-    let needs = needs(lock);
-    let mut waiting: Vec<&str> = roots.iter().map(String::as_str).collect();
-    let mut found = BTreeSet::new();
-    while let Some(name) = waiting.pop() {
-        if found.insert(name.to_owned()) {
-            waiting.extend(needs.get(name).into_iter().flatten());
-        }
+/// The dependencies of each package.
+pub struct Dependencies(BTreeMap<String, BTreeSet<String>>);
+
+impl Dependencies {
+    /// Reads `Cargo.lock`, which counts the dependencies of tests too. `own`, the packages of the workspace without
+    /// those, therefore replaces its entries.
+    pub fn new(lock: &str, own: impl IntoIterator<Item = (String, BTreeSet<String>)>) -> Self {
+        let mut found = locked(lock);
+        found.extend(own);
+        Self(found)
     }
-    found
+
+    /// Everything that `roots` bring with them, and the roots themselves.
+    pub fn closure(&self, roots: &BTreeSet<String>) -> BTreeSet<String> {
+        let mut waiting: Vec<&String> = roots.iter().collect();
+        let mut found = BTreeSet::new();
+        while let Some(name) = waiting.pop() {
+            if found.insert(name.clone()) {
+                waiting.extend(self.0.get(name).into_iter().flatten());
+            }
+        }
+        found
+    }
 }
 
-/// The dependencies of each package. Versions of one package count as one.
-fn needs(lock: &str) -> BTreeMap<&str, BTreeSet<&str>> {
-    let mut needs: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+/// The entries of `Cargo.lock`. Versions of one package count as one.
+fn locked(lock: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for package in lock.split("[[package]]").skip(1) {
         let quoted = |line: &'static str| package.lines().find_map(move |l| l.strip_prefix(line));
         let name = quoted("name = ").unwrap_or_default().trim_matches('"');
@@ -42,10 +54,10 @@ fn needs(lock: &str) -> BTreeMap<&str, BTreeSet<&str>> {
             .split('"')
             .skip(1)
             .step_by(2);
-        let names = names.filter_map(|entry| entry.split(' ').next());
-        needs.entry(name).or_default().extend(names);
+        let names = names.filter_map(|entry| entry.split(' ').next()).map(str::to_owned);
+        found.entry(name.to_owned()).or_default().extend(names);
     }
-    needs
+    found
 }
 
 #[cfg(test)]
@@ -64,7 +76,15 @@ mod tests {
     fn what_a_dependency_needs_is_needed_too() {
         let lock = "[[package]]\nname = \"a\"\ndependencies = [\n \"b 1.0\",\n]\n\n[[package]]\nname = \"b\"\n\
                     dependencies = [\n \"c\",\n]\n\n[[package]]\nname = \"c\"\n\n[[package]]\nname = \"d\"\n";
-        let found = closure(lock, &["a".to_owned()].into());
+        let found = Dependencies::new(lock, []).closure(&["a".to_owned()].into());
         assert_eq!(found, ["a", "b", "c"].map(str::to_owned).into());
+    }
+
+    #[test]
+    fn what_only_tests_need_is_not_needed() {
+        let lock = "[[package]]\nname = \"ours\"\ndependencies = [\n \"plain\",\n \"tests-only\",\n]\n";
+        let own = [("ours".to_owned(), ["plain".to_owned()].into())];
+        let found = Dependencies::new(lock, own).closure(&["ours".to_owned()].into());
+        assert_eq!(found, ["ours", "plain"].map(str::to_owned).into());
     }
 }

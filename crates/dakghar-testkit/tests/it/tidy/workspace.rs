@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::arrows::Needs;
-use super::manifest;
+use super::manifest::{self, Dependencies};
 use super::tree::Files;
 
 /// The program that is shipped; what it depends on is shipped with it.
@@ -89,6 +89,15 @@ pub fn packages() -> Vec<Package> {
         }
     }
     folders.iter().map(|folder| Package::read(folder)).collect()
+}
+
+/// The dependencies of every package that is built without tests.
+pub fn dependencies() -> Dependencies {
+    let own = packages().into_iter().map(|package| {
+        let needs = package.dependencies();
+        (package.name, needs)
+    });
+    Dependencies::new(&read("Cargo.lock"), own)
 }
 
 pub fn package(name: &str) -> Package {

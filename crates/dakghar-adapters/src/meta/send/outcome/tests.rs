@@ -1,17 +1,19 @@
 use std::time::Duration;
 
 use dakghar_core::domain::graph_error::GraphRefusal;
+use dakghar_testkit::clock::START;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName};
 
 use super::*;
 
 fn judge_bytes(status: StatusCode, headers: HeaderMap, body: &[u8]) -> SendOutcome {
-    judge(&GraphAnswer {
+    let answer = GraphAnswer {
         status,
         headers,
         body: body.to_vec(),
-    })
+    };
+    judge(&answer, START)
 }
 
 fn judged(status: u16, headers: &[(&str, &str)], body: &str) -> SendOutcome {
@@ -153,4 +155,12 @@ fn the_wait_may_be_given_in_seconds_or_as_a_date() {
         let refusal = refused(429, &[now, ("retry-after", asked)], r#"{"error":{"code":4}}"#);
         assert_eq!(refusal.retry_after, expected.map(Duration::from_secs), "{asked}");
     }
+}
+
+#[test]
+fn a_date_is_judged_by_our_clock_where_the_answer_has_none() {
+    // `START` is 10:00:00 on that day.
+    let asked = ("retry-after", "Sun, 22 Nov 2026 10:01:30 GMT");
+    let refusal = refused(429, &[asked], r#"{"error":{"code":4}}"#);
+    assert_eq!(refusal.retry_after, Some(Duration::from_secs(90)));
 }
