@@ -1,4 +1,4 @@
-//! The pace of every number in one process: enough for the embedded backend, which has only one.
+//! The pace of every number in one process. That is enough for the embedded backend, which runs as one process.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::ports::{Pacer, QueueError, SlotAsk};
 
 use crate::domain::pacing::RELEASE_CHECK;
 
-/// Numbers kept before the idle ones are forgotten.
+/// At this many numbers, the idle ones are dropped.
 const NUMBERS_SWEPT_AT: usize = 10_000;
 
 /// A [`Pacer`] in memory.
@@ -21,7 +21,7 @@ pub struct LocalPacer {
 }
 
 impl LocalPacer {
-    /// A pacer that knows no number yet.
+    /// Makes a pacer that knows no number yet.
     pub fn new() -> Self {
         Self::default()
     }
