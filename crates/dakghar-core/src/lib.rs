@@ -1,4 +1,4 @@
-//! What Dakghar means and decides: the domain, the ports it needs from the world, and the use cases.
+//! The heart of Dakghar: the domain, the ports it needs from the world, and the use cases.
 //!
 //! Nothing here does IO. Time comes from [`ports::Clock`], ids from [`ports::IdGenerator`], and everything durable
 //! goes through the traits in [`ports`]. Read in the order the data flows: [`domain`], [`ports`], [`vault`], [`app`].

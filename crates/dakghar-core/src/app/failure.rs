@@ -1,6 +1,7 @@
-//! Why a use case did not do what it was asked: what happened, whether trying again may help, and whose fault it is.
+//! Failures of the use cases. A failure says what happened, whose fault it is, and whether trying again may help.
 //!
-//! Nothing here is logged. Whoever handles a failure logs it, once; the edge makes a [`Problem`] of it for the caller.
+//! Nothing here is logged. The code that handles a failure logs it, once. The edge turns it into a [`Problem`] for the
+//! caller.
 
 use std::time::Duration;
 
@@ -9,10 +10,10 @@ use crate::group_commit::Rejected;
 use crate::ports::{QueueError, StoreError};
 use crate::vault::VaultError;
 
-/// Why a use case failed.
+/// A use case failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// The caller asked for what cannot be done.
+    /// The request cannot be done as it stands.
     #[error(transparent)]
     Refused(#[from] Problem),
     /// The store failed.
@@ -24,27 +25,27 @@ pub enum Failure {
     /// A secret could not be sealed or opened.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// The request found no place in a commit.
+    /// The request did not get into a commit.
     #[error(transparent)]
     Rejected(#[from] Rejected),
-    /// Others kept saving in between; `0` names what kept changing.
+    /// Other writers saved first on every try. `0` names the record that kept changing.
     #[error("the {0} kept changing")]
     KeptChanging(&'static str),
 }
 
-/// Whose fault a failure is.
+/// The party at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The caller's: the request must change.
     Caller,
-    /// The surroundings': a store, a queue or a key service that is away, full or busy.
+    /// The surroundings': a store, a queue or a key service cannot be reached, is full or is busy.
     Surroundings,
-    /// Ours, or that of whoever damaged the data: a person must look.
+    /// Ours, or damaged data: a person must look.
     Ours,
 }
 
 impl Failure {
-    /// Whose fault it is.
+    /// Returns the party at fault.
     pub const fn fault(&self) -> Fault {
         match self {
             Self::Refused(_) => Fault::Caller,
@@ -57,14 +58,14 @@ impl Failure {
         }
     }
 
-    /// Whether the same request may succeed later without anybody changing it.
+    /// True if the same request may succeed later without a change by anybody.
     pub const fn is_retryable(&self) -> bool {
         matches!(self.fault(), Fault::Surroundings)
     }
 }
 
 impl From<Failure> for Problem {
-    /// What the caller is told: no internals.
+    /// Makes the problem that the caller sees. It holds no internals.
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Refused(problem) => problem,

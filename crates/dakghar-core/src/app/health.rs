@@ -1,4 +1,4 @@
-//! Whether the surroundings can be used now.
+//! The state of the store and the queue.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// Whether the store can be written and the queue be used; each with what is wrong.
+    /// Returns one result for the store and one for the queue. An error text says what is wrong.
     pub async fn readiness(&self) -> Vec<(&'static str, Result<(), String>)> {
         let (store, queue) = futures_util::join!(self.store.ping(), self.queue.ping());
         vec![

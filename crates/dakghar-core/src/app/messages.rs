@@ -8,27 +8,27 @@ use crate::domain::{Message, MessageKey};
 use crate::group_commit::GroupCommit;
 use crate::ports::{MessageStore, Save, Saved, StoreError};
 
-/// Saves that share commits with those of others.
+/// Saves that share commits with other saves.
 pub(super) type SaveCommit = GroupCommit<Save, Result<Saved, StoreError>>;
 
-/// What became of a change.
+/// The result of a change.
 #[derive(Debug)]
 pub(super) enum Change {
     /// Saved; this is the message as it is stored now.
     Saved(Message),
-    /// The change wanted nothing saved; this is the copy that it saw.
+    /// The change needed no save; this is the copy that it saw.
     Left(Message),
     /// There is no such message.
     Gone,
 }
 
-/// Where changes begin: with a copy that was read before, or with nothing but the key.
+/// The start of a change: a copy that was read before, or only the key.
 pub(super) enum Start {
     Read(Box<Message>),
     Unread(MessageKey),
 }
 
-/// Messages, one by one; saves share commits.
+/// Loads, saves and changes messages. Saves share commits.
 #[derive(Clone)]
 pub(super) struct Messages {
     store: Arc<dyn MessageStore>,
@@ -40,13 +40,13 @@ impl Messages {
         Self { store, saves }
     }
 
-    /// The message under a key.
+    /// Returns the message under a key.
     pub(super) async fn load(&self, key: &MessageKey) -> Result<Option<Message>, StoreError> {
         let found = self.store.load(std::slice::from_ref(key)).await;
         Ok(found.into_iter().next().transpose()?.flatten())
     }
 
-    /// The messages in the order of the keys; each may fail by itself.
+    /// Returns the messages in the order of the keys. Each may fail on its own.
     pub(super) async fn load_all(&self, keys: &[MessageKey]) -> Vec<Result<Option<Message>, StoreError>> {
         if keys.is_empty() {
             return Vec::new();
@@ -54,7 +54,7 @@ impl Messages {
         self.store.load(keys).await
     }
 
-    /// Saves the copy and raises its version, unless somebody else saved in between.
+    /// Saves the copy and raises its version, unless another writer saved first.
     pub(super) async fn save(&self, message: &mut Message) -> Result<Saved, Failure> {
         let saved = self.saves.submit(Save::from(&*message)).await??;
         if saved == Saved::Done {
@@ -63,7 +63,7 @@ impl Messages {
         Ok(saved)
     }
 
-    /// Changes one message, again from the stored one when somebody else saved in between.
+    /// Changes one message. If another writer saved first, starts again from the stored message.
     pub(super) async fn change(
         &self,
         start: Start,
@@ -78,7 +78,7 @@ impl Messages {
     }
 }
 
-/// Changes many messages of a commit; each gets a verdict of its own.
+/// Changes the messages of a commit. Each gets a verdict of its own.
 pub(super) async fn change_each(
     store: &dyn MessageStore,
     keys: Vec<MessageKey>,
@@ -88,11 +88,11 @@ pub(super) async fn change_each(
     change_all(store, Through::Store, starts, step).await
 }
 
-/// How saves reach the store.
+/// The way of a save to the store.
 enum Through<'a> {
-    /// In a commit shared with others.
+    /// In a commit shared with other saves.
     Commit(&'a SaveCommit),
-    /// At once: the caller is a commit.
+    /// Directly, because the caller is itself a commit.
     Store,
 }
 
@@ -117,7 +117,7 @@ impl Through<'_> {
     }
 }
 
-/// The one loop that starts again when somebody else saved in between.
+/// The one loop that starts again when another writer saved first.
 async fn change_all(
     store: &dyn MessageStore,
     through: Through<'_>,

@@ -55,15 +55,15 @@ pub struct App {
     pub receiving: Arc<Receiving>,
     /// Lists and single records.
     pub reading: Arc<Reading>,
-    /// The state of the surroundings.
+    /// The state of the store and the queue.
     pub health: Arc<Health>,
     clock: Arc<dyn Clock>,
     queue: Arc<dyn Queue>,
 }
 
 impl App {
-    /// Wires the flows to the world. The futures carry the group commits: spawn them all; they end after the last clone
-    /// of the app is dropped.
+    /// Connects the flows to the ports. The futures run the group commits: spawn them all. They end after the last
+    /// clone of the app is dropped.
     pub fn new(ports: Ports, settings: Settings, keys: &SigningKeys) -> (Self, Vec<BoxFuture<()>>) {
         let limits = settings.limits();
         let (commits, mut running) = Commits::new(&ports, limits);
@@ -112,12 +112,12 @@ impl App {
         (app, running)
     }
 
-    /// Now, by the store's clock.
+    /// The present time, by the store's clock.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// Ends the queue's side of this process: no new jobs.
+    /// Stops taking jobs from the queue.
     pub async fn close_queue(&self) {
         self.queue.close().await;
     }

@@ -6,14 +6,14 @@ use std::time::Duration;
 use crate::domain::message::{ATTEMPTS_MAX_DEFAULT, SendPolicy};
 use crate::group_commit::Limits;
 
-/// What an installation may set.
+/// The settings that an installation may choose.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Names this process in the leases it takes; different for every start.
     pub worker_id: Arc<str>,
     /// The waits between attempts and the times of the protocol.
     pub send: SendPolicy,
-    /// Set when this is the only process that sends: leases of others are then those of processes that are gone.
+    /// True if this is the only process that sends. Leases of others then belong to processes that have died.
     pub is_sole_sender: bool,
     /// Attempts that may count against a message, 1 to 20.
     pub attempts_max: u32,
@@ -23,9 +23,9 @@ pub struct Settings {
     pub batch_max: usize,
     /// Requests of one kind that may wait for a commit.
     pub waiting_max: usize,
-    /// Calls to Meta that this process may have under way. One tenant gets half of them at most.
+    /// Calls to Meta that this process may have under way. One tenant gets at most half of them.
     pub calls_max: u32,
-    /// How long a tenant is remembered before it is read again. Bounds how late a pause takes effect.
+    /// The time a tenant is remembered before it is read again. It bounds the delay until a pause takes effect.
     pub directory_ttl: Duration,
 }
 

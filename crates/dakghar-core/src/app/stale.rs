@@ -1,14 +1,14 @@
-//! Optimistic saves: a change is made on a copy and saved under the version that was read; whoever comes second starts
-//! again.
+//! Optimistic saves. A change is made on a copy and saved under the version that was read. If another writer saved
+//! first, the change starts again from the stored record.
 
-/// How often a change starts again before it gives up.
+/// Tries of a change before it gives up.
 pub(super) const ROUNDS_MAX: usize = 16;
 
-/// What a change wants done with its copy.
+/// The fate of a changed copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// Save it.
     Save,
-    /// Leave the stored one as it is.
+    /// Leave the stored record as it is.
     Leave,
 }

@@ -1,6 +1,6 @@
-//! What Dakghar needs from the world, as small traits. Each method is one atomic step of the thing behind it.
+//! Dakghar's needs from the world, as small traits. Each method is one atomic step of the thing behind it.
 //!
-//! Ports take batches: what arrived while one commit was being written is the next commit.
+//! Ports take batches: requests that arrive while one commit is being written form the next commit.
 
 pub mod clock;
 pub mod keys;

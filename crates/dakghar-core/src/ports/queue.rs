@@ -1,6 +1,6 @@
 //! The schedule that wakes workers.
 //!
-//! It is not the truth. Everything in it can be lost and is filled in again from the store.
+//! The queue is not the source of truth. Everything in it can be lost, and is filled in again from the store.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::domain::ids::{MessageKey, PhoneNumberId};
 use crate::domain::pacing::Priority;
 use crate::domain::time::Timestamp;
 
-/// The queue did not do it, or nobody knows whether it did.
+/// The queue failed; the work may or may not be in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the queue is not available: {0}")]
 pub struct QueueError(pub String);
@@ -28,15 +28,15 @@ impl JobKind {
     /// Every kind.
     pub const ALL: [Self; 1] = [Self::Send];
 
-    /// The name under which a queue keeps jobs of this kind.
+    /// Returns the name under which a queue keeps jobs of this kind.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Send => "send",
         }
     }
 
-    /// The present version of what a queue keeps of such a job, from 1. A job without kind and version is a `send` of
-    /// version 1.
+    /// Returns the present version, from 1, of the stored form of such a job. A job without kind and version is a
+    /// `send` of version 1.
     pub const fn version(self) -> u32 {
         match self {
             Self::Send => 1,
@@ -49,7 +49,7 @@ impl JobKind {
     }
 }
 
-/// The work of a job: its kind, and the record in the store that it is about. A queue keeps nothing else of it.
+/// The work of a job: its kind, and the record in the store that it is about. A queue keeps nothing else about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum JobKey {
     /// Send this message.
@@ -57,7 +57,7 @@ pub enum JobKey {
 }
 
 impl JobKey {
-    /// The kind of work.
+    /// Returns the kind of work.
     pub const fn kind(&self) -> JobKind {
         match self {
             Self::Send(_) => JobKind::Send,
@@ -70,26 +70,26 @@ impl JobKey {
 pub struct QueueEntry {
     /// The work.
     pub key: JobKey,
-    /// The number it is for; chooses the shard.
+    /// The number it is for. It chooses the shard.
     pub phone_number_id: PhoneNumberId,
-    /// When it may be done.
+    /// The time from which it may be done.
     pub slot_at: Timestamp,
-    /// How many times it was put into the queue again.
+    /// The number of times it was put into the queue again.
     pub drive: u32,
-    /// Which goes first among those that are due.
+    /// Its order among the entries that are due.
     pub priority: Priority,
 }
 
-/// What became of a job.
+/// The end of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Disposition {
-    /// The work is settled, or somebody else's concern: the job is over.
+    /// The work is settled, or another job or process handles it.
     Done,
-    /// The next drive of the work was put into the queue by itself; this job is over.
+    /// The next drive of the work was put into the queue separately.
     Superseded,
     /// The work ended as a dead letter, for this fixed reason; the queue may show the job as failed.
     Dead(&'static str),
-    /// The record cannot be read, and nobody can say how it ended; the queue may leave it alone for minutes.
+    /// The record cannot be read, so its end is unknown. The queue may leave the job alone for minutes.
     Unreadable,
 }
 
@@ -103,7 +103,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// A job, and the receiver of its end. If it is dropped unfinished, the receiver sees the channel close.
+    /// Makes a job, and the receiver of its end. If it is dropped unfinished, the receiver sees the channel close.
     pub fn new(key: JobKey, drive: u32) -> (Self, oneshot::Receiver<Disposition>) {
         let (finish, finished) = oneshot::channel();
         (
@@ -137,21 +137,23 @@ impl fmt::Debug for Job {
 /// The schedule that wakes workers.
 #[async_trait]
 pub trait Queue: Send + Sync {
-    /// How far ahead of its slot an entry is taken. `None`: the queue reads the store itself, so every message is in it.
+    /// Returns the time before its slot at which an entry is taken. `None`: the queue reads the store itself, so every
+    /// message is in it.
     fn window(&self) -> Option<Duration>;
 
-    /// Puts work into the queue. Repeating an entry is harmless; after an error some may be in.
+    /// Puts work into the queue. Repeating an entry is harmless. After an error some may be in.
     async fn enqueue(&self, entries: &[QueueEntry]) -> Result<(), QueueError>;
 
     /// Waits until something is due and takes up to `max` jobs. Each must be finished or dropped.
     async fn take(&self, max: usize) -> Result<Vec<Job>, QueueError>;
 
-    /// Whether the queue can be used now; the text says what is wrong.
+    /// Checks that the queue can be used now. The error text says what is wrong.
     async fn ping(&self) -> Result<(), QueueError>;
 
-    /// Waits until the queue may have lost entries and must be filled again from the store. Never, if it cannot.
+    /// Waits until the queue may have lost entries and must be filled again from the store. Never returns if it cannot
+    /// lose any.
     async fn lost(&self);
 
-    /// Stops taking jobs; those taken can still be finished, and entries put in.
+    /// Stops taking jobs. Those taken can still be finished, and entries put in.
     async fn close(&self);
 }

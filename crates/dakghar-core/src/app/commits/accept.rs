@@ -28,7 +28,7 @@ impl AcceptCommit {
     /// The reservation of its slot, if it needs one.
     fn slot_ask(&self, now: Timestamp) -> Option<SlotAsk> {
         let Message { accepted, delivery } = &self.message;
-        // A message for later must not reserve the number's whole time until then; the gate paces it when it is due.
+        // A message for later must not reserve the number's whole time until then. The gate paces it when it is due.
         (delivery.status == Status::Queued && delivery.slot_at.is_none()).then(|| SlotAsk {
             phone_number_id: accepted.phone_number_id.clone(),
             per_second: self.per_second,
@@ -38,20 +38,20 @@ impl AcceptCommit {
     }
 }
 
-/// When a message gets its slot.
+/// The moment at which a message gets its slot.
 enum Slot {
-    /// It has one, or needs none.
+    /// It has a slot, or needs none.
     Own,
-    /// Before it is stored: its number is behind, and the store holds back what is for later.
+    /// Before it is stored: its number is behind, so the store holds the message back until its slot.
     Now(SlotAsk),
     /// On the way into the queue.
     Later(SlotAsk),
 }
 
-/// One commit.
+/// Commits accepted messages.
 ///
-/// The commit itself sees to the queue, and not whoever asked for it: a client that hangs up meanwhile does not leave its
-/// message to the timer.
+/// The commit itself puts them into the queue, not the request that waits for it. A client that hangs up therefore does
+/// not leave its message to the timer.
 pub(super) async fn commit(
     ports: Ports,
     backlogs: Arc<Backlogs>,
@@ -62,7 +62,7 @@ pub(super) async fn commit(
     let window = ports.queue.window();
     let slot_of = |commit: &AcceptCommit| match commit.slot_ask(now) {
         None => Slot::Own,
-        // A queue that reads the store itself knows no slot but the stored one.
+        // A queue that reads the store itself knows only the stored slot.
         Some(ask) if window.is_none() || backlogs.is_behind(&ask.phone_number_id, now) => Slot::Now(ask),
         Some(ask) => Slot::Later(ask),
     };

@@ -1,8 +1,10 @@
-//! Which numbers have more accepted than they may send at once, as far as this process knows.
+//! The numbers that have more messages accepted than they may send at once, as far as this process knows.
 //!
-//! A message of a number without a backlog may go out at once, so the store can have it before its exact slot is known,
-//! and accepting it waits for nothing but the store. What is noted here may be wrong: another process may have accepted
-//! a campaign a moment ago. That costs a message a minute at most, and only while its number is behind anyway.
+//! A message of a number without a backlog may go out at once. The store can have it before its exact slot is known, so
+//! acceptance waits for the store alone.
+//!
+//! These notes may be wrong, for example when another process accepted a campaign a moment ago. That delays a message
+//! by a minute at most, and only while its number is behind anyway.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,25 +14,25 @@ use parking_lot::Mutex;
 use crate::domain::{PhoneNumberId, Timestamp};
 use crate::ports::{Pacer, SlotAsk};
 
-/// A number whose next slot is no further ahead has no backlog.
+/// A number whose next slot is at most this far ahead has no backlog.
 const NEAR: Duration = Duration::from_secs(2);
-/// From how many numbers on those are forgotten that have caught up.
+/// Above this many entries, numbers that have caught up are dropped.
 const NUMBERS_BEFORE_FORGETTING: usize = 1_000;
 
-/// Until when each number is behind.
+/// The time until which each number is behind.
 #[derive(Default)]
 pub(super) struct Backlogs {
     until: Mutex<HashMap<PhoneNumberId, Timestamp>>,
 }
 
 impl Backlogs {
-    /// Whether the number has a backlog.
+    /// True if the number has a backlog.
     pub(super) fn is_behind(&self, number: &PhoneNumberId, now: Timestamp) -> bool {
         self.until.lock().get(number).is_some_and(|until| now < *until)
     }
 
-    /// Reserves slots and notes who is behind. None, when the pacer cannot be reached: the gate keeps the pace then, and
-    /// acceptance needs only the store.
+    /// Reserves slots, and notes the numbers that are behind. Returns none when the pacer cannot be reached: acceptance
+    /// needs only the store, and the gate keeps the pace.
     pub(super) async fn reserve(&self, pacer: &dyn Pacer, asks: &[SlotAsk], now: Timestamp) -> Vec<Timestamp> {
         if asks.is_empty() {
             return Vec::new();

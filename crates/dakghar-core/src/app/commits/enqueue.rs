@@ -1,5 +1,5 @@
-//! Stored messages on their way into the queue. Nobody waits for it: a message that does not get there has a timer in the
-//! store that brings it back.
+//! Stored messages on their way into the queue. Nobody waits for this step: a message that does not get there comes
+//! back by its timer in the store.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub(in crate::app) type Enqueues = GroupCommit<Enqueue, ()>;
 /// A stored message on its way into the queue.
 pub(in crate::app) struct Enqueue {
     entry: QueueEntry,
-    /// The reservation of its slot, if it has none of its own yet.
+    /// The reservation of its slot, if it has no slot yet.
     slot: Option<SlotAsk>,
 }
 
@@ -33,7 +33,7 @@ impl Enqueue {
     }
 }
 
-/// A message's place in time, and nothing of its content.
+/// A message's place in time, without its content.
 pub(in crate::app) fn queue_entry(message: &Message) -> QueueEntry {
     let delivery = &message.delivery;
     QueueEntry {

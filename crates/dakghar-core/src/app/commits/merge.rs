@@ -1,4 +1,4 @@
-//! Evidence: loaded with its messages, merged, and saved until nobody else saved in between.
+//! Merges evidence into its messages: loads them, merges, and saves until no other writer saved first.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,7 +13,7 @@ use crate::ports::{Ports, StoreError};
 /// Evidence on its way to its messages.
 pub(in crate::app) type Merges = GroupCommit<EvidenceBatch, Result<Vec<Merge>, Failure>>;
 
-/// What became of a piece of evidence.
+/// The result of a piece of evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::app) enum Merge {
     /// Merged, or known before.
@@ -25,14 +25,14 @@ pub(in crate::app) enum Merge {
 /// The evidence of one request.
 pub(in crate::app) type EvidenceBatch = Vec<(MessageKey, Evidence)>;
 
-/// One commit: each message is changed once, and each request gets what became of its own evidence.
+/// Commits evidence. Each message is changed once, and each request gets the results of its own evidence.
 pub(super) async fn commit(ports: Ports, batch: Vec<EvidenceBatch>) -> Vec<Result<Vec<Merge>, Failure>> {
     merge(&ports, &batch).await
 }
 
-/// As [`commit`], as a part of another one.
+/// Does the same as [`commit`], as a part of another commit.
 pub(super) async fn merge(ports: &Ports, batch: &[EvidenceBatch]) -> Vec<Result<Vec<Merge>, Failure>> {
-    // In the order of the messages, which is the same in every process: two commits do not wait for each other.
+    // Every process goes in the order of the message ids, so two commits never wait for each other in a circle.
     let mut by_message: BTreeMap<MessageKey, Vec<&Evidence>> = BTreeMap::new();
     for (key, evidence) in batch.iter().flatten() {
         by_message.entry(*key).or_default().push(evidence);
@@ -43,7 +43,7 @@ pub(super) async fn merge(ports: &Ports, batch: &[EvidenceBatch]) -> Vec<Result<
 
 type Verdicts = HashMap<MessageKey, Result<Merge, Failure>>;
 
-/// What became of one request's evidence. The failure of another request's message is none of its own.
+/// Returns the results of one request's evidence. A failure that concerns only other requests' messages is left out.
 fn of_request(request: &EvidenceBatch, verdicts: &Verdicts) -> Result<Vec<Merge>, Failure> {
     let verdict = |(key, _): &(MessageKey, Evidence)| verdicts.get(key).cloned().unwrap_or(Ok(Merge::NoSuchMessage));
     request.iter().map(verdict).collect()
@@ -81,7 +81,7 @@ fn apply(message: &mut Message, now: Timestamp, evidence: &[&Evidence]) -> Step 
 fn verdict(change: Result<Change, Failure>) -> Result<Merge, Failure> {
     match change {
         Ok(Change::Saved(_) | Change::Left(_)) => Ok(Merge::Merged),
-        // A status of a message that cannot be read must not keep Meta's other reports from being stored.
+        // A status of an unreadable message must not keep Meta's other reports from being stored.
         Ok(Change::Gone) | Err(Failure::Store(StoreError::Corrupt(_))) => Ok(Merge::NoSuchMessage),
         Err(failure) => Err(failure),
     }

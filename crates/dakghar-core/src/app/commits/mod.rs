@@ -32,7 +32,7 @@ pub(super) struct Commits {
 }
 
 impl Commits {
-    /// The entrances, and the futures that carry the commits.
+    /// Makes the entrances, and the futures that run the commits.
     pub(super) fn new(ports: &Ports, limits: Limits) -> (Self, Vec<BoxFuture<()>>) {
         let backlogs = Arc::new(Backlogs::default());
         let (enqueue, enqueuing) = {

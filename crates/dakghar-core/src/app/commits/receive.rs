@@ -1,4 +1,4 @@
-//! The parts of webhooks: stored each kind together and all kinds at the same time.
+//! Stores the parts of webhooks. Parts of one kind share a write, and all kinds are written at the same time.
 
 use futures_util::future;
 
@@ -11,7 +11,7 @@ use crate::ports::{Ports, Received, ReceivedMessage};
 /// The parts of webhooks on their way into the store.
 pub(in crate::app) type Receives = GroupCommit<Inbound, Result<Stored, Failure>>;
 
-/// What Meta reported in one POST, as the store takes it.
+/// The content of one POST from Meta, as the store takes it.
 #[derive(Default)]
 pub(in crate::app) struct Inbound {
     pub(in crate::app) messages: Vec<ReceivedMessage>,
@@ -19,15 +19,15 @@ pub(in crate::app) struct Inbound {
     pub(in crate::app) events: Vec<WebhookEvent>,
 }
 
-/// What became of it, in its order.
+/// The results of one POST, in the order of its parts.
 #[derive(Debug)]
 pub(in crate::app) struct Stored {
     pub(in crate::app) messages: Vec<Received>,
     pub(in crate::app) evidence: Vec<Merge>,
 }
 
-/// One commit for several POSTs. No kind waits for another, and a POST of which anything failed is posted again as a
-/// whole.
+/// Commits several POSTs at once. No kind waits for another. A POST fails as a whole when any part of it fails, and
+/// Meta posts it again.
 pub(super) async fn commit(ports: Ports, batch: Vec<Inbound>) -> Vec<Result<Stored, Failure>> {
     let mut messages = Vec::with_capacity(batch.len());
     let mut events = Vec::new();
@@ -60,7 +60,7 @@ pub(super) async fn commit(ports: Ports, batch: Vec<Inbound>) -> Vec<Result<Stor
         .into_iter()
         .zip(merged)
         .map(|((count, has_events), merged)| {
-            // Taken in any case: the answers that follow are those of the next POST.
+            // Taken even if the POST has failed: the results that follow belong to the next POST.
             let messages: Vec<_> = received.by_ref().take(count).collect();
             if has_events {
                 recorded.clone()?;

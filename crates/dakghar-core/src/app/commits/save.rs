@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::ports::{MessageStore, Save, Saved, StoreError};
 
-/// Saves each message once: a second save of the same version can only be stale.
+/// Saves each message once: a second save of the same version is always stale.
 pub(super) async fn commit(messages: Arc<dyn MessageStore>, batch: Vec<Save>) -> Vec<Result<Saved, StoreError>> {
     let mut seen = HashSet::with_capacity(batch.len());
     let is_first: Vec<bool> = batch.iter().map(|save| seen.insert(save.key)).collect();

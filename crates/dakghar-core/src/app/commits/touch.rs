@@ -9,7 +9,7 @@ use crate::ports::{ConversationStore, StoreError};
 /// Conversations on their way into the store.
 pub(in crate::app) type Touches = GroupCommit<Vec<ConversationTouch>, Result<(), StoreError>>;
 
-/// One commit for the conversations of several requests.
+/// Commits the conversations of several requests at once.
 pub(super) async fn commit(
     conversations: Arc<dyn ConversationStore>,
     batch: Vec<Vec<ConversationTouch>>,

@@ -1,11 +1,11 @@
-//! Why a migration does not begin, or stopped.
+//! The reason that a migration does not begin, or stopped.
 
 use crate::domain::migration::{Kind, Retirement};
 use crate::domain::{TenantId, Timestamp};
 use crate::ports::StoreError;
 use crate::vault::VaultError;
 
-/// Why a migration does not begin, or stopped.
+/// The reason that a migration does not begin, or stopped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MigrateError {
     /// The source failed.
@@ -19,10 +19,10 @@ pub enum MigrateError {
     WrongKey {
         /// The first tenant whose tokens do not open.
         tenant_id: TenantId,
-        /// Why.
+        /// The reason.
         why: VaultError,
     },
-    /// The target holds what no migration brought.
+    /// The target holds records that no migration brought.
     #[error("the target is in use: it holds what no migration brought: {}", listed(.0))]
     TargetInUse(Vec<(Kind, u64)>),
     /// The target holds an unfinished migration of a source in another state.
@@ -31,9 +31,9 @@ pub enum MigrateError {
          one before it was changed"
     )]
     OtherUnfinished {
-        /// Where that source is.
+        /// The location of that source.
         origin: String,
-        /// When that began.
+        /// The time that migration began.
         started_at: Timestamp,
     },
     /// The target holds a finished migration of a source in another state.
@@ -42,9 +42,9 @@ pub enum MigrateError {
          before it was changed"
     )]
     OtherFinished {
-        /// Where that source is.
+        /// The location of that source.
         origin: String,
-        /// When that began.
+        /// The time that migration began.
         started_at: Timestamp,
     },
     /// The source has moved to another place before.
@@ -53,43 +53,43 @@ pub enum MigrateError {
     /// Another process saved the record of the migration meanwhile.
     #[error("another process is migrating into the same target")]
     Overtaken,
-    /// The source does not hold what it counted.
+    /// The source does not hold as many records as it counts.
     #[error("the source is damaged: it counts {counted} {} and holds {found}", kind.as_str())]
     SourceMiscounts {
-        /// Of which kind.
+        /// The kind of record.
         kind: Kind,
-        /// What it counted.
+        /// The number it counts.
         counted: u64,
-        /// What could be read.
+        /// The number that could be read.
         found: u64,
     },
     /// A record did not arrive.
     #[error("verification failed: {} {id} is not in the target", kind.as_str())]
     Missing {
-        /// Of which kind.
+        /// The kind of record.
         kind: Kind,
-        /// The first one.
+        /// The id of the first such record.
         id: String,
     },
     /// A record is not the same in both stores.
     #[error("verification failed: {} {id} is not the same in the target", kind.as_str())]
     Different {
-        /// Of which kind.
+        /// The kind of record.
         kind: Kind,
-        /// The first one.
+        /// The id of the first such record.
         id: String,
     },
     /// The target holds more than the source.
     #[error("verification failed: the source holds {source_count} {}, the target {target_count}", kind.as_str())]
     Surplus {
-        /// Of which kind.
+        /// The kind of record.
         kind: Kind,
-        /// What the source holds.
+        /// The number in the source.
         source_count: u64,
-        /// What the target holds.
+        /// The number in the target.
         target_count: u64,
     },
-    /// All records are the same, but not their sums.
+    /// All records are the same, but their checksums differ.
     #[error("verification failed: the checksums of {} are not the same", .0.as_str())]
     Checksum(Kind),
 }

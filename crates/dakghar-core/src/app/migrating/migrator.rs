@@ -1,8 +1,8 @@
-//! Moves an installation from one store to another, so that it can be killed at any moment and goes on.
+//! Moves an installation from one store to another. A run may be killed at any moment; the next run goes on.
 //!
-//! The record of the migration is in the target before anything else, and from then until it says `finished` nobody
-//! sends from there. The source is read only, and held so that nobody changes it. What a crash leaves, and what heals
-//! it:
+//! The record of the migration is in the target before anything else. From then until it says `finished`, nobody sends
+//! from the target. The source is only read, and held so that nobody changes it. A crash leaves the following, and is
+//! healed as follows:
 //!
 //! | crash between | what is left | healed by |
 //! |---|---|---|
@@ -13,7 +13,7 @@
 //! | retirement and `finished` | neither side starts | the next run compares again and finishes |
 //! | `finished` and the answer | the target may be used | the next run says so |
 //!
-//! The order of the last two is what keeps two halves from sending: the source retires before the target may send.
+//! The order of the last two keeps two halves from sending: the source retires before the target may send.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ use crate::domain::migration::{Checksum, Kind, KindProgress, Migration, Place, R
 use crate::ports::{Clock, IdGenerator, MigrationSource, MigrationTarget, Saved, SourcePage};
 use crate::vault::Vault;
 
-/// Records read, written and compared at a time; the source gives fewer where they are large.
+/// Records read, written and compared at a time. The source gives fewer where they are large.
 const PAGE: u32 = 4_000;
 /// Records erased at a time.
 const CLEARED_AT_ONCE: u32 = 4_000;
@@ -45,14 +45,14 @@ pub struct Migrator {
     pub clock: Arc<dyn Clock>,
     /// Randomness for the migration's id.
     pub ids: Arc<dyn IdGenerator>,
-    /// Where the source is, for people.
+    /// The location of the source, for people.
     pub origin: String,
-    /// Where the target is, for people.
+    /// The location of the target, for people.
     pub successor: String,
 }
 
 impl Migrator {
-    /// What [`Migrator::run`] would do, or why it would refuse. Changes nothing.
+    /// Returns what [`Migrator::run`] would do, or the reason it would refuse. Changes nothing.
     pub async fn plan(&self, start_over: bool) -> Result<Plan, MigrateError> {
         self.check_key().await?;
         let retirement = self.source.retirement().await.map_err(MigrateError::Source)?;
@@ -85,7 +85,7 @@ impl Migrator {
         Err(MigrateError::OtherUnfinished { origin, started_at })
     }
 
-    /// How many records of each kind the source holds.
+    /// Returns the number of records of each kind in the source.
     pub async fn totals(&self) -> Result<Vec<(Kind, u64)>, MigrateError> {
         let mut totals = Vec::with_capacity(Kind::ALL.len());
         for kind in Kind::ALL {
@@ -94,7 +94,7 @@ impl Migrator {
         Ok(totals)
     }
 
-    /// Does whatever is left to be done; answers the record of the finished migration. With `start_over` an
+    /// Does everything that is left to do. Returns the record of the finished migration. With `start_over`, an
     /// unfinished migration into the target is erased first, whatever source it came from.
     pub async fn run(&self, start_over: bool, report: Report<'_>) -> Result<Migration, MigrateError> {
         let mut migration = match self.plan(start_over).await? {
@@ -137,7 +137,7 @@ impl Migrator {
         Ok(migration)
     }
 
-    /// Whether every token of the source opens: without that the target could accept messages and never send them.
+    /// Checks that every token of the source opens. Otherwise the target could accept messages and never send them.
     pub async fn check_key(&self) -> Result<(), MigrateError> {
         let mut page = self.page(Kind::Tenants, None).await?;
         while !page.records.is_empty() {
@@ -174,7 +174,7 @@ impl Migrator {
         }
     }
 
-    /// A migration that has not copied anything, to be saved over this version.
+    /// Makes a migration that has not copied anything. It is to be saved over this version.
     async fn new_migration(&self, stage: Stage, version: u64) -> Result<Migration, MigrateError> {
         let id = URL_SAFE_NO_PAD.encode(&self.ids.secret_bytes()[16..]);
         let totals = self.totals().await?;
@@ -234,7 +234,7 @@ impl Migrator {
         }
     }
 
-    /// Copies one kind from where it stands to its end. The next page is read while one is being written.
+    /// Copies one kind from its present place to its end. The next page is read while one is being written.
     async fn copy(&self, migration: &mut Migration, index: usize, report: Report<'_>) -> Result<(), MigrateError> {
         let KindProgress { kind, total, .. } = migration.kinds[index];
         let tell = |done| {
@@ -261,7 +261,7 @@ impl Migrator {
         Ok(())
     }
 
-    /// Reads one kind from both stores and compares record by record; answers the checksum.
+    /// Reads one kind from both stores and compares record by record. Returns the checksum.
     async fn compare(&self, kind: Kind, total: u64, report: Report<'_>) -> Result<[u8; 32], MigrateError> {
         let (mut source_sum, mut target_sum) = (Checksum::new(), Checksum::new());
         let mut done = 0;
@@ -318,7 +318,7 @@ impl Migrator {
     }
 }
 
-/// The records as they must be in the target. Only what is in the source's own queue is different there.
+/// Returns the records as they must be in the target. They differ only in the place in the source's own queue.
 fn arrived(mut records: Vec<Record>) -> Vec<Record> {
     for record in &mut records {
         if let Record::Message(message) = record {

@@ -1,13 +1,13 @@
-//! What a run would do, and how far it is.
+//! The plan and the progress of a run.
 
 use crate::domain::migration::{Kind, Migration};
 
-/// What a run would do.
+/// The work that a run would do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Plan {
     /// Copy everything into an empty target.
     Begin,
-    /// Go on where an earlier run was ended.
+    /// Go on where an earlier run stopped.
     Continue(Migration),
     /// Erase what an unfinished migration left, and copy everything.
     StartOver(Migration),
@@ -15,7 +15,7 @@ pub enum Plan {
     Finished(Migration),
 }
 
-/// What a run is doing.
+/// The phase of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Erasing what an earlier try left.
@@ -26,18 +26,18 @@ pub enum Phase {
     Comparing,
 }
 
-/// How far a run is with one kind.
+/// The progress of a run with one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// What it is doing.
+    /// The phase of the run.
     pub phase: Phase,
-    /// With which kind.
+    /// The kind of record.
     pub kind: Kind,
     /// Records done.
     pub done: u64,
-    /// Of how many.
+    /// Records in all.
     pub total: u64,
 }
 
-/// Is told how far a run has come.
+/// Receives the progress of a run.
 pub type Report<'a> = &'a (dyn Fn(Progress) + Send + Sync);

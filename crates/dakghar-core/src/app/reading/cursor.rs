@@ -1,5 +1,5 @@
-//! Cursors: where a page ended, signed together with the list it belongs to, so that a cursor cannot be forged, used
-//! for another tenant's list, or for other filters.
+//! Cursors. A cursor is the end of a page, signed together with the list it belongs to. It cannot be forged, or used
+//! for another tenant's list or for other filters.
 
 use aws_lc_rs::{constant_time, hmac};
 use base64::Engine as _;
@@ -13,19 +13,19 @@ const MAC_BYTES: usize = 9;
 pub struct CursorSigner(hmac::Key);
 
 impl CursorSigner {
-    /// A signer with this secret, 32 bytes.
+    /// Makes a signer with this secret, 32 bytes.
     pub fn new(secret: &[u8]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
-    /// The cursor for `position` in the list that `list` describes (its route, tenant and filters).
+    /// Returns the cursor for `position` in the list that `list` describes (its route, tenant and filters).
     pub fn sign(&self, list: &str, position: &str) -> String {
         let mut bytes = self.mac(list, position).to_vec();
         bytes.extend_from_slice(position.as_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// The position that a cursor of this list holds.
+    /// Returns the position in a cursor of this list.
     pub fn open(&self, list: &str, cursor: &str) -> Result<String, Problem> {
         let refused = || Problem::new(ErrorCode::InvalidCursor, "Start again without a cursor.");
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| refused())?;

@@ -18,16 +18,16 @@ use cursor::CursorSigner;
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
-    /// Where the next page starts; `None` on the last one.
+    /// The start of the next page; `None` on the last one.
     pub next_cursor: Option<String>,
 }
 
-/// Which page of a list.
+/// A request for one page of a list.
 #[derive(Clone, Debug)]
 pub struct PageRequest {
-    /// Items at most, checked by the caller.
+    /// The most items to return, checked by the caller.
     pub limit: u32,
-    /// Where the previous page ended.
+    /// The end of the previous page; `None` for the first page.
     pub cursor: Option<String>,
 }
 
@@ -39,7 +39,7 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Reading, with the secret (32 bytes) that signs cursors.
+    /// Makes the flow. The secret (32 bytes) signs cursors.
     pub(super) fn new(ports: Ports, messages: Messages, cursor_secret: &[u8; 32]) -> Self {
         Self {
             ports,
@@ -48,7 +48,7 @@ impl Reading {
         }
     }
 
-    /// The tenants.
+    /// Returns tenants, newest first.
     pub async fn tenants(&self, page: &PageRequest) -> Result<Page<Tenant>, Failure> {
         let before = self.position(page, "tenants", |text| TenantId::parse(text).ok())?;
         let items = self.ports.tenants.list(before, page.limit + 1).await?;
@@ -57,13 +57,13 @@ impl Reading {
         Ok(page)
     }
 
-    /// One message of the tenant.
+    /// Returns one message of the tenant.
     pub async fn message(&self, tenant_id: &TenantId, id: &str) -> Result<Message, Failure> {
         let key = message_key(tenant_id, id)?;
         Ok(self.messages.load(&key).await?.ok_or_else(no_such_message)?)
     }
 
-    /// The tenant's messages that match the query; its `before` and `limit` are set from the page.
+    /// Returns the tenant's messages that match the query. Its `before` and `limit` are set from the page.
     pub async fn messages(
         &self,
         tenant_id: &TenantId,
@@ -78,7 +78,7 @@ impl Reading {
         Ok(self.page(&list, page, items, |message| message.accepted.id.to_string()))
     }
 
-    /// The tenant's conversations, the one with the newest message first.
+    /// Returns the tenant's conversations, the one with the newest message first.
     pub async fn conversations(&self, tenant_id: &TenantId, page: &PageRequest) -> Result<Page<Conversation>, Failure> {
         let list = format!("conversations/{tenant_id}");
         let before = self.position(page, &list, |text| {
@@ -94,7 +94,7 @@ impl Reading {
         }))
     }
 
-    /// One conversation of the tenant.
+    /// Returns one conversation of the tenant.
     pub async fn conversation(&self, tenant_id: &TenantId, id: &str) -> Result<Conversation, Failure> {
         let missing = || {
             Problem::new(
@@ -107,7 +107,7 @@ impl Reading {
         Ok(found.ok_or_else(missing)?)
     }
 
-    /// The dead letters of a tenant, or of all.
+    /// Returns the dead letters of a tenant, or of all.
     pub async fn dead_letters(
         &self,
         tenant_id: Option<&TenantId>,
@@ -122,7 +122,7 @@ impl Reading {
         Ok(self.page(&list, page, items, |message| message.accepted.id.to_string()))
     }
 
-    /// The events of a tenant, or with `None` those nobody could be found for.
+    /// Returns the events of a tenant; with `None`, those that belong to no tenant.
     pub async fn events(
         &self,
         tenant_id: Option<&TenantId>,
@@ -147,7 +147,7 @@ impl Reading {
             .ok_or_else(|| Problem::new(ErrorCode::InvalidCursor, "Start again without a cursor."))
     }
 
-    /// Cuts the item that was asked for beyond the limit, which only tells that there is another page.
+    /// Drops the item beyond the limit, which was read only to learn that there is another page.
     fn page<T>(&self, list: &str, page: &PageRequest, mut items: Vec<T>, position: impl Fn(&T) -> String) -> Page<T> {
         let limit = page.limit as usize;
         let has_more = items.len() > limit;
@@ -160,7 +160,7 @@ impl Reading {
     }
 }
 
-/// The message under this id, as the client wrote it.
+/// Returns the key of a message under the id that the client wrote.
 pub(super) fn message_key(tenant_id: &TenantId, id: &str) -> Result<MessageKey, Problem> {
     let message_id = MessageId::parse(id).map_err(|_| no_such_message())?;
     Ok(MessageKey {

@@ -8,14 +8,14 @@ use crate::domain::webhook::{EventReason, InboundMessage, OtherPart, StatusRepor
 use crate::domain::{PhoneNumberId, TenantId, WabaId};
 use crate::ports::{Clock, IdGenerator};
 
-/// Makes events.
+/// Makes events out of parts of webhooks.
 pub(super) struct Events {
     pub(super) ids: Arc<dyn IdGenerator>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Events {
-    /// A message for a number that no tenant has.
+    /// Makes the event of a message for a number that no tenant has.
     pub(super) fn of_message(&self, inbound: &InboundMessage) -> WebhookEvent {
         let part = OtherPart {
             phone_number_id: Some(inbound.phone_number_id.clone()),
@@ -27,7 +27,7 @@ impl Events {
         self.of_part(None, EventReason::UnknownNumber, &part)
     }
 
-    /// A status that belongs to no message.
+    /// Makes the event of a status that belongs to no message.
     pub(super) fn of_status(
         &self,
         tenant_id: Option<TenantId>,
@@ -44,7 +44,7 @@ impl Events {
         self.of_part(tenant_id, reason, &part)
     }
 
-    /// Any other part.
+    /// Makes the event of any other part.
     pub(super) fn of_part(&self, tenant_id: Option<TenantId>, reason: EventReason, part: &OtherPart) -> WebhookEvent {
         WebhookEvent {
             id: self.ids.event_id(),

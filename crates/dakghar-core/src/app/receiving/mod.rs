@@ -1,7 +1,7 @@
-//! Receives what Meta posts: every part of it is durable before the answer.
+//! Receives Meta's webhooks. Every part of one is durable before the answer.
 //!
-//! Nothing is applied later. If the process dies before the answer, Meta posts the same body again and every write
-//! absorbs the repetition; after the answer there is nothing left to do.
+//! Nothing is applied later. If the process dies before the answer, Meta posts the same body again, and every write
+//! absorbs the repetition. After the answer there is nothing left to do.
 
 mod events;
 mod sort;
@@ -19,7 +19,7 @@ use crate::ports::{Ports, Received, SignatureCheck};
 use events::Events;
 use sort::{Sorted, Sorter};
 
-/// What a webhook came to.
+/// The number of parts of a webhook, by their fate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WebhookReceipt {
     /// Messages from people, stored now.
@@ -28,7 +28,7 @@ pub struct WebhookReceipt {
     pub statuses: usize,
     /// Events kept for a tenant.
     pub events: usize,
-    /// Parts that nobody could be found for, or that could not be understood; kept and visible.
+    /// Parts that belong to no tenant, or could not be understood; kept and visible.
     pub unrouted: usize,
     /// Messages received before.
     pub duplicates: usize,
@@ -59,7 +59,7 @@ impl Receiving {
         }
     }
 
-    /// Whether Meta may use this webhook URL; answers what must be sent back.
+    /// Checks that Meta may use this webhook URL. Returns the challenge, which must be sent back.
     pub fn verify<'a>(&self, mode: &str, token: &str, challenge: &'a str) -> Result<&'a str, Failure> {
         const CHALLENGE_BYTES_MAX: usize = 256;
         let is_ours = self.ports.webhooks.is_verify_token(token);
@@ -80,7 +80,8 @@ impl Receiving {
         let mut sorted = self.sorter.sort(self.ports.webhooks.parse(body)).await?;
         let left_out = sorted.left_out.take();
         let receipt = self.store(sorted).await?;
-        // Meta posts all of it again until that tenant can be read; what was stored of the others absorbs it.
+        // Meta posts all of it again until that tenant can be read. The parts of other tenants, stored by then, are
+        // absorbed.
         left_out.map_or(Ok(receipt), |error| Err(error.into()))
     }
 
@@ -118,7 +119,7 @@ impl Receiving {
             .count();
         receipt.duplicates = stored.messages.len() - receipt.messages;
 
-        // A status that names a message we do not have (a restored backup, say) or cannot read must not vanish.
+        // A status must not vanish because its message cannot be read or is missing (after a backup was restored, say).
         let orphans: Vec<WebhookEvent> = stored
             .evidence
             .iter()

@@ -1,4 +1,4 @@
-//! Finds out whose each part of a webhook is.
+//! Finds the tenant of each part of a webhook.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(super) struct Sorted {
     pub(super) evidence: Vec<(MessageKey, Evidence, StatusReport)>,
     by_wamid: Vec<(TenantId, StatusReport)>,
     pub(super) events: Vec<WebhookEvent>,
-    /// Why some parts are missing here: their tenant could not be read.
+    /// Set if some parts are missing here because their tenant could not be read.
     pub(super) left_out: Option<StoreError>,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Sorter {
 }
 
 impl Sorter {
-    /// Finds out whose each part is.
+    /// Finds the tenant of each part.
     pub(super) async fn sort(&self, parts: Vec<WebhookPart>) -> Result<Sorted, Failure> {
         let owners = self.owners_of(&parts).await?;
         let mut sorted = Sorted::default();
@@ -112,7 +112,7 @@ impl Sorter {
             phone_number_id: message.accepted.phone_number_id.clone(),
             wa_id,
             message_id: message.accepted.id,
-            // A webhook that was late for a day must not open today's window.
+            // A webhook that is a day late must not open today's window.
             at: inbound.sent_at.unwrap_or(now).min(now),
             direction: Direction::Inbound,
         });
@@ -168,7 +168,7 @@ impl Sorter {
         Ok(())
     }
 
-    /// Statuses that do not carry our callback data: found by Meta's id, or kept as events.
+    /// Finds the messages of statuses without our callback data by Meta's id. Those not found are kept as events.
     async fn place_by_wamid(&self, sorted: &mut Sorted) -> Result<(), Failure> {
         if sorted.by_wamid.is_empty() {
             return Ok(());

@@ -1,8 +1,10 @@
-//! Accepts a message: after the answer it is durable and will reach exactly one final state.
+//! Accepts messages. Once the client has the answer, the message is durable and will reach exactly one final state.
 //!
-//! A number with a backlog gives the message its slot before the commit, any other one after it, on the way into the
-//! queue. The process may die between slot and commit, which wastes a slot, and between commit and queue, which leaves a
-//! queued message without a job, and its timer brings it back. The answer needs neither slot nor queue.
+//! If its number has a backlog, the message gets its slot before the commit; otherwise after the commit, on the way
+//! into the queue. The answer needs neither slot nor queue.
+//!
+//! The process may die in between. Between slot and commit, a slot is wasted. Between commit and queue, a queued
+//! message has no job, and its timer brings it back.
 
 use std::sync::Arc;
 
@@ -19,11 +21,11 @@ use crate::ports::{Acceptance, Clock, IdGenerator, MessageStore, Ports};
 /// The answer to an accepted request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedMessage {
-    /// Our id of the message; under a repeated key, that of the first one.
+    /// Our id of the message; for a repeated key, the id of the first one.
     pub message_id: MessageId,
     /// Its present status.
     pub status: Status,
-    /// Set when it was accepted before under the same key; nothing was sent now.
+    /// True if it was accepted before under the same key; nothing is sent for this request.
     pub duplicate: bool,
 }
 
@@ -79,7 +81,7 @@ impl Accepting {
         }
     }
 
-    /// The message that was accepted under the request's key, if the key was used before.
+    /// Returns the result of the first request with the same key, if the key was used before.
     async fn find_repeated(
         &self,
         tenant: &SharedTenant,
@@ -119,11 +121,11 @@ impl Accepting {
         };
         let mut delivery = Delivery::queued(now);
         delivery.expires_at = request.expires_at;
-        // A time to send is kept as the slot until the commit gives it one.
+        // The requested time to send stands in for the slot until the commit gives it one.
         delivery.slot_at = request.send_at.filter(|send_at| *send_at > now);
         delivery.timeline.push(TimelineEntry::new(now, TimelineEvent::Accepted));
         let mut message = Message { accepted, delivery };
-        // A hold that only waits to be probed goes through the gate, which lets the probe pass.
+        // Under a hold that is probed, the message still goes to the gate, which lets a probe pass.
         if let Some(hold) = tenant.hold_of(number).filter(|hold| hold.reason.is_pause()) {
             message.hold(now, hold.reason);
         }
@@ -131,7 +133,7 @@ impl Accepting {
     }
 }
 
-/// The answer to a request whose key belongs to this message.
+/// Answers a request whose key belongs to an earlier message.
 fn repeated(message_id: MessageId, status: Status, is_same: bool) -> Result<AcceptedMessage, Problem> {
     if is_same {
         return Ok(AcceptedMessage {

@@ -1,4 +1,4 @@
-//! Changes of a message on somebody's request: cancel it, or send a dead letter again.
+//! Changes of a message on request: cancel it, or send a dead letter again.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ impl Changing {
         }
     }
 
-    /// Cancels a message before any call could deliver it. Cancelling it twice is fine.
+    /// Cancels a message before any call could deliver it. Cancelling it twice is harmless.
     pub async fn cancel(&self, tenant_id: &TenantId, id: &str) -> Result<Message, Failure> {
         let key = message_key(tenant_id, id)?;
         let step = |message: &mut Message| {
@@ -61,7 +61,7 @@ impl Changing {
         let key = message_key(tenant_id, id)?;
         let now = self.clock.now();
         let message = self.messages.load(&key).await?.ok_or_else(no_such_message)?;
-        // Refused before a slot is reserved for it.
+        // Check first, so that a refused message costs no slot.
         let refused = message.clone().redrive(now, accept_duplicate_risk);
         refused.map_err(|refusal| why_not_redriven(refusal, &message))?;
         let slot_at = self.slots.reserve(&message, now).await;
@@ -102,7 +102,7 @@ fn why_not_redriven(refusal: NotRedrivable, message: &Message) -> Problem {
     }
 }
 
-/// Why a message that has this status could not be cancelled.
+/// Explains that a message with this status cannot be cancelled.
 fn why_not_cancelled(status: Status) -> String {
     let name = status.as_str();
     match status {

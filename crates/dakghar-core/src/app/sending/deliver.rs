@@ -1,9 +1,13 @@
-//! Delivers prepared messages: claim, call, outcome.
+//! Delivers prepared messages: claims them, calls Meta, records the outcome.
 //!
-//! The crashes in between, and what heals them. Before the claim: the message is still queued and its timer brings it
-//! back. After the claim, before or during the call: the lease runs out and the message becomes `in_doubt`. After the
-//! call, before its outcome is saved: the same, and the status webhook, which carries our callback data, tells the
-//! outcome. Nothing slow stands between claim and call: the token is opened before.
+//! A crash can come at three points:
+//!
+//! - before the claim: the message is still queued, and its timer brings it back;
+//! - after the claim, before or during the call: the lease expires and the message becomes `in_doubt`;
+//! - after the call, before its outcome is saved: the message becomes `in_doubt` as well. The status webhook carries our
+//!   callback data and tells the outcome.
+//!
+//! Nothing slow stands between claim and call: the token is opened before the claim.
 
 use std::time::Duration;
 
@@ -17,26 +21,26 @@ use crate::app::stale::Step;
 use crate::domain::message::{Evidence, EvidenceStatus, Fenced, Message, Recorded, SendOutcome, Status};
 use crate::ports::{Job, Save, Saved, SendCall};
 
-/// The least of a lease that must be left for a call to begin.
+/// The part of a lease that must be left for a call to begin.
 const CALL_MIN: Duration = Duration::from_millis(100);
 
-/// A message whose call is authorised and durable as such.
+/// A message whose claim is durable: it may be called for.
 #[derive(Debug)]
 pub struct ClaimedSend(PreparedSend);
 
-/// A call that ended, with its outcome not yet durable.
+/// A call that ended. Its outcome is not durable yet.
 #[derive(Debug)]
 pub struct EndedCall {
-    /// As it was claimed: the message itself may have moved on since.
+    /// The message as it was claimed; the stored one may have moved on since.
     claimed: Message,
     outcome: SendOutcome,
     job: Option<Job>,
-    // Held until the outcome is durable, so that a slow store slows the calls down.
+    // The place is held until the outcome is durable, so that a slow store slows the calls down.
     _in_flight: InFlight,
 }
 
 impl Sending {
-    /// Claims prepared messages in one commit. A message that somebody else claimed or changed meanwhile is left out,
+    /// Claims prepared messages in one commit. A message that another process claimed or changed meanwhile is left out,
     /// and so is a claim whose outcome is unknown; nobody calls, and its lease expires.
     pub async fn claim(&self, sends: Vec<PreparedSend>) -> Vec<ClaimedSend> {
         let claims: Vec<Save> = sends.iter().map(|send| Save::from(&send.message)).collect();
@@ -58,8 +62,8 @@ impl Sending {
         claimed
     }
 
-    /// Calls Meta once. The lease is checked immediately before, so that a worker that was frozen meanwhile does not
-    /// call for a message that somebody else has taken over.
+    /// Calls Meta once. The lease is checked immediately before: a worker that was frozen meanwhile must not call for a
+    /// message that another process has taken over.
     pub async fn call(&self, ClaimedSend(send): ClaimedSend) -> EndedCall {
         let PreparedSend {
             message,
@@ -98,8 +102,8 @@ impl Sending {
         }
     }
 
-    /// Makes the outcome of a call durable. After an error the caller tries again, as long as it lives: Meta's answer is
-    /// evidence even when the lease is over.
+    /// Makes the outcome of a call durable. After an error the caller tries again as long as it lives: Meta's answer is
+    /// evidence even when the lease has expired.
     pub async fn record(&self, ended: &mut EndedCall) -> Result<(), Failure> {
         let EndedCall { claimed, outcome, .. } = &*ended;
         let epoch = claimed.delivery.epoch;
@@ -130,13 +134,13 @@ impl Sending {
                     self.jobs.end(job, &End::Elsewhere);
                 }
             }
-            // It was erased with its tenant.
+            // The message was erased with its tenant.
             (Change::Gone, _) => {}
         }
         Ok(())
     }
 
-    /// The message is no longer ours, but Meta's answer is true whoever holds it.
+    /// Keeps Meta's answer for a message that another process holds now. The answer is true whoever holds it.
     async fn add_late_evidence(&self, claimed: &Message, outcome: &SendOutcome) -> Result<(), Failure> {
         let SendOutcome::Accepted { wamid } = outcome else {
             return Ok(());
@@ -153,7 +157,7 @@ impl Sending {
         Ok(())
     }
 
-    /// What a recorded outcome means for the queue and for the number.
+    /// Tells the queue and the number about a recorded outcome.
     async fn follow_up(&self, message: &Message, recorded: Recorded, job: Option<Job>) {
         log_outcome(message, recorded);
         self.jobs.release(message);
@@ -182,7 +186,7 @@ impl Sending {
     }
 }
 
-/// One line for each failure that was handled; successes are for the timeline.
+/// Logs one line for each handled failure. Successes are only in the timeline.
 fn log_outcome(message: &Message, recorded: Recorded) {
     let outcome = match recorded {
         Recorded::Sent => return,

@@ -1,4 +1,4 @@
-//! The gate: everything that can hold a due message back, the pace of its number last.
+//! The gate: every reason to hold a due message back. The pace of its number is checked last.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use crate::domain::pacing::Admission;
 use crate::domain::tenant::SharedTenant;
 use crate::ports::{Job, Pacer, SlotAsk};
 
-/// How long a message whose number or tenant has all its calls under way stays at hand for the next place.
+/// The time a message may wait in memory for a place while its number or tenant has all its calls under way.
 const PLACE_PATIENCE: Duration = Duration::from_millis(200);
-/// How long it goes back into the queue for when no place was found in that time.
+/// The delay of a message that goes back into the queue because it found no place in that time.
 const PLACE_WAIT: Duration = Duration::from_millis(500);
 
 /// A queued message on its way through the gate.
@@ -23,33 +23,33 @@ pub(super) struct Candidate {
     pub(super) message: Message,
     pub(super) tenant: SharedTenant,
     pub(super) job: Job,
-    /// Since when it waits for a place.
+    /// The time at which it began to wait for a place.
     pub(super) since: Timestamp,
 }
 
 /// The verdict on one candidate.
 pub(super) enum Verdict {
-    /// It may be called for; its place is held.
+    /// It may be sent; its place is held.
     Passed(Candidate, InFlight),
-    /// It stays at hand until a place is free.
+    /// It stays in memory until a place is free.
     Waits(Candidate),
-    /// It may not go out now. The message says why, and must be saved.
+    /// It may not go out now. The message holds the reason and must be saved.
     HeldBack(Candidate),
 }
 
-/// The step that comes first in the way of a candidate.
+/// The first thing in the way of a candidate.
 enum Obstacle {
-    /// None but the pace.
+    /// Nothing but the pace.
     None(InFlight, SlotAsk),
     /// No place is free; it may wait for one.
     Place,
-    /// No place was free for long: it needs a later slot.
+    /// It waited too long for a place: it needs a later slot.
     Crowded(SlotAsk),
     /// The message was changed, and must be saved.
     Held,
 }
 
-/// Judges candidates.
+/// Decides which candidates may go out.
 pub(super) struct Gate {
     pub(super) in_flight: InFlightLimits,
     pub(super) holds: NumberHolds,
@@ -58,8 +58,8 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// One verdict for each candidate. Without the pacer nothing passes: the gate fails closed, and the timers bring the
-    /// messages back.
+    /// Returns one verdict for each candidate. If the pacer cannot be reached, nothing passes: the gate fails closed,
+    /// and the timers bring the messages back.
     pub(super) async fn judge(&self, candidates: Vec<Candidate>, now: Timestamp) -> Result<Vec<Verdict>, Failure> {
         let mut judged = Vec::with_capacity(candidates.len());
         for mut candidate in candidates {
@@ -80,7 +80,7 @@ impl Gate {
             Obstacle::Held => Verdict::HeldBack(candidate),
             Obstacle::Place => Verdict::Waits(candidate),
             Obstacle::Crowded(_) => {
-                // Without the pacer it comes back after the wait all the same.
+                // Without a slot from the pacer, it comes back after the fixed wait.
                 let slot_at = slots.next().unwrap_or(now + PLACE_WAIT);
                 self.postponed(candidate, now, slot_at, "calls_under_way")
             }
@@ -119,8 +119,8 @@ impl Gate {
         }
     }
 
-    /// New slots for messages that found no place: a slow Graph API must not let one tenant's messages stand in the way
-    /// of the others'.
+    /// Reserves new slots for messages that found no place. While the Graph API is slow, one tenant's messages must not
+    /// stand in the way of the others'.
     async fn reserve(&self, asks: &[SlotAsk]) -> Vec<Timestamp> {
         if asks.is_empty() {
             return Vec::new();
@@ -135,7 +135,7 @@ impl Gate {
 }
 
 impl Obstacle {
-    /// The question to the pacer whether it may go now.
+    /// The request to the pacer to go now.
     fn admission_ask(&self) -> Option<SlotAsk> {
         match self {
             Self::None(_, ask) => Some(ask.clone()),
@@ -143,7 +143,7 @@ impl Obstacle {
         }
     }
 
-    /// The question to the pacer for a later slot.
+    /// The request to the pacer for a later slot.
     fn slot_ask(&self, now: Timestamp) -> Option<SlotAsk> {
         match self {
             Self::Crowded(ask) => Some(SlotAsk {

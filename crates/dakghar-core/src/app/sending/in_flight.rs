@@ -1,5 +1,5 @@
-//! How many calls may be under way: for one number, and for one tenant. A slow Graph API must not let one tenant take
-//! every place.
+//! Limits on the calls under way, for each number and each tenant. While the Graph API is slow, one tenant must not
+//! take every place.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::domain::{PhoneNumber, PhoneNumberId, TenantId};
 
-/// Seconds of its planned rate that a number may have under way.
+/// A number may have this many seconds of its planned rate under way.
 const SECONDS_UNDER_WAY: f64 = 2.0;
 /// Calls that even the slowest number may have under way.
 const CALLS_MIN: u32 = 4;
@@ -27,7 +27,7 @@ pub(super) struct InFlightLimits {
     places: u32,
 }
 
-/// A place among the calls under way; given back when dropped.
+/// A place among the calls under way. It is given back when dropped.
 pub(super) struct InFlight {
     counts: Arc<Mutex<Counts>>,
     number: PhoneNumberId,
@@ -35,7 +35,7 @@ pub(super) struct InFlight {
 }
 
 impl InFlightLimits {
-    /// Limits for a worker with this many places.
+    /// Makes the limits of a worker with this many places.
     pub(super) fn new(places: u32) -> Self {
         Self {
             counts: Arc::default(),
@@ -43,12 +43,12 @@ impl InFlightLimits {
         }
     }
 
-    /// How many places nobody has.
+    /// Returns the number of free places.
     pub(super) fn places_free(&self) -> usize {
         self.places.saturating_sub(self.counts.lock().all) as usize
     }
 
-    /// A place for one call, unless there is none, or the number or the tenant has all of its own.
+    /// Takes a place for one call. Returns `None` if no place is free, or the number or the tenant has all of its own.
     pub(super) fn enter(&self, tenant: &TenantId, number: &PhoneNumber) -> Option<InFlight> {
         #[expect(
             clippy::cast_possible_truncation,
@@ -59,7 +59,7 @@ impl InFlightLimits {
         let mut counts = self.counts.lock();
         let of_tenant = counts.tenants.get(tenant).copied().unwrap_or(0);
         let of_number = counts.numbers.get(&number.phone_number_id).copied().unwrap_or(0);
-        // While places are plenty one tenant may have most of them; when they get scarce, half at most.
+        // While places are plenty, one tenant may have most of them; when they get scarce, at most half.
         let is_scarce = counts.all >= self.places / 4 * 3;
         let is_full = counts.all >= self.places;
         let half = (self.places / 2).max(1);

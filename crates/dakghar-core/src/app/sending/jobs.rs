@@ -1,4 +1,4 @@
-//! The queue's side of a message: how it gets there, and the one place where a job ends.
+//! The queue's side of a message: the way in, and the one place where a job ends.
 
 use std::time::Duration;
 
@@ -13,23 +13,24 @@ pub(in crate::app) struct Jobs {
     window: Option<Duration>,
 }
 
-/// Why a job is over.
+/// The reason a job is over.
 pub(super) enum End<'a> {
-    /// This is how the message is stored now.
+    /// The message as it is stored now.
     Stored(&'a Message),
-    /// Another job or another process sees to the message, or it does not exist any more.
+    /// Another job or process handles the message, or it does not exist any more.
     Elsewhere,
     /// The message or its tenant cannot be read.
     Unreadable,
 }
 
 impl Jobs {
-    /// Jobs of a queue with this window.
+    /// Makes the jobs of a queue with this window.
     pub(in crate::app) const fn new(enqueues: Enqueues, window: Option<Duration>) -> Self {
         Self { enqueues, window }
     }
 
-    /// How far ahead of its slot a message is put into the queue; `None` when the queue reads the store itself.
+    /// Returns the time before its slot at which a message is put into the queue; `None` if the queue reads the store
+    /// itself.
     pub(super) const fn window(&self) -> Option<Duration> {
         self.window
     }
@@ -41,15 +42,15 @@ impl Jobs {
         }
     }
 
-    /// Gives a message that was given up without a job one that ends as failed, so that the queue's tools show every
-    /// dead letter. For people only: nothing is lost when it does not get there.
+    /// Adds a job that ends as failed for a dead letter that has no job, so that the queue's tools show every dead
+    /// letter. This is for people only: nothing is lost if the job does not get there.
     pub(super) fn show_dead(&self, message: &Message) {
         if message.delivery.status == Status::Dead && self.window.is_some() {
             self.enqueues.post(Enqueue::of(message));
         }
     }
 
-    /// Ends a job. Only what is durable may be told of here.
+    /// Ends a job. The end may tell only what is durable.
     #[expect(
         clippy::unused_self,
         reason = "jobs end here and nowhere else, whatever ending them will need"
@@ -63,7 +64,7 @@ impl Jobs {
     }
 }
 
-/// How the queue should show the end of a job whose message is stored like this.
+/// Returns the end that the queue shows for a job whose message is stored like this.
 fn disposition(message: &Message) -> Disposition {
     match message.delivery.status {
         Status::Queued => Disposition::Superseded,

@@ -1,4 +1,5 @@
-//! Sending: accepted, brought through the gate, claimed, called for, recorded; and moved on by timers.
+//! Sending. A message is accepted, passes the gate, is claimed and sent, and its outcome is recorded. Timers move on
+//! what got stuck.
 
 mod accept;
 mod change;
@@ -38,7 +39,7 @@ pub(super) use number_holds::NumberHolds;
 pub(super) use recent_calls::RecentCalls;
 pub(super) use slots::Slots;
 
-/// What the send worker does: it takes due messages, prepares and claims them, calls Meta and records the outcome.
+/// The steps of the send worker: it takes due messages, prepares and claims them, calls Meta and records the outcome.
 pub struct Sending {
     ports: Ports,
     settings: Settings,
@@ -53,7 +54,7 @@ pub struct Sending {
     merges: Merges,
 }
 
-/// The parts that flows of sending share.
+/// The parts that the flows of sending share.
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) messages: Messages,
@@ -93,19 +94,19 @@ impl Sending {
         }
     }
 
-    /// Waits until something is due; returns up to `max` jobs.
+    /// Waits until something is due. Returns up to `max` jobs.
     pub async fn take_jobs(&self, max: usize) -> Result<Vec<Job>, QueueError> {
         let may_claim = self.ports.store_health.may_claim();
         may_claim.map_err(|error| QueueError(error.to_string()))?;
         self.ports.queue.take(max).await
     }
 
-    /// How many further calls this process may begin now.
+    /// Returns the number of further calls that this process may begin now.
     pub fn places_free(&self) -> usize {
         self.gate.in_flight.places_free()
     }
 
-    /// Preparing the message crashed: counts it, and gives the message up after a few times.
+    /// Counts a crash while the message was being prepared. Gives the message up after a few.
     pub async fn strike(&self, key: JobKey) -> Result<(), Failure> {
         let key = message_key(key);
         if let Some(mut message) = self.messages.load(&key).await? {
@@ -119,7 +120,7 @@ impl Sending {
     }
 }
 
-/// The message that a job is to send.
+/// Returns the key of the message that a job sends.
 const fn message_key(key: JobKey) -> MessageKey {
     match key {
         JobKey::Send(key) => key,

@@ -35,8 +35,8 @@ impl NumberHolds {
         }
     }
 
-    /// Whether one message may go out to see if the reason of a hold is gone. Of all workers, the one that saves the
-    /// next probe's time first wins.
+    /// True if one message may go out to probe the hold. Several workers may ask: the one that first saves the next
+    /// probe's time wins.
     pub(super) async fn may_probe(&self, tenant: &Tenant, number: &PhoneNumber, hold: &Hold, now: Timestamp) -> bool {
         let Some(probe_at) = hold.probe_at.filter(|at| *at <= now) else {
             return false;
@@ -59,7 +59,7 @@ impl NumberHolds {
         won.is_ok_and(|change| change.is_saved)
     }
 
-    /// A send went through: refusals of the token, and a hold that was only being probed, are over.
+    /// Ends what a successful send disproves: the count of refused tokens, and a hold that was only being probed.
     pub(super) async fn number_works(&self, message: &Message) -> Result<(), Failure> {
         let accepted = &message.accepted;
         let Some(tenant) = self.directory.find(&accepted.tenant_id).await? else {
@@ -87,7 +87,7 @@ impl NumberHolds {
         Ok(())
     }
 
-    /// Meta refused the token or the account: after a few in a row the whole number waits, and is probed.
+    /// Counts a refusal of the token or the account. After a few in a row the whole number is on hold, and is probed.
     pub(super) async fn number_refused(&self, message: &Message, reason: HoldReason) -> Result<(), Failure> {
         let accepted = &message.accepted;
         let Some(tenant) = self.directory.find(&accepted.tenant_id).await? else {

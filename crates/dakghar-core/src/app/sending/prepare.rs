@@ -1,7 +1,7 @@
-//! Prepares due messages for their call: the gate, the token, the conversation.
+//! Prepares due messages for their call: the gate, the access token, the conversation.
 //!
-//! A message that may not go out is settled or put off here. Nothing else changes, so a crash leaves every message
-//! queued, and its timer brings it back.
+//! A message that may not go out is settled or put off here. Nothing else changes, so after a crash every message is
+//! still queued, and its timer brings it back.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -20,13 +20,13 @@ use crate::domain::{ConversationTouch, MessageKey, Secret, Timestamp};
 use crate::ports::{Job, JobKey, Saved, StoreError};
 use crate::vault::VaultError;
 
-/// How long a message rests whose access token cannot be opened.
+/// The delay of a message whose access token cannot be opened.
 const TOKEN_WAIT: Duration = Duration::from_secs(60);
 
 /// A due message that passed the gate and is ready to be claimed.
 #[derive(Debug)]
 pub struct PreparedSend {
-    /// As it will be once the claim is durable.
+    /// The message as it will be once the claim is durable.
     pub(super) message: Message,
     pub(super) token: Secret,
     pub(super) job: Job,
@@ -34,14 +34,14 @@ pub struct PreparedSend {
 }
 
 impl PreparedSend {
-    /// Its job and drive, to find the one that brings the worker down.
+    /// Returns its job and drive, to find the message that crashes the worker.
     pub const fn key(&self) -> (JobKey, u32) {
         (self.job.key, self.job.drive)
     }
 }
 
-/// A due message whose number or tenant has all its calls under way. It is still queued, and kept at hand because
-/// places are given back all the time: sending it back into the queue would cost several writes.
+/// A due message whose number or tenant has all its calls under way. It is still queued. It stays in memory because
+/// places are given back all the time; sending it back into the queue would cost several writes.
 #[derive(Debug)]
 pub struct WaitingSend {
     message: Message,
@@ -50,13 +50,13 @@ pub struct WaitingSend {
 }
 
 impl WaitingSend {
-    /// Its job and drive, to find the one that brings the worker down.
+    /// Returns its job and drive, to find the message that crashes the worker.
     pub const fn key(&self) -> (JobKey, u32) {
         (self.job.key, self.job.drive)
     }
 }
 
-/// What became of due messages that were not settled or put off.
+/// The due messages that were not settled or put off.
 #[derive(Debug, Default)]
 pub struct Prepared {
     /// To be claimed now.
@@ -74,16 +74,16 @@ struct Due {
 
 /// A message that goes no further now.
 enum Stopped {
-    /// It was changed: it must be saved before its job ends.
+    /// The message was changed and must be saved before its job ends.
     Changed(Box<Message>, Job),
     /// There is nothing to save.
     Ended(Job, End<'static>),
 }
 
 impl Sending {
-    /// Takes due messages through the gate, those that waited before first, and readies those that pass for the claim.
-    /// Messages that may not be sent now are settled or put off here. After an error all others are still queued, and
-    /// their timers bring them back.
+    /// Takes due messages through the gate, those that waited before first. Those that pass become ready for the claim;
+    /// those that may not be sent now are settled or put off. After an error all others are still queued, and their
+    /// timers bring them back.
     pub async fn prepare(&self, waited: Vec<WaitingSend>, jobs: Vec<Job>) -> Result<Prepared, Failure> {
         let mut stopped = Vec::new();
         let prepared = self.prepare_or_stop(waited, jobs, &mut stopped).await;
@@ -114,8 +114,8 @@ impl Sending {
             }
         }
         let sends = self.ready(passed, stopped).await;
-        // The conversation before the claim: a touch without a message is harmless, a message without a conversation
-        // would be hidden.
+        // The conversation is touched before the claim: a touch without a message is harmless, but a message without a
+        // conversation would be hidden.
         let touches: Vec<_> = sends.iter().filter_map(|send| touch(&send.message)).collect();
         if !touches.is_empty() {
             self.touches.submit(touches).await??;
@@ -123,7 +123,7 @@ impl Sending {
         Ok(Prepared { sends, waiting })
     }
 
-    /// The messages of the jobs that are still queued.
+    /// Loads the messages of the jobs that are still queued.
     async fn load(
         &self,
         waited: Vec<WaitingSend>,
@@ -140,7 +140,7 @@ impl Sending {
         let mut due = Vec::with_capacity(keys.len() + waited.len());
         let mut seen = HashSet::with_capacity(due.capacity());
         for (job, message, since) in waited.chain(fresh) {
-            // Two jobs of one message in a batch: a commit names a message once.
+            // A batch may hold two jobs of one message, but a commit may name a message only once.
             if !seen.insert(job.key) {
                 stopped.push(Stopped::Ended(job, End::Elsewhere));
                 continue;
@@ -149,7 +149,7 @@ impl Sending {
                 Ok(Some(message)) if message.delivery.status == Status::Queued => {
                     due.push(Due { message, job, since });
                 }
-                // Another job of the same message was faster, or it was settled meanwhile.
+                // Another job of the same message was faster, or the message was settled meanwhile.
                 Ok(Some(message)) => self.jobs.end(job, &End::Stored(&message)),
                 Ok(None) => stopped.push(Stopped::Ended(job, End::Elsewhere)),
                 Err(StoreError::Corrupt(_)) => stopped.push(Stopped::Ended(job, End::Unreadable)),
@@ -176,12 +176,12 @@ impl Sending {
                     job,
                     since,
                 }),
-                // Accepted by somebody who still remembered a tenant that was being removed.
+                // A process that still remembered the removed tenant accepted this message.
                 Ok(None) => {
                     message.abandon(self.now(), DeadReason::NumberRemoved);
                     stopped.push(Stopped::Changed(Box::new(message), job));
                 }
-                // The message stays queued, and its timer brings it back for whoever mends the tenant.
+                // The message stays queued, and its timer brings it back until a person repairs the tenant.
                 Err(StoreError::Corrupt(_)) => stopped.push(Stopped::Ended(job, End::Unreadable)),
                 Err(error) => return Err(error),
             }
@@ -189,7 +189,7 @@ impl Sending {
         Ok(candidates)
     }
 
-    /// Opens the tokens of messages that passed the gate, and writes the claims into their copies.
+    /// Opens the tokens of messages that passed the gate, and writes the claims into the copies.
     async fn ready(&self, passed: Vec<(Candidate, InFlight)>, stopped: &mut Vec<Stopped>) -> Vec<PreparedSend> {
         let mut with_token = Vec::with_capacity(passed.len());
         for (mut candidate, in_flight) in passed {
@@ -205,7 +205,7 @@ impl Sending {
                 }
             }
         }
-        // One time for all: claims that write the same cost the store least.
+        // All claims get the same time: the store writes equal claims most cheaply.
         let now = self.now();
         let mut sends = Vec::with_capacity(with_token.len());
         for (Candidate { mut message, job, .. }, in_flight, token) in with_token {
@@ -239,7 +239,7 @@ impl Sending {
             .await
     }
 
-    /// Saves a message that was held back, and ends its job. Whatever goes wrong here, the message is still queued and
+    /// Saves a message that was held back, and ends its job. If anything fails here, the message is still queued and
     /// its timer is set.
     async fn stop(&self, stopped: Stopped) {
         let (mut message, job) = match stopped {
@@ -251,7 +251,7 @@ impl Sending {
                 self.jobs.release(&message);
                 self.jobs.end(job, &End::Stored(&message));
             }
-            // Somebody else was faster: what this process made of the message never came to be.
+            // Another process was faster; this change never happened.
             Ok(Saved::Stale) => self.jobs.end(job, &End::Elsewhere),
             Err(failure) => {
                 let accepted = &message.accepted;

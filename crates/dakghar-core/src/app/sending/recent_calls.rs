@@ -1,7 +1,7 @@
-//! A few messages that this process sent lately, of each number: where to look whether statuses arrive.
+//! A few messages that this process sent lately, for each number. They are used to see whether statuses arrive.
 //!
-//! A message in doubt is judged by those that were called after it. The store finds them only near it in the order of
-//! acceptance, but a backlog after an outage is sent in another one.
+//! A message in doubt is judged by messages that were called later. The store searches for those only near it in the
+//! order of acceptance, but a backlog after an outage is sent in another order.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -10,10 +10,11 @@ use parking_lot::Mutex;
 
 use crate::domain::{MessageKey, PhoneNumberId, Timestamp};
 
-/// Messages remembered of a number, and the time between two: together a minute, for statuses take a while.
+/// Messages remembered for each number, and the time between two. Together they cover a minute, for statuses take a
+/// while.
 const PER_NUMBER_MAX: usize = 16;
 const SPACING: Duration = Duration::from_secs(4);
-/// How long a number that sends nothing is remembered, and from how many numbers on that is looked at.
+/// A number that sends nothing for this long is dropped, once there are this many numbers.
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(10);
 const NUMBERS_BEFORE_FORGETTING: usize = 1_000;
 
@@ -23,14 +24,14 @@ struct Call {
     key: MessageKey,
 }
 
-/// What this process sent lately.
+/// The messages that this process sent lately.
 #[derive(Default)]
 pub(in crate::app) struct RecentCalls {
     by_number: Mutex<HashMap<PhoneNumberId, VecDeque<Call>>>,
 }
 
 impl RecentCalls {
-    /// Remembers a message that Meta took, unless another one was remembered just before.
+    /// Remembers a message that Meta accepted, unless another one was remembered just before.
     pub(in crate::app) fn remember(&self, number: &PhoneNumberId, called_at: Timestamp, key: MessageKey) {
         let mut by_number = self.by_number.lock();
         if let Some(calls) = by_number.get_mut(number) {
@@ -53,7 +54,7 @@ impl RecentCalls {
         by_number.insert(number.clone(), VecDeque::from([Call { called_at, key }]));
     }
 
-    /// Messages of the number that were called later than this.
+    /// Returns the remembered messages of the number that were called later than this.
     pub(in crate::app) fn later_than(&self, number: &PhoneNumberId, called_at: Timestamp) -> Vec<MessageKey> {
         let by_number = self.by_number.lock();
         let calls = by_number.get(number).into_iter().flatten();

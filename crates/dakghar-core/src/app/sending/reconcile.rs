@@ -1,7 +1,7 @@
-//! The timer wheel: looks at every message whose timer has run out and does what the timer was set for.
+//! The timer wheel: takes every message whose timer has expired, and does what the timer was set for.
 //!
-//! Any number of processes may run it. Every step is a save under the version that was read, so the one that comes
-//! second changes nothing.
+//! Any number of processes may run it. Every step is a save under the version that was read, so the second process
+//! changes nothing.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -23,12 +23,12 @@ use crate::ports::{Ports, Saved, StoreError};
 
 /// Messages looked at in one round.
 const ROUND: u32 = 500;
-/// Messages put back after the queue lost its content; the rest come back by their own timers within a minute.
+/// Messages put back after the queue lost its content. The rest come back by their own timers within a minute.
 const REFILL_MAX: u32 = 50_000;
 /// Messages put back in one call of the queue.
 const REFILL_CHUNK: usize = 500;
 
-/// Moves messages on when their timers run out, and fills the queue again.
+/// Moves messages on when their timers expire, and fills the queue again.
 pub struct Reconciling {
     ports: Ports,
     settings: Settings,
@@ -55,8 +55,7 @@ impl Reconciling {
         }
     }
 
-    /// Takes over the messages that a process which is gone was sending. Called at start, where no other process can be
-    /// sending.
+    /// Takes over the messages that a dead process was sending. Called at start, when no other process can be sending.
     pub async fn take_over_orphans(&self) -> Result<(), Failure> {
         let timings = &self.settings.send.timings;
         let until = self.now() + timings.lease + timings.lease_margin;
@@ -69,7 +68,7 @@ impl Reconciling {
         }
     }
 
-    /// One round. Returns how many messages were looked at; when that is many, another round is due at once.
+    /// Runs one round. Returns the number of messages looked at; when that is many, another round is due at once.
     pub async fn reconcile(&self) -> Result<usize, Failure> {
         let due = self.ports.timers.due(self.now(), None, ROUND).await?;
         let looked_at = due.len();
@@ -82,8 +81,8 @@ impl Reconciling {
         self.ports.queue.lost().await;
     }
 
-    /// Fills the queue again from the store. After an error not everything is in it, and it must be done again, which
-    /// is harmless: a job that is there keeps its name.
+    /// Fills the queue again from the store. Returns the number of messages put back. After an error some may be
+    /// missing, and it must be done again. Repeating it is harmless: a job that is there keeps its name.
     pub async fn refill_queue(&self) -> Result<usize, Failure> {
         let Some(window) = self.jobs.window() else {
             return Ok(0);
@@ -115,7 +114,7 @@ impl Reconciling {
         join_all(saves).await.into_iter().collect()
     }
 
-    /// Whether a hold is over must not be judged by what this process remembers.
+    /// Reads the tenants afresh: a remembered tenant must not decide that a hold is over.
     async fn tenants_of_held(&self, due: &[Message]) -> HeldTenants {
         let held = due.iter().filter(|message| message.delivery.status == Status::Held);
         let held: HashSet<TenantId> = held.map(|message| message.accepted.tenant_id).collect();
@@ -125,7 +124,7 @@ impl Reconciling {
         self.directory.find_all(held).await
     }
 
-    /// Does what the message's timer was set for; returns the message to be saved.
+    /// Does what the message's timer was set for. Returns the message to be saved.
     async fn look_at(&self, mut message: Message, tenants: &HeldTenants) -> Result<Message, Failure> {
         let now = self.now();
         let around = self.surroundings(&message, tenants).await?;
@@ -168,7 +167,8 @@ impl Reconciling {
                     let probe_at = hold.and_then(|hold| hold.probe_at);
                     around.may_probe = probe_at.is_some_and(|at| at <= self.now());
                 }
-                // Nobody knows whether the hold is over, and the others' timers must not wait until somebody does.
+                // The hold cannot be read. Assume that it goes on: the other messages' timers must not wait for this
+                // tenant.
                 Some(Err(StoreError::Corrupt(_))) => around.hold = delivery.hold_reason,
                 Some(Err(error)) => return Err(error.clone()),
             },
@@ -187,7 +187,7 @@ impl Reconciling {
         Ok(around)
     }
 
-    /// Whether statuses arrive for messages of the same number that were called later.
+    /// True if statuses arrive for messages of the same number that were called later.
     async fn statuses_flow(&self, message: &Message, called_at: Timestamp) -> Result<bool, StoreError> {
         let number = &message.accepted.phone_number_id;
         let later = self.recent_calls.later_than(number, called_at);

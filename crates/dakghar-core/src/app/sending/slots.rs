@@ -20,8 +20,8 @@ impl Slots {
         Self { directory, pacer }
     }
 
-    /// The next slot of the message's number, not before the time it waits for. If the pacer cannot be reached, that
-    /// time itself: the gate keeps the pace.
+    /// Reserves the next slot of the message's number, not before the time it waits for. If the pacer cannot be
+    /// reached, returns that time itself: the gate keeps the pace.
     pub(super) async fn reserve(&self, message: &Message, now: Timestamp) -> Timestamp {
         let not_before = message.delivery.slot_at.map_or(now, |slot_at| slot_at.max(now));
         let Ok(Some(tenant)) = self.directory.find(&message.accepted.tenant_id).await else {

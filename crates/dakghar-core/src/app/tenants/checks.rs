@@ -1,4 +1,4 @@
-//! Checks of what clients say about tenants and numbers.
+//! Checks of tenants and numbers, as clients describe them.
 
 use super::new::NewPhoneNumber;
 use crate::domain::send_request::link;
@@ -24,7 +24,7 @@ pub(super) fn parse_waba_id(text: &str) -> Result<WabaId, Problem> {
     WabaId::parse(text).map_err(|_| Problem::field(ErrorCode::InvalidField, "/wabaId", "must be 1 to 32 digits"))
 }
 
-/// All that is wrong at once, under the code of the first.
+/// Returns everything that is wrong at once, under the code of the first problem.
 pub(super) fn check(found: &[Option<Problem>]) -> Result<(), Problem> {
     let mut problems = found.iter().flatten();
     let Some(first) = problems.next() else { return Ok(()) };

@@ -1,7 +1,7 @@
-//! Tenants as the hot paths see them: remembered for a moment, and read again together.
+//! Tenants as the hot paths see them: remembered for a moment, and read again in groups.
 //!
 //! Requests that miss at the same time share one read: with ten thousand tenants at work nearly every request misses. A
-//! tenant in use is read again before it is forgotten, so that nobody waits for it.
+//! tenant in use is read again before it is forgotten, so that no request waits for it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::ports::{Clock, StoreError, TenantStore};
 
 type Tenants = Recent<TenantId, SharedTenant>;
 type Owners = Recent<PhoneNumberId, TenantId>;
-/// The result of looking for a tenant.
+/// The result of a search for a tenant.
 pub(in crate::app) type Found = Result<Option<SharedTenant>, StoreError>;
 /// The owners of some numbers, in the order asked.
 type FoundOwners = Result<Vec<Option<TenantId>>, StoreError>;
@@ -26,13 +26,13 @@ pub(in crate::app) struct Directory {
     store: Arc<dyn TenantStore>,
     tenants: Arc<Tenants>,
     owners: Arc<Owners>,
-    /// What has to be read, joined like what has to be written.
+    /// Groups reads, as a group commit groups writes.
     reads: GroupCommit<TenantId, Found>,
     owner_reads: GroupCommit<Vec<PhoneNumberId>, FoundOwners>,
 }
 
 impl Directory {
-    /// Remembers what it reads for `ttl`. The futures carry the reads.
+    /// Makes a directory that remembers for `ttl`. The futures run the reads.
     pub(in crate::app) fn new(
         store: Arc<dyn TenantStore>,
         clock: &Arc<dyn Clock>,
@@ -59,7 +59,8 @@ impl Directory {
         (directory, [reading, reading_owners])
     }
 
-    /// The tenant, unless there is none or it is being removed. What is not found is looked for again next time.
+    /// Returns the tenant, unless there is none or it is being removed. A tenant that was not found is looked for again
+    /// next time.
     pub(in crate::app) async fn find(&self, id: &TenantId) -> Found {
         let found = match self.tenants.get(id).await {
             Some(remembered) => {
@@ -73,14 +74,14 @@ impl Directory {
         Ok(found.filter(|tenant| tenant.removed_at.is_none()))
     }
 
-    /// As [`Directory::find`], for many; names each once.
+    /// Does the same as [`Directory::find`] for many ids. The result names each once.
     pub(in crate::app) async fn find_all(&self, ids: impl IntoIterator<Item = TenantId>) -> HashMap<TenantId, Found> {
         let ids = distinct(ids.into_iter().collect());
         let found = join_all(ids.iter().map(|id| self.find(id))).await;
         ids.into_iter().zip(found).collect()
     }
 
-    /// Whose numbers these are, in the order asked; an error of its own for an owner that cannot be read.
+    /// Returns the owners of these numbers, in the order asked. An owner that cannot be read is an error of its own.
     pub(in crate::app) async fn owners(&self, numbers: &[PhoneNumberId]) -> Result<Vec<Found>, StoreError> {
         let mut owners = Vec::with_capacity(numbers.len());
         let (mut unknown, mut old) = (Vec::new(), Vec::new());
@@ -111,13 +112,13 @@ impl Directory {
             .collect())
     }
 
-    /// The tenants with a number of this account, each found or with an error of its own.
+    /// Returns the tenants with a number of this account. One that cannot be read is an error of its own.
     pub(in crate::app) async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<Found>, StoreError> {
         let ids = distinct(self.store.owners_of_waba(waba_id).await?);
         Ok(join_all(ids.iter().map(|id| self.find(id))).await)
     }
 
-    /// Makes sure that the next look at this tenant reads the store.
+    /// Makes the next look at this tenant read the store.
     pub(in crate::app) async fn refresh(&self, id: &TenantId) {
         self.tenants.forget(id).await;
     }
@@ -149,7 +150,7 @@ async fn read(store: Arc<dyn TenantStore>, tenants: Arc<Tenants>, asked: Vec<Ten
         .collect()
 }
 
-/// Answers several asks with one look.
+/// Reads the owners for several requests in one query.
 async fn read_owners(
     store: Arc<dyn TenantStore>,
     owners: Arc<Owners>,

@@ -1,4 +1,4 @@
-//! Pauses, begun and ended by people.
+//! Pauses, which people begin and end.
 
 use super::{Tenants, find_number_id, no_such_number};
 use crate::app::failure::Failure;
@@ -9,8 +9,8 @@ use crate::domain::{Actor, ErrorCode, Hold, Problem, TenantId};
 impl Tenants {
     /// Stops sending, for the tenant or one of its numbers. Accepting and receiving go on.
     ///
-    /// A pause takes the place of a hold that Meta's refusals began, because that one lets probes out; if the reason is
-    /// still there after the pause, the next refusals begin it again. The operator's pause stays when the tenant pauses.
+    /// A pause replaces a hold that Meta's refusals began, because that hold lets probes out. If its cause is still
+    /// there after the pause, the next refusals begin it again. The operator's pause stays when the tenant pauses.
     pub async fn pause(&self, id: &TenantId, number: Option<&str>, by: Actor) -> Result<SharedTenant, Failure> {
         let pause = Hold {
             reason: by.pause(),
@@ -36,8 +36,9 @@ impl Tenants {
         .map(|changed| changed.tenant)
     }
 
-    /// Sends again: ends every hold, whatever its reason, and wakes what was held. Only the operator ends its own pause:
-    /// of the tenant as of a number, while a number that it paused stays so when the tenant resumes as a whole.
+    /// Resumes sending: ends every hold, whatever its reason, and wakes the held messages. Only the operator ends the
+    /// operator's pause, of a tenant or a number. A number that the operator paused stays paused when the tenant
+    /// resumes as a whole.
     pub async fn resume(&self, id: &TenantId, number: Option<&str>, by: Actor) -> Result<SharedTenant, Failure> {
         let number = number.map(find_number_id).transpose()?;
         let tenant = self

@@ -26,7 +26,7 @@ pub use new::{NewPhoneNumber, NewTenant};
 pub use register::{API_KEY_PREFIX, RegisteredTenant};
 pub use token::token_purpose;
 
-/// What people and programs do with tenants.
+/// Manages tenants and their numbers.
 pub struct Tenants {
     ports: Ports,
     directory: Arc<Directory>,
@@ -35,9 +35,9 @@ pub struct Tenants {
 
 /// A tenant after a change.
 pub(super) struct ChangedTenant {
-    /// As it is stored now.
+    /// The tenant as it is stored now.
     pub(super) tenant: SharedTenant,
-    /// False when the change left it as it was.
+    /// False if the change left it as it was.
     pub(super) is_saved: bool,
 }
 
@@ -50,12 +50,12 @@ impl Tenants {
         }
     }
 
-    /// The tenant as the hot paths see it: at most [`super::Settings::directory_ttl`] old.
+    /// Returns the tenant as the hot paths see it: at most [`super::Settings::directory_ttl`] old.
     pub async fn find(&self, id: &TenantId) -> Result<SharedTenant, Failure> {
         Ok(self.directory.find(id).await?.ok_or_else(no_such_tenant)?)
     }
 
-    /// The tenant as it is stored now; not found when it is being removed.
+    /// Returns the tenant as it is stored now; not found while it is being removed.
     pub async fn stored(&self, id: &TenantId) -> Result<Tenant, Failure> {
         let found = self.ports.tenants.find(id).await?;
         Ok(found
@@ -63,15 +63,15 @@ impl Tenants {
             .ok_or_else(no_such_tenant)?)
     }
 
-    /// Whether `key` is the tenant's own, also if it was made under the previous master key. Takes the same time for every
-    /// wrong key.
+    /// True if `key` is the tenant's API key, also if it was made under the previous master key. Takes the same time
+    /// for every wrong key.
     pub fn is_api_key_of(&self, tenant: &Tenant, key: &str) -> bool {
         let vault = &self.ports.vault;
         let is_kept = |hash: Vec<u8>| constant_time::verify_slices_are_equal(&hash, &tenant.api_key_hash).is_ok();
         is_kept(vault.hash_api_key(key)) || vault.previous_hash_api_key(key).is_some_and(is_kept)
     }
 
-    /// Loads the tenant, applies the change and saves it, again if somebody else saved in between.
+    /// Loads the tenant, applies the change and saves it. Starts again if another writer saved first.
     pub(super) async fn change(
         &self,
         id: &TenantId,
@@ -127,7 +127,7 @@ fn phone_number_taken(number: &PhoneNumberId) -> Problem {
     )
 }
 
-/// A number named in a path: a text that cannot be an id is simply not found.
+/// Reads a number in a path. A text that cannot be an id is not found.
 fn find_number_id(text: &str) -> Result<PhoneNumberId, Problem> {
     PhoneNumberId::parse(text).map_err(|_| no_such_number())
 }

@@ -1,14 +1,15 @@
-//! What a client says about a new tenant or number.
+//! New tenants and numbers, as clients describe them.
 
 use crate::domain::Secret;
 use crate::domain::message::UnknownOutcome;
 
-/// What a client says about a new number. Checked by [`super::Tenants::register`] and [`super::Tenants::add_phone_number`].
+/// A new number, as a client describes it. [`super::Tenants::register`] and [`super::Tenants::add_phone_number`] check
+/// it.
 #[derive(Clone, Debug)]
 pub struct NewPhoneNumber {
     /// Meta's id of the number.
     pub phone_number_id: String,
-    /// The access token; when absent, that of the tenant's first number is used.
+    /// The access token; when absent, the token of the tenant's first number is used.
     pub access_token: Option<Secret>,
     /// The account at Meta.
     pub waba_id: Option<String>,
@@ -18,14 +19,14 @@ pub struct NewPhoneNumber {
     pub messages_per_second: Option<u32>,
 }
 
-/// What a client says about a new tenant.
+/// A new tenant, as a client describes it.
 #[derive(Clone, Debug)]
 pub struct NewTenant {
-    /// What people call it.
+    /// Its name, for people.
     pub name: String,
-    /// Where it wants its events.
+    /// The URL that it wants its events at.
     pub callback_url: Option<String>,
-    /// What to do when the fate of a send is unknown.
+    /// The way to go on when the outcome of a send is unknown.
     pub unknown_outcome: Option<UnknownOutcome>,
     /// Its first number.
     pub number: NewPhoneNumber,

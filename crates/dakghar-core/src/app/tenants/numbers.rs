@@ -9,7 +9,7 @@ use crate::domain::tenant::SharedTenant;
 use crate::domain::{Actor, ErrorCode, Problem, TenantId};
 
 impl Tenants {
-    /// Gives the tenant another number. Without a token of its own it uses that of the first number.
+    /// Adds a number to the tenant. Without a token of its own it uses the token of the first number.
     pub async fn add_phone_number(&self, id: &TenantId, new: NewPhoneNumber) -> Result<SharedTenant, Failure> {
         check(&[
             check_number(&new),
@@ -34,7 +34,7 @@ impl Tenants {
         .map(|changed| changed.tenant)
     }
 
-    /// Changes what can be changed of a number; `None` leaves as is. The pace is the operator's to change.
+    /// Changes the settings of a number; `None` leaves one as it is. Only the operator may change the pace.
     pub async fn change_phone_number(
         &self,
         id: &TenantId,
@@ -73,8 +73,8 @@ impl Tenants {
         Ok(tenant)
     }
 
-    /// Takes a number away. The last one stays; messages that wait for the number are dropped from the schedule and
-    /// end by their timers.
+    /// Removes a number. The last one cannot be removed. Messages that wait for the number leave the schedule, and end
+    /// by their timers.
     pub async fn remove_phone_number(&self, id: &TenantId, number: &str) -> Result<SharedTenant, Failure> {
         let number = find_number_id(number)?;
         self.change(id, |tenant| {

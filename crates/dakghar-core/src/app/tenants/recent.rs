@@ -12,19 +12,19 @@ use crate::ports::Clock;
 
 /// Values remembered at a time.
 const VALUES_MAX: u64 = 100_000;
-/// How long, in real time, a value that is too old to be used may still take up recent.
+/// The real time for which a value that is too old to be used may still take up memory.
 const KEPT_LONGER: Duration = Duration::from_secs(60);
 
 /// Values by key, each for a limited time.
 pub(super) struct Recent<K, V> {
     cache: Cache<K, Arc<Entry<V>>>,
     clock: Arc<dyn Clock>,
-    /// From what age on a value is not used. Judged by `clock` like every other time of the protocol; the cache only
-    /// gives the memory back.
+    /// The age from which a value is not used. It is judged by `clock`, like every other time of the protocol; the
+    /// cache only frees the memory.
     ttl: Duration,
-    /// From what age on a value is to be read again, so that one in use is never missing.
+    /// The age from which a value is to be read again, so that one in use is never missing.
     old_after: Duration,
-    /// Counts what was forgotten on purpose.
+    /// Counts the calls that made it forget a value.
     forgotten: AtomicU64,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Remembered<V> {
     pub(super) is_to_be_read_again: bool,
 }
 
-/// A read of the store that began at some time.
+/// A read of the store, and the time it began.
 pub(super) struct Reading {
     at: Timestamp,
     forgotten: u64,
@@ -79,7 +79,7 @@ where
         })
     }
 
-    /// Must be called before the store is.
+    /// Begins a read. Must be called before the store is.
     pub(super) fn begin_reading(&self) -> Reading {
         Reading {
             at: self.clock.now(),
@@ -87,7 +87,8 @@ where
         }
     }
 
-    /// Remembers what was read, unless something was forgotten meanwhile: then it may be what it was before a change.
+    /// Remembers the values that were read. If any value was forgotten meanwhile, remembers nothing: the values may be
+    /// from before a change.
     pub(super) async fn keep(&self, reading: Reading, values: Vec<(K, V)>)
     where
         K: Clone,
@@ -100,7 +101,7 @@ where
             };
             self.cache.insert(key.clone(), Arc::new(entry)).await;
         }
-        // Looked at afterwards: whoever forgets later than this takes away what was put in.
+        // Check after the insert: a caller that forgets later than this removes the inserted value itself.
         if self.forgotten.load(Ordering::SeqCst) != reading.forgotten {
             for (key, _) in &values {
                 self.cache.invalidate(key).await;

@@ -17,7 +17,7 @@ use crate::ports::{Ports, TenantSaved};
 /// Prefix of every API key, which lets scanners of leaked secrets find it.
 pub const API_KEY_PREFIX: &str = "dk_";
 
-/// A new tenant, and its API key: the only time anybody sees it.
+/// A new tenant, and its API key. The key is shown only this once.
 #[derive(Clone, Debug)]
 pub struct RegisteredTenant {
     /// The tenant.
@@ -69,7 +69,7 @@ impl Tenants {
         }
     }
 
-    /// The number with its token sealed for this tenant.
+    /// Makes the number, with its token sealed for this tenant.
     pub(super) async fn seal_number(
         &self,
         tenant_id: &TenantId,

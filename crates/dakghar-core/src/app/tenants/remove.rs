@@ -1,7 +1,7 @@
 //! Removes a tenant and everything it owns.
 //!
 //! First the tenant is marked, which stops acceptance, sending and routing. Then its data is erased in portions, and
-//! last the tenant itself. If the process dies in between, the mark stays and [`Tenants::finish_removals`] goes on.
+//! last the tenant itself. If the process dies in between, the mark stays, and [`Tenants::finish_removals`] goes on.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::domain::{ErrorCode, Problem, TenantId};
 const ERASED_AT_ONCE: u32 = 1_000;
 
 impl Tenants {
-    /// Removes a tenant; refused while it has unsettled messages, unless forced. A removal that was interrupted goes on.
+    /// Removes a tenant. Refused while it has unsettled messages, unless forced. An interrupted removal goes on.
     pub async fn remove(&self, id: &TenantId, force: bool) -> Result<(), Failure> {
         let tenant = self.ports.tenants.find(id).await?.ok_or_else(no_such_tenant)?;
         if tenant.removed_at.is_some() {
@@ -51,13 +51,13 @@ impl Tenants {
         Ok(())
     }
 
-    /// How long after the removal of a tenant no process remembers it any more.
+    /// Returns the time after a removal from which no process remembers the tenant.
     pub fn forgotten_after(&self) -> Duration {
         self.directory_ttl * 2
     }
 
-    /// Erases what was stored for a tenant after it was removed, by a process that still remembered it. To be called
-    /// [`Tenants::forgotten_after`] later, when none does.
+    /// Erases the data that a process stored for a removed tenant while it still remembered it. Must be called
+    /// [`Tenants::forgotten_after`] later, when no process does.
     pub async fn erase_left_behind(&self, id: &TenantId) -> Result<(), Failure> {
         if self.ports.tenants.find(id).await?.is_none() {
             self.erase_data(id).await?;
@@ -65,7 +65,7 @@ impl Tenants {
         Ok(())
     }
 
-    /// Goes on with removals that a crash interrupted. Called at start.
+    /// Continues removals that a crash interrupted. Called at start.
     pub async fn finish_removals(&self) -> Result<(), Failure> {
         const PAGE: u32 = 200;
         let mut before = None;

@@ -7,13 +7,13 @@ use crate::app::stale::Step;
 use crate::domain::tenant::SharedTenant;
 use crate::domain::{HoldReason, PhoneNumberId, Secret, Tenant, TenantId};
 
-/// The purpose that an access token is sealed for: it opens for no other number.
+/// Returns the purpose that an access token is sealed for. It opens for no other number.
 pub fn token_purpose(phone_number_id: &PhoneNumberId) -> String {
     format!("access_token/{phone_number_id}")
 }
 
 impl Tenants {
-    /// Replaces the access token of one number, or of all. Ends the holds that the old one caused.
+    /// Replaces the access token of one number, or of all. Ends the holds that the old token caused.
     pub async fn replace_token(
         &self,
         id: &TenantId,
@@ -55,7 +55,7 @@ impl Tenants {
         Ok(tenant)
     }
 
-    /// The access token of a number, or of the first one.
+    /// Opens the access token of a number, or of the first one.
     pub(super) async fn open_token(&self, tenant: &Tenant, number: Option<&PhoneNumberId>) -> Result<Secret, Failure> {
         let number = tenant.number(number).ok_or_else(no_such_number)?;
         let purpose = token_purpose(&number.phone_number_id);

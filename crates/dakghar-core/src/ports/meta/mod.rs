@@ -1,4 +1,4 @@
-//! Meta, one trait for each capability. The form of Meta's requests, answers and webhooks stays behind them.
+//! Meta, one trait for each capability. The form of Meta's requests, answers and webhooks stays behind these traits.
 
 mod send;
 mod webhooks;

@@ -14,14 +14,14 @@ pub struct SendCall<'a> {
     pub token: &'a Secret,
     /// Our callback data for this attempt.
     pub opaque: &'a str,
-    /// The time that the call may still take: what the lease leaves.
+    /// The time the call may still take: what is left of the lease.
     pub timeout: std::time::Duration,
 }
 
 /// The messages endpoint of the Graph API.
 #[async_trait]
 pub trait MessagesApi: Send + Sync {
-    /// Sends a message: one request, no redirect followed, nothing repeated. A token that starts with `mock_` is
-    /// answered without any request.
+    /// Sends a message in one request. Follows no redirect and repeats nothing. A token that starts with `mock_` gets
+    /// an outcome without any request.
     async fn send(&self, call: SendCall<'_>) -> SendOutcome;
 }

@@ -1,4 +1,4 @@
-//! Meta's webhooks: judged and taken apart.
+//! Meta's webhooks: checks their signatures and takes them apart.
 
 use crate::domain::webhook::WebhookPart;
 
@@ -15,12 +15,12 @@ pub enum SignatureCheck {
 
 /// Reads Meta's webhooks.
 pub trait WebhookCodec: Send + Sync {
-    /// Judges the signature over the raw bytes; `signatures` are the values of all `X-Hub-Signature-256` headers.
+    /// Checks the signature over the raw bytes. `signatures` are the values of all `X-Hub-Signature-256` headers.
     fn check_signature(&self, body: &[u8], signatures: &[&[u8]]) -> SignatureCheck;
 
-    /// True if this is the token Meta was told to verify us with. Takes the same time for every wrong token.
+    /// True if this is the token that Meta was told to verify us with. Takes the same time for every wrong token.
     fn is_verify_token(&self, token: &str) -> bool;
 
-    /// Takes a body apart. Never fails: what cannot be understood comes out as other parts.
+    /// Takes a body apart. Never fails: parts that cannot be understood come out as [`WebhookPart::Other`].
     fn parse(&self, body: &[u8]) -> Vec<WebhookPart>;
 }

@@ -10,11 +10,11 @@ use crate::domain::time::Timestamp;
 /// Conversations, created and moved forward by the messages in them.
 #[async_trait]
 pub trait ConversationStore: Send + Sync {
-    /// Creates or moves forward conversations, in one commit.
+    /// Creates conversations or moves them forward, in one commit.
     async fn touch(&self, batch: &[ConversationTouch]) -> Result<(), StoreError>;
 
-    /// The tenant's conversations, the one with the newest message first; those after `before` (time and id of the last
-    /// one on the previous page).
+    /// Returns the tenant's conversations, the one with the newest message first. Only those after `before` (time and
+    /// id of the last one on the previous page).
     async fn list(
         &self,
         tenant_id: &TenantId,
@@ -22,6 +22,6 @@ pub trait ConversationStore: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Conversation>, StoreError>;
 
-    /// One conversation.
+    /// Returns one conversation.
     async fn find(&self, tenant_id: &TenantId, id: &ConversationId) -> Result<Option<Conversation>, StoreError>;
 }

@@ -9,10 +9,10 @@ use crate::domain::webhook::WebhookEvent;
 /// Webhook events that are neither messages nor statuses we could place.
 #[async_trait]
 pub trait EventStore: Send + Sync {
-    /// Stores events in one commit; one with a known fingerprint is absorbed.
+    /// Stores events in one commit. An event with a known fingerprint is absorbed.
     async fn record(&self, batch: &[WebhookEvent]) -> Result<(), StoreError>;
 
-    /// The events of a tenant, or with `None` the unrouted ones, newest first, older than `before`.
+    /// Returns the events of a tenant, newest first, older than `before`. With `None`, the unrouted ones.
     async fn list(
         &self,
         tenant_id: Option<&TenantId>,

@@ -4,14 +4,14 @@ use async_trait::async_trait;
 
 use super::StoreError;
 
-/// Whether the store can be used now.
+/// Checks that the store can be used.
 #[async_trait]
 pub trait StoreHealth: Send + Sync {
-    /// Whether the store can be written now; the text says what is wrong.
+    /// Checks that the store can be written now. The error text says what is wrong.
     async fn ping(&self) -> Result<(), StoreError>;
 
-    /// Whether messages may be claimed now. A store that cannot keep its promises at present says why not, and accepts
-    /// nothing either. Asked often; answers from memory.
+    /// Checks that messages may be claimed now. A store that cannot keep its promises at present returns the reason,
+    /// and accepts nothing either. Called often; returns from memory.
     fn may_claim(&self) -> Result<(), StoreError> {
         Ok(())
     }

@@ -10,11 +10,11 @@ use crate::domain::page::MessageQuery;
 /// Lists and counts of messages.
 #[async_trait]
 pub trait ListStore: Send + Sync {
-    /// The tenant's messages, newest first.
+    /// Returns the tenant's messages that match the query, newest first.
     async fn messages(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Vec<Message>, StoreError>;
 
-    /// Messages that ended as dead, failed or expired, of one tenant or (for the operator) of all, newest first,
-    /// older than `before`.
+    /// Returns messages that ended as dead, failed or expired, newest first, older than `before`. Of one tenant or (for
+    /// the operator) of all.
     async fn dead_letters(
         &self,
         tenant_id: Option<&TenantId>,
@@ -22,6 +22,6 @@ pub trait ListStore: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Message>, StoreError>;
 
-    /// How many of the tenant's messages are not settled, counted up to `limit`.
+    /// Returns the number of the tenant's messages that are not settled, counted up to `limit`.
     async fn count_unsettled(&self, tenant_id: &TenantId, limit: u32) -> Result<u32, StoreError>;
 }

@@ -8,7 +8,7 @@ use crate::domain::ids::{IdempotencyKey, MessageId, MessageKey, PhoneNumberId, T
 use crate::domain::message::{Delivery, Message, Status};
 use crate::domain::time::Timestamp;
 
-/// What became of a message that was to be accepted.
+/// The result of storing an accepted message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Acceptance {
     /// It is durable.
@@ -29,7 +29,7 @@ pub enum Acceptance {
 pub struct Save {
     /// The message and its owner.
     pub key: MessageKey,
-    /// As it is to be stored, under the version that was read.
+    /// The delivery to be stored, under the version that was read.
     pub delivery: Delivery,
 }
 
@@ -42,23 +42,24 @@ impl From<&Message> for Save {
     }
 }
 
-/// What became of an inbound message.
+/// The result of storing an inbound message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
     /// Stored.
     New,
-    /// The same number received the same wamid before, as this message; nothing changed. `None` when that one cannot be
-    /// read.
+    /// The same number received the same wamid before, as this message. Nothing changed. `None` if that message cannot
+    /// be read.
     Duplicate(Option<MessageKey>),
 }
 
 impl Received {
-    /// What is left of a message's touch, now that it is known which message the store has: a conversation names its newest.
-    /// The touch of a repetition counts for the message that it repeats, should the process have died between storing
-    /// that one and moving the conversation.
+    /// Corrects a message's touch for the message that the store has: a conversation names its newest message. The
+    /// touch of a repetition counts for the message that it repeats, because the process may have died between storing
+    /// that message and moving the conversation.
     pub fn touch(self, mut touch: ConversationTouch) -> Option<ConversationTouch> {
         if let Self::Duplicate(first) = self {
-            // Of another tenant when the number has changed hands: that one's conversation is not moved.
+            // The first message is of another tenant if the number has changed hands. That tenant's conversation is not
+            // moved.
             touch.message_id = first.filter(|first| first.tenant_id == touch.tenant_id)?.message_id;
         }
         Some(touch)
@@ -70,7 +71,7 @@ impl Received {
 pub struct ReceivedMessage {
     /// The message.
     pub message: Message,
-    /// `None` when nobody can be said to have written it.
+    /// `None` if the person who wrote it is unknown.
     pub touch: Option<ConversationTouch>,
 }
 
@@ -83,45 +84,45 @@ impl From<Message> for ReceivedMessage {
 /// Messages in both directions.
 #[async_trait]
 pub trait MessageStore: Send + Sync {
-    /// Stores outbound messages in one commit. Answers in the order of the batch; two with the same tenant and key
-    /// in one batch end as one stored and one replay.
+    /// Stores outbound messages in one commit. Returns the results in the order of the batch. Two messages with the
+    /// same tenant and key in one batch end as one stored and one replay.
     async fn accept(&self, batch: Vec<Message>) -> Vec<Result<Acceptance, StoreError>>;
 
-    /// Stores inbound messages in one commit, each once per number and wamid, and creates or moves forward their conversations
-    /// (see [`Received::touch`]). `Ok` means that both are durable; a message with an error may be stored, and is received
-    /// again.
+    /// Stores inbound messages in one commit, each once per number and wamid. Creates their conversations or moves them
+    /// forward (see [`Received::touch`]). `Ok` means that both are durable. A message with an error may be stored, and
+    /// is received again.
     async fn receive(&self, batch: Vec<ReceivedMessage>) -> Vec<Result<Received, StoreError>>;
 
-    /// The messages, in the order of the keys. A key of another tenant finds nothing; a message that cannot be read is
-    /// `Corrupt` by itself.
+    /// Returns the messages, in the order of the keys. A key of another tenant finds nothing. A message that cannot be
+    /// read is `Corrupt` on its own.
     async fn load(&self, keys: &[MessageKey]) -> Vec<Result<Option<Message>, StoreError>>;
 
     /// Saves what delivery changed, in one commit, each if `delivery.version` is still the stored one. The caller
     /// raises its own copy's version by one after `Done`. A batch never names a message twice.
     async fn save(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>>;
 
-    /// Saves claims, in one commit and with the answers of [`MessageStore::save`]. [`Message::claim`] is all that
-    /// changed each message since it was loaded, so a store may write only that.
+    /// Saves claims, in one commit and with the results of [`MessageStore::save`]. [`Message::claim`] is the only
+    /// change of each message since it was loaded, so a store may write only that.
     async fn claim(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>> {
         self.save(batch).await
     }
 
-    /// Outbound messages by the wamid Meta gave them, of this tenant and number only.
+    /// Returns outbound messages by the wamid that Meta gave them, of this tenant and number only.
     async fn find_by_wamid(
         &self,
         refs: &[(TenantId, PhoneNumberId, Wamid)],
     ) -> Result<Vec<Option<MessageKey>>, StoreError>;
 
-    /// The first message accepted under a key.
+    /// Returns the first message accepted under a key.
     async fn find_by_idempotency_key(
         &self,
         tenant_id: &TenantId,
         key: &IdempotencyKey,
     ) -> Result<Option<Message>, StoreError>;
 
-    /// Whether a status webhook has arrived for a message of this number that was called after `called_after`.
-    /// May look only at those 200 messages of the tenant that were accepted next after `message`, which a backlog
-    /// sends next, and at the newest 200.
+    /// True if a status webhook has arrived for a message of this number that was called after `called_after`. May look
+    /// only at two groups of the tenant's messages: the 200 accepted next after `message`, which a backlog sends next,
+    /// and the newest 200.
     async fn statuses_flow(
         &self,
         message: &MessageKey,

@@ -1,9 +1,11 @@
 //! Everything that must be durable, one trait for each aggregate.
 //!
-//! Three rules hold for every method here. An `Ok` means durable: fsynced, or acknowledged by a majority with its
-//! journal. A save names the version that was read: whoever comes second gets [`Saved::Stale`] and starts again. An
-//! unreadable record (broken, or written by a later version) does not stop the rest: methods that return many leave it
-//! out, log it once, and go on behind it.
+//! Three rules hold for every method here:
+//!
+//! - An `Ok` means durable: fsynced, or acknowledged by a majority with its journal.
+//! - A save names the version that was read. The second writer gets [`Saved::Stale`] and starts again.
+//! - An unreadable record (broken, or written by a later version) does not stop the rest. Methods that return many
+//!   records leave it out, log it once, and go on behind it.
 
 mod conversations;
 mod erasure;
@@ -23,7 +25,7 @@ pub use messages::{Acceptance, MessageStore, Received, ReceivedMessage, Save};
 pub use tenants::{TenantSaved, TenantStore};
 pub use timers::TimerStore;
 
-/// Why the store did not do it.
+/// The store failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// It cannot be reached, or did not answer in time. The write may or may not have happened.
@@ -32,16 +34,16 @@ pub enum StoreError {
     /// It has no space left.
     #[error("the store is full: {0}")]
     Full(String),
-    /// What it holds cannot be read, or it does not work as promised.
+    /// A record cannot be read, or the store does not work as promised.
     #[error("the store is damaged: {0}")]
     Corrupt(String),
 }
 
-/// What became of a save.
+/// The result of a save.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Saved {
     /// Durable, now under the next version.
     Done,
-    /// Somebody saved in between, or it does not exist any more; nothing changed.
+    /// Another writer saved first, or the record does not exist any more. Nothing changed.
     Stale,
 }

@@ -6,12 +6,12 @@ use super::StoreError;
 use crate::domain::ids::{PhoneNumberId, TenantId, WabaId};
 use crate::domain::tenant::Tenant;
 
-/// What became of a tenant that was to be saved.
+/// The result of saving a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TenantSaved {
     /// Durable, now under the next version.
     Done,
-    /// Somebody saved in between, or it does not exist any more.
+    /// Another writer saved first, or the tenant does not exist any more.
     Stale,
     /// This number belongs to another tenant.
     PhoneNumberTaken(PhoneNumberId),
@@ -20,27 +20,28 @@ pub enum TenantSaved {
 /// Tenants and their numbers.
 #[async_trait]
 pub trait TenantStore: Send + Sync {
-    /// Stores a new tenant (`version` 0) with its numbers; `Stale` when the id exists.
+    /// Stores a new tenant (`version` 0) with its numbers. Returns `Stale` if the id exists.
     async fn insert(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError>;
 
-    /// Saves a tenant whole, if `tenant.version` is still the stored one.
+    /// Saves a whole tenant, if `tenant.version` is still the stored one.
     async fn save(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError>;
 
-    /// The tenants, also those under removal, in the order of the ids; one that cannot be read is `Corrupt` by itself.
+    /// Returns the tenants, also those under removal, in the order of the ids. A tenant that cannot be read is
+    /// `Corrupt` on its own.
     async fn find_all(&self, ids: &[TenantId]) -> Vec<Result<Option<Tenant>, StoreError>>;
 
-    /// One tenant, also one under removal.
+    /// Returns one tenant, also one under removal.
     async fn find(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
         self.find_all(std::slice::from_ref(id)).await.pop().unwrap_or(Ok(None))
     }
 
-    /// Tenants by id, older than `before`, newest first.
+    /// Returns tenants older than `before`, newest first.
     async fn list(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError>;
 
-    /// Whose numbers these are, in the order asked.
+    /// Returns the owners of these numbers, in the order asked.
     async fn owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Result<Vec<Option<TenantId>>, StoreError>;
 
-    /// The tenants that have a number of this account.
+    /// Returns the tenants that have a number of this account.
     async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<TenantId>, StoreError>;
 
     /// Deletes the tenant itself, after its data was erased.

@@ -10,10 +10,11 @@ use crate::domain::time::Timestamp;
 /// Outbound messages by their timer.
 #[async_trait]
 pub trait TimerStore: Send + Sync {
-    /// Outbound messages whose timer is at or before `until`, the most overdue first. With `status`, only those.
+    /// Returns outbound messages whose timer is at or before `until`, the most overdue first. With `status`, only
+    /// those.
     async fn due(&self, until: Timestamp, status: Option<Status>, limit: u32) -> Result<Vec<Message>, StoreError>;
 
-    /// Sets the timer of the tenant's held messages (of one number, if named) to `at`. Answers how many.
+    /// Sets the timer of the tenant's held messages (of one number, if named) to `at`. Returns how many.
     async fn wake_held(
         &self,
         tenant_id: &TenantId,
