@@ -23,7 +23,7 @@ pub enum NotClaimable {
     NotQueued,
     /// Its slot has not come.
     TooEarly(Timestamp),
-    /// Its time ran out; it must be settled with [`Message::expire`].
+    /// It has expired, and must be settled with [`Message::expire`].
     Expired,
 }
 
@@ -153,7 +153,7 @@ impl Message {
         true
     }
 
-    /// T15. Its time ran out before a (further) call.
+    /// T15. It expired before a (further) call.
     pub fn expire(&mut self, now: Timestamp) {
         if self.delivery.maybe_sent {
             self.die(now, DeadReason::OutcomeUnknown);

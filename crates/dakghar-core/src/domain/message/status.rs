@@ -13,7 +13,7 @@ pub enum Status {
     InDoubt,
     /// Cancelled before any call could deliver it.
     Cancelled,
-    /// Its time ran out before a call.
+    /// It expired before a call.
     Expired,
     /// Given up without a verdict from Meta.
     Dead,

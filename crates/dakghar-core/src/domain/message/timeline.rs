@@ -43,7 +43,7 @@ pub enum TimelineEvent {
     Status,
     /// The client cancelled it.
     Cancelled,
-    /// Its time ran out.
+    /// It expired.
     Expired,
     /// Given up; the detail gives the reason.
     Dead,

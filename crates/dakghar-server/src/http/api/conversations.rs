@@ -1,4 +1,4 @@
-//! Threads between a tenant's numbers and people.
+//! Conversations between a tenant's numbers and people.
 
 use axum::Json;
 use axum::extract::State;
