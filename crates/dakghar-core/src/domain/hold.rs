@@ -8,7 +8,7 @@ use super::time::Timestamp;
 pub const PAUSE_CHECK: Duration = Duration::from_secs(5);
 /// The time until a message held for another reason first looks at its hold again.
 pub const HOLD_CHECK: Duration = Duration::from_secs(60);
-/// The longest time between two such looks after the first.
+/// The time until each later look.
 pub const HOLD_CHECK_MAX: Duration = Duration::from_secs(600);
 
 /// The time between two probes of a number whose token was refused.

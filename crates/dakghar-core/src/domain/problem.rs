@@ -85,7 +85,7 @@ codes! {
     TenantNotEmpty = "tenant_not_empty", 409, "The tenant has unsettled messages";
     /// A tenant keeps one number at least.
     LastPhoneNumber = "last_phone_number", 409, "A tenant keeps one number at least";
-    /// Somebody changed the same thing at the same time, again and again.
+    /// Other requests changed the same record at the same time, again and again.
     Conflict = "conflict", 409, "The resource changed at the same time";
     /// The body is larger than the limit.
     BodyTooLarge = "body_too_large", 413, "The body is too large";

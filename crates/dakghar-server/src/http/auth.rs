@@ -87,7 +87,7 @@ impl FromRequestParts<HttpState> for ResourceId {
 
     async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, ApiError> {
         let id = path_parameter(parts, state, |name| name != "tenantId").await;
-        // Text that is not UTF-8 names nothing; the empty id lets the use case say what was not found.
+        // Text that is not UTF-8 names nothing. The empty id lets the use case say what was not found.
         Ok(Self(id.unwrap_or_default()))
     }
 }

@@ -1,4 +1,4 @@
-//! The way of a problem: a handler fails with an [`ApiError`], and the edge turns it into the answer.
+//! Problems on their way to the client: a handler fails with an [`ApiError`], and the edge turns it into the answer.
 //!
 //! The edge writes the body because it names the request id, which only the edge knows.
 

@@ -1,4 +1,4 @@
-//! Whether the dependencies are up, asked at most once in a while.
+//! The readiness of the dependencies, checked at most once in a while.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use dakghar_core::app::App;
 use tokio::sync::Mutex;
 
-/// How long an answer about the dependencies is reused: anybody may ask, and asking costs them a round trip.
+/// The time for which a check is reused: anybody may ask, and a check costs the dependencies a round trip.
 const READINESS_TTL: Duration = Duration::from_secs(1);
 
 type Checks = Arc<Vec<(&'static str, Result<(), String>)>>;

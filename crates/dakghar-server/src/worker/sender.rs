@@ -23,8 +23,8 @@ const BATCH_MAX: usize = 128;
 /// The most messages that may stand in line for a place of their tenant or number. While the line is full no further
 /// jobs are taken.
 const LINE_MAX: usize = 256;
-/// The least number of messages of the line to try at a time; more if there are more places. Those refused again go to
-/// the end of the line.
+/// The least number of messages of the line that one try takes; with more free places it takes more. Those refused
+/// again go to the end of the line.
 const LINE_STEP_MIN: usize = 32;
 /// The wait between two looks at the line even if no call ends. A message that stood there too long goes back into the
 /// queue.

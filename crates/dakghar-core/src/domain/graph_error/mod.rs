@@ -14,7 +14,7 @@ use super::send_error::{SendError, clip};
 pub use class::{RefusalClass, Verdict};
 pub use table::{Row, TABLE};
 
-/// An error that Meta answered a send with.
+/// Meta's answer to a send that it refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphRefusal {
     /// The HTTP status; a hint only.

@@ -16,8 +16,7 @@ pub struct Timings {
     pub lease_margin: Duration,
     /// The wait for evidence after a call whose outcome is unknown.
     pub grace: Duration,
-    /// The same as [`Timings::grace`], for a call that Meta answered with an error of its own that does not say whether
-    /// it accepted the message.
+    /// The same as [`Timings::grace`], for an error from Meta that does not say whether it accepted the message.
     pub grace_service_error: Duration,
     /// Under [`UnknownOutcome::Auto`]: the time after the call at which a message without evidence is given up.
     pub doubt_max: Duration,

@@ -57,7 +57,7 @@ impl Field {
     }
 }
 
-/// The types of Meta's that we know. Their names cannot be fields of a message of another type.
+/// Meta's message types that we know. Their names cannot be fields of a message of another type.
 pub(super) const KINDS: [&str; 12] = [
     "text",
     "template",

@@ -7,7 +7,7 @@ use super::json::{Entry, Node, Number};
 
 /// Changes with the form below, so that old and new fingerprints never meet by chance.
 const FORM: u8 = 1;
-/// Whole numbers up to here are exact in a double, so `1`, `1.0` and `1e0` are one number.
+/// Whole numbers up to this one are exact in a double, so `1`, `1.0` and `1e0` are one number.
 const EXACT_REAL_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// Writes the canonical form. Every part starts with a tag, and every text and container with its length, so no two
