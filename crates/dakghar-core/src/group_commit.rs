@@ -1,8 +1,8 @@
-//! Many requests, one commit: what arrives while a commit is being written is the next one.
+//! Many requests, one commit: requests that arrive while a commit is being written form the next one.
 //!
-//! There is no timer and no added delay. An idle group commits a single request at once; a busy one grows its
-//! batches until the store keeps up. Where several commits may be under way, they grow alike: a small one beside a
-//! large one would cost the store as much. The queue is bounded: past the bound the caller is told at once.
+//! There is no timer and no added delay. An idle group commits a single request at once; a busy one grows its batches
+//! until the store keeps up. Where several commits may be under way, they grow alike: a small one beside a large one
+//! would cost the store as much. The queue is bounded. Past the bound a request fails at once.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,18 +16,18 @@ use futures_util::{FutureExt as _, StreamExt as _};
 /// A future that nobody has spawned yet.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// How large a group may grow.
+/// The bounds of a group.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Requests in one commit.
+    /// The most requests in one commit.
     pub batch_max: usize,
-    /// Commits that may be under way at a time.
+    /// The most commits under way at a time.
     pub commits_max: usize,
-    /// Requests that may wait.
+    /// The most requests that may wait.
     pub waiting_max: usize,
 }
 
-/// Why a request was not committed.
+/// The reason a request was not committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
     /// Too many requests are waiting.
@@ -46,7 +46,7 @@ struct Request<In, Out> {
 /// The entrance to a group commit; cheap to clone.
 pub struct GroupCommit<In, Out> {
     entrance: mpsc::UnboundedSender<Request<In, Out>>,
-    // The bound is counted here: a bounded channel grants every clone of its sender a place of its own.
+    // Counts for the bound: a bounded channel would grant every clone of its sender a place of its own.
     waiting: Arc<AtomicUsize>,
     waiting_max: usize,
 }
@@ -66,8 +66,8 @@ where
     In: Send + 'static,
     Out: Send + 'static,
 {
-    /// A group that commits with `commit`, which answers every request of its batch in order. The second part must
-    /// be spawned; it ends when every entrance is dropped and everything that waits was committed.
+    /// Makes a group that commits with `commit`, which returns one output for each request of its batch, in order. The
+    /// future must be spawned. It ends after every entrance is dropped and every waiting request was committed.
     pub fn new<F, Fut>(limits: Limits, commit: F) -> (Self, BoxFuture<()>)
     where
         F: Fn(Vec<In>) -> Fut + Send + Sync + 'static,
@@ -84,12 +84,12 @@ where
         (group, run(limits, Arc::new(commit), arrivals, waiting).boxed())
     }
 
-    /// Adds the request to the next commit and does not wait for it. Answers whether there was room.
+    /// Adds the request to the next commit and does not wait for it. Returns false if there was no room.
     pub fn post(&self, input: In) -> bool {
         self.enter(input).is_ok()
     }
 
-    /// Waits until the request is committed.
+    /// Adds the request to the next commit and waits for its output.
     pub async fn submit(&self, input: In) -> Result<Out, Rejected> {
         self.enter(input)?.await.map_err(|_| Rejected::Closed)
     }
@@ -123,15 +123,15 @@ async fn run<In, Out, F, Fut>(
     let mut under_way = FuturesUnordered::new();
     let mut requests_under_way = 0;
     loop {
-        // Beside a commit under way another one starts only when it is no smaller: what a commit costs by itself is
-        // then shared by as many as can be, and nobody waits longer than for the commit that is under way.
+        // While a commit is under way, another one starts only if it is no smaller. As many requests as can then share
+        // the fixed cost of a commit, and none waits longer than for the commit that is under way.
         let is_worth_it = next.len() >= requests_under_way.min(limits.batch_max);
         if !next.is_empty() && is_worth_it && under_way.len() < limits.commits_max {
             let later = next.split_off(limits.batch_max.min(next.len()));
             let batch = std::mem::replace(&mut next, later);
             waiting.fetch_sub(batch.len(), Ordering::Relaxed);
             requests_under_way += batch.len();
-            under_way.push(answer_all(commit.clone(), batch));
+            under_way.push(commit_batch(commit.clone(), batch));
             continue;
         }
         futures_util::select_biased! {
@@ -142,8 +142,8 @@ async fn run<In, Out, F, Fut>(
     }
 }
 
-/// Answers how many requests there were.
-async fn answer_all<In, Out, F, Fut>(commit: Arc<F>, batch: Vec<Request<In, Out>>) -> usize
+/// Commits a batch and sends each request its output. Returns the number of requests.
+async fn commit_batch<In, Out, F, Fut>(commit: Arc<F>, batch: Vec<Request<In, Out>>) -> usize
 where
     F: Fn(Vec<In>) -> Fut,
     Fut: Future<Output = Vec<Out>>,

@@ -1,4 +1,4 @@
-//! How the world talks to Dakghar: the HTTP API and the send worker. Sees ports, never adapters.
+//! The world's entrances to Dakghar: the HTTP API and the send worker. Sees ports, never adapters.
 
 pub mod http;
 pub mod worker;

@@ -88,7 +88,7 @@ pub(super) async fn change_each(
     change_all(store, Through::Store, starts, step).await
 }
 
-/// The way of a save to the store.
+/// The route of a save to the store.
 enum Through<'a> {
     /// In a commit shared with other saves.
     Commit(&'a SaveCommit),

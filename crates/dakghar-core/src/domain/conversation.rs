@@ -1,4 +1,4 @@
-//! The thread between a business number and a person.
+//! The conversation between a business number and a person.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use super::ids::{ConversationId, MessageId, PhoneNumberId, TenantId, WaId};
 use super::message::Direction;
 use super::time::Timestamp;
 
-/// How long after a person's last message free-form messages may be sent to them.
+/// The time after a person's last message in which free-form messages may be sent to them.
 pub const CUSTOMER_SERVICE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A thread between one of the tenant's numbers and one person.
+/// The conversation between one of the tenant's numbers and one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversation {
     /// Derived from the number and the person.
@@ -25,21 +25,21 @@ pub struct Conversation {
     pub wa_id: WaId,
     /// The newest message, in either direction.
     pub last_message_id: MessageId,
-    /// When that was.
+    /// The time of that message.
     pub last_message_at: Timestamp,
-    /// When the person last wrote.
+    /// The time of the person's last message.
     pub last_inbound_at: Option<Timestamp>,
 }
 
 impl Conversation {
-    /// Until when free-form messages may be sent; `None` when the person never wrote.
+    /// Returns the time until which free-form messages may be sent; `None` if the person never wrote.
     pub fn customer_service_window_until(&self) -> Option<Timestamp> {
         self.last_inbound_at.map(|at| at + CUSTOMER_SERVICE_WINDOW)
     }
 }
 
 impl ConversationId {
-    /// The id of the thread between a number and a person: the same pair always gives the same id.
+    /// Returns the id of the conversation between a number and a person. The same pair always has the same id.
     pub fn of(tenant_id: &TenantId, phone_number_id: &PhoneNumberId, wa_id: &WaId) -> Self {
         let mut context = digest::Context::new(&digest::SHA256);
         for part in [
@@ -56,11 +56,11 @@ impl ConversationId {
     }
 }
 
-/// Something was said in a thread: creates it, or moves its newest message forward. Applying it twice, or late, is
-/// harmless.
+/// A message in a conversation: creates the conversation, or moves its newest message forward. Applying it twice, or
+/// late, is harmless.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConversationTouch {
-    /// The thread.
+    /// The conversation.
     pub id: ConversationId,
     /// The owner.
     pub tenant_id: TenantId,
@@ -70,14 +70,14 @@ pub struct ConversationTouch {
     pub wa_id: WaId,
     /// The message.
     pub message_id: MessageId,
-    /// When.
+    /// The time of the message.
     pub at: Timestamp,
-    /// Who spoke; a person's message opens the customer service window.
+    /// The direction of the message. A person's message opens the customer service window.
     pub direction: Direction,
 }
 
 impl ConversationTouch {
-    /// The thread as it is when this touch creates it.
+    /// Returns the conversation as this touch creates it.
     pub fn opening(&self) -> Conversation {
         Conversation {
             id: self.id,

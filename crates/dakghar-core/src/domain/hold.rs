@@ -1,37 +1,36 @@
-//! Sending is stopped: why, by whom, and how it goes on.
+//! Holds: a stop of sending, its reason, and the way it ends.
 
 use std::time::Duration;
 
 use super::time::Timestamp;
 
-/// How long a message held by a pause rests before the pause is looked at again: longer than any process remembers a
-/// tenant.
+/// The time until a message held by a pause looks at the pause again. It is longer than any process remembers a tenant.
 pub const PAUSE_CHECK: Duration = Duration::from_secs(5);
-/// How long a message held for another reason rests before its hold is first looked at again.
+/// The time until a message held for another reason first looks at its hold again.
 pub const HOLD_CHECK: Duration = Duration::from_secs(60);
-/// How long a held message rests after that.
+/// The time until each later look.
 pub const HOLD_CHECK_MAX: Duration = Duration::from_secs(600);
 
-/// How long a number whose token was refused rests between two probes.
+/// The time between two probes of a number whose token was refused.
 const PROBE_CREDENTIALS: Duration = Duration::from_secs(60);
-/// How long a number that Meta restricted rests between two probes.
+/// The time between two probes of a number that Meta restricted.
 const PROBE_ACCOUNT: Duration = Duration::from_secs(3600);
 
-/// Sending is stopped, and why.
+/// A stop of sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hold {
-    /// Why.
+    /// The reason.
     pub reason: HoldReason,
-    /// Since when.
+    /// The time it began.
     pub since: Timestamp,
-    /// From when one message may be tried to see whether the reason is gone. `None`: only a person ends this hold.
+    /// The time from which one message may probe whether the reason is gone. `None`: only a person ends this hold.
     pub probe_at: Option<Timestamp>,
 }
 
-/// Why sending is stopped.
+/// The reason that sending is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HoldReason {
-    /// Paused by the tenant; before the two were told apart, also by the operator. Either of them ends it.
+    /// Paused by the tenant. Records from before the two were told apart may mean the operator. Either of them ends it.
     Paused,
     /// Paused by the operator, who alone ends it.
     PausedByOperator,
@@ -60,12 +59,12 @@ impl HoldReason {
         }
     }
 
-    /// Whether a person stopped it, and not Meta.
+    /// True if a person stopped it, and not Meta.
     pub const fn is_pause(self) -> bool {
         matches!(self, Self::Paused | Self::PausedByOperator)
     }
 
-    /// How long a number that is on hold for this reason rests between two probes.
+    /// Returns the time between two probes of a number on hold for this reason.
     pub const fn probe_interval(self) -> Duration {
         match self {
             Self::Paused | Self::PausedByOperator | Self::CredentialsInvalid => PROBE_CREDENTIALS,
@@ -79,17 +78,17 @@ impl HoldReason {
     }
 }
 
-/// Who asks for a change of a tenant.
+/// The party that asks for a change of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// Whoever runs Dakghar.
+    /// The operator, who runs Dakghar.
     Operator,
     /// The tenant itself.
     Tenant,
 }
 
 impl Actor {
-    /// The reason of a pause of this one's.
+    /// Returns the reason of a pause by this party.
     pub const fn pause(self) -> HoldReason {
         match self {
             Self::Operator => HoldReason::PausedByOperator,
@@ -97,7 +96,7 @@ impl Actor {
         }
     }
 
-    /// Whether this one may end the hold, or put another in its place.
+    /// True if this party may end the hold, or replace it.
     pub fn may_end(self, hold: Hold) -> bool {
         self == Self::Operator || hold.reason != HoldReason::PausedByOperator
     }

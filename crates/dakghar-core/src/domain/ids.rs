@@ -1,5 +1,5 @@
-//! Identifiers: ours (a prefix and 26 base32 characters of a `UUIDv7`, so they sort by time) and Meta's (opaque text
-//! with the few rules that keep them safe as keys).
+//! Identifiers. Ours are a prefix and 26 base32 characters of a `UUIDv7`, so they sort by time. Meta's are opaque text,
+//! with the few rules that keep them safe as keys.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 #[error("not a valid {0}")]
 pub struct InvalidId(pub &'static str);
 
-/// Crockford's alphabet: no i, l, o or u, and its order is the order of the bits.
+/// Crockford's alphabet, without i, l, o and u. Its order is the order of the bits.
 const BASE32: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const SUFFIX_CHARS: usize = 26;
 
@@ -25,7 +25,7 @@ fn encode(value: u128) -> [u8; SUFFIX_CHARS] {
 }
 
 fn decode(text: &str) -> Option<u128> {
-    // 26 characters hold 130 bits; the first may only use three of its five.
+    // 26 characters hold 130 bits; the first may use only three of its five.
     if text.len() != SUFFIX_CHARS || text.as_bytes()[0] > b'7' {
         return None;
     }
@@ -42,17 +42,17 @@ macro_rules! own_id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// The id of this kind that carries `uuid`.
+            /// Makes the id of this kind that carries `uuid`.
             pub const fn from_uuid(uuid: Uuid) -> Self {
                 Self(uuid)
             }
 
-            /// The 128 bits behind the text form.
+            /// Returns the 128 bits behind the text form.
             pub const fn as_uuid(&self) -> &Uuid {
                 &self.0
             }
 
-            /// Reads the text form; only the exact lower-case spelling this type prints is accepted.
+            /// Reads the text form. Accepts only the exact lower-case spelling that this type prints.
             pub fn parse(text: &str) -> Result<Self, InvalidId> {
                 text.strip_prefix(concat!($prefix, "_"))
                     .and_then(decode)
@@ -86,7 +86,7 @@ own_id!(
     MessageId, "msg"
 );
 own_id!(
-    /// Our id of a thread between a business number and a person. `cnv_…`, derived from the pair.
+    /// Our id of a conversation between a business number and a person. `cnv_…`, derived from the pair.
     ConversationId, "cnv"
 );
 own_id!(
@@ -101,13 +101,13 @@ macro_rules! text_id {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Accepts the text as this kind of id, or says that it cannot be one.
+            /// Reads the text as this kind of id. Fails if it cannot be one.
             pub fn parse(text: &str) -> Result<Self, InvalidId> {
                 let valid: fn(&str) -> bool = $valid;
                 if valid(text) { Ok(Self(text.into())) } else { Err(InvalidId(stringify!($name))) }
             }
 
-            /// The id as text.
+            /// Returns the id as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -138,8 +138,8 @@ text_id!(
     |s| (1..=32).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_digit())
 );
 text_id!(
-    /// Whom a business talks to: a phone number in digits (no `+`), a business-scoped user id, or a group id.
-    /// 1 to 256 printable ASCII characters.
+    /// The other end of a conversation: a phone number in digits (no `+`), a business-scoped user id, or a group id. 1
+    /// to 256 printable ASCII characters.
     WaId,
     |s| (1..=256).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_graphic())
 );
@@ -155,16 +155,16 @@ text_id!(
 );
 
 impl Wamid {
-    /// Simulated sends (tokens that start with `mock_`) are given wamids with this start.
+    /// Prefix of the wamids of simulated sends, whose tokens start with `mock_`.
     pub const MOCK_PREFIX: &'static str = "wamid.mock.";
 
-    /// Whether the message never left the house.
+    /// True if the send was simulated: the message never went to Meta.
     pub fn is_mock(&self) -> bool {
         self.0.starts_with(Self::MOCK_PREFIX)
     }
 }
 
-/// A message together with its owner: no message is ever looked up without naming the tenant.
+/// A message together with its owner. No message is ever looked up without its tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageKey {
     /// The owner.

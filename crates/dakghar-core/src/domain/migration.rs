@@ -1,4 +1,4 @@
-//! Moving an installation from one store to another: what is moved, and how far a move has come.
+//! Moving an installation from one store to another: the records to move, and the progress of a move.
 
 use std::fmt::{self, Write as _};
 
@@ -10,12 +10,12 @@ use super::tenant::Tenant;
 use super::time::Timestamp;
 use super::webhook::WebhookEvent;
 
-/// What an installation consists of, in the order in which it is moved.
+/// The kinds of records in an installation, in the order in which they are moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Tenants with their numbers and sealed tokens.
     Tenants,
-    /// Threads.
+    /// Conversations.
     Conversations,
     /// Messages in both directions and every status, with their idempotency keys.
     Messages,
@@ -27,7 +27,7 @@ impl Kind {
     /// Every kind, in its order.
     pub const ALL: [Self; 4] = [Self::Tenants, Self::Conversations, Self::Messages, Self::Events];
 
-    /// The name used in what people read, and in the stores.
+    /// The name used in texts for people, and in the stores.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Tenants => "tenants",
@@ -43,12 +43,12 @@ impl Kind {
     }
 }
 
-/// One thing that is moved.
+/// One record to move.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Record {
     /// A tenant.
     Tenant(Tenant),
-    /// A thread.
+    /// A conversation.
     Conversation(Conversation),
     /// A message.
     Message(Box<Message>),
@@ -57,7 +57,7 @@ pub enum Record {
 }
 
 impl Record {
-    /// Its kind.
+    /// Returns its kind.
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Tenant(_) => Kind::Tenants,
@@ -67,17 +67,17 @@ impl Record {
         }
     }
 
-    /// Its id as text: unique among those of its kind, in every store.
+    /// Returns its id as text, unique among its kind in every store.
     pub fn id(&self) -> String {
         match self {
             Self::Tenant(tenant) => tenant.id.to_string(),
-            Self::Conversation(thread) => thread.id.to_string(),
+            Self::Conversation(conversation) => conversation.id.to_string(),
             Self::Message(message) => message.accepted.id.to_string(),
             Self::Event(event) => event.id.to_string(),
         }
     }
 
-    /// About how much memory it takes, for pages of bounded size.
+    /// Returns about how many bytes of memory it takes, for pages of bounded size.
     pub fn bytes(&self) -> usize {
         const FIXED: usize = 1_024;
         FIXED
@@ -94,12 +94,12 @@ impl Record {
 
 /// A checksum over records in their order: SHA-256 of every field of each, as both stores read it back.
 ///
-/// The form that is summed is that of `Debug`, which names every field, so that none is forgotten when one is added.
-/// It is only ever compared with another sum of the same run.
+/// The sum runs over the `Debug` form, which names every field, so a field added later is never forgotten. It is only
+/// ever compared with another sum of the same run.
 pub struct Checksum(digest::Context);
 
 impl Checksum {
-    /// A sum over nothing.
+    /// Makes a sum over nothing.
     pub fn new() -> Self {
         Self(digest::Context::new(&digest::SHA256))
     }
@@ -109,7 +109,7 @@ impl Checksum {
         writeln!(self, "{record:?}").expect("adding to a sum does not fail");
     }
 
-    /// The sum.
+    /// Returns the sum.
     pub fn finish(self) -> [u8; 32] {
         let digest = self.0.finish();
         digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
@@ -129,33 +129,33 @@ impl fmt::Write for Checksum {
     }
 }
 
-/// Where a reading of the source stands. Means something to the source only, which stays as it is meanwhile.
+/// A place in the source. Only the source can interpret it, and the source does not change during a migration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place(pub String);
 
-/// How far one kind has come.
+/// The progress of one kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KindProgress {
-    /// Which.
+    /// The kind.
     pub kind: Kind,
-    /// How many the source holds.
+    /// The number in the source.
     pub total: u64,
-    /// How many are in the target for certain.
+    /// The number that is durable in the target.
     pub copied: u64,
-    /// Where copying goes on; `None` is the beginning.
+    /// The place at which copying goes on; `None` is the beginning.
     pub place: Option<Place>,
     /// The sum over all of them, once they were compared.
     pub checksum: Option<[u8; 32]>,
 }
 
-/// How far a migration has come.
+/// The stage of a migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// What an earlier try left in the target is being erased.
+    /// The records that an earlier try left in the target are being erased.
     Clearing,
     /// Being copied or compared. Nothing may be sent from the target.
     Copying,
-    /// All is there and was compared; the source does not start any more.
+    /// Everything was copied and compared; the source does not start any more.
     Finished,
 }
 
@@ -181,26 +181,26 @@ impl Stage {
 /// The record of a migration, kept in the target from the first step on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Migration {
-    /// Random; the source remembers it when it retires, so that it is not moved to two places.
+    /// Random. The source remembers it when it retires, so that it is not moved to two places.
     pub id: String,
-    /// Where the source is, for people.
+    /// The location of the source, for people.
     pub origin: String,
-    /// The source's state when the copying began; only a source in this state may go on.
+    /// The source's state when the copying began. Only a source in this state may go on.
     pub source_state: [u8; 32],
-    /// How far it has come.
+    /// Its stage.
     pub stage: Stage,
-    /// Each kind, in the order of [`Kind::ALL`].
+    /// The progress of each kind, in the order of [`Kind::ALL`].
     pub kinds: Vec<KindProgress>,
-    /// When it began.
+    /// The time it began.
     pub started_at: Timestamp,
-    /// When it was finished.
+    /// The time it was finished.
     pub finished_at: Option<Timestamp>,
     /// Counts saves; a save must name the version it read.
     pub version: u64,
 }
 
 impl Migration {
-    /// Why the target must not be used, if it must not.
+    /// Returns the reason the target must not be used, if there is one.
     pub fn obstacle(&self) -> Option<String> {
         if self.stage == Stage::Finished {
             return None;
@@ -216,14 +216,14 @@ impl Migration {
     }
 }
 
-/// What a source remembers when its installation has moved on.
+/// The record that a source keeps after its installation has moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retirement {
-    /// Which migration took it away: [`Migration::id`].
+    /// The migration that moved it: [`Migration::id`].
     pub migration_id: String,
-    /// Where its installation is now, for people.
+    /// The location of its installation now, for people.
     pub successor: String,
-    /// When it was left.
+    /// The time it was left.
     pub at: Timestamp,
 }
 

@@ -1,4 +1,4 @@
-//! The words of the field as types, and the decisions that need no IO.
+//! The terms of the field as types, and the decisions that need no IO.
 
 pub mod conversation;
 pub mod graph_error;

@@ -1,5 +1,5 @@
-//! The `biz_opaque_callback_data` that Dakghar sends with every message: it comes back in each status webhook and
-//! names the message and the attempt, under a MAC so that nobody else can.
+//! The `biz_opaque_callback_data` that Dakghar sends with every message. It comes back in each status webhook. It names
+//! the message and the attempt, under a MAC so that nobody else can make it.
 //!
 //! Form: `v1.<message id>.<attempt>.<first 12 bytes of the HMAC, base64url>`; about 60 of Meta's 512 characters.
 
@@ -18,7 +18,7 @@ pub struct OpaqueSigner {
 }
 
 impl OpaqueSigner {
-    /// A signer with this secret, 32 bytes; what was signed with the previous one is still ours.
+    /// Makes a signer with this secret, 32 bytes. Data signed with the previous secret is still accepted.
     pub fn new(secret: &[u8], previous: Option<&[u8]>) -> Self {
         let key = |secret: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, secret);
         Self {
@@ -27,13 +27,13 @@ impl OpaqueSigner {
         }
     }
 
-    /// The callback data of one attempt.
+    /// Returns the callback data of one attempt.
     pub fn sign(&self, key: &MessageKey, phone_number_id: &PhoneNumberId, attempt: u32) -> String {
         let mac = URL_SAFE_NO_PAD.encode(mac(&self.current, key, phone_number_id, attempt));
         format!("v1.{}.{attempt}.{mac}", key.message_id)
     }
 
-    /// The message and attempt that the data names, if it is ours and was sent from this number of this tenant.
+    /// Returns the message and attempt in the data, if it is ours and was sent from this number of this tenant.
     pub fn verify(
         &self,
         text: &str,

@@ -1,36 +1,37 @@
-//! How fast a number may send: a slot at acceptance, and a gate before each call.
+//! The pace of a number: a slot at acceptance, and a gate before each call.
 //!
-//! Both are the generic cell rate algorithm. A number has a *theoretical arrival time* (TAT): the time its next
-//! message may go. Taking a slot moves it by one interval, so a number with a million messages waiting reserves its
-//! own future and nobody else's. The gate keeps the rate when slots are no longer true, after an outage for example:
-//! a message that the gate turns away takes a new slot behind those already given.
+//! Both are the generic cell rate algorithm. A number has a *theoretical arrival time* (TAT): the time its next message
+//! may go. Taking a slot moves it by one interval, so a number with a million waiting messages reserves its own future
+//! and no other number's. The gate keeps the rate when the slots are no longer true, after an outage for example. A
+//! message that the gate turns away takes a new slot behind those already given.
 
 use std::time::Duration;
 
 use super::time::Timestamp;
 
-/// Messages that may pass the gate in a burst, beyond the planned rate, however slow the number is.
+/// Messages that may pass the gate in a burst beyond the planned rate, even for the slowest number.
 pub const GATE_BURST_MIN: u32 = 5;
-/// The time whose messages may pass the gate in a burst. Workers claim in batches: a fast number's batch must not be
-/// turned away for coming all at once. With the planned rate well below Meta's limit, a second still holds it.
+/// A burst through the gate may hold the messages of this time. Workers claim in batches, and the gate must not turn
+/// away a fast number's batch because it comes all at once. The planned rate is well below Meta's limit, so a second
+/// with a burst still keeps it.
 pub const GATE_BURST_TIME: Duration = Duration::from_millis(250);
 
-/// How long after its slot a released message is looked at again, in case its job was lost.
+/// The time after its slot at which a released message is looked at again, in case its job was lost.
 pub const RELEASE_CHECK: Duration = Duration::from_secs(60);
-/// How long before its slot a message is put into the queue.
+/// The time before its slot at which a message is put into the queue.
 pub const RELEASE_LEAD: Duration = Duration::from_secs(30);
 /// A claim may be this early: clocks and timers are not exact.
 pub const SLOT_TOLERANCE: Duration = Duration::from_millis(2);
 
-/// Which of a number's messages goes first when several are due.
+/// The order among a number's messages when several are due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Priority {
-    /// One-time codes: does not queue behind the number's other messages.
+    /// One-time codes: these do not queue behind the number's other messages.
     High,
     /// Everything else.
     #[default]
     Normal,
-    /// Broadcasts: queues in a lane of its own.
+    /// Broadcasts: these queue in a lane of their own.
     Low,
 }
 
@@ -53,8 +54,8 @@ impl Priority {
     }
 }
 
-/// The pace of one number. Times are microseconds since the epoch: at 1,000 messages a second a millisecond is too
-/// coarse a step.
+/// The pace of one number. Times are microseconds since the epoch, because a millisecond is too coarse a step at 1,000
+/// messages a second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pace {
     normal_tat_us: i64,
@@ -63,7 +64,7 @@ pub struct Pace {
     paused_until_us: i64,
 }
 
-/// What the gate says.
+/// The verdict of the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// Call now.
@@ -81,7 +82,7 @@ fn interval_us(per_second: f64) -> i64 {
     us.max(1)
 }
 
-/// How far ahead of time the gate lets messages pass.
+/// Returns the time by which the gate lets messages pass early.
 fn gate_lead_us(interval_us: i64) -> i64 {
     let time_us = i64::try_from(GATE_BURST_TIME.as_micros()).expect("a fraction of a second");
     time_us.max(interval_us * i64::from(GATE_BURST_MIN))
@@ -91,14 +92,14 @@ const fn us(at: Timestamp) -> i64 {
     at.as_millis() * 1000
 }
 
-/// Rounded up, so that a slot never comes early.
+/// Rounds up, so that a slot never comes early.
 const fn from_us(us: i64) -> Timestamp {
     Timestamp::from_millis((us + 999).div_euclid(1000))
 }
 
 impl Pace {
-    /// Reserves the next slot, at `not_before` at the earliest. A high priority message takes the present one and
-    /// pushes the others back; a low one queues in its own lane.
+    /// Reserves the next slot, at `not_before` at the earliest. A high priority message takes the present slot and
+    /// pushes the others back. A low one queues in its own lane.
     pub fn reserve(&mut self, not_before: Timestamp, per_second: f64, priority: Priority) -> Timestamp {
         let interval = interval_us(per_second);
         let lane = match priority {
@@ -114,7 +115,7 @@ impl Pace {
         from_us(slot)
     }
 
-    /// Gives back `count` slots that turned out not to be needed.
+    /// Gives back `count` slots that were not needed.
     pub fn refund(&mut self, count: u32, per_second: f64, priority: Priority) {
         let back = interval_us(per_second).saturating_mul(i64::from(count));
         match priority {
@@ -123,8 +124,8 @@ impl Pace {
         }
     }
 
-    /// Asks to call now. At the planned rate with a burst of [`GATE_BURST_TIME`] or [`GATE_BURST_MIN`], whatever the
-    /// slots say.
+    /// Asks to call now. Keeps the planned rate, with a burst of [`GATE_BURST_TIME`] or [`GATE_BURST_MIN`], whatever
+    /// the slots say.
     pub fn admit(&mut self, now: Timestamp, per_second: f64, priority: Priority) -> Admission {
         let interval = interval_us(per_second);
         let lead = gate_lead_us(interval);
@@ -143,7 +144,7 @@ impl Pace {
         Admission::Later(slot.max(now + Duration::from_millis(1)))
     }
 
-    /// Nothing goes before `until`: Meta asked the number to slow down.
+    /// Lets nothing go before `until`: Meta asked the number to slow down.
     pub fn pause_until(&mut self, until: Timestamp) {
         for tat in [&mut self.normal_tat_us, &mut self.low_tat_us] {
             *tat = (*tat).max(us(until));
@@ -151,7 +152,8 @@ impl Pace {
         self.paused_until_us = self.paused_until_us.max(us(until));
     }
 
-    /// After the rate was raised, slots reserved at the old one must not delay new messages longer than `window`.
+    /// Drops reservations beyond `window`. After the rate was raised, slots reserved at the old rate must not delay new
+    /// messages longer than that.
     pub fn forget_beyond(&mut self, now: Timestamp, window: Duration) {
         let limit = us(now + window);
         for tat in [&mut self.normal_tat_us, &mut self.low_tat_us, &mut self.gate_tat_us] {
@@ -159,7 +161,7 @@ impl Pace {
         }
     }
 
-    /// Whether nothing is reserved any more, so that forgetting it changes nothing.
+    /// True if nothing is reserved any more, so that dropping it changes nothing.
     pub fn is_idle(&self, now: Timestamp) -> bool {
         [
             self.normal_tat_us,

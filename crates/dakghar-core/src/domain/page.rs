@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 /// Items on a page unless the client says otherwise.
 pub const PAGE_ITEMS_DEFAULT: u32 = 50;
-/// Items on a page at most.
+/// The most items on a page.
 pub const PAGE_ITEMS_MAX: u32 = 200;
 
-/// Which messages of a tenant to list. Every filter that is set must match. Newest first, by id.
+/// A query for messages of a tenant, newest first, by id. Every filter that is set must match.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MessageQuery {
     /// Only this direction.
@@ -24,31 +24,36 @@ pub struct MessageQuery {
     pub peer_id: Option<WaId>,
     /// Only of this number.
     pub phone_number_id: Option<PhoneNumberId>,
-    /// Only of this thread; set by [`Self::of_thread`], which names its person and number too.
+    /// Only of this conversation. Set by [`Self::of_conversation`], which also sets its person and number.
     pub conversation_id: Option<ConversationId>,
     /// Only created at or after this.
     pub since: Option<Timestamp>,
     /// Only created before this.
     pub until: Option<Timestamp>,
-    /// Only older (smaller) than this id: where the previous page ended.
+    /// Only older (smaller) than this id: the end of the previous page.
     pub before: Option<MessageId>,
-    /// Items at most, 1 to [`PAGE_ITEMS_MAX`].
+    /// The most items to return, 1 to [`PAGE_ITEMS_MAX`].
     pub limit: u32,
 }
 
 impl MessageQuery {
-    /// Narrowed to the messages of one thread; `None` when no message of it fits the filters set before.
+    /// Narrows the query to the messages of one conversation. Returns `None` if no message of it fits the filters set
+    /// before.
     ///
-    /// Stores have no index of threads. They go along the messages of the person, most of which are of this thread.
-    pub fn of_thread(mut self, thread: &Conversation) -> Option<Self> {
-        let fits = self.peer_id.as_ref().is_none_or(|peer_id| *peer_id == thread.wa_id)
+    /// Stores have no index of conversations. They scan the messages of the person, most of which are of this
+    /// conversation.
+    pub fn of_conversation(mut self, conversation: &Conversation) -> Option<Self> {
+        let fits = self
+            .peer_id
+            .as_ref()
+            .is_none_or(|peer_id| *peer_id == conversation.wa_id)
             && self
                 .phone_number_id
                 .as_ref()
-                .is_none_or(|id| *id == thread.phone_number_id);
-        self.peer_id = Some(thread.wa_id.clone());
-        self.phone_number_id = Some(thread.phone_number_id.clone());
-        self.conversation_id = Some(thread.id);
+                .is_none_or(|id| *id == conversation.phone_number_id);
+        self.peer_id = Some(conversation.wa_id.clone());
+        self.phone_number_id = Some(conversation.phone_number_id.clone());
+        self.conversation_id = Some(conversation.id);
         fits.then_some(self)
     }
 }

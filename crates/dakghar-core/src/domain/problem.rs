@@ -1,6 +1,6 @@
-//! What can go wrong for a caller: one table of stable codes, each with its HTTP status and title.
+//! Problems that a caller can get: one table of stable codes, each with its HTTP status and title.
 //!
-//! The code is a promise to clients; titles and details are for people and never carry internals.
+//! The code is a promise to clients. Titles and details are for people and never carry internals.
 
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ macro_rules! codes {
             /// Every code, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// The code as clients see it.
+            /// Returns the code as clients see it.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
             }
 
-            /// The HTTP status it is answered with.
+            /// Returns the HTTP status of the answer.
             pub const fn http_status(self) -> u16 {
                 match self { $(Self::$name => $status,)* }
             }
 
-            /// The same for every occurrence.
+            /// Returns the title, which is the same for every occurrence.
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$name => $title,)* }
             }
@@ -85,7 +85,7 @@ codes! {
     TenantNotEmpty = "tenant_not_empty", 409, "The tenant has unsettled messages";
     /// A tenant keeps one number at least.
     LastPhoneNumber = "last_phone_number", 409, "A tenant keeps one number at least";
-    /// Somebody changed the same thing at the same time, again and again.
+    /// Other requests changed the same record at the same time, again and again.
     Conflict = "conflict", 409, "The resource changed at the same time";
     /// The body is larger than the limit.
     BodyTooLarge = "body_too_large", 413, "The body is too large";
@@ -156,11 +156,11 @@ codes! {
 pub struct FieldError {
     /// JSON pointer (RFC 6901) to the field: `/text/body`.
     pub pointer: String,
-    /// What is wrong with it, for a person.
+    /// The error, for a person.
     pub message: String,
 }
 
-/// Why a request was not carried out.
+/// The reason a request was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {detail}", code.as_str())]
 pub struct Problem {
@@ -170,12 +170,12 @@ pub struct Problem {
     pub detail: String,
     /// The fields that are wrong, for validation problems.
     pub errors: Vec<FieldError>,
-    /// When trying again makes sense.
+    /// The time to wait before another try makes sense.
     pub retry_after: Option<Duration>,
 }
 
 impl Problem {
-    /// A problem with this code and detail.
+    /// Makes a problem with this code and detail.
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         Self {
             code,
@@ -185,7 +185,7 @@ impl Problem {
         }
     }
 
-    /// A problem with one field.
+    /// Makes a problem with one field.
     pub fn field(code: ErrorCode, pointer: impl Into<String>, message: impl Into<String>) -> Self {
         let (pointer, message) = (pointer.into(), message.into());
         Self {
@@ -196,7 +196,7 @@ impl Problem {
         }
     }
 
-    /// A problem with several fields, the most telling first; `code` is that of the first.
+    /// Makes a problem with several fields, the most important first. `code` belongs to the first.
     pub fn fields(code: ErrorCode, errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [] => code.title().to_owned(),
@@ -211,7 +211,7 @@ impl Problem {
         }
     }
 
-    /// The same problem, with the time after which trying again makes sense.
+    /// Sets the time to wait before another try makes sense.
     #[must_use]
     pub const fn retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);

@@ -1,8 +1,8 @@
-//! How long to wait between attempts, of whatever is tried again.
+//! The waits between attempts of anything that is tried again.
 
 use std::time::Duration;
 
-/// How long to wait between attempts: exponential, with full jitter.
+/// The waits between attempts: exponential, with full jitter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// The upper bound of the first wait.
@@ -21,8 +21,8 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The wait after the `attempt`-th attempt (from 1): `jitter` (0 to 1) of the exponential bound, but never less
-    /// than what Meta asked for.
+    /// Returns the wait after the `attempt`-th attempt (from 1). It is `jitter` (0 to 1) of the exponential bound, but
+    /// never less than Meta asked for.
     pub fn wait(&self, attempt: u32, jitter: f64, at_least: Option<Duration>) -> Duration {
         let doublings = attempt.saturating_sub(1).min(32);
         let bound = self

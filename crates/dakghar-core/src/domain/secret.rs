@@ -9,17 +9,17 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text into custody.
+    /// Makes a secret of the text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The text itself, for the one place that must use it.
+    /// Returns the text itself, for the one place that must use it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// Whether this is an access token whose sends are simulated without any call to Meta.
+    /// True if this is an access token whose sends are simulated without any call to Meta.
     pub fn is_mock_token(&self) -> bool {
         self.0.starts_with("mock_")
     }

@@ -1,11 +1,11 @@
-//! What was said against a message.
+//! Errors about a message.
 
 use std::sync::Arc;
 
-/// What Meta (or the network) said against a message.
+/// An error from Meta (or the network) about a message.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct SendError {
-    /// Meta's error code; `None` when the failure was not Meta's.
+    /// Meta's error code; `None` if the failure was not Meta's.
     pub code: Option<i64>,
     /// Meta's error subcode.
     pub subcode: Option<i64>,
@@ -15,11 +15,11 @@ pub struct SendError {
     pub message: Arc<str>,
     /// Meta's details, 500 characters at most.
     pub details: Option<Arc<str>>,
-    /// What Meta's support asks for.
+    /// The trace id that Meta's support asks for.
     pub fbtrace_id: Option<Arc<str>>,
 }
 
-/// The details Meta gives with a failure, cut to what is worth keeping.
+/// Cuts Meta's details of a failure to the length that is kept.
 pub fn clip(text: &str) -> Arc<str> {
     const CHARS_MAX: usize = 500;
     match text.char_indices().nth(CHARS_MAX) {

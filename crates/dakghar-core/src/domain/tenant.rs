@@ -1,4 +1,4 @@
-//! A tenant and its numbers: one aggregate, loaded and saved whole.
+//! A tenant and its numbers: one aggregate, loaded and saved as a whole.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::time::Timestamp;
 pub const MESSAGES_PER_SECOND_DEFAULT: u32 = 80;
 /// Upper bound of the setting; far above Meta's own 1,000.
 pub const MESSAGES_PER_SECOND_MAX: u32 = 100_000;
-/// The share of a number's limit that Dakghar plans to use: the rest is headroom for inbound traffic and jitter.
+/// The share of a number's limit that Dakghar plans to use. The rest is headroom for inbound traffic and jitter.
 pub const PACING_SHARE: f64 = 0.65;
 /// Refusals of the access token in a row before a number is put on hold.
 pub const TOKEN_REFUSALS_MAX: u32 = 3;
@@ -21,25 +21,25 @@ pub const TOKEN_REFUSALS_MAX: u32 = 3;
 pub struct Tenant {
     /// Our id.
     pub id: TenantId,
-    /// What people call it, 1 to 200 characters.
+    /// Its name for people, 1 to 200 characters.
     pub name: String,
-    /// Where the tenant wants its events; kept as given, 2,048 bytes at most.
+    /// The URL at which the tenant wants its events; kept as given, at most 2,048 bytes.
     pub callback_url: Option<String>,
     /// HMAC-SHA-256 of the tenant's API key; the key itself is never stored.
     pub api_key_hash: Vec<u8>,
-    /// The tenant's data key, wrapped by the master key. Everything secret of the tenant is sealed with it.
+    /// The tenant's data key, wrapped by the master key. All secrets of the tenant are sealed with it.
     pub wrapped_data_key: Vec<u8>,
-    /// Why nothing of this tenant is sent at present.
+    /// The hold on the whole tenant, if any.
     pub hold: Option<Hold>,
-    /// What to do when the fate of a send is unknown and the message does not say.
+    /// The policy for a send with an unknown outcome, if the message names none.
     pub unknown_outcome: UnknownOutcome,
     /// The numbers, the default one first. Never empty.
     pub phone_numbers: Vec<PhoneNumber>,
-    /// When it was registered.
+    /// The time it was registered.
     pub created_at: Timestamp,
-    /// When anything of it last changed.
+    /// The time of its last change.
     pub updated_at: Timestamp,
-    /// Set when removal began: nothing is accepted or sent any more and the data is being erased.
+    /// The time its removal began. From then on nothing is accepted or sent, and the data is being erased.
     pub removed_at: Option<Timestamp>,
     /// Counts saves; a save must name the version it read.
     pub version: u64,
@@ -56,18 +56,18 @@ pub struct PhoneNumber {
     pub display_phone_number: Option<String>,
     /// The access token, sealed with the tenant's data key.
     pub sealed_token: Vec<u8>,
-    /// Whether the token starts with `mock_`: sends are simulated and nothing leaves the house.
+    /// True if the token starts with `mock_`: sends are simulated, and nothing goes to Meta.
     pub simulated: bool,
     /// Meta's limit for this number in messages a second, 1 to [`MESSAGES_PER_SECOND_MAX`].
     pub messages_per_second: u32,
-    /// Why nothing is sent from this number at present.
+    /// The hold on this number, if any.
     pub hold: Option<Hold>,
     /// Refusals of the access token in a row.
     pub token_refusals: u32,
 }
 
 impl Tenant {
-    /// The number that `id` names, or the default one.
+    /// Returns the number that `id` names, or the default number for `None`.
     pub fn number(&self, id: Option<&PhoneNumberId>) -> Option<&PhoneNumber> {
         match id {
             Some(id) => self.phone_numbers.iter().find(|number| number.phone_number_id == *id),
@@ -75,25 +75,25 @@ impl Tenant {
         }
     }
 
-    /// As [`Tenant::number`], to change it.
+    /// Does the same as [`Tenant::number`], for a change.
     pub fn number_mut(&mut self, id: &PhoneNumberId) -> Option<&mut PhoneNumber> {
         self.phone_numbers
             .iter_mut()
             .find(|number| number.phone_number_id == *id)
     }
 
-    /// What stops this number: the tenant's own hold first, then the number's.
+    /// Returns the hold that stops this number: the tenant's own first, then the number's.
     pub fn hold_of(&self, number: &PhoneNumber) -> Option<Hold> {
         self.hold.or(number.hold)
     }
 }
 
 impl PhoneNumber {
-    /// Sends a second that Dakghar plans for this number.
+    /// Returns the sends a second that Dakghar plans for this number.
     pub fn planned_per_second(&self) -> f64 {
         f64::from(self.messages_per_second) * PACING_SHARE
     }
 }
 
-/// A tenant as the caches hand it around.
+/// A tenant as the caches share it.
 pub type SharedTenant = Arc<Tenant>;

@@ -4,17 +4,18 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-/// A point in time, in milliseconds since the Unix epoch. What every store keeps and every timer compares.
+/// A point in time, in milliseconds since the Unix epoch. Every store keeps times in this form, and every timer
+/// compares them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The instant `ms` milliseconds after the Unix epoch.
+    /// Makes the instant `ms` milliseconds after the Unix epoch.
     pub const fn from_millis(ms: i64) -> Self {
         Self(ms)
     }
 
-    /// Milliseconds since the Unix epoch.
+    /// Returns the milliseconds since the Unix epoch.
     pub const fn as_millis(self) -> i64 {
         self.0
     }
@@ -25,7 +26,7 @@ impl Timestamp {
         Some(Self(parsed.as_millisecond()))
     }
 
-    /// How long from `earlier` until `self`; zero when `earlier` is later.
+    /// Returns the time from `earlier` until `self`; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0 - earlier.0).unwrap_or(0))
     }
@@ -50,7 +51,7 @@ impl Sub<Duration> for Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC with three decimals, the form used in every answer.
+    /// Writes RFC 3339 in UTC with three decimals, the form used in every answer.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let clamped = self.0.clamp(-60_000_000_000_000, 250_000_000_000_000);
         let time = jiff::Timestamp::from_millisecond(clamped).map_err(|_| fmt::Error)?;

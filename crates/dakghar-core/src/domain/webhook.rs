@@ -1,4 +1,4 @@
-//! What Meta tells us, after parsing and before it is stored.
+//! Meta's webhooks, after parsing and before they are stored.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::message::SendError;
 use super::message::evidence::EvidenceStatus;
 use super::time::Timestamp;
 
-/// One webhook POST, taken apart. Whatever could not be understood is among the parts as [`WebhookPart::Other`].
+/// One part of a webhook POST. A part that could not be understood is [`WebhookPart::Other`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum WebhookPart {
     /// A person wrote.
@@ -19,7 +19,7 @@ pub enum WebhookPart {
 }
 
 impl WebhookPart {
-    /// The business number it is about; `None` for what concerns a whole account, or names no number.
+    /// Returns the business number it is about; `None` if it concerns a whole account, or names no number.
     pub const fn phone_number_id(&self) -> Option<&PhoneNumberId> {
         match self {
             Self::Message(inbound) => Some(&inbound.phone_number_id),
@@ -29,18 +29,18 @@ impl WebhookPart {
     }
 }
 
-/// A message a person sent, as the webhook tells it.
+/// A message from a person, as the webhook reports it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InboundMessage {
     /// The business number it came in on.
     pub phone_number_id: PhoneNumberId,
     /// The account named by the entry.
     pub waba_id: Option<WabaId>,
-    /// Meta's id; the key against duplicates.
+    /// Meta's id, by which duplicates are recognised.
     pub wamid: Wamid,
-    /// Who wrote, as given; absent when the person hides the number.
+    /// The person who wrote, as given; absent if the person hides the number.
     pub from: Option<Arc<str>>,
-    /// Who wrote, as a key: digits without `+`, or the business-scoped user id.
+    /// The person who wrote, as a key: digits without `+`, or the business-scoped user id.
     pub from_id: Option<WaId>,
     /// Meta's name of the type; `unknown` when absent.
     pub kind: Arc<str>,
@@ -48,11 +48,11 @@ pub struct InboundMessage {
     pub body: Arc<str>,
     /// The whole message as received, as JSON text.
     pub raw: Arc<str>,
-    /// When Meta says it was sent; `None` when absent or not believable.
+    /// The time Meta says it was sent; `None` if absent or not believable.
     pub sent_at: Option<Timestamp>,
 }
 
-/// What Meta says about one message of ours.
+/// Meta's report on one message of ours.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StatusReport {
     /// The business number.
@@ -61,13 +61,13 @@ pub struct StatusReport {
     pub waba_id: Option<WabaId>,
     /// Meta's id of the message.
     pub wamid: Wamid,
-    /// What is reported.
+    /// The reported status.
     pub status: EvidenceStatus,
-    /// When Meta says it happened.
+    /// The time Meta says it happened.
     pub reported_at: Option<Timestamp>,
     /// The `biz_opaque_callback_data` that comes back.
     pub opaque: Option<Arc<str>>,
-    /// Why it failed.
+    /// The error, if it failed.
     pub error: Option<SendError>,
     /// The whole status as received, as JSON text.
     pub raw: Arc<str>,
@@ -82,13 +82,13 @@ pub struct OtherPart {
     pub waba_id: Option<WabaId>,
     /// Meta's name of the field; empty when absent.
     pub field: Arc<str>,
-    /// Why it could not be taken as a message or a status; `None` for an ordinary account event.
+    /// The reason it is neither a message nor a status; `None` for an ordinary account event.
     pub problem: Option<Arc<str>>,
-    /// The part as received. JSON text, or whatever bytes came as lossy text when it was not JSON.
+    /// The part as received: JSON text, or lossy text of the bytes if they were not JSON.
     pub raw: Arc<str>,
 }
 
-/// Why an event is kept as an event.
+/// The reason a part of a webhook is kept as an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventReason {
     /// An account event of a known tenant.
@@ -130,14 +130,14 @@ impl EventReason {
     }
 }
 
-/// An event kept as it came. Those without a tenant are the unrouted ones.
+/// An event, kept as it came. Events without a tenant are the unrouted ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookEvent {
     /// Our id.
     pub id: EventId,
-    /// Whom it belongs to; `None` when nobody could be found.
+    /// The tenant it belongs to; `None` if there is none.
     pub tenant_id: Option<TenantId>,
-    /// Why it is kept.
+    /// The reason it is kept.
     pub reason: EventReason,
     /// Meta's name of the field.
     pub field: Arc<str>,
@@ -145,12 +145,12 @@ pub struct WebhookEvent {
     pub phone_number_id: Option<PhoneNumberId>,
     /// The account it names.
     pub waba_id: Option<WabaId>,
-    /// What exactly was wrong, for a person.
+    /// The exact fault, for a person.
     pub problem: Option<Arc<str>>,
     /// The part as received, JSON text where it was JSON.
     pub raw: Arc<str>,
-    /// SHA-256 over tenant and part: the same part received twice is kept once.
+    /// SHA-256 over tenant and part. The same part received twice is kept once.
     pub fingerprint: [u8; 32],
-    /// When it came.
+    /// The time it came.
     pub received_at: Timestamp,
 }

@@ -1,6 +1,6 @@
-//! Who asks, and whether they may: the operator by the admin key, a tenant by its own key.
+//! The caller of a request, and its rights: the operator by the admin key, a tenant by its own key.
 //!
-//! To a tenant's key every other tenant looks exactly like one that does not exist.
+//! To a tenant's key, every other tenant looks exactly like one that does not exist.
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
@@ -25,7 +25,7 @@ impl FromRequestParts<HttpState> for Admin {
     }
 }
 
-/// The id of a tenant in the path, whether there is such a tenant or not.
+/// The id of a tenant in the path. The tenant may not exist.
 pub(super) struct TenantPath(pub(super) TenantId);
 
 impl FromRequestParts<HttpState> for TenantPath {
@@ -38,10 +38,10 @@ impl FromRequestParts<HttpState> for TenantPath {
     }
 }
 
-/// The tenant named in the path; the caller is this tenant or the operator.
+/// The tenant named in the path. The caller is this tenant or the operator.
 pub(super) struct TenantScope {
     pub(super) tenant: SharedTenant,
-    /// Which of the two it is.
+    /// The one of the two that called.
     pub(super) actor: Actor,
 }
 
@@ -56,7 +56,7 @@ impl FromRequestParts<HttpState> for TenantScope {
 
     async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, ApiError> {
         let id = TenantPath::from_request_parts(parts, state).await;
-        // The key is judged first: without a usable one nobody learns anything about tenants.
+        // Check the key first: without a usable one nobody learns anything about tenants.
         let credential = state.authority().credential(&parts.headers)?;
         let TenantPath(id) = id?;
         let tenants = &state.app().tenants;
@@ -87,7 +87,7 @@ impl FromRequestParts<HttpState> for ResourceId {
 
     async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, ApiError> {
         let id = path_parameter(parts, state, |name| name != "tenantId").await;
-        // Text that is not UTF-8 names nothing; the empty id lets the use case say what was not found.
+        // Text that is not UTF-8 names nothing. The empty id lets the use case say what was not found.
         Ok(Self(id.unwrap_or_default()))
     }
 }

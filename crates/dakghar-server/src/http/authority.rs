@@ -1,6 +1,6 @@
-//! Judges keys: the operator's admin key, and what looks like a tenant's own.
+//! Checks keys: the operator's admin key, and keys with the form of a tenant's.
 //!
-//! Keys come in headers only; a key in the query string is no key. Wrong keys are not counted or slowed down here.
+//! Keys come in headers only; a key in the query string is ignored. Wrong keys are not counted or slowed down here.
 
 use aws_lc_rs::{constant_time, digest};
 use axum::http::HeaderMap;
@@ -15,19 +15,19 @@ const BEARER: &str = "bearer ";
 /// Characters of a tenant's key after its prefix: 32 bytes in base64url.
 const API_KEY_CHARS: usize = 43;
 
-/// Whose key a request carries.
+/// The kind of key in a request.
 pub(super) enum Credential<'a> {
-    /// None, where none is needed.
+    /// No key, where none is needed.
     Anonymous,
-    /// The operator's.
+    /// The operator's key.
     Admin,
-    /// It looks like a tenant's; which one's is for the tenant to say.
+    /// A key with the form of a tenant's. The tenant checks that it is its own.
     Tenant(&'a str),
 }
 
-/// Judges keys.
+/// Checks keys.
 pub(super) struct Authority {
-    /// SHA-256 of the admin key: comparing digests tells nothing about the key's length or its first bytes.
+    /// SHA-256 of the admin key. A comparison of digests reveals nothing about the key's length or its first bytes.
     admin_digest: Option<digest::Digest>,
     key_required: bool,
 }
@@ -41,7 +41,7 @@ impl Authority {
         }
     }
 
-    /// Whose key the headers carry. The error says that it is missing where one is needed, or that nobody has it.
+    /// Returns the kind of key in the headers. Fails if a needed key is missing, or the key cannot be anybody's.
     pub(super) fn credential<'a>(&self, headers: &'a HeaderMap) -> Result<Credential<'a>, Problem> {
         match presented_key(headers) {
             Presented::Nothing if self.key_required => Err(unauthenticated("Send it as Authorization: Bearer <key>.")),
@@ -58,7 +58,7 @@ impl Authority {
         })
     }
 
-    /// Whether the request may see what only the operator should.
+    /// True if the request may see what only the operator should.
     pub(super) fn is_admin(&self, headers: &HeaderMap) -> bool {
         matches!(self.credential(headers), Ok(Credential::Admin | Credential::Anonymous))
     }
@@ -86,7 +86,7 @@ enum Presented<'a> {
 fn presented_key(headers: &HeaderMap) -> Presented<'_> {
     let mut bearers = headers.get_all(AUTHORIZATION).iter();
     let mut keys = headers.get_all(X_API_KEY).iter();
-    // More than one key says nothing about which is meant.
+    // With more than one key, the intended one is unknown.
     let (value, is_bearer) = match (bearers.next(), bearers.next(), keys.next(), keys.next()) {
         (None, _, None, _) => return Presented::Nothing,
         (Some(value), None, None, _) => (value, true),

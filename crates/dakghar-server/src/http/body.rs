@@ -1,4 +1,4 @@
-//! Reads request bodies: at most so many bytes, in at most so much time, of the right kind.
+//! Reads request bodies, within a size, a time and a media type.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use super::config::HttpConfig;
 
-/// The JSON body of a request to the API. Whether it is JSON is for its reader to say.
+/// Reads the JSON body of a request to the API. Its caller checks that it is JSON.
 pub(super) async fn read_json(headers: &HeaderMap, body: Body, config: &HttpConfig) -> Result<Bytes, Problem> {
     check_media_type(headers)?;
     let bytes = read(body, config.body_bytes_max, config.body_read_timeout).await?;
@@ -21,7 +21,7 @@ pub(super) async fn read_json(headers: &HeaderMap, body: Body, config: &HttpConf
     Ok(bytes)
 }
 
-/// As [`read_json`], where the body may be left out; then it is empty, and so may be its type.
+/// Does the same as [`read_json`] for a body that may be left out. It is then empty, and may have no type.
 pub(super) async fn read_optional_json(headers: &HeaderMap, body: Body, config: &HttpConfig) -> Result<Bytes, Problem> {
     let bytes = read(body, config.body_bytes_max, config.body_read_timeout).await?;
     if !bytes.is_empty() {
@@ -30,10 +30,10 @@ pub(super) async fn read_optional_json(headers: &HeaderMap, body: Body, config: 
     Ok(bytes)
 }
 
-/// The body as it came.
+/// Reads the body as it came.
 pub(super) async fn read(body: Body, bytes_max: usize, timeout: Duration) -> Result<Bytes, Problem> {
     let announced = body.size_hint().lower();
-    // Refused before it is read: a client that waits for "100 Continue" never sends it.
+    // Refuse before the body is read: a client that waits for "100 Continue" then never sends it.
     if announced > bytes_max as u64 {
         return Err(too_large(bytes_max));
     }

@@ -1,4 +1,4 @@
-//! What can be set about the HTTP edge.
+//! The settings of the HTTP edge.
 
 use std::time::Duration;
 
@@ -9,24 +9,24 @@ use dakghar_core::domain::Secret;
 pub struct HttpConfig {
     /// The operator's key. While it is absent outside production, requests without a key are allowed.
     pub admin_api_key: Option<Secret>,
-    /// Whether every request to the API needs a key, whatever else is set.
+    /// True if every request to the API needs a key, whatever else is set.
     pub production: bool,
-    /// Bytes of a request body on the API.
+    /// The most bytes of a request body on the API.
     pub body_bytes_max: usize,
-    /// Bytes of a webhook's body. Meta posts up to 3 MB.
+    /// The most bytes of a webhook's body. Meta posts up to 3 MB.
     pub webhook_body_bytes_max: usize,
-    /// How long the head of a request may take once its first byte has arrived; enforced with a tolerance of half of
+    /// The time the head of a request may take once its first byte has arrived; enforced with a tolerance of half of
     /// it.
     pub header_read_timeout: Duration,
-    /// How long the body of a request may take.
+    /// The time the body of a request may take.
     pub body_read_timeout: Duration,
-    /// How long a connection may be without a request.
+    /// The time a connection may be without a request.
     pub idle_timeout: Duration,
-    /// How long requests under way may take to end at a shutdown; then their connections are cut.
+    /// The time requests under way may take to end at a shutdown; then their connections are cut.
     pub drain_timeout: Duration,
-    /// Connections at a time; further ones wait in the listener's backlog.
+    /// The most connections at a time; further ones wait in the listener's backlog.
     pub connections_max: usize,
-    /// What the service says it is.
+    /// The version that the service reports.
     pub version: &'static str,
 }
 

@@ -1,9 +1,9 @@
-//! What happens once to every request, whatever its route: its id, the limits on its head, a panic, a problem, and
-//! the headers of the answer.
+//! The part of a request's handling that is the same for every route: its id, the limits on its head, a panic, a
+//! problem, and the headers of the answer.
 //!
-//! This is one layer and not a stack of them because it runs for every send. It logs nothing about requests that
-//! succeed or that the client got wrong; a failure of ours and a rejected webhook are one line each, without bodies,
-//! keys or phone numbers.
+//! This is one layer and not a stack of them, because it runs for every send. It logs nothing about requests that
+//! succeed or that the client got wrong. A failure of ours or a rejected webhook is one line, without bodies, keys or
+//! phone numbers.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -26,9 +26,9 @@ use super::problem::{self, ApiError};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_CHARS_MAX: usize = 64;
-/// Bytes of path and query.
+/// The most bytes of path and query.
 const URI_BYTES_MAX: usize = 8 * 1024;
-/// Bytes of all header names and values together.
+/// The most bytes of all header names and values together.
 const HEADER_BYTES_MAX: usize = 32 * 1024;
 
 /// Puts [`Edge`] around every route.
@@ -52,7 +52,7 @@ impl<S> Layer<S> for EdgeLayer {
     }
 }
 
-/// A route, and what every request goes through before and after it.
+/// A route, with the steps that every request goes through before and after it.
 #[derive(Clone)]
 pub(super) struct Edge<S> {
     inner: S,
@@ -104,7 +104,7 @@ where
     }
 }
 
-/// What is wrong with the head of the request, whatever it is for.
+/// Returns the problem with the head of the request, if any, whatever the request is for.
 fn refuse(request: &Request) -> Option<Problem> {
     let uri_bytes = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
     if uri_bytes > URI_BYTES_MAX {
@@ -150,7 +150,7 @@ fn log(error: &ApiError, id: &HeaderValue, method: &Method, route: Option<&Match
     }
 }
 
-/// The id that the client gave, if it is one that can be logged and echoed.
+/// Returns the client's own request id, if it can be logged and echoed.
 fn given_id(headers: &HeaderMap) -> Option<HeaderValue> {
     let id = headers.get(X_REQUEST_ID)?;
     let is_sane = (1..=REQUEST_ID_CHARS_MAX).contains(&id.len())
@@ -165,7 +165,7 @@ fn id_text(id: &HeaderValue) -> &str {
     id.to_str().expect("made of letters, digits and a few signs")
 }
 
-/// Gives ids that are unique in this process, and between processes as far as 32 random bits go.
+/// Makes ids that are unique in this process, and between processes as far as 32 random bits go.
 struct RequestIds {
     process: u32,
     count: AtomicU64,

@@ -1,7 +1,7 @@
-//! Reads small JSON objects strictly: no unknown field, no field twice, no wrong type; all that is wrong is reported
+//! Reads small JSON objects strictly: no unknown field, no field twice, no wrong type. All findings are reported
 //! together, each with a pointer.
 //!
-//! Messages to send are not read here; they have a reader of their own in the core.
+//! Messages to send are not read here; the core has its own reader for them.
 
 use std::fmt;
 
@@ -9,9 +9,9 @@ use dakghar_core::domain::{ErrorCode, FieldError, Problem, Secret};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-/// Characters of a field's name that are repeated in a problem.
+/// The most characters of a field's name that are repeated in a problem.
 const NAME_CHARS_SHOWN_MAX: usize = 64;
-/// Fields that are looked at; no object here has as many, and looking for repetitions takes time.
+/// The most fields that are read. No object here has as many, and the search for repetitions takes time.
 const FIELDS_MAX: usize = 64;
 
 /// The fields of one object, taken one by one.
@@ -42,7 +42,7 @@ impl Fields {
         })
     }
 
-    /// A text that must be there; `code` says which one is missing or no text.
+    /// Returns a required text. `code` is the problem if it is missing or not a text.
     pub(super) fn required_text(&mut self, name: &str, code: ErrorCode) -> String {
         if let Some(text) = self.text(name, code) {
             return text;
@@ -53,7 +53,7 @@ impl Fields {
         String::new()
     }
 
-    /// A text that may be left out or `null`.
+    /// Returns a text that may be left out or `null`.
     pub(super) fn text(&mut self, name: &str, code: ErrorCode) -> Option<String> {
         match self.take(name)? {
             Value::String(text) => Some(text),
@@ -64,12 +64,12 @@ impl Fields {
         }
     }
 
-    /// A secret text that may be left out or `null`.
+    /// Returns a secret text that may be left out or `null`.
     pub(super) fn secret(&mut self, name: &str, code: ErrorCode) -> Option<Secret> {
         self.text(name, code).map(Secret::new)
     }
 
-    /// A whole number that may be left out or `null`.
+    /// Returns a whole number that may be left out or `null`.
     pub(super) fn whole_number(&mut self, name: &str) -> Option<u32> {
         let number = self.take(name)?.as_u64().and_then(|number| u32::try_from(number).ok());
         if number.is_none() {
@@ -78,7 +78,7 @@ impl Fields {
         number
     }
 
-    /// `true` or `false`; `false` when left out or `null`.
+    /// Returns `true` or `false`; `false` if left out or `null`.
     pub(super) fn flag(&mut self, name: &str) -> bool {
         match self.take(name) {
             None => false,
@@ -99,7 +99,7 @@ impl Fields {
         });
     }
 
-    /// Ends the reading: fields that nobody took are unknown.
+    /// Ends the reading. Fields that nobody took are unknown.
     pub(super) fn finish(mut self) -> Result<(), Problem> {
         for (name, _) in std::mem::take(&mut self.members) {
             self.refuse(ErrorCode::UnknownField, &name, "is not known");
@@ -122,7 +122,7 @@ fn pointer(name: &str) -> String {
 }
 
 fn unreadable(error: &serde_json::Error) -> Problem {
-    // The library has no other way to tell the depth from the rest.
+    // Only the library's text tells this error from the others.
     if error.to_string().starts_with("recursion limit exceeded") {
         return Problem::new(ErrorCode::TooDeep, "Objects and arrays are nested too deep.");
     }

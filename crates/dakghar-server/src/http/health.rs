@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether it can work.
+//! The health checks: the process is alive, and it can work.
 
 use axum::Json;
 use axum::extract::State;
@@ -26,7 +26,7 @@ pub(super) async fn healthz(State(state): State<HttpState>) -> Json<Health> {
     alive(state.config().version)
 }
 
-/// The answer that the process is alive.
+/// Returns the answer that the process is alive.
 pub(super) const fn alive(version: &'static str) -> Json<Health> {
     Json(Health { status: "ok", version })
 }
@@ -62,7 +62,7 @@ pub(super) struct DependencyView {
         (status = 503, description = "Something it needs is down.", body = ReadinessView)),
 )]
 pub(super) async fn readyz(State(state): State<HttpState>, headers: HeaderMap) -> (StatusCode, Json<ReadinessView>) {
-    // What is wrong may name hosts.
+    // The problem texts may name hosts.
     let may_see_problems = state.authority().is_admin(&headers);
     let checks = state.readiness().check(state.app()).await;
     let is_ready = checks.iter().all(|(_, check)| check.is_ok());
@@ -82,7 +82,7 @@ pub(super) async fn readyz(State(state): State<HttpState>, headers: HeaderMap) -
     (code, Json(ReadinessView { status, dependencies }))
 }
 
-/// The answer while the dependencies are being opened.
+/// Returns the answer while the dependencies are being opened.
 pub(super) fn not_open_yet() -> (StatusCode, Json<ReadinessView>) {
     let dependencies = ["store", "queue"].map(|name| DependencyView {
         name,

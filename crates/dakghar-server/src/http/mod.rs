@@ -1,7 +1,7 @@
 //! The HTTP edge: translates requests into use cases and their results into answers.
 //!
-//! Read [`router`] first: every route is there. A handler decides nothing about messages or tenants; it finds out who
-//! asks ([`auth`]), reads what is asked, calls one use case of [`dakghar_core::app::App`] and shows the result
+//! Read [`router`] first: every route is there. A handler decides nothing about messages or tenants. It identifies the
+//! caller ([`auth`]), reads the request, calls one use case of [`dakghar_core::app::App`] and shows the result
 //! ([`views`]). Everything that all requests share (request ids, limits, problems, panics) happens once, in [`edge`].
 //! Nothing here knows a database, a queue or Meta's JSON.
 

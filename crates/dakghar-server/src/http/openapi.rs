@@ -1,4 +1,5 @@
-//! The OpenAPI document beside what the handlers say about themselves: its head, who may call what, and the problems.
+//! The parts of the OpenAPI document that the handlers do not write themselves: its head, the security of each route,
+//! and the problems.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,7 @@ use utoipa::openapi::{
 
 use super::problem::{FieldErrorView, PROBLEM_JSON, ProblemView, type_of};
 
-/// What reading a JSON body can fail with.
+/// The problems of reading a JSON body.
 pub(super) const BODY: &[ErrorCode] = &[
     ErrorCode::BodyRequired,
     ErrorCode::MalformedJson,
@@ -27,14 +28,14 @@ pub(super) const BODY: &[ErrorCode] = &[
     ErrorCode::UnsupportedMediaType,
 ];
 
-/// What asking for a page of a list can fail with.
+/// The problems of asking for a page of a list.
 pub(super) const LIST: &[ErrorCode] = &[
     ErrorCode::InvalidLimit,
     ErrorCode::InvalidCursor,
     ErrorCode::InvalidFilter,
 ];
 
-/// What reaching the store can fail with.
+/// The problems of reaching the store.
 pub(super) const STORE: &[ErrorCode] = &[
     ErrorCode::Internal,
     ErrorCode::Overloaded,
@@ -60,7 +61,7 @@ macro_rules! problems {
 }
 pub(super) use problems;
 
-/// One response for each status of the codes, with an example for each code.
+/// Returns one response for each status of the codes, with an example for each code.
 pub(super) fn responses_of(codes: &[&[ErrorCode]]) -> BTreeMap<String, RefOr<Response>> {
     let mut by_status: BTreeMap<u16, Vec<ErrorCode>> = BTreeMap::new();
     for code in codes.iter().copied().flatten() {
@@ -110,7 +111,7 @@ fn example_of(code: ErrorCode) -> Value {
     serde_json::to_value(ProblemView::new(&problem, &type_of(code), "req_5f0c2a9100000001")).expect("plain data")
 }
 
-/// The document before any route is added.
+/// Makes the document before any route is added.
 pub(super) fn head(version: &str) -> Document {
     #[derive(OpenApi)]
     #[openapi(
@@ -181,7 +182,7 @@ fn require(operation: &mut Operation, schemes: &[&str]) {
     operation.security = Some(requirements.collect());
 }
 
-/// Adds to the problems that the handler itself documents.
+/// Adds these problems to those that the handler itself documents.
 fn add_problems(operation: &mut Operation, codes: &[ErrorCode]) {
     for (status, response) in responses_of(&[codes]) {
         match operation.responses.responses.get_mut(&status) {
@@ -250,7 +251,7 @@ fn operations_of(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     .filter_map(Option::as_mut)
 }
 
-/// The document as it is served and committed.
+/// Returns the document as it is served and committed.
 pub(super) fn to_json(document: &Document) -> String {
     let mut text = document.to_pretty_json().expect("plain data");
     text.push('\n');

@@ -1,6 +1,6 @@
-//! How a problem travels: a handler fails with an [`ApiError`], and the edge turns it into the answer.
+//! Problems on their way to the client: a handler fails with an [`ApiError`], and the edge turns it into the answer.
 //!
-//! The body is written there and not here because it names the request id, which only the edge knows.
+//! The edge writes the body because it names the request id, which only the edge knows.
 
 use axum::body::Body;
 use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -13,20 +13,20 @@ use utoipa::ToSchema;
 
 /// The media type of every problem.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
-/// Where the codes are explained; the code is the fragment.
+/// The page that explains the codes; the code is the fragment.
 const TYPE_PREFIX: &str = "/docs/errors#";
 
-/// A problem on its way to the edge, which answers it and logs it once.
+/// A problem on its way to the edge, which answers with it and logs it once.
 #[derive(Clone, Debug)]
 pub(super) struct ApiError {
-    /// What the client is told.
+    /// The problem that the client sees.
     pub(super) problem: Problem,
-    /// What happened inside, for the log.
+    /// The cause inside, for the log.
     pub(super) cause: Option<String>,
 }
 
 impl ApiError {
-    /// A problem whose cause is not for the client.
+    /// Makes a problem whose cause is not for the client.
     pub(super) fn caused_by(problem: Problem, cause: &dyn std::fmt::Display) -> Self {
         Self {
             problem,
@@ -95,7 +95,7 @@ pub(super) struct FieldErrorView<'a> {
 }
 
 impl<'a> ProblemView<'a> {
-    /// The problem as clients see it; `kind` is from [`type_of`].
+    /// Makes the problem as clients see it. `kind` is from [`type_of`].
     pub(super) fn new(problem: &'a Problem, kind: &'a str, request_id: &'a str) -> Self {
         Self {
             kind,
@@ -116,17 +116,17 @@ impl<'a> ProblemView<'a> {
     }
 }
 
-/// The `type` of problems with this code.
+/// Returns the `type` of problems with this code.
 pub(super) fn type_of(code: ErrorCode) -> String {
     format!("{TYPE_PREFIX}{}", code.as_str())
 }
 
-/// The status of a code; the table is tested to hold error statuses only.
+/// Returns the HTTP status of a code. A test checks that the table holds error statuses only.
 pub(super) fn status_of(code: ErrorCode) -> StatusCode {
     StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// The answer to a request that failed. `headers` are those of the answer so far, such as `Allow`.
+/// Makes the answer to a request that failed. `headers` are those of the answer so far, such as `Allow`.
 pub(super) fn answer(problem: &Problem, request_id: &str, version: Version, headers: HeaderMap) -> Response {
     let kind = type_of(problem.code);
     let body = serde_json::to_vec(&ProblemView::new(problem, &kind, request_id)).expect("strings and numbers");
@@ -146,7 +146,7 @@ pub(super) fn answer(problem: &Problem, request_id: &str, version: Version, head
         ErrorCode::Unauthenticated => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"dakghar\""));
         }
-        // HTTP/2 has no such header; there the shutdown itself tells the client.
+        // HTTP/2 has no such header. There the shutdown itself tells the client.
         ErrorCode::ShuttingDown if version < Version::HTTP_2 => {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }

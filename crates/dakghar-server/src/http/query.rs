@@ -1,4 +1,4 @@
-//! Reads query strings: every parameter known, given once, and of the right form.
+//! Reads query strings. Every parameter must be known, given once, and of the right form.
 
 use axum::extract::Query;
 use axum::http::Uri;
@@ -66,18 +66,18 @@ const MESSAGES: [&str; 8] = [
 pub(super) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// Those that choose a page.
+    /// Reads the parameters that choose a page.
     pub(super) fn of_page(uri: &Uri) -> Result<Self, Problem> {
         Self::parse(uri, &PAGE)
     }
 
-    /// Those that choose a page of messages.
+    /// Reads the parameters that choose a page of messages.
     pub(super) fn of_messages(uri: &Uri) -> Result<Self, Problem> {
         let known: Vec<&str> = MESSAGES.into_iter().chain(PAGE).collect();
         Self::parse(uri, &known)
     }
 
-    /// The parameters, if all are among the known ones and none is repeated.
+    /// Reads the parameters, if all are known and none is repeated.
     pub(super) fn parse(uri: &Uri, known: &[&str]) -> Result<Self, Problem> {
         let Query(all) = Query::<Vec<(String, String)>>::try_from_uri(uri)
             .map_err(|_| invalid_filter("The query string cannot be understood."))?;
@@ -99,7 +99,7 @@ impl Parameters {
             .map(|(_, value)| value.as_str())
     }
 
-    /// `true` or `false`, `false` when absent.
+    /// Returns `true` or `false`; `false` if absent.
     pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
         match self.get(name) {
             None | Some("false") => Ok(false),
@@ -108,7 +108,7 @@ impl Parameters {
         }
     }
 
-    /// Which page.
+    /// Returns the requested page.
     pub(super) fn page(&self) -> Result<PageRequest, Problem> {
         let limit = match self.get("limit") {
             None => PAGE_ITEMS_DEFAULT,
@@ -127,7 +127,7 @@ impl Parameters {
         })
     }
 
-    /// Which messages of the tenant; `None` when the filters exclude each other and nothing can match.
+    /// Returns the query for messages of the tenant; `None` if the filters exclude each other and nothing can match.
     pub(super) fn messages(&self, tenant: &Tenant) -> Result<Option<MessageQuery>, Problem> {
         let mut ends = Ends::default();
         if let Some(text) = self.get("direction") {
@@ -188,7 +188,7 @@ enum End {
     Person(WaId),
 }
 
-/// Whom a filter names: one of the tenant's numbers, or else a person.
+/// Returns the end that a filter names: one of the tenant's numbers, or else a person.
 fn end_of(name: &str, text: &str, tenant: &Tenant) -> Result<End, Problem> {
     let refused = || {
         invalid_filter(&format!(
@@ -210,7 +210,7 @@ fn end_of(name: &str, text: &str, tenant: &Tenant) -> Result<End, Problem> {
     }
 }
 
-/// What the filters say together about the two ends of a message.
+/// The combined filters on the two ends of a message.
 #[derive(Default)]
 struct Ends {
     direction: Option<Direction>,
@@ -230,7 +230,7 @@ impl Ends {
         self.phone_number_id = Some(number);
     }
 
-    /// Names one end; which direction that means depends on whether it is a person or a number.
+    /// Adds one end. The direction depends on the end: a person or a number.
     fn end(&mut self, end: End, if_person: Direction, if_number: Direction) {
         match end {
             End::Number(number) => {

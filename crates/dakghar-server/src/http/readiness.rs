@@ -1,4 +1,4 @@
-//! Whether the dependencies are up, asked at most once in a while.
+//! The readiness of the dependencies, checked at most once in a while.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 use dakghar_core::app::App;
 use tokio::sync::Mutex;
 
-/// How long an answer about the dependencies is reused: anybody may ask, and asking costs them a round trip.
+/// The time for which a check is reused: anybody may ask, and a check costs the dependencies a round trip.
 const READINESS_TTL: Duration = Duration::from_secs(1);
 
 type Checks = Arc<Vec<(&'static str, Result<(), String>)>>;
 
-/// The latest answer about the dependencies. Those who ask at the same time wait for one answer.
+/// The latest checks of the dependencies. Concurrent requests wait for one check.
 #[derive(Default)]
 pub(super) struct Readiness(Mutex<Option<(Instant, Checks)>>);
 
 impl Readiness {
-    /// Every dependency by its name, and what is wrong with it.
+    /// Returns every dependency by its name, with an error text if it is down.
     #[expect(clippy::disallowed_methods, reason = "measures how old an answer is")]
     pub(super) async fn check(&self, app: &App) -> Checks {
         let mut latest = self.0.lock().await;

@@ -1,5 +1,5 @@
-//! Every route on one screen. Paths and documents stand at the handlers; each route must be in the group that says who
-//! may call it, and a test calls them all with every kind of key.
+//! Every route on one screen. Paths and documentation stand at the handlers. Each route must be in the group that says
+//! who may call it; a test calls them all with every kind of key.
 
 use axum::routing::get;
 use axum::{Json, Router};
@@ -16,7 +16,7 @@ use super::problem::ApiError;
 use super::state::HttpState;
 use super::{docs, health, openapi as document, webhook};
 
-/// The whole HTTP edge over these use cases.
+/// Makes the whole HTTP edge over these use cases.
 pub fn router(app: App, config: HttpConfig) -> Router {
     let version = config.version;
     let (routes, document) = documented(version).split_for_parts();
@@ -29,7 +29,7 @@ pub fn router(app: App, config: HttpConfig) -> Router {
         .with_state(HttpState::new(app, config))
 }
 
-/// Only the health checks, for a process that serves nothing else.
+/// Makes only the health checks, for a process that serves nothing else.
 pub fn health_router(app: App, config: HttpConfig) -> Router {
     Router::new()
         .route("/healthz", get(health::healthz))
@@ -40,7 +40,7 @@ pub fn health_router(app: App, config: HttpConfig) -> Router {
         .with_state(HttpState::new(app, config))
 }
 
-/// The OpenAPI document of the routes, as it is served and kept in the repository.
+/// Returns the OpenAPI document of the routes, as it is served and kept in the repository.
 pub fn openapi_json() -> String {
     document::to_json(&documented(HttpConfig::default().version).into_openapi())
 }

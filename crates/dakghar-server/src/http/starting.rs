@@ -1,5 +1,5 @@
-//! What is answered while the store is not open yet: that the process lives, and that it cannot work. Everything else
-//! waits for the store, as long as a client can be expected to.
+//! The answers while the store is not open yet: the process is alive, and it cannot work. Every other request waits for
+//! the store, as long as a client can be expected to wait.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use super::edge::EdgeLayer;
 use super::health;
 use super::problem::ApiError;
 
-/// How long a request waits for the store. A start takes some ten milliseconds; who restarts the service must not see
-/// it fail.
+/// The time a request waits for the store. A start takes some ten milliseconds, and a restart of the service must not
+/// make it fail.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// When a client may try again.
+/// The time after which a client may try again.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// The routes until `opened` brings those of the use cases, which then answer what has waited.
+/// Makes the routes until `opened` brings those of the use cases, which then answer the requests that waited.
 pub fn starting_router(config: &HttpConfig, opened: watch::Receiver<Option<Router>>) -> Router {
     let version = config.version;
     let closed = Router::new()

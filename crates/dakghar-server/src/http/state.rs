@@ -1,4 +1,4 @@
-//! What every handler can reach.
+//! The state that every handler can reach.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ struct Shared {
     readiness: Readiness,
 }
 
-/// The use cases, the settings, and who may do what. Cheap to clone.
+/// The use cases, the settings and the keys. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct HttpState(Arc<Shared>);
 

@@ -1,4 +1,5 @@
-//! Meta's webhook: raw bytes in, a short answer out once everything in them is durable. Nothing is decoded here.
+//! Meta's webhook. Raw bytes come in, and a short answer goes out once everything in them is durable. Nothing is
+//! decoded here.
 
 use axum::Json;
 use axum::extract::{Query, Request, State};

@@ -1,4 +1,4 @@
-//! The send worker: takes what is due, calls Meta, records what came of it; and the reconciler beside it.
+//! The send worker, which takes due messages, calls Meta and records the outcomes; and the reconciler beside it.
 //!
 //! It never answers a client. All decisions are the app's; here are only the loops, the waits and the limits.
 
@@ -12,8 +12,8 @@ use tokio_util::task::TaskTracker;
 pub use reconciler::run_reconciler;
 pub use sender::run_sender;
 
-/// Starts the worker's loops on `tasks`. They stop taking work when `stopping` is cancelled; what is under way goes
-/// on, tracked by `tasks`.
+/// Starts the worker's loops on `tasks`. They stop taking work when `stopping` is cancelled. Work under way goes on,
+/// tracked by `tasks`.
 pub fn start(app: &App, tasks: &TaskTracker, stopping: &CancellationToken) {
     tasks.spawn(run_sender(app.sending.clone(), tasks.clone(), stopping.clone()));
     tasks.spawn(run_reconciler(app.reconciling.clone(), stopping.clone()));

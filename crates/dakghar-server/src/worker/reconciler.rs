@@ -1,4 +1,4 @@
-//! Wakes messages whose timer has run out, and fills the queue again when it lost what it held.
+//! Wakes messages whose timer has expired, and fills the queue again after it lost its content.
 
 use std::sync::Arc;
 use std::time::Duration;

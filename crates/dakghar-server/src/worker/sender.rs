@@ -1,8 +1,8 @@
-//! Takes jobs as long as there are places for calls, and runs each call on a task of its own.
+//! Takes jobs while there are places for calls, and runs each call on a task of its own.
 //!
-//! Batches go one after the other through two steps, preparing and claiming: while one is being claimed the next is
-//! being prepared, and what becomes due meanwhile is the one after that. More batches at a time would only be smaller,
-//! and a small batch costs the store and the queue as much as a large one.
+//! Batches pass through two steps, preparing and claiming, one batch in each. While one batch is being claimed the next
+//! is being prepared, and jobs that become due meanwhile form the one after that. More batches at a time would only be
+//! smaller, and a small batch costs the store and the queue as much as a large one.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -20,18 +20,21 @@ use tokio_util::task::TaskTracker;
 
 /// Jobs claimed together.
 const BATCH_MAX: usize = 128;
-/// Messages that may stand in line for a place of their tenant or number. While it is full no further jobs are taken.
+/// The most messages that may stand in line for a place of their tenant or number. While the line is full no further
+/// jobs are taken.
 const LINE_MAX: usize = 256;
-/// Messages of the line that are tried at a time, or as many as there are places: those refused again go to its end.
+/// The least number of messages of the line that one try takes; with more free places it takes more. Those refused
+/// again go to the end of the line.
 const LINE_STEP_MIN: usize = 32;
-/// How often the line is looked at even if no call ends: who stood there too long goes back into the queue.
+/// The wait between two looks at the line even if no call ends. A message that stood there too long goes back into the
+/// queue.
 const LINE_LOOK: Duration = Duration::from_millis(50);
 /// The wait after the store or the queue failed.
 const FAILURE_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait between two tries to make an outcome durable.
 const RECORD_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// Runs until `stopping`; the calls it started are tracked by `tasks`.
+/// Runs until `stopping`. The calls it started are tracked by `tasks`.
 pub async fn run_sender(sending: Arc<Sending>, tasks: TaskTracker, stopping: CancellationToken) {
     let caller = Caller {
         sending,
@@ -49,14 +52,14 @@ pub async fn run_sender(sending: Arc<Sending>, tasks: TaskTracker, stopping: Can
 struct Sender {
     caller: Caller,
     line: Vec<WaitingSend>,
-    /// The batch that was prepared last. It goes on by itself.
+    /// The claim of the batch that was prepared last. It goes on by itself.
     claiming: Option<JoinHandle<()>>,
 }
 
 impl Sender {
     async fn run(mut self, stopping: CancellationToken) {
         let (sending, call_ended) = (self.caller.sending.clone(), self.caller.call_ended.clone());
-        // Kept while the line moves on: taking must not be given up halfway.
+        // Kept across rounds of the loop: taking jobs must not be dropped halfway.
         let mut taking: Option<BoxFuture<'static, Result<Vec<Job>, QueueError>>> = None;
         loop {
             let free = sending.places_free();
@@ -70,7 +73,7 @@ impl Sender {
                     None => std::future::pending().await,
                 }
             };
-            // Only waiting ends here: a batch that is being prepared is prepared, claimed, and called for.
+            // Only the wait ends here: a batch that is being prepared is still claimed and called for.
             tokio::select! {
                 () = stopping.cancelled() => return,
                 taken = taken => {
@@ -89,7 +92,8 @@ impl Sender {
         }
     }
 
-    /// Prepares jobs and the first in line, and has them claimed and called for as soon as the batch before is claimed.
+    /// Prepares jobs and the first messages in line. They are claimed and called for as soon as the batch before is
+    /// claimed.
     async fn send_batch(&mut self, jobs: Vec<Job>) {
         let sending = &self.caller.sending;
         let step = self.line.len().min(sending.places_free().max(LINE_STEP_MIN));
@@ -112,7 +116,7 @@ impl Sender {
         }
     }
 
-    /// Waits until the batch before is claimed, and lets this one be claimed and called for.
+    /// Waits until the batch before is claimed, then starts to claim and call for this one.
     async fn claim(&mut self, sends: Vec<PreparedSend>) {
         if let Some(before) = self.claiming.take() {
             let _ = before.await;
@@ -140,7 +144,7 @@ impl Caller {
         match AssertUnwindSafe(self.sending.claim(sends)).catch_unwind().await {
             Ok(claimed) => {
                 if claimed.len() < prepared {
-                    // Those that were not claimed gave their places back.
+                    // Messages that were not claimed have given their places back.
                     self.call_ended.notify_one();
                 }
                 self.call_all(claimed);
@@ -149,7 +153,7 @@ impl Caller {
         }
     }
 
-    /// One message of a batch crashed it: tries each alone, so that only that one is struck.
+    /// One message of a batch crashed it. Tries each alone, so that only that one is struck.
     async fn send_each_alone(&self, keys: Vec<(JobKey, u32)>) {
         for (key, drive) in keys {
             let (job, _finished) = Job::new(key, drive);
@@ -179,8 +183,8 @@ impl Caller {
     }
 }
 
-/// Calls, and records the outcome however long the store needs to come back: Meta's answer is evidence that only this
-/// process has.
+/// Calls Meta and records the outcome, however long the store needs to come back: Meta's answer is evidence that only
+/// this process has.
 async fn send(sending: Arc<Sending>, claimed: ClaimedSend, call_ended: Arc<Notify>) {
     let mut ended = sending.call(claimed).await;
     let mut wait = Duration::from_millis(50);

@@ -31,8 +31,8 @@ impl Backlogs {
         self.until.lock().get(number).is_some_and(|until| now < *until)
     }
 
-    /// Reserves slots, and notes the numbers that are behind. Returns none when the pacer cannot be reached: acceptance
-    /// needs only the store, and the gate keeps the pace.
+    /// Reserves slots, and notes the numbers that are behind. Returns an empty list if the pacer cannot be reached:
+    /// acceptance needs only the store, and the gate keeps the pace.
     pub(super) async fn reserve(&self, pacer: &dyn Pacer, asks: &[SlotAsk], now: Timestamp) -> Vec<Timestamp> {
         if asks.is_empty() {
             return Vec::new();

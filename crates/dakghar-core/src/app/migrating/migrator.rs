@@ -1,8 +1,8 @@
 //! Moves an installation from one store to another. A run may be killed at any moment; the next run goes on.
 //!
 //! The record of the migration is in the target before anything else. From then until it says `finished`, nobody sends
-//! from the target. The source is only read, and held so that nobody changes it. A crash leaves the following, and is
-//! healed as follows:
+//! from the target. The source is only read, and held so that nobody changes it. Every crash leaves a state that the
+//! next run heals:
 //!
 //! | crash between | what is left | healed by |
 //! |---|---|---|
@@ -52,7 +52,7 @@ pub struct Migrator {
 }
 
 impl Migrator {
-    /// Returns what [`Migrator::run`] would do, or the reason it would refuse. Changes nothing.
+    /// Returns the work that [`Migrator::run`] would do, or the reason it would refuse. Changes nothing.
     pub async fn plan(&self, start_over: bool) -> Result<Plan, MigrateError> {
         self.check_key().await?;
         let retirement = self.source.retirement().await.map_err(MigrateError::Source)?;

@@ -19,7 +19,7 @@ use crate::ports::{Ports, Received, SignatureCheck};
 use events::Events;
 use sort::{Sorted, Sorter};
 
-/// The number of parts of a webhook, by their fate.
+/// The parts of a webhook, counted by their result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WebhookReceipt {
     /// Messages from people, stored now.

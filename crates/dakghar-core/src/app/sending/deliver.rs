@@ -4,8 +4,8 @@
 //!
 //! - before the claim: the message is still queued, and its timer brings it back;
 //! - after the claim, before or during the call: the lease expires and the message becomes `in_doubt`;
-//! - after the call, before its outcome is saved: the message becomes `in_doubt` as well. The status webhook carries our
-//!   callback data and tells the outcome.
+//! - after the call, before its outcome is saved: the message becomes `in_doubt` as well. The status webhook carries
+//!   our callback data and tells the outcome.
 //!
 //! Nothing slow stands between claim and call: the token is opened before the claim.
 
@@ -21,7 +21,7 @@ use crate::app::stale::Step;
 use crate::domain::message::{Evidence, EvidenceStatus, Fenced, Message, Recorded, SendOutcome, Status};
 use crate::ports::{Job, Save, Saved, SendCall};
 
-/// The part of a lease that must be left for a call to begin.
+/// The least time that a lease must still have for a call to begin.
 const CALL_MIN: Duration = Duration::from_millis(100);
 
 /// A message whose claim is durable: it may be called for.
@@ -140,7 +140,7 @@ impl Sending {
         Ok(())
     }
 
-    /// Keeps Meta's answer for a message that another process holds now. The answer is true whoever holds it.
+    /// Keeps Meta's answer for a message that is no longer ours. The answer is true whoever holds the message.
     async fn add_late_evidence(&self, claimed: &Message, outcome: &SendOutcome) -> Result<(), Failure> {
         let SendOutcome::Accepted { wamid } = outcome else {
             return Ok(());

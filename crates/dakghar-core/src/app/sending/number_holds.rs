@@ -87,7 +87,8 @@ impl NumberHolds {
         Ok(())
     }
 
-    /// Counts a refusal of the token or the account. After a few in a row the whole number is on hold, and is probed.
+    /// Counts a refusal of the token or the account, and puts the number on hold. A restricted account does so at once,
+    /// a refused token after [`TOKEN_REFUSALS_MAX`] refusals in a row. The number is then probed.
     pub(super) async fn number_refused(&self, message: &Message, reason: HoldReason) -> Result<(), Failure> {
         let accepted = &message.accepted;
         let Some(tenant) = self.directory.find(&accepted.tenant_id).await? else {

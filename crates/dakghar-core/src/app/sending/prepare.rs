@@ -59,9 +59,9 @@ impl WaitingSend {
 /// The due messages that were not settled or put off.
 #[derive(Debug, Default)]
 pub struct Prepared {
-    /// To be claimed now.
+    /// Messages to claim now.
     pub sends: Vec<PreparedSend>,
-    /// To be prepared again when a call has ended.
+    /// Messages to prepare again when a call has ended.
     pub waiting: Vec<WaitingSend>,
 }
 

@@ -1,7 +1,7 @@
 //! A few messages that this process sent lately, for each number. They are used to see whether statuses arrive.
 //!
-//! A message in doubt is judged by messages that were called later. The store searches for those only near it in the
-//! order of acceptance, but a backlog after an outage is sent in another order.
+//! A message in doubt is compared with messages that were called later. The store searches for those only near it in
+//! the order of acceptance, but a backlog after an outage is sent in another order.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-/// What a refusal means for the message and for its number.
+/// The consequence of a refusal for the message and for its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalClass {
-    /// Meta did not take it and may later: try again, after `after` at the earliest.
+    /// Meta did not accept it but may later: try again, after `after` at the earliest.
     Retry {
         /// The least wait.
         after: Option<Duration>,
     },
-    /// Meta failed and does not say whether it took the message: wait for evidence.
+    /// Meta failed and does not say whether it accepted the message: wait for evidence.
     Service,
     /// The number sends too fast.
     PaceNumber,
@@ -22,19 +22,19 @@ pub enum RefusalClass {
     Token,
     /// The number or the account may not send.
     Account,
-    /// This message will never be taken.
+    /// Meta will never accept this message.
     Fail,
 }
 
-/// What Dakghar makes of a refusal.
+/// Dakghar's verdict on a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// What it means for the message and the number.
+    /// The consequence for the message and the number.
     pub class: RefusalClass,
-    /// What the code means, in our words.
+    /// The meaning of the code, in our words.
     pub meaning: &'static str,
-    /// What a person can do about it.
+    /// The advice to a person.
     pub advice: &'static str,
-    /// Whether the code is in the table.
+    /// True if the code is in the table.
     pub is_known: bool,
 }

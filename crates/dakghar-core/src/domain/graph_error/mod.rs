@@ -1,6 +1,6 @@
-//! What Meta's refusals mean for the message and for its number.
+//! The meaning of Meta's refusals, for the message and for its number.
 //!
-//! The codes are data, in [`TABLE`]. The code decides, then the subcode; the HTTP status and Meta's own hint only help
+//! The codes are data, in [`TABLE`]. The code decides, then the subcode. The HTTP status and Meta's own hint only help
 //! where the code says too little. This module never decides when or how often to try again.
 
 mod class;
@@ -14,7 +14,7 @@ use super::send_error::{SendError, clip};
 pub use class::{RefusalClass, Verdict};
 pub use table::{Row, TABLE};
 
-/// Meta answered a send with an error of its own.
+/// Meta's answer to a send that it refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphRefusal {
     /// The HTTP status; a hint only.
@@ -29,14 +29,14 @@ pub struct GraphRefusal {
     pub details: Option<Arc<str>>,
     /// Meta's own hint that trying again may help.
     pub is_transient: Option<bool>,
-    /// How long the `Retry-After` header asks to wait.
+    /// The wait that the `Retry-After` header asks for.
     pub retry_after: Option<Duration>,
-    /// What Meta's support asks for.
+    /// The trace id that Meta's support asks for.
     pub fbtrace_id: Option<Arc<str>>,
 }
 
 impl GraphRefusal {
-    /// The refusal as the message keeps it.
+    /// Returns the refusal in the form that the message keeps.
     pub fn to_send_error(&self) -> SendError {
         SendError {
             code: Some(self.code),
@@ -49,7 +49,7 @@ impl GraphRefusal {
     }
 }
 
-/// Looks the refusal up; a code that is not in the table is judged by Meta's hint and the HTTP status.
+/// Looks the refusal up. For a code that is not in the table, Meta's hint and the HTTP status decide.
 pub fn classify(refusal: &GraphRefusal) -> Verdict {
     let row = TABLE.iter().find(|row| row.covers(refusal.code, refusal.subcode));
     let verdict = row.map_or_else(|| judge_unknown(refusal), Row::verdict);
@@ -62,13 +62,14 @@ pub fn classify(refusal: &GraphRefusal) -> Verdict {
     verdict
 }
 
-/// What a code and its subcode mean and what to do about it, in our words; `None` for a code that is not in the table.
+/// Returns the meaning of a code and its subcode, and the advice, in our words; `None` for a code that is not in the
+/// table.
 pub fn describe(code: i64, subcode: Option<i64>) -> Option<(&'static str, &'static str)> {
     let row = TABLE.iter().find(|row| row.covers(code, subcode))?;
     Some((row.meaning, row.advice))
 }
 
-/// Meta failed, but says itself that nothing was done with the message.
+/// True if Meta failed, but says itself that nothing was done with the message.
 const fn is_surely_not_taken(refusal: &GraphRefusal) -> bool {
     matches!(refusal.is_transient, Some(true)) || refusal.http_status == 503
 }

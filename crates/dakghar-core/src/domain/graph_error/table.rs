@@ -1,4 +1,4 @@
-//! The table of Meta's codes: one row each, the most specific first, because the first that covers a refusal decides.
+//! The table of Meta's codes. The first row that covers a refusal decides, so the most specific rows come first.
 //!
 //! Meanings and advice are for a tenant's developer who reads a timeline, not for programs.
 
@@ -13,18 +13,18 @@ use std::time::Duration;
 use super::class::RefusalClass::{Account, Fail, PaceApp, PaceNumber, PacePair, Service, Token};
 use super::class::{RefusalClass, Verdict};
 
-/// What one code, or a range of codes that mean the same, says.
+/// One code, or a range of codes with the same meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Meta's codes.
     pub codes: RangeInclusive<i64>,
-    /// The row is only about this subcode; `None` is about all of them.
+    /// The only subcode that the row covers; `None` covers all of them.
     pub subcode: Option<i64>,
-    /// What it means for the message and the number.
+    /// The consequence for the message and the number.
     pub class: RefusalClass,
-    /// What happened.
+    /// The meaning, for a person.
     pub meaning: &'static str,
-    /// What a person can do about it.
+    /// The advice to a person.
     pub advice: &'static str,
 }
 
@@ -67,7 +67,7 @@ macro_rules! rows {
     };
 }
 
-/// Every code we know. A slash gives the subcode that the row is limited to.
+/// Every known code. A slash gives the subcode that the row is limited to.
 pub const TABLE: &[Row] = rows! {
     // Token and permission.
     0 => Token, "Meta could not tell who is calling: the token has expired or was withdrawn.",

@@ -29,7 +29,7 @@ fn refusal(code: i64, subcode: Option<i64>, http_status: u16, is_transient: Opti
     }
 }
 
-/// What each code must come to, written down independently of the table.
+/// The class of each code, written down independently of the table.
 const EXPECTED: &[(RefusalClass, &[i64])] = &[
     (Token, &[0, 3, 10, 102, 104, 190, 200, 201, 230, 294, 299, 131005]),
     (

@@ -1,4 +1,4 @@
-//! The part of a message that never changes: what a client asked for, or a person wrote.
+//! The part of a message that never changes: the client's request, or the person's message.
 
 use std::sync::Arc;
 
@@ -8,16 +8,16 @@ use super::super::time::Timestamp;
 use super::direction::Direction;
 use super::policy::UnknownOutcome;
 
-/// The client's key for a send, and what was sent under it.
+/// The client's key for a send, and the fingerprint of the request under it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotency {
     /// The key.
     pub key: IdempotencyKey,
-    /// SHA-256 of the canonical request, to tell a repetition from a different message under the same key.
+    /// SHA-256 of the canonical request. It tells a repetition from a different message under the same key.
     pub fingerprint: [u8; 32],
 }
 
-/// What a message says, exactly as the client or Meta wrote it.
+/// The content of a message, exactly as the client or Meta wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
     /// Meta's name of the type: `text`, `template`, `image` …
@@ -36,34 +36,34 @@ pub struct Accepted {
     pub id: MessageId,
     /// The owner.
     pub tenant_id: TenantId,
-    /// The business number it goes out from or came in on.
+    /// The business number that sends or received it.
     pub phone_number_id: PhoneNumberId,
-    /// Which way it goes.
+    /// Its direction.
     pub direction: Direction,
-    /// The person (or group) at the other end, as given: `+919111111111`. `None` when Meta hid it.
+    /// The person (or group) at the other end, as given: `+919111111111`. `None` if Meta hid it.
     pub peer: Option<Arc<str>>,
     /// The other end as a key: digits without `+`, or a business-scoped user id.
     pub peer_id: Option<WaId>,
-    /// What it says.
+    /// Its content.
     pub content: Content,
     /// Outbound: the client's idempotency key.
     pub idempotency: Option<Idempotency>,
     /// The client's own data, a flat JSON object as text.
     pub metadata: Option<Arc<str>>,
-    /// The client's own `biz_opaque_callback_data`; ours goes to Meta, this goes back to the client.
+    /// The client's own `biz_opaque_callback_data`. Ours goes to Meta; this one goes back to the client.
     pub client_opaque: Option<Arc<str>>,
-    /// Which of the number's messages goes first.
+    /// Its order among the number's messages.
     pub priority: Priority,
-    /// What to do when the outcome of a call is unknown.
+    /// The policy for a call with an unknown outcome.
     pub unknown_outcome: UnknownOutcome,
     /// Calls that may count against it.
     pub attempts_max: u32,
-    /// When it was accepted or received.
+    /// The time it was accepted or received.
     pub created_at: Timestamp,
 }
 
 impl Accepted {
-    /// The message and its owner.
+    /// Returns the message's key: its id and its owner.
     pub const fn key(&self) -> MessageKey {
         MessageKey {
             tenant_id: self.tenant_id,
@@ -71,7 +71,8 @@ impl Accepted {
         }
     }
 
-    /// The conversation it belongs to, or will belong to once it was called for; `None` when the other end is hidden.
+    /// Returns the conversation it belongs to, or will belong to after its first call; `None` if the other end is
+    /// hidden.
     pub fn conversation(&self) -> Option<ConversationId> {
         let peer = self.peer_id.as_ref()?;
         Some(ConversationId::of(&self.tenant_id, &self.phone_number_id, peer))

@@ -1,4 +1,4 @@
-//! The part of a message that delivery changes, and that every save writes.
+//! The part of a message that delivery changes. Every save writes all of it.
 
 use std::sync::Arc;
 
@@ -9,19 +9,19 @@ use super::super::time::Timestamp;
 use super::status::Status;
 use super::timeline::{TimelineEntry, TimelineEvent};
 
-/// Entries a timeline keeps; past that the oldest after the first are dropped.
+/// Entries that a timeline keeps. Past that, the oldest after the first are dropped.
 pub const TIMELINE_ENTRIES_MAX: usize = 64;
 
-/// Why a message was given up without a verdict from Meta.
+/// The reason a message was given up without a verdict from Meta.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DeadReason {
     /// Every attempt was refused in a way that allowed another.
     AttemptsExhausted,
-    /// A call may have delivered it; nobody can say.
+    /// A call may have delivered it, and the outcome cannot be known.
     OutcomeUnknown,
     /// Preparing it crashed the worker again and again.
     Poison,
-    /// The number it was to go out from does not belong to the tenant any more.
+    /// Its number does not belong to the tenant any more.
     NumberRemoved,
 }
 
@@ -53,72 +53,72 @@ impl DeadReason {
 /// The right to call Meta for a message, for a limited time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// Which worker process.
+    /// The worker process.
     pub owner: Arc<str>,
-    /// Until when, by the store's clock.
+    /// The time it ends, by the store's clock.
     pub until: Timestamp,
 }
 
-/// Where a message stands and how it got there.
+/// The state of a message and its history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Delivery {
-    /// No call starts after this. Taken away when somebody sends it again on purpose.
+    /// No call starts after this. Removed when the message is sent again on purpose.
     pub expires_at: Option<Timestamp>,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
     /// Fencing token: raised by every claim, takeover, resolution and redrive; never lowered.
     pub epoch: u64,
-    /// Calls to Meta authorised so far. The number of the latest is part of what we send to Meta.
+    /// Calls to Meta authorised so far. We send the number of the latest to Meta.
     pub attempt: u32,
     /// Calls that do not count against `attempts_max`, because Meta only asked us to slow down or to fix the token.
     pub attempts_refunded: u32,
     /// Poison detector: crashes and panics before a claim.
     pub strikes: u32,
-    /// Who may be calling Meta for it now.
+    /// The lease of the process that may be calling Meta for it now.
     pub lease: Option<Lease>,
-    /// When the latest call was authorised.
+    /// The time the latest call was authorised.
     pub called_at: Option<Timestamp>,
-    /// A call with an unknown outcome exists. Sticky.
+    /// True once a call had an unknown outcome. Never reset.
     pub maybe_sent: bool,
-    /// Until when we wait for evidence of an unknown outcome.
+    /// The end of the wait for evidence of an unknown outcome.
     pub grace_until: Option<Timestamp>,
-    /// When it may be sent.
+    /// The time from which it may be sent.
     pub slot_at: Option<Timestamp>,
-    /// How many times it was put into the queue again; part of the queue's job id.
+    /// The number of times it was put into the queue again; part of the queue's job id.
     pub drive: u32,
-    /// The only timer: when the reconciler must look at it. `None` when nothing remains to be done.
+    /// The only timer: the time the reconciler must look at it. `None` if nothing remains to be done.
     pub wake_at: Option<Timestamp>,
-    /// When it was last put into the queue under its present drive.
+    /// The time it was last put into the queue under its present drive.
     pub enqueued_at: Option<Timestamp>,
-    /// Why it was given up, if it was.
+    /// The reason it was given up, if it was.
     pub dead_reason: Option<DeadReason>,
-    /// Why it is held, if it is.
+    /// The reason it is held, if it is.
     pub hold_reason: Option<HoldReason>,
-    /// Meta's id: the sent one, or the received one.
+    /// Meta's id, of the message sent or received.
     pub wamid: Option<Wamid>,
     /// Every wamid that Meta ever gave this message.
     pub wamids: Vec<Wamid>,
     /// The latest refusal or failure.
     pub error: Option<SendError>,
-    /// When a status webhook about it first arrived: proof that the number's statuses flow.
+    /// The time the first status webhook about it arrived: proof that the number's statuses flow.
     pub status_seen_at: Option<Timestamp>,
-    /// The thread it belongs to; set when the first call's outcome is known, or when it is received.
+    /// The conversation it belongs to. Set when the first call's outcome is known, or when it is received.
     pub conversation_id: Option<ConversationId>,
-    /// What happened, oldest first.
+    /// Its history, oldest first.
     pub timeline: Vec<TimelineEntry>,
-    /// When it last changed.
+    /// The time of its last change.
     pub updated_at: Timestamp,
     /// Counts saves; a save must name the version it read.
     pub version: u64,
 }
 
 impl Delivery {
-    /// A message that was just accepted: queued, without a slot or a timer.
+    /// Makes the delivery of a message that was just accepted: queued, without a slot or a timer.
     pub const fn queued(now: Timestamp) -> Self {
         Self::new(Status::Queued, now)
     }
 
-    /// A message that a person sent.
+    /// Makes the delivery of a message from a person.
     pub const fn received(now: Timestamp) -> Self {
         Self::new(Status::Received, now)
     }
@@ -152,12 +152,12 @@ impl Delivery {
         }
     }
 
-    /// Calls that count against the message's `attempts_max`.
+    /// Returns the number of calls that count against the message's `attempts_max`.
     pub const fn attempts_counted(&self) -> u32 {
         self.attempt.saturating_sub(self.attempts_refunded)
     }
 
-    /// Clears what only matters while it is being sent. The error of a failure stays.
+    /// Clears the fields that only matter while it is being sent. The error of a failure stays.
     pub(super) fn leave_the_send_path(&mut self) {
         self.lease = None;
         self.grace_until = None;
@@ -171,7 +171,8 @@ impl Delivery {
         }
     }
 
-    /// Adds an entry, and keeps the timeline short: the first entry, every status and redrive, and the newest stay.
+    /// Adds an entry, and keeps the timeline short. The first entry, every status and redrive, and the newest entries
+    /// stay.
     pub(super) fn note(&mut self, entry: TimelineEntry) {
         self.timeline.push(entry);
         if self.timeline.len() > TIMELINE_ENTRIES_MAX {

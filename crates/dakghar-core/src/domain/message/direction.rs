@@ -1,6 +1,6 @@
-//! Which way a message goes.
+//! The direction of a message.
 
-/// Which way a message goes.
+/// The direction of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From the business to a person.

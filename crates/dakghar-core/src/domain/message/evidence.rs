@@ -1,6 +1,6 @@
-//! What Meta tells us about a message, merged so that order, repetition and replay cannot change the result.
+//! Merges Meta's reports about a message. Order, repetition and replay cannot change the result.
 //!
-//! The rule is a lattice: the final status is the one with the highest rank among all evidence. `failed` of a call
+//! The rule is a lattice: the final status is the one with the highest rank among all evidence. A `failed` of a call
 //! that a later call has superseded is history only.
 
 use super::super::ids::Wamid;
@@ -21,9 +21,9 @@ pub enum EvidenceStatus {
     Sent,
     /// On the device.
     Delivered,
-    /// Shown to the person; implies delivered.
+    /// Shown to the person. Implies delivered.
     Read,
-    /// First play of a voice message; counts as read.
+    /// First play of a voice message. Counts as read.
     Played,
     /// Could not be delivered.
     Failed,
@@ -33,7 +33,7 @@ impl EvidenceStatus {
     /// Every status that Meta reports.
     pub const ALL: [Self; 5] = [Self::Sent, Self::Delivered, Self::Read, Self::Played, Self::Failed];
 
-    /// Meta's name of it.
+    /// Returns Meta's name of it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Sent => "sent",
@@ -49,7 +49,7 @@ impl EvidenceStatus {
         Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
 
-    /// What the message becomes if nothing stronger is known.
+    /// Returns the message's status if nothing stronger is known.
     pub const fn status(self) -> Status {
         match self {
             Self::Sent => Status::Sent,
@@ -63,26 +63,26 @@ impl EvidenceStatus {
 /// One piece of evidence about one message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
-    /// What is reported.
+    /// The reported status.
     pub status: EvidenceStatus,
     /// Meta's id.
     pub wamid: Wamid,
-    /// Which call it is about, when our own callback data came back with it.
+    /// The call it is about, if our callback data came back with it.
     pub attempt: Option<u32>,
-    /// When Meta says it happened.
+    /// The time Meta says it happened.
     pub reported_at: Option<Timestamp>,
-    /// Why it failed.
+    /// The error, if it failed.
     pub error: Option<SendError>,
-    /// Whether it came by webhook (and not as the late answer to a call).
+    /// True if it came by webhook; false for the late answer to a call.
     pub by_webhook: bool,
 }
 
-/// What a piece of evidence did to a message.
+/// The effect of a piece of evidence on a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Merged {
-    /// It was known already, or concerns a message that has no statuses: nothing to save.
+    /// It was known before, or the message has no statuses: nothing to save.
     Unchanged,
-    /// Noted in the history; the status stays.
+    /// Noted in the history. The status stays.
     Noted,
     /// The status moved forward.
     Advanced,
@@ -126,7 +126,7 @@ impl Message {
         Merged::Advanced
     }
 
-    /// Whether the same evidence was merged before.
+    /// True if the same evidence was merged before.
     fn has_noted(&self, evidence: &Evidence, attempt: Option<u32>) -> bool {
         self.delivery.timeline.iter().any(|entry| {
             entry.event == TimelineEvent::Status
@@ -135,8 +135,9 @@ impl Message {
         })
     }
 
-    /// Weak evidence about a call that no longer matters is history: `failed` of a superseded call, and `sent` or
-    /// `failed` of a call before somebody sent the message again on purpose. A delivery always counts.
+    /// True if the evidence counts for the status. Weak evidence about a call that no longer matters is only history:
+    /// `failed` of a superseded call, and `sent` or `failed` of a call before the message was sent again on purpose. A
+    /// delivery always counts.
     fn evidence_counts(&self, status: EvidenceStatus, attempt: Option<u32>) -> bool {
         let superseded = attempt.is_none_or(|attempt| attempt < self.delivery.attempt);
         match status {
@@ -153,7 +154,8 @@ impl Message {
             .any(|entry| entry.event == TimelineEvent::Redriven && entry.attempt >= attempt.or(Some(0)))
     }
 
-    /// Keeps the wamid; answers whether it was new. Of several calls that Meta took, the latest gives the message its own.
+    /// Keeps the wamid. Returns true if it was new. If Meta accepted several calls, the latest one's wamid becomes the
+    /// message's own.
     pub(super) fn remember_wamid(&mut self, wamid: &Wamid, of_latest_call: bool) -> bool {
         let is_new = !self.delivery.wamids.contains(wamid);
         if of_latest_call || self.delivery.wamid.is_none() {
@@ -165,7 +167,7 @@ impl Message {
         is_new && self.delivery.wamids.contains(wamid)
     }
 
-    /// Whether Meta is known to have taken this message more than once.
+    /// True if Meta is known to have accepted this message more than once.
     pub fn is_duplicate_confirmed(&self) -> bool {
         self.delivery.wamids.len() > 1
     }

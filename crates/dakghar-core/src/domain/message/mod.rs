@@ -1,8 +1,8 @@
 //! A message and the protocol that carries it.
 //!
-//! [`Accepted`] never changes; [`Delivery`] is what sending, timers and Meta's reports change. Every change goes through
+//! [`Accepted`] never changes. [`Delivery`] is changed by sending, timers and Meta's reports. Every change goes through
 //! the methods in [`sending`], [`outcome`], [`waking`] (our own steps) and [`evidence`] (Meta's reports). A store only
-//! keeps the result, and only if nobody else saved in between.
+//! keeps the result, and only if no other writer saved first.
 
 mod accepted;
 mod delivery;
@@ -34,24 +34,26 @@ pub use waking::{Surroundings, Woken};
 /// A message in either direction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
-    /// Fixed when it was accepted or received.
+    /// The part fixed at acceptance or receipt.
     pub accepted: Accepted,
-    /// Where it stands now.
+    /// Its state now.
     pub delivery: Delivery,
 }
 
 impl Message {
-    /// The message and its owner.
+    /// Returns the message's key: its id and its owner.
     pub const fn key(&self) -> MessageKey {
         self.accepted.key()
     }
 
-    /// The conversation it belongs to, or will belong to once it was called for; `None` when the other end is hidden.
+    /// Returns the conversation it belongs to, or will belong to after its first call; `None` if the other end is
+    /// hidden.
     pub fn conversation(&self) -> Option<ConversationId> {
         self.accepted.conversation()
     }
 
-    /// Whoever learns something about a call puts the message into its conversation, which was touched before the call.
+    /// Puts the message into its conversation, which was touched before the call. Called wherever something becomes
+    /// known about a call.
     fn join_conversation(&mut self) {
         if self.delivery.conversation_id.is_none() {
             self.delivery.conversation_id = self.conversation();

@@ -15,10 +15,10 @@ use super::policy::{PACED_REFUSALS_MAX, SendPolicy};
 use super::status::Status;
 use super::timeline::{TimelineEntry, TimelineEvent};
 
-/// How a call to Meta ended, as far as this side can tell.
+/// The outcome of a call to Meta, as far as this side can tell.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SendOutcome {
-    /// Meta took it and gave it a wamid.
+    /// Meta accepted it and gave it a wamid.
     Accepted {
         /// Meta's id.
         wamid: Wamid,
@@ -27,17 +27,17 @@ pub enum SendOutcome {
     Refused(GraphRefusal),
     /// No byte of the request left: Meta cannot have it.
     NotSent {
-        /// Why, for the timeline.
+        /// The reason, for the timeline.
         why: Arc<str>,
     },
     /// The request left, or may have, and no verdict came back.
     Unknown {
-        /// Why, for the timeline.
+        /// The reason, for the timeline.
         why: Arc<str>,
     },
 }
 
-/// What recording an outcome did.
+/// The effect of a recorded outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {
     /// Meta has it.
@@ -50,7 +50,7 @@ pub enum Recorded {
     SlowDown(Timestamp),
     /// Sending is stopped for the number.
     Held(HoldReason),
-    /// Nobody knows; evidence is awaited.
+    /// The outcome is unknown; evidence is awaited.
     InDoubt,
     /// No attempt or no time is left.
     GaveUp,
@@ -62,7 +62,8 @@ pub enum Recorded {
 pub struct Fenced;
 
 impl Message {
-    /// T5 to T9, and the holds of T16 that an answer causes. Only the holder of the epoch may record an outcome.
+    /// Records the outcome of a call (T5 to T9), and the hold that an answer causes (T16). Only the holder of the epoch
+    /// may do so.
     pub fn record_outcome(
         &mut self,
         epoch: u64,
@@ -110,7 +111,7 @@ impl Message {
         })
     }
 
-    /// Nobody reports on a simulated message: it gets at once the statuses that Meta would send.
+    /// Gives a simulated message the statuses that Meta would send, since nobody reports on it.
     fn report_simulated(&mut self, now: Timestamp, wamid: &Wamid) {
         for status in [EvidenceStatus::Sent, EvidenceStatus::Delivered] {
             let evidence = Evidence {
@@ -166,7 +167,7 @@ impl Message {
         }
     }
 
-    /// T7, or T8 when no attempt or no time is left. The caller gives it a slot at the returned time.
+    /// T7, or T8 if no attempt or no time is left. The caller gives it a slot at the returned time.
     fn retry_or_give_up(&mut self, now: Timestamp, at: Timestamp) -> Option<Recorded> {
         if self.delivery.attempts_counted() >= self.accepted.attempts_max {
             self.die(now, self.unless_maybe_sent(DeadReason::AttemptsExhausted));
@@ -207,7 +208,8 @@ impl Message {
         Recorded::Held(reason)
     }
 
-    /// Attempts since it was sent again last that do not count, because Meta asked to slow down or refused the token.
+    /// Returns the number of attempts since the last redrive that do not count, because Meta asked to slow down or
+    /// refused the token.
     fn refunded_since_redrive(&self) -> u32 {
         let redriven = self
             .delivery

@@ -1,4 +1,4 @@
-//! How an installation sends: the times of its protocol, and the choice for an unknown outcome.
+//! The sending policy of an installation: the times of its protocol, and the choice for an unknown outcome.
 
 use std::time::Duration;
 
@@ -9,17 +9,16 @@ use super::super::retry::RetryPolicy;
 pub struct Timings {
     /// The longest a call to Meta may take, connection included.
     pub call_timeout: Duration,
-    /// How long a claim lasts. Must exceed [`Timings::call_timeout`] by more than [`Timings::lease_margin`], so that a
+    /// The time a claim lasts. Must exceed [`Timings::call_timeout`] by more than [`Timings::lease_margin`], so that a
     /// live worker never loses it.
     pub lease: Duration,
-    /// How long after the end of a lease it is taken over, and how much of it a call must leave unused.
+    /// The time after the end of a lease at which it is taken over, and the part of it that a call must leave unused.
     pub lease_margin: Duration,
-    /// How long evidence is awaited after a call whose outcome is unknown.
+    /// The wait for evidence after a call whose outcome is unknown.
     pub grace: Duration,
-    /// As [`Timings::grace`], when Meta answered with an error of its own that does not say whether it took the
-    /// message.
+    /// The same as [`Timings::grace`], for an error from Meta that does not say whether it accepted the message.
     pub grace_service_error: Duration,
-    /// Under [`UnknownOutcome::Auto`]: how long after the call a message without evidence is given up.
+    /// Under [`UnknownOutcome::Auto`]: the time after the call at which a message without evidence is given up.
     pub doubt_max: Duration,
 }
 
@@ -44,7 +43,7 @@ pub const STRIKES_MAX: u32 = 5;
 /// Requests to slow down in a row before a message is given up; these do not count as attempts.
 pub const PACED_REFUSALS_MAX: u32 = 20;
 
-/// How an installation sends.
+/// The sending policy of an installation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SendPolicy {
     /// The waits between attempts.
@@ -53,10 +52,10 @@ pub struct SendPolicy {
     pub timings: Timings,
 }
 
-/// What to do when nobody can say whether Meta took a message.
+/// The policy for a message that Meta may or may not have accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum UnknownOutcome {
-    /// Send again only when statuses of later messages prove that this one's silence means something.
+    /// Send again only if statuses of later messages prove that this one's silence means something.
     #[default]
     Auto,
     /// Send again after the grace: at least once.

@@ -1,7 +1,7 @@
 //! Our own steps with an outbound message before and between calls: slots, claims, holds and ends.
 //!
 //! The numbers T1 to T18 name the transitions of the protocol (ARCHITECTURE.md, "Delivery"). Each is a pure method that
-//! refuses whatever the protocol does not allow.
+//! refuses everything the protocol does not allow.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,29 +16,29 @@ use super::policy::{STRIKES_MAX, Timings};
 use super::status::Status;
 use super::timeline::{TimelineEntry, TimelineEvent};
 
-/// Why a message cannot be claimed now.
+/// The reason a message cannot be claimed now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotClaimable {
-    /// Somebody else has it, or it is settled.
+    /// Another process has it, or it is settled.
     NotQueued,
     /// Its slot has not come.
     TooEarly(Timestamp),
-    /// Its time ran out; it must be settled with [`Message::expire`].
+    /// It has expired, and must be settled with [`Message::expire`].
     Expired,
 }
 
-/// Why a message cannot be sent again.
+/// The reason a message cannot be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotRedrivable {
     /// It is not among the dead letters.
     NotDead,
-    /// It may have been delivered, and the caller did not accept the risk of a second one.
+    /// It may have been delivered, and the caller did not accept the risk of a second delivery.
     DuplicateRisk,
 }
 
 impl Message {
-    /// Gives it a slot (T1, T4, T7, T12, T16). Answers whether it belongs into the queue now; `window` is how far
-    /// ahead the queue takes messages, `None` when it sees the store itself.
+    /// Gives it a slot (T1, T4, T7, T12, T16). Returns true if it must be put into the queue now. `window` is how far
+    /// ahead the queue takes messages; `None` if the queue reads the store itself.
     pub fn schedule(&mut self, now: Timestamp, slot_at: Timestamp, window: Option<Duration>) -> bool {
         debug_assert_eq!(self.delivery.status, Status::Queued);
         self.delivery.slot_at = Some(slot_at);
@@ -52,8 +52,8 @@ impl Message {
         enqueue
     }
 
-    /// Moves it to a store whose queue is elsewhere. Nobody has put it into that queue yet, so its timer must. Depends
-    /// on nothing but the message, so that a copy can be repeated and compared.
+    /// Moves it to a store with another queue. It is not in that queue yet, so its timer must put it there. Depends on
+    /// nothing but the message, so that a copy can be repeated and compared.
     pub fn arrive_unqueued(&mut self) {
         if self.delivery.status != Status::Queued {
             return;
@@ -63,7 +63,8 @@ impl Message {
         self.delivery.enqueued_at = None;
     }
 
-    /// T3. Authorises one call: durable before the first byte, so `sending` always means "a call may have happened".
+    /// T3. Authorises one call. It is durable before the first byte, so `sending` always means "a call may have
+    /// happened".
     pub fn claim(&mut self, now: Timestamp, owner: &Arc<str>, timings: &Timings) -> Result<(), NotClaimable> {
         if self.delivery.status != Status::Queued {
             return Err(NotClaimable::NotQueued);
@@ -89,10 +90,10 @@ impl Message {
         Ok(())
     }
 
-    /// T4. Not yet: the number's pace or the message's own slot says later.
+    /// T4. Puts it off: the number's pace or the message's own slot says later.
     pub fn postpone(&mut self, now: Timestamp, slot_at: Timestamp, why: &str, window: Option<Duration>) -> bool {
         debug_assert_eq!(self.delivery.status, Status::Queued);
-        // One entry is enough to tell why it waits; a long backlog must not fill the timeline.
+        // One entry is enough to explain the wait; a long backlog must not fill the timeline.
         let waiting = TimelineEntry::new(now, TimelineEvent::Waiting)
             .detail(why)
             .until(slot_at);
@@ -105,25 +106,25 @@ impl Message {
         self.schedule(now, slot_at, window)
     }
 
-    /// T16, into the hold.
+    /// T16. Puts it on hold.
     pub fn hold(&mut self, now: Timestamp, reason: HoldReason) {
         debug_assert_eq!(self.delivery.status, Status::Queued);
         self.delivery
             .note(TimelineEntry::new(now, TimelineEvent::Held).detail(reason.as_str()));
         self.delivery.status = Status::Held;
         self.delivery.hold_reason = Some(reason);
-        // A time to send outlasts the hold; a slot that has come is worth nothing after it.
+        // A requested time to send outlasts the hold; a slot that has passed is worth nothing after it.
         self.delivery.slot_at = self.delivery.slot_at.filter(|slot_at| *slot_at > now);
         self.delivery.enqueued_at = None;
-        // A pause that ended while this process still remembered it must not keep the message; other reasons need
-        // longer to go away.
+        // A pause may have ended while this process still remembered it, and must not keep the message. Other reasons
+        // take longer to go away.
         let rest = if reason.is_pause() { PAUSE_CHECK } else { HOLD_CHECK };
         let check_at = Some(now + rest);
         self.delivery.wake_at = self.delivery.earlier_of_expiry(check_at);
         self.delivery.updated_at = now;
     }
 
-    /// T9: bytes were written and no verdict came back.
+    /// T9. Bytes were written and no verdict came back.
     pub(super) fn doubt(&mut self, now: Timestamp, error: Option<SendError>, grace: Duration) {
         self.delivery.note(
             TimelineEntry::new(now, TimelineEvent::InDoubt)
@@ -152,7 +153,7 @@ impl Message {
         true
     }
 
-    /// T15. Its time ran out before a (further) call.
+    /// T15. It expired before a (further) call.
     pub fn expire(&mut self, now: Timestamp) {
         if self.delivery.maybe_sent {
             self.die(now, DeadReason::OutcomeUnknown);
@@ -164,7 +165,7 @@ impl Message {
         self.delivery.leave_the_send_path();
     }
 
-    /// T17, counted: preparing it crashed. Answers whether it was given up.
+    /// T17. Counts a crash while it was being prepared. Returns true if it was given up.
     pub fn strike(&mut self, now: Timestamp) -> bool {
         self.delivery.strikes += 1;
         self.delivery.updated_at = now;
@@ -175,7 +176,7 @@ impl Message {
         true
     }
 
-    /// It can never be sent: what it depends on is gone.
+    /// Gives up a message that can never be sent, because something it depends on is gone.
     pub fn abandon(&mut self, now: Timestamp, reason: DeadReason) {
         if matches!(self.delivery.status, Status::Queued | Status::Held) {
             self.die(now, self.unless_maybe_sent(reason));
@@ -205,7 +206,7 @@ impl Message {
         Ok(())
     }
 
-    /// Whether a call may have delivered it. That Meta reports a failure says so of that call only, not of one before.
+    /// True if a call may have delivered it. A failure that Meta reports concerns that call only, not one before it.
     fn may_have_arrived(&self) -> bool {
         self.delivery.dead_reason == Some(DeadReason::OutcomeUnknown)
             || (self.delivery.maybe_sent && !(self.delivery.status == Status::Failed && self.delivery.attempt == 1))
@@ -216,7 +217,7 @@ impl Message {
             .note(TimelineEntry::new(now, TimelineEvent::Dead).detail(reason.as_str()));
         self.delivery.status = Status::Dead;
         self.delivery.dead_reason = Some(reason);
-        // A job that is to show its end in the queue needs a name of its own.
+        // A job that shows its end in the queue needs a name of its own.
         self.delivery.drive += 1;
         self.delivery.updated_at = now;
         self.delivery.leave_the_send_path();

@@ -1,6 +1,6 @@
-//! Where a message stands, and the order that makes webhooks commute.
+//! The status of a message, and the order that makes webhooks commute.
 
-/// Where a message stands. Outbound messages use all but `Received`; inbound ones only that.
+/// The status of a message. Outbound messages use all but `Received`; inbound messages use only that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Status {
     /// May be sent at its slot; also between attempts.
@@ -13,7 +13,7 @@ pub enum Status {
     InDoubt,
     /// Cancelled before any call could deliver it.
     Cancelled,
-    /// Its time ran out before a call.
+    /// It expired before a call.
     Expired,
     /// Given up without a verdict from Meta.
     Dead,
@@ -29,7 +29,7 @@ pub enum Status {
     Received,
 }
 
-/// How strong a status is: evidence with a higher rank wins, whatever the order of arrival.
+/// The strength of a status. Evidence with a higher rank wins, whatever the order of arrival.
 pub type Rank = u8;
 
 impl Status {
@@ -49,8 +49,8 @@ impl Status {
         Self::Received,
     ];
 
-    /// Where the status stands in the lattice. `failed` lies between `sent` and `delivered`: a message that was sent
-    /// can fail later, and a device can get a message that was reported as failed, but nothing takes back a delivery.
+    /// Returns the rank of the status in the lattice. `failed` lies between `sent` and `delivered`: a sent message can
+    /// fail later, and a device can get a message that was reported as failed, but nothing takes back a delivery.
     pub const fn rank(self) -> Rank {
         match self {
             Self::Queued | Self::Held => 0,
@@ -88,12 +88,12 @@ impl Status {
         Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
 
-    /// Whether Dakghar still has something to do for it.
+    /// True if Dakghar still has something to do for it.
     pub const fn is_unsettled(self) -> bool {
         matches!(self, Self::Queued | Self::Held | Self::Sending | Self::InDoubt)
     }
 
-    /// Whether it ended without reaching anybody and can be looked at among the dead letters and sent again.
+    /// True if it ended without reaching anybody. It is then among the dead letters and can be sent again.
     pub const fn is_dead_letter(self) -> bool {
         matches!(self, Self::Dead | Self::Failed | Self::Expired)
     }

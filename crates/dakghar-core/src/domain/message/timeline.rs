@@ -1,4 +1,4 @@
-//! What happened to a message, told so that a person understands it.
+//! The history of a message, in a form that a person understands.
 
 use std::sync::Arc;
 
@@ -8,46 +8,46 @@ use super::super::time::Timestamp;
 /// One thing that happened to a message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimelineEntry {
-    /// When, by the store's clock.
+    /// The time, by the store's clock.
     pub at: Timestamp,
-    /// What.
+    /// The kind of event.
     pub event: TimelineEvent,
     /// The number of the call it is about.
     pub attempt: Option<u32>,
-    /// How the call ended, the reason of a wait, a hold or an end, or the status that Meta reported.
+    /// The end of the call, the reason of a wait, a hold or an end, or the status that Meta reported.
     pub detail: Option<Arc<str>>,
-    /// Until when it waits; for a status, when Meta says that it happened.
+    /// The end of the wait; for a status, the time Meta says that it happened.
     pub until: Option<Timestamp>,
-    /// What Meta said against it.
+    /// The error from Meta.
     pub error: Option<SendError>,
 }
 
 /// The kinds of things that happen to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TimelineEvent {
-    /// Durable; the client was or will be answered.
+    /// It is durable; the client was or will be answered.
     Accepted,
     /// An inbound message was stored.
     Received,
-    /// It may not go out yet; the detail says why.
+    /// It may not go out yet; the detail gives the reason.
     Waiting,
-    /// A call to Meta ended; the detail says how.
+    /// A call to Meta ended; the detail gives the outcome.
     Attempt,
     /// Sending is stopped for its tenant or number.
     Held,
     /// Sending goes on.
     Resumed,
-    /// A call's outcome is unknown; the detail says why.
+    /// A call's outcome is unknown; the detail gives the reason.
     InDoubt,
     /// Meta reported a status; the detail names it.
     Status,
     /// The client cancelled it.
     Cancelled,
-    /// Its time ran out.
+    /// It expired.
     Expired,
-    /// Given up; the detail says why.
+    /// Given up; the detail gives the reason.
     Dead,
-    /// Somebody sent it again from the dead letters.
+    /// A person sent it again from the dead letters.
     Redriven,
 }
 
@@ -93,7 +93,7 @@ impl TimelineEvent {
 }
 
 impl TimelineEntry {
-    /// An entry with nothing but its kind.
+    /// Makes an entry with only its kind.
     pub const fn new(at: Timestamp, event: TimelineEvent) -> Self {
         Self {
             at,
@@ -119,14 +119,14 @@ impl TimelineEntry {
         self
     }
 
-    /// Adds the time it waits for, or at which Meta says it happened.
+    /// Adds the time it waits for, or the time Meta says it happened.
     #[must_use]
     pub const fn until(mut self, until: Timestamp) -> Self {
         self.until = Some(until);
         self
     }
 
-    /// Adds what was said against it.
+    /// Adds the error.
     #[must_use]
     pub fn error(mut self, error: Option<SendError>) -> Self {
         self.error = error;

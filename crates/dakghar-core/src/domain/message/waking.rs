@@ -1,4 +1,4 @@
-//! What the timer of a message was set for (T10, T11, T12, T15, T16 and the release of its slot).
+//! Does what the timer of a message was set for (T10, T11, T12, T15, T16 and the release of its slot).
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::policy::{Timings, UnknownOutcome};
 use super::status::Status;
 use super::timeline::{TimelineEntry, TimelineEvent};
 
-/// What the reconciler should do after looking at a message.
+/// The next step of the reconciler after looking at a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
     /// Nothing was due; the timer was moved.
@@ -24,21 +24,21 @@ pub enum Woken {
     Changed,
 }
 
-/// What the reconciler knows about the surroundings of a message.
+/// The surroundings of a message, as the reconciler knows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Surroundings {
-    /// Why its tenant or number is on hold now.
+    /// The reason its tenant or number is on hold now, if it is.
     pub hold: Option<HoldReason>,
-    /// Whether a held message may go out as the probe that tests a hold.
+    /// True if a held message may go out as the probe that tests a hold.
     pub may_probe: bool,
-    /// Statuses of later sends of the same number have arrived.
+    /// True if statuses of later sends of the same number have arrived.
     pub statuses_flow: bool,
-    /// The process that holds the lease is known to be gone.
+    /// True if the process that holds the lease is known to be dead.
     pub is_orphaned: bool,
 }
 
 impl Message {
-    /// What its timer was set for (T10, T11, T12, T15, T16 and the release of its slot).
+    /// Does what its timer was set for (T10, T11, T12, T15, T16 and the release of its slot).
     pub fn wake(&mut self, now: Timestamp, around: Surroundings, window: Option<Duration>, timings: &Timings) -> Woken {
         match self.delivery.status {
             Status::Queued => self.wake_queued(now, window),
@@ -61,7 +61,7 @@ impl Message {
             return Woken::NeedsSlot;
         };
         if self.delivery.enqueued_at.is_some() {
-            // Its job may be lost or stuck; a job of the old name would be taken for the same one.
+            // Its job may be lost or stuck, and the queue would take a job of the same name for it.
             self.delivery.drive += 1;
         }
         self.delivery.updated_at = now;
@@ -91,7 +91,7 @@ impl Message {
         Woken::NeedsSlot
     }
 
-    /// T10. The worker's lease ran out: whatever it did, its epoch is over.
+    /// T10. The worker's lease expired: whatever it did, its epoch is over.
     fn take_over(&mut self, now: Timestamp, around: Surroundings, timings: &Timings) -> Woken {
         let until = self.delivery.lease.as_ref().map_or(now, |lease| lease.until);
         if now < until + timings.lease_margin && !around.is_orphaned {

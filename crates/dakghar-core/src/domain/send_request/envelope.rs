@@ -1,4 +1,4 @@
-//! The fields of Meta's envelope that a client may set. They are checked and passed on under Meta's names.
+//! The fields of Meta's envelope that a client may set. They are checked, and passed on under Meta's names.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::fields::{Field, Fields};
 use super::findings::{At, Findings};
 use super::json::{Member, Node, Number};
 
-/// Passed on, in this order.
+/// The fields passed on, in this order.
 const PASSED_ON: [(Field, &str); 8] = [
     (Field::Context, "context"),
     (Field::RecipientType, "recipient_type"),
@@ -48,7 +48,7 @@ pub(super) fn read<'b>(fields: &Fields<'b>, findings: &mut Findings) -> Envelope
     envelope
 }
 
-/// The fields as one JSON object, each value as the client wrote it.
+/// Returns the fields as one JSON object, each value as the client wrote it.
 pub(super) fn to_json(envelope: &Envelope<'_>) -> Option<Arc<str>> {
     if envelope.is_empty() {
         return None;
@@ -88,7 +88,7 @@ fn check(field: Field, member: &Member<'_>, findings: &mut Findings) {
         {
             check.refuse(&at, "must be a whole number of seconds from 1 to 2,592,000");
         }
-        // Judged with `to`, or nothing to object to.
+        // `recipient` is checked with `to`; the rest needs no check.
         _ => {}
     }
 }

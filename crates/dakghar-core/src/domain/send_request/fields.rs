@@ -1,5 +1,5 @@
-//! The fields a request may have, by name. Dakghar's own are camelCase; where Meta or the first clients had a name in
-//! snake_case, both are the same field.
+//! The fields of a request, by name. Dakghar's own are camelCase. Where Meta or the first clients had a name in
+//! snake_case, both name the same field.
 
 use super::super::problem::{ErrorCode, Problem};
 use super::findings::{At, Findings};
@@ -57,7 +57,7 @@ impl Field {
     }
 }
 
-/// Meta's types that we know; their names cannot be fields of a message of another type.
+/// Meta's message types that we know. Their names cannot be fields of a message of another type.
 pub(super) const KINDS: [&str; 12] = [
     "text",
     "template",
@@ -73,7 +73,7 @@ pub(super) const KINDS: [&str; 12] = [
     "pin",
 ];
 
-/// The body's fields, sorted by what they are for. A field that is null counts as absent.
+/// The body's fields, sorted by purpose. A field that is null counts as absent.
 pub(super) struct Fields<'b> {
     named: Vec<(Field, &'b Member<'b>)>,
     /// Fields that only make sense as the object of a message type.
@@ -81,7 +81,7 @@ pub(super) struct Fields<'b> {
 }
 
 impl<'b> Fields<'b> {
-    /// Sorts the members. Two spellings of one field are that field given twice.
+    /// Sorts the members. A field in two spellings counts as given twice.
     pub(super) fn sort(members: &'b [Member<'b>]) -> Result<Self, Problem> {
         let mut fields = Self {
             named: Vec::with_capacity(members.len()),
@@ -95,7 +95,7 @@ impl<'b> Fields<'b> {
             if member.node == Node::Null {
                 continue;
             }
-            // Two equal idempotency keys are fine; that is judged together with the header.
+            // Two equal idempotency keys are fine; they are checked together with the header.
             if field != Field::IdempotencyKey && fields.get(field).is_some() {
                 return Err(Problem::field(
                     ErrorCode::DuplicateField,
@@ -119,7 +119,7 @@ impl<'b> Fields<'b> {
             .map(|(_, member)| *member)
     }
 
-    /// The object of that type.
+    /// Returns the object of that type.
     pub(super) fn object(&self, kind: &str) -> Option<&'b Member<'b>> {
         self.objects
             .iter()
@@ -151,7 +151,7 @@ impl<'b> Fields<'b> {
         }
     }
 
-    /// Whether the name is taken by a field, so that it cannot be a message type.
+    /// True if the name is taken by a field, so that it cannot be a message type.
     pub(super) fn is_reserved(name: &str) -> bool {
         Field::named(name).is_some()
     }

@@ -1,6 +1,6 @@
-//! Collects everything that is wrong with a request, so that a client can mend it in one go, and says where.
+//! Collects everything that is wrong with a request, and its place, so that a client can correct it in one go.
 //!
-//! Values are never repeated to the client; names are, cut to a length that is safe to log.
+//! Values are never repeated to the client. Names are, cut to a length that is safe to log.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -9,7 +9,7 @@ use super::super::problem::{ErrorCode, FieldError, Problem};
 use super::json::Node;
 use super::pointer::escape_segment;
 
-/// Findings reported at once; what comes after is left for the next try.
+/// Findings reported at once. Later ones are left for the next try.
 pub(super) const FINDINGS_MAX: usize = 32;
 #[derive(Clone, Copy)]
 enum Step<'a> {
@@ -17,7 +17,7 @@ enum Step<'a> {
     Index(usize),
 }
 
-/// Where in the body something is. Costs nothing until it is printed, as a JSON pointer.
+/// A place in the body. Costs nothing until it is printed, as a JSON pointer.
 #[derive(Clone, Copy)]
 pub(super) struct At<'a> {
     parent: Option<&'a At<'a>>,
@@ -60,12 +60,12 @@ impl fmt::Display for At<'_> {
     }
 }
 
-/// What is wrong so far. The first finding gives the problem its code.
+/// The findings so far. The first gives the problem its code.
 #[derive(Default)]
 pub(super) struct Findings {
     code: Option<ErrorCode>,
     errors: Vec<FieldError>,
-    /// Whether one of them was wrong from the start.
+    /// True if one of them was wrong from the start.
     has_lasting: bool,
 }
 
@@ -75,7 +75,7 @@ impl Findings {
         self.note(code, at, message);
     }
 
-    /// A time that has gone by: the same request may have been fine when it was made first.
+    /// Adds a time that is in the past: the same request may have been valid when it was made first.
     pub(super) fn add_overdue(&mut self, code: ErrorCode, at: &At<'_>) {
         self.note(code, at, "is in the past");
     }
@@ -90,7 +90,7 @@ impl Findings {
         }
     }
 
-    /// Whether anything is wrong that was wrong from the start.
+    /// True if anything is wrong that was wrong from the start.
     pub(super) const fn has_lasting(&self) -> bool {
         self.has_lasting
     }
@@ -99,22 +99,22 @@ impl Findings {
         self.code.map(|code| Problem::fields(code, self.errors))
     }
 
-    /// A check whose findings have this code.
+    /// Makes a check whose findings have this code.
     pub(super) const fn check(&mut self, code: ErrorCode) -> Check<'_> {
         Check { findings: self, code }
     }
 }
 
-/// Whether the text has control characters other than line breaks and tabs; those cannot be shown.
+/// True if the text has control characters other than line breaks and tabs. Those cannot be shown.
 pub(super) fn has_forbidden_control(text: &str) -> bool {
-    // Nearly every text is cleared by its bytes alone; 0xC2 starts the control characters beyond ASCII, and others.
+    // The bytes alone clear nearly every text. 0xC2 starts the control characters beyond ASCII, among others.
     let may_have_one = text
         .bytes()
         .any(|byte| matches!(byte, 0..=8 | 11 | 12 | 14..=31 | 0x7f | 0xc2));
     may_have_one && text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
 }
 
-/// Looks at the members of one of Meta's objects. Each method notes what is wrong and returns what is right.
+/// Checks the members of one of Meta's objects. Each method notes what is wrong and returns what is right.
 pub(super) struct Check<'f> {
     pub(super) findings: &'f mut Findings,
     code: ErrorCode,
@@ -125,7 +125,7 @@ impl Check<'_> {
         self.findings.add(self.code, at, message);
     }
 
-    /// Whether the value is an object.
+    /// Notes a value that is not an object. Returns true if it is one.
     pub(super) fn is_object(&mut self, node: &Node<'_>, at: &At<'_>) -> bool {
         let is_object = node.as_object().is_some();
         if !is_object {
@@ -134,7 +134,7 @@ impl Check<'_> {
         is_object
     }
 
-    /// A member that has to be there.
+    /// Returns a required member.
     pub(super) fn member<'n, 'b>(&mut self, node: &'n Node<'b>, name: &str, at: &At<'_>) -> Option<&'n Node<'b>> {
         let member = node.get(name);
         if member.is_none() {
@@ -143,13 +143,13 @@ impl Check<'_> {
         member
     }
 
-    /// An object that has to be there.
+    /// Returns a required object.
     pub(super) fn object<'n, 'b>(&mut self, node: &'n Node<'b>, name: &str, at: &At<'_>) -> Option<&'n Node<'b>> {
         let member = self.member(node, name, at)?;
         self.is_object(member, &at.name(name)).then_some(member)
     }
 
-    /// A list that has to be there, of so many items.
+    /// Returns a required list with this many items.
     pub(super) fn list<'n, 'b>(
         &mut self,
         node: &'n Node<'b>,
@@ -161,7 +161,7 @@ impl Check<'_> {
         self.as_list(member, &at.name(name), len)
     }
 
-    /// The items of a list of so many items.
+    /// Returns the items of a list with this many items.
     pub(super) fn as_list<'n, 'b>(
         &mut self,
         node: &'n Node<'b>,
@@ -182,7 +182,7 @@ impl Check<'_> {
         None
     }
 
-    /// A text that has to be there, of 1 to `chars_max` characters.
+    /// Returns a required text of 1 to `chars_max` characters.
     pub(super) fn text<'n>(
         &mut self,
         node: &'n Node<'_>,
@@ -194,7 +194,7 @@ impl Check<'_> {
         self.as_text(member, &at.name(name), chars_max)
     }
 
-    /// A text that may be left out.
+    /// Returns an optional text.
     pub(super) fn text_if_given<'n>(
         &mut self,
         node: &'n Node<'_>,
@@ -205,7 +205,7 @@ impl Check<'_> {
         self.as_text(node.get(name)?, &at.name(name), chars_max)
     }
 
-    /// The text, if it is one of 1 to `chars_max` characters that can be shown.
+    /// Returns the text, if it has 1 to `chars_max` characters that can be shown.
     pub(super) fn as_text<'n>(&mut self, node: &'n Node<'_>, at: &At<'_>, chars_max: usize) -> Option<&'n str> {
         let message = match node.as_text() {
             None => "must be a text".to_owned(),

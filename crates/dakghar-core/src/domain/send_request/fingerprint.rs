@@ -1,21 +1,21 @@
-//! One number for what a request asks for: equal for requests that mean the same, whatever the order of their fields,
-//! their white space, escapes and spellings; different for all others. The idempotency key is not part of it.
+//! The fingerprint of a request. It is equal for requests with the same meaning, whatever the order of their fields,
+//! their white space, escapes and spellings, and different for all others. The idempotency key is not part of it.
 
 use aws_lc_rs::digest::{SHA256, digest};
 
 use super::json::{Entry, Node, Number};
 
-/// Changes when the form below does, so that old and new fingerprints never meet by chance.
+/// Changes with the form below, so that old and new fingerprints never meet by chance.
 const FORM: u8 = 1;
-/// Whole numbers up to here are exact in a double, so `1`, `1.0` and `1e0` are one number.
+/// Whole numbers up to this one are exact in a double, so `1`, `1.0` and `1e0` are one number.
 const EXACT_REAL_MAX: f64 = 9_007_199_254_740_992.0;
 
-/// Writes the canonical form: every part starts with a tag, and every text and container with its length, so that no
-/// two different requests have the same form.
+/// Writes the canonical form. Every part starts with a tag, and every text and container with its length, so no two
+/// different requests have the same form.
 pub(super) struct Canonical(Vec<u8>);
 
 impl Canonical {
-    /// An empty form with room for a body of so many bytes.
+    /// Makes an empty form with room for a body of this many bytes.
     pub(super) fn for_body(bytes: usize) -> Self {
         let mut form = Vec::with_capacity(2 * bytes + 64);
         form.push(FORM);
@@ -39,7 +39,7 @@ impl Canonical {
         self.0.extend_from_slice(&number.to_le_bytes());
     }
 
-    /// The start of an object; as many pairs of a name and a value have to follow, sorted by name.
+    /// Writes the start of an object. As many pairs of a name and a value must follow, sorted by name.
     pub(super) fn object(&mut self, len: usize) {
         self.tag_and_len(b'o', len);
     }

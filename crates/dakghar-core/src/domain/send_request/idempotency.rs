@@ -6,7 +6,7 @@ use super::fields::{Field, Fields};
 
 const RULE: &str = "must be 1 to 255 printable ASCII characters";
 
-/// The key, if there is one. Giving it several times is fine as long as it is the same.
+/// Returns the key, if there is one. It may be given several times, as long as it is the same.
 pub(super) fn read(fields: &Fields<'_>, header_keys: &[&[u8]]) -> Result<Option<IdempotencyKey>, Problem> {
     let code = ErrorCode::InvalidIdempotencyKey;
     let mut found: Option<IdempotencyKey> = None;

@@ -1,8 +1,8 @@
-//! Reads a request body as one strict JSON object: UTF-8, nothing before or after it, no field twice, nothing nested
-//! too deep, no half of a surrogate pair. serde_json alone lets some of these pass.
+//! Reads a request body as one strict JSON object: UTF-8, nothing before or after it, no field twice, not nested too
+//! deep, no half of a surrogate pair. serde_json alone accepts some of these.
 //!
-//! Every member of the object keeps its source text beside its meaning, so that what goes to Meta can be copied from
-//! what the client wrote.
+//! Every member of the object keeps its source text beside its meaning, so that Meta gets a copy of the client's own
+//! text.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -14,15 +14,15 @@ use serde_json::value::RawValue;
 use super::super::problem::{ErrorCode, Problem};
 use super::pointer::escape_segment;
 
-/// Objects and arrays inside each other, the body itself included.
+/// The most objects and arrays inside each other, the body itself included.
 pub(super) const DEPTH_MAX: usize = 32;
-/// Up to here comparing all pairs of names is cheaper than hashing them.
+/// Up to this many names, comparing all pairs is cheaper than hashing.
 const PAIRWISE_NAMES_MAX: usize = 12;
 
 /// A member of an object.
 pub(super) type Entry<'a> = (Cow<'a, str>, Node<'a>);
 
-/// What a piece of JSON means. Text without escapes is borrowed from the body.
+/// The meaning of a piece of JSON. Text without escapes is borrowed from the body.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Node<'a> {
     Null,
@@ -41,7 +41,7 @@ pub(super) enum Number {
 }
 
 impl<'a> Node<'a> {
-    /// The member of that name, if this is an object that has one and it is not null.
+    /// Returns the member of that name, if this is an object that has one and it is not null.
     pub(super) fn get(&self, name: &str) -> Option<&Self> {
         let Self::Object(entries) = self else { return None };
         let (_, node) = entries.iter().find(|(key, _)| key == name)?;
@@ -131,7 +131,7 @@ fn read_member<'a>((name, raw): (Cow<'a, str>, &'a RawValue)) -> Result<Member<'
     }
 }
 
-/// The first name that stands there twice.
+/// Returns the first name that occurs twice.
 fn repeated<'n, T>(entries: &'n [(Cow<'_, str>, T)]) -> Option<&'n str> {
     if entries.len() <= PAIRWISE_NAMES_MAX {
         return entries
@@ -155,7 +155,7 @@ enum FaultKind {
     Syntax,
 }
 
-/// Why a value was refused, and where: the names of the way to it, the innermost first.
+/// The reason a value was refused, and its place: the names on the way to it, the innermost first.
 #[derive(Debug, Default)]
 struct Fault {
     kind: Option<FaultKind>,
@@ -170,11 +170,11 @@ impl Fault {
         }
     }
 
-    /// Notes the way out of the value called `name`.
+    /// Adds the value called `name` to the place, on the way out of it.
     fn leave(&mut self, name: &str, error: &impl fmt::Display) {
         self.kind.get_or_insert_with(|| {
-            // The grammar was checked when the body was split into its fields. What is left are numbers that do not
-            // fit, which serde_json tells from broken surrogate pairs only by its words.
+            // The grammar was checked when the body was split into its fields. Only numbers that do not fit and broken
+            // surrogate pairs are left, and serde_json tells them apart only by its words.
             if error.to_string().starts_with("number out of range") {
                 FaultKind::NumberTooLarge
             } else {
@@ -196,7 +196,7 @@ impl Fault {
     }
 }
 
-/// A name, borrowed when it has no escapes.
+/// A name, borrowed if it has no escapes.
 struct Name<'a>(Cow<'a, str>);
 
 impl<'de: 'a, 'a> serde::Deserialize<'de> for Name<'a> {
@@ -240,7 +240,7 @@ impl<'de> Visitor<'de> for RawFields {
     }
 }
 
-/// Reads one value; a container in it would be the `depth`-th.
+/// Reads one value. A container in it would be the `depth`-th.
 struct NodeSeed<'f> {
     depth: usize,
     fault: &'f mut Fault,

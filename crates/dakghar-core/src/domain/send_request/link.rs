@@ -1,18 +1,18 @@
-//! Judges links that Meta or Dakghar will fetch: public, over https, to a host that is what it seems to be.
+//! Checks links that Meta or Dakghar will fetch: public, over https, to a host that is what it seems to be.
 //!
-//! Names are not resolved here. A host that has several spellings for the same address (numbers in octal or hex,
-//! a missing part) is refused rather than understood.
+//! Names are not resolved here. A host that is an odd spelling of an address (numbers in octal or hex, a missing part)
+//! is refused rather than understood.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Characters of a link.
+/// The most bytes of a link.
 pub const LINK_BYTES_MAX: usize = 2_048;
 const HOST_BYTES_MAX: usize = 253;
 const LABEL_BYTES_MAX: usize = 63;
-/// Names that only mean something inside a network.
+/// Names that mean something only inside a network.
 const PRIVATE_SUFFIXES: [&str; 6] = ["localhost", "local", "internal", "intranet", "lan", "home.arpa"];
 
-/// Why a link is refused.
+/// The reason a link is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkFault {
     /// It is not an https URL that we accept.
@@ -57,7 +57,7 @@ pub fn check_public_https(link: &str) -> Result<(), LinkFault> {
     check_host(host)
 }
 
-/// Whether it is an http or https URL that names a host. Where that host is, and whether there is one, is not judged.
+/// True if it is an http or https URL that names a host. The host's place and existence are not checked.
 pub fn is_http(link: &str) -> bool {
     let Some(rest) = link.strip_prefix("https://").or_else(|| link.strip_prefix("http://")) else {
         return false;
@@ -129,7 +129,7 @@ fn is_below(host: &str, suffix: &str) -> bool {
     })
 }
 
-/// Whether the address is reachable from everywhere: none of the blocks that IANA lists as special.
+/// True if the address is reachable from everywhere: in none of the blocks that IANA lists as special.
 pub fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     !matches!(
@@ -147,7 +147,7 @@ pub fn is_public_v4(address: Ipv4Addr) -> bool {
     )
 }
 
-/// Whether the address is global unicast and not a way to address something else: tunnels, documentation.
+/// True if the address is global unicast, and not a way to address something else: tunnels, documentation.
 pub fn is_public_v6(address: Ipv6Addr) -> bool {
     let [a, b, ..] = address.segments();
     let is_global = a & 0xe000 == 0x2000;

@@ -1,7 +1,7 @@
-//! Reads a client's request to send a message: refuses what can never be sent, normalises what has several spellings
-//! and keeps the message itself as the client wrote it.
+//! Reads a client's request to send a message. It refuses requests that can never be sent, normalises fields with
+//! several spellings, and keeps the message itself as the client wrote it.
 //!
-//! Whether the tenant exists, owns the number or used the idempotency key before is for the use case to find out.
+//! The use case checks that the tenant exists and owns the number, and looks for an earlier use of the idempotency key.
 
 mod content;
 mod envelope;
@@ -33,42 +33,42 @@ use fingerprint::Canonical;
 use options::Options;
 use schedule::Schedule;
 
-/// A request to send one message, complete and valid as far as it says by itself.
+/// A request to send one message, complete and valid as far as the request alone can show.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SendRequest {
-    /// Whom it is for.
+    /// The recipient.
     pub to: Recipient,
-    /// Which of the tenant's numbers sends it; `None` leaves the choice to the tenant's default.
+    /// The tenant's number that sends it; `None` leaves the choice to the tenant's default.
     pub from: Option<PhoneNumberId>,
-    /// What it says.
+    /// The content.
     pub content: Content,
     /// The client's key, from the header or the body.
     pub idempotency_key: Option<IdempotencyKey>,
-    /// Not before this; up to a minute ago, at most 30 days ahead.
+    /// The earliest time to send; up to a minute ago, at most 30 days ahead.
     pub send_at: Option<Timestamp>,
-    /// Not after this; at most 30 days ahead and after `send_at`.
+    /// The latest time to send; at most 30 days ahead and after `send_at`.
     pub expires_at: Option<Timestamp>,
-    /// Which of the number's messages goes first.
+    /// Its order among the number's messages.
     pub priority: Priority,
     /// The client's own data, a flat JSON object as text, at most 2,048 bytes.
     pub metadata: Option<Arc<str>>,
     /// The client's own callback data, at most 512 characters.
     pub client_opaque: Option<Arc<str>>,
-    /// What to do when the outcome of a call is unknown; `None` leaves it to the tenant's policy.
+    /// The policy for a call with an unknown outcome; `None` leaves it to the tenant's policy.
     pub unknown_outcome: Option<UnknownOutcome>,
-    /// SHA-256 of the canonical request: equal for requests that mean the same. Leaves the idempotency key out.
+    /// SHA-256 of the canonical request: equal for requests with the same meaning. Leaves out the idempotency key.
     pub fingerprint: [u8; 32],
-    /// A time in it has gone by, so it can only be the repetition of an earlier one: this is the answer unless
-    /// `idempotency_key`, which is there then, was used before.
+    /// Set if a time in it is in the past, so that it can only be the repetition of an earlier request. This is the
+    /// answer unless `idempotency_key`, which is then present, was used before.
     pub overdue: Option<Problem>,
 }
 
 /// Reads a request. `header_keys` are the values of all `Idempotency-Key` headers.
 ///
 /// # Errors
-/// A body that is not one strict JSON object and an unusable idempotency key are answered at once (400); all fields
-/// that are wrong (422) are reported together, and the first gives the problem its code. A request with a key of which
-/// nothing is wrong but that a time has gone by is no error yet: see [`SendRequest::overdue`].
+/// A body that is not one strict JSON object, or an unusable idempotency key, is an error at once (400). All wrong
+/// fields (422) are reported together, and the first gives the problem its code. A request with a key whose only fault
+/// is a time in the past is no error yet: see [`SendRequest::overdue`].
 pub fn parse(body: &[u8], header_keys: &[&[u8]], now: Timestamp) -> Result<SendRequest, Problem> {
     let members = json::read(body)?;
     let fields = Fields::sort(&members)?;
@@ -124,7 +124,7 @@ struct Said<'a> {
 }
 
 impl Said<'_> {
-    /// The SHA-256 of its canonical form.
+    /// Returns the SHA-256 of its canonical form.
     fn fingerprint(&self, body_bytes: usize) -> [u8; 32] {
         let Self {
             to,
@@ -142,7 +142,7 @@ impl Said<'_> {
             form.text(name);
             form.node(&member.node);
         }
-        // Each of these is named, because any of them may be absent.
+        // These are written with their names, because any of them may be absent.
         for (name, at) in [("sendAt", schedule.send_at), ("expiresAt", schedule.expires_at)] {
             if let Some(at) = at {
                 form.text(name);

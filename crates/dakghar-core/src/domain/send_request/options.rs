@@ -1,4 +1,4 @@
-//! What a client may say about how Dakghar handles a message; none of it goes to Meta.
+//! The client's options for the handling of a message. None of them goes to Meta.
 
 use std::sync::Arc;
 
@@ -108,7 +108,8 @@ fn read_metadata(member: &Member<'_>, findings: &mut Findings) -> Option<Arc<str
     is_valid.then(|| member.raw.into())
 }
 
-/// Kept narrow because clients and stores turn names into paths and properties.
+/// True if the name may be a key of the metadata. Narrow, because clients and stores turn names into paths and
+/// properties.
 fn is_metadata_name(name: &str) -> bool {
     (1..=METADATA_NAME_CHARS_MAX).contains(&name.len())
         && name != "__proto__"

@@ -1,9 +1,9 @@
 //! JSON pointers (RFC 6901).
 
-/// Characters of a client's own name that are repeated to it.
+/// The most characters of a client's own name that are repeated to it.
 const NAME_CHARS_MAX: usize = 64;
 
-/// A name as one segment of a JSON pointer.
+/// Returns a name as one segment of a JSON pointer.
 pub(super) fn escape_segment(name: &str) -> String {
     let mut segment: String = name.chars().take(NAME_CHARS_MAX).collect();
     if segment.len() < name.len() {

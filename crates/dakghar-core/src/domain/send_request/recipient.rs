@@ -1,4 +1,4 @@
-//! Whom a message is for: a phone number, a group, or a person whose number Meta hides.
+//! The recipient of a message: a phone number, a group, or a person whose number Meta hides.
 
 use std::sync::Arc;
 
@@ -13,18 +13,18 @@ const PHONE_DIGITS_MAX: usize = 15;
 /// Characters of a business-scoped user id after the country code.
 const USER_ID_CHARS_MAX: usize = 128;
 
-/// Whom a message is for.
+/// The recipient of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
     /// The normalised form that goes to Meta: `+919111111111`, or a user or group id as it is.
     pub text: Arc<str>,
     /// The form used as a key: digits without `+`, or a user or group id as it is.
     pub id: WaId,
-    /// The number has `x` in place of some digits, as in documentation; no real number can be reached by it.
+    /// True if the number has `x` in place of some digits, as in documentation. No real number can be reached by it.
     pub has_placeholders: bool,
 }
 
-/// Reads `to`, or `recipient` in its place. When both are given `to` wins, as it does at Meta.
+/// Reads `to`, or `recipient` in its place. If both are given, `to` wins, as it does at Meta.
 pub(super) fn read(fields: &Fields<'_>, findings: &mut Findings) -> Option<Recipient> {
     let is_group = fields
         .get(Field::RecipientType)
@@ -63,8 +63,8 @@ fn verbatim(text: &str) -> Option<Recipient> {
     })
 }
 
-/// Reads a phone number as people write it: a `+` is added if it is missing, because without it Meta would put the
-/// sender's own country code in front.
+/// Reads a phone number as people write it. Adds a missing `+`, because without it Meta would put the sender's own
+/// country code in front.
 fn parse_phone(text: &str) -> Option<Recipient> {
     let mut normalised = String::with_capacity(1 + PHONE_DIGITS_MAX);
     normalised.push('+');
@@ -95,7 +95,7 @@ fn parse_phone(text: &str) -> Option<Recipient> {
     })
 }
 
-/// Two capital letters of a country, a dot, perhaps `ENT.`, and letters and digits.
+/// True for two capital letters of a country, a dot, an optional `ENT.`, and letters and digits.
 fn is_user_id(text: &str) -> bool {
     let Some((country, rest)) = text.split_once('.') else {
         return false;

@@ -1,4 +1,4 @@
-//! When a message goes out, and until when it may.
+//! The time a message goes out, and the time until which it may.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use super::super::time::Timestamp;
 use super::fields::{Field, Fields};
 use super::findings::{At, Findings};
 
-/// How far ahead a message can be planned, and how long it may wait.
+/// The furthest that a message can be planned ahead, and the longest that it may wait.
 const AHEAD_MAX: Duration = Duration::from_hours(30 * 24);
-/// How far in the past `sendAt` may be: clocks differ, and requests take a while.
+/// The furthest that `sendAt` may be in the past: clocks differ, and requests take a while.
 const PAST_MAX: Duration = Duration::from_mins(1);
 
 /// `sendAt` and `expiresAt`.
@@ -19,7 +19,8 @@ pub(super) struct Schedule {
     pub(super) expires_at: Option<Timestamp>,
 }
 
-/// A time that has gone by is a finding, and kept: a repetition of an earlier request is told by it.
+/// Reads the schedule. A time in the past is a finding, but is kept: it identifies the repetition of an earlier
+/// request.
 pub(super) fn read(fields: &Fields<'_>, now: Timestamp, findings: &mut Findings) -> Schedule {
     let (code, place) = (ErrorCode::InvalidSendAt, At::field("sendAt"));
     let mut send_at = None;
@@ -61,7 +62,7 @@ fn time(text: Option<&str>) -> Option<Timestamp> {
         .and_then(Timestamp::parse_rfc3339)
 }
 
-/// The parser behind [`Timestamp`] understands more notations than we promise; this keeps them out.
+/// True if the text has the form that we promise to read. The parser behind [`Timestamp`] reads more.
 fn has_rfc3339_shape(text: &str) -> bool {
     let bytes = text.as_bytes();
     let has = |i: usize, allowed: &[u8]| bytes.get(i).is_some_and(|byte| allowed.contains(byte));

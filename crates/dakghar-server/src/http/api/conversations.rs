@@ -1,4 +1,4 @@
-//! Threads between a tenant's numbers and people.
+//! Conversations between a tenant's numbers and people.
 
 use axum::Json;
 use axum::extract::State;
@@ -73,7 +73,7 @@ pub(in crate::http) async fn messages(
     let page = parameters.page()?;
     let query = parameters.messages(&scope.tenant)?;
     let conversation = state.app().reading.conversation(scope.id(), &id).await?;
-    let Some(query) = query.and_then(|query| query.of_thread(&conversation)) else {
+    let Some(query) = query.and_then(|query| query.of_conversation(&conversation)) else {
         return Ok(Json(PageView::complete(Vec::new())));
     };
     let messages = state.app().reading.messages(scope.id(), query, &page).await?;

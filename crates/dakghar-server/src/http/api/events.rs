@@ -1,4 +1,4 @@
-//! What Meta told beside messages and their statuses.
+//! Parts of Meta's webhooks other than messages and their statuses.
 
 use axum::Json;
 use axum::extract::State;

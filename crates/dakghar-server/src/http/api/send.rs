@@ -149,7 +149,7 @@ pub(in crate::http) async fn send(State(state): State<HttpState>, scope: TenantS
         .collect();
     let app = state.app();
     let request = send_request::parse(&body, &keys, app.now())?;
-    // The body may have taken so long that the tenant is not the same any more.
+    // The tenant may have changed while the body arrived.
     let tenant = app.tenants.find(scope.id()).await?;
     let accepted = app.accepting.accept(&tenant, request).await?;
     Ok(answer(&accepted))

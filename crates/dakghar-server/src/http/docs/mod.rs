@@ -1,6 +1,6 @@
 //! The documentation that the service carries: the OpenAPI document, a page that shows it, and the error codes.
 //!
-//! The page needs nothing from elsewhere and runs no script but its own, which its content security policy enforces.
+//! The page loads nothing from other hosts and runs only its own script. Its content security policy enforces both.
 
 use std::fmt::Write as _;
 
@@ -20,7 +20,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       form-action 'none'; frame-ancestors 'none'";
 const HTML: &str = "text/html; charset=utf-8";
 
-/// The table of error codes, as it is kept in the repository.
+/// Returns the table of error codes, as it is kept in the repository.
 pub fn error_codes_markdown() -> String {
     let mut text = String::from(
         "# Error codes\n\n\
@@ -72,7 +72,7 @@ fn page(media_type: &'static str, text: Bytes) -> Response {
     (headers, text).into_response()
 }
 
-/// Where the `type` of every problem leads; the code is the fragment.
+/// Returns the page that the `type` of every problem leads to; the code is the fragment.
 fn error_codes_html() -> String {
     let mut rows = String::new();
     for code in ErrorCode::ALL {

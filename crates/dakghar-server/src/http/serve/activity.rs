@@ -1,6 +1,6 @@
-//! What a connection is doing: nothing, sending the head of a request, or waiting for an answer.
+//! The activity of a connection: nothing, the head of a request, or an answer under way.
 //!
-//! Only flags and counts, no clock: whoever watches looks at intervals and compares.
+//! Only flags and counts, no clock: the watch looks at intervals and compares.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// What one connection is doing.
+/// The activity of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
     in_flight: AtomicUsize,
@@ -21,18 +21,19 @@ pub(super) struct Activity {
     is_http2: AtomicBool,
 }
 
-/// What a connection was doing at one moment.
+/// The activity of a connection at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Doing {
     /// Requests are being answered.
     Answering,
-    /// The head of a request is arriving; so many requests came before it.
+    /// The head of a request is arriving, after this many requests.
     Head(usize),
-    /// Nothing, or a client is reading the answers to so many requests, and has read so much of them.
+    /// Nothing, or a client is reading answers. Holds the number of requests so far, and how much of the answers the
+    /// client has read.
     Nothing(usize, Written),
 }
 
-/// How much a client has read, in steps that acknowledgements alone take long to make.
+/// The amount a client has read, in coarse steps: acknowledgements alone take long to make one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Written(usize);
 
@@ -51,7 +52,7 @@ impl Activity {
         }
     }
 
-    /// A request has arrived; it is under way until what is returned is dropped.
+    /// Notes that a request has arrived. It is under way until the returned value is dropped.
     pub(super) fn begin(self: &Arc<Self>, is_http2: bool) -> InFlight {
         self.is_http2.store(is_http2, Ordering::Relaxed);
         self.head_begun.store(false, Ordering::Relaxed);
@@ -67,7 +68,7 @@ impl Activity {
     }
 
     fn bytes_arrived(&self) {
-        // On HTTP/2 pings and window updates arrive between requests; there the idle time is limit enough.
+        // On HTTP/2, pings and window updates arrive between requests. There the idle time is limit enough.
         if self.in_flight.load(Ordering::Relaxed) == 0 && !self.is_http2.load(Ordering::Relaxed) {
             self.head_begun.store(true, Ordering::Relaxed);
         }

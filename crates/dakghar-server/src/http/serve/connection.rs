@@ -17,18 +17,19 @@ use tokio_util::sync::CancellationToken;
 use super::activity::{Activity, Doing, WatchedStream};
 use crate::http::config::HttpConfig;
 
-/// How long a connection may do what, in looks at it.
+/// The limits on a connection's activity, counted in looks at it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadlines {
     /// Time between two looks.
     look_every: Duration,
-    /// Looks that may find nothing going on.
+    /// Looks that may find no activity.
     idle_looks_max: u32,
 }
 
 /// Looks that may find the same head of a request still arriving.
 const HEAD_LOOKS_MAX: u32 = 2;
-/// How long after a shutdown began a new connection may still begin its request: its client knew nothing of it.
+/// The time after the start of a shutdown in which a new connection may still begin its request: its client knew
+/// nothing of the shutdown.
 const LAST_REQUEST_PATIENCE: Duration = Duration::from_millis(250);
 const LAST_REQUEST_LOOK: Duration = Duration::from_millis(5);
 
@@ -47,16 +48,16 @@ pub(super) struct Connection {
     pub(super) router: Router,
     pub(super) builder: Arc<Builder<TokioExecutor>>,
     pub(super) deadlines: Deadlines,
-    /// No further requests: the one under way is the last.
+    /// Cancelled at a shutdown: the request under way is the last.
     pub(super) shutdown: CancellationToken,
-    /// The end, whatever is under way.
+    /// Cancelled to end the connection, whatever is under way.
     pub(super) cut: CancellationToken,
     pub(super) slot: OwnedSemaphorePermit,
 }
 
 impl Connection {
     pub(super) async fn serve(self, stream: TcpStream) {
-        // A failure only means slower small answers.
+        // A failure only makes small answers slower.
         let _ = stream.set_nodelay(true);
         let activity = Arc::new(Activity::default());
         let watched = TokioIo::new(WatchedStream::over(stream, Arc::clone(&activity)));
@@ -96,7 +97,7 @@ impl Connection {
     }
 }
 
-/// Ends when the request under way is to be the last.
+/// Ends when the request under way must be the last.
 async fn closing(shutdown: &CancellationToken, activity: &Activity) {
     shutdown.cancelled().await;
     let mut patience = LAST_REQUEST_PATIENCE;
@@ -106,7 +107,8 @@ async fn closing(shutdown: &CancellationToken, activity: &Activity) {
     }
 }
 
-/// Ends when the connection did nothing for too long, read nothing of an answer, or took too long to say what it wants.
+/// Ends when the connection did nothing for too long, read nothing of an answer, or took too long to send the head of a
+/// request.
 async fn watch(activity: &Activity, deadlines: Deadlines) {
     let mut last = activity.now();
     let mut looks = 0;

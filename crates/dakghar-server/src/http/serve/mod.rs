@@ -1,8 +1,8 @@
-//! Accepts connections and serves each in a task of its own.
+//! Accepts connections, and serves each in a task of its own.
 //!
-//! The loop is our own because a public server needs limits that a plain one lacks: so many connections, so much time
-//! for the head of a request and for doing nothing, small HTTP/2 windows of abuse, and a shutdown that lets requests
-//! under way end but does not wait for ever. TLS is not spoken here.
+//! The loop is our own because a public server needs limits that a plain loop lacks: on the number of connections, on
+//! the time for the head of a request and the time without a request, and on abuse of HTTP/2. A shutdown lets requests
+//! under way end, but does not wait for ever. TLS is not spoken here.
 
 mod activity;
 mod connection;
@@ -21,15 +21,15 @@ use tokio_util::task::TaskTracker;
 use super::config::HttpConfig;
 use connection::{Connection, Deadlines};
 
-/// Wait after a failed accept, such as when file descriptors run out.
+/// The wait after a failed accept, such as when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Bytes of the read buffer of an HTTP/1 connection; a larger head is answered with 431.
 const HTTP1_BUFFER_BYTES_MAX: usize = 64 * 1024;
-/// Bytes of all headers of an HTTP/2 request.
+/// The most bytes of all headers of an HTTP/2 request.
 const HTTP2_HEADER_BYTES_MAX: u32 = 32 * 1024;
-/// Requests at a time on one HTTP/2 connection.
+/// The most requests at a time on one HTTP/2 connection.
 const HTTP2_STREAMS_MAX: u32 = 128;
-/// Ping after this much silence on an HTTP/2 connection, and give it up when the answer takes as long again.
+/// The silence on an HTTP/2 connection after which it is pinged. It is given up if the answer takes as long again.
 const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);
 
 /// Serves until `shutdown`, then until the requests under way have ended or the drain timeout is over.
@@ -52,7 +52,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
     };
     let accept = async {
         loop {
-            // A slot first: a connection beyond the limit waits unaccepted and costs nothing here.
+            // Take a slot first: a connection beyond the limit waits unaccepted and costs nothing here.
             let slot = Arc::clone(&slots).acquire_owned().await.expect("never closed");
             match listener.accept().await {
                 Ok((stream, _)) => serve(stream, slot),
@@ -64,7 +64,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
         }
     };
     shutdown.run_until_cancelled(accept).await;
-    // Closing the door resets what stands before it: who is connected already is let in.
+    // Closing the listener resets the connections in its backlog, so those are accepted first.
     for stream in connected(listener) {
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
             break;
@@ -82,7 +82,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
     }
 }
 
-/// The connections that nobody has accepted yet, without waiting for more; then closes.
+/// Returns the connections that nobody has accepted yet, without waiting for more; then closes.
 fn connected(listener: TcpListener) -> impl Iterator<Item = TcpStream> {
     let listener = listener.into_std().ok();
     std::iter::from_fn(move || {
@@ -97,7 +97,7 @@ fn builder() -> Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        // It would also end idle connections; the watch over the connection tells the two apart.
+        // This timeout would also end idle connections; the watch over the connection tells the two apart.
         .header_read_timeout(None)
         .max_buf_size(HTTP1_BUFFER_BYTES_MAX);
     builder

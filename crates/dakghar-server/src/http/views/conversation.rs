@@ -1,4 +1,4 @@
-//! Threads.
+//! Conversations.
 
 use dakghar_core::domain::{Conversation, Timestamp};
 use serde::Serialize;

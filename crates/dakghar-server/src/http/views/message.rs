@@ -1,4 +1,4 @@
-//! Messages, with what happened to them.
+//! Messages and their history.
 
 use dakghar_core::domain::graph_error;
 use dakghar_core::domain::message::{

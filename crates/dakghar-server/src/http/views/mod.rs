@@ -1,7 +1,7 @@
 //! The shapes that clients see: conversions from the domain, and their place in the OpenAPI document.
 //!
-//! Fields that a thing does not have are `null`, so that every answer has the same fields; only timeline entries leave
-//! out what does not apply. Nothing secret has a field here.
+//! Fields without a value are `null`, so that every answer has the same fields. Only timeline entries leave out what
+//! does not apply. Nothing secret has a field here.
 
 mod conversation;
 mod event;

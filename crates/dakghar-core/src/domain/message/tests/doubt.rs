@@ -118,7 +118,7 @@ fn a_failed_call_does_not_say_that_the_one_before_did_not_arrive() {
     assert_eq!(message.redrive(later, false), Err(NotRedrivable::DuplicateRisk));
     assert_eq!(message.redrive(later, true), Ok(()));
 
-    // Meta says it of the only call there was.
+    // There was only one call, and Meta reports that it failed.
     let mut alone = sending(START);
     record(&mut alone, START, &SendOutcome::Unknown { why: "reset".into() });
     alone.merge_evidence(START, &status(EvidenceStatus::Failed, Some(1)));
@@ -162,11 +162,11 @@ fn the_wamid_is_that_of_the_call_that_counts() {
     record(&mut message, START, &second);
     assert_eq!(message.delivery.wamid, Some(wamid("wamid.2")));
     assert_eq!(message.delivery.wamids, [wamid("wamid.1"), wamid("wamid.2")]);
-    // A repeated report on the first call, which does not say which call it is about.
+    // A repeated report on the first call, without the number of the call.
     message.merge_evidence(START, &status(EvidenceStatus::Failed, None));
     assert_eq!(message.delivery.status, Status::Sent);
 
-    // A report is there before the answer to the call.
+    // The report arrives before the answer to the call.
     message.merge_evidence(START, &status(EvidenceStatus::Failed, Some(2)));
     message.redrive(START, false).expect("it failed");
     message.schedule(START, START, None);

@@ -331,7 +331,7 @@ fn a_lease_of_a_process_that_is_gone_is_taken_over_at_once() {
 }
 
 #[test]
-fn a_message_joins_its_thread_when_something_is_known_about_its_first_call() {
+fn a_message_joins_its_conversation_when_something_is_known_about_its_first_call() {
     let mut sent = sending(START);
     assert_eq!(
         (sent.delivery.conversation_id, sent.conversation().is_some()),

@@ -20,7 +20,7 @@ fn evidence_strategy() -> impl Strategy<Value = Evidence> {
         })
 }
 
-/// What a set of evidence about the second call amounts to, written down independently of the merge.
+/// Returns the status that evidence about the second call leads to, written down independently of the merge.
 fn expected(base: Status, current_attempt: u32, evidence: &[Evidence]) -> Status {
     let counted = evidence
         .iter()
@@ -66,7 +66,7 @@ proptest! {
         for e in &named { prop_assert_eq!(one.merge_evidence(START, e), Merged::Unchanged); }
     }
 
-    /// Whatever worker, reconciler, webhook and client do in whatever order, the protocol's promises hold.
+    /// The protocol's promises hold, whatever worker, reconciler, webhook and client do in whatever order.
     #[test]
     fn the_machine_keeps_its_promises(steps in prop::collection::vec((0..13u8, 0..200u64, 0..100u8), 1..60), policy in 0..3usize) {
         Machine::new(UnknownOutcome::ALL[policy]).run(&steps)?;
@@ -77,7 +77,7 @@ proptest! {
 struct Machine {
     message: Message,
     now: Timestamp,
-    /// The epoch and attempt of each call that a worker still has to report on.
+    /// The epoch and attempt of each call whose outcome a worker still has to report.
     calls: Vec<(u64, u32)>,
     called: Vec<u32>,
 }
@@ -179,7 +179,7 @@ impl Machine {
                 message.delivery.status
             );
         }
-        // Nothing unsettled is without a way forward, nothing settled has one.
+        // Every unsettled message has a way forward, and no settled one has.
         let has_way = message.delivery.wake_at.is_some() || message.delivery.slot_at.is_some();
         prop_assert_eq!(
             message.delivery.status.is_unsettled(),
@@ -191,7 +191,7 @@ impl Machine {
             message.delivery.lease.is_some(),
             message.delivery.status == Status::Sending
         );
-        // What was called for is shown in its thread, whatever became of it.
+        // A message that was called for is shown in its conversation, whatever its outcome.
         if message.delivery.attempt > 0 && message.delivery.status != Status::Sending {
             prop_assert_eq!(message.delivery.conversation_id, message.conversation());
         }

@@ -1,5 +1,4 @@
-//! Interactive messages: the parts that all kinds share, and the actions that are used most. Kinds that are not
-//! known here pass.
+//! Interactive messages: the parts that all kinds share, and the most common actions. Unknown kinds pass.
 
 use super::super::super::problem::ErrorCode;
 use super::super::findings::{At, Check, Findings};
@@ -28,7 +27,7 @@ const PRODUCTS_MAX: usize = 30;
 const CARDS_MAX: usize = 10;
 const URL_CHARS_MAX: usize = 2_048;
 const FLOW_CTA_CHARS_MAX: usize = 30;
-/// For ids and names where Meta names no limit.
+/// The limit of ids and names for which Meta documents none.
 const ID_CHARS_MAX: usize = 256;
 
 pub(super) fn check(node: &Node<'_>, at: &At<'_>, findings: &mut Findings) {

@@ -9,7 +9,7 @@ const CAPTION_CHARS_MAX: usize = 1_024;
 const FILENAME_CHARS_MAX: usize = 255;
 const MEDIA_ID_CHARS_MAX: usize = 256;
 
-/// Checks the media object of that type, in a message of its own or as part of another.
+/// Checks the media object of that type, in a message of its own or in a part of another.
 pub(super) fn check(kind: &str, node: &Node<'_>, at: &At<'_>, findings: &mut Findings) {
     let mut check = findings.check(ErrorCode::InvalidMedia);
     if !check.is_object(node, at) {

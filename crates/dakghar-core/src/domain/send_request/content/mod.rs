@@ -1,6 +1,6 @@
-//! What the message says. The types that nearly everybody sends are checked here, so that a mistake is answered at
-//! once and not by a refusal from Meta minutes later; everything else passes untouched, because Meta adds types and
-//! fields faster than gateways are upgraded.
+//! The content of the message. The most common types are checked here, so that a client learns of a mistake at once and
+//! not by a refusal from Meta minutes later. Everything else passes untouched, because Meta adds types and fields
+//! faster than gateways are upgraded.
 
 mod interactive;
 mod media;
@@ -24,7 +24,7 @@ pub(super) struct Saying<'b> {
     member: &'b Member<'b>,
 }
 
-/// Finds the type and its object and checks it.
+/// Finds the type and its object, and checks it.
 pub(super) fn read<'b>(fields: &Fields<'b>, findings: &mut Findings) -> Option<Saying<'b>> {
     let kind = find_kind(fields, findings);
     fields.refuse_others(kind, findings);
@@ -77,7 +77,7 @@ fn check(kind: &str, node: &Node<'_>, findings: &mut Findings) {
 }
 
 impl Saying<'_> {
-    /// The content as it is stored: the client's own JSON. A text given as a string becomes Meta's object.
+    /// Returns the content as it is stored: the client's own JSON. A text given as a string becomes Meta's object.
     pub(super) fn to_content(&self, envelope: Option<Arc<str>>) -> Content {
         let raw = self.member.raw;
         let body = match self.member.node {
@@ -91,7 +91,7 @@ impl Saying<'_> {
         }
     }
 
-    /// Adds the content to the canonical form, the two spellings of a text alike.
+    /// Adds the content to the canonical form. Both spellings of a text have the same form.
     pub(super) fn write_canonical(&self, form: &mut Canonical) {
         form.text(self.kind);
         let node = &self.member.node;

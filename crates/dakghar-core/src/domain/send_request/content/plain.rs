@@ -5,12 +5,12 @@ use super::super::envelope::is_wamid;
 use super::super::findings::{At, Check, Findings, has_forbidden_control};
 use super::super::json::{Node, Number};
 
-/// Unicode scalar values of a text.
+/// The most Unicode scalar values in a text.
 const TEXT_CHARS_MAX: usize = 4_096;
 /// The longest emoji are sequences of a dozen scalar values.
 const EMOJI_CHARS_MAX: usize = 32;
 const CONTACTS_MAX: usize = 257;
-/// For names and addresses, where Meta names no limit.
+/// The limit of names and addresses, for which Meta documents none.
 const LABEL_CHARS_MAX: usize = 1_024;
 
 pub(super) fn check_text(node: &Node<'_>, at: &At<'_>, findings: &mut Findings) {
@@ -51,7 +51,7 @@ pub(super) fn check_reaction(node: &Node<'_>, at: &At<'_>, findings: &mut Findin
     }
     check_message_id(node, at, &mut check);
     if let Some(emoji) = check.member(node, "emoji", at)
-        // An empty emoji takes the reaction back.
+        // An empty emoji removes the reaction.
         && emoji.as_text() != Some("")
     {
         check.as_text(emoji, &at.name("emoji"), EMOJI_CHARS_MAX);
@@ -86,7 +86,7 @@ pub(super) fn check_location(node: &Node<'_>, at: &At<'_>, findings: &mut Findin
     }
 }
 
-/// Meta's own examples write degrees as numbers and as texts.
+/// Reads degrees, which Meta's own examples write as numbers and as texts.
 fn degrees(node: &Node<'_>) -> Option<f64> {
     match node {
         Node::Number(Number::Real(degrees)) => Some(*degrees),

@@ -1,5 +1,4 @@
-//! Templates: the name, the language and the shape of the parameters. Whether they fit the approved template is
-//! Meta's to say.
+//! Templates: the name, the language and the shape of the parameters. Meta checks that they fit the approved template.
 
 use super::super::super::problem::ErrorCode;
 use super::super::findings::{At, Check, Findings};
@@ -12,7 +11,7 @@ const COMPONENTS_MAX: usize = 100;
 const PARAMETERS_MAX: usize = 100;
 const CARDS_MAX: usize = 10;
 const TYPE_CHARS_MAX: usize = 64;
-/// Meta's own limits depend on the template; past this no template has room.
+/// Meta's own limits depend on the template; no template has room for more than this.
 const PARAMETER_CHARS_MAX: usize = 32_768;
 
 pub(super) fn check(node: &Node<'_>, at: &At<'_>, findings: &mut Findings) {

@@ -1,4 +1,4 @@
-//! `parse` as clients see it: what is refused and how, what is accepted and as what, and what holds for any input.
+//! `parse` as clients see it: requests that are refused, requests that are accepted, and properties of any input.
 #![expect(clippy::too_many_lines, reason = "tables of cases")]
 
 mod accepted;
@@ -26,7 +26,7 @@ fn refuse(body: &[u8]) -> Problem {
     }
 }
 
-/// The body must be refused with this code, and the first finding must be about this field.
+/// Asserts that the body is refused with this code, and that the first finding is about this field.
 fn check_refused(body: &str, code: ErrorCode, pointer: &str) {
     let problem = refuse(body.as_bytes());
     let first = problem.errors.first().map_or("", |error| error.pointer.as_str());
@@ -34,12 +34,12 @@ fn check_refused(body: &str, code: ErrorCode, pointer: &str) {
     assert_eq!((problem.code, first), (code, pointer), "{shown}\n{problem:?}");
 }
 
-/// A text message with further fields, given as JSON members.
+/// Returns a text message with further fields, given as JSON members.
 fn with_fields(members: &str) -> String {
     format!(r#"{{"to":"+919111111111","text":"Hello",{members}}}"#)
 }
 
-/// A message of this type.
+/// Returns a message of this type.
 fn of_type(kind: &str, object: &str) -> String {
     format!(r#"{{"to":"+919111111111","type":"{kind}","{kind}":{object}}}"#)
 }

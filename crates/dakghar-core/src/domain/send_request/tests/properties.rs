@@ -1,5 +1,5 @@
-//! What holds for any input: nothing panics, strict means stricter than `serde_json`, and the order of fields and
-//! white space never matter.
+//! Properties of any input: nothing panics, strict means stricter than `serde_json`, and the order of fields and white
+//! space never matter.
 
 use std::fmt::Write as _;
 
@@ -30,7 +30,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Names and values that lead deep into the checks.
+/// Names and values that reach deep into the checks.
 fn field_name() -> impl Strategy<Value = String> {
     prop::sample::select(vec![
         "to",
