@@ -76,6 +76,14 @@ impl Promises {
         self.state.lock().stories.entry(key).or_default().risk_accepted = true;
     }
 
+    /// Who claimed the message for attempts before this one.
+    pub fn claimants_before(&self, request: &Request) -> Vec<Life> {
+        let state = self.state.lock();
+        let claims = state.stories.get(&request.key).map(|story| &story.claims);
+        let before = claims.into_iter().flat_map(|claims| claims.range(..request.attempt));
+        before.map(|(_, claim)| claim.by).collect()
+    }
+
     /// A request reached Meta, or got lost on the way.
     pub fn meta_decided(&self, request: &Request, answer: Answer) {
         let mut guard = self.state.lock();
