@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dakghar_core::domain::{MessageKey, Status};
+use dakghar_core::domain::{MessageKey, Status, Wamid};
 
 use super::{Check, Promises, State, broken, describe, must};
 use crate::world::executor::Life;
@@ -82,6 +82,11 @@ impl Promises {
         let claims = state.stories.get(&request.key).map(|story| &story.claims);
         let before = claims.into_iter().flat_map(|claims| claims.range(..request.attempt));
         before.map(|(_, claim)| claim.by).collect()
+    }
+
+    /// A process was told that Meta has taken the message.
+    pub fn told_sent(&self, life: Life, key: MessageKey, wamid: &Wamid) {
+        self.state.lock().told_sent.push((life, key, wamid.clone()));
     }
 
     /// A request reached Meta, or got lost on the way.

@@ -1,6 +1,7 @@
 //! Every change of a stored message is one of the protocol's, made by somebody who may, and true.
 
 use dakghar_core::domain::graph_error::{RefusalClass, classify};
+use dakghar_core::domain::message::lifecycle::SLOT_TOLERANCE;
 use dakghar_core::domain::message::{DeadReason, TimelineEntry, TimelineEvent, UnknownOutcome};
 use dakghar_core::domain::{MessageKey, Status};
 
@@ -56,6 +57,11 @@ impl Promises {
                 epoch: after.epoch(),
                 is_called: false,
             };
+            must(
+                may_be_claimed(after),
+                "a message is claimed when its slot has come and its time is not over",
+                change,
+            )?;
             let story = state.stories.entry(key).or_default();
             must(
                 !story.claims.contains_key(&after.attempt()),
@@ -183,6 +189,16 @@ impl Promises {
 fn excuse(state: &mut State, key: MessageKey, attempt: u32) {
     let story = state.stories.entry(key).or_default();
     story.excused = story.excused.max(attempt);
+}
+
+fn may_be_claimed(after: &Seen) -> bool {
+    let Some(called_at) = after.called_at() else {
+        return false;
+    };
+    let slot_has_come = after
+        .slot_at()
+        .is_none_or(|slot_at| slot_at <= called_at + SLOT_TOLERANCE);
+    slot_has_come && after.expires_at().is_none_or(|expires_at| called_at < expires_at)
 }
 
 fn is_fixed(before: &Seen, after: &Seen) -> bool {
