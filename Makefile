@@ -48,6 +48,11 @@ fmt: ## Brings the code into form
 chaos: ## Fails Redis, MongoDB, the network and Dakghar under load; CHAOS_ROWS="f06 f31" for some faults only
 	./scripts/chaos.sh
 
+.PHONY: simulate
+simulate: ## Looks for lost and doubled messages in simulated runs; SEEDS=100000 for as many
+	SEEDS=$(or $(SEEDS),20000) cargo test --locked --package dakghar-core --test it \
+		--config profile.dev.package.dakghar-core.opt-level=2 simulation::seeds
+
 .PHONY: bench
 bench: ## Measures Dakghar beside its contenders; ARGS="--quick" for a short run
 	./bench/run $(ARGS)

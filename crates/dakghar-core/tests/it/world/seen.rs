@@ -99,10 +99,6 @@ impl Seen {
         self.0.wake_at
     }
 
-    pub fn enqueued_at(&self) -> Option<Timestamp> {
-        self.0.enqueued_at
-    }
-
     pub fn dead_reason(&self) -> Option<DeadReason> {
         self.0.dead_reason
     }
@@ -125,10 +121,5 @@ impl Seen {
 
     pub fn version(&self) -> u64 {
         self.0.version
-    }
-
-    /// The code of the latest refusal.
-    pub fn error_code(&self) -> Option<i64> {
-        self.0.error.as_ref().and_then(|error| error.code)
     }
 }

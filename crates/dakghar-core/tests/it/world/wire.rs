@@ -36,7 +36,6 @@ pub enum Call {
     Enqueue,
     Take,
     Pace,
-    Send,
 }
 
 /// What becomes of a call.
@@ -234,8 +233,6 @@ impl Wire {
         } = state.weather;
         let rates = match call {
             Call::Enqueue | Call::Take | Call::Pace => queue,
-            // Meta has moods of its own.
-            Call::Send => Rates::default(),
             _ => store,
         };
         let mut fate = draw(&mut random, rates);
@@ -250,7 +247,7 @@ impl Wire {
         if let Some((_, scripted)) = scripted {
             fate = scripted;
         }
-        let mut time = |random: &mut Random| {
+        let time = |random: &mut Random| {
             if is_slow {
                 random.wait(SLOW_MAX)
             } else if random.chance(rates.takes_time) {
