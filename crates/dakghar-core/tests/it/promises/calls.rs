@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dakghar_core::domain::{MessageKey, Status};
+use dakghar_core::domain::{MessageKey, Status, Wamid};
 
 use super::{Check, Promises, State, broken, describe, must};
 use crate::world::executor::Life;
@@ -74,6 +74,19 @@ impl Promises {
     /// Somebody accepts the risk that the message arrives twice.
     pub fn risk_accepted(&self, key: MessageKey) {
         self.state.lock().stories.entry(key).or_default().risk_accepted = true;
+    }
+
+    /// Who claimed the message for attempts before this one.
+    pub fn claimants_before(&self, request: &Request) -> Vec<Life> {
+        let state = self.state.lock();
+        let claims = state.stories.get(&request.key).map(|story| &story.claims);
+        let before = claims.into_iter().flat_map(|claims| claims.range(..request.attempt));
+        before.map(|(_, claim)| claim.by).collect()
+    }
+
+    /// A process was told that Meta has taken the message.
+    pub fn told_sent(&self, life: Life, key: MessageKey, wamid: &Wamid) {
+        self.state.lock().told_sent.push((life, key, wamid.clone()));
     }
 
     /// A request reached Meta, or got lost on the way.

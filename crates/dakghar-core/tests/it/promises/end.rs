@@ -2,7 +2,7 @@
 
 use dakghar_core::domain::message::DeadReason;
 
-use super::{Broken, Promises, State, broken, describe, must};
+use super::{Check, Promises, State, broken, describe, must};
 use crate::world::ports::Shared;
 use crate::world::seen::Seen;
 
@@ -18,12 +18,26 @@ impl Promises {
         let messages = self.all(&shared.store);
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let check = check_rest(state, &messages);
+        let check = check_rest(state, &messages).and_then(|()| self.check_answers(state, &messages));
         self.note(state, check);
+    }
+
+    /// What Meta answered is evidence, whoever holds the message by then.
+    fn check_answers(&self, state: &State, messages: &[Seen]) -> Check {
+        for (life, key, wamid) in &state.told_sent {
+            let is_kept = messages
+                .iter()
+                .any(|seen| seen.key() == *key && seen.wamids().contains(wamid));
+            let has_died = !self.executor.is_alive(*life);
+            must(is_kept || has_died, "what Meta answered is not thrown away", || {
+                format!("{life:?} {key:?} {wamid}")
+            })?;
+        }
+        Ok(())
     }
 }
 
-fn check_rest(state: &State, messages: &[Seen]) -> Result<(), Broken> {
+fn check_rest(state: &State, messages: &[Seen]) -> Check {
     let outbound = messages.iter().filter(|seen| seen.is_outbound());
     must(
         outbound.count() == state.stories.len(),

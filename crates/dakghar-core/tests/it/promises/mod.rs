@@ -62,6 +62,8 @@ struct State {
     by_key: BTreeMap<(TenantId, String), MessageKey>,
     jobs: BTreeMap<u64, jobs::Held>,
     jobs_taken: u64,
+    /// What Meta's answers said to whom.
+    told_sent: Vec<(Life, MessageKey, Wamid)>,
     /// Messages of which a job was dropped, with the epoch that they had then.
     jobs_dropped: BTreeSet<(MessageKey, u64)>,
     /// Since when people have stopped a tenant, or one of its numbers.

@@ -2,6 +2,7 @@
 
 use dakghar_core::domain::graph_error::{RefusalClass, classify};
 use dakghar_core::domain::message::{DeadReason, TimelineEntry, TimelineEvent, UnknownOutcome};
+use dakghar_core::domain::pacing::SLOT_TOLERANCE;
 use dakghar_core::domain::{MessageKey, Status};
 
 use super::{Check, Claim, Promises, State, Story, broken, describe, must};
@@ -14,6 +15,27 @@ use crate::world::seen::Seen;
 const PACED_MAX: u32 = 20;
 /// Entries from which on old ones make room, so that the new ones cannot be told by counting.
 const TIMELINE_FULL: usize = 60;
+
+fn check_claim(story: &mut Story, by: Life, before: &Seen, after: &Seen) -> Check {
+    let change = || format!("by {by:?}\n  before {}\n  after  {}", describe(before), describe(after));
+    must(
+        may_be_claimed(after),
+        "a message is claimed when its slot has come and its time is not over",
+        change,
+    )?;
+    must(
+        !story.claims.contains_key(&after.attempt()),
+        "an attempt is claimed once",
+        change,
+    )?;
+    let claim = Claim {
+        by,
+        epoch: after.epoch(),
+        is_called: false,
+    };
+    story.claims.insert(after.attempt(), claim);
+    Ok(())
+}
 
 impl Promises {
     pub(super) fn check_change(&self, state: &mut State, by: Life, before: &Seen, after: &Seen) -> Check {
@@ -51,18 +73,7 @@ impl Promises {
             &[]
         };
         if before.status() == Status::Queued && after.status() == Status::Sending {
-            let claim = Claim {
-                by,
-                epoch: after.epoch(),
-                is_called: false,
-            };
-            let story = state.stories.entry(key).or_default();
-            must(
-                !story.claims.contains_key(&after.attempt()),
-                "an attempt is claimed once",
-                change,
-            )?;
-            story.claims.insert(after.attempt(), claim);
+            check_claim(state.stories.entry(key).or_default(), by, before, after)?;
         }
         if before.status() == Status::InDoubt && after.status() == Status::Queued {
             self.check_resend(state, before, after)?;
@@ -183,6 +194,16 @@ impl Promises {
 fn excuse(state: &mut State, key: MessageKey, attempt: u32) {
     let story = state.stories.entry(key).or_default();
     story.excused = story.excused.max(attempt);
+}
+
+fn may_be_claimed(after: &Seen) -> bool {
+    let Some(called_at) = after.called_at() else {
+        return false;
+    };
+    let slot_has_come = after
+        .slot_at()
+        .is_none_or(|slot_at| slot_at <= called_at + SLOT_TOLERANCE);
+    slot_has_come && after.expires_at().is_none_or(|expires_at| called_at < expires_at)
 }
 
 fn is_fixed(before: &Seen, after: &Seen) -> bool {

@@ -24,6 +24,10 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// How often it asks.
 const ASKS_MAX: usize = 12;
 
+/// How often somebody asks for what cannot be done yet, and the wait in between.
+const WISHES_MAX: usize = 6;
+const WISH_AGAIN: Duration = Duration::from_secs(40);
+
 /// A tenant of the run.
 pub struct Account {
     pub id: TenantId,
@@ -193,11 +197,17 @@ impl People {
             return;
         };
         let id = message_id.to_string();
-        self.insist(|process| {
-            let id = id.clone();
-            async move { process.cancel(&tenant_id, &id).await }
-        })
-        .await;
+        for _ in 0..WISHES_MAX {
+            let cancel = |process: Process| {
+                let id = id.clone();
+                async move { process.cancel(&tenant_id, &id).await }
+            };
+            match self.insist(cancel).await {
+                // It may be waiting again later.
+                Some(Err(_)) => self.shared.wire.executor.sleep(WISH_AGAIN).await,
+                _ => return,
+            }
+        }
     }
 
     async fn redrive(&self, name: Name, accepts_risk: bool) {
@@ -206,9 +216,18 @@ impl People {
             self.shared.promises.risk_accepted(key);
         }
         let id = key.message_id.to_string();
-        // Once: asked again after no answer, it would be another redrive.
-        self.ask(|process| async move { process.redrive(&key.tenant_id, &id, accepts_risk).await })
-            .await;
+        for _ in 0..WISHES_MAX {
+            let id = id.clone();
+            let redrive = |process: Process| async move { process.redrive(&key.tenant_id, &id, accepts_risk).await };
+            match self.ask(redrive).await {
+                // It may be dead later.
+                Some(Err(problem)) if problem.code == ErrorCode::NotRedrivable => {
+                    self.shared.wire.executor.sleep(WISH_AGAIN).await;
+                }
+                // After no answer asking again would be another redrive.
+                _ => return,
+            }
+        }
     }
 
     async fn meddle(&self, name: Name) {

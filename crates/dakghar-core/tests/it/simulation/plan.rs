@@ -103,7 +103,7 @@ impl Plan {
             Kind::Embedded => 1,
             Kind::Distributed => 1 + random.below(3),
         };
-        Self {
+        let mut plan = Self {
             seed: random.next(),
             kind,
             processes,
@@ -115,6 +115,41 @@ impl Plan {
             weather: weather(random),
             temper: temper(random),
             acts: acts(random, processes),
+        };
+        match random.below(5) {
+            0 => plan.be_about_zombies(),
+            1 => plan.be_about_late_reports(),
+            _ => {}
+        }
+        plan
+    }
+
+    // Some runs are about one thing, so that what rarely meets meets more often.
+
+    /// Workers that freeze during a call, and go on when somebody else calls for the same message.
+    fn be_about_zombies(&mut self) {
+        self.kind = Kind::Distributed;
+        self.processes = self.processes.max(2);
+        self.temper.freezes = 300;
+        self.temper.reports = false;
+        self.temper.refuses = 0;
+        self.resend_all();
+    }
+
+    /// Reports about calls that were followed by others.
+    fn be_about_late_reports(&mut self) {
+        self.temper.accepts_silently = 500;
+        self.temper.reports = true;
+        self.temper.reports_late = 800;
+        self.resend_all();
+    }
+
+    fn resend_all(&mut self) {
+        self.attempts_max = self.attempts_max.max(2);
+        for act in &mut self.acts {
+            if let Deed::Send(_, send) = &mut act.deed {
+                send.policy = UnknownOutcome::Resend;
+            }
         }
     }
 }

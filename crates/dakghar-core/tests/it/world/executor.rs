@@ -240,24 +240,35 @@ impl Executor {
 
     /// Polls one task, or lets time go on.
     pub fn step(&self) -> Step {
-        let (task, slot_waker, index) = {
+        {
             let mut state = self.shared.state.lock();
             state.steps += 1;
             let hurry = state.hurry;
             if state.random.chance(hurry) && self.jump(&mut state, Some(HURRY_MAX)) {
                 return Step::Waited;
             }
+        }
+        if self.poll_one() {
+            return Step::Ran;
+        }
+        if self.jump(&mut self.shared.state.lock(), None) {
+            Step::Waited
+        } else {
+            Step::Idle
+        }
+    }
+
+    /// Polls one task. Returns whether there was one that could run.
+    fn poll_one(&self) -> bool {
+        let (task, slot_waker, index) = {
+            let mut state = self.shared.state.lock();
             let Some(index) = self.choose(&mut state) else {
-                return if self.jump(&mut state, None) {
-                    Step::Waited
-                } else {
-                    Step::Idle
-                };
+                return false;
             };
             let slot = state.tasks[index].as_mut().expect("a runnable task is there");
             (slot.task.take(), slot.waker.clone(), index)
         };
-        let Some(mut task) = task else { return Step::Ran };
+        let Some(mut task) = task else { return true };
         slot_waker.is_runnable.store(false, Ordering::Relaxed);
         let waker = Waker::from(slot_waker);
         let polled = task.as_mut().poll(&mut Context::from_waker(&waker));
@@ -266,14 +277,14 @@ impl Executor {
             match (&mut state.tasks[index], polled) {
                 (Some(slot), Poll::Pending) => {
                     slot.task = Some(task);
-                    return Step::Ran;
+                    return true;
                 }
                 // It ended, or its life did meanwhile.
                 (slot, _) => (slot.take(), task),
             }
         };
         drop(over);
-        Step::Ran
+        true
     }
 
     /// A runnable task that may be polled.
@@ -335,6 +346,11 @@ impl Executor {
     pub fn run_for(&self, duration: Duration) {
         let executor = self.clone();
         self.block_on(async move { executor.sleep(duration).await });
+    }
+
+    /// Lets everything happen that can at the present time.
+    pub fn settle(&self) {
+        while self.poll_one() {}
     }
 }
 

@@ -73,9 +73,11 @@ pub const ACCOUNT_RESTRICTED: i64 = 131_031;
 
 const ANSWER_MAX: Duration = Duration::from_millis(300);
 const SLOW_ANSWER_MAX: Duration = Duration::from_secs(35);
+/// How long a call goes on while others remember one of the same message.
+const AWKWARD: Duration = Duration::from_secs(1);
 const REPORT_MAX: Duration = Duration::from_secs(20);
 /// Reports may come when a grace is over and the message was perhaps sent again.
-const LATE_REPORT_MAX: Duration = Duration::from_secs(400);
+const LATE_REPORT_MIN: Duration = Duration::from_secs(130);
 const VERY_LATE_REPORT_MAX: Duration = Duration::from_secs(20 * 60);
 /// How long Meta waits for the answer to a webhook.
 const POST_PATIENCE: Duration = Duration::from_secs(20);
@@ -98,6 +100,8 @@ struct Decision {
     back: Duration,
     /// Whether the request arrives although its caller died meanwhile.
     survives: bool,
+    /// Whether callers freeze at all.
+    freezes: bool,
     /// How long the caller freezes while it waits for the answer.
     freeze: Option<Duration>,
 }
@@ -218,6 +222,7 @@ impl Meta {
             there,
             back,
             survives: random.chance(500),
+            freezes: temper.freezes > 0,
             freeze: if random.chance(temper.freezes) {
                 Some(random.freeze())
             } else {
@@ -239,6 +244,7 @@ impl Meta {
             there,
             back,
             survives,
+            freezes,
             freeze,
         } = self.decide(&request);
         let (shared, executor) = (shared.clone(), shared.wire.executor.clone());
@@ -257,6 +263,14 @@ impl Meta {
                 shared.promises.meta_decided(&request, answer);
                 if answer.takes() {
                     shared.meta.report_later(&shared, &request);
+                }
+                let frozen = shared.promises.claimants_before(&request);
+                if freezes && !frozen.is_empty() {
+                    // Whoever froze during an attempt before goes on now, at the most awkward moment.
+                    for life in &frozen {
+                        executor.thaw(*life);
+                    }
+                    executor.sleep(AWKWARD).await;
                 }
                 if let Some(freeze) = freeze {
                     shared
@@ -303,14 +317,13 @@ impl Meta {
             let report = Self::report(request, *status);
             let repetitions = 1 + usize::from(random.chance(temper.reports_twice));
             for _ in 0..repetitions {
-                let longest = if !random.chance(temper.reports_late) {
-                    REPORT_MAX
+                let after = if !random.chance(temper.reports_late) {
+                    random.wait(REPORT_MAX)
                 } else if random.chance(700) {
-                    LATE_REPORT_MAX
+                    LATE_REPORT_MIN + random.wait(LATE_REPORT_MIN * 2)
                 } else {
-                    VERY_LATE_REPORT_MAX
+                    random.wait(VERY_LATE_REPORT_MAX)
                 };
-                let after = random.wait(longest);
                 post(shared, after, random.fork(), vec![WebhookPart::Status(report.clone())]);
                 state.posts_open += 1;
             }

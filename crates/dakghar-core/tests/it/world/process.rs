@@ -214,6 +214,22 @@ impl Process {
     }
 }
 
+impl Process {
+    // The steps of the timers, for tests that take them one by one.
+
+    pub async fn reconcile(&self) -> Result<usize, Failure> {
+        self.app.reconciling.reconcile().await
+    }
+
+    pub async fn refill(&self) -> Result<usize, Failure> {
+        self.app.reconciling.refill_queue().await
+    }
+
+    pub async fn take_over_orphans(&self) -> Result<(), Failure> {
+        self.app.reconciling.take_over_orphans().await
+    }
+}
+
 /// The name under which a life takes leases.
 pub fn owner(life: Life) -> Arc<str> {
     format!("worker-{}", life.0).into()

@@ -53,7 +53,7 @@ impl Random {
 
     /// How long something is frozen: around the end of a lease, or of a grace.
     pub fn freeze(&mut self) -> Duration {
-        let most = *self.pick(&[10, 80, 400]);
+        let most = *self.pick(&[10, 80, 600]);
         Duration::from_millis(self.next() % (most * 1000))
     }
 

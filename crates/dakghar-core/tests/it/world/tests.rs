@@ -92,3 +92,37 @@ fn a_frozen_process_does_not_call_when_its_lease_may_be_over() {
     assert_eq!(world.look(message).status(), Status::Queued);
     assert_eq!(world.meta.requests().len(), 0);
 }
+
+#[test]
+fn a_queue_that_lost_everything_is_filled_again() {
+    let world = World::new(Kind::Distributed);
+    let process = world.idle_process();
+    let tenant = world.tenant(&process, UnknownOutcome::Fail);
+    let message = world.accept(&process, &tenant.id, "hello");
+    world.wire.executor.settle();
+    assert_eq!(world.redis.waiting(), [(message, 0)]);
+    world.redis.lose_everything();
+    assert_eq!(world.redis.waiting(), []);
+    let refilled = world.block_on(async move { process.refill().await });
+    assert_eq!(refilled, Ok(1));
+    assert_eq!(world.redis.waiting(), [(message, 0)]);
+}
+
+#[test]
+fn what_a_process_was_sending_is_taken_over_at_the_next_start() {
+    let world = World::new(Kind::Embedded);
+    let first = world.process();
+    let tenant = world.tenant(&first, UnknownOutcome::Fail);
+    world.wire.script(Call::Claim, Fate::CrashesAfter);
+    let message = world.accept(&first, &tenant.id, "hello");
+    world.run_for(SECOND);
+    let second = world.idle_process();
+    assert_eq!(world.block_on(async move { second.take_over_orphans().await }), Ok(()));
+    assert_eq!(world.look(message).status(), Status::InDoubt);
+
+    let third = world.idle_process();
+    world.run_for(Duration::from_secs(121));
+    assert_eq!(world.block_on(async move { third.reconcile().await }), Ok(1));
+    assert_eq!(world.look(message).status(), Status::Dead);
+    assert!(!world.wire.calls().contains(&Call::Enqueue), "the table is the queue");
+}

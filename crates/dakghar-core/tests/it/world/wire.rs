@@ -105,6 +105,7 @@ struct State {
     /// Faults by chance so far.
     faults: u32,
     scripted: VecDeque<(Call, Fate)>,
+    calls: Vec<Call>,
 }
 
 struct Journey {
@@ -142,6 +143,7 @@ impl Wire {
             weather: Weather::default(),
             faults: 0,
             scripted: VecDeque::new(),
+            calls: Vec::new(),
         };
         Self {
             executor,
@@ -163,6 +165,11 @@ impl Wire {
     /// Faults that came by chance so far.
     pub fn faults(&self) -> u32 {
         self.state.lock().faults
+    }
+
+    /// All calls so far, in the order in which they were begun.
+    pub fn calls(&self) -> Vec<Call> {
+        self.state.lock().calls.clone()
     }
 
     /// Makes a call for `from`. `effect` is what it does; of a batch it does what `Luck` says, item by item.
@@ -214,6 +221,7 @@ impl Wire {
 
     fn plan(&self, call: Call) -> Journey {
         let mut state = self.state.lock();
+        state.calls.push(call);
         let mut random = state.random.fork();
         let scripted = state.scripted.iter().position(|(of, _)| *of == call);
         let scripted = scripted.and_then(|place| state.scripted.remove(place));

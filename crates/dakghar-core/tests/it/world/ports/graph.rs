@@ -26,7 +26,12 @@ impl MessagesApi for Near {
         let answer = self.shared.meta.answer(&self.shared, self.life, request);
         let patience = self.shared.wire.executor.sleep(call.timeout);
         match select(Box::pin(answer), patience).await {
-            Either::Left((outcome, _)) => outcome,
+            Either::Left((outcome, _)) => {
+                if let SendOutcome::Accepted { wamid } = &outcome {
+                    self.shared.promises.told_sent(self.life, seen.key(), wamid);
+                }
+                outcome
+            }
             Either::Right(_) => SendOutcome::Unknown {
                 why: "no answer in time".into(),
             },

@@ -193,6 +193,11 @@ impl RedisQueue {
         self.lost.tell();
     }
 
+    /// The messages that wait, with the drive under which they do.
+    pub fn waiting(&self) -> Vec<JobId> {
+        self.state.lock().waiting.keys().copied().collect()
+    }
+
     fn add(&self, entry: &QueueEntry) {
         let JobKey::Send(key) = entry.key;
         let id = (key, entry.drive);
