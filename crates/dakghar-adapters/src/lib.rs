@@ -1,8 +1,9 @@
 //! The adapters through which Dakghar talks to the world: one folder per outside system, each implementing ports of the
 //! core.
 //!
-//! Folders do not import each other. SQL appears only in [`sqlite`], BSON only in [`mongo`], Redis only in [`redis`],
-//! Meta's JSON only in [`meta`]. [`keys`] wraps the keys of tenants, and [`local`] is this machine.
+//! Folders do not import each other; they share only `stored`, which is private and implements no port. SQL appears
+//! only in [`sqlite`], BSON only in [`mongo`], Redis only in [`redis`], Meta's JSON only in [`meta`]. [`keys`] wraps
+//! the keys of tenants, and [`local`] is this machine.
 
 pub mod keys;
 pub mod local;
