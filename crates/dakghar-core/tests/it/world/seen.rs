@@ -126,4 +126,9 @@ impl Seen {
     pub fn version(&self) -> u64 {
         self.0.delivery.version
     }
+
+    /// The code of the latest refusal.
+    pub fn error_code(&self) -> Option<i64> {
+        self.0.delivery.error.as_ref().and_then(|error| error.code)
+    }
 }
