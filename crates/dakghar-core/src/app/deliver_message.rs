@@ -30,8 +30,10 @@ pub struct ClaimedSend(PreparedSend);
 #[derive(Debug)]
 pub struct EndedCall {
     message: Message,
-    /// Which of its calls ended: the message itself may have moved on since.
+    /// Which of its calls ended, and under which epoch: the message itself may have moved on since, also between two
+    /// tries to record the outcome.
     attempt: u32,
+    epoch: u64,
     outcome: SendOutcome,
     job: Option<Job>,
     // Held until the outcome is durable, so that a slow store slows the calls down.
@@ -95,6 +97,7 @@ impl App {
         };
         EndedCall {
             attempt: message.attempt,
+            epoch: message.epoch,
             message,
             outcome,
             job: Some(job),
@@ -105,12 +108,11 @@ impl App {
     /// Makes the outcome of a call durable. After an error the caller tries again, as long as it lives: what Meta
     /// answered is evidence even when the lease is over.
     pub async fn record(&self, ended: &mut EndedCall) -> Result<(), Problem> {
-        let epoch = ended.message.epoch;
         for _ in 0..STALE_ROUNDS_MAX {
             let mut message = ended.message.clone();
             let now = self.now();
             let jitter = self.ports().ids.jitter();
-            match message.record_outcome(epoch, now, &ended.outcome, &self.settings().send, jitter) {
+            match message.record_outcome(ended.epoch, now, &ended.outcome, &self.settings().send, jitter) {
                 Ok(recorded) => {
                     if message.status == Status::Queued {
                         let slot_at = message.slot_at.unwrap_or(now);
