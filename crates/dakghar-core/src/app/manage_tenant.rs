@@ -224,7 +224,7 @@ impl App {
             tenant.updated_at = self.now();
             match self.ports().tenants.save(&tenant).await? {
                 TenantSaved::Done => {
-                    self.directory().forget(&before).await;
+                    self.directory().forget(&before);
                     tenant.version += 1;
                     return Ok(Arc::new(tenant));
                 }

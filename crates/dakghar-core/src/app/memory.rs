@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use moka::future::Cache;
+use moka::sync::Cache;
 
 use crate::domain::Timestamp;
 use crate::ports::Clock;
@@ -65,8 +65,8 @@ where
         }
     }
 
-    pub(super) async fn get(&self, key: &K) -> Option<Remembered<V>> {
-        let entry = self.cache.get(key).await?;
+    pub(super) fn get(&self, key: &K) -> Option<Remembered<V>> {
+        let entry = self.cache.get(key)?;
         let now = self.clock.now();
         // A clock that was set back must not make a value young again.
         if now >= entry.read_at + self.ttl || entry.read_at >= now + self.ttl {
@@ -88,35 +88,34 @@ where
     }
 
     /// Remembers what was read, unless something was forgotten meanwhile: then it may be what it was before a change.
-    pub(super) async fn keep(&self, reading: Reading, values: Vec<(K, V)>)
+    pub(super) fn keep(&self, reading: &Reading, values: &[(K, V)])
     where
         K: Clone,
     {
-        for (key, value) in &values {
+        for (key, value) in values {
             let entry = Entry {
                 value: value.clone(),
                 read_at: reading.at,
                 is_being_read_again: AtomicBool::new(false),
             };
-            self.cache.insert(key.clone(), Arc::new(entry)).await;
+            self.cache.insert(key.clone(), Arc::new(entry));
         }
         // Looked at afterwards: whoever forgets later than this takes away what was put in.
         if self.forgotten.load(Ordering::SeqCst) != reading.forgotten {
-            for (key, _) in &values {
-                self.cache.invalidate(key).await;
+            for (key, _) in values {
+                self.cache.invalidate(key);
             }
         }
     }
 
-    pub(super) async fn forget(&self, key: &K) {
+    pub(super) fn forget(&self, key: &K) {
         self.forgotten.fetch_add(1, Ordering::SeqCst);
-        self.cache.invalidate(key).await;
+        self.cache.invalidate(key);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_executor::block_on;
     use parking_lot::Mutex;
 
     use super::*;
@@ -137,7 +136,7 @@ mod tests {
     }
 
     fn get(memory: &Memory<u8, &'static str>) -> Option<(&'static str, bool)> {
-        let remembered = block_on(memory.get(&1))?;
+        let remembered = memory.get(&1)?;
         Some((remembered.value, remembered.is_to_be_read_again))
     }
 
@@ -145,26 +144,30 @@ mod tests {
     fn an_old_value_is_read_again_by_one_caller_while_the_others_use_it() {
         let (memory, clock) = memory();
         assert_eq!(get(&memory), None);
-        block_on(memory.keep(memory.begin_reading(), vec![(1, "first")]));
+        memory.keep(&memory.begin_reading(), &[(1, "first")]);
         assert_eq!(get(&memory), Some(("first", false)));
 
         *clock.0.lock() = Timestamp::from_millis(0) + TTL / 2;
         assert_eq!(get(&memory), Some(("first", true)));
         assert_eq!(get(&memory), Some(("first", false)));
 
-        block_on(memory.keep(memory.begin_reading(), vec![(1, "second")]));
+        memory.keep(&memory.begin_reading(), &[(1, "second")]);
         assert_eq!(get(&memory), Some(("second", false)));
     }
 
     #[test]
     fn a_value_is_used_until_its_time_is_over_by_the_clock() {
         let (memory, clock) = memory();
-        *clock.0.lock() = Timestamp::from_millis(0) + TTL;
-        block_on(memory.keep(memory.begin_reading(), vec![(1, "value")]));
-        let just_before = Duration::from_millis(1);
-        for (ms, is_used) in [(TTL * 2 - just_before, true), (TTL * 2, false), (Duration::ZERO, false)] {
-            *clock.0.lock() = Timestamp::from_millis(0) + ms;
-            assert_eq!(get(&memory).is_some(), is_used, "at {ms:?}");
+        let read_at = Timestamp::from_millis(0) + TTL;
+        *clock.0.lock() = read_at;
+        memory.keep(&memory.begin_reading(), &[(1, "value")]);
+        for (now, is_used) in [
+            (read_at + TTL / 2, true),
+            (read_at + TTL, false),
+            (read_at - TTL, false),
+        ] {
+            *clock.0.lock() = now;
+            assert_eq!(get(&memory).is_some(), is_used, "at {now}");
         }
     }
 
@@ -172,13 +175,13 @@ mod tests {
     fn what_was_read_before_a_change_is_not_remembered_after_it() {
         let (memory, _clock) = memory();
         let reading = memory.begin_reading();
-        block_on(memory.forget(&1));
-        block_on(memory.keep(reading, vec![(1, "before")]));
+        memory.forget(&1);
+        memory.keep(&reading, &[(1, "before")]);
         assert_eq!(get(&memory), None);
 
-        block_on(memory.keep(memory.begin_reading(), vec![(1, "after")]));
+        memory.keep(&memory.begin_reading(), &[(1, "after")]);
         assert_eq!(get(&memory), Some(("after", false)));
-        block_on(memory.forget(&1));
+        memory.forget(&1);
         assert_eq!(get(&memory), None);
     }
 }

@@ -55,7 +55,7 @@ impl App {
             .map(|message| message.tenant_id)
             .collect();
         for tenant_id in &held {
-            self.directory().refresh(tenant_id).await;
+            self.directory().refresh(tenant_id);
         }
         let tenants = self.directory().find_all(held).await;
         let mut changed = Vec::with_capacity(due.len());
