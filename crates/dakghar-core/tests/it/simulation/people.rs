@@ -1,5 +1,6 @@
 //! Clients, tenants and operators. They ask some process, and ask again if nobody answers.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -153,10 +154,11 @@ impl People {
             send.priority.as_str()
         );
         if let Some(after) = send.after {
-            more += &format!(r#","sendAt":"{}""#, now + after);
+            let _ = write!(more, r#","sendAt":"{}""#, now + after);
         }
         if let Some(expires) = send.expires {
-            more += &format!(r#","expiresAt":"{}""#, now + send.after.unwrap_or_default() + expires);
+            let expires_at = now + send.after.unwrap_or_default() + expires;
+            let _ = write!(more, r#","expiresAt":"{expires_at}""#);
         }
         // The text says all that the request does, so that two requests are the same when their texts are.
         let text = format!("text {}{}.", send.text, more.replace('"', "'"));

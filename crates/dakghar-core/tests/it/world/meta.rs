@@ -267,7 +267,9 @@ impl Meta {
                 let frozen = shared.promises.claimants_before(&request);
                 if freezes && !frozen.is_empty() {
                     // Whoever froze during an attempt before goes on now, at the most awkward moment.
-                    frozen.iter().for_each(|life| executor.thaw(*life));
+                    for life in frozen {
+                        executor.thaw(life);
+                    }
                     executor.sleep(AWKWARD).await;
                 }
                 if let Some(freeze) = freeze {

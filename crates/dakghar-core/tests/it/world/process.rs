@@ -66,7 +66,9 @@ impl Process {
         };
         let ports = ports::ports(shared, life, setup.queue);
         let (app, running) = App::new(ports, setup.settings.clone(), &keys);
-        running.into_iter().for_each(|task| executor.spawn(life, task));
+        for task in running {
+            executor.spawn(life, task);
+        }
         let process = Self {
             app,
             life,

@@ -37,7 +37,12 @@ impl Pacer for Near {
     async fn refund(&self, asks: &[SlotAsk]) {
         let asks = asks.to_vec();
         // Best effort.
-        let _ = self.pace(move |pacer| Ok(at_once(pacer.refund(&asks)))).await;
+        let _ = self
+            .pace(move |pacer| {
+                at_once(pacer.refund(&asks));
+                Ok(())
+            })
+            .await;
     }
 
     async fn admit(&self, asks: &[SlotAsk]) -> Result<Vec<Admission>, QueueError> {
@@ -48,14 +53,20 @@ impl Pacer for Near {
     async fn pause_until(&self, phone_number_id: &PhoneNumberId, until: Timestamp) {
         let number = phone_number_id.clone();
         let _ = self
-            .pace(move |pacer| Ok(at_once(pacer.pause_until(&number, until))))
+            .pace(move |pacer| {
+                at_once(pacer.pause_until(&number, until));
+                Ok(())
+            })
             .await;
     }
 
     async fn rate_changed(&self, phone_number_id: &PhoneNumberId, now: Timestamp) {
         let number = phone_number_id.clone();
         let _ = self
-            .pace(move |pacer| Ok(at_once(pacer.rate_changed(&number, now))))
+            .pace(move |pacer| {
+                at_once(pacer.rate_changed(&number, now));
+                Ok(())
+            })
             .await;
     }
 }
