@@ -119,7 +119,7 @@ impl Reconciling {
         let held = due.iter().filter(|message| message.delivery.status == Status::Held);
         let held: HashSet<TenantId> = held.map(|message| message.accepted.tenant_id).collect();
         for tenant_id in &held {
-            self.directory.refresh(tenant_id).await;
+            self.directory.refresh(tenant_id);
         }
         self.directory.find_all(held).await
     }

@@ -62,7 +62,7 @@ impl Directory {
     /// Returns the tenant, unless there is none or it is being removed. A tenant that was not found is looked for again
     /// next time.
     pub(in crate::app) async fn find(&self, id: &TenantId) -> Found {
-        let found = match self.tenants.get(id).await {
+        let found = match self.tenants.get(id) {
             Some(remembered) => {
                 if remembered.is_to_be_read_again {
                     self.reads.post(*id);
@@ -86,7 +86,7 @@ impl Directory {
         let mut owners = Vec::with_capacity(numbers.len());
         let (mut unknown, mut old) = (Vec::new(), Vec::new());
         for number in numbers {
-            let owner = self.owners.get(number).await;
+            let owner = self.owners.get(number);
             match &owner {
                 None => unknown.push(number.clone()),
                 Some(remembered) if remembered.is_to_be_read_again => old.push(number.clone()),
@@ -119,15 +119,15 @@ impl Directory {
     }
 
     /// Makes the next look at this tenant read the store.
-    pub(in crate::app) async fn refresh(&self, id: &TenantId) {
-        self.tenants.forget(id).await;
+    pub(in crate::app) fn refresh(&self, id: &TenantId) {
+        self.tenants.forget(id);
     }
 
     /// Forgets a tenant that this process changed.
-    pub(in crate::app) async fn forget(&self, tenant: &Tenant) {
-        self.tenants.forget(&tenant.id).await;
+    pub(in crate::app) fn forget(&self, tenant: &Tenant) {
+        self.tenants.forget(&tenant.id);
         for number in &tenant.phone_numbers {
-            self.owners.forget(&number.phone_number_id).await;
+            self.owners.forget(&number.phone_number_id);
         }
     }
 }
@@ -143,7 +143,7 @@ async fn read(store: Arc<dyn TenantStore>, tenants: Arc<Tenants>, asked: Vec<Ten
     let to_keep = found
         .iter()
         .filter_map(|(id, tenant)| Some((*id, tenant.clone().ok()??)));
-    tenants.keep(reading, to_keep.collect()).await;
+    tenants.keep(&reading, &to_keep.collect::<Vec<_>>());
     asked
         .iter()
         .map(|id| found.get(id).cloned().unwrap_or(Ok(None)))
@@ -166,7 +166,7 @@ async fn read_owners(
         .into_iter()
         .zip(&found)
         .filter_map(|(number, owner)| Some((number, (*owner)?)));
-    owners.keep(reading, to_keep.collect()).await;
+    owners.keep(&reading, &to_keep.collect::<Vec<_>>());
     let mut found = found.into_iter();
     asks.iter()
         .map(|ask| Ok(found.by_ref().take(ask.len()).collect()))

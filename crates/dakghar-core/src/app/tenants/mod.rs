@@ -89,7 +89,7 @@ impl Tenants {
             tenant.updated_at = self.now();
             match self.ports.tenants.save(&tenant).await? {
                 TenantSaved::Done => {
-                    self.directory.forget(&before).await;
+                    self.directory.forget(&before);
                     tenant.version += 1;
                     return Ok(ChangedTenant {
                         tenant: Arc::new(tenant),

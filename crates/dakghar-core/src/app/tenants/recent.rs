@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use moka::future::Cache;
+use moka::sync::Cache;
 
 use crate::domain::Timestamp;
 use crate::ports::Clock;
@@ -34,7 +34,7 @@ struct Entry<V> {
     is_being_read_again: AtomicBool,
 }
 
-/// A value, not older than the memory allows.
+/// A value, not older than the cache allows.
 pub(super) struct Remembered<V> {
     pub(super) value: V,
     /// True for exactly one caller, who must refresh the value.
@@ -65,8 +65,8 @@ where
         }
     }
 
-    pub(super) async fn get(&self, key: &K) -> Option<Remembered<V>> {
-        let entry = self.cache.get(key).await?;
+    pub(super) fn get(&self, key: &K) -> Option<Remembered<V>> {
+        let entry = self.cache.get(key)?;
         let now = self.clock.now();
         // A clock that was set back must not make a value young again.
         if now >= entry.read_at + self.ttl || entry.read_at >= now + self.ttl {
@@ -89,35 +89,34 @@ where
 
     /// Remembers the values that were read. If any value was forgotten meanwhile, remembers nothing: the values may be
     /// from before a change.
-    pub(super) async fn keep(&self, reading: Reading, values: Vec<(K, V)>)
+    pub(super) fn keep(&self, reading: &Reading, values: &[(K, V)])
     where
         K: Clone,
     {
-        for (key, value) in &values {
+        for (key, value) in values {
             let entry = Entry {
                 value: value.clone(),
                 read_at: reading.at,
                 is_being_read_again: AtomicBool::new(false),
             };
-            self.cache.insert(key.clone(), Arc::new(entry)).await;
+            self.cache.insert(key.clone(), Arc::new(entry));
         }
         // Check after the insert: a caller that forgets later than this removes the inserted value itself.
         if self.forgotten.load(Ordering::SeqCst) != reading.forgotten {
-            for (key, _) in &values {
-                self.cache.invalidate(key).await;
+            for (key, _) in values {
+                self.cache.invalidate(key);
             }
         }
     }
 
-    pub(super) async fn forget(&self, key: &K) {
+    pub(super) fn forget(&self, key: &K) {
         self.forgotten.fetch_add(1, Ordering::SeqCst);
-        self.cache.invalidate(key).await;
+        self.cache.invalidate(key);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_executor::block_on;
     use parking_lot::Mutex;
 
     use super::*;
@@ -138,7 +137,7 @@ mod tests {
     }
 
     fn get(recent: &Recent<u8, &'static str>) -> Option<(&'static str, bool)> {
-        let remembered = block_on(recent.get(&1))?;
+        let remembered = recent.get(&1)?;
         Some((remembered.value, remembered.is_to_be_read_again))
     }
 
@@ -146,26 +145,30 @@ mod tests {
     fn an_old_value_is_read_again_by_one_caller_while_the_others_use_it() {
         let (recent, clock) = recent();
         assert_eq!(get(&recent), None);
-        block_on(recent.keep(recent.begin_reading(), vec![(1, "first")]));
+        recent.keep(&recent.begin_reading(), &[(1, "first")]);
         assert_eq!(get(&recent), Some(("first", false)));
 
         *clock.0.lock() = Timestamp::from_millis(0) + TTL / 2;
         assert_eq!(get(&recent), Some(("first", true)));
         assert_eq!(get(&recent), Some(("first", false)));
 
-        block_on(recent.keep(recent.begin_reading(), vec![(1, "second")]));
+        recent.keep(&recent.begin_reading(), &[(1, "second")]);
         assert_eq!(get(&recent), Some(("second", false)));
     }
 
     #[test]
     fn a_value_is_used_until_its_time_is_over_by_the_clock() {
         let (recent, clock) = recent();
-        *clock.0.lock() = Timestamp::from_millis(0) + TTL;
-        block_on(recent.keep(recent.begin_reading(), vec![(1, "value")]));
-        let just_before = Duration::from_millis(1_999_999);
-        for (ms, is_used) in [(just_before, true), (TTL * 2, false), (Duration::ZERO, false)] {
-            *clock.0.lock() = Timestamp::from_millis(0) + ms;
-            assert_eq!(get(&recent).is_some(), is_used, "at {ms:?}");
+        let read_at = Timestamp::from_millis(0) + TTL;
+        *clock.0.lock() = read_at;
+        recent.keep(&recent.begin_reading(), &[(1, "value")]);
+        for (now, is_used) in [
+            (read_at + TTL / 2, true),
+            (read_at + TTL, false),
+            (read_at - TTL, false),
+        ] {
+            *clock.0.lock() = now;
+            assert_eq!(get(&recent).is_some(), is_used, "at {now}");
         }
     }
 
@@ -173,13 +176,13 @@ mod tests {
     fn what_was_read_before_a_change_is_not_remembered_after_it() {
         let (recent, _clock) = recent();
         let reading = recent.begin_reading();
-        block_on(recent.forget(&1));
-        block_on(recent.keep(reading, vec![(1, "before")]));
+        recent.forget(&1);
+        recent.keep(&reading, &[(1, "before")]);
         assert_eq!(get(&recent), None);
 
-        block_on(recent.keep(recent.begin_reading(), vec![(1, "after")]));
+        recent.keep(&recent.begin_reading(), &[(1, "after")]);
         assert_eq!(get(&recent), Some(("after", false)));
-        block_on(recent.forget(&1));
+        recent.forget(&1);
         assert_eq!(get(&recent), None);
     }
 }

@@ -71,7 +71,7 @@ shares! { seeds_0 0 seeds_1 1 seeds_2 2 seeds_3 3 seeds_4 4 seeds_5 5 seeds_6 6 
 
 #[test]
 fn a_seed_is_one_run() {
-    for seed in 0..24 {
+    for seed in 0..variable("TWICE").unwrap_or(24) {
         let plan = Plan::of(seed);
         let [first, second] = [run(&plan, true), run(&plan, true)];
         assert!(first.trace.len() > 20, "seed {seed} has a trace");

@@ -133,6 +133,7 @@ impl Plan {
         self.temper.freezes = 300;
         self.temper.reports = false;
         self.temper.refuses = 0;
+        self.weather.store.fails_before = 50;
         self.resend_all();
     }
 
