@@ -20,6 +20,7 @@ pub mod ports;
 pub mod process;
 pub mod random;
 pub mod seen;
+pub mod signal;
 pub mod trace;
 pub mod wire;
 
@@ -99,7 +100,7 @@ impl World {
             meta: Arc::new(Meta::new(random.fork())),
             gateways: Arc::default(),
             promises,
-            queued: executor::Signal::default(),
+            queued: signal::Signal::default(),
         };
         Self { shared, kind }
     }

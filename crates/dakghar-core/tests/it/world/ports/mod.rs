@@ -20,9 +20,10 @@ use dakghar_testkit::TestClock;
 use dakghar_testkit::memory::{MemoryPacer, MemoryStore, vault_over};
 use futures_util::FutureExt as _;
 
-use super::executor::{Life, Signal};
+use super::executor::Life;
 use super::meta::Meta;
 use super::process::Gateways;
+use super::signal::Signal;
 use super::wire::Wire;
 use crate::promises::Promises;
 

@@ -13,7 +13,8 @@ use parking_lot::Mutex;
 
 use super::pacer::away;
 use super::{Near, Shared};
-use crate::world::executor::{Life, Signal, WORLD};
+use crate::world::executor::{Life, WORLD};
+use crate::world::signal::Signal;
 use crate::world::wire::{Call, Luck};
 
 /// How far ahead of its slot a message is put into the server.

@@ -1,17 +1,17 @@
 //! A Meta that does what it is told, or what a seed says: it takes messages, refuses them, says nothing, and reports
 //! later, late, twice and out of order.
 
+mod reports;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::domain::graph_error::GraphRefusal;
-use dakghar_core::domain::message::{EvidenceStatus, SendOutcome};
-use dakghar_core::domain::webhook::{InboundMessage, OtherPart, StatusReport, WebhookPart};
+use dakghar_core::domain::message::SendOutcome;
+use dakghar_core::domain::webhook::WebhookPart;
 use dakghar_core::domain::{MessageKey, PhoneNumberId, Wamid};
-use dakghar_core::ports::{SignatureCheck, WebhookCodec};
 use dakghar_testkit::samples;
-use futures_util::future::{Either, select};
 use parking_lot::Mutex;
 
 use super::executor::{Life, WORLD};
@@ -75,13 +75,6 @@ const ANSWER_MAX: Duration = Duration::from_millis(300);
 const SLOW_ANSWER_MAX: Duration = Duration::from_secs(35);
 /// How long a call goes on while others remember one of the same message.
 const AWKWARD: Duration = Duration::from_secs(1);
-const REPORT_MAX: Duration = Duration::from_secs(20);
-/// Reports may come when a grace is over and the message was perhaps sent again.
-const LATE_REPORT_MIN: Duration = Duration::from_secs(130);
-const VERY_LATE_REPORT_MAX: Duration = Duration::from_secs(20 * 60);
-/// How long Meta waits for the answer to a webhook.
-const POST_PATIENCE: Duration = Duration::from_secs(20);
-const POST_AGAIN_MAX: Duration = Duration::from_secs(60);
 
 /// One call of the Graph API.
 #[derive(Clone, Debug)]
@@ -291,100 +284,6 @@ impl Meta {
             }
         }
     }
-
-    fn report_later(&self, shared: &Shared, request: &Request) {
-        let mut guard = self.state.lock();
-        let state = &mut *guard;
-        let temper = state.temper;
-        if !temper.reports {
-            return;
-        }
-        let random = &mut state.random;
-        let statuses: &[EvidenceStatus] = random.pick::<&[EvidenceStatus]>(&[
-            &[EvidenceStatus::Sent, EvidenceStatus::Delivered],
-            &[EvidenceStatus::Sent, EvidenceStatus::Delivered, EvidenceStatus::Read],
-            &[EvidenceStatus::Sent],
-            &[EvidenceStatus::Delivered],
-            &[EvidenceStatus::Failed],
-            &[EvidenceStatus::Sent, EvidenceStatus::Failed],
-            &[EvidenceStatus::Failed, EvidenceStatus::Delivered],
-            &[],
-        ]);
-        for status in statuses {
-            if *status == EvidenceStatus::Failed {
-                shared.promises.reported_failed(request.key, request.attempt);
-            }
-            let report = Self::report(request, *status);
-            let repetitions = 1 + usize::from(random.chance(temper.reports_twice));
-            for _ in 0..repetitions {
-                let after = if !random.chance(temper.reports_late) {
-                    random.wait(REPORT_MAX)
-                } else if random.chance(700) {
-                    LATE_REPORT_MIN + random.wait(LATE_REPORT_MIN * 2)
-                } else {
-                    random.wait(VERY_LATE_REPORT_MAX)
-                };
-                post(shared, after, random.fork(), vec![WebhookPart::Status(report.clone())]);
-                state.posts_open += 1;
-            }
-        }
-    }
-
-    /// What Meta reports on a request.
-    pub fn report(request: &Request, status: EvidenceStatus) -> StatusReport {
-        StatusReport {
-            phone_number_id: request.number.clone(),
-            waba_id: None,
-            wamid: Self::wamid(request.key, request.attempt),
-            status,
-            reported_at: None,
-            opaque: Some(request.opaque.clone()),
-            error: None,
-            raw: format!("{} {} {}", request.opaque, status.as_str(), request.attempt).into(),
-        }
-    }
-
-    /// A message that a person wrote to the number.
-    pub fn inbound(number: &PhoneNumberId, from: &str, wamid: &str) -> InboundMessage {
-        InboundMessage {
-            phone_number_id: number.clone(),
-            waba_id: None,
-            wamid: samples::wamid(wamid),
-            from: Some(from.into()),
-            from_id: Some(samples::person(from)),
-            kind: "text".into(),
-            body: r#"{"body":"Hi!"}"#.into(),
-            raw: format!("{{\"id\":\"{wamid}\"}}").into(),
-            sent_at: None,
-        }
-    }
-
-    /// News of the number's account.
-    pub fn news(number: &PhoneNumberId, text: &str) -> OtherPart {
-        OtherPart {
-            phone_number_id: Some(number.clone()),
-            waba_id: None,
-            field: "account_update".into(),
-            problem: None,
-            raw: text.into(),
-        }
-    }
-
-    /// Posts these parts until some process takes them.
-    pub fn post(&self, shared: &Shared, parts: Vec<WebhookPart>) {
-        let mut state = self.state.lock();
-        state.posts_open += 1;
-        let random = state.random.fork();
-        drop(state);
-        post(shared, Duration::ZERO, random, parts);
-    }
-
-    /// The body of a webhook with these parts, for [`super::process::Process::receive`].
-    pub fn body(&self, parts: Vec<WebhookPart>) -> Vec<u8> {
-        let mut state = self.state.lock();
-        state.posts.push(parts);
-        (state.posts.len() - 1).to_string().into_bytes()
-    }
 }
 
 fn outcome(request: &Request, answer: Answer) -> SendOutcome {
@@ -413,44 +312,5 @@ pub fn refusal(code: i64) -> GraphRefusal {
         is_transient: None,
         retry_after: None,
         fbtrace_id: None,
-    }
-}
-
-fn post(shared: &Shared, after: Duration, mut random: Random, parts: Vec<WebhookPart>) {
-    let shared = shared.clone();
-    let executor = shared.wire.executor.clone();
-    executor.clone().spawn(WORLD, async move {
-        executor.sleep(after).await;
-        let mut again = Duration::from_secs(2);
-        loop {
-            if let Some(process) = shared.gateways.any(&mut random) {
-                let body = shared.meta.body(parts.clone());
-                let (life, receiver) = (process.life(), process);
-                let answered = executor.ask(life, async move { receiver.receive(&body).await.is_ok() });
-                let patience = executor.sleep(POST_PATIENCE);
-                if let Either::Left((Ok(true), _)) = select(answered, patience).await {
-                    break;
-                }
-            }
-            executor.sleep(again + random.wait(again)).await;
-            again = (again * 2).min(POST_AGAIN_MAX);
-        }
-        shared.promises.webhook_answered(&shared, &parts);
-        shared.meta.state.lock().posts_open -= 1;
-    });
-}
-
-impl WebhookCodec for Meta {
-    fn check_signature(&self, _body: &[u8], _signatures: &[&[u8]]) -> SignatureCheck {
-        SignatureCheck::Valid
-    }
-
-    fn is_verify_token(&self, _token: &str) -> bool {
-        true
-    }
-
-    fn parse(&self, body: &[u8]) -> Vec<WebhookPart> {
-        let place: usize = String::from_utf8_lossy(body).parse().expect("one of ours");
-        self.state.lock().posts[place].clone()
     }
 }
