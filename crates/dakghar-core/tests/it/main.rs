@@ -2,4 +2,6 @@
 
 mod promises;
 mod simulation;
+mod steps;
+mod transitions;
 mod world;

@@ -104,6 +104,11 @@ impl World {
         Self { shared, kind }
     }
 
+    /// Which backend it is like.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// How a process of this world is set up.
     pub fn setup(&self) -> Setup {
         Setup {
