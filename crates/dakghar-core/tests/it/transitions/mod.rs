@@ -2,5 +2,9 @@
 //! the steps of the real use cases by hand, in a world of either kind.
 
 mod accepting;
+mod changing;
 mod claiming;
+mod doubt;
+mod evidence;
+mod holds;
 mod outcome;
