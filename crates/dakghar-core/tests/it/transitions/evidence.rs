@@ -1,11 +1,12 @@
 //! T13: evidence moves a message up.
 
-use dakghar_core::domain::message::{EvidenceStatus, UnknownOutcome};
+use dakghar_core::domain::message::{EvidenceStatus, TimelineEvent, UnknownOutcome};
 use dakghar_core::domain::webhook::WebhookPart;
 use dakghar_core::domain::{EventReason, Status};
 use dakghar_core::ports::EventStore as _;
+use futures_util::future::join;
 
-use crate::steps::{GRACE, in_each_kind};
+use crate::steps::{GRACE, in_each_kind, number};
 use crate::world::World;
 use crate::world::meta::{Answer, Meta};
 use crate::world::ports::at_once;
@@ -127,7 +128,7 @@ fn t13_callback_data_is_bound_to_its_tenant_and_number() {
         world.send(&process);
         let other = world.tenant_with(&process, "222", "token-2", UnknownOutcome::Fail);
         let mut report = Meta::report(&world.request(), EvidenceStatus::Read);
-        report.phone_number_id = crate::steps::number(&other);
+        report.phone_number_id = number(&other);
         let receipt = world.receive(&process, vec![WebhookPart::Status(report)]);
         assert_eq!(receipt.map(|receipt| receipt.unrouted), Ok(1));
         assert_eq!(world.look(message).status(), Status::Sent);
@@ -138,12 +139,11 @@ fn t13_callback_data_is_bound_to_its_tenant_and_number() {
 }
 
 #[test]
-fn t13_evidence_is_merged_again_when_somebody_else_saved_first() {
+fn t13_evidence_that_was_merged_without_anybody_knowing_is_absorbed() {
     in_each_kind(|world: &World| {
         let (process, _, message) = world.queued(UnknownOutcome::Fail);
         world.send(&process);
         let request = world.request();
-        // The first save has its effect, and nobody knows: Meta posts again.
         world.wire.script(Call::Save, Fate::FailsAfter);
         let report = Meta::report(&request, EvidenceStatus::Delivered);
         let receipt = world.receive(&process, vec![WebhookPart::Status(report.clone())]);
@@ -156,5 +156,31 @@ fn t13_evidence_is_merged_again_when_somebody_else_saved_first() {
             .iter()
             .filter(|entry| entry.detail.as_deref() == Some("delivered"));
         assert_eq!((seen.status(), noted.count()), (Status::Delivered, 1));
+    });
+}
+
+#[test]
+fn t13_evidence_that_two_processes_merge_at_once_is_merged_by_both() {
+    in_each_kind(|world: &World| {
+        let (first, tenant, _) = world.queued(UnknownOutcome::Fail);
+        let second = world.idle_process();
+        for round in 0..8 {
+            world.send(&first);
+            let request = world.request();
+            let statuses = [EvidenceStatus::Sent, EvidenceStatus::Read];
+            let both = statuses.map(|status| vec![WebhookPart::Status(Meta::report(&request, status))]);
+            let [sent, read] = both.map(|parts| world.meta.body(parts));
+            let (one, other) = (first.clone(), second.clone());
+            let answers = world.step(async move { join(one.receive(&sent), other.receive(&read)).await });
+            assert!(answers.0.is_ok() && answers.1.is_ok());
+            let seen = world.look(request.key);
+            assert_eq!(seen.status(), Status::Read, "round {round}");
+            let reports = seen
+                .timeline()
+                .iter()
+                .filter(|entry| entry.event == TimelineEvent::Status);
+            assert_eq!(reports.count(), 2, "round {round}");
+            world.accept(&first, &tenant.id, "next");
+        }
     });
 }
