@@ -205,3 +205,33 @@ fn parts_that_belong_to_nobody_are_kept() {
         assert_eq!(events(world, Some(&tenant)), []);
     });
 }
+
+#[test]
+fn a_tenant_that_cannot_be_read_leaves_its_own_parts_to_the_next_post_and_spoils_no_other() {
+    in_each_kind(|world: &World| {
+        let process = world.idle_process();
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        let broken = world.tenant_with(&process, "222", "token-2", UnknownOutcome::Fail);
+        world.unreadable.lock().insert(broken.id);
+        let parts = || {
+            vec![
+                inbound(&broken, "wamid.1"),
+                news(&broken, "broken news"),
+                inbound(&tenant, "wamid.2"),
+                news(&tenant, "news"),
+            ]
+        };
+        let answer = world.receive(&process, parts());
+        assert_eq!(code(&answer), Some(ErrorCode::Internal), "Meta posts it again");
+        let stored = received(world);
+        assert_eq!(stored.len(), 1, "everything else is stored");
+        assert_eq!(stored[0].key().tenant_id, tenant.id);
+        assert_eq!(events(world, Some(&tenant)), [EventReason::Routed]);
+
+        world.unreadable.lock().clear();
+        let receipt = world.receive(&process, parts()).expect("mended");
+        assert_eq!((receipt.messages, receipt.duplicates), (1, 1));
+        assert_eq!(received(world).len(), 2);
+        assert_eq!(events(world, Some(&broken)), [EventReason::Routed]);
+    });
+}

@@ -99,6 +99,7 @@ impl World {
             meta: Arc::new(Meta::new(random.fork())),
             gateways: Arc::default(),
             promises,
+            unreadable: Arc::default(),
             queued: executor::Signal::default(),
         };
         Self { shared, kind }
