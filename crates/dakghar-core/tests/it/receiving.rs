@@ -6,7 +6,7 @@ use dakghar_core::domain::{ErrorCode, EventReason, Status, Tenant};
 use dakghar_core::ports::EventStore as _;
 use futures_util::future::join;
 
-use crate::steps::{code, in_each_kind, number};
+use crate::steps::{MINUTE, code, in_each_kind, number};
 use crate::world::World;
 use crate::world::meta::Meta;
 use crate::world::ports::at_once;
@@ -107,17 +107,17 @@ fn a_repeated_webhook_is_stored_once_and_its_conversation_is_that_of_the_first()
         let tenant = world.tenant(&process, UnknownOutcome::Fail);
         let parts = || vec![inbound(&tenant, "wamid.1"), news(&tenant, "news")];
         world.receive(&process, parts()).expect("received");
-        let first = received(world).remove(0);
-        world.run_for(crate::steps::MINUTE);
+        let first = received(world);
+        world.run_for(MINUTE);
 
         let receipt = world.receive(&process, parts()).expect("received again");
         assert_eq!((receipt.messages, receipt.duplicates), (0, 1));
-        assert_eq!(received(world), [first.clone()]);
+        assert_eq!(received(world), first);
         assert_eq!(events(world, Some(&tenant)).len(), 1);
         let conversations = world.conversations(&tenant);
         assert_eq!(conversations.len(), 1);
-        assert_eq!(Some(conversations[0].id), first.conversation());
-        assert_eq!(conversations[0].last_message_id, first.key().message_id);
+        assert_eq!(Some(conversations[0].id), first[0].conversation());
+        assert_eq!(conversations[0].last_message_id, first[0].key().message_id);
     });
 }
 

@@ -29,6 +29,11 @@ pub const RETRIED: i64 = 133_004;
 /// The code of a refusal for good.
 pub const REFUSED: i64 = 131_026;
 
+/// A second less.
+pub fn almost(duration: Duration) -> Duration {
+    duration.saturating_sub(SECOND)
+}
+
 /// Tells the same story in a world of each kind.
 pub fn in_each_kind(story: impl Fn(&World)) {
     for kind in [Kind::Embedded, Kind::Distributed] {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use dakghar_core::domain::message::{DeadReason, EvidenceStatus, UnknownOutcome};
 use dakghar_core::domain::{MessageKey, Status, Tenant};
 
-use crate::steps::{GRACE, LEASE, LEASE_MARGIN, MINUTE, SECOND, in_each_kind, in_world};
+use crate::steps::{GRACE, LEASE, LEASE_MARGIN, MINUTE, SECOND, almost, in_each_kind, in_world};
 use crate::world::process::Process;
 use crate::world::wire::{Call, Fate};
 use crate::world::{Kind, World};
@@ -39,7 +39,7 @@ fn crash_between_taking_the_job_and_claim_is_healed_by_the_timer_under_a_new_job
     for (call, fate) in [(Call::Load, Fate::CrashesAfter), (Call::Claim, Fate::CrashesBefore)] {
         in_world(Kind::Distributed, |world: &World| {
             let (_, _, message) = dies_at(world, UnknownOutcome::Fail, call, fate);
-            world.run_for(MINUTE - SECOND * 2);
+            world.run_for(almost(MINUTE));
             let seen = world.look(message);
             assert_eq!((seen.status(), seen.drive(), seen.attempt()), (Status::Queued, 0, 0));
             world.run_for(SECOND * 3);
@@ -83,7 +83,7 @@ fn crash_between_claim_and_call_is_taken_over_and_decided_by_policy() {
         let (_, _, message) = dies_at(world, UnknownOutcome::Resend, Call::Claim, Fate::CrashesAfter);
         assert_eq!((world.look(message).status(), world.requests()), (Status::Sending, 0));
         if world.kind() == Kind::Distributed {
-            world.run_for(LEASE + LEASE_MARGIN - SECOND);
+            world.run_for(almost(LEASE + LEASE_MARGIN));
             assert_eq!(
                 world.look(message).status(),
                 Status::Sending,

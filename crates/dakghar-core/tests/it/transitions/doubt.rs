@@ -4,7 +4,7 @@ use dakghar_core::domain::Status;
 use dakghar_core::domain::message::{DeadReason, EvidenceStatus, TimelineEvent, UnknownOutcome};
 use dakghar_core::domain::{MessageKey, Tenant};
 
-use crate::steps::{GRACE, LEASE, LEASE_MARGIN, MINUTE, SECOND, in_each_kind};
+use crate::steps::{GRACE, LEASE, LEASE_MARGIN, MINUTE, SECOND, almost, in_each_kind};
 use crate::world::meta::Answer;
 use crate::world::process::Process;
 use crate::world::{Kind, World};
@@ -22,8 +22,8 @@ fn t10_a_message_whose_lease_ran_out_is_taken_over() {
     in_each_kind(|world: &World| {
         let (process, _, message) = world.queued(UnknownOutcome::Fail);
         let _claimed = world.claim(&process);
-        let almost = LEASE + LEASE_MARGIN - SECOND;
-        assert_eq!(world.reconcile_after(&process, almost), 0);
+        let before_its_end = almost(LEASE + LEASE_MARGIN);
+        assert_eq!(world.reconcile_after(&process, before_its_end), 0);
         assert_eq!(world.look(message).status(), Status::Sending);
 
         assert_eq!(world.reconcile_after(&process, SECOND), 1);
@@ -70,7 +70,7 @@ fn t10_the_old_worker_does_not_call_any_more() {
 fn t11_under_fail_a_message_in_doubt_is_dead_after_its_grace() {
     in_each_kind(|world: &World| {
         let (process, _, message) = in_doubt(world, UnknownOutcome::Fail);
-        assert_eq!(world.reconcile_after(&process, GRACE - SECOND), 0);
+        assert_eq!(world.reconcile_after(&process, almost(GRACE)), 0);
         world.reconcile_after(&process, SECOND);
         let seen = world.look(message);
         assert_eq!((seen.status(), seen.epoch()), (Status::Dead, 2));
@@ -127,7 +127,7 @@ fn t11_a_message_in_doubt_whose_time_is_over_is_dead() {
 fn t12_under_resend_a_message_in_doubt_is_queued_again_after_its_grace() {
     in_each_kind(|world: &World| {
         let (process, _, message) = in_doubt(world, UnknownOutcome::Resend);
-        assert_eq!(world.reconcile_after(&process, GRACE - SECOND), 0);
+        assert_eq!(world.reconcile_after(&process, almost(GRACE)), 0);
         world.reconcile_after(&process, SECOND);
         let seen = world.look(message);
         assert_eq!((seen.status(), seen.epoch(), seen.drive()), (Status::Queued, 2, 1));
