@@ -1,6 +1,9 @@
 //! The use cases of sending and receiving, in memory and in virtual time.
 
+mod crashes;
 mod promises;
-mod protocol;
+mod receiving;
 mod simulation;
+mod steps;
+mod transitions;
 mod world;

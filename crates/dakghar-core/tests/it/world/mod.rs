@@ -100,9 +100,15 @@ impl World {
             meta: Arc::new(Meta::new(random.fork())),
             gateways: Arc::default(),
             promises,
+            unreadable: Arc::default(),
             queued: signal::Signal::default(),
         };
         Self { shared, kind }
+    }
+
+    /// Which backend it is like.
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// How a process of this world is set up.

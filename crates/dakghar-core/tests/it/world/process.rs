@@ -197,6 +197,10 @@ impl Process {
         self.app.sending.prepare(Vec::new(), jobs).await
     }
 
+    pub async fn prepare_again(&self, waited: Vec<WaitingSend>) -> Result<Prepared, Failure> {
+        self.app.sending.prepare(waited, Vec::new()).await
+    }
+
     pub async fn claim(&self, sends: Vec<PreparedSend>) -> Vec<ClaimedSend> {
         self.app.sending.claim(sends).await
     }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use dakghar_core::domain::message::{DeadReason, Priority, TimelineEntry, UnknownOutcome};
-use dakghar_core::domain::{Direction, Message, MessageKey, PhoneNumberId, Status, Timestamp, Wamid};
+use dakghar_core::domain::{
+    ConversationId, Direction, HoldReason, Message, MessageKey, PhoneNumberId, Status, Timestamp, Wamid,
+};
 
 /// A message as it was stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,6 +107,14 @@ impl Seen {
 
     pub fn dead_reason(&self) -> Option<DeadReason> {
         self.0.delivery.dead_reason
+    }
+
+    pub fn hold_reason(&self) -> Option<HoldReason> {
+        self.0.delivery.hold_reason
+    }
+
+    pub fn conversation(&self) -> Option<ConversationId> {
+        self.0.delivery.conversation_id
     }
 
     pub fn wamid(&self) -> Option<&Wamid> {

@@ -18,6 +18,8 @@ use super::trace::Trace;
 pub enum Call {
     Accept,
     Receive,
+    /// The second half of [`Call::Receive`], where that is not one transaction. Only scripts see it.
+    MoveConversation,
     Load,
     Save,
     Claim,
@@ -170,6 +172,20 @@ impl Wire {
     /// All calls so far, in the order in which they were begun.
     pub fn calls(&self) -> Vec<Call> {
         self.state.lock().calls.clone()
+    }
+
+    /// Whether `from` dies, as the script says, before a half of a call that is under way. Costs no time and no chance.
+    pub fn dies_before(&self, from: Life, call: Call) -> bool {
+        let death = (call, Fate::CrashesBefore);
+        let mut state = self.state.lock();
+        let Some(place) = state.scripted.iter().position(|scripted| *scripted == death) else {
+            return false;
+        };
+        state.scripted.remove(place);
+        drop(state);
+        self.trace.note(|| format!("{from:?} dies before {call:?}"));
+        self.executor.end_life(from);
+        true
     }
 
     /// Makes a call for `from`. `effect` is what it does; of a batch it does what `Luck` says, item by item.

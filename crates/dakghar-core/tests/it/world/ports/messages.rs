@@ -109,7 +109,11 @@ impl MessageStore for Near {
     }
 
     async fn receive(&self, batch: Vec<ReceivedMessage>) -> Vec<Result<Received, StoreError>> {
-        let receive = |shared: &Shared, message| {
+        let life = self.life;
+        let receive = move |shared: &Shared, mut message: ReceivedMessage| {
+            if shared.wire.dies_before(life, Call::MoveConversation) {
+                message.touch = None;
+            }
             let received = at_once(shared.store.receive(vec![message])).pop();
             received.expect("an answer").expect("no outage")
         };

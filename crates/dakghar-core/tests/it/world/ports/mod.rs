@@ -13,12 +13,15 @@ mod tenants;
 mod timers;
 mod whole;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use dakghar_core::domain::TenantId;
 use dakghar_core::ports::{Ports, StoreError};
 use dakghar_testkit::TestClock;
 use dakghar_testkit::memory::{MemoryPacer, MemoryStore, vault_over};
 use futures_util::FutureExt as _;
+use parking_lot::Mutex;
 
 use super::executor::Life;
 use super::meta::Meta;
@@ -42,6 +45,8 @@ pub struct Shared {
     pub meta: Arc<Meta>,
     pub gateways: Arc<Gateways>,
     pub promises: Arc<Promises>,
+    /// Tenants whose records nobody can read.
+    pub unreadable: Arc<Mutex<BTreeSet<TenantId>>>,
     /// Tells that a message may have become due.
     pub queued: Signal,
 }

@@ -29,7 +29,14 @@ impl TenantStore for Near {
 
     async fn find_all(&self, ids: &[TenantId]) -> Vec<Result<Option<Tenant>, StoreError>> {
         let (asked, count) = (ids.to_vec(), ids.len());
-        let find = move |shared: &Shared| Ok(at_once(TenantStore::find_all(&*shared.store, &asked)));
+        let find = move |shared: &Shared| {
+            let mut found = at_once(TenantStore::find_all(&*shared.store, &asked));
+            let unreadable = shared.unreadable.lock();
+            for (id, found) in asked.iter().zip(&mut found).filter(|(id, _)| unreadable.contains(id)) {
+                *found = Err(StoreError::Corrupt(format!("{id} is broken")));
+            }
+            Ok(found)
+        };
         let found = self.once(Call::FindTenants, find).await;
         found.unwrap_or_else(|error| vec![Err(error); count])
     }

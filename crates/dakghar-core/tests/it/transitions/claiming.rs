@@ -1,0 +1,174 @@
+//! T3 and T4: a due message is claimed, or gets a later slot.
+
+use std::time::Duration;
+
+use dakghar_core::domain::Status;
+use dakghar_core::domain::message::{TimelineEvent, UnknownOutcome};
+use dakghar_core::domain::pacing::RELEASE_CHECK;
+use dakghar_core::ports::Pacer as _;
+
+use crate::steps::{LEASE, LEASE_MARGIN, MINUTE, SECOND, in_each_kind, in_world, number};
+use crate::world::ports::at_once;
+use crate::world::process::owner;
+use crate::world::seen::Seen;
+use crate::world::wire::{Call, Fate};
+use crate::world::{Kind, World};
+
+/// Why it waits, by the newest entry of its timeline.
+fn waits_for(seen: &Seen) -> Option<&str> {
+    let newest = seen.timeline().last().expect("an entry");
+    assert_eq!(newest.event, TimelineEvent::Waiting);
+    assert_eq!(newest.until, seen.slot_at());
+    newest.detail.as_deref()
+}
+
+#[test]
+fn t03_a_queued_message_is_claimed_with_a_lease() {
+    in_each_kind(|world: &World| {
+        let (process, tenant, message) = world.queued(UnknownOutcome::Fail);
+        let _claimed = world.claim(&process);
+        let (seen, now) = (world.look(message), world.now());
+        assert_eq!((seen.status(), seen.epoch(), seen.attempt()), (Status::Sending, 1, 1));
+        assert_eq!(seen.lease(), Some((&owner(process.life()), now + LEASE)));
+        assert_eq!(seen.called_at(), Some(now));
+        assert_eq!(seen.wake_at(), Some(now + LEASE + LEASE_MARGIN));
+        assert_eq!(world.requests(), 0, "the claim is durable before the call");
+        let conversation = &world.conversations(&tenant)[0];
+        assert_eq!(conversation.last_message_id, message.message_id);
+    });
+}
+
+#[test]
+fn t03_of_two_workers_with_a_job_of_the_message_one_claims_it() {
+    in_world(Kind::Distributed, |world: &World| {
+        let (first, _, message) = world.queued(UnknownOutcome::Fail);
+        let second = world.idle_process();
+        let of_first = world.prepare(&first);
+        world.redis.lose_everything();
+        assert_eq!(world.refill(&first), 1);
+        let of_second = world.prepare(&second);
+        assert_eq!((of_first.sends.len(), of_second.sends.len()), (1, 1));
+
+        assert_eq!(world.claim_prepared(&second, of_second).len(), 1);
+        assert_eq!(world.claim_prepared(&first, of_first).len(), 0);
+        let seen = world.look(message);
+        assert_eq!((seen.epoch(), seen.attempt()), (1, 1));
+        assert_eq!(seen.lease().map(|(holder, _)| holder), Some(&owner(second.life())));
+    });
+}
+
+#[test]
+fn t03_a_claim_of_which_nobody_knows_is_not_followed_by_a_call() {
+    in_each_kind(|world: &World| {
+        let (process, _, message) = world.queued(UnknownOutcome::Fail);
+        let prepared = world.prepare(&process);
+        world.wire.script(Call::Claim, Fate::FailsAfter);
+        assert_eq!(world.claim_prepared(&process, prepared).len(), 0);
+        assert_eq!(world.look(message).status(), Status::Sending, "its lease runs out");
+    });
+}
+
+#[test]
+fn t04_a_message_that_the_pace_turns_away_gets_a_later_slot() {
+    in_each_kind(|world: &World| {
+        let (process, tenant, message) = world.queued(UnknownOutcome::Fail);
+        let jobs = world.take(&process);
+        let later = world.now() + SECOND * 10;
+        at_once(world.pacer.pause_until(&number(&tenant), later));
+        let prepared = world.prepare_jobs(&process, jobs);
+        assert_eq!((prepared.sends.len(), prepared.waiting.len()), (0, 0));
+        let seen = world.look(message);
+        assert_eq!((seen.status(), seen.drive(), seen.attempt()), (Status::Queued, 1, 0));
+        assert_eq!(seen.slot_at(), Some(later));
+        assert_eq!(waits_for(&seen), Some("pace"));
+        if world.kind() == Kind::Distributed {
+            assert_eq!(seen.wake_at(), Some(later + RELEASE_CHECK));
+            assert_eq!(world.redis.waiting().len(), 1, "under its new drive");
+        }
+
+        world.send(&process);
+        assert_eq!(world.now(), later, "not before its slot");
+        assert_eq!(world.look(message).status(), Status::Sent);
+    });
+}
+
+#[test]
+fn t04_a_message_without_a_place_waits_for_a_moment_and_then_gets_a_later_slot() {
+    in_each_kind(|world: &World| {
+        let process = world.idle_process_with(|setup| setup.settings.calls_max = 1);
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        world.accept(&process, &tenant.id, "first");
+        let _under_way = world.claim(&process);
+        let message = world.accept(&process, &tenant.id, "second");
+        let prepared = world.prepare(&process);
+        assert_eq!((prepared.sends.len(), prepared.waiting.len()), (0, 1));
+        assert_eq!(world.look(message).drive(), 0, "nothing is written for a short wait");
+
+        world.run_for(Duration::from_millis(200));
+        let prepared = world.prepare_again(&process, prepared.waiting);
+        assert_eq!((prepared.sends.len(), prepared.waiting.len()), (0, 0));
+        let seen = world.look(message);
+        assert_eq!((seen.status(), seen.drive()), (Status::Queued, 1));
+        assert_eq!(seen.slot_at(), Some(world.now() + Duration::from_millis(500)));
+        assert_eq!(waits_for(&seen), Some("calls_under_way"));
+    });
+}
+
+#[test]
+fn t04_a_message_that_waits_for_a_place_takes_the_next_one() {
+    in_each_kind(|world: &World| {
+        let process = world.idle_process_with(|setup| setup.settings.calls_max = 1);
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        world.accept(&process, &tenant.id, "first");
+        let under_way = world.claim(&process);
+        let message = world.accept(&process, &tenant.id, "second");
+        let prepared = world.prepare(&process);
+        let ended = world.call(&process, under_way);
+        let prepared = world.prepare_again(&process, prepared.waiting);
+        assert_eq!(
+            prepared.waiting.len(),
+            1,
+            "a call holds its place until its outcome is durable"
+        );
+
+        world.record(&process, ended);
+        let prepared = world.prepare_again(&process, prepared.waiting);
+        assert_eq!(world.claim_prepared(&process, prepared).len(), 1);
+        assert_eq!(world.look(message).status(), Status::Sending);
+    });
+}
+
+#[test]
+fn t04_a_message_whose_token_cannot_be_opened_gets_a_later_slot() {
+    in_each_kind(|world: &World| {
+        let (process, _, message) = world.queued(UnknownOutcome::Fail);
+        world.wire.script(Call::OpenToken, Fate::FailsBefore);
+        assert_eq!(world.prepare(&process).sends.len(), 0);
+        let seen = world.look(message);
+        assert_eq!((seen.status(), seen.attempt()), (Status::Queued, 0));
+        assert_eq!(seen.slot_at(), Some(world.now() + MINUTE));
+        assert_eq!(waits_for(&seen), Some("access_token_unreadable"));
+    });
+}
+
+#[test]
+fn t04_a_job_that_comes_before_the_slot_of_its_message_does_not_send_it() {
+    in_world(Kind::Distributed, |world: &World| {
+        let (first, _, message) = world.queued(UnknownOutcome::Fail);
+        let second = world.idle_process();
+        let early = world.take(&first);
+        world.redis.lose_everything();
+        world.refill(&first);
+        world.wire.script(Call::OpenToken, Fate::FailsBefore);
+        assert_eq!(world.prepare(&second).sends.len(), 0);
+        let slot_at = world.look(message).slot_at();
+
+        assert_eq!(world.prepare_jobs(&first, early).sends.len(), 0);
+        let seen = world.look(message);
+        assert_eq!(
+            (seen.status(), seen.slot_at(), seen.drive()),
+            (Status::Queued, slot_at, 2)
+        );
+        assert_eq!(waits_for(&seen), Some("slot"));
+    });
+}

@@ -1,0 +1,160 @@
+//! T16: held, and sent when the hold is over.
+
+use dakghar_core::domain::message::UnknownOutcome;
+use dakghar_core::domain::{HoldReason, MessageKey, Status, Tenant};
+use dakghar_core::ports::TenantStore as _;
+
+use crate::steps::{MINUTE, SECOND, in_each_kind};
+use crate::world::World;
+use crate::world::meta::{ACCOUNT_RESTRICTED, Answer, TOKEN_REFUSED};
+use crate::world::ports::at_once;
+use crate::world::process::Process;
+use crate::world::wire::{Call, Fate};
+
+/// Why the only number of the tenant is on hold.
+fn hold_of_number(world: &World, tenant: &Tenant) -> Option<HoldReason> {
+    let stored = at_once(world.store.find_all(&[tenant.id])).pop();
+    let stored = stored.expect("an answer").expect("no outage").expect("it exists");
+    stored.phone_numbers[0].hold.map(|hold| hold.reason)
+}
+
+/// A message that a worker found during a pause.
+fn held_by_worker(world: &World) -> (Process, Tenant, MessageKey) {
+    let (process, tenant, message) = world.queued(UnknownOutcome::Fail);
+    let jobs = world.take(&process);
+    world.pause(&process, &tenant);
+    assert_eq!(world.prepare_jobs(&process, jobs).sends.len(), 0);
+    (process, tenant, message)
+}
+
+#[test]
+fn t16_a_pause_holds_a_queued_message_and_its_end_queues_it_again() {
+    in_each_kind(|world: &World| {
+        let (process, tenant, message) = held_by_worker(world);
+        let seen = world.look(message);
+        assert_eq!((seen.status(), seen.attempt()), (Status::Held, 0));
+        assert_eq!(seen.hold_reason(), Some(HoldReason::Paused));
+        assert_eq!(seen.wake_at(), Some(world.now() + SECOND * 5));
+        assert!(world.redis.waiting().is_empty());
+
+        world.resume(&process, &tenant).expect("resumed");
+        assert_eq!(
+            world.look(message).wake_at(),
+            Some(world.now()),
+            "whoever resumes wakes it"
+        );
+        world.reconcile(&process);
+        let seen = world.look(message);
+        assert_eq!(
+            (seen.status(), seen.hold_reason(), seen.drive()),
+            (Status::Queued, None, 1)
+        );
+        world.send(&process);
+        assert_eq!(world.look(message).status(), Status::Sent);
+    });
+}
+
+#[test]
+fn t16_the_reconciler_finds_that_a_pause_is_over() {
+    in_each_kind(|world: &World| {
+        let (process, tenant, message) = held_by_worker(world);
+        assert_eq!(world.reconcile_after(&process, SECOND * 5), 1);
+        let seen = world.look(message);
+        assert_eq!(seen.status(), Status::Held, "it is not over yet");
+        assert_eq!(seen.wake_at(), Some(world.now() + MINUTE * 10));
+
+        world.wire.script(Call::WakeHeld, Fate::FailsBefore);
+        assert!(world.resume(&process, &tenant).is_err());
+        assert_eq!(world.look(message).wake_at(), seen.wake_at(), "nobody wakes it");
+        assert_eq!(world.reconcile_after(&process, MINUTE * 10), 1);
+        assert_eq!(world.look(message).status(), Status::Queued);
+    });
+}
+
+#[test]
+fn t16_the_reconciler_does_not_judge_a_hold_by_what_it_remembers() {
+    in_each_kind(|world: &World| {
+        let (process, tenant, message) = held_by_worker(world);
+        world.run_for(SECOND * 5);
+        // Another process resumes in the very moment in which this one still remembers the pause.
+        let remembered = world.accept(&process, &tenant.id, "remembers the tenant");
+        assert_eq!(world.look(remembered).status(), Status::Held);
+        let other = world.idle_process();
+        world.resume(&other, &tenant).expect("resumed");
+        world.reconcile(&process);
+        assert_eq!(world.look(message).status(), Status::Queued);
+    });
+}
+
+#[test]
+fn t16_a_refused_token_holds_its_message_and_after_three_the_number() {
+    in_each_kind(|world: &World| {
+        let (process, tenant, first) = world.queued(UnknownOutcome::Fail);
+        world.send_and(&process, Answer::Refuses(TOKEN_REFUSED));
+        let seen = world.look(first);
+        assert_eq!(
+            (seen.status(), seen.attempt(), seen.attempts_counted()),
+            (Status::Held, 1, 0)
+        );
+        assert_eq!(seen.hold_reason(), Some(HoldReason::CredentialsInvalid));
+        assert_eq!(hold_of_number(world, &tenant), None, "one refusal is not certain");
+
+        for text in ["second", "third"] {
+            world.accept(&process, &tenant.id, text);
+            world.send_and(&process, Answer::Refuses(TOKEN_REFUSED));
+        }
+        assert_eq!(hold_of_number(world, &tenant), Some(HoldReason::CredentialsInvalid));
+        let fourth = world.accept(&process, &tenant.id, "fourth");
+        assert_eq!(world.prepare(&process).sends.len(), 0);
+        assert_eq!(world.look(fourth).status(), Status::Held);
+        assert_eq!(world.requests(), 3, "Meta is not asked a fourth time");
+    });
+}
+
+#[test]
+fn t16_a_restricted_account_holds_the_number_until_a_probe_goes_through() {
+    in_each_kind(|world: &World| {
+        let (process, tenant, first) = world.queued(UnknownOutcome::Fail);
+        world.send_and(&process, Answer::Refuses(ACCOUNT_RESTRICTED));
+        assert_eq!(world.look(first).hold_reason(), Some(HoldReason::AccountRestricted));
+        assert_eq!(hold_of_number(world, &tenant), Some(HoldReason::AccountRestricted));
+
+        let second = world.accept(&process, &tenant.id, "second");
+        assert_eq!(world.prepare(&process).sends.len(), 0);
+        world.reconcile_after(&process, MINUTE * 50);
+        assert_eq!(
+            world.look(first).status(),
+            Status::Held,
+            "the next probe is after an hour"
+        );
+
+        world.reconcile_after(&process, MINUTE * 10);
+        let queued = [first, second].map(|message| world.look(message).status());
+        assert_eq!(queued, [Status::Queued; 2], "any of them may be the probe");
+        let prepared = world.prepare(&process);
+        assert_eq!(prepared.sends.len(), 1, "and one of them is");
+        let claimed = world.claim_prepared(&process, prepared).remove(0);
+        let ended = world.call(&process, claimed);
+        world.record(&process, ended);
+        assert_eq!(hold_of_number(world, &tenant), None);
+
+        world.reconcile(&process);
+        world.send(&process);
+        let sent = [first, second].map(|message| world.look(message).status());
+        assert_eq!(sent, [Status::Sent; 2]);
+    });
+}
+
+#[test]
+fn t16_a_probe_that_is_refused_leaves_the_number_on_hold() {
+    in_each_kind(|world: &World| {
+        let (process, tenant, message) = world.queued(UnknownOutcome::Fail);
+        world.send_and(&process, Answer::Refuses(ACCOUNT_RESTRICTED));
+        world.reconcile_after(&process, MINUTE * 60);
+        world.send_and(&process, Answer::Refuses(ACCOUNT_RESTRICTED));
+        assert_eq!(world.look(message).status(), Status::Held);
+        assert_eq!(hold_of_number(world, &tenant), Some(HoldReason::AccountRestricted));
+        world.accept(&process, &tenant.id, "no probe");
+        assert_eq!(world.prepare(&process).sends.len(), 0, "the next probe is in an hour");
+    });
+}

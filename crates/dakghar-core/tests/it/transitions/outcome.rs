@@ -1,0 +1,143 @@
+//! T5 to T9: a call ended, and its outcome is recorded.
+
+use dakghar_core::domain::Status;
+use dakghar_core::domain::message::{DeadReason, UnknownOutcome};
+
+use crate::steps::{GRACE, MINUTE, REFUSED, RETRIED, SECOND, in_each_kind};
+use crate::world::World;
+use crate::world::meta::{Answer, Meta};
+use crate::world::seen::Seen;
+
+/// Nothing is left of the way to Meta.
+fn has_left_the_send_path(seen: &Seen) -> bool {
+    seen.lease().is_none() && seen.wake_at().is_none() && seen.slot_at().is_none()
+}
+
+#[test]
+fn t05_a_message_that_meta_took_is_sent() {
+    in_each_kind(|world: &World| {
+        let (process, _, message) = world.queued(UnknownOutcome::Fail);
+        world.send(&process);
+        let seen = world.look(message);
+        assert_eq!((seen.status(), seen.epoch()), (Status::Sent, 1));
+        assert_eq!(seen.wamid(), Some(&Meta::wamid(message, 1)));
+        assert!(has_left_the_send_path(&seen));
+        assert!(seen.conversation().is_some());
+    });
+}
+
+#[test]
+fn t06_a_message_that_meta_refused_for_good_has_failed() {
+    in_each_kind(|world: &World| {
+        let (process, _, message) = world.queued(UnknownOutcome::Fail);
+        world.send_and(&process, Answer::Refuses(REFUSED));
+        let seen = world.look(message);
+        assert_eq!((seen.status(), seen.error_code()), (Status::Failed, Some(REFUSED)));
+        assert!(has_left_the_send_path(&seen));
+        assert!(!seen.maybe_sent());
+    });
+}
+
+#[test]
+fn t07_a_message_that_meta_may_take_later_is_queued_again() {
+    // Meta's answer, and the attempts that count after it.
+    let answers = [
+        (Answer::Refuses(RETRIED), 1),
+        (Answer::Unreachable, 1),
+        (Answer::Refuses(130_429), 0),
+        (Answer::Refuses(131_056), 0),
+    ];
+    for (answer, counted) in answers {
+        in_each_kind(|world: &World| {
+            let (process, _, message) = world.queued(UnknownOutcome::Fail);
+            world.send_and(&process, answer);
+            let seen = world.look(message);
+            assert_eq!((seen.status(), seen.epoch(), seen.attempt()), (Status::Queued, 1, 1));
+            assert_eq!((seen.attempts_counted(), seen.drive()), (counted, 1), "{answer:?}");
+            let slot_at = seen.slot_at().expect("a slot");
+            assert!(world.now() < slot_at && !seen.maybe_sent());
+
+            world.send(&process);
+            let seen = world.look(message);
+            assert_eq!((seen.status(), seen.attempt()), (Status::Sent, 2), "{answer:?}");
+            assert_eq!(world.now(), slot_at);
+        });
+    }
+}
+
+#[test]
+fn t07_a_number_that_sends_too_fast_slows_down_as_a_whole() {
+    in_each_kind(|world: &World| {
+        let (process, tenant, refused) = world.queued(UnknownOutcome::Fail);
+        world.send_and(&process, Answer::Refuses(130_429));
+        let until = world.look(refused).slot_at().expect("a slot");
+        world.accept(&process, &tenant.id, "other");
+        world.take(&process);
+        assert_eq!(world.now(), until, "no message of the number is due before");
+    });
+}
+
+#[test]
+fn t08_a_message_without_further_attempts_is_dead() {
+    in_each_kind(|world: &World| {
+        let (process, _, message) = world.queued(UnknownOutcome::Fail);
+        for attempt in 1..=5 {
+            assert_eq!(world.look(message).status(), Status::Queued, "before attempt {attempt}");
+            world.send_and(&process, Answer::Refuses(RETRIED));
+        }
+        let seen = world.look(message);
+        assert_eq!((seen.status(), seen.attempt()), (Status::Dead, 5));
+        assert_eq!(seen.dead_reason(), Some(DeadReason::AttemptsExhausted));
+        assert!(has_left_the_send_path(&seen));
+    });
+}
+
+#[test]
+fn t08_a_message_that_meta_asks_to_slow_down_for_without_end_is_dead() {
+    in_each_kind(|world: &World| {
+        let process = world.process();
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        for _ in 0..21 {
+            world.meta.script(Answer::Refuses(130_429));
+        }
+        let message = world.accept(&process, &tenant.id, "hello");
+        world.run_for(MINUTE * 150);
+        let seen = world.look(message);
+        assert_eq!((seen.attempt(), seen.attempts_counted()), (21, 0));
+        assert_eq!(seen.dead_reason(), Some(DeadReason::AttemptsExhausted));
+    });
+}
+
+#[test]
+fn t08_a_message_without_time_for_another_attempt_is_expired() {
+    in_each_kind(|world: &World| {
+        let process = world.idle_process();
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        let message = world.accept_until(&process, &tenant.id, SECOND * 30);
+        // Meta asks for a minute.
+        world.send_and(&process, Answer::Refuses(131_057));
+        let seen = world.look(message);
+        assert_eq!((seen.status(), seen.attempt()), (Status::Expired, 1));
+        assert!(has_left_the_send_path(&seen));
+    });
+}
+
+#[test]
+fn t09_a_call_without_a_verdict_leaves_its_message_in_doubt() {
+    let answers = [
+        (Answer::Silent, GRACE),
+        (Answer::AcceptsSilently, GRACE),
+        (Answer::FailsAfterTaking(131_016), MINUTE),
+    ];
+    for (answer, grace) in answers {
+        in_each_kind(|world: &World| {
+            let (process, _, message) = world.queued(UnknownOutcome::Resend);
+            world.send_and(&process, answer);
+            let seen = world.look(message);
+            assert_eq!((seen.status(), seen.epoch()), (Status::InDoubt, 1), "{answer:?}");
+            assert!(seen.maybe_sent() && seen.lease().is_none());
+            assert_eq!(seen.grace_until(), Some(world.now() + grace), "{answer:?}");
+            assert_eq!(seen.wake_at(), seen.grace_until());
+        });
+    }
+}
