@@ -197,7 +197,7 @@ impl Wire {
     ) -> T {
         let journey = self.plan(call);
         let (executor, trace) = (self.executor.clone(), self.trace.clone());
-        let travelling = async move {
+        let travelling = Box::pin(async move {
             let Journey {
                 fate,
                 there,
@@ -227,7 +227,7 @@ impl Wire {
             }
             pause(&executor, back).await;
             Some(answer)
-        };
+        });
         match self.executor.ask(WORLD, travelling).await {
             Ok(Some(answer)) => answer,
             // The caller is dead, and is not polled any more.
