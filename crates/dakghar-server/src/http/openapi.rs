@@ -127,7 +127,7 @@ pub(super) fn head(version: &str) -> Document {
         tags(
             (name = "Sending", description = "Accepting messages."),
             (name = "Messages", description = "What became of them."),
-            (name = "Conversations", description = "Threads between a number and a person."),
+            (name = "Conversations", description = "What a number and a person wrote to each other."),
             (name = "Dead letters", description = "Messages that ended without reaching anybody."),
             (name = "Events", description = "What Meta told beside messages and statuses."),
             (name = "Tenants", description = "Customers of the operator."),

@@ -1,4 +1,4 @@
-//! One message: how it is shown, cancelling it, sending it again; and the threads it belongs to.
+//! One message: how it is shown, cancelling it, sending it again; and the conversations it belongs to.
 
 use dakghar_core::domain::message::{DeadReason, SendError, Status};
 use dakghar_core::ports::StoreError;
@@ -47,7 +47,7 @@ async fn a_message_is_shown_with_everything_that_happened_to_it() {
         ("expiresAt", json!("2026-11-23T10:00:00.001Z")),
         (
             "conversationId",
-            json!(sample.delivery.conversation_id.expect("a thread").to_string()),
+            json!(sample.delivery.conversation_id.expect("a conversation").to_string()),
         ),
     ] {
         assert_eq!(shown[field].take(), expected, "{field}");
@@ -240,11 +240,11 @@ async fn a_conversation_shows_its_messages_and_its_window() {
     service.send(&tenant, "+919222222222", "to somebody else").await;
     let conversations = format!("/tenants/{}/conversations", tenant.id);
     let list = service.get(&conversations).await;
-    let thread = &list.json["data"][0];
-    assert_eq!(thread["waId"], "919111111111");
-    assert_eq!(thread["customerServiceWindowUntil"], "2026-11-23T10:00:00.000Z");
-    let id = thread["id"].as_str().expect("an id");
-    assert_eq!(service.get(&format!("{conversations}/{id}")).await.json, *thread);
+    let conversation = &list.json["data"][0];
+    assert_eq!(conversation["waId"], "919111111111");
+    assert_eq!(conversation["customerServiceWindowUntil"], "2026-11-23T10:00:00.000Z");
+    let id = conversation["id"].as_str().expect("an id");
+    assert_eq!(service.get(&format!("{conversations}/{id}")).await.json, *conversation);
 
     let messages = service.get(&format!("{conversations}/{id}/messages")).await;
     let inbound = &messages.json["data"][0];

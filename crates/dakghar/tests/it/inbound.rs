@@ -201,19 +201,22 @@ async fn an_inbound_message_opens_a_conversation(backend: Backend) {
         .send_inbound(InboundMessage::text("111", "+16505551234", "নমস্কার 🙏"))
         .expect("planned");
     let path = format!("/tenants/{}/conversations", tenant.id);
-    let threads = product.until_count(&path, 1).await;
-    assert_eq!(threads[0]["waId"], "16505551234");
-    assert!(threads[0]["customerServiceWindowUntil"].is_string(), "{threads:?}");
+    let conversations = product.until_count(&path, 1).await;
+    assert_eq!(conversations[0]["waId"], "16505551234");
+    assert!(
+        conversations[0]["customerServiceWindowUntil"].is_string(),
+        "{conversations:?}"
+    );
     let reply = product.send(&tenant, "+16505551234").await;
     product.until_status(&tenant, &reply, "delivered").await;
-    let threads = product.get(&path).await;
+    let conversations = product.get(&path).await;
     assert_eq!(
-        threads["data"].as_array().unwrap().len(),
+        conversations["data"].as_array().unwrap().len(),
         1,
-        "the reply belongs to the same thread"
+        "the reply belongs to the same conversation"
     );
-    let thread = text(&threads["data"][0]["id"]);
-    let messages = product.get(&format!("{path}/{thread}/messages")).await;
+    let conversation = text(&conversations["data"][0]["id"]);
+    let messages = product.get(&format!("{path}/{conversation}/messages")).await;
     let directions: Vec<_> = messages["data"]
         .as_array()
         .unwrap()

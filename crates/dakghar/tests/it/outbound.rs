@@ -55,9 +55,9 @@ async fn a_message_is_sent_delivered_and_read(backend: Backend) {
     let conversations = product
         .until_count(&format!("/tenants/{}/conversations", tenant.id), 1)
         .await;
-    let thread = text(&conversations[0]["id"]);
+    let conversation = text(&conversations[0]["id"]);
     let messages = product
-        .get(&format!("/tenants/{}/conversations/{thread}/messages", tenant.id))
+        .get(&format!("/tenants/{}/conversations/{conversation}/messages", tenant.id))
         .await;
     assert_eq!(messages["data"][0]["id"], json!(id));
 }

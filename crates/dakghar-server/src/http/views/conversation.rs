@@ -4,7 +4,7 @@ use dakghar_core::domain::{Conversation, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The thread between a number of the tenant and a person.
+/// What a number of the tenant and a person wrote to each other.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Conversation)]

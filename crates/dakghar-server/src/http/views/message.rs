@@ -78,7 +78,7 @@ pub(in crate::http) struct MessageView {
     metadata: Option<Box<RawValue>>,
     /// The client's own callback data.
     biz_opaque_callback_data: Option<String>,
-    /// The thread it belongs to; outbound messages join it with their first attempt.
+    /// The conversation it belongs to; outbound messages join it with their first attempt.
     conversation_id: Option<String>,
     /// When it was accepted or received.
     created_at: String,
