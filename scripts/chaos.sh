@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-./scripts/install-services.sh strace
+./scripts/install-services.sh
 
 report="$(mktemp)"
 trap 'rm -f "$report"' EXIT

@@ -1,8 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests start for themselves: a MongoDB server, a Redis server, the packages of the programs that
-# run on Node.js, and the test runner.
-#
-# `install-services.sh strace` also installs what `make chaos` makes disks fail with.
+# run on Node.js, what makes disks fail, and the test runner.
 #
 # Safe to repeat: what is there is left alone, and then it takes a fraction of a second. Uses the package managers as
 # they are configured on this machine (apt, pip, npm, cargo). MongoDB goes into `.services/`, packages of npm into
@@ -132,7 +130,5 @@ install_redis
 install_mongod
 install_node_packages
 install_nextest
-if [ "${1:-}" = strace ]; then
-    install_strace
-fi
+install_strace
 say "ready: $(redis-server --version | cut -d' ' -f1-3), $("$services/bin/mongod" --version | head -n 1), $(cargo nextest --version | head -n 1 | cut -d' ' -f1,2)"

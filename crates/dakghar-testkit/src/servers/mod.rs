@@ -60,15 +60,15 @@ pub fn are_installed(servers: &[Server]) -> bool {
     missing.is_none()
 }
 
-/// Says that a test is skipped because `what` is not installed: with `CI=true` in the environment by a panic, so that
+/// Says that a test is skipped because `what` is not there: with `CI=true` in the environment by a panic, so that
 /// nothing is skipped unnoticed, otherwise in the output of the test.
 #[expect(clippy::print_stderr, reason = "the runner shows what a test prints")]
 pub fn skip_without(what: &str) {
     assert!(
         variable("CI").is_none_or(|ci| ci != "true"),
-        "{what} is not installed: run scripts/install-services.sh"
+        "{what} is missing: run scripts/install-services.sh"
     );
-    eprintln!("skipped: {what} is not installed, run scripts/install-services.sh");
+    eprintln!("skipped: {what} is missing, run scripts/install-services.sh");
 }
 
 #[expect(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dakghar_graph_sim::{Fault, FaultRule, StatusPlan};
+use dakghar_graph_sim::{Fault, FaultRule, Match, StatusPlan};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -25,6 +25,8 @@ on_both_backends!(
     an_expired_message_can_be_sent_again,
     a_repetition_finds_its_message_after_its_time,
     a_number_keeps_its_pace_and_does_not_delay_others,
+    a_number_that_meta_slows_down_loses_no_message,
+    a_pair_that_meta_slows_down_delays_no_other_person,
 );
 
 async fn a_message_is_sent_delivered_and_read(backend: Backend) {
@@ -442,6 +444,58 @@ async fn a_number_keeps_its_pace_and_does_not_delay_others(backend: Backend) {
         product.message(&slow, backlog.last().unwrap()).await["status"],
         "queued"
     );
+}
+
+/// More refusals than a message has attempts: asked to slow down, none is charged with one.
+async fn a_number_that_meta_slows_down_loses_no_message(backend: Backend) {
+    let product = Product::start(backend).await;
+    let tenant = product.tenant("111", "EAAG-real").await;
+    let other = product.tenant("222", "EAAG-real").await;
+    let slowed = Match {
+        phone_number_id: Some("111".to_owned()),
+        ..Match::default()
+    };
+    product
+        .sim
+        .add_rule(FaultRule::first(12, Fault::rate_limited()).when(slowed));
+    let first = product.send(&tenant, "+919111111111").await;
+    let second = product.send(&tenant, "+919111111112").await;
+    let beside = product.send(&other, "+919111111113").await;
+    product.until_status(&other, &beside, "delivered").await;
+    for id in [&first, &second] {
+        product.until_status(&tenant, id, "delivered").await;
+    }
+    let calls = product.sim.journal();
+    assert_eq!(calls.iter().filter(|call| call.phone_number_id == "111").count(), 14);
+    assert_eq!(calls.iter().filter(|call| call.phone_number_id == "222").count(), 1);
+    assert_eq!(product.get("/dead-letters").await["data"], json!([]));
+}
+
+async fn a_pair_that_meta_slows_down_delays_no_other_person(backend: Backend) {
+    let product = Product::start(backend).await;
+    let tenant = product.tenant("111", "EAAG-real").await;
+    let to_the_pair = Match {
+        to: Some("919111111111".to_owned()),
+        ..Match::default()
+    };
+    product
+        .sim
+        .add_rule(FaultRule::first(1, Fault::pair_rate_limited()).when(to_the_pair));
+    let slowed = product.send(&tenant, "+919111111111").await;
+    let others = join_all((0..10).map(|n| {
+        let (product, tenant) = (&product, &tenant);
+        async move { product.send(tenant, &format!("+91922222220{n}")).await }
+    }))
+    .await;
+    for id in &others {
+        product.until_status(&tenant, id, "delivered").await;
+    }
+    let message = product.message(&tenant, &slowed).await;
+    assert_eq!(message["status"], "queued", "the others went before it: {message:#}");
+    let message = product.until_status(&tenant, &slowed, "delivered").await;
+    assert_eq!(message["attempts"], 2);
+    let calls = product.sim.journal();
+    assert_eq!(calls.len(), 12, "one call for each of the others");
 }
 
 async fn an_expired_message_can_be_sent_again(backend: Backend) {

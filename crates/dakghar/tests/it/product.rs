@@ -402,15 +402,33 @@ impl Product {
         (output.status.code(), text(&output.stdout), text(&output.stderr))
     }
 
-    /// Every file of the embedded store as bytes; nothing for the distributed one.
-    pub fn store_bytes(&self) -> Vec<u8> {
-        let Ok(files) = std::fs::read_dir(self.data_dir()) else {
-            return Vec::new();
-        };
+    /// Everything that is stored, as bytes: the files of the embedded store, the documents of the distributed one.
+    pub async fn stored_bytes(&self) -> Vec<u8> {
+        if self.is_distributed() {
+            return self.document_bytes().await;
+        }
+        let files = std::fs::read_dir(self.data_dir()).expect("the folder of the data");
         files
             .flatten()
             .flat_map(|file| std::fs::read(file.path()).unwrap_or_default())
             .collect()
+    }
+
+    async fn document_bytes(&self) -> Vec<u8> {
+        let database = self.database().await;
+        let mut bytes = Vec::new();
+        for name in database
+            .list_collection_names()
+            .await
+            .expect("the names of collections")
+        {
+            let collection = database.collection::<bson::RawDocumentBuf>(&name);
+            let mut documents = collection.find(bson::doc! {}).await.expect("a cursor");
+            while documents.advance().await.expect("the next document") {
+                bytes.extend_from_slice(documents.current().as_bytes());
+            }
+        }
+        bytes
     }
 
     /// The database of a distributed installation, past it.

@@ -1,9 +1,13 @@
-//! Secrets stay secret: a canary token is in no log, no answer, no error and no byte of the store.
+//! Secrets stay secret: a canary token is in no log, no answer, no error, no byte of the store, and no command to Redis.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 
 use dakghar_graph_sim::{Fault, FaultRule, InboundMessage};
 use serde_json::json;
 
-use crate::product::{Backend, Product, on_both_backends};
+use crate::product::{ADMIN_KEY, APP_SECRET, Backend, MASTER_KEY, Product, eventually, on_both_backends, text};
 
 on_both_backends!(a_canary_is_nowhere);
 
@@ -13,14 +17,21 @@ const CANARY_PHONE: &str = "919155501234";
 
 async fn a_canary_is_nowhere(backend: Backend) {
     let mut product = Product::start(backend).await;
+    let overheard = match backend {
+        Backend::Embedded => None,
+        Backend::Distributed | Backend::Fragile => Some(Overheard::start(&product).await),
+    };
     let tenant = product.tenant("111", CANARY).await;
     product.sim.add_rule(FaultRule::first(1, Fault::graph_error(190)));
     product.sim.add_rule(FaultRule::first(1, Fault::HtmlBadGateway));
     let path = format!("/tenants/{}/send", tenant.id);
     let mut answers = String::new();
+    let mut sent = String::new();
     for n in 0..3 {
         let body = json!({"to": format!("+{CANARY_PHONE}"), "text": format!("{CANARY_BODY} {n}")});
-        answers += &product.post(&path, body).await.to_string();
+        let answer = product.post(&path, body).await;
+        answers += &answer.to_string();
+        sent = text(&answer["messageId"]);
     }
     product
         .sim
@@ -48,12 +59,59 @@ async fn a_canary_is_nowhere(backend: Backend) {
     for secret in [CANARY, CANARY_BODY, CANARY_PHONE, &tenant.api_key, &verify_token] {
         assert!(!log.contains(secret), "{secret} is in the log");
     }
-    let store = product.store_bytes();
-    assert_eq!(store.is_empty(), product.is_distributed());
-    for secret in [CANARY, &tenant.api_key] {
+    let store = product.stored_bytes().await;
+    let is_in = |bytes: &[u8], text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(is_in(&store, CANARY_BODY), "what was read is not the store");
+    for secret in [CANARY, &tenant.api_key, MASTER_KEY, APP_SECRET, ADMIN_KEY] {
+        assert!(!is_in(&store, secret), "{secret} is in the store");
+    }
+    if let Some(overheard) = overheard {
+        let commands = overheard.stop();
         assert!(
-            !store.windows(secret.len()).any(|window| window == secret.as_bytes()),
-            "{secret} is in the store"
+            is_in(&commands, &sent),
+            "what was overheard is not what the queue was told"
         );
+        for secret in [
+            CANARY,
+            &tenant.api_key,
+            CANARY_BODY,
+            CANARY_PHONE,
+            MASTER_KEY,
+            APP_SECRET,
+            ADMIN_KEY,
+        ] {
+            assert!(!is_in(&commands, secret), "{secret} went to Redis");
+        }
+    }
+}
+
+/// Every command that a Redis server is given, by anybody, while this lives.
+struct Overheard {
+    client: Child,
+    file: PathBuf,
+}
+
+impl Overheard {
+    async fn start(product: &Product) -> Self {
+        let file = product.dir.path().join("commands");
+        let client = Command::new("redis-cli")
+            .args(["-u", product.setting("REDIS_URL"), "MONITOR"])
+            .stdin(Stdio::null())
+            .stdout(File::create(&file).expect("a file"))
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("redis-cli runs");
+        let overheard = Self { client, file };
+        let listens =
+            eventually(async || std::fs::read(&overheard.file).is_ok_and(|bytes| bytes.starts_with(b"OK"))).await;
+        assert!(listens, "redis-cli does not listen");
+        overheard
+    }
+
+    /// Answers with what was heard.
+    fn stop(mut self) -> Vec<u8> {
+        self.client.kill().expect("redis-cli is there");
+        self.client.wait().expect("redis-cli ends");
+        std::fs::read(&self.file).expect("what was heard")
     }
 }

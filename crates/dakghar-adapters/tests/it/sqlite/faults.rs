@@ -12,6 +12,7 @@ use dakghar_adapters::sqlite::{SqliteOptions, SqliteStore};
 use dakghar_core::domain::{MessageId, MessageKey, TenantId};
 use dakghar_core::ports::{MessageStore, StoreError, StoreHealth};
 use dakghar_testkit::samples::{outbound, tenant_id};
+use dakghar_testkit::servers::skip_without;
 use uuid::Uuid;
 
 /// The folder of the victim's store.
@@ -147,7 +148,7 @@ async fn what_was_promised_survives_being_killed() {
     assert!(promised.len() > 1000, "only {} were promised", promised.len());
 }
 
-/// Whether a program can be run here; the tests that need it say so when it cannot.
+/// Whether a program can be run here.
 fn is_installed(program: &str) -> bool {
     let found = Command::new(program)
         .arg("-V")
@@ -157,17 +158,12 @@ fn is_installed(program: &str) -> bool {
     found.is_ok_and(|status| status.success())
 }
 
-#[expect(clippy::print_stderr, reason = "a test that is skipped says why")]
-fn skip(why: &str) {
-    eprintln!("skipped: {why}");
-}
-
 /// One fsync fails, as on a dying disk. What was promised before is there, nothing is promised
 /// after, and no second fsync is tried: it would succeed without having written anything.
 #[tokio::test]
 async fn after_a_failed_fsync_nothing_more_is_promised() {
     if !is_installed("strace") {
-        return skip("strace is not installed");
+        return skip_without("strace");
     }
     let dir = tempfile::tempdir().expect("a folder");
     open_store(dir.path()).close().await;
@@ -188,7 +184,7 @@ async fn after_a_failed_fsync_nothing_more_is_promised() {
         errors >= 200 || count >= 10_000
     });
     if promised.is_empty() {
-        return skip("strace cannot trace here");
+        return skip_without("a strace that may trace");
     }
     assert!(errors > 0, "the failed fsync went unnoticed");
     assert_eq!(promised_after, 0, "promises after a failed fsync");
@@ -223,7 +219,7 @@ impl Drop for SmallDisk {
 #[tokio::test]
 async fn a_full_disk_is_said_and_reading_goes_on_and_space_helps() {
     let Some(disk) = SmallDisk::mount(8) else {
-        return skip("a small file system cannot be mounted here");
+        return skip_without("the right to mount a small file system");
     };
     let ballast = disk.path().join("ballast");
     std::fs::write(&ballast, vec![1; 3 << 20]).expect("writes");
