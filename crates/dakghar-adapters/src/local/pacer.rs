@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use dakghar_core::domain::pacing::{Admission, Pace, RELEASE_CHECK};
+use dakghar_core::domain::pacing::{Admission, Pace};
 use dakghar_core::domain::{PhoneNumberId, Timestamp};
 use dakghar_core::ports::{Pacer, QueueError, SlotAsk};
 use parking_lot::Mutex;
@@ -65,9 +65,9 @@ impl Pacer for LocalPacer {
             .pause_until(until);
     }
 
-    async fn rate_changed(&self, phone_number_id: &PhoneNumberId, now: Timestamp) {
+    async fn forget_beyond(&self, phone_number_id: &PhoneNumberId, limit: Timestamp) {
         if let Some(pace) = self.paces.lock().get_mut(phone_number_id) {
-            pace.forget_beyond(now, RELEASE_CHECK);
+            pace.forget_beyond(limit);
         }
     }
 }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dakghar_core::domain::pacing::RELEASE_CHECK;
 use dakghar_core::domain::pacing::{Admission, GATE_BURST_MIN, GATE_BURST_TIME};
 use dakghar_core::domain::{PhoneNumberId, Timestamp};
 use dakghar_core::ports::{Pacer, QueueError, SlotAsk};
@@ -219,8 +218,8 @@ impl Pacer for RedisPacer {
         self.best_effort("pause", phone_number_id, until).await;
     }
 
-    async fn rate_changed(&self, phone_number_id: &PhoneNumberId, now: Timestamp) {
-        self.best_effort("limit", phone_number_id, now + RELEASE_CHECK).await;
+    async fn forget_beyond(&self, phone_number_id: &PhoneNumberId, limit: Timestamp) {
+        self.best_effort("limit", phone_number_id, limit).await;
     }
 }
 

@@ -152,10 +152,10 @@ impl Pace {
         self.paused_until_us = self.paused_until_us.max(us(until));
     }
 
-    /// Drops reservations beyond `window`. After the rate was raised, slots reserved at the old rate must not delay new
-    /// messages longer than that.
-    pub fn forget_beyond(&mut self, now: Timestamp, window: Duration) {
-        let limit = us(now + window);
+    /// Drops reservations beyond `limit`: slots reserved at an old rate, or by a tenant that the number has left, must
+    /// not delay new messages longer than that.
+    pub fn forget_beyond(&mut self, limit: Timestamp) {
+        let limit = us(limit);
         for tat in [&mut self.normal_tat_us, &mut self.low_tat_us, &mut self.gate_tat_us] {
             *tat = (*tat).min(limit);
         }
@@ -269,7 +269,7 @@ mod tests {
         for _ in 0..1000 {
             pace.reserve(START, 1.0, Priority::Normal);
         }
-        pace.forget_beyond(START, Duration::from_secs(60));
+        pace.forget_beyond(START + Duration::from_secs(60));
         assert_eq!(ms(pace.reserve(START, 1000.0, Priority::Normal)), 60_000);
         assert!(!pace.is_idle(START));
         assert!(pace.is_idle(START + Duration::from_secs(61)));

@@ -37,7 +37,7 @@ pub trait Pacer: Send + Sync {
     /// Lets nothing of this number go before `until`. Best effort.
     async fn pause_until(&self, phone_number_id: &PhoneNumberId, until: Timestamp);
 
-    /// Takes note that the number's rate was changed: slots reserved at the old rate must not bind it longer than a
-    /// minute.
-    async fn rate_changed(&self, phone_number_id: &PhoneNumberId, now: Timestamp);
+    /// Forgets what is reserved for the number beyond `limit`: slots at a rate that was changed, or of a tenant that the
+    /// number has left. Best effort.
+    async fn forget_beyond(&self, phone_number_id: &PhoneNumberId, limit: Timestamp);
 }

@@ -215,6 +215,12 @@ impl World {
         self.step(async move { process.resume(&id, None, Actor::Operator).await })
     }
 
+    pub fn replace_token(&self, process: &Process, tenant: &Tenant, token: &str) {
+        let (process, id, token) = (process.clone(), tenant.id, token.to_owned());
+        self.step(async move { process.replace_token(&id, None, &token).await })
+            .expect("replaced");
+    }
+
     /// The conversations of the tenant, the newest first.
     pub fn conversations(&self, tenant: &Tenant) -> Vec<Conversation> {
         at_once(self.store.list(&tenant.id, None, 100)).expect("no outage")

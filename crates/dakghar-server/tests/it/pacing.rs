@@ -48,8 +48,8 @@ impl Pacer for SlowPacer {
         self.inner.pause_until(phone_number_id, until).await;
     }
 
-    async fn rate_changed(&self, phone_number_id: &PhoneNumberId, now: Timestamp) {
-        self.inner.rate_changed(phone_number_id, now).await;
+    async fn forget_beyond(&self, phone_number_id: &PhoneNumberId, limit: Timestamp) {
+        self.inner.forget_beyond(phone_number_id, limit).await;
     }
 }
 

@@ -31,7 +31,7 @@ macro_rules! pacer_suite {
             the_gate_lets_a_burst_pass
             the_gate_gives_those_it_turns_away_a_slot
             a_pause_holds_slots_and_gate
-            a_changed_rate_binds_for_a_minute_at_most
+            what_is_forgotten_binds_nobody
             slots_asked_for_at_once_are_all_different
             a_long_mixed_run_is_what_one_pace_would_do
         }
@@ -161,17 +161,19 @@ pub async fn a_pause_holds_slots_and_gate(pacer: Port) {
     assert_eq!(admit(&pacer, &[ask("2", start)]).await, [Admission::Go]);
 }
 
-pub async fn a_changed_rate_binds_for_a_minute_at_most(pacer: Port) {
+pub async fn what_is_forgotten_binds_nobody(pacer: Port) {
     let start = now();
     let slow = SlotAsk {
         per_second: 0.01,
         ..ask("1", start)
     };
     reserve(&pacer, &[0; 5].map(|_| slow.clone())).await;
-    pacer.rate_changed(&phone("1"), start).await;
+    pacer.forget_beyond(&phone("1"), after(start, 60_000)).await;
     assert_eq!(reserve(&pacer, &[ask("1", start)]).await, [after(start, 60_000)]);
+    pacer.forget_beyond(&phone("1"), start).await;
+    assert_eq!(reserve(&pacer, &[ask("1", start)]).await, [start]);
     // A number that nobody asked for has nothing to forget.
-    pacer.rate_changed(&phone("2"), start).await;
+    pacer.forget_beyond(&phone("2"), start).await;
     assert_eq!(reserve(&pacer, &[ask("2", start)]).await, [start]);
 }
 

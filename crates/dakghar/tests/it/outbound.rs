@@ -27,6 +27,7 @@ on_both_backends!(
     a_number_keeps_its_pace_and_does_not_delay_others,
     a_number_that_meta_slows_down_loses_no_message,
     a_pair_that_meta_slows_down_delays_no_other_person,
+    a_number_that_changes_hands_brings_no_backlog,
 );
 
 async fn a_message_is_sent_delivered_and_read(backend: Backend) {
@@ -496,6 +497,28 @@ async fn a_pair_that_meta_slows_down_delays_no_other_person(backend: Backend) {
     assert_eq!(message["attempts"], 2);
     let calls = product.sim.journal();
     assert_eq!(calls.len(), 12, "one call for each of the others");
+}
+
+async fn a_number_that_changes_hands_brings_no_backlog(backend: Backend) {
+    let product = Product::start(backend).await;
+    let old = product.tenant("333", "EAAG-real").await;
+    let body = json!({"phoneNumberId": "111", "messagesPerSecond": 1});
+    product.post(&format!("/tenants/{}/phone-numbers", old.id), body).await;
+    let send = format!("/tenants/{}/send", old.id);
+    join_all((0..200).map(|n| {
+        let body = json!({"to": format!("+91911111{n:04}"), "text": "hello", "from": "111"});
+        product.post(&send, body)
+    }))
+    .await;
+    let path = format!("/tenants/{}/phone-numbers/111", old.id);
+    assert_eq!(product.call("DELETE", &path, None).await.0, 204);
+    let new = product.tenant("111", "EAAG-other").await;
+    let id = product.send(&new, "+919222222222").await;
+    let message = product.message(&new, &id).await;
+    let slot_at: jiff::Timestamp = text(&message["scheduledAt"]).parse().expect("a time");
+    let ahead = slot_at.duration_since(jiff::Timestamp::now());
+    assert!(ahead.as_secs() < 5, "{ahead:?}: {message:#}");
+    product.until_status(&new, &id, "delivered").await;
 }
 
 async fn an_expired_message_can_be_sent_again(backend: Backend) {

@@ -101,8 +101,8 @@ async fn random_sequences_agree_with_the_pace_of_the_core() {
                     pacer.pause_until(&asks[0].phone_number_id, asks[0].not_before).await;
                 }
                 _ => {
-                    model.each(&asks[..1], |pace, _| pace.forget_beyond(at, RELEASE_CHECK));
-                    pacer.rate_changed(&asks[0].phone_number_id, at).await;
+                    model.each(&asks[..1], |pace, _| pace.forget_beyond(at + RELEASE_CHECK));
+                    pacer.forget_beyond(&asks[0].phone_number_id, at + RELEASE_CHECK).await;
                 }
             }
         }

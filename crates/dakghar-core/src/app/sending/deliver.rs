@@ -18,7 +18,9 @@ use super::prepare::PreparedSend;
 use crate::app::failure::Failure;
 use crate::app::messages::{Change, Start};
 use crate::app::stale::Step;
+use crate::domain::Tenant;
 use crate::domain::message::{Evidence, EvidenceStatus, Fenced, Message, Recorded, SendOutcome, Status};
+use crate::domain::tenant::SharedTenant;
 use crate::ports::{Job, Save, Saved, SendCall};
 
 /// The least time that a lease must still have for a call to begin.
@@ -33,6 +35,8 @@ pub struct ClaimedSend(PreparedSend);
 pub struct EndedCall {
     /// The message as it was claimed; the stored one may have moved on since.
     claimed: Message,
+    /// The tenant with the token of the call; a newer token may have replaced it since.
+    tenant: SharedTenant,
     outcome: SendOutcome,
     job: Option<Job>,
     // The place is held until the outcome is durable, so that a slow store slows the calls down.
@@ -67,6 +71,7 @@ impl Sending {
     pub async fn call(&self, ClaimedSend(send): ClaimedSend) -> EndedCall {
         let PreparedSend {
             message,
+            tenant,
             token,
             job,
             in_flight,
@@ -96,6 +101,7 @@ impl Sending {
         };
         EndedCall {
             claimed: message,
+            tenant,
             outcome,
             job: Some(job),
             _in_flight: in_flight,
@@ -127,7 +133,10 @@ impl Sending {
                 .await?,
             recorded,
         ) {
-            (Change::Saved(message), Ok(recorded)) => self.follow_up(&message, recorded, ended.job.take()).await,
+            (Change::Saved(message), Ok(recorded)) => {
+                let job = ended.job.take();
+                self.follow_up(&message, &ended.tenant, recorded, job).await;
+            }
             (Change::Saved(_) | Change::Left(_), _) => {
                 self.add_late_evidence(claimed, outcome).await?;
                 if let Some(job) = ended.job.take() {
@@ -158,7 +167,7 @@ impl Sending {
     }
 
     /// Tells the queue and the number about a recorded outcome.
-    async fn follow_up(&self, message: &Message, recorded: Recorded, job: Option<Job>) {
+    async fn follow_up(&self, message: &Message, tenant: &Tenant, recorded: Recorded, job: Option<Job>) {
         log_outcome(message, recorded);
         self.jobs.release(message);
         if let Some(job) = job {
@@ -170,13 +179,13 @@ impl Sending {
                 if let Some(called_at) = message.delivery.called_at {
                     self.recent_calls.remember(number, called_at, message.key());
                 }
-                self.holds.number_works(message).await
+                self.holds.number_works(message, tenant).await
             }
             Recorded::SlowDown(until) => {
                 self.ports.pacer.pause_until(number, until).await;
                 Ok(())
             }
-            Recorded::Held(reason) => self.holds.number_refused(message, reason).await,
+            Recorded::Held(reason) => self.holds.number_refused(message, tenant, reason).await,
             Recorded::Failed | Recorded::Retry(_) | Recorded::InDoubt | Recorded::GaveUp => Ok(()),
         };
         if let Err(failure) = result {

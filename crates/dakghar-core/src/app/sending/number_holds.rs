@@ -60,7 +60,8 @@ impl NumberHolds {
     }
 
     /// Ends what a successful send disproves: the count of refused tokens, and a hold that was only being probed.
-    pub(super) async fn number_works(&self, message: &Message) -> Result<(), Failure> {
+    /// `called` is the tenant as it was for the call: a token that was replaced since proves nothing.
+    pub(super) async fn number_works(&self, message: &Message, called: &Tenant) -> Result<(), Failure> {
         let accepted = &message.accepted;
         let Some(tenant) = self.directory.find(&accepted.tenant_id).await? else {
             return Ok(());
@@ -74,10 +75,14 @@ impl NumberHolds {
         }
         self.tenants
             .change(&tenant.id, |tenant| {
-                if let Some(number) = tenant.number_mut(&accepted.phone_number_id) {
-                    number.token_refusals = 0;
-                    number.hold = number.hold.filter(|hold| !is_ending(*hold));
+                let Some(number) = tenant.number_mut(&accepted.phone_number_id) else {
+                    return Ok(Step::Leave);
+                };
+                if !has_token_of(called, number) {
+                    return Ok(Step::Leave);
                 }
+                number.token_refusals = 0;
+                number.hold = number.hold.filter(|hold| !is_ending(*hold));
                 Ok(Step::Save)
             })
             .await?;
@@ -88,8 +93,14 @@ impl NumberHolds {
     }
 
     /// Counts a refusal of the token or the account, and puts the number on hold. A restricted account does so at once,
-    /// a refused token after [`TOKEN_REFUSALS_MAX`] refusals in a row. The number is then probed.
-    pub(super) async fn number_refused(&self, message: &Message, reason: HoldReason) -> Result<(), Failure> {
+    /// a refused token after [`TOKEN_REFUSALS_MAX`] refusals in a row. The number is then probed. `called` is the tenant
+    /// as it was for the call: a refusal of a token that was replaced since says nothing, and the message goes on.
+    pub(super) async fn number_refused(
+        &self,
+        message: &Message,
+        called: &Tenant,
+        reason: HoldReason,
+    ) -> Result<(), Failure> {
         let accepted = &message.accepted;
         let Some(tenant) = self.directory.find(&accepted.tenant_id).await? else {
             return Ok(());
@@ -100,11 +111,16 @@ impl NumberHolds {
         }
         let now = self.clock.now();
         let mut is_begun = false;
+        let mut is_replaced = false;
         self.tenants
             .change(&tenant.id, |tenant| {
                 let Some(number) = tenant.number_mut(&accepted.phone_number_id) else {
                     return Ok(Step::Leave);
                 };
+                is_replaced = reason == HoldReason::CredentialsInvalid && !has_token_of(called, number);
+                if is_replaced {
+                    return Ok(Step::Leave);
+                }
                 number.token_refusals += 1;
                 let is_certain =
                     reason != HoldReason::CredentialsInvalid || number.token_refusals >= TOKEN_REFUSALS_MAX;
@@ -120,9 +136,20 @@ impl NumberHolds {
                 Ok(Step::Save)
             })
             .await?;
+        if is_replaced {
+            let number = Some(&accepted.phone_number_id);
+            self.timers.wake_held(&accepted.tenant_id, number, now).await?;
+        }
         if is_begun {
             tracing::warn!(tenant_id = %accepted.tenant_id, phone_number_id = %accepted.phone_number_id, reason = reason.as_str(), "the number is on hold");
         }
         Ok(())
     }
+}
+
+/// True if the number has the same token as it had for the tenant of a call.
+fn has_token_of(called: &Tenant, number: &PhoneNumber) -> bool {
+    called
+        .number(Some(&number.phone_number_id))
+        .is_some_and(|then| then.sealed_token == number.sealed_token)
 }

@@ -28,6 +28,8 @@ const TOKEN_WAIT: Duration = Duration::from_secs(60);
 pub struct PreparedSend {
     /// The message as it will be once the claim is durable.
     pub(super) message: Message,
+    /// The tenant that the token is of, as it was when the token was opened.
+    pub(super) tenant: SharedTenant,
     pub(super) token: Secret,
     pub(super) job: Job,
     pub(super) in_flight: InFlight,
@@ -208,10 +210,17 @@ impl Sending {
         // All claims get the same time: the store writes equal claims most cheaply.
         let now = self.now();
         let mut sends = Vec::with_capacity(with_token.len());
-        for (Candidate { mut message, job, .. }, in_flight, token) in with_token {
+        for (candidate, in_flight, token) in with_token {
+            let Candidate {
+                mut message,
+                tenant,
+                job,
+                ..
+            } = candidate;
             match message.claim(now, &self.settings.worker_id, &self.settings.send.timings) {
                 Ok(()) => sends.push(PreparedSend {
                     message,
+                    tenant,
                     token,
                     job,
                     in_flight,

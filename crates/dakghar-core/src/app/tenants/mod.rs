@@ -103,6 +103,11 @@ impl Tenants {
         Err(Failure::KeptChanging("tenant"))
     }
 
+    /// Forgets the slots that an earlier owner of the number reserved.
+    async fn begin_anew(&self, number: &PhoneNumberId) {
+        self.ports.pacer.forget_beyond(number, self.now()).await;
+    }
+
     fn now(&self) -> Timestamp {
         self.ports.clock.now()
     }

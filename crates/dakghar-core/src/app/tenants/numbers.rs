@@ -5,6 +5,7 @@ use super::new::NewPhoneNumber;
 use super::{Tenants, find_number_id, no_such_number, phone_number_taken};
 use crate::app::failure::Failure;
 use crate::app::stale::Step;
+use crate::domain::pacing::RELEASE_CHECK;
 use crate::domain::tenant::SharedTenant;
 use crate::domain::{Actor, ErrorCode, Problem, TenantId};
 
@@ -26,12 +27,14 @@ impl Tenants {
         if tenant.number(Some(&number.phone_number_id)).is_some() {
             return Err(phone_number_taken(&number.phone_number_id).into());
         }
-        self.change(id, |tenant| {
-            tenant.phone_numbers.push(number.clone());
-            Ok(Step::Save)
-        })
-        .await
-        .map(|changed| changed.tenant)
+        let changed = self
+            .change(id, |tenant| {
+                tenant.phone_numbers.push(number.clone());
+                Ok(Step::Save)
+            })
+            .await?;
+        self.begin_anew(&number.phone_number_id).await;
+        Ok(changed.tenant)
     }
 
     /// Changes the settings of a number; `None` leaves one as it is. Only the operator may change the pace.
@@ -68,7 +71,10 @@ impl Tenants {
             .await?
             .tenant;
         if messages_per_second.is_some() {
-            self.ports.pacer.rate_changed(&number, self.now()).await;
+            self.ports
+                .pacer
+                .forget_beyond(&number, self.now() + RELEASE_CHECK)
+                .await;
         }
         Ok(tenant)
     }

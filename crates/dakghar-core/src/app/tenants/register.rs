@@ -62,6 +62,7 @@ impl Tenants {
         match self.ports.tenants.insert(&tenant).await? {
             TenantSaved::Done => {
                 tracing::info!(tenant_id = %tenant.id, "tenant registered");
+                self.begin_anew(&tenant.phone_numbers[0].phone_number_id).await;
                 Ok(RegisteredTenant { tenant, api_key })
             }
             TenantSaved::PhoneNumberTaken(number) => Err(phone_number_taken(&number).into()),

@@ -112,6 +112,56 @@ fn t16_a_refused_token_holds_its_message_and_after_three_the_number() {
 }
 
 #[test]
+fn t16_a_refusal_of_a_token_that_was_replaced_says_nothing_about_the_new_one() {
+    in_each_kind(|world: &World| {
+        let (process, tenant, first) = world.queued(UnknownOutcome::Fail);
+        let messages = [
+            first,
+            world.accept(&process, &tenant.id, "second"),
+            world.accept(&process, &tenant.id, "third"),
+        ];
+        let mut claimed = Vec::new();
+        for _ in 0..messages.len() {
+            claimed.push(world.claim(&process));
+        }
+        world.replace_token(&process, &tenant, "newer");
+        for claimed in claimed {
+            world.meta.script(Answer::Refuses(TOKEN_REFUSED));
+            let ended = world.call(&process, claimed);
+            world.record(&process, ended);
+        }
+        assert_eq!(hold_of_number(world, &tenant), None);
+        world.reconcile(&process);
+        assert_eq!(
+            messages.map(|message| world.look(message).status()),
+            [Status::Queued; 3]
+        );
+        for _ in 0..messages.len() {
+            world.send(&process);
+            assert_eq!(world.request().token, "newer");
+        }
+        assert_eq!(messages.map(|message| world.look(message).status()), [Status::Sent; 3]);
+    });
+}
+
+#[test]
+fn t16_a_success_with_a_token_that_was_replaced_does_not_end_the_hold_of_the_new_one() {
+    in_each_kind(|world: &World| {
+        let (process, tenant, _) = world.queued(UnknownOutcome::Fail);
+        let old = world.claim(&process);
+        world.replace_token(&process, &tenant, "newer");
+        for text in ["second", "third", "fourth"] {
+            world.accept(&process, &tenant.id, text);
+            world.send_and(&process, Answer::Refuses(TOKEN_REFUSED));
+        }
+        assert_eq!(hold_of_number(world, &tenant), Some(HoldReason::CredentialsInvalid));
+        let ended = world.call(&process, old);
+        world.record(&process, ended);
+        assert_eq!(hold_of_number(world, &tenant), Some(HoldReason::CredentialsInvalid));
+    });
+}
+
+#[test]
 fn t16_a_restricted_account_holds_the_number_until_a_probe_goes_through() {
     in_each_kind(|world: &World| {
         let (process, tenant, first) = world.queued(UnknownOutcome::Fail);

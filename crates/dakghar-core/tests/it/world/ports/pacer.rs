@@ -60,11 +60,11 @@ impl Pacer for Near {
             .await;
     }
 
-    async fn rate_changed(&self, phone_number_id: &PhoneNumberId, now: Timestamp) {
+    async fn forget_beyond(&self, phone_number_id: &PhoneNumberId, limit: Timestamp) {
         let number = phone_number_id.clone();
         let _ = self
             .pace(move |pacer| {
-                at_once(pacer.rate_changed(&number, now));
+                at_once(pacer.forget_beyond(&number, limit));
                 Ok(())
             })
             .await;
