@@ -1,5 +1,6 @@
 //! The state machine, transition by transition.
 
+mod bounds;
 mod doubt;
 mod properties;
 
