@@ -19,6 +19,7 @@ on_both_backends!(
     a_lost_answer_is_settled_by_the_status_webhook,
     a_lost_answer_without_webhook_ends_by_policy,
     statuses_of_any_later_call_end_a_doubt,
+    statuses_that_come_before_their_answers_end_a_doubt_too,
     a_status_before_the_answer_changes_nothing,
     a_pause_holds_and_a_resume_sends,
     a_message_for_later_can_be_cancelled,
@@ -31,8 +32,11 @@ on_both_backends!(
 );
 
 async fn a_message_is_sent_delivered_and_read(backend: Backend) {
+    // Later than the answer is stored: a status that comes before it is the subject of another test.
     let statuses = StatusPlan {
-        read_ms: Some(20),
+        sent_ms: Some(1_000),
+        delivered_ms: Some(1_010),
+        read_ms: Some(1_020),
         ..StatusPlan::immediate()
     };
     let product = Setup::on(backend).statuses(statuses).start().await;
@@ -315,6 +319,14 @@ async fn a_lost_answer_without_webhook_ends_by_policy(backend: Backend) {
 }
 
 async fn statuses_of_any_later_call_end_a_doubt(backend: Backend) {
+    a_later_call_ends_a_doubt(backend, None).await;
+}
+
+async fn statuses_that_come_before_their_answers_end_a_doubt_too(backend: Backend) {
+    a_later_call_ends_a_doubt(backend, Some(Fault::WebhookBeforeResponse { ms: 500 })).await;
+}
+
+async fn a_later_call_ends_a_doubt(backend: Backend, later: Option<Fault>) {
     let product = Setup::on(backend).env("UNKNOWN_OUTCOME_GRACE_MS", 500).start().await;
     let tenant = product.tenant("111", "EAAG-real").await;
     product
@@ -322,6 +334,9 @@ async fn statuses_of_any_later_call_end_a_doubt(backend: Backend) {
         .add_rule(FaultRule::first(1, Fault::ResetAfterBody { accept: false }));
     let lost = product.send(&tenant, "+919111111111").await;
     product.until_status(&tenant, &lost, "in_doubt").await;
+    if let Some(later) = later {
+        product.sim.add_rule(FaultRule::always(later));
+    }
     let path = format!("/tenants/{}/send", tenant.id);
     let send_in = async |seconds: u64| {
         let at = (jiff::Timestamp::now() + Duration::from_secs(seconds)).to_string();

@@ -154,6 +154,8 @@ impl Sending {
         let SendOutcome::Accepted { wamid } = outcome else {
             return Ok(());
         };
+        // Its status may have come before its answer; that statuses arrive is then known all the better.
+        self.remember_call(claimed);
         let evidence = Evidence {
             status: EvidenceStatus::Sent,
             wamid: wamid.clone(),
@@ -166,6 +168,13 @@ impl Sending {
         Ok(())
     }
 
+    fn remember_call(&self, called: &Message) {
+        if let Some(called_at) = called.delivery.called_at {
+            let number = &called.accepted.phone_number_id;
+            self.recent_calls.remember(number, called_at, called.key());
+        }
+    }
+
     /// Tells the queue and the number about a recorded outcome.
     async fn follow_up(&self, message: &Message, tenant: &Tenant, recorded: Recorded, job: Option<Job>) {
         log_outcome(message, recorded);
@@ -176,9 +185,7 @@ impl Sending {
         let number = &message.accepted.phone_number_id;
         let result = match recorded {
             Recorded::Sent => {
-                if let Some(called_at) = message.delivery.called_at {
-                    self.recent_calls.remember(number, called_at, message.key());
-                }
+                self.remember_call(message);
                 self.holds.number_works(message, tenant).await
             }
             Recorded::SlowDown(until) => {
