@@ -48,7 +48,7 @@ use writer::Writer;
 /// Connections that serve delivery, unless the options say otherwise.
 const DELIVERY_READERS_DEFAULT: u32 = 4;
 /// Connections that serve lists. They are apart, so that slow lists never delay delivery.
-const LIST_READERS: u32 = 2;
+const LIST_READERS: u32 = 4;
 
 /// Options for opening a store.
 #[derive(Clone, Debug)]

@@ -1,51 +1,115 @@
 //! Reads request bodies, within a size, a time and a media type.
 
+use std::hash::Hash;
+use std::ops::Deref;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use bytes::Bytes;
-use dakghar_core::domain::{ErrorCode, Problem};
+use dakghar_core::domain::{ErrorCode, Problem, TenantId};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
-use super::config::HttpConfig;
+use super::budget::Lease;
+use super::state::HttpState;
+
+/// A body that was read. Its bytes count for as long as this is there, which is until the request was carried out: what
+/// waits for its commit is bounded by that too.
+pub(super) struct ReadBody<K: Clone + Eq + Hash> {
+    bytes: Vec<u8>,
+    _lease: Lease<K>,
+}
+
+impl<K: Clone + Eq + Hash> Deref for ReadBody<K> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The owner of a request's body on the API; `None` is the operator.
+pub(super) type BodyOwner = Option<TenantId>;
 
 /// Reads the JSON body of a request to the API. Its caller checks that it is JSON.
-pub(super) async fn read_json(headers: &HeaderMap, body: Body, config: &HttpConfig) -> Result<Bytes, Problem> {
+pub(super) async fn read_json(
+    headers: &HeaderMap,
+    body: Body,
+    state: &HttpState,
+    owner: BodyOwner,
+) -> Result<ReadBody<BodyOwner>, Problem> {
     check_media_type(headers)?;
-    let bytes = read(body, config.body_bytes_max, config.body_read_timeout).await?;
-    if bytes.is_empty() {
+    let read = read_within(body, state, owner).await?;
+    if read.is_empty() {
         return Err(Problem::new(ErrorCode::BodyRequired, "The request has no body."));
     }
-    Ok(bytes)
+    Ok(read)
 }
 
 /// Does the same as [`read_json`] for a body that may be left out. It is then empty, and may have no type.
-pub(super) async fn read_optional_json(headers: &HeaderMap, body: Body, config: &HttpConfig) -> Result<Bytes, Problem> {
-    let bytes = read(body, config.body_bytes_max, config.body_read_timeout).await?;
-    if !bytes.is_empty() {
+pub(super) async fn read_optional_json(
+    headers: &HeaderMap,
+    body: Body,
+    state: &HttpState,
+    owner: BodyOwner,
+) -> Result<ReadBody<BodyOwner>, Problem> {
+    let read = read_within(body, state, owner).await?;
+    if !read.is_empty() {
         check_media_type(headers)?;
     }
-    Ok(bytes)
+    Ok(read)
 }
 
-/// Reads the body as it came.
-pub(super) async fn read(body: Body, bytes_max: usize, timeout: Duration) -> Result<Bytes, Problem> {
+async fn read_within(body: Body, state: &HttpState, owner: BodyOwner) -> Result<ReadBody<BodyOwner>, Problem> {
+    let config = state.config();
+    let lease = state.budgets().bodies.lease(owner);
+    read(body, config.body_bytes_max, config.body_read_timeout, lease).await
+}
+
+/// Reads the body as it came. Each piece of it counts from when it is here.
+pub(super) async fn read<K: Clone + Eq + Hash>(
+    body: Body,
+    bytes_max: usize,
+    timeout: Duration,
+    lease: Lease<K>,
+) -> Result<ReadBody<K>, Problem> {
     let announced = body.size_hint().lower();
     // Refuse before the body is read: a client that waits for "100 Continue" then never sends it.
     if announced > bytes_max as u64 {
         return Err(too_large(bytes_max));
     }
-    match tokio::time::timeout(timeout, Limited::new(body, bytes_max).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(bytes_max)),
-        Ok(Err(_)) => Err(Problem::new(
-            ErrorCode::BadRequest,
-            "The body did not arrive completely.",
-        )),
+    match tokio::time::timeout(timeout, collect(Limited::new(body, bytes_max), bytes_max, lease)).await {
+        Ok(read) => read,
         Err(_elapsed) => Err(Problem::new(ErrorCode::BadRequest, "The body did not arrive in time.")),
     }
+}
+
+async fn collect<K: Clone + Eq + Hash>(
+    mut body: Limited<Body>,
+    bytes_max: usize,
+    mut lease: Lease<K>,
+) -> Result<ReadBody<K>, Problem> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(error) if error.is::<LengthLimitError>() => return Err(too_large(bytes_max)),
+            Err(_) => {
+                let detail = "The body did not arrive completely.";
+                return Err(Problem::new(ErrorCode::BadRequest, detail));
+            }
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        // A buffer grows ahead of what it holds, so that counts and not the bytes alone.
+        let needed = bytes.len() + data.len();
+        if needed > bytes.capacity() {
+            let wanted = needed.max(2 * bytes.capacity()).min(bytes_max.max(needed));
+            lease.grow(wanted - bytes.capacity())?;
+            bytes.reserve_exact(wanted - bytes.len());
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(ReadBody { bytes, _lease: lease })
 }
 
 fn too_large(bytes_max: usize) -> Problem {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use dakghar_core::domain::Secret;
+use ipnet::IpNet;
 
 /// Settings and limits of the HTTP edge.
 #[derive(Clone, Debug)]
@@ -15,8 +16,18 @@ pub struct HttpConfig {
     pub body_bytes_max: usize,
     /// The most bytes of a webhook's body. Meta posts up to 3 MB.
     pub webhook_body_bytes_max: usize,
-    /// The time the head of a request may take once its first byte has arrived; enforced with a tolerance of half of
-    /// it.
+    /// The most bytes of all bodies on the API that are arriving or being carried out; a tenant may have half of them.
+    pub bodies_bytes_max: usize,
+    /// The same of webhooks; one address may have half of them.
+    pub webhooks_bytes_max: usize,
+    /// The most bytes of all list pages that are being built or read by their client; a tenant may have half of them.
+    pub pages_bytes_max: usize,
+    /// The most connections of one address, and requests under way of one client behind a trusted proxy.
+    pub connections_per_address_max: usize,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The time to the first byte of a connection, and from there for the head of a request; enforced with a tolerance
+    /// of half of it.
     pub header_read_timeout: Duration,
     /// The time the body of a request may take.
     pub body_read_timeout: Duration,
@@ -37,6 +48,11 @@ impl Default for HttpConfig {
             production: false,
             body_bytes_max: 256 * 1024,
             webhook_body_bytes_max: 4 * 1024 * 1024,
+            bodies_bytes_max: 32 * 1024 * 1024,
+            webhooks_bytes_max: 32 * 1024 * 1024,
+            pages_bytes_max: 96 * 1024 * 1024,
+            connections_per_address_max: 1_000,
+            trusted_proxies: Vec::new(),
             header_read_timeout: Duration::from_secs(10),
             body_read_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(60),

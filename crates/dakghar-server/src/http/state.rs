@@ -1,11 +1,15 @@
 //! The state that every handler can reach.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use dakghar_core::app::App;
 
 use super::authority::Authority;
+use super::body::BodyOwner;
+use super::budget::ByteBudget;
 use super::config::HttpConfig;
+use super::pages::Pages;
 use super::readiness::Readiness;
 
 struct Shared {
@@ -13,6 +17,27 @@ struct Shared {
     config: HttpConfig,
     authority: Authority,
     readiness: Readiness,
+    budgets: Budgets,
+}
+
+/// The bytes that requests and answers under way may have.
+pub(super) struct Budgets {
+    /// Bodies on the API, by tenant.
+    pub(super) bodies: ByteBudget<BodyOwner>,
+    /// Bodies of webhooks, by the address that posts.
+    pub(super) webhooks: ByteBudget<Option<IpAddr>>,
+    /// Pages of lists, by tenant.
+    pub(super) pages: Pages<BodyOwner>,
+}
+
+impl Budgets {
+    fn new(config: &HttpConfig) -> Self {
+        Self {
+            bodies: ByteBudget::new(config.bodies_bytes_max),
+            webhooks: ByteBudget::new(config.webhooks_bytes_max),
+            pages: Pages::new(config.pages_bytes_max),
+        }
+    }
 }
 
 /// The use cases, the settings and the keys. Cheap to clone.
@@ -24,6 +49,7 @@ impl HttpState {
         Self(Arc::new(Shared {
             authority: Authority::new(&config),
             readiness: Readiness::default(),
+            budgets: Budgets::new(&config),
             app,
             config,
         }))
@@ -35,6 +61,10 @@ impl HttpState {
 
     pub(super) fn config(&self) -> &HttpConfig {
         &self.0.config
+    }
+
+    pub(super) fn budgets(&self) -> &Budgets {
+        &self.0.budgets
     }
 
     pub(super) fn authority(&self) -> &Authority {

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::api::ApiResult;
 use super::body;
+use super::client_addr::ClientAddr;
 use super::openapi::{STORE, problems};
 use super::state::HttpState;
 
@@ -85,13 +86,16 @@ problems!(ReceiveProblems: STORE, &[
 pub(super) async fn receive(State(state): State<HttpState>, request: Request) -> ApiResult {
     let (head, body) = request.into_parts();
     let config = state.config();
-    let body = body::read(body, config.webhook_body_bytes_max, config.body_read_timeout).await?;
     let signatures: Vec<&[u8]> = head
         .headers
         .get_all(X_HUB_SIGNATURE)
         .iter()
         .map(HeaderValue::as_bytes)
         .collect();
+    // A client without a signature must not make us hold its body.
+    state.app().receiving.expect_signature(&signatures)?;
+    let lease = state.budgets().webhooks.lease(ClientAddr::of(&head.extensions));
+    let body = body::read(body, config.webhook_body_bytes_max, config.body_read_timeout, lease).await?;
     let receipt = state.app().receiving.receive(&body, &signatures).await?;
     let view = ReceiptView {
         received: receipt.messages + receipt.statuses + receipt.events + receipt.unrouted + receipt.duplicates,

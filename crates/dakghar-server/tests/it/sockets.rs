@@ -190,12 +190,12 @@ async fn a_connection_may_be_idle_longer_than_a_head_may_take() {
     let server = start(Service::open().router, config).await;
     let mut stream = server.connect().await;
     for _ in 0..2 {
-        tokio::time::sleep(Duration::from_millis(400)).await;
         stream
             .write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             .await
             .expect("written");
         assert!(read_until(&mut stream, "\"ok\"").await.starts_with("HTTP/1.1 200"));
+        tokio::time::sleep(Duration::from_millis(400)).await;
     }
 
     let config = HttpConfig {
@@ -393,5 +393,107 @@ async fn http2_is_spoken_without_tls_and_says_its_limits() {
     assert!(
         settings.contains(&(3, 128)) && settings.contains(&(6, 32 * 1024)),
         "{settings:?}"
+    );
+}
+
+fn limited(max: usize) -> HttpConfig {
+    HttpConfig {
+        connections_per_address_max: max,
+        ..HttpConfig::default()
+    }
+}
+
+#[tokio::test]
+async fn a_connection_without_a_first_byte_is_closed() {
+    let config = HttpConfig {
+        header_read_timeout: Duration::from_millis(100),
+        idle_timeout: Duration::from_secs(600),
+        ..HttpConfig::default()
+    };
+    let server = start(Service::open().router, config).await;
+    let mut silent = server.connect().await;
+    assert_eq!(read_to_end(&mut silent).await, "");
+}
+
+#[tokio::test]
+async fn connections_of_one_address_beyond_its_limit_are_closed_and_others_are_served() {
+    let server = start(Service::open().router, limited(2)).await;
+    let request = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = server.connect().await;
+        stream.write_all(request.as_bytes()).await.expect("written");
+        read_until(&mut stream, "\r\n\r\n").await;
+        held.push(stream);
+    }
+    assert_eq!(server.exchange(request).await, "", "closed without an answer");
+    let other = tokio::net::TcpSocket::new_v4().expect("a socket");
+    other.bind("127.0.0.2:0".parse().expect("an address")).expect("bound");
+    let mut other = other.connect(server.addr).await.expect("connected");
+    other.write_all(request.as_bytes()).await.expect("written");
+    assert!(read_until(&mut other, "\r\n\r\n").await.starts_with("HTTP/1.1 200"));
+    // A connection that ends makes room; the server sees the end a moment later.
+    drop(held);
+    let again = async {
+        let closing = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        while !server.exchange(closing).await.starts_with("HTTP/1.1 200") {}
+    };
+    tokio::time::timeout(PATIENCE, again)
+        .await
+        .expect("there is room again");
+}
+
+/// Answers, and holds the request for ever where the path says so.
+fn holding() -> Router {
+    Router::new()
+        .route("/now", get(async || "now"))
+        .route("/never", get(std::future::pending::<&'static str>))
+}
+
+/// What comes back to a request that says it was forwarded for this address; `None` if nothing does yet.
+async fn forwarded(server: &Server, path: &str, client: &str) -> (TcpStream, String) {
+    let mut stream = server.connect().await;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {client}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("written");
+    let answer = if path == "/never" {
+        String::new()
+    } else {
+        read_until(&mut stream, "\r\n\r\n").await
+    };
+    (stream, answer)
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_its_clients_are_counted() {
+    let mut config = limited(1);
+    config.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
+    let server = start(holding(), config).await;
+    let (_held, _) = forwarded(&server, "/never", "203.0.113.7").await;
+    let refused = async {
+        while !forwarded(&server, "/now", "1.1.1.1, 203.0.113.7")
+            .await
+            .1
+            .starts_with("HTTP/1.1 503")
+        {}
+    };
+    tokio::time::timeout(PATIENCE, refused)
+        .await
+        .expect("the client has its one request under way");
+    let (_, answer) = forwarded(&server, "/now", "203.0.113.8").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "another client: {answer}");
+}
+
+#[tokio::test]
+async fn what_a_stranger_says_about_its_address_is_ignored() {
+    let server = start(holding(), limited(1)).await;
+    let (_held, _) = forwarded(&server, "/never", "203.0.113.7").await;
+    let mut stream = server.connect().await;
+    let _ = stream
+        .write_all(b"GET /now HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.8\r\n\r\n")
+        .await;
+    assert_eq!(
+        read_to_end(&mut stream).await,
+        "",
+        "closed: the address has its one connection"
     );
 }

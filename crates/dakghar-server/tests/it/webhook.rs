@@ -222,3 +222,38 @@ async fn what_could_not_be_stored_is_not_acknowledged() {
     service.store.fail_with(None);
     assert_eq!(service.post(PATH, &body).await.json["received"], 1);
 }
+
+/// A body of which nothing may be read.
+fn unread() -> Body {
+    Body::from_stream(futures_util::stream::poll_fn(
+        |_| -> std::task::Poll<Option<Result<Vec<u8>, std::io::Error>>> { panic!("the body was read") },
+    ))
+}
+
+#[tokio::test]
+async fn without_a_signature_the_body_is_not_read() {
+    let service = signed();
+    let request = Request::post(PATH).body(unread()).expect("a request");
+    assert_eq!(service.call(request).await.outcome(), (401, "invalid_signature"));
+}
+
+#[tokio::test]
+async fn bodies_that_arrive_are_bounded_together_and_free_their_bytes_when_they_end() {
+    let mut setup = Setup::default();
+    setup.http.webhooks_bytes_max = 64 * 1024;
+    let service = Service::start(setup);
+    let half = || {
+        let piece = futures_util::stream::once(async { Ok::<_, std::io::Error>(vec![b' '; 20 * 1024]) });
+        Body::from_stream(futures_util::StreamExt::chain(piece, futures_util::stream::pending()))
+    };
+    let first = service.call(Request::post(PATH).body(half()).expect("a request"));
+    let mut first = std::pin::pin!(first);
+    assert!(futures_util::poll!(first.as_mut()).is_pending());
+    let second = service.call(Request::post(PATH).body(half()).expect("a request")).await;
+    assert_eq!(second.outcome(), (503, "overloaded"), "beyond the share of one address");
+    assert!(second.header("retry-after").is_some());
+    let small = service
+        .call(Request::post(PATH).body(Body::from("{}")).expect("a request"))
+        .await;
+    assert_eq!(small.outcome(), (200, "-"), "there is room for a small one");
+}

@@ -73,6 +73,8 @@ fn http_config(config: &Config) -> HttpConfig {
         production: config.server.is_production,
         drain_timeout: DRAIN_MAX,
         connections_max: connections_max(defaults.connections_max, config.sending.worker_concurrency as usize),
+        trusted_proxies: config.server.trusted_proxies.clone(),
+        connections_per_address_max: config.server.connections_per_address_max,
         ..defaults
     }
 }

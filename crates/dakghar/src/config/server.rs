@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use dakghar_core::domain::Secret;
+use ipnet::IpNet;
 
 use super::reader::Reader;
 use super::variable::{Kind, Variable, table};
@@ -13,6 +14,8 @@ table! {
         BIND_ADDR: Kind::Text, "", "The IP address to listen on. Default: 127.0.0.1 in development, 0.0.0.0 in production or when ADMIN_API_KEY is set.";
         APP_ENV: Kind::OneOf(&["development", "production"]), "development", "In production every secret must be set and every request needs an API key.";
         ADMIN_API_KEY: Kind::Secret, "", "The operator's key: guards registration and every route across tenants. At least 16 characters.";
+        TRUSTED_PROXIES: Kind::Text, "", "Proxies whose X-Forwarded-For is believed, as addresses or networks (CIDR) with commas between. Limits by address then count the clients behind them.";
+        CONNECTIONS_PER_ADDRESS_MAX: Kind::Integer { min: 1, max: 10_000 }, "1000", "The most connections of one address (of IPv6: of one /64), and requests under way of one client behind a trusted proxy. Further ones are refused.";
         PUBLIC_URL: Kind::Text, "", "The URL under which Meta reaches this server, shown in hints only.";
     }
 }
@@ -30,6 +33,10 @@ pub struct Server {
     pub is_production: bool,
     /// The operator's key.
     pub admin_api_key: Option<Secret>,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The most connections of one address.
+    pub connections_per_address_max: usize,
     /// The URL under which Meta reaches this server.
     pub public_url: Option<String>,
 }
@@ -44,6 +51,8 @@ impl Server {
             bind_addr: read_bind_addr(reader, is_production || admin_api_key.is_some()),
             is_production,
             admin_api_key,
+            trusted_proxies: read_networks(reader),
+            connections_per_address_max: reader.integer(&CONNECTIONS_PER_ADDRESS_MAX),
             public_url: reader.text(&PUBLIC_URL),
         }
     }
@@ -84,6 +93,22 @@ impl Server {
             ));
         }
     }
+}
+
+fn read_networks(reader: &mut Reader<'_>) -> Vec<IpNet> {
+    let Some(text) = reader.text(&TRUSTED_PROXIES) else {
+        return Vec::new();
+    };
+    let parse = |part: &str| {
+        part.parse()
+            .ok()
+            .or_else(|| part.parse::<IpAddr>().ok().map(IpNet::from))
+    };
+    let networks: Option<Vec<IpNet>> = text.split(',').map(str::trim).map(parse).collect();
+    networks.unwrap_or_else(|| {
+        reader.problem("TRUSTED_PROXIES must be addresses or networks with commas between, such as 10.0.0.0/8");
+        Vec::new()
+    })
 }
 
 fn read_bind_addr(reader: &mut Reader<'_>, is_guarded: bool) -> IpAddr {

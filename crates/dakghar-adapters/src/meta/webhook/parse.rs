@@ -25,6 +25,9 @@ const PARTS_MAX: usize = 20_000;
 /// The longest field name that is kept.
 const FIELD_BYTES_MAX: usize = 128;
 
+/// The longest id and time of an entry that its changes repeat; Meta's have some twenty bytes.
+const HEAD_BYTES_MAX: usize = 64;
+
 /// Takes a body apart. `now_seconds` (Unix time) is what timestamps are judged by.
 pub(super) fn parse(body: &[u8], now_seconds: i64) -> Vec<WebhookPart> {
     let Ok(json) = std::str::from_utf8(body) else {
@@ -124,6 +127,13 @@ impl Parts {
         };
         match entry.get("changes").map(elements) {
             Some(Some(changes)) if !changes.is_empty() => {
+                if let Some(head) = long_head(&entry) {
+                    self.push_other(
+                        &place,
+                        head,
+                        Some("the id or the time of the entry is too long to be repeated"),
+                    );
+                }
                 for change in changes {
                     self.read_change(&entry, &place, change);
                 }
@@ -241,12 +251,18 @@ fn named_waba(value: &Fields<'_>) -> Option<WabaId> {
     WabaId::parse(&id).ok()
 }
 
+/// The id and the time of an entry, if one of them is too long to be repeated with each change. They are kept once.
+fn long_head(entry: &Fields<'_>) -> Option<String> {
+    let [id, time] = ["id", "time"].map(|name| entry.get(name).map_or("null", RawValue::get));
+    (id.len() > HEAD_BYTES_MAX || time.len() > HEAD_BYTES_MAX).then(|| format!(r#"{{"id":{id},"time":{time}}}"#))
+}
+
 /// The entry with only this change, in Meta's own form. The time stays in: two equal events are two by their time.
 fn one_change_entry(entry: &Fields<'_>, change: &RawValue) -> String {
     let mut json = String::with_capacity(change.get().len() + 64);
     json.push('{');
     for name in ["id", "time"] {
-        if let Some(value) = entry.get(name) {
+        if let Some(value) = entry.get(name).filter(|value| value.get().len() <= HEAD_BYTES_MAX) {
             write!(json, r#""{name}":{},"#, value.get()).expect("writing to a string cannot fail");
         }
     }

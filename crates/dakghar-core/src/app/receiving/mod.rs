@@ -34,6 +34,11 @@ pub struct WebhookReceipt {
     pub duplicates: usize,
 }
 
+fn not_signed() -> Failure {
+    let detail = "X-Hub-Signature-256 must sign the raw body.";
+    Problem::new(ErrorCode::InvalidSignature, detail).into()
+}
+
 /// Receives webhooks.
 pub struct Receiving {
     ports: Ports,
@@ -71,11 +76,17 @@ impl Receiving {
         }
     }
 
+    /// Refuses a webhook that has no signature and needs one, before its body is known.
+    pub fn expect_signature(&self, signatures: &[&[u8]]) -> Result<(), Failure> {
+        let is_missing =
+            signatures.is_empty() && self.ports.webhooks.check_signature(&[], signatures) == SignatureCheck::Invalid;
+        if is_missing { Err(not_signed()) } else { Ok(()) }
+    }
+
     /// Stores everything in a webhook's body. `signatures` are the values of its `X-Hub-Signature-256` headers.
     pub async fn receive(&self, body: &[u8], signatures: &[&[u8]]) -> Result<WebhookReceipt, Failure> {
         if self.ports.webhooks.check_signature(body, signatures) == SignatureCheck::Invalid {
-            let detail = "X-Hub-Signature-256 must sign the raw body.";
-            return Err(Problem::new(ErrorCode::InvalidSignature, detail).into());
+            return Err(not_signed());
         }
         let mut sorted = self.sorter.sort(self.ports.webhooks.parse(body)).await?;
         let left_out = sorted.left_out.take();

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
+use axum::response::IntoResponse as _;
 use dakghar_core::domain::ErrorCode;
 
 use super::ApiResult;
@@ -68,14 +69,15 @@ pub(in crate::http) async fn messages(
     scope: TenantScope,
     ResourceId(id): ResourceId,
     uri: Uri,
-) -> ApiResult<Json<PageView<MessageView>>> {
+) -> ApiResult {
     let parameters = Parameters::of_messages(&uri)?;
     let page = parameters.page()?;
     let query = parameters.messages(&scope.tenant)?;
     let conversation = state.app().reading.conversation(scope.id(), &id).await?;
     let Some(query) = query.and_then(|query| query.of_conversation(&conversation)) else {
-        return Ok(Json(PageView::complete(Vec::new())));
+        return Ok(Json(PageView::<MessageView>::complete(Vec::new())).into_response());
     };
+    let turn = state.budgets().pages.turn(Some(*scope.id())).await?;
     let messages = state.app().reading.messages(scope.id(), query, &page).await?;
-    Ok(Json(PageView::of(messages)))
+    Ok(turn.answer(&PageView::<MessageView>::of(messages))?)
 }

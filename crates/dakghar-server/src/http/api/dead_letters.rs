@@ -1,6 +1,5 @@
 //! Messages that ended without reaching anybody.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
 
@@ -21,14 +20,11 @@ problems!(ListProblems: LIST, STORE);
     params(PageParameters),
     responses((status = 200, description = "A page of messages.", body = PageView<MessageView>), ListProblems),
 )]
-pub(in crate::http) async fn list(
-    State(state): State<HttpState>,
-    scope: TenantScope,
-    uri: Uri,
-) -> ApiResult<Json<PageView<MessageView>>> {
+pub(in crate::http) async fn list(State(state): State<HttpState>, scope: TenantScope, uri: Uri) -> ApiResult {
     let page = Parameters::of_page(&uri)?.page()?;
+    let turn = state.budgets().pages.turn(Some(*scope.id())).await?;
     let messages = state.app().reading.dead_letters(Some(scope.id()), &page).await?;
-    Ok(Json(PageView::of(messages)))
+    Ok(turn.answer(&PageView::<MessageView>::of(messages))?)
 }
 
 /// List the dead letters of all tenants
@@ -36,12 +32,9 @@ pub(in crate::http) async fn list(
     get, path = "/dead-letters", operation_id = "listAllDeadLetters", tag = "Dead letters", params(PageParameters),
     responses((status = 200, description = "A page of messages.", body = PageView<MessageView>), ListProblems),
 )]
-pub(in crate::http) async fn list_all(
-    State(state): State<HttpState>,
-    _: Admin,
-    uri: Uri,
-) -> ApiResult<Json<PageView<MessageView>>> {
+pub(in crate::http) async fn list_all(State(state): State<HttpState>, _: Admin, uri: Uri) -> ApiResult {
     let page = Parameters::of_page(&uri)?.page()?;
+    let turn = state.budgets().pages.turn(None).await?;
     let messages = state.app().reading.dead_letters(None, &page).await?;
-    Ok(Json(PageView::of(messages)))
+    Ok(turn.answer(&PageView::<MessageView>::of(messages))?)
 }

@@ -1,6 +1,5 @@
 //! Parts of Meta's webhooks other than messages and their statuses.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
 
@@ -20,14 +19,11 @@ problems!(ListProblems: LIST, STORE);
     get, path = "/tenants/{tenantId}/events", operation_id = "listEvents", tag = "Events", params(PageParameters),
     responses((status = 200, description = "A page of events.", body = PageView<EventView>), ListProblems),
 )]
-pub(in crate::http) async fn list(
-    State(state): State<HttpState>,
-    scope: TenantScope,
-    uri: Uri,
-) -> ApiResult<Json<PageView<EventView>>> {
+pub(in crate::http) async fn list(State(state): State<HttpState>, scope: TenantScope, uri: Uri) -> ApiResult {
     let page = Parameters::of_page(&uri)?.page()?;
+    let turn = state.budgets().pages.turn(Some(*scope.id())).await?;
     let events = state.app().reading.events(Some(scope.id()), &page).await?;
-    Ok(Json(PageView::of(events)))
+    Ok(turn.answer(&PageView::<EventView>::of(events))?)
 }
 
 /// List what nobody could be found for
@@ -37,12 +33,9 @@ pub(in crate::http) async fn list(
     get, path = "/unrouted", operation_id = "listUnrouted", tag = "Events", params(PageParameters),
     responses((status = 200, description = "A page of events.", body = PageView<EventView>), ListProblems),
 )]
-pub(in crate::http) async fn list_unrouted(
-    State(state): State<HttpState>,
-    _: Admin,
-    uri: Uri,
-) -> ApiResult<Json<PageView<EventView>>> {
+pub(in crate::http) async fn list_unrouted(State(state): State<HttpState>, _: Admin, uri: Uri) -> ApiResult {
     let page = Parameters::of_page(&uri)?.page()?;
+    let turn = state.budgets().pages.turn(None).await?;
     let events = state.app().reading.events(None, &page).await?;
-    Ok(Json(PageView::of(events)))
+    Ok(turn.answer(&PageView::<EventView>::of(events))?)
 }

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::Uri;
+use axum::response::IntoResponse as _;
 use dakghar_core::domain::{ErrorCode, Problem};
 use utoipa::ToSchema;
 
@@ -25,18 +26,15 @@ problems!(ListProblems: LIST, STORE);
     params(MessageParameters, PageParameters),
     responses((status = 200, description = "A page of messages.", body = PageView<MessageView>), ListProblems),
 )]
-pub(in crate::http) async fn list(
-    State(state): State<HttpState>,
-    scope: TenantScope,
-    uri: Uri,
-) -> ApiResult<Json<PageView<MessageView>>> {
+pub(in crate::http) async fn list(State(state): State<HttpState>, scope: TenantScope, uri: Uri) -> ApiResult {
     let parameters = Parameters::of_messages(&uri)?;
     let page = parameters.page()?;
     let Some(query) = parameters.messages(&scope.tenant)? else {
-        return Ok(Json(PageView::complete(Vec::new())));
+        return Ok(Json(PageView::<MessageView>::complete(Vec::new())).into_response());
     };
+    let turn = state.budgets().pages.turn(Some(*scope.id())).await?;
     let messages = state.app().reading.messages(scope.id(), query, &page).await?;
-    Ok(Json(PageView::of(messages)))
+    Ok(turn.answer(&PageView::<MessageView>::of(messages))?)
 }
 
 problems!(ReadProblems: STORE, &[ErrorCode::MessageNotFound]);
@@ -133,7 +131,7 @@ pub(in crate::http) async fn redrive(
     request: Request,
 ) -> ApiResult<Json<MessageView>> {
     let (head, body) = request.into_parts();
-    let body = body::read_optional_json(&head.headers, body, state.config()).await?;
+    let body = body::read_optional_json(&head.headers, body, &state, Some(*scope.id())).await?;
     let confirmed = RedriveMessage::read(&body)?.confirm_duplicate_risk.unwrap_or(false);
     let message = state.app().changing.redrive(scope.id(), &id, confirmed).await?;
     Ok(Json(MessageView::full(&message)))

@@ -115,7 +115,7 @@ pub(in crate::http) async fn add(
     request: Request,
 ) -> ApiResult<(StatusCode, Json<TenantView>)> {
     let (head, body) = request.into_parts();
-    let body = body::read_json(&head.headers, body, state.config()).await?;
+    let body = body::read_json(&head.headers, body, &state, Some(*scope.id())).await?;
     let tenant = state
         .app()
         .tenants
@@ -148,7 +148,7 @@ pub(in crate::http) async fn change(
     request: Request,
 ) -> ApiResult<Json<TenantView>> {
     let (head, body) = request.into_parts();
-    let body = body::read_json(&head.headers, body, state.config()).await?;
+    let body = body::read_json(&head.headers, body, &state, Some(*scope.id())).await?;
     let change = ChangePhoneNumber::read(&body)?;
     let tenant = state
         .app()

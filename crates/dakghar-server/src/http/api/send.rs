@@ -140,7 +140,7 @@ problems!(SendProblems: BODY, SEND, STORE);
 )]
 pub(in crate::http) async fn send(State(state): State<HttpState>, scope: TenantScope, request: Request) -> ApiResult {
     let (head, body) = request.into_parts();
-    let body = body::read_json(&head.headers, body, state.config()).await?;
+    let body = body::read_json(&head.headers, body, &state, Some(*scope.id())).await?;
     let keys: Vec<&[u8]> = head
         .headers
         .get_all(IDEMPOTENCY_KEY)

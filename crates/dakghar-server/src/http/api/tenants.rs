@@ -110,7 +110,7 @@ problems!(RegisterProblems: BODY, REGISTER, STORE);
 )]
 pub(in crate::http) async fn register(State(state): State<HttpState>, _: Admin, request: Request) -> ApiResult {
     let (head, body) = request.into_parts();
-    let body = body::read_json(&head.headers, body, state.config()).await?;
+    let body = body::read_json(&head.headers, body, &state, None).await?;
     let registered = state.app().tenants.register(RegisterTenant::read(&body)?).await?;
     let location = format!("/tenants/{}", registered.tenant.id);
     let mut response = (StatusCode::CREATED, Json(RegisteredTenantView::from(&registered))).into_response();
@@ -243,7 +243,7 @@ pub(in crate::http) async fn replace_token(
     request: Request,
 ) -> ApiResult<Json<TenantView>> {
     let (head, body) = request.into_parts();
-    let body = body::read_json(&head.headers, body, state.config()).await?;
+    let body = body::read_json(&head.headers, body, &state, Some(*scope.id())).await?;
     let ReplaceToken {
         access_token,
         phone_number_id,

@@ -15,6 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::activity::{Activity, Doing, WatchedStream};
+use super::addresses::Peer;
 use crate::http::config::HttpConfig;
 
 /// The limits on a connection's activity, counted in looks at it.
@@ -52,6 +53,8 @@ pub(super) struct Connection {
     pub(super) shutdown: CancellationToken,
     /// Cancelled to end the connection, whatever is under way.
     pub(super) cut: CancellationToken,
+    /// Whose connection it is.
+    pub(super) client: Peer,
     pub(super) slot: OwnedSemaphorePermit,
 }
 
@@ -63,11 +66,20 @@ impl Connection {
         let watched = TokioIo::new(WatchedStream::over(stream, Arc::clone(&activity)));
         let router = TowerToHyperService::new(self.router);
         let begun = Arc::clone(&activity);
-        let service = service_fn(move |request: Request<Incoming>| {
+        let client = self.client;
+        let service = service_fn(move |mut request: Request<Incoming>| {
             let in_flight = begun.begin(request.version() == Version::HTTP_2);
-            let answer = router.call(request);
+            let admitted = client.admit(&mut request);
+            let answer = admitted.map(|place| (router.call(request), place));
             async move {
-                let answer = answer.await;
+                let answer = match answer {
+                    Ok((answer, place)) => {
+                        let answer = answer.await;
+                        drop(place);
+                        answer
+                    }
+                    Err(refused) => Ok(*refused),
+                };
                 drop(in_flight);
                 answer
             }
@@ -119,7 +131,8 @@ async fn watch(activity: &Activity, deadlines: Deadlines) {
         last = now;
         let looks_max = match now {
             Doing::Answering => continue,
-            Doing::Head(_) => HEAD_LOOKS_MAX,
+            // A client connects because it has something to ask.
+            Doing::Head(_) | Doing::Nothing(0, _) => HEAD_LOOKS_MAX,
             Doing::Nothing(..) => deadlines.idle_looks_max,
         };
         if looks >= looks_max {

@@ -5,8 +5,10 @@
 //! under way end, but does not wait for ever. TLS is not spoken here.
 
 mod activity;
+mod addresses;
 mod connection;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::config::HttpConfig;
+use addresses::Addresses;
 use connection::{Connection, Deadlines};
 
 /// The wait after a failed accept, such as when file descriptors run out.
@@ -39,13 +42,18 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
     let deadlines = Deadlines::of(&config);
     let slots = Arc::new(Semaphore::new(config.connections_max));
     let builder = Arc::new(builder());
-    let serve = |stream, slot| {
+    let addresses = Addresses::new(&config);
+    let serve = |stream, peer: SocketAddr, slot| {
+        let Some(client) = addresses.connect(peer.ip()) else {
+            return;
+        };
         let connection = Connection {
             router: router.clone(),
             builder: Arc::clone(&builder),
             deadlines,
             shutdown: shutdown.clone(),
             cut: cut.clone(),
+            client,
             slot,
         };
         tasks.spawn(connection.serve(stream));
@@ -55,7 +63,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
             // Take a slot first: a connection beyond the limit waits unaccepted and costs nothing here.
             let slot = Arc::clone(&slots).acquire_owned().await.expect("never closed");
             match listener.accept().await {
-                Ok((stream, _)) => serve(stream, slot),
+                Ok((stream, peer)) => serve(stream, peer, slot),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -65,11 +73,11 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
     };
     shutdown.run_until_cancelled(accept).await;
     // Closing the listener resets the connections in its backlog, so those are accepted first.
-    for stream in connected(listener) {
+    for (stream, peer) in connected(listener) {
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
             break;
         };
-        serve(stream, slot);
+        serve(stream, peer, slot);
     }
     tasks.close();
     if tokio::time::timeout(config.drain_timeout, tasks.wait()).await.is_err() {
@@ -83,12 +91,12 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
 }
 
 /// Returns the connections that nobody has accepted yet, without waiting for more; then closes.
-fn connected(listener: TcpListener) -> impl Iterator<Item = TcpStream> {
+fn connected(listener: TcpListener) -> impl Iterator<Item = (TcpStream, SocketAddr)> {
     let listener = listener.into_std().ok();
     std::iter::from_fn(move || {
-        let (stream, _) = listener.as_ref()?.accept().ok()?;
+        let (stream, peer) = listener.as_ref()?.accept().ok()?;
         stream.set_nonblocking(true).ok()?;
-        TcpStream::from_std(stream).ok()
+        Some((TcpStream::from_std(stream).ok()?, peer))
     })
 }
 
