@@ -7,10 +7,10 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody as _};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use dakghar_core::domain::{ErrorCode, Problem, TenantId};
+use dakghar_core::domain::{ErrorCode, Problem};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
-use super::budget::Lease;
+use super::budget::{BytesOwner, Lease};
 use super::state::HttpState;
 
 /// A body that was read. Its bytes count for as long as this is there, which is until the request was carried out: what
@@ -28,16 +28,13 @@ impl<K: Clone + Eq + Hash> Deref for ReadBody<K> {
     }
 }
 
-/// The owner of a request's body on the API; `None` is the operator.
-pub(super) type BodyOwner = Option<TenantId>;
-
 /// Reads the JSON body of a request to the API. Its caller checks that it is JSON.
 pub(super) async fn read_json(
     headers: &HeaderMap,
     body: Body,
     state: &HttpState,
-    owner: BodyOwner,
-) -> Result<ReadBody<BodyOwner>, Problem> {
+    owner: BytesOwner,
+) -> Result<ReadBody<BytesOwner>, Problem> {
     check_media_type(headers)?;
     let read = read_within(body, state, owner).await?;
     if read.is_empty() {
@@ -51,8 +48,8 @@ pub(super) async fn read_optional_json(
     headers: &HeaderMap,
     body: Body,
     state: &HttpState,
-    owner: BodyOwner,
-) -> Result<ReadBody<BodyOwner>, Problem> {
+    owner: BytesOwner,
+) -> Result<ReadBody<BytesOwner>, Problem> {
     let read = read_within(body, state, owner).await?;
     if !read.is_empty() {
         check_media_type(headers)?;
@@ -60,7 +57,7 @@ pub(super) async fn read_optional_json(
     Ok(read)
 }
 
-async fn read_within(body: Body, state: &HttpState, owner: BodyOwner) -> Result<ReadBody<BodyOwner>, Problem> {
+async fn read_within(body: Body, state: &HttpState, owner: BytesOwner) -> Result<ReadBody<BytesOwner>, Problem> {
     let config = state.config();
     let lease = state.budgets().bodies.lease(owner);
     read(body, config.body_bytes_max, config.body_read_timeout, lease).await

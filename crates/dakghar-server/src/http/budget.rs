@@ -7,11 +7,14 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_core::domain::{ErrorCode, Problem};
+use dakghar_core::domain::{ErrorCode, Problem, TenantId};
 use parking_lot::Mutex;
 
 /// The time after which a client may try again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Who uses bytes on the API: a tenant, or the operator (`None`).
+pub(super) type BytesOwner = Option<TenantId>;
 
 /// A number of bytes that many may use, each owner at most its share.
 pub(super) struct ByteBudget<K>(Arc<State<K>>);

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use dakghar_core::app::App;
 
 use super::authority::Authority;
-use super::body::BodyOwner;
-use super::budget::ByteBudget;
+use super::budget::{ByteBudget, BytesOwner};
 use super::config::HttpConfig;
 use super::pages::Pages;
 use super::readiness::Readiness;
@@ -23,11 +22,11 @@ struct Shared {
 /// The bytes that requests and answers under way may have.
 pub(super) struct Budgets {
     /// Bodies on the API, by tenant.
-    pub(super) bodies: ByteBudget<BodyOwner>,
+    pub(super) bodies: ByteBudget<BytesOwner>,
     /// Bodies of webhooks, by the address that posts.
     pub(super) webhooks: ByteBudget<Option<IpAddr>>,
     /// Pages of lists, by tenant.
-    pub(super) pages: Pages<BodyOwner>,
+    pub(super) pages: Pages<BytesOwner>,
 }
 
 impl Budgets {

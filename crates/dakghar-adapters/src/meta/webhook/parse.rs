@@ -269,3 +269,43 @@ fn one_change_entry(entry: &Fields<'_>, change: &RawValue) -> String {
     write!(json, r#""changes":[{}]}}"#, change.get()).expect("writing to a string cannot fail");
     json
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_id_of_an_entry_is_kept_once_and_not_with_each_change() {
+        let id = "x".repeat(200_000);
+        let changes: Vec<String> = (0..2000)
+            .map(|n| format!(r#"{{"field":"account_update","value":{{"n":{n}}}}}"#))
+            .collect();
+        let body = format!(
+            r#"{{"object":"whatsapp_business_account","entry":[{{"id":"{id}","time":7,"changes":[{}]}}]}}"#,
+            changes.join(",")
+        );
+        let parts = parse(body.as_bytes(), 0);
+        let kept: Vec<&OtherPart> = parts
+            .iter()
+            .map(|part| match part {
+                WebhookPart::Other(other) => other,
+                part => panic!("{part:?}"),
+            })
+            .collect();
+        assert_eq!(kept.len(), 2001);
+        assert_eq!(
+            kept.iter().filter(|part| part.raw.contains(&id)).count(),
+            1,
+            "Meta's id is kept whole"
+        );
+        for (change, part) in changes.iter().zip(&kept[1..]) {
+            assert!(
+                part.raw.contains(change.as_str()) && part.raw.contains(r#""time":7"#),
+                "{}",
+                part.raw
+            );
+        }
+        let bytes: usize = kept.iter().map(|part| part.raw.len()).sum();
+        assert!(bytes <= 2 * body.len(), "{bytes} bytes of {}", body.len());
+    }
+}

@@ -565,39 +565,3 @@ fn the_codec_judges_times_by_its_clock() {
         assert_eq!(message.sent_at.is_some(), is_believed, "{seconds}");
     }
 }
-
-#[test]
-fn a_long_id_of_an_entry_is_kept_once_and_not_with_each_change() {
-    let id = "x".repeat(200_000);
-    let changes: Vec<String> = (0..2000)
-        .map(|n| format!(r#"{{"field":"account_update","value":{{"n":{n}}}}}"#))
-        .collect();
-    let body = format!(
-        r#"{{"object":"whatsapp_business_account","entry":[{{"id":"{id}","time":7,"changes":[{}]}}]}}"#,
-        changes.join(",")
-    );
-    let codec = MetaWebhooks::new(&[], None, Arc::new(TestClock::default()));
-    let parts = codec.parse(body.as_bytes());
-    let kept: Vec<&OtherPart> = parts
-        .iter()
-        .map(|part| match part {
-            WebhookPart::Other(other) => other,
-            part => panic!("{part:?}"),
-        })
-        .collect();
-    assert_eq!(kept.len(), 2001);
-    assert_eq!(
-        kept.iter().filter(|part| part.raw.contains(&id)).count(),
-        1,
-        "Meta's id is kept whole"
-    );
-    for (change, part) in changes.iter().zip(&kept[1..]) {
-        assert!(
-            part.raw.contains(change.as_str()) && part.raw.contains(r#""time":7"#),
-            "{}",
-            part.raw
-        );
-    }
-    let bytes: usize = kept.iter().map(|part| part.raw.len()).sum();
-    assert!(bytes <= 2 * body.len(), "{bytes} bytes of {}", body.len());
-}
