@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::Request;
+use axum::http::{HeaderMap, Request};
 use axum::response::Response;
 use dakghar_core::domain::{ErrorCode, Problem};
 use hyper::body::Incoming;
@@ -114,7 +114,7 @@ impl Peer {
                 // The proxy itself, such as its health check.
                 None => (*addr, None),
                 Some(client) => {
-                    let place = addresses.enter(client).ok_or_else(|| refusal(request))?;
+                    let place = addresses.enter(client).ok_or_else(|| Box::new(refusal(request)))?;
                     (place.addr, Some(place))
                 }
             },
@@ -124,13 +124,8 @@ impl Peer {
     }
 }
 
-fn refusal(request: &Request<Incoming>) -> Box<Response> {
+fn refusal(request: &Request<Incoming>) -> Response {
     let detail = "This address has too many requests under way.";
     let problem = Problem::new(ErrorCode::Overloaded, detail).retry_after(RETRY_AFTER);
-    Box::new(problem::answer(
-        &problem,
-        "-",
-        request.version(),
-        axum::http::HeaderMap::new(),
-    ))
+    problem::answer(&problem, "-", request.version(), HeaderMap::new())
 }
