@@ -88,7 +88,7 @@ fn unknown(outcome: &SendOutcome) -> &str {
 
 fn not_sent(outcome: &SendOutcome) -> &str {
     match outcome {
-        SendOutcome::NotSent { why } => why,
+        SendOutcome::NotSent { why, .. } => why,
         other => panic!("{other:?}"),
     }
 }
@@ -379,14 +379,14 @@ async fn closing_connections_never_lead_to_a_second_request() {
     for (opaque, outcome) in outcomes {
         let arrived = arrivals.get(&opaque).copied().unwrap_or(0);
         assert!(arrived <= 1, "{opaque} arrived {arrived} times");
-        match outcome {
+        match &outcome {
             SendOutcome::Accepted { .. } => {
                 assert_eq!(arrived, 1, "{opaque}");
                 accepted += 1;
             }
             SendOutcome::NotSent { .. } => assert_eq!(arrived, 0, "{opaque}"),
             SendOutcome::Unknown { .. } => {}
-            SendOutcome::Refused(refusal) => panic!("{refusal:?}"),
+            SendOutcome::Refused(_) | SendOutcome::TurnedAway { .. } => panic!("{outcome:?}"),
         }
     }
     assert!(accepted > 0);

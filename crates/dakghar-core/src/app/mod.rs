@@ -24,7 +24,7 @@ use crate::ports::{Clock, Ports, Queue};
 use crate::vault::SigningKeys;
 use commits::Commits;
 use messages::Messages;
-use sending::{Jobs, NumberHolds, RecentCalls, Shared, Slots};
+use sending::{Host, Jobs, NumberHolds, RecentCalls, Shared, Slots};
 use tenants::directory::Directory;
 
 pub use failure::{Failure, Fault};
@@ -85,6 +85,7 @@ impl App {
             jobs: Jobs::new(commits.enqueue.clone(), ports.queue.window()),
             slots: Slots::new(directory.clone(), ports.pacer.clone()),
             recent_calls: Arc::new(RecentCalls::default()),
+            host: Host::new(ports.clock.clone(), ports.ids.clone()),
         };
         let Shared {
             messages, slots, jobs, ..
@@ -98,11 +99,13 @@ impl App {
                 commits.receive.clone(),
                 directory,
                 opaque.clone(),
+                shared.holds.clone(),
             )),
             reading: Arc::new(Reading::new(ports.clone(), messages, &keys.cursor)),
             health: Arc::new(Health {
                 store: ports.store_health.clone(),
                 queue: ports.queue.clone(),
+                host: shared.host.clone(),
             }),
             clock: ports.clock.clone(),
             queue: ports.queue.clone(),

@@ -1,5 +1,6 @@
 //! The terms of the field as types, and the decisions that need no IO.
 
+pub mod breaker;
 pub mod conversation;
 pub mod graph_error;
 pub mod hold;

@@ -33,12 +33,30 @@ pub(super) const fn alive(version: &'static str) -> Json<Health> {
 
 /// Whether the service can work.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = Readiness)]
 pub(super) struct ReadinessView {
     /// `ready` or `not_ready`.
     status: &'static str,
     /// Everything it needs.
     dependencies: Vec<DependencyView>,
+    /// Set while this process cannot reach Meta. Messages are accepted, and wait; the process stays ready.
+    meta_unreachable: Option<UnreachableView>,
+}
+
+/// Meta cannot be reached.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Unreachable)]
+pub(super) struct UnreachableView {
+    /// Since when.
+    #[schema(format = DateTime)]
+    since: String,
+    /// When the next call tries it.
+    #[schema(format = DateTime)]
+    next_try_at: String,
+    /// Calls that tried it since then and failed.
+    tries_failed: u32,
 }
 
 /// Something the service needs.
@@ -79,7 +97,18 @@ pub(super) async fn readyz(State(state): State<HttpState>, headers: HeaderMap) -
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
     };
-    (code, Json(ReadinessView { status, dependencies }))
+    let unreachable = state.app().health.meta_unreachable();
+    let meta_unreachable = unreachable.map(|open| UnreachableView {
+        since: open.since.to_string(),
+        next_try_at: open.probe_at.to_string(),
+        tries_failed: open.probes,
+    });
+    let view = ReadinessView {
+        status,
+        dependencies,
+        meta_unreachable,
+    };
+    (code, Json(view))
 }
 
 /// Returns the answer while the dependencies are being opened.
@@ -92,6 +121,7 @@ pub(super) fn not_open_yet() -> (StatusCode, Json<ReadinessView>) {
     let view = ReadinessView {
         status: "not_ready",
         dependencies: dependencies.into(),
+        meta_unreachable: None,
     };
     (StatusCode::SERVICE_UNAVAILABLE, Json(view))
 }

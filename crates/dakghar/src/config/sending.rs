@@ -14,6 +14,7 @@ table! {
         SEND_LEASE_MS: Kind::Integer { min: 500, max: 3_600_000 }, "45000", "How long a worker holds a message it is sending, in milliseconds; a ninth of it is the safety margin. Must exceed SEND_TIMEOUT_MS by more than that margin.";
         UNKNOWN_OUTCOME_GRACE_MS: Kind::Integer { min: 100, max: 3_600_000 }, "120000", "How long a status webhook is awaited after a call whose outcome is unknown, in milliseconds.";
         UNKNOWN_OUTCOME_MAX_MS: Kind::Integer { min: 100, max: 86_400_000 }, "900000", "With unknownOutcome auto: how long after the call a message without any evidence is given up, in milliseconds.";
+        SLOW_DOWN_MAX_MS: Kind::Integer { min: 1_000, max: 2_592_000_000 }, "86400000", "How long Meta may ask a message to slow down before it becomes a dead letter, in milliseconds from the first request; the message's expiresAt may be earlier.";
         RETRY_CAP_MS: Kind::Integer { min: 1, max: 86_400_000 }, "300000", "The upper bound of any wait between attempts, in milliseconds.";
     }
 }
@@ -41,7 +42,7 @@ impl Sending {
 
     /// Checks the values.
     pub(super) fn check(&self, reader: &mut Reader<'_>) {
-        let SendPolicy { retry, timings } = &self.policy;
+        let SendPolicy { retry, timings, .. } = &self.policy;
         reader.require(
             timings.lease > timings.call_timeout + timings.lease_margin,
             "SEND_LEASE_MS must exceed SEND_TIMEOUT_MS by more than a ninth of itself, or messages could be sent twice",
@@ -65,8 +66,11 @@ fn read_policy(reader: &mut Reader<'_>) -> SendPolicy {
         lease,
         lease_margin: lease / 9,
         grace,
-        grace_service_error: grace / 2,
         doubt_max: reader.millis(&UNKNOWN_OUTCOME_MAX_MS),
     };
-    SendPolicy { retry, timings }
+    SendPolicy {
+        retry,
+        timings,
+        slow_down_max: reader.millis(&SLOW_DOWN_MAX_MS),
+    }
 }

@@ -28,5 +28,6 @@ mod roles;
 mod secrets;
 mod seed;
 mod signal;
+mod surroundings;
 mod tenants;
 mod unreadable;

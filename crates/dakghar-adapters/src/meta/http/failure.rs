@@ -7,15 +7,17 @@ use std::sync::Arc;
 /// A call that brought no complete answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::meta) enum CallFailure {
-    /// Provably not one byte of the request was written.
-    NotSent(Arc<str>),
+    /// No connection came about, so not one byte of the request was written.
+    Unreachable(Arc<str>),
+    /// The request could not be made.
+    Unwritable(Arc<str>),
     /// The request may have been carried out.
     Unknown(Arc<str>),
 }
 
 impl CallFailure {
-    pub(super) fn not_sent(why: &str) -> Self {
-        Self::NotSent(why.into())
+    pub(super) fn unwritable(why: &str) -> Self {
+        Self::Unwritable(why.into())
     }
 
     pub(super) fn unknown(why: impl Into<Arc<str>>) -> Self {
@@ -25,9 +27,9 @@ impl CallFailure {
     /// Only a failure to connect proves that nothing was sent.
     pub(super) fn of(error: &reqwest::Error) -> Self {
         if error.is_builder() {
-            Self::not_sent("the request could not be made")
+            Self::unwritable("the request could not be made")
         } else if error.is_connect() {
-            Self::not_sent(connect_failure(error))
+            Self::Unreachable(connect_failure(error).into())
         } else {
             Self::unknown("the connection broke before an answer")
         }

@@ -167,7 +167,7 @@ async fn read(mut response: Response) -> Result<GraphAnswer, CallFailure> {
 
 fn bearer(token: &Secret) -> Result<HeaderValue, CallFailure> {
     let mut value = HeaderValue::from_str(&format!("Bearer {}", token.reveal()))
-        .map_err(|_| CallFailure::not_sent("the access token cannot be sent in a header"))?;
+        .map_err(|_| CallFailure::unwritable("the access token cannot be sent in a header"))?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use dakghar_core::domain::ids::{PhoneNumberId, Wamid};
-use dakghar_core::domain::message::{Message, SendOutcome};
+use dakghar_core::domain::message::{Message, NotSentCause, SendOutcome};
 use dakghar_core::ports::{Clock, MessagesApi, SendCall};
 
 use super::http::{CallFailure, GraphHttp};
@@ -34,15 +34,20 @@ impl MessagesApi for MetaMessages {
         }
         let body = match request::write(call.message, call.opaque) {
             Ok(body) => body,
-            Err(Unwritable(why)) => return SendOutcome::NotSent { why: why.into() },
+            Err(Unwritable(why)) => return not_sent(NotSentCause::Request, why.into()),
         };
         let path = path(&call.message.accepted.phone_number_id);
         match self.http.post_json(&path, call.token, body, call.timeout).await {
             Ok(answer) => outcome::judge(&answer, self.clock.now()),
-            Err(CallFailure::NotSent(why)) => SendOutcome::NotSent { why },
+            Err(CallFailure::Unreachable(why)) => not_sent(NotSentCause::Host, why),
+            Err(CallFailure::Unwritable(why)) => not_sent(NotSentCause::Request, why),
             Err(CallFailure::Unknown(why)) => SendOutcome::Unknown { why },
         }
     }
+}
+
+const fn not_sent(cause: NotSentCause, why: Arc<str>) -> SendOutcome {
+    SendOutcome::NotSent { cause, why }
 }
 
 fn path(phone_number_id: &PhoneNumberId) -> String {

@@ -1,8 +1,8 @@
 //! The meaning of Meta's answer to a send: accepted, refused, or nothing that could be relied on.
 //!
-//! Only two answers are verdicts: a success that names a wamid, and an `error` object of Meta's with a code. Everything
-//! else (an error page of the edge, an empty body, a foreign document) leaves the outcome unknown, because the request
-//! may have been carried out before the answer was lost.
+//! Meta gives two verdicts: a success that names a wamid, and an `error` object with a code. Without either, a status
+//! that blames the request comes from something in between (a proxy, a filter, the edge) that did not pass it on.
+//! Everything else leaves the outcome unknown, because the request may have been carried out before the answer was lost.
 
 use dakghar_core::domain::ids::Wamid;
 use dakghar_core::domain::message::SendOutcome;
@@ -19,7 +19,7 @@ const WAMID_CHARS_MAX: usize = 256;
 pub(super) fn judge(answer: &GraphAnswer, now: Timestamp) -> SendOutcome {
     let code = answer.status.as_u16();
     let Some(fields) = std::str::from_utf8(&answer.body).ok().and_then(Fields::parse) else {
-        return unknown(&format!("the answer is not a JSON object (HTTP {code})"));
+        return not_from_meta(code, "the answer is not a JSON object");
     };
     if answer.status.is_success()
         && let Some(id) = first_message_id(&fields)
@@ -32,9 +32,20 @@ pub(super) fn judge(answer: &GraphAnswer, now: Timestamp) -> SendOutcome {
     if let Some(refusal) = refusal(code, &answer.headers, &fields, now) {
         return SendOutcome::Refused(refusal);
     }
-    unknown(&format!(
-        "the answer is neither an acceptance nor a refusal (HTTP {code})"
-    ))
+    not_from_meta(code, "the answer is neither an acceptance nor a refusal")
+}
+
+/// Judges an answer without a verdict of Meta's. A gateway that gave up waiting (502, 504, 408, 499) or failed (500,
+/// 503) may have passed the request on before.
+fn not_from_meta(code: u16, what: &str) -> SendOutcome {
+    match code {
+        408 | 499 => unknown(&format!("{what} (HTTP {code})")),
+        400..=498 | 511 => SendOutcome::TurnedAway {
+            http_status: code,
+            why: format!("something between here and Meta refused the request (HTTP {code})").into(),
+        },
+        _ => unknown(&format!("{what} (HTTP {code})")),
+    }
 }
 
 fn unknown(why: &str) -> SendOutcome {

@@ -11,10 +11,12 @@ use std::sync::Arc;
 use super::commits::merge::Merge;
 use super::commits::receive::{Inbound, Receives};
 use super::failure::Failure;
+use super::sending::NumberHolds;
 use super::tenants::directory::Directory;
+use crate::domain::message::Evidence;
 use crate::domain::opaque::OpaqueSigner;
-use crate::domain::webhook::{EventReason, WebhookEvent};
-use crate::domain::{ErrorCode, Problem};
+use crate::domain::webhook::{EventReason, StatusReport, WebhookEvent};
+use crate::domain::{ErrorCode, HoldReason, MessageKey, Problem, graph_error};
 use crate::ports::{Ports, Received, SignatureCheck};
 use events::Events;
 use sort::{Sorted, Sorter};
@@ -44,10 +46,17 @@ pub struct Receiving {
     ports: Ports,
     receives: Receives,
     sorter: Sorter,
+    holds: NumberHolds,
 }
 
 impl Receiving {
-    pub(super) fn new(ports: Ports, receives: Receives, directory: Arc<Directory>, opaque: Arc<OpaqueSigner>) -> Self {
+    pub(super) fn new(
+        ports: Ports,
+        receives: Receives,
+        directory: Arc<Directory>,
+        opaque: Arc<OpaqueSigner>,
+        holds: NumberHolds,
+    ) -> Self {
         let sorter = Sorter {
             events: Events {
                 ids: ports.ids.clone(),
@@ -61,6 +70,7 @@ impl Receiving {
             ports,
             receives,
             sorter,
+            holds,
         }
     }
 
@@ -130,6 +140,8 @@ impl Receiving {
             .count();
         receipt.duplicates = stored.messages.len() - receipt.messages;
 
+        self.hold_numbers(&evidence).await?;
+
         // A status must not vanish because its message cannot be read or is missing (after a backup was restored, say).
         let orphans: Vec<WebhookEvent> = stored
             .evidence
@@ -152,5 +164,33 @@ impl Receiving {
             self.receives.submit(orphans).await??;
         }
         Ok(receipt)
+    }
+
+    /// Puts numbers on hold of which Meta reports, in a `failed` status, that they or their accounts may not send. A
+    /// report that is older than the time between two probes says nothing about now: Meta posts again for days.
+    async fn hold_numbers(&self, evidence: &[(MessageKey, Evidence, StatusReport)]) -> Result<(), Failure> {
+        let now = self.ports.clock.now();
+        let is_of_now = |report: &StatusReport| {
+            report
+                .reported_at
+                .is_none_or(|at| now.since(at) < HoldReason::AccountRestricted.probe_interval())
+        };
+        let is_of_account = |report: &StatusReport| {
+            let error = report.error.as_ref();
+            let code = error.and_then(|error| Some((error.code?, error.subcode)));
+            code.is_some_and(|(code, subcode)| graph_error::is_of_account(code, subcode))
+        };
+        let mut stopped: Vec<_> = evidence
+            .iter()
+            .filter(|(_, _, report)| is_of_account(report) && is_of_now(report))
+            .map(|(key, _, report)| (key.tenant_id, &report.phone_number_id))
+            .collect();
+        // Many messages fail together, and one of them is enough.
+        stopped.sort_unstable();
+        stopped.dedup();
+        for (tenant_id, number) in stopped {
+            self.holds.number_restricted(&tenant_id, number).await?;
+        }
+        Ok(())
     }
 }

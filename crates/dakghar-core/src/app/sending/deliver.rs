@@ -12,14 +12,15 @@
 use std::time::Duration;
 
 use super::Sending;
-use super::in_flight::InFlight;
+use super::gate::Place;
+use super::host::Reach;
 use super::jobs::End;
 use super::prepare::PreparedSend;
 use crate::app::failure::Failure;
 use crate::app::messages::{Change, Start};
 use crate::app::stale::Step;
 use crate::domain::Tenant;
-use crate::domain::message::{Evidence, EvidenceStatus, Fenced, Message, Recorded, SendOutcome, Status};
+use crate::domain::message::{Evidence, EvidenceStatus, Fenced, Message, NotSentCause, Recorded, SendOutcome, Status};
 use crate::domain::tenant::SharedTenant;
 use crate::ports::{Job, Save, Saved, SendCall};
 
@@ -40,7 +41,7 @@ pub struct EndedCall {
     outcome: SendOutcome,
     job: Option<Job>,
     // The place is held until the outcome is durable, so that a slow store slows the calls down.
-    _in_flight: InFlight,
+    _place: Place,
 }
 
 impl Sending {
@@ -74,7 +75,7 @@ impl Sending {
             tenant,
             token,
             job,
-            in_flight,
+            mut place,
         } = send;
         let Message { accepted, delivery } = &message;
         let elapsed = self.now().since(delivery.called_at.unwrap_or(delivery.updated_at));
@@ -85,6 +86,7 @@ impl Sending {
             .min(timings.call_timeout);
         let outcome = if left < CALL_MIN {
             SendOutcome::NotSent {
+                cause: NotSentCause::Worker,
                 why: "the worker was stopped before the call".into(),
             }
         } else {
@@ -99,12 +101,13 @@ impl Sending {
             };
             self.ports.messages_api.send(call).await
         };
+        place.host.tell(&reach(&outcome));
         EndedCall {
             claimed: message,
             tenant,
             outcome,
             job: Some(job),
-            _in_flight: in_flight,
+            _place: place,
         }
     }
 
@@ -192,13 +195,25 @@ impl Sending {
                 self.ports.pacer.pause_until(number, until).await;
                 Ok(())
             }
-            Recorded::Held(reason) => self.holds.number_refused(message, tenant, reason).await,
+            Recorded::Held(reason) => self.holds.number_refused(tenant, number, reason).await,
             Recorded::Failed | Recorded::Retry(_) | Recorded::InDoubt | Recorded::GaveUp => Ok(()),
         };
         if let Err(failure) = result {
             let accepted = &message.accepted;
             tracing::warn!(message_id = %accepted.id, tenant_id = %accepted.tenant_id, %failure, "the outcome is stored, what follows from it is not yet");
         }
+    }
+}
+
+/// Returns what the outcome tells about Meta's host.
+fn reach(outcome: &SendOutcome) -> Reach<'_> {
+    match outcome {
+        SendOutcome::Accepted { .. } | SendOutcome::Refused(_) | SendOutcome::TurnedAway { .. } => Reach::Answered,
+        SendOutcome::Unknown { .. } => Reach::NoAnswer,
+        SendOutcome::NotSent { cause, why } => match cause {
+            NotSentCause::Host => Reach::Unreachable(why),
+            NotSentCause::Worker | NotSentCause::Request => Reach::NotTried,
+        },
     }
 }
 

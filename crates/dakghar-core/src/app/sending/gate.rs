@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::host::{Host, HostPass};
 use super::in_flight::{InFlight, InFlightLimits};
 use super::number_holds::NumberHolds;
 use super::slots::ask;
 use crate::app::failure::Failure;
 use crate::domain::Timestamp;
-use crate::domain::message::{DeadReason, Message};
+use crate::domain::message::{DeadReason, HOST_UNREACHABLE, Message};
 use crate::domain::pacing::Admission;
 use crate::domain::tenant::SharedTenant;
 use crate::ports::{Job, Pacer, SlotAsk};
@@ -27,10 +28,17 @@ pub(super) struct Candidate {
     pub(super) since: Timestamp,
 }
 
+/// All that a call needs. Both parts are given back when dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) host: HostPass,
+    _in_flight: InFlight,
+}
+
 /// The verdict on one candidate.
 pub(super) enum Verdict {
     /// It may be sent; its place is held.
-    Passed(Candidate, InFlight),
+    Passed(Candidate, Place),
     /// It stays in memory until a place is free.
     Waits(Candidate),
     /// It may not go out now. The message holds the reason and must be saved.
@@ -40,11 +48,13 @@ pub(super) enum Verdict {
 /// The first thing in the way of a candidate.
 enum Obstacle {
     /// Nothing but the pace.
-    None(InFlight, SlotAsk),
+    None(Place, SlotAsk),
     /// No place is free; it may wait for one.
     Place,
     /// It waited too long for a place: it needs a later slot.
     Crowded(SlotAsk),
+    /// Meta's host cannot be reached: it needs a slot after the next probe.
+    Host(SlotAsk),
     /// The message was changed, and must be saved.
     Held,
 }
@@ -53,6 +63,7 @@ enum Obstacle {
 pub(super) struct Gate {
     pub(super) in_flight: InFlightLimits,
     pub(super) holds: NumberHolds,
+    pub(super) host: Host,
     pub(super) pacer: Arc<dyn Pacer>,
     pub(super) window: Option<Duration>,
 }
@@ -71,10 +82,7 @@ impl Gate {
             .filter_map(|(_, obstacle)| obstacle.admission_ask())
             .collect();
         let mut admissions = self.pacer.admit(&asks).await?.into_iter();
-        let asks: Vec<SlotAsk> = judged
-            .iter()
-            .filter_map(|(_, obstacle)| obstacle.slot_ask(now))
-            .collect();
+        let asks: Vec<SlotAsk> = judged.iter().filter_map(|(_, obstacle)| obstacle.slot_ask()).collect();
         let mut slots = self.reserve(&asks).await.into_iter();
         let verdict = |(candidate, obstacle)| match obstacle {
             Obstacle::Held => Verdict::HeldBack(candidate),
@@ -84,8 +92,12 @@ impl Gate {
                 let slot_at = slots.next().unwrap_or(now + PLACE_WAIT);
                 self.postponed(candidate, now, slot_at, "calls_under_way")
             }
-            Obstacle::None(in_flight, _) => match admissions.next() {
-                Some(Admission::Go) => Verdict::Passed(candidate, in_flight),
+            Obstacle::Host(ask) => {
+                let slot_at = slots.next().unwrap_or(ask.not_before);
+                self.postponed(candidate, now, slot_at, HOST_UNREACHABLE)
+            }
+            Obstacle::None(place, _) => match admissions.next() {
+                Some(Admission::Go) => Verdict::Passed(candidate, place),
                 Some(Admission::Later(slot_at)) => self.postponed(candidate, now, slot_at, "pace"),
                 None => self.postponed(candidate, now, now + PLACE_WAIT, "pace"),
             },
@@ -105,22 +117,38 @@ impl Gate {
             message.expire(now);
             return Obstacle::Held;
         }
+        let host = if number.simulated {
+            Ok(self.host.bypass())
+        } else {
+            self.host.enter(now)
+        };
+        // A hold is not probed while the probe could not get anywhere.
         if let Some(hold) = tenant.hold_of(number)
-            && !self.holds.may_probe(tenant, number, &hold, now).await
+            && (host.is_err() || !self.holds.may_probe(tenant, number, &hold, now).await)
         {
             message.hold(now, hold.reason);
             return Obstacle::Held;
         }
-        let ask = ask(number, message.accepted.priority, now);
+        let ask_at = |not_before| ask(number, message.accepted.priority, not_before);
+        let host = match host {
+            Ok(host) => host,
+            Err(until) => return Obstacle::Host(ask_at(until)),
+        };
         match self.in_flight.enter(&message.accepted.tenant_id, number) {
-            Some(in_flight) => Obstacle::None(in_flight, ask),
+            Some(in_flight) => Obstacle::None(
+                Place {
+                    host,
+                    _in_flight: in_flight,
+                },
+                ask_at(now),
+            ),
             None if now.since(*since) < PLACE_PATIENCE => Obstacle::Place,
-            None => Obstacle::Crowded(ask),
+            None => Obstacle::Crowded(ask_at(now + PLACE_WAIT)),
         }
     }
 
     /// Reserves new slots for messages that found no place. While the Graph API is slow, one tenant's messages must not
-    /// stand in the way of the others'.
+    /// stand in the way of the others'. After an outage of it, they come at the pace of their number.
     async fn reserve(&self, asks: &[SlotAsk]) -> Vec<Timestamp> {
         if asks.is_empty() {
             return Vec::new();
@@ -139,17 +167,14 @@ impl Obstacle {
     fn admission_ask(&self) -> Option<SlotAsk> {
         match self {
             Self::None(_, ask) => Some(ask.clone()),
-            Self::Place | Self::Crowded(_) | Self::Held => None,
+            Self::Place | Self::Crowded(_) | Self::Host(_) | Self::Held => None,
         }
     }
 
     /// The request to the pacer for a later slot.
-    fn slot_ask(&self, now: Timestamp) -> Option<SlotAsk> {
+    fn slot_ask(&self) -> Option<SlotAsk> {
         match self {
-            Self::Crowded(ask) => Some(SlotAsk {
-                not_before: now + PLACE_WAIT,
-                ..ask.clone()
-            }),
+            Self::Crowded(ask) | Self::Host(ask) => Some(ask.clone()),
             Self::None(..) | Self::Place | Self::Held => None,
         }
     }

@@ -5,6 +5,7 @@ mod accept;
 mod change;
 mod deliver;
 mod gate;
+mod host;
 mod in_flight;
 mod jobs;
 mod number_holds;
@@ -34,6 +35,7 @@ pub use deliver::{ClaimedSend, EndedCall};
 pub use prepare::{Prepared, PreparedSend, WaitingSend};
 pub use reconcile::Reconciling;
 
+pub(super) use host::Host;
 pub(super) use jobs::Jobs;
 pub(super) use number_holds::NumberHolds;
 pub(super) use recent_calls::RecentCalls;
@@ -63,6 +65,7 @@ pub(super) struct Shared {
     pub(super) jobs: Jobs,
     pub(super) slots: Slots,
     pub(super) recent_calls: Arc<RecentCalls>,
+    pub(super) host: Host,
 }
 
 impl Sending {
@@ -76,6 +79,7 @@ impl Sending {
         let gate = Gate {
             in_flight: InFlightLimits::new(settings.calls_max),
             holds: shared.holds.clone(),
+            host: shared.host.clone(),
             pacer: ports.pacer.clone(),
             window: shared.jobs.window(),
         };

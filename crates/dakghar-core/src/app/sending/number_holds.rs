@@ -8,7 +8,7 @@ use crate::app::tenants::Tenants;
 use crate::app::tenants::directory::Directory;
 use crate::domain::message::Message;
 use crate::domain::tenant::TOKEN_REFUSALS_MAX;
-use crate::domain::{Hold, HoldReason, PhoneNumber, Tenant, Timestamp};
+use crate::domain::{Hold, HoldReason, PhoneNumber, PhoneNumberId, Tenant, TenantId, Timestamp};
 use crate::ports::{Clock, TimerStore};
 
 /// Begins, probes and ends holds.
@@ -92,20 +92,33 @@ impl NumberHolds {
         Ok(())
     }
 
+    /// Puts a number on hold whose account, as Meta reports, may not send.
+    pub(in crate::app) async fn number_restricted(
+        &self,
+        tenant_id: &TenantId,
+        phone_number_id: &PhoneNumberId,
+    ) -> Result<(), Failure> {
+        let Some(tenant) = self.directory.find(tenant_id).await? else {
+            return Ok(());
+        };
+        self.number_refused(&tenant, phone_number_id, HoldReason::AccountRestricted)
+            .await
+    }
+
     /// Counts a refusal of the token or the account, and puts the number on hold. A restricted account does so at once,
     /// a refused token after [`TOKEN_REFUSALS_MAX`] refusals in a row. The number is then probed. `called` is the tenant
     /// as it was for the call: a refusal of a token that was replaced since says nothing, and the message goes on.
     pub(super) async fn number_refused(
         &self,
-        message: &Message,
         called: &Tenant,
+        phone_number_id: &PhoneNumberId,
         reason: HoldReason,
     ) -> Result<(), Failure> {
-        let accepted = &message.accepted;
-        let Some(tenant) = self.directory.find(&accepted.tenant_id).await? else {
+        let tenant_id = &called.id;
+        let Some(tenant) = self.directory.find(tenant_id).await? else {
             return Ok(());
         };
-        let number = tenant.number(Some(&accepted.phone_number_id));
+        let number = tenant.number(Some(phone_number_id));
         if number.is_none_or(|number| number.hold.is_some()) {
             return Ok(());
         }
@@ -114,7 +127,7 @@ impl NumberHolds {
         let mut is_replaced = false;
         self.tenants
             .change(&tenant.id, |tenant| {
-                let Some(number) = tenant.number_mut(&accepted.phone_number_id) else {
+                let Some(number) = tenant.number_mut(phone_number_id) else {
                     return Ok(Step::Leave);
                 };
                 is_replaced = reason == HoldReason::CredentialsInvalid && !has_token_of(called, number);
@@ -137,11 +150,10 @@ impl NumberHolds {
             })
             .await?;
         if is_replaced {
-            let number = Some(&accepted.phone_number_id);
-            self.timers.wake_held(&accepted.tenant_id, number, now).await?;
+            self.timers.wake_held(tenant_id, Some(phone_number_id), now).await?;
         }
         if is_begun {
-            tracing::warn!(tenant_id = %accepted.tenant_id, phone_number_id = %accepted.phone_number_id, reason = reason.as_str(), "the number is on hold");
+            tracing::warn!(%tenant_id, %phone_number_id, reason = reason.as_str(), "the number is on hold");
         }
         Ok(())
     }

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::gate::{Candidate, Verdict};
-use super::in_flight::InFlight;
+use super::gate::{Candidate, Place, Verdict};
 use super::jobs::End;
 use super::{Sending, message_key};
 use crate::app::failure::Failure;
@@ -32,7 +31,7 @@ pub struct PreparedSend {
     pub(super) tenant: SharedTenant,
     pub(super) token: Secret,
     pub(super) job: Job,
-    pub(super) in_flight: InFlight,
+    pub(super) place: Place,
 }
 
 impl PreparedSend {
@@ -106,7 +105,7 @@ impl Sending {
         let mut waiting = Vec::new();
         for verdict in self.gate.judge(candidates, self.now()).await? {
             match verdict {
-                Verdict::Passed(candidate, in_flight) => passed.push((candidate, in_flight)),
+                Verdict::Passed(candidate, place) => passed.push((candidate, place)),
                 Verdict::Waits(Candidate {
                     message, job, since, ..
                 }) => waiting.push(WaitingSend { message, job, since }),
@@ -192,12 +191,12 @@ impl Sending {
     }
 
     /// Opens the tokens of messages that passed the gate, and writes the claims into the copies.
-    async fn ready(&self, passed: Vec<(Candidate, InFlight)>, stopped: &mut Vec<Stopped>) -> Vec<PreparedSend> {
+    async fn ready(&self, passed: Vec<(Candidate, Place)>, stopped: &mut Vec<Stopped>) -> Vec<PreparedSend> {
         let mut with_token = Vec::with_capacity(passed.len());
-        for (mut candidate, in_flight) in passed {
+        for (mut candidate, place) in passed {
             let Candidate { message, tenant, .. } = &mut candidate;
             match self.open_token(tenant, message).await {
-                Ok(token) => with_token.push((candidate, in_flight, token)),
+                Ok(token) => with_token.push((candidate, place, token)),
                 Err(error) => {
                     let accepted = &message.accepted;
                     tracing::error!(message_id = %accepted.id, tenant_id = %accepted.tenant_id, %error, "the access token cannot be opened");
@@ -210,7 +209,7 @@ impl Sending {
         // All claims get the same time: the store writes equal claims most cheaply.
         let now = self.now();
         let mut sends = Vec::with_capacity(with_token.len());
-        for (candidate, in_flight, token) in with_token {
+        for (candidate, place, token) in with_token {
             let Candidate {
                 mut message,
                 tenant,
@@ -223,7 +222,7 @@ impl Sending {
                     tenant,
                     token,
                     job,
-                    in_flight,
+                    place,
                 }),
                 Err(NotClaimable::TooEarly(slot_at)) => {
                     message.postpone(now, slot_at, "slot", self.jobs.window());

@@ -10,8 +10,6 @@ pub enum RefusalClass {
         /// The least wait.
         after: Option<Duration>,
     },
-    /// Meta failed and does not say whether it accepted the message: wait for evidence.
-    Service,
     /// The number sends too fast.
     PaceNumber,
     /// The number sends too fast to this one person.

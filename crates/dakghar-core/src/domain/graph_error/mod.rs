@@ -52,14 +52,14 @@ impl GraphRefusal {
 /// Looks the refusal up. For a code that is not in the table, Meta's hint and the HTTP status decide.
 pub fn classify(refusal: &GraphRefusal) -> Verdict {
     let row = TABLE.iter().find(|row| row.covers(refusal.code, refusal.subcode));
-    let verdict = row.map_or_else(|| judge_unknown(refusal), Row::verdict);
-    if verdict.class == RefusalClass::Service && is_surely_not_taken(refusal) {
-        return Verdict {
-            class: RefusalClass::Retry { after: None },
-            ..verdict
-        };
-    }
-    verdict
+    row.map_or_else(|| judge_unknown(refusal), Row::verdict)
+}
+
+/// True if the code says that the number or its account may not send. It means the same in the answer of a call and in
+/// a `failed` status.
+pub fn is_of_account(code: i64, subcode: Option<i64>) -> bool {
+    let row = TABLE.iter().find(|row| row.covers(code, subcode));
+    row.is_some_and(|row| row.class == RefusalClass::Account)
 }
 
 /// Returns the meaning of a code and its subcode, and the advice, in our words; `None` for a code that is not in the
@@ -69,20 +69,11 @@ pub fn describe(code: i64, subcode: Option<i64>) -> Option<(&'static str, &'stat
     Some((row.meaning, row.advice))
 }
 
-/// True if Meta failed, but says itself that nothing was done with the message.
-const fn is_surely_not_taken(refusal: &GraphRefusal) -> bool {
-    matches!(refusal.is_transient, Some(true)) || refusal.http_status == 503
-}
-
 fn judge_unknown(refusal: &GraphRefusal) -> Verdict {
     let (class, advice) = match refusal.http_status {
         _ if refusal.is_transient == Some(true) => (
             RefusalClass::Retry { after: None },
             "Nothing to do: Meta calls it temporary and it is tried again.",
-        ),
-        500..=599 => (
-            RefusalClass::Service,
-            "Nothing to do: Dakghar waits for a status before it decides to send again.",
         ),
         429 => (
             RefusalClass::PaceNumber,
@@ -92,9 +83,13 @@ fn judge_unknown(refusal: &GraphRefusal) -> Verdict {
             RefusalClass::Token,
             "Check the access token of the number and store a new one.",
         ),
-        _ => (
+        400..=499 if refusal.is_transient == Some(false) => (
             RefusalClass::Fail,
             "Read Meta's message and details, which say what was wrong.",
+        ),
+        _ => (
+            RefusalClass::Retry { after: None },
+            "Nothing to do unless it repeats; then read Meta's message and details.",
         ),
     };
     Verdict {

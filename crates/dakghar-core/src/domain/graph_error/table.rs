@@ -10,7 +10,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::class::RefusalClass::{Account, Fail, PaceApp, PaceNumber, PacePair, Service, Token};
+use super::class::RefusalClass::{Account, Fail, PaceApp, PaceNumber, PacePair, Token};
 use super::class::{RefusalClass, Verdict};
 
 /// One code, or a range of codes with the same meaning.
@@ -140,13 +140,13 @@ pub const TABLE: &[Row] = rows! {
         "Go on with registering the number.";
 
     // Rate and availability.
-    1 => Service, "Meta failed for a reason it does not name.",
+    1 => RETRY, "Meta failed for a reason it does not name.",
         "Nothing to do unless it repeats; then check the request and Meta's status page.";
-    2 => Service, "Meta's service is down or overloaded.",
+    2 => RETRY, "Meta's service is down or overloaded.",
         "Nothing to do; see Meta's status page if it lasts.";
-    131000 => Service, "Something went wrong inside WhatsApp.",
+    131000 => RETRY, "Something went wrong inside WhatsApp.",
         "Nothing to do unless it repeats; then give Meta's support the trace id.";
-    131016 => Service, "WhatsApp is not available for the moment.",
+    131016 => RETRY, "WhatsApp is not available for the moment.",
         "Nothing to do; see Meta's status page if it lasts.";
     4 => PaceApp, "The app has made too many calls, for all its numbers together.",
         "Nothing to do: sending slows down by itself. Spread large broadcasts.";

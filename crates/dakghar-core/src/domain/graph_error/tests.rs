@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::RefusalClass::{Account, Fail, PaceApp, PaceNumber, PacePair, Service, Token};
+use super::RefusalClass::{Account, Fail, PaceApp, PaceNumber, PacePair, Token};
 use super::*;
 
 const RETRY: RefusalClass = RefusalClass::Retry { after: None };
@@ -38,7 +38,7 @@ const EXPECTED: &[(RefusalClass, &[i64])] = &[
             33, 368, 803, 131031, 131037, 131042, 131044, 131045, 131048, 131064, 133010, 134011, 134102, 139200,
         ],
     ),
-    (Service, &[1, 2, 131000, 131016]),
+    (RETRY, &[1, 2, 131000, 131016]),
     (PaceApp, &[4, 17, 32, 341, 613]),
     (PaceNumber, &[80007, 130429, 131208]),
     (PacePair, &[131056]),
@@ -134,16 +134,25 @@ fn every_row_explains_itself_in_one_sentence_and_an_advice() {
 }
 
 #[test]
-fn service_failures_are_tried_again_when_meta_says_that_nothing_was_done() {
-    for code in [1, 2, 131000, 131016, 999_999] {
-        assert_eq!(classify(&refusal(code, None, 500, None)).class, Service, "{code}");
-        assert_eq!(
-            classify(&refusal(code, None, 500, Some(false))).class,
-            Service,
-            "{code}"
-        );
-        assert_eq!(classify(&refusal(code, None, 500, Some(true))).class, RETRY, "{code}");
-        assert_eq!(classify(&refusal(code, None, 503, None)).class, RETRY, "{code}");
+fn a_failure_of_metas_own_is_an_answer_and_tried_again() {
+    for code in [1, 2, 131000, 131016, -1, 999_999] {
+        for http_status in [500, 502, 503] {
+            for is_transient in [None, Some(false), Some(true)] {
+                let verdict = classify(&refusal(code, None, http_status, is_transient));
+                assert_eq!(verdict.class, RETRY, "{code} with HTTP {http_status}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_code_of_the_account_is_known_without_an_answer() {
+    for code in [131042, 131031, 368, 131048] {
+        assert!(is_of_account(code, None), "{code}");
+    }
+    assert!(is_of_account(100, Some(33)) && !is_of_account(100, None));
+    for code in [131047, 190, 130429, 131000, 999_999] {
+        assert!(!is_of_account(code, None), "{code}");
     }
 }
 
@@ -160,15 +169,15 @@ fn unknown_codes_are_judged_by_the_hint_and_then_by_the_status() {
     for (http_status, is_transient, class) in [
         (400, Some(true), RETRY),
         (401, Some(true), RETRY),
-        (500, None, Service),
-        (502, Some(false), Service),
+        (500, None, RETRY),
+        (502, Some(false), RETRY),
         (503, None, RETRY),
         (429, None, PaceNumber),
         (401, None, Token),
-        (400, None, Fail),
+        (400, None, RETRY),
         (403, Some(false), Fail),
-        (404, None, Fail),
-        (200, None, Fail),
+        (404, None, RETRY),
+        (200, None, RETRY),
     ] {
         for code in [-1, 5, 300, 131999, i64::MAX] {
             let verdict = classify(&refusal(code, None, http_status, is_transient));

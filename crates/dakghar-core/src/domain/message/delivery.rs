@@ -7,7 +7,7 @@ use super::super::ids::{ConversationId, Wamid};
 use super::super::send_error::SendError;
 use super::super::time::Timestamp;
 use super::status::Status;
-use super::timeline::{TimelineEntry, TimelineEvent};
+use super::timeline::{SLOW_DOWN, TimelineEntry, TimelineEvent};
 
 /// Entries that a timeline keeps. Past that, the oldest after the first are dropped.
 pub const TIMELINE_ENTRIES_MAX: usize = 64;
@@ -70,7 +70,8 @@ pub struct Delivery {
     pub epoch: u64,
     /// Calls to Meta authorised so far. We send the number of the latest to Meta.
     pub attempt: u32,
-    /// Calls that do not count against `attempts_max`, because Meta only asked us to slow down or to fix the token.
+    /// Calls that do not count against `attempts_max`, because Meta only asked us to slow down or to fix the
+    /// token, or because no byte of them left.
     pub attempts_refunded: u32,
     /// Poison detector: crashes and panics before a claim.
     pub strikes: u32,
@@ -171,18 +172,29 @@ impl Delivery {
         }
     }
 
-    /// Adds an entry, and keeps the timeline short. The first entry, every status and redrive, and the newest entries
-    /// stay.
+    /// Adds an entry, and keeps the timeline short. The first entry, every status and redrive, the first slow-down and
+    /// the newest entries stay.
     pub(super) fn note(&mut self, entry: TimelineEntry) {
         self.timeline.push(entry);
         if self.timeline.len() > TIMELINE_ENTRIES_MAX {
-            let drop = self
-                .timeline
-                .iter()
-                .skip(1)
-                .position(|entry| !matches!(entry.event, TimelineEvent::Status | TimelineEvent::Redriven));
-            self.timeline.remove(drop.map_or(1, |index| index + 1));
+            let first_slow_down = self.first_slow_down();
+            let may_go = |(place, entry): &(usize, &TimelineEntry)| {
+                !matches!(entry.event, TimelineEvent::Status | TimelineEvent::Redriven)
+                    && Some(*place) != first_slow_down
+            };
+            let drop = self.timeline.iter().enumerate().skip(1).find(may_go);
+            let drop = drop.map_or(1, |(place, _)| place);
+            self.timeline.remove(drop);
         }
+    }
+
+    /// Returns the place in the timeline at which Meta first asked to slow down since the last redrive.
+    pub(super) fn first_slow_down(&self) -> Option<usize> {
+        let is_redriven = |entry: &TimelineEntry| entry.event == TimelineEvent::Redriven;
+        let since = self.timeline.iter().rposition(is_redriven).unwrap_or(0);
+        let later = self.timeline.iter().enumerate().skip(since);
+        let mut waits = later.filter(|(_, entry)| entry.is_wait_for(SLOW_DOWN));
+        waits.next().map(|(place, _)| place)
     }
 
     pub(super) fn earlier_of_expiry(&self, wake_at: Option<Timestamp>) -> Option<Timestamp> {

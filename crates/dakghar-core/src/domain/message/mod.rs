@@ -24,7 +24,7 @@ pub use accepted::{Accepted, Content, Idempotency};
 pub use delivery::{DeadReason, Delivery, Lease, TIMELINE_ENTRIES_MAX};
 pub use direction::Direction;
 pub use evidence::{Evidence, EvidenceStatus, Merged, WAMIDS_MAX};
-pub use outcome::{Fenced, Recorded, SendOutcome};
+pub use outcome::{Fenced, HOST_UNREACHABLE, NotSentCause, Recorded, SendOutcome};
 pub use policy::{ATTEMPTS_MAX_DEFAULT, SendPolicy, Timings, UnknownOutcome};
 pub use sending::{NotClaimable, NotRedrivable};
 pub use status::{Rank, Status};

@@ -11,9 +11,16 @@ use super::super::time::Timestamp;
 use super::Message;
 use super::delivery::DeadReason;
 use super::evidence::{Evidence, EvidenceStatus};
-use super::policy::{PACED_REFUSALS_MAX, SendPolicy};
+use super::policy::SendPolicy;
 use super::status::Status;
-use super::timeline::{TimelineEntry, TimelineEvent};
+use super::timeline::{SLOW_DOWN, TimelineEntry, TimelineEvent};
+
+/// Waits for the next attempt.
+const RETRY: &str = "retry";
+/// The detail of a wait because Meta's host cannot be reached.
+pub const HOST_UNREACHABLE: &str = "host_unreachable";
+/// Waits because the worker was stopped before the call.
+const WORKER_STOPPED: &str = "worker_stopped";
 
 /// The outcome of a call to Meta, as far as this side can tell.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,8 +32,17 @@ pub enum SendOutcome {
     },
     /// Meta answered with an error of its own.
     Refused(GraphRefusal),
+    /// Something between Dakghar and Meta refused the request and did not pass it on.
+    TurnedAway {
+        /// The HTTP status of its answer.
+        http_status: u16,
+        /// The reason, for the timeline.
+        why: Arc<str>,
+    },
     /// No byte of the request left: Meta cannot have it.
     NotSent {
+        /// The party at fault.
+        cause: NotSentCause,
         /// The reason, for the timeline.
         why: Arc<str>,
     },
@@ -35,6 +51,17 @@ pub enum SendOutcome {
         /// The reason, for the timeline.
         why: Arc<str>,
     },
+}
+
+/// The party at fault when no byte of a request left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotSentCause {
+    /// Meta's host cannot be reached: its name, the connection, TLS, or no file handle for it.
+    Host,
+    /// The worker was stopped before the call.
+    Worker,
+    /// The message or its access token cannot be written into a request.
+    Request,
 }
 
 /// The effect of a recorded outcome.
@@ -91,21 +118,27 @@ impl Message {
                 Recorded::Sent
             }
             SendOutcome::Refused(refusal) => self.record_refusal(now, refusal, policy, jitter),
-            SendOutcome::NotSent { why } => {
+            SendOutcome::TurnedAway { http_status, why } => {
                 let error = SendError {
-                    message: why.clone(),
-                    ..SendError::default()
+                    http_status: Some(*http_status),
+                    ..no_answer(why)
                 };
-                self.note_attempt(now, "not_sent", Some(error));
-                let wait = policy.retry.wait(self.delivery.attempts_counted(), jitter, None);
-                self.retry_or_give_up(now, now + wait).unwrap_or(Recorded::GaveUp)
+                self.note_attempt(now, "turned_away", Some(error));
+                self.count_and_retry(now, policy, jitter, None)
+            }
+            SendOutcome::NotSent { cause, why } => {
+                self.note_attempt(now, "not_sent", Some(no_answer(why)));
+                let reason = match cause {
+                    NotSentCause::Request => return Ok(self.count_and_retry(now, policy, jitter, None)),
+                    NotSentCause::Host => HOST_UNREACHABLE,
+                    NotSentCause::Worker => WORKER_STOPPED,
+                };
+                let wait = policy.retry.wait(self.waits_for(reason) + 1, jitter, None);
+                self.wait_without_counting(now, now + wait, reason)
+                    .map_or(Recorded::GaveUp, Recorded::Retry)
             }
             SendOutcome::Unknown { why } => {
-                let error = SendError {
-                    message: why.clone(),
-                    ..SendError::default()
-                };
-                self.doubt(now, Some(error), policy.timings.grace);
+                self.doubt(now, Some(no_answer(why)), policy.timings.grace);
                 Recorded::InDoubt
             }
         })
@@ -129,32 +162,23 @@ impl Message {
     fn record_refusal(&mut self, now: Timestamp, refusal: &GraphRefusal, policy: &SendPolicy, jitter: f64) -> Recorded {
         let error = refusal.to_send_error();
         let class = graph_error::classify(refusal).class;
-        if class == RefusalClass::Service {
-            self.doubt(now, Some(error), policy.timings.grace_service_error);
-            return Recorded::InDoubt;
-        }
         self.note_attempt(now, "refused", Some(error));
         match class {
-            RefusalClass::Service => unreachable!("handled above"),
-            RefusalClass::Retry { after } => {
-                let at_least = after.max(refusal.retry_after);
-                let wait = policy.retry.wait(self.delivery.attempts_counted(), jitter, at_least);
-                self.retry_or_give_up(now, now + wait).unwrap_or(Recorded::GaveUp)
-            }
+            RefusalClass::Retry { after } => self.count_and_retry(now, policy, jitter, after.max(refusal.retry_after)),
             RefusalClass::PaceNumber | RefusalClass::PaceApp => {
                 let wait = policy
                     .retry
-                    .wait(self.refunded_since_redrive() + 1, jitter.max(0.5), refusal.retry_after);
-                self.wait_without_counting(now, now + wait)
+                    .wait(self.waits_for(SLOW_DOWN) + 1, jitter.max(0.5), refusal.retry_after);
+                self.slow_down(now, now + wait, policy)
                     .map_or(Recorded::GaveUp, Recorded::SlowDown)
             }
             RefusalClass::PacePair => {
                 // Meta asks for 4^X seconds; its pair limit is one message in six.
-                let wait = Duration::from_secs(6 * 4u64.pow(self.refunded_since_redrive().min(4)));
+                let wait = Duration::from_secs(6 * 4u64.pow(self.waits_for(SLOW_DOWN).min(4)));
                 let wait = wait
                     .max(refusal.retry_after.unwrap_or_default())
                     .mul_f64(1.0 + jitter * 0.2);
-                self.wait_without_counting(now, now + wait)
+                self.slow_down(now, now + wait, policy)
                     .map_or(Recorded::GaveUp, Recorded::Retry)
             }
             RefusalClass::Token => self.hold_after_refusal(now, HoldReason::CredentialsInvalid),
@@ -168,24 +192,43 @@ impl Message {
     }
 
     /// T7, or T8 if no attempt or no time is left. The caller gives it a slot at the returned time.
-    fn retry_or_give_up(&mut self, now: Timestamp, at: Timestamp) -> Option<Recorded> {
-        if self.delivery.attempts_counted() >= self.accepted.attempts_max {
+    fn count_and_retry(
+        &mut self,
+        now: Timestamp,
+        policy: &SendPolicy,
+        jitter: f64,
+        at_least: Option<Duration>,
+    ) -> Recorded {
+        let counted = self.delivery.attempts_counted();
+        if counted >= self.accepted.attempts_max {
+            self.die(now, self.unless_maybe_sent(DeadReason::AttemptsExhausted));
+            return Recorded::GaveUp;
+        }
+        let wait = policy.retry.wait(counted, jitter, at_least);
+        self.requeue_at(now, now + wait, RETRY)
+            .map_or(Recorded::GaveUp, Recorded::Retry)
+    }
+
+    /// T7 after a request to slow down, or T8 if Meta has asked for too long.
+    fn slow_down(&mut self, now: Timestamp, at: Timestamp, policy: &SendPolicy) -> Option<Timestamp> {
+        let first = self
+            .delivery
+            .first_slow_down()
+            .map(|place| self.delivery.timeline[place].at);
+        if first.is_some_and(|first| first + policy.slow_down_max <= now) {
+            self.delivery.attempts_refunded += 1;
             self.die(now, self.unless_maybe_sent(DeadReason::AttemptsExhausted));
             return None;
         }
-        self.requeue_at(now, at).map(Recorded::Retry)
+        self.wait_without_counting(now, at, SLOW_DOWN)
     }
 
-    fn wait_without_counting(&mut self, now: Timestamp, at: Timestamp) -> Option<Timestamp> {
+    fn wait_without_counting(&mut self, now: Timestamp, at: Timestamp, reason: &str) -> Option<Timestamp> {
         self.delivery.attempts_refunded += 1;
-        if self.refunded_since_redrive() > PACED_REFUSALS_MAX {
-            self.die(now, self.unless_maybe_sent(DeadReason::AttemptsExhausted));
-            return None;
-        }
-        self.requeue_at(now, at)
+        self.requeue_at(now, at, reason)
     }
 
-    fn requeue_at(&mut self, now: Timestamp, at: Timestamp) -> Option<Timestamp> {
+    fn requeue_at(&mut self, now: Timestamp, at: Timestamp, reason: &str) -> Option<Timestamp> {
         self.delivery.status = Status::Queued;
         self.delivery.drive += 1;
         if self.delivery.expires_at.is_some_and(|expires_at| expires_at <= at) {
@@ -193,11 +236,8 @@ impl Message {
             return None;
         }
         self.delivery.slot_at = Some(at);
-        self.delivery.note(
-            TimelineEntry::new(now, TimelineEvent::Waiting)
-                .detail("retry")
-                .until(at),
-        );
+        self.delivery
+            .note(TimelineEntry::new(now, TimelineEvent::Waiting).detail(reason).until(at));
         Some(at)
     }
 
@@ -208,18 +248,13 @@ impl Message {
         Recorded::Held(reason)
     }
 
-    /// Returns the number of attempts since the last redrive that do not count, because Meta asked to slow down or
-    /// refused the token.
-    fn refunded_since_redrive(&self) -> u32 {
-        let redriven = self
-            .delivery
-            .timeline
-            .iter()
-            .rev()
-            .find(|entry| entry.event == TimelineEvent::Redriven);
-        self.delivery
-            .attempts_refunded
-            .saturating_sub(redriven.and_then(|entry| entry.attempt).unwrap_or(0))
+    /// Returns how often it waited for this reason since the last redrive, as far as its timeline tells. That is enough
+    /// for a wait to reach its upper bound. Each reason is counted by itself.
+    fn waits_for(&self, reason: &str) -> u32 {
+        let newest = self.delivery.timeline.iter().rev();
+        let since_redrive = newest.take_while(|entry| entry.event != TimelineEvent::Redriven);
+        let waits = since_redrive.filter(|entry| entry.is_wait_for(reason));
+        u32::try_from(waits.count()).unwrap_or(u32::MAX)
     }
 
     fn note_attempt(&mut self, now: Timestamp, outcome: &str, error: Option<SendError>) {
@@ -230,5 +265,13 @@ impl Message {
                 .detail(outcome)
                 .error(error),
         );
+    }
+}
+
+/// The error of a call that brought no answer of Meta's.
+fn no_answer(why: &Arc<str>) -> SendError {
+    SendError {
+        message: why.clone(),
+        ..SendError::default()
     }
 }

@@ -16,8 +16,6 @@ pub struct Timings {
     pub lease_margin: Duration,
     /// The wait for evidence after a call whose outcome is unknown.
     pub grace: Duration,
-    /// The same as [`Timings::grace`], for an error from Meta that does not say whether it accepted the message.
-    pub grace_service_error: Duration,
     /// Under [`UnknownOutcome::Auto`]: the time after the call at which a message without evidence is given up.
     pub doubt_max: Duration,
 }
@@ -29,7 +27,6 @@ impl Default for Timings {
             lease: Duration::from_secs(45),
             lease_margin: Duration::from_secs(5),
             grace: Duration::from_secs(120),
-            grace_service_error: Duration::from_secs(60),
             doubt_max: Duration::from_secs(15 * 60),
         }
     }
@@ -40,16 +37,26 @@ pub const ATTEMPTS_MAX_DEFAULT: u32 = 5;
 /// Panics while preparing a message before it is given up as poison.
 pub const STRIKES_MAX: u32 = 5;
 
-/// Requests to slow down in a row before a message is given up; these do not count as attempts.
-pub const PACED_REFUSALS_MAX: u32 = 20;
-
 /// The sending policy of an installation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SendPolicy {
     /// The waits between attempts.
     pub retry: RetryPolicy,
     /// The times of the protocol.
     pub timings: Timings,
+    /// The time after Meta's first request to slow down at which a further one ends the message. Such requests are no
+    /// attempts, however many they are.
+    pub slow_down_max: Duration,
+}
+
+impl Default for SendPolicy {
+    fn default() -> Self {
+        Self {
+            retry: RetryPolicy::default(),
+            timings: Timings::default(),
+            slow_down_max: Duration::from_hours(24),
+        }
+    }
 }
 
 /// The policy for a message that Meta may or may not have accepted.

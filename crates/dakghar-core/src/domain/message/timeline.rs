@@ -5,6 +5,9 @@ use std::sync::Arc;
 use super::super::send_error::SendError;
 use super::super::time::Timestamp;
 
+/// The detail of a wait that Meta asked for.
+pub(super) const SLOW_DOWN: &str = "slow_down";
+
 /// One thing that happened to a message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimelineEntry {
@@ -103,6 +106,11 @@ impl TimelineEntry {
             until: None,
             error: None,
         }
+    }
+
+    /// True if it is a wait for this reason.
+    pub(super) fn is_wait_for(&self, reason: &str) -> bool {
+        self.event == TimelineEvent::Waiting && self.detail.as_deref() == Some(reason)
     }
 
     /// Adds the detail.

@@ -1,5 +1,7 @@
 //! Every change of a stored message is one of the protocol's, made by somebody who may, and true.
 
+use std::time::Duration;
+
 use dakghar_core::domain::graph_error::{RefusalClass, classify};
 use dakghar_core::domain::message::{DeadReason, TimelineEntry, TimelineEvent, UnknownOutcome};
 use dakghar_core::domain::pacing::SLOT_TOLERANCE;
@@ -11,8 +13,8 @@ use crate::world::meta::{Answer, refusal};
 use crate::world::process::owner;
 use crate::world::seen::Seen;
 
-/// Requests to slow down in a row that end a message.
-const PACED_MAX: u32 = 20;
+/// The time after the first request to slow down at which a further one ends a message.
+const SLOW_DOWN_MAX: Duration = Duration::from_hours(24);
 /// Entries from which on old ones make room, so that the new ones cannot be told by counting.
 const TIMELINE_FULL: usize = 60;
 
@@ -161,6 +163,7 @@ impl Promises {
                     && match entry.detail.as_deref() {
                         Some("sent") => decided == Some(Answer::Accepts),
                         Some("not_sent") => decided.is_none_or(|answer| answer == Answer::Unreachable),
+                        Some("turned_away") => decided == Some(Answer::TurnedAway),
                         _ => decided == entry.error.as_ref().and_then(|error| error.code).map(Answer::Refuses),
                     };
                 must(is_true, "the outcome of a call is the one that it had", || {
@@ -255,8 +258,8 @@ fn epoch_fits(before: &Seen, after: &Seen) -> bool {
     }
 }
 
-/// An attempt is given back when Meta only asked to slow down, or refused the token or the account; and all are when
-/// somebody sends the message again.
+/// An attempt is given back when Meta only asked to slow down, or refused the token or the account, or when no byte of it
+/// left; and all are when somebody sends the message again.
 fn check_refund(before: &Seen, after: &Seen, news: &[TimelineEntry]) -> Check {
     if before.timeline().len() >= TIMELINE_FULL {
         return Ok(());
@@ -264,14 +267,15 @@ fn check_refund(before: &Seen, after: &Seen, news: &[TimelineEntry]) -> Check {
     let is_redriven = news.iter().any(|entry| entry.event == TimelineEvent::Redriven);
     let is_refunded = |entry: &TimelineEntry| {
         let code = entry.error.as_ref().and_then(|error| error.code);
-        entry.event == TimelineEvent::Attempt
-            && code.is_some_and(|code| {
-                use RefusalClass::{Account, PaceApp, PaceNumber, PacePair, Token};
-                matches!(
-                    classify(&refusal(code)).class,
-                    PaceNumber | PacePair | PaceApp | Token | Account
-                )
-            })
+        let no_byte_left = entry.detail.as_deref() == Some("not_sent");
+        let is_asked_to_wait = code.is_some_and(|code| {
+            use RefusalClass::{Account, PaceApp, PaceNumber, PacePair, Token};
+            matches!(
+                classify(&refusal(code)).class,
+                PaceNumber | PacePair | PaceApp | Token | Account
+            )
+        });
+        entry.event == TimelineEvent::Attempt && (no_byte_left || is_asked_to_wait)
     };
     let expected = if is_redriven {
         before.attempt()
@@ -280,9 +284,18 @@ fn check_refund(before: &Seen, after: &Seen, news: &[TimelineEntry]) -> Check {
     };
     must(
         after.attempts_refunded() == expected,
-        "what Meta only asked to slow down for is refunded",
+        "what Meta only asked to slow down for, or never got, is refunded",
         || format!("expected {expected}: {}", describe(after)),
     )
+}
+
+/// Meta asked to slow down at least a day ago, and since then nobody sent the message again on purpose.
+fn was_slowed_down_for_long(before: &Seen, after: &Seen) -> bool {
+    let newest = before.timeline().iter().rev();
+    let since_redrive = newest.take_while(|entry| entry.event != TimelineEvent::Redriven);
+    let mut waits = since_redrive.filter(|entry| entry.detail.as_deref() == Some("slow_down"));
+    let ended_at = after.timeline().last().map(|entry| entry.at);
+    waits.any(|entry| ended_at.is_some_and(|at| entry.at + SLOW_DOWN_MAX <= at))
 }
 
 /// The status is one that the truth allows.
@@ -326,7 +339,7 @@ fn check_status(story: &mut Story, before: &Seen, after: &Seen, news: &[Timeline
                 Some(DeadReason::OutcomeUnknown) => after.maybe_sent(),
                 Some(DeadReason::AttemptsExhausted) => {
                     !after.maybe_sent()
-                        && (after.attempts_counted() >= after.attempts_max() || after.attempts_refunded() > PACED_MAX)
+                        && (after.attempts_counted() >= after.attempts_max() || was_slowed_down_for_long(before, after))
                 }
                 Some(DeadReason::Poison) => !after.maybe_sent() && after.strikes() >= 5,
                 Some(DeadReason::NumberRemoved) => !after.maybe_sent(),

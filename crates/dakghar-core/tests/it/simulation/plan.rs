@@ -187,7 +187,7 @@ fn temper(random: &mut Random) -> Temper {
         silent: rate(&[0, 50, 200]),
         unreachable: rate(&[0, 50, 200]),
         refuses: rate(&[0, 100, 400]),
-        fails_after_taking: rate(&[0, 50, 200]),
+        turned_away: rate(&[0, 50, 200]),
         slow: rate(&[0, 50, 300]),
         freezes: rate(&[0, 0, 50, 200]),
         reports: rate(&[0, 1, 1]) == 1,

@@ -1,12 +1,15 @@
 //! T16: held, and sent when the hold is over.
 
-use dakghar_core::domain::message::UnknownOutcome;
+use dakghar_core::domain::message::{EvidenceStatus, SendError, UnknownOutcome};
+use dakghar_core::domain::webhook::WebhookPart;
 use dakghar_core::domain::{HoldReason, MessageKey, Status, Tenant};
 use dakghar_core::ports::TenantStore as _;
 
+use std::time::Duration;
+
 use crate::steps::{MINUTE, SECOND, in_each_kind};
 use crate::world::World;
-use crate::world::meta::{ACCOUNT_RESTRICTED, Answer, TOKEN_REFUSED};
+use crate::world::meta::{ACCOUNT_RESTRICTED, Answer, Meta, TOKEN_REFUSED};
 use crate::world::ports::at_once;
 use crate::world::process::Process;
 use crate::world::wire::{Call, Fate};
@@ -206,5 +209,61 @@ fn t16_a_probe_that_is_refused_leaves_the_number_on_hold() {
         assert_eq!(hold_of_number(world, &tenant), Some(HoldReason::AccountRestricted));
         world.accept(&process, &tenant.id, "no probe");
         assert_eq!(world.prepare(&process).sends.len(), 0, "the next probe is in an hour");
+    });
+}
+
+/// Meta took a message, and reports later, with this code, that it failed; it happened so long ago.
+fn hold_after_report(world: &World, code: i64, ago: Duration) -> Option<HoldReason> {
+    let (process, tenant, message) = world.queued(UnknownOutcome::Fail);
+    world.send(&process);
+    world.promises.reported_failed(message, 1);
+    let mut report = Meta::report(&world.request(), EvidenceStatus::Failed);
+    report.error = Some(SendError {
+        code: Some(code),
+        ..SendError::default()
+    });
+    report.reported_at = Some(world.now() - ago);
+    world
+        .receive(&process, vec![WebhookPart::Status(report)])
+        .expect("received");
+    assert_eq!(world.look(message).status(), Status::Failed);
+    hold_of_number(world, &tenant)
+}
+
+#[test]
+fn t16_a_restriction_that_comes_as_a_status_holds_the_number_like_an_answer() {
+    for code in [131_042, 131_031, 368, 131_048] {
+        in_each_kind(|world: &World| {
+            let hold = hold_after_report(world, code, SECOND);
+            assert_eq!(hold, Some(HoldReason::AccountRestricted), "{code}");
+        });
+    }
+    for code in [131_026, 131_049, 190] {
+        in_each_kind(|world: &World| assert_eq!(hold_after_report(world, code, SECOND), None, "{code}"));
+    }
+}
+
+#[test]
+fn t16_a_restriction_that_is_reported_hours_later_holds_nothing() {
+    in_each_kind(|world: &World| assert_eq!(hold_after_report(world, 131_042, MINUTE * 120), None));
+}
+
+#[test]
+fn t16_a_status_whose_hold_cannot_be_stored_is_posted_again() {
+    in_each_kind(|world: &World| {
+        let (process, tenant, message) = world.queued(UnknownOutcome::Fail);
+        world.send(&process);
+        world.promises.reported_failed(message, 1);
+        let mut report = Meta::report(&world.request(), EvidenceStatus::Failed);
+        report.error = Some(SendError {
+            code: Some(ACCOUNT_RESTRICTED),
+            ..SendError::default()
+        });
+        let parts = || vec![WebhookPart::Status(report.clone())];
+        world.wire.script(Call::SaveTenant, Fate::FailsBefore);
+        assert!(world.receive(&process, parts()).is_err());
+        assert_eq!(hold_of_number(world, &tenant), None);
+        world.receive(&process, parts()).expect("received");
+        assert_eq!(hold_of_number(world, &tenant), Some(HoldReason::AccountRestricted));
     });
 }

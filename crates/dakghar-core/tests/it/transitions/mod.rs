@@ -7,4 +7,5 @@ mod claiming;
 mod doubt;
 mod evidence;
 mod holds;
+mod host;
 mod outcome;

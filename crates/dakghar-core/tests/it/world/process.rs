@@ -11,7 +11,7 @@ use dakghar_core::app::{
     WaitingSend, WebhookReceipt,
 };
 use dakghar_core::domain::message::UnknownOutcome;
-use dakghar_core::domain::{Actor, Problem, Secret, Tenant, TenantId, send_request};
+use dakghar_core::domain::{Actor, Problem, Secret, Tenant, TenantId, Timestamp, send_request};
 use dakghar_core::ports::{Job, JobKey, QueueError};
 use dakghar_core::vault::SigningKeys;
 use futures_channel::{mpsc, oneshot};
@@ -211,6 +211,11 @@ impl Process {
 
     pub async fn record(&self, ended: &mut EndedCall) -> Result<(), Failure> {
         self.app.sending.record(ended).await
+    }
+
+    /// Since when it cannot reach Meta.
+    pub fn meta_unreachable(&self) -> Option<Timestamp> {
+        self.app.health.meta_unreachable().map(|open| open.since)
     }
 
     pub async fn strike(&self, key: JobKey) -> Result<(), Failure> {

@@ -63,20 +63,42 @@ fn anything_else_leaves_the_outcome_unknown() {
         (200, &long),
         (201, "<html>"),
         (302, ""),
-        (400, "<html><body>Bad Request</body></html>"),
-        (404, "Not Found"),
-        (429, ""),
+        (408, "<html><body>Request Timeout</body></html>"),
+        (499, ""),
+        (503, "<html><body>Service Unavailable</body></html>"),
+        (504, "<html><body>Gateway Timeout</body></html>"),
         (500, r#"{"messages":[{"id":"wamid.A"}]}"#),
         (502, "<html><body>Bad Gateway</body></html>"),
         (500, r#"{"error":"internal"}"#),
         (500, r#"{"error":null}"#),
-        (400, r#"{"error":{"message":"no code"}}"#),
-        (400, r#"{"error":{"code":"abc"}}"#),
+        (500, r#"{"error":{"message":"no code"}}"#),
     ] {
         let outcome = judged(status, &[], body);
         let SendOutcome::Unknown { why } = outcome else {
             panic!("{status} {body}: {outcome:?}");
         };
+        assert!(why.len() < 80, "{why}");
+    }
+}
+
+#[test]
+fn a_refusal_of_something_in_between_is_no_doubt() {
+    for (status, body) in [
+        (400, "<html><body>Bad Request</body></html>"),
+        (403, "<html><body>Forbidden</body></html>"),
+        (403, r#"{"message":"Forbidden"}"#),
+        (404, "Not Found"),
+        (407, ""),
+        (413, "<html><body>Request Entity Too Large</body></html>"),
+        (429, ""),
+        (511, "<html><body>Log in to this network</body></html>"),
+        (400, r#"{"error":{"message":"no code"}}"#),
+        (400, r#"{"error":{"code":"abc"}}"#),
+    ] {
+        let SendOutcome::TurnedAway { http_status, why } = judged(status, &[], body) else {
+            panic!("{status} {body}");
+        };
+        assert_eq!(http_status, status);
         assert!(why.len() < 80, "{why}");
     }
 }

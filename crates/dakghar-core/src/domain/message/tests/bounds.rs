@@ -60,7 +60,14 @@ fn a_duplicate_is_confirmed_by_a_second_wamid_and_only_so_many_are_kept() {
 fn a_call_that_went_wrong_says_why() {
     let mut not_sent = sending(START);
     let why: Arc<str> = "no route to the host".into();
-    record(&mut not_sent, START, &SendOutcome::NotSent { why: why.clone() });
+    record(
+        &mut not_sent,
+        START,
+        &SendOutcome::NotSent {
+            cause: NotSentCause::Host,
+            why: why.clone(),
+        },
+    );
     let entries = not_sent.delivery.timeline.iter();
     let told = entries.filter_map(|entry| Some(entry.error.as_ref()?.message.clone()));
     assert_eq!(told.collect::<Vec<_>>(), [why]);

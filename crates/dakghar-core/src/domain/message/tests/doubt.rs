@@ -56,9 +56,6 @@ fn doubt_ends_by_policy() {
             assert_eq!(message.delivery.dead_reason, Some(DeadReason::OutcomeUnknown));
         }
     }
-    let mut short = sending(START);
-    record(&mut short, START, &refused(131_000, 500));
-    assert_eq!(short.delivery.grace_until, Some(START + timings().grace_service_error));
 }
 
 #[test]
@@ -124,28 +121,6 @@ fn a_failed_call_does_not_say_that_the_one_before_did_not_arrive() {
     alone.merge_evidence(START, &status(EvidenceStatus::Failed, Some(1)));
     assert_eq!(alone.delivery.status, Status::Failed);
     assert_eq!(alone.redrive(START, false), Ok(()));
-}
-
-#[test]
-fn a_redriven_message_may_be_slowed_down_again() {
-    let mut message = queued();
-    let mut now = START;
-    let mut slow_down = |message: &mut Message| {
-        message.claim(now, &worker(), &timings()).expect("claimable");
-        let recorded = record(message, now, &refused(130_429, 400));
-        if let Recorded::SlowDown(at) = recorded {
-            now = at;
-        }
-        recorded
-    };
-    while slow_down(&mut message) != Recorded::GaveUp {}
-    assert_eq!(message.delivery.attempt, PACED_REFUSALS_MAX + 1);
-    assert_eq!(message.redrive(START, false), Ok(()));
-    message.schedule(START, START, None);
-    for _ in 0..PACED_REFUSALS_MAX {
-        assert!(matches!(slow_down(&mut message), Recorded::SlowDown(_)));
-    }
-    assert_eq!(slow_down(&mut message), Recorded::GaveUp);
 }
 
 #[test]

@@ -3,13 +3,14 @@
 mod bounds;
 mod doubt;
 mod properties;
+mod surroundings;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::policy::{PACED_REFUSALS_MAX, STRIKES_MAX};
+use super::policy::STRIKES_MAX;
 use super::*;
 use crate::domain::graph_error::GraphRefusal;
 use crate::domain::hold::{self, HoldReason};
@@ -195,15 +196,33 @@ fn a_message_that_moved_house_is_queued_by_its_timer() {
 #[test]
 fn outcomes_lead_where_the_protocol_says() {
     let unknown = SendOutcome::Unknown { why: "timeout".into() };
-    let not_sent = SendOutcome::NotSent { why: "connect".into() };
+    let not_sent = |cause| SendOutcome::NotSent {
+        cause,
+        why: "connect".into(),
+    };
+    let turned_away = SendOutcome::TurnedAway {
+        http_status: 403,
+        why: "a page".into(),
+    };
     let retry = |seconds| START + Duration::from_secs(seconds);
     for (outcome, status, recorded) in [
         (accepted(), Status::Sent, Recorded::Sent),
         (refused(131_026, 400), Status::Failed, Recorded::Failed),
         (refused(131_016, 503), Status::Queued, Recorded::Retry(retry(1))),
-        (not_sent, Status::Queued, Recorded::Retry(retry(1))),
+        (not_sent(NotSentCause::Host), Status::Queued, Recorded::Retry(retry(1))),
+        (
+            not_sent(NotSentCause::Worker),
+            Status::Queued,
+            Recorded::Retry(retry(1)),
+        ),
+        (
+            not_sent(NotSentCause::Request),
+            Status::Queued,
+            Recorded::Retry(retry(1)),
+        ),
+        (turned_away, Status::Queued, Recorded::Retry(retry(1))),
         (refused(130_429, 400), Status::Queued, Recorded::SlowDown(retry(1))),
-        (refused(131_000, 500), Status::InDoubt, Recorded::InDoubt),
+        (refused(131_000, 500), Status::Queued, Recorded::Retry(retry(1))),
         (unknown, Status::InDoubt, Recorded::InDoubt),
         (
             refused(190, 401),
@@ -224,7 +243,7 @@ fn outcomes_lead_where_the_protocol_says() {
 }
 
 #[test]
-fn five_attempts_then_dead_and_slow_downs_do_not_count() {
+fn five_attempts_then_dead() {
     let mut message = queued();
     let mut now = START;
     for attempt in 1..=5 {
@@ -244,17 +263,6 @@ fn five_attempts_then_dead_and_slow_downs_do_not_count() {
         (message.delivery.status, message.delivery.dead_reason),
         (Status::Dead, Some(DeadReason::AttemptsExhausted))
     );
-
-    let mut slowed = queued();
-    let mut now = START;
-    for _ in 0..10 {
-        slowed.claim(now, &worker(), &timings()).expect("claimable");
-        let Recorded::SlowDown(at) = record(&mut slowed, now, &refused(130_429, 400)) else {
-            panic!("not slowed")
-        };
-        now = at;
-    }
-    assert_eq!((slowed.delivery.attempt, slowed.delivery.attempts_counted()), (10, 0));
 }
 
 #[test]

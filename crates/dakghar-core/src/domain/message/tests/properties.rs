@@ -144,12 +144,20 @@ impl Machine {
 
     fn report(&mut self, dice: u8) {
         let (epoch, _) = self.calls.remove(usize::from(dice) % self.calls.len());
-        let outcome = match dice % 6 {
+        let outcome = match dice % 8 {
             0 => accepted(),
             1 => refused(131_026, 400),
             2 => refused(2, 503),
             3 => refused(130_429, 429),
             4 => refused(190, 401),
+            5 => SendOutcome::NotSent {
+                cause: NotSentCause::Host,
+                why: "connect".into(),
+            },
+            6 => SendOutcome::TurnedAway {
+                http_status: 403,
+                why: "a page".into(),
+            },
             _ => SendOutcome::Unknown { why: "timeout".into() },
         };
         let recorded = self

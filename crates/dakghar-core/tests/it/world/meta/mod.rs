@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::domain::graph_error::GraphRefusal;
-use dakghar_core::domain::message::SendOutcome;
+use dakghar_core::domain::message::{NotSentCause, SendOutcome};
 use dakghar_core::domain::webhook::WebhookPart;
 use dakghar_core::domain::{MessageKey, PhoneNumberId, Wamid};
 use dakghar_testkit::samples;
@@ -31,14 +31,14 @@ pub enum Answer {
     Unreachable,
     /// It refuses with this code, and does not take the message.
     Refuses(i64),
-    /// It fails with this code of a service error, and has taken the message.
-    FailsAfterTaking(i64),
+    /// Something in between refuses, and does not pass the request on.
+    TurnedAway,
 }
 
 impl Answer {
     /// Whether the message is on its way to the person.
     pub const fn takes(self) -> bool {
-        matches!(self, Self::Accepts | Self::AcceptsSilently | Self::FailsAfterTaking(_))
+        matches!(self, Self::Accepts | Self::AcceptsSilently)
     }
 }
 
@@ -49,7 +49,7 @@ pub struct Temper {
     pub silent: u32,
     pub unreachable: u32,
     pub refuses: u32,
-    pub fails_after_taking: u32,
+    pub turned_away: u32,
     /// Requests and answers that take so long that the caller may give up before.
     pub slow: u32,
     /// Calls during which the caller freezes.
@@ -61,8 +61,8 @@ pub struct Temper {
 }
 
 /// The codes that a seed refuses with: one of each class, and those that are common more often.
-const CODES: [i64; 9] = [
-    133_004, 133_004, 131_016, 130_429, 130_429, 131_056, 4, 131_026, 131_047,
+const CODES: [i64; 10] = [
+    133_004, 131_000, 131_016, 999_999, 130_429, 130_429, 131_056, 4, 131_026, 131_047,
 ];
 /// The codes of a service that failed.
 const SERVICE_CODES: [i64; 2] = [131_016, 131_000];
@@ -194,8 +194,8 @@ impl Meta {
             Answer::Refuses(ACCOUNT_RESTRICTED)
         } else if random.chance(temper.refuses) {
             Answer::Refuses(*random.pick(&CODES))
-        } else if random.chance(temper.fails_after_taking) {
-            Answer::FailsAfterTaking(*random.pick(&SERVICE_CODES))
+        } else if random.chance(temper.turned_away) {
+            Answer::TurnedAway
         } else if random.chance(temper.accepts_silently) {
             Answer::AcceptsSilently
         } else {
@@ -295,9 +295,14 @@ fn outcome(request: &Request, answer: Answer) -> SendOutcome {
             why: "connection reset".into(),
         },
         Answer::Unreachable => SendOutcome::NotSent {
+            cause: NotSentCause::Host,
             why: "connection refused".into(),
         },
-        Answer::Refuses(code) | Answer::FailsAfterTaking(code) => SendOutcome::Refused(refusal(code)),
+        Answer::TurnedAway => SendOutcome::TurnedAway {
+            http_status: 403,
+            why: "a page of a proxy".into(),
+        },
+        Answer::Refuses(code) => SendOutcome::Refused(refusal(code)),
     }
 }
 
