@@ -49,7 +49,7 @@ pub enum ConnectError {
 
 impl MongoStore {
     /// Connects, trying again until `connect_patience` is over, and creates what collections and indexes are missing.
-    /// Whether they are as they should be is for [`StoreHealth::ping`](dakghar_core::ports::StoreHealth::ping) to say.
+    /// [`StoreHealth::ping`](dakghar_core::ports::StoreHealth::ping) says if they are as they should be.
     pub async fn connect(uri: &str, options: MongoOptions) -> Result<Arc<Self>, ConnectError> {
         let (client, hosts) = client(uri, &options).await?;
         let name = client

@@ -148,7 +148,7 @@ async fn what_was_promised_survives_being_killed() {
     assert!(promised.len() > 1000, "only {} were promised", promised.len());
 }
 
-/// Whether a program can be run here.
+/// True if a program can be run here.
 fn is_installed(program: &str) -> bool {
     let found = Command::new(program)
         .arg("-V")

@@ -8,7 +8,7 @@ use crate::domain::Timestamp;
 use crate::domain::breaker::{Breaker, Open, Pass};
 use crate::ports::{Clock, IdGenerator};
 
-/// What a call tells about the host.
+/// The end of a call, as far as it tells about the host.
 pub(super) enum Reach<'a> {
     /// It answered.
     Answered,

@@ -73,7 +73,8 @@ impl NumberHolds {
         if number.token_refusals == 0 && !number.hold.is_some_and(is_ending) {
             return Ok(());
         }
-        self.tenants
+        let changed = self
+            .tenants
             .change(&tenant.id, |tenant| {
                 let Some(number) = tenant.number_mut(&accepted.phone_number_id) else {
                     return Ok(Step::Leave);
@@ -86,6 +87,10 @@ impl NumberHolds {
                 Ok(Step::Save)
             })
             .await?;
+        // Nothing that held a message has ended.
+        if !changed.is_saved {
+            return Ok(());
+        }
         self.timers
             .wake_held(&accepted.tenant_id, Some(&accepted.phone_number_id), self.clock.now())
             .await?;

@@ -12,7 +12,7 @@ use crate::world::seen::Seen;
 use crate::world::wire::{Call, Fate};
 use crate::world::{Kind, World};
 
-/// What the tenant received from people.
+/// The messages that the tenant received from people.
 fn received(world: &World) -> Vec<Seen> {
     let all = world.promises.all(&world.store);
     all.into_iter().filter(|seen| !seen.is_outbound()).collect()

@@ -25,7 +25,7 @@ fn dies_at(world: &World, policy: UnknownOutcome, call: Call, fate: Fate) -> (Pr
     (world.process(), tenant, message)
 }
 
-/// How long it takes until somebody looks at a message of a worker that died.
+/// The time until somebody looks at a message of a worker that died.
 fn until_taken_over(world: &World) -> Duration {
     match world.kind() {
         // At its next start.

@@ -77,7 +77,7 @@ fn elements(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
 }
 
-/// Whether the value is a part of the other one, or all of it.
+/// True if the value is a part of the other one, or all of it.
 fn holds(whole: &Value, part: &Value) -> bool {
     whole == part
         || match whole {

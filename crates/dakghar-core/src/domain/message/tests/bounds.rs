@@ -1,4 +1,4 @@
-//! What a message tells people about itself, and what happens at the very bounds of its times.
+//! A message tells people about itself, and keeps its times to the very bound.
 
 use super::super::evidence::WAMIDS_MAX;
 use super::*;
