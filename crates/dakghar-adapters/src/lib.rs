@@ -1,7 +1,7 @@
 //! The adapters through which Dakghar talks to the world: one folder per outside system, each implementing ports of the
 //! core.
 //!
-//! Folders do not import each other; they share only `stored`, which is private and implements no port. SQL appears
+//! Folders do not import each other; they share only `stored`, which implements no port. SQL appears
 //! only in [`sqlite`], BSON only in [`mongo`], Redis only in [`redis`], Meta's JSON only in [`meta`]. [`keys`] wraps
 //! the keys of tenants, and [`local`] is this machine.
 
@@ -12,3 +12,5 @@ pub mod mongo;
 pub mod redis;
 pub mod sqlite;
 mod stored;
+
+pub use stored::unreadable::unreadable_records;

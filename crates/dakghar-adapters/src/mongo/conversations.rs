@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
-use bson::{RawDocumentBuf, doc, raw::cstr, rawdoc};
+use bson::{RawDocument, RawDocumentBuf, doc, raw::cstr, rawdoc};
 use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
 use dakghar_core::domain::ids::{ConversationId, TenantId};
 use dakghar_core::domain::message::Direction;
@@ -13,7 +13,7 @@ use dakghar_core::ports::{ConversationStore, StoreError};
 
 use super::MongoStore;
 use super::collections::CONVERSATIONS;
-use super::documents::{conversation, date};
+use super::documents::{Unreadable, conversation, date};
 use super::indexes::{BY_ID, CONVERSATION_LAST_MESSAGE};
 use super::inserts::Inserted;
 use super::reads::{Query, text};
@@ -36,9 +36,7 @@ impl ConversationStore for MongoStore {
                 return Ok(());
             }
         }
-        Err(StoreError::Corrupt(
-            "a conversation cannot be created: its id is taken".to_owned(),
-        ))
+        self.tell_of_strangers(&touches).await
     }
 
     async fn list(
@@ -70,11 +68,8 @@ impl ConversationStore for MongoStore {
 
     async fn find(&self, tenant_id: &TenantId, id: &ConversationId) -> Result<Option<Conversation>, StoreError> {
         let filter = doc! { "_id": id.to_string(), "tenantId": tenant_id.to_string() };
-        let query = Query::new(filter, BY_ID).limit(1);
-        Ok(self
-            .fetch(&self.conversations, query, conversation::decode)
-            .await?
-            .pop())
+        let query = Query::new(filter, BY_ID);
+        self.fetch_one(&self.conversations, query, conversation::decode).await
     }
 }
 
@@ -143,6 +138,30 @@ impl MongoStore {
         Ok(existing)
     }
 
+    /// Tells of documents that have the id of a touched conversation and say that they belong to another tenant: they
+    /// cannot be moved, and must not keep the others from moving.
+    async fn tell_of_strangers(&self, touches: &[&ConversationTouch]) -> Result<(), StoreError> {
+        let owners: HashMap<String, String> = touches
+            .iter()
+            .map(|touch| (touch.id.to_string(), touch.tenant_id.to_string()))
+            .collect();
+        let query = Query::new(doc! { "_id": { "$in": owners.keys().collect::<Vec<_>>() } }, BY_ID)
+            .fields(doc! { "_id": 1, "tenantId": 1 });
+        let stranger = |raw: &RawDocument| {
+            let id = raw.get_str("_id").ok()?;
+            let is_own = raw.get_str("tenantId").ok() == owners.get(id).map(String::as_str);
+            (!is_own).then(|| Unreadable::field("conversation", id, "tenantId"))
+        };
+        let found = self.fetch(&self.conversations, query, stranger).await?;
+        let mut strangers = found.into_iter().flatten().peekable();
+        if strangers.peek().is_none() {
+            let why = "conversations were created and erased at the same time";
+            return Err(StoreError::Unavailable(why.to_owned()));
+        }
+        strangers.for_each(|stranger| stranger.tell());
+        Ok(())
+    }
+
     async fn known_conversations(&self, touches: &[&ConversationTouch]) -> Result<HashSet<String>, StoreError> {
         let ids: HashSet<String> = touches.iter().map(|touch| touch.id.to_string()).collect();
         let tenants: HashSet<String> = touches.iter().map(|touch| touch.tenant_id.to_string()).collect();
@@ -151,7 +170,7 @@ impl MongoStore {
             "tenantId": { "$in": tenants.into_iter().collect::<Vec<_>>() },
         };
         let query = Query::new(filter, BY_ID).fields(doc! { "_id": 1 });
-        let known = self.fetch(&self.conversations, query, |raw| text(raw, "conversation", "_id"));
+        let known = self.fetch_readable(&self.conversations, query, |raw| text(raw, "conversation", "_id"));
         Ok(known.await?.into_iter().collect())
     }
 

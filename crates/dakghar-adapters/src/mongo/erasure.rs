@@ -1,7 +1,7 @@
 //! Deleting what belongs to a tenant, a bounded piece at a time.
 
 use async_trait::async_trait;
-use bson::{Document, RawDocumentBuf, doc};
+use bson::{Bson, Document, RawDocumentBuf, doc};
 use dakghar_core::domain::ids::TenantId;
 use dakghar_core::ports::{Erasure, StoreError};
 use mongodb::Collection;
@@ -9,7 +9,7 @@ use mongodb::options::Hint;
 
 use super::MongoStore;
 use super::indexes::{BY_ID, CONVERSATION_LAST_MESSAGE, EVENT_TENANT, MESSAGE_TENANT};
-use super::reads::{Query, text};
+use super::reads::{Query, any_id};
 
 #[async_trait]
 impl Erasure for MongoStore {
@@ -38,9 +38,12 @@ impl MongoStore {
     ) -> Result<u64, StoreError> {
         let owned = doc! { "tenantId": tenant_id.to_string() };
         let query = Query::new(owned.clone(), index).limit(limit).fields(doc! { "_id": 1 });
-        let ids = self
-            .fetch(collection, query, |raw| text(raw, "document", "_id"))
-            .await?;
+        let ids: Vec<Bson> = self
+            .fetch(collection, query, any_id)
+            .await?
+            .into_iter()
+            .flatten()
+            .collect();
         if ids.is_empty() {
             return Ok(0);
         }

@@ -10,7 +10,7 @@ use super::MongoStore;
 use super::documents::{binary, event};
 use super::indexes::{EVENT_FINGERPRINT, EVENT_TENANT};
 use super::inserts::Inserted;
-use super::reads::{Query, text};
+use super::reads::Query;
 
 #[async_trait]
 impl EventStore for MongoStore {
@@ -63,7 +63,7 @@ impl MongoStore {
         let query = Query::new(doc! { "fingerprint": { "$in": wanted } }, EVENT_FINGERPRINT)
             .fields(doc! { "_id": 1 })
             .majority();
-        let reading = self.fetch(&self.events, query, |raw| text(raw, "webhook event", "_id"));
+        let reading = self.fetch(&self.events, query, |_| ());
         let found = tokio::time::timeout(self.options.reread_timeout, reading).await;
         matches!(found, Ok(Ok(found)) if found.len() == fingerprints.len())
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use bson::{Document, RawDocument, RawDocumentBuf, doc};
+use bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
 use dakghar_core::ports::StoreError;
 use mongodb::Collection;
 use mongodb::options::{FindOptions, Hint, ReadConcern};
@@ -63,12 +63,13 @@ impl Query {
 }
 
 impl MongoStore {
-    /// Runs a query and reads every document with `decode`; one that cannot be read fails them all.
+    /// Runs a query and takes from every document what `read` finds, which may be why it cannot be read. It has no way
+    /// to fail them all: what many share must not depend on one document.
     pub(super) async fn fetch<T: Send>(
         &self,
         collection: &Collection<RawDocumentBuf>,
         query: Query,
-        decode: impl Fn(&RawDocument) -> Result<T, Unreadable> + Send + Sync,
+        read: impl Fn(&RawDocument) -> T + Send + Sync,
     ) -> Result<Vec<T>, StoreError> {
         let limit = self.options.read_timeout;
         let mut options = query.options;
@@ -77,15 +78,27 @@ impl MongoStore {
             let mut found = Vec::new();
             let mut cursor = collection.find(query.filter).with_options(options).await?;
             while cursor.advance().await? {
-                found.push(decode(cursor.current()));
+                found.push(read(cursor.current()));
             }
             Ok(found)
         };
-        let found = self
-            .bounded(limit, run)
-            .await
-            .map_err(|failure| failure.to_store_error())?;
-        found.into_iter().collect::<Result<_, _>>().map_err(StoreError::from)
+        let found = self.bounded(limit, run).await;
+        found.map_err(|failure| failure.to_store_error())
+    }
+
+    /// The first document of a query, for the one who asked for it.
+    pub(super) async fn fetch_one<T: Send>(
+        &self,
+        collection: &Collection<RawDocumentBuf>,
+        query: Query,
+        decode: impl Fn(&RawDocument) -> Result<T, Unreadable> + Send + Sync,
+    ) -> Result<Option<T>, StoreError> {
+        let found = self.fetch(collection, query.limit(1), decode).await?;
+        let first = found
+            .into_iter()
+            .next()
+            .map(|item| told(item).map_err(Unreadable::to_store_error));
+        first.transpose()
     }
 
     /// As [`MongoStore::fetch`], but leaves out what cannot be read, and goes on behind it until there is as much as
@@ -96,7 +109,7 @@ impl MongoStore {
         query: Query,
         decode: impl Fn(&RawDocument) -> Result<T, Unreadable> + Send + Sync,
     ) -> Result<Vec<T>, StoreError> {
-        let first = self.fetch(collection, query.clone(), |raw| Ok(decode(raw))).await?;
+        let first = self.fetch(collection, query.clone(), &decode).await?;
         let count_max = query.options.limit.and_then(|count| usize::try_from(count).ok());
         let is_full = Some(first.len()) == count_max;
         let readable: Vec<T> = first.into_iter().filter_map(|item| told(item).ok()).collect();
@@ -115,9 +128,9 @@ impl MongoStore {
         key: impl Fn(&RawDocument) -> Option<K> + Send + Sync,
         decode: impl Fn(&RawDocument) -> Result<T, Unreadable> + Send + Sync,
     ) -> Result<HashMap<K, Result<T, StoreError>>, StoreError> {
-        let found = self.fetch(collection, query, |raw| Ok((key(raw), decode(raw)))).await?;
+        let found = self.fetch(collection, query, |raw| (key(raw), decode(raw))).await?;
         let each = found.into_iter().filter_map(|(key, item)| {
-            let item = told(item).map_err(StoreError::from);
+            let item = told(item).map_err(Unreadable::to_store_error);
             Some((key?, item))
         });
         Ok(each.collect())
@@ -149,8 +162,13 @@ impl MongoStore {
 }
 
 /// The same, logged if it is unreadable.
-fn told<T>(item: Result<T, Unreadable>) -> Result<T, Unreadable> {
+pub(super) fn told<T>(item: Result<T, Unreadable>) -> Result<T, Unreadable> {
     item.inspect_err(Unreadable::tell)
+}
+
+/// The id of a document, of whatever type it is.
+pub(super) fn any_id(raw: &RawDocument) -> Option<Bson> {
+    Bson::try_from(raw.get("_id").ok().flatten()?).ok()
 }
 
 /// The text in a field that a projection asked for.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use bson::oid::ObjectId;
-use bson::{RawDocument, RawDocumentBuf, doc};
+use bson::{Bson, RawDocument, RawDocumentBuf, doc};
 use dakghar_core::domain::migration::{Kind, Migration, Record};
 use dakghar_core::ports::{MigrationTarget, Saved, StoreError};
 use futures_util::future::join_all;
@@ -16,7 +16,7 @@ use super::collections::MIGRATIONS;
 use super::documents::{Unreadable, conversation, counter, event, message, migration, tenant};
 use super::indexes::BY_ID;
 use super::inserts::Inserted;
-use super::reads::{Query, text};
+use super::reads::{Query, any_id, text};
 
 /// Documents in one insert. Several inserts run at once.
 const INSERTED_AT_ONCE: usize = 1_000;
@@ -24,8 +24,8 @@ const INSERTED_AT_ONCE: usize = 1_000;
 #[async_trait]
 impl MigrationTarget for MongoStore {
     async fn migration(&self) -> Result<Option<Migration>, StoreError> {
-        let query = Query::new(doc! { "_id": migration::ID }, BY_ID).limit(1);
-        Ok(self.fetch(&self.migrations(), query, migration::decode).await?.pop())
+        let query = Query::new(doc! { "_id": migration::ID }, BY_ID);
+        self.fetch_one(&self.migrations(), query, migration::decode).await
     }
 
     async fn save_migration(&self, migration: &Migration) -> Result<Saved, StoreError> {
@@ -73,10 +73,12 @@ impl MigrationTarget for MongoStore {
             let of_kind = like.iter().filter(|record| record.kind() == kind);
             let ids: Vec<String> = of_kind.map(Record::id).collect();
             if let Some(query) = by_ids(&ids) {
-                let records = self
-                    .fetch(self.of_kind(kind), query.majority(), |raw| decode(kind, raw))
-                    .await?;
-                found.extend(records.into_iter().map(|record| ((kind, record.id()), record)));
+                let reading = self.fetch(self.of_kind(kind), query.majority(), |raw| decode(kind, raw));
+                for record in reading.await? {
+                    // Nobody else is moved: one record that cannot be compared ends the migration.
+                    let record = record.map_err(Unreadable::to_store_error)?;
+                    found.insert((kind, record.id()), record);
+                }
             }
         }
         // Not removed from the map: a record may be asked for twice.
@@ -92,9 +94,12 @@ impl MigrationTarget for MongoStore {
         }
         let collection = self.of_kind(kind);
         let query = Query::new(doc! {}, BY_ID).limit(limit).fields(doc! { "_id": 1 });
-        let ids = self
-            .fetch(collection, query, |raw| text(raw, kind.as_str(), "_id"))
-            .await?;
+        let ids: Vec<Bson> = self
+            .fetch(collection, query, any_id)
+            .await?
+            .into_iter()
+            .flatten()
+            .collect();
         if ids.is_empty() {
             return Ok(0);
         }
@@ -143,13 +148,14 @@ impl MongoStore {
                 Inserted::Unknown(error) => Some(error),
                 Inserted::Duplicate => None,
             };
-            unclear.push((text(document, kind.as_str(), "_id")?, error));
+            let id = text(document, kind.as_str(), "_id").map_err(Unreadable::to_store_error)?;
+            unclear.push((id, error));
         }
         let ids: Vec<String> = unclear.iter().map(|(id, _)| id.clone()).collect();
         let Some(query) = by_ids(&ids) else { return Ok(()) };
         let query = query.fields(doc! { "_id": 1 }).majority();
         let there = self
-            .fetch(collection, query, |raw| text(raw, kind.as_str(), "_id"))
+            .fetch_readable(collection, query, |raw| text(raw, kind.as_str(), "_id"))
             .await?;
         let there: HashSet<String> = there.into_iter().collect();
         match unclear.into_iter().find(|(id, _)| !there.contains(id)) {

@@ -13,7 +13,7 @@ use super::MongoStore;
 use super::documents::{Unreadable, counter, tenant};
 use super::failure::Failure;
 use super::indexes::{BY_ID, TENANT_PHONE_NUMBER, TENANT_WABA};
-use super::reads::Query;
+use super::reads::{Query, told};
 
 #[async_trait]
 impl TenantStore for MongoStore {
@@ -72,9 +72,9 @@ impl TenantStore for MongoStore {
         self.fetch_readable(&self.tenants, query, tenant::decode).await
     }
 
-    async fn owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Result<Vec<Option<TenantId>>, StoreError> {
+    async fn owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Vec<Result<Option<TenantId>, StoreError>> {
         if numbers.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let wanted: Vec<_> = numbers.iter().map(PhoneNumberId::as_str).collect();
         let query = Query::new(
@@ -82,20 +82,24 @@ impl TenantStore for MongoStore {
             TENANT_PHONE_NUMBER,
         )
         .fields(doc! { "_id": 1, "phoneNumbers.phoneNumberId": 1 });
-        let found = self.fetch_readable(&self.tenants, query, owner).await?;
-        let owners: HashMap<&str, TenantId> = found
+        let found = match self.fetch(&self.tenants, query, owner).await {
+            Ok(found) => found,
+            Err(error) => return vec![Err(error); numbers.len()],
+        };
+        let mut owners: HashMap<String, Result<TenantId, StoreError>> = HashMap::new();
+        for (id, numbers) in found {
+            let id = told(id).map_err(Unreadable::to_store_error);
+            owners.extend(numbers.into_iter().map(|number| (number, id.clone())));
+        }
+        numbers
             .iter()
-            .flat_map(|(id, numbers)| numbers.iter().map(move |number| (number.as_str(), *id)))
-            .collect();
-        Ok(numbers
-            .iter()
-            .map(|number| owners.get(number.as_str()).copied())
-            .collect())
+            .map(|number| owners.get(number.as_str()).cloned().transpose())
+            .collect()
     }
 
     async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<TenantId>, StoreError> {
         let query = Query::new(doc! { "phoneNumbers.wabaId": waba_id.as_str() }, TENANT_WABA).fields(doc! { "_id": 1 });
-        self.fetch(&self.tenants, query, tenant_id).await
+        self.fetch_readable(&self.tenants, query, tenant_id).await
     }
 
     async fn remove(&self, id: &TenantId) -> Result<(), StoreError> {
@@ -113,16 +117,18 @@ impl MongoStore {
             .iter()
             .map(|number| number.phone_number_id.clone())
             .collect();
-        let owners = self.owners_of_numbers(&numbers).await?;
-        let taken = numbers
-            .into_iter()
-            .zip(owners)
-            .find(|(_, owner)| owner.is_some_and(|owner| owner != tenant.id));
-        taken
-            .map(|(number, _)| TenantSaved::PhoneNumberTaken(number))
-            .ok_or_else(|| {
-                StoreError::Unavailable("a phone number was taken a moment ago and is free again".to_owned())
-            })
+        let owners = self.owners_of_numbers(&numbers).await;
+        for (number, owner) in numbers.into_iter().zip(owners) {
+            match owner {
+                // A number whose owner cannot be read belongs to somebody.
+                Err(StoreError::Unreadable(_)) => return Ok(TenantSaved::PhoneNumberTaken(number)),
+                Ok(Some(owner)) if owner != tenant.id => return Ok(TenantSaved::PhoneNumberTaken(number)),
+                Ok(_) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let why = "a phone number was taken a moment ago and is free again";
+        Err(StoreError::Unavailable(why.to_owned()))
     }
 
     /// After a write without a clear answer: whether it is the one that the document carries.
@@ -139,7 +145,7 @@ impl MongoStore {
             .fields(doc! { "_id": 1 })
             .limit(1)
             .majority();
-        let reading = self.fetch(&self.tenants, query, tenant_id);
+        let reading = self.fetch_readable(&self.tenants, query, tenant_id);
         match tokio::time::timeout(self.options.reread_timeout, reading).await {
             Ok(Ok(found)) if !found.is_empty() => Ok(TenantSaved::Done),
             _ => Err(failure.to_store_error()),
@@ -153,14 +159,12 @@ fn tenant_id(raw: &RawDocument) -> Result<TenantId, Unreadable> {
     TenantId::parse(id).map_err(|_| wrong())
 }
 
-fn owner(raw: &RawDocument) -> Result<(TenantId, Vec<String>), Unreadable> {
-    let id = tenant_id(raw)?;
-    let wrong = || Unreadable::field("tenant", &id.to_string(), "phoneNumbers");
-    let mut numbers = Vec::new();
-    for number in raw.get_array("phoneNumbers").map_err(|_| wrong())? {
-        let number = number.map_err(|_| wrong())?;
-        let fields = number.as_document().ok_or_else(wrong)?;
-        numbers.push(fields.get_str("phoneNumberId").map_err(|_| wrong())?.to_owned());
-    }
-    Ok((id, numbers))
+/// The id of a tenant, and those of its numbers that can be read.
+fn owner(raw: &RawDocument) -> (Result<TenantId, Unreadable>, Vec<String>) {
+    let numbers = raw.get_array("phoneNumbers").into_iter().flatten();
+    let ids = numbers.filter_map(|number| {
+        let number = number.ok()?;
+        Some(number.as_document()?.get_str("phoneNumberId").ok()?.to_owned())
+    });
+    (tenant_id(raw), ids.collect())
 }

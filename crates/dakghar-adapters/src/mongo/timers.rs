@@ -15,6 +15,9 @@ use super::reads::{Query, text};
 
 /// Held messages that are woken in one command.
 const WAKE_BATCH: u32 = 1_000;
+/// Sorts behind every id of a message.
+const BEHIND_ALL_IDS: &str = "~";
+
 #[async_trait]
 impl TimerStore for MongoStore {
     async fn due(&self, until: Timestamp, status: Option<Status>, limit: u32) -> Result<Vec<Message>, StoreError> {
@@ -48,24 +51,25 @@ impl TimerStore for MongoStore {
             held.insert("phoneNumberId", phone_number_id.as_str());
         }
         let mut woken = 0;
-        let mut after: Option<String> = None;
+        // Text ids only: a document under another kind of id is no message, and whoever finds it due tells of it.
+        let mut after = BEHIND_ALL_IDS.to_owned();
         loop {
             let mut filter = held.clone();
-            if let Some(after) = &after {
-                filter.insert("_id", doc! { "$lt": after });
-            }
+            filter.insert("_id", doc! { "$lt": &after });
             let query = Query::new(filter, MESSAGE_STATUS)
                 .newest_first()
                 .limit(WAKE_BATCH)
                 .fields(doc! { "_id": 1 });
             let ids = self
-                .fetch(&self.messages, query, |raw| text(raw, "message", "_id"))
+                .fetch_readable(&self.messages, query, |raw| text(raw, "message", "_id"))
                 .await?;
             let Some(last) = ids.last().cloned() else {
                 return Ok(woken);
             };
             let mut filter = held.clone();
             filter.insert("_id", doc! { "$in": ids });
+            // One whose version is no number would refuse the command for all.
+            filter.insert("version", doc! { "$type": "number" });
             // The version is raised, so that whoever saves a message it read before does not undo the waking.
             let update = self
                 .messages
@@ -76,7 +80,7 @@ impl TimerStore for MongoStore {
                 .hint(Hint::Name(BY_ID.to_owned()));
             let updated = self.bounded(self.options.write_timeout, async { update.await }).await;
             woken += updated.map_err(|failure| failure.to_store_error())?.matched_count;
-            after = Some(last);
+            after = last;
         }
     }
 }

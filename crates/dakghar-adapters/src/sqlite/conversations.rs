@@ -11,7 +11,7 @@ use dakghar_core::ports::{ConversationStore, StoreError};
 use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
-use super::cells::{Cells, readable};
+use super::cells::{Cells, Read, asked_for, readable};
 use super::failure::Outcome;
 
 pub(super) const COLUMNS: &str =
@@ -43,7 +43,7 @@ impl ConversationStore for SqliteStore {
 
     async fn find(&self, tenant_id: &TenantId, id: &ConversationId) -> Result<Option<Conversation>, StoreError> {
         let (tenant_id, id) = (*tenant_id, *id);
-        self.lists.run(move |conn| find(conn, tenant_id, id)).await
+        self.lists.run(move |conn| find(conn, tenant_id, id)).await.flatten()
     }
 }
 
@@ -94,19 +94,24 @@ fn list(
     while conversations.len() < limit as usize
         && let Some(row) = rows.next()?
     {
-        conversations.extend(readable("conversation", row, conversation)?);
+        conversations.extend(readable("conversation", row, conversation(row)));
     }
     Ok(conversations)
 }
 
-fn find(conn: &Connection, tenant_id: TenantId, id: ConversationId) -> Outcome<Option<Conversation>> {
+fn find(
+    conn: &Connection,
+    tenant_id: TenantId,
+    id: ConversationId,
+) -> Outcome<Result<Option<Conversation>, StoreError>> {
     let sql = format!("SELECT {COLUMNS} FROM conversations WHERE tenant_id = ? AND id = ?");
     let mut select = conn.prepare_cached(&sql)?;
     let mut found = select.query(params![tenant_id.to_string(), id.to_string()])?;
-    found.next()?.map(conversation).transpose()
+    let Some(row) = found.next()? else { return Ok(Ok(None)) };
+    Ok(asked_for("conversation", row, conversation(row)).map(Some))
 }
 
-pub(super) fn conversation(row: &Row<'_>) -> Outcome<Conversation> {
+pub(super) fn conversation(row: &Row<'_>) -> Read<Conversation> {
     let mut cells = Cells::of(row);
     Ok(Conversation {
         id: cells.parse(ConversationId::parse)?,

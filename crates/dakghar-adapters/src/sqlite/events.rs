@@ -9,7 +9,7 @@ use dakghar_core::ports::{EventStore, StoreError};
 use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
-use super::cells::{Cells, readable};
+use super::cells::{Cells, Read, readable};
 use super::failure::Outcome;
 use super::texts::before_text;
 
@@ -76,12 +76,12 @@ fn list(
     while events.len() < limit as usize
         && let Some(row) = rows.next()?
     {
-        events.extend(readable("webhook event", row, event)?);
+        events.extend(readable("webhook event", row, event(row)));
     }
     Ok(events)
 }
 
-pub(super) fn event(row: &Row<'_>) -> Outcome<WebhookEvent> {
+pub(super) fn event(row: &Row<'_>) -> Read<WebhookEvent> {
     let mut cells = Cells::of(row);
     Ok(WebhookEvent {
         id: cells.parse(EventId::parse)?,

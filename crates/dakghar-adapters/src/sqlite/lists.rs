@@ -17,7 +17,7 @@ use rusqlite::{Connection, Row, ToSql, params};
 use crate::stored::id_time::{IdRange, id_range};
 
 use super::SqliteStore;
-use super::cells::{Cells, readable};
+use super::cells::{Cells, Read, number, readable};
 use super::failure::Outcome;
 use super::messages::read::{load_first, load_rows};
 use super::rows::is_open;
@@ -154,7 +154,7 @@ impl Search<'_> {
                 last.clear();
                 last.push_str(id);
             }
-            let Some((seq, created_at)) = readable("message", row, place)? else {
+            let Some((seq, created_at)) = readable("message", row, place(row)) else {
                 continue;
             };
             if matches(row, created_at, query)? {
@@ -169,7 +169,7 @@ impl Search<'_> {
 }
 
 /// The columns that every walk reads.
-fn place(row: &Row<'_>) -> Outcome<(i64, Timestamp)> {
+fn place(row: &Row<'_>) -> Read<(i64, Timestamp)> {
     let mut cells = Cells::of(row);
     cells.parse(MessageId::parse)?;
     Ok((cells.get()?, cells.time()?))
@@ -219,7 +219,8 @@ fn matches(row: &Row<'_>, created_at: Timestamp, query: &MessageQuery) -> Outcom
     for (column, wanted) in (3..).zip(wanted) {
         let Some(wanted) = wanted else { continue };
         let value = row.get_ref(column)?;
-        if value.as_str_or_null().map_err(rusqlite::Error::from)? != Some(wanted) {
+        // A value that is no text at all is not the wanted one either.
+        if value.as_bytes_or_null().ok().flatten() != Some(wanted.as_bytes()) {
             return Ok(false);
         }
     }
@@ -238,20 +239,19 @@ fn dead_letters(
 }
 
 fn newest_dead(conn: &Connection, tenant_id: Option<TenantId>, before: &str, limit: u32) -> Outcome<Vec<i64>> {
-    let mut found: Vec<(String, i64)> = Vec::new();
+    let mut found: Vec<(Vec<u8>, i64)> = Vec::new();
     if let Some(tenant_id) = tenant_id {
         let mut select = conn.prepare_cached(DEAD_OF_TENANT)?;
         for status in Status::ALL.into_iter().filter(|status| status.is_dead_letter()) {
-            let rows = select.query_map(params![tenant_id.to_string(), status.as_str(), before, limit], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?;
+            let params = params![tenant_id.to_string(), status.as_str(), before, limit];
+            let rows = select.query_map(params, id_and_seq)?;
             for row in rows {
                 found.push(row?);
             }
         }
     } else {
         let mut select = conn.prepare_cached(DEAD_OF_ALL)?;
-        let rows = select.query_map(params![before, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let rows = select.query_map(params![before, limit], id_and_seq)?;
         for row in rows {
             found.push(row?);
         }
@@ -261,7 +261,14 @@ fn newest_dead(conn: &Connection, tenant_id: Option<TenantId>, before: &str, lim
     Ok(found.into_iter().map(|(_, seq)| seq).collect())
 }
 
+/// The id as it lies there, which may be none, and the number of the row.
+fn id_and_seq(row: &Row<'_>) -> rusqlite::Result<(Vec<u8>, i64)> {
+    let id = row.get_ref(0)?.as_bytes_or_null().ok().flatten();
+    Ok((id.unwrap_or_default().to_vec(), number(row, 1)?))
+}
+
 fn count_unsettled(conn: &Connection, tenant_id: TenantId, limit: u32) -> Outcome<u32> {
     let mut select = conn.prepare_cached(COUNT_UNSETTLED)?;
-    Ok(select.query_row(params![tenant_id.to_string(), limit], |row| row.get(0))?)
+    let count = select.query_row(params![tenant_id.to_string(), limit], |row| number(row, 0))?;
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }

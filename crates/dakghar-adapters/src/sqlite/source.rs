@@ -15,6 +15,7 @@ use dakghar_core::ports::{MigrationSource, SourcePage, StoreError};
 use parking_lot::Mutex;
 use rusqlite::{Connection, Row, ToSql, params};
 
+use super::cells::{Damaged, number};
 use super::failure::{Failure, Outcome};
 use super::open::{self, OpenError};
 use super::rows::{self, COLUMNS};
@@ -92,7 +93,7 @@ impl MigrationSource for SqliteSource {
     async fn count(&self, kind: Kind) -> Result<u64, StoreError> {
         self.run(move |conn| {
             let count = conn.query_row(&format!("SELECT count(*) FROM {}", kind.as_str()), [], |row| {
-                row.get::<_, i64>(0)
+                number(row, 0)
             })?;
             Ok(count.cast_unsigned())
         })
@@ -156,26 +157,26 @@ fn page(conn: &Connection, kind: Kind, after: Option<Place>, limit: u32) -> Outc
     let after = after.map(|place| place.0).unwrap_or_default();
     match kind {
         Kind::Tenants => read(conn, kind, params![after, limit], |row, _| {
-            let tenant = tenants::tenant(conn, row)?;
+            let tenant = tenants::tenant(conn, row)?.map_err(Damaged::stops_all)?;
             let place = tenant.id.to_string();
             Ok((Record::Tenant(tenant), place))
         }),
         Kind::Conversations => {
             let (tenant_id, id) = after.split_once(' ').unwrap_or_default();
             read(conn, kind, params![tenant_id, id, limit], |row, _| {
-                let conversation = conversations::conversation(row)?;
+                let conversation = conversations::conversation(row).map_err(Damaged::stops_all)?;
                 let place = format!("{} {}", conversation.tenant_id, conversation.id);
                 Ok((Record::Conversation(conversation), place))
             })
         }
         Kind::Messages => read(conn, kind, params![seq_of(&after)?, limit], |row, seq_column| {
-            let message = rows::message(row)?;
-            let place = row.get::<_, i64>(seq_column)?.to_string();
+            let message = rows::message(row).map_err(Damaged::stops_all)?;
+            let place = number(row, seq_column)?.to_string();
             Ok((Record::Message(Box::new(message)), place))
         }),
         Kind::Events => read(conn, kind, params![seq_of(&after)?, limit], |row, seq_column| {
-            let event = events::event(row)?;
-            let place = row.get::<_, i64>(seq_column)?.to_string();
+            let event = events::event(row).map_err(Damaged::stops_all)?;
+            let place = number(row, seq_column)?.to_string();
             Ok((Record::Event(event), place))
         }),
     }

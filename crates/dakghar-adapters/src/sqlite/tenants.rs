@@ -9,8 +9,8 @@ use dakghar_core::ports::{StoreError, TenantSaved, TenantStore};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::SqliteStore;
-use super::cells::{Cells, readable};
-use super::failure::{Failure, Outcome};
+use super::cells::{Cells, Damaged, Read, asked_for, number as number_of, readable};
+use super::failure::Outcome;
 use super::rows::millis;
 use super::texts::before_text;
 
@@ -42,11 +42,13 @@ impl TenantStore for SqliteStore {
         self.lists.run(move |conn| list(conn, before, limit)).await
     }
 
-    async fn owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Result<Vec<Option<TenantId>>, StoreError> {
-        let numbers = numbers.to_vec();
-        self.delivery
+    async fn owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Vec<Result<Option<TenantId>, StoreError>> {
+        let (count, numbers) = (numbers.len(), numbers.to_vec());
+        let found = self
+            .delivery
             .run(move |conn| numbers.iter().map(|number| owner(conn, number)).collect())
-            .await
+            .await;
+        found.unwrap_or_else(|error| vec![Err(error); count])
     }
 
     async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<TenantId>, StoreError> {
@@ -97,7 +99,7 @@ fn save(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
     let id = tenant.id.to_string();
     let version: Option<i64> = conn
         .prepare_cached("SELECT version FROM tenants WHERE id = ?")?
-        .query_row([&id], |row| row.get(0))
+        .query_row([&id], |row| number_of(row, 0))
         .optional()?;
     if version != Some(tenant.version.cast_signed()) {
         return Ok(TenantSaved::Stale);
@@ -133,7 +135,9 @@ fn save(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
 /// The first number of the tenant that belongs to another one.
 fn taken(conn: &Connection, tenant: &Tenant) -> Outcome<Option<TenantSaved>> {
     for number in &tenant.phone_numbers {
-        if owner(conn, &number.phone_number_id)?.is_some_and(|owner| owner != tenant.id) {
+        // A number whose owner cannot be read belongs to somebody.
+        let is_own = |owner: Option<TenantId>| owner.is_none_or(|owner| owner == tenant.id);
+        if !owner(conn, &number.phone_number_id)?.is_ok_and(is_own) {
             return Ok(Some(TenantSaved::PhoneNumberTaken(number.phone_number_id.clone())));
         }
     }
@@ -170,9 +174,7 @@ fn find_all(conn: &Connection, ids: &[TenantId]) -> Outcome<Vec<Result<Option<Te
         .map(|id| {
             let mut found = select.query([id.to_string()])?;
             let Some(row) = found.next()? else { return Ok(Ok(None)) };
-            let tenant = readable("tenant", row, |row| tenant(conn, row))?;
-            let unreadable = || StoreError::Corrupt(format!("tenant {id} cannot be read"));
-            Ok(tenant.map(Some).ok_or_else(unreadable))
+            Ok(asked_for("tenant", row, tenant(conn, row)?).map(Some))
         })
         .collect()
 }
@@ -184,18 +186,16 @@ fn list(conn: &Connection, before: Option<TenantId>, limit: u32) -> Outcome<Vec<
     while tenants.len() < limit as usize
         && let Some(row) = rows.next()?
     {
-        tenants.extend(readable("tenant", row, |row| tenant(conn, row))?);
+        tenants.extend(readable("tenant", row, tenant(conn, row)?));
     }
     Ok(tenants)
 }
 
-fn owner(conn: &Connection, number: &PhoneNumberId) -> Outcome<Option<TenantId>> {
+fn owner(conn: &Connection, number: &PhoneNumberId) -> Outcome<Result<Option<TenantId>, StoreError>> {
     let mut select = conn.prepare_cached("SELECT tenant_id FROM phone_numbers WHERE phone_number_id = ?")?;
     let mut found = select.query([number.as_str()])?;
-    found
-        .next()?
-        .map(|row| Cells::of(row).parse(TenantId::parse))
-        .transpose()
+    let Some(row) = found.next()? else { return Ok(Ok(None)) };
+    Ok(asked_for("phone number", row, Cells::of(row).parse(TenantId::parse)).map(Some))
 }
 
 fn owners_of_waba(conn: &Connection, waba_id: &WabaId) -> Outcome<Vec<TenantId>> {
@@ -206,7 +206,7 @@ fn owners_of_waba(conn: &Connection, waba_id: &WabaId) -> Outcome<Vec<TenantId>>
     let mut rows = select.query([waba_id.as_str()])?;
     let mut owners = Vec::new();
     while let Some(row) = rows.next()? {
-        owners.push(Cells::of(row).parse(TenantId::parse)?);
+        owners.extend(readable("phone number", row, Cells::of(row).parse(TenantId::parse)));
     }
     Ok(owners)
 }
@@ -220,7 +220,16 @@ fn remove(conn: &Connection, id: TenantId) -> Outcome<()> {
     Ok(())
 }
 
-pub(super) fn tenant(conn: &Connection, row: &Row<'_>) -> Outcome<Tenant> {
+/// Reads a tenant and its numbers, which are rows of another table.
+pub(super) fn tenant(conn: &Connection, row: &Row<'_>) -> Outcome<Read<Tenant>> {
+    let numbers = match Cells::of(row).parse(TenantId::parse) {
+        Ok(id) => numbers(conn, id)?,
+        Err(damaged) => Err(damaged),
+    };
+    Ok(numbers.and_then(|numbers| with_numbers(row, numbers)))
+}
+
+fn with_numbers(row: &Row<'_>, phone_numbers: Vec<PhoneNumber>) -> Read<Tenant> {
     let mut cells = Cells::of(row);
     let cells = &mut cells;
     let id = cells.parse(TenantId::parse)?;
@@ -236,39 +245,44 @@ pub(super) fn tenant(conn: &Connection, row: &Row<'_>) -> Outcome<Tenant> {
         updated_at: cells.time()?,
         removed_at: cells.maybe_time()?,
         version: cells.count()?,
-        phone_numbers: numbers(conn, id)?,
+        phone_numbers,
     })
 }
 
-fn numbers(conn: &Connection, id: TenantId) -> Outcome<Vec<PhoneNumber>> {
+/// All numbers of a tenant, or why one of them cannot be read.
+fn numbers(conn: &Connection, id: TenantId) -> Outcome<Read<Vec<PhoneNumber>>> {
     let mut select = conn.prepare_cached(&format!(
         "SELECT {NUMBER_COLUMNS} FROM phone_numbers WHERE tenant_id = ? ORDER BY position"
     ))?;
     let mut rows = select.query([id.to_string()])?;
     let mut numbers = Vec::new();
     while let Some(row) = rows.next()? {
-        let mut cells = Cells::of(row);
-        let cells = &mut cells;
-        numbers.push(PhoneNumber {
-            phone_number_id: cells.parse(PhoneNumberId::parse)?,
-            waba_id: cells.maybe_parse(WabaId::parse)?,
-            display_phone_number: cells.get()?,
-            sealed_token: cells.get()?,
-            simulated: cells.get()?,
-            messages_per_second: cells.get()?,
-            hold: hold(cells)?,
-            token_refusals: cells.get()?,
-        });
+        numbers.push(number(row));
     }
-    Ok(numbers)
+    Ok(numbers.into_iter().collect())
 }
 
-fn hold(cells: &mut Cells<'_>) -> Outcome<Option<Hold>> {
+fn number(row: &Row<'_>) -> Read<PhoneNumber> {
+    let mut cells = Cells::of(row);
+    let cells = &mut cells;
+    Ok(PhoneNumber {
+        phone_number_id: cells.parse(PhoneNumberId::parse)?,
+        waba_id: cells.maybe_parse(WabaId::parse)?,
+        display_phone_number: cells.get()?,
+        sealed_token: cells.get()?,
+        simulated: cells.get()?,
+        messages_per_second: cells.get()?,
+        hold: hold(cells)?,
+        token_refusals: cells.get()?,
+    })
+}
+
+fn hold(cells: &mut Cells<'_>) -> Read<Option<Hold>> {
     let reason = cells.maybe_parse(HoldReason::parse)?;
     let since = cells.maybe_time()?;
     let probe_at = cells.maybe_time()?;
     let Some(reason) = reason else { return Ok(None) };
-    let since = since.ok_or_else(|| Failure::Damaged("a hold does not say since when".into()))?;
+    let since = since.ok_or_else(|| Damaged("a hold does not say since when".into()))?;
     Ok(Some(Hold {
         reason,
         since,

@@ -8,7 +8,7 @@ use dakghar_core::domain::message::{SendError, TimelineEntry, TimelineEvent};
 use dakghar_core::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::failure::{Failure, Outcome};
+use super::cells::{Damaged, Read};
 
 /// Sorts behind every id: where a list without a cursor starts.
 const BEHIND_ALL: &str = "~";
@@ -90,11 +90,11 @@ impl<'a> From<&'a TimelineEntry> for EntryText<'a> {
 }
 
 impl TryFrom<EntryText<'_>> for TimelineEntry {
-    type Error = Failure;
+    type Error = Damaged;
 
-    fn try_from(text: EntryText<'_>) -> Outcome<Self> {
+    fn try_from(text: EntryText<'_>) -> Read<Self> {
         let event = TimelineEvent::parse(&text.event)
-            .ok_or_else(|| Failure::Damaged("the timeline holds an unknown event".to_owned()))?;
+            .ok_or_else(|| Damaged("the timeline holds an unknown event".to_owned()))?;
         Ok(Self {
             at: Timestamp::from_millis(text.at),
             event,
@@ -110,10 +110,10 @@ fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("plain structures of text and numbers have a JSON form")
 }
 
-fn from_json<'a, T: Deserialize<'a>>(text: &'a str, what: &str) -> Outcome<T> {
+fn from_json<'a, T: Deserialize<'a>>(text: &'a str, what: &str) -> Read<T> {
     // The parser's own words may quote a value.
     serde_json::from_str(text)
-        .map_err(|error| Failure::Damaged(format!("{what} is not understood at its byte {}", error.column())))
+        .map_err(|error| Damaged(format!("{what} is not understood at its byte {}", error.column())))
 }
 
 pub(super) fn timeline_text(timeline: &[TimelineEntry]) -> String {
@@ -121,7 +121,7 @@ pub(super) fn timeline_text(timeline: &[TimelineEntry]) -> String {
     to_json(&entries)
 }
 
-pub(super) fn parse_timeline(text: &str) -> Outcome<Vec<TimelineEntry>> {
+pub(super) fn parse_timeline(text: &str) -> Read<Vec<TimelineEntry>> {
     let entries: Vec<EntryText<'_>> = from_json(text, "the timeline")?;
     entries.into_iter().map(TimelineEntry::try_from).collect()
 }
@@ -130,7 +130,7 @@ pub(super) fn error_text(error: &SendError) -> String {
     to_json(&ErrorText::from(error))
 }
 
-pub(super) fn parse_error(text: &str) -> Outcome<SendError> {
+pub(super) fn parse_error(text: &str) -> Read<SendError> {
     let error: ErrorText<'_> = from_json(text, "the error")?;
     Ok(error.into())
 }
@@ -144,12 +144,12 @@ pub(super) fn wamids_text(wamids: &[Wamid]) -> Option<String> {
     Some(to_json(&texts))
 }
 
-pub(super) fn parse_wamids(text: Option<&str>) -> Outcome<Vec<Wamid>> {
+pub(super) fn parse_wamids(text: Option<&str>) -> Read<Vec<Wamid>> {
     let Some(text) = text else { return Ok(Vec::new()) };
     let wamids: Vec<Cow<'_, str>> = from_json(text, "the list of wamids")?;
     wamids
         .iter()
-        .map(|wamid| Wamid::parse(wamid).map_err(|error| Failure::Damaged(error.to_string())))
+        .map(|wamid| Wamid::parse(wamid).map_err(|error| Damaged(error.to_string())))
         .collect()
 }
 

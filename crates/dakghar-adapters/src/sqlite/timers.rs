@@ -8,6 +8,7 @@ use dakghar_core::ports::{StoreError, TimerStore};
 use rusqlite::{Connection, params};
 
 use super::SqliteStore;
+use super::cells::{Cells, number, readable};
 use super::failure::Outcome;
 use super::messages::read::load_first;
 use super::rows::is_open;
@@ -17,7 +18,7 @@ pub(super) const DUE: &str = "\
     WHERE status = ? AND wake_at <= ? ORDER BY wake_at LIMIT ?";
 
 pub(super) const HELD: &str = concat!(
-    "SELECT seq, id FROM messages INDEXED BY messages_open \
+    "SELECT id, seq FROM messages INDEXED BY messages_open \
      WHERE tenant_id = ?1 AND status = 'held' AND (?2 IS NULL OR phone_number_id = ?2) AND id > ?3 AND ",
     is_open!(),
     " ORDER BY id LIMIT ?4"
@@ -66,7 +67,7 @@ fn most_overdue(conn: &Connection, until: Timestamp, status: Option<Status>, lim
     let all = Status::ALL.into_iter().filter(|any| *any != Status::Received);
     for status in all.filter(|any| status.is_none_or(|only| only == *any)) {
         let rows = select.query_map(params![status.as_str(), until.as_millis(), limit], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+            Ok((number(row, 0)?, number(row, 1)?))
         })?;
         for row in rows {
             overdue.push(row?);
@@ -93,26 +94,29 @@ fn wake_held(
     at: Timestamp,
     after: Option<String>,
 ) -> Outcome<WokenChunk> {
-    let held: Vec<(i64, String)> = {
+    let mut held: Vec<i64> = Vec::new();
+    let mut last: Option<String> = None;
+    {
         let mut select = conn.prepare_cached(HELD)?;
-        let rows = select.query_map(
-            params![
-                tenant_id.to_string(),
-                phone_number_id.map(PhoneNumberId::as_str),
-                after.unwrap_or_default(),
-                WOKEN_PER_COMMIT_MAX
-            ],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
-        rows.collect::<Result<_, _>>()?
-    };
+        let mut rows = select.query(params![
+            tenant_id.to_string(),
+            phone_number_id.map(PhoneNumberId::as_str),
+            after.unwrap_or_default(),
+            WOKEN_PER_COMMIT_MAX
+        ])?;
+        while let Some(row) = rows.next()? {
+            // A row whose id cannot be read is woken as well: whoever finds it due tells of it.
+            held.push(number(row, 1)?);
+            last = readable("message", row, Cells::of(row).get()).or(last);
+        }
+    }
     let mut update = conn.prepare_cached("UPDATE messages SET wake_at = ?, version = version + 1 WHERE seq = ?")?;
-    for (seq, _) in &held {
+    for seq in &held {
         update.execute(params![at.as_millis(), seq])?;
     }
     let is_full = held.len() == WOKEN_PER_COMMIT_MAX as usize;
     Ok(WokenChunk {
         count: held.len() as u64,
-        last: held.into_iter().next_back().map(|(_, id)| id).filter(|_| is_full),
+        last: last.filter(|_| is_full),
     })
 }

@@ -1,6 +1,7 @@
 //! Tells of records that a store holds but cannot read, each once: whoever looks for work finds them every second.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -8,6 +9,12 @@ use parking_lot::Mutex;
 const TOLD_MAX: usize = 10_000;
 
 static TOLD: Mutex<Option<HashSet<String>>> = Mutex::new(None);
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
+/// Returns how many records this process has found that it could not read, each counted once.
+pub fn unreadable_records() -> u64 {
+    COUNT.load(Ordering::Relaxed)
+}
 
 /// Logs that the record `id` of kind `what` cannot be read, unless it was told before. `why` names the field, and never
 /// carries a value.
@@ -18,6 +25,7 @@ pub(crate) fn tell(what: &'static str, id: &str, why: &str) {
         told.clear();
     }
     if told.insert(format!("{what} {id} {why}")) {
+        COUNT.fetch_add(1, Ordering::Relaxed);
         tracing::error!(
             record = what,
             id,

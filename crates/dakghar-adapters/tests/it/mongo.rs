@@ -9,17 +9,18 @@ mod shifted_time;
 mod startup;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bson::{Document, doc};
+use bson::oid::ObjectId;
+use bson::spec::BinarySubtype;
+use bson::{Binary, Bson, Document, doc};
 use dakghar_adapters::mongo::{MongoOptions, MongoStore};
 use dakghar_core::domain::{Message, MessageKey};
 use dakghar_core::ports::MessageStore;
-use dakghar_testkit::conformance::{Breakable, Stores, TargetUnderTest};
+use dakghar_testkit::conformance::{Breakable, Record, Stores, TargetUnderTest};
 use dakghar_testkit::servers::{Mongo, Server, SharedMongo, are_installed};
 use futures_util::future::BoxFuture;
-use mongodb::Database;
+use mongodb::{Collection, Database};
 
 /// A store in a database of its own on the shared server; `None` where MongoDB is not installed.
 async fn store() -> Option<(Arc<MongoStore>, SharedMongo)> {
@@ -62,28 +63,98 @@ async fn assert_stored(store: &MongoStore, messages: &[Message]) {
     }
 }
 
-/// A message of another shape, of a later version, or with a value that means nothing, in turn.
+/// The ways in which another program breaks a document: a value that means nothing, one of another type, one that was
+/// cut off, a field that is missing, a later version.
+fn ways(record: &Record) -> (&'static str, String, Vec<Document>) {
+    let set = |field: &str, value: Bson| doc! { "$set": { field: value } };
+    let unset = |field: &str| doc! { "$unset": { field: 1 } };
+    let later = set("schemaVersion", Bson::Int32(99));
+    let cut_off = || {
+        let bytes = ObjectId::new().bytes().to_vec();
+        let subtype = BinarySubtype::Generic;
+        set("fingerprint", Bson::Binary(Binary { subtype, bytes }))
+    };
+    match record {
+        Record::Message(key) => {
+            let ways = vec![
+                set("status", "lost".into()),
+                cut_off(),
+                later,
+                set("strikes", "+919111111111".into()),
+                unset("priority"),
+                set("timeline", "[".into()),
+                set("phoneNumberId", 5.into()),
+                set("version", "1".into()),
+                set("wamids", vec![5].into()),
+                set("unknownOutcome", "sometimes".into()),
+            ];
+            ("messages", key.message_id.to_string(), ways)
+        }
+        Record::Tenant(id) => {
+            let ways = vec![
+                set("unknownOutcome", "sometimes".into()),
+                later,
+                unset("name"),
+                set("phoneNumbers.0.messagesPerSecond", "fast".into()),
+                set("wrappedDataKey", "text".into()),
+            ];
+            ("tenants", id.to_string(), ways)
+        }
+        Record::Conversation(id) => {
+            let ways = vec![
+                unset("waId"),
+                later,
+                set("lastInboundAt", "1".into()),
+                set("tenantId", 5.into()),
+            ];
+            ("conversations", id.to_string(), ways)
+        }
+        Record::Event(id) => {
+            let ways = vec![
+                set("reason", "whim".into()),
+                cut_off(),
+                unset("receivedAt"),
+                set("wabaId", 7.into()),
+            ];
+            ("events", id.to_string(), ways)
+        }
+        Record::Owner(number) => ("tenants", number.to_string(), Vec::new()),
+    }
+}
+
+/// Gives the tenant that has this number an id that is none.
+async fn break_owner(tenants: &Collection<Document>, number: &str) {
+    let of_number = doc! { "phoneNumbers.phoneNumberId": number };
+    let tenant = tenants
+        .find_one_and_delete(of_number)
+        .await
+        .expect("the server answers");
+    let mut tenant = tenant.expect("it is there");
+    tenant.insert("_id", ObjectId::new());
+    tenants.insert_one(tenant).await.expect("the server answers");
+}
+
+/// Breaks documents as another program would.
 async fn breakable() -> Option<(Breakable, SharedMongo)> {
     let (store, server) = store().await?;
-    let messages = database(&server).await.collection::<Document>("messages");
-    let breaks = AtomicUsize::new(0);
-    let break_it = move |key: MessageKey| {
-        let messages = messages.clone();
-        let broken = match breaks.fetch_add(1, Ordering::Relaxed) % 4 {
-            0 => doc! { "$set": { "unknownOutcome": "sometimes" } },
-            1 => doc! { "$set": { "schemaVersion": 99 } },
-            2 => doc! { "$set": { "strikes": "+919111111111" } },
-            _ => doc! { "$unset": { "priority": 1 } },
-        };
+    let database = database(&server).await;
+    let break_it = move |record: Record, way: usize| {
+        let database = database.clone();
         Box::pin(async move {
-            let update = messages.update_one(doc! { "_id": key.message_id.to_string() }, broken);
-            assert_eq!(update.await.expect("the server answers").modified_count, 1);
+            let (collection, id, ways) = ways(&record);
+            let documents = database.collection::<Document>(collection);
+            if ways.is_empty() {
+                return break_owner(&documents, &id).await;
+            }
+            let broken = ways[way % ways.len()].clone();
+            let update = documents.update_one(doc! { "_id": id }, broken).await;
+            assert_eq!(update.expect("the server answers").modified_count, 1);
         }) as BoxFuture<'static, ()>
     };
-    let break_it = Box::new(break_it);
     let under_test = Breakable {
         stores: Stores::of(store),
-        break_it,
+        queue: None,
+        break_it: Box::new(break_it),
     };
     Some((under_test, server))
 }

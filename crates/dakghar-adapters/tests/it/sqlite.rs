@@ -7,12 +7,10 @@ mod opening;
 mod queue;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dakghar_adapters::sqlite::{SqliteOptions, SqliteQueue, SqliteSource, SqliteStore};
-use dakghar_core::domain::MessageKey;
 use dakghar_testkit::WallClock;
-use dakghar_testkit::conformance::{Breakable, QueueUnderTest, SourceUnderTest, Stores};
+use dakghar_testkit::conformance::{Breakable, QueueUnderTest, Record, SourceUnderTest, Stores};
 use futures_util::future::BoxFuture;
 use tempfile::TempDir;
 
@@ -44,27 +42,83 @@ async fn source() -> (SourceUnderTest, TempDir) {
     (under_test, dir)
 }
 
-/// Breaks a message's columns in turn, as another program would.
+/// The ways in which another program breaks a row. The tables are strict: what has another type is text that is no text.
+fn ways(record: &Record) -> (&'static str, String, &'static [&'static str]) {
+    match record {
+        Record::Message(key) => (
+            "messages",
+            key.message_id.to_string(),
+            &[
+                "status = 'lost'",
+                "fingerprint = x'0102'",
+                "unknown_outcome = CAST(x'ff' AS TEXT)",
+                "timeline = '[{\"at\"'",
+                "strikes = -7",
+                "phone_number_id = CAST(x'ff' AS TEXT)",
+                "attempts_max = 99999999999",
+                "idempotency_key = coalesce(idempotency_key, 'k' || seq), fingerprint = NULL",
+                "wamids = '[\"wamid'",
+                "priority = 'soon'",
+            ],
+        ),
+        Record::Tenant(id) => (
+            "tenants",
+            id.to_string(),
+            &[
+                "unknown_outcome = 'sometimes'",
+                "hold_reason = 'paused', hold_since = NULL",
+                "name = CAST(x'ff' AS TEXT)",
+                "hold_reason = 'whim', hold_since = 1",
+            ],
+        ),
+        Record::Owner(number) => (
+            "phone_numbers",
+            number.to_string(),
+            &["tenant_id = 'nobody'", "tenant_id = CAST(x'ff' AS TEXT)"],
+        ),
+        Record::Conversation(id) => (
+            "conversations",
+            id.to_string(),
+            &[
+                "wa_id = ' '",
+                "last_message_id = 'msg_1'",
+                "phone_number_id = CAST(x'ff' AS TEXT)",
+            ],
+        ),
+        Record::Event(id) => (
+            "events",
+            id.to_string(),
+            &[
+                "reason = 'whim'",
+                "fingerprint = randomblob(7)",
+                "waba_id = ' '",
+                "field = CAST(x'ff' AS TEXT)",
+            ],
+        ),
+    }
+}
+
+/// Breaks rows as another program would.
 async fn breakable() -> (Breakable, TempDir) {
     let (store, dir) = open();
     let file = store.file().to_owned();
-    let breaks = AtomicUsize::new(0);
-    let break_it = move |key: MessageKey| {
-        let broken = match breaks.fetch_add(1, Ordering::Relaxed) % 4 {
-            0 => "unknown_outcome = 'sometimes'",
-            1 => "timeline = '[{\"at\": \"+919111111111\"}]'",
-            2 => "strikes = -7",
-            _ => "phone_number_id = ' '",
+    let break_it = move |record: Record, way: usize| {
+        let (table, id, ways) = ways(&record);
+        let column = if table == "phone_numbers" {
+            "phone_number_id"
+        } else {
+            "id"
         };
         let conn = rusqlite::Connection::open(&file).expect("opens");
-        let sql = format!("UPDATE messages SET {broken} WHERE id = ?");
-        assert_eq!(conn.execute(&sql, [key.message_id.to_string()]).expect("runs"), 1);
+        let broken = ways[way % ways.len()];
+        let sql = format!("UPDATE {table} SET {broken} WHERE {column} = ?");
+        assert_eq!(conn.execute(&sql, [id]).expect("runs"), 1, "{sql}");
         Box::pin(async {}) as BoxFuture<'static, ()>
     };
-    let break_it = Box::new(break_it);
     let under_test = Breakable {
+        queue: Some(Arc::new(SqliteQueue::new(store.clone(), Arc::new(WallClock)))),
         stores: Stores::of(store),
-        break_it,
+        break_it: Box::new(break_it),
     };
     (under_test, dir)
 }

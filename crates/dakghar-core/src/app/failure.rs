@@ -54,7 +54,8 @@ impl Failure {
             | Self::Vault(VaultError::Unavailable(_))
             | Self::Rejected(_)
             | Self::KeptChanging(_) => Fault::Surroundings,
-            Self::Store(StoreError::Corrupt(_)) | Self::Vault(VaultError::Unreadable(_)) => Fault::Ours,
+            Self::Store(StoreError::Corrupt(_) | StoreError::Unreadable(_))
+            | Self::Vault(VaultError::Unreadable(_)) => Fault::Ours,
         }
     }
 
@@ -82,6 +83,10 @@ impl From<Failure> for Problem {
             Failure::Store(StoreError::Corrupt(_)) => {
                 Self::new(ErrorCode::Internal, "The store gave an answer that makes no sense.")
             }
+            Failure::Store(StoreError::Unreadable(_)) => Self::new(
+                ErrorCode::RecordUnreadable,
+                "A stored record that this needs is damaged. The operator must mend it; trying again does not help.",
+            ),
             Failure::Queue(_) => Self::new(
                 ErrorCode::StoreUnavailable,
                 "The queue did not answer; please try again.",

@@ -147,6 +147,8 @@ codes! {
     ShuttingDown = "shutting_down", 503, "The service is shutting down";
     /// The store has no space left.
     StoreFull = "store_full", 507, "The store is full";
+    /// A stored record cannot be read.
+    RecordUnreadable = "record_unreadable", 500, "A stored record cannot be read";
     /// A bug.
     Internal = "internal", 500, "Something went wrong on our side";
 }

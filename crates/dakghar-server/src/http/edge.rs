@@ -143,6 +143,8 @@ fn log(error: &ApiError, id: &HeaderValue, method: &Method, route: Option<&Match
         ErrorCode::InvalidSignature | ErrorCode::VerificationFailed => {
             tracing::warn!(request_id, %method, route, code, "webhook rejected");
         }
+        // The store tells of the record once. Who asks for it again and again must not fill the log.
+        ErrorCode::RecordUnreadable => {}
         _ if problem.code.http_status() >= 500 => {
             tracing::warn!(request_id, %method, route, code, cause, "request failed");
         }

@@ -38,6 +38,7 @@ pub(super) const LIST: &[ErrorCode] = &[
 /// The problems of reaching the store.
 pub(super) const STORE: &[ErrorCode] = &[
     ErrorCode::Internal,
+    ErrorCode::RecordUnreadable,
     ErrorCode::Overloaded,
     ErrorCode::StoreUnavailable,
     ErrorCode::ShuttingDown,

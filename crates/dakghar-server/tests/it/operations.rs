@@ -77,6 +77,11 @@ async fn an_outage_is_a_problem_with_a_time_to_retry_and_no_internals() {
         ),
         (StoreError::Full("/var/lib/db".into()), (507, "store_full"), Some("60")),
         (StoreError::Corrupt("page 7".into()), (500, "internal"), None),
+        (
+            StoreError::Unreadable("page 7".into()),
+            (500, "record_unreadable"),
+            None,
+        ),
     ];
     for (outage, outcome, retry_after) in cases {
         service.store.fail_with(Some(outage));

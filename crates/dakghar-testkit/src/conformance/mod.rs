@@ -35,7 +35,7 @@ pub use migration_source::SourceUnderTest;
 pub use migration_target::TargetUnderTest;
 pub use queue::QueueUnderTest;
 pub use stores::Stores;
-pub use unreadable::Breakable;
+pub use unreadable::{Breakable, Record};
 
 /// The result of a suite's factory.
 pub trait Fixture {

@@ -85,20 +85,18 @@ impl MessageStore for MemoryStore {
         self.with_each(batch, State::save)
     }
 
-    async fn find_by_wamid(
-        &self,
-        refs: &[(TenantId, PhoneNumberId, Wamid)],
-    ) -> Result<Vec<Option<MessageKey>>, StoreError> {
+    async fn find_by_wamid(&self, refs: &[(PhoneNumberId, Wamid)]) -> Result<Vec<Option<MessageKey>>, StoreError> {
         self.with(|state| {
-            let find = |(tenant_id, number, wamid): &(TenantId, PhoneNumberId, Wamid)| {
-                state
-                    .of_tenant(tenant_id)
-                    .find(|message| {
+            let find = |(number, wamid): &(PhoneNumberId, Wamid)| {
+                let newest_first = state.messages.values().rev();
+                newest_first
+                    .filter(|message| {
                         message.accepted.direction == Direction::Outbound
                             && message.accepted.phone_number_id == *number
                             && (message.delivery.wamid.as_ref() == Some(wamid)
                                 || message.delivery.wamids.contains(wamid))
                     })
+                    .max_by_key(|message| message.accepted.id)
                     .map(Message::key)
             };
             refs.iter().map(find).collect()

@@ -64,8 +64,8 @@ impl TenantStore for MemoryStore {
         })
     }
 
-    async fn owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Result<Vec<Option<TenantId>>, StoreError> {
-        self.with(|state| numbers.iter().map(|number| state.owner_of(number)).collect())
+    async fn owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Vec<Result<Option<TenantId>, StoreError>> {
+        self.with_each(numbers, |state, number| state.owner_of(number))
     }
 
     async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<TenantId>, StoreError> {

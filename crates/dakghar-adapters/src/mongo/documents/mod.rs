@@ -68,6 +68,12 @@ impl Unreadable {
         unreadable::tell(self.what, &self.id, &self.why);
     }
 
+    /// The error for the one who asked for this document. It is not made by `?`: a document that cannot be read must
+    /// not fail the batch that reads it.
+    pub(super) fn to_store_error(self) -> StoreError {
+        StoreError::Unreadable(self.to_string())
+    }
+
     /// The document was written by a later version.
     pub(super) fn version(what: &'static str, id: &str, version: i32) -> Self {
         let why = format!("written as schema version {version}, this build knows up to {SCHEMA_VERSION}");
@@ -76,12 +82,6 @@ impl Unreadable {
             id: id.to_owned(),
             why,
         }
-    }
-}
-
-impl From<Unreadable> for StoreError {
-    fn from(unreadable: Unreadable) -> Self {
-        Self::Corrupt(unreadable.to_string())
     }
 }
 

@@ -13,8 +13,8 @@ use crate::mongo::indexes::{BY_ID, MESSAGE_IDEMPOTENCY_KEY};
 use crate::mongo::inserts::Inserted;
 use crate::mongo::reads::{Query, text};
 
-/// The first message under each tenant and idempotency key.
-type FirstByKey = HashMap<(TenantId, String), First>;
+/// The first message under each tenant and idempotency key; one that cannot be read is an error of its own.
+type FirstByKey = HashMap<(TenantId, String), Result<First, StoreError>>;
 
 struct First {
     message_id: MessageId,
@@ -24,11 +24,20 @@ struct First {
 
 impl MongoStore {
     pub(super) async fn insert_messages(&self, messages: impl ExactSizeIterator<Item = &Message>) -> Vec<Inserted> {
-        let count = messages.len();
-        match messages.map(message::encode).collect::<Result<Vec<_>, _>>() {
-            Ok(documents) => self.insert_all(&self.messages, &documents).await,
-            Err(error) => vec![Inserted::Refused(error); count],
-        }
+        let mut documents = Vec::with_capacity(messages.len());
+        // One that has no document costs only itself.
+        let refused: Vec<Option<Inserted>> = messages
+            .map(|message| match message::encode(message) {
+                Ok(document) => {
+                    documents.push(document);
+                    None
+                }
+                Err(error) => Some(Inserted::Refused(error)),
+            })
+            .collect();
+        let mut inserted = self.insert_all(&self.messages, &documents).await.into_iter();
+        let answer = |refused: Option<Inserted>| refused.or_else(|| inserted.next());
+        refused.into_iter().filter_map(answer).collect()
     }
 
     /// Looks up messages whose insert was refused as a duplicate, or was never answered.
@@ -70,7 +79,7 @@ impl MongoStore {
         let query = Query::new(doc! { "_id": { "$in": wanted } }, BY_ID)
             .fields(doc! { "_id": 1 })
             .majority();
-        let found = self.fetch(&self.messages, query, message_id).await?;
+        let found = self.fetch_readable(&self.messages, query, message_id).await?;
         Ok(found.into_iter().collect())
     }
 
@@ -95,8 +104,7 @@ impl MongoStore {
         let query = Query::new(filter, MESSAGE_IDEMPOTENCY_KEY)
             .fields(doc! { "tenantId": 1, "idempotencyKey": 1, "fingerprint": 1, "status": 1 })
             .majority();
-        let found = self.fetch_readable(&self.messages, query, first).await?;
-        Ok(found.into_iter().collect())
+        self.fetch_each(&self.messages, query, tenant_and_key, first).await
     }
 }
 
@@ -123,8 +131,9 @@ impl LookedUp {
             .map(|idempotency| idempotency.key.as_str().to_owned());
         let first = key.and_then(|key| self.first_by_key.get(&(message.accepted.tenant_id, key)));
         match first {
-            Some(first) if first.message_id == message.accepted.id => Ok(Acceptance::Stored),
-            Some(first) => Ok(Acceptance::Replay {
+            Some(Err(error)) => Err(error.clone()),
+            Some(Ok(first)) if first.message_id == message.accepted.id => Ok(Acceptance::Stored),
+            Some(Ok(first)) => Ok(Acceptance::Replay {
                 message_id: first.message_id,
                 status: first.status,
                 fingerprint: first.fingerprint,
@@ -145,20 +154,20 @@ pub(super) fn message_id(raw: &RawDocument) -> Result<MessageId, Unreadable> {
     MessageId::parse(&id).map_err(|_| Unreadable::field("message", &id, "_id"))
 }
 
-fn first(raw: &RawDocument) -> Result<((TenantId, String), First), Unreadable> {
+fn tenant_and_key(raw: &RawDocument) -> Option<(TenantId, String)> {
+    let tenant_id = TenantId::parse(raw.get_str("tenantId").ok()?).ok()?;
+    Some((tenant_id, raw.get_str("idempotencyKey").ok()?.to_owned()))
+}
+
+fn first(raw: &RawDocument) -> Result<First, Unreadable> {
     let message_id = message_id(raw)?;
     let wrong = |field| Unreadable::field("message", &message_id.to_string(), field);
-    let tenant_id = TenantId::parse(&text(raw, "message", "tenantId")?).map_err(|_| wrong("tenantId"))?;
     let status = Status::parse(&text(raw, "message", "status")?).ok_or_else(|| wrong("status"))?;
     let fingerprint = raw.get_binary("fingerprint").map_err(|_| wrong("fingerprint"))?;
     let fingerprint = fingerprint.bytes.try_into().map_err(|_| wrong("fingerprint"))?;
-    let key = text(raw, "message", "idempotencyKey")?;
-    Ok((
-        (tenant_id, key),
-        First {
-            message_id,
-            status,
-            fingerprint,
-        },
-    ))
+    Ok(First {
+        message_id,
+        status,
+        fingerprint,
+    })
 }

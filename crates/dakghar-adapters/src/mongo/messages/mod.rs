@@ -111,33 +111,29 @@ impl MessageStore for MongoStore {
         self.save_in(batch, saving::claims).await
     }
 
-    async fn find_by_wamid(
-        &self,
-        refs: &[(TenantId, PhoneNumberId, Wamid)],
-    ) -> Result<Vec<Option<MessageKey>>, StoreError> {
+    async fn find_by_wamid(&self, refs: &[(PhoneNumberId, Wamid)]) -> Result<Vec<Option<MessageKey>>, StoreError> {
         if refs.is_empty() {
             return Ok(Vec::new());
         }
-        let wanted: HashSet<&str> = refs.iter().map(|(_, _, wamid)| wamid.as_str()).collect();
+        let wanted: HashSet<&str> = refs.iter().map(|(_, wamid)| wamid.as_str()).collect();
         let filter = doc! {
             "wamids": { "$in": wanted.into_iter().collect::<Vec<_>>() },
-            "tenantId": { "$in": tenants(refs.iter().map(|(tenant_id, _, _)| *tenant_id)) },
             "direction": Direction::Outbound.as_str(),
         };
         let query = Query::new(filter, MESSAGE_WAMIDS).fields(doc! { "tenantId": 1, "phoneNumberId": 1, "wamids": 1 });
         let found = self.fetch_readable(&self.messages, query, sent).await?;
-        let by_wamid: HashMap<(TenantId, &str, &str), MessageKey> = found
-            .iter()
-            .flat_map(|sent| {
-                let owner = (sent.key.tenant_id, sent.phone_number_id.as_str());
-                sent.wamids
-                    .iter()
-                    .map(move |wamid| ((owner.0, owner.1, wamid.as_str()), sent.key))
-            })
-            .collect();
+        let mut newest: HashMap<(&str, &str), MessageKey> = HashMap::new();
+        for sent in &found {
+            for wamid in &sent.wamids {
+                let known = newest.entry((&sent.phone_number_id, wamid)).or_insert(sent.key);
+                if known.message_id < sent.key.message_id {
+                    *known = sent.key;
+                }
+            }
+        }
         Ok(refs
             .iter()
-            .map(|(tenant_id, number, wamid)| by_wamid.get(&(*tenant_id, number.as_str(), wamid.as_str())).copied())
+            .map(|(number, wamid)| newest.get(&(number.as_str(), wamid.as_str())).copied())
             .collect())
     }
 
@@ -147,8 +143,8 @@ impl MessageStore for MongoStore {
         key: &IdempotencyKey,
     ) -> Result<Option<Message>, StoreError> {
         let filter = doc! { "tenantId": tenant_id.to_string(), "idempotencyKey": key.as_str() };
-        let query = Query::new(filter, MESSAGE_IDEMPOTENCY_KEY).limit(1).majority();
-        Ok(self.fetch(&self.messages, query, message::decode).await?.pop())
+        let query = Query::new(filter, MESSAGE_IDEMPOTENCY_KEY).majority();
+        self.fetch_one(&self.messages, query, message::decode).await
     }
 
     async fn statuses_flow(
@@ -164,7 +160,7 @@ impl MessageStore for MongoStore {
         let newest = Query::new(of_number, MESSAGE_PHONE_NUMBER).newest_first();
         let proves = |raw: &RawDocument| {
             let called_at = raw.get_datetime("calledAt");
-            Ok(called_at.is_ok_and(|at| at > date(called_after)) && raw.get_datetime("statusSeenAt").is_ok())
+            called_at.is_ok_and(|at| at > date(called_after)) && raw.get_datetime("statusSeenAt").is_ok()
         };
         for query in [next, newest] {
             let query = query

@@ -15,7 +15,7 @@ use crate::mongo::documents::{Unreadable, message};
 use crate::mongo::failure::Failure;
 use crate::mongo::indexes::MESSAGE_INBOUND_KEY;
 use crate::mongo::inserts::Inserted;
-use crate::mongo::reads::{Query, text};
+use crate::mongo::reads::{Query, text, told};
 
 use super::accepting::{message_id, vanished};
 
@@ -122,8 +122,8 @@ impl MongoStore {
         let query = Query::new(doc! { "inboundKey": { "$in": keys } }, MESSAGE_INBOUND_KEY)
             .fields(doc! { "inboundKey": 1, "tenantId": 1 })
             .majority();
-        let reading = self.fetch(&self.messages, query, |raw| {
-            Ok((text(raw, "message", "inboundKey")?, message_key(raw).ok()))
+        let reading = self.fetch_readable(&self.messages, query, |raw| {
+            Ok((text(raw, "message", "inboundKey")?, told(message_key(raw)).ok()))
         });
         match tokio::time::timeout(self.options.reread_timeout, reading).await {
             Ok(found) => Ok(found?.into_iter().collect()),

@@ -113,7 +113,7 @@ impl MongoStore {
         let query = Query::new(doc! { "_id": { "$in": ids.clone() }, "saveId": save_id }, BY_ID)
             .fields(doc! { "_id": 1 })
             .majority();
-        let reading = self.fetch(&self.messages, query, |raw| text(raw, "message", "_id"));
+        let reading = self.fetch_readable(&self.messages, query, |raw| text(raw, "message", "_id"));
         let found: HashSet<String> = match tokio::time::timeout(self.options.reread_timeout, reading).await {
             Ok(Ok(found)) => found.into_iter().collect(),
             Ok(Err(error)) => return vec![otherwise.clone().and(Err(error)); saves.len()],

@@ -47,10 +47,7 @@ impl MessageStore for SqliteStore {
         one_each(written.map(|saved| saved.into_iter().map(Ok).collect()), batch.len())
     }
 
-    async fn find_by_wamid(
-        &self,
-        refs: &[(TenantId, PhoneNumberId, Wamid)],
-    ) -> Result<Vec<Option<MessageKey>>, StoreError> {
+    async fn find_by_wamid(&self, refs: &[(PhoneNumberId, Wamid)]) -> Result<Vec<Option<MessageKey>>, StoreError> {
         let refs = refs.to_vec();
         self.delivery.run(move |conn| read::find_by_wamid(conn, &refs)).await
     }
@@ -64,6 +61,7 @@ impl MessageStore for SqliteStore {
         self.delivery
             .run(move |conn| read::find_by_idempotency_key(conn, tenant_id, &key))
             .await
+            .flatten()
     }
 
     async fn statuses_flow(

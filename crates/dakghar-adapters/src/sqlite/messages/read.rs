@@ -2,15 +2,16 @@
 
 use std::sync::LazyLock;
 
-use dakghar_core::domain::ids::{IdempotencyKey, MessageId, MessageKey, PhoneNumberId, TenantId, Wamid};
+use dakghar_core::domain::ids::{IdempotencyKey, MessageKey, PhoneNumberId, TenantId, Wamid};
 use dakghar_core::domain::message::Message;
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::StoreError;
 use rusqlite::{Connection, params};
 
-use super::super::cells::{Cells, readable};
+use super::super::cells::{asked_for, readable};
 use super::super::failure::Outcome;
 use super::super::rows::{self, COLUMNS};
+use super::write::key;
 
 pub(in super::super) static LOAD: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {} FROM messages WHERE tenant_id = ? AND id = ?", *COLUMNS));
@@ -18,11 +19,10 @@ pub(in super::super) static LOAD: LazyLock<String> =
 static LOAD_ROW: LazyLock<String> = LazyLock::new(|| format!("SELECT {} FROM messages WHERE seq = ?", *COLUMNS));
 
 pub(in super::super) const FIND_BY_WAMID: &str = "\
-    SELECT id FROM messages INDEXED BY messages_sent \
-    WHERE phone_number_id = ?1 AND wamid = ?2 AND tenant_id = ?3 AND direction = 'outbound' \
+    SELECT id, tenant_id FROM messages INDEXED BY messages_sent \
+    WHERE phone_number_id = ?1 AND wamid = ?2 AND direction = 'outbound' \
     UNION ALL \
-    SELECT message_id FROM further_wamids WHERE phone_number_id = ?1 AND wamid = ?2 AND tenant_id = ?3 \
-    LIMIT 1";
+    SELECT message_id, tenant_id FROM further_wamids WHERE phone_number_id = ?1 AND wamid = ?2";
 
 pub(in super::super) static FIND_BY_IDEMPOTENCY_KEY: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -52,12 +52,9 @@ pub(super) fn load(conn: &Connection, keys: &[MessageKey]) -> Outcome<Vec<Result
     let mut select = conn.prepare_cached(&LOAD)?;
     keys.iter()
         .map(|key| {
-            let id = key.message_id.to_string();
-            let mut found = select.query(params![key.tenant_id.to_string(), id])?;
+            let mut found = select.query(params![key.tenant_id.to_string(), key.message_id.to_string()])?;
             let Some(row) = found.next()? else { return Ok(Ok(None)) };
-            let message = readable("message", row, rows::message)?;
-            let unreadable = || StoreError::Corrupt(format!("message {id} cannot be read"));
-            Ok(message.map(Some).ok_or_else(unreadable))
+            Ok(asked_for("message", row, rows::message(row)).map(Some))
         })
         .collect()
 }
@@ -89,25 +86,22 @@ pub(in super::super) fn load_rows(conn: &Connection, seqs: impl Iterator<Item = 
     for seq in seqs {
         let mut found = select.query([seq])?;
         if let Some(row) = found.next()? {
-            messages.extend(readable("message", row, rows::message)?);
+            messages.extend(readable("message", row, rows::message(row)));
         }
     }
     Ok(messages)
 }
 
-pub(super) fn find_by_wamid(
-    conn: &Connection,
-    refs: &[(TenantId, PhoneNumberId, Wamid)],
-) -> Outcome<Vec<Option<MessageKey>>> {
+pub(super) fn find_by_wamid(conn: &Connection, refs: &[(PhoneNumberId, Wamid)]) -> Outcome<Vec<Option<MessageKey>>> {
     let mut select = conn.prepare_cached(FIND_BY_WAMID)?;
     refs.iter()
-        .map(|(tenant_id, phone_number_id, wamid)| {
-            let mut found = select.query(params![phone_number_id.as_str(), wamid.as_str(), tenant_id.to_string()])?;
-            let Some(row) = found.next()? else { return Ok(None) };
-            Ok(Some(MessageKey {
-                tenant_id: *tenant_id,
-                message_id: Cells::of(row).parse(MessageId::parse)?,
-            }))
+        .map(|(phone_number_id, wamid)| {
+            let mut found = select.query(params![phone_number_id.as_str(), wamid.as_str()])?;
+            let mut newest = None;
+            while let Some(row) = found.next()? {
+                newest = newest.max(readable("message", row, key(row)).map(|key| (key.message_id, key.tenant_id)));
+            }
+            Ok(newest.map(|(message_id, tenant_id)| MessageKey { tenant_id, message_id }))
         })
         .collect()
 }
@@ -116,10 +110,11 @@ pub(super) fn find_by_idempotency_key(
     conn: &Connection,
     tenant_id: TenantId,
     key: &IdempotencyKey,
-) -> Outcome<Option<Message>> {
+) -> Outcome<Result<Option<Message>, StoreError>> {
     let mut select = conn.prepare_cached(&FIND_BY_IDEMPOTENCY_KEY)?;
     let mut found = select.query(params![tenant_id.to_string(), key.as_str()])?;
-    found.next()?.map(rows::message).transpose()
+    let Some(row) = found.next()? else { return Ok(Ok(None)) };
+    Ok(asked_for("message", row, rows::message(row)).map(Some))
 }
 
 pub(super) fn statuses_flow(

@@ -4,9 +4,9 @@ use dakghar_core::domain::conversation::ConversationTouch;
 use dakghar_core::domain::ids::{MessageId, MessageKey, TenantId, Wamid};
 use dakghar_core::domain::message::{Message, Status};
 use dakghar_core::ports::{Acceptance, Received, Save, Saved, StoreError};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
-use super::super::cells::{Cells, readable};
+use super::super::cells::{Cells, Read, asked_for, number, readable};
 use super::super::conversations;
 use super::super::failure::Outcome;
 use super::super::rows::{self, ChangingRow, LinksRow, NewRow};
@@ -16,11 +16,11 @@ pub(in super::super) const EARLIER: &str = "\
     WHERE tenant_id = ? AND idempotency_key = ?";
 
 pub(in super::super) const RECEIVED_BEFORE: &str = "\
-    SELECT tenant_id, id FROM messages INDEXED BY messages_received \
+    SELECT id, tenant_id FROM messages INDEXED BY messages_received \
     WHERE phone_number_id = ? AND wamid = ? AND direction = 'inbound'";
 
 pub(in super::super) const READ_LINKS: &str = "\
-    SELECT seq, version, wamid, wamids, conversation_id FROM messages WHERE tenant_id = ? AND id = ?";
+    SELECT wamid, wamids, conversation_id, seq, version FROM messages WHERE tenant_id = ? AND id = ?";
 
 pub(super) fn accept(conn: &Connection, rows: &[NewRow]) -> Outcome<Vec<Result<Acceptance, StoreError>>> {
     let mut insert = conn.prepare_cached(&rows::INSERT)?;
@@ -32,25 +32,31 @@ pub(super) fn accept(conn: &Connection, rows: &[NewRow]) -> Outcome<Vec<Result<A
                 remember_further_wamids(conn, conn.last_insert_rowid(), further)?;
                 return Ok(Ok(Acceptance::Stored));
             }
-            Ok(earlier(conn, row)?.ok_or_else(|| id_exists(row)))
+            Ok(earlier(conn, row)?.and_then(|earlier| earlier.ok_or_else(|| id_exists(row))))
         })
         .collect()
 }
 
-/// The message that was accepted first under the same key.
-fn earlier(conn: &Connection, row: &NewRow) -> Outcome<Option<Acceptance>> {
+/// The message that was accepted first under the same key. One that cannot be read costs only who repeats its key.
+fn earlier(conn: &Connection, row: &NewRow) -> Outcome<Result<Option<Acceptance>, StoreError>> {
     let Some(idempotency) = &row.message().accepted.idempotency else {
-        return Ok(None);
+        return Ok(Ok(None));
     };
     let mut select = conn.prepare_cached(EARLIER)?;
     let mut found = select.query(params![row.tenant_id(), idempotency.key.as_str()])?;
-    let Some(earlier) = found.next()? else { return Ok(None) };
-    let mut cells = Cells::of(earlier);
-    Ok(Some(Acceptance::Replay {
+    let Some(earlier) = found.next()? else {
+        return Ok(Ok(None));
+    };
+    Ok(asked_for("message", earlier, replay(earlier)).map(Some))
+}
+
+fn replay(row: &Row<'_>) -> Read<Acceptance> {
+    let mut cells = Cells::of(row);
+    Ok(Acceptance::Replay {
         message_id: cells.parse(MessageId::parse)?,
         status: cells.parse(Status::parse)?,
         fingerprint: cells.get()?,
-    }))
+    })
 }
 
 fn id_exists(row: &NewRow) -> StoreError {
@@ -96,14 +102,15 @@ fn received_before(conn: &Connection, message: &Message) -> Outcome<Option<Recei
     let mut select = conn.prepare_cached(RECEIVED_BEFORE)?;
     let mut found = select.query(params![message.accepted.phone_number_id.as_str(), wamid.as_str()])?;
     let Some(row) = found.next()? else { return Ok(None) };
-    let key = readable("message", row, |row| {
-        let mut cells = Cells::of(row);
-        Ok(MessageKey {
-            tenant_id: cells.parse(TenantId::parse)?,
-            message_id: cells.parse(MessageId::parse)?,
-        })
-    })?;
-    Ok(Some(Received::Duplicate(key)))
+    Ok(Some(Received::Duplicate(readable("message", row, key(row)))))
+}
+
+/// The key of a message, from its id and its tenant.
+pub(super) fn key(row: &Row<'_>) -> Read<MessageKey> {
+    let mut cells = Cells::of(row);
+    let message_id = cells.parse(MessageId::parse)?;
+    let tenant_id = cells.parse(TenantId::parse)?;
+    Ok(MessageKey { tenant_id, message_id })
 }
 
 /// A message on its way back into the table.
@@ -145,9 +152,9 @@ fn save_one(conn: &Connection, row: &SavedRow) -> Outcome<Saved> {
         let Some(found) = found.next()? else {
             return Ok(Saved::Stale);
         };
-        let mut cells = Cells::of(found);
-        let (seq, version): (i64, i64) = (cells.get()?, cells.get()?);
-        (seq, version, LinksRow::read(&mut cells)?)
+        // What is saved replaces links that cannot be read.
+        let links = LinksRow::read(&mut Cells::of(found)).ok();
+        (number(found, 3)?, number(found, 4)?, links)
     };
     let (seq, version, links) = stored;
     if version != row.version {
@@ -159,7 +166,7 @@ fn save_one(conn: &Connection, row: &SavedRow) -> Outcome<Saved> {
         update.execute(params.as_slice())
     })?;
     // These are in indexes whose pages are all over the file: they are only written when they changed.
-    if links != row.links {
+    if links.as_ref() != Some(&row.links) {
         let mut update = conn.prepare_cached(&rows::UPDATE_LINKS)?;
         row.links.with_params(|links| {
             let params: Vec<_> = links.iter().copied().chain([&seq as _]).collect();

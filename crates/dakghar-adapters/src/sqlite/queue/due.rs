@@ -10,9 +10,10 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use dakghar_core::domain::ids::{MessageId, MessageKey, TenantId};
 use dakghar_core::domain::message::Priority;
 use dakghar_core::domain::time::Timestamp;
-use rusqlite::{CachedStatement, Connection, Params, params};
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection, Params, Row, params};
 
-use super::super::cells::{Cells, readable};
+use super::super::cells::{Cells, Read as ReadCells, number, readable};
 use super::super::failure::Outcome;
 
 pub(in super::super) const HEAD: &str = "\
@@ -51,8 +52,18 @@ pub(super) struct Book {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     slot_at: i64,
-    phone_number_id: String,
+    number: NumberText,
     seq: i64,
+}
+
+/// The text of a number's id as it lies in the index, which may be none: what cannot be read has a place all the same.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct NumberText(Vec<u8>);
+
+impl ToSql for NumberText {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(&self.0)))
+    }
 }
 
 /// A message to hand out.
@@ -120,15 +131,17 @@ fn load(conn: &Connection, seq: i64) -> Outcome<Option<Due>> {
     let mut select = conn.prepare_cached("SELECT id, tenant_id, drive FROM messages WHERE seq = ?")?;
     let mut rows = select.query([seq])?;
     let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-    readable("message", row, |row| {
-        let mut cells = Cells::of(row);
-        let message_id = cells.parse(MessageId::parse)?;
-        let tenant_id = cells.parse(TenantId::parse)?;
-        Ok(Due {
-            seq,
-            key: MessageKey { tenant_id, message_id },
-            drive: cells.get()?,
-        })
+    Ok(readable("message", row, due(seq, row)))
+}
+
+fn due(seq: i64, row: &Row<'_>) -> ReadCells<Due> {
+    let mut cells = Cells::of(row);
+    let message_id = cells.parse(MessageId::parse)?;
+    let tenant_id = cells.parse(TenantId::parse)?;
+    Ok(Due {
+        seq,
+        key: MessageKey { tenant_id, message_id },
+        drive: cells.get()?,
     })
 }
 
@@ -136,7 +149,7 @@ fn load(conn: &Connection, seq: i64) -> Outcome<Option<Due>> {
 struct Lane<'a> {
     now: i64,
     out: &'a HashSet<i64>,
-    by_number: HashMap<String, Vec<Place>>,
+    by_number: HashMap<NumberText, Vec<Place>>,
     found: HashSet<i64>,
     /// Where the head ended, if more due messages may follow.
     head_end: Option<Place>,
@@ -175,12 +188,12 @@ impl<'a> Lane<'a> {
 
     /// The newest that are due: there is the single message of a number that does not have a backlog.
     fn read_tail(&mut self, conn: &Connection, priority: Priority, head_end: &Place) -> Outcome<()> {
-        let head_numbers: HashSet<String> = self.by_number.keys().cloned().collect();
+        let head_numbers: HashSet<NumberText> = self.by_number.keys().cloned().collect();
         let mut select = conn.prepare_cached(TAIL)?;
         let now = self.now;
         let params = params![priority.as_str(), head_end.slot_at, now, as_limit(TAIL_ROWS)];
         read(&mut select, params, |place| {
-            if !head_numbers.contains(&place.phone_number_id) {
+            if !head_numbers.contains(&place.number) {
                 self.keep(place);
             }
             true
@@ -197,12 +210,12 @@ impl<'a> Lane<'a> {
         max: usize,
     ) -> Outcome<Option<Place>> {
         let Some(from) = from else { return Ok(None) };
-        let known_numbers: HashSet<String> = self.by_number.keys().cloned().collect();
+        let known_numbers: HashSet<NumberText> = self.by_number.keys().cloned().collect();
         let mut select = conn.prepare_cached(STRETCH)?;
         let params = params![
             priority.as_str(),
             from.slot_at,
-            from.phone_number_id,
+            from.number,
             from.seq,
             as_limit(STRETCH_ROWS)
         ];
@@ -210,7 +223,7 @@ impl<'a> Lane<'a> {
         let mut is_over = false;
         let places = read(&mut select, params, |place| {
             is_over = place.slot_at > self.now;
-            if !is_over && !known_numbers.contains(&place.phone_number_id) && self.keep(place) {
+            if !is_over && !known_numbers.contains(&place.number) && self.keep(place) {
                 strangers += 1;
             }
             !is_over && strangers < max
@@ -224,10 +237,10 @@ impl<'a> Lane<'a> {
         if self.out.contains(&place.seq) || !self.found.insert(place.seq) {
             return false;
         }
-        match self.by_number.get_mut(&place.phone_number_id) {
+        match self.by_number.get_mut(&place.number) {
             Some(places) => places.push(place),
             None => {
-                self.by_number.insert(place.phone_number_id.clone(), vec![place]);
+                self.by_number.insert(place.number.clone(), vec![place]);
             }
         }
         true
@@ -275,9 +288,9 @@ fn read(select: &mut CachedStatement<'_>, params: impl Params, mut more: impl Fn
     let mut read = Read { count: 0, last: None };
     while let Some(row) = rows.next()? {
         let place = Place {
-            slot_at: row.get(0)?,
-            phone_number_id: row.get(1)?,
-            seq: row.get(2)?,
+            slot_at: number(row, 0)?,
+            number: NumberText(row.get_ref(1)?.as_bytes().unwrap_or_default().to_vec()),
+            seq: number(row, 2)?,
         };
         read.count += 1;
         read.last = Some(place.clone());

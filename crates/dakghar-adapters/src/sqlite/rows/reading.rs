@@ -9,12 +9,11 @@ use dakghar_core::domain::message::{
 };
 use rusqlite::Row;
 
-use super::super::cells::Cells;
-use super::super::failure::Outcome;
+use super::super::cells::{Cells, Damaged, Read};
 use super::super::texts;
 
 /// Reads a row of [`COLUMNS`](super::COLUMNS).
-pub(in crate::sqlite) fn message(row: &Row<'_>) -> Outcome<Message> {
+pub(in crate::sqlite) fn message(row: &Row<'_>) -> Read<Message> {
     let mut cells = Cells::of(row);
     let cells = &mut cells;
     // The fields of a struct expression are evaluated in the order in which they are written.
@@ -72,15 +71,17 @@ pub(in crate::sqlite) fn message(row: &Row<'_>) -> Outcome<Message> {
     })
 }
 
-fn idempotency(cells: &mut Cells<'_>) -> Outcome<Option<Idempotency>> {
+fn idempotency(cells: &mut Cells<'_>) -> Read<Option<Idempotency>> {
     let key = cells.maybe_parse(IdempotencyKey::parse)?;
     let fingerprint: Option<[u8; 32]> = cells.get()?;
-    Ok(key
-        .zip(fingerprint)
-        .map(|(key, fingerprint)| Idempotency { key, fingerprint }))
+    match (key, fingerprint) {
+        (Some(key), Some(fingerprint)) => Ok(Some(Idempotency { key, fingerprint })),
+        (None, None) => Ok(None),
+        _ => Err(Damaged("an idempotency key and a fingerprint come together".to_owned())),
+    }
 }
 
-fn lease(cells: &mut Cells<'_>) -> Outcome<Option<Lease>> {
+fn lease(cells: &mut Cells<'_>) -> Read<Option<Lease>> {
     let owner: Option<Arc<str>> = cells.get()?;
     let until = cells.maybe_time()?;
     Ok(owner.zip(until).map(|(owner, until)| Lease { owner, until }))

@@ -6,8 +6,7 @@ use dakghar_core::domain::message::{DeadReason, Delivery, Lease, Message, Status
 use dakghar_core::domain::time::Timestamp;
 use rusqlite::ToSql;
 
-use super::super::cells::Cells;
-use super::super::failure::Outcome;
+use super::super::cells::{Cells, Read};
 use super::super::texts;
 use super::millis;
 use crate::stored::id_time;
@@ -122,7 +121,7 @@ impl LinksRow {
     }
 
     /// As `row` has them in these three columns.
-    pub(in crate::sqlite) fn read(cells: &mut Cells<'_>) -> Outcome<Self> {
+    pub(in crate::sqlite) fn read(cells: &mut Cells<'_>) -> Read<Self> {
         Ok(Self {
             wamid: cells.maybe_parse(Wamid::parse)?,
             wamids: cells.get()?,

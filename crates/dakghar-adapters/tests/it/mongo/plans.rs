@@ -301,11 +301,8 @@ async fn lookups_and_writes_look_at_what_they_touch() {
     let refs: Vec<_> = some
         .iter()
         .filter_map(|message| {
-            Some((
-                tenant_id,
-                message.accepted.phone_number_id.clone(),
-                message.delivery.wamids.first()?.clone(),
-            ))
+            let wamid = message.delivery.wamids.first()?.clone();
+            Some((message.accepted.phone_number_id.clone(), wamid))
         })
         .collect();
     let found = |answer: &Result<Vec<Option<_>>, _>| {
@@ -485,7 +482,7 @@ async fn conversations_events_and_tenants_are_found_by_their_indexes() {
         .map(|owner| owner.phone_numbers[1].phone_number_id.clone())
         .collect();
     profiler
-        .check("owners of numbers", |_| 40, store.owners_of_numbers(&numbers))
+        .check("owners of numbers", |_: &_| 40, store.owners_of_numbers(&numbers))
         .await;
     profiler
         .check("owners of an account", |_| 10, store.owners_of_waba(&waba("883")))

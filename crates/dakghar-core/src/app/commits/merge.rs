@@ -82,7 +82,9 @@ fn verdict(change: Result<Change, Failure>) -> Result<Merge, Failure> {
     match change {
         Ok(Change::Saved(_) | Change::Left(_)) => Ok(Merge::Merged),
         // A status of an unreadable message must not keep Meta's other reports from being stored.
-        Ok(Change::Gone) | Err(Failure::Store(StoreError::Corrupt(_))) => Ok(Merge::NoSuchMessage),
+        Ok(Change::Gone) | Err(Failure::Store(StoreError::Corrupt(_) | StoreError::Unreadable(_))) => {
+            Ok(Merge::NoSuchMessage)
+        }
         Err(failure) => Err(failure),
     }
 }
@@ -128,8 +130,8 @@ mod tests {
 
     #[test]
     fn an_unreadable_message_keeps_no_other_report_from_being_stored() {
-        let corrupt = StoreError::Corrupt("broken".into());
-        assert_eq!(verdict(Err(corrupt.into())), Ok(Merge::NoSuchMessage));
+        let unreadable = StoreError::Unreadable("broken".into());
+        assert_eq!(verdict(Err(unreadable.into())), Ok(Merge::NoSuchMessage));
         assert_eq!(verdict(Ok(Change::Gone)), Ok(Merge::NoSuchMessage));
     }
 }

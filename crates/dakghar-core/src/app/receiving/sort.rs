@@ -176,7 +176,7 @@ impl Sorter {
         let refs: Vec<_> = sorted
             .by_wamid
             .iter()
-            .map(|(tenant_id, report)| (*tenant_id, report.phone_number_id.clone(), report.wamid.clone()))
+            .map(|(_, report)| (report.phone_number_id.clone(), report.wamid.clone()))
             .collect();
         let keys = self.messages.find_by_wamid(&refs).await?;
         for ((tenant_id, report), key) in sorted.by_wamid.drain(..).zip(keys) {

@@ -153,7 +153,9 @@ impl Sending {
                 // Another job of the same message was faster, or the message was settled meanwhile.
                 Ok(Some(message)) => self.jobs.end(job, &End::Stored(&message)),
                 Ok(None) => stopped.push(Stopped::Ended(job, End::Elsewhere)),
-                Err(StoreError::Corrupt(_)) => stopped.push(Stopped::Ended(job, End::Unreadable)),
+                Err(StoreError::Corrupt(_) | StoreError::Unreadable(_)) => {
+                    stopped.push(Stopped::Ended(job, End::Unreadable))
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -183,7 +185,9 @@ impl Sending {
                     stopped.push(Stopped::Changed(Box::new(message), job));
                 }
                 // The message stays queued, and its timer brings it back until a person repairs the tenant.
-                Err(StoreError::Corrupt(_)) => stopped.push(Stopped::Ended(job, End::Unreadable)),
+                Err(StoreError::Corrupt(_) | StoreError::Unreadable(_)) => {
+                    stopped.push(Stopped::Ended(job, End::Unreadable))
+                }
                 Err(error) => return Err(error),
             }
         }

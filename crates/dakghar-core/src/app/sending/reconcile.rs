@@ -169,7 +169,7 @@ impl Reconciling {
                 }
                 // The hold cannot be read. Assume that it goes on: the other messages' timers must not wait for this
                 // tenant.
-                Some(Err(StoreError::Corrupt(_))) => around.hold = delivery.hold_reason,
+                Some(Err(StoreError::Corrupt(_) | StoreError::Unreadable(_))) => around.hold = delivery.hold_reason,
                 Some(Err(error)) => return Err(error.clone()),
             },
             Status::Sending => {

@@ -19,8 +19,8 @@ type Tenants = Recent<TenantId, SharedTenant>;
 type Owners = Recent<PhoneNumberId, TenantId>;
 /// The result of a search for a tenant.
 pub(in crate::app) type Found = Result<Option<SharedTenant>, StoreError>;
-/// The owners of some numbers, in the order asked.
-type FoundOwners = Result<Vec<Option<TenantId>>, StoreError>;
+/// The owners of some numbers, in the order asked. Each may fail on its own.
+type FoundOwners = Vec<Result<Option<TenantId>, StoreError>>;
 
 pub(in crate::app) struct Directory {
     store: Arc<dyn TenantStore>,
@@ -92,24 +92,24 @@ impl Directory {
                 Some(remembered) if remembered.is_to_be_read_again => old.push(number.clone()),
                 Some(_) => {}
             }
-            owners.push(owner.map(|remembered| remembered.value));
+            owners.push(owner.map(|remembered| Ok(Some(remembered.value))));
         }
         if !old.is_empty() {
             self.owner_reads.post(old);
         }
         if !unknown.is_empty() {
-            let found = self.owner_reads.submit(unknown).await.map_err(unread).flatten()?;
+            let found = self.owner_reads.submit(unknown).await.map_err(unread)?;
             let missing = owners.iter_mut().filter(|owner| owner.is_none());
             for (owner, found) in missing.zip(found) {
-                *owner = found;
+                *owner = Some(found);
             }
         }
-        let tenants = self.find_all(owners.iter().flatten().copied()).await;
+        let owners = owners.into_iter().map(|owner| owner.unwrap_or(Ok(None)));
+        let owners: FoundOwners = owners.collect();
+        let tenants = self.find_all(owners.iter().flatten().flatten().copied()).await;
         let tenant_of = |id| tenants.get(&id).cloned().unwrap_or(Ok(None));
-        Ok(owners
-            .into_iter()
-            .map(|owner| owner.map_or(Ok(None), tenant_of))
-            .collect())
+        let found = owners.into_iter().map(|owner| owner?.map_or(Ok(None), tenant_of));
+        Ok(found.collect())
     }
 
     /// Returns the tenants with a number of this account. One that cannot be read is an error of its own.
@@ -158,18 +158,15 @@ async fn read_owners(
 ) -> Vec<FoundOwners> {
     let reading = owners.begin_reading();
     let numbers = asks.concat();
-    let found = match store.owners_of_numbers(&numbers).await {
-        Ok(found) => found,
-        Err(error) => return vec![Err(error); asks.len()],
-    };
+    let found = store.owners_of_numbers(&numbers).await;
     let to_keep = numbers
         .into_iter()
         .zip(&found)
-        .filter_map(|(number, owner)| Some((number, (*owner)?)));
+        .filter_map(|(number, owner)| Some((number, owner.clone().ok()??)));
     owners.keep(&reading, &to_keep.collect::<Vec<_>>());
     let mut found = found.into_iter();
     asks.iter()
-        .map(|ask| Ok(found.by_ref().take(ask.len()).collect()))
+        .map(|ask| found.by_ref().take(ask.len()).collect())
         .collect()
 }
 

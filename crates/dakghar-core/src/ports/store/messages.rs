@@ -85,7 +85,8 @@ impl From<Message> for ReceivedMessage {
 #[async_trait]
 pub trait MessageStore: Send + Sync {
     /// Stores outbound messages in one commit. Returns the results in the order of the batch. Two messages with the
-    /// same tenant and key in one batch end as one stored and one replay.
+    /// same tenant and key in one batch end as one stored and one replay. If the first message under a key cannot be
+    /// read, the answer to its repetition is `Unreadable`, and nothing is stored.
     async fn accept(&self, batch: Vec<Message>) -> Vec<Result<Acceptance, StoreError>>;
 
     /// Stores inbound messages in one commit, each once per number and wamid. Creates their conversations or moves them
@@ -94,7 +95,7 @@ pub trait MessageStore: Send + Sync {
     async fn receive(&self, batch: Vec<ReceivedMessage>) -> Vec<Result<Received, StoreError>>;
 
     /// Returns the messages, in the order of the keys. A key of another tenant finds nothing. A message that cannot be
-    /// read is `Corrupt` on its own.
+    /// read is `Unreadable` on its own.
     async fn load(&self, keys: &[MessageKey]) -> Vec<Result<Option<Message>, StoreError>>;
 
     /// Saves what delivery changed, in one commit, each if `delivery.version` is still the stored one. The caller
@@ -107,11 +108,9 @@ pub trait MessageStore: Send + Sync {
         self.save(batch).await
     }
 
-    /// Returns outbound messages by the wamid that Meta gave them, of this tenant and number only.
-    async fn find_by_wamid(
-        &self,
-        refs: &[(TenantId, PhoneNumberId, Wamid)],
-    ) -> Result<Vec<Option<MessageKey>>, StoreError>;
+    /// Returns outbound messages by their number and the wamid that Meta gave them, of whatever tenant sent them. The
+    /// newest one, if several have it. One whose owner cannot be read is not found.
+    async fn find_by_wamid(&self, refs: &[(PhoneNumberId, Wamid)]) -> Result<Vec<Option<MessageKey>>, StoreError>;
 
     /// Returns the first message accepted under a key.
     async fn find_by_idempotency_key(

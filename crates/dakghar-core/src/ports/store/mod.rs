@@ -4,8 +4,9 @@
 //!
 //! - An `Ok` means durable: fsynced, or acknowledged by a majority with its journal.
 //! - A save names the version that was read. The second writer gets [`Saved::Stale`] and starts again.
-//! - An unreadable record (broken, or written by a later version) does not stop the rest. Methods that return many
-//!   records leave it out, log it once, and go on behind it.
+//! - An unreadable record (broken, or written by a later version) does not stop the rest. It is logged once and counted.
+//!   Methods that return many records leave it out and go on behind it; methods with an answer for each item answer
+//!   [`StoreError::Unreadable`] for its own.
 
 mod conversations;
 mod erasure;
@@ -34,9 +35,13 @@ pub enum StoreError {
     /// It has no space left.
     #[error("the store is full: {0}")]
     Full(String),
-    /// A record cannot be read, or the store does not work as promised.
+    /// The store does not work as promised.
     #[error("the store is damaged: {0}")]
     Corrupt(String),
+    /// One record cannot be read: broken, or written by a later version. It is kept as it is, and concerns only those
+    /// who ask for it. The text names the record and the field, and never carries a value.
+    #[error("a record cannot be read: {0}")]
+    Unreadable(String),
 }
 
 /// The result of a save.

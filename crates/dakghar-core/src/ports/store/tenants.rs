@@ -27,7 +27,7 @@ pub trait TenantStore: Send + Sync {
     async fn save(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError>;
 
     /// Returns the tenants, also those under removal, in the order of the ids. A tenant that cannot be read is
-    /// `Corrupt` on its own.
+    /// `Unreadable` on its own.
     async fn find_all(&self, ids: &[TenantId]) -> Vec<Result<Option<Tenant>, StoreError>>;
 
     /// Returns one tenant, also one under removal.
@@ -38,8 +38,9 @@ pub trait TenantStore: Send + Sync {
     /// Returns tenants older than `before`, newest first.
     async fn list(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError>;
 
-    /// Returns the owners of these numbers, in the order asked.
-    async fn owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Result<Vec<Option<TenantId>>, StoreError>;
+    /// Returns the owners of these numbers, in the order asked. An owner whose id cannot be read is `Unreadable` on its
+    /// own.
+    async fn owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Vec<Result<Option<TenantId>, StoreError>>;
 
     /// Returns the tenants that have a number of this account.
     async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<TenantId>, StoreError>;

@@ -82,7 +82,7 @@ impl Promises {
             &*shared.store,
             std::slice::from_ref(number),
         ));
-        let owner = owner.ok().and_then(|owners| owners.first().copied().flatten());
+        let owner = owner.first().and_then(|owner| owner.clone().ok().flatten());
         match part {
             WebhookPart::Message(inbound) => {
                 let is_it = |seen: &&Seen| {

@@ -19,37 +19,54 @@ pub async fn messages_are_found_by_wamid(stores: Stores) {
     let first = accept_as(&stores, Status::Sent, sent(outbound(tenant), &["wamid.A"])).await;
     let twice = accept_as(&stores, Status::Read, sent(outbound(tenant), &["wamid.B1", "wamid.B2"])).await;
     let number = &first.accepted.phone_number_id;
-    let refs =
-        ["wamid.B2", "wamid.none", "wamid.A", "wamid.a", "wamid.B1"].map(|text| (tenant, number.clone(), wamid(text)));
+    let refs = ["wamid.B2", "wamid.none", "wamid.A", "wamid.a", "wamid.B1"].map(|text| (number.clone(), wamid(text)));
     let found = stores.messages.find_by_wamid(&refs).await;
     let (first, twice) = (Some(first.key()), Some(twice.key()));
     assert_eq!(found, Ok(vec![twice, None, first, None, twice]));
     assert_eq!(stores.messages.find_by_wamid(&[]).await, Ok(Vec::new()));
 }
 
-pub async fn a_wamid_is_found_for_its_tenant_and_number_only(stores: Stores) {
-    let tenant = tenant_id();
-    let message = accept_as(&stores, Status::Sent, sent(outbound(tenant), &["wamid.A"])).await;
-    let number = message.accepted.phone_number_id.clone();
+pub async fn a_wamid_is_found_for_its_number_only_whoever_sent_it(stores: Stores) {
+    let first = accept_as(&stores, Status::Sent, sent(outbound(tenant_id()), &["wamid.A"])).await;
+    let second = accept_as(
+        &stores,
+        Status::Sent,
+        sent(outbound(tenant_id()), &["wamid.B", "wamid.C"]),
+    )
+    .await;
+    let number = first.accepted.phone_number_id.clone();
     let refs = [
-        (tenant_id(), number.clone(), wamid("wamid.A")),
-        (tenant, phone("999"), wamid("wamid.A")),
-        (tenant, number, wamid("wamid.A")),
+        (phone("999"), wamid("wamid.A")),
+        (number.clone(), wamid("wamid.A")),
+        (number.clone(), wamid("wamid.B")),
+        (number, wamid("wamid.C")),
     ];
+    let (first, second) = (Some(first.key()), Some(second.key()));
     assert_eq!(
         stores.messages.find_by_wamid(&refs).await,
-        Ok(vec![None, None, Some(message.key())])
+        Ok(vec![None, first, second, second])
+    );
+}
+
+pub async fn of_several_messages_with_a_wamid_the_newest_is_found(stores: Stores) {
+    let older = accept_as(&stores, Status::Sent, sent(outbound(tenant_id()), &["wamid.A"])).await;
+    let newer = accept_as(
+        &stores,
+        Status::Sent,
+        sent(outbound(tenant_id()), &["wamid.B", "wamid.A"]),
+    )
+    .await;
+    let reference = (older.accepted.phone_number_id, wamid("wamid.A"));
+    assert_eq!(
+        stores.messages.find_by_wamid(&[reference]).await,
+        Ok(vec![Some(newer.key())])
     );
 }
 
 pub async fn a_received_wamid_is_not_found_as_a_sent_one(stores: Stores) {
     let message = inbound(tenant_id(), "wamid.A");
     receive_all(&stores, std::slice::from_ref(&message)).await;
-    let reference = (
-        message.accepted.tenant_id,
-        message.accepted.phone_number_id,
-        wamid("wamid.A"),
-    );
+    let reference = (message.accepted.phone_number_id, wamid("wamid.A"));
     assert_eq!(stores.messages.find_by_wamid(&[reference]).await, Ok(vec![None]));
 }
 

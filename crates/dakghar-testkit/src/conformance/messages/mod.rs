@@ -58,7 +58,8 @@ macro_rules! message_store_suite {
             a_stale_save_does_not_spoil_its_batch
             twenty_at_once_from_one_version_save_one
             messages_are_found_by_wamid
-            a_wamid_is_found_for_its_tenant_and_number_only
+            a_wamid_is_found_for_its_number_only_whoever_sent_it
+            of_several_messages_with_a_wamid_the_newest_is_found
             a_received_wamid_is_not_found_as_a_sent_one
             a_message_is_found_by_its_key
             statuses_flow_after_a_later_call_was_reported_on

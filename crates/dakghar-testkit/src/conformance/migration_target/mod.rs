@@ -138,7 +138,7 @@ pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
                 Record::Tenant(tenant) => {
                     assert_eq!(tenants.find(&tenant.id).await, Ok(Some(tenant.clone())));
                     let number = tenant.phone_numbers[0].phone_number_id.clone();
-                    assert_eq!(tenants.owners_of_numbers(&[number]).await, Ok(vec![Some(tenant.id)]));
+                    assert_eq!(tenants.owners_of_numbers(&[number]).await, [Ok(Some(tenant.id))]);
                 }
                 Record::Conversation(conversation) => {
                     let found = conversations.find(&conversation.tenant_id, &conversation.id).await;
@@ -158,11 +158,7 @@ pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
                     }
                     if message.accepted.direction == Direction::Outbound {
                         for wamid in &message.delivery.wamids {
-                            let reference = (
-                                message.accepted.tenant_id,
-                                message.accepted.phone_number_id.clone(),
-                                wamid.clone(),
-                            );
+                            let reference = (message.accepted.phone_number_id.clone(), wamid.clone());
                             let found = messages.find_by_wamid(&[reference]).await;
                             assert_eq!(found, Ok(vec![Some(message.key())]));
                         }

@@ -28,7 +28,7 @@ pub(super) fn advice(error: &MigrateError, ends: &MigrationEnds) -> String {
         MigrateError::Source(_) | MigrateError::SourceMiscounts { .. } => {
             "The embedded file is as it was. DATA_DIR=… dakghar doctor looks for damage in it.".into()
         }
-        MigrateError::Target(StoreError::Corrupt(_)) => {
+        MigrateError::Target(StoreError::Corrupt(_) | StoreError::Unreadable(_)) => {
             "Something else has written into the target. Stop every other process on it, and run the command again \
              with --start-over."
                 .into()

@@ -141,20 +141,9 @@ impl MessageStore for Near {
         self.batch(Call::Claim, batch.to_vec(), claim).await
     }
 
-    async fn find_by_wamid(
-        &self,
-        refs: &[(TenantId, PhoneNumberId, Wamid)],
-    ) -> Result<Vec<Option<MessageKey>>, StoreError> {
+    async fn find_by_wamid(&self, refs: &[(PhoneNumberId, Wamid)]) -> Result<Vec<Option<MessageKey>>, StoreError> {
         let refs = refs.to_vec();
-        let find = move |shared: &Shared| {
-            let found = at_once(shared.store.find_by_wamid(&refs))?;
-            for ((tenant, ..), key) in refs.iter().zip(&found) {
-                shared
-                    .promises
-                    .found(*tenant, key.and_then(|key| shared.look(key)).as_ref());
-            }
-            Ok(found)
-        };
+        let find = move |shared: &Shared| at_once(shared.store.find_by_wamid(&refs));
         self.once(Call::FindByWamid, find).await
     }
 

@@ -33,7 +33,7 @@ impl TenantStore for Near {
             let mut found = at_once(TenantStore::find_all(&*shared.store, &asked));
             let unreadable = shared.unreadable.lock();
             for (id, found) in asked.iter().zip(&mut found).filter(|(id, _)| unreadable.contains(id)) {
-                *found = Err(StoreError::Corrupt(format!("{id} is broken")));
+                *found = Err(StoreError::Unreadable(format!("{id} is broken")));
             }
             Ok(found)
         };
@@ -46,10 +46,11 @@ impl TenantStore for Near {
         self.once(Call::FindTenants, list).await
     }
 
-    async fn owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Result<Vec<Option<TenantId>>, StoreError> {
-        let numbers = numbers.to_vec();
-        let find = move |shared: &Shared| at_once(shared.store.owners_of_numbers(&numbers));
-        self.once(Call::Owners, find).await
+    async fn owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Vec<Result<Option<TenantId>, StoreError>> {
+        let (count, numbers) = (numbers.len(), numbers.to_vec());
+        let find = move |shared: &Shared| Ok(at_once(shared.store.owners_of_numbers(&numbers)));
+        let found = self.once(Call::Owners, find).await;
+        found.unwrap_or_else(|error| vec![Err(error); count])
     }
 
     async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<TenantId>, StoreError> {

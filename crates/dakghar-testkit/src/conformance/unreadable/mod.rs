@@ -1,0 +1,127 @@
+//! The suite of what a store does about records that it holds but cannot read: each costs only itself.
+//!
+//! The records are broken past the store, each in another way: a value that means nothing, one of another type, a text or
+//! a blob that was cut off, a field that is missing. Every method of a store's ports has a case here that says so in its
+//! comment (`tidy` looks for them), so that a new method is not forgotten.
+
+mod lists;
+mod messages;
+mod records;
+
+use std::sync::Arc;
+
+use dakghar_core::domain::{ConversationId, EventId, Message, MessageKey, PhoneNumberId, TenantId};
+use dakghar_core::ports::{Queue, StoreError};
+use futures_util::future::BoxFuture;
+
+use super::stores::{Stores, accept_all};
+
+pub use lists::*;
+pub use messages::*;
+pub use records::*;
+
+/// The port of the cases.
+pub struct Breakable {
+    /// The store.
+    pub stores: Stores,
+    /// The queue over the store, if it reads the store itself.
+    pub queue: Option<Arc<dyn Queue>>,
+    /// Breaks a record past the store, in the way of this number; the ways repeat after [`WAYS_MAX`] at most.
+    pub break_it: Box<dyn Fn(Record, usize) -> BoxFuture<'static, ()> + Send + Sync>,
+}
+
+/// The most ways in which a backend breaks one kind of record.
+pub const WAYS_MAX: usize = 10;
+
+/// A record to be broken.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// A message.
+    Message(MessageKey),
+    /// A tenant, but not which numbers are its own.
+    Tenant(TenantId),
+    /// What says whose a number is.
+    Owner(PhoneNumberId),
+    /// A conversation.
+    Conversation(ConversationId),
+    /// A webhook event.
+    Event(EventId),
+}
+
+/// Runs the suite: `unreadable_suite!(factory)`, where the factory gives `Breakable`. See
+/// [`conformance`](crate::conformance).
+#[macro_export]
+macro_rules! unreadable_suite {
+    ($factory:path) => {
+        $crate::conformance_cases! { $factory, unreadable:
+            it_is_loaded_as_an_error_of_its_own
+            a_repetition_of_its_key_costs_no_other_message
+            a_repetition_of_what_was_received_costs_no_other_message
+            a_save_of_it_costs_no_other_save
+            a_claim_of_it_costs_no_other_claim
+            it_does_not_hide_the_wamid_of_another
+            its_key_is_an_error_for_the_one_who_asks
+            it_does_not_hide_that_statuses_flow
+            what_is_due_behind_it_is_found
+            held_messages_beside_it_wake
+            the_queue_gives_out_what_is_beside_it
+            lists_leave_it_out_and_their_pages_stay_full
+            every_filter_passes_it
+            dead_letters_leave_it_out
+            unsettled_messages_beside_it_are_counted
+            it_is_a_tenant_error_of_its_own
+            the_list_of_tenants_leaves_it_out
+            tenants_beside_it_are_saved
+            a_number_of_nobody_knows_whom_costs_no_other_number
+            an_account_has_its_other_owners
+            conversations_beside_it_move
+            conversations_beside_it_are_listed
+            events_beside_it_are_recorded_and_listed
+            everything_of_its_tenant_is_erased
+        }
+    };
+}
+
+/// What the answer about a broken record must be: an error of its own.
+fn is_unreadable<T>(answer: &Result<T, StoreError>) -> bool {
+    matches!(answer, Err(StoreError::Unreadable(_)))
+}
+
+impl Breakable {
+    /// Breaks the record in each way that there is, one after the other over these records.
+    async fn break_all(&self, records: impl IntoIterator<Item = Record>) {
+        for (way, record) in records.into_iter().enumerate() {
+            (self.break_it)(record, way).await;
+        }
+    }
+
+    /// Stores so many messages, of which every one but each third is broken then. Returns both kinds.
+    async fn mixed(&self, count: usize, message: impl Fn(usize) -> Message) -> (Vec<Message>, Vec<Message>) {
+        let messages: Vec<Message> = (0..count).map(message).collect();
+        accept_all(&self.stores, &messages).await;
+        let (whole, broken) = thirds(messages);
+        self.break_messages(&broken).await;
+        (whole, broken)
+    }
+
+    async fn break_messages(&self, broken: &[Message]) {
+        self.break_all(broken.iter().map(|message| Record::Message(message.key())))
+            .await;
+    }
+}
+
+/// Every third, and the others.
+fn thirds<T>(all: Vec<T>) -> (Vec<T>, Vec<T>) {
+    let (mut thirds, mut others) = (Vec::new(), Vec::new());
+    for (index, item) in all.into_iter().enumerate() {
+        if index % 3 == 2 {
+            thirds.push(item);
+        } else {
+            others.push(item);
+        }
+    }
+    (thirds, others)
+}
+
+/// So many that two thirds of them are broken in every way.
+const MIXED: usize = 3 * WAYS_MAX;
