@@ -224,7 +224,7 @@ fn a_tenant_that_cannot_be_read_leaves_its_own_parts_to_the_next_post_and_spoils
             ]
         };
         let answer = world.receive(&process, parts());
-        assert_eq!(code(&answer), Some(ErrorCode::Internal), "Meta posts it again");
+        assert_eq!(code(&answer), Some(ErrorCode::RecordUnreadable), "Meta posts it again");
         let stored = received(world);
         assert_eq!(stored.len(), 1, "everything else is stored");
         assert_eq!(stored[0].key().tenant_id, tenant.id);

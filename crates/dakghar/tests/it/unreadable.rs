@@ -92,7 +92,11 @@ async fn a_broken_message_stops_nobody_else(backend: Backend) {
         let (status, problem) = product
             .call("GET", &of_tenant(&format!("messages/{broken}")), None)
             .await;
-        assert_eq!((status, problem["code"].clone()), (500, json!("internal")), "{problem}");
+        assert_eq!(
+            (status, problem["code"].clone()),
+            (500, json!("record_unreadable")),
+            "{problem}"
+        );
     }
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {

@@ -28,4 +28,5 @@ mod manifest;
 mod sources;
 mod tokens;
 mod tree;
+mod unreadable;
 mod workspace;
