@@ -97,7 +97,7 @@ impl MongoStore {
         let first = found
             .into_iter()
             .next()
-            .map(|item| told(item).map_err(Unreadable::to_store_error));
+            .map(|item| told(item).map_err(Unreadable::into_store_error));
         first.transpose()
     }
 
@@ -130,7 +130,7 @@ impl MongoStore {
     ) -> Result<HashMap<K, Result<T, StoreError>>, StoreError> {
         let found = self.fetch(collection, query, |raw| (key(raw), decode(raw))).await?;
         let each = found.into_iter().filter_map(|(key, item)| {
-            let item = told(item).map_err(Unreadable::to_store_error);
+            let item = told(item).map_err(Unreadable::into_store_error);
             Some((key?, item))
         });
         Ok(each.collect())

@@ -76,7 +76,7 @@ impl MigrationTarget for MongoStore {
                 let reading = self.fetch(self.of_kind(kind), query.majority(), |raw| decode(kind, raw));
                 for record in reading.await? {
                     // Nobody else is moved: one record that cannot be compared ends the migration.
-                    let record = record.map_err(Unreadable::to_store_error)?;
+                    let record = record.map_err(Unreadable::into_store_error)?;
                     found.insert((kind, record.id()), record);
                 }
             }
@@ -148,7 +148,7 @@ impl MongoStore {
                 Inserted::Unknown(error) => Some(error),
                 Inserted::Duplicate => None,
             };
-            let id = text(document, kind.as_str(), "_id").map_err(Unreadable::to_store_error)?;
+            let id = text(document, kind.as_str(), "_id").map_err(Unreadable::into_store_error)?;
             unclear.push((id, error));
         }
         let ids: Vec<String> = unclear.iter().map(|(id, _)| id.clone()).collect();

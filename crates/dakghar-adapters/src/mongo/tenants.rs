@@ -88,7 +88,7 @@ impl TenantStore for MongoStore {
         };
         let mut owners: HashMap<String, Result<TenantId, StoreError>> = HashMap::new();
         for (id, numbers) in found {
-            let id = told(id).map_err(Unreadable::to_store_error);
+            let id = told(id).map_err(Unreadable::into_store_error);
             owners.extend(numbers.into_iter().map(|number| (number, id.clone())));
         }
         numbers

@@ -70,7 +70,7 @@ impl Unreadable {
 
     /// The error for the one who asked for this document. It is not made by `?`: a document that cannot be read must
     /// not fail the batch that reads it.
-    pub(super) fn to_store_error(self) -> StoreError {
+    pub(super) fn into_store_error(self) -> StoreError {
         StoreError::Unreadable(self.to_string())
     }
 

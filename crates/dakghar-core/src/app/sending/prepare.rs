@@ -154,7 +154,7 @@ impl Sending {
                 Ok(Some(message)) => self.jobs.end(job, &End::Stored(&message)),
                 Ok(None) => stopped.push(Stopped::Ended(job, End::Elsewhere)),
                 Err(StoreError::Corrupt(_) | StoreError::Unreadable(_)) => {
-                    stopped.push(Stopped::Ended(job, End::Unreadable))
+                    stopped.push(Stopped::Ended(job, End::Unreadable));
                 }
                 Err(error) => return Err(error),
             }
@@ -186,7 +186,7 @@ impl Sending {
                 }
                 // The message stays queued, and its timer brings it back until a person repairs the tenant.
                 Err(StoreError::Corrupt(_) | StoreError::Unreadable(_)) => {
-                    stopped.push(Stopped::Ended(job, End::Unreadable))
+                    stopped.push(Stopped::Ended(job, End::Unreadable));
                 }
                 Err(error) => return Err(error),
             }

@@ -126,7 +126,7 @@ pub async fn conversations_beside_it_move(port: Breakable) {
     for _ in 0..2 {
         assert_eq!(port.stores.conversations.touch(&batch).await, Ok(()));
     }
-    for touch in batch[broken.len()..].iter() {
+    for touch in &batch[broken.len()..] {
         let found = port.stores.conversations.find(&touch.tenant_id, &touch.id).await;
         let found = found.expect("it is whole").expect("it is there");
         assert_eq!(
