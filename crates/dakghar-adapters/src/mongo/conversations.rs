@@ -18,7 +18,7 @@ use super::indexes::{BY_ID, CONVERSATION_LAST_MESSAGE};
 use super::inserts::Inserted;
 use super::reads::{Query, text};
 use super::sharing::{SHARING_MAX, Sharing};
-use super::updates::chunk_lengths;
+use super::updates::{RefusedStatement, chunk_lengths};
 
 /// Among so many touched conversations at most one may have existed if the next are to be inserted without looking.
 const NEW_PER_EXISTING: usize = 10;
@@ -174,19 +174,39 @@ impl MongoStore {
         Ok(known.await?.into_iter().collect())
     }
 
-    /// Returns true when every conversation was there to be moved.
+    /// Returns true when every conversation was there to be moved. One whose document does not allow it is told of.
     async fn move_forward(&self, touches: &[&ConversationTouch]) -> Result<bool, StoreError> {
+        let (moved, refused) = self.move_sharing(touches, SHARING_MAX).await?;
+        if refused.is_empty() {
+            return Ok(moved == touches.len());
+        }
+        // A refused document ends its statement, and nobody looked at those behind it. Once more, each alone: moving one
+        // again changes nothing.
+        let (moved, refused) = self.move_sharing(touches, 1).await?;
+        for unchangeable in &refused {
+            unchangeable.tell();
+        }
+        Ok(moved + refused.len() == touches.len())
+    }
+
+    /// Moves conversations in statements for up to so many. Returns how many were there, and the first of each
+    /// statement that a document of it refused.
+    async fn move_sharing(
+        &self,
+        touches: &[&ConversationTouch],
+        sharing_max: usize,
+    ) -> Result<(usize, Vec<Unreadable>), StoreError> {
         let (inbound, outbound): (Vec<&ConversationTouch>, Vec<_>) =
             touches.iter().partition(|touch| touch.direction == Direction::Inbound);
-        let statements: Vec<RawDocumentBuf> = inbound
-            .chunks(SHARING_MAX)
-            .map(|touches| statement(touches, true))
-            .chain(outbound.chunks(SHARING_MAX).map(|touches| statement(touches, false)))
-            .collect();
-        let mut matched = 0;
-        let mut left = statements.as_slice();
-        for length in chunk_lengths(left) {
-            let (chunk, after) = left.split_at(length);
+        let groups = inbound.chunks(sharing_max).map(|touches| (touches, true));
+        let groups = groups.chain(outbound.chunks(sharing_max).map(|touches| (touches, false)));
+        let (ids, statements): (Vec<ConversationId>, Vec<RawDocumentBuf>) = groups
+            .map(|(touches, is_inbound)| (touches[0].id, statement(touches, is_inbound)))
+            .unzip();
+        let (mut matched, mut refused) = (0, Vec::new());
+        let mut done = 0;
+        for length in chunk_lengths(&statements) {
+            let chunk = &statements[done..done + length];
             let reply = self
                 .update_all(CONVERSATIONS, chunk)
                 .await
@@ -194,13 +214,17 @@ impl MongoStore {
             if let Some(error) = reply.unconfirmed {
                 return Err(error);
             }
-            if let Some(refused) = reply.refused.into_iter().next() {
-                return Err(refused.error);
+            for RefusedStatement { index, error } in reply.refused {
+                let StoreError::Unreadable(why) = error else {
+                    return Err(error);
+                };
+                let id = ids[done + index].to_string();
+                refused.push(Unreadable::unchangeable("conversation", &id, why));
             }
             matched += reply.matched;
-            left = after;
+            done += length;
         }
-        Ok(matched == touches.len())
+        Ok((matched, refused))
     }
 }
 

@@ -17,6 +17,10 @@ const FULL: i32 = 14031;
 const FULL_TEXT: &str = "No space left on device";
 /// The server's code for a document that its collection's validator refuses.
 const INVALID_DOCUMENT: i32 = 121;
+/// The server's codes for an update that the document itself does not allow, whoever tries it and whenever: a value of
+/// the wrong type, a path through a value that has no fields, a changed id, two lists in one index, too many bytes, and
+/// a document that its collection's validator refuses.
+const DOCUMENTS_OWN: [i32; 7] = [14, 28, 66, 171, 10334, 17419, INVALID_DOCUMENT];
 /// The server's codes for a member that is not, or no longer, the primary: the command was not executed.
 const NOT_PRIMARY: [i32; 8] = [10107, 13435, 10058, 11600, 11602, 13436, 189, 91];
 /// Longest text of the driver that is passed on, in characters.
@@ -108,6 +112,15 @@ pub(super) fn coded(code: i32, name: &str, message: &str) -> StoreError {
     } else {
         StoreError::Unavailable(text)
     }
+}
+
+/// An error that the server reports for one statement of an update. If the document itself is the reason, it is
+/// [`StoreError::Unreadable`] and concerns nobody else; everything else may pass.
+pub(super) fn refused_update(code: i32, name: &str, message: &str) -> StoreError {
+    if DOCUMENTS_OWN.contains(&code) {
+        return StoreError::Unreadable(format!("the server refuses to change it, with error {code} {name}"));
+    }
+    coded(code, name, message)
 }
 
 /// The write concern's complaint in a reply to a command: written, but nobody knows whether for good.

@@ -2,7 +2,7 @@
 //!
 //! The `update` command is used as it is: the driver's own way to send many updates at once needs a server of
 //! version 8. The driver does not repeat a command that it did not build, so repeating is done here. That is safe
-//! because every statement is either idempotent or names the version that it replaces.
+//! because every statement is idempotent, names the version that it replaces, or does no harm twice (waking).
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use dakghar_core::ports::StoreError;
 
 use super::MongoStore;
 use super::connect::WRITE_CONCERN_TIMEOUT;
-use super::failure::{Failure, unconfirmed};
+use super::failure::{Failure, refused_update, unconfirmed};
 
 /// Statements in one command.
 const STATEMENTS_MAX: usize = 1_000;
@@ -34,7 +34,7 @@ pub(super) struct UpdateReply {
 pub(super) struct RefusedStatement {
     /// Which one.
     pub(super) index: usize,
-    /// Its meaning for the caller.
+    /// Its meaning for the caller: `Unreadable` if a document of the statement does not allow it.
     pub(super) error: StoreError,
 }
 
@@ -112,7 +112,7 @@ fn read_reply(reply: &Document) -> UpdateReply {
         let message = error.get_str("errmsg").unwrap_or_default();
         RefusedStatement {
             index: usize::try_from(number(error, "index")).unwrap_or_default(),
-            error: super::failure::coded(code, name, message),
+            error: refused_update(code, name, message),
         }
     });
     UpdateReply {
@@ -124,7 +124,35 @@ fn read_reply(reply: &Document) -> UpdateReply {
 
 #[cfg(test)]
 mod tests {
+    use bson::{Bson, doc};
+
     use super::*;
+
+    #[test]
+    fn a_refusal_is_a_documents_own_or_may_pass() {
+        let refusals = [
+            (121, "DocumentValidationFailure", ""),
+            (14, "TypeMismatch", ""),
+            (14031, "OutOfDiskSpace", ""),
+            (2, "BadValue", "No space left on device"),
+            (50, "MaxTimeMSExpired", ""),
+            (11602, "InterruptedDueToReplStateChange", ""),
+        ];
+        let errors = refusals
+            .iter()
+            .zip(0..)
+            .map(|((code, name, why), index)| doc! { "index": index, "code": code, "codeName": name, "errmsg": why });
+        let reply = read_reply(&doc! { "n": 3, "writeErrors": errors.map(Bson::from).collect::<Vec<_>>() });
+        assert_eq!((reply.matched, reply.refused.len()), (3, refusals.len()));
+        for (refused, (code, ..)) in reply.refused.iter().zip(refusals) {
+            match (&refused.error, code) {
+                (StoreError::Unreadable(_), 121 | 14)
+                | (StoreError::Full(_), 14031 | 2)
+                | (StoreError::Unavailable(_), 50 | 11602) => {}
+                (error, code) => panic!("{code}: {error}"),
+            }
+        }
+    }
 
     fn statement(bytes: usize) -> RawDocumentBuf {
         rawdoc! { "u": "x".repeat(bytes) }

@@ -74,6 +74,12 @@ impl Unreadable {
         StoreError::Unreadable(self.to_string())
     }
 
+    /// The server refuses to change the document, for this reason.
+    pub(super) fn unchangeable(what: &'static str, id: &str, why: String) -> Self {
+        let id = id.to_owned();
+        Self { what, id, why }
+    }
+
     /// The document was written by a later version.
     pub(super) fn version(what: &'static str, id: &str, version: i32) -> Self {
         let why = format!("written as schema version {version}, this build knows up to {SCHEMA_VERSION}");

@@ -11,7 +11,7 @@ use dakghar_core::ports::{Save, Saved, StoreError};
 
 use crate::mongo::MongoStore;
 use crate::mongo::collections::MESSAGES;
-use crate::mongo::documents::{counter, message};
+use crate::mongo::documents::{Unreadable, counter, message};
 use crate::mongo::indexes::BY_ID;
 use crate::mongo::reads::{Query, text};
 use crate::mongo::sharing::{SHARING_MAX, Sharing};
@@ -35,9 +35,9 @@ impl MongoStore {
         }
         // A refused message ends its statement, and nobody looked at those behind it. Once more, each alone: those that
         // were saved do not match again and are found by their save.
-        self.save_in_statements(batch, write(batch, save_id, 1), save_id)
-            .await
-            .0
+        let statements = write(batch, save_id, 1);
+        let (answers, _) = self.save_in_statements(batch, statements, save_id).await;
+        answers.into_iter().zip(batch).map(named).collect()
     }
 
     /// Also returns whether a statement was refused.
@@ -132,6 +132,18 @@ impl MongoStore {
             })
             .collect()
     }
+}
+
+/// The same answer, which names and tells of the message if its document does not allow the save.
+fn named((answer, save): (Result<Saved, StoreError>, &Save)) -> Result<Saved, StoreError> {
+    answer.map_err(|error| {
+        let StoreError::Unreadable(why) = error else {
+            return error;
+        };
+        let unchangeable = Unreadable::unchangeable("message", &save.key.message_id.to_string(), why);
+        unchangeable.tell();
+        unchangeable.into_store_error()
+    })
 }
 
 /// Writes just what a claim changes: the same for all that were read at the same version.

@@ -99,7 +99,8 @@ pub trait MessageStore: Send + Sync {
     async fn load(&self, keys: &[MessageKey]) -> Vec<Result<Option<Message>, StoreError>>;
 
     /// Saves what delivery changed, in one commit, each if `delivery.version` is still the stored one. The caller
-    /// raises its own copy's version by one after `Done`. A batch never names a message twice.
+    /// raises its own copy's version by one after `Done`. A batch never names a message twice. A record that does not allow
+    /// its change is `Unreadable` on its own.
     async fn save(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>>;
 
     /// Saves claims, in one commit and with the results of [`MessageStore::save`]. [`Message::claim`] is the only

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dakghar_core::domain::message::{Lease, Timings};
 use dakghar_core::domain::{ConversationTouch, Direction, Message, MessageKey, Status, TenantId};
-use dakghar_core::ports::{Acceptance, Disposition, JobKey, Received, ReceivedMessage, Saved};
+use dakghar_core::ports::{Acceptance, Disposition, JobKey, Received, ReceivedMessage, Saved, StoreError};
 
 use super::super::stores::{accept_all, ids, receive_all, touch};
 use super::{Breakable, MIXED, is_unreadable, thirds};
@@ -110,6 +110,7 @@ pub async fn a_save_of_it_costs_no_other_save(port: Breakable) {
         .map(|(n, message)| change(message, n))
         .collect();
     let saved = port.stores.messages.save(&saves(&changed)).await;
+    check_broken(&saved[..broken.len()]);
     check_whole(&port, &changed[broken.len()..], &saved[broken.len()..]).await;
 }
 
@@ -130,11 +131,19 @@ pub async fn a_claim_of_it_costs_no_other_claim(port: Breakable) {
             .iter()
             .all(|message| matches!(message.delivery.lease, Some(Lease { .. })))
     );
+    check_broken(&saved[..broken.len()]);
     check_whole(&port, &claimed[broken.len()..], &saved[broken.len()..]).await;
 }
 
+/// Asserts that nothing failed here but single messages, each by itself.
+fn check_broken(saved: &[Result<Saved, StoreError>]) {
+    for saved in saved {
+        assert!(saved.is_ok() || is_unreadable(saved), "{saved:?}");
+    }
+}
+
 /// Asserts that these were saved as they are.
-async fn check_whole(port: &Breakable, whole: &[Message], saved: &[Result<Saved, dakghar_core::ports::StoreError>]) {
+async fn check_whole(port: &Breakable, whole: &[Message], saved: &[Result<Saved, StoreError>]) {
     assert_eq!(saved, vec![Ok(Saved::Done); whole.len()]);
     for message in whole {
         let expected = message.clone().with(|message| message.delivery.version += 1);
