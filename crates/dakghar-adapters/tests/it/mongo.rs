@@ -90,6 +90,10 @@ fn ways(record: &Record) -> (&'static str, String, Vec<Document>) {
             ];
             ("messages", key.message_id.to_string(), ways)
         }
+        Record::Sender(key) => {
+            let ways = vec![set("tenantId", "nobody".into()), set("tenantId", 5.into())];
+            ("messages", key.message_id.to_string(), ways)
+        }
         Record::Tenant(id) => {
             let ways = vec![
                 set("unknownOutcome", "sometimes".into()),

@@ -61,6 +61,11 @@ fn ways(record: &Record) -> (&'static str, String, &'static [&'static str]) {
                 "priority = 'soon'",
             ],
         ),
+        Record::Sender(key) => (
+            "messages",
+            key.message_id.to_string(),
+            &["tenant_id = 'nobody'", "tenant_id = CAST(x'ff' AS TEXT)"],
+        ),
         Record::Tenant(id) => (
             "tenants",
             id.to_string(),

@@ -8,7 +8,7 @@ use dakghar_core::domain::{ConversationTouch, Direction, Message, MessageKey, St
 use dakghar_core::ports::{Acceptance, Disposition, JobKey, Received, ReceivedMessage, Saved, StoreError};
 
 use super::super::stores::{accept_all, ids, receive_all, touch};
-use super::{Breakable, MIXED, is_unreadable, thirds};
+use super::{Breakable, MIXED, Record, is_unreadable, thirds};
 use crate::samples::{With as _, at, inbound, outbound, person, phone_number_id, saves, tenant_id, wamid, with_key};
 
 /// Covers `MessageStore::load`.
@@ -69,6 +69,9 @@ pub async fn a_repetition_of_what_was_received_costs_no_other_message(port: Brea
     receive_all(&port.stores, &messages).await;
     let (whole, broken) = thirds(messages);
     port.break_messages(&broken).await;
+    // Their keys are still taken, by nobody knows whom.
+    port.break_all(broken[..2].iter().map(|message| Record::Sender(message.key())))
+        .await;
     let again = |message: &Message| ReceivedMessage {
         message: inbound(tenant, message.delivery.wamid.as_ref().expect("set").as_str()),
         touch: Some(touch_of(tenant)),
@@ -162,6 +165,11 @@ pub async fn it_does_not_hide_the_wamid_of_another(port: Breakable) {
         })
     };
     let (whole, broken) = port.mixed(MIXED, sent).await;
+    // Newer ones under the same wamids, of nobody knows whom.
+    let lost: Vec<Message> = (0..2).map(sent).collect();
+    accept_all(&port.stores, &lost).await;
+    port.break_all(lost.iter().map(|message| Record::Sender(message.key())))
+        .await;
     let refs: Vec<_> = broken
         .iter()
         .chain(&whole)

@@ -36,8 +36,10 @@ pub const WAYS_MAX: usize = 10;
 /// A record to be broken.
 #[derive(Clone, Debug)]
 pub enum Record {
-    /// A message.
+    /// A message, but not whose it is.
     Message(MessageKey),
+    /// What says whose a message is.
+    Sender(MessageKey),
     /// A tenant, but not which numbers are its own.
     Tenant(TenantId),
     /// What says whose a number is.
