@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs what the tests start for themselves: a MongoDB server, a Redis server, the packages of the programs that
+# Installs what the tests start for themselves: a MongoDB, a Redis and a Prometheus server, the packages of the programs that
 # run on Node.js, what makes disks fail, and the test runner.
 #
 # Safe to repeat: what is there is left alone, and then it takes a fraction of a second. Uses the package managers as
-# they are configured on this machine (apt, pip, npm, cargo). MongoDB goes into `.services/`, packages of npm into
+# they are configured on this machine (apt, pip, npm, cargo). MongoDB and Prometheus go into `.services/`, packages of npm into
 # `node_modules/`; nothing is left running.
 set -euo pipefail
 
@@ -91,6 +91,26 @@ PYTHON
     fi
 }
 
+# The program alone, out of Debian's package: its web pages are not needed, and nothing of it starts by itself.
+install_prometheus() {
+    if "$services/bin/prometheus" --version >/dev/null 2>&1; then
+        return
+    fi
+    say "unpacking prometheus from its Debian package"
+    local unpacked
+    unpacked="$(mktemp -d)"
+    # What downloads is not this user but one that must be able to write here.
+    chmod 755 "$unpacked"
+    (cd "$unpacked" && { apt-get download -qq prometheus >/dev/null 2>&1 ||
+        { up_to_thrice as_root apt-get update -qq >/dev/null && up_to_thrice apt-get download -qq prometheus >/dev/null 2>&1; }; })
+    mkdir -p "$services/bin"
+    dpkg-deb --fsys-tarfile "$unpacked"/prometheus_*.deb | tar -xO ./usr/bin/prometheus >"$services/bin/prometheus.partial"
+    rm -rf "$unpacked"
+    chmod +x "$services/bin/prometheus.partial"
+    mv "$services/bin/prometheus.partial" "$services/bin/prometheus"
+    "$services/bin/prometheus" --version >/dev/null 2>&1
+}
+
 # Exactly what the lock files say. Not `npm ci`: it refuses a lock file that leaves out the optional packages of other
 # systems.
 install_node_packages() {
@@ -128,6 +148,7 @@ install_strace() {
 
 install_redis
 install_mongod
+install_prometheus
 install_node_packages
 install_nextest
 install_strace

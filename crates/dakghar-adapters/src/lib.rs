@@ -3,10 +3,11 @@
 //!
 //! Folders do not import each other; they share only `stored`, which implements no port. SQL appears
 //! only in [`sqlite`], BSON only in [`mongo`], Redis only in [`redis`], Meta's JSON only in [`meta`]. [`keys`] wraps
-//! the keys of tenants, and [`local`] is this machine.
+//! the keys of tenants, and [`local`] is this machine; [`measured`] measures other adapters.
 
 pub mod keys;
 pub mod local;
+pub mod measured;
 pub mod meta;
 pub mod mongo;
 pub mod redis;

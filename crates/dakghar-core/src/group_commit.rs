@@ -12,12 +12,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_channel::{mpsc, oneshot};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
+use prometheus_client::metrics::counter::Counter;
 
 /// A future that nobody has spawned yet.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// The bounds of a group.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// The most requests in one commit.
     pub batch_max: usize,
@@ -25,6 +26,8 @@ pub struct Limits {
     pub commits_max: usize,
     /// The most requests that may wait.
     pub waiting_max: usize,
+    /// Counts the requests that found no room.
+    pub refused: Counter,
 }
 
 /// The reason a request was not committed.
@@ -49,6 +52,7 @@ pub struct GroupCommit<In, Out> {
     // Counts for the bound: a bounded channel would grant every clone of its sender a place of its own.
     waiting: Arc<AtomicUsize>,
     waiting_max: usize,
+    refused: Counter,
 }
 
 impl<In, Out> Clone for GroupCommit<In, Out> {
@@ -57,6 +61,7 @@ impl<In, Out> Clone for GroupCommit<In, Out> {
             entrance: self.entrance.clone(),
             waiting: self.waiting.clone(),
             waiting_max: self.waiting_max,
+            refused: self.refused.clone(),
         }
     }
 }
@@ -80,6 +85,7 @@ where
             entrance,
             waiting: waiting.clone(),
             waiting_max: limits.waiting_max,
+            refused: limits.refused.clone(),
         };
         (group, run(limits, Arc::new(commit), arrivals, waiting).boxed())
     }
@@ -97,6 +103,7 @@ where
     fn enter(&self, input: In) -> Result<oneshot::Receiver<Out>, Rejected> {
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= self.waiting_max {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.refused.inc();
             return Err(Rejected::Full);
         }
         let (answer, answered) = oneshot::channel();
@@ -171,6 +178,7 @@ mod tests {
             batch_max: 8,
             commits_max: 1,
             waiting_max,
+            refused: Counter::default(),
         }
     }
 
@@ -232,13 +240,15 @@ mod tests {
     }
 
     #[test]
-    fn past_the_bound_the_caller_is_told() {
-        let (group, _run) = GroupCommit::new(limits(1), |batch: Vec<u32>| async move { batch });
+    fn past_the_bound_the_caller_is_told_and_it_is_counted() {
+        let bounded = limits(1);
+        let (group, _run) = GroupCommit::new(bounded.clone(), |batch: Vec<u32>| async move { batch });
         block_on(async {
             let first = group.submit(1);
             futures_util::pin_mut!(first);
             assert!(futures_util::poll!(&mut first).is_pending());
             assert_eq!(group.submit(2).await, Err(Rejected::Full));
+            assert_eq!(bounded.refused.get(), 1);
         });
     }
 

@@ -6,5 +6,6 @@
 pub mod app;
 pub mod domain;
 pub mod group_commit;
+pub mod metrics;
 pub mod ports;
 pub mod vault;

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::secrets::VERIFY_TOKEN_FILE;
 
 /// The text for standard output.
-pub fn text(config: &Config, backend: &str, addr: SocketAddr) -> String {
+pub fn text(config: &Config, backend: &str, addr: SocketAddr, metrics: Option<SocketAddr>) -> String {
     let url = match config.server.public_url.as_deref() {
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => format!("http://{}:{}", host_of(addr), addr.port()),
@@ -18,6 +18,10 @@ pub fn text(config: &Config, backend: &str, addr: SocketAddr) -> String {
         config.meta.graph_base_url,
         config.meta.api_version
     );
+    if let Some(metrics) = metrics {
+        let (host, port) = (host_of(metrics), metrics.port());
+        let _ = writeln!(text, "  metrics      http://{host}:{port}/metrics");
+    }
     for warning in config.warnings() {
         let _ = writeln!(text, "  warning      {warning}");
     }

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use crate::domain::Timestamp;
 use crate::domain::opaque::OpaqueSigner;
 use crate::group_commit::BoxFuture;
+use crate::metrics::Metrics;
 use crate::ports::{Clock, Ports, Queue};
 use crate::vault::SigningKeys;
 use commits::Commits;
@@ -57,6 +58,8 @@ pub struct App {
     pub reading: Arc<Reading>,
     /// The state of the store and the queue.
     pub health: Arc<Health>,
+    /// What this process counts about itself.
+    pub metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
     queue: Arc<dyn Queue>,
 }
@@ -65,7 +68,8 @@ impl App {
     /// Connects the flows to the ports. The futures run the group commits: spawn them all. They end after the last
     /// clone of the app is dropped.
     pub fn new(ports: Ports, settings: Settings, keys: &SigningKeys) -> (Self, Vec<BoxFuture<()>>) {
-        let limits = settings.limits();
+        let metrics = ports.metrics.clone();
+        let limits = &settings.limits(&metrics);
         let (commits, mut running) = Commits::new(&ports, limits);
         let (directory, reading) = Directory::new(ports.tenants.clone(), &ports.clock, settings.directory_ttl, limits);
         running.extend(reading);
@@ -85,7 +89,7 @@ impl App {
             jobs: Jobs::new(commits.enqueue.clone(), ports.queue.window()),
             slots: Slots::new(directory.clone(), ports.pacer.clone()),
             recent_calls: Arc::new(RecentCalls::default()),
-            host: Host::new(ports.clock.clone(), ports.ids.clone()),
+            host: Host::new(ports.clock.clone(), ports.ids.clone(), &metrics),
         };
         let Shared {
             messages, slots, jobs, ..
@@ -111,6 +115,7 @@ impl App {
             queue: ports.queue.clone(),
             sending: Arc::new(Sending::new(ports, settings, &commits, opaque, shared)),
             tenants,
+            metrics,
         };
         (app, running)
     }

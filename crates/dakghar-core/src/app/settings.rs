@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::domain::message::{ATTEMPTS_MAX_DEFAULT, SendPolicy};
 use crate::group_commit::Limits;
+use crate::metrics::{Limit, Metrics};
 
 /// The settings that an installation may choose.
 #[derive(Clone, Debug)]
@@ -47,11 +48,12 @@ impl Default for Settings {
 
 impl Settings {
     /// The bounds of every group commit.
-    pub(super) const fn limits(&self) -> Limits {
+    pub(super) fn limits(&self, metrics: &Metrics) -> Limits {
         Limits {
             batch_max: self.batch_max,
             commits_max: self.commits_max,
             waiting_max: self.waiting_max,
+            refused: metrics.refused.of(Limit::CommitQueue).clone(),
         }
     }
 }

@@ -23,6 +23,7 @@ pub use store::{
     Saved, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
 };
 
+use crate::metrics::Metrics;
 use crate::vault::Vault;
 
 /// The world, as ports.
@@ -58,4 +59,6 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Ids and randomness.
     pub ids: Arc<dyn IdGenerator>,
+    /// What this process counts about itself.
+    pub metrics: Arc<Metrics>,
 }

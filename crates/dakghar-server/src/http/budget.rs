@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::domain::{ErrorCode, Problem, TenantId};
+use dakghar_core::metrics::{Budget, Counter, Gauge, Metrics};
 use parking_lot::Mutex;
 
 /// The time after which a client may try again.
@@ -20,6 +21,8 @@ pub(super) type BytesOwner = Option<TenantId>;
 pub(super) struct ByteBudget<K>(Arc<State<K>>);
 
 struct State<K> {
+    used_bytes: Gauge,
+    refused: Counter,
     bytes_max: usize,
     share_max: usize,
     used: Mutex<Used<K>>,
@@ -31,9 +34,12 @@ struct Used<K> {
 }
 
 impl<K: Clone + Eq + Hash> ByteBudget<K> {
-    /// Makes a budget of which one owner may have half.
-    pub(super) fn new(bytes_max: usize) -> Self {
+    /// Makes a budget of which one owner may have half. It is measured as `name`.
+    pub(super) fn new(bytes_max: usize, name: Budget, metrics: &Metrics) -> Self {
+        metrics.budget_limit.of(name).set(gauged(bytes_max));
         Self(Arc::new(State {
+            used_bytes: metrics.budget_used.of(name).clone(),
+            refused: metrics.refused.of(name.limit()).clone(),
             bytes_max,
             share_max: bytes_max / 2,
             used: Mutex::new(Used {
@@ -59,6 +65,10 @@ impl<K: Clone + Eq + Hash> ByteBudget<K> {
     }
 }
 
+fn gauged(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
 /// The answer to a request for which there is no room.
 pub(super) fn exhausted() -> Problem {
     let detail = "Too many bytes of requests and answers are under way; please try again.";
@@ -81,11 +91,13 @@ impl<K: Clone + Eq + Hash> Lease<K> {
         let mut used = self.state.used.lock();
         let own = used.by_owner.get(&self.owner).copied().unwrap_or(0);
         if used.bytes + bytes > bytes_max || own + bytes > share_max {
+            self.state.refused.inc();
             return Err(exhausted());
         }
         used.bytes += bytes;
         used.by_owner.insert(self.owner.clone(), own + bytes);
         drop(used);
+        self.state.used_bytes.inc_by(gauged(bytes));
         self.bytes += bytes;
         Ok(())
     }
@@ -93,6 +105,7 @@ impl<K: Clone + Eq + Hash> Lease<K> {
 
 impl<K: Clone + Eq + Hash> Drop for Lease<K> {
     fn drop(&mut self) {
+        self.state.used_bytes.dec_by(gauged(self.bytes));
         let mut used = self.state.used.lock();
         used.bytes -= self.bytes;
         if let Some(own) = used.by_owner.get_mut(&self.owner) {
@@ -117,7 +130,8 @@ mod tests {
 
     #[test]
     fn an_owner_has_its_share_and_all_together_the_bound() {
-        let budget = ByteBudget::new(100);
+        let metrics = Metrics::default();
+        let budget = ByteBudget::new(100, Budget::Pages, &metrics);
         let (mut a, mut again, mut b, mut c) = (
             budget.lease("a"),
             budget.lease("a"),
@@ -129,10 +143,13 @@ mod tests {
         assert_eq!(outcome(&mut again, 20), Ok(()));
         assert_eq!(outcome(&mut b, 50), Ok(()), "another has its own share");
         assert_eq!(outcome(&mut c, 1), Err(ErrorCode::Overloaded), "beyond the bound");
+        assert_eq!(metrics.budget_used.of(Budget::Pages).get(), 100);
+        assert_eq!(metrics.refused.of(Budget::Pages.limit()).get(), 2);
         drop(again);
         assert_eq!(outcome(&mut c, 20), Ok(()), "what was given back can be used");
         drop((a, b, c));
         assert_eq!(budget.used(), 0);
+        assert_eq!(metrics.budget_used.of(Budget::Pages).get(), 0);
         assert!(
             budget.0.used.lock().by_owner.is_empty(),
             "nothing is kept of owners that are gone"

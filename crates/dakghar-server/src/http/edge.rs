@@ -18,10 +18,12 @@ use axum::http::header::{CACHE_CONTROL, HeaderName, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::{IntoResponse as _, Response};
 use dakghar_core::domain::{ErrorCode, Problem};
+use dakghar_core::metrics::{Limit, Metrics};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
 
+use super::ingest::Webhook;
 use super::problem::{self, ApiError};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -33,11 +35,17 @@ const HEADER_BYTES_MAX: usize = 32 * 1024;
 
 /// Puts [`Edge`] around every route.
 #[derive(Clone)]
-pub(super) struct EdgeLayer(Arc<RequestIds>);
+pub(super) struct EdgeLayer {
+    ids: Arc<RequestIds>,
+    metrics: Arc<Metrics>,
+}
 
 impl EdgeLayer {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(RequestIds::new()))
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+        Self {
+            ids: Arc::new(RequestIds::new()),
+            metrics,
+        }
     }
 }
 
@@ -47,7 +55,8 @@ impl<S> Layer<S> for EdgeLayer {
     fn layer(&self, inner: S) -> Edge<S> {
         Edge {
             inner,
-            ids: Arc::clone(&self.0),
+            ids: Arc::clone(&self.ids),
+            metrics: Arc::clone(&self.metrics),
         }
     }
 }
@@ -57,6 +66,7 @@ impl<S> Layer<S> for EdgeLayer {
 pub(super) struct Edge<S> {
     inner: S,
     ids: Arc<RequestIds>,
+    metrics: Arc<Metrics>,
 }
 
 impl<S> Service<Request> for Edge<S>
@@ -75,7 +85,10 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let id = given_id(request.headers()).unwrap_or_else(|| self.ids.next());
         let version = request.version();
+        let webhook = Webhook::of(&request, &self.metrics);
         if let Some(problem) = refuse(&request) {
+            count_refusal(&self.metrics, problem.code);
+            webhook.answered(Some(problem.code));
             let mut response = problem::answer(&problem, id_text(&id), version, HeaderMap::new());
             finish(&mut response, id);
             return Box::pin(ready(Ok(response)));
@@ -83,6 +96,7 @@ where
         let method = request.method().clone();
         let route = request.extensions().get::<MatchedPath>().cloned();
         let answering = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
+        let metrics = Arc::clone(&self.metrics);
         Box::pin(async move {
             let mut response = match answering.await {
                 Ok(Ok(response)) => response,
@@ -93,7 +107,10 @@ where
                     ApiError::from(problem).into_response()
                 }
             };
-            if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+            let error = response.extensions_mut().remove::<ApiError>();
+            webhook.answered(error.as_ref().map(|error| error.problem.code));
+            if let Some(error) = error {
+                count_refusal(&metrics, error.problem.code);
                 log(&error, &id, &method, route.as_ref());
                 let headers = std::mem::take(response.headers_mut());
                 response = problem::answer(&error.problem, id_text(&id), version, headers);
@@ -120,6 +137,18 @@ fn refuse(request: &Request) -> Option<Problem> {
         let detail = format!("The headers have {header_bytes} bytes; at most {HEADER_BYTES_MAX} are allowed.");
         Problem::new(ErrorCode::HeadersTooLarge, detail)
     })
+}
+
+/// Counts the refusals that are made in more than one place. Those of budgets, queues and addresses are counted where
+/// they are made.
+fn count_refusal(metrics: &Metrics, code: ErrorCode) {
+    let limit = match code {
+        ErrorCode::BodyTooLarge => Limit::BodyBytes,
+        ErrorCode::UriTooLong => Limit::UriBytes,
+        ErrorCode::HeadersTooLarge => Limit::HeaderBytes,
+        _ => return,
+    };
+    metrics.refused.of(limit).inc();
 }
 
 fn finish(response: &mut Response, id: HeaderValue) {
@@ -204,7 +233,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_answer_that_tells_nothing() {
-        let router = Router::new().route("/bug", get(bug)).layer(EdgeLayer::new());
+        let router = Router::new()
+            .route("/bug", get(bug))
+            .layer(EdgeLayer::new(Arc::default()));
         let request = Request::get("/bug").body(Body::empty()).expect("a request");
         let response = router.oneshot(request).await.expect("infallible");
         assert_eq!(response.status().as_u16(), 500);

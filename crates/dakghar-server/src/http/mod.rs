@@ -16,6 +16,8 @@ pub mod docs;
 mod edge;
 mod fields;
 mod health;
+mod ingest;
+mod metrics;
 mod openapi;
 mod pages;
 mod problem;
@@ -29,6 +31,7 @@ mod views;
 mod webhook;
 
 pub use config::HttpConfig;
+pub use metrics::{metrics_markdown, metrics_router};
 pub use router::{health_router, openapi_json, router};
 pub use serve::serve;
 pub use starting::starting_router;

@@ -11,6 +11,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use bytes::Bytes;
 use dakghar_core::domain::Problem;
+use dakghar_core::metrics::{Budget, Counter, Limit, Metrics};
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -29,16 +30,18 @@ pub(super) struct Pages<K> {
     budget: ByteBudget<K>,
     building: Arc<Semaphore>,
     by_owner: Mutex<HashMap<K, Weak<Semaphore>>>,
+    refused: Counter,
     patience: Duration,
 }
 
 impl<K: Clone + Eq + Hash> Pages<K> {
     /// Makes room for this many bytes of pages, of which one owner may have half.
-    pub(super) fn new(bytes_max: usize) -> Self {
+    pub(super) fn new(bytes_max: usize, metrics: &Metrics) -> Self {
         Self {
-            budget: ByteBudget::new(bytes_max),
+            budget: ByteBudget::new(bytes_max, Budget::Pages, metrics),
             building: Arc::new(Semaphore::new(BUILDING_MAX)),
             by_owner: Mutex::new(HashMap::new()),
+            refused: metrics.refused.of(Limit::PagesAtOnce).clone(),
             patience: PATIENCE,
         }
     }
@@ -48,9 +51,10 @@ impl<K: Clone + Eq + Hash> Pages<K> {
         let of_owner = self.turns_of(&owner);
         // Its own turn comes first: whoever waits for that must not keep a place from others.
         let turns = async { (permit(of_owner).await, permit(Arc::clone(&self.building)).await) };
-        let permits = tokio::time::timeout(self.patience, turns)
-            .await
-            .map_err(|_| exhausted())?;
+        let permits = tokio::time::timeout(self.patience, turns).await.map_err(|_| {
+            self.refused.inc();
+            exhausted()
+        })?;
         Ok(Turn {
             lease: self.budget.lease(owner),
             permits,
@@ -117,7 +121,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_page_keeps_its_bytes_until_the_last_of_them_is_gone() {
-        let pages = Pages::new(300);
+        let pages = Pages::new(300, &Metrics::default());
         let answer = async |text: usize| pages.turn("a").await.expect("a turn").answer(&"x".repeat(text));
         let first = answer(98).await.expect("room");
         assert!((100..=150).contains(&pages.budget.used()), "as much as the JSON has");
@@ -132,7 +136,8 @@ mod tests {
 
     #[tokio::test]
     async fn slow_lists_of_one_owner_hold_up_only_its_own() {
-        let mut pages = Pages::new(1000);
+        let metrics = Metrics::default();
+        let mut pages = Pages::new(1000, &metrics);
         pages.patience = Duration::from_millis(20);
         let slow = [
             pages.turn("a").await.expect("a turn"),
@@ -145,6 +150,7 @@ mod tests {
         );
         let problem = pages.turn("a").await.err().expect("too long a wait");
         assert_eq!(problem.code.as_str(), "overloaded");
+        assert_eq!(metrics.refused.of(Limit::PagesAtOnce).get(), 1);
         drop(slow);
         assert!(pages.turn("a").now_or_never().is_some_and(|turn| turn.is_ok()));
     }

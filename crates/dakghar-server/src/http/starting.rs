@@ -1,6 +1,7 @@
 //! The answers while the store is not open yet: the process is alive, and it cannot work. Every other request waits for
 //! the store, as long as a client can be expected to wait.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -8,6 +9,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use dakghar_core::domain::{ErrorCode, Problem};
+use dakghar_core::metrics::Metrics;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 
@@ -23,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// Makes the routes until `opened` brings those of the use cases, which then answer the requests that waited.
-pub fn starting_router(config: &HttpConfig, opened: watch::Receiver<Option<Router>>) -> Router {
+pub fn starting_router(config: &HttpConfig, metrics: Arc<Metrics>, opened: watch::Receiver<Option<Router>>) -> Router {
     let version = config.version;
     let closed = Router::new()
         .route("/healthz", get(async move || health::alive(version)))
@@ -35,7 +37,7 @@ pub fn starting_router(config: &HttpConfig, opened: watch::Receiver<Option<Route
             );
             ApiError::from(problem.retry_after(RETRY_AFTER))
         })
-        .layer(EdgeLayer::new());
+        .layer(EdgeLayer::new(metrics));
     Router::new().fallback(move |request: Request| answer(closed.clone(), opened.clone(), request))
 }
 

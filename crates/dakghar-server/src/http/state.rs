@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use dakghar_core::app::App;
+use dakghar_core::metrics::{Budget, Metrics};
 
 use super::authority::Authority;
 use super::budget::{ByteBudget, BytesOwner};
@@ -30,11 +31,11 @@ pub(super) struct Budgets {
 }
 
 impl Budgets {
-    fn new(config: &HttpConfig) -> Self {
+    fn new(config: &HttpConfig, metrics: &Metrics) -> Self {
         Self {
-            bodies: ByteBudget::new(config.bodies_bytes_max),
-            webhooks: ByteBudget::new(config.webhooks_bytes_max),
-            pages: Pages::new(config.pages_bytes_max),
+            bodies: ByteBudget::new(config.bodies_bytes_max, Budget::Requests, metrics),
+            webhooks: ByteBudget::new(config.webhooks_bytes_max, Budget::Webhooks, metrics),
+            pages: Pages::new(config.pages_bytes_max, metrics),
         }
     }
 }
@@ -48,7 +49,7 @@ impl HttpState {
         Self(Arc::new(Shared {
             authority: Authority::new(&config),
             readiness: Readiness::default(),
-            budgets: Budgets::new(&config),
+            budgets: Budgets::new(&config, &app.metrics),
             app,
             config,
         }))

@@ -7,7 +7,7 @@ use axum::http::{Method, Request, StatusCode};
 use dakghar_core::domain::ErrorCode;
 use dakghar_core::domain::tenant::MESSAGES_PER_SECOND_MAX;
 use dakghar_server::http::docs::error_codes_markdown;
-use dakghar_server::http::openapi_json;
+use dakghar_server::http::{metrics_markdown, openapi_json};
 use serde_json::{Map, Value, json};
 
 use crate::contract::{fields_of, operations};
@@ -39,6 +39,11 @@ fn the_openapi_document_is_the_committed_one() {
 #[test]
 fn the_error_codes_are_the_committed_ones() {
     golden("error-codes.md", &error_codes_markdown());
+}
+
+#[test]
+fn the_metrics_are_the_committed_ones() {
+    golden("metrics.md", &metrics_markdown());
 }
 
 #[test]

@@ -113,6 +113,7 @@ impl Service {
             vault: vault(),
             clock: clock.clone(),
             ids: Arc::new(ids_of_its_own()),
+            metrics: Arc::default(),
         };
         let keys = SigningKeys {
             opaque: [1; 32],

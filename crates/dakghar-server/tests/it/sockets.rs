@@ -1,6 +1,7 @@
 //! What only shows on a real connection: broken requests, slow ones, limits, and the end.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -26,7 +27,7 @@ async fn start(router: Router, config: HttpConfig) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let addr = listener.local_addr().expect("bound");
     let shutdown = CancellationToken::new();
-    let serving = tokio::spawn(serve(listener, router, shutdown.clone(), config));
+    let serving = tokio::spawn(serve(listener, router, shutdown.clone(), config, Arc::default()));
     Server {
         addr,
         shutdown,
@@ -301,7 +302,7 @@ async fn a_shutdown_lets_requests_end_and_takes_no_new_ones() {
 #[tokio::test]
 async fn a_request_waits_for_the_start_and_health_checks_do_not() {
     let (opened, is_opened) = tokio::sync::watch::channel(None);
-    let router = starting_router(&HttpConfig::default(), is_opened);
+    let router = starting_router(&HttpConfig::default(), Arc::default(), is_opened);
     let server = start(router, HttpConfig::default()).await;
     let mut waiting = server.connect().await;
     waiting

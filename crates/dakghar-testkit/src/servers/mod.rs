@@ -11,6 +11,7 @@
 mod mongo;
 mod mongo_wire;
 mod process;
+mod prometheus;
 mod redis;
 mod redis_cluster;
 mod redis_tls;
@@ -19,6 +20,7 @@ mod shared;
 use std::path::{Path, PathBuf};
 
 pub use mongo::{Mongo, MongoSet, SharedMongo, direct_uri};
+pub use prometheus::Prometheus;
 pub use redis::{Redis, SharedRedis};
 pub use redis_cluster::RedisCluster;
 pub use redis_tls::TlsRedis;
@@ -30,6 +32,8 @@ pub enum Server {
     Mongo,
     /// `redis-server`.
     Redis,
+    /// `prometheus`.
+    Prometheus,
 }
 
 impl Server {
@@ -37,6 +41,7 @@ impl Server {
         match self {
             Self::Mongo => "mongod",
             Self::Redis => "redis-server",
+            Self::Prometheus => "prometheus",
         }
     }
 

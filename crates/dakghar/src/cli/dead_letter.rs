@@ -1,5 +1,7 @@
 //! `dakghar dead-letter …`.
 
+use std::sync::Arc;
+
 use clap::Subcommand;
 use dakghar_core::app::App;
 use dakghar_core::app::PageRequest;
@@ -40,7 +42,7 @@ pub enum Command {
 
 /// Runs one command, beside a server or without one.
 pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
-    let Wired { app, group_commits, .. } = wire(&config, Purpose::Command).await?;
+    let Wired { app, group_commits, .. } = wire(&config, Purpose::Command, Arc::default()).await?;
     match command {
         Command::List { tenant, limit } => {
             let tenant = tenant.as_deref().map(parse).transpose()?;

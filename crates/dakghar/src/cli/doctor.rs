@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, IsTerminal as _, stdout};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use dakghar_core::domain::Secret;
 
@@ -141,7 +142,7 @@ async fn check_store(config: &mut Config, findings: &mut Findings) {
     if !config.is_distributed() {
         check_sqlite(config, findings).await;
     }
-    match wire(config, Purpose::Command).await {
+    match wire(config, Purpose::Command, Arc::default()).await {
         Err(error) => findings.bad(format!("{error:#}")),
         Ok(wired) => check_wired(&wired, findings).await,
     }

@@ -5,8 +5,12 @@ mod parts;
 
 pub use parts::Parts;
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use anyhow::bail;
 use dakghar_core::app::App;
+use dakghar_core::metrics::Metrics;
 use dakghar_server::http::HttpConfig;
 use dakghar_server::worker;
 
@@ -14,12 +18,13 @@ use super::output;
 use crate::banner;
 use crate::config::Config;
 use crate::lifecycle::{DRAIN_MAX, Lifecycle};
-use crate::wiring::{GroupCommits, Purpose, Wired, wire};
-use listening::{StartingServer, connections_max, listen};
+use crate::wiring::{GroupCommits, Purpose, Wired, process_metrics, wire};
+use listening::{StartingServer, connections_max, listen, serve_metrics};
 
 /// A process that has its port and its store, and serves nobody yet.
 struct Opened {
     server: StartingServer,
+    metrics_addr: Option<SocketAddr>,
     wired: Wired,
 }
 
@@ -35,7 +40,9 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
         bail!("separate processes need a shared store: set MONGO_URI, or use `dakghar serve`");
     }
     let lifecycle = Lifecycle::start()?;
-    let Some(opened) = open(&config, parts, &lifecycle).await? else {
+    let metrics = process_metrics();
+    let opening = Box::pin(open(&config, parts, &lifecycle, &metrics));
+    let Some(opened) = opening.await? else {
         tracing::info!("stopped before the store was open");
         return Ok(());
     };
@@ -45,20 +52,26 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
 }
 
 /// Takes the port and opens the store. Returns `None` when a signal came first.
-async fn open(config: &Config, parts: Parts, lifecycle: &Lifecycle) -> anyhow::Result<Option<Opened>> {
-    // The port comes first: a start that fails for it must not have touched the store.
+async fn open(
+    config: &Config,
+    parts: Parts,
+    lifecycle: &Lifecycle,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<Option<Opened>> {
+    // The ports come first: a start that fails for them must not have touched the store.
     let listener = listen(config, parts).await?;
-    let server = StartingServer::start(listener, http_config(config), lifecycle)?;
+    let metrics_addr = serve_metrics(config, lifecycle, metrics).await?;
+    let server = StartingServer::start(listener, http_config(config), lifecycle, metrics)?;
     tokio::select! {
-        wired = open_store(config, parts) => Ok(Some(Opened { server, wired: wired? })),
+        wired = open_store(config, parts, metrics) => Ok(Some(Opened { server, metrics_addr, wired: wired? })),
         // Nothing was accepted yet, and the next start repeats the work that was begun.
         () = lifecycle.stopping.cancelled() => Ok(None),
     }
 }
 
 /// Opens the store and the queue, and finishes work that an earlier process has left undone.
-async fn open_store(config: &Config, parts: Parts) -> anyhow::Result<Wired> {
-    let wired = wire(config, Purpose::Server { sends: parts.worker }).await?;
+async fn open_store(config: &Config, parts: Parts, metrics: &Arc<Metrics>) -> anyhow::Result<Wired> {
+    let wired = wire(config, Purpose::Server { sends: parts.worker }, metrics.clone()).await?;
     wired.app.tenants.finish_removals().await?;
     if parts.worker && !config.is_distributed() {
         wired.app.reconciling.take_over_orphans().await?;
@@ -81,7 +94,11 @@ fn http_config(config: &Config) -> HttpConfig {
 
 /// Starts the halves, and says that they are ready.
 fn serve(config: &Config, parts: Parts, lifecycle: &Lifecycle, opened: Opened) -> Serving {
-    let Opened { server, wired } = opened;
+    let Opened {
+        server,
+        metrics_addr,
+        wired,
+    } = opened;
     let Wired {
         app,
         backend,
@@ -93,9 +110,10 @@ fn serve(config: &Config, parts: Parts, lifecycle: &Lifecycle, opened: Opened) -
     }
     let addr = server.addr();
     if parts.api {
-        output::line(&banner::text(config, &backend, addr));
+        output::line(&banner::text(config, &backend, addr, metrics_addr));
     }
-    tracing::info!(%addr, backend, api = parts.api, worker = parts.worker, "ready");
+    let metrics = metrics_addr.map(tracing::field::display);
+    tracing::info!(%addr, metrics, backend, api = parts.api, worker = parts.worker, "ready");
     server.open(app.clone(), parts, lifecycle);
     for warning in config.warnings() {
         tracing::warn!("{warning}");

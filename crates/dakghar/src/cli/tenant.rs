@@ -1,5 +1,7 @@
 //! `dakghar tenant …`: the same use cases as the HTTP API, for the operator's shell.
 
+use std::sync::Arc;
+
 use clap::Subcommand;
 use dakghar_core::app::App;
 use dakghar_core::app::PageRequest;
@@ -96,7 +98,7 @@ impl From<Addition> for NewTenant {
 
 /// Runs one command, beside a server or without one.
 pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
-    let app = wire(&config, Purpose::Command).await?.app;
+    let app = wire(&config, Purpose::Command, Arc::default()).await?.app;
     match command {
         Command::Add(addition) => {
             let registered = app.tenants.register(addition.into()).await?;

@@ -18,6 +18,7 @@ use keys::Keys;
 use meta::Meta;
 use reader::Reader;
 use sending::Sending;
+pub use server::MetricsAddr;
 use server::Server;
 pub use storage::Backend;
 use storage::Storage;

@@ -51,6 +51,11 @@ impl<'a> Reader<'a> {
         Some(Secret::new(text))
     }
 
+    /// True if somebody set the variable.
+    pub(super) fn is_set(&self, variable: &Variable) -> bool {
+        self.environment.is_set(variable)
+    }
+
     /// The number, within the range of the variable.
     pub(super) fn integer<T: TryFrom<u64> + Default>(&mut self, variable: &Variable) -> T {
         let Kind::Integer { min, max } = variable.kind else {

@@ -1,6 +1,6 @@
 //! The settings of the server: its address, and who may use it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use dakghar_core::domain::Secret;
 use ipnet::IpNet;
@@ -16,6 +16,7 @@ table! {
         ADMIN_API_KEY: Kind::Secret, "", "The operator's key: guards registration and every route across tenants. At least 16 characters.";
         TRUSTED_PROXIES: Kind::Text, "", "Proxies whose X-Forwarded-For is believed, as addresses or networks (CIDR) with commas between. Limits by address then count the clients behind them.";
         CONNECTIONS_PER_ADDRESS_MAX: Kind::Integer { min: 1, max: 10_000 }, "1000", "The most connections of one address (of IPv6: of one /64), and requests under way of one client behind a trusted proxy. Further ones are refused.";
+        METRICS_ADDR: Kind::Text, "127.0.0.1:9464", "Where /metrics is served for Prometheus: address and port (0 takes a free one), or off. Whoever reaches it may read it, so keep it in a network of your own. Where nobody set it and the port is taken, a free one is used.";
         PUBLIC_URL: Kind::Text, "", "The URL under which Meta reaches this server, shown in hints only.";
     }
 }
@@ -37,8 +38,21 @@ pub struct Server {
     pub trusted_proxies: Vec<IpNet>,
     /// The most connections of one address.
     pub connections_per_address_max: usize,
+    /// Where metrics are served.
+    pub metrics: MetricsAddr,
     /// The URL under which Meta reaches this server.
     pub public_url: Option<String>,
+}
+
+/// Where metrics are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricsAddr {
+    /// Nowhere.
+    Off,
+    /// At the default address or, where another process has it, on a free port.
+    Default(SocketAddr),
+    /// At the address that the operator chose, or not at all.
+    Chosen(SocketAddr),
 }
 
 impl Server {
@@ -53,6 +67,7 @@ impl Server {
             admin_api_key,
             trusted_proxies: read_networks(reader),
             connections_per_address_max: reader.integer(&CONNECTIONS_PER_ADDRESS_MAX),
+            metrics: read_metrics_addr(reader),
             public_url: reader.text(&PUBLIC_URL),
         }
     }
@@ -109,6 +124,21 @@ fn read_networks(reader: &mut Reader<'_>) -> Vec<IpNet> {
         reader.problem("TRUSTED_PROXIES must be addresses or networks with commas between, such as 10.0.0.0/8");
         Vec::new()
     })
+}
+
+fn read_metrics_addr(reader: &mut Reader<'_>) -> MetricsAddr {
+    let text = reader.text(&METRICS_ADDR).unwrap_or_default();
+    if text == "off" {
+        return MetricsAddr::Off;
+    }
+    match text.parse() {
+        Ok(addr) if reader.is_set(&METRICS_ADDR) => MetricsAddr::Chosen(addr),
+        Ok(addr) => MetricsAddr::Default(addr),
+        Err(_) => {
+            reader.problem("METRICS_ADDR must be an IP address and a port, such as 127.0.0.1:9464, or off");
+            MetricsAddr::Off
+        }
+    }
 }
 
 fn read_bind_addr(reader: &mut Reader<'_>, is_guarded: bool) -> IpAddr {

@@ -169,3 +169,23 @@ fn the_example_file_is_up_to_date() {
     let committed = std::fs::read_to_string(path).unwrap_or_default();
     assert_eq!(committed, fresh, "run UPDATE_GOLDEN=1 cargo test -p dakghar");
 }
+
+#[test]
+fn an_address_for_metrics_that_somebody_chose_is_told_from_the_default() {
+    let read = |values: &[(&str, &str)]| match values {
+        [] => Config::load(&Environment::default()),
+        [one, ..] => Config::load(&Environment::of([*one])),
+    };
+    let of = |values: &[(&str, &str)]| read(values).expect("valid").server.metrics;
+    let default: std::net::SocketAddr = "127.0.0.1:9464".parse().expect("an address");
+    assert_eq!(of(&[]), MetricsAddr::Default(default));
+    assert_eq!(of(&[("METRICS_ADDR", "127.0.0.1:9464")]), MetricsAddr::Chosen(default));
+    assert_eq!(of(&[("METRICS_ADDR", "off")]), MetricsAddr::Off);
+    for wrong in ["9464", "localhost:9464", "127.0.0.1", "on"] {
+        let found = problems([("METRICS_ADDR", wrong)]);
+        assert!(
+            found.len() == 1 && found[0].starts_with("METRICS_ADDR"),
+            "{wrong}: {found:?}"
+        );
+    }
+}

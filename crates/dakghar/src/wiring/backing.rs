@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use dakghar_adapters::local::{RandomIds, SystemClock};
+use dakghar_adapters::measured::{MeasuredMessagesApi, MeasuredStore};
 use dakghar_adapters::meta::{GraphConfig, GraphHttp, MetaMessages, MetaWebhooks};
+use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
     Clock, ConversationStore, Erasure, EventStore, ListStore, MessageStore, Pacer, Ports, Queue, StoreHealth,
     TenantStore, TimerStore,
@@ -56,23 +58,28 @@ impl<S> Store for S where
 
 /// The ports that do not depend on the backend.
 pub(super) struct Outer {
-    messages_api: MetaMessages,
+    messages_api: MeasuredMessagesApi<MetaMessages>,
     webhooks: MetaWebhooks,
     vault: Vault,
+    metrics: Arc<Metrics>,
 }
 
 impl Outer {
     /// Generates the secrets that nobody configured.
-    pub(super) fn new(config: &Config) -> anyhow::Result<Self> {
+    pub(super) fn new(config: &Config, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
         let or_generated = |secret, file| secrets::configured_or_generated(secret, &config.storage.data_dir, file);
         let master_key = or_generated(config.keys.master_key.as_ref(), MASTER_KEY_FILE)?;
         let verify_token = or_generated(config.meta.verify_token.as_ref(), VERIFY_TOKEN_FILE)?;
         let vault = keys::vault(&master_key, config.keys.master_key_previous.as_ref())?;
         let graph = GraphHttp::new(GraphConfig::new(&config.meta.graph_base_url, &config.meta.api_version))?;
         Ok(Self {
-            messages_api: MetaMessages::new(Arc::new(graph), Arc::new(SystemClock)),
+            messages_api: MeasuredMessagesApi::new(
+                MetaMessages::new(Arc::new(graph), Arc::new(SystemClock)),
+                metrics.clone(),
+            ),
             webhooks: MetaWebhooks::new(&config.meta.app_secrets, Some(&verify_token), Arc::new(SystemClock)),
             vault,
+            metrics,
         })
     }
 
@@ -84,6 +91,7 @@ impl Outer {
         pacer: Arc<dyn Pacer>,
         clock: Arc<dyn Clock>,
     ) -> Ports {
+        let store = Arc::new(MeasuredStore::new(store.clone(), self.metrics.clone()));
         Ports {
             messages: store.clone(),
             timers: store.clone(),
@@ -92,7 +100,7 @@ impl Outer {
             tenants: store.clone(),
             events: store.clone(),
             store_health: store.clone(),
-            erasure: store.clone(),
+            erasure: store,
             queue,
             pacer,
             messages_api: Arc::new(self.messages_api),
@@ -100,6 +108,7 @@ impl Outer {
             vault: Arc::new(self.vault),
             clock,
             ids: Arc::new(RandomIds),
+            metrics: self.metrics,
         }
     }
 }

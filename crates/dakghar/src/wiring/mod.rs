@@ -6,11 +6,13 @@ mod embedded;
 mod keys;
 mod migration;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_adapters::local::RandomIds;
+use dakghar_adapters::local::{RandomIds, SystemClock};
 use dakghar_core::app::{App, Settings};
-use dakghar_core::ports::IdGenerator as _;
+use dakghar_core::metrics::Metrics;
+use dakghar_core::ports::{Clock as _, IdGenerator as _};
 use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 
@@ -51,13 +53,20 @@ impl GroupCommits {
     }
 }
 
-/// Opens the store and the queue, and starts the group commits.
-pub async fn wire(config: &Config, purpose: Purpose) -> anyhow::Result<Wired> {
+/// Makes the instruments of this process, which starts now.
+pub fn process_metrics() -> Arc<Metrics> {
+    let metrics = Metrics::default();
+    metrics.process_start_time.set(SystemClock.now().as_millis() / 1_000);
+    Arc::new(metrics)
+}
+
+/// Opens the store and the queue, and starts the group commits. What they do is counted in `metrics`.
+pub async fn wire(config: &Config, purpose: Purpose, metrics: Arc<Metrics>) -> anyhow::Result<Wired> {
     let Backing {
         ports,
         name,
         commits_max,
-    } = open_backing(config, purpose, Outer::new(config)?).await?;
+    } = open_backing(config, purpose, Outer::new(config, metrics)?).await?;
     let keys = KeyRing::of(&ports);
     keys.open_first().await?;
     let signing_keys = ports.vault.signing_keys();

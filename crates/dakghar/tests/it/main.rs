@@ -21,6 +21,7 @@ mod dependencies;
 mod failover;
 mod inbound;
 mod interop;
+mod metrics;
 mod migrate;
 mod outbound;
 mod redis_servers;

@@ -136,6 +136,7 @@ impl Setup {
             ("BIND_ADDR", "127.0.0.1".to_owned()),
             ("VERIFY_TOKEN", "it-verify-token".to_owned()),
             ("MASTER_KEY", MASTER_KEY.to_owned()),
+            ("METRICS_ADDR", "127.0.0.1:0".to_owned()),
             ("RETRY_BASE_MS", "20".to_owned()),
             ("RETRY_CAP_MS", "200".to_owned()),
         ]

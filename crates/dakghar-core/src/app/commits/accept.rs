@@ -85,13 +85,18 @@ pub(super) async fn commit(
     let answers = ports.messages.accept(messages).await;
 
     let mut unused = Vec::new();
+    let mut stored = 0;
     for ((answer, enqueued), slot) in answers.iter().zip(released).zip(&slots) {
         if *answer != Ok(Acceptance::Stored) {
             unused.extend(slot.ask_now());
-        } else if let Some(enqueued) = enqueued {
+            continue;
+        }
+        stored += 1;
+        if let Some(enqueued) = enqueued {
             enqueue.post(enqueued);
         }
     }
+    ports.metrics.accepted.inc_by(stored);
     if !unused.is_empty() {
         ports.pacer.refund(&unused).await;
     }

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use crate::app::failure::Failure;
 use crate::app::messages::{Change, change_each};
 use crate::app::stale::Step;
-use crate::domain::message::{Evidence, Merged, Message};
+use crate::domain::message::{Evidence, Merged, Message, Status};
 use crate::domain::{MessageKey, Timestamp};
 use crate::group_commit::GroupCommit;
+use crate::metrics::DoubtEnd;
 use crate::ports::{Ports, StoreError};
 
 /// Evidence on its way to its messages.
@@ -55,8 +56,25 @@ async fn merge_each(ports: &Ports, by_message: &BTreeMap<MessageKey, Vec<&Eviden
     }
     let keys = by_message.keys().copied().collect();
     let now = ports.clock.now();
-    let step = |message: &mut Message| apply(message, now, &by_message[&message.key()]);
+    // The statuses that messages had in the copies that are saved, where a doubt ends or a message fails.
+    let mut moved = HashMap::new();
+    let step = |message: &mut Message| {
+        let before = message.delivery.status;
+        let step = apply(message, now, &by_message[&message.key()]);
+        let after = message.delivery.status;
+        if before != after && (before == Status::InDoubt || after == Status::Failed) {
+            moved.insert(message.key(), before);
+        } else {
+            moved.remove(&message.key());
+        }
+        step
+    };
     let changes = change_each(&*ports.messages, keys, step).await;
+    for (key, change) in &changes {
+        if let (Ok(Change::Saved(message)), Some(before)) = (change, moved.get(key)) {
+            ports.metrics.message_changed(*before, message, DoubtEnd::Evidence);
+        }
+    }
     changes
         .into_iter()
         .map(|(key, change)| (key, verdict(change)))

@@ -33,35 +33,35 @@ pub(super) struct Commits {
 
 impl Commits {
     /// Makes the entrances, and the futures that run the commits.
-    pub(super) fn new(ports: &Ports, limits: Limits) -> (Self, Vec<BoxFuture<()>>) {
+    pub(super) fn new(ports: &Ports, limits: &Limits) -> (Self, Vec<BoxFuture<()>>) {
         let backlogs = Arc::new(Backlogs::default());
         let (enqueue, enqueuing) = {
             let (ports, backlogs) = (ports.clone(), backlogs.clone());
-            GroupCommit::new(limits, move |batch| {
+            GroupCommit::new(limits.clone(), move |batch| {
                 enqueue::commit(ports.clone(), backlogs.clone(), batch)
             })
         };
         let (accept, accepting) = {
             let (ports, enqueue) = (ports.clone(), enqueue.clone());
-            GroupCommit::new(limits, move |batch| {
+            GroupCommit::new(limits.clone(), move |batch| {
                 accept::commit(ports.clone(), backlogs.clone(), enqueue.clone(), batch)
             })
         };
         let (save, saving) = {
             let messages = ports.messages.clone();
-            GroupCommit::new(limits, move |batch| save::commit(messages.clone(), batch))
+            GroupCommit::new(limits.clone(), move |batch| save::commit(messages.clone(), batch))
         };
         let (receive, receiving) = {
             let ports = ports.clone();
-            GroupCommit::new(limits, move |batch| receive::commit(ports.clone(), batch))
+            GroupCommit::new(limits.clone(), move |batch| receive::commit(ports.clone(), batch))
         };
         let (merge, merging) = {
             let ports = ports.clone();
-            GroupCommit::new(limits, move |batch| merge::commit(ports.clone(), batch))
+            GroupCommit::new(limits.clone(), move |batch| merge::commit(ports.clone(), batch))
         };
         let (touch, touching) = {
             let conversations = ports.conversations.clone();
-            GroupCommit::new(limits, move |batch| touch::commit(conversations.clone(), batch))
+            GroupCommit::new(limits.clone(), move |batch| touch::commit(conversations.clone(), batch))
         };
         let running = vec![accepting, saving, receiving, merging, touching, enqueuing];
         let commits = Self {

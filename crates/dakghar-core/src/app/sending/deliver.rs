@@ -19,9 +19,10 @@ use super::prepare::PreparedSend;
 use crate::app::failure::Failure;
 use crate::app::messages::{Change, Start};
 use crate::app::stale::Step;
-use crate::domain::Tenant;
 use crate::domain::message::{Evidence, EvidenceStatus, Fenced, Message, NotSentCause, Recorded, SendOutcome, Status};
 use crate::domain::tenant::SharedTenant;
+use crate::domain::{Tenant, Timestamp};
+use crate::metrics::{Attempt, DoubtEnd};
 use crate::ports::{Job, Save, Saved, SendCall};
 
 /// The least time that a lease must still have for a call to begin.
@@ -78,7 +79,8 @@ impl Sending {
             mut place,
         } = send;
         let Message { accepted, delivery } = &message;
-        let elapsed = self.now().since(delivery.called_at.unwrap_or(delivery.updated_at));
+        let now = self.now();
+        let elapsed = now.since(delivery.called_at.unwrap_or(delivery.updated_at));
         let timings = &self.settings.send.timings;
         let left = timings
             .lease
@@ -90,6 +92,7 @@ impl Sending {
                 why: "the worker was stopped before the call".into(),
             }
         } else {
+            self.count_waits(&message, now);
             let opaque = self
                 .opaque
                 .sign(&message.key(), &accepted.phone_number_id, delivery.attempt);
@@ -101,6 +104,7 @@ impl Sending {
             };
             self.ports.messages_api.send(call).await
         };
+        self.ports.metrics.attempts.of(Attempt::from(&outcome)).inc();
         place.host.tell(&reach(&outcome));
         EndedCall {
             claimed: message,
@@ -108,6 +112,18 @@ impl Sending {
             outcome,
             job: Some(job),
             _place: place,
+        }
+    }
+
+    /// Counts how long a message has waited for the call that begins now.
+    fn count_waits(&self, message: &Message, now: Timestamp) {
+        let Message { accepted, delivery } = message;
+        let metrics = &self.ports.metrics;
+        if let Some(slot_at) = delivery.slot_at {
+            metrics.slot_wait.observe(now.since(slot_at));
+        }
+        if delivery.attempt == 1 {
+            metrics.first_call_wait.observe(now.since(accepted.created_at));
         }
     }
 
@@ -137,6 +153,8 @@ impl Sending {
             recorded,
         ) {
             (Change::Saved(message), Ok(recorded)) => {
+                let metrics = &self.ports.metrics;
+                metrics.message_changed(Status::Sending, &message, DoubtEnd::Policy);
                 let job = ended.job.take();
                 self.follow_up(&message, &ended.tenant, recorded, job).await;
             }

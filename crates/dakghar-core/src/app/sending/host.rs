@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use prometheus_client::metrics::gauge::Gauge;
 
 use crate::domain::Timestamp;
 use crate::domain::breaker::{Breaker, Open, Pass};
+use crate::metrics::{self, Metrics};
 use crate::ports::{Clock, IdGenerator};
 
 /// The end of a call, as far as it tells about the host.
@@ -26,6 +28,8 @@ pub(in crate::app) struct Host {
     breaker: Arc<Mutex<Breaker>>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdGenerator>,
+    /// 1 while it cannot be reached.
+    is_open: Gauge,
 }
 
 /// The right to make one call. A probe that is dropped without a call lets another one probe.
@@ -36,11 +40,12 @@ pub(super) struct HostPass {
 }
 
 impl Host {
-    pub(in crate::app) fn new(clock: Arc<dyn Clock>, ids: Arc<dyn IdGenerator>) -> Self {
+    pub(in crate::app) fn new(clock: Arc<dyn Clock>, ids: Arc<dyn IdGenerator>, metrics: &Metrics) -> Self {
         Self {
             breaker: Arc::default(),
             clock,
             ids,
+            is_open: metrics.breaker_open.of(metrics::Host::Graph).clone(),
         }
     }
 
@@ -79,6 +84,9 @@ impl HostPass {
         match reach {
             Reach::Answered => {
                 let opened = breaker.succeeded();
+                if opened.is_some() {
+                    self.host.is_open.set(0);
+                }
                 drop(breaker);
                 if let Some(open) = opened {
                     let seconds = now.since(open.since).as_secs();
@@ -91,6 +99,9 @@ impl HostPass {
             }
             Reach::Unreachable(why) => {
                 let is_opened = breaker.failed(now, pass, jitter);
+                if is_opened {
+                    self.host.is_open.set(1);
+                }
                 drop(breaker);
                 if is_opened {
                     tracing::warn!(

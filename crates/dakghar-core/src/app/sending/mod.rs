@@ -25,6 +25,7 @@ use super::settings::Settings;
 use super::tenants::directory::Directory;
 use crate::domain::MessageKey;
 use crate::domain::opaque::OpaqueSigner;
+use crate::metrics::DoubtEnd;
 use crate::ports::{Job, JobKey, Ports, QueueError, Saved};
 use gate::Gate;
 use in_flight::InFlightLimits;
@@ -114,9 +115,12 @@ impl Sending {
     pub async fn strike(&self, key: JobKey) -> Result<(), Failure> {
         let key = message_key(key);
         if let Some(mut message) = self.messages.load(&key).await? {
+            let before = message.delivery.status;
             let gave_up = message.strike(self.ports.clock.now());
             tracing::error!(message_id = %key.message_id, tenant_id = %key.tenant_id, strikes = message.delivery.strikes, gave_up, "preparing the message crashed");
             if self.messages.save(&mut message).await? == Saved::Done {
+                let metrics = &self.ports.metrics;
+                metrics.message_changed(before, &message, DoubtEnd::Policy);
                 self.jobs.show_dead(&message);
             }
         }

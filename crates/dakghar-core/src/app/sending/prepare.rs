@@ -16,6 +16,7 @@ use crate::app::tenants::token_purpose;
 use crate::domain::message::{DeadReason, Direction, Message, NotClaimable, Status};
 use crate::domain::tenant::SharedTenant;
 use crate::domain::{ConversationTouch, MessageKey, Secret, Timestamp};
+use crate::metrics::DoubtEnd;
 use crate::ports::{Job, JobKey, Saved, StoreError};
 use crate::vault::VaultError;
 
@@ -260,6 +261,8 @@ impl Sending {
         };
         match self.messages.save(&mut message).await {
             Ok(Saved::Done) => {
+                let metrics = &self.ports.metrics;
+                metrics.message_changed(Status::Queued, &message, DoubtEnd::Policy);
                 self.jobs.release(&message);
                 self.jobs.end(job, &End::Stored(&message));
             }

@@ -19,6 +19,7 @@ use crate::app::tenants::directory::{Directory, Found};
 use crate::domain::message::{Message, Status, Surroundings, UnknownOutcome, Woken};
 use crate::domain::pacing::RELEASE_CHECK;
 use crate::domain::{TenantId, Timestamp};
+use crate::metrics::DoubtEnd;
 use crate::ports::{Ports, Saved, StoreError};
 
 /// Messages looked at in one round.
@@ -102,10 +103,13 @@ impl Reconciling {
         let tenants = self.tenants_of_held(&due).await;
         let mut changed = Vec::with_capacity(due.len());
         for message in due {
-            changed.push(self.look_at(message, &tenants).await?);
+            let before = message.delivery.status;
+            changed.push((before, self.look_at(message, &tenants).await?));
         }
-        let saves = changed.into_iter().map(|mut message| async move {
+        let saves = changed.into_iter().map(|(before, mut message)| async move {
             if self.messages.save(&mut message).await? == Saved::Done {
+                let metrics = &self.ports.metrics;
+                metrics.message_changed(before, &message, DoubtEnd::Policy);
                 self.jobs.release(&message);
                 self.jobs.show_dead(&message);
             }

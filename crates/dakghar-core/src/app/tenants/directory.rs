@@ -37,17 +37,19 @@ impl Directory {
         store: Arc<dyn TenantStore>,
         clock: &Arc<dyn Clock>,
         ttl: Duration,
-        limits: Limits,
+        limits: &Limits,
     ) -> (Self, [BoxFuture<()>; 2]) {
         let tenants = Arc::new(Tenants::new(clock.clone(), ttl));
         let owners = Arc::new(Owners::new(clock.clone(), ttl));
         let (reads, reading) = {
             let (store, tenants) = (store.clone(), tenants.clone());
-            GroupCommit::new(limits, move |ids| read(store.clone(), tenants.clone(), ids))
+            GroupCommit::new(limits.clone(), move |ids| read(store.clone(), tenants.clone(), ids))
         };
         let (owner_reads, reading_owners) = {
             let (store, owners) = (store.clone(), owners.clone());
-            GroupCommit::new(limits, move |asks| read_owners(store.clone(), owners.clone(), asks))
+            GroupCommit::new(limits.clone(), move |asks| {
+                read_owners(store.clone(), owners.clone(), asks)
+            })
         };
         let directory = Self {
             store,

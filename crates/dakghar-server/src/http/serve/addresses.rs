@@ -11,12 +11,14 @@ use std::time::Duration;
 use axum::http::{HeaderMap, Request};
 use axum::response::Response;
 use dakghar_core::domain::{ErrorCode, Problem};
+use dakghar_core::metrics::{Limit, Metrics};
 use hyper::body::Incoming;
 use ipnet::IpNet;
 use parking_lot::Mutex;
 
 use crate::http::client_addr::{ClientAddr, counted, forwarded, is_trusted};
 use crate::http::config::HttpConfig;
+use crate::http::ingest::Webhook;
 use crate::http::problem;
 
 /// The time after which a refused client may try again.
@@ -27,6 +29,7 @@ pub(super) struct Addresses {
     max: usize,
     trusted: Vec<IpNet>,
     counts: Mutex<HashMap<IpAddr, Count>>,
+    metrics: Arc<Metrics>,
 }
 
 #[derive(Default)]
@@ -36,11 +39,12 @@ struct Count {
 }
 
 impl Addresses {
-    pub(super) fn new(config: &HttpConfig) -> Arc<Self> {
+    pub(super) fn new(config: &HttpConfig, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
             max: config.connections_per_address_max,
             trusted: config.trusted_proxies.clone(),
             counts: Mutex::new(HashMap::new()),
+            metrics,
         })
     }
 
@@ -50,10 +54,10 @@ impl Addresses {
             let addresses = Arc::clone(self);
             return Some(Peer::Proxy { addr: peer, addresses });
         }
-        self.enter(peer).map(Peer::Client)
+        self.enter(peer, Limit::ConnectionsPerAddress).map(Peer::Client)
     }
 
-    fn enter(self: &Arc<Self>, addr: IpAddr) -> Option<Place> {
+    fn enter(self: &Arc<Self>, addr: IpAddr, limit: Limit) -> Option<Place> {
         let addr = counted(addr);
         let mut counts = self.counts.lock();
         let count = counts.entry(addr).or_default();
@@ -66,6 +70,7 @@ impl Addresses {
         count.refused += 1;
         let refused = count.refused;
         drop(counts);
+        self.metrics.refused.of(limit).inc();
         // One line when it begins, and then ever fewer: a flood must not become a flood of lines.
         if refused.is_power_of_two() {
             tracing::warn!(%addr, refused, max = self.max, "too many connections of one address; further ones are closed");
@@ -114,7 +119,10 @@ impl Peer {
                 // The proxy itself, such as its health check.
                 None => (*addr, None),
                 Some(client) => {
-                    let place = addresses.enter(client).ok_or_else(|| Box::new(refusal(request)))?;
+                    let place = addresses.enter(client, Limit::RequestsPerClient).ok_or_else(|| {
+                        Webhook::of(request, &addresses.metrics).answered(Some(ErrorCode::Overloaded));
+                        Box::new(refusal(request))
+                    })?;
                     (place.addr, Some(place))
                 }
             },

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use dakghar_core::metrics::Metrics;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
@@ -35,14 +36,21 @@ const HTTP2_STREAMS_MAX: u32 = 128;
 /// The silence on an HTTP/2 connection after which it is pinged. It is given up if the answer takes as long again.
 const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);
 
-/// Serves until `shutdown`, then until the requests under way have ended or the drain timeout is over.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken, config: HttpConfig) {
+/// Serves until `shutdown`, then until the requests under way have ended or the drain timeout is over. Connections that
+/// are refused are counted in `metrics`.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+    config: HttpConfig,
+    metrics: Arc<Metrics>,
+) {
     let tasks = TaskTracker::new();
     let cut = CancellationToken::new();
     let deadlines = Deadlines::of(&config);
     let slots = Arc::new(Semaphore::new(config.connections_max));
     let builder = Arc::new(builder());
-    let addresses = Addresses::new(&config);
+    let addresses = Addresses::new(&config, metrics);
     let serve = |stream, peer: SocketAddr, slot| {
         let Some(client) = addresses.connect(peer.ip()) else {
             return;

@@ -25,6 +25,7 @@ mod boundaries;
 mod circles;
 mod made_up;
 mod manifest;
+mod metrics;
 mod sources;
 mod tokens;
 mod tree;

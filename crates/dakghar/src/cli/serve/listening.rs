@@ -1,19 +1,23 @@
 //! The port, and the server on it from the first moment to the open store.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use dakghar_core::app::App;
+use dakghar_core::metrics::Metrics;
 use dakghar_server::http::{self, HttpConfig};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::parts::Parts;
-use crate::config::Config;
-use crate::lifecycle::Lifecycle;
+use crate::config::{Config, MetricsAddr};
+use crate::lifecycle::{DRAIN_MAX, Lifecycle};
 
 /// Open files kept for the store and the queue, beside those of the calls to Meta.
 const FILES_RESERVED: usize = 512;
+/// Connections to the port for metrics: some scrapers, and people who look.
+const METRICS_CONNECTIONS_MAX: usize = 32;
 
 /// Starts the server of an open store.
 type Opening = Box<dyn FnOnce(App, Parts, &Lifecycle)>;
@@ -26,16 +30,26 @@ pub(super) struct StartingServer {
 
 impl StartingServer {
     /// Serves on a second handle of the listener, until the first one is served or the process stops.
-    pub(super) fn start(listener: TcpListener, config: HttpConfig, lifecycle: &Lifecycle) -> anyhow::Result<Self> {
+    pub(super) fn start(
+        listener: TcpListener,
+        config: HttpConfig,
+        lifecycle: &Lifecycle,
+        metrics: &Arc<Metrics>,
+    ) -> anyhow::Result<Self> {
         let addr = listener.local_addr()?;
         let (listener, meanwhile) = twice(listener)?;
         let starting = lifecycle.stopping.child_token();
         let (opened, is_opened) = watch::channel(None);
-        let router = http::starting_router(&config, is_opened);
-        lifecycle
-            .tasks
-            .spawn(http::serve(meanwhile, router, starting.clone(), config.clone()));
+        let router = http::starting_router(&config, metrics.clone(), is_opened);
+        lifecycle.tasks.spawn(http::serve(
+            meanwhile,
+            router,
+            starting.clone(),
+            config.clone(),
+            metrics.clone(),
+        ));
         let opening = move |app: App, parts: Parts, lifecycle: &Lifecycle| {
+            let metrics = app.metrics.clone();
             let router = if parts.api {
                 http::router(app, config.clone())
             } else {
@@ -45,9 +59,10 @@ impl StartingServer {
             // The channel holds the use cases, which must be gone at the end.
             drop(opened);
             starting.cancel();
+            let stopping = lifecycle.stopping.clone();
             lifecycle
                 .tasks
-                .spawn(http::serve(listener, router, lifecycle.stopping.clone(), config));
+                .spawn(http::serve(listener, router, stopping, config, metrics));
         };
         Ok(Self {
             addr,
@@ -75,6 +90,37 @@ pub(super) async fn listen(config: &Config, parts: Parts) -> anyhow::Result<TcpL
         Err(_) if !parts.api => Ok(TcpListener::bind(SocketAddr::new(addr.ip(), 0)).await?),
         Err(error) => Err(error).with_context(|| format!("cannot listen on {addr} (BIND_ADDR, PORT)")),
     }
+}
+
+/// Serves metrics on a port of their own, until the process stops. Returns the address, unless they are off.
+pub(super) async fn serve_metrics(
+    config: &Config,
+    lifecycle: &Lifecycle,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<Option<SocketAddr>> {
+    let bound = match config.server.metrics {
+        MetricsAddr::Off => return Ok(None),
+        MetricsAddr::Chosen(addr) => TcpListener::bind(addr)
+            .await
+            .with_context(|| format!("cannot serve metrics on {addr} (METRICS_ADDR)"))?,
+        // Several processes on one machine: only the first one gets it.
+        MetricsAddr::Default(addr) => match TcpListener::bind(addr).await {
+            Ok(listener) => listener,
+            Err(_) => TcpListener::bind(SocketAddr::new(addr.ip(), 0)).await?,
+        },
+    };
+    let addr = bound.local_addr()?;
+    let settings = HttpConfig {
+        connections_max: METRICS_CONNECTIONS_MAX,
+        drain_timeout: DRAIN_MAX,
+        ..HttpConfig::default()
+    };
+    let stopping = lifecycle.stopping.clone();
+    let router = http::metrics_router(metrics);
+    lifecycle
+        .tasks
+        .spawn(http::serve(bound, router, stopping, settings, metrics.clone()));
+    Ok(Some(addr))
 }
 
 /// Returns the wanted number of connections, or fewer where the process may not open enough files: clients must not

@@ -92,6 +92,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
         vault: vault_over(Arc::new(near)),
         clock: shared.clock.clone(),
         ids: shared.ids.clone(),
+        metrics: Arc::default(),
     }
 }
 

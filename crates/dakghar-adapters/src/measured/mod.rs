@@ -1,0 +1,10 @@
+//! Adapters that measure another one: how long each of its calls takes.
+
+mod graph;
+mod messages;
+mod records;
+mod store;
+mod timer;
+
+pub use graph::MeasuredMessagesApi;
+pub use store::MeasuredStore;

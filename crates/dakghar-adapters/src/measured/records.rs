@@ -1,0 +1,110 @@
+//! The ports of everything but messages, measured.
+
+use async_trait::async_trait;
+use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
+use dakghar_core::domain::ids::{ConversationId, EventId, PhoneNumberId, TenantId, WabaId};
+use dakghar_core::domain::tenant::Tenant;
+use dakghar_core::domain::time::Timestamp;
+use dakghar_core::domain::webhook::WebhookEvent;
+use dakghar_core::metrics::StoreCall;
+use dakghar_core::ports::{ConversationStore, Erasure, EventStore, StoreError, StoreHealth, TenantSaved, TenantStore};
+
+use super::store::MeasuredStore;
+
+#[async_trait]
+impl<S: ConversationStore> ConversationStore for MeasuredStore<S> {
+    async fn touch(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
+        self.measure(StoreCall::ConversationsTouch, self.inner.touch(batch))
+            .await
+    }
+
+    async fn list(
+        &self,
+        tenant_id: &TenantId,
+        before: Option<(Timestamp, ConversationId)>,
+        limit: u32,
+    ) -> Result<Vec<Conversation>, StoreError> {
+        let listing = self.inner.list(tenant_id, before, limit);
+        self.measure(StoreCall::ConversationsList, listing).await
+    }
+
+    async fn find(&self, tenant_id: &TenantId, id: &ConversationId) -> Result<Option<Conversation>, StoreError> {
+        let finding = self.inner.find(tenant_id, id);
+        self.measure(StoreCall::ConversationsFind, finding).await
+    }
+}
+
+#[async_trait]
+impl<S: TenantStore> TenantStore for MeasuredStore<S> {
+    async fn insert(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError> {
+        self.measure(StoreCall::TenantsInsert, self.inner.insert(tenant)).await
+    }
+
+    async fn save(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError> {
+        self.measure(StoreCall::TenantsSave, self.inner.save(tenant)).await
+    }
+
+    async fn find_all(&self, ids: &[TenantId]) -> Vec<Result<Option<Tenant>, StoreError>> {
+        self.measure(StoreCall::TenantsFindAll, self.inner.find_all(ids)).await
+    }
+
+    async fn find(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
+        self.measure(StoreCall::TenantsFind, self.inner.find(id)).await
+    }
+
+    async fn list(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
+        self.measure(StoreCall::TenantsList, self.inner.list(before, limit))
+            .await
+    }
+
+    async fn owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Vec<Result<Option<TenantId>, StoreError>> {
+        let finding = self.inner.owners_of_numbers(numbers);
+        self.measure(StoreCall::TenantsOwnersOfNumbers, finding).await
+    }
+
+    async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<TenantId>, StoreError> {
+        let finding = self.inner.owners_of_waba(waba_id);
+        self.measure(StoreCall::TenantsOwnersOfWaba, finding).await
+    }
+
+    async fn remove(&self, id: &TenantId) -> Result<(), StoreError> {
+        self.measure(StoreCall::TenantsRemove, self.inner.remove(id)).await
+    }
+}
+
+#[async_trait]
+impl<S: EventStore> EventStore for MeasuredStore<S> {
+    async fn record(&self, batch: &[WebhookEvent]) -> Result<(), StoreError> {
+        self.measure(StoreCall::EventsRecord, self.inner.record(batch)).await
+    }
+
+    async fn list(
+        &self,
+        tenant_id: Option<&TenantId>,
+        before: Option<EventId>,
+        limit: u32,
+    ) -> Result<Vec<WebhookEvent>, StoreError> {
+        let listing = self.inner.list(tenant_id, before, limit);
+        self.measure(StoreCall::EventsList, listing).await
+    }
+}
+
+#[async_trait]
+impl<S: StoreHealth> StoreHealth for MeasuredStore<S> {
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.measure(StoreCall::HealthPing, self.inner.ping()).await
+    }
+
+    /// Asks memory only, so there is nothing to measure.
+    fn may_claim(&self) -> Result<(), StoreError> {
+        self.inner.may_claim()
+    }
+}
+
+#[async_trait]
+impl<S: Erasure> Erasure for MeasuredStore<S> {
+    async fn erase(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
+        self.measure(StoreCall::ErasureErase, self.inner.erase(tenant_id, limit))
+            .await
+    }
+}

@@ -1,0 +1,250 @@
+//! The labels and all their values.
+
+use super::instruments::Label;
+use crate::domain::graph_error::{self, RefusalClass};
+use crate::domain::message::{DeadReason, Delivery, SendOutcome, Status};
+
+/// Defines a label: its type, its name, and its values with their exported names.
+macro_rules! label {
+    ($(#[$doc:meta])* $label:ident $name:literal { $($(#[$about:meta])* $value:ident = $text:expr,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $label { $($(#[$about])* $value,)* }
+
+        impl Label for $label {
+            const NAME: &'static str = $name;
+            const ALL: &'static [Self] = &[$(Self::$value,)*];
+
+            fn index(self) -> usize {
+                self as usize
+            }
+
+            fn as_str(self) -> &'static str {
+                match self { $(Self::$value => $text,)* }
+            }
+        }
+    };
+}
+
+label! {
+    /// The end of a call to Meta.
+    Attempt "outcome" {
+        /// Meta accepted the message.
+        Sent = "sent",
+        /// The number's access token is a `mock_` one: there was no call.
+        Simulated = "simulated",
+        /// Meta refused it, for good or for now.
+        Refused = "refused",
+        /// Meta asked to slow down.
+        SlowDown = "slow_down",
+        /// Meta refused the access token, the number or the account.
+        Held = "held",
+        /// Something between Dakghar and Meta refused it.
+        TurnedAway = "turned_away",
+        /// No byte of it left.
+        NotSent = "not_sent",
+        /// It may have left, and no verdict came back.
+        InDoubt = "in_doubt",
+    }
+}
+
+impl From<&SendOutcome> for Attempt {
+    fn from(outcome: &SendOutcome) -> Self {
+        match outcome {
+            SendOutcome::Accepted { wamid } if wamid.is_mock() => Self::Simulated,
+            SendOutcome::Accepted { .. } => Self::Sent,
+            SendOutcome::Refused(refusal) => match graph_error::classify(refusal).class {
+                RefusalClass::PaceNumber | RefusalClass::PacePair | RefusalClass::PaceApp => Self::SlowDown,
+                RefusalClass::Token | RefusalClass::Account => Self::Held,
+                RefusalClass::Retry { .. } | RefusalClass::Fail => Self::Refused,
+            },
+            SendOutcome::TurnedAway { .. } => Self::TurnedAway,
+            SendOutcome::NotSent { .. } => Self::NotSent,
+            SendOutcome::Unknown { .. } => Self::InDoubt,
+        }
+    }
+}
+
+label! {
+    /// The reason that a message became a dead letter.
+    DeadLetter "reason" {
+        /// Every attempt was refused in a way that allowed another.
+        AttemptsExhausted = DeadReason::AttemptsExhausted.as_str(),
+        /// A call may have delivered it, and the outcome cannot be known.
+        OutcomeUnknown = DeadReason::OutcomeUnknown.as_str(),
+        /// Preparing it crashed the worker again and again.
+        Poison = DeadReason::Poison.as_str(),
+        /// Its number does not belong to the tenant any more.
+        NumberRemoved = DeadReason::NumberRemoved.as_str(),
+        /// Meta refused it for good, or reported that it failed.
+        Failed = Status::Failed.as_str(),
+        /// It expired before a call.
+        Expired = Status::Expired.as_str(),
+    }
+}
+
+impl DeadLetter {
+    /// Returns why a message is a dead letter; `None` if it is none.
+    pub fn of(delivery: &Delivery) -> Option<Self> {
+        match (delivery.status, delivery.dead_reason) {
+            (Status::Failed, _) => Some(Self::Failed),
+            (Status::Expired, _) => Some(Self::Expired),
+            (Status::Dead, Some(reason)) => Some(match reason {
+                DeadReason::AttemptsExhausted => Self::AttemptsExhausted,
+                DeadReason::OutcomeUnknown => Self::OutcomeUnknown,
+                DeadReason::Poison => Self::Poison,
+                DeadReason::NumberRemoved => Self::NumberRemoved,
+            }),
+            _ => None,
+        }
+    }
+}
+
+label! {
+    /// What ended a doubt.
+    DoubtEnd "by" {
+        /// A status, or a late answer, told the outcome.
+        Evidence = "evidence",
+        /// No evidence came, and the message's policy decided.
+        Policy = "policy",
+    }
+}
+
+label! {
+    /// A host that is called.
+    Host "host" {
+        /// Meta's Graph API.
+        Graph = "graph",
+    }
+}
+
+label! {
+    /// A method of a store's port.
+    StoreCall "method" {
+        /// `accept` of `messages`.
+        MessagesAccept = "messages_accept",
+        /// `receive` of `messages`.
+        MessagesReceive = "messages_receive",
+        /// `load` of `messages`.
+        MessagesLoad = "messages_load",
+        /// `save` of `messages`.
+        MessagesSave = "messages_save",
+        /// `claim` of `messages`.
+        MessagesClaim = "messages_claim",
+        /// `find_by_wamid` of `messages`.
+        MessagesFindByWamid = "messages_find_by_wamid",
+        /// `find_by_idempotency_key` of `messages`.
+        MessagesFindByIdempotencyKey = "messages_find_by_idempotency_key",
+        /// `statuses_flow` of `messages`.
+        MessagesStatusesFlow = "messages_statuses_flow",
+        /// `due` of `timers`.
+        TimersDue = "timers_due",
+        /// `wake_held` of `timers`.
+        TimersWakeHeld = "timers_wake_held",
+        /// `messages` of `lists`.
+        ListsMessages = "lists_messages",
+        /// `dead_letters` of `lists`.
+        ListsDeadLetters = "lists_dead_letters",
+        /// `count_unsettled` of `lists`.
+        ListsCountUnsettled = "lists_count_unsettled",
+        /// `touch` of `conversations`.
+        ConversationsTouch = "conversations_touch",
+        /// `list` of `conversations`.
+        ConversationsList = "conversations_list",
+        /// `find` of `conversations`.
+        ConversationsFind = "conversations_find",
+        /// `insert` of `tenants`.
+        TenantsInsert = "tenants_insert",
+        /// `save` of `tenants`.
+        TenantsSave = "tenants_save",
+        /// `find_all` of `tenants`.
+        TenantsFindAll = "tenants_find_all",
+        /// `find` of `tenants`.
+        TenantsFind = "tenants_find",
+        /// `list` of `tenants`.
+        TenantsList = "tenants_list",
+        /// `owners_of_numbers` of `tenants`.
+        TenantsOwnersOfNumbers = "tenants_owners_of_numbers",
+        /// `owners_of_waba` of `tenants`.
+        TenantsOwnersOfWaba = "tenants_owners_of_waba",
+        /// `remove` of `tenants`.
+        TenantsRemove = "tenants_remove",
+        /// `record` of `events`.
+        EventsRecord = "events_record",
+        /// `list` of `events`.
+        EventsList = "events_list",
+        /// `erase` of `erasure`.
+        ErasureErase = "erasure_erase",
+        /// `ping` of `health`.
+        HealthPing = "health_ping",
+    }
+}
+
+label! {
+    /// The reason that a webhook of Meta's was not stored, so that Meta must post it again.
+    IngestGap "cause" {
+        /// The process is starting or stopping.
+        NotServing = "not_serving",
+        /// Too many bytes, requests or parts are waiting.
+        Overloaded = "overloaded",
+        /// The store did not answer.
+        StoreUnavailable = "store_unavailable",
+        /// The store is full.
+        StoreFull = "store_full",
+        /// The body did not arrive whole, or not in time.
+        BodyIncomplete = "body_incomplete",
+        /// The connection was closed before the answer.
+        ClosedEarly = "closed_early",
+        /// A fault of ours, or damaged data.
+        Internal = "internal",
+    }
+}
+
+label! {
+    /// A limit past which requests and connections are refused.
+    Limit "limit" {
+        /// The bytes of one body: 413.
+        BodyBytes = "body_bytes",
+        /// The bytes of path and query: 414.
+        UriBytes = "uri_bytes",
+        /// The bytes of the headers: 431.
+        HeaderBytes = "header_bytes",
+        /// All bytes of bodies on the API, or a tenant's share of them: 503.
+        RequestsBudget = "requests_budget",
+        /// All bytes of webhooks, or an address's share of them: 503.
+        WebhooksBudget = "webhooks_budget",
+        /// All bytes of list pages, or a tenant's share of them: 503.
+        PagesBudget = "pages_budget",
+        /// The list pages that are built at a time: 503.
+        PagesAtOnce = "pages_at_once",
+        /// The requests that wait for a commit: 503.
+        CommitQueue = "commit_queue",
+        /// The connections of one address: closed.
+        ConnectionsPerAddress = "connections_per_address",
+        /// The requests under way of one client behind a trusted proxy: 503.
+        RequestsPerClient = "requests_per_client",
+    }
+}
+
+label! {
+    /// A number of bytes that requests or answers under way may have.
+    Budget "budget" {
+        /// Bodies on the API.
+        Requests = "requests",
+        /// Bodies of webhooks.
+        Webhooks = "webhooks",
+        /// List pages.
+        Pages = "pages",
+    }
+}
+
+impl Budget {
+    /// The limit that refuses what finds no room in it.
+    pub const fn limit(self) -> Limit {
+        match self {
+            Self::Requests => Limit::RequestsBudget,
+            Self::Webhooks => Limit::WebhooksBudget,
+            Self::Pages => Limit::PagesBudget,
+        }
+    }
+}

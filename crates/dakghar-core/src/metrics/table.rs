@@ -1,0 +1,151 @@
+//! The one table of instruments. A test compares it with what a running process exports, another with `api/metrics.md`,
+//! and a third looks for the code that records into each.
+
+use std::fmt;
+
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::{MetricType, TypedMetric};
+use prometheus_client::registry::{self, Registry};
+
+use super::instruments::{Family, Histogram, Instrument, LabelDescription, Latency, Wait};
+use super::labels::{Attempt, Budget, DeadLetter, DoubtEnd, Host, IngestGap, Limit, StoreCall};
+
+/// The prefix of every name.
+const PREFIX: &str = "dakghar";
+
+/// A base unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Things that are counted, and states.
+    None,
+    /// Seconds.
+    Seconds,
+    /// Bytes.
+    Bytes,
+}
+
+/// One line of the table.
+#[derive(Debug)]
+pub struct Row {
+    /// The field of [`Metrics`].
+    pub field: &'static str,
+    name: &'static str,
+    /// The unit of its values.
+    pub unit: Unit,
+    kind: MetricType,
+    /// Its label, and every value of it.
+    pub label: Option<LabelDescription>,
+    /// What it tells.
+    pub help: &'static str,
+}
+
+impl Row {
+    /// The name of its family as Prometheus stores its values; those of a histogram have suffixes besides.
+    pub fn name(&self) -> String {
+        let unit = match self.unit {
+            Unit::None => "",
+            Unit::Seconds => "_seconds",
+            Unit::Bytes => "_bytes",
+        };
+        let suffix = match self.kind() {
+            "counter" => "_total",
+            "info" => "_info",
+            _ => "",
+        };
+        format!("{PREFIX}_{}{unit}{suffix}", self.name)
+    }
+
+    /// The type: `counter`, `gauge`, `histogram` or `info`.
+    pub fn kind(&self) -> &'static str {
+        match self.kind {
+            MetricType::Counter => "counter",
+            MetricType::Histogram => "histogram",
+            MetricType::Info => "info",
+            MetricType::Gauge | MetricType::Unknown => "gauge",
+        }
+    }
+}
+
+macro_rules! table {
+    ($($field:ident: $instrument:ty, $name:literal, $unit:ident, $help:literal;)*) => {
+        /// Every instrument. Made once for a process; a clone records into the same places.
+        #[derive(Clone, Debug, Default)]
+        pub struct Metrics { $(#[doc = $help] pub $field: $instrument,)* }
+
+        impl Metrics {
+            /// The table of instruments.
+            pub const TABLE: &'static [Row] = &[$(Row {
+                field: stringify!($field),
+                name: $name,
+                unit: Unit::$unit,
+                kind: <$instrument as TypedMetric>::TYPE,
+                label: <$instrument as Instrument>::LABEL,
+                help: $help,
+            },)*];
+
+            /// Returns all instruments under their names, for the encoder.
+            pub fn registry(&self) -> Registry {
+                let mut registry = Registry::with_prefix(PREFIX);
+                $(register(&mut registry, $name, Unit::$unit, $help, self.$field.clone());)*
+                registry
+            }
+        }
+    };
+}
+
+table! {
+    build: Build, "build", None, "The version that runs; the value is always 1";
+    process_start_time: Gauge, "process_start_time", Seconds, "When the process started, since the Unix epoch";
+
+    accepted: Counter, "messages_accepted", None, "Messages that were accepted and stored; repetitions of a key are not counted again";
+    attempts: Family<Attempt, Counter>, "attempts", None, "Calls to Meta that ended, by their outcome";
+    graph_latency: Family<Attempt, Histogram<Latency>>, "graph_call", Seconds, "How long calls to Meta took, by their outcome";
+    first_call_wait: Histogram<Wait>, "first_call_wait", Seconds, "From the acceptance of a message to its first call, whatever it waited for: its sendAt, the pace of its number, a hold";
+    slot_wait: Histogram<Wait>, "slot_wait", Seconds, "From the slot of a message, the time at which it was to go out, to the call";
+    doubts_begun: Counter, "doubts_begun", None, "Messages whose outcome became unknown; less dakghar_doubts_ended_total over all processes, those in doubt now";
+    doubts_ended: Family<DoubtEnd, Counter>, "doubts_ended", None, "Messages whose outcome was unknown and is decided, by what decided it";
+    dead_letters: Family<DeadLetter, Counter>, "dead_letters", None, "Messages that became dead letters, by the reason";
+    breaker_open: Family<Host, Gauge>, "breaker_open", None, "1 while calls to the host wait because it cannot be reached, else 0";
+
+    store_latency: Family<StoreCall, Histogram<Latency>>, "store_call", Seconds, "How long calls to the store took, by the method; most carry a batch";
+
+    ingest_gaps: Family<IngestGap, Counter>, "ingest_gaps", None, "Webhooks that were not answered with success although Meta sent them well, by the cause; Meta posts them again";
+    refused: Family<Limit, Counter>, "refused", None, "Requests and connections that were refused, by the limit they would have passed";
+    budget_used: Family<Budget, Gauge>, "budget_used", Bytes, "Bytes of requests and answers under way";
+    budget_limit: Family<Budget, Gauge>, "budget_limit", Bytes, "The most bytes of requests and answers under way";
+}
+
+fn register(registry: &mut Registry, name: &str, unit: Unit, help: &str, instrument: impl Instrument) {
+    match unit {
+        Unit::None => registry.register(name, help, instrument),
+        Unit::Seconds => registry.register_with_unit(name, help, registry::Unit::Seconds, instrument),
+        Unit::Bytes => registry.register_with_unit(name, help, registry::Unit::Bytes, instrument),
+    }
+}
+
+/// The version of the program.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Build;
+
+impl TypedMetric for Build {
+    const TYPE: MetricType = MetricType::Info;
+}
+
+impl EncodeMetric for Build {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        encoder.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
+    }
+
+    fn metric_type(&self) -> MetricType {
+        Self::TYPE
+    }
+}
+
+impl Instrument for Build {
+    const LABEL: Option<LabelDescription> = Some(LabelDescription {
+        name: "version",
+        values: || vec![env!("CARGO_PKG_VERSION")],
+    });
+}
