@@ -1,19 +1,20 @@
 //! Tells of records that a store holds but cannot read, each once: whoever looks for work finds them every second.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::LazyLock;
 
+use dakghar_core::metrics::Counter;
 use parking_lot::Mutex;
 
 /// Records remembered as told; with more than these, some are told again.
 const TOLD_MAX: usize = 10_000;
 
 static TOLD: Mutex<Option<HashSet<String>>> = Mutex::new(None);
-static COUNT: AtomicU64 = AtomicU64::new(0);
+static COUNT: LazyLock<Counter> = LazyLock::new(Counter::default);
 
-/// Returns how many records this process has found that it could not read, each counted once.
-pub fn unreadable_records() -> u64 {
-    COUNT.load(Ordering::Relaxed)
+/// Returns the count of the records that this process has found and could not read, each counted once.
+pub fn unreadable_records() -> Counter {
+    COUNT.clone()
 }
 
 /// Logs that the record `id` of kind `what` cannot be read, unless it was told before. `why` names the field, and never
@@ -25,7 +26,7 @@ pub(crate) fn tell(what: &'static str, id: &str, why: &str) {
         told.clear();
     }
     if told.insert(format!("{what} {id} {why}")) {
-        COUNT.fetch_add(1, Ordering::Relaxed);
+        COUNT.inc();
         tracing::error!(
             record = what,
             id,

@@ -183,11 +183,11 @@ label! {
 label! {
     /// The reason that a webhook of Meta's was not stored, so that Meta must post it again.
     IngestGap "cause" {
-        /// The process is starting or stopping.
-        NotServing = "not_serving",
+        /// The process is stopping.
+        ShuttingDown = "shutting_down",
         /// Too many bytes, requests or parts are waiting.
         Overloaded = "overloaded",
-        /// The store did not answer.
+        /// The store did not answer, or was not open yet.
         StoreUnavailable = "store_unavailable",
         /// The store is full.
         StoreFull = "store_full",

@@ -109,6 +109,7 @@ table! {
     dead_letters: Family<DeadLetter, Counter>, "dead_letters", None, "Messages that became dead letters, by the reason";
     breaker_open: Family<Host, Gauge>, "breaker_open", None, "1 while calls to the host wait because it cannot be reached, else 0";
 
+    unreadable_records: Counter, "unreadable_records", None, "Stored records that were found and cannot be read, each once; the log names them";
     store_latency: Family<StoreCall, Histogram<Latency>>, "store_call", Seconds, "How long calls to the store took, by the method; most carry a batch";
 
     ingest_gaps: Family<IngestGap, Counter>, "ingest_gaps", None, "Webhooks that were not answered with success although Meta sent them well, by the cause; Meta posts them again";

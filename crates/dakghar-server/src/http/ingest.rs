@@ -19,6 +19,11 @@ impl Webhook {
         Self(is_webhook.then(|| Arc::clone(metrics)))
     }
 
+    /// Stops to watch: somebody else does.
+    pub(super) fn handed_on(mut self) {
+        self.0 = None;
+    }
+
     /// Tells its answer: `None` for success.
     pub(super) fn answered(mut self, code: Option<ErrorCode>) {
         let metrics = self.0.take();
@@ -39,7 +44,7 @@ impl Drop for Webhook {
 /// Returns the gap that an answer leaves; `None` if the fault is in the webhook.
 fn gap(code: ErrorCode) -> Option<IngestGap> {
     match code {
-        ErrorCode::ShuttingDown => Some(IngestGap::NotServing),
+        ErrorCode::ShuttingDown => Some(IngestGap::ShuttingDown),
         ErrorCode::Overloaded => Some(IngestGap::Overloaded),
         ErrorCode::StoreUnavailable => Some(IngestGap::StoreUnavailable),
         ErrorCode::StoreFull => Some(IngestGap::StoreFull),

@@ -16,6 +16,7 @@ use tower::ServiceExt as _;
 use super::config::HttpConfig;
 use super::edge::EdgeLayer;
 use super::health;
+use super::ingest::Webhook;
 use super::problem::ApiError;
 
 /// The time a request waits for the store. A start takes some ten milliseconds, and a restart of the service must not
@@ -37,16 +38,25 @@ pub fn starting_router(config: &HttpConfig, metrics: Arc<Metrics>, opened: watch
             );
             ApiError::from(problem.retry_after(RETRY_AFTER))
         })
-        .layer(EdgeLayer::new(metrics));
-    Router::new().fallback(move |request: Request| answer(closed.clone(), opened.clone(), request))
+        .layer(EdgeLayer::new(metrics.clone()));
+    let waiting = move |request: Request| answer(closed.clone(), opened.clone(), metrics.clone(), request);
+    Router::new().fallback(waiting)
 }
 
-async fn answer(closed: Router, mut opened: watch::Receiver<Option<Router>>, request: Request) -> Response {
+async fn answer(
+    closed: Router,
+    mut opened: watch::Receiver<Option<Router>>,
+    metrics: Arc<Metrics>,
+    request: Request,
+) -> Response {
+    let webhook = Webhook::of(&request, &metrics);
     let patience = match request.uri().path() {
         "/healthz" | "/readyz" => Duration::ZERO,
         _ => PATIENCE,
     };
     let waited = tokio::time::timeout(patience, opened.wait_for(Option::is_some)).await;
     let router = waited.ok().and_then(Result::ok).and_then(|opened| opened.clone());
+    // From here the edge of the routes watches it.
+    webhook.handed_on();
     router.unwrap_or(closed).oneshot(request).await.into_response()
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
+use dakghar_core::metrics::{IngestGap, Metrics};
 use dakghar_server::http::{HttpConfig, serve, starting_router};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -318,6 +319,29 @@ async fn a_request_waits_for_the_start_and_health_checks_do_not() {
     opened.send_replace(Some(Service::open().router));
     let answer = read_to_end(&mut waiting).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_webhook_that_gives_up_waiting_for_the_start_is_a_gap() {
+    let metrics = Arc::<Metrics>::default();
+    let (_opened, is_opened) = tokio::sync::watch::channel(None);
+    let router = starting_router(&HttpConfig::default(), metrics.clone(), is_opened);
+    let server = start(router, HttpConfig::default()).await;
+    for (request, gaps) in [("GET /", 0), ("POST /whatsapp/webhook", 1)] {
+        let mut waiting = server.connect().await;
+        let head = format!("{request} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+        waiting.write_all(head.as_bytes()).await.expect("written");
+        // As long as a request that is known of would take.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        drop(waiting);
+        let gap = || metrics.ingest_gaps.of(IngestGap::ClosedEarly).get();
+        let counted = async {
+            while gap() != gaps {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, counted).await.expect("in time");
+    }
 }
 
 #[tokio::test]

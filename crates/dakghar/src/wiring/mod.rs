@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_adapters::local::{RandomIds, SystemClock};
+use dakghar_adapters::unreadable_records;
 use dakghar_core::app::{App, Settings};
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{Clock as _, IdGenerator as _};
@@ -55,7 +56,10 @@ impl GroupCommits {
 
 /// Makes the instruments of this process, which starts now.
 pub fn process_metrics() -> Arc<Metrics> {
-    let metrics = Metrics::default();
+    let metrics = Metrics {
+        unreadable_records: unreadable_records(),
+        ..Metrics::default()
+    };
     metrics.process_start_time.set(SystemClock.now().as_millis() / 1_000);
     Arc::new(metrics)
 }

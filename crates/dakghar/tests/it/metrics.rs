@@ -17,11 +17,13 @@ use tokio::net::TcpStream;
 
 use self::exposition::Exposition;
 use crate::product::{ADMIN_KEY, Backend, Product, Setup, eventually, on_both_backends, text, unavailable};
+use crate::unreadable::break_it;
 
 on_both_backends!(
     counters_say_exactly_what_happened,
     calls_that_did_not_reach_meta_are_told_apart,
     refusals_and_gaps_are_counted_by_their_limit_and_cause,
+    a_record_that_cannot_be_read_is_counted_once,
     a_running_process_exports_the_table_and_nothing_else,
 );
 
@@ -301,6 +303,22 @@ async fn refusals_and_gaps_are_counted_by_their_limit_and_cause(backend: Backend
     };
     let is_refused = eventually(async || too_many().await >= Some(10)).await;
     assert!(is_refused, "{:?}", too_many().await);
+}
+
+async fn a_record_that_cannot_be_read_is_counted_once(backend: Backend) {
+    let measured = Measured::start(Setup::on(backend)).await;
+    let product = &measured.product;
+    let tenant = product.tenant("111", "mock_a").await;
+    let id = product.send(&tenant, "+919111111111").await;
+    product.until_status(&tenant, &id, "delivered").await;
+    let unreadable = "dakghar_unreadable_records_total";
+    assert_eq!(measured.scrape().await.value(unreadable), 0);
+    break_it(product, "messages", &id).await;
+    let path = format!("/tenants/{}/messages/{id}", tenant.id);
+    for _ in 0..2 {
+        assert_eq!(product.call("GET", &path, None).await.0, 500);
+    }
+    assert_eq!(measured.scrape().await.value(unreadable), 1);
 }
 
 async fn a_running_process_exports_the_table_and_nothing_else(backend: Backend) {

@@ -39,7 +39,7 @@ async fn mend(product: &Product, collection: &str, id: &str) {
 }
 
 /// A value that means nothing, in a message or a tenant.
-async fn break_it(product: &Product, collection: &str, id: &str) {
+pub async fn break_it(product: &Product, collection: &str, id: &str) {
     let fields = doc! { "unknownOutcome": "sometimes" };
     alter(product, collection, id, fields, "unknown_outcome = 'sometimes'").await;
 }
