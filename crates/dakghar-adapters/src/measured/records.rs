@@ -62,6 +62,11 @@ impl<S: TenantStore> TenantStore for MeasuredStore<S> {
         self.measure(StoreCall::TenantsOwnersOfNumbers, finding).await
     }
 
+    async fn past_owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Result<Vec<Vec<TenantId>>, StoreError> {
+        let finding = self.inner.past_owners_of_numbers(numbers);
+        self.measure(StoreCall::TenantsPastOwnersOfNumbers, finding).await
+    }
+
     async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<TenantId>, StoreError> {
         let finding = self.inner.owners_of_waba(waba_id);
         self.measure(StoreCall::TenantsOwnersOfWaba, finding).await

@@ -47,6 +47,8 @@ pub(super) const EVENT_FINGERPRINT: &str = "fingerprint";
 pub(super) const EVENT_TENANT: &str = "tenant";
 /// One owner per business number.
 pub(super) const TENANT_PHONE_NUMBER: &str = "phone_number";
+/// Tenants by the numbers they gave up.
+pub(super) const TENANT_PAST_NUMBER: &str = "past_phone_number";
 /// Tenants by the accounts their numbers belong to.
 pub(super) const TENANT_WABA: &str = "waba";
 
@@ -172,6 +174,7 @@ fn all() -> Vec<Index> {
         Index::new(TENANTS, TENANT_PHONE_NUMBER, doc! { "phoneNumbers.phoneNumberId": 1 })
             .unique()
             .only_with("phoneNumbers.phoneNumberId"),
+        Index::new(TENANTS, TENANT_PAST_NUMBER, doc! { "pastPhoneNumbers": 1 }).only_with("pastPhoneNumbers"),
         Index::new(TENANTS, TENANT_WABA, doc! { "phoneNumbers.wabaId": 1 }).only_with("phoneNumbers.wabaId"),
     ]
 }

@@ -12,7 +12,7 @@ use dakghar_core::ports::{StoreError, TenantSaved, TenantStore};
 use super::MongoStore;
 use super::documents::{Unreadable, counter, tenant};
 use super::failure::Failure;
-use super::indexes::{BY_ID, TENANT_PHONE_NUMBER, TENANT_WABA};
+use super::indexes::{BY_ID, TENANT_PAST_NUMBER, TENANT_PHONE_NUMBER, TENANT_WABA};
 use super::reads::{Query, told};
 
 #[async_trait]
@@ -97,6 +97,23 @@ impl TenantStore for MongoStore {
             .collect()
     }
 
+    async fn past_owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Result<Vec<Vec<TenantId>>, StoreError> {
+        if numbers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wanted: Vec<_> = numbers.iter().map(PhoneNumberId::as_str).collect();
+        let query = Query::new(doc! { "pastPhoneNumbers": { "$in": wanted } }, TENANT_PAST_NUMBER)
+            .fields(doc! { "_id": 1, "pastPhoneNumbers": 1 });
+        let found = self.fetch_readable(&self.tenants, query, past_owner).await?;
+        let past_owners = |number: &PhoneNumberId| {
+            let gave_up = found
+                .iter()
+                .filter(|(_, past)| past.iter().any(|past| past == number.as_str()));
+            gave_up.map(|(id, _)| *id).collect()
+        };
+        Ok(numbers.iter().map(past_owners).collect())
+    }
+
     async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<TenantId>, StoreError> {
         let query = Query::new(doc! { "phoneNumbers.wabaId": waba_id.as_str() }, TENANT_WABA).fields(doc! { "_id": 1 });
         self.fetch_readable(&self.tenants, query, tenant_id).await
@@ -157,6 +174,13 @@ fn tenant_id(raw: &RawDocument) -> Result<TenantId, Unreadable> {
     let wrong = || Unreadable::field("tenant", "(unknown)", "_id");
     let id = raw.get_str("_id").map_err(|_| wrong())?;
     TenantId::parse(id).map_err(|_| wrong())
+}
+
+/// A tenant and those of the numbers it gave up that can be read.
+fn past_owner(raw: &RawDocument) -> Result<(TenantId, Vec<String>), Unreadable> {
+    let past = raw.get_array("pastPhoneNumbers").into_iter().flatten();
+    let numbers = past.filter_map(|number| Some(number.ok()?.as_str()?.to_owned()));
+    Ok((tenant_id(raw)?, numbers.collect()))
 }
 
 /// The id of a tenant, and those of its numbers that can be read.

@@ -1,4 +1,4 @@
-//! Tenants and their numbers: two tables, always written and read together.
+//! Tenants, their numbers and those they gave up: three tables, always written and read together.
 
 use async_trait::async_trait;
 use dakghar_core::domain::hold::{Hold, HoldReason};
@@ -19,6 +19,8 @@ pub(super) const COLUMNS: &str = "id, name, callback_url, api_key_hash, wrapped_
 
 const NUMBER_COLUMNS: &str = "phone_number_id, waba_id, display_phone_number, sealed_token, simulated, \
     messages_per_second, hold_reason, hold_since, hold_probe_at, token_refusals";
+
+const DELETE_PAST: &str = "DELETE FROM past_numbers WHERE tenant_id = ?";
 
 #[async_trait]
 impl TenantStore for SqliteStore {
@@ -49,6 +51,13 @@ impl TenantStore for SqliteStore {
             .run(move |conn| numbers.iter().map(|number| owner(conn, number)).collect())
             .await;
         found.unwrap_or_else(|error| vec![Err(error); count])
+    }
+
+    async fn past_owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Result<Vec<Vec<TenantId>>, StoreError> {
+        let numbers = numbers.to_vec();
+        self.delivery
+            .run(move |conn| numbers.iter().map(|number| past_owners(conn, number)).collect())
+            .await
     }
 
     async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<TenantId>, StoreError> {
@@ -128,6 +137,7 @@ fn save(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
     ])?;
     conn.prepare_cached("DELETE FROM phone_numbers WHERE tenant_id = ?")?
         .execute([&id])?;
+    conn.prepare_cached(DELETE_PAST)?.execute([&id])?;
     insert_numbers(conn, tenant)?;
     Ok(TenantSaved::Done)
 }
@@ -165,6 +175,11 @@ fn insert_numbers(conn: &Connection, tenant: &Tenant) -> Outcome<()> {
             number.token_refusals,
         ])?;
     }
+    let mut insert =
+        conn.prepare_cached("INSERT INTO past_numbers (tenant_id, position, phone_number_id) VALUES (?, ?, ?)")?;
+    for (position, number) in (0_i64..).zip(&tenant.past_numbers) {
+        insert.execute(params![id, position, number.as_str()])?;
+    }
     Ok(())
 }
 
@@ -198,6 +213,18 @@ fn owner(conn: &Connection, number: &PhoneNumberId) -> Outcome<Result<Option<Ten
     Ok(asked_for("phone number", row, Cells::of(row).parse(TenantId::parse)).map(Some))
 }
 
+fn past_owners(conn: &Connection, number: &PhoneNumberId) -> Outcome<Vec<TenantId>> {
+    let mut select = conn.prepare_cached(
+        "SELECT tenant_id FROM past_numbers INDEXED BY past_numbers_by_number WHERE phone_number_id = ?",
+    )?;
+    let mut rows = select.query([number.as_str()])?;
+    let mut owners = Vec::new();
+    while let Some(row) = rows.next()? {
+        owners.extend(readable("past number", row, Cells::of(row).parse(TenantId::parse)));
+    }
+    Ok(owners)
+}
+
 fn owners_of_waba(conn: &Connection, waba_id: &WabaId) -> Outcome<Vec<TenantId>> {
     let mut select = conn.prepare_cached(
         "SELECT DISTINCT tenant_id FROM phone_numbers INDEXED BY phone_numbers_of_waba WHERE waba_id = ? \
@@ -215,6 +242,7 @@ fn remove(conn: &Connection, id: TenantId) -> Outcome<()> {
     let id = id.to_string();
     conn.prepare_cached("DELETE FROM phone_numbers WHERE tenant_id = ?")?
         .execute([&id])?;
+    conn.prepare_cached(DELETE_PAST)?.execute([&id])?;
     conn.prepare_cached("DELETE FROM tenants WHERE id = ?")?
         .execute([&id])?;
     Ok(())
@@ -222,14 +250,15 @@ fn remove(conn: &Connection, id: TenantId) -> Outcome<()> {
 
 /// Reads a tenant and its numbers, which are rows of another table.
 pub(super) fn tenant(conn: &Connection, row: &Row<'_>) -> Outcome<Read<Tenant>> {
-    let numbers = match Cells::of(row).parse(TenantId::parse) {
-        Ok(id) => numbers(conn, id)?,
-        Err(damaged) => Err(damaged),
+    let id = match Cells::of(row).parse(TenantId::parse) {
+        Ok(id) => id,
+        Err(damaged) => return Ok(Err(damaged)),
     };
-    Ok(numbers.and_then(|numbers| with_numbers(row, numbers)))
+    let (numbers, past) = (numbers(conn, id)?, past_numbers(conn, id)?);
+    Ok(numbers.and_then(|numbers| with_numbers(row, numbers, past?)))
 }
 
-fn with_numbers(row: &Row<'_>, phone_numbers: Vec<PhoneNumber>) -> Read<Tenant> {
+fn with_numbers(row: &Row<'_>, phone_numbers: Vec<PhoneNumber>, past_numbers: Vec<PhoneNumberId>) -> Read<Tenant> {
     let mut cells = Cells::of(row);
     let cells = &mut cells;
     let id = cells.parse(TenantId::parse)?;
@@ -246,7 +275,23 @@ fn with_numbers(row: &Row<'_>, phone_numbers: Vec<PhoneNumber>) -> Read<Tenant> 
         removed_at: cells.maybe_time()?,
         version: cells.count()?,
         phone_numbers,
+        past_numbers,
     })
+}
+
+/// All numbers that a tenant gave up, or why one of them cannot be read.
+fn past_numbers(conn: &Connection, id: TenantId) -> Outcome<Read<Vec<PhoneNumberId>>> {
+    let mut select =
+        conn.prepare_cached("SELECT phone_number_id FROM past_numbers WHERE tenant_id = ? ORDER BY position")?;
+    let mut rows = select.query([id.to_string()])?;
+    let mut numbers = Vec::new();
+    while let Some(row) = rows.next()? {
+        match Cells::of(row).parse(PhoneNumberId::parse) {
+            Ok(number) => numbers.push(number),
+            Err(damaged) => return Ok(Err(damaged)),
+        }
+    }
+    Ok(Ok(numbers))
 }
 
 /// All numbers of a tenant, or why one of them cannot be read.

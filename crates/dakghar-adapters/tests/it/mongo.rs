@@ -122,13 +122,13 @@ fn ways(record: &Record) -> (&'static str, String, Vec<Document>) {
             ];
             ("webhook_events", id.to_string(), ways)
         }
-        Record::Owner(number) => ("tenants", number.to_string(), Vec::new()),
+        Record::Owner(number) | Record::PastOwner(number) => ("tenants", number.to_string(), Vec::new()),
     }
 }
 
-/// Gives the tenant that has this number an id that is none.
+/// Gives the tenant that has or had this number an id that is none.
 async fn break_owner(tenants: &Collection<Document>, number: &str) {
-    let of_number = doc! { "phoneNumbers.phoneNumberId": number };
+    let of_number = doc! { "$or": [{ "phoneNumbers.phoneNumberId": number }, { "pastPhoneNumbers": number }] };
     let tenant = tenants
         .find_one_and_delete(of_number)
         .await

@@ -81,6 +81,11 @@ fn ways(record: &Record) -> (&'static str, String, &'static [&'static str]) {
             number.to_string(),
             &["tenant_id = 'nobody'", "tenant_id = CAST(x'ff' AS TEXT)"],
         ),
+        Record::PastOwner(number) => (
+            "past_numbers",
+            number.to_string(),
+            &["tenant_id = 'nobody'", "tenant_id = CAST(x'ff' AS TEXT)"],
+        ),
         Record::Conversation(id) => (
             "conversations",
             id.to_string(),
@@ -109,7 +114,7 @@ async fn breakable() -> (Breakable, TempDir) {
     let file = store.file().to_owned();
     let break_it = move |record: Record, way: usize| {
         let (table, id, ways) = ways(&record);
-        let column = if table == "phone_numbers" {
+        let column = if table.ends_with("_numbers") {
             "phone_number_id"
         } else {
             "id"

@@ -15,6 +15,8 @@ pub const MESSAGES_PER_SECOND_MAX: u32 = 100_000;
 pub const PACING_SHARE: f64 = 0.65;
 /// Refusals of the access token in a row before a number is put on hold.
 pub const TOKEN_REFUSALS_MAX: u32 = 3;
+/// Numbers that a tenant had once and that are remembered; with more than these, the first ones are forgotten.
+pub const PAST_NUMBERS_MAX: usize = 100;
 
 /// A customer of the operator.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +37,9 @@ pub struct Tenant {
     pub unknown_outcome: UnknownOutcome,
     /// The numbers, the default one first. Never empty.
     pub phone_numbers: Vec<PhoneNumber>,
+    /// The numbers that it gave up, the latest last, at most [`PAST_NUMBERS_MAX`]. Statuses of what it sent from them
+    /// may still come, whoever has them by then.
+    pub past_numbers: Vec<PhoneNumberId>,
     /// The time it was registered.
     pub created_at: Timestamp,
     /// The time of its last change.
@@ -82,6 +87,21 @@ impl Tenant {
             .find(|number| number.phone_number_id == *id)
     }
 
+    /// Gives a number up, and remembers that it had it.
+    pub fn give_up_number(&mut self, id: &PhoneNumberId) {
+        self.phone_numbers.retain(|kept| kept.phone_number_id != *id);
+        self.past_numbers.retain(|past| past != id);
+        self.past_numbers.push(id.clone());
+        let forgotten = self.past_numbers.len().saturating_sub(PAST_NUMBERS_MAX);
+        self.past_numbers.drain(..forgotten);
+    }
+
+    /// True if one of its numbers is written with these digits.
+    pub fn has_display_number(&self, digits: &str) -> bool {
+        let mut numbers = self.phone_numbers.iter();
+        numbers.any(|number| number.display_digits().as_deref() == Some(digits))
+    }
+
     /// Returns the hold that stops this number: the tenant's own first, then the number's.
     pub fn hold_of(&self, number: &PhoneNumber) -> Option<Hold> {
         self.hold.or(number.hold)
@@ -89,6 +109,12 @@ impl Tenant {
 }
 
 impl PhoneNumber {
+    /// Returns the digits of the number as people write it.
+    pub fn display_digits(&self) -> Option<String> {
+        let text = self.display_phone_number.as_deref()?;
+        Some(text.chars().filter(char::is_ascii_digit).collect())
+    }
+
     /// Returns the sends a second that Dakghar plans for this number.
     pub fn planned_per_second(&self) -> f64 {
         f64::from(self.messages_per_second) * PACING_SHARE
@@ -97,3 +123,69 @@ impl PhoneNumber {
 
 /// A tenant as the caches share it.
 pub type SharedTenant = Arc<Tenant>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn id(digits: usize) -> PhoneNumberId {
+        PhoneNumberId::parse(&digits.to_string()).expect("digits")
+    }
+
+    fn number(digits: usize) -> PhoneNumber {
+        PhoneNumber {
+            phone_number_id: id(digits),
+            waba_id: None,
+            display_phone_number: Some("+1 (555) 078-3881".to_owned()),
+            sealed_token: Vec::new(),
+            simulated: false,
+            messages_per_second: MESSAGES_PER_SECOND_DEFAULT,
+            hold: None,
+            token_refusals: 0,
+        }
+    }
+
+    fn tenant() -> Tenant {
+        Tenant {
+            id: TenantId::from_uuid(Uuid::from_u128(1)),
+            name: "Dhaka Books".to_owned(),
+            callback_url: None,
+            api_key_hash: Vec::new(),
+            wrapped_data_key: Vec::new(),
+            hold: None,
+            unknown_outcome: UnknownOutcome::Auto,
+            phone_numbers: vec![number(1), number(2)],
+            past_numbers: Vec::new(),
+            created_at: Timestamp::from_millis(0),
+            updated_at: Timestamp::from_millis(0),
+            removed_at: None,
+            version: 0,
+        }
+    }
+
+    #[test]
+    fn a_number_that_was_given_up_is_remembered_once_and_the_first_are_forgotten() {
+        let mut tenant = tenant();
+        tenant.give_up_number(&id(1));
+        assert_eq!(tenant.number(Some(&id(1))), None);
+        assert_eq!(tenant.phone_numbers, [number(2)]);
+        for digits in [3, 1] {
+            tenant.phone_numbers.push(number(digits));
+            tenant.give_up_number(&id(digits));
+        }
+        assert_eq!(tenant.past_numbers, [id(3), id(1)]);
+        for digits in 10..10 + PAST_NUMBERS_MAX {
+            tenant.give_up_number(&id(digits));
+        }
+        let expected: Vec<_> = (10..10 + PAST_NUMBERS_MAX).map(id).collect();
+        assert_eq!(tenant.past_numbers, expected);
+    }
+
+    #[test]
+    fn a_number_is_known_by_its_digits_however_people_write_it() {
+        let tenant = tenant();
+        assert!(tenant.has_display_number("15550783881"));
+        assert!(!tenant.has_display_number("1555078388") && !tenant.has_display_number(""));
+    }
+}

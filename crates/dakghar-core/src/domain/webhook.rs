@@ -78,6 +78,8 @@ pub struct StatusReport {
 pub struct OtherPart {
     /// The number it names, if it does.
     pub phone_number_id: Option<PhoneNumberId>,
+    /// The digits of the number that it names as people write it, if it does.
+    pub display_digits: Option<Arc<str>>,
     /// The account it names, if it does.
     pub waba_id: Option<WabaId>,
     /// Meta's name of the field; empty when absent.
@@ -93,7 +95,7 @@ pub struct OtherPart {
 pub enum EventReason {
     /// An account event of a known tenant.
     Routed,
-    /// No tenant has this phone number id.
+    /// No tenant has this number; or one that is named as people write it cannot be told from those of others.
     UnknownNumber,
     /// No tenant has a number of this account.
     UnknownWaba,

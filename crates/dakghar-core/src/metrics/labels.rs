@@ -165,6 +165,8 @@ label! {
         TenantsList = "tenants_list",
         /// `owners_of_numbers` of `tenants`.
         TenantsOwnersOfNumbers = "tenants_owners_of_numbers",
+        /// `past_owners_of_numbers` of `tenants`.
+        TenantsPastOwnersOfNumbers = "tenants_past_owners_of_numbers",
         /// `owners_of_waba` of `tenants`.
         TenantsOwnersOfWaba = "tenants_owners_of_waba",
         /// `remove` of `tenants`.

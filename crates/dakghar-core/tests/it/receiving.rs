@@ -26,7 +26,7 @@ fn news(tenant: &Tenant, text: &str) -> WebhookPart {
     WebhookPart::Other(Meta::news(&number(tenant), text))
 }
 
-fn events(world: &World, tenant: Option<&Tenant>) -> Vec<EventReason> {
+pub fn events(world: &World, tenant: Option<&Tenant>) -> Vec<EventReason> {
     let listed = at_once(world.store.list(tenant.map(|tenant| &tenant.id), None, 99));
     let listed = listed.expect("no outage");
     listed.iter().map(|event| event.reason).collect()

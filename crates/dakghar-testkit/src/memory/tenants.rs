@@ -68,6 +68,17 @@ impl TenantStore for MemoryStore {
         self.with_each(numbers, |state, number| state.owner_of(number))
     }
 
+    async fn past_owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Result<Vec<Vec<TenantId>>, StoreError> {
+        self.with(|state| {
+            let past_owners = |number: &PhoneNumberId| {
+                let tenants = state.tenants.values();
+                let gave_up = tenants.filter(|tenant| tenant.past_numbers.contains(number));
+                gave_up.map(|tenant| tenant.id).collect()
+            };
+            numbers.iter().map(past_owners).collect()
+        })
+    }
+
     async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<TenantId>, StoreError> {
         self.with(|state| {
             let tenants = state.tenants.values();

@@ -23,6 +23,7 @@ mod inbound;
 mod interop;
 mod metrics;
 mod migrate;
+mod moved_numbers;
 mod outbound;
 mod redis_servers;
 mod roles;

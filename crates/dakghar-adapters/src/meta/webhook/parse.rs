@@ -22,6 +22,8 @@ const MESSAGES: &str = "messages";
 /// Parts taken from one body. Meta puts at most 1,000 updates into one; a body of three million bytes could hold a
 /// million fragments, each of which would cost more memory than it has bytes.
 const PARTS_MAX: usize = 20_000;
+/// The most digits of a number that are looked at; the longest number has 15.
+const DIGITS_MAX: usize = 32;
 /// The longest field name that is kept.
 const FIELD_BYTES_MAX: usize = 128;
 
@@ -59,6 +61,7 @@ pub(super) fn parse(body: &[u8], now_seconds: i64) -> Vec<WebhookPart> {
 fn whole(raw: &str, problem: &str) -> WebhookPart {
     WebhookPart::Other(OtherPart {
         phone_number_id: None,
+        display_digits: None,
         waba_id: None,
         field: "".into(),
         problem: Some(problem.into()),
@@ -77,6 +80,7 @@ struct Parts {
 struct Place<'p> {
     waba_id: Option<&'p WabaId>,
     phone_number_id: Option<&'p PhoneNumberId>,
+    display_digits: Option<&'p str>,
     field: &'p str,
 }
 
@@ -104,6 +108,7 @@ impl Parts {
         }
         self.push(WebhookPart::Other(OtherPart {
             phone_number_id: place.phone_number_id.cloned(),
+            display_digits: place.display_digits.map(Arc::from),
             waba_id: place.waba_id.cloned(),
             field: place.field.into(),
             problem: problem.map(Arc::from),
@@ -115,6 +120,7 @@ impl Parts {
         let nowhere = Place {
             waba_id: None,
             phone_number_id: None,
+            display_digits: None,
             field: "",
         };
         let Some(entry) = Fields::of(raw) else {
@@ -171,10 +177,14 @@ impl Parts {
             self.read_messages_value(entry, &place, raw, &value);
         } else {
             let waba_id = named_waba(&value);
-            let phone_number_id = phone_number_of(&value).or_else(|| phone_number_in_settings(&value));
+            let phone_number_id = phone_number_of(&value)
+                .or_else(|| phone_number_in_settings(&value))
+                .or_else(|| phone_number_alerted(&value));
+            let display_digits = display_digits(&value);
             let place = Place {
                 waba_id: waba_id.as_ref().or(place.waba_id),
                 phone_number_id: phone_number_id.as_ref(),
+                display_digits: display_digits.as_deref(),
                 ..place
             };
             self.push_other(&place, one_change_entry(entry, raw), None);
@@ -239,9 +249,27 @@ fn phone_number_of(value: &Fields<'_>) -> Option<PhoneNumberId> {
     PhoneNumberId::parse(&id).ok()
 }
 
+/// The digits of the number that an event names as people write it, beside its facts or among them.
+fn display_digits(value: &Fields<'_>) -> Option<String> {
+    let metadata = value.object("metadata");
+    let in_metadata = metadata
+        .as_ref()
+        .and_then(|metadata| metadata.text("display_phone_number"));
+    let text = value.text("display_phone_number").or(in_metadata)?;
+    let digits: String = text.chars().filter(char::is_ascii_digit).take(DIGITS_MAX).collect();
+    (!digits.is_empty()).then_some(digits)
+}
+
 /// `account_settings_update` names its number inside the settings.
 fn phone_number_in_settings(value: &Fields<'_>) -> Option<PhoneNumberId> {
     let id = value.object("phone_number_settings")?.text("phone_number_id")?;
+    PhoneNumberId::parse(&id).ok()
+}
+
+/// `account_alerts` names what it is about, which may be a number.
+fn phone_number_alerted(value: &Fields<'_>) -> Option<PhoneNumberId> {
+    let is_number = value.text("entity_type")?.to_ascii_uppercase().contains("PHONE");
+    let id = value.text("entity_id").filter(|_| is_number)?;
     PhoneNumberId::parse(&id).ok()
 }
 

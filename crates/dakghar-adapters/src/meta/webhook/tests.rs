@@ -1,4 +1,5 @@
 mod damage;
+mod numbers;
 
 use aws_lc_rs::hmac;
 use dakghar_core::domain::ids::{PhoneNumberId, WaId, WabaId};

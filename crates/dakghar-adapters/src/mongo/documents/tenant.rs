@@ -28,6 +28,9 @@ struct TenantFields<'a> {
     hold: Option<HoldFields<'a>>,
     unknown_outcome: Cow<'a, str>,
     phone_numbers: Vec<PhoneNumberFields<'a>>,
+    /// Absent in documents of earlier builds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    past_phone_numbers: Vec<Cow<'a, str>>,
     created_at: DateTime,
     updated_at: DateTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,6 +77,11 @@ pub(in crate::mongo) fn encode(tenant: &Tenant, version: u64, save_id: ObjectId)
         hold: tenant.hold.as_ref().map(hold_fields),
         unknown_outcome: tenant.unknown_outcome.as_str().into(),
         phone_numbers: tenant.phone_numbers.iter().map(number_fields).collect(),
+        past_phone_numbers: tenant
+            .past_numbers
+            .iter()
+            .map(|number| number.as_str().into())
+            .collect(),
         created_at: date(tenant.created_at),
         updated_at: date(tenant.updated_at),
         removed_at: tenant.removed_at.map(date),
@@ -124,6 +132,12 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Tenant, Unreadable> 
             .map(read_number)
             .collect::<Option<_>>()
             .ok_or_else(|| wrong("phoneNumbers"))?,
+        past_numbers: fields
+            .past_phone_numbers
+            .iter()
+            .map(|number| PhoneNumberId::parse(number))
+            .collect::<Result<_, _>>()
+            .map_err(|_| wrong("pastPhoneNumbers"))?,
         created_at: timestamp(fields.created_at),
         updated_at: timestamp(fields.updated_at),
         removed_at: fields.removed_at.map(timestamp),

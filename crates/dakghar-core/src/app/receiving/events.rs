@@ -19,6 +19,7 @@ impl Events {
     pub(super) fn of_message(&self, inbound: &InboundMessage) -> WebhookEvent {
         let part = OtherPart {
             phone_number_id: Some(inbound.phone_number_id.clone()),
+            display_digits: None,
             waba_id: inbound.waba_id.clone(),
             field: "messages".into(),
             problem: None,
@@ -36,6 +37,7 @@ impl Events {
     ) -> WebhookEvent {
         let part = OtherPart {
             phone_number_id: Some(report.phone_number_id.clone()),
+            display_digits: None,
             waba_id: report.waba_id.clone(),
             field: "statuses".into(),
             problem: None,

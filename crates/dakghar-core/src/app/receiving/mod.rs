@@ -17,7 +17,7 @@ use crate::domain::message::Evidence;
 use crate::domain::opaque::OpaqueSigner;
 use crate::domain::webhook::{EventReason, StatusReport, WebhookEvent};
 use crate::domain::{ErrorCode, HoldReason, MessageKey, Problem, graph_error};
-use crate::ports::{Ports, Received, SignatureCheck};
+use crate::ports::{Ports, Received, SignatureCheck, StoreError};
 use events::Events;
 use sort::{Sorted, Sorter};
 
@@ -143,17 +143,21 @@ impl Receiving {
         self.hold_numbers(&evidence).await?;
 
         // A status must not vanish because its message cannot be read or is missing (after a backup was restored, say).
-        let orphans: Vec<WebhookEvent> = stored
-            .evidence
-            .iter()
-            .zip(&evidence)
-            .filter(|(result, _)| **result == Merge::NoSuchMessage)
-            .map(|(_, (key, _, report))| {
-                self.sorter
-                    .events
-                    .of_status(Some(key.tenant_id), EventReason::UnknownMessage, report)
-            })
-            .collect();
+        let all = stored.evidence.iter().zip(&evidence);
+        let lost = all.filter(|(result, _)| **result == Merge::NoSuchMessage);
+        let lost: Vec<_> = lost.map(|(_, (key, _, report))| (key.tenant_id, report)).collect();
+        let tenants = lost.iter().map(|(tenant_id, _)| *tenant_id);
+        let tenants = self.sorter.directory.find_all(tenants).await;
+        let mut orphans: Vec<WebhookEvent> = Vec::with_capacity(lost.len());
+        for (tenant_id, report) in lost {
+            // Nobody would see or erase what is kept for a tenant that is gone.
+            let owner = match tenants.get(&tenant_id) {
+                None | Some(Ok(None)) => None,
+                Some(Ok(Some(_)) | Err(StoreError::Unreadable(_))) => Some(tenant_id),
+                Some(Err(error)) => return Err(error.clone().into()),
+            };
+            orphans.push(self.sorter.events.of_status(owner, EventReason::UnknownMessage, report));
+        }
         if !orphans.is_empty() {
             receipt.statuses -= orphans.len();
             receipt.unrouted += orphans.len();

@@ -13,7 +13,7 @@ use crate::domain::message::{
 use crate::domain::opaque::OpaqueSigner;
 use crate::domain::tenant::SharedTenant;
 use crate::domain::webhook::{EventReason, InboundMessage, OtherPart, StatusReport, WebhookEvent, WebhookPart};
-use crate::domain::{ConversationId, ConversationTouch, MessageKey, PhoneNumberId, TenantId};
+use crate::domain::{ConversationId, ConversationTouch, MessageKey, PhoneNumberId, TenantId, WabaId};
 use crate::ports::{MessageStore, ReceivedMessage, StoreError};
 
 /// The parts of a webhook, by kind.
@@ -21,10 +21,27 @@ use crate::ports::{MessageStore, ReceivedMessage, StoreError};
 pub(super) struct Sorted {
     pub(super) messages: Vec<ReceivedMessage>,
     pub(super) evidence: Vec<(MessageKey, Evidence, StatusReport)>,
-    by_wamid: Vec<(TenantId, StatusReport)>,
+    unplaced: Vec<Unplaced>,
     pub(super) events: Vec<WebhookEvent>,
     /// Set if some parts are missing here because their tenant could not be read.
     pub(super) left_out: Option<StoreError>,
+}
+
+/// A status of which its callback data and the present owner of its number do not say whose it is.
+struct Unplaced {
+    report: StatusReport,
+    /// Why it is kept if nobody sent the message.
+    reason: EventReason,
+    /// Set if the present owner may have sent the message and cannot be read.
+    unread: Option<StoreError>,
+}
+
+impl Unplaced {
+    /// The data to be tried against past owners.
+    fn to_try(&self) -> Option<&str> {
+        let opaque = self.report.opaque.as_deref();
+        opaque.filter(|opaque| OpaqueSigner::names_no_tenant(opaque))
+    }
 }
 
 /// Sorts the parts of webhooks by tenant and kind.
@@ -42,24 +59,15 @@ impl Sorter {
         let mut sorted = Sorted::default();
         for part in parts {
             let owner = part.phone_number_id().and_then(|number| owners.get(number)).cloned();
-            let owner = match owner.unwrap_or(Ok(None)) {
-                Ok(owner) => owner,
-                Err(error) => {
-                    sorted.left_out = Some(error);
-                    continue;
-                }
-            };
-            match (part, owner) {
-                (WebhookPart::Message(inbound), Some(tenant)) => self.sort_message(&mut sorted, &tenant, inbound),
-                (WebhookPart::Message(inbound), None) => sorted.events.push(self.events.of_message(&inbound)),
-                (WebhookPart::Status(report), Some(tenant)) => self.sort_status(&mut sorted, &tenant, report),
-                (WebhookPart::Status(report), None) => {
-                    let reason = EventReason::UnknownNumber;
-                    sorted.events.push(self.events.of_status(None, reason, &report));
-                }
-                (WebhookPart::Other(other), owner) => self.sort_other(&mut sorted, owner, &other).await?,
+            match (part, owner.unwrap_or(Ok(None))) {
+                (WebhookPart::Status(report), owner) => self.sort_status(&mut sorted, owner, report),
+                (_, Err(error)) => sorted.left_out = Some(error),
+                (WebhookPart::Message(inbound), Ok(Some(tenant))) => self.sort_message(&mut sorted, &tenant, inbound),
+                (WebhookPart::Message(inbound), Ok(None)) => sorted.events.push(self.events.of_message(&inbound)),
+                (WebhookPart::Other(other), Ok(owner)) => self.sort_other(&mut sorted, owner, &other).await?,
             }
         }
+        self.place_by_past_owner(&mut sorted).await?;
         self.place_by_wamid(&mut sorted).await?;
         Ok(sorted)
     }
@@ -119,15 +127,26 @@ impl Sorter {
         sorted.messages.push(ReceivedMessage { message, touch });
     }
 
-    fn sort_status(&self, sorted: &mut Sorted, tenant: &SharedTenant, report: StatusReport) {
-        let named = report
-            .opaque
-            .as_deref()
-            .and_then(|opaque| self.opaque.verify(opaque, tenant.id, &report.phone_number_id));
-        match named {
-            Some((key, attempt)) => sorted.evidence.push((key, evidence(&report, Some(attempt)), report)),
-            None => sorted.by_wamid.push((tenant.id, report)),
+    /// A status belongs to the tenant that sent the message, whoever has the number now.
+    fn sort_status(&self, sorted: &mut Sorted, owner: Found, report: StatusReport) {
+        let tried: Vec<TenantId> = owner.iter().flatten().map(|tenant| tenant.id).collect();
+        let opaque = report.opaque.as_deref();
+        let named = opaque.and_then(|opaque| self.opaque.verify(opaque, &tried, &report.phone_number_id));
+        if let Some((key, attempt)) = named {
+            sorted.evidence.push((key, evidence(&report, Some(attempt)), report));
+            return;
         }
+        let reason = match owner {
+            Ok(None) => EventReason::UnknownNumber,
+            Ok(Some(_)) | Err(_) => EventReason::UnknownMessage,
+        };
+        let mut unplaced = Unplaced {
+            report,
+            reason,
+            unread: None,
+        };
+        unplaced.unread = owner.err().filter(|_| unplaced.to_try().is_some());
+        sorted.unplaced.push(unplaced);
     }
 
     async fn sort_other(
@@ -138,7 +157,13 @@ impl Sorter {
     ) -> Result<(), Failure> {
         let found = match (owner, &other.waba_id) {
             (Some(owner), _) => vec![Ok(Some(owner))],
-            (None, Some(waba_id)) if other.phone_number_id.is_none() => self.directory.owners_of_waba(waba_id).await?,
+            (None, Some(waba_id)) if other.phone_number_id.is_none() => {
+                let owners = self.directory.owners_of_waba(waba_id).await?;
+                match &other.display_digits {
+                    Some(digits) => only_of_number(owners, waba_id, digits),
+                    None => owners,
+                }
+            }
             _ => Vec::new(),
         };
         let mut owners = Vec::with_capacity(found.len());
@@ -153,7 +178,7 @@ impl Sorter {
             EventReason::Malformed
         } else if !owners.is_empty() {
             EventReason::Routed
-        } else if other.phone_number_id.is_some() {
+        } else if other.phone_number_id.is_some() || other.display_digits.is_some() {
             EventReason::UnknownNumber
         } else {
             EventReason::UnknownWaba
@@ -168,29 +193,78 @@ impl Sorter {
         Ok(())
     }
 
-    /// Finds the messages of statuses without our callback data by Meta's id. Those not found are kept as events.
-    async fn place_by_wamid(&self, sorted: &mut Sorted) -> Result<(), Failure> {
-        if sorted.by_wamid.is_empty() {
+    /// Finds the messages of statuses whose callback data names no tenant and that the present owner of their number
+    /// did not send.
+    async fn place_by_past_owner(&self, sorted: &mut Sorted) -> Result<(), Failure> {
+        let to_try = sorted.unplaced.iter().filter(|unplaced| unplaced.to_try().is_some());
+        let mut numbers: Vec<_> = to_try.map(|unplaced| unplaced.report.phone_number_id.clone()).collect();
+        if numbers.is_empty() {
             return Ok(());
         }
-        let refs: Vec<_> = sorted
-            .by_wamid
-            .iter()
-            .map(|(_, report)| (report.phone_number_id.clone(), report.wamid.clone()))
-            .collect();
-        let keys = self.messages.find_by_wamid(&refs).await?;
-        for ((tenant_id, report), key) in sorted.by_wamid.drain(..).zip(keys) {
-            match key {
-                Some(key) => sorted.evidence.push((key, evidence(&report, None), report)),
-                None => {
-                    let event = self
-                        .events
-                        .of_status(Some(tenant_id), EventReason::UnknownMessage, &report);
-                    sorted.events.push(event);
+        numbers.sort_unstable();
+        numbers.dedup();
+        let past = self.directory.past_owners(&numbers).await?;
+        let past: HashMap<PhoneNumberId, Vec<TenantId>> = numbers.into_iter().zip(past).collect();
+        for unplaced in std::mem::take(&mut sorted.unplaced) {
+            let number = &unplaced.report.phone_number_id;
+            let tried = past.get(number).map(Vec::as_slice).unwrap_or_default();
+            let named = unplaced
+                .to_try()
+                .and_then(|data| self.opaque.verify(data, tried, number));
+            match named {
+                Some((key, attempt)) => {
+                    let evidence = evidence(&unplaced.report, Some(attempt));
+                    sorted.evidence.push((key, evidence, unplaced.report));
                 }
+                None => sorted.unplaced.push(unplaced),
             }
         }
         Ok(())
+    }
+
+    /// Finds the messages of the statuses that are left by Meta's id. Those not found are kept as events for the
+    /// operator: who has the number now need not be who sent it.
+    async fn place_by_wamid(&self, sorted: &mut Sorted) -> Result<(), Failure> {
+        if sorted.unplaced.is_empty() {
+            return Ok(());
+        }
+        let reports = sorted.unplaced.iter().map(|unplaced| &unplaced.report);
+        let refs: Vec<_> = reports
+            .map(|report| (report.phone_number_id.clone(), report.wamid.clone()))
+            .collect();
+        let keys = self.messages.find_by_wamid(&refs).await?;
+        for (unplaced, key) in sorted.unplaced.drain(..).zip(keys) {
+            let report = unplaced.report;
+            match (key, unplaced.unread) {
+                (Some(key), _) => sorted.evidence.push((key, evidence(&report, None), report)),
+                (None, Some(unread)) => sorted.left_out = Some(unread),
+                (None, None) => sorted
+                    .events
+                    .push(self.events.of_status(None, unplaced.reason, &report)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The tenants of an account to whom an event about this number belongs. Another tenant of the account must not see it.
+/// Without anybody who is known to have the number, it belongs to an only tenant that may have it.
+fn only_of_number(owners: Vec<Found>, waba_id: &WabaId, digits: &str) -> Vec<Found> {
+    let has_it = |found: &Found| matches!(found, Ok(Some(tenant)) if tenant.has_display_number(digits));
+    let may_have_it = |tenant: &SharedTenant| {
+        let mut numbers = tenant.phone_numbers.iter();
+        numbers.any(|number| number.waba_id.as_ref() == Some(waba_id) && number.display_phone_number.is_none())
+    };
+    match owners.iter().filter(|owner| has_it(owner)).count() {
+        0 => {}
+        1 => return owners.into_iter().filter(has_it).collect(),
+        // Several say that it is theirs, and one of them at most is right.
+        _ => return Vec::new(),
+    }
+    match owners.as_slice() {
+        [Ok(Some(only))] if may_have_it(only) => owners,
+        // One that cannot be read may have it.
+        _ => owners.into_iter().filter(Result::is_err).collect(),
     }
 }
 

@@ -114,6 +114,14 @@ impl Directory {
         Ok(found.collect())
     }
 
+    /// Returns the tenants that gave these numbers up, in the order asked.
+    pub(in crate::app) async fn past_owners(
+        &self,
+        numbers: &[PhoneNumberId],
+    ) -> Result<Vec<Vec<TenantId>>, StoreError> {
+        self.store.past_owners_of_numbers(numbers).await
+    }
+
     /// Returns the tenants with a number of this account. One that cannot be read is an error of its own.
     pub(in crate::app) async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<Found>, StoreError> {
         let ids = distinct(self.store.owners_of_waba(waba_id).await?);

@@ -7,7 +7,7 @@ use crate::app::failure::Failure;
 use crate::app::stale::Step;
 use crate::domain::pacing::RELEASE_CHECK;
 use crate::domain::tenant::SharedTenant;
-use crate::domain::{Actor, ErrorCode, Problem, TenantId};
+use crate::domain::{Actor, ErrorCode, PhoneNumberId, Problem, TenantId};
 
 impl Tenants {
     /// Adds a number to the tenant. Without a token of its own it uses the token of the first number.
@@ -37,7 +37,8 @@ impl Tenants {
         Ok(changed.tenant)
     }
 
-    /// Changes the settings of a number; `None` leaves one as it is. Only the operator may change the pace.
+    /// Changes the settings of a number; `None` leaves one as it is. Only the operator may change the pace, and how a
+    /// number is written whose account has other tenants: Meta's events name numbers by it.
     pub async fn change_phone_number(
         &self,
         id: &TenantId,
@@ -59,6 +60,9 @@ impl Tenants {
             display_phone_number.as_deref().and_then(check_display_number),
         ])?;
         let number = find_number_id(number)?;
+        if display_phone_number.is_some() && by != Actor::Operator {
+            self.check_account_is_own(id, &number).await?;
+        }
         let tenant = self
             .change(id, |tenant| {
                 let number = tenant.number_mut(&number).ok_or_else(no_such_number)?;
@@ -79,7 +83,21 @@ impl Tenants {
         Ok(tenant)
     }
 
-    /// Removes a number. The last one cannot be removed. Messages that wait for the number leave the schedule, and end
+    /// Fails if the account of a number has other tenants.
+    async fn check_account_is_own(&self, id: &TenantId, number: &PhoneNumberId) -> Result<(), Failure> {
+        let tenant = self.find(id).await?;
+        let Some(account) = tenant.number(Some(number)).and_then(|number| number.waba_id.as_ref()) else {
+            return Ok(());
+        };
+        let owners = self.ports.tenants.owners_of_waba(account).await?;
+        if owners.iter().all(|owner| owner == id) {
+            return Ok(());
+        }
+        let why = "only the operator changes it: other tenants share the account";
+        Err(Problem::field(ErrorCode::Forbidden, "/displayPhoneNumber", why).into())
+    }
+
+    /// Removes a number. The last one cannot be removed. Statuses of what was sent from it still find their messages. Messages that wait for the number leave the schedule, and end
     /// by their timers.
     pub async fn remove_phone_number(&self, id: &TenantId, number: &str) -> Result<SharedTenant, Failure> {
         let number = find_number_id(number)?;
@@ -88,7 +106,7 @@ impl Tenants {
             if tenant.phone_numbers.len() == 1 {
                 return Err(Problem::new(ErrorCode::LastPhoneNumber, "Remove the tenant instead."));
             }
-            tenant.phone_numbers.retain(|kept| kept.phone_number_id != number);
+            tenant.give_up_number(&number);
             Ok(Step::Save)
         })
         .await

@@ -54,6 +54,7 @@ impl Tenants {
             hold: None,
             unknown_outcome: new.unknown_outcome.unwrap_or_default(),
             phone_numbers: vec![number],
+            past_numbers: Vec::new(),
             created_at: now,
             updated_at: now,
             removed_at: None,

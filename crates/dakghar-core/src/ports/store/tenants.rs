@@ -42,6 +42,9 @@ pub trait TenantStore: Send + Sync {
     /// own.
     async fn owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Vec<Result<Option<TenantId>, StoreError>>;
 
+    /// Returns the tenants that gave these numbers up, in the order asked. A tenant whose id cannot be read is left out.
+    async fn past_owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Result<Vec<Vec<TenantId>>, StoreError>;
+
     /// Returns the tenants that have a number of this account.
     async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<TenantId>, StoreError>;
 

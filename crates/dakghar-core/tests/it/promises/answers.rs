@@ -99,12 +99,13 @@ impl Promises {
             }
             WebhookPart::Status(report) => {
                 let about = self.state.lock().by_wamid.get(&report.wamid).copied();
-                let about = about.filter(|(key, _)| owner == Some(key.tenant_id));
-                let Some((key, attempt)) = about.filter(|_| report.opaque.is_some()) else {
+                let stored = about.and_then(|(key, _)| shared.look(key));
+                // Whoever has the number now: the callback data is bound to the number it was sent from.
+                let is_of_number = stored.as_ref().is_some_and(|stored| stored.number() == number);
+                let Some((_, attempt)) = about.filter(|_| report.opaque.is_some() && is_of_number) else {
                     return keeps_event(shared, owner, &report.raw)
                         .map_or_else(|| broken("evidence is kept", told), Ok);
                 };
-                let stored = shared.look(key);
                 let is_merged = stored.as_ref().is_some_and(|stored| {
                     let mut timeline = stored.timeline().iter();
                     timeline.any(|entry| {

@@ -167,6 +167,32 @@ impl Process {
         Ok(Seen(self.app.changing.redrive(tenant, id, accept_risk).await?))
     }
 
+    pub async fn add_number(&self, tenant: &TenantId, number: &str) -> Result<(), Problem> {
+        let new = NewPhoneNumber {
+            phone_number_id: number.into(),
+            access_token: None,
+            waba_id: None,
+            display_phone_number: None,
+            messages_per_second: None,
+        };
+        self.app.tenants.add_phone_number(tenant, new).await?;
+        Ok(())
+    }
+
+    /// Says how a number is written.
+    pub async fn write_number(&self, tenant: &TenantId, number: &str, text: &str, by: Actor) -> Result<(), Problem> {
+        let tenants = &self.app.tenants;
+        tenants
+            .change_phone_number(tenant, number, None, Some(text.into()), by)
+            .await?;
+        Ok(())
+    }
+
+    pub async fn remove_number(&self, tenant: &TenantId, number: &str) -> Result<(), Problem> {
+        self.app.tenants.remove_phone_number(tenant, number).await?;
+        Ok(())
+    }
+
     pub async fn pause(&self, tenant: &TenantId, number: Option<&str>, by: Actor) -> Result<(), Problem> {
         self.app.tenants.pause(tenant, number, by).await?;
         Ok(())

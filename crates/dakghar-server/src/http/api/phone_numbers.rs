@@ -134,7 +134,8 @@ problems!(ChangeProblems: BODY, STORE, &[
 
 /// Change a number
 ///
-/// `messagesPerSecond` is for the admin key only: the pace of a number is the operator's to give.
+/// `messagesPerSecond` is for the admin key only: the pace of a number is the operator's to give. So is
+/// `displayPhoneNumber` while the number's account has other tenants, because events of Meta name numbers by it.
 #[utoipa::path(
     patch, path = "/tenants/{tenantId}/phone-numbers/{phoneNumberId}", operation_id = "changePhoneNumber",
     tag = "Phone numbers",

@@ -4,7 +4,7 @@ use dakghar_core::domain::PhoneNumber;
 
 use super::super::read_pages;
 use super::super::stores::Stores;
-use super::{insert, numbers, owner, save};
+use super::{check, insert, numbers, owner, save};
 use crate::samples::{number, number_full, phone, tenant, tenant_full, tenant_id, tenant_with_numbers, waba};
 
 pub async fn an_unknown_tenant_is_not_found(stores: Stores) {
@@ -61,6 +61,39 @@ pub async fn numbers_know_their_owners(stores: Stores) {
     let (first, second) = (Some(first.id), Some(second.id));
     assert_eq!(owners, [second, None, first, first, second].map(Ok));
     assert_eq!(stores.tenants.owners_of_numbers(&[]).await, []);
+}
+
+pub async fn numbers_know_who_gave_them_up(stores: Stores) {
+    let past_owners = async |digits: &[&str]| {
+        let numbers: Vec<_> = digits.iter().map(|digits| phone(digits)).collect();
+        let found = stores.tenants.past_owners_of_numbers(&numbers).await;
+        let mut found = found.expect("the store answers");
+        for owners in &mut found {
+            owners.sort();
+        }
+        found
+    };
+    let mut first = tenant_with_numbers(numbers(&["1", "2", "3"]));
+    insert(&stores, &first).await;
+    assert_eq!(past_owners(&["1", "2"]).await, [vec![], vec![]]);
+    first.give_up_number(&phone("1"));
+    first.give_up_number(&phone("3"));
+    save(&stores, &mut first).await;
+    check(&stores, &first).await;
+    let mut second = tenant_with_numbers(numbers(&["1", "4"]));
+    insert(&stores, &second).await;
+    let expected = [vec![first.id], vec![], vec![], vec![first.id], vec![first.id]];
+    assert_eq!(past_owners(&["1", "2", "9", "3", "1"]).await, expected);
+    assert_eq!(owner(&stores, &phone("1")).await, Some(second.id));
+    second.give_up_number(&phone("1"));
+    save(&stores, &mut second).await;
+    assert_eq!(
+        past_owners(&["1", "3"]).await,
+        [vec![first.id, second.id], vec![first.id]]
+    );
+    assert_eq!(stores.tenants.remove(&first.id).await, Ok(()));
+    assert_eq!(past_owners(&["1", "3"]).await, [vec![second.id], vec![]]);
+    assert_eq!(past_owners(&[]).await, Vec::<Vec<_>>::new());
 }
 
 pub async fn accounts_know_their_owners(stores: Stores) {

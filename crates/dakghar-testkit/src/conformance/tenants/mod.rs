@@ -40,6 +40,7 @@ macro_rules! tenant_store_suite {
             pages_of_tenants_have_no_gaps_and_no_repeats
             numbers_know_their_owners
             accounts_know_their_owners
+            numbers_know_who_gave_them_up
             a_removed_tenant_is_gone
         }
     };

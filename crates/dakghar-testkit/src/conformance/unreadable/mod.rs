@@ -44,6 +44,8 @@ pub enum Record {
     Tenant(TenantId),
     /// What says whose a number is.
     Owner(PhoneNumberId),
+    /// What says who gave a number up.
+    PastOwner(PhoneNumberId),
     /// A conversation.
     Conversation(ConversationId),
     /// A webhook event.
@@ -76,6 +78,7 @@ macro_rules! unreadable_suite {
             tenants_beside_it_are_saved
             a_number_of_nobody_knows_whom_costs_no_other_number
             an_account_has_its_other_owners
+            a_number_has_its_other_past_owners
             conversations_beside_it_move
             conversations_beside_it_are_listed
             events_beside_it_are_recorded_and_listed

@@ -89,6 +89,24 @@ pub async fn a_number_of_nobody_knows_whom_costs_no_other_number(port: Breakable
     assert_eq!(owners[2..], expected);
 }
 
+/// Covers `TenantStore::past_owners_of_numbers`.
+pub async fn a_number_has_its_other_past_owners(port: Breakable) {
+    let gave_up = |n: usize| Tenant {
+        past_numbers: vec![phone(&(20 + n).to_string())],
+        ..tenant()
+    };
+    let tenants: Vec<Tenant> = (0..4).map(gave_up).collect();
+    for tenant in &tenants {
+        assert_eq!(port.stores.tenants.insert(tenant).await, Ok(TenantSaved::Done));
+    }
+    let numbers: Vec<_> = tenants.iter().map(|tenant| tenant.past_numbers[0].clone()).collect();
+    let broken = numbers[..2].iter().cloned().map(Record::PastOwner);
+    port.break_all(broken).await;
+    let found = port.stores.tenants.past_owners_of_numbers(&numbers).await;
+    let whole = |place: usize| vec![tenants[place].id];
+    assert_eq!(found, Ok(vec![vec![], vec![], whole(2), whole(3)]));
+}
+
 /// Covers `TenantStore::owners_of_waba`.
 pub async fn an_account_has_its_other_owners(port: Breakable) {
     let (whole, _) = mixed_tenants(&port).await;

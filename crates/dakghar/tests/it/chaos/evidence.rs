@@ -81,7 +81,7 @@ impl Journal {
     }
 }
 
-/// Callback data is `v1.<message>.<attempt>.<MAC>`.
+/// Callback data is `v2.<message>.<attempt>.<tenant>.<MAC>`.
 pub fn message_of(opaque: &str) -> String {
     opaque.split('.').nth(1).unwrap_or_default().to_owned()
 }

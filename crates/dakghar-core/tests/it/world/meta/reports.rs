@@ -95,6 +95,7 @@ impl Meta {
     pub fn news(number: &PhoneNumberId, text: &str) -> OtherPart {
         OtherPart {
             phone_number_id: Some(number.clone()),
+            display_digits: None,
             waba_id: None,
             field: "account_update".into(),
             problem: None,

@@ -53,6 +53,12 @@ impl TenantStore for Near {
         found.unwrap_or_else(|error| vec![Err(error); count])
     }
 
+    async fn past_owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Result<Vec<Vec<TenantId>>, StoreError> {
+        let numbers = numbers.to_vec();
+        let find = move |shared: &Shared| at_once(shared.store.past_owners_of_numbers(&numbers));
+        self.once(Call::Owners, find).await
+    }
+
     async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<TenantId>, StoreError> {
         let waba_id = waba_id.clone();
         let find = move |shared: &Shared| at_once(shared.store.owners_of_waba(&waba_id));
