@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use dakghar_core::domain::Timestamp;
+use dakghar_core::domain::{Present, Timestamp};
 use dakghar_core::ports::Clock;
 
 /// When the time of tests begins: 2026-11-22T10:00:00Z.
@@ -40,8 +40,13 @@ impl Default for TestClock {
 }
 
 impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    fn present(&self) -> Present {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst)).into()
+    }
+
+    /// Since [`START`].
+    fn uptime(&self) -> Duration {
+        self.now().since(START)
     }
 }
 
@@ -50,7 +55,11 @@ impl Clock for TestClock {
 pub struct WallClock;
 
 impl Clock for WallClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
+    fn present(&self) -> Present {
+        Timestamp::from_millis(jiff::Timestamp::now().as_millisecond()).into()
+    }
+
+    fn uptime(&self) -> Duration {
+        self.now().since(START)
     }
 }

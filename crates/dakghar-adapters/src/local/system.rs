@@ -1,37 +1,83 @@
 //! The machine's clock and random source.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use dakghar_core::domain::Present;
 use dakghar_core::domain::ids::{EventId, MessageId, TenantId};
-use dakghar_core::domain::time::Timestamp;
+use dakghar_core::domain::steady::SteadyTime;
 use dakghar_core::ports::{Clock, IdGenerator};
-use uuid::Uuid;
+use parking_lot::Mutex;
+use uuid::{ContextV7, Uuid};
 
-/// The machine's wall clock.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
+use crate::stored::uptime::uptime;
 
-#[expect(clippy::disallowed_methods, reason = "this is the clock")]
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
+/// The machine's wall clock, without its steps.
+#[derive(Debug)]
+pub struct SystemClock(Mutex<SteadyTime>);
+
+impl SystemClock {
+    /// Starts with what the wall clock shows.
+    pub fn start() -> Self {
+        Self(Mutex::new(SteadyTime::starting(uptime(), shown())))
     }
 }
 
+impl Clock for SystemClock {
+    fn present(&self) -> Present {
+        let mut steady = self.0.lock();
+        // Under the lock: a time read before somebody else's look would seem to be a step back.
+        steady.look(uptime(), shown(), None)
+    }
+
+    fn uptime(&self) -> Duration {
+        uptime()
+    }
+}
+
+/// Returns what the wall clock shows, in nanoseconds since the epoch.
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
+fn shown() -> i64 {
+    i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
+}
+
 /// Time-ordered ids (`UUIDv7`) and randomness from the operating system.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RandomIds;
+pub struct RandomIds {
+    clock: Arc<dyn Clock>,
+    /// Keeps the ids of a millisecond in order.
+    context: Mutex<ContextV7>,
+}
+
+impl RandomIds {
+    /// Ids that are ordered as this clock shows.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            context: Mutex::new(ContextV7::new()),
+        }
+    }
+
+    fn uuid(&self) -> Uuid {
+        let context = self.context.lock();
+        // Under the lock: the context takes a time before that of somebody else's id for a clock that ran back.
+        let ms = u64::try_from(self.clock.now().as_millis()).unwrap_or_default();
+        let nanos = u32::try_from(ms % 1000 * 1_000_000).unwrap_or_default();
+        Uuid::new_v7(uuid::Timestamp::from_unix(&*context, ms / 1000, nanos))
+    }
+}
 
 #[expect(clippy::disallowed_methods, reason = "this is the generator")]
 impl IdGenerator for RandomIds {
     fn tenant_id(&self) -> TenantId {
-        TenantId::from_uuid(Uuid::now_v7())
+        TenantId::from_uuid(self.uuid())
     }
 
     fn message_id(&self) -> MessageId {
-        MessageId::from_uuid(Uuid::now_v7())
+        MessageId::from_uuid(self.uuid())
     }
 
     fn event_id(&self) -> EventId {
-        EventId::from_uuid(Uuid::now_v7())
+        EventId::from_uuid(self.uuid())
     }
 
     fn jitter(&self) -> f64 {
@@ -42,5 +88,17 @@ impl IdGenerator for RandomIds {
         let mut bytes = [0; 32];
         aws_lc_rs::rand::fill(&mut bytes).expect("the operating system provides randomness");
         bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_in_the_order_in_which_they_were_made() {
+        let ids = RandomIds::new(Arc::new(SystemClock::start()));
+        let made: Vec<MessageId> = (0..10_000).map(|_| ids.message_id()).collect();
+        assert!(made.is_sorted_by(|one, next| one < next));
     }
 }

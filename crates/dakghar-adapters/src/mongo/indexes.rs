@@ -23,6 +23,8 @@ pub(super) const MESSAGE_INBOUND_KEY: &str = "inbound_key";
 pub(super) const MESSAGE_WAMIDS: &str = "wamids";
 /// Messages that have a timer.
 pub(super) const MESSAGE_TIMER: &str = "timer";
+/// Messages that have a timer, by their last change.
+pub(super) const MESSAGE_CHANGED: &str = "changed";
 /// A tenant's messages, newest first.
 pub(super) const MESSAGE_TENANT: &str = "tenant";
 /// A tenant's messages of one status, newest first.
@@ -142,6 +144,7 @@ fn all() -> Vec<Index> {
             .only_with("inboundKey"),
         Index::new(MESSAGES, MESSAGE_WAMIDS, doc! { "wamids": 1 }).only_with("wamids"),
         Index::new(MESSAGES, MESSAGE_TIMER, doc! { "wakeAt": 1, "status": 1 }).only_with("wakeAt"),
+        Index::new(MESSAGES, MESSAGE_CHANGED, doc! { "updatedAt": 1 }).only_with("wakeAt"),
         Index::new(MESSAGES, MESSAGE_TENANT, doc! { "tenantId": 1, "_id": -1 }),
         Index::new(MESSAGES, MESSAGE_STATUS, doc! { "tenantId": 1, "status": 1, "_id": -1 }),
         Index::new(MESSAGES, MESSAGE_TYPE, doc! { "tenantId": 1, "type": 1, "_id": -1 }),

@@ -11,7 +11,7 @@ use dakghar_core::ports::{StoreError, TimerStore};
 use super::MongoStore;
 use super::collections::MESSAGES;
 use super::documents::{Unreadable, date, message};
-use super::indexes::{BY_ID, MESSAGE_STATUS, MESSAGE_TIMER};
+use super::indexes::{BY_ID, MESSAGE_CHANGED, MESSAGE_STATUS, MESSAGE_TIMER};
 use super::reads::{Query, text};
 use super::updates::RefusedStatement;
 
@@ -41,6 +41,16 @@ impl TimerStore for MongoStore {
             self.refuse_half_an_installation().await?;
         }
         Ok(due)
+    }
+
+    async fn ahead(&self, of: Timestamp, limit: u32) -> Result<Vec<Message>, StoreError> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        // Only what has a timer is in the index, and that is every message that is not settled.
+        let filter = doc! { "updatedAt": { "$gt": date(of) }, "wakeAt": { "$gt": date(of) } };
+        let query = Query::new(filter, MESSAGE_CHANGED).limit(limit);
+        self.fetch_readable(&self.messages, query, message::decode).await
     }
 
     /// Woken in batches, so that a tenant with a million held messages does not hold up the server.

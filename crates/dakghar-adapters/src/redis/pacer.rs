@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dakghar_core::domain::pacing::{Admission, GATE_BURST_MIN, GATE_BURST_TIME};
+use dakghar_core::domain::time::CLOCKS_APART_MAX;
 use dakghar_core::domain::{PhoneNumberId, Timestamp};
-use dakghar_core::ports::{Pacer, QueueError, SlotAsk};
+use dakghar_core::ports::{Clock, Pacer, QueueError, SlotAsk};
 use futures_util::future::try_join_all;
 use redis::{RedisError, Script};
 use tokio::sync::{Notify, watch};
@@ -37,6 +38,7 @@ const START_PATIENCE: Duration = Duration::from_secs(2);
 /// A [`Pacer`] in Redis.
 pub struct RedisPacer {
     redis: RedisConfig,
+    clock: Arc<dyn Clock>,
     script: Script,
     kept: Arc<KeptConnection>,
     _keeper: DropGuard,
@@ -63,8 +65,9 @@ impl KeptConnection {
 }
 
 impl RedisPacer {
-    /// Starts to connect, and waits a moment for it. Without Redis it can be created, but not used.
-    pub async fn start(redis: RedisConfig) -> Self {
+    /// Starts to connect, and waits a moment for it. Without Redis it can be created, but not used. `clock` tells
+    /// whether what is kept in Redis was reserved by a clock that was ahead.
+    pub async fn start(redis: RedisConfig, clock: Arc<dyn Clock>) -> Self {
         let kept = Arc::new(KeptConnection {
             connection: watch::Sender::new(None),
             missed: Notify::new(),
@@ -77,6 +80,7 @@ impl RedisPacer {
         kept.comes_within(START_PATIENCE).await;
         Self {
             redis,
+            clock,
             script: Script::new(include_str!("pace.lua")),
             kept,
             _keeper: stopped.drop_guard(),
@@ -121,7 +125,9 @@ impl RedisPacer {
         invocation
             .arg(operation)
             .arg(GATE_BURST_MIN)
-            .arg(u64::try_from(GATE_BURST_TIME.as_micros()).expect("a fraction of a second"));
+            .arg(u64::try_from(GATE_BURST_TIME.as_micros()).expect("a fraction of a second"))
+            .arg(us(self.clock.now()))
+            .arg(u64::try_from(CLOCKS_APART_MAX.as_micros()).expect("some seconds"));
         for (number, asks) in numbers {
             invocation.key(format!("dakghar:pace:{{{number}}}")).arg(asks.len());
             for ask in asks {

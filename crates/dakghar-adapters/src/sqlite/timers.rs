@@ -1,8 +1,10 @@
 //! The timers of messages: which are due, and which are held.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId};
-use dakghar_core::domain::message::{Message, Status};
+use dakghar_core::domain::message::{Message, Priority, Status};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{StoreError, TimerStore};
 use rusqlite::{Connection, params};
@@ -16,6 +18,14 @@ use super::rows::is_open;
 pub(super) const DUE: &str = "\
     SELECT wake_at, seq FROM messages INDEXED BY messages_timer \
     WHERE status = ? AND wake_at <= ? ORDER BY wake_at LIMIT ?";
+
+pub(super) const SLOT_AHEAD: &str = "\
+    SELECT slot_at, seq FROM messages INDEXED BY messages_due \
+    WHERE status = 'queued' AND priority = ?1 AND slot_at > ?2 AND updated_at > ?2 LIMIT ?3";
+
+pub(super) const TIMER_AHEAD: &str = "\
+    SELECT wake_at, seq FROM messages INDEXED BY messages_timer \
+    WHERE status = ?1 AND wake_at > ?2 AND updated_at > ?2 LIMIT ?3";
 
 pub(super) const HELD: &str = concat!(
     "SELECT id, seq FROM messages INDEXED BY messages_open \
@@ -31,6 +41,11 @@ const WOKEN_PER_COMMIT_MAX: u32 = 1000;
 impl TimerStore for SqliteStore {
     async fn due(&self, until: Timestamp, status: Option<Status>, limit: u32) -> Result<Vec<Message>, StoreError> {
         self.delivery.run(move |conn| due(conn, until, status, limit)).await
+    }
+
+    async fn ahead(&self, of: Timestamp, limit: u32) -> Result<Vec<Message>, StoreError> {
+        let ahead = move |conn: &Connection| load_first(conn, limit, |limit| ahead_of(conn, of, limit));
+        self.delivery.run(ahead).await
     }
 
     async fn wake_held(
@@ -76,6 +91,22 @@ fn most_overdue(conn: &Connection, until: Timestamp, status: Option<Status>, lim
     overdue.sort_unstable();
     overdue.truncate(limit as usize);
     Ok(overdue.into_iter().map(|(_, seq)| seq).collect())
+}
+
+/// Slots are asked for by priority and timers by status, as their indexes are sorted.
+fn ahead_of(conn: &Connection, of: Timestamp, limit: u32) -> Outcome<Vec<i64>> {
+    let lanes = Priority::ALL.map(|priority| (SLOT_AHEAD, priority.as_str()));
+    let unsettled = Status::ALL.into_iter().filter(|status| status.is_unsettled());
+    let timers = unsettled.map(|status| (TIMER_AHEAD, status.as_str()));
+    let mut found = BTreeSet::new();
+    for (sql, name) in lanes.into_iter().chain(timers) {
+        let mut select = conn.prepare_cached(sql)?;
+        let rows = select.query_map(params![name, of.as_millis(), limit], |row| row.get(1))?;
+        for row in rows {
+            found.insert(row?);
+        }
+    }
+    Ok(found.into_iter().take(limit as usize).collect())
 }
 
 /// The result of one commit of waking.

@@ -2,3 +2,4 @@
 
 pub(crate) mod id_time;
 pub(crate) mod unreadable;
+pub(crate) mod uptime;

@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dakghar_adapters::redis::{BullmqConfig, BullmqQueue, RedisConfig, Role};
 use dakghar_core::domain::message::Priority;
-use dakghar_core::domain::{MessageId, MessageKey, PhoneNumberId, TenantId, Timestamp};
+use dakghar_core::domain::{MessageId, MessageKey, PhoneNumberId, Present, TenantId, Timestamp};
 use dakghar_core::ports::{Clock, Disposition, Job, JobKey, Queue, QueueEntry};
 use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
@@ -32,9 +32,13 @@ const PATIENCE: Duration = Duration::from_mins(1);
 struct SystemClock;
 
 impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
-        Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).expect("a date of this age"))
+    fn present(&self) -> Present {
+        let ms = i64::try_from(self.uptime().as_millis()).expect("a date of this age");
+        Timestamp::from_millis(ms).into()
+    }
+
+    fn uptime(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970")
     }
 }
 

@@ -25,7 +25,7 @@ use crate::ports::{Clock, Ports, Queue};
 use crate::vault::SigningKeys;
 use commits::Commits;
 use messages::Messages;
-use sending::{Host, Jobs, NumberHolds, RecentCalls, Shared, Slots};
+use sending::{Host, Jobs, LeaseWatch, NumberHolds, RecentCalls, Shared, Slots};
 use tenants::directory::Directory;
 
 pub use failure::{Failure, Fault};
@@ -90,6 +90,7 @@ impl App {
             slots: Slots::new(directory.clone(), ports.pacer.clone()),
             recent_calls: Arc::new(RecentCalls::default()),
             host: Host::new(ports.clock.clone(), ports.ids.clone(), &metrics),
+            leases: Arc::new(LeaseWatch::default()),
         };
         let Shared {
             messages, slots, jobs, ..
@@ -120,9 +121,9 @@ impl App {
         (app, running)
     }
 
-    /// The present time, by the store's clock.
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
+    /// Returns the date, by the store's clock.
+    pub fn wall(&self) -> Timestamp {
+        self.clock.wall()
     }
 
     /// Stops taking jobs from the queue.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::time::Timestamp;
+use super::time::{CLOCKS_APART_MAX, Timestamp};
 
 /// The time until a message held by a pause looks at the pause again. It is longer than any process remembers a tenant.
 pub const PAUSE_CHECK: Duration = Duration::from_secs(5);
@@ -25,6 +25,15 @@ pub struct Hold {
     pub since: Timestamp,
     /// The time from which one message may probe whether the reason is gone. `None`: only a person ends this hold.
     pub probe_at: Option<Timestamp>,
+}
+
+impl Hold {
+    /// True if a message may probe it now. A time further away than any wait for a probe was set by a clock that was
+    /// ahead.
+    pub fn may_be_probed(&self, now: Timestamp) -> bool {
+        let at_most = now + self.reason.probe_interval() + CLOCKS_APART_MAX;
+        self.probe_at.is_some_and(|at| at <= now || at > at_most)
+    }
 }
 
 /// The reason that sending is stopped.

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::time::Timestamp;
+use super::time::{CLOCKS_APART_MAX, Timestamp};
 
 /// Messages that may pass the gate in a burst beyond the planned rate, even for the slowest number.
 pub const GATE_BURST_MIN: u32 = 5;
@@ -62,6 +62,8 @@ pub struct Pace {
     low_tat_us: i64,
     gate_tat_us: i64,
     paused_until_us: i64,
+    /// The latest present that anybody named; see [`Pace::look`].
+    seen_us: i64,
 }
 
 /// The verdict of the gate.
@@ -84,8 +86,11 @@ fn interval_us(per_second: f64) -> i64 {
 
 /// Returns the time by which the gate lets messages pass early.
 fn gate_lead_us(interval_us: i64) -> i64 {
-    let time_us = i64::try_from(GATE_BURST_TIME.as_micros()).expect("a fraction of a second");
-    time_us.max(interval_us * i64::from(GATE_BURST_MIN))
+    us_of(GATE_BURST_TIME).max(interval_us * i64::from(GATE_BURST_MIN))
+}
+
+fn us_of(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).expect("some seconds")
 }
 
 const fn us(at: Timestamp) -> i64 {
@@ -98,6 +103,27 @@ const fn from_us(us: i64) -> Timestamp {
 }
 
 impl Pace {
+    /// Takes note of the present, before any other step. A present before the one that was last named shows that the
+    /// clock of whoever named that one was ahead. What was reserved is then the same lengths of time from now: the rate
+    /// and the backlog justify no more.
+    pub fn look(&mut self, now: Timestamp) {
+        let now_us = us(now);
+        let ahead = self.seen_us - now_us;
+        if ahead <= us_of(CLOCKS_APART_MAX) {
+            self.seen_us = self.seen_us.max(now_us);
+            return;
+        }
+        for time in [
+            &mut self.normal_tat_us,
+            &mut self.low_tat_us,
+            &mut self.gate_tat_us,
+            &mut self.paused_until_us,
+        ] {
+            *time -= ahead;
+        }
+        self.seen_us = now_us;
+    }
+
     /// Reserves the next slot, at `not_before` at the earliest. A high priority message takes the present slot and
     /// pushes the others back. A low one queues in its own lane.
     pub fn reserve(&mut self, not_before: Timestamp, per_second: f64, priority: Priority) -> Timestamp {
@@ -261,6 +287,37 @@ mod tests {
         assert_eq!(ms(at), 2000);
         assert_eq!(pace.admit(at, 50.0, Priority::High), Admission::Go);
         assert_eq!(ms(pace.reserve(START, 50.0, Priority::Normal)), 2000);
+    }
+
+    #[test]
+    fn what_a_clock_that_was_ahead_reserved_is_the_same_wait_from_now() {
+        for ahead in [60, 3_600, 86_400] {
+            let mut pace = Pace::default();
+            let wrong = START + Duration::from_secs(ahead);
+            pace.look(wrong);
+            for _ in 0..500 {
+                pace.reserve(wrong, 50.0, Priority::Normal);
+                pace.reserve(wrong, 50.0, Priority::Low);
+            }
+            for _ in 0..100 {
+                pace.admit(wrong, 50.0, Priority::High);
+            }
+            pace.pause_until(wrong + Duration::from_secs(20));
+            pace.look(START);
+            assert_eq!(ms(pace.reserve(START, 50.0, Priority::Normal)), 20_000);
+            assert_eq!(ms(pace.reserve(START, 50.0, Priority::Low)), 20_000);
+            let paused = pace.admit(START, 50.0, Priority::High);
+            assert_eq!(paused, Admission::Later(START + Duration::from_secs(20)));
+        }
+    }
+
+    #[test]
+    fn clocks_that_agree_more_or_less_share_what_is_reserved() {
+        let mut pace = Pace::default();
+        pace.look(START + CLOCKS_APART_MAX);
+        pace.reserve(START + CLOCKS_APART_MAX, 50.0, Priority::Normal);
+        pace.look(START);
+        assert_eq!(ms(pace.reserve(START, 50.0, Priority::Normal)), 5_020);
     }
 
     #[test]

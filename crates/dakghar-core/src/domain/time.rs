@@ -4,12 +4,18 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
+/// Clocks that agree may be apart by this much. A time that is more than this ahead was written by a clock that was.
+pub const CLOCKS_APART_MAX: Duration = Duration::from_secs(5);
+
 /// A point in time, in milliseconds since the Unix epoch. Every store keeps times in this form, and every timer
 /// compares them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// The last instant. Every timer is before it.
+    pub const MAX: Self = Self(i64::MAX);
+
     /// Makes the instant `ms` milliseconds after the Unix epoch.
     pub const fn from_millis(ms: i64) -> Self {
         Self(ms)
@@ -29,6 +35,42 @@ impl Timestamp {
     /// Returns the time from `earlier` until `self`; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0 - earlier.0).unwrap_or(0))
+    }
+}
+
+/// The present, by two clocks that mostly agree.
+///
+/// What Dakghar decides by itself (slots, timers, leases, waits) is a length of time after something that happened, and
+/// is judged by `now`, which never runs back. What people and Meta name (`sendAt`, `expiresAt`, the time of a report) is
+/// a date, and is judged by `wall`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Present {
+    /// The time that never runs back.
+    pub now: Timestamp,
+    /// The date. Never after `now`: a step back is followed at once, a step forward only when `now` believes it.
+    pub wall: Timestamp,
+}
+
+impl Present {
+    /// True if the date has come.
+    pub fn has_reached(&self, date: Timestamp) -> bool {
+        date <= self.wall
+    }
+
+    /// Returns when the date will have come, as `now` counts: it runs at half speed while it is ahead of the wall.
+    pub fn when(&self, date: Timestamp) -> Timestamp {
+        let wait = date.since(self.wall);
+        if wait.is_zero() {
+            return date;
+        }
+        date.max(self.now + wait / 2)
+    }
+}
+
+impl From<Timestamp> for Present {
+    /// Both clocks agree.
+    fn from(now: Timestamp) -> Self {
+        Self { now, wall: now }
     }
 }
 
@@ -68,6 +110,23 @@ mod tests {
         let at = Timestamp::from_millis(1_763_805_600_120);
         assert_eq!(at.to_string(), "2025-11-22T10:00:00.120Z");
         assert_eq!(Timestamp::parse_rfc3339(&at.to_string()), Some(at));
+    }
+
+    #[test]
+    fn a_date_comes_when_the_wall_shows_it() {
+        let at = |ms| Timestamp::from_millis(ms);
+        let agreed = Present::from(at(5_000));
+        assert_eq!(agreed.when(at(9_000)), at(9_000));
+        assert_eq!(agreed.when(at(3_000)), at(3_000));
+        // An hour ahead, and so at half speed for two hours.
+        let ahead = Present {
+            now: at(3_600_000),
+            wall: at(0),
+        };
+        assert!(ahead.has_reached(at(0)) && !ahead.has_reached(at(1)));
+        assert_eq!(ahead.when(at(60_000)), at(3_630_000));
+        assert_eq!(ahead.when(at(7_200_000)), at(7_200_000), "they meet there");
+        assert_eq!(ahead.when(at(9_000_000)), at(9_000_000));
     }
 
     #[test]

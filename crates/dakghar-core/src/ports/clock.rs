@@ -1,12 +1,28 @@
 //! Time and ids. Behind traits, so that tests can control both.
 
-use crate::domain::ids::{EventId, MessageId, TenantId};
-use crate::domain::time::Timestamp;
+use std::time::Duration;
 
-/// The time by which leases, slots and timers are judged. On a shared store it follows the store's clock.
+use crate::domain::ids::{EventId, MessageId, TenantId};
+use crate::domain::time::{Present, Timestamp};
+
+/// The time. On a shared store it follows the store's clock.
 pub trait Clock: Send + Sync {
-    /// Returns the present time.
-    fn now(&self) -> Timestamp;
+    /// Returns the present: the time that never runs back, and the date.
+    fn present(&self) -> Present;
+
+    /// Returns the time by which slots and timers are judged. It never runs back.
+    fn now(&self) -> Timestamp {
+        self.present().now
+    }
+
+    /// Returns the date, for what people and Meta name.
+    fn wall(&self) -> Timestamp {
+        self.present().wall
+    }
+
+    /// Returns the time since this machine was started, in suspend or not. It never steps, so lengths of time inside of
+    /// this process are measured by it. Those of two machines cannot be compared.
+    fn uptime(&self) -> Duration;
 }
 
 /// The source of new ids and of randomness.

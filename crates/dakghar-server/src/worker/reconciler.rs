@@ -13,11 +13,13 @@ const IDLE_WAIT: Duration = Duration::from_secs(1);
 const BUSY_WAIT: Duration = Duration::from_millis(20);
 /// A look that found this many is followed by another at once.
 const BUSY_AT: usize = 100;
+/// The wait between two looks for what was changed by a clock that was ahead.
+const AHEAD_WAIT: Duration = Duration::from_secs(10);
 
 /// Runs until `stopping`.
 pub async fn run_reconciler(reconciling: Arc<Reconciling>, stopping: CancellationToken) {
     let work = async {
-        tokio::join!(wake(&reconciling), refill(&reconciling));
+        tokio::join!(wake(&reconciling), bring_back(&reconciling), refill(&reconciling));
     };
     stopping.run_until_cancelled(work).await;
 }
@@ -30,6 +32,21 @@ async fn wake(reconciling: &Reconciling) {
             Err(failure) => {
                 tracing::warn!(%failure, "timers could not be looked at");
                 IDLE_WAIT
+            }
+        };
+        sleep(wait).await;
+    }
+}
+
+async fn bring_back(reconciling: &Reconciling) {
+    loop {
+        let wait = match reconciling.bring_back().await {
+            Ok(0) if reconciling.has_others() => AHEAD_WAIT,
+            Ok(0) => return,
+            Ok(_) => BUSY_WAIT,
+            Err(failure) => {
+                tracing::warn!(%failure, "what a clock that was ahead has changed could not be looked for");
+                AHEAD_WAIT
             }
         };
         sleep(wait).await;

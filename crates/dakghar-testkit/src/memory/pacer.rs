@@ -13,6 +13,11 @@ use parking_lot::Mutex;
 pub struct MemoryPacer(Mutex<BTreeMap<PhoneNumberId, Pace>>);
 
 impl MemoryPacer {
+    /// Takes note of the present of whoever asks next.
+    pub fn look(&self, now: Timestamp) {
+        self.0.lock().values_mut().for_each(|pace| pace.look(now));
+    }
+
     fn each<T>(&self, asks: &[SlotAsk], mut step: impl FnMut(&mut Pace, &SlotAsk) -> T) -> Vec<T> {
         let mut paces = self.0.lock();
         let each = asks.iter();

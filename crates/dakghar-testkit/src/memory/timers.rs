@@ -22,6 +22,20 @@ impl TimerStore for MemoryStore {
         })
     }
 
+    async fn ahead(&self, of: Timestamp, limit: u32) -> Result<Vec<Message>, StoreError> {
+        let is_after = |at: Option<Timestamp>| at.is_some_and(|at| at > of);
+        self.with(|state| {
+            let ahead = state
+                .messages
+                .values()
+                .filter(|message| message.delivery.status.is_unsettled())
+                .filter(|Message { delivery, .. }| {
+                    delivery.updated_at > of && (is_after(delivery.slot_at) || is_after(delivery.wake_at))
+                });
+            first(ahead.cloned(), limit)
+        })
+    }
+
     async fn wake_held(
         &self,
         tenant_id: &TenantId,

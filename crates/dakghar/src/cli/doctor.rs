@@ -158,7 +158,7 @@ async fn check_wired(wired: &Wired, findings: &mut Findings) {
             Err(problem) => findings.bad(format!("{name}: {problem}")),
         }
     }
-    check_clock(wired.app.now().as_millis(), findings);
+    check_clock(wired.app.wall().as_millis(), findings);
 }
 
 /// Checks that the data keys of the tenants unwrap, and under which master key.

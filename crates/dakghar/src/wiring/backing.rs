@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use dakghar_adapters::local::{RandomIds, SystemClock};
+use dakghar_adapters::local::RandomIds;
 use dakghar_adapters::measured::{MeasuredMessagesApi, MeasuredStore};
 use dakghar_adapters::meta::{GraphConfig, GraphHttp, MetaMessages, MetaWebhooks};
+use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
     Clock, ConversationStore, Erasure, EventStore, ListStore, MessageStore, Pacer, Ports, Queue, StoreHealth,
@@ -58,8 +59,9 @@ impl<S> Store for S where
 
 /// The ports that do not depend on the backend.
 pub(super) struct Outer {
-    messages_api: MeasuredMessagesApi<MetaMessages>,
-    webhooks: MetaWebhooks,
+    graph: GraphHttp,
+    app_secrets: Vec<Secret>,
+    verify_token: Secret,
     vault: Vault,
     metrics: Arc<Metrics>,
 }
@@ -73,11 +75,9 @@ impl Outer {
         let vault = keys::vault(&master_key, config.keys.master_key_previous.as_ref())?;
         let graph = GraphHttp::new(GraphConfig::new(&config.meta.graph_base_url, &config.meta.api_version))?;
         Ok(Self {
-            messages_api: MeasuredMessagesApi::new(
-                MetaMessages::new(Arc::new(graph), Arc::new(SystemClock)),
-                metrics.clone(),
-            ),
-            webhooks: MetaWebhooks::new(&config.meta.app_secrets, Some(&verify_token), Arc::new(SystemClock)),
+            graph,
+            app_secrets: config.meta.app_secrets.clone(),
+            verify_token,
             vault,
             metrics,
         })
@@ -103,11 +103,18 @@ impl Outer {
             erasure: store,
             queue,
             pacer,
-            messages_api: Arc::new(self.messages_api),
-            webhooks: Arc::new(self.webhooks),
+            messages_api: Arc::new(MeasuredMessagesApi::new(
+                MetaMessages::new(Arc::new(self.graph), clock.clone()),
+                self.metrics.clone(),
+            )),
+            webhooks: Arc::new(MetaWebhooks::new(
+                &self.app_secrets,
+                Some(&self.verify_token),
+                clock.clone(),
+            )),
             vault: Arc::new(self.vault),
+            ids: Arc::new(RandomIds::new(clock.clone())),
             clock,
-            ids: Arc::new(RandomIds),
             metrics: self.metrics,
         }
     }

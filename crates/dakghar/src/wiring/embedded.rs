@@ -19,7 +19,7 @@ pub(super) fn open(config: &Config, purpose: Purpose, outer: Outer) -> anyhow::R
     secrets::make_data_dir(&config.storage.data_dir)?;
     let store = SqliteStore::open(&config.storage.data_dir, &options)?;
     let name = format!("embedded (SQLite, {})", store.file().display());
-    let clock = Arc::new(SystemClock);
+    let clock = Arc::new(SystemClock::start());
     let queue = SqliteQueue::new(store.clone(), clock.clone());
     Ok(Backing {
         ports: outer.ports(&store, Arc::new(queue), Arc::new(LocalPacer::new()), clock),

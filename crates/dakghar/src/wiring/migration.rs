@@ -54,9 +54,9 @@ pub async fn wire_migration(config: &Config, folder: &Path, is_dry_run: bool) ->
         source,
         successor: target.place().to_owned(),
         clock: target.clock(),
-        target,
         vault: Arc::new(keys::vault(master_key, config.keys.master_key_previous.as_ref())?),
-        ids: Arc::new(RandomIds),
+        ids: Arc::new(RandomIds::new(target.clock())),
+        target,
         origin: origin.display().to_string(),
     };
     let key_file = folder.join(MASTER_KEY_FILE);

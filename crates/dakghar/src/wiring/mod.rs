@@ -9,11 +9,11 @@ mod migration;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_adapters::local::{RandomIds, SystemClock};
+use dakghar_adapters::local::SystemClock;
 use dakghar_adapters::unreadable_records;
 use dakghar_core::app::{App, Settings};
 use dakghar_core::metrics::Metrics;
-use dakghar_core::ports::{Clock as _, IdGenerator as _};
+use dakghar_core::ports::{Clock as _, IdGenerator};
 use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 
@@ -60,7 +60,9 @@ pub fn process_metrics() -> Arc<Metrics> {
         unreadable_records: unreadable_records(),
         ..Metrics::default()
     };
-    metrics.process_start_time.set(SystemClock.now().as_millis() / 1_000);
+    metrics
+        .process_start_time
+        .set(SystemClock::start().wall().as_millis() / 1_000);
     Arc::new(metrics)
 }
 
@@ -74,7 +76,8 @@ pub async fn wire(config: &Config, purpose: Purpose, metrics: Arc<Metrics>) -> a
     let keys = KeyRing::of(&ports);
     keys.open_first().await?;
     let signing_keys = ports.vault.signing_keys();
-    let (app, group_commits) = App::new(ports, settings(config, purpose, commits_max), &signing_keys);
+    let settings = settings(config, purpose, commits_max, &*ports.ids);
+    let (app, group_commits) = App::new(ports, settings, &signing_keys);
     // They end with the last clone of the app, after everything that waits was committed.
     #[expect(clippy::disallowed_methods, reason = "`GroupCommits` waits for them")]
     let group_commits = group_commits.into_iter().map(tokio::spawn).collect();
@@ -104,8 +107,8 @@ async fn open_backing(config: &Config, purpose: Purpose, outer: Outer) -> anyhow
     }
 }
 
-fn settings(config: &Config, purpose: Purpose, commits_max: usize) -> Settings {
-    let id = hex::encode(&RandomIds.secret_bytes()[..4]);
+fn settings(config: &Config, purpose: Purpose, commits_max: usize, ids: &dyn IdGenerator) -> Settings {
+    let id = hex::encode(&ids.secret_bytes()[..4]);
     Settings {
         worker_id: format!("{}-{id}", std::process::id()).into(),
         send: config.sending.policy,

@@ -38,7 +38,7 @@ impl MessagesApi for MetaMessages {
         };
         let path = path(&call.message.accepted.phone_number_id);
         match self.http.post_json(&path, call.token, body, call.timeout).await {
-            Ok(answer) => outcome::judge(&answer, self.clock.now()),
+            Ok(answer) => outcome::judge(&answer, self.clock.wall()),
             Err(CallFailure::Unreachable(why)) => not_sent(NotSentCause::Host, why),
             Err(CallFailure::Unwritable(why)) => not_sent(NotSentCause::Request, why),
             Err(CallFailure::Unknown(why)) => SendOutcome::Unknown { why },

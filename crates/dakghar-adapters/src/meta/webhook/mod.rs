@@ -68,7 +68,7 @@ impl WebhookCodec for MetaWebhooks {
     }
 
     fn parse(&self, body: &[u8]) -> Vec<WebhookPart> {
-        parse::parse(body, self.clock.now().as_millis().div_euclid(1000))
+        parse::parse(body, self.clock.wall().as_millis().div_euclid(1000))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The queue and the pacer on a Redis Cluster of two nodes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_adapters::redis::RedisPacer;
@@ -8,7 +9,7 @@ use dakghar_core::ports::{Disposition, Pacer, Queue, QueueEntry, SlotAsk};
 use dakghar_testkit::require_services;
 use dakghar_testkit::servers::RedisCluster;
 
-use super::{config, connect, entry, expect_loss, now, patient, phone, start_with, take};
+use super::{SystemClock, config, connect, entry, expect_loss, now, patient, phone, start_with, take};
 
 #[tokio::test]
 async fn shards_live_on_different_nodes_of_a_cluster() {
@@ -51,7 +52,7 @@ async fn shards_live_on_different_nodes_of_a_cluster() {
 async fn numbers_are_paced_on_all_nodes_of_a_cluster() {
     require_services!(Redis);
     let cluster = RedisCluster::start(2).await;
-    let pacer = RedisPacer::start(patient(&cluster.url())).await;
+    let pacer = RedisPacer::start(patient(&cluster.url()), Arc::new(SystemClock)).await;
     let at = now();
     let ask = |number| SlotAsk {
         phone_number_id: phone(number),

@@ -7,7 +7,7 @@ use dakghar_core::ports::Pacer;
 use dakghar_testkit::conformance::queue::QueueUnderTest;
 use dakghar_testkit::servers::{Redis, Server, SharedRedis, are_installed};
 
-use super::{config, patient, start_with};
+use super::{SystemClock, config, patient, start_with};
 
 async fn queue() -> Option<(QueueUnderTest, SharedRedis)> {
     if !are_installed(&[Server::Redis]) {
@@ -26,7 +26,7 @@ async fn pacer() -> Option<(Arc<dyn Pacer>, SharedRedis)> {
         return None;
     }
     let redis = Redis::shared().await;
-    let pacer = RedisPacer::start(patient(&redis.url())).await;
+    let pacer = RedisPacer::start(patient(&redis.url()), Arc::new(SystemClock)).await;
     Some((Arc::new(pacer), redis))
 }
 

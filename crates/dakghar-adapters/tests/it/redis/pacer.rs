@@ -1,6 +1,7 @@
 //! The pacer in Redis takes the same steps as the one in memory.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dakghar_adapters::redis::{RedisConfig, RedisPacer};
@@ -8,17 +9,17 @@ use dakghar_core::domain::message::Priority;
 use dakghar_core::domain::pacing::RELEASE_CHECK;
 use dakghar_core::domain::pacing::{Admission, Pace};
 use dakghar_core::domain::{PhoneNumberId, Timestamp};
-use dakghar_core::ports::{Pacer, SlotAsk};
-use dakghar_testkit::require_services;
+use dakghar_core::ports::{Clock, Pacer, SlotAsk};
 use dakghar_testkit::servers::Redis;
+use dakghar_testkit::{TestClock, require_services};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use redis::AsyncCommands;
 
-use super::{connect, eventually, now, patient, phone};
+use super::{SystemClock, connect, eventually, now, patient, phone};
 
 async fn pacer(url: &str) -> RedisPacer {
-    RedisPacer::start(patient(url)).await
+    RedisPacer::start(patient(url), Arc::new(SystemClock)).await
 }
 
 fn ask(number: u64, per_second: f64, priority: Priority, not_before: Timestamp) -> SlotAsk {
@@ -32,12 +33,19 @@ fn ask(number: u64, per_second: f64, priority: Priority, not_before: Timestamp) 
 
 /// The steps of the core, which the script must repeat.
 #[derive(Default)]
-struct Model(HashMap<PhoneNumberId, Pace>);
+struct Model {
+    paces: HashMap<PhoneNumberId, Pace>,
+    clock: Arc<TestClock>,
+}
 
 impl Model {
     fn each<T>(&mut self, asks: &[SlotAsk], mut step: impl FnMut(&mut Pace, &SlotAsk) -> T) -> Vec<T> {
         asks.iter()
-            .map(|ask| step(self.0.entry(ask.phone_number_id.clone()).or_default(), ask))
+            .map(|ask| {
+                let pace = self.paces.entry(ask.phone_number_id.clone()).or_default();
+                pace.look(self.clock.now());
+                step(pace, ask)
+            })
             .collect()
     }
 }
@@ -61,15 +69,26 @@ fn random_asks(random: &mut SmallRng, at: Timestamp) -> Vec<SlotAsk> {
 async fn random_sequences_agree_with_the_pace_of_the_core() {
     require_services!(Redis);
     let redis = Redis::shared().await;
-    let pacer = pacer(&redis.url()).await;
+    let clock = Arc::new(TestClock::new(now()));
+    let pacer = RedisPacer::start(patient(&redis.url()), clock.clone()).await;
     let mut connection = connect(&redis.url()).await;
     for seed in 0..40 {
         let _: () = redis::cmd("FLUSHDB").query_async(&mut connection).await.unwrap();
         let mut random = SmallRng::seed_from_u64(seed);
-        let mut model = Model::default();
+        let mut model = Model {
+            clock: clock.clone(),
+            ..Model::default()
+        };
         let mut at = now();
         for step in 0..40 {
             at = at + Duration::from_millis(random.random_range(0..400));
+            // Another process asks next, whose clock is behind this one's, or ahead of it.
+            match random.random_range(0..20) {
+                0 => at = at - Duration::from_millis(random.random_range(0..7_200_000)),
+                1 => at = at + Duration::from_millis(random.random_range(0..7_200_000)),
+                _ => {}
+            }
+            clock.set(at);
             let asks = random_asks(&mut random, at);
             match random.random_range(0..10) {
                 0..4 => {
@@ -106,6 +125,29 @@ async fn random_sequences_agree_with_the_pace_of_the_core() {
                 }
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn what_a_clock_that_was_ahead_reserved_does_not_delay_those_that_are_right() {
+    require_services!(Redis);
+    let redis = Redis::shared().await;
+    let at = now();
+    for (number, ahead_s) in [60, 3_600, 86_400].into_iter().enumerate() {
+        let number = number as u64;
+        let wrong = at + Duration::from_secs(ahead_s);
+        let ahead = RedisPacer::start(patient(&redis.url()), Arc::new(TestClock::new(wrong))).await;
+        let asks = vec![ask(number, 10.0, Priority::Normal, wrong); 20];
+        ahead.reserve(&asks).await.unwrap();
+        ahead.admit(&asks[..1]).await.unwrap();
+        ahead.pause_until(&phone(number), wrong + Duration::from_secs(3)).await;
+
+        let right = RedisPacer::start(patient(&redis.url()), Arc::new(TestClock::new(at))).await;
+        let asks = [ask(number, 10.0, Priority::Normal, at)];
+        let slots = right.reserve(&asks).await.unwrap();
+        assert_eq!(slots, [at + Duration::from_secs(3)], "{ahead_s}");
+        let admitted = right.admit(&[ask(number, 10.0, Priority::High, at)]).await.unwrap();
+        assert_eq!(admitted, [Admission::Later(at + Duration::from_secs(3))], "{ahead_s}");
     }
 }
 
@@ -192,7 +234,7 @@ async fn a_forgotten_script_is_loaded_again() {
 async fn without_redis_it_fails_and_soon_without_waiting() {
     require_services!(Redis);
     let mut redis = Redis::start().await;
-    let pacer = RedisPacer::start(RedisConfig::from_url(&redis.url()).unwrap()).await;
+    let pacer = RedisPacer::start(RedisConfig::from_url(&redis.url()).unwrap(), Arc::new(SystemClock)).await;
     let asks = [ask(1, 1.0, Priority::Normal, now())];
     pacer.reserve(&asks).await.unwrap();
 
@@ -224,7 +266,7 @@ async fn without_redis_it_fails_and_soon_without_waiting() {
 async fn a_lost_connection_delays_a_call_but_does_not_refuse_it() {
     require_services!(Redis);
     let redis = Redis::start().await;
-    let pacer = RedisPacer::start(RedisConfig::from_url(&redis.url()).unwrap()).await;
+    let pacer = RedisPacer::start(RedisConfig::from_url(&redis.url()).unwrap(), Arc::new(SystemClock)).await;
     let mut connection = connect(&redis.url()).await;
     for number in 0..20 {
         let mut kill = redis::cmd("CLIENT");

@@ -1,12 +1,14 @@
 //! Redis over TLS, with a certificate authority of one's own.
 
+use std::sync::Arc;
+
 use dakghar_adapters::redis::{BullmqConfig, RedisConfig, RedisPacer};
 use dakghar_core::domain::message::Priority;
 use dakghar_core::ports::{Pacer, Queue, SlotAsk};
 use dakghar_testkit::require_services;
 use dakghar_testkit::servers::TlsRedis;
 
-use super::{config, entry, finish_one, key, now, phone, start_with};
+use super::{SystemClock, config, entry, finish_one, key, now, phone, start_with};
 
 #[tokio::test]
 async fn speaks_tls_with_servers_of_a_known_authority_only() {
@@ -31,5 +33,9 @@ async fn speaks_tls_with_servers_of_a_known_authority_only() {
         priority: Priority::Normal,
         not_before: now(),
     };
-    RedisPacer::start(redis).await.reserve(&[ask]).await.unwrap();
+    RedisPacer::start(redis, Arc::new(SystemClock))
+        .await
+        .reserve(&[ask])
+        .await
+        .unwrap();
 }

@@ -58,7 +58,8 @@ pub(super) async fn commit(
     enqueue: Enqueues,
     batch: Vec<AcceptCommit>,
 ) -> Vec<Result<Acceptance, StoreError>> {
-    let now = ports.clock.now();
+    let present = ports.clock.present();
+    let now = present.now;
     let window = ports.queue.window();
     let slot_of = |commit: &AcceptCommit| match commit.slot_ask(now) {
         None => Slot::Own,
@@ -78,7 +79,7 @@ pub(super) async fn commit(
             Slot::Own | Slot::Later(_) => message.delivery.slot_at,
         };
         let is_released =
-            message.delivery.status == Status::Queued && message.schedule(now, slot_at.unwrap_or(now), window);
+            message.delivery.status == Status::Queued && message.schedule(present, slot_at.unwrap_or(now), window);
         released.push(is_released.then(|| Enqueue::reserving(&message, slot.ask_later())));
         messages.push(message);
     }

@@ -99,7 +99,8 @@ impl Accepting {
     }
 
     fn new_message(&self, tenant: &SharedTenant, number: &PhoneNumber, request: SendRequest) -> Message {
-        let now = self.clock.now();
+        let present = self.clock.present();
+        let now = present.now;
         let accepted = Accepted {
             id: self.ids.message_id(),
             tenant_id: tenant.id,
@@ -122,12 +123,15 @@ impl Accepting {
         let mut delivery = Delivery::queued(now);
         delivery.expires_at = request.expires_at;
         // The requested time to send stands in for the slot until the commit gives it one.
-        delivery.slot_at = request.send_at.filter(|send_at| *send_at > now);
-        delivery.timeline.push(TimelineEntry::new(now, TimelineEvent::Accepted));
+        let send_at = request.send_at.filter(|send_at| !present.has_reached(*send_at));
+        delivery.slot_at = send_at.map(|send_at| present.when(send_at));
+        let mut accepted_entry = TimelineEntry::new(now, TimelineEvent::Accepted);
+        accepted_entry.until = send_at;
+        delivery.timeline.push(accepted_entry);
         let mut message = Message { accepted, delivery };
         // Under a hold that is probed, the message still goes to the gate, which lets a probe pass.
         if let Some(hold) = tenant.hold_of(number).filter(|hold| hold.reason.is_pause()) {
-            message.hold(now, hold.reason);
+            message.hold(present, hold.reason);
         }
         message
     }

@@ -58,7 +58,10 @@ impl Sending {
                     send.message.delivery.version += 1;
                     claimed.push(ClaimedSend(send));
                 }
-                Ok(Saved::Stale) => self.jobs.end(send.job, &End::Elsewhere),
+                Ok(Saved::Stale) => {
+                    self.leases.forget(&send.message.key());
+                    self.jobs.end(send.job, &End::Elsewhere);
+                }
                 Err(error) => {
                     let accepted = &send.message.accepted;
                     tracing::warn!(message_id = %accepted.id, tenant_id = %accepted.tenant_id, %error, "a claim failed");
@@ -77,10 +80,11 @@ impl Sending {
             token,
             job,
             mut place,
+            claimed_at,
         } = send;
         let Message { accepted, delivery } = &message;
-        let now = self.now();
-        let elapsed = now.since(delivery.called_at.unwrap_or(delivery.updated_at));
+        // By the time since the boot: another clock may step, or stand still while the machine is suspended.
+        let elapsed = self.ports.clock.uptime().saturating_sub(claimed_at);
         let timings = &self.settings.send.timings;
         let left = timings
             .lease
@@ -92,7 +96,7 @@ impl Sending {
                 why: "the worker was stopped before the call".into(),
             }
         } else {
-            self.count_waits(&message, now);
+            self.count_waits(&message, self.now());
             let opaque = self
                 .opaque
                 .sign(&message.key(), &accepted.phone_number_id, delivery.attempt);
@@ -134,7 +138,8 @@ impl Sending {
         let epoch = claimed.delivery.epoch;
         let mut recorded = Err(Fenced);
         let step = |message: &mut Message| {
-            let now = self.now();
+            let present = self.ports.clock.present();
+            let now = present.now;
             let jitter = self.ports.ids.jitter();
             recorded = message.record_outcome(epoch, now, outcome, &self.settings.send, jitter);
             if recorded.is_err() {
@@ -142,7 +147,7 @@ impl Sending {
             }
             if message.delivery.status == Status::Queued {
                 let slot_at = message.delivery.slot_at.unwrap_or(now);
-                message.schedule(now, slot_at, self.jobs.window());
+                message.schedule(present, slot_at, self.jobs.window());
             }
             Step::Save
         };
@@ -167,6 +172,7 @@ impl Sending {
             // The message was erased with its tenant.
             (Change::Gone, _) => {}
         }
+        self.leases.forget(&ended.claimed.key());
         Ok(())
     }
 

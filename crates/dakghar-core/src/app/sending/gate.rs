@@ -8,10 +8,10 @@ use super::in_flight::{InFlight, InFlightLimits};
 use super::number_holds::NumberHolds;
 use super::slots::ask;
 use crate::app::failure::Failure;
-use crate::domain::Timestamp;
 use crate::domain::message::{DeadReason, HOST_UNREACHABLE, Message};
 use crate::domain::pacing::Admission;
 use crate::domain::tenant::SharedTenant;
+use crate::domain::{Present, Timestamp};
 use crate::ports::{Job, Pacer, SlotAsk};
 
 /// The time a message may wait in memory for a place while its number or tenant has all its calls under way.
@@ -71,10 +71,11 @@ pub(super) struct Gate {
 impl Gate {
     /// Returns one verdict for each candidate. If the pacer cannot be reached, nothing passes: the gate fails closed,
     /// and the timers bring the messages back.
-    pub(super) async fn judge(&self, candidates: Vec<Candidate>, now: Timestamp) -> Result<Vec<Verdict>, Failure> {
+    pub(super) async fn judge(&self, candidates: Vec<Candidate>, present: Present) -> Result<Vec<Verdict>, Failure> {
+        let now = present.now;
         let mut judged = Vec::with_capacity(candidates.len());
         for mut candidate in candidates {
-            let obstacle = self.obstacle(&mut candidate, now).await;
+            let obstacle = self.obstacle(&mut candidate, present).await;
             judged.push((candidate, obstacle));
         }
         let asks: Vec<SlotAsk> = judged
@@ -90,22 +91,23 @@ impl Gate {
             Obstacle::Crowded(_) => {
                 // Without a slot from the pacer, it comes back after the fixed wait.
                 let slot_at = slots.next().unwrap_or(now + PLACE_WAIT);
-                self.postponed(candidate, now, slot_at, "calls_under_way")
+                self.postponed(candidate, present, slot_at, "calls_under_way")
             }
             Obstacle::Host(ask) => {
                 let slot_at = slots.next().unwrap_or(ask.not_before);
-                self.postponed(candidate, now, slot_at, HOST_UNREACHABLE)
+                self.postponed(candidate, present, slot_at, HOST_UNREACHABLE)
             }
             Obstacle::None(place, _) => match admissions.next() {
                 Some(Admission::Go) => Verdict::Passed(candidate, place),
-                Some(Admission::Later(slot_at)) => self.postponed(candidate, now, slot_at, "pace"),
-                None => self.postponed(candidate, now, now + PLACE_WAIT, "pace"),
+                Some(Admission::Later(slot_at)) => self.postponed(candidate, present, slot_at, "pace"),
+                None => self.postponed(candidate, present, now + PLACE_WAIT, "pace"),
             },
         };
         Ok(judged.into_iter().map(verdict).collect())
     }
 
-    async fn obstacle(&self, candidate: &mut Candidate, now: Timestamp) -> Obstacle {
+    async fn obstacle(&self, candidate: &mut Candidate, present: Present) -> Obstacle {
+        let now = present.now;
         let Candidate {
             message, tenant, since, ..
         } = candidate;
@@ -113,7 +115,7 @@ impl Gate {
             message.abandon(now, DeadReason::NumberRemoved);
             return Obstacle::Held;
         };
-        if message.delivery.expires_at.is_some_and(|at| at <= now) {
+        if message.delivery.has_expired(present) {
             message.expire(now);
             return Obstacle::Held;
         }
@@ -126,7 +128,7 @@ impl Gate {
         if let Some(hold) = tenant.hold_of(number)
             && (host.is_err() || !self.holds.may_probe(tenant, number, &hold, now).await)
         {
-            message.hold(now, hold.reason);
+            message.hold(present, hold.reason);
             return Obstacle::Held;
         }
         let ask_at = |not_before| ask(number, message.accepted.priority, not_before);
@@ -156,8 +158,8 @@ impl Gate {
         self.pacer.reserve(asks).await.unwrap_or_default()
     }
 
-    fn postponed(&self, mut candidate: Candidate, now: Timestamp, slot_at: Timestamp, why: &str) -> Verdict {
-        candidate.message.postpone(now, slot_at, why, self.window);
+    fn postponed(&self, mut candidate: Candidate, present: Present, slot_at: Timestamp, why: &str) -> Verdict {
+        candidate.message.postpone(present, slot_at, why, self.window);
         Verdict::HeldBack(candidate)
     }
 }

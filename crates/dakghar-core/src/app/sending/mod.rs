@@ -8,6 +8,7 @@ mod gate;
 mod host;
 mod in_flight;
 mod jobs;
+mod lease_watch;
 mod number_holds;
 mod prepare;
 mod recent_calls;
@@ -38,6 +39,7 @@ pub use reconcile::Reconciling;
 
 pub(super) use host::Host;
 pub(super) use jobs::Jobs;
+pub(super) use lease_watch::LeaseWatch;
 pub(super) use number_holds::NumberHolds;
 pub(super) use recent_calls::RecentCalls;
 pub(super) use slots::Slots;
@@ -52,6 +54,7 @@ pub struct Sending {
     jobs: Jobs,
     holds: NumberHolds,
     recent_calls: Arc<RecentCalls>,
+    leases: Arc<LeaseWatch>,
     opaque: Arc<OpaqueSigner>,
     touches: Touches,
     merges: Merges,
@@ -67,6 +70,7 @@ pub(super) struct Shared {
     pub(super) slots: Slots,
     pub(super) recent_calls: Arc<RecentCalls>,
     pub(super) host: Host,
+    pub(super) leases: Arc<LeaseWatch>,
 }
 
 impl Sending {
@@ -91,6 +95,7 @@ impl Sending {
             jobs: shared.jobs,
             holds: shared.holds,
             recent_calls: shared.recent_calls,
+            leases: shared.leases,
             opaque,
             touches: commits.touch.clone(),
             merges: commits.merge.clone(),

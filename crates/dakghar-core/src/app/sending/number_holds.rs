@@ -38,7 +38,7 @@ impl NumberHolds {
     /// True if one message may go out to probe the hold. Several workers may ask: the one that first saves the next
     /// probe's time wins.
     pub(super) async fn may_probe(&self, tenant: &Tenant, number: &PhoneNumber, hold: &Hold, now: Timestamp) -> bool {
-        let Some(probe_at) = hold.probe_at.filter(|at| *at <= now) else {
+        let Some(probe_at) = hold.probe_at.filter(|_| hold.may_be_probed(now)) else {
             return false;
         };
         let next = now + hold.reason.probe_interval();

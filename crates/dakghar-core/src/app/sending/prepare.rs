@@ -33,6 +33,8 @@ pub struct PreparedSend {
     pub(super) token: Secret,
     pub(super) job: Job,
     pub(super) place: Place,
+    /// The machine's uptime when the lease began.
+    pub(super) claimed_at: Duration,
 }
 
 impl PreparedSend {
@@ -104,7 +106,7 @@ impl Sending {
         let candidates = self.find_tenants(due, stopped).await?;
         let mut passed = Vec::with_capacity(candidates.len());
         let mut waiting = Vec::new();
-        for verdict in self.gate.judge(candidates, self.now()).await? {
+        for verdict in self.gate.judge(candidates, self.ports.clock.present()).await? {
             match verdict {
                 Verdict::Passed(candidate, place) => passed.push((candidate, place)),
                 Verdict::Waits(Candidate {
@@ -205,14 +207,21 @@ impl Sending {
                 Err(error) => {
                     let accepted = &message.accepted;
                     tracing::error!(message_id = %accepted.id, tenant_id = %accepted.tenant_id, %error, "the access token cannot be opened");
-                    let now = self.now();
-                    message.postpone(now, now + TOKEN_WAIT, "access_token_unreadable", self.jobs.window());
+                    let present = self.ports.clock.present();
+                    message.postpone(
+                        present,
+                        present.now + TOKEN_WAIT,
+                        "access_token_unreadable",
+                        self.jobs.window(),
+                    );
                     stopped.push(Stopped::Changed(Box::new(candidate.message), candidate.job));
                 }
             }
         }
         // All claims get the same time: the store writes equal claims most cheaply.
-        let now = self.now();
+        // The lease is measured from before the claim: what it takes to make it durable counts.
+        let claimed_at = self.ports.clock.uptime();
+        let present = self.ports.clock.present();
         let mut sends = Vec::with_capacity(with_token.len());
         for (candidate, place, token) in with_token {
             let Candidate {
@@ -221,16 +230,20 @@ impl Sending {
                 job,
                 ..
             } = candidate;
-            match message.claim(now, &self.settings.worker_id, &self.settings.send.timings) {
-                Ok(()) => sends.push(PreparedSend {
-                    message,
-                    tenant,
-                    token,
-                    job,
-                    place,
-                }),
+            match message.claim(present, &self.settings.worker_id, &self.settings.send.timings) {
+                Ok(()) => {
+                    self.leases.see(&message, claimed_at);
+                    sends.push(PreparedSend {
+                        message,
+                        tenant,
+                        token,
+                        job,
+                        place,
+                        claimed_at,
+                    });
+                }
                 Err(NotClaimable::TooEarly(slot_at)) => {
-                    message.postpone(now, slot_at, "slot", self.jobs.window());
+                    message.postpone(present, slot_at, "slot", self.jobs.window());
                     stopped.push(Stopped::Changed(Box::new(message), job));
                 }
                 Err(NotClaimable::NotQueued | NotClaimable::Expired) => {

@@ -5,12 +5,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 
 use super::jobs::Jobs;
 use super::slots::Slots;
-use super::{RecentCalls, Shared};
+use super::{LeaseWatch, RecentCalls, Shared};
 use crate::app::commits::enqueue::queue_entry;
 use crate::app::failure::Failure;
 use crate::app::messages::Messages;
@@ -18,6 +19,7 @@ use crate::app::settings::Settings;
 use crate::app::tenants::directory::{Directory, Found};
 use crate::domain::message::{Message, Status, Surroundings, UnknownOutcome, Woken};
 use crate::domain::pacing::RELEASE_CHECK;
+use crate::domain::time::CLOCKS_APART_MAX;
 use crate::domain::{TenantId, Timestamp};
 use crate::metrics::DoubtEnd;
 use crate::ports::{Ports, Saved, StoreError};
@@ -38,6 +40,7 @@ pub struct Reconciling {
     jobs: Jobs,
     slots: Slots,
     recent_calls: Arc<RecentCalls>,
+    leases: Arc<LeaseWatch>,
 }
 
 /// The tenants of the held messages of a round.
@@ -51,17 +54,18 @@ impl Reconciling {
             jobs: shared.jobs,
             slots: shared.slots,
             recent_calls: shared.recent_calls,
+            leases: shared.leases,
             ports,
             settings,
         }
     }
 
     /// Takes over the messages that a dead process was sending. Called at start, when no other process can be sending.
+    /// So all of them are its: also those whose timers are hours away, because its clock was ahead.
     pub async fn take_over_orphans(&self) -> Result<(), Failure> {
-        let timings = &self.settings.send.timings;
-        let until = self.now() + timings.lease + timings.lease_margin;
         loop {
-            let sending = self.ports.timers.due(until, Some(Status::Sending), ROUND).await?;
+            let all = self.ports.timers.due(Timestamp::MAX, Some(Status::Sending), ROUND);
+            let sending = all.await?;
             if sending.is_empty() {
                 return Ok(());
             }
@@ -75,6 +79,37 @@ impl Reconciling {
         let looked_at = due.len();
         self.look_at_all(due).await?;
         Ok(looked_at)
+    }
+
+    /// Brings back messages that were changed by a process whose clock was ahead; see [`Message::bring_back`]. Returns
+    /// the number of messages looked at; when there are some, another round is due at once.
+    ///
+    /// A crash between two saves leaves the rest for the next round.
+    pub async fn bring_back(&self) -> Result<usize, Failure> {
+        let present = self.ports.clock.present();
+        let ahead = self.ports.timers.ahead(present.now + CLOCKS_APART_MAX, ROUND).await?;
+        let looked_at = ahead.len();
+        let saves = ahead.into_iter().map(|mut message| async move {
+            message.bring_back(present, self.jobs.window());
+            if self.messages.save(&mut message).await? == Saved::Done {
+                self.jobs.release(&message);
+            }
+            Ok::<_, Failure>(())
+        });
+        join_all(saves).await.into_iter().collect::<Result<(), _>>()?;
+        if looked_at > 0 {
+            tracing::warn!(
+                messages = looked_at,
+                "a process whose clock was ahead changed these messages; they were brought back"
+            );
+        }
+        Ok(looked_at)
+    }
+
+    /// False if nobody but this process changes messages: its clock never runs back, so nothing can be ahead of it that
+    /// was not so at the start.
+    pub const fn has_others(&self) -> bool {
+        !self.settings.is_sole_sender
     }
 
     /// Waits until the queue may have lost its content.
@@ -130,16 +165,19 @@ impl Reconciling {
 
     /// Does what the message's timer was set for. Returns the message to be saved.
     async fn look_at(&self, mut message: Message, tenants: &HeldTenants) -> Result<Message, Failure> {
-        let now = self.now();
+        let present = self.ports.clock.present();
         let around = self.surroundings(&message, tenants).await?;
         let before = message.delivery.status;
-        match message.wake(now, around, self.jobs.window(), &self.settings.send.timings) {
+        match message.wake(present, around, self.jobs.window(), &self.settings.send.timings) {
             Woken::Rescheduled | Woken::Release => {}
             Woken::NeedsSlot => {
-                let slot_at = self.slots.reserve(&message, now).await;
-                message.schedule(now, slot_at, self.jobs.window());
+                let slot_at = self.slots.reserve(&message, present.now).await;
+                message.schedule(present, slot_at, self.jobs.window());
             }
             Woken::Changed => {
+                if before == Status::Sending {
+                    self.leases.forget(&message.key());
+                }
                 tracing::info!(
                     message_id = %message.accepted.id,
                     tenant_id = %message.accepted.tenant_id,
@@ -159,6 +197,7 @@ impl Reconciling {
             may_probe: false,
             statuses_flow: false,
             is_orphaned: false,
+            watched: Duration::ZERO,
         };
         let delivery = &message.delivery;
         match delivery.status {
@@ -168,8 +207,7 @@ impl Reconciling {
                     let number = tenant.number(Some(&message.accepted.phone_number_id));
                     let hold = number.map_or(tenant.hold, |number| tenant.hold_of(number));
                     around.hold = hold.map(|hold| hold.reason);
-                    let probe_at = hold.and_then(|hold| hold.probe_at);
-                    around.may_probe = probe_at.is_some_and(|at| at <= self.now());
+                    around.may_probe = hold.is_some_and(|hold| hold.may_be_probed(self.now()));
                 }
                 // The hold cannot be read. Assume that it goes on: the other messages' timers must not wait for this
                 // tenant.
@@ -180,6 +218,7 @@ impl Reconciling {
                 let lease = delivery.lease.as_ref();
                 let is_foreign = lease.is_some_and(|lease| lease.owner != self.settings.worker_id);
                 around.is_orphaned = is_foreign && self.settings.is_sole_sender;
+                around.watched = self.leases.see(message, self.ports.clock.uptime());
             }
             Status::InDoubt if message.accepted.unknown_outcome == UnknownOutcome::Auto => {
                 if let Some(called_at) = delivery.called_at {

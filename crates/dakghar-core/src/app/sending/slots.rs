@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::app::tenants::directory::Directory;
 use crate::domain::message::Message;
-use crate::domain::pacing::Priority;
+use crate::domain::pacing::{Priority, RELEASE_CHECK};
 use crate::domain::{PhoneNumber, Timestamp};
 use crate::ports::{Pacer, SlotAsk};
 
@@ -21,9 +21,13 @@ impl Slots {
     }
 
     /// Reserves the next slot of the message's number, not before the time it waits for. If the pacer cannot be
-    /// reached, returns that time itself: the gate keeps the pace.
+    /// reached, returns that time itself: the gate keeps the pace. So it does if that time is far away, since a message
+    /// for later must not reserve the number's whole time until then.
     pub(super) async fn reserve(&self, message: &Message, now: Timestamp) -> Timestamp {
         let not_before = message.delivery.slot_at.map_or(now, |slot_at| slot_at.max(now));
+        if not_before > now + RELEASE_CHECK {
+            return not_before;
+        }
         let Ok(Some(tenant)) = self.directory.find(&message.accepted.tenant_id).await else {
             return not_before;
         };

@@ -120,12 +120,17 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
+    use crate::domain::Present;
 
     struct SetClock(Mutex<Timestamp>);
 
     impl Clock for SetClock {
-        fn now(&self) -> Timestamp {
-            *self.0.lock()
+        fn present(&self) -> Present {
+            (*self.0.lock()).into()
+        }
+
+        fn uptime(&self) -> Duration {
+            self.now().since(Timestamp::from_millis(0))
         }
     }
 

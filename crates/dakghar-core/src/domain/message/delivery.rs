@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::hold::HoldReason;
 use super::super::ids::{ConversationId, Wamid};
 use super::super::send_error::SendError;
-use super::super::time::Timestamp;
+use super::super::time::{Present, Timestamp};
 use super::status::Status;
 use super::timeline::{SLOW_DOWN, TimelineEntry, TimelineEvent};
 
@@ -197,8 +197,13 @@ impl Delivery {
         waits.next().map(|(place, _)| place)
     }
 
-    pub(super) fn earlier_of_expiry(&self, wake_at: Option<Timestamp>) -> Option<Timestamp> {
-        match (wake_at, self.expires_at) {
+    /// True if no call may start any more. The expiry is a date that the client named.
+    pub fn has_expired(&self, present: Present) -> bool {
+        self.expires_at.is_some_and(|at| present.has_reached(at))
+    }
+
+    pub(super) fn earlier_of_expiry(&self, present: Present, wake_at: Option<Timestamp>) -> Option<Timestamp> {
+        match (wake_at, self.expires_at.map(|at| present.when(at))) {
             (Some(wake_at), Some(expires_at)) => Some(wake_at.min(expires_at)),
             (wake_at, expires_at) => wake_at.or(expires_at),
         }

@@ -5,6 +5,7 @@
 //! keeps the result, and only if no other writer saved first.
 
 mod accepted;
+mod ahead;
 mod delivery;
 mod direction;
 pub mod evidence;
@@ -16,6 +17,7 @@ pub mod timeline;
 pub mod waking;
 
 use super::ids::{ConversationId, MessageKey};
+use super::time::Timestamp;
 
 pub use super::pacing::Priority;
 pub use super::retry::RetryPolicy;
@@ -50,6 +52,12 @@ impl Message {
     /// hidden.
     pub fn conversation(&self) -> Option<ConversationId> {
         self.accepted.conversation()
+    }
+
+    /// Returns the date before which the client does not want it sent, if it named one.
+    pub fn send_at(&self) -> Option<Timestamp> {
+        let accepted = self.delivery.timeline.first()?;
+        accepted.until.filter(|_| accepted.event == TimelineEvent::Accepted)
     }
 
     /// Puts the message into its conversation, which was touched before the call. Called wherever something becomes

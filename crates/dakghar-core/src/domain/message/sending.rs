@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::super::hold::{HOLD_CHECK, HoldReason, PAUSE_CHECK};
 use super::super::pacing::{RELEASE_CHECK, RELEASE_LEAD, SLOT_TOLERANCE};
 use super::super::send_error::SendError;
-use super::super::time::Timestamp;
+use super::super::time::{Present, Timestamp};
 use super::Message;
 use super::delivery::{DeadReason, Lease};
 use super::policy::{STRIKES_MAX, Timings};
@@ -39,15 +39,17 @@ pub enum NotRedrivable {
 impl Message {
     /// Gives it a slot (T1, T4, T7, T12, T16). Returns true if it must be put into the queue now. `window` is how far
     /// ahead the queue takes messages; `None` if the queue reads the store itself.
-    pub fn schedule(&mut self, now: Timestamp, slot_at: Timestamp, window: Option<Duration>) -> bool {
+    pub fn schedule(&mut self, present: impl Into<Present>, slot_at: Timestamp, window: Option<Duration>) -> bool {
         debug_assert_eq!(self.delivery.status, Status::Queued);
+        let present = present.into();
+        let now = present.now;
         self.delivery.slot_at = Some(slot_at);
         let (wake_at, enqueue) = match window {
-            None => (self.delivery.expires_at, true),
+            None => (None, true),
             Some(window) if slot_at <= now + window => (Some(slot_at.max(now) + RELEASE_CHECK), true),
             Some(_) => (Some(slot_at - RELEASE_LEAD), false),
         };
-        self.delivery.wake_at = self.delivery.earlier_of_expiry(wake_at);
+        self.delivery.wake_at = self.delivery.earlier_of_expiry(present, wake_at);
         self.delivery.enqueued_at = enqueue.then_some(now);
         enqueue
     }
@@ -59,18 +61,30 @@ impl Message {
             return;
         }
         let slot_at = self.delivery.slot_at.unwrap_or(self.accepted.created_at);
-        self.delivery.wake_at = self.delivery.earlier_of_expiry(Some(slot_at - RELEASE_LEAD));
+        let present = Present::from(self.delivery.updated_at);
+        self.delivery.wake_at = self.delivery.earlier_of_expiry(present, Some(slot_at - RELEASE_LEAD));
         self.delivery.enqueued_at = None;
     }
 
     /// T3. Authorises one call. It is durable before the first byte, so `sending` always means "a call may have
     /// happened".
-    pub fn claim(&mut self, now: Timestamp, owner: &Arc<str>, timings: &Timings) -> Result<(), NotClaimable> {
+    pub fn claim(
+        &mut self,
+        present: impl Into<Present>,
+        owner: &Arc<str>,
+        timings: &Timings,
+    ) -> Result<(), NotClaimable> {
+        let present = present.into();
+        let now = present.now;
         if self.delivery.status != Status::Queued {
             return Err(NotClaimable::NotQueued);
         }
-        if self.delivery.expires_at.is_some_and(|at| at <= now) {
+        if self.delivery.has_expired(present) {
             return Err(NotClaimable::Expired);
+        }
+        // The slot may be older than a step of the clock.
+        if let Some(send_at) = self.send_at().filter(|at| !present.has_reached(*at - SLOT_TOLERANCE)) {
+            return Err(NotClaimable::TooEarly(present.when(send_at)));
         }
         if let Some(slot_at) = self.delivery.slot_at.filter(|slot_at| *slot_at > now + SLOT_TOLERANCE) {
             return Err(NotClaimable::TooEarly(slot_at));
@@ -91,8 +105,16 @@ impl Message {
     }
 
     /// T4. Puts it off: the number's pace or the message's own slot says later.
-    pub fn postpone(&mut self, now: Timestamp, slot_at: Timestamp, why: &str, window: Option<Duration>) -> bool {
+    pub fn postpone(
+        &mut self,
+        present: impl Into<Present>,
+        slot_at: Timestamp,
+        why: &str,
+        window: Option<Duration>,
+    ) -> bool {
         debug_assert_eq!(self.delivery.status, Status::Queued);
+        let present = present.into();
+        let now = present.now;
         // One entry is enough to explain the wait; a long backlog must not fill the timeline.
         let waiting = TimelineEntry::new(now, TimelineEvent::Waiting)
             .detail(why)
@@ -103,12 +125,14 @@ impl Message {
         }
         self.delivery.updated_at = now;
         self.delivery.drive += 1;
-        self.schedule(now, slot_at, window)
+        self.schedule(present, slot_at, window)
     }
 
     /// T16. Puts it on hold.
-    pub fn hold(&mut self, now: Timestamp, reason: HoldReason) {
+    pub fn hold(&mut self, present: impl Into<Present>, reason: HoldReason) {
         debug_assert_eq!(self.delivery.status, Status::Queued);
+        let present = present.into();
+        let now = present.now;
         self.delivery
             .note(TimelineEntry::new(now, TimelineEvent::Held).detail(reason.as_str()));
         self.delivery.status = Status::Held;
@@ -120,7 +144,7 @@ impl Message {
         // take longer to go away.
         let rest = if reason.is_pause() { PAUSE_CHECK } else { HOLD_CHECK };
         let check_at = Some(now + rest);
-        self.delivery.wake_at = self.delivery.earlier_of_expiry(check_at);
+        self.delivery.wake_at = self.delivery.earlier_of_expiry(present, check_at);
         self.delivery.updated_at = now;
     }
 

@@ -19,7 +19,8 @@ pub struct TimelineEntry {
     pub attempt: Option<u32>,
     /// The end of the call, the reason of a wait, a hold or an end, or the status that Meta reported.
     pub detail: Option<Arc<str>>,
-    /// The end of the wait; for a status, the time Meta says that it happened.
+    /// The end of the wait: for the acceptance, the date before which the client does not want it sent. For a status,
+    /// the time Meta says that it happened.
     pub until: Option<Timestamp>,
     /// The error from Meta.
     pub error: Option<SendError>,

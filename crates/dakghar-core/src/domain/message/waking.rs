@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::hold::{HOLD_CHECK_MAX, HoldReason};
 use super::super::send_error::SendError;
-use super::super::time::Timestamp;
+use super::super::time::Present;
 use super::Message;
 use super::delivery::DeadReason;
 use super::policy::{Timings, UnknownOutcome};
@@ -35,16 +35,25 @@ pub struct Surroundings {
     pub statuses_flow: bool,
     /// True if the process that holds the lease is known to be dead.
     pub is_orphaned: bool,
+    /// For how long this process has watched the message under its present lease.
+    pub watched: Duration,
 }
 
 impl Message {
     /// Does what its timer was set for (T10, T11, T12, T15, T16 and the release of its slot).
-    pub fn wake(&mut self, now: Timestamp, around: Surroundings, window: Option<Duration>, timings: &Timings) -> Woken {
+    pub fn wake(
+        &mut self,
+        present: impl Into<Present>,
+        around: Surroundings,
+        window: Option<Duration>,
+        timings: &Timings,
+    ) -> Woken {
+        let present = present.into();
         match self.delivery.status {
-            Status::Queued => self.wake_queued(now, window),
-            Status::Held => self.wake_held(now, around),
-            Status::Sending => self.take_over(now, around, timings),
-            Status::InDoubt => self.resolve_doubt(now, around, timings),
+            Status::Queued => self.wake_queued(present, window),
+            Status::Held => self.wake_held(present, around),
+            Status::Sending => self.take_over(present, around, timings),
+            Status::InDoubt => self.resolve_doubt(present, around, timings),
             _ => {
                 self.delivery.wake_at = None;
                 Woken::Changed
@@ -52,8 +61,9 @@ impl Message {
         }
     }
 
-    fn wake_queued(&mut self, now: Timestamp, window: Option<Duration>) -> Woken {
-        if self.delivery.expires_at.is_some_and(|at| at <= now) {
+    fn wake_queued(&mut self, present: Present, window: Option<Duration>) -> Woken {
+        let now = present.now;
+        if self.delivery.has_expired(present) {
             self.expire(now);
             return Woken::Changed;
         }
@@ -65,22 +75,23 @@ impl Message {
             self.delivery.drive += 1;
         }
         self.delivery.updated_at = now;
-        if self.schedule(now, slot_at, window) {
+        if self.schedule(present, slot_at, window) {
             Woken::Release
         } else {
             Woken::Rescheduled
         }
     }
 
-    fn wake_held(&mut self, now: Timestamp, around: Surroundings) -> Woken {
-        if self.delivery.expires_at.is_some_and(|at| at <= now) {
+    fn wake_held(&mut self, present: Present, around: Surroundings) -> Woken {
+        let now = present.now;
+        if self.delivery.has_expired(present) {
             self.expire(now);
             return Woken::Changed;
         }
         if let Some(reason) = around.hold.filter(|_| !around.may_probe) {
             self.delivery.hold_reason = Some(reason);
             let check_at = Some(now + HOLD_CHECK_MAX);
-            self.delivery.wake_at = self.delivery.earlier_of_expiry(check_at);
+            self.delivery.wake_at = self.delivery.earlier_of_expiry(present, check_at);
             return Woken::Rescheduled;
         }
         self.delivery.note(TimelineEntry::new(now, TimelineEvent::Resumed));
@@ -91,11 +102,13 @@ impl Message {
         Woken::NeedsSlot
     }
 
-    /// T10. The worker's lease expired: whatever it did, its epoch is over.
-    fn take_over(&mut self, now: Timestamp, around: Surroundings, timings: &Timings) -> Woken {
-        let until = self.delivery.lease.as_ref().map_or(now, |lease| lease.until);
-        if now < until + timings.lease_margin && !around.is_orphaned {
-            self.delivery.wake_at = Some(until + timings.lease_margin);
+    /// T10. The worker's lease expired: whatever it did, its epoch is over. The time in the lease is another process's,
+    /// whose clock may have been behind, so it only tells when to begin to watch.
+    fn take_over(&mut self, present: Present, around: Surroundings, timings: &Timings) -> Woken {
+        let now = present.now;
+        let unwatched = timings.lease.saturating_sub(around.watched);
+        if !unwatched.is_zero() && !around.is_orphaned {
+            self.delivery.wake_at = Some(now + unwatched);
             return Woken::Rescheduled;
         }
         self.delivery.epoch += 1;
@@ -109,7 +122,8 @@ impl Message {
     }
 
     /// T11 and T12. The grace is over and no evidence came.
-    fn resolve_doubt(&mut self, now: Timestamp, around: Surroundings, timings: &Timings) -> Woken {
+    fn resolve_doubt(&mut self, present: Present, around: Surroundings, timings: &Timings) -> Woken {
+        let now = present.now;
         if let Some(until) = self.delivery.grace_until.filter(|until| *until > now) {
             self.delivery.wake_at = Some(until);
             return Woken::Rescheduled;
@@ -126,7 +140,7 @@ impl Message {
         }
         self.delivery.epoch += 1;
         self.delivery.grace_until = None;
-        let time_left = self.delivery.expires_at.is_none_or(|at| at > now);
+        let time_left = !self.delivery.has_expired(present);
         if !resend || !time_left || self.delivery.attempts_counted() >= self.accepted.attempts_max {
             self.die(now, DeadReason::OutcomeUnknown);
             return Woken::Changed;

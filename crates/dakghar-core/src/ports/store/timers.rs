@@ -14,6 +14,10 @@ pub trait TimerStore: Send + Sync {
     /// those.
     async fn due(&self, until: Timestamp, status: Option<Status>, limit: u32) -> Result<Vec<Message>, StoreError>;
 
+    /// Returns outbound messages that are not settled, whose last change is after `of` and whose slot or timer is
+    /// too: a process whose clock was ahead changed them. In no order.
+    async fn ahead(&self, of: Timestamp, limit: u32) -> Result<Vec<Message>, StoreError>;
+
     /// Sets the timer of the tenant's held messages (of one number, if named) to `at`. Returns how many.
     async fn wake_held(
         &self,

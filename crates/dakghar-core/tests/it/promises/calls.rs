@@ -39,6 +39,7 @@ impl Promises {
         };
         must(!claim.is_called, "Meta is called once for an attempt", call)?;
         claim.is_called = true;
+        let claimed_at = claim.at;
         let Some(stored) = stored else {
             return broken("Meta is called for messages that exist", call);
         };
@@ -49,9 +50,7 @@ impl Promises {
         )?;
         let may_be_called = !matches!(stored.status(), Status::Cancelled | Status::Expired | Status::Dead);
         must(may_be_called, "nobody calls for a message that was given up", call)?;
-        let has_time = message
-            .lease()
-            .is_some_and(|(_, until)| self.now() + self.timings.lease_margin <= until);
+        let has_time = self.now() + self.timings.lease_margin <= claimed_at + self.timings.lease;
         must(has_time, "a call begins while there is time left of its lease", call)
     }
 

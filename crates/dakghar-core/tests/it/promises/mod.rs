@@ -47,6 +47,8 @@ pub struct Promises {
     /// Whether queued messages need a timer: not where the table itself is the queue.
     queued_needs_timer: bool,
     is_broken: AtomicBool,
+    /// Whether processes write times that are not the true ones.
+    clocks_are_wrong: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -90,6 +92,8 @@ struct Claim {
     by: Life,
     epoch: u64,
     is_called: bool,
+    /// When it was stored. The lease began before that.
+    at: Timestamp,
 }
 
 impl Story {
@@ -135,6 +139,7 @@ impl Promises {
             directory_ttl,
             queued_needs_timer,
             is_broken: AtomicBool::new(false),
+            clocks_are_wrong: AtomicBool::new(false),
             state: Mutex::default(),
         })
     }
@@ -154,6 +159,15 @@ impl Promises {
     /// Whether a promise was broken.
     pub fn is_broken(&self) -> bool {
         self.is_broken.load(Ordering::Relaxed)
+    }
+
+    /// From now on the times that processes write need not be the true ones.
+    pub fn clocks_are_wrong(&self) {
+        self.clocks_are_wrong.store(true, Ordering::Relaxed);
+    }
+
+    fn are_clocks_wrong(&self) -> bool {
+        self.clocks_are_wrong.load(Ordering::Relaxed)
     }
 
     /// The transitions that happened.

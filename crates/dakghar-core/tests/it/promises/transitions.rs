@@ -5,7 +5,7 @@ use std::time::Duration;
 use dakghar_core::domain::graph_error::{RefusalClass, classify};
 use dakghar_core::domain::message::{DeadReason, TimelineEntry, TimelineEvent, UnknownOutcome};
 use dakghar_core::domain::pacing::SLOT_TOLERANCE;
-use dakghar_core::domain::{MessageKey, Status};
+use dakghar_core::domain::{MessageKey, Status, Timestamp};
 
 use super::{Check, Claim, Promises, State, Story, broken, describe, must};
 use crate::world::executor::Life;
@@ -18,7 +18,7 @@ const SLOW_DOWN_MAX: Duration = Duration::from_hours(24);
 /// Entries from which on old ones make room, so that the new ones cannot be told by counting.
 const TIMELINE_FULL: usize = 60;
 
-fn check_claim(story: &mut Story, by: Life, before: &Seen, after: &Seen) -> Check {
+fn check_claim(story: &mut Story, by: Life, now: Timestamp, before: &Seen, after: &Seen) -> Check {
     let change = || format!("by {by:?}\n  before {}\n  after  {}", describe(before), describe(after));
     must(
         may_be_claimed(after),
@@ -34,6 +34,7 @@ fn check_claim(story: &mut Story, by: Life, before: &Seen, after: &Seen) -> Chec
         by,
         epoch: after.epoch(),
         is_called: false,
+        at: now,
     };
     story.claims.insert(after.attempt(), claim);
     Ok(())
@@ -75,7 +76,7 @@ impl Promises {
             &[]
         };
         if before.status() == Status::Queued && after.status() == Status::Sending {
-            check_claim(state.stories.entry(key).or_default(), by, before, after)?;
+            check_claim(state.stories.entry(key).or_default(), by, self.now(), before, after)?;
         }
         if before.status() == Status::InDoubt && after.status() == Status::Queued {
             self.check_resend(state, before, after)?;
@@ -98,9 +99,13 @@ impl Promises {
             describe(seen)
         })?;
         if status == Status::Sending {
-            let until = seen.lease().map(|(_, until)| until + self.timings.lease_margin);
+            // Whoever saw it for the first time when it seemed to be over watches it for its length.
+            let watched = self.now() + self.timings.lease;
+            let until = seen
+                .lease()
+                .map(|(_, until)| (until + self.timings.lease_margin).max(watched));
             must(
-                seen.wake_at() <= until && until.is_some(),
+                until.is_some() && (seen.wake_at() <= until || self.are_clocks_wrong()),
                 "a lease is looked at when it is over",
                 || describe(seen),
             )?;
@@ -110,7 +115,7 @@ impl Promises {
 
     /// T12: a message in doubt is sent again if its policy says so, and not before the grace is over.
     fn check_resend(&self, state: &mut State, before: &Seen, after: &Seen) -> Check {
-        let is_over = before.grace_until().is_none_or(|until| until <= self.now());
+        let is_over = before.grace_until().is_none_or(|until| until <= self.now()) || self.are_clocks_wrong();
         must(is_over, "nothing is sent again before its grace is over", || {
             describe(before)
         })?;
@@ -174,14 +179,15 @@ impl Promises {
                 must(holds_lease, "only who holds the epoch records an outcome", change)
             }
             TimelineEvent::InDoubt => {
-                let Some((holder, until)) = before.lease() else {
+                let Some((holder, _)) = before.lease() else {
                     return broken("a lease is taken over when it is over", change);
                 };
-                let is_over = until + self.timings.lease_margin <= self.now();
-                let is_orphan = story
-                    .claims
-                    .get(&before.attempt())
-                    .is_some_and(|claim| owner(claim.by) == *holder && !self.executor.is_alive(claim.by));
+                let claim = story.claims.get(&before.attempt());
+                // Nobody calls any more when the margin begins.
+                let over_after = self.timings.lease.saturating_sub(self.timings.lease_margin);
+                let is_over = claim.is_some_and(|claim| claim.at + over_after <= self.now());
+                let is_orphan =
+                    claim.is_some_and(|claim| owner(claim.by) == *holder && !self.executor.is_alive(claim.by));
                 must(is_over || is_orphan, "a lease is taken over when it is over", change)
             }
             TimelineEvent::Status => {

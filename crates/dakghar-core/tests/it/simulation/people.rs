@@ -141,7 +141,7 @@ impl People {
                 let news = Meta::news(&self.account(tenant).number, &format!("news {number}"));
                 self.shared.meta.post(&self.shared, vec![WebhookPart::Other(news)]);
             }
-            Deed::Crash(..) | Deed::Freeze(..) => {}
+            Deed::Crash(..) | Deed::Freeze(..) | Deed::SetClock(..) => {}
         }
     }
 

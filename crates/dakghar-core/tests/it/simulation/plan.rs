@@ -61,6 +61,8 @@ pub enum Deed {
     Crash(usize, Duration),
     /// A process does nothing for this time, and goes on.
     Freeze(usize, Duration),
+    /// Somebody sets the clock of a process, by milliseconds, and sets it right after this time.
+    SetClock(usize, i64, Duration),
     /// The queue's server loses everything.
     LoseQueue,
     /// A person writes; the same message may be written again.
@@ -90,6 +92,7 @@ pub struct Send {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
+const MINUTE_MS: i64 = 60_000;
 /// Acts begin within this time.
 const SPAN: Duration = Duration::from_secs(240);
 
@@ -121,6 +124,9 @@ impl Plan {
             1 => plan.be_about_late_reports(),
             _ => {}
         }
+        if random.chance(300) {
+            plan.set_clocks(random);
+        }
         plan
     }
 
@@ -143,6 +149,20 @@ impl Plan {
         self.temper.reports = true;
         self.temper.reports_late = 800;
         self.resend_all();
+    }
+
+    /// Clocks that are set forward and back, for a moment or for long.
+    fn set_clocks(&mut self, random: &mut Random) {
+        for _ in 0..1 + random.below(3) {
+            let by = *random.pick(&[MINUTE_MS, 60 * MINUTE_MS, 24 * 60 * MINUTE_MS]);
+            let by = if random.chance(500) { by } else { -by };
+            let lasts = *random.pick(&[SECOND, SECOND * 30, SECOND * 90, SECOND * 200]);
+            self.acts.push(Act {
+                at: random.wait(SPAN),
+                deed: Deed::SetClock(random.below(self.processes), by, lasts),
+            });
+        }
+        self.acts.sort_by_key(|act| act.at);
     }
 
     fn resend_all(&mut self) {

@@ -213,6 +213,18 @@ fn befall(people: &People, processes: &Mutex<Vec<Place>>, deed: &Deed) {
                 executor.end_life(place.process.life());
             }
         }
+        Deed::SetClock(place, by_ms, time) => {
+            let life = processes.lock().get(place).map(|place| place.process.life());
+            if let Some(life) = life {
+                let (walls, sleeper) = (people.shared.walls.clone(), executor.clone());
+                people.shared.promises.clocks_are_wrong();
+                walls.set(life, by_ms);
+                executor.spawn(WORLD, async move {
+                    sleeper.sleep(time).await;
+                    walls.set(life, 0);
+                });
+            }
+        }
         Deed::Freeze(place, time) => {
             let life = processes.lock().get(place).map(|place| place.process.life());
             if let Some(life) = life {

@@ -93,6 +93,7 @@ impl World {
         let shared = Shared {
             wire: Wire::new(executor, trace, random.fork()),
             clock,
+            walls: Arc::default(),
             ids: Arc::new(SeededIds::new(random.fork())),
             store: MemoryStore::new(),
             redis: Arc::default(),

@@ -31,6 +31,7 @@ const LINE_LOOK: Duration = Duration::from_millis(50);
 const FAILURE_WAIT: Duration = Duration::from_millis(500);
 const RECORD_WAIT_MAX: Duration = Duration::from_secs(5);
 const BUSY_WAIT: Duration = Duration::from_millis(20);
+const AHEAD_WAIT: Duration = Duration::from_secs(10);
 
 /// How a process is set up.
 #[derive(Clone, Debug)]
@@ -54,9 +55,20 @@ pub struct Process {
 
 impl Process {
     /// Begins a life.
-    pub fn start(shared: &Shared, mut setup: Setup) -> Self {
+    pub fn start(shared: &Shared, setup: Setup) -> Self {
+        let life = shared.wire.executor.begin_life();
+        Self::start_as(shared, setup, life)
+    }
+
+    /// Begins a life whose clock is wrong from the start, by so many milliseconds.
+    pub fn start_with_clock(shared: &Shared, setup: Setup, wrong_by_ms: i64) -> Self {
+        let life = shared.wire.executor.begin_life();
+        shared.walls.set(life, wrong_by_ms);
+        Self::start_as(shared, setup, life)
+    }
+
+    fn start_as(shared: &Shared, mut setup: Setup, life: Life) -> Self {
         let executor = &shared.wire.executor;
-        let life = executor.begin_life();
         setup.settings.worker_id = owner(life);
         let keys = SigningKeys {
             opaque: [7; 32],
@@ -109,6 +121,7 @@ impl Process {
         let executor = self.shared.wire.executor.clone();
         executor.spawn(self.life, Sender::new(self.clone()).run());
         executor.spawn(self.life, self.clone().run_reconciler());
+        executor.spawn(self.life, self.clone().run_bring_back());
         executor.spawn(self.life, self.run_refill());
     }
 
@@ -117,6 +130,18 @@ impl Process {
             // An error is another reason to look again.
             let _ = self.app.reconciling.reconcile().await;
             self.sleep(self.setup.reconciles_every).await;
+        }
+    }
+
+    async fn run_bring_back(self) {
+        loop {
+            let wait = match self.app.reconciling.bring_back().await {
+                Ok(0) if self.app.reconciling.has_others() => AHEAD_WAIT,
+                Ok(0) => return,
+                Ok(_) => BUSY_WAIT,
+                Err(_) => FAILURE_WAIT,
+            };
+            self.sleep(wait).await;
         }
     }
 
@@ -151,7 +176,7 @@ impl Process {
     pub async fn accept(&self, tenant: &TenantId, body: &str, key: Option<&str>) -> Result<AcceptedMessage, Problem> {
         let tenant = self.app.tenants.find(tenant).await?;
         let keys: Vec<&[u8]> = key.iter().map(|key| key.as_bytes()).collect();
-        let request = send_request::parse(body.as_bytes(), &keys, self.app.now())?;
+        let request = send_request::parse(body.as_bytes(), &keys, self.app.wall())?;
         Ok(self.app.accepting.accept(&tenant, request).await?)
     }
 
@@ -258,6 +283,10 @@ impl Process {
 
     pub async fn refill(&self) -> Result<usize, Failure> {
         self.app.reconciling.refill_queue().await
+    }
+
+    pub async fn bring_back(&self) -> Result<usize, Failure> {
+        self.app.reconciling.bring_back().await
     }
 
     pub async fn take_over_orphans(&self) -> Result<(), Failure> {

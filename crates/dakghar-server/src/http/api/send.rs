@@ -148,7 +148,7 @@ pub(in crate::http) async fn send(State(state): State<HttpState>, scope: TenantS
         .map(HeaderValue::as_bytes)
         .collect();
     let app = state.app();
-    let request = send_request::parse(&body, &keys, app.now())?;
+    let request = send_request::parse(&body, &keys, app.wall())?;
     // The tenant may have changed while the body arrived.
     let tenant = app.tenants.find(scope.id()).await?;
     let accepted = app.accepting.accept(&tenant, request).await?;

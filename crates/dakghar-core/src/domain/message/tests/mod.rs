@@ -16,14 +16,17 @@ use crate::domain::graph_error::GraphRefusal;
 use crate::domain::hold::{self, HoldReason};
 use crate::domain::ids::{MessageId, PhoneNumberId, TenantId, WaId, Wamid};
 use crate::domain::pacing::{RELEASE_CHECK, RELEASE_LEAD};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Present, Timestamp};
 
 const START: Timestamp = Timestamp::from_millis(1_760_000_000_000);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 const ALONE: Surroundings = Surroundings {
     hold: None,
     may_probe: false,
     statuses_flow: false,
     is_orphaned: false,
+    watched: Duration::from_secs(45),
 };
 
 fn timings() -> Timings {
@@ -363,11 +366,100 @@ fn a_message_joins_its_conversation_when_something_is_known_about_its_first_call
 }
 
 #[test]
-fn a_lease_is_not_taken_over_before_its_end() {
+fn a_lease_is_taken_over_when_it_was_watched_for_its_length_and_not_by_the_time_in_it() {
     let mut message = sending(START);
-    let early = START + timings().lease;
-    assert_eq!(message.wake(early, ALONE, None, &timings()), Woken::Rescheduled);
-    assert_eq!((message.delivery.status, message.delivery.epoch), (Status::Sending, 1));
+    let late = START + Duration::from_hours(1);
+    for watched in [Duration::ZERO, timings().lease - Duration::from_millis(1)] {
+        let around = Surroundings { watched, ..ALONE };
+        assert_eq!(message.wake(late, around, None, &timings()), Woken::Rescheduled);
+        assert_eq!((message.delivery.status, message.delivery.epoch), (Status::Sending, 1));
+        assert_eq!(message.delivery.wake_at, Some(late + (timings().lease - watched)));
+    }
+    assert_eq!(message.wake(START, ALONE, None, &timings()), Woken::Changed);
+    assert_eq!((message.delivery.status, message.delivery.epoch), (Status::InDoubt, 2));
+}
+
+/// A clock that was ahead by so much wrote this message, and the right one reads it.
+fn brought_back(mut message: Message, ahead: Duration) -> Message {
+    let right = Present::from(message.delivery.updated_at - ahead);
+    let released = message.bring_back(right, Some(RELEASE_CHECK));
+    assert_eq!(released, message.delivery.enqueued_at.is_some());
+    assert!(!message.bring_back(right, Some(RELEASE_CHECK)), "once is enough");
+    message
+}
+
+#[test]
+fn times_that_a_clock_ahead_has_written_are_the_same_waits_from_now() {
+    let wait = Duration::from_secs(30);
+    for ahead in [MINUTE, HOUR, HOUR * 24] {
+        let wrong = START + ahead;
+        let mut message = queued();
+        message.postpone(wrong, wrong + wait, "pace", Some(RELEASE_CHECK));
+        let drive = message.delivery.drive;
+        let message = brought_back(message, ahead);
+        assert_eq!(message.delivery.slot_at, Some(START + wait));
+        assert_eq!(message.delivery.wake_at, Some(START + wait + RELEASE_CHECK));
+        assert_eq!(message.delivery.drive, drive + 1, "its job is late");
+
+        let message = brought_back(sending(wrong), ahead);
+        assert_eq!((message.delivery.status, message.delivery.epoch), (Status::Sending, 1));
+        assert_eq!(
+            message.delivery.wake_at,
+            Some(START + timings().lease + timings().lease_margin)
+        );
+
+        let mut message = sending(wrong);
+        let unknown = SendOutcome::Unknown { why: "silence".into() };
+        record(&mut message, wrong, &unknown);
+        let message = brought_back(message, ahead);
+        assert_eq!(message.delivery.grace_until, Some(START + timings().grace));
+        assert_eq!(message.delivery.wake_at, Some(START + timings().grace));
+        assert_eq!(message.delivery.called_at, Some(START));
+
+        let mut message = queued();
+        message.delivery.expires_at = Some(START + wait);
+        message.hold(wrong, HoldReason::CredentialsInvalid);
+        let message = brought_back(message, ahead);
+        assert!(message.delivery.wake_at <= Some(START + wait));
+    }
+}
+
+#[test]
+fn a_date_that_the_client_named_does_not_move_with_a_clock() {
+    let send_at = START + HOUR * 5;
+    let mut message = queued();
+    message.delivery.timeline[0].until = Some(send_at);
+    message.delivery.updated_at = START + HOUR;
+    message.schedule(START + HOUR, send_at, Some(RELEASE_CHECK));
+    let message = brought_back(message, HOUR);
+    assert_eq!(message.delivery.slot_at, Some(send_at));
+}
+
+#[test]
+fn it_is_sent_when_the_wall_shows_the_time_to_send_and_expires_when_it_shows_the_expiry() {
+    let date = START + MINUTE;
+    let ahead = |wall| Present { now: wall + HOUR, wall };
+    let mut message = queued();
+    message.delivery.timeline[0].until = Some(date);
+    message.schedule(START, date, None);
+    let claimed = message.claim(ahead(START), &worker(), &timings());
+    // The time runs at half speed while it is ahead.
+    let slot_at = START + HOUR + MINUTE / 2;
+    assert_eq!(claimed, Err(NotClaimable::TooEarly(slot_at)));
+    assert_eq!(message.claim(ahead(date), &worker(), &timings()), Ok(()));
+
+    let mut message = queued();
+    message.delivery.expires_at = Some(date);
+    message.schedule(ahead(START), START + HOUR, Some(RELEASE_CHECK));
+    assert_eq!(message.delivery.wake_at, Some(slot_at));
+    message.wake(ahead(START), ALONE, Some(RELEASE_CHECK), &timings());
+    assert_eq!(message.delivery.status, Status::Queued);
+    assert_eq!(
+        message.clone().claim(ahead(date), &worker(), &timings()),
+        Err(NotClaimable::Expired)
+    );
+    message.wake(ahead(date), ALONE, Some(RELEASE_CHECK), &timings());
+    assert_eq!(message.delivery.status, Status::Expired);
 }
 
 #[test]

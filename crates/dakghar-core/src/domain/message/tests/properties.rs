@@ -119,6 +119,7 @@ impl Machine {
                     may_probe: false,
                     statuses_flow: dice.is_multiple_of(2),
                     is_orphaned: false,
+                    watched: timings().lease,
                 };
                 if self.message.wake(now, around, None, &timings()) == Woken::NeedsSlot {
                     self.message.schedule(now, now, None);

@@ -1,11 +1,63 @@
-//! Ids and jitter of a seed.
+//! The clock of a process, which somebody may set to anything; ids and jitter of a seed.
 
-use dakghar_core::domain::{EventId, MessageId, TenantId};
-use dakghar_core::ports::IdGenerator;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use dakghar_core::domain::steady::SteadyTime;
+use dakghar_core::domain::{EventId, MessageId, Present, TenantId};
+use dakghar_core::ports::{Clock, IdGenerator};
 use dakghar_testkit::SequentialIds;
 use parking_lot::Mutex;
 
+use super::Shared;
+use crate::world::executor::Life;
 use crate::world::random::Random;
+
+/// By how many milliseconds the wall clocks of processes are wrong.
+#[derive(Default)]
+pub struct Walls(Mutex<BTreeMap<Life, i64>>);
+
+impl Walls {
+    /// From now on the wall clock of this life is wrong by so much.
+    pub fn set(&self, life: Life, wrong_by_ms: i64) {
+        self.0.lock().insert(life, wrong_by_ms);
+    }
+}
+
+/// The clock of one life of a process: the wall without its steps, as in the product.
+pub struct NearClock {
+    shared: Shared,
+    life: Life,
+    steady: Mutex<SteadyTime>,
+}
+
+impl NearClock {
+    pub fn new(shared: &Shared, life: Life) -> Self {
+        let clock = Self {
+            shared: shared.clone(),
+            life,
+            steady: Mutex::new(SteadyTime::starting(Duration::ZERO, 0)),
+        };
+        *clock.steady.lock() = SteadyTime::starting(clock.uptime(), clock.shown());
+        clock
+    }
+
+    fn shown(&self) -> i64 {
+        let walls = self.shared.walls.0.lock();
+        let wrong_by = walls.get(&self.life).copied().unwrap_or(0);
+        (self.shared.clock.now().as_millis() + wrong_by) * 1_000_000
+    }
+}
+
+impl Clock for NearClock {
+    fn present(&self) -> Present {
+        self.steady.lock().look(self.uptime(), self.shown(), None)
+    }
+
+    fn uptime(&self) -> Duration {
+        self.shared.clock.uptime()
+    }
+}
 
 /// Ids in ascending order, shared by all processes, and jitter by a seed.
 pub struct SeededIds {

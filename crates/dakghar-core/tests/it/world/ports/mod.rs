@@ -30,7 +30,7 @@ use super::signal::Signal;
 use super::wire::Wire;
 use crate::promises::Promises;
 
-pub use clock::SeededIds;
+pub use clock::{NearClock, SeededIds, Walls};
 pub use queue::{RedisQueue, TableQueue};
 
 /// What all processes share.
@@ -38,6 +38,7 @@ pub use queue::{RedisQueue, TableQueue};
 pub struct Shared {
     pub wire: Wire,
     pub clock: Arc<TestClock>,
+    pub walls: Arc<Walls>,
     pub ids: Arc<SeededIds>,
     pub store: Arc<MemoryStore>,
     pub redis: Arc<RedisQueue>,
@@ -56,6 +57,7 @@ pub struct Shared {
 pub struct Near {
     pub shared: Shared,
     pub life: Life,
+    pub clock: Arc<NearClock>,
 }
 
 /// Where a process finds its due messages.
@@ -69,9 +71,11 @@ pub enum QueueKind {
 
 /// The ports of this life.
 pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
+    let clock = Arc::new(NearClock::new(shared, life));
     let near = Near {
         shared: shared.clone(),
         life,
+        clock: clock.clone(),
     };
     Ports {
         messages: Arc::new(near.clone()),
@@ -90,7 +94,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
         messages_api: Arc::new(near.clone()),
         webhooks: shared.meta.clone(),
         vault: vault_over(Arc::new(near)),
-        clock: shared.clock.clone(),
+        clock,
         ids: shared.ids.clone(),
         metrics: Arc::default(),
     }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use dakghar_core::domain::pacing::Admission;
 use dakghar_core::domain::{PhoneNumberId, Timestamp};
-use dakghar_core::ports::{Pacer, QueueError, SlotAsk};
+use dakghar_core::ports::{Clock as _, Pacer, QueueError, SlotAsk};
 
 use super::{Near, at_once};
 use crate::world::wire::{Call, Luck};
@@ -13,10 +13,13 @@ impl Near {
         &self,
         effect: impl FnOnce(&dyn Pacer) -> Result<T, QueueError> + Send + 'static,
     ) -> Result<T, QueueError> {
-        let pacer = self.shared.pacer.clone();
+        let (pacer, now) = (self.shared.pacer.clone(), self.clock.now());
         let travelling = move |luck: &mut Luck| {
             let (happens, is_told) = luck.draw();
-            let done = happens.then(|| effect(&*pacer));
+            let done = happens.then(|| {
+                pacer.look(now);
+                effect(&*pacer)
+            });
             done.filter(|_| is_told).unwrap_or_else(|| Err(away()))
         };
         self.shared.wire.call(self.life, Call::Pace, travelling).await

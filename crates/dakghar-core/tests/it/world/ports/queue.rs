@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dakghar_core::domain::message::Priority;
 use dakghar_core::domain::{MessageKey, Status, Timestamp};
-use dakghar_core::ports::{Disposition, Job, JobKey, Queue, QueueEntry, QueueError};
+use dakghar_core::ports::{Clock as _, Disposition, Job, JobKey, Queue, QueueEntry, QueueError};
 use futures_util::future::select;
 use parking_lot::Mutex;
 
@@ -81,7 +81,7 @@ impl Near {
                 return Ok(jobs);
             }
             let executor = &self.shared.wire.executor;
-            let now = executor.now();
+            let now = self.clock.now();
             // Nobody tells of what becomes due by the time alone, nor of what was told while nobody listened.
             let rest = next.map_or(LOOK_EVERY, |at| at.since(now).min(LOOK_EVERY));
             let changed = Box::pin(self.shared.queued.more_than(seen));
@@ -106,8 +106,7 @@ impl TableQueue {
 }
 
 /// Queued messages that are not out, those due first.
-fn look_at_table(shared: &Shared, out: &BTreeSet<MessageKey>, max: usize) -> Found {
-    let now = shared.wire.executor.now();
+fn look_at_table(shared: &Shared, now: Timestamp, out: &BTreeSet<MessageKey>, max: usize) -> Found {
     let mut due: Vec<(Priority, Timestamp, JobId)> = Vec::new();
     let mut next = None;
     for seen in shared.promises.in_status(&shared.store, Status::Queued) {
@@ -139,7 +138,8 @@ impl Queue for TableQueue {
 
     async fn take(&self, max: usize) -> Result<Vec<Job>, QueueError> {
         let (out, life) = (self.out.clone(), self.near.life);
-        let look = move |shared: &Shared| look_at_table(shared, &out.lock(), max);
+        let clock = self.near.clock.clone();
+        let look = move |shared: &Shared| look_at_table(shared, clock.now(), &out.lock(), max);
         let out = self.out.clone();
         let hand = move |shared: &Shared, id: JobId| {
             out.lock().insert(id.0);
@@ -271,7 +271,8 @@ impl Queue for RedisClient {
 
     async fn take(&self, max: usize) -> Result<Vec<Job>, QueueError> {
         let life = self.near.life;
-        let look = move |shared: &Shared| shared.redis.take_due(shared.wire.executor.now(), max);
+        let clock = self.near.clock.clone();
+        let look = move |shared: &Shared| shared.redis.take_due(clock.now(), max);
         let hand = move |shared: &Shared, id: JobId| {
             let world = shared.clone();
             hand_out(shared, life, id, move |end| {

@@ -14,6 +14,11 @@ impl TimerStore for Near {
             .await
     }
 
+    async fn ahead(&self, of: Timestamp, limit: u32) -> Result<Vec<Message>, StoreError> {
+        self.once(Call::Due, move |shared| at_once(shared.store.ahead(of, limit)))
+            .await
+    }
+
     async fn wake_held(
         &self,
         tenant_id: &TenantId,

@@ -1,0 +1,51 @@
+//! The leases that this process sees running out, and for how long it has seen them.
+//!
+//! The clocks of two machines may be an hour apart, and their boot times have nothing to do with each other. So the
+//! time in a lease does not tell whether it is over. What does: this process has seen the message under the same lease
+//! all the while that a lease lasts, counted by itself.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::domain::{Message, MessageKey};
+
+/// Leases watched at a time. Past that the oldest are dropped, and watched from the beginning when they are seen again.
+const WATCHED_MAX: usize = 10_000;
+
+#[derive(Clone, Copy)]
+struct Watched {
+    epoch: u64,
+    since: Duration,
+}
+
+/// The leases that are watched.
+#[derive(Default)]
+pub(in crate::app) struct LeaseWatch {
+    watched: Mutex<HashMap<MessageKey, Watched>>,
+}
+
+impl LeaseWatch {
+    /// Sees the message under its lease. Returns for how long it has been seen under it; `uptime` is the machine's.
+    pub(super) fn see(&self, message: &Message, uptime: Duration) -> Duration {
+        let (key, epoch) = (message.key(), message.delivery.epoch);
+        let mut watched = self.watched.lock();
+        if let Some(known) = watched.get(&key).filter(|known| known.epoch == epoch) {
+            return uptime.saturating_sub(known.since);
+        }
+        if watched.len() >= WATCHED_MAX {
+            let mut begun: Vec<Duration> = watched.values().map(|known| known.since).collect();
+            let (_, middle, _) = begun.select_nth_unstable(WATCHED_MAX / 2);
+            let middle = *middle;
+            watched.retain(|_, known| known.since > middle);
+        }
+        watched.insert(key, Watched { epoch, since: uptime });
+        Duration::ZERO
+    }
+
+    /// Ends the watch of a message that was taken over.
+    pub(super) fn forget(&self, key: &MessageKey) {
+        self.watched.lock().remove(key);
+    }
+}
