@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests start for themselves: a MongoDB, a Redis and a Prometheus server, the packages of the programs that
-# run on Node.js, what makes disks fail, and the test runner.
+# Installs what the tests start for themselves: a MongoDB, a Redis and a Prometheus server, the packages of the programs
+# that run on Node.js, what makes disks fail, `faketime`, and the test runner.
 #
 # Safe to repeat: what is there is left alone, and then it takes a fraction of a second. Uses the package managers as
 # they are configured on this machine (apt, pip, npm, cargo). MongoDB and Prometheus go into `.services/`, packages of npm into
@@ -139,6 +139,14 @@ install_nextest() {
     up_to_thrice cargo install --quiet --locked cargo-nextest --version "$nextest_version"
 }
 
+# Sets the clock of one program, for the tests of clocks.
+install_faketime() {
+    if ! command -v faketime >/dev/null; then
+        say "installing faketime with apt"
+        apt_install faketime
+    fi
+}
+
 install_strace() {
     if ! command -v strace >/dev/null; then
         say "installing strace with apt"
@@ -152,4 +160,5 @@ install_prometheus
 install_node_packages
 install_nextest
 install_strace
+install_faketime
 say "ready: $(redis-server --version | cut -d' ' -f1-3), $("$services/bin/mongod" --version | head -n 1), $(cargo nextest --version | head -n 1 | cut -d' ' -f1,2)"

@@ -14,3 +14,4 @@ mod meta;
 mod mongo;
 mod redis;
 mod sqlite;
+mod uptime;

@@ -7,6 +7,9 @@ use std::time::Duration;
 /// Clocks that agree may be apart by this much. A time that is more than this ahead was written by a clock that was.
 pub const CLOCKS_APART_MAX: Duration = Duration::from_secs(5);
 
+/// The wait between two looks whether a wall that was set back has come to a date.
+const WALL_LOOK: Duration = Duration::from_secs(10);
+
 /// A point in time, in milliseconds since the Unix epoch. Every store keeps times in this form, and every timer
 /// compares them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,13 +60,15 @@ impl Present {
         date <= self.wall
     }
 
-    /// Returns when the date will have come, as `now` counts: it runs at half speed while it is ahead of the wall.
+    /// Returns when to look whether the date has come, as `now` counts. That is the date itself, because `now` gets
+    /// there first. If it has and the wall has not, somebody may set the wall right at any moment: soon, again.
     pub fn when(&self, date: Timestamp) -> Timestamp {
-        let wait = date.since(self.wall);
-        if wait.is_zero() {
+        if date > self.now || self.has_reached(date) {
             return date;
         }
-        date.max(self.now + wait / 2)
+        // The time runs at half speed while it is ahead of the wall.
+        let wait = date.since(self.wall) / 2;
+        self.now + wait.clamp(Duration::from_millis(1), WALL_LOOK)
     }
 }
 
@@ -124,7 +129,8 @@ mod tests {
             wall: at(0),
         };
         assert!(ahead.has_reached(at(0)) && !ahead.has_reached(at(1)));
-        assert_eq!(ahead.when(at(60_000)), at(3_630_000));
+        assert_eq!(ahead.when(at(6_000)), at(3_603_000));
+        assert_eq!(ahead.when(at(3_600_000)), at(3_610_000), "the wall may be set right");
         assert_eq!(ahead.when(at(7_200_000)), at(7_200_000), "they meet there");
         assert_eq!(ahead.when(at(9_000_000)), at(9_000_000));
     }

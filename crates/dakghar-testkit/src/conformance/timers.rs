@@ -17,6 +17,7 @@ macro_rules! timer_store_suite {
             due_can_be_limited_to_a_status
             due_stops_at_its_limit
             a_changed_timer_is_what_counts
+            what_a_clock_ahead_has_changed_is_found
             held_messages_are_woken
             held_messages_of_one_number_are_woken
             nobody_else_is_woken
@@ -52,6 +53,32 @@ pub async fn messages_are_due_at_their_time_and_not_before(stores: Stores) {
     accept_all(&stores, std::slice::from_ref(&message)).await;
     assert_eq!(due(&stores, at(49), None, LIMIT).await, []);
     assert_eq!(due(&stores, at(50), None, LIMIT).await, [message]);
+}
+
+pub async fn what_a_clock_ahead_has_changed_is_found(stores: Stores) {
+    let changed = |changed_at, timer: Timestamp| {
+        outbound(tenant_id()).with(|message| {
+            message.delivery.updated_at = changed_at;
+            message.delivery.slot_at = Some(timer);
+            message.delivery.wake_at = Some(timer);
+        })
+    };
+    let ahead = changed(at(200), at(300));
+    let waits_long = changed(at(100), at(300));
+    let is_due = changed(at(200), at(100));
+    accept_all(&stores, &[ahead.clone(), waits_long, is_due]).await;
+    let mut expected = vec![ahead.accepted.id];
+    for status in [Status::Held, Status::Sending, Status::InDoubt] {
+        let message = accept_as(&stores, status, changed(at(200), at(300))).await;
+        expected.push(message.accepted.id);
+    }
+    let find = async |of, limit| stores.timers.ahead(of, limit).await.expect("the store answers");
+    let mut found = ids(&find(at(100), LIMIT).await);
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+    assert_eq!(find(at(100), 2).await.len(), 2);
+    assert_eq!(find(at(200), LIMIT).await, []);
 }
 
 pub async fn due_can_be_limited_to_a_status(stores: Stores) {

@@ -17,6 +17,7 @@ mod promises;
 
 mod chaos;
 mod cli;
+mod clocks;
 mod dependencies;
 mod failover;
 mod inbound;

@@ -141,7 +141,7 @@ impl Sending {
             let present = self.ports.clock.present();
             let now = present.now;
             let jitter = self.ports.ids.jitter();
-            recorded = message.record_outcome(epoch, now, outcome, &self.settings.send, jitter);
+            recorded = message.record_outcome(epoch, present, outcome, &self.settings.send, jitter);
             if recorded.is_err() {
                 return Step::Leave;
             }

@@ -7,7 +7,7 @@ use super::super::graph_error::{self, GraphRefusal, RefusalClass};
 use super::super::hold::HoldReason;
 use super::super::ids::Wamid;
 use super::super::send_error::SendError;
-use super::super::time::Timestamp;
+use super::super::time::{Present, Timestamp};
 use super::Message;
 use super::delivery::DeadReason;
 use super::evidence::{Evidence, EvidenceStatus};
@@ -94,7 +94,7 @@ impl Message {
     pub fn record_outcome(
         &mut self,
         epoch: u64,
-        now: Timestamp,
+        present: impl Into<Present>,
         outcome: &SendOutcome,
         policy: &SendPolicy,
         jitter: f64,
@@ -102,6 +102,8 @@ impl Message {
         if self.delivery.status != Status::Sending || self.delivery.epoch != epoch {
             return Err(Fenced);
         }
+        let present = present.into();
+        let now = present.now;
         self.delivery.lease = None;
         self.delivery.updated_at = now;
         self.join_conversation();
@@ -117,24 +119,24 @@ impl Message {
                 }
                 Recorded::Sent
             }
-            SendOutcome::Refused(refusal) => self.record_refusal(now, refusal, policy, jitter),
+            SendOutcome::Refused(refusal) => self.record_refusal(present, refusal, policy, jitter),
             SendOutcome::TurnedAway { http_status, why } => {
                 let error = SendError {
                     http_status: Some(*http_status),
                     ..no_answer(why)
                 };
                 self.note_attempt(now, "turned_away", Some(error));
-                self.count_and_retry(now, policy, jitter, None)
+                self.count_and_retry(present, policy, jitter, None)
             }
             SendOutcome::NotSent { cause, why } => {
                 self.note_attempt(now, "not_sent", Some(no_answer(why)));
                 let reason = match cause {
-                    NotSentCause::Request => return Ok(self.count_and_retry(now, policy, jitter, None)),
+                    NotSentCause::Request => return Ok(self.count_and_retry(present, policy, jitter, None)),
                     NotSentCause::Host => HOST_UNREACHABLE,
                     NotSentCause::Worker => WORKER_STOPPED,
                 };
                 let wait = policy.retry.wait(self.waits_for(reason) + 1, jitter, None);
-                self.wait_without_counting(now, now + wait, reason)
+                self.wait_without_counting(present, now + wait, reason)
                     .map_or(Recorded::GaveUp, Recorded::Retry)
             }
             SendOutcome::Unknown { why } => {
@@ -159,17 +161,26 @@ impl Message {
         }
     }
 
-    fn record_refusal(&mut self, now: Timestamp, refusal: &GraphRefusal, policy: &SendPolicy, jitter: f64) -> Recorded {
+    fn record_refusal(
+        &mut self,
+        present: Present,
+        refusal: &GraphRefusal,
+        policy: &SendPolicy,
+        jitter: f64,
+    ) -> Recorded {
+        let now = present.now;
         let error = refusal.to_send_error();
         let class = graph_error::classify(refusal).class;
         self.note_attempt(now, "refused", Some(error));
         match class {
-            RefusalClass::Retry { after } => self.count_and_retry(now, policy, jitter, after.max(refusal.retry_after)),
+            RefusalClass::Retry { after } => {
+                self.count_and_retry(present, policy, jitter, after.max(refusal.retry_after))
+            }
             RefusalClass::PaceNumber | RefusalClass::PaceApp => {
                 let wait = policy
                     .retry
                     .wait(self.waits_for(SLOW_DOWN) + 1, jitter.max(0.5), refusal.retry_after);
-                self.slow_down(now, now + wait, policy)
+                self.slow_down(present, now + wait, policy)
                     .map_or(Recorded::GaveUp, Recorded::SlowDown)
             }
             RefusalClass::PacePair => {
@@ -178,11 +189,11 @@ impl Message {
                 let wait = wait
                     .max(refusal.retry_after.unwrap_or_default())
                     .mul_f64(1.0 + jitter * 0.2);
-                self.slow_down(now, now + wait, policy)
+                self.slow_down(present, now + wait, policy)
                     .map_or(Recorded::GaveUp, Recorded::Retry)
             }
-            RefusalClass::Token => self.hold_after_refusal(now, HoldReason::CredentialsInvalid),
-            RefusalClass::Account => self.hold_after_refusal(now, HoldReason::AccountRestricted),
+            RefusalClass::Token => self.hold_after_refusal(present, HoldReason::CredentialsInvalid),
+            RefusalClass::Account => self.hold_after_refusal(present, HoldReason::AccountRestricted),
             RefusalClass::Fail => {
                 self.delivery.status = Status::Failed;
                 self.delivery.leave_the_send_path();
@@ -194,23 +205,24 @@ impl Message {
     /// T7, or T8 if no attempt or no time is left. The caller gives it a slot at the returned time.
     fn count_and_retry(
         &mut self,
-        now: Timestamp,
+        present: Present,
         policy: &SendPolicy,
         jitter: f64,
         at_least: Option<Duration>,
     ) -> Recorded {
         let counted = self.delivery.attempts_counted();
         if counted >= self.accepted.attempts_max {
-            self.die(now, self.unless_maybe_sent(DeadReason::AttemptsExhausted));
+            self.die(present.now, self.unless_maybe_sent(DeadReason::AttemptsExhausted));
             return Recorded::GaveUp;
         }
         let wait = policy.retry.wait(counted, jitter, at_least);
-        self.requeue_at(now, now + wait, RETRY)
+        self.requeue_at(present, present.now + wait, RETRY)
             .map_or(Recorded::GaveUp, Recorded::Retry)
     }
 
     /// T7 after a request to slow down, or T8 if Meta has asked for too long.
-    fn slow_down(&mut self, now: Timestamp, at: Timestamp, policy: &SendPolicy) -> Option<Timestamp> {
+    fn slow_down(&mut self, present: Present, at: Timestamp, policy: &SendPolicy) -> Option<Timestamp> {
+        let now = present.now;
         let first = self
             .delivery
             .first_slow_down()
@@ -220,18 +232,21 @@ impl Message {
             self.die(now, self.unless_maybe_sent(DeadReason::AttemptsExhausted));
             return None;
         }
-        self.wait_without_counting(now, at, SLOW_DOWN)
+        self.wait_without_counting(present, at, SLOW_DOWN)
     }
 
-    fn wait_without_counting(&mut self, now: Timestamp, at: Timestamp, reason: &str) -> Option<Timestamp> {
+    fn wait_without_counting(&mut self, present: Present, at: Timestamp, reason: &str) -> Option<Timestamp> {
         self.delivery.attempts_refunded += 1;
-        self.requeue_at(now, at, reason)
+        self.requeue_at(present, at, reason)
     }
 
-    fn requeue_at(&mut self, now: Timestamp, at: Timestamp, reason: &str) -> Option<Timestamp> {
+    fn requeue_at(&mut self, present: Present, at: Timestamp, reason: &str) -> Option<Timestamp> {
+        let now = present.now;
         self.delivery.status = Status::Queued;
         self.delivery.drive += 1;
-        if self.delivery.expires_at.is_some_and(|expires_at| expires_at <= at) {
+        // The date that the wall shows when the wait is over, at the latest.
+        let date = present.wall + at.since(now);
+        if self.delivery.expires_at.is_some_and(|expires_at| expires_at <= date) {
             self.expire(now);
             return None;
         }
@@ -241,10 +256,10 @@ impl Message {
         Some(at)
     }
 
-    fn hold_after_refusal(&mut self, now: Timestamp, reason: HoldReason) -> Recorded {
+    fn hold_after_refusal(&mut self, present: Present, reason: HoldReason) -> Recorded {
         self.delivery.attempts_refunded += 1;
         self.delivery.status = Status::Queued;
-        self.hold(now, reason);
+        self.hold(present, reason);
         Recorded::Held(reason)
     }
 

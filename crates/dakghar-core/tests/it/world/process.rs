@@ -285,10 +285,6 @@ impl Process {
         self.app.reconciling.refill_queue().await
     }
 
-    pub async fn bring_back(&self) -> Result<usize, Failure> {
-        self.app.reconciling.bring_back().await
-    }
-
     pub async fn take_over_orphans(&self) -> Result<(), Failure> {
         self.app.reconciling.take_over_orphans().await
     }
