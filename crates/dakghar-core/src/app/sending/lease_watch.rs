@@ -5,6 +5,7 @@
 //! all the while that a lease lasts, counted by itself.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -14,9 +15,10 @@ use crate::domain::{Message, MessageKey};
 /// Leases watched at a time. Past that the oldest are dropped, and watched from the beginning when they are seen again.
 const WATCHED_MAX: usize = 10_000;
 
-#[derive(Clone, Copy)]
 struct Watched {
     epoch: u64,
+    /// Two processes may try to claim under the same epoch; one of them does.
+    owner: Option<Arc<str>>,
     since: Duration,
 }
 
@@ -27,11 +29,20 @@ pub(in crate::app) struct LeaseWatch {
 }
 
 impl LeaseWatch {
+    /// Begins to watch a lease that this process is about to take. One that it failed to take before does not count.
+    pub(super) fn begin(&self, message: &Message, uptime: Duration) {
+        self.forget(&message.key());
+        self.see(message, uptime);
+    }
+
     /// Sees the message under its lease. Returns for how long it has been seen under it; `uptime` is the machine's.
     pub(super) fn see(&self, message: &Message, uptime: Duration) -> Duration {
         let (key, epoch) = (message.key(), message.delivery.epoch);
+        let owner = message.delivery.lease.as_ref().map(|lease| lease.owner.clone());
         let mut watched = self.watched.lock();
-        if let Some(known) = watched.get(&key).filter(|known| known.epoch == epoch) {
+        if let Some(known) = watched.get(&key)
+            && (known.epoch, &known.owner) == (epoch, &owner)
+        {
             return uptime.saturating_sub(known.since);
         }
         if watched.len() >= WATCHED_MAX {
@@ -40,11 +51,18 @@ impl LeaseWatch {
             let middle = *middle;
             watched.retain(|_, known| known.since > middle);
         }
-        watched.insert(key, Watched { epoch, since: uptime });
+        watched.insert(
+            key,
+            Watched {
+                epoch,
+                owner,
+                since: uptime,
+            },
+        );
         Duration::ZERO
     }
 
-    /// Ends the watch of a message that was taken over.
+    /// Ends the watch of a message: it was taken over, or its call has ended.
     pub(super) fn forget(&self, key: &MessageKey) {
         self.watched.lock().remove(key);
     }

@@ -232,7 +232,7 @@ impl Sending {
             } = candidate;
             match message.claim(present, &self.settings.worker_id, &self.settings.send.timings) {
                 Ok(()) => {
-                    self.leases.see(&message, claimed_at);
+                    self.leases.begin(&message, claimed_at);
                     sends.push(PreparedSend {
                         message,
                         tenant,

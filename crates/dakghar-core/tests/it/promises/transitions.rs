@@ -5,7 +5,7 @@ use std::time::Duration;
 use dakghar_core::domain::graph_error::{RefusalClass, classify};
 use dakghar_core::domain::message::{DeadReason, TimelineEntry, TimelineEvent, UnknownOutcome};
 use dakghar_core::domain::pacing::SLOT_TOLERANCE;
-use dakghar_core::domain::{MessageKey, Status, Timestamp};
+use dakghar_core::domain::{MessageKey, Status};
 
 use super::{Check, Claim, Promises, State, Story, broken, describe, must};
 use crate::world::executor::Life;
@@ -18,10 +18,11 @@ const SLOW_DOWN_MAX: Duration = Duration::from_hours(24);
 /// Entries from which on old ones make room, so that the new ones cannot be told by counting.
 const TIMELINE_FULL: usize = 60;
 
-fn check_claim(story: &mut Story, by: Life, now: Timestamp, before: &Seen, after: &Seen) -> Check {
+fn check_claim(story: &mut Story, claim: Claim, clocks_are_wrong: bool, before: &Seen, after: &Seen) -> Check {
+    let by = claim.by;
     let change = || format!("by {by:?}\n  before {}\n  after  {}", describe(before), describe(after));
     must(
-        may_be_claimed(after),
+        may_be_claimed(after, clocks_are_wrong),
         "a message is claimed when its slot has come and its time is not over",
         change,
     )?;
@@ -30,12 +31,6 @@ fn check_claim(story: &mut Story, by: Life, now: Timestamp, before: &Seen, after
         "an attempt is claimed once",
         change,
     )?;
-    let claim = Claim {
-        by,
-        epoch: after.epoch(),
-        is_called: false,
-        at: now,
-    };
     story.claims.insert(after.attempt(), claim);
     Ok(())
 }
@@ -76,7 +71,14 @@ impl Promises {
             &[]
         };
         if before.status() == Status::Queued && after.status() == Status::Sending {
-            check_claim(state.stories.entry(key).or_default(), by, self.now(), before, after)?;
+            let claim = Claim {
+                by,
+                epoch: after.epoch(),
+                is_called: false,
+                at: self.now(),
+            };
+            let story = state.stories.entry(key).or_default();
+            check_claim(story, claim, self.are_clocks_wrong(), before, after)?;
         }
         if before.status() == Status::InDoubt && after.status() == Status::Queued {
             self.check_resend(state, before, after)?;
@@ -185,7 +187,8 @@ impl Promises {
                 let claim = story.claims.get(&before.attempt());
                 // Nobody calls any more when the margin begins.
                 let over_after = self.timings.lease.saturating_sub(self.timings.lease_margin);
-                let is_over = claim.is_some_and(|claim| claim.at + over_after <= self.now());
+                // Its own lease began before the claim was stored.
+                let is_over = claim.is_some_and(|claim| claim.by == by || claim.at + over_after <= self.now());
                 let is_orphan =
                     claim.is_some_and(|claim| owner(claim.by) == *holder && !self.executor.is_alive(claim.by));
                 must(is_over || is_orphan, "a lease is taken over when it is over", change)
@@ -205,14 +208,15 @@ fn excuse(state: &mut State, key: MessageKey, attempt: u32) {
     story.excused = story.excused.max(attempt);
 }
 
-fn may_be_claimed(after: &Seen) -> bool {
+fn may_be_claimed(after: &Seen, clocks_are_wrong: bool) -> bool {
     let Some(called_at) = after.called_at() else {
         return false;
     };
     let slot_has_come = after
         .slot_at()
         .is_none_or(|slot_at| slot_at <= called_at + SLOT_TOLERANCE);
-    slot_has_come && after.expires_at().is_none_or(|expires_at| called_at < expires_at)
+    // The expiry is a date, which the time of the call may be ahead of.
+    slot_has_come && (clocks_are_wrong || after.expires_at().is_none_or(|expires_at| called_at < expires_at))
 }
 
 fn is_fixed(before: &Seen, after: &Seen) -> bool {
