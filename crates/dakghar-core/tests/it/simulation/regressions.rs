@@ -52,7 +52,8 @@ fn a_worker_that_was_fenced_stays_so_when_the_store_fails() {
         let first = first.clone();
         async move { first.call(claimed).await }
     });
-    for seconds in [51, 121] {
+    // The second process sees the lease when it seems to be over, and watches it for its length.
+    for seconds in [51, 46, 121] {
         world.run_for(Duration::from_secs(seconds));
         let second = second.clone();
         assert_eq!(world.block_on(async move { second.reconcile().await }), Ok(1));
