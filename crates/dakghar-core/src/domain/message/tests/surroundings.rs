@@ -20,10 +20,8 @@ fn send(message: &mut Message, now: Timestamp, outcome: &SendOutcome) -> Recorde
 /// Puts a held message back into the queue.
 fn resume(message: &mut Message, now: Timestamp) {
     let around = Surroundings {
-        hold: None,
         may_probe: true,
-        statuses_flow: false,
-        is_orphaned: false,
+        ..ALONE
     };
     assert_eq!(message.wake(now, around, None, &timings()), Woken::NeedsSlot);
     message.schedule(now, now, None);
