@@ -10,18 +10,35 @@ use parking_lot::Mutex;
 
 /// A [`Pacer`] that forgets no number.
 #[derive(Default)]
-pub struct MemoryPacer(Mutex<BTreeMap<PhoneNumberId, Pace>>);
+pub struct MemoryPacer(Mutex<Paces>);
+
+#[derive(Default)]
+struct Paces {
+    of: BTreeMap<PhoneNumberId, Pace>,
+    /// The present of whoever asks, if somebody told.
+    present: Option<Timestamp>,
+}
+
+impl Paces {
+    fn of(&mut self, number: &PhoneNumberId) -> &mut Pace {
+        let pace = self.of.entry(number.clone()).or_default();
+        if let Some(present) = self.present {
+            pace.look(present);
+        }
+        pace
+    }
+}
 
 impl MemoryPacer {
     /// Takes note of the present of whoever asks next.
     pub fn look(&self, now: Timestamp) {
-        self.0.lock().values_mut().for_each(|pace| pace.look(now));
+        self.0.lock().present = Some(now);
     }
 
     fn each<T>(&self, asks: &[SlotAsk], mut step: impl FnMut(&mut Pace, &SlotAsk) -> T) -> Vec<T> {
         let mut paces = self.0.lock();
-        let each = asks.iter();
-        each.map(|ask| step(paces.entry(ask.phone_number_id.clone()).or_default(), ask))
+        asks.iter()
+            .map(|ask| step(paces.of(&ask.phone_number_id), ask))
             .collect()
     }
 }
@@ -45,13 +62,10 @@ impl Pacer for MemoryPacer {
     }
 
     async fn pause_until(&self, phone_number_id: &PhoneNumberId, until: Timestamp) {
-        let mut paces = self.0.lock();
-        paces.entry(phone_number_id.clone()).or_default().pause_until(until);
+        self.0.lock().of(phone_number_id).pause_until(until);
     }
 
     async fn forget_beyond(&self, phone_number_id: &PhoneNumberId, limit: Timestamp) {
-        if let Some(pace) = self.0.lock().get_mut(phone_number_id) {
-            pace.forget_beyond(limit);
-        }
+        self.0.lock().of(phone_number_id).forget_beyond(limit);
     }
 }

@@ -40,7 +40,8 @@ pub struct Surroundings {
 }
 
 impl Message {
-    /// Does what its timer was set for (T10, T11, T12, T15, T16 and the release of its slot).
+    /// Does what its timer was set for (T10, T11, T12, T15, T16 and the release of its slot). A timer that is set anew
+    /// is a change: whether its time is right shows by the time of the change, see [`Message::bring_back`].
     pub fn wake(
         &mut self,
         present: impl Into<Present>,
@@ -90,6 +91,7 @@ impl Message {
         }
         if let Some(reason) = around.hold.filter(|_| !around.may_probe) {
             self.delivery.hold_reason = Some(reason);
+            self.delivery.updated_at = now;
             let check_at = Some(now + HOLD_CHECK_MAX);
             self.delivery.wake_at = self.delivery.earlier_of_expiry(present, check_at);
             return Woken::Rescheduled;
@@ -108,6 +110,7 @@ impl Message {
         let now = present.now;
         let unwatched = timings.lease.saturating_sub(around.watched);
         if !unwatched.is_zero() && !around.is_orphaned {
+            self.delivery.updated_at = now;
             self.delivery.wake_at = Some(now + unwatched);
             return Woken::Rescheduled;
         }
@@ -135,6 +138,7 @@ impl Message {
         };
         let give_up_at = self.delivery.called_at.unwrap_or(now) + timings.doubt_max;
         if !resend && self.accepted.unknown_outcome == UnknownOutcome::Auto && now < give_up_at {
+            self.delivery.updated_at = now;
             self.delivery.wake_at = Some(give_up_at.min(now + timings.grace));
             return Woken::Rescheduled;
         }

@@ -89,7 +89,7 @@ fn a_seed_is_one_run() {
 #[test]
 fn the_runs_reach_every_transition() {
     let mut reached = BTreeSet::new();
-    for seed in 0..320 {
+    for seed in 0..500 {
         reached.extend(run(&Plan::of(seed), false).reached);
     }
     let missing: Vec<_> = TRANSITIONS

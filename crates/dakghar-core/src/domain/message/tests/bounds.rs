@@ -141,12 +141,15 @@ fn what_can_never_be_sent_is_given_up_before_a_call_only() {
 #[test]
 fn a_lease_that_still_runs_is_looked_at_again_when_it_is_over() {
     let mut message = sending(START);
+    let around = Surroundings {
+        watched: SECOND,
+        ..ALONE
+    };
     assert_eq!(
-        message.wake(START + SECOND, ALONE, None, &timings()),
+        message.wake(START + SECOND, around, None, &timings()),
         Woken::Rescheduled
     );
-    let over = START + timings().lease + timings().lease_margin;
-    assert_eq!(message.delivery.wake_at, Some(over));
+    assert_eq!(message.delivery.wake_at, Some(START + timings().lease));
 }
 
 #[test]

@@ -425,6 +425,33 @@ fn times_that_a_clock_ahead_has_written_are_the_same_waits_from_now() {
 }
 
 #[test]
+fn a_timer_that_a_clock_ahead_has_set_anew_is_brought_back() {
+    let ahead = MINUTE * 3;
+    let wrong = START + ahead;
+    let around = Surroundings {
+        watched: Duration::ZERO,
+        hold: Some(HoldReason::CredentialsInvalid),
+        ..ALONE
+    };
+    let mut held = queued();
+    held.hold(START, HoldReason::CredentialsInvalid);
+    let mut doubtful = sending(START);
+    doubtful.accepted.unknown_outcome = UnknownOutcome::Auto;
+    record(&mut doubtful, START, &SendOutcome::Unknown { why: "silence".into() });
+    let waits = [
+        (sending(START), timings().lease),
+        (held, hold::HOLD_CHECK_MAX),
+        (doubtful, timings().grace),
+    ];
+    for (mut message, wait) in waits {
+        assert_eq!(message.wake(wrong, around, None, &timings()), Woken::Rescheduled);
+        assert_eq!(message.delivery.wake_at, Some(wrong + wait));
+        let message = brought_back(message, ahead);
+        assert_eq!(message.delivery.wake_at, Some(START + wait));
+    }
+}
+
+#[test]
 fn a_date_that_the_client_named_does_not_move_with_a_clock() {
     let send_at = START + HOUR * 5;
     let mut message = queued();
