@@ -20,12 +20,14 @@ const PRIMARY_SECONDS_MAX: u64 = 90;
 
 struct MongoKind {
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 impl MongoKind {
     fn new(arguments: &[&str]) -> Self {
         Self {
             arguments: arguments.iter().map(ToString::to_string).collect(),
+            environment: Vec::new(),
         }
     }
 }
@@ -58,6 +60,10 @@ impl Kind for MongoKind {
         arguments
     }
 
+    fn environment(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
     async fn answering_pid(port: u16) -> Option<u32> {
         let status = command(port, Document::default().int("serverStatus", 1)).await?;
         u32::try_from(status.long("pid")?).ok()
@@ -84,6 +90,18 @@ impl Mongo {
     /// As [`Mongo::start_with`], with the data in a folder of its own inside of `parent`.
     pub async fn start_in(parent: &Path, arguments: &[&str]) -> Self {
         let member = Self::start_member(parent, arguments).await;
+        initiate(&[member.port()]).await;
+        primary_of(&[member.port()]).await;
+        member
+    }
+
+    /// As [`Mongo::start`], with further variables of its environment.
+    pub async fn start_with_environment(environment: &[(String, String)]) -> Self {
+        let kind = MongoKind {
+            environment: environment.to_vec(),
+            ..MongoKind::new(&[])
+        };
+        let member = Self::start_kind(&std::env::temp_dir(), kind).await;
         initiate(&[member.port()]).await;
         primary_of(&[member.port()]).await;
         member
@@ -128,9 +146,13 @@ impl Mongo {
     }
 
     async fn start_member(parent: &Path, arguments: &[&str]) -> Self {
+        Self::start_kind(parent, MongoKind::new(arguments)).await
+    }
+
+    async fn start_kind(parent: &Path, kind: MongoKind) -> Self {
         let folder = TempDir::with_prefix_in("dakghar-mongod-", parent).expect("the folder can be written");
         Self {
-            process: Process::start(MongoKind::new(arguments), folder.path(), std::process::id()).await,
+            process: Process::start(kind, folder.path(), std::process::id()).await,
             _folder: folder,
         }
     }

@@ -20,6 +20,11 @@ pub(super) trait Kind: Send + Sync {
 
     fn arguments(&self, port: u16, folder: &Path) -> Vec<String>;
 
+    /// Variables that it is started with, besides those of the test.
+    fn environment(&self) -> &[(String, String)] {
+        &[]
+    }
+
     /// The process id that the server on this port reports; `None` while there is no answer.
     async fn answering_pid(port: u16) -> Option<u32>;
 }
@@ -130,6 +135,7 @@ fn spawn<K: Kind>(kind: &K, port: u16, folder: &Path) -> Child {
         .expect("the folder of the server can be written");
     let child = Command::new(path)
         .args(kind.arguments(port, folder))
+        .envs(kind.environment().iter().cloned())
         .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a file handle can be copied"))

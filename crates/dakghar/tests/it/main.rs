@@ -32,5 +32,6 @@ mod secrets;
 mod seed;
 mod signal;
 mod surroundings;
+mod suspend;
 mod tenants;
 mod unreadable;

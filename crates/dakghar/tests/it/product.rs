@@ -69,6 +69,8 @@ pub struct Product {
 pub struct Setup {
     pub backend: Backend,
     pub environment: Vec<(&'static str, String)>,
+    /// Variables of a fragile installation's MongoDB server.
+    pub server_environment: Vec<(String, String)>,
     pub statuses: StatusPlan,
     pub tokens: AcceptedTokens,
     role: &'static str,
@@ -79,6 +81,7 @@ impl Setup {
         Self {
             backend,
             environment: Vec::new(),
+            server_environment: Vec::new(),
             statuses: StatusPlan {
                 read_ms: None,
                 ..StatusPlan::immediate()
@@ -125,7 +128,10 @@ impl Setup {
         let servers = match self.backend {
             Backend::Embedded => Servers::None,
             Backend::Distributed => Servers::Shared(Mongo::shared().await, Redis::shared().await),
-            Backend::Fragile => Servers::Own(Box::new(Mongo::start().await), Box::new(Redis::start().await)),
+            Backend::Fragile => {
+                let mongo = Mongo::start_with_environment(&self.server_environment).await;
+                Servers::Own(Box::new(mongo), Box::new(Redis::start().await))
+            }
         };
         let mut environment: BTreeMap<String, String> = [
             ("PORT", port.to_string()),
