@@ -294,14 +294,20 @@ impl Product {
 
     /// SIGTERM to the process that was started at this position, and its exit code.
     pub async fn terminate_process(&mut self, index: usize) -> Option<i32> {
+        self.signal_process(index, "TERM");
         let mut process = self.processes.remove(index);
-        let pid = process.id().to_string();
-        Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
         tokio::task::spawn_blocking(move || process.wait())
             .await
             .expect("joined")
             .expect("ended")
             .code()
+    }
+
+    /// A signal, by its name, to the process that was started at this position.
+    pub fn signal_process(&self, index: usize, name: &str) {
+        let pid = self.processes[index].id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status();
+        assert!(sent.expect("kill runs").success(), "cannot send SIG{name}");
     }
 
     pub fn url(&self, path: &str) -> String {
