@@ -101,7 +101,7 @@ fn ahead_of(conn: &Connection, of: Timestamp, limit: u32) -> Outcome<Vec<i64>> {
     let mut found = BTreeSet::new();
     for (sql, name) in lanes.into_iter().chain(timers) {
         let mut select = conn.prepare_cached(sql)?;
-        let rows = select.query_map(params![name, of.as_millis(), limit], |row| row.get(1))?;
+        let rows = select.query_map(params![name, of.as_millis(), limit], |row| number(row, 1))?;
         for row in rows {
             found.insert(row?);
         }

@@ -238,6 +238,25 @@ pub async fn what_is_due_behind_it_is_found(port: Breakable) {
     }
 }
 
+/// Covers `TimerStore::ahead`.
+pub async fn what_a_clock_ahead_has_changed_is_found_beside_it(port: Breakable) {
+    let changed = |index: usize| {
+        let later = at(1_000 + index as u64);
+        outbound(tenant_id()).with(|message| {
+            message.delivery.updated_at = later;
+            message.delivery.slot_at = Some(later);
+            message.delivery.wake_at = Some(later);
+        })
+    };
+    let (whole, _) = port.mixed(MIXED, changed).await;
+    for limit in [4, 100] {
+        let ahead = port.stores.timers.ahead(at(500), limit).await;
+        let ahead = ids(&ahead.expect("the store answers"));
+        assert_eq!(ahead.len(), whole.len().min(limit as usize), "{limit}");
+        assert!(ahead.iter().all(|id| ids(&whole).contains(id)), "{limit}");
+    }
+}
+
 /// Covers `TimerStore::wake_held`.
 pub async fn held_messages_beside_it_wake(port: Breakable) {
     let tenant = tenant_id();
