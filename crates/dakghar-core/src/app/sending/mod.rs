@@ -121,12 +121,17 @@ impl Sending {
         let key = message_key(key);
         if let Some(mut message) = self.messages.load(&key).await? {
             let before = message.delivery.status;
-            let gave_up = message.strike(self.ports.clock.now());
+            let present = self.ports.clock.present();
+            let is_brought_back = message.bring_back(present, self.jobs.window());
+            let gave_up = message.strike(present.now);
             tracing::error!(message_id = %key.message_id, tenant_id = %key.tenant_id, strikes = message.delivery.strikes, gave_up, "preparing the message crashed");
             if self.messages.save(&mut message).await? == Saved::Done {
                 let metrics = &self.ports.metrics;
                 metrics.message_changed(before, &message, DoubtEnd::Policy);
                 self.jobs.show_dead(&message);
+                if is_brought_back {
+                    self.jobs.release(&message);
+                }
             }
         }
         Ok(())

@@ -134,7 +134,8 @@ impl Sending {
         jobs: Vec<Job>,
         stopped: &mut Vec<Stopped>,
     ) -> Result<Vec<Due>, StoreError> {
-        let now = self.now();
+        let present = self.ports.clock.present();
+        let now = present.now;
         let keys: Vec<MessageKey> = jobs.iter().map(|job| message_key(job.key)).collect();
         let messages = self.messages.load_all(&keys).await;
         let waited = waited
@@ -150,6 +151,11 @@ impl Sending {
                 continue;
             }
             match message {
+                // Before its slot is looked at: what is saved from here on has the right time.
+                Ok(Some(mut message)) if message.is_ahead(now) && message.delivery.status == Status::Queued => {
+                    message.bring_back(present, self.jobs.window());
+                    stopped.push(Stopped::Changed(Box::new(message), job));
+                }
                 Ok(Some(message)) if message.delivery.status == Status::Queued => {
                     due.push(Due { message, job, since });
                 }

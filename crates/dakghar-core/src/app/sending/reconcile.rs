@@ -166,6 +166,11 @@ impl Reconciling {
     /// Does what the message's timer was set for. Returns the message to be saved.
     async fn look_at(&self, mut message: Message, tenants: &HeldTenants) -> Result<Message, Failure> {
         let present = self.ports.clock.present();
+        if message.is_ahead(present.now) {
+            // Its timer is wrong too. What is saved from here on would hide that.
+            message.bring_back(present, self.jobs.window());
+            return Ok(message);
+        }
         let around = self.surroundings(&message, tenants).await?;
         let before = message.delivery.status;
         match message.wake(present, around, self.jobs.window(), &self.settings.send.timings) {

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use dakghar_core::app::ClaimedSend;
+use dakghar_core::domain::hold::PAUSE_CHECK;
 use dakghar_core::domain::message::{EvidenceStatus, UnknownOutcome};
 use dakghar_core::domain::webhook::WebhookPart;
-use dakghar_core::domain::{Actor, MessageKey, Status};
+use dakghar_core::domain::{Actor, MessageKey, Status, TenantId};
+use dakghar_core::ports::{Job, JobKey};
 
 use super::meta::{Answer, Meta};
 use super::process::{Process, Setup};
@@ -228,6 +230,65 @@ fn what_a_clock_ahead_has_scheduled_goes_out_after_the_next_start() {
             assert_eq!(world.look(message).status(), Status::Sent, "{kind:?}");
         }
     }
+}
+
+/// A message that a process of the distributed kind, whose clock was an hour ahead, left behind, and the next process.
+fn left_behind_ahead(
+    world: &World,
+    leave: impl FnOnce(&Process, &TenantId, MessageKey),
+) -> (MessageKey, TenantId, Process) {
+    world.promises.clocks_are_wrong();
+    let idle = Setup {
+        works_by_itself: false,
+        ..world.setup()
+    };
+    let ahead = Process::start_with_clock(world, idle, HOUR_MS);
+    let tenant = world.tenant(&ahead, UnknownOutcome::Fail);
+    let message = world.accept(&ahead, &tenant.id, "hello");
+    world.run_for(SECOND);
+    leave(&ahead, &tenant.id, message);
+    world.wire.executor.end_life(ahead.life());
+    (message, tenant.id, world.idle_process())
+}
+
+fn slot_is_near(world: &World, message: MessageKey) -> bool {
+    let slot_at = world.look(message).slot_at();
+    slot_at.is_some_and(|slot_at| slot_at <= world.now() + SECOND * 10)
+}
+
+/// Its job comes before anybody has looked for what was written ahead.
+#[test]
+fn a_message_of_a_clock_ahead_is_brought_back_when_its_job_comes_first() {
+    let world = World::new(Kind::Distributed);
+    let (message, _, next) = left_behind_ahead(&world, |_, _, _| {});
+    let (job, _finished) = Job::new(JobKey::Send(message), world.look(message).drive());
+    let prepared = world.block_on(async move { next.prepare(vec![job]).await.map(|prepared| prepared.sends.len()) });
+    assert_eq!(prepared, Ok(0));
+    assert!(slot_is_near(&world, message), "{:?}", world.look(message));
+}
+
+/// Its timer is set by somebody before anybody has looked for what was written ahead.
+#[test]
+fn a_message_of_a_clock_ahead_is_brought_back_when_its_timer_comes_first() {
+    let world = World::new(Kind::Distributed);
+    let (message, tenant, next) = left_behind_ahead(&world, |ahead, tenant, message| {
+        let (job, _finished) = Job::new(JobKey::Send(message), 0);
+        let (ahead, tenant) = (ahead.clone(), *tenant);
+        let held = world.block_on(async move {
+            ahead.pause(&tenant, None, Actor::Tenant).await.expect("paused");
+            ahead.prepare(vec![job]).await.map(|prepared| prepared.sends.len())
+        });
+        assert_eq!(held, Ok(0));
+    });
+    assert_eq!(world.look(message).status(), Status::Held);
+    world.block_on(async move {
+        next.resume(&tenant, None, Actor::Tenant).await.expect("resumed");
+        for _ in 0..2 {
+            next.reconcile().await.expect("reconciled");
+        }
+    });
+    world.run_for(PAUSE_CHECK * 2);
+    assert!(slot_is_near(&world, message), "{:?}", world.look(message));
 }
 
 #[test]
