@@ -144,7 +144,11 @@ impl Waking<'_> {
         if let Some(phone_number_id) = self.phone_number_id {
             held.append(cstr!("phoneNumberId"), phone_number_id.as_str());
         }
-        let update = rawdoc! { "$set": { "wakeAt": date(self.at) }, "$inc": { "version": 1_i64 } };
+        let update = rawdoc! {
+            "$set": { "wakeAt": date(self.at) },
+            "$max": { "updatedAt": date(self.at) },
+            "$inc": { "version": 1_i64 },
+        };
         rawdoc! { "q": held, "u": update, "multi": true, "hint": BY_ID }
     }
 }

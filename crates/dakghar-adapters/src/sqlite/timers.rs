@@ -141,7 +141,9 @@ fn wake_held(
             last = readable("message", row, Cells::of(row).get()).or(last);
         }
     }
-    let mut update = conn.prepare_cached("UPDATE messages SET wake_at = ?, version = version + 1 WHERE seq = ?")?;
+    let mut update = conn.prepare_cached(
+        "UPDATE messages SET wake_at = ?1, updated_at = max(updated_at, ?1), version = version + 1 WHERE seq = ?2",
+    )?;
     for seq in &held {
         update.execute(params![at.as_millis(), seq])?;
     }

@@ -50,6 +50,7 @@ impl TimerStore for MemoryStore {
                     && phone_number_id.is_none_or(|number| message.accepted.phone_number_id == *number)
                 {
                     message.delivery.wake_at = Some(at);
+                    message.delivery.updated_at = message.delivery.updated_at.max(at);
                     message.delivery.version += 1;
                     count += 1;
                 }

@@ -18,7 +18,8 @@ pub trait TimerStore: Send + Sync {
     /// too: a process whose clock was ahead changed them. In no order.
     async fn ahead(&self, of: Timestamp, limit: u32) -> Result<Vec<Message>, StoreError>;
 
-    /// Sets the timer of the tenant's held messages (of one number, if named) to `at`. Returns how many.
+    /// Sets the timer of the tenant's held messages (of one number, if named) to `at`, the present. That is a change at
+    /// that time, unless the last one was later: by whose clock a timer is wrong must still show. Returns how many.
     async fn wake_held(
         &self,
         tenant_id: &TenantId,

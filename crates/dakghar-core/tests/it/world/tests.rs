@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use dakghar_core::app::ClaimedSend;
-use dakghar_core::domain::hold::PAUSE_CHECK;
 use dakghar_core::domain::message::{EvidenceStatus, UnknownOutcome};
 use dakghar_core::domain::webhook::WebhookPart;
 use dakghar_core::domain::{Actor, MessageKey, Status, TenantId};
@@ -232,23 +231,26 @@ fn what_a_clock_ahead_has_scheduled_goes_out_after_the_next_start() {
     }
 }
 
-/// A message that a process of the distributed kind, whose clock was an hour ahead, left behind, and the next process.
-fn left_behind_ahead(
-    world: &World,
-    leave: impl FnOnce(&Process, &TenantId, MessageKey),
-) -> (MessageKey, TenantId, Process) {
+/// A process whose clock is an hour ahead, and the last of many messages that it accepted, whose slot is a while later.
+fn accepted_ahead(world: &World) -> (Process, TenantId, MessageKey) {
     world.promises.clocks_are_wrong();
     let idle = Setup {
         works_by_itself: false,
         ..world.setup()
     };
     let ahead = Process::start_with_clock(world, idle, HOUR_MS);
-    let tenant = world.tenant(&ahead, UnknownOutcome::Fail);
-    let message = world.accept(&ahead, &tenant.id, "hello");
-    world.run_for(SECOND);
-    leave(&ahead, &tenant.id, message);
-    world.wire.executor.end_life(ahead.life());
-    (message, tenant.id, world.idle_process())
+    let tenant = world.tenant(&ahead, UnknownOutcome::Fail).id;
+    let accepted = (0..200).map(|_| world.accept(&ahead, &tenant, "hello"));
+    let message = accepted.last().expect("some");
+    (ahead, tenant, message)
+}
+
+/// Has the process prepare this message only. Nothing may come of it.
+fn prepare(world: &World, process: &Process, message: MessageKey) {
+    let (job, _finished) = Job::new(JobKey::Send(message), world.look(message).drive());
+    let process = process.clone();
+    let sends = world.block_on(async move { process.prepare(vec![job]).await.map(|prepared| prepared.sends.len()) });
+    assert_eq!(sends, Ok(0));
 }
 
 fn slot_is_near(world: &World, message: MessageKey) -> bool {
@@ -260,10 +262,9 @@ fn slot_is_near(world: &World, message: MessageKey) -> bool {
 #[test]
 fn a_message_of_a_clock_ahead_is_brought_back_when_its_job_comes_first() {
     let world = World::new(Kind::Distributed);
-    let (message, _, next) = left_behind_ahead(&world, |_, _, _| {});
-    let (job, _finished) = Job::new(JobKey::Send(message), world.look(message).drive());
-    let prepared = world.block_on(async move { next.prepare(vec![job]).await.map(|prepared| prepared.sends.len()) });
-    assert_eq!(prepared, Ok(0));
+    let (ahead, _, message) = accepted_ahead(&world);
+    world.wire.executor.end_life(ahead.life());
+    prepare(&world, &world.idle_process(), message);
     assert!(slot_is_near(&world, message), "{:?}", world.look(message));
 }
 
@@ -271,23 +272,21 @@ fn a_message_of_a_clock_ahead_is_brought_back_when_its_job_comes_first() {
 #[test]
 fn a_message_of_a_clock_ahead_is_brought_back_when_its_timer_comes_first() {
     let world = World::new(Kind::Distributed);
-    let (message, tenant, next) = left_behind_ahead(&world, |ahead, tenant, message| {
-        let (job, _finished) = Job::new(JobKey::Send(message), 0);
-        let (ahead, tenant) = (ahead.clone(), *tenant);
-        let held = world.block_on(async move {
-            ahead.pause(&tenant, None, Actor::Tenant).await.expect("paused");
-            ahead.prepare(vec![job]).await.map(|prepared| prepared.sends.len())
-        });
-        assert_eq!(held, Ok(0));
-    });
+    let (ahead, tenant, message) = accepted_ahead(&world);
+    let pausing = ahead.clone();
+    let paused = world.block_on(async move { pausing.pause(&tenant, None, Actor::Tenant).await });
+    assert_eq!(paused, Ok(()));
+    prepare(&world, &ahead, message);
     assert_eq!(world.look(message).status(), Status::Held);
+    world.wire.executor.end_life(ahead.life());
+    let next = world.idle_process();
     world.block_on(async move {
         next.resume(&tenant, None, Actor::Tenant).await.expect("resumed");
         for _ in 0..2 {
             next.reconcile().await.expect("reconciled");
         }
     });
-    world.run_for(PAUSE_CHECK * 2);
+    assert_eq!(world.look(message).status(), Status::Queued);
     assert!(slot_is_near(&world, message), "{:?}", world.look(message));
 }
 
