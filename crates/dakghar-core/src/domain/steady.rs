@@ -48,7 +48,7 @@ impl SteadyTime {
     /// step forward is doubted until it has stood for [`BELIEVED_AFTER`], or `witness`, another clock, agrees.
     pub fn look(&mut self, uptime: Duration, shown: i64, witness: Option<i64>) -> Present {
         let uptime = uptime.max(self.seen);
-        let elapsed = nanos(uptime - self.seen);
+        let elapsed = nanos(uptime.saturating_sub(self.seen));
         let expected = self.at.saturating_add(elapsed);
         self.seen = uptime;
         self.at = if shown <= expected {
@@ -74,7 +74,8 @@ impl SteadyTime {
             _ => Doubted { since: uptime, offset },
         };
         self.doubted = Some(doubted);
-        uptime - doubted.since >= BELIEVED_AFTER || witness.is_some_and(|other| is_near(other, shown, AGREES_WITHIN))
+        uptime.saturating_sub(doubted.since) >= BELIEVED_AFTER
+            || witness.is_some_and(|other| is_near(other, shown, AGREES_WITHIN))
     }
 }
 

@@ -153,7 +153,7 @@ impl Plan {
 
     /// Clocks that are set forward and back, for a moment or for long.
     fn set_clocks(&mut self, random: &mut Random) {
-        for _ in 0..1 + random.below(3) {
+        for _ in 0..=random.below(3) {
             let by = *random.pick(&[MINUTE_MS, 60 * MINUTE_MS, 24 * 60 * MINUTE_MS]);
             let by = if random.chance(500) { by } else { -by };
             let lasts = *random.pick(&[SECOND, SECOND * 30, SECOND * 90, SECOND * 200]);

@@ -240,9 +240,8 @@ fn accepted_ahead(world: &World) -> (Process, TenantId, MessageKey) {
     };
     let ahead = Process::start_with_clock(world, idle, HOUR_MS);
     let tenant = world.tenant(&ahead, UnknownOutcome::Fail).id;
-    let accepted = (0..200).map(|_| world.accept(&ahead, &tenant, "hello"));
-    let message = accepted.last().expect("some");
-    (ahead, tenant, message)
+    let accepted: Vec<MessageKey> = (0..200).map(|_| world.accept(&ahead, &tenant, "hello")).collect();
+    (ahead, tenant, accepted[199])
 }
 
 /// Has the process prepare this message only. Nothing may come of it.

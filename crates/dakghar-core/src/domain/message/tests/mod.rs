@@ -369,11 +369,14 @@ fn a_message_joins_its_conversation_when_something_is_known_about_its_first_call
 fn a_lease_is_taken_over_when_it_was_watched_for_its_length_and_not_by_the_time_in_it() {
     let mut message = sending(START);
     let late = START + Duration::from_hours(1);
-    for watched in [Duration::ZERO, timings().lease - Duration::from_millis(1)] {
+    for watched in [Duration::ZERO, timings().lease.saturating_sub(Duration::from_millis(1))] {
         let around = Surroundings { watched, ..ALONE };
         assert_eq!(message.wake(late, around, None, &timings()), Woken::Rescheduled);
         assert_eq!((message.delivery.status, message.delivery.epoch), (Status::Sending, 1));
-        assert_eq!(message.delivery.wake_at, Some(late + (timings().lease - watched)));
+        assert_eq!(
+            message.delivery.wake_at,
+            Some(late + timings().lease.saturating_sub(watched))
+        );
     }
     assert_eq!(message.wake(START, ALONE, None, &timings()), Woken::Changed);
     assert_eq!((message.delivery.status, message.delivery.epoch), (Status::InDoubt, 2));
