@@ -67,6 +67,11 @@ impl<S: TimerStore> TimerStore for MeasuredStore<S> {
         self.measure(StoreCall::TimersDue, finding).await
     }
 
+    async fn ahead(&self, of: Timestamp, limit: u32) -> Result<Vec<Message>, StoreError> {
+        let finding = self.inner.ahead(of, limit);
+        self.measure(StoreCall::TimersAhead, finding).await
+    }
+
     async fn wake_held(
         &self,
         tenant_id: &TenantId,

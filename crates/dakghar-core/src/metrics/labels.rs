@@ -139,6 +139,8 @@ label! {
         MessagesStatusesFlow = "messages_statuses_flow",
         /// `due` of `timers`.
         TimersDue = "timers_due",
+        /// `ahead` of `timers`.
+        TimersAhead = "timers_ahead",
         /// `wake_held` of `timers`.
         TimersWakeHeld = "timers_wake_held",
         /// `messages` of `lists`.
