@@ -16,6 +16,7 @@ mod stale;
 mod tenants;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::Timestamp;
 use crate::domain::opaque::OpaqueSigner;
@@ -37,7 +38,7 @@ pub use sending::{
     WaitingSend,
 };
 pub use settings::Settings;
-pub use tenants::{API_KEY_PREFIX, NewPhoneNumber, NewTenant, RegisteredTenant, Tenants, token_purpose};
+pub use tenants::{API_KEY_PREFIX, KeyVerdict, NewPhoneNumber, NewTenant, RegisteredTenant, Tenants, token_purpose};
 
 /// Dakghar without its edges: the flows over the ports. Cheap to clone.
 #[derive(Clone)]
@@ -124,6 +125,11 @@ impl App {
     /// Returns the date, by the store's clock.
     pub fn wall(&self) -> Timestamp {
         self.clock.wall()
+    }
+
+    /// Returns the time since this machine was started, for lengths of time inside of this process.
+    pub fn uptime(&self) -> Duration {
+        self.clock.uptime()
     }
 
     /// Stops taking jobs from the queue.

@@ -137,6 +137,8 @@ codes! {
     InvalidToken = "invalid_token", 422, "The access token is not valid";
     /// The phone number id is not usable.
     InvalidPhoneNumberId = "invalid_phone_number_id", 422, "The phone number id is not valid";
+    /// Too many requests in a short time.
+    RateLimited = "rate_limited", 429, "Too many requests in a short time";
     /// Headers are larger than the limit.
     HeadersTooLarge = "headers_too_large", 431, "The headers are too large";
     /// Too many requests are waiting to be stored.

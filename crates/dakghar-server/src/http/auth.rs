@@ -4,12 +4,15 @@
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
+use dakghar_core::app::{Failure, KeyVerdict};
 use dakghar_core::domain::tenant::SharedTenant;
 use dakghar_core::domain::{Actor, ErrorCode, Problem, TenantId};
 
-use super::authority::Credential;
+use super::authority::{Credential, Presented, presented_key};
+use super::client_addr::ClientAddr;
 use super::problem::ApiError;
 use super::state::HttpState;
+use super::wrong_keys::KeyCheck;
 
 /// The caller is the operator.
 pub(super) struct Admin;
@@ -18,9 +21,62 @@ impl FromRequestParts<HttpState> for Admin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, ApiError> {
-        match state.authority().credential(&parts.headers)? {
-            Credential::Admin | Credential::Anonymous => Ok(Self),
-            Credential::Tenant(_) => Err(Problem::new(ErrorCode::Forbidden, "Only the admin key may do that.").into()),
+        let (credential, check) = identify(parts, state, None)?;
+        match credential {
+            Credential::Admin | Credential::Anonymous => {
+                check.map(KeyCheck::is_the_operators);
+                Ok(Self)
+            }
+            Credential::Tenant(_) => {
+                check.map(KeyCheck::is_wrong);
+                Err(Problem::new(ErrorCode::Forbidden, "Only the admin key may do that.").into())
+            }
+        }
+    }
+}
+
+/// True if the request may see what only the operator should. Never fails.
+pub(super) struct IsOperator(pub(super) bool);
+
+impl FromRequestParts<HttpState> for IsOperator {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, ApiError> {
+        let Ok((credential, check)) = identify(parts, state, None) else {
+            return Ok(Self(false));
+        };
+        let is_operator = matches!(credential, Credential::Admin | Credential::Anonymous);
+        // A tenant's key is no guess here: its client sends it along.
+        if is_operator {
+            check.map(KeyCheck::is_the_operators);
+        }
+        Ok(Self(is_operator))
+    }
+}
+
+/// Returns the kind of key in the request, and the check of a key that it does present. Fails if a needed key is missing,
+/// the key cannot be anybody's, or its address has presented too many wrong ones.
+fn identify<'a>(
+    parts: &'a Parts,
+    state: &'a HttpState,
+    tenant: Option<&TenantId>,
+) -> Result<(Credential<'a>, Option<KeyCheck<'a>>), Problem> {
+    let presented = presented_key(&parts.headers);
+    let key = match presented {
+        Presented::Nothing => None,
+        Presented::Unreadable => Some(""),
+        Presented::Key(key) => Some(key),
+    };
+    let begin = |key| {
+        let addr = ClientAddr::of(&parts.extensions);
+        state.wrong_keys().begin(addr, key, tenant, state.app().uptime())
+    };
+    let check = key.map(begin).transpose()?;
+    match state.authority().credential(presented) {
+        Ok(credential) => Ok((credential, check)),
+        Err(problem) => {
+            check.map(KeyCheck::is_wrong);
+            Err(problem)
         }
     }
 }
@@ -56,21 +112,34 @@ impl FromRequestParts<HttpState> for TenantScope {
 
     async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, ApiError> {
         let id = TenantPath::from_request_parts(parts, state).await;
+        let id = id.ok().map(|TenantPath(id)| id);
         // Check the key first: without a usable one nobody learns anything about tenants.
-        let credential = state.authority().credential(&parts.headers)?;
-        let TenantPath(id) = id?;
+        let (credential, check) = identify(parts, state, id.as_ref())?;
         let tenants = &state.app().tenants;
-        let tenant = tenants.find(&id).await?;
-        match credential {
-            Credential::Tenant(key) if !tenants.is_api_key_of(&tenant, key) => Err(no_such_tenant().into()),
-            Credential::Tenant(_) => Ok(Self {
-                tenant,
-                actor: Actor::Tenant,
-            }),
-            Credential::Admin | Credential::Anonymous => Ok(Self {
-                tenant,
+        let Credential::Tenant(key) = credential else {
+            check.map(KeyCheck::is_the_operators);
+            let id = id.ok_or_else(no_such_tenant)?;
+            return Ok(Self {
+                tenant: tenants.find(&id).await?,
                 actor: Actor::Operator,
-            }),
+            });
+        };
+        match tenants.check_api_key(id.as_ref(), key).await? {
+            KeyVerdict::Right(tenant) => {
+                check.map(KeyCheck::is_the_tenants);
+                Ok(Self {
+                    tenant,
+                    actor: Actor::Tenant,
+                })
+            }
+            // Whether the key is right cannot be read either. Only who had the right one may know that the tenant exists.
+            KeyVerdict::Unreadable(error) if check.as_ref().is_some_and(KeyCheck::was_right_before) => {
+                Err(Failure::from(error).into())
+            }
+            KeyVerdict::Wrong | KeyVerdict::Unreadable(_) => {
+                check.map(KeyCheck::is_wrong);
+                Err(no_such_tenant().into())
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Checks keys: the operator's admin key, and keys with the form of a tenant's.
 //!
-//! Keys come in headers only; a key in the query string is ignored. Wrong keys are not counted or slowed down here.
+//! Keys come in headers only; a key in the query string is ignored. Wrong keys are counted and slowed down in
+//! [`super::wrong_keys`].
 
 use aws_lc_rs::{constant_time, digest};
 use axum::http::HeaderMap;
@@ -41,9 +42,9 @@ impl Authority {
         }
     }
 
-    /// Returns the kind of key in the headers. Fails if a needed key is missing, or the key cannot be anybody's.
-    pub(super) fn credential<'a>(&self, headers: &'a HeaderMap) -> Result<Credential<'a>, Problem> {
-        match presented_key(headers) {
+    /// Returns the kind of a key. Fails if a needed key is missing, or the key cannot be anybody's.
+    pub(super) fn credential<'a>(&self, presented: Presented<'a>) -> Result<Credential<'a>, Problem> {
+        match presented {
             Presented::Nothing if self.key_required => Err(unauthenticated("Send it as Authorization: Bearer <key>.")),
             Presented::Nothing => Ok(Credential::Anonymous),
             Presented::Key(key) if self.is_admin_key(key) => Ok(Credential::Admin),
@@ -56,11 +57,6 @@ impl Authority {
         self.admin_digest.as_ref().is_some_and(|admin| {
             constant_time::verify_slices_are_equal(digest_of(key).as_ref(), admin.as_ref()).is_ok()
         })
-    }
-
-    /// True if the request may see what only the operator should.
-    pub(super) fn is_admin(&self, headers: &HeaderMap) -> bool {
-        matches!(self.credential(headers), Ok(Credential::Admin | Credential::Anonymous))
     }
 }
 
@@ -77,13 +73,19 @@ fn has_tenant_form(key: &str) -> bool {
     })
 }
 
-enum Presented<'a> {
+/// What the headers of a request present as a key.
+#[derive(Clone, Copy)]
+pub(super) enum Presented<'a> {
+    /// No key.
     Nothing,
+    /// Something that is no key, or more than one.
     Unreadable,
+    /// This key.
     Key(&'a str),
 }
 
-fn presented_key(headers: &HeaderMap) -> Presented<'_> {
+/// Returns what the headers present as a key.
+pub(super) fn presented_key(headers: &HeaderMap) -> Presented<'_> {
     let mut bearers = headers.get_all(AUTHORIZATION).iter();
     let mut keys = headers.get_all(X_API_KEY).iter();
     // With more than one key, the intended one is unknown.

@@ -24,6 +24,8 @@ pub struct HttpConfig {
     pub pages_bytes_max: usize,
     /// The most connections of one address, and requests under way of one client behind a trusted proxy.
     pub connections_per_address_max: usize,
+    /// The most wrong keys that one address may present in a minute.
+    pub wrong_keys_per_minute_max: u32,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// The time to the first byte of a connection, and from there for the head of a request; enforced with a tolerance
@@ -52,6 +54,7 @@ impl Default for HttpConfig {
             webhooks_bytes_max: 32 * 1024 * 1024,
             pages_bytes_max: 96 * 1024 * 1024,
             connections_per_address_max: 1_000,
+            wrong_keys_per_minute_max: 30,
             trusted_proxies: Vec::new(),
             header_read_timeout: Duration::from_secs(10),
             body_read_timeout: Duration::from_secs(30),

@@ -2,10 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::auth::IsOperator;
 use super::state::HttpState;
 
 /// The process is alive.
@@ -79,9 +80,11 @@ pub(super) struct DependencyView {
     responses((status = 200, description = "Everything it needs is up.", body = ReadinessView),
         (status = 503, description = "Something it needs is down.", body = ReadinessView)),
 )]
-pub(super) async fn readyz(State(state): State<HttpState>, headers: HeaderMap) -> (StatusCode, Json<ReadinessView>) {
+pub(super) async fn readyz(
+    State(state): State<HttpState>,
     // The problem texts may name hosts.
-    let may_see_problems = state.authority().is_admin(&headers);
+    IsOperator(may_see_problems): IsOperator,
+) -> (StatusCode, Json<ReadinessView>) {
     let checks = state.readiness().check(state.app()).await;
     let is_ready = checks.iter().all(|(_, check)| check.is_ok());
     let dependencies = checks

@@ -29,6 +29,7 @@ mod starting;
 mod state;
 mod views;
 mod webhook;
+mod wrong_keys;
 
 pub use config::HttpConfig;
 pub use metrics::{metrics_markdown, metrics_router};

@@ -164,7 +164,10 @@ pub(super) fn head(version: &str) -> Document {
 pub(super) fn require_admin(document: &mut Document) {
     for operation in operations(document) {
         require(operation, &["adminKey", "apiKeyHeader"]);
-        add_problems(operation, &[ErrorCode::Unauthenticated, ErrorCode::Forbidden]);
+        add_problems(
+            operation,
+            &[ErrorCode::Unauthenticated, ErrorCode::Forbidden, ErrorCode::RateLimited],
+        );
     }
 }
 
@@ -172,7 +175,14 @@ pub(super) fn require_admin(document: &mut Document) {
 pub(super) fn require_tenant(document: &mut Document) {
     for operation in operations(document) {
         require(operation, &["tenantKey", "adminKey", "apiKeyHeader"]);
-        add_problems(operation, &[ErrorCode::Unauthenticated, ErrorCode::TenantNotFound]);
+        add_problems(
+            operation,
+            &[
+                ErrorCode::Unauthenticated,
+                ErrorCode::TenantNotFound,
+                ErrorCode::RateLimited,
+            ],
+        );
     }
 }
 

@@ -11,11 +11,13 @@ use super::budget::{ByteBudget, BytesOwner};
 use super::config::HttpConfig;
 use super::pages::Pages;
 use super::readiness::Readiness;
+use super::wrong_keys::WrongKeys;
 
 struct Shared {
     app: App,
     config: HttpConfig,
     authority: Authority,
+    wrong_keys: WrongKeys,
     readiness: Readiness,
     budgets: Budgets,
 }
@@ -48,6 +50,7 @@ impl HttpState {
     pub(super) fn new(app: App, config: HttpConfig) -> Self {
         Self(Arc::new(Shared {
             authority: Authority::new(&config),
+            wrong_keys: WrongKeys::new(config.wrong_keys_per_minute_max, app.metrics.clone()),
             readiness: Readiness::default(),
             budgets: Budgets::new(&config, &app.metrics),
             app,
@@ -69,6 +72,10 @@ impl HttpState {
 
     pub(super) fn authority(&self) -> &Authority {
         &self.0.authority
+    }
+
+    pub(super) fn wrong_keys(&self) -> &WrongKeys {
+        &self.0.wrong_keys
     }
 
     pub(super) fn readiness(&self) -> &Readiness {

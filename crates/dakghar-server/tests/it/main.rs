@@ -21,3 +21,4 @@ mod send;
 mod sockets;
 mod tenants;
 mod webhook;
+mod wrong_keys;

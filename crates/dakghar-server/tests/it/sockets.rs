@@ -18,13 +18,13 @@ use crate::harness::Service;
 /// Far longer than anything here takes; only a test that fails waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Server {
+pub(crate) struct Server {
     addr: SocketAddr,
     shutdown: CancellationToken,
     serving: JoinHandle<()>,
 }
 
-async fn start(router: Router, config: HttpConfig) -> Server {
+pub(crate) async fn start(router: Router, config: HttpConfig) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let addr = listener.local_addr().expect("bound");
     let shutdown = CancellationToken::new();
@@ -42,7 +42,7 @@ impl Server {
     }
 
     /// Sends these bytes and answers everything that comes back until the server closes.
-    async fn exchange(&self, bytes: impl AsRef<[u8]>) -> String {
+    pub(crate) async fn exchange(&self, bytes: impl AsRef<[u8]>) -> String {
         let mut stream = self.connect().await;
         stream.write_all(bytes.as_ref()).await.expect("written");
         read_to_end(&mut stream).await

@@ -87,6 +87,7 @@ fn http_config(config: &Config) -> HttpConfig {
         drain_timeout: DRAIN_MAX,
         connections_max: connections_max(defaults.connections_max, config.sending.worker_concurrency as usize),
         trusted_proxies: config.server.trusted_proxies.clone(),
+        wrong_keys_per_minute_max: config.server.wrong_keys_per_minute_max,
         connections_per_address_max: config.server.connections_per_address_max,
         ..defaults
     }

@@ -35,3 +35,4 @@ mod surroundings;
 mod suspend;
 mod tenants;
 mod unreadable;
+mod wrong_keys;

@@ -28,19 +28,19 @@ on_both_backends!(
 );
 
 /// An installation whose metrics are on a port of the test's own.
-struct Measured {
-    product: Product,
+pub(crate) struct Measured {
+    pub(crate) product: Product,
     port: Port,
 }
 
 impl Measured {
-    async fn start(setup: Setup) -> Self {
+    pub(crate) async fn start(setup: Setup) -> Self {
         let port = Port::claim();
         let product = setup.env("METRICS_ADDR", format!("127.0.0.1:{port}")).start().await;
         Self { product, port }
     }
 
-    async fn scrape(&self) -> Exposition {
+    pub(crate) async fn scrape(&self) -> Exposition {
         scrape(&self.product, &self.port).await
     }
 

@@ -64,16 +64,29 @@ impl Directory {
     /// Returns the tenant, unless there is none or it is being removed. A tenant that was not found is looked for again
     /// next time.
     pub(in crate::app) async fn find(&self, id: &TenantId) -> Found {
-        let found = match self.tenants.get(id) {
-            Some(remembered) => {
-                if remembered.is_to_be_read_again {
-                    self.reads.post(*id);
-                }
-                Some(remembered.value)
-            }
-            None => self.reads.submit(*id).await.map_err(unread).flatten()?,
-        };
+        match self.seen(id) {
+            Some(tenant) => Ok(Some(tenant).filter(|tenant| tenant.removed_at.is_none())),
+            None => self.read(id).await,
+        }
+    }
+
+    /// Returns the tenant if it is remembered and not being removed.
+    pub(in crate::app) fn remembered(&self, id: &TenantId) -> Option<SharedTenant> {
+        self.seen(id).filter(|tenant| tenant.removed_at.is_none())
+    }
+
+    /// Does the same as [`Directory::find`], but reads the store also if the tenant is remembered.
+    pub(in crate::app) async fn read(&self, id: &TenantId) -> Found {
+        let found = self.reads.submit(*id).await.map_err(unread).flatten()?;
         Ok(found.filter(|tenant| tenant.removed_at.is_none()))
+    }
+
+    fn seen(&self, id: &TenantId) -> Option<SharedTenant> {
+        let remembered = self.tenants.get(id)?;
+        if remembered.is_to_be_read_again {
+            self.reads.post(*id);
+        }
+        Some(remembered.value)
     }
 
     /// Does the same as [`Directory::find`] for many ids. The result names each once.

@@ -3,6 +3,7 @@
 mod checks;
 pub(super) mod directory;
 mod holds;
+mod keys;
 mod new;
 mod numbers;
 mod recent;
@@ -13,8 +14,6 @@ mod token;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::constant_time;
-
 use super::failure::Failure;
 use super::stale::{ROUNDS_MAX, Step};
 use crate::domain::tenant::SharedTenant;
@@ -22,6 +21,7 @@ use crate::domain::{ErrorCode, PhoneNumberId, Problem, Tenant, TenantId, Timesta
 use crate::ports::{Ports, TenantSaved};
 use directory::Directory;
 
+pub use keys::KeyVerdict;
 pub use new::{NewPhoneNumber, NewTenant};
 pub use register::{API_KEY_PREFIX, RegisteredTenant};
 pub use token::token_purpose;
@@ -61,14 +61,6 @@ impl Tenants {
         Ok(found
             .filter(|tenant| tenant.removed_at.is_none())
             .ok_or_else(no_such_tenant)?)
-    }
-
-    /// True if `key` is the tenant's API key, also if it was made under the previous master key. Takes the same time
-    /// for every wrong key.
-    pub fn is_api_key_of(&self, tenant: &Tenant, key: &str) -> bool {
-        let vault = &self.ports.vault;
-        let is_kept = |hash: Vec<u8>| constant_time::verify_slices_are_equal(&hash, &tenant.api_key_hash).is_ok();
-        is_kept(vault.hash_api_key(key)) || vault.previous_hash_api_key(key).is_some_and(is_kept)
     }
 
     /// Loads the tenant, applies the change and saves it. Starts again if another writer saved first.
