@@ -30,14 +30,14 @@ async fn wrong_keys_are_counted_and_told_once_and_slowed_down(backend: Backend) 
         product.tenant("111", "mock_a").await,
         product.tenant("222", "mock_b").await,
     );
-    assert_eq!(ask(product, &a.id, &a.key).await.0, 200);
+    assert_eq!(ask(product, &a.id, &a.api_key).await.0, 200);
     let mut told = Vec::new();
     for _ in 0..6 {
-        told.push(ask(product, &a.id, &b.key).await.0);
+        told.push(ask(product, &a.id, &b.api_key).await.0);
     }
     assert_eq!(told, [404, 404, 429, 429, 429, 429]);
     assert_eq!(
-        ask(product, &a.id, &a.key).await.0,
+        ask(product, &a.id, &a.api_key).await.0,
         200,
         "its neighbour at the same address"
     );
@@ -53,7 +53,7 @@ async fn wrong_keys_are_counted_and_told_once_and_slowed_down(backend: Backend) 
         .filter(|line| line.contains("a wrong API key was presented"))
         .collect();
     assert!(lines.len() == 1 && lines[0].contains("127.0.0.1"), "{lines:?}");
-    assert!(!log.contains(&b.key), "a key is in the log");
+    assert!(!log.contains(&b.api_key), "a key is in the log");
 }
 
 async fn a_broken_tenant_looks_like_none_to_a_foreign_key(backend: Backend) {
@@ -62,16 +62,16 @@ async fn a_broken_tenant_looks_like_none_to_a_foreign_key(backend: Backend) {
         product.tenant("111", "mock_a").await,
         product.tenant("222", "mock_b").await,
     );
-    assert_eq!(ask(&product, &broken.id, &broken.key).await.0, 200);
+    assert_eq!(ask(&product, &broken.id, &broken.api_key).await.0, 200);
     break_it(&product, "tenants", &broken.id).await;
     let as_operator = format!("/tenants/{}/messages", broken.id);
     let is_noticed = async || product.call("GET", &as_operator, None).await.0 == 500;
     assert!(eventually(is_noticed).await, "it is remembered for ever");
-    let none = ask(&product, "ten_00000000000000000000000000", &other.key).await;
+    let none = ask(&product, "ten_00000000000000000000000000", &other.api_key).await;
     assert_eq!(none.0, 404);
-    assert_eq!(ask(&product, &broken.id, &other.key).await, none);
+    assert_eq!(ask(&product, &broken.id, &other.api_key).await, none);
     assert_eq!(
-        ask(&product, &broken.id, &broken.key).await.0,
+        ask(&product, &broken.id, &broken.api_key).await.0,
         500,
         "who had its key is told what is wrong"
     );
