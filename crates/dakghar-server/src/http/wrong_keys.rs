@@ -57,7 +57,9 @@ struct Address {
 
 impl Address {
     fn used(&self, now: Duration) -> Duration {
-        let used = self.free_at.map_or(Duration::ZERO, |free_at| free_at.saturating_sub(now));
+        let used = self
+            .free_at
+            .map_or(Duration::ZERO, |free_at| free_at.saturating_sub(now));
         used.min(DEBT_MAX)
     }
 
