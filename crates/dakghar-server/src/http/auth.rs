@@ -12,7 +12,7 @@ use super::authority::{Credential, Presented, presented_key};
 use super::client_addr::ClientAddr;
 use super::problem::ApiError;
 use super::state::HttpState;
-use super::wrong_keys::KeyCheck;
+use super::wrong_keys::{KeyCheck, Verdict};
 
 /// The caller is the operator.
 pub(super) struct Admin;
@@ -24,11 +24,11 @@ impl FromRequestParts<HttpState> for Admin {
         let (credential, check) = identify(parts, state, None)?;
         match credential {
             Credential::Admin | Credential::Anonymous => {
-                check.map(KeyCheck::is_the_operators);
+                settle(check, Verdict::Operators);
                 Ok(Self)
             }
             Credential::Tenant(_) => {
-                check.map(KeyCheck::is_wrong);
+                settle(check, Verdict::Wrong);
                 Err(Problem::new(ErrorCode::Forbidden, "Only the admin key may do that.").into())
             }
         }
@@ -48,7 +48,7 @@ impl FromRequestParts<HttpState> for IsOperator {
         let is_operator = matches!(credential, Credential::Admin | Credential::Anonymous);
         // A tenant's key is no guess here: its client sends it along.
         if is_operator {
-            check.map(KeyCheck::is_the_operators);
+            settle(check, Verdict::Operators);
         }
         Ok(Self(is_operator))
     }
@@ -75,7 +75,7 @@ fn identify<'a>(
     match state.authority().credential(presented) {
         Ok(credential) => Ok((credential, check)),
         Err(problem) => {
-            check.map(KeyCheck::is_wrong);
+            settle(check, Verdict::Wrong);
             Err(problem)
         }
     }
@@ -91,6 +91,12 @@ impl FromRequestParts<HttpState> for TenantPath {
         let id = path_parameter(parts, state, |name| name == "tenantId").await;
         let id = id.and_then(|text| TenantId::parse(&text).ok());
         Ok(Self(id.ok_or_else(no_such_tenant)?))
+    }
+}
+
+fn settle(check: Option<KeyCheck<'_>>, verdict: Verdict) {
+    if let Some(check) = check {
+        check.settle(verdict);
     }
 }
 
@@ -117,7 +123,7 @@ impl FromRequestParts<HttpState> for TenantScope {
         let (credential, check) = identify(parts, state, id.as_ref())?;
         let tenants = &state.app().tenants;
         let Credential::Tenant(key) = credential else {
-            check.map(KeyCheck::is_the_operators);
+            settle(check, Verdict::Operators);
             let id = id.ok_or_else(no_such_tenant)?;
             return Ok(Self {
                 tenant: tenants.find(&id).await?,
@@ -126,7 +132,7 @@ impl FromRequestParts<HttpState> for TenantScope {
         };
         match tenants.check_api_key(id.as_ref(), key).await? {
             KeyVerdict::Right(tenant) => {
-                check.map(KeyCheck::is_the_tenants);
+                settle(check, Verdict::Tenants);
                 Ok(Self {
                     tenant,
                     actor: Actor::Tenant,
@@ -137,7 +143,7 @@ impl FromRequestParts<HttpState> for TenantScope {
                 Err(Failure::from(error).into())
             }
             KeyVerdict::Wrong | KeyVerdict::Unreadable(_) => {
-                check.map(KeyCheck::is_wrong);
+                settle(check, Verdict::Wrong);
                 Err(no_such_tenant().into())
             }
         }

@@ -169,6 +169,17 @@ impl WrongKeys {
 /// A check that was begun, or the problem with it.
 pub(super) type Checked<'a> = Result<KeyCheck<'a>, Problem>;
 
+/// What a key was found to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// That of the tenant.
+    Tenants,
+    /// The operator's, which is right for every purpose.
+    Operators,
+    /// Neither.
+    Wrong,
+}
+
 /// A key that is being checked. When this is dropped without a verdict, nothing has happened.
 pub(super) struct KeyCheck<'a> {
     wrong_keys: &'a WrongKeys,
@@ -186,14 +197,13 @@ impl KeyCheck<'_> {
         right.contains_key(&self.mark) || right.contains_key(&self.operator_mark)
     }
 
-    /// It is the key of the tenant.
-    pub(super) fn is_the_tenants(self) {
-        self.remember(self.mark);
-    }
-
-    /// It is the operator's key, which is right for every purpose.
-    pub(super) fn is_the_operators(self) {
-        self.remember(self.operator_mark);
+    /// Takes note of what it is.
+    pub(super) fn settle(self, verdict: Verdict) {
+        match verdict {
+            Verdict::Tenants => self.remember(self.mark),
+            Verdict::Operators => self.remember(self.operator_mark),
+            Verdict::Wrong => self.wrong_keys.wrong(self.addr, self.now),
+        }
     }
 
     fn remember(&self, mark: u64) {
@@ -201,11 +211,6 @@ impl KeyCheck<'_> {
         if self.wrong_keys.right.get(&mark).is_none() {
             self.wrong_keys.right.insert(mark, ());
         }
-    }
-
-    /// It is wrong.
-    pub(super) fn is_wrong(self) {
-        self.wrong_keys.wrong(self.addr, self.now);
     }
 }
 
@@ -227,13 +232,13 @@ mod tests {
         Duration::from_secs(1_000_000) + Duration::from_millis(ms)
     }
 
-    fn ip(text: &str) -> Option<IpAddr> {
-        Some(text.parse().expect("an address"))
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
     }
 
     fn wrong(keys: &WrongKeys, addr: &str, now: Duration) -> Result<(), Duration> {
-        let begun = keys.begin(ip(addr), "wrong", None, now);
-        begun.map(KeyCheck::is_wrong).map_err(|problem| {
+        let begun = keys.begin(Some(ip(addr)), "wrong", None, now);
+        begun.map(|check| check.settle(Verdict::Wrong)).map_err(|problem| {
             assert_eq!(problem.code, ErrorCode::RateLimited);
             problem.retry_after.expect("a time")
         })
@@ -271,14 +276,14 @@ mod tests {
             TenantId::parse("ten_00000000000000000000000001").expect("an id"),
             TenantId::parse("ten_00000000000000000000000002").expect("an id"),
         );
-        keys.begin(ip(ADDR), "key", Some(&own), at(0))
+        keys.begin(Some(ip(ADDR)), "key", Some(&own), at(0))
             .expect("begun")
-            .is_the_tenants();
-        keys.begin(ip(ADDR), "admin", None, at(0))
+            .settle(Verdict::Tenants);
+        keys.begin(Some(ip(ADDR)), "admin", None, at(0))
             .expect("begun")
-            .is_the_operators();
+            .settle(Verdict::Operators);
         while wrong(&keys, ADDR, at(0)).is_ok() {}
-        let is_let_through = |key, tenant, ms| keys.begin(ip(ADDR), key, tenant, at(ms)).is_ok();
+        let is_let_through = |key, tenant, ms| keys.begin(Some(ip(ADDR)), key, tenant, at(ms)).is_ok();
         assert!(is_let_through("key", Some(&own), 0));
         assert!(!is_let_through("key", Some(&other), 0), "it is not that tenant's");
         assert!(!is_let_through("key", None, 0));
@@ -300,7 +305,7 @@ mod tests {
         for _ in 0..8 {
             assert_eq!(wrong(&keys, ADDR, at(0)), Ok(()));
         }
-        let begin = || keys.begin(ip(ADDR), "guess", None, at(0)).ok();
+        let begin = || keys.begin(Some(ip(ADDR)), "guess", None, at(0)).ok();
         let (first, second) = (begin(), begin());
         assert!(first.is_some() && second.is_some());
         assert!(begin().is_none());
@@ -317,12 +322,12 @@ mod tests {
         for count in 0..u32::try_from(3 * ADDRESSES_MAX).expect("small") {
             keys.begin(Some(IpAddr::from(count.to_be_bytes())), "wrong", None, at(0))
                 .expect("begun")
-                .is_wrong();
+                .settle(Verdict::Wrong);
         }
         for count in 0..3 * RIGHT_KEYS_MAX {
             keys.begin(None, &count.to_string(), None, at(0))
                 .expect("begun")
-                .is_the_operators();
+                .settle(Verdict::Operators);
         }
         keys.addresses.run_pending_tasks();
         keys.right.run_pending_tasks();
