@@ -85,8 +85,29 @@ pub struct WebhookDelivery {
     pub retry_initial_ms: u64,
     /// Longest wait between two repetitions.
     pub retry_max_ms: u64,
+    /// A post is given up when it has been repeated for this long.
+    pub retry_for_ms: u64,
     /// Most webhook events waiting. Beyond it sends are refused with code 131016, so that no status is lost.
     pub pending_max: usize,
+}
+
+const MINUTE_MS: u64 = 60_000;
+const HOUR_MS: u64 = 60 * MINUTE_MS;
+
+impl WebhookDelivery {
+    /// Repeats as Meta does, but with every wait scaled so that the first one takes `first_ms`. In a test it must be
+    /// longer than the grace of a doubt, as it is in life.
+    #[must_use]
+    pub fn scaled_to(self, first_ms: u64) -> Self {
+        let life = Self::default();
+        let scaled = |wait_ms: u64| wait_ms.saturating_mul(first_ms) / life.retry_initial_ms;
+        Self {
+            retry_initial_ms: first_ms,
+            retry_max_ms: scaled(life.retry_max_ms),
+            retry_for_ms: scaled(life.retry_for_ms),
+            ..self
+        }
+    }
 }
 
 impl Default for WebhookDelivery {
@@ -94,8 +115,9 @@ impl Default for WebhookDelivery {
         Self {
             concurrency: 16,
             timeout_ms: 10_000,
-            retry_initial_ms: 200,
-            retry_max_ms: 30_000,
+            retry_initial_ms: MINUTE_MS,
+            retry_max_ms: 6 * HOUR_MS,
+            retry_for_ms: 7 * 24 * HOUR_MS,
             pending_max: 500_000,
         }
     }

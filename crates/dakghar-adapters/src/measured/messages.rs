@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::ids::{IdempotencyKey, MessageId, MessageKey, PhoneNumberId, TenantId, Wamid};
+use dakghar_core::domain::listening::CallSpan;
 use dakghar_core::domain::message::{Message, Status};
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::time::Timestamp;
@@ -49,14 +50,14 @@ impl<S: MessageStore> MessageStore for MeasuredStore<S> {
         self.measure(StoreCall::MessagesFindByIdempotencyKey, finding).await
     }
 
-    async fn statuses_flow(
+    async fn statuses_arrived(
         &self,
         message: &MessageKey,
         phone_number_id: &PhoneNumberId,
-        called_after: Timestamp,
+        calls: CallSpan,
     ) -> Result<bool, StoreError> {
-        let looking = self.inner.statuses_flow(message, phone_number_id, called_after);
-        self.measure(StoreCall::MessagesStatusesFlow, looking).await
+        let looking = self.inner.statuses_arrived(message, phone_number_id, calls);
+        self.measure(StoreCall::MessagesStatusesArrived, looking).await
     }
 }
 

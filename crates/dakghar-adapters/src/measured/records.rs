@@ -3,11 +3,14 @@
 use async_trait::async_trait;
 use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
 use dakghar_core::domain::ids::{ConversationId, EventId, PhoneNumberId, TenantId, WabaId};
+use dakghar_core::domain::listening::Listener;
 use dakghar_core::domain::tenant::Tenant;
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::domain::webhook::WebhookEvent;
 use dakghar_core::metrics::StoreCall;
-use dakghar_core::ports::{ConversationStore, Erasure, EventStore, StoreError, StoreHealth, TenantSaved, TenantStore};
+use dakghar_core::ports::{
+    ConversationStore, Erasure, EventStore, ListenerStore, StoreError, StoreHealth, TenantSaved, TenantStore,
+};
 
 use super::store::MeasuredStore;
 
@@ -91,6 +94,23 @@ impl<S: EventStore> EventStore for MeasuredStore<S> {
     ) -> Result<Vec<WebhookEvent>, StoreError> {
         let listing = self.inner.list(tenant_id, before, limit);
         self.measure(StoreCall::EventsList, listing).await
+    }
+}
+
+#[async_trait]
+impl<S: ListenerStore> ListenerStore for MeasuredStore<S> {
+    async fn keep_listener(&self, listener: &Listener) -> Result<(), StoreError> {
+        self.measure(StoreCall::ListenersKeep, self.inner.keep_listener(listener))
+            .await
+    }
+
+    async fn listeners(&self) -> Result<Vec<Listener>, StoreError> {
+        self.measure(StoreCall::ListenersAll, self.inner.listeners()).await
+    }
+
+    async fn forget_listeners(&self, before: Timestamp) -> Result<(), StoreError> {
+        self.measure(StoreCall::ListenersForget, self.inner.forget_listeners(before))
+            .await
     }
 }
 

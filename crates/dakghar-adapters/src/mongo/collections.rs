@@ -19,6 +19,8 @@ pub(super) const EVENTS: &str = "webhook_events";
 pub(super) const TENANTS: &str = "tenants";
 /// The record of the migration into this database, if there was one.
 pub(super) const MIGRATIONS: &str = "migrations";
+/// The processes that take webhooks, and when they did not.
+pub(super) const LISTENERS: &str = "listeners";
 /// One document that is written to see whether writing works.
 pub(super) const HEALTH: &str = "health";
 

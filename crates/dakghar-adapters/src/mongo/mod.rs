@@ -18,6 +18,7 @@ mod failure;
 mod health;
 mod indexes;
 mod inserts;
+mod listeners;
 mod lists;
 mod messages;
 mod options;

@@ -6,13 +6,14 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 const APPLICATION_ID: i32 = 0x4441_4b47;
 
 /// The steps, oldest first. Released steps never change.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_messages_by_person.sql"),
     include_str!("migrations/0003_messages_id_time_off.sql"),
     include_str!("migrations/0004_no_index_of_conversations.sql"),
     include_str!("migrations/0005_comparisons_in_indexes.sql"),
-    include_str!("migrations/0010_past_numbers.sql"),
+    include_str!("migrations/0006_past_numbers.sql"),
+    include_str!("migrations/0007_listeners.sql"),
 ];
 
 /// Why the file cannot be brought to the present schema.

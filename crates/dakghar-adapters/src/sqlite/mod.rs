@@ -15,6 +15,7 @@ mod erasure;
 mod events;
 mod failure;
 mod health;
+mod listeners;
 mod lists;
 mod messages;
 mod migrations;

@@ -187,6 +187,7 @@ mod conformance {
     dakghar_testkit::list_store_suite!(super::super::stores);
     dakghar_testkit::tenant_store_suite!(super::super::stores);
     dakghar_testkit::event_store_suite!(super::super::stores);
+    dakghar_testkit::listener_store_suite!(super::super::stores);
     dakghar_testkit::store_health_suite!(super::super::stores);
     dakghar_testkit::erasure_suite!(super::super::stores);
     dakghar_testkit::unreadable_suite!(super::super::breakable);

@@ -6,6 +6,7 @@
 mod commits;
 mod failure;
 mod health;
+mod listening;
 mod messages;
 pub mod migrating;
 mod reading;
@@ -31,6 +32,7 @@ use tenants::directory::Directory;
 
 pub use failure::{Failure, Fault};
 pub use health::Health;
+pub use listening::{Attending, Listening};
 pub use reading::{Page, PageRequest, Reading};
 pub use receiving::{Receiving, WebhookReceipt};
 pub use sending::{
@@ -53,6 +55,8 @@ pub struct App {
     pub sending: Arc<Sending>,
     /// Timers.
     pub reconciling: Arc<Reconciling>,
+    /// When Meta's webhooks are received, and when not.
+    pub listening: Arc<Listening>,
     /// Meta's webhooks.
     pub receiving: Arc<Receiving>,
     /// Lists and single records.
@@ -78,6 +82,7 @@ impl App {
         let previous = keys.opaque_previous.as_ref().map(|secret| &secret[..]);
         let opaque = Arc::new(OpaqueSigner::new(&keys.opaque, previous));
         let tenants = Arc::new(Tenants::new(ports.clone(), directory.clone(), settings.directory_ttl));
+        let listening = Arc::new(Listening::new(&ports, &settings));
         let shared = Shared {
             messages: Messages::new(ports.messages.clone(), commits.save.clone()),
             directory: directory.clone(),
@@ -92,6 +97,7 @@ impl App {
             recent_calls: Arc::new(RecentCalls::default()),
             host: Host::new(ports.clock.clone(), ports.ids.clone(), &metrics),
             leases: Arc::new(LeaseWatch::default()),
+            listening: listening.clone(),
         };
         let Shared {
             messages, slots, jobs, ..
@@ -106,7 +112,9 @@ impl App {
                 directory,
                 opaque.clone(),
                 shared.holds.clone(),
+                listening.clone(),
             )),
+            listening,
             reading: Arc::new(Reading::new(ports.clone(), messages, &keys.cursor)),
             health: Arc::new(Health {
                 store: ports.store_health.clone(),

@@ -5,6 +5,7 @@ pub mod conversation;
 pub mod graph_error;
 pub mod hold;
 pub mod ids;
+pub mod listening;
 pub mod message;
 pub mod migration;
 pub mod opaque;

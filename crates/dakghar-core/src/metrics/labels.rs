@@ -135,8 +135,8 @@ label! {
         MessagesFindByWamid = "messages_find_by_wamid",
         /// `find_by_idempotency_key` of `messages`.
         MessagesFindByIdempotencyKey = "messages_find_by_idempotency_key",
-        /// `statuses_flow` of `messages`.
-        MessagesStatusesFlow = "messages_statuses_flow",
+        /// `statuses_arrived` of `messages`.
+        MessagesStatusesArrived = "messages_statuses_arrived",
         /// `due` of `timers`.
         TimersDue = "timers_due",
         /// `ahead` of `timers`.
@@ -177,6 +177,12 @@ label! {
         EventsRecord = "events_record",
         /// `list` of `events`.
         EventsList = "events_list",
+        /// `keep_listener` of `listeners`.
+        ListenersKeep = "listeners_keep_listener",
+        /// `listeners` of `listeners`.
+        ListenersAll = "listeners_listeners",
+        /// `forget_listeners` of `listeners`.
+        ListenersForget = "listeners_forget_listeners",
         /// `erase` of `erasure`.
         ErasureErase = "erasure_erase",
         /// `ping` of `health`.

@@ -19,8 +19,8 @@ pub use migration::{MigrationSource, MigrationTarget, SourcePage};
 pub use pacer::{Pacer, SlotAsk};
 pub use queue::{Disposition, Job, JobKey, JobKind, Queue, QueueEntry, QueueError};
 pub use store::{
-    Acceptance, ConversationStore, Erasure, EventStore, ListStore, MessageStore, Received, ReceivedMessage, Save,
-    Saved, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
+    Acceptance, ConversationStore, Erasure, EventStore, ListStore, ListenerStore, MessageStore, Received,
+    ReceivedMessage, Save, Saved, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
 };
 
 use crate::metrics::Metrics;
@@ -41,6 +41,8 @@ pub struct Ports {
     pub tenants: Arc<dyn TenantStore>,
     /// Events kept as they came.
     pub events: Arc<dyn EventStore>,
+    /// The processes that take webhooks, and when they did not.
+    pub listeners: Arc<dyn ListenerStore>,
     /// The state of the store.
     pub store_health: Arc<dyn StoreHealth>,
     /// Erasing a tenant's data.

@@ -108,7 +108,7 @@ fn a_repeated_webhook_is_stored_once_and_its_conversation_is_that_of_the_first()
         let parts = || vec![inbound(&tenant, "wamid.1"), news(&tenant, "news")];
         world.receive(&process, parts()).expect("received");
         let first = received(world);
-        world.run_for(MINUTE);
+        world.run_for(MINUTE * 5);
 
         let receipt = world.receive(&process, parts()).expect("received again");
         assert_eq!((receipt.messages, receipt.duplicates), (0, 1));

@@ -189,6 +189,13 @@ impl World {
         self.reconcile(process)
     }
 
+    /// The process ends in good order.
+    pub fn end(&self, process: &Process) {
+        let ending = process.clone();
+        self.step(async move { ending.stop_listening().await });
+        process.dies();
+    }
+
     // People.
 
     pub fn cancel(&self, process: &Process, message: MessageKey) -> Result<Seen, Problem> {
@@ -231,6 +238,12 @@ impl World {
     /// The newest request that reached Meta.
     pub fn request(&self) -> Request {
         self.meta.requests().pop().expect("a request").0
+    }
+
+    /// The first request for this message.
+    pub fn request_of(&self, message: MessageKey) -> Request {
+        let mut requests = self.meta.requests().into_iter().map(|(request, _)| request);
+        requests.find(|request| request.key == message).expect("a request")
     }
 
     /// How many requests reached Meta, or got lost on the way.

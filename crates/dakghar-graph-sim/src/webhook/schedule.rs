@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -16,6 +16,8 @@ pub(super) struct Repetition {
     pub(super) events: usize,
     /// How often it was posted so far.
     pub(super) posts: u32,
+    /// The waits between these posts, together.
+    pub(super) waited: Duration,
 }
 
 #[derive(Debug)]
@@ -161,6 +163,7 @@ mod tests {
                 body: Bytes::new(),
                 events: 1,
                 posts: 1,
+                waited: Duration::ZERO,
             }),
         );
         schedule.push(start, event("c"));

@@ -1,5 +1,5 @@
 //! Plans updates and posts them: one task that follows the schedule, and at most `concurrency` posts
-//! under way. A post is repeated, ever more slowly, until it is answered with 200.
+//! under way. A post is repeated, ever more slowly, until it is answered with 200 or days have passed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -273,9 +273,15 @@ impl Webhooks {
                 body: Bytes::from(encode(&events)),
                 events: events.len(),
                 posts: 0,
+                waited: Duration::ZERO,
             },
         };
-        let Repetition { body, events, posts } = repetition;
+        let Repetition {
+            body,
+            events,
+            posts,
+            waited,
+        } = repetition;
         match self.poster.post(body.clone()).await {
             Ok(200) => {
                 self.posts_ok.add(1);
@@ -292,13 +298,21 @@ impl Webhooks {
             Err(error) => tracing::debug!(%error, posts = posts + 1, "webhook not answered"),
         }
         self.posts_failed.add(1);
+        let wait = backoff(&self.delivery, posts);
+        let waited = waited + wait;
+        if waited > Duration::from_millis(self.delivery.retry_for_ms) {
+            tracing::debug!(posts = posts + 1, "webhook given up");
+            self.events_dropped.add(events);
+            self.settle(events);
+            return;
+        }
         let repetition = Repetition {
             body,
             events,
             posts: posts.saturating_add(1),
+            waited,
         };
-        let at = clock::now() + backoff(&self.delivery, posts);
-        self.push_repetition(at, repetition);
+        self.push_repetition(clock::now() + wait, repetition);
     }
 }
 
@@ -335,5 +349,16 @@ mod tests {
             .map(|posts| backoff(&delivery, posts).as_millis())
             .into();
         assert_eq!(waits, [200, 400, 800, 1_000, 1_000]);
+    }
+
+    #[test]
+    fn a_refused_post_comes_again_after_a_minute_and_then_ever_later_for_days() {
+        let life = WebhookDelivery::default();
+        let minutes: Vec<u64> = (0..12).map(|posts| backoff(&life, posts).as_secs() / 60).collect();
+        assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360, 360]);
+        assert_eq!(life.retry_for_ms, 7 * 86_400_000);
+        let scaled = life.scaled_to(600);
+        assert_eq!(backoff(&scaled, 1), Duration::from_millis(1_200));
+        assert_eq!((scaled.retry_max_ms, scaled.retry_for_ms), (216_000, 6_048_000));
     }
 }

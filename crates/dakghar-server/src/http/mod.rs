@@ -17,6 +17,7 @@ mod edge;
 mod fields;
 mod health;
 mod ingest;
+mod listening;
 mod metrics;
 mod openapi;
 mod pages;
@@ -32,6 +33,7 @@ mod webhook;
 mod wrong_keys;
 
 pub use config::HttpConfig;
+pub use listening::keep_listening;
 pub use metrics::{metrics_markdown, metrics_router};
 pub use router::{health_router, openapi_json, router};
 pub use serve::serve;

@@ -94,8 +94,18 @@ pub(super) async fn receive(State(state): State<HttpState>, request: Request) ->
         .collect();
     // A client without a signature must not make us hold its body.
     state.app().receiving.expect_signature(&signatures)?;
+    // Dropped unless the body was read: a webhook that could not be read is posted again like a refused one.
+    let attending = state.app().listening.attend();
     let lease = state.budgets().webhooks.lease(ClientAddr::of(&head.extensions));
-    let body = body::read(body, config.webhook_body_bytes_max, config.body_read_timeout, lease).await?;
+    let body = body::read(body, config.webhook_body_bytes_max, config.body_read_timeout, lease).await;
+    if body
+        .as_ref()
+        .err()
+        .is_none_or(|problem| problem.code == ErrorCode::BodyTooLarge)
+    {
+        attending.answered();
+    }
+    let body = body?;
     let receipt = state.app().receiving.receive(&body, &signatures).await?;
     let view = ReceiptView {
         received: receipt.messages + receipt.statuses + receipt.events + receipt.unrouted + receipt.duplicates,

@@ -53,6 +53,7 @@ pub(crate) struct Service {
     pub(crate) router: Router,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) queue: Arc<MemoryQueue>,
+    pub(crate) app: App,
     pub(crate) clock: Arc<TestClock>,
     /// Added to every request that has no key of its own.
     pub(crate) key: Option<String>,
@@ -100,6 +101,7 @@ impl Service {
             lists: store.clone(),
             tenants: store.clone(),
             events: store.clone(),
+            listeners: store.clone(),
             store_health: store.clone(),
             erasure: store.clone(),
             queue: queue.clone(),
@@ -125,7 +127,8 @@ impl Service {
             tokio::spawn(group_commit);
         }
         Self {
-            router: router(app, setup.http),
+            router: router(app.clone(), setup.http),
+            app,
             store,
             queue,
             clock,

@@ -1,9 +1,13 @@
 //! Meta's webhook: verification, signatures, and bodies of every kind.
 
+use std::time::Duration;
+
 use aws_lc_rs::hmac;
 use axum::body::Body;
 use axum::http::Request;
-use dakghar_core::ports::StoreError;
+use dakghar_core::domain::Timestamp;
+use dakghar_core::domain::listening::{Heard, Hearing};
+use dakghar_core::ports::{ListenerStore as _, StoreError};
 use serde_json::json;
 
 use crate::harness::{APP_SECRET, Answer, Service, Setup, VERIFY_TOKEN};
@@ -256,4 +260,61 @@ async fn bodies_that_arrive_are_bounded_together_and_free_their_bytes_when_they_
         .call(Request::post(PATH).body(Body::from("{}")).expect("a request"))
         .await;
     assert_eq!(small.outcome(), (200, "-"), "there is room for a small one");
+}
+
+/// Whether all webhooks since this call were received, as far as is known.
+async fn heard_since(service: &Service, called_at: Timestamp) -> Heard {
+    let hearing = service.app.listening.hearing().await.expect("the store answers");
+    hearing.since(called_at, called_at)
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_not_acknowledged_is_a_gap_that_outlives_the_outage_and_the_process() {
+    let service = Service::open();
+    service.app.listening.open().await.expect("the store answers");
+    service.clock.advance(Duration::from_secs(3));
+    let called_at = service.app.now();
+    let body = json!({"entry": [{"changes": [{"value": {"metadata": {"phone_number_id": "1"}, "messages": []}}]}]});
+    let garbage = service.post(PATH, &json!("garbage")).await;
+    assert_eq!(garbage.status.as_u16(), 200);
+    assert_eq!(
+        heard_since(&service, called_at).await,
+        Heard::Throughout,
+        "an answer is no gap"
+    );
+
+    service.clock.advance(Duration::from_secs(3));
+    service.store.fail_with(Some(StoreError::Unavailable("down".into())));
+    assert_eq!(service.post(PATH, &body).await.status.as_u16(), 503);
+    assert!(service.app.listening.tick().await.is_err(), "it cannot be stored yet");
+    service.store.fail_with(None);
+    assert_eq!(
+        heard_since(&service, called_at).await,
+        Heard::WithGaps,
+        "it is known from memory"
+    );
+    service.app.listening.tick().await.expect("the store answers");
+    let listeners = service.store.listeners().await.expect("the store answers");
+    let hearing = Hearing::of(&listeners, service.app.now(), Duration::from_secs(3600));
+    assert_eq!(hearing.since(called_at, called_at), Heard::WithGaps, "it is stored");
+    service.clock.advance(Duration::from_secs(3));
+    assert_eq!(
+        heard_since(&service, service.app.now()).await,
+        Heard::Throughout,
+        "it is over"
+    );
+}
+
+#[tokio::test]
+async fn a_forged_webhook_is_no_gap() {
+    let service = signed();
+    service.app.listening.open().await.expect("the store answers");
+    service.clock.advance(Duration::from_secs(3));
+    let called_at = service.app.now();
+    let request = Request::post(PATH)
+        .header("x-hub-signature-256", format!("sha256={}", "0".repeat(64)))
+        .body(Body::from("{}"))
+        .expect("a request");
+    assert_eq!(service.call(request).await.outcome(), (401, "invalid_signature"));
+    assert_eq!(heard_since(&service, called_at).await, Heard::Throughout);
 }

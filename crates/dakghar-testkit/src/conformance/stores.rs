@@ -5,8 +5,8 @@ use std::sync::Arc;
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Message, MessageId, MessageKey, Status};
 use dakghar_core::domain::{TenantId, Timestamp, WaId};
 use dakghar_core::ports::{
-    Acceptance, ConversationStore, Erasure, EventStore, ListStore, MessageStore, Received, Save, Saved, StoreHealth,
-    TenantStore, TimerStore,
+    Acceptance, ConversationStore, Erasure, EventStore, ListStore, ListenerStore, MessageStore, Received, Save, Saved,
+    StoreHealth, TenantStore, TimerStore,
 };
 
 use crate::samples::{With as _, outbound, phone_number_id};
@@ -26,6 +26,8 @@ pub struct Stores {
     pub tenants: Arc<dyn TenantStore>,
     /// Events kept as they came.
     pub events: Arc<dyn EventStore>,
+    /// The processes that take webhooks.
+    pub listeners: Arc<dyn ListenerStore>,
     /// The state of the store.
     pub health: Arc<dyn StoreHealth>,
     /// Erasing a tenant's data.
@@ -42,6 +44,7 @@ impl Stores {
             + ListStore
             + TenantStore
             + EventStore
+            + ListenerStore
             + StoreHealth
             + Erasure
             + 'static,
@@ -53,6 +56,7 @@ impl Stores {
             lists: store.clone(),
             tenants: store.clone(),
             events: store.clone(),
+            listeners: store.clone(),
             health: store.clone(),
             erasure: store,
         }

@@ -1,7 +1,8 @@
 //! Messages.
 
 use async_trait::async_trait;
-use dakghar_core::domain::{Direction, IdempotencyKey, Message, MessageKey, PhoneNumberId, TenantId, Timestamp, Wamid};
+use dakghar_core::domain::listening::CallSpan;
+use dakghar_core::domain::{Direction, IdempotencyKey, Message, MessageKey, PhoneNumberId, TenantId, Wamid};
 use dakghar_core::ports::{Acceptance, MessageStore, Received, ReceivedMessage, Save, Saved, StoreError};
 
 use super::{MemoryStore, State};
@@ -114,17 +115,16 @@ impl MessageStore for MemoryStore {
         })
     }
 
-    async fn statuses_flow(
+    async fn statuses_arrived(
         &self,
         message: &MessageKey,
         phone_number_id: &PhoneNumberId,
-        called_after: Timestamp,
+        calls: CallSpan,
     ) -> Result<bool, StoreError> {
         self.with(|state| {
             state.of_tenant(&message.tenant_id).any(|message| {
                 message.accepted.phone_number_id == *phone_number_id
-                    && message.delivery.called_at.is_some_and(|at| at > called_after)
-                    && message.delivery.status_seen_at.is_some()
+                    && calls.is_shown_by(message.delivery.called_at, message.delivery.status_seen_at)
             })
         })
     }

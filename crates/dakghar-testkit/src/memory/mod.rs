@@ -7,6 +7,7 @@ mod erasure;
 mod events;
 mod health;
 mod keys;
+mod listeners;
 mod lists;
 mod messages;
 mod migration;
@@ -18,6 +19,7 @@ mod timers;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use dakghar_core::domain::listening::Listener;
 use dakghar_core::domain::migration::{Migration, Retirement};
 use dakghar_core::domain::{
     Conversation, ConversationId, EventId, IdempotencyKey, Message, MessageId, PhoneNumberId, Tenant, TenantId, Wamid,
@@ -44,6 +46,7 @@ struct State {
     conversations: BTreeMap<ConversationId, Conversation>,
     tenants: BTreeMap<TenantId, Tenant>,
     events: BTreeMap<EventId, WebhookEvent>,
+    listeners: BTreeMap<Arc<str>, Listener>,
     /// Of this store as a target.
     migration: Option<Migration>,
     /// Of this store as a source.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use dakghar_graph_sim::{GraphSim, JournalMode, SimConfig, StatusPlan};
+use dakghar_graph_sim::{GraphSim, JournalMode, SimConfig, StatusPlan, WebhookDelivery};
 
 use super::output;
 use crate::lifecycle::Lifecycle;
@@ -42,6 +42,10 @@ pub struct Args {
     /// Statuses in one POST at most.
     #[arg(long, default_value_t = 20)]
     batch_max: usize,
+    /// The wait before a refused webhook is posted again, in milliseconds. Further waits grow from it, in Meta's
+    /// proportions.
+    #[arg(long, default_value_t = 60_000)]
+    retry_after_ms: u64,
     /// What the journal keeps in memory.
     #[arg(long, value_parser = ["full", "counts", "off"], default_value = "full")]
     journal: String,
@@ -82,6 +86,7 @@ impl Args {
             webhook_url: Some(self.webhook_url.clone()),
             latency_ms: self.latency_ms,
             statuses: self.statuses(),
+            delivery: WebhookDelivery::default().scaled_to(self.retry_after_ms),
             journal: self.journal(),
             journal_file: self.journal_file.clone(),
             seed: self.seed,

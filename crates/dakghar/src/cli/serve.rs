@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use dakghar_core::app::App;
 use dakghar_core::metrics::Metrics;
-use dakghar_server::http::HttpConfig;
+use dakghar_server::http::{HttpConfig, keep_listening};
 use dakghar_server::worker;
 
 use super::output;
@@ -116,6 +116,10 @@ fn serve(config: &Config, parts: Parts, lifecycle: &Lifecycle, opened: Opened) -
     let metrics = metrics_addr.map(tracing::field::display);
     tracing::info!(%addr, metrics, backend, api = parts.api, worker = parts.worker, "ready");
     server.open(app.clone(), parts, lifecycle);
+    if parts.api {
+        let (listening, stopping) = (app.listening.clone(), lifecycle.stopping.clone());
+        lifecycle.tasks.spawn(keep_listening(listening, stopping));
+    }
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }

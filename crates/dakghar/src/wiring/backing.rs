@@ -8,8 +8,8 @@ use dakghar_adapters::meta::{GraphConfig, GraphHttp, MetaMessages, MetaWebhooks}
 use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
-    Clock, ConversationStore, Erasure, EventStore, ListStore, MessageStore, Pacer, Ports, Queue, StoreHealth,
-    TenantStore, TimerStore,
+    Clock, ConversationStore, Erasure, EventStore, ListStore, ListenerStore, MessageStore, Pacer, Ports, Queue,
+    StoreHealth, TenantStore, TimerStore,
 };
 use dakghar_core::vault::Vault;
 
@@ -40,7 +40,16 @@ pub(super) struct Backing {
 
 /// A store of everything.
 pub(super) trait Store:
-    MessageStore + TimerStore + ConversationStore + ListStore + TenantStore + EventStore + StoreHealth + Erasure + 'static
+    MessageStore
+    + TimerStore
+    + ConversationStore
+    + ListStore
+    + TenantStore
+    + EventStore
+    + ListenerStore
+    + StoreHealth
+    + Erasure
+    + 'static
 {
 }
 
@@ -51,6 +60,7 @@ impl<S> Store for S where
         + ListStore
         + TenantStore
         + EventStore
+        + ListenerStore
         + StoreHealth
         + Erasure
         + 'static
@@ -99,6 +109,7 @@ impl Outer {
             lists: store.clone(),
             tenants: store.clone(),
             events: store.clone(),
+            listeners: store.clone(),
             store_health: store.clone(),
             erasure: store,
             queue,

@@ -22,6 +22,7 @@ mod dependencies;
 mod failover;
 mod inbound;
 mod interop;
+mod listening;
 mod metrics;
 mod migrate;
 mod moved_numbers;

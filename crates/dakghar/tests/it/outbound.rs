@@ -329,6 +329,15 @@ async fn statuses_that_come_before_their_answers_end_a_doubt_too(backend: Backen
 async fn a_later_call_ends_a_doubt(backend: Backend, later: Option<Fault>) {
     let product = Setup::on(backend).env("UNKNOWN_OUTCOME_GRACE_MS", 500).start().await;
     let tenant = product.tenant("111", "EAAG-real").await;
+    let path = format!("/tenants/{}/send", tenant.id);
+    let send_in = async |seconds: u64| {
+        let at = (jiff::Timestamp::now() + Duration::from_secs(seconds)).to_string();
+        let body = json!({"to": "+919111111112", "text": "later", "sendAt": at});
+        text(&product.post(&path, body).await["messageId"])
+    };
+    // The time until the start of the process is a gap, and a second more for the difference of clocks.
+    let called_before = send_in(3).await;
+    product.until_status(&tenant, &called_before, "delivered").await;
     product
         .sim
         .add_rule(FaultRule::first(1, Fault::ResetAfterBody { accept: false }));
@@ -337,12 +346,6 @@ async fn a_later_call_ends_a_doubt(backend: Backend, later: Option<Fault>) {
     if let Some(later) = later {
         product.sim.add_rule(FaultRule::always(later));
     }
-    let path = format!("/tenants/{}/send", tenant.id);
-    let send_in = async |seconds: u64| {
-        let at = (jiff::Timestamp::now() + Duration::from_secs(seconds)).to_string();
-        let body = json!({"to": "+919111111112", "text": "later", "sendAt": at});
-        text(&product.post(&path, body).await["messageId"])
-    };
     // The one that is called later is neither near the lost one nor among the newest.
     join_all((0..250).map(|_| send_in(3600))).await;
     let called_later = send_in(5).await;

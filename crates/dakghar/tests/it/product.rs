@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use dakghar_graph_sim::{AcceptedTokens, Fault, GraphSim, SimConfig, StatusPlan};
+use dakghar_graph_sim::{AcceptedTokens, Fault, GraphSim, SimConfig, StatusPlan, WebhookDelivery};
 use dakghar_testkit::Port;
 use dakghar_testkit::servers::{Mongo, Redis, SharedMongo, SharedRedis};
 use serde_json::{Value, json};
@@ -65,6 +65,18 @@ pub struct Product {
     processes: Vec<Child>,
 }
 
+/// How refused webhooks come again: as in life, later than the grace of a doubt. Where the grace is longer than any test,
+/// no doubt ends by it, and they come again soon.
+pub fn repetition(environment: &[(&'static str, String)], grace_ms: Option<u64>) -> WebhookDelivery {
+    let set = environment
+        .iter()
+        .rev()
+        .find(|(name, _)| *name == "UNKNOWN_OUTCOME_GRACE_MS");
+    let grace_ms = set.map(|(_, grace)| grace.parse().expect("a number")).or(grace_ms);
+    let first_ms = grace_ms.map_or(1_000, |grace: u64| grace + grace / 4 + 250);
+    WebhookDelivery::default().scaled_to(first_ms)
+}
+
 /// How a test wants its installation.
 pub struct Setup {
     pub backend: Backend,
@@ -73,6 +85,8 @@ pub struct Setup {
     pub server_environment: Vec<(String, String)>,
     pub statuses: StatusPlan,
     pub tokens: AcceptedTokens,
+    /// The wait before a refused webhook comes again, if it matters.
+    pub repeats_after_ms: Option<u64>,
     role: &'static str,
 }
 
@@ -87,6 +101,7 @@ impl Setup {
                 ..StatusPlan::immediate()
             },
             tokens: AcceptedTokens::Any,
+            repeats_after_ms: None,
             role: "serve",
         }
     }
@@ -112,6 +127,12 @@ impl Setup {
         self
     }
 
+    /// The wait before a refused webhook comes again.
+    pub fn repeats_after_ms(mut self, wait_ms: u64) -> Self {
+        self.repeats_after_ms = Some(wait_ms);
+        self
+    }
+
     pub async fn start(self) -> Product {
         let port = Port::claim();
         let dir = tempfile::tempdir().expect("a temporary folder");
@@ -120,6 +141,10 @@ impl Setup {
             webhook_url: Some(format!("http://127.0.0.1:{port}/whatsapp/webhook")),
             statuses: self.statuses,
             accepted_tokens: self.tokens,
+            delivery: match self.repeats_after_ms {
+                Some(wait_ms) => WebhookDelivery::default().scaled_to(wait_ms),
+                None => repetition(&self.environment, None),
+            },
             journal_file: Some(dir.path().join("journal.jsonl")),
             ..SimConfig::default()
         })

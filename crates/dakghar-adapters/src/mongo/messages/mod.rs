@@ -11,12 +11,12 @@ use async_trait::async_trait;
 use bson::{RawDocument, doc};
 use dakghar_core::domain::conversation::ConversationTouch;
 use dakghar_core::domain::ids::{IdempotencyKey, MessageKey, PhoneNumberId, TenantId, Wamid};
+use dakghar_core::domain::listening::CallSpan;
 use dakghar_core::domain::message::{Direction, Message};
-use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{Acceptance, MessageStore, Received, ReceivedMessage, Save, Saved, StoreError};
 
 use super::MongoStore;
-use super::documents::{date, message};
+use super::documents::{message, timestamp};
 use super::indexes::{BY_ID, MESSAGE_IDEMPOTENCY_KEY, MESSAGE_PHONE_NUMBER, MESSAGE_WAMIDS};
 use super::inserts::Inserted;
 use super::reads::Query;
@@ -147,22 +147,25 @@ impl MessageStore for MongoStore {
         self.fetch_one(&self.messages, query, message::decode).await
     }
 
-    async fn statuses_flow(
+    async fn statuses_arrived(
         &self,
         message: &MessageKey,
         phone_number_id: &PhoneNumberId,
-        called_after: Timestamp,
+        calls: CallSpan,
     ) -> Result<bool, StoreError> {
         let of_number = doc! { "tenantId": message.tenant_id.to_string(), "phoneNumberId": phone_number_id.as_str() };
+        let mut before = of_number.clone();
+        before.insert("_id", doc! { "$lt": message.message_id.to_string() });
+        let before = Query::new(before, MESSAGE_PHONE_NUMBER).newest_first();
         let mut next = of_number.clone();
         next.insert("_id", doc! { "$gt": message.message_id.to_string() });
         let next = Query::new(next, MESSAGE_PHONE_NUMBER).sort(doc! { "_id": 1 });
         let newest = Query::new(of_number, MESSAGE_PHONE_NUMBER).newest_first();
         let proves = |raw: &RawDocument| {
-            let called_at = raw.get_datetime("calledAt");
-            called_at.is_ok_and(|at| at > date(called_after)) && raw.get_datetime("statusSeenAt").is_ok()
+            let time = |field| raw.get_datetime(field).ok().map(timestamp);
+            calls.is_shown_by(time("calledAt"), time("statusSeenAt"))
         };
-        for query in [next, newest] {
+        for query in [before, next, newest] {
             let query = query
                 .limit(STATUS_SAMPLE)
                 .fields(doc! { "_id": 0, "calledAt": 1, "statusSeenAt": 1 });

@@ -5,8 +5,8 @@ pub(super) mod write;
 
 use async_trait::async_trait;
 use dakghar_core::domain::ids::{IdempotencyKey, MessageKey, PhoneNumberId, TenantId, Wamid};
+use dakghar_core::domain::listening::CallSpan;
 use dakghar_core::domain::message::Message;
-use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{Acceptance, MessageStore, Received, ReceivedMessage, Save, Saved, StoreError};
 
 use super::SqliteStore;
@@ -64,15 +64,15 @@ impl MessageStore for SqliteStore {
             .flatten()
     }
 
-    async fn statuses_flow(
+    async fn statuses_arrived(
         &self,
         message: &MessageKey,
         phone_number_id: &PhoneNumberId,
-        called_after: Timestamp,
+        calls: CallSpan,
     ) -> Result<bool, StoreError> {
         let (message, number) = (*message, phone_number_id.clone());
         self.delivery
-            .run(move |conn| read::statuses_flow(conn, &message, &number, called_after))
+            .run(move |conn| read::statuses_arrived(conn, &message, &number, calls))
             .await
     }
 }

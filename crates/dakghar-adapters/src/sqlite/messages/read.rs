@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use dakghar_core::domain::ids::{IdempotencyKey, MessageKey, PhoneNumberId, TenantId, Wamid};
+use dakghar_core::domain::listening::{CallSpan, PROMPT};
 use dakghar_core::domain::message::Message;
-use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::StoreError;
 use rusqlite::{Connection, params};
 
@@ -31,22 +31,32 @@ pub(in super::super) static FIND_BY_IDEMPOTENCY_KEY: LazyLock<String> = LazyLock
     )
 });
 
-/// Among the messages that were accepted next after one.
-pub(in super::super) const STATUSES_FLOW_NEXT: &str = "\
+/// Among the messages that were accepted last before one.
+pub(in super::super) const STATUSES_ARRIVED_BEFORE: &str = "\
     SELECT 1 FROM ( \
         SELECT phone_number_id, called_at, status_seen_at FROM messages INDEXED BY messages_by_id \
-        WHERE tenant_id = ?1 AND id > ?5 ORDER BY id LIMIT ?4) \
-    WHERE phone_number_id = ?2 AND called_at > ?3 AND status_seen_at IS NOT NULL";
+        WHERE tenant_id = ?1 AND id < ?7 ORDER BY id DESC LIMIT ?6) \
+    WHERE phone_number_id = ?2 AND called_at BETWEEN ?3 AND ?4 \
+    AND status_seen_at BETWEEN called_at AND called_at + ?5";
+
+/// Among the messages that were accepted next after one.
+pub(in super::super) const STATUSES_ARRIVED_NEXT: &str = "\
+    SELECT 1 FROM ( \
+        SELECT phone_number_id, called_at, status_seen_at FROM messages INDEXED BY messages_by_id \
+        WHERE tenant_id = ?1 AND id > ?7 ORDER BY id LIMIT ?6) \
+    WHERE phone_number_id = ?2 AND called_at BETWEEN ?3 AND ?4 \
+    AND status_seen_at BETWEEN called_at AND called_at + ?5";
 
 /// Among the newest messages.
-pub(in super::super) const STATUSES_FLOW_NEWEST: &str = "\
+pub(in super::super) const STATUSES_ARRIVED_NEWEST: &str = "\
     SELECT 1 FROM ( \
         SELECT phone_number_id, called_at, status_seen_at FROM messages INDEXED BY messages_by_id \
-        WHERE tenant_id = ?1 ORDER BY id DESC LIMIT ?4) \
-    WHERE phone_number_id = ?2 AND called_at > ?3 AND status_seen_at IS NOT NULL";
+        WHERE tenant_id = ?1 ORDER BY id DESC LIMIT ?6) \
+    WHERE phone_number_id = ?2 AND called_at BETWEEN ?3 AND ?4 \
+    AND status_seen_at BETWEEN called_at AND called_at + ?5";
 
-/// Messages of a tenant that are looked at for a sign of statuses: so many of its next, and of its newest.
-const STATUSES_FLOW_ROWS_MAX: u32 = 200;
+/// Messages of a tenant that are looked at for a sign of statuses: so many of those before, of the next, and of the newest.
+const STATUSES_ROWS_MAX: u32 = 200;
 
 pub(super) fn load(conn: &Connection, keys: &[MessageKey]) -> Outcome<Vec<Result<Option<Message>, StoreError>>> {
     let mut select = conn.prepare_cached(&LOAD)?;
@@ -117,18 +127,24 @@ pub(super) fn find_by_idempotency_key(
     Ok(asked_for("message", row, rows::message(row)).map(Some))
 }
 
-pub(super) fn statuses_flow(
+pub(super) fn statuses_arrived(
     conn: &Connection,
     message: &MessageKey,
     phone_number_id: &PhoneNumberId,
-    called_after: Timestamp,
+    calls: CallSpan,
 ) -> Outcome<bool> {
     let (tenant_id, id) = (message.tenant_id.to_string(), message.message_id.to_string());
-    let (number, called_after) = (phone_number_id.as_str(), called_after.as_millis());
-    let mut next = conn.prepare_cached(STATUSES_FLOW_NEXT)?;
-    if next.exists(params![tenant_id, number, called_after, STATUSES_FLOW_ROWS_MAX, id])? {
-        return Ok(true);
+    let (from, until) = (calls.from.as_millis(), calls.until.as_millis());
+    let (number, prompt) = (
+        phone_number_id.as_str(),
+        i64::try_from(PROMPT.as_millis()).unwrap_or(i64::MAX),
+    );
+    for near in [STATUSES_ARRIVED_BEFORE, STATUSES_ARRIVED_NEXT] {
+        let mut near = conn.prepare_cached(near)?;
+        if near.exists(params![tenant_id, number, from, until, prompt, STATUSES_ROWS_MAX, id])? {
+            return Ok(true);
+        }
     }
-    let mut newest = conn.prepare_cached(STATUSES_FLOW_NEWEST)?;
-    Ok(newest.exists(params![tenant_id, number, called_after, STATUSES_FLOW_ROWS_MAX])?)
+    let mut newest = conn.prepare_cached(STATUSES_ARRIVED_NEWEST)?;
+    Ok(newest.exists(params![tenant_id, number, from, until, prompt, STATUSES_ROWS_MAX])?)
 }

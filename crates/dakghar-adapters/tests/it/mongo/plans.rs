@@ -5,6 +5,7 @@ use dakghar_testkit::samples::{With as _, saves};
 use std::time::Duration;
 
 use dakghar_adapters::mongo::MongoStore;
+use dakghar_core::domain::listening::CallSpan;
 use dakghar_core::domain::message::{Message, Status};
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, TenantId};
@@ -202,11 +203,15 @@ async fn lists_look_at_what_they_return() {
     profiler
         .check("unsettled messages", counted, store.count_unsettled(&tenant_id, 1_000))
         .await;
+    let never = CallSpan {
+        from: at(0),
+        until: at(0),
+    };
     profiler
         .check(
-            "statuses that flow",
-            |_| 400,
-            store.statuses_flow(&middle.key(), &phone_number_id(), at(0)),
+            "statuses that arrived",
+            |_| 600,
+            store.statuses_arrived(&middle.key(), &phone_number_id(), never),
         )
         .await;
     profiler

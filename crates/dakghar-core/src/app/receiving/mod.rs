@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use super::commits::merge::Merge;
 use super::commits::receive::{Inbound, Receives};
-use super::failure::Failure;
+use super::failure::{Failure, Fault};
+use super::listening::Listening;
 use super::sending::NumberHolds;
 use super::tenants::directory::Directory;
 use crate::domain::message::Evidence;
@@ -47,6 +48,7 @@ pub struct Receiving {
     receives: Receives,
     sorter: Sorter,
     holds: NumberHolds,
+    listening: Arc<Listening>,
 }
 
 impl Receiving {
@@ -56,6 +58,7 @@ impl Receiving {
         directory: Arc<Directory>,
         opaque: Arc<OpaqueSigner>,
         holds: NumberHolds,
+        listening: Arc<Listening>,
     ) -> Self {
         let sorter = Sorter {
             events: Events {
@@ -71,6 +74,7 @@ impl Receiving {
             receives,
             sorter,
             holds,
+            listening,
         }
     }
 
@@ -95,6 +99,19 @@ impl Receiving {
 
     /// Stores everything in a webhook's body. `signatures` are the values of its `X-Hub-Signature-256` headers.
     pub async fn receive(&self, body: &[u8], signatures: &[&[u8]]) -> Result<WebhookReceipt, Failure> {
+        let attending = self.listening.attend();
+        let received = self.take(body, signatures).await;
+        if received
+            .as_ref()
+            .err()
+            .is_none_or(|failure| failure.fault() == Fault::Caller)
+        {
+            attending.answered();
+        }
+        received
+    }
+
+    async fn take(&self, body: &[u8], signatures: &[&[u8]]) -> Result<WebhookReceipt, Failure> {
         if self.ports.webhooks.check_signature(body, signatures) == SignatureCheck::Invalid {
             return Err(not_signed());
         }

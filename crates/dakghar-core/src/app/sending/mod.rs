@@ -21,6 +21,7 @@ use super::commits::Commits;
 use super::commits::merge::Merges;
 use super::commits::touch::Touches;
 use super::failure::Failure;
+use super::listening::Listening;
 use super::messages::Messages;
 use super::settings::Settings;
 use super::tenants::directory::Directory;
@@ -71,6 +72,7 @@ pub(super) struct Shared {
     pub(super) recent_calls: Arc<RecentCalls>,
     pub(super) host: Host,
     pub(super) leases: Arc<LeaseWatch>,
+    pub(super) listening: Arc<Listening>,
 }
 
 impl Sending {

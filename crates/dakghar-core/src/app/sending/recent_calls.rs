@@ -1,13 +1,14 @@
 //! A few messages that this process sent lately, for each number. They are used to see whether statuses arrive.
 //!
-//! A message in doubt is compared with messages that were called later. The store searches for those only near it in
-//! the order of acceptance, but a backlog after an outage is sent in another order.
+//! A message in doubt is compared with messages that were called shortly before and after it. The store searches for
+//! those only near it in the order of acceptance, but a backlog after an outage is sent in another order.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::domain::listening::CallSpan;
 use crate::domain::{MessageKey, PhoneNumberId, Timestamp};
 
 /// Messages remembered for each number, and the time between two. Together they cover a minute, for statuses take a
@@ -54,12 +55,12 @@ impl RecentCalls {
         by_number.insert(number.clone(), VecDeque::from([Call { called_at, key }]));
     }
 
-    /// Returns the remembered messages of the number that were called later than this.
-    pub(in crate::app) fn later_than(&self, number: &PhoneNumberId, called_at: Timestamp) -> Vec<MessageKey> {
+    /// Returns the remembered messages of the number that were called in this time.
+    pub(in crate::app) fn within(&self, number: &PhoneNumberId, span: CallSpan) -> Vec<MessageKey> {
         let by_number = self.by_number.lock();
         let calls = by_number.get(number).into_iter().flatten();
         calls
-            .filter(|call| call.called_at > called_at)
+            .filter(|call| (span.from..=span.until).contains(&call.called_at))
             .map(|call| call.key)
             .collect()
     }
@@ -89,14 +90,18 @@ mod tests {
         for n in 0..200_u32 {
             calls.remember(&number(1), start + Duration::from_secs(1) * n, key(n.into()));
         }
-        let found = calls.later_than(&number(1), start);
-        assert_eq!(found.len(), PER_NUMBER_MAX);
-        assert_eq!(found.last(), Some(&key(196)));
-        assert_eq!(
-            calls.later_than(&number(1), start + Duration::from_secs(190)),
-            [key(192), key(196)]
-        );
-        assert_eq!(calls.later_than(&number(2), start), []);
+        let within = |n, from, until| {
+            let at = |seconds| start + Duration::from_secs(seconds);
+            let span = CallSpan {
+                from: at(from),
+                until: at(until),
+            };
+            calls.within(&number(n), span)
+        };
+        assert_eq!(within(1, 0, 1_000).len(), PER_NUMBER_MAX);
+        assert_eq!(within(1, 190, 1_000), [key(192), key(196)]);
+        assert_eq!(within(1, 180, 188), [key(180), key(184), key(188)]);
+        assert_eq!(within(2, 0, 1_000), []);
     }
 
     #[test]

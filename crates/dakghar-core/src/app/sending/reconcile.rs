@@ -14,10 +14,12 @@ use super::slots::Slots;
 use super::{LeaseWatch, RecentCalls, Shared};
 use crate::app::commits::enqueue::queue_entry;
 use crate::app::failure::Failure;
+use crate::app::listening::Listening;
 use crate::app::messages::Messages;
 use crate::app::settings::Settings;
 use crate::app::tenants::directory::{Directory, Found};
-use crate::domain::message::{Message, Status, Surroundings, UnknownOutcome, Woken};
+use crate::domain::listening::{CallSpan, Heard, Hearing};
+use crate::domain::message::{Message, Silence, Status, Surroundings, UnknownOutcome, Woken};
 use crate::domain::pacing::RELEASE_CHECK;
 use crate::domain::time::CLOCKS_APART_MAX;
 use crate::domain::{TenantId, Timestamp};
@@ -41,10 +43,23 @@ pub struct Reconciling {
     slots: Slots,
     recent_calls: Arc<RecentCalls>,
     leases: Arc<LeaseWatch>,
+    listening: Arc<Listening>,
 }
 
 /// The tenants of the held messages of a round.
 type HeldTenants = HashMap<TenantId, Found>;
+
+/// What the messages of a round have around them.
+struct Around {
+    tenants: HeldTenants,
+    /// `None` if no message of the round needs it.
+    hearing: Option<Hearing>,
+}
+
+/// True if what Meta does not say about it may end its doubt.
+fn waits_for_evidence(message: &Message) -> bool {
+    message.delivery.status == Status::InDoubt && message.accepted.unknown_outcome == UnknownOutcome::Auto
+}
 
 impl Reconciling {
     pub(in crate::app) fn new(ports: Ports, settings: Settings, shared: Shared) -> Self {
@@ -55,6 +70,7 @@ impl Reconciling {
             slots: shared.slots,
             recent_calls: shared.recent_calls,
             leases: shared.leases,
+            listening: shared.listening,
             ports,
             settings,
         }
@@ -135,11 +151,14 @@ impl Reconciling {
     }
 
     async fn look_at_all(&self, due: Vec<Message>) -> Result<(), Failure> {
-        let tenants = self.tenants_of_held(&due).await;
+        let around = Around {
+            tenants: self.tenants_of_held(&due).await,
+            hearing: self.hearing(&due).await?,
+        };
         let mut changed = Vec::with_capacity(due.len());
         for message in due {
             let before = message.delivery.status;
-            changed.push((before, self.look_at(message, &tenants).await?));
+            changed.push((before, self.look_at(message, &around).await?));
         }
         let saves = changed.into_iter().map(|(before, mut message)| async move {
             if self.messages.save(&mut message).await? == Saved::Done {
@@ -164,14 +183,14 @@ impl Reconciling {
     }
 
     /// Does what the message's timer was set for. Returns the message to be saved.
-    async fn look_at(&self, mut message: Message, tenants: &HeldTenants) -> Result<Message, Failure> {
+    async fn look_at(&self, mut message: Message, around: &Around) -> Result<Message, Failure> {
         let present = self.ports.clock.present();
         if message.is_ahead(present.now) {
             // Its timer is wrong too. What is saved from here on would hide that.
             message.bring_back(present, self.jobs.window());
             return Ok(message);
         }
-        let around = self.surroundings(&message, tenants).await?;
+        let around = self.surroundings(&message, around).await?;
         let before = message.delivery.status;
         match message.wake(present, around, self.jobs.window(), &self.settings.send.timings) {
             Woken::Rescheduled | Woken::Release => {}
@@ -196,17 +215,17 @@ impl Reconciling {
         Ok(message)
     }
 
-    async fn surroundings(&self, message: &Message, tenants: &HeldTenants) -> Result<Surroundings, StoreError> {
+    async fn surroundings(&self, message: &Message, round: &Around) -> Result<Surroundings, StoreError> {
         let mut around = Surroundings {
             hold: None,
             may_probe: false,
-            statuses_flow: false,
+            silence: Silence::Unproven,
             is_orphaned: false,
             watched: Duration::ZERO,
         };
         let delivery = &message.delivery;
         match delivery.status {
-            Status::Held => match tenants.get(&message.accepted.tenant_id) {
+            Status::Held => match round.tenants.get(&message.accepted.tenant_id) {
                 None | Some(Ok(None)) => {}
                 Some(Ok(Some(tenant))) => {
                     let number = tenant.number(Some(&message.accepted.phone_number_id));
@@ -225,9 +244,9 @@ impl Reconciling {
                 around.is_orphaned = is_foreign && self.settings.is_sole_sender;
                 around.watched = self.leases.see(message, self.ports.clock.uptime());
             }
-            Status::InDoubt if message.accepted.unknown_outcome == UnknownOutcome::Auto => {
-                if let Some(called_at) = delivery.called_at {
-                    around.statuses_flow = self.statuses_flow(message, called_at).await?;
+            Status::InDoubt if waits_for_evidence(message) => {
+                if let (Some(called_at), Some(hearing)) = (delivery.called_at, round.hearing) {
+                    around.silence = self.silence(message, called_at, hearing).await?;
                 }
             }
             _ => {}
@@ -235,17 +254,43 @@ impl Reconciling {
         Ok(around)
     }
 
-    /// True if statuses arrive for messages of the same number that were called later.
-    async fn statuses_flow(&self, message: &Message, called_at: Timestamp) -> Result<bool, StoreError> {
+    /// What was heard of Meta, if a message of the round needs it.
+    async fn hearing(&self, due: &[Message]) -> Result<Option<Hearing>, StoreError> {
+        if !due.iter().any(waits_for_evidence) {
+            return Ok(None);
+        }
+        match self.listening.hearing().await {
+            // Nobody knows what was heard, so silence proves nothing. The other messages' timers must not wait for it.
+            Err(StoreError::Corrupt(_) | StoreError::Unreadable(_)) => Ok(None),
+            hearing => hearing.map(Some),
+        }
+    }
+
+    /// What it means that no status of this call has come.
+    async fn silence(&self, message: &Message, called_at: Timestamp, heard: Hearing) -> Result<Silence, StoreError> {
+        let until = message.delivery.grace_until.unwrap_or(called_at);
+        match heard.since(called_at, until) {
+            Heard::WithGaps => return Ok(Silence::Deaf),
+            Heard::NotKnownYet => return Ok(Silence::NotKnownYet),
+            Heard::Throughout => {}
+        }
+        for span in CallSpan::around(called_at) {
+            if !self.statuses_arrived(message, span).await? {
+                return Ok(Silence::Unproven);
+            }
+        }
+        Ok(Silence::Telling)
+    }
+
+    /// True if statuses of the number's calls in this time have arrived.
+    async fn statuses_arrived(&self, message: &Message, span: CallSpan) -> Result<bool, StoreError> {
         let number = &message.accepted.phone_number_id;
-        let later = self.recent_calls.later_than(number, called_at);
-        let found = self.messages.load_all(&later).await;
-        let seen = |message: &Message| message.delivery.status_seen_at.is_some();
-        if found.iter().flatten().flatten().any(seen) {
+        let found = self.messages.load_all(&self.recent_calls.within(number, span)).await;
+        let shows = |Message { delivery, .. }: &Message| span.is_shown_by(delivery.called_at, delivery.status_seen_at);
+        if found.iter().flatten().flatten().any(shows) {
             return Ok(true);
         }
-        let messages = &self.ports.messages;
-        messages.statuses_flow(&message.key(), number, called_at).await
+        self.ports.messages.statuses_arrived(&message.key(), number, span).await
     }
 
     fn now(&self) -> Timestamp {

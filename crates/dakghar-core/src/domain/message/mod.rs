@@ -31,7 +31,7 @@ pub use policy::{ATTEMPTS_MAX_DEFAULT, SendPolicy, Timings, UnknownOutcome};
 pub use sending::{NotClaimable, NotRedrivable};
 pub use status::{Rank, Status};
 pub use timeline::{TimelineEntry, TimelineEvent};
-pub use waking::{Surroundings, Woken};
+pub use waking::{Silence, Surroundings, Woken};
 
 /// A message in either direction.
 #[derive(Clone, Debug, PartialEq)]

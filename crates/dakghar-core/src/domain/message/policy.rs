@@ -62,7 +62,8 @@ impl Default for SendPolicy {
 /// The policy for a message that Meta may or may not have accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum UnknownOutcome {
-    /// Send again only if statuses of later messages prove that this one's silence means something.
+    /// Send again only if webhooks were received since the call, and statuses of calls shortly before and after it prove
+    /// that this one's silence means something.
     #[default]
     Auto,
     /// Send again after the grace: at least once.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::super::hold::{HOLD_CHECK_MAX, HoldReason};
+use super::super::listening::SIGN_EVERY;
 use super::super::send_error::SendError;
-use super::super::time::Present;
+use super::super::time::{Present, Timestamp};
 use super::Message;
 use super::delivery::DeadReason;
 use super::policy::{Timings, UnknownOutcome};
@@ -24,6 +25,30 @@ pub enum Woken {
     Changed,
 }
 
+/// What it means that no status of a call has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// Nothing: webhooks were not received at some time since the call.
+    Deaf,
+    /// Nothing yet: it is not known whether webhooks were received.
+    NotKnownYet,
+    /// Nothing yet: no statuses of calls shortly before and after it have arrived.
+    Unproven,
+    /// Meta did not take it: webhooks were received all the time, and statuses of its neighbours have arrived.
+    Telling,
+}
+
+impl Silence {
+    /// The reason why a message in doubt waits, for its timeline.
+    const fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Deaf => Some("webhooks_were_not_received"),
+            Self::Unproven => Some("no_statuses_of_neighbouring_calls"),
+            Self::NotKnownYet | Self::Telling => None,
+        }
+    }
+}
+
 /// The surroundings of a message, as the reconciler knows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Surroundings {
@@ -31,8 +56,8 @@ pub struct Surroundings {
     pub hold: Option<HoldReason>,
     /// True if a held message may go out as the probe that tests a hold.
     pub may_probe: bool,
-    /// True if statuses of later sends of the same number have arrived.
-    pub statuses_flow: bool,
+    /// What it means that no status of a message in doubt has come.
+    pub silence: Silence,
     /// True if the process that holds the lease is known to be dead.
     pub is_orphaned: bool,
     /// For how long this process has watched the message under its present lease.
@@ -124,6 +149,18 @@ impl Message {
         Woken::Changed
     }
 
+    /// Notes why it waits in doubt, unless that is the last thing that was noted.
+    fn note_wait(&mut self, now: Timestamp, reason: &'static str, until: Timestamp) {
+        let last = self.delivery.timeline.last();
+        let is_noted =
+            last.is_some_and(|entry| entry.event == TimelineEvent::Waiting && entry.detail.as_deref() == Some(reason));
+        if !is_noted {
+            let mut entry = TimelineEntry::new(now, TimelineEvent::Waiting).detail(reason);
+            entry.until = Some(until);
+            self.delivery.note(entry);
+        }
+    }
+
     /// T11 and T12. The grace is over and no evidence came.
     fn resolve_doubt(&mut self, present: Present, around: Surroundings, timings: &Timings) -> Woken {
         let now = present.now;
@@ -134,12 +171,19 @@ impl Message {
         let resend = match self.accepted.unknown_outcome {
             UnknownOutcome::Resend => true,
             UnknownOutcome::Fail => false,
-            UnknownOutcome::Auto => around.statuses_flow,
+            UnknownOutcome::Auto => around.silence == Silence::Telling,
         };
         let give_up_at = self.delivery.called_at.unwrap_or(now) + timings.doubt_max;
         if !resend && self.accepted.unknown_outcome == UnknownOutcome::Auto && now < give_up_at {
             self.delivery.updated_at = now;
-            self.delivery.wake_at = Some(give_up_at.min(now + timings.grace));
+            let look_again = match around.silence {
+                Silence::NotKnownYet => SIGN_EVERY.min(timings.grace),
+                _ => timings.grace,
+            };
+            if let Some(reason) = around.silence.reason() {
+                self.note_wait(now, reason, give_up_at);
+            }
+            self.delivery.wake_at = Some(give_up_at.min(now + look_again));
             return Woken::Rescheduled;
         }
         self.delivery.epoch += 1;

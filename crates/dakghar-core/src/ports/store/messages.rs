@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use super::{Saved, StoreError};
 use crate::domain::conversation::ConversationTouch;
 use crate::domain::ids::{IdempotencyKey, MessageId, MessageKey, PhoneNumberId, TenantId, Wamid};
+use crate::domain::listening::CallSpan;
 use crate::domain::message::{Delivery, Message, Status};
-use crate::domain::time::Timestamp;
 
 /// The result of storing an accepted message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,13 +120,13 @@ pub trait MessageStore: Send + Sync {
         key: &IdempotencyKey,
     ) -> Result<Option<Message>, StoreError>;
 
-    /// True if a status webhook has arrived for a message of this number that was called after `called_after`. May look
-    /// only at two groups of the tenant's messages: the 200 accepted next after `message`, which a backlog sends next,
-    /// and the newest 200.
-    async fn statuses_flow(
+    /// True if a message of this number shows that statuses of calls in this time arrive (see
+    /// [`CallSpan::is_shown_by`]). May look only at three groups of the tenant's messages: the 200 accepted last before
+    /// `message` and the 200 accepted next after it, which a backlog sends next to it, and the newest 200.
+    async fn statuses_arrived(
         &self,
         message: &MessageKey,
         phone_number_id: &PhoneNumberId,
-        called_after: Timestamp,
+        calls: CallSpan,
     ) -> Result<bool, StoreError>;
 }

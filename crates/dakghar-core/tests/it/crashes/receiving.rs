@@ -24,7 +24,7 @@ fn post_and_start_again(world: &World, parts: Vec<WebhookPart>) {
     world.wire.executor.settle();
     assert_eq!(world.meta.posts_open(), 1, "nobody answered");
     world.idle_process();
-    world.run_for(MINUTE);
+    world.run_for(MINUTE * 5);
     assert_eq!(world.meta.posts_open(), 0, "it was posted again");
 }
 
@@ -70,7 +70,7 @@ fn crash_between_storing_a_received_message_and_moving_its_conversation_is_heale
             .receive(&process, vec![WebhookPart::Message(before)])
             .expect("received");
         let older = world.conversations(&tenant)[0].last_message_id;
-        world.run_for(MINUTE);
+        world.run_for(MINUTE * 5);
         world.wire.script(Call::MoveConversation, Fate::CrashesBefore);
         world.meta.post(world, vec![message_from_a_person(&tenant)]);
         world.wire.executor.settle();
@@ -81,7 +81,7 @@ fn crash_between_storing_a_received_message_and_moving_its_conversation_is_heale
         assert_eq!(conversation.last_message_id, older, "and its conversation an older one");
 
         world.idle_process();
-        world.run_for(MINUTE);
+        world.run_for(MINUTE * 5);
         assert_eq!(received(world), messages, "the repetition is stored no second time");
         let conversations = world.conversations(&tenant);
         let newest = messages.iter().map(|seen| seen.key().message_id).max();

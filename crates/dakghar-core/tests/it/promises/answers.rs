@@ -2,7 +2,7 @@
 
 use dakghar_core::app::AcceptedMessage;
 use dakghar_core::domain::webhook::WebhookPart;
-use dakghar_core::domain::{ErrorCode, MessageKey, Problem, TenantId};
+use dakghar_core::domain::{ErrorCode, MessageKey, Problem, TenantId, Timestamp};
 use dakghar_core::ports::EventStore as _;
 
 use super::{Check, Promises, State, broken, describe, must};
@@ -63,6 +63,16 @@ impl Promises {
             format!("{key:?} by another")
         });
         self.note(&mut self.state.lock(), check);
+    }
+
+    /// Meta posted these parts, and nobody took them.
+    pub fn webhook_refused(&self, at: Timestamp, parts: &[WebhookPart]) {
+        let mut state = self.state.lock();
+        for part in parts {
+            if let WebhookPart::Status(report) = part {
+                state.refused.entry(report.wamid.clone()).or_insert(at);
+            }
+        }
     }
 
     /// Meta was told that this webhook was taken.

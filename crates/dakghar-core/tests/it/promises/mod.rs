@@ -72,6 +72,8 @@ struct State {
     paused: BTreeMap<(TenantId, Option<PhoneNumberId>), Timestamp>,
     /// Numbers of which a status has arrived, with the time of a call of the message that it was about.
     flowing: BTreeSet<(PhoneNumberId, Timestamp)>,
+    /// When Meta first posted something about a call and nobody took it.
+    refused: BTreeMap<Wamid, Timestamp>,
     reached: Reached,
 }
 

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use dakghar_core::domain::graph_error::{RefusalClass, classify};
+use dakghar_core::domain::listening::NEAR;
 use dakghar_core::domain::message::{DeadReason, TimelineEntry, TimelineEvent, UnknownOutcome};
 use dakghar_core::domain::pacing::SLOT_TOLERANCE;
-use dakghar_core::domain::{MessageKey, Status};
+use dakghar_core::domain::{MessageKey, Status, Timestamp};
 
 use super::{Check, Claim, Promises, State, Story, broken, describe, must};
 use crate::world::executor::Life;
-use crate::world::meta::{Answer, refusal};
+use crate::world::meta::{Answer, Meta, refusal};
 use crate::world::process::owner;
 use crate::world::seen::Seen;
 
@@ -128,19 +129,27 @@ impl Promises {
                 excuse(state, before.key(), before.attempt());
                 Ok(())
             }
-            // The promise of `auto`, as it is today: a message is sent again while no status of it was taken, if one of
-            // a later call of the same number was. Meta's silence on a message that it took, for longer than the grace
-            // and while others are reported, therefore ends in a second one; so does a process that answered none of
-            // its webhooks in that time. A status that was answered settles the message, so this cannot be reached.
+            // The promise of `auto`: a message is sent again while no status of it was taken, if statuses of calls of
+            // the same number shortly before and after it were, and Meta posted none that was refused. Meta's own
+            // silence on a message that it took, for longer than the grace and while others are reported, therefore
+            // ends in a second one. A status that was answered settles the message, so this cannot be reached.
             UnknownOutcome::Auto => {
-                let called_at = before.called_at();
-                let flows = state
-                    .flowing
-                    .iter()
-                    .any(|(of, at)| of == number && Some(*at) > called_at);
+                let called_at = before.called_at().expect("it was called");
+                let mut times = state.flowing.iter().filter(|(of, _)| of == number).map(|(_, at)| *at);
+                let is_before = |at: Timestamp| at < called_at && called_at <= at + NEAR;
+                let is_after = |at: Timestamp| at > called_at && at <= called_at + NEAR;
+                let flows = times.clone().any(is_before) && times.any(is_after);
                 must(
                     flows,
-                    "under `auto` only statuses of later calls allow to send again",
+                    "under `auto` only statuses of calls before and after allow to send again",
+                    || describe(before),
+                )?;
+                // A report that comes after the grace is later than silence is waited for.
+                let grace_until = before.grace_until().expect("it was waited for");
+                let refused_at = state.refused.get(&Meta::wamid(before.key(), before.attempt()));
+                must(
+                    refused_at.is_none_or(|at| *at > grace_until),
+                    "under `auto` nothing is sent again of which a status was refused",
                     || describe(before),
                 )?;
                 excuse(state, before.key(), before.attempt());

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::{
-    AcceptedMessage, App, ClaimedSend, EndedCall, Failure, NewPhoneNumber, NewTenant, Prepared, PreparedSend, Settings,
-    WaitingSend, WebhookReceipt,
+    AcceptedMessage, App, Attending, ClaimedSend, EndedCall, Failure, NewPhoneNumber, NewTenant, Prepared,
+    PreparedSend, Settings, WaitingSend, WebhookReceipt,
 };
+use dakghar_core::domain::listening::Hearing;
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::{Actor, Problem, Secret, Tenant, TenantId, Timestamp, send_request};
 use dakghar_core::ports::{Job, JobKey, QueueError};
@@ -27,6 +28,7 @@ use super::seen::Seen;
 const BATCH_MAX: usize = 128;
 const LINE_MAX: usize = 256;
 const LINE_STEP_MIN: usize = 32;
+const LISTENING_LOOK: Duration = Duration::from_secs(1);
 const LINE_LOOK: Duration = Duration::from_millis(50);
 const FAILURE_WAIT: Duration = Duration::from_millis(500);
 const RECORD_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -87,6 +89,7 @@ impl Process {
             shared: shared.clone(),
         };
         shared.gateways.0.lock().push(process.clone());
+        executor.spawn(life, process.clone().listen());
         if process.setup.works_by_itself {
             executor.spawn(life, process.clone().run());
         }
@@ -123,6 +126,17 @@ impl Process {
         executor.spawn(self.life, self.clone().run_reconciler());
         executor.spawn(self.life, self.clone().run_bring_back());
         executor.spawn(self.life, self.run_refill());
+    }
+
+    /// Keeps when it received webhooks, as the server does.
+    async fn listen(self) {
+        while self.app.listening.open().await.is_err() {
+            self.sleep(LISTENING_LOOK).await;
+        }
+        loop {
+            self.sleep(LISTENING_LOOK).await;
+            let _ = self.app.listening.tick().await;
+        }
     }
 
     async fn run_reconciler(self) {
@@ -283,6 +297,26 @@ impl Process {
 
     pub async fn refill(&self) -> Result<usize, Failure> {
         self.app.reconciling.refill_queue().await
+    }
+
+    /// A webhook has come.
+    pub fn attend(&self) -> Attending {
+        self.app.listening.attend()
+    }
+
+    /// What all processes have heard of Meta.
+    pub async fn hearing(&self) -> Hearing {
+        self.app.listening.hearing().await.expect("no outage")
+    }
+
+    /// Ends listening for webhooks, as at the end of a process.
+    pub async fn stop_listening(&self) {
+        self.app.listening.close().await.expect("no outage");
+    }
+
+    /// Dies. Nothing of it goes on, and nothing is written any more.
+    pub fn dies(&self) {
+        self.shared.wire.executor.end_life(self.life);
     }
 
     pub async fn take_over_orphans(&self) -> Result<(), Failure> {

@@ -62,9 +62,10 @@ macro_rules! message_store_suite {
             of_several_messages_with_a_wamid_the_newest_is_found
             a_received_wamid_is_not_found_as_a_sent_one
             a_message_is_found_by_its_key
-            statuses_flow_after_a_later_call_was_reported_on
-            statuses_flow_for_one_number_of_one_tenant
-            a_backlog_does_not_hide_that_statuses_flow
+            statuses_of_calls_in_a_time_have_arrived
+            a_status_that_came_late_shows_nothing
+            statuses_arrive_for_one_number_of_one_tenant
+            a_backlog_does_not_hide_statuses_before_and_after
         }
     };
 }

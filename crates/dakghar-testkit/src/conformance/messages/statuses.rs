@@ -1,59 +1,101 @@
-//! Signs that statuses flow for a number.
+//! Signs that statuses arrive for a number.
 
-use dakghar_core::domain::Message;
+use dakghar_core::domain::listening::{CallSpan, PROMPT};
+use dakghar_core::domain::{Message, MessageKey, PhoneNumberId, TenantId};
 
 use super::super::stores::{Stores, accept_all, save};
 use crate::samples::{With as _, at, outbound, phone, tenant_id};
 
-pub async fn statuses_flow_after_a_later_call_was_reported_on(stores: Stores) {
-    let tenant = tenant_id();
-    let number = outbound(tenant).accepted.phone_number_id;
-    let first = outbound(tenant);
-    let flow = async |after| {
-        stores
-            .messages
-            .statuses_flow(&first.key(), &number, after)
-            .await
-            .expect("the store answers")
+/// A message that was called then, and of which a status came ten milliseconds later.
+fn reported(tenant: TenantId, called_at: u64) -> Message {
+    outbound(tenant).with(|message| {
+        message.delivery.called_at = Some(at(called_at));
+        message.delivery.status_seen_at = Some(at(called_at + 10));
+    })
+}
+
+async fn arrived(stores: &Stores, near: &MessageKey, number: &PhoneNumberId, from: u64, until: u64) -> bool {
+    let calls = CallSpan {
+        from: at(from),
+        until: at(until),
     };
+    let arrived = stores.messages.statuses_arrived(near, number, calls).await;
+    arrived.expect("the store answers")
+}
+
+pub async fn statuses_of_calls_in_a_time_have_arrived(stores: Stores) {
+    let tenant = tenant_id();
+    let first = outbound(tenant);
+    let number = first.accepted.phone_number_id.clone();
     let mut message = outbound(tenant).with(|message| message.delivery.called_at = Some(at(50)));
     accept_all(&stores, &[message.clone(), outbound(tenant)]).await;
-    assert!(!flow(at(10)).await, "nothing was reported");
+    let arrived = async |from, until| arrived(&stores, &first.key(), &number, from, until).await;
+    assert!(!arrived(10, 90).await, "nothing was reported");
     message.delivery.status_seen_at = Some(at(80));
     save(&stores, &mut message).await;
-    assert!(flow(at(49)).await);
-    assert!(!flow(at(50)).await, "the call was not after that");
-    assert!(!flow(at(60)).await, "the report was, but the call was not");
+    assert!(
+        arrived(10, 90).await && arrived(50, 50).await,
+        "both ends are part of it"
+    );
+    assert!(!arrived(10, 49).await, "the call was after that");
+    assert!(
+        !arrived(51, 90).await,
+        "the report was in that time, but the call was not"
+    );
 }
 
-pub async fn statuses_flow_for_one_number_of_one_tenant(stores: Stores) {
+pub async fn a_status_that_came_late_shows_nothing(stores: Stores) {
     let tenant = tenant_id();
-    let seen = outbound(tenant).with(|message| {
+    let late = |by: u64| {
+        outbound(tenant).with(|message| {
+            message.delivery.called_at = Some(at(50));
+            message.delivery.status_seen_at = Some(at(50 + by) + PROMPT);
+        })
+    };
+    let (near, too_late) = (outbound(tenant), late(1));
+    let number = near.accepted.phone_number_id.clone();
+    // Of a call before the present one.
+    let before = outbound(tenant).with(|message| {
         message.delivery.called_at = Some(at(50));
-        message.delivery.status_seen_at = Some(at(80));
+        message.delivery.status_seen_at = Some(at(49));
     });
-    let (number, key) = (seen.accepted.phone_number_id.clone(), seen.key());
+    accept_all(&stores, &[near.clone(), too_late, before]).await;
+    assert!(!arrived(&stores, &near.key(), &number, 10, 90).await);
+    accept_all(&stores, &[late(0)]).await;
+    assert!(arrived(&stores, &near.key(), &number, 10, 90).await);
+}
+
+pub async fn statuses_arrive_for_one_number_of_one_tenant(stores: Stores) {
+    let tenant = tenant_id();
+    let seen = reported(tenant, 50);
+    let (number, near) = (seen.accepted.phone_number_id.clone(), outbound(tenant).key());
     let foreign = outbound(tenant_id()).key();
     accept_all(&stores, &[seen]).await;
-    assert_eq!(stores.messages.statuses_flow(&key, &number, at(1)).await, Ok(true));
-    assert_eq!(
-        stores.messages.statuses_flow(&key, &phone("999"), at(1)).await,
-        Ok(false)
-    );
-    assert_eq!(stores.messages.statuses_flow(&foreign, &number, at(1)).await, Ok(false));
+    assert!(arrived(&stores, &near, &number, 1, 90).await);
+    assert!(!arrived(&stores, &near, &phone("999"), 1, 90).await);
+    assert!(!arrived(&stores, &foreign, &number, 1, 90).await);
 }
 
-pub async fn a_backlog_does_not_hide_that_statuses_flow(stores: Stores) {
+pub async fn a_backlog_does_not_hide_statuses_before_and_after(stores: Stores) {
     let tenant = tenant_id();
-    let in_doubt = outbound(tenant);
-    let seen = outbound(tenant).with(|message| {
-        message.delivery.called_at = Some(at(50));
-        message.delivery.status_seen_at = Some(at(80));
-    });
-    let (number, key) = (seen.accepted.phone_number_id.clone(), in_doubt.key());
-    accept_all(&stores, &[in_doubt, seen]).await;
+    let (before, in_doubt, after) = (reported(tenant, 40), outbound(tenant), reported(tenant, 60));
+    let (number, near) = (before.accepted.phone_number_id.clone(), in_doubt.key());
+    accept_all(&stores, &[before, in_doubt, after]).await;
     let backlog: Vec<Message> = (0..300).map(|_| outbound(tenant)).collect();
     accept_all(&stores, &backlog).await;
-    assert_eq!(stores.messages.statuses_flow(&key, &number, at(10)).await, Ok(true));
-    assert_eq!(stores.messages.statuses_flow(&key, &number, at(50)).await, Ok(false));
+    let newest = reported(tenant, 80);
+    accept_all(&stores, &[newest]).await;
+    for (from, until, expected) in [
+        (40, 40, true),
+        (60, 60, true),
+        (80, 80, true),
+        (41, 59, false),
+        (61, 79, false),
+    ] {
+        assert_eq!(
+            arrived(&stores, &near, &number, from, until).await,
+            expected,
+            "{from} to {until}"
+        );
+    }
 }

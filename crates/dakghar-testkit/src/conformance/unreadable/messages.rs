@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use dakghar_core::domain::listening::CallSpan;
 use dakghar_core::domain::message::{Lease, Timings};
 use dakghar_core::domain::{ConversationTouch, Direction, Message, MessageKey, Status, TenantId};
 use dakghar_core::ports::{Acceptance, Disposition, JobKey, Received, ReceivedMessage, Saved, StoreError};
@@ -206,8 +207,8 @@ pub async fn its_key_is_an_error_for_the_one_who_asks(port: Breakable) {
     }
 }
 
-/// Covers `MessageStore::statuses_flow`.
-pub async fn it_does_not_hide_that_statuses_flow(port: Breakable) {
+/// Covers `MessageStore::statuses_arrived`.
+pub async fn it_does_not_hide_that_statuses_arrived(port: Breakable) {
     let tenant = tenant_id();
     let silent = outbound(tenant);
     accept_all(&port.stores, std::slice::from_ref(&silent)).await;
@@ -219,12 +220,16 @@ pub async fn it_does_not_hide_that_statuses_flow(port: Breakable) {
         })
     };
     port.mixed(MIXED, seen).await;
-    let flow = port
+    let calls = CallSpan {
+        from: at(500),
+        until: at(1_500),
+    };
+    let arrived = port
         .stores
         .messages
-        .statuses_flow(&silent.key(), &phone_number_id(), at(500))
+        .statuses_arrived(&silent.key(), &phone_number_id(), calls)
         .await;
-    assert_eq!(flow, Ok(true));
+    assert_eq!(arrived, Ok(true));
 }
 
 /// Covers `TimerStore::due`.

@@ -65,7 +65,7 @@ macro_rules! unreadable_suite {
             a_claim_of_it_costs_no_other_claim
             it_does_not_hide_the_wamid_of_another
             its_key_is_an_error_for_the_one_who_asks
-            it_does_not_hide_that_statuses_flow
+            it_does_not_hide_that_statuses_arrived
             what_is_due_behind_it_is_found
             what_a_clock_ahead_has_changed_is_found_beside_it
             held_messages_beside_it_wake

@@ -25,7 +25,8 @@ const WAMIDS_MAX: usize = 4;
 pub enum Unknown {
     #[default]
     None,
-    /// Those that were not called: their worker died between claim and call, which nobody can tell from later.
+    /// Those that were not called: their worker died between claim and call, which nobody can tell from later. Under
+    /// `auto` also only those whose status nobody could have received.
     Uncalled,
     Any,
 }
@@ -40,6 +41,16 @@ pub struct Allowance {
     pub forgotten: bool,
     /// No status webhooks come.
     pub no_statuses: bool,
+}
+
+impl Allowance {
+    /// Every call has its evidence; only where there was none the policy decides.
+    pub const BY_EVIDENCE: Self = Self {
+        unknown_outcomes: Unknown::Uncalled,
+        resent: false,
+        forgotten: false,
+        no_statuses: false,
+    };
 }
 
 /// What the auditor counted.
@@ -197,7 +208,10 @@ fn check_messages(verdict: &mut Verdict, promised: &BTreeSet<String>, healed_ms:
         let is_unknown = message.dead_reason.as_deref() == Some("outcome_unknown");
         let is_allowed = match verdict.allowed.unknown_outcomes {
             Unknown::None => false,
-            Unknown::Uncalled => is_unknown && message.calls == 0,
+            Unknown::Uncalled => {
+                let was_deaf = message.was("waiting", "webhooks_were_not_received");
+                is_unknown && message.calls == 0 && (message.policy != "auto" || was_deaf)
+            }
             Unknown::Any => is_unknown,
         };
         if !is_taken && !is_allowed {

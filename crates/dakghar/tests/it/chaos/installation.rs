@@ -5,18 +5,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bson::{Document, doc};
-use dakghar_graph_sim::{GraphSim, JournalMode, SimConfig, StatusPlan, WebhookDelivery};
+use dakghar_graph_sim::{GraphSim, JournalMode, SimConfig, StatusPlan};
 use dakghar_testkit::servers::{Mongo, MongoSet, Redis};
 use serde_json::json;
 use tokio::sync::OnceCell;
 
 use super::node::Node;
-use crate::product::{ADMIN_KEY, APP_SECRET, MASTER_KEY, Tenant, tail, text};
+use crate::product::{ADMIN_KEY, APP_SECRET, MASTER_KEY, Tenant, repetition, tail, text};
 
 /// The database of every installation here; each has a server of its own.
 pub const DATABASE: &str = "chaos";
 /// Tenants with one number each.
 const TENANTS: usize = 4;
+/// The grace of a doubt, where a row does not set it.
+const GRACE_MS: u64 = 15_000;
 /// How long a client waits for an answer: longer than a process needs to find out that its store is away.
 const CLIENT_PATIENCE: Duration = Duration::from_secs(8);
 /// So many that the pace of a number never is what a row waits for.
@@ -129,10 +131,7 @@ impl Setup {
             // The file has it all; the memory of the test need not.
             journal: JournalMode::Counts,
             journal_file: Some(dir.path().join("journal.jsonl")),
-            delivery: WebhookDelivery {
-                retry_max_ms: 1_000,
-                ..WebhookDelivery::default()
-            },
+            delivery: repetition(&self.environment, Some(GRACE_MS)),
             ..SimConfig::default()
         })
         .await
@@ -181,7 +180,7 @@ fn environment(sim: &GraphSim, dir: &Path, own: Vec<(&'static str, String)>) -> 
         ("RETRY_CAP_MS", "200".to_owned()),
         ("SEND_TIMEOUT_MS", "2000".to_owned()),
         ("SEND_LEASE_MS", "4500".to_owned()),
-        ("UNKNOWN_OUTCOME_GRACE_MS", "15000".to_owned()),
+        ("UNKNOWN_OUTCOME_GRACE_MS", GRACE_MS.to_string()),
         ("UNKNOWN_OUTCOME_MAX_MS", "60000".to_owned()),
     ]
     .into_iter()

@@ -47,11 +47,11 @@ async fn start() -> (Installation, Load) {
     (installation, load)
 }
 
-async fn count(installation: &Installation, load: Load, row: Row) {
+async fn count(installation: &Installation, load: Load, row: Row, allowed: Allowance) {
     let healed = now_ms();
     sleep_s(1).await;
     let loaded = load.stop().await;
-    let verdict = audit(installation, &loaded, healed, Allowance::default()).await;
+    let verdict = audit(installation, &loaded, healed, allowed).await;
     row.finish(&verdict, "");
 }
 
@@ -63,7 +63,8 @@ async fn redis_is_flushed_and_killed() {
     installation.redis().kill();
     sleep_s(1).await;
     installation.redis().restart().await;
-    count(&installation, load, Row::new("F31", "Redis flushed, then killed")).await;
+    let row = Row::new("F31", "Redis flushed, then killed");
+    count(&installation, load, row, Allowance::default()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,7 +73,8 @@ async fn mongod_is_killed() {
     installation.mongo().kill();
     installation.mongo().restart().await;
     installation.mongo().writable().await;
-    count(&installation, load, Row::new("F06", "mongod killed")).await;
+    let row = Row::new("F06", "mongod killed");
+    count(&installation, load, row, Allowance::BY_EVIDENCE).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,7 +88,7 @@ async fn a_worker_is_killed_between_claim_and_call() {
 async fn a_worker_is_killed_between_answer_and_outcome() {
     let setup = worker::setup(&["api", "worker"], worker::statuses_after(2_000)).hurried();
     let moment = (OUTCOME, Hold::Request);
-    let verdict = worker::kill_under_load(setup, 2 * RATE, 1, moment, worker::BY_EVIDENCE).await;
+    let verdict = worker::kill_under_load(setup, 2 * RATE, 1, moment, Allowance::BY_EVIDENCE).await;
     Row::new("F21", "worker killed between answer and outcome").finish(&verdict, "1 kill");
 }
 

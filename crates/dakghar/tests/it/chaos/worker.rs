@@ -66,14 +66,6 @@ const BY_POLICY: Allowance = Allowance {
     no_statuses: false,
 };
 
-/// Every call has its evidence; only where there was none the policy decides.
-pub const BY_EVIDENCE: Allowance = Allowance {
-    unknown_outcomes: Unknown::Uncalled,
-    resent: false,
-    forgotten: false,
-    no_statuses: false,
-};
-
 /// Holds the worker at the moment when it sends these bytes, and kills it there.
 async fn kill_at(installation: &mut Installation, bytes: &[u8], hold: Hold) {
     let worker = installation.node("worker");
@@ -167,7 +159,7 @@ async fn f20_worker_is_killed_during_the_call() {
     }
     let healed = now_ms();
     let loaded = load.stop().await;
-    let verdict = audit(&installation, &loaded, healed, BY_EVIDENCE).await;
+    let verdict = audit(&installation, &loaded, healed, Allowance::BY_EVIDENCE).await;
     let figure = format!("3 kills; {}", doubt(&verdict));
     Row::new("F20", "worker killed during the call").finish(&verdict, &figure);
     assert!(verdict.in_doubt > 0, "no call was under way");
@@ -176,7 +168,7 @@ async fn f20_worker_is_killed_during_the_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn f21_worker_is_killed_between_answer_and_outcome() {
     let setup = setup(&["api", "worker"], statuses_after(7_000));
-    let verdict = kill_under_load(setup, rate() / 2, 3, (OUTCOME, Hold::Request), BY_EVIDENCE).await;
+    let verdict = kill_under_load(setup, rate() / 2, 3, (OUTCOME, Hold::Request), Allowance::BY_EVIDENCE).await;
     let figure = format!("3 kills; {}", doubt(&verdict));
     Row::new("F21", "worker killed between answer and outcome").finish(&verdict, &figure);
     assert!(verdict.in_doubt > 0, "no outcome was lost");

@@ -13,7 +13,7 @@ fn doubt_ends_by_policy() {
     };
     let after_grace = START + timings().grace;
     let flow = Surroundings {
-        statuses_flow: true,
+        silence: Silence::Telling,
         ..ALONE
     };
     let after_all = START + timings().doubt_max;

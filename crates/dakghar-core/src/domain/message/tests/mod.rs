@@ -24,7 +24,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const ALONE: Surroundings = Surroundings {
     hold: None,
     may_probe: false,
-    statuses_flow: false,
+    silence: Silence::Unproven,
     is_orphaned: false,
     watched: Duration::from_secs(45),
 };

@@ -117,7 +117,8 @@ impl Machine {
                 let around = Surroundings {
                     hold: None,
                     may_probe: false,
-                    statuses_flow: dice.is_multiple_of(2),
+                    silence: [Silence::Telling, Silence::Deaf, Silence::Unproven, Silence::NotKnownYet]
+                        [(dice % 4) as usize],
                     is_orphaned: false,
                     watched: timings().lease,
                 };

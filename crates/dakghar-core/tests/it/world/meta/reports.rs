@@ -21,7 +21,10 @@ const LATE_REPORT_MIN: Duration = Duration::from_secs(130);
 const VERY_LATE_REPORT_MAX: Duration = Duration::from_secs(20 * 60);
 /// How long Meta waits for the answer to a webhook.
 const POST_PATIENCE: Duration = Duration::from_secs(20);
-const POST_AGAIN_MAX: Duration = Duration::from_secs(60);
+/// How long Meta waits before it posts again what nobody took: first, and at most here. In life the first time is about a
+/// minute and the last one days; here even the first is longer than the grace, so that no haste of Meta's heals anything.
+const POST_AGAIN_FIRST: Duration = Duration::from_secs(125);
+const POST_AGAIN_MAX: Duration = Duration::from_secs(16 * 60);
 
 impl Meta {
     pub(super) fn report_later(&self, shared: &Shared, request: &Request) {
@@ -125,7 +128,7 @@ fn post(shared: &Shared, after: Duration, mut random: Random, parts: Vec<Webhook
     let executor = shared.wire.executor.clone();
     executor.clone().spawn(WORLD, async move {
         executor.sleep(after).await;
-        let mut again = Duration::from_secs(2);
+        let mut again = POST_AGAIN_FIRST;
         loop {
             if let Some(process) = shared.gateways.any(&mut random) {
                 let body = shared.meta.body(parts.clone());
@@ -136,6 +139,7 @@ fn post(shared: &Shared, after: Duration, mut random: Random, parts: Vec<Webhook
                     break;
                 }
             }
+            shared.promises.webhook_refused(executor.now(), &parts);
             executor.sleep(again + random.wait(again)).await;
             again = (again * 2).min(POST_AGAIN_MAX);
         }

@@ -1,7 +1,8 @@
 //! The message store at the far end of the wire. Every effect is shown to the promises the moment it happens.
 
 use async_trait::async_trait;
-use dakghar_core::domain::{IdempotencyKey, Message, MessageKey, PhoneNumberId, Status, TenantId, Timestamp, Wamid};
+use dakghar_core::domain::listening::CallSpan;
+use dakghar_core::domain::{IdempotencyKey, Message, MessageKey, PhoneNumberId, Status, TenantId, Wamid};
 use dakghar_core::ports::{Acceptance, MessageStore, Received, ReceivedMessage, Save, Saved, StoreError};
 
 use super::{Near, Shared, at_once, away};
@@ -161,14 +162,14 @@ impl MessageStore for Near {
         self.once(Call::FindByKey, find).await
     }
 
-    async fn statuses_flow(
+    async fn statuses_arrived(
         &self,
         message: &MessageKey,
         phone_number_id: &PhoneNumberId,
-        called_after: Timestamp,
+        calls: CallSpan,
     ) -> Result<bool, StoreError> {
         let (message, number) = (*message, phone_number_id.clone());
-        let look = move |shared: &Shared| at_once(shared.store.statuses_flow(&message, &number, called_after));
-        self.once(Call::StatusesFlow, look).await
+        let look = move |shared: &Shared| at_once(shared.store.statuses_arrived(&message, &number, calls));
+        self.once(Call::StatusesArrived, look).await
     }
 }

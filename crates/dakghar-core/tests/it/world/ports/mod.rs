@@ -5,6 +5,7 @@ mod conversations;
 mod events;
 mod graph;
 mod keys;
+mod listeners;
 mod lists;
 mod messages;
 mod pacer;
@@ -31,6 +32,7 @@ use super::wire::Wire;
 use crate::promises::Promises;
 
 pub use clock::{NearClock, SeededIds, Walls};
+pub use listeners::UNREADABLE;
 pub use queue::{RedisQueue, TableQueue};
 
 /// What all processes share.
@@ -84,6 +86,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
         lists: Arc::new(near.clone()),
         tenants: Arc::new(near.clone()),
         events: Arc::new(near.clone()),
+        listeners: Arc::new(near.clone()),
         store_health: Arc::new(near.clone()),
         erasure: Arc::new(near.clone()),
         queue: match queue {
