@@ -27,6 +27,8 @@ const SIGNS_BETWEEN_FORGETTING: u32 = 720;
 struct State {
     /// The last look at this process, if it listens.
     looked_at: Option<Timestamp>,
+    /// The same by the time since the machine was started, which also counts a suspend.
+    looked_up: Duration,
     /// The last sign that is durable.
     signed_at: Option<Timestamp>,
     gap: Option<Gap>,
@@ -45,9 +47,10 @@ impl State {
     }
 
     /// Finds gaps that nobody reported: a process that stood still, and webhooks that wait too long for an answer.
-    fn look(&mut self, now: Timestamp) {
+    fn look(&mut self, now: Timestamp, uptime: Duration) {
         let Some(looked_at) = self.looked_at else { return };
-        if now.since(looked_at) > STOOD_STILL_AFTER || looked_at.since(now) > STOOD_STILL_AFTER {
+        let passed = uptime.saturating_sub(self.looked_up).max(now.since(looked_at));
+        if passed > STOOD_STILL_AFTER {
             self.missed(Gap {
                 from: looked_at.min(now),
                 until: now,
@@ -58,6 +61,7 @@ impl State {
             self.missed(Gap { from, until: now });
         }
         self.looked_at = Some(now);
+        self.looked_up = uptime;
     }
 }
 
@@ -141,6 +145,7 @@ impl Listening {
             let from = heard_until.unwrap_or(now).min(now);
             state.missed(Gap { from, until: now });
             state.looked_at = Some(now);
+            state.looked_up = self.clock.uptime();
         }
         self.store.forget_listeners(now - self.remembered).await?;
         self.sign(now).await
@@ -152,7 +157,7 @@ impl Listening {
         let now = self.clock.now();
         let (is_due, forgets) = {
             let mut state = self.state.lock();
-            state.look(now);
+            state.look(now, self.clock.uptime());
             let is_due = state.signed_at.is_none_or(|at| now.since(at) >= SIGN_EVERY || at > now);
             (
                 is_due || state.has_news,
@@ -170,7 +175,7 @@ impl Listening {
         let now = self.clock.now();
         let listener = {
             let mut state = self.state.lock();
-            state.look(now);
+            state.look(now, self.clock.uptime());
             state.missed(Gap {
                 from: now,
                 until: now + ROUTED_AROUND_AFTER,
@@ -190,7 +195,7 @@ impl Listening {
         let now = self.clock.now();
         let own = {
             let mut state = self.state.lock();
-            state.look(now);
+            state.look(now, self.clock.uptime());
             state.looked_at.map(|_| self.listener(&state, now))
         };
         if let Some(own) = own {

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::Request;
 use dakghar_core::domain::Timestamp;
 use dakghar_core::domain::listening::{Heard, Hearing};
-use dakghar_core::ports::{ListenerStore as _, StoreError};
+use dakghar_core::ports::{Clock as _, ListenerStore as _, StoreError};
 use serde_json::json;
 
 use crate::harness::{APP_SECRET, Answer, Service, Setup, VERIFY_TOKEN};
@@ -273,7 +273,7 @@ async fn a_webhook_that_is_not_acknowledged_is_a_gap_that_outlives_the_outage_an
     let service = Service::open();
     service.app.listening.open().await.expect("the store answers");
     service.clock.advance(Duration::from_secs(3));
-    let called_at = service.app.now();
+    let called_at = service.clock.now();
     let body = json!({"entry": [{"changes": [{"value": {"metadata": {"phone_number_id": "1"}, "messages": []}}]}]});
     let garbage = service.post(PATH, &json!("garbage")).await;
     assert_eq!(garbage.status.as_u16(), 200);
@@ -295,11 +295,11 @@ async fn a_webhook_that_is_not_acknowledged_is_a_gap_that_outlives_the_outage_an
     );
     service.app.listening.tick().await.expect("the store answers");
     let listeners = service.store.listeners().await.expect("the store answers");
-    let hearing = Hearing::of(&listeners, service.app.now(), Duration::from_secs(3600));
+    let hearing = Hearing::of(&listeners, service.clock.now(), Duration::from_secs(3600));
     assert_eq!(hearing.since(called_at, called_at), Heard::WithGaps, "it is stored");
     service.clock.advance(Duration::from_secs(3));
     assert_eq!(
-        heard_since(&service, service.app.now()).await,
+        heard_since(&service, service.clock.now()).await,
         Heard::Throughout,
         "it is over"
     );
@@ -310,7 +310,7 @@ async fn a_forged_webhook_is_no_gap() {
     let service = signed();
     service.app.listening.open().await.expect("the store answers");
     service.clock.advance(Duration::from_secs(3));
-    let called_at = service.app.now();
+    let called_at = service.clock.now();
     let request = Request::post(PATH)
         .header("x-hub-signature-256", format!("sha256={}", "0".repeat(64)))
         .body(Body::from("{}"))
