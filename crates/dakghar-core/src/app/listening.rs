@@ -161,7 +161,7 @@ impl Listening {
             let is_due = state.signed_at.is_none_or(|at| now.since(at) >= SIGN_EVERY || at > now);
             (
                 is_due || state.has_news,
-                is_due && state.signs % SIGNS_BETWEEN_FORGETTING == 0,
+                is_due && state.signs.is_multiple_of(SIGNS_BETWEEN_FORGETTING),
             )
         };
         if forgets {

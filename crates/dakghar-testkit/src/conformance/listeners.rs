@@ -31,11 +31,11 @@ fn listener(process: &str, heard_until: u64) -> Listener {
     }
 }
 
-fn gap(from: u64, until: u64) -> Option<Gap> {
-    Some(Gap {
+fn gap(from: u64, until: u64) -> Gap {
+    Gap {
         from: at(from),
         until: at(until),
-    })
+    }
 }
 
 async fn kept(stores: &Stores) -> Vec<Listener> {
@@ -53,7 +53,7 @@ async fn keep(stores: &Stores, listeners: &[Listener]) {
 pub async fn a_listener_is_kept_as_it_is(stores: Stores) {
     assert_eq!(kept(&stores).await, []);
     let ended = Listener {
-        gap: gap(3, 7),
+        gap: Some(gap(3, 7)),
         has_ended: true,
         ..listener("b", 9)
     };
@@ -64,7 +64,7 @@ pub async fn a_listener_is_kept_as_it_is(stores: Stores) {
 
 pub async fn of_a_process_only_the_latest_is_kept(stores: Stores) {
     let later = Listener {
-        gap: gap(5, 6),
+        gap: Some(gap(5, 6)),
         ..listener("a", 10)
     };
     keep(&stores, &[listener("a", 5), later.clone()]).await;
@@ -90,7 +90,7 @@ pub async fn what_is_old_is_forgotten(stores: Stores) {
 
 pub async fn a_gap_that_ended_later_is_not_forgotten(stores: Stores) {
     let with_gap = |until| Listener {
-        gap: gap(4, until),
+        gap: Some(gap(4, until)),
         ..listener("a", 5)
     };
     keep(&stores, &[with_gap(10)]).await;
