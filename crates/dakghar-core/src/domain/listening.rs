@@ -232,7 +232,11 @@ mod tests {
             (29, Heard::WithGaps),
             (28, Heard::Throughout),
         ] {
-            assert_eq!(heard(std::slice::from_ref(&listening), NOW - SECOND * before), expected, "{before}");
+            assert_eq!(
+                heard(std::slice::from_ref(&listening), NOW - SECOND * before),
+                expected,
+                "{before}"
+            );
         }
     }
 

@@ -169,13 +169,11 @@ fn in_doubt_among_reported(world: &World) -> (Process, Tenant, MessageKey) {
 /// The last reason why the message waits.
 fn waits_for(world: &World, message: MessageKey) -> Option<String> {
     let seen = world.look(message);
-    let waits = seen
+    let last = seen
         .timeline()
         .iter()
-        .filter(|entry| entry.event == TimelineEvent::Waiting);
-    waits
-        .last()
-        .and_then(|entry| entry.detail.as_deref().map(str::to_owned))
+        .rfind(|entry| entry.event == TimelineEvent::Waiting)?;
+    last.detail.as_deref().map(str::to_owned)
 }
 
 /// It is never sent again, ends as unknown, and says why it waits.
