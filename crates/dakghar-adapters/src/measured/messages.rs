@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use dakghar_core::domain::ids::{IdempotencyKey, MessageId, MessageKey, PhoneNumberId, TenantId, Wamid};
 use dakghar_core::domain::listening::CallSpan;
 use dakghar_core::domain::message::{Message, Status};
-use dakghar_core::domain::page::MessageQuery;
+use dakghar_core::domain::page::{Listed, MessageQuery, PageLimit};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::metrics::StoreCall;
 use dakghar_core::ports::{
@@ -86,7 +86,7 @@ impl<S: TimerStore> TimerStore for MeasuredStore<S> {
 
 #[async_trait]
 impl<S: ListStore> ListStore for MeasuredStore<S> {
-    async fn messages(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Vec<Message>, StoreError> {
+    async fn messages(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Listed<Message>, StoreError> {
         let listing = self.inner.messages(tenant_id, query);
         self.measure(StoreCall::ListsMessages, listing).await
     }
@@ -95,8 +95,8 @@ impl<S: ListStore> ListStore for MeasuredStore<S> {
         &self,
         tenant_id: Option<&TenantId>,
         before: Option<MessageId>,
-        limit: u32,
-    ) -> Result<Vec<Message>, StoreError> {
+        limit: PageLimit,
+    ) -> Result<Listed<Message>, StoreError> {
         let listing = self.inner.dead_letters(tenant_id, before, limit);
         self.measure(StoreCall::ListsDeadLetters, listing).await
     }

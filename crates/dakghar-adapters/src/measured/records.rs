@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
 use dakghar_core::domain::ids::{ConversationId, EventId, PhoneNumberId, TenantId, WabaId};
 use dakghar_core::domain::listening::Listener;
+use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::tenant::Tenant;
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::domain::webhook::WebhookEvent;
@@ -25,8 +26,8 @@ impl<S: ConversationStore> ConversationStore for MeasuredStore<S> {
         &self,
         tenant_id: &TenantId,
         before: Option<(Timestamp, ConversationId)>,
-        limit: u32,
-    ) -> Result<Vec<Conversation>, StoreError> {
+        limit: PageLimit,
+    ) -> Result<Listed<Conversation>, StoreError> {
         let listing = self.inner.list(tenant_id, before, limit);
         self.measure(StoreCall::ConversationsList, listing).await
     }
@@ -55,7 +56,7 @@ impl<S: TenantStore> TenantStore for MeasuredStore<S> {
         self.measure(StoreCall::TenantsFind, self.inner.find(id)).await
     }
 
-    async fn list(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
+    async fn list(&self, before: Option<TenantId>, limit: PageLimit) -> Result<Listed<Tenant>, StoreError> {
         self.measure(StoreCall::TenantsList, self.inner.list(before, limit))
             .await
     }
@@ -90,8 +91,8 @@ impl<S: EventStore> EventStore for MeasuredStore<S> {
         &self,
         tenant_id: Option<&TenantId>,
         before: Option<EventId>,
-        limit: u32,
-    ) -> Result<Vec<WebhookEvent>, StoreError> {
+        limit: PageLimit,
+    ) -> Result<Listed<WebhookEvent>, StoreError> {
         let listing = self.inner.list(tenant_id, before, limit);
         self.measure(StoreCall::EventsList, listing).await
     }

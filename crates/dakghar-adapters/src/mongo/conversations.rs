@@ -8,6 +8,7 @@ use bson::{RawDocument, RawDocumentBuf, doc, raw::cstr, rawdoc};
 use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
 use dakghar_core::domain::ids::{ConversationId, TenantId};
 use dakghar_core::domain::message::Direction;
+use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{ConversationStore, StoreError};
 
@@ -43,10 +44,11 @@ impl ConversationStore for MongoStore {
         &self,
         tenant_id: &TenantId,
         before: Option<(Timestamp, ConversationId)>,
-        limit: u32,
-    ) -> Result<Vec<Conversation>, StoreError> {
-        if limit == 0 {
-            return Ok(Vec::new());
+        limit: PageLimit,
+    ) -> Result<Listed<Conversation>, StoreError> {
+        let mut page = PageFill::new(limit);
+        if page.is_full() {
+            return Ok(page.end());
         }
         let mut filter = doc! { "tenantId": tenant_id.to_string() };
         if let Some((at, id)) = before {
@@ -61,9 +63,18 @@ impl ConversationStore for MongoStore {
         }
         let query = Query::new(filter, CONVERSATION_LAST_MESSAGE)
             .sort(doc! { "lastMessage.at": -1, "_id": -1 })
-            .limit(limit);
-        self.fetch_readable(&self.conversations, query, conversation::decode)
-            .await
+            .limit(limit.items.saturating_add(1));
+        // All of them are small.
+        for found in self
+            .fetch_readable(&self.conversations, query, conversation::decode)
+            .await?
+        {
+            if page.is_full() {
+                return Ok(page.more());
+            }
+            page.push(found);
+        }
+        Ok(page.end())
     }
 
     async fn find(&self, tenant_id: &TenantId, id: &ConversationId) -> Result<Option<Conversation>, StoreError> {

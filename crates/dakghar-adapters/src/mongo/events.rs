@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use bson::{Bson, doc};
 use dakghar_core::domain::ids::{EventId, TenantId};
+use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::webhook::WebhookEvent;
 use dakghar_core::ports::{EventStore, StoreError};
 
@@ -10,6 +11,7 @@ use super::MongoStore;
 use super::documents::{binary, event};
 use super::indexes::{EVENT_FINGERPRINT, EVENT_TENANT};
 use super::inserts::Inserted;
+use super::pages::List;
 use super::reads::Query;
 
 #[async_trait]
@@ -35,18 +37,24 @@ impl EventStore for MongoStore {
         &self,
         tenant_id: Option<&TenantId>,
         before: Option<EventId>,
-        limit: u32,
-    ) -> Result<Vec<WebhookEvent>, StoreError> {
-        if limit == 0 {
-            return Ok(Vec::new());
+        limit: PageLimit,
+    ) -> Result<Listed<WebhookEvent>, StoreError> {
+        if limit.items == 0 {
+            return Ok(Listed::empty());
         }
-        // An absent field is indexed as null.
-        let mut filter = doc! { "tenantId": tenant_id.map_or(Bson::Null, |id| id.to_string().into()) };
-        if let Some(before) = before {
-            filter.insert("_id", doc! { "$lt": before.to_string() });
-        }
-        let query = Query::new(filter, EVENT_TENANT).newest_first().limit(limit);
-        self.fetch_readable(&self.events, query, event::decode).await
+        let list = List {
+            collection: &self.events,
+            index: EVENT_TENANT,
+            // An absent field is indexed as null.
+            along: doc! { "tenantId": tenant_id.map_or(Bson::Null, |id| id.to_string().into()) },
+            filters: doc! {},
+            is_sparse: false,
+            from: None,
+        };
+        let (before, parse) = (before.map(|before| before.to_string()), |id: &str| {
+            EventId::parse(id).ok()
+        });
+        self.page(&list, before, limit, parse, event::decode).await
     }
 }
 

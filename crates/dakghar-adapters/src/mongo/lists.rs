@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bson::{Bson, Document, doc};
 use dakghar_core::domain::ids::{MessageId, TenantId};
 use dakghar_core::domain::message::{Direction, Message, Status};
-use dakghar_core::domain::page::MessageQuery;
+use dakghar_core::domain::page::{Listed, MessageQuery, PageLimit};
 use dakghar_core::ports::{ListStore, StoreError};
 use mongodb::options::Hint;
 
@@ -19,61 +19,54 @@ use super::indexes::{
     MESSAGE_DEAD_LETTERS, MESSAGE_ID_TIME_OFF, MESSAGE_PEER, MESSAGE_PHONE_NUMBER, MESSAGE_STATUS, MESSAGE_TENANT,
     MESSAGE_TENANT_DEAD_LETTERS, MESSAGE_TYPE,
 };
-use super::reads::Query;
+use super::pages::List;
 
 #[async_trait]
 impl ListStore for MongoStore {
-    async fn messages(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Vec<Message>, StoreError> {
+    async fn messages(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Listed<Message>, StoreError> {
         let statuses = statuses_of(query);
-        if query.limit == 0 || statuses.as_ref().is_some_and(Vec::is_empty) {
-            return Ok(Vec::new());
+        if query.limit.items == 0 || statuses.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(Listed::empty());
         }
         let filter = filter(tenant_id, query, statuses.as_deref());
-        let index = index_for(query);
-        let page = |filter, index| {
-            let query = Query::new(filter, index).newest_first().limit(query.limit);
-            self.fetch_readable(&self.messages, query, message::decode)
+        let before = query.before.map(|before| before.to_string());
+        let page = |list, before| async move { self.messages_page(&list, before, query.limit).await };
+        let Some(IdRange { from, to }) = id_range(query) else {
+            return page(self.messages_along(index_for(query), filter), before).await;
         };
-        let Some(id_range) = id_range(query) else {
-            return page(filter, index).await;
+        let mut ranged = self.messages_along(index_for(query), filter.clone());
+        ranged.from = from.map(|from| from.to_string());
+        let to = to.map(|to| to.to_string());
+        let ranged_before = match (&before, to) {
+            (Some(before), Some(to)) => Some(to.min(before.clone())),
+            (before, to) => to.or_else(|| before.clone()),
         };
-        let mut ranged = filter.clone();
-        narrow_ids(&mut ranged, &id_range);
         let mut marked = filter;
         marked.insert("idTimeOff", true);
-        let (mut found, marked) = futures_util::try_join!(page(ranged, index), page(marked, MESSAGE_ID_TIME_OFF))?;
-        if !marked.is_empty() {
-            found.extend(marked);
-            found.sort_unstable_by_key(|message| std::cmp::Reverse(message.accepted.id));
-            found.dedup_by_key(|message| message.accepted.id);
-            found.truncate(usize::try_from(query.limit).unwrap_or(usize::MAX));
-        }
-        Ok(found)
+        let marked = self.messages_along((MESSAGE_ID_TIME_OFF, "idTimeOff"), marked);
+        let (ranged, marked) = futures_util::try_join!(page(ranged, ranged_before), page(marked, before))?;
+        Ok(ranged.merge(marked, query.limit))
     }
 
     async fn dead_letters(
         &self,
         tenant_id: Option<&TenantId>,
         before: Option<MessageId>,
-        limit: u32,
-    ) -> Result<Vec<Message>, StoreError> {
-        if limit == 0 {
-            return Ok(Vec::new());
+        limit: PageLimit,
+    ) -> Result<Listed<Message>, StoreError> {
+        if limit.items == 0 {
+            return Ok(Listed::empty());
         }
         let mut filter = doc! { "deadLetter": true };
-        if let Some(tenant_id) = tenant_id {
+        let index = if let Some(tenant_id) = tenant_id {
             filter.insert("tenantId", tenant_id.to_string());
-        }
-        if let Some(before) = before {
-            filter.insert("_id", doc! { "$lt": before.to_string() });
-        }
-        let index = if tenant_id.is_some() {
             MESSAGE_TENANT_DEAD_LETTERS
         } else {
             MESSAGE_DEAD_LETTERS
         };
-        let query = Query::new(filter, index).newest_first().limit(limit);
-        self.fetch_readable(&self.messages, query, message::decode).await
+        let list = self.messages_along((index, "deadLetter"), filter);
+        self.messages_page(&list, before.map(|before| before.to_string()), limit)
+            .await
     }
 
     async fn count_unsettled(&self, tenant_id: &TenantId, limit: u32) -> Result<u32, StoreError> {
@@ -100,6 +93,37 @@ impl ListStore for MongoStore {
     }
 }
 
+impl MongoStore {
+    /// The messages that `filter` matches, along an index of this name and of this field behind the tenant's.
+    fn messages_along(&self, (index, field): (&'static str, &'static str), mut filters: Document) -> List<'_> {
+        let mut along = Document::new();
+        for field in ["tenantId", field] {
+            if let Some(value) = filters.remove(field) {
+                along.insert(field, value);
+            }
+        }
+        List {
+            collection: &self.messages,
+            index,
+            along,
+            // A range of times is one of ids already, unless the ids tell other times.
+            is_sparse: index == MESSAGE_ID_TIME_OFF || filters.keys().any(|field| field != "createdAt"),
+            filters,
+            from: None,
+        }
+    }
+
+    async fn messages_page(
+        &self,
+        list: &List<'_>,
+        before: Option<String>,
+        limit: PageLimit,
+    ) -> Result<Listed<Message>, StoreError> {
+        let parse = |id: &str| MessageId::parse(id).ok();
+        self.page(list, before, limit, parse, message::decode).await
+    }
+}
+
 /// The statuses that may be in the list; `None` when all may. The direction is one of them: inbound messages have a
 /// status of their own.
 fn statuses_of(query: &MessageQuery) -> Option<Vec<Status>> {
@@ -117,7 +141,7 @@ fn statuses_of(query: &MessageQuery) -> Option<Vec<Status>> {
     Some(Status::ALL.into_iter().filter(fits).collect())
 }
 
-/// Everything but the range of ids that a range of times allows.
+/// Everything but the range of ids.
 fn filter(tenant_id: &TenantId, query: &MessageQuery, statuses: Option<&[Status]>) -> Document {
     let mut filter = doc! { "tenantId": tenant_id.to_string() };
     if let Some(statuses) = statuses {
@@ -155,47 +179,22 @@ fn filter(tenant_id: &TenantId, query: &MessageQuery, statuses: Option<&[Status]
     if !created.is_empty() {
         filter.insert("createdAt", created);
     }
-    if let Some(before) = query.before {
-        filter.insert("_id", doc! { "$lt": before.to_string() });
-    }
     filter
 }
 
-/// The index of the most selective filter.
-fn index_for(query: &MessageQuery) -> &'static str {
+/// The index of the most selective filter, and its field.
+fn index_for(query: &MessageQuery) -> (&'static str, &'static str) {
     if query.peer_id.is_some() {
-        MESSAGE_PEER
+        (MESSAGE_PEER, "peerId")
     } else if query.status.is_some() {
-        MESSAGE_STATUS
+        (MESSAGE_STATUS, "status")
     } else if query.kind.is_some() {
-        MESSAGE_TYPE
+        (MESSAGE_TYPE, "type")
     } else if query.phone_number_id.is_some() {
-        MESSAGE_PHONE_NUMBER
+        (MESSAGE_PHONE_NUMBER, "phoneNumberId")
     } else if query.direction.is_some() {
-        MESSAGE_STATUS
+        (MESSAGE_STATUS, "status")
     } else {
-        MESSAGE_TENANT
-    }
-}
-
-fn narrow_ids(filter: &mut Document, range: &IdRange) {
-    let mut bounds = filter
-        .remove("_id")
-        .and_then(|bounds| bounds.as_document().cloned())
-        .unwrap_or_default();
-    if let Some(from) = range.from {
-        bounds.insert("$gte", from.to_string());
-    }
-    if let Some(to) = range.to {
-        let to = to.to_string();
-        let before = bounds
-            .get_str("$lt")
-            .ok()
-            .filter(|before| *before < to.as_str())
-            .map(str::to_owned);
-        bounds.insert("$lt", before.unwrap_or(to));
-    }
-    if !bounds.is_empty() {
-        filter.insert("_id", bounds);
+        (MESSAGE_TENANT, "tenantId")
     }
 }

@@ -22,6 +22,7 @@ mod listeners;
 mod lists;
 mod messages;
 mod options;
+mod pages;
 mod promises;
 mod reads;
 mod sharing;

@@ -49,6 +49,12 @@ impl Query {
         self
     }
 
+    /// Not the first so many.
+    pub(super) fn skip(mut self, count: u64) -> Self {
+        self.options.skip = Some(count);
+        self
+    }
+
     /// Only these fields.
     pub(super) fn fields(mut self, projection: Document) -> Self {
         self.options.projection = Some(projection);

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bson::oid::ObjectId;
 use bson::{RawDocument, doc};
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
+use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::tenant::Tenant;
 use dakghar_core::ports::{StoreError, TenantSaved, TenantStore};
 
@@ -13,6 +14,7 @@ use super::MongoStore;
 use super::documents::{Unreadable, counter, tenant};
 use super::failure::Failure;
 use super::indexes::{BY_ID, TENANT_PAST_NUMBER, TENANT_PHONE_NUMBER, TENANT_WABA};
+use super::pages::List;
 use super::reads::{Query, told};
 
 #[async_trait]
@@ -60,16 +62,22 @@ impl TenantStore for MongoStore {
         ids.iter().map(|id| found.get(id).cloned().transpose()).collect()
     }
 
-    async fn list(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
-        if limit == 0 {
-            return Ok(Vec::new());
+    async fn list(&self, before: Option<TenantId>, limit: PageLimit) -> Result<Listed<Tenant>, StoreError> {
+        if limit.items == 0 {
+            return Ok(Listed::empty());
         }
-        let filter = before.map_or_else(
-            bson::Document::new,
-            |before| doc! { "_id": { "$lt": before.to_string() } },
-        );
-        let query = Query::new(filter, BY_ID).newest_first().limit(limit);
-        self.fetch_readable(&self.tenants, query, tenant::decode).await
+        let list = List {
+            collection: &self.tenants,
+            index: BY_ID,
+            along: doc! {},
+            filters: doc! {},
+            is_sparse: false,
+            from: None,
+        };
+        let (before, parse) = (before.map(|before| before.to_string()), |id: &str| {
+            TenantId::parse(id).ok()
+        });
+        self.page(&list, before, limit, parse, tenant::decode).await
     }
 
     async fn owners_of_numbers(&self, numbers: &[PhoneNumberId]) -> Vec<Result<Option<TenantId>, StoreError>> {

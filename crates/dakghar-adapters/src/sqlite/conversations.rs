@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
 use dakghar_core::domain::ids::{ConversationId, MessageId, PhoneNumberId, TenantId, WaId};
 use dakghar_core::domain::message::Direction;
+use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{ConversationStore, StoreError};
 use rusqlite::{Connection, Row, params};
@@ -35,8 +36,8 @@ impl ConversationStore for SqliteStore {
         &self,
         tenant_id: &TenantId,
         before: Option<(Timestamp, ConversationId)>,
-        limit: u32,
-    ) -> Result<Vec<Conversation>, StoreError> {
+        limit: PageLimit,
+    ) -> Result<Listed<Conversation>, StoreError> {
         let tenant_id = *tenant_id;
         self.lists.run(move |conn| list(conn, tenant_id, before, limit)).await
     }
@@ -82,21 +83,24 @@ fn list(
     conn: &Connection,
     tenant_id: TenantId,
     before: Option<(Timestamp, ConversationId)>,
-    limit: u32,
-) -> Outcome<Vec<Conversation>> {
+    limit: PageLimit,
+) -> Outcome<Listed<Conversation>> {
     let (at, id) = match before {
         Some((at, id)) => (at.as_millis(), id.to_string()),
         None => (i64::MAX, String::new()),
     };
     let mut select = conn.prepare_cached(&LIST)?;
     let mut rows = select.query(params![tenant_id.to_string(), at, id])?;
-    let mut conversations = Vec::new();
-    while conversations.len() < limit as usize
-        && let Some(row) = rows.next()?
-    {
-        conversations.extend(readable("conversation", row, conversation(row)));
+    let mut page = PageFill::new(limit);
+    while let Some(row) = rows.next()? {
+        if page.is_full() {
+            return Ok(page.more());
+        }
+        if let Some(item) = readable("conversation", row, conversation(row)) {
+            page.push(item);
+        }
     }
-    Ok(conversations)
+    Ok(page.end())
 }
 
 fn find(

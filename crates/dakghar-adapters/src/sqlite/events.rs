@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use dakghar_core::domain::ids::{EventId, PhoneNumberId, TenantId, WabaId};
+use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
 use dakghar_core::domain::webhook::{EventReason, WebhookEvent};
 use dakghar_core::ports::{EventStore, StoreError};
 use rusqlite::{Connection, Row, params};
@@ -35,8 +36,8 @@ impl EventStore for SqliteStore {
         &self,
         tenant_id: Option<&TenantId>,
         before: Option<EventId>,
-        limit: u32,
-    ) -> Result<Vec<WebhookEvent>, StoreError> {
+        limit: PageLimit,
+    ) -> Result<Listed<WebhookEvent>, StoreError> {
         let tenant_id = tenant_id.copied();
         self.lists.run(move |conn| list(conn, tenant_id, before, limit)).await
     }
@@ -68,17 +69,20 @@ fn list(
     conn: &Connection,
     tenant_id: Option<TenantId>,
     before: Option<EventId>,
-    limit: u32,
-) -> Outcome<Vec<WebhookEvent>> {
+    limit: PageLimit,
+) -> Outcome<Listed<WebhookEvent>> {
     let mut select = conn.prepare_cached(&LIST)?;
     let mut rows = select.query(params![tenant_id.map(|id| id.to_string()), before_text(before)])?;
-    let mut events = Vec::new();
-    while events.len() < limit as usize
-        && let Some(row) = rows.next()?
-    {
-        events.extend(readable("webhook event", row, event(row)));
+    let mut page = PageFill::new(limit);
+    while let Some(row) = rows.next()? {
+        if page.is_full() {
+            return Ok(page.more());
+        }
+        if let Some(item) = readable("webhook event", row, event(row)) {
+            page.push(item);
+        }
     }
-    Ok(events)
+    Ok(page.end())
 }
 
 pub(super) fn event(row: &Row<'_>) -> Read<WebhookEvent> {

@@ -1,15 +1,16 @@
 //! Lists for people: a tenant's messages by filter, and dead letters.
 //!
 //! Every list walks one index from the newest id downwards and stops when the page is full. A filter that no index
-//! knows is checked row by row on the way; a search that finds too little for too long is ended.
+//! knows is checked row by row on the way; a search that finds little for too long ends with what it found. Texts are
+//! read for one row at a time, until the page has its bytes.
 
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use dakghar_core::domain::ids::{MessageId, PhoneNumberId, TenantId, WaId};
 use dakghar_core::domain::message::{Direction, Message, Status};
-use dakghar_core::domain::page::MessageQuery;
+use dakghar_core::domain::page::{Listed, MessageQuery, PageFill, PageLimit};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{ListStore, StoreError};
 use rusqlite::{Connection, Row, ToSql, params};
@@ -19,7 +20,7 @@ use crate::stored::id_time::{IdRange, id_range};
 use super::SqliteStore;
 use super::cells::{Cells, Read, number, readable};
 use super::failure::Outcome;
-use super::messages::read::{load_first, load_rows};
+use super::messages::read::load_rows;
 use super::rows::is_open;
 use super::texts::before_text;
 
@@ -46,29 +47,26 @@ pub(super) const COUNT_UNSETTLED: &str = concat!(
     " LIMIT ?)"
 );
 
-/// The time that one search may take.
-const SEARCH_TIME_MAX: Duration = Duration::from_secs(5);
-/// Rows between two looks at the clock and at the position.
+/// Rows that a search looks at before it first looks at the clock.
+const ROWS_AT_FIRST: u32 = 256;
+/// Rows between two looks at the clock from then on.
 const ROWS_PER_LOOK: u32 = 4096;
 /// The columns that the filters look at, and none that may be long.
 const FILTERED: &str = "id, seq, created_at, direction, status, kind, peer_id, phone_number_id, conversation_id";
 
 #[async_trait]
 impl ListStore for SqliteStore {
-    async fn messages(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Vec<Message>, StoreError> {
+    async fn messages(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Listed<Message>, StoreError> {
         let (tenant_id, query) = (*tenant_id, query.clone());
-        let listed = self.lists.run(move |conn| list(conn, tenant_id, &query)).await?;
-        listed.ok_or_else(|| {
-            StoreError::Unavailable("the filters match so few messages that the search was ended".into())
-        })
+        self.lists.run(move |conn| list(conn, tenant_id, &query)).await
     }
 
     async fn dead_letters(
         &self,
         tenant_id: Option<&TenantId>,
         before: Option<MessageId>,
-        limit: u32,
-    ) -> Result<Vec<Message>, StoreError> {
+        limit: PageLimit,
+    ) -> Result<Listed<Message>, StoreError> {
         let tenant_id = tenant_id.copied();
         self.lists
             .run(move |conn| dead_letters(conn, tenant_id, before, limit))
@@ -83,33 +81,23 @@ impl ListStore for SqliteStore {
     }
 }
 
-/// A page of a tenant's messages; `None` when the search was ended.
-fn list(conn: &Connection, tenant_id: TenantId, query: &MessageQuery) -> Outcome<Option<Vec<Message>>> {
+/// A page of a tenant's messages.
+fn list(conn: &Connection, tenant_id: TenantId, query: &MessageQuery) -> Outcome<Listed<Message>> {
     let search = Search {
         conn,
         tenant_id: tenant_id.to_string(),
         query,
         #[expect(clippy::disallowed_methods, reason = "bounds the time of a search")]
-        ends_at: Instant::now() + SEARCH_TIME_MAX,
+        ends_at: Instant::now() + query.limit.time,
     };
     let before = before_text(query.before);
     let Some(IdRange { from, to }) = id_range(query) else {
         return search.run(&walk_sql(query), "", before);
     };
     let from = from.map(|id| id.to_string()).unwrap_or_default();
-    let Some(mut found) = search.run(&walk_sql(query), &from, before.clone().min(before_text(to)))? else {
-        return Ok(None);
-    };
-    let Some(marked) = search.run(&MARKED, "", before)? else {
-        return Ok(None);
-    };
-    if !marked.is_empty() {
-        found.extend(marked);
-        found.sort_unstable_by_key(|message| std::cmp::Reverse(message.accepted.id));
-        found.dedup_by_key(|message| message.accepted.id);
-        found.truncate(query.limit as usize);
-    }
-    Ok(Some(found))
+    let ranged = search.run(&walk_sql(query), &from, before.clone().min(before_text(to)))?;
+    let marked = search.run(&MARKED, "", before)?;
+    Ok(ranged.merge(marked, query.limit))
 }
 
 /// The query that is searched for, and the end of the search.
@@ -120,28 +108,48 @@ struct Search<'a> {
     ends_at: Instant,
 }
 
+/// How a walk ended.
+enum Walked {
+    /// The page is full, and there is more.
+    Full,
+    /// There are no more rows.
+    Through,
+    /// It looked at as many rows as it may. The id of the last, as it lies there.
+    DownTo(String),
+}
+
 impl Search<'_> {
-    /// The newest of what `sql` walks over, from `from` (included) to `before`; `None` when there was no more time.
-    fn run(&self, sql: &str, from: &str, mut before: String) -> Outcome<Option<Vec<Message>>> {
-        let mut found = Vec::new();
-        while let Some(last) = self.walk(sql, from, &before, &mut found)? {
-            #[expect(clippy::disallowed_methods, reason = "bounds the time of a search")]
-            if Instant::now() > self.ends_at {
-                return Ok(None);
+    /// The newest of what `sql` walks over, from `from` (included) to `before`.
+    fn run(&self, sql: &str, from: &str, mut before: String) -> Outcome<Listed<Message>> {
+        let mut page = PageFill::new(self.query.limit);
+        let mut rows_max = ROWS_AT_FIRST;
+        loop {
+            let last = match self.walk(sql, [from, &before], rows_max, &mut page)? {
+                Walked::Full => return Ok(page.more()),
+                Walked::Through => return Ok(page.end()),
+                Walked::DownTo(last) => last,
+            };
+            // A page cannot end at an id that is none.
+            if let Ok(place) = MessageId::parse(&last) {
+                page.pass(place);
+                #[expect(clippy::disallowed_methods, reason = "bounds the time of a search")]
+                if Instant::now() >= self.ends_at {
+                    return Ok(page.more());
+                }
             }
             before = last;
+            rows_max = ROWS_PER_LOOK;
         }
-        Ok(Some(found))
     }
 
-    /// As far as one walk may look at a time; returns the id of the last row as it lies there. `None` when the page is
-    /// full, or there is nothing more.
-    fn walk(&self, sql: &str, from: &str, before: &str, found: &mut Vec<Message>) -> Outcome<Option<String>> {
+    /// As far as one walk may look at a time.
+    fn walk(&self, sql: &str, ids: [&str; 2], rows_max: u32, page: &mut PageFill<Message>) -> Outcome<Walked> {
         let query = self.query;
+        let [from, before] = ids;
         let mut select = self.conn.prepare_cached(sql)?;
         let value = (query.peer_id.as_ref().map(WaId::as_str))
             .or_else(|| query.status.filter(|status| is_open(*status)).map(Status::as_str));
-        let mut params: Vec<&dyn ToSql> = vec![&self.tenant_id, &from, &before, &ROWS_PER_LOOK];
+        let mut params: Vec<&dyn ToSql> = vec![&self.tenant_id, &from, &before, &rows_max];
         // Only what the walk goes along is in its SQL.
         params.extend(value.as_ref().map(|value| value as &dyn ToSql));
         params.truncate(select.parameter_count());
@@ -158,13 +166,19 @@ impl Search<'_> {
                 continue;
             };
             if matches(row, created_at, query)? {
-                found.extend(load_rows(self.conn, [seq].into_iter())?);
-                if found.len() >= query.limit as usize {
-                    return Ok(None);
+                if page.is_full() {
+                    return Ok(Walked::Full);
                 }
+                load_rows(self.conn, [seq].into_iter())?
+                    .into_iter()
+                    .for_each(|message| page.push(message));
             }
         }
-        Ok((looked_at == ROWS_PER_LOOK).then_some(last))
+        Ok(if looked_at == rows_max {
+            Walked::DownTo(last)
+        } else {
+            Walked::Through
+        })
     }
 }
 
@@ -232,10 +246,27 @@ fn dead_letters(
     conn: &Connection,
     tenant_id: Option<TenantId>,
     before: Option<MessageId>,
-    limit: u32,
-) -> Outcome<Vec<Message>> {
-    let before = before_text(before);
-    load_first(conn, limit, |limit| newest_dead(conn, tenant_id, &before, limit))
+    limit: PageLimit,
+) -> Outcome<Listed<Message>> {
+    let mut asked = limit.items.saturating_add(1);
+    loop {
+        let seqs = newest_dead(conn, tenant_id, &before_text(before), asked)?;
+        let is_all = seqs.len() < asked as usize || asked == u32::MAX;
+        let mut page = PageFill::new(limit);
+        for seq in seqs {
+            if page.is_full() {
+                return Ok(page.more());
+            }
+            load_rows(conn, [seq].into_iter())?
+                .into_iter()
+                .for_each(|message| page.push(message));
+        }
+        if is_all {
+            return Ok(page.end());
+        }
+        // Some could not be read: once more, with more of them.
+        asked = asked.saturating_mul(2);
+    }
 }
 
 fn newest_dead(conn: &Connection, tenant_id: Option<TenantId>, before: &str, limit: u32) -> Outcome<Vec<i64>> {

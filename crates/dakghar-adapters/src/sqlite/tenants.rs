@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use dakghar_core::domain::hold::{Hold, HoldReason};
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
 use dakghar_core::domain::message::UnknownOutcome;
+use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
 use dakghar_core::domain::tenant::{PhoneNumber, Tenant};
 use dakghar_core::ports::{StoreError, TenantSaved, TenantStore};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -40,7 +41,7 @@ impl TenantStore for SqliteStore {
         found.unwrap_or_else(|error| vec![Err(error); count])
     }
 
-    async fn list(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
+    async fn list(&self, before: Option<TenantId>, limit: PageLimit) -> Result<Listed<Tenant>, StoreError> {
         self.lists.run(move |conn| list(conn, before, limit)).await
     }
 
@@ -194,16 +195,19 @@ fn find_all(conn: &Connection, ids: &[TenantId]) -> Outcome<Vec<Result<Option<Te
         .collect()
 }
 
-fn list(conn: &Connection, before: Option<TenantId>, limit: u32) -> Outcome<Vec<Tenant>> {
+fn list(conn: &Connection, before: Option<TenantId>, limit: PageLimit) -> Outcome<Listed<Tenant>> {
     let mut select = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM tenants WHERE id < ? ORDER BY id DESC"))?;
     let mut rows = select.query([before_text(before)])?;
-    let mut tenants = Vec::new();
-    while tenants.len() < limit as usize
-        && let Some(row) = rows.next()?
-    {
-        tenants.extend(readable("tenant", row, tenant(conn, row)?));
+    let mut page = PageFill::new(limit);
+    while let Some(row) = rows.next()? {
+        if page.is_full() {
+            return Ok(page.more());
+        }
+        if let Some(tenant) = readable("tenant", row, tenant(conn, row)?) {
+            page.push(tenant);
+        }
     }
-    Ok(tenants)
+    Ok(page.end())
 }
 
 fn owner(conn: &Connection, number: &PhoneNumberId) -> Outcome<Result<Option<TenantId>, StoreError>> {

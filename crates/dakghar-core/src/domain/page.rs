@@ -1,15 +1,25 @@
 //! Lists, page by page, newest first.
 
+mod fill;
+
+pub use fill::{Listed, PageFill, PageLimit, Paged};
+
 use super::conversation::Conversation;
 use super::ids::{ConversationId, MessageId, PhoneNumberId, WaId};
 use super::message::{Direction, Status};
 use super::time::Timestamp;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Items on a page unless the client says otherwise.
 pub const PAGE_ITEMS_DEFAULT: u32 = 50;
 /// The most items on a page.
 pub const PAGE_ITEMS_MAX: u32 = 200;
+
+/// The bytes of records at which a page ends, though there are more. A larger record is a page by itself.
+pub const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// The time after which a page ends with what was found, when a filter matches little.
+pub const PAGE_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// A query for messages of a tenant, newest first, by id. Every filter that is set must match.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,8 +42,8 @@ pub struct MessageQuery {
     pub until: Option<Timestamp>,
     /// Only older (smaller) than this id: the end of the previous page.
     pub before: Option<MessageId>,
-    /// The most items to return, 1 to [`PAGE_ITEMS_MAX`].
-    pub limit: u32,
+    /// The end of the page.
+    pub limit: PageLimit,
 }
 
 impl MessageQuery {

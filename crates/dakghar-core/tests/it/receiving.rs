@@ -1,6 +1,7 @@
 //! Receiving: every part is durable before the answer, and one POST does not spoil another.
 
 use dakghar_core::domain::message::{EvidenceStatus, UnknownOutcome};
+use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::webhook::WebhookPart;
 use dakghar_core::domain::{ErrorCode, EventReason, Status, Tenant};
 use dakghar_core::ports::EventStore as _;
@@ -27,9 +28,13 @@ fn news(tenant: &Tenant, text: &str) -> WebhookPart {
 }
 
 pub fn events(world: &World, tenant: Option<&Tenant>) -> Vec<EventReason> {
-    let listed = at_once(world.store.list(tenant.map(|tenant| &tenant.id), None, 99));
+    let listed = at_once(
+        world
+            .store
+            .list(tenant.map(|tenant| &tenant.id), None, PageLimit::items(99)),
+    );
     let listed = listed.expect("no outage");
-    listed.iter().map(|event| event.reason).collect()
+    listed.items.iter().map(|event| event.reason).collect()
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Steps of people, of a worker, of the reconciler and of Meta, taken one by one: the words in which `transitions` and
 //! `crashes` tell their stories.
 
+use dakghar_core::domain::page::PageLimit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -230,7 +231,9 @@ impl World {
 
     /// The conversations of the tenant, the newest first.
     pub fn conversations(&self, tenant: &Tenant) -> Vec<Conversation> {
-        at_once(self.store.list(&tenant.id, None, 100)).expect("no outage")
+        at_once(self.store.list(&tenant.id, None, PageLimit::items(100)))
+            .expect("no outage")
+            .items
     }
 
     // Meta.

@@ -120,7 +120,8 @@ pub(super) fn head(version: &str) -> Document {
             title = "Dakghar",
             description = "A multi-tenant gateway for the WhatsApp Business Cloud API.\n\n\
                 Times are RFC 3339 in UTC, ids are opaque strings, lists are `{\"data\": […], \"nextCursor\": …}`, \
-                newest first. Every failure is a problem (RFC 9457) with a stable `code`, explained at `/docs/errors`. \
+                newest first. A page also ends at 2 MiB of records, or after a second in which the filters matched \
+                little; it is the last one when `nextCursor` is null. Every failure is a problem (RFC 9457) with a stable `code`, explained at `/docs/errors`. \
                 Any request may also be answered with 404 `not_found`, 405 `method_not_allowed`, 414 `uri_too_long` or \
                 431 `headers_too_large`. Every answer carries `X-Request-Id`; a request may choose it.",
             license(name = "Apache-2.0", identifier = "Apache-2.0")

@@ -15,7 +15,8 @@ const KIND_CHARS_MAX: usize = 64;
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "documents what Parameters::page reads")]
 pub(super) struct PageParameters {
-    /// Items on the page, 1 to 200.
+    /// Items on the page at most, 1 to 200. There may be fewer though more follow, even none: read on while there is a
+    /// `nextCursor`.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
     /// The `nextCursor` of the previous page, with the same filters.

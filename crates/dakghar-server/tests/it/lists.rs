@@ -146,3 +146,28 @@ async fn a_cursor_works_for_its_own_list_only() {
     assert_eq!(all.json["nextCursor"], Value::Null);
     assert_eq!(ids(&all).len(), 3);
 }
+
+#[tokio::test]
+async fn a_page_of_large_messages_is_short_and_leads_on() {
+    let service = Service::open();
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let mut expected = Vec::new();
+    for _ in 0..12 {
+        let large = samples::outbound(samples::tenant_id()).with(|message| {
+            message.accepted.content.body = format!("{{\"body\":\"{}\"}}", "x".repeat(600_000)).into();
+        });
+        expected.insert(0, service.store_message(&tenant, large).await);
+    }
+    let (mut cursor, mut seen) = (String::new(), Vec::new());
+    loop {
+        let path = format!("/tenants/{}/messages?limit=200{cursor}", tenant.id);
+        let page = service.get(&path).await;
+        assert!(page.text.len() < 3_000_000, "{} bytes", page.text.len());
+        seen.extend(ids(&page).into_iter().map(str::to_owned));
+        let Some(next) = page.json["nextCursor"].as_str() else {
+            break;
+        };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(seen, expected, "every message once");
+}

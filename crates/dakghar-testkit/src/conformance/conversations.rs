@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::{Conversation, ConversationId, ConversationTouch, Direction, Timestamp, WaId};
 
 use super::read_pages;
@@ -173,9 +174,10 @@ pub async fn twenty_touches_at_once_leave_the_newest(stores: Stores) {
     check(&stores, &conversation(&touches[19], Some(at(18)))).await;
     let all = stores
         .conversations
-        .list(&tenant, None, 10)
+        .list(&tenant, None, PageLimit::items(10))
         .await
-        .expect("the store answers");
+        .expect("the store answers")
+        .items;
     assert_eq!(all.len(), 1);
 }
 
@@ -189,17 +191,19 @@ pub async fn conversations_come_with_the_newest_first(stores: Stores) {
     apply(&stores, &[third.clone(), second.clone()]).await;
     let all = stores
         .conversations
-        .list(&tenant, None, 10)
+        .list(&tenant, None, PageLimit::items(10))
         .await
-        .expect("the store answers");
+        .expect("the store answers")
+        .items;
     let order: Vec<ConversationId> = all.iter().map(|conversation| conversation.id).collect();
     assert_eq!(order[..2], [second.id, third.id]);
     assert_eq!(order.len(), 3);
     let two = stores
         .conversations
-        .list(&tenant, None, 2)
+        .list(&tenant, None, PageLimit::items(2))
         .await
-        .expect("the store answers");
+        .expect("the store answers")
+        .items;
     assert_eq!(two, all[..2]);
 }
 
@@ -212,17 +216,19 @@ pub async fn pages_of_conversations_have_no_gaps_and_no_repeats(stores: Stores) 
     apply(&stores, &touches).await;
     apply(&stores, &[touch(tenant_id(), &person("1"), at(2), Direction::Inbound)]).await;
     let expected: BTreeSet<ConversationId> = touches.iter().map(|touch| touch.id).collect();
-    for limit in [1, 4, 100] {
+    let small = PageLimit {
+        bytes: 1,
+        ..PageLimit::items(100)
+    };
+    for limit in [1, 4, 100].map(PageLimit::items).into_iter().chain([small]) {
         let fetch = async |before| {
             let page = stores.conversations.list(&tenant, before, limit).await;
             page.expect("the store answers")
         };
-        let seen = read_pages(limit, fetch, |conversation| {
-            (conversation.last_message_at, conversation.id)
-        })
-        .await;
+        let items_max = if limit == small { 1 } else { limit.items };
+        let seen = read_pages(items_max, fetch).await;
         assert!(seen.is_sorted_by(|a, b| a.last_message_at >= b.last_message_at));
-        assert_eq!(seen.len(), 23, "pages of {limit}");
+        assert_eq!(seen.len(), 23, "pages of {limit:?}");
         assert_eq!(
             seen.iter().map(|conversation| conversation.id).collect::<BTreeSet<_>>(),
             expected
@@ -235,6 +241,9 @@ pub async fn a_foreign_tenant_sees_no_conversation(stores: Stores) {
     let mine = touch(tenant, &person("1"), at(10), Direction::Inbound);
     apply(&stores, std::slice::from_ref(&mine)).await;
     assert_eq!(stores.conversations.find(&other, &mine.id).await, Ok(None));
-    assert_eq!(stores.conversations.list(&other, None, 10).await, Ok(Vec::new()));
+    assert_eq!(
+        stores.conversations.list(&other, None, PageLimit::items(10)).await,
+        Ok(Listed::empty())
+    );
     check(&stores, &conversation(&mine, Some(at(10)))).await;
 }

@@ -2,7 +2,7 @@
 //! conversations and events.
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
-use dakghar_core::domain::page::MessageQuery;
+use dakghar_core::domain::page::{MessageQuery, PageLimit};
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, TenantId, WebhookEvent};
 
 use super::stores::{Stores, accept_all, receive_all};
@@ -55,7 +55,7 @@ async fn fill(stores: &Stores, tenant: TenantId) {
 /// The numbers of messages, conversations and events that are there.
 async fn count(stores: &Stores, tenant: &TenantId) -> [usize; 3] {
     let query = MessageQuery {
-        limit: 200,
+        limit: PageLimit::items(200),
         ..MessageQuery::default()
     };
     [
@@ -64,18 +64,21 @@ async fn count(stores: &Stores, tenant: &TenantId) -> [usize; 3] {
             .messages(tenant, &query)
             .await
             .expect("the store answers")
+            .items
             .len(),
         stores
             .conversations
-            .list(tenant, None, 200)
+            .list(tenant, None, PageLimit::items(200))
             .await
             .expect("the store answers")
+            .items
             .len(),
         stores
             .events
-            .list(Some(tenant), None, 200)
+            .list(Some(tenant), None, PageLimit::items(200))
             .await
             .expect("the store answers")
+            .items
             .len(),
     ]
 }
@@ -125,9 +128,10 @@ pub async fn nobody_else_loses_anything(stores: Stores) {
     assert_eq!(
         stores
             .events
-            .list(None, None, 10)
+            .list(None, None, PageLimit::items(10))
             .await
             .expect("the store answers")
+            .items
             .len(),
         1
     );

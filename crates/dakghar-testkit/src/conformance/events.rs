@@ -1,6 +1,7 @@
 //! The suite of [`EventStore`](dakghar_core::ports::EventStore).
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
+use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::{EventId, EventReason, TenantId, WebhookEvent};
 
 use super::read_pages;
@@ -21,6 +22,7 @@ macro_rules! event_store_suite {
             events_are_listed_newest_first
             events_show_to_their_tenant_only
             pages_of_events_have_no_gaps_and_no_repeats
+            a_page_of_events_ends_at_its_bytes
         }
     };
 }
@@ -30,7 +32,17 @@ async fn record(stores: &Stores, events: &[WebhookEvent]) {
 }
 
 async fn list(stores: &Stores, tenant: Option<&TenantId>) -> Vec<WebhookEvent> {
-    stores.events.list(tenant, None, 200).await.expect("the store answers")
+    page(stores, tenant, None, PageLimit::items(200)).await.items
+}
+
+async fn page(
+    stores: &Stores,
+    tenant: Option<&TenantId>,
+    before: Option<EventId>,
+    limit: PageLimit,
+) -> Listed<WebhookEvent> {
+    let listed = stores.events.list(tenant, before, limit).await;
+    listed.expect("the store answers")
 }
 
 pub async fn every_field_of_an_event_survives(stores: Stores) {
@@ -108,12 +120,10 @@ pub async fn events_are_listed_newest_first(stores: Stores) {
         list(&stores, Some(&tenant)).await,
         [third.clone(), second.clone(), first.clone()]
     );
-    let page = async |before: Option<EventId>, limit| {
-        stores
-            .events
-            .list(Some(&tenant), before, limit)
+    let page = async |before, limit| {
+        page(&stores, Some(&tenant), before, PageLimit::items(limit))
             .await
-            .expect("the store answers")
+            .items
     };
     assert_eq!(page(None, 2).await, [third.clone(), second.clone()]);
     assert_eq!(page(Some(third.id), 200).await, [second, first.clone()]);
@@ -147,14 +157,34 @@ pub async fn pages_of_events_have_no_gaps_and_no_repeats(stores: Stores) {
             expected.push(event.id);
         }
         expected.reverse();
-        let fetch = async |before| {
-            stores
-                .events
-                .list(owner.as_ref(), before, 4)
-                .await
-                .expect("the store answers")
-        };
-        let seen = read_pages(4, fetch, |event| event.id).await;
+        let fetch = async |before| page(&stores, owner.as_ref(), before, PageLimit::items(4)).await;
+        let seen = read_pages(4, fetch).await;
         assert_eq!(seen.iter().map(|event| event.id).collect::<Vec<_>>(), expected);
+    }
+}
+
+pub async fn a_page_of_events_ends_at_its_bytes(stores: Stores) {
+    let tenant = tenant_id();
+    for owner in [Some(tenant), None] {
+        let events: Vec<WebhookEvent> = (0..8)
+            .map(|_| WebhookEvent {
+                tenant_id: owner,
+                raw: "x".repeat(100_000).into(),
+                ..event_bare()
+            })
+            .collect();
+        record(&stores, &events).await;
+        let limit = PageLimit {
+            bytes: 250_000,
+            ..PageLimit::items(200)
+        };
+        let fetch = async |before| {
+            let page = page(&stores, owner.as_ref(), before, limit).await;
+            assert_eq!(page.items.len(), if page.next.is_some() { 3 } else { 2 });
+            page
+        };
+        let mut seen = read_pages(3, fetch).await;
+        seen.reverse();
+        assert_eq!(seen, events);
     }
 }

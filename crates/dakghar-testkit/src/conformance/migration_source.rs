@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use dakghar_core::domain::migration::{Kind, Place, Record, Retirement};
+use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Status, TenantId};
 use dakghar_core::ports::{MigrationSource, Save, Saved};
 
@@ -74,8 +75,12 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
         .expect("the store answers");
     let mut conversations = Vec::new();
     for owner in &owners {
-        let found = under_test.stores.conversations.list(owner, None, 10).await;
-        conversations.extend(found.expect("the store answers"));
+        let found = under_test
+            .stores
+            .conversations
+            .list(owner, None, PageLimit::items(10))
+            .await;
+        conversations.extend(found.expect("the store answers").items);
     }
     let events = vec![event(owners[0]), event_bare(), event(owners[1]), event_bare()];
     under_test

@@ -32,6 +32,8 @@ pub mod tenants;
 pub mod timers;
 pub mod unreadable;
 
+use dakghar_core::domain::page::{Listed, Paged};
+
 pub use migration_source::SourceUnderTest;
 pub use migration_target::TargetUnderTest;
 pub use queue::QueueUnderTest;
@@ -67,9 +69,8 @@ impl<P, G> Fixture for Option<(P, G)> {
     }
 }
 
-/// Reads page by page until a page is empty; returns everything in the order it came. `fetch` reads the page after
-/// a place, `place` is that of an item.
-async fn read_pages<T, P>(limit: u32, fetch: impl AsyncFn(Option<P>) -> Vec<T>, place: impl Fn(&T) -> P) -> Vec<T> {
+/// Reads page by page to the last one; returns everything in the order it came. `fetch` reads the page behind a place.
+async fn read_pages<T: Paged>(limit: u32, fetch: impl AsyncFn(Option<T::Position>) -> Listed<T>) -> Vec<T> {
     // Pages that lead back to themselves must not keep a case from ending.
     const PAGES_MAX: u32 = 1_000;
     let mut seen = Vec::new();
@@ -77,13 +78,17 @@ async fn read_pages<T, P>(limit: u32, fetch: impl AsyncFn(Option<P>) -> Vec<T>, 
     for _ in 0..PAGES_MAX {
         let page = fetch(before).await;
         assert!(
-            page.len() <= limit as usize,
+            page.items.len() <= limit as usize,
             "a page of {} instead of {limit}",
-            page.len()
+            page.items.len()
         );
-        let Some(last) = page.last() else { return seen };
-        before = Some(place(last));
-        seen.extend(page);
+        seen.extend(page.items);
+        let Some(next) = page.next else { return seen };
+        assert!(
+            before.is_none_or(|before| next < before),
+            "{before:?} is followed by {next:?}"
+        );
+        before = Some(next);
     }
     panic!("the pages do not end");
 }

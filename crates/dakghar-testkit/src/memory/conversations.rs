@@ -1,10 +1,11 @@
 //! Conversations.
 
 use async_trait::async_trait;
+use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::{Conversation, ConversationId, ConversationTouch, Direction, TenantId, Timestamp};
 use dakghar_core::ports::{ConversationStore, StoreError};
 
-use super::{MemoryStore, State, first};
+use super::{MemoryStore, State, page_of};
 
 impl State {
     pub(super) fn touch(&mut self, touch: &ConversationTouch) {
@@ -29,8 +30,8 @@ impl ConversationStore for MemoryStore {
         &self,
         tenant_id: &TenantId,
         before: Option<(Timestamp, ConversationId)>,
-        limit: u32,
-    ) -> Result<Vec<Conversation>, StoreError> {
+        limit: PageLimit,
+    ) -> Result<Listed<Conversation>, StoreError> {
         self.with(|state| {
             let position = |conversation: &Conversation| (conversation.last_message_at, conversation.id);
             let mut conversations: Vec<&Conversation> = state
@@ -40,7 +41,7 @@ impl ConversationStore for MemoryStore {
                 .filter(|conversation| before.is_none_or(|before| position(conversation) < before))
                 .collect();
             conversations.sort_by_key(|conversation| std::cmp::Reverse(position(conversation)));
-            first(conversations.into_iter().cloned(), limit)
+            page_of(conversations.into_iter().cloned(), limit)
         })
     }
 

@@ -1,10 +1,11 @@
 //! Webhook events.
 
 use async_trait::async_trait;
+use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::{EventId, TenantId, WebhookEvent};
 use dakghar_core::ports::{EventStore, StoreError};
 
-use super::{MemoryStore, first};
+use super::{MemoryStore, page_of};
 
 #[async_trait]
 impl EventStore for MemoryStore {
@@ -23,8 +24,8 @@ impl EventStore for MemoryStore {
         &self,
         tenant_id: Option<&TenantId>,
         before: Option<EventId>,
-        limit: u32,
-    ) -> Result<Vec<WebhookEvent>, StoreError> {
+        limit: PageLimit,
+    ) -> Result<Listed<WebhookEvent>, StoreError> {
         self.with(|state| {
             let found = state
                 .events
@@ -32,7 +33,7 @@ impl EventStore for MemoryStore {
                 .rev()
                 .filter(|event| event.tenant_id.as_ref() == tenant_id)
                 .filter(|event| before.is_none_or(|before| event.id < before));
-            first(found.cloned(), limit)
+            page_of(found.cloned(), limit)
         })
     }
 }

@@ -1,11 +1,14 @@
 //! Lists of messages.
 
 use async_trait::async_trait;
-use dakghar_core::domain::page::MessageQuery;
+use dakghar_core::domain::page::{Listed, MessageQuery, PageFill, PageLimit};
 use dakghar_core::domain::{Message, MessageId, TenantId};
 use dakghar_core::ports::{ListStore, StoreError};
 
-use super::{MemoryStore, first};
+use super::{MemoryStore, first, page_of};
+
+/// Messages that a search looks at, at least, however little time it has.
+const LOOKED_AT_MIN: usize = 256;
 
 /// True when every filter that is set matches.
 fn matches(message: &Message, query: &MessageQuery) -> bool {
@@ -23,18 +26,28 @@ fn matches(message: &Message, query: &MessageQuery) -> bool {
         )
         && query.since.is_none_or(|since| message.accepted.created_at >= since)
         && query.until.is_none_or(|until| message.accepted.created_at < until)
-        && query.before.is_none_or(|before| message.accepted.id < before)
 }
 
 #[async_trait]
 impl ListStore for MemoryStore {
-    async fn messages(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Vec<Message>, StoreError> {
+    async fn messages(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Listed<Message>, StoreError> {
         self.with(|state| {
-            let found = state
-                .of_tenant(tenant_id)
-                .rev()
-                .filter(|message| matches(message, query));
-            first(found.cloned(), query.limit)
+            let mut page = PageFill::new(query.limit);
+            let newest_first = state.of_tenant(tenant_id).rev();
+            let older = newest_first.filter(|message| query.before.is_none_or(|before| message.accepted.id < before));
+            for (looked_at, message) in older.enumerate() {
+                // Looking takes no time here.
+                let is_over = looked_at == LOOKED_AT_MIN && query.limit.time.is_zero();
+                if is_over || (matches(message, query) && page.is_full()) {
+                    return page.more();
+                }
+                if matches(message, query) {
+                    page.push(message.clone());
+                } else {
+                    page.pass(message.accepted.id);
+                }
+            }
+            page.end()
         })
     }
 
@@ -42,8 +55,8 @@ impl ListStore for MemoryStore {
         &self,
         tenant_id: Option<&TenantId>,
         before: Option<MessageId>,
-        limit: u32,
-    ) -> Result<Vec<Message>, StoreError> {
+        limit: PageLimit,
+    ) -> Result<Listed<Message>, StoreError> {
         self.with(|state| {
             let found = state
                 .messages
@@ -52,7 +65,7 @@ impl ListStore for MemoryStore {
                 .filter(|message| message.delivery.status.is_dead_letter())
                 .filter(|message| tenant_id.is_none_or(|tenant_id| message.accepted.tenant_id == *tenant_id))
                 .filter(|message| before.is_none_or(|before| message.accepted.id < before));
-            first(found.cloned(), limit)
+            page_of(found.cloned(), limit)
         })
     }
 

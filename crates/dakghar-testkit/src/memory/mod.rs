@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use dakghar_core::domain::listening::Listener;
 use dakghar_core::domain::migration::{Migration, Retirement};
+use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged};
 use dakghar_core::domain::{
     Conversation, ConversationId, EventId, IdempotencyKey, Message, MessageId, PhoneNumberId, Tenant, TenantId, Wamid,
     WebhookEvent,
@@ -89,6 +90,18 @@ impl MemoryStore {
             })
             .collect()
     }
+}
+
+/// The first page of a list.
+fn page_of<T: Paged>(items: impl Iterator<Item = T>, limit: PageLimit) -> Listed<T> {
+    let mut page = PageFill::new(limit);
+    for item in items {
+        if page.is_full() {
+            return page.more();
+        }
+        page.push(item);
+    }
+    page.end()
 }
 
 /// The first `limit` items.

@@ -1,10 +1,11 @@
 //! Tenants and their numbers.
 
 use async_trait::async_trait;
+use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::{PhoneNumberId, Tenant, TenantId, WabaId};
 use dakghar_core::ports::{StoreError, TenantSaved, TenantStore};
 
-use super::{MemoryStore, State, first};
+use super::{MemoryStore, State, page_of};
 
 impl State {
     pub(super) fn owner_of(&self, number: &PhoneNumberId) -> Option<TenantId> {
@@ -56,11 +57,11 @@ impl TenantStore for MemoryStore {
             .collect()
     }
 
-    async fn list(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
+    async fn list(&self, before: Option<TenantId>, limit: PageLimit) -> Result<Listed<Tenant>, StoreError> {
         self.with(|state| {
             let newest_first = state.tenants.values().rev();
             let older = newest_first.filter(|tenant| before.is_none_or(|before| tenant.id < before));
-            first(older.cloned(), limit)
+            page_of(older.cloned(), limit)
         })
     }
 

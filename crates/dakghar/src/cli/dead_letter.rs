@@ -75,15 +75,24 @@ fn parse(text: &str) -> anyhow::Result<TenantId> {
 }
 
 async fn list(app: &App, tenant: Option<&TenantId>, limit: u32) -> anyhow::Result<()> {
-    let page = PageRequest { limit, cursor: None };
-    let found = app.reading.dead_letters(tenant, &page).await?;
-    let rows: Vec<_> = found.items.iter().map(row).collect();
+    let mut page = PageRequest { limit, cursor: None };
+    let mut rows = Vec::new();
+    // A page may end before it has as many as were asked for.
+    while page.limit > 0 {
+        let found = app.reading.dead_letters(tenant, &page).await?;
+        page.limit = page.limit.saturating_sub(u32::try_from(found.items.len())?);
+        rows.extend(found.items.iter().map(row));
+        page.cursor = found.next_cursor;
+        if page.cursor.is_none() {
+            break;
+        }
+    }
     if rows.is_empty() {
         output::line("no dead letters");
     } else {
         output::table(&["TENANT", "MESSAGE", "STATUS", "CODE", "REASON", "AT"], &rows);
     }
-    if found.next_cursor.is_some() {
+    if page.cursor.is_some() {
         let more = if limit < PAGE_ITEMS_MAX {
             "raise --limit, or read"
         } else {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use dakghar_adapters::keys::LocalKeys;
 use dakghar_core::app::token_purpose;
+use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::{Secret, Tenant};
 use dakghar_core::ports::{Ports, TenantStore};
 use dakghar_core::vault::{InstallationSecrets, MasterKey, Vault, WrappedUnder};
@@ -68,7 +69,7 @@ impl KeyRing {
 
     /// A wrong master key must be found out before anything is accepted under it.
     pub(super) async fn open_first(&self) -> anyhow::Result<()> {
-        let Some(tenant) = self.tenants.list(None, 1).await?.into_iter().next() else {
+        let Some(tenant) = self.first_tenant().await? else {
             return Ok(());
         };
         let Some(number) = tenant.phone_numbers.first() else {
@@ -88,16 +89,30 @@ impl KeyRing {
         Ok(())
     }
 
+    async fn first_tenant(&self) -> anyhow::Result<Option<Tenant>> {
+        let mut before = None;
+        loop {
+            let page = self.tenants.list(before, PageLimit::items(1)).await?;
+            before = page.next;
+            let first = page.items.into_iter().next();
+            if first.is_some() || before.is_none() {
+                return Ok(first);
+            }
+        }
+    }
+
     /// Looks at the data keys of all tenants, or of the newest 10,000.
     pub async fn data_keys(&self) -> anyhow::Result<DataKeys> {
         let mut found = DataKeys::default();
         let mut before = None;
         while found.checked < TENANTS_MAX {
-            let tenants = self.tenants.list(before, PAGE).await?;
-            let Some(last) = tenants.last() else { break };
-            before = Some(last.id);
-            for tenant in &tenants {
+            let page = self.tenants.list(before, PageLimit::items(PAGE)).await?;
+            for tenant in &page.items {
                 self.note_data_key(tenant, &mut found).await;
+            }
+            before = page.next;
+            if before.is_none() {
+                break;
             }
         }
         Ok(found)

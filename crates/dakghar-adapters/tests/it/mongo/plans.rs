@@ -7,7 +7,7 @@ use std::time::Duration;
 use dakghar_adapters::mongo::MongoStore;
 use dakghar_core::domain::listening::CallSpan;
 use dakghar_core::domain::message::{Message, Status};
-use dakghar_core::domain::page::MessageQuery;
+use dakghar_core::domain::page::{Listed, MessageQuery, PageLimit};
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, TenantId};
 use dakghar_core::ports::{
     ConversationStore, Erasure, EventStore, ListStore, MessageStore, Received, ReceivedMessage, StoreError,
@@ -75,9 +75,14 @@ async fn fill(store: &MongoStore, tenant_id: TenantId, count: u64) -> Vec<Messag
 
 fn query() -> MessageQuery {
     MessageQuery {
-        limit: 50,
+        limit: PageLimit::items(50),
         ..MessageQuery::default()
     }
+}
+
+/// A page looks at its documents twice: for their sizes, one further than it has, and then for what fits.
+const fn looked_at(items: usize) -> usize {
+    2 * items + 1
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,32 +172,39 @@ async fn lists_look_at_what_they_return() {
         ),
     ];
     for (what, filter) in filters {
-        let found = |answer: &Result<Vec<Message>, _>| answer.as_ref().expect("the store answers").len();
+        let found = |answer: &Result<Listed<Message>, _>| {
+            let listed = answer.as_ref().expect("the store answers");
+            looked_at(listed.items.len())
+        };
         profiler
             .check(what, found, ListStore::messages(&*store, &tenant_id, &filter))
             .await;
     }
     let none = |_: &_| 0;
-    let all_dead = |answer: &Result<Vec<Message>, _>| {
+    let all_dead = |answer: &Result<Listed<Message>, _>| {
         let found = answer.as_ref().expect("the store answers");
-        assert_eq!(found.len(), 30);
-        found.len()
+        assert_eq!(found.items.len(), 30);
+        looked_at(found.items.len())
     };
     profiler
         .check(
             "a tenant's dead letters",
             all_dead,
-            store.dead_letters(Some(&tenant_id), None, 30),
+            store.dead_letters(Some(&tenant_id), None, PageLimit::items(30)),
         )
         .await;
     profiler
-        .check("all dead letters", all_dead, store.dead_letters(None, None, 30))
+        .check(
+            "all dead letters",
+            all_dead,
+            store.dead_letters(None, None, PageLimit::items(30)),
+        )
         .await;
     profiler
         .check(
             "a page of dead letters",
             all_dead,
-            store.dead_letters(Some(&tenant_id), Some(middle.accepted.id), 30),
+            store.dead_letters(Some(&tenant_id), Some(middle.accepted.id), PageLimit::items(30)),
         )
         .await;
     let counted = |answer: &Result<u32, _>| {
@@ -253,9 +265,9 @@ async fn a_list_by_time_looks_ten_seconds_around() {
         ..query()
     };
     let with_seconds = |seconds: usize| {
-        move |answer: &Result<Vec<Message>, _>| {
-            assert_eq!(answer.as_ref().expect("the store answers").len(), 40);
-            40 + seconds
+        move |answer: &Result<Listed<Message>, _>| {
+            assert_eq!(answer.as_ref().expect("the store answers").items.len(), 40);
+            looked_at(40) + seconds
         }
     };
     profiler
@@ -410,12 +422,14 @@ async fn conversations_events_and_tenants_are_found_by_their_indexes() {
     }
     let profiler = Profiler(database(&server).await);
 
-    let listed = |answer: &Result<Vec<_>, _>| answer.as_ref().expect("the store answers").len();
+    let listed = |answer: &Result<Listed<dakghar_core::domain::Conversation>, _>| {
+        answer.as_ref().expect("the store answers").items.len() + 1
+    };
     profiler
         .check(
             "conversations",
             listed,
-            ConversationStore::list(&*store, &tenant_id, None, 50),
+            ConversationStore::list(&*store, &tenant_id, None, PageLimit::items(50)),
         )
         .await;
     let middle = &touches[10_000];
@@ -423,7 +437,7 @@ async fn conversations_events_and_tenants_are_found_by_their_indexes() {
         .check(
             "a page of conversations",
             listed,
-            ConversationStore::list(&*store, &tenant_id, Some((middle.at, middle.id)), 50),
+            ConversationStore::list(&*store, &tenant_id, Some((middle.at, middle.id)), PageLimit::items(50)),
         )
         .await;
     profiler
@@ -461,18 +475,28 @@ async fn conversations_events_and_tenants_are_found_by_their_indexes() {
     };
     profiler.check_by_ids("received", stored, store.receive(received)).await;
 
-    let seen = |answer: &Result<Vec<_>, _>| answer.as_ref().expect("the store answers").len();
+    let seen = |answer: &Result<Listed<dakghar_core::domain::WebhookEvent>, _>| {
+        looked_at(answer.as_ref().expect("the store answers").items.len())
+    };
     profiler
-        .check("events", seen, EventStore::list(&*store, Some(&tenant_id), None, 50))
+        .check(
+            "events",
+            seen,
+            EventStore::list(&*store, Some(&tenant_id), None, PageLimit::items(50)),
+        )
         .await;
     profiler
-        .check("unrouted events", seen, EventStore::list(&*store, None, None, 20))
+        .check(
+            "unrouted events",
+            seen,
+            EventStore::list(&*store, None, None, PageLimit::items(20)),
+        )
         .await;
     profiler
         .check(
             "older unrouted events",
             seen,
-            EventStore::list(&*store, None, Some(events[2_500].id), 20),
+            EventStore::list(&*store, None, Some(events[2_500].id), PageLimit::items(20)),
         )
         .await;
 
@@ -482,8 +506,8 @@ async fn conversations_events_and_tenants_are_found_by_their_indexes() {
     profiler
         .check(
             "tenants",
-            |_: &_| 20,
-            TenantStore::list(&*store, Some(owners[150].id), 20),
+            |_: &_| looked_at(20),
+            TenantStore::list(&*store, Some(owners[150].id), PageLimit::items(20)),
         )
         .await;
     let numbers: Vec<_> = owners

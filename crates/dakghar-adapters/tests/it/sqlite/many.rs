@@ -2,7 +2,7 @@
 
 use dakghar_adapters::sqlite::SqliteStore;
 use dakghar_core::domain::message::Content;
-use dakghar_core::domain::page::MessageQuery;
+use dakghar_core::domain::page::{MessageQuery, PageLimit};
 use dakghar_core::domain::{MessageId, TenantId, Timestamp};
 use dakghar_core::ports::{ListStore, MessageStore};
 use dakghar_testkit::samples::With as _;
@@ -46,7 +46,7 @@ async fn filled(store: &SqliteStore, tenant: TenantId) {
 
 async fn ids(store: &SqliteStore, tenant: TenantId, query: MessageQuery) -> Vec<MessageId> {
     let found = store.messages(&tenant, &query).await.expect("lists");
-    found.into_iter().map(|message| message.accepted.id).collect()
+    found.items.into_iter().map(|message| message.accepted.id).collect()
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn a_filter_finds_what_is_far_away() {
     filled(&store, tenant).await;
     filled(&store, tenant_id()).await;
     let query = MessageQuery {
-        limit: 3,
+        limit: PageLimit::items(3),
         ..MessageQuery::default()
     };
 
@@ -153,7 +153,7 @@ async fn a_long_run_of_rows_that_cannot_be_read_ends_no_list() {
     );
     assert_eq!(broken.expect("runs"), 9_000);
     let query = MessageQuery {
-        limit: 3,
+        limit: PageLimit::items(3),
         ..MessageQuery::default()
     };
     assert_eq!(ids(&store, tenant, query).await, [2_999, 2_998, 2_997].map(id_at));

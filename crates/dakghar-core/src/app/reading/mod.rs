@@ -7,7 +7,7 @@ use super::messages::Messages;
 use crate::domain::conversation::Conversation;
 use crate::domain::ids::{ConversationId, EventId, MessageId, MessageKey};
 use crate::domain::message::Message;
-use crate::domain::page::MessageQuery;
+use crate::domain::page::{Listed, MessageQuery, PageLimit, Paged};
 use crate::domain::webhook::WebhookEvent;
 use crate::domain::{ErrorCode, Problem, Tenant, TenantId, Timestamp};
 use crate::ports::Ports;
@@ -16,7 +16,9 @@ use cursor::CursorSigner;
 /// One page of a list, newest first.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
-    /// The items.
+    /// The items. There may be fewer than asked for, or none, though more follow: a page also ends at
+    /// [`PAGE_BYTES_MAX`](crate::domain::page::PAGE_BYTES_MAX) and after
+    /// [`PAGE_TIME_MAX`](crate::domain::page::PAGE_TIME_MAX).
     pub items: Vec<T>,
     /// The start of the next page; `None` on the last one.
     pub next_cursor: Option<String>,
@@ -51,8 +53,8 @@ impl Reading {
     /// Returns tenants, newest first.
     pub async fn tenants(&self, page: &PageRequest) -> Result<Page<Tenant>, Failure> {
         let before = self.position(page, "tenants", |text| TenantId::parse(text).ok())?;
-        let items = self.ports.tenants.list(before, page.limit + 1).await?;
-        let mut page = self.page("tenants", page, items, |tenant| tenant.id.to_string());
+        let listed = self.ports.tenants.list(before, PageLimit::items(page.limit)).await?;
+        let mut page = self.page("tenants", listed, ToString::to_string);
         page.items.retain(|tenant| tenant.removed_at.is_none());
         Ok(page)
     }
@@ -70,12 +72,12 @@ impl Reading {
         mut query: MessageQuery,
         page: &PageRequest,
     ) -> Result<Page<Message>, Failure> {
-        (query.before, query.limit) = (None, 0);
+        (query.before, query.limit) = (None, PageLimit::default());
         let list = format!("messages/{tenant_id}?{query:?}");
         query.before = self.position(page, &list, |text| MessageId::parse(text).ok())?;
-        query.limit = page.limit + 1;
-        let items = self.ports.lists.messages(tenant_id, &query).await?;
-        Ok(self.page(&list, page, items, |message| message.accepted.id.to_string()))
+        query.limit = PageLimit::items(page.limit);
+        let listed = self.ports.lists.messages(tenant_id, &query).await?;
+        Ok(self.page(&list, listed, ToString::to_string))
     }
 
     /// Returns the tenant's conversations, the one with the newest message first.
@@ -88,10 +90,9 @@ impl Reading {
                 ConversationId::parse(id).ok()?,
             ))
         })?;
-        let items = self.ports.conversations.list(tenant_id, before, page.limit + 1).await?;
-        Ok(self.page(&list, page, items, |conversation| {
-            format!("{} {}", conversation.last_message_at.as_millis(), conversation.id)
-        }))
+        let limit = PageLimit::items(page.limit);
+        let listed = self.ports.conversations.list(tenant_id, before, limit).await?;
+        Ok(self.page(&list, listed, |(at, id)| format!("{} {id}", at.as_millis())))
     }
 
     /// Returns one conversation of the tenant.
@@ -118,8 +119,9 @@ impl Reading {
             tenant_id.map(ToString::to_string).unwrap_or_default()
         );
         let before = self.position(page, &list, |text| MessageId::parse(text).ok())?;
-        let items = self.ports.lists.dead_letters(tenant_id, before, page.limit + 1).await?;
-        Ok(self.page(&list, page, items, |message| message.accepted.id.to_string()))
+        let limit = PageLimit::items(page.limit);
+        let listed = self.ports.lists.dead_letters(tenant_id, before, limit).await?;
+        Ok(self.page(&list, listed, ToString::to_string))
     }
 
     /// Returns the events of a tenant; with `None`, those that belong to no tenant.
@@ -130,8 +132,9 @@ impl Reading {
     ) -> Result<Page<WebhookEvent>, Failure> {
         let list = format!("events/{}", tenant_id.map(ToString::to_string).unwrap_or_default());
         let before = self.position(page, &list, |text| EventId::parse(text).ok())?;
-        let items = self.ports.events.list(tenant_id, before, page.limit + 1).await?;
-        Ok(self.page(&list, page, items, |event| event.id.to_string()))
+        let limit = PageLimit::items(page.limit);
+        let listed = self.ports.events.list(tenant_id, before, limit).await?;
+        Ok(self.page(&list, listed, ToString::to_string))
     }
 
     fn position<P>(
@@ -147,16 +150,12 @@ impl Reading {
             .ok_or_else(|| Problem::new(ErrorCode::InvalidCursor, "Start again without a cursor."))
     }
 
-    /// Drops the item beyond the limit, which was read only to learn that there is another page.
-    fn page<T>(&self, list: &str, page: &PageRequest, mut items: Vec<T>, position: impl Fn(&T) -> String) -> Page<T> {
-        let limit = page.limit as usize;
-        let has_more = items.len() > limit;
-        items.truncate(limit);
-        let next_cursor = items
-            .last()
-            .filter(|_| has_more)
-            .map(|last| self.cursors.sign(list, &position(last)));
-        Page { items, next_cursor }
+    fn page<T: Paged>(&self, list: &str, listed: Listed<T>, written: impl Fn(&T::Position) -> String) -> Page<T> {
+        let next_cursor = listed.next.map(|next| self.cursors.sign(list, &written(&next)));
+        Page {
+            items: listed.items,
+            next_cursor,
+        }
     }
 }
 

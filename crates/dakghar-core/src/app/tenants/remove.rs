@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{Tenants, no_such_tenant};
 use crate::app::failure::Failure;
 use crate::app::stale::Step;
+use crate::domain::page::PageLimit;
 use crate::domain::{ErrorCode, Problem, TenantId};
 
 /// Messages erased in one commit.
@@ -70,11 +71,13 @@ impl Tenants {
         const PAGE: u32 = 200;
         let mut before = None;
         loop {
-            let tenants = self.ports.tenants.list(before, PAGE).await?;
-            let Some(last) = tenants.last() else { return Ok(()) };
-            before = Some(last.id);
-            for tenant in tenants.iter().filter(|tenant| tenant.removed_at.is_some()) {
+            let page = self.ports.tenants.list(before, PageLimit::items(PAGE)).await?;
+            for tenant in page.items.iter().filter(|tenant| tenant.removed_at.is_some()) {
                 self.erase(&tenant.id).await?;
+            }
+            before = page.next;
+            if before.is_none() {
+                return Ok(());
             }
         }
     }

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::domain::conversation::{Conversation, ConversationTouch};
 use crate::domain::ids::{ConversationId, TenantId};
+use crate::domain::page::{Listed, PageLimit};
 use crate::domain::time::Timestamp;
 
 /// Conversations, created and moved forward by the messages in them.
@@ -19,8 +20,8 @@ pub trait ConversationStore: Send + Sync {
         &self,
         tenant_id: &TenantId,
         before: Option<(Timestamp, ConversationId)>,
-        limit: u32,
-    ) -> Result<Vec<Conversation>, StoreError>;
+        limit: PageLimit,
+    ) -> Result<Listed<Conversation>, StoreError>;
 
     /// Returns one conversation.
     async fn find(&self, tenant_id: &TenantId, id: &ConversationId) -> Result<Option<Conversation>, StoreError>;

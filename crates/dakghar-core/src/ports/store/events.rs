@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::domain::ids::{EventId, TenantId};
+use crate::domain::page::{Listed, PageLimit};
 use crate::domain::webhook::WebhookEvent;
 
 /// Webhook events that are neither messages nor statuses we could place.
@@ -17,6 +18,6 @@ pub trait EventStore: Send + Sync {
         &self,
         tenant_id: Option<&TenantId>,
         before: Option<EventId>,
-        limit: u32,
-    ) -> Result<Vec<WebhookEvent>, StoreError>;
+        limit: PageLimit,
+    ) -> Result<Listed<WebhookEvent>, StoreError>;
 }

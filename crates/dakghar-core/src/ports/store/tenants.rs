@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::domain::ids::{PhoneNumberId, TenantId, WabaId};
+use crate::domain::page::{Listed, PageLimit};
 use crate::domain::tenant::Tenant;
 
 /// The result of saving a tenant.
@@ -36,7 +37,7 @@ pub trait TenantStore: Send + Sync {
     }
 
     /// Returns tenants older than `before`, newest first.
-    async fn list(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError>;
+    async fn list(&self, before: Option<TenantId>, limit: PageLimit) -> Result<Listed<Tenant>, StoreError>;
 
     /// Returns the owners of these numbers, in the order asked. An owner whose id cannot be read is `Unreadable` on its
     /// own.

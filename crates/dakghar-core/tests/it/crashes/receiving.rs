@@ -1,6 +1,7 @@
 //! Crashes while a webhook is stored.
 
 use dakghar_core::domain::message::{EvidenceStatus, UnknownOutcome};
+use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::webhook::WebhookPart;
 use dakghar_core::domain::{Status, Tenant};
 use dakghar_core::ports::EventStore as _;
@@ -53,7 +54,9 @@ fn crash_between_storing_a_webhook_and_the_200_is_absorbed_by_every_write() {
             let delivered = seen.timeline().iter();
             let delivered = delivered.filter(|entry| entry.detail.as_deref() == Some("delivered"));
             assert_eq!((seen.status(), delivered.count()), (Status::Delivered, 1));
-            let events = at_once(world.store.list(Some(&tenant.id), None, 9)).expect("no outage");
+            let events = at_once(world.store.list(Some(&tenant.id), None, PageLimit::items(9)))
+                .expect("no outage")
+                .items;
             assert_eq!(events.len(), 1, "after a crash at {call:?}");
         });
     }

@@ -134,7 +134,11 @@ impl Promises {
 fn keeps_event(shared: &Shared, owner: Option<TenantId>, raw: &str) -> Option<()> {
     [owner.as_ref(), None]
         .into_iter()
-        .flat_map(|owner| at_once(shared.store.list(owner, None, u32::MAX)).expect("no outage"))
+        .flat_map(|owner| {
+            at_once(shared.store.list(owner, None, super::ALL))
+                .expect("no outage")
+                .items
+        })
         .any(|event| *event.raw == *raw)
         .then_some(())
 }

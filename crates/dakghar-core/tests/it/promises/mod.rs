@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use dakghar_core::domain::message::Timings;
-use dakghar_core::domain::page::MessageQuery;
+use dakghar_core::domain::page::{MessageQuery, PageLimit};
 use dakghar_core::domain::{Hold, MessageKey, PhoneNumberId, Status, Tenant, TenantId, Timestamp, Wamid};
 use dakghar_core::ports::ListStore as _;
 use dakghar_testkit::memory::MemoryStore;
@@ -27,6 +27,12 @@ use crate::world::ports::at_once;
 use crate::world::seen::Seen;
 use crate::world::trace::Trace;
 use crate::world::wire::Call;
+
+/// A page of everything.
+const ALL: PageLimit = PageLimit {
+    bytes: usize::MAX,
+    ..PageLimit::items(u32::MAX)
+};
 
 /// A promise that was not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -210,11 +216,11 @@ impl Promises {
     fn select(&self, store: &MemoryStore, status: Option<Status>) -> Vec<Seen> {
         let query = MessageQuery {
             status,
-            limit: u32::MAX,
+            limit: ALL,
             ..MessageQuery::default()
         };
         let tenants: Vec<TenantId> = self.state.lock().tenants.iter().copied().collect();
-        let of_tenant = |tenant: &TenantId| at_once(store.messages(tenant, &query)).expect("no outage");
+        let of_tenant = |tenant: &TenantId| at_once(store.messages(tenant, &query)).expect("no outage").items;
         tenants.iter().flat_map(of_tenant).map(Seen).collect()
     }
 

@@ -1,6 +1,7 @@
 //! T13: evidence moves a message up.
 
 use dakghar_core::domain::message::{EvidenceStatus, TimelineEvent, UnknownOutcome};
+use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::webhook::WebhookPart;
 use dakghar_core::domain::{EventReason, Status};
 use dakghar_core::ports::EventStore as _;
@@ -132,9 +133,13 @@ fn t13_callback_data_is_bound_to_its_tenant_and_number() {
         let receipt = world.receive(&process, vec![WebhookPart::Status(report)]);
         assert_eq!(receipt.map(|receipt| receipt.unrouted), Ok(1));
         assert_eq!(world.look(message).status(), Status::Sent);
-        let of_other = at_once(world.store.list(Some(&other.id), None, 9)).expect("no outage");
+        let of_other = at_once(world.store.list(Some(&other.id), None, PageLimit::items(9)))
+            .expect("no outage")
+            .items;
         assert_eq!(of_other, [], "who has the number need not have sent it");
-        let kept = at_once(world.store.list(None, None, 9)).expect("no outage");
+        let kept = at_once(world.store.list(None, None, PageLimit::items(9)))
+            .expect("no outage")
+            .items;
         assert_eq!(kept.len(), 1);
         assert_eq!(kept[0].reason, EventReason::UnknownMessage);
     });

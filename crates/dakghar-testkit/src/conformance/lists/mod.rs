@@ -21,9 +21,12 @@ macro_rules! list_store_suite {
             filters_of_a_list_add_up
             pages_of_a_list_have_no_gaps_and_no_repeats
             pages_of_a_filtered_list_have_no_gaps_and_no_repeats
+            a_page_of_a_list_ends_at_its_bytes
+            a_filter_that_matches_little_gives_partial_pages
             dead_letters_are_what_ended_badly
             dead_letters_of_one_tenant
             dead_letters_of_everybody_page_by_page
+            a_page_of_dead_letters_ends_at_its_bytes
             unsettled_messages_are_counted
             unsettled_messages_are_counted_up_to_the_limit
         }

@@ -8,6 +8,7 @@ pub use record::*;
 use std::sync::Arc;
 
 use dakghar_core::domain::migration::{Kind, Record};
+use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::{Conversation, ConversationId, Direction, Message, Tenant, TenantId, WebhookEvent};
 use dakghar_core::ports::{Acceptance, MigrationTarget, StoreError};
 
@@ -165,8 +166,8 @@ pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
                     }
                 }
                 Record::Event(event) => {
-                    let listed = events.list(event.tenant_id.as_ref(), None, 100).await;
-                    assert!(listed.expect("the store answers").contains(&event));
+                    let listed = events.list(event.tenant_id.as_ref(), None, PageLimit::items(100)).await;
+                    assert!(listed.expect("the store answers").items.contains(&event));
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Tenants are found by their ids, numbers and accounts, until they are removed.
 
 use dakghar_core::domain::PhoneNumber;
+use dakghar_core::domain::page::PageLimit;
 
 use super::super::read_pages;
 use super::super::stores::Stores;
@@ -29,7 +30,10 @@ pub async fn tenants_are_listed_newest_first(stores: Stores) {
         insert(&stores, &tenants[index]).await;
     }
     let [first, second, third] = tenants;
-    let list = async |before, limit| stores.tenants.list(before, limit).await.expect("the store answers");
+    let list = async |before, limit| {
+        let listed = stores.tenants.list(before, PageLimit::items(limit)).await;
+        listed.expect("the store answers").items
+    };
     assert_eq!(list(None, 100).await, [third.clone(), second.clone(), first.clone()]);
     assert_eq!(list(None, 1).await[..], *std::slice::from_ref(&third));
     assert_eq!(list(Some(third.id), 100).await, [second, first.clone()]);
@@ -44,9 +48,15 @@ pub async fn pages_of_tenants_have_no_gaps_and_no_repeats(stores: Stores) {
         expected.push(tenant.id);
     }
     expected.reverse();
-    let fetch = async |before| stores.tenants.list(before, 4).await.expect("the store answers");
-    let seen = read_pages(4, fetch, |tenant| tenant.id).await;
-    assert_eq!(seen.iter().map(|tenant| tenant.id).collect::<Vec<_>>(), expected);
+    let small = PageLimit {
+        bytes: 1,
+        ..PageLimit::items(100)
+    };
+    for (items_max, limit) in [(4, PageLimit::items(4)), (1, small)] {
+        let fetch = async |before| stores.tenants.list(before, limit).await.expect("the store answers");
+        let seen = read_pages(items_max, fetch).await;
+        assert_eq!(seen.iter().map(|tenant| tenant.id).collect::<Vec<_>>(), expected);
+    }
 }
 
 pub async fn numbers_know_their_owners(stores: Stores) {
@@ -140,6 +150,7 @@ pub async fn a_removed_tenant_is_gone(stores: Stores) {
             .await,
         Ok(Vec::new())
     );
-    assert_eq!(stores.tenants.list(None, 100).await, Ok(vec![other]));
+    let listed = stores.tenants.list(None, PageLimit::items(100)).await;
+    assert_eq!(listed.expect("the store answers").items, [other]);
     insert(&stores, &tenant_with_numbers(vec![number.clone()])).await;
 }

@@ -1,6 +1,7 @@
 //! A tenant is inserted once, with numbers that are nobody else's.
 
 use dakghar_core::domain::Tenant;
+use dakghar_core::domain::page::PageLimit;
 use dakghar_core::ports::TenantSaved;
 
 use super::super::stores::Stores;
@@ -66,7 +67,13 @@ pub async fn ten_at_once_with_one_number_leave_one(stores: Stores) {
     assert_eq!(winners.len(), 1);
     assert_eq!(owner(&stores, &phone("1")).await, Some(winners[0]));
     assert_eq!(
-        stores.tenants.list(None, 100).await.expect("the store answers").len(),
+        stores
+            .tenants
+            .list(None, PageLimit::items(100))
+            .await
+            .expect("the store answers")
+            .items
+            .len(),
         1
     );
 }

@@ -1,6 +1,6 @@
 //! Lists and counts of messages.
 
-use dakghar_core::domain::page::MessageQuery;
+use dakghar_core::domain::page::{Listed, MessageQuery, PageLimit};
 use dakghar_core::domain::{ConversationId, Direction, Message, MessageId, Status, TenantId};
 
 use super::super::read_pages;
@@ -20,10 +20,16 @@ pub async fn lists_leave_it_out_and_their_pages_stay_full(port: Breakable) {
             limit,
             ..MessageQuery::default()
         };
-        let fetch = async |before| list(&port, &tenant, query(before, 3)).await;
-        assert_eq!(read_pages(3, fetch, |id| *id).await, ids(&whole));
-        let full = list(&port, &tenant, query(None, 3)).await;
-        assert_eq!(full, ids(&whole[..3]), "a page that is not full looks like the last");
+        let small = PageLimit {
+            bytes: 1,
+            ..PageLimit::items(100)
+        };
+        for (items_max, limit) in [(3, PageLimit::items(3)), (1, small)] {
+            let fetch = async |before| page(&port, &tenant, query(before, limit)).await;
+            assert_eq!(ids(&read_pages(items_max, fetch).await), ids(&whole));
+        }
+        let full = list(&port, &tenant, query(None, PageLimit::items(3))).await;
+        assert_eq!(full, ids(&whole[..3]));
     }
 }
 
@@ -35,7 +41,7 @@ pub async fn every_filter_passes_it(port: Breakable) {
     let (mut whole, _) = port.mixed(MIXED, sent).await;
     whole.reverse();
     let all = || MessageQuery {
-        limit: 100,
+        limit: PageLimit::items(100),
         ..MessageQuery::default()
     };
     let filters = [
@@ -64,12 +70,12 @@ impl WithFilter for MessageQuery {
 }
 
 async fn list(port: &Breakable, tenant: &TenantId, query: MessageQuery) -> Vec<MessageId> {
-    ids(&port
-        .stores
-        .lists
-        .messages(tenant, &query)
-        .await
-        .expect("the store answers"))
+    ids(&page(port, tenant, query).await.items)
+}
+
+async fn page(port: &Breakable, tenant: &TenantId, query: MessageQuery) -> Listed<Message> {
+    let listed = port.stores.lists.messages(tenant, &query).await;
+    listed.expect("the store answers")
 }
 
 /// Covers `ListStore::dead_letters`.
@@ -80,14 +86,22 @@ pub async fn dead_letters_leave_it_out(port: Breakable) {
     whole.reverse();
     for tenant in [Some(&tenant), None] {
         for (limit, expected) in [(2, &whole[..2]), (50, &whole[..])] {
-            let found: Vec<Message> = port
+            let found = port
                 .stores
                 .lists
-                .dead_letters(tenant, None, limit)
-                .await
-                .expect("an answer");
-            assert_eq!(ids(&found), ids(expected));
+                .dead_letters(tenant, None, PageLimit::items(limit))
+                .await;
+            assert_eq!(ids(&found.expect("an answer").items), ids(expected));
         }
+        let small = PageLimit {
+            bytes: 1,
+            ..PageLimit::items(100)
+        };
+        let fetch = async |before| {
+            let found = port.stores.lists.dead_letters(tenant, before, small).await;
+            found.expect("an answer")
+        };
+        assert_eq!(ids(&read_pages(1, fetch).await), ids(&whole));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tenants, conversations, events, and erasing.
 
-use dakghar_core::domain::{Conversation, ConversationTouch, Direction, PhoneNumber, Tenant, TenantId, WebhookEvent};
+use dakghar_core::domain::page::{Listed, PageLimit};
+use dakghar_core::domain::{ConversationTouch, Direction, PhoneNumber, Tenant, TenantId, WebhookEvent};
 use dakghar_core::ports::{Acceptance, TenantSaved};
 
 use super::super::read_pages;
@@ -50,8 +51,11 @@ pub async fn it_is_a_tenant_error_of_its_own(port: Breakable) {
 /// Covers `TenantStore::list`.
 pub async fn the_list_of_tenants_leaves_it_out(port: Breakable) {
     let (whole, _) = mixed_tenants(&port).await;
-    let fetch = async |before| port.stores.tenants.list(before, 3).await.expect("the store answers");
-    let mut listed = read_pages(3, fetch, |tenant| tenant.id).await;
+    let fetch = async |before| {
+        let listed = port.stores.tenants.list(before, PageLimit::items(3)).await;
+        listed.expect("the store answers")
+    };
+    let mut listed = read_pages(3, fetch).await;
     listed.reverse();
     assert_eq!(tenant_ids(&listed), tenant_ids(&whole));
 }
@@ -162,12 +166,15 @@ fn later(first: &ConversationTouch) -> ConversationTouch {
 pub async fn conversations_beside_it_are_listed(port: Breakable) {
     let tenant = tenant_id();
     let (whole, broken) = mixed_conversations(&port, tenant).await;
-    let list = async |before, limit| {
-        let listed = port.stores.conversations.list(&tenant, before, limit).await;
+    let fetch = async |before| {
+        let listed = port
+            .stores
+            .conversations
+            .list(&tenant, before, PageLimit::items(3))
+            .await;
         listed.expect("the store answers")
     };
-    let place = |conversation: &Conversation| (conversation.last_message_at, conversation.id);
-    let mut listed = read_pages(3, async |before| list(before, 3).await, place).await;
+    let mut listed = read_pages(3, fetch).await;
     listed.reverse();
     let ids: Vec<_> = listed.iter().map(|conversation| conversation.id).collect();
     assert_eq!(ids, whole.iter().map(|touch| touch.id).collect::<Vec<_>>());
@@ -204,10 +211,14 @@ pub async fn events_beside_it_are_recorded_and_listed(port: Breakable) {
         whole.push(new);
         whole.reverse();
         let fetch = async |before| {
-            let listed = port.stores.events.list(owner.as_ref(), before, 3).await;
+            let listed = port
+                .stores
+                .events
+                .list(owner.as_ref(), before, PageLimit::items(3))
+                .await;
             listed.expect("the store answers")
         };
-        let listed = read_pages(3, fetch, |event| event.id).await;
+        let listed = read_pages(3, fetch).await;
         let listed: Vec<_> = listed.into_iter().filter(|event| whole.contains(event)).collect();
         assert_eq!(listed, whole);
     }
@@ -227,10 +238,15 @@ pub async fn everything_of_its_tenant_is_erased(port: Breakable) {
     assert_eq!(port.stores.events.record(std::slice::from_ref(&unrouted)).await, Ok(()));
     while port.stores.erasure.erase(&tenant, 7).await.expect("the store answers") > 0 {}
     assert_eq!(port.stores.lists.count_unsettled(&tenant, 100).await, Ok(0));
-    assert_eq!(port.stores.conversations.list(&tenant, None, 100).await, Ok(Vec::new()));
+    let all = PageLimit::items(100);
+    assert_eq!(
+        port.stores.conversations.list(&tenant, None, all).await,
+        Ok(Listed::empty())
+    );
     assert_eq!(
         port.stores.messages.load(&[kept.key()]).await,
         [Ok(Some(kept.with(|_| ())))]
     );
-    assert_eq!(port.stores.events.list(None, None, 100).await, Ok(vec![unrouted]));
+    let events = port.stores.events.list(None, None, all).await;
+    assert_eq!(events.expect("the store answers").items, [unrouted]);
 }

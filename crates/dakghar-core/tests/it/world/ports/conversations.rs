@@ -1,6 +1,7 @@
 //! The conversations at the far end of the wire.
 
 use async_trait::async_trait;
+use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::{Conversation, ConversationId, ConversationTouch, TenantId, Timestamp};
 use dakghar_core::ports::{ConversationStore, StoreError};
 
@@ -19,8 +20,8 @@ impl ConversationStore for Near {
         &self,
         tenant_id: &TenantId,
         before: Option<(Timestamp, ConversationId)>,
-        limit: u32,
-    ) -> Result<Vec<Conversation>, StoreError> {
+        limit: PageLimit,
+    ) -> Result<Listed<Conversation>, StoreError> {
         let tenant_id = *tenant_id;
         let list = move |shared: &Shared| at_once(ConversationStore::list(&*shared.store, &tenant_id, before, limit));
         self.once(Call::Query, list).await

@@ -1,6 +1,7 @@
 //! The kept events at the far end of the wire.
 
 use async_trait::async_trait;
+use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::{EventId, TenantId, WebhookEvent};
 use dakghar_core::ports::{EventStore, StoreError};
 
@@ -19,8 +20,8 @@ impl EventStore for Near {
         &self,
         tenant_id: Option<&TenantId>,
         before: Option<EventId>,
-        limit: u32,
-    ) -> Result<Vec<WebhookEvent>, StoreError> {
+        limit: PageLimit,
+    ) -> Result<Listed<WebhookEvent>, StoreError> {
         let tenant_id = tenant_id.copied();
         let list = move |shared: &Shared| at_once(EventStore::list(&*shared.store, tenant_id.as_ref(), before, limit));
         self.once(Call::Query, list).await

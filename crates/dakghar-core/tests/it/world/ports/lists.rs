@@ -1,7 +1,7 @@
 //! Lists of messages at the far end of the wire.
 
 use async_trait::async_trait;
-use dakghar_core::domain::page::MessageQuery;
+use dakghar_core::domain::page::{Listed, MessageQuery, PageLimit};
 use dakghar_core::domain::{Message, MessageId, TenantId};
 use dakghar_core::ports::{ListStore, StoreError};
 
@@ -11,11 +11,11 @@ use crate::world::wire::Call;
 
 #[async_trait]
 impl ListStore for Near {
-    async fn messages(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Vec<Message>, StoreError> {
+    async fn messages(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Listed<Message>, StoreError> {
         let (tenant_id, query) = (*tenant_id, query.clone());
         let list = move |shared: &Shared| {
             let listed = at_once(shared.store.messages(&tenant_id, &query))?;
-            for message in &listed {
+            for message in &listed.items {
                 shared.promises.found(tenant_id, Some(&Seen(message.clone())));
             }
             Ok(listed)
@@ -27,13 +27,13 @@ impl ListStore for Near {
         &self,
         tenant_id: Option<&TenantId>,
         before: Option<MessageId>,
-        limit: u32,
-    ) -> Result<Vec<Message>, StoreError> {
+        limit: PageLimit,
+    ) -> Result<Listed<Message>, StoreError> {
         let tenant_id = tenant_id.copied();
         let list = move |shared: &Shared| {
             let listed = at_once(shared.store.dead_letters(tenant_id.as_ref(), before, limit))?;
             if let Some(tenant_id) = tenant_id {
-                for message in &listed {
+                for message in &listed.items {
                     shared.promises.found(tenant_id, Some(&Seen(message.clone())));
                 }
             }

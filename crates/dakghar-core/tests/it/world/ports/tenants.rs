@@ -1,6 +1,7 @@
 //! The tenants at the far end of the wire.
 
 use async_trait::async_trait;
+use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::{PhoneNumberId, Tenant, TenantId, WabaId};
 use dakghar_core::ports::{StoreError, TenantSaved, TenantStore};
 
@@ -41,7 +42,7 @@ impl TenantStore for Near {
         found.unwrap_or_else(|error| vec![Err(error); count])
     }
 
-    async fn list(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
+    async fn list(&self, before: Option<TenantId>, limit: PageLimit) -> Result<Listed<Tenant>, StoreError> {
         let list = move |shared: &Shared| at_once(TenantStore::list(&*shared.store, before, limit));
         self.once(Call::FindTenants, list).await
     }
