@@ -75,7 +75,15 @@ pub(super) async fn read<K: Clone + Eq + Hash>(
     if announced > bytes_max as u64 {
         return Err(too_large(bytes_max));
     }
-    match tokio::time::timeout(timeout, collect(Limited::new(body, bytes_max), bytes_max, lease)).await {
+    // A body that announces its size gets no more room than that.
+    let room = body.size_hint().exact().and_then(|exact| usize::try_from(exact).ok());
+    let room = room.unwrap_or(bytes_max);
+    match tokio::time::timeout(
+        timeout,
+        collect(Limited::new(body, bytes_max), [bytes_max, room], lease),
+    )
+    .await
+    {
         Ok(read) => read,
         Err(_elapsed) => Err(Problem::new(ErrorCode::BadRequest, "The body did not arrive in time.")),
     }
@@ -83,7 +91,7 @@ pub(super) async fn read<K: Clone + Eq + Hash>(
 
 async fn collect<K: Clone + Eq + Hash>(
     mut body: Limited<Body>,
-    bytes_max: usize,
+    [bytes_max, room]: [usize; 2],
     mut lease: Lease<K>,
 ) -> Result<ReadBody<K>, Problem> {
     let mut bytes = Vec::new();
@@ -100,7 +108,7 @@ async fn collect<K: Clone + Eq + Hash>(
         // A buffer grows ahead of what it holds, so that counts and not the bytes alone.
         let needed = bytes.len() + data.len();
         if needed > bytes.capacity() {
-            let wanted = needed.max(2 * bytes.capacity()).min(bytes_max.max(needed));
+            let wanted = needed.max(2 * bytes.capacity()).min(room.max(needed));
             lease.grow(wanted - bytes.capacity())?;
             bytes.reserve_exact(wanted - bytes.len());
         }

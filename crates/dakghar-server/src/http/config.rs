@@ -18,7 +18,8 @@ pub struct HttpConfig {
     pub webhook_body_bytes_max: usize,
     /// The most bytes of all bodies on the API that are arriving or being carried out; a tenant may have half of them.
     pub bodies_bytes_max: usize,
-    /// The same of webhooks; one address may have half of them.
+    /// The same of webhooks. A quarter is kept for bodies of at most 64 KiB; one address may have half of them, one from
+    /// which no webhook was verified yet the size of one body, and a 64th in small ones.
     pub webhooks_bytes_max: usize,
     /// The most bytes of all list pages that are being built or read by their client; a tenant may have half of them.
     pub pages_bytes_max: usize,

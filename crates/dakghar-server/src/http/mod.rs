@@ -25,6 +25,7 @@ mod problem;
 mod query;
 mod readiness;
 mod router;
+mod senders;
 mod serve;
 mod starting;
 mod state;

@@ -1,6 +1,5 @@
 //! The state that every handler can reach.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use dakghar_core::app::App;
@@ -12,6 +11,7 @@ use super::config::HttpConfig;
 use super::pages::Pages;
 use super::readiness::Readiness;
 use super::wrong_keys::WrongKeys;
+use super::senders::Senders;
 
 struct Shared {
     app: App,
@@ -27,7 +27,7 @@ pub(super) struct Budgets {
     /// Bodies on the API, by tenant.
     pub(super) bodies: ByteBudget<BytesOwner>,
     /// Bodies of webhooks, by the address that posts.
-    pub(super) webhooks: ByteBudget<Option<IpAddr>>,
+    pub(super) webhooks: Senders,
     /// Pages of lists, by tenant.
     pub(super) pages: Pages<BytesOwner>,
 }
@@ -36,7 +36,7 @@ impl Budgets {
     fn new(config: &HttpConfig, metrics: &Metrics) -> Self {
         Self {
             bodies: ByteBudget::new(config.bodies_bytes_max, Budget::Requests, metrics),
-            webhooks: ByteBudget::new(config.webhooks_bytes_max, Budget::Webhooks, metrics),
+            webhooks: Senders::new(config, metrics),
             pages: Pages::new(config.pages_bytes_max, metrics),
         }
     }

@@ -96,7 +96,9 @@ pub(super) async fn receive(State(state): State<HttpState>, request: Request) ->
     state.app().receiving.expect_signature(&signatures)?;
     // Dropped unless the body was read: a webhook that could not be read is posted again like a refused one.
     let attending = state.app().listening.attend();
-    let lease = state.budgets().webhooks.lease(ClientAddr::of(&head.extensions));
+    let senders = &state.budgets().webhooks;
+    let addr = ClientAddr::of(&head.extensions);
+    let lease = senders.lease(addr);
     let body = body::read(body, config.webhook_body_bytes_max, config.body_read_timeout, lease).await;
     if body
         .as_ref()
@@ -107,6 +109,7 @@ pub(super) async fn receive(State(state): State<HttpState>, request: Request) ->
     }
     let body = body?;
     let receipt = state.app().receiving.receive(&body, &signatures).await?;
+    senders.verified(addr);
     let view = ReceiptView {
         received: receipt.messages + receipt.statuses + receipt.events + receipt.unrouted + receipt.duplicates,
         duplicates: receipt.duplicates,

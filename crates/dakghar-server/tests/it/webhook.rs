@@ -242,6 +242,29 @@ async fn without_a_signature_the_body_is_not_read() {
 }
 
 #[tokio::test]
+async fn forged_large_bodies_leave_room_for_metas_small_ones() {
+    let mut setup = Setup {
+        app_secret: Some(APP_SECRET),
+        ..Setup::default()
+    };
+    setup.http.webhooks_bytes_max = 1024 * 1024;
+    let service = Service::start(setup);
+    let forged = || {
+        let piece = futures_util::stream::once(async { Ok::<_, std::io::Error>(vec![b' '; 256 * 1024]) });
+        let body = Body::from_stream(futures_util::StreamExt::chain(piece, futures_util::stream::pending()));
+        let request = Request::post(PATH).header("X-Hub-Signature-256", signature(b"", "another secret"));
+        service.call(request.body(body).expect("a request"))
+    };
+    let (mut one, mut two) = (std::pin::pin!(forged()), std::pin::pin!(forged()));
+    assert!(futures_util::poll!(one.as_mut()).is_pending());
+    assert!(futures_util::poll!(two.as_mut()).is_pending());
+    assert_eq!(forged().await.outcome(), (503, "overloaded"), "no more of this address");
+    let body = br#"{"entry":[]}"#;
+    let answer = post(&service, body, &[&signature(body, APP_SECRET)]).await;
+    assert_eq!(answer.outcome(), (200, "-"));
+}
+
+#[tokio::test]
 async fn bodies_that_arrive_are_bounded_together_and_free_their_bytes_when_they_end() {
     let mut setup = Setup::default();
     setup.http.webhooks_bytes_max = 64 * 1024;
