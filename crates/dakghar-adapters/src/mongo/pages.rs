@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::MongoStore;
 use super::documents::Unreadable;
+use super::indexes::BY_ID;
 use super::reads::{Query, told};
 
 /// Greater than every id, and a text: an `_id` of another type is not looked at.
@@ -153,7 +154,7 @@ impl MongoStore {
         let mut filter = list.along.clone();
         let ids: Vec<&str> = wanted.iter().map(|(id, _)| id.as_str()).collect();
         filter.insert("_id", doc! { "$in": ids });
-        let query = Query::new(list.filtered(filter), list.index).newest_first();
+        let query = Query::new(list.filtered(filter), BY_ID).newest_first();
         let sizes: HashMap<&str, usize> = wanted.iter().map(|(id, bytes)| (id.as_str(), *bytes)).collect();
         let sized = |raw: &RawDocument| {
             let bytes = raw.get_str("_id").ok().and_then(|id| sizes.get(id).copied());

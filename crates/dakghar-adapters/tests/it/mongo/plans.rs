@@ -177,7 +177,7 @@ async fn lists_look_at_what_they_return() {
             looked_at(listed.items.len())
         };
         profiler
-            .check(what, found, ListStore::messages(&*store, &tenant_id, &filter))
+            .check_by_ids(what, found, ListStore::messages(&*store, &tenant_id, &filter))
             .await;
     }
     let none = |_: &_| 0;
@@ -187,21 +187,21 @@ async fn lists_look_at_what_they_return() {
         looked_at(found.items.len())
     };
     profiler
-        .check(
+        .check_by_ids(
             "a tenant's dead letters",
             all_dead,
             store.dead_letters(Some(&tenant_id), None, PageLimit::items(30)),
         )
         .await;
     profiler
-        .check(
+        .check_by_ids(
             "all dead letters",
             all_dead,
             store.dead_letters(None, None, PageLimit::items(30)),
         )
         .await;
     profiler
-        .check(
+        .check_by_ids(
             "a page of dead letters",
             all_dead,
             store.dead_letters(Some(&tenant_id), Some(middle.accepted.id), PageLimit::items(30)),
@@ -227,7 +227,7 @@ async fn lists_look_at_what_they_return() {
         )
         .await;
     profiler
-        .check(
+        .check_by_ids(
             "nobody's messages",
             none,
             ListStore::messages(&*store, &dakghar_testkit::samples::tenant_id(), &query()),
@@ -271,7 +271,7 @@ async fn a_list_by_time_looks_ten_seconds_around() {
         }
     };
     profiler
-        .check(
+        .check_by_ids(
             "forty seconds",
             with_seconds(22),
             ListStore::messages(&*store, &tenant_id, &range),
@@ -282,7 +282,7 @@ async fn a_list_by_time_looks_ten_seconds_around() {
         ..query()
     };
     profiler
-        .check(
+        .check_by_ids(
             "the latest",
             with_seconds(11),
             ListStore::messages(&*store, &tenant_id, &latest),
@@ -479,21 +479,21 @@ async fn conversations_events_and_tenants_are_found_by_their_indexes() {
         looked_at(answer.as_ref().expect("the store answers").items.len())
     };
     profiler
-        .check(
+        .check_by_ids(
             "events",
             seen,
             EventStore::list(&*store, Some(&tenant_id), None, PageLimit::items(50)),
         )
         .await;
     profiler
-        .check(
+        .check_by_ids(
             "unrouted events",
             seen,
             EventStore::list(&*store, None, None, PageLimit::items(20)),
         )
         .await;
     profiler
-        .check(
+        .check_by_ids(
             "older unrouted events",
             seen,
             EventStore::list(&*store, None, Some(events[2_500].id), PageLimit::items(20)),
@@ -504,7 +504,7 @@ async fn conversations_events_and_tenants_are_found_by_their_indexes() {
         .check("a tenant", |_| 1, TenantStore::find(&*store, &owners[7].id))
         .await;
     profiler
-        .check(
+        .check_by_ids(
             "tenants",
             |_: &_| looked_at(20),
             TenantStore::list(&*store, Some(owners[150].id), PageLimit::items(20)),
