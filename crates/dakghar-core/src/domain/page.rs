@@ -2,24 +2,13 @@
 
 mod fill;
 
-pub use fill::{Listed, PageFill, PageLimit, Paged};
+pub use fill::{Listed, PAGE_BYTES_MAX, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, PAGE_TIME_MAX, PageFill, PageLimit, Paged};
 
 use super::conversation::Conversation;
 use super::ids::{ConversationId, MessageId, PhoneNumberId, WaId};
 use super::message::{Direction, Status};
 use super::time::Timestamp;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Items on a page unless the client says otherwise.
-pub const PAGE_ITEMS_DEFAULT: u32 = 50;
-/// The most items on a page.
-pub const PAGE_ITEMS_MAX: u32 = 200;
-
-/// The bytes of records at which a page ends, though there are more. A larger record is a page by itself.
-pub const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// The time after which a page ends with what was found, when a filter matches little.
-pub const PAGE_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// A query for messages of a tenant, newest first, by id. Every filter that is set must match.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -75,11 +75,8 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
         .expect("the store answers");
     let mut conversations = Vec::new();
     for owner in &owners {
-        let found = under_test
-            .stores
-            .conversations
-            .list(owner, None, PageLimit::items(10))
-            .await;
+        let port = &under_test.stores.conversations;
+        let found = port.list(owner, None, PageLimit::items(10)).await;
         conversations.extend(found.expect("the store answers").items);
     }
     let events = vec![event(owners[0]), event_bare(), event(owners[1]), event_bare()];

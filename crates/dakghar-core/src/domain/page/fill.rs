@@ -3,13 +3,22 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use super::{PAGE_BYTES_MAX, PAGE_ITEMS_DEFAULT, PAGE_TIME_MAX};
 use crate::domain::conversation::Conversation;
 use crate::domain::ids::{ConversationId, EventId, MessageId, TenantId};
 use crate::domain::message::Message;
 use crate::domain::tenant::Tenant;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::WebhookEvent;
+
+/// Items on a page unless the client says otherwise.
+pub const PAGE_ITEMS_DEFAULT: u32 = 50;
+/// The most items on a page.
+pub const PAGE_ITEMS_MAX: u32 = 200;
+
+/// The bytes of records at which a page ends, though there are more. A larger record is a page by itself.
+pub const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// The time after which a page ends with what was found, when a filter matches little.
+pub const PAGE_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// The bytes of a record beside its texts.
 const RECORD_BYTES: usize = 512;
@@ -127,6 +136,7 @@ impl<T: Paged> Listed<T> {
     }
 
     /// Merges two searches of one list, which may have found the same records.
+    #[must_use]
     pub fn merge(self, other: Self, limit: PageLimit) -> Self {
         // Behind the place where one of them stopped, that one may have left something out.
         let stopped_at = self.next.max(other.next);

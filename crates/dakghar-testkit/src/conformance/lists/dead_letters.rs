@@ -5,7 +5,7 @@ use dakghar_core::domain::{Message, MessageId, Status, TenantId};
 
 use super::super::read_pages;
 use super::super::stores::{Stores, accept_as, ids, receive_all};
-use super::messages::{large, three_large};
+use super::bounds::{large, three_large};
 use crate::samples::{inbound, outbound, tenant_id};
 
 async fn dead_letters(

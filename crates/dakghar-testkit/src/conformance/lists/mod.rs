@@ -1,10 +1,12 @@
 //! The suite of [`ListStore`](dakghar_core::ports::ListStore).
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
+mod bounds;
 mod dead_letters;
 mod messages;
 mod unsettled;
 
+pub use bounds::*;
 pub use dead_letters::*;
 pub use messages::*;
 pub use unsettled::*;
