@@ -10,8 +10,8 @@ use super::budget::{ByteBudget, BytesOwner};
 use super::config::HttpConfig;
 use super::pages::Pages;
 use super::readiness::Readiness;
-use super::wrong_keys::WrongKeys;
 use super::senders::Senders;
+use super::wrong_keys::WrongKeys;
 
 struct Shared {
     app: App,
