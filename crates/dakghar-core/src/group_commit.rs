@@ -2,7 +2,8 @@
 //!
 //! There is no timer and no added delay. An idle group commits a single request at once; a busy one grows its batches
 //! until the store keeps up. Where several commits may be under way, they grow alike: a small one beside a large one
-//! would cost the store as much. The queue is bounded. Past the bound a request fails at once.
+//! would cost the store as much. The queue and the batches are bounded, in requests and in bytes. Past the bound of the
+//! queue a request fails at once.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,15 +18,31 @@ use prometheus_client::metrics::counter::Counter;
 /// A future that nobody has spawned yet.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
+/// What a request brings along.
+pub trait Weighed {
+    /// Returns about as many bytes as it has in memory.
+    fn bytes(&self) -> usize;
+}
+
+impl<T: Weighed> Weighed for Vec<T> {
+    fn bytes(&self) -> usize {
+        self.iter().map(T::bytes).sum()
+    }
+}
+
 /// The bounds of a group.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// The most requests in one commit.
     pub batch_max: usize,
+    /// The bytes of requests at which a commit takes no more of them; a larger one has a commit to itself.
+    pub batch_bytes_max: usize,
     /// The most commits under way at a time.
     pub commits_max: usize,
     /// The most requests that may wait.
     pub waiting_max: usize,
+    /// The most bytes of requests that may wait; a larger one may if it waits alone.
+    pub waiting_bytes_max: usize,
     /// Counts the requests that found no room.
     pub refused: Counter,
 }
@@ -43,6 +60,7 @@ pub enum Rejected {
 
 struct Request<In, Out> {
     input: In,
+    bytes: usize,
     answer: oneshot::Sender<Out>,
 }
 
@@ -50,9 +68,23 @@ struct Request<In, Out> {
 pub struct GroupCommit<In, Out> {
     entrance: mpsc::UnboundedSender<Request<In, Out>>,
     // Counts for the bound: a bounded channel would grant every clone of its sender a place of its own.
-    waiting: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
     waiting_max: usize,
+    waiting_bytes_max: usize,
     refused: Counter,
+}
+
+#[derive(Default)]
+struct Waiting {
+    requests: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Waiting {
+    fn leave(&self, requests: usize, bytes: usize) {
+        self.requests.fetch_sub(requests, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
 }
 
 impl<In, Out> Clone for GroupCommit<In, Out> {
@@ -61,6 +93,7 @@ impl<In, Out> Clone for GroupCommit<In, Out> {
             entrance: self.entrance.clone(),
             waiting: self.waiting.clone(),
             waiting_max: self.waiting_max,
+            waiting_bytes_max: self.waiting_bytes_max,
             refused: self.refused.clone(),
         }
     }
@@ -68,7 +101,7 @@ impl<In, Out> Clone for GroupCommit<In, Out> {
 
 impl<In, Out> GroupCommit<In, Out>
 where
-    In: Send + 'static,
+    In: Weighed + Send + 'static,
     Out: Send + 'static,
 {
     /// Makes a group that commits with `commit`, which returns one output for each request of its batch, in order. The
@@ -80,11 +113,12 @@ where
     {
         #[expect(clippy::disallowed_methods, reason = "the bound is counted at the entrance")]
         let (entrance, arrivals) = mpsc::unbounded();
-        let waiting = Arc::new(AtomicUsize::new(0));
+        let waiting = Arc::<Waiting>::default();
         let group = Self {
             entrance,
             waiting: waiting.clone(),
             waiting_max: limits.waiting_max,
+            waiting_bytes_max: limits.waiting_bytes_max,
             refused: limits.refused.clone(),
         };
         (group, run(limits, Arc::new(commit), arrivals, waiting).boxed())
@@ -101,14 +135,18 @@ where
     }
 
     fn enter(&self, input: In) -> Result<oneshot::Receiver<Out>, Rejected> {
-        if self.waiting.fetch_add(1, Ordering::Relaxed) >= self.waiting_max {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
+        let bytes = input.bytes();
+        let requests_before = self.waiting.requests.fetch_add(1, Ordering::Relaxed);
+        let bytes_before = self.waiting.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let is_too_much = bytes_before > 0 && bytes_before.saturating_add(bytes) > self.waiting_bytes_max;
+        if requests_before >= self.waiting_max || is_too_much {
+            self.waiting.leave(1, bytes);
             self.refused.inc();
             return Err(Rejected::Full);
         }
         let (answer, answered) = oneshot::channel();
         self.entrance
-            .unbounded_send(Request { input, answer })
+            .unbounded_send(Request { input, bytes, answer })
             .map_err(|_| Rejected::Closed)?;
         Ok(answered)
     }
@@ -118,7 +156,7 @@ async fn run<In, Out, F, Fut>(
     limits: Limits,
     commit: Arc<F>,
     arrivals: mpsc::UnboundedReceiver<Request<In, Out>>,
-    waiting: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
 ) where
     F: Fn(Vec<In>) -> Fut + Send + Sync,
     Fut: Future<Output = Vec<Out>> + Send,
@@ -134,9 +172,9 @@ async fn run<In, Out, F, Fut>(
         // the fixed cost of a commit, and none waits longer than for the commit that is under way.
         let is_worth_it = next.len() >= requests_under_way.min(limits.batch_max);
         if !next.is_empty() && is_worth_it && under_way.len() < limits.commits_max {
-            let later = next.split_off(limits.batch_max.min(next.len()));
+            let later = next.split_off(fitting(&next, &limits));
             let batch = std::mem::replace(&mut next, later);
-            waiting.fetch_sub(batch.len(), Ordering::Relaxed);
+            waiting.leave(batch.len(), batch.iter().map(|request| request.bytes).sum());
             requests_under_way += batch.len();
             under_way.push(commit_batch(commit.clone(), batch));
             continue;
@@ -147,6 +185,17 @@ async fn run<In, Out, F, Fut>(
             complete => break,
         }
     }
+}
+
+/// The number of requests in the next commit, at least one.
+fn fitting<In, Out>(next: &[Request<In, Out>], limits: &Limits) -> usize {
+    let mut bytes = 0_usize;
+    let fits = |request: &&Request<In, Out>| {
+        let is_first = bytes == 0;
+        bytes = bytes.saturating_add(request.bytes);
+        is_first || bytes <= limits.batch_bytes_max
+    };
+    next.iter().take(limits.batch_max).take_while(fits).count()
 }
 
 /// Commits a batch and sends each request its output. Returns the number of requests.
@@ -173,11 +222,25 @@ mod tests {
     use futures_util::future::join_all;
     use parking_lot::Mutex;
 
+    impl Weighed for u32 {
+        fn bytes(&self) -> usize {
+            10
+        }
+    }
+
+    impl Weighed for &'static str {
+        fn bytes(&self) -> usize {
+            self.len()
+        }
+    }
+
     fn limits(waiting_max: usize) -> Limits {
         Limits {
             batch_max: 8,
+            batch_bytes_max: 1_000,
             commits_max: 1,
             waiting_max,
+            waiting_bytes_max: 10_000,
             refused: Counter::default(),
         }
     }
@@ -237,6 +300,47 @@ mod tests {
         assert_eq!(post(0, true), [4, 4, 5], "larger than the one that is left");
         assert_eq!(post(2, true), [4, 4, 5], "smaller again");
         assert_eq!(post(0, true), [4, 4, 5, 2], "nothing is under way");
+    }
+
+    #[test]
+    fn a_commit_ends_at_its_bytes_and_a_larger_request_has_one_to_itself() {
+        let batches = Arc::new(Mutex::new(Vec::new()));
+        let seen = batches.clone();
+        let small = Limits {
+            batch_bytes_max: 5,
+            ..limits(100)
+        };
+        let (group, run) = GroupCommit::new(small, move |batch: Vec<&'static str>| {
+            seen.lock().push(batch.clone());
+            async move { batch }
+        });
+        for text in ["aa", "bb", "cc", "dddddddd", "e", "ffff"] {
+            assert!(group.post(text));
+        }
+        drop(group);
+        block_on(run);
+        assert_eq!(
+            *batches.lock(),
+            [vec!["aa", "bb"], vec!["cc"], vec!["dddddddd"], vec!["e", "ffff"]]
+        );
+    }
+
+    #[test]
+    fn past_the_bytes_that_may_wait_the_caller_is_told() {
+        let bounded = Limits {
+            waiting_bytes_max: 5,
+            ..limits(100)
+        };
+        let (group, mut run) = GroupCommit::new(bounded.clone(), |batch: Vec<&'static str>| async move { batch });
+        assert!(group.post("dddddddd"), "alone it may wait, however large");
+        assert!(!group.post("a"));
+        assert_eq!(bounded.refused.get(), 1);
+        assert!(block_on(async { futures_util::poll!(&mut run) }).is_pending());
+        assert!(
+            group.post("aaa") && group.post("bb"),
+            "what was committed waits no more"
+        );
+        assert!(!group.post("c"));
     }
 
     #[test]

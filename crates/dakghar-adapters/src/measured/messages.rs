@@ -8,7 +8,7 @@ use dakghar_core::domain::page::{Listed, MessageQuery, PageLimit};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::metrics::StoreCall;
 use dakghar_core::ports::{
-    Acceptance, ListStore, MessageStore, Received, ReceivedMessage, Save, Saved, StoreError, TimerStore,
+    Acceptance, ListStore, MessageStore, QueueEntry, Received, ReceivedMessage, Save, Saved, StoreError, TimerStore,
 };
 
 use super::store::MeasuredStore;
@@ -71,6 +71,11 @@ impl<S: TimerStore> TimerStore for MeasuredStore<S> {
     async fn ahead(&self, of: Timestamp, limit: u32) -> Result<Vec<Message>, StoreError> {
         let finding = self.inner.ahead(of, limit);
         self.measure(StoreCall::TimersAhead, finding).await
+    }
+
+    async fn released(&self, until: Timestamp, limit: u32) -> Result<Vec<QueueEntry>, StoreError> {
+        let finding = self.inner.released(until, limit);
+        self.measure(StoreCall::TimersReleased, finding).await
     }
 
     async fn wake_held(

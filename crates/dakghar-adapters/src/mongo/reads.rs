@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
+use dakghar_core::domain::page::{PageFill, PageLimit, Paged};
 use dakghar_core::ports::StoreError;
 use mongodb::Collection;
 use mongodb::options::{FindOptions, Hint, ReadConcern};
@@ -20,6 +21,9 @@ pub(super) struct Query {
 
 /// Documents in one answer of the server: all that a batch asks for, which is fewer. By itself it sends 101.
 const ANSWER_MAX: u32 = 10_000;
+
+/// Documents in one answer where they may be large.
+const FEW: u32 = 50;
 
 impl Query {
     /// The documents that `filter` matches, found through the index of this name.
@@ -123,6 +127,32 @@ impl MongoStore {
             Some(max) if is_full && readable.len() < max => self.fetch_past(collection, query, max, decode).await,
             _ => Ok(readable),
         }
+    }
+
+    /// As [`MongoStore::fetch_readable`], until a page of this limit is full. The server sends few documents at a time.
+    pub(super) async fn fetch_within<T: Paged + Send>(
+        &self,
+        collection: &Collection<RawDocumentBuf>,
+        query: Query,
+        limit: PageLimit,
+        decode: impl Fn(&RawDocument) -> Result<T, Unreadable> + Send + Sync,
+    ) -> Result<Vec<T>, StoreError> {
+        let timeout = self.options.read_timeout;
+        let mut options = query.options;
+        options.max_time = Some(timeout);
+        options.batch_size = Some(limit.items.clamp(1, FEW));
+        let run = async {
+            let mut page = PageFill::new(limit);
+            let mut cursor = collection.find(query.filter).with_options(options).await?;
+            while !page.is_full() && cursor.advance().await? {
+                if let Ok(item) = told(decode(cursor.current())) {
+                    page.push(item);
+                }
+            }
+            Ok(page.end().items)
+        };
+        let found = self.bounded(timeout, run).await;
+        found.map_err(|failure| failure.to_store_error())
     }
 
     /// As [`MongoStore::fetch`], each document under its key: one that cannot be read is an error of its own. Left out

@@ -5,8 +5,9 @@ use bson::raw::cstr;
 use bson::{RawArrayBuf, RawDocumentBuf, doc, rawdoc};
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId};
 use dakghar_core::domain::message::{Message, Status};
+use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::time::Timestamp;
-use dakghar_core::ports::{StoreError, TimerStore};
+use dakghar_core::ports::{DUE_BYTES_MAX, QueueEntry, StoreError, TimerStore};
 
 use super::MongoStore;
 use super::collections::MESSAGES;
@@ -32,10 +33,10 @@ impl TimerStore for MongoStore {
         if let Some(status) = status {
             filter.insert("status", status.as_str());
         }
-        let query = Query::new(filter, MESSAGE_TIMER)
-            .sort(doc! { "wakeAt": 1 })
-            .limit(limit);
-        let due = self.fetch_readable(&self.messages, query, message::decode).await?;
+        let query = Query::new(filter, MESSAGE_TIMER).sort(doc! { "wakeAt": 1 });
+        let due = self
+            .fetch_within(&self.messages, query, within(limit), message::decode)
+            .await?;
         if !due.is_empty() {
             // A process may have been started on the empty database before the migration into it began.
             self.refuse_half_an_installation().await?;
@@ -49,8 +50,34 @@ impl TimerStore for MongoStore {
         }
         // Only what has a timer is in the index, and that is every message that is not settled.
         let filter = doc! { "updatedAt": { "$gt": date(of) }, "wakeAt": { "$gt": date(of) } };
-        let query = Query::new(filter, MESSAGE_CHANGED).limit(limit);
-        self.fetch_readable(&self.messages, query, message::decode).await
+        let query = Query::new(filter, MESSAGE_CHANGED);
+        self.fetch_within(&self.messages, query, within(limit), message::decode)
+            .await
+    }
+
+    async fn released(&self, until: Timestamp, limit: u32) -> Result<Vec<QueueEntry>, StoreError> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let filter = doc! {
+            "wakeAt": { "$lte": date(until) }, "status": Status::Queued.as_str(), "enqueuedAt": { "$ne": null },
+        };
+        let query = Query::new(filter, MESSAGE_TIMER)
+            .sort(doc! { "wakeAt": 1 })
+            .fields(
+                message::ENTRY_FIELDS
+                    .iter()
+                    .map(|field| ((*field).to_owned(), 1.into()))
+                    .collect(),
+            )
+            .limit(limit);
+        let released = self
+            .fetch_readable(&self.messages, query, message::decode_entry)
+            .await?;
+        if !released.is_empty() {
+            self.refuse_half_an_installation().await?;
+        }
+        Ok(released)
     }
 
     /// Woken in batches, so that a tenant with a million held messages does not hold up the server.
@@ -86,6 +113,13 @@ impl TimerStore for MongoStore {
             woken += self.wake(&waking, &ids).await?;
             after = last;
         }
+    }
+}
+
+const fn within(items: u32) -> PageLimit {
+    PageLimit {
+        bytes: DUE_BYTES_MAX,
+        ..PageLimit::items(items)
     }
 }
 

@@ -86,6 +86,7 @@ fn delivery_finds_messages_by_index() {
     check(timers::DUE, "messages_timer", "status=? AND wake_at<?");
     check(timers::TIMER_AHEAD, "messages_timer", "status=? AND wake_at>?");
     check(timers::SLOT_AHEAD, "messages_due", "priority=? AND slot_at>?");
+    check(timers::RELEASED, "messages_timer", "status=? AND wake_at<?");
     check(read::STATUSES_ARRIVED_BEFORE, "messages_by_id", "tenant_id=? AND id<?");
     check(read::STATUSES_ARRIVED_NEXT, "messages_by_id", "tenant_id=? AND id>?");
     check(read::STATUSES_ARRIVED_NEWEST, "messages_by_id", "tenant_id=?");

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use dakghar_core::domain::ids::{PhoneNumberId, TenantId};
+use dakghar_core::domain::ids::{MessageId, MessageKey, PhoneNumberId, TenantId};
 use dakghar_core::domain::message::{Message, Priority, Status};
 use dakghar_core::domain::time::Timestamp;
-use dakghar_core::ports::{StoreError, TimerStore};
-use rusqlite::{Connection, params};
+use dakghar_core::ports::{JobKey, QueueEntry, StoreError, TimerStore};
+use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
-use super::cells::{Cells, number, readable};
+use super::cells::{Cells, Read, number, readable};
 use super::failure::Outcome;
 use super::messages::read::load_first;
 use super::rows::is_open;
@@ -26,6 +26,11 @@ pub(super) const SLOT_AHEAD: &str = "\
 pub(super) const TIMER_AHEAD: &str = "\
     SELECT wake_at, seq FROM messages INDEXED BY messages_timer \
     WHERE status = ?1 AND wake_at > ?2 AND updated_at > ?2 LIMIT ?3";
+
+pub(super) const RELEASED: &str = "\
+    SELECT id, tenant_id, phone_number_id, slot_at, created_at, drive, priority \
+    FROM messages INDEXED BY messages_timer \
+    WHERE status = 'queued' AND wake_at <= ? AND enqueued_at IS NOT NULL ORDER BY wake_at";
 
 pub(super) const HELD: &str = concat!(
     "SELECT id, seq FROM messages INDEXED BY messages_open \
@@ -46,6 +51,10 @@ impl TimerStore for SqliteStore {
     async fn ahead(&self, of: Timestamp, limit: u32) -> Result<Vec<Message>, StoreError> {
         let ahead = move |conn: &Connection| load_first(conn, limit, |limit| ahead_of(conn, of, limit));
         self.delivery.run(ahead).await
+    }
+
+    async fn released(&self, until: Timestamp, limit: u32) -> Result<Vec<QueueEntry>, StoreError> {
+        self.delivery.run(move |conn| released(conn, until, limit)).await
     }
 
     async fn wake_held(
@@ -74,6 +83,33 @@ impl TimerStore for SqliteStore {
 /// The index is sorted per status, so each status is asked for its most overdue and the answers are merged.
 fn due(conn: &Connection, until: Timestamp, status: Option<Status>, limit: u32) -> Outcome<Vec<Message>> {
     load_first(conn, limit, |limit| most_overdue(conn, until, status, limit))
+}
+
+fn released(conn: &Connection, until: Timestamp, limit: u32) -> Outcome<Vec<QueueEntry>> {
+    let mut select = conn.prepare_cached(RELEASED)?;
+    let mut rows = select.query([until.as_millis()])?;
+    let mut entries = Vec::new();
+    while entries.len() < limit as usize
+        && let Some(row) = rows.next()?
+    {
+        entries.extend(readable("message", row, entry(row)));
+    }
+    Ok(entries)
+}
+
+fn entry(row: &Row<'_>) -> Read<QueueEntry> {
+    let mut cells = Cells::of(row);
+    let message_id = cells.parse(MessageId::parse)?;
+    let tenant_id = cells.parse(TenantId::parse)?;
+    let phone_number_id = cells.parse(PhoneNumberId::parse)?;
+    let (slot_at, created_at) = (cells.maybe_time()?, cells.time()?);
+    Ok(QueueEntry {
+        key: JobKey::Send(MessageKey { tenant_id, message_id }),
+        phone_number_id,
+        slot_at: slot_at.unwrap_or(created_at),
+        drive: cells.get()?,
+        priority: cells.parse(Priority::parse)?,
+    })
 }
 
 fn most_overdue(conn: &Connection, until: Timestamp, status: Option<Status>, limit: u32) -> Outcome<Vec<i64>> {

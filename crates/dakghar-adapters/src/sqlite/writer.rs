@@ -6,10 +6,11 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use dakghar_core::ports::StoreError;
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::checkpoint::{self, Checkpointer};
 use super::failure::{Failure, Outcome};
@@ -18,6 +19,13 @@ use super::failure::{Failure, Outcome};
 const WORK_PER_COMMIT_MAX: usize = 256;
 /// Pieces of work that may wait; whoever comes then waits to be let in.
 const WORK_WAITING_MAX: usize = 1024;
+/// The bytes of work that brings no texts along.
+const SMALL_WORK_BYTES: usize = 16 * 1024;
+/// The bytes of work at which a commit takes no more of it.
+const COMMIT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The bytes of work that may wait or be under way; whoever comes then waits to be let in. A larger piece goes alone.
+const WORK_BYTES_MAX: u32 = 64 * 1024 * 1024;
+
 /// One piece of work together with the way back to whoever asked for it.
 trait Work: Send {
     /// Does it, inside the transaction.
@@ -54,14 +62,22 @@ where
 }
 
 enum Order {
-    Work(Box<dyn Work>),
+    Work(Piece),
     /// Empty the log and end.
     Close(oneshot::Sender<()>),
+}
+
+/// A piece of work, and its bytes for as long as it waits or is under way.
+struct Piece {
+    work: Box<dyn Work>,
+    bytes: u32,
+    room: OwnedSemaphorePermit,
 }
 
 /// The way to the writer thread.
 pub(super) struct Writer {
     orders: mpsc::Sender<Order>,
+    room: Arc<Semaphore>,
 }
 
 impl Writer {
@@ -81,22 +97,40 @@ impl Writer {
         std::thread::Builder::new()
             .name("sqlite-writer".into())
             .spawn(move || thread.serve())?;
-        Ok(Self { orders })
+        let room = Arc::new(Semaphore::new(WORK_BYTES_MAX as usize));
+        Ok(Self { orders, room })
     }
 
-    /// Does the work in a transaction and returns when that is on the disk.
+    /// Does the work, which has few bytes, in a transaction and returns when that is on the disk.
     pub(super) async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Outcome<T> + Send + 'static,
     {
+        self.run_sized(SMALL_WORK_BYTES, work).await
+    }
+
+    /// The same for work that has about so many bytes.
+    pub(super) async fn run_sized<T, F>(&self, bytes: usize, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Outcome<T> + Send + 'static,
+    {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(WORK_BYTES_MAX);
+        let room = Arc::clone(&self.room).acquire_many_owned(bytes).await;
+        let room = room.map_err(|_| closed())?;
         let (reply, answer) = oneshot::channel();
         let asked = Asked {
             work: Some(work),
             done: None,
             reply,
         };
-        if self.orders.send(Order::Work(Box::new(asked))).await.is_err() {
+        let piece = Piece {
+            work: Box::new(asked),
+            bytes,
+            room: room,
+        };
+        if self.orders.send(Order::Work(piece)).await.is_err() {
             return Err(closed());
         }
         answer.await.unwrap_or_else(|_| Err(closed()))
@@ -128,20 +162,25 @@ impl WriterThread {
         let mut close = None;
         while close.is_none() {
             let Some(first) = self.inbox.blocking_recv() else { break };
-            let mut batch = Vec::new();
+            let (mut batch, mut rooms, mut bytes) = (Vec::new(), Vec::new(), 0);
             let mut next = Some(first);
             while let Some(order) = next.take() {
                 match order {
-                    Order::Work(work) => batch.push(work),
+                    Order::Work(piece) => {
+                        batch.push(piece.work);
+                        rooms.push(piece.room);
+                        bytes += piece.bytes as usize;
+                    }
                     Order::Close(closed) => close = Some(closed),
                 }
-                if close.is_none() && batch.len() < WORK_PER_COMMIT_MAX {
+                if close.is_none() && batch.len() < WORK_PER_COMMIT_MAX && bytes < COMMIT_BYTES_MAX {
                     next = self.inbox.try_recv().ok();
                 }
             }
             if !batch.is_empty() {
                 self.commit(batch);
             }
+            drop(rooms);
         }
         let is_sound = self.doubt.is_none();
         drop(self.checkpointer);
@@ -242,4 +281,50 @@ impl WriterThread {
 fn run(work: &mut dyn Work, conn: &Connection) -> Outcome<()> {
     catch_unwind(AssertUnwindSafe(|| work.run(conn)))
         .unwrap_or_else(|_| Err(Failure::Damaged("work on the database panicked".into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+    use parking_lot::Mutex;
+
+    use super::super::connection;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_commit_ends_at_its_bytes_and_no_more_of_them_wait() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("writer.sqlite3");
+        let open = || connection::open_writer(&file).expect("opens");
+        open().execute_batch("CREATE TABLE pieces (n)").expect("runs");
+        let checkpointer = Checkpointer::start(open()).expect("starts");
+        let writer = Writer::start(open(), checkpointer).expect("starts");
+        let beside = Arc::new(Mutex::new(open()));
+
+        let (go, gate) = std::sync::mpsc::sync_channel::<()>(0);
+        let first = writer.run(move |_| {
+            gate.recv().expect("open");
+            Ok(())
+        });
+        let pieces = (0..6).map(|n| {
+            let beside = beside.clone();
+            writer.run_sized(COMMIT_BYTES_MAX, move |conn| {
+                conn.execute("INSERT INTO pieces VALUES (?)", [n])?;
+                let count = "SELECT count(*) FROM pieces";
+                Ok(beside.lock().query_row(count, [], |row| row.get::<_, i64>(0))?)
+            })
+        });
+        let (mut first, mut pieces) = (std::pin::pin!(first), std::pin::pin!(join_all(pieces)));
+        assert!(futures_util::poll!(first.as_mut()).is_pending());
+        assert!(futures_util::poll!(pieces.as_mut()).is_pending());
+        let admitted = writer.orders.max_capacity() - writer.orders.capacity();
+        assert!(admitted <= 4, "{admitted} pieces wait; the others wait to be let in");
+        go.send(()).expect("it waits");
+        let (first, committed) = tokio::join!(first, pieces);
+        assert_eq!(first, Ok(()));
+        let committed: Vec<i64> = committed.into_iter().map(|count| count.expect("done")).collect();
+        assert_eq!(committed, [0, 1, 2, 3, 4, 5], "each had a commit to itself");
+        assert_eq!(writer.room.available_permits(), WORK_BYTES_MAX as usize);
+        writer.close().await;
+    }
 }

@@ -7,6 +7,11 @@ use crate::domain::message::{ATTEMPTS_MAX_DEFAULT, SendPolicy};
 use crate::group_commit::Limits;
 use crate::metrics::{Limit, Metrics};
 
+/// The bytes of requests in one commit.
+pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The bytes of requests of one kind that may wait for a commit.
+pub const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// The settings that an installation may choose.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -51,8 +56,10 @@ impl Settings {
     pub(super) fn limits(&self, metrics: &Metrics) -> Limits {
         Limits {
             batch_max: self.batch_max,
+            batch_bytes_max: BATCH_BYTES_MAX,
             commits_max: self.commits_max,
             waiting_max: self.waiting_max,
+            waiting_bytes_max: WAITING_BYTES_MAX,
             refused: metrics.refused.of(Limit::CommitQueue).clone(),
         }
     }

@@ -141,6 +141,8 @@ label! {
         TimersDue = "timers_due",
         /// `ahead` of `timers`.
         TimersAhead = "timers_ahead",
+        /// `released` of `timers`.
+        TimersReleased = "timers_released",
         /// `wake_held` of `timers`.
         TimersWakeHeld = "timers_wake_held",
         /// `messages` of `lists`.

@@ -19,8 +19,8 @@ pub use migration::{MigrationSource, MigrationTarget, SourcePage};
 pub use pacer::{Pacer, SlotAsk};
 pub use queue::{Disposition, Job, JobKey, JobKind, Queue, QueueEntry, QueueError};
 pub use store::{
-    Acceptance, ConversationStore, Erasure, EventStore, ListStore, ListenerStore, MessageStore, Received,
-    ReceivedMessage, Save, Saved, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
+    Acceptance, ConversationStore, DUE_BYTES_MAX, Erasure, EventStore, ListStore, ListenerStore, MessageStore,
+    Received, ReceivedMessage, Save, Saved, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
 };
 
 use crate::metrics::Metrics;

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use futures_channel::oneshot;
 
 use crate::domain::ids::{MessageKey, PhoneNumberId};
+use crate::domain::message::Message;
 use crate::domain::pacing::Priority;
 use crate::domain::time::Timestamp;
 
@@ -78,6 +79,20 @@ pub struct QueueEntry {
     pub drive: u32,
     /// Its order among the entries that are due.
     pub priority: Priority,
+}
+
+impl QueueEntry {
+    /// Returns a message's place in time, without its content.
+    pub fn of(message: &Message) -> Self {
+        let delivery = &message.delivery;
+        Self {
+            key: JobKey::Send(message.key()),
+            phone_number_id: message.accepted.phone_number_id.clone(),
+            slot_at: delivery.slot_at.unwrap_or(message.accepted.created_at),
+            drive: delivery.drive,
+            priority: message.accepted.priority,
+        }
+    }
 }
 
 /// The end of a job.

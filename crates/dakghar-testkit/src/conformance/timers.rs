@@ -1,7 +1,9 @@
 //! The suite of [`TimerStore`](dakghar_core::ports::TimerStore): whose timer ran out, and who is held.
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
+use dakghar_core::domain::message::Priority;
 use dakghar_core::domain::{Message, Status, Timestamp};
+use dakghar_core::ports::{DUE_BYTES_MAX, QueueEntry};
 
 use super::stores::{Stores, accept_all, accept_as, ids, load, save};
 use crate::samples::{With as _, at, outbound, phone, tenant_id};
@@ -16,6 +18,8 @@ macro_rules! timer_store_suite {
             messages_are_due_at_their_time_and_not_before
             due_can_be_limited_to_a_status
             due_stops_at_its_limit
+            due_and_ahead_stop_at_their_bytes
+            released_messages_are_those_that_were_enqueued
             a_changed_timer_is_what_counts
             what_a_clock_ahead_has_changed_is_found
             held_messages_are_woken
@@ -107,6 +111,41 @@ pub async fn due_stops_at_its_limit(stores: Stores) {
     );
     let of_status = due(&stores, at(9), Some(Status::Queued), 2).await;
     assert_eq!(ids(&of_status), [messages[1].accepted.id, messages[3].accepted.id]);
+}
+
+pub async fn due_and_ahead_stop_at_their_bytes(stores: Stores) {
+    let bytes = DUE_BYTES_MAX / 4;
+    let mut expected = Vec::new();
+    for ms in 1..=7 {
+        let message = waking(at(ms)).with(|message| {
+            message.delivery.updated_at = at(1_000);
+            message.accepted.content.body = format!("{{\"body\":\"{}\"}}", "x".repeat(bytes)).into();
+        });
+        accept_all(&stores, std::slice::from_ref(&message)).await;
+        expected.push(message.accepted.id);
+    }
+    assert_eq!(ids(&due(&stores, at(9), None, LIMIT).await), expected[..4]);
+    let ahead = stores.timers.ahead(at(0), LIMIT).await;
+    assert_eq!(ahead.expect("the store answers").len(), 4);
+    assert_eq!(ids(&due(&stores, at(9), None, 3).await), expected[..3]);
+}
+
+pub async fn released_messages_are_those_that_were_enqueued(stores: Stores) {
+    let enqueued = |ms| {
+        waking(at(ms)).with(|message| {
+            message.delivery.enqueued_at = Some(at(1));
+            message.delivery.drive = 3;
+        })
+    };
+    let second = enqueued(20).with(|message| message.delivery.slot_at = Some(at(15)));
+    let first = enqueued(10).with(|message| message.accepted.priority = Priority::High);
+    let waits = waking(at(5));
+    accept_all(&stores, &[second.clone(), first.clone(), waits, enqueued(31)]).await;
+    accept_as(&stores, Status::Held, enqueued(6)).await;
+    let expected = [QueueEntry::of(&first), QueueEntry::of(&second)];
+    assert_eq!(stores.timers.released(at(30), 9).await, Ok(expected.to_vec()));
+    assert_eq!(stores.timers.released(at(30), 1).await, Ok(expected[..1].to_vec()));
+    assert_eq!(stores.timers.released(at(30), 0).await, Ok(Vec::new()));
 }
 
 pub async fn a_changed_timer_is_what_counts(stores: Stores) {

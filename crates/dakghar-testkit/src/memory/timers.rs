@@ -1,10 +1,18 @@
 //! The timers of messages.
 
 use async_trait::async_trait;
+use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::{Direction, Message, PhoneNumberId, Status, TenantId, Timestamp};
-use dakghar_core::ports::{StoreError, TimerStore};
+use dakghar_core::ports::{DUE_BYTES_MAX, QueueEntry, StoreError, TimerStore};
 
-use super::{MemoryStore, first};
+use super::{MemoryStore, first, page_of};
+
+const fn within(items: u32) -> PageLimit {
+    PageLimit {
+        bytes: DUE_BYTES_MAX,
+        ..PageLimit::items(items)
+    }
+}
 
 #[async_trait]
 impl TimerStore for MemoryStore {
@@ -18,7 +26,7 @@ impl TimerStore for MemoryStore {
                 .filter(|message| status.is_none_or(|status| message.delivery.status == status))
                 .collect();
             due.sort_by_key(|message| message.delivery.wake_at);
-            first(due.into_iter().cloned(), limit)
+            page_of(due.into_iter().cloned(), within(limit)).items
         })
     }
 
@@ -32,7 +40,20 @@ impl TimerStore for MemoryStore {
                 .filter(|Message { delivery, .. }| {
                     delivery.updated_at > of && (is_after(delivery.slot_at) || is_after(delivery.wake_at))
                 });
-            first(ahead.cloned(), limit)
+            page_of(ahead.cloned(), within(limit)).items
+        })
+    }
+
+    async fn released(&self, until: Timestamp, limit: u32) -> Result<Vec<QueueEntry>, StoreError> {
+        self.with(|state| {
+            let queued = state.messages.values();
+            let mut released: Vec<&Message> = queued
+                .filter(|message| message.delivery.status == Status::Queued)
+                .filter(|message| message.delivery.enqueued_at.is_some())
+                .filter(|message| message.delivery.wake_at.is_some_and(|at| at <= until))
+                .collect();
+            released.sort_by_key(|message| message.delivery.wake_at);
+            first(released.into_iter().map(QueueEntry::of), limit)
         })
     }
 

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use dakghar_core::domain::ids::{IdempotencyKey, MessageKey, PhoneNumberId, TenantId, Wamid};
 use dakghar_core::domain::listening::{CallSpan, PROMPT};
 use dakghar_core::domain::message::Message;
-use dakghar_core::ports::StoreError;
+use dakghar_core::domain::page::{PageFill, PageLimit};
+use dakghar_core::ports::{DUE_BYTES_MAX, StoreError};
 use rusqlite::{Connection, params};
 
 use super::super::cells::{asked_for, readable};
@@ -70,7 +71,7 @@ pub(super) fn load(conn: &Connection, keys: &[MessageKey]) -> Outcome<Vec<Result
 }
 
 /// Reads past rows that cannot be read: asks `rows` for the numbers of the first rows, for more of them where some are
-/// left out, until `limit` messages were read or there are no more rows.
+/// left out, until `limit` messages were read, they have as many bytes as [`DUE_BYTES_MAX`], or there are no more rows.
 pub(in super::super) fn load_first(
     conn: &Connection,
     limit: u32,
@@ -80,10 +81,20 @@ pub(in super::super) fn load_first(
     loop {
         let seqs = rows(asked)?;
         let is_all = seqs.len() < asked as usize || asked == u32::MAX;
-        let mut messages = load_rows(conn, seqs.into_iter())?;
-        if is_all || messages.len() >= limit as usize {
-            messages.truncate(limit as usize);
-            return Ok(messages);
+        let mut page = PageFill::new(PageLimit {
+            bytes: DUE_BYTES_MAX,
+            ..PageLimit::items(limit)
+        });
+        for seq in seqs {
+            if page.is_full() {
+                break;
+            }
+            load_rows(conn, [seq].into_iter())?
+                .into_iter()
+                .for_each(|message| page.push(message));
+        }
+        if is_all || page.is_full() {
+            return Ok(page.end().items);
         }
         asked = asked.saturating_mul(2);
     }

@@ -25,6 +25,10 @@ impl AcceptCommit {
         Self { message, per_second }
     }
 
+    pub(super) const fn message(&self) -> &Message {
+        &self.message
+    }
+
     /// The reservation of its slot, if it needs one.
     fn slot_ask(&self, now: Timestamp) -> Option<SlotAsk> {
         let Message { accepted, delivery } = &self.message;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::backlogs::Backlogs;
 use crate::domain::Message;
 use crate::group_commit::GroupCommit;
-use crate::ports::{JobKey, Ports, QueueEntry, SlotAsk};
+use crate::ports::{Ports, QueueEntry, SlotAsk};
 
 /// Stored messages on their way into the queue.
 pub(in crate::app) type Enqueues = GroupCommit<Enqueue, ()>;
@@ -27,21 +27,9 @@ impl Enqueue {
     /// A message whose slot is reserved on the way.
     pub(super) fn reserving(message: &Message, slot: Option<SlotAsk>) -> Self {
         Self {
-            entry: queue_entry(message),
+            entry: QueueEntry::of(message),
             slot,
         }
-    }
-}
-
-/// A message's place in time, without its content.
-pub(in crate::app) fn queue_entry(message: &Message) -> QueueEntry {
-    let delivery = &message.delivery;
-    QueueEntry {
-        key: JobKey::Send(message.key()),
-        phone_number_id: message.accepted.phone_number_id.clone(),
-        slot_at: delivery.slot_at.unwrap_or(message.accepted.created_at),
-        drive: delivery.drive,
-        priority: message.accepted.priority,
     }
 }
 

@@ -7,6 +7,7 @@ pub(super) mod merge;
 pub(super) mod receive;
 mod save;
 pub(super) mod touch;
+mod weights;
 
 use std::sync::Arc;
 

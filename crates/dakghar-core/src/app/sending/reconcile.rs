@@ -12,7 +12,6 @@ use futures_util::future::join_all;
 use super::jobs::Jobs;
 use super::slots::Slots;
 use super::{LeaseWatch, RecentCalls, Shared};
-use crate::app::commits::enqueue::queue_entry;
 use crate::app::failure::Failure;
 use crate::app::listening::Listening;
 use crate::app::messages::Messages;
@@ -21,10 +20,11 @@ use crate::app::tenants::directory::{Directory, Found};
 use crate::domain::listening::{CallSpan, Heard, Hearing};
 use crate::domain::message::{Message, Silence, Status, Surroundings, UnknownOutcome, Woken};
 use crate::domain::pacing::RELEASE_CHECK;
+use crate::domain::page::Paged;
 use crate::domain::time::CLOCKS_APART_MAX;
 use crate::domain::{TenantId, Timestamp};
 use crate::metrics::DoubtEnd;
-use crate::ports::{Ports, Saved, StoreError};
+use crate::ports::{DUE_BYTES_MAX, Ports, Saved, StoreError};
 
 /// Messages looked at in one round.
 const ROUND: u32 = 500;
@@ -91,10 +91,16 @@ impl Reconciling {
 
     /// Runs one round. Returns the number of messages looked at; when that is many, another round is due at once.
     pub async fn reconcile(&self) -> Result<usize, Failure> {
-        let due = self.ports.timers.due(self.now(), None, ROUND).await?;
-        let looked_at = due.len();
-        self.look_at_all(due).await?;
-        Ok(looked_at)
+        let mut looked_at = 0;
+        loop {
+            let due = self.ports.timers.due(self.now(), None, ROUND).await?;
+            looked_at += due.len();
+            let is_cut = due.iter().map(Paged::bytes).sum::<usize>() >= DUE_BYTES_MAX;
+            self.look_at_all(due).await?;
+            if !is_cut || looked_at >= ROUND as usize {
+                return Ok(looked_at);
+            }
+        }
     }
 
     /// Brings back messages that were changed by a process whose clock was ahead; see [`Message::bring_back`]. Returns
@@ -140,9 +146,7 @@ impl Reconciling {
             return Ok(0);
         };
         let until = self.now() + window + RELEASE_CHECK;
-        let queued = self.ports.timers.due(until, Some(Status::Queued), REFILL_MAX).await?;
-        let released = queued.iter().filter(|message| message.delivery.enqueued_at.is_some());
-        let entries: Vec<_> = released.map(queue_entry).collect();
+        let entries = self.ports.timers.released(until, REFILL_MAX).await?;
         for chunk in entries.chunks(REFILL_CHUNK) {
             self.ports.queue.enqueue(chunk).await?;
         }

@@ -26,7 +26,7 @@ pub use listeners::ListenerStore;
 pub use lists::ListStore;
 pub use messages::{Acceptance, MessageStore, Received, ReceivedMessage, Save};
 pub use tenants::{TenantSaved, TenantStore};
-pub use timers::TimerStore;
+pub use timers::{DUE_BYTES_MAX, TimerStore};
 
 /// The store failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

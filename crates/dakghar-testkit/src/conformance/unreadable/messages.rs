@@ -262,6 +262,29 @@ pub async fn what_a_clock_ahead_has_changed_is_found_beside_it(port: Breakable) 
     }
 }
 
+/// Covers `TimerStore::released`.
+pub async fn what_was_released_is_found_beside_it(port: Breakable) {
+    let released = |index: usize| {
+        outbound(tenant_id()).with(|message| {
+            message.delivery.wake_at = Some(at(index as u64));
+            message.delivery.enqueued_at = Some(at(0));
+        })
+    };
+    let (whole, _) = port.mixed(MIXED, released).await;
+    let wanted: Vec<JobKey> = whole.iter().map(|message| JobKey::Send(message.key())).collect();
+    for limit in [4, 100] {
+        let released = port.stores.timers.released(at(1_000), limit).await;
+        let released = released.expect("the store answers").into_iter().map(|entry| entry.key);
+        // What is broken beside a place in time does not matter here.
+        let released: Vec<JobKey> = released.filter(|key| limit < 100 || wanted.contains(key)).collect();
+        if limit == 100 {
+            assert_eq!(released, wanted);
+        } else {
+            assert_eq!(released.len(), 4);
+        }
+    }
+}
+
 /// Covers `TimerStore::wake_held`.
 pub async fn held_messages_beside_it_wake(port: Breakable) {
     let tenant = tenant_id();

@@ -68,6 +68,7 @@ macro_rules! unreadable_suite {
             it_does_not_hide_that_statuses_arrived
             what_is_due_behind_it_is_found
             what_a_clock_ahead_has_changed_is_found_beside_it
+            what_was_released_is_found_beside_it
             held_messages_beside_it_wake
             the_queue_gives_out_what_is_beside_it
             lists_leave_it_out_and_their_pages_stay_full

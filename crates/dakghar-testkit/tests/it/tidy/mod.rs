@@ -22,6 +22,7 @@
 
 mod arrows;
 mod boundaries;
+mod bounds;
 mod circles;
 mod made_up;
 mod manifest;

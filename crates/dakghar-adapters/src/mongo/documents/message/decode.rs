@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use bson::RawDocument;
 use dakghar_core::domain::hold::HoldReason;
-use dakghar_core::domain::ids::{ConversationId, IdempotencyKey, MessageId, PhoneNumberId, TenantId, WaId, Wamid};
+use dakghar_core::domain::ids::{
+    ConversationId, IdempotencyKey, MessageId, MessageKey, PhoneNumberId, TenantId, WaId, Wamid,
+};
 use dakghar_core::domain::message::{
     Accepted, Content, DeadReason, Delivery, Direction, Idempotency, Lease, Message, Priority, SendError, Status,
     TimelineEntry, TimelineEvent, UnknownOutcome,
 };
+use dakghar_core::ports::{JobKey, QueueEntry};
 
 use super::super::{SCHEMA_VERSION, Unreadable, from_raw, timestamp};
 use super::shape::{AcceptedFields, DeliveryFields, ErrorFields, TimelineFields};
@@ -21,6 +24,39 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Message, Unreadable>
     }
     let delivery: DeliveryFields<'_> = from_raw("message", raw)?;
     assemble(&accepted, delivery)
+}
+
+/// The fields of a queue entry.
+pub(in crate::mongo) const ENTRY_FIELDS: [&str; 7] = [
+    "_id",
+    "tenantId",
+    "phoneNumberId",
+    "slotAt",
+    "createdAt",
+    "drive",
+    "priority",
+];
+
+/// Reads a message's place in time from [`ENTRY_FIELDS`].
+pub(in crate::mongo) fn decode_entry(raw: &RawDocument) -> Result<QueueEntry, Unreadable> {
+    let id = raw.get_str("_id").unwrap_or("(unknown)");
+    let read = Reader { id };
+    let text = |field| read.some(field, raw.get_str(field).ok());
+    let time = |field| read.some(field, raw.get_datetime(field).ok()).map(timestamp);
+    let slot_at = match raw.get("slotAt") {
+        Ok(None) => time("createdAt")?,
+        _ => time("slotAt")?,
+    };
+    Ok(QueueEntry {
+        key: JobKey::Send(MessageKey {
+            tenant_id: read.some("tenantId", TenantId::parse(text("tenantId")?).ok())?,
+            message_id: read.some("_id", MessageId::parse(text("_id")?).ok())?,
+        }),
+        phone_number_id: read.some("phoneNumberId", PhoneNumberId::parse(text("phoneNumberId")?).ok())?,
+        slot_at,
+        drive: read.count("drive", read.some("drive", raw.get_i64("drive").ok())?)?,
+        priority: read.some("priority", Priority::parse(text("priority")?))?,
+    })
 }
 
 /// Names the field when a value in it is not understood.

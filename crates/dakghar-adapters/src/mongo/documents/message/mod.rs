@@ -11,7 +11,7 @@ mod tests;
 use bson::raw::{CStr, cstr};
 use dakghar_core::domain::message::{Direction, Message};
 
-pub(in crate::mongo) use decode::decode;
+pub(in crate::mongo) use decode::{ENTRY_FIELDS, decode, decode_entry};
 pub(in crate::mongo) use encode::{encode, encode_claim, encode_delivery};
 
 /// Every field of [`DeliveryFields`](shape::DeliveryFields) that can be absent: what a save must unset when the message

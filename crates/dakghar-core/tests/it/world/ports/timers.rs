@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::{Message, PhoneNumberId, Status, TenantId, Timestamp};
-use dakghar_core::ports::{StoreError, TimerStore};
+use dakghar_core::ports::{QueueEntry, StoreError, TimerStore};
 
 use super::{Near, Shared, at_once};
 use crate::world::wire::Call;
@@ -16,6 +16,11 @@ impl TimerStore for Near {
 
     async fn ahead(&self, of: Timestamp, limit: u32) -> Result<Vec<Message>, StoreError> {
         self.once(Call::Due, move |shared| at_once(shared.store.ahead(of, limit)))
+            .await
+    }
+
+    async fn released(&self, until: Timestamp, limit: u32) -> Result<Vec<QueueEntry>, StoreError> {
+        self.once(Call::Due, move |shared| at_once(shared.store.released(until, limit)))
             .await
     }
 

@@ -1,0 +1,71 @@
+//! The bytes of what waits for a commit.
+
+use super::accept::AcceptCommit;
+use super::enqueue::Enqueue;
+use super::receive::Inbound;
+use crate::domain::conversation::ConversationTouch;
+use crate::domain::ids::{MessageKey, PhoneNumberId, TenantId};
+use crate::domain::message::Evidence;
+use crate::domain::page::Paged as _;
+use crate::group_commit::Weighed;
+use crate::ports::{ReceivedMessage, Save};
+
+/// The bytes of a request without texts of its own, or of the part of one.
+const SMALL_BYTES: usize = 256;
+/// The bytes of an entry in a timeline.
+const ENTRY_BYTES: usize = 128;
+
+impl Weighed for AcceptCommit {
+    fn bytes(&self) -> usize {
+        self.message().bytes()
+    }
+}
+
+impl Weighed for Save {
+    fn bytes(&self) -> usize {
+        2 * SMALL_BYTES + self.delivery.timeline.len() * ENTRY_BYTES
+    }
+}
+
+impl Weighed for ReceivedMessage {
+    fn bytes(&self) -> usize {
+        SMALL_BYTES + self.message.bytes()
+    }
+}
+
+impl Weighed for Inbound {
+    fn bytes(&self) -> usize {
+        let events: usize = self.events.iter().map(|event| event.bytes()).sum();
+        SMALL_BYTES + self.messages.bytes() + self.evidence.bytes() + events
+    }
+}
+
+impl Weighed for (MessageKey, Evidence) {
+    fn bytes(&self) -> usize {
+        2 * SMALL_BYTES
+    }
+}
+
+impl Weighed for ConversationTouch {
+    fn bytes(&self) -> usize {
+        SMALL_BYTES
+    }
+}
+
+impl Weighed for Enqueue {
+    fn bytes(&self) -> usize {
+        SMALL_BYTES
+    }
+}
+
+impl Weighed for TenantId {
+    fn bytes(&self) -> usize {
+        SMALL_BYTES
+    }
+}
+
+impl Weighed for PhoneNumberId {
+    fn bytes(&self) -> usize {
+        SMALL_BYTES
+    }
+}
