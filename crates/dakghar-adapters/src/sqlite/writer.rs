@@ -288,6 +288,7 @@ mod tests {
     use futures_util::future::join_all;
     use parking_lot::Mutex;
 
+    use super::super::cells::number;
     use super::super::connection;
     use super::*;
 
@@ -296,7 +297,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("writer.sqlite3");
         let open = || connection::open_writer(&file).expect("opens");
-        open().execute_batch("CREATE TABLE pieces (n)").expect("runs");
+        std::fs::File::create(&file).expect("created");
+        let create = "PRAGMA journal_mode = wal; CREATE TABLE pieces (n)";
+        open().execute_batch(create).expect("runs");
         let checkpointer = Checkpointer::start(open()).expect("starts");
         let writer = Writer::start(open(), checkpointer).expect("starts");
         let beside = Arc::new(Mutex::new(open()));
@@ -311,7 +314,7 @@ mod tests {
             writer.run_sized(COMMIT_BYTES_MAX, move |conn| {
                 conn.execute("INSERT INTO pieces VALUES (?)", [n])?;
                 let count = "SELECT count(*) FROM pieces";
-                Ok(beside.lock().query_row(count, [], |row| row.get::<_, i64>(0))?)
+                Ok(beside.lock().query_row(count, [], |row| number(row, 0))?)
             })
         });
         let (mut first, mut pieces) = (std::pin::pin!(first), std::pin::pin!(join_all(pieces)));
@@ -324,7 +327,7 @@ mod tests {
         assert_eq!(first, Ok(()));
         let committed: Vec<i64> = committed.into_iter().map(|count| count.expect("done")).collect();
         assert_eq!(committed, [0, 1, 2, 3, 4, 5], "each had a commit to itself");
-        assert_eq!(writer.room.available_permits(), WORK_BYTES_MAX as usize);
         writer.close().await;
+        assert_eq!(writer.room.available_permits(), WORK_BYTES_MAX as usize);
     }
 }
