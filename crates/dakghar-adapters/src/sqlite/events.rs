@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use dakghar_core::domain::ids::{EventId, PhoneNumberId, TenantId, WabaId};
-use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged as _};
+use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged};
 use dakghar_core::domain::webhook::{EventReason, WebhookEvent};
 use dakghar_core::ports::{EventStore, StoreError};
 use rusqlite::{Connection, Row, params};
@@ -29,7 +29,7 @@ pub(super) static LIST: LazyLock<String> = LazyLock::new(|| {
 impl EventStore for SqliteStore {
     async fn record(&self, batch: &[WebhookEvent]) -> Result<(), StoreError> {
         let batch = batch.to_vec();
-        let bytes = batch.iter().map(|event| event.bytes()).sum();
+        let bytes = batch.iter().map(Paged::bytes).sum();
         self.writer.run_sized(bytes, move |conn| record(conn, &batch)).await
     }
 

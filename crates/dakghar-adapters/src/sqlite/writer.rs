@@ -128,7 +128,7 @@ impl Writer {
         let piece = Piece {
             work: Box::new(asked),
             bytes,
-            room: room,
+            room,
         };
         if self.orders.send(Order::Work(piece)).await.is_err() {
             return Err(closed());

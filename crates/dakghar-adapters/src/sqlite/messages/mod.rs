@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use dakghar_core::domain::ids::{IdempotencyKey, MessageKey, PhoneNumberId, TenantId, Wamid};
 use dakghar_core::domain::listening::CallSpan;
 use dakghar_core::domain::message::Message;
-use dakghar_core::domain::page::Paged as _;
+use dakghar_core::domain::page::Paged;
 use dakghar_core::ports::{Acceptance, MessageStore, Received, ReceivedMessage, Save, Saved, StoreError};
 
 use super::SqliteStore;
@@ -21,7 +21,7 @@ fn one_each<T>(result: Result<Vec<Result<T, StoreError>>, StoreError>, count: us
 impl MessageStore for SqliteStore {
     async fn accept(&self, batch: Vec<Message>) -> Vec<Result<Acceptance, StoreError>> {
         let count = batch.len();
-        let bytes = batch.iter().map(|message| message.bytes()).sum();
+        let bytes = batch.iter().map(Paged::bytes).sum();
         let rows: Vec<_> = batch.into_iter().map(NewRow::of).collect();
         let written = self
             .writer

@@ -6,7 +6,7 @@ use super::receive::Inbound;
 use crate::domain::conversation::ConversationTouch;
 use crate::domain::ids::{MessageKey, PhoneNumberId, TenantId};
 use crate::domain::message::Evidence;
-use crate::domain::page::Paged as _;
+use crate::domain::page::Paged;
 use crate::group_commit::Weighed;
 use crate::ports::{ReceivedMessage, Save};
 
@@ -35,7 +35,7 @@ impl Weighed for ReceivedMessage {
 
 impl Weighed for Inbound {
     fn bytes(&self) -> usize {
-        let events: usize = self.events.iter().map(|event| event.bytes()).sum();
+        let events: usize = self.events.iter().map(Paged::bytes).sum();
         SMALL_BYTES + self.messages.bytes() + self.evidence.bytes() + events
     }
 }
