@@ -2,12 +2,13 @@
 //!
 //! Redis holds nothing that the store does not know better: all of it may be lost at any time.
 //!
-//! In the order in which a newcomer should read: `config`, `connection`, `pacer`, and the folder `bullmq`.
+//! In the order in which a newcomer should read: `config`, `connection`, `pacer`, `quota`, and the folder `bullmq`.
 
 mod bullmq;
 mod config;
 mod connection;
 mod pacer;
+mod quota;
 
 pub use self::bullmq::{BullmqConfig, BullmqQueue, QUEUE_NAME, Role};
 pub use config::{InvalidRedisConfig, RedisConfig};

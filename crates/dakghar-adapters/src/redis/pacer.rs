@@ -40,6 +40,8 @@ pub struct RedisPacer {
     redis: RedisConfig,
     clock: Arc<dyn Clock>,
     script: Script,
+    /// Counts the requests of tenants.
+    pub(super) quota: Script,
     kept: Arc<KeptConnection>,
     _keeper: DropGuard,
 }
@@ -82,6 +84,7 @@ impl RedisPacer {
             redis,
             clock,
             script: Script::new(include_str!("pace.lua")),
+            quota: Script::new(include_str!("quota.lua")),
             kept,
             _keeper: stopped.drop_guard(),
         }
@@ -137,7 +140,16 @@ impl RedisPacer {
         invocation.invoke_async(&mut connection).await.map_err(Some)
     }
 
-    async fn within_budget<T>(
+    /// The connection, while it can be trusted.
+    pub(super) fn connection(&self) -> Option<Connection> {
+        self.kept.get()
+    }
+
+    pub(super) fn is_cluster(&self) -> bool {
+        self.redis.is_cluster()
+    }
+
+    pub(super) async fn within_budget<T>(
         &self,
         work: impl Future<Output = Result<T, Option<RedisError>>>,
     ) -> Result<T, QueueError> {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 const APPLICATION_ID: i32 = 0x4441_4b47;
 
 /// The steps, oldest first. Released steps never change.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_messages_by_person.sql"),
     include_str!("migrations/0003_messages_id_time_off.sql"),
@@ -14,6 +14,7 @@ const STEPS: [&str; 7] = [
     include_str!("migrations/0005_comparisons_in_indexes.sql"),
     include_str!("migrations/0006_past_numbers.sql"),
     include_str!("migrations/0007_listeners.sql"),
+    include_str!("migrations/0008_requests_per_second.sql"),
 ];
 
 /// Why the file cannot be brought to the present schema.

@@ -16,7 +16,7 @@ use super::rows::millis;
 use super::texts::before_text;
 
 pub(super) const COLUMNS: &str = "id, name, callback_url, api_key_hash, wrapped_data_key, hold_reason, hold_since, \
-    hold_probe_at, unknown_outcome, created_at, updated_at, removed_at, version";
+    hold_probe_at, unknown_outcome, created_at, updated_at, removed_at, version, requests_per_second";
 
 const NUMBER_COLUMNS: &str = "phone_number_id, waba_id, display_phone_number, sealed_token, simulated, \
     messages_per_second, hold_reason, hold_since, hold_probe_at, token_refusals";
@@ -84,7 +84,7 @@ fn insert(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         return Ok(taken);
     }
     conn.prepare_cached(&format!(
-        "INSERT INTO tenants ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO tenants ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     ))?
     .execute(params![
         id,
@@ -100,6 +100,7 @@ fn insert(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         tenant.updated_at.as_millis(),
         millis(tenant.removed_at),
         tenant.version.cast_signed(),
+        tenant.requests_per_second,
     ])?;
     insert_numbers(conn, tenant)?;
     Ok(TenantSaved::Done)
@@ -119,7 +120,7 @@ fn save(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
     }
     conn.prepare_cached(
         "UPDATE tenants SET name = ?, callback_url = ?, api_key_hash = ?, wrapped_data_key = ?, hold_reason = ?, \
-             hold_since = ?, hold_probe_at = ?, unknown_outcome = ?, updated_at = ?, removed_at = ?, \
+             hold_since = ?, hold_probe_at = ?, unknown_outcome = ?, updated_at = ?, removed_at = ?, requests_per_second = ?, \
              version = version + 1 \
          WHERE id = ?",
     )?
@@ -134,6 +135,7 @@ fn save(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         tenant.unknown_outcome.as_str(),
         tenant.updated_at.as_millis(),
         millis(tenant.removed_at),
+        tenant.requests_per_second,
         id,
     ])?;
     conn.prepare_cached("DELETE FROM phone_numbers WHERE tenant_id = ?")?
@@ -278,6 +280,7 @@ fn with_numbers(row: &Row<'_>, phone_numbers: Vec<PhoneNumber>, past_numbers: Ve
         updated_at: cells.time()?,
         removed_at: cells.maybe_time()?,
         version: cells.count()?,
+        requests_per_second: cells.get()?,
         phone_numbers,
         past_numbers,
     })

@@ -11,6 +11,7 @@ mod messages;
 pub mod migrating;
 mod reading;
 mod receiving;
+mod requests;
 mod sending;
 mod settings;
 mod stale;
@@ -35,6 +36,7 @@ pub use health::Health;
 pub use listening::{Attending, Listening};
 pub use reading::{Page, PageRequest, Reading};
 pub use receiving::{Receiving, WebhookReceipt};
+pub use requests::{RequestAllowance, Requests};
 pub use sending::{
     AcceptedMessage, Accepting, Changing, ClaimedSend, EndedCall, Prepared, PreparedSend, Reconciling, Sending,
     WaitingSend,
@@ -47,6 +49,8 @@ pub use tenants::{API_KEY_PREFIX, KeyVerdict, NewPhoneNumber, NewTenant, Registe
 pub struct App {
     /// Tenants and their numbers.
     pub tenants: Arc<Tenants>,
+    /// The requests a second of tenants.
+    pub requests: Arc<Requests>,
     /// Accepting messages.
     pub accepting: Arc<Accepting>,
     /// Cancelling messages and sending dead letters again.
@@ -78,6 +82,14 @@ impl App {
         let (commits, mut running) = Commits::new(&ports, limits);
         let (directory, reading) = Directory::new(ports.tenants.clone(), &ports.clock, settings.directory_ttl, limits);
         running.extend(reading);
+        let (requests, counting) = Requests::new(
+            settings.requests_per_second,
+            ports.quota.clone(),
+            ports.clock.clone(),
+            limits,
+            metrics.clone(),
+        );
+        running.push(counting);
         let directory = Arc::new(directory);
         let previous = keys.opaque_previous.as_ref().map(|secret| &secret[..]);
         let opaque = Arc::new(OpaqueSigner::new(&keys.opaque, previous));
@@ -125,6 +137,7 @@ impl App {
             queue: ports.queue.clone(),
             sending: Arc::new(Sending::new(ports, settings, &commits, opaque, shared)),
             tenants,
+            requests: Arc::new(requests),
             metrics,
         };
         (app, running)

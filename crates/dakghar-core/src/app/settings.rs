@@ -31,6 +31,8 @@ pub struct Settings {
     pub waiting_max: usize,
     /// Calls to Meta that this process may have under way. One tenant gets at most half of them.
     pub calls_max: u32,
+    /// The requests a second of a tenant whose record says nothing; 0 is no limit.
+    pub requests_per_second: u32,
     /// The time a tenant is remembered before it is read again. It bounds the delay until a pause takes effect.
     pub directory_ttl: Duration,
 }
@@ -43,6 +45,7 @@ impl Default for Settings {
             is_sole_sender: false,
             attempts_max: ATTEMPTS_MAX_DEFAULT,
             commits_max: 1,
+            requests_per_second: 0,
             batch_max: 512,
             waiting_max: 20_000,
             calls_max: 512,

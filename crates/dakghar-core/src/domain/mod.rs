@@ -12,6 +12,7 @@ pub mod opaque;
 pub mod pacing;
 pub mod page;
 pub mod problem;
+pub mod quota;
 pub mod retry;
 pub mod secret;
 pub mod send_error;

@@ -235,6 +235,8 @@ label! {
         ConnectionsPerAddress = "connections_per_address",
         /// The requests under way of one client behind a trusted proxy: 503.
         RequestsPerClient = "requests_per_client",
+        /// The requests of a tenant in a second: 429.
+        RequestsPerSecond = "requests_per_second",
         /// The wrong keys of one address in a minute: 429.
         WrongKeys = "wrong_keys",
     }

@@ -8,6 +8,7 @@ pub mod meta;
 pub mod migration;
 pub mod pacer;
 pub mod queue;
+pub mod quota;
 pub mod store;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub use meta::{MessagesApi, SendCall, SignatureCheck, WebhookCodec};
 pub use migration::{MigrationSource, MigrationTarget, SourcePage};
 pub use pacer::{Pacer, SlotAsk};
 pub use queue::{Disposition, Job, JobKey, JobKind, Queue, QueueEntry, QueueError};
+pub use quota::{Grant, QuotaAsk, RequestQuota};
 pub use store::{
     Acceptance, ConversationStore, DUE_BYTES_MAX, Erasure, EventStore, ListStore, ListenerStore, MessageStore,
     Received, ReceivedMessage, Save, Saved, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
@@ -51,6 +53,8 @@ pub struct Ports {
     pub queue: Arc<dyn Queue>,
     /// The pace of every number.
     pub pacer: Arc<dyn Pacer>,
+    /// The requests of each tenant.
+    pub quota: Arc<dyn RequestQuota>,
     /// Meta's messages endpoint.
     pub messages_api: Arc<dyn MessagesApi>,
     /// Meta's webhooks.

@@ -8,6 +8,7 @@ use dakghar_core::app::{Failure, KeyVerdict};
 use dakghar_core::domain::tenant::SharedTenant;
 use dakghar_core::domain::{Actor, ErrorCode, Problem, TenantId};
 
+use super::allowance;
 use super::authority::{Credential, Presented, presented_key};
 use super::client_addr::ClientAddr;
 use super::problem::ApiError;
@@ -133,6 +134,7 @@ impl FromRequestParts<HttpState> for TenantScope {
         match tenants.check_api_key(id.as_ref(), key).await? {
             KeyVerdict::Right(tenant) => {
                 settle(check, Verdict::Tenants);
+                allowance::admit(state, &tenant, &parts.extensions).await?;
                 Ok(Self {
                     tenant,
                     actor: Actor::Tenant,

@@ -23,6 +23,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
 
+use super::allowance::AllowanceSlot;
 use super::ingest::Webhook;
 use super::problem::{self, ApiError};
 
@@ -82,7 +83,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
+    fn call(&mut self, mut request: Request) -> Self::Future {
         let id = given_id(request.headers()).unwrap_or_else(|| self.ids.next());
         let version = request.version();
         let webhook = Webhook::of(&request, &self.metrics);
@@ -95,6 +96,8 @@ where
         }
         let method = request.method().clone();
         let route = request.extensions().get::<MatchedPath>().cloned();
+        let allowance = AllowanceSlot::default();
+        request.extensions_mut().insert(allowance.clone());
         let answering = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let metrics = Arc::clone(&self.metrics);
         Box::pin(async move {
@@ -115,6 +118,7 @@ where
                 let headers = std::mem::take(response.headers_mut());
                 response = problem::answer(&error.problem, id_text(&id), version, headers);
             }
+            allowance.show(response.headers_mut());
             finish(&mut response, id);
             Ok(response)
         })

@@ -5,6 +5,7 @@
 //! ([`views`]). Everything that all requests share (request ids, limits, problems, panics) happens once, in [`edge`].
 //! Nothing here knows a database, a queue or Meta's JSON.
 
+mod allowance;
 mod api;
 mod auth;
 mod authority;

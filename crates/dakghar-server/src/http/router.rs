@@ -49,6 +49,7 @@ fn documented(version: &str) -> OpenApiRouter<HttpState> {
     let mut for_admin = OpenApiRouter::new()
         .routes(routes!(tenants::register)) //        POST   /tenants/register
         .routes(routes!(tenants::list)) //            GET    /tenants
+        .routes(routes!(tenants::change)) //          PATCH  /tenants/{tenantId}
         .routes(routes!(tenants::remove)) //          DELETE /tenants/{tenantId}
         .routes(routes!(phone_numbers::add)) //       POST   /tenants/{tenantId}/phone-numbers
         .routes(routes!(phone_numbers::remove)) //    DELETE /tenants/{tenantId}/phone-numbers/{phoneNumberId}

@@ -49,7 +49,7 @@ fn expected(access: Access) -> [&'static str; 6] {
 fn intended(operation: &Operation) -> Access {
     let name = operation.value["operationId"].as_str().expect("a name");
     match name {
-        "registerTenant" | "listTenants" | "removeTenant" | "addPhoneNumber" | "removePhoneNumber"
+        "registerTenant" | "changeTenant" | "listTenants" | "removeTenant" | "addPhoneNumber" | "removePhoneNumber"
         | "listAllDeadLetters" | "listUnrouted" => Access::Admin,
         "sendMessage"
         | "getTenant"

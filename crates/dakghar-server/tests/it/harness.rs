@@ -8,12 +8,12 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use dakghar_adapters::local::LocalPacer;
+use dakghar_adapters::local::{LocalPacer, LocalQuota};
 use dakghar_adapters::meta::MetaWebhooks;
 use dakghar_core::app::{App, Settings};
 use dakghar_core::domain::message::{Message, SendOutcome};
 use dakghar_core::domain::{Secret, TenantId};
-use dakghar_core::ports::{IdGenerator as _, MessageStore as _, MessagesApi, Pacer, Ports, SendCall};
+use dakghar_core::ports::{IdGenerator as _, MessageStore as _, MessagesApi, Pacer, Ports, RequestQuota, SendCall};
 use dakghar_core::vault::SigningKeys;
 use dakghar_server::http::{HttpConfig, router};
 use dakghar_testkit::memory::{MemoryQueue, MemoryStore, vault};
@@ -35,6 +35,8 @@ pub(crate) struct Setup {
     pub(crate) app_secret: Option<&'static str>,
     /// Instead of one that answers at once.
     pub(crate) pacer: Option<Arc<dyn Pacer>>,
+    /// Instead of one in memory.
+    pub(crate) quota: Option<Arc<dyn RequestQuota>>,
 }
 
 impl Setup {
@@ -106,6 +108,7 @@ impl Service {
             erasure: store.clone(),
             queue: queue.clone(),
             pacer: setup.pacer.unwrap_or_else(|| Arc::new(LocalPacer::new())),
+            quota: setup.quota.unwrap_or_else(|| Arc::new(LocalQuota::new(clock.clone()))),
             messages_api: Arc::new(NoGraph),
             webhooks: Arc::new(MetaWebhooks::new(
                 &secrets,

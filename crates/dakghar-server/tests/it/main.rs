@@ -13,6 +13,7 @@ mod contract;
 mod documents;
 mod harness;
 mod isolation;
+mod limits;
 mod lists;
 mod messages;
 mod operations;

@@ -27,6 +27,7 @@ pub mod migration_source;
 pub mod migration_target;
 pub mod pacer;
 pub mod queue;
+pub mod quota;
 mod stores;
 pub mod tenants;
 pub mod timers;

@@ -13,6 +13,7 @@ mod messages;
 mod migration;
 mod pacer;
 mod queue;
+mod quota;
 mod tenants;
 mod timers;
 
@@ -32,6 +33,7 @@ use parking_lot::Mutex;
 pub use keys::{MemoryKeys, vault, vault_over, with_token};
 pub use pacer::MemoryPacer;
 pub use queue::MemoryQueue;
+pub use quota::MemoryQuota;
 
 /// All store ports in memory, and both ends of a migration.
 #[derive(Default)]

@@ -40,6 +40,13 @@ async fn pacer() -> (Arc<dyn Pacer>, ()) {
     (Arc::new(dakghar_testkit::memory::MemoryPacer::default()), ())
 }
 
+async fn quota() -> (Arc<dyn dakghar_core::ports::RequestQuota>, ()) {
+    (
+        Arc::new(dakghar_testkit::memory::MemoryQuota::new(Arc::new(WallClock))),
+        (),
+    )
+}
+
 dakghar_testkit::message_store_suite!(stores);
 dakghar_testkit::timer_store_suite!(stores);
 dakghar_testkit::conversation_store_suite!(stores);
@@ -51,6 +58,7 @@ dakghar_testkit::store_health_suite!(stores);
 dakghar_testkit::erasure_suite!(stores);
 dakghar_testkit::queue_suite!(queue);
 dakghar_testkit::pacer_suite!(pacer);
+dakghar_testkit::quota_suite!(quota);
 dakghar_testkit::migration_source_suite!(source);
 dakghar_testkit::migration_target_suite!(target);
 

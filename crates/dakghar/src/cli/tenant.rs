@@ -46,6 +46,14 @@ pub enum Command {
         #[arg(long)]
         phone_number_id: Option<String>,
     },
+    /// Set the API requests that a tenant may make in a second
+    Limit {
+        /// The tenant's id.
+        tenant_id: String,
+        /// 0 is no limit; without it, the default of the installation counts.
+        #[arg(long)]
+        requests_per_second: Option<u32>,
+    },
     /// Remove a tenant and erase all its data
     Remove {
         /// The tenant's id.
@@ -128,6 +136,14 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
                 .await?;
             output::line("resumed");
         }
+        Command::Limit {
+            tenant_id,
+            requests_per_second,
+        } => {
+            let id = parse(&tenant_id)?;
+            app.tenants.limit_requests(&id, requests_per_second).await?;
+            output::line("set: it counts within a second");
+        }
         Command::Remove { tenant_id, force } => {
             let id = parse(&tenant_id)?;
             app.tenants.remove(&id, force).await?;
@@ -209,6 +225,7 @@ fn describe(tenant: &Tenant) -> serde_json::Value {
         "callbackUrl": tenant.callback_url,
         "hold": tenant.hold.map(|hold| hold.reason.as_str()),
         "unknownOutcome": tenant.unknown_outcome.as_str(),
+        "requestsPerSecond": tenant.requests_per_second,
         "phoneNumbers": numbers,
         "createdAt": tenant.created_at.to_string(),
         "updatedAt": tenant.updated_at.to_string(),

@@ -9,7 +9,7 @@ use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
     Clock, ConversationStore, Erasure, EventStore, ListStore, ListenerStore, MessageStore, Pacer, Ports, Queue,
-    StoreHealth, TenantStore, TimerStore,
+    RequestQuota, StoreHealth, TenantStore, TimerStore,
 };
 use dakghar_core::vault::Vault;
 
@@ -99,6 +99,7 @@ impl Outer {
         store: &Arc<S>,
         queue: Arc<dyn Queue>,
         pacer: Arc<dyn Pacer>,
+        quota: Arc<dyn RequestQuota>,
         clock: Arc<dyn Clock>,
     ) -> Ports {
         let store = Arc::new(MeasuredStore::new(store.clone(), self.metrics.clone()));
@@ -114,6 +115,7 @@ impl Outer {
             erasure: store,
             queue,
             pacer,
+            quota,
             messages_api: Arc::new(MeasuredMessagesApi::new(
                 MetaMessages::new(Arc::new(self.graph), clock.clone()),
                 self.metrics.clone(),

@@ -33,10 +33,10 @@ pub(super) async fn connect(
     let store = open_store(purpose, servers.mongo_uri).await?;
     let clock = store.clock();
     let queue = start_queue(config, purpose, &servers, clock.clone()).await?;
-    let pacer = RedisPacer::start(redis.clone(), clock.clone()).await;
+    let pacer = Arc::new(RedisPacer::start(redis.clone(), clock.clone()).await);
     Ok(Backing {
         name: format!("distributed (MongoDB, BullMQ on Redis at {redis})"),
-        ports: outer.ports(&store, Arc::new(queue), Arc::new(pacer), clock),
+        ports: outer.ports(&store, Arc::new(queue), pacer.clone(), pacer, clock),
         commits_max: 2,
     })
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use dakghar_adapters::local::LocalPacer;
 use dakghar_adapters::local::SystemClock;
+use dakghar_adapters::local::{LocalPacer, LocalQuota};
 use dakghar_adapters::sqlite::{SqliteOptions, SqliteQueue, SqliteStore};
 
 use super::backing::{Backing, Outer, Purpose};
@@ -21,8 +21,9 @@ pub(super) fn open(config: &Config, purpose: Purpose, outer: Outer) -> anyhow::R
     let name = format!("embedded (SQLite, {})", store.file().display());
     let clock = Arc::new(SystemClock::start());
     let queue = SqliteQueue::new(store.clone(), clock.clone());
+    let quota = Arc::new(LocalQuota::new(clock.clone()));
     Ok(Backing {
-        ports: outer.ports(&store, Arc::new(queue), Arc::new(LocalPacer::new()), clock),
+        ports: outer.ports(&store, Arc::new(queue), Arc::new(LocalPacer::new()), quota, clock),
         name,
         commits_max: 1,
     })

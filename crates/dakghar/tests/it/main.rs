@@ -22,6 +22,7 @@ mod dependencies;
 mod failover;
 mod inbound;
 mod interop;
+mod limits;
 mod listening;
 mod metrics;
 mod migrate;

@@ -31,6 +31,9 @@ struct TenantFields<'a> {
     /// Absent in documents of earlier builds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     past_phone_numbers: Vec<Cow<'a, str>>,
+    /// Absent also in documents of earlier builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    requests_per_second: Option<i64>,
     created_at: DateTime,
     updated_at: DateTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,6 +85,7 @@ pub(in crate::mongo) fn encode(tenant: &Tenant, version: u64, save_id: ObjectId)
             .iter()
             .map(|number| number.as_str().into())
             .collect(),
+        requests_per_second: tenant.requests_per_second.map(i64::from),
         created_at: date(tenant.created_at),
         updated_at: date(tenant.updated_at),
         removed_at: tenant.removed_at.map(date),
@@ -138,6 +142,11 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Tenant, Unreadable> 
             .map(|number| PhoneNumberId::parse(number))
             .collect::<Result<_, _>>()
             .map_err(|_| wrong("pastPhoneNumbers"))?,
+        requests_per_second: fields
+            .requests_per_second
+            .map(u32::try_from)
+            .transpose()
+            .map_err(|_| wrong("requestsPerSecond"))?,
         created_at: timestamp(fields.created_at),
         updated_at: timestamp(fields.updated_at),
         removed_at: fields.removed_at.map(timestamp),

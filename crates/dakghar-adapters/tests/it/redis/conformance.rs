@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dakghar_adapters::redis::RedisPacer;
-use dakghar_core::ports::Pacer;
+use dakghar_core::ports::{Pacer, RequestQuota};
 use dakghar_testkit::conformance::queue::QueueUnderTest;
 use dakghar_testkit::servers::{Redis, Server, SharedRedis, are_installed};
 
@@ -30,5 +30,15 @@ async fn pacer() -> Option<(Arc<dyn Pacer>, SharedRedis)> {
     Some((Arc::new(pacer), redis))
 }
 
+async fn quota() -> Option<(Arc<dyn RequestQuota>, SharedRedis)> {
+    if !are_installed(&[Server::Redis]) {
+        return None;
+    }
+    let redis = Redis::shared().await;
+    let pacer = RedisPacer::start(patient(&redis.url()), Arc::new(SystemClock)).await;
+    Some((Arc::new(pacer), redis))
+}
+
 dakghar_testkit::queue_suite!(queue);
 dakghar_testkit::pacer_suite!(pacer);
+dakghar_testkit::quota_suite!(quota);

@@ -2,7 +2,7 @@
 
 use super::new::NewPhoneNumber;
 use crate::domain::send_request::link;
-use crate::domain::tenant::MESSAGES_PER_SECOND_MAX;
+use crate::domain::tenant::{MESSAGES_PER_SECOND_MAX, REQUESTS_PER_SECOND_MAX};
 use crate::domain::{ErrorCode, FieldError, PhoneNumberId, Problem, Secret, WabaId};
 
 const NAME_CHARS_MAX: usize = 200;
@@ -79,6 +79,13 @@ pub(super) fn check_rate(per_second: u32) -> Option<Problem> {
     (!(1..=MESSAGES_PER_SECOND_MAX).contains(&per_second)).then(|| {
         let message = format!("must be 1 to {MESSAGES_PER_SECOND_MAX}");
         Problem::field(ErrorCode::InvalidField, "/messagesPerSecond", message)
+    })
+}
+
+pub(super) fn check_request_rate(per_second: u32) -> Option<Problem> {
+    (per_second > REQUESTS_PER_SECOND_MAX).then(|| {
+        let message = format!("must be 0 (no limit) to {REQUESTS_PER_SECOND_MAX}");
+        Problem::field(ErrorCode::InvalidField, "/requestsPerSecond", message)
     })
 }
 

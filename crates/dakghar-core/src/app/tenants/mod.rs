@@ -4,6 +4,7 @@ mod checks;
 pub(super) mod directory;
 mod holds;
 mod keys;
+mod limits;
 mod new;
 mod numbers;
 mod recent;

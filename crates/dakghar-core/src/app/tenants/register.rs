@@ -55,6 +55,7 @@ impl Tenants {
             unknown_outcome: new.unknown_outcome.unwrap_or_default(),
             phone_numbers: vec![number],
             past_numbers: Vec::new(),
+            requests_per_second: None,
             created_at: now,
             updated_at: now,
             removed_at: None,

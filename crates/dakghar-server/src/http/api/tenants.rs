@@ -147,6 +147,59 @@ pub(in crate::http) async fn read(scope: TenantScope) -> ApiResult<Json<TenantVi
     Ok(Json(TenantView::from(&*scope.tenant)))
 }
 
+/// What the operator changes of a tenant.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(in crate::http) struct ChangeTenant {
+    /// The most requests with the tenant's key in a second; 0 is no limit, `null` the default of the installation.
+    #[schema(minimum = 0, maximum = 100_000, example = 100)]
+    requests_per_second: Option<u32>,
+}
+
+impl ChangeTenant {
+    fn read(body: &[u8]) -> Result<Self, Problem> {
+        let mut fields = Fields::parse(body)?;
+        let request = Self {
+            requests_per_second: fields.whole_number("requestsPerSecond"),
+        };
+        fields.finish()?;
+        Ok(request)
+    }
+}
+
+problems!(ChangeProblems: BODY, STORE, &[
+    ErrorCode::TenantNotFound,
+    ErrorCode::Conflict,
+    ErrorCode::InvalidField,
+    ErrorCode::UnknownField,
+]);
+
+/// Change a tenant
+///
+/// Beyond `requestsPerSecond` the tenant's requests are answered `429 rate_limited`. Every answer to its key then has the
+/// headers `RateLimit-Policy` and `RateLimit`. The operator's requests are not counted.
+#[utoipa::path(
+    patch, path = "/tenants/{tenantId}", operation_id = "changeTenant", tag = "Tenants",
+    request_body(content = ChangeTenant, example = json!({"requestsPerSecond": 100})),
+    responses((status = 200, description = "The tenant.", body = TenantView), ChangeProblems),
+)]
+pub(in crate::http) async fn change(
+    State(state): State<HttpState>,
+    _: Admin,
+    TenantPath(id): TenantPath,
+    request: Request,
+) -> ApiResult<Json<TenantView>> {
+    let (head, body) = request.into_parts();
+    let body = body::read_json(&head.headers, body, &state, Some(id)).await?;
+    let change = ChangeTenant::read(&body)?;
+    let tenant = state
+        .app()
+        .tenants
+        .limit_requests(&id, change.requests_per_second)
+        .await?;
+    Ok(Json(TenantView::from(&*tenant)))
+}
+
 problems!(RemoveProblems: STORE, &[
     ErrorCode::InvalidFilter,
     ErrorCode::TenantNotFound,

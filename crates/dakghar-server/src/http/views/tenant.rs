@@ -27,6 +27,9 @@ pub(in crate::http) struct TenantView {
     /// What happens to a message when nobody knows whether Meta took it and the message itself does not say.
     #[schema(schema_with = unknown_outcomes)]
     unknown_outcome: &'static str,
+    /// The most requests with its key in a second; 0 is no limit, `null` the default of the installation.
+    #[schema(minimum = 0, maximum = 100_000)]
+    requests_per_second: Option<u32>,
     /// Why nothing of the tenant is sent; `null` when it may send.
     hold: Option<HoldView>,
     /// When it was registered.
@@ -49,6 +52,7 @@ impl From<&Tenant> for TenantView {
             phone_numbers,
             callback_url: tenant.callback_url.clone(),
             unknown_outcome: tenant.unknown_outcome.as_str(),
+            requests_per_second: tenant.requests_per_second,
             hold: tenant.hold.as_ref().map(HoldView::from),
             created_at: tenant.created_at.to_string(),
             updated_at: tenant.updated_at.to_string(),

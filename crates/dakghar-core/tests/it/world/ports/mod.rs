@@ -20,7 +20,7 @@ use std::sync::Arc;
 use dakghar_core::domain::TenantId;
 use dakghar_core::ports::{Ports, StoreError};
 use dakghar_testkit::TestClock;
-use dakghar_testkit::memory::{MemoryPacer, MemoryStore, vault_over};
+use dakghar_testkit::memory::{MemoryPacer, MemoryQuota, MemoryStore, vault_over};
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 
@@ -94,6 +94,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
             QueueKind::Redis => Arc::new(queue::RedisClient::new(near.clone())),
         },
         pacer: Arc::new(near.clone()),
+        quota: Arc::new(MemoryQuota::new(clock.clone())),
         messages_api: Arc::new(near.clone()),
         webhooks: shared.meta.clone(),
         vault: vault_over(Arc::new(near)),

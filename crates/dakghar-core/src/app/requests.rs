@@ -1,0 +1,170 @@
+//! The requests a second of each tenant.
+//!
+//! Requests that come while others are being counted are counted together with the next ones, so that no request has a
+//! round trip of its own. A tenant that has used its second up is refused without asking until the second is over.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::domain::quota::{RequestSecond, resets_in_ms};
+use crate::domain::{Tenant, TenantId};
+use crate::group_commit::{BoxFuture, GroupCommit, Limits};
+use crate::metrics::{Limit, Metrics};
+use crate::ports::{Clock, Grant, QuotaAsk, RequestQuota};
+
+/// Tenants that have used their second up, before those whose second is over are forgotten.
+const EXHAUSTED_SWEPT_AT: usize = 1_000;
+
+/// A tenant's requests in the present second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestAllowance {
+    /// The most requests in a second.
+    pub per_second: u32,
+    /// How many more there may be in this second.
+    pub remaining: u32,
+    /// The time to the next second.
+    pub resets_in: Duration,
+    /// True if this request was one too many.
+    pub is_refused: bool,
+}
+
+/// Counts the requests of tenants.
+pub struct Requests {
+    default_per_second: u32,
+    clock: Arc<dyn Clock>,
+    exhausted: Arc<Exhausted>,
+    takes: GroupCommit<(TenantId, u32), Option<Grant>>,
+    metrics: Arc<Metrics>,
+}
+
+/// When the second is over of those that have used it up, by the uptime.
+type Exhausted = Mutex<HashMap<TenantId, Duration>>;
+
+impl Requests {
+    /// Tenants whose record says nothing may have `default_per_second`; 0 is no limit. The future counts the requests.
+    pub(super) fn new(
+        default_per_second: u32,
+        quota: Arc<dyn RequestQuota>,
+        clock: Arc<dyn Clock>,
+        limits: &Limits,
+        metrics: Arc<Metrics>,
+    ) -> (Self, BoxFuture<()>) {
+        let exhausted = Arc::<Exhausted>::default();
+        let own = Arc::<Mutex<RequestSecond>>::default();
+        let (takes, taking) = {
+            let (clock, exhausted) = (clock.clone(), exhausted.clone());
+            GroupCommit::new(limits.clone(), move |asks| {
+                let (quota, clock, exhausted, own) = (quota.clone(), clock.clone(), exhausted.clone(), own.clone());
+                async move { take(&*quota, &*clock, &exhausted, &own, asks).await }
+            })
+        };
+        let requests = Self {
+            default_per_second,
+            clock,
+            exhausted,
+            takes,
+            metrics,
+        };
+        (requests, taking)
+    }
+
+    /// Counts a request of the tenant. Returns `None` if it has no limit. Never refuses because counting failed: then
+    /// this process counts by itself.
+    pub async fn admit(&self, tenant: &Tenant) -> Option<RequestAllowance> {
+        let per_second = tenant.requests_per_second.unwrap_or(self.default_per_second);
+        if per_second == 0 {
+            return None;
+        }
+        let now = self.clock.uptime();
+        let exhausted_until = self.exhausted.lock().get(&tenant.id).copied();
+        let grant = match exhausted_until.filter(|until| *until > now) {
+            Some(until) => Some(Grant {
+                granted: 0,
+                remaining: 0,
+                resets_in_ms: u32::try_from((until - now).as_millis()).unwrap_or(1000),
+            }),
+            None => self.takes.submit((tenant.id, per_second)).await.ok().flatten(),
+        };
+        // Too many wait to be counted: others have the limits for that.
+        let grant = grant.unwrap_or(Grant {
+            granted: 1,
+            remaining: 0,
+            resets_in_ms: resets_in_ms(now),
+        });
+        let is_refused = grant.granted == 0;
+        if is_refused {
+            self.metrics.refused.of(Limit::RequestsPerSecond).inc();
+        }
+        Some(RequestAllowance {
+            per_second,
+            remaining: grant.remaining,
+            resets_in: Duration::from_millis(grant.resets_in_ms.into()),
+            is_refused,
+        })
+    }
+}
+
+/// Counts requests of many tenants in one call.
+async fn take(
+    quota: &dyn RequestQuota,
+    clock: &dyn Clock,
+    exhausted: &Exhausted,
+    own: &Mutex<RequestSecond>,
+    requests: Vec<(TenantId, u32)>,
+) -> Vec<Option<Grant>> {
+    let mut places: HashMap<TenantId, usize> = HashMap::new();
+    let mut asks: Vec<QuotaAsk> = Vec::new();
+    for (tenant_id, per_second) in &requests {
+        let place = *places.entry(*tenant_id).or_insert(asks.len());
+        match asks.get_mut(place) {
+            Some(ask) => ask.requests += 1,
+            None => asks.push(QuotaAsk {
+                tenant_id: *tenant_id,
+                per_second: *per_second,
+                requests: 1,
+            }),
+        }
+    }
+    let asked_at = clock.uptime();
+    let grants = quota.take(&asks).await.unwrap_or_else(|_| alone(own, asked_at, &asks));
+    let mut left: Vec<Grant> = grants;
+    {
+        let mut exhausted = exhausted.lock();
+        if exhausted.len() > EXHAUSTED_SWEPT_AT {
+            exhausted.retain(|_, until| *until > asked_at);
+        }
+        for (ask, grant) in asks.iter().zip(&left).filter(|(_, grant)| grant.remaining == 0) {
+            let until = asked_at + Duration::from_millis(grant.resets_in_ms.into());
+            exhausted.insert(ask.tenant_id, until);
+        }
+    }
+    let grant_of = |(tenant_id, _): &(TenantId, u32)| {
+        let grant = left.get_mut(*places.get(tenant_id)?)?;
+        let granted = grant.granted.min(1);
+        grant.granted -= granted;
+        // Those of one batch see their allowance shrink one by one.
+        Some(Grant {
+            granted,
+            remaining: grant.remaining + grant.granted,
+            ..*grant
+        })
+    };
+    requests.iter().map(grant_of).collect()
+}
+
+/// Counts without the other processes.
+fn alone(own: &Mutex<RequestSecond>, now: Duration, asks: &[QuotaAsk]) -> Vec<Grant> {
+    let mut own = own.lock();
+    let grant_of = |ask: &QuotaAsk| {
+        let (granted, remaining) = own.take(&ask.tenant_id, ask.per_second, ask.requests, now);
+        Grant {
+            granted,
+            remaining,
+            resets_in_ms: resets_in_ms(now),
+        }
+    };
+    asks.iter().map(grant_of).collect()
+}
