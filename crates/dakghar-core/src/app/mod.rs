@@ -82,13 +82,7 @@ impl App {
         let (commits, mut running) = Commits::new(&ports, limits);
         let (directory, reading) = Directory::new(ports.tenants.clone(), &ports.clock, settings.directory_ttl, limits);
         running.extend(reading);
-        let (requests, counting) = Requests::new(
-            settings.requests_per_second,
-            ports.quota.clone(),
-            ports.clock.clone(),
-            limits,
-            metrics.clone(),
-        );
+        let (requests, counting) = Requests::new(settings.requests_per_second, &ports, limits);
         running.push(counting);
         let directory = Arc::new(directory);
         let previous = keys.opaque_previous.as_ref().map(|secret| &secret[..]);

@@ -11,9 +11,9 @@ use parking_lot::Mutex;
 
 use crate::domain::quota::{RequestSecond, resets_in_ms};
 use crate::domain::{Tenant, TenantId};
-use crate::group_commit::{BoxFuture, GroupCommit, Limits};
+use crate::group_commit::{BoxFuture, GroupCommit, Limits, Weighed};
 use crate::metrics::{Limit, Metrics};
-use crate::ports::{Clock, Grant, QuotaAsk, RequestQuota};
+use crate::ports::{Clock, Grant, Ports, QuotaAsk, RequestQuota};
 
 /// Tenants that have used their second up, before those whose second is over are forgotten.
 const EXHAUSTED_SWEPT_AT: usize = 1_000;
@@ -36,8 +36,17 @@ pub struct Requests {
     default_per_second: u32,
     clock: Arc<dyn Clock>,
     exhausted: Arc<Exhausted>,
-    takes: GroupCommit<(TenantId, u32), Option<Grant>>,
+    takes: GroupCommit<Counted, Option<Grant>>,
     metrics: Arc<Metrics>,
+}
+
+/// A request of this tenant, which may have so many in a second.
+struct Counted(TenantId, u32);
+
+impl Weighed for Counted {
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+    }
 }
 
 /// When the second is over of those that have used it up, by the uptime.
@@ -45,13 +54,9 @@ type Exhausted = Mutex<HashMap<TenantId, Duration>>;
 
 impl Requests {
     /// Tenants whose record says nothing may have `default_per_second`; 0 is no limit. The future counts the requests.
-    pub(super) fn new(
-        default_per_second: u32,
-        quota: Arc<dyn RequestQuota>,
-        clock: Arc<dyn Clock>,
-        limits: &Limits,
-        metrics: Arc<Metrics>,
-    ) -> (Self, BoxFuture<()>) {
+    pub(super) fn new(default_per_second: u32, ports: &Ports, limits: &Limits) -> (Self, BoxFuture<()>) {
+        let (quota, clock) = (ports.quota.clone(), ports.clock.clone());
+        let metrics = ports.metrics.clone();
         let exhausted = Arc::<Exhausted>::default();
         let own = Arc::<Mutex<RequestSecond>>::default();
         let (takes, taking) = {
@@ -84,9 +89,9 @@ impl Requests {
             Some(until) => Some(Grant {
                 granted: 0,
                 remaining: 0,
-                resets_in_ms: u32::try_from((until - now).as_millis()).unwrap_or(1000),
+                resets_in_ms: u32::try_from(until.saturating_sub(now).as_millis()).unwrap_or(1000),
             }),
-            None => self.takes.submit((tenant.id, per_second)).await.ok().flatten(),
+            None => self.takes.submit(Counted(tenant.id, per_second)).await.ok().flatten(),
         };
         // Too many wait to be counted: others have the limits for that.
         let grant = grant.unwrap_or(Grant {
@@ -113,11 +118,11 @@ async fn take(
     clock: &dyn Clock,
     exhausted: &Exhausted,
     own: &Mutex<RequestSecond>,
-    requests: Vec<(TenantId, u32)>,
+    requests: Vec<Counted>,
 ) -> Vec<Option<Grant>> {
     let mut places: HashMap<TenantId, usize> = HashMap::new();
     let mut asks: Vec<QuotaAsk> = Vec::new();
-    for (tenant_id, per_second) in &requests {
+    for Counted(tenant_id, per_second) in &requests {
         let place = *places.entry(*tenant_id).or_insert(asks.len());
         match asks.get_mut(place) {
             Some(ask) => ask.requests += 1,
@@ -129,8 +134,8 @@ async fn take(
         }
     }
     let asked_at = clock.uptime();
-    let grants = quota.take(&asks).await.unwrap_or_else(|_| alone(own, asked_at, &asks));
-    let mut left: Vec<Grant> = grants;
+    let grants = quota.take(&asks).await;
+    let mut left = grants.unwrap_or_else(|_| alone(own, asked_at, &asks));
     {
         let mut exhausted = exhausted.lock();
         if exhausted.len() > EXHAUSTED_SWEPT_AT {
@@ -141,7 +146,7 @@ async fn take(
             exhausted.insert(ask.tenant_id, until);
         }
     }
-    let grant_of = |(tenant_id, _): &(TenantId, u32)| {
+    let grant_of = |Counted(tenant_id, _): &Counted| {
         let grant = left.get_mut(*places.get(tenant_id)?)?;
         let granted = grant.granted.min(1);
         grant.granted -= granted;
