@@ -1,5 +1,6 @@
-//! Start and stop: the first SIGTERM or SIGINT drains, the second ends at once.
+//! Start and stop: the first SIGTERM or SIGINT drains, the second ends at once. A process that cannot go on drains too.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,6 +17,8 @@ pub struct Lifecycle {
     pub stopping: CancellationToken,
     /// Everything that must end before the process does.
     pub tasks: TaskTracker,
+    /// Why it stops, if nobody asked it to.
+    failure: Arc<OnceLock<String>>,
 }
 
 impl Lifecycle {
@@ -50,9 +53,22 @@ impl Lifecycle {
         Ok(lifecycle)
     }
 
+    /// Begins to stop, because the process cannot go on.
+    pub fn fail(&self, why: String) {
+        tracing::error!(why, "stopping: this process cannot go on");
+        // The first reason explains the later ones.
+        let _ = self.failure.set(why);
+        self.stopping.cancel();
+    }
+
+    /// Why the process cannot go on, if it cannot.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+
     /// Waits for the signal, then for the tasks, at most `DRAIN_MAX`, and then for `last`. When the tasks take longer,
     /// `last` is not run.
-    pub async fn run_to_end(self, last: impl Future<Output = ()>) {
+    pub async fn run_to_end(&self, last: impl Future<Output = ()>) {
         self.stopping.cancelled().await;
         self.tasks.close();
         if tokio::time::timeout(DRAIN_MAX, self.tasks.wait()).await.is_err() {

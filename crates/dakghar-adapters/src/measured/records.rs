@@ -125,6 +125,11 @@ impl<S: StoreHealth> StoreHealth for MeasuredStore<S> {
     fn may_claim(&self) -> Result<(), StoreError> {
         self.inner.may_claim()
     }
+
+    /// Asks memory only, so there is nothing to measure.
+    fn stopped(&self) -> Option<String> {
+        self.inner.stopped()
+    }
 }
 
 #[async_trait]

@@ -16,6 +16,7 @@ use super::failure::Failure;
 use super::options::MongoOptions;
 use super::promises::{self, Promises};
 use super::{MongoStore, clock, collections, indexes};
+use crate::vital::vital;
 
 /// The wait of a write for the majority before the server answers that it does not know.
 pub(super) const WRITE_CONCERN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -95,7 +96,7 @@ impl MongoStore {
     reason = "followers are kept by the store, which ends them"
 )]
 fn keep(follower: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
-    AbortOnDropHandle::new(tokio::spawn(follower))
+    AbortOnDropHandle::new(tokio::spawn(vital("a follower of the store", follower)))
 }
 
 /// The write concern of every write.

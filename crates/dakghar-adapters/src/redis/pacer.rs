@@ -20,6 +20,7 @@ use tracing::debug;
 
 use super::config::RedisConfig;
 use super::connection::{Connection, in_words, is_of_the_connection};
+use crate::vital::vital;
 
 /// Numbers in one call of the script, during which Redis does nothing else. The nodes of a cluster share the numbers
 /// among them, so there each is a call of its own.
@@ -77,7 +78,10 @@ impl RedisPacer {
         let stopped = CancellationToken::new();
         let keeping = keep(redis.clone(), kept.clone());
         #[expect(clippy::disallowed_methods, reason = "ends when the pacer is dropped")]
-        tokio::spawn(stopped.clone().run_until_cancelled_owned(keeping));
+        tokio::spawn(vital(
+            "the connection of the pacer",
+            stopped.clone().run_until_cancelled_owned(keeping),
+        ));
         // Too late is not an error: the keeper goes on trying.
         kept.comes_within(START_PATIENCE).await;
         Self {

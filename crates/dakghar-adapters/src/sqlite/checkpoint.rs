@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 
 use super::failure::Outcome;
+use crate::vital::vital_thread;
 
 /// Pages that only the log holds before the second connection begins to move them: 32 MiB.
 const LOG_PAGES_MAX: i64 = 8 * 1024;
@@ -35,11 +36,13 @@ impl Checkpointer {
         let (end, ended) = sync_channel(1);
         #[expect(clippy::disallowed_methods, reason = "ends when its channel closes, and is joined")]
         let thread = std::thread::Builder::new().name("sqlite-log".into()).spawn(move || {
-            while begins.recv().is_ok() {
-                if end.send(move_log(&conn, "passive")).is_err() {
-                    return;
+            vital_thread("the mover of the log", || {
+                while begins.recv().is_ok() {
+                    if end.send(move_log(&conn, "passive")).is_err() {
+                        return;
+                    }
                 }
-            }
+            });
         })?;
         Ok(Self {
             begin: Some(begin),

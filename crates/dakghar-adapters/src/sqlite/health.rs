@@ -17,4 +17,8 @@ impl StoreHealth for SqliteStore {
             })
             .await
     }
+
+    fn stopped(&self) -> Option<String> {
+        self.writer.stopped()
+    }
 }

@@ -2,6 +2,9 @@
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+/// The steps that a file of this release has taken.
+pub(super) const NEWEST: usize = STEPS.len();
+
 /// Marks the file as ours ("DAKG").
 const APPLICATION_ID: i32 = 0x4441_4b47;
 
@@ -34,24 +37,20 @@ impl From<rusqlite::Error> for MigrationError {
     }
 }
 
-/// Brings the file to the present schema, each step in a transaction of its own.
+/// Brings the file to the present schema. A crash on the way leaves it as it was. Nobody else may do the same meanwhile.
 pub(super) fn migrate(conn: &mut Connection) -> Result<(), MigrationError> {
-    // One look without a lock is enough for every start but the first.
-    while let Some(next) = next_step(conn)? {
-        let tx = Transaction::new(conn, TransactionBehavior::Immediate)?;
-        // Another process may have taken the step while this one waited for the lock.
-        if next_step(&tx)? == Some(next) {
-            tx.execute_batch(STEPS[next])?;
-            tx.pragma_update(None, "application_id", APPLICATION_ID)?;
-            tx.pragma_update(None, "user_version", i64::try_from(next + 1).expect("few steps"))?;
-        }
-        tx.commit()?;
+    let tx = Transaction::new(conn, TransactionBehavior::Immediate)?;
+    for step in &STEPS[steps_taken(&tx)?..] {
+        tx.execute_batch(step)?;
     }
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    tx.pragma_update(None, "user_version", i64::try_from(NEWEST).expect("few steps"))?;
+    tx.commit()?;
     Ok(())
 }
 
-/// Which step is the next one to take; `None` when all are taken.
-fn next_step(conn: &Connection) -> Result<Option<usize>, MigrationError> {
+/// How many steps the file has taken; [`NEWEST`] when there is nothing to do, and 0 for an empty file.
+pub(super) fn steps_taken(conn: &Connection) -> Result<usize, MigrationError> {
     let taken: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let application_id: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -60,13 +59,24 @@ fn next_step(conn: &Connection) -> Result<Option<usize>, MigrationError> {
         return Err(MigrationError::Foreign);
     }
     match usize::try_from(taken) {
-        Ok(taken) if taken == STEPS.len() => Ok(None),
-        Ok(taken) if taken < STEPS.len() => Ok(Some(taken)),
+        Ok(taken) if taken <= NEWEST => Ok(taken),
         _ => Err(MigrationError::Newer {
             found: taken,
-            known: STEPS.len(),
+            known: NEWEST,
         }),
     }
+}
+
+/// A file as an earlier release left it, which took only so many steps.
+#[cfg(test)]
+pub(super) fn as_left_by(conn: &Connection, taken: usize) {
+    for step in &STEPS[..taken] {
+        conn.execute_batch(step).expect("an earlier release");
+    }
+    let marked = conn.pragma_update(None, "application_id", APPLICATION_ID);
+    marked.expect("marked");
+    let taken = i64::try_from(taken).expect("few steps");
+    conn.pragma_update(None, "user_version", taken).expect("taken");
 }
 
 #[cfg(test)]
@@ -104,12 +114,7 @@ mod tests {
     #[test]
     fn messages_stored_before_are_marked_like_new_ones() {
         let mut conn = Connection::open_in_memory().expect("memory");
-        for step in &STEPS[..2] {
-            conn.execute_batch(step).expect("an earlier release");
-        }
-        conn.pragma_update(None, "application_id", APPLICATION_ID)
-            .expect("marked");
-        conn.pragma_update(None, "user_version", 2).expect("two steps");
+        as_left_by(&conn, 2);
         let mut expected = Vec::new();
         for (place, off_ms) in [0, 9_999, 10_000, 10_001, -10_000, -10_001, 86_400_000]
             .into_iter()

@@ -8,6 +8,7 @@
 //! Not here: any decision about delivery, and any secret in clear.
 
 mod cells;
+mod checked;
 mod checkpoint;
 mod connection;
 mod conversations;
@@ -26,6 +27,7 @@ mod queue;
 mod readers;
 mod retirement;
 mod rows;
+mod schema;
 mod source;
 mod tenants;
 mod texts;
@@ -80,14 +82,14 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file, or [`open::FILE_NAME`] in the directory, and creates or migrates it as needed. Blocks for as
-    /// long as that takes.
+    /// Opens the file, or [`open::FILE_NAME`] in the directory, and creates it as needed. With the exclusive lock it also
+    /// changes an older schema, after a copy of the file. Blocks for as long as that takes.
     pub fn open(dir_or_file: &Path, options: &SqliteOptions) -> Result<Arc<Self>, OpenError> {
         let file = open::file_of(dir_or_file);
         open::create(&file)?;
         retirement::refuse(&file)?;
         let lock = options.lock_exclusive.then(|| open::lock(&file)).transpose()?;
-        let conn = open::open_checked(&file)?;
+        let conn = checked::open_checked(&file, lock.as_ref())?;
         let sql_error = |source| OpenError::sqlite(&file, source);
         let delivery = Readers::open(&file, options.readers.clamp(1, 64)).map_err(sql_error)?;
         let lists = Readers::open(&file, LIST_READERS).map_err(sql_error)?;
@@ -116,7 +118,7 @@ impl SqliteStore {
     /// file, and delays nobody.
     pub async fn integrity_check(&self) -> Result<Vec<String>, StoreError> {
         self.lists
-            .run(|conn| Ok(open::problems(conn, "integrity_check")?))
+            .run(|conn| Ok(checked::problems(conn, "integrity_check")?))
             .await
     }
 

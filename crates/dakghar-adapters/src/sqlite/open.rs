@@ -6,18 +6,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use dakghar_core::domain::time::Timestamp;
-use rusqlite::{Connection, ErrorCode};
-
-use super::connection;
-use super::migrations::{self, MigrationError};
+use rusqlite::ErrorCode;
 
 /// The name of the file when a directory was given.
 pub const FILE_NAME: &str = "dakghar.sqlite3";
-/// After an unclean end, a file up to this many bytes is checked page by page before it is used: that takes less than
-/// half a second. A larger one is left to `integrity_check`.
-const CHECKED_BYTES_MAX: u64 = 128 * 1024 * 1024;
-/// Problems told about one damaged file.
-const PROBLEMS_MAX: usize = 20;
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +45,19 @@ pub enum OpenError {
         successor: String,
         /// Since when.
         at: Timestamp,
+    },
+    /// An older release wrote it, and only a server may change its schema.
+    #[error(
+        "{} was written by an older release (schema {found}, this release needs {known}): start `dakghar serve` of this \
+         release once, which changes it and keeps a copy of how it was, or use the release that wrote it", file.display()
+    )]
+    OlderSchema {
+        /// The database file.
+        file: PathBuf,
+        /// Its schema.
+        found: usize,
+        /// The schema that this release needs.
+        known: usize,
     },
     /// A newer release has changed its schema.
     #[error(
@@ -169,82 +174,8 @@ pub(super) fn private(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-fn beside(file: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(file: &Path, suffix: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(suffix);
     name.into()
-}
-
-/// Opens the connection that writes: recovers what a crash left behind, checks the file and migrates it.
-pub(super) fn open_checked(file: &Path) -> Result<Connection, OpenError> {
-    let log = beside(file, "-wal");
-    let ended_uncleanly = std::fs::metadata(&log).is_ok_and(|log| log.len() > 0);
-    let mut conn = connection::open_writer(file).map_err(|source| OpenError::sqlite(file, source))?;
-    if ended_uncleanly {
-        check(&conn, file)?;
-    }
-    migrations::migrate(&mut conn).map_err(|error| match error {
-        MigrationError::Newer { found, known } => OpenError::NewerSchema {
-            file: file.to_owned(),
-            found,
-            known,
-        },
-        MigrationError::Foreign => OpenError::Foreign { file: file.to_owned() },
-        MigrationError::Sql(source) => OpenError::sqlite(file, source),
-    })?;
-    check_length(&conn, file)?;
-    Ok(conn)
-}
-
-fn check(conn: &Connection, file: &Path) -> Result<(), OpenError> {
-    let file_bytes = std::fs::metadata(file)
-        .map_err(|source| OpenError::io(file, source))?
-        .len();
-    if file_bytes > CHECKED_BYTES_MAX {
-        return Ok(());
-    }
-    let problems = problems(conn, "quick_check").map_err(|source| OpenError::sqlite(file, source))?;
-    match problems.into_iter().next() {
-        Some(problem) => Err(OpenError::Damaged {
-            file: file.to_owned(),
-            problem,
-        }),
-        None => Ok(()),
-    }
-}
-
-/// Finds a file that was cut off. Pages that are still in the log need not be in the file yet.
-fn check_length(conn: &Connection, file: &Path) -> Result<(), OpenError> {
-    let sql_error = |source| OpenError::sqlite(file, source);
-    let pages_in_log: i64 = conn
-        .query_row("PRAGMA wal_checkpoint(noop)", [], |row| row.get(1))
-        .map_err(sql_error)?;
-    if pages_in_log > 0 {
-        return Ok(());
-    }
-    let page_bytes: u64 = pragma(conn, "page_size").map_err(sql_error)?;
-    let pages: u64 = pragma(conn, "page_count").map_err(sql_error)?;
-    let file_bytes = std::fs::metadata(file)
-        .map_err(|source| OpenError::io(file, source))?
-        .len();
-    if file_bytes < pages * page_bytes {
-        return Err(OpenError::Damaged {
-            file: file.to_owned(),
-            problem: format!("it should have {} bytes and has {file_bytes}", pages * page_bytes),
-        });
-    }
-    Ok(())
-}
-
-fn pragma(conn: &Connection, name: &str) -> rusqlite::Result<u64> {
-    conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0))
-        .map(i64::cast_unsigned)
-}
-
-/// The problems that `PRAGMA integrity_check` or `quick_check` finds; none when the file is whole.
-pub(super) fn problems(conn: &Connection, check: &str) -> rusqlite::Result<Vec<String>> {
-    let mut statement = conn.prepare(&format!("PRAGMA {check}({PROBLEMS_MAX})"))?;
-    let found = statement.query_map([], |row| row.get::<_, String>(0))?;
-    let lines = found.collect::<Result<Vec<_>, _>>()?;
-    Ok(lines.into_iter().filter(|line| line != "ok").collect())
 }

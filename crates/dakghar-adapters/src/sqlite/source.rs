@@ -19,7 +19,7 @@ use super::cells::{Damaged, number};
 use super::failure::{Failure, Outcome};
 use super::open::{self, OpenError};
 use super::rows::{self, COLUMNS};
-use super::{conversations, events, retirement, tenants};
+use super::{checked, conversations, events, retirement, tenants};
 
 /// Bytes of records on a page, about; at least one record is on it.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -50,7 +50,7 @@ impl SqliteSource {
             return Err(OpenError::Missing { file });
         }
         let lock = open::lock(&file)?;
-        let conn = open::open_checked(&file)?;
+        let conn = checked::open_checked(&file, Some(&lock))?;
         conn.execute_batch("BEGIN IMMEDIATE")
             .map_err(|source| OpenError::sqlite(&file, source))?;
         Ok(Arc::new(Self {

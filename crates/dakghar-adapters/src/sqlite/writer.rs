@@ -6,7 +6,7 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use dakghar_core::ports::StoreError;
 use rusqlite::Connection;
@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::checkpoint::{self, Checkpointer};
 use super::failure::{Failure, Outcome};
+use crate::vital::vital_thread;
 
 /// Pieces of work in one commit at most.
 const WORK_PER_COMMIT_MAX: usize = 256;
@@ -74,21 +75,26 @@ struct Piece {
     room: OwnedSemaphorePermit,
 }
 
+/// Why nothing is written any more, once that is so.
+type Doubt = Arc<OnceLock<StoreError>>;
+
 /// The way to the writer thread.
 pub(super) struct Writer {
     orders: mpsc::Sender<Order>,
     room: Arc<Semaphore>,
+    doubt: Doubt,
 }
 
 impl Writer {
     /// Starts the thread. It ends when it is told to, or when this is dropped.
     pub(super) fn start(conn: Connection, checkpointer: Checkpointer) -> io::Result<Self> {
         let (orders, inbox) = mpsc::channel(WORK_WAITING_MAX);
+        let doubt = Doubt::default();
         let thread = WriterThread {
             conn,
             checkpointer,
             inbox,
-            doubt: None,
+            doubt: doubt.clone(),
         };
         #[expect(
             clippy::disallowed_methods,
@@ -96,9 +102,14 @@ impl Writer {
         )]
         std::thread::Builder::new()
             .name("sqlite-writer".into())
-            .spawn(move || thread.serve())?;
+            .spawn(move || vital_thread("the writer of the store", || thread.serve()))?;
         let room = Arc::new(Semaphore::new(WORK_BYTES_MAX as usize));
-        Ok(Self { orders, room })
+        Ok(Self { orders, room, doubt })
+    }
+
+    /// Why it writes nothing any more, if it has stopped for good.
+    pub(super) fn stopped(&self) -> Option<String> {
+        self.doubt.get().map(ToString::to_string)
     }
 
     /// Does the work, which has few bytes, in a transaction and returns when that is on the disk.
@@ -153,8 +164,7 @@ struct WriterThread {
     conn: Connection,
     checkpointer: Checkpointer,
     inbox: mpsc::Receiver<Order>,
-    /// Why nothing is written any more.
-    doubt: Option<StoreError>,
+    doubt: Doubt,
 }
 
 impl WriterThread {
@@ -182,7 +192,7 @@ impl WriterThread {
             }
             drop(rooms);
         }
-        let is_sound = self.doubt.is_none();
+        let is_sound = self.doubt.get().is_none();
         drop(self.checkpointer);
         if is_sound && let Err(failure) = checkpoint::move_log(&self.conn, "truncate") {
             let error = failure.to_store_error();
@@ -196,7 +206,7 @@ impl WriterThread {
 
     /// One transaction, then the answers, then the housekeeping that nobody waits for.
     fn commit(&mut self, mut batch: Vec<Box<dyn Work>>) {
-        let result = match &self.doubt {
+        let result = match self.doubt.get() {
             Some(doubt) => Err(doubt.clone()),
             None => self.write(&mut batch).map_err(|failure| self.judge(&failure)),
         };
@@ -273,7 +283,7 @@ impl WriterThread {
         let doubt = StoreError::Unavailable(format!(
             "the disk did not keep what was written, so nothing more is written until a restart: {error}"
         ));
-        self.doubt.insert(doubt).clone()
+        self.doubt.get_or_init(|| doubt).clone()
     }
 }
 

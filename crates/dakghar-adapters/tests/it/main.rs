@@ -15,3 +15,4 @@ mod mongo;
 mod redis;
 mod sqlite;
 mod uptime;
+mod vital;

@@ -19,12 +19,18 @@ impl Health {
         self.host.unreachable()
     }
 
-    /// Returns one result for the store and one for the queue. An error text says what is wrong.
-    pub async fn readiness(&self) -> Vec<(&'static str, Result<(), String>)> {
-        let (store, queue) = futures_util::join!(self.store.ping(), self.queue.ping());
-        vec![
-            ("store", store.map_err(|error| error.to_string())),
-            ("queue", queue.map_err(|error| error.to_string())),
-        ]
+    /// Why this process cannot go on, if only another one can.
+    pub fn stopped(&self) -> Option<String> {
+        self.store.stopped()
+    }
+
+    /// Checks that the store can be used now. The error text says what is wrong. Takes as long as it hangs.
+    pub async fn check_store(&self) -> Result<(), String> {
+        self.store.ping().await.map_err(|error| error.to_string())
+    }
+
+    /// The same for the queue.
+    pub async fn check_queue(&self) -> Result<(), String> {
+        self.queue.ping().await.map_err(|error| error.to_string())
     }
 }

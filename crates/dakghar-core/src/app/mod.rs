@@ -38,8 +38,8 @@ pub use reading::{Page, PageRequest, Reading};
 pub use receiving::{Receiving, WebhookReceipt};
 pub use requests::{RequestAllowance, Requests};
 pub use sending::{
-    AcceptedMessage, Accepting, Changing, ClaimedSend, EndedCall, Prepared, PreparedSend, Reconciling, Sending,
-    WaitingSend,
+    AcceptedMessage, Accepting, Changing, ClaimedSend, EndedCall, Outages, Prepared, PreparedSend, Reconciling,
+    Sending, WaitingSend,
 };
 pub use settings::Settings;
 pub use tenants::{API_KEY_PREFIX, KeyVerdict, NewPhoneNumber, NewTenant, RegisteredTenant, Tenants, token_purpose};
@@ -104,6 +104,7 @@ impl App {
             host: Host::new(ports.clock.clone(), ports.ids.clone(), &metrics),
             leases: Arc::new(LeaseWatch::default()),
             listening: listening.clone(),
+            outages: Outages::new(ports.clock.clone(), ports.ids.clone()),
         };
         let Shared {
             messages, slots, jobs, ..

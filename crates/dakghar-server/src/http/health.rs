@@ -9,22 +9,30 @@ use utoipa::ToSchema;
 use super::auth::IsOperator;
 use super::state::HttpState;
 
-/// The process is alive.
+/// Whether the process is alive.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Health {
-    /// `ok`
+    /// `ok`, or `stopped` when only another process can go on.
     status: &'static str,
     /// The version of the service.
     version: &'static str,
 }
 
 /// Whether the process is alive
+///
+/// It is not when its store has stopped for good; the process then ends by itself.
 #[utoipa::path(
     get, path = "/healthz", operation_id = "getHealth", tag = "Operations",
-    responses((status = 200, description = "It is.", body = Health)),
+    responses((status = 200, description = "It is.", body = Health),
+        (status = 503, description = "It must be started anew.", body = Health)),
 )]
-pub(super) async fn healthz(State(state): State<HttpState>) -> Json<Health> {
-    alive(state.config().version)
+pub(super) async fn healthz(State(state): State<HttpState>) -> (StatusCode, Json<Health>) {
+    let version = state.config().version;
+    if state.app().health.stopped().is_none() {
+        return (StatusCode::OK, alive(version));
+    }
+    let status = "stopped";
+    (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status, version }))
 }
 
 /// Returns the answer that the process is alive.

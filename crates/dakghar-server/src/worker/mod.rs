@@ -12,9 +12,10 @@ use tokio_util::task::TaskTracker;
 pub use reconciler::run_reconciler;
 pub use sender::run_sender;
 
-/// Starts the worker's loops on `tasks`. They stop taking work when `stopping` is cancelled. Work under way goes on,
-/// tracked by `tasks`.
-pub fn start(app: &App, tasks: &TaskTracker, stopping: &CancellationToken) {
-    tasks.spawn(run_sender(app.sending.clone(), tasks.clone(), stopping.clone()));
-    tasks.spawn(run_reconciler(app.reconciling.clone(), stopping.clone()));
+/// Runs the worker's loops. They stop taking work when `stopping` is cancelled. Work under way goes on, tracked by `tasks`.
+pub async fn run(app: App, tasks: TaskTracker, stopping: CancellationToken) {
+    tokio::join!(
+        run_sender(app.sending.clone(), tasks, stopping.clone()),
+        run_reconciler(app.reconciling.clone(), stopping)
+    );
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_core::app::Reconciling;
+use dakghar_core::app::{Failure, Reconciling};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -29,13 +29,19 @@ async fn wake(reconciling: &Reconciling) {
         let wait = match reconciling.reconcile().await {
             Ok(looked_at) if looked_at >= BUSY_AT => BUSY_WAIT,
             Ok(_) => IDLE_WAIT,
-            Err(failure) => {
-                tracing::warn!(%failure, "timers could not be looked at");
-                IDLE_WAIT
-            }
+            Err(failure) => wait_after(reconciling, &failure, "timers could not be looked at"),
         };
         sleep(wait).await;
     }
+}
+
+/// Notes the failure. Returns the wait before the next try.
+fn wait_after(reconciling: &Reconciling, failure: &Failure, what: &str) -> Duration {
+    let outages = reconciling.outages();
+    if !outages.note(failure) {
+        tracing::warn!(%failure, "{what}");
+    }
+    outages.wait().unwrap_or_default().max(IDLE_WAIT)
 }
 
 async fn bring_back(reconciling: &Reconciling) {
@@ -45,8 +51,8 @@ async fn bring_back(reconciling: &Reconciling) {
             Ok(0) => return,
             Ok(_) => BUSY_WAIT,
             Err(failure) => {
-                tracing::warn!(%failure, "what a clock that was ahead has changed could not be looked for");
-                AHEAD_WAIT
+                let what = "what a clock that was ahead has changed could not be looked for";
+                wait_after(reconciling, &failure, what).max(AHEAD_WAIT)
             }
         };
         sleep(wait).await;
@@ -57,8 +63,8 @@ async fn refill(reconciling: &Reconciling) {
     loop {
         reconciling.queue_lost().await;
         while let Err(failure) = reconciling.refill_queue().await {
-            tracing::warn!(%failure, "the queue could not be filled again yet");
-            sleep(IDLE_WAIT).await;
+            let wait = wait_after(reconciling, &failure, "the queue could not be filled again yet");
+            sleep(wait).await;
         }
         sleep(BUSY_WAIT).await;
     }

@@ -8,7 +8,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_core::app::{ClaimedSend, Failure, Prepared, PreparedSend, Sending, WaitingSend};
+use dakghar_core::app::{ClaimedSend, Failure, Fault, Prepared, PreparedSend, Sending, WaitingSend};
 use dakghar_core::ports::{Job, JobKey, QueueError};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -62,9 +62,17 @@ impl Sender {
         // Kept across rounds of the loop: taking jobs must not be dropped halfway.
         let mut taking: Option<BoxFuture<'static, Result<Vec<Job>, QueueError>>> = None;
         loop {
+            let outage = sending.outages().wait();
+            if let Some(wait) = outage
+                && stopping.run_until_cancelled(sleep(wait)).await.is_none()
+            {
+                return;
+            }
             let free = sending.places_free();
             if taking.is_none() && free > 0 && self.line.len() < LINE_MAX {
-                let (sending, batch) = (sending.clone(), free.min(BATCH_MAX));
+                // During an outage one message tries whether it is over.
+                let batch_max = if outage.is_some() { 1 } else { BATCH_MAX };
+                let (sending, batch) = (sending.clone(), free.min(batch_max));
                 taking = Some(async move { sending.take_jobs(batch).await }.boxed());
             }
             let taken = async {
@@ -79,11 +87,12 @@ impl Sender {
                 taken = taken => {
                     taking = None;
                     match taken {
-                        Ok(jobs) => self.send_batch(jobs).await,
-                        Err(error) => {
-                            tracing::warn!(%error, "no jobs can be taken");
-                            sleep(FAILURE_WAIT).await;
+                        Ok(jobs) => {
+                            sending.outages().queue_answered();
+                            self.send_batch(jobs).await;
                         }
+                        // Noted as an outage, which the next round waits for.
+                        Err(error) => _ = sending.outages().note(&error.into()),
                     }
                 }
                 () = call_ended.notified() => self.send_batch(Vec::new()).await,
@@ -96,7 +105,11 @@ impl Sender {
     /// claimed.
     async fn send_batch(&mut self, jobs: Vec<Job>) {
         let sending = &self.caller.sending;
-        let step = self.line.len().min(sending.places_free().max(LINE_STEP_MIN));
+        let step_max = match sending.outages().wait() {
+            Some(_) => 1,
+            None => sending.places_free().max(LINE_STEP_MIN),
+        };
+        let step = self.line.len().min(step_max);
         let waited: Vec<WaitingSend> = self.line.drain(..step).collect();
         if jobs.is_empty() && waited.is_empty() {
             return;
@@ -108,6 +121,8 @@ impl Sender {
                 self.line.extend(waiting);
                 self.claim(sends).await;
             }
+            // An outage was noted, and the next round waits for its end.
+            Ok(Err(failure)) if failure.fault() == Fault::Surroundings => {}
             Ok(Err(failure)) => {
                 tracing::warn!(%failure, "due messages could not be prepared yet");
                 sleep(FAILURE_WAIT).await;
@@ -164,7 +179,9 @@ impl Caller {
             match AssertUnwindSafe(alone).catch_unwind().await {
                 Ok(Ok(claimed)) => self.call_all(claimed),
                 Ok(Err(failure)) => {
-                    tracing::warn!(%failure, job = ?key, "a message could not be prepared yet");
+                    if failure.fault() != Fault::Surroundings {
+                        tracing::warn!(%failure, job = ?key, "a message could not be prepared yet");
+                    }
                 }
                 Err(_) => {
                     if let Err(failure) = self.sending.strike(key).await {
@@ -189,10 +206,13 @@ async fn send(sending: Arc<Sending>, claimed: ClaimedSend, call_ended: Arc<Notif
     let mut ended = sending.call(claimed).await;
     let mut wait = Duration::from_millis(50);
     while let Err(failure) = sending.record(&mut ended).await {
-        tracing::warn!(%failure, "an outcome is not stored yet");
+        if !sending.outages().note(&failure) {
+            tracing::warn!(%failure, "an outcome is not stored yet");
+        }
         sleep(wait).await;
         wait = (wait * 2).min(RECORD_WAIT_MAX);
     }
+    sending.outages().store_answered();
     // Gives its place back.
     drop(ended);
     call_ended.notify_one();

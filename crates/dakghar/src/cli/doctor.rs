@@ -139,8 +139,8 @@ async fn check_store(config: &mut Config, findings: &mut Findings) {
         // generate it.
         config.meta.verify_token.get_or_insert_with(|| Secret::new("not used"));
     }
-    if !config.is_distributed() {
-        check_sqlite(config, findings).await;
+    if !config.is_distributed() && !check_sqlite(config, findings).await {
+        return;
     }
     match wire(config, Purpose::Command, Arc::default()).await {
         Err(error) => findings.bad(format!("{error:#}")),
@@ -152,7 +152,11 @@ async fn check_wired(wired: &Wired, findings: &mut Findings) {
     findings.good(format!("backend: {}", wired.backend));
     findings.good("the master key opens what is sealed in the store");
     check_keys(&wired.keys, findings).await;
-    for (name, state) in wired.app.health.readiness().await {
+    let health = &wired.app.health;
+    for (name, state) in [
+        ("store", health.check_store().await),
+        ("queue", health.check_queue().await),
+    ] {
         match state {
             Ok(()) => findings.good(format!("{name} is ready")),
             Err(problem) => findings.bad(format!("{name}: {problem}")),
@@ -201,7 +205,8 @@ fn check_clock(store_ms: i64, findings: &mut Findings) {
     }
 }
 
-async fn check_sqlite(config: &Config, findings: &mut Findings) {
+/// Returns whether the file can be opened.
+async fn check_sqlite(config: &Config, findings: &mut Findings) -> bool {
     match integrity_check(config).await {
         Ok(problems) if problems.is_empty() => findings.good("the SQLite file is whole"),
         Ok(problems) => {
@@ -209,6 +214,10 @@ async fn check_sqlite(config: &Config, findings: &mut Findings) {
                 findings.bad(problem);
             }
         }
-        Err(error) => findings.bad(error.to_string()),
+        Err(error) => {
+            findings.bad(error.to_string());
+            return false;
+        }
     }
+    true
 }

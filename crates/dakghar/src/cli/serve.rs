@@ -1,5 +1,6 @@
 //! `dakghar serve`, `dakghar api` and `dakghar worker`: open, serve, drain.
 
+mod left_undone;
 mod listening;
 mod parts;
 
@@ -7,19 +8,25 @@ pub use parts::Parts;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::bail;
 use dakghar_core::app::App;
 use dakghar_core::metrics::Metrics;
 use dakghar_server::http::{HttpConfig, keep_listening};
 use dakghar_server::worker;
+use tokio::time::sleep;
 
 use super::output;
 use crate::banner;
 use crate::config::Config;
 use crate::lifecycle::{DRAIN_MAX, Lifecycle};
-use crate::wiring::{GroupCommits, Purpose, Wired, process_metrics, wire};
+use crate::wiring::{GroupCommits, Purpose, Wired, process_metrics, vital, wire};
+use left_undone::{finish_removals, take_over_orphans};
 use listening::{StartingServer, connections_max, listen, serve_metrics};
+
+/// The time between two looks at whether the store has stopped for good.
+const STORE_LOOK: Duration = Duration::from_secs(1);
 
 /// A process that has its port and its store, and serves nobody yet.
 struct Opened {
@@ -47,8 +54,11 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
         return Ok(());
     };
     let serving = serve(&config, parts, &lifecycle, opened);
-    drain(lifecycle, serving).await;
-    Ok(())
+    drain(&lifecycle, serving).await;
+    match lifecycle.failure() {
+        Some(why) => bail!("this process cannot go on: {why}"),
+        None => Ok(()),
+    }
 }
 
 /// Takes the port and opens the store. Returns `None` when a signal came first.
@@ -63,20 +73,12 @@ async fn open(
     let metrics_addr = serve_metrics(config, lifecycle, metrics).await?;
     let server = StartingServer::start(listener, http_config(config), lifecycle, metrics)?;
     tokio::select! {
-        wired = open_store(config, parts, metrics) => Ok(Some(Opened { server, metrics_addr, wired: wired? })),
+        wired = wire(config, Purpose::Server { sends: parts.worker }, metrics.clone()) => {
+            Ok(Some(Opened { server, metrics_addr, wired: wired? }))
+        }
         // Nothing was accepted yet, and the next start repeats the work that was begun.
         () = lifecycle.stopping.cancelled() => Ok(None),
     }
-}
-
-/// Opens the store and the queue, and finishes work that an earlier process has left undone.
-async fn open_store(config: &Config, parts: Parts, metrics: &Arc<Metrics>) -> anyhow::Result<Wired> {
-    let wired = wire(config, Purpose::Server { sends: parts.worker }, metrics.clone()).await?;
-    wired.app.tenants.finish_removals().await?;
-    if parts.worker && !config.is_distributed() {
-        wired.app.reconciling.take_over_orphans().await?;
-    }
-    Ok(wired)
 }
 
 fn http_config(config: &Config) -> HttpConfig {
@@ -106,9 +108,7 @@ fn serve(config: &Config, parts: Parts, lifecycle: &Lifecycle, opened: Opened) -
         group_commits,
         ..
     } = wired;
-    if parts.worker {
-        worker::start(&app, &lifecycle.tasks, &lifecycle.stopping);
-    }
+    start_tasks(config, parts, lifecycle, &app);
     let addr = server.addr();
     if parts.api {
         output::line(&banner::text(config, &backend, addr, metrics_addr));
@@ -118,7 +118,8 @@ fn serve(config: &Config, parts: Parts, lifecycle: &Lifecycle, opened: Opened) -
     server.open(app.clone(), parts, lifecycle);
     if parts.api {
         let (listening, stopping) = (app.listening.clone(), lifecycle.stopping.clone());
-        lifecycle.tasks.spawn(keep_listening(listening, stopping));
+        let keeping = keep_listening(listening, stopping);
+        lifecycle.tasks.spawn(vital("the sign of listening", keeping));
     }
     for warning in config.warnings() {
         tracing::warn!("{warning}");
@@ -126,8 +127,56 @@ fn serve(config: &Config, parts: Parts, lifecycle: &Lifecycle, opened: Opened) -
     Serving { app, group_commits }
 }
 
+/// Starts what runs as long as the process does.
+fn start_tasks(config: &Config, parts: Parts, lifecycle: &Lifecycle, app: &App) {
+    let Lifecycle { tasks, stopping, .. } = lifecycle;
+    if parts.worker {
+        let is_alone = !config.is_distributed();
+        let work = work(app.clone(), is_alone, lifecycle.clone());
+        tasks.spawn(vital("the worker", work));
+    }
+    let removals = finish_removals(app.tenants.clone());
+    tasks.spawn(vital(
+        "the removal of tenants",
+        stopping.clone().run_until_cancelled_owned(removals),
+    ));
+    tasks.spawn(vital(
+        "the watch over the store",
+        watch_store(app.clone(), lifecycle.clone()),
+    ));
+}
+
+/// Sends, once everything is taken over that an earlier process was sending.
+async fn work(app: App, is_alone: bool, lifecycle: Lifecycle) {
+    let Lifecycle { tasks, stopping, .. } = lifecycle;
+    if is_alone {
+        let taken_over = stopping
+            .run_until_cancelled(take_over_orphans(app.reconciling.clone()))
+            .await;
+        if taken_over.is_none() {
+            return;
+        }
+    }
+    worker::run(app, tasks, stopping).await;
+}
+
+/// Ends the process when its store has stopped for good.
+async fn watch_store(app: App, lifecycle: Lifecycle) {
+    let look = async {
+        loop {
+            if let Some(why) = app.health.stopped() {
+                return why;
+            }
+            sleep(STORE_LOOK).await;
+        }
+    };
+    if let Some(why) = lifecycle.stopping.run_until_cancelled(look).await {
+        lifecycle.fail(why);
+    }
+}
+
 /// Waits for a signal, and then for everything that is under way.
-async fn drain(lifecycle: Lifecycle, serving: Serving) {
+async fn drain(lifecycle: &Lifecycle, serving: Serving) {
     let Serving { app, group_commits } = serving;
     let stopping = lifecycle.stopping.clone();
     lifecycle.tasks.spawn(async move {

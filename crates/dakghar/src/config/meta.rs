@@ -4,11 +4,12 @@ use dakghar_adapters::meta::{VersionStatus, version_status};
 use dakghar_core::domain::Secret;
 
 use super::reader::Reader;
+use super::server::Server;
 use super::variable::{Kind, Variable, table};
 
 table! {
     "Meta" {
-        APP_SECRET: Kind::Secret, "", "The Meta app's secret: checks the signature of every webhook. Unset: signatures are not checked, with a warning.";
+        APP_SECRET: Kind::Secret, "", "The Meta app's secret: checks the signature of every webhook. Unset: signatures are not checked, with a warning, and beyond loopback every webhook is refused.";
         APP_SECRET_PREVIOUS: Kind::Secret, "", "The app secret before the present one, still accepted while it is being rotated.";
         VERIFY_TOKEN: Kind::Secret, "", "What Meta sends when it verifies the webhook URL. Unset: generated into DATA_DIR.";
         WHATSAPP_API_VERSION: Kind::Text, "v25.0", "The Graph API version that is called.";
@@ -67,11 +68,20 @@ impl Meta {
     }
 
     /// Adds the warnings about the webhook.
-    pub(super) fn warn_about_webhook(&self, warnings: &mut Vec<String>) {
-        if self.app_secrets.is_empty() {
-            warnings
-                .push("APP_SECRET is not set: webhook signatures are not checked. Never run so in production.".into());
+    pub(super) fn warn_about_webhook(&self, server: &Server, warnings: &mut Vec<String>) {
+        if !self.app_secrets.is_empty() {
+            return;
         }
+        let addr = server.bind_addr;
+        warnings.push(if !addr.is_loopback() {
+            format!("APP_SECRET is not set, and {addr} is not this machine alone: every webhook is refused.")
+        } else if server.admin_api_key.is_some() {
+            "APP_SECRET is not set: webhook signatures are not checked, so only this machine is listened to, although \
+             ADMIN_API_KEY is set."
+                .into()
+        } else {
+            "APP_SECRET is not set: webhook signatures are not checked. Never run so in production.".into()
+        });
     }
 
     /// Adds the warnings about the Graph API.

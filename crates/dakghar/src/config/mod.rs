@@ -42,10 +42,11 @@ impl Config {
     /// Reads and checks every setting; an error lists everything that is wrong.
     pub fn load(environment: &Environment) -> Result<Self, Vec<String>> {
         let mut reader = Reader::new(environment);
+        let meta = Meta::read(&mut reader);
         let config = Self {
-            server: Server::read(&mut reader),
+            server: Server::read(&mut reader, !meta.app_secrets.is_empty()),
             storage: Storage::read(&mut reader),
-            meta: Meta::read(&mut reader),
+            meta,
             keys: Keys::read(&mut reader),
             sending: Sending::read(&mut reader),
         };
@@ -70,10 +71,15 @@ impl Config {
         matches!(self.storage.backend, Backend::Distributed { .. })
     }
 
+    /// True if webhooks that nobody signed are taken: only on this machine, and only while there is no app secret.
+    pub fn takes_unsigned_webhooks(&self) -> bool {
+        self.meta.app_secrets.is_empty() && self.server.bind_addr.is_loopback()
+    }
+
     /// The warnings for the operator.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        self.meta.warn_about_webhook(&mut warnings);
+        self.meta.warn_about_webhook(&self.server, &mut warnings);
         self.server.warn(&mut warnings);
         self.meta.warn_about_graph(self.server.is_production, &mut warnings);
         warnings

@@ -11,7 +11,7 @@ use super::variable::{Kind, Variable, table};
 table! {
     "Server" {
         PORT: Kind::Integer { min: 0, max: 65_535 }, "3000", "The TCP port to listen on; 0 takes a free one.";
-        BIND_ADDR: Kind::Text, "", "The IP address to listen on. Default: 127.0.0.1 in development, 0.0.0.0 in production or when ADMIN_API_KEY is set.";
+        BIND_ADDR: Kind::Text, "", "The IP address to listen on. Default: 127.0.0.1 in development, 0.0.0.0 in production or when both ADMIN_API_KEY and APP_SECRET are set.";
         APP_ENV: Kind::OneOf(&["development", "production"]), "development", "In production every secret must be set and every request needs an API key.";
         ADMIN_API_KEY: Kind::Secret, "", "The operator's key: guards registration and every route across tenants. At least 16 characters.";
         TRUSTED_PROXIES: Kind::Text, "", "Proxies whose X-Forwarded-For is believed, as addresses or networks (CIDR) with commas between. Limits by address then count the clients behind them.";
@@ -62,13 +62,13 @@ pub enum MetricsAddr {
 }
 
 impl Server {
-    /// Reads the section.
-    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+    /// Reads the section. Without a check of signatures the server is for this machine only, unless it is told otherwise.
+    pub(super) fn read(reader: &mut Reader<'_>, checks_signatures: bool) -> Self {
         let is_production = reader.text(&APP_ENV).as_deref() == Some("production");
         let admin_api_key = reader.secret(&ADMIN_API_KEY);
         Self {
             port: reader.integer(&PORT),
-            bind_addr: read_bind_addr(reader, is_production || admin_api_key.is_some()),
+            bind_addr: read_bind_addr(reader, is_production || (admin_api_key.is_some() && checks_signatures)),
             is_production,
             admin_api_key,
             trusted_proxies: read_networks(reader),

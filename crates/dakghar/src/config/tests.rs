@@ -6,6 +6,10 @@ fn problems<const N: usize>(values: [(&str, &str); N]) -> Vec<String> {
     Config::load(&Environment::of(values)).err().unwrap_or_default()
 }
 
+fn load<const N: usize>(values: [(&str, &str); N]) -> Config {
+    Config::load(&Environment::of(values)).expect("valid")
+}
+
 #[test]
 fn an_empty_environment_is_the_embedded_backend_on_loopback() {
     let config = Config::load(&Environment::default()).expect("defaults are valid");
@@ -141,12 +145,6 @@ fn a_lease_that_a_call_could_outlive_is_refused() {
 }
 
 #[test]
-fn an_admin_key_opens_the_server_to_the_network() {
-    let config = Config::load(&Environment::of([("ADMIN_API_KEY", "0123456789abcdef")])).expect("valid");
-    assert!(!config.server.bind_addr.is_loopback());
-}
-
-#[test]
 fn debugging_the_settings_shows_no_secret() {
     let values = [
         ("MASTER_KEY", LONG),
@@ -188,4 +186,26 @@ fn an_address_for_metrics_that_somebody_chose_is_told_from_the_default() {
             "{wrong}: {found:?}"
         );
     }
+}
+
+#[test]
+fn without_a_check_of_signatures_the_server_is_for_this_machine_only() {
+    const KEY: (&str, &str) = ("ADMIN_API_KEY", "0123456789abcdef");
+    const SECRET: (&str, &str) = ("APP_SECRET", "secret");
+    let guarded = load([KEY]);
+    assert!(guarded.server.bind_addr.is_loopback() && guarded.takes_unsigned_webhooks());
+    let says = |config: &Config, what: &str| config.warnings().iter().any(|warning| warning.contains(what));
+    assert!(says(&guarded, "only this machine"), "{:?}", guarded.warnings());
+
+    let elsewhere = load([KEY, ("BIND_ADDR", "0.0.0.0")]);
+    assert!(!elsewhere.takes_unsigned_webhooks());
+    assert!(
+        says(&elsewhere, "every webhook is refused"),
+        "{:?}",
+        elsewhere.warnings()
+    );
+
+    let whole = load([KEY, SECRET]);
+    assert!(!whole.server.bind_addr.is_loopback() && !whole.takes_unsigned_webhooks());
+    assert!(whole.warnings().is_empty(), "{:?}", whole.warnings());
 }

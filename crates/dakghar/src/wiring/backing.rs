@@ -71,6 +71,7 @@ impl<S> Store for S where
 pub(super) struct Outer {
     graph: GraphHttp,
     app_secrets: Vec<Secret>,
+    takes_unsigned_webhooks: bool,
     verify_token: Secret,
     vault: Vault,
     metrics: Arc<Metrics>,
@@ -87,6 +88,7 @@ impl Outer {
         Ok(Self {
             graph,
             app_secrets: config.meta.app_secrets.clone(),
+            takes_unsigned_webhooks: config.takes_unsigned_webhooks(),
             verify_token,
             vault,
             metrics,
@@ -103,6 +105,7 @@ impl Outer {
         clock: Arc<dyn Clock>,
     ) -> Ports {
         let store = Arc::new(MeasuredStore::new(store.clone(), self.metrics.clone()));
+        let webhooks = MetaWebhooks::new(&self.app_secrets, Some(&self.verify_token), clock.clone());
         Ports {
             messages: store.clone(),
             timers: store.clone(),
@@ -120,11 +123,11 @@ impl Outer {
                 MetaMessages::new(Arc::new(self.graph), clock.clone()),
                 self.metrics.clone(),
             )),
-            webhooks: Arc::new(MetaWebhooks::new(
-                &self.app_secrets,
-                Some(&self.verify_token),
-                clock.clone(),
-            )),
+            webhooks: Arc::new(if self.takes_unsigned_webhooks {
+                webhooks
+            } else {
+                webhooks.refusing_unsigned()
+            }),
             vault: Arc::new(self.vault),
             ids: Arc::new(RandomIds::new(clock.clone())),
             clock,

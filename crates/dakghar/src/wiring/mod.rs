@@ -66,6 +66,11 @@ pub fn process_metrics() -> Arc<Metrics> {
     Arc::new(metrics)
 }
 
+/// Does work without which the process only looks alive: if it panics, the process ends and says why.
+pub async fn vital<T>(name: &'static str, work: impl Future<Output = T>) -> T {
+    dakghar_adapters::vital::vital(name, work).await
+}
+
 /// Opens the store and the queue, and starts the group commits. What they do is counted in `metrics`.
 pub async fn wire(config: &Config, purpose: Purpose, metrics: Arc<Metrics>) -> anyhow::Result<Wired> {
     let Backing {
@@ -80,7 +85,10 @@ pub async fn wire(config: &Config, purpose: Purpose, metrics: Arc<Metrics>) -> a
     let (app, group_commits) = App::new(ports, settings, &signing_keys);
     // They end with the last clone of the app, after everything that waits was committed.
     #[expect(clippy::disallowed_methods, reason = "`GroupCommits` waits for them")]
-    let group_commits = group_commits.into_iter().map(tokio::spawn).collect();
+    let group_commits = group_commits
+        .into_iter()
+        .map(|commits| tokio::spawn(vital("a group commit", commits)))
+        .collect();
     Ok(Wired {
         app,
         backend: name,

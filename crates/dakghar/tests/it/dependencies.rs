@@ -1,5 +1,7 @@
 //! What the distributed product does without one of the servers it needs, and what none of them may take away.
 
+use std::time::Duration;
+
 use mongodb::bson::{Document, doc};
 use serde_json::{Value, json};
 
@@ -269,4 +271,46 @@ async fn an_emptied_redis_takes_no_message_no_pause_no_limit_and_no_hold() {
         !was_called(&held) && !held_back.iter().any(|id| was_called(id)),
         "{calls:?}"
     );
+}
+
+/// A server that does nothing until this is dropped.
+struct Hanging(u32);
+
+impl Hanging {
+    fn hang(pid: u32) -> Self {
+        signal(pid, "-STOP");
+        Self(pid)
+    }
+}
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        signal(self.0, "-CONT");
+    }
+}
+
+fn signal(pid: u32, signal: &str) {
+    let sent = std::process::Command::new("kill")
+        .args([signal, &pid.to_string()])
+        .status();
+    assert!(sent.expect("kill runs").success());
+}
+
+/// Whoever asks gives up after a second, and the limits of the servers' drivers are several seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_is_told_in_time_whatever_hangs() {
+    let mut product = Product::start(Backend::Fragile).await;
+    let (mongo, redis) = product.servers();
+    let pids = [("store", mongo.pid()), ("queue", redis.pid())];
+    for (name, pid) in pids {
+        let hanging = Hanging::hang(pid);
+        let is_told = async || {
+            let asked = tokio::time::timeout(Duration::from_secs(2), down(&product)).await;
+            let down = asked.expect("an answer in time");
+            down.len() == 1 && down[0].0 == name && !down[0].1.is_empty()
+        };
+        assert!(eventually(is_told).await, "{name}");
+        drop(hanging);
+        product.ready().await;
+    }
 }

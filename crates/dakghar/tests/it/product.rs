@@ -298,6 +298,27 @@ impl Product {
         }
     }
 
+    /// The process that was started last.
+    pub fn pid(&self) -> u32 {
+        self.processes.last().expect("a process").id()
+    }
+
+    /// Waits until that process has ended by itself, and returns its exit code.
+    pub async fn ended(&mut self) -> Option<i32> {
+        let mut process = self.processes.pop().expect("a process");
+        tokio::task::spawn_blocking(move || process.wait())
+            .await
+            .expect("joined")
+            .expect("ended")
+            .code()
+    }
+
+    /// The status of the answer, if there is one.
+    pub async fn try_get(&self, path: &str) -> Option<u16> {
+        let asked = self.http.get(self.url(path)).bearer_auth(ADMIN_KEY).send().await;
+        asked.ok().map(|answer| answer.status().as_u16())
+    }
+
     /// kill -9, to every process of the installation.
     pub fn kill(&mut self) {
         for mut process in self.processes.drain(..) {

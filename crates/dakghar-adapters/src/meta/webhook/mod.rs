@@ -22,6 +22,7 @@ pub struct MetaWebhooks {
     app_keys: Vec<hmac::Key>,
     verify_token_digest: Option<digest::Digest>,
     clock: Arc<dyn Clock>,
+    takes_unsigned: bool,
 }
 
 impl MetaWebhooks {
@@ -36,13 +37,21 @@ impl MetaWebhooks {
                 .collect(),
             verify_token_digest: verify_token.map(|token| digest_of(token.reveal())),
             clock,
+            takes_unsigned: true,
         }
+    }
+
+    /// Refuses every webhook while there is no app secret, because others than Meta can reach the server.
+    #[must_use]
+    pub const fn refusing_unsigned(mut self) -> Self {
+        self.takes_unsigned = false;
+        self
     }
 }
 
 impl WebhookCodec for MetaWebhooks {
     fn check_signature(&self, body: &[u8], signatures: &[&[u8]]) -> SignatureCheck {
-        if self.app_keys.is_empty() {
+        if self.app_keys.is_empty() && self.takes_unsigned {
             return SignatureCheck::Skipped;
         }
         // Two headers could mean one thing to us and another to a proxy in front of us.

@@ -106,6 +106,14 @@ fn without_a_secret_nothing_is_checked() {
 }
 
 #[test]
+fn without_an_app_secret_every_webhook_can_be_refused() {
+    let codec = webhooks(&[], None).refusing_unsigned();
+    for headers in [&[][..], &[b"sha256=00".as_slice()]] {
+        assert_eq!(codec.check_signature(b"{}", headers), SignatureCheck::Invalid);
+    }
+}
+
+#[test]
 fn only_the_configured_verify_token_is_right() {
     let codec = webhooks(&[], Some(&Secret::new("verify-me")));
     assert!(codec.is_verify_token("verify-me"));

@@ -19,6 +19,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::config::{BullmqConfig, connection_options};
 use super::handover::{Handover, LOCK, Pulse};
 use super::job;
+use crate::vital::vital;
 
 /// Jobs added in one go. They are separate commands on one connection: more at once would only take memory.
 const ADDED_AT_ONCE_MAX: usize = 500;
@@ -91,7 +92,10 @@ impl Generation {
         let retirement = CancellationToken::new();
         for worker in &workers {
             #[expect(clippy::disallowed_methods, reason = "ends with the generation")]
-            tokio::spawn(discard_events(worker.clone(), retirement.clone()));
+            tokio::spawn(vital(
+                "the reader of the queue's events",
+                discard_events(worker.clone(), retirement.clone()),
+            ));
         }
         Ok(Self {
             queues,

@@ -14,6 +14,7 @@ use super::super::connection::in_words;
 use super::config::{BullmqConfig, Role};
 use super::handover::Handover;
 use super::supervisor::{Shared, Supervisor};
+use crate::vital::vital;
 
 /// The time before its slot from which a message may be in Redis. All that is in Redis may have to be put there again,
 /// so it should not be much; a minute is longer than any hiccup of the release.
@@ -57,7 +58,10 @@ impl BullmqQueue {
         let (looked, mut look) = watch::channel(());
         let supervisor = Supervisor::new(config.clone(), handover.clone(), shared.clone(), clock.clone());
         #[expect(clippy::disallowed_methods, reason = "ends when the queue is closed or dropped")]
-        tokio::spawn(supervisor.run(looked, stopped.clone()));
+        tokio::spawn(vital(
+            "the supervisor of the queue",
+            supervisor.run(looked, stopped.clone()),
+        ));
         // Too late is not an error: the supervisor goes on trying.
         let _ = tokio::time::timeout(START_PATIENCE, look.changed()).await;
         Ok(Self {

@@ -57,8 +57,17 @@ pub(super) async fn commit(ports: Ports, backlogs: Arc<Backlogs>, batch: Vec<Enq
     if !unused.is_empty() {
         ports.pacer.refund(&unused).await;
     }
-    if let Err(error) = ports.queue.enqueue(&entries).await {
-        tracing::warn!(%error, messages = entries.len(), "messages could not be put into the queue yet");
+    match ports.queue.enqueue(&entries).await {
+        Ok(()) => {
+            if backlogs.queue_answered() {
+                tracing::info!("messages are put into the queue again");
+            }
+        }
+        Err(error) => {
+            if backlogs.queue_failed() {
+                tracing::warn!(%error, "messages cannot be put into the queue; their timers bring them back until it can");
+            }
+        }
     }
     requests
 }

@@ -55,6 +55,7 @@ impl Sending {
         for (mut send, saved) in sends.into_iter().zip(saved) {
             match saved {
                 Ok(Saved::Done) => {
+                    self.outages.store_answered();
                     send.message.delivery.version += 1;
                     claimed.push(ClaimedSend(send));
                 }
@@ -64,7 +65,10 @@ impl Sending {
                 }
                 Err(error) => {
                     let accepted = &send.message.accepted;
-                    tracing::warn!(message_id = %accepted.id, tenant_id = %accepted.tenant_id, %error, "a claim failed");
+                    let failure = Failure::from(error);
+                    if !self.outages.note(&failure) {
+                        tracing::warn!(message_id = %accepted.id, tenant_id = %accepted.tenant_id, %failure, "a claim failed");
+                    }
                 }
             }
         }

@@ -10,6 +10,7 @@ mod in_flight;
 mod jobs;
 mod lease_watch;
 mod number_holds;
+mod outages;
 mod prepare;
 mod recent_calls;
 mod reconcile;
@@ -35,6 +36,7 @@ use in_flight::InFlightLimits;
 pub use accept::{AcceptedMessage, Accepting};
 pub use change::Changing;
 pub use deliver::{ClaimedSend, EndedCall};
+pub use outages::Outages;
 pub use prepare::{Prepared, PreparedSend, WaitingSend};
 pub use reconcile::Reconciling;
 
@@ -56,6 +58,8 @@ pub struct Sending {
     holds: NumberHolds,
     recent_calls: Arc<RecentCalls>,
     leases: Arc<LeaseWatch>,
+    slots: Slots,
+    outages: Outages,
     opaque: Arc<OpaqueSigner>,
     touches: Touches,
     merges: Merges,
@@ -73,6 +77,7 @@ pub(super) struct Shared {
     pub(super) host: Host,
     pub(super) leases: Arc<LeaseWatch>,
     pub(super) listening: Arc<Listening>,
+    pub(super) outages: Outages,
 }
 
 impl Sending {
@@ -98,12 +103,19 @@ impl Sending {
             holds: shared.holds,
             recent_calls: shared.recent_calls,
             leases: shared.leases,
+            slots: shared.slots,
+            outages: shared.outages,
             opaque,
             touches: commits.touch.clone(),
             merges: commits.merge.clone(),
             ports,
             settings,
         }
+    }
+
+    /// Whether the store and the queue can be used.
+    pub const fn outages(&self) -> &Outages {
+        &self.outages
     }
 
     /// Waits until something is due. Returns up to `max` jobs.

@@ -91,6 +91,9 @@ impl Sending {
     pub async fn prepare(&self, waited: Vec<WaitingSend>, jobs: Vec<Job>) -> Result<Prepared, Failure> {
         let mut stopped = Vec::new();
         let prepared = self.prepare_or_stop(waited, jobs, &mut stopped).await;
+        if let Err(failure) = &prepared {
+            self.outages.note(failure);
+        }
         join_all(stopped.into_iter().map(|stopped| self.stop(stopped))).await;
         prepared
     }
@@ -289,7 +292,12 @@ impl Sending {
             Ok(Saved::Stale) => self.jobs.end(job, &End::Elsewhere),
             Err(failure) => {
                 let accepted = &message.accepted;
-                tracing::warn!(message_id = %accepted.id, tenant_id = %accepted.tenant_id, %failure, "a message stays queued");
+                if !self.outages.note(&failure) {
+                    tracing::warn!(message_id = %accepted.id, tenant_id = %accepted.tenant_id, %failure, "a message stays queued");
+                }
+                if message.delivery.status == Status::Queued {
+                    self.slots.give_back(&message).await;
+                }
             }
         }
     }

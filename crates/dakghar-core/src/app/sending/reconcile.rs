@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 
 use super::jobs::Jobs;
 use super::slots::Slots;
-use super::{LeaseWatch, RecentCalls, Shared};
+use super::{LeaseWatch, Outages, RecentCalls, Shared};
 use crate::app::failure::Failure;
 use crate::app::listening::Listening;
 use crate::app::messages::Messages;
@@ -44,6 +44,7 @@ pub struct Reconciling {
     recent_calls: Arc<RecentCalls>,
     leases: Arc<LeaseWatch>,
     listening: Arc<Listening>,
+    outages: Outages,
 }
 
 /// The tenants of the held messages of a round.
@@ -71,6 +72,7 @@ impl Reconciling {
             recent_calls: shared.recent_calls,
             leases: shared.leases,
             listening: shared.listening,
+            outages: shared.outages,
             ports,
             settings,
         }
@@ -134,6 +136,11 @@ impl Reconciling {
         !self.settings.is_sole_sender
     }
 
+    /// Whether the store and the queue can be used.
+    pub const fn outages(&self) -> &Outages {
+        &self.outages
+    }
+
     /// Waits until the queue may have lost its content.
     pub async fn queue_lost(&self) {
         self.ports.queue.lost().await;
@@ -165,7 +172,11 @@ impl Reconciling {
             changed.push((before, self.look_at(message, &around).await?));
         }
         let saves = changed.into_iter().map(|(before, mut message)| async move {
-            if self.messages.save(&mut message).await? == Saved::Done {
+            let saved = self.messages.save(&mut message).await;
+            if saved.is_err() && before != Status::Queued && message.delivery.status == Status::Queued {
+                self.slots.give_back(&message).await;
+            }
+            if saved? == Saved::Done {
                 let metrics = &self.ports.metrics;
                 metrics.message_changed(before, &message, DoubtEnd::Policy);
                 self.jobs.release(&message);

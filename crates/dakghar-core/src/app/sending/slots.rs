@@ -40,6 +40,23 @@ impl Slots {
     }
 }
 
+impl Slots {
+    /// Gives back the slot that was reserved for a message which then could not be saved: it is still stored with its old
+    /// one, and asks for another. Best effort.
+    pub(super) async fn give_back(&self, message: &Message) {
+        let Some(not_before) = message.delivery.slot_at else {
+            return;
+        };
+        let Ok(Some(tenant)) = self.directory.find(&message.accepted.tenant_id).await else {
+            return;
+        };
+        if let Some(number) = tenant.number(Some(&message.accepted.phone_number_id)) {
+            let ask = ask(number, message.accepted.priority, not_before);
+            self.pacer.refund(&[ask]).await;
+        }
+    }
+}
+
 /// A slot of this number.
 pub(super) fn ask(number: &PhoneNumber, priority: Priority, not_before: Timestamp) -> SlotAsk {
     SlotAsk {

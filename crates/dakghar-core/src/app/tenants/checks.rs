@@ -36,13 +36,24 @@ pub(super) fn check(found: &[Option<Problem>]) -> Result<(), Problem> {
 
 pub(super) fn check_name(name: &str) -> Option<Problem> {
     let chars = name.trim().chars().count();
-    (chars == 0 || chars > NAME_CHARS_MAX || name.chars().any(char::is_control)).then(|| {
+    let is_unseen = name.chars().all(|c| c.is_whitespace() || is_invisible(c));
+    (is_unseen || chars > NAME_CHARS_MAX || name.chars().any(char::is_control)).then(|| {
         Problem::field(
             ErrorCode::InvalidName,
             "/name",
-            format!("must be 1 to {NAME_CHARS_MAX} printable characters"),
+            format!("must be 1 to {NAME_CHARS_MAX} printable characters, and one of them visible"),
         )
     })
+}
+
+/// True for what Unicode calls "default ignorable", such as zero-width and bidirectional controls, and for the blank
+/// of Braille. Inside a name they are welcome: many scripts need the zero-width joiner.
+const fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 pub(super) fn check_token(token: &Secret, pointer: &str) -> Option<Problem> {
@@ -90,8 +101,58 @@ pub(super) fn check_request_rate(per_second: u32) -> Option<Problem> {
 }
 
 pub(super) fn check_callback_url(url: &str) -> Option<Problem> {
-    (!link::is_http(url) || url.len() > CALLBACK_URL_BYTES_MAX).then(|| {
+    if !link::is_http(url) || url.len() > CALLBACK_URL_BYTES_MAX {
         let message = format!("must be an http(s) URL with a host, of at most {CALLBACK_URL_BYTES_MAX} bytes");
+        return Some(Problem::field(ErrorCode::InvalidUrl, "/callbackUrl", message));
+    }
+    // The URL is stored and shown in the clear, so a password in it would be too.
+    link::names_a_user(url).then(|| {
+        let message = "must not contain a user name or password";
         Problem::field(ErrorCode::InvalidUrl, "/callbackUrl", message)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_only_invisible_characters_is_refused() {
+        for name in [
+            "\u{200b}",
+            " \u{200d}\u{feff} ",
+            "\u{202e}\u{2066}\u{2069}",
+            "\u{3164}",
+            "\u{2800}",
+            "",
+            "  ",
+        ] {
+            let problem = check_name(name).unwrap_or_else(|| panic!("{name:?} passed"));
+            assert_eq!(problem.code, ErrorCode::InvalidName, "{name:?}");
+        }
+        for name in ["a", "\u{200e}Acme", "\u{995}\u{9cd}\u{200d}\u{9b7}", "\u{2764}\u{fe0f}"] {
+            assert!(check_name(name).is_none(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_callback_url_with_a_user_or_password_is_refused() {
+        for url in [
+            "https://user:canary@example.com/hook",
+            "http://user@example.com",
+            "https://:canary@example.com?x",
+            "https://@example.com",
+        ] {
+            let problem = check_callback_url(url).unwrap_or_else(|| panic!("{url} passed"));
+            assert_eq!(problem.code, ErrorCode::InvalidUrl, "{url}");
+            assert!(!format!("{problem:?}").contains("canary"), "{problem:?}");
+        }
+        for url in [
+            "https://example.com/@name",
+            "https://example.com?to=a@b",
+            "http://[::1]:8080/#a@b",
+        ] {
+            assert!(check_callback_url(url).is_none(), "{url}");
+        }
+    }
 }

@@ -77,6 +77,14 @@ pub fn is_http(link: &str) -> bool {
     is_host && check_port(port).is_ok()
 }
 
+/// True if the URL carries a user name or password, even an empty one, before its host.
+pub fn names_a_user(link: &str) -> bool {
+    let rest = link.split_once("://").map_or(link, |(_, rest)| rest);
+    rest.split(['/', '?', '#'])
+        .next()
+        .is_some_and(|authority| authority.contains('@'))
+}
+
 /// Accepts nothing, or a colon and a port.
 fn check_port(text: &str) -> Result<(), LinkFault> {
     let is_port = |port: &str| {

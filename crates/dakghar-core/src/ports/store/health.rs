@@ -15,4 +15,10 @@ pub trait StoreHealth: Send + Sync {
     fn may_claim(&self) -> Result<(), StoreError> {
         Ok(())
     }
+
+    /// Why the store has stopped for good, so that only another process can use it again; `None` while it works or mends
+    /// itself. Returns from memory.
+    fn stopped(&self) -> Option<String> {
+        None
+    }
 }

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::parts::Parts;
 use crate::config::{Config, MetricsAddr};
 use crate::lifecycle::{DRAIN_MAX, Lifecycle};
+use crate::wiring::vital;
 
 /// Open files kept for the store and the queue, beside those of the calls to Meta.
 const FILES_RESERVED: usize = 512;
@@ -41,13 +42,8 @@ impl StartingServer {
         let starting = lifecycle.stopping.child_token();
         let (opened, is_opened) = watch::channel(None);
         let router = http::starting_router(&config, metrics.clone(), is_opened);
-        lifecycle.tasks.spawn(http::serve(
-            meanwhile,
-            router,
-            starting.clone(),
-            config.clone(),
-            metrics.clone(),
-        ));
+        let serving = http::serve(meanwhile, router, starting.clone(), config.clone(), metrics.clone());
+        lifecycle.tasks.spawn(vital("the server at start", serving));
         let opening = move |app: App, parts: Parts, lifecycle: &Lifecycle| {
             let metrics = app.metrics.clone();
             let router = if parts.api {
@@ -60,9 +56,8 @@ impl StartingServer {
             drop(opened);
             starting.cancel();
             let stopping = lifecycle.stopping.clone();
-            lifecycle
-                .tasks
-                .spawn(http::serve(listener, router, stopping, config, metrics));
+            let serving = http::serve(listener, router, stopping, config, metrics);
+            lifecycle.tasks.spawn(vital("the server", serving));
         };
         Ok(Self {
             addr,

@@ -191,7 +191,7 @@ async fn killed_at_random_it_loses_nothing_and_nothing_is_sent_before_its_end() 
             told.contains("unfinished migration") && told.contains("dakghar migrate"),
             "{told}"
         );
-        let looked = async || product.log().contains("timers could not be looked at");
+        let looked = async || product.log().contains("sending waits for the store");
         assert!(
             eventually(looked).await,
             "the reconciler has seen what is due:\n{}",

@@ -1,0 +1,48 @@
+//! What an earlier process has left undone is finished beside everything else, and tried again while the store is full or
+//! away: a start waits for neither.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dakghar_core::app::{Failure, Reconciling, Tenants};
+use tokio::time::sleep;
+
+/// The first wait after a failure; it doubles.
+const WAIT_FIRST: Duration = Duration::from_secs(1);
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Goes on with the removals of tenants that were interrupted.
+pub(super) async fn finish_removals(tenants: Arc<Tenants>) {
+    let finish = || {
+        let tenants = tenants.clone();
+        async move { tenants.finish_removals().await }
+    };
+    until_done("an interrupted removal of a tenant", finish).await;
+}
+
+/// Takes over the messages that a dead process was sending.
+pub(super) async fn take_over_orphans(reconciling: Arc<Reconciling>) {
+    let take_over = || {
+        let reconciling = reconciling.clone();
+        async move { reconciling.take_over_orphans().await }
+    };
+    until_done("taking over what was being sent", take_over).await;
+}
+
+/// Tries until it succeeds. Logs the first failure and the success after it.
+async fn until_done<T>(what: &'static str, attempt: impl Fn() -> T)
+where
+    T: Future<Output = Result<(), Failure>>,
+{
+    let mut wait = WAIT_FIRST;
+    while let Err(failure) = attempt().await {
+        if wait == WAIT_FIRST {
+            tracing::warn!(%failure, "{what} failed, and is tried again");
+        }
+        sleep(wait).await;
+        wait = (wait * 2).min(WAIT_MAX);
+    }
+    if wait > WAIT_FIRST {
+        tracing::info!("{what} is done");
+    }
+}
