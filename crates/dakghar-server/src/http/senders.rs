@@ -45,13 +45,17 @@ impl Senders {
 
     /// Begins to read a webhook of this address; `None` when it came over no connection.
     pub(super) fn lease(&self, addr: Option<IpAddr>) -> Lease<Option<IpAddr>> {
-        let is_known = addr.is_none_or(|addr| self.known.lock().contains(&addr));
-        let shares = if is_known {
+        let shares = if self.is_known(addr) {
             self.known_shares
         } else {
             self.stranger_shares
         };
         self.budget.lease_of(addr, shares)
+    }
+
+    /// True if a webhook of this address was verified, or it has none.
+    pub(super) fn is_known(&self, addr: Option<IpAddr>) -> bool {
+        addr.is_none_or(|addr| self.known.lock().contains(&addr))
     }
 
     /// A webhook of this address was verified.

@@ -6,6 +6,7 @@ use axum::extract::{Query, Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderValue, Uri};
 use axum::response::{IntoResponse as _, Response};
+use dakghar_core::app::Attending;
 use dakghar_core::domain::ErrorCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -94,10 +95,11 @@ pub(super) async fn receive(State(state): State<HttpState>, request: Request) ->
         .collect();
     // A client without a signature must not make us hold its body.
     state.app().receiving.expect_signature(&signatures)?;
-    // Dropped unless the body was read: a webhook that could not be read is posted again like a refused one.
-    let attending = state.app().listening.attend();
     let senders = &state.budgets().webhooks;
     let addr = ClientAddr::of(&head.extensions);
+    // Dropped unless the body was read: a webhook that could not be read is posted again like a refused one. A stranger
+    // must not be able to say that Meta was not heard.
+    let attending = senders.is_known(addr).then(|| state.app().listening.attend());
     let lease = senders.lease(addr);
     let body = body::read(body, config.webhook_body_bytes_max, config.body_read_timeout, lease).await;
     if body
@@ -105,7 +107,7 @@ pub(super) async fn receive(State(state): State<HttpState>, request: Request) ->
         .err()
         .is_none_or(|problem| problem.code == ErrorCode::BodyTooLarge)
     {
-        attending.answered();
+        attending.map(Attending::answered);
     }
     let body = body?;
     let receipt = state.app().receiving.receive(&body, &signatures).await?;

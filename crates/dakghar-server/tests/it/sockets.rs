@@ -49,6 +49,16 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Sends these bytes and no more, and answers everything that comes back.
+    pub(crate) async fn exchange_half(&self, bytes: impl AsRef<[u8]>) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(bytes.as_ref()).await.expect("written");
+        stream.shutdown().await.expect("shut down");
+        read_to_end(&mut stream).await
+    }
+}
+
 async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;

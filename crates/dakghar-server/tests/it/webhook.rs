@@ -11,6 +11,8 @@ use dakghar_core::ports::{Clock as _, ListenerStore as _, StoreError};
 use serde_json::json;
 
 use crate::harness::{APP_SECRET, Answer, Service, Setup, VERIFY_TOKEN};
+use crate::sockets::{Server, start};
+use dakghar_server::http::HttpConfig;
 
 const PATH: &str = "/whatsapp/webhook";
 
@@ -340,4 +342,35 @@ async fn a_forged_webhook_is_no_gap() {
         .expect("a request");
     assert_eq!(service.call(request).await.outcome(), (401, "invalid_signature"));
     assert_eq!(heard_since(&service, called_at).await, Heard::Throughout);
+}
+
+/// A webhook of which only the beginning comes: whether the statuses of calls before it still count as heard.
+async fn heard_beside_half_a_webhook(service: &Service, server: &Server) -> Heard {
+    service.clock.advance(Duration::from_secs(3));
+    let called_at = service.clock.now();
+    let head = format!(
+        "POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nX-Hub-Signature-256: {}\r\n\r\n{{",
+        signature(b"", "another secret")
+    );
+    let answer = server.exchange_half(&head).await;
+    assert!(answer.contains(" 400 ") || answer.is_empty(), "{answer}");
+    heard_since(service, called_at).await
+}
+
+#[tokio::test]
+async fn only_a_sender_that_was_verified_can_leave_a_gap() {
+    let service = signed();
+    service.app.listening.open().await.expect("the store answers");
+    let server = start(service.router.clone(), HttpConfig::default()).await;
+    assert_eq!(heard_beside_half_a_webhook(&service, &server).await, Heard::Throughout);
+
+    let body = r#"{"entry":[]}"#;
+    let whole = format!(
+        "POST {PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\nX-Hub-Signature-256: {}\r\n\r\n{body}",
+        body.len(),
+        signature(body.as_bytes(), APP_SECRET)
+    );
+    let answer = server.exchange(whole).await;
+    assert!(answer.contains(" 200 "), "{answer}");
+    assert_eq!(heard_beside_half_a_webhook(&service, &server).await, Heard::WithGaps);
 }
