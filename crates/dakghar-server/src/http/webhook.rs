@@ -6,7 +6,6 @@ use axum::extract::{Query, Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderValue, Uri};
 use axum::response::{IntoResponse as _, Response};
-use dakghar_core::app::Attending;
 use dakghar_core::domain::ErrorCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -102,12 +101,12 @@ pub(super) async fn receive(State(state): State<HttpState>, request: Request) ->
     let attending = senders.is_known(addr).then(|| state.app().listening.attend());
     let lease = senders.lease(addr);
     let body = body::read(body, config.webhook_body_bytes_max, config.body_read_timeout, lease).await;
-    if body
-        .as_ref()
-        .err()
-        .is_none_or(|problem| problem.code == ErrorCode::BodyTooLarge)
-    {
-        attending.map(Attending::answered);
+    let is_answered = match &body {
+        Ok(_) => true,
+        Err(problem) => problem.code == ErrorCode::BodyTooLarge,
+    };
+    if let Some(attending) = attending.filter(|_| is_answered) {
+        attending.answered();
     }
     let body = body?;
     let receipt = state.app().receiving.receive(&body, &signatures).await?;
