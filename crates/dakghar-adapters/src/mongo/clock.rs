@@ -150,7 +150,7 @@ mod tests {
         }
     }
 
-    /// What the clock shows since the start of the server's time, while this machine's clock shows `own_ms` since then.
+    /// The clock's time since the start of the server's time, while this machine's clock shows `own_ms` since then.
     fn shows(clock: &MongoClock, uptime_ms: u64, own_ms: i64) -> i64 {
         let own = (SERVER_MS + own_ms) * 1_000_000;
         let present = clock.at(|| (Duration::from_millis(uptime_ms), own));

@@ -108,7 +108,7 @@ struct Search<'a> {
     ends_at: Instant,
 }
 
-/// How a walk ended.
+/// The end of a walk.
 enum Walked {
     /// The page is full, and there is more.
     Full,

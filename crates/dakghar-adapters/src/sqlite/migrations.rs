@@ -49,7 +49,7 @@ pub(super) fn migrate(conn: &mut Connection) -> Result<(), MigrationError> {
     Ok(())
 }
 
-/// How many steps the file has taken; [`NEWEST`] when there is nothing to do, and 0 for an empty file.
+/// The number of steps that the file has taken; [`NEWEST`] when there is nothing to do, and 0 for an empty file.
 pub(super) fn steps_taken(conn: &Connection) -> Result<usize, MigrationError> {
     let taken: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let application_id: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;

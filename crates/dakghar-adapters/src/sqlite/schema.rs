@@ -11,7 +11,7 @@ use rusqlite::{Connection, MAIN_DB};
 use super::migrations::{self, MigrationError, NEWEST};
 use super::open::{self, OpenError};
 
-/// How long a command waits for a server that is making the file at this moment.
+/// Looks of a command at a file that a server is making at this moment, before it gives up.
 const LOOKS_AT_NEW_FILE: u32 = 50;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -39,17 +39,18 @@ pub(super) fn ensure(conn: &mut Connection, file: &Path, lock: Option<&File>) ->
 
 /// Makes the schema of an empty file, or waits for the server that does.
 fn make(conn: &mut Connection, file: &Path) -> Result<(), OpenError> {
-    for _ in 0..LOOKS_AT_NEW_FILE {
+    let mut looks = 0;
+    let _lock = loop {
         match open::lock(file) {
-            Ok(_lock) => return migrations::migrate(conn).map_err(|error| error_of(file, error)),
-            Err(OpenError::InUse { .. }) => sleep(LOOK_EVERY),
-            Err(error) => return Err(error),
+            Err(OpenError::InUse { .. }) if looks < LOOKS_AT_NEW_FILE => sleep(LOOK_EVERY),
+            lock => break lock?,
         }
         if migrations::steps_taken(conn).map_err(|error| error_of(file, error))? == NEWEST {
             return Ok(());
         }
-    }
-    open::lock(file).and(Ok(()))
+        looks += 1;
+    };
+    migrations::migrate(conn).map_err(|error| error_of(file, error))
 }
 
 /// Copies the file as it is, with what is only in its log, under a name that says before which schema. A copy of an earlier
@@ -58,7 +59,7 @@ fn keep_copy(conn: &Connection, file: &Path) -> Result<PathBuf, OpenError> {
     let copy = open::beside(file, &format!(".before-{NEWEST}"));
     let unfinished = open::beside(file, ".copying");
     let io = |source| OpenError::io(&unfinished, source);
-    // What a crash has left here is not whole.
+    // A crash may have left part of a copy here.
     match fs::remove_file(&unfinished) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
         _ => {}

@@ -152,7 +152,7 @@ fn save_one(conn: &Connection, row: &SavedRow) -> Outcome<Saved> {
         let Some(found) = found.next()? else {
             return Ok(Saved::Stale);
         };
-        // What is saved replaces links that cannot be read.
+        // The saved links replace those that cannot be read.
         let links = LinksRow::read(&mut Cells::of(found)).ok();
         (number(found, 3)?, number(found, 4)?, links)
     };
