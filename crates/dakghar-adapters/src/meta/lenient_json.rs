@@ -2,7 +2,8 @@
 //!
 //! Numbers come as strings and strings as numbers, arrays as single objects, documented fields not at all. Typed
 //! structs would refuse the whole for one odd field; a tree of values would copy everything. This does neither, and
-//! the exact text of every part stays at hand. It does not decode bodies and does not write JSON.
+//! the exact text of every part stays at hand. Raw values are passed over without recursion, so that nesting costs no
+//! stack, however deep. It does not decode bodies and does not write JSON.
 
 use std::borrow::Cow;
 use std::fmt;

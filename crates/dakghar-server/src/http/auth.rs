@@ -65,7 +65,7 @@ fn identify<'a>(
     let presented = presented_key(&parts.headers);
     let key = match presented {
         Presented::Nothing => None,
-        Presented::Unreadable => Some(""),
+        Presented::Unreadable | Presented::Blank => Some(""),
         Presented::Key(key) => Some(key),
     };
     let begin = |key| {

@@ -49,6 +49,7 @@ impl Authority {
             Presented::Nothing => Ok(Credential::Anonymous),
             Presented::Key(key) if self.is_admin_key(key) => Ok(Credential::Admin),
             Presented::Key(key) if has_tenant_form(key) => Ok(Credential::Tenant(key)),
+            Presented::Blank => Err(unauthenticated("The key is blank.")),
             Presented::Key(_) | Presented::Unreadable => Err(unauthenticated("The key is not known.")),
         }
     }
@@ -80,6 +81,8 @@ pub(super) enum Presented<'a> {
     Nothing,
     /// Something that is no key, or more than one.
     Unreadable,
+    /// Blanks, or nothing, where the key should be: mostly a variable that nobody has set.
+    Blank,
     /// This key.
     Key(&'a str),
 }
@@ -98,12 +101,16 @@ pub(super) fn presented_key(headers: &HeaderMap) -> Presented<'_> {
     let Ok(text) = value.to_str() else {
         return Presented::Unreadable;
     };
-    if !is_bearer {
-        return Presented::Key(text.trim());
-    }
-    match text.split_at_checked(BEARER.len()) {
-        Some((scheme, key)) if scheme.eq_ignore_ascii_case(BEARER) => Presented::Key(key.trim()),
-        _ => Presented::Unreadable,
+    let key = match text.split_at_checked(BEARER.len()) {
+        _ if !is_bearer => text,
+        Some((scheme, key)) if scheme.eq_ignore_ascii_case(BEARER) => key,
+        // What reads headers cuts blanks off their ends.
+        _ if text.trim().is_empty() || text.trim().eq_ignore_ascii_case(BEARER.trim_end()) => "",
+        _ => return Presented::Unreadable,
+    };
+    match key.trim() {
+        "" => Presented::Blank,
+        key => Presented::Key(key),
     }
 }
 

@@ -40,6 +40,10 @@ impl<'a> Reader<'a> {
     /// The text as a secret.
     pub(super) fn secret(&mut self, variable: &Variable) -> Option<Secret> {
         let text = self.text(variable)?;
+        if text.trim().is_empty() {
+            self.problem(format!("{} consists of blanks only", variable.name));
+            return None;
+        }
         // A line end that slipped in makes every signature and every key a wrong one.
         self.require(
             text.trim() == text && !text.contains(char::is_control),

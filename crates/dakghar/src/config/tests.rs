@@ -77,6 +77,13 @@ fn an_empty_or_blank_secret_is_refused() {
             "{found:?}"
         );
     }
+    for name in ["ADMIN_API_KEY", "APP_SECRET", "VERIFY_TOKEN", "MASTER_KEY"] {
+        for text in [" ", "                    ", "\t\n", "\u{a0}\u{2003}"] {
+            let found = problems([(name, text)]);
+            let expected = [format!("{name} consists of blanks only")];
+            assert_eq!(found, expected, "{text:?}");
+        }
+    }
     for text in ["secret\n", " secret", "sec\nret"] {
         let found = problems([("APP_SECRET", text)]);
         assert!(found.len() == 1 && found[0].starts_with("APP_SECRET must"), "{found:?}");

@@ -23,6 +23,7 @@ mod disk;
 mod failover;
 mod faulty_disk;
 mod inbound;
+mod inputs;
 mod interop;
 mod limits;
 mod listening;

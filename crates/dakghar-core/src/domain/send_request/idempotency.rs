@@ -4,7 +4,7 @@ use super::super::ids::IdempotencyKey;
 use super::super::problem::{ErrorCode, Problem};
 use super::fields::{Field, Fields};
 
-const RULE: &str = "must be 1 to 255 printable ASCII characters";
+const RULE: &str = "must be 1 to 255 printable ASCII characters, and not only blanks";
 
 /// Returns the key, if there is one. It may be given several times, as long as it is the same.
 pub(super) fn read(fields: &Fields<'_>, header_keys: &[&[u8]]) -> Result<Option<IdempotencyKey>, Problem> {
@@ -30,6 +30,9 @@ pub(super) fn read(fields: &Fields<'_>, header_keys: &[&[u8]]) -> Result<Option<
     Ok(found)
 }
 
+/// A key of blanks is a variable that nobody has set: under it, every message would be a repetition of the first. Stored
+/// ones from before this rule stay readable.
 fn parse(text: &str) -> Option<IdempotencyKey> {
-    IdempotencyKey::parse(text).ok()
+    let key = IdempotencyKey::parse(text).ok();
+    key.filter(|_| !text.trim().is_empty())
 }

@@ -51,7 +51,8 @@ pub(in crate::http) struct SendMessage {
     /// Which of the tenant's numbers sends it; the default one when absent.
     from: Option<String>,
     /// The same key with the same content is answered with the first message and nothing is sent. Also as header
-    /// `Idempotency-Key`, or as `idempotencyKey`. 1 to 255 printable ASCII characters.
+    /// `Idempotency-Key`, or as `idempotencyKey`. 1 to 255 printable ASCII characters, not only
+    /// blanks.
     #[schema(rename = "idempotency_key", example = "order-1234")]
     idempotency_key: Option<String>,
     /// Not before this time, at most 30 days ahead.

@@ -6,10 +6,13 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+use super::heads::{BodyLength, Heads};
 
 /// The activity of one connection.
 #[derive(Debug, Default)]
@@ -19,6 +22,9 @@ pub(super) struct Activity {
     bytes_written: AtomicUsize,
     head_begun: AtomicBool,
     is_http2: AtomicBool,
+    has_bare_lf: AtomicBool,
+    /// The body of the request that was given out last, until the stream has learned of it.
+    body: Mutex<Option<BodyLength>>,
 }
 
 /// The activity of a connection at one moment.
@@ -52,13 +58,19 @@ impl Activity {
         }
     }
 
-    /// Notes that a request has arrived. It is under way until the returned value is dropped.
-    pub(super) fn begin(self: &Arc<Self>, is_http2: bool) -> InFlight {
+    /// Notes that a request with such a body has arrived. It is under way until the returned value is dropped.
+    pub(super) fn begin(self: &Arc<Self>, is_http2: bool, body: BodyLength) -> InFlight {
+        *self.body.lock() = Some(body);
         self.is_http2.store(is_http2, Ordering::Relaxed);
         self.head_begun.store(false, Ordering::Relaxed);
         self.started.fetch_add(1, Ordering::Relaxed);
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(Arc::clone(self))
+    }
+
+    /// True if a line of a head has ended in a bare LF.
+    pub(super) fn has_bare_lf(&self) -> bool {
+        self.has_bare_lf.load(Ordering::Relaxed)
     }
 
     fn bytes_sent(&self, polled: &Poll<io::Result<usize>>) {
@@ -85,25 +97,63 @@ impl Drop for InFlight {
     }
 }
 
-/// A stream that notes when bytes arrive and leave.
+/// A stream that notes when bytes arrive and leave, and looks at the heads of requests.
 #[derive(Debug)]
 pub(super) struct WatchedStream {
     inner: TcpStream,
     activity: Arc<Activity>,
+    heads: Heads,
 }
 
 impl WatchedStream {
     pub(super) const fn over(inner: TcpStream, activity: Arc<Activity>) -> Self {
-        Self { inner, activity }
+        Self {
+            inner,
+            activity,
+            heads: Heads::new(),
+        }
+    }
+
+    /// Reads more from the client, or what was held back behind the last head.
+    fn poll_more(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut held = self.heads.take_held();
+        if !held.is_empty() {
+            let count = held.len().min(buf.remaining());
+            let count = self.heads.pass(&held[..count]);
+            buf.put_slice(&held[..count]);
+            held.drain(..count);
+            self.heads.hold(held);
+            return Poll::Ready(Ok(()));
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        let fresh = &buf.filled()[before..];
+        let count = self.heads.pass(fresh);
+        if count < fresh.len() {
+            self.heads.hold(fresh[count..].to_vec());
+            buf.set_filled(before + count);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncRead for WatchedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if let Some(body) = this.activity.body.lock().take() {
+            this.heads.request_begins(body);
+        }
+        if this.heads.waits() {
+            // The head is in hyper's buffer. It reads on when it has given the request out.
+            return Poll::Pending;
+        }
         let before = buf.filled().len();
-        let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
+        let polled = this.poll_more(cx, buf);
+        this.activity
+            .has_bare_lf
+            .store(this.heads.has_bare_lf(), Ordering::Relaxed);
         if buf.filled().len() > before {
-            self.activity.bytes_arrived();
+            this.activity.bytes_arrived();
         }
         polled
     }

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{Request, Version};
-use hyper::body::Incoming;
+use axum::http::header::{CONNECTION, HOST};
+use axum::http::{HeaderMap, HeaderValue, Request, Version};
+use axum::response::Response;
+use dakghar_core::domain::{ErrorCode, Problem};
+use hyper::body::{Body as _, Incoming};
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
@@ -16,7 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::activity::{Activity, Doing, WatchedStream};
 use super::addresses::Peer;
+use super::heads::BodyLength;
 use crate::http::config::HttpConfig;
+use crate::http::problem;
 
 /// The limits on a connection's activity, counted in looks at it.
 #[derive(Clone, Copy, Debug)]
@@ -68,11 +73,15 @@ impl Connection {
         let begun = Arc::clone(&activity);
         let client = self.client;
         let service = service_fn(move |mut request: Request<Incoming>| {
-            let in_flight = begun.begin(request.version() == Version::HTTP_2);
-            let admitted = client.admit(&mut request);
+            let is_http2 = request.version() == Version::HTTP_2;
+            let body = body_length(&request);
+            let in_flight = begun.begin(is_http2, body);
+            let broken = refuse(&request, &begun);
+            let is_last = !is_http2 && (broken.is_some() || body == BodyLength::Unknown);
+            let admitted = broken.map_or_else(|| client.admit(&mut request), Err);
             let answer = admitted.map(|place| (router.call(request), place));
             async move {
-                let answer = match answer {
+                let mut answer = match answer {
                     Ok((answer, place)) => {
                         let answer = answer.await;
                         drop(place);
@@ -80,6 +89,12 @@ impl Connection {
                     }
                     Err(refused) => Ok(*refused),
                 };
+                if let Ok(answer) = &mut answer
+                    && is_last
+                {
+                    let close = HeaderValue::from_static("close");
+                    answer.headers_mut().insert(CONNECTION, close);
+                }
                 drop(in_flight);
                 answer
             }
@@ -107,6 +122,29 @@ impl Connection {
         }
         drop(self.slot);
     }
+}
+
+/// Returns the length of the request's body.
+fn body_length(request: &Request<Incoming>) -> BodyLength {
+    let known = request.body().size_hint().exact();
+    known.map_or(BodyLength::Unknown, BodyLength::Known)
+}
+
+/// Returns the answer to a request that somebody between the client and us may understand in another way.
+fn refuse(request: &Request<Incoming>, activity: &Activity) -> Option<Box<Response>> {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    let detail = if activity.has_bare_lf() {
+        "A line of the request's head ends in LF alone; lines end in CR LF."
+    } else if hosts > 1 {
+        "The request has more than one Host header."
+    } else if hosts == 0 && request.version() == Version::HTTP_11 {
+        "The request has no Host header, which HTTP/1.1 requires."
+    } else {
+        return None;
+    };
+    let problem = Problem::new(ErrorCode::BadRequest, detail);
+    let answer = problem::answer(&problem, "-", request.version(), HeaderMap::new());
+    Some(Box::new(answer))
 }
 
 /// Ends when the request under way must be the last.

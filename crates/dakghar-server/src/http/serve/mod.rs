@@ -7,6 +7,7 @@
 mod activity;
 mod addresses;
 mod connection;
+mod heads;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -34,13 +34,14 @@ fn keys_that_differ_or_are_unusable_are_refused() {
     for header in [
         &b""[..],
         b"a\tb",
+        b"   ",
         b"\xff",
         "ключ".as_bytes(),
         "k".repeat(256).as_bytes(),
     ] {
         assert_eq!(key_of(BODY, &[header]), refused, "{header:?}");
     }
-    for value in ["7", r#""""#, r#""a\nb""#, r#""ключ""#, "{}"] {
+    for value in ["7", r#""""#, r#""  ""#, r#""a\nb""#, r#""ключ""#, "{}"] {
         let body = with_fields(&format!(r#""idempotency_key":{value}"#));
         check_refused(&body, ErrorCode::InvalidIdempotencyKey, "/idempotency_key");
     }
