@@ -106,8 +106,8 @@ impl<S: ListStore> ListStore for MeasuredStore<S> {
         self.measure(StoreCall::ListsDeadLetters, listing).await
     }
 
-    async fn count_unsettled(&self, tenant_id: &TenantId, limit: u32) -> Result<u32, StoreError> {
-        let counting = self.inner.count_unsettled(tenant_id, limit);
+    async fn count_unsettled(&self, tenants: &[(TenantId, u32)]) -> Result<Vec<u32>, StoreError> {
+        let counting = self.inner.count_unsettled(tenants);
         self.measure(StoreCall::ListsCountUnsettled, counting).await
     }
 }

@@ -9,6 +9,7 @@ use dakghar_core::domain::ids::{MessageId, TenantId};
 use dakghar_core::domain::message::{Direction, Message, Status};
 use dakghar_core::domain::page::{Listed, MessageQuery, PageLimit};
 use dakghar_core::ports::{ListStore, StoreError};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use mongodb::options::Hint;
 
 use crate::stored::id_time::{IdRange, id_range};
@@ -20,6 +21,9 @@ use super::indexes::{
     MESSAGE_TENANT_DEAD_LETTERS, MESSAGE_TYPE,
 };
 use super::pages::List;
+
+/// Tenants that are counted at the same time.
+const COUNTS_AT_ONCE: usize = 8;
 
 #[async_trait]
 impl ListStore for MongoStore {
@@ -69,7 +73,16 @@ impl ListStore for MongoStore {
             .await
     }
 
-    async fn count_unsettled(&self, tenant_id: &TenantId, limit: u32) -> Result<u32, StoreError> {
+    async fn count_unsettled(&self, tenants: &[(TenantId, u32)]) -> Result<Vec<u32>, StoreError> {
+        // One command counts up to one bound only. An index answers each.
+        let counting = |(tenant_id, limit)| self.count_unsettled_of(tenant_id, limit);
+        let counts = stream::iter(tenants.to_vec()).map(counting);
+        counts.buffered(COUNTS_AT_ONCE).try_collect().await
+    }
+}
+
+impl MongoStore {
+    async fn count_unsettled_of(&self, tenant_id: TenantId, limit: u32) -> Result<u32, StoreError> {
         if limit == 0 {
             return Ok(0);
         }
@@ -91,9 +104,7 @@ impl ListStore for MongoStore {
             .map(|count| u32::try_from(count).unwrap_or(u32::MAX))
             .map_err(|failure| failure.to_store_error())
     }
-}
 
-impl MongoStore {
     /// The messages that `filter` matches, along an index of this name and of this field behind the tenant's.
     fn messages_along(&self, (index, field): (&'static str, &'static str), mut filters: Document) -> List<'_> {
         let mut along = Document::new();

@@ -73,11 +73,10 @@ impl ListStore for SqliteStore {
             .await
     }
 
-    async fn count_unsettled(&self, tenant_id: &TenantId, limit: u32) -> Result<u32, StoreError> {
-        let tenant_id = *tenant_id;
-        self.lists
-            .run(move |conn| count_unsettled(conn, tenant_id, limit))
-            .await
+    /// Sends wait for the count, so it must not wait for lists.
+    async fn count_unsettled(&self, tenants: &[(TenantId, u32)]) -> Result<Vec<u32>, StoreError> {
+        let tenants = tenants.to_vec();
+        self.delivery.run(move |conn| count_unsettled(conn, &tenants)).await
     }
 }
 
@@ -298,8 +297,12 @@ fn id_and_seq(row: &Row<'_>) -> rusqlite::Result<(Vec<u8>, i64)> {
     Ok((id.unwrap_or_default().to_vec(), number(row, 1)?))
 }
 
-fn count_unsettled(conn: &Connection, tenant_id: TenantId, limit: u32) -> Outcome<u32> {
+fn count_unsettled(conn: &Connection, tenants: &[(TenantId, u32)]) -> Outcome<Vec<u32>> {
     let mut select = conn.prepare_cached(COUNT_UNSETTLED)?;
-    let count = select.query_row(params![tenant_id.to_string(), limit], |row| number(row, 0))?;
-    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    let mut counts = Vec::with_capacity(tenants.len());
+    for (tenant_id, limit) in tenants {
+        let count = select.query_row(params![tenant_id.to_string(), limit], |row| number(row, 0))?;
+        counts.push(u32::try_from(count).unwrap_or(u32::MAX));
+    }
+    Ok(counts)
 }

@@ -9,7 +9,7 @@ pub(super) const NEWEST: usize = STEPS.len();
 const APPLICATION_ID: i32 = 0x4441_4b47;
 
 /// The steps, oldest first. Released steps never change.
-const STEPS: [&str; 8] = [
+const STEPS: [&str; 9] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_messages_by_person.sql"),
     include_str!("migrations/0003_messages_id_time_off.sql"),
@@ -18,6 +18,7 @@ const STEPS: [&str; 8] = [
     include_str!("migrations/0006_past_numbers.sql"),
     include_str!("migrations/0007_listeners.sql"),
     include_str!("migrations/0008_requests_per_second.sql"),
+    include_str!("migrations/0009_limits.sql"),
 ];
 
 /// Why the file cannot be brought to the present schema.

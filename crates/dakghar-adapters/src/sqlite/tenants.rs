@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use dakghar_core::domain::hold::{Hold, HoldReason};
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
+use dakghar_core::domain::limits::{TenantLimit, TenantLimits};
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
 use dakghar_core::domain::tenant::{PhoneNumber, Tenant};
@@ -16,7 +17,7 @@ use super::rows::millis;
 use super::texts::before_text;
 
 pub(super) const COLUMNS: &str = "id, name, callback_url, api_key_hash, wrapped_data_key, hold_reason, hold_since, \
-    hold_probe_at, unknown_outcome, created_at, updated_at, removed_at, version, requests_per_second";
+    hold_probe_at, unknown_outcome, created_at, updated_at, removed_at, version, requests_per_second, messages_waiting";
 
 const NUMBER_COLUMNS: &str = "phone_number_id, waba_id, display_phone_number, sealed_token, simulated, \
     messages_per_second, hold_reason, hold_since, hold_probe_at, token_refusals";
@@ -84,7 +85,7 @@ fn insert(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         return Ok(taken);
     }
     conn.prepare_cached(&format!(
-        "INSERT INTO tenants ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO tenants ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     ))?
     .execute(params![
         id,
@@ -100,7 +101,8 @@ fn insert(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         tenant.updated_at.as_millis(),
         millis(tenant.removed_at),
         tenant.version.cast_signed(),
-        tenant.requests_per_second,
+        tenant.limits.of(TenantLimit::RequestsPerSecond),
+        tenant.limits.of(TenantLimit::MessagesWaiting),
     ])?;
     insert_numbers(conn, tenant)?;
     Ok(TenantSaved::Done)
@@ -121,6 +123,7 @@ fn save(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
     conn.prepare_cached(
         "UPDATE tenants SET name = ?, callback_url = ?, api_key_hash = ?, wrapped_data_key = ?, hold_reason = ?, \
              hold_since = ?, hold_probe_at = ?, unknown_outcome = ?, updated_at = ?, removed_at = ?, requests_per_second = ?, \
+             messages_waiting = ?, \
              version = version + 1 \
          WHERE id = ?",
     )?
@@ -135,7 +138,8 @@ fn save(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         tenant.unknown_outcome.as_str(),
         tenant.updated_at.as_millis(),
         millis(tenant.removed_at),
-        tenant.requests_per_second,
+        tenant.limits.of(TenantLimit::RequestsPerSecond),
+        tenant.limits.of(TenantLimit::MessagesWaiting),
         id,
     ])?;
     conn.prepare_cached("DELETE FROM phone_numbers WHERE tenant_id = ?")?
@@ -280,10 +284,19 @@ fn with_numbers(row: &Row<'_>, phone_numbers: Vec<PhoneNumber>, past_numbers: Ve
         updated_at: cells.time()?,
         removed_at: cells.maybe_time()?,
         version: cells.count()?,
-        requests_per_second: cells.get()?,
+        limits: limits(cells)?,
         phone_numbers,
         past_numbers,
     })
+}
+
+/// The limits, whose columns are in the order of them all.
+fn limits(cells: &mut Cells<'_>) -> Read<TenantLimits> {
+    let mut limits = TenantLimits::default();
+    for limit in TenantLimit::ALL {
+        limits.set(limit, cells.get()?);
+    }
+    Ok(limits)
 }
 
 /// All numbers that a tenant gave up, or why one of them cannot be read.

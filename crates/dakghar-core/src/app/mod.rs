@@ -16,6 +16,7 @@ mod sending;
 mod settings;
 mod stale;
 mod tenants;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ use commits::Commits;
 use messages::Messages;
 use sending::{Host, Jobs, LeaseWatch, NumberHolds, RecentCalls, Shared, Slots};
 use tenants::directory::Directory;
+use waiting::Waiting;
 
 pub use failure::{Failure, Fault};
 pub use health::Health;
@@ -82,7 +84,9 @@ impl App {
         let (commits, mut running) = Commits::new(&ports, limits);
         let (directory, reading) = Directory::new(ports.tenants.clone(), &ports.clock, settings.directory_ttl, limits);
         running.extend(reading);
-        let (requests, counting) = Requests::new(settings.requests_per_second, &ports, limits);
+        let (requests, counting) = Requests::new(settings.tenant_limits, &ports, limits);
+        running.push(counting);
+        let (waiting, counting) = Waiting::new(settings.tenant_limits, settings.is_sole_accepter, &ports, limits);
         running.push(counting);
         let directory = Arc::new(directory);
         let previous = keys.opaque_previous.as_ref().map(|secret| &secret[..]);
@@ -110,7 +114,12 @@ impl App {
             messages, slots, jobs, ..
         } = shared.clone();
         let app = Self {
-            accepting: Arc::new(Accepting::new(&ports, commits.accept.clone(), settings.attempts_max)),
+            accepting: Arc::new(Accepting::new(
+                &ports,
+                commits.accept.clone(),
+                waiting,
+                settings.attempts_max,
+            )),
             changing: Arc::new(Changing::new(messages.clone(), slots, jobs, ports.clock.clone())),
             reconciling: Arc::new(Reconciling::new(ports.clone(), settings.clone(), shared.clone())),
             receiving: Arc::new(Receiving::new(

@@ -10,7 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::domain::quota::{RequestSecond, resets_in_ms};
-use crate::domain::{Tenant, TenantId};
+use crate::domain::{Tenant, TenantId, TenantLimit, TenantLimits};
 use crate::group_commit::{BoxFuture, GroupCommit, Limits, Weighed};
 use crate::metrics::{Limit, Metrics};
 use crate::ports::{Clock, Grant, Ports, QuotaAsk, RequestQuota};
@@ -33,7 +33,7 @@ pub struct RequestAllowance {
 
 /// Counts the requests of tenants.
 pub struct Requests {
-    default_per_second: u32,
+    defaults: TenantLimits,
     clock: Arc<dyn Clock>,
     exhausted: Arc<Exhausted>,
     takes: GroupCommit<Counted, Option<Grant>>,
@@ -53,8 +53,8 @@ impl Weighed for Counted {
 type Exhausted = Mutex<HashMap<TenantId, Duration>>;
 
 impl Requests {
-    /// Tenants whose record says nothing may have `default_per_second`; 0 is no limit. The future counts the requests.
-    pub(super) fn new(default_per_second: u32, ports: &Ports, limits: &Limits) -> (Self, BoxFuture<()>) {
+    /// For tenants whose record says nothing the defaults count. The future counts the requests.
+    pub(super) fn new(defaults: TenantLimits, ports: &Ports, limits: &Limits) -> (Self, BoxFuture<()>) {
         let (quota, clock) = (ports.quota.clone(), ports.clock.clone());
         let metrics = ports.metrics.clone();
         let exhausted = Arc::<Exhausted>::default();
@@ -67,7 +67,7 @@ impl Requests {
             })
         };
         let requests = Self {
-            default_per_second,
+            defaults,
             clock,
             exhausted,
             takes,
@@ -79,10 +79,7 @@ impl Requests {
     /// Counts a request of the tenant. Returns `None` if it has no limit. Never refuses because counting failed: then
     /// this process counts by itself.
     pub async fn admit(&self, tenant: &Tenant) -> Option<RequestAllowance> {
-        let per_second = tenant.requests_per_second.unwrap_or(self.default_per_second);
-        if per_second == 0 {
-            return None;
-        }
+        let per_second = tenant.limits.in_force(&self.defaults, TenantLimit::RequestsPerSecond)?;
         let now = self.clock.uptime();
         let exhausted_until = self.exhausted.lock().get(&tenant.id).copied();
         let grant = match exhausted_until.filter(|until| *until > now) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::limits::TenantLimits;
 use crate::domain::message::{ATTEMPTS_MAX_DEFAULT, SendPolicy};
 use crate::group_commit::Limits;
 use crate::metrics::{Limit, Metrics};
@@ -21,6 +22,8 @@ pub struct Settings {
     pub send: SendPolicy,
     /// True if this is the only process that sends. Leases of others then belong to processes that have died.
     pub is_sole_sender: bool,
+    /// True if this is the only process that accepts messages.
+    pub is_sole_accepter: bool,
     /// Attempts that may count against a message, 1 to 20.
     pub attempts_max: u32,
     /// Commits of one kind that may be under way at a time: 1 where the store has one writer.
@@ -31,8 +34,8 @@ pub struct Settings {
     pub waiting_max: usize,
     /// Calls to Meta that this process may have under way. One tenant gets at most half of them.
     pub calls_max: u32,
-    /// The requests a second of a tenant whose record says nothing; 0 is no limit.
-    pub requests_per_second: u32,
+    /// The limits of a tenant whose record says nothing.
+    pub tenant_limits: TenantLimits,
     /// The time a tenant is remembered before it is read again. It bounds the delay until a pause takes effect.
     pub directory_ttl: Duration,
 }
@@ -43,9 +46,10 @@ impl Default for Settings {
             worker_id: "worker".into(),
             send: SendPolicy::default(),
             is_sole_sender: false,
+            is_sole_accepter: false,
             attempts_max: ATTEMPTS_MAX_DEFAULT,
             commits_max: 1,
-            requests_per_second: 0,
+            tenant_limits: TenantLimits::default(),
             batch_max: 512,
             waiting_max: 20_000,
             calls_max: 512,

@@ -5,6 +5,7 @@ pub mod conversation;
 pub mod graph_error;
 pub mod hold;
 pub mod ids;
+pub mod limits;
 pub mod listening;
 pub mod message;
 pub mod migration;
@@ -29,6 +30,7 @@ pub use ids::{
     ConversationId, EventId, IdempotencyKey, InvalidId, MessageId, MessageKey, PhoneNumberId, TenantId, WaId, WabaId,
     Wamid,
 };
+pub use limits::{LimitChanges, TenantLimit, TenantLimits};
 pub use message::{Direction, Message, Status};
 pub use problem::{ErrorCode, FieldError, Problem};
 pub use secret::Secret;

@@ -139,6 +139,8 @@ codes! {
     InvalidPhoneNumberId = "invalid_phone_number_id", 422, "The phone number id is not valid";
     /// Too many requests in a short time.
     RateLimited = "rate_limited", 429, "Too many requests in a short time";
+    /// As many messages of the tenant wait as its limit allows.
+    TooManyWaiting = "too_many_waiting", 429, "Too many messages are waiting";
     /// Headers are larger than the limit.
     HeadersTooLarge = "headers_too_large", 431, "The headers are too large";
     /// Too many requests are waiting to be stored.

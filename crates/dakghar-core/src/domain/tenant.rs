@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::hold::Hold;
 use super::ids::{PhoneNumberId, TenantId, WabaId};
+use super::limits::TenantLimits;
 use super::message::UnknownOutcome;
 use super::time::Timestamp;
 
@@ -11,8 +12,6 @@ use super::time::Timestamp;
 pub const MESSAGES_PER_SECOND_DEFAULT: u32 = 80;
 /// Upper bound of the setting; far above Meta's own 1,000.
 pub const MESSAGES_PER_SECOND_MAX: u32 = 100_000;
-/// Upper bound of the requests a second of a tenant.
-pub const REQUESTS_PER_SECOND_MAX: u32 = 100_000;
 /// The share of a number's limit that Dakghar plans to use. The rest is headroom for inbound traffic and jitter.
 pub const PACING_SHARE: f64 = 0.65;
 /// Refusals of the access token in a row before a number is put on hold.
@@ -42,9 +41,8 @@ pub struct Tenant {
     /// The numbers that it gave up, the latest last, at most [`PAST_NUMBERS_MAX`]. Statuses of what it sent from them
     /// may still come, whoever has them by then.
     pub past_numbers: Vec<PhoneNumberId>,
-    /// The most requests to the API in a second, 0 (no limit) to [`REQUESTS_PER_SECOND_MAX`]; `None` is the default of
-    /// the installation.
-    pub requests_per_second: Option<u32>,
+    /// Its limits, as far as they are its own.
+    pub limits: TenantLimits,
     /// The time it was registered.
     pub created_at: Timestamp,
     /// The time of its last change.
@@ -162,7 +160,7 @@ mod tests {
             unknown_outcome: UnknownOutcome::Auto,
             phone_numbers: vec![number(1), number(2)],
             past_numbers: Vec::new(),
-            requests_per_second: None,
+            limits: TenantLimits::default(),
             created_at: Timestamp::from_millis(0),
             updated_at: Timestamp::from_millis(0),
             removed_at: None,

@@ -237,6 +237,8 @@ label! {
         RequestsPerClient = "requests_per_client",
         /// The requests of a tenant in a second: 429.
         RequestsPerSecond = "requests_per_second",
+        /// The messages of a tenant that wait: 429.
+        MessagesWaiting = "messages_waiting",
         /// The wrong keys of one address in a minute: 429.
         WrongKeys = "wrong_keys",
     }

@@ -8,4 +8,5 @@ mod routing;
 mod simulation;
 mod steps;
 mod transitions;
+mod waiting;
 mod world;

@@ -6,8 +6,9 @@
 use std::fmt;
 
 use dakghar_core::domain::{ErrorCode, FieldError, Problem, Secret};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// The most characters of a field's name that are repeated in a problem.
 const NAME_CHARS_SHOWN_MAX: usize = 64;
@@ -16,7 +17,9 @@ const FIELDS_MAX: usize = 64;
 
 /// The fields of one object, taken one by one.
 pub(super) struct Fields {
-    members: Vec<(String, Value)>,
+    /// Where the object is: empty for the whole body.
+    at: String,
+    members: Vec<Member>,
     code: Option<ErrorCode>,
     errors: Vec<FieldError>,
 }
@@ -24,18 +27,23 @@ pub(super) struct Fields {
 impl Fields {
     /// Reads the object.
     pub(super) fn parse(body: &[u8]) -> Result<Self, Problem> {
+        Self::parse_at(String::new(), body)
+    }
+
+    fn parse_at(at: String, body: &[u8]) -> Result<Self, Problem> {
         let mut deserializer = serde_json::Deserializer::from_slice(body);
         let members = Members::deserialize(&mut deserializer).and_then(|members| deserializer.end().map(|()| members));
         let members = members.map_err(|error| unreadable(&error))?;
         if let Some(name) = members.repeated {
             let message = "is given twice";
-            return Err(Problem::field(ErrorCode::DuplicateField, pointer(&name), message));
+            return Err(Problem::field(ErrorCode::DuplicateField, pointer(&at, &name), message));
         }
         if members.is_cut {
             let detail = format!("The object has more than {FIELDS_MAX} fields.");
             return Err(Problem::new(ErrorCode::UnknownField, detail));
         }
         Ok(Self {
+            at,
             members: members.all,
             code: None,
             errors: Vec::new(),
@@ -47,7 +55,7 @@ impl Fields {
         if let Some(text) = self.text(name, code) {
             return text;
         }
-        if !self.errors.iter().any(|error| error.pointer == pointer(name)) {
+        if !self.errors.iter().any(|error| error.pointer == pointer(&self.at, name)) {
             self.refuse(code, name, "is required");
         }
         String::new()
@@ -78,6 +86,27 @@ impl Fields {
         number
     }
 
+    /// Returns the fields of an object that may be left out or `null`.
+    pub(super) fn object(&mut self, name: &str) -> Result<Option<Self>, Problem> {
+        match self.take_member(name) {
+            Some(Member {
+                value: Value::Object(_),
+                raw,
+                ..
+            }) => Self::parse_at(pointer(&self.at, name), raw.get().as_bytes()).map(Some),
+            Some(Member { value, .. }) if !value.is_null() => {
+                self.refuse(ErrorCode::InvalidField, name, "must be an object");
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// True if a field is there, also if it is `null`.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|member| member.name == name)
+    }
+
     /// Returns `true` or `false`; `false` if left out or `null`.
     pub(super) fn flag(&mut self, name: &str) -> bool {
         match self.take(name) {
@@ -94,15 +123,15 @@ impl Fields {
     pub(super) fn refuse(&mut self, code: ErrorCode, name: &str, message: &str) {
         self.code.get_or_insert(code);
         self.errors.push(FieldError {
-            pointer: pointer(name),
+            pointer: pointer(&self.at, name),
             message: message.to_owned(),
         });
     }
 
     /// Ends the reading. Fields that nobody took are unknown.
     pub(super) fn finish(mut self) -> Result<(), Problem> {
-        for (name, _) in std::mem::take(&mut self.members) {
-            self.refuse(ErrorCode::UnknownField, &name, "is not known");
+        for member in std::mem::take(&mut self.members) {
+            self.refuse(ErrorCode::UnknownField, &member.name, "is not known");
         }
         match self.code {
             Some(code) => Err(Problem::fields(code, self.errors)),
@@ -111,14 +140,20 @@ impl Fields {
     }
 
     fn take(&mut self, name: &str) -> Option<Value> {
-        let index = self.members.iter().position(|(member, _)| member == name)?;
-        Some(self.members.remove(index).1).filter(|value| !value.is_null())
+        self.take_member(name)
+            .map(|member| member.value)
+            .filter(|value| !value.is_null())
+    }
+
+    fn take_member(&mut self, name: &str) -> Option<Member> {
+        let index = self.members.iter().position(|member| member.name == name)?;
+        Some(self.members.remove(index))
     }
 }
 
-fn pointer(name: &str) -> String {
+fn pointer(at: &str, name: &str) -> String {
     let shown: String = name.chars().take(NAME_CHARS_SHOWN_MAX).collect();
-    format!("/{}", shown.replace('~', "~0").replace('/', "~1"))
+    format!("{at}/{}", shown.replace('~', "~0").replace('/', "~1"))
 }
 
 fn unreadable(error: &serde_json::Error) -> Problem {
@@ -134,8 +169,15 @@ fn unreadable(error: &serde_json::Error) -> Problem {
     Problem::new(ErrorCode::MalformedJson, detail)
 }
 
+/// A field. The fields of an object are read from its text, because its value does not show repetitions.
+struct Member {
+    name: String,
+    value: Value,
+    raw: Box<RawValue>,
+}
+
 struct Members {
-    all: Vec<(String, Value)>,
+    all: Vec<Member>,
     repeated: Option<String>,
     is_cut: bool,
 }
@@ -157,13 +199,14 @@ impl<'de> Deserialize<'de> for Members {
                     repeated: None,
                     is_cut: false,
                 };
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                while let Some((name, raw)) = map.next_entry::<String, Box<RawValue>>()? {
+                    let value = serde_json::from_str(raw.get()).map_err(A::Error::custom)?;
                     if members.all.len() == FIELDS_MAX {
                         members.is_cut = true;
-                    } else if members.repeated.is_none() && members.all.iter().any(|(known, _)| *known == name) {
+                    } else if members.repeated.is_none() && members.all.iter().any(|known| known.name == name) {
                         members.repeated = Some(name);
                     } else {
-                        members.all.push((name, value));
+                        members.all.push(Member { name, value, raw });
                     }
                 }
                 Ok(members)

@@ -39,15 +39,24 @@ async fn two_tenants(setup: Setup) -> (Service, TestTenant, TestTenant) {
 async fn a_tenant_over_its_requests_a_second_is_told_when_to_come_again() {
     let (service, a, b) = two_tenants(Setup::production()).await;
     assert_eq!(
-        patch(&service, &a, &a.key, json!({"requestsPerSecond": 0}))
+        patch(&service, &a, &a.key, json!({"limits": {"requestsPerSecond": 0}}))
             .await
             .outcome(),
         (403, "forbidden")
     );
-    let too_many = patch(&service, &a, ADMIN_KEY, json!({"requestsPerSecond": 100_001})).await;
+    let too_many = patch(
+        &service,
+        &a,
+        ADMIN_KEY,
+        json!({"limits": {"requestsPerSecond": 100_001}}),
+    )
+    .await;
     assert_eq!(too_many.outcome(), (422, "invalid_field"));
-    let set = patch(&service, &a, ADMIN_KEY, json!({"requestsPerSecond": 3})).await;
-    assert_eq!((set.outcome().0, &set.json["requestsPerSecond"]), (200, &json!(3)));
+    let set = patch(&service, &a, ADMIN_KEY, json!({"limits": {"requestsPerSecond": 3}})).await;
+    assert_eq!(
+        (set.outcome().0, &set.json["limits"]["requestsPerSecond"]),
+        (200, &json!(3))
+    );
     assert_eq!(set.header("ratelimit"), None, "the operator has no limit");
 
     for (below, status, remaining) in [
@@ -77,8 +86,8 @@ async fn a_tenant_over_its_requests_a_second_is_told_when_to_come_again() {
     assert_eq!(read(&service, &a, "").await.outcome(), (200, "-"), "the next second");
 
     // Without a number of its own, that of the installation counts, which is none here.
-    let unset = patch(&service, &a, ADMIN_KEY, json!({"requestsPerSecond": null})).await;
-    assert_eq!(unset.json["requestsPerSecond"], json!(null));
+    let unset = patch(&service, &a, ADMIN_KEY, json!({"limits": {"requestsPerSecond": null}})).await;
+    assert_eq!(unset.json["limits"]["requestsPerSecond"], json!(null));
     assert_eq!(read(&service, &a, "").await.header("ratelimit"), None);
 }
 
@@ -97,7 +106,7 @@ async fn a_process_that_cannot_ask_the_others_counts_by_itself_and_refuses_nobod
     let mut setup = Setup::production();
     setup.quota = Some(Arc::new(Away));
     let (service, a, _) = two_tenants(setup).await;
-    patch(&service, &a, ADMIN_KEY, json!({"requestsPerSecond": 3})).await;
+    patch(&service, &a, ADMIN_KEY, json!({"limits": {"requestsPerSecond": 3}})).await;
     for status in [200, 200, 200, 429] {
         assert_eq!(read(&service, &a, "").await.status.as_u16(), status);
     }
@@ -134,7 +143,7 @@ async fn requests_that_wait_are_counted_in_one_call_and_an_exhausted_second_in_n
     let mut setup = Setup::production();
     setup.quota = Some(slow.clone());
     let (service, a, _) = two_tenants(setup).await;
-    patch(&service, &a, ADMIN_KEY, json!({"requestsPerSecond": 15})).await;
+    patch(&service, &a, ADMIN_KEY, json!({"limits": {"requestsPerSecond": 15}})).await;
     let asking = join_all((0..21).map(|_| read(&service, &a, "")));
     let letting = async {
         while slow.calls.load(Ordering::SeqCst) == 0 {

@@ -21,5 +21,6 @@ mod pacing;
 mod send;
 mod sockets;
 mod tenants;
+mod waiting;
 mod webhook;
 mod wrong_keys;

@@ -69,12 +69,15 @@ impl ListStore for MemoryStore {
         })
     }
 
-    async fn count_unsettled(&self, tenant_id: &TenantId, limit: u32) -> Result<u32, StoreError> {
+    async fn count_unsettled(&self, tenants: &[(TenantId, u32)]) -> Result<Vec<u32>, StoreError> {
         self.with(|state| {
-            let unsettled = state
-                .of_tenant(tenant_id)
-                .filter(|message| message.delivery.status.is_unsettled());
-            u32::try_from(first(unsettled, limit).len()).unwrap_or(limit)
+            let count = |(tenant_id, limit): &(TenantId, u32)| {
+                let unsettled = state
+                    .of_tenant(tenant_id)
+                    .filter(|message| message.delivery.status.is_unsettled());
+                u32::try_from(first(unsettled, *limit).len()).unwrap_or(*limit)
+            };
+            tenants.iter().map(count).collect()
         })
     }
 }

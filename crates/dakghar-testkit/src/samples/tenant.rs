@@ -2,7 +2,7 @@
 
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::tenant::MESSAGES_PER_SECOND_DEFAULT;
-use dakghar_core::domain::{Hold, HoldReason, PhoneNumber, PhoneNumberId, Tenant};
+use dakghar_core::domain::{Hold, HoldReason, PhoneNumber, PhoneNumberId, Tenant, TenantLimit, TenantLimits};
 use dakghar_core::ports::IdGenerator;
 
 use super::{IDS, at, phone, waba};
@@ -25,7 +25,7 @@ pub fn tenant_with_numbers(phone_numbers: Vec<PhoneNumber>) -> Tenant {
         unknown_outcome: UnknownOutcome::Auto,
         phone_numbers,
         past_numbers: Vec::new(),
-        requests_per_second: None,
+        limits: TenantLimits::default(),
         created_at: at(0),
         updated_at: at(0),
         removed_at: None,
@@ -65,12 +65,21 @@ pub fn tenant_full() -> Tenant {
         unknown_outcome: UnknownOutcome::Resend,
         phone_numbers: vec![number_full(phone(&first)), number(phone(&second))],
         past_numbers: vec![phone("9"), phone(&second), phone("8")],
-        requests_per_second: Some(70),
+        limits: all_limits(),
         created_at: at(1),
         updated_at: at(2),
         removed_at: Some(at(3)),
         version: 0,
     }
+}
+
+/// Every limit, each with another number.
+fn all_limits() -> TenantLimits {
+    let mut limits = TenantLimits::default();
+    for (number, limit) in (70..).zip(TenantLimit::ALL) {
+        limits.set(limit, Some(number));
+    }
+    limits
 }
 
 /// A number with every field set, to something else than its default.

@@ -7,7 +7,7 @@ use dakghar_core::app::App;
 use dakghar_core::app::PageRequest;
 use dakghar_core::app::{NewPhoneNumber, NewTenant};
 use dakghar_core::domain::page::PAGE_ITEMS_MAX;
-use dakghar_core::domain::{Actor, Secret, Tenant, TenantId};
+use dakghar_core::domain::{Actor, LimitChanges, Secret, Tenant, TenantId, TenantLimit};
 use serde_json::json;
 
 use super::output;
@@ -46,13 +46,12 @@ pub enum Command {
         #[arg(long)]
         phone_number_id: Option<String>,
     },
-    /// Set the API requests that a tenant may make in a second
+    /// Set limits of a tenant: each a number, 0 (no limit), or `default` for that of the installation
     Limit {
         /// The tenant's id.
         tenant_id: String,
-        /// 0 is no limit; without it, the default of the installation counts.
-        #[arg(long)]
-        requests_per_second: Option<u32>,
+        #[command(flatten)]
+        limits: Limits,
     },
     /// Remove a tenant and erase all its data
     Remove {
@@ -62,6 +61,43 @@ pub enum Command {
         #[arg(long)]
         force: bool,
     },
+}
+
+/// The limits that are set; the others stay.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+pub struct Limits {
+    /// The most API requests in a second.
+    #[arg(long, value_name = "NUMBER", value_parser = parse_limit)]
+    requests_per_second: Option<LimitNumber>,
+    /// The most messages that are accepted and not settled.
+    #[arg(long, value_name = "NUMBER", value_parser = parse_limit)]
+    messages_waiting: Option<LimitNumber>,
+}
+
+impl Limits {
+    fn changes(&self) -> LimitChanges {
+        let given = |limit: &TenantLimit| {
+            let number = match limit {
+                TenantLimit::RequestsPerSecond => self.requests_per_second,
+                TenantLimit::MessagesWaiting => self.messages_waiting,
+            };
+            number.map(|LimitNumber(number)| (*limit, number))
+        };
+        TenantLimit::ALL.iter().filter_map(given).collect()
+    }
+}
+
+/// `None` is the default of the installation.
+#[derive(Clone, Copy, Debug)]
+struct LimitNumber(Option<u32>);
+
+fn parse_limit(text: &str) -> Result<LimitNumber, String> {
+    if text == "default" {
+        return Ok(LimitNumber(None));
+    }
+    let number = text.parse().map_err(|_| "must be a number, or default".to_owned())?;
+    Ok(LimitNumber(Some(number)))
 }
 
 /// A tenant to register.
@@ -136,12 +172,9 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
                 .await?;
             output::line("resumed");
         }
-        Command::Limit {
-            tenant_id,
-            requests_per_second,
-        } => {
+        Command::Limit { tenant_id, limits } => {
             let id = parse(&tenant_id)?;
-            app.tenants.limit_requests(&id, requests_per_second).await?;
+            app.tenants.set_limits(&id, &limits.changes()).await?;
             output::line("set: it counts within a second");
         }
         Command::Remove { tenant_id, force } => {
@@ -219,13 +252,17 @@ fn describe(tenant: &Tenant) -> serde_json::Value {
             })
         })
         .collect();
+    let limits: serde_json::Map<_, _> = TenantLimit::ALL
+        .iter()
+        .map(|limit| (limit.as_str().to_owned(), json!(tenant.limits.of(*limit))))
+        .collect();
     json!({
         "tenantId": tenant.id.to_string(),
         "name": tenant.name,
         "callbackUrl": tenant.callback_url,
         "hold": tenant.hold.map(|hold| hold.reason.as_str()),
         "unknownOutcome": tenant.unknown_outcome.as_str(),
-        "requestsPerSecond": tenant.requests_per_second,
+        "limits": limits,
         "phoneNumbers": numbers,
         "createdAt": tenant.created_at.to_string(),
         "updatedAt": tenant.updated_at.to_string(),

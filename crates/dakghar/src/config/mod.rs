@@ -10,9 +10,11 @@ mod reader;
 mod sending;
 mod server;
 mod storage;
+mod tenant_limits;
 mod variable;
 pub mod variables;
 
+use dakghar_core::domain::TenantLimits;
 pub use environment::Environment;
 use keys::Keys;
 use meta::Meta;
@@ -36,6 +38,8 @@ pub struct Config {
     pub keys: Keys,
     /// The limits and the times of sending.
     pub sending: Sending,
+    /// The limits of a tenant for which the operator set no other.
+    pub tenant_limits: TenantLimits,
 }
 
 impl Config {
@@ -49,6 +53,7 @@ impl Config {
             meta,
             keys: Keys::read(&mut reader),
             sending: Sending::read(&mut reader),
+            tenant_limits: tenant_limits::read(&mut reader),
         };
         config.check(&mut reader);
         reader.finish(config)

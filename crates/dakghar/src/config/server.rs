@@ -17,7 +17,6 @@ table! {
         TRUSTED_PROXIES: Kind::Text, "", "Proxies whose X-Forwarded-For is believed, as addresses or networks (CIDR) with commas between. Limits by address then count the clients behind them.";
         CONNECTIONS_PER_ADDRESS_MAX: Kind::Integer { min: 1, max: 10_000 }, "1000", "The most connections of one address (of IPv6: of one /64), and requests under way of one client behind a trusted proxy. Further ones are refused.";
         WRONG_KEYS_PER_MINUTE_MAX: Kind::Integer { min: 1, max: 10_000 }, "30", "The most wrong API keys that one address may present in a minute. Beyond it keys are refused unseen, but for those that were right before.";
-        REQUESTS_PER_SECOND: Kind::Integer { min: 0, max: 100_000 }, "0", "The most API requests of a tenant in a second, over all processes, where the operator set no other for it; 0 is no limit.";
         METRICS_ADDR: Kind::Text, "127.0.0.1:9464", "Where /metrics is served for Prometheus: address and port (0 takes a free one), or off. Whoever reaches it may read it, so keep it in a network of your own. Where nobody set it and the port is taken, a free one is used.";
         PUBLIC_URL: Kind::Text, "", "The URL under which Meta reaches this server, shown in hints only.";
     }
@@ -42,8 +41,6 @@ pub struct Server {
     pub connections_per_address_max: usize,
     /// The most wrong keys that one address may present in a minute.
     pub wrong_keys_per_minute_max: u32,
-    /// The most requests of a tenant in a second; 0 is no limit.
-    pub requests_per_second: u32,
     /// Where metrics are served.
     pub metrics: MetricsAddr,
     /// The URL under which Meta reaches this server.
@@ -74,7 +71,6 @@ impl Server {
             trusted_proxies: read_networks(reader),
             connections_per_address_max: reader.integer(&CONNECTIONS_PER_ADDRESS_MAX),
             wrong_keys_per_minute_max: reader.integer(&WRONG_KEYS_PER_MINUTE_MAX),
-            requests_per_second: reader.integer(&REQUESTS_PER_SECOND),
             metrics: read_metrics_addr(reader),
             public_url: reader.text(&PUBLIC_URL),
         }

@@ -122,7 +122,8 @@ fn settings(config: &Config, purpose: Purpose, commits_max: usize, ids: &dyn IdG
         send: config.sending.policy,
         is_sole_sender: !config.is_distributed() && purpose == Purpose::Server { sends: true },
         attempts_max: config.sending.attempts_max,
-        requests_per_second: config.server.requests_per_second,
+        is_sole_accepter: !config.is_distributed(),
+        tenant_limits: config.tenant_limits,
         commits_max,
         calls_max: config.sending.worker_concurrency,
         ..Settings::default()

@@ -6,6 +6,7 @@ use bson::oid::ObjectId;
 use bson::{Binary, DateTime, RawDocument, RawDocumentBuf};
 use dakghar_core::domain::hold::{Hold, HoldReason};
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
+use dakghar_core::domain::limits::{TenantLimit, TenantLimits};
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::tenant::{PhoneNumber, Tenant};
 use dakghar_core::ports::StoreError;
@@ -34,6 +35,8 @@ struct TenantFields<'a> {
     /// Absent also in documents of earlier builds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     requests_per_second: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    messages_waiting: Option<i64>,
     created_at: DateTime,
     updated_at: DateTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,6 +73,7 @@ struct HoldFields<'a> {
 
 /// A tenant as a document, under this version and written by this save.
 pub(in crate::mongo) fn encode(tenant: &Tenant, version: u64, save_id: ObjectId) -> Result<RawDocumentBuf, StoreError> {
+    let limit = |limit| tenant.limits.of(limit).map(i64::from);
     to_raw(&TenantFields {
         id: tenant.id.to_string(),
         schema_version: SCHEMA_VERSION,
@@ -85,7 +89,8 @@ pub(in crate::mongo) fn encode(tenant: &Tenant, version: u64, save_id: ObjectId)
             .iter()
             .map(|number| number.as_str().into())
             .collect(),
-        requests_per_second: tenant.requests_per_second.map(i64::from),
+        requests_per_second: limit(TenantLimit::RequestsPerSecond),
+        messages_waiting: limit(TenantLimit::MessagesWaiting),
         created_at: date(tenant.created_at),
         updated_at: date(tenant.updated_at),
         removed_at: tenant.removed_at.map(date),
@@ -142,16 +147,26 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Tenant, Unreadable> 
             .map(|number| PhoneNumberId::parse(number))
             .collect::<Result<_, _>>()
             .map_err(|_| wrong("pastPhoneNumbers"))?,
-        requests_per_second: fields
-            .requests_per_second
-            .map(u32::try_from)
-            .transpose()
-            .map_err(|_| wrong("requestsPerSecond"))?,
+        limits: read_limits(&fields).map_err(wrong)?,
         created_at: timestamp(fields.created_at),
         updated_at: timestamp(fields.updated_at),
         removed_at: fields.removed_at.map(timestamp),
         version: u64::try_from(fields.version).map_err(|_| wrong("version"))?,
     })
+}
+
+/// Fails with the name of the field that is wrong.
+fn read_limits(fields: &TenantFields<'_>) -> Result<TenantLimits, &'static str> {
+    let mut limits = TenantLimits::default();
+    for limit in TenantLimit::ALL {
+        let number = match limit {
+            TenantLimit::RequestsPerSecond => fields.requests_per_second,
+            TenantLimit::MessagesWaiting => fields.messages_waiting,
+        };
+        let number = number.map(u32::try_from).transpose();
+        limits.set(limit, number.map_err(|_| limit.as_str())?);
+    }
+    Ok(limits)
 }
 
 fn read_number(fields: &PhoneNumberFields<'_>) -> Option<PhoneNumber> {

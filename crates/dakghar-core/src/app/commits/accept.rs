@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::backlogs::Backlogs;
 use super::enqueue::{Enqueue, Enqueues};
+use crate::app::waiting::WaitingPlace;
 use crate::domain::message::{Message, Status};
 use crate::domain::{PhoneNumber, Timestamp};
 use crate::group_commit::GroupCommit;
@@ -16,13 +17,19 @@ pub(in crate::app) type Accepts = GroupCommit<AcceptCommit, Result<Acceptance, S
 pub(in crate::app) struct AcceptCommit {
     message: Message,
     per_second: f64,
+    /// Its place among the messages of the tenant that wait, if the tenant has a limit.
+    place: Option<WaitingPlace>,
 }
 
 impl AcceptCommit {
     /// A new message of this number.
-    pub(in crate::app) fn new(message: Message, number: &PhoneNumber) -> Self {
+    pub(in crate::app) fn new(message: Message, number: &PhoneNumber, place: Option<WaitingPlace>) -> Self {
         let per_second = number.planned_per_second();
-        Self { message, per_second }
+        Self {
+            message,
+            per_second,
+            place,
+        }
     }
 
     pub(super) const fn message(&self) -> &Message {
@@ -77,7 +84,8 @@ pub(super) async fn commit(
 
     let mut messages = Vec::with_capacity(batch.len());
     let mut released = Vec::with_capacity(batch.len());
-    for (AcceptCommit { mut message, .. }, slot) in batch.into_iter().zip(&slots) {
+    let mut places = Vec::with_capacity(batch.len());
+    for (AcceptCommit { mut message, place, .. }, slot) in batch.into_iter().zip(&slots) {
         let slot_at = match slot {
             Slot::Now(_) => reserved.next(),
             Slot::Own | Slot::Later(_) => message.delivery.slot_at,
@@ -86,9 +94,17 @@ pub(super) async fn commit(
             message.delivery.status == Status::Queued && message.schedule(present, slot_at.unwrap_or(now), window);
         released.push(is_released.then(|| Enqueue::reserving(&message, slot.ask_later())));
         messages.push(message);
+        places.push(place);
     }
     let answers = ports.messages.accept(messages).await;
 
+    for (answer, place) in answers.iter().zip(&mut places) {
+        // A failed write may have happened.
+        if let (Ok(Acceptance::Stored) | Err(_), Some(place)) = (answer, place) {
+            place.is_taken();
+        }
+    }
+    drop(places);
     let mut unused = Vec::new();
     let mut stored = 0;
     for ((answer, enqueued), slot) in answers.iter().zip(released).zip(&slots) {

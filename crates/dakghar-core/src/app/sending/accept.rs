@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::app::commits::accept::{AcceptCommit, Accepts};
 use crate::app::failure::Failure;
+use crate::app::waiting::Waiting;
 use crate::domain::message::{
     Accepted, Delivery, Direction, Idempotency, Message, Status, TimelineEntry, TimelineEvent,
 };
@@ -33,16 +34,18 @@ pub struct AcceptedMessage {
 pub struct Accepting {
     messages: Arc<dyn MessageStore>,
     accepts: Accepts,
+    waiting: Waiting,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdGenerator>,
     attempts_max: u32,
 }
 
 impl Accepting {
-    pub(in crate::app) fn new(ports: &Ports, accepts: Accepts, attempts_max: u32) -> Self {
+    pub(in crate::app) fn new(ports: &Ports, accepts: Accepts, waiting: Waiting, attempts_max: u32) -> Self {
         Self {
             messages: ports.messages.clone(),
             accepts,
+            waiting,
             clock: ports.clock.clone(),
             ids: ports.ids.clone(),
             attempts_max,
@@ -63,11 +66,15 @@ impl Accepting {
             let repeated = self.find_repeated(tenant, &request).await?;
             return Ok(repeated.ok_or_else(|| overdue.clone())?);
         }
+        let place = match self.waiting.enter(tenant).await {
+            Ok(place) => place,
+            Err(full) => return self.find_repeated(tenant, &request).await?.ok_or(full),
+        };
         let message = self.new_message(tenant, number, request);
         let (message_id, status) = (message.accepted.id, message.delivery.status);
         let idempotency = message.accepted.idempotency.as_ref();
         let fingerprint = idempotency.map(|idempotency| idempotency.fingerprint);
-        match self.accepts.submit(AcceptCommit::new(message, number)).await?? {
+        match self.accepts.submit(AcceptCommit::new(message, number, place)).await?? {
             Acceptance::Stored => Ok(AcceptedMessage {
                 message_id,
                 status,

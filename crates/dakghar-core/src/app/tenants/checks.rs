@@ -2,8 +2,8 @@
 
 use super::new::NewPhoneNumber;
 use crate::domain::send_request::link;
-use crate::domain::tenant::{MESSAGES_PER_SECOND_MAX, REQUESTS_PER_SECOND_MAX};
-use crate::domain::{ErrorCode, FieldError, PhoneNumberId, Problem, Secret, WabaId};
+use crate::domain::tenant::MESSAGES_PER_SECOND_MAX;
+use crate::domain::{ErrorCode, FieldError, PhoneNumberId, Problem, Secret, TenantLimit, WabaId};
 
 const NAME_CHARS_MAX: usize = 200;
 const TOKEN_BYTES_MAX: usize = 4096;
@@ -93,10 +93,12 @@ pub(super) fn check_rate(per_second: u32) -> Option<Problem> {
     })
 }
 
-pub(super) fn check_request_rate(per_second: u32) -> Option<Problem> {
-    (per_second > REQUESTS_PER_SECOND_MAX).then(|| {
-        let message = format!("must be 0 (no limit) to {REQUESTS_PER_SECOND_MAX}");
-        Problem::field(ErrorCode::InvalidField, "/requestsPerSecond", message)
+pub(super) fn check_limit(limit: TenantLimit, number: Option<u32>) -> Option<Problem> {
+    let max = limit.max();
+    number.is_some_and(|number| number > max).then(|| {
+        let pointer = format!("/limits/{}", limit.as_str());
+        let message = format!("must be 0 (no limit) to {max}");
+        Problem::field(ErrorCode::InvalidField, pointer, message)
     })
 }
 

@@ -1,21 +1,29 @@
 //! The limits of a tenant, which the operator sets.
 
 use super::Tenants;
-use super::checks::{check, check_request_rate};
+use super::checks::{check, check_limit};
 use crate::app::failure::Failure;
 use crate::app::stale::Step;
-use crate::domain::TenantId;
 use crate::domain::tenant::SharedTenant;
+use crate::domain::{LimitChanges, TenantId};
 
 impl Tenants {
-    /// Sets the requests that a tenant may make in a second: 0 is no limit, `None` the default of the installation.
-    /// Other processes see it when they read the tenant again, after a second at most.
-    pub async fn limit_requests(&self, id: &TenantId, per_second: Option<u32>) -> Result<SharedTenant, Failure> {
-        check(&[per_second.and_then(check_request_rate)])?;
+    /// Changes limits of a tenant; those that are not named stay. Other processes see it when they read the tenant
+    /// again, after a second at most.
+    pub async fn set_limits(&self, id: &TenantId, changes: &LimitChanges) -> Result<SharedTenant, Failure> {
+        let wrong = changes.iter().map(|(limit, number)| check_limit(*limit, *number));
+        check(&wrong.collect::<Vec<_>>())?;
         let changed = self
             .change(id, |tenant| {
-                tenant.requests_per_second = per_second;
-                Ok(Step::Save)
+                let before = tenant.limits;
+                for (limit, number) in changes {
+                    tenant.limits.set(*limit, *number);
+                }
+                Ok(if tenant.limits == before {
+                    Step::Leave
+                } else {
+                    Step::Save
+                })
             })
             .await?;
         Ok(changed.tenant)

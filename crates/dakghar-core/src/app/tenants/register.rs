@@ -11,7 +11,7 @@ use super::token::token_purpose;
 use super::{Tenants, phone_number_taken};
 use crate::app::failure::Failure;
 use crate::domain::tenant::MESSAGES_PER_SECOND_DEFAULT;
-use crate::domain::{PhoneNumber, Secret, Tenant, TenantId};
+use crate::domain::{PhoneNumber, Secret, Tenant, TenantId, TenantLimits};
 use crate::ports::{Ports, TenantSaved};
 
 /// Prefix of every API key, which lets scanners of leaked secrets find it.
@@ -55,7 +55,7 @@ impl Tenants {
             unknown_outcome: new.unknown_outcome.unwrap_or_default(),
             phone_numbers: vec![number],
             past_numbers: Vec::new(),
-            requests_per_second: None,
+            limits: TenantLimits::default(),
             created_at: now,
             updated_at: now,
             removed_at: None,

@@ -23,7 +23,8 @@ impl Tenants {
         }
         if !force {
             const COUNTED_MAX: u32 = 1_000;
-            let unsettled = self.ports.lists.count_unsettled(id, COUNTED_MAX).await?;
+            let unsettled = self.ports.lists.count_unsettled(&[(*id, COUNTED_MAX)]).await?;
+            let unsettled = unsettled.first().copied().unwrap_or_default();
             if unsettled > 0 {
                 let more = if unsettled == COUNTED_MAX { " or more" } else { "" };
                 let detail = format!("{unsettled}{more} messages are not settled; wait, or force the removal.");

@@ -24,6 +24,7 @@ pub trait ListStore: Send + Sync {
         limit: PageLimit,
     ) -> Result<Listed<Message>, StoreError>;
 
-    /// Returns the number of the tenant's messages that are not settled, counted up to `limit`.
-    async fn count_unsettled(&self, tenant_id: &TenantId, limit: u32) -> Result<u32, StoreError>;
+    /// Returns the numbers of messages that are not settled, for each tenant counted up to the number beside it, in the
+    /// order asked.
+    async fn count_unsettled(&self, tenants: &[(TenantId, u32)]) -> Result<Vec<u32>, StoreError>;
 }

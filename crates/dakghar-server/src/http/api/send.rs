@@ -111,6 +111,7 @@ const SEND: &[ErrorCode] = &[
     ErrorCode::MetadataTooLarge,
     ErrorCode::InvalidMetadata,
     ErrorCode::InvalidPhoneNumberId,
+    ErrorCode::TooManyWaiting,
 ];
 
 problems!(SendProblems: BODY, SEND, STORE);

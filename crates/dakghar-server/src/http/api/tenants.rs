@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::IntoResponse as _;
 use dakghar_core::app::{NewPhoneNumber, NewTenant};
 use dakghar_core::domain::message::UnknownOutcome;
-use dakghar_core::domain::{ErrorCode, Problem, Secret};
+use dakghar_core::domain::{ErrorCode, LimitChanges, Problem, Secret, TenantLimit};
 use tokio::task::JoinError;
 use utoipa::ToSchema;
 
@@ -19,7 +19,7 @@ use crate::http::openapi::{BODY, LIST, STORE, problems};
 use crate::http::problem::ApiError;
 use crate::http::query::{PageParameters, Parameters};
 use crate::http::state::HttpState;
-use crate::http::views::{self, PageView, RegisteredTenantView, TenantView};
+use crate::http::views::{self, PageView, RegisteredTenantView, TenantLimitsView, TenantView};
 
 /// A new tenant with its first number.
 #[derive(ToSchema)]
@@ -151,19 +151,25 @@ pub(in crate::http) async fn read(scope: TenantScope) -> ApiResult<Json<TenantVi
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub(in crate::http) struct ChangeTenant {
-    /// The most requests with the tenant's key in a second; 0 is no limit, `null` the default of the installation.
-    #[schema(minimum = 0, maximum = 100_000, example = 100)]
-    requests_per_second: Option<u32>,
+    /// Limits that are not named stay as they are; `null` stands for the default of the installation.
+    #[expect(dead_code, reason = "documents what read() reads")]
+    limits: Option<TenantLimitsView>,
 }
 
 impl ChangeTenant {
-    fn read(body: &[u8]) -> Result<Self, Problem> {
+    fn read(body: &[u8]) -> Result<LimitChanges, Problem> {
         let mut fields = Fields::parse(body)?;
-        let request = Self {
-            requests_per_second: fields.whole_number("requestsPerSecond"),
-        };
+        let mut changes = LimitChanges::new();
+        if let Some(mut limits) = fields.object("limits")? {
+            for limit in TenantLimit::ALL {
+                if limits.has(limit.as_str()) {
+                    changes.push((limit, limits.whole_number(limit.as_str())));
+                }
+            }
+            limits.finish()?;
+        }
         fields.finish()?;
-        Ok(request)
+        Ok(changes)
     }
 }
 
@@ -177,10 +183,11 @@ problems!(ChangeProblems: BODY, STORE, &[
 /// Change a tenant
 ///
 /// Beyond `requestsPerSecond` the tenant's requests are answered `429 rate_limited`. Every answer to its key then has the
-/// headers `RateLimit-Policy` and `RateLimit`. The operator's requests are not counted.
+/// headers `RateLimit-Policy` and `RateLimit`. The operator's requests are not counted. While as many messages wait as
+/// `messagesWaiting` allows, further ones are answered `429 too_many_waiting`, whoever sends them.
 #[utoipa::path(
     patch, path = "/tenants/{tenantId}", operation_id = "changeTenant", tag = "Tenants",
-    request_body(content = ChangeTenant, example = json!({"requestsPerSecond": 100})),
+    request_body(content = ChangeTenant, example = json!({"limits": {"requestsPerSecond": 100}})),
     responses((status = 200, description = "The tenant.", body = TenantView), ChangeProblems),
 )]
 pub(in crate::http) async fn change(
@@ -191,12 +198,8 @@ pub(in crate::http) async fn change(
 ) -> ApiResult<Json<TenantView>> {
     let (head, body) = request.into_parts();
     let body = body::read_json(&head.headers, body, &state, Some(id)).await?;
-    let change = ChangeTenant::read(&body)?;
-    let tenant = state
-        .app()
-        .tenants
-        .limit_requests(&id, change.requests_per_second)
-        .await?;
+    let changes = ChangeTenant::read(&body)?;
+    let tenant = state.app().tenants.set_limits(&id, &changes).await?;
     Ok(Json(TenantView::from(&*tenant)))
 }
 

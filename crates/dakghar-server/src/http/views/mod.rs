@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 pub(super) use conversation::ConversationView;
 pub(super) use event::EventView;
 pub(super) use message::{MessageView, priorities, statuses};
-pub(super) use tenant::{PhoneNumberView, RegisteredTenantView, TenantView, unknown_outcomes};
+pub(super) use tenant::{PhoneNumberView, RegisteredTenantView, TenantLimitsView, TenantView, unknown_outcomes};
 
 /// One page of a list, newest first.
 #[derive(Serialize, ToSchema)]

@@ -2,7 +2,7 @@
 
 use dakghar_core::app::RegisteredTenant;
 use dakghar_core::domain::message::UnknownOutcome;
-use dakghar_core::domain::{Hold, HoldReason, PhoneNumber, Tenant, Timestamp, WabaId};
+use dakghar_core::domain::{Hold, HoldReason, PhoneNumber, Tenant, TenantLimit, TenantLimits, Timestamp, WabaId};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -27,9 +27,8 @@ pub(in crate::http) struct TenantView {
     /// What happens to a message when nobody knows whether Meta took it and the message itself does not say.
     #[schema(schema_with = unknown_outcomes)]
     unknown_outcome: &'static str,
-    /// The most requests with its key in a second; 0 is no limit, `null` the default of the installation.
-    #[schema(minimum = 0, maximum = 100_000)]
-    requests_per_second: Option<u32>,
+    /// Its own limits.
+    limits: TenantLimitsView,
     /// Why nothing of the tenant is sent; `null` when it may send.
     hold: Option<HoldView>,
     /// When it was registered.
@@ -52,10 +51,32 @@ impl From<&Tenant> for TenantView {
             phone_numbers,
             callback_url: tenant.callback_url.clone(),
             unknown_outcome: tenant.unknown_outcome.as_str(),
-            requests_per_second: tenant.requests_per_second,
+            limits: TenantLimitsView::from(&tenant.limits),
             hold: tenant.hold.as_ref().map(HoldView::from),
             created_at: tenant.created_at.to_string(),
             updated_at: tenant.updated_at.to_string(),
+        }
+    }
+}
+
+/// Limits of a tenant; 0 is no limit, `null` the default of the installation.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TenantLimits)]
+pub(in crate::http) struct TenantLimitsView {
+    /// The most requests with its key in a second, over all processes.
+    #[schema(minimum = 0, maximum = 100_000, example = 100)]
+    requests_per_second: Option<u32>,
+    /// The most messages that are accepted and not settled: queued (also for later), held, being sent or in doubt.
+    #[schema(minimum = 0, maximum = 1_000_000, example = 50_000)]
+    messages_waiting: Option<u32>,
+}
+
+impl From<&TenantLimits> for TenantLimitsView {
+    fn from(limits: &TenantLimits) -> Self {
+        Self {
+            requests_per_second: limits.of(TenantLimit::RequestsPerSecond),
+            messages_waiting: limits.of(TenantLimit::MessagesWaiting),
         }
     }
 }

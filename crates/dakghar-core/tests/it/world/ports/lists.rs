@@ -42,10 +42,10 @@ impl ListStore for Near {
         self.once(Call::Query, list).await
     }
 
-    async fn count_unsettled(&self, tenant_id: &TenantId, limit: u32) -> Result<u32, StoreError> {
-        let tenant_id = *tenant_id;
+    async fn count_unsettled(&self, tenants: &[(TenantId, u32)]) -> Result<Vec<u32>, StoreError> {
+        let tenants = tenants.to_vec();
         self.once(Call::Query, move |shared| {
-            at_once(shared.store.count_unsettled(&tenant_id, limit))
+            at_once(shared.store.count_unsettled(&tenants))
         })
         .await
     }

@@ -1,4 +1,4 @@
-//! The limits of a tenant: one that asks too much is held to them, and costs the others nothing.
+//! Requests a second.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -7,6 +7,7 @@ use dakghar_testkit::Port;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use super::{Tenants, ports};
 use crate::product::{Backend, Product, Setup, Tenant, on_both_backends};
 
 on_both_backends!(one_tenant_that_asks_too_much_is_held_to_its_limit_and_costs_nine_others_nothing);
@@ -52,30 +53,10 @@ async fn one_tenant_that_asks_too_much_is_held_to_its_limit_and_costs_nine_other
     let setup = Setup::on(backend).env("REQUESTS_PER_SECOND", PER_SECOND);
     let mut product = setup.start().await;
     let second = Port::claim();
-    let mut ports = vec![product.port.number()];
-    if product.is_distributed() {
-        product.spawn_on("api", second.number());
-        ports.push(second.number());
-    }
+    let ports = ports(&mut product, &second).await;
     let product = &product;
-    let abuser = product.tenant("100", "mock_a").await;
-    let mut others = Vec::new();
-    for number in 101..110 {
-        others.push(product.tenant(&number.to_string(), "mock_b").await);
-    }
-    // Every process is up, and the abuser at the beginning of a second.
-    for port in &ports {
-        let health = format!("http://127.0.0.1:{port}/readyz");
-        while !product
-            .http
-            .get(&health)
-            .send()
-            .await
-            .is_ok_and(|answer| answer.status() == 200)
-        {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
+    let Tenants { abuser, others } = Tenants::register(product).await;
+    // The abuser is at the beginning of a second.
     let mut accepted = 0;
     let mut told = Vec::new();
     while !told.contains(&429) {

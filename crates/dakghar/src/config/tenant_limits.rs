@@ -1,0 +1,26 @@
+//! The limits of a tenant for which the operator set no other.
+
+use dakghar_core::domain::{TenantLimit, TenantLimits};
+
+use super::reader::Reader;
+use super::variable::{Kind, Variable, table};
+
+table! {
+    "Limits of a tenant" {
+        REQUESTS_PER_SECOND: Kind::Integer { min: 0, max: 100_000 }, "0", "The most API requests of a tenant in a second, over all processes, where the operator set no other for it; 0 is no limit.";
+        MESSAGES_WAITING: Kind::Integer { min: 0, max: 1_000_000 }, "0", "The most messages of a tenant that are accepted and not settled, over all processes, where the operator set no other for it; 0 is no limit. Further ones are refused until some are sent.";
+    }
+}
+
+/// Reads the section.
+pub(super) fn read(reader: &mut Reader<'_>) -> TenantLimits {
+    let mut limits = TenantLimits::default();
+    for limit in TenantLimit::ALL {
+        let variable = match limit {
+            TenantLimit::RequestsPerSecond => &REQUESTS_PER_SECOND,
+            TenantLimit::MessagesWaiting => &MESSAGES_WAITING,
+        };
+        limits.set(limit, Some(reader.integer(variable)));
+    }
+    limits
+}
