@@ -28,8 +28,7 @@ use crate::metrics::Metrics;
 use crate::ports::{Clock, Ports, Queue};
 use crate::vault::SigningKeys;
 use commits::Commits;
-use messages::Messages;
-use sending::{Host, Jobs, LeaseWatch, NumberHolds, RecentCalls, Shared, Slots};
+use sending::Shared;
 use tenants::directory::Directory;
 use waiting::Waiting;
 
@@ -93,23 +92,7 @@ impl App {
         let opaque = Arc::new(OpaqueSigner::new(&keys.opaque, previous));
         let tenants = Arc::new(Tenants::new(ports.clone(), directory.clone(), settings.directory_ttl));
         let listening = Arc::new(Listening::new(&ports, &settings));
-        let shared = Shared {
-            messages: Messages::new(ports.messages.clone(), commits.save.clone()),
-            directory: directory.clone(),
-            holds: NumberHolds::new(
-                tenants.clone(),
-                directory.clone(),
-                ports.timers.clone(),
-                ports.clock.clone(),
-            ),
-            jobs: Jobs::new(commits.enqueue.clone(), ports.queue.window()),
-            slots: Slots::new(directory.clone(), ports.pacer.clone()),
-            recent_calls: Arc::new(RecentCalls::default()),
-            host: Host::new(ports.clock.clone(), ports.ids.clone(), &metrics),
-            leases: Arc::new(LeaseWatch::default()),
-            listening: listening.clone(),
-            outages: Outages::new(ports.clock.clone(), ports.ids.clone()),
-        };
+        let shared = Shared::new(&ports, &commits, &tenants, &directory, &listening);
         let Shared {
             messages, slots, jobs, ..
         } = shared.clone();

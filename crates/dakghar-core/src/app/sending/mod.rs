@@ -25,6 +25,7 @@ use super::failure::Failure;
 use super::listening::Listening;
 use super::messages::Messages;
 use super::settings::Settings;
+use super::tenants::Tenants;
 use super::tenants::directory::Directory;
 use crate::domain::MessageKey;
 use crate::domain::opaque::OpaqueSigner;
@@ -41,11 +42,11 @@ pub use prepare::{Prepared, PreparedSend, WaitingSend};
 pub use reconcile::Reconciling;
 
 pub(super) use host::Host;
-pub(super) use jobs::Jobs;
-pub(super) use lease_watch::LeaseWatch;
+use jobs::Jobs;
+use lease_watch::LeaseWatch;
 pub(super) use number_holds::NumberHolds;
-pub(super) use recent_calls::RecentCalls;
-pub(super) use slots::Slots;
+use recent_calls::RecentCalls;
+use slots::Slots;
 
 /// The steps of the send worker: it takes due messages, prepares and claims them, calls Meta and records the outcome.
 pub struct Sending {
@@ -78,6 +79,34 @@ pub(super) struct Shared {
     pub(super) leases: Arc<LeaseWatch>,
     pub(super) listening: Arc<Listening>,
     pub(super) outages: Outages,
+}
+
+impl Shared {
+    pub(super) fn new(
+        ports: &Ports,
+        commits: &Commits,
+        tenants: &Arc<Tenants>,
+        directory: &Arc<Directory>,
+        listening: &Arc<Listening>,
+    ) -> Self {
+        Self {
+            messages: Messages::new(ports.messages.clone(), commits.save.clone()),
+            directory: directory.clone(),
+            holds: NumberHolds::new(
+                tenants.clone(),
+                directory.clone(),
+                ports.timers.clone(),
+                ports.clock.clone(),
+            ),
+            jobs: Jobs::new(commits.enqueue.clone(), ports.queue.window()),
+            slots: Slots::new(directory.clone(), ports.pacer.clone()),
+            recent_calls: Arc::new(RecentCalls::default()),
+            host: Host::new(ports.clock.clone(), ports.ids.clone(), &ports.metrics),
+            leases: Arc::new(LeaseWatch::default()),
+            listening: listening.clone(),
+            outages: Outages::new(ports.clock.clone(), ports.ids.clone()),
+        }
+    }
 }
 
 impl Sending {
