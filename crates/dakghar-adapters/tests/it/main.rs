@@ -13,6 +13,7 @@ mod keys;
 mod meta;
 mod mongo;
 mod redis;
+mod spool;
 mod sqlite;
 mod uptime;
 mod vital;

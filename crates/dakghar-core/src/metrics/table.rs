@@ -106,6 +106,9 @@ table! {
     slot_wait: Histogram<Wait>, "slot_wait", Seconds, "From the slot of a message, the time at which it was to go out, to the call";
     doubts_begun: Counter, "doubts_begun", None, "Messages whose outcome became unknown; less dakghar_doubts_ended_total over all processes, those in doubt now";
     doubts_ended: Family<DoubtEnd, Counter>, "doubts_ended", None, "Messages whose outcome was unknown and is decided, by what decided it";
+    outcomes_spooled: Counter, "outcomes_spooled", None, "Answers of Meta that were kept in DATA_DIR because MongoDB did not take them in time";
+    outcomes_not_spooled: Counter, "outcomes_not_spooled", None, "Answers of Meta that MongoDB did not take in time and that could not be kept in DATA_DIR either; they live as long as the process until MongoDB takes them";
+    outcomes_replayed: Counter, "outcomes_replayed", None, "Answers of Meta that an earlier process had kept in DATA_DIR, and that this one stored";
     dead_letters: Family<DeadLetter, Counter>, "dead_letters", None, "Messages that became dead letters, by the reason";
     breaker_open: Family<Host, Gauge>, "breaker_open", None, "1 while calls to the host wait because it cannot be reached, else 0";
 

@@ -9,6 +9,7 @@ pub mod migration;
 pub mod pacer;
 pub mod queue;
 pub mod quota;
+pub mod spool;
 pub mod store;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub use migration::{MigrationSource, MigrationTarget, SourcePage};
 pub use pacer::{Pacer, SlotAsk};
 pub use queue::{Disposition, Job, JobKey, JobKind, Queue, QueueEntry, QueueError};
 pub use quota::{Grant, QuotaAsk, RequestQuota};
+pub use spool::{OutcomeSpool, SpoolError, SpooledOutcome};
 pub use store::{
     Acceptance, ConversationStore, DUE_BYTES_MAX, Erasure, EventStore, ListStore, ListenerStore, MessageStore,
     Received, ReceivedMessage, Save, Saved, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
@@ -55,6 +57,9 @@ pub struct Ports {
     pub pacer: Arc<dyn Pacer>,
     /// The requests of each tenant.
     pub quota: Arc<dyn RequestQuota>,
+    /// Where Meta's answers are kept while the store does not take them. `None` where nothing is sent, and where the store
+    /// is on the same disk: what fails the one fails the other.
+    pub spool: Option<Arc<dyn OutcomeSpool>>,
     /// Meta's messages endpoint.
     pub messages_api: Arc<dyn MessagesApi>,
     /// Meta's webhooks.

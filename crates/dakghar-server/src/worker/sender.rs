@@ -8,8 +8,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_core::app::{ClaimedSend, Failure, Fault, Prepared, PreparedSend, Sending, WaitingSend};
-use dakghar_core::ports::{Job, JobKey, QueueError};
+use dakghar_core::app::{ClaimedSend, EndedCall, Failure, Fault, Prepared, PreparedSend, Sending, WaitingSend};
+use dakghar_core::ports::{Job, JobKey, QueueError, SpooledOutcome};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
@@ -31,6 +31,9 @@ const LINE_STEP_MIN: usize = 32;
 const LINE_LOOK: Duration = Duration::from_millis(50);
 /// The wait after the store or the queue failed.
 const FAILURE_WAIT: Duration = Duration::from_millis(500);
+/// The time that the store has for an outcome until it is kept on this machine as well. During an outage that is known, it
+/// is kept at once.
+const SPOOL_AFTER: Duration = Duration::from_millis(500);
 /// The longest wait between two tries to make an outcome durable.
 const RECORD_WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -204,8 +207,28 @@ impl Caller {
 /// this process has.
 async fn send(sending: Arc<Sending>, claimed: ClaimedSend, call_ended: Arc<Notify>) {
     let mut ended = sending.call(claimed).await;
+    match sending.to_spool(&ended) {
+        None => record(&sending, &mut ended).await,
+        Some(outcome) => {
+            let is_recorded = CancellationToken::new();
+            let recording = async {
+                record(&sending, &mut ended).await;
+                is_recorded.cancel();
+            };
+            let ((), is_kept) = tokio::join!(recording, spool(&sending, outcome, &is_recorded));
+            if is_kept {
+                sending.settle().await;
+            }
+        }
+    }
+    // Gives its place back.
+    drop(ended);
+    call_ended.notify_one();
+}
+
+async fn record(sending: &Sending, ended: &mut EndedCall) {
     let mut wait = Duration::from_millis(50);
-    while let Err(failure) = sending.record(&mut ended).await {
+    while let Err(failure) = sending.record(ended).await {
         if !sending.outages().note(&failure) {
             tracing::warn!(%failure, "an outcome is not stored yet");
         }
@@ -213,7 +236,17 @@ async fn send(sending: Arc<Sending>, claimed: ClaimedSend, call_ended: Arc<Notif
         wait = (wait * 2).min(RECORD_WAIT_MAX);
     }
     sending.outages().store_answered();
-    // Gives its place back.
-    drop(ended);
-    call_ended.notify_one();
+}
+
+/// Keeps an outcome on this machine if the store does not take it in time. Returns whether it is kept.
+async fn spool(sending: &Sending, outcome: SpooledOutcome, is_recorded: &CancellationToken) -> bool {
+    let wait = match sending.outages().wait() {
+        Some(_) => Duration::ZERO,
+        None => SPOOL_AFTER,
+    };
+    // Only the wait ends when it is recorded: what is on its way to the disk must be settled afterwards.
+    if is_recorded.run_until_cancelled(sleep(wait)).await.is_none() {
+        return false;
+    }
+    sending.spool(outcome).await
 }

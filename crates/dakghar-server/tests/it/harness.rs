@@ -109,6 +109,7 @@ impl Service {
             queue: queue.clone(),
             pacer: setup.pacer.unwrap_or_else(|| Arc::new(LocalPacer::new())),
             quota: setup.quota.unwrap_or_else(|| Arc::new(LocalQuota::new(clock.clone()))),
+            spool: None,
             messages_api: Arc::new(NoGraph),
             webhooks: Arc::new(MetaWebhooks::new(
                 &secrets,

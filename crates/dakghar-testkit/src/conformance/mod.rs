@@ -28,6 +28,7 @@ pub mod migration_target;
 pub mod pacer;
 pub mod queue;
 pub mod quota;
+pub mod spool;
 mod stores;
 pub mod tenants;
 pub mod timers;
@@ -38,6 +39,7 @@ use dakghar_core::domain::page::{Listed, Paged};
 pub use migration_source::SourceUnderTest;
 pub use migration_target::TargetUnderTest;
 pub use queue::QueueUnderTest;
+pub use spool::SpoolUnderTest;
 pub use stores::Stores;
 pub use unreadable::{Breakable, Record};
 

@@ -14,6 +14,7 @@ mod migration;
 mod pacer;
 mod queue;
 mod quota;
+mod spool;
 mod tenants;
 mod timers;
 
@@ -34,6 +35,7 @@ pub use keys::{MemoryKeys, vault, vault_over, with_token};
 pub use pacer::MemoryPacer;
 pub use queue::MemoryQueue;
 pub use quota::MemoryQuota;
+pub use spool::{MemoryDisk, MemorySpool};
 
 /// All store ports in memory, and both ends of a migration.
 #[derive(Default)]

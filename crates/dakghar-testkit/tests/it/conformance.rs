@@ -3,11 +3,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use dakghar_core::ports::Pacer;
+use dakghar_core::ports::{OutcomeSpool, Pacer};
 use dakghar_testkit::WallClock;
-use dakghar_testkit::conformance::{QueueUnderTest, SourceUnderTest, Stores, TargetUnderTest};
-use dakghar_testkit::memory::{MemoryQueue, MemoryStore};
+use dakghar_testkit::conformance::{QueueUnderTest, SourceUnderTest, SpoolUnderTest, Stores, TargetUnderTest};
+use dakghar_testkit::memory::{MemoryDisk, MemoryQueue, MemorySpool, MemoryStore};
 
 async fn stores() -> (Stores, ()) {
     (Stores::of(MemoryStore::new()), ())
@@ -47,6 +48,15 @@ async fn quota() -> (Arc<dyn dakghar_core::ports::RequestQuota>, ()) {
     )
 }
 
+async fn spool() -> (SpoolUnderTest, ()) {
+    let (disk, starts) = (Arc::<MemoryDisk>::default(), AtomicU32::new(0));
+    let start = move || {
+        let part = starts.fetch_add(1, Ordering::Relaxed).to_string();
+        Arc::new(MemorySpool::start(disk.clone(), &part)) as Arc<dyn OutcomeSpool>
+    };
+    (SpoolUnderTest { start: Box::new(start) }, ())
+}
+
 dakghar_testkit::message_store_suite!(stores);
 dakghar_testkit::timer_store_suite!(stores);
 dakghar_testkit::conversation_store_suite!(stores);
@@ -59,6 +69,7 @@ dakghar_testkit::erasure_suite!(stores);
 dakghar_testkit::queue_suite!(queue);
 dakghar_testkit::pacer_suite!(pacer);
 dakghar_testkit::quota_suite!(quota);
+dakghar_testkit::outcome_spool_suite!(spool);
 dakghar_testkit::migration_source_suite!(source);
 dakghar_testkit::migration_target_suite!(target);
 

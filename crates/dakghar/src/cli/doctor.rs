@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, IsTerminal as _, stdout};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -125,6 +126,24 @@ fn check_files(config: &Config, findings: &mut Findings) {
             dir.display()
         )),
         Ok(_) => findings.good(format!("DATA_DIR {} is private", dir.display())),
+    }
+    if config.is_distributed() && dir.is_dir() {
+        check_spool(dir, findings);
+    }
+}
+
+/// Beside MongoDB the folder keeps what Meta answers while that is away.
+fn check_spool(dir: &Path, findings: &mut Findings) {
+    let probe = dir.join(format!(".doctor-{}", std::process::id()));
+    let written = std::fs::write(&probe, "x");
+    let _ = std::fs::remove_file(&probe);
+    match written {
+        Ok(()) => findings.good("DATA_DIR can keep what Meta answers while MongoDB is away"),
+        Err(error) => findings.bad(format!(
+            "DATA_DIR {} cannot be written to ({error}): a worker that dies while MongoDB is away loses what Meta \
+             answered",
+            dir.display()
+        )),
     }
 }
 

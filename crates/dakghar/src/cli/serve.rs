@@ -22,7 +22,7 @@ use crate::banner;
 use crate::config::Config;
 use crate::lifecycle::{DRAIN_MAX, Lifecycle};
 use crate::wiring::{GroupCommits, Purpose, Wired, process_metrics, vital, wire};
-use left_undone::{finish_removals, take_over_orphans};
+use left_undone::{finish_removals, replay_spooled, take_over_orphans};
 use listening::{StartingServer, connections_max, listen, serve_metrics};
 
 /// The time between two looks at whether the store has stopped for good.
@@ -134,6 +134,11 @@ fn start_tasks(config: &Config, parts: Parts, lifecycle: &Lifecycle, app: &App) 
         let is_alone = !config.is_distributed();
         let work = work(app.clone(), is_alone, lifecycle.clone());
         tasks.spawn(vital("the worker", work));
+        let replay = replay_spooled(app.sending.clone());
+        tasks.spawn(vital(
+            "the replay of Meta's answers",
+            stopping.clone().run_until_cancelled_owned(replay),
+        ));
     }
     let removals = finish_removals(app.tenants.clone());
     tasks.spawn(vital(

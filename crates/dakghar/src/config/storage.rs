@@ -10,7 +10,7 @@ use super::variable::{Kind, Variable, table};
 
 table! {
     "Store and queue" {
-        DATA_DIR: Kind::Text, "./data", "Where the embedded backend keeps its SQLite file, and where generated secrets are kept.";
+        DATA_DIR: Kind::Text, "./data", "Where the embedded backend keeps its SQLite file, where workers beside MongoDB keep what Meta answers while that is away, and where generated secrets are kept.";
         MONGO_URI: Kind::Secret, "", "Set it to use MongoDB (a replica set) and BullMQ on Redis instead of the embedded backend, for example mongodb://mongo:27017/pocdb.";
         REDIS_HOST: Kind::Text, "127.0.0.1", "The Redis server of the BullMQ queue.";
         REDIS_PORT: Kind::Integer { min: 1, max: 65_535 }, "6379", "The port of REDIS_HOST.";

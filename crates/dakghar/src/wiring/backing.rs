@@ -119,6 +119,7 @@ impl Outer {
             queue,
             pacer,
             quota,
+            spool: None,
             messages_api: Arc::new(MeasuredMessagesApi::new(
                 MetaMessages::new(Arc::new(self.graph), clock.clone()),
                 self.metrics.clone(),

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
+use dakghar_adapters::local::FileSpool;
 use dakghar_adapters::mongo::{MongoOptions, MongoStore};
 use dakghar_adapters::redis::{BullmqConfig, BullmqQueue, RedisConfig, RedisPacer, Role};
 use dakghar_core::domain::Secret;
-use dakghar_core::ports::{Clock, MigrationTarget as _};
+use dakghar_core::ports::{Clock, IdGenerator, MigrationTarget as _, OutcomeSpool};
 
 use super::backing::{Backing, Outer, Purpose};
 use crate::config::Config;
@@ -34,11 +35,27 @@ pub(super) async fn connect(
     let clock = store.clock();
     let queue = start_queue(config, purpose, &servers, clock.clone()).await?;
     let pacer = Arc::new(RedisPacer::start(redis.clone(), clock.clone()).await);
+    let mut ports = outer.ports(&store, Arc::new(queue), pacer.clone(), pacer, clock);
+    if purpose == (Purpose::Server { sends: true }) {
+        ports.spool = start_spool(config, &*ports.ids);
+    }
     Ok(Backing {
         name: format!("distributed (MongoDB, BullMQ on Redis at {redis})"),
-        ports: outer.ports(&store, Arc::new(queue), pacer.clone(), pacer, clock),
+        ports,
         commits_max: 2,
     })
+}
+
+/// Makes the file that keeps Meta's answers while MongoDB is away. Without one everything else works.
+fn start_spool(config: &Config, ids: &dyn IdGenerator) -> Option<Arc<dyn OutcomeSpool>> {
+    let folder = &config.storage.data_dir;
+    match FileSpool::start(folder, &hex::encode(&ids.secret_bytes()[..8])) {
+        Ok(spool) => Some(Arc::new(spool)),
+        Err(error) => {
+            tracing::warn!(%error, data_dir = %folder.display(), "DATA_DIR cannot be written to; what Meta answers while MongoDB is away will live only as long as this process");
+            None
+        }
+    }
 }
 
 async fn open_store(purpose: Purpose, mongo_uri: &Secret) -> anyhow::Result<Arc<MongoStore>> {

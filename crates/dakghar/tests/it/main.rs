@@ -36,6 +36,7 @@ mod roles;
 mod secrets;
 mod seed;
 mod signal;
+mod spool;
 mod surroundings;
 mod suspend;
 mod tenants;

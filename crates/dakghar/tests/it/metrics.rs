@@ -45,7 +45,7 @@ impl Measured {
     }
 
     /// Waits until a series has this value.
-    async fn until(&self, series: &str, value: u64) {
+    pub(crate) async fn until(&self, series: &str, value: u64) {
         let reached = eventually(async || self.scrape().await.value(series) == value).await;
         assert!(
             reached,

@@ -6,6 +6,7 @@ pub(super) mod enqueue;
 pub(super) mod merge;
 pub(super) mod receive;
 mod save;
+pub(super) mod spool;
 pub(super) mod touch;
 mod weights;
 
@@ -19,6 +20,7 @@ use backlogs::Backlogs;
 use enqueue::Enqueues;
 use merge::Merges;
 use receive::Receives;
+use spool::Spools;
 use touch::Touches;
 
 /// The entrances of the group commits. Cheap to clone.
@@ -30,6 +32,7 @@ pub(super) struct Commits {
     pub(super) merge: Merges,
     pub(super) touch: Touches,
     pub(super) enqueue: Enqueues,
+    pub(super) spool: Option<Spools>,
 }
 
 impl Commits {
@@ -64,7 +67,20 @@ impl Commits {
             let conversations = ports.conversations.clone();
             GroupCommit::new(limits.clone(), move |batch| touch::commit(conversations.clone(), batch))
         };
-        let running = vec![accepting, saving, receiving, merging, touching, enqueuing];
+        let (spool, spooling) = ports
+            .spool
+            .clone()
+            .map(|spool| {
+                // One file takes one write at a time.
+                let limits = Limits {
+                    commits_max: 1,
+                    ..limits.clone()
+                };
+                GroupCommit::new(limits, move |batch| spool::commit(spool.clone(), batch))
+            })
+            .unzip();
+        let mut running = vec![accepting, saving, receiving, merging, touching, enqueuing];
+        running.extend(spooling);
         let commits = Self {
             accept,
             save,
@@ -72,6 +88,7 @@ impl Commits {
             merge,
             touch,
             enqueue,
+            spool,
         };
         (commits, running)
     }

@@ -8,7 +8,7 @@ use crate::domain::ids::{MessageKey, PhoneNumberId, TenantId};
 use crate::domain::message::Evidence;
 use crate::domain::page::Paged;
 use crate::group_commit::Weighed;
-use crate::ports::{ReceivedMessage, Save};
+use crate::ports::{ReceivedMessage, Save, SpooledOutcome};
 
 /// The bytes of a request without texts of its own, or of the part of one.
 const SMALL_BYTES: usize = 256;
@@ -49,6 +49,12 @@ impl Weighed for (MessageKey, Evidence) {
 impl Weighed for ConversationTouch {
     fn bytes(&self) -> usize {
         SMALL_BYTES
+    }
+}
+
+impl Weighed for SpooledOutcome {
+    fn bytes(&self) -> usize {
+        2 * SMALL_BYTES
     }
 }
 

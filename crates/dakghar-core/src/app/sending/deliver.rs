@@ -5,7 +5,8 @@
 //! - before the claim: the message is still queued, and its timer brings it back;
 //! - after the claim, before or during the call: the lease expires and the message becomes `in_doubt`;
 //! - after the call, before its outcome is saved: the message becomes `in_doubt` as well. The status webhook carries
-//!   our callback data and tells the outcome.
+//!   our callback data and tells the outcome. Where the store is away, the outcome is kept on this machine; see
+//!   [`super::replay`].
 //!
 //! Nothing slow stands between claim and call: the token is opened before the claim.
 
@@ -43,6 +44,13 @@ pub struct EndedCall {
     job: Option<Job>,
     // The place is held until the outcome is durable, so that a slow store slows the calls down.
     _place: Place,
+}
+
+impl EndedCall {
+    /// The message as it was claimed, and the outcome of the call.
+    pub(super) const fn parts(&self) -> (&Message, &SendOutcome) {
+        (&self.claimed, &self.outcome)
+    }
 }
 
 impl Sending {
@@ -142,18 +150,11 @@ impl Sending {
         let epoch = claimed.delivery.epoch;
         let mut recorded = Err(Fenced);
         let step = |message: &mut Message| {
-            let present = self.ports.clock.present();
-            let now = present.now;
-            let jitter = self.ports.ids.jitter();
-            recorded = message.record_outcome(epoch, present, outcome, &self.settings.send, jitter);
-            if recorded.is_err() {
-                return Step::Leave;
+            recorded = self.record_in(message, epoch, outcome);
+            match recorded {
+                Ok(_) => Step::Save,
+                Err(Fenced) => Step::Leave,
             }
-            if message.delivery.status == Status::Queued {
-                let slot_at = message.delivery.slot_at.unwrap_or(now);
-                message.schedule(present, slot_at, self.jobs.window());
-            }
-            Step::Save
         };
         match (
             self.messages
@@ -180,6 +181,23 @@ impl Sending {
         Ok(())
     }
 
+    /// Records the outcome of a call in the message, if that is still held under the epoch of the call.
+    pub(super) fn record_in(
+        &self,
+        message: &mut Message,
+        epoch: u64,
+        outcome: &SendOutcome,
+    ) -> Result<Recorded, Fenced> {
+        let present = self.ports.clock.present();
+        let jitter = self.ports.ids.jitter();
+        let recorded = message.record_outcome(epoch, present, outcome, &self.settings.send, jitter)?;
+        if message.delivery.status == Status::Queued {
+            let slot_at = message.delivery.slot_at.unwrap_or(present.now);
+            message.schedule(present, slot_at, self.jobs.window());
+        }
+        Ok(recorded)
+    }
+
     /// Keeps Meta's answer for a message that is no longer ours. The answer is true whoever holds the message.
     async fn add_late_evidence(&self, claimed: &Message, outcome: &SendOutcome) -> Result<(), Failure> {
         let SendOutcome::Accepted { wamid } = outcome else {
@@ -199,7 +217,7 @@ impl Sending {
         Ok(())
     }
 
-    fn remember_call(&self, called: &Message) {
+    pub(super) fn remember_call(&self, called: &Message) {
         if let Some(called_at) = called.delivery.called_at {
             let number = &called.accepted.phone_number_id;
             self.recent_calls.remember(number, called_at, called.key());
@@ -246,7 +264,7 @@ fn reach(outcome: &SendOutcome) -> Reach<'_> {
 }
 
 /// Logs one line for each handled failure. Successes are only in the timeline.
-fn log_outcome(message: &Message, recorded: Recorded) {
+pub(super) fn log_outcome(message: &Message, recorded: Recorded) {
     let outcome = match recorded {
         Recorded::Sent => return,
         Recorded::Failed => "failed",

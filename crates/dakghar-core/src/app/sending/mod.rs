@@ -14,7 +14,9 @@ mod outages;
 mod prepare;
 mod recent_calls;
 mod reconcile;
+mod replay;
 mod slots;
+mod spooling;
 
 use std::sync::Arc;
 
@@ -33,6 +35,7 @@ use crate::metrics::DoubtEnd;
 use crate::ports::{Job, JobKey, Ports, QueueError, Saved};
 use gate::Gate;
 use in_flight::InFlightLimits;
+use spooling::Spooling;
 
 pub use accept::{AcceptedMessage, Accepting};
 pub use change::Changing;
@@ -64,6 +67,7 @@ pub struct Sending {
     opaque: Arc<OpaqueSigner>,
     touches: Touches,
     merges: Merges,
+    spooling: Option<Spooling>,
 }
 
 /// The parts that the flows of sending share.
@@ -137,6 +141,7 @@ impl Sending {
             opaque,
             touches: commits.touch.clone(),
             merges: commits.merge.clone(),
+            spooling: Spooling::new(&ports, commits.spool.clone()),
             ports,
             settings,
         }

@@ -5,6 +5,7 @@
 mod accepting;
 mod receiving;
 mod sending;
+mod spooling;
 
 use dakghar_core::domain::MessageKey;
 

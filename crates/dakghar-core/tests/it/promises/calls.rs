@@ -88,6 +88,11 @@ impl Promises {
         self.state.lock().told_sent.push((life, key, wamid.clone()));
     }
 
+    /// A process keeps the outcome of a call under this epoch on its disk.
+    pub fn kept(&self, by: Life, key: MessageKey, epoch: u64) {
+        self.state.lock().stories.entry(key).or_default().kept.insert(epoch, by);
+    }
+
     /// A request reached Meta, or got lost on the way.
     pub fn meta_decided(&self, request: &Request, answer: Answer) {
         let mut guard = self.state.lock();

@@ -28,7 +28,11 @@ impl Promises {
             // Of many duplicates a few are enough to tell.
             let keeps = |seen: &Seen| seen.wamids().contains(wamid) || seen.wamids().len() == WAMIDS_MAX;
             let is_kept = messages.iter().any(|seen| seen.key() == *key && keeps(seen));
-            let has_died = !self.executor.is_alive(*life);
+            let is_on_disk = state
+                .stories
+                .get(key)
+                .is_some_and(|story| story.kept_of(wamid, *key) == Some(*life));
+            let has_died = !self.executor.is_alive(*life) && !is_on_disk;
             must(is_kept || has_died, "what Meta answered is not thrown away", || {
                 format!("{life:?} {key:?} {wamid}")
             })?;

@@ -22,7 +22,7 @@ use dakghar_testkit::memory::MemoryStore;
 use parking_lot::Mutex;
 
 use crate::world::executor::{Executor, Life};
-use crate::world::meta::Answer;
+use crate::world::meta::{Answer, Meta};
 use crate::world::ports::at_once;
 use crate::world::seen::Seen;
 use crate::world::trace::Trace;
@@ -88,6 +88,8 @@ struct State {
 struct Story {
     claims: BTreeMap<u32, Claim>,
     decided: BTreeMap<u32, Answer>,
+    /// The epochs of which an outcome was kept on a disk, and by whom.
+    kept: BTreeMap<u64, Life>,
     /// Attempts that Meta reported as failed.
     failed: BTreeSet<u32>,
     /// Attempts up to this one may be followed by another that Meta takes, because somebody decided so.
@@ -105,6 +107,13 @@ struct Claim {
 }
 
 impl Story {
+    /// Who kept the outcome of the call that got this wamid.
+    fn kept_of(&self, wamid: &Wamid, key: MessageKey) -> Option<Life> {
+        let mut claims = self.claims.iter();
+        let (_, claim) = claims.find(|(attempt, _)| Meta::wamid(key, **attempt) == *wamid)?;
+        self.kept.get(&claim.epoch).copied()
+    }
+
     fn taken(&self) -> impl Iterator<Item = u32> {
         self.decided
             .iter()

@@ -170,10 +170,18 @@ impl Promises {
         let holds_lease = before.status() == Status::Sending
             && before.epoch() == after.epoch()
             && before.lease().is_some_and(|(holder, _)| *holder == owner(by));
+        // What a dead process has kept is as good as if it had lived to store it.
+        let is_replayed = before.status() == Status::Sending
+            && before.epoch() == after.epoch()
+            && story
+                .kept
+                .get(&before.epoch())
+                .is_some_and(|by| !self.executor.is_alive(*by));
         let attempt = entry.attempt.unwrap_or_default();
         match entry.event {
             TimelineEvent::Attempt => {
-                must(holds_lease, "only who holds the epoch records an outcome", change)?;
+                let may_record = holds_lease || is_replayed;
+                must(may_record, "only who holds the epoch records an outcome", change)?;
                 let decided = story.decided.get(&attempt).copied();
                 let is_true = attempt == before.attempt()
                     && match entry.detail.as_deref() {

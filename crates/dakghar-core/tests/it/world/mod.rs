@@ -96,6 +96,7 @@ impl World {
             walls: Arc::default(),
             ids: Arc::new(SeededIds::new(random.fork())),
             store: MemoryStore::new(),
+            disk: Arc::default(),
             redis: Arc::default(),
             pacer: Arc::default(),
             meta: Arc::new(Meta::new(random.fork())),

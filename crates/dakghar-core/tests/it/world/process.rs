@@ -16,7 +16,7 @@ use dakghar_core::domain::{Actor, Problem, Secret, Tenant, TenantId, Timestamp, 
 use dakghar_core::ports::{Job, JobKey, QueueError};
 use dakghar_core::vault::SigningKeys;
 use futures_channel::{mpsc, oneshot};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, select};
 use futures_util::{FutureExt as _, StreamExt as _};
 use parking_lot::Mutex;
 
@@ -32,6 +32,8 @@ const LISTENING_LOOK: Duration = Duration::from_secs(1);
 const LINE_LOOK: Duration = Duration::from_millis(50);
 const FAILURE_WAIT: Duration = Duration::from_millis(500);
 const RECORD_WAIT_MAX: Duration = Duration::from_secs(5);
+const SPOOL_AFTER: Duration = Duration::from_millis(500);
+const REPLAY_EVERY: Duration = Duration::from_secs(10);
 const BUSY_WAIT: Duration = Duration::from_millis(20);
 const AHEAD_WAIT: Duration = Duration::from_secs(10);
 
@@ -125,6 +127,7 @@ impl Process {
         executor.spawn(self.life, Sender::new(self.clone()).run());
         executor.spawn(self.life, self.clone().run_reconciler());
         executor.spawn(self.life, self.clone().run_bring_back());
+        executor.spawn(self.life, self.clone().run_replay());
         executor.spawn(self.life, self.run_refill());
     }
 
@@ -156,6 +159,14 @@ impl Process {
                 Err(_) => FAILURE_WAIT,
             };
             self.sleep(wait).await;
+        }
+    }
+
+    async fn run_replay(self) {
+        loop {
+            // An error is another reason to look again.
+            let _ = self.app.sending.replay_spooled().await;
+            self.sleep(REPLAY_EVERY).await;
         }
     }
 
@@ -276,6 +287,19 @@ impl Process {
 
     pub async fn record(&self, ended: &mut EndedCall) -> Result<(), Failure> {
         self.app.sending.record(ended).await
+    }
+
+    /// Keeps the end of a call on the machine's disk. Says whether it is kept.
+    pub async fn spool(&self, ended: &EndedCall) -> bool {
+        match self.app.sending.to_spool(ended) {
+            Some(outcome) => self.app.sending.spool(outcome).await,
+            None => false,
+        }
+    }
+
+    /// Stores what dead processes have kept.
+    pub async fn replay(&self) -> Result<usize, Failure> {
+        self.app.sending.replay_spooled().await
     }
 
     /// Since when it cannot reach Meta.
@@ -481,11 +505,35 @@ fn call_all(process: &Process, claimed: Vec<ClaimedSend>, ended: &mpsc::Unbounde
 
 async fn send(process: Process, claimed: ClaimedSend, ended: mpsc::UnboundedSender<()>) {
     let mut call = process.call(claimed).await;
-    let mut wait = Duration::from_millis(50);
-    while process.record(&mut call).await.is_err() {
-        process.sleep(wait).await;
-        wait = (wait * 2).min(RECORD_WAIT_MAX);
+    let sending = process.app.sending.clone();
+    match sending.to_spool(&call) {
+        None => record(&process, &mut call).await,
+        Some(outcome) => {
+            let (recorded, is_recorded) = oneshot::channel::<()>();
+            let recording = async {
+                record(&process, &mut call).await;
+                drop(recorded);
+            };
+            let spooling = async {
+                match select(is_recorded, Box::pin(process.sleep(SPOOL_AFTER))).await {
+                    Either::Left(_) => false,
+                    Either::Right(_) => sending.spool(outcome).await,
+                }
+            };
+            let ((), is_kept) = futures_util::join!(recording, spooling);
+            if is_kept {
+                sending.settle().await;
+            }
+        }
     }
     drop(call);
     let _ = ended.unbounded_send(());
+}
+
+async fn record(process: &Process, call: &mut EndedCall) {
+    let mut wait = Duration::from_millis(50);
+    while process.record(call).await.is_err() {
+        process.sleep(wait).await;
+        wait = (wait * 2).min(RECORD_WAIT_MAX);
+    }
 }

@@ -40,6 +40,7 @@ pub enum Call {
     Enqueue,
     Take,
     Pace,
+    Spool,
 }
 
 /// What becomes of a call.

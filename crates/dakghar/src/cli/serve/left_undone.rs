@@ -4,11 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_core::app::{Failure, Reconciling, Tenants};
+use dakghar_core::app::{Failure, Reconciling, Sending, Tenants};
 use tokio::time::sleep;
 
 /// The first wait after a failure; it doubles.
 const WAIT_FIRST: Duration = Duration::from_secs(1);
+/// The time between two looks for what processes that have died meanwhile left behind.
+const REPLAY_EVERY: Duration = Duration::from_secs(10);
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Goes on with the removals of tenants that were interrupted.
@@ -27,6 +29,18 @@ pub(super) async fn take_over_orphans(reconciling: Arc<Reconciling>) {
         async move { reconciling.take_over_orphans().await }
     };
     until_done("taking over what was being sent", take_over).await;
+}
+
+/// Stores what Meta answered to processes that died before the store took it. Does not end.
+pub(super) async fn replay_spooled(sending: Arc<Sending>) {
+    loop {
+        let replay = || {
+            let sending = sending.clone();
+            async move { sending.replay_spooled().await.map(|_| ()) }
+        };
+        until_done("storing what Meta answered to an earlier process", replay).await;
+        sleep(REPLAY_EVERY).await;
+    }
 }
 
 /// Tries until it succeeds. Logs the first failure and the success after it.

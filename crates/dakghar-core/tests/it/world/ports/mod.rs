@@ -10,6 +10,7 @@ mod lists;
 mod messages;
 mod pacer;
 pub mod queue;
+mod spool;
 mod tenants;
 mod timers;
 mod whole;
@@ -18,15 +19,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dakghar_core::domain::TenantId;
-use dakghar_core::ports::{Ports, StoreError};
+use dakghar_core::ports::{OutcomeSpool, Ports, StoreError};
 use dakghar_testkit::TestClock;
-use dakghar_testkit::memory::{MemoryPacer, MemoryQuota, MemoryStore, vault_over};
+use dakghar_testkit::memory::{MemoryDisk, MemoryPacer, MemoryQuota, MemoryStore, vault_over};
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 
 use super::executor::Life;
 use super::meta::Meta;
-use super::process::Gateways;
+use super::process::{Gateways, owner};
 use super::signal::Signal;
 use super::wire::Wire;
 use crate::promises::Promises;
@@ -43,6 +44,8 @@ pub struct Shared {
     pub walls: Arc<Walls>,
     pub ids: Arc<SeededIds>,
     pub store: Arc<MemoryStore>,
+    /// The disk of the machine on which all processes are.
+    pub disk: Arc<MemoryDisk>,
     pub redis: Arc<RedisQueue>,
     pub pacer: Arc<MemoryPacer>,
     pub meta: Arc<Meta>,
@@ -95,6 +98,10 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
         },
         pacer: Arc::new(near.clone()),
         quota: Arc::new(MemoryQuota::new(clock.clone())),
+        spool: (queue == QueueKind::Redis).then(|| {
+            shared.disk.begin(&owner(life));
+            Arc::new(near.clone()) as Arc<dyn OutcomeSpool>
+        }),
         messages_api: Arc::new(near.clone()),
         webhooks: shared.meta.clone(),
         vault: vault_over(Arc::new(near)),

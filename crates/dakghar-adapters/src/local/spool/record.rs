@@ -1,0 +1,189 @@
+//! One outcome in a file: its length, a checksum, and JSON. What a crash has torn shows by either of the first two.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use dakghar_core::domain::ids::{MessageId, MessageKey, TenantId, Wamid};
+use dakghar_core::domain::message::{NotSentCause, SendOutcome};
+use dakghar_core::domain::send_error::clip;
+use dakghar_core::domain::{GraphRefusal, Timestamp};
+use dakghar_core::ports::SpooledOutcome;
+use serde::{Deserialize, Serialize};
+
+const LENGTH_BYTES: usize = 4;
+const CHECKSUM_BYTES: usize = 8;
+/// The longest JSON of one outcome. Texts of errors are clipped, so no outcome comes near it.
+const JSON_BYTES_MAX: usize = 64 * 1024;
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    tenant: String,
+    message: String,
+    epoch: u64,
+    attempt: u32,
+    answered_at_ms: i64,
+    outcome: Outcome,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Outcome {
+    Accepted { wamid: String },
+    Refused(Refusal),
+    TurnedAway { http_status: u16, why: String },
+    NotSent { cause: Cause, why: String },
+    Unknown { why: String },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Refusal {
+    http_status: u16,
+    code: i64,
+    subcode: Option<i64>,
+    message: String,
+    details: Option<String>,
+    is_transient: Option<bool>,
+    retry_after_ms: Option<u64>,
+    fbtrace_id: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Cause {
+    Host,
+    Worker,
+    Request,
+}
+
+/// Appends an outcome to what is about to be written.
+pub(super) fn append(bytes: &mut Vec<u8>, spooled: &SpooledOutcome) {
+    let json = serde_json::to_vec(&Record::from(spooled)).expect("strings and numbers");
+    let length = u32::try_from(json.len()).expect("texts are clipped");
+    bytes.extend_from_slice(&length.to_le_bytes());
+    bytes.extend_from_slice(&checksum(&json));
+    bytes.extend_from_slice(&json);
+}
+
+/// Reads outcomes until the end, or until the first that is not whole. Returns the bytes behind those as well.
+pub(super) fn read(mut bytes: &[u8]) -> (Vec<SpooledOutcome>, usize) {
+    let mut found = Vec::new();
+    while let Some((spooled, rest)) = read_one(bytes) {
+        found.push(spooled);
+        bytes = rest;
+    }
+    (found, bytes.len())
+}
+
+fn read_one(bytes: &[u8]) -> Option<(SpooledOutcome, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<LENGTH_BYTES>()?;
+    let (sum, rest) = rest.split_first_chunk::<CHECKSUM_BYTES>()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    let (json, rest) = rest.split_at_checked(length.min(JSON_BYTES_MAX))?;
+    if length > JSON_BYTES_MAX || checksum(json) != *sum {
+        return None;
+    }
+    let record: Record = serde_json::from_slice(json).ok()?;
+    Some((record.into_spooled()?, rest))
+}
+
+fn checksum(json: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let digest = digest(&SHA256, json);
+    *digest.as_ref().first_chunk().expect("it has 32 bytes")
+}
+
+impl From<&SpooledOutcome> for Record {
+    fn from(spooled: &SpooledOutcome) -> Self {
+        Self {
+            tenant: spooled.key.tenant_id.to_string(),
+            message: spooled.key.message_id.to_string(),
+            epoch: spooled.epoch,
+            attempt: spooled.attempt,
+            answered_at_ms: spooled.answered_at.as_millis(),
+            outcome: Outcome::from(&spooled.outcome),
+        }
+    }
+}
+
+impl Record {
+    fn into_spooled(self) -> Option<SpooledOutcome> {
+        Some(SpooledOutcome {
+            key: MessageKey {
+                tenant_id: TenantId::parse(&self.tenant).ok()?,
+                message_id: MessageId::parse(&self.message).ok()?,
+            },
+            epoch: self.epoch,
+            attempt: self.attempt,
+            answered_at: Timestamp::from_millis(self.answered_at_ms),
+            outcome: self.outcome.into_outcome()?,
+        })
+    }
+}
+
+impl From<&SendOutcome> for Outcome {
+    fn from(outcome: &SendOutcome) -> Self {
+        let text = |text: &str| clip(text).as_ref().to_owned();
+        match outcome {
+            SendOutcome::Accepted { wamid } => Self::Accepted {
+                wamid: wamid.as_str().to_owned(),
+            },
+            SendOutcome::Refused(refusal) => Self::Refused(Refusal {
+                http_status: refusal.http_status,
+                code: refusal.code,
+                subcode: refusal.subcode,
+                message: text(&refusal.message),
+                details: refusal.details.as_deref().map(text),
+                is_transient: refusal.is_transient,
+                retry_after_ms: refusal
+                    .retry_after
+                    .map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+                fbtrace_id: refusal.fbtrace_id.as_deref().map(text),
+            }),
+            SendOutcome::TurnedAway { http_status, why } => Self::TurnedAway {
+                http_status: *http_status,
+                why: text(why),
+            },
+            SendOutcome::NotSent { cause, why } => Self::NotSent {
+                cause: match cause {
+                    NotSentCause::Host => Cause::Host,
+                    NotSentCause::Worker => Cause::Worker,
+                    NotSentCause::Request => Cause::Request,
+                },
+                why: text(why),
+            },
+            SendOutcome::Unknown { why } => Self::Unknown { why: text(why) },
+        }
+    }
+}
+
+impl Outcome {
+    fn into_outcome(self) -> Option<SendOutcome> {
+        Some(match self {
+            Self::Accepted { wamid } => SendOutcome::Accepted {
+                wamid: Wamid::parse(&wamid).ok()?,
+            },
+            Self::Refused(refusal) => SendOutcome::Refused(GraphRefusal {
+                http_status: refusal.http_status,
+                code: refusal.code,
+                subcode: refusal.subcode,
+                message: refusal.message.into(),
+                details: refusal.details.map(Into::into),
+                is_transient: refusal.is_transient,
+                retry_after: refusal.retry_after_ms.map(Duration::from_millis),
+                fbtrace_id: refusal.fbtrace_id.map(Into::into),
+            }),
+            Self::TurnedAway { http_status, why } => SendOutcome::TurnedAway {
+                http_status,
+                why: why.into(),
+            },
+            Self::NotSent { cause, why } => SendOutcome::NotSent {
+                cause: match cause {
+                    Cause::Host => NotSentCause::Host,
+                    Cause::Worker => NotSentCause::Worker,
+                    Cause::Request => NotSentCause::Request,
+                },
+                why: why.into(),
+            },
+            Self::Unknown { why } => SendOutcome::Unknown { why: why.into() },
+        })
+    }
+}
