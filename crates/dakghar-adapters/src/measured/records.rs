@@ -10,7 +10,8 @@ use dakghar_core::domain::time::Timestamp;
 use dakghar_core::domain::webhook::WebhookEvent;
 use dakghar_core::metrics::StoreCall;
 use dakghar_core::ports::{
-    ConversationStore, Erasure, EventStore, ListenerStore, StoreError, StoreHealth, TenantSaved, TenantStore,
+    AgedPortion, ConversationStore, ErasedPortion, Erasure, EventStore, ListenerStore, StoreError, StoreHealth,
+    TenantSaved, TenantStore,
 };
 
 use super::store::MeasuredStore;
@@ -136,6 +137,11 @@ impl<S: StoreHealth> StoreHealth for MeasuredStore<S> {
 impl<S: Erasure> Erasure for MeasuredStore<S> {
     async fn erase(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
         self.measure(StoreCall::ErasureErase, self.inner.erase(tenant_id, limit))
+            .await
+    }
+
+    async fn erase_aged(&self, portion: &AgedPortion) -> Result<ErasedPortion, StoreError> {
+        self.measure(StoreCall::ErasureEraseAged, self.inner.erase_aged(portion))
             .await
     }
 }

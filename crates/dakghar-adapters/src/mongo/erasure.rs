@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bson::{Bson, Document, RawDocumentBuf, doc};
 use dakghar_core::domain::ids::TenantId;
-use dakghar_core::ports::{Erasure, StoreError};
+use dakghar_core::ports::{AgedPortion, ErasedPortion, Erasure, StoreError};
 use mongodb::Collection;
 use mongodb::options::Hint;
 
@@ -25,6 +25,10 @@ impl Erasure for MongoStore {
             erased += self.erase_from(collection, index, tenant_id, left).await?;
         }
         Ok(erased)
+    }
+
+    async fn erase_aged(&self, portion: &AgedPortion) -> Result<ErasedPortion, StoreError> {
+        self.erase_aged_portion(portion).await
     }
 }
 

@@ -7,6 +7,7 @@
 //! A write whose answer is lost is looked up before anybody is told that it failed: an insert by its id, a save by
 //! the random id it leaves in the document.
 
+mod aging;
 mod clock;
 mod collections;
 mod connect;

@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::ids::TenantId;
-use dakghar_core::ports::{Erasure, StoreError};
+use dakghar_core::ports::{AgedPortion, ErasedPortion, Erasure, StoreError};
 use rusqlite::{Connection, params};
 
 use super::SqliteStore;
+use super::aging::erase_aged;
 use super::failure::Outcome;
 
 /// One table at a time, each by an index that starts with the tenant.
@@ -23,6 +24,11 @@ impl Erasure for SqliteStore {
     async fn erase(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
         let tenant_id = *tenant_id;
         self.writer.run(move |conn| erase(conn, tenant_id, limit)).await
+    }
+
+    async fn erase_aged(&self, portion: &AgedPortion) -> Result<ErasedPortion, StoreError> {
+        let portion = portion.clone();
+        self.writer.run(move |conn| erase_aged(conn, &portion)).await
     }
 }
 

@@ -7,6 +7,7 @@
 //!
 //! Not here: any decision about delivery, and any secret in clear.
 
+mod aging;
 mod cells;
 mod checked;
 mod checkpoint;

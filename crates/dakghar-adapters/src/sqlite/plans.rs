@@ -9,7 +9,7 @@ use rusqlite::{Connection, StatementStatus, params};
 
 use super::messages::{read, write};
 use super::queue::due;
-use super::{connection, conversations, erasure, events, lists, migrations, open, rows, source, timers};
+use super::{aging, connection, conversations, erasure, events, lists, migrations, open, rows, source, timers};
 
 fn migrated() -> Connection {
     let mut conn = Connection::open_in_memory().expect("memory");
@@ -183,6 +183,22 @@ fn erasing_seeks_the_tenant() {
         );
         assert!(!plan.iter().any(|step| step.starts_with("SCAN messages")), "{plan:#?}");
     }
+}
+
+#[test]
+fn what_is_old_is_walked_from_the_oldest() {
+    check(aging::MESSAGES, "messages_by_id", "tenant_id=? AND id>? AND id<?");
+    check(
+        aging::CONVERSATIONS,
+        "conversations_newest",
+        "tenant_id=? AND last_message_at>? AND last_message_at<?",
+    );
+    check(
+        aging::MESSAGE_OF_CONVERSATION,
+        "messages_by_person",
+        "tenant_id=? AND peer_id=?",
+    );
+    check(aging::EVENTS, "events_newest", "tenant_id=? AND id>?");
 }
 
 #[test]

@@ -42,6 +42,12 @@ pub(crate) fn id_range(query: &MessageQuery) -> Option<IdRange> {
     })
 }
 
+/// Greater than every id of a message that was created at this time or before, unless it is marked.
+pub(crate) fn behind_ids_until(time: Timestamp) -> String {
+    let id = first_id_at(time.as_millis().saturating_add(TOLERANCE_MS + 1));
+    id.map(|id| id.to_string()).unwrap_or_default()
+}
+
 /// The smallest id of this time; `None` when ids cannot tell such a time, so that it bounds nothing.
 fn first_id_at(ms: i64) -> Option<MessageId> {
     let ms = u128::try_from(Timestamp::from_millis(ms).as_millis())

@@ -12,6 +12,7 @@ pub mod migrating;
 mod reading;
 mod receiving;
 mod requests;
+mod retention;
 mod sending;
 mod settings;
 mod stale;
@@ -38,6 +39,7 @@ pub use listening::{Attending, Listening};
 pub use reading::{Page, PageRequest, Reading};
 pub use receiving::{Receiving, WebhookReceipt};
 pub use requests::{RequestAllowance, Requests};
+pub use retention::{Retention, RetentionPass, RetentionStep};
 pub use sending::{
     AcceptedMessage, Accepting, Changing, ClaimedSend, EndedCall, Outages, Prepared, PreparedSend, Reconciling,
     Sending, WaitingSend,
@@ -58,6 +60,8 @@ pub struct App {
     pub changing: Arc<Changing>,
     /// The send worker.
     pub sending: Arc<Sending>,
+    /// Erasing what is old.
+    pub retention: Arc<Retention>,
     /// Timers.
     pub reconciling: Arc<Reconciling>,
     /// When Meta's webhooks are received, and when not.
@@ -104,6 +108,7 @@ impl App {
                 settings.attempts_max,
             )),
             changing: Arc::new(Changing::new(messages.clone(), slots, jobs, ports.clock.clone())),
+            retention: Arc::new(Retention::new(&ports, &settings)),
             reconciling: Arc::new(Reconciling::new(ports.clone(), settings.clone(), shared.clone())),
             receiving: Arc::new(Receiving::new(
                 ports.clone(),

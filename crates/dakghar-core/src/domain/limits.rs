@@ -1,5 +1,9 @@
 //! The limits of a tenant. Each is in the tenant's record, or else the default of the installation counts.
 
+/// The least number of days that anything is kept. So long a key keeps a message from being sent twice, and Meta's
+/// repetitions, which come for a week, are known as such.
+pub const RETENTION_DAYS_MIN: u32 = 30;
+
 /// A limit of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TenantLimit {
@@ -7,17 +11,28 @@ pub enum TenantLimit {
     RequestsPerSecond,
     /// The messages that were accepted and are not settled.
     MessagesWaiting,
+    /// The days that settled messages and events are kept.
+    RetentionDays,
 }
 
 impl TenantLimit {
     /// All limits, in the order in which [`TenantLimits`] has them.
-    pub const ALL: [Self; 2] = [Self::RequestsPerSecond, Self::MessagesWaiting];
+    pub const ALL: [Self; 3] = [Self::RequestsPerSecond, Self::MessagesWaiting, Self::RetentionDays];
 
     /// Returns its name in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::RequestsPerSecond => "requestsPerSecond",
             Self::MessagesWaiting => "messagesWaiting",
+            Self::RetentionDays => "retentionDays",
+        }
+    }
+
+    /// Returns the smallest number above 0 that it can be set to.
+    pub const fn min(self) -> u32 {
+        match self {
+            Self::RequestsPerSecond | Self::MessagesWaiting => 1,
+            Self::RetentionDays => RETENTION_DAYS_MIN,
         }
     }
 
@@ -26,6 +41,7 @@ impl TenantLimit {
         match self {
             Self::RequestsPerSecond => 100_000,
             Self::MessagesWaiting => 1_000_000,
+            Self::RetentionDays => 36_500,
         }
     }
 }

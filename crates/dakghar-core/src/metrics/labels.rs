@@ -187,6 +187,8 @@ label! {
         ListenersForget = "listeners_forget_listeners",
         /// `erase` of `erasure`.
         ErasureErase = "erasure_erase",
+        /// `erase_aged` of `erasure`.
+        ErasureEraseAged = "erasure_erase_aged",
         /// `ping` of `health`.
         HealthPing = "health_ping",
     }

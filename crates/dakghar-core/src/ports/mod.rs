@@ -23,8 +23,9 @@ pub use queue::{Disposition, Job, JobKey, JobKind, Queue, QueueEntry, QueueError
 pub use quota::{Grant, QuotaAsk, RequestQuota};
 pub use spool::{OutcomeSpool, SpoolError, SpooledOutcome};
 pub use store::{
-    Acceptance, ConversationStore, DUE_BYTES_MAX, Erasure, EventStore, ListStore, ListenerStore, MessageStore,
-    Received, ReceivedMessage, Save, Saved, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
+    Acceptance, Aged, AgedPortion, ConversationStore, DUE_BYTES_MAX, ErasedPortion, Erasure, EventStore, ListStore,
+    ListenerStore, MessageStore, Received, ReceivedMessage, Save, Saved, StoreError, StoreHealth, TenantSaved,
+    TenantStore, TimerStore,
 };
 
 use crate::metrics::Metrics;

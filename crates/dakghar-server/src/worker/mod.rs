@@ -1,8 +1,10 @@
-//! The send worker, which takes due messages, calls Meta and records the outcomes; and the reconciler beside it.
+//! The send worker, which takes due messages, calls Meta and records the outcomes; and beside it the reconciler, and the
+//! erasing of what is old.
 //!
 //! It never answers a client. All decisions are the app's; here are only the loops, the waits and the limits.
 
 mod reconciler;
+mod retention;
 mod sender;
 
 use dakghar_core::app::App;
@@ -10,12 +12,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use reconciler::run_reconciler;
+pub use retention::run_retention;
 pub use sender::run_sender;
 
 /// Runs the worker's loops. They stop taking work when `stopping` is cancelled. Work under way goes on, tracked by `tasks`.
 pub async fn run(app: App, tasks: TaskTracker, stopping: CancellationToken) {
     tokio::join!(
         run_sender(app.sending.clone(), tasks, stopping.clone()),
-        run_reconciler(app.reconciling.clone(), stopping)
+        run_reconciler(app.reconciling.clone(), stopping.clone()),
+        run_retention(app.retention.clone(), app.sending.outages().clone(), stopping)
     );
 }

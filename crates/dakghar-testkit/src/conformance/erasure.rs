@@ -2,11 +2,15 @@
 //! conversations and events.
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
+use dakghar_core::domain::message::Status;
 use dakghar_core::domain::page::{MessageQuery, PageLimit};
-use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, TenantId, WebhookEvent};
+use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Message, TenantId, WebhookEvent};
+use dakghar_core::ports::{Acceptance, Aged, AgedPortion};
 
-use super::stores::{Stores, accept_all, receive_all};
-use crate::samples::{at, event, inbound, outbound, person, phone_number_id, tenant_id, wamid, with_key};
+use super::stores::{Stores, accept_all, accept_as, receive_all};
+use crate::samples::{
+    With as _, at, event, inbound, outbound, person, phone, phone_number_id, tenant_id, wamid, with_key,
+};
 
 /// Runs the suite of `Erasure`: `erasure_suite!(factory)`, where the factory gives `Stores`. See
 /// [`conformance`](crate::conformance).
@@ -18,6 +22,10 @@ macro_rules! erasure_suite {
             everything_of_a_tenant_is_erased
             nobody_else_loses_anything
             what_was_erased_can_come_again
+            old_messages_that_are_settled_are_erased_and_no_others
+            a_conversation_goes_with_its_last_message
+            old_events_are_erased_and_nobody_elses
+            what_is_old_is_walked_portion_by_portion
         }
     };
 }
@@ -146,4 +154,177 @@ pub async fn what_was_erased_can_come_again(stores: Stores) {
     // Neither the keys nor the wamids are remembered.
     fill(&stores, tenant).await;
     assert_eq!(count(&stores, &tenant).await, [7, 3, 4]);
+}
+
+/// Erases what is older than `at(before)` in portions of this size. Returns how many records, and in how many portions.
+async fn erase_aged(stores: &Stores, tenant_id: Option<TenantId>, kind: Aged, before: u64, limit: u32) -> (u64, usize) {
+    let mut portion = AgedPortion {
+        tenant_id,
+        kind,
+        before: at(before),
+        from: None,
+        limit,
+    };
+    let mut erased = 0;
+    for portions in 1..100 {
+        let done = stores.erasure.erase_aged(&portion).await.expect("the store answers");
+        assert!(done.erased <= u64::from(limit), "{done:?}");
+        erased += done.erased;
+        portion.from = done.next;
+        if portion.from.is_none() {
+            return (erased, portions);
+        }
+    }
+    panic!("the portions do not end");
+}
+
+/// A message that last changed at this time.
+fn changed_at(message: Message, time: u64) -> Message {
+    message.with(|message| message.delivery.updated_at = at(time))
+}
+
+async fn ids(stores: &Stores, tenant: &TenantId) -> Vec<String> {
+    let query = MessageQuery {
+        limit: PageLimit::items(200),
+        ..MessageQuery::default()
+    };
+    let listed = stores.lists.messages(tenant, &query).await.expect("the store answers");
+    listed
+        .items
+        .iter()
+        .map(|message| message.accepted.id.to_string())
+        .collect()
+}
+
+pub async fn old_messages_that_are_settled_are_erased_and_no_others(stores: Stores) {
+    let (tenant, other) = (tenant_id(), tenant_id());
+    let (mut kept, mut old) = (Vec::new(), Vec::new());
+    for status in Status::ALL.into_iter().filter(|status| *status != Status::Received) {
+        for time in [99, 100] {
+            let message = accept_as(
+                &stores,
+                status,
+                changed_at(with_key(tenant, &format!("{status:?}{time}")), time),
+            )
+            .await;
+            let is_old = time < 100 && !status.is_unsettled();
+            if is_old { &mut old } else { &mut kept }.push(message);
+        }
+    }
+    receive_all(
+        &stores,
+        &[
+            changed_at(inbound(tenant, "wamid.A"), 99),
+            changed_at(inbound(tenant, "wamid.B"), 100),
+        ],
+    )
+    .await;
+    accept_as(&stores, Status::Sent, changed_at(outbound(other), 1)).await;
+
+    let (erased, _) = erase_aged(&stores, Some(tenant), Aged::Messages, 100, 4).await;
+    assert_eq!(erased, old.len() as u64 + 1, "with one that was received");
+    let mut left: Vec<String> = kept.iter().map(|message| message.accepted.id.to_string()).collect();
+    let listed = ids(&stores, &tenant).await;
+    assert_eq!(listed.len(), left.len() + 1);
+    left.retain(|id| !listed.contains(id));
+    assert_eq!(left, Vec::<String>::new(), "erased too early");
+    assert_eq!(ids(&stores, &other).await.len(), 1);
+
+    // The key of a message that is left guards; that of an erased one is free.
+    let again = |message: &Message| {
+        let key = message.accepted.idempotency.as_ref().expect("a key").key.clone();
+        with_key(tenant, key.as_str())
+    };
+    let repeated = stores.messages.accept(vec![again(&kept[0]), again(&old[0])]).await;
+    assert!(matches!(repeated[0], Ok(Acceptance::Replay { .. })), "{repeated:?}");
+    assert_eq!(repeated[1], Ok(Acceptance::Stored));
+    assert_eq!(erase_aged(&stores, Some(tenant), Aged::Messages, 100, 4).await.0, 0);
+    assert_eq!(erase_aged(&stores, None, Aged::Messages, 1_000, 4).await, (0, 1));
+}
+
+pub async fn a_conversation_goes_with_its_last_message(stores: Stores) {
+    let tenant = tenant_id();
+    let touch = |digits: &str, time| ConversationTouch {
+        id: ConversationId::of(&tenant, &phone_number_id(), &person(digits)),
+        tenant_id: tenant,
+        phone_number_id: phone_number_id(),
+        wa_id: person(digits),
+        message_id: outbound(tenant).accepted.id,
+        at: at(time),
+        direction: Direction::Inbound,
+    };
+    // Two without a message, one with a message of another number, one with its own, one that is not old.
+    let touches = [
+        touch("1", 10),
+        touch("2", 10),
+        touch("3", 20),
+        touch("4", 20),
+        touch("5", 100),
+    ];
+    stores.conversations.touch(&touches).await.expect("the store answers");
+    let to = |digits: &str, number| {
+        outbound(tenant).with(|message| {
+            message.accepted.peer_id = Some(person(digits));
+            message.accepted.phone_number_id = number;
+        })
+    };
+    accept_all(&stores, &[to("3", phone("77777")), to("4", phone_number_id())]).await;
+    let left = async || {
+        let listed = stores.conversations.list(&tenant, None, PageLimit::items(10)).await;
+        let mut left: Vec<_> = listed
+            .expect("the store answers")
+            .items
+            .iter()
+            .map(|one| one.wa_id.to_string())
+            .collect();
+        left.sort();
+        left
+    };
+    for limit in [1, 2, 100] {
+        erase_aged(&stores, Some(tenant), Aged::Conversations, 100, limit).await;
+    }
+    assert_eq!(left().await, ["4", "5"]);
+    assert_eq!(erase_aged(&stores, None, Aged::Conversations, 1_000, 4).await, (0, 1));
+}
+
+pub async fn old_events_are_erased_and_nobody_elses(stores: Stores) {
+    let (tenant, other) = (tenant_id(), tenant_id());
+    let received = |owner: Option<TenantId>, time| WebhookEvent {
+        tenant_id: owner,
+        received_at: at(time),
+        ..event(tenant)
+    };
+    let owners = [Some(tenant), Some(other), None];
+    for time in [98, 99, 100] {
+        let events = owners.map(|owner| received(owner, time));
+        stores.events.record(&events).await.expect("the store answers");
+    }
+    let count = async |owner: Option<TenantId>| {
+        let listed = stores.events.list(owner.as_ref(), None, PageLimit::items(10)).await;
+        listed.expect("the store answers").items.len()
+    };
+    assert_eq!(erase_aged(&stores, Some(tenant), Aged::Events, 100, 1).await.0, 2);
+    assert_eq!(
+        [count(owners[0]).await, count(owners[1]).await, count(None).await],
+        [1, 3, 3]
+    );
+    assert_eq!(erase_aged(&stores, None, Aged::Events, 99, 100).await.0, 1);
+    assert_eq!([count(owners[1]).await, count(None).await], [3, 2]);
+}
+
+pub async fn what_is_old_is_walked_portion_by_portion(stores: Stores) {
+    let tenant = tenant_id();
+    for n in 0..10 {
+        let status = if n % 2 == 0 { Status::Queued } else { Status::Delivered };
+        accept_as(&stores, status, changed_at(outbound(tenant), 1)).await;
+    }
+    // What stays does not hold up what is behind it.
+    assert_eq!(erase_aged(&stores, Some(tenant), Aged::Messages, 100, 3).await, (5, 4));
+    let large = format!("{{\"body\":\"{}\"}}", "x".repeat(200_000));
+    for _ in 0..20 {
+        let message =
+            changed_at(outbound(tenant), 1).with(|message| message.accepted.content.body = large.as_str().into());
+        accept_as(&stores, Status::Delivered, message).await;
+    }
+    assert_eq!(erase_aged(&stores, Some(tenant), Aged::Messages, 100, 200).await.0, 20);
 }

@@ -1,8 +1,8 @@
 //! Erasing what belongs to a tenant.
 
 use async_trait::async_trait;
-use dakghar_core::domain::TenantId;
-use dakghar_core::ports::{Erasure, StoreError};
+use dakghar_core::domain::{Conversation, Message, TenantId};
+use dakghar_core::ports::{Aged, AgedPortion, ErasedPortion, Erasure, StoreError};
 
 use super::{MemoryStore, State};
 
@@ -25,9 +25,80 @@ impl State {
     }
 }
 
+/// The first `limit` of the places behind `from`, with whether they are old; and where the next ones begin.
+fn walk(places: impl Iterator<Item = (String, bool)>, portion: &AgedPortion) -> (Vec<String>, Option<String>) {
+    let from = portion.from.clone().unwrap_or_default();
+    let seen: Vec<_> = places
+        .filter(|(place, _)| *place > from)
+        .take(portion.limit as usize)
+        .collect();
+    let is_full = seen.len() == portion.limit as usize;
+    let next = seen.last().filter(|_| is_full).map(|(place, _)| place.clone());
+    let old = seen.into_iter().filter(|(_, is_old)| *is_old).map(|(place, _)| place);
+    (old.collect(), next)
+}
+
+impl State {
+    fn erase_aged(&mut self, portion: &AgedPortion) -> ErasedPortion {
+        let owner = portion.tenant_id;
+        let before = portion.before;
+        let (old, next) = match portion.kind {
+            Aged::Messages => {
+                let own = self
+                    .messages
+                    .values()
+                    .filter(|message| Some(message.accepted.tenant_id) == owner);
+                let is_old =
+                    |message: &Message| !message.delivery.status.is_unsettled() && message.delivery.updated_at < before;
+                walk(
+                    own.map(|message| (message.accepted.id.to_string(), is_old(message))),
+                    portion,
+                )
+            }
+            Aged::Conversations => {
+                let own = self
+                    .conversations
+                    .values()
+                    .filter(|conversation| Some(conversation.tenant_id) == owner);
+                let is_old = |conversation: &Conversation| {
+                    let mut messages = self.messages.values();
+                    conversation.last_message_at < before
+                        && !messages.any(|message| message.conversation() == Some(conversation.id))
+                };
+                let mut places: Vec<_> = own.map(|own| (own.id.to_string(), is_old(own))).collect();
+                places.sort();
+                walk(places.into_iter(), portion)
+            }
+            Aged::Events => {
+                let own = self.events.values().filter(|event| event.tenant_id == owner);
+                walk(
+                    own.map(|event| (event.id.to_string(), event.received_at < before)),
+                    portion,
+                )
+            }
+        };
+        let is_old = |place: String| old.contains(&place);
+        match portion.kind {
+            Aged::Messages => self.messages.retain(|id, _| !is_old(id.to_string())),
+            Aged::Conversations => self.conversations.retain(|id, _| !is_old(id.to_string())),
+            Aged::Events => self.events.retain(|id, _| !is_old(id.to_string())),
+        }
+        self.by_key.retain(|_, id| self.messages.contains_key(id));
+        self.received.retain(|_, id| self.messages.contains_key(id));
+        ErasedPortion {
+            erased: old.len() as u64,
+            next,
+        }
+    }
+}
+
 #[async_trait]
 impl Erasure for MemoryStore {
     async fn erase(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
         self.with(|state| state.erase(tenant_id, limit))
+    }
+
+    async fn erase_aged(&self, portion: &AgedPortion) -> Result<ErasedPortion, StoreError> {
+        self.with(|state| state.erase_aged(portion))
     }
 }

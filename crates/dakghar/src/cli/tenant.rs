@@ -73,6 +73,9 @@ pub struct Limits {
     /// The most messages that are accepted and not settled.
     #[arg(long, value_name = "NUMBER", value_parser = parse_limit)]
     messages_waiting: Option<LimitNumber>,
+    /// The days that settled messages and events are kept; 30 at least.
+    #[arg(long, value_name = "NUMBER", value_parser = parse_limit)]
+    retention_days: Option<LimitNumber>,
 }
 
 impl Limits {
@@ -81,6 +84,7 @@ impl Limits {
             let number = match limit {
                 TenantLimit::RequestsPerSecond => self.requests_per_second,
                 TenantLimit::MessagesWaiting => self.messages_waiting,
+                TenantLimit::RetentionDays => self.retention_days,
             };
             number.map(|LimitNumber(number)| (*limit, number))
         };

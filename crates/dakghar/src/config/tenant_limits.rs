@@ -9,6 +9,7 @@ table! {
     "Limits of a tenant" {
         REQUESTS_PER_SECOND: Kind::Integer { min: 0, max: 100_000 }, "0", "The most API requests of a tenant in a second, over all processes, where the operator set no other for it; 0 is no limit.";
         MESSAGES_WAITING: Kind::Integer { min: 0, max: 1_000_000 }, "0", "The most messages of a tenant that are accepted and not settled, over all processes, where the operator set no other for it; 0 is no limit. Further ones are refused until some are sent.";
+        RETENTION_DAYS: Kind::Integer { min: 0, max: 36_500 }, "0", "The days that settled messages with their idempotency keys, conversations without messages and webhook events are kept, where the operator set no other number for the tenant: 30 or more, or 0 (for ever). What is older is erased.";
     }
 }
 
@@ -19,8 +20,14 @@ pub(super) fn read(reader: &mut Reader<'_>) -> TenantLimits {
         let variable = match limit {
             TenantLimit::RequestsPerSecond => &REQUESTS_PER_SECOND,
             TenantLimit::MessagesWaiting => &MESSAGES_WAITING,
+            TenantLimit::RetentionDays => &RETENTION_DAYS,
         };
-        limits.set(limit, Some(reader.integer(variable)));
+        let number = reader.integer(variable);
+        let (name, min) = (variable.name, limit.min());
+        if number != 0 && number < min {
+            reader.problem(format!("{name} must be 0 or at least {min}"));
+        }
+        limits.set(limit, Some(number));
     }
     limits
 }

@@ -37,6 +37,8 @@ struct TenantFields<'a> {
     requests_per_second: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     messages_waiting: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retention_days: Option<i64>,
     created_at: DateTime,
     updated_at: DateTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,6 +93,7 @@ pub(in crate::mongo) fn encode(tenant: &Tenant, version: u64, save_id: ObjectId)
             .collect(),
         requests_per_second: limit(TenantLimit::RequestsPerSecond),
         messages_waiting: limit(TenantLimit::MessagesWaiting),
+        retention_days: limit(TenantLimit::RetentionDays),
         created_at: date(tenant.created_at),
         updated_at: date(tenant.updated_at),
         removed_at: tenant.removed_at.map(date),
@@ -162,6 +165,7 @@ fn read_limits(fields: &TenantFields<'_>) -> Result<TenantLimits, &'static str> 
         let number = match limit {
             TenantLimit::RequestsPerSecond => fields.requests_per_second,
             TenantLimit::MessagesWaiting => fields.messages_waiting,
+            TenantLimit::RetentionDays => fields.retention_days,
         };
         let number = number.map(u32::try_from).transpose();
         limits.set(limit, number.map_err(|_| limit.as_str())?);

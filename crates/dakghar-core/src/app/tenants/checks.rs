@@ -94,10 +94,11 @@ pub(super) fn check_rate(per_second: u32) -> Option<Problem> {
 }
 
 pub(super) fn check_limit(limit: TenantLimit, number: Option<u32>) -> Option<Problem> {
-    let max = limit.max();
-    number.is_some_and(|number| number > max).then(|| {
+    let (min, max) = (limit.min(), limit.max());
+    let is_wrong = |number| number != 0 && !(min..=max).contains(&number);
+    number.is_some_and(is_wrong).then(|| {
         let pointer = format!("/limits/{}", limit.as_str());
-        let message = format!("must be 0 (no limit) to {max}");
+        let message = format!("must be 0 (no limit) or {min} to {max}");
         Problem::field(ErrorCode::InvalidField, pointer, message)
     })
 }

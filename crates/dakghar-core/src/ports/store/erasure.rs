@@ -1,9 +1,45 @@
-//! Erasing what belongs to a tenant.
+//! Erasing what belongs to a tenant, all of it or what is old.
 
 use async_trait::async_trait;
 
 use super::StoreError;
 use crate::domain::ids::TenantId;
+use crate::domain::time::Timestamp;
+
+/// A kind of records that age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aged {
+    /// Messages that are settled, by their last change.
+    Messages,
+    /// Conversations of which no message is left, by their last message.
+    Conversations,
+    /// Webhook events, by the time they were received.
+    Events,
+}
+
+/// Records to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgedPortion {
+    /// Whose they are; `None` are the events that are nobody's, and nothing else.
+    pub tenant_id: Option<TenantId>,
+    /// What they are.
+    pub kind: Aged,
+    /// Those that are older are erased.
+    pub before: Timestamp,
+    /// Where to go on, as the portion before told; `None` is the oldest record.
+    pub from: Option<String>,
+    /// The most records that are looked at.
+    pub limit: u32,
+}
+
+/// What became of a portion.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ErasedPortion {
+    /// How many records were erased.
+    pub erased: u64,
+    /// Where the next portion goes on; `None` if there is none.
+    pub next: Option<String>,
+}
 
 /// Erases the data of tenants, portion by portion.
 #[async_trait]
@@ -11,4 +47,8 @@ pub trait Erasure: Send + Sync {
     /// Deletes up to `limit` of the tenant's messages, conversations and events. Returns how many; 0 means nothing is
     /// left.
     async fn erase(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError>;
+
+    /// Deletes what is old among the records of a portion, in one commit. A record that changes meanwhile so that it is
+    /// not old, or not settled, stays.
+    async fn erase_aged(&self, portion: &AgedPortion) -> Result<ErasedPortion, StoreError>;
 }

@@ -19,7 +19,7 @@ mod tenants;
 mod timers;
 
 pub use conversations::ConversationStore;
-pub use erasure::Erasure;
+pub use erasure::{Aged, AgedPortion, ErasedPortion, Erasure};
 pub use events::EventStore;
 pub use health::StoreHealth;
 pub use listeners::ListenerStore;

@@ -70,6 +70,9 @@ pub(in crate::http) struct TenantLimitsView {
     /// The most messages that are accepted and not settled: queued (also for later), held, being sent or in doubt.
     #[schema(minimum = 0, maximum = 1_000_000, example = 50_000)]
     messages_waiting: Option<u32>,
+    /// The days that settled messages, conversations without messages and events are kept: 0 (for ever), or 30 and more.
+    #[schema(minimum = 0, maximum = 36_500, example = 90)]
+    retention_days: Option<u32>,
 }
 
 impl From<&TenantLimits> for TenantLimitsView {
@@ -77,6 +80,7 @@ impl From<&TenantLimits> for TenantLimitsView {
         Self {
             requests_per_second: limits.of(TenantLimit::RequestsPerSecond),
             messages_waiting: limits.of(TenantLimit::MessagesWaiting),
+            retention_days: limits.of(TenantLimit::RetentionDays),
         }
     }
 }

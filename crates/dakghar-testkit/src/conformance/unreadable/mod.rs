@@ -85,6 +85,7 @@ macro_rules! unreadable_suite {
             conversations_beside_it_are_listed
             events_beside_it_are_recorded_and_listed
             everything_of_its_tenant_is_erased
+            what_is_old_beside_it_is_erased
         }
     };
 }

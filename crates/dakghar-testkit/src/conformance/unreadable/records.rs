@@ -1,8 +1,9 @@
 //! Tenants, conversations, events, and erasing.
 
+use dakghar_core::domain::message::Status;
 use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::{ConversationTouch, Direction, PhoneNumber, Tenant, TenantId, WebhookEvent};
-use dakghar_core::ports::{Acceptance, TenantSaved};
+use dakghar_core::ports::{Acceptance, Aged, AgedPortion, TenantSaved};
 
 use super::super::read_pages;
 use super::super::stores::touch;
@@ -221,6 +222,42 @@ pub async fn events_beside_it_are_recorded_and_listed(port: Breakable) {
         let listed = read_pages(3, fetch).await;
         let listed: Vec<_> = listed.into_iter().filter(|event| whole.contains(event)).collect();
         assert_eq!(listed, whole);
+    }
+}
+
+/// Covers `Erasure::erase_aged`.
+pub async fn what_is_old_beside_it_is_erased(port: Breakable) {
+    let tenant = tenant_id();
+    let (whole, _) = port
+        .mixed(MIXED, |_| {
+            outbound(tenant).with(|message| message.delivery.status = Status::Sent)
+        })
+        .await;
+    mixed_conversations(&port, tenant).await;
+    for kind in [Aged::Messages, Aged::Conversations, Aged::Events] {
+        let mut portion = AgedPortion {
+            tenant_id: Some(tenant),
+            kind,
+            before: at(1_000_000),
+            from: None,
+            limit: 2,
+        };
+        for _ in 0..100 {
+            let done = port
+                .stores
+                .erasure
+                .erase_aged(&portion)
+                .await
+                .expect("the store answers");
+            portion.from = done.next;
+            if portion.from.is_none() {
+                break;
+            }
+        }
+        assert_eq!(portion.from, None, "the portions end");
+    }
+    for message in whole {
+        assert_eq!(port.stores.messages.load(&[message.key()]).await, [Ok(None)]);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::TenantId;
-use dakghar_core::ports::{Erasure, StoreError, StoreHealth};
+use dakghar_core::ports::{AgedPortion, ErasedPortion, Erasure, StoreError, StoreHealth};
 
 use super::{Near, at_once};
 use crate::world::wire::Call;
@@ -22,5 +22,11 @@ impl Erasure for Near {
             at_once(shared.store.erase(&tenant_id, limit))
         })
         .await
+    }
+
+    async fn erase_aged(&self, portion: &AgedPortion) -> Result<ErasedPortion, StoreError> {
+        let portion = portion.clone();
+        self.once(Call::Query, move |shared| at_once(shared.store.erase_aged(&portion)))
+            .await
     }
 }

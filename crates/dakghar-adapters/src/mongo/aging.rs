@@ -1,0 +1,176 @@
+//! Erasing what is old, along the indexes from the oldest document on. What is found is deleted by its id and the same
+//! conditions again: a document that has changed meanwhile stays.
+
+use bson::{Bson, DateTime, RawDocument, doc};
+use dakghar_core::domain::ids::TenantId;
+use dakghar_core::domain::message::Status;
+use dakghar_core::ports::{Aged, AgedPortion, ErasedPortion, StoreError};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::MongoStore;
+use super::documents::date;
+use super::indexes::{CONVERSATION_LAST_MESSAGE, EVENT_TENANT, MESSAGE_PEER, MESSAGE_TENANT};
+use super::reads::Query;
+use crate::stored::id_time::behind_ids_until;
+
+/// Conversations whose messages are looked for at the same time.
+const LOOKS_AT_ONCE: usize = 8;
+
+/// A document that was looked at: its id, and whether it is old.
+type Seen = (Option<String>, bool);
+
+impl MongoStore {
+    pub(super) async fn erase_aged_portion(&self, portion: &AgedPortion) -> Result<ErasedPortion, StoreError> {
+        if portion.limit == 0 {
+            return Ok(ErasedPortion::default());
+        }
+        match (portion.kind, portion.tenant_id) {
+            (Aged::Events, _) => self.erase_old_events(portion).await,
+            (Aged::Messages, Some(tenant_id)) => self.erase_old_messages(&tenant_id, portion).await,
+            (Aged::Conversations, Some(tenant_id)) => self.erase_old_conversations(&tenant_id, portion).await,
+            (Aged::Messages | Aged::Conversations, None) => Ok(ErasedPortion::default()),
+        }
+    }
+
+    async fn erase_old_messages(
+        &self,
+        tenant_id: &TenantId,
+        portion: &AgedPortion,
+    ) -> Result<ErasedPortion, StoreError> {
+        let settled: Vec<&str> = Status::ALL
+            .iter()
+            .filter(|status| !status.is_unsettled())
+            .map(|status| status.as_str())
+            .collect();
+        let before = date(portion.before);
+        let is_old = |raw: &RawDocument| {
+            raw.get_str("status").is_ok_and(|status| settled.contains(&status))
+                && raw
+                    .get_datetime("updatedAt")
+                    .is_ok_and(|changed_at| changed_at < before)
+        };
+        let ids = doc! {
+            "$gt": portion.from.clone().unwrap_or_default(), "$lt": behind_ids_until(portion.before),
+        };
+        let filter = doc! { "tenantId": tenant_id.to_string(), "_id": ids };
+        let query = Query::new(filter, MESSAGE_TENANT)
+            .sort(doc! { "_id": 1 })
+            .limit(portion.limit)
+            .fields(doc! { "_id": 1, "status": 1, "updatedAt": 1 });
+        let seen = self
+            .fetch(&self.messages, query, |raw| (id_of(raw), is_old(raw)))
+            .await?;
+        let mut erased = 0;
+        let old = old_ids(&seen);
+        if !old.is_empty() {
+            let filter = doc! {
+                "_id": { "$in": old }, "tenantId": tenant_id.to_string(), "updatedAt": { "$lt": before },
+                "status": { "$in": &settled },
+            };
+            erased = self.delete_by_ids(&self.messages, filter).await?;
+        }
+        Ok(ErasedPortion {
+            erased,
+            next: next_of(&seen, portion),
+        })
+    }
+
+    async fn erase_old_events(&self, portion: &AgedPortion) -> Result<ErasedPortion, StoreError> {
+        let before = date(portion.before);
+        let is_old = |raw: &RawDocument| raw.get_datetime("receivedAt").is_ok_and(|at| at < before);
+        let tenant_id = portion.tenant_id.map_or(Bson::Null, |id| id.to_string().into());
+        let filter = doc! { "tenantId": &tenant_id, "_id": { "$gt": portion.from.clone().unwrap_or_default() } };
+        let query = Query::new(filter, EVENT_TENANT)
+            .sort(doc! { "_id": 1 })
+            .limit(portion.limit)
+            .fields(doc! { "_id": 1, "receivedAt": 1 });
+        let seen = self.fetch(&self.events, query, |raw| (id_of(raw), is_old(raw))).await?;
+        let mut erased = 0;
+        let old = old_ids(&seen);
+        if !old.is_empty() {
+            let filter = doc! { "_id": { "$in": old }, "tenantId": tenant_id, "receivedAt": { "$lt": before } };
+            erased = self.delete_by_ids(&self.events, filter).await?;
+        }
+        // Ids are in the order of time.
+        let is_through = seen.last().is_none_or(|(_, is_old)| !is_old);
+        Ok(ErasedPortion {
+            erased,
+            next: next_of(&seen, portion).filter(|_| !is_through),
+        })
+    }
+
+    async fn erase_old_conversations(
+        &self,
+        tenant_id: &TenantId,
+        portion: &AgedPortion,
+    ) -> Result<ErasedPortion, StoreError> {
+        let from: i64 = portion.from.as_deref().and_then(|from| from.parse().ok()).unwrap_or(0);
+        let before = date(portion.before);
+        let at = doc! { "$gte": DateTime::from_millis(from), "$lt": before };
+        let query = Query::new(
+            doc! { "tenantId": tenant_id.to_string(), "lastMessage.at": at },
+            CONVERSATION_LAST_MESSAGE,
+        )
+        .sort(doc! { "lastMessage.at": 1, "_id": 1 })
+        .limit(portion.limit)
+        .fields(doc! { "_id": 1, "lastMessage.at": 1, "phoneNumberId": 1, "waId": 1 });
+        let seen = self
+            .fetch(&self.conversations, query, |raw| (last_at(raw), parts(raw)))
+            .await?;
+        let whole = seen.iter().filter_map(|(_, parts)| parts.clone());
+        let looks = stream::iter(whole.collect::<Vec<_>>()).map(|(id, number, person)| async move {
+            let has_message = self.has_message(tenant_id, &number, &person).await?;
+            Ok::<_, StoreError>((!has_message).then_some(id))
+        });
+        let old: Vec<Option<String>> = looks.buffered(LOOKS_AT_ONCE).try_collect().await?;
+        let old: Vec<String> = old.into_iter().flatten().collect();
+        let mut erased = 0;
+        if !old.is_empty() {
+            let filter = doc! {
+                "_id": { "$in": old }, "tenantId": tenant_id.to_string(), "lastMessage.at": { "$lt": before },
+            };
+            erased = self.delete_by_ids(&self.conversations, filter).await?;
+        }
+        let last = seen.iter().rev().find_map(|(at, _)| *at).unwrap_or(from);
+        // It goes on with those of the same time, unless they alone are more than a portion.
+        let next = if last == from { last.saturating_add(1) } else { last };
+        let has_more = seen.len() >= portion.limit as usize;
+        Ok(ErasedPortion {
+            erased,
+            next: has_more.then(|| next.to_string()),
+        })
+    }
+
+    async fn has_message(&self, tenant_id: &TenantId, number: &str, person: &str) -> Result<bool, StoreError> {
+        let filter = doc! { "tenantId": tenant_id.to_string(), "peerId": person, "phoneNumberId": number };
+        let query = Query::new(filter, MESSAGE_PEER).limit(1).fields(doc! { "_id": 1 });
+        Ok(!self.fetch(&self.messages, query, |_| ()).await?.is_empty())
+    }
+}
+
+fn id_of(raw: &RawDocument) -> Option<String> {
+    raw.get_str("_id").ok().map(str::to_owned)
+}
+
+fn last_at(raw: &RawDocument) -> Option<i64> {
+    let last = raw.get_document("lastMessage").ok()?;
+    last.get_datetime("at").ok().map(DateTime::timestamp_millis)
+}
+
+/// The id, the number and the person of a conversation that can be read so far.
+fn parts(raw: &RawDocument) -> Option<(String, String, String)> {
+    let text = |field| raw.get_str(field).ok().map(str::to_owned);
+    Some((id_of(raw)?, text("phoneNumberId")?, text("waId")?))
+}
+
+fn old_ids(seen: &[Seen]) -> Vec<&str> {
+    let old = seen.iter().filter(|(_, is_old)| *is_old);
+    old.filter_map(|(id, _)| id.as_deref()).collect()
+}
+
+/// The last id of a portion that is full.
+fn next_of(seen: &[Seen], portion: &AgedPortion) -> Option<String> {
+    let is_full = seen.len() >= portion.limit as usize;
+    let last = seen.iter().rev().find_map(|(id, _)| id.clone());
+    last.filter(|_| is_full)
+}

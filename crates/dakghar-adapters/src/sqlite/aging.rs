@@ -1,0 +1,216 @@
+//! Erasing what is old, along the indexes from the oldest record on.
+
+use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WaId};
+use dakghar_core::domain::message::Status;
+use dakghar_core::domain::time::Timestamp;
+use dakghar_core::ports::{Aged, AgedPortion, ErasedPortion};
+use rusqlite::{Connection, Row, params};
+
+use super::cells::{Cells, Read, number, readable};
+use super::failure::Outcome;
+use crate::stored::id_time::behind_ids_until;
+
+/// The bytes of bodies by which a commit erases no more: erased pages are written over.
+const ERASED_BYTES_MAX: usize = 1024 * 1024;
+
+pub(super) const MESSAGES: &str = "\
+    SELECT id, seq, status, updated_at, octet_length(body) FROM messages INDEXED BY messages_by_id \
+    WHERE tenant_id = ? AND id > ? AND id < ? ORDER BY id LIMIT ?";
+
+pub(super) const CONVERSATIONS: &str = "\
+    SELECT id, last_message_at, phone_number_id, wa_id FROM conversations INDEXED BY conversations_newest \
+    WHERE tenant_id = ? AND last_message_at >= ? AND last_message_at < ? ORDER BY last_message_at, id LIMIT ?";
+
+pub(super) const MESSAGE_OF_CONVERSATION: &str = "\
+    SELECT 1 FROM messages INDEXED BY messages_by_person \
+    WHERE tenant_id = ? AND peer_id = ? AND phone_number_id = ? LIMIT 1";
+
+/// `IS` and not `=`, because the unrouted events have no tenant.
+pub(super) const EVENTS: &str = "\
+    SELECT id, seq, received_at, octet_length(raw) FROM events INDEXED BY events_newest \
+    WHERE tenant_id IS ? AND id > ? ORDER BY id LIMIT ?";
+
+/// Deletes what is old. What was deleted is overwritten in the file, not only forgotten.
+pub(super) fn erase_aged(conn: &Connection, portion: &AgedPortion) -> Outcome<ErasedPortion> {
+    conn.pragma_update(None, "secure_delete", true)?;
+    let erased = match (portion.kind, portion.tenant_id) {
+        (Aged::Events, _) => events(conn, portion),
+        (Aged::Messages, Some(tenant_id)) => messages(conn, tenant_id, portion),
+        (Aged::Conversations, Some(tenant_id)) => conversations(conn, tenant_id, portion),
+        (Aged::Messages | Aged::Conversations, None) => Ok(ErasedPortion::default()),
+    };
+    conn.pragma_update(None, "secure_delete", false)?;
+    erased
+}
+
+/// A portion as it is walked.
+struct Walk<'a> {
+    portion: &'a AgedPortion,
+    looked_at: u32,
+    bytes: i64,
+    erased: u64,
+    last: Option<String>,
+}
+
+impl<'a> Walk<'a> {
+    const fn new(portion: &'a AgedPortion) -> Self {
+        Self {
+            portion,
+            looked_at: 0,
+            bytes: 0,
+            erased: 0,
+            last: None,
+        }
+    }
+
+    /// Notes a record that was looked at.
+    fn pass(&mut self, place: Option<String>, bytes: i64) {
+        self.looked_at += 1;
+        self.bytes += bytes;
+        self.last = place.or(self.last.take());
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes >= i64::try_from(ERASED_BYTES_MAX).unwrap_or(i64::MAX)
+    }
+
+    /// There is more if it ended early.
+    fn end(self) -> ErasedPortion {
+        let has_more = self.is_full() || self.looked_at >= self.portion.limit;
+        ErasedPortion {
+            erased: self.erased,
+            next: self.last.filter(|_| has_more),
+        }
+    }
+}
+
+fn id_of(what: &'static str, row: &Row<'_>) -> Option<String> {
+    readable(what, row, Cells::of(row).get())
+}
+
+fn messages(conn: &Connection, tenant_id: TenantId, portion: &AgedPortion) -> Outcome<ErasedPortion> {
+    let tenant_id = tenant_id.to_string();
+    let mut walk = Walk::new(portion);
+    let mut old = Vec::new();
+    let mut select = conn.prepare_cached(MESSAGES)?;
+    let from = portion.from.clone().unwrap_or_default();
+    let mut rows = select.query(params![
+        tenant_id,
+        from,
+        behind_ids_until(portion.before),
+        portion.limit
+    ])?;
+    while !walk.is_full()
+        && let Some(row) = rows.next()?
+    {
+        let found = readable("message", row, settled_at(row));
+        let id = id_of("message", row);
+        let is_old = found.flatten().is_some_and(|changed_at| changed_at < portion.before);
+        walk.pass(id.clone(), if is_old { number(row, 4)? } else { 0 });
+        if is_old {
+            old.push((number(row, 1)?, id));
+        }
+    }
+    // Only messages that were sent twice have further wamids, so there are few.
+    let has_further = conn
+        .prepare_cached("SELECT 1 FROM further_wamids INDEXED BY further_wamids_of_tenant WHERE tenant_id = ? LIMIT 1")?
+        .exists([&tenant_id])?;
+    let mut further = conn.prepare_cached("DELETE FROM further_wamids WHERE tenant_id = ? AND message_id = ?")?;
+    let mut delete = conn.prepare_cached("DELETE FROM messages WHERE seq = ?")?;
+    for (seq, id) in old {
+        if has_further {
+            further.execute(params![tenant_id, id])?;
+        }
+        walk.erased += delete.execute([seq])? as u64;
+    }
+    Ok(walk.end())
+}
+
+/// When a settled message last changed.
+fn settled_at(row: &Row<'_>) -> Read<Option<Timestamp>> {
+    let mut cells = Cells::of(row);
+    let _id: String = cells.get()?;
+    let _seq: i64 = cells.get()?;
+    let status = cells.parse(Status::parse)?;
+    let changed_at = cells.time()?;
+    Ok((!status.is_unsettled()).then_some(changed_at))
+}
+
+fn conversations(conn: &Connection, tenant_id: TenantId, portion: &AgedPortion) -> Outcome<ErasedPortion> {
+    let tenant_id = tenant_id.to_string();
+    let from: i64 = portion
+        .from
+        .as_deref()
+        .and_then(|from| from.parse().ok())
+        .unwrap_or(i64::MIN);
+    let mut walk = Walk::new(portion);
+    let mut last = from;
+    let mut select = conn.prepare_cached(CONVERSATIONS)?;
+    let mut message = conn.prepare_cached(MESSAGE_OF_CONVERSATION)?;
+    let mut old: Vec<String> = Vec::new();
+    let mut rows = select.query(params![tenant_id, from, portion.before.as_millis(), portion.limit])?;
+    while let Some(row) = rows.next()? {
+        last = number(row, 1)?;
+        walk.pass(None, 0);
+        let Some((id, phone_number_id, wa_id)) = readable("conversation", row, conversation(row)) else {
+            continue;
+        };
+        if !message.exists(params![tenant_id, wa_id.as_str(), phone_number_id.as_str()])? {
+            old.push(id);
+        }
+    }
+    let mut delete = conn.prepare_cached("DELETE FROM conversations WHERE tenant_id = ? AND id = ?")?;
+    for id in old {
+        walk.erased += delete.execute(params![tenant_id, id])? as u64;
+    }
+    // It goes on with those of the same time, unless they alone are more than a portion.
+    walk.last = Some(if last == from { last.saturating_add(1) } else { last }.to_string());
+    Ok(walk.end())
+}
+
+fn conversation(row: &Row<'_>) -> Read<(String, PhoneNumberId, WaId)> {
+    let mut cells = Cells::of(row);
+    let id = cells.get()?;
+    let _at = cells.time()?;
+    Ok((id, cells.parse(PhoneNumberId::parse)?, cells.parse(WaId::parse)?))
+}
+
+fn events(conn: &Connection, portion: &AgedPortion) -> Outcome<ErasedPortion> {
+    let mut walk = Walk::new(portion);
+    let mut old = Vec::new();
+    let mut select = conn.prepare_cached(EVENTS)?;
+    let tenant_id = portion.tenant_id.map(|id| id.to_string());
+    let from = portion.from.clone().unwrap_or_default();
+    let mut rows = select.query(params![tenant_id, from, portion.limit])?;
+    while !walk.is_full()
+        && let Some(row) = rows.next()?
+    {
+        let received_at = readable("event", row, received_at(row));
+        // Ids are in the order of time.
+        if received_at.is_some_and(|at| at >= portion.before) {
+            return delete_events(conn, &old).map(|erased| ErasedPortion { erased, next: None });
+        }
+        walk.pass(id_of("event", row), number(row, 3)?);
+        if received_at.is_some() {
+            old.push(number(row, 1)?);
+        }
+    }
+    walk.erased = delete_events(conn, &old)?;
+    Ok(walk.end())
+}
+
+fn received_at(row: &Row<'_>) -> Read<Timestamp> {
+    let mut cells = Cells::of(row);
+    let _id: String = cells.get()?;
+    let _seq: i64 = cells.get()?;
+    cells.time()
+}
+
+fn delete_events(conn: &Connection, seqs: &[i64]) -> Outcome<u64> {
+    let mut delete = conn.prepare_cached("DELETE FROM events WHERE seq = ?")?;
+    let mut erased = 0;
+    for seq in seqs {
+        erased += delete.execute([seq])? as u64;
+    }
+    Ok(erased)
+}

@@ -1,0 +1,131 @@
+//! Erases what is older than its tenant keeps it.
+//!
+//! A pass walks the records of each tenant from the oldest on, a small portion at a time. Only what is settled goes, and
+//! with a message its idempotency key, after [`RETENTION_DAYS_MIN`] days at least. Nothing of a pass is kept: after a
+//! crash the next one begins anew, and what is erased stays so. Several processes may do it at once.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::failure::Failure;
+use super::settings::Settings;
+#[cfg(doc)]
+use crate::domain::limits::RETENTION_DAYS_MIN;
+use crate::domain::limits::TenantLimit;
+use crate::domain::page::PageLimit;
+use crate::domain::{Tenant, TenantId, TenantLimits};
+use crate::ports::{Aged, AgedPortion, Clock, Erasure, Ports, TenantStore};
+
+/// Records that are looked at in one portion.
+const PORTION: u32 = 200;
+/// Tenants that are read at once.
+const TENANTS: u32 = 100;
+const DAY: Duration = Duration::from_hours(24);
+
+/// Erases what is old.
+pub struct Retention {
+    tenants: Arc<dyn TenantStore>,
+    erasure: Arc<dyn Erasure>,
+    clock: Arc<dyn Clock>,
+    defaults: TenantLimits,
+}
+
+/// Where a pass is.
+#[derive(Debug, Default)]
+pub struct RetentionPass {
+    /// The portions that are next.
+    portions: VecDeque<(Option<TenantId>, Aged, u32)>,
+    /// Where the first of them goes on.
+    from: Option<String>,
+    /// The last tenant that was read.
+    last: Option<TenantId>,
+    state: PassState,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum PassState {
+    #[default]
+    Begins,
+    ReadsTenants,
+    HasAllTenants,
+}
+
+/// A portion of a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetentionStep {
+    /// How many records were erased.
+    pub erased: u64,
+    /// How long it took.
+    pub took: Duration,
+    /// True if the pass is through.
+    pub is_through: bool,
+}
+
+impl Retention {
+    pub(super) fn new(ports: &Ports, settings: &Settings) -> Self {
+        Self {
+            tenants: ports.tenants.clone(),
+            erasure: ports.erasure.clone(),
+            clock: ports.clock.clone(),
+            defaults: settings.tenant_limits,
+        }
+    }
+
+    /// Does the next portion of a pass. After an error it is done again.
+    pub async fn step(&self, pass: &mut RetentionPass) -> Result<RetentionStep, Failure> {
+        let began_at = self.clock.uptime();
+        let mut erased = 0;
+        if let Some((tenant_id, kind, days)) = pass.portions.front().copied() {
+            let portion = AgedPortion {
+                tenant_id,
+                kind,
+                before: self.clock.now() - DAY * days,
+                from: pass.from.clone(),
+                limit: PORTION,
+            };
+            let done = self.erasure.erase_aged(&portion).await?;
+            erased = done.erased;
+            pass.from = done.next;
+            if pass.from.is_none() {
+                pass.portions.pop_front();
+            }
+        } else {
+            self.read_tenants(pass).await?;
+        }
+        Ok(RetentionStep {
+            erased,
+            took: self.clock.uptime().saturating_sub(began_at),
+            is_through: pass.portions.is_empty() && pass.state == PassState::HasAllTenants,
+        })
+    }
+
+    async fn read_tenants(&self, pass: &mut RetentionPass) -> Result<(), Failure> {
+        if pass.state == PassState::Begins {
+            // What nobody could be told to own is kept as long as the installation keeps things.
+            let days = TenantLimits::default().in_force(&self.defaults, TenantLimit::RetentionDays);
+            pass.portions.extend(days.map(|days| (None, Aged::Events, days)));
+        }
+        let page = self.tenants.list(pass.last, PageLimit::items(TENANTS)).await?;
+        for tenant in page.items.iter().filter(|tenant| tenant.removed_at.is_none()) {
+            pass.portions.extend(self.portions_of(tenant));
+        }
+        pass.last = page.next;
+        pass.state = match page.next {
+            Some(_) => PassState::ReadsTenants,
+            None => PassState::HasAllTenants,
+        };
+        Ok(())
+    }
+
+    fn portions_of(&self, tenant: &Tenant) -> impl Iterator<Item = (Option<TenantId>, Aged, u32)> + use<> {
+        let (id, days) = (
+            tenant.id,
+            tenant.limits.in_force(&self.defaults, TenantLimit::RetentionDays),
+        );
+        // A conversation goes when none of its messages is left.
+        let kinds =
+            days.map(|days| [Aged::Messages, Aged::Conversations, Aged::Events].map(|kind| (Some(id), kind, days)));
+        kinds.into_iter().flatten()
+    }
+}
