@@ -18,6 +18,7 @@ mod lists;
 mod messages;
 mod operations;
 mod pacing;
+mod retention;
 mod send;
 mod sockets;
 mod tenants;

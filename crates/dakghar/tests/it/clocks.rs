@@ -26,6 +26,7 @@ under_each_clock!(
     a_clock_that_is_ahead_for_a_moment_moves_nothing: embedded worker server;
     what_was_accepted_while_the_clock_was_ahead_goes_out_after_a_kill: embedded server;
     a_message_for_later_follows_the_wall: embedded server;
+    what_is_older_than_it_is_kept_is_erased_and_what_waits_is_not: embedded server;
 );
 
 /// Whose clock is set.
@@ -282,4 +283,52 @@ async fn a_message_for_later_follows_the_wall(whose: Whose) {
     assert_eq!(product.message(&tenant, &later).await["status"], "queued");
     clock.set(0);
     until_sent(&product, &tenant, &later).await;
+}
+
+/// Whether there are a message, and conversations.
+async fn has(product: &Product, tenant: &Tenant, id: &str) -> (bool, bool) {
+    let message = product.try_get(&format!("/tenants/{}/messages/{id}", tenant.id)).await;
+    let conversations = product.get(&format!("/tenants/{}/conversations", tenant.id)).await;
+    let has_conversation = !conversations["data"].as_array().expect("a page").is_empty();
+    (message == Some(200), has_conversation)
+}
+
+async fn what_is_older_than_it_is_kept_is_erased_and_what_waits_is_not(whose: Whose) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some((mut product, clock)) = start(whose, folder.path()).await else {
+        return;
+    };
+    product.kill();
+    clock.set(-40 * DAY_S);
+    product.restart().await;
+    let tenant = product.tenant("111111111111111", "token").await;
+    let neighbour = product.tenant("222222222222222", "token").await;
+    let mut old = Vec::new();
+    for tenant in [&tenant, &neighbour] {
+        let id = product.send(tenant, "+919111111111").await;
+        until_sent(&product, tenant, &id).await;
+        old.push(id);
+    }
+    product.post(&format!("/tenants/{}/pause", tenant.id), json!({})).await;
+    let waits = product.send(&tenant, "+919222222222").await;
+    let limits = json!({"limits": {"retentionDays": 30}});
+    let (status, _) = product
+        .call("PATCH", &format!("/tenants/{}", tenant.id), Some(limits))
+        .await;
+    assert_eq!(status, 200);
+    assert_eq!(has(&product, &tenant, &old[0]).await, (true, true));
+
+    product.kill();
+    clock.set(0);
+    product.restart().await;
+    let is_erased = async || has(&product, &tenant, &old[0]).await == (false, false);
+    assert!(eventually(is_erased).await, "it is not erased");
+    assert!(has(&product, &tenant, &waits).await.0, "what waits is not old");
+    assert_eq!(
+        has(&product, &neighbour, &old[1]).await,
+        (true, true),
+        "its neighbour keeps all"
+    );
+    product.post(&format!("/tenants/{}/resume", tenant.id), json!({})).await;
+    until_sent(&product, &tenant, &waits).await;
 }

@@ -1,0 +1,93 @@
+//! What is older than its tenant keeps it.
+
+use std::time::Duration;
+
+use axum::http::Method;
+use dakghar_core::app::RetentionPass;
+use dakghar_core::domain::Status;
+use dakghar_testkit::samples::{self, With as _};
+use serde_json::{Value, json};
+
+use crate::harness::{Service, TestTenant, request};
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// Runs a whole pass. Returns how many records were erased.
+async fn pass(service: &Service) -> u64 {
+    let mut pass = RetentionPass::default();
+    let mut erased = 0;
+    for _ in 0..1_000 {
+        let step = service.app.retention.step(&mut pass).await.expect("the store answers");
+        erased += step.erased;
+        if step.is_through {
+            return erased;
+        }
+    }
+    panic!("the pass does not end");
+}
+
+async fn keep(service: &Service, tenant: &TestTenant, days: Value) {
+    let path = format!("/tenants/{}", tenant.id);
+    let change = request(Method::PATCH, &path, Some(&json!({"limits": {"retentionDays": days}})));
+    let answer = service.call(change).await;
+    assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+    assert_eq!(answer.json["limits"]["retentionDays"], days);
+}
+
+/// A message with this status that has just changed.
+async fn message(service: &Service, tenant: &TestTenant, status: Status) -> String {
+    let now = service.app.wall();
+    let message = samples::outbound(samples::tenant_id()).with(|message| {
+        message.delivery.status = status;
+        message.delivery.updated_at = now;
+    });
+    service.store_message(tenant, message).await
+}
+
+async fn is_there(service: &Service, tenant: &TestTenant, id: &str) -> bool {
+    let answer = service.get(&format!("/tenants/{}/messages/{id}", tenant.id)).await;
+    answer.status.as_u16() == 200
+}
+
+#[tokio::test]
+async fn settled_messages_are_erased_after_the_days_of_their_tenant_and_no_others() {
+    let service = Service::open();
+    let a = service.register("Tenant A", "111111111111111").await;
+    let b = service.register("Tenant B", "222222222222222").await;
+    // More tenants than are read at once.
+    for n in 0..120 {
+        service.register("Tenant", &format!("3{n:014}")).await;
+    }
+    keep(&service, &a, json!(30)).await;
+    let sent = message(&service, &a, Status::Delivered).await;
+    let waits = message(&service, &a, Status::Held).await;
+    let kept = message(&service, &b, Status::Delivered).await;
+    assert_eq!(pass(&service).await, 0);
+    service.clock.advance(DAY * 29);
+    let young = message(&service, &a, Status::Dead).await;
+    assert_eq!(pass(&service).await, 0, "not before its time");
+    service.clock.advance(DAY + Duration::from_secs(1));
+    assert_eq!(pass(&service).await, 1);
+    assert!(!is_there(&service, &a, &sent).await);
+    assert!(is_there(&service, &a, &waits).await && is_there(&service, &a, &young).await);
+
+    // For ever, whatever the others do.
+    keep(&service, &b, json!(0)).await;
+    service.clock.advance(DAY * 400);
+    assert_eq!(pass(&service).await, 1);
+    assert!(is_there(&service, &b, &kept).await && !is_there(&service, &a, &young).await);
+    assert!(is_there(&service, &a, &waits).await, "what waits is not old");
+}
+
+#[tokio::test]
+async fn nothing_can_be_kept_for_less_than_its_idempotency_key_must_guard() {
+    let service = Service::open();
+    let a = service.register("Tenant A", "111111111111111").await;
+    let path = format!("/tenants/{}", a.id);
+    for days in [1, 29, 36_501] {
+        let change = request(Method::PATCH, &path, Some(&json!({"limits": {"retentionDays": days}})));
+        let answer = service.call(change).await;
+        assert_eq!(answer.outcome(), (422, "invalid_field"), "{}", answer.text);
+        assert_eq!(answer.json["errors"][0]["pointer"], "/limits/retentionDays");
+    }
+}
