@@ -90,9 +90,14 @@ impl Clock {
 
 /// An installation with a clock that can be set.
 async fn start(whose: Whose, folder: &Path) -> Option<(Product, Clock)> {
+    start_wrong_by(whose, folder, 0).await
+}
+
+/// An installation whose clock is wrong by so much from the start.
+async fn start_wrong_by(whose: Whose, folder: &Path, wrong_by_s: i64) -> Option<(Product, Clock)> {
     let library = library()?;
     let clock = Clock(folder.join("clock"));
-    clock.set(0);
+    clock.set(wrong_by_s);
     let environment = clock.environment(&library);
     let setup = match whose {
         Whose::embedded => Setup::on(Backend::Embedded),
@@ -295,12 +300,9 @@ async fn has(product: &Product, tenant: &Tenant, id: &str) -> (bool, bool) {
 
 async fn what_is_older_than_it_is_kept_is_erased_and_what_waits_is_not(whose: Whose) {
     let folder = tempfile::tempdir().expect("a folder");
-    let Some((mut product, clock)) = start(whose, folder.path()).await else {
+    let Some((mut product, clock)) = start_wrong_by(whose, folder.path(), -40 * DAY_S).await else {
         return;
     };
-    product.kill();
-    clock.set(-40 * DAY_S);
-    product.restart().await;
     let tenant = product.tenant("111111111111111", "token").await;
     let neighbour = product.tenant("222222222222222", "token").await;
     let mut old = Vec::new();
