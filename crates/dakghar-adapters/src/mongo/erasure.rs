@@ -1,14 +1,13 @@
 //! Deleting what belongs to a tenant, a bounded piece at a time.
 
 use async_trait::async_trait;
-use bson::{Bson, Document, RawDocumentBuf, doc};
+use bson::{Bson, RawDocumentBuf, doc};
 use dakghar_core::domain::ids::TenantId;
 use dakghar_core::ports::{AgedPortion, ErasedPortion, Erasure, StoreError};
 use mongodb::Collection;
-use mongodb::options::Hint;
 
 use super::MongoStore;
-use super::indexes::{BY_ID, CONVERSATION_LAST_MESSAGE, EVENT_TENANT, MESSAGE_TENANT};
+use super::indexes::{CONVERSATION_LAST_MESSAGE, EVENT_TENANT, MESSAGE_TENANT};
 use super::reads::{Query, any_id};
 
 #[async_trait]
@@ -54,18 +53,5 @@ impl MongoStore {
         let mut filter = owned;
         filter.insert("_id", doc! { "$in": ids });
         self.delete_by_ids(collection, filter).await
-    }
-
-    /// Deletes what the filter, which names ids, matches; returns how many.
-    pub(super) async fn delete_by_ids(
-        &self,
-        collection: &Collection<RawDocumentBuf>,
-        filter: Document,
-    ) -> Result<u64, StoreError> {
-        let delete = collection.delete_many(filter).hint(Hint::Name(BY_ID.to_owned()));
-        let deleted = self.bounded(self.options.write_timeout, async { delete.await }).await;
-        deleted
-            .map(|deleted| deleted.deleted_count)
-            .map_err(|failure| failure.to_store_error())
     }
 }

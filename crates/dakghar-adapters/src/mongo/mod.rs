@@ -12,6 +12,7 @@ mod clock;
 mod collections;
 mod connect;
 mod conversations;
+mod deletes;
 mod documents;
 mod erasure;
 mod events;
