@@ -340,8 +340,9 @@ impl Drop for Installation {
         for node in &mut self.nodes {
             node.kill();
             if let Some(folder) = &kept {
+                std::fs::create_dir_all(folder).expect("CHAOS_LOGS can be a folder");
                 let copied = std::fs::copy(node.log_file(), folder.join(format!("{}-{}.log", node.role, node.port)));
-                copied.expect("CHAOS_LOGS is a folder");
+                copied.expect("the log can be copied");
             }
             if std::thread::panicking() {
                 eprintln!("--- the log of {} ---\n{}", node.role, tail(&node.log()));

@@ -31,7 +31,11 @@ impl Node {
         let port = Port::claim();
         let mut node = Self {
             role,
-            environment: BTreeMap::from([("PORT".to_owned(), port.to_string())]),
+            environment: BTreeMap::from([
+                ("PORT".to_owned(), port.to_string()),
+                // All clients of a row have one address.
+                ("CONNECTIONS_PER_ADDRESS_MAX".to_owned(), "10000".to_owned()),
+            ]),
             port,
             mongo: None,
             redis: None,
