@@ -4,6 +4,7 @@ mod banner;
 mod cli;
 mod config;
 mod lifecycle;
+mod memory;
 mod secrets;
 mod telemetry;
 mod wiring;

@@ -7,9 +7,11 @@
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
+use super::connection::BUSY_TIMEOUT;
 use super::failure::Outcome;
 use crate::vital::vital_thread;
 
@@ -17,6 +19,9 @@ use crate::vital::vital_thread;
 const LOG_PAGES_MAX: i64 = 8 * 1024;
 /// Pages at which the writer moves them itself, because the second connection cannot keep up: 256 MiB.
 const LOG_PAGES_HARD_MAX: i64 = 64 * 1024;
+
+/// The wait for those who read in a log that is to be emptied; nothing is written meanwhile.
+const EMPTYING_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Commits between two looks at the length of the log: a look costs as much as several rows.
 const COMMITS_PER_LOOK: u32 = 8;
@@ -97,6 +102,14 @@ pub(super) fn move_log(conn: &Connection, mode: &str) -> Outcome<()> {
     let sql = format!("PRAGMA wal_checkpoint({mode})");
     conn.prepare_cached(&sql)?.query_row([], |_| Ok(()))?;
     Ok(())
+}
+
+/// Moves all of the log and cuts it to nothing. Waits for a moment only while somebody reads in it; then it stays.
+pub(super) fn empty_log(conn: &Connection) -> Outcome<()> {
+    conn.busy_timeout(EMPTYING_PATIENCE)?;
+    let moved = move_log(conn, "truncate");
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    moved
 }
 
 fn pages_only_in_log(conn: &Connection) -> Outcome<i64> {

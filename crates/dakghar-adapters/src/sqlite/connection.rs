@@ -7,7 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 /// The wait for another process that is writing, such as an administration command.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prepared statements kept per connection; there are about sixty different ones in all.
 const STATEMENTS_MAX: usize = 96;
 /// Page cache of the writer, in KiB. It holds the right edges of the indexes; the system caches the rest of the file.
@@ -30,6 +30,8 @@ pub(super) fn open_writer(file: &Path) -> rusqlite::Result<Connection> {
     // `checkpoint` moves the log: SQLite's own way makes a commit wait and swallows the errors.
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
     conn.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
+    // What is deleted is overwritten: nothing of a removed tenant may be left in the file.
+    conn.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     conn.pragma_update(None, "foreign_keys", false)?;
     conn.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     tune(&conn)?;

@@ -32,15 +32,9 @@ impl Erasure for SqliteStore {
     }
 }
 
-/// Deletes up to `limit` rows and returns how many. What was deleted is overwritten in the file, not only forgotten.
+/// Deletes up to `limit` rows and returns how many.
 fn erase(conn: &Connection, tenant_id: TenantId, limit: u32) -> Outcome<u64> {
-    conn.pragma_update(None, "secure_delete", true)?;
-    let erased = delete(conn, tenant_id, u64::from(limit));
-    conn.pragma_update(None, "secure_delete", false)?;
-    erased
-}
-
-fn delete(conn: &Connection, tenant_id: TenantId, limit: u64) -> Outcome<u64> {
+    let limit = u64::from(limit);
     let tenant_id = tenant_id.to_string();
     // Only messages that were sent twice have any, so there are few.
     conn.prepare_cached("DELETE FROM further_wamids WHERE tenant_id = ?")?

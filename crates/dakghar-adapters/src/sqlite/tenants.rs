@@ -70,7 +70,9 @@ impl TenantStore for SqliteStore {
 
     async fn remove(&self, id: &TenantId) -> Result<(), StoreError> {
         let id = *id;
-        self.writer.run(move |conn| remove(conn, id)).await
+        self.writer.run(move |conn| remove(conn, id)).await?;
+        self.writer.empty_log().await;
+        Ok(())
     }
 }
 

@@ -64,6 +64,8 @@ where
 
 enum Order {
     Work(Piece),
+    /// Empty the log, unless somebody reads in it.
+    EmptyLog(oneshot::Sender<()>),
     /// Empty the log and end.
     Close(oneshot::Sender<()>),
 }
@@ -147,6 +149,15 @@ impl Writer {
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
+    /// Empties the log into the database file, so that what was overwritten there is not left in it. While somebody reads
+    /// in it, it stays for a later time.
+    pub(super) async fn empty_log(&self) {
+        let (emptied, wait) = oneshot::channel();
+        if self.orders.send(Order::EmptyLog(emptied)).await.is_ok() {
+            let _ = wait.await;
+        }
+    }
+
     /// Finishes what was asked for, empties the log into the database file and ends the thread.
     pub(super) async fn close(&self) {
         let (closed, wait) = oneshot::channel();
@@ -171,6 +182,7 @@ impl WriterThread {
     fn serve(mut self) {
         let mut close = None;
         while close.is_none() {
+            let mut emptied = None;
             let Some(first) = self.inbox.blocking_recv() else { break };
             let (mut batch, mut rooms, mut bytes) = (Vec::new(), Vec::new(), 0);
             let mut next = Some(first);
@@ -181,9 +193,11 @@ impl WriterThread {
                         rooms.push(piece.room);
                         bytes += piece.bytes as usize;
                     }
+                    Order::EmptyLog(reply) => emptied = Some(reply),
                     Order::Close(closed) => close = Some(closed),
                 }
-                if close.is_none() && batch.len() < WORK_PER_COMMIT_MAX && bytes < COMMIT_BYTES_MAX {
+                if close.is_none() && emptied.is_none() && batch.len() < WORK_PER_COMMIT_MAX && bytes < COMMIT_BYTES_MAX
+                {
                     next = self.inbox.try_recv().ok();
                 }
             }
@@ -191,6 +205,11 @@ impl WriterThread {
                 self.commit(batch);
             }
             drop(rooms);
+            if let Some(emptied) = emptied {
+                let moved = checkpoint::empty_log(&self.conn);
+                self.report_move(moved);
+                let _ = emptied.send(());
+            }
         }
         let is_sound = self.doubt.get().is_none();
         drop(self.checkpointer);

@@ -39,4 +39,15 @@ mod tests {
     fn debugging_a_secret_shows_stars() {
         assert_eq!(format!("{:?}", Secret::new("EAAG-canary")), "***");
     }
+
+    /// Compiles only while the text and its every copy are wiped with the secret.
+    #[test]
+    fn a_secret_is_wiped_when_it_is_dropped() {
+        fn is_wiped(_: &impl zeroize::ZeroizeOnDrop) {}
+        let secret = Secret::new("EAAG-canary");
+        let Secret(text) = &secret;
+        is_wiped(text);
+        let Secret(copy) = &secret.clone();
+        is_wiped(copy);
+    }
 }

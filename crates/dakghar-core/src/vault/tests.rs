@@ -157,6 +157,23 @@ fn a_data_key_under_another_key_is_wrapped_again() {
     assert_eq!(current, Ok(None));
 }
 
+/// The mark on what was sealed is derived with the key, so a mark that was exchanged names a key that does not fit.
+#[test]
+fn nothing_opens_under_two_keys() {
+    let key_of = |text: &str| SealingKey::derive(master_key(text).root(), "a use", "the mark of a use");
+    let (one, other) = (key_of(MASTER_KEY), key_of(PREVIOUS_MASTER_KEY));
+    assert_ne!(one.mark(), other.mark());
+    let bound = [b"a tenant".as_slice()];
+    let sealed = one.seal(&bound, b"a token").unwrap();
+    assert_eq!(&*one.open(&bound, &sealed).unwrap(), b"a token");
+    assert!(other.open(&bound, &sealed).is_err());
+    let mut renamed = sealed.clone();
+    let mark = 1..1 + sealing::MARK_BYTES;
+    renamed[mark].copy_from_slice(&other.mark());
+    assert!(other.open(&bound, &renamed).is_err(), "it opens under another key");
+    assert!(one.open(&bound, &renamed).is_err(), "it does not name its key");
+}
+
 #[test]
 fn keys_are_not_shown() {
     let key = DataKey::new(Zeroizing::new([0xab; DATA_KEY_BYTES]));

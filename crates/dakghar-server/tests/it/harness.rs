@@ -13,7 +13,9 @@ use dakghar_adapters::meta::MetaWebhooks;
 use dakghar_core::app::{App, Settings};
 use dakghar_core::domain::message::{Message, SendOutcome};
 use dakghar_core::domain::{Secret, TenantId};
-use dakghar_core::ports::{IdGenerator as _, MessageStore as _, MessagesApi, Pacer, Ports, RequestQuota, SendCall};
+use dakghar_core::ports::{
+    IdGenerator as _, MessageStore as _, MessagesApi, Pacer, Ports, RequestQuota, SendCall, WebhookCodec,
+};
 use dakghar_core::vault::SigningKeys;
 use dakghar_server::http::{HttpConfig, router};
 use dakghar_testkit::memory::{MemoryQueue, MemoryStore, vault};
@@ -35,6 +37,8 @@ pub(crate) struct Setup {
     pub(crate) app_secret: Option<&'static str>,
     /// Instead of one that answers at once.
     pub(crate) pacer: Option<Arc<dyn Pacer>>,
+    /// Instead of the one that reads Meta's webhooks.
+    pub(crate) webhooks: Option<Arc<dyn WebhookCodec>>,
     /// Instead of one in memory.
     pub(crate) quota: Option<Arc<dyn RequestQuota>>,
 }
@@ -111,11 +115,10 @@ impl Service {
             quota: setup.quota.unwrap_or_else(|| Arc::new(LocalQuota::new(clock.clone()))),
             spool: None,
             messages_api: Arc::new(NoGraph),
-            webhooks: Arc::new(MetaWebhooks::new(
-                &secrets,
-                Some(&Secret::new(VERIFY_TOKEN)),
-                clock.clone(),
-            )),
+            webhooks: setup.webhooks.unwrap_or_else(|| {
+                let token = Secret::new(VERIFY_TOKEN);
+                Arc::new(MetaWebhooks::new(&secrets, Some(&token), clock.clone()))
+            }),
             vault: vault(),
             clock: clock.clone(),
             ids: Arc::new(ids_of_its_own()),

@@ -9,9 +9,12 @@
 )]
 
 mod auth;
+mod browsers;
 mod contract;
 mod documents;
+mod framing;
 mod harness;
+mod http2;
 mod isolation;
 mod limits;
 mod lists;

@@ -37,7 +37,7 @@ pub(crate) async fn start(router: Router, config: HttpConfig) -> Server {
 }
 
 impl Server {
-    async fn connect(&self) -> TcpStream {
+    pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.addr).await.expect("connected")
     }
 
@@ -59,7 +59,7 @@ impl Server {
     }
 }
 
-async fn read_to_end(stream: &mut TcpStream) -> String {
+pub(crate) async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
     // A reset after the answer is as good as an end.
@@ -302,6 +302,10 @@ async fn a_shutdown_lets_requests_end_and_takes_no_new_ones() {
     assert!(
         answer.starts_with("HTTP/1.1 200") && answer.ends_with("done"),
         "{answer}"
+    );
+    assert!(
+        answer.to_ascii_lowercase().contains("connection: close"),
+        "its client is told not to ask here again: {answer}"
     );
     tokio::time::timeout(PATIENCE, server.serving)
         .await

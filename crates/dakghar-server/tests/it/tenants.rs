@@ -382,3 +382,46 @@ async fn tenants_are_listed_page_by_page() {
     }
     assert_eq!(names, ["Tenant 4", "Tenant 3", "Tenant 2", "Tenant 1", "Tenant 0"]);
 }
+
+/// Where calls go is for the operator's settings alone: a token would be sent to whoever is named.
+#[tokio::test]
+async fn nobody_names_another_host_than_metas() {
+    let service = Service::open();
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let own = format!("/tenants/{}", tenant.id);
+    let number = format!("{own}/phone-numbers/111111111111111");
+    let names = [
+        "graphBaseUrl",
+        "graph_base_url",
+        "baseUrl",
+        "apiUrl",
+        "graphVersion",
+        "proxy",
+    ];
+    for name in names {
+        let with = |mut body: Value| {
+            body[name] = json!("https://evil.example");
+            body
+        };
+        let new = json!({"name": "B", "phoneNumberId": "222222222222222", "accessToken": "EAAG"});
+        let cases = [
+            (Method::POST, "/tenants/register".to_owned(), new),
+            (Method::PATCH, own.clone(), json!({})),
+            (
+                Method::POST,
+                format!("{own}/phone-numbers"),
+                json!({"phoneNumberId": "333333333333333"}),
+            ),
+            (Method::PATCH, number.clone(), json!({})),
+            (
+                Method::PUT,
+                format!("{own}/access-token"),
+                json!({"accessToken": "EAAG"}),
+            ),
+        ];
+        for (method, path, body) in cases {
+            let answer = service.call(request(method.clone(), &path, Some(&with(body)))).await;
+            assert_eq!(answer.outcome(), (422, "unknown_field"), "{method} {path} {name}");
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Meta's webhook: verification, signatures, and bodies of every kind.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -7,7 +9,8 @@ use axum::body::Body;
 use axum::http::Request;
 use dakghar_core::domain::Timestamp;
 use dakghar_core::domain::listening::{Heard, Hearing};
-use dakghar_core::ports::{Clock as _, ListenerStore as _, StoreError};
+use dakghar_core::domain::webhook::WebhookPart;
+use dakghar_core::ports::{Clock as _, ListenerStore as _, SignatureCheck, StoreError, WebhookCodec};
 use serde_json::json;
 
 use crate::harness::{APP_SECRET, Answer, Service, Setup, VERIFY_TOKEN};
@@ -373,4 +376,103 @@ async fn only_a_sender_that_was_verified_can_leave_a_gap() {
     let answer = server.exchange(whole).await;
     assert!(answer.contains(" 200 "), "{answer}");
     assert_eq!(heard_beside_half_a_webhook(&service, &server).await, Heard::WithGaps);
+}
+
+/// Says what it says, and counts what it takes apart.
+struct Counting {
+    verdict: SignatureCheck,
+    parsed: AtomicUsize,
+}
+
+impl WebhookCodec for Counting {
+    fn check_signature(&self, _: &[u8], _: &[&[u8]]) -> SignatureCheck {
+        self.verdict
+    }
+
+    fn is_verify_token(&self, _: &str) -> bool {
+        false
+    }
+
+    fn parse(&self, _: &[u8]) -> Vec<WebhookPart> {
+        self.parsed.fetch_add(1, Ordering::SeqCst);
+        Vec::new()
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_taken_apart_only_if_its_signature_is_right() {
+    for (verdict, status, times) in [
+        (SignatureCheck::Invalid, 401, 0),
+        (SignatureCheck::Valid, 200, 1),
+        (SignatureCheck::Skipped, 200, 1),
+    ] {
+        let codec = Arc::new(Counting {
+            verdict,
+            parsed: AtomicUsize::new(0),
+        });
+        let service = Service::start(Setup {
+            webhooks: Some(codec.clone()),
+            ..Setup::default()
+        });
+        let body = vec![b'['; 3 * 1024 * 1024];
+        let answer = post(&service, &body, &["sha256=00"]).await;
+        assert_eq!(answer.status.as_u16(), status, "{verdict:?}: {}", answer.text);
+        assert_eq!(codec.parsed.load(Ordering::SeqCst), times, "{verdict:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_signed_webhook_that_comes_again_later_changes_nothing() {
+    let service = signed();
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let in_value = |value: serde_json::Value| {
+        let mut value = value;
+        value["metadata"] = json!({"phone_number_id": "111111111111111"});
+        json!({"entry": [{"id": "9001", "changes": [{"field": "messages", "value": value}]}]}).to_string()
+    };
+    let message = |wamid: &str, at: u64| {
+        in_value(json!({"messages": [
+            {"from": "919111111111", "id": wamid, "timestamp": at.to_string(), "type": "text", "text": {"body": "hi"}}]}))
+    };
+    // 2026-11-22T09:59:00Z, a minute before the service starts.
+    let begun = 1_795_341_540;
+    let webhooks = [
+        message("wamid.1", begun),
+        message("wamid.2", begun + 10),
+        in_value(json!({"statuses": [{"id": "wamid.nobodys", "status": "read", "timestamp": begun.to_string()}]})),
+        json!({"entry": [{"id": "9001", "changes": [{"field": "account_update", "value": {"event": "X"}}]}]})
+            .to_string(),
+    ];
+    let post_all = async || {
+        let mut answers = Vec::new();
+        for webhook in &webhooks {
+            let body = webhook.as_bytes();
+            answers.push(post(&service, body, &[&signature(body, APP_SECRET)]).await);
+        }
+        answers
+    };
+    let everything = async || {
+        let own = format!("/tenants/{}", tenant.id);
+        let mut found = Vec::new();
+        for list in [
+            format!("{own}/messages"),
+            format!("{own}/conversations"),
+            format!("{own}/events"),
+            "/unrouted".to_owned(),
+        ] {
+            found.push(service.get(&list).await.json["data"].clone());
+        }
+        found
+    };
+    for answer in post_all().await {
+        assert_eq!((answer.status.as_u16(), &answer.json["duplicates"]), (200, &json!(0)));
+    }
+    let before = everything().await;
+    assert_eq!(before[0].as_array().expect("a list").len(), 2);
+    for later in [Duration::from_secs(3_600), Duration::from_secs(30 * 24 * 3_600)] {
+        service.clock.advance(later);
+        let answers = post_all().await;
+        assert!(answers.iter().all(|answer| answer.status.as_u16() == 200));
+        assert_eq!(everything().await, before, "after {later:?}");
+    }
 }

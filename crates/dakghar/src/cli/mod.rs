@@ -14,7 +14,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::config::logging::Logging;
 use crate::config::{Config, Environment, variables};
-use crate::telemetry;
+use crate::{memory, telemetry};
 use serve::Parts;
 
 /// The open, self-hosted, multi-tenant gateway for the WhatsApp Business Cloud API.
@@ -108,6 +108,9 @@ fn with_environment(command: impl FnOnce(&Environment) -> ExitCode) -> ExitCode 
     match Logging::read(&environment) {
         Ok(logging) => telemetry::start(logging),
         Err(problem) => return output::usage_error(&[problem]),
+    }
+    if let Err(error) = memory::keep_private() {
+        tracing::warn!(%error, "the memory of this process may be dumped, with what is secret in it");
     }
     command(&environment)
 }

@@ -13,6 +13,7 @@ on_both_backends!(
     odd_but_signed_bodies_are_kept_and_answered,
     statuses_arrive_shuffled_and_doubled,
     an_inbound_message_opens_a_conversation,
+    one_bad_status_among_a_hundred_costs_no_other,
 );
 
 fn change(number: &str, value: Value) -> Value {
@@ -237,4 +238,31 @@ async fn an_inbound_message_opens_a_conversation(backend: Backend) {
         .collect();
     assert_eq!(directions, ["outbound", "inbound"]);
     assert_eq!(messages["data"][1]["content"]["body"], "নমস্কার 🙏");
+}
+
+async fn one_bad_status_among_a_hundred_costs_no_other(backend: Backend) {
+    let product = Setup::on(backend).statuses(StatusPlan::none()).start().await;
+    let tenant = product.fast_tenant("111").await;
+    let sending = (0..99).map(|n| {
+        let (product, tenant) = (&product, &tenant);
+        async move { product.send(tenant, &format!("+91911111{n:04}")).await }
+    });
+    let ids = futures_util::future::join_all(sending).await;
+    let mut statuses = Vec::new();
+    for id in &ids {
+        let message = product.until_status(&tenant, id, "sent").await;
+        statuses.push(
+            json!({"id": message["wamid"], "status": "delivered", "timestamp": "1795341600",
+            "recipient_id": "919111111111"}),
+        );
+    }
+    let bad = json!({"id": {"wamid": 7}, "status": ["delivered"], "timestamp": null});
+    statuses.insert(50, bad.clone());
+    let entries = [json!({"id": "9001", "changes": [change("111", json!({"statuses": statuses}))]})];
+    assert_eq!(post(&product, body(&entries)).await, 200);
+    for id in &ids {
+        assert_eq!(product.message(&tenant, id).await["status"], "delivered", "{id}");
+    }
+    let events = product.until_count(&format!("/tenants/{}/events", tenant.id), 1).await;
+    assert_eq!((events.len(), &events[0]["payload"]), (1, &bad), "{events:#?}");
 }

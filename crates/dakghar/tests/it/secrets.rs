@@ -52,11 +52,31 @@ async fn a_canary_is_nowhere(backend: Backend) {
         answers += &product.get(path).await.to_string();
     }
     answers += &product.get(&format!("/tenants/{}", tenant.id)).await.to_string();
+    // A key where none belongs: it is not taken, and nobody writes it down.
+    for key in [&tenant.api_key, ADMIN_KEY] {
+        let path = format!("/tenants/{}?api_key={key}&access_token={key}", tenant.id);
+        let asked = product.http.get(product.url(&path));
+        let asked = asked
+            .header("referer", product.url(&path))
+            .header("user-agent", key)
+            .send()
+            .await;
+        let answer = asked.expect("an answer");
+        assert_eq!(answer.status(), 401);
+        assert!(!answer.text().await.expect("text").contains(key));
+    }
     product.terminate().await;
 
     assert!(!answers.contains(CANARY), "in an answer");
     let (log, verify_token) = (product.log(), product.setting("VERIFY_TOKEN").to_owned());
-    for secret in [CANARY, CANARY_BODY, CANARY_PHONE, &tenant.api_key, &verify_token] {
+    for secret in [
+        CANARY,
+        CANARY_BODY,
+        CANARY_PHONE,
+        &tenant.api_key,
+        &verify_token,
+        ADMIN_KEY,
+    ] {
         assert!(!log.contains(secret), "{secret} is in the log");
     }
     let store = product.stored_bytes().await;

@@ -9,6 +9,7 @@ on_both_backends!(
     a_number_belongs_to_one_tenant,
     a_tenants_key_opens_only_its_own,
     a_removed_tenant_is_gone,
+    nothing_of_a_removed_tenant_can_be_read,
     what_was_made_under_the_previous_master_key_stays_valid
 );
 
@@ -101,4 +102,45 @@ async fn what_was_made_under_the_previous_master_key_stays_valid(backend: Backen
     assert_eq!(code, Some(0), "{out}{err}");
     let warning = "1 of 1 tenants are still wrapped under MASTER_KEY_PREVIOUS";
     assert!(out.contains(warning), "{out}");
+}
+
+/// Its name, its people, what they wrote and its sealed tokens: in no document, and in no byte of the files.
+async fn nothing_of_a_removed_tenant_can_be_read(backend: Backend) {
+    const NAME: &str = "name-canary-4e02";
+    const TEXT: &str = "text-canary-9b31";
+    const PERSON: &str = "919155507788";
+    let product = Product::start(backend).await;
+    let register = |name: &str, number: &str| json!({"name": name, "phoneNumberId": number, "accessToken": "mock_a"});
+    product.post("/tenants/register", register("stays", "222")).await;
+    let registered = product.post("/tenants/register", register(NAME, "111")).await;
+    let own = format!("/tenants/{}", text(&registered["tenantId"]));
+    for n in 0..30 {
+        let body = json!({"to": format!("+{PERSON}"), "text": format!("{TEXT} {n}"), "metadata": {"order": NAME}});
+        product.post(&format!("{own}/send"), body).await;
+        let inbound = dakghar_graph_sim::InboundMessage::text("111", PERSON, TEXT);
+        product.sim.send_inbound(inbound).expect("planned");
+    }
+    product
+        .until_count(&format!("{own}/messages?direction=inbound&limit=200"), 30)
+        .await;
+    let event = json!({"entry": [{"id": "9001", "changes": [{"field": "message_template_status_update",
+        "value": {"metadata": {"phone_number_id": "111"}, "reason": TEXT}}]}]});
+    product
+        .sim
+        .post_webhook_raw(event.to_string().into_bytes())
+        .await
+        .expect("an answer");
+    let is_in = |bytes: &[u8], words: &str| bytes.windows(words.len()).any(|window| window == words.as_bytes());
+    let before = product.stored_bytes().await;
+    for words in [NAME, TEXT, PERSON] {
+        assert!(is_in(&before, words), "{words} was never there");
+    }
+    assert_eq!(product.call("DELETE", &format!("{own}?force=true"), None).await.0, 204);
+    let after = product.stored_bytes().await;
+    assert!(is_in(&after, "stays"), "what was read is not the store");
+    for words in [NAME, TEXT, PERSON] {
+        let at = after.windows(words.len()).position(|window| window == words.as_bytes());
+        let around = at.map(|at| String::from_utf8_lossy(&after[at.saturating_sub(300)..at + 100]).into_owned());
+        assert_eq!(around, None, "{words} is still there");
+    }
 }

@@ -191,6 +191,16 @@ fn only_the_domain_moves_a_message() {
 }
 
 #[test]
+fn no_crate_of_ours_holds_unsafe_code() {
+    let lints = read("Cargo.toml");
+    assert!(lints.contains("\nunsafe_code = \"forbid\"\n"));
+    for package in packages() {
+        let has_lints = package.manifest.contains("[lints]\nworkspace = true");
+        assert!(has_lints, "{} has no lints of the workspace", package.name);
+    }
+}
+
+#[test]
 fn a_secret_can_be_neither_shown_nor_stored() {
     let core = package("dakghar-core");
     let mut definitions = 0;

@@ -107,6 +107,37 @@ async fn f03_api_is_killed_between_queue_and_answer() {
     Row::new("F03", "API killed between queue and answer").finish(&verdict, &figure);
 }
 
+/// As at an update of everything: each process, and then each server, ends in good order and is started again.
+#[tokio::test(flavor = "multi_thread")]
+async fn f62_everything_is_restarted_in_turn() {
+    let setup = Setup::of(&["api", "api", "worker", "worker"]);
+    let mut installation = setup.env("UNKNOWN_OUTCOME_GRACE_MS", 30_000).start().await;
+    let load = Load::start(&installation, rate().min(200));
+    load.until_promised(100).await;
+    let end = Instant::now() + seconds(120);
+    let mut rounds = 0;
+    while Instant::now() < end {
+        for node in 0..installation.nodes.len() {
+            let (code, _) = installation.nodes[node].terminate().await;
+            assert_eq!(code, Some(0), "{}", installation.nodes[node].log());
+            installation.nodes[node].start();
+            installation.ready().await;
+        }
+        installation.redis().kill();
+        installation.redis().restart().await;
+        installation.mongo().kill();
+        installation.mongo().restart().await;
+        installation.ready().await;
+        rounds += 1;
+    }
+    let healed = now_ms();
+    tokio::time::sleep(AFTERWARDS).await;
+    let loaded = load.stop().await;
+    let verdict = audit(&installation, &loaded, healed, Allowance::BY_EVIDENCE).await;
+    let figure = format!("{rounds} rounds, {} replays", loaded.counts.replays);
+    Row::new("F62", "everything restarted in turn").finish(&verdict, &figure);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn f04_api_is_stopped() {
     let mut installation = Setup::of(&["api", "worker"]).start().await;

@@ -268,6 +268,24 @@ impl Installation {
         Some(self.client.get_or_init(client).await.database(DATABASE))
     }
 
+    /// Gives every number this pace. Answers the numbers.
+    pub async fn set_pace(&self, per_second: u32) -> Vec<String> {
+        let api = self.apis().next().expect("an API");
+        let mut numbers = Vec::new();
+        for tenant in &self.tenants {
+            let own = format!("/tenants/{}", tenant.id);
+            let number = text(&self.get(&own).await["phoneNumbers"][0]["phoneNumberId"]);
+            let request = self.http.patch(api.url(&format!("{own}/phone-numbers/{number}")));
+            let body = json!({"messagesPerSecond": per_second});
+            let answer = request.bearer_auth(ADMIN_KEY).json(&body).send().await;
+            assert_eq!(answer.expect("an answer").status(), 200);
+            numbers.push(number);
+        }
+        // Processes read it at most a second later.
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        numbers
+    }
+
     /// Lets a minute pass for messages whose job may be lost, if the row is in a hurry.
     pub async fn hurry(&self) {
         let Some(database) = self.database().await.filter(|_| self.is_hurried) else {

@@ -10,7 +10,7 @@ use super::evidence::Seen;
 use super::installation::{Installation, Setup};
 use super::load::{Load, LoadSetup, Loaded};
 use super::report::Row;
-use super::{CLAIM, OUTCOME, rate, seconds, sleep_s, until_caught_since};
+use super::{AFTERWARDS, CLAIM, OUTCOME, rate, seconds, sleep_s, until_caught_since};
 
 /// How long evidence is awaited here, in milliseconds.
 const GRACE_MS: u64 = 4_000;
@@ -300,6 +300,46 @@ async fn f26_worker_is_stopped_during_the_call() {
         late > dead,
         "an answer that was there when the worker went on was not read"
     );
+}
+
+/// The most calls of one number in a second, by the simulated Meta's own clock.
+fn peak(installation: &Installation, number: &str) -> usize {
+    let journal = installation.sim.journal();
+    let calls = journal.iter().filter(|call| call.phone_number_id == number);
+    let times: Vec<i64> = calls.map(|call| call.at.as_millisecond()).collect();
+    let in_a_second = |begin: usize| {
+        times[begin..]
+            .iter()
+            .take_while(|at| **at < times[begin] + 1_000)
+            .count()
+    };
+    (0..times.len()).map(in_a_second).max().unwrap_or(0)
+}
+
+/// The slots of the time in which nobody sent are past; the gate keeps the pace all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn f54_workers_are_away_while_a_backlog_waits() {
+    const PER_SECOND: u32 = 40;
+    let mut installation = Setup::of(&["api", "worker", "worker"]).start().await;
+    let numbers = installation.set_pace(PER_SECOND).await;
+    let load = Load::start(&installation, rate().min(100));
+    load.until_promised(100).await;
+    for worker in [1, 2] {
+        installation.nodes[worker].kill();
+    }
+    tokio::time::sleep(seconds(60)).await;
+    for worker in [1, 2] {
+        installation.nodes[worker].start();
+    }
+    let healed = now_ms();
+    tokio::time::sleep(AFTERWARDS).await;
+    let loaded = load.stop().await;
+    let verdict = audit(&installation, &loaded, healed, Allowance::default()).await;
+    let peaks: Vec<usize> = numbers.iter().map(|number| peak(&installation, number)).collect();
+    let figure = format!("{PER_SECOND} a second allowed, peaks {peaks:?}");
+    Row::new("F54", "workers away while a backlog waits").finish(&verdict, &figure);
+    let most = peaks.into_iter().max().expect("a number");
+    assert!(most * 100 <= PER_SECOND as usize * 145, "{figure}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,83 @@
+//! Whose a record is: every method of a store names a tenant, or says here why it names none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::tokens::tokens;
+use super::workspace::package;
+
+/// What holds the id of a tenant.
+const OF_A_TENANT: [&str; 8] = [
+    "TenantId",
+    "Tenant",
+    "MessageKey",
+    "Message",
+    "ReceivedMessage",
+    "Save",
+    "ConversationTouch",
+    "WebhookEvent",
+];
+
+/// Methods that look at records of all tenants, and who may call them.
+const EXCUSED: [(&str, &str); 14] = [
+    ("ListenerStore::forget_listeners", "is about processes"),
+    ("ListenerStore::keep_listener", "is about processes"),
+    ("ListenerStore::listeners", "is about processes"),
+    (
+        "MessageStore::find_by_wamid",
+        "asked for Meta, who names a number and no tenant",
+    ),
+    ("StoreHealth::may_claim", "reads no record"),
+    ("StoreHealth::ping", "reads no record"),
+    ("StoreHealth::stopped", "reads no record"),
+    ("TenantStore::owners_of_numbers", "asked for Meta, and answers ids only"),
+    ("TenantStore::owners_of_waba", "asked for Meta, and answers ids only"),
+    (
+        "TenantStore::past_owners_of_numbers",
+        "asked for Meta, and answers ids only",
+    ),
+    ("TimerStore::ahead", "asked by the timers, which send and show nothing"),
+    ("TimerStore::due", "asked by the timers, which send and show nothing"),
+    ("TimerStore::released", "asked by the queue, and answers places only"),
+    ("TenantStore::list", "asked by the operator"),
+];
+
+/// `Trait::method` for each method of each trait in a file, with the words between its name and its body.
+fn methods(text: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let words: Vec<String> = tokens(text).into_iter().map(|token| token.text).collect();
+    let mut found = BTreeMap::new();
+    let mut of = None;
+    for (at, word) in words.iter().enumerate() {
+        match (word.as_str(), &of) {
+            ("trait", _) => of = Some(words[at + 1].clone()),
+            ("fn", Some(of)) => {
+                let signature = words[at + 2..].iter().take_while(|word| *word != "->");
+                found.insert(format!("{of}::{}", words[at + 1]), signature.cloned().collect());
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn every_method_of_a_store_names_a_tenant() {
+    let core = package("dakghar-core");
+    let ports = core.src.iter().filter(|(file, _)| file.starts_with("ports/store/"));
+    let methods: BTreeMap<_, _> = ports.flat_map(|(_, text)| methods(text)).collect();
+    assert!(methods.len() > 25, "{methods:?}");
+    let without: BTreeSet<&str> = methods
+        .iter()
+        .filter(|(_, words)| !OF_A_TENANT.iter().any(|name| words.contains(*name)))
+        .map(|(method, _)| method.as_str())
+        .collect();
+    let excused: BTreeSet<&str> = EXCUSED.iter().map(|(method, _)| *method).collect();
+    let before = "TenantStore::list";
+    assert!(methods.contains_key(before));
+    let needless: Vec<_> = excused
+        .difference(&without)
+        .filter(|method| **method != before)
+        .collect();
+    let missing: Vec<_> = without.difference(&excused).collect();
+    assert!(missing.is_empty(), "names no tenant: {missing:?}");
+    assert!(needless.is_empty(), "needs no excuse: {needless:?}");
+}
