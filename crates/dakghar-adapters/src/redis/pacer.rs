@@ -43,6 +43,8 @@ pub struct RedisPacer {
     script: Script,
     /// Counts the requests of tenants.
     pub(super) quota: Script,
+    /// Counts their calls.
+    pub(super) calls: Script,
     kept: Arc<KeptConnection>,
     _keeper: DropGuard,
 }
@@ -89,6 +91,7 @@ impl RedisPacer {
             clock,
             script: Script::new(include_str!("pace.lua")),
             quota: Script::new(include_str!("quota.lua")),
+            calls: Script::new(include_str!("calls.lua")),
             kept,
             _keeper: stopped.drop_guard(),
         }

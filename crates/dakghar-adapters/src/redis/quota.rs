@@ -1,9 +1,11 @@
-//! The requests of tenants, counted for all processes in Redis, over the connection of the pacer.
+//! The requests and calls of tenants, counted for all processes in Redis, over the connection of the pacer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dakghar_core::ports::{Grant, QueueError, QuotaAsk, RequestQuota};
+use dakghar_core::domain::quota::CALLS_TOLD_MAX;
+use dakghar_core::ports::{CallAsk, Grant, QueueError, QuotaAsk, TenantQuota};
 use futures_util::future::try_join_all;
 use redis::RedisError;
 
@@ -26,8 +28,22 @@ impl RedisPacer {
     }
 }
 
+impl RedisPacer {
+    async fn count_calls(&self, process: &str, asks: &[CallAsk]) -> Result<Vec<i64>, Option<RedisError>> {
+        let mut connection = self.connection().ok_or(None)?;
+        let mut invocation = self.calls.prepare_invoke();
+        let told_max = u64::try_from(CALLS_TOLD_MAX.as_millis()).unwrap_or(u64::MAX);
+        invocation.arg(process).arg(told_max);
+        for ask in asks {
+            invocation.key(format!("dakghar:calls:{{{}}}", ask.tenant_id));
+            invocation.arg(ask.max).arg(ask.under_way).arg(ask.wanted);
+        }
+        invocation.invoke_async(&mut connection).await.map_err(Some)
+    }
+}
+
 #[async_trait]
-impl RequestQuota for RedisPacer {
+impl TenantQuota for RedisPacer {
     async fn take(&self, asks: &[QuotaAsk]) -> Result<Vec<Grant>, QueueError> {
         let per_call = if self.is_cluster() { 1 } else { TENANTS_PER_CALL };
         let calls = try_join_all(asks.chunks(per_call).map(|asks| self.count(asks)));
@@ -40,5 +56,13 @@ impl RequestQuota for RedisPacer {
             resets_in_ms: number(answer[2]),
         });
         Ok(grants.collect())
+    }
+
+    async fn take_calls(&self, process: &Arc<str>, asks: &[CallAsk]) -> Result<Vec<u32>, QueueError> {
+        let per_call = if self.is_cluster() { 1 } else { TENANTS_PER_CALL };
+        let calls = try_join_all(asks.chunks(per_call).map(|asks| self.count_calls(process, asks)));
+        let granted = self.within_budget(calls).await?.concat();
+        let number = |value: i64| u32::try_from(value).unwrap_or(0);
+        Ok(granted.into_iter().map(number).collect())
     }
 }

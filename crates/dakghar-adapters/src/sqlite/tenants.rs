@@ -18,7 +18,7 @@ use super::texts::before_text;
 
 pub(super) const COLUMNS: &str = "id, name, callback_url, api_key_hash, wrapped_data_key, hold_reason, hold_since, \
     hold_probe_at, unknown_outcome, created_at, updated_at, removed_at, version, requests_per_second, messages_waiting, \
-    retention_days";
+    calls_under_way, retention_days";
 
 const NUMBER_COLUMNS: &str = "phone_number_id, waba_id, display_phone_number, sealed_token, simulated, \
     messages_per_second, hold_reason, hold_since, hold_probe_at, token_refusals";
@@ -88,7 +88,7 @@ fn insert(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         return Ok(taken);
     }
     conn.prepare_cached(&format!(
-        "INSERT INTO tenants ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO tenants ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     ))?
     .execute(params![
         id,
@@ -106,6 +106,7 @@ fn insert(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         tenant.version.cast_signed(),
         tenant.limits.of(TenantLimit::RequestsPerSecond),
         tenant.limits.of(TenantLimit::MessagesWaiting),
+        tenant.limits.of(TenantLimit::CallsUnderWay),
         tenant.limits.of(TenantLimit::RetentionDays),
     ])?;
     insert_numbers(conn, tenant)?;
@@ -127,7 +128,7 @@ fn save(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
     conn.prepare_cached(
         "UPDATE tenants SET name = ?, callback_url = ?, api_key_hash = ?, wrapped_data_key = ?, hold_reason = ?, \
              hold_since = ?, hold_probe_at = ?, unknown_outcome = ?, updated_at = ?, removed_at = ?, requests_per_second = ?, \
-             messages_waiting = ?, retention_days = ?, \
+             messages_waiting = ?, calls_under_way = ?, retention_days = ?, \
              version = version + 1 \
          WHERE id = ?",
     )?
@@ -144,6 +145,7 @@ fn save(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         millis(tenant.removed_at),
         tenant.limits.of(TenantLimit::RequestsPerSecond),
         tenant.limits.of(TenantLimit::MessagesWaiting),
+        tenant.limits.of(TenantLimit::CallsUnderWay),
         tenant.limits.of(TenantLimit::RetentionDays),
         id,
     ])?;

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::domain::quota::{RequestSecond, resets_in_ms};
+use crate::domain::quota::{Quota, resets_in_ms};
 use crate::domain::{Tenant, TenantId, TenantLimit, TenantLimits};
 use crate::group_commit::{BoxFuture, GroupCommit, Limits, Weighed};
 use crate::metrics::{Limit, Metrics};
-use crate::ports::{Clock, Grant, Ports, QuotaAsk, RequestQuota};
+use crate::ports::{Clock, Grant, Ports, QuotaAsk, TenantQuota};
 
 /// Tenants that have used their second up, before those whose second is over are forgotten.
 const EXHAUSTED_SWEPT_AT: usize = 1_000;
@@ -58,7 +58,7 @@ impl Requests {
         let (quota, clock) = (ports.quota.clone(), ports.clock.clone());
         let metrics = ports.metrics.clone();
         let exhausted = Arc::<Exhausted>::default();
-        let own = Arc::<Mutex<RequestSecond>>::default();
+        let own = Arc::<Mutex<Quota>>::default();
         let (takes, taking) = {
             let (clock, exhausted) = (clock.clone(), exhausted.clone());
             GroupCommit::new(limits.clone(), move |asks| {
@@ -111,10 +111,10 @@ impl Requests {
 
 /// Counts requests of many tenants in one call.
 async fn take(
-    quota: &dyn RequestQuota,
+    quota: &dyn TenantQuota,
     clock: &dyn Clock,
     exhausted: &Exhausted,
-    own: &Mutex<RequestSecond>,
+    own: &Mutex<Quota>,
     requests: Vec<Counted>,
 ) -> Vec<Option<Grant>> {
     let mut places: HashMap<TenantId, usize> = HashMap::new();
@@ -132,7 +132,7 @@ async fn take(
     }
     let asked_at = clock.uptime();
     let grants = quota.take(&asks).await;
-    let mut left = grants.unwrap_or_else(|_| alone(own, asked_at, &asks));
+    let mut left = grants.unwrap_or_else(|_| own.lock().take(&asks, asked_at));
     {
         let mut exhausted = exhausted.lock();
         if exhausted.len() > EXHAUSTED_SWEPT_AT {
@@ -155,18 +155,4 @@ async fn take(
         })
     };
     requests.iter().map(grant_of).collect()
-}
-
-/// Counts without the other processes.
-fn alone(own: &Mutex<RequestSecond>, now: Duration, asks: &[QuotaAsk]) -> Vec<Grant> {
-    let mut own = own.lock();
-    let grant_of = |ask: &QuotaAsk| {
-        let (granted, remaining) = own.take(&ask.tenant_id, ask.per_second, ask.requests, now);
-        Grant {
-            granted,
-            remaining,
-            resets_in_ms: resets_in_ms(now),
-        }
-    };
-    asks.iter().map(grant_of).collect()
 }

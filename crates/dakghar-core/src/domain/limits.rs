@@ -11,19 +11,27 @@ pub enum TenantLimit {
     RequestsPerSecond,
     /// The messages that were accepted and are not settled.
     MessagesWaiting,
+    /// The calls to Meta under way, in all processes.
+    CallsUnderWay,
     /// The days that settled messages and events are kept.
     RetentionDays,
 }
 
 impl TenantLimit {
     /// All limits, in the order in which [`TenantLimits`] has them.
-    pub const ALL: [Self; 3] = [Self::RequestsPerSecond, Self::MessagesWaiting, Self::RetentionDays];
+    pub const ALL: [Self; 4] = [
+        Self::RequestsPerSecond,
+        Self::MessagesWaiting,
+        Self::CallsUnderWay,
+        Self::RetentionDays,
+    ];
 
     /// Returns its name in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::RequestsPerSecond => "requestsPerSecond",
             Self::MessagesWaiting => "messagesWaiting",
+            Self::CallsUnderWay => "callsUnderWay",
             Self::RetentionDays => "retentionDays",
         }
     }
@@ -31,7 +39,7 @@ impl TenantLimit {
     /// Returns the smallest number above 0 that it can be set to.
     pub const fn min(self) -> u32 {
         match self {
-            Self::RequestsPerSecond | Self::MessagesWaiting => 1,
+            Self::RequestsPerSecond | Self::MessagesWaiting | Self::CallsUnderWay => 1,
             Self::RetentionDays => RETENTION_DAYS_MIN,
         }
     }
@@ -39,7 +47,7 @@ impl TenantLimit {
     /// Returns the largest number that it can be set to.
     pub const fn max(self) -> u32 {
         match self {
-            Self::RequestsPerSecond => 100_000,
+            Self::RequestsPerSecond | Self::CallsUnderWay => 100_000,
             Self::MessagesWaiting => 1_000_000,
             Self::RetentionDays => 36_500,
         }

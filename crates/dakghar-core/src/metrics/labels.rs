@@ -241,6 +241,8 @@ label! {
         RequestsPerSecond = "requests_per_second",
         /// The messages of a tenant that wait: 429.
         MessagesWaiting = "messages_waiting",
+        /// The calls to Meta of a tenant under way: its message goes back into the queue.
+        CallsUnderWay = "calls_under_way",
         /// The wrong keys of one address in a minute: 429.
         WrongKeys = "wrong_keys",
     }

@@ -20,7 +20,7 @@ pub use meta::{MessagesApi, SendCall, SignatureCheck, WebhookCodec};
 pub use migration::{MigrationSource, MigrationTarget, SourcePage};
 pub use pacer::{Pacer, SlotAsk};
 pub use queue::{Disposition, Job, JobKey, JobKind, Queue, QueueEntry, QueueError};
-pub use quota::{Grant, QuotaAsk, RequestQuota};
+pub use quota::{CallAsk, Grant, QuotaAsk, TenantQuota};
 pub use spool::{OutcomeSpool, SpoolError, SpooledOutcome};
 pub use store::{
     Acceptance, Aged, AgedPortion, ConversationStore, DUE_BYTES_MAX, ErasedPortion, Erasure, EventStore, ListStore,
@@ -56,8 +56,8 @@ pub struct Ports {
     pub queue: Arc<dyn Queue>,
     /// The pace of every number.
     pub pacer: Arc<dyn Pacer>,
-    /// The requests of each tenant.
-    pub quota: Arc<dyn RequestQuota>,
+    /// The requests and calls of each tenant.
+    pub quota: Arc<dyn TenantQuota>,
     /// Where Meta's answers are kept while the store does not take them. `None` where nothing is sent, and where the store
     /// is on the same disk: what fails the one fails the other.
     pub spool: Option<Arc<dyn OutcomeSpool>>,

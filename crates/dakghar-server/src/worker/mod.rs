@@ -3,6 +3,7 @@
 //!
 //! It never answers a client. All decisions are the app's; here are only the loops, the waits and the limits.
 
+mod calls;
 mod reconciler;
 mod retention;
 mod sender;
@@ -20,6 +21,7 @@ pub async fn run(app: App, tasks: TaskTracker, stopping: CancellationToken) {
     tokio::join!(
         run_sender(app.sending.clone(), tasks, stopping.clone()),
         run_reconciler(app.reconciling.clone(), stopping.clone()),
+        calls::run_telling(app.sending.clone(), stopping.clone()),
         run_retention(app.retention.clone(), app.sending.outages().clone(), stopping)
     );
 }

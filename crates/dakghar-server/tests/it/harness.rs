@@ -14,7 +14,7 @@ use dakghar_core::app::{App, Settings};
 use dakghar_core::domain::message::{Message, SendOutcome};
 use dakghar_core::domain::{Secret, TenantId};
 use dakghar_core::ports::{
-    IdGenerator as _, MessageStore as _, MessagesApi, Pacer, Ports, RequestQuota, SendCall, WebhookCodec,
+    IdGenerator as _, MessageStore as _, MessagesApi, Pacer, Ports, SendCall, TenantQuota, WebhookCodec,
 };
 use dakghar_core::vault::SigningKeys;
 use dakghar_server::http::{HttpConfig, router};
@@ -40,7 +40,7 @@ pub(crate) struct Setup {
     /// Instead of the one that reads Meta's webhooks.
     pub(crate) webhooks: Option<Arc<dyn WebhookCodec>>,
     /// Instead of one in memory.
-    pub(crate) quota: Option<Arc<dyn RequestQuota>>,
+    pub(crate) quota: Option<Arc<dyn TenantQuota>>,
 }
 
 impl Setup {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::http::Method;
-use dakghar_core::ports::{Grant, QueueError, QuotaAsk, RequestQuota};
+use dakghar_core::ports::{CallAsk, Grant, QueueError, QuotaAsk, TenantQuota};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -95,8 +95,12 @@ async fn a_tenant_over_its_requests_a_second_is_told_when_to_come_again() {
 struct Away;
 
 #[async_trait]
-impl RequestQuota for Away {
+impl TenantQuota for Away {
     async fn take(&self, _: &[QuotaAsk]) -> Result<Vec<Grant>, QueueError> {
+        Err(QueueError("away".into()))
+    }
+
+    async fn take_calls(&self, _: &Arc<str>, _: &[CallAsk]) -> Result<Vec<u32>, QueueError> {
         Err(QueueError("away".into()))
     }
 }
@@ -120,7 +124,7 @@ struct Slow {
 }
 
 #[async_trait]
-impl RequestQuota for Slow {
+impl TenantQuota for Slow {
     async fn take(&self, asks: &[QuotaAsk]) -> Result<Vec<Grant>, QueueError> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let may_answer = self.may_answer.as_ref().expect("set");
@@ -131,6 +135,10 @@ impl RequestQuota for Slow {
             resets_in_ms: 1000,
         };
         Ok(asks.iter().map(grant).collect())
+    }
+
+    async fn take_calls(&self, _: &Arc<str>, _: &[CallAsk]) -> Result<Vec<u32>, QueueError> {
+        unreachable!("no worker runs here")
     }
 }
 

@@ -1,18 +1,19 @@
-//! The suite of [`RequestQuota`]: however many processes share it, a tenant has its requests once in a second.
+//! The suite of [`TenantQuota`]: however many processes share it, a tenant has its requests once in a
+//! second, and its calls under way once.
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
 use std::sync::Arc;
 
 use dakghar_core::domain::TenantId;
-use dakghar_core::ports::{Grant, QuotaAsk, RequestQuota};
+use dakghar_core::ports::{CallAsk, Grant, QuotaAsk, TenantQuota};
 use futures_util::future::join_all;
 
 use crate::samples;
 
 /// The port of the cases.
-pub type Port = Arc<dyn RequestQuota>;
+pub type Port = Arc<dyn TenantQuota>;
 
-/// Runs the suite of `RequestQuota`: `quota_suite!(factory)`, where the factory gives `Arc<dyn RequestQuota>`. See
+/// Runs the suite of `TenantQuota`: `quota_suite!(factory)`, where the factory gives `Arc<dyn TenantQuota>`. See
 /// [`conformance`](crate::conformance).
 #[macro_export]
 macro_rules! quota_suite {
@@ -21,6 +22,8 @@ macro_rules! quota_suite {
             a_second_grants_what_it_has_and_no_more
             tenants_have_their_own_and_are_answered_in_order
             those_who_ask_at_once_share_it
+            calls_of_all_processes_are_within_the_limit
+            a_process_that_says_no_more_is_forgotten
         }
     };
 }
@@ -88,4 +91,50 @@ pub async fn those_who_ask_at_once_share_it(quota: Port) {
         (granted, grants)
     });
     assert_eq!(granted.await, 10);
+}
+
+/// Asks for calls in the name of a process.
+async fn calls(quota: &Port, process: &str, tenant_id: TenantId, under_way: u32, wanted: u32) -> u32 {
+    let ask = CallAsk {
+        tenant_id,
+        max: 10,
+        under_way,
+        wanted,
+    };
+    let granted = quota
+        .take_calls(&process.into(), &[ask])
+        .await
+        .expect("the quota answers");
+    assert_eq!(granted.len(), 1);
+    granted[0]
+}
+
+pub async fn calls_of_all_processes_are_within_the_limit(quota: Port) {
+    let (id, other) = (samples::tenant().id, samples::tenant().id);
+    assert_eq!(calls(&quota, "a", id, 0, 6).await, 6);
+    assert_eq!(calls(&quota, "b", id, 0, 6).await, 4);
+    assert_eq!(calls(&quota, "a", id, 6, 1).await, 0);
+    assert_eq!(calls(&quota, "a", other, 0, 20).await, 10, "another tenant");
+    // What a process says takes the place of what it said.
+    assert_eq!(calls(&quota, "a", id, 2, 0).await, 0);
+    assert_eq!(calls(&quota, "b", id, 4, 9).await, 4);
+    assert_eq!(calls(&quota, "b", id, 0, 0).await, 0);
+    assert_eq!(calls(&quota, "c", id, 0, 9).await, 8);
+    // A limit that was lowered takes nothing away.
+    assert_eq!(calls(&quota, "c", id, 30, 9).await, 0);
+    assert_eq!(quota.take_calls(&"c".into(), &[]).await, Ok(vec![]));
+
+    let id = samples::tenant().id;
+    let names: Vec<String> = (0..30).map(|n| n.to_string()).collect();
+    let granted = join_all(names.iter().map(|name| calls(&quota, name, id, 0, 1))).await;
+    assert_eq!(granted.iter().sum::<u32>(), 10, "those who ask at once share it");
+}
+
+pub async fn a_process_that_says_no_more_is_forgotten(quota: Port) {
+    let id = samples::tenant().id;
+    assert_eq!(calls(&quota, "died", id, 0, 10).await, 10);
+    assert_eq!(calls(&quota, "lives", id, 0, 1).await, 0);
+    while calls(&quota, "lives", id, 0, 1).await == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
 }

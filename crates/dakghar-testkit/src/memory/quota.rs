@@ -1,16 +1,16 @@
-//! The requests of tenants.
+//! The requests and calls of tenants.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use dakghar_core::domain::quota::{RequestSecond, resets_in_ms};
-use dakghar_core::ports::{Clock, Grant, QueueError, QuotaAsk, RequestQuota};
+use dakghar_core::domain::quota::Quota;
+use dakghar_core::ports::{CallAsk, Clock, Grant, QueueError, QuotaAsk, TenantQuota};
 use parking_lot::Mutex;
 
-/// A [`RequestQuota`] for tests.
+/// A [`TenantQuota`] for tests.
 pub struct MemoryQuota {
     clock: Arc<dyn Clock>,
-    second: Mutex<RequestSecond>,
+    quota: Mutex<Quota>,
 }
 
 impl MemoryQuota {
@@ -18,24 +18,18 @@ impl MemoryQuota {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
-            second: Mutex::default(),
+            quota: Mutex::default(),
         }
     }
 }
 
 #[async_trait]
-impl RequestQuota for MemoryQuota {
+impl TenantQuota for MemoryQuota {
     async fn take(&self, asks: &[QuotaAsk]) -> Result<Vec<Grant>, QueueError> {
-        let now = self.clock.uptime();
-        let mut second = self.second.lock();
-        let grant_of = |ask: &QuotaAsk| {
-            let (granted, remaining) = second.take(&ask.tenant_id, ask.per_second, ask.requests, now);
-            Grant {
-                granted,
-                remaining,
-                resets_in_ms: resets_in_ms(now),
-            }
-        };
-        Ok(asks.iter().map(grant_of).collect())
+        Ok(self.quota.lock().take(asks, self.clock.uptime()))
+    }
+
+    async fn take_calls(&self, process: &Arc<str>, asks: &[CallAsk]) -> Result<Vec<u32>, QueueError> {
+        Ok(self.quota.lock().take_calls(process, asks, self.clock.uptime()))
     }
 }

@@ -41,7 +41,7 @@ async fn pacer() -> (Arc<dyn Pacer>, ()) {
     (Arc::new(dakghar_testkit::memory::MemoryPacer::default()), ())
 }
 
-async fn quota() -> (Arc<dyn dakghar_core::ports::RequestQuota>, ()) {
+async fn quota() -> (Arc<dyn dakghar_core::ports::TenantQuota>, ()) {
     (
         Arc::new(dakghar_testkit::memory::MemoryQuota::new(Arc::new(WallClock))),
         (),

@@ -73,6 +73,9 @@ pub struct Limits {
     /// The most messages that are accepted and not settled.
     #[arg(long, value_name = "NUMBER", value_parser = parse_limit)]
     messages_waiting: Option<LimitNumber>,
+    /// The most calls to Meta under way.
+    #[arg(long, value_name = "NUMBER", value_parser = parse_limit)]
+    calls_under_way: Option<LimitNumber>,
     /// The days that settled messages and events are kept; 30 at least.
     #[arg(long, value_name = "NUMBER", value_parser = parse_limit)]
     retention_days: Option<LimitNumber>,
@@ -84,6 +87,7 @@ impl Limits {
             let number = match limit {
                 TenantLimit::RequestsPerSecond => self.requests_per_second,
                 TenantLimit::MessagesWaiting => self.messages_waiting,
+                TenantLimit::CallsUnderWay => self.calls_under_way,
                 TenantLimit::RetentionDays => self.retention_days,
             };
             number.map(|LimitNumber(number)| (*limit, number))

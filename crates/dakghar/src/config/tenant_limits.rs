@@ -9,6 +9,7 @@ table! {
     "Limits of a tenant" {
         REQUESTS_PER_SECOND: Kind::Integer { min: 0, max: 100_000 }, "0", "The most API requests of a tenant in a second, over all processes, where the operator set no other for it; 0 is no limit.";
         MESSAGES_WAITING: Kind::Integer { min: 0, max: 1_000_000 }, "0", "The most messages of a tenant that are accepted and not settled, over all processes, where the operator set no other for it; 0 is no limit. Further ones are refused until some are sent.";
+        CALLS_UNDER_WAY: Kind::Integer { min: 0, max: 100_000 }, "0", "The most calls to Meta of a tenant under way, over all processes, where the operator set no other for it; with 0 it may have three quarters of each process's WORKER_CONCURRENCY, and half when those are scarce.";
         RETENTION_DAYS: Kind::Integer { min: 0, max: 36_500 }, "0", "The days that settled messages with their idempotency keys, conversations without messages and webhook events are kept, where the operator set no other number for the tenant: 30 or more, or 0 (for ever). What is older is erased.";
     }
 }
@@ -20,6 +21,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> TenantLimits {
         let variable = match limit {
             TenantLimit::RequestsPerSecond => &REQUESTS_PER_SECOND,
             TenantLimit::MessagesWaiting => &MESSAGES_WAITING,
+            TenantLimit::CallsUnderWay => &CALLS_UNDER_WAY,
             TenantLimit::RetentionDays => &RETENTION_DAYS,
         };
         let number = reader.integer(variable);

@@ -9,7 +9,7 @@ use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
     Clock, ConversationStore, Erasure, EventStore, ListStore, ListenerStore, MessageStore, Pacer, Ports, Queue,
-    RequestQuota, StoreHealth, TenantStore, TimerStore,
+    StoreHealth, TenantQuota, TenantStore, TimerStore,
 };
 use dakghar_core::vault::Vault;
 
@@ -101,7 +101,7 @@ impl Outer {
         store: &Arc<S>,
         queue: Arc<dyn Queue>,
         pacer: Arc<dyn Pacer>,
-        quota: Arc<dyn RequestQuota>,
+        quota: Arc<dyn TenantQuota>,
         clock: Arc<dyn Clock>,
     ) -> Ports {
         let store = Arc::new(MeasuredStore::new(store.clone(), self.metrics.clone()));

@@ -38,6 +38,8 @@ struct TenantFields<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     messages_waiting: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    calls_under_way: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     retention_days: Option<i64>,
     created_at: DateTime,
     updated_at: DateTime,
@@ -93,6 +95,7 @@ pub(in crate::mongo) fn encode(tenant: &Tenant, version: u64, save_id: ObjectId)
             .collect(),
         requests_per_second: limit(TenantLimit::RequestsPerSecond),
         messages_waiting: limit(TenantLimit::MessagesWaiting),
+        calls_under_way: limit(TenantLimit::CallsUnderWay),
         retention_days: limit(TenantLimit::RetentionDays),
         created_at: date(tenant.created_at),
         updated_at: date(tenant.updated_at),
@@ -165,6 +168,7 @@ fn read_limits(fields: &TenantFields<'_>) -> Result<TenantLimits, &'static str> 
         let number = match limit {
             TenantLimit::RequestsPerSecond => fields.requests_per_second,
             TenantLimit::MessagesWaiting => fields.messages_waiting,
+            TenantLimit::CallsUnderWay => fields.calls_under_way,
             TenantLimit::RetentionDays => fields.retention_days,
         };
         let number = number.map(u32::try_from).transpose();

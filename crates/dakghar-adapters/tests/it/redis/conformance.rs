@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dakghar_adapters::redis::RedisPacer;
-use dakghar_core::ports::{Pacer, RequestQuota};
+use dakghar_core::ports::{Pacer, TenantQuota};
 use dakghar_testkit::conformance::queue::QueueUnderTest;
 use dakghar_testkit::servers::{Redis, Server, SharedRedis, are_installed};
 
@@ -30,7 +30,7 @@ async fn pacer() -> Option<(Arc<dyn Pacer>, SharedRedis)> {
     Some((Arc::new(pacer), redis))
 }
 
-async fn quota() -> Option<(Arc<dyn RequestQuota>, SharedRedis)> {
+async fn quota() -> Option<(Arc<dyn TenantQuota>, SharedRedis)> {
     if !are_installed(&[Server::Redis]) {
         return None;
     }

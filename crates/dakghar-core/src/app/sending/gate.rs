@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::call_limits::{Allowances, Allowed, CallLimits};
 use super::host::{Host, HostPass};
 use super::in_flight::{InFlight, InFlightLimits};
 use super::number_holds::NumberHolds;
@@ -12,6 +13,7 @@ use crate::domain::message::{DeadReason, HOST_UNREACHABLE, Message};
 use crate::domain::pacing::Admission;
 use crate::domain::tenant::SharedTenant;
 use crate::domain::{Present, Timestamp};
+use crate::metrics::{Limit, Metrics};
 use crate::ports::{Job, Pacer, SlotAsk};
 
 /// The time a message may wait in memory for a place while its number or tenant has all its calls under way.
@@ -62,6 +64,8 @@ enum Obstacle {
 /// Decides which candidates may go out.
 pub(super) struct Gate {
     pub(super) in_flight: InFlightLimits,
+    pub(super) calls: CallLimits,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) holds: NumberHolds,
     pub(super) host: Host,
     pub(super) pacer: Arc<dyn Pacer>,
@@ -74,8 +78,9 @@ impl Gate {
     pub(super) async fn judge(&self, candidates: Vec<Candidate>, present: Present) -> Result<Vec<Verdict>, Failure> {
         let now = present.now;
         let mut judged = Vec::with_capacity(candidates.len());
+        let mut allowances = self.calls.allow(&self.in_flight, &candidates).await?;
         for mut candidate in candidates {
-            let obstacle = self.obstacle(&mut candidate, present).await;
+            let obstacle = self.obstacle(&mut candidate, present, &mut allowances).await;
             judged.push((candidate, obstacle));
         }
         let asks: Vec<SlotAsk> = judged
@@ -106,7 +111,7 @@ impl Gate {
         Ok(judged.into_iter().map(verdict).collect())
     }
 
-    async fn obstacle(&self, candidate: &mut Candidate, present: Present) -> Obstacle {
+    async fn obstacle(&self, candidate: &mut Candidate, present: Present, allowances: &mut Allowances) -> Obstacle {
         let now = present.now;
         let Candidate {
             message, tenant, since, ..
@@ -136,7 +141,13 @@ impl Gate {
             Ok(host) => host,
             Err(until) => return Obstacle::Host(ask_at(until)),
         };
-        match self.in_flight.enter(&message.accepted.tenant_id, number) {
+        let allowed = allowances.take(&tenant.id);
+        let has_patience = now.since(*since) < PLACE_PATIENCE && allowed != Allowed::Later;
+        let in_flight = match allowed {
+            Allowed::Yes => self.in_flight.enter(&tenant.id, number),
+            Allowed::Soon | Allowed::Later => None,
+        };
+        match in_flight {
             Some(in_flight) => Obstacle::None(
                 Place {
                     host,
@@ -144,8 +155,13 @@ impl Gate {
                 },
                 ask_at(now),
             ),
-            None if now.since(*since) < PLACE_PATIENCE => Obstacle::Place,
-            None => Obstacle::Crowded(ask_at(now + PLACE_WAIT)),
+            None if has_patience => Obstacle::Place,
+            None => {
+                if allowed != Allowed::Yes {
+                    self.metrics.refused.of(Limit::CallsUnderWay).inc();
+                }
+                Obstacle::Crowded(ask_at(now + PLACE_WAIT))
+            }
         }
     }
 

@@ -48,6 +48,11 @@ impl InFlightLimits {
         self.places.saturating_sub(self.counts.lock().all) as usize
     }
 
+    /// Returns the calls of a tenant.
+    pub(super) fn of_tenant(&self, tenant: &TenantId) -> u32 {
+        self.counts.lock().tenants.get(tenant).copied().unwrap_or(0)
+    }
+
     /// Takes a place for one call. Returns `None` if no place is free, or the number or the tenant has all of its own.
     pub(super) fn enter(&self, tenant: &TenantId, number: &PhoneNumber) -> Option<InFlight> {
         #[expect(

@@ -2,6 +2,7 @@
 //! what got stuck.
 
 mod accept;
+mod call_limits;
 mod change;
 mod deliver;
 mod gate;
@@ -33,6 +34,7 @@ use crate::domain::MessageKey;
 use crate::domain::opaque::OpaqueSigner;
 use crate::metrics::DoubtEnd;
 use crate::ports::{Job, JobKey, Ports, QueueError, Saved};
+use call_limits::CallLimits;
 use gate::Gate;
 use in_flight::InFlightLimits;
 use spooling::Spooling;
@@ -123,6 +125,8 @@ impl Sending {
     ) -> Self {
         let gate = Gate {
             in_flight: InFlightLimits::new(settings.calls_max),
+            calls: CallLimits::new(settings.tenant_limits, settings.worker_id.clone(), ports.quota.clone()),
+            metrics: ports.metrics.clone(),
             holds: shared.holds.clone(),
             host: shared.host.clone(),
             pacer: ports.pacer.clone(),
@@ -162,6 +166,11 @@ impl Sending {
     /// Returns the number of further calls that this process may begin now.
     pub fn places_free(&self) -> usize {
         self.gate.in_flight.places_free()
+    }
+
+    /// Tells the other processes how many calls of each tenant are under way here. To be done each second.
+    pub async fn tell_calls(&self) -> Result<(), Failure> {
+        self.gate.calls.tell(&self.gate.in_flight).await
     }
 
     /// Counts a crash while the message was being prepared. Gives the message up after a few.

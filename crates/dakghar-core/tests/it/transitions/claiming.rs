@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use dakghar_core::domain::Status;
+use dakghar_core::app::Prepared;
 use dakghar_core::domain::message::{TimelineEvent, UnknownOutcome};
 use dakghar_core::domain::pacing::RELEASE_CHECK;
+use dakghar_core::domain::{MessageKey, Status, TenantLimit, TenantLimits};
 use dakghar_core::ports::Pacer as _;
 
 use crate::steps::{LEASE, LEASE_MARGIN, MINUTE, SECOND, in_each_kind, in_world, number};
@@ -111,6 +112,55 @@ fn t04_a_message_without_a_place_waits_for_a_moment_and_then_gets_a_later_slot()
         assert_eq!((seen.status(), seen.drive()), (Status::Queued, 1));
         assert_eq!(seen.slot_at(), Some(world.now() + Duration::from_millis(500)));
         assert_eq!(waits_for(&seen), Some("calls_under_way"));
+    });
+}
+
+#[test]
+fn t04_a_tenant_with_all_its_calls_under_way_waits_at_no_cost_and_others_send() {
+    in_each_kind(|world: &World| {
+        let process = world.idle_process_with(|setup| {
+            setup.settings.tenant_limits = TenantLimits::default().with(TenantLimit::CallsUnderWay, 2);
+        });
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        let other = world.tenant_with(&process, "222222222222222", "token", UnknownOutcome::Fail);
+        let messages: Vec<_> = (0..40).map(|_| world.accept(&process, &tenant.id, "hello")).collect();
+        let others: Vec<_> = (0..2).map(|_| world.accept(&process, &other.id, "hello")).collect();
+        let mut prepared = world.prepare(&process);
+        while prepared.waiting.len() < 32 {
+            // Slots come at the pace of the number.
+            world.run_for(Duration::from_millis(50));
+            let more = world.prepare(&process);
+            prepared.sends.extend(more.sends);
+            prepared.waiting.extend(more.waiting);
+        }
+        let under_way = world.claim_prepared(
+            &process,
+            Prepared {
+                sends: prepared.sends,
+                waiting: vec![],
+            },
+        );
+        let claimed = |keys: &[MessageKey]| {
+            let sending = keys.iter().filter(|key| world.look(**key).status() == Status::Sending);
+            sending.count()
+        };
+        assert_eq!((claimed(&messages), claimed(&others)), (2, 2));
+
+        // The others wait, for a moment here and then in the queue, and no attempt is charged.
+        world.run_for(Duration::from_millis(200));
+        let again = world.prepare_again(&process, prepared.waiting);
+        assert_eq!(again.sends.len(), 0);
+        for message in &messages[2..] {
+            let seen = world.look(*message);
+            assert_eq!((seen.status(), seen.attempt()), (Status::Queued, 0));
+        }
+        for claimed in under_way {
+            let ended = world.call(&process, claimed);
+            world.record(&process, ended);
+        }
+        world.run_for(MINUTE);
+        let prepared = world.prepare(&process);
+        assert_eq!(prepared.sends.len(), 2, "two more");
     });
 }
 

@@ -70,6 +70,9 @@ pub(in crate::http) struct TenantLimitsView {
     /// The most messages that are accepted and not settled: queued (also for later), held, being sent or in doubt.
     #[schema(minimum = 0, maximum = 1_000_000, example = 50_000)]
     messages_waiting: Option<u32>,
+    /// The most calls to Meta under way, in all processes. While Meta answers slowly, messages beyond it wait.
+    #[schema(minimum = 0, maximum = 100_000, example = 100)]
+    calls_under_way: Option<u32>,
     /// The days that settled messages, conversations without messages and events are kept: 0 (for ever), or 30 and more.
     #[schema(minimum = 0, maximum = 36_500, example = 90)]
     retention_days: Option<u32>,
@@ -80,6 +83,7 @@ impl From<&TenantLimits> for TenantLimitsView {
         Self {
             requests_per_second: limits.of(TenantLimit::RequestsPerSecond),
             messages_waiting: limits.of(TenantLimit::MessagesWaiting),
+            calls_under_way: limits.of(TenantLimit::CallsUnderWay),
             retention_days: limits.of(TenantLimit::RetentionDays),
         }
     }

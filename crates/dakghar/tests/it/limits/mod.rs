@@ -1,5 +1,6 @@
 //! The limits of a tenant: one that goes beyond them is held to them, and costs the others nothing.
 
+mod calls;
 mod requests;
 mod waiting;
 

@@ -1,0 +1,95 @@
+//! Calls under way.
+
+use dakghar_graph_sim::{Fault, FaultRule, Match, Rate};
+use dakghar_testkit::Port;
+use futures_util::future::join_all;
+
+use crate::product::{Backend, Product, Setup, eventually, on_both_backends};
+
+on_both_backends!(a_tenant_whose_calls_hang_is_held_to_its_calls_also_after_a_crash_and_nine_others_send);
+
+const MAX: usize = 10;
+/// How long Meta takes to answer the abuser.
+const SLOW_MS: u64 = 3_000;
+/// The number of the abuser.
+const NUMBER: &str = "100";
+const MESSAGES: usize = 150;
+
+/// When each call of the abuser reached Meta, in milliseconds.
+fn calls(product: &Product) -> Vec<i64> {
+    let journal = product.sim.journal();
+    let own = journal.iter().filter(|call| call.phone_number_id == NUMBER);
+    own.map(|call| call.at.as_millisecond()).collect()
+}
+
+/// The most calls that were under way at a time: those of half the time that each takes.
+fn at_once(calls: &[i64]) -> usize {
+    let half = i64::try_from(SLOW_MS / 2).expect("short");
+    let from = |at: &i64| calls.iter().filter(|other| (*at..*at + half).contains(*other)).count();
+    calls.iter().map(from).max().unwrap_or(0)
+}
+
+async fn start_both(product: &mut Product, second: &Port) {
+    if product.is_distributed() {
+        product.spawn_on("serve", second.number());
+        product.ready_on(second.number()).await;
+    }
+}
+
+async fn a_tenant_whose_calls_hang_is_held_to_its_calls_also_after_a_crash_and_nine_others_send(backend: Backend) {
+    // Without a limit the abuser has 24 places of each process.
+    let setup = Setup::on(backend)
+        .env("CALLS_UNDER_WAY", MAX)
+        .env("WORKER_CONCURRENCY", 32);
+    let mut product = setup.start().await;
+    let second = Port::claim();
+    start_both(&mut product, &second).await;
+    product.sim.add_rule(FaultRule {
+        when: Match {
+            phone_number_id: Some(NUMBER.to_owned()),
+            ..Match::default()
+        },
+        rate: Rate::default(),
+        times: None,
+        fault: Fault::Slow { ms: SLOW_MS },
+    });
+    let abuser = product.fast_tenant(NUMBER).await;
+    let mut others = Vec::new();
+    for number in 101..110 {
+        others.push(product.tenant(&number.to_string(), "EAAG-others").await);
+    }
+    let sends = (0..MESSAGES).map(|_| product.send(&abuser, "+919111111111"));
+    join_all(sends).await;
+    assert!(
+        eventually(async || calls(&product).len() >= MAX).await,
+        "{}",
+        calls(&product).len()
+    );
+
+    for tenant in &others {
+        join_all((0..10).map(|_| product.send(tenant, "+919222222222"))).await;
+    }
+    for tenant in &others {
+        let path = format!("/tenants/{}/messages?status=delivered&limit=200", tenant.id);
+        product.until_count(&path, 10).await;
+    }
+    let before = calls(&product);
+    println!("{} calls before the kill, {} at once", before.len(), at_once(&before));
+    assert!(before.len() < MESSAGES, "the abuser's calls do not hang any more");
+    assert!(
+        (MAX - 1..=MAX + MAX / 10).contains(&at_once(&before)),
+        "{}",
+        at_once(&before)
+    );
+
+    product.kill();
+    let killed = calls(&product).len();
+    product.restart().await;
+    let second = Port::claim();
+    start_both(&mut product, &second).await;
+    let more = async || calls(&product).len() >= killed + 3 * MAX;
+    assert!(eventually(more).await, "{} and {}", killed, calls(&product).len());
+    let after = calls(&product).split_off(killed);
+    println!("{} calls after the kill, {} at once", after.len(), at_once(&after));
+    assert!(at_once(&after) <= MAX + MAX / 10, "{}", at_once(&after));
+}
