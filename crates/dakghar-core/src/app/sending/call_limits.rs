@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::gate::Candidate;
 use super::in_flight::InFlightLimits;
 use crate::app::failure::Failure;
+use crate::domain::tenant::SharedTenant;
 use crate::domain::{TenantId, TenantLimit, TenantLimits};
 use crate::ports::{CallAsk, TenantQuota};
 
@@ -56,14 +56,14 @@ impl CallLimits {
         }
     }
 
-    /// Takes places for the calls of these messages, in one call for all tenants.
-    pub(super) async fn allow(
+    /// What to ask for the messages of these tenants.
+    pub(super) fn asks<'a>(
         &self,
         in_flight: &InFlightLimits,
-        candidates: &[Candidate],
-    ) -> Result<Allowances, Failure> {
+        tenants: impl Iterator<Item = &'a SharedTenant>,
+    ) -> Vec<CallAsk> {
         let mut asks: HashMap<TenantId, CallAsk> = HashMap::new();
-        for Candidate { tenant, .. } in candidates {
+        for tenant in tenants {
             if let Some(max) = tenant.limits.in_force(&self.defaults, TenantLimit::CallsUnderWay) {
                 let ask = asks.entry(tenant.id).or_insert_with(|| CallAsk {
                     tenant_id: tenant.id,
@@ -74,10 +74,14 @@ impl CallLimits {
                 ask.wanted += 1;
             }
         }
+        asks.into_values().collect()
+    }
+
+    /// Takes places for calls, for all tenants in one call.
+    pub(super) async fn allow(&self, asks: Vec<CallAsk>) -> Result<Allowances, Failure> {
         if asks.is_empty() {
             return Ok(Allowances::default());
         }
-        let asks: Vec<CallAsk> = asks.into_values().collect();
         let granted = self.quota.take_calls(&self.process, &asks).await?;
         let mut told = self.told.lock();
         let mut allowances = HashMap::new();

@@ -78,7 +78,9 @@ impl Gate {
     pub(super) async fn judge(&self, candidates: Vec<Candidate>, present: Present) -> Result<Vec<Verdict>, Failure> {
         let now = present.now;
         let mut judged = Vec::with_capacity(candidates.len());
-        let mut allowances = self.calls.allow(&self.in_flight, &candidates).await?;
+        let tenants = candidates.iter().map(|candidate| &candidate.tenant);
+        let asks = self.calls.asks(&self.in_flight, tenants);
+        let mut allowances = self.calls.allow(asks).await?;
         for mut candidate in candidates {
             let obstacle = self.obstacle(&mut candidate, present, &mut allowances).await;
             judged.push((candidate, obstacle));
