@@ -44,6 +44,10 @@ impl IdGenerator for SequentialIds {
         EventId::from_uuid(uuid_of(self.count()))
     }
 
+    fn redrive_id(&self) -> RedriveId {
+        RedriveId::from_uuid(uuid_of(self.count()))
+    }
+
     fn jitter(&self) -> f64 {
         0.5
     }

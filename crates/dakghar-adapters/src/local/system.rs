@@ -80,6 +80,10 @@ impl IdGenerator for RandomIds {
         EventId::from_uuid(self.uuid())
     }
 
+    fn redrive_id(&self) -> RedriveId {
+        RedriveId::from_uuid(self.uuid())
+    }
+
     fn jitter(&self) -> f64 {
         rand::random()
     }

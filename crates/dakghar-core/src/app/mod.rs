@@ -11,6 +11,7 @@ mod messages;
 pub mod migrating;
 mod reading;
 mod receiving;
+mod redriving;
 mod requests;
 mod retention;
 mod sending;
@@ -38,6 +39,7 @@ pub use health::Health;
 pub use listening::{Attending, Listening};
 pub use reading::{Page, PageRequest, Reading};
 pub use receiving::{Receiving, WebhookReceipt};
+pub use redriving::Redriving;
 pub use requests::{RequestAllowance, Requests};
 pub use retention::{Retention, RetentionPass, RetentionStep};
 pub use sending::{
@@ -58,6 +60,8 @@ pub struct App {
     pub accepting: Arc<Accepting>,
     /// Cancelling messages and sending dead letters again.
     pub changing: Arc<Changing>,
+    /// Redrives by filter.
+    pub redriving: Arc<Redriving>,
     /// The send worker.
     pub sending: Arc<Sending>,
     /// Erasing what is old.
@@ -100,6 +104,7 @@ impl App {
         let Shared {
             messages, slots, jobs, ..
         } = shared.clone();
+        let changing = Arc::new(Changing::new(messages.clone(), slots, jobs, ports.clock.clone()));
         let app = Self {
             accepting: Arc::new(Accepting::new(
                 &ports,
@@ -107,7 +112,13 @@ impl App {
                 waiting,
                 settings.attempts_max,
             )),
-            changing: Arc::new(Changing::new(messages.clone(), slots, jobs, ports.clock.clone())),
+            redriving: Arc::new(Redriving::new(
+                &ports,
+                &settings,
+                changing.clone(),
+                shared.outages.clone(),
+            )),
+            changing,
             retention: Arc::new(Retention::new(&ports, &settings)),
             reconciling: Arc::new(Reconciling::new(ports.clone(), settings.clone(), shared.clone())),
             receiving: Arc::new(Receiving::new(

@@ -93,6 +93,10 @@ own_id!(
     /// Our id of a webhook event that is neither a message nor a status we could place. `evt_…`
     EventId, "evt"
 );
+own_id!(
+    /// Our id of a redrive of dead letters. `rdr_…`, sorts by the time it was begun.
+    RedriveId, "rdr"
+);
 
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $valid:expr) => {

@@ -69,6 +69,8 @@ codes! {
     MessageNotFound = "message_not_found", 404, "The tenant has no such message";
     /// The tenant has no such conversation.
     ConversationNotFound = "conversation_not_found", 404, "The tenant has no such conversation";
+    /// There is no such redrive, or the caller may not know of it.
+    RedriveNotFound = "redrive_not_found", 404, "There is no such redrive";
     /// The route exists with other methods.
     MethodNotAllowed = "method_not_allowed", 405, "This method is not allowed here";
     /// A tenant has this phone number id already.
@@ -81,6 +83,10 @@ codes! {
     NotRedrivable = "not_redrivable", 409, "Only a dead letter can be sent again";
     /// The message may have been delivered and the caller did not accept a second one.
     DuplicateRiskUnconfirmed = "duplicate_risk_unconfirmed", 409, "Sending again may deliver the message twice";
+    /// The redrive is done or cancelled.
+    RedriveOver = "redrive_over", 409, "The redrive is over";
+    /// As many redrives are running or paused as there may be.
+    TooManyRedrives = "too_many_redrives", 409, "Too many redrives are running or paused";
     /// The tenant has messages that are not settled.
     TenantNotEmpty = "tenant_not_empty", 409, "The tenant has unsettled messages";
     /// A tenant keeps one number at least.

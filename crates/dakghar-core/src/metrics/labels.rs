@@ -101,6 +101,18 @@ impl DeadLetter {
 }
 
 label! {
+    /// What a redrive by filter did with a dead letter.
+    Redriven "outcome" {
+        /// It is sent again.
+        Redriven = "redriven",
+        /// It is left as it is: no dead letter any more, or with a risk that nobody accepted.
+        Skipped = "skipped",
+        /// It cannot be read.
+        Failed = "failed",
+    }
+}
+
+label! {
     /// What ended a doubt.
     DoubtEnd "by" {
         /// A status, or a late answer, told the outcome.
@@ -185,6 +197,22 @@ label! {
         ListenersAll = "listeners_listeners",
         /// `forget_listeners` of `listeners`.
         ListenersForget = "listeners_forget_listeners",
+        /// `insert_redrive` of `redrives`.
+        RedrivesInsert = "redrives_insert_redrive",
+        /// `save_redrive` of `redrives`.
+        RedrivesSave = "redrives_save_redrive",
+        /// `find_redrive` of `redrives`.
+        RedrivesFind = "redrives_find_redrive",
+        /// `list_redrives` of `redrives`.
+        RedrivesList = "redrives_list_redrives",
+        /// `count_open_redrives` of `redrives`.
+        RedrivesCountOpen = "redrives_count_open_redrives",
+        /// `due_redrives` of `redrives`.
+        RedrivesDue = "redrives_due_redrives",
+        /// `forget_redrives` of `redrives`.
+        RedrivesForget = "redrives_forget_redrives",
+        /// `look_through` of `redrives`.
+        RedrivesLookThrough = "redrives_look_through",
         /// `erase` of `erasure`.
         ErasureErase = "erasure_erase",
         /// `erase_aged` of `erasure`.

@@ -10,7 +10,7 @@ use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::{self, Registry};
 
 use super::instruments::{Family, Histogram, Instrument, LabelDescription, Latency, Wait};
-use super::labels::{Attempt, Budget, DeadLetter, DoubtEnd, Host, IngestGap, Limit, StoreCall};
+use super::labels::{Attempt, Budget, DeadLetter, DoubtEnd, Host, IngestGap, Limit, Redriven, StoreCall};
 
 /// The prefix of every name.
 const PREFIX: &str = "dakghar";
@@ -110,6 +110,7 @@ table! {
     outcomes_not_spooled: Counter, "outcomes_not_spooled", None, "Answers of Meta that MongoDB did not take in time and that could not be kept in DATA_DIR either; they live as long as the process until MongoDB takes them";
     outcomes_replayed: Counter, "outcomes_replayed", None, "Answers of Meta that an earlier process had kept in DATA_DIR, and that this one stored";
     dead_letters: Family<DeadLetter, Counter>, "dead_letters", None, "Messages that became dead letters, by the reason";
+    redrives: Family<Redriven, Counter>, "redrives", None, "Dead letters that redrives by filter took up, by what became of them";
     breaker_open: Family<Host, Gauge>, "breaker_open", None, "1 while calls to the host wait because it cannot be reached, else 0";
 
     unreadable_records: Counter, "unreadable_records", None, "Stored records that were found and cannot be read, each once; the log names them";

@@ -24,8 +24,8 @@ pub use quota::{CallAsk, Grant, QuotaAsk, TenantQuota};
 pub use spool::{OutcomeSpool, SpoolError, SpooledOutcome};
 pub use store::{
     Acceptance, Aged, AgedPortion, ConversationStore, DUE_BYTES_MAX, ErasedPortion, Erasure, EventStore, ListStore,
-    ListenerStore, MessageStore, Received, ReceivedMessage, Save, Saved, StoreError, StoreHealth, TenantSaved,
-    TenantStore, TimerStore,
+    ListenerStore, MessageStore, Received, ReceivedMessage, RedriveStore, Save, Saved, StoreError, StoreHealth,
+    TenantSaved, TenantStore, TimerStore,
 };
 
 use crate::metrics::Metrics;
@@ -48,6 +48,8 @@ pub struct Ports {
     pub events: Arc<dyn EventStore>,
     /// The processes that take webhooks, and when they did not.
     pub listeners: Arc<dyn ListenerStore>,
+    /// Redrives of dead letters.
+    pub redrives: Arc<dyn RedriveStore>,
     /// The state of the store.
     pub store_health: Arc<dyn StoreHealth>,
     /// Erasing a tenant's data.

@@ -134,6 +134,10 @@ impl IdGenerator for Ids {
         IDS.event_id()
     }
 
+    fn redrive_id(&self) -> RedriveId {
+        IDS.redrive_id()
+    }
+
     fn jitter(&self) -> f64 {
         IDS.jitter()
     }

@@ -5,9 +5,10 @@ mod cursor;
 use super::failure::Failure;
 use super::messages::Messages;
 use crate::domain::conversation::Conversation;
-use crate::domain::ids::{ConversationId, EventId, MessageId, MessageKey};
+use crate::domain::ids::{ConversationId, EventId, MessageId, MessageKey, RedriveId};
 use crate::domain::message::Message;
 use crate::domain::page::{Listed, MessageQuery, PageLimit, Paged};
+use crate::domain::redrive::Redrive;
 use crate::domain::webhook::WebhookEvent;
 use crate::domain::{ErrorCode, Problem, Tenant, TenantId, Timestamp};
 use crate::ports::Ports;
@@ -134,6 +135,15 @@ impl Reading {
         let before = self.position(page, &list, |text| EventId::parse(text).ok())?;
         let limit = PageLimit::items(page.limit);
         let listed = self.ports.events.list(tenant_id, before, limit).await?;
+        Ok(self.page(&list, listed, ToString::to_string))
+    }
+
+    /// Returns the redrives of a tenant, or of all.
+    pub async fn redrives(&self, tenant_id: Option<&TenantId>, page: &PageRequest) -> Result<Page<Redrive>, Failure> {
+        let list = format!("redrives/{}", tenant_id.map(ToString::to_string).unwrap_or_default());
+        let before = self.position(page, &list, |text| RedriveId::parse(text).ok())?;
+        let limit = PageLimit::items(page.limit);
+        let listed = self.ports.redrives.list_redrives(tenant_id, before, limit).await?;
         Ok(self.page(&list, listed, ToString::to_string))
     }
 

@@ -14,10 +14,10 @@ use crate::ports::Clock;
 
 /// Changes messages on request.
 pub struct Changing {
-    messages: Messages,
-    slots: Slots,
-    jobs: Jobs,
-    clock: Arc<dyn Clock>,
+    pub(super) messages: Messages,
+    pub(super) slots: Slots,
+    pub(super) jobs: Jobs,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Changing {

@@ -14,6 +14,7 @@ mod number_holds;
 mod outages;
 mod prepare;
 mod recent_calls;
+mod redrive_batch;
 mod reconcile;
 mod replay;
 mod slots;

@@ -40,7 +40,53 @@ impl Slots {
     }
 }
 
+/// A slot that was reserved for a message.
+pub(super) struct Reserved {
+    /// Its time; the present where no pacer or no number is known.
+    pub(super) slot_at: Timestamp,
+    ask: Option<SlotAsk>,
+}
+
 impl Slots {
+    /// Reserves the next slots for messages that wait for nothing else, in one call. Without the pacer they may go at
+    /// once: the gate keeps the pace.
+    pub(super) async fn reserve_now(&self, messages: &[Message], now: Timestamp) -> Vec<Reserved> {
+        let mut asks = Vec::with_capacity(messages.len());
+        let mut reserved = Vec::with_capacity(messages.len());
+        for message in messages {
+            let tenant = self.directory.find(&message.accepted.tenant_id).await.ok().flatten();
+            let number = tenant.as_ref().and_then(|tenant| tenant.number(Some(&message.accepted.phone_number_id)));
+            let ask = number.map(|number| ask(number, message.accepted.priority, now));
+            asks.extend(ask.clone());
+            reserved.push(Reserved { slot_at: now, ask });
+        }
+        let slots = if asks.is_empty() {
+            Vec::new()
+        } else {
+            self.pacer.reserve(&asks).await.unwrap_or_default()
+        };
+        if slots.is_empty() {
+            // Nothing was reserved, so nothing can be given back.
+            reserved.iter_mut().for_each(|reserved| reserved.ask = None);
+        }
+        let asked = reserved.iter_mut().filter(|reserved| reserved.ask.is_some());
+        for (reserved, slot_at) in asked.zip(slots) {
+            reserved.slot_at = slot_at;
+        }
+        reserved
+    }
+
+    /// Gives a slot back that is not needed after all. Best effort.
+    pub(super) async fn refund(&self, reserved: Reserved) {
+        if let Some(ask) = reserved.ask {
+            let ask = SlotAsk {
+                not_before: reserved.slot_at,
+                ..ask
+            };
+            self.pacer.refund(&[ask]).await;
+        }
+    }
+
     /// Gives back the slot that was reserved for a message which then could not be saved: it is still stored with its old
     /// one, and asks for another. Best effort.
     pub(super) async fn give_back(&self, message: &Message) {

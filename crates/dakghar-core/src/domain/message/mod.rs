@@ -6,6 +6,7 @@
 
 mod accepted;
 mod ahead;
+mod dead_letter;
 mod delivery;
 mod direction;
 pub mod evidence;
@@ -23,6 +24,7 @@ pub use super::pacing::Priority;
 pub use super::retry::RetryPolicy;
 pub use super::send_error::SendError;
 pub use accepted::{Accepted, Content, Idempotency};
+pub use dead_letter::DeadLetter;
 pub use delivery::{DeadReason, Delivery, Lease, TIMELINE_ENTRIES_MAX};
 pub use direction::Direction;
 pub use evidence::{Evidence, EvidenceStatus, Merged, WAMIDS_MAX};

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::hold::{HOLD_CHECK, HoldReason, PAUSE_CHECK};
+use super::super::ids::RedriveId;
 use super::super::pacing::{RELEASE_CHECK, RELEASE_LEAD, SLOT_TOLERANCE};
 use super::super::send_error::SendError;
 use super::super::time::{Present, Timestamp};
 use super::Message;
+use super::dead_letter::DeadLetter;
 use super::delivery::{DeadReason, Lease};
 use super::policy::{STRIKES_MAX, Timings};
 use super::status::Status;
@@ -210,14 +212,35 @@ impl Message {
     /// T18. Sends it again from the dead letters, with a fresh count of attempts and without its old expiry. The
     /// caller gives it a slot.
     pub fn redrive(&mut self, now: Timestamp, accept_duplicate_risk: bool) -> Result<(), NotRedrivable> {
-        if !self.delivery.status.is_dead_letter() {
-            return Err(NotRedrivable::NotDead);
-        }
-        if self.may_have_arrived() && !accept_duplicate_risk {
+        let entry = TimelineEntry::new(now, TimelineEvent::Redriven);
+        self.redrive_with(entry, accept_duplicate_risk)
+    }
+
+    /// The same as part of a redrive by filter, which the timeline names.
+    pub fn redrive_by(
+        &mut self,
+        redrive: &RedriveId,
+        now: Timestamp,
+        accept_duplicate_risk: bool,
+    ) -> Result<(), NotRedrivable> {
+        let entry = TimelineEntry::new(now, TimelineEvent::Redriven).detail(&redrive.to_string());
+        self.redrive_with(entry, accept_duplicate_risk)
+    }
+
+    /// True if this redrive sent it again.
+    pub fn was_redriven_by(&self, redrive: &RedriveId) -> bool {
+        let name = redrive.to_string();
+        let mut redriven = self.delivery.timeline.iter().rev();
+        redriven.any(|entry| entry.event == TimelineEvent::Redriven && entry.detail.as_deref() == Some(&*name))
+    }
+
+    fn redrive_with(&mut self, entry: TimelineEntry, accept_duplicate_risk: bool) -> Result<(), NotRedrivable> {
+        let now = entry.at;
+        let letter = DeadLetter::of(self).ok_or(NotRedrivable::NotDead)?;
+        if letter.may_have_arrived() && !accept_duplicate_risk {
             return Err(NotRedrivable::DuplicateRisk);
         }
-        self.delivery
-            .note(TimelineEntry::new(now, TimelineEvent::Redriven).attempt(self.delivery.attempt));
+        self.delivery.note(entry.attempt(self.delivery.attempt));
         self.delivery.status = Status::Queued;
         self.delivery.epoch += 1;
         self.delivery.drive += 1;
@@ -228,12 +251,6 @@ impl Message {
         self.delivery.expires_at = None;
         self.delivery.updated_at = now;
         Ok(())
-    }
-
-    /// True if a call may have delivered it. A failure that Meta reports concerns that call only, not one before it.
-    fn may_have_arrived(&self) -> bool {
-        self.delivery.dead_reason == Some(DeadReason::OutcomeUnknown)
-            || (self.delivery.maybe_sent && !(self.delivery.status == Status::Failed && self.delivery.attempt == 1))
     }
 
     pub(super) fn die(&mut self, now: Timestamp, reason: DeadReason) {

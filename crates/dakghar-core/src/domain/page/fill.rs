@@ -4,8 +4,9 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use crate::domain::conversation::Conversation;
-use crate::domain::ids::{ConversationId, EventId, MessageId, TenantId};
-use crate::domain::message::Message;
+use crate::domain::ids::{ConversationId, EventId, MessageId, RedriveId, TenantId};
+use crate::domain::message::{DeadLetter, Message};
+use crate::domain::redrive::Redrive;
 use crate::domain::tenant::Tenant;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::WebhookEvent;
@@ -116,6 +117,30 @@ impl Paged for Tenant {
             .map(|number| RECORD_BYTES + number.sealed_token.len())
             .sum();
         RECORD_BYTES + self.name.len() + self.callback_url.as_ref().map_or(0, String::len) + numbers
+    }
+}
+
+impl Paged for Redrive {
+    type Position = RedriveId;
+
+    fn position(&self) -> RedriveId {
+        self.id
+    }
+
+    fn bytes(&self) -> usize {
+        RECORD_BYTES + std::mem::size_of_val(&*self.pending)
+    }
+}
+
+impl Paged for DeadLetter {
+    type Position = MessageId;
+
+    fn position(&self) -> MessageId {
+        self.key.message_id
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.phone_number_id.as_str().len()
     }
 }
 

@@ -15,6 +15,7 @@ mod health;
 mod listeners;
 mod lists;
 mod messages;
+mod redrives;
 mod tenants;
 mod timers;
 
@@ -25,6 +26,7 @@ pub use health::StoreHealth;
 pub use listeners::ListenerStore;
 pub use lists::ListStore;
 pub use messages::{Acceptance, MessageStore, Received, ReceivedMessage, Save};
+pub use redrives::RedriveStore;
 pub use tenants::{TenantSaved, TenantStore};
 pub use timers::{DUE_BYTES_MAX, TimerStore};
 

@@ -87,6 +87,10 @@ impl IdGenerator for SeededIds {
         self.ids.event_id()
     }
 
+    fn redrive_id(&self) -> RedriveId {
+        self.ids.redrive_id()
+    }
+
     fn jitter(&self) -> f64 {
         self.random.lock().fraction()
     }

@@ -1,0 +1,143 @@
+//! The batch of a redrive: dead letters that go into the queue again, each once, however often the batch is tried.
+//!
+//! | crash between | what is left | healed by |
+//! |---|---|---|
+//! | the batch in the record and its first message | nothing is sent again yet | whoever goes on does the batch |
+//! | two messages | some are sent again, and name the redrive | whoever goes on counts these and does the others |
+//! | the last message and the record | the record does not count them | the same |
+//! | a message and the queue | queued, no job | its timer, as after acceptance |
+
+use futures_util::future::join_all;
+
+use super::change::Changing;
+use super::slots::Reserved;
+use crate::app::failure::{Failure, Fault};
+use crate::app::messages::{Change, Start};
+use crate::app::stale::Step;
+use crate::domain::Timestamp;
+use crate::domain::message::{DeadLetter, Message};
+use crate::domain::redrive::{Redrive, RedriveStatus, Settled};
+use crate::ports::StoreError;
+
+/// Messages that are read at a time, with their contents.
+const LOADED_AT_ONCE: usize = 16;
+
+const REDRIVEN: Settled = settled(1, 0, 0);
+const SKIPPED: Settled = settled(0, 1, 0);
+const FAILED: Settled = settled(0, 0, 1);
+const UNTOUCHED: Settled = settled(0, 0, 0);
+
+const fn settled(redriven: u64, skipped: u64, failed: u64) -> Settled {
+    Settled {
+        redriven,
+        skipped,
+        failed,
+    }
+}
+
+/// What is to be done with a message of the batch.
+enum Judged {
+    /// It is to be sent again.
+    Chosen(Message),
+    /// There is nothing to do, and this to count.
+    Counted(Settled),
+}
+
+impl Changing {
+    /// Sends the pending batch of a redrive again. Returns what became of all of it, also of what an earlier try did. Of
+    /// a redrive that does not run, only that is counted.
+    pub(in crate::app) async fn redrive_batch(&self, redrive: &Redrive) -> Result<Settled, Failure> {
+        let mut settled = Settled::default();
+        for keys in redrive.pending.chunks(LOADED_AT_ONCE) {
+            let now = self.clock.now();
+            let mut chosen = Vec::new();
+            for found in self.messages.load_all(keys).await {
+                match judge(redrive, found)? {
+                    Judged::Chosen(message) => chosen.push(message),
+                    Judged::Counted(count) => settled.add(count),
+                }
+            }
+            let reserved = self.slots.reserve_now(&chosen, now).await;
+            let changes = chosen.into_iter().zip(reserved);
+            let changes = changes.map(|(message, slot)| self.redrive_one(redrive, message, slot, now));
+            for count in join_all(changes).await {
+                settled.add(count?);
+            }
+        }
+        Ok(settled)
+    }
+
+    async fn redrive_one(
+        &self,
+        redrive: &Redrive,
+        message: Message,
+        reserved: Reserved,
+        now: Timestamp,
+    ) -> Result<Settled, Failure> {
+        let mut count = REDRIVEN;
+        let step = |message: &mut Message| {
+            count = judge_stored(redrive, message);
+            let confirmed = redrive.asked.confirm_duplicate_risk;
+            if count != UNTOUCHED {
+                return Step::Leave;
+            }
+            if message.redrive_by(&redrive.id, now, confirmed).is_err() {
+                count = SKIPPED;
+                return Step::Leave;
+            }
+            count = REDRIVEN;
+            message.schedule(now, reserved.slot_at, self.jobs.window());
+            Step::Save
+        };
+        match self.messages.change(Start::Read(Box::new(message)), step).await {
+            Ok(Change::Saved(message)) => {
+                self.jobs.release(&message);
+                Ok(count)
+            }
+            Ok(Change::Left(_)) => {
+                self.slots.refund(reserved).await;
+                Ok(count)
+            }
+            Ok(Change::Gone) => {
+                self.slots.refund(reserved).await;
+                Ok(SKIPPED)
+            }
+            Err(failure) => {
+                self.slots.refund(reserved).await;
+                or_failed(failure)
+            }
+        }
+    }
+}
+
+fn judge(redrive: &Redrive, found: Result<Option<Message>, StoreError>) -> Result<Judged, Failure> {
+    let message = match found {
+        Ok(Some(message)) => message,
+        Ok(None) => return Ok(Judged::Counted(SKIPPED)),
+        Err(error) => return or_failed(error.into()).map(Judged::Counted),
+    };
+    let count = judge_stored(redrive, &message);
+    if count != UNTOUCHED || redrive.status != RedriveStatus::Running {
+        return Ok(Judged::Counted(count));
+    }
+    Ok(Judged::Chosen(message))
+}
+
+/// What is to be counted of a message; nothing if it is still to be sent again.
+fn judge_stored(redrive: &Redrive, message: &Message) -> Settled {
+    if message.was_redriven_by(&redrive.id) {
+        return REDRIVEN;
+    }
+    match DeadLetter::of(message) {
+        Some(letter) if redrive.is_about(&letter) && !redrive.leaves_out(&letter) => UNTOUCHED,
+        _ => SKIPPED,
+    }
+}
+
+/// A message that is at fault itself costs only itself; everything else is tried again.
+fn or_failed(failure: Failure) -> Result<Settled, Failure> {
+    match failure.fault() {
+        Fault::Surroundings => Err(failure),
+        Fault::Ours | Fault::Caller => Ok(FAILED),
+    }
+}

@@ -1,0 +1,51 @@
+//! What a filter looks at in a dead letter.
+
+use super::super::ids::{MessageKey, PhoneNumberId};
+use super::super::time::Timestamp;
+use super::Message;
+use super::delivery::DeadReason;
+use super::status::Status;
+
+/// A dead letter without its content: what a filter looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The message and its owner.
+    pub key: MessageKey,
+    /// Its number.
+    pub phone_number_id: PhoneNumberId,
+    /// `dead`, `failed` or `expired`.
+    pub status: Status,
+    /// Why it is `dead`.
+    pub reason: Option<DeadReason>,
+    /// Meta's code of its latest refusal or failure.
+    pub code: Option<i64>,
+    /// The calls to Meta that were authorised for it.
+    pub attempt: u32,
+    /// True once a call had an unknown outcome.
+    pub maybe_sent: bool,
+    /// The time it ended, which is that of its last change.
+    pub ended_at: Timestamp,
+}
+
+impl DeadLetter {
+    /// Returns the message without its content; `None` if it is no dead letter.
+    pub fn of(message: &Message) -> Option<Self> {
+        let delivery = &message.delivery;
+        delivery.status.is_dead_letter().then(|| Self {
+            key: message.key(),
+            phone_number_id: message.accepted.phone_number_id.clone(),
+            status: delivery.status,
+            reason: delivery.dead_reason,
+            code: delivery.error.as_ref().and_then(|error| error.code),
+            attempt: delivery.attempt,
+            maybe_sent: delivery.maybe_sent,
+            ended_at: delivery.updated_at,
+        })
+    }
+
+    /// True if a call may have delivered it. A failure that Meta reports concerns that call only, not one before it.
+    pub fn may_have_arrived(&self) -> bool {
+        self.reason == Some(DeadReason::OutcomeUnknown)
+            || (self.maybe_sent && !(self.status == Status::Failed && self.attempt == 1))
+    }
+}
