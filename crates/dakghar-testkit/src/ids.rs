@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use dakghar_core::domain::{EventId, MessageId, TenantId};
+use dakghar_core::domain::{EventId, MessageId, RedriveId, TenantId};
 use dakghar_core::ports::IdGenerator;
 use uuid::{Builder, Uuid};
 

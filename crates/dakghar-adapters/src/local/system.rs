@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::domain::Present;
-use dakghar_core::domain::ids::{EventId, MessageId, TenantId};
+use dakghar_core::domain::ids::{EventId, MessageId, RedriveId, TenantId};
 use dakghar_core::domain::steady::SteadyTime;
 use dakghar_core::ports::{Clock, IdGenerator};
 use parking_lot::Mutex;

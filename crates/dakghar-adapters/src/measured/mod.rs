@@ -3,6 +3,7 @@
 mod graph;
 mod messages;
 mod records;
+mod redrives;
 mod store;
 mod timer;
 

@@ -21,6 +21,8 @@ pub(super) const TENANTS: &str = "tenants";
 pub(super) const MIGRATIONS: &str = "migrations";
 /// The processes that take webhooks, and when they did not.
 pub(super) const LISTENERS: &str = "listeners";
+/// Redrives of dead letters by filter.
+pub(super) const REDRIVES: &str = "redrives";
 /// One document that is written to see whether writing works.
 pub(super) const HEALTH: &str = "health";
 

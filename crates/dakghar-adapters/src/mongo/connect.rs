@@ -11,7 +11,7 @@ use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, SelectionCrit
 use mongodb::{Client, Database};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::collections::{CONVERSATIONS, EVENTS, MESSAGES, TENANTS};
+use super::collections::{CONVERSATIONS, EVENTS, MESSAGES, REDRIVES, TENANTS};
 use super::failure::Failure;
 use super::options::MongoOptions;
 use super::promises::{self, Promises};
@@ -77,6 +77,7 @@ impl MongoStore {
             messages: database.collection(MESSAGES),
             conversations: database.collection(CONVERSATIONS),
             events: database.collection(EVENTS),
+            redrives: database.collection(REDRIVES),
             tenants: database.collection(TENANTS),
             place: format!("MongoDB at {hosts}, database {name}"),
             database,

@@ -7,7 +7,7 @@ use dakghar_core::ports::{AgedPortion, ErasedPortion, Erasure, StoreError};
 use mongodb::Collection;
 
 use super::MongoStore;
-use super::indexes::{CONVERSATION_LAST_MESSAGE, EVENT_TENANT, MESSAGE_TENANT};
+use super::indexes::{CONVERSATION_LAST_MESSAGE, EVENT_TENANT, MESSAGE_TENANT, REDRIVE_TENANT};
 use super::reads::{Query, any_id};
 
 #[async_trait]
@@ -18,6 +18,7 @@ impl Erasure for MongoStore {
             (&self.messages, MESSAGE_TENANT),
             (&self.conversations, CONVERSATION_LAST_MESSAGE),
             (&self.events, EVENT_TENANT),
+            (&self.redrives, REDRIVE_TENANT),
         ] {
             let left = u64::from(limit).saturating_sub(erased);
             let Ok(left @ 1..) = u32::try_from(left) else { break };

@@ -11,7 +11,7 @@ use futures_util::TryStreamExt as _;
 use mongodb::options::IndexOptions;
 use mongodb::{Database, IndexModel};
 
-use super::collections::{CONVERSATIONS, EVENTS, MESSAGES, TENANTS};
+use super::collections::{CONVERSATIONS, EVENTS, MESSAGES, REDRIVES, TENANTS};
 
 /// The unique index that every collection has.
 pub(super) const BY_ID: &str = "_id_";
@@ -53,6 +53,11 @@ pub(super) const TENANT_PHONE_NUMBER: &str = "phone_number";
 pub(super) const TENANT_PAST_NUMBER: &str = "past_phone_number";
 /// Tenants by the accounts their numbers belong to.
 pub(super) const TENANT_WABA: &str = "waba";
+
+/// A tenant's redrives, newest first.
+pub(super) const REDRIVE_TENANT: &str = "tenant";
+/// Redrives that need work, by their last change; and those that need none.
+pub(super) const REDRIVE_DUE: &str = "due";
 
 /// Indexes of earlier versions that no query uses any more, but that every write pays for.
 const RETIRED: [(&str, &str); 1] = [(MESSAGES, "tenant_conversation")];
@@ -179,6 +184,8 @@ fn all() -> Vec<Index> {
             .only_with("phoneNumbers.phoneNumberId"),
         Index::new(TENANTS, TENANT_PAST_NUMBER, doc! { "pastPhoneNumbers": 1 }).only_with("pastPhoneNumbers"),
         Index::new(TENANTS, TENANT_WABA, doc! { "phoneNumbers.wabaId": 1 }).only_with("phoneNumbers.wabaId"),
+        Index::new(REDRIVES, REDRIVE_TENANT, doc! { "tenantId": 1, "_id": -1 }),
+        Index::new(REDRIVES, REDRIVE_DUE, doc! { "needsWork": 1, "updatedAt": 1 }),
     ]
 }
 
@@ -235,17 +242,19 @@ pub(super) async fn drop_retired(database: &Database) -> mongodb::error::Result<
 pub(super) async fn check(database: &Database) -> Result<(), CheckError> {
     let mut wanted = all();
     wanted.sort_by_key(|index| !index.unique);
-    let (messages, conversations, events, tenants) = futures_util::try_join!(
+    let (messages, conversations, events, tenants, redrives) = futures_util::try_join!(
         list(database, MESSAGES),
         list(database, CONVERSATIONS),
         list(database, EVENTS),
         list(database, TENANTS),
+        list(database, REDRIVES),
     )?;
     for index in &wanted {
         let found = match index.collection {
             MESSAGES => &messages,
             CONVERSATIONS => &conversations,
             EVENTS => &events,
+            REDRIVES => &redrives,
             _ => &tenants,
         };
         let same_name = found

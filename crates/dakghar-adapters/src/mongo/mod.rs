@@ -27,6 +27,7 @@ mod options;
 mod pages;
 mod promises;
 mod reads;
+mod redrives;
 mod sharing;
 mod target;
 mod tenants;
@@ -57,6 +58,7 @@ pub struct MongoStore {
     conversations: Collection<RawDocumentBuf>,
     events: Collection<RawDocumentBuf>,
     tenants: Collection<RawDocumentBuf>,
+    redrives: Collection<RawDocumentBuf>,
     place: String,
     options: MongoOptions,
     clock: Arc<MongoClock>,

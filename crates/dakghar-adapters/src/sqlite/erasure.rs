@@ -10,13 +10,15 @@ use super::aging::erase_aged;
 use super::failure::Outcome;
 
 /// One table at a time, each by an index that starts with the tenant.
-pub(super) const DELETES: [&str; 3] = [
+pub(super) const DELETES: [&str; 4] = [
     "DELETE FROM messages WHERE seq IN \
          (SELECT seq FROM messages INDEXED BY messages_by_id WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM conversations WHERE (tenant_id, id) IN \
          (SELECT tenant_id, id FROM conversations WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM events WHERE seq IN \
          (SELECT seq FROM events INDEXED BY events_newest WHERE tenant_id = ? LIMIT ?)",
+    "DELETE FROM redrives WHERE id IN \
+         (SELECT id FROM redrives INDEXED BY redrives_of_tenant WHERE tenant_id = ? LIMIT ?)",
 ];
 
 #[async_trait]

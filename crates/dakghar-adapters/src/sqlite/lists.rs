@@ -249,10 +249,10 @@ fn dead_letters(
 ) -> Outcome<Listed<Message>> {
     let mut asked = limit.items.saturating_add(1);
     loop {
-        let seqs = newest_dead(conn, tenant_id, &before_text(before), asked)?;
-        let is_all = seqs.len() < asked as usize || asked == u32::MAX;
+        let found = newest_dead(conn, tenant_id, &before_text(before), asked)?;
+        let is_all = found.len() < asked as usize || asked == u32::MAX;
         let mut page = PageFill::new(limit);
-        for seq in seqs {
+        for (_, seq) in found {
             if page.is_full() {
                 return Ok(page.more());
             }
@@ -268,8 +268,14 @@ fn dead_letters(
     }
 }
 
-fn newest_dead(conn: &Connection, tenant_id: Option<TenantId>, before: &str, limit: u32) -> Outcome<Vec<i64>> {
-    let mut found: Vec<(Vec<u8>, i64)> = Vec::new();
+/// Dead letters before an id, newest first: the id as it lies there, which may be none, and the number of the row.
+pub(super) fn newest_dead(
+    conn: &Connection,
+    tenant_id: Option<TenantId>,
+    before: &str,
+    limit: u32,
+) -> Outcome<Vec<(Vec<u8>, i64)>> {
+    let mut found = Vec::new();
     if let Some(tenant_id) = tenant_id {
         let mut select = conn.prepare_cached(DEAD_OF_TENANT)?;
         for status in Status::ALL.into_iter().filter(|status| status.is_dead_letter()) {
@@ -288,7 +294,7 @@ fn newest_dead(conn: &Connection, tenant_id: Option<TenantId>, before: &str, lim
     }
     found.sort_unstable_by(|a, b| b.cmp(a));
     found.truncate(limit as usize);
-    Ok(found.into_iter().map(|(_, seq)| seq).collect())
+    Ok(found)
 }
 
 /// The id as it lies there, which may be none, and the number of the row.

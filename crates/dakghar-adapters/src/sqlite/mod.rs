@@ -26,6 +26,7 @@ pub mod open;
 mod plans;
 mod queue;
 mod readers;
+mod redrives;
 mod retirement;
 mod rows;
 mod schema;

@@ -9,7 +9,7 @@ use rusqlite::{Connection, StatementStatus, params};
 
 use super::messages::{read, write};
 use super::queue::due;
-use super::{aging, connection, conversations, erasure, events, lists, migrations, open, rows, source, timers};
+use super::{aging, connection, conversations, erasure, events, lists, migrations, open, redrives, rows, source, timers};
 
 fn migrated() -> Connection {
     let mut conn = Connection::open_in_memory().expect("memory");
@@ -170,10 +170,23 @@ fn lists_walk_an_index_from_the_newest() {
 }
 
 #[test]
+fn redrives_are_found_by_index() {
+    check(&redrives::LIST_OF_TENANT, "redrives_of_tenant", "tenant_id=? AND id<?");
+    check(redrives::COUNT_OPEN, "redrives_of_tenant", "tenant_id=?");
+    check(&redrives::DUE, "redrives_due", "needs_work=?");
+    check(redrives::FORGET, "redrives_due", "needs_work=? AND updated_at<?");
+    let plan = plan(&redrives::LIST_OF_ALL);
+    assert!(
+        plan.iter().any(|step| step.contains("PRIMARY KEY (id<?)")),
+        "{plan:#?}"
+    );
+}
+
+#[test]
 fn erasing_seeks_the_tenant() {
     for (sql, index) in erasure::DELETES
         .into_iter()
-        .zip(["messages_by_id", "conversations", "events_newest"])
+        .zip(["messages_by_id", "conversations", "events_newest", "redrives_of_tenant"])
     {
         let plan = plan(sql);
         assert!(

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use dakghar_core::domain::ids::Wamid;
+use dakghar_core::domain::ids::{MessageId, MessageKey, TenantId, Wamid};
 use dakghar_core::domain::message::{SendError, TimelineEntry, TimelineEvent};
 use dakghar_core::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -151,6 +151,25 @@ pub(super) fn parse_wamids(text: Option<&str>) -> Read<Vec<Wamid>> {
         .iter()
         .map(|wamid| Wamid::parse(wamid).map_err(|error| Damaged(error.to_string())))
         .collect()
+}
+
+/// Keys of messages: the tenant and the message, with a space between.
+pub(super) fn keys_text(keys: &[MessageKey]) -> String {
+    let texts: Vec<String> = keys.iter().map(|key| format!("{} {}", key.tenant_id, key.message_id)).collect();
+    to_json(&texts)
+}
+
+pub(super) fn parse_keys(text: &str) -> Read<Vec<MessageKey>> {
+    let keys: Vec<Cow<'_, str>> = from_json(text, "the list of keys")?;
+    let key = |text: &str| {
+        let (tenant_id, message_id) = text.split_once(' ')?;
+        Some(MessageKey {
+            tenant_id: TenantId::parse(tenant_id).ok()?,
+            message_id: MessageId::parse(message_id).ok()?,
+        })
+    };
+    let wrong = || Damaged("the list of keys holds something else".to_owned());
+    keys.iter().map(|text| key(text).ok_or_else(wrong)).collect()
 }
 
 #[cfg(test)]

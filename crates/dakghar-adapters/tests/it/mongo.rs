@@ -122,6 +122,16 @@ fn ways(record: &Record) -> (&'static str, String, Vec<Document>) {
             ];
             ("webhook_events", id.to_string(), ways)
         }
+        Record::Redrive(id) => {
+            let ways = vec![
+                set("pending", "msg".into()),
+                later,
+                unset("perSecond"),
+                set("filter.reason", "whim".into()),
+                set("redriven", "7".into()),
+            ];
+            ("redrives", id.to_string(), ways)
+        }
         Record::Owner(number) | Record::PastOwner(number) => ("tenants", number.to_string(), Vec::new()),
     }
 }
@@ -188,6 +198,7 @@ mod conformance {
     dakghar_testkit::tenant_store_suite!(super::super::stores);
     dakghar_testkit::event_store_suite!(super::super::stores);
     dakghar_testkit::listener_store_suite!(super::super::stores);
+    dakghar_testkit::redrive_store_suite!(super::super::stores);
     dakghar_testkit::store_health_suite!(super::super::stores);
     dakghar_testkit::erasure_suite!(super::super::stores);
     dakghar_testkit::unreadable_suite!(super::super::breakable);

@@ -105,6 +105,17 @@ fn ways(record: &Record) -> (&'static str, String, &'static [&'static str]) {
                 "field = CAST(x'ff' AS TEXT)",
             ],
         ),
+        Record::Redrive(id) => (
+            "redrives",
+            id.to_string(),
+            &[
+                "pending = '[\"msg'",
+                "lease_owner = 'w', lease_until = NULL",
+                "reason = 'whim'",
+                "phone_number_id = CAST(x'ff' AS TEXT)",
+                "per_second = -7",
+            ],
+        ),
     }
 }
 
@@ -152,6 +163,7 @@ dakghar_testkit::list_store_suite!(stores);
 dakghar_testkit::tenant_store_suite!(stores);
 dakghar_testkit::event_store_suite!(stores);
 dakghar_testkit::listener_store_suite!(stores);
+dakghar_testkit::redrive_store_suite!(stores);
 dakghar_testkit::store_health_suite!(stores);
 dakghar_testkit::erasure_suite!(stores);
 dakghar_testkit::unreadable_suite!(breakable);

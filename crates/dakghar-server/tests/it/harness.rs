@@ -108,6 +108,7 @@ impl Service {
             tenants: store.clone(),
             events: store.clone(),
             listeners: store.clone(),
+            redrives: store.clone(),
             store_health: store.clone(),
             erasure: store.clone(),
             queue: queue.clone(),

@@ -1,5 +1,5 @@
 //! The suite of [`Erasure`](dakghar_core::ports::Erasure), which reaches over the ports of a tenant's messages,
-//! conversations and events.
+//! conversations, events and redrives.
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
 use dakghar_core::domain::message::Status;
@@ -9,7 +9,7 @@ use dakghar_core::ports::{Acceptance, Aged, AgedPortion};
 
 use super::stores::{Stores, accept_all, accept_as, receive_all};
 use crate::samples::{
-    With as _, at, event, inbound, outbound, person, phone, phone_number_id, tenant_id, wamid, with_key,
+    With as _, at, event, inbound, outbound, person, phone, phone_number_id, redrive, tenant_id, wamid, with_key,
 };
 
 /// Runs the suite of `Erasure`: `erasure_suite!(factory)`, where the factory gives `Stores`. See
@@ -30,8 +30,8 @@ macro_rules! erasure_suite {
     };
 }
 
-/// Seven messages under two keys, three conversations and four events.
-const THINGS: u64 = 7 + 3 + 4;
+/// Seven messages under two keys, three conversations, four events and two redrives.
+const THINGS: u64 = 7 + 3 + 4 + 2;
 
 async fn fill(stores: &Stores, tenant: TenantId) {
     let sent = [
@@ -58,10 +58,14 @@ async fn fill(stores: &Stores, tenant: TenantId) {
         .record(&[0; 4].map(|_| event(tenant)))
         .await
         .expect("the store answers");
+    for _ in 0..2 {
+        let inserted = stores.redrives.insert_redrive(&redrive(Some(tenant))).await;
+        inserted.expect("the store answers");
+    }
 }
 
-/// The numbers of messages, conversations and events that are there.
-async fn count(stores: &Stores, tenant: &TenantId) -> [usize; 3] {
+/// The numbers of messages, conversations, events and redrives that are there.
+async fn count(stores: &Stores, tenant: &TenantId) -> [usize; 4] {
     let query = MessageQuery {
         limit: PageLimit::items(200),
         ..MessageQuery::default()
@@ -84,6 +88,13 @@ async fn count(stores: &Stores, tenant: &TenantId) -> [usize; 3] {
         stores
             .events
             .list(Some(tenant), None, PageLimit::items(200))
+            .await
+            .expect("the store answers")
+            .items
+            .len(),
+        stores
+            .redrives
+            .list_redrives(Some(tenant), None, PageLimit::items(200))
             .await
             .expect("the store answers")
             .items
@@ -112,9 +123,9 @@ pub async fn everything_of_a_tenant_is_erased(stores: Stores) {
     for limit in [1, 3, 1_000] {
         let tenant = tenant_id();
         fill(&stores, tenant).await;
-        assert_eq!(count(&stores, &tenant).await, [7, 3, 4]);
+        assert_eq!(count(&stores, &tenant).await, [7, 3, 4, 2]);
         assert_eq!(erase(&stores, &tenant, limit).await, THINGS);
-        assert_eq!(count(&stores, &tenant).await, [0, 0, 0]);
+        assert_eq!(count(&stores, &tenant).await, [0, 0, 0, 0]);
     }
 }
 
@@ -131,8 +142,13 @@ pub async fn nobody_else_loses_anything(stores: Stores) {
         .record(&[event(other), unrouted])
         .await
         .expect("the store answers");
+    let of_the_operator = redrive(None);
+    let inserted = stores.redrives.insert_redrive(&of_the_operator).await;
+    inserted.expect("the store answers");
     erase(&stores, &tenant, 5).await;
-    assert_eq!(count(&stores, &other).await, [1, 0, 1]);
+    let found = stores.redrives.find_redrive(&of_the_operator.id).await;
+    assert_eq!(found, Ok(Some(of_the_operator)));
+    assert_eq!(count(&stores, &other).await, [1, 0, 1, 0]);
     assert_eq!(
         stores
             .events
@@ -153,7 +169,7 @@ pub async fn what_was_erased_can_come_again(stores: Stores) {
     assert_eq!(stores.messages.find_by_wamid(&[reference]).await, Ok(vec![None]));
     // Neither the keys nor the wamids are remembered.
     fill(&stores, tenant).await;
-    assert_eq!(count(&stores, &tenant).await, [7, 3, 4]);
+    assert_eq!(count(&stores, &tenant).await, [7, 3, 4, 2]);
 }
 
 /// Erases what is older than `at(before)` in portions of this size. Returns how many records, and in how many portions.

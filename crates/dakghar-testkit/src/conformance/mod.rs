@@ -28,6 +28,7 @@ pub mod migration_target;
 pub mod pacer;
 pub mod queue;
 pub mod quota;
+pub mod redrives;
 pub mod spool;
 mod stores;
 pub mod tenants;

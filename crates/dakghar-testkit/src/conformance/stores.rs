@@ -5,8 +5,8 @@ use std::sync::Arc;
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Message, MessageId, MessageKey, Status};
 use dakghar_core::domain::{TenantId, Timestamp, WaId};
 use dakghar_core::ports::{
-    Acceptance, ConversationStore, Erasure, EventStore, ListStore, ListenerStore, MessageStore, Received, Save, Saved,
-    StoreHealth, TenantStore, TimerStore,
+    Acceptance, ConversationStore, Erasure, EventStore, ListStore, ListenerStore, MessageStore, Received,
+    RedriveStore, Save, Saved, StoreHealth, TenantStore, TimerStore,
 };
 
 use crate::samples::{With as _, outbound, phone_number_id};
@@ -28,6 +28,8 @@ pub struct Stores {
     pub events: Arc<dyn EventStore>,
     /// The processes that take webhooks.
     pub listeners: Arc<dyn ListenerStore>,
+    /// Redrives of dead letters.
+    pub redrives: Arc<dyn RedriveStore>,
     /// The state of the store.
     pub health: Arc<dyn StoreHealth>,
     /// Erasing a tenant's data.
@@ -45,6 +47,7 @@ impl Stores {
             + TenantStore
             + EventStore
             + ListenerStore
+            + RedriveStore
             + StoreHealth
             + Erasure
             + 'static,
@@ -57,6 +60,7 @@ impl Stores {
             tenants: store.clone(),
             events: store.clone(),
             listeners: store.clone(),
+            redrives: store.clone(),
             health: store.clone(),
             erasure: store,
         }

@@ -19,6 +19,7 @@ impl State {
         self.conversations
             .retain(|_, conversation| !is_erased(Some(conversation.tenant_id)));
         self.events.retain(|_, event| !is_erased(event.tenant_id));
+        self.redrives.retain(|_, redrive| !is_erased(redrive.tenant_id));
         self.by_key.retain(|_, id| self.messages.contains_key(id));
         self.received.retain(|_, id| self.messages.contains_key(id));
         u64::from(limit - left)

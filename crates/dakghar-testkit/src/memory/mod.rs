@@ -14,6 +14,7 @@ mod migration;
 mod pacer;
 mod queue;
 mod quota;
+mod redrives;
 mod spool;
 mod tenants;
 mod timers;
@@ -24,9 +25,10 @@ use std::sync::Arc;
 use dakghar_core::domain::listening::Listener;
 use dakghar_core::domain::migration::{Migration, Retirement};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged};
+use dakghar_core::domain::redrive::Redrive;
 use dakghar_core::domain::{
-    Conversation, ConversationId, EventId, IdempotencyKey, Message, MessageId, PhoneNumberId, Tenant, TenantId, Wamid,
-    WebhookEvent,
+    Conversation, ConversationId, EventId, IdempotencyKey, Message, MessageId, PhoneNumberId, RedriveId, Tenant,
+    TenantId, Wamid, WebhookEvent,
 };
 use dakghar_core::ports::StoreError;
 use parking_lot::Mutex;
@@ -52,6 +54,7 @@ struct State {
     tenants: BTreeMap<TenantId, Tenant>,
     events: BTreeMap<EventId, WebhookEvent>,
     listeners: BTreeMap<Arc<str>, Listener>,
+    redrives: BTreeMap<RedriveId, Redrive>,
     /// Of this store as a target.
     migration: Option<Migration>,
     /// Of this store as a source.

@@ -6,6 +6,7 @@
 
 mod event;
 mod message;
+mod redrive;
 mod tenant;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::ids::SequentialIds;
 
 pub use event::{event, event_bare};
 pub use message::{With, inbound, inbound_bare, outbound, outbound_full, saves, send_error_full, with_key};
+pub use redrive::redrive;
 pub use tenant::{number, number_full, tenant, tenant_full, tenant_with_numbers};
 
 static IDS: SequentialIds = SequentialIds::new();

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use dakghar_core::app::migrating::{MigrateError, Migrator, Plan};
 use dakghar_core::domain::migration::{Kind, Migration, Place, Record, Retirement, Stage};
 use dakghar_core::domain::{
-    ConversationId, ConversationTouch, Direction, EventId, Message, MessageId, Secret, Status, Tenant, TenantId,
+    ConversationId, ConversationTouch, Direction, EventId, Message, MessageId, RedriveId, Secret, Status, Tenant,
+    TenantId,
 };
 use dakghar_core::ports::{
     ConversationStore, Erasure, EventStore, IdGenerator, MessageStore, MigrationSource, MigrationTarget, Save, Saved,

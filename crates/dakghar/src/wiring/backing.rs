@@ -9,7 +9,7 @@ use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
     Clock, ConversationStore, Erasure, EventStore, ListStore, ListenerStore, MessageStore, Pacer, Ports, Queue,
-    StoreHealth, TenantQuota, TenantStore, TimerStore,
+    RedriveStore, StoreHealth, TenantQuota, TenantStore, TimerStore,
 };
 use dakghar_core::vault::Vault;
 
@@ -47,6 +47,7 @@ pub(super) trait Store:
     + TenantStore
     + EventStore
     + ListenerStore
+    + RedriveStore
     + StoreHealth
     + Erasure
     + 'static
@@ -61,6 +62,7 @@ impl<S> Store for S where
         + TenantStore
         + EventStore
         + ListenerStore
+        + RedriveStore
         + StoreHealth
         + Erasure
         + 'static
@@ -114,6 +116,7 @@ impl Outer {
             tenants: store.clone(),
             events: store.clone(),
             listeners: store.clone(),
+            redrives: store.clone(),
             store_health: store.clone(),
             erasure: store,
             queue,

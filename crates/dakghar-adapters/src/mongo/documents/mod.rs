@@ -8,6 +8,7 @@ pub(super) mod conversation;
 pub(super) mod event;
 pub(super) mod message;
 pub(super) mod migration;
+pub(super) mod redrive;
 pub(super) mod tenant;
 
 use bson::spec::BinarySubtype;

@@ -31,6 +31,7 @@ pub enum Call {
     StatusesArrived,
     KeepListener,
     Listeners,
+    Redrive,
     Query,
     FindTenants,
     SaveTenant,

@@ -7,10 +7,11 @@
 mod lists;
 mod messages;
 mod records;
+mod redrives;
 
 use std::sync::Arc;
 
-use dakghar_core::domain::{ConversationId, EventId, Message, MessageKey, PhoneNumberId, TenantId};
+use dakghar_core::domain::{ConversationId, EventId, Message, MessageKey, PhoneNumberId, RedriveId, TenantId};
 use dakghar_core::ports::{Queue, StoreError};
 use futures_util::future::BoxFuture;
 
@@ -19,6 +20,7 @@ use super::stores::{Stores, accept_all};
 pub use lists::*;
 pub use messages::*;
 pub use records::*;
+pub use redrives::*;
 
 /// The port of the cases.
 pub struct Breakable {
@@ -50,6 +52,8 @@ pub enum Record {
     Conversation(ConversationId),
     /// A webhook event.
     Event(EventId),
+    /// A redrive, but not whose it is, nor its state.
+    Redrive(RedriveId),
 }
 
 /// Runs the suite: `unreadable_suite!(factory)`, where the factory gives `Breakable`. See
@@ -86,6 +90,10 @@ macro_rules! unreadable_suite {
             events_beside_it_are_recorded_and_listed
             everything_of_its_tenant_is_erased
             what_is_old_beside_it_is_erased
+            it_is_a_redrive_error_of_its_own
+            redrives_beside_it_are_saved_and_forgotten
+            redrives_beside_it_are_listed_and_due
+            dead_letters_beside_it_are_looked_through
         }
     };
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dakghar_core::domain::steady::SteadyTime;
-use dakghar_core::domain::{EventId, MessageId, Present, TenantId};
+use dakghar_core::domain::{EventId, MessageId, Present, RedriveId, TenantId};
 use dakghar_core::ports::{Clock, IdGenerator};
 use dakghar_testkit::SequentialIds;
 use parking_lot::Mutex;

@@ -10,6 +10,7 @@ mod lists;
 mod messages;
 mod pacer;
 pub mod queue;
+mod redrives;
 mod spool;
 mod tenants;
 mod timers;
@@ -90,6 +91,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
         tenants: Arc::new(near.clone()),
         events: Arc::new(near.clone()),
         listeners: Arc::new(near.clone()),
+        redrives: Arc::new(near.clone()),
         store_health: Arc::new(near.clone()),
         erasure: Arc::new(near.clone()),
         queue: match queue {

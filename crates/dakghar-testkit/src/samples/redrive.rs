@@ -1,0 +1,18 @@
+//! Redrives.
+
+use dakghar_core::domain::redrive::{NewRedrive, REDRIVE_PER_SECOND_DEFAULT, Redrive, RedriveFilter};
+use dakghar_core::domain::{RedriveId, TenantId};
+
+use super::{IDS, at};
+use crate::ids::uuid_of;
+
+/// A running redrive of all dead letters, which has done nothing yet.
+pub fn redrive(tenant_id: Option<TenantId>) -> Redrive {
+    let count = IDS.count();
+    let asked = NewRedrive {
+        filter: RedriveFilter::default(),
+        confirm_duplicate_risk: false,
+        per_second: REDRIVE_PER_SECOND_DEFAULT,
+    };
+    Redrive::new(RedriveId::from_uuid(uuid_of(count)), tenant_id, asked, at(count))
+}
