@@ -24,7 +24,7 @@ use crate::metrics::Metrics;
 use crate::ports::{Clock, IdGenerator, Ports, RedriveStore, Saved};
 
 /// The time that a preview may take. It then says that there is more.
-const PREVIEW_TIME_MAX: Duration = Duration::from_secs(5);
+const PREVIEW_TIME_MAX: Duration = Duration::from_secs(2);
 /// The same for the count with which a redrive begins.
 const COUNT_TIME_MAX: Duration = Duration::from_secs(1);
 /// Dead letters that are looked at between two looks at the clock.

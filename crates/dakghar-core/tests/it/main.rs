@@ -4,6 +4,7 @@ mod crashes;
 mod names;
 mod promises;
 mod receiving;
+mod redrives;
 mod routing;
 mod simulation;
 mod steps;

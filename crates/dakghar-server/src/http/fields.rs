@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use dakghar_core::domain::{ErrorCode, FieldError, Problem, Secret};
+use dakghar_core::domain::{ErrorCode, FieldError, Problem, Secret, Timestamp};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -105,6 +105,37 @@ impl Fields {
     /// True if a field is there, also if it is `null`.
     pub(super) fn has(&self, name: &str) -> bool {
         self.members.iter().any(|member| member.name == name)
+    }
+
+    /// Returns a whole number of either sign that may be left out or `null`.
+    pub(super) fn integer(&mut self, name: &str) -> Option<i64> {
+        let number = self.take(name)?.as_i64();
+        if number.is_none() {
+            self.refuse(ErrorCode::InvalidField, name, "must be a whole number");
+        }
+        number
+    }
+
+    /// Returns a time that may be left out or `null`.
+    pub(super) fn time(&mut self, name: &str) -> Option<Timestamp> {
+        let text = self.text(name, ErrorCode::InvalidField)?;
+        let time = Timestamp::parse_rfc3339(&text);
+        if time.is_none() {
+            self.refuse(ErrorCode::InvalidField, name, "must be a time such as 2026-11-22T10:00:00Z");
+        }
+        time
+    }
+
+    /// Returns a name that may be left out or `null`, as the value that has it.
+    pub(super) fn one_of<T: Copy>(&mut self, name: &str, values: &[T], as_str: fn(T) -> &'static str) -> Option<T> {
+        let text = self.text(name, ErrorCode::InvalidField)?;
+        let found = values.iter().copied().find(|value| as_str(*value) == text);
+        if found.is_none() {
+            let names: Vec<&str> = values.iter().copied().map(as_str).collect();
+            let message = format!("must be one of {}", names.join(", "));
+            self.refuse(ErrorCode::InvalidField, name, &message);
+        }
+        found
     }
 
     /// Returns `true` or `false`; `false` if left out or `null`.

@@ -241,6 +241,7 @@ fn meaning_of(parameter: &str) -> &'static str {
     match parameter {
         "tenantId" => "The tenant.",
         "messageId" => "The message.",
+        "redriveId" => "The redrive.",
         "conversationId" => "The conversation.",
         "phoneNumberId" => "Meta's id of the number.",
         _ => "The id.",

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::api::{conversations, dead_letters, events, messages, phone_numbers, send, tenants};
+use super::api::{conversations, dead_letters, events, messages, phone_numbers, redrives, send, tenants};
 use super::config::HttpConfig;
 use super::edge::EdgeLayer;
 use super::problem::ApiError;
@@ -54,6 +54,12 @@ fn documented(version: &str) -> OpenApiRouter<HttpState> {
         .routes(routes!(phone_numbers::add)) //       POST   /tenants/{tenantId}/phone-numbers
         .routes(routes!(phone_numbers::remove)) //    DELETE /tenants/{tenantId}/phone-numbers/{phoneNumberId}
         .routes(routes!(dead_letters::list_all)) //   GET    /dead-letters
+        .routes(routes!(redrives::begin_all)) //      POST   /dead-letters/redrive
+        .routes(routes!(redrives::list_all)) //       GET    /dead-letters/redrives
+        .routes(routes!(redrives::one_of_all)) //     GET    /dead-letters/redrives/{redriveId}
+        .routes(routes!(redrives::pause_any)) //      POST   /dead-letters/redrives/{redriveId}/pause
+        .routes(routes!(redrives::resume_any)) //     POST   /dead-letters/redrives/{redriveId}/resume
+        .routes(routes!(redrives::cancel_any)) //     POST   /dead-letters/redrives/{redriveId}/cancel
         .routes(routes!(events::list_unrouted)); //   GET    /unrouted
 
     // Below /tenants/{tenantId}:
@@ -75,6 +81,12 @@ fn documented(version: &str) -> OpenApiRouter<HttpState> {
         .routes(routes!(conversations::read)) //      GET    /conversations/{conversationId}
         .routes(routes!(conversations::messages)) //  GET    /conversations/{conversationId}/messages
         .routes(routes!(dead_letters::list)) //       GET    /dead-letters
+        .routes(routes!(redrives::begin)) //          POST   /dead-letters/redrive
+        .routes(routes!(redrives::list)) //           GET    /dead-letters/redrives
+        .routes(routes!(redrives::one)) //            GET    /dead-letters/redrives/{redriveId}
+        .routes(routes!(redrives::pause)) //          POST   /dead-letters/redrives/{redriveId}/pause
+        .routes(routes!(redrives::resume)) //         POST   /dead-letters/redrives/{redriveId}/resume
+        .routes(routes!(redrives::cancel)) //         POST   /dead-letters/redrives/{redriveId}/cancel
         .routes(routes!(events::list)); //            GET    /events
 
     let for_anybody = OpenApiRouter::new()

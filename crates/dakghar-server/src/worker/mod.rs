@@ -1,10 +1,11 @@
-//! The send worker, which takes due messages, calls Meta and records the outcomes; and beside it the reconciler, and the
-//! erasing of what is old.
+//! The send worker, which takes due messages, calls Meta and records the outcomes; and beside it the reconciler, the
+//! redriver, and the erasing of what is old.
 //!
 //! It never answers a client. All decisions are the app's; here are only the loops, the waits and the limits.
 
 mod calls;
 mod reconciler;
+mod redriver;
 mod retention;
 mod sender;
 
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use reconciler::run_reconciler;
+pub use redriver::run_redriver;
 pub use retention::run_retention;
 pub use sender::run_sender;
 
@@ -22,6 +24,7 @@ pub async fn run(app: App, tasks: TaskTracker, stopping: CancellationToken) {
         run_sender(app.sending.clone(), tasks, stopping.clone()),
         run_reconciler(app.reconciling.clone(), stopping.clone()),
         calls::run_telling(app.sending.clone(), stopping.clone()),
+        run_redriver(app.redriving.clone(), stopping.clone()),
         run_retention(app.retention.clone(), app.sending.outages().clone(), stopping)
     );
 }

@@ -46,12 +46,21 @@ impl Redriving {
                 }
             }
         }
+        let mut failed = None;
         while !ready.is_empty() {
             let rest = ready.split_off(ready.len().min(AT_ONCE));
             let steps = std::mem::replace(&mut ready, rest).into_iter();
-            for stepped in join_all(steps.map(|redrive| self.step(redrive))).await {
-                stepped?;
+            let steps = steps.map(async |redrive| (redrive.id, self.step(redrive).await));
+            for (id, stepped) in join_all(steps).await {
+                if let Err(failure) = stepped {
+                    // It costs only itself, and is tried again a little later.
+                    self.state.lock().next_at.insert(id, up + IDLE_WAIT);
+                    failed.get_or_insert(failure);
+                }
             }
+        }
+        if let Some(failure) = failed {
+            return Err(failure);
         }
         let up = self.clock.uptime();
         let next_at = self.state.lock().next_at.values().min().copied();

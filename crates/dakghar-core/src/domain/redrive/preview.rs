@@ -48,7 +48,7 @@ pub struct RedrivePreview {
     pub is_complete: bool,
     /// Some that would be sent again, the newest.
     pub examples: Vec<DeadLetter>,
-    causes: HashMap<(Status, Option<DeadReason>, Option<i64>), u64>,
+    pub(super) causes: HashMap<(Status, Option<DeadReason>, Option<i64>), u64>,
     numbers: HashMap<(TenantId, PhoneNumberId), u64>,
 }
 

@@ -12,6 +12,7 @@ use dakghar_core::app::{
 };
 use dakghar_core::domain::listening::Hearing;
 use dakghar_core::domain::message::UnknownOutcome;
+use dakghar_core::domain::redrive::{NewRedrive, Redrive, RedriveStatus};
 use dakghar_core::domain::{Actor, Problem, Secret, Tenant, TenantId, Timestamp, send_request};
 use dakghar_core::ports::{Job, JobKey, QueueError};
 use dakghar_core::vault::SigningKeys;
@@ -215,6 +216,43 @@ impl Process {
 
     pub async fn redrive(&self, tenant: &TenantId, id: &str, accept_risk: bool) -> Result<Seen, Problem> {
         Ok(Seen(self.app.changing.redrive(tenant, id, accept_risk).await?))
+    }
+
+    /// Begins to send the tenant's dead letters again.
+    pub async fn begin_redrive(&self, tenant: &TenantId, asked: &NewRedrive) -> Result<Redrive, Problem> {
+        Ok(self.app.redriving.begin(Some(*tenant), asked).await?)
+    }
+
+    pub async fn find_redrive(&self, redrive: &Redrive) -> Result<Redrive, Problem> {
+        let id = redrive.id.to_string();
+        Ok(self.app.redriving.find(redrive.tenant_id.as_ref(), &id).await?)
+    }
+
+    /// Pauses, resumes or cancels a redrive.
+    pub async fn turn_redrive(&self, redrive: &Redrive, status: RedriveStatus) -> Result<Redrive, Problem> {
+        let (redriving, owner, id) = (&self.app.redriving, redrive.tenant_id.as_ref(), redrive.id.to_string());
+        Ok(match status {
+            RedriveStatus::Running => redriving.resume(owner, &id).await,
+            RedriveStatus::Paused => redriving.pause(owner, &id).await,
+            RedriveStatus::Cancelled => redriving.cancel(owner, &id).await,
+            RedriveStatus::Done => redriving.find(owner, &id).await,
+        }?)
+    }
+
+    pub async fn work_on_redrives(&self) -> Result<Duration, Failure> {
+        self.app.redriving.work().await
+    }
+
+    /// Works on redrives by itself from now on.
+    pub fn works_on_redrives(&self) {
+        let process = self.clone();
+        let work = async move {
+            loop {
+                let wait = process.work_on_redrives().await.unwrap_or(LISTENING_LOOK);
+                process.sleep(wait).await;
+            }
+        };
+        self.shared.wire.executor.spawn(self.life, work);
     }
 
     pub async fn add_number(&self, tenant: &TenantId, number: &str) -> Result<(), Problem> {

@@ -5,6 +5,7 @@ pub(super) mod dead_letters;
 pub(super) mod events;
 pub(super) mod messages;
 pub(super) mod phone_numbers;
+pub(super) mod redrives;
 pub(super) mod send;
 pub(super) mod tenants;
 

@@ -6,6 +6,7 @@
 mod conversation;
 mod event;
 mod message;
+mod redrive;
 mod tenant;
 
 use dakghar_core::app::Page;
@@ -16,6 +17,7 @@ use utoipa::ToSchema;
 pub(super) use conversation::ConversationView;
 pub(super) use event::EventView;
 pub(super) use message::{MessageView, priorities, statuses};
+pub(super) use redrive::{RedrivePreviewView, RedriveView, dead_reasons, dead_statuses};
 pub(super) use tenant::{PhoneNumberView, RegisteredTenantView, TenantLimitsView, TenantView, unknown_outcomes};
 
 /// One page of a list, newest first.
