@@ -50,7 +50,8 @@ fn intended(operation: &Operation) -> Access {
     let name = operation.value["operationId"].as_str().expect("a name");
     match name {
         "registerTenant" | "changeTenant" | "listTenants" | "removeTenant" | "addPhoneNumber" | "removePhoneNumber"
-        | "listAllDeadLetters" | "listUnrouted" => Access::Admin,
+        | "listAllDeadLetters" | "redriveAllDeadLetters" | "listAllRedrives" | "getAnyRedrive" | "pauseAnyRedrive"
+        | "resumeAnyRedrive" | "cancelAnyRedrive" | "listUnrouted" => Access::Admin,
         "sendMessage"
         | "getTenant"
         | "replaceAccessToken"
@@ -68,6 +69,12 @@ fn intended(operation: &Operation) -> Access {
         | "getConversation"
         | "listConversationMessages"
         | "listDeadLetters"
+        | "redriveDeadLetters"
+        | "listRedrives"
+        | "getRedrive"
+        | "pauseRedrive"
+        | "resumeRedrive"
+        | "cancelRedrive"
         | "listEvents" => Access::Tenant,
         "verifyWebhook" | "receiveWebhook" | "getHealth" | "getReadiness" => Access::Anybody,
         new => panic!("{new} needs a case here"),
@@ -81,6 +88,7 @@ fn probe(operation: &Operation, tenant_id: &str) -> Request<Body> {
         .replace("{tenantId}", tenant_id)
         .replace("{phoneNumberId}", "999")
         .replace("{messageId}", "msg_x")
+        .replace("{redriveId}", "rdr_x")
         .replace("{conversationId}", "cnv_x");
     let path = match operation.value["operationId"].as_str() {
         Some("removeTenant") => format!("{path}?force=maybe"),

@@ -12,6 +12,7 @@ struct Foreign {
     phone_number_id: String,
     message_id: String,
     conversation_id: String,
+    redrive_id: String,
 }
 
 #[tokio::test]
@@ -29,10 +30,14 @@ async fn every_tenant_operation_hides_what_belongs_to_another() {
         .post("/whatsapp/webhook", &inbound("222222222222222", "919222222222"))
         .await;
     let conversations = service.get(&format!("/tenants/{}/conversations", theirs.id)).await;
+    let redrive = service
+        .post(&format!("/tenants/{}/dead-letters/redrive", theirs.id), &json!({}))
+        .await;
     let foreign = Foreign {
         tenant_id: theirs.id.clone(),
         phone_number_id: theirs.phone_number_id.clone(),
         message_id,
+        redrive_id: redrive.json["id"].as_str().expect("an id").to_owned(),
         conversation_id: conversations.json["data"][0]["id"].as_str().expect("an id").to_owned(),
     };
     let before = snapshot(&service, &foreign).await;
@@ -49,6 +54,7 @@ async fn every_tenant_operation_hides_what_belongs_to_another() {
                 .replace("{tenantId}", tenant_id)
                 .replace("{phoneNumberId}", &foreign.phone_number_id)
                 .replace("{messageId}", &foreign.message_id)
+                .replace("{redriveId}", &foreign.redrive_id)
                 .replace("{conversationId}", &foreign.conversation_id);
             let body = example_for(operation.value);
             let answer = service
@@ -58,7 +64,13 @@ async fn every_tenant_operation_hides_what_belongs_to_another() {
             if *tenant_id == foreign.tenant_id || names_their_thing {
                 assert_eq!(answer.status, 404, "{} {path}: {}", operation.method, answer.text);
             }
-            for secret in ["their canary", "919222222222", &foreign.message_id, "Tenant B"] {
+            for secret in [
+                "their canary",
+                "919222222222",
+                &foreign.message_id,
+                &foreign.redrive_id,
+                "Tenant B",
+            ] {
                 assert!(
                     !answer.text.contains(secret),
                     "{} {path}: {}",
@@ -118,6 +130,7 @@ async fn snapshot(service: &Service, foreign: &Foreign) -> Vec<Value> {
         "/conversations",
         "/events",
         "/dead-letters",
+        "/dead-letters/redrives",
         "/phone-numbers",
     ] {
         let path = format!("/tenants/{}{path}", foreign.tenant_id);

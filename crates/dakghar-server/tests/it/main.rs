@@ -21,6 +21,7 @@ mod lists;
 mod messages;
 mod operations;
 mod pacing;
+mod redrives;
 mod retention;
 mod send;
 mod sockets;

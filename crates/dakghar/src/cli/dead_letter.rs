@@ -1,11 +1,14 @@
 //! `dakghar dead-letter …`.
 
+mod redrive;
+
 use std::sync::Arc;
 
 use clap::Subcommand;
 use dakghar_core::app::App;
 use dakghar_core::app::PageRequest;
 use dakghar_core::domain::page::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
+use dakghar_core::domain::redrive::Redrive;
 use dakghar_core::domain::{Message, TenantId};
 
 use super::output;
@@ -28,15 +31,41 @@ pub enum Command {
         )]
         limit: u32,
     },
-    /// Send one again
-    Redrive {
-        /// The tenant's id, ten_….
-        tenant_id: String,
-        /// The message's id, msg_….
-        message_id: String,
-        /// Accept that it may arrive twice: needed when nobody knows whether it was delivered.
+    /// Send dead letters again: one, or all that match a filter, after a look at what that would be
+    #[command(after_long_help = redrive::AFTER_HELP)]
+    Redrive(redrive::Args),
+    /// List redrives, newest first; one that is over is kept for 30 days
+    Redrives {
+        /// Only this tenant's.
         #[arg(long)]
-        confirm_duplicate_risk: bool,
+        tenant: Option<String>,
+        /// At most this many, 1 to 200.
+        #[arg(
+            long,
+            default_value_t = PAGE_ITEMS_DEFAULT,
+            value_parser = clap::value_parser!(u32).range(1..=i64::from(PAGE_ITEMS_MAX)),
+        )]
+        limit: u32,
+    },
+    /// Show the progress of a redrive until it is done
+    Watch {
+        /// The redrive's id, rdr_….
+        id: String,
+    },
+    /// Stop a redrive until it is resumed
+    Pause {
+        /// The redrive's id, rdr_….
+        id: String,
+    },
+    /// Let a paused redrive go on
+    Resume {
+        /// The redrive's id, rdr_….
+        id: String,
+    },
+    /// End a redrive; what it has sent again stays so
+    Cancel {
+        /// The redrive's id, rdr_….
+        id: String,
     },
 }
 
@@ -48,25 +77,40 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             let tenant = tenant.as_deref().map(parse).transpose()?;
             list(&app, tenant.as_ref(), limit).await?;
         }
-        Command::Redrive {
-            tenant_id,
-            message_id,
-            confirm_duplicate_risk,
-        } => {
-            let tenant_id = parse(&tenant_id)?;
-            let message = app
-                .changing
-                .redrive(&tenant_id, &message_id, confirm_duplicate_risk)
-                .await?;
-            output::line(&format!(
-                "{} is {} again",
-                message.accepted.id,
-                message.delivery.status.as_str()
-            ));
+        Command::Redrive(args) => redrive::run(&app, args).await?,
+        Command::Redrives { tenant, limit } => {
+            let tenant = tenant.as_deref().map(parse).transpose()?;
+            redrives(&app, tenant.as_ref(), limit).await?;
         }
+        Command::Watch { id } => redrive::watch(&app, app.redriving.find(None, &id).await?).await?,
+        Command::Pause { id } => told(&app.redriving.pause(None, &id).await?),
+        Command::Resume { id } => told(&app.redriving.resume(None, &id).await?),
+        Command::Cancel { id } => told(&app.redriving.cancel(None, &id).await?),
     }
     drop(app);
     group_commits.finish().await;
+    Ok(())
+}
+
+fn told(redrive: &Redrive) {
+    output::line(&format!("{} is {}", redrive.id, redrive.status.as_str()));
+}
+
+async fn redrives(app: &App, tenant: Option<&TenantId>, limit: u32) -> anyhow::Result<()> {
+    let page = PageRequest { limit, cursor: None };
+    let found = app.reading.redrives(tenant, &page).await?;
+    let rows: Vec<_> = found.items.iter().map(redrive::row).collect();
+    if rows.is_empty() {
+        output::line("no redrives");
+    } else {
+        let headings = [
+            "REDRIVE", "TENANT", "STATUS", "SENT AGAIN", "SKIPPED", "FAILED", "FILTER", "BEGUN",
+        ];
+        output::table(&headings, &rows);
+    }
+    if found.next_cursor.is_some() {
+        output::line("… and more; raise --limit, or read GET /dead-letters/redrives page by page");
+    }
     Ok(())
 }
 
