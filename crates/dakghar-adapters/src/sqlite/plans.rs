@@ -176,17 +176,15 @@ fn redrives_are_found_by_index() {
     check(&redrives::DUE, "redrives_due", "needs_work=?");
     check(redrives::FORGET, "redrives_due", "needs_work=? AND updated_at<?");
     let plan = plan(&redrives::LIST_OF_ALL);
-    assert!(
-        plan.iter().any(|step| step.contains("PRIMARY KEY (id<?)")),
-        "{plan:#?}"
-    );
+    assert!(plan.iter().any(|step| step.contains("PRIMARY KEY (id<?)")), "{plan:#?}");
 }
 
 #[test]
 fn erasing_seeks_the_tenant() {
-    for (sql, index) in erasure::DELETES
-        .into_iter()
-        .zip(["messages_by_id", "conversations", "events_newest", "redrives_of_tenant"])
+    for (sql, index) in
+        erasure::DELETES
+            .into_iter()
+            .zip(["messages_by_id", "conversations", "events_newest", "redrives_of_tenant"])
     {
         let plan = plan(sql);
         assert!(

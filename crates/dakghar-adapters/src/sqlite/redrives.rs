@@ -109,7 +109,11 @@ impl RedriveStore for SqliteStore {
         let tenant_id = tenant_id.map(ToString::to_string);
         self.lists
             .run(move |conn| {
-                let sql = if tenant_id.is_some() { &LIST_OF_TENANT } else { &LIST_OF_ALL };
+                let sql = if tenant_id.is_some() {
+                    &LIST_OF_TENANT
+                } else {
+                    &LIST_OF_ALL
+                };
                 let mut select = conn.prepare_cached(sql)?;
                 let mut rows = select.query(params![tenant_id, before_text(before)])?;
                 let mut page = PageFill::new(limit);
@@ -220,7 +224,11 @@ fn letter(row: &Row<'_>) -> Read<DeadLetter> {
         ended_at: cells.time()?,
         code: {
             let error = cells.get::<Option<String>>()?;
-            error.as_deref().map(texts::parse_error).transpose()?.and_then(|error| error.code)
+            error
+                .as_deref()
+                .map(texts::parse_error)
+                .transpose()?
+                .and_then(|error| error.code)
         },
     })
 }

@@ -155,7 +155,10 @@ pub(super) fn parse_wamids(text: Option<&str>) -> Read<Vec<Wamid>> {
 
 /// Keys of messages: the tenant and the message, with a space between.
 pub(super) fn keys_text(keys: &[MessageKey]) -> String {
-    let texts: Vec<String> = keys.iter().map(|key| format!("{} {}", key.tenant_id, key.message_id)).collect();
+    let texts: Vec<String> = keys
+        .iter()
+        .map(|key| format!("{} {}", key.tenant_id, key.message_id))
+        .collect();
     to_json(&texts)
 }
 

@@ -28,8 +28,8 @@ pub use conversation::{Conversation, ConversationTouch};
 pub use graph_error::{GraphRefusal, RefusalClass};
 pub use hold::{Actor, Hold, HoldReason};
 pub use ids::{
-    ConversationId, EventId, IdempotencyKey, InvalidId, MessageId, MessageKey, PhoneNumberId, RedriveId, TenantId, WaId,
-    WabaId, Wamid,
+    ConversationId, EventId, IdempotencyKey, InvalidId, MessageId, MessageKey, PhoneNumberId, RedriveId, TenantId,
+    WaId, WabaId, Wamid,
 };
 pub use limits::{LimitChanges, TenantLimit, TenantLimits};
 pub use message::{Direction, Message, Status};

@@ -6,6 +6,7 @@
 
 mod preview;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::ids::{MessageId, MessageKey, PhoneNumberId, RedriveId, TenantId};
@@ -249,6 +250,26 @@ impl Redrive {
         self.status = status;
         self.updated_at = now;
         Ok(is_change)
+    }
+
+    /// Gives it to this process until its next batch, if there is anything left to do.
+    pub fn keep_for(&mut self, owner: &Arc<str>, now: Timestamp) {
+        self.lease = self.needs_work().then(|| Lease {
+            owner: owner.clone(),
+            until: now + REDRIVE_LEASE,
+        });
+    }
+
+    /// Lets any process take it.
+    pub fn release(&mut self) {
+        self.lease = None;
+    }
+
+    /// Notes that no dead letter is left to be looked at: it is done, unless a batch is still to be sent.
+    pub fn has_seen_all(&mut self) {
+        if self.pending.is_empty() {
+            self.status = RedriveStatus::Done;
+        }
     }
 
     /// Counts what became of the pending batch, which is then over.

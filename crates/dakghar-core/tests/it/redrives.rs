@@ -92,7 +92,10 @@ impl World {
         let times = |letter: &MessageKey| {
             let seen = self.look(*letter);
             let timeline = seen.0.delivery.timeline;
-            timeline.iter().filter(|entry| entry.event == TimelineEvent::Redriven).count()
+            timeline
+                .iter()
+                .filter(|entry| entry.event == TimelineEvent::Redriven)
+                .count()
         };
         letters.iter().map(times).collect()
     }
@@ -105,7 +108,10 @@ fn every_dead_letter_is_sent_again_once_and_its_timeline_names_the_redrive() {
         let redrive = world.begin(&process, &tenant, asked());
         assert_eq!((redrive.total, redrive.total_is_exact), (LETTERS as u64, true));
         let done = world.work_until_done(&process, &redrive);
-        assert_eq!((done.settled, done.pending.len(), done.lease), (redriven(LETTERS), 0, None));
+        assert_eq!(
+            (done.settled, done.pending.len(), done.lease),
+            (redriven(LETTERS), 0, None)
+        );
         assert_eq!(world.times_redriven(&letters), [1; LETTERS]);
         let name = redrive.id.to_string();
         for letter in &letters {
@@ -254,7 +260,11 @@ fn a_process_that_stood_still_in_a_batch_doubles_nothing() {
             // The first goes on where it stood.
             world.run_for(MINUTE * 20);
             let after = world.stored(&second, &redrive);
-            assert_eq!((after.status, after.settled), (RedriveStatus::Done, redriven(LETTERS)), "{call:?}");
+            assert_eq!(
+                (after.status, after.settled),
+                (RedriveStatus::Done, redriven(LETTERS)),
+                "{call:?}"
+            );
             assert_eq!(world.times_redriven(&letters), [1; LETTERS], "{call:?}");
         });
     }
@@ -373,7 +383,9 @@ fn a_message_that_died_again_is_not_sent_again_by_the_same_redrive() {
 fn an_owner_may_have_so_many_open_redrives() {
     in_each_kind(|world: &World| {
         let (process, tenant, _) = world.expired(1);
-        let redrives: Vec<_> = (0..OPEN_REDRIVES_MAX).map(|_| world.begin(&process, &tenant, asked())).collect();
+        let redrives: Vec<_> = (0..OPEN_REDRIVES_MAX)
+            .map(|_| world.begin(&process, &tenant, asked()))
+            .collect();
         let (asking, id) = (process.clone(), tenant.id);
         let refused = world.step(async move { asking.begin_redrive(&id, &asked()).await });
         assert_eq!(code(&refused), Some(ErrorCode::TooManyRedrives));
@@ -423,7 +435,10 @@ fn a_slot_of_a_message_that_could_not_be_stored_is_given_back() {
 /// and the record says so.
 #[test]
 fn by_chance() {
-    let runs: u64 = std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(150);
+    let runs: u64 = std::env::var("SEEDS")
+        .ok()
+        .and_then(|seeds| seeds.parse().ok())
+        .unwrap_or(150);
     for seed in 0..runs {
         let world = World::of_seed(Kind::Distributed, seed, false);
         let (process, tenant, letters) = world.expired(LETTERS);

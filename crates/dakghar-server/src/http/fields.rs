@@ -121,7 +121,11 @@ impl Fields {
         let text = self.text(name, ErrorCode::InvalidField)?;
         let time = Timestamp::parse_rfc3339(&text);
         if time.is_none() {
-            self.refuse(ErrorCode::InvalidField, name, "must be a time such as 2026-11-22T10:00:00Z");
+            self.refuse(
+                ErrorCode::InvalidField,
+                name,
+                "must be a time such as 2026-11-22T10:00:00Z",
+            );
         }
         time
     }

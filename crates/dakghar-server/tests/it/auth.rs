@@ -49,9 +49,20 @@ fn expected(access: Access) -> [&'static str; 6] {
 fn intended(operation: &Operation) -> Access {
     let name = operation.value["operationId"].as_str().expect("a name");
     match name {
-        "registerTenant" | "changeTenant" | "listTenants" | "removeTenant" | "addPhoneNumber" | "removePhoneNumber"
-        | "listAllDeadLetters" | "redriveAllDeadLetters" | "listAllRedrives" | "getAnyRedrive" | "pauseAnyRedrive"
-        | "resumeAnyRedrive" | "cancelAnyRedrive" | "listUnrouted" => Access::Admin,
+        "registerTenant"
+        | "changeTenant"
+        | "listTenants"
+        | "removeTenant"
+        | "addPhoneNumber"
+        | "removePhoneNumber"
+        | "listAllDeadLetters"
+        | "redriveAllDeadLetters"
+        | "listAllRedrives"
+        | "getAnyRedrive"
+        | "pauseAnyRedrive"
+        | "resumeAnyRedrive"
+        | "cancelAnyRedrive"
+        | "listUnrouted" => Access::Admin,
         "sendMessage"
         | "getTenant"
         | "replaceAccessToken"

@@ -52,7 +52,10 @@ async fn service() -> (Service, TestTenant, TestTenant) {
 async fn statuses(service: &Service, tenant: &TestTenant) -> Vec<String> {
     let answer = service.get(&format!("/tenants/{}/messages", tenant.id)).await;
     let messages = answer.json["data"].as_array().expect("a list").clone();
-    messages.iter().map(|message| message["status"].as_str().expect("one").to_owned()).collect()
+    messages
+        .iter()
+        .map(|message| message["status"].as_str().expect("one").to_owned())
+        .collect()
 }
 
 /// Works on redrives until this one is over.
@@ -75,7 +78,10 @@ async fn a_dry_run_says_what_would_be_sent_again_and_changes_nothing() {
     let path = format!("/tenants/{}/dead-letters/redrive", ours.id);
     let answer = service.post(&path, &json!({"dryRun": true})).await;
     assert_eq!(answer.status, 200);
-    assert_eq!((&answer.json["redrivable"], &answer.json["leftOut"]), (&json!(4), &json!(1)));
+    assert_eq!(
+        (&answer.json["redrivable"], &answer.json["leftOut"]),
+        (&json!(4), &json!(1))
+    );
     assert_eq!(answer.json["complete"], true);
     assert_eq!(
         answer.json["byCause"],
@@ -103,7 +109,10 @@ async fn a_dry_run_says_what_would_be_sent_again_and_changes_nothing() {
         (json!({"from": "2026-11-22T09:00:00Z"}), 4),
         (json!({"from": "2026-11-22T09:00:01Z"}), 0),
         (json!({"to": "2026-11-22T09:00:00Z"}), 0),
-        (json!({"code": 131_026, "reason": null, "status": "failed", "perSecond": 1}), 2),
+        (
+            json!({"code": 131_026, "reason": null, "status": "failed", "perSecond": 1}),
+            2,
+        ),
     ] {
         let mut body = body;
         body["dryRun"] = json!(true);
@@ -126,7 +135,10 @@ async fn a_redrive_sends_again_what_its_filter_chooses_and_nothing_else() {
     let begun = service.post(&path, &json!({"code": 131_026, "perSecond": 10})).await;
     assert_eq!(begun.status, 202);
     assert_eq!(begun.json["status"], "running");
-    assert_eq!((&begun.json["total"], &begun.json["totalIsExact"]), (&json!(2), &json!(true)));
+    assert_eq!(
+        (&begun.json["total"], &begun.json["totalIsExact"]),
+        (&json!(2), &json!(true))
+    );
     assert_eq!(begun.json["tenantId"], json!(ours.id));
     assert_eq!(begun.json["filter"]["code"], 131_026);
     assert_eq!(begun.json["filter"]["status"], Value::Null);
@@ -134,7 +146,10 @@ async fn a_redrive_sends_again_what_its_filter_chooses_and_nothing_else() {
     let id = begun.json["id"].as_str().expect("an id");
     let one = format!("/tenants/{}/dead-letters/redrives/{id}", ours.id);
     let done = until_over(&service, &one).await;
-    assert_eq!((&done["status"], &done["redriven"], &done["skipped"]), (&json!("done"), &json!(2), &json!(0)));
+    assert_eq!(
+        (&done["status"], &done["redriven"], &done["skipped"]),
+        (&json!("done"), &json!(2), &json!(0))
+    );
     let mut statuses_of_ours = statuses(&service, &ours).await;
     statuses_of_ours.sort();
     assert_eq!(statuses_of_ours, ["dead", "dead", "failed", "queued", "queued"]);
@@ -166,7 +181,9 @@ async fn the_operators_redrive_is_about_all_tenants_and_no_tenant_sees_it() {
     let done = until_over(&service, &format!("/dead-letters/redrives/{id}")).await;
     assert_eq!(done["redriven"], 3);
     assert_eq!(statuses(&service, &theirs).await, ["queued"]);
-    let list = service.get(&format!("/tenants/{}/dead-letters/redrives", ours.id)).await;
+    let list = service
+        .get(&format!("/tenants/{}/dead-letters/redrives", ours.id))
+        .await;
     assert_eq!(list.json["data"], json!([]));
 }
 
@@ -181,7 +198,12 @@ async fn a_redrive_is_paused_resumed_and_cancelled() {
         format!("/tenants/{}/dead-letters/redrives/{id}", ours.id),
         format!("/dead-letters/redrives/{id}"),
     ] {
-        for (call, status) in [("pause", "paused"), ("pause", "paused"), ("resume", "running"), ("resume", "running")] {
+        for (call, status) in [
+            ("pause", "paused"),
+            ("pause", "paused"),
+            ("resume", "running"),
+            ("resume", "running"),
+        ] {
             let answer = service.post(&format!("{one}/{call}"), &json!({})).await;
             assert_eq!((answer.status.as_u16(), &answer.json["status"]), (200, &json!(status)));
         }
@@ -210,7 +232,12 @@ async fn an_owner_has_a_bounded_number_of_redrives() {
         assert_eq!(begin(&path).await.status, 202);
     }
     assert_eq!(begin(&path).await.outcome(), (409, "too_many_redrives"));
-    assert_eq!(begin(&format!("/tenants/{}/dead-letters/redrive", theirs.id)).await.status, 202);
+    assert_eq!(
+        begin(&format!("/tenants/{}/dead-letters/redrive", theirs.id))
+            .await
+            .status,
+        202
+    );
     assert_eq!(begin("/dead-letters/redrive").await.status, 202);
     // A dry run needs no room.
     assert_eq!(service.post(&path, &json!({"dryRun": true})).await.status, 200);
@@ -221,7 +248,11 @@ async fn a_wrong_filter_is_refused_with_a_pointer_to_each_field() {
     let (service, ours, _) = service().await;
     let path = format!("/tenants/{}/dead-letters/redrive", ours.id);
     for (body, code, pointers) in [
-        (json!({"phoneNumberId": "+91"}), "invalid_phone_number_id", vec!["/phoneNumberId"]),
+        (
+            json!({"phoneNumberId": "+91"}),
+            "invalid_phone_number_id",
+            vec!["/phoneNumberId"],
+        ),
         (json!({"code": "131026"}), "invalid_field", vec!["/code"]),
         (json!({"code": 1.5}), "invalid_field", vec!["/code"]),
         (json!({"reason": "whim"}), "invalid_field", vec!["/reason"]),
@@ -235,16 +266,27 @@ async fn a_wrong_filter_is_refused_with_a_pointer_to_each_field() {
         ),
         (json!({"perSecond": 0}), "invalid_field", vec!["/perSecond"]),
         (json!({"perSecond": 1_001}), "invalid_field", vec!["/perSecond"]),
-        (json!({"confirmDuplicateRisk": "yes"}), "invalid_field", vec!["/confirmDuplicateRisk"]),
+        (
+            json!({"confirmDuplicateRisk": "yes"}),
+            "invalid_field",
+            vec!["/confirmDuplicateRisk"],
+        ),
         (json!({"dryRun": 1}), "invalid_field", vec!["/dryRun"]),
         (json!({"number": "111"}), "unknown_field", vec!["/number"]),
-        (json!({"code": "x", "status": "sent"}), "invalid_field", vec!["/code", "/status"]),
+        (
+            json!({"code": "x", "status": "sent"}),
+            "invalid_field",
+            vec!["/code", "/status"],
+        ),
     ] {
         for path in [&path, "/dead-letters/redrive"] {
             let answer = service.post(path, &body).await;
             assert_eq!(answer.outcome(), (422, code), "{body}");
             let errors = answer.json["errors"].as_array().expect("findings");
-            let found: Vec<_> = errors.iter().map(|error| error["pointer"].as_str().expect("one")).collect();
+            let found: Vec<_> = errors
+                .iter()
+                .map(|error| error["pointer"].as_str().expect("one"))
+                .collect();
             assert_eq!(found, pointers, "{body}");
         }
     }

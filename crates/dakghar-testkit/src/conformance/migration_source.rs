@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use dakghar_core::domain::migration::{Kind, Place, Record, Retirement};
 use dakghar_core::domain::page::PageLimit;
+use dakghar_core::domain::redrive::{Redrive, RedriveStatus};
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Status, TenantId};
 use dakghar_core::ports::{MigrationSource, Save, Saved};
 
 use super::stores::{Stores, accept_all, receive_all};
 use crate::samples::{
-    With as _, at, event, event_bare, inbound, inbound_bare, outbound, outbound_full, person, phone_number_id, tenant,
-    tenant_full, tenant_id, with_key,
+    With as _, at, event, event_bare, inbound, inbound_bare, outbound, outbound_full, person, phone_number_id, redrive,
+    tenant, tenant_full, tenant_id, with_key,
 };
 
 /// The port of the cases: the stores of one installation, and a way to open it in order to leave it. It is
@@ -34,6 +35,7 @@ macro_rules! migration_source_suite {
             pages_of_any_size_have_no_gaps_and_no_repeats
             a_place_is_good_after_reopening
             records_are_counted
+            redrives_that_are_not_over_are_counted
             the_state_stays_while_nothing_changes
             the_state_changes_with_every_change
             a_source_is_not_retired_until_it_is
@@ -198,6 +200,20 @@ pub async fn records_are_counted(under_test: SourceUnderTest) {
 
 async fn state(under_test: &SourceUnderTest) -> [u8; 32] {
     (under_test.open)().state().await.expect("the source answers")
+}
+
+pub async fn redrives_that_are_not_over_are_counted(under_test: SourceUnderTest) {
+    for status in RedriveStatus::ALL {
+        for owner in [Some(tenant_id()), None] {
+            let redrive = Redrive {
+                status,
+                ..redrive(owner)
+            };
+            let inserted = under_test.stores.redrives.insert_redrive(&redrive).await;
+            inserted.expect("the store answers");
+        }
+    }
+    assert_eq!((under_test.open)().open_redrives().await, Ok(4));
 }
 
 pub async fn the_state_stays_while_nothing_changes(under_test: SourceUnderTest) {

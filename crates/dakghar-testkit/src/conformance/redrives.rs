@@ -54,7 +54,10 @@ fn full(tenant_id: TenantId) -> Redrive {
     };
     redrive.asked.confirm_duplicate_risk = true;
     redrive.before = Some(outbound(tenant_id).accepted.id);
-    redrive.pending = vec![outbound(tenant_id).key(), outbound(TenantId::from_uuid(*tenant_id.as_uuid())).key()];
+    redrive.pending = vec![
+        outbound(tenant_id).key(),
+        outbound(TenantId::from_uuid(*tenant_id.as_uuid())).key(),
+    ];
     redrive.total = 7;
     redrive.total_is_exact = true;
     redrive.settled = Settled {
@@ -90,7 +93,11 @@ pub async fn storing_it_again_changes_nothing(stores: Stores) {
 
 pub async fn a_save_needs_the_version_that_was_read(stores: Stores) {
     let mut redrive = redrive(Some(tenant_id()));
-    assert_eq!(stores.redrives.save_redrive(&redrive).await, Ok(Saved::Stale), "it is not there");
+    assert_eq!(
+        stores.redrives.save_redrive(&redrive).await,
+        Ok(Saved::Stale),
+        "it is not there"
+    );
     insert(&stores, std::slice::from_ref(&redrive)).await;
     let stale = redrive.clone();
     let changed = Redrive {
@@ -115,7 +122,13 @@ pub async fn of_two_savers_one_is_first(stores: Stores) {
     insert(&stores, std::slice::from_ref(&redrive)).await;
     let savers: Vec<_> = (0..8)
         .map(|n| {
-            let (stores, redrive) = (stores.clone(), Redrive { total: n, ..redrive.clone() });
+            let (stores, redrive) = (
+                stores.clone(),
+                Redrive {
+                    total: n,
+                    ..redrive.clone()
+                },
+            );
             tokio::spawn(async move { stores.redrives.save_redrive(&redrive).await })
         })
         .collect();
@@ -132,7 +145,9 @@ pub async fn a_tenant_sees_its_own_and_the_operator_all(stores: Stores) {
     insert(&stores, &redrives).await;
     let list = async |owner: Option<TenantId>| {
         let fetch = async |before| {
-            let listed = stores.redrives.list_redrives(owner.as_ref(), before, PageLimit::items(1));
+            let listed = stores
+                .redrives
+                .list_redrives(owner.as_ref(), before, PageLimit::items(1));
             listed.await.expect("the store answers")
         };
         let mut listed = read_pages(1, fetch).await;
@@ -149,7 +164,10 @@ pub async fn a_tenant_sees_its_own_and_the_operator_all(stores: Stores) {
 
 pub async fn an_owner_has_its_own_count_of_open_ones(stores: Stores) {
     let (tenant, other) = (tenant_id(), tenant_id());
-    let of = |owner, status| Redrive { status, ..redrive(owner) };
+    let of = |owner, status| Redrive {
+        status,
+        ..redrive(owner)
+    };
     for status in RedriveStatus::ALL {
         insert(&stores, &[of(Some(tenant), status), of(None, status)]).await;
     }
@@ -179,14 +197,20 @@ pub async fn what_needs_work_is_due_longest_ago_first(stores: Stores) {
     insert(&stores, &idle).await;
     let all = Ok(vec![early.clone(), cancelled.clone(), late]);
     assert_eq!(stores.redrives.due_redrives(10).await, all);
-    assert_eq!(stores.redrives.due_redrives(2).await, Ok(vec![early.clone(), cancelled]));
+    assert_eq!(
+        stores.redrives.due_redrives(2).await,
+        Ok(vec![early.clone(), cancelled])
+    );
     assert_eq!(stores.redrives.due_redrives(0).await, Ok(vec![]));
     let paused = Redrive {
         status: RedriveStatus::Paused,
         ..early
     };
     assert_eq!(stores.redrives.save_redrive(&paused).await, Ok(Saved::Done));
-    assert_eq!(stores.redrives.due_redrives(10).await.expect("the store answers").len(), 2);
+    assert_eq!(
+        stores.redrives.due_redrives(10).await.expect("the store answers").len(),
+        2
+    );
 }
 
 pub async fn what_is_over_is_forgotten_in_time(stores: Stores) {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Message, MessageId, MessageKey, Status};
 use dakghar_core::domain::{TenantId, Timestamp, WaId};
 use dakghar_core::ports::{
-    Acceptance, ConversationStore, Erasure, EventStore, ListStore, ListenerStore, MessageStore, Received,
-    RedriveStore, Save, Saved, StoreHealth, TenantStore, TimerStore,
+    Acceptance, ConversationStore, Erasure, EventStore, ListStore, ListenerStore, MessageStore, Received, RedriveStore,
+    Save, Saved, StoreHealth, TenantStore, TimerStore,
 };
 
 use crate::samples::{With as _, outbound, phone_number_id};

@@ -108,6 +108,13 @@ impl MigrationSource for MemoryStore {
         self.with(|state| state.records(kind).len() as u64)
     }
 
+    async fn open_redrives(&self) -> Result<u64, StoreError> {
+        self.with(|state| {
+            let open = state.redrives.values().filter(|redrive| redrive.status.is_open());
+            open.count() as u64
+        })
+    }
+
     async fn page(&self, kind: Kind, after: Option<&Place>, limit: u32) -> Result<SourcePage, StoreError> {
         self.with(|state| {
             let records = state.records(kind);

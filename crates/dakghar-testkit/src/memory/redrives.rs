@@ -53,14 +53,22 @@ impl RedriveStore for MemoryStore {
 
     async fn count_open_redrives(&self, tenant_id: Option<&TenantId>) -> Result<u32, StoreError> {
         self.with(|state| {
-            let of_owner = state.redrives.values().filter(|redrive| redrive.tenant_id.as_ref() == tenant_id);
+            let of_owner = state
+                .redrives
+                .values()
+                .filter(|redrive| redrive.tenant_id.as_ref() == tenant_id);
             u32::try_from(of_owner.filter(|redrive| redrive.status.is_open()).count()).unwrap_or(u32::MAX)
         })
     }
 
     async fn due_redrives(&self, limit: u32) -> Result<Vec<Redrive>, StoreError> {
         self.with(|state| {
-            let mut due: Vec<Redrive> = state.redrives.values().filter(|redrive| redrive.needs_work()).cloned().collect();
+            let mut due: Vec<Redrive> = state
+                .redrives
+                .values()
+                .filter(|redrive| redrive.needs_work())
+                .cloned()
+                .collect();
             due.sort_by_key(|redrive| redrive.updated_at);
             first(due.into_iter(), limit)
         })
@@ -68,9 +76,8 @@ impl RedriveStore for MemoryStore {
 
     async fn forget_redrives(&self, before: Timestamp) -> Result<(), StoreError> {
         self.with(|state| {
-            let is_kept = |redrive: &Redrive| {
-                redrive.status.is_open() || redrive.needs_work() || redrive.updated_at >= before
-            };
+            let is_kept =
+                |redrive: &Redrive| redrive.status.is_open() || redrive.needs_work() || redrive.updated_at >= before;
             state.redrives.retain(|_, redrive| is_kept(redrive));
         })
     }

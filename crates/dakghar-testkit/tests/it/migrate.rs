@@ -11,13 +11,13 @@ use dakghar_core::domain::{
     TenantId,
 };
 use dakghar_core::ports::{
-    ConversationStore, Erasure, EventStore, IdGenerator, MessageStore, MigrationSource, MigrationTarget, Save, Saved,
-    SourcePage, StoreError, TenantStore,
+    ConversationStore, Erasure, EventStore, IdGenerator, MessageStore, MigrationSource, MigrationTarget, RedriveStore,
+    Save, Saved, SourcePage, StoreError, TenantStore,
 };
 use dakghar_testkit::memory::{MemoryStore, vault, with_token};
 use dakghar_testkit::samples::{
-    at, event, event_bare, inbound, outbound, outbound_full, person, phone_number_id, tenant, tenant_full, tenant_id,
-    with_key,
+    at, event, event_bare, inbound, outbound, outbound_full, person, phone_number_id, redrive, tenant, tenant_full,
+    tenant_id, with_key,
 };
 use dakghar_testkit::{SequentialIds, TestClock};
 
@@ -75,6 +75,10 @@ impl MigrationSource for Mortal {
 
     async fn count(&self, kind: Kind) -> Result<u64, StoreError> {
         self.check(MigrationSource::count(&*self.source, kind).await)
+    }
+
+    async fn open_redrives(&self) -> Result<u64, StoreError> {
+        self.check(self.source.open_redrives().await)
     }
 
     async fn page(&self, kind: Kind, after: Option<&Place>, limit: u32) -> Result<SourcePage, StoreError> {
@@ -297,6 +301,23 @@ async fn a_target_with_other_data_is_refused() {
     let refused = run(&healthy(&source, &target), false).await;
     assert_eq!(refused, Err(MigrateError::TargetInUse(vec![(Kind::Tenants, 1)])));
     assert_eq!(target.migration().await, Ok(None), "nothing was written");
+}
+
+#[tokio::test]
+async fn an_open_redrive_keeps_an_installation_from_leaving() {
+    let (source, target) = (installation().await, MemoryStore::new());
+    let mut redrive = redrive(None);
+    source.insert_redrive(&redrive).await.unwrap();
+    for start_over in [false, true] {
+        let refused = run(&healthy(&source, &target), start_over).await;
+        assert_eq!(refused, Err(MigrateError::OpenRedrives(1)));
+    }
+    assert_eq!(target.migration().await, Ok(None), "nothing was begun");
+    redrive.cancel(at(1)).unwrap();
+    source.save_redrive(&redrive).await.unwrap();
+    let finished = run(&healthy(&source, &target), false).await.unwrap();
+    assert_eq!(finished.stage, Stage::Finished);
+    assert_moved(&source, &target).await;
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! `dakghar dead-letter …`.
 
+mod arguments;
 mod redrive;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use dakghar_core::domain::{Message, TenantId};
 use super::output;
 use crate::config::Config;
 use crate::wiring::{Purpose, Wired, wire};
+use arguments::parse;
 
 /// The commands on dead letters.
 #[derive(Debug, Subcommand)]
@@ -104,7 +106,14 @@ async fn redrives(app: &App, tenant: Option<&TenantId>, limit: u32) -> anyhow::R
         output::line("no redrives");
     } else {
         let headings = [
-            "REDRIVE", "TENANT", "STATUS", "SENT AGAIN", "SKIPPED", "FAILED", "FILTER", "BEGUN",
+            "REDRIVE",
+            "TENANT",
+            "STATUS",
+            "SENT AGAIN",
+            "SKIPPED",
+            "FAILED",
+            "FILTER",
+            "BEGUN",
         ];
         output::table(&headings, &rows);
     }
@@ -112,10 +121,6 @@ async fn redrives(app: &App, tenant: Option<&TenantId>, limit: u32) -> anyhow::R
         output::line("… and more; raise --limit, or read GET /dead-letters/redrives page by page");
     }
     Ok(())
-}
-
-fn parse(text: &str) -> anyhow::Result<TenantId> {
-    TenantId::parse(text).map_err(|_| anyhow::anyhow!("{text} is not a tenant id (ten_…)"))
 }
 
 async fn list(app: &App, tenant: Option<&TenantId>, limit: u32) -> anyhow::Result<()> {

@@ -34,6 +34,7 @@ mod moved_numbers;
 mod outbound;
 mod private;
 mod redis_servers;
+mod redrives;
 mod roles;
 mod secrets;
 mod seed;

@@ -134,7 +134,11 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Redrive, Unreadable>
     let pending = keys.collect::<Result<_, _>>()?;
     Ok(Redrive {
         id: RedriveId::parse(&fields.id).map_err(|_| wrong("_id"))?,
-        tenant_id: fields.tenant_id.as_deref().map(|id| tenant(id, "tenantId")).transpose()?,
+        tenant_id: fields
+            .tenant_id
+            .as_deref()
+            .map(|id| tenant(id, "tenantId"))
+            .transpose()?,
         asked: NewRedrive {
             filter: filter(&fields.id, &fields.filter)?,
             confirm_duplicate_risk: fields.confirm_duplicate_risk,
@@ -163,8 +167,14 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Redrive, Unreadable>
 fn filter(id: &str, fields: &FilterFields<'_>) -> Result<RedriveFilter, Unreadable> {
     let wrong = |field: &'static str| Unreadable::field(WHAT, id, field);
     let number = fields.phone_number_id.as_deref().map(PhoneNumberId::parse).transpose();
-    let reason = fields.reason.as_deref().map(|reason| DeadReason::parse(reason).ok_or_else(|| wrong("filter.reason")));
-    let status = fields.status.as_deref().map(|status| Status::parse(status).ok_or_else(|| wrong("filter.status")));
+    let reason = fields
+        .reason
+        .as_deref()
+        .map(|reason| DeadReason::parse(reason).ok_or_else(|| wrong("filter.reason")));
+    let status = fields
+        .status
+        .as_deref()
+        .map(|status| Status::parse(status).ok_or_else(|| wrong("filter.status")));
     Ok(RedriveFilter {
         phone_number_id: number.map_err(|_| wrong("filter.phoneNumberId"))?,
         code: fields.code,

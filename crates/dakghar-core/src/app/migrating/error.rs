@@ -22,6 +22,9 @@ pub enum MigrateError {
         /// The reason.
         why: VaultError,
     },
+    /// Redrives of the source are running or paused, and would be lost.
+    #[error("{0} redrives of dead letters are running or paused, and stay behind")]
+    OpenRedrives(u64),
     /// The target holds records that no migration brought.
     #[error("the target is in use: it holds what no migration brought: {}", listed(.0))]
     TargetInUse(Vec<(Kind, u64)>),

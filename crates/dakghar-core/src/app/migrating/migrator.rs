@@ -61,6 +61,7 @@ impl Migrator {
                 return Err(MigrateError::Retired(retirement));
             }
             self.check_empty().await?;
+            self.check_redrives().await?;
             return Ok(Plan::Begin);
         };
         let is_same_state = migration.source_state == self.source.state().await.map_err(MigrateError::Source)?;
@@ -76,6 +77,7 @@ impl Migrator {
         if let Some(retirement) = retirement.filter(|retirement| retirement.migration_id != migration.id) {
             return Err(MigrateError::Retired(retirement));
         }
+        self.check_redrives().await?;
         if start_over {
             return Ok(Plan::StartOver(migration));
         }
@@ -83,6 +85,15 @@ impl Migrator {
             return Ok(Plan::Continue(migration));
         }
         Err(MigrateError::OtherUnfinished { origin, started_at })
+    }
+
+    /// Checks that nothing is under way that the target would not go on with. It is not copied, because what is left to
+    /// do can be asked for again, and what is over says nothing new.
+    async fn check_redrives(&self) -> Result<(), MigrateError> {
+        match self.source.open_redrives().await.map_err(MigrateError::Source)? {
+            0 => Ok(()),
+            open => Err(MigrateError::OpenRedrives(open)),
+        }
     }
 
     /// Returns the number of records of each kind in the source.

@@ -9,8 +9,8 @@ use crate::app::failure::Failure;
 use crate::app::sending::Outages;
 use crate::app::stale::ROUNDS_MAX;
 use crate::domain::MessageKey;
-use crate::domain::message::{DeadLetter, Lease};
-use crate::domain::redrive::{REDRIVE_KEPT, REDRIVE_LEASE, Redrive, RedriveStatus, Settled};
+use crate::domain::message::DeadLetter;
+use crate::domain::redrive::{REDRIVE_KEPT, Redrive, RedriveStatus, Settled};
 use crate::metrics::Redriven;
 use crate::ports::Saved;
 
@@ -38,7 +38,9 @@ impl Redriving {
         let mut ready = Vec::new();
         {
             let mut state = self.state.lock();
-            state.next_at.retain(|id, _| due.iter().any(|redrive| redrive.id == *id));
+            state
+                .next_at
+                .retain(|id, _| due.iter().any(|redrive| redrive.id == *id));
             for redrive in due {
                 let is_paced = state.next_at.get(&redrive.id).is_some_and(|at| *at > up);
                 if !is_paced && (self.is_sole_sender || !redrive.is_held_by_other(&self.process, now)) {
@@ -85,10 +87,7 @@ impl Redriving {
             self.find_batch(&mut redrive).await?;
         }
         let left_out = redrive.settled.skipped - skipped;
-        redrive.lease = redrive.needs_work().then(|| Lease {
-            owner: self.process.clone(),
-            until: now + REDRIVE_LEASE,
-        });
+        redrive.keep_for(&self.process, now);
         match self.store.save_redrive(&redrive).await? {
             Saved::Done => {
                 self.count(Settled {
@@ -121,9 +120,7 @@ impl Redriving {
                 take_up(redrive, &letter);
             }
             let Some(next) = listed.next else {
-                if redrive.pending.is_empty() {
-                    redrive.status = RedriveStatus::Done;
-                }
+                redrive.has_seen_all();
                 return Ok(());
             };
             redrive.before = Some(next);
@@ -141,7 +138,7 @@ impl Redriving {
                 return Ok(());
             };
             redrive.settle(settled, self.clock.now());
-            redrive.lease = None;
+            redrive.release();
             if self.store.save_redrive(&redrive).await? == Saved::Done {
                 self.count(settled);
                 return Ok(());

@@ -55,7 +55,9 @@ impl Slots {
         let mut reserved = Vec::with_capacity(messages.len());
         for message in messages {
             let tenant = self.directory.find(&message.accepted.tenant_id).await.ok().flatten();
-            let number = tenant.as_ref().and_then(|tenant| tenant.number(Some(&message.accepted.phone_number_id)));
+            let number = tenant
+                .as_ref()
+                .and_then(|tenant| tenant.number(Some(&message.accepted.phone_number_id)));
             let ask = number.map(|number| ask(number, message.accepted.priority, now));
             asks.extend(ask.clone());
             reserved.push(Reserved { slot_at: now, ask });

@@ -67,7 +67,10 @@ impl RedrivePreview {
             self.examples.push(letter.clone());
         }
         count(&mut self.causes, (letter.status, letter.reason, letter.code));
-        count(&mut self.numbers, (letter.key.tenant_id, letter.phone_number_id.clone()));
+        count(
+            &mut self.numbers,
+            (letter.key.tenant_id, letter.phone_number_id.clone()),
+        );
     }
 
     /// Returns the number of dead letters that match.
@@ -83,9 +86,11 @@ impl RedrivePreview {
             code: *code,
             count: *count,
         });
-        largest(each.collect(), |cause| cause.count, |cause| {
-            (cause.status, cause.reason.map(DeadReason::as_str), cause.code)
-        })
+        largest(
+            each.collect(),
+            |cause| cause.count,
+            |cause| (cause.status, cause.reason.map(DeadReason::as_str), cause.code),
+        )
     }
 
     /// Returns the numbers of those that would be sent again, the most frequent first.
@@ -95,9 +100,11 @@ impl RedrivePreview {
             phone_number_id: number.clone(),
             count: *count,
         });
-        largest(each.collect(), |number| number.count, |number| {
-            (number.tenant_id, number.phone_number_id.clone())
-        })
+        largest(
+            each.collect(),
+            |number| number.count,
+            |number| (number.tenant_id, number.phone_number_id.clone()),
+        )
     }
 }
 

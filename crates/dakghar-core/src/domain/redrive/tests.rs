@@ -133,7 +133,10 @@ fn a_batch_is_a_quarter_of_a_second_and_keeps_the_pace() {
         redrive.asked.per_second = per_second;
         assert_eq!(redrive.batch(), batch, "{per_second}");
         let sent_in_a_second = 1.0 / redrive.pace(batch).as_secs_f64() * redrive.batch() as f64;
-        assert!((sent_in_a_second - f64::from(per_second)).abs() < 0.01, "{sent_in_a_second}");
+        assert!(
+            (sent_in_a_second - f64::from(per_second)).abs() < 0.01,
+            "{sent_in_a_second}"
+        );
     }
 }
 
@@ -164,19 +167,33 @@ fn a_preview_counts_by_cause_and_number_and_shows_a_few() {
         letter.key.tenant_id = tenant(1 + n % 2);
         preview.add(&redrive, &letter);
     }
-    preview.add(&redrive, &DeadLetter {
-        reason: Some(DeadReason::OutcomeUnknown),
-        ..letter()
-    });
-    preview.add(&redrive, &DeadLetter {
-        ended_at: at(21),
-        ..letter()
-    });
+    preview.add(
+        &redrive,
+        &DeadLetter {
+            reason: Some(DeadReason::OutcomeUnknown),
+            ..letter()
+        },
+    );
+    preview.add(
+        &redrive,
+        &DeadLetter {
+            ended_at: at(21),
+            ..letter()
+        },
+    );
     assert_eq!((preview.redrivable, preview.left_out, preview.total()), (7, 1, 8));
     assert_eq!(preview.examples.len(), PREVIEW_EXAMPLES);
-    let causes: Vec<_> = preview.by_cause().into_iter().map(|cause| (cause.code, cause.count)).collect();
+    let causes: Vec<_> = preview
+        .by_cause()
+        .into_iter()
+        .map(|cause| (cause.code, cause.count))
+        .collect();
     assert_eq!(causes, [(Some(131_016), 5), (Some(131_000), 2)]);
-    let numbers: Vec<_> = preview.by_number().into_iter().map(|of| (of.tenant_id, of.count)).collect();
+    let numbers: Vec<_> = preview
+        .by_number()
+        .into_iter()
+        .map(|of| (of.tenant_id, of.count))
+        .collect();
     assert_eq!(numbers, [(tenant(1), 4), (tenant(2), 3)]);
 }
 
@@ -185,10 +202,13 @@ fn a_preview_is_bounded_however_many_groups_there_are() {
     let redrive = redrive(RedriveFilter::default());
     let mut preview = RedrivePreview::default();
     for code in 0..20_000 {
-        preview.add(&redrive, &DeadLetter {
-            code: Some(code),
-            ..letter()
-        });
+        preview.add(
+            &redrive,
+            &DeadLetter {
+                code: Some(code),
+                ..letter()
+            },
+        );
     }
     assert_eq!(preview.redrivable, 20_000);
     assert_eq!(preview.by_cause().len(), PREVIEW_GROUPS_MAX);

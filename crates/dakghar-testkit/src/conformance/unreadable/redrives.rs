@@ -85,7 +85,11 @@ pub async fn dead_letters_beside_it_are_looked_through(port: Breakable) {
             let found = port.stores.redrives.look_through(owner, before, 4).await;
             found.expect("the store answers")
         };
-        let mut seen: Vec<_> = read_pages(4, fetch).await.into_iter().map(|letter| letter.key).collect();
+        let mut seen: Vec<_> = read_pages(4, fetch)
+            .await
+            .into_iter()
+            .map(|letter| letter.key)
+            .collect();
         // What is broken in its content only may be seen, and is found to be so when it is to be sent again.
         let broken: Vec<_> = broken.iter().map(|message| message.key()).collect();
         seen.retain(|key| !broken.contains(key));

@@ -14,7 +14,7 @@ use dakghar_core::domain::{PhoneNumberId, TenantId, Timestamp};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::super::output;
-use super::parse;
+use super::arguments::parse;
 
 /// The wait between two looks at a redrive.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -208,7 +208,10 @@ fn show(preview: &RedrivePreview) {
         ]
     });
     output::line("");
-    output::table(&["FOR EXAMPLE", "STATUS", "CODE", "ENDED"], &examples.collect::<Vec<_>>());
+    output::table(
+        &["FOR EXAMPLE", "STATUS", "CODE", "ENDED"],
+        &examples.collect::<Vec<_>>(),
+    );
 }
 
 fn confirm(preview: &RedrivePreview) -> anyhow::Result<()> {
@@ -301,7 +304,9 @@ pub(super) fn row(redrive: &Redrive) -> Vec<String> {
     let at_least = if redrive.total_is_exact { "" } else { "+" };
     vec![
         redrive.id.to_string(),
-        redrive.tenant_id.map_or("(all)".to_owned(), |id: TenantId| id.to_string()),
+        redrive
+            .tenant_id
+            .map_or("(all)".to_owned(), |id: TenantId| id.to_string()),
         redrive.status.as_str().to_owned(),
         format!("{} of {}{at_least}", settled.redriven, redrive.total),
         settled.skipped.to_string(),
@@ -321,7 +326,13 @@ fn filter(filter: &RedriveFilter) -> String {
         ("from", filter.from.map(|from| from.to_string())),
         ("to", filter.to.map(|to| to.to_string())),
     ];
-    let given = parts.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
+    let given = parts
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("{name}={}", value?)));
     let given: Vec<String> = given.collect();
-    if given.is_empty() { "-".to_owned() } else { given.join(" ") }
+    if given.is_empty() {
+        "-".to_owned()
+    } else {
+        given.join(" ")
+    }
 }

@@ -14,6 +14,12 @@ pub(super) fn advice(error: &MigrateError, ends: &MigrationEnds) -> String {
         MigrateError::TargetInUse(_) => {
             "Name an empty database in MONGO_URI: mongodb://…/another_name. Nothing was copied.".into()
         }
+        MigrateError::OpenRedrives(_) => {
+            "Serve the embedded installation until they are done, or end them: `dakghar dead-letter redrives` lists them, \
+             `dakghar dead-letter cancel ID` ends one. What they have not sent again can be sent again from the new \
+             installation. Nothing was copied."
+                .into()
+        }
         MigrateError::OtherUnfinished { .. } => {
             "If it was this installation, which was used again meanwhile: --start-over erases the copy and begins \
              anew. If it was another one: name another database in MONGO_URI."

@@ -22,8 +22,10 @@ impl RedriveStore for Near {
 
     async fn save_redrive(&self, redrive: &Redrive) -> Result<Saved, StoreError> {
         let redrive = redrive.clone();
-        self.once(Call::Redrive, move |shared| at_once(shared.store.save_redrive(&redrive)))
-            .await
+        self.once(Call::Redrive, move |shared| {
+            at_once(shared.store.save_redrive(&redrive))
+        })
+        .await
     }
 
     async fn find_redrive(&self, id: &RedriveId) -> Result<Option<Redrive>, StoreError> {
@@ -59,10 +61,8 @@ impl RedriveStore for Near {
     }
 
     async fn forget_redrives(&self, before: Timestamp) -> Result<(), StoreError> {
-        self.once(Call::Query, move |shared| {
-            at_once(shared.store.forget_redrives(before))
-        })
-        .await
+        self.once(Call::Query, move |shared| at_once(shared.store.forget_redrives(before)))
+            .await
     }
 
     async fn look_through(

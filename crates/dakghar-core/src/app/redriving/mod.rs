@@ -15,10 +15,8 @@ use super::failure::Failure;
 use super::sending::{Changing, Outages};
 use super::settings::Settings;
 use super::stale::ROUNDS_MAX;
-use crate::domain::redrive::{
-    NewRedrive, OPEN_REDRIVES_MAX, Redrive, RedriveOver, RedrivePreview, RedriveStatus,
-};
 use crate::domain::ids::RedriveId;
+use crate::domain::redrive::{NewRedrive, OPEN_REDRIVES_MAX, Redrive, RedriveOver, RedrivePreview, RedriveStatus};
 use crate::domain::{ErrorCode, Problem, TenantId, Timestamp};
 use crate::metrics::Metrics;
 use crate::ports::{Clock, IdGenerator, Ports, RedriveStore, Saved};
