@@ -120,7 +120,7 @@ async fn a_redrive_by_code_sends_each_chosen_message_once_whatever_is_killed(bac
         let timeline = message["timeline"].as_array().unwrap();
         let redriven: Vec<_> = timeline.iter().filter(|entry| entry["event"] == "redriven").collect();
         assert_eq!(redriven.len(), 1, "{message:#}");
-        assert_eq!(redriven[0]["detail"], redrive["id"]);
+        assert_eq!(redriven[0]["redriveId"], redrive["id"]);
     }
     assert_eq!(
         calls(&product, &chosen),

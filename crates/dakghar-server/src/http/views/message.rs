@@ -209,6 +209,9 @@ pub(in crate::http) struct TimelineEntryView {
     /// Why it waits, is held or ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// The redrive that sent it again, when that was not for this message alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redrive_id: Option<String>,
     /// Until when it waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<String>,
@@ -231,6 +234,7 @@ impl From<&TimelineEntry> for TimelineEntryView {
             outcome: None,
             status: None,
             reason: None,
+            redrive_id: None,
             until: None,
             reported_at: None,
             error: entry.error.as_ref().map(ErrorView::from),
@@ -239,6 +243,7 @@ impl From<&TimelineEntry> for TimelineEntryView {
             TimelineEvent::Status => (view.status, view.reported_at) = (detail, time),
             TimelineEvent::Received => (view.reason, view.reported_at) = (detail, time),
             TimelineEvent::Attempt => (view.outcome, view.until) = (detail, time),
+            TimelineEvent::Redriven => view.redrive_id = detail,
             _ => (view.reason, view.until) = (detail, time),
         }
         view
