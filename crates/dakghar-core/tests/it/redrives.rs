@@ -16,6 +16,8 @@ use crate::world::{Kind, World};
 
 /// Dead letters of a story: two batches of three, and one of one.
 const LETTERS: usize = 7;
+/// Runs by chance.
+const RUNS: u64 = 150;
 /// Batches of three.
 const PER_SECOND: u32 = 12;
 
@@ -435,11 +437,7 @@ fn a_slot_of_a_message_that_could_not_be_stored_is_given_back() {
 /// and the record says so.
 #[test]
 fn by_chance() {
-    let runs: u64 = std::env::var("SEEDS")
-        .ok()
-        .and_then(|seeds| seeds.parse().ok())
-        .unwrap_or(150);
-    for seed in 0..runs {
+    for seed in 0..RUNS {
         let world = World::of_seed(Kind::Distributed, seed, false);
         let (process, tenant, letters) = world.expired(LETTERS);
         let redrive = world.begin(&process, &tenant, asked());

@@ -3,6 +3,7 @@
 use dakghar_core::domain::message::{DeadReason, SendError};
 use dakghar_core::domain::redrive::OPEN_REDRIVES_MAX;
 use dakghar_core::domain::{Message, Status, Timestamp};
+use dakghar_core::metrics::Redriven;
 use dakghar_testkit::samples::{self, With as _};
 use serde_json::{Value, json};
 
@@ -304,7 +305,6 @@ async fn what_is_done_is_counted_in_the_metrics() {
     let done = until_over(&service, &format!("/dead-letters/redrives/{id}")).await;
     assert_eq!((&done["redriven"], &done["skipped"]), (&json!(4), &json!(1)));
     let redrives = &service.app.metrics.redrives;
-    use dakghar_core::metrics::Redriven;
     let counts = [Redriven::Redriven, Redriven::Skipped, Redriven::Failed].map(|outcome| redrives.of(outcome).get());
     assert_eq!(counts, [4, 1, 0]);
 }

@@ -77,7 +77,7 @@ pub async fn wire(config: &Config, purpose: Purpose, metrics: Arc<Metrics>) -> a
         ports,
         name,
         commits_max,
-    } = open_backing(config, purpose, Outer::new(config, metrics)?).await?;
+    } = Box::pin(open_backing(config, purpose, Outer::new(config, metrics)?)).await?;
     let keys = KeyRing::of(&ports);
     keys.open_first().await?;
     let signing_keys = ports.vault.signing_keys();

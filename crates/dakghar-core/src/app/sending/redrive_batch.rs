@@ -38,7 +38,7 @@ const fn settled(redriven: u64, skipped: u64, failed: u64) -> Settled {
 /// What is to be done with a message of the batch.
 enum Judged {
     /// It is to be sent again.
-    Chosen(Message),
+    Chosen(Box<Message>),
     /// There is nothing to do, and this to count.
     Counted(Settled),
 }
@@ -53,7 +53,7 @@ impl Changing {
             let mut chosen = Vec::new();
             for found in self.messages.load_all(keys).await {
                 match judge(redrive, found)? {
-                    Judged::Chosen(message) => chosen.push(message),
+                    Judged::Chosen(message) => chosen.push(*message),
                     Judged::Counted(count) => settled.add(count),
                 }
             }
@@ -120,7 +120,7 @@ fn judge(redrive: &Redrive, found: Result<Option<Message>, StoreError>) -> Resul
     if count != UNTOUCHED || redrive.status != RedriveStatus::Running {
         return Ok(Judged::Counted(count));
     }
-    Ok(Judged::Chosen(message))
+    Ok(Judged::Chosen(Box::new(message)))
 }
 
 /// What is to be counted of a message; nothing if it is still to be sent again.

@@ -69,7 +69,9 @@ impl Slots {
         };
         if slots.is_empty() {
             // Nothing was reserved, so nothing can be given back.
-            reserved.iter_mut().for_each(|reserved| reserved.ask = None);
+            for reserved in &mut reserved {
+                reserved.ask = None;
+            }
         }
         let asked = reserved.iter_mut().filter(|reserved| reserved.ask.is_some());
         for (reserved, slot_at) in asked.zip(slots) {

@@ -132,7 +132,8 @@ fn a_batch_is_a_quarter_of_a_second_and_keeps_the_pace() {
     for (per_second, batch) in [(1, 1), (4, 1), (5, 2), (50, 13), (1_000, REDRIVE_BATCH_MAX)] {
         redrive.asked.per_second = per_second;
         assert_eq!(redrive.batch(), batch, "{per_second}");
-        let sent_in_a_second = 1.0 / redrive.pace(batch).as_secs_f64() * redrive.batch() as f64;
+        let batch = u32::try_from(batch).expect("a hundred at most");
+        let sent_in_a_second = f64::from(batch) / redrive.pace(redrive.batch()).as_secs_f64();
         assert!(
             (sent_in_a_second - f64::from(per_second)).abs() < 0.01,
             "{sent_in_a_second}"

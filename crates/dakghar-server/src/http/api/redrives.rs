@@ -28,7 +28,7 @@ pub(in crate::http) struct RedriveDeadLetters {
     #[schema(example = "111111111111111")]
     phone_number_id: Option<String>,
     /// Only with this code of Meta's, as `error.code` of the message.
-    #[schema(example = 131016)]
+    #[schema(example = 131_016)]
     code: Option<i64>,
     /// Only given up for this reason, as `deadReason` of the message.
     #[schema(schema_with = dead_reasons)]
@@ -111,7 +111,7 @@ problems!(BeginProblems: BODY, BEGIN, STORE);
 /// letter was looked at that ended before, and that nothing ends but a cancellation.
 #[utoipa::path(
     post, path = "/tenants/{tenantId}/dead-letters/redrive", operation_id = "redriveDeadLetters", tag = "Dead letters",
-    request_body(content = RedriveDeadLetters, example = json!({"code": 131016, "dryRun": true})),
+    request_body(content = RedriveDeadLetters, example = json!({"code": 131_016, "dryRun": true})),
     responses(
         (status = 200, description = "What would be sent again.", body = RedrivePreviewView),
         (status = 202, description = "The redrive, which has begun.", body = RedriveView),

@@ -2,7 +2,7 @@
 
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::redrive::{Redrive, RedriveStatus};
-use dakghar_core::domain::{RedriveId, Status, TenantId};
+use dakghar_core::domain::{Message, RedriveId, Status, TenantId};
 use dakghar_core::ports::Saved;
 
 use super::super::read_pages;
@@ -91,9 +91,9 @@ pub async fn dead_letters_beside_it_are_looked_through(port: Breakable) {
             .map(|letter| letter.key)
             .collect();
         // What is broken in its content only may be seen, and is found to be so when it is to be sent again.
-        let broken: Vec<_> = broken.iter().map(|message| message.key()).collect();
+        let broken: Vec<_> = broken.iter().map(Message::key).collect();
         seen.retain(|key| !broken.contains(key));
         seen.reverse();
-        assert_eq!(seen, whole.iter().map(|message| message.key()).collect::<Vec<_>>());
+        assert_eq!(seen, whole.iter().map(Message::key).collect::<Vec<_>>());
     }
 }
