@@ -79,6 +79,15 @@ async fn a_redrive_by_code_sends_each_chosen_message_once_whatever_is_killed(bac
     others.extend(refused(&product, &theirs, "333", UNREACHABLE, 8).await);
     product.sim.clear_rules();
 
+    // Nothing is called for while processes are killed: a call that is cut off may stay in doubt for long.
+    product.post(&format!("/tenants/{}/pause", ours.id), json!({})).await;
+    let is_held = async || {
+        let id = product.send(&ours, "+919000000000").await;
+        eventually(async || product.message(&ours, &id).await["status"] != "queued").await;
+        product.message(&ours, &id).await["status"] == "held"
+    };
+    assert!(eventually(is_held).await);
+
     let path = format!("/tenants/{}/dead-letters/redrive", ours.id);
     let filter = json!({"code": UNREACHABLE, "perSecond": 20});
     let mut dry = filter.clone();
@@ -115,6 +124,8 @@ async fn a_redrive_by_code_sends_each_chosen_message_once_whatever_is_killed(bac
         (&done["redriven"], &done["skipped"], &done["failed"]),
         (&json!(60), &json!(0), &json!(0))
     );
+    assert_eq!(calls(&product, &chosen), vec![(1, 0); 60]);
+    product.post(&format!("/tenants/{}/resume", ours.id), json!({})).await;
     for id in &chosen {
         let message = product.until_status(&ours, id, "delivered").await;
         let timeline = message["timeline"].as_array().unwrap();
