@@ -9,7 +9,9 @@ use rusqlite::{Connection, StatementStatus, params};
 
 use super::messages::{read, write};
 use super::queue::due;
-use super::{aging, connection, conversations, erasure, events, lists, migrations, open, redrives, rows, source, timers};
+use super::{
+    aging, connection, conversations, erasure, events, lists, migrations, open, redrives, rows, source, timers,
+};
 
 fn migrated() -> Connection {
     let mut conn = Connection::open_in_memory().expect("memory");

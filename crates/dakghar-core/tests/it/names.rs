@@ -4,6 +4,7 @@ use dakghar_core::domain::hold::HoldReason;
 use dakghar_core::domain::message::{DeadReason, Direction, EvidenceStatus, Status, TimelineEvent, UnknownOutcome};
 use dakghar_core::domain::migration::{Kind, Stage};
 use dakghar_core::domain::pacing::Priority;
+use dakghar_core::domain::redrive::RedriveStatus;
 use dakghar_core::domain::webhook::EventReason;
 use dakghar_core::ports::JobKind;
 
@@ -23,6 +24,11 @@ macro_rules! names {
 }
 
 names!(names_of_jobs, JobKind, ["send"]);
+names!(
+    names_of_redrives,
+    RedriveStatus,
+    ["running", "paused", "done", "cancelled"]
+);
 names!(names_of_priorities, Priority, ["high", "normal", "low"]);
 names!(
     names_of_holds,
