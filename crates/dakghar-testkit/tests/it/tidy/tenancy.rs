@@ -6,7 +6,7 @@ use super::tokens::tokens;
 use super::workspace::package;
 
 /// What holds the id of a tenant.
-const OF_A_TENANT: [&str; 8] = [
+const OF_A_TENANT: [&str; 9] = [
     "TenantId",
     "Tenant",
     "MessageKey",
@@ -15,10 +15,11 @@ const OF_A_TENANT: [&str; 8] = [
     "Save",
     "ConversationTouch",
     "WebhookEvent",
+    "Redrive",
 ];
 
 /// Methods that look at records of all tenants, and who may call them.
-const EXCUSED: [(&str, &str); 15] = [
+const EXCUSED: [(&str, &str); 18] = [
     (
         "Erasure::erase_aged",
         "asked by the clock for what is older than a time, and shows nothing",
@@ -29,6 +30,18 @@ const EXCUSED: [(&str, &str); 15] = [
     (
         "MessageStore::find_by_wamid",
         "asked for Meta, who names a number and no tenant",
+    ),
+    (
+        "RedriveStore::due_redrives",
+        "asked by the worker, which carries them on and shows nothing",
+    ),
+    (
+        "RedriveStore::find_redrive",
+        "asked for an id; whoever asks compares its owner",
+    ),
+    (
+        "RedriveStore::forget_redrives",
+        "asked by the clock for what is older than a time, and shows nothing",
     ),
     ("StoreHealth::may_claim", "reads no record"),
     ("StoreHealth::ping", "reads no record"),
