@@ -13,6 +13,7 @@
 pub mod clock;
 pub mod conformance;
 pub mod fault_proxy;
+pub mod fuzzed;
 pub mod ids;
 pub mod memory;
 mod port;

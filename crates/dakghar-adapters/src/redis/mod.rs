@@ -10,6 +10,6 @@ mod connection;
 mod pacer;
 mod quota;
 
-pub use self::bullmq::{BullmqConfig, BullmqQueue, QUEUE_NAME, Role};
+pub use self::bullmq::{BullmqConfig, BullmqQueue, QUEUE_NAME, Role, work_of_job};
 pub use config::{InvalidRedisConfig, RedisConfig};
 pub use pacer::RedisPacer;

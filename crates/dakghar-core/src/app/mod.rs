@@ -37,7 +37,7 @@ use waiting::Waiting;
 pub use failure::{Failure, Fault};
 pub use health::Health;
 pub use listening::{Attending, Listening};
-pub use reading::{Page, PageRequest, Reading};
+pub use reading::{CursorSigner, Page, PageRequest, Reading};
 pub use receiving::{Receiving, WebhookReceipt};
 pub use redriving::Redriving;
 pub use requests::{RequestAllowance, Requests};

@@ -1,4 +1,5 @@
 mod damage;
+mod flood;
 mod numbers;
 
 use aws_lc_rs::hmac;

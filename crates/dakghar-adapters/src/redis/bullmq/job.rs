@@ -105,6 +105,11 @@ pub(super) enum NotOurs {
     },
 }
 
+/// The work and drive that a job in BullMQ stands for, if it is work of ours.
+pub fn work_of_job(id: &str, data: &serde_json::Value) -> Option<(JobKey, u32)> {
+    read(id, data).ok()
+}
+
 /// The work and drive that a job stands for.
 pub(super) fn read(id: &str, data: &serde_json::Value) -> Result<(JobKey, u32), NotOurs> {
     let tag = Tag::deserialize(data).map_err(|_| NotOurs::NoWork)?;

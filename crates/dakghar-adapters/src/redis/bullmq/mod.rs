@@ -24,5 +24,5 @@ mod witness;
 #[cfg(test)]
 pub(super) use config::connection_options;
 pub use config::{BullmqConfig, Role};
-pub use job::QUEUE_NAME;
+pub use job::{QUEUE_NAME, work_of_job};
 pub use queue::BullmqQueue;

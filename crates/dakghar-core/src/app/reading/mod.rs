@@ -12,7 +12,7 @@ use crate::domain::redrive::Redrive;
 use crate::domain::webhook::WebhookEvent;
 use crate::domain::{ErrorCode, Problem, Tenant, TenantId, Timestamp};
 use crate::ports::Ports;
-use cursor::CursorSigner;
+pub use cursor::CursorSigner;
 
 /// One page of a list, newest first.
 #[derive(Clone, Debug)]
