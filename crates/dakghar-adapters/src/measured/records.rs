@@ -2,16 +2,17 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
+use dakghar_core::domain::hold::{SendingHold, UnsettledCount};
 use dakghar_core::domain::ids::{ConversationId, EventId, PhoneNumberId, TenantId, WabaId};
 use dakghar_core::domain::listening::Listener;
 use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::tenant::Tenant;
-use dakghar_core::domain::time::Timestamp;
+use dakghar_core::domain::time::{Present, Timestamp};
 use dakghar_core::domain::webhook::WebhookEvent;
 use dakghar_core::metrics::StoreCall;
 use dakghar_core::ports::{
-    AgedPortion, ConversationStore, ErasedPortion, Erasure, EventStore, ListenerStore, StoreError, StoreHealth,
-    TenantSaved, TenantStore,
+    AgedPortion, ConversationStore, ErasedPortion, Erasure, EventStore, HoldStore, ListenerStore, StoreError,
+    StoreHealth, TenantSaved, TenantStore,
 };
 
 use super::store::MeasuredStore;
@@ -113,6 +114,24 @@ impl<S: ListenerStore> ListenerStore for MeasuredStore<S> {
     async fn forget_listeners(&self, before: Timestamp) -> Result<(), StoreError> {
         self.measure(StoreCall::ListenersForget, self.inner.forget_listeners(before))
             .await
+    }
+}
+
+#[async_trait]
+impl<S: HoldStore> HoldStore for MeasuredStore<S> {
+    async fn sending_hold(&self) -> Result<Option<SendingHold>, StoreError> {
+        self.measure(StoreCall::HoldsSendingHold, self.inner.sending_hold())
+            .await
+    }
+
+    async fn keep_sending_hold(&self, hold: Option<SendingHold>) -> Result<(), StoreError> {
+        self.measure(StoreCall::HoldsKeepSendingHold, self.inner.keep_sending_hold(hold))
+            .await
+    }
+
+    async fn unsettled_by_number(&self, present: Present, limit: u32) -> Result<Vec<UnsettledCount>, StoreError> {
+        let counting = self.inner.unsettled_by_number(present, limit);
+        self.measure(StoreCall::HoldsUnsettledByNumber, counting).await
     }
 }
 

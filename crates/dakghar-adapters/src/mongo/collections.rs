@@ -23,6 +23,8 @@ pub(super) const MIGRATIONS: &str = "migrations";
 pub(super) const LISTENERS: &str = "listeners";
 /// Redrives of dead letters by filter.
 pub(super) const REDRIVES: &str = "redrives";
+/// The hold of all sending: one document at most.
+pub(super) const HOLDS: &str = "holds";
 /// One document that is written to see whether writing works.
 pub(super) const HEALTH: &str = "health";
 

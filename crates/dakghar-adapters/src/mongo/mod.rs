@@ -18,6 +18,7 @@ mod erasure;
 mod events;
 mod failure;
 mod health;
+mod holds;
 mod indexes;
 mod inserts;
 mod listeners;

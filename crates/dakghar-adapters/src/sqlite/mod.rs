@@ -17,6 +17,7 @@ mod erasure;
 mod events;
 mod failure;
 mod health;
+mod holds;
 mod listeners;
 mod lists;
 mod messages;

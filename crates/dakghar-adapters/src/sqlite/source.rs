@@ -70,6 +70,12 @@ impl SqliteSource {
         retirement::mark_of(&self.file)
     }
 
+    /// True if all sending of the installation is held.
+    pub async fn is_held(&self) -> Result<bool, StoreError> {
+        self.run(|conn| Ok(conn.query_row("SELECT count(*) FROM sending_hold", [], |row| number(row, 0))? > 0))
+            .await
+    }
+
     /// Runs a query on a thread where blocking is allowed.
     #[expect(clippy::disallowed_methods, reason = "one connection under a lock")]
     async fn run<T: Send + 'static>(

@@ -199,6 +199,7 @@ mod conformance {
     dakghar_testkit::event_store_suite!(super::super::stores);
     dakghar_testkit::listener_store_suite!(super::super::stores);
     dakghar_testkit::redrive_store_suite!(super::super::stores);
+    dakghar_testkit::hold_store_suite!(super::super::stores);
     dakghar_testkit::store_health_suite!(super::super::stores);
     dakghar_testkit::erasure_suite!(super::super::stores);
     dakghar_testkit::unreadable_suite!(super::super::breakable);

@@ -164,6 +164,7 @@ dakghar_testkit::tenant_store_suite!(stores);
 dakghar_testkit::event_store_suite!(stores);
 dakghar_testkit::listener_store_suite!(stores);
 dakghar_testkit::redrive_store_suite!(stores);
+dakghar_testkit::hold_store_suite!(stores);
 dakghar_testkit::store_health_suite!(stores);
 dakghar_testkit::erasure_suite!(stores);
 dakghar_testkit::unreadable_suite!(breakable);

@@ -6,6 +6,7 @@
 mod commits;
 mod failure;
 mod health;
+mod holding;
 mod listening;
 mod messages;
 pub mod migrating;
@@ -36,6 +37,7 @@ use waiting::Waiting;
 
 pub use failure::{Failure, Fault};
 pub use health::Health;
+pub use holding::{HoldReport, Holding};
 pub use listening::{Attending, Listening};
 pub use reading::{CursorSigner, Page, PageRequest, Reading};
 pub use receiving::{Receiving, WebhookReceipt};
@@ -68,6 +70,8 @@ pub struct App {
     pub retention: Arc<Retention>,
     /// Timers.
     pub reconciling: Arc<Reconciling>,
+    /// The hold of all sending.
+    pub holding: Arc<Holding>,
     /// When Meta's webhooks are received, and when not.
     pub listening: Arc<Listening>,
     /// Meta's webhooks.
@@ -130,6 +134,7 @@ impl App {
                 listening.clone(),
             )),
             listening,
+            holding: Arc::new(holding::Holding::new(&ports, &metrics)),
             reading: Arc::new(Reading::new(ports.clone(), messages, &keys.cursor)),
             health: Arc::new(Health {
                 store: ports.store_health.clone(),

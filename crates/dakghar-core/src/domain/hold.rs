@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::ids::{PhoneNumberId, TenantId};
+use super::message::Status;
 use super::time::{CLOCKS_APART_MAX, Timestamp};
 
 /// The time until a message held by a pause looks at the pause again. It is longer than any process remembers a tenant.
@@ -15,6 +17,32 @@ pub const HOLD_CHECK_MAX: Duration = Duration::from_secs(600);
 const PROBE_CREDENTIALS: Duration = Duration::from_secs(60);
 /// The time between two probes of a number that Meta restricted.
 const PROBE_ACCOUNT: Duration = Duration::from_secs(3600);
+
+/// A stop of all sending, of a whole installation, which only the operator ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendingHold {
+    /// When it began, by the date.
+    pub since: Timestamp,
+}
+
+/// The messages of one number in one status that are not settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnsettledCount {
+    /// Whose they are.
+    pub tenant_id: TenantId,
+    /// The number they are sent from.
+    pub phone_number_id: PhoneNumberId,
+    /// Their status.
+    pub status: Status,
+    /// How many.
+    pub messages: u64,
+    /// When the first of them was accepted.
+    pub oldest: Timestamp,
+    /// Those among them whose slot has not come.
+    pub later: u64,
+    /// Those among them that have expired.
+    pub expired: u64,
+}
 
 /// A stop of sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

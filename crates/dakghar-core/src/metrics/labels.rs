@@ -213,6 +213,12 @@ label! {
         RedrivesForget = "redrives_forget_redrives",
         /// `look_through` of `redrives`.
         RedrivesLookThrough = "redrives_look_through",
+        /// `sending_hold` of `holds`.
+        HoldsSendingHold = "holds_sending_hold",
+        /// `keep_sending_hold` of `holds`.
+        HoldsKeepSendingHold = "holds_keep_sending_hold",
+        /// `unsettled_by_number` of `holds`.
+        HoldsUnsettledByNumber = "holds_unsettled_by_number",
         /// `erase` of `erasure`.
         ErasureErase = "erasure_erase",
         /// `erase_aged` of `erasure`.

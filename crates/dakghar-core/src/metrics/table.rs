@@ -111,6 +111,7 @@ table! {
     outcomes_replayed: Counter, "outcomes_replayed", None, "Answers of Meta that an earlier process had kept in DATA_DIR, and that this one stored";
     dead_letters: Family<DeadLetter, Counter>, "dead_letters", None, "Messages that became dead letters, by the reason";
     redrives: Family<Redriven, Counter>, "redrives", None, "Dead letters that redrives by filter took up, by what became of them";
+    sending_held: Gauge, "sending_held", None, "1 while all sending is held, as this process saw it last, else 0";
     breaker_open: Family<Host, Gauge>, "breaker_open", None, "1 while calls to the host wait because it cannot be reached, else 0";
 
     unreadable_records: Counter, "unreadable_records", None, "Stored records that were found and cannot be read, each once; the log names them";

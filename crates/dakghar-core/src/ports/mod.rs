@@ -23,9 +23,9 @@ pub use queue::{Disposition, Job, JobKey, JobKind, Queue, QueueEntry, QueueError
 pub use quota::{CallAsk, Grant, QuotaAsk, TenantQuota};
 pub use spool::{OutcomeSpool, SpoolError, SpooledOutcome};
 pub use store::{
-    Acceptance, Aged, AgedPortion, ConversationStore, DUE_BYTES_MAX, ErasedPortion, Erasure, EventStore, ListStore,
-    ListenerStore, MessageStore, Received, ReceivedMessage, RedriveStore, Save, Saved, StoreError, StoreHealth,
-    TenantSaved, TenantStore, TimerStore,
+    Acceptance, Aged, AgedPortion, ConversationStore, DUE_BYTES_MAX, ErasedPortion, Erasure, EventStore, HoldStore,
+    ListStore, ListenerStore, MessageStore, Received, ReceivedMessage, RedriveStore, Save, Saved, StoreError,
+    StoreHealth, TenantSaved, TenantStore, TimerStore,
 };
 
 use crate::metrics::Metrics;
@@ -50,6 +50,8 @@ pub struct Ports {
     pub listeners: Arc<dyn ListenerStore>,
     /// Redrives of dead letters.
     pub redrives: Arc<dyn RedriveStore>,
+    /// The hold of all sending.
+    pub holds: Arc<dyn HoldStore>,
     /// The state of the store.
     pub store_health: Arc<dyn StoreHealth>,
     /// Erasing a tenant's data.

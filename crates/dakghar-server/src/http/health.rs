@@ -51,6 +51,9 @@ pub(super) struct ReadinessView {
     dependencies: Vec<DependencyView>,
     /// Set while this process cannot reach Meta. Messages are accepted, and wait; the process stays ready.
     meta_unreachable: Option<UnreachableView>,
+    /// Set while all sending is held, since when. Messages are accepted, and wait; the process stays ready.
+    #[schema(format = DateTime)]
+    sending_held_since: Option<String>,
 }
 
 /// Meta cannot be reached.
@@ -118,6 +121,7 @@ pub(super) async fn readyz(
         status,
         dependencies,
         meta_unreachable,
+        sending_held_since: state.app().holding.last_seen().map(|hold| hold.since.to_string()),
     };
     (code, Json(view))
 }
@@ -133,6 +137,7 @@ pub(super) fn not_open_yet() -> (StatusCode, Json<ReadinessView>) {
         status: "not_ready",
         dependencies: dependencies.into(),
         meta_unreachable: None,
+        sending_held_since: None,
     };
     (StatusCode::SERVICE_UNAVAILABLE, Json(view))
 }

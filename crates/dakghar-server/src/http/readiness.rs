@@ -38,9 +38,11 @@ impl Readiness {
         }
         let [store, queue] = DEPENDENCIES;
         let health = &app.health;
-        let (of_store, of_queue) = tokio::join!(
+        // What it comes to is remembered by whoever is asked.
+        let (of_store, of_queue, _) = tokio::join!(
             timeout(CHECK_MAX, health.check_store()),
-            timeout(CHECK_MAX, health.check_queue())
+            timeout(CHECK_MAX, health.check_queue()),
+            timeout(CHECK_MAX, app.holding.hold())
         );
         let checks = vec![
             (store, of_store.unwrap_or_else(|_| no_answer())),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::api::{conversations, dead_letters, events, messages, phone_numbers, redrives, send, tenants};
+use super::api::{conversations, dead_letters, events, hold, messages, phone_numbers, redrives, send, tenants};
 use super::config::HttpConfig;
 use super::edge::EdgeLayer;
 use super::problem::ApiError;
@@ -60,7 +60,8 @@ fn documented(version: &str) -> OpenApiRouter<HttpState> {
         .routes(routes!(redrives::pause_any)) //      POST   /dead-letters/redrives/{redriveId}/pause
         .routes(routes!(redrives::resume_any)) //     POST   /dead-letters/redrives/{redriveId}/resume
         .routes(routes!(redrives::cancel_any)) //     POST   /dead-letters/redrives/{redriveId}/cancel
-        .routes(routes!(events::list_unrouted)); //   GET    /unrouted
+        .routes(routes!(events::list_unrouted)) //    GET    /unrouted
+        .routes(routes!(hold::show, hold::begin, hold::release)); // GET, PUT, DELETE /hold
 
     // Below /tenants/{tenantId}:
     let mut for_tenant = OpenApiRouter::new()

@@ -8,6 +8,7 @@ mod reconciler;
 mod redriver;
 mod retention;
 mod sender;
+mod standstill;
 
 use dakghar_core::app::App;
 use tokio_util::sync::CancellationToken;
@@ -21,8 +22,8 @@ pub use sender::run_sender;
 /// Runs the worker's loops. They stop taking work when `stopping` is cancelled. Work under way goes on, tracked by `tasks`.
 pub async fn run(app: App, tasks: TaskTracker, stopping: CancellationToken) {
     tokio::join!(
-        run_sender(app.sending.clone(), tasks, stopping.clone()),
-        run_reconciler(app.reconciling.clone(), stopping.clone()),
+        run_sender(app.sending.clone(), app.holding.clone(), tasks, stopping.clone()),
+        run_reconciler(app.reconciling.clone(), app.holding.clone(), stopping.clone()),
         calls::run_telling(app.sending.clone(), stopping.clone()),
         run_redriver(app.redriving.clone(), stopping.clone()),
         run_retention(app.retention.clone(), app.sending.outages().clone(), stopping)

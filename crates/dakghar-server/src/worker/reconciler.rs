@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_core::app::{Failure, Reconciling};
+use dakghar_core::app::{Failure, Holding, Reconciling};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+
+use super::standstill::until_released;
 
 /// The wait between two looks when there is little to do.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
@@ -17,15 +19,27 @@ const BUSY_AT: usize = 100;
 const AHEAD_WAIT: Duration = Duration::from_secs(10);
 
 /// Runs until `stopping`.
-pub async fn run_reconciler(reconciling: Arc<Reconciling>, stopping: CancellationToken) {
+pub async fn run_reconciler(reconciling: Arc<Reconciling>, holding: Arc<Holding>, stopping: CancellationToken) {
     let work = async {
-        tokio::join!(wake(&reconciling), bring_back(&reconciling), refill(&reconciling));
+        tokio::join!(
+            wake(&reconciling, &holding),
+            bring_back(&reconciling),
+            refill(&reconciling)
+        );
     };
     stopping.run_until_cancelled(work).await;
 }
 
-async fn wake(reconciling: &Reconciling) {
+/// While all sending is held no timer does anything: due messages would only go into the queue again and again.
+async fn wake(reconciling: &Reconciling, holding: &Holding) {
     loop {
+        // What processes had taken that died meanwhile would else wait for its timers.
+        if until_released(holding, reconciling.outages()).await
+            && let Err(failure) = reconciling.refill_queue().await
+        {
+            let wait = wait_after(reconciling, &failure, "the queue could not be filled again yet");
+            sleep(wait).await;
+        }
         let wait = match reconciling.reconcile().await {
             Ok(looked_at) if looked_at >= BUSY_AT => BUSY_WAIT,
             Ok(_) => IDLE_WAIT,

@@ -8,7 +8,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_core::app::{ClaimedSend, EndedCall, Failure, Fault, Prepared, PreparedSend, Sending, WaitingSend};
+use dakghar_core::app::{
+    ClaimedSend, EndedCall, Failure, Fault, Holding, Prepared, PreparedSend, Sending, WaitingSend,
+};
 use dakghar_core::ports::{Job, JobKey, QueueError, SpooledOutcome};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -17,6 +19,8 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use super::standstill::until_released;
 
 /// Jobs claimed together.
 const BATCH_MAX: usize = 128;
@@ -38,7 +42,7 @@ const SPOOL_AFTER: Duration = Duration::from_millis(500);
 const RECORD_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Runs until `stopping`. The calls it started are tracked by `tasks`.
-pub async fn run_sender(sending: Arc<Sending>, tasks: TaskTracker, stopping: CancellationToken) {
+pub async fn run_sender(sending: Arc<Sending>, holding: Arc<Holding>, tasks: TaskTracker, stopping: CancellationToken) {
     let caller = Caller {
         sending,
         tasks,
@@ -46,6 +50,7 @@ pub async fn run_sender(sending: Arc<Sending>, tasks: TaskTracker, stopping: Can
     };
     let sender = Sender {
         caller,
+        holding,
         line: Vec::new(),
         claiming: None,
     };
@@ -54,6 +59,7 @@ pub async fn run_sender(sending: Arc<Sending>, tasks: TaskTracker, stopping: Can
 
 struct Sender {
     caller: Caller,
+    holding: Arc<Holding>,
     line: Vec<WaitingSend>,
     /// The claim of the batch that was prepared last. It goes on by itself.
     claiming: Option<JoinHandle<()>>,
@@ -62,6 +68,7 @@ struct Sender {
 impl Sender {
     async fn run(mut self, stopping: CancellationToken) {
         let (sending, call_ended) = (self.caller.sending.clone(), self.caller.call_ended.clone());
+        let holding = self.holding.clone();
         // Kept across rounds of the loop: taking jobs must not be dropped halfway.
         let mut taking: Option<BoxFuture<'static, Result<Vec<Job>, QueueError>>> = None;
         loop {
@@ -69,6 +76,10 @@ impl Sender {
             if let Some(wait) = outage
                 && stopping.run_until_cancelled(sleep(wait)).await.is_none()
             {
+                return;
+            }
+            let released = until_released(&holding, sending.outages());
+            if stopping.run_until_cancelled(released).await.is_none() {
                 return;
             }
             let free = sending.places_free();
@@ -92,6 +103,11 @@ impl Sender {
                     match taken {
                         Ok(jobs) => {
                             sending.outages().queue_answered();
+                            // It may be held since they were asked for.
+                            let released = until_released(&holding, sending.outages());
+                            if stopping.run_until_cancelled(released).await.is_none() {
+                                return;
+                            }
                             self.send_batch(jobs).await;
                         }
                         // Noted as an outage, which the next round waits for.

@@ -62,7 +62,10 @@ fn intended(operation: &Operation) -> Access {
         | "pauseAnyRedrive"
         | "resumeAnyRedrive"
         | "cancelAnyRedrive"
-        | "listUnrouted" => Access::Admin,
+        | "listUnrouted"
+        | "getHold"
+        | "beginHold"
+        | "releaseHold" => Access::Admin,
         "sendMessage"
         | "getTenant"
         | "replaceAccessToken"

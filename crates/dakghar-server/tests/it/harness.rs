@@ -109,6 +109,7 @@ impl Service {
             events: store.clone(),
             listeners: store.clone(),
             redrives: store.clone(),
+            holds: store.clone(),
             store_health: store.clone(),
             erasure: store.clone(),
             queue: queue.clone(),

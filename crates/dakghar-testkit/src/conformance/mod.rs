@@ -20,6 +20,7 @@ pub mod conversations;
 pub mod erasure;
 pub mod events;
 pub mod health;
+pub mod holds;
 pub mod listeners;
 pub mod lists;
 pub mod messages;

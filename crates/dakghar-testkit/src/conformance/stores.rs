@@ -5,8 +5,8 @@ use std::sync::Arc;
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Message, MessageId, MessageKey, Status};
 use dakghar_core::domain::{TenantId, Timestamp, WaId};
 use dakghar_core::ports::{
-    Acceptance, ConversationStore, Erasure, EventStore, ListStore, ListenerStore, MessageStore, Received, RedriveStore,
-    Save, Saved, StoreHealth, TenantStore, TimerStore,
+    Acceptance, ConversationStore, Erasure, EventStore, HoldStore, ListStore, ListenerStore, MessageStore, Received,
+    RedriveStore, Save, Saved, StoreHealth, TenantStore, TimerStore,
 };
 
 use crate::samples::{With as _, outbound, phone_number_id};
@@ -30,6 +30,8 @@ pub struct Stores {
     pub listeners: Arc<dyn ListenerStore>,
     /// Redrives of dead letters.
     pub redrives: Arc<dyn RedriveStore>,
+    /// The hold of all sending.
+    pub holds: Arc<dyn HoldStore>,
     /// The state of the store.
     pub health: Arc<dyn StoreHealth>,
     /// Erasing a tenant's data.
@@ -48,6 +50,7 @@ impl Stores {
             + EventStore
             + ListenerStore
             + RedriveStore
+            + HoldStore
             + StoreHealth
             + Erasure
             + 'static,
@@ -61,6 +64,7 @@ impl Stores {
             events: store.clone(),
             listeners: store.clone(),
             redrives: store.clone(),
+            holds: store.clone(),
             health: store.clone(),
             erasure: store,
         }

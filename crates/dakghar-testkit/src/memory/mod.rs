@@ -6,6 +6,7 @@ mod conversations;
 mod erasure;
 mod events;
 mod health;
+mod holds;
 mod keys;
 mod listeners;
 mod lists;
@@ -22,6 +23,7 @@ mod timers;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use dakghar_core::domain::hold::SendingHold;
 use dakghar_core::domain::listening::Listener;
 use dakghar_core::domain::migration::{Migration, Retirement};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged};
@@ -55,6 +57,7 @@ struct State {
     events: BTreeMap<EventId, WebhookEvent>,
     listeners: BTreeMap<Arc<str>, Listener>,
     redrives: BTreeMap<RedriveId, Redrive>,
+    sending_hold: Option<SendingHold>,
     /// Of this store as a target.
     migration: Option<Migration>,
     /// Of this store as a source.

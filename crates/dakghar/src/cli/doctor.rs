@@ -181,6 +181,14 @@ async fn check_wired(wired: &Wired, findings: &mut Findings) {
             Err(problem) => findings.bad(format!("{name}: {problem}")),
         }
     }
+    match wired.app.holding.hold().await {
+        Ok(Some(hold)) => findings.warning(format!(
+            "all sending is held since {}: `dakghar hold --show` tells what waits, `dakghar release` sends it",
+            hold.since
+        )),
+        Ok(None) => findings.good("sending is not held"),
+        Err(error) => findings.bad(format!("whether sending is held cannot be read: {error}")),
+    }
     check_clock(wired.app.wall().as_millis(), findings);
 }
 

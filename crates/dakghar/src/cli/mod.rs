@@ -3,6 +3,7 @@
 mod dead_letter;
 mod doctor;
 mod graph_sim;
+mod hold;
 mod migrate;
 mod output;
 mod serve;
@@ -38,11 +39,11 @@ enum Command {
     ///
     /// Uses an embedded SQLite file in DATA_DIR, or MongoDB and Redis when MONGO_URI is set. The first SIGTERM or
     /// SIGINT finishes what is under way within 10 seconds; a second one ends at once. Nothing is lost either way.
-    Serve,
+    Serve(serve::Args),
     /// Serve the HTTP API and Meta's webhook only (needs MONGO_URI)
-    Api,
+    Api(serve::Args),
     /// Send messages and run the timers only (needs MONGO_URI)
-    Worker,
+    Worker(serve::Args),
     /// Run a simulated Meta: the Graph API's messages endpoint, signed webhooks, faults by rule
     GraphSim(graph_sim::Args),
     /// Check settings, store, queue, keys, Graph version and clock, and say how to mend what is wrong
@@ -53,6 +54,13 @@ enum Command {
     /// List messages that were given up, and send them again
     #[command(subcommand)]
     DeadLetter(dead_letter::Command),
+    /// Hold all sending of the installation, and tell what would be sent
+    ///
+    /// It holds every process, also after a restart, until `dakghar release`. Messages are accepted and webhooks received
+    /// as ever. A running server notices within a second.
+    Hold(hold::Args),
+    /// Send again after `dakghar hold` or `--hold`, and tell what is sent now
+    Release,
     Migrate(migrate::Args),
     /// Print every setting with its default and what it means, in the form of a .env file
     EnvExample,
@@ -91,9 +99,11 @@ pub fn run() -> ExitCode {
         Command::GraphSim(args) => with_environment(|_| finish(in_runtime(graph_sim::run(&args)))),
         Command::Doctor => with_environment(|environment| in_runtime(doctor::run(environment))),
         Command::Migrate(args) => with_environment(|environment| in_runtime(migrate::run(environment, &args))),
-        Command::Serve => with_config(|config| serve::run(config, Parts::WHOLE)),
-        Command::Api => with_config(|config| serve::run(config, Parts::API)),
-        Command::Worker => with_config(|config| serve::run(config, Parts::WORKER)),
+        Command::Serve(args) => with_config(|config| serve::run(config, Parts::WHOLE, args)),
+        Command::Api(args) => with_config(|config| serve::run(config, Parts::API, args)),
+        Command::Worker(args) => with_config(|config| serve::run(config, Parts::WORKER, args)),
+        Command::Hold(args) => with_config(|config| hold::hold(config, args)),
+        Command::Release => with_config(hold::release),
         Command::Tenant(command) => with_config(|config| tenant::run(config, command)),
         Command::DeadLetter(command) => with_config(|config| dead_letter::run(config, command)),
     }

@@ -17,7 +17,7 @@ use dakghar_server::http::{HttpConfig, keep_listening};
 use dakghar_server::worker;
 use tokio::time::sleep;
 
-use super::output;
+use super::{hold, output};
 use crate::banner;
 use crate::config::Config;
 use crate::lifecycle::{DRAIN_MAX, Lifecycle};
@@ -41,8 +41,19 @@ struct Serving {
     group_commits: GroupCommits,
 }
 
+/// How to start.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Args {
+    /// Hold all sending of the installation, and tell what would be sent
+    ///
+    /// For a backup that was restored: nothing is sent until `dakghar release`, also not by another process or after a
+    /// restart without this option. Messages are accepted and webhooks received as ever.
+    #[arg(long)]
+    hold: bool,
+}
+
 /// Runs until a signal.
-pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
+pub async fn run(config: Config, parts: Parts, args: Args) -> anyhow::Result<()> {
     if !parts.is_whole() && !config.is_distributed() {
         bail!("separate processes need a shared store: set MONGO_URI, or use `dakghar serve`");
     }
@@ -53,6 +64,7 @@ pub async fn run(config: Config, parts: Parts) -> anyhow::Result<()> {
         tracing::info!("stopped before the store was open");
         return Ok(());
     };
+    hold::at_start(&opened.wired.app, args.hold).await?;
     let serving = serve(&config, parts, &lifecycle, opened);
     drain(&lifecycle, serving).await;
     match lifecycle.failure() {

@@ -8,8 +8,8 @@ use dakghar_adapters::meta::{GraphConfig, GraphHttp, MetaMessages, MetaWebhooks}
 use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
-    Clock, ConversationStore, Erasure, EventStore, ListStore, ListenerStore, MessageStore, Pacer, Ports, Queue,
-    RedriveStore, StoreHealth, TenantQuota, TenantStore, TimerStore,
+    Clock, ConversationStore, Erasure, EventStore, HoldStore, ListStore, ListenerStore, MessageStore, Pacer, Ports,
+    Queue, RedriveStore, StoreHealth, TenantQuota, TenantStore, TimerStore,
 };
 use dakghar_core::vault::Vault;
 
@@ -48,6 +48,7 @@ pub(super) trait Store:
     + EventStore
     + ListenerStore
     + RedriveStore
+    + HoldStore
     + StoreHealth
     + Erasure
     + 'static
@@ -63,6 +64,7 @@ impl<S> Store for S where
         + EventStore
         + ListenerStore
         + RedriveStore
+        + HoldStore
         + StoreHealth
         + Erasure
         + 'static
@@ -117,6 +119,7 @@ impl Outer {
             events: store.clone(),
             listeners: store.clone(),
             redrives: store.clone(),
+            holds: store.clone(),
             store_health: store.clone(),
             erasure: store,
             queue,

@@ -45,6 +45,13 @@ pub async fn wire_migration(config: &Config, folder: &Path, is_dry_run: bool) ->
     };
     let master_key = config.keys.master_key.as_ref().context("MASTER_KEY is not set")?;
     let source = open_source(folder)?;
+    if source.is_held().await? {
+        bail!(
+            "all sending of {} is held, and a hold does not move: `dakghar release` it, and start the new installation \
+             with --hold",
+            source.file().display()
+        );
+    }
     let target = connect_target(mongo_uri, is_dry_run).await?;
     let file = source.file().to_owned();
     let mark = source.mark();

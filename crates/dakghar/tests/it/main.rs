@@ -23,6 +23,7 @@ mod disk;
 mod failover;
 mod fairness;
 mod faulty_disk;
+mod hold;
 mod inbound;
 mod inputs;
 mod interop;

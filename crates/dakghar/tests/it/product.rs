@@ -248,6 +248,7 @@ impl Product {
         &self.environment[name]
     }
 
+    /// Starts a process of this role, which may have options behind it.
     pub fn spawn(&mut self, role: &str) {
         self.spawn_on(role, self.port.number());
     }
@@ -261,7 +262,7 @@ impl Product {
             .expect("a log file");
         let mut command = self.command();
         command
-            .arg(role)
+            .args(role.split(' '))
             .env("PORT", port.to_string())
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log);

@@ -3,6 +3,7 @@
 pub(super) mod conversations;
 pub(super) mod dead_letters;
 pub(super) mod events;
+pub(super) mod hold;
 pub(super) mod messages;
 pub(super) mod phone_numbers;
 pub(super) mod redrives;

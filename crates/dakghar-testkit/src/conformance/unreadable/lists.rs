@@ -1,7 +1,7 @@
 //! Lists and counts of messages.
 
 use dakghar_core::domain::page::{Listed, MessageQuery, PageLimit};
-use dakghar_core::domain::{ConversationId, Direction, Message, MessageId, Status, TenantId};
+use dakghar_core::domain::{ConversationId, Direction, Message, MessageId, Present, Status, TenantId};
 
 use super::super::read_pages;
 use super::super::stores::ids;
@@ -103,6 +103,22 @@ pub async fn dead_letters_leave_it_out(port: Breakable) {
         };
         assert_eq!(ids(&read_pages(1, fetch).await), ids(&whole));
     }
+}
+
+/// Covers `HoldStore::unsettled_by_number`.
+pub async fn messages_beside_it_are_counted_by_number(port: Breakable) {
+    let tenant = tenant_id();
+    let waiting = |_| outbound(tenant).with(|message| message.delivery.wake_at = Some(at(5)));
+    let (whole, broken) = port.mixed(MIXED, waiting).await;
+    let present = Present::from(at(9));
+    let counts = port.stores.holds.unsettled_by_number(present, 1_000).await;
+    let counts = counts.expect("the store answers").into_iter();
+    let counted: u64 = counts
+        .filter(|count| count.tenant_id == tenant)
+        .map(|count| count.messages)
+        .sum();
+    let (least, most) = (whole.len() as u64, (whole.len() + broken.len()) as u64);
+    assert!((least..=most).contains(&counted), "{counted} of {least} to {most}");
 }
 
 /// Covers `ListStore::count_unsettled`.

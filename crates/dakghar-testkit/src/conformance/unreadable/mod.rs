@@ -79,6 +79,7 @@ macro_rules! unreadable_suite {
             every_filter_passes_it
             dead_letters_leave_it_out
             unsettled_messages_beside_it_are_counted
+            messages_beside_it_are_counted_by_number
             it_is_a_tenant_error_of_its_own
             the_list_of_tenants_leaves_it_out
             tenants_beside_it_are_saved

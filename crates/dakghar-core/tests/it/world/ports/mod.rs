@@ -92,6 +92,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
         events: Arc::new(near.clone()),
         listeners: Arc::new(near.clone()),
         redrives: Arc::new(near.clone()),
+        holds: shared.store.clone(),
         store_health: Arc::new(near.clone()),
         erasure: Arc::new(near.clone()),
         queue: match queue {

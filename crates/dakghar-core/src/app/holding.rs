@@ -1,0 +1,121 @@
+//! The hold of all sending: for a backup that was restored, and for whoever wants to look before anything goes out.
+//!
+//! It is one record in the store, so it holds every process, also after a restart by mistake. Messages stay what they
+//! are and wait; accepting and receiving go on. A process looks at it once a second, so what runs when it begins may make
+//! calls for that long. Who starts with it sets it before anything of the process sends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use prometheus_client::metrics::gauge::Gauge;
+
+use crate::domain::hold::{SendingHold, UnsettledCount};
+use crate::metrics::Metrics;
+use crate::ports::{Clock, HoldStore, Ports, StoreError};
+
+/// The time for which an answer of the store is believed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The most counts in a report.
+pub const COUNTS_MAX: u32 = 10_000;
+
+/// What was seen last, and when by the machine's uptime.
+#[derive(Default)]
+struct Seen {
+    at: Option<Duration>,
+    hold: Option<SendingHold>,
+}
+
+/// Whether anything may be sent.
+pub struct Holding {
+    store: Arc<dyn HoldStore>,
+    clock: Arc<dyn Clock>,
+    seen: Mutex<Seen>,
+    /// 1 while sending is held, as this process saw it last.
+    is_held: Gauge,
+}
+
+/// The hold, and what waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldReport {
+    /// The hold, if there is one.
+    pub hold: Option<SendingHold>,
+    /// The messages that are not settled; at most [`COUNTS_MAX`] counts, the largest.
+    pub waiting: Vec<UnsettledCount>,
+}
+
+impl Holding {
+    pub(super) fn new(ports: &Ports, metrics: &Metrics) -> Self {
+        Self {
+            store: ports.holds.clone(),
+            clock: ports.clock.clone(),
+            seen: Mutex::default(),
+            is_held: metrics.sending_held.clone(),
+        }
+    }
+
+    /// Returns the hold as it was a second ago or later. While the store cannot say, nothing may be sent.
+    pub async fn hold(&self) -> Result<Option<SendingHold>, StoreError> {
+        let now = self.clock.uptime();
+        {
+            let seen = self.seen.lock();
+            if seen.at.is_some_and(|at| now.saturating_sub(at) < LOOK_EVERY) {
+                return Ok(seen.hold);
+            }
+        }
+        let hold = self.store.sending_hold().await?;
+        self.note(now, hold);
+        Ok(hold)
+    }
+
+    /// Returns the hold as it was seen last, without asking anybody.
+    pub fn last_seen(&self) -> Option<SendingHold> {
+        self.seen.lock().hold
+    }
+
+    /// Holds all sending, durably. A hold that is there goes on.
+    pub async fn begin(&self) -> Result<SendingHold, StoreError> {
+        let now = self.clock.uptime();
+        if let Some(hold) = self.store.sending_hold().await? {
+            self.note(now, Some(hold));
+            return Ok(hold);
+        }
+        let hold = SendingHold {
+            since: self.clock.wall(),
+        };
+        self.store.keep_sending_hold(Some(hold)).await?;
+        self.note(now, Some(hold));
+        Ok(hold)
+    }
+
+    /// Ends the hold. Returns it, if there was one.
+    pub async fn release(&self) -> Result<Option<SendingHold>, StoreError> {
+        let hold = self.store.sending_hold().await?;
+        self.store.keep_sending_hold(None).await?;
+        self.note(self.clock.uptime(), None);
+        Ok(hold)
+    }
+
+    /// Returns the hold and what waits, as it is now.
+    pub async fn report(&self) -> Result<HoldReport, StoreError> {
+        let hold = self.store.sending_hold().await?;
+        self.note(self.clock.uptime(), hold);
+        let present = self.clock.present();
+        let waiting = self.store.unsettled_by_number(present, COUNTS_MAX).await?;
+        Ok(HoldReport { hold, waiting })
+    }
+
+    fn note(&self, at: Duration, hold: Option<SendingHold>) {
+        let before = {
+            let mut seen = self.seen.lock();
+            seen.at = Some(at);
+            std::mem::replace(&mut seen.hold, hold)
+        };
+        self.is_held.set(i64::from(hold.is_some()));
+        match (before, hold) {
+            (None, Some(hold)) => tracing::warn!(since = %hold.since, "all sending is held until it is released"),
+            (Some(_), None) => tracing::info!("sending is released"),
+            _ => {}
+        }
+    }
+}
