@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use bson::{RawDocument, RawDocumentBuf, doc, raw::cstr, rawdoc};
 use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
 use dakghar_core::domain::ids::{ConversationId, TenantId};
-use dakghar_core::domain::message::Direction;
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{ConversationStore, StoreError};
@@ -208,7 +207,7 @@ impl MongoStore {
         sharing_max: usize,
     ) -> Result<(usize, Vec<Unreadable>), StoreError> {
         let (inbound, outbound): (Vec<&ConversationTouch>, Vec<_>) =
-            touches.iter().partition(|touch| touch.direction == Direction::Inbound);
+            touches.iter().partition(|touch| touch.opens_window);
         let groups = inbound.chunks(sharing_max).map(|touches| (touches, true));
         let groups = groups.chain(outbound.chunks(sharing_max).map(|touches| (touches, false)));
         let (ids, statements): (Vec<ConversationId>, Vec<RawDocumentBuf>) = groups
@@ -243,7 +242,7 @@ impl MongoStore {
 fn newest<'a>(batch: impl Iterator<Item = &'a ConversationTouch>) -> Vec<&'a ConversationTouch> {
     let mut newest: HashMap<_, &ConversationTouch> = HashMap::new();
     for touch in batch {
-        let is_inbound = touch.direction == Direction::Inbound;
+        let is_inbound = touch.opens_window;
         let known = newest.entry((touch.id, is_inbound)).or_insert(touch);
         if (known.at, known.message_id) < (touch.at, touch.message_id) {
             *known = touch;

@@ -5,7 +5,6 @@ use std::sync::LazyLock;
 use async_trait::async_trait;
 use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
 use dakghar_core::domain::ids::{ConversationId, MessageId, PhoneNumberId, TenantId, WaId};
-use dakghar_core::domain::message::Direction;
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{ConversationStore, StoreError};
@@ -64,7 +63,7 @@ pub(super) fn touch(conn: &Connection, batch: &[ConversationTouch]) -> Outcome<(
              OR excluded.last_inbound_at > coalesce(last_inbound_at, excluded.last_inbound_at - 1)",
     )?;
     for touch in batch {
-        let last_inbound_at = (touch.direction == Direction::Inbound).then_some(touch.at.as_millis());
+        let last_inbound_at = touch.opens_window.then_some(touch.at.as_millis());
         upsert.execute(params![
             touch.id.to_string(),
             touch.tenant_id.to_string(),

@@ -31,6 +31,7 @@ fn message() -> Message {
             kind: "text".into(),
             body: r#"{"body":"Hello from tenant A"}"#.into(),
             envelope: None,
+            frame: None,
         };
         message.delivery.attempt = 1;
     })
@@ -122,6 +123,7 @@ async fn what_the_client_wrote_is_copied_as_it_is() {
     let body = r#"{ "name":"caf\u00e9", "n":1.0e2, "name":"twice", "deep":[[{}]] }"#;
     let message = message().with(|message| {
         message.accepted.content = Content {
+            frame: None,
             kind: "te\"mplate".into(),
             body: body.into(),
             envelope: Some(

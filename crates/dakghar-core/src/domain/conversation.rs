@@ -6,7 +6,6 @@ use aws_lc_rs::digest;
 use uuid::Uuid;
 
 use super::ids::{ConversationId, MessageId, PhoneNumberId, TenantId, WaId};
-use super::message::Direction;
 use super::time::Timestamp;
 
 /// The time after a person's last message in which free-form messages may be sent to them.
@@ -72,8 +71,9 @@ pub struct ConversationTouch {
     pub message_id: MessageId,
     /// The time of the message.
     pub at: Timestamp,
-    /// The direction of the message. A person's message opens the customer service window.
-    pub direction: Direction,
+    /// True if it opens the customer service window: a message that the person wrote. A notice of Meta's about the
+    /// person opens none.
+    pub opens_window: bool,
 }
 
 impl ConversationTouch {
@@ -86,7 +86,7 @@ impl ConversationTouch {
             wa_id: self.wa_id.clone(),
             last_message_id: self.message_id,
             last_message_at: self.at,
-            last_inbound_at: (self.direction == Direction::Inbound).then_some(self.at),
+            last_inbound_at: self.opens_window.then_some(self.at),
         }
     }
 }

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
 use super::ids::{EventId, PhoneNumberId, TenantId, WaId, WabaId, Wamid};
 use super::message::SendError;
 use super::message::evidence::EvidenceStatus;
@@ -50,6 +53,8 @@ pub struct InboundMessage {
     pub raw: Arc<str>,
     /// The time Meta says it was sent; `None` if absent or not believable.
     pub sent_at: Option<Timestamp>,
+    /// What stood around it: see [`framed`].
+    pub frame: Option<Arc<str>>,
 }
 
 /// Meta's report on one message of ours.
@@ -71,6 +76,46 @@ pub struct StatusReport {
     pub error: Option<SendError>,
     /// The whole status as received, as JSON text.
     pub raw: Arc<str>,
+    /// What stood around it: see [`framed`].
+    pub frame: Option<Arc<str>>,
+}
+
+/// How every frame ends: the value, the change, the list of changes and the entry.
+pub const FRAME_END: &str = "}}]}";
+
+/// Puts an element back into its frame: Meta's entry with this element only, in a list of this name. A frame is what
+/// stood around the element, as JSON text in Meta's own form: the entry's id and time, the value's metadata, and the
+/// contacts of the element's own person. `None` if the text is no frame.
+pub fn framed(frame: &str, list: &str, element: &str) -> Option<String> {
+    let open = frame.strip_suffix(FRAME_END)?;
+    let comma = if open.ends_with('{') { "" } else { "," };
+    Some(format!(r#"{open}{comma}"{list}":[{element}]{FRAME_END}"#))
+}
+
+/// Returns the contact in a frame, as JSON text: the name, the username and the ids of the person. `None` if there is
+/// none.
+pub fn contact_in(frame: &str) -> Option<&str> {
+    let frame: Frame<'_> = serde_json::from_str(frame).ok()?;
+    let change = frame.changes.into_iter().next()?;
+    Some(change.value.contacts.first()?.get())
+}
+
+#[derive(Deserialize)]
+struct Frame<'a> {
+    #[serde(borrow)]
+    changes: Vec<FramedChange<'a>>,
+}
+
+#[derive(Deserialize)]
+struct FramedChange<'a> {
+    #[serde(borrow)]
+    value: FramedValue<'a>,
+}
+
+#[derive(Deserialize)]
+struct FramedValue<'a> {
+    #[serde(borrow, default)]
+    contacts: Vec<&'a RawValue>,
 }
 
 /// A part of a webhook that is neither a message nor a status we understand.

@@ -51,6 +51,16 @@ pub(super) struct MessageParameters {
     until: Option<String>,
 }
 
+/// How much of a message.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents what Parameters::flag reads")]
+pub(super) struct RawParameter {
+    /// `true` for an inbound message also as it came, with all that Meta said beside it.
+    #[param(default = false)]
+    raw: Option<bool>,
+}
+
 const PAGE: [&str; 2] = ["limit", "cursor"];
 const MESSAGES: [&str; 8] = [
     "direction",
@@ -76,6 +86,11 @@ impl Parameters {
     pub(super) fn of_messages(uri: &Uri) -> Result<Self, Problem> {
         let known: Vec<&str> = MESSAGES.into_iter().chain(PAGE).collect();
         Self::parse(uri, &known)
+    }
+
+    /// Reads the parameters that say how much of a message is wanted.
+    pub(super) fn of_message(uri: &Uri) -> Result<Self, Problem> {
+        Self::parse(uri, &["raw"])
     }
 
     /// Reads the parameters, if all are known and none is repeated.

@@ -190,7 +190,10 @@ async fn whatever_meta_signed_is_kept_even_if_it_makes_no_sense() {
         ),
         (
             "unknown_number",
-            json!({"id": "wamid.1", "status": "read", "timestamp": "-5"}),
+            in_entry(json!({"value": {
+                "metadata": {"phone_number_id": "9"},
+                "statuses": [{"id": "wamid.1", "status": "read", "timestamp": "-5"}],
+            }})),
         ),
         ("malformed", json!("\u{fffd}\u{fffd}\0")),
         (

@@ -4,7 +4,7 @@
 
 use dakghar_core::domain::message::Status;
 use dakghar_core::domain::page::{MessageQuery, PageLimit};
-use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Message, TenantId, WebhookEvent};
+use dakghar_core::domain::{ConversationId, ConversationTouch, Message, TenantId, WebhookEvent};
 use dakghar_core::ports::{Acceptance, Aged, AgedPortion};
 
 use super::stores::{Stores, accept_all, accept_as, receive_all};
@@ -50,7 +50,7 @@ async fn fill(stores: &Stores, tenant: TenantId) {
         wa_id: person(digits),
         message_id: sent[0].accepted.id,
         at: at(1),
-        direction: Direction::Inbound,
+        opens_window: true,
     });
     stores.conversations.touch(&touches).await.expect("the store answers");
     stores
@@ -267,7 +267,7 @@ pub async fn a_conversation_goes_with_its_last_message(stores: Stores) {
         wa_id: person(digits),
         message_id: outbound(tenant).accepted.id,
         at: at(time),
-        direction: Direction::Inbound,
+        opens_window: true,
     };
     // Two without a message, one with a message of another number, one with its own, one that is not old.
     let touches = [

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dakghar_core::domain::migration::{Kind, Place, Record, Retirement};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::redrive::{Redrive, RedriveStatus};
-use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Status, TenantId};
+use dakghar_core::domain::{ConversationId, ConversationTouch, Status, TenantId};
 use dakghar_core::ports::{MigrationSource, Save, Saved};
 
 use super::stores::{Stores, accept_all, receive_all};
@@ -113,7 +113,7 @@ fn touch(owner: TenantId, digits: &str, ms: u64) -> ConversationTouch {
         wa_id: person(digits),
         message_id: outbound(owner).accepted.id,
         at: at(ms),
-        direction: Direction::Inbound,
+        opens_window: true,
     }
 }
 

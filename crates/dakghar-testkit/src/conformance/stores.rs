@@ -126,6 +126,6 @@ pub(super) fn touch(tenant: TenantId, wa_id: &WaId, at: Timestamp, direction: Di
         wa_id: wa_id.clone(),
         message_id: accepted.id,
         at,
-        direction,
+        opens_window: direction == Direction::Inbound,
     }
 }

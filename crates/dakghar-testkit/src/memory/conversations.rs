@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::page::{Listed, PageLimit};
-use dakghar_core::domain::{Conversation, ConversationId, ConversationTouch, Direction, TenantId, Timestamp};
+use dakghar_core::domain::{Conversation, ConversationId, ConversationTouch, TenantId, Timestamp};
 use dakghar_core::ports::{ConversationStore, StoreError};
 
 use super::{MemoryStore, State, page_of};
@@ -14,7 +14,7 @@ impl State {
             conversation.last_message_at = touch.at;
             conversation.last_message_id = touch.message_id;
         }
-        if touch.direction == Direction::Inbound {
+        if touch.opens_window {
             conversation.last_inbound_at = conversation.last_inbound_at.max(Some(touch.at));
         }
     }

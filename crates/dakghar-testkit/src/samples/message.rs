@@ -25,6 +25,7 @@ pub fn outbound(tenant_id: TenantId) -> Message {
             kind: "text".into(),
             body: r#"{"body":"Hello"}"#.into(),
             envelope: None,
+            frame: None,
         },
         idempotency: None,
         metadata: None,
@@ -86,6 +87,7 @@ pub fn outbound_full(tenant_id: TenantId) -> Message {
                 // Key order, spaces, escapes and the form of numbers must survive: this text is what the client signed.
                 body: "{\"name\":\"order_update\", \"n\":1.0e2,\"a\\u0041\":\"ঢাকা 📮\",\"b\":null}".into(),
                 envelope: Some(r#"{"recipient_type":"individual","context":{"message_id":"wamid.x"}}"#.into()),
+                frame: None,
             },
             idempotency: Some(Idempotency {
                 key: idempotency_key("order 1234/~"),
@@ -160,6 +162,10 @@ pub fn inbound(tenant_id: TenantId, wamid_text: &str) -> Message {
             kind: "text".into(),
             body: r#"{"body":"Hi!"}"#.into(),
             envelope: Some(r#"{"from":"919333333333","type":"text","text":{"body":"Hi!"}}"#.into()),
+            frame: Some(
+                r#"{"id":"900","changes":[{"field":"messages","value":{"contacts":[{"profile":{"name":"Asha"}}]}}]}"#
+                    .into(),
+            ),
         },
         ..accepted
     };
@@ -178,6 +184,7 @@ pub fn inbound_bare(tenant_id: TenantId, wamid_text: &str) -> Message {
             kind: "unknown".into(),
             body: "null".into(),
             envelope: None,
+            frame: None,
         },
         ..accepted
     };

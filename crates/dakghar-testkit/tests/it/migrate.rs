@@ -7,8 +7,7 @@ use async_trait::async_trait;
 use dakghar_core::app::migrating::{MigrateError, Migrator, Plan};
 use dakghar_core::domain::migration::{Kind, Migration, Place, Record, Retirement, Stage};
 use dakghar_core::domain::{
-    ConversationId, ConversationTouch, Direction, EventId, Message, MessageId, RedriveId, Secret, Status, Tenant,
-    TenantId,
+    ConversationId, ConversationTouch, EventId, Message, MessageId, RedriveId, Secret, Status, Tenant, TenantId,
 };
 use dakghar_core::ports::{
     ConversationStore, Erasure, EventStore, IdGenerator, MessageStore, MigrationSource, MigrationTarget, RedriveStore,
@@ -205,7 +204,7 @@ async fn installation() -> Arc<MemoryStore> {
         wa_id: person("1"),
         message_id: outbound(owner.id).accepted.id,
         at: at(1),
-        direction: Direction::Inbound,
+        opens_window: true,
     });
     store.touch(&touches).await.unwrap();
     for _ in 0..2 {

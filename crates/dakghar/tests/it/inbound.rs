@@ -14,6 +14,9 @@ on_both_backends!(
     statuses_arrive_shuffled_and_doubled,
     an_inbound_message_opens_a_conversation,
     one_bad_status_among_a_hundred_costs_no_other,
+    what_meta_says_beside_a_message_is_kept,
+    a_system_notice_opens_no_window,
+    a_payment_that_fails_is_no_failed_message,
 );
 
 fn change(number: &str, value: Value) -> Value {
@@ -265,4 +268,77 @@ async fn one_bad_status_among_a_hundred_costs_no_other(backend: Backend) {
     }
     let events = product.until_count(&format!("/tenants/{}/events", tenant.id), 1).await;
     assert_eq!((events.len(), &events[0]["payload"]), (1, &bad), "{events:#?}");
+}
+
+async fn what_meta_says_beside_a_message_is_kept(backend: Backend) {
+    let product = Product::start(backend).await;
+    let tenant = product.tenant("111", "mock_a").await;
+    let asha =
+        json!({"profile": {"name": "আশা", "username": "asha.example"}, "wa_id": "16505551234", "user_id": "US.1"});
+    let of_message = json!({"contacts": [asha], "messages": [message("wamid.A1", "hello")]});
+    let mut whole = of_message.clone();
+    let nobody = json!({"profile": {"name": "Nobody here"}, "wa_id": "16505550000"});
+    whole["contacts"] = json!([asha, nobody]);
+    whole["calls"] = json!([{"id": "wacid.CALL1", "event": "connect"}]);
+    whole["errors"] = json!([{"code": 130_429, "title": "Rate limit hit"}]);
+    whole["never_heard_of"] = json!({"deep": [{"er": "thing.1"}]});
+    let mut entry = json!({"id": "9001", "time": 1_760_000_000, "changes": [change("111", whole.clone())]});
+    assert_eq!(post(&product, body(&[entry.clone()])).await, 200);
+    assert_eq!(post(&product, body(&[entry.clone()])).await, 200, "and once more");
+
+    let list = product.get(&format!("/tenants/{}/messages", tenant.id)).await;
+    assert_eq!(list["data"].as_array().map(Vec::len), Some(1), "{list}");
+    let seen = &list["data"][0];
+    assert_eq!((&seen["contact"], seen.get("raw")), (&asha, None));
+    let one = format!("/tenants/{}/messages/{}", tenant.id, text(&seen["id"]));
+    assert_eq!(product.get(&one).await.get("raw"), None);
+    entry["changes"][0] = change("111", of_message);
+    assert_eq!(product.get(&format!("{one}?raw=true")).await["raw"], entry);
+
+    let events = product.get(&format!("/tenants/{}/events", tenant.id)).await;
+    assert_eq!(events["data"].as_array().map(Vec::len), Some(1), "{events}");
+    whole["contacts"].as_array_mut().unwrap().remove(0);
+    whole.as_object_mut().unwrap().remove("messages");
+    entry["changes"][0] = change("111", whole);
+    assert_eq!(events["data"][0]["payload"], entry);
+}
+
+async fn a_system_notice_opens_no_window(backend: Backend) {
+    let product = Product::start(backend).await;
+    let tenant = product.tenant("111", "mock_a").await;
+    let notice = json!({"from": "16505551234", "id": "wamid.S1", "timestamp": "1760000000", "type": "system",
+        "system": {"type": "customer_identity_changed", "body": "identity changed"}});
+    let of = |message: Value| json!({"id": "9001", "changes": [change("111", json!({"messages": [message]}))]});
+    assert_eq!(post(&product, body(&[of(notice)])).await, 200);
+    let conversations = format!("/tenants/{}/conversations", tenant.id);
+    let before = product.get(&conversations).await["data"][0].clone();
+    assert_eq!(before["customerServiceWindowUntil"], json!(null), "{before}");
+    assert_eq!(post(&product, body(&[of(message("wamid.A1", "hello"))])).await, 200);
+    let after = product.get(&conversations).await["data"][0].clone();
+    assert_eq!(after["id"], before["id"]);
+    assert!(after["customerServiceWindowUntil"].is_string(), "{after}");
+}
+
+async fn a_payment_that_fails_is_no_failed_message(backend: Backend) {
+    let product = Setup::on(backend).statuses(StatusPlan::none()).start().await;
+    let tenant = product.fast_tenant("111").await;
+    let id = product.send(&tenant, "+16505551234").await;
+    let sent = product.until_status(&tenant, &id, "sent").await;
+    let notice = |status: &str| {
+        json!({"id": sent["wamid"], "status": status, "type": "payment", "timestamp": "1760000000",
+            "recipient_id": "16505551234", "payment": {"reference_id": "order-1"}})
+    };
+    let statuses = json!({"statuses": [notice("failed"), notice("captured")]});
+    let entry = json!({"id": "9001", "changes": [change("111", statuses)]});
+    assert_eq!(post(&product, body(&[entry])).await, 200);
+    let message = product.get(&format!("/tenants/{}/messages/{id}", tenant.id)).await;
+    assert_ne!(message["status"], "failed", "{message}");
+    let events = product.get(&format!("/tenants/{}/events", tenant.id)).await;
+    let reasons: Vec<_> = events["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| text(&event["reason"]))
+        .collect();
+    assert_eq!(reasons, ["routed", "routed"], "{events}");
 }

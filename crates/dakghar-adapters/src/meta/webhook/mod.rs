@@ -4,8 +4,10 @@
 //! cannot be understood is still a webhook: it comes out as other parts, whole, so that nothing Meta sent is lost.
 //! Nothing here knows tenants or stores.
 
+mod frame;
 mod parse;
 mod reader;
+mod value;
 
 use std::sync::Arc;
 

@@ -1,10 +1,10 @@
-//! From a body down to its parts: entries, changes, values, and the lists inside a value.
+//! From a body down to its parts: entries, changes, and what each change says.
 //!
-//! Each level is read leniently and on its own, so that one odd part never costs the others. What carries messages and
-//! statuses is handed to [`super::reader`]; everything else becomes an [`OtherPart`] that says where it belongs.
+//! Each level is read leniently and on its own, so that one odd part never costs the others. A change that carries
+//! messages and statuses is handed to [`super::value`]; everything else becomes an [`OtherPart`] that says where it
+//! belongs. Whatever no level knows is kept as a part as well.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use dakghar_core::domain::ids::{PhoneNumberId, WabaId};
@@ -12,7 +12,8 @@ use dakghar_core::domain::webhook::{OtherPart, WebhookPart};
 use serde_json::value::RawValue;
 
 use super::super::lenient_json::{Fields, elements, text};
-use super::reader;
+use super::frame::{Members, Repeats};
+use super::value;
 
 /// The name that the envelope of every WhatsApp webhook gives itself.
 const OBJECT: &str = "whatsapp_business_account";
@@ -21,13 +22,12 @@ const OBJECT: &str = "whatsapp_business_account";
 const MESSAGES: &str = "messages";
 /// Parts taken from one body. Meta puts at most 1,000 updates into one; a body of three million bytes could hold a
 /// million fragments, each of which would cost more memory than it has bytes.
-const PARTS_MAX: usize = 20_000;
+pub(super) const PARTS_MAX: usize = 20_000;
 /// The most digits of a number that are looked at; the longest number has 15.
 const DIGITS_MAX: usize = 32;
 /// The longest field name that is kept.
 const FIELD_BYTES_MAX: usize = 128;
-
-/// The longest id and time of an entry that its changes repeat; Meta's have some twenty bytes.
+/// The longest name and value of an entry that its changes repeat; the longest of Meta's, the id, has some twenty bytes.
 const HEAD_BYTES_MAX: usize = 64;
 
 /// Takes a body apart. `now_seconds` (Unix time) is what timestamps are judged by.
@@ -48,7 +48,15 @@ pub(super) fn parse(body: &[u8], now_seconds: i64) -> Vec<WebhookPart> {
         Some(None) => return vec![whole(json, "the entry is neither an array nor an object")],
         Some(Some(_)) | None => return vec![whole(json, "the body has no entry")],
     };
-    let mut parts = Parts::new(now_seconds);
+    let mut parts = Parts::new(now_seconds, body.len());
+    let beside = Members::without(&envelope, &["object", "entry"]);
+    if !beside.is_empty() {
+        parts.push_other(
+            &Place::NOWHERE,
+            beside.object(),
+            Some("the body says more than its entries"),
+        );
+    }
     for entry in entries {
         parts.read_entry(entry);
     }
@@ -70,30 +78,42 @@ fn whole(raw: &str, problem: &str) -> WebhookPart {
 }
 
 /// The parts found so far.
-struct Parts {
-    found: Vec<WebhookPart>,
+pub(super) struct Parts {
+    pub(super) found: Vec<WebhookPart>,
+    pub(super) repeats: Repeats,
+    pub(super) now_seconds: i64,
     overflowed: bool,
-    now_seconds: i64,
 }
 
 /// The place in the body where a part was found.
-struct Place<'p> {
-    waba_id: Option<&'p WabaId>,
-    phone_number_id: Option<&'p PhoneNumberId>,
-    display_digits: Option<&'p str>,
-    field: &'p str,
+#[derive(Clone, Copy)]
+pub(super) struct Place<'p> {
+    pub(super) waba_id: Option<&'p WabaId>,
+    pub(super) phone_number_id: Option<&'p PhoneNumberId>,
+    pub(super) display_digits: Option<&'p str>,
+    pub(super) field: &'p str,
+}
+
+impl Place<'_> {
+    const NOWHERE: Self = Place {
+        waba_id: None,
+        phone_number_id: None,
+        display_digits: None,
+        field: "",
+    };
 }
 
 impl Parts {
-    fn new(now_seconds: i64) -> Self {
+    fn new(now_seconds: i64, body_bytes: usize) -> Self {
         Self {
             found: Vec::with_capacity(1),
-            overflowed: false,
+            repeats: Repeats::of_body(body_bytes),
             now_seconds,
+            overflowed: false,
         }
     }
 
-    fn push(&mut self, part: WebhookPart) {
+    pub(super) fn push(&mut self, part: WebhookPart) {
         if self.found.len() < PARTS_MAX {
             self.found.push(part);
         } else {
@@ -101,7 +121,7 @@ impl Parts {
         }
     }
 
-    fn push_other(&mut self, place: &Place<'_>, raw: impl Into<Arc<str>>, problem: Option<&str>) {
+    pub(super) fn push_other(&mut self, place: &Place<'_>, raw: impl Into<Arc<str>>, problem: Option<&str>) {
         if self.found.len() >= PARTS_MAX {
             self.overflowed = true;
             return;
@@ -117,31 +137,19 @@ impl Parts {
     }
 
     fn read_entry(&mut self, raw: &RawValue) {
-        let nowhere = Place {
-            waba_id: None,
-            phone_number_id: None,
-            display_digits: None,
-            field: "",
-        };
         let Some(entry) = Fields::of(raw) else {
-            return self.push_other(&nowhere, raw.get(), Some("the entry is not an object"));
+            return self.push_other(&Place::NOWHERE, raw.get(), Some("the entry is not an object"));
         };
         let waba_id = entry.text("id").and_then(|id| WabaId::parse(&id).ok());
         let place = Place {
             waba_id: waba_id.as_ref(),
-            ..nowhere
+            ..Place::NOWHERE
         };
         match entry.get("changes").map(elements) {
             Some(Some(changes)) if !changes.is_empty() => {
-                if let Some(head) = long_head(&entry) {
-                    self.push_other(
-                        &place,
-                        head,
-                        Some("the id or the time of the entry is too long to be repeated"),
-                    );
-                }
+                let head = self.head_of(&entry, &place, changes.len());
                 for change in changes {
-                    self.read_change(&entry, &place, change);
+                    self.read_change(&head, &place, change);
                 }
             }
             Some(None) => self.push_other(
@@ -153,7 +161,22 @@ impl Parts {
         }
     }
 
-    fn read_change(&mut self, entry: &Fields<'_>, entry_place: &Place<'_>, raw: &RawValue) {
+    /// What an entry says of each of its changes: the account and the time, by which two equal events are two. What is
+    /// too long to be repeated with each of them is kept once.
+    fn head_of<'a>(&mut self, entry: &'a Fields<'_>, place: &Place<'_>, changes: usize) -> Members<'a> {
+        let all = Members::without(entry, &["changes"]);
+        let mut repeated = all.up_to(HEAD_BYTES_MAX);
+        if !self.repeats.take(repeated.bytes().saturating_mul(changes)) {
+            repeated = Members::default();
+        }
+        if repeated.len() < all.len() {
+            let problem = "the entry says more than its changes can repeat";
+            self.push_other(place, all.object(), Some(problem));
+        }
+        repeated
+    }
+
+    fn read_change(&mut self, head: &Members<'_>, entry_place: &Place<'_>, raw: &RawValue) {
         let Some(change) = Fields::of(raw) else {
             return self.push_other(entry_place, raw.get(), Some("the change is not an object"));
         };
@@ -166,7 +189,7 @@ impl Parts {
             ..*entry_place
         };
         let Some(value) = change.object("value") else {
-            return self.push_other(&place, one_change_entry(entry, raw), Some("the value is not an object"));
+            return self.push_other(&place, head.entry_of(raw.get()), Some("the value is not an object"));
         };
         let carries_lists = value.get("messages").is_some() || value.get("statuses").is_some();
         if field == MESSAGES || (field.is_empty() && carries_lists) {
@@ -174,73 +197,27 @@ impl Parts {
                 field: MESSAGES,
                 ..place
             };
-            self.read_messages_value(entry, &place, raw, &value);
-        } else {
-            let waba_id = named_waba(&value);
-            let phone_number_id = phone_number_of(&value)
-                .or_else(|| phone_number_in_settings(&value))
-                .or_else(|| phone_number_alerted(&value));
-            let display_digits = display_digits(&value);
-            let place = Place {
-                waba_id: waba_id.as_ref().or(place.waba_id),
-                phone_number_id: phone_number_id.as_ref(),
-                display_digits: display_digits.as_deref(),
-                ..place
-            };
-            self.push_other(&place, one_change_entry(entry, raw), None);
-        }
-    }
-
-    /// The value of the field `messages`: inbound messages, statuses, and errors of the number itself.
-    fn read_messages_value(&mut self, entry: &Fields<'_>, place: &Place<'_>, change: &RawValue, value: &Fields<'_>) {
-        let Some(phone_number_id) = phone_number_of(value) else {
-            let problem = Some("the value names no phone_number_id");
-            return self.push_other(place, one_change_entry(entry, change), problem);
-        };
-        let place = Place {
-            phone_number_id: Some(&phone_number_id),
-            ..*place
-        };
-        let origin = reader::Origin {
-            phone_number_id: &phone_number_id,
-            waba_id: place.waba_id,
-            now_seconds: self.now_seconds,
-        };
-        let count_before = self.found.len();
-        self.read_list(&place, value, "messages", |element| {
-            origin.message(element).map(WebhookPart::Message)
-        });
-        self.read_list(&place, value, "statuses", |element| {
-            origin.status(element).map(WebhookPart::Status)
-        });
-        if let Some(errors) = value.get("errors") {
-            self.push_other(&place, errors.get(), None);
-        }
-        if self.found.len() == count_before && !self.overflowed {
-            let problem = Some("the value holds neither messages nor statuses");
-            self.push_other(&place, one_change_entry(entry, change), problem);
-        }
-    }
-
-    fn read_list<'a>(
-        &mut self,
-        place: &Place<'_>,
-        value: &Fields<'a>,
-        name: &str,
-        read: impl Fn(&'a RawValue) -> Result<WebhookPart, &'static str>,
-    ) {
-        let Some(list) = value.get(name) else { return };
-        let Some(found) = elements(list) else {
-            let problem = format!("{name} is neither an array nor an object");
-            return self.push_other(place, list.get(), Some(&problem));
-        };
-        self.found.reserve(found.len().min(PARTS_MAX));
-        for element in found {
-            match read(element) {
-                Ok(part) => self.push(part),
-                Err(problem) => self.push_other(place, element.get(), Some(problem)),
+            match phone_number_of(&value) {
+                Some(number) => value::read(self, head, &place, &change, &value, &number),
+                None => {
+                    let problem = Some("the value names no phone_number_id");
+                    self.push_other(&place, head.entry_of(raw.get()), problem);
+                }
             }
+            return;
         }
+        let waba_id = named_waba(&value);
+        let phone_number_id = phone_number_of(&value)
+            .or_else(|| phone_number_in_settings(&value))
+            .or_else(|| phone_number_alerted(&value));
+        let display_digits = display_digits(&value);
+        let place = Place {
+            waba_id: waba_id.as_ref().or(place.waba_id),
+            phone_number_id: phone_number_id.as_ref(),
+            display_digits: display_digits.as_deref(),
+            ..place
+        };
+        self.push_other(&place, head.entry_of(raw.get()), None);
     }
 }
 
@@ -277,25 +254,6 @@ fn phone_number_alerted(value: &Fields<'_>) -> Option<PhoneNumberId> {
 fn named_waba(value: &Fields<'_>) -> Option<WabaId> {
     let id = value.object("waba_info")?.text("waba_id")?;
     WabaId::parse(&id).ok()
-}
-
-/// The id and the time of an entry, if one of them is too long to be repeated with each change. They are kept once.
-fn long_head(entry: &Fields<'_>) -> Option<String> {
-    let [id, time] = ["id", "time"].map(|name| entry.get(name).map_or("null", RawValue::get));
-    (id.len() > HEAD_BYTES_MAX || time.len() > HEAD_BYTES_MAX).then(|| format!(r#"{{"id":{id},"time":{time}}}"#))
-}
-
-/// The entry with only this change, in Meta's own form. The time stays in: two equal events are two by their time.
-fn one_change_entry(entry: &Fields<'_>, change: &RawValue) -> String {
-    let mut json = String::with_capacity(change.get().len() + 64);
-    json.push('{');
-    for name in ["id", "time"] {
-        if let Some(value) = entry.get(name).filter(|value| value.get().len() <= HEAD_BYTES_MAX) {
-            write!(json, r#""{name}":{},"#, value.get()).expect("writing to a string cannot fail");
-        }
-    }
-    write!(json, r#""changes":[{}]}}"#, change.get()).expect("writing to a string cannot fail");
-    json
 }
 
 #[cfg(test)]

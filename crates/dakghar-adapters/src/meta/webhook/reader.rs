@@ -19,6 +19,18 @@ const KIND_BYTES_MAX: usize = 64;
 /// The time by which Meta's clock may be ahead of ours.
 const CLOCK_LEAD_SECONDS_MAX: i64 = 24 * 60 * 60;
 
+/// The `type` of a status that is about a message, where it has one. Others are about payments.
+const MESSAGE: &str = "message";
+
+/// Why an element of a list is neither a message nor a status of ours.
+pub(super) enum NoPart {
+    /// It does not have the documented shape.
+    Odd(&'static str),
+    /// It is about something else, or is a status that says nothing about delivery: Meta's lists name `deleted` and
+    /// `warning`. With its frame, if it has one.
+    OfAnotherKind(Option<Arc<str>>),
+}
+
 /// The facts that hold for every message and status of one value.
 pub(super) struct Origin<'o> {
     pub(super) phone_number_id: &'o PhoneNumberId,
@@ -28,9 +40,8 @@ pub(super) struct Origin<'o> {
 
 impl Origin<'_> {
     /// Reads an inbound message, or says why it is none.
-    pub(super) fn message(&self, raw: &RawValue) -> Result<InboundMessage, &'static str> {
-        let fields = Fields::of(raw).ok_or("the message is not an object")?;
-        let wamid = wamid(&fields).ok_or("the message has no usable id")?;
+    pub(super) fn message(&self, raw: &RawValue, fields: &Fields<'_>) -> Result<InboundMessage, NoPart> {
+        let wamid = wamid(fields).ok_or(NoPart::Odd("the message has no usable id"))?;
         let from = fields.text("from").filter(|from| !from.is_empty());
         let from_id = from
             .as_deref()
@@ -49,27 +60,31 @@ impl Origin<'_> {
             kind: kind.as_deref().unwrap_or(KIND_UNKNOWN).into(),
             body: body.map_or("null", RawValue::get).into(),
             raw: raw.get().into(),
-            sent_at: self.timestamp(&fields),
+            sent_at: self.timestamp(fields),
+            frame: None,
         })
     }
 
     /// Reads a status, or says why it is none.
-    pub(super) fn status(&self, raw: &RawValue) -> Result<StatusReport, &'static str> {
-        let fields = Fields::of(raw).ok_or("the status is not an object")?;
-        let wamid = wamid(&fields).ok_or("the status has no usable id")?;
-        let status = fields
-            .text("status")
-            .and_then(|status| EvidenceStatus::parse(&status))
-            .ok_or("the status is not a known one")?;
+    pub(super) fn status(&self, raw: &RawValue, fields: &Fields<'_>) -> Result<StatusReport, NoPart> {
+        let wamid = wamid(fields).ok_or(NoPart::Odd("the status has no usable id"))?;
+        let status = fields.text("status").filter(|status| !status.is_empty());
+        let status = status.ok_or(NoPart::Odd("the status does not say which"))?;
+        let kind = fields.text("type");
+        if kind.is_some_and(|kind| kind != MESSAGE) {
+            return Err(NoPart::OfAnotherKind(None));
+        }
+        let status = EvidenceStatus::parse(&status).ok_or(NoPart::OfAnotherKind(None))?;
         Ok(StatusReport {
             phone_number_id: self.phone_number_id.clone(),
             waba_id: self.waba_id.cloned(),
             wamid,
             status,
-            reported_at: self.timestamp(&fields),
+            reported_at: self.timestamp(fields),
             opaque: fields.text("biz_opaque_callback_data").map(|data| Arc::from(&*data)),
-            error: first_error(&fields),
+            error: first_error(fields),
             raw: raw.get().into(),
+            frame: None,
         })
     }
 

@@ -1,5 +1,6 @@
 mod damage;
 mod flood;
+mod kept;
 mod numbers;
 
 use aws_lc_rs::hmac;
@@ -332,7 +333,7 @@ fn every_part_of_every_entry_comes_out_in_order() {
 
 #[test]
 fn one_bad_part_does_not_cost_the_others() {
-    let raw = r#"{"id":"wamid.B","status":"on_the_moon"}"#;
+    let raw = r#"{"id":"wamid.B","status":""}"#;
     let body = with_value(&format!(
         r#""messages":[{{"id":"wamid.A"}},7,{{"type":"text"}},{{"id":"has space"}}],"statuses":[{raw},{{"id":"wamid.C","status":"read"}},"x"]"#
     ));
@@ -436,7 +437,8 @@ fn account_events_say_whose_they_are_and_when() {
 fn errors_of_the_number_itself_are_kept() {
     let errors = r#"[{"code":130429,"title":"Rate limit hit"}]"#;
     let part = other(&with_value(&format!(r#""errors":{errors}"#)));
-    assert_eq!((&*part.field, &*part.raw, part.problem), ("messages", errors, None));
+    assert_eq!((&*part.field, part.problem), ("messages", None));
+    assert!(part.raw.contains(&format!(r#""errors":{errors}"#)), "{}", part.raw);
     assert_eq!(part.phone_number_id.unwrap().as_str(), "111");
 }
 
@@ -529,8 +531,11 @@ fn odd_shapes_inside_keep_what_is_known_of_their_place() {
         part.problem.as_deref(),
         Some("the value holds neither messages nor statuses")
     );
-    let part = other(&with_value(r#""messages":"x""#));
-    assert_eq!((&*part.raw, part.problem.is_some()), (r#""x""#, true));
+    let parts = parse(&with_value(r#""messages":"x""#));
+    assert!(
+        matches!(&parts[0], WebhookPart::Other(part) if &*part.raw == r#""x""# && part.problem.is_some()),
+        "{parts:?}"
+    );
 }
 
 #[test]
@@ -547,7 +552,7 @@ fn a_flood_of_fragments_is_kept_as_one_part() {
     let body = with_value(&format!(r#""messages":[{}1]"#, "1,".repeat(20_000)));
     let part = other(&body);
     assert_eq!(part.raw.len(), body.len());
-    let body = with_value(&format!(r#""messages":[{}1]"#, "1,".repeat(19_999)));
+    let body = with_value(&format!(r#""messages":[{}1]"#, "1,".repeat(19_998)));
     assert_eq!(parse(&body).len(), 20_000);
 }
 

@@ -29,6 +29,7 @@ pub(in crate::sqlite) fn message(row: &Row<'_>) -> Read<Message> {
                 kind: cells.get()?,
                 body: cells.get()?,
                 envelope: cells.get()?,
+                frame: cells.get()?,
             },
             idempotency: idempotency(cells)?,
             metadata: cells.get()?,

@@ -82,7 +82,7 @@ impl NewRow {
     pub(in crate::sqlite) fn with_params<T>(&self, insert: impl FnOnce(&[&dyn ToSql]) -> T) -> T {
         let message = &self.message;
         let idempotency = message.accepted.idempotency.as_ref();
-        let fixed: [&dyn ToSql; 18] = [
+        let fixed: [&dyn ToSql; 19] = [
             &id_time::is_off(message).then_some(true),
             &self.id,
             &self.tenant_id,
@@ -93,6 +93,7 @@ impl NewRow {
             &message.accepted.content.kind,
             &message.accepted.content.body,
             &message.accepted.content.envelope,
+            &message.accepted.content.frame,
             &idempotency.map(|idempotency| idempotency.key.as_str()),
             &idempotency.map(|idempotency| idempotency.fingerprint),
             &message.accepted.metadata,

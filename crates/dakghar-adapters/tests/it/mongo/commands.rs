@@ -3,7 +3,7 @@
 use bson::{Document, doc};
 use dakghar_adapters::mongo::{MongoOptions, MongoStore};
 use dakghar_core::domain::conversation::ConversationTouch;
-use dakghar_core::domain::message::{Direction, Message, Status};
+use dakghar_core::domain::message::{Message, Status};
 use dakghar_core::domain::{ConversationId, Timestamp, WaId};
 use dakghar_core::ports::{Acceptance, ConversationStore, MessageStore, Saved, StoreError};
 use dakghar_testkit::require_services;
@@ -70,7 +70,7 @@ async fn a_conversation_of_another_tenant_is_not_moved() {
         wa_id: wa_id.clone(),
         message_id: outbound(tenant_id).accepted.id,
         at: Timestamp::from_millis(at),
-        direction: Direction::Outbound,
+        opens_window: false,
     };
     let own = touch(owner, 1_000);
     store

@@ -407,7 +407,7 @@ async fn conversations_events_and_tenants_are_found_by_their_indexes() {
                 wa_id,
                 message_id: outbound(tenant_id).accepted.id,
                 at: at(n),
-                direction: Direction::Inbound,
+                opens_window: true,
             }
         })
         .collect();

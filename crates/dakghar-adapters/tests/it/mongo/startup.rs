@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bson::{Document, doc};
 use dakghar_adapters::mongo::{ConnectError, MongoStore};
-use dakghar_core::domain::{ConversationId, ConversationTouch, Direction};
+use dakghar_core::domain::{ConversationId, ConversationTouch};
 use dakghar_core::ports::{
     Acceptance, ConversationStore, EventStore, MessageStore, StoreError, StoreHealth, TenantSaved, TenantStore,
 };
@@ -172,7 +172,7 @@ async fn a_document_of_each_kind_is_refused_without_any_of_its_fields() {
         wa_id: person("919111111111"),
         message_id: message.accepted.id,
         at: message.accepted.created_at,
-        direction: Direction::Outbound,
+        opens_window: false,
     };
     assert_eq!(TenantStore::insert(&*store, &tenant).await, Ok(TenantSaved::Done));
     assert_eq!(store.accept(vec![message]).await, [Ok(Acceptance::Stored)]);

@@ -102,6 +102,7 @@ async fn the_log_starts_again_while_messages_keep_coming() {
             kind: "text".into(),
             body: format!("{{\"body\":\"{}\"}}", "x".repeat(60_000)).into(),
             envelope: None,
+            frame: None,
         }
     });
     let other = rusqlite::Connection::open(store.file()).expect("opens");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 
-use crate::domain::webhook::{EventReason, InboundMessage, OtherPart, StatusReport, WebhookEvent};
+use crate::domain::webhook::{EventReason, InboundMessage, OtherPart, StatusReport, WebhookEvent, framed};
 use crate::domain::{PhoneNumberId, TenantId, WabaId};
 use crate::ports::{Clock, IdGenerator};
 
@@ -23,7 +23,7 @@ impl Events {
             waba_id: inbound.waba_id.clone(),
             field: "messages".into(),
             problem: None,
-            raw: inbound.raw.clone(),
+            raw: whole(inbound.frame.as_deref(), "messages", &inbound.raw),
         };
         self.of_part(None, EventReason::UnknownNumber, &part)
     }
@@ -41,7 +41,7 @@ impl Events {
             waba_id: report.waba_id.clone(),
             field: "statuses".into(),
             problem: None,
-            raw: report.raw.clone(),
+            raw: whole(report.frame.as_deref(), "statuses", &report.raw),
         };
         self.of_part(tenant_id, reason, &part)
     }
@@ -61,6 +61,12 @@ impl Events {
             received_at: self.clock.now(),
         }
     }
+}
+
+/// The element with all that stood around it, in Meta's form.
+fn whole(frame: Option<&str>, list: &str, raw: &Arc<str>) -> Arc<str> {
+    let framed = frame.and_then(|frame| framed(frame, list, raw));
+    framed.map_or_else(|| raw.clone(), Arc::from)
 }
 
 fn fingerprint(tenant_id: Option<TenantId>, part: &OtherPart) -> [u8; 32] {

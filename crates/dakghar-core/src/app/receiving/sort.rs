@@ -16,6 +16,9 @@ use crate::domain::webhook::{EventReason, InboundMessage, OtherPart, StatusRepor
 use crate::domain::{ConversationId, ConversationTouch, MessageKey, PhoneNumberId, TenantId, WabaId};
 use crate::ports::{MessageStore, ReceivedMessage, StoreError};
 
+/// The type of what Meta says about a person (a new number or id) in the place of a message. The person wrote nothing.
+const SYSTEM_NOTICE: &str = "system";
+
 /// The parts of a webhook, by kind.
 #[derive(Default)]
 pub(super) struct Sorted {
@@ -97,6 +100,7 @@ impl Sorter {
                 kind: inbound.kind,
                 body: inbound.body,
                 envelope: Some(inbound.raw),
+                frame: inbound.frame,
             },
             idempotency: None,
             metadata: None,
@@ -122,7 +126,7 @@ impl Sorter {
             message_id: message.accepted.id,
             // A webhook that is a day late must not open today's window.
             at: inbound.sent_at.unwrap_or(now).min(now),
-            direction: Direction::Inbound,
+            opens_window: &*message.accepted.content.kind != SYSTEM_NOTICE,
         });
         sorted.messages.push(ReceivedMessage { message, touch });
     }

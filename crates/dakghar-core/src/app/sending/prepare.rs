@@ -13,7 +13,7 @@ use super::jobs::End;
 use super::{Sending, message_key};
 use crate::app::failure::Failure;
 use crate::app::tenants::token_purpose;
-use crate::domain::message::{DeadReason, Direction, Message, NotClaimable, Status};
+use crate::domain::message::{DeadReason, Message, NotClaimable, Status};
 use crate::domain::tenant::SharedTenant;
 use crate::domain::{ConversationTouch, MessageKey, Secret, Timestamp};
 use crate::metrics::DoubtEnd;
@@ -315,6 +315,6 @@ fn touch(message: &Message) -> Option<ConversationTouch> {
         wa_id: message.accepted.peer_id.clone()?,
         message_id: message.accepted.id,
         at: message.delivery.updated_at,
-        direction: Direction::Outbound,
+        opens_window: false,
     })
 }

@@ -27,6 +27,9 @@ pub struct Content {
     /// Outbound: the other fields that go into Meta's envelope (`context`, `recipient_type` …) as a JSON object.
     /// Inbound: the whole message as received.
     pub envelope: Option<Arc<str>>,
+    /// Inbound: what stood around the message in its webhook (see [`framed`](crate::domain::webhook::framed)); `None` if
+    /// it was received before that was kept, or could not be kept.
+    pub frame: Option<Arc<str>>,
 }
 
 /// A message as it was accepted or received. Nothing changes it afterwards.

@@ -75,9 +75,15 @@ impl Paged for Message {
 
     fn bytes(&self) -> usize {
         let accepted = &self.accepted;
-        let texts = [&accepted.content.envelope, &accepted.metadata, &accepted.client_opaque];
+        let content = &accepted.content;
+        let texts = [
+            &content.envelope,
+            &content.frame,
+            &accepted.metadata,
+            &accepted.client_opaque,
+        ];
         let texts: usize = texts.into_iter().flatten().map(|text| text.len()).sum();
-        RECORD_BYTES + accepted.content.body.len() + texts + self.delivery.timeline.len() * ENTRY_BYTES
+        RECORD_BYTES + content.body.len() + texts + self.delivery.timeline.len() * ENTRY_BYTES
     }
 }
 

@@ -12,7 +12,7 @@ use crate::http::auth::{ResourceId, TenantScope};
 use crate::http::body;
 use crate::http::fields::Fields;
 use crate::http::openapi::{LIST, STORE, problems};
-use crate::http::query::{MessageParameters, PageParameters, Parameters};
+use crate::http::query::{MessageParameters, PageParameters, Parameters, RawParameter};
 use crate::http::state::HttpState;
 use crate::http::views::{MessageView, PageView};
 
@@ -44,15 +44,22 @@ problems!(ReadProblems: STORE, &[ErrorCode::MessageNotFound]);
 /// With its timeline: every attempt, wait and status, and what Meta's errors mean.
 #[utoipa::path(
     get, path = "/tenants/{tenantId}/messages/{messageId}", operation_id = "getMessage", tag = "Messages",
+    params(RawParameter),
     responses((status = 200, description = "The message.", body = MessageView), ReadProblems),
 )]
 pub(in crate::http) async fn read(
     State(state): State<HttpState>,
     scope: TenantScope,
     ResourceId(id): ResourceId,
+    uri: Uri,
 ) -> ApiResult<Json<MessageView>> {
+    let wants_raw = Parameters::of_message(&uri)?.flag("raw")?;
     let message = state.app().reading.message(scope.id(), &id).await?;
-    Ok(Json(MessageView::full(&message)))
+    Ok(Json(if wants_raw {
+        MessageView::with_raw(&message)
+    } else {
+        MessageView::full(&message)
+    }))
 }
 
 problems!(CancelProblems: STORE, &[

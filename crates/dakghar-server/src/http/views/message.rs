@@ -4,6 +4,7 @@ use dakghar_core::domain::graph_error;
 use dakghar_core::domain::message::{
     DeadReason, Direction, Message, Priority, SendError, Status, TimelineEntry, TimelineEvent,
 };
+use dakghar_core::domain::webhook::{contact_in, framed};
 use dakghar_core::domain::{HoldReason, Timestamp, Wamid};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -49,6 +50,9 @@ pub(in crate::http) struct MessageView {
     /// message as received.
     #[schema(value_type = Option<serde_json::Value>)]
     envelope: Option<Box<RawValue>>,
+    /// Inbound: what Meta said of the person who wrote: name, username, ids.
+    #[schema(value_type = Option<Object>, example = json!({"profile": {"name": "Asha"}, "wa_id": "919111111111"}))]
+    contact: Option<Box<RawValue>>,
     /// Meta's id; known once it was sent.
     wamid: Option<String>,
     /// The client's key against sending twice.
@@ -87,6 +91,10 @@ pub(in crate::http) struct MessageView {
     /// What happened, oldest first. Only when one message is asked for, not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     timeline: Option<Vec<TimelineEntryView>>,
+    /// Inbound: Meta's entry with this message only, as it came. Only when one message is asked for with `raw=true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    raw: Option<Box<RawValue>>,
 }
 
 impl From<&Message> for MessageView {
@@ -109,6 +117,13 @@ impl From<&Message> for MessageView {
             from,
             content: raw_json(&message.accepted.content.body),
             envelope: message.accepted.content.envelope.as_deref().map(raw_json),
+            contact: message
+                .accepted
+                .content
+                .frame
+                .as_deref()
+                .and_then(contact_in)
+                .map(raw_json),
             wamid: message.delivery.wamid.as_ref().map(Wamid::to_string),
             idempotency_key: message
                 .accepted
@@ -129,6 +144,7 @@ impl From<&Message> for MessageView {
             created_at: message.accepted.created_at.to_string(),
             updated_at: message.delivery.updated_at.to_string(),
             timeline: None,
+            raw: None,
         }
     }
 }
@@ -139,6 +155,20 @@ impl MessageView {
         Self {
             timeline: Some(message.delivery.timeline.iter().map(TimelineEntryView::from).collect()),
             ..Self::from(message)
+        }
+    }
+
+    /// With everything that happened to it, and as it came from Meta.
+    pub(in crate::http) fn with_raw(message: &Message) -> Self {
+        let content = &message.accepted.content;
+        let element = content
+            .envelope
+            .as_deref()
+            .filter(|_| message.accepted.direction == Direction::Inbound);
+        let framed = element.and_then(|element| framed(content.frame.as_deref()?, "messages", element));
+        Self {
+            raw: framed.as_deref().or(element).map(raw_json),
+            ..Self::full(message)
         }
     }
 }

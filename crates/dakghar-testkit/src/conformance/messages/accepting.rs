@@ -61,6 +61,7 @@ pub async fn what_a_message_says_survives_to_the_byte(stores: Stores) {
                 kind: "text".into(),
                 body: body.into(),
                 envelope: Some(body.into()),
+                frame: None,
             };
             message.accepted.metadata = Some(body.into());
             message.accepted.client_opaque = Some(body.into());

@@ -9,7 +9,7 @@ use std::time::Duration;
 use dakghar_adapters::mongo::{MongoOptions, MongoStore};
 use dakghar_adapters::sqlite::{SqliteOptions, SqliteSource, SqliteStore};
 use dakghar_core::domain::migration::{Kind, Record};
-use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Message, Status, TenantId};
+use dakghar_core::domain::{ConversationId, ConversationTouch, Message, Status, TenantId};
 use dakghar_core::ports::{ConversationStore, EventStore, MessageStore, MigrationSource, MigrationTarget};
 use dakghar_testkit::samples::{at, event, inbound, outbound, person, phone_number_id, wamid, with_key};
 use serde_json::json;
@@ -67,7 +67,7 @@ async fn large_installation() -> (Product, Tenant) {
                 wa_id: message.accepted.peer_id.clone()?,
                 message_id: message.accepted.id,
                 at: at(1),
-                direction: Direction::Outbound,
+                opens_window: false,
             })
         })
         .collect();

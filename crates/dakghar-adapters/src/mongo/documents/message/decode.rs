@@ -119,6 +119,7 @@ fn read_accepted(read: &Reader<'_>, accepted: &AcceptedFields<'_>) -> Result<Acc
             kind: (&*accepted.kind).into(),
             body: (&*accepted.content).into(),
             envelope: shared(accepted.envelope.as_deref()),
+            frame: shared(accepted.frame.as_deref()),
         },
         idempotency,
         metadata: shared(accepted.metadata.as_deref()),

@@ -57,6 +57,7 @@ fn accepted_fields(message: &Message) -> AcceptedFields<'_> {
         kind: (&*message.accepted.content.kind).into(),
         content: (&*message.accepted.content.body).into(),
         envelope: message.accepted.content.envelope.as_deref().map(Cow::from),
+        frame: message.accepted.content.frame.as_deref().map(Cow::from),
         idempotency_key: message
             .accepted
             .idempotency

@@ -26,6 +26,8 @@ pub(super) struct AcceptedFields<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) envelope: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) frame: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) idempotency_key: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) fingerprint: Option<Binary>,

@@ -53,6 +53,7 @@ pub(in crate::domain) fn queued() -> Message {
             kind: "text".into(),
             body: "null".into(),
             envelope: None,
+            frame: None,
         },
         idempotency: None,
         metadata: None,

@@ -88,6 +88,7 @@ impl Saying<'_> {
             kind: self.kind.into(),
             body,
             envelope,
+            frame: None,
         }
     }
 

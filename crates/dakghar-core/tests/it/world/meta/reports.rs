@@ -68,6 +68,7 @@ impl Meta {
     /// What Meta reports on a request.
     pub fn report(request: &Request, status: EvidenceStatus) -> StatusReport {
         StatusReport {
+            frame: None,
             phone_number_id: request.number.clone(),
             waba_id: None,
             wamid: Self::wamid(request.key, request.attempt),
@@ -82,6 +83,7 @@ impl Meta {
     /// A message that a person wrote to the number.
     pub fn inbound(number: &PhoneNumberId, from: &str, wamid: &str) -> InboundMessage {
         InboundMessage {
+            frame: None,
             phone_number_id: number.clone(),
             waba_id: None,
             wamid: samples::wamid(wamid),
