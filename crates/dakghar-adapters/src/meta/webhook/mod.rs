@@ -6,6 +6,7 @@
 
 mod frame;
 mod parse;
+mod parts;
 mod reader;
 mod value;
 

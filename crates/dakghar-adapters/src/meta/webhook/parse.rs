@@ -5,14 +5,14 @@
 //! belongs. Whatever no level knows is kept as a part as well.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use dakghar_core::domain::ids::{PhoneNumberId, WabaId};
 use dakghar_core::domain::webhook::{OtherPart, WebhookPart};
 use serde_json::value::RawValue;
 
 use super::super::lenient_json::{Fields, elements, text};
-use super::frame::{Members, Repeats};
+use super::frame::Members;
+use super::parts::{Parts, Place};
 use super::value;
 
 /// The name that the envelope of every WhatsApp webhook gives itself.
@@ -20,9 +20,6 @@ const OBJECT: &str = "whatsapp_business_account";
 /// The only field whose lists are messages to us and statuses of our messages. Other fields carry lists of the same
 /// names that are echoes, calls or history.
 const MESSAGES: &str = "messages";
-/// Parts taken from one body. Meta puts at most 1,000 updates into one; a body of three million bytes could hold a
-/// million fragments, each of which would cost more memory than it has bytes.
-pub(super) const PARTS_MAX: usize = 20_000;
 /// The most digits of a number that are looked at; the longest number has 15.
 const DIGITS_MAX: usize = 32;
 /// The longest field name that is kept.
@@ -77,65 +74,7 @@ fn whole(raw: &str, problem: &str) -> WebhookPart {
     })
 }
 
-/// The parts found so far.
-pub(super) struct Parts {
-    pub(super) found: Vec<WebhookPart>,
-    pub(super) repeats: Repeats,
-    pub(super) now_seconds: i64,
-    overflowed: bool,
-}
-
-/// The place in the body where a part was found.
-#[derive(Clone, Copy)]
-pub(super) struct Place<'p> {
-    pub(super) waba_id: Option<&'p WabaId>,
-    pub(super) phone_number_id: Option<&'p PhoneNumberId>,
-    pub(super) display_digits: Option<&'p str>,
-    pub(super) field: &'p str,
-}
-
-impl Place<'_> {
-    const NOWHERE: Self = Place {
-        waba_id: None,
-        phone_number_id: None,
-        display_digits: None,
-        field: "",
-    };
-}
-
 impl Parts {
-    fn new(now_seconds: i64, body_bytes: usize) -> Self {
-        Self {
-            found: Vec::with_capacity(1),
-            repeats: Repeats::of_body(body_bytes),
-            now_seconds,
-            overflowed: false,
-        }
-    }
-
-    pub(super) fn push(&mut self, part: WebhookPart) {
-        if self.found.len() < PARTS_MAX {
-            self.found.push(part);
-        } else {
-            self.overflowed = true;
-        }
-    }
-
-    pub(super) fn push_other(&mut self, place: &Place<'_>, raw: impl Into<Arc<str>>, problem: Option<&str>) {
-        if self.found.len() >= PARTS_MAX {
-            self.overflowed = true;
-            return;
-        }
-        self.push(WebhookPart::Other(OtherPart {
-            phone_number_id: place.phone_number_id.cloned(),
-            display_digits: place.display_digits.map(Arc::from),
-            waba_id: place.waba_id.cloned(),
-            field: place.field.into(),
-            problem: problem.map(Arc::from),
-            raw: raw.into(),
-        }));
-    }
-
     fn read_entry(&mut self, raw: &RawValue) {
         let Some(entry) = Fields::of(raw) else {
             return self.push_other(&Place::NOWHERE, raw.get(), Some("the entry is not an object"));

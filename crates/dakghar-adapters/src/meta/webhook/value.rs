@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::super::lenient_json::{Fields, elements};
 use super::frame::Members;
-use super::parse::{PARTS_MAX, Parts, Place};
+use super::parts::{PARTS_MAX, Parts, Place};
 use super::reader::{NoPart, Origin};
 
 /// Where a message names the person who wrote it.

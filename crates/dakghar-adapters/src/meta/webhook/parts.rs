@@ -1,0 +1,72 @@
+//! The parts of a body, and where in it each was found.
+
+use std::sync::Arc;
+
+use dakghar_core::domain::ids::{PhoneNumberId, WabaId};
+use dakghar_core::domain::webhook::{OtherPart, WebhookPart};
+
+use super::frame::Repeats;
+
+/// Parts taken from one body. Meta puts at most 1,000 updates into one; a body of three million bytes could hold a
+/// million fragments, each of which would cost more memory than it has bytes.
+pub(super) const PARTS_MAX: usize = 20_000;
+
+/// The parts of a body found so far.
+pub(super) struct Parts {
+    pub(super) found: Vec<WebhookPart>,
+    pub(super) repeats: Repeats,
+    pub(super) now_seconds: i64,
+    pub(super) overflowed: bool,
+}
+
+/// The place in the body where a part was found.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'p> {
+    pub(super) waba_id: Option<&'p WabaId>,
+    pub(super) phone_number_id: Option<&'p PhoneNumberId>,
+    pub(super) display_digits: Option<&'p str>,
+    pub(super) field: &'p str,
+}
+
+impl Place<'_> {
+    pub(super) const NOWHERE: Self = Place {
+        waba_id: None,
+        phone_number_id: None,
+        display_digits: None,
+        field: "",
+    };
+}
+
+impl Parts {
+    pub(super) fn new(now_seconds: i64, body_bytes: usize) -> Self {
+        Self {
+            found: Vec::with_capacity(1),
+            repeats: Repeats::of_body(body_bytes),
+            now_seconds,
+            overflowed: false,
+        }
+    }
+
+    pub(super) fn push(&mut self, part: WebhookPart) {
+        if self.found.len() < PARTS_MAX {
+            self.found.push(part);
+        } else {
+            self.overflowed = true;
+        }
+    }
+
+    pub(super) fn push_other(&mut self, place: &Place<'_>, raw: impl Into<Arc<str>>, problem: Option<&str>) {
+        if self.found.len() >= PARTS_MAX {
+            self.overflowed = true;
+            return;
+        }
+        self.push(WebhookPart::Other(OtherPart {
+            phone_number_id: place.phone_number_id.cloned(),
+            display_digits: place.display_digits.map(Arc::from),
+            waba_id: place.waba_id.cloned(),
+            field: place.field.into(),
+            problem: problem.map(Arc::from),
+            raw: raw.into(),
+        }));
+    }
+}
