@@ -56,6 +56,10 @@ chaos: ## Fails Redis, MongoDB, the network and Dakghar under load; CHAOS_ROWS="
 simulate: ## Looks for lost and doubled messages in simulated runs; SEEDS=100000 for as many
 	SEEDS=$(or $(SEEDS),20000) cargo test --locked --package dakghar-core --test it simulation::seeds
 
+.PHONY: fuzz
+fuzz: ## Gives odd bytes to all that reads foreign ones, a minute each; FUZZ="cursor" SECONDS_EACH=600 for one, longer
+	./scripts/fuzz.sh
+
 .PHONY: bench-bytes
 bench-bytes: ## Measures the memory that clients can make an embedded Dakghar hold; BIN=... for another build
 	./bench/bytes $(or $(BIN),target/release/dakghar)
