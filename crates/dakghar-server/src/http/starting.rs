@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Version};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use dakghar_core::domain::{ErrorCode, Problem};
@@ -50,6 +52,7 @@ async fn answer(
     request: Request,
 ) -> Response {
     let webhook = Webhook::of(&request, &metrics);
+    let version = request.version();
     let patience = match request.uri().path() {
         "/healthz" | "/readyz" => Duration::ZERO,
         _ => PATIENCE,
@@ -58,5 +61,12 @@ async fn answer(
     let router = waited.ok().and_then(Result::ok).and_then(|opened| opened.clone());
     // From here the edge of the routes watches it.
     webhook.handed_on();
-    router.unwrap_or(closed).oneshot(request).await.into_response()
+    let mut answer = router.unwrap_or(closed).oneshot(request).await.into_response();
+    // The connections of this time end with it. A client that was not told would lose a request that it sends just then.
+    if version < Version::HTTP_2 {
+        answer
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer
 }

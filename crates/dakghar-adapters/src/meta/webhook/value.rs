@@ -25,6 +25,8 @@ const RECIPIENTS: [&str; 4] = [
     "recipient_participant_id",
     "recipient_participant_user_id",
 ];
+/// The bytes of the name of the contacts, and of the end of a frame.
+const CONTACTS_AND_END: usize = 20;
 /// Where a contact names its person.
 const CONTACTS: [&str; 2] = ["wa_id", "user_id"];
 
@@ -157,7 +159,6 @@ impl<'a> Around<'a> {
             .filter(|contact| contact.is_taken)
             .map(|contact| contact.raw.get().len())
             .sum();
-        const CONTACTS_AND_END: usize = 20;
         if !parts.repeats.take(self.opening.len() + CONTACTS_AND_END + again) {
             self.is_short = true;
             return None;
