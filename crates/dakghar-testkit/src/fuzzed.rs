@@ -19,17 +19,19 @@ const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
 /// As much text as a refusal may have, whatever it refuses.
 const DETAIL_CHARS_MAX: usize = 1_000;
 
-/// The body of a webhook: every message and status in it is kept, and what is no JSON is kept whole.
+/// The body of a webhook: every message and status in it is kept, and something of one that cannot be read. Returns how
+/// many messages and statuses it has.
 ///
 /// # Panics
 ///
 /// If something of it is lost.
-pub fn webhook_body(codec: &dyn WebhookCodec, body: &[u8]) {
+pub fn webhook_body(codec: &dyn WebhookCodec, body: &[u8]) -> usize {
     let parts = codec.parse(body);
+    let shown = String::from_utf8_lossy(body);
+    assert!(!parts.is_empty(), "the body has vanished: {shown}");
     let kept: Vec<&str> = parts.iter().map(raw).collect();
     let Ok(value) = serde_json::from_slice::<Value>(body) else {
-        assert!(!kept.is_empty(), "a body that cannot be read has vanished");
-        return;
+        return 0;
     };
     let kept: Vec<Value> = kept
         .iter()
@@ -37,8 +39,9 @@ pub fn webhook_body(codec: &dyn WebhookCodec, body: &[u8]) {
         .collect();
     for update in updates(&value) {
         let is_kept = kept.iter().any(|part| holds(part, update));
-        assert!(is_kept, "{update} has vanished");
+        assert!(is_kept, "{update} of {shown}");
     }
+    updates(&value).count()
 }
 
 fn raw(part: &WebhookPart) -> &str {

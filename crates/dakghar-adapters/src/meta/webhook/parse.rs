@@ -100,8 +100,8 @@ impl Parts {
         }
     }
 
-    /// What an entry says of each of its changes: the account and the time, by which two equal events are two. What is
-    /// too long to be repeated with each of them is kept once.
+    /// The members of an entry that are about each of its changes: the account and the time, by which two equal events are
+    /// two. Those that are too long to be repeated with each of them are kept once.
     fn head_of<'a>(&mut self, entry: &'a Fields<'_>, place: &Place<'_>, changes: usize) -> Members<'a> {
         let all = Members::without(entry, &["changes"]);
         let mut repeated = all.up_to(HEAD_BYTES_MAX);

@@ -35,6 +35,18 @@ impl Place<'_> {
         display_digits: None,
         field: "",
     };
+
+    /// Makes a part of this place that is neither a message nor a status of ours.
+    pub(super) fn part(&self, raw: impl Into<Arc<str>>, problem: Option<&str>) -> WebhookPart {
+        WebhookPart::Other(OtherPart {
+            phone_number_id: self.phone_number_id.cloned(),
+            display_digits: self.display_digits.map(Arc::from),
+            waba_id: self.waba_id.cloned(),
+            field: self.field.into(),
+            problem: problem.map(Arc::from),
+            raw: raw.into(),
+        })
+    }
 }
 
 impl Parts {
@@ -60,13 +72,6 @@ impl Parts {
             self.overflowed = true;
             return;
         }
-        self.push(WebhookPart::Other(OtherPart {
-            phone_number_id: place.phone_number_id.cloned(),
-            display_digits: place.display_digits.map(Arc::from),
-            waba_id: place.waba_id.cloned(),
-            field: place.field.into(),
-            problem: problem.map(Arc::from),
-            raw: raw.into(),
-        }));
+        self.push(place.part(raw, problem));
     }
 }

@@ -22,15 +22,6 @@ const CLOCK_LEAD_SECONDS_MAX: i64 = 24 * 60 * 60;
 /// The `type` of a status that is about a message, where it has one. Others are about payments.
 const MESSAGE: &str = "message";
 
-/// Why an element of a list is neither a message nor a status of ours.
-pub(super) enum NoPart {
-    /// It does not have the documented shape.
-    Odd(&'static str),
-    /// It is about something else, or is a status that says nothing about delivery: Meta's lists name `deleted` and
-    /// `warning`. With its frame, if it has one.
-    OfAnotherKind(Option<Arc<str>>),
-}
-
 /// The facts that hold for every message and status of one value.
 pub(super) struct Origin<'o> {
     pub(super) phone_number_id: &'o PhoneNumberId,
@@ -40,8 +31,8 @@ pub(super) struct Origin<'o> {
 
 impl Origin<'_> {
     /// Reads an inbound message, or says why it is none.
-    pub(super) fn message(&self, raw: &RawValue, fields: &Fields<'_>) -> Result<InboundMessage, NoPart> {
-        let wamid = wamid(fields).ok_or(NoPart::Odd("the message has no usable id"))?;
+    pub(super) fn message(&self, raw: &RawValue, fields: &Fields<'_>) -> Result<InboundMessage, &'static str> {
+        let wamid = wamid(fields).ok_or("the message has no usable id")?;
         let from = fields.text("from").filter(|from| !from.is_empty());
         let from_id = from
             .as_deref()
@@ -65,17 +56,20 @@ impl Origin<'_> {
         })
     }
 
-    /// Reads a status, or says why it is none.
-    pub(super) fn status(&self, raw: &RawValue, fields: &Fields<'_>) -> Result<StatusReport, NoPart> {
-        let wamid = wamid(fields).ok_or(NoPart::Odd("the status has no usable id"))?;
+    /// Reads a status, or says why it is none. `Ok(None)` is one that says nothing about the delivery of a message: about a
+    /// payment, or one of the historic `deleted` and `warning`.
+    pub(super) fn status(&self, raw: &RawValue, fields: &Fields<'_>) -> Result<Option<StatusReport>, &'static str> {
+        let wamid = wamid(fields).ok_or("the status has no usable id")?;
         let status = fields.text("status").filter(|status| !status.is_empty());
-        let status = status.ok_or(NoPart::Odd("the status does not say which"))?;
+        let status = status.ok_or("the status does not say which")?;
         let kind = fields.text("type");
         if kind.is_some_and(|kind| kind != MESSAGE) {
-            return Err(NoPart::OfAnotherKind(None));
+            return Ok(None);
         }
-        let status = EvidenceStatus::parse(&status).ok_or(NoPart::OfAnotherKind(None))?;
-        Ok(StatusReport {
+        let Some(status) = EvidenceStatus::parse(&status) else {
+            return Ok(None);
+        };
+        Ok(Some(StatusReport {
             phone_number_id: self.phone_number_id.clone(),
             waba_id: self.waba_id.cloned(),
             wamid,
@@ -85,7 +79,7 @@ impl Origin<'_> {
             error: first_error(fields),
             raw: raw.get().into(),
             frame: None,
-        })
+        }))
     }
 
     /// Meta's Unix seconds, a string here and a number there; `None` unless after 1970 and not ahead by a day.

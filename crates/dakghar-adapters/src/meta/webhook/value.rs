@@ -8,13 +8,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use dakghar_core::domain::ids::PhoneNumberId;
-use dakghar_core::domain::webhook::{FRAME_END, WebhookPart, framed};
+use dakghar_core::domain::webhook::{FRAME_END, StatusReport, WebhookPart, framed};
 use serde_json::value::RawValue;
 
 use super::super::lenient_json::{Fields, elements};
 use super::frame::Members;
 use super::parts::{PARTS_MAX, Parts, Place};
-use super::reader::{NoPart, Origin};
+use super::reader::Origin;
 
 /// Where a message names the person who wrote it.
 const WRITERS: [&str; 2] = ["from", "from_user_id"];
@@ -51,7 +51,7 @@ pub(super) fn read(
         now_seconds: parts.now_seconds,
     };
     read_list(parts, &place, value, "messages", |parts, raw| {
-        let fields = Fields::of(raw).ok_or(NoPart::Odd("the message is not an object"))?;
+        let fields = Fields::of(raw).ok_or("the message is not an object")?;
         let mut message = origin.message(raw, &fields)?;
         // The object of its type is kept beside the whole.
         let _ = parts.repeats.take(message.body.len());
@@ -59,15 +59,16 @@ pub(super) fn read(
         Ok(WebhookPart::Message(message))
     });
     read_list(parts, &place, value, "statuses", |parts, raw| {
-        let fields = Fields::of(raw).ok_or(NoPart::Odd("the status is not an object"))?;
-        match origin.status(raw, &fields) {
-            Ok(mut status) => {
-                status.frame = around.frame(parts, &fields, &RECIPIENTS);
-                Ok(WebhookPart::Status(status))
+        let fields = Fields::of(raw).ok_or("the status is not an object")?;
+        let status = origin.status(raw, &fields)?;
+        let frame = around.frame(parts, &fields, &RECIPIENTS);
+        Ok(match status {
+            Some(status) => WebhookPart::Status(StatusReport { frame, ..status }),
+            None => {
+                let whole = frame.and_then(|frame| framed(&frame, "statuses", raw.get()));
+                place.part(whole.unwrap_or_else(|| raw.get().to_owned()), None)
             }
-            Err(NoPart::OfAnotherKind(_)) => Err(NoPart::OfAnotherKind(around.frame(parts, &fields, &RECIPIENTS))),
-            Err(odd) => Err(odd),
-        }
+        })
     });
     let found_none = parts.found.len() == count_before;
     let left = around.left(change, value);
@@ -84,7 +85,7 @@ fn read_list<'a>(
     place: &Place<'_>,
     value: &Fields<'a>,
     name: &str,
-    mut read: impl FnMut(&mut Parts, &'a RawValue) -> Result<WebhookPart, NoPart>,
+    mut read: impl FnMut(&mut Parts, &'a RawValue) -> Result<WebhookPart, &'static str>,
 ) {
     let Some(list) = value.get(name) else { return };
     let Some(found) = elements(list) else {
@@ -95,16 +96,12 @@ fn read_list<'a>(
     for element in found {
         match read(parts, element) {
             Ok(part) => parts.push(part),
-            Err(NoPart::Odd(problem)) => parts.push_other(place, element.get(), Some(problem)),
-            Err(NoPart::OfAnotherKind(frame)) => {
-                let whole = frame.and_then(|frame| framed(&frame, name, element.get()));
-                parts.push_other(place, whole.unwrap_or_else(|| element.get().to_owned()), None);
-            }
+            Err(problem) => parts.push_other(place, element.get(), Some(problem)),
         }
     }
 }
 
-/// What stands around the messages and statuses of one value.
+/// The surroundings that the messages and statuses of one value share.
 struct Around<'a> {
     /// Meta's entry down to the value's metadata, still open.
     opening: String,
@@ -115,7 +112,7 @@ struct Around<'a> {
     is_taken: bool,
 }
 
-/// What no element took with it.
+/// The members and contacts that no element took with it.
 struct Left<'a> {
     of_change: Members<'a>,
     of_value: Members<'a>,
@@ -175,18 +172,11 @@ impl<'a> Around<'a> {
     }
 
     fn left(&self, change: &'a Fields<'_>, value: &'a Fields<'_>) -> Left<'a> {
-        let read = ["messaging_product", "metadata", "messages", "statuses"];
-        let is_list = value
-            .get("contacts")
-            .is_none_or(|contacts| elements(contacts).is_some());
-        let of_value = if is_list {
-            Members::without(value, &[read.as_slice(), &["contacts"]].concat())
-        } else {
-            Members::without(value, &read)
-        };
+        let read = ["messaging_product", "metadata", "messages", "statuses", "contacts"];
+        let read = if self.contacts.is_list { &read } else { &read[..4] };
         Left {
             of_change: Members::without(change, &["field", "value"]),
-            of_value,
+            of_value: Members::without(value, read),
             contacts: self.contacts.not_taken(),
         }
     }
@@ -232,6 +222,8 @@ fn write_contacts(json: &mut String, contacts: &[&RawValue]) {
 
 /// The contacts of a value, and by which ids their people are named.
 struct Contacts<'a> {
+    /// False if there is something else under their name.
+    is_list: bool,
     found: Vec<Contact<'a>>,
     by_person: HashMap<String, Vec<usize>>,
 }
@@ -243,7 +235,9 @@ struct Contact<'a> {
 
 impl<'a> Contacts<'a> {
     fn of(value: &'a Fields<'_>) -> Self {
-        let list = value.get("contacts").and_then(elements).unwrap_or_default();
+        let list = value.get("contacts").map_or(Some(Vec::new()), elements);
+        let is_list = list.is_some();
+        let list = list.unwrap_or_default();
         let mut by_person: HashMap<String, Vec<usize>> = HashMap::new();
         for (at, raw) in list.iter().enumerate() {
             let Some(contact) = Fields::of(raw) else { continue };
@@ -252,7 +246,11 @@ impl<'a> Contacts<'a> {
             }
         }
         let found = list.into_iter().map(|raw| Contact { raw, is_taken: false }).collect();
-        Self { found, by_person }
+        Self {
+            is_list,
+            found,
+            by_person,
+        }
     }
 
     /// The places of the contacts of the person whom an element names under these names.
@@ -280,6 +278,5 @@ impl<'a> Contacts<'a> {
 /// The ids of people under these names.
 fn people(fields: &Fields<'_>, names: &[&str]) -> impl Iterator<Item = String> {
     let ids = names.iter().filter_map(|name| fields.text(name));
-    let ids: Vec<String> = ids.map(|id| id.trim_start_matches('+').to_owned()).collect();
-    ids.into_iter()
+    ids.map(|id| id.trim_start_matches('+').to_owned())
 }

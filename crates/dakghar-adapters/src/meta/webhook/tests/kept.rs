@@ -174,8 +174,8 @@ fn leaves(value: &Value, into: &mut BTreeSet<String>) {
     }
 }
 
-/// What is kept of a part: all of it as one JSON text, and the bytes that it takes.
-fn kept(part: &WebhookPart) -> (String, usize) {
+/// Returns all that is kept of a part as one JSON text, and the bytes that it takes.
+pub(super) fn kept(part: &WebhookPart) -> (String, usize) {
     let with = |frame: &Option<Arc<str>>, list: &str, raw: &str, body: usize| {
         let bytes = raw.len() + body + frame.as_ref().map_or(0, |frame| frame.len());
         let whole = frame.as_ref().map(|frame| framed(frame, list, raw).expect("a frame"));
