@@ -21,7 +21,8 @@ pub(super) const COLUMNS: &str = "id, name, callback_url, api_key_hash, wrapped_
     calls_under_way, retention_days";
 
 const NUMBER_COLUMNS: &str = "phone_number_id, waba_id, display_phone_number, sealed_token, simulated, \
-    messages_per_second, hold_reason, hold_since, hold_probe_at, token_refusals";
+    messages_per_second, hold_reason, hold_since, hold_probe_at, token_refusals, \
+    waba_is_learned";
 
 const DELETE_PAST: &str = "DELETE FROM past_numbers WHERE tenant_id = ?";
 
@@ -170,7 +171,7 @@ fn taken(conn: &Connection, tenant: &Tenant) -> Outcome<Option<TenantSaved>> {
 
 fn insert_numbers(conn: &Connection, tenant: &Tenant) -> Outcome<()> {
     let mut insert = conn.prepare_cached(&format!(
-        "INSERT INTO phone_numbers (tenant_id, position, {NUMBER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO phone_numbers (tenant_id, position, {NUMBER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     ))?;
     let id = tenant.id.to_string();
     for (position, number) in (0_i64..).zip(&tenant.phone_numbers) {
@@ -187,6 +188,7 @@ fn insert_numbers(conn: &Connection, tenant: &Tenant) -> Outcome<()> {
             number.hold.map(|hold| hold.since.as_millis()),
             millis(number.hold.and_then(|hold| hold.probe_at)),
             number.token_refusals,
+            number.waba_is_learned,
         ])?;
     }
     let mut insert =
@@ -346,6 +348,7 @@ fn number(row: &Row<'_>) -> Read<PhoneNumber> {
         messages_per_second: cells.get()?,
         hold: hold(cells)?,
         token_refusals: cells.get()?,
+        waba_is_learned: cells.get()?,
     })
 }
 

@@ -128,7 +128,7 @@ impl App {
             receiving: Arc::new(Receiving::new(
                 ports.clone(),
                 commits.receive.clone(),
-                directory,
+                (tenants.clone(), directory),
                 opaque.clone(),
                 shared.holds.clone(),
                 listening.clone(),

@@ -60,6 +60,8 @@ pub struct PhoneNumber {
     pub phone_number_id: PhoneNumberId,
     /// The account at Meta that the number belongs to.
     pub waba_id: Option<WabaId>,
+    /// True if nobody gave the account: Meta's webhooks about the number named it.
+    pub waba_is_learned: bool,
     /// The number as people write it, 32 characters at most.
     pub display_phone_number: Option<String>,
     /// The access token, sealed with the tenant's data key.
@@ -140,6 +142,7 @@ mod tests {
         PhoneNumber {
             phone_number_id: id(digits),
             waba_id: None,
+            waba_is_learned: false,
             display_phone_number: Some("+1 (555) 078-3881".to_owned()),
             sealed_token: Vec::new(),
             simulated: false,

@@ -1,5 +1,6 @@
 //! The use cases of sending and receiving, in memory and in virtual time.
 
+mod accounts;
 mod crashes;
 mod names;
 mod promises;

@@ -17,7 +17,7 @@ use crate::world::meta::{Answer, Meta};
 use crate::world::ports::at_once;
 use crate::world::process::Process;
 
-fn find(world: &World, tenant: &Tenant) -> Tenant {
+pub fn find(world: &World, tenant: &Tenant) -> Tenant {
     let found = at_once(TenantStore::find(&*world.store, &tenant.id));
     found.expect("no outage").expect("it is there")
 }
@@ -205,7 +205,7 @@ fn a_status_for_a_tenant_that_is_gone_goes_to_the_operator() {
 }
 
 /// An event about the account of these tenants, which names a number as people write it, or none.
-fn account_event(digits: Option<&str>) -> WebhookPart {
+pub fn account_event(digits: Option<&str>) -> WebhookPart {
     WebhookPart::Other(OtherPart {
         phone_number_id: None,
         display_digits: digits.map(Into::into),

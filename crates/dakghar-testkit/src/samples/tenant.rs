@@ -38,6 +38,7 @@ pub fn number(phone_number_id: PhoneNumberId) -> PhoneNumber {
     PhoneNumber {
         phone_number_id,
         waba_id: None,
+        waba_is_learned: false,
         display_phone_number: None,
         sealed_token: vec![1, 2, 3],
         simulated: false,
@@ -87,6 +88,7 @@ pub fn number_full(phone_number_id: PhoneNumberId) -> PhoneNumber {
     PhoneNumber {
         phone_number_id,
         waba_id: Some(waba("102290129340398")),
+        waba_is_learned: true,
         display_phone_number: Some("+880 1711-000000".into()),
         sealed_token: vec![0, 255, 128, 10, 13, 0],
         simulated: true,

@@ -17,6 +17,7 @@ on_both_backends!(
     what_meta_says_beside_a_message_is_kept,
     a_system_notice_opens_no_window,
     a_payment_that_fails_is_no_failed_message,
+    an_account_that_nobody_gave_is_learned,
 );
 
 fn change(number: &str, value: Value) -> Value {
@@ -160,15 +161,20 @@ async fn odd_but_signed_bodies_are_kept_and_answered(backend: Backend) {
         .await;
     let taken: Vec<_> = list.iter().map(|message| text(&message["wamid"])).collect();
     assert_eq!(taken, ["wamid.good", "17"], "one odd part does not spoil the others");
-    let unrouted = product.until_count("/unrouted", 7).await;
-    assert_eq!(unrouted.len(), 7, "{unrouted:#?}");
+    let unrouted = product.until_count("/unrouted", 6).await;
+    assert_eq!(unrouted.len(), 6, "{unrouted:#?}");
+    // The messages beside it show whose account it is about.
+    let events = product.until_count(&format!("/tenants/{}/events", tenant.id), 1).await;
+    let part = json!({"id": "9001", "changes": [{"field": "messages", "value": "not an object"}]});
+    assert_eq!(events[0]["payload"], part);
     assert!(
-        unrouted.iter().all(|event| event["reason"] == "malformed"),
+        unrouted
+            .iter()
+            .chain(&events)
+            .all(|event| event["reason"] == "malformed"),
         "{unrouted:#?}"
     );
-    let part = json!({"id": "9001", "changes": [{"field": "messages", "value": "not an object"}]});
     for whole in [
-        part,
         json!("not json"),
         json!([]),
         json!({}),
@@ -341,4 +347,24 @@ async fn a_payment_that_fails_is_no_failed_message(backend: Backend) {
         .map(|event| text(&event["reason"]))
         .collect();
     assert_eq!(reasons, ["routed", "routed"], "{events}");
+}
+
+async fn an_account_that_nobody_gave_is_learned(backend: Backend) {
+    let product = Product::start(backend).await;
+    let tenant = product.tenant("111", "mock_a").await;
+    let paused = json!({"field": "message_template_status_update", "value": {"event": "PAUSED"}});
+    let message = change("111", json!({"messages": [message("wamid.W1", "hello")]}));
+    for change in [message, paused] {
+        assert_eq!(
+            post(&product, body(&[json!({"id": "9001", "changes": [change]})])).await,
+            200
+        );
+    }
+    let events = product.until_count(&format!("/tenants/{}/events", tenant.id), 1).await;
+    assert_eq!(events[0]["field"], "message_template_status_update");
+    let number = product.get(&format!("/tenants/{}", tenant.id)).await["phoneNumbers"][0].clone();
+    assert_eq!(
+        (&number["wabaId"], &number["wabaIsLearned"]),
+        (&json!("9001"), &json!(true))
+    );
 }

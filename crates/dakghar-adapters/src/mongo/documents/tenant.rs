@@ -56,6 +56,9 @@ struct PhoneNumberFields<'a> {
     phone_number_id: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     waba_id: Option<Cow<'a, str>>,
+    /// Absent in documents of earlier builds, and where it is not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    waba_is_learned: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     display_phone_number: Option<Cow<'a, str>>,
     sealed_token: Binary,
@@ -109,6 +112,7 @@ fn number_fields(number: &PhoneNumber) -> PhoneNumberFields<'_> {
     PhoneNumberFields {
         phone_number_id: number.phone_number_id.as_str().into(),
         waba_id: number.waba_id.as_ref().map(|id| id.as_str().into()),
+        waba_is_learned: number.waba_is_learned,
         display_phone_number: number.display_phone_number.as_deref().map(Cow::from),
         sealed_token: binary(&number.sealed_token),
         simulated: number.simulated,
@@ -185,6 +189,7 @@ fn read_number(fields: &PhoneNumberFields<'_>) -> Option<PhoneNumber> {
     Some(PhoneNumber {
         phone_number_id: PhoneNumberId::parse(&fields.phone_number_id).ok()?,
         waba_id,
+        waba_is_learned: fields.waba_is_learned,
         display_phone_number: fields.display_phone_number.as_deref().map(str::to_owned),
         sealed_token: fields.sealed_token.bytes.clone(),
         simulated: fields.simulated,

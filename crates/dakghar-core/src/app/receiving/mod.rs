@@ -3,6 +3,7 @@
 //! Nothing is applied later. If the process dies before the answer, Meta posts the same body again, and every write
 //! absorbs the repetition. After the answer there is nothing left to do.
 
+mod accounts;
 mod events;
 mod sort;
 
@@ -13,12 +14,14 @@ use super::commits::receive::{Inbound, Receives};
 use super::failure::{Failure, Fault};
 use super::listening::Listening;
 use super::sending::NumberHolds;
+use super::tenants::Tenants;
 use super::tenants::directory::Directory;
 use crate::domain::message::Evidence;
 use crate::domain::opaque::OpaqueSigner;
 use crate::domain::webhook::{EventReason, StatusReport, WebhookEvent};
 use crate::domain::{ErrorCode, HoldReason, MessageKey, Problem, graph_error};
 use crate::ports::{Ports, Received, SignatureCheck, StoreError};
+use accounts::Accounts;
 use events::Events;
 use sort::{Sorted, Sorter};
 
@@ -55,7 +58,7 @@ impl Receiving {
     pub(super) fn new(
         ports: Ports,
         receives: Receives,
-        directory: Arc<Directory>,
+        (tenants, directory): (Arc<Tenants>, Arc<Directory>),
         opaque: Arc<OpaqueSigner>,
         holds: NumberHolds,
         listening: Arc<Listening>,
@@ -66,6 +69,7 @@ impl Receiving {
                 clock: ports.clock.clone(),
             },
             messages: ports.messages.clone(),
+            accounts: Accounts::new(tenants, directory.clone(), ports.clock.clone()),
             directory,
             opaque,
         };

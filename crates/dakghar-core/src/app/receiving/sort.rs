@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::accounts::{Accounts, Heard};
 use super::events::Events;
 use crate::app::failure::Failure;
 use crate::app::tenants::directory::{Directory, Found};
@@ -51,6 +52,7 @@ impl Unplaced {
 pub(super) struct Sorter {
     pub(super) events: Events,
     pub(super) messages: Arc<dyn MessageStore>,
+    pub(super) accounts: Accounts,
     pub(super) directory: Arc<Directory>,
     pub(super) opaque: Arc<OpaqueSigner>,
 }
@@ -60,6 +62,9 @@ impl Sorter {
     pub(super) async fn sort(&self, parts: Vec<WebhookPart>) -> Result<Sorted, Failure> {
         let owners = self.owners_of(&parts).await?;
         let mut sorted = Sorted::default();
+        // First, so that events about an account find the tenants that these parts show to be in it. A crash behind it
+        // loses nothing: Meta posts the parts again.
+        self.accounts.learn(heard(&parts, &owners)).await;
         for part in parts {
             let owner = part.phone_number_id().and_then(|number| owners.get(number)).cloned();
             match (part, owner.unwrap_or(Ok(None))) {
@@ -249,6 +254,24 @@ impl Sorter {
         }
         Ok(())
     }
+}
+
+/// What the messages and statuses among these parts say about the accounts of their numbers; of a number the last word.
+fn heard(parts: &[WebhookPart], owners: &HashMap<PhoneNumberId, Found>) -> Vec<Heard> {
+    let mut heard = HashMap::new();
+    for part in parts {
+        let (number, account, at) = match part {
+            WebhookPart::Message(inbound) => (&inbound.phone_number_id, &inbound.waba_id, inbound.sent_at),
+            WebhookPart::Status(report) => (&report.phone_number_id, &report.waba_id, report.reported_at),
+            WebhookPart::Other(_) => continue,
+        };
+        if let Some(Ok(Some(tenant))) = owners.get(number)
+            && let Some(new) = Heard::of(tenant, number, account.as_ref(), at)
+        {
+            heard.insert(number, new);
+        }
+    }
+    heard.into_values().collect()
 }
 
 /// The tenants of an account to whom an event about this number belongs. Another tenant of the account must not see it.

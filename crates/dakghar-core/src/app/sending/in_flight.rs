@@ -117,6 +117,7 @@ mod tests {
         PhoneNumber {
             phone_number_id: PhoneNumberId::parse(id).expect("digits"),
             waba_id: None,
+            waba_is_learned: false,
             display_phone_number: None,
             sealed_token: Vec::new(),
             simulated: false,

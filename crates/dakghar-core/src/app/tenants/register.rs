@@ -91,6 +91,7 @@ impl Tenants {
         Ok(PhoneNumber {
             phone_number_id,
             waba_id,
+            waba_is_learned: false,
             display_phone_number: new.display_phone_number.clone(),
             sealed_token,
             simulated: token.is_mock_token(),

@@ -120,6 +120,8 @@ pub(in crate::http) struct PhoneNumberView {
     phone_number_id: String,
     /// The WhatsApp Business Account at Meta.
     waba_id: Option<String>,
+    /// Whether the account was learned: it was not given, and Meta's webhooks about the number named it.
+    waba_is_learned: bool,
     /// The number as people write it.
     display_phone_number: Option<String>,
     /// Meta's limit for the number.
@@ -148,6 +150,7 @@ impl PhoneNumberView {
         Self {
             phone_number_id: number.phone_number_id.to_string(),
             waba_id: number.waba_id.as_ref().map(WabaId::to_string),
+            waba_is_learned: number.waba_is_learned,
             display_phone_number: number.display_phone_number.clone(),
             messages_per_second: number.messages_per_second,
             is_default,
