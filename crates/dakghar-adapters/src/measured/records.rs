@@ -1,9 +1,10 @@
 //! The ports of everything but messages, measured.
 
 use async_trait::async_trait;
+use dakghar_core::domain::amendment::Amendment;
 use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
 use dakghar_core::domain::hold::{SendingHold, UnsettledCount};
-use dakghar_core::domain::ids::{ConversationId, EventId, PhoneNumberId, TenantId, WabaId};
+use dakghar_core::domain::ids::{ConversationId, EventId, PhoneNumberId, TenantId, WabaId, Wamid};
 use dakghar_core::domain::listening::Listener;
 use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::tenant::Tenant;
@@ -97,6 +98,16 @@ impl<S: EventStore> EventStore for MeasuredStore<S> {
     ) -> Result<Listed<WebhookEvent>, StoreError> {
         let listing = self.inner.list(tenant_id, before, limit);
         self.measure(StoreCall::EventsList, listing).await
+    }
+
+    async fn amendments(
+        &self,
+        tenant_id: &TenantId,
+        messages: &[(PhoneNumberId, Wamid)],
+        each: u32,
+    ) -> Result<Vec<Vec<Amendment>>, StoreError> {
+        let finding = self.inner.amendments(tenant_id, messages, each);
+        self.measure(StoreCall::EventsAmendments, finding).await
     }
 }
 

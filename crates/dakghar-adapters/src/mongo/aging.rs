@@ -2,6 +2,7 @@
 //! conditions again: a document that has changed meanwhile stays.
 
 use bson::{Bson, DateTime, RawDocument, doc};
+use dakghar_core::domain::amendment::KEPT_LONGER;
 use dakghar_core::domain::ids::TenantId;
 use dakghar_core::domain::message::Status;
 use dakghar_core::ports::{Aged, AgedPortion, ErasedPortion, StoreError};
@@ -77,14 +78,21 @@ impl MongoStore {
 
     async fn erase_old_events(&self, portion: &AgedPortion) -> Result<ErasedPortion, StoreError> {
         let before = date(portion.before);
-        let is_old = |raw: &RawDocument| raw.get_datetime("receivedAt").is_ok_and(|at| at < before);
+        let amendments_before = date(portion.before - KEPT_LONGER);
+        let is_past = |raw: &RawDocument| raw.get_datetime("receivedAt").is_ok_and(|at| at < before);
+        let is_old = |raw: &RawDocument| {
+            let is_amendment = !matches!(raw.get("amends"), Ok(None));
+            let before = if is_amendment { amendments_before } else { before };
+            raw.get_datetime("receivedAt").is_ok_and(|at| at < before)
+        };
         let tenant_id = portion.tenant_id.map_or(Bson::Null, |id| id.to_string().into());
         let filter = doc! { "tenantId": &tenant_id, "_id": { "$gt": portion.from.clone().unwrap_or_default() } };
         let query = Query::new(filter, EVENT_TENANT)
             .sort(doc! { "_id": 1 })
             .limit(portion.limit)
-            .fields(doc! { "_id": 1, "receivedAt": 1 });
-        let seen = self.fetch(&self.events, query, |raw| (id_of(raw), is_old(raw))).await?;
+            .fields(doc! { "_id": 1, "receivedAt": 1, "amends.wamid": 1 });
+        let read = |raw: &RawDocument| ((id_of(raw), is_old(raw)), is_past(raw));
+        let (seen, past): (Vec<Seen>, Vec<bool>) = self.fetch(&self.events, query, read).await?.into_iter().unzip();
         let mut erased = 0;
         let old = old_ids(&seen);
         if !old.is_empty() {
@@ -92,7 +100,7 @@ impl MongoStore {
             erased = self.delete_by_ids(&self.events, filter).await?;
         }
         // Ids are in the order of time.
-        let is_through = seen.last().is_none_or(|(_, is_old)| !is_old);
+        let is_through = past.last().is_none_or(|is_past| !is_past);
         Ok(ErasedPortion {
             erased,
             next: next_of(&seen, portion).filter(|_| !is_through),

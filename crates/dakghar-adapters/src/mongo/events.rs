@@ -1,18 +1,22 @@
 //! Webhook events.
 
 use async_trait::async_trait;
-use bson::{Bson, doc};
-use dakghar_core::domain::ids::{EventId, TenantId};
+use bson::{Bson, Document, doc};
+use dakghar_core::domain::amendment::Amendment;
+use dakghar_core::domain::ids::{EventId, PhoneNumberId, TenantId, Wamid};
 use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::webhook::WebhookEvent;
 use dakghar_core::ports::{EventStore, StoreError};
 
 use super::MongoStore;
 use super::documents::{binary, event};
-use super::indexes::{EVENT_FINGERPRINT, EVENT_TENANT};
+use super::indexes::{EVENT_AMENDS, EVENT_FINGERPRINT, EVENT_TENANT};
 use super::inserts::Inserted;
 use super::pages::List;
 use super::reads::Query;
+
+/// Amendments that are read for many messages at once. Nearly no message has one.
+const AMENDMENTS_AT_ONCE_MAX: u32 = 256;
 
 #[async_trait]
 impl EventStore for MongoStore {
@@ -56,9 +60,65 @@ impl EventStore for MongoStore {
         });
         self.page(&list, before, limit, parse, event::decode).await
     }
+
+    async fn amendments(
+        &self,
+        tenant_id: &TenantId,
+        messages: &[(PhoneNumberId, Wamid)],
+        each: u32,
+    ) -> Result<Vec<Vec<Amendment>>, StoreError> {
+        if messages.is_empty() || each == 0 {
+            return Ok(vec![Vec::new(); messages.len()]);
+        }
+        let wamids: Vec<&str> = messages.iter().map(|(_, wamid)| wamid.as_str()).collect();
+        let query = amending(tenant_id, doc! { "$in": wamids }).limit(AMENDMENTS_AT_ONCE_MAX);
+        let found = self
+            .fetch_readable(&self.events, query, event::decode_amendment)
+            .await?;
+        let is_all = found.len() < AMENDMENTS_AT_ONCE_MAX as usize;
+        let mut of_each = Vec::with_capacity(messages.len());
+        for (number, wamid) in messages {
+            let one = if is_all {
+                let own = found.iter().filter(|(of, _)| of == number.as_str());
+                let own = own.map(|(_, amends)| amends).filter(|amends| amends.of == *wamid);
+                own.cloned().collect()
+            } else {
+                self.amendments_of(tenant_id, number, wamid, each).await?
+            };
+            of_each.push(Amendment::strongest(one, each));
+        }
+        Ok(of_each)
+    }
+}
+
+/// Events of a tenant that amend messages with such a wamid.
+fn amending(tenant_id: &TenantId, wamid: impl Into<Bson>) -> Query {
+    let filter = doc! { "tenantId": tenant_id.to_string(), "amends.wamid": wamid.into() };
+    let fields: Document = event::AMENDMENT_FIELDS
+        .iter()
+        .map(|field| ((*field).to_owned(), Bson::Int32(1)))
+        .collect();
+    Query::new(filter, EVENT_AMENDS).fields(fields)
 }
 
 impl MongoStore {
+    /// The strongest amendments of one message of which there are very many.
+    async fn amendments_of(
+        &self,
+        tenant_id: &TenantId,
+        number: &PhoneNumberId,
+        wamid: &Wamid,
+        each: u32,
+    ) -> Result<Vec<Amendment>, StoreError> {
+        let strongest_first = doc! { "amends.revokes": -1, "amends.at": -1, "amends.by": -1 };
+        let query = amending(tenant_id, wamid.as_str()).sort(strongest_first).limit(each);
+        let found = self
+            .fetch_readable(&self.events, query, event::decode_amendment)
+            .await?;
+        let own = found.into_iter().filter(|(of, _)| of == number.as_str());
+        Ok(own.map(|(_, amends)| amends).collect())
+    }
+
     /// Returns true when all of these events are there for good.
     async fn are_recorded(&self, batch: &[WebhookEvent]) -> bool {
         let mut fingerprints: Vec<_> = batch.iter().map(|event| event.fingerprint).collect();

@@ -47,6 +47,8 @@ pub(super) const CONVERSATION_LAST_MESSAGE: &str = "tenant_last_message";
 pub(super) const EVENT_FINGERPRINT: &str = "fingerprint";
 /// A tenant's events, or the unrouted ones, newest first.
 pub(super) const EVENT_TENANT: &str = "tenant";
+/// Amendments of a tenant's messages, the strongest of each last.
+pub(super) const EVENT_AMENDS: &str = "amends";
 /// One owner per business number.
 pub(super) const TENANT_PHONE_NUMBER: &str = "phone_number";
 /// Tenants by the numbers they gave up.
@@ -179,6 +181,12 @@ fn all() -> Vec<Index> {
         ),
         Index::new(EVENTS, EVENT_FINGERPRINT, doc! { "fingerprint": 1 }).unique(),
         Index::new(EVENTS, EVENT_TENANT, doc! { "tenantId": 1, "_id": -1 }),
+        Index::new(
+            EVENTS,
+            EVENT_AMENDS,
+            doc! { "tenantId": 1, "amends.wamid": 1, "amends.revokes": 1, "amends.at": 1, "amends.by": 1 },
+        )
+        .only_with("amends.wamid"),
         Index::new(TENANTS, TENANT_PHONE_NUMBER, doc! { "phoneNumbers.phoneNumberId": 1 })
             .unique()
             .only_with("phoneNumbers.phoneNumberId"),

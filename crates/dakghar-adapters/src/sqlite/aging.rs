@@ -1,5 +1,6 @@
 //! Erasing what is old, along the indexes from the oldest record on.
 
+use dakghar_core::domain::amendment::KEPT_LONGER;
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WaId};
 use dakghar_core::domain::message::Status;
 use dakghar_core::domain::time::Timestamp;
@@ -27,7 +28,7 @@ pub(super) const MESSAGE_OF_CONVERSATION: &str = "\
 
 /// `IS` and not `=`, because the unrouted events have no tenant.
 pub(super) const EVENTS: &str = "\
-    SELECT id, seq, received_at, octet_length(raw) FROM events INDEXED BY events_newest \
+    SELECT id, seq, received_at, octet_length(raw), amends IS NOT NULL FROM events INDEXED BY events_newest \
     WHERE tenant_id IS ? AND id > ? ORDER BY id LIMIT ?";
 
 /// Deletes what is old. What was deleted is overwritten in the file, not only forgotten.
@@ -191,7 +192,13 @@ fn events(conn: &Connection, portion: &AgedPortion) -> Outcome<ErasedPortion> {
             return delete_events(conn, &old).map(|erased| ErasedPortion { erased, next: None });
         }
         walk.pass(id_of("event", row), number(row, 3)?);
-        if received_at.is_some() {
+        let is_amendment = number(row, 4)? != 0;
+        let before = if is_amendment {
+            portion.before - KEPT_LONGER
+        } else {
+            portion.before
+        };
+        if received_at.is_some_and(|at| at < before) {
             old.push(number(row, 1)?);
         }
     }

@@ -1,21 +1,28 @@
 //! Webhook events kept as they came.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
-use dakghar_core::domain::ids::{EventId, PhoneNumberId, TenantId, WabaId};
+use dakghar_core::domain::amendment::{AmendedContent, Amendment};
+use dakghar_core::domain::ids::{EventId, PhoneNumberId, TenantId, WabaId, Wamid};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged};
 use dakghar_core::domain::webhook::{EventReason, WebhookEvent};
 use dakghar_core::ports::{EventStore, StoreError};
 use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
-use super::cells::{Cells, Read, readable};
+use super::cells::{Cells, Damaged, Read, readable};
 use super::failure::Outcome;
 use super::texts::before_text;
 
-pub(super) const COLUMNS: &str =
-    "id, tenant_id, reason, field, phone_number_id, waba_id, problem, fingerprint, received_at, raw";
+pub(super) const COLUMNS: &str = "id, tenant_id, reason, field, phone_number_id, waba_id, problem, fingerprint, received_at, raw, amends, \
+     amended_by, amended_at, revokes, new_kind, new_body";
+
+/// The strongest first, as [`Amendment::strength`] tells it.
+pub(super) const AMENDMENTS: &str = "\
+    SELECT id, amends, amended_by, amended_at, revokes, new_kind, new_body FROM events INDEXED BY events_amending \
+    WHERE tenant_id = ? AND amends = ? AND phone_number_id = ? \
+    ORDER BY revokes DESC, amended_at DESC, amended_by DESC";
 
 /// `IS` and not `=`, because the unrouted events have no tenant.
 pub(super) static LIST: LazyLock<String> = LazyLock::new(|| {
@@ -42,14 +49,29 @@ impl EventStore for SqliteStore {
         let tenant_id = tenant_id.copied();
         self.lists.run(move |conn| list(conn, tenant_id, before, limit)).await
     }
+
+    async fn amendments(
+        &self,
+        tenant_id: &TenantId,
+        messages: &[(PhoneNumberId, Wamid)],
+        each: u32,
+    ) -> Result<Vec<Vec<Amendment>>, StoreError> {
+        let (tenant_id, messages) = (*tenant_id, messages.to_vec());
+        self.lists
+            .run(move |conn| amendments(conn, tenant_id, &messages, each))
+            .await
+    }
 }
 
 fn record(conn: &Connection, batch: &[WebhookEvent]) -> Outcome<()> {
     let sql = format!(
-        "INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (fingerprint) DO NOTHING"
+        "INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (fingerprint) DO NOTHING"
     );
     let mut insert = conn.prepare_cached(&sql)?;
     for event in batch {
+        let amends = event.amends.as_ref();
+        let content = amends.and_then(|amends| amends.content.as_ref());
         insert.execute(params![
             event.id.to_string(),
             event.tenant_id.map(|id| id.to_string()),
@@ -60,7 +82,13 @@ fn record(conn: &Connection, batch: &[WebhookEvent]) -> Outcome<()> {
             event.problem,
             event.fingerprint,
             event.received_at.as_millis(),
-            event.raw
+            event.raw,
+            amends.map(|amends| amends.of.as_str()),
+            amends.map(|amends| amends.by.as_str()),
+            amends.map(|amends| amends.at.as_millis()),
+            amends.map(Amendment::revokes),
+            content.map(|content| &content.kind),
+            content.map(|content| &content.body),
         ])?;
     }
     Ok(())
@@ -99,5 +127,50 @@ pub(super) fn event(row: &Row<'_>) -> Read<WebhookEvent> {
         fingerprint: cells.get()?,
         received_at: cells.time()?,
         raw: cells.get()?,
+        amends: amends(&mut cells)?,
     })
+}
+
+fn amends(cells: &mut Cells<'_>) -> Read<Option<Amendment>> {
+    let of = cells.maybe_parse(Wamid::parse)?;
+    let by = cells.maybe_parse(Wamid::parse)?;
+    let at = cells.maybe_time()?;
+    let revokes: Option<bool> = cells.get()?;
+    let (kind, body): (Option<Arc<str>>, Option<Arc<str>>) = (cells.get()?, cells.get()?);
+    let content = match (revokes, kind, body) {
+        (None, None, None) => return Ok(None),
+        (Some(true), None, None) => None,
+        (Some(false), Some(kind), Some(body)) => Some(AmendedContent { kind, body }),
+        _ => return Err(Damaged("an edit has a content, and a revocation none".to_owned())),
+    };
+    let damaged = || Damaged("an amendment does not say of what, by what and when".to_owned());
+    Ok(Some(Amendment {
+        of: of.ok_or_else(damaged)?,
+        by: by.ok_or_else(damaged)?,
+        at: at.ok_or_else(damaged)?,
+        content,
+    }))
+}
+
+fn amendments(
+    conn: &Connection,
+    tenant_id: TenantId,
+    messages: &[(PhoneNumberId, Wamid)],
+    each: u32,
+) -> Outcome<Vec<Vec<Amendment>>> {
+    let tenant_id = tenant_id.to_string();
+    let mut select = conn.prepare_cached(AMENDMENTS)?;
+    let of_message = |(number, wamid): &(PhoneNumberId, Wamid)| {
+        let mut rows = select.query(params![tenant_id, wamid.as_str(), number.as_str()])?;
+        let mut found = Vec::new();
+        while found.len() < each as usize
+            && let Some(row) = rows.next()?
+        {
+            let mut cells = Cells::of(row);
+            let read = cells.get::<String>().and_then(|_| amends(&mut cells));
+            found.extend(readable("webhook event", row, read).flatten());
+        }
+        Ok(found)
+    };
+    messages.iter().map(of_message).collect()
 }

@@ -169,6 +169,7 @@ fn lists_walk_an_index_from_the_newest() {
         "tenant_id=? AND (last_message_at,id)<(?,?)",
     );
     check(&events::LIST, "events_newest", "tenant_id=? AND id<?");
+    check(events::AMENDMENTS, "events_amending", "tenant_id=? AND amends=?");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The terms of the field as types, and the decisions that need no IO.
 
+pub mod amendment;
 pub mod breaker;
 pub mod conversation;
 pub mod graph_error;
@@ -24,6 +25,7 @@ pub mod tenant;
 pub mod time;
 pub mod webhook;
 
+pub use amendment::{AmendedContent, AmendedMessage, Amendment};
 pub use conversation::{Conversation, ConversationTouch};
 pub use graph_error::{GraphRefusal, RefusalClass};
 pub use hold::{Actor, Hold, HoldReason};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::amendment::Amendment;
 use super::ids::{EventId, PhoneNumberId, TenantId, WaId, WabaId, Wamid};
 use super::message::SendError;
 use super::message::evidence::EvidenceStatus;
@@ -133,6 +134,8 @@ pub struct OtherPart {
     pub problem: Option<Arc<str>>,
     /// The part as received: JSON text, or lossy text of the bytes if they were not JSON.
     pub raw: Arc<str>,
+    /// What it changes of a message.
+    pub amends: Option<Amendment>,
 }
 
 /// The reason a part of a webhook is kept as an event.
@@ -196,6 +199,8 @@ pub struct WebhookEvent {
     pub problem: Option<Arc<str>>,
     /// The part as received, JSON text where it was JSON.
     pub raw: Arc<str>,
+    /// What it changes of a message of the same number.
+    pub amends: Option<Amendment>,
     /// SHA-256 over tenant and part. The same part received twice is kept once.
     pub fingerprint: [u8; 32],
     /// The time it came.

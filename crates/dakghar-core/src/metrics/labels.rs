@@ -191,6 +191,8 @@ label! {
         EventsRecord = "events_record",
         /// `list` of `events`.
         EventsList = "events_list",
+        /// `amendments` of `events`.
+        EventsAmendments = "events_amendments",
         /// `keep_listener` of `listeners`.
         ListenersKeep = "listeners_keep_listener",
         /// `listeners` of `listeners`.

@@ -1,6 +1,7 @@
 //! The use cases of sending and receiving, in memory and in virtual time.
 
 mod accounts;
+mod amendments;
 mod crashes;
 mod names;
 mod promises;

@@ -213,6 +213,7 @@ pub fn account_event(digits: Option<&str>) -> WebhookPart {
         field: "security".into(),
         problem: None,
         raw: format!("{digits:?}").into(),
+        amends: None,
     })
 }
 

@@ -2,6 +2,7 @@
 //! conversations, events and redrives.
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
+use dakghar_core::domain::amendment::KEPT_LONGER;
 use dakghar_core::domain::message::Status;
 use dakghar_core::domain::page::{MessageQuery, PageLimit};
 use dakghar_core::domain::{ConversationId, ConversationTouch, Message, TenantId, WebhookEvent};
@@ -25,6 +26,7 @@ macro_rules! erasure_suite {
             old_messages_that_are_settled_are_erased_and_no_others
             a_conversation_goes_with_its_last_message
             old_events_are_erased_and_nobody_elses
+            an_amendment_outlives_its_message
             what_is_old_is_walked_portion_by_portion
         }
     };
@@ -308,6 +310,7 @@ pub async fn old_events_are_erased_and_nobody_elses(stores: Stores) {
     let received = |owner: Option<TenantId>, time| WebhookEvent {
         tenant_id: owner,
         received_at: at(time),
+        amends: None,
         ..event(tenant)
     };
     let owners = [Some(tenant), Some(other), None];
@@ -326,6 +329,38 @@ pub async fn old_events_are_erased_and_nobody_elses(stores: Stores) {
     );
     assert_eq!(erase_aged(&stores, None, Aged::Events, 99, 100).await.0, 1);
     assert_eq!([count(owners[1]).await, count(None).await], [3, 2]);
+}
+
+pub async fn an_amendment_outlives_its_message(stores: Stores) {
+    let tenant = tenant_id();
+    let longer = u64::try_from(KEPT_LONGER.as_millis()).expect("days");
+    let mut expected = Vec::new();
+    for (n, time) in (0..).zip([0, 99, 100, 101, 102, longer]) {
+        // Events of both kinds by turns, the older ones first.
+        let one = WebhookEvent {
+            received_at: at(time),
+            ..event(tenant)
+        };
+        let one = if n % 2 == 0 {
+            one
+        } else {
+            WebhookEvent { amends: None, ..one }
+        };
+        stores
+            .events
+            .record(std::slice::from_ref(&one))
+            .await
+            .expect("the store answers");
+        if time >= 100 && n % 2 == 0 {
+            expected.push(one);
+        }
+    }
+    for limit in [1, 2, 100] {
+        erase_aged(&stores, Some(tenant), Aged::Events, 100 + longer, limit).await;
+    }
+    expected.reverse();
+    let listed = stores.events.list(Some(&tenant), None, PageLimit::items(10)).await;
+    assert_eq!(listed.expect("the store answers").items, expected);
 }
 
 pub async fn what_is_old_is_walked_portion_by_portion(stores: Stores) {

@@ -2,11 +2,11 @@
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
 use dakghar_core::domain::page::{Listed, PageLimit};
-use dakghar_core::domain::{EventId, EventReason, TenantId, WebhookEvent};
+use dakghar_core::domain::{Amendment, EventId, EventReason, TenantId, WebhookEvent};
 
 use super::read_pages;
 use super::stores::Stores;
-use crate::samples::{event, event_bare, tenant_id};
+use crate::samples::{amendment, event, event_bare, phone, phone_number_id, tenant_id, wamid};
 
 /// Runs the suite of `EventStore`: `event_store_suite!(factory)`, where the factory gives `Stores`. See
 /// [`conformance`](crate::conformance).
@@ -23,6 +23,8 @@ macro_rules! event_store_suite {
             events_show_to_their_tenant_only
             pages_of_events_have_no_gaps_and_no_repeats
             a_page_of_events_ends_at_its_bytes
+            the_amendments_of_a_message_are_found_the_strongest_first
+            amendments_of_many_messages_are_found_at_once
         }
     };
 }
@@ -187,4 +189,78 @@ pub async fn a_page_of_events_ends_at_its_bytes(stores: Stores) {
         seen.reverse();
         assert_eq!(seen, events);
     }
+}
+
+fn amending(tenant: TenantId, amends: &Amendment) -> WebhookEvent {
+    WebhookEvent {
+        amends: Some(amends.clone()),
+        ..event(tenant)
+    }
+}
+
+pub async fn the_amendments_of_a_message_are_found_the_strongest_first(stores: Stores) {
+    let tenant = tenant_id();
+    let sorted = [
+        amendment("wamid.1", "wamid.r", 5, None),
+        amendment("wamid.1", "wamid.e3", 9, Some("3")),
+        amendment("wamid.1", "wamid.e2", 9, Some("2")),
+        amendment("wamid.1", "wamid.e1", 8, Some("1")),
+    ];
+    let order = [2, 0, 3, 1];
+    record(&stores, &order.map(|n| amending(tenant, &sorted[n]))).await;
+    let elsewhere = [
+        amending(tenant, &amendment("wamid.2", "wamid.x", 99, None)),
+        amending(tenant_id(), &amendment("wamid.1", "wamid.y", 99, None)),
+        WebhookEvent {
+            phone_number_id: Some(phone("999")),
+            ..amending(tenant, &amendment("wamid.1", "wamid.z", 99, None))
+        },
+        WebhookEvent {
+            amends: None,
+            ..event(tenant)
+        },
+    ];
+    record(&stores, &elsewhere).await;
+    let asked = [(phone_number_id(), wamid("wamid.1"))];
+    for each in [1, 2, 4, 64] {
+        let found = stores.events.amendments(&tenant, &asked, each).await;
+        let expected = sorted[..4.min(each as usize)].to_vec();
+        assert_eq!(found, Ok(vec![expected]));
+    }
+}
+
+pub async fn amendments_of_many_messages_are_found_at_once(stores: Stores) {
+    let tenant = tenant_id();
+    assert_eq!(stores.events.amendments(&tenant, &[], 1).await, Ok(Vec::new()));
+    // One that was edited more often than anybody reads does not hide the others.
+    let of = |n: usize| format!("wamid.{n}");
+    let mut events = Vec::new();
+    for n in 0..600 {
+        let edit = amendment(&of(0), &format!("wamid.e{n:03}"), n, Some("x"));
+        events.push(amending(tenant, &edit));
+    }
+    for n in 1..200 {
+        events.push(amending(tenant, &amendment(&of(n), &format!("wamid.a{n}"), 1, None)));
+    }
+    record(&stores, &events).await;
+    let asked: Vec<_> = (0..210).rev().map(|n| (phone_number_id(), wamid(&of(n)))).collect();
+    let found = stores
+        .events
+        .amendments(&tenant, &asked, 1)
+        .await
+        .expect("the store answers");
+    let by: Vec<_> = found
+        .iter()
+        .map(|found| found.first().map(|first| first.by.to_string()))
+        .rev()
+        .collect();
+    let expected: Vec<_> = (0..210)
+        .map(|n| match n {
+            0 => Some("wamid.e599".to_owned()),
+            1..200 => Some(format!("wamid.a{n}")),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(by, expected);
+    assert!(found.iter().all(|found| found.len() < 2));
 }

@@ -1,7 +1,8 @@
 //! Erasing what belongs to a tenant.
 
 use async_trait::async_trait;
-use dakghar_core::domain::{Conversation, Message, TenantId};
+use dakghar_core::domain::amendment::KEPT_LONGER;
+use dakghar_core::domain::{Conversation, Message, TenantId, WebhookEvent};
 use dakghar_core::ports::{Aged, AgedPortion, ErasedPortion, Erasure, StoreError};
 
 use super::{MemoryStore, State};
@@ -72,10 +73,11 @@ impl State {
             }
             Aged::Events => {
                 let own = self.events.values().filter(|event| event.tenant_id == owner);
-                walk(
-                    own.map(|event| (event.id.to_string(), event.received_at < before)),
-                    portion,
-                )
+                let is_old = |event: &WebhookEvent| match event.amends {
+                    Some(_) => event.received_at < before - KEPT_LONGER,
+                    None => event.received_at < before,
+                };
+                walk(own.map(|event| (event.id.to_string(), is_old(event))), portion)
             }
         };
         let is_old = |place: String| old.contains(&place);

@@ -1,8 +1,8 @@
 //! Webhook events.
 
-use dakghar_core::domain::{EventId, EventReason, TenantId, WebhookEvent};
+use dakghar_core::domain::{AmendedContent, Amendment, EventId, EventReason, TenantId, WebhookEvent};
 
-use super::{IDS, at, phone_number_id, waba};
+use super::{IDS, at, phone_number_id, waba, wamid};
 use crate::ids::uuid_of;
 
 /// An event of a tenant with every field set.
@@ -15,6 +15,7 @@ pub fn event(tenant_id: TenantId) -> WebhookEvent {
         waba_id: Some(waba("102290129340398")),
         problem: Some("statuses[0].id is missing".into()),
         raw: "{\"event\": \"VERIFIED_ACCOUNT\",\"n\":1.0}".into(),
+        amends: Some(amendment("wamid.of", "wamid.by", 7, Some("{\"body\": \"\u{985}\"}"))),
         ..event_bare()
     }
 }
@@ -33,7 +34,21 @@ pub fn event_bare() -> WebhookEvent {
         waba_id: None,
         problem: None,
         raw: "not JSON \u{FFFD}".into(),
+        amends: None,
         fingerprint,
         received_at: at(count),
+    }
+}
+
+/// An edit of a message to this text, or without one a revocation.
+pub fn amendment(of: &str, by: &str, ms: u64, text: Option<&str>) -> Amendment {
+    Amendment {
+        of: wamid(of),
+        by: wamid(by),
+        at: at(ms),
+        content: text.map(|text| AmendedContent {
+            kind: "text".into(),
+            body: text.into(),
+        }),
     }
 }

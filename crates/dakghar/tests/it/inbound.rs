@@ -18,6 +18,7 @@ on_both_backends!(
     a_system_notice_opens_no_window,
     a_payment_that_fails_is_no_failed_message,
     an_account_that_nobody_gave_is_learned,
+    edits_and_revocations_change_the_message_they_name,
 );
 
 fn change(number: &str, value: Value) -> Value {
@@ -367,4 +368,67 @@ async fn an_account_that_nobody_gave_is_learned(backend: Backend) {
         (&number["wabaId"], &number["wabaIsLearned"]),
         (&json!("9001"), &json!(true))
     );
+}
+
+async fn edits_and_revocations_change_the_message_they_name(backend: Backend) {
+    let product = Product::start(backend).await;
+    let tenant = product.tenant("111", "mock_a").await;
+    let send = async |messages: &[Value]| {
+        let entry = json!({"id": "9001", "changes": [change("111", json!({"messages": messages}))]});
+        assert_eq!(post(&product, body(&[entry])).await, 200);
+    };
+    let edit = |id: &str, second: u32, text: &str| {
+        json!({"from": "16505551234", "id": id, "timestamp": format!("17600000{second}"), "type": "edit", "edit": {
+            "original_message_id": "wamid.A1", "message": {"type": "text", "text": {"body": text}}}})
+    };
+    let list = format!("/tenants/{}/messages", tenant.id);
+    let events = format!("/tenants/{}/events", tenant.id);
+    let only = async || {
+        let listed = product.get(&list).await["data"].clone();
+        assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
+        listed[0].clone()
+    };
+    // The second edit comes first of all, and what is late or repeated does not count.
+    send(&[edit("wamid.E2", 20, "third")]).await;
+    assert_eq!(product.get(&list).await["data"], json!([]));
+    send(&[message("wamid.A1", "first")]).await;
+    send(&[edit("wamid.E1", 10, "second"), edit("wamid.E2", 20, "third")]).await;
+    let seen = only().await;
+    assert_eq!(seen["content"], json!({"body": "third"}));
+    assert_eq!(
+        (&seen["editedAt"], &seen["revokedAt"]),
+        (&json!("2025-10-09T08:53:40.000Z"), &json!(null))
+    );
+    let one = format!("{list}/{}", text(&seen["id"]));
+    let whole = product.get(&one).await;
+    let said = |versions: &Value| -> Vec<String> {
+        let versions = versions.as_array().expect("versions").iter();
+        versions.map(|version| text(&version["content"]["body"])).collect()
+    };
+    assert_eq!(said(&whole["versions"]), ["first", "second", "third"]);
+    assert_eq!(product.get(&events).await["data"].as_array().map(Vec::len), Some(2));
+
+    let revocation = json!({"from": "16505551234", "id": "wamid.R1", "timestamp": "1760000020", "type": "revoke",
+        "revoke": {"original_message_id": "wamid.A1"}});
+    send(&[revocation.clone()]).await;
+    send(&[revocation, edit("wamid.E2", 20, "third")]).await;
+    for seen in [only().await, product.get(&one).await] {
+        assert_eq!((&seen["content"], &seen["envelope"]), (&json!(null), &json!(null)));
+        assert_eq!(
+            (&seen["type"], &seen["revokedAt"]),
+            (&json!("text"), &json!("2025-10-09T08:53:40.000Z"))
+        );
+        let shown = seen.to_string();
+        assert!(
+            !["first", "second", "third"].iter().any(|said| shown.contains(said)),
+            "{shown}"
+        );
+    }
+    let raw = product.get(&format!("{one}?raw=true")).await;
+    assert_eq!(said(&raw["versions"]), ["first", "second", "third"]);
+    assert_eq!(
+        raw["raw"]["changes"][0]["value"]["messages"][0],
+        message("wamid.A1", "first")
+    );
+    assert_eq!(product.get(&events).await["data"].as_array().map(Vec::len), Some(3));
 }

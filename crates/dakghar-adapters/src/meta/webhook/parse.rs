@@ -71,6 +71,7 @@ fn whole(raw: &str, problem: &str) -> WebhookPart {
         field: "".into(),
         problem: Some(problem.into()),
         raw: raw.into(),
+        amends: None,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dakghar_core::domain::amendment::Amendment;
 use dakghar_core::domain::ids::{PhoneNumberId, WabaId};
 use dakghar_core::domain::webhook::{OtherPart, WebhookPart};
 
@@ -45,7 +46,17 @@ impl Place<'_> {
             field: self.field.into(),
             problem: problem.map(Arc::from),
             raw: raw.into(),
+            amends: None,
         })
+    }
+
+    /// Makes a part of this place that changes a message.
+    pub(super) fn amending(&self, raw: impl Into<Arc<str>>, amends: Amendment) -> WebhookPart {
+        let mut part = self.part(raw, None);
+        if let WebhookPart::Other(other) = &mut part {
+            other.amends = Some(amends);
+        }
+        part
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dakghar_core::domain::amendment::{AmendedContent, Amendment, EDIT_BYTES_MAX};
 use dakghar_core::domain::ids::{PhoneNumberId, WaId, WabaId, Wamid};
 use dakghar_core::domain::message::{EvidenceStatus, SendError};
 use dakghar_core::domain::send_error::clip;
@@ -18,6 +19,10 @@ const KIND_UNKNOWN: &str = "unknown";
 const KIND_BYTES_MAX: usize = 64;
 /// The time by which Meta's clock may be ahead of ours.
 const CLOCK_LEAD_SECONDS_MAX: i64 = 24 * 60 * 60;
+
+/// The types of messages that change another one.
+const EDIT: &str = "edit";
+const REVOKE: &str = "revoke";
 
 /// The `type` of a status that is about a message, where it has one. Others are about payments.
 const MESSAGE: &str = "message";
@@ -56,6 +61,32 @@ impl Origin<'_> {
         })
     }
 
+    /// Reads what a message changes of an earlier one, or says why that cannot be told; `None` if it is a message of its
+    /// own. An edit that is longer than any of WhatsApp's is not shown in the place of its original.
+    pub(super) fn amendment(
+        &self,
+        message: &InboundMessage,
+        fields: &Fields<'_>,
+    ) -> Result<Option<Amendment>, &'static str> {
+        let content = match &*message.kind {
+            EDIT => Some(edited(fields)?),
+            REVOKE => None,
+            _ => return Ok(None),
+        };
+        let original = fields
+            .object(&message.kind)
+            .and_then(|change| change.text("original_message_id").map(std::borrow::Cow::into_owned));
+        let of = original.and_then(|id| Wamid::parse(&id).ok());
+        Ok(Some(Amendment {
+            of: of.ok_or("the change does not say of which message")?,
+            by: message.wamid.clone(),
+            at: message
+                .sent_at
+                .unwrap_or_else(|| Timestamp::from_millis(self.now_seconds * 1000)),
+            content,
+        }))
+    }
+
     /// Reads a status, or says why it is none. `Ok(None)` is one that says nothing about the delivery of a message: about a
     /// payment, or one of the historic `deleted` and `warning`.
     pub(super) fn status(&self, raw: &RawValue, fields: &Fields<'_>) -> Result<Option<StatusReport>, &'static str> {
@@ -88,6 +119,26 @@ impl Origin<'_> {
         let is_believable = seconds > 0 && seconds <= self.now_seconds + CLOCK_LEAD_SECONDS_MAX;
         is_believable.then(|| Timestamp::from_millis(seconds * 1000))
     }
+}
+
+/// What an edit says instead.
+fn edited(fields: &Fields<'_>) -> Result<AmendedContent, &'static str> {
+    let message = fields
+        .object(EDIT)
+        .and_then(|edit| edit.object("message"))
+        .ok_or("the edit does not say to what")?;
+    let kind = message
+        .text("type")
+        .filter(|kind| !kind.is_empty() && kind.len() <= KIND_BYTES_MAX)
+        .ok_or("the edit does not say to which type")?;
+    let body = message.get(&kind).map_or("null", RawValue::get);
+    if body.len() > EDIT_BYTES_MAX {
+        return Err("the edit is too long to be shown");
+    }
+    Ok(AmendedContent {
+        kind: kind.as_ref().into(),
+        body: body.into(),
+    })
 }
 
 fn wamid(fields: &Fields<'_>) -> Option<Wamid> {

@@ -1,3 +1,4 @@
+mod amendments;
 mod damage;
 mod flood;
 mod kept;

@@ -53,6 +53,13 @@ pub(super) fn read(
     read_list(parts, &place, value, "messages", |parts, raw| {
         let fields = Fields::of(raw).ok_or("the message is not an object")?;
         let mut message = origin.message(raw, &fields)?;
+        if let Some(amends) = origin.amendment(&message, &fields)? {
+            let _ = parts
+                .repeats
+                .take(amends.content.as_ref().map_or(0, |content| content.body.len()));
+            let frame = around.frame(parts, &fields, &WRITERS);
+            return Ok(place.amending(whole(frame.as_deref(), "messages", raw), amends));
+        }
         // The object of its type is kept beside the whole.
         let _ = parts.repeats.take(message.body.len());
         message.frame = around.frame(parts, &fields, &WRITERS);
@@ -64,10 +71,7 @@ pub(super) fn read(
         let frame = around.frame(parts, &fields, &RECIPIENTS);
         Ok(match status {
             Some(status) => WebhookPart::Status(StatusReport { frame, ..status }),
-            None => {
-                let whole = frame.and_then(|frame| framed(&frame, "statuses", raw.get()));
-                place.part(whole.unwrap_or_else(|| raw.get().to_owned()), None)
-            }
+            None => place.part(whole(frame.as_deref(), "statuses", raw), None),
         })
     });
     let found_none = parts.found.len() == count_before;
@@ -78,6 +82,12 @@ pub(super) fn read(
     } else if !left.is_empty() || around.is_short || !around.is_taken {
         parts.push_other(&place, around.entry(&left), None);
     }
+}
+
+/// An element in its frame, if it has one.
+fn whole(frame: Option<&str>, list: &str, raw: &RawValue) -> String {
+    let framed = frame.and_then(|frame| framed(frame, list, raw.get()));
+    framed.unwrap_or_else(|| raw.get().to_owned())
 }
 
 fn read_list<'a>(

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bson::{Binary, DateTime, RawDocument, RawDocumentBuf};
-use dakghar_core::domain::ids::{EventId, PhoneNumberId, TenantId, WabaId};
+use dakghar_core::domain::amendment::{AmendedContent, Amendment};
+use dakghar_core::domain::ids::{EventId, PhoneNumberId, TenantId, WabaId, Wamid};
 use dakghar_core::domain::webhook::{EventReason, WebhookEvent};
 use dakghar_core::ports::StoreError;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,76 @@ struct EventFields<'a> {
     raw: Cow<'a, str>,
     fingerprint: Binary,
     received_at: DateTime,
+    /// Absent also in documents of earlier builds.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    amends: Option<AmendsFields<'a>>,
+}
+
+/// What it changes of a message. An edit has a type and a content, a revocation none.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AmendsFields<'a> {
+    wamid: Cow<'a, str>,
+    by: Cow<'a, str>,
+    at: DateTime,
+    revokes: bool,
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    kind: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    content: Option<Cow<'a, str>>,
+}
+
+impl<'a> AmendsFields<'a> {
+    fn of(amends: &'a Amendment) -> Self {
+        let content = amends.content.as_ref();
+        Self {
+            wamid: amends.of.as_str().into(),
+            by: amends.by.as_str().into(),
+            at: date(amends.at),
+            revokes: amends.revokes(),
+            kind: content.map(|content| (&*content.kind).into()),
+            content: content.map(|content| (&*content.body).into()),
+        }
+    }
+
+    fn read(&self) -> Option<Amendment> {
+        let content = match (self.revokes, &self.kind, &self.content) {
+            (true, None, None) => None,
+            (false, Some(kind), Some(content)) => Some(AmendedContent {
+                kind: (&**kind).into(),
+                body: (&**content).into(),
+            }),
+            _ => return None,
+        };
+        Some(Amendment {
+            of: Wamid::parse(&self.wamid).ok()?,
+            by: Wamid::parse(&self.by).ok()?,
+            at: timestamp(self.at),
+            content,
+        })
+    }
+}
+
+/// The fields of [`decode_amendment`].
+pub(in crate::mongo) const AMENDMENT_FIELDS: [&str; 3] = ["_id", "phoneNumberId", "amends"];
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AmendingFields<'a> {
+    #[serde(rename = "_id")]
+    id: String,
+    #[serde(borrow)]
+    phone_number_id: Cow<'a, str>,
+    #[serde(borrow)]
+    amends: AmendsFields<'a>,
+}
+
+/// Reads the number and what is changed of a message of it.
+pub(in crate::mongo) fn decode_amendment(raw: &RawDocument) -> Result<(String, Amendment), Unreadable> {
+    let fields: AmendingFields<'_> = from_raw("webhook event", raw)?;
+    let amends = fields.amends.read();
+    let amends = amends.ok_or_else(|| Unreadable::field("webhook event", &fields.id, "amends"))?;
+    Ok((fields.phone_number_id.into_owned(), amends))
 }
 
 /// An event as a document.
@@ -47,6 +118,7 @@ pub(in crate::mongo) fn encode(event: &WebhookEvent) -> Result<RawDocumentBuf, S
         raw: (&*event.raw).into(),
         fingerprint: binary(&event.fingerprint),
         received_at: date(event.received_at),
+        amends: event.amends.as_ref().map(AmendsFields::of),
     })
 }
 
@@ -85,5 +157,10 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<WebhookEvent, Unread
             .try_into()
             .map_err(|_| wrong("fingerprint"))?,
         received_at: timestamp(fields.received_at),
+        amends: fields
+            .amends
+            .as_ref()
+            .map(|amends| amends.read().ok_or_else(|| wrong("amends")))
+            .transpose()?,
     })
 }

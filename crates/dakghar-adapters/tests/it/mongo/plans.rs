@@ -504,6 +504,17 @@ async fn conversations_events_and_tenants_are_found_by_their_indexes() {
         )
         .await;
 
+    let asked: Vec<_> = (0..50)
+        .map(|n| (phone_number_id(), wamid(&format!("wamid.{n}"))))
+        .collect();
+    let amended = |answer: &Result<Vec<Vec<_>>, _>| {
+        let found = answer.as_ref().expect("the store answers");
+        found.iter().map(Vec::len).sum::<usize>() + asked.len()
+    };
+    profiler
+        .check("amendments", amended, store.amendments(&tenant_id, &asked, 1))
+        .await;
+
     profiler
         .check("a tenant", |_| 1, TenantStore::find(&*store, &owners[7].id))
         .await;

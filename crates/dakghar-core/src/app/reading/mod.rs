@@ -4,6 +4,7 @@ mod cursor;
 
 use super::failure::Failure;
 use super::messages::Messages;
+use crate::domain::amendment::{AMENDMENTS_MAX, AmendedMessage};
 use crate::domain::conversation::Conversation;
 use crate::domain::ids::{ConversationId, EventId, MessageId, MessageKey, RedriveId};
 use crate::domain::message::Message;
@@ -60,10 +61,44 @@ impl Reading {
         Ok(page)
     }
 
-    /// Returns one message of the tenant.
-    pub async fn message(&self, tenant_id: &TenantId, id: &str) -> Result<Message, Failure> {
+    /// Returns one message of the tenant, with all that was done to it later.
+    pub async fn message(&self, tenant_id: &TenantId, id: &str) -> Result<AmendedMessage, Failure> {
         let key = message_key(tenant_id, id)?;
-        Ok(self.messages.load(&key).await?.ok_or_else(no_such_message)?)
+        let message = self.messages.load(&key).await?.ok_or_else(no_such_message)?;
+        let mut amended = self.amended(tenant_id, vec![message], AMENDMENTS_MAX).await?;
+        Ok(amended.pop().ok_or_else(no_such_message)?)
+    }
+
+    /// Puts messages together with the strongest of their amendments.
+    async fn amended(
+        &self,
+        tenant_id: &TenantId,
+        messages: Vec<Message>,
+        each: u32,
+    ) -> Result<Vec<AmendedMessage>, Failure> {
+        let may_be = |message: &Message| message.may_be_amended();
+        let refs: Vec<_> = (messages.iter().filter(|message| may_be(message)))
+            .filter_map(|message| {
+                Some((
+                    message.accepted.phone_number_id.clone(),
+                    message.delivery.wamid.clone()?,
+                ))
+            })
+            .collect();
+        let mut found = Vec::new();
+        if !refs.is_empty() {
+            found = self.ports.events.amendments(tenant_id, &refs, each).await?;
+        }
+        let mut found = found.into_iter();
+        let amended = messages.into_iter().map(|message| AmendedMessage {
+            amendments: if may_be(&message) && message.delivery.wamid.is_some() {
+                found.next().unwrap_or_default()
+            } else {
+                Vec::new()
+            },
+            message,
+        });
+        Ok(amended.collect())
     }
 
     /// Returns the tenant's messages that match the query. Its `before` and `limit` are set from the page.
@@ -72,13 +107,15 @@ impl Reading {
         tenant_id: &TenantId,
         mut query: MessageQuery,
         page: &PageRequest,
-    ) -> Result<Page<Message>, Failure> {
+    ) -> Result<Page<AmendedMessage>, Failure> {
         (query.before, query.limit) = (None, PageLimit::default());
         let list = format!("messages/{tenant_id}?{query:?}");
         query.before = self.position(page, &list, |text| MessageId::parse(text).ok())?;
         query.limit = PageLimit::items(page.limit);
         let listed = self.ports.lists.messages(tenant_id, &query).await?;
-        Ok(self.page(&list, listed, ToString::to_string))
+        let Page { items, next_cursor } = self.page(&list, listed, ToString::to_string);
+        let items = self.amended(tenant_id, items, 1).await?;
+        Ok(Page { items, next_cursor })
     }
 
     /// Returns the tenant's conversations, the one with the newest message first.

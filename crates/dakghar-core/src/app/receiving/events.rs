@@ -24,6 +24,7 @@ impl Events {
             field: "messages".into(),
             problem: None,
             raw: whole(inbound.frame.as_deref(), "messages", &inbound.raw),
+            amends: None,
         };
         self.of_part(None, EventReason::UnknownNumber, &part)
     }
@@ -42,6 +43,7 @@ impl Events {
             field: "statuses".into(),
             problem: None,
             raw: whole(report.frame.as_deref(), "statuses", &report.raw),
+            amends: None,
         };
         self.of_part(tenant_id, reason, &part)
     }
@@ -57,6 +59,7 @@ impl Events {
             waba_id: part.waba_id.clone(),
             problem: part.problem.clone(),
             raw: part.raw.clone(),
+            amends: part.amends.clone(),
             fingerprint: fingerprint(tenant_id, part),
             received_at: self.clock.now(),
         }
@@ -73,13 +76,18 @@ fn fingerprint(tenant_id: Option<TenantId>, part: &OtherPart) -> [u8; 32] {
     let mut context = digest::Context::new(&digest::SHA256);
     let tenant = tenant_id.map(|id| id.to_string());
     let number = part.phone_number_id.as_ref().map(PhoneNumberId::as_str);
-    let fields: [Option<&str>; 5] = [
-        tenant.as_deref(),
-        number,
-        part.waba_id.as_ref().map(WabaId::as_str),
-        Some(&part.field),
-        Some(&part.raw),
-    ];
+    let account = part.waba_id.as_ref().map(WabaId::as_str);
+    let fields: [Option<&str>; 5] = match &part.amends {
+        // Known by Meta's id, as a message is: what stands around it may differ when it comes again.
+        Some(amendment) => [
+            tenant.as_deref(),
+            number,
+            None,
+            Some("amends"),
+            Some(amendment.by.as_str()),
+        ],
+        None => [tenant.as_deref(), number, account, Some(&part.field), Some(&part.raw)],
+    };
     for field in fields {
         let field = field.unwrap_or_default();
         context.update(&(field.len() as u64).to_be_bytes());

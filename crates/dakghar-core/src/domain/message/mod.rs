@@ -56,6 +56,11 @@ impl Message {
         self.accepted.conversation()
     }
 
+    /// True if people may have changed it: not what we sent, which nobody edits.
+    pub fn may_be_amended(&self) -> bool {
+        self.accepted.direction == Direction::Inbound
+    }
+
     /// Returns the date before which the client does not want it sent, if it named one.
     pub fn send_at(&self) -> Option<Timestamp> {
         let accepted = self.delivery.timeline.first()?;

@@ -95,7 +95,11 @@ impl Paged for WebhookEvent {
     }
 
     fn bytes(&self) -> usize {
-        RECORD_BYTES + self.raw.len() + self.problem.as_ref().map_or(0, |problem| problem.len())
+        let amended = self.amends.as_ref().and_then(|amends| amends.content.as_ref());
+        RECORD_BYTES
+            + self.raw.len()
+            + self.problem.as_ref().map_or(0, |problem| problem.len())
+            + amended.map_or(0, |content| content.body.len())
     }
 }
 

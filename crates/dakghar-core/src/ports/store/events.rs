@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::domain::ids::{EventId, TenantId};
+use crate::domain::amendment::Amendment;
+use crate::domain::ids::{EventId, PhoneNumberId, TenantId, Wamid};
 use crate::domain::page::{Listed, PageLimit};
 use crate::domain::webhook::WebhookEvent;
 
@@ -20,4 +21,12 @@ pub trait EventStore: Send + Sync {
         before: Option<EventId>,
         limit: PageLimit,
     ) -> Result<Listed<WebhookEvent>, StoreError>;
+
+    /// Returns the amendments of these messages, in the order asked: of each the strongest first, at most `each`.
+    async fn amendments(
+        &self,
+        tenant_id: &TenantId,
+        messages: &[(PhoneNumberId, Wamid)],
+        each: u32,
+    ) -> Result<Vec<Vec<Amendment>>, StoreError>;
 }

@@ -58,7 +58,7 @@ pub(in crate::http) async fn read(
     Ok(Json(if wants_raw {
         MessageView::with_raw(&message)
     } else {
-        MessageView::full(&message)
+        MessageView::whole(&message)
     }))
 }
 

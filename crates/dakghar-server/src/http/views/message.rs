@@ -1,15 +1,19 @@
 //! Messages and their history.
 
+mod amended;
+
 use dakghar_core::domain::graph_error;
 use dakghar_core::domain::message::{
     DeadReason, Direction, Message, Priority, SendError, Status, TimelineEntry, TimelineEvent,
 };
 use dakghar_core::domain::webhook::{contact_in, framed};
-use dakghar_core::domain::{HoldReason, Timestamp, Wamid};
+use dakghar_core::domain::{AmendedMessage, Amendment, HoldReason, Timestamp, Wamid};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+
+use amended::VersionView;
 
 use super::raw_json;
 use super::tenant::unknown_outcomes;
@@ -43,7 +47,7 @@ pub(in crate::http) struct MessageView {
     /// The sending end: the tenant's number, or for inbound messages a person; `null` when Meta hides who wrote.
     #[schema(example = "111111111111111")]
     from: Option<String>,
-    /// Meta's object of that type, untouched.
+    /// Meta's object of that type, untouched: of an edited message its last edit, of a revoked one `null`.
     #[schema(value_type = serde_json::Value, example = json!({"body": "Hello"}))]
     content: Box<RawValue>,
     /// Outbound: the other fields of Meta's message that the client gave, such as `context`. Inbound: the whole
@@ -84,6 +88,10 @@ pub(in crate::http) struct MessageView {
     biz_opaque_callback_data: Option<String>,
     /// The conversation it belongs to; outbound messages join it with their first attempt.
     conversation_id: Option<String>,
+    /// Inbound: when the person last edited it.
+    edited_at: Option<String>,
+    /// Inbound: when the person revoked it. What it said is then shown with `raw=true` only.
+    revoked_at: Option<String>,
     /// When it was accepted or received.
     created_at: String,
     /// When it last changed.
@@ -91,6 +99,10 @@ pub(in crate::http) struct MessageView {
     /// What happened, oldest first. Only when one message is asked for, not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     timeline: Option<Vec<TimelineEntryView>>,
+    /// What it said before and after each edit, oldest first; of more than 64 edits the latest. Only of an edited message,
+    /// when it alone is asked for, and of a revoked one only with `raw=true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    versions: Option<Vec<VersionView>>,
     /// Inbound: Meta's entry with this message only, as it came. Only when one message is asked for with `raw=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -141,11 +153,21 @@ impl From<&Message> for MessageView {
             metadata: message.accepted.metadata.as_deref().map(raw_json),
             biz_opaque_callback_data: message.accepted.client_opaque.as_deref().map(str::to_owned),
             conversation_id: message.delivery.conversation_id.as_ref().map(ToString::to_string),
+            edited_at: None,
+            revoked_at: None,
             created_at: message.accepted.created_at.to_string(),
             updated_at: message.delivery.updated_at.to_string(),
             timeline: None,
+            versions: None,
             raw: None,
         }
+    }
+}
+
+impl From<&AmendedMessage> for MessageView {
+    /// As lists show it.
+    fn from(amended: &AmendedMessage) -> Self {
+        Self::from(&amended.message).amended(amended)
     }
 }
 
@@ -158,8 +180,39 @@ impl MessageView {
         }
     }
 
+    /// As the strongest amendment left it.
+    fn amended(mut self, amended: &AmendedMessage) -> Self {
+        let Some(strongest) = amended.amendments.first() else {
+            return self;
+        };
+        let at = Some(strongest.at.to_string());
+        match &strongest.content {
+            Some(content) => {
+                content.kind.as_ref().clone_into(&mut self.kind);
+                self.content = raw_json(&content.body);
+                self.edited_at = at;
+            }
+            None => {
+                self.content = raw_json("null");
+                self.envelope = None;
+                self.revoked_at = at;
+            }
+        }
+        self
+    }
+
+    /// With everything that happened to it and was done to it.
+    pub(in crate::http) fn whole(amended: &AmendedMessage) -> Self {
+        let is_revoked = amended.amendments.first().is_some_and(Amendment::revokes);
+        Self {
+            versions: if is_revoked { None } else { amended::versions(amended) },
+            ..Self::full(&amended.message).amended(amended)
+        }
+    }
+
     /// With everything that happened to it, and as it came from Meta.
-    pub(in crate::http) fn with_raw(message: &Message) -> Self {
+    pub(in crate::http) fn with_raw(amended: &AmendedMessage) -> Self {
+        let message = &amended.message;
         let content = &message.accepted.content;
         let element = content
             .envelope
@@ -168,7 +221,8 @@ impl MessageView {
         let framed = element.and_then(|element| framed(content.frame.as_deref()?, "messages", element));
         Self {
             raw: framed.as_deref().or(element).map(raw_json),
-            ..Self::full(message)
+            versions: amended::versions(amended),
+            ..Self::whole(amended)
         }
     }
 }

@@ -89,6 +89,7 @@ macro_rules! unreadable_suite {
             conversations_beside_it_move
             conversations_beside_it_are_listed
             events_beside_it_are_recorded_and_listed
+            amendments_beside_it_are_found
             everything_of_its_tenant_is_erased
             what_is_old_beside_it_is_erased
             it_is_a_redrive_error_of_its_own

@@ -9,7 +9,8 @@ use super::super::read_pages;
 use super::super::stores::touch;
 use super::{Breakable, MIXED, Record, is_unreadable, thirds};
 use crate::samples::{
-    With as _, at, event, event_bare, number, outbound, person, phone, tenant, tenant_id, tenant_with_numbers, waba,
+    With as _, amendment, at, event, event_bare, number, outbound, person, phone, phone_number_id, tenant, tenant_id,
+    tenant_with_numbers, waba, wamid,
 };
 
 /// Tenants, each with two numbers in one account, of which every one but each third is broken then.
@@ -222,6 +223,25 @@ pub async fn events_beside_it_are_recorded_and_listed(port: Breakable) {
         let listed = read_pages(3, fetch).await;
         let listed: Vec<_> = listed.into_iter().filter(|event| whole.contains(event)).collect();
         assert_eq!(listed, whole);
+    }
+}
+
+/// Covers `EventStore::amendments`.
+pub async fn amendments_beside_it_are_found(port: Breakable) {
+    let tenant = tenant_id();
+    let amending = |n: usize| WebhookEvent {
+        amends: Some(amendment("wamid.1", &format!("wamid.e{n:02}"), 1, Some("x"))),
+        ..event(tenant)
+    };
+    let events: Vec<WebhookEvent> = (0..MIXED).map(amending).collect();
+    assert_eq!(port.stores.events.record(&events).await, Ok(()));
+    let (whole, broken) = thirds(events);
+    port.break_all(broken.iter().map(|event| Record::Event(event.id))).await;
+    let asked = [(phone_number_id(), wamid("wamid.1"))];
+    let found = port.stores.events.amendments(&tenant, &asked, 64).await;
+    let found = found.expect("the store answers").remove(0);
+    for event in whole {
+        assert!(found.contains(event.amends.as_ref().expect("it amends")));
     }
 }
 

@@ -62,12 +62,18 @@ impl Mix {
     }
 
     fn message(&mut self) -> Value {
-        let kinds = ["text", "image", "system", "order", "never_heard_of"];
+        let kinds = ["text", "image", "system", "order", "never_heard_of", "edit", "revoke"];
         let kind = *kinds.choose(&mut self.dice).expect("kinds");
         let id = self.leaf();
         let mut message = json!({"id": format!("wamid.{}", id.as_str().expect("a text").trim_end_matches('\u{e9}')),
             "timestamp": "1760000000", "type": kind});
-        message[kind] = self.anything(3);
+        message[kind] = match kind {
+            "edit" => {
+                json!({"original_message_id": self.leaf(), "message": {"type": "text", "text": self.anything(3)}})
+            }
+            "revoke" if self.often() => json!({"original_message_id": self.person()}),
+            _ => self.anything(3),
+        };
         match self.dice.random_range(0..4) {
             0 => message["from_user_id"] = json!(format!("US.{}", self.person())),
             1 => {}
@@ -184,7 +190,11 @@ pub(super) fn kept(part: &WebhookPart) -> (String, usize) {
     match part {
         WebhookPart::Message(message) => with(&message.frame, "messages", &message.raw, message.body.len()),
         WebhookPart::Status(status) => with(&status.frame, "statuses", &status.raw, 0),
-        WebhookPart::Other(other) => (other.raw.to_string(), other.raw.len()),
+        WebhookPart::Other(other) => {
+            let content = other.amends.as_ref().and_then(|amends| amends.content.as_ref());
+            let bytes = other.raw.len() + content.map_or(0, |content| content.body.len());
+            (other.raw.to_string(), bytes)
+        }
     }
 }
 

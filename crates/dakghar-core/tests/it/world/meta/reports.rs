@@ -105,6 +105,7 @@ impl Meta {
             field: "account_update".into(),
             problem: None,
             raw: text.into(),
+            amends: None,
         }
     }
 

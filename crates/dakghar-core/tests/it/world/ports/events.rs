@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::page::{Listed, PageLimit};
-use dakghar_core::domain::{EventId, TenantId, WebhookEvent};
+use dakghar_core::domain::{Amendment, EventId, PhoneNumberId, TenantId, Wamid, WebhookEvent};
 use dakghar_core::ports::{EventStore, StoreError};
 
 use super::{Near, Shared, at_once};
@@ -25,5 +25,16 @@ impl EventStore for Near {
         let tenant_id = tenant_id.copied();
         let list = move |shared: &Shared| at_once(EventStore::list(&*shared.store, tenant_id.as_ref(), before, limit));
         self.once(Call::Query, list).await
+    }
+
+    async fn amendments(
+        &self,
+        tenant_id: &TenantId,
+        messages: &[(PhoneNumberId, Wamid)],
+        each: u32,
+    ) -> Result<Vec<Vec<Amendment>>, StoreError> {
+        let (tenant_id, messages) = (*tenant_id, messages.to_vec());
+        let find = move |shared: &Shared| at_once(shared.store.amendments(&tenant_id, &messages, each));
+        self.once(Call::Query, find).await
     }
 }
