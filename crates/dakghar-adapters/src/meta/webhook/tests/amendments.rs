@@ -46,7 +46,11 @@ fn what_cannot_be_an_edit_is_kept_and_changes_no_message() {
         r#"{"id":"wamid.e","type":"edit","edit":{"message":{"type":"text","text":{}}}}"#,
         &too_long,
     ] {
-        let part = part(odd);
+        // What stood around it is a part of its own.
+        let parts = parse(&with_value(&format!(r#""messages":[{odd}]"#)));
+        let [WebhookPart::Other(part), WebhookPart::Other(_)] = &parts[..] else {
+            panic!("{parts:?}")
+        };
         assert_eq!(part.amends, None, "{odd}");
         assert!(part.problem.is_some() && part.raw.contains(odd), "{odd}");
     }
