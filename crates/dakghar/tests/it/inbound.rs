@@ -410,7 +410,7 @@ async fn edits_and_revocations_change_the_message_they_name(backend: Backend) {
 
     let revocation = json!({"from": "16505551234", "id": "wamid.R1", "timestamp": "1760000020", "type": "revoke",
         "revoke": {"original_message_id": "wamid.A1"}});
-    send(&[revocation.clone()]).await;
+    send(std::slice::from_ref(&revocation)).await;
     send(&[revocation, edit("wamid.E2", 20, "third")]).await;
     for seen in [only().await, product.get(&one).await] {
         assert_eq!((&seen["content"], &seen["envelope"]), (&json!(null), &json!(null)));
