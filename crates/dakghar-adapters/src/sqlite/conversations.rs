@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
-use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
+use dakghar_core::domain::conversation::{Conversation, ConversationKind, ConversationTouch};
 use dakghar_core::domain::ids::{ConversationId, MessageId, PhoneNumberId, TenantId, WaId};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
 use dakghar_core::domain::time::Timestamp;
@@ -15,7 +15,7 @@ use super::cells::{Cells, Read, asked_for, readable};
 use super::failure::Outcome;
 
 pub(super) const COLUMNS: &str =
-    "id, tenant_id, phone_number_id, wa_id, last_message_id, last_message_at, last_inbound_at";
+    "id, tenant_id, phone_number_id, wa_id, last_message_id, last_message_at, last_inbound_at, kind";
 
 pub(super) static LIST: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -51,8 +51,8 @@ impl ConversationStore for SqliteStore {
 pub(super) fn touch(conn: &Connection, batch: &[ConversationTouch]) -> Outcome<()> {
     let mut upsert = conn.prepare_cached(
         "INSERT INTO conversations \
-             (id, tenant_id, phone_number_id, wa_id, last_message_id, last_message_at, last_inbound_at) \
-         VALUES (?, ?, ?, ?, ?, ?, ?) \
+             (id, tenant_id, phone_number_id, wa_id, last_message_id, last_message_at, last_inbound_at, kind) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT (tenant_id, id) DO UPDATE SET \
              last_message_id = iif((excluded.last_message_at, excluded.last_message_id) \
                  > (last_message_at, last_message_id), excluded.last_message_id, last_message_id), \
@@ -71,7 +71,8 @@ pub(super) fn touch(conn: &Connection, batch: &[ConversationTouch]) -> Outcome<(
             touch.wa_id.as_str(),
             touch.message_id.to_string(),
             touch.at.as_millis(),
-            last_inbound_at
+            last_inbound_at,
+            touch.kind.stored()
         ])?;
     }
     Ok(())
@@ -124,5 +125,6 @@ pub(super) fn conversation(row: &Row<'_>) -> Read<Conversation> {
         last_message_id: cells.parse(MessageId::parse)?,
         last_message_at: cells.time()?,
         last_inbound_at: cells.maybe_time()?,
+        kind: cells.maybe_parse(ConversationKind::parse)?.unwrap_or_default(),
     })
 }

@@ -11,7 +11,39 @@ use super::time::Timestamp;
 /// The time after a person's last message in which free-form messages may be sent to them.
 pub const CUSTOMER_SERVICE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The conversation between one of the tenant's numbers and one person.
+/// What the other end of a conversation is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ConversationKind {
+    /// One person.
+    #[default]
+    Person,
+    /// A group. Nobody in it opens a customer service window for it.
+    Group,
+}
+
+impl ConversationKind {
+    /// The name used in answers and in the stores.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Group => "group",
+        }
+    }
+
+    /// Reads the name.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Person, Self::Group]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+    }
+
+    /// Returns the kind as the stores keep it; `None` for a person.
+    pub fn stored(self) -> Option<&'static str> {
+        (self != Self::Person).then(|| self.as_str())
+    }
+}
+
+/// The conversation between one of the tenant's numbers and one person or group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversation {
     /// Derived from the number and the person.
@@ -20,7 +52,9 @@ pub struct Conversation {
     pub tenant_id: TenantId,
     /// The business number.
     pub phone_number_id: PhoneNumberId,
-    /// The person.
+    /// What the other end is.
+    pub kind: ConversationKind,
+    /// The person or the group.
     pub wa_id: WaId,
     /// The newest message, in either direction.
     pub last_message_id: MessageId,
@@ -65,14 +99,16 @@ pub struct ConversationTouch {
     pub tenant_id: TenantId,
     /// The business number.
     pub phone_number_id: PhoneNumberId,
-    /// The person.
+    /// What the other end is.
+    pub kind: ConversationKind,
+    /// The person or the group.
     pub wa_id: WaId,
     /// The message.
     pub message_id: MessageId,
     /// The time of the message.
     pub at: Timestamp,
     /// True if it opens the customer service window: a message that the person wrote. A notice of Meta's about the
-    /// person opens none.
+    /// person opens none, nor does a message in a group or of the history.
     pub opens_window: bool,
 }
 
@@ -83,6 +119,7 @@ impl ConversationTouch {
             id: self.id,
             tenant_id: self.tenant_id,
             phone_number_id: self.phone_number_id.clone(),
+            kind: self.kind,
             wa_id: self.wa_id.clone(),
             last_message_id: self.message_id,
             last_message_at: self.at,

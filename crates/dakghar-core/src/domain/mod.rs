@@ -26,7 +26,7 @@ pub mod time;
 pub mod webhook;
 
 pub use amendment::{AmendedContent, AmendedMessage, Amendment};
-pub use conversation::{Conversation, ConversationTouch};
+pub use conversation::{Conversation, ConversationKind, ConversationTouch};
 pub use graph_error::{GraphRefusal, RefusalClass};
 pub use hold::{Actor, Hold, HoldReason};
 pub use ids::{

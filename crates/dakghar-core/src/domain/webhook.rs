@@ -6,15 +6,16 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::amendment::Amendment;
+use super::conversation::ConversationKind;
 use super::ids::{EventId, PhoneNumberId, TenantId, WaId, WabaId, Wamid};
-use super::message::SendError;
 use super::message::evidence::EvidenceStatus;
+use super::message::{Direction, Origin, ReportedStatus, SendError};
 use super::time::Timestamp;
 
 /// One part of a webhook POST. A part that could not be understood is [`WebhookPart::Other`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum WebhookPart {
-    /// A person wrote.
+    /// A message that somebody wrote elsewhere: a person, or the business in its app.
     Message(InboundMessage),
     /// Meta reports on a message of ours.
     Status(StatusReport),
@@ -33,7 +34,7 @@ impl WebhookPart {
     }
 }
 
-/// A message from a person, as the webhook reports it.
+/// A message that was written elsewhere, as the webhook reports it: by a person, or by the business in its app.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InboundMessage {
     /// The business number it came in on.
@@ -42,10 +43,18 @@ pub struct InboundMessage {
     pub waba_id: Option<WabaId>,
     /// Meta's id, by which duplicates are recognised.
     pub wamid: Wamid,
-    /// The person who wrote, as given; absent if the person hides the number.
-    pub from: Option<Arc<str>>,
-    /// The person who wrote, as a key: digits without `+`, or the business-scoped user id.
-    pub from_id: Option<WaId>,
+    /// Where it was written; never by a client of ours.
+    pub origin: Origin,
+    /// How it stands.
+    pub status: ReportedStatus,
+    /// What the other end is.
+    pub conversation_kind: ConversationKind,
+    /// The person or group at the other end, as given; absent if the person hides the number.
+    pub peer: Option<Arc<str>>,
+    /// The other end as a key: digits without `+`, the business-scoped user id, or the group's id.
+    pub peer_id: Option<WaId>,
+    /// In a group: the person who wrote, as given.
+    pub sender: Option<Arc<str>>,
     /// Meta's name of the type; `unknown` when absent.
     pub kind: Arc<str>,
     /// Meta's object of that type as JSON text; `null` when absent.
@@ -56,6 +65,30 @@ pub struct InboundMessage {
     pub sent_at: Option<Timestamp>,
     /// What stood around it: see [`framed`].
     pub frame: Option<Arc<str>>,
+}
+
+impl InboundMessage {
+    /// Returns the list in which Meta's value has it.
+    pub const fn list(&self) -> &'static str {
+        list_of(self.origin)
+    }
+
+    /// Returns which way it went.
+    pub const fn direction(&self) -> Direction {
+        match self.status {
+            ReportedStatus::Received => Direction::Inbound,
+            ReportedStatus::Sent(_) => Direction::Outbound,
+        }
+    }
+}
+
+/// Returns the list in which Meta's value has messages of this origin. Those of the history lie deeper, and are shown as
+/// messages.
+pub const fn list_of(origin: Origin) -> &'static str {
+    match origin {
+        Origin::BusinessApp => "message_echoes",
+        Origin::Client | Origin::Person | Origin::History => "messages",
+    }
 }
 
 /// Meta's report on one message of ours.

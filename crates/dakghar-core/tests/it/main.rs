@@ -3,6 +3,7 @@
 mod accounts;
 mod amendments;
 mod crashes;
+mod echoes;
 mod names;
 mod promises;
 mod receiving;

@@ -112,7 +112,12 @@ pub(super) async fn receive(State(state): State<HttpState>, request: Request) ->
     let receipt = state.app().receiving.receive(&body, &signatures).await?;
     senders.verified(addr);
     let view = ReceiptView {
-        received: receipt.messages + receipt.statuses + receipt.events + receipt.unrouted + receipt.duplicates,
+        received: receipt.messages
+            + receipt.echoes
+            + receipt.statuses
+            + receipt.events
+            + receipt.unrouted
+            + receipt.duplicates,
         duplicates: receipt.duplicates,
         unrouted: receipt.unrouted,
     };

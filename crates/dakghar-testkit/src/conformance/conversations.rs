@@ -5,7 +5,9 @@
 use std::collections::BTreeSet;
 
 use dakghar_core::domain::page::{Listed, PageLimit};
-use dakghar_core::domain::{Conversation, ConversationId, ConversationTouch, Direction, Timestamp, WaId};
+use dakghar_core::domain::{
+    Conversation, ConversationId, ConversationKind, ConversationTouch, Direction, Timestamp, WaId,
+};
 
 use super::read_pages;
 use super::stores::{Stores, touch};
@@ -28,6 +30,7 @@ macro_rules! conversation_store_suite {
             conversations_come_with_the_newest_first
             pages_of_conversations_have_no_gaps_and_no_repeats
             a_foreign_tenant_sees_no_conversation
+            a_group_stays_a_group
         }
     };
 }
@@ -38,6 +41,7 @@ fn conversation(newest: &ConversationTouch, last_inbound_at: Option<Timestamp>) 
         id: newest.id,
         tenant_id: newest.tenant_id,
         phone_number_id: newest.phone_number_id.clone(),
+        kind: newest.kind,
         wa_id: newest.wa_id.clone(),
         last_message_id: newest.message_id,
         last_message_at: newest.at,
@@ -246,4 +250,22 @@ pub async fn a_foreign_tenant_sees_no_conversation(stores: Stores) {
         Ok(Listed::empty())
     );
     check(&stores, &conversation(&mine, Some(at(10)))).await;
+}
+
+pub async fn a_group_stays_a_group(stores: Stores) {
+    let tenant = tenant_id();
+    let first = ConversationTouch {
+        kind: ConversationKind::Group,
+        ..touch(tenant, &person("Y2Fw"), at(10), Direction::Outbound)
+    };
+    let second = ConversationTouch {
+        at: at(20),
+        ..first.clone()
+    };
+    for touch in [&first, &second] {
+        apply(&stores, std::slice::from_ref(touch)).await;
+        check(&stores, &conversation(touch, None)).await;
+    }
+    let listed = stores.conversations.list(&tenant, None, PageLimit::items(9)).await;
+    assert_eq!(listed.expect("the store answers").items, [conversation(&second, None)]);
 }

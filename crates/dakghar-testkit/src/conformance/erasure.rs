@@ -2,6 +2,7 @@
 //! conversations, events and redrives.
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
+use dakghar_core::domain::ConversationKind;
 use dakghar_core::domain::amendment::KEPT_LONGER;
 use dakghar_core::domain::message::Status;
 use dakghar_core::domain::page::{MessageQuery, PageLimit};
@@ -46,6 +47,7 @@ async fn fill(stores: &Stores, tenant: TenantId) {
     accept_all(stores, &sent).await;
     receive_all(stores, &[inbound(tenant, "wamid.A"), inbound(tenant, "wamid.B")]).await;
     let touches = ["1", "2", "3"].map(|digits| ConversationTouch {
+        kind: ConversationKind::Person,
         id: ConversationId::of(&tenant, &phone_number_id(), &person(digits)),
         tenant_id: tenant,
         phone_number_id: phone_number_id(),
@@ -263,6 +265,7 @@ pub async fn old_messages_that_are_settled_are_erased_and_no_others(stores: Stor
 pub async fn a_conversation_goes_with_its_last_message(stores: Stores) {
     let tenant = tenant_id();
     let touch = |digits: &str, time| ConversationTouch {
+        kind: ConversationKind::Person,
         id: ConversationId::of(&tenant, &phone_number_id(), &person(digits)),
         tenant_id: tenant,
         phone_number_id: phone_number_id(),

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use dakghar_core::domain::ConversationKind;
 use dakghar_core::domain::migration::{Kind, Place, Record, Retirement};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::redrive::{Redrive, RedriveStatus};
@@ -107,6 +108,7 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
 
 fn touch(owner: TenantId, digits: &str, ms: u64) -> ConversationTouch {
     ConversationTouch {
+        kind: ConversationKind::Person,
         id: ConversationId::of(&owner, &phone_number_id(), &person(digits)),
         tenant_id: owner,
         phone_number_id: phone_number_id(),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dakghar_core::domain::ConversationKind;
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Message, MessageId, MessageKey, Status};
 use dakghar_core::domain::{TenantId, Timestamp, WaId};
 use dakghar_core::ports::{
@@ -120,6 +121,7 @@ pub(super) fn ids(messages: &[Message]) -> Vec<MessageId> {
 pub(super) fn touch(tenant: TenantId, wa_id: &WaId, at: Timestamp, direction: Direction) -> ConversationTouch {
     let Message { accepted, .. } = outbound(tenant);
     ConversationTouch {
+        kind: ConversationKind::Person,
         id: ConversationId::of(&tenant, &phone_number_id(), wa_id),
         tenant_id: tenant,
         phone_number_id: phone_number_id(),

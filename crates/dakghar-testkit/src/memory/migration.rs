@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use dakghar_core::domain::Message;
 use dakghar_core::domain::migration::{Checksum, Kind, Migration, Place, Record, Retirement};
-use dakghar_core::domain::{Direction, Message};
 use dakghar_core::ports::{Acceptance, MigrationSource, MigrationTarget, Received, Saved, SourcePage, StoreError};
 
 use super::{MemoryStore, State};
@@ -66,9 +66,10 @@ impl State {
     }
 
     fn put_message(&mut self, message: Message) -> bool {
-        match message.accepted.direction {
-            Direction::Outbound => self.accept(message) == Acceptance::Stored,
-            Direction::Inbound => self.receive(message) == Received::New,
+        if message.is_reported() {
+            self.receive(message) == Received::New
+        } else {
+            self.accept(message) == Acceptance::Stored
         }
     }
 

@@ -1,10 +1,12 @@
 //! Messages.
 
 use dakghar_core::domain::message::{
-    ATTEMPTS_MAX_DEFAULT, Accepted, Content, DeadReason, Delivery, Idempotency, Lease, Priority, SendError,
-    TimelineEntry, TimelineEvent, UnknownOutcome,
+    ATTEMPTS_MAX_DEFAULT, Accepted, Content, DeadReason, Delivery, Idempotency, Lease, Origin, Priority,
+    ReportedStatus, SendError, SentStatus, TimelineEntry, TimelineEvent, UnknownOutcome,
 };
-use dakghar_core::domain::{ConversationId, Direction, HoldReason, Message, MessageId, Status, TenantId, Timestamp};
+use dakghar_core::domain::{
+    ConversationId, ConversationKind, Direction, HoldReason, Message, MessageId, Status, TenantId, Timestamp,
+};
 
 use dakghar_core::ports::Save;
 
@@ -34,6 +36,9 @@ pub fn outbound(tenant_id: TenantId) -> Message {
         unknown_outcome: UnknownOutcome::Auto,
         attempts_max: ATTEMPTS_MAX_DEFAULT,
         created_at,
+        origin: Origin::Client,
+        conversation_kind: ConversationKind::Person,
+        sender: None,
     };
     let mut delivery = Delivery::queued(created_at);
     delivery.timeline = vec![TimelineEntry::new(created_at, TimelineEvent::Accepted)];
@@ -99,6 +104,9 @@ pub fn outbound_full(tenant_id: TenantId) -> Message {
             unknown_outcome: UnknownOutcome::Fail,
             attempts_max: 7,
             created_at,
+            origin: Origin::Client,
+            conversation_kind: ConversationKind::Group,
+            sender: Some("+91 1".into()),
         },
         delivery: Delivery {
             expires_at: Some(at(86_400_001)),
@@ -158,6 +166,7 @@ pub fn inbound(tenant_id: TenantId, wamid_text: &str) -> Message {
         direction: Direction::Inbound,
         peer: Some("919333333333".into()),
         peer_id: Some(peer_id),
+        origin: Origin::Person,
         content: Content {
             kind: "text".into(),
             body: r#"{"body":"Hi!"}"#.into(),
@@ -189,6 +198,27 @@ pub fn inbound_bare(tenant_id: TenantId, wamid_text: &str) -> Message {
         ..accepted
     };
     Message { accepted, delivery }
+}
+
+/// A message that the business typed in its app, reported under this wamid.
+pub fn echo(tenant_id: TenantId, wamid_text: &str) -> Message {
+    let Message { accepted, delivery } = inbound(tenant_id, wamid_text);
+    let mut reported = Delivery::reported(
+        ReportedStatus::Sent(SentStatus::Sent),
+        wamid(wamid_text),
+        accepted.created_at,
+    );
+    reported.conversation_id = delivery.conversation_id;
+    reported.timeline = delivery.timeline;
+    let accepted = Accepted {
+        direction: Direction::Outbound,
+        origin: Origin::BusinessApp,
+        ..accepted
+    };
+    Message {
+        accepted,
+        delivery: reported,
+    }
 }
 
 /// What Meta said, with every field.

@@ -18,7 +18,7 @@ use crate::clock::START;
 use crate::ids::SequentialIds;
 
 pub use event::{amendment, event, event_bare};
-pub use message::{With, inbound, inbound_bare, outbound, outbound_full, saves, send_error_full, with_key};
+pub use message::{With, echo, inbound, inbound_bare, outbound, outbound_full, saves, send_error_full, with_key};
 pub use redrive::redrive;
 pub use tenant::{number, number_full, tenant, tenant_full, tenant_with_numbers};
 

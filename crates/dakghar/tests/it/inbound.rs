@@ -19,6 +19,9 @@ on_both_backends!(
     a_payment_that_fails_is_no_failed_message,
     an_account_that_nobody_gave_is_learned,
     edits_and_revocations_change_the_message_they_name,
+    what_the_business_writes_in_its_app_is_in_the_thread,
+    a_history_is_stored_as_such,
+    a_group_is_one_conversation,
 );
 
 fn change(number: &str, value: Value) -> Value {
@@ -431,4 +434,129 @@ async fn edits_and_revocations_change_the_message_they_name(backend: Backend) {
         message("wamid.A1", "first")
     );
     assert_eq!(product.get(&events).await["data"].as_array().map(Vec::len), Some(3));
+}
+
+/// A change of another field of the number 111.
+fn change_of(field: &str, value: Value) -> Value {
+    let mut change = change("111", value);
+    change["field"] = json!(field);
+    change
+}
+
+async fn what_the_business_writes_in_its_app_is_in_the_thread(backend: Backend) {
+    let product = Product::start(backend).await;
+    let tenant = product.tenant("111", "mock_a").await;
+    let send = async |change: Value| {
+        let entry = json!({"id": "9001", "changes": [change]});
+        assert_eq!(post(&product, body(&[entry])).await, 200);
+    };
+    let typed = json!({"from": "15550001111", "to": "16505551234", "id": "wamid.E1", "timestamp": "1760000000",
+        "type": "text", "text": {"body": "typed on the phone"}});
+    let echo = change_of("smb_message_echoes", json!({"message_echoes": [typed]}));
+    send(echo.clone()).await;
+    send(echo).await;
+    let path = |of: &str| format!("/tenants/{}/{of}", tenant.id);
+    let listed = product.get(&path("messages")).await["data"].clone();
+    assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
+    let seen = &listed[0];
+    assert_eq!(
+        (&seen["origin"], &seen["direction"]),
+        (&json!("business_app"), &json!("outbound"))
+    );
+    assert_eq!((&seen["status"], &seen["to"]), (&json!("sent"), &json!("16505551234")));
+    let conversation = product.get(&path("conversations")).await["data"].clone();
+    assert_eq!(conversation.as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        (&conversation[0]["waId"], &conversation[0]["kind"]),
+        (&json!("16505551234"), &json!("person"))
+    );
+    assert_eq!(conversation[0]["customerServiceWindowUntil"], json!(null));
+    let one = path(&format!("messages/{}", text(&seen["id"])));
+    let raw = product.get(&format!("{one}?raw=true")).await["raw"].clone();
+    assert_eq!(raw["changes"][0]["value"]["message_echoes"], json!([typed]));
+
+    let status = |status: &str| {
+        json!({"id": "wamid.E1", "status": status, "timestamp": "1760000100", "recipient_id": "16505551234",
+            "errors": [{"code": 131_026, "title": "Message undeliverable"}]})
+    };
+    for (reported, shown) in [("failed", "sent"), ("delivered", "delivered"), ("read", "read")] {
+        send(change("111", json!({"statuses": [status(reported)]}))).await;
+        assert_eq!(product.get(&one).await["status"], shown, "{reported}");
+        assert_eq!(product.get(&path("dead-letters")).await["data"], json!([]));
+    }
+}
+
+async fn a_history_is_stored_as_such(backend: Backend) {
+    let product = Product::start(backend).await;
+    let tenant = product.tenant("111", "mock_a").await;
+    let past = |id: &str, from: &str| {
+        json!({"from": from, "id": id, "timestamp": "1750000000", "type": "text", "text": {"body": id},
+            "history_context": {"status": "READ"}})
+    };
+    let wave = json!({"metadata": {"phase": 1, "chunk_order": 2, "progress": 70}, "threads": [
+        {"id": "16505551234", "messages": [past("wamid.H1", "16505551234"), past("wamid.H2", "15550001111")]}]});
+    let history = change_of("history", json!({"history": [wave]}));
+    for _ in 0..2 {
+        let entry = json!({"id": "9001", "changes": [history]});
+        assert_eq!(post(&product, body(&[entry])).await, 200);
+    }
+    let path = |of: &str| format!("/tenants/{}/{of}", tenant.id);
+    let listed = product.get(&path("messages")).await["data"].clone();
+    let listed = listed.as_array().expect("a list").iter();
+    let mut seen: Vec<_> = listed
+        .map(|seen| ["wamid", "origin", "direction", "status"].map(|field| text(&seen[field])))
+        .collect();
+    seen.sort();
+    let expected = [
+        ["wamid.H1", "history", "inbound", "received"],
+        ["wamid.H2", "history", "outbound", "read"],
+    ];
+    assert_eq!(seen, expected);
+    let conversations = product.get(&path("conversations")).await["data"].clone();
+    assert_eq!(conversations.as_array().map(Vec::len), Some(1));
+    assert_eq!(conversations[0]["customerServiceWindowUntil"], json!(null));
+    assert_eq!(conversations[0]["lastMessageAt"], "2025-06-15T15:06:40.000Z");
+    let events = product.get(&path("events")).await["data"].clone();
+    assert_eq!(events.as_array().map(Vec::len), Some(1));
+    let waves = &events[0]["payload"]["changes"][0]["value"]["history"];
+    assert_eq!(
+        waves[0]["metadata"],
+        json!({"phase": 1, "chunk_order": 2, "progress": 70})
+    );
+    assert!(!waves.to_string().contains("wamid"), "{waves}");
+}
+
+async fn a_group_is_one_conversation(backend: Backend) {
+    let product = Product::start(backend).await;
+    let tenant = product.tenant("111", "mock_a").await;
+    let mut written = message("wamid.G1", "in the group");
+    written["group_id"] = json!("Y2FwaV9ncm91cDox");
+    let entry = json!({"id": "9001", "changes": [change("111", json!({"messages": [written]}))]});
+    assert_eq!(post(&product, body(&[entry])).await, 200);
+    let answer =
+        json!({"to": "Y2FwaV9ncm91cDox", "recipient_type": "group", "type": "text", "text": {"body": "answer"}});
+    let sent = product.post(&format!("/tenants/{}/send", tenant.id), answer).await;
+    product.until_status(&tenant, &text(&sent["messageId"]), "sent").await;
+    let path = format!("/tenants/{}/conversations", tenant.id);
+    let conversations = product.get(&path).await["data"].clone();
+    assert_eq!(conversations.as_array().map(Vec::len), Some(1), "{conversations}");
+    let group = &conversations[0];
+    assert_eq!(
+        (&group["kind"], &group["waId"]),
+        (&json!("group"), &json!("Y2FwaV9ncm91cDox"))
+    );
+    assert_eq!(group["customerServiceWindowUntil"], json!(null));
+    let messages = product.get(&format!("{path}/{}/messages", text(&group["id"]))).await["data"].clone();
+    let seen: Vec<_> = messages
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|seen| (text(&seen["direction"]), text(&seen["groupId"]), seen["from"].clone()))
+        .collect();
+    let group = "Y2FwaV9ncm91cDox".to_owned();
+    let expected = [
+        ("outbound".to_owned(), group.clone(), json!("111")),
+        ("inbound".to_owned(), group, json!("16505551234")),
+    ];
+    assert_eq!(seen, expected);
 }

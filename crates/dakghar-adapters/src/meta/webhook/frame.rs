@@ -44,6 +44,12 @@ impl<'a> Members<'a> {
         )
     }
 
+    /// With one more at the end, if there is one.
+    pub(super) fn and(mut self, name: &'a str, value: Option<&'a RawValue>) -> Self {
+        self.0.extend(value.map(|value| (name, value)));
+        self
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

@@ -4,7 +4,9 @@
 //! cannot be understood is still a webhook: it comes out as other parts, whole, so that nothing Meta sent is lost.
 //! Nothing here knows tenants or stores.
 
+mod around;
 mod frame;
+mod history;
 mod parse;
 mod parts;
 mod reader;

@@ -12,14 +12,11 @@ use serde_json::value::RawValue;
 
 use super::super::lenient_json::{Fields, elements, text};
 use super::frame::Members;
-use super::parts::{Parts, Place};
+use super::parts::{ECHO_LIST, ECHOES, HISTORY, MESSAGES, Parts, Place};
 use super::value;
 
 /// The name that the envelope of every WhatsApp webhook gives itself.
 const OBJECT: &str = "whatsapp_business_account";
-/// The only field whose lists are messages to us and statuses of our messages. Other fields carry lists of the same
-/// names that are echoes, calls or history.
-const MESSAGES: &str = "messages";
 /// The most digits of a number that are looked at; the longest number has 15.
 const DIGITS_MAX: usize = 32;
 /// The longest field name that is kept.
@@ -145,6 +142,14 @@ impl Parts {
                 }
             }
             return;
+        }
+        let is_told = match &*field {
+            ECHOES => value.get(ECHO_LIST).is_some(),
+            HISTORY => value.get(HISTORY).is_some(),
+            _ => false,
+        };
+        if let Some(number) = phone_number_of(&value).filter(|_| is_told) {
+            return value::read(self, head, &place, &change, &value, &number);
         }
         let waba_id = named_waba(&value);
         let phone_number_id = phone_number_of(&value)

@@ -8,6 +8,15 @@ use dakghar_core::domain::webhook::{OtherPart, WebhookPart};
 
 use super::frame::Repeats;
 
+/// The only field whose lists are messages to us and statuses of our messages. Other fields carry lists of the same
+/// names that are calls.
+pub(super) const MESSAGES: &str = "messages";
+/// The field of what the business typed in its app.
+pub(super) const ECHOES: &str = "smb_message_echoes";
+/// The list in it.
+pub(super) const ECHO_LIST: &str = "message_echoes";
+/// The field of what was written before the number came to us.
+pub(super) const HISTORY: &str = "history";
 /// Parts taken from one body. Meta puts at most 1,000 updates into one; a body of three million bytes could hold a
 /// million fragments, each of which would cost more memory than it has bytes.
 pub(super) const PARTS_MAX: usize = 20_000;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use dakghar_core::domain::amendment::{AmendedContent, Amendment, EDIT_BYTES_MAX};
+use dakghar_core::domain::conversation::ConversationKind;
 use dakghar_core::domain::ids::{PhoneNumberId, WaId, WabaId, Wamid};
-use dakghar_core::domain::message::{EvidenceStatus, SendError};
+use dakghar_core::domain::message::{EvidenceStatus, Origin, ReportedStatus, SendError, SentStatus};
 use dakghar_core::domain::send_error::clip;
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::domain::webhook::{InboundMessage, StatusReport};
@@ -20,6 +21,11 @@ const KIND_BYTES_MAX: usize = 64;
 /// The time by which Meta's clock may be ahead of ours.
 const CLOCK_LEAD_SECONDS_MAX: i64 = 24 * 60 * 60;
 
+/// Where a message names the person who wrote it: by the number, and by Meta's id.
+pub(super) const WRITERS: [&str; 2] = ["from", "from_user_id"];
+/// Where a message of the business names the person who gets it.
+pub(super) const READERS: [&str; 2] = ["to", "to_user_id"];
+
 /// The types of messages that change another one.
 const EDIT: &str = "edit";
 const REVOKE: &str = "revoke";
@@ -28,21 +34,89 @@ const REVOKE: &str = "revoke";
 const MESSAGE: &str = "message";
 
 /// The facts that hold for every message and status of one value.
-pub(super) struct Origin<'o> {
+pub(super) struct Facts<'o> {
     pub(super) phone_number_id: &'o PhoneNumberId,
     pub(super) waba_id: Option<&'o WabaId>,
     pub(super) now_seconds: i64,
 }
 
-impl Origin<'_> {
-    /// Reads an inbound message, or says why it is none.
+impl Facts<'_> {
+    /// Reads a message of a person, or says why it is none.
     pub(super) fn message(&self, raw: &RawValue, fields: &Fields<'_>) -> Result<InboundMessage, &'static str> {
+        self.reported(raw, fields, Origin::Person, ReportedStatus::Received, &WRITERS)
+    }
+
+    /// Reads a message that was typed in the business's app, or says why it is none.
+    pub(super) fn echo(&self, raw: &RawValue, fields: &Fields<'_>) -> Result<InboundMessage, &'static str> {
+        let status = ReportedStatus::Sent(SentStatus::Sent);
+        self.reported(raw, fields, Origin::BusinessApp, status, &READERS)
+    }
+
+    /// Reads a message of the history, or says why it is none. `own_digits` are those of the business's number, and
+    /// `person` names the thread.
+    pub(super) fn past(
+        &self,
+        raw: &RawValue,
+        fields: &Fields<'_>,
+        own_digits: Option<&str>,
+        person: Option<&str>,
+    ) -> Result<InboundMessage, &'static str> {
+        let from = fields.text("from");
+        let digits = from.as_deref().map(|from| from.trim_start_matches('+'));
+        let is_own = match (digits, own_digits, person) {
+            (Some(from), Some(own), _) => from == own,
+            (Some(from), None, Some(person)) => from != person.trim_start_matches('+'),
+            (None, ..) | (_, None, None) => false,
+        };
+        if !is_own {
+            return self.reported(raw, fields, Origin::History, ReportedStatus::Received, &WRITERS);
+        }
+        let told = fields.object("history_context").and_then(|context| {
+            let status = context.text("status")?.to_ascii_lowercase();
+            Some(match EvidenceStatus::parse(&status)? {
+                EvidenceStatus::Delivered => SentStatus::Delivered,
+                EvidenceStatus::Read | EvidenceStatus::Played => SentStatus::Read,
+                EvidenceStatus::Sent | EvidenceStatus::Failed => SentStatus::Sent,
+            })
+        });
+        let status = ReportedStatus::Sent(told.unwrap_or(SentStatus::Sent));
+        let mut message = self.reported(raw, fields, Origin::History, status, &READERS)?;
+        if message.peer_id.is_none() {
+            message.peer = person.map(Arc::from);
+            message.peer_id = person.and_then(key_of);
+        }
+        Ok(message)
+    }
+
+    /// `names` are those of the other end: its number, and Meta's id of it.
+    fn reported(
+        &self,
+        raw: &RawValue,
+        fields: &Fields<'_>,
+        origin: Origin,
+        status: ReportedStatus,
+        names: &[&str; 2],
+    ) -> Result<InboundMessage, &'static str> {
         let wamid = wamid(fields).ok_or("the message has no usable id")?;
-        let from = fields.text("from").filter(|from| !from.is_empty());
-        let from_id = from
-            .as_deref()
-            .and_then(|from| WaId::parse(from.strip_prefix('+').unwrap_or(from)).ok())
-            .or_else(|| fields.text("from_user_id").and_then(|id| WaId::parse(&id).ok()));
+        let [number, user_id] = names.map(|name| fields.text(name).filter(|id| !id.is_empty()));
+        let group = fields.text("group_id").filter(|id| !id.is_empty());
+        let (conversation_kind, peer, peer_id, sender) = match group {
+            // Who wrote in a group wrote to nobody in private, even if its id cannot be a key.
+            Some(group) => {
+                let sender = number.or(user_id).filter(|_| status == ReportedStatus::Received);
+                (
+                    ConversationKind::Group,
+                    Some(group.clone()),
+                    WaId::parse(&group).ok(),
+                    sender,
+                )
+            }
+            None => {
+                let id = number.as_deref().and_then(key_of);
+                let id = id.or_else(|| user_id.as_deref().and_then(|id| WaId::parse(id).ok()));
+                (ConversationKind::Person, number, id, None)
+            }
+        };
         let kind = fields
             .text("type")
             .filter(|kind| !kind.is_empty() && kind.len() <= KIND_BYTES_MAX);
@@ -51,40 +125,18 @@ impl Origin<'_> {
             phone_number_id: self.phone_number_id.clone(),
             waba_id: self.waba_id.cloned(),
             wamid,
-            from: from.as_deref().map(Arc::from),
-            from_id,
+            origin,
+            status,
+            conversation_kind,
+            peer: peer.as_deref().map(Arc::from),
+            peer_id,
+            sender: sender.as_deref().map(Arc::from),
             kind: kind.as_deref().unwrap_or(KIND_UNKNOWN).into(),
             body: body.map_or("null", RawValue::get).into(),
             raw: raw.get().into(),
             sent_at: self.timestamp(fields),
             frame: None,
         })
-    }
-
-    /// Reads what a message changes of an earlier one, or says why that cannot be told; `None` if it is a message of its
-    /// own. An edit that is longer than any of WhatsApp's is not shown in the place of its original.
-    pub(super) fn amendment(
-        &self,
-        message: &InboundMessage,
-        fields: &Fields<'_>,
-    ) -> Result<Option<Amendment>, &'static str> {
-        let content = match &*message.kind {
-            EDIT => Some(edited(fields)?),
-            REVOKE => None,
-            _ => return Ok(None),
-        };
-        let original = fields
-            .object(&message.kind)
-            .and_then(|change| change.text("original_message_id").map(std::borrow::Cow::into_owned));
-        let of = original.and_then(|id| Wamid::parse(&id).ok());
-        Ok(Some(Amendment {
-            of: of.ok_or("the change does not say of which message")?,
-            by: message.wamid.clone(),
-            at: message
-                .sent_at
-                .unwrap_or_else(|| Timestamp::from_millis(self.now_seconds * 1000)),
-            content,
-        }))
     }
 
     /// Reads a status, or says why it is none. `Ok(None)` is one that says nothing about the delivery of a message: about a
@@ -121,6 +173,32 @@ impl Origin<'_> {
     }
 }
 
+/// Reads what a message changes of an earlier one, or says why that cannot be told; `None` if it is a message of its
+/// own. An edit that is longer than any of WhatsApp's is not shown in the place of its original.
+pub(super) fn amendment(
+    message: &InboundMessage,
+    fields: &Fields<'_>,
+    now_seconds: i64,
+) -> Result<Option<Amendment>, &'static str> {
+    let content = match &*message.kind {
+        EDIT => Some(edited(fields)?),
+        REVOKE => None,
+        _ => return Ok(None),
+    };
+    let original = fields
+        .object(&message.kind)
+        .and_then(|change| change.text("original_message_id").map(std::borrow::Cow::into_owned));
+    let of = original.and_then(|id| Wamid::parse(&id).ok());
+    Ok(Some(Amendment {
+        of: of.ok_or("the change does not say of which message")?,
+        by: message.wamid.clone(),
+        at: message
+            .sent_at
+            .unwrap_or_else(|| Timestamp::from_millis(now_seconds * 1000)),
+        content,
+    }))
+}
+
 /// What an edit says instead.
 fn edited(fields: &Fields<'_>) -> Result<AmendedContent, &'static str> {
     let message = fields
@@ -139,6 +217,11 @@ fn edited(fields: &Fields<'_>) -> Result<AmendedContent, &'static str> {
         kind: kind.as_ref().into(),
         body: body.into(),
     })
+}
+
+/// A number as a key.
+fn key_of(number: &str) -> Option<WaId> {
+    WaId::parse(number.strip_prefix('+').unwrap_or(number)).ok()
 }
 
 fn wamid(fields: &Fields<'_>) -> Option<Wamid> {

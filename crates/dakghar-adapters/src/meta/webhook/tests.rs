@@ -1,5 +1,6 @@
 mod amendments;
 mod damage;
+mod echoes;
 mod flood;
 mod kept;
 mod numbers;
@@ -135,8 +136,8 @@ fn the_bare_example_without_object_and_field_is_a_message() {
     assert_eq!(message.phone_number_id.as_str(), "111111111111111");
     assert_eq!(message.waba_id, None);
     assert_eq!(message.wamid.as_str(), "wamid.123");
-    assert_eq!(message.from.as_deref(), Some("+919111111111"));
-    assert_eq!(message.from_id.as_ref().map(WaId::as_str), Some("919111111111"));
+    assert_eq!(message.peer.as_deref(), Some("+919111111111"));
+    assert_eq!(message.peer_id.as_ref().map(WaId::as_str), Some("919111111111"));
     assert_eq!(&*message.kind, "text");
     assert_eq!(&*message.body, r#"{"body":"hi"}"#);
     assert_eq!(
@@ -212,8 +213,8 @@ fn the_person_is_the_number_or_else_the_user_id() {
         (r#""type":"system""#, None, None),
     ] {
         let message = message(&with_value(&format!(r#""messages":[{{"id":"wamid.A",{fields}}}]"#)));
-        assert_eq!(message.from.as_deref(), from, "{fields}");
-        assert_eq!(message.from_id.as_ref().map(WaId::as_str), from_id, "{fields}");
+        assert_eq!(message.peer.as_deref(), from, "{fields}");
+        assert_eq!(message.peer_id.as_ref().map(WaId::as_str), from_id, "{fields}");
     }
 }
 

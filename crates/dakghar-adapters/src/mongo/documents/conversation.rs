@@ -3,7 +3,7 @@
 //! The newest message's time and id lie in one embedded document, so that they move forward together.
 
 use bson::{DateTime, RawDocument, RawDocumentBuf, raw::cstr, rawdoc};
-use dakghar_core::domain::conversation::Conversation;
+use dakghar_core::domain::conversation::{Conversation, ConversationKind};
 use dakghar_core::domain::ids::{ConversationId, MessageId, PhoneNumberId, TenantId, WaId};
 use dakghar_core::domain::time::Timestamp;
 use serde::Deserialize;
@@ -22,6 +22,9 @@ struct ConversationFields {
     last_message: LastMessage,
     #[serde(default)]
     last_inbound_at: Option<DateTime>,
+    /// Absent for a person, also in documents of earlier builds.
+    #[serde(default)]
+    kind: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -42,6 +45,9 @@ pub(in crate::mongo) fn encode(conversation: &Conversation) -> RawDocumentBuf {
     };
     if let Some(at) = conversation.last_inbound_at {
         document.append(cstr!("lastInboundAt"), date(at));
+    }
+    if let Some(kind) = conversation.kind.stored() {
+        document.append(cstr!("kind"), kind);
     }
     document
 }
@@ -66,5 +72,9 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Conversation, Unread
         last_message_id: MessageId::parse(&fields.last_message.id).map_err(|_| wrong("lastMessage.id"))?,
         last_message_at: timestamp(fields.last_message.at),
         last_inbound_at: fields.last_inbound_at.map(timestamp),
+        kind: match fields.kind.as_deref() {
+            None => ConversationKind::Person,
+            Some(kind) => ConversationKind::parse(kind).ok_or_else(|| wrong("kind"))?,
+        },
     })
 }

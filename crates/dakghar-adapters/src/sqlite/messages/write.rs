@@ -17,7 +17,10 @@ pub(in super::super) const EARLIER: &str = "\
 
 pub(in super::super) const RECEIVED_BEFORE: &str = "\
     SELECT id, tenant_id FROM messages INDEXED BY messages_received \
-    WHERE phone_number_id = ? AND wamid = ? AND direction = 'inbound'";
+    WHERE phone_number_id = ?1 AND wamid = ?2 AND direction = 'inbound' \
+    UNION ALL \
+    SELECT id, tenant_id FROM messages INDEXED BY messages_echoed \
+    WHERE phone_number_id = ?1 AND wamid = ?2 AND direction = 'outbound' AND origin IS NOT NULL";
 
 pub(in super::super) const READ_LINKS: &str = "\
     SELECT wamid, wamids, conversation_id, seq, version FROM messages WHERE tenant_id = ? AND id = ?";

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use dakghar_core::domain::conversation::ConversationKind;
 use dakghar_core::domain::hold::HoldReason;
 use dakghar_core::domain::ids::{ConversationId, IdempotencyKey, MessageId, PhoneNumberId, TenantId, WaId, Wamid};
 use dakghar_core::domain::message::{
-    Accepted, Content, DeadReason, Delivery, Direction, Idempotency, Lease, Message, Priority, Status, UnknownOutcome,
+    Accepted, Content, DeadReason, Delivery, Direction, Idempotency, Lease, Message, Origin, Priority, Status,
+    UnknownOutcome,
 };
 use rusqlite::Row;
 
@@ -18,27 +20,7 @@ pub(in crate::sqlite) fn message(row: &Row<'_>) -> Read<Message> {
     let cells = &mut cells;
     // The fields of a struct expression are evaluated in the order in which they are written.
     Ok(Message {
-        accepted: Accepted {
-            id: cells.parse(MessageId::parse)?,
-            tenant_id: cells.parse(TenantId::parse)?,
-            phone_number_id: cells.parse(PhoneNumberId::parse)?,
-            direction: cells.parse(Direction::parse)?,
-            peer: cells.get()?,
-            peer_id: cells.maybe_parse(WaId::parse)?,
-            content: Content {
-                kind: cells.get()?,
-                body: cells.get()?,
-                envelope: cells.get()?,
-                frame: cells.get()?,
-            },
-            idempotency: idempotency(cells)?,
-            metadata: cells.get()?,
-            client_opaque: cells.get()?,
-            priority: cells.parse(Priority::parse)?,
-            unknown_outcome: cells.parse(UnknownOutcome::parse)?,
-            attempts_max: cells.get()?,
-            created_at: cells.time()?,
-        },
+        accepted: accepted(cells)?,
         delivery: Delivery {
             wamid: cells.maybe_parse(Wamid::parse)?,
             wamids: texts::parse_wamids(cells.get::<Option<String>>()?.as_deref())?,
@@ -70,6 +52,41 @@ pub(in crate::sqlite) fn message(row: &Row<'_>) -> Read<Message> {
             version: cells.count()?,
         },
     })
+}
+
+/// The part that is fixed at acceptance.
+fn accepted(cells: &mut Cells<'_>) -> Read<Accepted> {
+    let mut accepted = Accepted {
+        id: cells.parse(MessageId::parse)?,
+        tenant_id: cells.parse(TenantId::parse)?,
+        phone_number_id: cells.parse(PhoneNumberId::parse)?,
+        direction: cells.parse(Direction::parse)?,
+        peer: cells.get()?,
+        peer_id: cells.maybe_parse(WaId::parse)?,
+        content: Content {
+            kind: cells.get()?,
+            body: cells.get()?,
+            envelope: cells.get()?,
+            frame: cells.get()?,
+        },
+        idempotency: idempotency(cells)?,
+        metadata: cells.get()?,
+        client_opaque: cells.get()?,
+        priority: cells.parse(Priority::parse)?,
+        unknown_outcome: cells.parse(UnknownOutcome::parse)?,
+        attempts_max: cells.get()?,
+        created_at: cells.time()?,
+        origin: Origin::Client,
+        conversation_kind: ConversationKind::Person,
+        sender: None,
+    };
+    // The first two are empty where they are what nearly every message has.
+    accepted.origin = cells
+        .maybe_parse(Origin::parse)?
+        .unwrap_or_else(|| Origin::of(accepted.direction));
+    accepted.conversation_kind = cells.maybe_parse(ConversationKind::parse)?.unwrap_or_default();
+    accepted.sender = cells.get()?;
+    Ok(accepted)
 }
 
 fn idempotency(cells: &mut Cells<'_>) -> Read<Option<Idempotency>> {

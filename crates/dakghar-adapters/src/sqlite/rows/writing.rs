@@ -82,7 +82,7 @@ impl NewRow {
     pub(in crate::sqlite) fn with_params<T>(&self, insert: impl FnOnce(&[&dyn ToSql]) -> T) -> T {
         let message = &self.message;
         let idempotency = message.accepted.idempotency.as_ref();
-        let fixed: [&dyn ToSql; 19] = [
+        let fixed: [&dyn ToSql; 22] = [
             &id_time::is_off(message).then_some(true),
             &self.id,
             &self.tenant_id,
@@ -102,6 +102,9 @@ impl NewRow {
             &message.accepted.unknown_outcome.as_str(),
             &message.accepted.attempts_max,
             &message.accepted.created_at.as_millis(),
+            &message.accepted.origin.stored(message.accepted.direction),
+            &message.accepted.conversation_kind.stored(),
+            &message.accepted.sender,
         ];
         self.links.with_params(|links| {
             self.changing.with_params(|changing| {

@@ -2,6 +2,7 @@
 
 use bson::{Document, doc};
 use dakghar_adapters::mongo::{MongoOptions, MongoStore};
+use dakghar_core::domain::ConversationKind;
 use dakghar_core::domain::conversation::ConversationTouch;
 use dakghar_core::domain::message::{Message, Status};
 use dakghar_core::domain::{ConversationId, Timestamp, WaId};
@@ -64,6 +65,7 @@ async fn a_conversation_of_another_tenant_is_not_moved() {
     let (owner, stranger) = (tenant_id(), tenant_id());
     let wa_id = WaId::parse("919111111111").expect("digits");
     let touch = |tenant_id, at| ConversationTouch {
+        kind: ConversationKind::Person,
         id: ConversationId::of(&owner, &phone_number_id(), &wa_id),
         tenant_id,
         phone_number_id: phone_number_id(),

@@ -5,6 +5,7 @@ use dakghar_testkit::samples::{With as _, saves};
 use std::time::Duration;
 
 use dakghar_adapters::mongo::MongoStore;
+use dakghar_core::domain::ConversationKind;
 use dakghar_core::domain::listening::CallSpan;
 use dakghar_core::domain::message::{Message, Status};
 use dakghar_core::domain::page::{Listed, MessageQuery, PageLimit};
@@ -401,6 +402,7 @@ async fn conversations_events_and_tenants_are_found_by_their_indexes() {
         .map(|n| {
             let wa_id = person(&format!("91{n:010}"));
             ConversationTouch {
+                kind: ConversationKind::Person,
                 id: ConversationId::of(&tenant_id, &phone_number_id(), &wa_id),
                 tenant_id,
                 phone_number_id: phone_number_id(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bson::{Document, doc};
 use dakghar_adapters::mongo::{ConnectError, MongoStore};
+use dakghar_core::domain::ConversationKind;
 use dakghar_core::domain::{ConversationId, ConversationTouch};
 use dakghar_core::ports::{
     Acceptance, ConversationStore, EventStore, MessageStore, StoreError, StoreHealth, TenantSaved, TenantStore,
@@ -166,6 +167,7 @@ async fn a_document_of_each_kind_is_refused_without_any_of_its_fields() {
     let tenant = tenant_full();
     let message = outbound_full(tenant.id);
     let touch = ConversationTouch {
+        kind: ConversationKind::Person,
         id: ConversationId::of(&tenant.id, &message.accepted.phone_number_id, &person("919111111111")),
         tenant_id: tenant.id,
         phone_number_id: message.accepted.phone_number_id.clone(),

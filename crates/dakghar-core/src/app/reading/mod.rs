@@ -76,7 +76,7 @@ impl Reading {
         messages: Vec<Message>,
         each: u32,
     ) -> Result<Vec<AmendedMessage>, Failure> {
-        let may_be = |message: &Message| message.may_be_amended();
+        let may_be = |message: &Message| message.is_reported();
         let refs: Vec<_> = (messages.iter().filter(|message| may_be(message)))
             .filter_map(|message| {
                 Some((

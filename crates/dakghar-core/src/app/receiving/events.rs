@@ -21,9 +21,9 @@ impl Events {
             phone_number_id: Some(inbound.phone_number_id.clone()),
             display_digits: None,
             waba_id: inbound.waba_id.clone(),
-            field: "messages".into(),
+            field: inbound.list().into(),
             problem: None,
-            raw: whole(inbound.frame.as_deref(), "messages", &inbound.raw),
+            raw: whole(inbound.frame.as_deref(), inbound.list(), &inbound.raw),
             amends: None,
         };
         self.of_part(None, EventReason::UnknownNumber, &part)

@@ -16,7 +16,7 @@ use super::listening::Listening;
 use super::sending::NumberHolds;
 use super::tenants::Tenants;
 use super::tenants::directory::Directory;
-use crate::domain::message::Evidence;
+use crate::domain::message::{Evidence, Origin};
 use crate::domain::opaque::OpaqueSigner;
 use crate::domain::webhook::{EventReason, StatusReport, WebhookEvent};
 use crate::domain::{ErrorCode, HoldReason, MessageKey, Problem, graph_error};
@@ -30,6 +30,8 @@ use sort::{Sorted, Sorter};
 pub struct WebhookReceipt {
     /// Messages from people, stored now.
     pub messages: usize,
+    /// Messages that the business wrote in its app, and those of its history, stored now.
+    pub echoes: usize,
     /// Statuses merged.
     pub statuses: usize,
     /// Events kept for a tenant.
@@ -38,6 +40,28 @@ pub struct WebhookReceipt {
     pub unrouted: usize,
     /// Messages received before.
     pub duplicates: usize,
+}
+
+impl WebhookReceipt {
+    fn count(&mut self, messages: &[Received], is_echo: &[bool]) {
+        for (received, is_echo) in messages.iter().zip(is_echo) {
+            match received {
+                Received::New if *is_echo => self.echoes += 1,
+                Received::New => self.messages += 1,
+                Received::Duplicate(_) => self.duplicates += 1,
+            }
+        }
+    }
+
+    fn count_events(&mut self, events: &[WebhookEvent]) {
+        for event in events {
+            if event.tenant_id.is_some() && event.reason == EventReason::Routed {
+                self.events += 1;
+            } else {
+                self.unrouted += 1;
+            }
+        }
+    }
 }
 
 fn not_signed() -> Failure {
@@ -138,13 +162,11 @@ impl Receiving {
             statuses: evidence.len(),
             ..WebhookReceipt::default()
         };
-        for event in &events {
-            if event.tenant_id.is_some() && event.reason == EventReason::Routed {
-                receipt.events += 1;
-            } else {
-                receipt.unrouted += 1;
-            }
-        }
+        receipt.count_events(&events);
+        let is_echo: Vec<bool> = messages
+            .iter()
+            .map(|received| received.message.accepted.origin != Origin::Person)
+            .collect();
         let inbound = Inbound {
             messages,
             evidence: evidence
@@ -154,12 +176,7 @@ impl Receiving {
             events,
         };
         let stored = self.receives.submit(inbound).await??;
-        receipt.messages = stored
-            .messages
-            .iter()
-            .filter(|received| **received == Received::New)
-            .count();
-        receipt.duplicates = stored.messages.len() - receipt.messages;
+        receipt.count(&stored.messages, &is_echo);
 
         self.hold_numbers(&evidence).await?;
 

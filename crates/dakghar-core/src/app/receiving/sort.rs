@@ -8,13 +8,13 @@ use super::events::Events;
 use crate::app::failure::Failure;
 use crate::app::tenants::directory::{Directory, Found};
 use crate::domain::message::{
-    ATTEMPTS_MAX_DEFAULT, Accepted, Content, Delivery, Direction, Evidence, Message, Priority, TimelineEntry,
+    ATTEMPTS_MAX_DEFAULT, Accepted, Content, Delivery, Evidence, Message, Origin, Priority, TimelineEntry,
     TimelineEvent, UnknownOutcome,
 };
 use crate::domain::opaque::OpaqueSigner;
 use crate::domain::tenant::SharedTenant;
 use crate::domain::webhook::{EventReason, InboundMessage, OtherPart, StatusReport, WebhookEvent, WebhookPart};
-use crate::domain::{ConversationId, ConversationTouch, MessageKey, PhoneNumberId, TenantId, WabaId};
+use crate::domain::{ConversationKind, MessageKey, PhoneNumberId, TenantId, WabaId};
 use crate::ports::{MessageStore, ReceivedMessage, StoreError};
 
 /// The type of what Meta says about a person (a new number or id) in the place of a message. The person wrote nothing.
@@ -90,17 +90,22 @@ impl Sorter {
 
     fn sort_message(&self, sorted: &mut Sorted, tenant: &SharedTenant, inbound: InboundMessage) {
         let now = self.events.clock.now();
-        let conversation_id = inbound
-            .from_id
-            .as_ref()
-            .map(|from| ConversationId::of(&tenant.id, &inbound.phone_number_id, from));
+        // A webhook that is a day late must not open today's window.
+        let said_at = inbound.sent_at.unwrap_or(now).min(now);
+        let opens_window = inbound.origin == Origin::Person
+            && inbound.conversation_kind == ConversationKind::Person
+            && &*inbound.kind != SYSTEM_NOTICE;
+        let mut delivery = Delivery::reported(inbound.status, inbound.wamid.clone(), now);
+        let mut entry = TimelineEntry::new(now, TimelineEvent::Received);
+        entry.until = inbound.sent_at;
+        delivery.timeline.push(entry);
         let accepted = Accepted {
             id: self.events.ids.message_id(),
             tenant_id: tenant.id,
+            direction: inbound.direction(),
             phone_number_id: inbound.phone_number_id,
-            direction: Direction::Inbound,
-            peer: inbound.from,
-            peer_id: inbound.from_id,
+            peer: inbound.peer,
+            peer_id: inbound.peer_id,
             content: Content {
                 kind: inbound.kind,
                 body: inbound.body,
@@ -114,25 +119,13 @@ impl Sorter {
             unknown_outcome: UnknownOutcome::Auto,
             attempts_max: ATTEMPTS_MAX_DEFAULT,
             created_at: now,
+            origin: inbound.origin,
+            conversation_kind: inbound.conversation_kind,
+            sender: inbound.sender,
         };
-        let mut delivery = Delivery::received(now);
-        delivery.wamid = Some(inbound.wamid);
-        delivery.conversation_id = conversation_id;
-        let mut message = Message { accepted, delivery };
-        let mut entry = TimelineEntry::new(now, TimelineEvent::Received);
-        entry.until = inbound.sent_at;
-        message.delivery.timeline.push(entry);
-        let conversation = conversation_id.zip(message.accepted.peer_id.clone());
-        let touch = conversation.map(|(id, wa_id)| ConversationTouch {
-            id,
-            tenant_id: tenant.id,
-            phone_number_id: message.accepted.phone_number_id.clone(),
-            wa_id,
-            message_id: message.accepted.id,
-            // A webhook that is a day late must not open today's window.
-            at: inbound.sent_at.unwrap_or(now).min(now),
-            opens_window: &*message.accepted.content.kind != SYSTEM_NOTICE,
-        });
+        delivery.conversation_id = accepted.conversation();
+        let message = Message { accepted, delivery };
+        let touch = message.touch(said_at, opens_window);
         sorted.messages.push(ReceivedMessage { message, touch });
     }
 

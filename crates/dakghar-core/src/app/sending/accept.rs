@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::app::commits::accept::{AcceptCommit, Accepts};
 use crate::app::failure::Failure;
 use crate::app::waiting::Waiting;
+use crate::domain::message::Origin;
 use crate::domain::message::{
     Accepted, Delivery, Direction, Idempotency, Message, Status, TimelineEntry, TimelineEvent,
 };
@@ -113,6 +114,7 @@ impl Accepting {
             tenant_id: tenant.id,
             phone_number_id: number.phone_number_id.clone(),
             direction: Direction::Outbound,
+            conversation_kind: request.to.kind,
             peer: Some(request.to.text),
             peer_id: Some(request.to.id),
             content: request.content,
@@ -126,6 +128,8 @@ impl Accepting {
             unknown_outcome: request.unknown_outcome.unwrap_or(tenant.unknown_outcome),
             attempts_max: self.attempts_max,
             created_at: now,
+            origin: Origin::Client,
+            sender: None,
         };
         let mut delivery = Delivery::queued(now);
         delivery.expires_at = request.expires_at;

@@ -15,7 +15,7 @@ use crate::app::failure::Failure;
 use crate::app::tenants::token_purpose;
 use crate::domain::message::{DeadReason, Message, NotClaimable, Status};
 use crate::domain::tenant::SharedTenant;
-use crate::domain::{ConversationTouch, MessageKey, Secret, Timestamp};
+use crate::domain::{MessageKey, Secret, Timestamp};
 use crate::metrics::DoubtEnd;
 use crate::ports::{Job, JobKey, Saved, StoreError};
 use crate::vault::VaultError;
@@ -123,7 +123,10 @@ impl Sending {
         let sends = self.ready(passed, stopped).await;
         // The conversation is touched before the claim: a touch without a message is harmless, but a message without a
         // conversation would be hidden.
-        let touches: Vec<_> = sends.iter().filter_map(|send| touch(&send.message)).collect();
+        let touches: Vec<_> = sends
+            .iter()
+            .filter_map(|send| send.message.touch(send.message.delivery.updated_at, false))
+            .collect();
         if !touches.is_empty() {
             self.touches.submit(touches).await??;
         }
@@ -305,16 +308,4 @@ impl Sending {
     pub(super) fn now(&self) -> Timestamp {
         self.ports.clock.now()
     }
-}
-
-fn touch(message: &Message) -> Option<ConversationTouch> {
-    Some(ConversationTouch {
-        id: message.conversation()?,
-        tenant_id: message.accepted.tenant_id,
-        phone_number_id: message.accepted.phone_number_id.clone(),
-        wa_id: message.accepted.peer_id.clone()?,
-        message_id: message.accepted.id,
-        at: message.delivery.updated_at,
-        opens_window: false,
-    })
 }

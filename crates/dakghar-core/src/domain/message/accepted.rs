@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::super::conversation::ConversationKind;
 use super::super::ids::{ConversationId, IdempotencyKey, MessageId, MessageKey, PhoneNumberId, TenantId, WaId};
 use super::super::pacing::Priority;
 use super::super::time::Timestamp;
 use super::direction::Direction;
+use super::origin::Origin;
 use super::policy::UnknownOutcome;
 
 /// The client's key for a send, and the fingerprint of the request under it.
@@ -63,6 +65,12 @@ pub struct Accepted {
     pub attempts_max: u32,
     /// The time it was accepted or received.
     pub created_at: Timestamp,
+    /// Where it was written.
+    pub origin: Origin,
+    /// What the other end is: a person or a group.
+    pub conversation_kind: ConversationKind,
+    /// Inbound, in a group: the person who wrote it, as given.
+    pub sender: Option<Arc<str>>,
 }
 
 impl Accepted {

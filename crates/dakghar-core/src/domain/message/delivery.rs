@@ -50,6 +50,36 @@ impl DeadReason {
     }
 }
 
+/// How a message stands that Meta reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportedStatus {
+    /// A person wrote it.
+    Received,
+    /// The business wrote it, and this became of it; never a failure, which nobody could send again.
+    Sent(SentStatus),
+}
+
+/// What became of a message that the business sent elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SentStatus {
+    /// It was sent.
+    Sent,
+    /// It is on the device.
+    Delivered,
+    /// It was shown to the person.
+    Read,
+}
+
+impl SentStatus {
+    const fn status(self) -> Status {
+        match self {
+            Self::Sent => Status::Sent,
+            Self::Delivered => Status::Delivered,
+            Self::Read => Status::Read,
+        }
+    }
+}
+
 /// The right to call Meta for a message, for a limited time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
@@ -122,6 +152,19 @@ impl Delivery {
     /// Makes the delivery of a message from a person.
     pub const fn received(now: Timestamp) -> Self {
         Self::new(Status::Received, now)
+    }
+
+    /// Makes the delivery of a message that Meta reports, as it stands there. Nothing remains to be done for it.
+    pub fn reported(status: ReportedStatus, wamid: Wamid, now: Timestamp) -> Self {
+        let (status, wamids) = match status {
+            ReportedStatus::Received => (Status::Received, Vec::new()),
+            ReportedStatus::Sent(status) => (status.status(), vec![wamid.clone()]),
+        };
+        Self {
+            wamid: Some(wamid),
+            wamids,
+            ..Self::new(status, now)
+        }
     }
 
     const fn new(status: Status, now: Timestamp) -> Self {

@@ -114,6 +114,9 @@ impl Message {
         self.delivery.updated_at = now;
         self.join_conversation();
 
+        if evidence.status == EvidenceStatus::Failed && self.is_reported() {
+            self.delivery.error.clone_from(&evidence.error);
+        }
         let status = evidence.status.status();
         if status.rank() <= self.delivery.status.rank() || !self.evidence_counts(evidence.status, attempt) {
             return Merged::Noted;
@@ -142,7 +145,8 @@ impl Message {
         let superseded = attempt.is_none_or(|attempt| attempt < self.delivery.attempt);
         match status {
             EvidenceStatus::Delivered | EvidenceStatus::Read | EvidenceStatus::Played => true,
-            EvidenceStatus::Failed => !superseded && !self.redriven_after(attempt),
+            // What others sent is nothing that we could send again.
+            EvidenceStatus::Failed => !superseded && !self.redriven_after(attempt) && !self.is_reported(),
             EvidenceStatus::Sent => !self.redriven_after(attempt),
         }
     }

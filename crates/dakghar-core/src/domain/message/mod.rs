@@ -10,6 +10,7 @@ mod dead_letter;
 mod delivery;
 mod direction;
 pub mod evidence;
+mod origin;
 pub mod outcome;
 pub mod policy;
 pub mod sending;
@@ -17,6 +18,7 @@ pub mod status;
 pub mod timeline;
 pub mod waking;
 
+use super::conversation::ConversationTouch;
 use super::ids::{ConversationId, MessageKey};
 use super::time::Timestamp;
 
@@ -25,9 +27,10 @@ pub use super::retry::RetryPolicy;
 pub use super::send_error::SendError;
 pub use accepted::{Accepted, Content, Idempotency};
 pub use dead_letter::DeadLetter;
-pub use delivery::{DeadReason, Delivery, Lease, TIMELINE_ENTRIES_MAX};
+pub use delivery::{DeadReason, Delivery, Lease, ReportedStatus, SentStatus, TIMELINE_ENTRIES_MAX};
 pub use direction::Direction;
 pub use evidence::{Evidence, EvidenceStatus, Merged, WAMIDS_MAX};
+pub use origin::Origin;
 pub use outcome::{Fenced, HOST_UNREACHABLE, NotSentCause, Recorded, SendOutcome};
 pub use policy::{ATTEMPTS_MAX_DEFAULT, SendPolicy, Timings, UnknownOutcome};
 pub use sending::{NotClaimable, NotRedrivable};
@@ -56,15 +59,30 @@ impl Message {
         self.accepted.conversation()
     }
 
-    /// True if people may have changed it: not what we sent, which nobody edits.
-    pub fn may_be_amended(&self) -> bool {
-        self.accepted.direction == Direction::Inbound
+    /// True if it was reported by Meta, and not given to us to be sent. Such a message is known by its wamid, may have been
+    /// edited or revoked by who wrote it, and is never sent by us.
+    pub fn is_reported(&self) -> bool {
+        self.accepted.origin != Origin::Client
     }
 
     /// Returns the date before which the client does not want it sent, if it named one.
     pub fn send_at(&self) -> Option<Timestamp> {
         let accepted = self.delivery.timeline.first()?;
         accepted.until.filter(|_| accepted.event == TimelineEvent::Accepted)
+    }
+
+    /// Returns what it does to its conversation at this time; `None` if the other end is hidden.
+    pub fn touch(&self, at: Timestamp, opens_window: bool) -> Option<ConversationTouch> {
+        Some(ConversationTouch {
+            id: self.conversation()?,
+            tenant_id: self.accepted.tenant_id,
+            phone_number_id: self.accepted.phone_number_id.clone(),
+            kind: self.accepted.conversation_kind,
+            wa_id: self.accepted.peer_id.clone()?,
+            message_id: self.accepted.id,
+            at,
+            opens_window,
+        })
     }
 
     /// Puts the message into its conversation, which was touched before the call. Called wherever something becomes

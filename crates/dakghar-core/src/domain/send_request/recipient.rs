@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::conversation::ConversationKind;
 use super::super::ids::WaId;
 use super::super::problem::ErrorCode;
 use super::fields::{Field, Fields};
@@ -20,6 +21,8 @@ pub struct Recipient {
     pub text: Arc<str>,
     /// The form used as a key: digits without `+`, or a user or group id as it is.
     pub id: WaId,
+    /// A person or a group.
+    pub kind: ConversationKind,
     /// True if the number has `x` in place of some digits, as in documentation. No real number can be reached by it.
     pub has_placeholders: bool,
 }
@@ -49,6 +52,12 @@ pub(super) fn read(fields: &Fields<'_>, findings: &mut Findings) -> Option<Recip
             "must be a user id, such as US.13491208655302741918",
         ),
     };
+    let kind = if is_group {
+        ConversationKind::Group
+    } else {
+        ConversationKind::Person
+    };
+    let recipient = recipient.map(|recipient| Recipient { kind, ..recipient });
     if recipient.is_none() {
         findings.add(ErrorCode::InvalidTo, &At::field(field), message);
     }
@@ -59,6 +68,7 @@ fn verbatim(text: &str) -> Option<Recipient> {
     Some(Recipient {
         id: WaId::parse(text).ok()?,
         text: text.into(),
+        kind: ConversationKind::Person,
         has_placeholders: false,
     })
 }
@@ -91,6 +101,7 @@ fn parse_phone(text: &str) -> Option<Recipient> {
     (digits.len() >= PHONE_DIGITS_MIN).then(|| Recipient {
         id: WaId::parse(digits).expect("7 to 15 letters and digits are an id"),
         text: normalised.as_str().into(),
+        kind: ConversationKind::Person,
         has_placeholders,
     })
 }

@@ -1,8 +1,9 @@
 //! Conversations.
 
-use dakghar_core::domain::{Conversation, Timestamp};
+use dakghar_core::domain::{Conversation, ConversationKind, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 /// What a number of the tenant and a person wrote to each other.
 #[derive(Serialize, ToSchema)]
@@ -16,7 +17,10 @@ pub(in crate::http) struct ConversationView {
     tenant_id: String,
     /// The tenant's number.
     phone_number_id: String,
-    /// The person: digits without `+`, or Meta's id of somebody who hides the number.
+    /// What the other end is: a `person` or a `group`.
+    #[schema(schema_with = kinds)]
+    kind: &'static str,
+    /// The person: digits without `+`, or Meta's id of somebody who hides the number. Of a group Meta's id of it.
     #[schema(example = "919111111111")]
     wa_id: String,
     /// The newest message, in either direction.
@@ -25,7 +29,7 @@ pub(in crate::http) struct ConversationView {
     last_message_at: String,
     /// When the person last wrote.
     last_inbound_at: Option<String>,
-    /// Until when free-form messages may be sent; `null` when the person never wrote.
+    /// Until when free-form messages may be sent; `null` when the person never wrote, and for a group.
     customer_service_window_until: Option<String>,
 }
 
@@ -35,6 +39,7 @@ impl From<&Conversation> for ConversationView {
             id: conversation.id.to_string(),
             tenant_id: conversation.tenant_id.to_string(),
             phone_number_id: conversation.phone_number_id.to_string(),
+            kind: conversation.kind.as_str(),
             wa_id: conversation.wa_id.to_string(),
             last_message_id: conversation.last_message_id.to_string(),
             last_message_at: conversation.last_message_at.to_string(),
@@ -45,4 +50,9 @@ impl From<&Conversation> for ConversationView {
                 .map(Timestamp::to_string),
         }
     }
+}
+
+fn kinds() -> ObjectBuilder {
+    let kinds = [ConversationKind::Person, ConversationKind::Group].map(ConversationKind::as_str);
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(kinds))
 }

@@ -4,10 +4,10 @@ mod amended;
 
 use dakghar_core::domain::graph_error;
 use dakghar_core::domain::message::{
-    DeadReason, Direction, Message, Priority, SendError, Status, TimelineEntry, TimelineEvent,
+    DeadReason, Direction, Message, Origin, Priority, SendError, Status, TimelineEntry, TimelineEvent,
 };
-use dakghar_core::domain::webhook::{contact_in, framed};
-use dakghar_core::domain::{AmendedMessage, Amendment, HoldReason, Timestamp, Wamid};
+use dakghar_core::domain::webhook::{contact_in, framed, list_of};
+use dakghar_core::domain::{AmendedMessage, Amendment, ConversationKind, HoldReason, Timestamp, Wamid};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -31,6 +31,12 @@ pub(in crate::http) struct MessageView {
     /// The tenant's number that it goes out from or came in on.
     #[schema(example = "111111111111111")]
     phone_number_id: String,
+    /// Where it was written: by a `client` of the API, by a `person`, in the business's own app (`business_app`), or by
+    /// either before the number came here (`history`).
+    #[schema(schema_with = origins)]
+    origin: &'static str,
+    /// The group that it was written in or goes to; `null` for a conversation with one person.
+    group_id: Option<String>,
     /// Which way it goes.
     #[schema(schema_with = directions)]
     direction: &'static str,
@@ -44,7 +50,8 @@ pub(in crate::http) struct MessageView {
     /// The receiving end: a person, or for inbound messages the tenant's number.
     #[schema(example = "+919111111111")]
     to: Option<String>,
-    /// The sending end: the tenant's number, or for inbound messages a person; `null` when Meta hides who wrote.
+    /// The sending end: the tenant's number, or for inbound messages the person who wrote: their number, or Meta's id of
+    /// somebody who hides it. `null` when Meta tells neither.
     #[schema(example = "111111111111111")]
     from: Option<String>,
     /// Meta's object of that type, untouched: of an edited message its last edit, of a revoked one `null`.
@@ -54,7 +61,7 @@ pub(in crate::http) struct MessageView {
     /// message as received.
     #[schema(value_type = Option<serde_json::Value>)]
     envelope: Option<Box<RawValue>>,
-    /// Inbound: what Meta said of the person who wrote: name, username, ids.
+    /// Of a message that Meta reported: what it said of the person: name, username, ids.
     #[schema(value_type = Option<Object>, example = json!({"profile": {"name": "Asha"}, "wa_id": "919111111111"}))]
     contact: Option<Box<RawValue>>,
     /// Meta's id; known once it was sent.
@@ -113,12 +120,23 @@ impl From<&Message> for MessageView {
     /// As lists show it: without the timeline.
     fn from(message: &Message) -> Self {
         let number = Some(message.accepted.phone_number_id.to_string());
-        let peer = message.accepted.peer.as_deref().map(str::to_owned);
+        let peer_id = message.accepted.peer_id.as_ref().map(ToString::to_string);
+        let is_group = message.accepted.conversation_kind == ConversationKind::Group;
+        let peer = message
+            .accepted
+            .peer
+            .as_deref()
+            .map(str::to_owned)
+            .or_else(|| peer_id.clone());
+        let sender = message.accepted.sender.as_deref().map(str::to_owned);
         let (to, from) = match message.accepted.direction {
             Direction::Outbound => (peer, number),
+            Direction::Inbound if is_group => (number, sender),
             Direction::Inbound => (number, peer),
         };
         Self {
+            origin: message.accepted.origin.as_str(),
+            group_id: peer_id.filter(|_| is_group),
             id: message.accepted.id.to_string(),
             tenant_id: message.accepted.tenant_id.to_string(),
             phone_number_id: message.accepted.phone_number_id.to_string(),
@@ -214,11 +232,9 @@ impl MessageView {
     pub(in crate::http) fn with_raw(amended: &AmendedMessage) -> Self {
         let message = &amended.message;
         let content = &message.accepted.content;
-        let element = content
-            .envelope
-            .as_deref()
-            .filter(|_| message.accepted.direction == Direction::Inbound);
-        let framed = element.and_then(|element| framed(content.frame.as_deref()?, "messages", element));
+        let element = content.envelope.as_deref().filter(|_| message.is_reported());
+        let list = list_of(message.accepted.origin);
+        let framed = element.and_then(|element| framed(content.frame.as_deref()?, list, element));
         Self {
             raw: framed.as_deref().or(element).map(raw_json),
             versions: amended::versions(amended),
@@ -336,6 +352,10 @@ impl From<&TimelineEntry> for TimelineEntryView {
 
 fn names<const N: usize>(names: [&'static str; N]) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names))
+}
+
+fn origins() -> ObjectBuilder {
+    names(Origin::ALL.map(Origin::as_str))
 }
 
 fn directions() -> ObjectBuilder {

@@ -40,6 +40,7 @@ macro_rules! message_store_suite {
             two_numbers_may_receive_the_same_wamid
             an_own_message_is_no_duplicate_of_a_received_one
             twenty_at_once_of_one_wamid_store_one
+            an_echo_is_received_once_and_found_by_its_wamid
             receiving_moves_the_conversation
             a_repetition_moves_the_conversation_to_the_message_that_is_stored
             messages_load_in_the_order_of_the_keys

@@ -3,7 +3,7 @@
 use dakghar_core::ports::Received;
 
 use super::super::stores::{Stores, accept_as, load, receive_all};
-use crate::samples::{With as _, inbound, inbound_bare, outbound, phone, tenant_id, wamid};
+use crate::samples::{With as _, echo, inbound, inbound_bare, outbound, phone, tenant_id, wamid};
 
 pub async fn inbound_messages_can_be_loaded(stores: Stores) {
     let tenant = tenant_id();
@@ -104,4 +104,28 @@ pub async fn twenty_at_once_of_one_wamid_store_one(stores: Stores) {
         new += u32::from(task.await.expect("no panic").expect("the store answers") == Received::New);
     }
     assert_eq!(new, 1);
+}
+
+pub async fn an_echo_is_received_once_and_found_by_its_wamid(stores: Stores) {
+    let tenant = tenant_id();
+    let first = echo(tenant, "wamid.E");
+    // A message of ours and one of a person may have its wamid, and stand beside it.
+    let own = outbound(tenant).with(|message| {
+        message.delivery.wamid = Some(wamid("wamid.O"));
+        message.delivery.wamids = vec![wamid("wamid.O")];
+    });
+    accept_as(&stores, own.delivery.status, own.clone()).await;
+    receive_all(
+        &stores,
+        &[first.clone(), inbound(tenant, "wamid.I"), echo(tenant, "wamid.F")],
+    )
+    .await;
+    assert_eq!(load(&stores, first.key()).await, Some(first.clone()));
+    let again = ["wamid.E", "wamid.G", "wamid.E"].map(|wamid| echo(tenant, wamid).into());
+    let answers = stores.messages.receive(again.to_vec()).await;
+    let repeated = Received::Duplicate(Some(first.key()));
+    assert_eq!(answers, [Ok(repeated), Ok(Received::New), Ok(repeated)]);
+    let refs = ["wamid.E", "wamid.I"].map(|text| (first.accepted.phone_number_id.clone(), wamid(text)));
+    let found = stores.messages.find_by_wamid(&refs).await;
+    assert_eq!(found, Ok(vec![Some(first.key()), None]));
 }

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use dakghar_core::domain::migration::{Kind, Record};
 use dakghar_core::domain::page::PageLimit;
-use dakghar_core::domain::{Conversation, ConversationId, Direction, Message, Tenant, TenantId, WebhookEvent};
+use dakghar_core::domain::{
+    Conversation, ConversationId, ConversationKind, Direction, Message, Tenant, TenantId, WebhookEvent,
+};
 use dakghar_core::ports::{Acceptance, MigrationTarget, StoreError};
 
 use super::stores::{Stores, accept_all};
@@ -51,6 +53,7 @@ const VERSION: u64 = 7;
 fn conversation(owner: TenantId, digits: &str, last_inbound_at: Option<u64>) -> Conversation {
     let message = outbound(owner);
     Conversation {
+        kind: ConversationKind::Group,
         id: ConversationId::of(&owner, &phone_number_id(), &person(digits)),
         tenant_id: owner,
         phone_number_id: phone_number_id(),

@@ -61,6 +61,7 @@ async fn large_installation() -> (Product, Tenant) {
         .take(3_000)
         .filter_map(|message| {
             Some(ConversationTouch {
+                kind: dakghar_core::domain::ConversationKind::Person,
                 id: message.delivery.conversation_id?,
                 tenant_id: owner,
                 phone_number_id: phone_number_id(),

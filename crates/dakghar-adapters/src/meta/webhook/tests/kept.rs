@@ -111,12 +111,35 @@ impl Mix {
         status
     }
 
+    /// A part of a history, as Meta sends it or otherwise.
+    fn wave(&mut self) -> Value {
+        let threads = self.list(
+            |mix| json!({"id": mix.person(), "messages": mix.list(Self::message, 4), "beside": mix.anything(1)}),
+            3,
+        );
+        if self.often() {
+            json!({"metadata": {"phase": self.leaf()}, "threads": threads})
+        } else {
+            self.anything(2)
+        }
+    }
+
     fn list(&mut self, of: fn(&mut Self) -> Value, max: usize) -> Value {
         let count = self.dice.random_range(0..=max);
         (0..count).map(|_| of(self)).collect()
     }
 
     fn change(&mut self) -> Value {
+        if self.rarely() {
+            let echoes = self.list(Self::message, 4);
+            return json!({"field": "smb_message_echoes", "value": {"metadata": {"display_phone_number": self.leaf(),
+                "phone_number_id": "111"}, "message_echoes": echoes, "beside": self.anything(1)}});
+        }
+        if self.rarely() {
+            let waves = self.list(Self::wave, 3);
+            return json!({"field": "history", "value": {"metadata": {"display_phone_number": self.person(),
+                "phone_number_id": "111"}, "history": waves}});
+        }
         if self.rarely() {
             return json!({"field": "account_update", "value": self.anything(3)});
         }
@@ -188,7 +211,7 @@ pub(super) fn kept(part: &WebhookPart) -> (String, usize) {
         (whole.unwrap_or_else(|| raw.to_owned()), bytes)
     };
     match part {
-        WebhookPart::Message(message) => with(&message.frame, "messages", &message.raw, message.body.len()),
+        WebhookPart::Message(message) => with(&message.frame, message.list(), &message.raw, message.body.len()),
         WebhookPart::Status(status) => with(&status.frame, "statuses", &status.raw, 0),
         WebhookPart::Other(other) => {
             let content = other.amends.as_ref().and_then(|amends| amends.content.as_ref());

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use bson::RawDocument;
+use dakghar_core::domain::conversation::ConversationKind;
 use dakghar_core::domain::hold::HoldReason;
 use dakghar_core::domain::ids::{
     ConversationId, IdempotencyKey, MessageId, MessageKey, PhoneNumberId, TenantId, WaId, Wamid,
 };
 use dakghar_core::domain::message::{
-    Accepted, Content, DeadReason, Delivery, Direction, Idempotency, Lease, Message, Priority, SendError, Status,
-    TimelineEntry, TimelineEvent, UnknownOutcome,
+    Accepted, Content, DeadReason, Delivery, Direction, Idempotency, Lease, Message, Origin, Priority, SendError,
+    Status, TimelineEntry, TimelineEvent, UnknownOutcome,
 };
 use dakghar_core::ports::{JobKey, QueueEntry};
 
@@ -108,11 +109,18 @@ fn read_accepted(read: &Reader<'_>, accepted: &AcceptedFields<'_>) -> Result<Acc
         (None, None) => None,
         _ => return Err(Unreadable::field("message", read.id, "fingerprint")),
     };
+    let direction = read.some("direction", Direction::parse(&accepted.direction))?;
+    let origin = read.optional("origin", accepted.origin.as_deref(), Origin::parse)?;
+    let kind = accepted.conversation_kind.as_deref();
+    let kind = read.optional("conversationKind", kind, ConversationKind::parse)?;
     Ok(Accepted {
+        origin: origin.unwrap_or_else(|| Origin::of(direction)),
+        conversation_kind: kind.unwrap_or_default(),
+        sender: shared(accepted.sender.as_deref()),
         id: read.some("_id", MessageId::parse(&accepted.id).ok())?,
         tenant_id: read.some("tenantId", TenantId::parse(&accepted.tenant_id).ok())?,
         phone_number_id: read.some("phoneNumberId", PhoneNumberId::parse(&accepted.phone_number_id).ok())?,
-        direction: read.some("direction", Direction::parse(&accepted.direction))?,
+        direction,
         peer: shared(accepted.peer.as_deref()),
         peer_id: read.optional("peerId", accepted.peer_id.as_deref(), |id| WaId::parse(id).ok())?,
         content: Content {

@@ -74,6 +74,13 @@ fn accepted_fields(message: &Message) -> AcceptedFields<'_> {
         unknown_outcome: message.accepted.unknown_outcome.as_str().into(),
         attempts_max: message.accepted.attempts_max.into(),
         created_at: date(message.accepted.created_at),
+        origin: message
+            .accepted
+            .origin
+            .stored(message.accepted.direction)
+            .map(Cow::from),
+        conversation_kind: message.accepted.conversation_kind.stored().map(Cow::from),
+        sender: message.accepted.sender.as_deref().map(Cow::from),
         inbound_key: inbound_key(message),
         id_time_off: id_time::is_off(message).then_some(true),
     }

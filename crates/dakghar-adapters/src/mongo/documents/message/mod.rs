@@ -9,7 +9,7 @@ mod shape;
 mod tests;
 
 use bson::raw::{CStr, cstr};
-use dakghar_core::domain::message::{Direction, Message};
+use dakghar_core::domain::message::Message;
 
 pub(in crate::mongo) use decode::{ENTRY_FIELDS, decode, decode_entry};
 pub(in crate::mongo) use encode::{encode, encode_claim, encode_delivery};
@@ -38,12 +38,8 @@ pub(in crate::mongo) const OPTIONAL_DELIVERY_FIELDS: [&str; 16] = [
 /// The field that a claim takes away.
 pub(in crate::mongo) const FIELD_A_CLAIM_UNSETS: &CStr = cstr!("enqueuedAt");
 
-/// The key under which an inbound message is received once; `None` for an outbound one.
+/// The key under which a message that Meta reports is received once; `None` for one of a client.
 pub(in crate::mongo) fn inbound_key(message: &Message) -> Option<String> {
-    let wamid = message
-        .delivery
-        .wamid
-        .as_ref()
-        .filter(|_| message.accepted.direction == Direction::Inbound)?;
+    let wamid = message.delivery.wamid.as_ref().filter(|_| message.is_reported())?;
     Some(format!("{}:{wamid}", message.accepted.phone_number_id))
 }

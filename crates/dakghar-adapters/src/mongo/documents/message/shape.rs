@@ -39,7 +39,15 @@ pub(super) struct AcceptedFields<'a> {
     pub(super) unknown_outcome: Cow<'a, str>,
     pub(super) attempts_max: i64,
     pub(super) created_at: DateTime,
-    /// Inbound only: `<phoneNumberId>:<wamid>`, under which a message is received once.
+    /// Absent where the direction says it, also in documents of earlier builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) origin: Option<Cow<'a, str>>,
+    /// Absent for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) conversation_kind: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sender: Option<Cow<'a, str>>,
+    /// Only of what Meta reports: `<phoneNumberId>:<wamid>`, under which a message is received once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) inbound_key: Option<String>,
     /// Set when the time in the id is not that of `createdAt`.

@@ -62,6 +62,9 @@ pub(in crate::domain) fn queued() -> Message {
         unknown_outcome: UnknownOutcome::Auto,
         attempts_max: ATTEMPTS_MAX_DEFAULT,
         created_at: START,
+        origin: Origin::Client,
+        conversation_kind: crate::domain::ConversationKind::Person,
+        sender: None,
     };
     let mut message = Message {
         accepted,

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use dakghar_core::domain::PhoneNumberId;
-use dakghar_core::domain::message::EvidenceStatus;
+use dakghar_core::domain::message::{EvidenceStatus, Origin, ReportedStatus};
 use dakghar_core::domain::webhook::{InboundMessage, OtherPart, StatusReport, WebhookPart};
+use dakghar_core::domain::{ConversationKind, PhoneNumberId};
 use dakghar_core::ports::{SignatureCheck, WebhookCodec};
 use dakghar_testkit::samples;
 use futures_util::future::{Either, select};
@@ -87,8 +87,12 @@ impl Meta {
             phone_number_id: number.clone(),
             waba_id: None,
             wamid: samples::wamid(wamid),
-            from: Some(from.into()),
-            from_id: Some(samples::person(from)),
+            origin: Origin::Person,
+            status: ReportedStatus::Received,
+            conversation_kind: ConversationKind::Person,
+            peer: Some(from.into()),
+            peer_id: Some(samples::person(from)),
+            sender: None,
             kind: "text".into(),
             body: r#"{"body":"Hi!"}"#.into(),
             raw: format!("{{\"id\":\"{wamid}\"}}").into(),
