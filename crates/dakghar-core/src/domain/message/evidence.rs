@@ -96,7 +96,9 @@ impl Message {
         }
         let attempt = evidence
             .attempt
-            .or_else(|| (self.delivery.wamid.as_ref() == Some(&evidence.wamid)).then_some(self.delivery.attempt));
+            .or_else(|| (self.delivery.wamid.as_ref() == Some(&evidence.wamid)).then_some(self.delivery.attempt))
+            // There was no call of ours.
+            .filter(|_| !self.is_reported());
         let wamid_is_new = self.remember_wamid(&evidence.wamid, attempt == Some(self.delivery.attempt));
         if self.has_noted(evidence, attempt) {
             return if wamid_is_new { Merged::Noted } else { Merged::Unchanged };

@@ -211,7 +211,10 @@ impl Promises {
                 must(is_over || is_orphan, "a lease is taken over when it is over", change)
             }
             TimelineEvent::Status => {
-                let is_true = entry.attempt.is_some_and(|attempt| story.has_taken(attempt));
+                let is_true = match entry.attempt {
+                    Some(attempt) => story.has_taken(attempt),
+                    None => after.is_reported(),
+                };
                 must(is_true, "evidence is about a call that Meta took", change)
             }
             _ => Ok(()),

@@ -20,6 +20,11 @@ impl Seen {
         &self.0.accepted.phone_number_id
     }
 
+    /// True if it was never ours to send.
+    pub fn is_reported(&self) -> bool {
+        self.0.is_reported()
+    }
+
     pub fn is_outbound(&self) -> bool {
         self.0.accepted.direction == Direction::Outbound
     }
