@@ -393,7 +393,7 @@ fn account_events_say_whose_they_are_and_when() {
             Some("111"),
         ),
         (
-            r#"{"field":"smb_message_echoes","value":{"metadata":{"phone_number_id":"111"},"message_echoes":[{"id":"E"}]}}"#,
+            r#"{"field":"message_echoes","value":{"metadata":{"phone_number_id":"111"},"message_echoes":[{"id":"E"}]}}"#,
             "900",
             Some("111"),
         ),

@@ -338,7 +338,10 @@ fn check_status(story: &mut Story, before: &Seen, after: &Seen, news: &[Timeline
     let is_taken = story.taken().next().is_some();
     let has_arrived = story.taken().any(|attempt| !story.failed.contains(&attempt));
     match after.status() {
-        Status::Sent | Status::Delivered | Status::Read => must(is_taken, "what was sent was taken by Meta", change),
+        Status::Sent | Status::Delivered | Status::Read => {
+            let is_true = is_taken || after.is_reported();
+            must(is_true, "what was sent was taken by Meta", change)
+        }
         Status::Failed => {
             let is_refused = matches!(story.decided.get(&before.attempt()), Some(Answer::Refuses(code))
                 if classify(&refusal(*code)).class == RefusalClass::Fail);
