@@ -527,8 +527,8 @@ async fn a_history_is_stored_as_such(backend: Backend) {
 }
 
 async fn a_group_is_one_conversation(backend: Backend) {
-    let product = Product::start(backend).await;
-    let tenant = product.tenant("111", "mock_a").await;
+    let product = Setup::on(backend).statuses(StatusPlan::none()).start().await;
+    let tenant = product.fast_tenant("111").await;
     let mut written = message("wamid.G1", "in the group");
     written["group_id"] = json!("Y2FwaV9ncm91cDox");
     let entry = json!({"id": "9001", "changes": [change("111", json!({"messages": [written]}))]});
