@@ -4,6 +4,7 @@ mod graph;
 mod messages;
 mod records;
 mod redrives;
+mod statuses;
 mod store;
 mod timer;
 

@@ -44,7 +44,8 @@ pub(super) fn refusal(
 pub(super) fn details(error: &Fields<'_>) -> Option<Arc<str>> {
     match error.object("error_data") {
         Some(data) => data.text("details"),
-        None => error.text("error_data"),
+        // Older forms have the details beside the code.
+        None => error.text("error_data").or_else(|| error.text("details")),
     }
     .filter(|text| !text.is_empty())
     .map(|text| Arc::from(&*text))

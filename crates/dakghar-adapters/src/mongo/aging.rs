@@ -1,9 +1,9 @@
 //! Erasing what is old, along the indexes from the oldest document on. What is found is deleted by its id and the same
 //! conditions again: a document that has changed meanwhile stays.
 
-use bson::{Bson, DateTime, RawDocument, doc};
+use bson::{Bson, DateTime, Document, RawDocument, doc};
 use dakghar_core::domain::amendment::KEPT_LONGER;
-use dakghar_core::domain::ids::TenantId;
+use dakghar_core::domain::ids::{MessageId, MessageKey, TenantId};
 use dakghar_core::domain::message::Status;
 use dakghar_core::ports::{Aged, AgedPortion, ErasedPortion, StoreError};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -12,6 +12,7 @@ use super::MongoStore;
 use super::documents::date;
 use super::indexes::{CONVERSATION_LAST_MESSAGE, EVENT_TENANT, MESSAGE_PEER, MESSAGE_TENANT};
 use super::reads::Query;
+use super::statuses::of_message;
 use crate::stored::id_time::behind_ids_until;
 
 /// Conversations whose messages are looked for at the same time.
@@ -65,15 +66,35 @@ impl MongoStore {
         let old = old_ids(&seen);
         if !old.is_empty() {
             let filter = doc! {
-                "_id": { "$in": old }, "tenantId": tenant_id.to_string(), "updatedAt": { "$lt": before },
+                "_id": { "$in": &old }, "tenantId": tenant_id.to_string(), "updatedAt": { "$lt": before },
                 "status": { "$in": &settled },
             };
+            // First the reports, so that a crash leaves none behind. Only a dead letter can change meanwhile, and what was
+            // reported on it is in its timeline.
+            self.erase_statuses_of(tenant_id, &old).await?;
             erased = self.delete_by_ids(&self.messages, filter).await?;
         }
         Ok(ErasedPortion {
             erased,
             next: next_of(&seen, portion),
         })
+    }
+
+    async fn erase_statuses_of(&self, tenant_id: &TenantId, messages: &[&str]) -> Result<(), StoreError> {
+        let ids = messages.iter().filter_map(|id| MessageId::parse(id).ok());
+        let ranges: Vec<Document> = ids
+            .map(|message_id| {
+                of_message(&MessageKey {
+                    tenant_id: *tenant_id,
+                    message_id,
+                })
+            })
+            .collect();
+        if ranges.is_empty() {
+            return Ok(());
+        }
+        self.delete_by_ids(&self.statuses, doc! { "$or": ranges }).await?;
+        Ok(())
     }
 
     async fn erase_old_events(&self, portion: &AgedPortion) -> Result<ErasedPortion, StoreError> {

@@ -13,6 +13,8 @@ use mongodb::error::ErrorKind;
 pub(super) const MESSAGES: &str = "messages";
 /// Conversations.
 pub(super) const CONVERSATIONS: &str = "conversations";
+/// Meta's reports on messages.
+pub(super) const STATUSES: &str = "statuses";
 /// Webhook events.
 pub(super) const EVENTS: &str = "webhook_events";
 /// Tenants with their numbers.
@@ -39,6 +41,7 @@ pub(super) async fn prepare(database: &Database) -> mongodb::error::Result<()> {
         (TENANTS, tenant()),
         (MESSAGES, message()),
         (CONVERSATIONS, conversation()),
+        (STATUSES, status()),
         (EVENTS, event()),
     ] {
         let found = existing.iter().find(|collection| collection.name == name);
@@ -131,6 +134,20 @@ fn conversation() -> Document {
             ("lastMessage", "object"),
         ],
         doc! { "lastInboundAt": { "bsonType": "date" } },
+    )
+}
+
+fn status() -> Document {
+    requiring(
+        [
+            ("_id", "string"),
+            ("schemaVersion", "int"),
+            ("status", "string"),
+            ("wamid", "string"),
+            ("receivedAt", "date"),
+            ("raw", "string"),
+        ],
+        Document::new(),
     )
 }
 

@@ -11,7 +11,7 @@ use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, SelectionCrit
 use mongodb::{Client, Database};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::collections::{CONVERSATIONS, EVENTS, MESSAGES, REDRIVES, TENANTS};
+use super::collections::{CONVERSATIONS, EVENTS, MESSAGES, REDRIVES, STATUSES, TENANTS};
 use super::failure::Failure;
 use super::options::MongoOptions;
 use super::promises::{self, Promises};
@@ -76,6 +76,7 @@ impl MongoStore {
         Ok(Arc::new(Self {
             messages: database.collection(MESSAGES),
             conversations: database.collection(CONVERSATIONS),
+            statuses: database.collection(STATUSES),
             events: database.collection(EVENTS),
             redrives: database.collection(REDRIVES),
             tenants: database.collection(TENANTS),

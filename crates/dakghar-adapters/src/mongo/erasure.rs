@@ -7,13 +7,14 @@ use dakghar_core::ports::{AgedPortion, ErasedPortion, Erasure, StoreError};
 use mongodb::Collection;
 
 use super::MongoStore;
-use super::indexes::{CONVERSATION_LAST_MESSAGE, EVENT_TENANT, MESSAGE_TENANT, REDRIVE_TENANT};
+use super::indexes::{BY_ID, CONVERSATION_LAST_MESSAGE, EVENT_TENANT, MESSAGE_TENANT, REDRIVE_TENANT};
 use super::reads::{Query, any_id};
+use super::statuses::of_tenant;
 
 #[async_trait]
 impl Erasure for MongoStore {
     async fn erase(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
-        let mut erased = 0;
+        let mut erased = self.erase_statuses(tenant_id, limit).await?;
         for (collection, index) in [
             (&self.messages, MESSAGE_TENANT),
             (&self.conversations, CONVERSATION_LAST_MESSAGE),
@@ -33,6 +34,21 @@ impl Erasure for MongoStore {
 }
 
 impl MongoStore {
+    async fn erase_statuses(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
+        if limit == 0 {
+            return Ok(0);
+        }
+        let query = Query::new(of_tenant(tenant_id), BY_ID)
+            .limit(limit)
+            .fields(doc! { "_id": 1 });
+        let ids = self.fetch(&self.statuses, query, any_id).await?;
+        let ids: Vec<Bson> = ids.into_iter().flatten().collect();
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        self.delete_by_ids(&self.statuses, doc! { "_id": { "$in": ids } }).await
+    }
+
     async fn erase_from(
         &self,
         collection: &Collection<RawDocumentBuf>,

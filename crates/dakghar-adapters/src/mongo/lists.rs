@@ -147,7 +147,8 @@ fn statuses_of(query: &MessageQuery) -> Option<Vec<Status>> {
         } else {
             Direction::Outbound
         };
-        query.status.is_none_or(|wanted| wanted == *status) && query.direction.is_none_or(|wanted| wanted == direction)
+        query.status.is_none_or(|wanted| wanted.stored_as().contains(status))
+            && query.direction.is_none_or(|wanted| wanted == direction)
     };
     Some(Status::ALL.into_iter().filter(fits).collect())
 }

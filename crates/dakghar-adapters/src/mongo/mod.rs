@@ -30,6 +30,7 @@ mod promises;
 mod reads;
 mod redrives;
 mod sharing;
+mod statuses;
 mod target;
 mod tenants;
 mod timers;
@@ -57,6 +58,7 @@ pub struct MongoStore {
     database: Database,
     messages: Collection<RawDocumentBuf>,
     conversations: Collection<RawDocumentBuf>,
+    statuses: Collection<RawDocumentBuf>,
     events: Collection<RawDocumentBuf>,
     tenants: Collection<RawDocumentBuf>,
     redrives: Collection<RawDocumentBuf>,

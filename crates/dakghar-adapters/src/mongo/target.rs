@@ -13,7 +13,7 @@ use mongodb::options::Hint;
 
 use super::MongoStore;
 use super::collections::MIGRATIONS;
-use super::documents::{Unreadable, conversation, counter, event, message, migration, tenant};
+use super::documents::{Unreadable, conversation, counter, event, message, migration, status, tenant};
 use super::indexes::BY_ID;
 use super::inserts::Inserted;
 use super::reads::{Query, any_id, text};
@@ -133,6 +133,7 @@ impl MongoStore {
             Kind::Tenants => &self.tenants,
             Kind::Conversations => &self.conversations,
             Kind::Messages => &self.messages,
+            Kind::Statuses => &self.statuses,
             Kind::Events => &self.events,
         }
     }
@@ -180,6 +181,7 @@ fn encode(record: &Record) -> Result<RawDocumentBuf, StoreError> {
         Record::Tenant(record) => tenant::encode(record, record.version, ObjectId::new()),
         Record::Conversation(record) => Ok(conversation::encode(record)),
         Record::Message(record) => message::encode(record),
+        Record::Status(record) => status::encode(record),
         Record::Event(record) => event::encode(record),
     }
 }
@@ -189,6 +191,7 @@ fn decode(kind: Kind, raw: &RawDocument) -> Result<Record, Unreadable> {
         Kind::Tenants => Record::Tenant(tenant::decode(raw)?),
         Kind::Conversations => Record::Conversation(conversation::decode(raw)?),
         Kind::Messages => Record::Message(Box::new(message::decode(raw)?)),
+        Kind::Statuses => Record::Status(status::decode(raw)?),
         Kind::Events => Record::Event(event::decode(raw)?),
     })
 }

@@ -117,11 +117,13 @@ fn messages(conn: &Connection, tenant_id: TenantId, portion: &AgedPortion) -> Ou
         .prepare_cached("SELECT 1 FROM further_wamids INDEXED BY further_wamids_of_tenant WHERE tenant_id = ? LIMIT 1")?
         .exists([&tenant_id])?;
     let mut further = conn.prepare_cached("DELETE FROM further_wamids WHERE tenant_id = ? AND message_id = ?")?;
+    let mut statuses = conn.prepare_cached("DELETE FROM statuses WHERE tenant_id = ? AND message_id = ?")?;
     let mut delete = conn.prepare_cached("DELETE FROM messages WHERE seq = ?")?;
     for (seq, id) in old {
         if has_further {
             further.execute(params![tenant_id, id])?;
         }
+        statuses.execute(params![tenant_id, id])?;
         walk.erased += delete.execute([seq])? as u64;
     }
     Ok(walk.end())

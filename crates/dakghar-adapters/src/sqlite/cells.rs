@@ -38,6 +38,11 @@ impl<'row> Cells<'row> {
         Self { row, next: 0 }
     }
 
+    /// From this column on.
+    pub(super) const fn from(row: &'row Row<'row>, next: usize) -> Self {
+        Self { row, next }
+    }
+
     pub(super) fn get<T: FromSql>(&mut self) -> Read<T> {
         let column = self.next;
         self.next += 1;

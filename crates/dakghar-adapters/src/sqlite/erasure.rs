@@ -10,9 +10,11 @@ use super::aging::erase_aged;
 use super::failure::Outcome;
 
 /// One table at a time, each by an index that starts with the tenant.
-pub(super) const DELETES: [&str; 4] = [
+pub(super) const DELETES: [&str; 5] = [
     "DELETE FROM messages WHERE seq IN \
          (SELECT seq FROM messages INDEXED BY messages_by_id WHERE tenant_id = ? LIMIT ?)",
+    "DELETE FROM statuses WHERE (tenant_id, message_id, digest) IN \
+         (SELECT tenant_id, message_id, digest FROM statuses WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM conversations WHERE (tenant_id, id) IN \
          (SELECT tenant_id, id FROM conversations WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM events WHERE seq IN \

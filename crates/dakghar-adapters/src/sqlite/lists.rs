@@ -52,7 +52,9 @@ const ROWS_AT_FIRST: u32 = 256;
 /// Rows between two looks at the clock from then on.
 const ROWS_PER_LOOK: u32 = 4096;
 /// The columns that the filters look at, and none that may be long.
-const FILTERED: &str = "id, seq, created_at, direction, status, kind, peer_id, phone_number_id, conversation_id";
+const FILTERED: &str = "id, seq, created_at, direction, kind, peer_id, phone_number_id, conversation_id, status";
+/// Where the status is among them.
+const STATUS_COLUMN: usize = 8;
 
 #[async_trait]
 impl ListStore for SqliteStore {
@@ -220,10 +222,16 @@ fn matches(row: &Row<'_>, created_at: Timestamp, query: &MessageQuery) -> Outcom
     if query.since.is_some_and(|since| created_at < since) || query.until.is_some_and(|until| created_at >= until) {
         return Ok(false);
     }
+    if let Some(status) = query.status {
+        let stored = row.get_ref(STATUS_COLUMN)?.as_bytes_or_null().ok().flatten();
+        let is_wanted = |status: &Status| stored == Some(status.as_str().as_bytes());
+        if !status.stored_as().iter().any(is_wanted) {
+            return Ok(false);
+        }
+    }
     let conversation_id = query.conversation_id.map(|id| id.to_string());
     let wanted = [
         query.direction.map(Direction::as_str),
-        query.status.map(Status::as_str),
         query.kind.as_deref(),
         query.peer_id.as_ref().map(WaId::as_str),
         query.phone_number_id.as_ref().map(PhoneNumberId::as_str),

@@ -9,7 +9,7 @@ pub(super) const NEWEST: usize = STEPS.len();
 const APPLICATION_ID: i32 = 0x4441_4b47;
 
 /// The steps, oldest first. Released steps never change.
-const STEPS: [&str; 15] = [
+const STEPS: [&str; 16] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_messages_by_person.sql"),
     include_str!("migrations/0003_messages_id_time_off.sql"),
@@ -22,6 +22,7 @@ const STEPS: [&str; 15] = [
     include_str!("migrations/0010_redrives.sql"),
     include_str!("migrations/0011_sending_hold.sql"),
     include_str!("migrations/0012_frames.sql"),
+    include_str!("migrations/0013_statuses.sql"),
     include_str!("migrations/0014_learned_accounts.sql"),
     include_str!("migrations/0015_amendments.sql"),
     include_str!("migrations/0016_origins_and_groups.sql"),

@@ -32,6 +32,7 @@ mod retirement;
 mod rows;
 mod schema;
 mod source;
+mod statuses;
 mod tenants;
 mod texts;
 mod timers;

@@ -10,7 +10,8 @@ use rusqlite::{Connection, StatementStatus, params};
 use super::messages::{read, write};
 use super::queue::due;
 use super::{
-    aging, connection, conversations, erasure, events, lists, migrations, open, redrives, rows, source, timers,
+    aging, connection, conversations, erasure, events, lists, migrations, open, redrives, rows, source, statuses,
+    timers,
 };
 
 fn migrated() -> Connection {
@@ -89,6 +90,10 @@ fn delivery_finds_messages_by_index() {
     check(timers::TIMER_AHEAD, "messages_timer", "status=? AND wake_at>?");
     check(timers::SLOT_AHEAD, "messages_due", "priority=? AND slot_at>?");
     check(timers::RELEASED, "messages_timer", "status=? AND wake_at<?");
+    check(statuses::STANDING, "messages_by_id", "tenant_id=? AND id=?");
+    let reports = plan(&statuses::REPORTS);
+    let by_key = "SEARCH statuses USING PRIMARY KEY (tenant_id=? AND message_id=?)";
+    assert_eq!(reports, [by_key]);
     check(read::STATUSES_ARRIVED_BEFORE, "messages_by_id", "tenant_id=? AND id<?");
     check(read::STATUSES_ARRIVED_NEXT, "messages_by_id", "tenant_id=? AND id>?");
     check(read::STATUSES_ARRIVED_NEWEST, "messages_by_id", "tenant_id=?");
@@ -184,11 +189,13 @@ fn redrives_are_found_by_index() {
 
 #[test]
 fn erasing_seeks_the_tenant() {
-    for (sql, index) in
-        erasure::DELETES
-            .into_iter()
-            .zip(["messages_by_id", "conversations", "events_newest", "redrives_of_tenant"])
-    {
+    for (sql, index) in erasure::DELETES.into_iter().zip([
+        "messages_by_id",
+        "statuses",
+        "conversations",
+        "events_newest",
+        "redrives_of_tenant",
+    ]) {
         let plan = plan(sql);
         assert!(
             plan.iter()

@@ -10,27 +10,29 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_lc_rs::digest;
+use dakghar_core::domain::message::StatusRecord;
 use dakghar_core::domain::migration::{Kind, Place, Record, Retirement};
 use dakghar_core::ports::{MigrationSource, SourcePage, StoreError};
 use parking_lot::Mutex;
 use rusqlite::{Connection, Row, ToSql, params};
 
-use super::cells::{Damaged, number};
+use super::cells::{Cells, Damaged, number};
 use super::failure::{Failure, Outcome};
 use super::open::{self, OpenError};
 use super::rows::{self, COLUMNS};
-use super::{checked, conversations, events, retirement, tenants};
+use super::{checked, conversations, events, retirement, statuses, tenants};
 
 /// Bytes of records on a page, about; at least one record is on it.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Sums that change with every change of a kind. Times are summed by their lower half, so that no sum overflows.
-const STATES: [&str; 4] = [
+const STATES: [&str; 5] = [
     "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(id), 0 FROM tenants",
     "SELECT count(*), sum(last_message_at & 4294967295), sum(last_inbound_at & 4294967295), max(id), \
          max(last_message_id) FROM conversations",
     "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(seq), sum(created_at & 4294967295) \
          FROM messages",
+    "SELECT count(*), sum(received_at & 4294967295), max(message_id), max(digest), max(received_at) FROM statuses",
     "SELECT count(*), sum(received_at & 4294967295), max(seq), max(id), max(received_at) FROM events",
 ];
 
@@ -161,6 +163,11 @@ pub(super) fn page_sql(kind: Kind) -> String {
             "SELECT {}, seq FROM messages WHERE seq > ? ORDER BY seq LIMIT ?",
             *COLUMNS
         ),
+        Kind::Statuses => format!(
+            "SELECT {}, digest FROM statuses WHERE (tenant_id, message_id, digest) > (?, ?, ?) \
+             ORDER BY tenant_id, message_id, digest LIMIT ?",
+            *statuses::COLUMNS
+        ),
         Kind::Events => format!(
             "SELECT {}, seq FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
             events::COLUMNS
@@ -189,6 +196,22 @@ fn page(conn: &Connection, kind: Kind, after: Option<Place>, limit: u32) -> Outc
             let place = number(row, seq_column)?.to_string();
             Ok((Record::Message(Box::new(message)), place))
         }),
+        Kind::Statuses => {
+            let mut parts = after.split('/');
+            let mut next = || parts.next().unwrap_or_default();
+            let (tenant_id, message_id, digest) = (next(), next(), next());
+            read(
+                conn,
+                kind,
+                params![tenant_id, message_id, digest, limit],
+                |row, digest| {
+                    let status = statuses::status(row).map_err(Damaged::stops_all)?;
+                    let digest: String = Cells::from(row, digest).get().map_err(Damaged::stops_all)?;
+                    let place = StatusRecord::ids_of(&status.key) + &digest;
+                    Ok((Record::Status(status), place))
+                },
+            )
+        }
         Kind::Events => read(conn, kind, params![seq_of(&after)?, limit], |row, seq_column| {
             let event = events::event(row).map_err(Damaged::stops_all)?;
             let place = number(row, seq_column)?.to_string();

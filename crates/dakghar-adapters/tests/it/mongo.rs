@@ -122,6 +122,16 @@ fn ways(record: &Record) -> (&'static str, String, Vec<Document>) {
             ];
             ("webhook_events", id.to_string(), ways)
         }
+        Record::Status(id) => {
+            let ways = vec![
+                set("status", "whim".into()),
+                later,
+                unset("wamid"),
+                set("receivedAt", "1".into()),
+                set("attempt", (-7_i64).into()),
+            ];
+            ("statuses", id.clone(), ways)
+        }
         Record::Redrive(id) => {
             let ways = vec![
                 set("pending", "msg".into()),
@@ -196,6 +206,7 @@ mod conformance {
     dakghar_testkit::conversation_store_suite!(super::super::stores);
     dakghar_testkit::list_store_suite!(super::super::stores);
     dakghar_testkit::tenant_store_suite!(super::super::stores);
+    dakghar_testkit::status_store_suite!(super::super::stores);
     dakghar_testkit::event_store_suite!(super::super::stores);
     dakghar_testkit::listener_store_suite!(super::super::stores);
     dakghar_testkit::redrive_store_suite!(super::super::stores);

@@ -105,6 +105,17 @@ fn ways(record: &Record) -> (&'static str, String, &'static [&'static str]) {
                 "field = CAST(x'ff' AS TEXT)",
             ],
         ),
+        Record::Status(id) => (
+            "statuses",
+            id.rsplit_once('/').expect("a digest").1.to_owned(),
+            &[
+                "status = 'whim'",
+                "wamid = ' '",
+                "error = '{\"code\"'",
+                "participant = CAST(x'ff' AS TEXT)",
+                "attempt = -7",
+            ],
+        ),
         Record::Redrive(id) => (
             "redrives",
             id.to_string(),
@@ -125,10 +136,10 @@ async fn breakable() -> (Breakable, TempDir) {
     let file = store.file().to_owned();
     let break_it = move |record: Record, way: usize| {
         let (table, id, ways) = ways(&record);
-        let column = if table.ends_with("_numbers") {
-            "phone_number_id"
-        } else {
-            "id"
+        let column = match table {
+            "phone_numbers" | "past_numbers" => "phone_number_id",
+            "statuses" => "digest",
+            _ => "id",
         };
         let conn = rusqlite::Connection::open(&file).expect("opens");
         let broken = ways[way % ways.len()];
@@ -161,6 +172,7 @@ dakghar_testkit::timer_store_suite!(stores);
 dakghar_testkit::conversation_store_suite!(stores);
 dakghar_testkit::list_store_suite!(stores);
 dakghar_testkit::tenant_store_suite!(stores);
+dakghar_testkit::status_store_suite!(stores);
 dakghar_testkit::event_store_suite!(stores);
 dakghar_testkit::listener_store_suite!(stores);
 dakghar_testkit::redrive_store_suite!(stores);

@@ -6,10 +6,28 @@ use super::failure::Failure;
 use super::stale::{ROUNDS_MAX, Step};
 use crate::domain::{Message, MessageKey};
 use crate::group_commit::GroupCommit;
-use crate::ports::{MessageStore, Save, Saved, StoreError};
+use crate::ports::{MessageStore, Ports, Save, Saved, StatusStore, StoreError};
 
 /// Saves that share commits with other saves.
 pub(super) type SaveCommit = GroupCommit<Save, Result<Saved, StoreError>>;
+
+/// Merges into messages what was reported on them.
+pub(super) async fn merge_reports(store: &dyn StatusStore, messages: &mut [Message]) -> Result<(), StoreError> {
+    merge_into(store, messages.iter_mut().collect()).await
+}
+
+async fn merge_into(store: &dyn StatusStore, mut messages: Vec<&mut Message>) -> Result<(), StoreError> {
+    messages.retain(|message| message.delivery.status.may_be_further());
+    if messages.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<MessageKey> = messages.iter().map(|message| message.key()).collect();
+    let reports = store.reports_of(&keys).await?;
+    for (message, reports) in messages.into_iter().zip(reports) {
+        message.merge_reports(reports);
+    }
+    Ok(())
+}
 
 /// The result of a change.
 #[derive(Debug)]
@@ -32,12 +50,17 @@ pub(super) enum Start {
 #[derive(Clone)]
 pub(super) struct Messages {
     store: Arc<dyn MessageStore>,
+    statuses: Arc<dyn StatusStore>,
     saves: SaveCommit,
 }
 
 impl Messages {
-    pub(super) const fn new(store: Arc<dyn MessageStore>, saves: SaveCommit) -> Self {
-        Self { store, saves }
+    pub(super) fn new(ports: &Ports, saves: SaveCommit) -> Self {
+        Self {
+            store: ports.messages.clone(),
+            statuses: ports.statuses.clone(),
+            saves,
+        }
     }
 
     /// Returns the message under a key.
@@ -52,6 +75,17 @@ impl Messages {
             return Vec::new();
         }
         self.store.load(keys).await
+    }
+
+    /// As [`Messages::load_all`], dead letters with what was reported on them.
+    pub(super) async fn load_reported(&self, keys: &[MessageKey]) -> Vec<Result<Option<Message>, StoreError>> {
+        let mut found = self.load_all(keys).await;
+        let mut messages: Vec<_> = found.iter_mut().flatten().flatten().collect();
+        messages.retain(|message| message.delivery.status.is_dead_letter());
+        match merge_into(&*self.statuses, messages).await {
+            Ok(()) => found,
+            Err(error) => vec![Err(error); keys.len()],
+        }
     }
 
     /// Saves the copy and raises its version, unless another writer saved first.

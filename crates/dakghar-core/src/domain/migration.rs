@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use aws_lc_rs::digest;
 
 use super::conversation::Conversation;
-use super::message::Message;
+use super::message::{Message, StatusRecord};
 use super::tenant::Tenant;
 use super::time::Timestamp;
 use super::webhook::WebhookEvent;
@@ -17,15 +17,23 @@ pub enum Kind {
     Tenants,
     /// Conversations.
     Conversations,
-    /// Messages in both directions and every status, with their idempotency keys.
+    /// Messages in both directions, with their idempotency keys.
     Messages,
+    /// Meta's reports on messages.
+    Statuses,
     /// Webhook events, routed and unrouted.
     Events,
 }
 
 impl Kind {
     /// Every kind, in its order.
-    pub const ALL: [Self; 4] = [Self::Tenants, Self::Conversations, Self::Messages, Self::Events];
+    pub const ALL: [Self; 5] = [
+        Self::Tenants,
+        Self::Conversations,
+        Self::Messages,
+        Self::Statuses,
+        Self::Events,
+    ];
 
     /// The name used in texts for people, and in the stores.
     pub const fn as_str(self) -> &'static str {
@@ -33,6 +41,7 @@ impl Kind {
             Self::Tenants => "tenants",
             Self::Conversations => "conversations",
             Self::Messages => "messages",
+            Self::Statuses => "statuses",
             Self::Events => "events",
         }
     }
@@ -52,6 +61,8 @@ pub enum Record {
     Conversation(Conversation),
     /// A message.
     Message(Box<Message>),
+    /// A report on a message.
+    Status(StatusRecord),
     /// An event.
     Event(WebhookEvent),
 }
@@ -63,6 +74,7 @@ impl Record {
             Self::Tenant(_) => Kind::Tenants,
             Self::Conversation(_) => Kind::Conversations,
             Self::Message(_) => Kind::Messages,
+            Self::Status(_) => Kind::Statuses,
             Self::Event(_) => Kind::Events,
         }
     }
@@ -73,6 +85,7 @@ impl Record {
             Self::Tenant(tenant) => tenant.id.to_string(),
             Self::Conversation(conversation) => conversation.id.to_string(),
             Self::Message(message) => message.accepted.id.to_string(),
+            Self::Status(status) => status.id(),
             Self::Event(event) => event.id.to_string(),
         }
     }
@@ -87,6 +100,7 @@ impl Record {
                     let content = &message.accepted.content;
                     content.body.len() + content.envelope.as_deref().map_or(0, str::len)
                 }
+                Self::Status(status) => status.raw.len() + status.frame.as_deref().map_or(0, str::len),
                 Self::Event(event) => event.raw.len(),
             }
     }

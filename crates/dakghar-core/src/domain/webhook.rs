@@ -108,6 +108,8 @@ pub struct StatusReport {
     pub opaque: Option<Arc<str>>,
     /// The error, if it failed.
     pub error: Option<SendError>,
+    /// Of a message to a group: the one participant whom it is about.
+    pub participant: Option<Arc<str>>,
     /// The whole status as received, as JSON text.
     pub raw: Arc<str>,
     /// What stood around it: see [`framed`].

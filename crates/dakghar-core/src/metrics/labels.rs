@@ -149,6 +149,12 @@ label! {
         MessagesFindByIdempotencyKey = "messages_find_by_idempotency_key",
         /// `statuses_arrived` of `messages`.
         MessagesStatusesArrived = "messages_statuses_arrived",
+        /// `record_statuses` of `statuses`.
+        StatusesRecord = "statuses_record_statuses",
+        /// `reports_of` of `statuses`.
+        StatusesReportsOf = "statuses_reports_of",
+        /// `statuses_of` of `statuses`.
+        StatusesOf = "statuses_statuses_of",
         /// `due` of `timers`.
         TimersDue = "timers_due",
         /// `ahead` of `timers`.

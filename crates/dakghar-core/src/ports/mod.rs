@@ -24,8 +24,8 @@ pub use quota::{CallAsk, Grant, QuotaAsk, TenantQuota};
 pub use spool::{OutcomeSpool, SpoolError, SpooledOutcome};
 pub use store::{
     Acceptance, Aged, AgedPortion, ConversationStore, DUE_BYTES_MAX, ErasedPortion, Erasure, EventStore, HoldStore,
-    ListStore, ListenerStore, MessageStore, Received, ReceivedMessage, RedriveStore, Save, Saved, StoreError,
-    StoreHealth, TenantSaved, TenantStore, TimerStore,
+    ListStore, ListenerStore, MessageStore, REPORTS_MAX, Received, ReceivedMessage, RedriveStore, Save, Saved,
+    StatusStore, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
 };
 
 use crate::metrics::Metrics;
@@ -36,6 +36,8 @@ use crate::vault::Vault;
 pub struct Ports {
     /// Messages.
     pub messages: Arc<dyn MessageStore>,
+    /// Meta's reports on messages.
+    pub statuses: Arc<dyn StatusStore>,
     /// The timers of messages.
     pub timers: Arc<dyn TimerStore>,
     /// Conversations.

@@ -10,6 +10,7 @@ mod receiving;
 mod redrives;
 mod routing;
 mod simulation;
+mod statuses;
 mod steps;
 mod transitions;
 mod waiting;

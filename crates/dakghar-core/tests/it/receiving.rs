@@ -59,7 +59,7 @@ fn every_part_is_durable_before_the_answer() {
 
 #[test]
 fn a_part_that_is_not_durable_makes_the_answer_an_error_whatever_became_of_the_others() {
-    for call in [Call::Receive, Call::Save, Call::Load, Call::RecordEvents, Call::Owners] {
+    for call in [Call::Receive, Call::RecordStatuses, Call::RecordEvents, Call::Owners] {
         for fate in [Fate::FailsBefore, Fate::FailsAfter] {
             in_each_kind(|world: &World| {
                 let (process, tenant, message) = world.queued(UnknownOutcome::Fail);
@@ -78,6 +78,28 @@ fn a_part_that_is_not_durable_makes_the_answer_an_error_whatever_became_of_the_o
                 assert_eq!(received(world).len(), 1, "{call:?} {fate:?}");
                 assert_eq!(world.look(message).status(), Status::Delivered);
                 assert_eq!(events(world, Some(&tenant)).len(), 1, "{call:?} {fate:?}");
+            });
+        }
+    }
+}
+
+#[test]
+fn a_failure_that_is_not_saved_makes_the_answer_an_error() {
+    for call in [Call::RecordStatuses, Call::Query, Call::Load, Call::Save] {
+        for fate in [Fate::FailsBefore, Fate::FailsAfter] {
+            in_each_kind(|world: &World| {
+                let (process, _, message) = world.queued(UnknownOutcome::Fail);
+                world.send(&process);
+                world.promises.reported_failed(message, 1);
+                let parts = vec![WebhookPart::Status(Meta::report(
+                    &world.request(),
+                    EvidenceStatus::Failed,
+                ))];
+                world.wire.script(call, fate);
+                let first = world.receive(&process, parts.clone());
+                assert_eq!(code(&first), Some(ErrorCode::StoreUnavailable), "{call:?} {fate:?}");
+                world.receive(&process, parts).expect("posted again");
+                assert_eq!(world.look(message).status(), Status::Failed);
             });
         }
     }
@@ -148,7 +170,7 @@ fn a_failed_merge_of_one_post_does_not_fail_another_post_in_the_same_commit() {
         world.receive(&process, vec![news(&tenant, "first")]).expect("received");
         let commits = || world.wire.calls().iter().filter(|call| **call == Call::Receive).count();
         let before = commits();
-        world.wire.script(Call::Save, Fate::FailsBefore);
+        world.wire.script(Call::RecordStatuses, Fate::FailsBefore);
         let posts = [
             vec![inbound(&tenant, "wamid.1"), WebhookPart::Status(report)],
             vec![inbound(&tenant, "wamid.2")],

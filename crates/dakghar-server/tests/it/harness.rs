@@ -102,6 +102,7 @@ impl Service {
         let secrets: Vec<Secret> = setup.app_secret.into_iter().map(Secret::new).collect();
         let ports = Ports {
             messages: store.clone(),
+            statuses: store.clone(),
             timers: store.clone(),
             conversations: store.clone(),
             lists: store.clone(),

@@ -4,14 +4,15 @@
 
 use dakghar_core::domain::ConversationKind;
 use dakghar_core::domain::amendment::KEPT_LONGER;
-use dakghar_core::domain::message::Status;
+use dakghar_core::domain::message::{EvidenceStatus, Status};
 use dakghar_core::domain::page::{MessageQuery, PageLimit};
 use dakghar_core::domain::{ConversationId, ConversationTouch, Message, TenantId, WebhookEvent};
 use dakghar_core::ports::{Acceptance, Aged, AgedPortion};
 
 use super::stores::{Stores, accept_all, accept_as, receive_all};
 use crate::samples::{
-    With as _, at, event, inbound, outbound, person, phone, phone_number_id, redrive, tenant_id, wamid, with_key,
+    With as _, at, event, inbound, outbound, person, phone, phone_number_id, redrive, status_record,
+    status_record_full, tenant_id, wamid, with_key,
 };
 
 /// Runs the suite of `Erasure`: `erasure_suite!(factory)`, where the factory gives `Stores`. See
@@ -25,6 +26,7 @@ macro_rules! erasure_suite {
             nobody_else_loses_anything
             what_was_erased_can_come_again
             old_messages_that_are_settled_are_erased_and_no_others
+            the_reports_on_a_message_go_with_it
             a_conversation_goes_with_its_last_message
             old_events_are_erased_and_nobody_elses
             an_amendment_outlives_its_message
@@ -33,8 +35,8 @@ macro_rules! erasure_suite {
     };
 }
 
-/// Seven messages under two keys, three conversations, four events and two redrives.
-const THINGS: u64 = 7 + 3 + 4 + 2;
+/// Seven messages under two keys, two reports on them, three conversations, four events and two redrives.
+const THINGS: u64 = 7 + 2 + 3 + 4 + 2;
 
 async fn fill(stores: &Stores, tenant: TenantId) {
     let sent = [
@@ -45,6 +47,10 @@ async fn fill(stores: &Stores, tenant: TenantId) {
         outbound(tenant),
     ];
     accept_all(stores, &sent).await;
+    for of in &sent[..2] {
+        let recorded = stores.statuses.record_statuses(&[status_record_full(of.key())]).await;
+        assert!(matches!(recorded[..], [Ok(Some(_))]), "{recorded:?}");
+    }
     receive_all(stores, &[inbound(tenant, "wamid.A"), inbound(tenant, "wamid.B")]).await;
     let touches = ["1", "2", "3"].map(|digits| ConversationTouch {
         kind: ConversationKind::Person,
@@ -163,6 +169,26 @@ pub async fn nobody_else_loses_anything(stores: Stores) {
             .len(),
         1
     );
+}
+
+pub async fn the_reports_on_a_message_go_with_it(stores: Stores) {
+    let tenant = tenant_id();
+    let [old, new] = [99, 100].map(|time| changed_at(outbound(tenant), time));
+    let (old, new) = (
+        accept_as(&stores, Status::Sent, old).await.key(),
+        accept_as(&stores, Status::Sent, new).await.key(),
+    );
+    let reports = [old, old, new].map(|key| status_record(key, EvidenceStatus::Delivered));
+    for recorded in stores.statuses.record_statuses(&reports).await {
+        recorded.expect("the store answers");
+    }
+    assert_eq!(erase_aged(&stores, Some(tenant), Aged::Messages, 100, 10).await.0, 1);
+    let left = stores
+        .statuses
+        .reports_of(&[old, new])
+        .await
+        .expect("the store answers");
+    assert_eq!(left.iter().map(Vec::len).collect::<Vec<_>>(), [0, 1]);
 }
 
 pub async fn what_was_erased_can_come_again(stores: Stores) {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use dakghar_core::domain::ConversationKind;
+use dakghar_core::domain::message::EvidenceStatus;
 use dakghar_core::domain::migration::{Kind, Place, Record, Retirement};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::redrive::{Redrive, RedriveStatus};
@@ -13,7 +14,7 @@ use dakghar_core::ports::{MigrationSource, Save, Saved};
 use super::stores::{Stores, accept_all, receive_all};
 use crate::samples::{
     With as _, at, event, event_bare, inbound, inbound_bare, outbound, outbound_full, person, phone_number_id, redrive,
-    tenant, tenant_full, tenant_id, with_key,
+    status_record, status_record_full, tenant, tenant_full, tenant_id, with_key,
 };
 
 /// The port of the cases: the stores of one installation, and a way to open it in order to leave it. It is
@@ -82,6 +83,14 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
         let found = port.list(owner, None, PageLimit::items(10)).await;
         conversations.extend(found.expect("the store answers").items);
     }
+    let statuses = vec![
+        status_record(messages[0].key(), EvidenceStatus::Sent),
+        status_record_full(messages[0].key()),
+        status_record(messages[2].key(), EvidenceStatus::Read),
+    ];
+    for recorded in under_test.stores.statuses.record_statuses(&statuses).await {
+        recorded.expect("the store answers");
+    }
     let events = vec![event(owners[0]), event_bare(), event(owners[1]), event_bare()];
     under_test
         .stores
@@ -102,6 +111,7 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
                 .map(|message| Record::Message(Box::new(message)))
                 .collect(),
         ),
+        (Kind::Statuses, statuses.into_iter().map(Record::Status).collect()),
         (Kind::Events, events.into_iter().map(Record::Event).collect()),
     ]
 }

@@ -31,6 +31,7 @@ pub mod queue;
 pub mod quota;
 pub mod redrives;
 pub mod spool;
+pub mod statuses;
 mod stores;
 pub mod tenants;
 pub mod timers;

@@ -7,7 +7,7 @@ use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Message
 use dakghar_core::domain::{TenantId, Timestamp, WaId};
 use dakghar_core::ports::{
     Acceptance, ConversationStore, Erasure, EventStore, HoldStore, ListStore, ListenerStore, MessageStore, Received,
-    RedriveStore, Save, Saved, StoreHealth, TenantStore, TimerStore,
+    RedriveStore, Save, Saved, StatusStore, StoreHealth, TenantStore, TimerStore,
 };
 
 use crate::samples::{With as _, outbound, phone_number_id};
@@ -17,6 +17,8 @@ use crate::samples::{With as _, outbound, phone_number_id};
 pub struct Stores {
     /// Messages.
     pub messages: Arc<dyn MessageStore>,
+    /// Meta's reports on messages.
+    pub statuses: Arc<dyn StatusStore>,
     /// The timers of messages.
     pub timers: Arc<dyn TimerStore>,
     /// Conversations.
@@ -44,6 +46,7 @@ impl Stores {
     pub fn of<S>(store: Arc<S>) -> Self
     where
         S: MessageStore
+            + StatusStore
             + TimerStore
             + ConversationStore
             + ListStore
@@ -58,6 +61,7 @@ impl Stores {
     {
         Self {
             messages: store.clone(),
+            statuses: store.clone(),
             timers: store.clone(),
             conversations: store.clone(),
             lists: store.clone(),

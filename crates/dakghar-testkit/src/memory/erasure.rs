@@ -17,6 +17,7 @@ impl State {
         };
         self.messages
             .retain(|_, message| !is_erased(Some(message.accepted.tenant_id)));
+        self.statuses.retain(|_, status| !is_erased(Some(status.key.tenant_id)));
         self.conversations
             .retain(|_, conversation| !is_erased(Some(conversation.tenant_id)));
         self.events.retain(|_, event| !is_erased(event.tenant_id));
@@ -86,6 +87,8 @@ impl State {
             Aged::Conversations => self.conversations.retain(|id, _| !is_old(id.to_string())),
             Aged::Events => self.events.retain(|id, _| !is_old(id.to_string())),
         }
+        self.statuses
+            .retain(|_, status| self.messages.contains_key(&status.key.message_id));
         self.by_key.retain(|_, id| self.messages.contains_key(id));
         self.received.retain(|_, id| self.messages.contains_key(id));
         ErasedPortion {

@@ -16,7 +16,9 @@ fn matches(message: &Message, query: &MessageQuery) -> bool {
         wanted.is_none() || wanted == actual
     }
     is(query.direction.as_ref(), Some(&message.accepted.direction))
-        && is(query.status.as_ref(), Some(&message.delivery.status))
+        && query
+            .status
+            .is_none_or(|status| status.stored_as().contains(&message.delivery.status))
         && is(query.kind.as_ref(), Some(&message.accepted.content.kind))
         && is(query.peer_id.as_ref(), message.accepted.peer_id.as_ref())
         && is(query.phone_number_id.as_ref(), Some(&message.accepted.phone_number_id))

@@ -123,8 +123,11 @@ impl MessageStore for MemoryStore {
     ) -> Result<bool, StoreError> {
         self.with(|state| {
             state.of_tenant(&message.tenant_id).any(|message| {
+                let key = message.key();
+                let first = state.reports(&key).map(|status| status.reported.received_at).min();
+                let mut seen = [message.delivery.status_seen_at, first].into_iter();
                 message.accepted.phone_number_id == *phone_number_id
-                    && calls.is_shown_by(message.delivery.called_at, message.delivery.status_seen_at)
+                    && seen.any(|seen_at| calls.is_shown_by(message.delivery.called_at, seen_at))
             })
         })
     }

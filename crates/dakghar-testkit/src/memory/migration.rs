@@ -19,6 +19,7 @@ impl State {
                 let messages = self.messages.values().cloned();
                 messages.map(|message| Record::Message(Box::new(message))).collect()
             }
+            Kind::Statuses => self.statuses.values().cloned().map(Record::Status).collect(),
             Kind::Events => self.events.values().cloned().map(Record::Event).collect(),
         };
         records.into_iter().map(|record| (record.id(), record)).collect()
@@ -33,6 +34,7 @@ impl State {
                 let message = self.messages.get(&like.accepted.id).cloned();
                 message.map(|message| Record::Message(Box::new(message)))
             }
+            Record::Status(like) => self.statuses.get(&like.id()).cloned().map(Record::Status),
             Record::Event(like) => self.events.get(&like.id).cloned().map(Record::Event),
         }
     }
@@ -54,6 +56,9 @@ impl State {
                 self.conversations.insert(conversation.id, conversation);
             }
             Record::Message(message) => return self.put_message(*message),
+            Record::Status(status) => {
+                self.statuses.insert(status.id(), status);
+            }
             Record::Event(event) => {
                 let mut known = self.events.values();
                 if known.any(|known| known.fingerprint == event.fingerprint) {
@@ -85,6 +90,7 @@ impl State {
                 self.by_key.retain(|_, id| self.messages.contains_key(id));
                 self.received.retain(|_, id| self.messages.contains_key(id));
             }
+            Kind::Statuses => self.statuses.retain(|id, _| is_left(id.clone())),
             Kind::Events => self.events.retain(|id, _| is_left(id.to_string())),
         }
         ids.len() as u64

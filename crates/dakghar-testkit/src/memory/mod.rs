@@ -17,6 +17,7 @@ mod queue;
 mod quota;
 mod redrives;
 mod spool;
+mod statuses;
 mod tenants;
 mod timers;
 
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 use dakghar_core::domain::hold::SendingHold;
 use dakghar_core::domain::listening::Listener;
+use dakghar_core::domain::message::StatusRecord;
 use dakghar_core::domain::migration::{Migration, Retirement};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged};
 use dakghar_core::domain::redrive::Redrive;
@@ -54,6 +56,8 @@ struct State {
     received: BTreeMap<(PhoneNumberId, Wamid), MessageId>,
     conversations: BTreeMap<ConversationId, Conversation>,
     tenants: BTreeMap<TenantId, Tenant>,
+    /// By the ids of the reports.
+    statuses: BTreeMap<String, StatusRecord>,
     events: BTreeMap<EventId, WebhookEvent>,
     listeners: BTreeMap<Arc<str>, Listener>,
     redrives: BTreeMap<RedriveId, Redrive>,

@@ -7,6 +7,7 @@
 mod event;
 mod message;
 mod redrive;
+mod status;
 mod tenant;
 
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::ids::SequentialIds;
 pub use event::{amendment, event, event_bare};
 pub use message::{With, echo, inbound, inbound_bare, outbound, outbound_full, saves, send_error_full, with_key};
 pub use redrive::redrive;
+pub use status::{status_record, status_record_full};
 pub use tenant::{number, number_full, tenant, tenant_full, tenant_with_numbers};
 
 static IDS: SequentialIds = SequentialIds::new();

@@ -62,6 +62,7 @@ dakghar_testkit::timer_store_suite!(stores);
 dakghar_testkit::conversation_store_suite!(stores);
 dakghar_testkit::list_store_suite!(stores);
 dakghar_testkit::tenant_store_suite!(stores);
+dakghar_testkit::status_store_suite!(stores);
 dakghar_testkit::event_store_suite!(stores);
 dakghar_testkit::redrive_store_suite!(stores);
 dakghar_testkit::listener_store_suite!(stores);

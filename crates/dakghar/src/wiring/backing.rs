@@ -9,7 +9,7 @@ use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
     Clock, ConversationStore, Erasure, EventStore, HoldStore, ListStore, ListenerStore, MessageStore, Pacer, Ports,
-    Queue, RedriveStore, StoreHealth, TenantQuota, TenantStore, TimerStore,
+    Queue, RedriveStore, StatusStore, StoreHealth, TenantQuota, TenantStore, TimerStore,
 };
 use dakghar_core::vault::Vault;
 
@@ -41,6 +41,7 @@ pub(super) struct Backing {
 /// A store of everything.
 pub(super) trait Store:
     MessageStore
+    + StatusStore
     + TimerStore
     + ConversationStore
     + ListStore
@@ -57,6 +58,7 @@ pub(super) trait Store:
 
 impl<S> Store for S where
     S: MessageStore
+        + StatusStore
         + TimerStore
         + ConversationStore
         + ListStore
@@ -112,6 +114,7 @@ impl Outer {
         let webhooks = MetaWebhooks::new(&self.app_secrets, Some(&self.verify_token), clock.clone());
         Ports {
             messages: store.clone(),
+            statuses: store.clone(),
             timers: store.clone(),
             conversations: store.clone(),
             lists: store.clone(),

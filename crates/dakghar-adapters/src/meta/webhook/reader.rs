@@ -160,6 +160,7 @@ impl Facts<'_> {
             reported_at: self.timestamp(fields),
             opaque: fields.text("biz_opaque_callback_data").map(|data| Arc::from(&*data)),
             error: first_error(fields),
+            participant: participant(fields),
             raw: raw.get().into(),
             frame: None,
         }))
@@ -226,6 +227,13 @@ fn key_of(number: &str) -> Option<WaId> {
 
 fn wamid(fields: &Fields<'_>) -> Option<Wamid> {
     Wamid::parse(&fields.text("id")?).ok()
+}
+
+/// The participant of a group whom a status is about, by number or id.
+fn participant(status: &Fields<'_>) -> Option<Arc<str>> {
+    let named = ["recipient_participant_id", "recipient_participant_user_id"];
+    let mut names = named.iter().filter_map(|name| status.text(name));
+    names.find(|name| !name.is_empty()).map(|name| Arc::from(&*name))
 }
 
 /// The first of a status's errors; Meta has not been seen to send more than one.

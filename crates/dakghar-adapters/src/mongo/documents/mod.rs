@@ -9,6 +9,7 @@ pub(super) mod event;
 pub(super) mod message;
 pub(super) mod migration;
 pub(super) mod redrive;
+pub(super) mod status;
 pub(super) mod tenant;
 
 use bson::spec::BinarySubtype;

@@ -21,7 +21,7 @@ pub(super) fn tenants(ids: impl Iterator<Item = TenantId>) -> Vec<String> {
 }
 
 /// Whose message it is, as far as that can be read.
-pub(super) fn key(raw: &RawDocument) -> Option<MessageKey> {
+pub(in crate::mongo) fn key(raw: &RawDocument) -> Option<MessageKey> {
     Some(MessageKey {
         tenant_id: TenantId::parse(raw.get_str("tenantId").ok()?).ok()?,
         message_id: MessageId::parse(raw.get_str("_id").ok()?).ok()?,

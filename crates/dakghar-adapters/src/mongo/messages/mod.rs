@@ -12,8 +12,11 @@ use bson::{RawDocument, doc};
 use dakghar_core::domain::conversation::ConversationTouch;
 use dakghar_core::domain::ids::{IdempotencyKey, MessageKey, PhoneNumberId, TenantId, Wamid};
 use dakghar_core::domain::listening::CallSpan;
-use dakghar_core::domain::message::{Direction, Message};
-use dakghar_core::ports::{Acceptance, MessageStore, Received, ReceivedMessage, Save, Saved, StoreError};
+use dakghar_core::domain::message::{Direction, Message, Reported};
+use dakghar_core::domain::time::Timestamp;
+use dakghar_core::ports::{
+    Acceptance, MessageStore, Received, ReceivedMessage, Save, Saved, StatusStore as _, StoreError,
+};
 
 use super::MongoStore;
 use super::documents::{message, timestamp};
@@ -22,7 +25,8 @@ use super::inserts::Inserted;
 use super::reads::Query;
 
 use accepting::vanished;
-use lookups::{key, sent, tenants};
+pub(super) use lookups::key;
+use lookups::{sent, tenants};
 use receiving::conversations_left;
 
 /// Messages of a number that are looked at for a status: so many of its next, and of its newest.
@@ -161,18 +165,45 @@ impl MessageStore for MongoStore {
         next.insert("_id", doc! { "$gt": message.message_id.to_string() });
         let next = Query::new(next, MESSAGE_PHONE_NUMBER).sort(doc! { "_id": 1 });
         let newest = Query::new(of_number, MESSAGE_PHONE_NUMBER).newest_first();
-        let proves = |raw: &RawDocument| {
-            let time = |field| raw.get_datetime(field).ok().map(timestamp);
-            calls.is_shown_by(time("calledAt"), time("statusSeenAt"))
-        };
         for query in [before, next, newest] {
             let query = query
                 .limit(STATUS_SAMPLE)
-                .fields(doc! { "_id": 0, "calledAt": 1, "statusSeenAt": 1 });
-            if self.fetch(&self.messages, query, proves).await?.contains(&true) {
+                .fields(doc! { "tenantId": 1, "calledAt": 1, "statusSeenAt": 1 });
+            let seen = self.fetch(&self.messages, query, called).await?;
+            if self.do_show_statuses(seen, calls).await? {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+}
+
+/// A message, when it was called last, and when the first status was merged into it.
+type Called = (Option<MessageKey>, Option<Timestamp>, Option<Timestamp>);
+
+fn called(raw: &RawDocument) -> Called {
+    let time = |field| raw.get_datetime(field).ok().map(timestamp);
+    (key(raw), time("calledAt"), time("statusSeenAt"))
+}
+
+impl MongoStore {
+    async fn do_show_statuses(&self, seen: Vec<Called>, calls: CallSpan) -> Result<bool, StoreError> {
+        if seen
+            .iter()
+            .any(|(_, called_at, seen_at)| calls.is_shown_by(*called_at, *seen_at))
+        {
+            return Ok(true);
+        }
+        let in_span = |(key, called_at, _): Called| {
+            let called_at = called_at.filter(|at| (calls.from..=calls.until).contains(at))?;
+            Some((key?, called_at))
+        };
+        let (keys, called): (Vec<_>, Vec<_>) = seen.into_iter().filter_map(in_span).unzip();
+        let reports = self.reports_of(&keys).await?;
+        let shows = |(called_at, reports): (Timestamp, Vec<Reported>)| {
+            let first = reports.iter().map(|reported| reported.received_at).min();
+            calls.is_shown_by(Some(called_at), first)
+        };
+        Ok(called.into_iter().zip(reports).any(shows))
     }
 }

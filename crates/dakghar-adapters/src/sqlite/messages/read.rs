@@ -35,26 +35,32 @@ pub(in super::super) static FIND_BY_IDEMPOTENCY_KEY: LazyLock<String> = LazyLock
 /// Among the messages that were accepted last before one.
 pub(in super::super) const STATUSES_ARRIVED_BEFORE: &str = "\
     SELECT 1 FROM ( \
-        SELECT phone_number_id, called_at, status_seen_at FROM messages INDEXED BY messages_by_id \
+        SELECT id, phone_number_id, called_at, status_seen_at FROM messages INDEXED BY messages_by_id \
         WHERE tenant_id = ?1 AND id < ?7 ORDER BY id DESC LIMIT ?6) \
     WHERE phone_number_id = ?2 AND called_at BETWEEN ?3 AND ?4 \
-    AND status_seen_at BETWEEN called_at AND called_at + ?5";
+    AND (status_seen_at BETWEEN called_at AND called_at + ?5 OR ( \
+        SELECT min(received_at) FROM statuses WHERE tenant_id = ?1 AND message_id = id) \
+        BETWEEN called_at AND called_at + ?5)";
 
 /// Among the messages that were accepted next after one.
 pub(in super::super) const STATUSES_ARRIVED_NEXT: &str = "\
     SELECT 1 FROM ( \
-        SELECT phone_number_id, called_at, status_seen_at FROM messages INDEXED BY messages_by_id \
+        SELECT id, phone_number_id, called_at, status_seen_at FROM messages INDEXED BY messages_by_id \
         WHERE tenant_id = ?1 AND id > ?7 ORDER BY id LIMIT ?6) \
     WHERE phone_number_id = ?2 AND called_at BETWEEN ?3 AND ?4 \
-    AND status_seen_at BETWEEN called_at AND called_at + ?5";
+    AND (status_seen_at BETWEEN called_at AND called_at + ?5 OR ( \
+        SELECT min(received_at) FROM statuses WHERE tenant_id = ?1 AND message_id = id) \
+        BETWEEN called_at AND called_at + ?5)";
 
 /// Among the newest messages.
 pub(in super::super) const STATUSES_ARRIVED_NEWEST: &str = "\
     SELECT 1 FROM ( \
-        SELECT phone_number_id, called_at, status_seen_at FROM messages INDEXED BY messages_by_id \
+        SELECT id, phone_number_id, called_at, status_seen_at FROM messages INDEXED BY messages_by_id \
         WHERE tenant_id = ?1 ORDER BY id DESC LIMIT ?6) \
     WHERE phone_number_id = ?2 AND called_at BETWEEN ?3 AND ?4 \
-    AND status_seen_at BETWEEN called_at AND called_at + ?5";
+    AND (status_seen_at BETWEEN called_at AND called_at + ?5 OR ( \
+        SELECT min(received_at) FROM statuses WHERE tenant_id = ?1 AND message_id = id) \
+        BETWEEN called_at AND called_at + ?5)";
 
 /// Messages of a tenant that are looked at for a sign of statuses: so many of those before, of the next, and of the newest.
 const STATUSES_ROWS_MAX: u32 = 200;

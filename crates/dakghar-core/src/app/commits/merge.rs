@@ -1,11 +1,12 @@
-//! Merges evidence into its messages: loads them, merges, and saves until no other writer saved first.
+//! Merges evidence into its messages: loads them, merges, and saves until no other writer saved first. Reports are
+//! recorded before, and most of them change no message.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::app::failure::Failure;
 use crate::app::messages::{Change, change_each};
 use crate::app::stale::Step;
-use crate::domain::message::{Evidence, Merged, Message, Status};
+use crate::domain::message::{Evidence, Merged, Message, Status, StatusRecord};
 use crate::domain::{MessageKey, Timestamp};
 use crate::group_commit::GroupCommit;
 use crate::metrics::DoubtEnd;
@@ -28,29 +29,94 @@ pub(in crate::app) type EvidenceBatch = Vec<(MessageKey, Evidence)>;
 
 /// Commits evidence. Each message is changed once, and each request gets the results of its own evidence.
 pub(super) async fn commit(ports: Ports, batch: Vec<EvidenceBatch>) -> Vec<Result<Vec<Merge>, Failure>> {
-    merge(&ports, &batch).await
-}
-
-/// Does the same as [`commit`], as a part of another commit.
-pub(super) async fn merge(ports: &Ports, batch: &[EvidenceBatch]) -> Vec<Result<Vec<Merge>, Failure>> {
     // Every process goes in the order of the message ids, so two commits never wait for each other in a circle.
-    let mut by_message: BTreeMap<MessageKey, Vec<&Evidence>> = BTreeMap::new();
+    let mut by_message: ByMessage = BTreeMap::new();
     for (key, evidence) in batch.iter().flatten() {
-        by_message.entry(*key).or_default().push(evidence);
+        by_message.entry(*key).or_default().push(evidence.clone());
     }
-    let verdicts = merge_each(ports, &by_message).await;
+    let verdicts = merge_each(&ports, &by_message).await;
     batch.iter().map(|request| of_request(request, &verdicts)).collect()
 }
 
-type Verdicts = HashMap<MessageKey, Result<Merge, Failure>>;
-
 /// Returns the results of one request's evidence. A failure that concerns only other requests' messages is left out.
 fn of_request(request: &EvidenceBatch, verdicts: &Verdicts) -> Result<Vec<Merge>, Failure> {
-    let verdict = |(key, _): &(MessageKey, Evidence)| verdicts.get(key).cloned().unwrap_or(Ok(Merge::NoSuchMessage));
+    let verdict = |(key, _): &(MessageKey, Evidence)| match verdicts.get(key) {
+        Some(verdict) => verdict.clone().map(|(merge, _)| merge),
+        None => Ok(Merge::NoSuchMessage),
+    };
     request.iter().map(verdict).collect()
 }
 
-async fn merge_each(ports: &Ports, by_message: &BTreeMap<MessageKey, Vec<&Evidence>>) -> Verdicts {
+/// Records reports, and changes the messages that must change by them. Each request gets the results of its own reports.
+///
+/// Reports of one message may be recorded by two processes at once, of which each sees the message as it was before the
+/// other one changed it. Whoever saves a message as failed therefore looks at its reports once more afterwards: another one
+/// that saw the message before that save was recorded before it, too.
+pub(super) async fn settle(ports: &Ports, batch: &[Vec<StatusRecord>]) -> Vec<Result<Vec<Merge>, Failure>> {
+    let records: Vec<StatusRecord> = batch.concat();
+    if records.is_empty() {
+        return batch.iter().map(|_| Ok(Vec::new())).collect();
+    }
+    let stood = ports.statuses.record_statuses(&records).await;
+    let mut changing: ByMessage = BTreeMap::new();
+    let mut own: Vec<Option<Result<Merge, Failure>>> = Vec::with_capacity(records.len());
+    for (record, stood) in records.into_iter().zip(stood) {
+        own.push(match stood {
+            Ok(Some(standing)) if !standing.is_changed_by(&record.reported.evidence) => Some(Ok(Merge::Merged)),
+            Ok(Some(_)) => {
+                changing.entry(record.key).or_default().push(record.reported.evidence);
+                None
+            }
+            Ok(None) => Some(Ok(Merge::NoSuchMessage)),
+            Err(error) => Some(verdict(Err(error.into()))),
+        });
+    }
+    let mut verdicts = merge_recorded(ports, &changing).await;
+    changing.retain(|key, _| matches!(verdicts.get(key), Some(Ok((_, Status::Failed)))));
+    verdicts.extend(merge_recorded(ports, &changing).await);
+    let mut own = own.into_iter();
+    let result = |record: &StatusRecord| {
+        let of_message = || {
+            verdicts
+                .get(&record.key)
+                .cloned()
+                .map(|verdict| verdict.map(|(merge, _)| merge))
+        };
+        own.next()
+            .flatten()
+            .or_else(of_message)
+            .unwrap_or(Ok(Merge::NoSuchMessage))
+    };
+    let mut results = batch.concat().iter().map(result).collect::<Vec<_>>().into_iter();
+    batch
+        .iter()
+        .map(|request| results.by_ref().take(request.len()).collect())
+        .collect()
+}
+
+type ByMessage = BTreeMap<MessageKey, Vec<Evidence>>;
+/// The results for each message, and the status that it has then.
+type Verdicts = HashMap<MessageKey, Result<(Merge, Status), Failure>>;
+
+/// Merges evidence, together with all that was reported on the same messages before.
+async fn merge_recorded(ports: &Ports, by_message: &ByMessage) -> Verdicts {
+    if by_message.is_empty() {
+        return HashMap::new();
+    }
+    let keys: Vec<MessageKey> = by_message.keys().copied().collect();
+    let recorded = match ports.statuses.reports_of(&keys).await {
+        Ok(recorded) => recorded,
+        Err(error) => return keys.into_iter().map(|key| (key, Err(error.clone().into()))).collect(),
+    };
+    let mut all = by_message.clone();
+    for (key, recorded) in keys.into_iter().zip(recorded) {
+        let evidence = recorded.into_iter().map(|reported| reported.evidence);
+        all.entry(key).or_default().extend(evidence);
+    }
+    merge_each(ports, &all).await
+}
+
+async fn merge_each(ports: &Ports, by_message: &ByMessage) -> Verdicts {
     if by_message.is_empty() {
         return HashMap::new();
     }
@@ -75,13 +141,21 @@ async fn merge_each(ports: &Ports, by_message: &BTreeMap<MessageKey, Vec<&Eviden
             ports.metrics.message_changed(*before, message, DoubtEnd::Evidence);
         }
     }
+    let verdict = |change: Result<Change, Failure>| {
+        let status = match &change {
+            Ok(Change::Saved(message)) => message.delivery.status,
+            // What was not saved needs no second look.
+            _ => Status::Queued,
+        };
+        verdict(change.map(|change| !matches!(change, Change::Gone))).map(|merge| (merge, status))
+    };
     changes
         .into_iter()
         .map(|(key, change)| (key, verdict(change)))
         .collect()
 }
 
-fn apply(message: &mut Message, now: Timestamp, evidence: &[&Evidence]) -> Step {
+fn apply(message: &mut Message, now: Timestamp, evidence: &[Evidence]) -> Step {
     let mut is_changed = false;
     for evidence in evidence {
         is_changed |= message.merge_evidence(now, evidence) != Merged::Unchanged;
@@ -96,13 +170,12 @@ fn apply(message: &mut Message, now: Timestamp, evidence: &[&Evidence]) -> Step 
     Step::Save
 }
 
-fn verdict(change: Result<Change, Failure>) -> Result<Merge, Failure> {
-    match change {
-        Ok(Change::Saved(_) | Change::Left(_)) => Ok(Merge::Merged),
+/// `Ok(false)` if there is no such message.
+fn verdict(found: Result<bool, Failure>) -> Result<Merge, Failure> {
+    match found {
+        Ok(true) => Ok(Merge::Merged),
         // A status of an unreadable message must not keep Meta's other reports from being stored.
-        Ok(Change::Gone) | Err(Failure::Store(StoreError::Corrupt(_) | StoreError::Unreadable(_))) => {
-            Ok(Merge::NoSuchMessage)
-        }
+        Ok(false) | Err(Failure::Store(StoreError::Corrupt(_) | StoreError::Unreadable(_))) => Ok(Merge::NoSuchMessage),
         Err(failure) => Err(failure),
     }
 }
@@ -128,6 +201,7 @@ mod tests {
             reported_at: None,
             error: None,
             by_webhook: true,
+            participant: None,
         };
         let about = |keys: &[MessageKey]| {
             keys.iter()
@@ -136,8 +210,8 @@ mod tests {
         };
         let failure = Failure::Store(StoreError::Unavailable("away".into()));
         let verdicts = HashMap::from([
-            (known, Ok(Merge::Merged)),
-            (unknown, Ok(Merge::NoSuchMessage)),
+            (known, Ok((Merge::Merged, Status::Delivered))),
+            (unknown, Ok((Merge::NoSuchMessage, Status::Queued))),
             (failed, Err(failure.clone())),
         ]);
         assert_eq!(of_request(&about(&[]), &verdicts), Ok(Vec::new()));
@@ -150,6 +224,6 @@ mod tests {
     fn an_unreadable_message_keeps_no_other_report_from_being_stored() {
         let unreadable = StoreError::Unreadable("broken".into());
         assert_eq!(verdict(Err(unreadable.into())), Ok(Merge::NoSuchMessage));
-        assert_eq!(verdict(Ok(Change::Gone)), Ok(Merge::NoSuchMessage));
+        assert_eq!(verdict(Ok(false)), Ok(Merge::NoSuchMessage));
     }
 }

@@ -2,9 +2,10 @@
 
 use futures_util::future;
 
-use super::merge::{EvidenceBatch, Merge, merge};
+use super::merge::{Merge, settle};
 use crate::app::failure::Failure;
 use crate::domain::WebhookEvent;
+use crate::domain::message::StatusRecord;
 use crate::group_commit::GroupCommit;
 use crate::ports::{Ports, Received, ReceivedMessage};
 
@@ -15,7 +16,7 @@ pub(in crate::app) type Receives = GroupCommit<Inbound, Result<Stored, Failure>>
 #[derive(Default)]
 pub(in crate::app) struct Inbound {
     pub(in crate::app) messages: Vec<ReceivedMessage>,
-    pub(in crate::app) evidence: EvidenceBatch,
+    pub(in crate::app) statuses: Vec<StatusRecord>,
     pub(in crate::app) events: Vec<WebhookEvent>,
 }
 
@@ -23,7 +24,7 @@ pub(in crate::app) struct Inbound {
 #[derive(Debug)]
 pub(in crate::app) struct Stored {
     pub(in crate::app) messages: Vec<Received>,
-    pub(in crate::app) evidence: Vec<Merge>,
+    pub(in crate::app) statuses: Vec<Merge>,
 }
 
 /// Commits several POSTs at once. No kind waits for another. A POST fails as a whole when any part of it fails, and
@@ -31,13 +32,13 @@ pub(in crate::app) struct Stored {
 pub(super) async fn commit(ports: Ports, batch: Vec<Inbound>) -> Vec<Result<Stored, Failure>> {
     let mut messages = Vec::with_capacity(batch.len());
     let mut events = Vec::new();
-    let mut evidence = Vec::with_capacity(batch.len());
+    let mut statuses = Vec::with_capacity(batch.len());
     let mut parts = Vec::with_capacity(batch.len());
     for inbound in batch {
         parts.push((inbound.messages.len(), !inbound.events.is_empty()));
         messages.extend(inbound.messages);
         events.extend(inbound.events);
-        evidence.push(inbound.evidence);
+        statuses.push(inbound.statuses);
     }
     // Skip empty kinds: they must not cost a round trip.
     let receive = async {
@@ -54,7 +55,7 @@ pub(super) async fn commit(ports: Ports, batch: Vec<Inbound>) -> Vec<Result<Stor
             ports.events.record(&events).await
         }
     };
-    let (received, merged, recorded) = future::join3(receive, merge(&ports, &evidence), record).await;
+    let (received, merged, recorded) = future::join3(receive, settle(&ports, &statuses), record).await;
     let mut received = received.into_iter();
     parts
         .into_iter()
@@ -67,7 +68,7 @@ pub(super) async fn commit(ports: Ports, batch: Vec<Inbound>) -> Vec<Result<Stor
             }
             Ok(Stored {
                 messages: messages.into_iter().collect::<Result<_, _>>()?,
-                evidence: merged?,
+                statuses: merged?,
             })
         })
         .collect()

@@ -36,7 +36,8 @@ impl Weighed for ReceivedMessage {
 impl Weighed for Inbound {
     fn bytes(&self) -> usize {
         let events: usize = self.events.iter().map(Paged::bytes).sum();
-        SMALL_BYTES + self.messages.bytes() + self.evidence.bytes() + events
+        let statuses: usize = self.statuses.iter().map(Paged::bytes).sum();
+        SMALL_BYTES + self.messages.bytes() + statuses + events
     }
 }
 

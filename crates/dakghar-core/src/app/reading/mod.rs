@@ -3,16 +3,16 @@
 mod cursor;
 
 use super::failure::Failure;
-use super::messages::Messages;
+use super::messages::{Messages, merge_reports};
 use crate::domain::amendment::{AMENDMENTS_MAX, AmendedMessage};
 use crate::domain::conversation::Conversation;
 use crate::domain::ids::{ConversationId, EventId, MessageId, MessageKey, RedriveId};
-use crate::domain::message::Message;
-use crate::domain::page::{Listed, MessageQuery, PageLimit, Paged};
+use crate::domain::message::{Message, StatusRecord};
+use crate::domain::page::{Listed, MessageQuery, PAGE_ITEMS_MAX, PageFill, PageLimit, Paged};
 use crate::domain::redrive::Redrive;
 use crate::domain::webhook::WebhookEvent;
 use crate::domain::{ErrorCode, Problem, Tenant, TenantId, Timestamp};
-use crate::ports::Ports;
+use crate::ports::{Ports, StoreError};
 pub use cursor::CursorSigner;
 
 /// One page of a list, newest first.
@@ -64,9 +64,18 @@ impl Reading {
     /// Returns one message of the tenant, with all that was done to it later.
     pub async fn message(&self, tenant_id: &TenantId, id: &str) -> Result<AmendedMessage, Failure> {
         let key = message_key(tenant_id, id)?;
-        let message = self.messages.load(&key).await?.ok_or_else(no_such_message)?;
-        let mut amended = self.amended(tenant_id, vec![message], AMENDMENTS_MAX).await?;
+        let mut found = vec![self.messages.load(&key).await?.ok_or_else(no_such_message)?];
+        merge_reports(&*self.ports.statuses, &mut found).await?;
+        let mut amended = self.amended(tenant_id, found, AMENDMENTS_MAX).await?;
         Ok(amended.pop().ok_or_else(no_such_message)?)
+    }
+
+    /// Returns what Meta reported on a message, oldest first: the latest 200 reports at most.
+    pub async fn statuses(&self, key: &MessageKey) -> Result<Vec<StatusRecord>, Failure> {
+        let limit = PageLimit::items(PAGE_ITEMS_MAX);
+        let mut statuses = self.ports.statuses.statuses_of(key, limit).await?.items;
+        statuses.reverse();
+        Ok(statuses)
     }
 
     /// Puts messages together with the strongest of their amendments.
@@ -112,7 +121,7 @@ impl Reading {
         let list = format!("messages/{tenant_id}?{query:?}");
         query.before = self.position(page, &list, |text| MessageId::parse(text).ok())?;
         query.limit = PageLimit::items(page.limit);
-        let listed = self.ports.lists.messages(tenant_id, &query).await?;
+        let listed = self.matching(tenant_id, query).await?;
         let Page { items, next_cursor } = self.page(&list, listed, ToString::to_string);
         let items = self.amended(tenant_id, items, 1).await?;
         Ok(Page { items, next_cursor })
@@ -182,6 +191,34 @@ impl Reading {
         let limit = PageLimit::items(page.limit);
         let listed = self.ports.redrives.list_redrives(tenant_id, before, limit).await?;
         Ok(self.page(&list, listed, ToString::to_string))
+    }
+
+    /// Looks through what the store finds until a page is full: what is stored as sent may be read meanwhile.
+    async fn matching(&self, tenant_id: &TenantId, mut query: MessageQuery) -> Result<Listed<Message>, StoreError> {
+        let ends_at = self.ports.clock.uptime() + query.limit.time;
+        let mut page = PageFill::new(query.limit);
+        loop {
+            let mut found = self.ports.lists.messages(tenant_id, &query).await?;
+            merge_reports(&*self.ports.statuses, &mut found.items).await?;
+            for message in found.items {
+                if page.is_full() {
+                    return Ok(page.more());
+                }
+                let place = message.position();
+                if query.status.is_none_or(|wanted| wanted == message.delivery.status) {
+                    page.push(message);
+                } else {
+                    page.pass(place);
+                }
+            }
+            let Some(next) = found.next else { return Ok(page.end()) };
+            page.pass(next);
+            if page.is_full() || self.ports.clock.uptime() >= ends_at {
+                return Ok(page.more());
+            }
+            query.before = Some(next);
+            query.limit.time = ends_at.saturating_sub(self.ports.clock.uptime());
+        }
     }
 
     fn position<P>(

@@ -16,10 +16,10 @@ use super::listening::Listening;
 use super::sending::NumberHolds;
 use super::tenants::Tenants;
 use super::tenants::directory::Directory;
-use crate::domain::message::{Evidence, Origin};
+use crate::domain::message::{Origin, StatusRecord};
 use crate::domain::opaque::OpaqueSigner;
 use crate::domain::webhook::{EventReason, StatusReport, WebhookEvent};
-use crate::domain::{ErrorCode, HoldReason, MessageKey, Problem, graph_error};
+use crate::domain::{ErrorCode, HoldReason, Problem, graph_error};
 use crate::ports::{Ports, Received, SignatureCheck, StoreError};
 use accounts::Accounts;
 use events::Events;
@@ -32,7 +32,7 @@ pub struct WebhookReceipt {
     pub messages: usize,
     /// Messages that the business wrote in its app, and those of its history, stored now.
     pub echoes: usize,
-    /// Statuses merged.
+    /// Statuses kept with their messages.
     pub statuses: usize,
     /// Events kept for a tenant.
     pub events: usize,
@@ -154,12 +154,12 @@ impl Receiving {
     async fn store(&self, sorted: Sorted) -> Result<WebhookReceipt, Failure> {
         let Sorted {
             messages,
-            evidence,
+            statuses,
             events,
             ..
         } = sorted;
         let mut receipt = WebhookReceipt {
-            statuses: evidence.len(),
+            statuses: statuses.len(),
             ..WebhookReceipt::default()
         };
         receipt.count_events(&events);
@@ -169,21 +169,20 @@ impl Receiving {
             .collect();
         let inbound = Inbound {
             messages,
-            evidence: evidence
-                .iter()
-                .map(|(key, evidence, _)| (*key, evidence.clone()))
-                .collect(),
+            statuses: statuses.iter().map(|(record, _)| record.clone()).collect(),
             events,
         };
         let stored = self.receives.submit(inbound).await??;
         receipt.count(&stored.messages, &is_echo);
 
-        self.hold_numbers(&evidence).await?;
+        self.hold_numbers(&statuses).await?;
 
         // A status must not vanish because its message cannot be read or is missing (after a backup was restored, say).
-        let all = stored.evidence.iter().zip(&evidence);
+        let all = stored.statuses.iter().zip(&statuses);
         let lost = all.filter(|(result, _)| **result == Merge::NoSuchMessage);
-        let lost: Vec<_> = lost.map(|(_, (key, _, report))| (key.tenant_id, report)).collect();
+        let lost: Vec<_> = lost
+            .map(|(_, (record, report))| (record.key.tenant_id, report))
+            .collect();
         let tenants = lost.iter().map(|(tenant_id, _)| *tenant_id);
         let tenants = self.sorter.directory.find_all(tenants).await;
         let mut orphans: Vec<WebhookEvent> = Vec::with_capacity(lost.len());
@@ -210,7 +209,7 @@ impl Receiving {
 
     /// Puts numbers on hold of which Meta reports, in a `failed` status, that they or their accounts may not send. A
     /// report that is older than the time between two probes says nothing about now: Meta posts again for days.
-    async fn hold_numbers(&self, evidence: &[(MessageKey, Evidence, StatusReport)]) -> Result<(), Failure> {
+    async fn hold_numbers(&self, statuses: &[(StatusRecord, StatusReport)]) -> Result<(), Failure> {
         let now = self.ports.clock.now();
         let is_of_now = |report: &StatusReport| {
             report
@@ -222,10 +221,10 @@ impl Receiving {
             let code = error.and_then(|error| Some((error.code?, error.subcode)));
             code.is_some_and(|(code, subcode)| graph_error::is_of_account(code, subcode))
         };
-        let mut stopped: Vec<_> = evidence
+        let mut stopped: Vec<_> = statuses
             .iter()
-            .filter(|(_, _, report)| is_of_account(report) && is_of_now(report))
-            .map(|(key, _, report)| (key.tenant_id, &report.phone_number_id))
+            .filter(|(_, report)| is_of_account(report) && is_of_now(report))
+            .map(|(record, report)| (record.key.tenant_id, &report.phone_number_id))
             .collect();
         // Many messages fail together, and one of them is enough.
         stopped.sort_unstable();

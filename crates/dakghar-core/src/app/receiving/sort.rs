@@ -8,8 +8,8 @@ use super::events::Events;
 use crate::app::failure::Failure;
 use crate::app::tenants::directory::{Directory, Found};
 use crate::domain::message::{
-    ATTEMPTS_MAX_DEFAULT, Accepted, Content, Delivery, Evidence, Message, Origin, Priority, TimelineEntry,
-    TimelineEvent, UnknownOutcome,
+    ATTEMPTS_MAX_DEFAULT, Accepted, Content, Delivery, Evidence, Message, Origin, Priority, Reported, StatusRecord,
+    TimelineEntry, TimelineEvent, UnknownOutcome,
 };
 use crate::domain::opaque::OpaqueSigner;
 use crate::domain::tenant::SharedTenant;
@@ -24,7 +24,7 @@ const SYSTEM_NOTICE: &str = "system";
 #[derive(Default)]
 pub(super) struct Sorted {
     pub(super) messages: Vec<ReceivedMessage>,
-    pub(super) evidence: Vec<(MessageKey, Evidence, StatusReport)>,
+    pub(super) statuses: Vec<(StatusRecord, StatusReport)>,
     unplaced: Vec<Unplaced>,
     pub(super) events: Vec<WebhookEvent>,
     /// Set if some parts are missing here because their tenant could not be read.
@@ -135,7 +135,7 @@ impl Sorter {
         let opaque = report.opaque.as_deref();
         let named = opaque.and_then(|opaque| self.opaque.verify(opaque, &tried, &report.phone_number_id));
         if let Some((key, attempt)) = named {
-            sorted.evidence.push((key, evidence(&report, Some(attempt)), report));
+            sorted.statuses.push((self.record(key, Some(attempt), &report), report));
             return;
         }
         let reason = match owner {
@@ -195,6 +195,26 @@ impl Sorter {
         Ok(())
     }
 
+    fn record(&self, key: MessageKey, attempt: Option<u32>, report: &StatusReport) -> StatusRecord {
+        StatusRecord {
+            key,
+            reported: Reported {
+                evidence: Evidence {
+                    status: report.status,
+                    wamid: report.wamid.clone(),
+                    attempt,
+                    reported_at: report.reported_at,
+                    error: report.error.clone(),
+                    by_webhook: true,
+                    participant: report.participant.clone(),
+                },
+                received_at: self.events.clock.now(),
+            },
+            raw: report.raw.clone(),
+            frame: report.frame.clone(),
+        }
+    }
+
     /// Finds the messages of statuses whose callback data names no tenant and that the present owner of their number
     /// did not send.
     async fn place_by_past_owner(&self, sorted: &mut Sorted) -> Result<(), Failure> {
@@ -215,8 +235,8 @@ impl Sorter {
                 .and_then(|data| self.opaque.verify(data, tried, number));
             match named {
                 Some((key, attempt)) => {
-                    let evidence = evidence(&unplaced.report, Some(attempt));
-                    sorted.evidence.push((key, evidence, unplaced.report));
+                    let record = self.record(key, Some(attempt), &unplaced.report);
+                    sorted.statuses.push((record, unplaced.report));
                 }
                 None => sorted.unplaced.push(unplaced),
             }
@@ -238,7 +258,7 @@ impl Sorter {
         for (unplaced, key) in sorted.unplaced.drain(..).zip(keys) {
             let report = unplaced.report;
             match (key, unplaced.unread) {
-                (Some(key), _) => sorted.evidence.push((key, evidence(&report, None), report)),
+                (Some(key), _) => sorted.statuses.push((self.record(key, None, &report), report)),
                 (None, Some(unread)) => sorted.left_out = Some(unread),
                 (None, None) => sorted
                     .events
@@ -285,16 +305,5 @@ fn only_of_number(owners: Vec<Found>, waba_id: &WabaId, digits: &str) -> Vec<Fou
         [Ok(Some(only))] if may_have_it(only) => owners,
         // One that cannot be read may have it.
         _ => owners.into_iter().filter(Result::is_err).collect(),
-    }
-}
-
-fn evidence(report: &StatusReport, attempt: Option<u32>) -> Evidence {
-    Evidence {
-        status: report.status,
-        wamid: report.wamid.clone(),
-        attempt,
-        reported_at: report.reported_at,
-        error: report.error.clone(),
-        by_webhook: true,
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::app::commits::accept::{AcceptCommit, Accepts};
 use crate::app::failure::Failure;
+use crate::app::messages::merge_reports;
 use crate::app::waiting::Waiting;
 use crate::domain::message::Origin;
 use crate::domain::message::{
@@ -17,8 +18,8 @@ use crate::domain::message::{
 };
 use crate::domain::send_request::SendRequest;
 use crate::domain::tenant::SharedTenant;
-use crate::domain::{ErrorCode, MessageId, PhoneNumber, Problem};
-use crate::ports::{Acceptance, Clock, IdGenerator, MessageStore, Ports};
+use crate::domain::{ErrorCode, MessageId, MessageKey, PhoneNumber, Problem};
+use crate::ports::{Acceptance, Clock, IdGenerator, MessageStore, Ports, StatusStore, StoreError};
 
 /// The answer to an accepted request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,7 @@ pub struct AcceptedMessage {
 /// Accepts messages of tenants.
 pub struct Accepting {
     messages: Arc<dyn MessageStore>,
+    statuses: Arc<dyn StatusStore>,
     accepts: Accepts,
     waiting: Waiting,
     clock: Arc<dyn Clock>,
@@ -45,6 +47,7 @@ impl Accepting {
     pub(in crate::app) fn new(ports: &Ports, accepts: Accepts, waiting: Waiting, attempts_max: u32) -> Self {
         Self {
             messages: ports.messages.clone(),
+            statuses: ports.statuses.clone(),
             accepts,
             waiting,
             clock: ports.clock.clone(),
@@ -85,7 +88,14 @@ impl Accepting {
                 message_id,
                 status,
                 fingerprint: first,
-            } => Ok(repeated(message_id, status, fingerprint == Some(first))?),
+            } => {
+                let key = MessageKey {
+                    tenant_id: tenant.id,
+                    message_id,
+                };
+                let status = self.present(key, status).await?;
+                Ok(repeated(message_id, status, fingerprint == Some(first))?)
+            }
         }
     }
 
@@ -95,15 +105,31 @@ impl Accepting {
         tenant: &SharedTenant,
         request: &SendRequest,
     ) -> Result<Option<AcceptedMessage>, Failure> {
-        let Some(key) = &request.idempotency_key else {
+        let Some(idempotency_key) = &request.idempotency_key else {
             return Ok(None);
         };
-        let Some(first) = self.messages.find_by_idempotency_key(&tenant.id, key).await? else {
+        let finding = self.messages.find_by_idempotency_key(&tenant.id, idempotency_key);
+        let Some(first) = finding.await? else {
             return Ok(None);
         };
+        let key = first.key();
         let fingerprint = first.accepted.idempotency.map(|idempotency| idempotency.fingerprint);
         let is_same = fingerprint == Some(request.fingerprint);
-        Ok(Some(repeated(first.accepted.id, first.delivery.status, is_same)?))
+        let status = self.present(key, first.delivery.status).await?;
+        Ok(Some(repeated(key.message_id, status, is_same)?))
+    }
+
+    /// The status of a message that is stored with this one.
+    async fn present(&self, key: MessageKey, stored: Status) -> Result<Status, StoreError> {
+        if !stored.is_derived() {
+            return Ok(stored);
+        }
+        let found = self.messages.load(&[key]).await.into_iter().next().transpose()?;
+        let Some(mut message) = found.flatten() else {
+            return Ok(stored);
+        };
+        merge_reports(&*self.statuses, std::slice::from_mut(&mut message)).await?;
+        Ok(message.delivery.status)
     }
 
     fn new_message(&self, tenant: &SharedTenant, number: &PhoneNumber, request: SendRequest) -> Message {

@@ -60,15 +60,25 @@ impl Changing {
     ) -> Result<Message, Failure> {
         let key = message_key(tenant_id, id)?;
         let now = self.clock.now();
-        let message = self.messages.load(&key).await?.ok_or_else(no_such_message)?;
+        let found = self
+            .messages
+            .load_reported(&[key])
+            .await
+            .into_iter()
+            .next()
+            .transpose()?;
+        let message = found.flatten().ok_or_else(no_such_message)?;
+        let version = message.delivery.version;
         // Check first, so that a refused message costs no slot.
         let refused = message.clone().redrive(now, accept_duplicate_risk);
         refused.map_err(|refusal| why_not_redriven(refusal, &message))?;
         let slot_at = self.slots.reserve(&message, now).await;
-        let mut refused = Ok(());
+        let (mut refused, mut is_another) = (Ok(()), false);
         let step = |message: &mut Message| {
+            // Without its reports, another copy does not tell what became of it.
+            is_another = message.delivery.version != version;
             refused = message.redrive(now, accept_duplicate_risk);
-            if refused.is_err() {
+            if is_another || refused.is_err() {
                 return Step::Leave;
             }
             message.schedule(now, slot_at, self.jobs.window());
@@ -81,6 +91,7 @@ impl Changing {
                 tracing::info!(%tenant_id, message_id = %message.accepted.id, "dead letter sent again");
                 Ok(message)
             }
+            (Change::Left(_), _) if is_another => Err(Failure::KeptChanging("message")),
             (Change::Left(message), Err(refusal)) => Err(why_not_redriven(refusal, &message).into()),
             (Change::Left(message), Ok(())) => Ok(message),
             (Change::Gone, _) => Err(no_such_message().into()),

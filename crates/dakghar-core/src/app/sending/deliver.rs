@@ -212,6 +212,7 @@ impl Sending {
             reported_at: None,
             error: None,
             by_webhook: false,
+            participant: None,
         };
         self.merges.submit(vec![(claimed.key(), evidence)]).await??;
         Ok(())

@@ -97,7 +97,7 @@ impl Shared {
         listening: &Arc<Listening>,
     ) -> Self {
         Self {
-            messages: Messages::new(ports.messages.clone(), commits.save.clone()),
+            messages: Messages::new(ports, commits.save.clone()),
             directory: directory.clone(),
             holds: NumberHolds::new(
                 tenants.clone(),

@@ -51,7 +51,7 @@ impl Changing {
         for keys in redrive.pending.chunks(LOADED_AT_ONCE) {
             let now = self.clock.now();
             let mut chosen = Vec::new();
-            for found in self.messages.load_all(keys).await {
+            for found in self.messages.load_reported(keys).await {
                 match judge(redrive, found)? {
                     Judged::Chosen(message) => chosen.push(*message),
                     Judged::Counted(count) => settled.add(count),
@@ -75,7 +75,13 @@ impl Changing {
         now: Timestamp,
     ) -> Result<Settled, Failure> {
         let mut count = REDRIVEN;
+        let (version, mut is_another) = (message.delivery.version, false);
         let step = |message: &mut Message| {
+            // Without its reports, another copy does not tell what became of it.
+            is_another = message.delivery.version != version;
+            if is_another {
+                return Step::Leave;
+            }
             count = judge_stored(redrive, message);
             let confirmed = redrive.asked.confirm_duplicate_risk;
             if count != UNTOUCHED {
@@ -96,6 +102,9 @@ impl Changing {
             }
             Ok(Change::Left(_)) => {
                 self.slots.refund(reserved).await;
+                if is_another {
+                    return Err(Failure::KeptChanging("message"));
+                }
                 Ok(count)
             }
             Ok(Change::Gone) => {

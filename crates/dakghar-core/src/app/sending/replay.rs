@@ -186,6 +186,7 @@ impl Sending {
                 reported_at: Some(spooled.answered_at),
                 error: None,
                 by_webhook: false,
+                participant: None,
             }),
             _ => None,
         });

@@ -3,6 +3,8 @@
 //! The rule is a lattice: the final status is the one with the highest rank among all evidence. A `failed` of a call
 //! that a later call has superseded is history only.
 
+use std::sync::Arc;
+
 use super::super::ids::Wamid;
 use super::super::send_error::SendError;
 use super::super::time::Timestamp;
@@ -75,6 +77,18 @@ pub struct Evidence {
     pub error: Option<SendError>,
     /// True if it came by webhook; false for the late answer to a call.
     pub by_webhook: bool,
+    /// Of a message to a group: the one participant whom it is about, as Meta names them.
+    pub participant: Option<Arc<str>>,
+}
+
+impl Evidence {
+    /// What it counts for. That one participant did not get a message says that Meta took it, and nothing of the others.
+    pub fn counted(&self) -> EvidenceStatus {
+        match self.status {
+            EvidenceStatus::Failed if self.participant.is_some() => EvidenceStatus::Sent,
+            status => status,
+        }
+    }
 }
 
 /// The effect of a piece of evidence on a message.
@@ -99,8 +113,9 @@ impl Message {
             .or_else(|| (self.delivery.wamid.as_ref() == Some(&evidence.wamid)).then_some(self.delivery.attempt))
             // There was no call of ours.
             .filter(|_| !self.is_reported());
+        let counted = evidence.counted();
         let wamid_is_new = self.remember_wamid(&evidence.wamid, attempt == Some(self.delivery.attempt));
-        if self.has_noted(evidence, attempt) {
+        if self.has_noted(counted, attempt) {
             return if wamid_is_new { Merged::Noted } else { Merged::Unchanged };
         }
 
@@ -108,23 +123,23 @@ impl Message {
             self.delivery.status_seen_at = Some(now);
         }
         let mut entry = TimelineEntry::new(now, TimelineEvent::Status)
-            .detail(evidence.status.as_str())
-            .error(evidence.error.clone());
+            .detail(counted.as_str())
+            .error(evidence.error.clone().filter(|_| counted == evidence.status));
         entry.attempt = attempt;
         entry.until = evidence.reported_at;
         self.delivery.note(entry);
         self.delivery.updated_at = now;
         self.join_conversation();
 
-        if evidence.status == EvidenceStatus::Failed && self.is_reported() {
+        if counted == EvidenceStatus::Failed && self.is_reported() {
             self.delivery.error.clone_from(&evidence.error);
         }
-        let status = evidence.status.status();
-        if status.rank() <= self.delivery.status.rank() || !self.evidence_counts(evidence.status, attempt) {
+        let status = counted.status();
+        if status.rank() <= self.delivery.status.rank() || !self.evidence_counts(counted, attempt) {
             return Merged::Noted;
         }
         self.delivery.status = status;
-        if evidence.status == EvidenceStatus::Failed {
+        if counted == EvidenceStatus::Failed {
             self.delivery.error.clone_from(&evidence.error);
         }
         self.delivery.leave_the_send_path();
@@ -132,11 +147,11 @@ impl Message {
     }
 
     /// True if the same evidence was merged before.
-    fn has_noted(&self, evidence: &Evidence, attempt: Option<u32>) -> bool {
+    fn has_noted(&self, status: EvidenceStatus, attempt: Option<u32>) -> bool {
         self.delivery.timeline.iter().any(|entry| {
             entry.event == TimelineEvent::Status
                 && entry.attempt == attempt
-                && entry.detail.as_deref() == Some(evidence.status.as_str())
+                && entry.detail.as_deref() == Some(status.as_str())
         })
     }
 

@@ -156,6 +156,7 @@ impl Message {
                 reported_at: Some(now),
                 error: None,
                 by_webhook: true,
+                participant: None,
             };
             self.merge_evidence(now, &evidence);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::domain::conversation::Conversation;
 use crate::domain::ids::{ConversationId, EventId, MessageId, RedriveId, TenantId};
-use crate::domain::message::{DeadLetter, Message};
+use crate::domain::message::{DeadLetter, Message, StatusRecord};
 use crate::domain::redrive::Redrive;
 use crate::domain::tenant::Tenant;
 use crate::domain::time::Timestamp;
@@ -100,6 +100,18 @@ impl Paged for WebhookEvent {
             + self.raw.len()
             + self.problem.as_ref().map_or(0, |problem| problem.len())
             + amended.map_or(0, |content| content.body.len())
+    }
+}
+
+impl Paged for StatusRecord {
+    type Position = Timestamp;
+
+    fn position(&self) -> Timestamp {
+        self.reported.received_at
+    }
+
+    fn bytes(&self) -> usize {
+        RECORD_BYTES + self.raw.len() + self.frame.as_ref().map_or(0, |frame| frame.len())
     }
 }
 

@@ -12,7 +12,8 @@ use crate::domain::page::{Listed, MessageQuery, PageLimit};
 /// A page ends where its [`PageLimit`] says, and the store reads little more than what is on it.
 #[async_trait]
 pub trait ListStore: Send + Sync {
-    /// Returns the tenant's messages that match the query, newest first.
+    /// Returns the tenant's messages that match the query, newest first. One with a status that reports may tell matches if
+    /// it is stored with any of [`stored_as`](crate::domain::Status::stored_as): the caller merges the reports and looks again.
     async fn messages(&self, tenant_id: &TenantId, query: &MessageQuery) -> Result<Listed<Message>, StoreError>;
 
     /// Returns messages that ended as dead, failed or expired, newest first, older than `before`. Of one tenant or (for

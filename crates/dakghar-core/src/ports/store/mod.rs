@@ -17,6 +17,7 @@ mod listeners;
 mod lists;
 mod messages;
 mod redrives;
+mod statuses;
 mod tenants;
 mod timers;
 
@@ -29,6 +30,7 @@ pub use listeners::ListenerStore;
 pub use lists::ListStore;
 pub use messages::{Acceptance, MessageStore, Received, ReceivedMessage, Save};
 pub use redrives::RedriveStore;
+pub use statuses::{REPORTS_MAX, StatusStore};
 pub use tenants::{TenantSaved, TenantStore};
 pub use timers::{DUE_BYTES_MAX, TimerStore};
 

@@ -4,7 +4,7 @@ use dakghar_core::domain::message::{EvidenceStatus, UnknownOutcome};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::webhook::WebhookPart;
 use dakghar_core::domain::{Status, Tenant};
-use dakghar_core::ports::EventStore as _;
+use dakghar_core::ports::{EventStore as _, MessageStore as _};
 
 use crate::steps::{MINUTE, in_each_kind, in_world, number};
 use crate::world::meta::Meta;
@@ -35,7 +35,7 @@ fn message_from_a_person(tenant: &Tenant) -> WebhookPart {
 
 #[test]
 fn crash_between_storing_a_webhook_and_the_200_is_absorbed_by_every_write() {
-    for call in [Call::Receive, Call::RecordEvents, Call::Save] {
+    for call in [Call::Receive, Call::RecordEvents, Call::RecordStatuses] {
         in_each_kind(|world: &World| {
             let (process, tenant, message) = world.queued(UnknownOutcome::Fail);
             world.send(&process);
@@ -92,4 +92,28 @@ fn crash_between_storing_a_received_message_and_moving_its_conversation_is_heale
         assert_eq!(Some(conversations[0].last_message_id), newest);
         assert!(conversations[0].last_inbound_at > conversation.last_inbound_at);
     });
+}
+
+#[test]
+fn crash_between_recording_a_failure_and_saving_its_message_is_healed_by_the_repetition() {
+    for (call, fate) in [
+        (Call::RecordStatuses, Fate::CrashesAfter),
+        (Call::Query, Fate::CrashesAfter),
+        (Call::Load, Fate::CrashesAfter),
+        (Call::Save, Fate::CrashesBefore),
+        (Call::Save, Fate::CrashesAfter),
+    ] {
+        in_each_kind(|world: &World| {
+            let (process, _, message) = world.queued(UnknownOutcome::Fail);
+            world.send(&process);
+            world.promises.reported_failed(message, 1);
+            let report = Meta::report(&world.request(), EvidenceStatus::Failed);
+            world.wire.script(call, fate);
+            post_and_start_again(world, vec![WebhookPart::Status(report)]);
+            assert!(!process.is_alive());
+            let stored = at_once(world.store.load(&[message])).remove(0).expect("no outage");
+            let status = stored.map(|message| message.delivery.status);
+            assert_eq!(status, Some(Status::Failed), "after a crash at {call:?}");
+        });
+    }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use dakghar_core::domain::message::Timings;
 use dakghar_core::domain::page::{MessageQuery, PageLimit};
 use dakghar_core::domain::{Hold, MessageKey, PhoneNumberId, Status, Tenant, TenantId, Timestamp, Wamid};
-use dakghar_core::ports::ListStore as _;
+use dakghar_core::ports::{ListStore as _, StatusStore as _};
 use dakghar_testkit::memory::MemoryStore;
 use parking_lot::Mutex;
 
@@ -230,7 +230,18 @@ impl Promises {
         };
         let tenants: Vec<TenantId> = self.state.lock().tenants.iter().copied().collect();
         let of_tenant = |tenant: &TenantId| at_once(store.messages(tenant, &query)).expect("no outage").items;
-        tenants.iter().flat_map(of_tenant).map(Seen).collect()
+        let mut all: Vec<_> = tenants.iter().flat_map(of_tenant).collect();
+        for message in all
+            .iter_mut()
+            .filter(|message| message.delivery.status.may_be_further())
+        {
+            let reports = at_once(store.reports_of(&[message.key()]))
+                .expect("no outage")
+                .remove(0);
+            message.merge_reports(reports);
+        }
+        all.retain(|message| status.is_none_or(|status| status == message.delivery.status));
+        all.into_iter().map(Seen).collect()
     }
 
     /// A tenant was stored with these holds.
@@ -272,6 +283,28 @@ impl Promises {
             .reached
             .insert((before.status().as_str(), after.status().as_str()));
         let check = self.check_change(state, by, before, after);
+        self.note(state, check);
+    }
+
+    /// A report on a message was recorded, and nothing else.
+    pub fn reported(&self, by: Life, before: &Seen, after: &Seen) {
+        self.trace
+            .note(|| format!("{by:?} reports: {} -> {}", before.status().as_str(), describe(after)));
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        if let Some(called_at) = after.called_at() {
+            state.flowing.insert((after.number().clone(), called_at));
+        }
+        let (from, to) = (before.status(), after.status());
+        if from != to {
+            state.reached.insert((from.as_str(), to.as_str()));
+        }
+        let is_forward = from == to || (from.may_be_further() && from.rank() < to.rank());
+        let check = must(
+            is_forward && before.version() == after.version(),
+            "a report alone moves only what was sent or has ended, and only forward",
+            || format!("by {by:?}\n  before {}\n  after  {}", describe(before), describe(after)),
+        );
         self.note(state, check);
     }
 

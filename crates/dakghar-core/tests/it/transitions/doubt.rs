@@ -269,7 +269,7 @@ fn t12_under_auto_a_refused_webhook_since_the_call_sends_nothing_again() {
     in_each_kind(|world: &World| {
         let (process, _, message) = in_doubt_among_reported(world);
         let request = world.request();
-        world.wire.script(Call::Load, Fate::FailsBefore);
+        world.wire.script(Call::RecordStatuses, Fate::FailsBefore);
         let body = world
             .meta
             .body(vec![WebhookPart::Status(Meta::report(&request, EvidenceStatus::Read))]);

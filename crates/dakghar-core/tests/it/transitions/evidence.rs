@@ -151,7 +151,7 @@ fn t13_evidence_that_was_merged_without_anybody_knowing_is_absorbed() {
         let (process, _, message) = world.queued(UnknownOutcome::Fail);
         world.send(&process);
         let request = world.request();
-        world.wire.script(Call::Save, Fate::FailsAfter);
+        world.wire.script(Call::RecordStatuses, Fate::FailsAfter);
         let report = Meta::report(&request, EvidenceStatus::Delivered);
         let receipt = world.receive(&process, vec![WebhookPart::Status(report.clone())]);
         assert!(receipt.is_err());

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::{
-    AcceptedMessage, App, Attending, ClaimedSend, EndedCall, Failure, NewPhoneNumber, NewTenant, PageRequest, Prepared,
-    PreparedSend, Settings, WaitingSend, WebhookReceipt,
+    AcceptedMessage, App, Attending, ClaimedSend, EndedCall, Failure, NewPhoneNumber, NewTenant, Page, PageRequest,
+    Prepared, PreparedSend, Settings, WaitingSend, WebhookReceipt,
 };
 use dakghar_core::domain::listening::Hearing;
 use dakghar_core::domain::message::UnknownOutcome;
@@ -223,6 +223,16 @@ impl Process {
             cursor: None,
         };
         Ok(self.app.reading.messages(tenant, query, &page).await?.items)
+    }
+
+    /// A page of messages.
+    pub async fn messages(
+        &self,
+        tenant: &TenantId,
+        query: MessageQuery,
+        page: &PageRequest,
+    ) -> Result<Page<AmendedMessage>, Problem> {
+        Ok(self.app.reading.messages(tenant, query, page).await?)
     }
 
     pub async fn cancel(&self, tenant: &TenantId, id: &str) -> Result<Seen, Problem> {

@@ -37,6 +37,7 @@ pub enum Call {
     SaveTenant,
     Owners,
     RecordEvents,
+    RecordStatuses,
     OpenToken,
     Enqueue,
     Take,

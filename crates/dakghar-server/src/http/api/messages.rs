@@ -55,11 +55,8 @@ pub(in crate::http) async fn read(
 ) -> ApiResult<Json<MessageView>> {
     let wants_raw = Parameters::of_message(&uri)?.flag("raw")?;
     let message = state.app().reading.message(scope.id(), &id).await?;
-    Ok(Json(if wants_raw {
-        MessageView::with_raw(&message)
-    } else {
-        MessageView::whole(&message)
-    }))
+    let statuses = state.app().reading.statuses(&message.message.key()).await?;
+    Ok(Json(MessageView::with_statuses(&message, &statuses, wants_raw)))
 }
 
 problems!(CancelProblems: STORE, &[

@@ -4,7 +4,7 @@ mod amended;
 
 use dakghar_core::domain::graph_error;
 use dakghar_core::domain::message::{
-    DeadReason, Direction, Message, Origin, Priority, SendError, Status, TimelineEntry, TimelineEvent,
+    DeadReason, Direction, Message, Origin, Priority, SendError, Status, StatusRecord, TimelineEntry, TimelineEvent,
 };
 use dakghar_core::domain::webhook::{contact_in, framed, list_of};
 use dakghar_core::domain::{AmendedMessage, Amendment, ConversationKind, HoldReason, Timestamp, Wamid};
@@ -16,6 +16,7 @@ use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use amended::VersionView;
 
 use super::raw_json;
+use super::status::StatusView;
 use super::tenant::unknown_outcomes;
 
 /// A message, in either direction.
@@ -110,6 +111,9 @@ pub(in crate::http) struct MessageView {
     /// when it alone is asked for, and of a revoked one only with `raw=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     versions: Option<Vec<VersionView>>,
+    /// Outbound: what Meta reported, oldest first. Only when one message is asked for, not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statuses: Option<Vec<StatusView>>,
     /// Inbound: Meta's entry with this message only, as it came. Only when one message is asked for with `raw=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -177,6 +181,7 @@ impl From<&Message> for MessageView {
             updated_at: message.delivery.updated_at.to_string(),
             timeline: None,
             versions: None,
+            statuses: None,
             raw: None,
         }
     }
@@ -190,6 +195,20 @@ impl From<&AmendedMessage> for MessageView {
 }
 
 impl MessageView {
+    /// With everything that happened to it, and what Meta reported.
+    pub(in crate::http) fn with_statuses(amended: &AmendedMessage, statuses: &[StatusRecord], wants_raw: bool) -> Self {
+        let statuses = statuses.iter().map(|status| StatusView::new(status, wants_raw));
+        let view = if wants_raw {
+            Self::with_raw(amended)
+        } else {
+            Self::whole(amended)
+        };
+        Self {
+            statuses: (amended.message.accepted.direction == Direction::Outbound).then(|| statuses.collect()),
+            ..view
+        }
+    }
+
     /// With everything that happened to it.
     pub(in crate::http) fn full(message: &Message) -> Self {
         Self {
@@ -220,7 +239,7 @@ impl MessageView {
     }
 
     /// With everything that happened to it and was done to it.
-    pub(in crate::http) fn whole(amended: &AmendedMessage) -> Self {
+    fn whole(amended: &AmendedMessage) -> Self {
         let is_revoked = amended.amendments.first().is_some_and(Amendment::revokes);
         Self {
             versions: if is_revoked { None } else { amended::versions(amended) },
@@ -229,7 +248,7 @@ impl MessageView {
     }
 
     /// With everything that happened to it, and as it came from Meta.
-    pub(in crate::http) fn with_raw(amended: &AmendedMessage) -> Self {
+    fn with_raw(amended: &AmendedMessage) -> Self {
         let message = &amended.message;
         let content = &message.accepted.content;
         let element = content.envelope.as_deref().filter(|_| message.is_reported());

@@ -7,6 +7,7 @@ mod conversation;
 mod event;
 mod message;
 mod redrive;
+mod status;
 mod tenant;
 
 use dakghar_core::app::Page;

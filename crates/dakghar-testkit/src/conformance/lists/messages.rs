@@ -298,3 +298,24 @@ pub async fn pages_of_a_filtered_list_have_no_gaps_and_no_repeats(stores: Stores
     };
     assert_eq!(page_through(&stores, &tenant, query).await, expected);
 }
+
+pub async fn a_list_of_one_status_has_all_that_may_have_it_by_reports(stores: Stores) {
+    let tenant = tenant_id();
+    let mut messages = Vec::new();
+    for status in Status::ALL.into_iter().filter(|status| *status != Status::Received) {
+        messages.push(accept_as(&stores, status, outbound(tenant)).await);
+    }
+    messages.reverse();
+    for status in Status::ALL {
+        let query = MessageQuery {
+            status: Some(status),
+            ..all()
+        };
+        let found: Vec<Status> = (list(&stores, &tenant, &query).await.iter())
+            .map(|message| message.delivery.status)
+            .collect();
+        let may_be = messages.iter().map(|message| message.delivery.status);
+        let expected: Vec<Status> = may_be.filter(|stored| status.stored_as().contains(stored)).collect();
+        assert_eq!(found, expected, "{status:?}");
+    }
+}

@@ -21,6 +21,7 @@ macro_rules! list_store_suite {
             a_list_shows_its_tenant_only
             each_filter_of_a_list_counts
             filters_of_a_list_add_up
+            a_list_of_one_status_has_all_that_may_have_it_by_reports
             pages_of_a_list_have_no_gaps_and_no_repeats
             pages_of_a_filtered_list_have_no_gaps_and_no_repeats
             a_page_of_a_list_ends_at_its_bytes

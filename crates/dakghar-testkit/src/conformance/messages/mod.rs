@@ -65,6 +65,7 @@ macro_rules! message_store_suite {
             a_message_is_found_by_its_key
             statuses_of_calls_in_a_time_have_arrived
             a_status_that_came_late_shows_nothing
+            a_report_shows_that_statuses_arrive
             statuses_arrive_for_one_number_of_one_tenant
             a_backlog_does_not_hide_statuses_before_and_after
         }

@@ -1,10 +1,11 @@
 //! Signs that statuses arrive for a number.
 
 use dakghar_core::domain::listening::{CallSpan, PROMPT};
+use dakghar_core::domain::message::EvidenceStatus;
 use dakghar_core::domain::{Message, MessageKey, PhoneNumberId, TenantId};
 
 use super::super::stores::{Stores, accept_all, save};
-use crate::samples::{With as _, at, outbound, phone, tenant_id};
+use crate::samples::{With as _, at, outbound, phone, status_record, tenant_id};
 
 /// A message that was called then, and of which a status came ten milliseconds later.
 fn reported(tenant: TenantId, called_at: u64) -> Message {
@@ -98,4 +99,23 @@ pub async fn a_backlog_does_not_hide_statuses_before_and_after(stores: Stores) {
             "{from} to {until}"
         );
     }
+}
+
+pub async fn a_report_shows_that_statuses_arrive(stores: Stores) {
+    let tenant = tenant_id();
+    let near = outbound(tenant);
+    let called = outbound(tenant).with(|message| message.delivery.called_at = Some(at(50)));
+    let number = called.accepted.phone_number_id.clone();
+    accept_all(&stores, &[near.clone(), called.clone()]).await;
+    let arrived = async |from, until| arrived(&stores, &near.key(), &number, from, until).await;
+    assert!(!arrived(10, 90).await, "nothing was reported");
+    let mut report = status_record(called.key(), EvidenceStatus::Delivered);
+    report.reported.received_at = at(80);
+    let mut later = status_record(called.key(), EvidenceStatus::Read);
+    later.reported.received_at = at(81) + PROMPT;
+    for recorded in stores.statuses.record_statuses(&[later, report]).await {
+        recorded.expect("the store answers");
+    }
+    assert!(arrived(10, 90).await && arrived(50, 50).await);
+    assert!(!arrived(10, 49).await && !arrived(51, 90).await);
 }

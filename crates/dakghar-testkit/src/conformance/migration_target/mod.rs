@@ -16,9 +16,10 @@ use dakghar_core::ports::{Acceptance, MigrationTarget, StoreError};
 
 use super::stores::{Stores, accept_all};
 use crate::samples::{
-    With as _, at, event, event_bare, inbound, inbound_bare, outbound, outbound_full, person, phone_number_id, tenant,
-    tenant_full, with_key,
+    With as _, at, event, event_bare, inbound, inbound_bare, outbound, outbound_full, person, phone_number_id,
+    status_record, status_record_full, tenant, tenant_full, with_key,
 };
+use dakghar_core::domain::message::EvidenceStatus;
 
 /// The port of the cases: a store as a target, and as what it is otherwise.
 pub struct TargetUnderTest {
@@ -97,6 +98,13 @@ fn records(kind: Kind) -> Vec<Record> {
         ]
         .map(of_message)
         .to_vec(),
+        Kind::Statuses => [
+            status_record(outbound(owner).key(), EvidenceStatus::Sent),
+            status_record_full(outbound(owner).key()),
+            status_record(outbound(tenant().id).key(), EvidenceStatus::Read),
+        ]
+        .map(Record::Status)
+        .to_vec(),
         Kind::Events => [event(owner), event_bare(), event(tenant().id), event_bare()]
             .map(Record::Event)
             .to_vec(),
@@ -131,6 +139,7 @@ pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
         messages,
         conversations,
         tenants,
+        statuses,
         events,
         ..
     } = &under_test.stores;
@@ -167,6 +176,10 @@ pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
                             assert_eq!(found, Ok(vec![Some(message.key())]));
                         }
                     }
+                }
+                Record::Status(status) => {
+                    let listed = statuses.statuses_of(&status.key, PageLimit::items(100)).await;
+                    assert_eq!(listed.expect("the store answers").items, [status]);
                 }
                 Record::Event(event) => {
                     let listed = events.list(event.tenant_id.as_ref(), None, PageLimit::items(100)).await;

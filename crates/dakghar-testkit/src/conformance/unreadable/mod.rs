@@ -8,6 +8,7 @@ mod lists;
 mod messages;
 mod records;
 mod redrives;
+mod statuses;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ pub use lists::*;
 pub use messages::*;
 pub use records::*;
 pub use redrives::*;
+pub use statuses::*;
 
 /// The port of the cases.
 pub struct Breakable {
@@ -52,6 +54,8 @@ pub enum Record {
     Conversation(ConversationId),
     /// A webhook event.
     Event(EventId),
+    /// A report on a message, by its id; but not which message that is.
+    Status(String),
     /// A redrive, but not whose it is, nor its state.
     Redrive(RedriveId),
 }
@@ -92,6 +96,8 @@ macro_rules! unreadable_suite {
             amendments_beside_it_are_found
             everything_of_its_tenant_is_erased
             what_is_old_beside_it_is_erased
+            reports_beside_it_are_read
+            a_report_on_it_costs_no_other_report
             it_is_a_redrive_error_of_its_own
             redrives_beside_it_are_saved_and_forgotten
             redrives_beside_it_are_listed_and_due

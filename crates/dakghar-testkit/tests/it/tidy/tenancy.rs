@@ -6,7 +6,8 @@ use super::tokens::tokens;
 use super::workspace::package;
 
 /// What holds the id of a tenant.
-const OF_A_TENANT: [&str; 9] = [
+const OF_A_TENANT: [&str; 10] = [
+    "StatusRecord",
     "TenantId",
     "Tenant",
     "MessageKey",

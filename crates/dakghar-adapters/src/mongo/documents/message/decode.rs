@@ -166,7 +166,7 @@ fn read_delivery(read: &Reader<'_>, delivery: DeliveryFields<'_>) -> Result<Deli
             .iter()
             .map(|wamid| read.some("wamids", Wamid::parse(wamid).ok()))
             .collect::<Result<_, _>>()?,
-        error: delivery.error.map(|error| read_error(read, error)).transpose()?,
+        error: delivery.error.map(|error| read_error(read, &error)).transpose()?,
         status_seen_at: delivery.status_seen_at.map(timestamp),
         conversation_id: read.optional("conversationId", delivery.conversation_id, |id| {
             ConversationId::parse(&id).ok()
@@ -185,17 +185,8 @@ fn shared(text: Option<&str>) -> Option<Arc<str>> {
     text.map(Arc::from)
 }
 
-fn read_error(read: &Reader<'_>, error: ErrorFields<'_>) -> Result<SendError, Unreadable> {
-    Ok(SendError {
-        code: error.code,
-        subcode: error.subcode,
-        http_status: read.optional("error.httpStatus", error.http_status, |status| {
-            u16::try_from(status).ok()
-        })?,
-        message: error.message.into(),
-        details: shared(error.details.as_deref()),
-        fbtrace_id: shared(error.fbtrace_id.as_deref()),
-    })
+fn read_error(read: &Reader<'_>, error: &ErrorFields<'_>) -> Result<SendError, Unreadable> {
+    read.some("error.httpStatus", error.read())
 }
 
 fn read_timeline(read: &Reader<'_>, entry: TimelineFields<'_>) -> Result<TimelineEntry, Unreadable> {
@@ -205,6 +196,6 @@ fn read_timeline(read: &Reader<'_>, entry: TimelineFields<'_>) -> Result<Timelin
         attempt: read.optional("timeline.attempt", entry.attempt, |attempt| u32::try_from(attempt).ok())?,
         detail: shared(entry.detail.as_deref()),
         until: entry.until.map(timestamp),
-        error: entry.error.map(|error| read_error(read, error)).transpose()?,
+        error: entry.error.map(|error| read_error(read, &error)).transpose()?,
     })
 }

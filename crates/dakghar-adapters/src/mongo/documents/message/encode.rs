@@ -124,7 +124,7 @@ fn delivery_fields(delivery: &Delivery, version: u64, save_id: Option<ObjectId>)
     }
 }
 
-fn error_fields(error: &SendError) -> ErrorFields<'_> {
+pub(in crate::mongo::documents) fn error_fields(error: &SendError) -> ErrorFields<'_> {
     ErrorFields {
         code: error.code,
         subcode: error.subcode,

@@ -12,7 +12,9 @@ use bson::raw::{CStr, cstr};
 use dakghar_core::domain::message::Message;
 
 pub(in crate::mongo) use decode::{ENTRY_FIELDS, decode, decode_entry};
+pub(super) use encode::error_fields;
 pub(in crate::mongo) use encode::{encode, encode_claim, encode_delivery};
+pub(super) use shape::ErrorFields;
 
 /// Every field of [`DeliveryFields`](shape::DeliveryFields) that can be absent: what a save must unset when the message
 /// has no value.

@@ -1,9 +1,11 @@
 //! The shape of a message's document: its fields as they lie in it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bson::oid::ObjectId;
 use bson::{Binary, DateTime};
+use dakghar_core::domain::message::SendError;
 use serde::{Deserialize, Serialize};
 
 /// The fields that are fixed at acceptance.
@@ -131,7 +133,7 @@ pub(super) struct LeaseFields<'a> {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ErrorFields<'a> {
+pub(in crate::mongo::documents) struct ErrorFields<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) code: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -143,6 +145,21 @@ pub(super) struct ErrorFields<'a> {
     pub(super) details: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) fbtrace_id: Option<Cow<'a, str>>,
+}
+
+impl ErrorFields<'_> {
+    /// The error; `None` if its HTTP status is none.
+    pub(in crate::mongo::documents) fn read(&self) -> Option<SendError> {
+        let shared = |text: &Option<Cow<'_, str>>| text.as_deref().map(Arc::from);
+        Some(SendError {
+            code: self.code,
+            subcode: self.subcode,
+            http_status: self.http_status.map(u16::try_from).transpose().ok()?,
+            message: (&*self.message).into(),
+            details: shared(&self.details),
+            fbtrace_id: shared(&self.fbtrace_id),
+        })
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -116,6 +116,7 @@ fn status(status: EvidenceStatus, attempt: Option<u32>) -> Evidence {
         reported_at: None,
         error: None,
         by_webhook: true,
+        participant: None,
     }
 }
 

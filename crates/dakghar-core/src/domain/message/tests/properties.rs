@@ -17,6 +17,7 @@ fn evidence_strategy() -> impl Strategy<Value = Evidence> {
             reported_at: None,
             error: None,
             by_webhook: true,
+            participant: None,
         })
 }
 

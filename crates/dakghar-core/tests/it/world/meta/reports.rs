@@ -76,6 +76,7 @@ impl Meta {
             reported_at: None,
             opaque: Some(request.opaque.clone()),
             error: None,
+            participant: None,
             raw: format!("{} {} {}", request.opaque, status.as_str(), request.attempt).into(),
         }
     }

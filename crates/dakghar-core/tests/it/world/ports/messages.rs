@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use dakghar_core::domain::listening::CallSpan;
 use dakghar_core::domain::{IdempotencyKey, Message, MessageKey, PhoneNumberId, Status, TenantId, Wamid};
-use dakghar_core::ports::{Acceptance, MessageStore, Received, ReceivedMessage, Save, Saved, StoreError};
+use dakghar_core::ports::{
+    Acceptance, MessageStore, Received, ReceivedMessage, Save, Saved, StatusStore as _, StoreError,
+};
 
 use super::{Near, Shared, at_once, away};
 use crate::world::executor::Life;
@@ -11,14 +13,24 @@ use crate::world::seen::Seen;
 use crate::world::wire::{Call, Luck};
 
 impl Shared {
-    /// The message as stored, without a wire in between.
+    /// The message as people see it, without a wire in between.
     pub fn look(&self, key: MessageKey) -> Option<Seen> {
+        let mut seen = self.stored(key)?;
+        if seen.status().may_be_further() {
+            let reports = at_once(self.store.reports_of(&[key])).expect("no outage").remove(0);
+            seen.0.merge_reports(reports);
+        }
+        Some(seen)
+    }
+
+    /// The message as stored, without its reports.
+    pub(super) fn stored(&self, key: MessageKey) -> Option<Seen> {
         let found = at_once(self.store.load(&[key])).pop().and_then(Result::ok).flatten();
         found.map(Seen)
     }
 
     fn save_one(&self, by: Life, call: Call, save: Save) -> Saved {
-        let before = self.look(save.key);
+        let before = self.stored(save.key);
         let saved = at_once(MessageStore::save(&*self.store, &[save])).pop();
         let saved = saved.expect("an answer").expect("no outage");
         if saved == Saved::Done {
@@ -30,7 +42,7 @@ impl Shared {
     /// Shows what became of a message, and tells the queues if it may be due.
     pub(super) fn show(&self, by: Life, call: Call, before: Option<Seen>) {
         let Some(before) = before else { return };
-        let after = self.look(before.key()).expect("it was just saved");
+        let after = self.stored(before.key()).expect("it was just saved");
         if after.status() == Status::Queued {
             self.queued.tell();
         }
@@ -42,7 +54,7 @@ impl Shared {
         let accepted = at_once(self.store.accept(vec![message])).pop();
         let accepted = accepted.expect("an answer").expect("no outage");
         if accepted == Acceptance::Stored {
-            let seen = self.look(key).expect("it was just stored");
+            let seen = self.stored(key).expect("it was just stored");
             self.promises.stored(by, &seen);
             self.queued.tell();
         }
@@ -89,7 +101,7 @@ impl Near {
     }
 
     /// A call with a batch.
-    async fn batch<I: Send + 'static, T: Send + 'static>(
+    pub(super) async fn batch<I: Send + 'static, T: Send + 'static>(
         &self,
         call: Call,
         items: Vec<I>,
@@ -123,7 +135,7 @@ impl MessageStore for Near {
 
     async fn load(&self, keys: &[MessageKey]) -> Vec<Result<Option<Message>, StoreError>> {
         let load = |shared: &Shared, key| {
-            let found = shared.look(key);
+            let found = shared.stored(key);
             shared.promises.found(key.tenant_id, found.as_ref());
             found.map(|seen| seen.0)
         };

@@ -12,6 +12,7 @@ mod pacer;
 pub mod queue;
 mod redrives;
 mod spool;
+mod statuses;
 mod tenants;
 mod timers;
 mod whole;
@@ -85,6 +86,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
     };
     Ports {
         messages: Arc::new(near.clone()),
+        statuses: Arc::new(near.clone()),
         timers: Arc::new(near.clone()),
         conversations: Arc::new(near.clone()),
         lists: Arc::new(near.clone()),

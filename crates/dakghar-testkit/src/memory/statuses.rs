@@ -1,0 +1,55 @@
+//! Meta's reports on messages.
+
+use async_trait::async_trait;
+use dakghar_core::domain::MessageKey;
+use dakghar_core::domain::message::{Reported, Standing, StatusRecord};
+use dakghar_core::domain::page::{Listed, PageLimit};
+use dakghar_core::ports::{StatusStore, StoreError};
+
+use super::{MemoryStore, State, page_of};
+
+impl State {
+    pub(super) fn reports(&self, key: &MessageKey) -> impl Iterator<Item = &StatusRecord> {
+        self.statuses.values().filter(move |status| status.key == *key)
+    }
+}
+
+#[async_trait]
+impl StatusStore for MemoryStore {
+    async fn record_statuses(&self, batch: &[StatusRecord]) -> Vec<Result<Option<Standing>, StoreError>> {
+        self.with_each(batch, |state, status| {
+            let message = state.messages.get(&status.key.message_id)?;
+            if message.key() != status.key {
+                return None;
+            }
+            let mut wamids = message.delivery.wamids.clone();
+            wamids.extend(message.delivery.wamid.clone());
+            let standing = Standing {
+                status: message.delivery.status,
+                wamids,
+            };
+            state.statuses.entry(status.id()).or_insert_with(|| status.clone());
+            Some(standing)
+        })
+    }
+
+    async fn reports_of(&self, keys: &[MessageKey]) -> Result<Vec<Vec<Reported>>, StoreError> {
+        self.with(|state| {
+            let of_message = |key: &MessageKey| {
+                state
+                    .reports(key)
+                    .map(|status| status.reported.clone())
+                    .collect::<Vec<_>>()
+            };
+            keys.iter().map(of_message).collect()
+        })
+    }
+
+    async fn statuses_of(&self, key: &MessageKey, limit: PageLimit) -> Result<Listed<StatusRecord>, StoreError> {
+        self.with(|state| {
+            let mut found: Vec<_> = state.reports(key).cloned().collect();
+            found.sort_by_key(|status| std::cmp::Reverse((status.reported.received_at, status.digest())));
+            page_of(found.into_iter(), limit)
+        })
+    }
+}
