@@ -50,12 +50,14 @@ impl StatusStore for MongoStore {
 
     async fn reports_of(&self, keys: &[MessageKey]) -> Result<Vec<Vec<Reported>>, StoreError> {
         let mut found: HashMap<MessageKey, Vec<Reported>> = HashMap::with_capacity(keys.len());
-        for keys in keys.chunks(RANGES_MAX) {
-            for (key, reported) in self.reported(keys).await? {
+        // A key may be asked for twice, and its reports must not come twice.
+        let distinct: BTreeSet<MessageKey> = keys.iter().copied().collect();
+        let distinct: Vec<MessageKey> = distinct.into_iter().collect();
+        for some in distinct.chunks(RANGES_MAX) {
+            for (key, reported) in self.reported(some).await? {
                 found.entry(key).or_default().push(reported);
             }
         }
-        // Not removed from the map: a key may be asked for twice.
         Ok(keys
             .iter()
             .map(|key| found.get(key).cloned().unwrap_or_default())

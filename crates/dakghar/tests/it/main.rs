@@ -36,6 +36,8 @@ mod outbound;
 mod private;
 mod redis_servers;
 mod redrives;
+mod reports;
+mod reports;
 mod roles;
 mod secrets;
 mod seed;
