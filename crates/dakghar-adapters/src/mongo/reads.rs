@@ -172,6 +172,40 @@ impl MongoStore {
         Ok(each.collect())
     }
 
+    /// As [`MongoStore::fetch_each`], until the documents have `bytes_max`; at least one is read. Returns also whether
+    /// these are all.
+    pub(super) async fn fetch_each_within<K: Hash + Eq + Send, T: Send>(
+        &self,
+        collection: &Collection<RawDocumentBuf>,
+        query: Query,
+        bytes_max: usize,
+        key: impl Fn(&RawDocument) -> Option<K> + Send + Sync,
+        decode: impl Fn(&RawDocument) -> Result<T, Unreadable> + Send + Sync,
+    ) -> Result<(HashMap<K, Result<T, StoreError>>, bool), StoreError> {
+        let timeout = self.options.read_timeout;
+        let mut options = query.options;
+        options.max_time = Some(timeout);
+        let run = async {
+            let (mut found, mut bytes) = (HashMap::new(), 0);
+            let mut cursor = collection.find(query.filter).with_options(options).await?;
+            while cursor.advance().await? {
+                let raw = cursor.current();
+                let Some(key) = key(raw) else {
+                    let _ = told(decode(raw));
+                    continue;
+                };
+                if bytes >= bytes_max {
+                    return Ok((found, false));
+                }
+                bytes += raw.as_bytes().len();
+                found.insert(key, told(decode(raw)).map_err(Unreadable::into_store_error));
+            }
+            Ok((found, true))
+        };
+        let found = self.bounded(timeout, run).await;
+        found.map_err(|failure| failure.to_store_error())
+    }
+
     /// Reads until `count_max` documents could be read, however many are left out before.
     async fn fetch_past<T: Send>(
         &self,

@@ -49,7 +49,7 @@ impl Failure {
     pub const fn fault(&self) -> Fault {
         match self {
             Self::Refused(_) => Fault::Caller,
-            Self::Store(StoreError::Unavailable(_) | StoreError::Full(_))
+            Self::Store(StoreError::Unavailable(_) | StoreError::Full(_) | StoreError::NotReadYet)
             | Self::Queue(_)
             | Self::Vault(VaultError::Unavailable(_))
             | Self::Rejected(_)
@@ -70,7 +70,7 @@ impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Refused(problem) => problem,
-            Failure::Store(StoreError::Unavailable(_)) => Self::new(
+            Failure::Store(StoreError::Unavailable(_) | StoreError::NotReadYet) => Self::new(
                 ErrorCode::StoreUnavailable,
                 "The store did not answer; please try again.",
             )

@@ -1,5 +1,6 @@
 //! The one place that loads, saves and changes messages.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::failure::Failure;
@@ -77,15 +78,19 @@ impl Messages {
         self.store.load(keys).await
     }
 
-    /// As [`Messages::load_all`], dead letters with what was reported on them.
-    pub(super) async fn load_reported(&self, keys: &[MessageKey]) -> Vec<Result<Option<Message>, StoreError>> {
-        let mut found = self.load_all(keys).await;
-        let mut messages: Vec<_> = found.iter_mut().flatten().flatten().collect();
+    /// As [`load_portion`].
+    pub(super) async fn load_portion(&self, keys: &mut Vec<MessageKey>) -> Portion {
+        load_portion(&*self.store, keys).await
+    }
+
+    /// As [`load_portion`], dead letters with what was reported on them.
+    pub(super) async fn load_reported(&self, keys: &mut Vec<MessageKey>) -> Result<Portion, StoreError> {
+        let mut portion = self.load_portion(keys).await;
+        let found = portion.iter_mut().map(|(_, found)| found);
+        let mut messages: Vec<_> = found.flatten().flatten().collect();
         messages.retain(|message| message.delivery.status.is_dead_letter());
-        match merge_into(&*self.statuses, messages).await {
-            Ok(()) => found,
-            Err(error) => vec![Err(error); keys.len()],
-        }
+        merge_into(&*self.statuses, messages).await?;
+        Ok(portion)
     }
 
     /// Saves the copy and raises its version, unless another writer saved first.
@@ -120,6 +125,26 @@ pub(super) async fn change_each(
 ) -> Vec<(MessageKey, Result<Change, Failure>)> {
     let starts = keys.into_iter().map(Start::Unread).collect();
     change_all(store, Through::Store, starts, step).await
+}
+
+/// What was read, each message under its key. Each may fail on its own.
+pub(super) type Portion = Vec<(MessageKey, Result<Option<Message>, StoreError>)>;
+
+/// Reads as many messages as one load has bytes for, and leaves the keys of the others. Takes at least one key away, so
+/// that whoever goes on until none is left comes to an end.
+async fn load_portion(store: &dyn MessageStore, keys: &mut Vec<MessageKey>) -> Portion {
+    if keys.is_empty() {
+        return Portion::new();
+    }
+    let asked = std::mem::take(keys);
+    let found = store.load(&asked).await;
+    let mut portion: Portion = asked.into_iter().zip(found).collect();
+    let is_read = |found: &Result<Option<Message>, StoreError>| !matches!(found, Err(StoreError::NotReadYet));
+    if portion.iter().any(|(_, found)| is_read(found)) {
+        let later = portion.extract_if(.., |(_, found)| !is_read(found));
+        keys.extend(later.map(|(key, _)| key));
+    }
+    portion
 }
 
 /// The route of a save to the store.
@@ -166,15 +191,15 @@ async fn change_all(
             Start::Unread(key) => unread.push(key),
         }
     }
-    for _ in 0..ROUNDS_MAX {
-        if !unread.is_empty() {
-            let loaded = store.load(&unread).await;
-            for (key, found) in unread.drain(..).zip(loaded) {
-                match found {
-                    Ok(Some(message)) => read.push(message),
-                    Ok(None) => verdicts.push((key, Ok(Change::Gone))),
-                    Err(error) => verdicts.push((key, Err(error.into()))),
-                }
+    // Each message has tries of its own: those that a load has no bytes for come later, and have lost nothing. Each
+    // round reads at least one, and none more than `ROUNDS_MAX` times, so the rounds end.
+    let mut tries: HashMap<MessageKey, usize> = HashMap::new();
+    loop {
+        for (key, found) in load_portion(store, &mut unread).await {
+            match found {
+                Ok(Some(message)) => read.push(message),
+                Ok(None) => verdicts.push((key, Ok(Change::Gone))),
+                Err(error) => verdicts.push((key, Err(error.into()))),
             }
         }
         let mut changed = Vec::with_capacity(read.len());
@@ -184,17 +209,27 @@ async fn change_all(
                 Step::Leave => verdicts.push((message.key(), Ok(Change::Left(message)))),
             }
         }
-        if changed.is_empty() {
-            return verdicts;
-        }
-        let saved = through.save(store, &changed).await;
+        let saved = if changed.is_empty() {
+            Vec::new()
+        } else {
+            through.save(store, &changed).await
+        };
         for (mut message, saved) in changed.into_iter().zip(saved) {
             match saved {
                 Ok(Saved::Done) => {
                     message.delivery.version += 1;
                     verdicts.push((message.key(), Ok(Change::Saved(message))));
                 }
-                Ok(Saved::Stale) => unread.push(message.key()),
+                Ok(Saved::Stale) => {
+                    let key = message.key();
+                    let tries = tries.entry(key).or_default();
+                    *tries += 1;
+                    if *tries < ROUNDS_MAX {
+                        unread.push(key);
+                    } else {
+                        verdicts.push((key, Err(Failure::KeptChanging("message"))));
+                    }
+                }
                 Err(failure) => verdicts.push((message.key(), Err(failure))),
             }
         }
@@ -202,7 +237,4 @@ async fn change_all(
             return verdicts;
         }
     }
-    let given_up = unread.into_iter();
-    verdicts.extend(given_up.map(|key| (key, Err(Failure::KeptChanging("message")))));
-    verdicts
 }

@@ -24,8 +24,8 @@ pub use quota::{CallAsk, Grant, QuotaAsk, TenantQuota};
 pub use spool::{OutcomeSpool, SpoolError, SpooledOutcome};
 pub use store::{
     Acceptance, Aged, AgedPortion, ConversationStore, DUE_BYTES_MAX, ErasedPortion, Erasure, EventStore, HoldStore,
-    ListStore, ListenerStore, MessageStore, REPORTS_MAX, Received, ReceivedMessage, RedriveStore, Save, Saved,
-    StatusStore, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
+    LOAD_BYTES_MAX, ListStore, ListenerStore, MessageStore, REPORTS_MAX, Received, ReceivedMessage, RedriveStore, Save,
+    Saved, StatusStore, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
 };
 
 use crate::metrics::Metrics;

@@ -3,7 +3,7 @@
 use dakghar_core::domain::message::{EvidenceStatus, UnknownOutcome};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::webhook::WebhookPart;
-use dakghar_core::domain::{ErrorCode, EventReason, Status, Tenant};
+use dakghar_core::domain::{ErrorCode, EventReason, MessageKey, Status, Tenant};
 use dakghar_core::ports::EventStore as _;
 use futures_util::future::join;
 
@@ -103,6 +103,34 @@ fn a_failure_that_is_not_saved_makes_the_answer_an_error() {
             });
         }
     }
+}
+
+#[test]
+fn statuses_of_more_messages_than_one_load_reads_are_all_durable_before_the_answer() {
+    in_each_kind(|world: &World| {
+        let process = world.idle_process();
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        let messages: Vec<_> = (0..20).map(|_| world.accept_large(&process, &tenant.id, "")).collect();
+        while world.requests() < messages.len() {
+            world.run_for(MINUTE);
+            let prepared = world.prepare(&process);
+            for claimed in world.claim_prepared(&process, prepared) {
+                let ended = world.call(&process, claimed);
+                world.record(&process, ended);
+            }
+            world.reconcile(&process);
+        }
+        let report = |message: &MessageKey| Meta::report(&world.request_of(*message), EvidenceStatus::Failed);
+        for message in &messages {
+            world.promises.reported_failed(*message, 1);
+        }
+        let parts: Vec<_> = messages.iter().map(report).map(WebhookPart::Status).collect();
+        let receipt = world.receive(&process, parts).expect("received");
+        assert_eq!((receipt.statuses, receipt.unrouted), (20, 0));
+        for message in messages {
+            assert_eq!(world.look(message).status(), Status::Failed);
+        }
+    });
 }
 
 #[test]

@@ -127,6 +127,30 @@ fn every_dead_letter_is_sent_again_once_and_its_timeline_names_the_redrive() {
 }
 
 #[test]
+fn a_batch_of_large_messages_is_read_in_portions_and_none_is_left_out() {
+    const COUNT: usize = 20;
+    in_each_kind(|world: &World| {
+        let process = world.idle_process();
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        let until = format!(r#","expiresAt":"{}""#, world.now() + SECOND * 30);
+        let letters: Vec<_> = (0..COUNT)
+            .map(|_| world.accept_large(&process, &tenant.id, &until))
+            .collect();
+        world.run_for(SECOND * 31);
+        while world.reconcile(&process) > 0 {}
+        let asked = NewRedrive {
+            per_second: 80,
+            ..asked()
+        };
+        let redrive = world.begin(&process, &tenant, asked);
+        world.work(&process);
+        assert_eq!(world.stored(&process, &redrive).pending.len(), COUNT, "one batch");
+        assert_eq!(world.work_until_done(&process, &redrive).settled, redriven(COUNT));
+        assert_eq!(world.times_redriven(&letters), [1; COUNT]);
+    });
+}
+
+#[test]
 fn a_filter_leaves_the_others_alone() {
     in_each_kind(|world: &World| {
         let (process, tenant, letters) = world.expired(3);

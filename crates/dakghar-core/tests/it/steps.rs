@@ -95,6 +95,22 @@ impl World {
         }
     }
 
+    /// A message of a megabyte, with further members in its request.
+    pub fn accept_large(&self, process: &Process, tenant: &TenantId, more: &str) -> MessageKey {
+        let parameter = format!(r#"{{"type":"text","text":"{}"}}"#, "x".repeat(32 * 1024));
+        let parameters = vec![parameter; 32].join(",");
+        let body = format!(
+            r#"{{"to":"+919111111111","type":"template","template":{{"name":"a","language":{{"code":"en"}},"components":
+            [{{"type":"body","parameters":[{parameters}]}}]}}{more}}}"#
+        );
+        let (process, tenant_id) = (process.clone(), *tenant);
+        let accepted = self.step(async move { process.accept(&tenant_id, &body, None).await });
+        MessageKey {
+            tenant_id,
+            message_id: accepted.expect("accepted").message_id,
+        }
+    }
+
     /// A message whose time runs out after so long.
     pub fn accept_until(&self, process: &Process, tenant: &TenantId, after: Duration) -> MessageKey {
         let more = format!(r#","expiresAt":"{}""#, self.now() + after);

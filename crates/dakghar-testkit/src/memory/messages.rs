@@ -2,8 +2,11 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::listening::CallSpan;
+use dakghar_core::domain::page::Paged;
 use dakghar_core::domain::{Direction, IdempotencyKey, Message, MessageKey, PhoneNumberId, TenantId, Wamid};
-use dakghar_core::ports::{Acceptance, MessageStore, Received, ReceivedMessage, Save, Saved, StoreError};
+use dakghar_core::ports::{
+    Acceptance, LOAD_BYTES_MAX, MessageStore, Received, ReceivedMessage, Save, Saved, StoreError,
+};
 
 use super::{MemoryStore, State};
 
@@ -79,7 +82,16 @@ impl MessageStore for MemoryStore {
     }
 
     async fn load(&self, keys: &[MessageKey]) -> Vec<Result<Option<Message>, StoreError>> {
-        self.with_each(keys.to_vec(), |state, key| state.message(key).cloned())
+        let mut bytes = 0;
+        let loaded = self.with_each(keys.to_vec(), |state, key| {
+            if bytes >= LOAD_BYTES_MAX {
+                return Err(StoreError::NotReadYet);
+            }
+            let message = state.message(key).cloned();
+            bytes += message.as_ref().map_or(0, Paged::bytes);
+            Ok(message)
+        });
+        loaded.into_iter().map(Result::flatten).collect()
     }
 
     async fn save(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>> {

@@ -15,7 +15,7 @@ use dakghar_core::domain::listening::CallSpan;
 use dakghar_core::domain::message::{Direction, Message, Reported};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{
-    Acceptance, MessageStore, Received, ReceivedMessage, Save, Saved, StatusStore as _, StoreError,
+    Acceptance, LOAD_BYTES_MAX, MessageStore, Received, ReceivedMessage, Save, Saved, StatusStore as _, StoreError,
 };
 
 use super::MongoStore;
@@ -99,12 +99,18 @@ impl MessageStore for MongoStore {
         // Only what a majority has: a change that turns out to be made already is acknowledged without a write of its
         // own.
         let query = Query::new(filter, BY_ID).majority();
-        let found = match self.fetch_each(&self.messages, query, key, message::decode).await {
-            Ok(found) => found,
+        let read = self.fetch_each_within(&self.messages, query, LOAD_BYTES_MAX, key, message::decode);
+        let (found, is_all) = match read.await {
+            Ok(read) => read,
             Err(error) => return vec![Err(error); keys.len()],
         };
         // Not removed from the map: a key may be asked for twice.
-        keys.iter().map(|key| found.get(key).cloned().transpose()).collect()
+        let answer = |key| match found.get(key) {
+            Some(found) => found.clone().map(Some),
+            None if is_all => Ok(None),
+            None => Err(StoreError::NotReadYet),
+        };
+        keys.iter().map(answer).collect()
     }
 
     async fn save(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>> {

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use dakghar_core::domain::ids::{IdempotencyKey, MessageKey, PhoneNumberId, TenantId, Wamid};
 use dakghar_core::domain::listening::{CallSpan, PROMPT};
 use dakghar_core::domain::message::Message;
-use dakghar_core::domain::page::{PageFill, PageLimit};
-use dakghar_core::ports::{DUE_BYTES_MAX, StoreError};
+use dakghar_core::domain::page::{PageFill, PageLimit, Paged};
+use dakghar_core::ports::{DUE_BYTES_MAX, LOAD_BYTES_MAX, StoreError};
 use rusqlite::{Connection, params};
 
 use super::super::cells::{asked_for, readable};
@@ -67,11 +67,17 @@ const STATUSES_ROWS_MAX: u32 = 200;
 
 pub(super) fn load(conn: &Connection, keys: &[MessageKey]) -> Outcome<Vec<Result<Option<Message>, StoreError>>> {
     let mut select = conn.prepare_cached(&LOAD)?;
+    let mut bytes = 0;
     keys.iter()
         .map(|key| {
+            if bytes >= LOAD_BYTES_MAX {
+                return Ok(Err(StoreError::NotReadYet));
+            }
             let mut found = select.query(params![key.tenant_id.to_string(), key.message_id.to_string()])?;
             let Some(row) = found.next()? else { return Ok(Ok(None)) };
-            Ok(asked_for("message", row, rows::message(row)).map(Some))
+            let message = asked_for("message", row, rows::message(row));
+            bytes += message.as_ref().map_or(0, Paged::bytes);
+            Ok(message.map(Some))
         })
         .collect()
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use super::Sending;
 use super::gate::Place;
 use super::host::Reach;
+use super::in_flight::InHand;
 use super::jobs::End;
 use super::prepare::PreparedSend;
 use crate::app::failure::Failure;
@@ -44,6 +45,7 @@ pub struct EndedCall {
     job: Option<Job>,
     // The place is held until the outcome is durable, so that a slow store slows the calls down.
     _place: Place,
+    _in_hand: InHand,
 }
 
 impl EndedCall {
@@ -92,6 +94,7 @@ impl Sending {
             token,
             job,
             mut place,
+            in_hand,
             claimed_at,
         } = send;
         let Message { accepted, delivery } = &message;
@@ -128,6 +131,7 @@ impl Sending {
             outcome,
             job: Some(job),
             _place: place,
+            _in_hand: in_hand,
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::call_limits::{Allowances, Allowed, CallLimits};
 use super::host::{Host, HostPass};
-use super::in_flight::{InFlight, InFlightLimits};
+use super::in_flight::{InFlight, InFlightLimits, InHand};
 use super::number_holds::NumberHolds;
 use super::slots::ask;
 use crate::app::failure::Failure;
@@ -28,9 +28,10 @@ pub(super) struct Candidate {
     pub(super) job: Job,
     /// The time at which it began to wait for a place.
     pub(super) since: Timestamp,
+    pub(super) in_hand: InHand,
 }
 
-/// All that a call needs. Both parts are given back when dropped.
+/// All that a call needs. Its parts are given back when dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) host: HostPass,

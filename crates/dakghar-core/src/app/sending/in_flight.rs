@@ -14,9 +14,13 @@ const SECONDS_UNDER_WAY: f64 = 2.0;
 /// Calls that even the slowest number may have under way.
 const CALLS_MIN: u32 = 4;
 
+/// The bytes of messages that a worker has in its hand, waiting or under way, at which it takes no more.
+const HAND_BYTES_MAX: usize = 32 * 1024 * 1024;
+
 #[derive(Default)]
 struct Counts {
     all: u32,
+    bytes: usize,
     numbers: HashMap<PhoneNumberId, u32>,
     tenants: HashMap<TenantId, u32>,
 }
@@ -34,6 +38,12 @@ pub(super) struct InFlight {
     tenant: TenantId,
 }
 
+/// The bytes of a message in the hand of the worker. Given back when dropped.
+pub(super) struct InHand {
+    counts: Arc<Mutex<Counts>>,
+    bytes: usize,
+}
+
 impl InFlightLimits {
     /// Makes the limits of a worker with this many places.
     pub(super) fn new(places: u32) -> Self {
@@ -43,9 +53,27 @@ impl InFlightLimits {
         }
     }
 
-    /// Returns the number of free places.
+    /// Returns the number of free places; none while the hand is full.
     pub(super) fn places_free(&self) -> usize {
-        self.places.saturating_sub(self.counts.lock().all) as usize
+        let counts = self.counts.lock();
+        if counts.bytes >= HAND_BYTES_MAX {
+            return 0;
+        }
+        self.places.saturating_sub(counts.all) as usize
+    }
+
+    /// True if no further message is to be read.
+    pub(super) fn hand_is_full(&self) -> bool {
+        self.counts.lock().bytes >= HAND_BYTES_MAX
+    }
+
+    /// Takes a message into the hand.
+    pub(super) fn hold(&self, bytes: usize) -> InHand {
+        self.counts.lock().bytes += bytes;
+        InHand {
+            counts: self.counts.clone(),
+            bytes,
+        }
     }
 
     /// Returns the calls of a tenant.
@@ -79,6 +107,18 @@ impl InFlightLimits {
             number: number.phone_number_id.clone(),
             tenant: *tenant,
         })
+    }
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        self.counts.lock().bytes -= self.bytes;
+    }
+}
+
+impl std::fmt::Debug for InHand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("InHand").field(&self.bytes).finish()
     }
 }
 
@@ -149,6 +189,19 @@ mod tests {
         let held: Vec<_> = (0..200).map_while(|_| limits.enter(&greedy, &slow)).collect();
         assert_eq!(held.len(), 13, "two seconds of 6.5 a second");
         assert!(limits.enter(&greedy, &fast).is_some());
+    }
+
+    #[test]
+    fn a_full_hand_takes_no_more_until_something_is_given_back() {
+        let limits = InFlightLimits::new(100);
+        let most = limits.hold(HAND_BYTES_MAX - 1);
+        assert_eq!((limits.places_free(), limits.hand_is_full()), (100, false));
+        let last = limits.hold(1_000);
+        assert_eq!((limits.places_free(), limits.hand_is_full()), (0, true));
+        drop(most);
+        assert_eq!((limits.places_free(), limits.hand_is_full()), (100, false));
+        drop(last);
+        assert_eq!(limits.counts.lock().bytes, 0);
     }
 
     #[test]

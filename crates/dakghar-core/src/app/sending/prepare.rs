@@ -9,11 +9,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::gate::{Candidate, Place, Verdict};
+use super::in_flight::InHand;
 use super::jobs::End;
 use super::{Sending, message_key};
 use crate::app::failure::Failure;
 use crate::app::tenants::token_purpose;
 use crate::domain::message::{DeadReason, Message, NotClaimable, Status};
+use crate::domain::page::Paged as _;
 use crate::domain::tenant::SharedTenant;
 use crate::domain::{MessageKey, Secret, Timestamp};
 use crate::metrics::DoubtEnd;
@@ -33,6 +35,7 @@ pub struct PreparedSend {
     pub(super) token: Secret,
     pub(super) job: Job,
     pub(super) place: Place,
+    pub(super) in_hand: InHand,
     /// The machine's uptime when the lease began.
     pub(super) claimed_at: Duration,
 }
@@ -46,9 +49,11 @@ impl PreparedSend {
 
 /// A due message whose number or tenant has all its calls under way. It is still queued. It stays in memory because
 /// places are given back all the time; sending it back into the queue would cost several writes.
+///
+/// Or a job whose message is not read yet, because others have all the bytes.
 #[derive(Debug)]
 pub struct WaitingSend {
-    message: Message,
+    message: Option<(Message, InHand)>,
     job: Job,
     since: Timestamp,
 }
@@ -74,6 +79,7 @@ struct Due {
     message: Message,
     job: Job,
     since: Timestamp,
+    in_hand: InHand,
 }
 
 /// A message that goes no further now.
@@ -105,16 +111,24 @@ impl Sending {
         stopped: &mut Vec<Stopped>,
     ) -> Result<Prepared, Failure> {
         self.ports.store_health.may_claim()?;
-        let due = self.load(waited, jobs, stopped).await?;
+        let mut waiting = Vec::new();
+        let due = self.load(waited, jobs, stopped, &mut waiting).await?;
         let candidates = self.find_tenants(due, stopped).await?;
         let mut passed = Vec::with_capacity(candidates.len());
-        let mut waiting = Vec::new();
         for verdict in self.gate.judge(candidates, self.ports.clock.present()).await? {
             match verdict {
                 Verdict::Passed(candidate, place) => passed.push((candidate, place)),
                 Verdict::Waits(Candidate {
-                    message, job, since, ..
-                }) => waiting.push(WaitingSend { message, job, since }),
+                    message,
+                    job,
+                    since,
+                    in_hand,
+                    ..
+                }) => waiting.push(WaitingSend {
+                    message: Some((message, in_hand)),
+                    job,
+                    since,
+                }),
                 Verdict::HeldBack(Candidate { message, job, .. }) => {
                     stopped.push(Stopped::Changed(Box::new(message), job));
                 }
@@ -133,24 +147,35 @@ impl Sending {
         Ok(Prepared { sends, waiting })
     }
 
-    /// Loads the messages of the jobs that are still queued.
+    /// Loads the messages of the jobs that are still queued. What finds no room in the hand waits until it does.
     async fn load(
         &self,
         waited: Vec<WaitingSend>,
         jobs: Vec<Job>,
         stopped: &mut Vec<Stopped>,
+        waiting: &mut Vec<WaitingSend>,
     ) -> Result<Vec<Due>, StoreError> {
         let present = self.ports.clock.present();
         let now = present.now;
-        let keys: Vec<MessageKey> = jobs.iter().map(|job| message_key(job.key)).collect();
-        let messages = self.messages.load_all(&keys).await;
-        let waited = waited
-            .into_iter()
-            .map(|WaitingSend { message, job, since }| (job, Ok(Some(message)), since));
-        let fresh = jobs.into_iter().zip(messages).map(|(job, message)| (job, message, now));
-        let mut due = Vec::with_capacity(keys.len() + waited.len());
+        let (mut read, mut unread) = (Vec::new(), Vec::new());
+        for WaitingSend { message, job, since } in waited {
+            match message {
+                Some((message, in_hand)) => read.push((job, Ok(Some(message)), since, Some(in_hand))),
+                None => unread.push(job),
+            }
+        }
+        unread.extend(jobs);
+        let messages = if self.gate.in_flight.hand_is_full() {
+            vec![Err(StoreError::NotReadYet); unread.len()]
+        } else {
+            let keys: Vec<MessageKey> = unread.iter().map(|job| message_key(job.key)).collect();
+            self.messages.load_all(&keys).await
+        };
+        let fresh = unread.into_iter().zip(messages);
+        let fresh = fresh.map(|(job, message)| (job, message, now, None));
+        let mut due = Vec::with_capacity(read.len() + fresh.len());
         let mut seen = HashSet::with_capacity(due.capacity());
-        for (job, message, since) in waited.chain(fresh) {
+        for (job, message, since, in_hand) in read.into_iter().chain(fresh) {
             // A batch may hold two jobs of one message, but a commit may name a message only once.
             if !seen.insert(job.key) {
                 stopped.push(Stopped::Ended(job, End::Elsewhere));
@@ -163,8 +188,19 @@ impl Sending {
                     stopped.push(Stopped::Changed(Box::new(message), job));
                 }
                 Ok(Some(message)) if message.delivery.status == Status::Queued => {
-                    due.push(Due { message, job, since });
+                    let in_hand = in_hand.unwrap_or_else(|| self.gate.in_flight.hold(message.bytes()));
+                    due.push(Due {
+                        message,
+                        job,
+                        since,
+                        in_hand,
+                    });
                 }
+                Err(StoreError::NotReadYet) => waiting.push(WaitingSend {
+                    message: None,
+                    job,
+                    since,
+                }),
                 // Another job of the same message was faster, or the message was settled meanwhile.
                 Ok(Some(message)) => self.jobs.end(job, &End::Stored(&message)),
                 Ok(None) => stopped.push(Stopped::Ended(job, End::Elsewhere)),
@@ -185,6 +221,7 @@ impl Sending {
             mut message,
             job,
             since,
+            in_hand,
         } in due
         {
             match tenants.get(&message.accepted.tenant_id).cloned().unwrap_or(Ok(None)) {
@@ -193,6 +230,7 @@ impl Sending {
                     tenant,
                     job,
                     since,
+                    in_hand,
                 }),
                 // A process that still remembered the removed tenant accepted this message.
                 Ok(None) => {
@@ -240,6 +278,7 @@ impl Sending {
                 mut message,
                 tenant,
                 job,
+                in_hand,
                 ..
             } = candidate;
             match message.claim(present, &self.settings.worker_id, &self.settings.send.timings) {
@@ -251,6 +290,7 @@ impl Sending {
                         token,
                         job,
                         place,
+                        in_hand,
                         claimed_at,
                     });
                 }

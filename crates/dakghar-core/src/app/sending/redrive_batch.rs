@@ -48,10 +48,17 @@ impl Changing {
     /// a redrive that does not run, only that is counted.
     pub(in crate::app) async fn redrive_batch(&self, redrive: &Redrive) -> Result<Settled, Failure> {
         let mut settled = Settled::default();
-        for keys in redrive.pending.chunks(LOADED_AT_ONCE) {
+        let mut pending = redrive.pending.iter().copied();
+        let mut keys = Vec::with_capacity(LOADED_AT_ONCE);
+        loop {
+            // What the load before had no bytes for comes first.
+            keys.extend(pending.by_ref().take(LOADED_AT_ONCE - keys.len()));
+            if keys.is_empty() {
+                return Ok(settled);
+            }
             let now = self.clock.now();
             let mut chosen = Vec::new();
-            for found in self.messages.load_reported(keys).await {
+            for (_, found) in self.messages.load_reported(&mut keys).await? {
                 match judge(redrive, found)? {
                     Judged::Chosen(message) => chosen.push(*message),
                     Judged::Counted(count) => settled.add(count),
@@ -64,7 +71,6 @@ impl Changing {
                 settled.add(count?);
             }
         }
-        Ok(settled)
     }
 
     async fn redrive_one(

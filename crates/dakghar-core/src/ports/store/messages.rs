@@ -8,6 +8,9 @@ use crate::domain::ids::{IdempotencyKey, MessageId, MessageKey, PhoneNumberId, T
 use crate::domain::listening::CallSpan;
 use crate::domain::message::{Delivery, Message, Status};
 
+/// The bytes of messages at which [`MessageStore::load`] reads no more.
+pub const LOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// The result of storing an accepted message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Acceptance {
@@ -95,7 +98,8 @@ pub trait MessageStore: Send + Sync {
     async fn receive(&self, batch: Vec<ReceivedMessage>) -> Vec<Result<Received, StoreError>>;
 
     /// Returns the messages, in the order of the keys. A key of another tenant finds nothing. A message that cannot be
-    /// read is `Unreadable` on its own.
+    /// read is `Unreadable` on its own. Once the messages that were read have [`LOAD_BYTES_MAX`], the others are
+    /// `NotReadYet`; at least one is read.
     async fn load(&self, keys: &[MessageKey]) -> Vec<Result<Option<Message>, StoreError>>;
 
     /// Saves what delivery changed, in one commit, each if `delivery.version` is still the stored one. The caller

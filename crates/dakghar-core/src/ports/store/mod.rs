@@ -28,7 +28,7 @@ pub use health::StoreHealth;
 pub use holds::HoldStore;
 pub use listeners::ListenerStore;
 pub use lists::ListStore;
-pub use messages::{Acceptance, MessageStore, Received, ReceivedMessage, Save};
+pub use messages::{Acceptance, LOAD_BYTES_MAX, MessageStore, Received, ReceivedMessage, Save};
 pub use redrives::RedriveStore;
 pub use statuses::{REPORTS_MAX, StatusStore};
 pub use tenants::{TenantSaved, TenantStore};
@@ -50,6 +50,9 @@ pub enum StoreError {
     /// who ask for it. The text names the record and the field, and never carries a value.
     #[error("a record cannot be read: {0}")]
     Unreadable(String),
+    /// One record was not read because those before it have all the bytes of one call. It is to be asked for again.
+    #[error("a record was not read yet: those before it have all the bytes of one call")]
+    NotReadYet,
 }
 
 /// The result of a save.

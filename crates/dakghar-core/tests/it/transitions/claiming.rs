@@ -165,6 +165,49 @@ fn t04_a_tenant_with_all_its_calls_under_way_waits_at_no_cost_and_others_send() 
 }
 
 #[test]
+fn t03_a_worker_reads_no_more_messages_than_its_hand_holds_and_the_rest_when_calls_end() {
+    const COUNT: usize = 45;
+    in_each_kind(|world: &World| {
+        let process = world.idle_process();
+        for n in 0..5 {
+            let tenant = world.tenant_with(&process, &format!("22222222222222{n}"), "token", UnknownOutcome::Fail);
+            for _ in 0..COUNT / 5 {
+                world.accept_large(&process, &tenant.id, "");
+            }
+        }
+        world.run_for(SECOND);
+        let mut prepared = world.prepare(&process);
+        let mut under_way = Vec::new();
+        for _ in 0..6 {
+            let sends = prepared.sends.len();
+            assert!(sends <= 9, "{sends} of a megabyte in one load");
+            under_way.extend(world.claim_prepared(
+                &process,
+                Prepared {
+                    sends: prepared.sends,
+                    waiting: vec![],
+                },
+            ));
+            prepared = world.prepare_again(&process, prepared.waiting);
+        }
+        assert!((32..=40).contains(&under_way.len()), "{}", under_way.len());
+        assert_eq!(prepared.sends.len(), 0, "the hand is full");
+        assert_eq!(under_way.len() + prepared.waiting.len(), COUNT, "nothing is lost");
+        for claimed in under_way {
+            let ended = world.call(&process, claimed);
+            world.record(&process, ended);
+        }
+        let mut sends = 0;
+        while !prepared.waiting.is_empty() {
+            prepared = world.prepare_again(&process, prepared.waiting);
+            sends += prepared.sends.len();
+            prepared.sends.clear();
+        }
+        assert!((5..=13).contains(&sends), "{sends}");
+    });
+}
+
+#[test]
 fn t04_a_message_that_waits_for_a_place_takes_the_next_one() {
     in_each_kind(|world: &World| {
         let process = world.idle_process_with(|setup| setup.settings.calls_max = 1);

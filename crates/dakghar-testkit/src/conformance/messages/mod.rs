@@ -45,6 +45,7 @@ macro_rules! message_store_suite {
             a_repetition_moves_the_conversation_to_the_message_that_is_stored
             messages_load_in_the_order_of_the_keys
             a_foreign_tenant_loads_nothing
+            a_load_ends_with_its_bytes_and_the_rest_is_asked_for_again
             a_save_keeps_every_field_that_delivery_changes
             a_save_clears_what_is_no_longer_set
             every_status_and_reason_survives

@@ -2,7 +2,7 @@
 
 use dakghar_core::domain::message::{DeadReason, TIMELINE_ENTRIES_MAX, TimelineEntry, TimelineEvent, Timings};
 use dakghar_core::domain::{HoldReason, Message, MessageKey, Status};
-use dakghar_core::ports::{Save, Saved, StoreError};
+use dakghar_core::ports::{LOAD_BYTES_MAX, Save, Saved, StoreError};
 
 use super::super::stores::{Stores, accept_all, load, receive_all, save};
 use crate::samples::{With as _, at, inbound, outbound, outbound_full, saves, send_error_full, tenant_id, with_key};
@@ -29,6 +29,44 @@ pub async fn messages_load_in_the_order_of_the_keys(stores: Stores) {
         [Some(third), None, Some(first.clone()), Some(second), Some(first)].map(Ok)
     );
     assert_eq!(stores.messages.load(&[]).await, []);
+}
+
+pub async fn a_load_ends_with_its_bytes_and_the_rest_is_asked_for_again(stores: Stores) {
+    let tenant = tenant_id();
+    let body = format!("{{\"body\":\"{}\"}}", "x".repeat(LOAD_BYTES_MAX / 8));
+    let large = || outbound(tenant).with(|message| message.accepted.content.body = body.as_str().into());
+    let messages: Vec<Message> = (0..20).map(|_| large()).collect();
+    for messages in messages.chunks(4) {
+        accept_all(&stores, messages).await;
+    }
+    let mut left: Vec<&Message> = messages.iter().collect();
+    // One alone has more than all the bytes, and is read all the same.
+    let larger = format!("{{\"body\":\"{}\"}}", "x".repeat(LOAD_BYTES_MAX + 1));
+    let larger = outbound(tenant).with(|message| message.accepted.content.body = larger.as_str().into());
+    accept_all(&stores, std::slice::from_ref(&larger)).await;
+    left.insert(0, &larger);
+    left.push(&messages[0]);
+    let mut loads = 0;
+    while !left.is_empty() {
+        let keys: Vec<MessageKey> = left.iter().map(|message| message.key()).collect();
+        let loaded = stores.messages.load(&keys).await;
+        let before = left.len();
+        let mut answers = loaded.into_iter();
+        left.retain(|message| match answers.next().expect("an answer for each") {
+            Ok(Some(loaded)) => {
+                assert_eq!(loaded, **message);
+                false
+            }
+            answer => {
+                assert_eq!(answer, Err(StoreError::NotReadYet));
+                true
+            }
+        });
+        // One of them is asked for twice.
+        assert!((1..=9).contains(&(before - left.len())), "{before} and {}", left.len());
+        loads += 1;
+    }
+    assert!(loads >= 3, "{loads}");
 }
 
 pub async fn a_foreign_tenant_loads_nothing(stores: Stores) {

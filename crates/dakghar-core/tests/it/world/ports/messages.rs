@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::listening::CallSpan;
+use dakghar_core::domain::page::Paged as _;
 use dakghar_core::domain::{IdempotencyKey, Message, MessageKey, PhoneNumberId, Status, TenantId, Wamid};
 use dakghar_core::ports::{
-    Acceptance, MessageStore, Received, ReceivedMessage, Save, Saved, StatusStore as _, StoreError,
+    Acceptance, LOAD_BYTES_MAX, MessageStore, Received, ReceivedMessage, Save, Saved, StatusStore as _, StoreError,
 };
 
 use super::{Near, Shared, at_once, away};
@@ -139,7 +140,16 @@ impl MessageStore for Near {
             shared.promises.found(key.tenant_id, found.as_ref());
             found.map(|seen| seen.0)
         };
-        self.batch(Call::Load, keys.to_vec(), load).await
+        let mut bytes = 0;
+        let mut loaded = self.batch(Call::Load, keys.to_vec(), load).await;
+        for loaded in &mut loaded {
+            if bytes >= LOAD_BYTES_MAX {
+                *loaded = Err(StoreError::NotReadYet);
+            } else if let Ok(Some(message)) = loaded {
+                bytes += message.bytes();
+            }
+        }
+        loaded
     }
 
     async fn save(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>> {
