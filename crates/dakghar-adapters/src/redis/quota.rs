@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dakghar_core::domain::quota::CALLS_TOLD_MAX;
+use dakghar_core::domain::quota::{CALLS_TOLD_MAX, SECOND, TOGETHER};
 use dakghar_core::ports::{CallAsk, Grant, QueueError, QuotaAsk, TenantQuota};
 use futures_util::future::try_join_all;
 use redis::RedisError;
@@ -20,8 +20,11 @@ impl RedisPacer {
     async fn count(&self, asks: &[QuotaAsk]) -> Result<Vec<i64>, Option<RedisError>> {
         let mut connection = self.connection().ok_or(None)?;
         let mut invocation = self.quota.prepare_invoke();
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        invocation.arg(micros(SECOND)).arg(micros(TOGETHER));
         for ask in asks {
-            invocation.key(format!("dakghar:requests:{{{}}}", ask.tenant_id));
+            // Earlier versions count under `dakghar:requests`, in another form.
+            invocation.key(format!("dakghar:second:{{{}}}", ask.tenant_id));
             invocation.arg(ask.per_second).arg(ask.requests);
         }
         invocation.invoke_async(&mut connection).await.map_err(Some)

@@ -1,7 +1,7 @@
 //! The requests a second of each tenant.
 //!
 //! Requests that come while others are being counted are counted together with the next ones, so that no request has a
-//! round trip of its own. A tenant that has used its second up is refused without asking until the second is over.
+//! round trip of its own. A tenant that has used its requests up is refused without asking until it has more.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,23 +9,23 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::domain::quota::{Quota, resets_in_ms};
+use crate::domain::quota::Quota;
 use crate::domain::{Tenant, TenantId, TenantLimit, TenantLimits};
 use crate::group_commit::{BoxFuture, GroupCommit, Limits, Weighed};
 use crate::metrics::{Limit, Metrics};
 use crate::ports::{Clock, Grant, Ports, QuotaAsk, TenantQuota};
 
-/// Tenants that have used their second up, before those whose second is over are forgotten.
+/// Tenants that have used their requests up, before those that have more again are forgotten.
 const EXHAUSTED_SWEPT_AT: usize = 1_000;
 
-/// A tenant's requests in the present second.
+/// A tenant's requests in a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestAllowance {
     /// The most requests in a second.
     pub per_second: u32,
-    /// How many more there may be in this second.
+    /// How many more there may be now.
     pub remaining: u32,
-    /// The time to the next second.
+    /// The time until there may be more than now; a second at most.
     pub resets_in: Duration,
     /// True if this request was one too many.
     pub is_refused: bool,
@@ -49,7 +49,7 @@ impl Weighed for Counted {
     }
 }
 
-/// When the second is over of those that have used it up, by the uptime.
+/// When those have more again that have used their requests up, by the uptime.
 type Exhausted = Mutex<HashMap<TenantId, Duration>>;
 
 impl Requests {
@@ -94,7 +94,7 @@ impl Requests {
         let grant = grant.unwrap_or(Grant {
             granted: 1,
             remaining: 0,
-            resets_in_ms: resets_in_ms(now),
+            resets_in_ms: 1000,
         });
         let is_refused = grant.granted == 0;
         if is_refused {

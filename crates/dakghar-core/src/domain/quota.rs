@@ -1,6 +1,6 @@
-//! The requests of tenants in the present second and their calls under way, as one process counts them.
+//! The requests of tenants in the last second and their calls under way, as one process counts them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +8,12 @@ use super::ids::TenantId;
 
 /// The time for which it counts what a process said about its calls. By then it has said it again, or has died.
 pub const CALLS_TOLD_MAX: Duration = Duration::from_secs(10);
+
+/// A request counts for this time.
+pub const SECOND: Duration = Duration::from_secs(1);
+/// Requests that come within this time of the first of them are kept as one, at the time of the last of them. So a tenant
+/// that asks all the time has a few more than twenty notes, and no second has more than its requests, wherever it begins.
+pub const TOGETHER: Duration = Duration::from_millis(50);
 
 /// Requests that ask to be let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,9 +31,9 @@ pub struct QuotaAsk {
 pub struct Grant {
     /// How many of those that asked may go on.
     pub granted: u32,
-    /// How many more there may be in this second.
+    /// How many more there may be now.
     pub remaining: u32,
-    /// The milliseconds to the next second, 1 to 1,000.
+    /// The milliseconds until there may be more than now, 1 to 1,000.
     pub resets_in_ms: u32,
 }
 
@@ -44,13 +50,21 @@ pub struct CallAsk {
     pub wanted: u32,
 }
 
-/// Counts what tenants do. Of requests nothing is kept of the second before, so it holds no more tenants than ask in a
-/// second, and of calls nothing of tenants that have none.
+/// Counts what tenants do. Of requests nothing is kept that is older than two seconds, so it holds no more tenants than
+/// ask in that time, and of calls nothing of tenants that have none.
 #[derive(Debug, Default)]
 pub struct Quota {
-    second: u64,
-    used: HashMap<TenantId, u32>,
+    swept_at: Duration,
+    requests: HashMap<TenantId, VecDeque<Counted>>,
     calls: HashMap<TenantId, HashMap<Arc<str>, Told>>,
+}
+
+/// Requests that were let in at about the same time.
+#[derive(Clone, Copy, Debug)]
+struct Counted {
+    first: Duration,
+    last: Duration,
+    requests: u32,
 }
 
 /// What a process said about its calls, and when.
@@ -61,23 +75,40 @@ struct Told {
 }
 
 impl Quota {
-    /// Counts requests, as far as they may go on. Answers in the order asked. `now` is any time that does not step.
+    /// Counts requests, as far as they may go on. Answers in the order asked. `now` is any time that does not step back.
     pub fn take(&mut self, asks: &[QuotaAsk], now: Duration) -> Vec<Grant> {
         asks.iter().map(|ask| self.take_one(ask, now)).collect()
     }
 
     fn take_one(&mut self, ask: &QuotaAsk, now: Duration) -> Grant {
-        if self.second != now.as_secs() {
-            self.second = now.as_secs();
-            self.used.clear();
+        let is_over = |counted: &Counted| counted.last + SECOND <= now;
+        if self.swept_at + SECOND <= now {
+            self.swept_at = now;
+            self.requests.retain(|_, notes| !notes.back().is_none_or(is_over));
         }
-        let used = self.used.entry(ask.tenant_id).or_default();
-        let granted = ask.requests.min(ask.per_second.saturating_sub(*used));
-        *used += granted;
+        let notes = self.requests.entry(ask.tenant_id).or_default();
+        while notes.pop_front_if(|oldest| is_over(oldest)).is_some() {}
+        let used: u32 = notes.iter().map(|counted| counted.requests).sum();
+        let left = ask.per_second.saturating_sub(used);
+        let granted = ask.requests.min(left);
+        if granted > 0 {
+            match notes.back_mut().filter(|newest| now < newest.first + TOGETHER) {
+                Some(newest) => {
+                    newest.last = now;
+                    newest.requests += granted;
+                }
+                None => notes.push_back(Counted {
+                    first: now,
+                    last: now,
+                    requests: granted,
+                }),
+            }
+        }
+        let oldest = notes.front().map_or(now, |oldest| oldest.last);
         Grant {
             granted,
-            remaining: ask.per_second.saturating_sub(*used),
-            resets_in_ms: resets_in_ms(now),
+            remaining: left - granted,
+            resets_in_ms: millis_up((oldest + SECOND).saturating_sub(now)),
         }
     }
 
@@ -103,7 +134,57 @@ impl Quota {
     }
 }
 
-/// Returns the milliseconds to the next second, 1 to 1,000.
-pub const fn resets_in_ms(now: Duration) -> u32 {
-    1000 - now.subsec_millis()
+/// In whole milliseconds, rounded up.
+fn millis_up(time: Duration) -> u32 {
+    u32::try_from(time.as_micros().div_ceil(1000)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(quota: &mut Quota, tenant: char, requests: u32, at_ms: u64) -> (u32, u32, u32) {
+        let ask = QuotaAsk {
+            tenant_id: TenantId::parse(&format!("ten_0000000000000000000000000{tenant}")).expect("an id"),
+            per_second: 10,
+            requests,
+        };
+        let grant = quota.take(&[ask], Duration::from_millis(5_000_000 + at_ms))[0];
+        (grant.granted, grant.remaining, grant.resets_in_ms)
+    }
+
+    #[test]
+    fn what_was_let_in_before_the_border_of_a_second_counts_behind_it() {
+        let mut quota = Quota::default();
+        assert_eq!(take(&mut quota, '1', 12, 990), (10, 0, 1000));
+        assert_eq!(take(&mut quota, '1', 10, 1_000), (0, 0, 990));
+        assert_eq!(take(&mut quota, '1', 1, 1_989), (0, 0, 1));
+        assert_eq!(take(&mut quota, '1', 12, 1_990), (10, 0, 1000));
+    }
+
+    #[test]
+    fn no_second_has_more_than_the_limit_wherever_it_begins_and_nearly_all_of_it_can_be_had() {
+        let mut quota = Quota::default();
+        // Bursts and trickles, one look each millisecond.
+        let mut let_in: Vec<u64> = Vec::new();
+        for at_ms in 0..20_000 {
+            let wanted = if at_ms % 700 < 300 { 1 } else { 3 };
+            let (granted, ..) = take(&mut quota, '1', wanted, at_ms);
+            let_in.extend((0..granted).map(|_| at_ms));
+            assert!(quota.requests.values().all(|notes| notes.len() <= 21));
+        }
+        let closest = let_in.windows(11).map(|eleven| eleven[10] - eleven[0]).min();
+        assert!(closest >= Some(1_000), "eleven within {closest:?} ms");
+        assert!(let_in.len() >= 190, "{}", let_in.len());
+    }
+
+    #[test]
+    fn tenants_that_ask_no_more_are_forgotten() {
+        let mut quota = Quota::default();
+        for tenant in ['1', '2', '3'] {
+            take(&mut quota, tenant, 1, 0);
+        }
+        take(&mut quota, '1', 1, 2_000);
+        assert_eq!(quota.requests.len(), 1);
+    }
 }

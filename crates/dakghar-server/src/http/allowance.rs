@@ -1,4 +1,4 @@
-//! What a tenant may still ask in this second, in the headers of its answers: `RateLimit` and `RateLimit-Policy`, as the
+//! What a tenant may still ask now, in the headers of its answers: `RateLimit` and `RateLimit-Policy`, as the
 //! IETF drafts them.
 
 use std::sync::{Arc, OnceLock};
@@ -37,7 +37,7 @@ impl AllowanceSlot {
     }
 }
 
-/// Counts a request with the tenant's key. Fails with `429 rate_limited` if it is one too many in this second.
+/// Counts a request with the tenant's key. Fails with `429 rate_limited` if it is one too many in a second.
 pub(super) async fn admit(state: &HttpState, tenant: &SharedTenant, extensions: &Extensions) -> Result<(), Problem> {
     let Some(allowance) = state.app().requests.admit(tenant).await else {
         return Ok(());

@@ -82,8 +82,17 @@ async fn a_tenant_over_its_requests_a_second_is_told_when_to_come_again() {
         (200, None),
         "another tenant"
     );
-    service.clock.advance(Duration::from_secs(1));
-    assert_eq!(read(&service, &a, "").await.outcome(), (200, "-"), "the next second");
+    // A second later there are more, wherever the border of two seconds is.
+    for _ in 0..9 {
+        service.clock.advance(Duration::from_millis(111));
+        let refused = read(&service, &a, "").await;
+        assert_eq!(refused.outcome(), (429, "rate_limited"));
+        assert_eq!(refused.header("ratelimit"), Some("\"requests\";r=0;t=1"));
+    }
+    service.clock.advance(Duration::from_millis(1));
+    let again = read(&service, &a, "").await;
+    assert_eq!(again.outcome(), (200, "-"), "a second later");
+    assert_eq!(again.header("ratelimit"), Some("\"requests\";r=2;t=1"));
 
     // Without a number of its own, that of the installation counts, which is none here.
     let unset = patch(&service, &a, ADMIN_KEY, json!({"limits": {"requestsPerSecond": null}})).await;

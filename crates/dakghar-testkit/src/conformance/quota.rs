@@ -3,6 +3,7 @@
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use dakghar_core::domain::TenantId;
 use dakghar_core::ports::{CallAsk, Grant, QuotaAsk, TenantQuota};
@@ -20,6 +21,7 @@ macro_rules! quota_suite {
     ($factory:path) => {
         $crate::conformance_cases! { $factory, quota:
             a_second_grants_what_it_has_and_no_more
+            no_second_has_more_than_the_limit_wherever_it_begins
             tenants_have_their_own_and_are_answered_in_order
             those_who_ask_at_once_share_it
             calls_of_all_processes_are_within_the_limit
@@ -43,7 +45,7 @@ async fn take(quota: &Port, asks: &[QuotaAsk]) -> Vec<Grant> {
     grants
 }
 
-/// Repeats a case until it fits into one second: until the time to the next one only shrinks.
+/// Repeats a case until it fits into one second: until the time to the first that is free again only shrinks.
 async fn within_a_second<T>(mut case: impl AsyncFnMut(TenantId) -> (T, Vec<Grant>)) -> T {
     loop {
         let (found, grants) = case(samples::tenant().id).await;
@@ -63,10 +65,26 @@ pub async fn a_second_grants_what_it_has_and_no_more(quota: Port) {
         (granted, grants)
     });
     assert_eq!(granted.await, [(4, 6), (5, 1), (1, 0), (0, 0)]);
-    // The next second has as many again.
+    // A second later there are as many again.
     let id = samples::tenant().id;
     while take(&quota, &[ask(id, 10)]).await[0].granted != 0 {}
     while take(&quota, &[ask(id, 10)]).await[0].granted != 10 {}
+}
+
+pub async fn no_second_has_more_than_the_limit_wherever_it_begins(quota: Port) {
+    let id = samples::tenant().id;
+    // Counted between these two times, as far as can be told from here.
+    let mut let_in: Vec<(Instant, Instant)> = Vec::new();
+    while let_in.len() < 35 {
+        let asked_at = Instant::now();
+        let granted = take(&quota, &[ask(id, 1)]).await[0].granted;
+        let_in.extend((0..granted).map(|_| (asked_at, Instant::now())));
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+    for eleven in let_in.windows(11) {
+        let took = eleven[10].1 - eleven[0].0;
+        assert!(took >= Duration::from_secs(1), "eleven in {took:?}");
+    }
 }
 
 pub async fn tenants_have_their_own_and_are_answered_in_order(quota: Port) {
@@ -135,6 +153,6 @@ pub async fn a_process_that_says_no_more_is_forgotten(quota: Port) {
     assert_eq!(calls(&quota, "died", id, 0, 10).await, 10);
     assert_eq!(calls(&quota, "lives", id, 0, 1).await, 0);
     while calls(&quota, "lives", id, 0, 1).await == 0 {
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -9,7 +9,7 @@ use dakghar_core::domain::message::Priority;
 use dakghar_core::domain::pacing::RELEASE_CHECK;
 use dakghar_core::domain::pacing::{Admission, Pace};
 use dakghar_core::domain::{PhoneNumberId, Timestamp};
-use dakghar_core::ports::{Clock, Pacer, SlotAsk};
+use dakghar_core::ports::{Clock, Pacer, QuotaAsk, SlotAsk, TenantQuota};
 use dakghar_testkit::servers::Redis;
 use dakghar_testkit::{TestClock, require_services};
 use rand::rngs::SmallRng;
@@ -29,6 +29,27 @@ fn ask(number: u64, per_second: f64, priority: Priority, not_before: Timestamp) 
         priority,
         not_before,
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_requests_that_a_dead_process_let_in_count_on_for_their_second() {
+    require_services!(Redis);
+    let redis = Redis::shared().await;
+    let (dies, lives) = (pacer(&redis.url()).await, pacer(&redis.url()).await);
+    let asks = [QuotaAsk {
+        tenant_id: dakghar_testkit::samples::tenant().id,
+        per_second: 10,
+        requests: 10,
+    }];
+    let begun = Instant::now();
+    assert_eq!(dies.take(&asks).await.expect("an answer")[0].granted, 10);
+    drop(dies);
+    let mut granted = 0;
+    while granted == 0 {
+        granted = lives.take(&asks).await.expect("an answer")[0].granted;
+    }
+    assert_eq!(granted, 10);
+    assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
 /// The steps of the core, which the script must repeat.
