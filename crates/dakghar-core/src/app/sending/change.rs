@@ -60,13 +60,8 @@ impl Changing {
     ) -> Result<Message, Failure> {
         let key = message_key(tenant_id, id)?;
         let now = self.clock.now();
-        let found = self
-            .messages
-            .load_reported(&[key])
-            .await
-            .into_iter()
-            .next()
-            .transpose()?;
+        let portion = self.messages.load_reported(&mut vec![key]).await?;
+        let found = portion.into_iter().next().map(|(_, found)| found).transpose()?;
         let message = found.flatten().ok_or_else(no_such_message)?;
         let version = message.delivery.version;
         // Check first, so that a refused message costs no slot.
