@@ -1,7 +1,8 @@
-//! Outcomes in files: torn, spoiled, too many, and without room.
+//! Outcomes in files: torn, spoiled, too many, without room, and on a disk that fails.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,6 +12,7 @@ use dakghar_core::domain::message::SendOutcome;
 use dakghar_core::ports::{OutcomeSpool, SpoolError, SpooledOutcome};
 use dakghar_testkit::conformance::SpoolUnderTest;
 use dakghar_testkit::samples;
+use dakghar_testkit::servers::skip_without;
 use tempfile::TempDir;
 
 async fn spool() -> (SpoolUnderTest, TempDir) {
@@ -159,4 +161,89 @@ async fn a_process_keeps_so_much_and_no_more() {
     let next = FileSpool::start(dir.path(), "b").unwrap();
     let read = next.read("outcomes-a.spool").await.unwrap();
     assert_eq!((read.len(), read.last().unwrap().attempt), (kept + 1, 7));
+}
+
+/// Set to a folder in the process that is traced.
+const TRACED: &str = "DAKGHAR_TEST_TRACED_SPOOL";
+
+/// Runs a test in a process of its own under strace, which writes to `log`. `None` if there is no strace.
+fn traced(test: &str, folder: &Path, log: &Path, options: &[&str]) -> Option<ExitStatus> {
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-y", "-s", "0", "-o"]).arg(log).args(options);
+    strace.arg(std::env::current_exe().expect("this test"));
+    strace.args(["--exact", test]).env(TRACED, folder);
+    // Its output tells what a panic in the process was about.
+    match strace.status() {
+        Ok(status) => Some(status),
+        Err(_) => {
+            skip_without("strace");
+            None
+        }
+    }
+}
+
+/// Does the work with a spool in the folder, on the only thread that waits for a disk.
+fn with_a_spool<T>(folder: &Path, work: impl AsyncFnOnce(&FileSpool) -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    runtime.block_on(async { work(&FileSpool::start(folder, "a").unwrap()).await })
+}
+
+#[test]
+fn a_file_its_name_and_every_outcome_are_on_the_disk_before_they_count() {
+    const NAME: &str = "spool::a_file_its_name_and_every_outcome_are_on_the_disk_before_they_count";
+    if let Ok(folder) = std::env::var(TRACED) {
+        return with_a_spool(Path::new(&folder), async |spool| {
+            spool.keep(&[accepted(1)]).await.unwrap();
+        });
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, log) = (dir.path().join("data"), dir.path().join("strace"));
+    let calls = "trace=write,fsync,fdatasync,rename,renameat,renameat2";
+    let Some(status) = traced(NAME, &folder, &log, &["-e", calls]) else {
+        return;
+    };
+    assert!(status.success(), "{status}");
+    let log = std::fs::read_to_string(&log).unwrap();
+    let folder = folder.canonicalize().unwrap().display().to_string();
+    let (aside, named) = (
+        format!("<{folder}/.outcomes-a.spool>"),
+        format!("<{folder}/outcomes-a.spool>"),
+    );
+    let mut lines = log.lines();
+    for (call, of) in [
+        ("write(", &*aside),
+        ("fsync(", &*aside),
+        ("rename", "outcomes-a.spool"),
+        ("fsync(", &*format!("<{folder}>")),
+        ("write(", &*named),
+        ("fdatasync(", &*named),
+    ] {
+        let found = lines.any(|line| line.contains(call) && line.contains(of));
+        assert!(found, "no {call} of {of} in its place:\n{log}");
+    }
+}
+
+#[test]
+fn a_file_that_the_disk_did_not_keep_is_not_trusted_again() {
+    const NAME: &str = "spool::a_file_that_the_disk_did_not_keep_is_not_trusted_again";
+    if let Ok(folder) = std::env::var(TRACED) {
+        return with_a_spool(Path::new(&folder), async |spool| {
+            for n in 1..=2 {
+                let kept = spool.keep(&[accepted(n)]).await;
+                assert!(matches!(kept, Err(SpoolError::Broken(_))), "{n}: {kept:?}");
+            }
+        });
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let fails_once = ["-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=1"];
+    let log = dir.path().join("strace");
+    let Some(status) = traced(NAME, &dir.path().join("data"), &log, &fails_once) else {
+        return;
+    };
+    assert!(status.success(), "{status}");
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert_eq!(log.matches("EIO").count(), 1, "{log}");
 }

@@ -8,7 +8,7 @@ use dakghar_core::domain::redrive::{
 };
 use dakghar_core::domain::{ErrorCode, MessageKey, PhoneNumberId, Status, Tenant};
 
-use crate::steps::{MINUTE, SECOND, code, in_each_kind, in_world};
+use crate::steps::{MINUTE, SECOND, code, in_each_kind, in_world, number};
 use crate::world::meta::Answer;
 use crate::world::process::Process;
 use crate::world::wire::{Call, Fate, Rates, Weather};
@@ -63,6 +63,13 @@ impl World {
         let process = process.clone();
         self.step(async move { process.work_on_redrives().await })
             .expect("a round");
+    }
+
+    /// The tenant's number may send one message a second.
+    fn slow_down(&self, process: &Process, tenant: &Tenant) {
+        let (process, id, number) = (process.clone(), tenant.id, number(tenant));
+        let paced = self.step(async move { process.pace_number(&id, number.as_str(), 1).await });
+        paced.expect("changed");
     }
 
     fn turn(&self, process: &Process, redrive: &Redrive, status: RedriveStatus) -> Redrive {
@@ -385,6 +392,25 @@ fn of_a_cancelled_redrive_a_process_that_died_is_still_counted_and_nothing_more_
 }
 
 #[test]
+fn a_batch_of_which_nothing_was_sent_when_its_redrive_was_turned_stays_so() {
+    for status in [RedriveStatus::Paused, RedriveStatus::Cancelled] {
+        in_each_kind(|world: &World| {
+            let (process, tenant, letters) = world.expired(LETTERS);
+            let redrive = world.begin(&process, &tenant, asked());
+            world.work(&process);
+            assert_eq!(world.turn(&process, &redrive, status).pending.len(), 3);
+            for _ in 0..3 {
+                world.work(&process);
+            }
+            assert_eq!(world.times_redriven(&letters), [0; LETTERS]);
+            let stored = world.stored(&process, &redrive);
+            assert_eq!((stored.status, stored.settled), (status, Settled::default()));
+            assert!(!stored.needs_work());
+        });
+    }
+}
+
+#[test]
 fn a_message_that_died_again_is_not_sent_again_by_the_same_redrive() {
     in_each_kind(|world: &World| {
         let (process, tenant, letters) = world.expired(LETTERS);
@@ -439,6 +465,8 @@ fn redrives_keep_their_pace() {
 fn a_slot_of_a_message_that_could_not_be_stored_is_given_back() {
     in_each_kind(|world: &World| {
         let (process, tenant, letters) = world.expired(LETTERS);
+        // So slow that slots which are not given back would add up.
+        world.slow_down(&process, &tenant);
         let redrive = world.begin(&process, &tenant, asked());
         world.work(&process);
         for _ in 0..200 {
@@ -452,7 +480,37 @@ fn a_slot_of_a_message_that_could_not_be_stored_is_given_back() {
         assert_eq!(done.settled, redriven(LETTERS));
         for letter in letters {
             let slot_at = world.look(letter).0.delivery.slot_at.expect("a slot");
-            assert!(slot_at <= world.now() + SECOND, "{slot_at} at {}", world.now());
+            assert!(slot_at <= world.now() + MINUTE, "{slot_at} at {}", world.now());
+        }
+    });
+}
+
+#[test]
+fn a_redrive_that_fails_costs_the_others_nothing() {
+    in_each_kind(|world: &World| {
+        let process = world.idle_process();
+        let numbers = ["111", "112", "113", "114", "115", "116", "117", "118"];
+        let tenants = numbers.map(|number| world.tenant_with(&process, number, "token-1", UnknownOutcome::Fail));
+        let letters: Vec<_> = tenants
+            .iter()
+            .map(|tenant| world.accept_until(&process, &tenant.id, SECOND * 30))
+            .collect();
+        world.reconcile_after(&process, SECOND * 31);
+        let redrives: Vec<_> = tenants
+            .iter()
+            .map(|tenant| world.begin(&process, tenant, asked()))
+            .collect();
+        world.work(&process);
+        world.run_for(SECOND);
+        world.wire.script(Call::Save, Fate::FailsBefore);
+        let working = process.clone();
+        let failed = world.step(async move { working.work_on_redrives().await });
+        assert!(failed.is_err());
+        let sent = world.times_redriven(&letters).iter().sum::<usize>();
+        // Four are worked on at a time. One or more of the first four fail; the other four are sent all the same.
+        assert!((4..letters.len()).contains(&sent), "{sent} of {}", letters.len());
+        for redrive in &redrives {
+            assert_eq!(world.work_until_done(&process, redrive).settled, redriven(1));
         }
     });
 }

@@ -121,6 +121,32 @@ fn few_counts_are_made_for_many_messages() {
         let counts = world.counts() - before;
         assert!((2..=3).contains(&counts), "{counts} counts: of none, and of all");
     });
+    in_each_kind(|world| {
+        let process = world.limited(1_000);
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        let before = world.counts();
+        let first = world.try_accept(&process, &tenant, Some("order")).expect("accepted");
+        for _ in 0..1_000 {
+            assert_eq!(world.try_accept(&process, &tenant, Some("order")), Ok(first));
+        }
+        assert_eq!(world.counts() - before, 1, "what is not stored gives its place back");
+    });
+}
+
+#[test]
+fn what_a_process_was_allowed_long_ago_counts_no_more() {
+    in_world(Kind::Distributed, |world| {
+        let (idle, busy) = (world.limited(MAX), world.limited(MAX));
+        let tenant = world.tenant(&idle, UnknownOutcome::Fail);
+        world.try_accept(&idle, &tenant, None).expect("accepted");
+        let (accepted, refused) = world.accept_many(std::slice::from_ref(&busy), &tenant, MAX as usize);
+        assert!(accepted >= 190 && !refused.is_empty(), "{accepted}");
+        world.run_for(SECOND * 11);
+        assert_eq!(
+            code(&world.try_accept(&idle, &tenant, None)),
+            Some(ErrorCode::TooManyWaiting)
+        );
+    });
 }
 
 #[test]

@@ -196,6 +196,17 @@ fn an_address_for_metrics_that_somebody_chose_is_told_from_the_default() {
 }
 
 #[test]
+fn nothing_can_be_kept_for_less_than_its_idempotency_key_must_guard() {
+    for few in ["1", "29"] {
+        let found = problems([("RETENTION_DAYS", few)]);
+        assert_eq!(found, ["RETENTION_DAYS must be 0 or at least 30"], "{few}");
+    }
+    for enough in ["0", "30"] {
+        assert!(problems([("RETENTION_DAYS", enough)]).is_empty(), "{enough}");
+    }
+}
+
+#[test]
 fn without_a_check_of_signatures_the_server_is_for_this_machine_only() {
     const KEY: (&str, &str) = ("ADMIN_API_KEY", "0123456789abcdef");
     const SECRET: (&str, &str) = ("APP_SECRET", "secret");

@@ -37,7 +37,6 @@ mod private;
 mod redis_servers;
 mod redrives;
 mod reports;
-mod reports;
 mod roles;
 mod secrets;
 mod seed;

@@ -253,6 +253,21 @@ fn while_the_store_is_away_nothing_that_was_left_behind_is_forgotten() {
 }
 
 #[test]
+fn what_was_left_behind_about_an_unreadable_message_stays_until_it_can_be_read() {
+    in_a_world(|world: &World| {
+        let (_, message) = kept(world, UnknownOutcome::Fail, Answer::Accepts);
+        world.unreadable_messages.lock().insert(message);
+        for _ in 0..2 {
+            replayed(world);
+            assert_eq!((world.look(message).status(), on_disk(world)), (Status::Sending, 1));
+        }
+        world.unreadable_messages.lock().clear();
+        replayed(world);
+        assert_eq!((world.look(message).status(), on_disk(world)), (Status::Sent, 0));
+    });
+}
+
+#[test]
 fn a_status_that_comes_before_the_replay_is_not_undone_by_it() {
     in_a_world(|world: &World| {
         let (_, message) = kept(world, UnknownOutcome::Fail, Answer::Accepts);

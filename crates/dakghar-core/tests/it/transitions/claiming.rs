@@ -10,7 +10,7 @@ use dakghar_core::ports::Pacer as _;
 
 use crate::steps::{LEASE, LEASE_MARGIN, MINUTE, SECOND, in_each_kind, in_world, number};
 use crate::world::ports::at_once;
-use crate::world::process::owner;
+use crate::world::process::{Process, owner};
 use crate::world::seen::Seen;
 use crate::world::wire::{Call, Fate};
 use crate::world::{Kind, World};
@@ -126,7 +126,10 @@ fn t04_a_tenant_with_all_its_calls_under_way_waits_at_no_cost_and_others_send() 
         let messages: Vec<_> = (0..40).map(|_| world.accept(&process, &tenant.id, "hello")).collect();
         let others: Vec<_> = (0..2).map(|_| world.accept(&process, &other.id, "hello")).collect();
         let mut prepared = world.prepare(&process);
-        while prepared.waiting.len() < 32 {
+        for _ in 0..100 {
+            if prepared.waiting.len() >= 32 {
+                break;
+            }
             // Slots come at the pace of the number.
             world.run_for(Duration::from_millis(50));
             let more = world.prepare(&process);
@@ -204,6 +207,53 @@ fn t03_a_worker_reads_no_more_messages_than_its_hand_holds_and_the_rest_when_cal
             prepared.sends.clear();
         }
         assert!((5..=13).contains(&sends), "{sends}");
+    });
+}
+
+#[test]
+fn t04_the_calls_of_a_tenant_are_those_of_all_processes_for_as_long_as_these_live() {
+    in_world(Kind::Distributed, |world: &World| {
+        let limited = || {
+            world.idle_process_with(|setup| {
+                setup.settings.tenant_limits = TenantLimits::default().with(TenantLimit::CallsUnderWay, 1);
+            })
+        };
+        let (first, second) = (limited(), limited());
+        let tenant = world.tenant(&first, UnknownOutcome::Fail);
+        world.accept(&first, &tenant.id, "one");
+        let under_way = world.claim(&first);
+        let tell = |process: &Process| {
+            let process = process.clone();
+            world.step(async move { process.tell_calls().await }).expect("told");
+        };
+        world.accept(&second, &tenant.id, "two");
+        let finds_no_place = |process: &Process| {
+            let prepared = world.prepare(process);
+            assert_eq!((prepared.sends.len(), prepared.waiting.len()), (0, 1));
+            world.run_for(Duration::from_millis(200));
+            let again = world.prepare_again(process, prepared.waiting);
+            assert_eq!((again.sends.len(), again.waiting.len()), (0, 0), "it is in the queue");
+            world.run_for(SECOND);
+        };
+        for _ in 0..15 {
+            finds_no_place(&second);
+            tell(&first);
+        }
+        let ended = world.call(&first, under_way);
+        world.record(&first, ended);
+        tell(&first);
+        world.run_for(SECOND);
+        let prepared = world.prepare(&second);
+        assert_eq!(prepared.sends.len(), 1, "its place was given back");
+
+        // A process that dies is believed for ten seconds.
+        let under_way = world.claim_prepared(&second, prepared);
+        second.dies();
+        world.accept(&first, &tenant.id, "three");
+        world.run_for(SECOND * 9);
+        finds_no_place(&first);
+        assert_eq!(world.prepare(&first).sends.len(), 1);
+        drop(under_way);
     });
 }
 

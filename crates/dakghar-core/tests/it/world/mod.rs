@@ -35,7 +35,7 @@ use dakghar_core::app::Settings;
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::{MessageKey, Tenant, TenantId};
 use dakghar_testkit::TestClock;
-use dakghar_testkit::memory::MemoryStore;
+use dakghar_testkit::memory::{MemoryQuota, MemoryStore};
 
 use crate::promises::Promises;
 use executor::Executor;
@@ -90,6 +90,7 @@ impl World {
             settings.directory_ttl,
             kind == Kind::Distributed,
         );
+        let quota = Arc::new(MemoryQuota::new(clock.clone()));
         let shared = Shared {
             wire: Wire::new(executor, trace, random.fork()),
             clock,
@@ -99,10 +100,12 @@ impl World {
             disk: Arc::default(),
             redis: Arc::default(),
             pacer: Arc::default(),
+            quota,
             meta: Arc::new(Meta::new(random.fork())),
             gateways: Arc::default(),
             promises,
             unreadable: Arc::default(),
+            unreadable_messages: Arc::default(),
             queued: signal::Signal::default(),
         };
         Self { shared, kind }

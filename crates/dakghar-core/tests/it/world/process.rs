@@ -207,6 +207,11 @@ impl Process {
         Ok(self.app.accepting.accept(&tenant, request).await?)
     }
 
+    /// Tells the others how many calls it has under way, as the server does each second.
+    pub async fn tell_calls(&self) -> Result<(), Failure> {
+        self.app.sending.tell_calls().await
+    }
+
     pub async fn message(&self, tenant: &TenantId, id: &str) -> Result<Seen, Problem> {
         Ok(Seen(self.app.reading.message(tenant, id).await?.message))
     }
@@ -292,18 +297,22 @@ impl Process {
         Ok(())
     }
 
+    /// Says how many messages a second a number may send.
+    pub async fn pace_number(&self, tenant: &TenantId, number: &str, per_second: u32) -> Result<(), Problem> {
+        let (tenants, by) = (&self.app.tenants, Actor::Operator);
+        let changed = tenants.change_phone_number(tenant, number, Some(per_second), None, by);
+        Ok(changed.await.map(drop)?)
+    }
+
     /// Says how a number is written.
     pub async fn write_number(&self, tenant: &TenantId, number: &str, text: &str, by: Actor) -> Result<(), Problem> {
         let tenants = &self.app.tenants;
-        tenants
-            .change_phone_number(tenant, number, None, Some(text.into()), by)
-            .await?;
-        Ok(())
+        let changed = tenants.change_phone_number(tenant, number, None, Some(text.into()), by);
+        Ok(changed.await.map(drop)?)
     }
 
     pub async fn remove_number(&self, tenant: &TenantId, number: &str) -> Result<(), Problem> {
-        self.app.tenants.remove_phone_number(tenant, number).await?;
-        Ok(())
+        Ok(self.app.tenants.remove_phone_number(tenant, number).await.map(drop)?)
     }
 
     pub async fn pause(&self, tenant: &TenantId, number: Option<&str>, by: Actor) -> Result<(), Problem> {
@@ -317,9 +326,8 @@ impl Process {
     }
 
     pub async fn replace_token(&self, tenant: &TenantId, number: Option<&str>, token: &str) -> Result<(), Problem> {
-        let token = Secret::new(token);
-        self.app.tenants.replace_token(tenant, number, &token).await?;
-        Ok(())
+        let (tenants, token) = (&self.app.tenants, Secret::new(token));
+        Ok(tenants.replace_token(tenant, number, &token).await.map(drop)?)
     }
 
     pub async fn receive(&self, body: &[u8]) -> Result<WebhookReceipt, Problem> {

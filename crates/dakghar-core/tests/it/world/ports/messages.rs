@@ -141,15 +141,21 @@ impl MessageStore for Near {
             found.map(|seen| seen.0)
         };
         let mut bytes = 0;
-        let mut loaded = self.batch(Call::Load, keys.to_vec(), load).await;
-        for loaded in &mut loaded {
+        let mut found = self.batch(Call::Load, keys.to_vec(), load).await;
+        for found in &mut found {
             if bytes >= LOAD_BYTES_MAX {
-                *loaded = Err(StoreError::NotReadYet);
-            } else if let Ok(Some(message)) = loaded {
+                *found = Err(StoreError::NotReadYet);
+            } else if let Ok(Some(message)) = found {
                 bytes += message.bytes();
             }
         }
-        loaded
+        let unreadable = self.shared.unreadable_messages.lock();
+        let broken = keys.iter().zip(&mut found).filter(|(key, _)| unreadable.contains(key));
+        for (key, found) in broken {
+            *found = Err(StoreError::Unreadable(format!("{} is broken", key.message_id)));
+        }
+        drop(unreadable);
+        found
     }
 
     async fn save(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>> {

@@ -20,7 +20,7 @@ mod whole;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use dakghar_core::domain::TenantId;
+use dakghar_core::domain::{MessageKey, TenantId};
 use dakghar_core::ports::{OutcomeSpool, Ports, StoreError};
 use dakghar_testkit::TestClock;
 use dakghar_testkit::memory::{MemoryDisk, MemoryPacer, MemoryQuota, MemoryStore, vault_over};
@@ -50,11 +50,14 @@ pub struct Shared {
     pub disk: Arc<MemoryDisk>,
     pub redis: Arc<RedisQueue>,
     pub pacer: Arc<MemoryPacer>,
+    pub quota: Arc<MemoryQuota>,
     pub meta: Arc<Meta>,
     pub gateways: Arc<Gateways>,
     pub promises: Arc<Promises>,
     /// Tenants whose records nobody can read.
     pub unreadable: Arc<Mutex<BTreeSet<TenantId>>>,
+    /// Messages that nobody can read.
+    pub unreadable_messages: Arc<Mutex<BTreeSet<MessageKey>>>,
     /// Tells that a message may have become due.
     pub queued: Signal,
 }
@@ -102,7 +105,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
             QueueKind::Redis => Arc::new(queue::RedisClient::new(near.clone())),
         },
         pacer: Arc::new(near.clone()),
-        quota: Arc::new(MemoryQuota::new(clock.clone())),
+        quota: shared.quota.clone(),
         spool: (queue == QueueKind::Redis).then(|| {
             shared.disk.begin(&owner(life));
             Arc::new(near.clone()) as Arc<dyn OutcomeSpool>
