@@ -15,6 +15,7 @@ mod receiving;
 mod redriving;
 mod requests;
 mod retention;
+mod retention_time;
 mod sending;
 mod settings;
 mod stale;
@@ -109,6 +110,7 @@ impl App {
             messages, slots, jobs, ..
         } = shared.clone();
         let changing = Arc::new(Changing::new(messages.clone(), slots, jobs, ports.clock.clone()));
+        let retention_time = Arc::new(retention_time::RetentionTime::new(&ports));
         let app = Self {
             accepting: Arc::new(Accepting::new(
                 &ports,
@@ -121,9 +123,10 @@ impl App {
                 &settings,
                 changing.clone(),
                 shared.outages.clone(),
+                retention_time.clone(),
             )),
             changing,
-            retention: Arc::new(Retention::new(&ports, &settings)),
+            retention: Arc::new(Retention::new(&ports, &settings, retention_time)),
             reconciling: Arc::new(Reconciling::new(ports.clone(), settings.clone(), shared.clone())),
             receiving: Arc::new(Receiving::new(
                 ports.clone(),

@@ -29,6 +29,7 @@ macro_rules! erasure_suite {
             old_events_are_erased_and_nobody_elses
             an_amendment_outlives_its_message
             what_is_old_is_walked_portion_by_portion
+            the_retention_time_is_kept_and_never_goes_back
         }
     };
 }
@@ -381,4 +382,13 @@ pub async fn what_is_old_is_walked_portion_by_portion(stores: Stores) {
         accept_as(&stores, Status::Delivered, message).await;
     }
     assert_eq!(erase_aged(&stores, Some(tenant), Aged::Messages, 100, 200).await.0, 20);
+}
+
+pub async fn the_retention_time_is_kept_and_never_goes_back(stores: Stores) {
+    let erasure = &stores.erasure;
+    assert_eq!(erasure.retention_time().await, Ok(None));
+    for (keep, kept) in [(500, 500), (900, 900), (700, 900), (901, 901)] {
+        assert_eq!(erasure.keep_retention_time(at(keep)).await, Ok(()));
+        assert_eq!(erasure.retention_time().await, Ok(Some(at(kept))));
+    }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::failure::Failure;
+use super::retention_time::RetentionTime;
 use super::sending::{Changing, Outages};
 use super::settings::Settings;
 use super::stale::ROUNDS_MAX;
@@ -36,6 +37,7 @@ pub struct Redriving {
     ids: Arc<dyn IdGenerator>,
     metrics: Arc<Metrics>,
     outages: Outages,
+    retention_time: Arc<RetentionTime>,
     process: Arc<str>,
     is_sole_sender: bool,
     state: Mutex<State>,
@@ -49,7 +51,13 @@ struct State {
 }
 
 impl Redriving {
-    pub(super) fn new(ports: &Ports, settings: &Settings, changing: Arc<Changing>, outages: Outages) -> Self {
+    pub(super) fn new(
+        ports: &Ports,
+        settings: &Settings,
+        changing: Arc<Changing>,
+        outages: Outages,
+        retention_time: Arc<RetentionTime>,
+    ) -> Self {
         Self {
             store: ports.redrives.clone(),
             changing,
@@ -57,6 +65,7 @@ impl Redriving {
             ids: ports.ids.clone(),
             metrics: ports.metrics.clone(),
             outages,
+            retention_time,
             process: settings.worker_id.clone(),
             is_sole_sender: settings.is_sole_sender,
             state: Mutex::default(),

@@ -164,7 +164,8 @@ impl Redriving {
         if !self.state.lock().forgot_at.is_none_or(is_time) {
             return Ok(());
         }
-        self.store.forget_redrives(self.clock.now() - REDRIVE_KEPT).await?;
+        let now = self.retention_time.look().await?;
+        self.store.forget_redrives(now - REDRIVE_KEPT).await?;
         self.state.lock().forgot_at = Some(up);
         Ok(())
     }

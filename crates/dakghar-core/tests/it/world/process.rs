@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use dakghar_core::app::{
     AcceptedMessage, App, Attending, ClaimedSend, EndedCall, Failure, NewPhoneNumber, NewTenant, PageRequest, Prepared,
-    PreparedSend, Settings, WaitingSend, WebhookReceipt,
+    PreparedSend, RetentionPass, Settings, WaitingSend, WebhookReceipt,
 };
 use dakghar_core::domain::listening::Hearing;
 use dakghar_core::domain::message::UnknownOutcome;
@@ -252,6 +252,18 @@ impl Process {
             RedriveStatus::Cancelled => redriving.cancel(owner, &id).await,
             RedriveStatus::Done => redriving.find(owner, &id).await,
         }?)
+    }
+
+    /// A pass that erases what is old. Returns how many records it erased.
+    pub async fn erase_old(&self) -> Result<u64, Failure> {
+        let (mut pass, mut erased) = (RetentionPass::default(), 0);
+        loop {
+            let step = self.app.retention.step(&mut pass).await?;
+            erased += step.erased;
+            if step.is_through {
+                return Ok(erased);
+            }
+        }
     }
 
     pub async fn work_on_redrives(&self) -> Result<Duration, Failure> {
