@@ -110,7 +110,6 @@ impl App {
             messages, slots, jobs, ..
         } = shared.clone();
         let changing = Arc::new(Changing::new(messages.clone(), slots, jobs, ports.clock.clone()));
-        let retention_time = Arc::new(retention_time::RetentionTime::new(&ports));
         let app = Self {
             accepting: Arc::new(Accepting::new(
                 &ports,
@@ -123,10 +122,9 @@ impl App {
                 &settings,
                 changing.clone(),
                 shared.outages.clone(),
-                retention_time.clone(),
             )),
             changing,
-            retention: Arc::new(Retention::new(&ports, &settings, retention_time)),
+            retention: Arc::new(Retention::new(&ports, &settings)),
             reconciling: Arc::new(Reconciling::new(ports.clone(), settings.clone(), shared.clone())),
             receiving: Arc::new(Receiving::new(
                 ports.clone(),

@@ -30,7 +30,7 @@ pub struct Retention {
     tenants: Arc<dyn TenantStore>,
     erasure: Arc<dyn Erasure>,
     clock: Arc<dyn Clock>,
-    time: Arc<RetentionTime>,
+    time: RetentionTime,
     defaults: TenantLimits,
 }
 
@@ -66,12 +66,12 @@ pub struct RetentionStep {
 }
 
 impl Retention {
-    pub(super) fn new(ports: &Ports, settings: &Settings, time: Arc<RetentionTime>) -> Self {
+    pub(super) fn new(ports: &Ports, settings: &Settings) -> Self {
         Self {
             tenants: ports.tenants.clone(),
             erasure: ports.erasure.clone(),
             clock: ports.clock.clone(),
-            time,
+            time: RetentionTime::new(ports),
             defaults: settings.tenant_limits,
         }
     }

@@ -19,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_mins(1);
 /// From here on the log says that what is old is erased late.
 const TOLD_FROM: Duration = Duration::from_hours(24);
 
-/// The retention time of the installation.
+/// The retention time of the installation. Several watch it, in one process or in many, and none of them makes it faster.
 pub(super) struct RetentionTime {
     store: Arc<dyn Erasure>,
     clock: Arc<dyn Clock>,
@@ -35,8 +35,8 @@ impl RetentionTime {
         }
     }
 
-    /// Returns the retention time, never later than the clock. Counts what was watched since the last look, so it must be
-    /// called every few minutes.
+    /// Returns the retention time, never later than the clock. Counts what was watched since the last look, so it should be
+    /// called every few minutes: what is not counted when the process dies is lost.
     pub(super) async fn look(&self) -> Result<Timestamp, StoreError> {
         let last = *self.watched.lock();
         let up = self.clock.uptime();

@@ -3,6 +3,3 @@ CREATE TABLE retention_time (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     at  INTEGER NOT NULL
 ) STRICT;
-
--- Whether a redrive also sends again what has expired.
-ALTER TABLE redrives ADD COLUMN ignore_expiry INTEGER NOT NULL DEFAULT 0;

@@ -33,7 +33,7 @@ pub use evidence::{Evidence, EvidenceStatus, Merged, WAMIDS_MAX};
 pub use origin::Origin;
 pub use outcome::{Fenced, HOST_UNREACHABLE, NotSentCause, Recorded, SendOutcome};
 pub use policy::{ATTEMPTS_MAX_DEFAULT, SendPolicy, Timings, UnknownOutcome};
-pub use sending::{NotClaimable, NotRedrivable};
+pub use sending::{NotClaimable, NotRedrivable, RedriveOptions};
 pub use status::{Rank, Status};
 pub use timeline::{TimelineEntry, TimelineEvent};
 pub use waking::{Silence, Surroundings, Woken};

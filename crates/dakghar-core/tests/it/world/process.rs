@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use dakghar_core::app::{
     AcceptedMessage, App, Attending, ClaimedSend, EndedCall, Failure, NewPhoneNumber, NewTenant, PageRequest, Prepared,
-    PreparedSend, RetentionPass, Settings, WaitingSend, WebhookReceipt,
+    PreparedSend, Retention, Settings, WaitingSend, WebhookReceipt,
 };
 use dakghar_core::domain::listening::Hearing;
-use dakghar_core::domain::message::UnknownOutcome;
+use dakghar_core::domain::message::{RedriveOptions, UnknownOutcome};
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::redrive::{NewRedrive, Redrive, RedriveStatus};
 use dakghar_core::domain::{Actor, AmendedMessage, Problem, Secret, Tenant, TenantId, Timestamp, send_request};
@@ -229,8 +229,8 @@ impl Process {
         Ok(Seen(self.app.changing.cancel(tenant, id).await?))
     }
 
-    pub async fn redrive(&self, tenant: &TenantId, id: &str, accept_risk: bool) -> Result<Seen, Problem> {
-        Ok(Seen(self.app.changing.redrive(tenant, id, accept_risk).await?))
+    pub async fn redrive(&self, tenant: &TenantId, id: &str, options: RedriveOptions) -> Result<Seen, Problem> {
+        Ok(Seen(self.app.changing.redrive(tenant, id, options).await?))
     }
 
     /// Begins to send the tenant's dead letters again.
@@ -254,16 +254,8 @@ impl Process {
         }?)
     }
 
-    /// A pass that erases what is old. Returns how many records it erased.
-    pub async fn erase_old(&self) -> Result<u64, Failure> {
-        let (mut pass, mut erased) = (RetentionPass::default(), 0);
-        loop {
-            let step = self.app.retention.step(&mut pass).await?;
-            erased += step.erased;
-            if step.is_through {
-                return Ok(erased);
-            }
-        }
+    pub fn retention(&self) -> Arc<Retention> {
+        self.app.retention.clone()
     }
 
     pub async fn work_on_redrives(&self) -> Result<Duration, Failure> {
