@@ -174,4 +174,14 @@ impl<S: Erasure> Erasure for MeasuredStore<S> {
         self.measure(StoreCall::ErasureEraseAged, self.inner.erase_aged(portion))
             .await
     }
+
+    async fn retention_time(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.measure(StoreCall::ErasureRetentionTime, self.inner.retention_time())
+            .await
+    }
+
+    async fn keep_retention_time(&self, at: Timestamp) -> Result<(), StoreError> {
+        let keeping = self.inner.keep_retention_time(at);
+        self.measure(StoreCall::ErasureKeepRetentionTime, keeping).await
+    }
 }

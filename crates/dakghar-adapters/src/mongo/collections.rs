@@ -27,6 +27,8 @@ pub(super) const LISTENERS: &str = "listeners";
 pub(super) const REDRIVES: &str = "redrives";
 /// The hold of all sending: one document at most.
 pub(super) const HOLDS: &str = "holds";
+/// The time by which the age of records is judged: one document at most.
+pub(super) const RETENTION: &str = "retention";
 /// One document that is written to see whether writing works.
 pub(super) const HEALTH: &str = "health";
 

@@ -1,15 +1,21 @@
 //! Deleting what belongs to a tenant, a bounded piece at a time.
 
 use async_trait::async_trait;
-use bson::{Bson, RawDocumentBuf, doc};
+use bson::{Bson, RawDocument, RawDocumentBuf, doc};
 use dakghar_core::domain::ids::TenantId;
+use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{AgedPortion, ErasedPortion, Erasure, StoreError};
 use mongodb::Collection;
 
 use super::MongoStore;
+use super::collections::RETENTION;
+use super::documents::{SCHEMA_VERSION, Unreadable, date, timestamp};
 use super::indexes::{BY_ID, CONVERSATION_LAST_MESSAGE, EVENT_TENANT, MESSAGE_TENANT, REDRIVE_TENANT};
 use super::reads::{Query, any_id};
 use super::statuses::of_tenant;
+
+/// The id of the one document with the retention time.
+const TIME: &str = "time";
 
 #[async_trait]
 impl Erasure for MongoStore {
@@ -31,6 +37,27 @@ impl Erasure for MongoStore {
     async fn erase_aged(&self, portion: &AgedPortion) -> Result<ErasedPortion, StoreError> {
         self.erase_aged_portion(portion).await
     }
+
+    async fn retention_time(&self) -> Result<Option<Timestamp>, StoreError> {
+        let query = Query::new(doc! { "_id": TIME }, BY_ID).majority();
+        let read = |raw: &RawDocument| {
+            let at = raw.get_datetime("at").map(timestamp);
+            at.map_err(|_| Unreadable::field("retention time", TIME, "at"))
+        };
+        self.fetch_one(&self.of_retention(), query, read).await
+    }
+
+    async fn keep_retention_time(&self, at: Timestamp) -> Result<(), StoreError> {
+        let update = doc! { "$max": { "at": date(at) }, "$set": { "schemaVersion": SCHEMA_VERSION } };
+        let retention = self.of_retention();
+        let keep = retention.update_one(doc! { "_id": TIME }, update).upsert(true);
+        match self.bounded(self.options.write_timeout, async { keep.await }).await {
+            Ok(_) => Ok(()),
+            // Two processes created the document at the same time, with times of the same clock.
+            Err(failure) if failure.is_duplicate_key() => Ok(()),
+            Err(failure) => Err(failure.to_store_error()),
+        }
+    }
 }
 
 impl MongoStore {
@@ -47,6 +74,10 @@ impl MongoStore {
             return Ok(0);
         }
         self.delete_by_ids(&self.statuses, doc! { "_id": { "$in": ids } }).await
+    }
+
+    fn of_retention(&self) -> Collection<RawDocumentBuf> {
+        self.database.collection(RETENTION)
     }
 
     async fn erase_from(

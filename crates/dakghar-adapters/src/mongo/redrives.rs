@@ -140,7 +140,7 @@ impl RedriveStore for MongoStore {
             };
             let fields = doc! {
                 "schemaVersion": 1, "tenantId": 1, "phoneNumberId": 1, "status": 1, "deadReason": 1, "error.code": 1,
-                "attempt": 1, "maybeSent": 1, "updatedAt": 1,
+                "attempt": 1, "maybeSent": 1, "expiresAt": 1, "updatedAt": 1,
             };
             let query = Query::new(filter, index).newest_first().limit(limit).fields(fields);
             let read = |raw: &RawDocument| (raw.get_str("_id").unwrap_or_default().to_owned(), letter(raw));
@@ -178,6 +178,8 @@ struct LetterFields {
     error: Option<CodeFields>,
     attempt: i64,
     maybe_sent: bool,
+    #[serde(default)]
+    expires_at: Option<bson::DateTime>,
     updated_at: bson::DateTime,
 }
 
@@ -206,6 +208,7 @@ fn letter(raw: &RawDocument) -> Result<DeadLetter, Unreadable> {
         code: fields.error.as_ref().and_then(|error| error.code),
         attempt: u32::try_from(fields.attempt).map_err(|_| wrong("attempt"))?,
         maybe_sent: fields.maybe_sent,
+        expires_at: fields.expires_at.map(timestamp),
         ended_at: timestamp(fields.updated_at),
     })
 }

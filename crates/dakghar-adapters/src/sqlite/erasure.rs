@@ -2,11 +2,13 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::ids::TenantId;
+use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{AgedPortion, ErasedPortion, Erasure, StoreError};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::SqliteStore;
 use super::aging::erase_aged;
+use super::cells::number;
 use super::failure::Outcome;
 
 /// One table at a time, each by an index that starts with the tenant.
@@ -23,6 +25,10 @@ pub(super) const DELETES: [&str; 5] = [
          (SELECT id FROM redrives INDEXED BY redrives_of_tenant WHERE tenant_id = ? LIMIT ?)",
 ];
 
+const TIME: &str = "SELECT at FROM retention_time";
+const KEEP_TIME: &str = "\
+    INSERT INTO retention_time (one, at) VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET at = max(at, ?1)";
+
 #[async_trait]
 impl Erasure for SqliteStore {
     async fn erase(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
@@ -33,6 +39,27 @@ impl Erasure for SqliteStore {
     async fn erase_aged(&self, portion: &AgedPortion) -> Result<ErasedPortion, StoreError> {
         let portion = portion.clone();
         self.writer.run(move |conn| erase_aged(conn, &portion)).await
+    }
+
+    async fn retention_time(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.delivery
+            .run(|conn| {
+                let at = conn
+                    .prepare_cached(TIME)?
+                    .query_row([], |row| number(row, 0))
+                    .optional()?;
+                Ok(at.map(Timestamp::from_millis))
+            })
+            .await
+    }
+
+    async fn keep_retention_time(&self, at: Timestamp) -> Result<(), StoreError> {
+        self.writer
+            .run(move |conn| {
+                conn.prepare_cached(KEEP_TIME)?.execute([at.as_millis()])?;
+                Ok(())
+            })
+            .await
     }
 }
 

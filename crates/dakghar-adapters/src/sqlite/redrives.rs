@@ -18,10 +18,10 @@ use super::lists::newest_dead;
 use super::rows::millis;
 use super::texts::{self, before_text};
 
-/// In the order in which [`redrive`] reads them; the last one is for an index only.
+/// In the order in which [`redrive`] reads them; `needs_work` is for an index only.
 const COLUMNS: &str = "id, tenant_id, phone_number_id, code, reason, letter_status, ended_from, ended_to, \
     confirm_duplicate_risk, per_second, status, before_id, total, total_is_exact, redriven, skipped, failed, \
-    lease_owner, lease_until, created_at, updated_at, version, pending, needs_work";
+    lease_owner, lease_until, created_at, updated_at, version, pending, needs_work, ignore_expiry";
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     let marks = vec!["?"; COLUMNS.split(',').count()].join(", ");
@@ -59,7 +59,7 @@ pub(super) const FORGET: &str = "\
         WHERE needs_work = 0 AND updated_at < ? AND (status = 'done' OR status = 'cancelled'))";
 
 const LETTER: &str = "\
-    SELECT id, tenant_id, phone_number_id, status, dead_reason, attempt, maybe_sent, updated_at, error \
+    SELECT id, tenant_id, phone_number_id, status, dead_reason, attempt, maybe_sent, expires_at, updated_at, error \
     FROM messages WHERE seq = ?";
 
 #[async_trait]
@@ -221,6 +221,7 @@ fn letter(row: &Row<'_>) -> Read<DeadLetter> {
         reason: cells.maybe_parse(DeadReason::parse)?,
         attempt: cells.get()?,
         maybe_sent: cells.get()?,
+        expires_at: cells.maybe_time()?,
         ended_at: cells.time()?,
         code: {
             let error = cells.get::<Option<String>>()?;
@@ -242,7 +243,8 @@ struct RedriveRow {
     reason: Option<&'static str>,
     letter_status: Option<&'static str>,
     ended: [Option<i64>; 2],
-    confirm_duplicate_risk: bool,
+    /// `confirm_duplicate_risk` and `ignore_expiry`.
+    options: [bool; 2],
     per_second: u32,
     status: &'static str,
     before_id: Option<String>,
@@ -273,7 +275,7 @@ impl RedriveRow {
             reason: filter.reason.map(DeadReason::as_str),
             letter_status: filter.status.map(Status::as_str),
             ended: [millis(filter.from), millis(filter.to)],
-            confirm_duplicate_risk: asked.confirm_duplicate_risk,
+            options: [asked.confirm_duplicate_risk, asked.ignore_expiry],
             per_second: asked.per_second,
             status: redrive.status.as_str(),
             before_id: redrive.before.map(|id| id.to_string()),
@@ -290,7 +292,7 @@ impl RedriveRow {
     }
 
     /// In the order of [`COLUMNS`].
-    fn params(&self) -> [&dyn ToSql; 24] {
+    fn params(&self) -> [&dyn ToSql; 25] {
         [
             &self.id,
             &self.tenant_id,
@@ -300,7 +302,7 @@ impl RedriveRow {
             &self.letter_status,
             &self.ended[0],
             &self.ended[1],
-            &self.confirm_duplicate_risk,
+            &self.options[0],
             &self.per_second,
             &self.status,
             &self.before_id,
@@ -316,6 +318,7 @@ impl RedriveRow {
             &self.version,
             &self.pending,
             &self.needs_work,
+            &self.options[1],
         ]
     }
 }
@@ -332,12 +335,13 @@ fn redrive(row: &Row<'_>) -> Read<Redrive> {
         to: cells.maybe_time()?,
     };
     // The fields of a struct expression are evaluated in the order in which they are written.
-    Ok(Redrive {
+    let mut redrive = Redrive {
         id,
         tenant_id,
         asked: NewRedrive {
             filter,
             confirm_duplicate_risk: cells.get()?,
+            ignore_expiry: false,
             per_second: cells.get()?,
         },
         status: cells.parse(RedriveStatus::parse)?,
@@ -354,7 +358,10 @@ fn redrive(row: &Row<'_>) -> Read<Redrive> {
         updated_at: cells.time()?,
         version: cells.count()?,
         pending: texts::parse_keys(&cells.get::<String>()?)?,
-    })
+    };
+    cells.get::<bool>()?;
+    redrive.asked.ignore_expiry = cells.get()?;
+    Ok(redrive)
 }
 
 fn lease(cells: &mut Cells<'_>) -> Read<Option<Lease>> {

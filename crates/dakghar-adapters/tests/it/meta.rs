@@ -339,6 +339,27 @@ async fn a_failed_tls_handshake_proves_that_nothing_was_sent() {
     assert!(!String::from_utf8_lossy(&received).contains("canary"));
 }
 
+/// Of a call whose time is shorter than what a connection usually has, too.
+#[tokio::test]
+async fn a_connection_that_hangs_sent_nothing_however_short_the_time_of_a_call_is() {
+    let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("https://{}", mute.local_addr().unwrap());
+    for timeout in [Duration::from_millis(100), Duration::from_secs(3)] {
+        let config = GraphConfig::new(base_url.as_str(), "v25.0").for_calls_of(timeout);
+        let http = GraphHttp::new(config).unwrap();
+        let client = MetaMessages::new(Arc::new(http), Arc::new(TestClock::default()));
+        let outcome = send_as(&client, &message(), OPAQUE, timeout).await;
+        assert_eq!(
+            not_sent(&outcome),
+            "no connection to the Graph API in time",
+            "{timeout:?}"
+        );
+    }
+    let usual = GraphConfig::new(base_url, "v25.0");
+    let long = usual.clone().for_calls_of(Duration::from_secs(30));
+    assert_eq!(long.connect_timeout, usual.connect_timeout);
+}
+
 /// A kept connection that dies just as the next request goes out on it: the request may have been carried out.
 #[tokio::test]
 async fn a_reset_under_the_next_request_is_unknown_and_not_repeated() {

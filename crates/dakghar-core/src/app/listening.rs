@@ -147,6 +147,7 @@ impl Listening {
             state.looked_at = Some(now);
             state.looked_up = self.clock.uptime();
         }
+        // By the clock, also one that is ahead: the gap that has just been noted is later than all that is forgotten.
         self.store.forget_listeners(now - self.remembered).await?;
         self.sign(now).await
     }

@@ -15,6 +15,7 @@ mod receiving;
 mod redriving;
 mod requests;
 mod retention;
+mod retention_time;
 mod sending;
 mod settings;
 mod stale;

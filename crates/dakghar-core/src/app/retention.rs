@@ -1,14 +1,16 @@
 //! Erases what is older than its tenant keeps it.
 //!
 //! A pass walks the records of each tenant from the oldest on, a small portion at a time. Only what is settled goes, and
-//! with a message its idempotency key, after [`RETENTION_DAYS_MIN`] days at least. Nothing of a pass is kept: after a
-//! crash the next one begins anew, and what is erased stays so. Several processes may do it at once.
+//! with a message its idempotency key, after [`RETENTION_DAYS_MIN`] days at least. Age is judged by the retention time
+//! (`domain/retention.rs`) and not by the clock. Nothing of a pass is kept: after a crash the next one begins anew, and
+//! what is erased stays so. Several processes may do it at once.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::failure::Failure;
+use super::retention_time::RetentionTime;
 use super::settings::Settings;
 #[cfg(doc)]
 use crate::domain::limits::RETENTION_DAYS_MIN;
@@ -28,6 +30,7 @@ pub struct Retention {
     tenants: Arc<dyn TenantStore>,
     erasure: Arc<dyn Erasure>,
     clock: Arc<dyn Clock>,
+    time: RetentionTime,
     defaults: TenantLimits,
 }
 
@@ -68,8 +71,15 @@ impl Retention {
             tenants: ports.tenants.clone(),
             erasure: ports.erasure.clone(),
             clock: ports.clock.clone(),
+            time: RetentionTime::new(ports),
             defaults: settings.tenant_limits,
         }
+    }
+
+    /// Counts the time that passes while nothing is erased. Must be called every few minutes.
+    pub async fn watch(&self) -> Result<(), Failure> {
+        self.time.look().await?;
+        Ok(())
     }
 
     /// Does the next portion of a pass. After an error it is done again.
@@ -80,7 +90,7 @@ impl Retention {
             let portion = AgedPortion {
                 tenant_id,
                 kind,
-                before: self.clock.now() - DAY * days,
+                before: self.time.look().await? - DAY * days,
                 from: pass.from.clone(),
                 limit: PORTION,
             };

@@ -16,6 +16,7 @@ pub mod page;
 pub mod problem;
 pub mod quota;
 pub mod redrive;
+pub mod retention;
 pub mod retry;
 pub mod secret;
 pub mod send_error;

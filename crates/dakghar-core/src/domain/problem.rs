@@ -81,6 +81,8 @@ codes! {
     NotCancellable = "not_cancellable", 409, "The message can no longer be cancelled";
     /// The message is not among the dead letters.
     NotRedrivable = "not_redrivable", 409, "Only a dead letter can be sent again";
+    /// The time in which the message may be sent is over, and the caller did not say that it is to be sent all the same.
+    MessageExpired = "message_expired", 409, "The time in which the message may be sent is over";
     /// The message may have been delivered and the caller did not accept a second one.
     DuplicateRiskUnconfirmed = "duplicate_risk_unconfirmed", 409, "Sending again may deliver the message twice";
     /// The redrive is done or cancelled.

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ids::{MessageId, MessageKey, PhoneNumberId, RedriveId, TenantId};
-use super::message::{DeadLetter, DeadReason, Lease, Status};
-use super::time::Timestamp;
+use super::message::{DeadLetter, DeadReason, Lease, RedriveOptions, Status};
+use super::time::{Present, Timestamp};
 
 pub use preview::{CauseCount, NumberCount, PREVIEW_EXAMPLES, PREVIEW_GROUPS_MAX, RedrivePreview};
 
@@ -103,7 +103,7 @@ impl RedriveStatus {
 pub struct Settled {
     /// Sent again by this redrive.
     pub redriven: u64,
-    /// Left as they are: no dead letter any more, gone, or with a risk that nobody accepted.
+    /// Left as they are: no dead letter any more, gone, expired, or with a risk that nobody accepted.
     pub skipped: u64,
     /// Not to be read.
     pub failed: u64,
@@ -125,8 +125,29 @@ pub struct NewRedrive {
     pub filter: RedriveFilter,
     /// Also those that may have been delivered.
     pub confirm_duplicate_risk: bool,
+    /// Also those whose time to be sent is over.
+    pub ignore_expiry: bool,
     /// Messages a second, 1 to [`REDRIVE_PER_SECOND_MAX`].
     pub per_second: u32,
+}
+
+impl NewRedrive {
+    /// Returns what is taken upon oneself for each of the messages.
+    pub const fn options(&self) -> RedriveOptions {
+        RedriveOptions {
+            confirm_duplicate_risk: self.confirm_duplicate_risk,
+            ignore_expiry: self.ignore_expiry,
+        }
+    }
+}
+
+/// Why a redrive leaves out a dead letter that it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftOut {
+    /// The time in which it may be sent is over.
+    Expired,
+    /// It may have been delivered, and nobody accepted that it arrives twice.
+    MayHaveArrived,
 }
 
 /// A redrive, as it is stored.
@@ -192,9 +213,13 @@ impl Redrive {
             && self.asked.filter.matches(letter)
     }
 
-    /// True if the dead letter may have been delivered, and nobody accepted that it arrives twice.
-    pub fn leaves_out(&self, letter: &DeadLetter) -> bool {
-        letter.may_have_arrived() && !self.asked.confirm_duplicate_risk
+    /// Returns why the dead letter is left out, if it is.
+    pub fn leaves_out(&self, letter: &DeadLetter, present: Present) -> Option<LeftOut> {
+        let options = self.asked.options();
+        if letter.has_expired(present) && !options.ignore_expiry {
+            return Some(LeftOut::Expired);
+        }
+        (letter.may_have_arrived() && !options.confirm_duplicate_risk).then_some(LeftOut::MayHaveArrived)
     }
 
     /// True if a process must work on it. A cancelled one still counts what its last batch did.
@@ -265,10 +290,21 @@ impl Redrive {
         self.lease = None;
     }
 
-    /// Notes that no dead letter is left to be looked at: it is done, unless a batch is still to be sent.
+    /// Notes that no dead letter is left to be looked at: it is done, unless a batch is still to be sent. Those of its
+    /// letters that it did not meet, because somebody else sent them again or removed them before it came to them, are
+    /// skipped.
     pub fn has_seen_all(&mut self) {
-        if self.pending.is_empty() {
-            self.status = RedriveStatus::Done;
+        if !self.pending.is_empty() {
+            return;
+        }
+        self.status = RedriveStatus::Done;
+        if self.total_is_exact {
+            let Settled {
+                redriven,
+                skipped,
+                failed,
+            } = self.settled;
+            self.settled.skipped += self.total.saturating_sub(redriven + skipped + failed);
         }
     }
 

@@ -231,6 +231,10 @@ label! {
         ErasureErase = "erasure_erase",
         /// `erase_aged` of `erasure`.
         ErasureEraseAged = "erasure_erase_aged",
+        /// `retention_time` of `erasure`.
+        ErasureRetentionTime = "erasure_retention_time",
+        /// `keep_retention_time` of `erasure`.
+        ErasureKeepRetentionTime = "erasure_keep_retention_time",
         /// `ping` of `health`.
         HealthPing = "health_ping",
     }

@@ -9,7 +9,7 @@ use dakghar_core::domain::{Conversation, ConversationKind, Direction, ErrorCode,
 use dakghar_core::ports::{ConversationStore as _, ListStore as _, MessageStore as _};
 use dakghar_testkit::samples;
 
-use crate::steps::{MINUTE, code, in_each_kind, number};
+use crate::steps::{MINUTE, code, ignoring_expiry, in_each_kind, number};
 use crate::world::World;
 use crate::world::meta::Meta;
 use crate::world::ports::at_once;
@@ -115,7 +115,7 @@ fn statuses_of_an_echo_are_merged_and_a_failure_makes_no_dead_letter() {
         assert!(dead.expect("no outage").items.is_empty());
         let redriven = {
             let (process, id, message) = (process.clone(), tenant.id, key.message_id.to_string());
-            world.step(async move { process.redrive(&id, &message, true).await })
+            world.step(async move { process.redrive(&id, &message, ignoring_expiry(true)).await })
         };
         assert_eq!(code(&redriven), Some(ErrorCode::NotRedrivable));
         let cancelled = {

@@ -8,6 +8,7 @@ mod names;
 mod promises;
 mod receiving;
 mod redrives;
+mod retention;
 mod routing;
 mod simulation;
 mod statuses;

@@ -25,6 +25,7 @@ fn asked() -> NewRedrive {
     NewRedrive {
         filter: RedriveFilter::default(),
         confirm_duplicate_risk: false,
+        ignore_expiry: true,
         per_second: PER_SECOND,
     }
 }
@@ -428,6 +429,40 @@ fn a_message_that_died_again_is_not_sent_again_by_the_same_redrive() {
         }
         assert_eq!(world.times_redriven(&letters), [1; LETTERS]);
         assert_eq!(world.requests(), LETTERS);
+    });
+}
+
+#[test]
+fn what_has_expired_is_skipped_unless_that_is_to_be_ignored() {
+    in_each_kind(|world: &World| {
+        let (process, tenant, letters) = world.expired(LETTERS);
+        let plainly = NewRedrive {
+            ignore_expiry: false,
+            ..asked()
+        };
+        let redrive = world.begin(&process, &tenant, plainly);
+        let done = world.work_until_done(&process, &redrive);
+        let skipped = Settled {
+            skipped: LETTERS as u64,
+            ..Settled::default()
+        };
+        assert_eq!((done.total, done.settled), (LETTERS as u64, skipped));
+        assert_eq!(world.times_redriven(&letters), [0; LETTERS]);
+    });
+}
+
+#[test]
+fn of_two_redrives_at_a_time_each_counts_what_the_other_took_as_skipped() {
+    in_each_kind(|world: &World| {
+        let (process, tenant, letters) = world.expired(LETTERS);
+        let redrives = [(); 2].map(|()| world.begin(&process, &tenant, asked()));
+        let done = redrives.map(|redrive| world.work_until_done(&process, &redrive));
+        assert_eq!(world.times_redriven(&letters), [1; LETTERS]);
+        let [one, other] = done.map(|redrive| redrive.settled);
+        assert_eq!(one.redriven + other.redriven, LETTERS as u64);
+        for settled in [one, other] {
+            assert_eq!(settled.redriven + settled.skipped, LETTERS as u64, "{settled:?}");
+        }
     });
 }
 

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use dakghar_core::app::{ClaimedSend, EndedCall, Prepared, WaitingSend, WebhookReceipt};
-use dakghar_core::domain::message::{EvidenceStatus, UnknownOutcome};
+use dakghar_core::domain::message::{EvidenceStatus, RedriveOptions, UnknownOutcome};
 use dakghar_core::domain::webhook::WebhookPart;
 use dakghar_core::domain::{Actor, Conversation, ErrorCode, MessageKey, Problem, Tenant, TenantId, Timestamp};
 use dakghar_core::ports::{ConversationStore as _, Job, JobKey};
@@ -29,6 +29,14 @@ pub const GRACE: Duration = Duration::from_secs(120);
 pub const RETRIED: i64 = 133_004;
 /// The code of a refusal for good.
 pub const REFUSED: i64 = 131_026;
+
+/// A dead letter is sent again, whatever its date.
+pub fn ignoring_expiry(accepts_risk: bool) -> RedriveOptions {
+    RedriveOptions {
+        confirm_duplicate_risk: accepts_risk,
+        ignore_expiry: true,
+    }
+}
 
 /// A second less.
 pub fn almost(duration: Duration) -> Duration {
@@ -225,7 +233,15 @@ impl World {
             self.promises.risk_accepted(message);
         }
         let (process, id) = (process.clone(), message.message_id.to_string());
-        self.step(async move { process.redrive(&message.tenant_id, &id, accepts_risk).await })
+        let options = ignoring_expiry(accepts_risk);
+        self.step(async move { process.redrive(&message.tenant_id, &id, options).await })
+    }
+
+    /// Sends a dead letter again, with nothing taken upon oneself.
+    pub fn redrive_plainly(&self, process: &Process, message: MessageKey) -> Result<Seen, Problem> {
+        let (process, id) = (process.clone(), message.message_id.to_string());
+        let options = RedriveOptions::default();
+        self.step(async move { process.redrive(&message.tenant_id, &id, options).await })
     }
 
     pub fn pause(&self, process: &Process, tenant: &Tenant) {

@@ -7,8 +7,10 @@ use dakghar_core::app::{Outages, Retention, RetentionPass};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-/// The wait between two passes.
-const PASS_WAIT: Duration = Duration::from_hours(1);
+/// The wait between two passes, in looks.
+const PASS_WAIT_LOOKS: u32 = 60;
+/// The wait between two looks at the time that passes meanwhile.
+const LOOK_WAIT: Duration = Duration::from_mins(1);
 /// The least wait between two portions.
 const PORTION_WAIT: Duration = Duration::from_millis(50);
 /// A wait is so many times as long as the portion took: a tenth of one connection's time is used.
@@ -46,6 +48,12 @@ async fn passes(retention: &Retention, outages: &Outages) {
         if erased > 0 {
             tracing::info!(records = erased, "what is older than its tenant keeps it was erased");
         }
-        sleep(PASS_WAIT).await;
+        for _ in 0..PASS_WAIT_LOOKS {
+            sleep(LOOK_WAIT).await;
+            // What is not counted now is counted by the next look.
+            if let Err(failure) = retention.watch().await {
+                tracing::debug!(%failure, "the retention time could not be kept yet");
+            }
+        }
     }
 }

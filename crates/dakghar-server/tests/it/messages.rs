@@ -1,5 +1,6 @@
 //! One message: how it is shown, cancelling it, sending it again; and the conversations it belongs to.
 
+use dakghar_core::domain::Timestamp;
 use dakghar_core::domain::message::{DeadReason, SendError, Status};
 use dakghar_core::ports::StoreError;
 use dakghar_testkit::samples;
@@ -228,6 +229,17 @@ async fn dead_letters_are_listed_and_sent_again() {
     }
     let answer = redrive(&unknown, r#"{"confirmDuplicateRisk":true}"#).await;
     assert_eq!(answer.json["status"], "queued");
+    let over = letter(DeadReason::AttemptsExhausted)
+        .with(|message| message.delivery.expires_at = Some(Timestamp::from_millis(1)));
+    let over = service.store_message(&tenant, over).await;
+    for body in ["", r#"{"ignoreExpiry":false}"#, r#"{"confirmDuplicateRisk":true}"#] {
+        assert_eq!(redrive(&over, body).await.outcome(), (409, "message_expired"), "{body}");
+    }
+    let answer = redrive(&over, r#"{"ignoreExpiry":true}"#).await;
+    assert_eq!(
+        (&answer.json["status"], &answer.json["expiresAt"]),
+        (&json!("queued"), &Value::Null)
+    );
     assert_eq!(service.get("/dead-letters").await.json["data"], json!([]));
 }
 

@@ -73,6 +73,32 @@ async fn until_over(service: &Service, path: &str) -> Value {
 }
 
 #[tokio::test]
+async fn what_has_expired_is_counted_by_itself_and_left_out_unless_that_is_to_be_ignored() {
+    let (service, ours, _) = service().await;
+    let over = failed(131_026).with(|message| message.delivery.expires_at = Some(ended_at()));
+    service.store_message(&ours, over).await;
+    let expired = failed(131_026).with(|message| message.delivery.status = Status::Expired);
+    service.store_message(&ours, expired).await;
+    let path = format!("/tenants/{}/dead-letters/redrive", ours.id);
+    for (ignores, counts) in [(false, [4, 1, 2]), (true, [6, 1, 0])] {
+        let body = json!({"dryRun": true, "ignoreExpiry": ignores});
+        let answer = service.post(&path, &body).await.json;
+        let told = ["redrivable", "leftOut", "expired"].map(|name| answer[name].as_u64().expect("a count"));
+        assert_eq!(told, counts, "{answer:#}");
+    }
+    let redrive = service
+        .post(&path, &json!({"ignoreExpiry": true, "code": 131_026}))
+        .await;
+    assert_eq!(redrive.json["ignoreExpiry"], true);
+    let one = format!(
+        "/tenants/{}/dead-letters/redrives/{}",
+        ours.id,
+        redrive.json["id"].as_str().expect("an id")
+    );
+    assert_eq!(until_over(&service, &one).await["redriven"], 4);
+}
+
+#[tokio::test]
 async fn a_dry_run_says_what_would_be_sent_again_and_changes_nothing() {
     let (service, ours, theirs) = service().await;
     let before = statuses(&service, &ours).await;

@@ -4,15 +4,15 @@
 
 use dakghar_core::domain::ConversationKind;
 use dakghar_core::domain::amendment::KEPT_LONGER;
-use dakghar_core::domain::message::{EvidenceStatus, Status};
+use dakghar_core::domain::message::Status;
 use dakghar_core::domain::page::{MessageQuery, PageLimit};
 use dakghar_core::domain::{ConversationId, ConversationTouch, Message, TenantId, WebhookEvent};
 use dakghar_core::ports::{Acceptance, Aged, AgedPortion};
 
 use super::stores::{Stores, accept_all, accept_as, receive_all};
 use crate::samples::{
-    With as _, at, event, inbound, outbound, person, phone, phone_number_id, redrive, status_record,
-    status_record_full, tenant_id, wamid, with_key,
+    With as _, at, event, inbound, outbound, person, phone, phone_number_id, redrive, status_record_full, tenant_id,
+    wamid, with_key,
 };
 
 /// Runs the suite of `Erasure`: `erasure_suite!(factory)`, where the factory gives `Stores`. See
@@ -26,11 +26,11 @@ macro_rules! erasure_suite {
             nobody_else_loses_anything
             what_was_erased_can_come_again
             old_messages_that_are_settled_are_erased_and_no_others
-            the_reports_on_a_message_go_with_it
             a_conversation_goes_with_its_last_message
             old_events_are_erased_and_nobody_elses
             an_amendment_outlives_its_message
             what_is_old_is_walked_portion_by_portion
+            the_retention_time_is_kept_and_never_goes_back
         }
     };
 }
@@ -169,26 +169,6 @@ pub async fn nobody_else_loses_anything(stores: Stores) {
             .len(),
         1
     );
-}
-
-pub async fn the_reports_on_a_message_go_with_it(stores: Stores) {
-    let tenant = tenant_id();
-    let [old, new] = [99, 100].map(|time| changed_at(outbound(tenant), time));
-    let (old, new) = (
-        accept_as(&stores, Status::Sent, old).await.key(),
-        accept_as(&stores, Status::Sent, new).await.key(),
-    );
-    let reports = [old, old, new].map(|key| status_record(key, EvidenceStatus::Delivered));
-    for recorded in stores.statuses.record_statuses(&reports).await {
-        recorded.expect("the store answers");
-    }
-    assert_eq!(erase_aged(&stores, Some(tenant), Aged::Messages, 100, 10).await.0, 1);
-    let left = stores
-        .statuses
-        .reports_of(&[old, new])
-        .await
-        .expect("the store answers");
-    assert_eq!(left.iter().map(Vec::len).collect::<Vec<_>>(), [0, 1]);
 }
 
 pub async fn what_was_erased_can_come_again(stores: Stores) {
@@ -407,4 +387,13 @@ pub async fn what_is_old_is_walked_portion_by_portion(stores: Stores) {
         accept_as(&stores, Status::Delivered, message).await;
     }
     assert_eq!(erase_aged(&stores, Some(tenant), Aged::Messages, 100, 200).await.0, 20);
+}
+
+pub async fn the_retention_time_is_kept_and_never_goes_back(stores: Stores) {
+    let erasure = &stores.erasure;
+    assert_eq!(erasure.retention_time().await, Ok(None));
+    for (keep, kept) in [(500, 500), (900, 900), (700, 900), (901, 901)] {
+        assert_eq!(erasure.keep_retention_time(at(keep)).await, Ok(()));
+        assert_eq!(erasure.retention_time().await, Ok(Some(at(kept))));
+    }
 }

@@ -53,6 +53,7 @@ fn full(tenant_id: TenantId) -> Redrive {
         to: Some(at(2)),
     };
     redrive.asked.confirm_duplicate_risk = true;
+    redrive.asked.ignore_expiry = true;
     redrive.before = Some(outbound(tenant_id).accepted.id);
     redrive.pending = vec![
         outbound(tenant_id).key(),

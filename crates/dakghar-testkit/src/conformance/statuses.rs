@@ -4,7 +4,7 @@
 use dakghar_core::domain::message::{EvidenceStatus, Reported, Standing, StatusRecord};
 use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::{Message, MessageKey, Status};
-use dakghar_core::ports::{Save, Saved, StoreError};
+use dakghar_core::ports::{Aged, AgedPortion, Save, Saved, StoreError};
 
 use super::stores::{Stores, accept_all, accept_as, save};
 use crate::samples::{With as _, at, outbound, status_record, status_record_full, tenant_id, wamid};
@@ -24,6 +24,7 @@ macro_rules! status_store_suite {
             reports_come_in_the_order_of_their_keys
             reports_are_listed_newest_first
             a_page_of_reports_ends_at_its_bytes
+            reports_are_erased_with_their_message
             a_report_and_a_save_at_once_see_each_other
         }
     };
@@ -198,6 +199,28 @@ pub async fn a_page_of_reports_ends_at_its_bytes(stores: Stores) {
         ..PageLimit::items(100)
     };
     assert_eq!(list(&stores, &key, limit).await.items.len(), 3);
+}
+
+pub async fn reports_are_erased_with_their_message(stores: Stores) {
+    let tenant = tenant_id();
+    let mut keys = Vec::new();
+    for changed_at in [99, 100] {
+        let message = outbound(tenant).with(|message| message.delivery.updated_at = at(changed_at));
+        let key = accept_as(&stores, Status::Sent, message).await.key();
+        record(&stores, &[1, 2].map(|_| status_record(key, EvidenceStatus::Delivered))).await;
+        keys.push(key);
+    }
+    let portion = AgedPortion {
+        tenant_id: Some(tenant),
+        kind: Aged::Messages,
+        before: at(100),
+        from: None,
+        limit: 10,
+    };
+    let erased = stores.erasure.erase_aged(&portion).await.expect("the store answers");
+    assert_eq!(erased.erased, 1);
+    let left: Vec<usize> = reports(&stores, &keys).await.iter().map(Vec::len).collect();
+    assert_eq!(left, [0, 2]);
 }
 
 /// Whoever comes second sees what the other one wrote, so that a delivery and a failure never miss each other.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::amendment::KEPT_LONGER;
-use dakghar_core::domain::{Conversation, Message, TenantId, WebhookEvent};
+use dakghar_core::domain::{Conversation, Message, TenantId, Timestamp, WebhookEvent};
 use dakghar_core::ports::{Aged, AgedPortion, ErasedPortion, Erasure, StoreError};
 
 use super::{MemoryStore, State};
@@ -106,5 +106,13 @@ impl Erasure for MemoryStore {
 
     async fn erase_aged(&self, portion: &AgedPortion) -> Result<ErasedPortion, StoreError> {
         self.with(|state| state.erase_aged(portion))
+    }
+
+    async fn retention_time(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.with(|state| state.retention_time)
+    }
+
+    async fn keep_retention_time(&self, at: Timestamp) -> Result<(), StoreError> {
+        self.with(|state| state.retention_time = state.retention_time.max(Some(at)))
     }
 }

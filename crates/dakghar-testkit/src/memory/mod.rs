@@ -32,7 +32,7 @@ use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged};
 use dakghar_core::domain::redrive::Redrive;
 use dakghar_core::domain::{
     Conversation, ConversationId, EventId, IdempotencyKey, Message, MessageId, PhoneNumberId, RedriveId, Tenant,
-    TenantId, Wamid, WebhookEvent,
+    TenantId, Timestamp, Wamid, WebhookEvent,
 };
 use dakghar_core::ports::StoreError;
 use parking_lot::Mutex;
@@ -62,6 +62,7 @@ struct State {
     listeners: BTreeMap<Arc<str>, Listener>,
     redrives: BTreeMap<RedriveId, Redrive>,
     sending_hold: Option<SendingHold>,
+    retention_time: Option<Timestamp>,
     /// Of this store as a target.
     migration: Option<Migration>,
     /// Of this store as a source.

@@ -12,6 +12,7 @@ pub fn redrive(tenant_id: Option<TenantId>) -> Redrive {
     let asked = NewRedrive {
         filter: RedriveFilter::default(),
         confirm_duplicate_risk: false,
+        ignore_expiry: false,
         per_second: REDRIVE_PER_SECOND_DEFAULT,
     };
     Redrive::new(RedriveId::from_uuid(uuid_of(count)), tenant_id, asked, at(count))

@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::lifecycle::{DRAIN_MAX, Lifecycle};
 use crate::wiring::{GroupCommits, Purpose, Wired, process_metrics, vital, wire};
 use left_undone::{finish_removals, replay_spooled, take_over_orphans};
-use listening::{StartingServer, connections_max, listen, serve_metrics};
+use listening::{StartingServer, limit_connections, listen, serve_metrics};
 
 /// The time between two looks at whether the store has stopped for good.
 const STORE_LOOK: Duration = Duration::from_secs(1);
@@ -80,10 +80,11 @@ async fn open(
     lifecycle: &Lifecycle,
     metrics: &Arc<Metrics>,
 ) -> anyhow::Result<Option<Opened>> {
-    // The ports come first: a start that fails for them must not have touched the store.
+    // These come first: a start that fails for them must not have touched the store.
+    let http_config = http_config(config)?;
     let listener = listen(config, parts).await?;
     let metrics_addr = serve_metrics(config, lifecycle, metrics).await?;
-    let server = StartingServer::start(listener, http_config(config), lifecycle, metrics)?;
+    let server = StartingServer::start(listener, http_config, lifecycle, metrics)?;
     tokio::select! {
         wired = wire(config, Purpose::Server { sends: parts.worker }, metrics.clone()) => {
             Ok(Some(Opened { server, metrics_addr, wired: wired? }))
@@ -93,18 +94,17 @@ async fn open(
     }
 }
 
-fn http_config(config: &Config) -> HttpConfig {
-    let defaults = HttpConfig::default();
-    HttpConfig {
+fn http_config(config: &Config) -> anyhow::Result<HttpConfig> {
+    let wanted = HttpConfig {
         admin_api_key: config.server.admin_api_key.clone(),
         production: config.server.is_production,
         drain_timeout: DRAIN_MAX,
-        connections_max: connections_max(defaults.connections_max, config.sending.worker_concurrency as usize),
         trusted_proxies: config.server.trusted_proxies.clone(),
         wrong_keys_per_minute_max: config.server.wrong_keys_per_minute_max,
         connections_per_address_max: config.server.connections_per_address_max,
-        ..defaults
-    }
+        ..HttpConfig::default()
+    };
+    limit_connections(wanted, config.sending.worker_concurrency as usize)
 }
 
 /// Starts the halves, and says that they are ready.

@@ -10,7 +10,7 @@ table! {
         WORKER_CONCURRENCY: Kind::Integer { min: 1, max: 10_000 }, "512", "Calls to Meta that one process may have under way, with those whose claim or outcome is just being stored.";
         SEND_ATTEMPTS_MAX: Kind::Integer { min: 1, max: 20 }, "5", "Attempts before a message becomes a dead letter.";
         RETRY_BASE_MS: Kind::Integer { min: 1, max: 3_600_000 }, "1000", "The upper bound of the first wait between attempts, in milliseconds; doubles with each attempt, with full jitter.";
-        SEND_TIMEOUT_MS: Kind::Integer { min: 100, max: 300_000 }, "30000", "The longest a call to Meta may take, in milliseconds.";
+        SEND_TIMEOUT_MS: Kind::Integer { min: 100, max: 300_000 }, "30000", "The longest a call to Meta may take, in milliseconds. Half of it, or 5 seconds if that is less, may go by until there is a connection.";
         SEND_LEASE_MS: Kind::Integer { min: 500, max: 3_600_000 }, "45000", "How long a worker holds a message it is sending, in milliseconds; a ninth of it is the safety margin. Must exceed SEND_TIMEOUT_MS by more than that margin. On MongoDB, what a worker that died was sending is taken over after about twice this time; embedded, at the next start.";
         UNKNOWN_OUTCOME_GRACE_MS: Kind::Integer { min: 100, max: 3_600_000 }, "120000", "How long a status webhook is awaited after a call whose outcome is unknown, in milliseconds.";
         UNKNOWN_OUTCOME_MAX_MS: Kind::Integer { min: 100, max: 86_400_000 }, "900000", "With unknownOutcome auto: how long after the call a message without any evidence is given up, in milliseconds.";

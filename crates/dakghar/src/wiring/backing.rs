@@ -90,7 +90,9 @@ impl Outer {
         let master_key = or_generated(config.keys.master_key.as_ref(), MASTER_KEY_FILE)?;
         let verify_token = or_generated(config.meta.verify_token.as_ref(), VERIFY_TOKEN_FILE)?;
         let vault = keys::vault(&master_key, config.keys.master_key_previous.as_ref())?;
-        let graph = GraphHttp::new(GraphConfig::new(&config.meta.graph_base_url, &config.meta.api_version))?;
+        let graph = GraphConfig::new(&config.meta.graph_base_url, &config.meta.api_version)
+            .for_calls_of(config.sending.policy.timings.call_timeout);
+        let graph = GraphHttp::new(graph)?;
         Ok(Self {
             graph,
             app_secrets: config.meta.app_secrets.clone(),

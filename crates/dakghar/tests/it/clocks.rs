@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dakghar_graph_sim::{Fault, FaultRule, Match, StatusPlan};
+use dakghar_testkit::Port;
 use dakghar_testkit::servers::skip_without;
 use serde_json::{Value, json};
 
@@ -27,6 +28,7 @@ under_each_clock!(
     what_was_accepted_while_the_clock_was_ahead_goes_out_after_a_kill: embedded server;
     a_message_for_later_follows_the_wall: embedded server;
     what_is_older_than_it_is_kept_is_erased_and_what_waits_is_not: embedded server;
+    a_clock_that_is_ahead_at_the_start_erases_nothing: embedded server;
 );
 
 /// Whose clock is set.
@@ -298,9 +300,15 @@ async fn has(product: &Product, tenant: &Tenant, id: &str) -> (bool, bool) {
     (message == Some(200), has_conversation)
 }
 
+/// Before this, a clock shows the time of a machine that had none at its start; nothing else is believed to be so old at
+/// once.
+const LONG_AGO: &str = "2025-06-01T00:00:00Z";
+
 async fn what_is_older_than_it_is_kept_is_erased_and_what_waits_is_not(whose: Whose) {
     let folder = tempfile::tempdir().expect("a folder");
-    let Some((mut product, clock)) = start_wrong_by(whose, folder.path(), -40 * DAY_S).await else {
+    let long_ago: jiff::Timestamp = LONG_AGO.parse().expect("a time");
+    let wrong_by_s = long_ago.as_second() - jiff::Timestamp::now().as_second();
+    let Some((mut product, clock)) = start_wrong_by(whose, folder.path(), wrong_by_s).await else {
         return;
     };
     let tenant = product.tenant("111111111111111", "token").await;
@@ -333,4 +341,83 @@ async fn what_is_older_than_it_is_kept_is_erased_and_what_waits_is_not(whose: Wh
     );
     product.post(&format!("/tenants/{}/resume", tenant.id), json!({})).await;
     until_sent(&product, &tenant, &waits).await;
+}
+
+/// The portions that the program has looked at since its start, for records that are old.
+async fn portions_looked_at(product: &Product, port: &Port) -> u64 {
+    let asked = product
+        .http
+        .get(format!("http://127.0.0.1:{port}/metrics"))
+        .send()
+        .await;
+    let Ok(answer) = asked else { return 0 };
+    let text = answer.text().await.expect("metrics");
+    let series = "dakghar_store_call_seconds_count{method=\"erasure_erase_aged\"} ";
+    let count = text.lines().find_map(|line| line.strip_prefix(series));
+    count.map_or(0, |count| count.parse().expect("a count"))
+}
+
+async fn a_clock_that_is_ahead_at_the_start_erases_nothing(whose: Whose) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some((mut product, clock)) = start(whose, folder.path()).await else {
+        return;
+    };
+    let tenant = product.tenant("111", "EAAG-real").await;
+    let limits = json!({"limits": {"retentionDays": 30}});
+    let path = format!("/tenants/{}", tenant.id);
+    assert_eq!(product.call("PATCH", &path, Some(limits)).await.0, 200);
+    let send = async |product: &Product| {
+        let body = json!({"to": "+919111111111", "text": "once", "idempotency_key": "key-1"});
+        let answer = product.post(&format!("/tenants/{}/send", tenant.id), body).await;
+        text(&answer["messageId"])
+    };
+    let id = send(&product).await;
+    until_sent(&product, &tenant, &id).await;
+
+    let port = Port::claim();
+    product.set("METRICS_ADDR", format!("127.0.0.1:{port}"));
+    for wrong_by_s in [40 * DAY_S, 0] {
+        product.kill();
+        clock.set(wrong_by_s);
+        product.restart().await;
+        // Messages, conversations and events of the one tenant that has a limit.
+        let is_through = async || portions_looked_at(&product, &port).await >= 3;
+        assert!(eventually(is_through).await, "nobody looked for what is old");
+        assert_eq!(has(&product, &tenant, &id).await, (true, true), "{wrong_by_s}");
+    }
+    assert_eq!(send(&product).await, id, "the key guards it");
+    assert_eq!(
+        product.sim.call_counts().values().sum::<u64>(),
+        1,
+        "Meta was called once"
+    );
+}
+
+/// Every message of a burst has a slot of its own, and a job with a delay; their timers come a minute later.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_api_process_accepts_whose_clock_is_ahead_is_not_late() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(library) = library() else { return };
+    for ahead_s in [65, HOUR_S] {
+        let clock = Clock(folder.path().join("clock"));
+        clock.set(ahead_s);
+        let mut setup = Setup::on(Backend::Distributed).role("api").statuses(StatusPlan::none());
+        setup.environment.extend(clock.environment(&library));
+        let mut product = setup.start().await;
+        let mut worker = product.command();
+        worker
+            .arg("worker")
+            .env_remove("LD_PRELOAD")
+            .env("PORT", Port::claim().to_string());
+        product.spawn_command(worker);
+        let tenant = product.tenant("111", "EAAG-real").await;
+        let begun = true_now_ms();
+        let sends = (0..30).map(|_| product.send(&tenant, "+919111111111"));
+        let ids = futures_util::future::join_all(sends).await;
+        for id in &ids {
+            until_sent(&product, &tenant, id).await;
+        }
+        let took = true_now_ms() - begun;
+        assert!(took < SOON_MS, "{ahead_s}: it took {took} ms");
+    }
 }

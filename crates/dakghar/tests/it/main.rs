@@ -32,6 +32,7 @@ mod listening;
 mod metrics;
 mod migrate;
 mod moved_numbers;
+mod open_files;
 mod outbound;
 mod private;
 mod redis_servers;

@@ -549,8 +549,9 @@ async fn an_expired_message_can_be_sent_again(backend: Backend) {
     product.until_status(&tenant, &id, "expired").await;
     product.post(&format!("/tenants/{}/resume", tenant.id), json!({})).await;
     assert!(product.sim.journal().is_empty());
-    product
-        .post(&format!("/tenants/{}/messages/{id}/redrive", tenant.id), json!({}))
-        .await;
+    let redrive = format!("/tenants/{}/messages/{id}/redrive", tenant.id);
+    let (status, problem) = product.call("POST", &redrive, Some(json!({}))).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("message_expired")));
+    product.post(&redrive, json!({"ignoreExpiry": true})).await;
     product.until_status(&tenant, &id, "delivered").await;
 }

@@ -269,6 +269,14 @@ impl Product {
         self.processes.push(command.spawn().expect("the program starts"));
     }
 
+    /// Starts a process by this command, which logs like the others.
+    pub fn spawn_command(&mut self, mut command: Command) {
+        let log = File::options().create(true).append(true).open(self.log_path());
+        let log = log.expect("a log file");
+        command.stdout(log.try_clone().expect("a second handle")).stderr(log);
+        self.processes.push(command.spawn().expect("the program starts"));
+    }
+
     /// Waits until the API says that it is ready.
     pub async fn ready(&self) {
         self.ready_on(self.port.number()).await;

@@ -149,16 +149,27 @@ fn read(path: &Path, part: &str) -> Result<Vec<SpooledOutcome>, SpoolError> {
         let error = "it is not of the format of this release";
         return Err(SpoolError::Unreadable(error.into()));
     };
-    let (found, torn) = record::read(outcomes);
-    if torn > 0 {
+    let found = record::read(outcomes);
+    let outcomes = found.outcomes.len();
+    if found.damaged > 0 {
+        let bytes = found.damaged;
         tracing::warn!(
             part,
-            bytes = torn,
-            outcomes = found.len(),
+            bytes,
+            outcomes,
+            "a file of Meta's answers is damaged; those before and behind the damage are stored"
+        );
+    }
+    if found.torn > 0 {
+        let bytes = found.torn;
+        tracing::warn!(
+            part,
+            bytes,
+            outcomes,
             "the end of a file of Meta's answers is torn, as after a crash; what is before it is stored"
         );
     }
-    Ok(found)
+    Ok(found.outcomes)
 }
 
 /// True if no living process has the file.

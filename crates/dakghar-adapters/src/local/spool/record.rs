@@ -15,6 +15,9 @@ const CHECKSUM_BYTES: usize = 8;
 /// The longest JSON of one outcome. Texts of errors are clipped, so no outcome comes near it.
 const JSON_BYTES_MAX: usize = 64 * 1024;
 
+/// The JSON of every outcome begins so, with the first field of [`Record`].
+const JSON_BEGIN: &[u8] = br#"{"tenant":"#;
+
 #[derive(Serialize, Deserialize)]
 struct Record {
     tenant: String,
@@ -64,14 +67,40 @@ pub(super) fn append(bytes: &mut Vec<u8>, spooled: &SpooledOutcome) {
     bytes.extend_from_slice(&json);
 }
 
-/// Reads outcomes until the end, or until the first that is not whole. Returns the bytes behind those as well.
-pub(super) fn read(mut bytes: &[u8]) -> (Vec<SpooledOutcome>, usize) {
-    let mut found = Vec::new();
-    while let Some((spooled, rest)) = read_one(bytes) {
-        found.push(spooled);
-        bytes = rest;
+/// What was found in a file.
+pub(super) struct Found {
+    /// The outcomes that are whole.
+    pub(super) outcomes: Vec<SpooledOutcome>,
+    /// Bytes between them that are none.
+    pub(super) damaged: usize,
+    /// Bytes behind the last one.
+    pub(super) torn: usize,
+}
+
+/// Reads every outcome that is whole. One that is not costs only itself: the next one shows by its checksum where it is.
+pub(super) fn read(mut bytes: &[u8]) -> Found {
+    let (mut outcomes, mut damaged) = (Vec::new(), 0);
+    loop {
+        while let Some((spooled, rest)) = read_one(bytes) {
+            outcomes.push(spooled);
+            bytes = rest;
+        }
+        let next = (1..bytes.len()).find(|at| begins_here(&bytes[*at..]));
+        let Some(next) = next else { break };
+        damaged += next;
+        bytes = &bytes[next..];
     }
-    (found, bytes.len())
+    Found {
+        outcomes,
+        damaged,
+        torn: bytes.len(),
+    }
+}
+
+/// True if a whole outcome begins here. Most places are ruled out without a checksum.
+fn begins_here(bytes: &[u8]) -> bool {
+    let json = bytes.get(LENGTH_BYTES + CHECKSUM_BYTES..);
+    json.is_some_and(|json| json.starts_with(JSON_BEGIN)) && read_one(bytes).is_some()
 }
 
 fn read_one(bytes: &[u8]) -> Option<(SpooledOutcome, &[u8])> {

@@ -33,6 +33,14 @@ impl GraphConfig {
         }
     }
 
+    /// Gives a connection half of the time that a call may take, if that is less than it had. A connection that hangs then
+    /// ends before the call does, and so is known to have sent nothing.
+    #[must_use]
+    pub fn for_calls_of(mut self, call_timeout: Duration) -> Self {
+        self.connect_timeout = self.connect_timeout.min(call_timeout / 2);
+        self
+    }
+
     /// The base URL, if this can be used at all.
     pub(super) fn check(&self) -> Result<Url, GraphConfigError> {
         let base = checked_base_url(&self.base_url)?;

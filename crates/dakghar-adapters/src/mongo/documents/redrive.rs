@@ -24,6 +24,8 @@ struct RedriveFields<'a> {
     tenant_id: Option<String>,
     filter: FilterFields<'a>,
     confirm_duplicate_risk: bool,
+    #[serde(default)]
+    ignore_expiry: bool,
     per_second: i64,
     status: Cow<'a, str>,
     /// Present while a process must work on it.
@@ -95,6 +97,7 @@ pub(in crate::mongo) fn encode(redrive: &Redrive, version: u64) -> Result<RawDoc
             to: filter.to.map(date),
         },
         confirm_duplicate_risk: redrive.asked.confirm_duplicate_risk,
+        ignore_expiry: redrive.asked.ignore_expiry,
         per_second: redrive.asked.per_second.into(),
         status: redrive.status.as_str().into(),
         needs_work: redrive.needs_work().then_some(true),
@@ -142,6 +145,7 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Redrive, Unreadable>
         asked: NewRedrive {
             filter: filter(&fields.id, &fields.filter)?,
             confirm_duplicate_risk: fields.confirm_duplicate_risk,
+            ignore_expiry: fields.ignore_expiry,
             per_second: u32::try_from(fields.per_second).map_err(|_| wrong("perSecond"))?,
         },
         status: RedriveStatus::parse(&fields.status).ok_or_else(|| wrong("status"))?,

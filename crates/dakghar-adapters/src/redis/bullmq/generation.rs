@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bullmq::redis_connection::RedisConnection;
 use bullmq::types::{KeepJobs, RemoveOnFinish};
@@ -16,7 +16,7 @@ use dakghar_core::ports::QueueEntry;
 use futures_util::future::{join_all, try_join_all};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::config::{BullmqConfig, connection_options};
+use super::config::{BullmqConfig, Role, connection_options};
 use super::handover::{Handover, LOCK, Pulse};
 use super::job;
 use crate::vital::vital;
@@ -61,6 +61,8 @@ pub(super) struct Generation {
     workers: Vec<Arc<Worker>>,
     pulses: Vec<Arc<Pulse>>,
     stumbles: AtomicU32,
+    /// Whether others take out what is put in here.
+    only_produces: bool,
     born: Instant,
     /// Ends the tasks that hold on to the workers, and with that the workers.
     _retirement: DropGuard,
@@ -102,18 +104,20 @@ impl Generation {
             workers,
             pulses,
             stumbles: AtomicU32::new(0),
+            only_produces: config.role == Role::Produce,
             #[expect(clippy::disallowed_methods, reason = "measures its age")]
             born: Instant::now(),
             _retirement: retirement.drop_guard(),
         })
     }
 
-    /// Adds jobs. After an error, or when given up halfway, some may be in.
+    /// Adds jobs. After an error, or when given up halfway, some may be in. `now` is by the clock that gave the slots.
     pub(super) async fn add(&self, entries: &[QueueEntry], now: Timestamp) -> Result<(), bullmq::Error> {
         let shards = u16::try_from(self.queues.len()).expect("as many as were configured");
         let mut jobs: Vec<Vec<BulkJob>> = self.queues.iter().map(|_| Vec::new()).collect();
+        let made_at = self.only_produces.then(|| seen_by_others(now));
         for entry in entries {
-            jobs[job::shard_of(&entry.phone_number_id, shards)].push(job::bulk_job(entry, now));
+            jobs[job::shard_of(&entry.phone_number_id, shards)].push(job::bulk_job(entry, now, made_at));
         }
         try_join_all(
             self.queues
@@ -156,6 +160,18 @@ impl Generation {
         let patience_ms = u64::try_from(DRAIN_DELAY.as_millis() * 2).expect("a few seconds");
         join_all(self.workers.iter().map(|worker| worker.close(patience_ms))).await;
     }
+}
+
+/// The present as those see it who take jobs out: each compares the end of a delay with its machine's clock, and most are
+/// right. So a clock that is ahead of the store's must not make a job late. One that is behind may be theirs, too; a job
+/// that comes too early is put off once.
+///
+/// Who also takes jobs out goes by its own clock in both.
+fn seen_by_others(now: Timestamp) -> SystemTime {
+    let ms = u64::try_from(now.as_millis()).unwrap_or_default();
+    #[expect(clippy::disallowed_methods, reason = "BullMQ's delays end by the clocks of machines")]
+    let own = SystemTime::now();
+    own.min(SystemTime::UNIX_EPOCH + Duration::from_millis(ms))
 }
 
 async fn open_queue(name: &str, connection: &RedisConnection, config: &BullmqConfig) -> Result<Queue, bullmq::Error> {
@@ -208,7 +224,7 @@ async fn add_in_chunks(queue: &Queue, jobs: Vec<BulkJob>) -> Result<(), bullmq::
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::redis::{RedisConfig, Role};
+    use crate::redis::RedisConfig;
     use dakghar_core::domain::message::Priority;
     use dakghar_core::domain::{MessageId, MessageKey, PhoneNumberId, TenantId};
     use dakghar_core::ports::{Disposition, JobKey};

@@ -3,6 +3,8 @@
 //! The data of a job may name its kind and version. A `send` of version 1 names neither: jobs of this form are in Redis
 //! from before there were kinds.
 
+use std::time::SystemTime;
+
 use bullmq::{BulkJob, JobOptions};
 use dakghar_core::domain::message::Priority;
 use dakghar_core::domain::{MessageId, MessageKey, PhoneNumberId, TenantId, Timestamp};
@@ -149,10 +151,12 @@ fn job_id(message_id: MessageId, drive: u32) -> String {
     }
 }
 
-/// The job of an entry.
-pub(super) fn bulk_job(entry: &QueueEntry, now: Timestamp) -> BulkJob {
+/// The job of an entry. `now` is by the clock that gave the slot. `made_at` is from when its delay counts; without it, from
+/// what this machine's own clock shows.
+pub(super) fn bulk_job(entry: &QueueEntry, now: Timestamp, made_at: Option<SystemTime>) -> BulkJob {
     let JobKey::Send(message) = &entry.key;
-    let options = JobOptions::new()
+    let options = made_at.map_or_else(JobOptions::new, |at| JobOptions::new().timestamp(at));
+    let options = options
         .job_id(job_id(message.message_id, entry.drive))
         .delay(entry.slot_at.since(now))
         .priority(bullmq_priority(entry.priority))

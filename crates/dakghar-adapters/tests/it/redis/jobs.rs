@@ -1,12 +1,14 @@
 //! The fate of messages while Redis is well.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_adapters::redis::{BullmqQueue, QUEUE_NAME, RedisConfig, Role};
+use dakghar_core::domain::Timestamp;
 use dakghar_core::domain::message::Priority;
-use dakghar_core::ports::{Disposition, JobKey, Queue, QueueEntry};
-use dakghar_testkit::require_services;
+use dakghar_core::ports::{Clock as _, Disposition, JobKey, Queue, QueueEntry};
 use dakghar_testkit::servers::Redis;
+use dakghar_testkit::{TestClock, require_services};
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
 
@@ -330,4 +332,31 @@ async fn a_wrong_address_or_password_is_named_in_plain_words() {
         RedisConfig::from_url(&url).unwrap().to_string(),
         format!("redis://127.0.0.1:{}", redis.port())
     );
+}
+
+/// An API process whose machine's clock is wrong, beside workers that are right.
+#[tokio::test]
+async fn a_delay_ends_by_the_clock_of_its_slot_where_others_take_the_job_out() {
+    require_services!(Redis);
+    let redis = Redis::shared().await;
+    let mut config = config(&redis.url(), 1, 1);
+    config.role = Role::Produce;
+    // To the store's clock, this machine is an hour ahead.
+    let store = Arc::new(TestClock::new(now() - Duration::from_hours(1)));
+    let queue = BullmqQueue::start(config, store.clone()).await.unwrap();
+    let slot_at = store.now() + Duration::from_secs(30);
+    let later = QueueEntry { slot_at, ..entry(1) };
+    queue.enqueue(std::slice::from_ref(&later)).await.unwrap();
+
+    let JobKey::Send(message) = later.key;
+    let connection = connect(&redis.url()).await;
+    let id = message.message_id.to_string();
+    // BullMQ's scores are milliseconds times this.
+    let due_at = async |at: Timestamp| -> usize {
+        let score = at.as_millis() * 4_096;
+        connection.clone().zcount(redis_key("delayed"), 0, score).await.unwrap()
+    };
+    assert!(is_in(&mut connection.clone(), "delayed", &id).await);
+    assert_eq!(due_at(slot_at - Duration::from_secs(1)).await, 0);
+    assert_eq!(due_at(slot_at + Duration::from_secs(1)).await, 1);
 }

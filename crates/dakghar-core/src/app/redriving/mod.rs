@@ -12,6 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::failure::Failure;
+use super::retention_time::RetentionTime;
 use super::sending::{Changing, Outages};
 use super::settings::Settings;
 use super::stale::ROUNDS_MAX;
@@ -36,6 +37,7 @@ pub struct Redriving {
     ids: Arc<dyn IdGenerator>,
     metrics: Arc<Metrics>,
     outages: Outages,
+    retention_time: RetentionTime,
     process: Arc<str>,
     is_sole_sender: bool,
     state: Mutex<State>,
@@ -57,6 +59,7 @@ impl Redriving {
             ids: ports.ids.clone(),
             metrics: ports.metrics.clone(),
             outages,
+            retention_time: RetentionTime::new(ports),
             process: settings.worker_id.clone(),
             is_sole_sender: settings.is_sole_sender,
             state: Mutex::default(),
@@ -98,8 +101,9 @@ impl Redriving {
         loop {
             let tenant_id = redrive.tenant_id.as_ref();
             let listed = self.store.look_through(tenant_id, before, LOOKED_AT_ONCE).await?;
+            let present = self.clock.present();
             for letter in &listed.items {
-                preview.add(redrive, letter);
+                preview.add(redrive, letter, present);
             }
             before = listed.next;
             preview.is_complete = before.is_none();

@@ -8,9 +8,9 @@ use super::Redriving;
 use crate::app::failure::Failure;
 use crate::app::sending::Outages;
 use crate::app::stale::ROUNDS_MAX;
-use crate::domain::MessageKey;
 use crate::domain::message::DeadLetter;
 use crate::domain::redrive::{REDRIVE_KEPT, Redrive, RedriveStatus, Settled};
+use crate::domain::{MessageKey, Present};
 use crate::metrics::Redriven;
 use crate::ports::Saved;
 
@@ -112,12 +112,13 @@ impl Redriving {
             let tenant_id = redrive.tenant_id.as_ref();
             let listed = self.store.look_through(tenant_id, redrive.before, asked).await?;
             looked_at += listed.items.len();
+            let present = self.clock.present();
             for letter in listed.items {
                 if redrive.pending.len() == wanted {
                     return Ok(());
                 }
                 redrive.before = Some(letter.key.message_id);
-                take_up(redrive, &letter);
+                take_up(redrive, &letter, present);
             }
             let Some(next) = listed.next else {
                 redrive.has_seen_all();
@@ -164,18 +165,19 @@ impl Redriving {
         if !self.state.lock().forgot_at.is_none_or(is_time) {
             return Ok(());
         }
-        self.store.forget_redrives(self.clock.now() - REDRIVE_KEPT).await?;
+        let now = self.retention_time.look().await?;
+        self.store.forget_redrives(now - REDRIVE_KEPT).await?;
         self.state.lock().forgot_at = Some(up);
         Ok(())
     }
 }
 
 /// Takes a dead letter into the batch, if the redrive is about it.
-fn take_up(redrive: &mut Redrive, letter: &DeadLetter) {
+fn take_up(redrive: &mut Redrive, letter: &DeadLetter, present: Present) {
     if !redrive.is_about(letter) {
         return;
     }
-    if redrive.leaves_out(letter) {
+    if redrive.leaves_out(letter, present).is_some() {
         redrive.settled.skipped += 1;
     } else {
         redrive.pending.push(letter.key);

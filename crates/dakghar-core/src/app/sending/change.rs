@@ -8,7 +8,7 @@ use crate::app::failure::Failure;
 use crate::app::messages::{Change, Messages, Start};
 use crate::app::reading::{message_key, no_such_message};
 use crate::app::stale::Step;
-use crate::domain::message::{Message, NotRedrivable, Status};
+use crate::domain::message::{Message, NotRedrivable, RedriveOptions, Status};
 use crate::domain::{ErrorCode, Problem, TenantId};
 use crate::ports::Clock;
 
@@ -52,31 +52,26 @@ impl Changing {
     }
 
     /// Sends a dead letter again.
-    pub async fn redrive(
-        &self,
-        tenant_id: &TenantId,
-        id: &str,
-        accept_duplicate_risk: bool,
-    ) -> Result<Message, Failure> {
+    pub async fn redrive(&self, tenant_id: &TenantId, id: &str, options: RedriveOptions) -> Result<Message, Failure> {
         let key = message_key(tenant_id, id)?;
-        let now = self.clock.now();
+        let present = self.clock.present();
         let portion = self.messages.load_reported(&mut vec![key]).await?;
         let found = portion.into_iter().next().map(|(_, found)| found).transpose()?;
         let message = found.flatten().ok_or_else(no_such_message)?;
         let version = message.delivery.version;
         // Check first, so that a refused message costs no slot.
-        let refused = message.clone().redrive(now, accept_duplicate_risk);
+        let refused = message.clone().redrive(present, options);
         refused.map_err(|refusal| why_not_redriven(refusal, &message))?;
-        let slot_at = self.slots.reserve(&message, now).await;
+        let slot_at = self.slots.reserve(&message, present.now).await;
         let (mut refused, mut is_another) = (Ok(()), false);
         let step = |message: &mut Message| {
             // Without its reports, another copy does not tell what became of it.
             is_another = message.delivery.version != version;
-            refused = message.redrive(now, accept_duplicate_risk);
+            refused = message.redrive(present, options);
             if is_another || refused.is_err() {
                 return Step::Leave;
             }
-            message.schedule(now, slot_at, self.jobs.window());
+            message.schedule(present, slot_at, self.jobs.window());
             Step::Save
         };
         let change = self.messages.change(Start::Read(Box::new(message)), step).await?;
@@ -100,6 +95,13 @@ fn why_not_redriven(refusal: NotRedrivable, message: &Message) -> Problem {
             let status = message.delivery.status.as_str();
             let detail = format!("It is {status}, not dead, failed or expired.");
             Problem::new(ErrorCode::NotRedrivable, detail)
+        }
+        NotRedrivable::Expired => {
+            let expires_at = message.delivery.expires_at;
+            let since = expires_at.map_or_else(String::new, |at| format!(" (expiresAt {at})"));
+            let detail =
+                format!("The time in which it may be sent is over{since}; send it all the same with ignoreExpiry.");
+            Problem::new(ErrorCode::MessageExpired, detail)
         }
         NotRedrivable::DuplicateRisk => Problem::new(
             ErrorCode::DuplicateRiskUnconfirmed,

@@ -14,7 +14,7 @@ use super::slots::Reserved;
 use crate::app::failure::{Failure, Fault};
 use crate::app::messages::{Change, Start};
 use crate::app::stale::Step;
-use crate::domain::Timestamp;
+use crate::domain::Present;
 use crate::domain::message::{DeadLetter, Message};
 use crate::domain::redrive::{Redrive, RedriveStatus, Settled};
 use crate::ports::StoreError;
@@ -56,17 +56,17 @@ impl Changing {
             if keys.is_empty() {
                 return Ok(settled);
             }
-            let now = self.clock.now();
+            let present = self.clock.present();
             let mut chosen = Vec::new();
             for (_, found) in self.messages.load_reported(&mut keys).await? {
-                match judge(redrive, found)? {
+                match judge(redrive, found, present)? {
                     Judged::Chosen(message) => chosen.push(*message),
                     Judged::Counted(count) => settled.add(count),
                 }
             }
-            let reserved = self.slots.reserve_now(&chosen, now).await;
+            let reserved = self.slots.reserve_now(&chosen, present.now).await;
             let changes = chosen.into_iter().zip(reserved);
-            let changes = changes.map(|(message, slot)| self.redrive_one(redrive, message, slot, now));
+            let changes = changes.map(|(message, slot)| self.redrive_one(redrive, message, slot, present));
             for count in join_all(changes).await {
                 settled.add(count?);
             }
@@ -78,7 +78,7 @@ impl Changing {
         redrive: &Redrive,
         message: Message,
         reserved: Reserved,
-        now: Timestamp,
+        present: Present,
     ) -> Result<Settled, Failure> {
         let mut count = REDRIVEN;
         let (version, mut is_another) = (message.delivery.version, false);
@@ -88,17 +88,19 @@ impl Changing {
             if is_another {
                 return Step::Leave;
             }
-            count = judge_stored(redrive, message);
-            let confirmed = redrive.asked.confirm_duplicate_risk;
+            count = judge_stored(redrive, message, present);
             if count != UNTOUCHED {
                 return Step::Leave;
             }
-            if message.redrive_by(&redrive.id, now, confirmed).is_err() {
+            if message
+                .redrive_by(&redrive.id, present, redrive.asked.options())
+                .is_err()
+            {
                 count = SKIPPED;
                 return Step::Leave;
             }
             count = REDRIVEN;
-            message.schedule(now, reserved.slot_at, self.jobs.window());
+            message.schedule(present, reserved.slot_at, self.jobs.window());
             Step::Save
         };
         match self.messages.change(Start::Read(Box::new(message)), step).await {
@@ -125,13 +127,13 @@ impl Changing {
     }
 }
 
-fn judge(redrive: &Redrive, found: Result<Option<Message>, StoreError>) -> Result<Judged, Failure> {
+fn judge(redrive: &Redrive, found: Result<Option<Message>, StoreError>, present: Present) -> Result<Judged, Failure> {
     let message = match found {
         Ok(Some(message)) => message,
         Ok(None) => return Ok(Judged::Counted(SKIPPED)),
         Err(error) => return or_failed(error.into()).map(Judged::Counted),
     };
-    let count = judge_stored(redrive, &message);
+    let count = judge_stored(redrive, &message, present);
     if count != UNTOUCHED || redrive.status != RedriveStatus::Running {
         return Ok(Judged::Counted(count));
     }
@@ -139,12 +141,12 @@ fn judge(redrive: &Redrive, found: Result<Option<Message>, StoreError>) -> Resul
 }
 
 /// What is to be counted of a message; nothing if it is still to be sent again.
-fn judge_stored(redrive: &Redrive, message: &Message) -> Settled {
+fn judge_stored(redrive: &Redrive, message: &Message, present: Present) -> Settled {
     if message.was_redriven_by(&redrive.id) {
         return REDRIVEN;
     }
     match DeadLetter::of(message) {
-        Some(letter) if redrive.is_about(&letter) && !redrive.leaves_out(&letter) => UNTOUCHED,
+        Some(letter) if redrive.is_about(&letter) && redrive.leaves_out(&letter, present).is_none() => UNTOUCHED,
         _ => SKIPPED,
     }
 }

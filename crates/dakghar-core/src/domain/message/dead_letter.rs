@@ -1,7 +1,7 @@
 //! What a filter looks at in a dead letter.
 
 use super::super::ids::{MessageKey, PhoneNumberId};
-use super::super::time::Timestamp;
+use super::super::time::{Present, Timestamp};
 use super::Message;
 use super::delivery::DeadReason;
 use super::status::Status;
@@ -23,6 +23,8 @@ pub struct DeadLetter {
     pub attempt: u32,
     /// True once a call had an unknown outcome.
     pub maybe_sent: bool,
+    /// The date up to which it may be sent.
+    pub expires_at: Option<Timestamp>,
     /// The time it ended, which is that of its last change.
     pub ended_at: Timestamp,
 }
@@ -39,8 +41,14 @@ impl DeadLetter {
             code: delivery.error.as_ref().and_then(|error| error.code),
             attempt: delivery.attempt,
             maybe_sent: delivery.maybe_sent,
+            expires_at: delivery.expires_at,
             ended_at: delivery.updated_at,
         })
+    }
+
+    /// True if the time in which it may be sent is over: that it ended as `expired`, or that its date has come since.
+    pub fn has_expired(&self, present: Present) -> bool {
+        self.status == Status::Expired || self.expires_at.is_some_and(|at| present.has_reached(at))
     }
 
     /// True if a call may have delivered it. A failure that Meta reports concerns that call only, not one before it.

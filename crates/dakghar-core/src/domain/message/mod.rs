@@ -35,7 +35,7 @@ pub use origin::Origin;
 pub use outcome::{Fenced, HOST_UNREACHABLE, NotSentCause, Recorded, SendOutcome};
 pub use policy::{ATTEMPTS_MAX_DEFAULT, SendPolicy, Timings, UnknownOutcome};
 pub use report::{Reported, Standing, StatusRecord};
-pub use sending::{NotClaimable, NotRedrivable};
+pub use sending::{NotClaimable, NotRedrivable, RedriveOptions};
 pub use status::{Rank, Status};
 pub use timeline::{TimelineEntry, TimelineEvent};
 pub use waking::{Silence, Surroundings, Woken};

@@ -34,8 +34,19 @@ pub enum NotClaimable {
 pub enum NotRedrivable {
     /// It is not among the dead letters.
     NotDead,
+    /// The time in which it may be sent is over, and the caller did not say that this does not matter any more.
+    Expired,
     /// It may have been delivered, and the caller did not accept the risk of a second delivery.
     DuplicateRisk,
+}
+
+/// What whoever sends a dead letter again takes upon themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RedriveOptions {
+    /// It may arrive twice.
+    pub confirm_duplicate_risk: bool,
+    /// It is sent although its date is over, and then has none any more. A date that is still ahead holds all the same.
+    pub ignore_expiry: bool,
 }
 
 impl Message {
@@ -209,22 +220,23 @@ impl Message {
         }
     }
 
-    /// T18. Sends it again from the dead letters, with a fresh count of attempts and without its old expiry. The
-    /// caller gives it a slot.
-    pub fn redrive(&mut self, now: Timestamp, accept_duplicate_risk: bool) -> Result<(), NotRedrivable> {
-        let entry = TimelineEntry::new(now, TimelineEvent::Redriven);
-        self.redrive_with(entry, accept_duplicate_risk)
+    /// T18. Sends it again from the dead letters, with a fresh count of attempts. The caller gives it a slot.
+    pub fn redrive(&mut self, present: impl Into<Present>, options: RedriveOptions) -> Result<(), NotRedrivable> {
+        let present = present.into();
+        let entry = TimelineEntry::new(present.now, TimelineEvent::Redriven);
+        self.redrive_with(entry, present, options)
     }
 
     /// The same as part of a redrive by filter, which the timeline names.
     pub fn redrive_by(
         &mut self,
         redrive: &RedriveId,
-        now: Timestamp,
-        accept_duplicate_risk: bool,
+        present: impl Into<Present>,
+        options: RedriveOptions,
     ) -> Result<(), NotRedrivable> {
-        let entry = TimelineEntry::new(now, TimelineEvent::Redriven).detail(&redrive.to_string());
-        self.redrive_with(entry, accept_duplicate_risk)
+        let present = present.into();
+        let entry = TimelineEntry::new(present.now, TimelineEvent::Redriven).detail(&redrive.to_string());
+        self.redrive_with(entry, present, options)
     }
 
     /// True if this redrive sent it again.
@@ -234,10 +246,18 @@ impl Message {
         redriven.any(|entry| entry.event == TimelineEvent::Redriven && entry.detail.as_deref() == Some(&*name))
     }
 
-    fn redrive_with(&mut self, entry: TimelineEntry, accept_duplicate_risk: bool) -> Result<(), NotRedrivable> {
-        let now = entry.at;
+    fn redrive_with(
+        &mut self,
+        entry: TimelineEntry,
+        present: Present,
+        options: RedriveOptions,
+    ) -> Result<(), NotRedrivable> {
         let letter = DeadLetter::of(self).ok_or(NotRedrivable::NotDead)?;
-        if letter.may_have_arrived() && !accept_duplicate_risk {
+        let has_expired = letter.has_expired(present);
+        if has_expired && !options.ignore_expiry {
+            return Err(NotRedrivable::Expired);
+        }
+        if letter.may_have_arrived() && !options.confirm_duplicate_risk {
             return Err(NotRedrivable::DuplicateRisk);
         }
         self.delivery.note(entry.attempt(self.delivery.attempt));
@@ -248,8 +268,10 @@ impl Message {
         self.delivery.strikes = 0;
         self.delivery.dead_reason = None;
         self.delivery.error = None;
-        self.delivery.expires_at = None;
-        self.delivery.updated_at = now;
+        if has_expired {
+            self.delivery.expires_at = None;
+        }
+        self.delivery.updated_at = present.now;
         Ok(())
     }
 

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::Redrive;
+use super::{LeftOut, Redrive};
 use crate::domain::ids::{PhoneNumberId, TenantId};
 use crate::domain::message::{DeadLetter, DeadReason, Status};
+use crate::domain::time::Present;
 
 /// Dead letters that a preview shows.
 pub const PREVIEW_EXAMPLES: usize = 5;
@@ -44,6 +45,8 @@ pub struct RedrivePreview {
     pub redrivable: u64,
     /// Dead letters that match and would be left out, because they may have been delivered.
     pub left_out: u64,
+    /// Dead letters that match and would be left out, because the time in which they may be sent is over.
+    pub expired: u64,
     /// False if there are more than could be counted in time.
     pub is_complete: bool,
     /// Some that would be sent again, the newest.
@@ -54,13 +57,14 @@ pub struct RedrivePreview {
 
 impl RedrivePreview {
     /// Counts a dead letter, if the redrive is about it.
-    pub fn add(&mut self, redrive: &Redrive, letter: &DeadLetter) {
+    pub fn add(&mut self, redrive: &Redrive, letter: &DeadLetter, present: Present) {
         if !redrive.is_about(letter) {
             return;
         }
-        if redrive.leaves_out(letter) {
-            self.left_out += 1;
-            return;
+        match redrive.leaves_out(letter, present) {
+            Some(LeftOut::Expired) => return self.expired += 1,
+            Some(LeftOut::MayHaveArrived) => return self.left_out += 1,
+            None => {}
         }
         self.redrivable += 1;
         if self.examples.len() < PREVIEW_EXAMPLES {
@@ -75,7 +79,7 @@ impl RedrivePreview {
 
     /// Returns the number of dead letters that match.
     pub const fn total(&self) -> u64 {
-        self.redrivable + self.left_out
+        self.redrivable + self.left_out + self.expired
     }
 
     /// Returns how those that would be sent again ended, the most frequent first.

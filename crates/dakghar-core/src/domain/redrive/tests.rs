@@ -22,6 +22,7 @@ fn letter() -> DeadLetter {
         code: Some(131_016),
         attempt: 5,
         maybe_sent: false,
+        expires_at: None,
         ended_at: at(10),
     }
 }
@@ -30,6 +31,7 @@ fn redrive(filter: RedriveFilter) -> Redrive {
     let asked = NewRedrive {
         filter,
         confirm_duplicate_risk: false,
+        ignore_expiry: false,
         per_second: REDRIVE_PER_SECOND_DEFAULT,
     };
     Redrive::new(RedriveId::from_uuid(Uuid::from_u128(1)), Some(tenant(1)), asked, at(20))
@@ -102,10 +104,63 @@ fn what_may_have_arrived_is_left_out_unless_that_is_confirmed() {
         maybe_sent: true,
         ..letter()
     };
-    assert!(redrive.leaves_out(&unknown) && redrive.leaves_out(&in_doubt_before));
-    assert!(!redrive.leaves_out(&failed_at_the_only_call) && !redrive.leaves_out(&letter()));
+    let left_out = |redrive: &Redrive, letter: &DeadLetter| redrive.leaves_out(letter, at(20).into());
+    assert_eq!(left_out(&redrive, &unknown), Some(LeftOut::MayHaveArrived));
+    assert_eq!(left_out(&redrive, &in_doubt_before), Some(LeftOut::MayHaveArrived));
+    assert_eq!(left_out(&redrive, &failed_at_the_only_call), None);
+    assert_eq!(left_out(&redrive, &letter()), None);
     redrive.asked.confirm_duplicate_risk = true;
-    assert!(!redrive.leaves_out(&unknown));
+    assert_eq!(left_out(&redrive, &unknown), None);
+}
+
+#[test]
+fn what_has_expired_is_left_out_unless_that_is_to_be_ignored() {
+    let mut redrive = redrive(RedriveFilter::default());
+    let until = |seconds| DeadLetter {
+        expires_at: Some(at(seconds)),
+        ..letter()
+    };
+    let expired = DeadLetter {
+        status: Status::Expired,
+        reason: None,
+        ..letter()
+    };
+    let left_out = |redrive: &Redrive, letter: &DeadLetter| redrive.leaves_out(letter, at(20).into());
+    for letter in [&until(15), &until(20), &expired] {
+        assert_eq!(left_out(&redrive, letter), Some(LeftOut::Expired));
+    }
+    assert_eq!(left_out(&redrive, &until(21)), None);
+    // It is the date that counts, and not the time that never runs back.
+    let behind = Present {
+        now: at(20),
+        wall: at(14),
+    };
+    assert_eq!(redrive.leaves_out(&until(15), behind), None);
+    redrive.asked.ignore_expiry = true;
+    for letter in [&until(15), &expired] {
+        assert_eq!(left_out(&redrive, letter), None);
+    }
+}
+
+#[test]
+fn what_somebody_else_sent_again_first_is_skipped_in_the_end() {
+    let mut redrive = redrive(RedriveFilter::default());
+    (redrive.total, redrive.total_is_exact) = (600, true);
+    redrive.settled = Settled {
+        redriven: 200,
+        skipped: 60,
+        failed: 1,
+    };
+    redrive.pending.push(letter().key);
+    redrive.has_seen_all();
+    assert_eq!((redrive.status, redrive.settled.skipped), (RedriveStatus::Running, 60));
+    redrive.pending.clear();
+    let mut counted_in_part = redrive.clone();
+    redrive.has_seen_all();
+    assert_eq!((redrive.status, redrive.settled.skipped), (RedriveStatus::Done, 399));
+    counted_in_part.total_is_exact = false;
+    counted_in_part.has_seen_all();
+    assert_eq!(counted_in_part.settled.skipped, 60, "nobody knows how many there were");
 }
 
 #[test]
@@ -166,7 +221,7 @@ fn a_preview_counts_by_cause_and_number_and_shows_a_few() {
         let mut letter = letter();
         letter.code = Some(if n < 5 { 131_016 } else { 131_000 });
         letter.key.tenant_id = tenant(1 + n % 2);
-        preview.add(&redrive, &letter);
+        preview.add(&redrive, &letter, at(20).into());
     }
     preview.add(
         &redrive,
@@ -174,6 +229,7 @@ fn a_preview_counts_by_cause_and_number_and_shows_a_few() {
             reason: Some(DeadReason::OutcomeUnknown),
             ..letter()
         },
+        at(20).into(),
     );
     preview.add(
         &redrive,
@@ -181,8 +237,17 @@ fn a_preview_counts_by_cause_and_number_and_shows_a_few() {
             ended_at: at(21),
             ..letter()
         },
+        at(20).into(),
     );
-    assert_eq!((preview.redrivable, preview.left_out, preview.total()), (7, 1, 8));
+    let expired = DeadLetter {
+        expires_at: Some(at(19)),
+        ..letter()
+    };
+    preview.add(&redrive, &expired, at(20).into());
+    assert_eq!(
+        (preview.redrivable, preview.left_out, preview.expired, preview.total()),
+        (7, 1, 1, 9)
+    );
     assert_eq!(preview.examples.len(), PREVIEW_EXAMPLES);
     let causes: Vec<_> = preview
         .by_cause()
@@ -209,6 +274,7 @@ fn a_preview_is_bounded_however_many_groups_there_are() {
                 code: Some(code),
                 ..letter()
             },
+            at(20).into(),
         );
     }
     assert_eq!(preview.redrivable, 20_000);

@@ -48,6 +48,13 @@ pub trait Erasure: Send + Sync {
     /// left.
     async fn erase(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError>;
 
+    /// Returns the retention time that was kept last, by which the age of records is judged. One that cannot be read is
+    /// an error, and no record is old.
+    async fn retention_time(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Keeps the retention time. A later one stays.
+    async fn keep_retention_time(&self, at: Timestamp) -> Result<(), StoreError>;
+
     /// Deletes what is old among the records of a portion, in one commit. A record that changes meanwhile so that it is
     /// not old, or not settled, stays.
     async fn erase_aged(&self, portion: &AgedPortion) -> Result<ErasedPortion, StoreError>;

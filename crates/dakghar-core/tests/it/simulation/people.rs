@@ -11,6 +11,7 @@ use futures_util::future::{Either, select};
 use parking_lot::Mutex;
 
 use super::plan::{Deed, Name, Pause, Send, TenantNo};
+use crate::steps::ignoring_expiry;
 use crate::world::body;
 use crate::world::meta::Meta;
 use crate::world::ports::Shared;
@@ -218,7 +219,8 @@ impl People {
         let id = key.message_id.to_string();
         for _ in 0..WISHES_MAX {
             let id = id.clone();
-            let redrive = |process: Process| async move { process.redrive(&key.tenant_id, &id, accepts_risk).await };
+            let options = ignoring_expiry(accepts_risk);
+            let redrive = |process: Process| async move { process.redrive(&key.tenant_id, &id, options).await };
             match self.ask(redrive).await {
                 // It may be dead later.
                 Some(Err(problem)) if problem.code == ErrorCode::NotRedrivable => {
@@ -240,7 +242,7 @@ impl People {
             .ask(|process| async move {
                 process.message(&tenant, &id).await?;
                 process.cancel(&tenant, &id).await?;
-                process.redrive(&tenant, &id, true).await
+                process.redrive(&tenant, &id, ignoring_expiry(true)).await
             })
             .await;
         self.shared.promises.refused_to_stranger(key, answer.as_ref());

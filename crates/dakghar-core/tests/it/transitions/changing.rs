@@ -185,15 +185,57 @@ fn t18_a_failed_message_is_sent_again() {
 }
 
 #[test]
-fn t18_an_expired_message_is_sent_again_without_its_old_expiry() {
+fn t18_an_expired_message_is_sent_again_without_its_old_expiry_when_that_is_asked_for() {
     in_each_kind(|world: &World| {
         let process = world.idle_process();
         let tenant = world.tenant(&process, UnknownOutcome::Fail);
         let message = world.accept_until(&process, &tenant.id, SECOND * 30);
         world.reconcile_after(&process, MINUTE);
         assert_eq!(world.look(message).status(), Status::Expired);
+        let expired = world.look(message);
+        let refused = world.redrive_plainly(&process, message);
+        assert_eq!(code(&refused), Some(ErrorCode::MessageExpired));
+        assert_eq!(world.look(message), expired, "nothing is written");
         let redriven = world.redrive(&process, message, false).expect("redriven");
         assert_eq!(redriven.expires_at(), None);
+        world.send(&process);
+        assert_eq!(world.look(message).status(), Status::Sent);
+    });
+}
+
+#[test]
+fn t18_a_date_that_is_ahead_holds_for_a_message_that_is_sent_again() {
+    in_each_kind(|world: &World| {
+        let process = world.idle_process();
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        let message = world.accept_until(&process, &tenant.id, MINUTE);
+        let expires_at = world.look(message).expires_at();
+        assert!(expires_at.is_some());
+        world.send_and(&process, Answer::Refuses(REFUSED));
+        let redriven = world.redrive_plainly(&process, message).expect("redriven");
+        assert_eq!(redriven.expires_at(), expires_at);
+        world.send_and(&process, Answer::Refuses(REFUSED));
+        // Also for whoever ignores dates that are over.
+        let redriven = world.redrive(&process, message, false).expect("redriven");
+        assert_eq!(redriven.expires_at(), expires_at);
+        world.reconcile_after(&process, MINUTE);
+        assert_eq!(world.look(message).status(), Status::Expired, "no call starts after it");
+        assert_eq!(world.requests(), 2);
+    });
+}
+
+#[test]
+fn t18_a_dead_message_whose_date_is_over_is_sent_again_only_when_that_is_asked_for() {
+    in_each_kind(|world: &World| {
+        let process = world.idle_process();
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        let message = world.accept_until(&process, &tenant.id, MINUTE);
+        world.send_and(&process, Answer::Refuses(REFUSED));
+        world.run_for(MINUTE);
+        let refused = world.redrive_plainly(&process, message);
+        assert_eq!(code(&refused), Some(ErrorCode::MessageExpired));
+        assert_eq!(world.look(message).status(), Status::Failed);
+        world.redrive(&process, message, false).expect("redriven");
         world.send(&process);
         assert_eq!(world.look(message).status(), Status::Sent);
     });

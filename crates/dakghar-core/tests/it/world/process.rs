@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use dakghar_core::app::{
     AcceptedMessage, App, Attending, ClaimedSend, EndedCall, Failure, NewPhoneNumber, NewTenant, Page, PageRequest,
-    Prepared, PreparedSend, Settings, WaitingSend, WebhookReceipt,
+    Prepared, PreparedSend, Retention, Settings, WaitingSend, WebhookReceipt,
 };
 use dakghar_core::domain::listening::Hearing;
-use dakghar_core::domain::message::UnknownOutcome;
+use dakghar_core::domain::message::{RedriveOptions, UnknownOutcome};
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::redrive::{NewRedrive, Redrive, RedriveStatus};
 use dakghar_core::domain::{Actor, AmendedMessage, Problem, Secret, Tenant, TenantId, Timestamp, send_request};
@@ -227,7 +227,7 @@ impl Process {
             limit: 100,
             cursor: None,
         };
-        Ok(self.app.reading.messages(tenant, query, &page).await?.items)
+        Ok(self.messages(tenant, query, &page).await?.items)
     }
 
     /// A page of messages.
@@ -244,8 +244,8 @@ impl Process {
         Ok(Seen(self.app.changing.cancel(tenant, id).await?))
     }
 
-    pub async fn redrive(&self, tenant: &TenantId, id: &str, accept_risk: bool) -> Result<Seen, Problem> {
-        Ok(Seen(self.app.changing.redrive(tenant, id, accept_risk).await?))
+    pub async fn redrive(&self, tenant: &TenantId, id: &str, options: RedriveOptions) -> Result<Seen, Problem> {
+        Ok(Seen(self.app.changing.redrive(tenant, id, options).await?))
     }
 
     /// Begins to send the tenant's dead letters again.
@@ -267,6 +267,10 @@ impl Process {
             RedriveStatus::Cancelled => redriving.cancel(owner, &id).await,
             RedriveStatus::Done => redriving.find(owner, &id).await,
         }?)
+    }
+
+    pub fn retention(&self) -> Arc<Retention> {
+        self.app.retention.clone()
     }
 
     pub async fn work_on_redrives(&self) -> Result<Duration, Failure> {

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::Uri;
 use axum::response::IntoResponse as _;
+use dakghar_core::domain::message::RedriveOptions;
 use dakghar_core::domain::{ErrorCode, Problem};
 use utoipa::ToSchema;
 
@@ -88,6 +89,9 @@ pub(in crate::http) struct RedriveMessage {
     /// Send it although it may have been delivered already. Needed when its `deadReason` is `outcome_unknown`, and for
     /// any dead, failed or expired message of which an earlier call may have arrived.
     confirm_duplicate_risk: Option<bool>,
+    /// Send it although its `expiresAt` is over or it ended as `expired`. It then has no `expiresAt` any more. One that is
+    /// still ahead holds in any case.
+    ignore_expiry: Option<bool>,
 }
 
 impl RedriveMessage {
@@ -98,6 +102,7 @@ impl RedriveMessage {
         let mut fields = Fields::parse(body)?;
         let request = Self {
             confirm_duplicate_risk: Some(fields.flag("confirmDuplicateRisk")),
+            ignore_expiry: Some(fields.flag("ignoreExpiry")),
         };
         fields.finish()?;
         Ok(request)
@@ -111,6 +116,7 @@ problems!(RedriveProblems: STORE, &[
     ErrorCode::BadRequest,
     ErrorCode::MessageNotFound,
     ErrorCode::NotRedrivable,
+    ErrorCode::MessageExpired,
     ErrorCode::DuplicateRiskUnconfirmed,
     ErrorCode::Conflict,
     ErrorCode::BodyTooLarge,
@@ -136,7 +142,11 @@ pub(in crate::http) async fn redrive(
 ) -> ApiResult<Json<MessageView>> {
     let (head, body) = request.into_parts();
     let body = body::read_optional_json(&head.headers, body, &state, Some(*scope.id())).await?;
-    let confirmed = RedriveMessage::read(&body)?.confirm_duplicate_risk.unwrap_or(false);
-    let message = state.app().changing.redrive(scope.id(), &id, confirmed).await?;
+    let asked = RedriveMessage::read(&body)?;
+    let options = RedriveOptions {
+        confirm_duplicate_risk: asked.confirm_duplicate_risk.unwrap_or(false),
+        ignore_expiry: asked.ignore_expiry.unwrap_or(false),
+    };
+    let message = state.app().changing.redrive(scope.id(), &id, options).await?;
     Ok(Json(MessageView::full(&message)))
 }

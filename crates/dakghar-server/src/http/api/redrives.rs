@@ -43,6 +43,9 @@ pub(in crate::http) struct RedriveDeadLetters {
     to: Option<String>,
     /// Also those that may have been delivered already, and may then arrive twice. Without it they are left out.
     confirm_duplicate_risk: Option<bool>,
+    /// Also those whose `expiresAt` is over, and those that ended as `expired`; they then have no `expiresAt` any more.
+    /// Without it they are left out. An `expiresAt` that is still ahead holds in any case.
+    ignore_expiry: Option<bool>,
     /// Messages a second that go back into the queue, 50 when absent. Sending keeps the pace of each number besides.
     #[schema(minimum = 1, maximum = 1_000)]
     per_second: Option<u32>,
@@ -76,6 +79,7 @@ fn read(body: &[u8]) -> Result<Asked, Problem> {
     let redrive = NewRedrive {
         filter,
         confirm_duplicate_risk: fields.flag("confirmDuplicateRisk"),
+        ignore_expiry: fields.flag("ignoreExpiry"),
         per_second,
     };
     let is_dry_run = fields.flag("dryRun");
@@ -127,7 +131,7 @@ pub(in crate::http) async fn begin(State(state): State<HttpState>, scope: Tenant
 /// The same for the dead letters of all tenants.
 #[utoipa::path(
     post, path = "/dead-letters/redrive", operation_id = "redriveAllDeadLetters", tag = "Dead letters",
-    request_body(content = RedriveDeadLetters, example = json!({"status": "expired", "dryRun": true})),
+    request_body(content = RedriveDeadLetters, example = json!({"status": "expired", "ignoreExpiry": true, "dryRun": true})),
     responses(
         (status = 200, description = "What would be sent again.", body = RedrivePreviewView),
         (status = 202, description = "The redrive, which has begun.", body = RedriveView),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::header::{CONNECTION, HOST};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Request, Version};
 use axum::response::Response;
 use dakghar_core::domain::{ErrorCode, Problem};
@@ -132,19 +133,33 @@ fn body_length(request: &Request<Incoming>) -> BodyLength {
 
 /// Returns the answer to a request that somebody between the client and us may understand in another way.
 fn refuse(request: &Request<Incoming>, activity: &Activity) -> Option<Box<Response>> {
-    let hosts = request.headers().get_all(HOST).iter().count();
+    let hosts: Vec<&HeaderValue> = request.headers().get_all(HOST).iter().collect();
     let detail = if activity.has_bare_lf() {
         "A line of the request's head ends in LF alone; lines end in CR LF."
-    } else if hosts > 1 {
+    } else if hosts.len() > 1 {
         "The request has more than one Host header."
-    } else if hosts == 0 && request.version() == Version::HTTP_11 {
+    } else if hosts.is_empty() && request.version() == Version::HTTP_11 {
         "The request has no Host header, which HTTP/1.1 requires."
+    } else if !hosts.iter().all(|host| is_host(host)) {
+        "The Host header is not a host with or without a port."
     } else {
         return None;
     };
     let problem = Problem::new(ErrorCode::BadRequest, detail);
     let answer = problem::answer(&problem, "-", request.version(), HeaderMap::new());
     Some(Box::new(answer))
+}
+
+/// True for a host with or without a port, and for an empty value, which stands for no host at all.
+fn is_host(value: &HeaderValue) -> bool {
+    let Ok(authority) = Authority::try_from(value.as_bytes()) else {
+        return value.is_empty();
+    };
+    // Without a user before it, and with nothing but a port behind it.
+    let behind = authority.as_str().strip_prefix(authority.host());
+    let port = behind.map(|behind| behind.strip_prefix(':').unwrap_or(behind));
+    let is_port = port.is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+    is_port && !authority.host().is_empty()
 }
 
 /// Ends when the request under way must be the last.
@@ -175,6 +190,32 @@ async fn watch(activity: &Activity, deadlines: Deadlines) {
         };
         if looks >= looks_max {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_with_or_without_a_port() {
+        let is = |text| is_host(&HeaderValue::from_static(text));
+        for host in [
+            "",
+            "x",
+            "api.example.org",
+            "api.example.org:8080",
+            "127.0.0.1:80",
+            "[::1]:8080",
+            "a_b-c~d",
+        ] {
+            assert!(is(host), "{host}");
+        }
+        for other in [
+            "a b", "u@x", "u:p@x", "x/y", "x?y", "x#y", "x:y", ":80", "[::1", "\"x\"", "a\tb", "x:1:2",
+        ] {
+            assert!(!is(other), "{other}");
         }
     }
 }

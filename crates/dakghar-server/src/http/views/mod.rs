@@ -9,6 +9,7 @@ mod message;
 mod redrive;
 mod status;
 mod tenant;
+mod timeline;
 
 use dakghar_core::app::Page;
 use serde::Serialize;

@@ -21,6 +21,8 @@ pub(in crate::http) struct RedriveView {
     filter: RedriveFilterView,
     /// Also those that may have been delivered.
     confirm_duplicate_risk: bool,
+    /// Also those whose `expiresAt` was over.
+    ignore_expiry: bool,
     /// Messages a second.
     per_second: u32,
     /// Where it stands.
@@ -32,8 +34,8 @@ pub(in crate::http) struct RedriveView {
     total_is_exact: bool,
     /// Messages that it has sent again.
     redriven: u64,
-    /// Messages that it left as they are: those that may have been delivered, unless that was confirmed, and those that
-    /// somebody else sent again or removed first.
+    /// Messages that it left as they are: those that may have been delivered, unless that was confirmed, those whose
+    /// `expiresAt` was over, unless that was to be ignored, and those that somebody else sent again or removed first.
     skipped: u64,
     /// Messages that cannot be read.
     failed: u64,
@@ -74,6 +76,9 @@ pub(in crate::http) struct RedrivePreviewView {
     /// Dead letters that match and would be left out, because they may have been delivered and
     /// `confirmDuplicateRisk` is not given.
     left_out: u64,
+    /// Dead letters that match and would be left out, because they ended as `expired` or their `expiresAt` is over, and
+    /// `ignoreExpiry` is not given.
+    expired: u64,
     /// False when there are more than could be counted in time: the numbers are then the least.
     complete: bool,
     /// Those that would be sent again, by how they ended: the 50 most frequent ways.
@@ -167,6 +172,7 @@ impl From<&Redrive> for RedriveView {
             tenant_id: redrive.tenant_id.as_ref().map(TenantId::to_string),
             filter: RedriveFilterView::from(&redrive.asked.filter),
             confirm_duplicate_risk: redrive.asked.confirm_duplicate_risk,
+            ignore_expiry: redrive.asked.ignore_expiry,
             per_second: redrive.asked.per_second,
             status: redrive.status.as_str(),
             total: redrive.total,
@@ -198,6 +204,7 @@ impl From<&RedrivePreview> for RedrivePreviewView {
         Self {
             redrivable: preview.redrivable,
             left_out: preview.left_out,
+            expired: preview.expired,
             complete: preview.is_complete,
             by_cause: preview.by_cause().iter().map(CauseCountView::from).collect(),
             by_phone_number: preview.by_number().iter().map(NumberCountView::from).collect(),

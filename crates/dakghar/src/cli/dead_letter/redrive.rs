@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use dakghar_core::app::App;
-use dakghar_core::domain::message::{DeadReason, Status};
+use dakghar_core::domain::message::{DeadReason, RedriveOptions, Status};
 use dakghar_core::domain::redrive::{
     NewRedrive, REDRIVE_PER_SECOND_DEFAULT, REDRIVE_PER_SECOND_MAX, Redrive, RedriveFilter, RedrivePreview,
     RedriveStatus,
@@ -28,7 +28,8 @@ Two forms:
   With a tenant and a message it sends that one again, and ends.
 
   With options, or with nothing, it sends many again. It first says how many dead letters match, how they ended, of \
-which numbers they are, and how many would be left out because they may have been delivered; then it asks. What \
+which numbers they are, and how many would be left out because they may have been delivered or because their time \
+is over; then it asks. What \
 begins then is a redrive: a job in the store, which the running server (or worker) carries on, a batch every quarter \
 of a second. This command shows its progress until it is done. Ctrl-C ends the command and not the redrive.
 
@@ -53,7 +54,7 @@ Exit status:
 Examples:
   dakghar dead-letter redrive --dry-run
   dakghar dead-letter redrive --number 111111111111111 --code 131016 --from 2026-11-22T00:00:00Z
-  dakghar dead-letter redrive --tenant ten_… --status expired --per-second 10 --yes
+  dakghar dead-letter redrive --tenant ten_… --status expired --ignore-expiry --per-second 10 --yes
   dakghar dead-letter redrive ten_… msg_…";
 
 /// What to send again.
@@ -95,9 +96,8 @@ pub struct Args {
         value_parser = clap::value_parser!(u32).range(1..=i64::from(REDRIVE_PER_SECOND_MAX)),
     )]
     per_second: u32,
-    /// Accept that messages may arrive twice: needed for those of which nobody knows whether they were delivered.
-    #[arg(long)]
-    confirm_duplicate_risk: bool,
+    #[command(flatten)]
+    also: Also,
     /// Only say what would be sent again.
     #[arg(long)]
     dry_run: bool,
@@ -106,10 +106,25 @@ pub struct Args {
     yes: bool,
 }
 
+/// What is sent again besides.
+#[derive(Debug, clap::Args)]
+struct Also {
+    /// Accept that messages may arrive twice: needed for those of which nobody knows whether they were delivered.
+    #[arg(long)]
+    confirm_duplicate_risk: bool,
+    /// Also send messages whose time is over: those that ended as expired, and those whose expiresAt has come since.
+    #[arg(long)]
+    ignore_expiry: bool,
+}
+
 /// Runs the command.
 pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     if let (Some(tenant_id), Some(message_id)) = (&args.tenant_id, &args.message_id) {
-        return redrive_one(app, tenant_id, message_id, args.confirm_duplicate_risk).await;
+        let options = RedriveOptions {
+            confirm_duplicate_risk: args.also.confirm_duplicate_risk,
+            ignore_expiry: args.also.ignore_expiry,
+        };
+        return redrive_one(app, tenant_id, message_id, options).await;
     }
     let tenant_id = args.tenant.as_deref().map(parse).transpose()?;
     if let Some(tenant_id) = &tenant_id {
@@ -129,9 +144,9 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     watch(app, redrive).await
 }
 
-async fn redrive_one(app: &App, tenant_id: &str, message_id: &str, confirmed: bool) -> anyhow::Result<()> {
+async fn redrive_one(app: &App, tenant_id: &str, message_id: &str, options: RedriveOptions) -> anyhow::Result<()> {
     let tenant_id = parse(tenant_id)?;
-    let message = app.changing.redrive(&tenant_id, message_id, confirmed).await?;
+    let message = app.changing.redrive(&tenant_id, message_id, options).await?;
     let status = message.delivery.status.as_str();
     output::line(&format!("{} is {status} again", message.accepted.id));
     Ok(())
@@ -158,7 +173,8 @@ fn asked(args: &Args) -> anyhow::Result<NewRedrive> {
     }
     Ok(NewRedrive {
         filter,
-        confirm_duplicate_risk: args.confirm_duplicate_risk,
+        confirm_duplicate_risk: args.also.confirm_duplicate_risk,
+        ignore_expiry: args.also.ignore_expiry,
         per_second: args.per_second,
     })
 }
@@ -170,6 +186,12 @@ fn show(preview: &RedrivePreview) {
         output::line(&format!(
             "{at_least}{} would be left out, because they may have been delivered (--confirm-duplicate-risk)",
             preview.left_out
+        ));
+    }
+    if preview.expired > 0 {
+        output::line(&format!(
+            "{at_least}{} would be left out, because their time is over (--ignore-expiry)",
+            preview.expired
         ));
     }
     if preview.redrivable == 0 {

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use dakghar_core::app::App;
 use dakghar_core::metrics::Metrics;
 use dakghar_server::http::{self, HttpConfig};
@@ -17,8 +18,12 @@ use crate::wiring::vital;
 
 /// Open files kept for the store and the queue, beside those of the calls to Meta.
 const FILES_RESERVED: usize = 512;
-/// Connections to the port for metrics: some scrapers, and people who look.
-const METRICS_CONNECTIONS_MAX: usize = 32;
+/// The fewest connections with which a process is started: with less it would only look alive.
+const CONNECTIONS_MIN: usize = 64;
+/// Connections to the port for metrics, and those of one address: some scrapers, and people who look.
+const METRICS_CONNECTIONS_MAX: (usize, usize) = (128, 64);
+/// The time to the first byte on the port for metrics, and the time without a request. Who is silent makes room soon.
+const METRICS_WAITS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(5));
 
 /// Starts the server of an open store.
 type Opening = Box<dyn FnOnce(App, Parts, &Lifecycle)>;
@@ -106,7 +111,10 @@ pub(super) async fn serve_metrics(
     };
     let addr = bound.local_addr()?;
     let settings = HttpConfig {
-        connections_max: METRICS_CONNECTIONS_MAX,
+        connections_max: METRICS_CONNECTIONS_MAX.0,
+        connections_per_address_max: METRICS_CONNECTIONS_MAX.1,
+        header_read_timeout: METRICS_WAITS.0,
+        idle_timeout: METRICS_WAITS.1,
         drain_timeout: DRAIN_MAX,
         ..HttpConfig::default()
     };
@@ -118,24 +126,42 @@ pub(super) async fn serve_metrics(
     Ok(Some(addr))
 }
 
-/// Returns the wanted number of connections, or fewer where the process may not open enough files: clients must not
-/// use up the files that the calls to Meta and the store need.
-pub(super) fn connections_max(wanted: usize, calls_max: usize) -> usize {
+/// Sets how many connections are taken: as many as are wanted, or fewer where the process may not open enough files.
+/// Clients must not use up the files that the calls to Meta and the store need.
+pub(super) fn limit_connections(config: HttpConfig, calls_max: usize) -> anyhow::Result<HttpConfig> {
+    let wanted = config.connections_max;
     let reserved = FILES_RESERVED + calls_max;
     // A system that cannot be asked has no such limit.
     let files = rlimit::increase_nofile_limit((wanted + reserved) as u64).unwrap_or(u64::MAX);
-    let left = usize::try_from(files)
-        .unwrap_or(usize::MAX)
-        .saturating_sub(reserved)
-        .max(1);
-    if left < wanted {
-        tracing::warn!(
-            connections_max = left,
-            files,
-            "the limit of open files (ulimit -n) allows few connections"
+    let files = usize::try_from(files).unwrap_or(usize::MAX);
+    let left = connections_within(files, reserved);
+    if left >= wanted {
+        return Ok(config);
+    }
+    if left < CONNECTIONS_MIN {
+        bail!(
+            "the limit of open files (ulimit -n) is {files}, which leaves room for {left} connections; it must be {} at \
+             least, and should be {}",
+            CONNECTIONS_MIN * 2,
+            wanted + reserved
         );
     }
-    left.min(wanted)
+    tracing::warn!(
+        connections_max = left,
+        files,
+        "the limit of open files (ulimit -n) allows few connections"
+    );
+    Ok(HttpConfig {
+        connections_max: left,
+        // One address must leave room for others, however little there is.
+        connections_per_address_max: config.connections_per_address_max.min(left / 2),
+        ..config
+    })
+}
+
+/// Returns how many connections so many files leave. What is kept for the rest of the process is half of them at most.
+fn connections_within(files: usize, reserved: usize) -> usize {
+    files - reserved.min(files / 2)
 }
 
 /// Two handles of the socket behind a listener: connections go to whichever accepts.
@@ -143,4 +169,16 @@ fn twice(listener: TcpListener) -> anyhow::Result<(TcpListener, TcpListener)> {
     let first = listener.into_std()?;
     let second = first.try_clone()?;
     Ok((TcpListener::from_std(first)?, TcpListener::from_std(second)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_files_are_shared_between_clients_and_the_rest() {
+        let within = |files| connections_within(files, 1_024);
+        assert_eq!([within(128), within(256), within(1_024)], [64, 128, 512]);
+        assert_eq!([within(2_048), within(2_049), within(11_024)], [1_024, 1_025, 10_000]);
+    }
 }

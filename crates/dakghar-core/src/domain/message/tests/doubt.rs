@@ -2,6 +2,11 @@
 
 use super::*;
 
+const CONFIRMED: RedriveOptions = RedriveOptions {
+    confirm_duplicate_risk: true,
+    ignore_expiry: false,
+};
+
 #[test]
 fn doubt_ends_by_policy() {
     let in_doubt = |policy| {
@@ -72,17 +77,17 @@ fn what_may_have_been_sent_is_not_cancelled_and_not_sent_again_by_accident() {
         (Status::Dead, Some(DeadReason::OutcomeUnknown))
     );
     assert_eq!(
-        message.redrive(START + timings().grace, false),
+        message.redrive(START + timings().grace, RedriveOptions::default()),
         Err(NotRedrivable::DuplicateRisk)
     );
-    assert_eq!(message.redrive(START + timings().grace, true), Ok(()));
+    assert_eq!(message.redrive(START + timings().grace, CONFIRMED), Ok(()));
 }
 
 #[test]
 fn a_redriven_message_starts_afresh_and_old_reports_do_not_end_it() {
     let mut message = sending(START);
     record(&mut message, START, &refused(131_026, 400));
-    assert_eq!(message.redrive(START, false), Ok(()));
+    assert_eq!(message.redrive(START, RedriveOptions::default()), Ok(()));
     assert_eq!(
         (
             message.delivery.status,
@@ -112,15 +117,18 @@ fn a_failed_call_does_not_say_that_the_one_before_did_not_arrive() {
     message.schedule(later, later, None);
     message.claim(later, &worker(), &timings()).expect("claimable");
     assert_eq!(record(&mut message, later, &refused(131_047, 400)), Recorded::Failed);
-    assert_eq!(message.redrive(later, false), Err(NotRedrivable::DuplicateRisk));
-    assert_eq!(message.redrive(later, true), Ok(()));
+    assert_eq!(
+        message.redrive(later, RedriveOptions::default()),
+        Err(NotRedrivable::DuplicateRisk)
+    );
+    assert_eq!(message.redrive(later, CONFIRMED), Ok(()));
 
     // There was only one call, and Meta reports that it failed.
     let mut alone = sending(START);
     record(&mut alone, START, &SendOutcome::Unknown { why: "reset".into() });
     alone.merge_evidence(START, &status(EvidenceStatus::Failed, Some(1)));
     assert_eq!(alone.delivery.status, Status::Failed);
-    assert_eq!(alone.redrive(START, false), Ok(()));
+    assert_eq!(alone.redrive(START, RedriveOptions::default()), Ok(()));
 }
 
 #[test]
@@ -128,7 +136,7 @@ fn the_wamid_is_that_of_the_call_that_counts() {
     let mut message = sending(START);
     record(&mut message, START, &accepted());
     message.merge_evidence(START, &status(EvidenceStatus::Failed, Some(1)));
-    message.redrive(START, false).expect("it failed");
+    message.redrive(START, RedriveOptions::default()).expect("it failed");
     message.schedule(START, START, None);
     message.claim(START, &worker(), &timings()).expect("claimable");
     let second = SendOutcome::Accepted {
@@ -143,7 +151,7 @@ fn the_wamid_is_that_of_the_call_that_counts() {
 
     // The report arrives before the answer to the call.
     message.merge_evidence(START, &status(EvidenceStatus::Failed, Some(2)));
-    message.redrive(START, false).expect("it failed");
+    message.redrive(START, RedriveOptions::default()).expect("it failed");
     message.schedule(START, START, None);
     message.claim(START, &worker(), &timings()).expect("claimable");
     let third = Evidence {

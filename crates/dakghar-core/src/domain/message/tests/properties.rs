@@ -138,7 +138,7 @@ impl Machine {
             11 if self.message.delivery.status == Status::Queued => {
                 self.message.hold(now, HoldReason::CredentialsInvalid);
             }
-            12 if self.message.redrive(now, dice.is_multiple_of(2)).is_ok() => {
+            12 if self.message.redrive(now, options(dice)).is_ok() => {
                 self.message.schedule(now, now, None);
             }
             _ => {}
@@ -214,5 +214,12 @@ impl Machine {
             prop_assert!(message.delivery.status.rank() >= before.delivery.status.rank());
         }
         Ok(())
+    }
+}
+
+fn options(dice: u8) -> RedriveOptions {
+    RedriveOptions {
+        confirm_duplicate_risk: dice.is_multiple_of(2),
+        ignore_expiry: dice.is_multiple_of(3),
     }
 }

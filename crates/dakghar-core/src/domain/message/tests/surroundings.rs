@@ -154,7 +154,7 @@ fn a_message_that_waited_for_days_is_not_ended_by_its_first_slow_down() {
 fn a_redriven_message_may_be_slowed_down_for_another_day() {
     let mut message = queued();
     let ended = slow_down_until_dead(&mut message, START);
-    assert_eq!(message.redrive(ended, false), Ok(()));
+    assert_eq!(message.redrive(ended, RedriveOptions::default()), Ok(()));
     message.schedule(ended, ended, None);
     let again = slow_down_until_dead(&mut message, ended);
     assert!(again.since(ended) >= DAY);

@@ -1,7 +1,7 @@
 //! The store as a whole: its state, and erasing.
 
 use async_trait::async_trait;
-use dakghar_core::domain::TenantId;
+use dakghar_core::domain::{TenantId, Timestamp};
 use dakghar_core::ports::{AgedPortion, ErasedPortion, Erasure, StoreError, StoreHealth};
 
 use super::{Near, at_once};
@@ -27,6 +27,16 @@ impl Erasure for Near {
     async fn erase_aged(&self, portion: &AgedPortion) -> Result<ErasedPortion, StoreError> {
         let portion = portion.clone();
         self.once(Call::Query, move |shared| at_once(shared.store.erase_aged(&portion)))
+            .await
+    }
+
+    async fn retention_time(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.once(Call::Query, |shared| at_once(shared.store.retention_time()))
+            .await
+    }
+
+    async fn keep_retention_time(&self, at: Timestamp) -> Result<(), StoreError> {
+        self.once(Call::Query, move |shared| at_once(shared.store.keep_retention_time(at)))
             .await
     }
 }
