@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use dakghar_core::domain::ConversationKind;
-use dakghar_core::domain::message::EvidenceStatus;
+use dakghar_core::domain::message::{EvidenceStatus, StatusRecord};
 use dakghar_core::domain::migration::{Kind, Place, Record, Retirement};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::redrive::{Redrive, RedriveStatus};
-use dakghar_core::domain::{ConversationId, ConversationTouch, Status, TenantId};
+use dakghar_core::domain::{ConversationId, ConversationTouch, Message, Status, TenantId};
 use dakghar_core::ports::{MigrationSource, Save, Saved};
 
 use super::stores::{Stores, accept_all, receive_all};
@@ -83,14 +83,7 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
         let found = port.list(owner, None, PageLimit::items(10)).await;
         conversations.extend(found.expect("the store answers").items);
     }
-    let statuses = vec![
-        status_record(messages[0].key(), EvidenceStatus::Sent),
-        status_record_full(messages[0].key()),
-        status_record(messages[2].key(), EvidenceStatus::Read),
-    ];
-    for recorded in under_test.stores.statuses.record_statuses(&statuses).await {
-        recorded.expect("the store answers");
-    }
+    let statuses = report(under_test, &messages).await;
     let events = vec![event(owners[0]), event_bare(), event(owners[1]), event_bare()];
     under_test
         .stores
@@ -114,6 +107,19 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
         (Kind::Statuses, statuses.into_iter().map(Record::Status).collect()),
         (Kind::Events, events.into_iter().map(Record::Event).collect()),
     ]
+}
+
+/// Reports on some of the messages.
+async fn report(under_test: &SourceUnderTest, messages: &[Message]) -> Vec<StatusRecord> {
+    let statuses = vec![
+        status_record(messages[0].key(), EvidenceStatus::Sent),
+        status_record_full(messages[0].key()),
+        status_record(messages[2].key(), EvidenceStatus::Read),
+    ];
+    for recorded in under_test.stores.statuses.record_statuses(&statuses).await {
+        recorded.expect("the store answers");
+    }
+    statuses
 }
 
 fn touch(owner: TenantId, digits: &str, ms: u64) -> ConversationTouch {

@@ -139,6 +139,7 @@ impl From<&Message> for MessageView {
             Direction::Inbound if is_group => (number, sender),
             Direction::Inbound => (number, peer),
         };
+        let content = &message.accepted.content;
         Self {
             origin: message.accepted.origin.as_str(),
             group_id: peer_id.filter(|_| is_group),
@@ -150,15 +151,9 @@ impl From<&Message> for MessageView {
             kind: message.accepted.content.kind.as_ref().to_owned(),
             to,
             from,
-            content: raw_json(&message.accepted.content.body),
-            envelope: message.accepted.content.envelope.as_deref().map(raw_json),
-            contact: message
-                .accepted
-                .content
-                .frame
-                .as_deref()
-                .and_then(contact_in)
-                .map(raw_json),
+            content: raw_json(&content.body),
+            envelope: content.envelope.as_deref().map(raw_json),
+            contact: content.frame.as_deref().and_then(contact_in).map(raw_json),
             wamid: message.delivery.wamid.as_ref().map(Wamid::to_string),
             idempotency_key: message
                 .accepted

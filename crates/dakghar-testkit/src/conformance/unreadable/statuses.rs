@@ -1,8 +1,8 @@
 //! Reports on messages, and the messages that they are about.
 
-use dakghar_core::domain::MessageKey;
 use dakghar_core::domain::message::{EvidenceStatus, StatusRecord};
 use dakghar_core::domain::page::PageLimit;
+use dakghar_core::domain::{Message, MessageKey};
 
 use super::{Breakable, MIXED, Record, thirds};
 use crate::conformance::stores::accept_all;
@@ -48,7 +48,7 @@ pub async fn a_report_on_it_costs_no_other_report(port: Breakable) {
         of_whole.iter().all(|stood| matches!(stood, Ok(Some(_)))),
         "{of_whole:?}"
     );
-    let keys: Vec<MessageKey> = whole.iter().map(|message| message.key()).collect();
+    let keys: Vec<MessageKey> = whole.iter().map(Message::key).collect();
     let kept = port.stores.statuses.reports_of(&keys).await.expect("the store answers");
     assert!(kept.iter().all(|reports| reports.len() == 1));
     // What is reported on a message that cannot be read is kept with it.
