@@ -48,8 +48,8 @@ async fn every_report_on_a_message_is_shown_whole(backend: Backend) {
         "id": wamid, "status": "failed", "timestamp": "1760000001", "recipient_id": "919111111111",
         "biz_opaque_callback_data": opaque,
         "errors": [
-            {"code": 131014, "title": "Request for url failed", "details": "404 of the picture"},
-            {"code": 131053, "title": "Media upload error", "error_data": {"details": "second reason"}},
+            {"code": 131_014, "title": "Request for url failed", "details": "404 of the picture"},
+            {"code": 131_053, "title": "Media upload error", "error_data": {"details": "second reason"}},
         ],
     });
     // Repeated word for word, and corrected.
@@ -105,7 +105,7 @@ async fn one_participant_whom_a_message_does_not_reach_makes_it_no_dead_letter(b
             "recipient_participant_id": participant, "biz_opaque_callback_data": opaque,
         });
         if status == "failed" {
-            report["errors"] = json!([{"code": 131026, "title": "Message undeliverable"}]);
+            report["errors"] = json!([{"code": 131_026, "title": "Message undeliverable"}]);
         }
         report
     };
