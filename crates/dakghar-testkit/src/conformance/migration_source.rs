@@ -108,6 +108,8 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
 
 fn touch(owner: TenantId, digits: &str, ms: u64) -> ConversationTouch {
     ConversationTouch {
+        also: Vec::new(),
+        name: None,
         kind: ConversationKind::Person,
         id: ConversationId::of(&owner, &phone_number_id(), &person(digits)),
         tenant_id: owner,
