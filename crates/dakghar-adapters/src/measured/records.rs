@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use dakghar_core::domain::amendment::Amendment;
 use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
 use dakghar_core::domain::hold::{SendingHold, UnsettledCount};
-use dakghar_core::domain::ids::{ConversationId, EventId, PhoneNumberId, TenantId, WabaId, Wamid};
+use dakghar_core::domain::ids::{ConversationId, EventId, PhoneNumberId, TenantId, WaId, WabaId, Wamid};
 use dakghar_core::domain::listening::Listener;
 use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::tenant::Tenant;
@@ -33,6 +33,11 @@ impl<S: ConversationStore> ConversationStore for MeasuredStore<S> {
     ) -> Result<Listed<Conversation>, StoreError> {
         let listing = self.inner.list(tenant_id, before, limit);
         self.measure(StoreCall::ConversationsList, listing).await
+    }
+
+    async fn of_people(&self, tenant_id: &TenantId, ids: &[WaId], limit: u32) -> Result<Vec<Conversation>, StoreError> {
+        let finding = self.inner.of_people(tenant_id, ids, limit);
+        self.measure(StoreCall::ConversationsOfPeople, finding).await
     }
 
     async fn find(&self, tenant_id: &TenantId, id: &ConversationId) -> Result<Option<Conversation>, StoreError> {

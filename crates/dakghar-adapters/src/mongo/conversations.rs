@@ -1,12 +1,12 @@
 //! Conversations.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
-use bson::{RawDocument, RawDocumentBuf, doc, raw::cstr, rawdoc};
+use bson::{RawBson, RawDocument, RawDocumentBuf, doc, raw::cstr, rawdoc};
 use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
-use dakghar_core::domain::ids::{ConversationId, TenantId};
+use dakghar_core::domain::ids::{ConversationId, TenantId, WaId};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{ConversationStore, StoreError};
@@ -14,7 +14,7 @@ use dakghar_core::ports::{ConversationStore, StoreError};
 use super::MongoStore;
 use super::collections::CONVERSATIONS;
 use super::documents::{Unreadable, conversation, date};
-use super::indexes::{BY_ID, CONVERSATION_LAST_MESSAGE};
+use super::indexes::{BY_ID, CONVERSATION_ALSO, CONVERSATION_LAST_MESSAGE, CONVERSATION_PERSON};
 use super::inserts::Inserted;
 use super::reads::{Query, text};
 use super::sharing::{SHARING_MAX, Sharing};
@@ -28,7 +28,7 @@ impl ConversationStore for MongoStore {
     /// Inserts the conversations that do not exist, in one command, and moves the others forward in another: an upsert
     /// each would cost the server several times as much.
     async fn touch(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
-        let touches = newest(batch.iter());
+        let touches = together(batch.iter());
         // The second time it finds what another process erased meanwhile.
         for look_first in [self.must_look(), true] {
             let existing = self.insert_missing(&touches, look_first).await?;
@@ -76,6 +76,25 @@ impl ConversationStore for MongoStore {
         Ok(page.end())
     }
 
+    async fn of_people(&self, tenant_id: &TenantId, ids: &[WaId], limit: u32) -> Result<Vec<Conversation>, StoreError> {
+        if ids.is_empty() || limit == 0 {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<&str> = ids.iter().map(WaId::as_str).collect();
+        let look = |field: &str, index| {
+            let filter = doc! {
+                "tenantId": tenant_id.to_string(), field: { "$in": &ids }, "kind": { "$exists": false },
+            };
+            let query = Query::new(filter, index).limit(limit);
+            self.fetch_readable(&self.conversations, query, conversation::decode)
+        };
+        let (with_key, with_id) =
+            futures_util::try_join!(look("waId", CONVERSATION_PERSON), look("also", CONVERSATION_ALSO))?;
+        let found = with_key.into_iter().chain(with_id);
+        let found: HashMap<ConversationId, Conversation> = found.map(|one| (one.id, one)).collect();
+        Ok(found.into_values().take(limit as usize).collect())
+    }
+
     async fn find(&self, tenant_id: &TenantId, id: &ConversationId) -> Result<Option<Conversation>, StoreError> {
         let filter = doc! { "_id": id.to_string(), "tenantId": tenant_id.to_string() };
         let query = Query::new(filter, BY_ID);
@@ -90,17 +109,20 @@ impl MongoStore {
         &self,
         touches: impl Iterator<Item = &ConversationTouch>,
     ) -> Result<HashSet<ConversationId>, StoreError> {
-        let touches = newest(touches);
-        let mut opened: HashSet<ConversationId> = touches.iter().map(|touch| touch.id).collect();
+        let touches = together(touches);
+        let mut opened: HashSet<ConversationId> = touches.iter().map(|touch| touch.newest.id).collect();
         for existing in self.insert_missing(&touches, self.must_look()).await? {
-            opened.remove(&existing.id);
+            opened.remove(&existing.newest.id);
         }
         Ok(opened)
     }
 
     /// The second half: moves conversations forward, nearly all of which exist.
     pub(super) async fn move_conversations(&self, batch: &[ConversationTouch]) -> Result<(), StoreError> {
-        if self.move_forward(&newest(batch.iter())).await? {
+        if self
+            .move_forward(&together(batch.iter()).iter().collect::<Vec<_>>())
+            .await?
+        {
             return Ok(());
         }
         self.touch(batch).await
@@ -123,16 +145,17 @@ impl MongoStore {
     /// Returns the touches whose conversations exist. Repeating it changes nothing.
     async fn insert_missing<'a>(
         &self,
-        touches: &[&'a ConversationTouch],
+        touches: &'a [Together],
         look_first: bool,
-    ) -> Result<Vec<&'a ConversationTouch>, StoreError> {
+    ) -> Result<Vec<&'a Together>, StoreError> {
         let known = if look_first {
             self.known_conversations(touches).await?
         } else {
             HashSet::new()
         };
-        let (mut existing, new): (Vec<&ConversationTouch>, Vec<&ConversationTouch>) =
-            touches.iter().partition(|touch| known.contains(&touch.id.to_string()));
+        let (mut existing, new): (Vec<&Together>, Vec<&Together>) = touches
+            .iter()
+            .partition(|touch| known.contains(&touch.newest.id.to_string()));
         let documents: Vec<RawDocumentBuf> = new.iter().map(|touch| conversation::encode(&touch.opening())).collect();
         let inserted = self.insert_all(&self.conversations, &documents).await;
         for (inserted, touch) in inserted.into_iter().zip(new) {
@@ -150,10 +173,10 @@ impl MongoStore {
 
     /// Tells of documents that have the id of a touched conversation and say that they belong to another tenant: they
     /// cannot be moved, and must not keep the others from moving.
-    async fn tell_of_strangers(&self, touches: &[&ConversationTouch]) -> Result<(), StoreError> {
+    async fn tell_of_strangers(&self, touches: &[Together]) -> Result<(), StoreError> {
         let owners: HashMap<String, String> = touches
             .iter()
-            .map(|touch| (touch.id.to_string(), touch.tenant_id.to_string()))
+            .map(|touch| (touch.newest.id.to_string(), touch.newest.tenant_id.to_string()))
             .collect();
         let query = Query::new(doc! { "_id": { "$in": owners.keys().collect::<Vec<_>>() } }, BY_ID)
             .fields(doc! { "_id": 1, "tenantId": 1 });
@@ -172,9 +195,9 @@ impl MongoStore {
         Ok(())
     }
 
-    async fn known_conversations(&self, touches: &[&ConversationTouch]) -> Result<HashSet<String>, StoreError> {
-        let ids: HashSet<String> = touches.iter().map(|touch| touch.id.to_string()).collect();
-        let tenants: HashSet<String> = touches.iter().map(|touch| touch.tenant_id.to_string()).collect();
+    async fn known_conversations(&self, touches: &[Together]) -> Result<HashSet<String>, StoreError> {
+        let ids: HashSet<String> = touches.iter().map(|touch| touch.newest.id.to_string()).collect();
+        let tenants: HashSet<String> = touches.iter().map(|touch| touch.newest.tenant_id.to_string()).collect();
         let filter = doc! {
             "_id": { "$in": ids.into_iter().collect::<Vec<_>>() },
             "tenantId": { "$in": tenants.into_iter().collect::<Vec<_>>() },
@@ -185,7 +208,7 @@ impl MongoStore {
     }
 
     /// Returns true when every conversation was there to be moved. One whose document does not allow it is told of.
-    async fn move_forward(&self, touches: &[&ConversationTouch]) -> Result<bool, StoreError> {
+    async fn move_forward(&self, touches: &[&Together]) -> Result<bool, StoreError> {
         let (moved, refused) = self.move_sharing(touches, SHARING_MAX).await?;
         if refused.is_empty() {
             return Ok(moved == touches.len());
@@ -203,15 +226,19 @@ impl MongoStore {
     /// statement that a document of it refused.
     async fn move_sharing(
         &self,
-        touches: &[&ConversationTouch],
+        touches: &[&Together],
         sharing_max: usize,
     ) -> Result<(usize, Vec<Unreadable>), StoreError> {
-        let (inbound, outbound): (Vec<&ConversationTouch>, Vec<_>) =
-            touches.iter().partition(|touch| touch.opens_window);
-        let groups = inbound.chunks(sharing_max).map(|touches| (touches, true));
-        let groups = groups.chain(outbound.chunks(sharing_max).map(|touches| (touches, false)));
+        let mut alike: BTreeMap<(bool, bool), Vec<&Together>> = BTreeMap::new();
+        for touch in touches {
+            let kind = (touch.newest.opens_window, touch.tells_of_person());
+            alike.entry(kind).or_default().push(touch);
+        }
+        let groups = alike
+            .iter()
+            .flat_map(|(kind, touches)| touches.chunks(sharing_max).map(|touches| (touches, *kind)));
         let (ids, statements): (Vec<ConversationId>, Vec<RawDocumentBuf>) = groups
-            .map(|(touches, is_inbound)| (touches[0].id, statement(touches, is_inbound)))
+            .map(|(touches, kind)| (touches[0].newest.id, statement(touches, kind)))
             .unzip();
         let (mut matched, mut refused) = (0, Vec::new());
         let mut done = 0;
@@ -238,37 +265,90 @@ impl MongoStore {
     }
 }
 
-/// The newest touch of each conversation in each direction: a statement names a conversation once.
-fn newest<'a>(batch: impl Iterator<Item = &'a ConversationTouch>) -> Vec<&'a ConversationTouch> {
-    let mut newest: HashMap<_, &ConversationTouch> = HashMap::new();
+/// The touches of each conversation in each direction as one: a statement names a conversation once. It has the newest
+/// message, the time of the first, and all that they say of the person.
+fn together<'a>(batch: impl Iterator<Item = &'a ConversationTouch>) -> Vec<Together> {
+    let mut together: HashMap<_, Together> = HashMap::new();
     for touch in batch {
-        let is_inbound = touch.opens_window;
-        let known = newest.entry((touch.id, is_inbound)).or_insert(touch);
-        if (known.at, known.message_id) < (touch.at, touch.message_id) {
-            *known = touch;
+        let known = together
+            .entry((touch.id, touch.opens_window))
+            .or_insert_with(|| Together {
+                newest: touch.clone(),
+                first_at: touch.at,
+            });
+        known.first_at = known.first_at.min(touch.at);
+        if (known.newest.at, known.newest.message_id) < (touch.at, touch.message_id) {
+            let before = std::mem::replace(&mut known.newest, touch.clone());
+            known.newest.learn(&before);
+        } else {
+            known.newest.learn(touch);
         }
     }
-    newest.into_values().collect()
+    together.into_values().collect()
+}
+
+/// Touches of one conversation in one direction.
+struct Together {
+    newest: ConversationTouch,
+    first_at: Timestamp,
+}
+
+impl Together {
+    fn opening(&self) -> Conversation {
+        Conversation {
+            first_message_at: Some(self.first_at),
+            ..self.newest.opening()
+        }
+    }
+
+    /// True if it says more than that there is a message.
+    const fn tells_of_person(&self) -> bool {
+        !self.newest.also.is_empty() || self.newest.name.is_some()
+    }
 }
 
 /// Moves conversations forward. Documents compare field by field, so the newest message is the one with the latest
-/// time, and among those of one millisecond the one with the greatest id, in whatever order they arrive.
-fn statement(touches: &[&ConversationTouch], is_inbound: bool) -> RawDocumentBuf {
+/// time, and among those of one millisecond the one with the greatest id, in whatever order they arrive. A name likewise.
+fn statement(touches: &[&Together], (is_inbound, tells): (bool, bool)) -> RawDocumentBuf {
     let mut sharing = Sharing::default();
-    for touch in touches {
-        let newest = conversation::newest(touch.at, &touch.message_id);
-        sharing.add_with_value(touch.id.to_string(), &touch.tenant_id, newest);
+    for Together { newest, first_at } in touches {
+        let mut value = conversation::newest(newest.at, &newest.message_id);
+        value.append(cstr!("first"), date(*first_at));
+        if tells {
+            value.append(cstr!("also"), conversation::ids(&newest.also));
+            let name = newest.name.as_ref().map(conversation::name);
+            value.append(cstr!("name"), name.map_or(RawBson::Null, RawBson::Document));
+        }
+        sharing.add_with_value(newest.id.to_string(), &newest.tenant_id, value);
     }
-    let mut moved = rawdoc! { "lastMessage": { "$max": ["$lastMessage", "$$newest"] } };
+    // A conversation of an earlier build does not know its first message, and is older than those that do.
+    let first = rawdoc! {
+        "$cond": [
+            { "$lt": ["$$own.first", "$firstMessageAt"] }, "$$own.first", { "$ifNull": ["$firstMessageAt", "$$REMOVE"] },
+        ],
+    };
+    let mut moved = rawdoc! {
+        "lastMessage": { "$max": ["$lastMessage", { "at": "$$own.at", "id": "$$own.id" }] },
+        "firstMessageAt": first,
+    };
     if is_inbound {
         moved.append(
             cstr!("lastInboundAt"),
-            rawdoc! { "$max": ["$lastInboundAt", "$$newest.at"] },
+            rawdoc! { "$max": ["$lastInboundAt", "$$own.at"] },
         );
+    }
+    if tells {
+        let known = rawdoc! { "$ifNull": ["$also", []] };
+        let all = rawdoc! { "$setUnion": [known, "$$own.also"] };
+        // An array without anything would be in the index.
+        let also = rawdoc! { "$cond": [{ "$eq": [all.clone(), []] }, "$$REMOVE", all] };
+        moved.append(cstr!("also"), also);
+        let name = rawdoc! { "$ifNull": [{ "$max": ["$name", "$$own.name"] }, "$$REMOVE"] };
+        moved.append(cstr!("name"), name);
     }
     let step = rawdoc! {
         "$replaceWith": {
-            "$let": { "vars": { "newest": sharing.own_value() }, "in": { "$mergeObjects": ["$$ROOT", moved] } },
+            "$let": { "vars": { "own": sharing.own_value() }, "in": { "$mergeObjects": ["$$ROOT", moved] } },
         },
     };
     rawdoc! { "q": sharing.filter(), "u": [step], "multi": true, "hint": BY_ID }

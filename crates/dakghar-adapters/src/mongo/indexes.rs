@@ -43,6 +43,10 @@ pub(super) const MESSAGE_DEAD_LETTERS: &str = "dead_letters";
 pub(super) const MESSAGE_TENANT_DEAD_LETTERS: &str = "tenant_dead_letters";
 /// A tenant's conversations, the one with the newest message first.
 pub(super) const CONVERSATION_LAST_MESSAGE: &str = "tenant_last_message";
+/// A tenant's conversations by their key.
+pub(super) const CONVERSATION_PERSON: &str = "tenant_person";
+/// A tenant's conversations by further ids of their person.
+pub(super) const CONVERSATION_ALSO: &str = "tenant_also";
 /// One event per fingerprint.
 pub(super) const EVENT_FINGERPRINT: &str = "fingerprint";
 /// A tenant's events, or the unrouted ones, newest first.
@@ -179,6 +183,8 @@ fn all() -> Vec<Index> {
             CONVERSATION_LAST_MESSAGE,
             doc! { "tenantId": 1, "lastMessage.at": -1, "_id": -1 },
         ),
+        Index::new(CONVERSATIONS, CONVERSATION_PERSON, doc! { "tenantId": 1, "waId": 1 }),
+        Index::new(CONVERSATIONS, CONVERSATION_ALSO, doc! { "tenantId": 1, "also": 1 }).only_with("also"),
         Index::new(EVENTS, EVENT_FINGERPRINT, doc! { "fingerprint": 1 }).unique(),
         Index::new(EVENTS, EVENT_TENANT, doc! { "tenantId": 1, "_id": -1 }),
         Index::new(

@@ -163,7 +163,9 @@ fn conversations(conn: &Connection, tenant_id: TenantId, portion: &AgedPortion) 
         }
     }
     let mut delete = conn.prepare_cached("DELETE FROM conversations WHERE tenant_id = ? AND id = ?")?;
+    let mut keys = conn.prepare_cached("DELETE FROM conversation_keys WHERE tenant_id = ? AND conversation_id = ?")?;
     for id in old {
+        keys.execute(params![tenant_id, id])?;
         walk.erased += delete.execute(params![tenant_id, id])? as u64;
     }
     // It goes on with those of the same time, unless they alone are more than a portion.

@@ -70,6 +70,8 @@ fn erase(conn: &Connection, tenant_id: TenantId, limit: u32) -> Outcome<u64> {
     // Only messages that were sent twice have any, so there are few.
     conn.prepare_cached("DELETE FROM further_wamids WHERE tenant_id = ?")?
         .execute([&tenant_id])?;
+    conn.prepare_cached("DELETE FROM conversation_keys WHERE tenant_id = ?")?
+        .execute([&tenant_id])?;
     let mut erased = 0;
     for sql in DELETES {
         let left = (limit - erased).cast_signed();
@@ -79,4 +81,55 @@ fn erase(conn: &Connection, tenant_id: TenantId, limit: u32) -> Outcome<u64> {
         }
     }
     Ok(erased)
+}
+
+#[cfg(test)]
+mod tests {
+    use dakghar_core::domain::conversation::{ConversationKind, ConversationTouch};
+    use dakghar_core::domain::ids::ConversationId;
+    use dakghar_core::ports::Aged;
+    use dakghar_testkit::samples::{at, outbound, person, phone_number_id, tenant_id};
+
+    use super::*;
+    use crate::sqlite::cells::number;
+    use crate::sqlite::{conversations, migrations};
+
+    #[test]
+    fn further_ids_of_a_person_go_with_their_conversation() {
+        let mut conn = Connection::open_in_memory().expect("memory");
+        migrations::migrate(&mut conn).expect("migrated");
+        let tenant_id = tenant_id();
+        let wa_id = person("1");
+        let touch = ConversationTouch {
+            id: ConversationId::of(&tenant_id, &phone_number_id(), &wa_id),
+            tenant_id,
+            phone_number_id: phone_number_id(),
+            kind: ConversationKind::Person,
+            wa_id,
+            message_id: outbound(tenant_id).accepted.id,
+            at: at(10),
+            opens_window: true,
+            also: vec![person("US.1"), person("US.2")],
+            name: None,
+        };
+        let keys = || -> i64 {
+            let count = conn.query_row("SELECT count(*) FROM conversation_keys", [], |row| number(row, 0));
+            count.expect("a count")
+        };
+        let meet = || conversations::touch(&conn, std::slice::from_ref(&touch)).expect("touched");
+        meet();
+        assert_eq!(keys(), 2);
+        erase(&conn, tenant_id, 10).expect("erased");
+        assert_eq!(keys(), 0);
+        meet();
+        let portion = AgedPortion {
+            tenant_id: Some(tenant_id),
+            kind: Aged::Conversations,
+            before: at(11),
+            from: None,
+            limit: 10,
+        };
+        erase_aged(&conn, &portion).expect("erased");
+        assert_eq!(keys(), 0);
+    }
 }

@@ -174,6 +174,16 @@ fn lists_walk_an_index_from_the_newest() {
         "tenant_id=? AND (last_message_at,id)<(?,?)",
     );
     check(&events::LIST, "events_newest", "tenant_id=? AND id<?");
+    check(
+        &conversations::OF_PERSON,
+        "conversations_by_person",
+        "tenant_id=? AND wa_id=?",
+    );
+    check(
+        conversations::OF_KEY,
+        "conversation_keys_by_key",
+        "tenant_id=? AND key=?",
+    );
     check(events::AMENDMENTS, "events_amending", "tenant_id=? AND amends=?");
 }
 

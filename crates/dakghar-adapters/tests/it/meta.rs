@@ -75,7 +75,7 @@ async fn body_sent(message: &Message) -> String {
 
 fn wamid_of(outcome: &SendOutcome) -> &str {
     match outcome {
-        SendOutcome::Accepted { wamid } => wamid.as_str(),
+        SendOutcome::Accepted { wamid, .. } => wamid.as_str(),
         other => panic!("{other:?}"),
     }
 }

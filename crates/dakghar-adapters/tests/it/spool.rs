@@ -36,6 +36,7 @@ fn accepted(n: u32) -> SpooledOutcome {
         answered_at: samples::at(1),
         outcome: SendOutcome::Accepted {
             wamid: samples::wamid(&n.to_string()),
+            known_as: Vec::new(),
         },
     }
 }

@@ -40,7 +40,7 @@ pub use failure::{Failure, Fault};
 pub use health::Health;
 pub use holding::{HoldReport, Holding};
 pub use listening::{Attending, Listening};
-pub use reading::{CursorSigner, Page, PageRequest, Reading};
+pub use reading::{CursorSigner, KnownConversation, Page, PageRequest, Reading};
 pub use receiving::{Receiving, WebhookReceipt};
 pub use redriving::Redriving;
 pub use requests::{RequestAllowance, Requests};

@@ -5,11 +5,15 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use uuid::Uuid;
 
-use super::ids::{ConversationId, MessageId, PhoneNumberId, TenantId, WaId};
+use super::ids::{ConversationId, MessageId, PersonId, PhoneNumberId, TenantId, WaId};
+use super::person_name::PersonName;
 use super::time::Timestamp;
 
 /// The time after a person's last message in which free-form messages may be sent to them.
 pub const CUSTOMER_SERVICE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Further ids of a person that are taken from one message. Meta names four at most.
+pub const ALSO_MAX: usize = 16;
 
 /// What the other end of a conversation is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -62,9 +66,30 @@ pub struct Conversation {
     pub last_message_at: Timestamp,
     /// The time of the person's last message.
     pub last_inbound_at: Option<Timestamp>,
+    /// The time of the first message; `None` if it was before such times were kept.
+    pub first_message_at: Option<Timestamp>,
+    /// Further ids of the person, in their order and each once: Meta named them with a message of this conversation.
+    pub also: Vec<WaId>,
+    /// How the person is called.
+    pub name: Option<PersonName>,
 }
 
 impl Conversation {
+    /// Returns the ids of the other end: its key and the further ones.
+    pub fn ids(&self) -> impl Iterator<Item = &WaId> {
+        std::iter::once(&self.wa_id).chain(&self.also)
+    }
+
+    /// Returns its place in a list, in which the one with the newest message is first.
+    pub const fn position(&self) -> (Timestamp, ConversationId) {
+        (self.last_message_at, self.id)
+    }
+
+    /// Returns the id of the person whose first conversation it is.
+    pub const fn person_id(&self) -> PersonId {
+        PersonId::from_uuid(*self.id.as_uuid())
+    }
+
     /// Returns the time until which free-form messages may be sent; `None` if the person never wrote.
     pub fn customer_service_window_until(&self) -> Option<Timestamp> {
         self.last_inbound_at.map(|at| at + CUSTOMER_SERVICE_WINDOW)
@@ -110,9 +135,21 @@ pub struct ConversationTouch {
     /// True if it opens the customer service window: a message that the person wrote. A notice of Meta's about the
     /// person opens none, nor does a message in a group or of the history.
     pub opens_window: bool,
+    /// Further ids of the person that Meta named with the message.
+    pub also: Vec<WaId>,
+    /// How the person is called, if Meta told it with the message.
+    pub name: Option<PersonName>,
 }
 
 impl ConversationTouch {
+    /// Adds what another touch says of the same person.
+    pub fn learn(&mut self, other: &Self) {
+        self.also.extend(other.also.iter().cloned());
+        self.also.sort_unstable();
+        self.also.dedup();
+        self.name = self.name.take().max(other.name.clone());
+    }
+
     /// Returns the conversation as this touch creates it.
     pub fn opening(&self) -> Conversation {
         Conversation {
@@ -124,6 +161,9 @@ impl ConversationTouch {
             last_message_id: self.message_id,
             last_message_at: self.at,
             last_inbound_at: self.opens_window.then_some(self.at),
+            first_message_at: Some(self.at),
+            also: self.also.clone(),
+            name: self.name.clone(),
         }
     }
 }

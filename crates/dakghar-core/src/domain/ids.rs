@@ -90,6 +90,10 @@ own_id!(
     ConversationId, "cnv"
 );
 own_id!(
+    /// Our id of a person who wrote to a tenant, or was written to. `per_…`, that of their first conversation.
+    PersonId, "per"
+);
+own_id!(
     /// Our id of a webhook event that is neither a message nor a status we could place. `evt_…`
     EventId, "evt"
 );

@@ -13,6 +13,8 @@ pub mod migration;
 pub mod opaque;
 pub mod pacing;
 pub mod page;
+pub mod person;
+pub mod person_name;
 pub mod problem;
 pub mod quota;
 pub mod redrive;
@@ -31,11 +33,13 @@ pub use conversation::{Conversation, ConversationKind, ConversationTouch};
 pub use graph_error::{GraphRefusal, RefusalClass};
 pub use hold::{Actor, Hold, HoldReason};
 pub use ids::{
-    ConversationId, EventId, IdempotencyKey, InvalidId, MessageId, MessageKey, PhoneNumberId, RedriveId, TenantId,
-    WaId, WabaId, Wamid,
+    ConversationId, EventId, IdempotencyKey, InvalidId, MessageId, MessageKey, PersonId, PhoneNumberId, RedriveId,
+    TenantId, WaId, WabaId, Wamid,
 };
 pub use limits::{LimitChanges, TenantLimit, TenantLimits};
 pub use message::{Direction, Message, Status};
+pub use person::{Acquaintance, Person};
+pub use person_name::PersonName;
 pub use problem::{ErrorCode, FieldError, Problem};
 pub use secret::Secret;
 pub use tenant::{PhoneNumber, Tenant};

@@ -67,6 +67,8 @@ codes! {
     PhoneNumberNotFound = "phone_number_not_found", 404, "The tenant has no such number";
     /// The tenant has no such message.
     MessageNotFound = "message_not_found", 404, "The tenant has no such message";
+    /// The tenant has no conversation with such a person.
+    PersonNotFound = "person_not_found", 404, "The tenant has no such person";
     /// The tenant has no such conversation.
     ConversationNotFound = "conversation_not_found", 404, "The tenant has no such conversation";
     /// There is no such redrive, or the caller may not know of it.

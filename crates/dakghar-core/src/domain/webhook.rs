@@ -10,6 +10,7 @@ use super::conversation::ConversationKind;
 use super::ids::{EventId, PhoneNumberId, TenantId, WaId, WabaId, Wamid};
 use super::message::evidence::EvidenceStatus;
 use super::message::{Direction, Origin, ReportedStatus, SendError};
+use super::person_name::PersonName;
 use super::time::Timestamp;
 
 /// One part of a webhook POST. A part that could not be understood is [`WebhookPart::Other`].
@@ -55,6 +56,10 @@ pub struct InboundMessage {
     pub peer_id: Option<WaId>,
     /// In a group: the person who wrote, as given.
     pub sender: Option<Arc<str>>,
+    /// Further ids of the person at the other end, in their order and each once.
+    pub also: Vec<WaId>,
+    /// How that person is called.
+    pub name: Option<PersonName>,
     /// Meta's name of the type; `unknown` when absent.
     pub kind: Arc<str>,
     /// Meta's object of that type as JSON text; `null` when absent.

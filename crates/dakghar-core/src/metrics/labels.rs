@@ -51,7 +51,7 @@ label! {
 impl From<&SendOutcome> for Attempt {
     fn from(outcome: &SendOutcome) -> Self {
         match outcome {
-            SendOutcome::Accepted { wamid } if wamid.is_mock() => Self::Simulated,
+            SendOutcome::Accepted { wamid, .. } if wamid.is_mock() => Self::Simulated,
             SendOutcome::Accepted { .. } => Self::Sent,
             SendOutcome::Refused(refusal) => match graph_error::classify(refusal).class {
                 RefusalClass::PaceNumber | RefusalClass::PacePair | RefusalClass::PaceApp => Self::SlowDown,
@@ -175,6 +175,8 @@ label! {
         ConversationsList = "conversations_list",
         /// `find` of `conversations`.
         ConversationsFind = "conversations_find",
+        /// `of_people` of `conversations`.
+        ConversationsOfPeople = "conversations_of_people",
         /// `insert` of `tenants`.
         TenantsInsert = "tenants_insert",
         /// `save` of `tenants`.

@@ -5,6 +5,7 @@ mod amendments;
 mod crashes;
 mod echoes;
 mod names;
+mod people;
 mod promises;
 mod receiving;
 mod redrives;

@@ -91,6 +91,15 @@ impl Recipient {
     }
 }
 
+/// WhatsApp knows mobile numbers of Brazil without the ninth digit that they have since 2012.
+fn known_as(digits: String) -> String {
+    const WITH_NINTH: usize = 13;
+    match digits.strip_prefix("55").and_then(|rest| rest.split_at_checked(2)) {
+        Some((area, rest)) if digits.len() == WITH_NINTH && rest.starts_with('9') => format!("55{area}{}", &rest[1..]),
+        _ => digits,
+    }
+}
+
 /// Checks a body that is sent from `number`.
 pub(crate) fn check(body: &Value, number: &Number) -> Result<Request, GraphError> {
     let Value::Object(body) = body else {
@@ -162,7 +171,7 @@ fn check_recipient(body: &Map<String, Value>) -> Result<Recipient, GraphError> {
             return Ok(Recipient::Group(to.clone()));
         }
         let wa_id = phone_digits(to).ok_or_else(|| GraphError::not_valid("to", "is not a valid phone number"))?;
-        let input = to.clone();
+        let (input, wa_id) = (to.clone(), known_as(wa_id));
         return Ok(Recipient::Phone { input, wa_id });
     }
     match body.get("recipient") {

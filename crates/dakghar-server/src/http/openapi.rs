@@ -129,7 +129,8 @@ pub(super) fn head(version: &str) -> Document {
         tags(
             (name = "Sending", description = "Accepting messages."),
             (name = "Messages", description = "What became of them."),
-            (name = "Conversations", description = "What a number and a person wrote to each other."),
+            (name = "Conversations", description = "What a number and a person, or a group, wrote to each other."),
+            (name = "People", description = "With whom the tenant has conversations."),
             (name = "Dead letters", description = "Messages that ended without reaching anybody."),
             (name = "Events", description = "What Meta told beside messages and statuses."),
             (name = "Tenants", description = "Customers of the operator."),
@@ -243,6 +244,7 @@ fn meaning_of(parameter: &str) -> &'static str {
         "messageId" => "The message.",
         "redriveId" => "The redrive.",
         "conversationId" => "The conversation.",
+        "personId" => "The person.",
         "phoneNumberId" => "Meta's id of the number.",
         _ => "The id.",
     }

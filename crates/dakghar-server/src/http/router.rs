@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::api::{conversations, dead_letters, events, hold, messages, phone_numbers, redrives, send, tenants};
+use super::api::{conversations, dead_letters, events, hold, messages, people, phone_numbers, redrives, send, tenants};
 use super::config::HttpConfig;
 use super::edge::EdgeLayer;
 use super::problem::ApiError;
@@ -81,6 +81,8 @@ fn documented(version: &str) -> OpenApiRouter<HttpState> {
         .routes(routes!(conversations::list)) //      GET    /conversations
         .routes(routes!(conversations::read)) //      GET    /conversations/{conversationId}
         .routes(routes!(conversations::messages)) //  GET    /conversations/{conversationId}/messages
+        .routes(routes!(people::list)) //             GET    /people
+        .routes(routes!(people::read)) //             GET    /people/{personId}
         .routes(routes!(dead_letters::list)) //       GET    /dead-letters
         .routes(routes!(redrives::begin)) //          POST   /dead-letters/redrive
         .routes(routes!(redrives::list)) //           GET    /dead-letters/redrives

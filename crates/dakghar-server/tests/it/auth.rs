@@ -82,6 +82,8 @@ fn intended(operation: &Operation) -> Access {
         | "listConversations"
         | "getConversation"
         | "listConversationMessages"
+        | "listPeople"
+        | "getPerson"
         | "listDeadLetters"
         | "redriveDeadLetters"
         | "listRedrives"
@@ -103,7 +105,8 @@ fn probe(operation: &Operation, tenant_id: &str) -> Request<Body> {
         .replace("{phoneNumberId}", "999")
         .replace("{messageId}", "msg_x")
         .replace("{redriveId}", "rdr_x")
-        .replace("{conversationId}", "cnv_x");
+        .replace("{conversationId}", "cnv_x")
+        .replace("{personId}", "per_x");
     let path = match operation.value["operationId"].as_str() {
         Some("removeTenant") => format!("{path}?force=maybe"),
         _ => path,

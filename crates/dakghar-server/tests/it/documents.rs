@@ -106,6 +106,7 @@ fn filled(path: &str, tenant: &crate::harness::TestTenant) -> String {
         .replace("{phoneNumberId}", &tenant.phone_number_id)
         .replace("{messageId}", "msg_00000000000000000000000000")
         .replace("{conversationId}", "cnv_00000000000000000000000000")
+        .replace("{personId}", "per_00000000000000000000000000")
 }
 
 #[tokio::test]

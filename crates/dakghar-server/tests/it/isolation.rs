@@ -12,6 +12,7 @@ struct Foreign {
     phone_number_id: String,
     message_id: String,
     conversation_id: String,
+    person_id: String,
     redrive_id: String,
 }
 
@@ -39,6 +40,10 @@ async fn every_tenant_operation_hides_what_belongs_to_another() {
         message_id,
         redrive_id: redrive.json["id"].as_str().expect("an id").to_owned(),
         conversation_id: conversations.json["data"][0]["id"].as_str().expect("an id").to_owned(),
+        person_id: conversations.json["data"][0]["personId"]
+            .as_str()
+            .expect("an id")
+            .to_owned(),
     };
     let before = snapshot(&service, &foreign).await;
 
@@ -55,7 +60,8 @@ async fn every_tenant_operation_hides_what_belongs_to_another() {
                 .replace("{phoneNumberId}", &foreign.phone_number_id)
                 .replace("{messageId}", &foreign.message_id)
                 .replace("{redriveId}", &foreign.redrive_id)
-                .replace("{conversationId}", &foreign.conversation_id);
+                .replace("{conversationId}", &foreign.conversation_id)
+                .replace("{personId}", &foreign.person_id);
             let body = example_for(operation.value);
             let answer = service
                 .call(request(operation.method.clone(), &path, body.as_ref()))
@@ -128,6 +134,7 @@ async fn snapshot(service: &Service, foreign: &Foreign) -> Vec<Value> {
         "",
         "/messages",
         "/conversations",
+        "/people",
         "/events",
         "/dead-letters",
         "/dead-letters/redrives",

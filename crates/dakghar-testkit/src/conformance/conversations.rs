@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 
 use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::{
-    Conversation, ConversationId, ConversationKind, ConversationTouch, Direction, Timestamp, WaId,
+    Conversation, ConversationId, ConversationKind, ConversationTouch, Direction, PersonName, Timestamp, WaId,
 };
 
 use super::read_pages;
 use super::stores::{Stores, touch};
-use crate::samples::{at, person, phone_number_id, tenant_id};
+use crate::samples::{at, person, phone, phone_number_id, tenant_id};
 
 /// Runs the suite of `ConversationStore`: `conversation_store_suite!(factory)`, where the factory gives `Stores`. See
 /// [`conformance`](crate::conformance).
@@ -31,6 +31,8 @@ macro_rules! conversation_store_suite {
             pages_of_conversations_have_no_gaps_and_no_repeats
             a_foreign_tenant_sees_no_conversation
             a_group_stays_a_group
+            what_is_told_of_a_person_only_grows_whatever_the_order
+            conversations_of_people_are_found_by_any_of_their_ids
         }
     };
 }
@@ -46,6 +48,9 @@ fn conversation(newest: &ConversationTouch, last_inbound_at: Option<Timestamp>) 
         last_message_id: newest.message_id,
         last_message_at: newest.at,
         last_inbound_at,
+        first_message_at: Some(newest.at),
+        also: newest.also.clone(),
+        name: newest.name.clone(),
     }
 }
 
@@ -53,9 +58,15 @@ async fn apply(stores: &Stores, touches: &[ConversationTouch]) {
     stores.conversations.touch(touches).await.expect("the store answers");
 }
 
+/// Checks all but the time of the first message.
 async fn check(stores: &Stores, expected: &Conversation) {
     let found = stores.conversations.find(&expected.tenant_id, &expected.id).await;
-    assert_eq!(found, Ok(Some(expected.clone())));
+    let found = found.expect("the store answers").expect("it is there");
+    let expected = Conversation {
+        first_message_at: found.first_message_at,
+        ..expected.clone()
+    };
+    assert_eq!(found, expected);
 }
 
 pub async fn a_touch_creates_a_conversation(stores: Stores) {
@@ -267,5 +278,94 @@ pub async fn a_group_stays_a_group(stores: Stores) {
         check(&stores, &conversation(touch, None)).await;
     }
     let listed = stores.conversations.list(&tenant, None, PageLimit::items(9)).await;
-    assert_eq!(listed.expect("the store answers").items, [conversation(&second, None)]);
+    let expected = Conversation {
+        first_message_at: Some(first.at),
+        ..conversation(&second, None)
+    };
+    assert_eq!(listed.expect("the store answers").items, [expected]);
+}
+
+fn told(ms: u64, name: Option<&str>, username: Option<&str>) -> PersonName {
+    PersonName {
+        at: at(ms),
+        name: name.map(Into::into),
+        username: username.map(Into::into),
+    }
+}
+
+pub async fn what_is_told_of_a_person_only_grows_whatever_the_order(stores: Stores) {
+    let peer = person("1");
+    for turn in 0..4 {
+        let tenant = tenant_id();
+        let touch = |ms, also: &[&str], name| ConversationTouch {
+            also: also.iter().map(|id| person(id)).collect(),
+            name,
+            ..touch(tenant, &peer, at(ms), Direction::Inbound)
+        };
+        let mut touches = vec![
+            touch(30, &["US.2"], Some(told(30, Some("B"), None))),
+            touch(20, &[], None),
+            touch(10, &["US.1", "US.2"], Some(told(40, None, Some("late")))),
+            touch(40, &["US.0"], Some(told(40, Some("A"), None))),
+        ];
+        let newest = touches[3].clone();
+        touches.rotate_left(turn);
+        // One by one, then all at once, and again.
+        for touch in &touches {
+            apply(&stores, std::slice::from_ref(touch)).await;
+        }
+        apply(&stores, &touches).await;
+        let expected = Conversation {
+            first_message_at: Some(at(10)),
+            also: ["US.0", "US.1", "US.2"].map(person).to_vec(),
+            name: Some(told(40, Some("A"), None)),
+            ..conversation(&newest, Some(at(40)))
+        };
+        let found = stores.conversations.find(&tenant, &expected.id).await;
+        assert_eq!(found, Ok(Some(expected.clone())));
+        let listed = stores.conversations.list(&tenant, None, PageLimit::items(9)).await;
+        assert_eq!(listed.expect("the store answers").items, [expected]);
+    }
+}
+
+pub async fn conversations_of_people_are_found_by_any_of_their_ids(stores: Stores) {
+    let tenant = tenant_id();
+    let of = |tenant, key: &str, also: &[&str]| ConversationTouch {
+        also: also.iter().map(|id| person(id)).collect(),
+        ..touch(tenant, &person(key), at(10), Direction::Inbound)
+    };
+    let group = ConversationTouch {
+        kind: ConversationKind::Group,
+        ..of(tenant, "US.1", &["9"])
+    };
+    let group = ConversationTouch {
+        id: ConversationId::of(&tenant, &phone("999"), &group.wa_id),
+        phone_number_id: phone("999"),
+        ..group
+    };
+    let touches = [
+        of(tenant, "1", &["US.1", "US.2"]),
+        of(tenant, "US.1", &[]),
+        of(tenant, "2", &["US.3"]),
+        of(tenant_id(), "1", &["US.1"]),
+        group,
+    ];
+    apply(&stores, &touches).await;
+    let found = async |ids: &[&str], limit| {
+        let ids: Vec<_> = ids.iter().map(|id| person(id)).collect();
+        let found = stores.conversations.of_people(&tenant, &ids, limit).await;
+        let mut keys: Vec<_> = found
+            .expect("the store answers")
+            .iter()
+            .map(|one| one.wa_id.to_string())
+            .collect();
+        keys.sort();
+        keys
+    };
+    assert_eq!(found(&[], 9).await, [""; 0]);
+    assert_eq!(found(&["7"], 9).await, [""; 0]);
+    assert_eq!(found(&["US.1"], 9).await, ["1", "US.1"]);
+    assert_eq!(found(&["1", "US.2"], 9).await, ["1"]);
+    assert_eq!(found(&["US.3", "US.2"], 9).await, ["1", "2"]);
+    assert_eq!(found(&["1", "2", "US.1"], 2).await.len(), 2);
 }

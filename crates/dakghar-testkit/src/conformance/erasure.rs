@@ -53,6 +53,8 @@ async fn fill(stores: &Stores, tenant: TenantId) {
     }
     receive_all(stores, &[inbound(tenant, "wamid.A"), inbound(tenant, "wamid.B")]).await;
     let touches = ["1", "2", "3"].map(|digits| ConversationTouch {
+        also: Vec::new(),
+        name: None,
         kind: ConversationKind::Person,
         id: ConversationId::of(&tenant, &phone_number_id(), &person(digits)),
         tenant_id: tenant,
@@ -271,6 +273,8 @@ pub async fn old_messages_that_are_settled_are_erased_and_no_others(stores: Stor
 pub async fn a_conversation_goes_with_its_last_message(stores: Stores) {
     let tenant = tenant_id();
     let touch = |digits: &str, time| ConversationTouch {
+        also: Vec::new(),
+        name: None,
         kind: ConversationKind::Person,
         id: ConversationId::of(&tenant, &phone_number_id(), &person(digits)),
         tenant_id: tenant,

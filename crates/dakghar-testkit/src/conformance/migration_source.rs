@@ -124,6 +124,8 @@ async fn report(under_test: &SourceUnderTest, messages: &[Message]) -> Vec<Statu
 
 fn touch(owner: TenantId, digits: &str, ms: u64) -> ConversationTouch {
     ConversationTouch {
+        also: Vec::new(),
+        name: None,
         kind: ConversationKind::Person,
         id: ConversationId::of(&owner, &phone_number_id(), &person(digits)),
         tenant_id: owner,

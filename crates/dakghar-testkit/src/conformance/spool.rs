@@ -58,6 +58,7 @@ fn outcomes() -> Vec<SpooledOutcome> {
     let kinds = [
         SendOutcome::Accepted {
             wamid: samples::wamid("spooled"),
+            known_as: Vec::new(),
         },
         SendOutcome::Refused(refusal),
         SendOutcome::Refused(plain),

@@ -125,6 +125,8 @@ pub(super) fn ids(messages: &[Message]) -> Vec<MessageId> {
 pub(super) fn touch(tenant: TenantId, wa_id: &WaId, at: Timestamp, direction: Direction) -> ConversationTouch {
     let Message { accepted, .. } = outbound(tenant);
     ConversationTouch {
+        also: Vec::new(),
+        name: None,
         kind: ConversationKind::Person,
         id: ConversationId::of(&tenant, &phone_number_id(), wa_id),
         tenant_id: tenant,

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::page::{Listed, PageLimit};
-use dakghar_core::domain::{Conversation, ConversationId, ConversationTouch, TenantId, Timestamp};
+use dakghar_core::domain::{
+    Conversation, ConversationId, ConversationKind, ConversationTouch, TenantId, Timestamp, WaId,
+};
 use dakghar_core::ports::{ConversationStore, StoreError};
 
 use super::{MemoryStore, State, page_of};
@@ -14,6 +16,11 @@ impl State {
             conversation.last_message_at = touch.at;
             conversation.last_message_id = touch.message_id;
         }
+        conversation.first_message_at = conversation.first_message_at.map(|first| first.min(touch.at));
+        conversation.also.extend(touch.also.iter().cloned());
+        conversation.also.sort_unstable();
+        conversation.also.dedup();
+        conversation.name = conversation.name.take().max(touch.name.clone());
         if touch.opens_window {
             conversation.last_inbound_at = conversation.last_inbound_at.max(Some(touch.at));
         }
@@ -42,6 +49,17 @@ impl ConversationStore for MemoryStore {
                 .collect();
             conversations.sort_by_key(|conversation| std::cmp::Reverse(position(conversation)));
             page_of(conversations.into_iter().cloned(), limit)
+        })
+    }
+
+    async fn of_people(&self, tenant_id: &TenantId, ids: &[WaId], limit: u32) -> Result<Vec<Conversation>, StoreError> {
+        self.with(|state| {
+            let found = state.conversations.values().filter(|conversation| {
+                conversation.tenant_id == *tenant_id
+                    && conversation.kind == ConversationKind::Person
+                    && conversation.ids().any(|id| ids.contains(id))
+            });
+            found.take(limit as usize).cloned().collect()
         })
     }
 

@@ -198,6 +198,8 @@ async fn installation() -> Arc<MemoryStore> {
         answer.unwrap();
     }
     let touches = owners.each_ref().map(|owner| ConversationTouch {
+        also: Vec::new(),
+        name: None,
         kind: dakghar_core::domain::ConversationKind::Person,
         id: ConversationId::of(&owner.id, &phone_number_id(), &person("1")),
         tenant_id: owner.id,

@@ -34,6 +34,7 @@ mod migrate;
 mod moved_numbers;
 mod open_files;
 mod outbound;
+mod people;
 mod private;
 mod redis_servers;
 mod redrives;

@@ -161,6 +161,13 @@ async fn lists_and_repeated_keys_tell_what_reports_tell(backend: Backend) {
         cursor = format!("&cursor={next}");
     }
     assert_eq!(found, read);
+    let conversations = product.get(&format!("/tenants/{}/conversations", tenant.id)).await;
+    let conversation = text(&conversations["data"][0]["id"]);
+    let path = format!("/tenants/{}/conversations/{conversation}/messages", tenant.id);
+    let statuses: Vec<String> = (product.get(&path).await["data"].as_array().unwrap().iter())
+        .map(|message| text(&message["status"]))
+        .collect();
+    assert_eq!(statuses, ["sent", "read", "sent", "read", "sent", "read"]);
     for (key, status) in [(0, "read"), (1, "sent")] {
         let again = product.post(&send, request(key)).await;
         assert_eq!(again["status"], status);

@@ -61,5 +61,6 @@ fn simulated(message: &Message) -> SendOutcome {
     let text = format!("{}{suffix}.{}", Wamid::MOCK_PREFIX, message.delivery.attempt);
     SendOutcome::Accepted {
         wamid: Wamid::parse(&text).expect("letters, digits and dots make a wamid"),
+        known_as: Vec::new(),
     }
 }

@@ -4,7 +4,7 @@
 //! that blames the request comes from something in between (a proxy, a filter, the edge) that did not pass it on.
 //! Everything else leaves the outcome unknown, because the request may have been carried out before the answer was lost.
 
-use dakghar_core::domain::ids::Wamid;
+use dakghar_core::domain::ids::{WaId, Wamid};
 use dakghar_core::domain::message::SendOutcome;
 use dakghar_core::domain::time::Timestamp;
 
@@ -25,7 +25,10 @@ pub(super) fn judge(answer: &GraphAnswer, now: Timestamp) -> SendOutcome {
         && let Some(id) = first_message_id(&fields)
     {
         return match Wamid::parse(&id).ok().filter(|_| id.len() <= WAMID_CHARS_MAX) {
-            Some(wamid) => SendOutcome::Accepted { wamid },
+            Some(wamid) => SendOutcome::Accepted {
+                wamid,
+                known_as: recipients(&fields),
+            },
             None => unknown(&format!("the answer names an impossible message id (HTTP {code})")),
         };
     }
@@ -56,6 +59,18 @@ fn first_message_id(answer: &Fields<'_>) -> Option<String> {
     let messages = elements(answer.get("messages")?)?;
     let first = Fields::of(messages.first()?)?;
     first.text("id").map(std::borrow::Cow::into_owned)
+}
+
+/// The ids of the recipient. More than one is none of ours: a message has one.
+fn recipients(answer: &Fields<'_>) -> Vec<WaId> {
+    let contacts = answer.get("contacts").and_then(elements).unwrap_or_default();
+    let [only] = contacts[..] else { return Vec::new() };
+    let Some(contact) = Fields::of(only) else {
+        return Vec::new();
+    };
+    let ids = ["wa_id", "user_id"].map(|name| contact.text(name));
+    let ids = ids.iter().flatten().map(|id| id.strip_prefix('+').unwrap_or(id));
+    ids.filter_map(|id| WaId::parse(id).ok()).collect()
 }
 
 #[cfg(test)]

@@ -3,19 +3,25 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use dakghar_core::domain::conversation::ALSO_MAX;
+use dakghar_core::domain::conversation::ConversationKind;
+use dakghar_core::domain::ids::WaId;
 use dakghar_core::domain::message::Direction;
+use dakghar_core::domain::person_name::{NAME_BYTES_MAX, PersonName};
 use dakghar_core::domain::webhook::{FRAME_END, InboundMessage, WebhookPart, framed};
 use serde_json::value::RawValue;
 
 use super::super::lenient_json::{Fields, elements};
 use super::frame::Members;
 use super::parts::{ECHO_LIST, ECHOES, HISTORY, Parts, Place};
-use super::reader::{READERS, WRITERS, amendment};
+use super::reader::{READERS, WRITERS, amendment, ids_under};
 
 /// The bytes of the name of the contacts, and of the end of a frame.
 const CONTACTS_AND_END: usize = 20;
 /// Where a contact names its person.
 const CONTACTS: [&str; 2] = ["wa_id", "user_id"];
+/// Where a contact has ids of its person.
+const CONTACT_IDS: [&str; 3] = ["wa_id", "user_id", "parent_user_id"];
 
 /// Reads a message, or what one changes of an earlier one.
 pub(super) fn read_message<'a>(
@@ -37,6 +43,7 @@ pub(super) fn read_message<'a>(
         let frame = around.frame(parts, &fields, names);
         return Ok(place.amending(whole(frame.as_deref(), message.list(), raw), amends));
     }
+    around.introduce(&mut message, &fields, names);
     // The object of its type is kept beside the whole.
     let _ = parts.repeats.take(message.body.len());
     message.frame = around.frame(parts, &fields, names);
@@ -121,6 +128,29 @@ impl<'a> Around<'a> {
         Some(json.into())
     }
 
+    /// Adds what the contacts say of the person at the other end. In a group they are about who wrote.
+    fn introduce(&self, message: &mut InboundMessage, element: &Fields<'_>, names: &[&str]) {
+        if message.conversation_kind == ConversationKind::Group {
+            message.also.clear();
+            return;
+        }
+        for contact in self.contacts.of_person(element, names) {
+            let contact = &self.contacts.found[contact];
+            message.also.extend(contact.ids.iter().cloned());
+            let is_named = contact.name.is_some() || contact.username.is_some();
+            let told = message.sent_at.filter(|_| is_named).map(|at| PersonName {
+                at,
+                name: contact.name.clone(),
+                username: contact.username.clone(),
+            });
+            message.name = message.name.take().max(told);
+        }
+        message.also.retain(|id| Some(id) != message.peer_id.as_ref());
+        message.also.sort_unstable();
+        message.also.dedup();
+        message.also.truncate(ALSO_MAX);
+    }
+
     pub(super) fn left(
         &self,
         change: &'a Fields<'_>,
@@ -198,6 +228,30 @@ struct Contacts<'a> {
 struct Contact<'a> {
     raw: &'a RawValue,
     is_taken: bool,
+    /// The ids of its person.
+    ids: Vec<WaId>,
+    /// The name in the person's profile.
+    name: Option<Arc<str>>,
+    username: Option<Arc<str>>,
+}
+
+impl<'a> Contact<'a> {
+    fn of(raw: &'a RawValue, fields: Option<&Fields<'_>>) -> Self {
+        let ids = fields.map(|fields| ids_under(fields, &CONTACT_IDS)).unwrap_or_default();
+        let profile = fields.and_then(|fields| fields.object("profile"));
+        let text = |name| {
+            let text = profile.as_ref()?.text(name)?;
+            (!text.is_empty() && text.len() <= NAME_BYTES_MAX).then(|| Arc::from(&*text))
+        };
+        let (name, username): (Option<Arc<str>>, Option<Arc<str>>) = (text("name"), text("username"));
+        Self {
+            raw,
+            is_taken: false,
+            ids,
+            name,
+            username,
+        }
+    }
 }
 
 impl<'a> Contacts<'a> {
@@ -206,13 +260,14 @@ impl<'a> Contacts<'a> {
         let is_list = list.is_some();
         let list = list.unwrap_or_default();
         let mut by_person: HashMap<String, Vec<usize>> = HashMap::new();
-        for (at, raw) in list.iter().enumerate() {
-            let Some(contact) = Fields::of(raw) else { continue };
-            for person in people(&contact, &CONTACTS) {
+        let mut found = Vec::with_capacity(list.len());
+        for (at, raw) in list.into_iter().enumerate() {
+            let contact = Fields::of(raw);
+            for person in contact.iter().flat_map(|contact| people(contact, &CONTACTS)) {
                 by_person.entry(person).or_default().push(at);
             }
+            found.push(Contact::of(raw, contact.as_ref()));
         }
-        let found = list.into_iter().map(|raw| Contact { raw, is_taken: false }).collect();
         Self {
             is_list,
             found,

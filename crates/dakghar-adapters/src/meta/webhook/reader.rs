@@ -26,6 +26,18 @@ pub(super) const WRITERS: [&str; 2] = ["from", "from_user_id"];
 /// Where a message of the business names the person who gets it.
 pub(super) const READERS: [&str; 2] = ["to", "to_user_id"];
 
+const WRITER_PARENTS: [&str; 1] = ["from_parent_user_id"];
+const READER_PARENTS: [&str; 1] = ["to_parent_user_id"];
+/// The object of a notice about a person, and where it names the numbers and ids that they have and had.
+const SYSTEM: &str = "system";
+const NOTICED: [&str; 5] = [
+    "wa_id",
+    "user_id",
+    "parent_user_id",
+    "previous_user_id",
+    "previous_parent_user_id",
+];
+
 /// The types of messages that change another one.
 const EDIT: &str = "edit";
 const REVOKE: &str = "revoke";
@@ -117,6 +129,25 @@ impl Facts<'_> {
                 (ConversationKind::Person, number, id, None)
             }
         };
+        let mut also = ids_under(fields, names);
+        also.extend(ids_under(
+            fields,
+            if origin == Origin::BusinessApp {
+                &READER_PARENTS
+            } else {
+                &WRITER_PARENTS
+            },
+        ));
+        // A notice that somebody has another number or id names both.
+        let notice = fields.object(SYSTEM).filter(|_| status == ReportedStatus::Received);
+        let noticed = notice.map(|notice| ids_under(&notice, &NOTICED)).unwrap_or_default();
+        let peer_id = peer_id.or_else(|| {
+            noticed
+                .first()
+                .filter(|_| conversation_kind == ConversationKind::Person)
+                .cloned()
+        });
+        also.extend(noticed);
         let kind = fields
             .text("type")
             .filter(|kind| !kind.is_empty() && kind.len() <= KIND_BYTES_MAX);
@@ -131,6 +162,8 @@ impl Facts<'_> {
             peer: peer.as_deref().map(Arc::from),
             peer_id,
             sender: sender.as_deref().map(Arc::from),
+            also,
+            name: None,
             kind: kind.as_deref().unwrap_or(KIND_UNKNOWN).into(),
             body: body.map_or("null", RawValue::get).into(),
             raw: raw.get().into(),
@@ -218,6 +251,12 @@ fn edited(fields: &Fields<'_>) -> Result<AmendedContent, &'static str> {
         kind: kind.as_ref().into(),
         body: body.into(),
     })
+}
+
+/// The ids of a person under these names.
+pub(super) fn ids_under(fields: &Fields<'_>, names: &[&str]) -> Vec<WaId> {
+    let ids = names.iter().filter_map(|name| fields.text(name));
+    ids.filter_map(|id| key_of(&id)).collect()
 }
 
 /// A number as a key.

@@ -2,9 +2,10 @@
 //!
 //! The newest message's time and id lie in one embedded document, so that they move forward together.
 
-use bson::{DateTime, RawDocument, RawDocumentBuf, raw::cstr, rawdoc};
+use bson::{DateTime, RawArrayBuf, RawBson, RawDocument, RawDocumentBuf, raw::cstr, rawdoc};
 use dakghar_core::domain::conversation::{Conversation, ConversationKind};
 use dakghar_core::domain::ids::{ConversationId, MessageId, PhoneNumberId, TenantId, WaId};
+use dakghar_core::domain::person_name::PersonName;
 use dakghar_core::domain::time::Timestamp;
 use serde::Deserialize;
 
@@ -25,12 +26,29 @@ struct ConversationFields {
     /// Absent for a person, also in documents of earlier builds.
     #[serde(default)]
     kind: Option<String>,
+    /// Absent in documents of earlier builds.
+    #[serde(default)]
+    first_message_at: Option<DateTime>,
+    /// Absent where there are none.
+    #[serde(default)]
+    also: Vec<String>,
+    #[serde(default)]
+    name: Option<Name>,
 }
 
 #[derive(Debug, Deserialize)]
 struct LastMessage {
     at: DateTime,
     id: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Name {
+    at: DateTime,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    username: Option<String>,
 }
 
 /// A conversation as it stands. One that exists is only ever moved forward.
@@ -49,12 +67,38 @@ pub(in crate::mongo) fn encode(conversation: &Conversation) -> RawDocumentBuf {
     if let Some(kind) = conversation.kind.stored() {
         document.append(cstr!("kind"), kind);
     }
+    if let Some(at) = conversation.first_message_at {
+        document.append(cstr!("firstMessageAt"), date(at));
+    }
+    if !conversation.also.is_empty() {
+        document.append(cstr!("also"), ids(&conversation.also));
+    }
+    if let Some(told) = &conversation.name {
+        document.append(cstr!("name"), name(told));
+    }
     document
 }
 
 /// The newest message of a conversation.
 pub(in crate::mongo) fn newest(at: Timestamp, id: &MessageId) -> RawDocumentBuf {
     rawdoc! { "at": date(at), "id": id.to_string() }
+}
+
+/// The further ids of a person.
+pub(in crate::mongo) fn ids(ids: &[WaId]) -> RawArrayBuf {
+    ids.iter().map(WaId::as_str).collect()
+}
+
+/// How a person is called. Names told at the same time compare field by field.
+pub(in crate::mongo) fn name(told: &PersonName) -> RawDocumentBuf {
+    let mut document = rawdoc! { "at": date(told.at) };
+    document.append(cstr!("name"), text(told.name.as_deref()));
+    document.append(cstr!("username"), text(told.username.as_deref()));
+    document
+}
+
+fn text(text: Option<&str>) -> RawBson {
+    text.map_or(RawBson::Null, |text| RawBson::String(text.to_owned()))
 }
 
 /// Reads a conversation.
@@ -76,5 +120,19 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Conversation, Unread
             None => ConversationKind::Person,
             Some(kind) => ConversationKind::parse(kind).ok_or_else(|| wrong("kind"))?,
         },
+        first_message_at: fields.first_message_at.map(timestamp),
+        also: {
+            let mut also: Vec<WaId> = (fields.also.iter().map(|id| WaId::parse(id)))
+                .collect::<Result<_, _>>()
+                .map_err(|_| wrong("also"))?;
+            // The server keeps a set in no order.
+            also.sort_unstable();
+            also
+        },
+        name: fields.name.as_ref().map(|told| PersonName {
+            at: timestamp(told.at),
+            name: told.name.as_deref().map(Into::into),
+            username: told.username.as_deref().map(Into::into),
+        }),
     })
 }

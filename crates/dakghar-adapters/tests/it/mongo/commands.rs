@@ -65,6 +65,8 @@ async fn a_conversation_of_another_tenant_is_not_moved() {
     let (owner, stranger) = (tenant_id(), tenant_id());
     let wa_id = WaId::parse("919111111111").expect("digits");
     let touch = |tenant_id, at| ConversationTouch {
+        also: Vec::new(),
+        name: None,
         kind: ConversationKind::Person,
         id: ConversationId::of(&owner, &phone_number_id(), &wa_id),
         tenant_id,

@@ -402,6 +402,8 @@ async fn conversations_events_and_tenants_are_found_by_their_indexes() {
         .map(|n| {
             let wa_id = person(&format!("91{n:010}"));
             ConversationTouch {
+                also: Vec::new(),
+                name: None,
                 kind: ConversationKind::Person,
                 id: ConversationId::of(&tenant_id, &phone_number_id(), &wa_id),
                 tenant_id,

@@ -167,6 +167,8 @@ async fn a_document_of_each_kind_is_refused_without_any_of_its_fields() {
     let tenant = tenant_full();
     let message = outbound_full(tenant.id);
     let touch = ConversationTouch {
+        also: Vec::new(),
+        name: None,
         kind: ConversationKind::Person,
         id: ConversationId::of(&tenant.id, &message.accepted.phone_number_id, &person("919111111111")),
         tenant_id: tenant.id,

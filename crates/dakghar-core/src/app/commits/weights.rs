@@ -29,7 +29,7 @@ impl Weighed for Save {
 
 impl Weighed for ReceivedMessage {
     fn bytes(&self) -> usize {
-        SMALL_BYTES + self.message.bytes()
+        SMALL_BYTES + self.message.bytes() + self.touch.as_ref().map_or(0, Weighed::bytes)
     }
 }
 
@@ -49,7 +49,7 @@ impl Weighed for (MessageKey, Evidence) {
 
 impl Weighed for ConversationTouch {
     fn bytes(&self) -> usize {
-        SMALL_BYTES
+        SMALL_BYTES + self.opening().bytes()
     }
 }
 

@@ -1,19 +1,20 @@
 //! Reading: tenants, messages, conversations, dead letters and events, page by page.
 
 mod cursor;
+mod people;
 
 use super::failure::Failure;
 use super::messages::{Messages, merge_reports};
 use crate::domain::amendment::{AMENDMENTS_MAX, AmendedMessage};
-use crate::domain::conversation::Conversation;
-use crate::domain::ids::{ConversationId, EventId, MessageId, MessageKey, RedriveId};
+use crate::domain::ids::{EventId, MessageId, MessageKey, RedriveId};
 use crate::domain::message::{Message, StatusRecord};
 use crate::domain::page::{Listed, MessageQuery, PAGE_ITEMS_MAX, PageFill, PageLimit, Paged};
 use crate::domain::redrive::Redrive;
 use crate::domain::webhook::WebhookEvent;
-use crate::domain::{ErrorCode, Problem, Tenant, TenantId, Timestamp};
+use crate::domain::{ErrorCode, Problem, Tenant, TenantId};
 use crate::ports::{Ports, StoreError};
 pub use cursor::CursorSigner;
+pub use people::KnownConversation;
 
 /// One page of a list, newest first.
 #[derive(Clone, Debug)]
@@ -125,34 +126,6 @@ impl Reading {
         let Page { items, next_cursor } = self.page(&list, listed, ToString::to_string);
         let items = self.amended(tenant_id, items, 1).await?;
         Ok(Page { items, next_cursor })
-    }
-
-    /// Returns the tenant's conversations, the one with the newest message first.
-    pub async fn conversations(&self, tenant_id: &TenantId, page: &PageRequest) -> Result<Page<Conversation>, Failure> {
-        let list = format!("conversations/{tenant_id}");
-        let before = self.position(page, &list, |text| {
-            let (at, id) = text.split_once(' ')?;
-            Some((
-                Timestamp::from_millis(at.parse().ok()?),
-                ConversationId::parse(id).ok()?,
-            ))
-        })?;
-        let limit = PageLimit::items(page.limit);
-        let listed = self.ports.conversations.list(tenant_id, before, limit).await?;
-        Ok(self.page(&list, listed, |(at, id)| format!("{} {id}", at.as_millis())))
-    }
-
-    /// Returns one conversation of the tenant.
-    pub async fn conversation(&self, tenant_id: &TenantId, id: &str) -> Result<Conversation, Failure> {
-        let missing = || {
-            Problem::new(
-                ErrorCode::ConversationNotFound,
-                "The tenant has no conversation with this id.",
-            )
-        };
-        let id = ConversationId::parse(id).map_err(|_| missing())?;
-        let found = self.ports.conversations.find(tenant_id, &id).await?;
-        Ok(found.ok_or_else(missing)?)
     }
 
     /// Returns the dead letters of a tenant, or of all.

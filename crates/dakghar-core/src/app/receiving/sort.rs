@@ -14,7 +14,7 @@ use crate::domain::message::{
 use crate::domain::opaque::OpaqueSigner;
 use crate::domain::tenant::SharedTenant;
 use crate::domain::webhook::{EventReason, InboundMessage, OtherPart, StatusReport, WebhookEvent, WebhookPart};
-use crate::domain::{ConversationKind, MessageKey, PhoneNumberId, TenantId, WabaId};
+use crate::domain::{ConversationKind, ConversationTouch, MessageKey, PhoneNumberId, TenantId, WabaId};
 use crate::ports::{MessageStore, ReceivedMessage, StoreError};
 
 /// The type of what Meta says about a person (a new number or id) in the place of a message. The person wrote nothing.
@@ -125,7 +125,11 @@ impl Sorter {
         };
         delivery.conversation_id = accepted.conversation();
         let message = Message { accepted, delivery };
-        let touch = message.touch(said_at, opens_window);
+        let touch = message.touch(said_at, opens_window).map(|touch| ConversationTouch {
+            also: inbound.also,
+            name: inbound.name,
+            ..touch
+        });
         sorted.messages.push(ReceivedMessage { message, touch });
     }
 

@@ -23,7 +23,7 @@ use crate::app::messages::{Change, Start};
 use crate::app::stale::Step;
 use crate::domain::message::{Evidence, EvidenceStatus, Fenced, Message, NotSentCause, Recorded, SendOutcome, Status};
 use crate::domain::tenant::SharedTenant;
-use crate::domain::{Tenant, Timestamp};
+use crate::domain::{ConversationKind, ConversationTouch, Tenant, Timestamp, WaId};
 use crate::metrics::{Attempt, DoubtEnd};
 use crate::ports::{Job, Save, Saved, SendCall};
 
@@ -151,6 +151,7 @@ impl Sending {
     /// evidence even when the lease has expired.
     pub async fn record(&self, ended: &mut EndedCall) -> Result<(), Failure> {
         let EndedCall { claimed, outcome, .. } = &*ended;
+        self.join_people(claimed, outcome).await;
         let epoch = claimed.delivery.epoch;
         let mut recorded = Err(Fenced);
         let step = |message: &mut Message| {
@@ -185,6 +186,29 @@ impl Sending {
         Ok(())
     }
 
+    /// Remembers that the recipient is also known under the ids of Meta's answer, where these are others. Before the
+    /// outcome: a crash between the two leaves what is true. A failure costs no outcome: the next answer says it again.
+    pub(super) async fn join_people(&self, message: &Message, outcome: &SendOutcome) {
+        let SendOutcome::Accepted { known_as, .. } = outcome else {
+            return;
+        };
+        let is_other = |id: &&WaId| Some(*id) != message.accepted.peer_id.as_ref();
+        let also: Vec<WaId> = known_as.iter().filter(is_other).cloned().collect();
+        if also.is_empty() || message.accepted.conversation_kind == ConversationKind::Group {
+            return;
+        }
+        let touch = message.touch(message.delivery.updated_at, false);
+        let touches = touch.map(|touch| ConversationTouch { also, ..touch });
+        let joined = self.touches.submit(touches.into_iter().collect()).await;
+        if let Err(failure) = joined
+            .map_err(Failure::from)
+            .and_then(|joined| joined.map_err(Failure::from))
+        {
+            let accepted = &message.accepted;
+            tracing::warn!(message_id = %accepted.id, tenant_id = %accepted.tenant_id, %failure, "a further id of the recipient was not kept");
+        }
+    }
+
     /// Records the outcome of a call in the message, if that is still held under the epoch of the call.
     pub(super) fn record_in(
         &self,
@@ -204,7 +228,7 @@ impl Sending {
 
     /// Keeps Meta's answer for a message that is no longer ours. The answer is true whoever holds the message.
     async fn add_late_evidence(&self, claimed: &Message, outcome: &SendOutcome) -> Result<(), Failure> {
-        let SendOutcome::Accepted { wamid } = outcome else {
+        let SendOutcome::Accepted { wamid, .. } = outcome else {
             return Ok(());
         };
         // Its status may have come before its answer; that statuses arrive is then known all the better.

@@ -150,6 +150,9 @@ impl Sending {
             match change {
                 Ok(Change::Saved(message)) => {
                     let (epoch, done) = recorded[&key];
+                    if let Some(spooled) = outcomes.get(&(key, epoch)) {
+                        self.join_people(&message, &spooled.outcome).await;
+                    }
                     self.ports
                         .metrics
                         .message_changed(Status::Sending, &message, DoubtEnd::Policy);
@@ -179,7 +182,7 @@ impl Sending {
     ) -> Result<(), Failure> {
         let news = spooled.filter_map(|spooled| match &spooled.outcome {
             // A repetition has nothing to add.
-            SendOutcome::Accepted { wamid } if !message.delivery.wamids.contains(wamid) => Some(Evidence {
+            SendOutcome::Accepted { wamid, .. } if !message.delivery.wamids.contains(wamid) => Some(Evidence {
                 status: EvidenceStatus::Sent,
                 wamid: wamid.clone(),
                 attempt: Some(spooled.attempt),

@@ -84,6 +84,8 @@ impl Message {
             message_id: self.accepted.id,
             at,
             opens_window,
+            also: Vec::new(),
+            name: None,
         })
     }
 

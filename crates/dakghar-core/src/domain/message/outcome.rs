@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::graph_error::{self, GraphRefusal, RefusalClass};
 use super::super::hold::HoldReason;
-use super::super::ids::Wamid;
+use super::super::ids::{WaId, Wamid};
 use super::super::send_error::SendError;
 use super::super::time::{Present, Timestamp};
 use super::Message;
@@ -29,6 +29,8 @@ pub enum SendOutcome {
     Accepted {
         /// Meta's id.
         wamid: Wamid,
+        /// Under which ids Meta knows the recipient, where it says so: not always the one that was given.
+        known_as: Vec<WaId>,
     },
     /// Meta answered with an error of its own.
     Refused(GraphRefusal),
@@ -108,7 +110,7 @@ impl Message {
         self.delivery.updated_at = now;
         self.join_conversation();
         Ok(match outcome {
-            SendOutcome::Accepted { wamid } => {
+            SendOutcome::Accepted { wamid, .. } => {
                 self.remember_wamid(wamid, true);
                 self.note_attempt(now, "sent", None);
                 self.delivery.status = Status::Sent;

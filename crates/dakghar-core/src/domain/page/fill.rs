@@ -123,7 +123,9 @@ impl Paged for Conversation {
     }
 
     fn bytes(&self) -> usize {
-        RECORD_BYTES
+        let ids: usize = self.also.iter().map(|id| id.as_str().len()).sum();
+        let names = self.name.iter().flat_map(|told| [&told.name, &told.username]);
+        RECORD_BYTES + ids + names.flatten().map(|name| name.len()).sum::<usize>()
     }
 }
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::domain::conversation::{Conversation, ConversationTouch};
-use crate::domain::ids::{ConversationId, TenantId};
+use crate::domain::ids::{ConversationId, TenantId, WaId};
 use crate::domain::page::{Listed, PageLimit};
 use crate::domain::time::Timestamp;
 
@@ -22,6 +22,10 @@ pub trait ConversationStore: Send + Sync {
         before: Option<(Timestamp, ConversationId)>,
         limit: PageLimit,
     ) -> Result<Listed<Conversation>, StoreError>;
+
+    /// Returns conversations with people under these ids, be it their key or a further id: each once, in any order, at most
+    /// `limit`. Not those of groups.
+    async fn of_people(&self, tenant_id: &TenantId, ids: &[WaId], limit: u32) -> Result<Vec<Conversation>, StoreError>;
 
     /// Returns one conversation.
     async fn find(&self, tenant_id: &TenantId, id: &ConversationId) -> Result<Option<Conversation>, StoreError>;

@@ -2,19 +2,20 @@
 //!
 //! The loops are those of the server's worker, with the executor's time in place of the runtime's.
 
+mod reading;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::{
-    AcceptedMessage, App, Attending, ClaimedSend, EndedCall, Failure, NewPhoneNumber, NewTenant, Page, PageRequest,
-    Prepared, PreparedSend, Retention, Settings, WaitingSend, WebhookReceipt,
+    AcceptedMessage, App, Attending, ClaimedSend, EndedCall, Failure, NewPhoneNumber, NewTenant, Prepared,
+    PreparedSend, Retention, Settings, WaitingSend, WebhookReceipt,
 };
 use dakghar_core::domain::listening::Hearing;
 use dakghar_core::domain::message::{RedriveOptions, UnknownOutcome};
-use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::redrive::{NewRedrive, Redrive, RedriveStatus};
-use dakghar_core::domain::{Actor, AmendedMessage, Problem, Secret, Tenant, TenantId, Timestamp, send_request};
+use dakghar_core::domain::{Actor, Problem, Secret, Tenant, TenantId, Timestamp, send_request};
 use dakghar_core::ports::{Job, JobKey, QueueError};
 use dakghar_core::vault::SigningKeys;
 use futures_channel::{mpsc, oneshot};
@@ -214,30 +215,6 @@ impl Process {
 
     pub async fn message(&self, tenant: &TenantId, id: &str) -> Result<Seen, Problem> {
         Ok(Seen(self.app.reading.message(tenant, id).await?.message))
-    }
-
-    /// A message with what was done to it.
-    pub async fn amended(&self, tenant: &TenantId, id: &str) -> Result<AmendedMessage, Problem> {
-        Ok(self.app.reading.message(tenant, id).await?)
-    }
-
-    /// The first page of messages.
-    pub async fn list(&self, tenant: &TenantId, query: MessageQuery) -> Result<Vec<AmendedMessage>, Problem> {
-        let page = PageRequest {
-            limit: 100,
-            cursor: None,
-        };
-        Ok(self.messages(tenant, query, &page).await?.items)
-    }
-
-    /// A page of messages.
-    pub async fn messages(
-        &self,
-        tenant: &TenantId,
-        query: MessageQuery,
-        page: &PageRequest,
-    ) -> Result<Page<AmendedMessage>, Problem> {
-        Ok(self.app.reading.messages(tenant, query, page).await?)
     }
 
     pub async fn cancel(&self, tenant: &TenantId, id: &str) -> Result<Seen, Problem> {

@@ -74,10 +74,13 @@ pub(in crate::http) async fn messages(
     let page = parameters.page()?;
     let query = parameters.messages(&scope.tenant)?;
     let conversation = state.app().reading.conversation(scope.id(), &id).await?;
-    let Some(query) = query.and_then(|query| query.of_conversation(&conversation)) else {
+    let Some(query) = query else {
         return Ok(Json(PageView::<MessageView>::complete(Vec::new())).into_response());
     };
     let turn = state.budgets().pages.turn(Some(*scope.id())).await?;
-    let messages = state.app().reading.messages(scope.id(), query, &page).await?;
+    let reading = &state.app().reading;
+    let messages = reading
+        .conversation_messages(scope.id(), &conversation, query, &page)
+        .await?;
     Ok(turn.answer(&PageView::<MessageView>::of(messages))?)
 }

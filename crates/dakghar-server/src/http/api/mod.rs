@@ -5,6 +5,7 @@ pub(super) mod dead_letters;
 pub(super) mod events;
 pub(super) mod hold;
 pub(super) mod messages;
+pub(super) mod people;
 pub(super) mod phone_numbers;
 pub(super) mod redrives;
 pub(super) mod send;

@@ -6,6 +6,7 @@
 mod conversation;
 mod event;
 mod message;
+mod person;
 mod redrive;
 mod status;
 mod tenant;
@@ -19,6 +20,7 @@ use utoipa::ToSchema;
 pub(super) use conversation::ConversationView;
 pub(super) use event::EventView;
 pub(super) use message::{MessageView, priorities, statuses};
+pub(super) use person::PersonView;
 pub(super) use redrive::{RedrivePreviewView, RedriveView, dead_reasons, dead_statuses};
 pub(super) use tenant::{PhoneNumberView, RegisteredTenantView, TenantLimitsView, TenantView, unknown_outcomes};
 

@@ -54,6 +54,13 @@ const VERSION: u64 = 7;
 fn conversation(owner: TenantId, digits: &str, last_inbound_at: Option<u64>) -> Conversation {
     let message = outbound(owner);
     Conversation {
+        first_message_at: Some(at(3)),
+        also: vec![person("US.1"), person("US.2")],
+        name: Some(dakghar_core::domain::PersonName {
+            at: at(4),
+            name: Some("Asha".into()),
+            username: None,
+        }),
         kind: ConversationKind::Group,
         id: ConversationId::of(&owner, &phone_number_id(), &person(digits)),
         tenant_id: owner,

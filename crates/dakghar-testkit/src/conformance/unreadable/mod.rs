@@ -92,6 +92,7 @@ macro_rules! unreadable_suite {
             a_number_has_its_other_past_owners
             conversations_beside_it_move
             conversations_beside_it_are_listed
+            conversations_of_people_beside_it_are_found
             events_beside_it_are_recorded_and_listed
             amendments_beside_it_are_found
             everything_of_its_tenant_is_erased

@@ -189,6 +189,19 @@ pub async fn conversations_beside_it_are_listed(port: Breakable) {
     assert!(unreadable > 0, "no way broke what is read");
 }
 
+/// Covers `ConversationStore::of_people`.
+pub async fn conversations_of_people_beside_it_are_found(port: Breakable) {
+    let tenant = tenant_id();
+    let (whole, _) = mixed_conversations(&port, tenant).await;
+    let ids: Vec<_> = whole.iter().map(|touch| touch.wa_id.clone()).collect();
+    let found = port.stores.conversations.of_people(&tenant, &ids, 1_000).await;
+    let mut found: Vec<_> = found.expect("the store answers").iter().map(|one| one.id).collect();
+    found.sort_unstable();
+    let mut expected: Vec<_> = whole.iter().map(|touch| touch.id).collect();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+}
+
 /// Covers `EventStore::record` and `EventStore::list`.
 pub async fn events_beside_it_are_recorded_and_listed(port: Breakable) {
     let tenant = tenant_id();

@@ -61,6 +61,8 @@ async fn large_installation() -> (Product, Tenant) {
         .take(3_000)
         .filter_map(|message| {
             Some(ConversationTouch {
+                also: Vec::new(),
+                name: None,
                 kind: dakghar_core::domain::ConversationKind::Person,
                 id: message.delivery.conversation_id?,
                 tenant_id: owner,

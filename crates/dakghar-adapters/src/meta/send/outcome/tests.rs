@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use dakghar_core::domain::graph_error::GraphRefusal;
+use dakghar_core::domain::ids::WaId;
 use dakghar_testkit::clock::START;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName};
@@ -33,14 +34,34 @@ fn refused(status: u16, headers: &[(&str, &str)], body: &str) -> GraphRefusal {
 
 #[test]
 fn a_success_with_a_message_id_is_an_acceptance() {
-    for body in [
-        r#"{"messaging_product":"whatsapp","contacts":[{"input":"+1","wa_id":"1"}],"messages":[{"id":"wamid.A"}]}"#,
-        r#"{"messages":[{"id":"wamid.A","message_status":"held_for_quality_assessment"}]}"#,
-        r#"{"messages":{"id":"wamid.A"},"new":[{"deep":{}}]}"#,
-        r#" {"messages" : [ {"id":"wamid.A"}, {"id":"wamid.B"} ] } "#,
+    for (body, known_as) in [
+        (
+            r#"{"messaging_product":"whatsapp","contacts":[{"input":"+1","wa_id":"1"}],"messages":[{"id":"wamid.A"}]}"#,
+            &["1"][..],
+        ),
+        (
+            r#"{"contacts":[{"input":"US.1","wa_id":"+1","user_id":"US.1"}],"messages":[{"id":"wamid.A"}]}"#,
+            &["1", "US.1"],
+        ),
+        (
+            r#"{"messages":[{"id":"wamid.A","message_status":"held_for_quality_assessment"}]}"#,
+            &[],
+        ),
+        (r#"{"messages":{"id":"wamid.A"},"new":[{"deep":{}}]}"#, &[]),
+        (r#" {"messages" : [ {"id":"wamid.A"}, {"id":"wamid.B"} ] } "#, &[]),
+        (
+            r#"{"contacts":[{"wa_id":"1"},{"wa_id":"2"}],"messages":[{"id":"wamid.A"}]}"#,
+            &[],
+        ),
+        (r#"{"contacts":[{"wa_id":""}],"messages":[{"id":"wamid.A"}]}"#, &[]),
     ] {
         let wamid = Wamid::parse("wamid.A").unwrap();
-        assert_eq!(judged(200, &[], body), SendOutcome::Accepted { wamid }, "{body}");
+        let known_as = known_as.iter().map(|id| WaId::parse(id).unwrap()).collect();
+        assert_eq!(
+            judged(200, &[], body),
+            SendOutcome::Accepted { wamid, known_as },
+            "{body}"
+        );
     }
 }
 

@@ -141,6 +141,7 @@ fn the_wamid_is_that_of_the_call_that_counts() {
     message.claim(START, &worker(), &timings()).expect("claimable");
     let second = SendOutcome::Accepted {
         wamid: wamid("wamid.2"),
+        known_as: Vec::new(),
     };
     record(&mut message, START, &second);
     assert_eq!(message.delivery.wamid, Some(wamid("wamid.2")));

@@ -86,6 +86,7 @@ fn sending(now: Timestamp) -> Message {
 fn accepted() -> SendOutcome {
     SendOutcome::Accepted {
         wamid: wamid("wamid.1"),
+        known_as: Vec::new(),
     }
 }
 
@@ -296,6 +297,7 @@ fn a_simulated_message_is_delivered_with_its_outcome() {
     let mut message = sending(START);
     let outcome = SendOutcome::Accepted {
         wamid: wamid("wamid.mock.1"),
+        known_as: Vec::new(),
     };
     assert_eq!(record(&mut message, START, &outcome), Recorded::Sent);
     assert_eq!(

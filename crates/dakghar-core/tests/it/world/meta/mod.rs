@@ -290,6 +290,7 @@ fn outcome(request: &Request, answer: Answer) -> SendOutcome {
     match answer {
         Answer::Accepts => SendOutcome::Accepted {
             wamid: Meta::wamid(request.key, request.attempt),
+            known_as: Vec::new(),
         },
         Answer::AcceptsSilently | Answer::Silent => SendOutcome::Unknown {
             why: "connection reset".into(),

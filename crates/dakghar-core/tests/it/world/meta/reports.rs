@@ -94,6 +94,8 @@ impl Meta {
             peer: Some(from.into()),
             peer_id: Some(samples::person(from)),
             sender: None,
+            also: Vec::new(),
+            name: None,
             kind: "text".into(),
             body: r#"{"body":"Hi!"}"#.into(),
             raw: format!("{{\"id\":\"{wamid}\"}}").into(),

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::page::{Listed, PageLimit};
-use dakghar_core::domain::{Conversation, ConversationId, ConversationTouch, TenantId, Timestamp};
+use dakghar_core::domain::{Conversation, ConversationId, ConversationTouch, TenantId, Timestamp, WaId};
 use dakghar_core::ports::{ConversationStore, StoreError};
 
 use super::{Near, Shared, at_once};
@@ -33,5 +33,11 @@ impl ConversationStore for Near {
             at_once(ConversationStore::find(&*shared.store, &tenant_id, &id))
         })
         .await
+    }
+
+    async fn of_people(&self, tenant_id: &TenantId, ids: &[WaId], limit: u32) -> Result<Vec<Conversation>, StoreError> {
+        let (tenant_id, ids) = (*tenant_id, ids.to_vec());
+        let find = move |shared: &Shared| at_once(shared.store.of_people(&tenant_id, &ids, limit));
+        self.once(Call::Query, find).await
     }
 }

@@ -27,7 +27,7 @@ impl MessagesApi for Near {
         let patience = self.shared.wire.executor.sleep(call.timeout);
         match select(Box::pin(answer), patience).await {
             Either::Left((outcome, _)) => {
-                if let SendOutcome::Accepted { wamid } = &outcome {
+                if let SendOutcome::Accepted { wamid, .. } = &outcome {
                     self.shared.promises.told_sent(self.life, seen.key(), wamid);
                 }
                 outcome

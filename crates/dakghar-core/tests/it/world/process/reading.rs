@@ -1,0 +1,61 @@
+//! What clients read.
+
+use dakghar_core::app::{KnownConversation, Page, PageRequest};
+use dakghar_core::domain::page::MessageQuery;
+use dakghar_core::domain::{AmendedMessage, Person, Problem, TenantId};
+
+use super::Process;
+
+const FIRST_PAGE: PageRequest = PageRequest {
+    limit: 100,
+    cursor: None,
+};
+
+impl Process {
+    /// A message with what was done to it.
+    pub async fn amended(&self, tenant: &TenantId, id: &str) -> Result<AmendedMessage, Problem> {
+        Ok(self.app.reading.message(tenant, id).await?)
+    }
+
+    /// The first page of messages.
+    pub async fn list(&self, tenant: &TenantId, query: MessageQuery) -> Result<Vec<AmendedMessage>, Problem> {
+        Ok(self.app.reading.messages(tenant, query, &FIRST_PAGE).await?.items)
+    }
+
+    /// A page of messages.
+    pub async fn messages(
+        &self,
+        tenant: &TenantId,
+        query: MessageQuery,
+        page: &PageRequest,
+    ) -> Result<Page<AmendedMessage>, Problem> {
+        Ok(self.app.reading.messages(tenant, query, page).await?)
+    }
+
+    pub async fn people(&self, tenant: &TenantId) -> Result<Vec<Person>, Problem> {
+        Ok(self.app.reading.people(tenant, &FIRST_PAGE).await?.items)
+    }
+
+    pub async fn person(&self, tenant: &TenantId, id: &str) -> Result<Person, Problem> {
+        Ok(self.app.reading.person(tenant, id).await?)
+    }
+
+    pub async fn conversations(&self, tenant: &TenantId) -> Result<Vec<KnownConversation>, Problem> {
+        Ok(self.app.reading.conversations(tenant, &FIRST_PAGE).await?.items)
+    }
+
+    /// A conversation and its messages.
+    pub async fn conversation(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+    ) -> Result<(KnownConversation, Vec<AmendedMessage>), Problem> {
+        let reading = &self.app.reading;
+        let known = reading.conversation(tenant, id).await?;
+        let query = MessageQuery::default();
+        let messages = reading
+            .conversation_messages(tenant, &known, query, &FIRST_PAGE)
+            .await?;
+        Ok((known, messages.items))
+    }
+}
