@@ -102,6 +102,7 @@ fn statuses_of_an_echo_are_merged_and_a_failure_makes_no_dead_letter() {
         let receive = |status| {
             let report = dakghar_core::domain::webhook::StatusReport {
                 status,
+                raw: format!("{} of an echo", status.as_str()).into(),
                 ..report.clone()
             };
             let receipt = world

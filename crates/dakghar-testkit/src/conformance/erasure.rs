@@ -65,11 +65,8 @@ async fn fill(stores: &Stores, tenant: TenantId) {
         opens_window: true,
     });
     stores.conversations.touch(&touches).await.expect("the store answers");
-    stores
-        .events
-        .record(&[0; 4].map(|_| event(tenant)))
-        .await
-        .expect("the store answers");
+    let recorded = stores.events.record(&[0; 4].map(|_| event(tenant))).await;
+    recorded.expect("the store answers");
     for _ in 0..2 {
         let inserted = stores.redrives.insert_redrive(&redrive(Some(tenant))).await;
         inserted.expect("the store answers");
@@ -82,14 +79,9 @@ async fn count(stores: &Stores, tenant: &TenantId) -> [usize; 4] {
         limit: PageLimit::items(200),
         ..MessageQuery::default()
     };
+    let messages = stores.lists.messages(tenant, &query).await;
     [
-        stores
-            .lists
-            .messages(tenant, &query)
-            .await
-            .expect("the store answers")
-            .items
-            .len(),
+        messages.expect("the store answers").items.len(),
         stores
             .conversations
             .list(tenant, None, PageLimit::items(200))

@@ -74,10 +74,11 @@ async fn a_broken_message_stops_nobody_else(backend: Backend) {
     let id = product.send(&tenant, "+919111111111").await;
     product.until_status(&tenant, &id, "delivered").await;
 
-    // A webhook with a status of each; that of the broken one is kept as an event.
-    let statuses: Vec<_> = wamids
-        .iter()
-        .map(|wamid| json!({"id": wamid, "status": "read", "timestamp": "1760000000", "recipient_id": "919111111111"}))
+    // A webhook with a status of each; one that the broken one should be changed by is kept as an event as well.
+    let statuses: Vec<_> = (wamids.iter().zip(["failed", "read"]))
+        .map(|(wamid, status)| {
+            json!({"id": wamid, "status": status, "timestamp": "1760000000", "recipient_id": "919111111111"})
+        })
         .collect();
     let value = json!({"messaging_product": "whatsapp", "metadata": {"phone_number_id": "111"}, "statuses": statuses});
     let entry = json!({"id": "9001", "changes": [{"field": "messages", "value": value}]});

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use dakghar_core::domain::ids::{MessageId, MessageKey, TenantId, WaId, Wamid};
+use dakghar_core::domain::ids::{MessageId, MessageKey, TenantId, Wamid};
 use dakghar_core::domain::message::{NotSentCause, SendOutcome};
 use dakghar_core::domain::send_error::clip;
 use dakghar_core::domain::{GraphRefusal, Timestamp};
@@ -31,24 +31,11 @@ struct Record {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Outcome {
-    Accepted {
-        wamid: String,
-        /// Absent in what an earlier release kept.
-        #[serde(default)]
-        known_as: Vec<String>,
-    },
+    Accepted { wamid: String },
     Refused(Refusal),
-    TurnedAway {
-        http_status: u16,
-        why: String,
-    },
-    NotSent {
-        cause: Cause,
-        why: String,
-    },
-    Unknown {
-        why: String,
-    },
+    TurnedAway { http_status: u16, why: String },
+    NotSent { cause: Cause, why: String },
+    Unknown { why: String },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -165,9 +152,9 @@ impl From<&SendOutcome> for Outcome {
     fn from(outcome: &SendOutcome) -> Self {
         let text = |text: &str| clip(text).as_ref().to_owned();
         match outcome {
-            SendOutcome::Accepted { wamid, known_as } => Self::Accepted {
+            // Who the person is stays out of the file; the next answer says it again.
+            SendOutcome::Accepted { wamid, .. } => Self::Accepted {
                 wamid: wamid.as_str().to_owned(),
-                known_as: known_as.iter().map(ToString::to_string).collect(),
             },
             SendOutcome::Refused(refusal) => Self::Refused(Refusal {
                 http_status: refusal.http_status,
@@ -201,9 +188,9 @@ impl From<&SendOutcome> for Outcome {
 impl Outcome {
     fn into_outcome(self) -> Option<SendOutcome> {
         Some(match self {
-            Self::Accepted { wamid, known_as } => SendOutcome::Accepted {
+            Self::Accepted { wamid } => SendOutcome::Accepted {
                 wamid: Wamid::parse(&wamid).ok()?,
-                known_as: known_as.iter().filter_map(|id| WaId::parse(id).ok()).collect(),
+                known_as: Vec::new(),
             },
             Self::Refused(refusal) => SendOutcome::Refused(GraphRefusal {
                 http_status: refusal.http_status,

@@ -14,7 +14,7 @@ use super::slots::Slots;
 use super::{LeaseWatch, Outages, RecentCalls, Shared};
 use crate::app::failure::Failure;
 use crate::app::listening::Listening;
-use crate::app::messages::Messages;
+use crate::app::messages::{Messages, merge_reports};
 use crate::app::settings::Settings;
 use crate::app::tenants::directory::{Directory, Found};
 use crate::domain::listening::{CallSpan, Heard, Hearing};
@@ -302,7 +302,9 @@ impl Reconciling {
         let number = &message.accepted.phone_number_id;
         let found = self.messages.load_all(&self.recent_calls.within(number, span)).await;
         let shows = |Message { delivery, .. }: &Message| span.is_shown_by(delivery.called_at, delivery.status_seen_at);
-        if found.iter().flatten().flatten().any(shows) {
+        let mut found: Vec<Message> = found.into_iter().flatten().flatten().collect();
+        merge_reports(&*self.ports.statuses, &mut found).await?;
+        if found.iter().any(shows) {
             return Ok(true);
         }
         self.ports.messages.statuses_arrived(&message.key(), number, span).await

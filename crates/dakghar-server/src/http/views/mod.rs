@@ -4,6 +4,7 @@
 //! does not apply. Nothing secret has a field here.
 
 mod conversation;
+mod error;
 mod event;
 mod message;
 mod person;

@@ -4,9 +4,9 @@ use dakghar_core::domain::Timestamp;
 use dakghar_core::domain::message::{TimelineEntry, TimelineEvent};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::ObjectBuilder;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 
-use super::message::{ErrorView, names};
+use super::error::ErrorView;
 
 /// One thing that happened to a message. Fields that do not apply are left out.
 #[derive(Serialize, ToSchema)]
@@ -73,5 +73,6 @@ impl From<&TimelineEntry> for TimelineEntryView {
 }
 
 fn timeline_events() -> ObjectBuilder {
-    names(TimelineEvent::ALL.map(TimelineEvent::as_str))
+    let names = TimelineEvent::ALL.map(TimelineEvent::as_str);
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names))
 }

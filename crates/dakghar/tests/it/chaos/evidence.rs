@@ -127,7 +127,40 @@ pub async fn all_messages(installation: &Installation, loaded: &Loaded) -> BTree
         .try_collect()
         .await
         .expect("all of it");
-    found.iter().map(from_document).collect()
+    let mut seen: BTreeMap<String, Seen> = found.iter().map(from_document).collect();
+    let statuses = database.collection::<Document>("statuses");
+    let fields = doc! { "status": 1, "receivedAt": 1 };
+    let reports = statuses.find(doc! {}).projection(fields).await;
+    let reports: Vec<Document> = reports
+        .expect("the store answers")
+        .try_collect()
+        .await
+        .expect("all of it");
+    for report in &reports {
+        add_report(&mut seen, report);
+    }
+    seen
+}
+
+/// A message that was sent stays stored as sent, whatever is reported of it.
+fn add_report(seen: &mut BTreeMap<String, Seen>, report: &Document) {
+    const FURTHER: [&str; 3] = ["sent", "delivered", "read"];
+    let id = report.get_str("_id").expect("an id");
+    let Some(seen) = seen.get_mut(id.split('/').nth(1).expect("a message")) else {
+        return;
+    };
+    let status = report.get_str("status").expect("a status");
+    if !seen.was("status", status) {
+        let at = report.get_datetime("receivedAt").expect("a time").timestamp_millis();
+        seen.timeline.push((at, "status".to_owned(), status.to_owned()));
+        seen.timeline.sort();
+    }
+    let rank = |status: &str| FURTHER.iter().position(|further| *further == status);
+    if let (Some(stored), Some(reported)) = (rank(&seen.status), rank(status))
+        && reported > stored
+    {
+        status.clone_into(&mut seen.status);
+    }
 }
 
 fn from_document(document: &Document) -> (String, Seen) {
