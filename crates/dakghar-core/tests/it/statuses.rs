@@ -1,14 +1,15 @@
 //! Reports on messages are records: most of them change nothing else, and none is missed.
 
 use dakghar_core::app::PageRequest;
-use dakghar_core::domain::message::{EvidenceStatus, UnknownOutcome};
+use dakghar_core::domain::message::{Evidence, EvidenceStatus, UnknownOutcome};
 use dakghar_core::domain::page::{MessageQuery, PAGE_ITEMS_MAX};
 use dakghar_core::domain::webhook::WebhookPart;
-use dakghar_core::domain::{MessageId, MessageKey, Status, Tenant};
-use dakghar_core::ports::MessageStore as _;
+use dakghar_core::domain::{ErrorCode, MessageId, MessageKey, Status, Tenant};
+use dakghar_core::ports::{MessageStore as _, StatusStore as _};
+use dakghar_testkit::samples;
 use futures_util::future::join;
 
-use crate::steps::in_each_kind;
+use crate::steps::{code, in_each_kind};
 use crate::world::World;
 use crate::world::meta::{Meta, Request};
 use crate::world::ports::at_once;
@@ -78,7 +79,7 @@ fn another_wamid_of_a_sent_message_is_kept_with_it() {
         let (process, _, message) = world.queued(UnknownOutcome::Fail);
         world.send(&process);
         let mut report = Meta::report(&world.request(), EvidenceStatus::Delivered);
-        report.wamid = dakghar_testkit::samples::wamid("wamid.second");
+        report.wamid = samples::wamid("wamid.second");
         world
             .receive(&process, vec![WebhookPart::Status(report)])
             .expect("received");
@@ -107,6 +108,34 @@ fn a_delivery_and_a_failure_that_two_processes_receive_at_once_leave_no_dead_let
             assert_eq!(stored(world, request.key), Status::Delivered, "round {round}");
             message = world.accept(&first, &tenant.id, "hi");
         }
+    });
+}
+
+#[test]
+fn a_letter_that_is_known_to_be_delivered_is_not_sent_again_though_its_failure_is_stored() {
+    in_each_kind(|world: &World| {
+        let (process, _, message) = world.queued(UnknownOutcome::Fail);
+        world.send(&process);
+        let request = world.request();
+        world.promises.reported_failed(message, 1);
+        world.report(&process, &request, EvidenceStatus::Failed);
+        assert_eq!(stored(world, message), Status::Failed);
+        // As left by a process that saved the failure and died before its second look.
+        let evidence = Evidence {
+            status: EvidenceStatus::Delivered,
+            wamid: world.look(message).wamids()[0].clone(),
+            attempt: Some(1),
+            reported_at: None,
+            error: None,
+            by_webhook: true,
+            participant: None,
+        };
+        let mut record = samples::status_record(message, EvidenceStatus::Delivered);
+        record.reported.evidence = evidence;
+        at_once(world.store.record_statuses(&[record]));
+        let redriven = world.redrive(&process, message, true);
+        assert_eq!(code(&redriven), Some(ErrorCode::NotRedrivable));
+        assert_eq!(world.requests(), 1);
     });
 }
 
