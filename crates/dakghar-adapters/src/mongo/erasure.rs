@@ -1,7 +1,7 @@
 //! Deleting what belongs to a tenant, a bounded piece at a time.
 
 use async_trait::async_trait;
-use bson::{Bson, RawDocument, RawDocumentBuf, doc};
+use bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
 use dakghar_core::domain::ids::TenantId;
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{AgedPortion, ErasedPortion, Erasure, StoreError};
@@ -20,16 +20,18 @@ const TIME: &str = "time";
 #[async_trait]
 impl Erasure for MongoStore {
     async fn erase(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
-        let mut erased = self.erase_statuses(tenant_id, limit).await?;
-        for (collection, index) in [
-            (&self.messages, MESSAGE_TENANT),
-            (&self.conversations, CONVERSATION_LAST_MESSAGE),
-            (&self.events, EVENT_TENANT),
-            (&self.redrives, REDRIVE_TENANT),
+        let owned = doc! { "tenantId": tenant_id.to_string() };
+        let mut erased = 0;
+        for (collection, index, owned) in [
+            (&self.statuses, BY_ID, of_tenant(tenant_id)),
+            (&self.messages, MESSAGE_TENANT, owned.clone()),
+            (&self.conversations, CONVERSATION_LAST_MESSAGE, owned.clone()),
+            (&self.events, EVENT_TENANT, owned.clone()),
+            (&self.redrives, REDRIVE_TENANT, owned),
         ] {
             let left = u64::from(limit).saturating_sub(erased);
             let Ok(left @ 1..) = u32::try_from(left) else { break };
-            erased += self.erase_from(collection, index, tenant_id, left).await?;
+            erased += self.erase_from(collection, index, owned, left).await?;
         }
         Ok(erased)
     }
@@ -61,21 +63,6 @@ impl Erasure for MongoStore {
 }
 
 impl MongoStore {
-    async fn erase_statuses(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
-        if limit == 0 {
-            return Ok(0);
-        }
-        let query = Query::new(of_tenant(tenant_id), BY_ID)
-            .limit(limit)
-            .fields(doc! { "_id": 1 });
-        let ids = self.fetch(&self.statuses, query, any_id).await?;
-        let ids: Vec<Bson> = ids.into_iter().flatten().collect();
-        if ids.is_empty() {
-            return Ok(0);
-        }
-        self.delete_by_ids(&self.statuses, doc! { "_id": { "$in": ids } }).await
-    }
-
     fn of_retention(&self) -> Collection<RawDocumentBuf> {
         self.database.collection(RETENTION)
     }
@@ -84,10 +71,9 @@ impl MongoStore {
         &self,
         collection: &Collection<RawDocumentBuf>,
         index: &'static str,
-        tenant_id: &TenantId,
+        owned: Document,
         limit: u32,
     ) -> Result<u64, StoreError> {
-        let owned = doc! { "tenantId": tenant_id.to_string() };
         let query = Query::new(owned.clone(), index).limit(limit).fields(doc! { "_id": 1 });
         let ids: Vec<Bson> = self
             .fetch(collection, query, any_id)

@@ -73,7 +73,7 @@ impl StatusStore for MongoStore {
             ..limit
         };
         let mut found = self.fetch_within(&self.statuses, query, all, status::decode).await?;
-        found.sort_by_key(|status| std::cmp::Reverse((status.position(), status.digest())));
+        found.sort_by_cached_key(|status| std::cmp::Reverse((status.position(), status.digest())));
         let mut page = PageFill::new(limit);
         for status in found {
             if page.is_full() {

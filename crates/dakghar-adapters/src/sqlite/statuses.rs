@@ -21,6 +21,13 @@ const REPORTED: &str = "message_id, status, wamid, attempt, participant, reporte
 /// Every column.
 pub(super) static COLUMNS: LazyLock<String> = LazyLock::new(|| format!("{REPORTED}, tenant_id, raw, frame"));
 
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "INSERT INTO statuses ({}, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        *COLUMNS
+    )
+});
+
 pub(super) const STANDING: &str = "\
     SELECT id, status, wamid, wamids FROM messages INDEXED BY messages_by_id WHERE tenant_id = ? AND id = ?";
 
@@ -56,11 +63,7 @@ impl StatusStore for SqliteStore {
 }
 
 fn record(conn: &Connection, batch: &[StatusRecord]) -> Outcome<Vec<Result<Option<Standing>, StoreError>>> {
-    let sql = format!(
-        "INSERT INTO statuses ({}, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        *COLUMNS
-    );
-    let mut insert = conn.prepare_cached(&sql)?;
+    let mut insert = conn.prepare_cached(&INSERT)?;
     let mut select = conn.prepare_cached(STANDING)?;
     let mut stood = Vec::with_capacity(batch.len());
     for status in batch {

@@ -7,7 +7,7 @@ use super::time::Timestamp;
 /// Bytes of a name that are kept.
 pub const NAME_BYTES_MAX: usize = 512;
 
-/// How a person is called, as Meta told it at some time. The last one told counts.
+/// The names of a person, as Meta told them at some time. The last one told counts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PersonName {
     /// The time it was told.

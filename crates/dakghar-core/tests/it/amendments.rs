@@ -7,7 +7,7 @@ use dakghar_core::domain::{AmendedMessage, Amendment, EventReason, Tenant};
 use dakghar_testkit::samples::amendment;
 
 use crate::receiving::events;
-use crate::steps::{MINUTE, in_each_kind, number};
+use crate::steps::{MINUTE, in_each_kind, number, orders};
 use crate::world::World;
 use crate::world::meta::Meta;
 use crate::world::process::Process;
@@ -44,22 +44,6 @@ fn shown(world: &World, process: &Process, tenant: &Tenant) -> Option<(String, b
     assert_eq!(listed.len(), 1, "an edit is no message");
     let strongest = listed[0].amendments.first()?;
     Some((strongest.by.to_string(), strongest.revokes()))
-}
-
-/// Every order of these.
-fn orders(parts: &[WebhookPart]) -> Vec<Vec<WebhookPart>> {
-    let [first, rest @ ..] = parts else {
-        return vec![Vec::new()];
-    };
-    let mut all = Vec::new();
-    for order in orders(rest) {
-        for place in 0..=order.len() {
-            let mut order = order.clone();
-            order.insert(place, first.clone());
-            all.push(order);
-        }
-    }
-    all
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the business wrote elsewhere, and what is written in groups.
+//! Messages that the business wrote elsewhere, and those written in groups.
 
 use std::time::Duration;
 

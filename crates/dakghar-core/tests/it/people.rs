@@ -5,7 +5,7 @@ use dakghar_core::domain::webhook::{InboundMessage, WebhookPart};
 use dakghar_core::domain::{ErrorCode, Person, PersonName, Tenant};
 use dakghar_testkit::samples;
 
-use crate::steps::{code, in_each_kind, number};
+use crate::steps::{code, in_each_kind, number, orders};
 use crate::world::World;
 use crate::world::meta::Meta;
 use crate::world::process::Process;
@@ -44,22 +44,6 @@ fn conversations(world: &World, process: &Process, tenant: &Tenant) -> Vec<Strin
 
 fn ids(person: &Person) -> Vec<&str> {
     person.ids.iter().map(dakghar_core::domain::WaId::as_str).collect()
-}
-
-/// Every order of these.
-fn orders(parts: &[InboundMessage]) -> Vec<Vec<InboundMessage>> {
-    let [first, rest @ ..] = parts else {
-        return vec![Vec::new()];
-    };
-    let mut all = Vec::new();
-    for order in orders(rest) {
-        for place in 0..=order.len() {
-            let mut order = order.clone();
-            order.insert(place, first.clone());
-            all.push(order);
-        }
-    }
-    all
 }
 
 #[test]

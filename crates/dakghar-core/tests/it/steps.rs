@@ -59,6 +59,22 @@ pub fn in_world(kind: Kind, story: impl Fn(&World)) {
     world.promises.assert_kept();
 }
 
+/// Every order of these.
+pub fn orders<T: Clone>(parts: &[T]) -> Vec<Vec<T>> {
+    let [first, rest @ ..] = parts else {
+        return vec![Vec::new()];
+    };
+    let mut all = Vec::new();
+    for order in orders(rest) {
+        for place in 0..=order.len() {
+            let mut order = order.clone();
+            order.insert(place, first.clone());
+            all.push(order);
+        }
+    }
+    all
+}
+
 /// The number of a tenant that has one.
 pub fn number(tenant: &Tenant) -> dakghar_core::domain::PhoneNumberId {
     tenant.phone_numbers[0].phone_number_id.clone()

@@ -67,7 +67,7 @@ pub(super) fn append(bytes: &mut Vec<u8>, spooled: &SpooledOutcome) {
     bytes.extend_from_slice(&json);
 }
 
-/// What was found in a file.
+/// The outcomes in a file, and the bytes that are none.
 pub(super) struct Found {
     /// The outcomes that are whole.
     pub(super) outcomes: Vec<SpooledOutcome>,

@@ -1,4 +1,4 @@
-//! What stands around the messages and statuses of one value: each takes with it what the value says of its own person.
+//! The surroundings of the messages and statuses of one value: each takes with it what the value says of its own person.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -233,7 +233,7 @@ pub(super) fn amendment(
     }))
 }
 
-/// What an edit says instead.
+/// The new content in an edit.
 fn edited(fields: &Fields<'_>) -> Result<AmendedContent, &'static str> {
     let message = fields
         .object(EDIT)

@@ -89,7 +89,7 @@ pub(in crate::mongo) fn ids(ids: &[WaId]) -> RawArrayBuf {
     ids.iter().map(WaId::as_str).collect()
 }
 
-/// How a person is called. Names told at the same time compare field by field.
+/// The names of a person. Those told at the same time compare field by field.
 pub(in crate::mongo) fn name(told: &PersonName) -> RawDocumentBuf {
     let mut document = rawdoc! { "at": date(told.at) };
     document.append(cstr!("name"), text(told.name.as_deref()));

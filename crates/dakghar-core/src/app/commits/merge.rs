@@ -40,11 +40,14 @@ pub(super) async fn commit(ports: Ports, batch: Vec<EvidenceBatch>) -> Vec<Resul
 
 /// Returns the results of one request's evidence. A failure that concerns only other requests' messages is left out.
 fn of_request(request: &EvidenceBatch, verdicts: &Verdicts) -> Result<Vec<Merge>, Failure> {
-    let verdict = |(key, _): &(MessageKey, Evidence)| match verdicts.get(key) {
+    request.iter().map(|(key, _)| of_message(verdicts, key)).collect()
+}
+
+fn of_message(verdicts: &Verdicts, key: &MessageKey) -> Result<Merge, Failure> {
+    match verdicts.get(key) {
         Some(verdict) => verdict.clone().map(|(merge, _)| merge),
         None => Ok(Merge::NoSuchMessage),
-    };
-    request.iter().map(verdict).collect()
+    }
 }
 
 /// Records reports, and changes the messages that must change by them. Each request gets the results of its own reports.
@@ -59,35 +62,27 @@ pub(super) async fn settle(ports: &Ports, batch: &[Vec<StatusRecord>]) -> Vec<Re
     }
     let stood = ports.statuses.record_statuses(&records).await;
     let mut changing: ByMessage = BTreeMap::new();
-    let mut own: Vec<Option<Result<Merge, Failure>>> = Vec::with_capacity(records.len());
+    // The result that a report has by itself; the others have their message's.
+    let mut results: Vec<(MessageKey, Option<Result<Merge, Failure>>)> = Vec::with_capacity(records.len());
     for (record, stood) in records.into_iter().zip(stood) {
-        own.push(match stood {
+        let key = record.key;
+        let own = match stood {
             Ok(Some(standing)) if !standing.is_changed_by(&record.reported.evidence) => Some(Ok(Merge::Merged)),
             Ok(Some(_)) => {
-                changing.entry(record.key).or_default().push(record.reported.evidence);
+                changing.entry(key).or_default().push(record.reported.evidence);
                 None
             }
             Ok(None) => Some(Ok(Merge::NoSuchMessage)),
             Err(error) => Some(verdict(Err(error.into()))),
-        });
+        };
+        results.push((key, own));
     }
     let mut verdicts = merge_recorded(ports, &changing).await;
     changing.retain(|key, _| matches!(verdicts.get(key), Some(Ok((_, Status::Failed)))));
     verdicts.extend(merge_recorded(ports, &changing).await);
-    let mut own = own.into_iter();
-    let result = |record: &StatusRecord| {
-        let of_message = || {
-            verdicts
-                .get(&record.key)
-                .cloned()
-                .map(|verdict| verdict.map(|(merge, _)| merge))
-        };
-        own.next()
-            .flatten()
-            .or_else(of_message)
-            .unwrap_or(Ok(Merge::NoSuchMessage))
-    };
-    let mut results = batch.concat().iter().map(result).collect::<Vec<_>>().into_iter();
+    let mut results = results
+        .into_iter()
+        .map(|(key, own)| own.unwrap_or_else(|| of_message(&verdicts, &key)));
     batch
         .iter()
         .map(|request| results.by_ref().take(request.len()).collect())

@@ -46,7 +46,7 @@ fn what_cannot_be_an_edit_is_kept_and_changes_no_message() {
         r#"{"id":"wamid.e","type":"edit","edit":{"message":{"type":"text","text":{}}}}"#,
         &too_long,
     ] {
-        // What stood around it is a part of its own.
+        // The surroundings of an edit are a part of their own.
         let parts = parse(&with_value(&format!(r#""messages":[{odd}]"#)));
         let [WebhookPart::Other(part), WebhookPart::Other(_)] = &parts[..] else {
             panic!("{parts:?}")

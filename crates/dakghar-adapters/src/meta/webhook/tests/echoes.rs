@@ -1,4 +1,4 @@
-//! What the business wrote elsewhere, and what was written in groups.
+//! Messages that the business wrote elsewhere, and those written in groups.
 
 use dakghar_core::domain::conversation::ConversationKind;
 use dakghar_core::domain::message::{Direction, Origin, ReportedStatus, SentStatus};
