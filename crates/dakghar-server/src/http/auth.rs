@@ -22,7 +22,7 @@ impl FromRequestParts<HttpState> for Admin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, ApiError> {
-        let (credential, check) = identify(parts, state, None)?;
+        let (credential, check) = identify(parts, state, None).await?;
         match credential {
             Credential::Admin | Credential::Anonymous => {
                 settle(check, Verdict::Operators);
@@ -43,7 +43,16 @@ impl FromRequestParts<HttpState> for IsOperator {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, ApiError> {
-        let Ok((credential, check)) = identify(parts, state, None) else {
+        // Health checks do not wait.
+        let begin = |key| {
+            let addr = ClientAddr::of(&parts.extensions);
+            state.wrong_keys().begin_now(addr, key, None, state.app().uptime())
+        };
+        let presented = presented_key(&parts.headers);
+        let Ok(check) = key_of(presented).map(begin).transpose() else {
+            return Ok(Self(false));
+        };
+        let Ok((credential, check)) = credential(state, presented, check) else {
             return Ok(Self(false));
         };
         let is_operator = matches!(credential, Credential::Admin | Credential::Anonymous);
@@ -56,23 +65,40 @@ impl FromRequestParts<HttpState> for IsOperator {
 }
 
 /// Returns the kind of key in the request, and the check of a key that it does present. Fails if a needed key is missing,
-/// the key cannot be anybody's, or its address has presented too many wrong ones.
-fn identify<'a>(
+/// the key cannot be anybody's, or its address has presented too many wrong ones; waits if it has presented nearly so many.
+async fn identify<'a>(
     parts: &'a Parts,
     state: &'a HttpState,
     tenant: Option<&TenantId>,
 ) -> Result<(Credential<'a>, Option<KeyCheck<'a>>), Problem> {
     let presented = presented_key(&parts.headers);
-    let key = match presented {
+    let check = match key_of(presented) {
+        None => None,
+        Some(key) => {
+            let addr = ClientAddr::of(&parts.extensions);
+            let begun = state
+                .wrong_keys()
+                .begin_patiently(addr, key, tenant, state.app().uptime());
+            Some(begun.await?)
+        }
+    };
+    credential(state, presented, check)
+}
+
+/// What is to be checked; nothing if no key is presented.
+const fn key_of(presented: Presented<'_>) -> Option<&str> {
+    match presented {
         Presented::Nothing => None,
         Presented::Unreadable | Presented::Blank => Some(""),
         Presented::Key(key) => Some(key),
-    };
-    let begin = |key| {
-        let addr = ClientAddr::of(&parts.extensions);
-        state.wrong_keys().begin(addr, key, tenant, state.app().uptime())
-    };
-    let check = key.map(begin).transpose()?;
+    }
+}
+
+fn credential<'a>(
+    state: &HttpState,
+    presented: Presented<'a>,
+    check: Option<KeyCheck<'a>>,
+) -> Result<(Credential<'a>, Option<KeyCheck<'a>>), Problem> {
     match state.authority().credential(presented) {
         Ok(credential) => Ok((credential, check)),
         Err(problem) => {
@@ -121,7 +147,7 @@ impl FromRequestParts<HttpState> for TenantScope {
         let id = TenantPath::from_request_parts(parts, state).await;
         let id = id.ok().map(|TenantPath(id)| id);
         // Check the key first: without a usable one nobody learns anything about tenants.
-        let (credential, check) = identify(parts, state, id.as_ref())?;
+        let (credential, check) = identify(parts, state, id.as_ref()).await?;
         let tenants = &state.app().tenants;
         let Credential::Tenant(key) = credential else {
             settle(check, Verdict::Operators);

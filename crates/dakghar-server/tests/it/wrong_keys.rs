@@ -54,6 +54,7 @@ async fn an_address_with_many_wrong_keys_is_answered_unseen_and_its_neighbours_a
     let (path_a, path_b) = (format!("/tenants/{}", a.id), format!("/tenants/{}", b.id));
     let told = async |addr, path: &str, key: &str| status(&ask(&server, addr, path, key).await);
     assert_eq!(told(ATTACKED, &path_a, &a.key).await, 200);
+    assert_eq!(told(ATTACKED, "/tenants", ADMIN_KEY).await, 200);
     assert_eq!(told(ATTACKED, &path_a, &unknown_key()).await, 404);
     assert_eq!(
         told(ATTACKED, "/tenants/ten_00000000000000000000000000", &unknown_key()).await,
@@ -83,12 +84,40 @@ async fn an_address_with_many_wrong_keys_is_answered_unseen_and_its_neighbours_a
     assert_eq!(told(ATTACKED, &path_b, &unknown_key()).await, 429);
 }
 
+/// Uses up all the tries of the attacked address.
+async fn exhaust(server: &Server, path: &str, tries: u32) {
+    for _ in 0..tries {
+        assert_eq!(status(&ask(server, ATTACKED, path, &unknown_key()).await), 404);
+    }
+}
+
+#[tokio::test]
+async fn a_new_right_key_at_an_attacked_address_waits_for_a_try_that_is_near() {
+    let mut setup = setup();
+    // A try each quarter of a second.
+    setup.http.wrong_keys_per_minute_max = 240;
+    let mut service = Service::start(setup.clone());
+    service.key = Some(ADMIN_KEY.into());
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let server = start(service.router.clone(), setup.http).await;
+    let path = format!("/tenants/{}", tenant.id);
+    exhaust(&server, &path, 240).await;
+    // What only wants to see more than anybody may does not wait.
+    assert_eq!(status(&ask(&server, ATTACKED, "/readyz", &unknown_key()).await), 200);
+    assert_eq!(
+        status(&ask(&server, ATTACKED, &path, &unknown_key()).await),
+        404,
+        "a wrong one waits as well"
+    );
+    assert_eq!(status(&ask(&server, ATTACKED, &path, &tenant.key).await), 200);
+}
+
 #[tokio::test]
 async fn the_next_tenant_at_an_attacked_address_gets_the_next_try() {
     let (service, a, b) = two_tenants().await;
     let server = start(service.router.clone(), setup().http).await;
     let (path_a, path_b) = (format!("/tenants/{}", a.id), format!("/tenants/{}", b.id));
-    while status(&ask(&server, ATTACKED, &path_a, &unknown_key()).await) != 429 {}
+    exhaust(&server, &path_a, 5).await;
     service.clock.advance(Duration::from_secs(12));
     for (path, tenant) in [(&path_a, &a), (&path_b, &b), (&path_a, &a)] {
         assert_eq!(status(&ask(&server, ATTACKED, path, &tenant.key).await), 200);

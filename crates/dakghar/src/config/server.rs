@@ -16,7 +16,7 @@ table! {
         ADMIN_API_KEY: Kind::Secret, "", "The operator's key: guards registration and every route across tenants. At least 16 characters.";
         TRUSTED_PROXIES: Kind::Text, "", "Proxies whose X-Forwarded-For is believed, as addresses or networks (CIDR) with commas between. Limits by address then count the clients behind them.";
         CONNECTIONS_PER_ADDRESS_MAX: Kind::Integer { min: 1, max: 10_000 }, "1000", "The most connections of one address (of IPv6: of one /64), and requests under way of one client behind a trusted proxy. Further ones are refused.";
-        WRONG_KEYS_PER_MINUTE_MAX: Kind::Integer { min: 1, max: 10_000 }, "30", "The most wrong API keys that one address may present in a minute. Beyond it keys are refused unseen, but for those that were right before.";
+        WRONG_KEYS_PER_MINUTE_MAX: Kind::Integer { min: 1, max: 10_000 }, "30", "The most wrong API keys that one address may present in a minute. Beyond it keys are refused unseen, but for those that were right before; others wait for a try that is at most 5 seconds away.";
         METRICS_ADDR: Kind::Text, "127.0.0.1:9464", "Where /metrics is served for Prometheus: address and port (0 takes a free one), or off. Whoever reaches it may read it, so keep it in a network of your own. Where nobody set it and the port is taken, a free one is used.";
         PUBLIC_URL: Kind::Text, "", "The URL under which Meta reaches this server, shown in hints only.";
     }
