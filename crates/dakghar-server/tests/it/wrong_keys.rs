@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use dakghar_core::ports::StoreError;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::harness::{ADMIN_KEY, Answer, Service, Setup, TestTenant};
@@ -110,6 +111,36 @@ async fn a_new_right_key_at_an_attacked_address_waits_for_a_try_that_is_near() {
         "a wrong one waits as well"
     );
     assert_eq!(status(&ask(&server, ATTACKED, &path, &tenant.key).await), 200);
+}
+
+#[tokio::test]
+async fn the_operators_key_at_an_attacked_address_waits_once_and_then_passes() {
+    let mut setup = setup();
+    // A try each quarter of a second.
+    setup.http.wrong_keys_per_minute_max = 240;
+    let mut service = Service::start(setup.clone());
+    service.key = Some(ADMIN_KEY.into());
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let server = start(service.router.clone(), setup.http).await;
+    let path = format!("/tenants/{}", tenant.id);
+    // It was right elsewhere, which does not count here.
+    assert_eq!(status(&ask(&server, OTHER, "/tenants", ADMIN_KEY).await), 200);
+    exhaust(&server, &path, 240).await;
+    assert_eq!(
+        status(&ask(&server, ATTACKED, "/tenants", "guess-of-the-admin-key").await),
+        401
+    );
+    assert_eq!(status(&ask(&server, ATTACKED, "/tenants", ADMIN_KEY).await), 200);
+    // By the clock of the service no time passes, so the line grows until the next try is too far away.
+    let guesses = (0..40).map(|_| ask(&server, ATTACKED, "/tenants", "guess-of-the-admin-key"));
+    let answers: Vec<_> = join_all(guesses).await.iter().map(|answer| status(answer)).collect();
+    assert!(
+        answers.contains(&429) && answers.iter().all(|code| [401, 429].contains(code)),
+        "{answers:?}"
+    );
+    for path in ["/tenants", &path] {
+        assert_eq!(status(&ask(&server, ATTACKED, path, ADMIN_KEY).await), 200, "{path}");
+    }
 }
 
 #[tokio::test]
