@@ -4,6 +4,9 @@
 //! does, answers with Meta's envelopes, and reports `sent`, `delivered` and `read` to a webhook URL,
 //! signed over the bytes as sent and repeated until they are answered with 200.
 //!
+//! Everything else that Meta posts can be sent by name ([`Kind`]) or as a seeded random [`Mixture`] over several
+//! numbers, with Meta's habits: batches, repetitions, disorder, late news, histories in waves.
+//!
 //! It keeps every call in a journal, so that a test can prove how often an attempt really left the
 //! gateway. Rules make it misbehave: refuse, garble, hold or reset, with or without accepting.
 //!
@@ -23,6 +26,7 @@ mod validate;
 mod fault;
 mod journal;
 
+mod traffic;
 mod webhook;
 
 mod control;
@@ -38,4 +42,5 @@ pub use journal::{JournalEntry, JournalFilter, Outcome};
 pub use number::Number;
 pub use sim::GraphSim;
 pub use stats::StatsSnapshot;
+pub use traffic::{Kind, Mixture, Planned, SentMessage, Traffic};
 pub use webhook::{InboundMessage, StatusEvent, StatusKind, StatusPlan, WebhookError};

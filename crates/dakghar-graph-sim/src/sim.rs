@@ -14,6 +14,7 @@ use crate::number::Number;
 use crate::server::serve;
 use crate::state::State;
 use crate::stats::StatsSnapshot;
+use crate::traffic::{Kind, Mixture};
 use crate::webhook::{InboundMessage, StatusEvent, StatusPlan, WebhookError};
 
 /// A running simulated Meta. It stops when this is dropped or [`stop`](Self::stop)ped.
@@ -172,6 +173,22 @@ impl GraphSim {
     pub fn send_status(&self, status: StatusEvent) -> Result<(), WebhookError> {
         let number = self.state.numbers.get(&status.phone_number_id);
         self.state.webhooks.report(status, number)
+    }
+
+    /// Plans one update of this kind for this number, and gives how many bodies it takes.
+    ///
+    /// # Errors
+    /// No webhook URL is set.
+    pub fn send_kind(&self, kind: Kind, phone_number_id: &str, seed: u64) -> Result<usize, WebhookError> {
+        self.state.send_kind(kind, phone_number_id, seed)
+    }
+
+    /// Plans a random mixture of updates, and gives how many bodies it takes, with those that come again.
+    ///
+    /// # Errors
+    /// No webhook URL is set; or the mixture is out of its ranges, has no numbers, or is larger than 256 MB.
+    pub fn send_mixture(&self, mixture: &Mixture) -> Result<usize, WebhookError> {
+        self.state.send_mixture(mixture)
     }
 
     /// Posts these bytes as they are, signed, once, and gives the HTTP status of the answer.

@@ -5,14 +5,23 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::clock;
 use crate::config::SimConfig;
 use crate::fault::RuleEngine;
 use crate::graph::auth::TokenCheck;
-use crate::journal::Journal;
-use crate::number::Numbers;
+use crate::journal::{Journal, JournalEntry, JournalFilter, Outcome};
+use crate::number::{Number, Numbers, phone_digits};
 use crate::stats::{CallStats, StatsSnapshot};
+use crate::traffic::{Kind, Mixture, SentMessage, bodies_of};
 use crate::wamid::WamidFactory;
-use crate::webhook::Webhooks;
+use crate::webhook::{WebhookError, Webhooks};
+
+/// Bytes that one mixture may be expected to have; its bodies are all made before the first one is posted.
+const MIXTURE_BYTES_MAX: f64 = 256_000_000.0;
+
+fn now_seconds() -> i64 {
+    i64::try_from(clock::since_epoch().as_secs()).unwrap_or(i64::MAX)
+}
 
 #[derive(Debug)]
 pub(crate) struct State {
@@ -40,6 +49,69 @@ impl State {
             tokens: TokenCheck::from(config.accepted_tokens),
             numbers: Numbers::with(config.numbers),
         })
+    }
+
+    /// The messages of this number that were accepted, which statuses and replies may name.
+    fn sent(&self, phone_number_id: Option<&str>) -> Vec<SentMessage> {
+        let filter = JournalFilter {
+            phone_number_id: phone_number_id.map(str::to_owned),
+            ..JournalFilter::default()
+        };
+        let sent = |entry: JournalEntry| match entry.outcome {
+            Outcome::Accepted { wamid } => Some(SentMessage {
+                phone_number_id: entry.phone_number_id,
+                wamid,
+                to: entry.to.as_deref().and_then(phone_digits)?,
+                biz_opaque: entry.biz_opaque,
+            }),
+            Outcome::Marked | Outcome::Refused { .. } | Outcome::Dropped => None,
+        };
+        self.journal.entries(&filter).into_iter().filter_map(sent).collect()
+    }
+
+    /// Plans one update of this kind; gives the number of bodies.
+    pub(crate) fn send_kind(&self, kind: Kind, phone_number_id: &str, seed: u64) -> Result<usize, WebhookError> {
+        let number = self.numbers.get(phone_number_id);
+        let sent = self.sent(Some(phone_number_id));
+        let bodies = bodies_of(kind, &number, &sent, seed, now_seconds());
+        let planned: Vec<_> = bodies.into_iter().map(|body| (Duration::ZERO, body, 1)).collect();
+        let count = planned.len();
+        self.webhooks.push_bodies(planned)?;
+        Ok(count)
+    }
+
+    /// Plans a mixture; gives the number of bodies.
+    pub(crate) fn send_mixture(&self, mixture: &Mixture) -> Result<usize, WebhookError> {
+        if let Some(flaw) = mixture.flaw() {
+            return Err(WebhookError::InvalidMessage(flaw));
+        }
+        if mixture.expected_bytes() > MIXTURE_BYTES_MAX {
+            return Err(WebhookError::InvalidMessage(
+                "the mixture would be larger than 256 MB".to_owned(),
+            ));
+        }
+        let ids = &mixture.phone_number_ids;
+        let numbers: Vec<Number> = if ids.is_empty() {
+            self.numbers
+                .all()
+                .iter()
+                .map(|number| number.as_ref().clone())
+                .collect()
+        } else {
+            ids.iter().map(|id| self.numbers.get(id).as_ref().clone()).collect()
+        };
+        if numbers.is_empty() {
+            return Err(WebhookError::InvalidMessage(
+                "no number is known yet; name some".to_owned(),
+            ));
+        }
+        let bodies = mixture.bodies(numbers, self.sent(None), now_seconds());
+        let planned: Vec<_> = bodies
+            .map(|body| (Duration::from_millis(body.at_ms), body.body, body.updates))
+            .collect();
+        let count = planned.len();
+        self.webhooks.push_bodies(planned)?;
+        Ok(count)
     }
 
     pub(crate) fn snapshot(&self) -> StatsSnapshot {

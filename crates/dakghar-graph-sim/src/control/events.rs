@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State as Shared;
+use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::input::{Input, Problem};
 use crate::state::State;
+use crate::traffic::{Kind, Mixture};
 use crate::webhook::{InboundMessage, StatusEvent, to_escaped_json};
 
 #[derive(Debug, Deserialize)]
@@ -60,6 +61,44 @@ pub(crate) async fn status(
     let number = state.numbers.get(&status.phone_number_id);
     state.webhooks.report(status, number)?;
     Ok(StatusCode::ACCEPTED)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KindBody {
+    phone_number_id: String,
+    #[serde(default)]
+    seed: Option<u64>,
+}
+
+/// The kinds of updates that can be sent by name.
+pub(crate) async fn kinds() -> Json<Value> {
+    let kinds: Vec<Value> = Kind::all()
+        .iter()
+        .map(|kind| json!({"name": kind.name, "field": kind.field}))
+        .collect();
+    Json(json!({ "data": kinds }))
+}
+
+/// Plans one update of this kind. Without a seed each call makes another one.
+pub(crate) async fn send_kind(
+    Shared(state): Shared<Arc<State>>,
+    Path(name): Path<String>,
+    Input(body): Input<KindBody>,
+) -> Result<Response, Problem> {
+    let kind = Kind::named(&name).ok_or_else(|| Problem::not_found(format!("no kind is named {name}")))?;
+    let seed = body.seed.unwrap_or_else(|| state.webhooks.next_seed());
+    let bodies = state.send_kind(kind, &body.phone_number_id, seed)?;
+    Ok((StatusCode::ACCEPTED, Json(json!({"bodies": bodies, "seed": seed}))).into_response())
+}
+
+/// Plans a random mixture.
+pub(crate) async fn mixture(
+    Shared(state): Shared<Arc<State>>,
+    Input(mixture): Input<Mixture>,
+) -> Result<Response, Problem> {
+    let bodies = state.send_mixture(&mixture)?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "bodies": bodies }))).into_response())
 }
 
 /// Posts the given JSON, escaped as Meta does, once, and tells how it was answered.

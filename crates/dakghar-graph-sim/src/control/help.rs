@@ -22,6 +22,9 @@ Control API (JSON)
   DELETE /_sim/rules, /_sim/rules/{id}             remove all, or one
   POST   /_sim/inbound                             {phone_number_id, from, text | message} as a signed webhook
   POST   /_sim/status                              {phone_number_id, wamid, status, ..} as a signed webhook
+  GET    /_sim/kinds                               every kind of update that Meta posts, by name
+  POST   /_sim/kinds/{name}                        {phone_number_id, seed}: one of them
+  POST   /_sim/mixture                             a random mixture of kinds over several numbers, see below
   POST   /_sim/webhook                             any JSON as a signed webhook, once
   PUT    /_sim/webhook                             {url, app_secret}: where webhooks go (url null: nowhere)
   GET    /_sim/statuses                            the plan of statuses
@@ -36,6 +39,15 @@ A rule: {when, rate, times, fault}
          \"html_bad_gateway\" | \"empty_body\" | \"bad_json\" | \"timeout_after_accept\" | {\"reset_after_body\": {\"accept\": true}}
          \"reset_before_read\" | {\"slow\": {\"ms\": 500}} | {\"status_failed\": {\"code\": 131026}} | \"no_webhook\"
          {\"webhook_before_response\": {\"ms\": 500}} | \"held_for_quality\"
+
+A mixture: {seed, bodies, phone_number_ids, kinds, ..}, each optional; the same seed, numbers and now_seconds give the same bytes
+  seed, bodies (100), phone_number_ids (all known), kinds (all), now_seconds (now; many updates are told days late)
+  updates_max (12)    updates in a usual body; large (0) is the share of bodies with 1,000 updates or 3 MB
+  mixed (0.5)         the share of bodies about several numbers; joined (0.7) of updates that share an entry or a change
+  repeats (0.1)       the share of bodies that come again though accepted, within seven days of day_ms (100)
+  regrouped (0.1)     the share of updates that come again among others
+  disorder (0.2)      the share of bodies that are overtaken or shuffled; unknown (0.1) of updates with unknown fields
+  interval_ms (0)     the time between two bodies
 ";
 
 pub(crate) async fn page() -> &'static str {

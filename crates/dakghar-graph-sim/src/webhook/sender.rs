@@ -191,9 +191,35 @@ impl Webhooks {
         Ok(())
     }
 
+    /// A seed that was not given before.
+    pub(crate) fn next_seed(&self) -> u64 {
+        self.dice.up_to(u64::from(u32::MAX))
+    }
+
     /// Posts these bytes once, signed, outside the schedule, and gives the HTTP status.
     pub(crate) async fn post_raw(&self, body: Vec<u8>) -> Result<u16, WebhookError> {
         self.poster.post(Bytes::from(body)).await
+    }
+
+    /// Plans whole bodies, each a time after now and with as many updates as it says. They are repeated as all others
+    /// are until they are answered with 200.
+    pub(crate) fn push_bodies(&self, bodies: Vec<(Duration, Bytes, usize)>) -> Result<(), WebhookError> {
+        if self.poster.url().is_none() {
+            return Err(WebhookError::NoUrl);
+        }
+        let updates: usize = bodies.iter().map(|(_, _, updates)| updates).sum();
+        self.pending.fetch_add(updates, Ordering::AcqRel);
+        let now = clock::now();
+        for (after, body, events) in bodies {
+            let repetition = Repetition {
+                body,
+                events,
+                posts: 0,
+                waited: Duration::ZERO,
+            };
+            self.push_repetition(now + after, repetition);
+        }
+        Ok(())
     }
 
     /// Adds updates in one step, so that `idle` never sees a message half planned.

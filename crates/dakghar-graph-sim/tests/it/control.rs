@@ -37,7 +37,8 @@ async fn the_first_page_names_every_endpoint() {
     );
     let page = page.text().await.unwrap();
     for path in [
-        "journal", "stats", "rules", "inbound", "status", "webhook", "statuses", "numbers", "health",
+        "journal", "stats", "rules", "inbound", "status", "webhook", "statuses", "numbers", "health", "kinds",
+        "mixture",
     ] {
         assert!(page.contains(&format!("/_sim/{path}")), "{path}");
     }

@@ -12,4 +12,5 @@ mod graph;
 mod journal;
 mod receiver;
 mod sender;
+mod traffic;
 mod webhooks;

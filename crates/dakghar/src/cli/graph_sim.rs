@@ -12,7 +12,8 @@ use crate::lifecycle::Lifecycle;
 ///
 /// Point Dakghar at it with GRAPH_BASE_URL. It checks messages as Meta does, answers with Meta's envelopes, and posts
 /// signed status webhooks until they are answered with 200. Its own page at / lists the control endpoints: journal,
-/// faults by rule, inbound messages.
+/// faults by rule, inbound messages, every kind of webhook by name, and a random mixture of all of them with Meta's
+/// habits (POST /_sim/mixture).
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Where to listen.
