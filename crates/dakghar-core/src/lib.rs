@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod domain;
+pub mod episode;
 pub mod group_commit;
 pub mod metrics;
 pub mod ports;

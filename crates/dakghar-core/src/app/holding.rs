@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 
 use crate::domain::hold::{SendingHold, UnsettledCount};
+use crate::episode::Episode;
 use crate::metrics::Metrics;
 use crate::ports::{Clock, HoldStore, Ports, StoreError};
 
@@ -33,6 +34,7 @@ pub struct Holding {
     seen: Mutex<Seen>,
     /// 1 while sending is held, as this process saw it last.
     is_held: Gauge,
+    unreadable: Episode,
 }
 
 /// The hold, and what waits.
@@ -51,6 +53,7 @@ impl Holding {
             clock: ports.clock.clone(),
             seen: Mutex::default(),
             is_held: metrics.sending_held.clone(),
+            unreadable: Episode::default(),
         }
     }
 
@@ -65,7 +68,15 @@ impl Holding {
         }
         let hold = self.store.sending_hold().await?;
         self.note(now, hold);
+        if let Some(looks) = self.unreadable.end() {
+            tracing::info!(looks, "whether sending is held can be read again");
+        }
         Ok(hold)
+    }
+
+    /// Notes that the hold cannot be read. Returns true if that is new, which is to be logged.
+    pub fn note_unreadable(&self) -> bool {
+        self.unreadable.note()
     }
 
     /// Returns the hold as it was seen last, without asking anybody.

@@ -4,6 +4,7 @@
 //! futures that must run, and the caller runs them.
 
 mod commits;
+mod failed_requests;
 mod failure;
 mod health;
 mod holding;
@@ -36,6 +37,7 @@ use sending::Shared;
 use tenants::directory::Directory;
 use waiting::Waiting;
 
+pub use failed_requests::FailedRequests;
 pub use failure::{Failure, Fault};
 pub use health::Health;
 pub use holding::{HoldReport, Holding};
@@ -138,6 +140,7 @@ impl App {
             holding: Arc::new(holding::Holding::new(&ports, &metrics)),
             reading: Arc::new(Reading::new(ports.clone(), messages, &keys.cursor)),
             health: Arc::new(Health {
+                failed_requests: Arc::new(FailedRequests::new(ports.store_health.clone(), ports.clock.clone())),
                 store: ports.store_health.clone(),
                 queue: ports.queue.clone(),
                 host: shared.host.clone(),

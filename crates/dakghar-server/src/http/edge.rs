@@ -17,6 +17,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::header::{CACHE_CONTROL, HeaderName, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::{IntoResponse as _, Response};
+use dakghar_core::app::FailedRequests;
 use dakghar_core::domain::{ErrorCode, Problem};
 use dakghar_core::metrics::{Limit, Metrics};
 use futures_util::FutureExt as _;
@@ -39,6 +40,7 @@ const HEADER_BYTES_MAX: usize = 32 * 1024;
 pub(super) struct EdgeLayer {
     ids: Arc<RequestIds>,
     metrics: Arc<Metrics>,
+    failed: Option<Arc<FailedRequests>>,
 }
 
 impl EdgeLayer {
@@ -46,7 +48,14 @@ impl EdgeLayer {
         Self {
             ids: Arc::new(RequestIds::new()),
             metrics,
+            failed: None,
         }
+    }
+
+    /// The same, which logs once what fails many requests.
+    pub(super) fn noting(mut self, failed: &Arc<FailedRequests>) -> Self {
+        self.failed = Some(Arc::clone(failed));
+        self
     }
 }
 
@@ -58,6 +67,7 @@ impl<S> Layer<S> for EdgeLayer {
             inner,
             ids: Arc::clone(&self.ids),
             metrics: Arc::clone(&self.metrics),
+            failed: self.failed.clone(),
         }
     }
 }
@@ -68,6 +78,7 @@ pub(super) struct Edge<S> {
     inner: S,
     ids: Arc<RequestIds>,
     metrics: Arc<Metrics>,
+    failed: Option<Arc<FailedRequests>>,
 }
 
 impl<S> Service<Request> for Edge<S>
@@ -99,7 +110,7 @@ where
         let allowance = AllowanceSlot::default();
         request.extensions_mut().insert(allowance.clone());
         let answering = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
-        let metrics = Arc::clone(&self.metrics);
+        let (metrics, failed) = (Arc::clone(&self.metrics), self.failed.clone());
         Box::pin(async move {
             let mut response = match answering.await {
                 Ok(Ok(response)) => response,
@@ -114,7 +125,10 @@ where
             webhook.answered(error.as_ref().map(|error| error.problem.code));
             if let Some(error) = error {
                 count_refusal(&metrics, error.problem.code);
-                log(&error, &id, &method, route.as_ref());
+                let code = error.problem.code;
+                if failed.is_none_or(|failed| failed.note(code)) {
+                    log(&error, &id, &method, route.as_ref());
+                }
                 let headers = std::mem::take(response.headers_mut());
                 response = problem::answer(&error.problem, id_text(&id), version, headers);
             }
@@ -170,8 +184,12 @@ fn log(error: &ApiError, id: &HeaderValue, method: &Method, route: Option<&Match
     let (code, cause) = (problem.code.as_str(), cause.as_deref());
     let route = route.map_or("-", MatchedPath::as_str);
     match problem.code {
-        ErrorCode::Internal | ErrorCode::StoreFull => {
+        ErrorCode::Internal => {
             tracing::error!(request_id, %method, route, code, cause, "request failed");
+        }
+        ErrorCode::StoreFull => {
+            let text = "the store is full: it refuses writes, reads go on; further such requests are only counted";
+            tracing::error!(request_id, %method, route, code, cause, "{text}");
         }
         ErrorCode::InvalidSignature | ErrorCode::VerificationFailed => {
             tracing::warn!(request_id, %method, route, code, "webhook rejected");
@@ -179,7 +197,8 @@ fn log(error: &ApiError, id: &HeaderValue, method: &Method, route: Option<&Match
         // The store tells of the record once. Who asks for it again and again must not fill the log.
         ErrorCode::RecordUnreadable => {}
         _ if problem.code.http_status() >= 500 => {
-            tracing::warn!(request_id, %method, route, code, cause, "request failed");
+            let text = "request failed; further ones of this code are only counted";
+            tracing::warn!(request_id, %method, route, code, cause, "{text}");
         }
         _ => {}
     }

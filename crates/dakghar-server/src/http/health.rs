@@ -49,6 +49,9 @@ pub(super) struct ReadinessView {
     status: &'static str,
     /// Everything it needs.
     dependencies: Vec<DependencyView>,
+    /// Set while the store refuses writes because it is full, since when. Reads go on.
+    #[schema(format = DateTime)]
+    store_full_since: Option<String>,
     /// Set while this process cannot reach Meta. Messages are accepted, and wait; the process stays ready.
     meta_unreachable: Option<UnreachableView>,
     /// Set while all sending is held, since when. Messages are accepted, and wait; the process stays ready.
@@ -120,6 +123,7 @@ pub(super) async fn readyz(
     let view = ReadinessView {
         status,
         dependencies,
+        store_full_since: state.app().health.store_full_since().map(|since| since.to_string()),
         meta_unreachable,
         sending_held_since: state.app().holding.last_seen().map(|hold| hold.since.to_string()),
     };
@@ -136,6 +140,7 @@ pub(super) fn not_open_yet() -> (StatusCode, Json<ReadinessView>) {
     let view = ReadinessView {
         status: "not_ready",
         dependencies: dependencies.into(),
+        store_full_since: None,
         meta_unreachable: None,
         sending_held_since: None,
     };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::Listening;
+use dakghar_core::episode::Episode;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -20,28 +21,28 @@ pub async fn keep_listening(listening: Arc<Listening>, stopping: CancellationTok
 }
 
 async fn listen(listening: &Listening) {
-    let mut was_down = false;
+    let not_stored = Episode::default();
     while let Err(error) = listening.open().await {
-        report(&mut was_down, Err(error));
+        report(&not_stored, Err(error));
         sleep(LOOK_EVERY).await;
     }
     loop {
         sleep(LOOK_EVERY).await;
-        report(&mut was_down, listening.tick().await);
+        report(&not_stored, listening.tick().await);
     }
 }
 
-/// Logs a change once.
-fn report<E: std::fmt::Display>(was_down: &mut bool, kept: Result<(), E>) {
+fn report<E: std::fmt::Display>(not_stored: &Episode, kept: Result<(), E>) {
     match kept {
-        Err(error) if !*was_down => {
-            tracing::warn!(%error, "it is not stored that webhooks are received; meanwhile `auto` sends nothing again");
-            *was_down = true;
+        Err(error) => {
+            if not_stored.note() {
+                tracing::warn!(%error, "it is not stored that webhooks are received; meanwhile `auto` sends nothing again");
+            }
         }
-        Ok(()) if *was_down => {
-            tracing::info!("it is stored again when webhooks are received");
-            *was_down = false;
+        Ok(()) => {
+            if let Some(failures) = not_stored.end() {
+                tracing::info!(failures, "it is stored again when webhooks are received");
+            }
         }
-        _ => {}
     }
 }

@@ -15,6 +15,7 @@ mod client_addr;
 mod config;
 pub mod docs;
 mod edge;
+mod failing;
 mod fields;
 mod health;
 mod ingest;
@@ -35,6 +36,7 @@ mod webhook;
 mod wrong_keys;
 
 pub use config::HttpConfig;
+pub use failing::watch_failures;
 pub use listening::keep_listening;
 pub use metrics::{metrics_markdown, metrics_router};
 pub use router::{health_router, openapi_json, router};

@@ -25,7 +25,7 @@ pub fn router(app: App, config: HttpConfig) -> Router {
         .route("/", get(async move || about(version)))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(EdgeLayer::new(app.metrics.clone()))
+        .layer(EdgeLayer::new(app.metrics.clone()).noting(app.health.failed_requests()))
         .with_state(HttpState::new(app, config))
 }
 
@@ -36,7 +36,7 @@ pub fn health_router(app: App, config: HttpConfig) -> Router {
         .route("/readyz", get(health::readyz))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(EdgeLayer::new(app.metrics.clone()))
+        .layer(EdgeLayer::new(app.metrics.clone()).noting(app.health.failed_requests()))
         .with_state(HttpState::new(app, config))
 }
 

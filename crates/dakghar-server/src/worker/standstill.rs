@@ -17,7 +17,7 @@ pub(super) async fn until_released(holding: &Holding, outages: &Outages) -> bool
             Ok(Some(_)) => {}
             Err(error) => {
                 let failure = Failure::from(error);
-                if !outages.note(&failure) {
+                if !outages.note(&failure) && holding.note_unreadable() {
                     tracing::warn!(%failure, "whether sending is held cannot be read");
                 }
             }

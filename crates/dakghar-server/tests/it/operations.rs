@@ -1,7 +1,10 @@
 //! Health, request ids, and what the service says when it cannot work.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::Request;
+use dakghar_core::domain::ErrorCode;
 use dakghar_core::ports::StoreError;
 use serde_json::json;
 
@@ -27,7 +30,7 @@ async fn readiness_names_what_is_down() {
     let up = |name: &str| json!({"name": name, "status": "up", "problem": null});
     assert_eq!(
         ready.json,
-        json!({"status": "ready", "dependencies": [up("store"), up("queue")], "metaUnreachable": null, "sendingHeldSince": null})
+        json!({"status": "ready", "dependencies": [up("store"), up("queue")], "storeFullSince": null, "metaUnreachable": null, "sendingHeldSince": null})
     );
 
     let service = Service::start(Setup::production());
@@ -101,7 +104,64 @@ async fn an_outage_is_a_problem_with_a_time_to_retry_and_no_internals() {
             );
         }
         service.store.fail_with(None);
-        service.clock.advance(std::time::Duration::from_secs(60));
+        service.clock.advance(Duration::from_secs(60));
     }
     assert_eq!(service.queue.len(), 0);
+}
+
+/// Which of requests that fail one after the other with a code is logged.
+#[tokio::test]
+async fn what_fails_many_requests_is_told_once_and_when_it_is_over() {
+    let service = Service::open();
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let failed = service.app.health.failed_requests().clone();
+    let send = async || {
+        service
+            .post(
+                &format!("/tenants/{}/send", tenant.id),
+                &json!({"to": "+919111111111", "text": "x"}),
+            )
+            .await
+    };
+    service.store.fail_with(Some(StoreError::Full("/var/lib/db".into())));
+    let full_since = service.app.wall().to_string();
+    for _ in 0..3 {
+        assert_eq!(send().await.outcome(), (507, "store_full"));
+        assert!(!failed.note(ErrorCode::StoreFull), "the first one was told");
+    }
+    let ready = service.get("/readyz").await;
+    assert_eq!(ready.outcome(), (503, "-"));
+    assert_eq!(ready.json["storeFullSince"], full_since);
+    // One that is not over is not told again, however long it goes on.
+    service.clock.advance(Duration::from_secs(3600));
+    failed.look().await;
+    assert!(!failed.note(ErrorCode::StoreFull));
+    service.clock.advance(Duration::from_secs(3600));
+    service.store.fail_with(None);
+    failed.look().await;
+    assert_eq!(service.get("/readyz").await.json["storeFullSince"], json!(null));
+    assert!(failed.note(ErrorCode::StoreFull), "the next one is told");
+    failed.look().await;
+    assert!(
+        !failed.note(ErrorCode::StoreFull),
+        "one that succeeds between those that fail is not the end"
+    );
+    for (code, is_counted) in [
+        (ErrorCode::StoreUnavailable, true),
+        (ErrorCode::Overloaded, true),
+        (ErrorCode::Internal, false),
+        (ErrorCode::InvalidSignature, false),
+    ] {
+        assert_eq!((failed.note(code), failed.note(code)), (true, !is_counted), "{code:?}");
+    }
+}
+
+/// A full store is told and shown although nobody sends anything.
+#[tokio::test]
+async fn readiness_finds_out_that_the_store_is_full() {
+    let service = Service::open();
+    service.store.fail_with(Some(StoreError::Full("/var/lib/db".into())));
+    let full_since = service.app.wall().to_string();
+    assert_eq!(service.get("/readyz").await.json["storeFullSince"], full_since);
+    assert!(!service.app.health.failed_requests().note(ErrorCode::StoreFull));
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::bail;
 use dakghar_core::app::App;
 use dakghar_core::metrics::Metrics;
-use dakghar_server::http::{HttpConfig, keep_listening};
+use dakghar_server::http::{HttpConfig, keep_listening, watch_failures};
 use dakghar_server::worker;
 use tokio::time::sleep;
 
@@ -156,6 +156,11 @@ fn start_tasks(config: &Config, parts: Parts, lifecycle: &Lifecycle, app: &App) 
     tasks.spawn(vital(
         "the removal of tenants",
         stopping.clone().run_until_cancelled_owned(removals),
+    ));
+    let failures = watch_failures(app.health.failed_requests().clone());
+    tasks.spawn(vital(
+        "the watch over requests that failed",
+        stopping.clone().run_until_cancelled_owned(failures),
     ));
     tasks.spawn(vital(
         "the watch over the store",

@@ -61,8 +61,37 @@ async fn a_full_disk_leaves_reads_up_also_after_a_start() {
     let (path, body) = request(&tenant.id);
     let (status, problem) = product.call("POST", &path, Some(body)).await;
     assert_eq!((status, &problem["code"]), (507, &json!("store_full")), "{problem}");
+    let (status, ready) = product.call("GET", "/readyz", None).await;
+    assert!(status == 503 && ready["storeFullSince"].is_string(), "{ready}");
+    for _ in 0..200 {
+        let (path, body) = request(&tenant.id);
+        assert_eq!(product.call("POST", &path, Some(body)).await.0, 507);
+    }
     disk.free();
     product.ready().await;
+    let log = async || {
+        let log = product.log();
+        let lines = |what: &str| {
+            log.lines()
+                .filter(|line| line.contains(what))
+                .map(str::to_owned)
+                .collect()
+        };
+        let (began, ended): (Vec<String>, Vec<String>) =
+            (lines("it refuses writes"), lines("requests are carried out again"));
+        (began, ended)
+    };
+    assert!(
+        eventually(async || !log().await.1.is_empty()).await,
+        "{}",
+        product.log()
+    );
+    let (began, ended) = log().await;
+    assert!(began.len() == 1 && ended.len() == 1, "{began:?} {ended:?}");
+    assert!(
+        ended[0].contains("requests=201") || ended[0].contains("\"requests\":201"),
+        "{ended:?}"
+    );
     let id = product.send(&tenant, "+919111111112").await;
     product.until_status(&tenant, &id, "delivered").await;
 }

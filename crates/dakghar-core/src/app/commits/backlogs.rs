@@ -7,12 +7,12 @@
 //! by a minute at most, and only while its number is behind anyway.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use crate::domain::{PhoneNumberId, Timestamp};
+use crate::episode::Episode;
 use crate::ports::{Pacer, SlotAsk};
 
 /// A number whose next slot is at most this far ahead has no backlog.
@@ -24,20 +24,11 @@ const NUMBERS_BEFORE_FORGETTING: usize = 1_000;
 #[derive(Default)]
 pub(super) struct Backlogs {
     until: Mutex<HashMap<PhoneNumberId, Timestamp>>,
-    queue_is_down: AtomicBool,
+    /// The queue takes no messages.
+    pub(super) queue_down: Episode,
 }
 
 impl Backlogs {
-    /// Notes that the queue took messages. Returns whether that is new.
-    pub(super) fn queue_answered(&self) -> bool {
-        self.queue_is_down.swap(false, Ordering::Relaxed)
-    }
-
-    /// Notes that the queue took none. Returns whether that is new.
-    pub(super) fn queue_failed(&self) -> bool {
-        !self.queue_is_down.swap(true, Ordering::Relaxed)
-    }
-
     /// True if the number has a backlog.
     pub(super) fn is_behind(&self, number: &PhoneNumberId, now: Timestamp) -> bool {
         self.until.lock().get(number).is_some_and(|until| now < *until)

@@ -59,12 +59,12 @@ pub(super) async fn commit(ports: Ports, backlogs: Arc<Backlogs>, batch: Vec<Enq
     }
     match ports.queue.enqueue(&entries).await {
         Ok(()) => {
-            if backlogs.queue_answered() {
-                tracing::info!("messages are put into the queue again");
+            if let Some(failures) = backlogs.queue_down.end() {
+                tracing::info!(failures, "messages are put into the queue again");
             }
         }
         Err(error) => {
-            if backlogs.queue_failed() {
+            if backlogs.queue_down.note() {
                 tracing::warn!(%error, "messages cannot be put into the queue; their timers bring them back until it can");
             }
         }

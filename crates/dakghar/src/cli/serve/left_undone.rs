@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::{Failure, Reconciling, Sending, Tenants};
+use dakghar_core::episode::Episode;
 use tokio::time::sleep;
 
 /// The first wait after a failure; it doubles.
@@ -48,15 +49,15 @@ async fn until_done<T>(what: &'static str, attempt: impl Fn() -> T)
 where
     T: Future<Output = Result<(), Failure>>,
 {
-    let mut wait = WAIT_FIRST;
+    let (failing, mut wait) = (Episode::default(), WAIT_FIRST);
     while let Err(failure) = attempt().await {
-        if wait == WAIT_FIRST {
+        if failing.note() {
             tracing::warn!(%failure, "{what} failed, and is tried again");
         }
         sleep(wait).await;
         wait = (wait * 2).min(WAIT_MAX);
     }
-    if wait > WAIT_FIRST {
-        tracing::info!("{what} is done");
+    if let Some(failures) = failing.end() {
+        tracing::info!(failures, "{what} is done");
     }
 }
