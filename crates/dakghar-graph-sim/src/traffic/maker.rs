@@ -199,8 +199,13 @@ impl Maker {
 
     /// An element of `statuses[]`, of a message that was sent where one is known.
     pub(super) fn status(&mut self, own: Value) -> Part {
-        let person = self.person();
         let sent = self.sent();
+        self.status_of(sent, own)
+    }
+
+    /// An element of `statuses[]`, of this message or of one that nobody knows.
+    pub(super) fn status_of(&mut self, sent: Option<SentMessage>, own: Value) -> Part {
+        let person = self.person();
         let mut element = json!({"timestamp": self.timestamp()});
         let wa_id = sent
             .as_ref()

@@ -77,14 +77,15 @@ pub(super) const KINDS: &[Kind] = &[
 
 /// One status for each participant, together.
 fn of_a_group(m: &mut Maker) -> Vec<Part> {
-    let id = m.sent_wamid();
+    let sent = m.sent();
+    let id = sent.as_ref().map_or_else(|| m.wamid(), |sent| sent.wamid.clone());
     let group = format!("Y2FwaV9ncm91cDox{}", m.below(5));
     let participants = 2 + m.below(4);
     let of_one = |n| {
         let own = json!({"id": id, "status": m.one_of(&["sent", "delivered", "read"]), "recipient_type": "group",
             "recipient_id": group, "recipient_participant_id": format!("1650555{n:04}"),
             "recipient_participant_user_id": m.id("US.")});
-        m.status(own)
+        m.status_of(sent.clone(), own)
     };
     (0..participants).map(of_one).collect()
 }

@@ -47,5 +47,6 @@ mod spool;
 mod surroundings;
 mod suspend;
 mod tenants;
+mod traffic;
 mod unreadable;
 mod wrong_keys;
