@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
+use dakghar_core::domain::hold::Actor;
 use dakghar_core::domain::ids::{MessageId, MessageKey, PhoneNumberId, RedriveId, TenantId};
 use dakghar_core::domain::message::{DeadLetter, DeadReason, Lease, Status};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
@@ -21,7 +22,7 @@ use super::texts::{self, before_text};
 /// In the order in which [`redrive`] reads them; `needs_work` is for an index only.
 const COLUMNS: &str = "id, tenant_id, phone_number_id, code, reason, letter_status, ended_from, ended_to, \
     confirm_duplicate_risk, per_second, status, before_id, total, total_is_exact, redriven, skipped, failed, \
-    lease_owner, lease_until, created_at, updated_at, version, pending, needs_work, ignore_expiry";
+    lease_owner, lease_until, created_at, updated_at, version, pending, needs_work, ignore_expiry, by_tenant";
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     let marks = vec!["?"; COLUMNS.split(',').count()].join(", ");
@@ -243,8 +244,8 @@ struct RedriveRow {
     reason: Option<&'static str>,
     letter_status: Option<&'static str>,
     ended: [Option<i64>; 2],
-    /// `confirm_duplicate_risk` and `ignore_expiry`.
-    options: [bool; 2],
+    /// `confirm_duplicate_risk`, `ignore_expiry` and `by_tenant`.
+    options: [bool; 3],
     per_second: u32,
     status: &'static str,
     before_id: Option<String>,
@@ -275,7 +276,11 @@ impl RedriveRow {
             reason: filter.reason.map(DeadReason::as_str),
             letter_status: filter.status.map(Status::as_str),
             ended: [millis(filter.from), millis(filter.to)],
-            options: [asked.confirm_duplicate_risk, asked.ignore_expiry],
+            options: [
+                asked.confirm_duplicate_risk,
+                asked.ignore_expiry,
+                asked.by == Actor::Tenant,
+            ],
             per_second: asked.per_second,
             status: redrive.status.as_str(),
             before_id: redrive.before.map(|id| id.to_string()),
@@ -292,7 +297,7 @@ impl RedriveRow {
     }
 
     /// In the order of [`COLUMNS`].
-    fn params(&self) -> [&dyn ToSql; 25] {
+    fn params(&self) -> [&dyn ToSql; 26] {
         [
             &self.id,
             &self.tenant_id,
@@ -319,6 +324,7 @@ impl RedriveRow {
             &self.pending,
             &self.needs_work,
             &self.options[1],
+            &self.options[2],
         ]
     }
 }
@@ -343,6 +349,7 @@ fn redrive(row: &Row<'_>) -> Read<Redrive> {
             confirm_duplicate_risk: cells.get()?,
             ignore_expiry: false,
             per_second: cells.get()?,
+            by: Actor::Operator,
         },
         status: cells.parse(RedriveStatus::parse)?,
         before: cells.maybe_parse(MessageId::parse)?,
@@ -361,6 +368,9 @@ fn redrive(row: &Row<'_>) -> Read<Redrive> {
     };
     cells.get::<bool>()?;
     redrive.asked.ignore_expiry = cells.get()?;
+    if cells.get()? {
+        redrive.asked.by = Actor::Tenant;
+    }
     Ok(redrive)
 }
 

@@ -102,6 +102,7 @@ impl App {
         running.push(counting);
         let (waiting, counting) = Waiting::new(settings.tenant_limits, settings.is_sole_accepter, &ports, limits);
         running.push(counting);
+        let waiting = Arc::new(waiting);
         let directory = Arc::new(directory);
         let previous = keys.opaque_previous.as_ref().map(|secret| &secret[..]);
         let opaque = Arc::new(OpaqueSigner::new(&keys.opaque, previous));
@@ -111,7 +112,14 @@ impl App {
         let Shared {
             messages, slots, jobs, ..
         } = shared.clone();
-        let changing = Arc::new(Changing::new(messages.clone(), slots, jobs, ports.clock.clone()));
+        let changing = Arc::new(Changing {
+            messages: messages.clone(),
+            slots,
+            jobs,
+            clock: ports.clock.clone(),
+            directory: directory.clone(),
+            waiting: waiting.clone(),
+        });
         let app = Self {
             accepting: Arc::new(Accepting::new(
                 &ports,

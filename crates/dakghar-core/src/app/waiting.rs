@@ -108,9 +108,10 @@ impl Weighed for Asked {
     }
 }
 
-/// What a tenant's tally says about one more message.
+/// What a tenant's tally says about further messages.
 enum Said {
-    Place(WaitingPlace),
+    /// At least one.
+    Places(Vec<WaitingPlace>),
     Full,
     Unknown,
 }
@@ -142,13 +143,9 @@ impl Waiting {
         let Some(max) = tenant.limits.in_force(&self.defaults, limit) else {
             return Ok(None);
         };
-        loop {
-            match self.ask(tenant.id, max) {
-                Said::Place(place) => return Ok(Some(place)),
-                Said::Full => break,
-                // Others may take all that a count finds, but then they are that many further.
-                Said::Unknown => self.counts.submit(Asked(tenant.id, max)).await??,
-            }
+        let place = self.take(tenant.id, max, 1).await?.pop();
+        if place.is_some() {
+            return Ok(place);
         }
         self.metrics.refused.of(Limit::MessagesWaiting).inc();
         let detail = format!(
@@ -160,7 +157,27 @@ impl Waiting {
             .into())
     }
 
-    fn ask(&self, tenant_id: TenantId, max: u32) -> Said {
+    /// Takes as many places as there are without another count, at most so many, if the tenant has a limit. An empty list
+    /// says that it has no room. Nobody who holds a place may ask for more: a count waits for all that are under way.
+    pub(super) async fn enter_many(&self, tenant: &Tenant, count: usize) -> Result<Option<Vec<WaitingPlace>>, Failure> {
+        match tenant.limits.in_force(&self.defaults, TenantLimit::MessagesWaiting) {
+            Some(max) => Ok(Some(self.take(tenant.id, max, count).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn take(&self, tenant_id: TenantId, max: u32, count: usize) -> Result<Vec<WaitingPlace>, Failure> {
+        loop {
+            match self.ask(tenant_id, max, count) {
+                Said::Places(places) => return Ok(places),
+                Said::Full => return Ok(Vec::new()),
+                // Others may take all that a count finds, but then they are that many further.
+                Said::Unknown => self.counts.submit(Asked(tenant_id, max)).await??,
+            }
+        }
+    }
+
+    fn ask(&self, tenant_id: TenantId, max: u32, count: usize) -> Said {
         let now = self.clock.uptime();
         let mut known = self.known.lock();
         let Some(tally) = known.get_mut(&tenant_id).filter(|tally| tally.tells(max, now)) else {
@@ -169,13 +186,15 @@ impl Waiting {
         if tally.left == 0 {
             return Said::Full;
         }
-        tally.left -= 1;
-        tally.under_way += 1;
-        Said::Place(WaitingPlace {
+        let count = u32::try_from(count).unwrap_or(u32::MAX).min(tally.left);
+        tally.left -= count;
+        tally.under_way += count;
+        let place = || WaitingPlace {
             known: self.known.clone(),
             tenant_id,
             is_taken: false,
-        })
+        };
+        Said::Places((0..count).map(|_| place()).collect())
     }
 }
 

@@ -9,6 +9,7 @@ mod preview;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hold::Actor;
 use super::ids::{MessageId, MessageKey, PhoneNumberId, RedriveId, TenantId};
 use super::message::{DeadLetter, DeadReason, Lease, RedriveOptions, Status};
 use super::time::{Present, Timestamp};
@@ -129,6 +130,8 @@ pub struct NewRedrive {
     pub ignore_expiry: bool,
     /// Messages a second, 1 to [`REDRIVE_PER_SECOND_MAX`].
     pub per_second: u32,
+    /// Who asks. A tenant's waits while as many of its messages wait as may.
+    pub by: Actor,
 }
 
 impl NewRedrive {
@@ -308,9 +311,9 @@ impl Redrive {
         }
     }
 
-    /// Counts what became of the pending batch, which is then over.
-    pub fn settle(&mut self, settled: Settled, now: Timestamp) {
-        self.pending.clear();
+    /// Counts what became of the pending batch, of which these are left.
+    pub fn settle(&mut self, settled: Settled, left: Vec<MessageKey>, now: Timestamp) {
+        self.pending = left;
         self.settled.add(settled);
         self.updated_at = now;
     }

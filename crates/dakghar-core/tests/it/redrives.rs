@@ -8,7 +8,7 @@ use dakghar_core::domain::message::{TimelineEvent, UnknownOutcome};
 use dakghar_core::domain::redrive::{
     NewRedrive, OPEN_REDRIVES_MAX, REDRIVE_LEASE, Redrive, RedriveFilter, RedriveStatus, Settled,
 };
-use dakghar_core::domain::{ErrorCode, MessageKey, PhoneNumberId, Status, Tenant};
+use dakghar_core::domain::{Actor, ErrorCode, MessageKey, PhoneNumberId, Status, Tenant};
 
 use crate::steps::{MINUTE, SECOND, code, in_each_kind, in_world, number};
 use crate::world::meta::Answer;
@@ -29,6 +29,7 @@ fn asked() -> NewRedrive {
         confirm_duplicate_risk: false,
         ignore_expiry: true,
         per_second: PER_SECOND,
+        by: Actor::Operator,
     }
 }
 

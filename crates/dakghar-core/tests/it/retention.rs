@@ -5,7 +5,7 @@ use std::time::Duration;
 use dakghar_core::app::{Failure, RetentionPass};
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::redrive::{NewRedrive, REDRIVE_PER_SECOND_DEFAULT, RedriveFilter, RedriveStatus};
-use dakghar_core::domain::{MessageKey, Tenant, TenantLimit, TenantLimits};
+use dakghar_core::domain::{Actor, MessageKey, Tenant, TenantLimit, TenantLimits};
 
 use crate::steps::{MINUTE, SECOND, in_each_kind};
 use crate::world::ports::Shared;
@@ -139,6 +139,7 @@ fn a_redrive_that_is_over_is_not_forgotten_by_a_clock_that_is_ahead() {
             confirm_duplicate_risk: false,
             ignore_expiry: false,
             per_second: REDRIVE_PER_SECOND_DEFAULT,
+            by: Actor::Operator,
         };
         let (beginning, id) = (process.clone(), tenant.id);
         let redrive = world.step(async move { beginning.begin_redrive(&id, &asked).await });

@@ -1,7 +1,8 @@
 //! The messages of a tenant that wait, and their limit.
 
-use dakghar_core::domain::message::UnknownOutcome;
-use dakghar_core::domain::{ErrorCode, MessageKey, Problem, Tenant, TenantLimit, TenantLimits};
+use dakghar_core::domain::message::{TimelineEvent, UnknownOutcome};
+use dakghar_core::domain::redrive::{NewRedrive, Redrive, RedriveFilter, RedriveStatus};
+use dakghar_core::domain::{Actor, ErrorCode, MessageKey, Problem, Status, Tenant, TenantLimit, TenantLimits};
 use futures_util::future::join_all;
 
 use crate::steps::{SECOND, code, in_each_kind, in_world};
@@ -197,5 +198,117 @@ fn there_is_room_again_when_a_message_is_sent_or_cancelled() {
         }
         world.run_for(SECOND);
         world.try_accept(&process, &tenant, None).expect("accepted");
+    });
+}
+
+impl World {
+    /// So many messages that have expired, accepted a few at a time.
+    fn expire(&self, process: &Process, tenant: &Tenant, count: usize) -> Vec<MessageKey> {
+        let mut letters = Vec::new();
+        while letters.len() < count {
+            letters.extend((0..4).map(|_| self.accept_until(process, &tenant.id, SECOND * 30)));
+            self.reconcile_after(process, SECOND * 31);
+        }
+        letters
+    }
+
+    /// The letters of these that wait again.
+    fn waiting(&self, letters: &[MessageKey]) -> Vec<MessageKey> {
+        let waits = |letter: &&MessageKey| self.look(**letter).status() == Status::Queued;
+        letters.iter().filter(waits).copied().collect()
+    }
+
+    /// Some rounds of work on redrives. Returns this one.
+    fn redrive_for_a_while(&self, process: &Process, redrive: &Redrive) -> Redrive {
+        for _ in 0..30 {
+            self.run_for(SECOND);
+            let working = process.clone();
+            let round = self.step(async move { working.work_on_redrives().await });
+            round.expect("a round");
+        }
+        let (process, redrive) = (process.clone(), redrive.clone());
+        let found = self.step(async move { process.find_redrive(&redrive).await });
+        found.expect("found")
+    }
+}
+
+#[test]
+fn a_redrive_by_the_tenants_own_key_waits_for_room_and_one_by_the_operator_does_not() {
+    for by in [Actor::Tenant, Actor::Operator] {
+        in_each_kind(|world| {
+            let process = world.limited(5);
+            let tenant = world.tenant(&process, UnknownOutcome::Fail);
+            let letters = world.expire(&process, &tenant, 12);
+            let asked = NewRedrive {
+                filter: RedriveFilter::default(),
+                confirm_duplicate_risk: false,
+                ignore_expiry: true,
+                per_second: 48,
+                by,
+            };
+            let (beginning, id) = (process.clone(), tenant.id);
+            let begun = world.step(async move { beginning.begin_redrive(&id, &asked).await });
+            let redrive = world.redrive_for_a_while(&process, &begun.expect("begun"));
+            if by == Actor::Operator {
+                assert_eq!(
+                    (world.waiting(&letters).len(), redrive.status),
+                    (12, RedriveStatus::Done)
+                );
+                return;
+            }
+            assert_eq!(
+                (world.waiting(&letters).len(), redrive.status, redrive.settled.redriven),
+                (5, RedriveStatus::Running, 5)
+            );
+            // What is new finds no room either, and takes none away.
+            assert_eq!(
+                code(&world.try_accept(&process, &tenant, None)),
+                Some(ErrorCode::TooManyWaiting)
+            );
+            for _ in 0..2 {
+                for letter in world.waiting(&letters) {
+                    world.cancel(&process, letter).expect("cancelled");
+                }
+                world.redrive_for_a_while(&process, &redrive);
+                assert!(world.waiting(&letters).len() <= 5);
+            }
+            let redrive = world.redrive_for_a_while(&process, &redrive);
+            assert_eq!((redrive.status, redrive.settled.redriven), (RedriveStatus::Done, 12));
+            for letter in &letters {
+                let timeline = world.look(*letter).0.delivery.timeline;
+                let redriven = timeline.iter().filter(|entry| entry.event == TimelineEvent::Redriven);
+                assert_eq!(redriven.count(), 1);
+            }
+        });
+    }
+}
+
+#[test]
+fn a_dead_letter_that_the_tenant_sends_again_needs_room() {
+    in_each_kind(|world| {
+        let process = world.limited(4);
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        let letters = world.expire(&process, &tenant, 8);
+        let redrive = |letter: &MessageKey| {
+            let (process, id, letter) = (process.clone(), tenant.id, letter.message_id.to_string());
+            world.step(async move { process.redrive_by_tenant(&id, &letter).await })
+        };
+        for letter in &letters[..4] {
+            redrive(letter).expect("sent again");
+        }
+        world.run_for(SECOND);
+        assert_eq!(code(&redrive(&letters[4])), Some(ErrorCode::TooManyWaiting));
+        assert_eq!(
+            code(&redrive(&letters[0])),
+            Some(ErrorCode::NotRedrivable),
+            "of what it is"
+        );
+        assert_eq!(
+            code(&world.try_accept(&process, &tenant, None)),
+            Some(ErrorCode::TooManyWaiting)
+        );
+        world.cancel(&process, letters[0]).expect("cancelled");
+        world.run_for(SECOND);
+        redrive(&letters[4]).expect("there is room");
     });
 }

@@ -1,5 +1,6 @@
 //! Redrives by filter over HTTP: a dry run, a job, and the refusals.
 
+use axum::http::Method;
 use dakghar_core::domain::message::{DeadReason, SendError};
 use dakghar_core::domain::redrive::OPEN_REDRIVES_MAX;
 use dakghar_core::domain::{Message, Status, Timestamp};
@@ -7,7 +8,7 @@ use dakghar_core::metrics::Redriven;
 use dakghar_testkit::samples::{self, With as _};
 use serde_json::{Value, json};
 
-use crate::harness::{Service, TestTenant};
+use crate::harness::{ADMIN_KEY, Service, Setup, TestTenant, request, with_key};
 
 fn ended_at() -> Timestamp {
     Timestamp::parse_rfc3339("2026-11-22T09:00:00Z").expect("a time")
@@ -110,6 +111,7 @@ async fn a_dry_run_says_what_would_be_sent_again_and_changes_nothing() {
         (&json!(4), &json!(1))
     );
     assert_eq!(answer.json["complete"], true);
+    assert_eq!(answer.json["numberRemoved"], 0);
     assert_eq!(
         answer.json["byCause"],
         json!([
@@ -121,7 +123,7 @@ async fn a_dry_run_says_what_would_be_sent_again_and_changes_nothing() {
     let number = "111111111111111";
     assert_eq!(
         answer.json["byPhoneNumber"],
-        json!([{"tenantId": ours.id, "phoneNumberId": number, "count": 4}])
+        json!([{"tenantId": ours.id, "phoneNumberId": number, "count": 4, "removed": false}])
     );
     assert_eq!(answer.json["examples"].as_array().map(Vec::len), Some(4));
     assert_eq!(answer.json["examples"][0]["endedAt"], "2026-11-22T09:00:00.000Z");
@@ -333,4 +335,90 @@ async fn what_is_done_is_counted_in_the_metrics() {
     let redrives = &service.app.metrics.redrives;
     let counts = [Redriven::Redriven, Redriven::Skipped, Redriven::Failed].map(|outcome| redrives.of(outcome).get());
     assert_eq!(counts, [4, 1, 0]);
+}
+
+#[tokio::test]
+async fn a_dry_run_counts_what_is_of_numbers_that_are_removed() {
+    let (service, ours, theirs) = service().await;
+    let of_number = |number: &str| {
+        let number = samples::phone(number);
+        failed(131_026).with(|message| message.accepted.phone_number_id = number)
+    };
+    service.store_message(&ours, of_number("333")).await;
+    service.store_message(&theirs, of_number("222222222222222")).await;
+    let path = format!("/tenants/{}/dead-letters/redrive", ours.id);
+    let answer = service.post(&path, &json!({"dryRun": true})).await.json;
+    assert_eq!(
+        (&answer["redrivable"], &answer["numberRemoved"]),
+        (&json!(5), &json!(1))
+    );
+    let is_removed = async |number: &str| {
+        let answer = service
+            .post("/dead-letters/redrive", &json!({"dryRun": true}))
+            .await
+            .json;
+        let numbers = answer["byPhoneNumber"].as_array().expect("a list").clone();
+        let found = numbers.iter().find(|group| group["phoneNumberId"] == number);
+        found.expect("a group")["removed"].clone()
+    };
+    assert_eq!(
+        (is_removed("333").await, is_removed("222222222222222").await),
+        (json!(true), json!(false))
+    );
+    // Those of a tenant that is gone are, too.
+    assert_eq!(service.delete(&format!("/tenants/{}", theirs.id)).await.status, 204);
+    service.store_message(&theirs, of_number("222222222222222")).await;
+    service.clock.advance(std::time::Duration::from_secs(10));
+    assert_eq!(is_removed("222222222222222").await, true);
+}
+
+#[tokio::test]
+async fn a_redrive_with_the_tenants_key_needs_room_and_one_with_the_admin_key_none() {
+    let mut service = Service::start(Setup::production());
+    service.key = Some(ADMIN_KEY.into());
+    let ours = service.register("Tenant A", "111111111111111").await;
+    let path = format!("/tenants/{}", ours.id);
+    let limit = request(Method::PATCH, &path, Some(&json!({"limits": {"messagesWaiting": 2}})));
+    service.call(with_key(limit, Some(ADMIN_KEY))).await;
+    let mut letters = Vec::new();
+    for _ in 0..4 {
+        letters.push(service.store_message(&ours, failed(131_026)).await);
+    }
+    service.key = Some(ours.key.clone());
+    let again = async |service: &Service, letter: &str| {
+        let redrive = format!("{path}/messages/{letter}/redrive");
+        let answer = service.post(&redrive, &json!({})).await;
+        (answer.status.as_u16(), answer.json["code"].clone())
+    };
+    assert_eq!(again(&service, &letters[0]).await, (200, json!(null)));
+    let begun = service.post(&format!("{path}/dead-letters/redrive"), &json!({})).await;
+    let redrive = format!(
+        "{path}/dead-letters/redrives/{}",
+        begun.json["id"].as_str().expect("an id")
+    );
+    let waits = async |service: &Service| {
+        for _ in 0..10 {
+            service.clock.advance(std::time::Duration::from_secs(1));
+            service.app.redriving.work().await.expect("a round");
+        }
+        let answer = service.get(&redrive).await.json;
+        (answer["status"].clone(), answer["redriven"].clone())
+    };
+    assert_eq!(waits(&service).await, (json!("running"), json!(1)));
+    let left = statuses(&service, &ours)
+        .await
+        .iter()
+        .filter(|status| *status == "failed")
+        .count();
+    assert_eq!(left, 2);
+    for letter in &letters {
+        if service.get(&format!("{path}/messages/{letter}")).await.json["status"] == "failed" {
+            assert_eq!(again(&service, letter).await, (429, json!("too_many_waiting")));
+        }
+    }
+    service.key = Some(ADMIN_KEY.into());
+    let by_operator = service.post(&format!("{path}/dead-letters/redrive"), &json!({})).await;
+    assert_eq!(by_operator.status, 202);
+    assert_eq!(waits(&service).await.0, "running", "what the tenant began still waits");
+    assert!(!statuses(&service, &ours).await.contains(&"failed".to_owned()));
 }

@@ -4,7 +4,7 @@
 use dakghar_core::domain::message::{DeadLetter, DeadReason, Lease, SendError};
 use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::redrive::{Redrive, RedriveFilter, RedriveStatus, Settled};
-use dakghar_core::domain::{MessageId, Status, TenantId};
+use dakghar_core::domain::{Actor, MessageId, Status, TenantId};
 use dakghar_core::ports::Saved;
 
 use super::read_pages;
@@ -54,6 +54,7 @@ fn full(tenant_id: TenantId) -> Redrive {
     };
     redrive.asked.confirm_duplicate_risk = true;
     redrive.asked.ignore_expiry = true;
+    redrive.asked.by = Actor::Tenant;
     redrive.before = Some(outbound(tenant_id).accepted.id);
     redrive.pending = vec![
         outbound(tenant_id).key(),

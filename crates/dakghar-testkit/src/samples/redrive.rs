@@ -1,7 +1,7 @@
 //! Redrives.
 
 use dakghar_core::domain::redrive::{NewRedrive, REDRIVE_PER_SECOND_DEFAULT, Redrive, RedriveFilter};
-use dakghar_core::domain::{RedriveId, TenantId};
+use dakghar_core::domain::{Actor, RedriveId, TenantId};
 
 use super::{IDS, at};
 use crate::ids::uuid_of;
@@ -14,6 +14,7 @@ pub fn redrive(tenant_id: Option<TenantId>) -> Redrive {
         confirm_duplicate_risk: false,
         ignore_expiry: false,
         per_second: REDRIVE_PER_SECOND_DEFAULT,
+        by: Actor::Operator,
     };
     Redrive::new(RedriveId::from_uuid(uuid_of(count)), tenant_id, asked, at(count))
 }

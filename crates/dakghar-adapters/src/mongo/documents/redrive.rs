@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bson::{DateTime, RawDocument, RawDocumentBuf};
+use dakghar_core::domain::hold::Actor;
 use dakghar_core::domain::ids::{MessageId, MessageKey, PhoneNumberId, RedriveId, TenantId};
 use dakghar_core::domain::message::{DeadReason, Lease, Status};
 use dakghar_core::domain::redrive::{NewRedrive, Redrive, RedriveFilter, RedriveStatus, Settled};
@@ -26,6 +27,9 @@ struct RedriveFields<'a> {
     confirm_duplicate_risk: bool,
     #[serde(default)]
     ignore_expiry: bool,
+    /// Absent: the operator began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by_tenant: Option<bool>,
     per_second: i64,
     status: Cow<'a, str>,
     /// Present while a process must work on it.
@@ -98,6 +102,7 @@ pub(in crate::mongo) fn encode(redrive: &Redrive, version: u64) -> Result<RawDoc
         },
         confirm_duplicate_risk: redrive.asked.confirm_duplicate_risk,
         ignore_expiry: redrive.asked.ignore_expiry,
+        by_tenant: (redrive.asked.by == Actor::Tenant).then_some(true),
         per_second: redrive.asked.per_second.into(),
         status: redrive.status.as_str().into(),
         needs_work: redrive.needs_work().then_some(true),
@@ -147,6 +152,11 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Redrive, Unreadable>
             confirm_duplicate_risk: fields.confirm_duplicate_risk,
             ignore_expiry: fields.ignore_expiry,
             per_second: u32::try_from(fields.per_second).map_err(|_| wrong("perSecond"))?,
+            by: if fields.by_tenant == Some(true) {
+                Actor::Tenant
+            } else {
+                Actor::Operator
+            },
         },
         status: RedriveStatus::parse(&fields.status).ok_or_else(|| wrong("status"))?,
         before: fields.before.as_deref().map(|id| message(id, "before")).transpose()?,

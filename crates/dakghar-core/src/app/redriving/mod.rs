@@ -69,7 +69,15 @@ impl Redriving {
     /// Returns what a redrive would do now, of a tenant's dead letters or (for the operator) of all.
     pub async fn preview(&self, tenant_id: Option<TenantId>, asked: &NewRedrive) -> Result<RedrivePreview, Failure> {
         let redrive = self.new_redrive(tenant_id, asked);
-        self.look_at_all(&redrive, PREVIEW_TIME_MAX).await
+        let mut preview = self.look_at_all(&redrive, PREVIEW_TIME_MAX).await?;
+        let tenants = self.changing.directory.find_all(preview.tenants()).await;
+        preview.find_removed(|tenant_id, number| match tenants.get(tenant_id) {
+            Some(Ok(Some(tenant))) => tenant.number(Some(number)).is_none(),
+            Some(Ok(None)) => true,
+            // It cannot be told of a tenant that cannot be read.
+            Some(Err(_)) | None => false,
+        });
+        Ok(preview)
     }
 
     /// Begins a redrive. A process that sends carries it on.

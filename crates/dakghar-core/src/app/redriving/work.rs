@@ -79,11 +79,13 @@ impl Redriving {
     async fn step(&self, mut redrive: Redrive) -> Result<(), Failure> {
         let up = self.clock.uptime();
         let pending = redrive.pending.clone();
-        let settled = self.changing.redrive_batch(&redrive).await?;
-        let now = self.clock.now();
-        redrive.settle(settled, now);
+        let (settled, left) = self.changing.redrive_batch(&redrive).await?;
+        let (now, done) = (self.clock.now(), pending.len() - left.len());
+        // What waits for room is saved too: who was worked on goes behind the others.
+        let waits = !left.is_empty();
+        redrive.settle(settled, left.clone(), now);
         let skipped = redrive.settled.skipped;
-        if redrive.status == RedriveStatus::Running {
+        if redrive.status == RedriveStatus::Running && !waits {
             self.find_batch(&mut redrive).await?;
         }
         let left_out = redrive.settled.skipped - skipped;
@@ -94,11 +96,15 @@ impl Redriving {
                     skipped: settled.skipped + left_out,
                     ..settled
                 });
-                let pace = redrive.pace(pending.len());
+                let pace = if waits && done == 0 {
+                    IDLE_WAIT
+                } else {
+                    redrive.pace(done)
+                };
                 self.state.lock().next_at.insert(redrive.id, up + pace);
                 tell_end(&redrive);
             }
-            Saved::Stale => self.settle_again(&redrive, &pending, settled).await?,
+            Saved::Stale => self.settle_again(&redrive, &pending, (settled, left)).await?,
         }
         Ok(())
     }
@@ -132,13 +138,18 @@ impl Redriving {
 
     /// Somebody else saved first. If the batch is still the same, it was a person who turned the redrive, and what was
     /// done is counted all the same; else another process did the batch, too, and has counted it.
-    async fn settle_again(&self, stale: &Redrive, pending: &[MessageKey], settled: Settled) -> Result<(), Failure> {
+    async fn settle_again(
+        &self,
+        stale: &Redrive,
+        pending: &[MessageKey],
+        (settled, left): (Settled, Vec<MessageKey>),
+    ) -> Result<(), Failure> {
         for _ in 0..ROUNDS_MAX {
             let found = self.store.find_redrive(&stale.id).await?;
             let Some(mut redrive) = found.filter(|found| found.pending == pending && !pending.is_empty()) else {
                 return Ok(());
             };
-            redrive.settle(settled, self.clock.now());
+            redrive.settle(settled, left.clone(), self.clock.now());
             redrive.release();
             if self.store.save_redrive(&redrive).await? == Saved::Done {
                 self.count(settled);

@@ -37,14 +37,14 @@ pub struct Accepting {
     messages: Arc<dyn MessageStore>,
     statuses: Arc<dyn StatusStore>,
     accepts: Accepts,
-    waiting: Waiting,
+    waiting: Arc<Waiting>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdGenerator>,
     attempts_max: u32,
 }
 
 impl Accepting {
-    pub(in crate::app) fn new(ports: &Ports, accepts: Accepts, waiting: Waiting, attempts_max: u32) -> Self {
+    pub(in crate::app) fn new(ports: &Ports, accepts: Accepts, waiting: Arc<Waiting>, attempts_max: u32) -> Self {
         Self {
             messages: ports.messages.clone(),
             statuses: ports.statuses.clone(),

@@ -8,28 +8,23 @@ use crate::app::failure::Failure;
 use crate::app::messages::{Change, Messages, Start};
 use crate::app::reading::{message_key, no_such_message};
 use crate::app::stale::Step;
+use crate::app::tenants::directory::Directory;
+use crate::app::waiting::Waiting;
 use crate::domain::message::{Message, NotRedrivable, RedriveOptions, Status};
-use crate::domain::{ErrorCode, Problem, TenantId};
+use crate::domain::{ErrorCode, Problem, Tenant, TenantId};
 use crate::ports::Clock;
 
 /// Changes messages on request.
 pub struct Changing {
-    pub(super) messages: Messages,
-    pub(super) slots: Slots,
-    pub(super) jobs: Jobs,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(in crate::app) messages: Messages,
+    pub(in crate::app) slots: Slots,
+    pub(in crate::app) jobs: Jobs,
+    pub(in crate::app) clock: Arc<dyn Clock>,
+    pub(in crate::app) directory: Arc<Directory>,
+    pub(in crate::app) waiting: Arc<Waiting>,
 }
 
 impl Changing {
-    pub(in crate::app) const fn new(messages: Messages, slots: Slots, jobs: Jobs, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            messages,
-            slots,
-            jobs,
-            clock,
-        }
-    }
-
     /// Cancels a message before any call could deliver it. Cancelling it twice is harmless.
     pub async fn cancel(&self, tenant_id: &TenantId, id: &str) -> Result<Message, Failure> {
         let key = message_key(tenant_id, id)?;
@@ -51,8 +46,15 @@ impl Changing {
         }
     }
 
-    /// Sends a dead letter again.
-    pub async fn redrive(&self, tenant_id: &TenantId, id: &str, options: RedriveOptions) -> Result<Message, Failure> {
+    /// Sends a dead letter again. `within` is its tenant, if it asks itself: then it must have room for one more message
+    /// that waits.
+    pub async fn redrive(
+        &self,
+        tenant_id: &TenantId,
+        id: &str,
+        options: RedriveOptions,
+        within: Option<&Tenant>,
+    ) -> Result<Message, Failure> {
         let key = message_key(tenant_id, id)?;
         let present = self.clock.present();
         let portion = self.messages.load_reported(&mut vec![key]).await?;
@@ -62,6 +64,10 @@ impl Changing {
         // Check first, so that a refused message costs no slot.
         let refused = message.clone().redrive(present, options);
         refused.map_err(|refusal| why_not_redriven(refusal, &message))?;
+        let mut place = match within {
+            Some(tenant) => self.waiting.enter(tenant).await?,
+            None => None,
+        };
         let slot_at = self.slots.reserve(&message, present.now).await;
         let (mut refused, mut is_another) = (Ok(()), false);
         let step = |message: &mut Message| {
@@ -74,8 +80,12 @@ impl Changing {
             message.schedule(present, slot_at, self.jobs.window());
             Step::Save
         };
-        let change = self.messages.change(Start::Read(Box::new(message)), step).await?;
-        match (change, refused) {
+        let change = self.messages.change(Start::Read(Box::new(message)), step).await;
+        if let (Ok(Change::Saved(_)) | Err(_), Some(place)) = (&change, &mut place) {
+            place.is_taken();
+        }
+        drop(place);
+        match (change?, refused) {
             (Change::Saved(message), _) => {
                 self.jobs.release(&message);
                 tracing::info!(%tenant_id, message_id = %message.accepted.id, "dead letter sent again");

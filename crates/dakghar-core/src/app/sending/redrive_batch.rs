@@ -5,6 +5,7 @@
 //! | the batch in the record and its first message | nothing is sent again yet | whoever goes on does the batch |
 //! | two messages | some are sent again, and name the redrive | whoever goes on counts these and does the others |
 //! | the last message and the record | the record does not count them | the same |
+//! | the part for which there was room and the record | the same | the same; it needs room once more to be counted |
 //! | a message and the queue | queued, no job | its timer, as after acceptance |
 
 use futures_util::future::join_all;
@@ -14,9 +15,10 @@ use super::slots::Reserved;
 use crate::app::failure::{Failure, Fault};
 use crate::app::messages::{Change, Start};
 use crate::app::stale::Step;
-use crate::domain::Present;
+use crate::app::waiting::WaitingPlace;
 use crate::domain::message::{DeadLetter, Message};
 use crate::domain::redrive::{Redrive, RedriveStatus, Settled};
+use crate::domain::{Actor, MessageKey, Present};
 use crate::ports::StoreError;
 
 /// Messages that are read at a time, with their contents.
@@ -44,11 +46,39 @@ enum Judged {
 }
 
 impl Changing {
-    /// Sends the pending batch of a redrive again. Returns what became of all of it, also of what an earlier try did. Of
-    /// a redrive that does not run, only that is counted.
-    pub(in crate::app) async fn redrive_batch(&self, redrive: &Redrive) -> Result<Settled, Failure> {
+    /// Sends the pending batch of a redrive again. Returns what became of it, also of what an earlier try did, and what
+    /// is left, for which the tenant has no room. Of a redrive that does not run, only the first is counted.
+    pub(in crate::app) async fn redrive_batch(&self, redrive: &Redrive) -> Result<(Settled, Vec<MessageKey>), Failure> {
+        let places = self.places(redrive).await?;
+        let (now, left) = match &places {
+            Some(places) => redrive.pending.split_at(places.len()),
+            None => (&redrive.pending[..], &[][..]),
+        };
+        let settled = self.redrive_keys(redrive, now, places).await?;
+        Ok((settled, left.to_vec()))
+    }
+
+    /// Takes places for the batch among the messages that wait, if the redrive is one of a tenant that has a limit.
+    async fn places(&self, redrive: &Redrive) -> Result<Option<Vec<WaitingPlace>>, Failure> {
+        let is_limited = redrive.asked.by == Actor::Tenant && redrive.status == RedriveStatus::Running;
+        let Some(tenant_id) = redrive.tenant_id.filter(|_| is_limited && !redrive.pending.is_empty()) else {
+            return Ok(None);
+        };
+        match self.directory.find(&tenant_id).await? {
+            Some(tenant) => self.waiting.enter_many(&tenant, redrive.pending.len()).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn redrive_keys(
+        &self,
+        redrive: &Redrive,
+        keys_of_batch: &[MessageKey],
+        places: Option<Vec<WaitingPlace>>,
+    ) -> Result<Settled, Failure> {
         let mut settled = Settled::default();
-        let mut pending = redrive.pending.iter().copied();
+        let mut places = places.into_iter().flatten();
+        let mut pending = keys_of_batch.iter().copied();
         let mut keys = Vec::with_capacity(LOADED_AT_ONCE);
         loop {
             // What the load before had no bytes for comes first.
@@ -66,7 +96,16 @@ impl Changing {
             }
             let reserved = self.slots.reserve_now(&chosen, present.now).await;
             let changes = chosen.into_iter().zip(reserved);
-            let changes = changes.map(|(message, slot)| self.redrive_one(redrive, message, slot, present));
+            let changes = changes.map(|(message, slot)| {
+                let place = places.next();
+                async move {
+                    let count = self.redrive_one(redrive, message, slot, present).await;
+                    if let (Ok(REDRIVEN) | Err(_), Some(mut place)) = (&count, place) {
+                        place.is_taken();
+                    }
+                    count
+                }
+            });
             for count in join_all(changes).await {
                 settled.add(count?);
             }

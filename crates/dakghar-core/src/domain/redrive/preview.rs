@@ -1,6 +1,6 @@
 //! What a redrive would do.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{LeftOut, Redrive};
 use crate::domain::ids::{PhoneNumberId, TenantId};
@@ -36,6 +36,8 @@ pub struct NumberCount {
     pub phone_number_id: PhoneNumberId,
     /// How many.
     pub count: u64,
+    /// True if the tenant does not have the number any more: they would end as `dead` (`number_removed`) again.
+    pub is_removed: bool,
 }
 
 /// What a redrive would do.
@@ -53,6 +55,7 @@ pub struct RedrivePreview {
     pub examples: Vec<DeadLetter>,
     pub(super) causes: HashMap<(Status, Option<DeadReason>, Option<i64>), u64>,
     numbers: HashMap<(TenantId, PhoneNumberId), u64>,
+    removed: HashSet<(TenantId, PhoneNumberId)>,
 }
 
 impl RedrivePreview {
@@ -82,6 +85,24 @@ impl RedrivePreview {
         self.redrivable + self.left_out + self.expired
     }
 
+    /// Returns the tenants of those that would be sent again.
+    pub fn tenants(&self) -> HashSet<TenantId> {
+        self.numbers.keys().map(|(tenant_id, _)| *tenant_id).collect()
+    }
+
+    /// Notes which numbers are removed.
+    pub fn find_removed(&mut self, is_removed: impl Fn(&TenantId, &PhoneNumberId) -> bool) {
+        let numbers = self.numbers.keys();
+        let removed = numbers.filter(|(tenant_id, number)| is_removed(tenant_id, number));
+        self.removed = removed.cloned().collect();
+    }
+
+    /// Returns how many of those that would be sent again are of a number that their tenant does not have any more.
+    pub fn number_removed(&self) -> u64 {
+        let counts = self.removed.iter().filter_map(|number| self.numbers.get(number));
+        counts.sum()
+    }
+
     /// Returns how those that would be sent again ended, the most frequent first.
     pub fn by_cause(&self) -> Vec<CauseCount> {
         let each = self.causes.iter().map(|((status, reason, code), count)| CauseCount {
@@ -99,10 +120,11 @@ impl RedrivePreview {
 
     /// Returns the numbers of those that would be sent again, the most frequent first.
     pub fn by_number(&self) -> Vec<NumberCount> {
-        let each = self.numbers.iter().map(|((tenant_id, number), count)| NumberCount {
-            tenant_id: *tenant_id,
-            phone_number_id: number.clone(),
+        let each = self.numbers.iter().map(|(key, count)| NumberCount {
+            tenant_id: key.0,
+            phone_number_id: key.1.clone(),
             count: *count,
+            is_removed: self.removed.contains(key),
         });
         largest(
             each.collect(),

@@ -33,6 +33,7 @@ fn redrive(filter: RedriveFilter) -> Redrive {
         confirm_duplicate_risk: false,
         ignore_expiry: false,
         per_second: REDRIVE_PER_SECOND_DEFAULT,
+        by: Actor::Operator,
     };
     Redrive::new(RedriveId::from_uuid(Uuid::from_u128(1)), Some(tenant(1)), asked, at(20))
 }
@@ -174,7 +175,7 @@ fn a_redrive_that_is_over_stays_over() {
     redrive.pending.push(letter().key);
     assert_eq!(redrive.cancel(at(24)), Ok(true));
     assert!(redrive.needs_work(), "its last batch is still to be counted");
-    redrive.settle(Settled::default(), at(25));
+    redrive.settle(Settled::default(), Vec::new(), at(25));
     assert!(!redrive.needs_work());
     assert_eq!(redrive.cancel(at(26)), Ok(false), "twice is fine");
     assert_eq!(redrive.resume(at(27)), Err(RedriveOver));

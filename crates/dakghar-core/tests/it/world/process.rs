@@ -222,7 +222,19 @@ impl Process {
     }
 
     pub async fn redrive(&self, tenant: &TenantId, id: &str, options: RedriveOptions) -> Result<Seen, Problem> {
-        Ok(Seen(self.app.changing.redrive(tenant, id, options).await?))
+        Ok(Seen(self.app.changing.redrive(tenant, id, options, None).await?))
+    }
+
+    /// The same by the tenant itself.
+    pub async fn redrive_by_tenant(&self, tenant: &TenantId, id: &str) -> Result<Seen, Problem> {
+        let options = RedriveOptions {
+            ignore_expiry: true,
+            ..RedriveOptions::default()
+        };
+        let found = self.app.tenants.find(tenant).await?;
+        Ok(Seen(
+            self.app.changing.redrive(tenant, id, options, Some(&found)).await?,
+        ))
     }
 
     /// Begins to send the tenant's dead letters again.

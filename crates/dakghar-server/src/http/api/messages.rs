@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use axum::http::Uri;
 use axum::response::IntoResponse as _;
 use dakghar_core::domain::message::RedriveOptions;
-use dakghar_core::domain::{ErrorCode, Problem};
+use dakghar_core::domain::{Actor, ErrorCode, Problem};
 use utoipa::ToSchema;
 
 use super::ApiResult;
@@ -118,6 +118,7 @@ problems!(RedriveProblems: STORE, &[
     ErrorCode::NotRedrivable,
     ErrorCode::MessageExpired,
     ErrorCode::DuplicateRiskUnconfirmed,
+    ErrorCode::TooManyWaiting,
     ErrorCode::Conflict,
     ErrorCode::BodyTooLarge,
     ErrorCode::UnsupportedMediaType,
@@ -127,7 +128,8 @@ problems!(RedriveProblems: STORE, &[
 
 /// Send a dead letter again
 ///
-/// For messages that are dead, failed or expired. The body may be left out.
+/// For messages that are dead, failed or expired. The body may be left out. With a tenant's key it needs room among the
+/// messages of the tenant that may wait (`limits.messagesWaiting`), as a new message does.
 #[utoipa::path(
     post, path = "/tenants/{tenantId}/messages/{messageId}/redrive", operation_id = "redriveMessage",
     tag = "Messages",
@@ -147,6 +149,7 @@ pub(in crate::http) async fn redrive(
         confirm_duplicate_risk: asked.confirm_duplicate_risk.unwrap_or(false),
         ignore_expiry: asked.ignore_expiry.unwrap_or(false),
     };
-    let message = state.app().changing.redrive(scope.id(), &id, options).await?;
+    let within = (scope.actor == Actor::Tenant).then_some(&*scope.tenant);
+    let message = state.app().changing.redrive(scope.id(), &id, options, within).await?;
     Ok(Json(MessageView::full(&message)))
 }

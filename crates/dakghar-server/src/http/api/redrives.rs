@@ -6,7 +6,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::IntoResponse as _;
 use dakghar_core::domain::message::{DeadReason, Status};
 use dakghar_core::domain::redrive::{NewRedrive, REDRIVE_PER_SECOND_DEFAULT, REDRIVE_PER_SECOND_MAX, RedriveFilter};
-use dakghar_core::domain::{ErrorCode, PhoneNumberId, Problem, TenantId};
+use dakghar_core::domain::{Actor, ErrorCode, PhoneNumberId, Problem, TenantId};
 use utoipa::ToSchema;
 
 use super::ApiResult;
@@ -58,7 +58,7 @@ struct Asked {
     is_dry_run: bool,
 }
 
-fn read(body: &[u8]) -> Result<Asked, Problem> {
+fn read(body: &[u8], by: Actor) -> Result<Asked, Problem> {
     let mut fields = Fields::parse(body)?;
     let filter = RedriveFilter {
         phone_number_id: phone_number_id(&mut fields),
@@ -81,6 +81,7 @@ fn read(body: &[u8]) -> Result<Asked, Problem> {
         confirm_duplicate_risk: fields.flag("confirmDuplicateRisk"),
         ignore_expiry: fields.flag("ignoreExpiry"),
         per_second,
+        by,
     };
     let is_dry_run = fields.flag("dryRun");
     fields.finish()?;
@@ -112,7 +113,8 @@ problems!(BeginProblems: BODY, BEGIN, STORE);
 /// Send dead letters of a tenant again by filter
 ///
 /// With `dryRun` it only says how many that would be. Without, a redrive begins: a job that goes on until every dead
-/// letter was looked at that ended before, and that nothing ends but a cancellation.
+/// letter was looked at that ended before, and that nothing ends but a cancellation. One that began with the tenant's own
+/// key waits while as many messages of the tenant wait as may (`limits.messagesWaiting`).
 #[utoipa::path(
     post, path = "/tenants/{tenantId}/dead-letters/redrive", operation_id = "redriveDeadLetters", tag = "Dead letters",
     request_body(content = RedriveDeadLetters, example = json!({"code": 131_016, "dryRun": true})),
@@ -123,7 +125,7 @@ problems!(BeginProblems: BODY, BEGIN, STORE);
     ),
 )]
 pub(in crate::http) async fn begin(State(state): State<HttpState>, scope: TenantScope, request: Request) -> ApiResult {
-    begin_for(&state, Some(*scope.id()), request).await
+    begin_for(&state, Some(*scope.id()), scope.actor, request).await
 }
 
 /// Send dead letters of all tenants again by filter
@@ -139,13 +141,13 @@ pub(in crate::http) async fn begin(State(state): State<HttpState>, scope: Tenant
     ),
 )]
 pub(in crate::http) async fn begin_all(State(state): State<HttpState>, _: Admin, request: Request) -> ApiResult {
-    begin_for(&state, None, request).await
+    begin_for(&state, None, Actor::Operator, request).await
 }
 
-async fn begin_for(state: &HttpState, tenant_id: Option<TenantId>, request: Request) -> ApiResult {
+async fn begin_for(state: &HttpState, tenant_id: Option<TenantId>, by: Actor, request: Request) -> ApiResult {
     let (head, body) = request.into_parts();
     let body = body::read_json(&head.headers, body, state, tenant_id).await?;
-    let asked = read(&body)?;
+    let asked = read(&body, by)?;
     let redriving = &state.app().redriving;
     // Both look through the dead letters.
     let turn = state.budgets().pages.turn(tenant_id).await?;

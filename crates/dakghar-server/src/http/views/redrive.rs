@@ -79,6 +79,9 @@ pub(in crate::http) struct RedrivePreviewView {
     /// Dead letters that match and would be left out, because they ended as `expired` or their `expiresAt` is over, and
     /// `ignoreExpiry` is not given.
     expired: u64,
+    /// Of those that would be sent again, how many are of a number that their tenant does not have any more: they would
+    /// end as `dead` (`number_removed`) again.
+    number_removed: u64,
     /// False when there are more than could be counted in time: the numbers are then the least.
     complete: bool,
     /// Those that would be sent again, by how they ended: the 50 most frequent ways.
@@ -117,6 +120,8 @@ pub(in crate::http) struct NumberCountView {
     phone_number_id: String,
     /// How many.
     count: u64,
+    /// True when the tenant does not have the number any more.
+    removed: bool,
 }
 
 /// A dead letter without its content.
@@ -205,6 +210,7 @@ impl From<&RedrivePreview> for RedrivePreviewView {
             redrivable: preview.redrivable,
             left_out: preview.left_out,
             expired: preview.expired,
+            number_removed: preview.number_removed(),
             complete: preview.is_complete,
             by_cause: preview.by_cause().iter().map(CauseCountView::from).collect(),
             by_phone_number: preview.by_number().iter().map(NumberCountView::from).collect(),
@@ -230,6 +236,7 @@ impl From<&NumberCount> for NumberCountView {
             tenant_id: number.tenant_id.to_string(),
             phone_number_id: number.phone_number_id.to_string(),
             count: number.count,
+            removed: number.is_removed,
         }
     }
 }

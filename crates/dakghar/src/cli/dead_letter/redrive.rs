@@ -10,7 +10,7 @@ use dakghar_core::domain::redrive::{
     NewRedrive, REDRIVE_PER_SECOND_DEFAULT, REDRIVE_PER_SECOND_MAX, Redrive, RedriveFilter, RedrivePreview,
     RedriveStatus,
 };
-use dakghar_core::domain::{PhoneNumberId, TenantId, Timestamp};
+use dakghar_core::domain::{Actor, PhoneNumberId, TenantId, Timestamp};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::super::output;
@@ -146,7 +146,7 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
 
 async fn redrive_one(app: &App, tenant_id: &str, message_id: &str, options: RedriveOptions) -> anyhow::Result<()> {
     let tenant_id = parse(tenant_id)?;
-    let message = app.changing.redrive(&tenant_id, message_id, options).await?;
+    let message = app.changing.redrive(&tenant_id, message_id, options, None).await?;
     let status = message.delivery.status.as_str();
     output::line(&format!("{} is {status} again", message.accepted.id));
     Ok(())
@@ -176,12 +176,19 @@ fn asked(args: &Args) -> anyhow::Result<NewRedrive> {
         confirm_duplicate_risk: args.also.confirm_duplicate_risk,
         ignore_expiry: args.also.ignore_expiry,
         per_second: args.per_second,
+        by: Actor::Operator,
     })
 }
 
 fn show(preview: &RedrivePreview) {
     let at_least = if preview.is_complete { "" } else { "at least " };
     output::line(&format!("{at_least}{} would be sent again", preview.redrivable));
+    if preview.number_removed() > 0 {
+        output::line(&format!(
+            "of them {at_least}{} are of numbers that are removed, and would end as dead (number_removed) again",
+            preview.number_removed()
+        ));
+    }
     if preview.left_out > 0 {
         output::line(&format!(
             "{at_least}{} would be left out, because they may have been delivered (--confirm-duplicate-risk)",
