@@ -54,8 +54,8 @@ impl KeyService for LocalKeys {
     }
 
     async fn wrap(&self, data_key: &DataKey, context: KeyContext<'_>) -> Result<Vec<u8>, KeyError> {
-        let tenant = context.tenant_id.to_string();
-        Ok(self.current.seal(&[tenant.as_bytes(), DATA_KEY], data_key.as_bytes())?)
+        let owner = context.owner.to_string();
+        Ok(self.current.seal(&[owner.as_bytes(), DATA_KEY], data_key.as_bytes())?)
     }
 
     async fn unwrap(&self, wrapped: &[u8], context: KeyContext<'_>) -> Result<DataKey, KeyError> {
@@ -67,8 +67,8 @@ impl KeyService for LocalKeys {
             .ok_or(KeyError::Unreadable(
                 "its data key was wrapped under another master key",
             ))?;
-        let tenant = context.tenant_id.to_string();
-        let opened = key.open(&[tenant.as_bytes(), DATA_KEY], wrapped)?;
+        let owner = context.owner.to_string();
+        let opened = key.open(&[owner.as_bytes(), DATA_KEY], wrapped)?;
         let bytes = opened
             .as_slice()
             .try_into()

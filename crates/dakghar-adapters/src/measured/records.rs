@@ -4,16 +4,17 @@ use async_trait::async_trait;
 use dakghar_core::domain::amendment::Amendment;
 use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
 use dakghar_core::domain::hold::{SendingHold, UnsettledCount};
-use dakghar_core::domain::ids::{ConversationId, EventId, PhoneNumberId, TenantId, WaId, WabaId, Wamid};
+use dakghar_core::domain::ids::{AppId, ConversationId, EventId, PhoneNumberId, TenantId, WaId, WabaId, Wamid};
 use dakghar_core::domain::listening::Listener;
+use dakghar_core::domain::meta_app::MetaApp;
 use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::tenant::Tenant;
 use dakghar_core::domain::time::{Present, Timestamp};
 use dakghar_core::domain::webhook::WebhookEvent;
 use dakghar_core::metrics::StoreCall;
 use dakghar_core::ports::{
-    AgedPortion, ConversationStore, ErasedPortion, Erasure, EventStore, HoldStore, ListenerStore, StoreError,
-    StoreHealth, TenantSaved, TenantStore,
+    AgedPortion, AppStore, ConversationStore, ErasedPortion, Erasure, EventStore, HoldStore, ListenerStore, Saved,
+    StoreError, StoreHealth, TenantSaved, TenantStore,
 };
 
 use super::store::MeasuredStore;
@@ -130,6 +131,29 @@ impl<S: ListenerStore> ListenerStore for MeasuredStore<S> {
     async fn forget_listeners(&self, before: Timestamp) -> Result<(), StoreError> {
         self.measure(StoreCall::ListenersForget, self.inner.forget_listeners(before))
             .await
+    }
+}
+
+#[async_trait]
+impl<S: AppStore> AppStore for MeasuredStore<S> {
+    async fn insert_app(&self, app: &MetaApp) -> Result<Saved, StoreError> {
+        self.measure(StoreCall::AppsInsert, self.inner.insert_app(app)).await
+    }
+
+    async fn save_app(&self, app: &MetaApp) -> Result<Saved, StoreError> {
+        self.measure(StoreCall::AppsSave, self.inner.save_app(app)).await
+    }
+
+    async fn find_app(&self, id: &AppId) -> Result<Option<MetaApp>, StoreError> {
+        self.measure(StoreCall::AppsFind, self.inner.find_app(id)).await
+    }
+
+    async fn apps(&self) -> Result<Vec<Result<MetaApp, StoreError>>, StoreError> {
+        self.measure(StoreCall::AppsAll, self.inner.apps()).await
+    }
+
+    async fn remove_app(&self, id: &AppId) -> Result<bool, StoreError> {
+        self.measure(StoreCall::AppsRemove, self.inner.remove_app(id)).await
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) const TENANTS: &str = "tenants";
 pub(super) const MIGRATIONS: &str = "migrations";
 /// The processes that take webhooks, and when they did not.
 pub(super) const LISTENERS: &str = "listeners";
+/// Apps at Meta.
+pub(super) const APPS: &str = "apps";
 /// Redrives of dead letters by filter.
 pub(super) const REDRIVES: &str = "redrives";
 /// The hold of all sending: one document at most.

@@ -11,7 +11,7 @@ use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, SelectionCrit
 use mongodb::{Client, Database};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::collections::{CONVERSATIONS, EVENTS, MESSAGES, REDRIVES, STATUSES, TENANTS};
+use super::collections::{APPS, CONVERSATIONS, EVENTS, MESSAGES, REDRIVES, STATUSES, TENANTS};
 use super::failure::Failure;
 use super::options::MongoOptions;
 use super::promises::{self, Promises};
@@ -79,6 +79,7 @@ impl MongoStore {
             statuses: database.collection(STATUSES),
             events: database.collection(EVENTS),
             redrives: database.collection(REDRIVES),
+            apps: database.collection(APPS),
             tenants: database.collection(TENANTS),
             place: format!("MongoDB at {hosts}, database {name}"),
             database,

@@ -8,6 +8,7 @@
 //! the random id it leaves in the document.
 
 mod aging;
+mod apps;
 mod clock;
 mod collections;
 mod connect;
@@ -62,6 +63,7 @@ pub struct MongoStore {
     events: Collection<RawDocumentBuf>,
     tenants: Collection<RawDocumentBuf>,
     redrives: Collection<RawDocumentBuf>,
+    apps: Collection<RawDocumentBuf>,
     place: String,
     options: MongoOptions,
     clock: Arc<MongoClock>,

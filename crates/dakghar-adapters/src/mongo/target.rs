@@ -13,7 +13,7 @@ use mongodb::options::Hint;
 
 use super::MongoStore;
 use super::collections::MIGRATIONS;
-use super::documents::{Unreadable, conversation, counter, event, message, migration, status, tenant};
+use super::documents::{Unreadable, conversation, counter, event, message, meta_app, migration, status, tenant};
 use super::indexes::BY_ID;
 use super::inserts::Inserted;
 use super::reads::{Query, any_id, text};
@@ -135,6 +135,7 @@ impl MongoStore {
             Kind::Messages => &self.messages,
             Kind::Statuses => &self.statuses,
             Kind::Events => &self.events,
+            Kind::Apps => &self.apps,
         }
     }
 
@@ -183,6 +184,7 @@ fn encode(record: &Record) -> Result<RawDocumentBuf, StoreError> {
         Record::Message(record) => message::encode(record),
         Record::Status(record) => status::encode(record),
         Record::Event(record) => event::encode(record),
+        Record::App(record) => meta_app::encode(record, record.version),
     }
 }
 
@@ -193,5 +195,6 @@ fn decode(kind: Kind, raw: &RawDocument) -> Result<Record, Unreadable> {
         Kind::Messages => Record::Message(Box::new(message::decode(raw)?)),
         Kind::Statuses => Record::Status(status::decode(raw)?),
         Kind::Events => Record::Event(event::decode(raw)?),
+        Kind::Apps => Record::App(meta_app::decode(raw)?),
     })
 }

@@ -8,6 +8,7 @@
 //! Not here: any decision about delivery, and any secret in clear.
 
 mod aging;
+mod apps;
 mod cells;
 mod checked;
 mod checkpoint;

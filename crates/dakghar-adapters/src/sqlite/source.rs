@@ -20,13 +20,13 @@ use super::cells::{Cells, Damaged, number};
 use super::failure::{Failure, Outcome};
 use super::open::{self, OpenError};
 use super::rows::{self, COLUMNS};
-use super::{checked, conversations, events, retirement, statuses, tenants};
+use super::{apps, checked, conversations, events, retirement, statuses, tenants};
 
 /// Bytes of records on a page, about; at least one record is on it.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Sums that change with every change of a kind. Times are summed by their lower half, so that no sum overflows.
-const STATES: [&str; 5] = [
+const STATES: [&str; 6] = [
     "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(id), 0 FROM tenants",
     "SELECT count(*), sum(last_message_at & 4294967295), sum(last_inbound_at & 4294967295), max(id), \
          max(last_message_id) FROM conversations",
@@ -34,6 +34,7 @@ const STATES: [&str; 5] = [
          FROM messages",
     "SELECT count(*), sum(received_at & 4294967295), max(message_id), max(digest), max(received_at) FROM statuses",
     "SELECT count(*), sum(received_at & 4294967295), max(seq), max(id), max(received_at) FROM events",
+    "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(id), sum(created_at & 4294967295) FROM apps",
 ];
 
 /// An embedded installation, opened to leave it.
@@ -172,6 +173,7 @@ pub(super) fn page_sql(kind: Kind) -> String {
             "SELECT {}, seq FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
             events::COLUMNS
         ),
+        Kind::Apps => format!("SELECT {} FROM apps WHERE id > ? ORDER BY id LIMIT ?", apps::COLUMNS),
     }
 }
 
@@ -216,6 +218,11 @@ fn page(conn: &Connection, kind: Kind, after: Option<Place>, limit: u32) -> Outc
             let event = events::event(row).map_err(Damaged::stops_all)?;
             let place = number(row, seq_column)?.to_string();
             Ok((Record::Event(event), place))
+        }),
+        Kind::Apps => read(conn, kind, params![after, limit], |row, _| {
+            let app = apps::app(row).map_err(Damaged::stops_all)?;
+            let place = app.id.to_string();
+            Ok((Record::App(app), place))
         }),
     }
 }

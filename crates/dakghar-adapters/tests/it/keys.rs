@@ -269,7 +269,9 @@ async fn a_data_key_names_the_key_it_is_wrapped_under() {
     let [a, b] = ['a', 'b'].map(|letter| MasterKey::new(&master_key(letter)).unwrap());
     let (only_a, changing) = (LocalKeys::new(&a, None), LocalKeys::new(&b, Some(&a)));
     let tenant_id = tenant(1);
-    let context = KeyContext { tenant_id: &tenant_id };
+    let context = KeyContext {
+        owner: (&tenant_id).into(),
+    };
     let wrapped = only_a.wrap(&DataKey::new([7; 32].into()), context).await.unwrap();
     assert_eq!(changing.key_id_of(&wrapped), Ok(only_a.key_id()));
     assert_ne!(changing.key_id(), only_a.key_id());

@@ -132,6 +132,15 @@ fn ways(record: &Record) -> (&'static str, String, Vec<Document>) {
             ];
             ("statuses", id.clone(), ways)
         }
+        Record::App(id) => {
+            let ways = vec![
+                set("secrets", "[".into()),
+                later,
+                unset("name"),
+                set("wrappedDataKey", "text".into()),
+            ];
+            ("apps", id.to_string(), ways)
+        }
         Record::Redrive(id) => {
             let ways = vec![
                 set("pending", "msg".into()),
@@ -210,6 +219,7 @@ mod conformance {
     dakghar_testkit::event_store_suite!(super::super::stores);
     dakghar_testkit::listener_store_suite!(super::super::stores);
     dakghar_testkit::redrive_store_suite!(super::super::stores);
+    dakghar_testkit::app_store_suite!(super::super::stores);
     dakghar_testkit::hold_store_suite!(super::super::stores);
     dakghar_testkit::store_health_suite!(super::super::stores);
     dakghar_testkit::erasure_suite!(super::super::stores);

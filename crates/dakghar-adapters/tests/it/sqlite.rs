@@ -116,6 +116,15 @@ fn ways(record: &Record) -> (&'static str, String, &'static [&'static str]) {
                 "attempt = -7",
             ],
         ),
+        Record::App(id) => (
+            "apps",
+            id.to_string(),
+            &[
+                "secrets = '[{\"sealed\"'",
+                "name = CAST(x'ff' AS TEXT)",
+                "secrets = '{}'",
+            ],
+        ),
         Record::Redrive(id) => (
             "redrives",
             id.to_string(),
@@ -176,6 +185,7 @@ dakghar_testkit::status_store_suite!(stores);
 dakghar_testkit::event_store_suite!(stores);
 dakghar_testkit::listener_store_suite!(stores);
 dakghar_testkit::redrive_store_suite!(stores);
+dakghar_testkit::app_store_suite!(stores);
 dakghar_testkit::hold_store_suite!(stores);
 dakghar_testkit::store_health_suite!(stores);
 dakghar_testkit::erasure_suite!(stores);

@@ -10,6 +10,7 @@ mod health;
 mod holding;
 mod listening;
 mod messages;
+mod meta_apps;
 pub mod migrating;
 mod reading;
 mod receiving;
@@ -33,6 +34,7 @@ use crate::metrics::Metrics;
 use crate::ports::{Clock, Ports, Queue};
 use crate::vault::SigningKeys;
 use commits::Commits;
+use meta_apps::KnownApps;
 use sending::Shared;
 use tenants::directory::Directory;
 use waiting::Waiting;
@@ -42,6 +44,7 @@ pub use failure::{Failure, Fault};
 pub use health::Health;
 pub use holding::{HoldReport, Holding};
 pub use listening::{Attending, Listening};
+pub use meta_apps::{AddedApp, DefaultApp, MetaApps, NewMetaApp};
 pub use reading::{CursorSigner, KnownConversation, Page, PageRequest, Reading};
 pub use receiving::{Receiving, WebhookReceipt};
 pub use redriving::Redriving;
@@ -75,6 +78,8 @@ pub struct App {
     pub reconciling: Arc<Reconciling>,
     /// The hold of all sending.
     pub holding: Arc<Holding>,
+    /// Apps at Meta.
+    pub apps: Arc<MetaApps>,
     /// When Meta's webhooks are received, and when not.
     pub listening: Arc<Listening>,
     /// Meta's webhooks.
@@ -108,6 +113,7 @@ impl App {
         let opaque = Arc::new(OpaqueSigner::new(&keys.opaque, previous));
         let tenants = Arc::new(Tenants::new(ports.clone(), directory.clone(), settings.directory_ttl));
         let listening = Arc::new(Listening::new(&ports, &settings));
+        let known_apps = Arc::new(KnownApps::new(&ports));
         let shared = Shared::new(&ports, &commits, &tenants, &directory, &listening);
         let Shared {
             messages, slots, jobs, ..
@@ -142,9 +148,10 @@ impl App {
                 (tenants.clone(), directory),
                 opaque.clone(),
                 shared.holds.clone(),
-                listening.clone(),
+                (listening.clone(), known_apps.clone()),
             )),
             listening,
+            apps: Arc::new(MetaApps::new(&ports, known_apps, settings.default_app.clone())),
             holding: Arc::new(holding::Holding::new(&ports, &metrics)),
             reading: Arc::new(Reading::new(ports.clone(), messages, &keys.cursor)),
             health: Arc::new(Health {

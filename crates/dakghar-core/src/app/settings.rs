@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::meta_apps::DefaultApp;
 use crate::domain::limits::TenantLimits;
 use crate::domain::message::{ATTEMPTS_MAX_DEFAULT, SendPolicy};
 use crate::group_commit::Limits;
@@ -34,6 +35,8 @@ pub struct Settings {
     pub waiting_max: usize,
     /// Calls to Meta that this process may have under way. One tenant gets at most half of them.
     pub calls_max: u32,
+    /// The app of the settings.
+    pub default_app: DefaultApp,
     /// The limits of a tenant whose record says nothing.
     pub tenant_limits: TenantLimits,
     /// The time a tenant is remembered before it is read again. It bounds the delay until a pause takes effect.
@@ -49,6 +52,7 @@ impl Default for Settings {
             is_sole_accepter: false,
             attempts_max: ATTEMPTS_MAX_DEFAULT,
             commits_max: 1,
+            default_app: DefaultApp::default(),
             tenant_limits: TenantLimits::default(),
             batch_max: 512,
             waiting_max: 20_000,

@@ -6,6 +6,7 @@ use aws_lc_rs::digest;
 
 use super::conversation::Conversation;
 use super::message::{Message, StatusRecord};
+use super::meta_app::MetaApp;
 use super::tenant::Tenant;
 use super::time::Timestamp;
 use super::webhook::WebhookEvent;
@@ -23,16 +24,19 @@ pub enum Kind {
     Statuses,
     /// Webhook events, routed and unrouted.
     Events,
+    /// Apps at Meta with their sealed secrets.
+    Apps,
 }
 
 impl Kind {
     /// Every kind, in its order.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Tenants,
         Self::Conversations,
         Self::Messages,
         Self::Statuses,
         Self::Events,
+        Self::Apps,
     ];
 
     /// The name used in texts for people, and in the stores.
@@ -43,6 +47,7 @@ impl Kind {
             Self::Messages => "messages",
             Self::Statuses => "statuses",
             Self::Events => "events",
+            Self::Apps => "apps",
         }
     }
 
@@ -65,6 +70,8 @@ pub enum Record {
     Status(StatusRecord),
     /// An event.
     Event(WebhookEvent),
+    /// An app.
+    App(MetaApp),
 }
 
 impl Record {
@@ -76,6 +83,7 @@ impl Record {
             Self::Message(_) => Kind::Messages,
             Self::Status(_) => Kind::Statuses,
             Self::Event(_) => Kind::Events,
+            Self::App(_) => Kind::Apps,
         }
     }
 
@@ -87,6 +95,7 @@ impl Record {
             Self::Message(message) => message.accepted.id.to_string(),
             Self::Status(status) => status.id(),
             Self::Event(event) => event.id.to_string(),
+            Self::App(app) => app.id.to_string(),
         }
     }
 
@@ -95,7 +104,7 @@ impl Record {
         const FIXED: usize = 1_024;
         FIXED
             + match self {
-                Self::Tenant(_) | Self::Conversation(_) => 0,
+                Self::Tenant(_) | Self::Conversation(_) | Self::App(_) => 0,
                 Self::Message(message) => {
                     let content = &message.accepted.content;
                     content.body.len() + content.envelope.as_deref().map_or(0, str::len)

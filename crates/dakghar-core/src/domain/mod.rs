@@ -9,6 +9,7 @@ pub mod ids;
 pub mod limits;
 pub mod listening;
 pub mod message;
+pub mod meta_app;
 pub mod migration;
 pub mod opaque;
 pub mod pacing;
@@ -33,8 +34,8 @@ pub use conversation::{Conversation, ConversationKind, ConversationTouch};
 pub use graph_error::{GraphRefusal, RefusalClass};
 pub use hold::{Actor, Hold, HoldReason};
 pub use ids::{
-    ConversationId, EventId, IdempotencyKey, InvalidId, MessageId, MessageKey, PersonId, PhoneNumberId, RedriveId,
-    TenantId, WaId, WabaId, Wamid,
+    AppId, ConversationId, EventId, IdempotencyKey, InvalidId, MessageId, MessageKey, PersonId, PhoneNumberId,
+    RedriveId, TenantId, WaId, WabaId, Wamid,
 };
 pub use limits::{LimitChanges, TenantLimit, TenantLimits};
 pub use message::{Direction, Message, Status};

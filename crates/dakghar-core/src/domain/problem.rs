@@ -73,10 +73,14 @@ codes! {
     ConversationNotFound = "conversation_not_found", 404, "The tenant has no such conversation";
     /// There is no such redrive, or the caller may not know of it.
     RedriveNotFound = "redrive_not_found", 404, "There is no such redrive";
+    /// There is no such app.
+    AppNotFound = "app_not_found", 404, "There is no such app";
     /// The route exists with other methods.
     MethodNotAllowed = "method_not_allowed", 405, "This method is not allowed here";
     /// A tenant has this phone number id already.
     PhoneNumberTaken = "phone_number_taken", 409, "The phone number id is registered already";
+    /// An app has this id already.
+    AppExists = "app_exists", 409, "There is an app of this id already";
     /// The key was used for a different message.
     IdempotencyKeyConflict = "idempotency_key_conflict", 409, "The idempotency key was used for a different message";
     /// The message can no longer be cancelled.

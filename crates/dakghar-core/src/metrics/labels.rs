@@ -207,6 +207,16 @@ label! {
         ListenersAll = "listeners_listeners",
         /// `forget_listeners` of `listeners`.
         ListenersForget = "listeners_forget_listeners",
+        /// `insert_app` of `apps`.
+        AppsInsert = "apps_insert_app",
+        /// `save_app` of `apps`.
+        AppsSave = "apps_save_app",
+        /// `find_app` of `apps`.
+        AppsFind = "apps_find_app",
+        /// `apps` of `apps`.
+        AppsAll = "apps_apps",
+        /// `remove_app` of `apps`.
+        AppsRemove = "apps_remove_app",
         /// `insert_redrive` of `redrives`.
         RedrivesInsert = "redrives_insert_redrive",
         /// `save_redrive` of `redrives`.

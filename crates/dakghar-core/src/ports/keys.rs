@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
-use crate::domain::ids::TenantId;
+use crate::domain::ids::{AppId, TenantId};
 
 /// Bytes of a data key: AES-256.
 pub const DATA_KEY_BYTES: usize = 32;
@@ -61,11 +61,41 @@ impl fmt::Debug for DataKey {
     }
 }
 
+/// Somebody who has secrets. As text, no two owners are alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyOwner<'a> {
+    /// A tenant.
+    Tenant(&'a TenantId),
+    /// An app at Meta.
+    App(&'a AppId),
+}
+
+impl<'a> From<&'a TenantId> for KeyOwner<'a> {
+    fn from(id: &'a TenantId) -> Self {
+        Self::Tenant(id)
+    }
+}
+
+impl<'a> From<&'a AppId> for KeyOwner<'a> {
+    fn from(id: &'a AppId) -> Self {
+        Self::App(id)
+    }
+}
+
+impl fmt::Display for KeyOwner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tenant(id) => write!(f, "{id}"),
+            Self::App(id) => write!(f, "app/{id}"),
+        }
+    }
+}
+
 /// The owner of a data key. It is bound to the wrapped key, which unwraps for no other owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyContext<'a> {
-    /// The tenant whose secrets the data key seals.
-    pub tenant_id: &'a TenantId,
+    /// Whose secrets the data key seals.
+    pub owner: KeyOwner<'a>,
 }
 
 /// Wraps and unwraps data keys.

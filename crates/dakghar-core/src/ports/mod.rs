@@ -15,7 +15,7 @@ pub mod store;
 use std::sync::Arc;
 
 pub use clock::{Clock, IdGenerator};
-pub use keys::{DATA_KEY_BYTES, DataKey, KeyContext, KeyError, KeyId, KeyService};
+pub use keys::{DATA_KEY_BYTES, DataKey, KeyContext, KeyError, KeyId, KeyOwner, KeyService};
 pub use meta::{MessagesApi, SendCall, SignatureCheck, WebhookCodec};
 pub use migration::{MigrationSource, MigrationTarget, SourcePage};
 pub use pacer::{Pacer, SlotAsk};
@@ -23,9 +23,9 @@ pub use queue::{Disposition, Job, JobKey, JobKind, Queue, QueueEntry, QueueError
 pub use quota::{CallAsk, Grant, QuotaAsk, TenantQuota};
 pub use spool::{OutcomeSpool, SpoolError, SpooledOutcome};
 pub use store::{
-    Acceptance, Aged, AgedPortion, ConversationStore, DUE_BYTES_MAX, ErasedPortion, Erasure, EventStore, HoldStore,
-    LOAD_BYTES_MAX, ListStore, ListenerStore, MessageStore, REPORTS_MAX, Received, ReceivedMessage, RedriveStore, Save,
-    Saved, StatusStore, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
+    Acceptance, Aged, AgedPortion, AppStore, ConversationStore, DUE_BYTES_MAX, ErasedPortion, Erasure, EventStore,
+    HoldStore, LOAD_BYTES_MAX, ListStore, ListenerStore, MessageStore, REPORTS_MAX, Received, ReceivedMessage,
+    RedriveStore, Save, Saved, StatusStore, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
 };
 
 use crate::metrics::Metrics;
@@ -50,6 +50,8 @@ pub struct Ports {
     pub events: Arc<dyn EventStore>,
     /// The processes that take webhooks, and when they did not.
     pub listeners: Arc<dyn ListenerStore>,
+    /// Apps at Meta.
+    pub apps: Arc<dyn AppStore>,
     /// Redrives of dead letters.
     pub redrives: Arc<dyn RedriveStore>,
     /// The hold of all sending.

@@ -17,9 +17,8 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::domain::ids::TenantId;
 use crate::domain::secret::Secret;
-use crate::ports::{DATA_KEY_BYTES, DataKey, KeyContext, KeyError, KeyService};
+use crate::ports::{DATA_KEY_BYTES, DataKey, KeyContext, KeyError, KeyOwner, KeyService};
 
 pub use derivation::{MasterKey, MasterKeyTooShort, Root};
 pub use installation::{InstallationSecrets, KEY_CHECK_BYTES, SigningKeys};
@@ -34,7 +33,7 @@ pub enum VaultError {
     /// The key service cannot be reached at present.
     #[error("the key service is not available: {0}")]
     Unavailable(String),
-    /// Sealed under another key, for another tenant or purpose, or damaged.
+    /// Sealed under another key, for another owner or purpose, or damaged.
     #[error("the secret cannot be opened: {0}")]
     Unreadable(&'static str),
 }
@@ -69,7 +68,7 @@ pub enum WrappedUnder {
     Previous,
 }
 
-/// Seals and opens the secrets of tenants.
+/// Seals and opens the secrets of tenants and apps.
 pub struct Vault {
     keys: Arc<dyn KeyService>,
     current: InstallationSecrets,
@@ -86,47 +85,55 @@ impl Vault {
         }
     }
 
-    /// Makes a data key for a new tenant; returns it wrapped.
-    pub async fn new_data_key(&self, tenant_id: &TenantId) -> Result<Vec<u8>, VaultError> {
+    /// Makes a data key for a new owner; returns it wrapped.
+    pub async fn new_data_key(&self, owner: impl Into<KeyOwner<'_>>) -> Result<Vec<u8>, VaultError> {
+        let owner = owner.into();
         let mut bytes = Zeroizing::new([0; DATA_KEY_BYTES]);
         random::fill(&mut *bytes).map_err(|_| NotSealed("no random numbers"))?;
-        Ok(self.keys.wrap(&DataKey::new(bytes), KeyContext { tenant_id }).await?)
+        Ok(self.keys.wrap(&DataKey::new(bytes), KeyContext { owner }).await?)
     }
 
-    /// Seals a secret of the tenant; `purpose` (such as `access_token/111`) must be named again to open it.
+    /// Seals a secret of its owner; `purpose` (such as `access_token/111`) must be named again to open it.
     pub async fn seal(
         &self,
-        tenant_id: &TenantId,
+        owner: impl Into<KeyOwner<'_>>,
         wrapped_data_key: &[u8],
         purpose: &str,
         secret: &Secret,
     ) -> Result<Vec<u8>, VaultError> {
-        let key = self.sealing_key(tenant_id, wrapped_data_key).await?;
-        let tenant = tenant_id.to_string();
-        let bound = [tenant.as_bytes(), SECRET, purpose.as_bytes()];
+        let owner = owner.into();
+        let key = self.sealing_key(owner, wrapped_data_key).await?;
+        let owner = owner.to_string();
+        let bound = [owner.as_bytes(), SECRET, purpose.as_bytes()];
         Ok(key.seal(&bound, secret.reveal().as_bytes())?)
     }
 
     /// Opens a sealed secret.
     pub async fn open(
         &self,
-        tenant_id: &TenantId,
+        owner: impl Into<KeyOwner<'_>>,
         wrapped_data_key: &[u8],
         purpose: &str,
         sealed: &[u8],
     ) -> Result<Secret, VaultError> {
-        let key = self.sealing_key(tenant_id, wrapped_data_key).await?;
-        let tenant = tenant_id.to_string();
-        let bound = [tenant.as_bytes(), SECRET, purpose.as_bytes()];
+        let owner = owner.into();
+        let key = self.sealing_key(owner, wrapped_data_key).await?;
+        let owner = owner.to_string();
+        let bound = [owner.as_bytes(), SECRET, purpose.as_bytes()];
         let plain = key.open(&bound, sealed)?;
         std::str::from_utf8(&plain)
             .map(Secret::new)
             .map_err(|_| VaultError::Unreadable("it is not text"))
     }
 
-    /// Unwraps a tenant's data key to see that it can be, and returns under which key it is wrapped.
-    pub async fn check_data_key(&self, tenant_id: &TenantId, wrapped: &[u8]) -> Result<WrappedUnder, VaultError> {
-        self.keys.unwrap(wrapped, KeyContext { tenant_id }).await?;
+    /// Unwraps an owner's data key to see that it can be, and returns under which key it is wrapped.
+    pub async fn check_data_key(
+        &self,
+        owner: impl Into<KeyOwner<'_>>,
+        wrapped: &[u8],
+    ) -> Result<WrappedUnder, VaultError> {
+        let owner = owner.into();
+        self.keys.unwrap(wrapped, KeyContext { owner }).await?;
         Ok(if self.is_current(wrapped)? {
             WrappedUnder::Current
         } else {
@@ -135,11 +142,16 @@ impl Vault {
     }
 
     /// Wraps a data key again under the key that wraps now; `None` when it already is.
-    pub async fn rewrap_data_key(&self, tenant_id: &TenantId, wrapped: &[u8]) -> Result<Option<Vec<u8>>, VaultError> {
+    pub async fn rewrap_data_key(
+        &self,
+        owner: impl Into<KeyOwner<'_>>,
+        wrapped: &[u8],
+    ) -> Result<Option<Vec<u8>>, VaultError> {
+        let owner = owner.into();
         if self.is_current(wrapped)? {
             return Ok(None);
         }
-        let context = KeyContext { tenant_id };
+        let context = KeyContext { owner };
         let data_key = self.keys.unwrap(wrapped, context).await?;
         Ok(Some(self.keys.wrap(&data_key, context).await?))
     }
@@ -177,8 +189,8 @@ impl Vault {
         Ok(self.keys.key_id_of(wrapped)? == self.keys.key_id())
     }
 
-    async fn sealing_key(&self, tenant_id: &TenantId, wrapped: &[u8]) -> Result<SealingKey, VaultError> {
-        let data_key = self.keys.unwrap(wrapped, KeyContext { tenant_id }).await?;
+    async fn sealing_key(&self, owner: KeyOwner<'_>, wrapped: &[u8]) -> Result<SealingKey, VaultError> {
+        let data_key = self.keys.unwrap(wrapped, KeyContext { owner }).await?;
         let root = Root::extract(b"dakghar/data-key/v1", data_key.as_bytes());
         Ok(SealingKey::derive(&root, "secrets", "secrets mark"))
     }

@@ -5,6 +5,7 @@ use futures_executor::block_on;
 use uuid::Uuid;
 
 use super::*;
+use crate::domain::TenantId;
 use crate::ports::KeyId;
 
 const MASTER_KEY: &str = "a fixed master key, for vectors!";

@@ -101,7 +101,7 @@ names!(
 names!(
     names_of_records,
     Kind,
-    ["tenants", "conversations", "messages", "statuses", "events"]
+    ["tenants", "conversations", "messages", "statuses", "events", "apps"]
 );
 names!(names_of_stages, Stage, ["clearing", "copying", "finished"]);
 

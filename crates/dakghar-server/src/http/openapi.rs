@@ -134,6 +134,7 @@ pub(super) fn head(version: &str) -> Document {
             (name = "Dead letters", description = "Messages that ended without reaching anybody."),
             (name = "Events", description = "What Meta told beside messages and statuses."),
             (name = "Tenants", description = "Customers of the operator."),
+            (name = "Apps", description = "Apps at Meta: who signs webhooks."),
             (name = "Phone numbers", description = "The numbers of a tenant."),
             (name = "Webhook", description = "Where Meta posts."),
             (name = "Operations", description = "For probes."),
@@ -246,6 +247,7 @@ fn meaning_of(parameter: &str) -> &'static str {
         "conversationId" => "The conversation.",
         "personId" => "The person.",
         "phoneNumberId" => "Meta's id of the number.",
+        "appId" => "Meta's id of the app.",
         _ => "The id.",
     }
 }

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::api::{conversations, dead_letters, events, hold, messages, people, phone_numbers, redrives, send, tenants};
+use super::api::{
+    apps, conversations, dead_letters, events, hold, messages, people, phone_numbers, redrives, send, tenants,
+};
 use super::config::HttpConfig;
 use super::edge::EdgeLayer;
 use super::problem::ApiError;
@@ -61,6 +63,9 @@ fn documented(version: &str) -> OpenApiRouter<HttpState> {
         .routes(routes!(redrives::resume_any)) //     POST   /dead-letters/redrives/{redriveId}/resume
         .routes(routes!(redrives::cancel_any)) //     POST   /dead-letters/redrives/{redriveId}/cancel
         .routes(routes!(events::list_unrouted)) //    GET    /unrouted
+        .routes(routes!(apps::add, apps::list)) //    POST, GET /apps
+        .routes(routes!(apps::read, apps::remove)) // GET, DELETE /apps/{appId}
+        .routes(routes!(apps::rotate)) //             POST   /apps/{appId}/secret
         .routes(routes!(hold::show, hold::begin, hold::release)); // GET, PUT, DELETE /hold
 
     // Below /tenants/{tenantId}:

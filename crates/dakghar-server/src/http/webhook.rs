@@ -18,7 +18,7 @@ use super::state::HttpState;
 
 const X_HUB_SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
 
-problems!(VerifyProblems: &[ErrorCode::VerificationFailed]);
+problems!(VerifyProblems: STORE, &[ErrorCode::VerificationFailed]);
 
 /// Verify the webhook
 ///
@@ -27,7 +27,7 @@ problems!(VerifyProblems: &[ErrorCode::VerificationFailed]);
     get, path = "/whatsapp/webhook", operation_id = "verifyWebhook", tag = "Webhook",
     params(
         ("hub.mode" = String, Query, description = "`subscribe`"),
-        ("hub.verify_token" = String, Query, description = "The configured `VERIFY_TOKEN`."),
+        ("hub.verify_token" = String, Query, description = "The configured `VERIFY_TOKEN`, or that of an app."),
         ("hub.challenge" = String, Query, description = "What is sent back, at most 256 bytes."),
     ),
     responses((status = 200, description = "The challenge.", body = String, content_type = "text/plain"),
@@ -42,7 +42,8 @@ pub(super) async fn verify(State(state): State<HttpState>, uri: Uri) -> ApiResul
         found.map_or("", |(_, value)| value.as_str())
     };
     let receiving = &state.app().receiving;
-    let challenge = receiving.verify(get("hub.mode"), get("hub.verify_token"), get("hub.challenge"))?;
+    let verified = receiving.verify(get("hub.mode"), get("hub.verify_token"), get("hub.challenge"));
+    let challenge = verified.await?;
     let mut response = Response::new(challenge.to_owned().into());
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, text);

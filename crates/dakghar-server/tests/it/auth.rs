@@ -63,6 +63,11 @@ fn intended(operation: &Operation) -> Access {
         | "resumeAnyRedrive"
         | "cancelAnyRedrive"
         | "listUnrouted"
+        | "addApp"
+        | "listApps"
+        | "getApp"
+        | "rotateAppSecret"
+        | "removeApp"
         | "getHold"
         | "beginHold"
         | "releaseHold" => Access::Admin,
@@ -106,7 +111,8 @@ fn probe(operation: &Operation, tenant_id: &str) -> Request<Body> {
         .replace("{messageId}", "msg_x")
         .replace("{redriveId}", "rdr_x")
         .replace("{conversationId}", "cnv_x")
-        .replace("{personId}", "per_x");
+        .replace("{personId}", "per_x")
+        .replace("{appId}", "0");
     let path = match operation.value["operationId"].as_str() {
         Some("removeTenant") => format!("{path}?force=maybe"),
         _ => path,

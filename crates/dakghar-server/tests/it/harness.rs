@@ -10,11 +10,11 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use dakghar_adapters::local::{LocalPacer, LocalQuota};
 use dakghar_adapters::meta::MetaWebhooks;
-use dakghar_core::app::{App, Settings};
+use dakghar_core::app::{App, DefaultApp, Settings};
 use dakghar_core::domain::message::{Message, SendOutcome};
 use dakghar_core::domain::{Secret, TenantId};
 use dakghar_core::ports::{
-    IdGenerator as _, MessageStore as _, MessagesApi, Pacer, Ports, SendCall, TenantQuota, WebhookCodec,
+    AppStore, IdGenerator as _, MessageStore as _, MessagesApi, Pacer, Ports, SendCall, TenantQuota, WebhookCodec,
 };
 use dakghar_core::vault::SigningKeys;
 use dakghar_server::http::{HttpConfig, router};
@@ -37,6 +37,10 @@ pub(crate) struct Setup {
     pub(crate) app_secret: Option<&'static str>,
     /// Instead of one that answers at once.
     pub(crate) pacer: Option<Arc<dyn Pacer>>,
+    /// Instead of the store.
+    pub(crate) apps: Option<fn(Arc<MemoryStore>) -> Arc<dyn AppStore>>,
+    /// Its id and secrets, as the settings would name them.
+    pub(crate) default_app: DefaultApp,
     /// Instead of the one that reads Meta's webhooks.
     pub(crate) webhooks: Option<Arc<dyn WebhookCodec>>,
     /// Instead of one in memory.
@@ -109,6 +113,10 @@ impl Service {
             tenants: store.clone(),
             events: store.clone(),
             listeners: store.clone(),
+            apps: match setup.apps {
+                Some(apps) => apps(store.clone()),
+                None => store.clone(),
+            },
             redrives: store.clone(),
             holds: store.clone(),
             store_health: store.clone(),
@@ -127,12 +135,16 @@ impl Service {
             ids: Arc::new(ids_of_its_own()),
             metrics: Arc::default(),
         };
+        let settings = Settings {
+            default_app: setup.default_app,
+            ..Settings::default()
+        };
         let keys = SigningKeys {
             opaque: [1; 32],
             opaque_previous: None,
             cursor: [2; 32],
         };
-        let (app, running) = App::new(ports, Settings::default(), &keys);
+        let (app, running) = App::new(ports, settings, &keys);
         for group_commit in running {
             tokio::spawn(group_commit);
         }

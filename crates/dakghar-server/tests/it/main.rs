@@ -8,6 +8,7 @@
     reason = "plain tests read better from top to bottom, and have their own clock and tasks"
 )]
 
+mod apps;
 mod auth;
 mod browsers;
 mod contract;

@@ -392,6 +392,8 @@ impl WebhookCodec for Counting {
         self.verdict
     }
 
+    fn use_apps(&self, _: Vec<dakghar_core::domain::meta_app::AppCredentials>) {}
+
     fn is_verify_token(&self, _: &str) -> bool {
         false
     }

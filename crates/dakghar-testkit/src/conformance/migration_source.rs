@@ -13,8 +13,8 @@ use dakghar_core::ports::{MigrationSource, Save, Saved};
 
 use super::stores::{Stores, accept_all, receive_all};
 use crate::samples::{
-    With as _, at, event, event_bare, inbound, inbound_bare, outbound, outbound_full, person, phone_number_id, redrive,
-    status_record, status_record_full, tenant, tenant_full, tenant_id, with_key,
+    With as _, at, event, event_bare, inbound, inbound_bare, meta_app, meta_app_full, outbound, outbound_full, person,
+    phone_number_id, redrive, status_record, status_record_full, tenant, tenant_full, tenant_id, with_key,
 };
 
 /// The port of the cases: the stores of one installation, and a way to open it in order to leave it. It is
@@ -91,6 +91,11 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
         .record(&events)
         .await
         .expect("the store answers");
+    let apps = [meta_app(), meta_app_full(), meta_app()];
+    for app in &apps {
+        let inserted = under_test.stores.apps.insert_app(app).await;
+        assert_eq!(inserted, Ok(Saved::Done));
+    }
     vec![
         (Kind::Tenants, tenants.into_iter().map(Record::Tenant).collect()),
         (
@@ -106,6 +111,7 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
         ),
         (Kind::Statuses, statuses.into_iter().map(Record::Status).collect()),
         (Kind::Events, events.into_iter().map(Record::Event).collect()),
+        (Kind::Apps, apps.map(Record::App).to_vec()),
     ]
 }
 

@@ -16,6 +16,7 @@
 //! The suites of a store's ports all take [`Stores`], which has every port of one store: a case about timers must first
 //! accept messages. A port that is added to a store is added there, with a suite of its own.
 
+pub mod apps;
 pub mod conversations;
 pub mod erasure;
 pub mod events;

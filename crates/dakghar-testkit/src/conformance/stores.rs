@@ -6,8 +6,8 @@ use dakghar_core::domain::ConversationKind;
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Message, MessageId, MessageKey, Status};
 use dakghar_core::domain::{TenantId, Timestamp, WaId};
 use dakghar_core::ports::{
-    Acceptance, ConversationStore, Erasure, EventStore, HoldStore, ListStore, ListenerStore, MessageStore, Received,
-    RedriveStore, Save, Saved, StatusStore, StoreHealth, TenantStore, TimerStore,
+    Acceptance, AppStore, ConversationStore, Erasure, EventStore, HoldStore, ListStore, ListenerStore, MessageStore,
+    Received, RedriveStore, Save, Saved, StatusStore, StoreHealth, TenantStore, TimerStore,
 };
 
 use crate::samples::{With as _, outbound, phone_number_id};
@@ -31,6 +31,8 @@ pub struct Stores {
     pub events: Arc<dyn EventStore>,
     /// The processes that take webhooks.
     pub listeners: Arc<dyn ListenerStore>,
+    /// Apps at Meta.
+    pub apps: Arc<dyn AppStore>,
     /// Redrives of dead letters.
     pub redrives: Arc<dyn RedriveStore>,
     /// The hold of all sending.
@@ -53,6 +55,7 @@ impl Stores {
             + TenantStore
             + EventStore
             + ListenerStore
+            + AppStore
             + RedriveStore
             + HoldStore
             + StoreHealth
@@ -68,6 +71,7 @@ impl Stores {
             tenants: store.clone(),
             events: store.clone(),
             listeners: store.clone(),
+            apps: store.clone(),
             redrives: store.clone(),
             holds: store.clone(),
             health: store.clone(),

@@ -11,8 +11,8 @@ use dakghar_core::vault::{InstallationSecrets, MasterKey, Vault, VaultError};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MemoryKeys;
 
-fn owner(context: KeyContext<'_>) -> &[u8] {
-    context.tenant_id.as_uuid().as_bytes()
+fn owner(context: KeyContext<'_>) -> Vec<u8> {
+    context.owner.to_string().into_bytes()
 }
 
 #[async_trait]
@@ -26,13 +26,13 @@ impl KeyService for MemoryKeys {
     }
 
     async fn wrap(&self, data_key: &DataKey, context: KeyContext<'_>) -> Result<Vec<u8>, KeyError> {
-        Ok([owner(context), data_key.as_bytes()].concat())
+        Ok([&owner(context)[..], data_key.as_bytes()].concat())
     }
 
     async fn unwrap(&self, wrapped: &[u8], context: KeyContext<'_>) -> Result<DataKey, KeyError> {
         let bytes = wrapped
-            .strip_prefix(owner(context))
-            .ok_or(KeyError::Unreadable("another tenant's"))?;
+            .strip_prefix(&owner(context)[..])
+            .ok_or(KeyError::Unreadable("another owner's"))?;
         let bytes = <[u8; 32]>::try_from(bytes).map_err(|_| KeyError::Unreadable("not a key"))?;
         Ok(DataKey::new(bytes.into()))
     }

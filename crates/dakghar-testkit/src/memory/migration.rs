@@ -21,6 +21,7 @@ impl State {
             }
             Kind::Statuses => self.statuses.values().cloned().map(Record::Status).collect(),
             Kind::Events => self.events.values().cloned().map(Record::Event).collect(),
+            Kind::Apps => self.apps.values().cloned().map(Record::App).collect(),
         };
         records.into_iter().map(|record| (record.id(), record)).collect()
     }
@@ -36,6 +37,7 @@ impl State {
             }
             Record::Status(like) => self.statuses.get(&like.id()).cloned().map(Record::Status),
             Record::Event(like) => self.events.get(&like.id).cloned().map(Record::Event),
+            Record::App(like) => self.apps.get(&like.id).cloned().map(Record::App),
         }
     }
 
@@ -66,6 +68,9 @@ impl State {
                 }
                 self.events.insert(event.id, event);
             }
+            Record::App(app) => {
+                self.apps.insert(app.id.clone(), app);
+            }
         }
         true
     }
@@ -92,6 +97,7 @@ impl State {
             }
             Kind::Statuses => self.statuses.retain(|id, _| is_left(id.clone())),
             Kind::Events => self.events.retain(|id, _| is_left(id.to_string())),
+            Kind::Apps => self.apps.retain(|id, _| is_left(id.to_string())),
         }
         ids.len() as u64
     }

@@ -2,6 +2,7 @@
 //!
 //! Nothing survives the process, and nothing is fast: the maps are searched from end to end.
 
+mod apps;
 mod conversations;
 mod erasure;
 mod events;
@@ -27,11 +28,12 @@ use std::sync::Arc;
 use dakghar_core::domain::hold::SendingHold;
 use dakghar_core::domain::listening::Listener;
 use dakghar_core::domain::message::StatusRecord;
+use dakghar_core::domain::meta_app::MetaApp;
 use dakghar_core::domain::migration::{Migration, Retirement};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged};
 use dakghar_core::domain::redrive::Redrive;
 use dakghar_core::domain::{
-    Conversation, ConversationId, EventId, IdempotencyKey, Message, MessageId, PhoneNumberId, RedriveId, Tenant,
+    AppId, Conversation, ConversationId, EventId, IdempotencyKey, Message, MessageId, PhoneNumberId, RedriveId, Tenant,
     TenantId, Timestamp, Wamid, WebhookEvent,
 };
 use dakghar_core::ports::StoreError;
@@ -61,6 +63,7 @@ struct State {
     events: BTreeMap<EventId, WebhookEvent>,
     listeners: BTreeMap<Arc<str>, Listener>,
     redrives: BTreeMap<RedriveId, Redrive>,
+    apps: BTreeMap<AppId, MetaApp>,
     sending_hold: Option<SendingHold>,
     retention_time: Option<Timestamp>,
     /// Of this store as a target.

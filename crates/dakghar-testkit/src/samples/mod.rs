@@ -6,6 +6,7 @@
 
 mod event;
 mod message;
+mod meta_app;
 mod redrive;
 mod status;
 mod tenant;
@@ -20,6 +21,7 @@ use crate::ids::SequentialIds;
 
 pub use event::{amendment, event, event_bare};
 pub use message::{With, echo, inbound, inbound_bare, outbound, outbound_full, saves, send_error_full, with_key};
+pub use meta_app::{meta_app, meta_app_full};
 pub use redrive::redrive;
 pub use status::{status_record, status_record_full};
 pub use tenant::{number, number_full, tenant, tenant_full, tenant_with_numbers};

@@ -65,6 +65,7 @@ dakghar_testkit::tenant_store_suite!(stores);
 dakghar_testkit::status_store_suite!(stores);
 dakghar_testkit::event_store_suite!(stores);
 dakghar_testkit::redrive_store_suite!(stores);
+dakghar_testkit::app_store_suite!(stores);
 dakghar_testkit::listener_store_suite!(stores);
 dakghar_testkit::hold_store_suite!(stores);
 dakghar_testkit::store_health_suite!(stores);

@@ -189,6 +189,15 @@ async fn check_wired(wired: &Wired, findings: &mut Findings) {
         Ok(None) => findings.good("sending is not held"),
         Err(error) => findings.bad(format!("whether sending is held cannot be read: {error}")),
     }
+    match wired.app.apps.check().await {
+        Ok(0) => findings.good("no apps beside the one of the settings"),
+        Ok(count) => findings.good(format!(
+            "apps beside the one of the settings: {count}, and their secrets open"
+        )),
+        Err(failure) => findings.bad(format!(
+            "the secrets of an app cannot be read, so what it signs is not taken: {failure}"
+        )),
+    }
     check_clock(wired.app.wall().as_millis(), findings);
 }
 

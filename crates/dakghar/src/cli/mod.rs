@@ -1,5 +1,6 @@
 //! The command line: one file for each command.
 
+mod app;
 mod dead_letter;
 mod doctor;
 mod graph_sim;
@@ -51,6 +52,9 @@ enum Command {
     /// Register, list, show, pause, resume and remove tenants
     #[command(subcommand)]
     Tenant(tenant::Command),
+    /// Add, list and remove apps at Meta beside the one of the settings, and give them new secrets
+    #[command(subcommand)]
+    App(app::Command),
     /// List messages that were given up, and send them again
     #[command(subcommand)]
     DeadLetter(dead_letter::Command),
@@ -105,6 +109,7 @@ pub fn run() -> ExitCode {
         Command::Hold(args) => with_config(|config| hold::hold(config, args)),
         Command::Release => with_config(hold::release),
         Command::Tenant(command) => with_config(|config| tenant::run(config, command)),
+        Command::App(command) => with_config(|config| app::run(config, command)),
         Command::DeadLetter(command) => with_config(|config| dead_letter::run(config, command)),
     }
 }

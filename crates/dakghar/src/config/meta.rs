@@ -1,7 +1,8 @@
 //! The settings of Meta: its webhook and the Graph API.
 
 use dakghar_adapters::meta::{VersionStatus, version_status};
-use dakghar_core::domain::Secret;
+use dakghar_core::app::DefaultApp;
+use dakghar_core::domain::{AppId, Secret};
 
 use super::reader::Reader;
 use super::server::Server;
@@ -11,6 +12,7 @@ table! {
     "Meta" {
         APP_SECRET: Kind::Secret, "", "The Meta app's secret: checks the signature of every webhook. Unset: signatures are not checked, with a warning, and beyond loopback every webhook is refused.";
         APP_SECRET_PREVIOUS: Kind::Secret, "", "The app secret before the present one, still accepted while it is being rotated.";
+        APP_ID: Kind::Text, "", "Meta's id of that app, as it is shown in lists. Further apps are added with dakghar app or POST /apps.";
         VERIFY_TOKEN: Kind::Secret, "", "What Meta sends when it verifies the webhook URL. Unset: generated into DATA_DIR.";
         WHATSAPP_API_VERSION: Kind::Text, "v25.0", "The Graph API version that is called.";
         GRAPH_BASE_URL: Kind::Text, "https://graph.facebook.com", "Where the Graph API is; dakghar graph-sim offers a simulated one.";
@@ -22,6 +24,8 @@ table! {
 pub struct Meta {
     /// Present and previous app secret.
     pub app_secrets: Vec<Secret>,
+    /// Meta's id of the app that they are of, if it is set.
+    pub app_id: Option<String>,
     /// The token of Meta's verification of the webhook URL; generated when absent.
     pub verify_token: Option<Secret>,
     /// The Graph API version, such as `v25.0`.
@@ -39,6 +43,7 @@ impl Meta {
         }
         Self {
             app_secrets,
+            app_id: reader.text(&APP_ID),
             verify_token: reader.secret(&VERIFY_TOKEN),
             api_version: reader.text(&WHATSAPP_API_VERSION).unwrap_or_default(),
             graph_base_url: reader.text(&GRAPH_BASE_URL).unwrap_or_default(),
@@ -63,8 +68,21 @@ impl Meta {
             is_version(&self.api_version),
             "WHATSAPP_API_VERSION must look like v25.0",
         );
+        let is_app_id = |id: &String| AppId::parse(id).is_ok();
+        reader.require(
+            self.app_id.as_ref().is_none_or(is_app_id),
+            "APP_ID must be 1 to 32 digits",
+        );
         let is_url = self.graph_base_url.starts_with("https://") || self.graph_base_url.starts_with("http://");
         reader.require(is_url, "GRAPH_BASE_URL must be an http(s) URL");
+    }
+
+    /// The app of the settings.
+    pub fn default_app(&self) -> DefaultApp {
+        DefaultApp {
+            id: self.app_id.as_deref().and_then(|id| AppId::parse(id).ok()),
+            secrets: self.app_secrets.len(),
+        }
     }
 
     /// Adds the warnings about the webhook.

@@ -8,8 +8,8 @@ use dakghar_adapters::meta::{GraphConfig, GraphHttp, MetaMessages, MetaWebhooks}
 use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
-    Clock, ConversationStore, Erasure, EventStore, HoldStore, ListStore, ListenerStore, MessageStore, Pacer, Ports,
-    Queue, RedriveStore, StatusStore, StoreHealth, TenantQuota, TenantStore, TimerStore,
+    AppStore, Clock, ConversationStore, Erasure, EventStore, HoldStore, ListStore, ListenerStore, MessageStore, Pacer,
+    Ports, Queue, RedriveStore, StatusStore, StoreHealth, TenantQuota, TenantStore, TimerStore,
 };
 use dakghar_core::vault::Vault;
 
@@ -48,6 +48,7 @@ pub(super) trait Store:
     + TenantStore
     + EventStore
     + ListenerStore
+    + AppStore
     + RedriveStore
     + HoldStore
     + StoreHealth
@@ -65,6 +66,7 @@ impl<S> Store for S where
         + TenantStore
         + EventStore
         + ListenerStore
+        + AppStore
         + RedriveStore
         + HoldStore
         + StoreHealth
@@ -123,6 +125,7 @@ impl Outer {
             tenants: store.clone(),
             events: store.clone(),
             listeners: store.clone(),
+            apps: store.clone(),
             redrives: store.clone(),
             holds: store.clone(),
             store_health: store.clone(),

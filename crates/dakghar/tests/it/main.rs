@@ -15,6 +15,7 @@
 mod product;
 mod promises;
 
+mod apps;
 mod chaos;
 mod cli;
 mod clocks;

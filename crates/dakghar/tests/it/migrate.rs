@@ -32,7 +32,8 @@ fn migrate(product: &Product, folder: &Path, more: &[&str]) -> (Option<i32>, Str
 /// Everything that the API tells about these tenants and across all.
 async fn everything(product: &Product, tenants: &[Tenant]) -> BTreeMap<String, Value> {
     let mut lists: Vec<String> = ["/tenants", "/dead-letters", "/unrouted"].map(str::to_owned).to_vec();
-    let mut told = BTreeMap::new();
+    let apps = "/apps".to_owned();
+    let mut told = BTreeMap::from([(apps.clone(), product.get(&apps).await)]);
     for tenant in tenants {
         let of_tenant = format!("/tenants/{}", tenant.id);
         told.insert(of_tenant.clone(), product.get(&of_tenant).await);
@@ -163,6 +164,8 @@ async fn everything_is_the_same_and_goes_on_where_it_was() {
         .start()
         .await;
     let mut tenants = live_a_while(&product).await;
+    let app = json!({"appId": "900000000000001", "name": "Partner", "secret": "partner-secret-0123456789"});
+    product.post("/apps", app).await;
     tenants.push(product.tenant("444", "EAAG-other").await);
     let (busy, other) = (tenants[0].clone(), tenants[3].clone());
 

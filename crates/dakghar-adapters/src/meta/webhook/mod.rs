@@ -15,32 +15,43 @@ mod value;
 use std::sync::Arc;
 
 use aws_lc_rs::{constant_time, digest, hmac};
+use dakghar_core::domain::Timestamp;
+use dakghar_core::domain::meta_app::AppCredentials;
 use dakghar_core::domain::secret::Secret;
 use dakghar_core::domain::webhook::WebhookPart;
 use dakghar_core::ports::{Clock, SignatureCheck, WebhookCodec};
+use parking_lot::RwLock;
 
 const SIGNATURE_PREFIX: &[u8] = b"sha256=";
 const SIGNATURE_BYTES: usize = 32;
 
-/// Reads the webhooks of one Meta app.
+/// What the webhooks of other apps than that of the settings are verified by.
+#[derive(Default)]
+struct Apps {
+    /// Each key with the time from which it is not valid any more.
+    keys: Vec<(hmac::Key, Option<Timestamp>)>,
+    verify_token_digests: Vec<digest::Digest>,
+}
+
+/// Reads the webhooks of Meta's apps: of the one of the settings, and of those that are given to it later.
 pub struct MetaWebhooks {
     app_keys: Vec<hmac::Key>,
     verify_token_digest: Option<digest::Digest>,
+    apps: RwLock<Arc<Apps>>,
     clock: Arc<dyn Clock>,
     takes_unsigned: bool,
 }
 
 impl MetaWebhooks {
-    /// `app_secrets`: the present one and, while it is being changed, the previous one; with none, signatures are not
-    /// checked. `verify_token`: what Meta's verification request must name; with none, every such request fails.
+    /// `app_secrets`: of the app of the settings, the present one and, while it is being changed, the previous one; with
+    /// none, and no other app, signatures are not checked. `verify_token`: what Meta's verification request must name;
+    /// with none, and no other app, every such request fails.
     /// `clock` tells which times in a body cannot be.
     pub fn new(app_secrets: &[Secret], verify_token: Option<&Secret>, clock: Arc<dyn Clock>) -> Self {
         Self {
-            app_keys: app_secrets
-                .iter()
-                .map(|secret| hmac::Key::new(hmac::HMAC_SHA256, secret.reveal().as_bytes()))
-                .collect(),
+            app_keys: app_secrets.iter().map(key_of).collect(),
             verify_token_digest: verify_token.map(|token| digest_of(token.reveal())),
+            apps: RwLock::default(),
             clock,
             takes_unsigned: true,
         }
@@ -56,7 +67,8 @@ impl MetaWebhooks {
 
 impl WebhookCodec for MetaWebhooks {
     fn check_signature(&self, body: &[u8], signatures: &[&[u8]]) -> SignatureCheck {
-        if self.app_keys.is_empty() && self.takes_unsigned {
+        let apps = self.apps.read().clone();
+        if self.app_keys.is_empty() && apps.keys.is_empty() && self.takes_unsigned {
             return SignatureCheck::Skipped;
         }
         // Two headers could mean one thing to us and another to a proxy in front of us.
@@ -66,24 +78,50 @@ impl WebhookCodec for MetaWebhooks {
         let Some(tag) = decode_signature(signature) else {
             return SignatureCheck::Invalid;
         };
+        let now = self.clock.now();
+        let is_valid = |until: &Option<Timestamp>| until.is_none_or(|until| now < until);
+        let others = apps
+            .keys
+            .iter()
+            .filter(|(_, until)| is_valid(until))
+            .map(|(key, _)| key);
+        // Each comparison takes the same time for every wrong signature; which app it is of is no secret.
         let is_ours = |key| hmac::verify(key, body, &tag).is_ok();
-        if self.app_keys.iter().any(is_ours) {
+        if self.app_keys.iter().chain(others).any(is_ours) {
             SignatureCheck::Valid
         } else {
             SignatureCheck::Invalid
         }
     }
 
+    fn use_apps(&self, apps: Vec<AppCredentials>) {
+        let mut next = Apps::default();
+        for app in apps {
+            let keys = app.secrets.iter().map(|(secret, until)| (key_of(secret), *until));
+            next.keys.extend(keys);
+            next.verify_token_digests.push(digest_of(app.verify_token.reveal()));
+        }
+        *self.apps.write() = Arc::new(next);
+    }
+
     fn is_verify_token(&self, token: &str) -> bool {
-        // Digests have one length, so neither length nor content of the right token shows in the time taken.
-        self.verify_token_digest.as_ref().is_some_and(|expected| {
-            constant_time::verify_slices_are_equal(digest_of(token).as_ref(), expected.as_ref()).is_ok()
+        // Digests have one length, so neither length nor content of the right token shows in the time taken; and all are
+        // compared, so neither does whose it is.
+        let given = digest_of(token);
+        let apps = self.apps.read().clone();
+        let known = self.verify_token_digest.iter().chain(&apps.verify_token_digests);
+        known.fold(false, |is_known, expected| {
+            is_known | constant_time::verify_slices_are_equal(given.as_ref(), expected.as_ref()).is_ok()
         })
     }
 
     fn parse(&self, body: &[u8]) -> Vec<WebhookPart> {
         parse::parse(body, self.clock.wall().as_millis().div_euclid(1000))
     }
+}
+
+fn key_of(secret: &Secret) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, secret.reveal().as_bytes())
 }
 
 fn digest_of(token: &str) -> digest::Digest {

@@ -1,4 +1,5 @@
 mod amendments;
+mod apps;
 mod damage;
 mod echoes;
 mod flood;

@@ -7,6 +7,7 @@
 pub(super) mod conversation;
 pub(super) mod event;
 pub(super) mod message;
+pub(super) mod meta_app;
 pub(super) mod migration;
 pub(super) mod redrive;
 pub(super) mod status;

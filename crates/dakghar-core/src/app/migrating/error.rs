@@ -1,7 +1,7 @@
 //! The reason that a migration does not begin, or stopped.
 
 use crate::domain::migration::{Kind, Retirement};
-use crate::domain::{TenantId, Timestamp};
+use crate::domain::{AppId, TenantId, Timestamp};
 use crate::ports::StoreError;
 use crate::vault::VaultError;
 
@@ -19,6 +19,14 @@ pub enum MigrateError {
     WrongKey {
         /// The first tenant whose tokens do not open.
         tenant_id: TenantId,
+        /// The reason.
+        why: VaultError,
+    },
+    /// The data key of an app of the source does not open under the key of the target.
+    #[error("the master key does not open the secrets of app {app_id}: {why}")]
+    WrongKeyOfApp {
+        /// The first app whose data key does not open.
+        app_id: AppId,
         /// The reason.
         why: VaultError,
     },

@@ -167,6 +167,23 @@ impl Migrator {
             }
             page = self.page(Kind::Tenants, page.end.as_ref()).await?;
         }
+        self.check_key_of_apps().await
+    }
+
+    /// Checks that the secrets of the apps open: otherwise the target would refuse what Meta signed.
+    async fn check_key_of_apps(&self) -> Result<(), MigrateError> {
+        let mut page = self.page(Kind::Apps, None).await?;
+        while !page.records.is_empty() {
+            for record in &page.records {
+                let Record::App(app) = record else { continue };
+                let opened = self.vault.check_data_key(&app.id, &app.wrapped_data_key).await;
+                opened.map_err(|why| MigrateError::WrongKeyOfApp {
+                    app_id: app.id.clone(),
+                    why,
+                })?;
+            }
+            page = self.page(Kind::Apps, page.end.as_ref()).await?;
+        }
         Ok(())
     }
 

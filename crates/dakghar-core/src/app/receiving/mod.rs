@@ -13,6 +13,7 @@ use super::commits::merge::Merge;
 use super::commits::receive::{Inbound, Receives};
 use super::failure::{Failure, Fault};
 use super::listening::Listening;
+use super::meta_apps::KnownApps;
 use super::sending::NumberHolds;
 use super::tenants::Tenants;
 use super::tenants::directory::Directory;
@@ -76,6 +77,7 @@ pub struct Receiving {
     sorter: Sorter,
     holds: NumberHolds,
     listening: Arc<Listening>,
+    apps: Arc<KnownApps>,
 }
 
 impl Receiving {
@@ -85,7 +87,7 @@ impl Receiving {
         (tenants, directory): (Arc<Tenants>, Arc<Directory>),
         opaque: Arc<OpaqueSigner>,
         holds: NumberHolds,
-        listening: Arc<Listening>,
+        (listening, apps): (Arc<Listening>, Arc<KnownApps>),
     ) -> Self {
         let sorter = Sorter {
             events: Events {
@@ -103,13 +105,19 @@ impl Receiving {
             sorter,
             holds,
             listening,
+            apps,
         }
     }
 
     /// Checks that Meta may use this webhook URL. Returns the challenge, which must be sent back.
-    pub fn verify<'a>(&self, mode: &str, token: &str, challenge: &'a str) -> Result<&'a str, Failure> {
+    pub async fn verify<'a>(&self, mode: &str, token: &str, challenge: &'a str) -> Result<&'a str, Failure> {
         const CHALLENGE_BYTES_MAX: usize = 256;
+        let known = self.apps.look().await;
         let is_ours = self.ports.webhooks.is_verify_token(token);
+        if !is_ours {
+            // It may be that of an app that is not known.
+            known?;
+        }
         if mode == "subscribe" && is_ours && challenge.len() <= CHALLENGE_BYTES_MAX {
             Ok(challenge)
         } else {
@@ -140,8 +148,15 @@ impl Receiving {
     }
 
     async fn take(&self, body: &[u8], signatures: &[&[u8]]) -> Result<WebhookReceipt, Failure> {
-        if self.ports.webhooks.check_signature(body, signatures) == SignatureCheck::Invalid {
-            return Err(not_signed());
+        let known = self.apps.look().await;
+        match self.ports.webhooks.check_signature(body, signatures) {
+            SignatureCheck::Valid => {}
+            // It may be that of an app that is not known, so Meta is to post it again.
+            SignatureCheck::Skipped => known?,
+            SignatureCheck::Invalid => {
+                known?;
+                return Err(not_signed());
+            }
         }
         let mut sorted = self.sorter.sort(self.ports.webhooks.parse(body)).await?;
         let left_out = sorted.left_out.take();

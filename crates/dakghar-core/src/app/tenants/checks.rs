@@ -25,7 +25,7 @@ pub(super) fn parse_waba_id(text: &str) -> Result<WabaId, Problem> {
 }
 
 /// Returns everything that is wrong at once, under the code of the first problem.
-pub(super) fn check(found: &[Option<Problem>]) -> Result<(), Problem> {
+pub(in crate::app) fn check(found: &[Option<Problem>]) -> Result<(), Problem> {
     let mut problems = found.iter().flatten();
     let Some(first) = problems.next() else { return Ok(()) };
     let mut all = first.clone();
@@ -34,7 +34,7 @@ pub(super) fn check(found: &[Option<Problem>]) -> Result<(), Problem> {
     Err(all)
 }
 
-pub(super) fn check_name(name: &str) -> Option<Problem> {
+pub(in crate::app) fn check_name(name: &str) -> Option<Problem> {
     let chars = name.trim().chars().count();
     let is_unseen = name.chars().all(|c| c.is_whitespace() || is_invisible(c));
     (is_unseen || chars > NAME_CHARS_MAX || name.chars().any(char::is_control)).then(|| {

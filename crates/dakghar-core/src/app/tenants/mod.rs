@@ -1,6 +1,6 @@
 //! Tenants: registered, changed, paused, removed.
 
-mod checks;
+pub(in crate::app) mod checks;
 pub(super) mod directory;
 mod holds;
 mod keys;

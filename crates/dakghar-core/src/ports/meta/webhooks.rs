@@ -1,15 +1,16 @@
 //! Meta's webhooks: checks their signatures and takes them apart.
 
+use crate::domain::meta_app::AppCredentials;
 use crate::domain::webhook::WebhookPart;
 
 /// The verdict on a webhook's signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignatureCheck {
-    /// Signed by Meta with our app secret.
+    /// Signed by Meta with a valid secret of one of our apps.
     Valid,
     /// Missing, malformed or wrong.
     Invalid,
-    /// No app secret is configured, so nothing was checked.
+    /// There is no app secret, so nothing was checked.
     Skipped,
 }
 
@@ -18,7 +19,10 @@ pub trait WebhookCodec: Send + Sync {
     /// Checks the signature over the raw bytes. `signatures` are the values of all `X-Hub-Signature-256` headers.
     fn check_signature(&self, body: &[u8], signatures: &[&[u8]]) -> SignatureCheck;
 
-    /// True if this is the token that Meta was told to verify us with. Takes the same time for every wrong token.
+    /// Verifies by these apps from now on, and by the one of the settings as ever.
+    fn use_apps(&self, apps: Vec<AppCredentials>);
+
+    /// True if this is a token that Meta was told to verify us with. Takes the same time for every wrong token.
     fn is_verify_token(&self, token: &str) -> bool;
 
     /// Takes a body apart. Never fails: parts that cannot be understood come out as [`WebhookPart::Other`].

@@ -8,6 +8,7 @@
 //!   Methods that return many records leave it out and go on behind it; methods with an answer for each item answer
 //!   [`StoreError::Unreadable`] for its own.
 
+mod apps;
 mod conversations;
 mod erasure;
 mod events;
@@ -21,6 +22,7 @@ mod statuses;
 mod tenants;
 mod timers;
 
+pub use apps::AppStore;
 pub use conversations::ConversationStore;
 pub use erasure::{Aged, AgedPortion, ErasedPortion, Erasure};
 pub use events::EventStore;

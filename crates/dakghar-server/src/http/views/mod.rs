@@ -3,6 +3,7 @@
 //! Fields without a value are `null`, so that every answer has the same fields. Only timeline entries leave out what
 //! does not apply. Nothing secret has a field here.
 
+mod app;
 mod conversation;
 mod error;
 mod event;
@@ -18,6 +19,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+pub(super) use app::{AddedAppView, AppView};
 pub(super) use conversation::ConversationView;
 pub(super) use event::EventView;
 pub(super) use message::{MessageView, priorities, statuses};

@@ -16,10 +16,11 @@ use dakghar_core::ports::{Acceptance, MigrationTarget, StoreError};
 
 use super::stores::{Stores, accept_all};
 use crate::samples::{
-    With as _, at, event, event_bare, inbound, inbound_bare, outbound, outbound_full, person, phone_number_id,
-    status_record, status_record_full, tenant, tenant_full, with_key,
+    With as _, at, event, event_bare, inbound, inbound_bare, meta_app, meta_app_full, outbound, outbound_full, person,
+    phone_number_id, status_record, status_record_full, tenant, tenant_full, with_key,
 };
 use dakghar_core::domain::message::EvidenceStatus;
+use dakghar_core::domain::meta_app::MetaApp;
 
 /// The port of the cases: a store as a target, and as what it is otherwise.
 pub struct TargetUnderTest {
@@ -115,6 +116,14 @@ fn records(kind: Kind) -> Vec<Record> {
         Kind::Events => [event(owner), event_bare(), event(tenant().id), event_bare()]
             .map(Record::Event)
             .to_vec(),
+        Kind::Apps => [meta_app(), meta_app_full()]
+            .map(|app| {
+                Record::App(MetaApp {
+                    version: VERSION,
+                    ..app
+                })
+            })
+            .to_vec(),
     }
 }
 
@@ -191,6 +200,9 @@ pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
                 Record::Event(event) => {
                     let listed = events.list(event.tenant_id.as_ref(), None, PageLimit::items(100)).await;
                     assert!(listed.expect("the store answers").items.contains(&event));
+                }
+                Record::App(app) => {
+                    assert_eq!(under_test.stores.apps.find_app(&app.id).await, Ok(Some(app)));
                 }
             }
         }

@@ -4,6 +4,7 @@
 //! a blob that was cut off, a field that is missing. Every method of a store's ports has a case here that says so in its
 //! comment (`tidy` looks for them), so that a new method is not forgotten.
 
+mod apps;
 mod lists;
 mod messages;
 mod records;
@@ -12,12 +13,13 @@ mod statuses;
 
 use std::sync::Arc;
 
-use dakghar_core::domain::{ConversationId, EventId, Message, MessageKey, PhoneNumberId, RedriveId, TenantId};
+use dakghar_core::domain::{AppId, ConversationId, EventId, Message, MessageKey, PhoneNumberId, RedriveId, TenantId};
 use dakghar_core::ports::{Queue, StoreError};
 use futures_util::future::BoxFuture;
 
 use super::stores::{Stores, accept_all};
 
+pub use apps::*;
 pub use lists::*;
 pub use messages::*;
 pub use records::*;
@@ -56,6 +58,8 @@ pub enum Record {
     Event(EventId),
     /// A report on a message, by its id; but not which message that is.
     Status(String),
+    /// An app.
+    App(AppId),
     /// A redrive, but not whose it is, nor its state.
     Redrive(RedriveId),
 }
@@ -99,6 +103,8 @@ macro_rules! unreadable_suite {
             what_is_old_beside_it_is_erased
             reports_beside_it_are_read
             a_report_on_it_costs_no_other_report
+            it_is_an_app_error_of_its_own
+            apps_beside_it_are_saved
             it_is_a_redrive_error_of_its_own
             redrives_beside_it_are_saved_and_forgotten
             redrives_beside_it_are_listed_and_due

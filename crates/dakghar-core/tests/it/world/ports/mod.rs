@@ -96,6 +96,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
         tenants: Arc::new(near.clone()),
         events: Arc::new(near.clone()),
         listeners: Arc::new(near.clone()),
+        apps: shared.store.clone(),
         redrives: Arc::new(near.clone()),
         holds: shared.store.clone(),
         store_health: Arc::new(near.clone()),

@@ -1,0 +1,63 @@
+//! Apps at Meta. There are a few, so no index but that of their ids is needed.
+
+use async_trait::async_trait;
+use bson::doc;
+use dakghar_core::domain::ids::AppId;
+use dakghar_core::domain::meta_app::MetaApp;
+use dakghar_core::ports::{AppStore, Saved, StoreError};
+
+use super::MongoStore;
+use super::documents::{Unreadable, counter, meta_app};
+use super::indexes::BY_ID;
+use super::inserts::Inserted;
+use super::reads::{Query, told};
+
+#[async_trait]
+impl AppStore for MongoStore {
+    async fn insert_app(&self, app: &MetaApp) -> Result<Saved, StoreError> {
+        let document = meta_app::encode(app, app.version)?;
+        match self.insert_all(&self.apps, &[document]).await.pop() {
+            Some(Inserted::Refused(error)) => Err(error),
+            Some(Inserted::Unknown(error)) => match self.find_app(&app.id).await {
+                Ok(Some(stored)) if stored == *app => Ok(Saved::Done),
+                Ok(Some(_)) => Ok(Saved::Stale),
+                _ => Err(error),
+            },
+            Some(Inserted::Duplicate) => Ok(Saved::Stale),
+            Some(Inserted::Stored) | None => Ok(Saved::Done),
+        }
+    }
+
+    async fn save_app(&self, app: &MetaApp) -> Result<Saved, StoreError> {
+        let document = meta_app::encode(app, app.version + 1)?;
+        let filter = doc! { "_id": app.id.as_str(), "version": counter(app.version) };
+        let replace = self.apps.replace_one(filter, document);
+        // A save whose answer is lost is not looked up: whoever asked for it asks again, and finds it done.
+        let replaced = self.bounded(self.options.write_timeout, async { replace.await }).await;
+        match replaced.map_err(|failure| failure.to_store_error())?.matched_count {
+            1 => Ok(Saved::Done),
+            _ => Ok(Saved::Stale),
+        }
+    }
+
+    async fn find_app(&self, id: &AppId) -> Result<Option<MetaApp>, StoreError> {
+        let query = Query::new(doc! { "_id": id.as_str() }, BY_ID).majority();
+        self.fetch_one(&self.apps, query, meta_app::decode).await
+    }
+
+    async fn apps(&self) -> Result<Vec<Result<MetaApp, StoreError>>, StoreError> {
+        let query = Query::new(doc! {}, BY_ID).sort(doc! { "_id": 1 }).majority();
+        let found = self.fetch(&self.apps, query, meta_app::decode).await?;
+        let each = found
+            .into_iter()
+            .map(|item| told(item).map_err(Unreadable::into_store_error));
+        Ok(each.collect())
+    }
+
+    async fn remove_app(&self, id: &AppId) -> Result<bool, StoreError> {
+        let remove = self.apps.delete_one(doc! { "_id": id.as_str() });
+        let removed = self.bounded(self.options.write_timeout, async { remove.await }).await;
+        let removed = removed.map_err(|failure| failure.to_store_error())?;
+        Ok(removed.deleted_count > 0)
+    }
+}

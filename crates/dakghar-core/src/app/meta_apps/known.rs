@@ -1,0 +1,176 @@
+//! What this process knows of the apps. A webhook reads no store: it is verified by what was read within the last
+//! second, and whoever comes after that second reads again, one at a time.
+//!
+//! While the store is away, what was known stays. An app of which nothing is known yet, because the store has not
+//! answered since the start or its secrets cannot be opened, makes every refusal an error of ours instead: Meta then
+//! posts again what may have been signed by it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::app::failure::Failure;
+use crate::domain::ids::AppId;
+use crate::domain::meta_app::{AppCredentials, MetaApp};
+use crate::domain::time::Timestamp;
+use crate::ports::{AppStore, Clock, Ports, StoreError, WebhookCodec};
+use crate::vault::Vault;
+
+/// The purpose that the secrets of an app are sealed for.
+pub(super) const APP_SECRET: &str = "app_secret";
+/// The purpose that the verify token of an app is sealed for.
+pub(super) const VERIFY_TOKEN: &str = "verify_token";
+
+/// The time for which what was read is believed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// An app is the same as before if both are.
+type Edition = (u64, Timestamp);
+
+/// What was read last, and when by the machine's uptime.
+struct Seen {
+    at: Option<Duration>,
+    apps: BTreeMap<AppId, (Edition, AppCredentials)>,
+    /// Why not everything is known.
+    gap: Option<Failure>,
+}
+
+/// The apps, as they were a second ago or later.
+pub struct KnownApps {
+    store: Arc<dyn AppStore>,
+    vault: Arc<Vault>,
+    webhooks: Arc<dyn WebhookCodec>,
+    clock: Arc<dyn Clock>,
+    seen: Mutex<Seen>,
+    is_reading: AtomicBool,
+}
+
+/// Ends a reading, however it ends.
+struct Reading<'a>(&'a AtomicBool);
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+impl KnownApps {
+    pub(in crate::app) fn new(ports: &Ports) -> Self {
+        let nothing = StoreError::Unavailable("the apps were not read yet".into());
+        Self {
+            store: ports.apps.clone(),
+            vault: ports.vault.clone(),
+            webhooks: ports.webhooks.clone(),
+            clock: ports.clock.clone(),
+            seen: Mutex::new(Seen {
+                at: None,
+                apps: BTreeMap::new(),
+                gap: Some(nothing.into()),
+            }),
+            is_reading: AtomicBool::new(false),
+        }
+    }
+
+    /// Makes the webhooks be verified by the apps as they were a second ago or later. Fails if an app may be missing.
+    pub(in crate::app) async fn look(&self) -> Result<(), Failure> {
+        let now = self.clock.uptime();
+        let (is_fresh, is_first) = {
+            let seen = self.seen.lock();
+            let is_fresh = seen.at.is_some_and(|at| now.saturating_sub(at) < LOOK_EVERY);
+            (is_fresh, seen.at.is_none())
+        };
+        // Others go on with what is known, but for the first ones, who know nothing.
+        if !is_fresh && (!self.is_reading.swap(true, Ordering::AcqRel) || is_first) {
+            let _reading = Reading(&self.is_reading);
+            self.read(now).await;
+        }
+        let gap = self.seen.lock().gap.clone();
+        gap.map_or(Ok(()), Err)
+    }
+
+    /// Reads what this process has just changed. Where that fails, the next look does it.
+    pub(super) async fn read_again(&self) {
+        self.seen.lock().at = None;
+        self.read(self.clock.uptime()).await;
+    }
+
+    async fn read(&self, now: Duration) {
+        let found = match self.store.apps().await {
+            Ok(found) => found,
+            Err(error) => {
+                let mut seen = self.seen.lock();
+                // What was never read is asked for again by the next one.
+                if seen.at.is_some() {
+                    seen.at = Some(now);
+                }
+                if seen.gap.is_some() {
+                    seen.gap = Some(error.into());
+                }
+                return;
+            }
+        };
+        let before = self.seen.lock().apps.clone();
+        let (mut apps, mut gap) = (BTreeMap::new(), None);
+        for app in found {
+            match self.credentials(app, &before).await {
+                Ok((id, known)) => {
+                    apps.insert(id, known);
+                }
+                Err((id, failure)) => {
+                    tracing::error!(app_id = id.as_ref().map(tracing::field::display), %failure,
+                        "webhooks of an app cannot be verified; until they can, none is refused for good");
+                    // It may still be what it was.
+                    if let Some((id, known)) = id.and_then(|id| before.get_key_value(&id)) {
+                        apps.insert(id.clone(), known.clone());
+                    }
+                    gap.get_or_insert(failure);
+                }
+            }
+        }
+        let mut seen = self.seen.lock();
+        self.webhooks
+            .use_apps(apps.values().map(|(_, credentials)| credentials.clone()).collect());
+        *seen = Seen {
+            at: Some(now),
+            apps,
+            gap,
+        };
+    }
+
+    /// What the app's webhooks are verified by, opened only if it has changed.
+    async fn credentials(
+        &self,
+        app: Result<MetaApp, StoreError>,
+        before: &BTreeMap<AppId, (Edition, AppCredentials)>,
+    ) -> Result<(AppId, (Edition, AppCredentials)), (Option<AppId>, Failure)> {
+        let app = app.map_err(|error| (None, error.into()))?;
+        let edition = (app.version, app.updated_at);
+        let known = before.get(&app.id).filter(|(known, _)| *known == edition);
+        let credentials = match known {
+            Some((_, credentials)) => credentials.clone(),
+            None => self
+                .open(&app)
+                .await
+                .map_err(|failure| (Some(app.id.clone()), failure))?,
+        };
+        Ok((app.id, (edition, credentials)))
+    }
+
+    /// Opens the secrets of an app.
+    pub(super) async fn open(&self, app: &MetaApp) -> Result<AppCredentials, Failure> {
+        let key = &app.wrapped_data_key;
+        let mut secrets = Vec::with_capacity(app.secrets.len());
+        for secret in &app.secrets {
+            let opened = self.vault.open(&app.id, key, APP_SECRET, &secret.sealed).await?;
+            secrets.push((opened, secret.valid_until));
+        }
+        let verify_token = self.vault.open(&app.id, key, VERIFY_TOKEN, &app.sealed_verify_token);
+        Ok(AppCredentials {
+            secrets,
+            verify_token: verify_token.await?,
+        })
+    }
+}

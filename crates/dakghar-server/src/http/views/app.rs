@@ -1,0 +1,100 @@
+//! Apps at Meta. No secret has a field here.
+
+use dakghar_core::app::{AddedApp, DefaultApp};
+use dakghar_core::domain::AppId;
+use dakghar_core::domain::meta_app::{AppSecret, MetaApp};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// An app at Meta, whose webhooks are taken.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = App)]
+pub(in crate::http) struct AppView {
+    /// Meta's id of it; `null` for that of the settings while `APP_ID` is not set.
+    #[schema(example = "670843887433847")]
+    app_id: Option<String>,
+    /// What people call it.
+    name: String,
+    /// True for the app of the settings, which only they change.
+    is_default: bool,
+    /// Its secrets, the present one first. They are never shown.
+    secrets: Vec<AppSecretView>,
+    /// When it was added; `null` for the app of the settings.
+    #[schema(format = DateTime)]
+    created_at: Option<String>,
+    /// When it was changed last; `null` for the app of the settings.
+    #[schema(format = DateTime)]
+    updated_at: Option<String>,
+}
+
+/// A secret of an app.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AppSecret)]
+struct AppSecretView {
+    /// True for the present one.
+    is_present: bool,
+    /// When it was added; `null` for one of the settings.
+    #[schema(format = DateTime)]
+    added_at: Option<String>,
+    /// From when on what it signs is refused; `null` for the present one, and for one of the settings.
+    #[schema(format = DateTime)]
+    valid_until: Option<String>,
+}
+
+impl From<&MetaApp> for AppView {
+    fn from(app: &MetaApp) -> Self {
+        let secret = |(place, secret): (usize, &AppSecret)| AppSecretView {
+            is_present: place == 0,
+            added_at: Some(secret.added_at.to_string()),
+            valid_until: secret.valid_until.map(|until| until.to_string()),
+        };
+        Self {
+            app_id: Some(app.id.to_string()),
+            name: app.name.clone(),
+            is_default: false,
+            secrets: app.secrets.iter().enumerate().map(secret).collect(),
+            created_at: Some(app.created_at.to_string()),
+            updated_at: Some(app.updated_at.to_string()),
+        }
+    }
+}
+
+impl From<&DefaultApp> for AppView {
+    fn from(app: &DefaultApp) -> Self {
+        let secret = |place| AppSecretView {
+            is_present: place == 0,
+            added_at: None,
+            valid_until: None,
+        };
+        Self {
+            app_id: app.id.as_ref().map(AppId::to_string),
+            name: "default".to_owned(),
+            is_default: true,
+            secrets: (0..app.secrets).map(secret).collect(),
+            created_at: None,
+            updated_at: None,
+        }
+    }
+}
+
+/// An app that was added.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AddedApp)]
+pub(in crate::http) struct AddedAppView {
+    #[serde(flatten)]
+    app: AppView,
+    /// What Meta must be told to name when it verifies the webhook URL, if none was given. It is shown only now.
+    verify_token: Option<String>,
+}
+
+impl From<&AddedApp> for AddedAppView {
+    fn from(added: &AddedApp) -> Self {
+        Self {
+            app: AppView::from(&added.app),
+            verify_token: added.verify_token.as_ref().map(|token| token.reveal().to_owned()),
+        }
+    }
+}

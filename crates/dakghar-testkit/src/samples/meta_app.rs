@@ -1,0 +1,40 @@
+//! Apps at Meta.
+
+use dakghar_core::domain::AppId;
+use dakghar_core::domain::meta_app::{AppSecret, MetaApp};
+
+use super::{IDS, at};
+
+/// A new app with one secret.
+pub fn meta_app() -> MetaApp {
+    let count = IDS.count();
+    MetaApp {
+        id: AppId::parse(&format!("{count:010}")).expect("digits"),
+        name: "Support".into(),
+        wrapped_data_key: vec![7; 60],
+        sealed_verify_token: vec![8; 40],
+        secrets: vec![AppSecret {
+            sealed: vec![9; 40],
+            added_at: at(count),
+            valid_until: None,
+        }],
+        created_at: at(count),
+        updated_at: at(count),
+        version: 0,
+    }
+}
+
+/// A new app whose secret was changed.
+pub fn meta_app_full() -> MetaApp {
+    let mut app = meta_app();
+    let later = at(5_000_000);
+    app.name = "\u{9a1}\u{9be}\u{995}".into();
+    app.secrets[0].valid_until = Some(later);
+    let secret = AppSecret {
+        sealed: vec![1, 2, 3],
+        added_at: app.created_at,
+        valid_until: None,
+    };
+    app.secrets.insert(0, secret);
+    app
+}
