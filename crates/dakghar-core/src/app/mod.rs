@@ -109,23 +109,13 @@ impl App {
         running.push(counting);
         let waiting = Arc::new(waiting);
         let directory = Arc::new(directory);
-        let previous = keys.opaque_previous.as_ref().map(|secret| &secret[..]);
-        let opaque = Arc::new(OpaqueSigner::new(&keys.opaque, previous));
+        let opaque = signer_of(keys);
         let tenants = Arc::new(Tenants::new(ports.clone(), directory.clone(), settings.directory_ttl));
         let listening = Arc::new(Listening::new(&ports, &settings));
         let known_apps = Arc::new(KnownApps::new(&ports));
         let shared = Shared::new(&ports, &commits, &tenants, &directory, &listening);
-        let Shared {
-            messages, slots, jobs, ..
-        } = shared.clone();
-        let changing = Arc::new(Changing {
-            messages: messages.clone(),
-            slots,
-            jobs,
-            clock: ports.clock.clone(),
-            directory: directory.clone(),
-            waiting: waiting.clone(),
-        });
+        let messages = shared.messages.clone();
+        let changing = changing_of(&ports, &shared, &directory, &waiting);
         let app = Self {
             accepting: Arc::new(Accepting::new(
                 &ports,
@@ -184,4 +174,22 @@ impl App {
     pub async fn close_queue(&self) {
         self.queue.close().await;
     }
+}
+
+/// Signs callback data; what was signed before the master key was changed is still known.
+fn signer_of(keys: &SigningKeys) -> Arc<OpaqueSigner> {
+    let previous = keys.opaque_previous.as_ref().map(|secret| &secret[..]);
+    Arc::new(OpaqueSigner::new(&keys.opaque, previous))
+}
+
+/// Changes messages through what the flows share.
+fn changing_of(ports: &Ports, shared: &Shared, directory: &Arc<Directory>, waiting: &Arc<Waiting>) -> Arc<Changing> {
+    Arc::new(Changing {
+        messages: shared.messages.clone(),
+        slots: shared.slots.clone(),
+        jobs: shared.jobs.clone(),
+        clock: ports.clock.clone(),
+        directory: directory.clone(),
+        waiting: waiting.clone(),
+    })
 }
