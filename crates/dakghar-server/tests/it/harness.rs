@@ -30,6 +30,9 @@ pub(crate) const ADMIN_KEY: &str = "admin-key-of-the-operator-0123456789";
 pub(crate) const APP_SECRET: &str = "app-secret-of-meta";
 pub(crate) const VERIFY_TOKEN: &str = "verify-me";
 
+/// Puts something between the service and the store of the apps.
+pub(crate) type AppsOver = fn(Arc<MemoryStore>) -> Arc<dyn AppStore>;
+
 /// How the service under test is set up.
 #[derive(Clone, Default)]
 pub(crate) struct Setup {
@@ -38,7 +41,7 @@ pub(crate) struct Setup {
     /// Instead of one that answers at once.
     pub(crate) pacer: Option<Arc<dyn Pacer>>,
     /// Instead of the store.
-    pub(crate) apps: Option<fn(Arc<MemoryStore>) -> Arc<dyn AppStore>>,
+    pub(crate) apps: Option<AppsOver>,
     /// Its id and secrets, as the settings would name them.
     pub(crate) default_app: DefaultApp,
     /// Instead of the one that reads Meta's webhooks.

@@ -91,28 +91,32 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
         .record(&events)
         .await
         .expect("the store answers");
-    let apps = [meta_app(), meta_app_full(), meta_app()];
-    for app in &apps {
-        let inserted = under_test.stores.apps.insert_app(app).await;
-        assert_eq!(inserted, Ok(Saved::Done));
-    }
+    let apps = fill_apps(under_test).await;
     vec![
         (Kind::Tenants, tenants.into_iter().map(Record::Tenant).collect()),
         (
             Kind::Conversations,
             conversations.into_iter().map(Record::Conversation).collect(),
         ),
-        (
-            Kind::Messages,
-            messages
-                .into_iter()
-                .map(|message| Record::Message(Box::new(message)))
-                .collect(),
-        ),
+        (Kind::Messages, messages.into_iter().map(of_message).collect()),
         (Kind::Statuses, statuses.into_iter().map(Record::Status).collect()),
         (Kind::Events, events.into_iter().map(Record::Event).collect()),
-        (Kind::Apps, apps.map(Record::App).to_vec()),
+        (Kind::Apps, apps),
     ]
+}
+
+fn of_message(message: Message) -> Record {
+    Record::Message(Box::new(message))
+}
+
+/// Apps with one secret and with two.
+async fn fill_apps(under_test: &SourceUnderTest) -> Vec<Record> {
+    let apps = [meta_app(), meta_app_full(), meta_app()];
+    for app in &apps {
+        let inserted = under_test.stores.apps.insert_app(app).await;
+        assert_eq!(inserted, Ok(Saved::Done));
+    }
+    apps.map(Record::App).to_vec()
 }
 
 /// Reports on some of the messages.
