@@ -63,8 +63,7 @@ pub struct Process {
 impl Process {
     /// Begins a life.
     pub fn start(shared: &Shared, setup: Setup) -> Self {
-        let life = shared.wire.executor.begin_life();
-        Self::start_as(shared, setup, life)
+        Self::start_as(shared, setup, shared.wire.executor.begin_life())
     }
 
     /// Begins a life whose clock is wrong from the start, by so many milliseconds.
@@ -579,10 +578,8 @@ async fn send(process: Process, claimed: ClaimedSend, ended: mpsc::UnboundedSend
                 drop(recorded);
             };
             let spooling = async {
-                match select(is_recorded, Box::pin(process.sleep(SPOOL_AFTER))).await {
-                    Either::Left(_) => false,
-                    Either::Right(_) => sending.spool(outcome).await,
-                }
+                let first = select(is_recorded, Box::pin(process.sleep(SPOOL_AFTER))).await;
+                matches!(first, Either::Right(_)) && sending.spool(outcome).await
             };
             let ((), is_kept) = futures_util::join!(recording, spooling);
             if is_kept {
