@@ -27,6 +27,7 @@ pub mod send_request;
 pub mod steady;
 pub mod tenant;
 pub mod time;
+pub mod told_time;
 pub mod webhook;
 
 pub use amendment::{AmendedContent, AmendedMessage, Amendment};

@@ -86,7 +86,7 @@ async fn a_message_that_was_just_accepted_reads_as_documented() {
             "attempts": 0, "error": null, "deadReason": null, "holdReason": null, "priority": "normal",
             "unknownOutcome": "auto", "scheduledAt": "2026-11-22T10:00:00.000Z", "expiresAt": null,
             "metadata": null, "bizOpaqueCallbackData": null, "conversationId": null,
-            "createdAt": "2026-11-22T10:00:00.000Z", "updatedAt": "2026-11-22T10:00:00.000Z",
+            "createdAt": "2026-11-22T10:00:00.000Z", "updatedAt": "2026-11-22T10:00:00.000Z", "reportedAt": null, "delayMs": null,
             "statuses": [],
             "timeline": [{"at": "2026-11-22T10:00:00.000Z", "event": "accepted"}],
         })

@@ -481,3 +481,29 @@ async fn a_signed_webhook_that_comes_again_later_changes_nothing() {
         assert_eq!(everything().await, before, "after {later:?}");
     }
 }
+
+#[tokio::test]
+async fn how_late_meta_tells_something_is_shown_with_it() {
+    // The clock of the service shows 2026-11-22T10:00:00Z.
+    let service = Service::open();
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let value = json!({"metadata": {"phone_number_id": "111111111111111"},
+        "messages": [{"from": "919222222222", "id": "wamid.1", "timestamp": "1795341540", "type": "text",
+            "text": {"body": "a minute ago"}}],
+        "calls": [{"id": "wacid.1", "timestamp": "1795338000"}]});
+    let body = json!({"entry": [{"id": "900", "changes": [{"field": "messages", "value": value}]}]});
+    let answer = service.post("/whatsapp/webhook", &body).await;
+    assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+    let first = async |list: &str| {
+        let listed = service.get(&format!("/tenants/{}/{list}", tenant.id)).await.json;
+        ["reportedAt", "delayMs"].map(|field| listed["data"][0][field].clone())
+    };
+    assert_eq!(
+        first("messages").await,
+        [json!("2026-11-22T09:59:00.000Z"), json!(60_000)]
+    );
+    assert_eq!(
+        first("events").await,
+        [json!("2026-11-22T09:00:00.000Z"), json!(3_600_000)]
+    );
+}

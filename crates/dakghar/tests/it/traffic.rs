@@ -281,6 +281,11 @@ async fn every_leaf_of_random_webhooks_is_found_at_its_tenant_and_nowhere_else(b
     let now = jiff::Timestamp::now().as_second();
     let wamids: BTreeSet<&str> = sent.iter().map(|sent| &*sent.wamid).collect();
     let mut expected = Expected::default();
+    for sent in &sent {
+        // Its tenant wrote to that person by itself.
+        let owner = NUMBERS.iter().find(|(number, ..)| *number == sent.phone_number_id);
+        expected.allow(&json!(sent.to), &[owner.expect("one of ours").2]);
+    }
     let bodies = mixture.bodies(numbers(), sent.clone(), now).map(|planned| {
         expected.note_body(&planned.body, &wamids);
         planned.body.to_vec()
@@ -305,6 +310,18 @@ async fn every_leaf_of_random_webhooks_is_found_at_its_tenant_and_nowhere_else(b
         });
     }
     found.insert(NOBODY.to_owned(), of_nobody);
+    for list in ["messages", "events"] {
+        let items = all(&product, &format!("/tenants/{}/{list}", tenants["a"].id)).await;
+        let delays: Vec<u64> = items.iter().filter_map(|item| item["delayMs"].as_u64()).collect();
+        assert!(
+            delays.iter().any(|delay| *delay > 3_600_000),
+            "{list} are told late: {delays:?}"
+        );
+        assert!(
+            delays.iter().any(|delay| *delay < 600_000),
+            "{list} are told at once: {delays:?}"
+        );
+    }
     let (lost, leaked) = expected.differences(&found);
     let musts: usize = expected.musts.values().map(BTreeMap::len).sum();
     println!(

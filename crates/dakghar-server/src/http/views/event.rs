@@ -1,12 +1,13 @@
 //! Webhook events that are neither messages nor statuses we could place.
 
-use dakghar_core::domain::{EventReason, PhoneNumberId, TenantId, WabaId, WebhookEvent};
+use dakghar_core::domain::told_time::told_at;
+use dakghar_core::domain::{EventReason, PhoneNumberId, TenantId, Timestamp, WabaId, WebhookEvent};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
-use super::raw_json;
+use super::{delay_ms, raw_json};
 
 /// A part of a webhook that is neither a message nor a status, kept as it came.
 #[derive(Serialize, ToSchema)]
@@ -33,8 +34,12 @@ pub(in crate::http) struct EventView {
     /// The part as received; a string when it was not JSON.
     #[schema(value_type = serde_json::Value)]
     payload: Box<RawValue>,
+    /// When it happened, according to Meta; `null` where Meta does not say.
+    reported_at: Option<String>,
     /// When it came.
     received_at: String,
+    /// The milliseconds from the one to the other. Meta repeats for days what was not taken.
+    delay_ms: Option<u64>,
 }
 
 fn reasons() -> ObjectBuilder {
@@ -45,6 +50,7 @@ fn reasons() -> ObjectBuilder {
 
 impl From<&WebhookEvent> for EventView {
     fn from(event: &WebhookEvent) -> Self {
+        let reported_at = told_at(&event.raw, event.received_at);
         Self {
             id: event.id.to_string(),
             tenant_id: event.tenant_id.as_ref().map(TenantId::to_string),
@@ -54,7 +60,9 @@ impl From<&WebhookEvent> for EventView {
             waba_id: event.waba_id.as_ref().map(WabaId::to_string),
             problem: event.problem.as_deref().map(str::to_owned),
             payload: raw_json(&event.raw),
+            reported_at: reported_at.as_ref().map(Timestamp::to_string),
             received_at: event.received_at.to_string(),
+            delay_ms: reported_at.map(|at| delay_ms(event.received_at, at)),
         }
     }
 }

@@ -2,7 +2,9 @@
 
 mod amended;
 
-use dakghar_core::domain::message::{DeadReason, Direction, Message, Origin, Priority, Status, StatusRecord};
+use dakghar_core::domain::message::{
+    DeadReason, Direction, Message, Origin, Priority, Status, StatusRecord, TimelineEvent,
+};
 use dakghar_core::domain::webhook::{contact_in, framed, list_of};
 use dakghar_core::domain::{AmendedMessage, Amendment, ConversationKind, HoldReason, Timestamp, Wamid};
 use serde::Serialize;
@@ -13,10 +15,10 @@ use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use amended::VersionView;
 
 use super::error::ErrorView;
-use super::raw_json;
 use super::status::StatusView;
 use super::tenant::unknown_outcomes;
 use super::timeline::TimelineEntryView;
+use super::{delay_ms, raw_json};
 
 /// A message, in either direction.
 #[derive(Serialize, ToSchema)]
@@ -99,8 +101,12 @@ pub(in crate::http) struct MessageView {
     edited_at: Option<String>,
     /// Inbound: when the person revoked it. What it said is then shown with `raw=true` only.
     revoked_at: Option<String>,
+    /// Of a message that Meta reported: when it was written, according to Meta.
+    reported_at: Option<String>,
     /// When it was accepted or received.
     created_at: String,
+    /// Of a message that Meta reported: the milliseconds from when it was written until it came. `null` for a history.
+    delay_ms: Option<u64>,
     /// When it last changed.
     updated_at: String,
     /// What happened, oldest first. Only when one message is asked for, not in lists.
@@ -125,12 +131,8 @@ impl From<&Message> for MessageView {
         let number = Some(message.accepted.phone_number_id.to_string());
         let peer_id = message.accepted.peer_id.as_ref().map(ToString::to_string);
         let is_group = message.accepted.conversation_kind == ConversationKind::Group;
-        let peer = message
-            .accepted
-            .peer
-            .as_deref()
-            .map(str::to_owned)
-            .or_else(|| peer_id.clone());
+        let given = message.accepted.peer.as_deref().map(str::to_owned);
+        let peer = given.or_else(|| peer_id.clone());
         let sender = message.accepted.sender.as_deref().map(str::to_owned);
         let (to, from) = match message.accepted.direction {
             Direction::Outbound => (peer, number),
@@ -138,6 +140,8 @@ impl From<&Message> for MessageView {
             Direction::Inbound => (number, peer),
         };
         let content = &message.accepted.content;
+        let reported_at = reported_at(message);
+        let is_news = message.accepted.origin != Origin::History;
         Self {
             origin: message.accepted.origin.as_str(),
             group_id: peer_id.filter(|_| is_group),
@@ -171,7 +175,11 @@ impl From<&Message> for MessageView {
             conversation_id: message.delivery.conversation_id.as_ref().map(ToString::to_string),
             edited_at: None,
             revoked_at: None,
+            reported_at: reported_at.as_ref().map(Timestamp::to_string),
             created_at: message.accepted.created_at.to_string(),
+            delay_ms: reported_at
+                .filter(|_| is_news)
+                .map(|at| delay_ms(message.accepted.created_at, at)),
             updated_at: message.delivery.updated_at.to_string(),
             timeline: None,
             versions: None,
@@ -179,6 +187,12 @@ impl From<&Message> for MessageView {
             raw: None,
         }
     }
+}
+
+/// When Meta says that it was written.
+fn reported_at(message: &Message) -> Option<Timestamp> {
+    let mut timeline = message.delivery.timeline.iter();
+    timeline.find(|entry| entry.event == TimelineEvent::Received)?.until
 }
 
 impl From<&AmendedMessage> for MessageView {

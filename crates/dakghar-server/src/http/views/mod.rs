@@ -15,6 +15,7 @@ mod tenant;
 mod timeline;
 
 use dakghar_core::app::Page;
+use dakghar_core::domain::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -56,6 +57,11 @@ impl<T> PageView<T> {
             next_cursor: None,
         }
     }
+}
+
+/// The milliseconds from what Meta says happened until it came; 0 where its clock is ahead of ours.
+fn delay_ms(received_at: Timestamp, reported_at: Timestamp) -> u64 {
+    u64::try_from(received_at.since(reported_at).as_millis()).unwrap_or(u64::MAX)
 }
 
 /// JSON text as JSON; what is no JSON (a webhook's lossy text) as a string.

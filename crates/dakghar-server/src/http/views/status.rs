@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
-use super::raw_json;
+use super::{delay_ms, raw_json};
 
 /// A report of Meta's on a message. What Meta did not say is left out.
 #[derive(Serialize, ToSchema)]
@@ -28,6 +28,9 @@ pub(in crate::http) struct StatusView {
     reported_at: Option<String>,
     /// When the report came.
     received_at: String,
+    /// The milliseconds from the one to the other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delay_ms: Option<u64>,
     /// Of a message to a group: the one participant whom it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     participant: Option<String>,
@@ -89,6 +92,7 @@ impl StatusView {
             wamid: evidence.wamid.to_string(),
             reported_at: evidence.reported_at.as_ref().map(Timestamp::to_string),
             received_at: status.reported.received_at.to_string(),
+            delay_ms: evidence.reported_at.map(|at| delay_ms(status.reported.received_at, at)),
             participant: evidence.participant.as_deref().map(str::to_owned),
             recipient_id: own(members.recipient_id),
             recipient_user_id: own(members.recipient_user_id),
