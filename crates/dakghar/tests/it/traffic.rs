@@ -80,7 +80,8 @@ async fn sent_messages(product: &Product, tenants: &BTreeMap<&str, Tenant>) -> V
         let tenant = &tenants[name];
         let path = format!("/tenants/{}/send", tenant.id);
         let send = |n: usize| {
-            let body = json!({"from": number, "to": format!("+1650555{n:04}"), "text": "hello"});
+            // To people of its own, of whom no webhook tells at another tenant.
+            let body = json!({"from": number, "to": format!("+1777{number}{n:04}"), "text": "hello"});
             product.post(&path, body)
         };
         let accepted: Vec<Value> = stream::iter(0..SENT)
@@ -102,7 +103,10 @@ async fn sent_messages(product: &Product, tenants: &BTreeMap<&str, Tenant>) -> V
         }),
         _ => None,
     });
-    sent.collect()
+    let mut sent: Vec<SentMessage> = sent.collect();
+    // They were sent at the same time, in any order; a seed is to choose the same ones again.
+    sent.sort_by(|one, other| one.to.cmp(&other.to));
+    sent
 }
 
 /// A leaf, by its hash: there are millions.
@@ -281,11 +285,6 @@ async fn every_leaf_of_random_webhooks_is_found_at_its_tenant_and_nowhere_else(b
     let now = jiff::Timestamp::now().as_second();
     let wamids: BTreeSet<&str> = sent.iter().map(|sent| &*sent.wamid).collect();
     let mut expected = Expected::default();
-    for sent in &sent {
-        // Its tenant wrote to that person by itself.
-        let owner = NUMBERS.iter().find(|(number, ..)| *number == sent.phone_number_id);
-        expected.allow(&json!(sent.to), &[owner.expect("one of ours").2]);
-    }
     let bodies = mixture.bodies(numbers(), sent.clone(), now).map(|planned| {
         expected.note_body(&planned.body, &wamids);
         planned.body.to_vec()
