@@ -276,6 +276,60 @@ async fn webhooks_read_the_apps_once_a_second_together() {
     }
 }
 
+/// Reads the apps, and keeps the first answer back until it is told to give it.
+struct Held {
+    store: Arc<MemoryStore>,
+}
+
+static ANSWER: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(0);
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
+#[async_trait]
+impl AppStore for Held {
+    async fn insert_app(&self, app: &MetaApp) -> Result<Saved, StoreError> {
+        self.store.insert_app(app).await
+    }
+
+    async fn save_app(&self, app: &MetaApp) -> Result<Saved, StoreError> {
+        self.store.save_app(app).await
+    }
+
+    async fn find_app(&self, id: &AppId) -> Result<Option<MetaApp>, StoreError> {
+        self.store.find_app(id).await
+    }
+
+    async fn apps(&self) -> Result<Vec<Result<MetaApp, StoreError>>, StoreError> {
+        let apps = self.store.apps().await;
+        if HELD.fetch_add(1, Ordering::SeqCst) == 0 {
+            let _told = ANSWER.acquire().await;
+        }
+        apps
+    }
+
+    async fn remove_app(&self, id: &AppId) -> Result<bool, StoreError> {
+        self.store.remove_app(id).await
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_late_does_not_undo_a_change() {
+    let service = start(Setup {
+        apps: Some(|store| Arc::new(Held { store })),
+        ..Setup::production()
+    });
+    // A webhook reads the apps before one is added, and gets its answer afterwards.
+    let early = signed(&service, APP_SECRET);
+    let later = async {
+        while HELD.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        add(&service).await;
+        ANSWER.add_permits(1);
+    };
+    let (early, ()) = futures_util::join!(early, later);
+    assert_eq!((early, signed(&service, FIRST).await), (200, 200));
+}
+
 #[tokio::test]
 async fn a_change_by_another_process_counts_after_a_second() {
     let service = start(Setup::production());

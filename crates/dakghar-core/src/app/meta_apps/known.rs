@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -33,6 +33,8 @@ type Edition = (u64, Timestamp);
 /// What was read last, and when by the machine's uptime.
 struct Seen {
     at: Option<Duration>,
+    /// The number of the reading that this is from.
+    reading: u64,
     apps: BTreeMap<AppId, (Edition, AppCredentials)>,
     /// Why not everything is known.
     gap: Option<Failure>,
@@ -46,6 +48,8 @@ pub struct KnownApps {
     clock: Arc<dyn Clock>,
     seen: Mutex<Seen>,
     is_reading: AtomicBool,
+    /// Readings begun so far.
+    readings: AtomicU64,
 }
 
 /// Ends a reading, however it ends.
@@ -67,10 +71,12 @@ impl KnownApps {
             clock: ports.clock.clone(),
             seen: Mutex::new(Seen {
                 at: None,
+                reading: 0,
                 apps: BTreeMap::new(),
                 gap: Some(nothing.into()),
             }),
             is_reading: AtomicBool::new(false),
+            readings: AtomicU64::new(0),
         }
     }
 
@@ -98,6 +104,7 @@ impl KnownApps {
     }
 
     async fn read(&self, now: Duration) {
+        let reading = 1 + self.readings.fetch_add(1, Ordering::AcqRel);
         let found = match self.store.apps().await {
             Ok(found) => found,
             Err(error) => {
@@ -131,10 +138,15 @@ impl KnownApps {
             }
         }
         let mut seen = self.seen.lock();
+        // One that began later has read what was changed meanwhile.
+        if seen.reading > reading {
+            return;
+        }
         self.webhooks
             .use_apps(apps.values().map(|(_, credentials)| credentials.clone()).collect());
         *seen = Seen {
             at: Some(now),
+            reading,
             apps,
             gap,
         };
