@@ -31,7 +31,8 @@ pub(in crate::http) struct EventView {
     waba_id: Option<String>,
     /// What exactly was wrong with it.
     problem: Option<String>,
-    /// The part as received; a string when it was not JSON.
+    /// The part as received; a string with its text when it was not JSON, or has more than 48 objects and arrays inside each
+    /// other.
     #[schema(value_type = serde_json::Value)]
     payload: Box<RawValue>,
     /// When it happened, according to Meta; `null` where Meta does not say.

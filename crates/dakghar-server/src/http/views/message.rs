@@ -56,7 +56,9 @@ pub(in crate::http) struct MessageView {
     /// somebody who hides it. `null` when Meta tells neither.
     #[schema(example = "111111111111111")]
     from: Option<String>,
-    /// Meta's object of that type, untouched: of an edited message its last edit, of a revoked one `null`.
+    /// Meta's object of that type, untouched: of an edited message its last edit, of a revoked one `null`. Here and in
+    /// the other fields that hold Meta's JSON, a value with more than 48 objects and arrays inside each other is a string
+    /// with its text.
     #[schema(value_type = serde_json::Value, example = json!({"body": "Hello"}))]
     content: Box<RawValue>,
     /// Outbound: the other fields of Meta's message that the client gave, such as `context`. Inbound: the whole

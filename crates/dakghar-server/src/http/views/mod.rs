@@ -64,10 +64,61 @@ fn delay_ms(received_at: Timestamp, reported_at: Timestamp) -> u64 {
     u64::try_from(received_at.since(reported_at).as_millis()).unwrap_or(u64::MAX)
 }
 
-/// JSON text as JSON; what is no JSON (a webhook's lossy text) as a string.
+/// The most objects and arrays inside each other in what is handed out as JSON. With what stands around it, that is within
+/// the 64 that some parsers take.
+const DEPTH_MAX: usize = 48;
+
+/// JSON text as JSON. What is no JSON (a webhook's lossy text) is a string, and so is what many a parser would not read,
+/// because it is nested too deep.
 fn raw_json(text: &str) -> Box<RawValue> {
-    RawValue::from_string(text.to_owned()).unwrap_or_else(|_| {
-        let quoted = serde_json::to_string(text).expect("a string can always be written");
-        RawValue::from_string(quoted).expect("a quoted string is JSON")
-    })
+    let value = RawValue::from_string(text.to_owned()).ok();
+    value
+        .filter(|value| depth(value.get()) <= DEPTH_MAX)
+        .unwrap_or_else(|| {
+            let quoted = serde_json::to_string(text).expect("a string can always be written");
+            RawValue::from_string(quoted).expect("a quoted string is JSON")
+        })
+}
+
+/// How many objects and arrays are inside each other in this JSON.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut is_text, mut is_escaped) = (false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            _ if is_text => {}
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth -= 1,
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_nested_too_deep_is_its_text_and_brackets_in_texts_do_not_count() {
+        let lists = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        for json in [lists(DEPTH_MAX), format!("[{}]", [&*lists(DEPTH_MAX - 1); 9].join(","))] {
+            assert_eq!(raw_json(&json).get(), json);
+        }
+        for json in [
+            lists(DEPTH_MAX + 1),
+            r#"{"a":"#.repeat(9_000) + "1" + &"}".repeat(9_000),
+        ] {
+            let text: String = serde_json::from_str(raw_json(&json).get()).expect("a string");
+            assert_eq!(text, json);
+        }
+        let text = format!(r#"{{"a\"[{{":"\\","b":"{}\"{}"}}"#, "[".repeat(99), "{".repeat(99));
+        assert_eq!((depth(&text), raw_json(&text).get()), (1, &*text));
+    }
 }
