@@ -15,6 +15,11 @@ use super::pacer::RedisPacer;
 const TENANTS_PER_CALL: usize = 128;
 /// The time that a request waits to be counted. Then its process counts by itself.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// The time after a loss of Redis's memory in which each process says how many calls it has, as it does every second, and
+/// none begins another.
+const LOSS_PATIENCE: Duration = Duration::from_millis(1_500);
+/// The time for which it is remembered that nothing was lost, from the last look on.
+const SINCE_KEPT: Duration = Duration::from_hours(30 * 24);
 
 impl RedisPacer {
     async fn count(&self, asks: &[QuotaAsk]) -> Result<Vec<i64>, Option<RedisError>> {
@@ -35,8 +40,14 @@ impl RedisPacer {
     async fn count_calls(&self, process: &str, asks: &[CallAsk]) -> Result<Vec<i64>, Option<RedisError>> {
         let mut connection = self.connection().ok_or(None)?;
         let mut invocation = self.calls.prepare_invoke();
-        let told_max = u64::try_from(CALLS_TOLD_MAX.as_millis()).unwrap_or(u64::MAX);
-        invocation.arg(process).arg(told_max);
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        // The nodes of a cluster lose their memory each by itself.
+        match asks {
+            [ask] if self.is_cluster() => invocation.key(format!("dakghar:calls-since:{{{}}}", ask.tenant_id)),
+            _ => invocation.key("dakghar:calls-since"),
+        };
+        invocation.arg(process).arg(millis(CALLS_TOLD_MAX));
+        invocation.arg(millis(LOSS_PATIENCE)).arg(millis(SINCE_KEPT));
         for ask in asks {
             invocation.key(format!("dakghar:calls:{{{}}}", ask.tenant_id));
             invocation.arg(ask.max).arg(ask.under_way).arg(ask.wanted);

@@ -18,7 +18,7 @@ use dakghar_core::ports::{MessagesApi as _, SendCall};
 use dakghar_testkit::{Port, TestClock};
 use log_lines::LogLines;
 use peer::{Act, Peer, accepted, answer, header};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
 const TOKEN: &str = "EAAG-canary-token";
@@ -358,6 +358,35 @@ async fn a_connection_that_hangs_sent_nothing_however_short_the_time_of_a_call_i
     let usual = GraphConfig::new(base_url, "v25.0");
     let long = usual.clone().for_calls_of(Duration::from_secs(30));
     assert_eq!(long.connect_timeout, usual.connect_timeout);
+}
+
+/// A host that is there and takes no connection, as one behind a firewall that drops packets: a listener whose queue of
+/// connections is full.
+#[tokio::test]
+async fn a_connection_that_nobody_takes_sent_nothing() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = socket.listen(1).unwrap();
+    let address = full.local_addr().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(connected) = tokio::time::timeout(Duration::from_millis(500), TcpStream::connect(address)).await {
+        queued.push(connected.unwrap());
+        assert!(queued.len() < 100, "the queue takes everything");
+    }
+    for scheme in ["http", "https"] {
+        let base_url = format!("{scheme}://{address}");
+        let outcome = send(&client(&base_url)).await;
+        assert_eq!(not_sent(&outcome), "no connection to the Graph API in time", "{scheme}");
+        // Nor if the call has less time than a connection.
+        let timeout = Duration::from_millis(300);
+        let config = GraphConfig::new(base_url.as_str(), "v25.0").for_calls_of(timeout);
+        let hurried = MetaMessages::new(
+            Arc::new(GraphHttp::new(config).unwrap()),
+            Arc::new(TestClock::default()),
+        );
+        let outcome = send_as(&hurried, &message(), OPAQUE, timeout).await;
+        assert_eq!(not_sent(&outcome), "no connection to the Graph API in time", "{scheme}");
+    }
 }
 
 /// A kept connection that dies just as the next request goes out on it: the request may have been carried out.

@@ -17,10 +17,10 @@ mod tls;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use dakghar_adapters::redis::{BullmqConfig, BullmqQueue, RedisConfig, Role};
+use dakghar_adapters::redis::{BullmqConfig, BullmqQueue, RedisConfig, RedisPacer, Role};
 use dakghar_core::domain::message::Priority;
 use dakghar_core::domain::{MessageId, MessageKey, PhoneNumberId, Present, TenantId, Timestamp};
-use dakghar_core::ports::{Clock, Disposition, Job, JobKey, Queue, QueueEntry};
+use dakghar_core::ports::{CallAsk, Clock, Disposition, Job, JobKey, Queue, QueueEntry, TenantQuota};
 use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 use uuid::Uuid;
@@ -72,6 +72,20 @@ async fn start_with(config: BullmqConfig) -> BullmqQueue {
 
 /// For looking past the queue. Waits for an answer as long as it takes: half a second, as by default, is not much on a
 /// machine that runs other tests.
+/// Waits until this Redis has counted calls for long enough to let some begin.
+async fn until_calls_are_counted(pacer: &RedisPacer) {
+    let tenant_id = dakghar_testkit::samples::tenant().id;
+    let ask = |wanted| CallAsk {
+        tenant_id,
+        max: 1,
+        under_way: 0,
+        wanted,
+    };
+    while pacer.take_calls(&"first".into(), &[ask(1)]).await.expect("an answer") == [0] {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 async fn connect(url: &str) -> MultiplexedConnection {
     let patient = AsyncConnectionConfig::new()
         .set_connection_timeout(None)

@@ -1,6 +1,7 @@
 //! The limits of tenants that all processes of an installation count together.
 //!
-//! What is counted is worth a second, or as long as a call. Losing it lets a tenant have that again.
+//! What is counted is worth a second, or as long as a call. Losing the requests lets a tenant have that second again; after
+//! a loss of the calls none begins until every process has said how many it has.
 
 use std::sync::Arc;
 

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::Request;
 use dakghar_core::domain::ErrorCode;
 use dakghar_core::ports::StoreError;
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::harness::{ADMIN_KEY, Service, Setup, request, with_key};
@@ -164,4 +165,29 @@ async fn readiness_finds_out_that_the_store_is_full() {
     let full_since = service.app.wall().to_string();
     assert_eq!(service.get("/readyz").await.json["storeFullSince"], full_since);
     assert!(!service.app.health.failed_requests().note(ErrorCode::StoreFull));
+}
+
+#[tokio::test]
+async fn a_store_that_has_stopped_for_good_fails_the_check_of_health() {
+    let service = Service::open();
+    service.store.stop("the disk did not keep what was written");
+    let answer = service.get("/healthz").await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.json["status"], "stopped");
+    assert!(!answer.text.contains("disk"), "{}", answer.text);
+}
+
+/// Of those who ask at the same time each is answered, although one check after the other would take longer.
+#[tokio::test]
+async fn nobody_who_asks_for_readiness_waits_for_the_checks_of_all_the_others() {
+    let service = Service::open();
+    service.store.hang();
+    // One after the other they would take 14 seconds.
+    let answers = join_all((0..20).map(|_| service.get("/readyz")));
+    let answers = tokio::time::timeout(Duration::from_secs(5), answers);
+    let answers = answers.await.expect("none waits for the checks of all the others");
+    for answer in answers {
+        assert_eq!(answer.outcome(), (503, "-"));
+        assert_eq!(answer.json["dependencies"][0]["status"], "down");
+    }
 }

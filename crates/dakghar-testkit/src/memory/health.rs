@@ -8,6 +8,13 @@ use super::MemoryStore;
 #[async_trait]
 impl StoreHealth for MemoryStore {
     async fn ping(&self) -> Result<(), StoreError> {
+        if self.state.lock().hangs {
+            std::future::pending::<()>().await;
+        }
         self.with(|_| ())
+    }
+
+    fn stopped(&self) -> Option<String> {
+        self.state.lock().stopped.clone()
     }
 }

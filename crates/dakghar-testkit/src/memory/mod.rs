@@ -71,6 +71,8 @@ struct State {
     /// Of this store as a source.
     retirement: Option<Retirement>,
     outage: Option<StoreError>,
+    hangs: bool,
+    stopped: Option<String>,
 }
 
 impl MemoryStore {
@@ -82,6 +84,16 @@ impl MemoryStore {
     /// From now on every method fails with this error and changes nothing; `None` ends that.
     pub fn fail_with(&self, outage: Option<StoreError>) {
         self.state.lock().outage = outage;
+    }
+
+    /// From now on a check of its health has no end.
+    pub fn hang(&self) {
+        self.state.lock().hangs = true;
+    }
+
+    /// From now on it says that it has stopped for good.
+    pub fn stop(&self, why: &str) {
+        self.state.lock().stopped = Some(why.to_owned());
     }
 
     /// The result of `step` on the state, unless there is an outage.

@@ -36,6 +36,7 @@ async fn quota() -> Option<(Arc<dyn TenantQuota>, SharedRedis)> {
     }
     let redis = Redis::shared().await;
     let pacer = RedisPacer::start(patient(&redis.url()), Arc::new(SystemClock)).await;
+    super::until_calls_are_counted(&pacer).await;
     Some((Arc::new(pacer), redis))
 }
 

@@ -8,8 +8,8 @@ use dakghar_adapters::redis::{RedisConfig, RedisPacer};
 use dakghar_core::domain::message::Priority;
 use dakghar_core::domain::pacing::RELEASE_CHECK;
 use dakghar_core::domain::pacing::{Admission, Pace};
-use dakghar_core::domain::{PhoneNumberId, Timestamp};
-use dakghar_core::ports::{Clock, Pacer, QuotaAsk, SlotAsk, TenantQuota};
+use dakghar_core::domain::{PhoneNumberId, TenantId, Timestamp};
+use dakghar_core::ports::{CallAsk, Clock, Pacer, QuotaAsk, SlotAsk, TenantQuota};
 use dakghar_testkit::servers::Redis;
 use dakghar_testkit::{TestClock, require_services};
 use rand::rngs::SmallRng;
@@ -50,6 +50,47 @@ async fn the_requests_that_a_dead_process_let_in_count_on_for_their_second() {
     }
     assert_eq!(granted, 10);
     assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+async fn calls(pacer: &RedisPacer, process: &str, tenant_id: TenantId, under_way: u32, wanted: u32) -> u32 {
+    let ask = CallAsk {
+        tenant_id,
+        max: 10,
+        under_way,
+        wanted,
+    };
+    pacer.take_calls(&process.into(), &[ask]).await.expect("an answer")[0]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_loss_of_memory_no_call_begins_before_all_have_said_what_they_have() {
+    require_services!(Redis);
+    let redis = Redis::start().await;
+    let pacer = pacer(&redis.url()).await;
+    super::until_calls_are_counted(&pacer).await;
+    let id = dakghar_testkit::samples::tenant().id;
+    assert_eq!(calls(&pacer, "a", id, 0, 9).await, 9);
+    let mut connection = connect(&redis.url()).await;
+    let () = redis::cmd("FLUSHALL")
+        .query_async(&mut connection)
+        .await
+        .expect("flushed");
+    // The first to ask is one that has no call.
+    let lost_at = Instant::now();
+    assert_eq!(calls(&pacer, "b", id, 0, 9).await, 0);
+    assert_eq!(calls(&pacer, "a", id, 9, 1).await, 0);
+    let mut granted = 0;
+    while granted == 0 {
+        granted = calls(&pacer, "b", id, 0, 9).await;
+    }
+    assert_eq!(granted, 1, "nine are under way");
+    // Each says what it has every second.
+    assert!(
+        lost_at.elapsed() >= Duration::from_millis(1_200),
+        "{:?}",
+        lost_at.elapsed()
+    );
+    assert_eq!(calls(&pacer, "a", id, 9, 1).await, 0);
 }
 
 /// The steps of the core, which the script must repeat.

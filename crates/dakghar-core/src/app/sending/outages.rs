@@ -111,3 +111,82 @@ impl Outages {
         again_at.map(|again_at| again_at.saturating_sub(self.clock.uptime()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Present;
+    use crate::domain::ids::{EventId, MessageId, RedriveId, TenantId};
+    use crate::ports::{QueueError, StoreError};
+
+    #[derive(Default)]
+    struct Uptime(Mutex<Duration>);
+
+    impl Clock for Uptime {
+        fn present(&self) -> Present {
+            unreachable!("an outage has no date")
+        }
+
+        fn uptime(&self) -> Duration {
+            *self.0.lock()
+        }
+    }
+
+    /// The longest waits.
+    struct NearlyOne;
+
+    impl IdGenerator for NearlyOne {
+        fn tenant_id(&self) -> TenantId {
+            unreachable!("an outage has no ids")
+        }
+
+        fn message_id(&self) -> MessageId {
+            unreachable!("an outage has no ids")
+        }
+
+        fn event_id(&self) -> EventId {
+            unreachable!("an outage has no ids")
+        }
+
+        fn redrive_id(&self) -> RedriveId {
+            unreachable!("an outage has no ids")
+        }
+
+        fn jitter(&self) -> f64 {
+            1.0
+        }
+
+        fn secret_bytes(&self) -> [u8; 32] {
+            unreachable!("an outage has no secrets")
+        }
+    }
+
+    #[test]
+    fn single_tries_come_after_longer_and_longer_waits_until_it_is_over() {
+        let clock = Arc::new(Uptime::default());
+        let outages = Outages::new(clock.clone(), Arc::new(NearlyOne));
+        let full = Failure::from(StoreError::Full("no space".into()));
+        assert_eq!(outages.wait(), None);
+        let mut waits = Vec::new();
+        for _ in 0..6 {
+            assert!(outages.note(&full));
+            // The rest of a batch is no further try.
+            assert!(outages.note(&full));
+            let wait = outages.wait().expect("an outage");
+            waits.push(wait.as_millis());
+            *clock.0.lock() += wait;
+        }
+        assert_eq!(waits, [500, 1000, 2000, 4000, 5000, 5000]);
+        assert_eq!(outages.wait(), Some(Duration::ZERO), "it is time for a try");
+        outages.note(&Failure::from(QueueError("away".into())));
+        outages.store_answered();
+        assert!(outages.wait().is_some(), "the queue is down still");
+        outages.queue_answered();
+        assert_eq!(outages.wait(), None);
+        assert!(
+            !outages.note(&Failure::from(StoreError::Corrupt("page 7".into()))),
+            "no outage"
+        );
+        assert_eq!(outages.wait(), None);
+    }
+}
