@@ -7,7 +7,7 @@ use dakghar_core::domain::meta_app::MetaApp;
 use dakghar_core::ports::{AppStore, Saved, StoreError};
 
 use super::MongoStore;
-use super::documents::{Unreadable, counter, meta_app};
+use super::documents::{Unreadable, meta_app};
 use super::indexes::BY_ID;
 use super::inserts::Inserted;
 use super::reads::{Query, told};
@@ -30,14 +30,9 @@ impl AppStore for MongoStore {
 
     async fn save_app(&self, app: &MetaApp) -> Result<Saved, StoreError> {
         let document = meta_app::encode(app, app.version + 1)?;
-        let filter = doc! { "_id": app.id.as_str(), "version": counter(app.version) };
-        let replace = self.apps.replace_one(filter, document);
         // A save whose answer is lost is not looked up: whoever asked for it asks again, and finds it done.
-        let replaced = self.bounded(self.options.write_timeout, async { replace.await }).await;
-        match replaced.map_err(|failure| failure.to_store_error())?.matched_count {
-            1 => Ok(Saved::Done),
-            _ => Ok(Saved::Stale),
-        }
+        self.replace_version(&self.apps, app.id.as_str(), app.version, document)
+            .await
     }
 
     async fn find_app(&self, id: &AppId) -> Result<Option<MetaApp>, StoreError> {

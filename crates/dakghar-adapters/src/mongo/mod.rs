@@ -30,6 +30,7 @@ mod pages;
 mod promises;
 mod reads;
 mod redrives;
+mod replaces;
 mod sharing;
 mod statuses;
 mod target;

@@ -12,7 +12,7 @@ use mongodb::options::Hint;
 use serde::Deserialize;
 
 use super::MongoStore;
-use super::documents::{SCHEMA_VERSION, Unreadable, counter, date, from_raw, redrive, timestamp};
+use super::documents::{SCHEMA_VERSION, Unreadable, date, from_raw, redrive, timestamp};
 use super::indexes::{BY_ID, MESSAGE_DEAD_LETTERS, MESSAGE_TENANT_DEAD_LETTERS, REDRIVE_DUE, REDRIVE_TENANT};
 use super::inserts::Inserted;
 use super::pages::List;
@@ -37,15 +37,11 @@ impl RedriveStore for MongoStore {
 
     async fn save_redrive(&self, redrive: &Redrive) -> Result<Saved, StoreError> {
         let document = redrive::encode(redrive, redrive.version + 1)?;
-        let filter = doc! { "_id": redrive.id.to_string(), "version": counter(redrive.version) };
-        let replace = self.redrives.replace_one(filter, document);
         // A save whose answer is lost is not looked up: whoever made it starts again from what is stored, and whatever
         // that is, each message of the batch tells whether it was sent again.
-        let replaced = self.bounded(self.options.write_timeout, async { replace.await }).await;
-        match replaced.map_err(|failure| failure.to_store_error())?.matched_count {
-            1 => Ok(Saved::Done),
-            _ => Ok(Saved::Stale),
-        }
+        let id = redrive.id.to_string();
+        self.replace_version(&self.redrives, &id, redrive.version, document)
+            .await
     }
 
     async fn find_redrive(&self, id: &RedriveId) -> Result<Option<Redrive>, StoreError> {

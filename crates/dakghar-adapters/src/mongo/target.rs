@@ -13,7 +13,7 @@ use mongodb::options::Hint;
 
 use super::MongoStore;
 use super::collections::MIGRATIONS;
-use super::documents::{Unreadable, conversation, counter, event, message, meta_app, migration, status, tenant};
+use super::documents::{Unreadable, conversation, event, message, meta_app, migration, status, tenant};
 use super::indexes::BY_ID;
 use super::inserts::Inserted;
 use super::reads::{Query, any_id, text};
@@ -39,13 +39,8 @@ impl MigrationTarget for MongoStore {
                 Err(failure) => Err(failure.to_store_error()),
             };
         }
-        let filter = doc! { "_id": migration::ID, "version": counter(migration.version) };
-        let replace = migrations.replace_one(filter, document);
-        let replaced = self.bounded(self.options.write_timeout, async { replace.await }).await;
-        match replaced.map_err(|failure| failure.to_store_error())?.matched_count {
-            0 => Ok(Saved::Stale),
-            _ => Ok(Saved::Done),
-        }
+        self.replace_version(&migrations, migration::ID, migration.version, document)
+            .await
     }
 
     async fn count(&self, kind: Kind) -> Result<u64, StoreError> {

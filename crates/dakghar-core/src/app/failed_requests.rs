@@ -12,7 +12,7 @@ use crate::ports::{Clock, StoreHealth};
 
 /// The time without a failure after which it is over, if the store can be written.
 const QUIET: Duration = Duration::from_secs(5);
-/// What may fail many requests, and is over one day without anybody's change of them.
+/// The codes of surroundings that may fail many requests, and that pass without anybody's change of those.
 const KINDS: [ErrorCode; 4] = [
     ErrorCode::StoreFull,
     ErrorCode::StoreUnavailable,

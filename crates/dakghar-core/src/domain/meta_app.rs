@@ -84,7 +84,7 @@ impl MetaApp {
     }
 }
 
-/// What the webhooks of an app are verified by, in clear.
+/// The secrets and the token of an app, in clear.
 #[derive(Clone, Debug)]
 pub struct AppCredentials {
     /// Its secrets, each with the time from which it is not valid any more.

@@ -13,6 +13,7 @@ use dakghar_core::domain::AppId;
 use dakghar_core::domain::meta_app::MetaApp;
 use dakghar_core::ports::{AppStore, Saved, StoreError};
 use dakghar_testkit::memory::MemoryStore;
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 use crate::harness::{ADMIN_KEY, APP_SECRET, Service, Setup, VERIFY_TOKEN, request};
@@ -229,63 +230,14 @@ async fn what_may_be_signed_by_an_app_that_is_not_known_is_not_refused_for_good(
     assert_eq!(signed(&service, SECOND).await, 500, "and this may be what it is now");
 }
 
-/// Counts how often the apps are read.
-struct Counted {
+/// The apps of a store, with something that happens before each answer about all of them.
+struct Watched {
     store: Arc<MemoryStore>,
+    before_answer: fn() -> BoxFuture<'static, ()>,
 }
-
-static READ: AtomicUsize = AtomicUsize::new(0);
 
 #[async_trait]
-impl AppStore for Counted {
-    async fn insert_app(&self, app: &MetaApp) -> Result<Saved, StoreError> {
-        self.store.insert_app(app).await
-    }
-
-    async fn save_app(&self, app: &MetaApp) -> Result<Saved, StoreError> {
-        self.store.save_app(app).await
-    }
-
-    async fn find_app(&self, id: &AppId) -> Result<Option<MetaApp>, StoreError> {
-        self.store.find_app(id).await
-    }
-
-    async fn apps(&self) -> Result<Vec<Result<MetaApp, StoreError>>, StoreError> {
-        READ.fetch_add(1, Ordering::SeqCst);
-        self.store.apps().await
-    }
-
-    async fn remove_app(&self, id: &AppId) -> Result<bool, StoreError> {
-        self.store.remove_app(id).await
-    }
-}
-
-#[tokio::test]
-async fn webhooks_read_the_apps_once_a_second_together() {
-    let service = start(Setup {
-        apps: Some(|store| Arc::new(Counted { store })),
-        ..Setup::production()
-    });
-    for seconds in 1..=3 {
-        for _ in 0..40 {
-            assert_eq!(signed(&service, APP_SECRET).await, 200);
-            assert_eq!(signed(&service, FIRST).await, 401);
-        }
-        assert_eq!(READ.load(Ordering::SeqCst), seconds);
-        service.clock.advance(Duration::from_secs(1));
-    }
-}
-
-/// Reads the apps, and keeps the first answer back until it is told to give it.
-struct Held {
-    store: Arc<MemoryStore>,
-}
-
-static ANSWER: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(0);
-static HELD: AtomicUsize = AtomicUsize::new(0);
-
-#[async_trait]
-impl AppStore for Held {
+impl AppStore for Watched {
     async fn insert_app(&self, app: &MetaApp) -> Result<Saved, StoreError> {
         self.store.insert_app(app).await
     }
@@ -300,9 +252,7 @@ impl AppStore for Held {
 
     async fn apps(&self) -> Result<Vec<Result<MetaApp, StoreError>>, StoreError> {
         let apps = self.store.apps().await;
-        if HELD.fetch_add(1, Ordering::SeqCst) == 0 {
-            let _told = ANSWER.acquire().await;
-        }
+        (self.before_answer)().await;
         apps
     }
 
@@ -311,10 +261,52 @@ impl AppStore for Held {
     }
 }
 
+/// How often the apps were read.
+static READ: AtomicUsize = AtomicUsize::new(0);
+
+fn count() -> BoxFuture<'static, ()> {
+    READ.fetch_add(1, Ordering::SeqCst);
+    Box::pin(async {})
+}
+
+#[tokio::test]
+async fn webhooks_read_the_apps_once_a_second_together() {
+    let service = start(Setup {
+        apps: Some(|store| {
+            let before_answer = count;
+            Arc::new(Watched { store, before_answer })
+        }),
+        ..Setup::production()
+    });
+    for seconds in 1..=3 {
+        for _ in 0..40 {
+            assert_eq!(signed(&service, APP_SECRET).await, 200);
+            assert_eq!(signed(&service, FIRST).await, 401);
+        }
+        assert_eq!(READ.load(Ordering::SeqCst), seconds);
+        service.clock.advance(Duration::from_secs(1));
+    }
+}
+
+static ANSWER: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(0);
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
+/// Keeps the first answer back until it is told to give it.
+fn hold_first() -> BoxFuture<'static, ()> {
+    Box::pin(async {
+        if HELD.fetch_add(1, Ordering::SeqCst) == 0 {
+            let _told = ANSWER.acquire().await;
+        }
+    })
+}
+
 #[tokio::test]
 async fn an_answer_that_comes_late_does_not_undo_a_change() {
     let service = start(Setup {
-        apps: Some(|store| Arc::new(Held { store })),
+        apps: Some(|store| {
+            let before_answer = hold_first;
+            Arc::new(Watched { store, before_answer })
+        }),
         ..Setup::production()
     });
     // A webhook reads the apps before one is added, and gets its answer afterwards.

@@ -85,6 +85,18 @@ async fn an_address_with_many_wrong_keys_is_answered_unseen_and_its_neighbours_a
     assert_eq!(told(ATTACKED, &path_b, &unknown_key()).await, 429);
 }
 
+/// A server whose addresses have a try each quarter of a second, a tenant of it, and the tenant's path.
+async fn with_near_tries() -> (Server, TestTenant, String) {
+    let mut setup = setup();
+    setup.http.wrong_keys_per_minute_max = 240;
+    let mut service = Service::start(setup.clone());
+    service.key = Some(ADMIN_KEY.into());
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let server = start(service.router.clone(), setup.http).await;
+    let path = format!("/tenants/{}", tenant.id);
+    (server, tenant, path)
+}
+
 /// Uses up all the tries of the attacked address.
 async fn exhaust(server: &Server, path: &str, tries: u32) {
     for _ in 0..tries {
@@ -94,14 +106,7 @@ async fn exhaust(server: &Server, path: &str, tries: u32) {
 
 #[tokio::test]
 async fn a_new_right_key_at_an_attacked_address_waits_for_a_try_that_is_near() {
-    let mut setup = setup();
-    // A try each quarter of a second.
-    setup.http.wrong_keys_per_minute_max = 240;
-    let mut service = Service::start(setup.clone());
-    service.key = Some(ADMIN_KEY.into());
-    let tenant = service.register("Tenant A", "111111111111111").await;
-    let server = start(service.router.clone(), setup.http).await;
-    let path = format!("/tenants/{}", tenant.id);
+    let (server, tenant, path) = with_near_tries().await;
     exhaust(&server, &path, 240).await;
     // What only wants to see more than anybody may does not wait.
     assert_eq!(status(&ask(&server, ATTACKED, "/readyz", &unknown_key()).await), 200);
@@ -115,14 +120,7 @@ async fn a_new_right_key_at_an_attacked_address_waits_for_a_try_that_is_near() {
 
 #[tokio::test]
 async fn the_operators_key_at_an_attacked_address_waits_once_and_then_passes() {
-    let mut setup = setup();
-    // A try each quarter of a second.
-    setup.http.wrong_keys_per_minute_max = 240;
-    let mut service = Service::start(setup.clone());
-    service.key = Some(ADMIN_KEY.into());
-    let tenant = service.register("Tenant A", "111111111111111").await;
-    let server = start(service.router.clone(), setup.http).await;
-    let path = format!("/tenants/{}", tenant.id);
+    let (server, _, path) = with_near_tries().await;
     // It was right elsewhere, which does not count here.
     assert_eq!(status(&ask(&server, OTHER, "/tenants", ADMIN_KEY).await), 200);
     exhaust(&server, &path, 240).await;

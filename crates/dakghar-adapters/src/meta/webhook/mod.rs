@@ -25,7 +25,7 @@ use parking_lot::RwLock;
 const SIGNATURE_PREFIX: &[u8] = b"sha256=";
 const SIGNATURE_BYTES: usize = 32;
 
-/// What the webhooks of other apps than that of the settings are verified by.
+/// The credentials of the other apps than that of the settings.
 #[derive(Default)]
 struct Apps {
     /// Each key with the time from which it is not valid any more.

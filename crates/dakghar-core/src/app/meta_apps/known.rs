@@ -1,4 +1,4 @@
-//! What this process knows of the apps. A webhook reads no store: it is verified by what was read within the last
+//! The apps as this process knows them. A webhook reads no store: it is verified by what was read within the last
 //! second, and whoever comes after that second reads again, one at a time.
 //!
 //! While the store is away, what was known stays. An app of which nothing is known yet, because the store has not
@@ -30,7 +30,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// An app is the same as before if both are.
 type Edition = (u64, Timestamp);
 
-/// What was read last, and when by the machine's uptime.
+/// The last reading, and its time by the machine's uptime.
 struct Seen {
     at: Option<Duration>,
     /// The number of the reading that this is from.
@@ -109,7 +109,7 @@ impl KnownApps {
             Ok(found) => found,
             Err(error) => {
                 let mut seen = self.seen.lock();
-                // What was never read is asked for again by the next one.
+                // The next one asks again for apps that were never read.
                 if seen.at.is_some() {
                     seen.at = Some(now);
                 }
@@ -152,7 +152,7 @@ impl KnownApps {
         };
     }
 
-    /// What the app's webhooks are verified by, opened only if it has changed.
+    /// The credentials of the app, opened only if it has changed.
     async fn credentials(
         &self,
         app: Result<MetaApp, StoreError>,

@@ -4,7 +4,9 @@ use dakghar_core::app::KnownConversation;
 use dakghar_core::domain::{ConversationKind, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::ObjectBuilder;
+
+use super::names;
 
 /// What a number of the tenant and a person, or a group, wrote to each other. A person is one, whatever numbers and ids Meta
 /// names them by: messages under any of them are in this conversation.
@@ -70,6 +72,5 @@ impl From<&KnownConversation> for ConversationView {
 }
 
 fn kinds() -> ObjectBuilder {
-    let kinds = [ConversationKind::Person, ConversationKind::Group].map(ConversationKind::as_str);
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(kinds))
+    names([ConversationKind::Person, ConversationKind::Group].map(ConversationKind::as_str))
 }

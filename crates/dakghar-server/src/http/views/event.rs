@@ -5,9 +5,9 @@ use dakghar_core::domain::{EventReason, PhoneNumberId, TenantId, Timestamp, Waba
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::ObjectBuilder;
 
-use super::{delay_ms, raw_json};
+use super::{delay_ms, names, raw_json};
 
 /// A part of a webhook that is neither a message nor a status, kept as it came.
 #[derive(Serialize, ToSchema)]
@@ -44,9 +44,7 @@ pub(in crate::http) struct EventView {
 }
 
 fn reasons() -> ObjectBuilder {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some(EventReason::ALL.map(EventReason::as_str)))
+    names(EventReason::ALL.map(EventReason::as_str))
 }
 
 impl From<&WebhookEvent> for EventView {

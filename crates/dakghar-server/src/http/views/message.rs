@@ -18,7 +18,7 @@ use super::error::ErrorView;
 use super::status::StatusView;
 use super::tenant::unknown_outcomes;
 use super::timeline::TimelineEntryView;
-use super::{delay_ms, raw_json};
+use super::{delay_ms, names, raw_json};
 
 /// A message, in either direction.
 #[derive(Serialize, ToSchema)]
@@ -270,10 +270,6 @@ impl MessageView {
             ..Self::whole(amended)
         }
     }
-}
-
-fn names<const N: usize>(names: [&'static str; N]) -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names))
 }
 
 fn origins() -> ObjectBuilder {

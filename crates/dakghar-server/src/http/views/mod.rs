@@ -19,6 +19,7 @@ use dakghar_core::domain::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 pub(super) use app::{AddedAppView, AppView};
 pub(super) use conversation::ConversationView;
@@ -57,6 +58,11 @@ impl<T> PageView<T> {
             next_cursor: None,
         }
     }
+}
+
+/// A text that is one of these names, for the document.
+fn names<const N: usize>(names: [&'static str; N]) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names))
 }
 
 /// The milliseconds from what Meta says happened until it came; 0 where its clock is ahead of ours.

@@ -7,6 +7,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
+use super::names;
+
 /// A redrive: a job that sends dead letters again.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -148,9 +150,7 @@ pub(in crate::http) struct DeadLetterView {
 }
 
 fn redrive_statuses() -> ObjectBuilder {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some(RedriveStatus::ALL.map(RedriveStatus::as_str)))
+    names(RedriveStatus::ALL.map(RedriveStatus::as_str))
 }
 
 /// The reasons for which messages are given up, or `null`.

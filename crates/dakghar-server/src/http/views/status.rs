@@ -6,9 +6,9 @@ use dakghar_core::domain::webhook::{contact_in, framed};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::ObjectBuilder;
 
-use super::{delay_ms, raw_json};
+use super::{delay_ms, names, raw_json};
 
 /// A report of Meta's on a message. What Meta did not say is left out.
 #[derive(Serialize, ToSchema)]
@@ -109,6 +109,5 @@ impl StatusView {
 }
 
 fn reported_statuses() -> ObjectBuilder {
-    let names = EvidenceStatus::ALL.map(EvidenceStatus::as_str);
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names))
+    names(EvidenceStatus::ALL.map(EvidenceStatus::as_str))
 }

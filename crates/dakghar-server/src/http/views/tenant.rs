@@ -7,6 +7,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
+use super::names;
+
 /// A tenant.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -185,9 +187,7 @@ impl From<&Hold> for HoldView {
 }
 
 fn hold_reasons() -> ObjectBuilder {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some(HoldReason::ALL.map(HoldReason::as_str)))
+    names(HoldReason::ALL.map(HoldReason::as_str))
 }
 
 /// The policies for unknown outcomes, for the document.

@@ -4,9 +4,10 @@ use dakghar_core::domain::Timestamp;
 use dakghar_core::domain::message::{TimelineEntry, TimelineEvent};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::ObjectBuilder;
 
 use super::error::ErrorView;
+use super::names;
 
 /// One thing that happened to a message. Fields that do not apply are left out.
 #[derive(Serialize, ToSchema)]
@@ -73,6 +74,5 @@ impl From<&TimelineEntry> for TimelineEntryView {
 }
 
 fn timeline_events() -> ObjectBuilder {
-    let names = TimelineEvent::ALL.map(TimelineEvent::as_str);
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names))
+    names(TimelineEvent::ALL.map(TimelineEvent::as_str))
 }
