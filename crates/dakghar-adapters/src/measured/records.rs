@@ -106,6 +106,15 @@ impl<S: EventStore> EventStore for MeasuredStore<S> {
         self.measure(StoreCall::EventsList, listing).await
     }
 
+    async fn find_events(
+        &self,
+        tenant_id: &TenantId,
+        ids: &[EventId],
+    ) -> Vec<Result<Option<WebhookEvent>, StoreError>> {
+        let finding = self.inner.find_events(tenant_id, ids);
+        self.measure(StoreCall::EventsFind, finding).await
+    }
+
     async fn amendments(
         &self,
         tenant_id: &TenantId,

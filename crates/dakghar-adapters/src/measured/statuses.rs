@@ -1,5 +1,7 @@
 //! The port of reports, measured.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use dakghar_core::domain::ids::MessageKey;
 use dakghar_core::domain::message::{Reported, Standing, StatusRecord};
@@ -18,6 +20,11 @@ impl<S: StatusStore> StatusStore for MeasuredStore<S> {
 
     async fn reports_of(&self, keys: &[MessageKey]) -> Result<Vec<Vec<Reported>>, StoreError> {
         self.measure(StoreCall::StatusesReportsOf, self.inner.reports_of(keys))
+            .await
+    }
+
+    async fn find_reports(&self, wanted: &[(MessageKey, Arc<str>)]) -> Vec<Result<Option<StatusRecord>, StoreError>> {
+        self.measure(StoreCall::StatusesFindReports, self.inner.find_reports(wanted))
             .await
     }
 

@@ -10,7 +10,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::MongoStore;
 use super::documents::date;
-use super::indexes::{CONVERSATION_LAST_MESSAGE, EVENT_TENANT, MESSAGE_PEER, MESSAGE_TENANT};
+use super::feed;
+use super::indexes::{BY_ID, CONVERSATION_LAST_MESSAGE, EVENT_TENANT, MESSAGE_PEER, MESSAGE_TENANT};
 use super::reads::Query;
 use super::statuses::of_message;
 use crate::stored::id_time::behind_ids_until;
@@ -30,7 +31,8 @@ impl MongoStore {
             (Aged::Events, _) => self.erase_old_events(portion).await,
             (Aged::Messages, Some(tenant_id)) => self.erase_old_messages(&tenant_id, portion).await,
             (Aged::Conversations, Some(tenant_id)) => self.erase_old_conversations(&tenant_id, portion).await,
-            (Aged::Messages | Aged::Conversations, None) => Ok(ErasedPortion::default()),
+            (Aged::Feed, Some(tenant_id)) => self.erase_old_chunks(&tenant_id, portion).await,
+            (Aged::Messages | Aged::Conversations | Aged::Feed, None) => Ok(ErasedPortion::default()),
         }
     }
 
@@ -167,6 +169,32 @@ impl MongoStore {
         Ok(ErasedPortion {
             erased,
             next: has_more.then(|| next.to_string()),
+        })
+    }
+
+    /// From the earliest chunk on, up to the first that is not old. The last chunk stays: the next place follows from it.
+    async fn erase_old_chunks(&self, tenant_id: &TenantId, portion: &AgedPortion) -> Result<ErasedPortion, StoreError> {
+        let before = date(portion.before);
+        let query = Query::new(feed::of_tenant(tenant_id), BY_ID)
+            .sort(doc! { "_id": 1 })
+            .limit(portion.limit)
+            .fields(doc! { "_id": 1, "at": 1 });
+        let read = |raw: &RawDocument| (id_of(raw), raw.get_datetime("at").is_ok_and(|at| at < before));
+        let mut seen = self.fetch(&self.feed, query, read).await?;
+        let is_full = seen.len() >= portion.limit as usize;
+        if !is_full {
+            seen.pop();
+        }
+        let young = seen.iter().position(|(_, is_old)| !is_old);
+        seen.truncate(young.unwrap_or(seen.len()));
+        let old = old_ids(&seen);
+        let mut erased = 0;
+        if !old.is_empty() {
+            erased = self.delete_by_ids(&self.feed, doc! { "_id": { "$in": old } }).await?;
+        }
+        Ok(ErasedPortion {
+            erased,
+            next: next_of(&seen, portion).filter(|_| is_full && young.is_none()),
         })
     }
 

@@ -17,6 +17,12 @@ pub(super) const CONVERSATIONS: &str = "conversations";
 pub(super) const STATUSES: &str = "statuses";
 /// Webhook events.
 pub(super) const EVENTS: &str = "webhook_events";
+/// Chunks of feeds.
+pub(super) const FEED: &str = "feed";
+/// Entries of feeds that have no place yet.
+pub(super) const FEED_ARRIVALS: &str = "feed_arrivals";
+/// The processes that give places.
+pub(super) const FEED_ATTENDANTS: &str = "feed_attendants";
 /// Tenants with their numbers.
 pub(super) const TENANTS: &str = "tenants";
 /// The record of the migration into this database, if there was one.
@@ -47,6 +53,8 @@ pub(super) async fn prepare(database: &Database) -> mongodb::error::Result<()> {
         (CONVERSATIONS, conversation()),
         (STATUSES, status()),
         (EVENTS, event()),
+        (FEED, feed_chunk()),
+        (FEED_ARRIVALS, feed_arrival()),
     ] {
         let found = existing.iter().find(|collection| collection.name == name);
         match found {
@@ -166,6 +174,32 @@ fn event() -> Document {
             ("receivedAt", "date"),
         ],
         doc! { "tenantId": { "bsonType": "string" } },
+    )
+}
+
+fn feed_chunk() -> Document {
+    requiring(
+        [
+            ("_id", "string"),
+            ("schemaVersion", "int"),
+            ("last", "long"),
+            ("at", "date"),
+            ("entries", "array"),
+        ],
+        Document::new(),
+    )
+}
+
+fn feed_arrival() -> Document {
+    requiring(
+        [
+            ("_id", "string"),
+            ("schemaVersion", "int"),
+            ("tenantId", "string"),
+            ("partition", "int"),
+            ("entries", "array"),
+        ],
+        Document::new(),
     )
 }
 

@@ -11,7 +11,9 @@ use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, SelectionCrit
 use mongodb::{Client, Database};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::collections::{APPS, CONVERSATIONS, EVENTS, MESSAGES, REDRIVES, STATUSES, TENANTS};
+use super::collections::{
+    APPS, CONVERSATIONS, EVENTS, FEED, FEED_ARRIVALS, FEED_ATTENDANTS, MESSAGES, REDRIVES, STATUSES, TENANTS,
+};
 use super::failure::Failure;
 use super::options::MongoOptions;
 use super::promises::{self, Promises};
@@ -43,6 +45,15 @@ pub enum ConnectError {
         /// The last error.
         why: String,
     },
+    /// The server keeps everything by itself.
+    #[error(
+        "MongoDB at {hosts} is not part of a replica set, and has no transactions without one: start it with --replSet, and \
+         initiate a set, of which it may be the only member"
+    )]
+    Alone {
+        /// The servers named by the URI.
+        hosts: String,
+    },
     /// The server answered, but the database could not be made ready.
     #[error("the MongoDB database cannot be prepared: {0}")]
     Prepare(#[from] StoreError),
@@ -59,6 +70,7 @@ impl MongoStore {
         let database = client.database(&name);
         let clock = first_answer(&database, &hosts, &options).await?;
 
+        refuse_alone(&database, &hosts, &options).await?;
         if options.prepare {
             prepare(&database)
                 .await
@@ -78,6 +90,9 @@ impl MongoStore {
             conversations: database.collection(CONVERSATIONS),
             statuses: database.collection(STATUSES),
             events: database.collection(EVENTS),
+            feed: database.collection(FEED),
+            feed_arrivals: database.collection(FEED_ARRIVALS),
+            feed_attendants: database.collection(FEED_ATTENDANTS),
             redrives: database.collection(REDRIVES),
             apps: database.collection(APPS),
             tenants: database.collection(TENANTS),
@@ -88,6 +103,8 @@ impl MongoStore {
             promises,
             conversations_are_new: AtomicBool::new(false),
             messages_repeat: AtomicBool::new(false),
+            statuses_repeat: AtomicBool::new(false),
+            events_repeat: AtomicBool::new(false),
             _followers: followers,
         }))
     }
@@ -179,11 +196,24 @@ async fn first_answer(
     }
 }
 
-async fn prepare(database: &Database) -> mongodb::error::Result<()> {
-    let hello = database.run_command(doc! { "hello": 1 }).await?;
+/// A server outside of a replica set has no transactions.
+async fn refuse_alone(database: &Database, hosts: &str, options: &MongoOptions) -> Result<(), ConnectError> {
+    let hello = database.run_command(doc! { "hello": 1 });
+    let hello = match tokio::time::timeout(options.read_timeout, async { hello.await }).await {
+        Ok(Ok(hello)) => hello,
+        Ok(Err(error)) => return Err(Failure::Driver(error).to_store_error().into()),
+        Err(_) => return Err(Failure::TimedOut(options.read_timeout).to_store_error().into()),
+    };
+    // A router of a sharded cluster says so in `msg`.
     if hello.get_str("setName").is_err() && hello.get_str("msg").is_err() {
-        tracing::warn!("this MongoDB server is not part of a replica set: what it acknowledged is lost with its disk");
+        return Err(ConnectError::Alone {
+            hosts: hosts.to_owned(),
+        });
     }
+    Ok(())
+}
+
+async fn prepare(database: &Database) -> mongodb::error::Result<()> {
     collections::prepare(database).await?;
     indexes::create_missing(database).await?;
     indexes::drop_retired(database).await

@@ -10,6 +10,7 @@ use mongodb::Collection;
 use super::MongoStore;
 use super::collections::RETENTION;
 use super::documents::{SCHEMA_VERSION, Unreadable, date, timestamp};
+use super::feed;
 use super::indexes::{BY_ID, CONVERSATION_LAST_MESSAGE, EVENT_TENANT, MESSAGE_TENANT, REDRIVE_TENANT};
 use super::reads::{Query, any_id};
 use super::statuses::of_tenant;
@@ -27,7 +28,10 @@ impl Erasure for MongoStore {
             (&self.messages, MESSAGE_TENANT, owned.clone()),
             (&self.conversations, CONVERSATION_LAST_MESSAGE, owned.clone()),
             (&self.events, EVENT_TENANT, owned.clone()),
-            (&self.redrives, REDRIVE_TENANT, owned),
+            (&self.redrives, REDRIVE_TENANT, owned.clone()),
+            (&self.feed, BY_ID, feed::of_tenant(tenant_id)),
+            // Nearly always there are few.
+            (&self.feed_arrivals, BY_ID, owned),
         ] {
             let left = u64::from(limit).saturating_sub(erased);
             let Ok(left @ 1..) = u32::try_from(left) else { break };

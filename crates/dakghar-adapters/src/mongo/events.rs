@@ -1,8 +1,11 @@
 //! Webhook events.
 
+use std::sync::atomic::Ordering;
+
 use async_trait::async_trait;
 use bson::{Bson, Document, doc};
 use dakghar_core::domain::amendment::Amendment;
+use dakghar_core::domain::feed::FeedEntry;
 use dakghar_core::domain::ids::{EventId, PhoneNumberId, TenantId, Wamid};
 use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::webhook::WebhookEvent;
@@ -10,8 +13,9 @@ use dakghar_core::ports::{EventStore, StoreError};
 
 use super::MongoStore;
 use super::documents::{binary, event};
+use super::feed::{Keyed, Told};
 use super::indexes::{EVENT_AMENDS, EVENT_FINGERPRINT, EVENT_TENANT};
-use super::inserts::Inserted;
+use super::inserts::{Inserted, do_repeat};
 use super::pages::List;
 use super::reads::Query;
 
@@ -21,9 +25,23 @@ const AMENDMENTS_AT_ONCE_MAX: u32 = 256;
 #[async_trait]
 impl EventStore for MongoStore {
     async fn record(&self, batch: &[WebhookEvent]) -> Result<(), StoreError> {
-        let documents = batch.iter().map(event::encode).collect::<Result<Vec<_>, _>>()?;
+        let record = |event: &WebhookEvent| {
+            Ok::<_, StoreError>(Told {
+                document: event::encode(event)?,
+                entry: FeedEntry::of_event(event),
+            })
+        };
+        let records = batch.iter().map(record).collect::<Result<Vec<_>, _>>()?;
+        let keyed = Keyed {
+            collection: &self.events,
+            field: "fingerprint",
+            index: EVENT_FINGERPRINT,
+        };
+        let look_first = self.events_repeat.load(Ordering::Relaxed);
+        let inserted = self.insert_told(keyed, &records, look_first).await;
+        self.events_repeat.store(do_repeat(&inserted), Ordering::Relaxed);
         let mut unknown = None;
-        for inserted in self.insert_all(&self.events, &documents).await {
+        for inserted in inserted {
             match inserted {
                 // The same part was received before.
                 Inserted::Stored | Inserted::Duplicate => {}
@@ -59,6 +77,16 @@ impl EventStore for MongoStore {
             EventId::parse(id).ok()
         });
         self.page(&list, before, limit, parse, event::decode).await
+    }
+
+    async fn find_events(
+        &self,
+        tenant_id: &TenantId,
+        ids: &[EventId],
+    ) -> Vec<Result<Option<WebhookEvent>, StoreError>> {
+        let owned = doc! { "tenantId": tenant_id.to_string() };
+        let ids = ids.iter().map(ToString::to_string).collect();
+        self.load_by_ids(&self.events, ids, owned, event::decode).await
     }
 
     async fn amendments(

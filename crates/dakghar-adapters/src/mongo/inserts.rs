@@ -21,6 +21,15 @@ pub(super) enum Inserted {
     Refused(StoreError),
 }
 
+/// More than one in so many records was a repetition if the next are to be looked for before the insert.
+const RECORDS_PER_REPETITION: usize = 20;
+
+/// True if there were so many repetitions among records that looking for the next ones first is cheaper.
+pub(super) fn do_repeat(inserted: &[Inserted]) -> bool {
+    let repeated = inserted.iter().filter(|inserted| **inserted == Inserted::Duplicate);
+    repeated.count() * RECORDS_PER_REPETITION > inserted.len()
+}
+
 impl MongoStore {
     /// Inserts documents in one command; the answers are in their order. One that is refused does not hold up the
     /// others. After a lost connection the driver repeats the command once under the same number, which the server

@@ -1,8 +1,8 @@
 //! The stores on MongoDB, for installations of many machines.
 //!
-//! Every write waits for a majority with its journal, and every batch is one command. Nothing here needs a
-//! transaction: a message, a conversation, a tenant and an event are one document each. What a message may become is
-//! decided in the core; this folder only keeps the result under optimistic versioning.
+//! Every write waits for a majority with its journal, and every batch is one command. A message, a conversation, a tenant
+//! and an event are one document each; what is told of one in the feed is written with it in one transaction. What a message
+//! may become is decided in the core; this folder only keeps the result under optimistic versioning.
 //!
 //! A write whose answer is lost is looked up before anybody is told that it failed: an insert by its id, a save by
 //! the random id it leaves in the document.
@@ -18,6 +18,7 @@ mod documents;
 mod erasure;
 mod events;
 mod failure;
+mod feed;
 mod health;
 mod holds;
 mod indexes;
@@ -36,6 +37,7 @@ mod statuses;
 mod target;
 mod tenants;
 mod timers;
+mod transactions;
 mod updates;
 
 use std::future::Future;
@@ -62,6 +64,9 @@ pub struct MongoStore {
     conversations: Collection<RawDocumentBuf>,
     statuses: Collection<RawDocumentBuf>,
     events: Collection<RawDocumentBuf>,
+    feed: Collection<RawDocumentBuf>,
+    feed_arrivals: Collection<RawDocumentBuf>,
+    feed_attendants: Collection<RawDocumentBuf>,
     tenants: Collection<RawDocumentBuf>,
     redrives: Collection<RawDocumentBuf>,
     apps: Collection<RawDocumentBuf>,
@@ -73,6 +78,10 @@ pub struct MongoStore {
     conversations_are_new: AtomicBool,
     /// True when there were repetitions among the messages received last.
     messages_repeat: AtomicBool,
+    /// True when there were repetitions among the reports recorded last.
+    statuses_repeat: AtomicBool,
+    /// True when there were repetitions among the events recorded last.
+    events_repeat: AtomicBool,
     _followers: Vec<AbortOnDropHandle<()>>,
 }
 

@@ -5,12 +5,13 @@ use std::hash::Hash;
 
 use bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
 use dakghar_core::domain::page::{PageFill, PageLimit, Paged};
-use dakghar_core::ports::StoreError;
+use dakghar_core::ports::{LOAD_BYTES_MAX, StoreError};
 use mongodb::Collection;
 use mongodb::options::{FindOptions, Hint, ReadConcern};
 
 use super::MongoStore;
 use super::documents::Unreadable;
+use super::indexes::BY_ID;
 
 /// A query for documents.
 #[derive(Clone)]
@@ -204,6 +205,34 @@ impl MongoStore {
         };
         let found = self.bounded(timeout, run).await;
         found.map_err(|failure| failure.to_store_error())
+    }
+
+    /// Documents by their ids, in that order and within [`LOAD_BYTES_MAX`]; at least one is read. A document that `owned`
+    /// does not match is not found.
+    pub(super) async fn load_by_ids<T: Clone + Send>(
+        &self,
+        collection: &Collection<RawDocumentBuf>,
+        ids: Vec<String>,
+        owned: Document,
+        decode: impl Fn(&RawDocument) -> Result<T, Unreadable> + Send + Sync,
+    ) -> Vec<Result<Option<T>, StoreError>> {
+        if ids.is_empty() {
+            return Vec::new();
+        }
+        let mut filter = owned;
+        filter.insert("_id", doc! { "$in": ids.clone() });
+        let id = |raw: &RawDocument| raw.get_str("_id").ok().map(str::to_owned);
+        let read = self.fetch_each_within(collection, Query::new(filter, BY_ID), LOAD_BYTES_MAX, id, decode);
+        let (found, is_all) = match read.await {
+            Ok(read) => read,
+            Err(error) => return vec![Err(error); ids.len()],
+        };
+        let answer = |id: &String| match found.get(id) {
+            Some(found) => found.clone().map(Some),
+            None if is_all => Ok(None),
+            None => Err(StoreError::NotReadYet),
+        };
+        ids.iter().map(answer).collect()
     }
 
     /// Reads until `count_max` documents could be read, however many are left out before.

@@ -1,9 +1,12 @@
 //! Meta's reports on messages, inserted in one command and never changed.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use bson::{Document, RawDocument, doc};
+use dakghar_core::domain::feed::FeedEntry;
 use dakghar_core::domain::ids::{MessageKey, TenantId, Wamid};
 use dakghar_core::domain::message::{Reported, Standing, Status, StatusRecord};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged as _};
@@ -11,8 +14,9 @@ use dakghar_core::ports::{REPORTS_MAX, StatusStore, StoreError};
 
 use super::MongoStore;
 use super::documents::{Unreadable, status};
+use super::feed::{Keyed, Told};
 use super::indexes::BY_ID;
-use super::inserts::Inserted;
+use super::inserts::{Inserted, do_repeat};
 use super::messages::key;
 use super::reads::{Query, text};
 
@@ -64,6 +68,12 @@ impl StatusStore for MongoStore {
             .collect())
     }
 
+    async fn find_reports(&self, wanted: &[(MessageKey, Arc<str>)]) -> Vec<Result<Option<StatusRecord>, StoreError>> {
+        let id = |(key, digest): &(MessageKey, Arc<str>)| format!("{}{digest}", StatusRecord::ids_of(key));
+        let ids: Vec<String> = wanted.iter().map(id).collect();
+        self.load_by_ids(&self.statuses, ids, doc! {}, status::decode).await
+    }
+
     async fn statuses_of(&self, key: &MessageKey, limit: PageLimit) -> Result<Listed<StatusRecord>, StoreError> {
         // By its id, and so in no order; there are few.
         let query = Query::new(of_message(key), BY_ID).limit(REPORTS_MAX);
@@ -87,14 +97,24 @@ impl StatusStore for MongoStore {
 
 impl MongoStore {
     async fn insert_statuses(&self, batch: &[StatusRecord]) -> Vec<Result<(), StoreError>> {
-        let mut documents = Vec::with_capacity(batch.len());
+        let mut records = Vec::with_capacity(batch.len());
         for status in batch {
             match status::encode(status) {
-                Ok(document) => documents.push(document),
+                Ok(document) => records.push(Told {
+                    document,
+                    entry: Some(FeedEntry::of_report(status)),
+                }),
                 Err(error) => return vec![Err(error); batch.len()],
             }
         }
-        let inserted = self.insert_all(&self.statuses, &documents).await;
+        let keyed = Keyed {
+            collection: &self.statuses,
+            field: "_id",
+            index: BY_ID,
+        };
+        let look_first = self.statuses_repeat.load(Ordering::Relaxed);
+        let inserted = self.insert_told(keyed, &records, look_first).await;
+        self.statuses_repeat.store(do_repeat(&inserted), Ordering::Relaxed);
         let unknown = inserted
             .iter()
             .zip(batch)

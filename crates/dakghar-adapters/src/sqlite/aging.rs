@@ -31,6 +31,10 @@ pub(super) const EVENTS: &str = "\
     SELECT id, seq, received_at, octet_length(raw), amends IS NOT NULL FROM events INDEXED BY events_newest \
     WHERE tenant_id IS ? AND id > ? ORDER BY id LIMIT ?";
 
+pub(super) const FEED: &str = "\
+    SELECT place, at, place = (SELECT max(place) FROM feed WHERE tenant_id = ?1) FROM feed \
+    WHERE tenant_id = ?1 ORDER BY place LIMIT ?2";
+
 /// Deletes what is old. What was deleted is overwritten in the file, not only forgotten.
 pub(super) fn erase_aged(conn: &Connection, portion: &AgedPortion) -> Outcome<ErasedPortion> {
     conn.pragma_update(None, "secure_delete", true)?;
@@ -38,7 +42,8 @@ pub(super) fn erase_aged(conn: &Connection, portion: &AgedPortion) -> Outcome<Er
         (Aged::Events, _) => events(conn, portion),
         (Aged::Messages, Some(tenant_id)) => messages(conn, tenant_id, portion),
         (Aged::Conversations, Some(tenant_id)) => conversations(conn, tenant_id, portion),
-        (Aged::Messages | Aged::Conversations, None) => Ok(ErasedPortion::default()),
+        (Aged::Feed, Some(tenant_id)) => feed(conn, tenant_id, portion),
+        (Aged::Messages | Aged::Conversations | Aged::Feed, None) => Ok(ErasedPortion::default()),
     };
     conn.pragma_update(None, "secure_delete", false)?;
     erased
@@ -207,6 +212,28 @@ fn events(conn: &Connection, portion: &AgedPortion) -> Outcome<ErasedPortion> {
         }
     }
     walk.erased = delete_events(conn, &old)?;
+    Ok(walk.end())
+}
+
+/// From the earliest place on, up to the first entry that is not old. The last entry stays.
+fn feed(conn: &Connection, tenant_id: TenantId, portion: &AgedPortion) -> Outcome<ErasedPortion> {
+    let tenant_id = tenant_id.to_string();
+    let mut walk = Walk::new(portion);
+    let mut select = conn.prepare_cached(FEED)?;
+    let mut delete = conn.prepare_cached("DELETE FROM feed WHERE tenant_id = ? AND place = ?")?;
+    let mut old: Vec<i64> = Vec::new();
+    let mut rows = select.query(params![tenant_id, portion.limit])?;
+    while let Some(row) = rows.next()? {
+        if number(row, 1)? >= portion.before.as_millis() || number(row, 2)? != 0 {
+            break;
+        }
+        let place = number(row, 0)?;
+        walk.pass(Some(place.to_string()), 0);
+        old.push(place);
+    }
+    for place in old {
+        walk.erased += delete.execute(params![tenant_id, place])? as u64;
+    }
     Ok(walk.end())
 }
 

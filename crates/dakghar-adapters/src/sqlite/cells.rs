@@ -93,6 +93,11 @@ pub(super) fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<i64> {
     row.get(column)
 }
 
+/// As [`number`], where there may be none.
+pub(super) fn maybe_number(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<i64>> {
+    row.get(column)
+}
+
 /// One row of many. A row that cannot be read is told of and left out: it must not stop the others. Its id is in the
 /// first column.
 pub(super) fn readable<T>(what: &'static str, row: &Row<'_>, read: Read<T>) -> Option<T> {

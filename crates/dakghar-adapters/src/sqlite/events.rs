@@ -4,15 +4,17 @@ use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use dakghar_core::domain::amendment::{AmendedContent, Amendment};
+use dakghar_core::domain::feed::FeedEntry;
 use dakghar_core::domain::ids::{EventId, PhoneNumberId, TenantId, WabaId, Wamid};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged};
 use dakghar_core::domain::webhook::{EventReason, WebhookEvent};
-use dakghar_core::ports::{EventStore, StoreError};
+use dakghar_core::ports::{EventStore, LOAD_BYTES_MAX, StoreError};
 use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
-use super::cells::{Cells, Damaged, Read, readable};
+use super::cells::{Cells, Damaged, Read, asked_for, readable};
 use super::failure::Outcome;
+use super::feed;
 use super::texts::before_text;
 
 pub(super) const COLUMNS: &str = "id, tenant_id, reason, field, phone_number_id, waba_id, problem, fingerprint, received_at, raw, amends, \
@@ -32,6 +34,9 @@ pub(super) static LIST: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
+pub(super) static ONE: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {COLUMNS} FROM events INDEXED BY events_newest WHERE tenant_id = ? AND id = ?"));
+
 #[async_trait]
 impl EventStore for SqliteStore {
     async fn record(&self, batch: &[WebhookEvent]) -> Result<(), StoreError> {
@@ -48,6 +53,16 @@ impl EventStore for SqliteStore {
     ) -> Result<Listed<WebhookEvent>, StoreError> {
         let tenant_id = tenant_id.copied();
         self.lists.run(move |conn| list(conn, tenant_id, before, limit)).await
+    }
+
+    async fn find_events(
+        &self,
+        tenant_id: &TenantId,
+        ids: &[EventId],
+    ) -> Vec<Result<Option<WebhookEvent>, StoreError>> {
+        let (count, tenant_id, ids) = (ids.len(), *tenant_id, ids.to_vec());
+        let found = self.lists.run(move |conn| find(conn, tenant_id, &ids)).await;
+        found.unwrap_or_else(|error| vec![Err(error); count])
     }
 
     async fn amendments(
@@ -72,7 +87,7 @@ fn record(conn: &Connection, batch: &[WebhookEvent]) -> Outcome<()> {
     for event in batch {
         let amends = event.amends.as_ref();
         let content = amends.and_then(|amends| amends.content.as_ref());
-        insert.execute(params![
+        let inserted = insert.execute(params![
             event.id.to_string(),
             event.tenant_id.map(|id| id.to_string()),
             event.reason.as_str(),
@@ -90,6 +105,11 @@ fn record(conn: &Connection, batch: &[WebhookEvent]) -> Outcome<()> {
             content.map(|content| &content.kind),
             content.map(|content| &content.body),
         ])?;
+        if inserted == 1
+            && let Some(entry) = FeedEntry::of_event(event)
+        {
+            feed::tell(conn, &entry)?;
+        }
     }
     Ok(())
 }
@@ -112,6 +132,26 @@ fn list(
         }
     }
     Ok(page.end())
+}
+
+fn find(
+    conn: &Connection,
+    tenant_id: TenantId,
+    ids: &[EventId],
+) -> Outcome<Vec<Result<Option<WebhookEvent>, StoreError>>> {
+    let mut select = conn.prepare_cached(&ONE)?;
+    let mut bytes = 0;
+    let mut one = |id: &EventId| {
+        if bytes >= LOAD_BYTES_MAX {
+            return Ok(Err(StoreError::NotReadYet));
+        }
+        let mut rows = select.query(params![tenant_id.to_string(), id.to_string()])?;
+        let Some(row) = rows.next()? else { return Ok(Ok(None)) };
+        let found = asked_for("webhook event", row, event(row));
+        bytes += found.as_ref().map_or(0, Paged::bytes);
+        Ok(found.map(Some))
+    };
+    ids.iter().map(&mut one).collect()
 }
 
 pub(super) fn event(row: &Row<'_>) -> Read<WebhookEvent> {

@@ -17,6 +17,7 @@ mod conversations;
 mod erasure;
 mod events;
 mod failure;
+mod feed;
 mod health;
 mod holds;
 mod listeners;

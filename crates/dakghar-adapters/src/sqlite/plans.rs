@@ -10,7 +10,7 @@ use rusqlite::{Connection, StatementStatus, params};
 use super::messages::{read, write};
 use super::queue::due;
 use super::{
-    aging, connection, conversations, erasure, events, lists, migrations, open, redrives, rows, source, statuses,
+    aging, connection, conversations, erasure, events, feed, lists, migrations, open, redrives, rows, source, statuses,
     timers,
 };
 
@@ -94,6 +94,14 @@ fn delivery_finds_messages_by_index() {
     let reports = plan(&statuses::REPORTS);
     let by_key = "SEARCH statuses USING PRIMARY KEY (tenant_id=? AND message_id=?)";
     assert_eq!(reports, [by_key]);
+    let by_digest = "SEARCH statuses USING PRIMARY KEY (tenant_id=? AND message_id=? AND digest=?)";
+    assert_eq!(plan(&statuses::ONE), [by_digest]);
+    check(&events::ONE, "events_newest", "tenant_id=? AND id=?");
+    let from_a_place = "SEARCH feed USING PRIMARY KEY (tenant_id=? AND place>?)";
+    assert_eq!(plan(&feed::ENTRIES), [from_a_place]);
+    for sql in [feed::FIRST, feed::LAST] {
+        assert_eq!(plan(sql), ["SEARCH feed USING PRIMARY KEY (tenant_id=?)"]);
+    }
     check(read::STATUSES_ARRIVED_BEFORE, "messages_by_id", "tenant_id=? AND id<?");
     check(read::STATUSES_ARRIVED_NEXT, "messages_by_id", "tenant_id=? AND id>?");
     check(read::STATUSES_ARRIVED_NEWEST, "messages_by_id", "tenant_id=?");

@@ -1,17 +1,19 @@
 //! Meta's reports on messages, written once.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
+use dakghar_core::domain::feed::FeedEntry;
 use dakghar_core::domain::ids::{MessageId, MessageKey, TenantId, Wamid};
 use dakghar_core::domain::message::{Evidence, EvidenceStatus, Reported, Standing, Status, StatusRecord};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged};
-use dakghar_core::ports::{REPORTS_MAX, StatusStore, StoreError};
+use dakghar_core::ports::{LOAD_BYTES_MAX, REPORTS_MAX, StatusStore, StoreError};
 use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
 use super::cells::{Cells, Read, asked_for, readable};
 use super::failure::Outcome;
+use super::feed;
 use super::rows::millis;
 use super::texts;
 
@@ -33,6 +35,13 @@ pub(super) const STANDING: &str = "\
 
 pub(super) static REPORTS: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {REPORTED} FROM statuses WHERE tenant_id = ? AND message_id = ? LIMIT ?"));
+
+pub(super) static ONE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {} FROM statuses WHERE tenant_id = ? AND message_id = ? AND digest = ?",
+        *COLUMNS
+    )
+});
 
 static STATUSES: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -56,6 +65,12 @@ impl StatusStore for SqliteStore {
         self.delivery.run(move |conn| reports_of(conn, &keys)).await
     }
 
+    async fn find_reports(&self, wanted: &[(MessageKey, Arc<str>)]) -> Vec<Result<Option<StatusRecord>, StoreError>> {
+        let (count, wanted) = (wanted.len(), wanted.to_vec());
+        let found = self.lists.run(move |conn| find_reports(conn, &wanted)).await;
+        found.unwrap_or_else(|error| vec![Err(error); count])
+    }
+
     async fn statuses_of(&self, key: &MessageKey, limit: PageLimit) -> Result<Listed<StatusRecord>, StoreError> {
         let key = *key;
         self.lists.run(move |conn| statuses_of(conn, &key, limit)).await
@@ -75,7 +90,7 @@ fn record(conn: &Connection, batch: &[StatusRecord]) -> Outcome<Vec<Result<Optio
         };
         stood.push(asked_for("message", row, standing(row)).map(Some));
         let Reported { evidence, received_at } = &status.reported;
-        insert.execute(params![
+        let inserted = insert.execute(params![
             message_id,
             evidence.status.as_str(),
             evidence.wamid.as_str(),
@@ -89,6 +104,9 @@ fn record(conn: &Connection, batch: &[StatusRecord]) -> Outcome<Vec<Result<Optio
             status.frame,
             status.digest()
         ])?;
+        if inserted == 1 {
+            feed::tell(conn, &FeedEntry::of_report(status))?;
+        }
     }
     Ok(stood)
 }
@@ -119,6 +137,25 @@ fn reports_of(conn: &Connection, keys: &[MessageKey]) -> Outcome<Vec<Vec<Reporte
             Ok(found)
         })
         .collect()
+}
+
+fn find_reports(
+    conn: &Connection,
+    wanted: &[(MessageKey, Arc<str>)],
+) -> Outcome<Vec<Result<Option<StatusRecord>, StoreError>>> {
+    let mut select = conn.prepare_cached(&ONE)?;
+    let mut bytes = 0;
+    let mut one = |(key, digest): &(MessageKey, Arc<str>)| {
+        if bytes >= LOAD_BYTES_MAX {
+            return Ok(Err(StoreError::NotReadYet));
+        }
+        let mut rows = select.query(params![key.tenant_id.to_string(), key.message_id.to_string(), digest])?;
+        let Some(row) = rows.next()? else { return Ok(Ok(None)) };
+        let found = asked_for("status", row, status(row));
+        bytes += found.as_ref().map_or(0, Paged::bytes);
+        Ok(found.map(Some))
+    };
+    wanted.iter().map(&mut one).collect()
 }
 
 fn statuses_of(conn: &Connection, key: &MessageKey, limit: PageLimit) -> Outcome<Listed<StatusRecord>> {

@@ -15,6 +15,7 @@ use bson::oid::ObjectId;
 use bson::spec::BinarySubtype;
 use bson::{Binary, Bson, Document, doc};
 use dakghar_adapters::mongo::{MongoOptions, MongoStore};
+use dakghar_core::domain::feed::place_id;
 use dakghar_core::domain::{Message, MessageKey};
 use dakghar_core::ports::MessageStore;
 use dakghar_testkit::conformance::{Breakable, Record, Stores, TargetUnderTest};
@@ -141,6 +142,17 @@ fn ways(record: &Record) -> (&'static str, String, Vec<Document>) {
             ];
             ("apps", id.to_string(), ways)
         }
+        Record::Entry(tenant_id, place) => {
+            let ways = vec![
+                set("entries.0.kind", " ".into()),
+                later,
+                unset("entries"),
+                set("entries.0.subject", "whim".into()),
+                set("last", 9_000_i64.into()),
+                set("entries.0.phoneNumberId", "x".into()),
+            ];
+            ("feed", place_id(tenant_id, *place), ways)
+        }
         Record::Redrive(id) => {
             let ways = vec![
                 set("pending", "msg".into()),
@@ -188,7 +200,7 @@ async fn breakable() -> Option<(Breakable, SharedMongo)> {
         }) as BoxFuture<'static, ()>
     };
     let under_test = Breakable {
-        stores: Stores::of(store),
+        stores: Stores::of(store.clone()).with_arrivals(store),
         queue: None,
         break_it: Box::new(break_it),
     };
@@ -196,7 +208,8 @@ async fn breakable() -> Option<(Breakable, SharedMongo)> {
 }
 
 async fn stores() -> Option<(Stores, SharedMongo)> {
-    store().await.map(|(store, server)| (Stores::of(store), server))
+    let stores = |store: Arc<MongoStore>| Stores::of(store.clone()).with_arrivals(store);
+    store().await.map(|(store, server)| (stores(store), server))
 }
 
 async fn target() -> Option<(TargetUnderTest, SharedMongo)> {
@@ -217,6 +230,8 @@ mod conformance {
     dakghar_testkit::tenant_store_suite!(super::super::stores);
     dakghar_testkit::status_store_suite!(super::super::stores);
     dakghar_testkit::event_store_suite!(super::super::stores);
+    dakghar_testkit::feed_store_suite!(super::super::stores);
+    dakghar_testkit::arrival_store_suite!(super::super::stores);
     dakghar_testkit::listener_store_suite!(super::super::stores);
     dakghar_testkit::redrive_store_suite!(super::super::stores);
     dakghar_testkit::app_store_suite!(super::super::stores);

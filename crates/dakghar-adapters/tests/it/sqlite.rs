@@ -125,6 +125,16 @@ fn ways(record: &Record) -> (&'static str, String, &'static [&'static str]) {
                 "secrets = '{}'",
             ],
         ),
+        Record::Entry(_, place) => (
+            "feed",
+            place.to_string(),
+            &[
+                "kind = ' '",
+                "subject = 'whim'",
+                "phone_number_id = CAST(x'ff' AS TEXT)",
+                "phone_number_id = 'x'",
+            ],
+        ),
         Record::Redrive(id) => (
             "redrives",
             id.to_string(),
@@ -148,6 +158,7 @@ async fn breakable() -> (Breakable, TempDir) {
         let column = match table {
             "phone_numbers" | "past_numbers" => "phone_number_id",
             "statuses" => "digest",
+            "feed" => "place",
             _ => "id",
         };
         let conn = rusqlite::Connection::open(&file).expect("opens");
@@ -183,6 +194,7 @@ dakghar_testkit::list_store_suite!(stores);
 dakghar_testkit::tenant_store_suite!(stores);
 dakghar_testkit::status_store_suite!(stores);
 dakghar_testkit::event_store_suite!(stores);
+dakghar_testkit::feed_store_suite!(stores);
 dakghar_testkit::listener_store_suite!(stores);
 dakghar_testkit::redrive_store_suite!(stores);
 dakghar_testkit::app_store_suite!(stores);

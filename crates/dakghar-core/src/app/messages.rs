@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 use super::stale::{ROUNDS_MAX, Step};
-use crate::domain::{Message, MessageKey};
+use crate::domain::{Message, MessageKey, Status};
 use crate::group_commit::GroupCommit;
 use crate::ports::{MessageStore, Ports, Save, Saved, StatusStore, StoreError};
 
@@ -93,9 +93,9 @@ impl Messages {
         Ok(portion)
     }
 
-    /// Saves the copy and raises its version, unless another writer saved first.
-    pub(super) async fn save(&self, message: &mut Message) -> Result<Saved, Failure> {
-        let saved = self.saves.submit(Save::from(&*message)).await??;
+    /// Saves the copy, which had this status when it was read, and raises its version, unless another writer saved first.
+    pub(super) async fn save(&self, message: &mut Message, was: Status) -> Result<Saved, Failure> {
+        let saved = self.saves.submit(Save::after(was, message)).await??;
         if saved == Saved::Done {
             message.delivery.version += 1;
         }
@@ -156,8 +156,9 @@ enum Through<'a> {
 }
 
 impl Through<'_> {
-    async fn save(&self, store: &dyn MessageStore, messages: &[Message]) -> Vec<Result<Saved, Failure>> {
-        let saves = messages.iter().map(Save::from);
+    /// Saves messages, each with the status that it had when it was read.
+    async fn save(&self, store: &dyn MessageStore, messages: &[(Status, Message)]) -> Vec<Result<Saved, Failure>> {
+        let saves = messages.iter().map(|(was, message)| Save::after(*was, message));
         match self {
             Self::Store => {
                 let saves: Vec<Save> = saves.collect();
@@ -204,8 +205,9 @@ async fn change_all(
         }
         let mut changed = Vec::with_capacity(read.len());
         for mut message in read.drain(..) {
+            let was = message.delivery.status;
             match step(&mut message) {
-                Step::Save => changed.push(message),
+                Step::Save => changed.push((was, message)),
                 Step::Leave => verdicts.push((message.key(), Ok(Change::Left(message)))),
             }
         }
@@ -214,7 +216,7 @@ async fn change_all(
         } else {
             through.save(store, &changed).await
         };
-        for (mut message, saved) in changed.into_iter().zip(saved) {
+        for ((_, mut message), saved) in changed.into_iter().zip(saved) {
             match saved {
                 Ok(Saved::Done) => {
                     message.delivery.version += 1;

@@ -3,9 +3,11 @@
 //! [`App`] puts the flows together; each gets what it needs. Nothing here spawns a task: [`App::new`] hands out the
 //! futures that must run, and the caller runs them.
 
+mod amended;
 mod commits;
 mod failed_requests;
 mod failure;
+mod feed;
 mod health;
 mod holding;
 mod listening;
@@ -41,6 +43,7 @@ use waiting::Waiting;
 
 pub use failed_requests::FailedRequests;
 pub use failure::{Failure, Fault};
+pub use feed::{EntryData, FeedItem, FeedPage, Sequenced, Sequencing};
 pub use health::Health;
 pub use holding::{HoldReport, Holding};
 pub use listening::{Attending, Listening};
@@ -84,6 +87,8 @@ pub struct App {
     pub listening: Arc<Listening>,
     /// Meta's webhooks.
     pub receiving: Arc<Receiving>,
+    /// The places of entries in feeds.
+    pub sequencing: Arc<Sequencing>,
     /// Lists and single records.
     pub reading: Arc<Reading>,
     /// The state of the store and the queue.
@@ -142,6 +147,7 @@ impl App {
             )),
             listening,
             apps: Arc::new(MetaApps::new(&ports, known_apps, settings.default_app.clone())),
+            sequencing: Arc::new(Sequencing::new(&ports, &settings.worker_id)),
             holding: Arc::new(holding::Holding::new(&ports, &metrics)),
             reading: Arc::new(Reading::new(ports.clone(), messages, &keys.cursor)),
             health: Arc::new(Health {

@@ -134,8 +134,9 @@ impl Retention {
             tenant.limits.in_force(&self.defaults, TenantLimit::RetentionDays),
         );
         // A conversation goes when none of its messages is left.
-        let kinds =
-            days.map(|days| [Aged::Messages, Aged::Conversations, Aged::Events].map(|kind| (Some(id), kind, days)));
+        let kinds = days.map(|days| {
+            [Aged::Messages, Aged::Conversations, Aged::Events, Aged::Feed].map(|kind| (Some(id), kind, days))
+        });
         kinds.into_iter().flatten()
     }
 }

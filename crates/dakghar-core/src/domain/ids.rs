@@ -98,6 +98,10 @@ own_id!(
     EventId, "evt"
 );
 own_id!(
+    /// The id of an entry in a feed. `ent_…`, derived from what it tells of.
+    EntryId, "ent"
+);
+own_id!(
     /// Our id of a redrive of dead letters. `rdr_…`, sorts by the time it was begun.
     RedriveId, "rdr"
 );

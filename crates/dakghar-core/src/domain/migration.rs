@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use aws_lc_rs::digest;
 
 use super::conversation::Conversation;
+use super::feed::PlacedEntry;
 use super::message::{Message, StatusRecord};
 use super::meta_app::MetaApp;
 use super::tenant::Tenant;
@@ -26,17 +27,20 @@ pub enum Kind {
     Events,
     /// Apps at Meta with their sealed secrets.
     Apps,
+    /// Entries of feeds, with their places.
+    Feed,
 }
 
 impl Kind {
     /// Every kind, in its order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Tenants,
         Self::Conversations,
         Self::Messages,
         Self::Statuses,
         Self::Events,
         Self::Apps,
+        Self::Feed,
     ];
 
     /// The name used in texts for people, and in the stores.
@@ -48,6 +52,7 @@ impl Kind {
             Self::Statuses => "statuses",
             Self::Events => "events",
             Self::Apps => "apps",
+            Self::Feed => "feed",
         }
     }
 
@@ -72,6 +77,8 @@ pub enum Record {
     Event(WebhookEvent),
     /// An app.
     App(MetaApp),
+    /// An entry of a feed.
+    Entry(PlacedEntry),
 }
 
 impl Record {
@@ -84,6 +91,7 @@ impl Record {
             Self::Status(_) => Kind::Statuses,
             Self::Event(_) => Kind::Events,
             Self::App(_) => Kind::Apps,
+            Self::Entry(_) => Kind::Feed,
         }
     }
 
@@ -96,6 +104,7 @@ impl Record {
             Self::Status(status) => status.id(),
             Self::Event(event) => event.id.to_string(),
             Self::App(app) => app.id.to_string(),
+            Self::Entry(placed) => placed.id(),
         }
     }
 
@@ -104,7 +113,7 @@ impl Record {
         const FIXED: usize = 1_024;
         FIXED
             + match self {
-                Self::Tenant(_) | Self::Conversation(_) | Self::App(_) => 0,
+                Self::Tenant(_) | Self::Conversation(_) | Self::App(_) | Self::Entry(_) => 0,
                 Self::Message(message) => {
                     let content = &message.accepted.content;
                     content.body.len() + content.envelope.as_deref().map_or(0, str::len)

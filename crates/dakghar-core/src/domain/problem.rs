@@ -45,6 +45,8 @@ codes! {
     InvalidIdempotencyKey = "invalid_idempotency_key", 400, "The idempotency key is not usable";
     /// `limit` is out of range.
     InvalidLimit = "invalid_limit", 400, "The limit is out of range";
+    /// `after` is not a place, or is ahead of the feed.
+    FeedPlaceUnknown = "feed_place_unknown", 400, "The place is not in this feed";
     /// The cursor was not given out for this list.
     InvalidCursor = "invalid_cursor", 400, "The cursor does not belong to this list";
     /// A filter is unknown, repeated or has an impossible value.
@@ -101,6 +103,8 @@ codes! {
     LastPhoneNumber = "last_phone_number", 409, "A tenant keeps one number at least";
     /// Other requests changed the same record at the same time, again and again.
     Conflict = "conflict", 409, "The resource changed at the same time";
+    /// The entries behind a place of the feed were erased.
+    FeedPlaceGone = "feed_place_gone", 410, "The entries behind this place were erased";
     /// The body is larger than the limit.
     BodyTooLarge = "body_too_large", 413, "The body is too large";
     /// The URI is longer than the limit.

@@ -155,6 +155,8 @@ label! {
         StatusesReportsOf = "statuses_reports_of",
         /// `statuses_of` of `statuses`.
         StatusesOf = "statuses_statuses_of",
+        /// `find_reports` of `statuses`.
+        StatusesFindReports = "statuses_find_reports",
         /// `due` of `timers`.
         TimersDue = "timers_due",
         /// `ahead` of `timers`.
@@ -199,6 +201,8 @@ label! {
         EventsRecord = "events_record",
         /// `list` of `events`.
         EventsList = "events_list",
+        /// `find_events` of `events`.
+        EventsFind = "events_find_events",
         /// `amendments` of `events`.
         EventsAmendments = "events_amendments",
         /// `keep_listener` of `listeners`.
@@ -239,6 +243,22 @@ label! {
         HoldsKeepSendingHold = "holds_keep_sending_hold",
         /// `unsettled_by_number` of `holds`.
         HoldsUnsettledByNumber = "holds_unsettled_by_number",
+        /// `entries` of `feed`.
+        FeedEntries = "feed_entries",
+        /// `bounds` of `feed`.
+        FeedBounds = "feed_bounds",
+        /// `arrivals` of `arrivals`.
+        ArrivalsRead = "arrivals_arrivals",
+        /// `ends` of `arrivals`.
+        ArrivalsEnds = "arrivals_ends",
+        /// `append` of `arrivals`.
+        ArrivalsAppend = "arrivals_append",
+        /// `put_aside` and `bring_back` of `arrivals`.
+        ArrivalsAside = "arrivals_aside",
+        /// `waiting` of `arrivals`.
+        ArrivalsWaiting = "arrivals_waiting",
+        /// `attend` and `leave` of `arrivals`.
+        ArrivalsAttend = "arrivals_attend",
         /// `erase` of `erasure`.
         ErasureErase = "erasure_erase",
         /// `erase_aged` of `erasure`.

@@ -118,6 +118,10 @@ table! {
     store_latency: Family<StoreCall, Histogram<Latency>>, "store_call", Seconds, "How long calls to the store took, by the method; most carry a batch";
 
     ingest_gaps: Family<IngestGap, Counter>, "ingest_gaps", None, "Webhooks that were not answered with success although Meta sent them well, by the cause; Meta posts them again";
+    feed_placed: Counter, "feed_placed", None, "Entries of feeds that this process gave their place; where the embedded store does it, none";
+    feed_unplaced_age: Gauge, "feed_unplaced_age", Seconds, "How long the oldest entry of a feed has waited for its place; above a few seconds, no worker owns its partition";
+    feed_aside: Gauge, "feed_aside", None, "Groups of entries that could not be placed and were put aside, until dakghar feed retry brings them back";
+    feed_partitions: Gauge, "feed_partitions", None, "Partitions whose feeds this process places; over all processes 64";
     refused: Family<Limit, Counter>, "refused", None, "Requests and connections that were refused, by the limit they would have passed";
     wrong_keys: Counter, "wrong_keys", None, "Requests whose key was checked and is wrong for what they asked; dakghar_refused_total{limit=\"wrong_keys\"} are those whose key was not looked at";
     budget_used: Family<Budget, Gauge>, "budget_used", Bytes, "Bytes of requests and answers under way";

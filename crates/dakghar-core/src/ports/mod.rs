@@ -23,9 +23,10 @@ pub use queue::{Disposition, Job, JobKey, JobKind, Queue, QueueEntry, QueueError
 pub use quota::{CallAsk, Grant, QuotaAsk, TenantQuota};
 pub use spool::{OutcomeSpool, SpoolError, SpooledOutcome};
 pub use store::{
-    Acceptance, Aged, AgedPortion, AppStore, ConversationStore, DUE_BYTES_MAX, ErasedPortion, Erasure, EventStore,
-    HoldStore, LOAD_BYTES_MAX, ListStore, ListenerStore, MessageStore, REPORTS_MAX, Received, ReceivedMessage,
-    RedriveStore, Save, Saved, StatusStore, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
+    Acceptance, Aged, AgedPortion, AppStore, Appended, ArrivalStore, ArrivalsWaiting, Attendant, ConversationStore,
+    DUE_BYTES_MAX, ErasedPortion, Erasure, EventStore, FeedStore, HoldStore, LOAD_BYTES_MAX, ListStore, ListenerStore,
+    MessageStore, REPORTS_MAX, Received, ReceivedMessage, RedriveStore, Save, Saved, StatusStore, StoreError,
+    StoreHealth, TenantSaved, TenantStore, TimerStore,
 };
 
 use crate::metrics::Metrics;
@@ -48,6 +49,10 @@ pub struct Ports {
     pub tenants: Arc<dyn TenantStore>,
     /// Events kept as they came.
     pub events: Arc<dyn EventStore>,
+    /// The feeds of tenants.
+    pub feed: Arc<dyn FeedStore>,
+    /// What has no place in a feed yet. `None` where the store gives places itself.
+    pub arrivals: Option<Arc<dyn ArrivalStore>>,
     /// The processes that take webhooks, and when they did not.
     pub listeners: Arc<dyn ListenerStore>,
     /// Apps at Meta.

@@ -101,7 +101,15 @@ names!(
 names!(
     names_of_records,
     Kind,
-    ["tenants", "conversations", "messages", "statuses", "events", "apps"]
+    [
+        "tenants",
+        "conversations",
+        "messages",
+        "statuses",
+        "events",
+        "apps",
+        "feed"
+    ]
 );
 names!(names_of_stages, Stage, ["clearing", "copying", "finished"]);
 

@@ -132,6 +132,7 @@ pub(super) fn head(version: &str) -> Document {
             (name = "Conversations", description = "What a number and a person, or a group, wrote to each other."),
             (name = "People", description = "With whom the tenant has conversations."),
             (name = "Dead letters", description = "Messages that ended without reaching anybody."),
+            (name = "Feed", description = "Everything that happens to a tenant, in order."),
             (name = "Events", description = "What Meta told beside messages and statuses."),
             (name = "Tenants", description = "Customers of the operator."),
             (name = "Apps", description = "Apps at Meta: who signs webhooks."),

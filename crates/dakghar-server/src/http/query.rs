@@ -51,6 +51,23 @@ pub(super) struct MessageParameters {
     until: Option<String>,
 }
 
+/// Which part of a feed.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents what Parameters::place reads")]
+pub(super) struct FeedParameters {
+    /// Entries behind this place: the `nextCursor` of the page before, or the `place` of an entry. Without it, from the
+    /// earliest entry on that is there.
+    #[param(example = "1042")]
+    after: Option<String>,
+    /// Entries on the page at most, 1 to 200. There may be fewer though more follow; a page without any is at the end.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u32>,
+    /// `true` for messages and reports also as they came, with all that Meta said beside them.
+    #[param(default = false)]
+    raw: Option<bool>,
+}
+
 /// How much of a message.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -86,6 +103,16 @@ impl Parameters {
     pub(super) fn of_messages(uri: &Uri) -> Result<Self, Problem> {
         let known: Vec<&str> = MESSAGES.into_iter().chain(PAGE).collect();
         Self::parse(uri, &known)
+    }
+
+    /// Reads the parameters that choose a part of a feed.
+    pub(super) fn of_feed(uri: &Uri) -> Result<Self, Problem> {
+        Self::parse(uri, &["after", "limit", "raw"])
+    }
+
+    /// Returns the place behind which the entries are wanted.
+    pub(super) fn place(&self) -> Option<&str> {
+        self.get("after")
     }
 
     /// Reads the parameters that say how much of a message is wanted.

@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::api::{
-    apps, conversations, dead_letters, events, hold, messages, people, phone_numbers, redrives, send, tenants,
+    apps, conversations, dead_letters, events, feed, hold, messages, people, phone_numbers, redrives, send, tenants,
 };
 use super::config::HttpConfig;
 use super::edge::EdgeLayer;
@@ -95,7 +95,8 @@ fn documented(version: &str) -> OpenApiRouter<HttpState> {
         .routes(routes!(redrives::pause)) //          POST   /dead-letters/redrives/{redriveId}/pause
         .routes(routes!(redrives::resume)) //         POST   /dead-letters/redrives/{redriveId}/resume
         .routes(routes!(redrives::cancel)) //         POST   /dead-letters/redrives/{redriveId}/cancel
-        .routes(routes!(events::list)); //            GET    /events
+        .routes(routes!(events::list)) //             GET    /events
+        .routes(routes!(feed::list)); //              GET    /feed
 
     let for_anybody = OpenApiRouter::new()
         .routes(routes!(webhook::verify, webhook::receive)) // GET, POST /whatsapp/webhook

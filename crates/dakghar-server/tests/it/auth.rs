@@ -96,7 +96,8 @@ fn intended(operation: &Operation) -> Access {
         | "pauseRedrive"
         | "resumeRedrive"
         | "cancelRedrive"
-        | "listEvents" => Access::Tenant,
+        | "listEvents"
+        | "readFeed" => Access::Tenant,
         "verifyWebhook" | "receiveWebhook" | "getHealth" | "getReadiness" => Access::Anybody,
         new => panic!("{new} needs a case here"),
     }

@@ -115,6 +115,8 @@ impl Service {
             lists: store.clone(),
             tenants: store.clone(),
             events: store.clone(),
+            feed: store.clone(),
+            arrivals: None,
             listeners: store.clone(),
             apps: match setup.apps {
                 Some(apps) => apps(store.clone()),

@@ -128,7 +128,8 @@ pub async fn everything_of_a_tenant_is_erased(stores: Stores) {
         let tenant = tenant_id();
         fill(&stores, tenant).await;
         assert_eq!(count(&stores, &tenant).await, [7, 3, 4, 2]);
-        assert_eq!(erase(&stores, &tenant, limit).await, THINGS);
+        // Beside the entries of its feed, of which stores have several in one record.
+        assert!(erase(&stores, &tenant, limit).await >= THINGS);
         assert_eq!(count(&stores, &tenant).await, [0, 0, 0, 0]);
     }
 }

@@ -17,9 +17,11 @@
 //! accept messages. A port that is added to a store is added there, with a suite of its own.
 
 pub mod apps;
+pub mod arrivals;
 pub mod conversations;
 pub mod erasure;
 pub mod events;
+pub mod feed;
 pub mod health;
 pub mod holds;
 pub mod listeners;

@@ -6,8 +6,9 @@ use dakghar_core::domain::ConversationKind;
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Message, MessageId, MessageKey, Status};
 use dakghar_core::domain::{TenantId, Timestamp, WaId};
 use dakghar_core::ports::{
-    Acceptance, AppStore, ConversationStore, Erasure, EventStore, HoldStore, ListStore, ListenerStore, MessageStore,
-    Received, RedriveStore, Save, Saved, StatusStore, StoreHealth, TenantStore, TimerStore,
+    Acceptance, AppStore, ArrivalStore, ConversationStore, Erasure, EventStore, FeedStore, HoldStore, ListStore,
+    ListenerStore, MessageStore, Received, RedriveStore, Save, Saved, StatusStore, StoreHealth, TenantStore,
+    TimerStore,
 };
 
 use crate::samples::{With as _, outbound, phone_number_id};
@@ -29,6 +30,10 @@ pub struct Stores {
     pub tenants: Arc<dyn TenantStore>,
     /// Events kept as they came.
     pub events: Arc<dyn EventStore>,
+    /// The feeds of tenants.
+    pub feed: Arc<dyn FeedStore>,
+    /// What has no place in a feed yet, where the store does not give places itself.
+    pub arrivals: Option<Arc<dyn ArrivalStore>>,
     /// The processes that take webhooks.
     pub listeners: Arc<dyn ListenerStore>,
     /// Apps at Meta.
@@ -54,6 +59,7 @@ impl Stores {
             + ListStore
             + TenantStore
             + EventStore
+            + FeedStore
             + ListenerStore
             + AppStore
             + RedriveStore
@@ -70,12 +76,25 @@ impl Stores {
             lists: store.clone(),
             tenants: store.clone(),
             events: store.clone(),
+            feed: store.clone(),
+            arrivals: None,
             listeners: store.clone(),
             apps: store.clone(),
             redrives: store.clone(),
             holds: store.clone(),
             health: store.clone(),
             erasure: store,
+        }
+    }
+}
+
+impl Stores {
+    /// The same, with what has no place yet.
+    #[must_use]
+    pub fn with_arrivals(self, arrivals: Arc<dyn ArrivalStore>) -> Self {
+        Self {
+            arrivals: Some(arrivals),
+            ..self
         }
     }
 }
@@ -107,7 +126,7 @@ pub(super) async fn load(stores: &Stores, key: MessageKey) -> Option<Message> {
 
 /// Saves the message, which must be the present one, and raises its version.
 pub(super) async fn save(stores: &Stores, message: &mut Message) {
-    assert_eq!(stores.messages.save(&[Save::from(&*message)]).await, [Ok(Saved::Done)]);
+    assert_eq!(stores.messages.save(&[Save::quiet(&*message)]).await, [Ok(Saved::Done)]);
     message.delivery.version += 1;
 }
 

@@ -22,6 +22,7 @@ impl State {
             .retain(|_, conversation| !is_erased(Some(conversation.tenant_id)));
         self.events.retain(|_, event| !is_erased(event.tenant_id));
         self.redrives.retain(|_, redrive| !is_erased(redrive.tenant_id));
+        self.feeds.erase(tenant_id);
         self.by_key.retain(|_, id| self.messages.contains_key(id));
         self.received.retain(|_, id| self.messages.contains_key(id));
         u64::from(limit - left)
@@ -80,12 +81,19 @@ impl State {
                 };
                 walk(own.map(|event| (event.id.to_string(), is_old(event))), portion)
             }
+            Aged::Feed => {
+                return ErasedPortion {
+                    erased: owner.map_or(0, |owner| self.feeds.erase_aged(owner, before, portion.limit)),
+                    next: None,
+                };
+            }
         };
         let is_old = |place: String| old.contains(&place);
         match portion.kind {
             Aged::Messages => self.messages.retain(|id, _| !is_old(id.to_string())),
             Aged::Conversations => self.conversations.retain(|id, _| !is_old(id.to_string())),
             Aged::Events => self.events.retain(|id, _| !is_old(id.to_string())),
+            Aged::Feed => {}
         }
         self.statuses
             .retain(|_, status| self.messages.contains_key(&status.key.message_id));

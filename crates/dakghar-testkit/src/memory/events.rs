@@ -1,9 +1,9 @@
 //! Webhook events.
 
 use async_trait::async_trait;
-use dakghar_core::domain::page::{Listed, PageLimit};
-use dakghar_core::domain::{Amendment, EventId, PhoneNumberId, TenantId, Wamid, WebhookEvent};
-use dakghar_core::ports::{EventStore, StoreError};
+use dakghar_core::domain::page::{Listed, PageLimit, Paged};
+use dakghar_core::domain::{Amendment, EventId, FeedEntry, PhoneNumberId, TenantId, Wamid, WebhookEvent};
+use dakghar_core::ports::{EventStore, LOAD_BYTES_MAX, StoreError};
 
 use super::{MemoryStore, page_of};
 
@@ -15,6 +15,9 @@ impl EventStore for MemoryStore {
                 let mut known = state.events.values();
                 if !known.any(|known| known.fingerprint == event.fingerprint) {
                     state.events.insert(event.id, event.clone());
+                    if let Some(entry) = FeedEntry::of_event(event) {
+                        state.feeds.tell(entry);
+                    }
                 }
             }
         })
@@ -35,6 +38,23 @@ impl EventStore for MemoryStore {
                 .filter(|event| before.is_none_or(|before| event.id < before));
             page_of(found.cloned(), limit)
         })
+    }
+
+    async fn find_events(
+        &self,
+        tenant_id: &TenantId,
+        ids: &[EventId],
+    ) -> Vec<Result<Option<WebhookEvent>, StoreError>> {
+        let mut bytes = 0;
+        let found = self.with_each(ids, |state, id| {
+            if bytes >= LOAD_BYTES_MAX {
+                return Err(StoreError::NotReadYet);
+            }
+            let event = state.events.get(id).filter(|event| event.tenant_id == Some(*tenant_id));
+            bytes += event.map_or(0, Paged::bytes);
+            Ok(event.cloned())
+        });
+        found.into_iter().map(Result::flatten).collect()
     }
 
     async fn amendments(

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use dakghar_core::domain::listening::CallSpan;
 use dakghar_core::domain::page::Paged;
-use dakghar_core::domain::{Direction, IdempotencyKey, Message, MessageKey, PhoneNumberId, TenantId, Wamid};
+use dakghar_core::domain::{Direction, FeedEntry, IdempotencyKey, Message, MessageKey, PhoneNumberId, TenantId, Wamid};
 use dakghar_core::ports::{
     Acceptance, LOAD_BYTES_MAX, MessageStore, Received, ReceivedMessage, Save, Saved, StoreError,
 };
@@ -27,6 +27,16 @@ impl State {
         Acceptance::Stored
     }
 
+    /// A new one is told in the feed.
+    fn receive_and_tell(&mut self, message: Message) -> Received {
+        let entry = FeedEntry::of_message(&message);
+        let received = self.receive(message);
+        if received == Received::New {
+            self.feeds.tell(entry);
+        }
+        received
+    }
+
     pub(super) fn receive(&mut self, message: Message) -> Received {
         if let Some(wamid) = &message.delivery.wamid {
             let key = (message.accepted.phone_number_id.clone(), wamid.clone());
@@ -45,7 +55,7 @@ impl State {
             .filter(|message| message.accepted.tenant_id == key.tenant_id)
     }
 
-    fn save(&mut self, Save { key, delivery }: &Save) -> Saved {
+    fn save(&mut self, Save { key, delivery, entry }: &Save) -> Saved {
         let stored = self.messages.get_mut(&key.message_id);
         let Some(stored) = stored.filter(|stored| stored.key() == *key) else {
             return Saved::Stale;
@@ -55,6 +65,9 @@ impl State {
         }
         stored.delivery = delivery.clone();
         stored.delivery.version += 1;
+        if let Some(entry) = entry {
+            self.feeds.tell(entry.clone());
+        }
         Saved::Done
     }
 
@@ -73,7 +86,7 @@ impl MessageStore for MemoryStore {
 
     async fn receive(&self, batch: Vec<ReceivedMessage>) -> Vec<Result<Received, StoreError>> {
         self.with_each(batch, |state, ReceivedMessage { message, touch }| {
-            let received = state.receive(message);
+            let received = state.receive_and_tell(message);
             if let Some(touch) = touch.and_then(|touch| received.touch(touch)) {
                 state.touch(&touch);
             }

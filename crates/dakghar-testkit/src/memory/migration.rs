@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use dakghar_core::domain::Message;
 use dakghar_core::domain::migration::{Checksum, Kind, Migration, Place, Record, Retirement};
+use dakghar_core::domain::{Message, PlacedEntry};
 use dakghar_core::ports::{Acceptance, MigrationSource, MigrationTarget, Received, Saved, SourcePage, StoreError};
 
 use super::{MemoryStore, State};
@@ -22,6 +22,7 @@ impl State {
             Kind::Statuses => self.statuses.values().cloned().map(Record::Status).collect(),
             Kind::Events => self.events.values().cloned().map(Record::Event).collect(),
             Kind::Apps => self.apps.values().cloned().map(Record::App).collect(),
+            Kind::Feed => self.feeds.all().map(Record::Entry).collect(),
         };
         records.into_iter().map(|record| (record.id(), record)).collect()
     }
@@ -38,6 +39,12 @@ impl State {
             Record::Status(like) => self.statuses.get(&like.id()).cloned().map(Record::Status),
             Record::Event(like) => self.events.get(&like.id).cloned().map(Record::Event),
             Record::App(like) => self.apps.get(&like.id).cloned().map(Record::App),
+            Record::Entry(like) => {
+                let mut all = self.feeds.all();
+                let is_it =
+                    |found: &PlacedEntry| found.entry.tenant_id == like.entry.tenant_id && found.place == like.place;
+                all.find(is_it).map(Record::Entry)
+            }
         }
     }
 
@@ -71,6 +78,7 @@ impl State {
             Record::App(app) => {
                 self.apps.insert(app.id.clone(), app);
             }
+            Record::Entry(entry) => self.feeds.put(entry),
         }
         true
     }
@@ -98,6 +106,7 @@ impl State {
             Kind::Statuses => self.statuses.retain(|id, _| is_left(id.clone())),
             Kind::Events => self.events.retain(|id, _| is_left(id.to_string())),
             Kind::Apps => self.apps.retain(|id, _| is_left(id.to_string())),
+            Kind::Feed => self.feeds.retain(|entry| is_left(Record::Entry(entry).id())),
         }
         ids.len() as u64
     }

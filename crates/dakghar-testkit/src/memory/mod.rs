@@ -6,6 +6,7 @@ mod apps;
 mod conversations;
 mod erasure;
 mod events;
+mod feed;
 mod health;
 mod holds;
 mod keys;
@@ -61,6 +62,7 @@ struct State {
     /// By the ids of the reports.
     statuses: BTreeMap<String, StatusRecord>,
     events: BTreeMap<EventId, WebhookEvent>,
+    feeds: feed::Feeds,
     listeners: BTreeMap<Arc<str>, Listener>,
     redrives: BTreeMap<RedriveId, Redrive>,
     apps: BTreeMap<AppId, MetaApp>,
@@ -79,6 +81,13 @@ impl MemoryStore {
     /// An empty store, to be used as any of the store ports.
     pub fn new() -> Arc<Self> {
         Arc::default()
+    }
+
+    /// An empty store whose entries get their places later, as one that several processes write to at once.
+    pub fn with_arrivals() -> Arc<Self> {
+        let store = Self::new();
+        store.state.lock().feeds.has_arrivals = true;
+        store
     }
 
     /// From now on every method fails with this error and changes nothing; `None` ends that.

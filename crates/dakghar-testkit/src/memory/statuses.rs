@@ -1,10 +1,12 @@
 //! Meta's reports on messages.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use dakghar_core::domain::MessageKey;
 use dakghar_core::domain::message::{Reported, Standing, StatusRecord};
-use dakghar_core::domain::page::{Listed, PageLimit};
-use dakghar_core::ports::{StatusStore, StoreError};
+use dakghar_core::domain::page::{Listed, PageLimit, Paged};
+use dakghar_core::domain::{FeedEntry, MessageKey};
+use dakghar_core::ports::{LOAD_BYTES_MAX, StatusStore, StoreError};
 
 use super::{MemoryStore, State, page_of};
 
@@ -28,7 +30,10 @@ impl StatusStore for MemoryStore {
                 status: message.delivery.status,
                 wamids,
             };
-            state.statuses.entry(status.id()).or_insert_with(|| status.clone());
+            if !state.statuses.contains_key(&status.id()) {
+                state.statuses.insert(status.id(), status.clone());
+                state.feeds.tell(FeedEntry::of_report(status));
+            }
             Some(standing)
         })
     }
@@ -43,6 +48,20 @@ impl StatusStore for MemoryStore {
             };
             keys.iter().map(of_message).collect()
         })
+    }
+
+    async fn find_reports(&self, wanted: &[(MessageKey, Arc<str>)]) -> Vec<Result<Option<StatusRecord>, StoreError>> {
+        let mut bytes = 0;
+        let found = self.with_each(wanted, |state, (key, digest)| {
+            if bytes >= LOAD_BYTES_MAX {
+                return Err(StoreError::NotReadYet);
+            }
+            let id = format!("{}{digest}", StatusRecord::ids_of(key));
+            let report = state.statuses.get(&id).cloned();
+            bytes += report.as_ref().map_or(0, Paged::bytes);
+            Ok(report)
+        });
+        found.into_iter().map(Result::flatten).collect()
     }
 
     async fn statuses_of(&self, key: &MessageKey, limit: PageLimit) -> Result<Listed<StatusRecord>, StoreError> {

@@ -47,7 +47,7 @@ pub fn outbound(tenant_id: TenantId) -> Message {
 
 /// What a store is asked to save of these messages.
 pub fn saves<'a>(messages: impl IntoIterator<Item = &'a Message>) -> Vec<Save> {
-    messages.into_iter().map(Save::from).collect()
+    messages.into_iter().map(Save::quiet).collect()
 }
 
 /// Changes a sample where it is made.

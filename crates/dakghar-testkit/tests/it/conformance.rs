@@ -57,6 +57,16 @@ async fn spool() -> (SpoolUnderTest, ()) {
     (SpoolUnderTest { start: Box::new(start) }, ())
 }
 
+async fn stores_with_arrivals() -> (Stores, ()) {
+    let store = MemoryStore::with_arrivals();
+    (Stores::of(store.clone()).with_arrivals(store), ())
+}
+
+mod of_many_writers {
+    dakghar_testkit::feed_store_suite!(super::super::stores_with_arrivals);
+    dakghar_testkit::arrival_store_suite!(super::super::stores_with_arrivals);
+}
+
 dakghar_testkit::message_store_suite!(stores);
 dakghar_testkit::timer_store_suite!(stores);
 dakghar_testkit::conversation_store_suite!(stores);
@@ -64,6 +74,7 @@ dakghar_testkit::list_store_suite!(stores);
 dakghar_testkit::tenant_store_suite!(stores);
 dakghar_testkit::status_store_suite!(stores);
 dakghar_testkit::event_store_suite!(stores);
+dakghar_testkit::feed_store_suite!(stores);
 dakghar_testkit::redrive_store_suite!(stores);
 dakghar_testkit::app_store_suite!(stores);
 dakghar_testkit::listener_store_suite!(stores);

@@ -443,7 +443,7 @@ async fn what_changed_in_the_target_is_named() {
     let mut changed = target.load(&[message.key()]).await.remove(0).unwrap().unwrap();
     changed.delivery.strikes += 1;
     assert_eq!(
-        MessageStore::save(&*target, &[Save::from(&changed)]).await,
+        MessageStore::save(&*target, &[Save::quiet(&changed)]).await,
         [Ok(Saved::Done)]
     );
     let kind = Kind::Messages;

@@ -3,6 +3,7 @@
 mod app;
 mod dead_letter;
 mod doctor;
+mod feed;
 mod graph_sim;
 mod hold;
 mod migrate;
@@ -65,6 +66,9 @@ enum Command {
     Hold(hold::Args),
     /// Send again after `dakghar hold` or `--hold`, and tell what is sent now
     Release,
+    /// Tell what has no place in the feeds of tenants yet, and try again what could not be placed
+    #[command(subcommand)]
+    Feed(feed::Command),
     Migrate(migrate::Args),
     /// Print every setting with its default and what it means, in the form of a .env file
     EnvExample,
@@ -110,6 +114,7 @@ pub fn run() -> ExitCode {
         Command::Release => with_config(hold::release),
         Command::Tenant(command) => with_config(|config| tenant::run(config, command)),
         Command::App(command) => with_config(|config| app::run(config, command)),
+        Command::Feed(command) => with_config(|config| feed::run(config, command)),
         Command::DeadLetter(command) => with_config(|config| dead_letter::run(config, command)),
     }
 }

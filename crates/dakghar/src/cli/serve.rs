@@ -157,6 +157,11 @@ fn start_tasks(config: &Config, parts: Parts, lifecycle: &Lifecycle, app: &App) 
         "the removal of tenants",
         stopping.clone().run_until_cancelled_owned(removals),
     ));
+    let feeds = worker::watch_feeds(app.sequencing.clone());
+    tasks.spawn(vital(
+        "the watch over feeds",
+        stopping.clone().run_until_cancelled_owned(feeds),
+    ));
     let failures = watch_failures(app.health.failed_requests().clone());
     tasks.spawn(vital(
         "the watch over requests that failed",

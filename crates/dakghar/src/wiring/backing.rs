@@ -8,8 +8,9 @@ use dakghar_adapters::meta::{GraphConfig, GraphHttp, MetaMessages, MetaWebhooks}
 use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
-    AppStore, Clock, ConversationStore, Erasure, EventStore, HoldStore, ListStore, ListenerStore, MessageStore, Pacer,
-    Ports, Queue, RedriveStore, StatusStore, StoreHealth, TenantQuota, TenantStore, TimerStore,
+    AppStore, ArrivalStore, Clock, ConversationStore, Erasure, EventStore, FeedStore, HoldStore, ListStore,
+    ListenerStore, MessageStore, Pacer, Ports, Queue, RedriveStore, StatusStore, StoreHealth, TenantQuota, TenantStore,
+    TimerStore,
 };
 use dakghar_core::vault::Vault;
 
@@ -47,6 +48,7 @@ pub(super) trait Store:
     + ListStore
     + TenantStore
     + EventStore
+    + FeedStore
     + ListenerStore
     + AppStore
     + RedriveStore
@@ -65,6 +67,7 @@ impl<S> Store for S where
         + ListStore
         + TenantStore
         + EventStore
+        + FeedStore
         + ListenerStore
         + AppStore
         + RedriveStore
@@ -105,6 +108,21 @@ impl Outer {
         })
     }
 
+    /// All ports, over a store in which several processes write at once.
+    pub(super) fn ports_with_arrivals<S: Store + ArrivalStore>(
+        self,
+        store: &Arc<S>,
+        queue: Arc<dyn Queue>,
+        pacer: Arc<dyn Pacer>,
+        quota: Arc<dyn TenantQuota>,
+        clock: Arc<dyn Clock>,
+    ) -> Ports {
+        let arrivals = MeasuredStore::new(store.clone(), self.metrics.clone());
+        let mut ports = self.ports(store, queue, pacer, quota, clock);
+        ports.arrivals = Some(Arc::new(arrivals));
+        ports
+    }
+
     /// All ports, over this backend.
     pub(super) fn ports<S: Store>(
         self,
@@ -124,6 +142,8 @@ impl Outer {
             lists: store.clone(),
             tenants: store.clone(),
             events: store.clone(),
+            feed: store.clone(),
+            arrivals: None,
             listeners: store.clone(),
             apps: store.clone(),
             redrives: store.clone(),

@@ -35,7 +35,7 @@ pub(super) async fn connect(
     let clock = store.clock();
     let queue = start_queue(config, purpose, &servers, clock.clone()).await?;
     let pacer = Arc::new(RedisPacer::start(redis.clone(), clock.clone()).await);
-    let mut ports = outer.ports(&store, Arc::new(queue), pacer.clone(), pacer, clock);
+    let mut ports = outer.ports_with_arrivals(&store, Arc::new(queue), pacer.clone(), pacer, clock);
     if purpose == (Purpose::Server { sends: true }) {
         ports.spool = start_spool(config, &*ports.ids);
     }

@@ -24,6 +24,7 @@ mod disk;
 mod failover;
 mod fairness;
 mod faulty_disk;
+mod feed;
 mod hold;
 mod inbound;
 mod inputs;

@@ -6,6 +6,7 @@
 
 pub(super) mod conversation;
 pub(super) mod event;
+pub(super) mod feed;
 pub(super) mod message;
 pub(super) mod meta_app;
 pub(super) mod migration;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bson::{RawDocument, doc};
 use dakghar_core::domain::conversation::ConversationTouch;
+use dakghar_core::domain::feed::FeedEntry;
 use dakghar_core::domain::ids::{ConversationId, MessageKey, TenantId};
 use dakghar_core::domain::message::Message;
 use dakghar_core::ports::{Received, StoreError};
@@ -13,6 +14,7 @@ use dakghar_core::ports::{Received, StoreError};
 use crate::mongo::MongoStore;
 use crate::mongo::documents::{Unreadable, message};
 use crate::mongo::failure::Failure;
+use crate::mongo::feed::{Keyed, Told};
 use crate::mongo::indexes::MESSAGE_INBOUND_KEY;
 use crate::mongo::inserts::Inserted;
 use crate::mongo::reads::{Query, text, told};
@@ -85,7 +87,7 @@ impl MongoStore {
 
     /// Inserts messages of different keys.
     async fn insert_received(&self, messages: &[&Message]) -> Vec<Result<Received, StoreError>> {
-        let inserted = self.insert_messages(messages.iter().copied()).await;
+        let inserted = self.insert_received_documents(messages).await;
         let unsettled = inserted
             .iter()
             .zip(messages)
@@ -110,6 +112,32 @@ impl MongoStore {
                 Inserted::Unknown(error) => settle(message, error),
             })
             .collect()
+    }
+
+    /// Inserts messages with what is told of them.
+    async fn insert_received_documents(&self, messages: &[&Message]) -> Vec<Inserted> {
+        let mut records = Vec::with_capacity(messages.len());
+        // One that has no document costs only itself.
+        let refused: Vec<Option<Inserted>> = (messages.iter())
+            .map(|received| match message::encode(received) {
+                Ok(document) => {
+                    records.push(Told {
+                        document,
+                        entry: Some(FeedEntry::of_message(received)),
+                    });
+                    None
+                }
+                Err(error) => Some(Inserted::Refused(error)),
+            })
+            .collect();
+        let keyed = Keyed {
+            collection: &self.messages,
+            field: "inboundKey",
+            index: MESSAGE_INBOUND_KEY,
+        };
+        let mut inserted = self.insert_told(keyed, &records, false).await.into_iter();
+        let answer = |refused: Option<Inserted>| refused.or_else(|| inserted.next());
+        refused.into_iter().filter_map(answer).collect()
     }
 
     /// The messages received for good under the keys of these.

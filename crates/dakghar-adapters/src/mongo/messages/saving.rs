@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, HashSet};
 use bson::oid::ObjectId;
 use bson::{RawArrayBuf, RawBson, RawDocumentBuf, doc, raw::cstr, rawdoc};
 use dakghar_core::ports::{Save, Saved, StoreError};
+use mongodb::ClientSession;
+use mongodb::options::Hint;
 
 use crate::mongo::MongoStore;
 use crate::mongo::collections::MESSAGES;
@@ -15,6 +17,7 @@ use crate::mongo::documents::{Unreadable, counter, message};
 use crate::mongo::indexes::BY_ID;
 use crate::mongo::reads::{Query, text};
 use crate::mongo::sharing::{SHARING_MAX, Sharing};
+use crate::mongo::transactions::{Aborted, TRIES_MAX, wait_for_others};
 use crate::mongo::updates::chunk_lengths;
 
 /// A statement and the places of its messages in the batch.
@@ -82,6 +85,9 @@ impl MongoStore {
         updates: &[RawDocumentBuf],
         save_id: ObjectId,
     ) -> (Vec<Result<Saved, StoreError>>, Vec<(usize, StoreError)>) {
+        if saves.iter().any(|save| save.entry.is_some()) {
+            return self.save_and_tell(saves, updates, save_id).await;
+        }
         let reply = match self.update_all(MESSAGES, updates).await {
             Ok(reply) => reply,
             Err(failure) => {
@@ -100,6 +106,109 @@ impl MongoStore {
         };
         let refused = reply.refused.into_iter().map(|refused| (refused.index, refused.error));
         (answers, refused.collect())
+    }
+
+    /// As [`MongoStore::save_chunk`], together with the entries of the messages that are saved.
+    async fn save_and_tell(
+        &self,
+        saves: &[&Save],
+        updates: &[RawDocumentBuf],
+        save_id: ObjectId,
+    ) -> (Vec<Result<Saved, StoreError>>, Vec<(usize, StoreError)>) {
+        let mut tries = 0;
+        loop {
+            let steps = self.save_with_entries(saves, updates, save_id);
+            let error = match self.within_write_timeout(steps).await {
+                Ok(SavedTogether::All(answers)) => return (answers, Vec::new()),
+                Ok(SavedTogether::Refused(_)) if updates.len() > 1 && updates.len() == saves.len() => {
+                    return self.save_and_tell_apart(saves, updates, save_id).await;
+                }
+                Ok(SavedTogether::Refused(refused)) => return (vec![Ok(Saved::Stale); saves.len()], refused),
+                // The entries are in the same transaction: whoever carries this save has them.
+                Err(Aborted::Unknown(error)) => return (self.saved_or(saves, save_id, &Err(error)).await, Vec::new()),
+                Err(Aborted::Conflict) if tries < TRIES_MAX => None,
+                Err(aborted) => Some(aborted.into_store_error()),
+            };
+            if let Some(error) = error {
+                return (vec![Err(error); saves.len()], Vec::new());
+            }
+            tries += 1;
+            wait_for_others(tries).await;
+        }
+    }
+
+    /// As [`MongoStore::save_and_tell`], each message in a transaction of its own: one of them is refused.
+    async fn save_and_tell_apart(
+        &self,
+        saves: &[&Save],
+        updates: &[RawDocumentBuf],
+        save_id: ObjectId,
+    ) -> (Vec<Result<Saved, StoreError>>, Vec<(usize, StoreError)>) {
+        let (mut answers, mut refused) = (Vec::with_capacity(saves.len()), Vec::new());
+        for (place, (save, update)) in saves.iter().zip(updates).enumerate() {
+            let update = std::slice::from_ref(update);
+            let (saved, why) = Box::pin(self.save_and_tell(&[*save], update, save_id)).await;
+            answers.extend(saved);
+            refused.extend(why.into_iter().map(|(_, error)| (place, error)));
+        }
+        (answers, refused)
+    }
+
+    async fn save_with_entries(
+        &self,
+        saves: &[&Save],
+        updates: &[RawDocumentBuf],
+        save_id: ObjectId,
+    ) -> Result<SavedTogether, Aborted> {
+        let mut session = self.begin().await?;
+        let reply = self.update_within(&mut session, MESSAGES, updates).await?;
+        if !reply.refused.is_empty() {
+            self.undo(&mut session).await;
+            let refused = reply.refused.into_iter().map(|refused| (refused.index, refused.error));
+            return Ok(SavedTogether::Refused(refused.collect()));
+        }
+        let answers = if reply.matched == saves.len() {
+            vec![Ok(Saved::Done); saves.len()]
+        } else {
+            self.saved_within(&mut session, saves, save_id).await?
+        };
+        let told = saves
+            .iter()
+            .zip(&answers)
+            .filter(|(_, answer)| **answer == Ok(Saved::Done));
+        let arrivals = self.arrivals_of(told.filter_map(|(save, _)| save.entry.as_ref()));
+        let arrivals = arrivals.map_err(Aborted::Failed)?;
+        self.insert_within(&mut session, &self.feed_arrivals, &arrivals).await?;
+        self.commit(&mut session).await?;
+        Ok(SavedTogether::All(answers))
+    }
+
+    /// Which messages a transaction under way has saved.
+    async fn saved_within(
+        &self,
+        session: &mut ClientSession,
+        saves: &[&Save],
+        save_id: ObjectId,
+    ) -> Result<Vec<Result<Saved, StoreError>>, Aborted> {
+        let ids: Vec<String> = saves.iter().map(|save| save.key.message_id.to_string()).collect();
+        let find = self
+            .messages
+            .find(doc! { "_id": { "$in": &ids }, "saveId": save_id })
+            .projection(doc! { "_id": 1 })
+            .hint(Hint::Name(BY_ID.to_owned()));
+        let mut found = HashSet::new();
+        let read = async {
+            let mut cursor = find.session(&mut *session).await?;
+            while cursor.advance(&mut *session).await? {
+                found.extend(cursor.current().get_str("_id").ok().map(str::to_owned));
+            }
+            Ok::<_, mongodb::error::Error>(())
+        };
+        if let Err(error) = read.await {
+            return Err(self.undone(session, error).await);
+        }
+        let answer = |id| if found.contains(id) { Saved::Done } else { Saved::Stale };
+        Ok(ids.iter().map(|id| Ok(answer(id))).collect())
     }
 
     /// `Done` for the messages that carry this save, `otherwise` for the rest.
@@ -132,6 +241,14 @@ impl MongoStore {
             })
             .collect()
     }
+}
+
+/// What became of saves that share a transaction.
+enum SavedTogether {
+    /// Nothing was refused.
+    All(Vec<Result<Saved, StoreError>>),
+    /// Statements were refused, and nothing was saved.
+    Refused(Vec<(usize, StoreError)>),
 }
 
 /// The same answer, which names and tells of the message if its document does not allow the save.

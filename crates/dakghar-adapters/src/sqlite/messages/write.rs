@@ -1,6 +1,7 @@
 //! Work for the writer: accepting, receiving and saving messages.
 
 use dakghar_core::domain::conversation::ConversationTouch;
+use dakghar_core::domain::feed::FeedEntry;
 use dakghar_core::domain::ids::{MessageId, MessageKey, TenantId, Wamid};
 use dakghar_core::domain::message::{Message, Status};
 use dakghar_core::ports::{Acceptance, Received, Save, Saved, StoreError};
@@ -9,6 +10,7 @@ use rusqlite::{Connection, Row, params};
 use super::super::cells::{Cells, Read, asked_for, number, readable};
 use super::super::conversations;
 use super::super::failure::Outcome;
+use super::super::feed;
 use super::super::rows::{self, ChangingRow, LinksRow, NewRow};
 
 pub(in super::super) const EARLIER: &str = "\
@@ -69,7 +71,7 @@ fn id_exists(row: &NewRow) -> StoreError {
     ))
 }
 
-/// Stores messages, then moves their conversations, in the same transaction.
+/// Stores messages with their entries, then moves their conversations, in the same transaction.
 pub(super) fn receive(
     conn: &Connection,
     rows: &[(NewRow, Option<ConversationTouch>)],
@@ -81,6 +83,7 @@ pub(super) fn receive(
         .map(|(row, touch)| {
             let stored = row.with_params(|params| insert.execute(params))?;
             let received = if stored == 1 {
+                feed::tell(conn, &FeedEntry::of_message(row.message()))?;
                 Some(Received::New)
             } else {
                 received_before(conn, row.message())?
@@ -126,10 +129,11 @@ pub(super) struct SavedRow {
     changing: ChangingRow,
     /// Those beyond the first.
     further_wamids: Vec<Wamid>,
+    entry: Option<FeedEntry>,
 }
 
 impl SavedRow {
-    pub(super) fn of(Save { key, delivery }: &Save) -> Self {
+    pub(super) fn of(Save { key, delivery, entry }: &Save) -> Self {
         let mut changing = ChangingRow::of(delivery);
         let version = changing.version;
         changing.version += 1;
@@ -140,6 +144,7 @@ impl SavedRow {
             links: LinksRow::of(delivery),
             changing,
             further_wamids: rows::further_wamids(delivery).cloned().collect(),
+            entry: entry.clone(),
         }
     }
 }
@@ -177,6 +182,9 @@ fn save_one(conn: &Connection, row: &SavedRow) -> Outcome<Saved> {
         })?;
         let further = row.further_wamids.iter();
         remember_further_wamids(conn, seq, further)?;
+    }
+    if let Some(entry) = &row.entry {
+        feed::tell(conn, entry)?;
     }
     Ok(Saved::Done)
 }

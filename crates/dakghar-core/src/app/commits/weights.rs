@@ -23,7 +23,7 @@ impl Weighed for AcceptCommit {
 
 impl Weighed for Save {
     fn bytes(&self) -> usize {
-        2 * SMALL_BYTES + self.delivery.timeline.len() * ENTRY_BYTES
+        3 * SMALL_BYTES + self.delivery.timeline.len() * ENTRY_BYTES
     }
 }
 

@@ -3,9 +3,12 @@
 mod cursor;
 mod people;
 
+use super::amended::amended;
 use super::failure::Failure;
+use super::feed::{FeedPage, FeedReading};
 use super::messages::{Messages, merge_reports};
 use crate::domain::amendment::{AMENDMENTS_MAX, AmendedMessage};
+use crate::domain::feed::Place;
 use crate::domain::ids::{EventId, MessageId, MessageKey, RedriveId};
 use crate::domain::message::{Message, StatusRecord};
 use crate::domain::page::{Listed, MessageQuery, PAGE_ITEMS_MAX, PageFill, PageLimit, Paged};
@@ -40,6 +43,7 @@ pub struct PageRequest {
 pub struct Reading {
     ports: Ports,
     messages: Messages,
+    feed: FeedReading,
     cursors: CursorSigner,
 }
 
@@ -47,6 +51,7 @@ impl Reading {
     /// Makes the flow. The secret (32 bytes) signs cursors.
     pub(super) fn new(ports: Ports, messages: Messages, cursor_secret: &[u8; 32]) -> Self {
         Self {
+            feed: FeedReading::new(ports.clone(), messages.clone()),
             ports,
             messages,
             cursors: CursorSigner::new(cursor_secret),
@@ -79,36 +84,14 @@ impl Reading {
         Ok(statuses)
     }
 
-    /// Puts messages together with the strongest of their amendments.
+    /// As [`amended`].
     async fn amended(
         &self,
         tenant_id: &TenantId,
         messages: Vec<Message>,
         each: u32,
-    ) -> Result<Vec<AmendedMessage>, Failure> {
-        let may_be = |message: &Message| message.is_reported();
-        let refs: Vec<_> = (messages.iter().filter(|message| may_be(message)))
-            .filter_map(|message| {
-                Some((
-                    message.accepted.phone_number_id.clone(),
-                    message.delivery.wamid.clone()?,
-                ))
-            })
-            .collect();
-        let mut found = Vec::new();
-        if !refs.is_empty() {
-            found = self.ports.events.amendments(tenant_id, &refs, each).await?;
-        }
-        let mut found = found.into_iter();
-        let amended = messages.into_iter().map(|message| AmendedMessage {
-            amendments: if may_be(&message) && message.delivery.wamid.is_some() {
-                found.next().unwrap_or_default()
-            } else {
-                Vec::new()
-            },
-            message,
-        });
-        Ok(amended.collect())
+    ) -> Result<Vec<AmendedMessage>, StoreError> {
+        amended(&*self.ports.events, tenant_id, messages, each).await
     }
 
     /// Returns the tenant's messages that match the query. Its `before` and `limit` are set from the page.
@@ -155,6 +138,15 @@ impl Reading {
         let limit = PageLimit::items(page.limit);
         let listed = self.ports.events.list(tenant_id, before, limit).await?;
         Ok(self.page(&list, listed, ToString::to_string))
+    }
+
+    /// Returns the entries of a tenant's feed behind a place, or from the earliest on; the earliest first.
+    pub async fn feed(&self, tenant_id: &TenantId, after: Option<&str>, limit: u32) -> Result<FeedPage, Failure> {
+        let place = |text: &str| {
+            let detail = "after must be a place of this feed, such as the nextCursor of a page.";
+            Place::parse(text).ok_or_else(|| Problem::new(ErrorCode::FeedPlaceUnknown, detail))
+        };
+        self.feed.page(tenant_id, after.map(place).transpose()?, limit).await
     }
 
     /// Returns the redrives of a tenant, or of all.

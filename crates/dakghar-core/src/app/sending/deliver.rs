@@ -59,7 +59,7 @@ impl Sending {
     /// Claims prepared messages in one commit. A message that another process claimed or changed meanwhile is left out,
     /// and so is a claim whose outcome is unknown; nobody calls, and its lease expires.
     pub async fn claim(&self, sends: Vec<PreparedSend>) -> Vec<ClaimedSend> {
-        let claims: Vec<Save> = sends.iter().map(|send| Save::from(&send.message)).collect();
+        let claims: Vec<Save> = sends.iter().map(|send| Save::quiet(&send.message)).collect();
         let saved = self.ports.messages.claim(&claims).await;
         let mut claimed = Vec::with_capacity(sends.len());
         for (mut send, saved) in sends.into_iter().zip(saved) {

@@ -183,7 +183,7 @@ impl Sending {
             let is_brought_back = message.bring_back(present, self.jobs.window());
             let gave_up = message.strike(present.now);
             tracing::error!(message_id = %key.message_id, tenant_id = %key.tenant_id, strikes = message.delivery.strikes, gave_up, "preparing the message crashed");
-            if self.messages.save(&mut message).await? == Saved::Done {
+            if self.messages.save(&mut message, before).await? == Saved::Done {
                 let metrics = &self.ports.metrics;
                 metrics.message_changed(before, &message, DoubtEnd::Policy);
                 self.jobs.show_dead(&message);

@@ -324,7 +324,7 @@ impl Sending {
             Stopped::Ended(job, end) => return self.jobs.end(job, &end),
             Stopped::Changed(message, job) => (message, job),
         };
-        match self.messages.save(&mut message).await {
+        match self.messages.save(&mut message, Status::Queued).await {
             Ok(Saved::Done) => {
                 let metrics = &self.ports.metrics;
                 metrics.message_changed(Status::Queued, &message, DoubtEnd::Policy);

@@ -114,8 +114,9 @@ impl Reconciling {
         let ahead = self.ports.timers.ahead(present.now + CLOCKS_APART_MAX, ROUND).await?;
         let looked_at = ahead.len();
         let saves = ahead.into_iter().map(|mut message| async move {
+            let before = message.delivery.status;
             message.bring_back(present, self.jobs.window());
-            if self.messages.save(&mut message).await? == Saved::Done {
+            if self.messages.save(&mut message, before).await? == Saved::Done {
                 self.jobs.release(&message);
             }
             Ok::<_, Failure>(())
@@ -172,7 +173,7 @@ impl Reconciling {
             changed.push((before, self.look_at(message, &around).await?));
         }
         let saves = changed.into_iter().map(|(before, mut message)| async move {
-            let saved = self.messages.save(&mut message).await;
+            let saved = self.messages.save(&mut message, before).await;
             if saved.is_err() && before != Status::Queued && message.delivery.status == Status::Queued {
                 self.slots.give_back(&message).await;
             }

@@ -56,7 +56,7 @@ impl Default for PageLimit {
 
 /// A record that lists show.
 pub trait Paged {
-    /// Its place in the list. Lists run from the greatest place to the smallest.
+    /// Its place in the list. Lists run from the greatest place to the smallest; only a feed goes forward.
     type Position: Copy + Ord + Debug + Send + Sync;
 
     /// Returns its place.

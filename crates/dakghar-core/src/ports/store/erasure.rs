@@ -15,6 +15,8 @@ pub enum Aged {
     Conversations,
     /// Webhook events, by the time they were received.
     Events,
+    /// Entries of the feed, by the time they were made. The places of those that are left stay as they are.
+    Feed,
 }
 
 /// Records to look at.
@@ -44,7 +46,7 @@ pub struct ErasedPortion {
 /// Erases the data of tenants, portion by portion.
 #[async_trait]
 pub trait Erasure: Send + Sync {
-    /// Deletes up to `limit` of the tenant's messages, conversations, events and redrives. Returns how many; 0 means nothing is
+    /// Deletes up to `limit` of the tenant's messages, conversations, events, redrives and the feed. Returns how many; 0 means nothing is
     /// left.
     async fn erase(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError>;
 

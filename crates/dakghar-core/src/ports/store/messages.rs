@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::{Saved, StoreError};
 use crate::domain::conversation::ConversationTouch;
+use crate::domain::feed::FeedEntry;
 use crate::domain::ids::{IdempotencyKey, MessageId, MessageKey, PhoneNumberId, TenantId, Wamid};
 use crate::domain::listening::CallSpan;
 use crate::domain::message::{Delivery, Message, Status};
@@ -34,13 +35,25 @@ pub struct Save {
     pub key: MessageKey,
     /// The delivery to be stored, under the version that was read.
     pub delivery: Delivery,
+    /// What its tenant is told of it, in the same transaction.
+    pub entry: Option<FeedEntry>,
 }
 
-impl From<&Message> for Save {
-    fn from(message: &Message) -> Self {
+impl Save {
+    /// Saves a message that had this status when it was read.
+    pub fn after(was: Status, message: &Message) -> Self {
+        Self {
+            entry: FeedEntry::of_change(message, was),
+            ..Self::quiet(message)
+        }
+    }
+
+    /// Saves a message of which its tenant need not be told.
+    pub fn quiet(message: &Message) -> Self {
         Self {
             key: message.key(),
             delivery: message.delivery.clone(),
+            entry: None,
         }
     }
 }
@@ -93,7 +106,7 @@ pub trait MessageStore: Send + Sync {
     async fn accept(&self, batch: Vec<Message>) -> Vec<Result<Acceptance, StoreError>>;
 
     /// Stores inbound messages in one commit, each once per number and wamid. Creates their conversations or moves them
-    /// forward (see [`Received::touch`]). `Ok` means that both are durable. A message with an error may be stored, and
+    /// forward (see [`Received::touch`]). A new one gets its entry in the feed in the same transaction. `Ok` means that both are durable. A message with an error may be stored, and
     /// is received again.
     async fn receive(&self, batch: Vec<ReceivedMessage>) -> Vec<Result<Received, StoreError>>;
 
@@ -105,10 +118,12 @@ pub trait MessageStore: Send + Sync {
     /// Saves what delivery changed, in one commit, each if `delivery.version` is still the stored one. The caller
     /// raises its own copy's version by one after `Done`. A batch never names a message twice. A record that does not allow
     /// its change is `Unreadable` on its own.
+    ///
+    /// The entry of a message is written in the same transaction, if and only if the message is saved.
     async fn save(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>>;
 
     /// Saves claims, in one commit and with the results of [`MessageStore::save`]. [`Message::claim`] is the only
-    /// change of each message since it was loaded, so a store may write only that.
+    /// change of each message since it was loaded, so a store may write only that. A claim has no entry.
     async fn claim(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>> {
         self.save(batch).await
     }

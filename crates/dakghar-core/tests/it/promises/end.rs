@@ -2,7 +2,7 @@
 
 use dakghar_core::domain::message::{DeadReason, WAMIDS_MAX};
 
-use super::{Check, Promises, State, broken, describe, must};
+use super::{Check, Promises, State, broken, describe, feed, must};
 use crate::world::ports::Shared;
 use crate::world::seen::Seen;
 
@@ -10,7 +10,7 @@ impl Promises {
     /// Whether every message is settled.
     pub fn is_all_settled(&self, shared: &Shared) -> bool {
         let messages = self.all(&shared.store);
-        messages.iter().all(|seen| !seen.status().is_unsettled())
+        messages.iter().all(|seen| !seen.status().is_unsettled()) && self.is_all_placed(shared)
     }
 
     /// Everything has come to rest, and should have ended well.
@@ -18,7 +18,9 @@ impl Promises {
         let messages = self.all(&shared.store);
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let check = check_rest(state, &messages).and_then(|()| self.check_answers(state, &messages));
+        let check = check_rest(state, &messages)
+            .and_then(|()| self.check_answers(state, &messages))
+            .and_then(|()| feed::check(state, shared, &messages));
         self.note(state, check);
     }
 

@@ -6,6 +6,7 @@
 mod answers;
 mod calls;
 mod end;
+mod feed;
 mod jobs;
 mod transitions;
 
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use dakghar_core::domain::message::Timings;
 use dakghar_core::domain::page::{MessageQuery, PageLimit};
-use dakghar_core::domain::{Hold, MessageKey, PhoneNumberId, Status, Tenant, TenantId, Timestamp, Wamid};
+use dakghar_core::domain::{Hold, MessageKey, PhoneNumberId, Status, Subject, Tenant, TenantId, Timestamp, Wamid};
 use dakghar_core::ports::{ListStore as _, StatusStore as _};
 use dakghar_testkit::memory::MemoryStore;
 use parking_lot::Mutex;
@@ -81,7 +82,12 @@ struct State {
     /// When Meta first posted something about a call and nobody took it.
     refused: BTreeMap<Wamid, Timestamp>,
     reached: Reached,
+    /// What tenants must be told of changes.
+    news: BTreeSet<FeedEntryKey>,
 }
+
+/// The tenant and the subject of an entry.
+type FeedEntryKey = (TenantId, Subject);
 
 /// What is true about one message.
 #[derive(Default)]
@@ -282,6 +288,7 @@ impl Promises {
         state
             .reached
             .insert((before.status().as_str(), after.status().as_str()));
+        state.news.extend(feed::news(before, after));
         let check = self.check_change(state, by, before, after);
         self.note(state, check);
     }

@@ -96,7 +96,10 @@ impl World {
             clock,
             walls: Arc::default(),
             ids: Arc::new(SeededIds::new(random.fork())),
-            store: MemoryStore::new(),
+            store: match kind {
+                Kind::Embedded => MemoryStore::new(),
+                Kind::Distributed => MemoryStore::with_arrivals(),
+            },
             disk: Arc::default(),
             redis: Arc::default(),
             pacer: Arc::default(),

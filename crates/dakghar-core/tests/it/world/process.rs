@@ -2,6 +2,7 @@
 //!
 //! The loops are those of the server's worker, with the executor's time in place of the runtime's.
 
+mod background;
 mod reading;
 
 use std::panic::AssertUnwindSafe;
@@ -36,7 +37,6 @@ const LINE_LOOK: Duration = Duration::from_millis(50);
 const FAILURE_WAIT: Duration = Duration::from_millis(500);
 const RECORD_WAIT_MAX: Duration = Duration::from_secs(5);
 const SPOOL_AFTER: Duration = Duration::from_millis(500);
-const REPLAY_EVERY: Duration = Duration::from_secs(10);
 const BUSY_WAIT: Duration = Duration::from_millis(20);
 const AHEAD_WAIT: Duration = Duration::from_secs(10);
 
@@ -129,6 +129,7 @@ impl Process {
         executor.spawn(self.life, Sender::new(self.clone()).run());
         executor.spawn(self.life, self.clone().run_reconciler());
         executor.spawn(self.life, self.clone().run_bring_back());
+        executor.spawn(self.life, self.clone().run_sequencing());
         executor.spawn(self.life, self.clone().run_replay());
         executor.spawn(self.life, self.run_refill());
     }
@@ -161,14 +162,6 @@ impl Process {
                 Err(_) => FAILURE_WAIT,
             };
             self.sleep(wait).await;
-        }
-    }
-
-    async fn run_replay(self) {
-        loop {
-            // An error is another reason to look again.
-            let _ = self.app.sending.replay_spooled().await;
-            self.sleep(REPLAY_EVERY).await;
         }
     }
 

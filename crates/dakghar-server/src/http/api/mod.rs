@@ -4,6 +4,7 @@ pub(super) mod apps;
 pub(super) mod conversations;
 pub(super) mod dead_letters;
 pub(super) mod events;
+pub(super) mod feed;
 pub(super) mod hold;
 pub(super) mod messages;
 pub(super) mod people;

@@ -219,6 +219,11 @@ impl MessageView {
         }
     }
 
+    /// Without what Meta reported, which is told elsewhere.
+    pub(super) fn without_statuses(self) -> Self {
+        Self { statuses: None, ..self }
+    }
+
     /// With everything that happened to it.
     pub(in crate::http) fn full(message: &Message) -> Self {
         Self {

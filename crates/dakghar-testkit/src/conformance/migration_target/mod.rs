@@ -10,7 +10,8 @@ use std::sync::Arc;
 use dakghar_core::domain::migration::{Kind, Record};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::{
-    Conversation, ConversationId, ConversationKind, Direction, Message, Tenant, TenantId, WebhookEvent,
+    Conversation, ConversationId, ConversationKind, Direction, FeedEntry, Message, Place, PlacedEntry, Tenant,
+    TenantId, WebhookEvent,
 };
 use dakghar_core::ports::{Acceptance, MigrationTarget, StoreError};
 
@@ -124,6 +125,15 @@ fn records(kind: Kind) -> Vec<Record> {
                 })
             })
             .to_vec(),
+        Kind::Feed => [(owner, 7), (owner, 8), (tenant().id, 1)]
+            .map(|(tenant_id, place)| {
+                let entry = FeedEntry::of_event(&event(tenant_id)).expect("it has a tenant");
+                Record::Entry(PlacedEntry {
+                    place: Place::new(place),
+                    entry,
+                })
+            })
+            .to_vec(),
     }
 }
 
@@ -157,6 +167,7 @@ pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
         tenants,
         statuses,
         events,
+        feed,
         ..
     } = &under_test.stores;
     for kind in Kind::ALL {
@@ -196,6 +207,11 @@ pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
                 Record::Status(status) => {
                     let listed = statuses.statuses_of(&status.key, PageLimit::items(100)).await;
                     assert_eq!(listed.expect("the store answers").items, [status]);
+                }
+                Record::Entry(placed) => {
+                    let from = placed.place.before();
+                    let found = feed.entries(&placed.entry.tenant_id, from, PageLimit::items(1)).await;
+                    assert_eq!(found.map(|found| found.items), Ok(vec![placed]));
                 }
                 Record::Event(event) => {
                     let listed = events.list(event.tenant_id.as_ref(), None, PageLimit::items(100)).await;

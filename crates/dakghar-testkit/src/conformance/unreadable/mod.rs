@@ -5,6 +5,7 @@
 //! comment (`tidy` looks for them), so that a new method is not forgotten.
 
 mod apps;
+mod feed;
 mod lists;
 mod messages;
 mod records;
@@ -13,13 +14,16 @@ mod statuses;
 
 use std::sync::Arc;
 
-use dakghar_core::domain::{AppId, ConversationId, EventId, Message, MessageKey, PhoneNumberId, RedriveId, TenantId};
+use dakghar_core::domain::{
+    AppId, ConversationId, EventId, Message, MessageKey, PhoneNumberId, Place, RedriveId, TenantId,
+};
 use dakghar_core::ports::{Queue, StoreError};
 use futures_util::future::BoxFuture;
 
 use super::stores::{Stores, accept_all};
 
 pub use apps::*;
+pub use feed::*;
 pub use lists::*;
 pub use messages::*;
 pub use records::*;
@@ -60,6 +64,8 @@ pub enum Record {
     Status(String),
     /// An app.
     App(AppId),
+    /// An entry of a feed, but not its place.
+    Entry(TenantId, Place),
     /// A redrive, but not whose it is, nor its state.
     Redrive(RedriveId),
 }
@@ -101,6 +107,9 @@ macro_rules! unreadable_suite {
             amendments_beside_it_are_found
             everything_of_its_tenant_is_erased
             what_is_old_beside_it_is_erased
+            entries_beside_it_are_read
+            reports_beside_it_are_found
+            events_beside_it_are_found
             reports_beside_it_are_read
             a_report_on_it_costs_no_other_report
             it_is_an_app_error_of_its_own

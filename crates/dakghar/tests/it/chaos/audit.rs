@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use super::evidence::{Journal, Seen, UNSETTLED, all_messages, count_unsettled, message_of};
+use super::feeds;
 use super::installation::Installation;
 use super::load::Loaded;
 
@@ -153,6 +154,8 @@ pub async fn audit(installation: &Installation, loaded: &Loaded, healed_ms: i64,
     check_calls(&mut verdict, &journal);
     check_messages(&mut verdict, &ids, healed_ms);
     check_wamids(&mut verdict, &journal);
+    let feeds = feeds::check(installation, loaded, &verdict.messages, allowed.forgotten).await;
+    verdict.broken.extend(feeds);
     verdict.healing_ms.sort_unstable();
     if verdict.broken.len() > SHOWN {
         let more = verdict.broken.len() - SHOWN;

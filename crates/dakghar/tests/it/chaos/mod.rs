@@ -21,6 +21,7 @@
 mod api;
 mod audit;
 mod evidence;
+mod feeds;
 mod installation;
 mod load;
 mod mongo;

@@ -27,6 +27,18 @@ impl EventStore for Near {
         self.once(Call::Query, list).await
     }
 
+    async fn find_events(
+        &self,
+        tenant_id: &TenantId,
+        ids: &[EventId],
+    ) -> Vec<Result<Option<WebhookEvent>, StoreError>> {
+        let (tenant_id, ids) = (*tenant_id, ids.to_vec());
+        let read = move |shared: &Shared| Ok(at_once(shared.store.find_events(&tenant_id, &ids)));
+        self.once(Call::Query, read)
+            .await
+            .unwrap_or_else(|_: StoreError| Vec::new())
+    }
+
     async fn amendments(
         &self,
         tenant_id: &TenantId,

@@ -3,6 +3,7 @@
 mod clock;
 mod conversations;
 mod events;
+mod feed;
 mod graph;
 mod keys;
 mod listeners;
@@ -21,7 +22,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dakghar_core::domain::{MessageKey, TenantId};
-use dakghar_core::ports::{OutcomeSpool, Ports, StoreError};
+use dakghar_core::ports::{ArrivalStore, OutcomeSpool, Ports, StoreError};
 use dakghar_testkit::TestClock;
 use dakghar_testkit::memory::{MemoryDisk, MemoryPacer, MemoryQuota, MemoryStore, vault_over};
 use futures_util::FutureExt as _;
@@ -95,6 +96,8 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
         lists: Arc::new(near.clone()),
         tenants: Arc::new(near.clone()),
         events: Arc::new(near.clone()),
+        feed: Arc::new(near.clone()),
+        arrivals: (queue == QueueKind::Redis).then(|| Arc::new(near.clone()) as Arc<dyn ArrivalStore>),
         listeners: Arc::new(near.clone()),
         apps: shared.store.clone(),
         redrives: Arc::new(near.clone()),

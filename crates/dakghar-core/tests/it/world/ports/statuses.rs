@@ -1,5 +1,7 @@
 //! Meta's reports on messages at the far end of the wire.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use dakghar_core::domain::MessageKey;
 use dakghar_core::domain::message::{Reported, Standing, StatusRecord};
@@ -29,6 +31,14 @@ impl StatusStore for Near {
         let keys = keys.to_vec();
         let read = move |shared: &Shared| at_once(shared.store.reports_of(&keys));
         self.once(Call::Query, read).await
+    }
+
+    async fn find_reports(&self, wanted: &[(MessageKey, Arc<str>)]) -> Vec<Result<Option<StatusRecord>, StoreError>> {
+        let wanted = wanted.to_vec();
+        let read = move |shared: &Shared| Ok(at_once(shared.store.find_reports(&wanted)));
+        self.once(Call::Query, read)
+            .await
+            .unwrap_or_else(|_: StoreError| Vec::new())
     }
 
     async fn statuses_of(&self, key: &MessageKey, limit: PageLimit) -> Result<Listed<StatusRecord>, StoreError> {

@@ -1,0 +1,175 @@
+//! Entries of feeds as documents: in arrivals, which have no place yet, and in chunks, which have.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bson::{DateTime, RawDocument, RawDocumentBuf};
+use dakghar_core::domain::feed::{Arrival, Chunk};
+use dakghar_core::domain::feed::{EntryKind, FeedEntry, Partitions, Place, PlacedEntry, Subject, place_id};
+use dakghar_core::domain::ids::{PhoneNumberId, TenantId};
+use dakghar_core::ports::StoreError;
+use serde::{Deserialize, Serialize};
+
+use super::{SCHEMA_VERSION, Unreadable, counter, date, from_raw, timestamp, to_raw};
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EntryFields<'a> {
+    kind: Cow<'a, str>,
+    subject: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    phone_number_id: Option<Cow<'a, str>>,
+    at: DateTime,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reported_at: Option<DateTime>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ArrivalFields<'a> {
+    #[serde(rename = "_id")]
+    id: Cow<'a, str>,
+    schema_version: i32,
+    tenant_id: Cow<'a, str>,
+    /// Of the tenant.
+    partition: i32,
+    entries: Vec<EntryFields<'a>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ChunkFields<'a> {
+    /// The tenant and the first place: see [`place_id`].
+    #[serde(rename = "_id")]
+    id: Cow<'a, str>,
+    schema_version: i32,
+    /// The last place.
+    last: i64,
+    /// When the last entry was made.
+    at: DateTime,
+    entries: Vec<EntryFields<'a>>,
+}
+
+fn entry_fields(entry: &FeedEntry) -> EntryFields<'_> {
+    EntryFields {
+        kind: entry.kind.as_str().into(),
+        subject: entry.subject.to_string().into(),
+        phone_number_id: entry.phone_number_id.as_ref().map(|id| id.as_str().into()),
+        at: date(entry.at),
+        reported_at: entry.reported_at.map(date),
+    }
+}
+
+/// Entries of one tenant without places as a document.
+pub(in crate::mongo) fn encode_arrival(
+    id: &str,
+    tenant_id: &TenantId,
+    entries: &[&FeedEntry],
+) -> Result<RawDocumentBuf, StoreError> {
+    to_raw(&ArrivalFields {
+        id: id.into(),
+        schema_version: SCHEMA_VERSION,
+        tenant_id: tenant_id.to_string().into(),
+        partition: i32::try_from(Partitions::partition_of(tenant_id)).unwrap_or_default(),
+        entries: entries.iter().map(|entry| entry_fields(entry)).collect(),
+    })
+}
+
+/// Entries at consecutive places as a document.
+pub(in crate::mongo) fn encode_chunk(chunk: &Chunk) -> Result<RawDocumentBuf, StoreError> {
+    let last = chunk.entries.last();
+    let last = last.ok_or_else(|| StoreError::Corrupt("a chunk has an entry".to_owned()))?;
+    to_raw(&ChunkFields {
+        id: place_id(&chunk.tenant_id, chunk.first).into(),
+        schema_version: SCHEMA_VERSION,
+        last: counter(chunk.last().number()),
+        at: date(last.at),
+        entries: chunk.entries.iter().map(entry_fields).collect(),
+    })
+}
+
+/// One entry as a chunk of its own.
+pub(in crate::mongo) fn encode_placed(placed: &PlacedEntry) -> Result<RawDocumentBuf, StoreError> {
+    encode_chunk(&Chunk {
+        tenant_id: placed.entry.tenant_id,
+        first: placed.place,
+        entries: vec![placed.entry.clone()],
+    })
+}
+
+/// Reads an arrival.
+pub(in crate::mongo) fn decode_arrival(raw: &RawDocument) -> Result<Arrival, Unreadable> {
+    let fields: ArrivalFields<'_> = from_raw("feed arrival", raw)?;
+    if fields.schema_version > SCHEMA_VERSION {
+        return Err(Unreadable::version("feed arrival", &fields.id, fields.schema_version));
+    }
+    let wrong = |field| Unreadable::field("feed arrival", &fields.id, field);
+    let tenant_id = TenantId::parse(&fields.tenant_id).map_err(|_| wrong("tenantId"))?;
+    let entries = fields.entries.iter().map(|entry| decode_entry(tenant_id, entry));
+    let entries: Option<Vec<FeedEntry>> = entries.collect();
+    Ok(Arrival {
+        id: Arc::from(&*fields.id),
+        tenant_id,
+        entries: entries
+            .filter(|entries| !entries.is_empty())
+            .ok_or_else(|| wrong("entries"))?,
+    })
+}
+
+/// Reads a chunk.
+pub(in crate::mongo) fn decode_chunk(raw: &RawDocument) -> Result<Chunk, Unreadable> {
+    let fields: ChunkFields<'_> = from_raw("feed chunk", raw)?;
+    if fields.schema_version > SCHEMA_VERSION {
+        return Err(Unreadable::version("feed chunk", &fields.id, fields.schema_version));
+    }
+    let wrong = |field| Unreadable::field("feed chunk", &fields.id, field);
+    let (tenant_id, first) = parse_place_id(&fields.id).ok_or_else(|| wrong("_id"))?;
+    let entries = fields.entries.iter().map(|entry| decode_entry(tenant_id, entry));
+    let entries: Option<Vec<FeedEntry>> = entries.collect();
+    let chunk = Chunk {
+        tenant_id,
+        first,
+        entries: entries
+            .filter(|entries| !entries.is_empty())
+            .ok_or_else(|| wrong("entries"))?,
+    };
+    if counter(chunk.last().number()) != fields.last {
+        return Err(wrong("last"));
+    }
+    Ok(chunk)
+}
+
+/// Reads a chunk of one entry.
+pub(in crate::mongo) fn decode_placed(raw: &RawDocument) -> Result<PlacedEntry, Unreadable> {
+    let chunk = decode_chunk(raw)?;
+    let place = chunk.first;
+    let mut entries = chunk.entries.into_iter();
+    match (entries.next(), entries.next()) {
+        (Some(entry), None) => Ok(PlacedEntry { place, entry }),
+        _ => {
+            let id = place_id(&chunk.tenant_id, place);
+            Err(Unreadable::field("feed chunk", &id, "entries"))
+        }
+    }
+}
+
+fn decode_entry(tenant_id: TenantId, fields: &EntryFields<'_>) -> Option<FeedEntry> {
+    let number = fields.phone_number_id.as_deref().map(PhoneNumberId::parse);
+    Some(FeedEntry {
+        tenant_id,
+        kind: EntryKind::parse(&fields.kind)?,
+        subject: Subject::parse(&fields.subject)?,
+        phone_number_id: number.transpose().ok()?,
+        at: timestamp(fields.at),
+        reported_at: fields.reported_at.map(timestamp),
+    })
+}
+
+fn parse_place_id(id: &str) -> Option<(TenantId, Place)> {
+    let (tenant_id, number) = id.split_once('/')?;
+    let place = (
+        TenantId::parse(tenant_id).ok()?,
+        Place::new(u64::from_str_radix(number, 16).ok()?),
+    );
+    (place_id(&place.0, place.1) == id).then_some(place)
+}

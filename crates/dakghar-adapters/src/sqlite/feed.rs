@@ -1,0 +1,112 @@
+//! The feeds of tenants. There is one writer, so an entry gets its place when it is written.
+
+use std::sync::LazyLock;
+
+use async_trait::async_trait;
+use dakghar_core::domain::feed::{EntryKind, FeedBounds, FeedEntry, Place, PlacedEntry, Subject};
+use dakghar_core::domain::ids::{PhoneNumberId, TenantId};
+use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
+use dakghar_core::ports::{FeedStore, StoreError};
+use rusqlite::{Connection, Row, params};
+
+use super::SqliteStore;
+use super::cells::{Cells, Damaged, Read, maybe_number, readable};
+use super::failure::Outcome;
+use super::rows::millis;
+
+pub(super) const COLUMNS: &str = "tenant_id, place, kind, subject, phone_number_id, at, reported_at";
+
+/// The next place follows from the last one.
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "INSERT INTO feed ({COLUMNS}) \
+         SELECT ?1, ifnull((SELECT max(place) FROM feed WHERE tenant_id = ?1), 0) + 1, ?2, ?3, ?4, ?5, ?6"
+    )
+});
+
+pub(super) static ENTRIES: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {COLUMNS} FROM feed WHERE tenant_id = ? AND place > ? ORDER BY place"));
+
+pub(super) const FIRST: &str = "SELECT min(place) FROM feed WHERE tenant_id = ?";
+pub(super) const LAST: &str = "SELECT max(place) FROM feed WHERE tenant_id = ?";
+
+#[async_trait]
+impl FeedStore for SqliteStore {
+    async fn entries(
+        &self,
+        tenant_id: &TenantId,
+        after: Place,
+        limit: PageLimit,
+    ) -> Result<Listed<PlacedEntry>, StoreError> {
+        let tenant_id = *tenant_id;
+        self.lists.run(move |conn| entries(conn, tenant_id, after, limit)).await
+    }
+
+    async fn bounds(&self, tenant_id: &TenantId) -> Result<FeedBounds, StoreError> {
+        let tenant_id = tenant_id.to_string();
+        self.lists
+            .run(move |conn| {
+                let place = |sql| -> Outcome<Option<Place>> {
+                    let place: Option<i64> = conn
+                        .prepare_cached(sql)?
+                        .query_row([&tenant_id], |row| maybe_number(row, 0))?;
+                    Ok(place.map(|place| Place::new(place.cast_unsigned())))
+                };
+                let last = place(LAST)?.unwrap_or_default();
+                let first = place(FIRST)?.unwrap_or(last.plus(1));
+                Ok(FeedBounds { first, last })
+            })
+            .await
+    }
+}
+
+/// Appends an entry to the feed of its tenant.
+pub(super) fn tell(conn: &Connection, entry: &FeedEntry) -> Outcome<()> {
+    conn.prepare_cached(&INSERT)?.execute(params![
+        entry.tenant_id.to_string(),
+        entry.kind.as_str(),
+        entry.subject.to_string(),
+        entry.phone_number_id.as_ref().map(PhoneNumberId::as_str),
+        entry.at.as_millis(),
+        millis(entry.reported_at),
+    ])?;
+    Ok(())
+}
+
+fn entries(conn: &Connection, tenant_id: TenantId, after: Place, limit: PageLimit) -> Outcome<Listed<PlacedEntry>> {
+    let mut select = conn.prepare_cached(&ENTRIES)?;
+    let mut rows = select.query(params![tenant_id.to_string(), integer(after)])?;
+    let mut page = PageFill::new(limit);
+    while let Some(row) = rows.next()? {
+        if page.is_full() {
+            return Ok(page.more());
+        }
+        if let Some(item) = readable("feed entry", row, entry(row)) {
+            page.push(item);
+        }
+    }
+    Ok(page.end())
+}
+
+/// A place as SQLite has it. No feed comes near the end of its numbers.
+pub(super) fn integer(place: Place) -> i64 {
+    i64::try_from(place.number()).unwrap_or(i64::MAX)
+}
+
+/// A row with all [`COLUMNS`].
+pub(super) fn entry(row: &Row<'_>) -> Read<PlacedEntry> {
+    let mut cells = Cells::of(row);
+    let tenant_id = cells.parse(TenantId::parse)?;
+    let place: i64 = cells.get()?;
+    Ok(PlacedEntry {
+        place: Place::new(u64::try_from(place).map_err(|_| Damaged("a place is at least 1".to_owned()))?),
+        entry: FeedEntry {
+            tenant_id,
+            kind: cells.parse(EntryKind::parse)?,
+            subject: cells.parse(Subject::parse)?,
+            phone_number_id: cells.maybe_parse(PhoneNumberId::parse)?,
+            at: cells.time()?,
+            reported_at: cells.maybe_time()?,
+        },
+    })
+}

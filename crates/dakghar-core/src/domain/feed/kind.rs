@@ -1,0 +1,52 @@
+//! The kinds of entries.
+
+use std::sync::Arc;
+
+/// Bytes of the name of a kind.
+const KIND_BYTES_MAX: usize = 80;
+
+/// What an entry tells of: `message.received`, `status.delivered`, `meta.account_update`. The list has an open tail,
+/// because Meta's has.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryKind(Arc<str>);
+
+impl EntryKind {
+    pub(super) fn named(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// The kind of an event of Meta's, by the name of its field.
+    pub(super) fn of_field(field: &str) -> Self {
+        let plain = |char: char| if char.is_ascii_graphic() { char } else { '_' };
+        let field: String = field.chars().map(plain).take(KIND_BYTES_MAX - "meta.".len()).collect();
+        Self(format!("meta.{}", if field.is_empty() { "unnamed" } else { &field }).into())
+    }
+
+    /// Reads the name: printable ASCII without spaces, at most 80 bytes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_name =
+            !text.is_empty() && text.len() <= KIND_BYTES_MAX && text.bytes().all(|byte| byte.is_ascii_graphic());
+        is_name.then(|| Self(text.into()))
+    }
+
+    /// Returns the name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_of_any_name_makes_a_kind_that_can_be_read() {
+        for field in ["account_update", "", "a b\u{9}ü", &"x".repeat(500)] {
+            let kind = EntryKind::of_field(field);
+            assert_eq!(EntryKind::parse(kind.as_str()).as_ref(), Some(&kind));
+        }
+        for wrong in ["", "a b", "ü", &"x".repeat(81)] {
+            assert_eq!(EntryKind::parse(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Loops that nobody waits for: the places of entries, and the replay of spooled outcomes.
+
+use std::time::Duration;
+
+use super::{BUSY_WAIT, FAILURE_WAIT, Process};
+
+const REPLAY_EVERY: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(500);
+
+impl Process {
+    pub(super) async fn run_sequencing(self) {
+        while self.app.sequencing.is_needed() {
+            let wait = match self.app.sequencing.step().await {
+                Ok(done) if done.has_more => BUSY_WAIT,
+                Ok(_) => LOOK,
+                Err(_) => FAILURE_WAIT,
+            };
+            self.sleep(wait).await;
+        }
+    }
+
+    pub(super) async fn run_replay(self) {
+        loop {
+            // An error is another reason to look again.
+            let _ = self.app.sending.replay_spooled().await;
+            self.sleep(REPLAY_EVERY).await;
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! `dakghar feed`: what has no place in a feed yet.
+
+use clap::Subcommand;
+
+use super::output;
+use crate::config::Config;
+use crate::wiring::{Purpose, wire};
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Tell whether entries of feeds wait for their places, and how many could not be placed
+    Status,
+    /// Try again to place what could not be placed and was put aside
+    Retry,
+}
+
+/// Runs the command.
+pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
+    let app = wire(&config, Purpose::Command, std::sync::Arc::default()).await?.app;
+    if !app.sequencing.is_needed() {
+        output::line("Every entry gets its place when it is written; nothing ever waits.");
+        return Ok(());
+    }
+    match command {
+        Command::Status => {
+            let waiting = app.sequencing.look().await?;
+            match waiting.oldest {
+                None => output::line("No entry waits for its place."),
+                Some(oldest) => output::line(&format!(
+                    "Entries have waited for their places since {oldest}. A worker gives them; is one running?"
+                )),
+            }
+            if waiting.aside > 0 {
+                output::line(&format!(
+                    "{} groups of entries could not be placed and were put aside; `dakghar feed retry` tries again.",
+                    waiting.aside
+                ));
+            }
+        }
+        Command::Retry => {
+            let brought_back = app.sequencing.bring_back().await?;
+            output::line(&format!("{brought_back} groups of entries are tried again."));
+        }
+    }
+    Ok(())
+}
