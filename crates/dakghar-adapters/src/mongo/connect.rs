@@ -17,7 +17,7 @@ use super::collections::{
 use super::failure::Failure;
 use super::options::MongoOptions;
 use super::promises::{self, Promises};
-use super::{MongoStore, clock, collections, indexes};
+use super::{MongoStore, clock, collections, forgotten, indexes};
 use crate::vital::vital;
 
 /// The wait of a write for the majority before the server answers that it does not know.
@@ -63,7 +63,7 @@ impl MongoStore {
     /// Connects, trying again until `connect_patience` is over, and creates what collections and indexes are missing.
     /// [`StoreHealth::ping`](dakghar_core::ports::StoreHealth::ping) says if they are as they should be.
     pub async fn connect(uri: &str, options: MongoOptions) -> Result<Arc<Self>, ConnectError> {
-        let (client, hosts) = client(uri, &options).await?;
+        let (client, hosts, app_name) = client(uri, &options).await?;
         let name = client
             .default_database()
             .map_or(options.database.clone(), |found| found.name().to_owned());
@@ -84,6 +84,8 @@ impl MongoStore {
                 tracing::debug!(%error, "not every index is known to be there");
             }
             followers.push(keep(promises::follow(promises.clone())));
+            let forgotten = forgotten::follow(database.clone(), app_name, options.write_timeout);
+            followers.push(keep(forgotten));
         }
         Ok(Arc::new(Self {
             messages: database.collection(MESSAGES),
@@ -128,7 +130,8 @@ pub(super) fn majority() -> WriteConcern {
         .build()
 }
 
-async fn client(uri: &str, options: &MongoOptions) -> Result<(Client, String), ConnectError> {
+/// The client, and for people and the server the hosts and the name of the program.
+async fn client(uri: &str, options: &MongoOptions) -> Result<(Client, String, String), ConnectError> {
     let mut parsed = ClientOptions::parse(uri).await.map_err(|error| unusable(uri, &error))?;
     let hosts = parsed
         .hosts
@@ -136,7 +139,7 @@ async fn client(uri: &str, options: &MongoOptions) -> Result<(Client, String), C
         .map(ServerAddress::to_string)
         .collect::<Vec<_>>()
         .join(",");
-    parsed.app_name.get_or_insert_with(|| APP_NAME.to_owned());
+    let app_name = parsed.app_name.get_or_insert_with(|| APP_NAME.to_owned()).clone();
     parsed.connect_timeout.get_or_insert(CONNECT_TIMEOUT);
     parsed.server_selection_timeout.get_or_insert(SERVER_SELECTION_TIMEOUT);
     parsed.max_pool_size.get_or_insert(options.connections_max);
@@ -150,7 +153,7 @@ async fn client(uri: &str, options: &MongoOptions) -> Result<(Client, String), C
     parsed.retry_writes = Some(true);
     parsed.retry_reads = Some(true);
     let client = Client::with_options(parsed).map_err(|error| unusable(uri, &error))?;
-    Ok((client, hosts))
+    Ok((client, hosts, app_name))
 }
 
 /// The driver's explanation can quote parts of the URI, so with a password in it only a general one is given.

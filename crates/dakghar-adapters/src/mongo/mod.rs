@@ -19,6 +19,7 @@ mod erasure;
 mod events;
 mod failure;
 mod feed;
+mod forgotten;
 mod health;
 mod holds;
 mod indexes;

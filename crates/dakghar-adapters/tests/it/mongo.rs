@@ -7,6 +7,7 @@ mod plans;
 mod profiler;
 mod shifted_time;
 mod startup;
+mod transactions;
 
 use std::sync::Arc;
 use std::time::Duration;
