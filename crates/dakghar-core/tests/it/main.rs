@@ -4,6 +4,7 @@ mod accounts;
 mod amendments;
 mod crashes;
 mod echoes;
+mod feed;
 mod names;
 mod people;
 mod promises;

@@ -109,6 +109,7 @@ impl World {
             promises,
             unreadable: Arc::default(),
             unreadable_messages: Arc::default(),
+            poisoned: Arc::default(),
             queued: signal::Signal::default(),
         };
         Self { shared, kind }

@@ -46,7 +46,13 @@ impl ArrivalStore for Near {
 
     async fn append(&self, chunks: &[Chunk], arrivals: &[Arc<str>]) -> Result<Appended, StoreError> {
         let (chunks, arrivals) = (chunks.to_vec(), arrivals.to_vec());
-        let append = move |shared: &Shared| at_once(shared.store.append(&chunks, &arrivals));
+        let append = move |shared: &Shared| {
+            let poisoned = shared.poisoned.lock();
+            if chunks.iter().any(|chunk| poisoned.contains(&chunk.tenant_id)) {
+                return Err(StoreError::Corrupt("the entries of a tenant cannot be placed".into()));
+            }
+            at_once(shared.store.append(&chunks, &arrivals))
+        };
         self.once(Call::Append, append).await
     }
 

@@ -59,6 +59,8 @@ pub struct Shared {
     pub unreadable: Arc<Mutex<BTreeSet<TenantId>>>,
     /// Messages that nobody can read.
     pub unreadable_messages: Arc<Mutex<BTreeSet<MessageKey>>>,
+    /// Tenants whose entries cannot be placed.
+    pub poisoned: Arc<Mutex<BTreeSet<TenantId>>>,
     /// Tells that a message may have become due.
     pub queued: Signal,
 }

@@ -1,6 +1,6 @@
 //! What clients read.
 
-use dakghar_core::app::{KnownConversation, Page, PageRequest};
+use dakghar_core::app::{FeedPage, KnownConversation, Page, PageRequest};
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::{AmendedMessage, Person, Problem, TenantId};
 
@@ -30,6 +30,16 @@ impl Process {
         page: &PageRequest,
     ) -> Result<Page<AmendedMessage>, Problem> {
         Ok(self.app.reading.messages(tenant, query, page).await?)
+    }
+
+    /// A page of the feed.
+    pub async fn feed(&self, tenant: &TenantId, after: Option<&str>, limit: u32) -> Result<FeedPage, Problem> {
+        Ok(self.app.reading.feed(tenant, after, limit).await?)
+    }
+
+    /// One step of giving places. Returns how many were given.
+    pub async fn sequence(&self) -> u64 {
+        self.app.sequencing.step().await.map_or(0, |done| done.placed)
     }
 
     pub async fn people(&self, tenant: &TenantId) -> Result<Vec<Person>, Problem> {
