@@ -189,17 +189,20 @@ pub enum EventReason {
     UnknownWaba,
     /// A status of a message that Dakghar does not know.
     UnknownMessage,
+    /// A message that is known, and comes again with another content.
+    Corrected,
     /// Signed by Meta, but not of the documented shape.
     Malformed,
 }
 
 impl EventReason {
     /// Every reason.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Routed,
         Self::UnknownNumber,
         Self::UnknownWaba,
         Self::UnknownMessage,
+        Self::Corrected,
         Self::Malformed,
     ];
 
@@ -210,6 +213,7 @@ impl EventReason {
             Self::UnknownNumber => "unknown_number",
             Self::UnknownWaba => "unknown_waba",
             Self::UnknownMessage => "unknown_message",
+            Self::Corrected => "corrected",
             Self::Malformed => "malformed",
         }
     }

@@ -95,6 +95,7 @@ names!(
         "unknown_number",
         "unknown_waba",
         "unknown_message",
+        "corrected",
         "malformed"
     ]
 );

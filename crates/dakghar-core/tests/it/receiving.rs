@@ -84,6 +84,45 @@ fn a_part_that_is_not_durable_makes_the_answer_an_error_whatever_became_of_the_o
 }
 
 #[test]
+fn a_message_that_comes_again_with_another_content_is_kept_beside_the_first() {
+    in_each_kind(|world: &World| {
+        let process = world.process();
+        let tenant = world.tenant(&process, UnknownOutcome::Auto);
+        let of = |raw: &str| {
+            let mut inbound = Meta::inbound(&number(&tenant), "919333333333", "wamid.1");
+            inbound.raw = raw.into();
+            WebhookPart::Message(inbound)
+        };
+        let first = of(r#"{"id":"wamid.1","text":{"body":"hello"}}"#);
+        let other = of(r#"{"id":"wamid.1","text":{"body":"hello!"}}"#);
+        world.receive(&process, vec![first.clone()]).expect("received");
+        // Word for word, in another order, and beside what is new.
+        let reordered = of(r#"{"text": {"body": "hello"}, "id": "wamid.1"}"#);
+        let again = vec![first.clone(), reordered, inbound(&tenant, "wamid.2")];
+        world.receive(&process, again).expect("received");
+        assert_eq!(events(world, Some(&tenant)), [], "it says nothing new");
+        for _ in 0..2 {
+            world
+                .receive(&process, vec![other.clone(), first.clone()])
+                .expect("received");
+        }
+        assert_eq!(events(world, Some(&tenant)), [EventReason::Corrected], "once");
+        let listed = at_once(world.store.list(Some(&tenant.id), None, PageLimit::items(9))).expect("no outage");
+        assert!(listed.items[0].raw.contains("hello!"), "{:?}", listed.items[0]);
+        assert_eq!(received(world).len(), 2);
+        // Not stored is not answered.
+        let third = of(r#"{"id":"wamid.1","text":{"body":"bye"}}"#);
+        for call in [Call::Load, Call::RecordEvents] {
+            world.wire.script(call, Fate::FailsBefore);
+            let failed = world.receive(&process, vec![third.clone()]);
+            assert_eq!(code(&failed), Some(ErrorCode::StoreUnavailable), "{call:?}");
+        }
+        world.receive(&process, vec![third]).expect("posted again");
+        assert_eq!(events(world, Some(&tenant)).len(), 2);
+    });
+}
+
+#[test]
 fn a_failure_that_is_not_saved_makes_the_answer_an_error() {
     for call in [Call::RecordStatuses, Call::Query, Call::Load, Call::Save] {
         for fate in [Fate::FailsBefore, Fate::FailsAfter] {

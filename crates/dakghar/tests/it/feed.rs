@@ -11,6 +11,7 @@ on_both_backends!(
     a_place_that_a_feed_does_not_have_is_refused,
     a_feed_goes_on_after_a_kill,
     what_was_revoked_is_not_told_in_the_feed,
+    a_message_that_comes_again_with_another_content_is_told_and_kept,
 );
 
 /// The feed behind a place, when it has so many entries.
@@ -206,4 +207,21 @@ async fn what_was_revoked_is_not_told_in_the_feed(backend: Backend) {
     assert_eq!(kinds(&entries), ["message.received", "message.revoked"]);
     assert_eq!(entries[0]["data"]["content"], Value::Null);
     assert!(!entries[0].to_string().contains("a secret"), "{entries:#?}");
+}
+
+async fn a_message_that_comes_again_with_another_content_is_told_and_kept(backend: Backend) {
+    let product = Setup::on(backend).start().await;
+    let tenant = product.tenant("111", "EAAG-real").await;
+    for body in ["hello", "hello", "hello!", "hello!", "hello"] {
+        post(&product, "messages", &inbound("wamid.IN", body)).await;
+    }
+    let entries = feed(&product, &tenant, 0, 2).await;
+    assert_eq!(kinds(&entries), ["message.received", "message.corrected"]);
+    assert_eq!(entries[0]["data"]["content"]["body"], "hello");
+    assert!(
+        entries[1]["data"]["payload"].to_string().contains("hello!"),
+        "{entries:#?}"
+    );
+    let events = product.get(&format!("/tenants/{}/events", tenant.id)).await;
+    assert_eq!(events["data"][0]["reason"], "corrected");
 }

@@ -165,10 +165,8 @@ impl Sequencing {
         let has_more = arrived.len() >= ARRIVALS_MAX as usize;
         match self.place(&**store, &arrived).await {
             Ok(Some(placed)) => Ok(Sequenced { placed, has_more }),
-            Ok(None) => Ok(Sequenced {
-                placed: 0,
-                has_more: true,
-            }),
+            // Whoever was in the way may still be.
+            Ok(None) => Ok(Sequenced::default()),
             Err(error) if is_of_one(&error) => self.place_apart(&**store, arrived).await,
             Err(error) => Err(error.into()),
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 
+use super::corrections::Element;
 use crate::domain::webhook::{EventReason, InboundMessage, OtherPart, StatusReport, WebhookEvent, framed};
 use crate::domain::{PhoneNumberId, TenantId, WabaId};
 use crate::ports::{Clock, IdGenerator};
@@ -27,6 +28,22 @@ impl Events {
             amends: None,
         };
         self.of_part(None, EventReason::UnknownNumber, &part)
+    }
+
+    /// Makes the event of a message that is known with another content. `None` if nothing was kept of how
+    /// it came.
+    pub(super) fn of_correction(&self, owner: Option<TenantId>, element: &Element) -> Option<WebhookEvent> {
+        let raw = element.raw.as_ref()?;
+        let part = OtherPart {
+            phone_number_id: Some(element.phone_number_id.clone()),
+            display_digits: None,
+            waba_id: None,
+            field: element.list.into(),
+            problem: None,
+            raw: whole(element.frame.as_deref(), element.list, raw),
+            amends: None,
+        };
+        Some(self.of_part(owner, EventReason::Corrected, &part))
     }
 
     /// Makes the event of a status that belongs to no message.

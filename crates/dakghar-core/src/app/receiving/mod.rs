@@ -4,6 +4,7 @@
 //! absorbs the repetition. After the answer there is nothing left to do.
 
 mod accounts;
+mod corrections;
 mod events;
 mod sort;
 
@@ -23,6 +24,7 @@ use crate::domain::webhook::{EventReason, StatusReport, WebhookEvent};
 use crate::domain::{ErrorCode, HoldReason, Problem, graph_error};
 use crate::ports::{Ports, Received, SignatureCheck, StoreError};
 use accounts::Accounts;
+use corrections::{Element, corrections};
 use events::Events;
 use sort::{Sorted, Sorter};
 
@@ -182,6 +184,7 @@ impl Receiving {
             .iter()
             .map(|received| received.message.accepted.origin != Origin::Person)
             .collect();
+        let elements: Vec<Element> = messages.iter().map(Element::from).collect();
         let inbound = Inbound {
             messages,
             statuses: statuses.iter().map(|(record, _)| record.clone()).collect(),
@@ -189,6 +192,8 @@ impl Receiving {
         };
         let stored = self.receives.submit(inbound).await??;
         receipt.count(&stored.messages, &is_echo);
+        let corrected = corrections(&*self.ports.messages, &self.sorter.events, &elements, &stored.messages).await?;
+        self.store_events(corrected).await?;
 
         self.hold_numbers(&statuses).await?;
 
@@ -210,16 +215,22 @@ impl Receiving {
             };
             orphans.push(self.sorter.events.of_status(owner, EventReason::UnknownMessage, report));
         }
-        if !orphans.is_empty() {
-            receipt.statuses -= orphans.len();
-            receipt.unrouted += orphans.len();
-            let orphans = Inbound {
-                events: orphans,
+        receipt.statuses -= orphans.len();
+        receipt.unrouted += orphans.len();
+        self.store_events(orphans).await?;
+        Ok(receipt)
+    }
+
+    /// Stores what is known to be an event only when the other parts were stored.
+    async fn store_events(&self, events: Vec<WebhookEvent>) -> Result<(), Failure> {
+        if !events.is_empty() {
+            let inbound = Inbound {
+                events,
                 ..Inbound::default()
             };
-            self.receives.submit(orphans).await??;
+            self.receives.submit(inbound).await??;
         }
-        Ok(receipt)
+        Ok(())
     }
 
     /// Puts numbers on hold of which Meta reports, in a `failed` status, that they or their accounts may not send. A

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::ids::{EntryId, MessageKey, PhoneNumberId, TenantId};
 use super::message::{Message, Origin, Status, StatusRecord, TimelineEvent};
 use super::time::Timestamp;
-use super::webhook::WebhookEvent;
+use super::webhook::{EventReason, WebhookEvent};
 
 pub use chunk::{Arrival, Chunk, ENTRY_BYTES};
 pub use kind::EntryKind;
@@ -117,6 +117,7 @@ impl FeedEntry {
         let kind = match &event.amends {
             Some(amends) if amends.revokes() => EntryKind::named("message.revoked"),
             Some(_) => EntryKind::named("message.edited"),
+            None if event.reason == EventReason::Corrected => EntryKind::named("message.corrected"),
             None => EntryKind::of_field(&event.field),
         };
         Some(Self {

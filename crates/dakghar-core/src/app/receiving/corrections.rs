@@ -1,0 +1,91 @@
+//! Messages that come again. Meta repeats itself word for word; what comes with another content is kept beside the first.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::events::Events;
+use crate::domain::webhook::{WebhookEvent, list_of};
+use crate::domain::{Message, MessageKey, PhoneNumberId};
+use crate::ports::{MessageStore, Received, ReceivedMessage, StoreError};
+#[cfg(doc)]
+use crate::{domain::EventReason, ports::LOAD_BYTES_MAX};
+
+/// A message as it came.
+pub(super) struct Element {
+    pub(super) phone_number_id: PhoneNumberId,
+    /// The list in which Meta's value had it.
+    pub(super) list: &'static str,
+    pub(super) raw: Option<Arc<str>>,
+    pub(super) frame: Option<Arc<str>>,
+}
+
+impl From<&ReceivedMessage> for Element {
+    fn from(received: &ReceivedMessage) -> Self {
+        let accepted = &received.message.accepted;
+        Self {
+            phone_number_id: accepted.phone_number_id.clone(),
+            list: list_of(accepted.origin),
+            raw: accepted.content.envelope.clone(),
+            frame: accepted.content.frame.clone(),
+        }
+    }
+}
+
+/// The events ([`EventReason::Corrected`]) of those messages that are known, and came with another content now.
+pub(super) async fn corrections(
+    store: &dyn MessageStore,
+    events: &Events,
+    elements: &[Element],
+    received: &[Received],
+) -> Result<Vec<WebhookEvent>, StoreError> {
+    let mut again: Vec<(&Element, Option<MessageKey>)> = Vec::new();
+    for (element, received) in elements.iter().zip(received) {
+        if let Received::Duplicate(first) = received {
+            again.push((element, *first));
+        }
+    }
+    let mut corrected = Vec::new();
+    while !again.is_empty() {
+        let keys: Vec<MessageKey> = again.iter().filter_map(|(_, first)| *first).collect();
+        let mut found = load(store, &keys).await.into_iter();
+        let mut later = Vec::new();
+        for (element, first) in again {
+            let owner = first;
+            let first = match first.and_then(|_| found.next()) {
+                Some(Err(StoreError::NotReadYet)) => {
+                    later.push((element, first));
+                    continue;
+                }
+                Some(Ok(first)) => first,
+                // It cannot be compared, so it is kept.
+                None | Some(Err(StoreError::Unreadable(_))) => None,
+                Some(Err(error)) => return Err(error),
+            };
+            if !first.is_some_and(|first| is_as_known(&first, element)) {
+                // Who has the number now need not be who received the message.
+                let owner = owner.map(|key| key.tenant_id);
+                corrected.extend(events.of_correction(owner, element));
+            }
+        }
+        again = later;
+    }
+    Ok(corrected)
+}
+
+/// Reads within [`LOAD_BYTES_MAX`], and at least one.
+async fn load(store: &dyn MessageStore, keys: &[MessageKey]) -> Vec<Result<Option<Message>, StoreError>> {
+    if keys.is_empty() {
+        return Vec::new();
+    }
+    store.load(keys).await
+}
+
+fn is_as_known(first: &Message, element: &Element) -> bool {
+    let (first, again) = (&first.accepted.content.envelope, &element.raw);
+    first == again || parsed(first).is_some_and(|first| Some(first) == parsed(again))
+}
+
+fn parsed(text: &Option<Arc<str>>) -> Option<Value> {
+    serde_json::from_str(text.as_deref()?).ok()
+}
