@@ -21,6 +21,8 @@ pub(super) const EVENTS: &str = "webhook_events";
 pub(super) const FEED: &str = "feed";
 /// Entries of feeds that have no place yet.
 pub(super) const FEED_ARRIVALS: &str = "feed_arrivals";
+/// Entries of feeds that could not be placed.
+pub(super) const FEED_ASIDE: &str = "feed_aside";
 /// The processes that give places.
 pub(super) const FEED_ATTENDANTS: &str = "feed_attendants";
 /// Tenants with their numbers.
@@ -63,7 +65,20 @@ pub(super) async fn prepare(database: &Database) -> mongodb::error::Result<()> {
             None => create(database, name, validator).await?,
         }
     }
-    Ok(())
+    create_aside(database).await
+}
+
+/// Creates the collection for what could not be placed: as it is, past every validator. A transaction must not create it.
+async fn create_aside(database: &Database) -> mongodb::error::Result<()> {
+    match database
+        .create_collection(FEED_ASIDE)
+        .await
+        .map_err(|error| *error.kind)
+    {
+        Ok(()) => Ok(()),
+        Err(ErrorKind::Command(refusal)) if refusal.code == NAMESPACE_EXISTS => Ok(()),
+        Err(kind) => Err(kind.into()),
+    }
 }
 
 async fn create(database: &Database, name: &str, validator: Document) -> mongodb::error::Result<()> {

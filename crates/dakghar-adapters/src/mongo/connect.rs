@@ -12,7 +12,8 @@ use mongodb::{Client, Database};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::collections::{
-    APPS, CONVERSATIONS, EVENTS, FEED, FEED_ARRIVALS, FEED_ATTENDANTS, MESSAGES, REDRIVES, STATUSES, TENANTS,
+    APPS, CONVERSATIONS, EVENTS, FEED, FEED_ARRIVALS, FEED_ASIDE, FEED_ATTENDANTS, MESSAGES, REDRIVES, STATUSES,
+    TENANTS,
 };
 use super::failure::Failure;
 use super::options::MongoOptions;
@@ -94,6 +95,7 @@ impl MongoStore {
             events: database.collection(EVENTS),
             feed: database.collection(FEED),
             feed_arrivals: database.collection(FEED_ARRIVALS),
+            feed_aside: database.collection(FEED_ASIDE),
             feed_attendants: database.collection(FEED_ATTENDANTS),
             redrives: database.collection(REDRIVES),
             apps: database.collection(APPS),

@@ -31,7 +31,8 @@ impl Erasure for MongoStore {
             (&self.redrives, REDRIVE_TENANT, owned.clone()),
             (&self.feed, BY_ID, feed::of_tenant(tenant_id)),
             // Nearly always there are few.
-            (&self.feed_arrivals, BY_ID, owned),
+            (&self.feed_arrivals, BY_ID, owned.clone()),
+            (&self.feed_aside, BY_ID, owned),
         ] {
             let left = u64::from(limit).saturating_sub(erased);
             let Ok(left @ 1..) = u32::try_from(left) else { break };

@@ -67,6 +67,7 @@ pub struct MongoStore {
     events: Collection<RawDocumentBuf>,
     feed: Collection<RawDocumentBuf>,
     feed_arrivals: Collection<RawDocumentBuf>,
+    feed_aside: Collection<RawDocumentBuf>,
     feed_attendants: Collection<RawDocumentBuf>,
     tenants: Collection<RawDocumentBuf>,
     redrives: Collection<RawDocumentBuf>,

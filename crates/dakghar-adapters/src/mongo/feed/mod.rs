@@ -9,7 +9,7 @@ mod writing;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bson::{Document, RawDocument, doc};
+use bson::{Document, RawDocument, RawDocumentBuf, doc};
 use dakghar_core::domain::feed::{Arrival, Chunk, ENTRY_BYTES};
 use dakghar_core::domain::feed::{FeedBounds, Partitions, Place, PlacedEntry, place_id};
 use dakghar_core::domain::ids::TenantId;
@@ -18,10 +18,11 @@ use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{Appended, ArrivalStore, ArrivalsWaiting, Attendant, FeedStore, LOAD_BYTES_MAX, StoreError};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use mongodb::options::Hint;
+use mongodb::{ClientSession, Collection};
 
 use super::MongoStore;
 use super::documents::{SCHEMA_VERSION, Unreadable, feed};
-use super::indexes::{ARRIVAL_ASIDE, BY_ID};
+use super::indexes::BY_ID;
 use super::reads::{Query, text};
 use super::transactions::Aborted;
 
@@ -29,6 +30,8 @@ pub(super) use writing::{Keyed, Told};
 
 /// Entries of a chunk at most, when it is looked for.
 const CHUNK_ENTRIES_MAX: u64 = 1_000;
+/// Arrivals that are brought back in one transaction.
+const MOVED_AT_ONCE: u32 = 500;
 /// Feeds whose ends are looked for at the same time.
 const ENDS_AT_ONCE: usize = 8;
 
@@ -112,8 +115,10 @@ impl ArrivalStore for MongoStore {
                 Err(_) => unreadable.push(id),
             }
         }
-        if !unreadable.is_empty() {
-            self.put_aside(&unreadable).await?;
+        if !unreadable.is_empty()
+            && let Err(error) = self.put_aside(&unreadable).await
+        {
+            tracing::warn!(arrivals = unreadable.len(), %error, "entries that cannot be read could not be put aside yet");
         }
         arrivals.sort_unstable_by(|one, other| one.id.cmp(&other.id));
         Ok(arrivals)
@@ -130,19 +135,9 @@ impl ArrivalStore for MongoStore {
         let steps = async {
             let mut session = self.begin().await?;
             self.insert_within(&mut session, &self.feed, &documents).await?;
-            let delete = self
-                .feed_arrivals
-                .delete_many(doc! { "_id": { "$in": ids } })
-                .hint(Hint::Name(BY_ID.to_owned()))
-                .session(&mut session);
-            let deleted = match delete.await {
-                Ok(deleted) => deleted.deleted_count,
-                Err(error) => return Err(self.undone(&mut session, error).await),
-            };
-            if deleted != arrivals.len() as u64 {
-                self.undo(&mut session).await;
-                return Err(Aborted::Conflict);
-            }
+            let placed = doc! { "_id": { "$in": ids } };
+            self.delete_within(&mut session, &self.feed_arrivals, placed, arrivals.len())
+                .await?;
             self.commit(&mut session).await
         };
         match self.within_write_timeout(steps).await {
@@ -153,21 +148,26 @@ impl ArrivalStore for MongoStore {
     }
 
     async fn put_aside(&self, arrivals: &[Arc<str>]) -> Result<(), StoreError> {
-        let ids: Vec<&str> = arrivals.iter().map(AsRef::as_ref).collect();
-        let update = self
-            .feed_arrivals
-            .update_many(doc! { "_id": { "$in": ids } }, doc! { "$set": { "aside": true } });
-        let updated = self.bounded(self.options.write_timeout, async { update.await }).await;
-        updated.map(|_| ()).map_err(|failure| failure.to_store_error())
+        self.move_all(&self.feed_arrivals, &self.feed_aside, arrivals).await
     }
 
     async fn bring_back(&self) -> Result<u64, StoreError> {
-        let update = self
-            .feed_arrivals
-            .update_many(doc! { "aside": true }, doc! { "$unset": { "aside": "" } });
-        let updated = self.bounded(self.options.write_timeout, async { update.await }).await;
-        let updated = updated.map_err(|failure| failure.to_store_error())?;
-        Ok(updated.modified_count)
+        let mut count = 0;
+        loop {
+            let query = Query::new(doc! {}, BY_ID)
+                .sort(doc! { "_id": 1 })
+                .limit(MOVED_AT_ONCE)
+                .fields(doc! { "_id": 1 });
+            let ids = self
+                .fetch_readable(&self.feed_aside, query, |raw| text(raw, "feed arrival", "_id"))
+                .await?;
+            let ids: Vec<Arc<str>> = ids.into_iter().map(Into::into).collect();
+            if ids.is_empty() {
+                return Ok(count);
+            }
+            self.move_all(&self.feed_aside, &self.feed_arrivals, &ids).await?;
+            count += ids.len() as u64;
+        }
     }
 
     async fn waiting(&self) -> Result<ArrivalsWaiting, StoreError> {
@@ -179,11 +179,7 @@ impl ArrivalStore for MongoStore {
             .fetch_readable(&self.feed_arrivals, query, |raw| text(raw, "feed arrival", "_id"))
             .await?;
         let limit = self.options.read_timeout;
-        let count = self
-            .feed_arrivals
-            .count_documents(doc! { "aside": true })
-            .hint(Hint::Name(ARRIVAL_ASIDE.to_owned()))
-            .max_time(limit);
+        let count = self.feed_aside.estimated_document_count().max_time(limit);
         let aside = self.bounded(limit, async { count.await }).await;
         Ok(ArrivalsWaiting {
             oldest: oldest.first().and_then(|id| made_at(id)),
@@ -220,6 +216,56 @@ impl ArrivalStore for MongoStore {
 }
 
 impl MongoStore {
+    /// Moves documents as they are, past every validator, so that each is always in one of the collections only.
+    async fn move_all(
+        &self,
+        from: &Collection<RawDocumentBuf>,
+        to: &Collection<RawDocumentBuf>,
+        ids: &[Arc<str>],
+    ) -> Result<(), StoreError> {
+        let ids: Vec<&str> = ids.iter().map(AsRef::as_ref).collect();
+        let filter = doc! { "_id": { "$in": ids } };
+        let documents = self
+            .fetch(from, Query::new(filter.clone(), BY_ID), RawDocument::to_owned)
+            .await?;
+        if documents.is_empty() {
+            return Ok(());
+        }
+        let steps = async {
+            let mut session = self.begin().await?;
+            let insert = to.insert_many(&documents).bypass_document_validation(true);
+            if let Err(error) = insert.session(&mut session).await {
+                return Err(self.undone(&mut session, error).await);
+            }
+            self.delete_within(&mut session, from, filter, documents.len()).await?;
+            self.commit(&mut session).await
+        };
+        // Another process may be moving the same ones, or placing them.
+        match self.within_write_timeout(steps).await {
+            Ok(()) | Err(Aborted::Conflict | Aborted::Duplicate) => Ok(()),
+            Err(aborted) => Err(aborted.into_store_error()),
+        }
+    }
+
+    /// Deletes so many documents inside of a transaction, or undoes it.
+    async fn delete_within(
+        &self,
+        session: &mut ClientSession,
+        collection: &Collection<RawDocumentBuf>,
+        filter: Document,
+        count: usize,
+    ) -> Result<(), Aborted> {
+        let delete = collection.delete_many(filter).hint(Hint::Name(BY_ID.to_owned()));
+        match delete.session(&mut *session).await {
+            Ok(deleted) if deleted.deleted_count == count as u64 => Ok(()),
+            Ok(_) => {
+                self.undo(session).await;
+                Err(Aborted::Conflict)
+            }
+            Err(error) => Err(self.undone(session, error).await),
+        }
+    }
+
     /// The last place that a tenant's feed has.
     async fn end(&self, tenant_id: &TenantId) -> Result<Place, StoreError> {
         let query = Query::new(of_tenant(tenant_id), BY_ID)
@@ -250,9 +296,10 @@ fn behind(tenant_id: &TenantId) -> String {
     format!("{tenant_id}0")
 }
 
-/// The arrivals of partitions that were not put aside.
+/// The arrivals of partitions.
 fn waiting(of: Partitions) -> Document {
-    let mut filter = doc! { "aside": { "$exists": false } };
+    // Only texts: what another program has put in with an id of another type is nobody's.
+    let mut filter = doc! { "_id": { "$gte": "" } };
     if of != Partitions::ALL {
         let partitions: Vec<i64> = of.iter().map(i64::from).collect();
         filter.insert("partition", doc! { "$in": partitions });

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use bson::{Document, doc};
 use dakghar_adapters::mongo::{MongoOptions, MongoStore};
+use dakghar_core::domain::Partitions;
 use dakghar_core::domain::message::{Message, Status};
 use dakghar_core::ports::{
-    Acceptance, EventStore, MessageStore, Received, Saved, StoreError, StoreHealth, TenantSaved, TenantStore,
+    Acceptance, ArrivalStore as _, EventStore, MessageStore, Received, Saved, StoreError, StoreHealth, TenantSaved,
+    TenantStore,
 };
-use dakghar_testkit::fault_proxy::FaultProxy;
+use dakghar_testkit::fault_proxy::{FaultProxy, Hold};
 use dakghar_testkit::require_services;
 use dakghar_testkit::samples::{event, inbound, outbound, tenant, tenant_id, with_key};
 use dakghar_testkit::servers::{Mongo, SharedMongo, direct_uri};
@@ -42,6 +44,14 @@ impl Behind {
         // write that is to lose its answer would never leave.
         assert_eq!(store.ping().await, Ok(()));
         Self { store, proxy, server }
+    }
+
+    /// Catches the next commit of a transaction on its way to the server; then as [`Behind::lose_replies_until`].
+    async fn lose_the_commit_of(&self, collection: &str, filter: Document, cut: bool) {
+        self.proxy.until_caught(self.proxy.caught() + 1).await;
+        self.proxy.drop_replies();
+        self.proxy.release();
+        self.lose_replies_until(collection, filter, cut).await;
     }
 
     /// Loses the replies until the server has what `filter` finds in `collection`. Then the network works again, the
@@ -113,11 +123,11 @@ async fn a_receive_without_an_answer_is_looked_up() {
         assert_eq!(behind.store.receive(vec![first.into()]).await, [Ok(Received::New)]);
         let batch = vec![inbound(tenant_id, "wamid.A"), inbound(tenant_id, "wamid.B")];
 
-        behind.proxy.drop_replies();
+        behind.proxy.trap(b"commitTransaction", Hold::Request);
         let last = doc! { "_id": batch[1].accepted.id.to_string() };
         let (answers, ()) = tokio::join!(
             behind.store.receive(batch.into_iter().map(Into::into).collect()),
-            behind.lose_replies_until("messages", last, cut)
+            behind.lose_the_commit_of("messages", last, cut)
         );
         assert_eq!(answers, [Ok(again), Ok(Received::New)], "cut: {cut}");
     }
@@ -201,12 +211,19 @@ async fn events_without_an_answer_are_looked_up() {
     let tenant = tenant();
     let events = [event(tenant.id), event(tenant.id)];
     let last = doc! { "_id": events[1].id.to_string() };
-    behind.proxy.drop_replies();
+    behind.proxy.trap(b"commitTransaction", Hold::Request);
     let (answer, ()) = tokio::join!(
         behind.store.record(&events),
-        behind.lose_replies_until("webhook_events", last, false)
+        behind.lose_the_commit_of("webhook_events", last, false)
     );
     assert_eq!(answer, Ok(()));
+    let arrivals = behind
+        .store
+        .arrivals(Partitions::ALL, 10)
+        .await
+        .expect("the server answers");
+    let told: usize = arrivals.iter().map(|arrival| arrival.entries.len()).sum();
+    assert_eq!(told, 2, "each with its entry");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -88,7 +88,8 @@ async fn an_arrival_that_cannot_be_read_is_put_aside() {
     assert_eq!(all.len(), 4);
     for (arrival, broken) in all.iter().zip([
         doc! { "$set": { "schemaVersion": 99 } },
-        doc! { "$set": { "entries": [] } },
+        // Such a one would not pass the collection's own validator.
+        doc! { "$set": { "entries": "abc" } },
         doc! { "$set": { "entries.0.subject": "whim" } },
     ]) {
         let update = arrivals.update_one(doc! { "_id": &*arrival.id }, broken);
@@ -104,4 +105,12 @@ async fn an_arrival_that_cannot_be_read_is_put_aside() {
     );
     assert_eq!(store.arrivals(Partitions::ALL, 10).await, Ok(all[3..].to_vec()));
     assert_eq!(store.waiting().await.expect("the store answers").aside, 3);
+    // With an id of another type it can neither be placed nor put aside, and is in nobody's way.
+    let strange = doc! { "_id": 5, "entries": [] };
+    arrivals
+        .insert_one(strange)
+        .bypass_document_validation(true)
+        .await
+        .expect("the server answers");
+    assert_eq!(store.arrivals(Partitions::ALL, 1).await, Ok(all[3..].to_vec()));
 }
