@@ -119,7 +119,6 @@ impl App {
         let listening = Arc::new(Listening::new(&ports, &settings));
         let known_apps = Arc::new(KnownApps::new(&ports));
         let shared = Shared::new(&ports, &commits, &tenants, &directory, &listening);
-        let messages = shared.messages.clone();
         let changing = changing_of(&ports, &shared, &directory, &waiting);
         let app = Self {
             accepting: Arc::new(Accepting::new(
@@ -149,7 +148,7 @@ impl App {
             apps: Arc::new(MetaApps::new(&ports, known_apps, settings.default_app.clone())),
             sequencing: Arc::new(Sequencing::new(&ports, &settings.worker_id)),
             holding: Arc::new(holding::Holding::new(&ports, &metrics)),
-            reading: Arc::new(Reading::new(ports.clone(), messages, &keys.cursor)),
+            reading: Arc::new(Reading::new(ports.clone(), shared.messages.clone(), &keys.cursor)),
             health: Arc::new(Health {
                 failed_requests: Arc::new(FailedRequests::new(ports.store_health.clone(), ports.clock.clone())),
                 store: ports.store_health.clone(),

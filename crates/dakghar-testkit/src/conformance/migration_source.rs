@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use dakghar_core::domain::ConversationKind;
-use dakghar_core::domain::feed;
+use dakghar_core::domain::feed::{self, PlacedEntry};
 use dakghar_core::domain::message::{EvidenceStatus, StatusRecord};
 use dakghar_core::domain::migration::{Kind, Place, Record, Retirement};
 use dakghar_core::domain::page::PageLimit;
@@ -93,12 +93,7 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
         .await
         .expect("the store answers");
     let apps = fill_apps(under_test).await;
-    let mut entries = Vec::new();
-    for owner in &owners {
-        let port = &under_test.stores.feed;
-        let found = port.entries(owner, feed::Place::START, PageLimit::items(100)).await;
-        entries.extend(found.expect("the store answers").items);
-    }
+    let entries = entries(under_test, &owners).await;
     vec![
         (Kind::Tenants, tenants.into_iter().map(Record::Tenant).collect()),
         (
@@ -125,6 +120,17 @@ async fn fill_apps(under_test: &SourceUnderTest) -> Vec<Record> {
         assert_eq!(inserted, Ok(Saved::Done));
     }
     apps.map(Record::App).to_vec()
+}
+
+/// The feeds of these tenants.
+async fn entries(under_test: &SourceUnderTest, owners: &[TenantId]) -> Vec<PlacedEntry> {
+    let mut entries = Vec::new();
+    for owner in owners {
+        let port = &under_test.stores.feed;
+        let found = port.entries(owner, feed::Place::START, PageLimit::items(100)).await;
+        entries.extend(found.expect("the store answers").items);
+    }
+    entries
 }
 
 /// Reports on some of the messages.

@@ -1,5 +1,6 @@
 //! Meta's reports on messages.
 
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -30,8 +31,8 @@ impl StatusStore for MemoryStore {
                 status: message.delivery.status,
                 wamids,
             };
-            if !state.statuses.contains_key(&status.id()) {
-                state.statuses.insert(status.id(), status.clone());
+            if let Entry::Vacant(place) = state.statuses.entry(status.id()) {
+                place.insert(status.clone());
                 state.feeds.tell(FeedEntry::of_report(status));
             }
             Some(standing)

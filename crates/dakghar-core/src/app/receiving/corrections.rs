@@ -1,36 +1,13 @@
 //! Messages that come again. Meta repeats itself word for word; what comes with another content is kept beside the first.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
-use super::events::Events;
-use crate::domain::webhook::{WebhookEvent, list_of};
-use crate::domain::{Message, MessageKey, PhoneNumberId};
-use crate::ports::{MessageStore, Received, ReceivedMessage, StoreError};
+use super::events::{Element, Events};
+use crate::domain::webhook::WebhookEvent;
+use crate::domain::{Message, MessageKey};
+use crate::ports::{MessageStore, Received, StoreError};
 #[cfg(doc)]
 use crate::{domain::EventReason, ports::LOAD_BYTES_MAX};
-
-/// A message as it came.
-pub(super) struct Element {
-    pub(super) phone_number_id: PhoneNumberId,
-    /// The list in which Meta's value had it.
-    pub(super) list: &'static str,
-    pub(super) raw: Option<Arc<str>>,
-    pub(super) frame: Option<Arc<str>>,
-}
-
-impl From<&ReceivedMessage> for Element {
-    fn from(received: &ReceivedMessage) -> Self {
-        let accepted = &received.message.accepted;
-        Self {
-            phone_number_id: accepted.phone_number_id.clone(),
-            list: list_of(accepted.origin),
-            raw: accepted.content.envelope.clone(),
-            frame: accepted.content.frame.clone(),
-        }
-    }
-}
 
 /// The events ([`EventReason::Corrected`]) of those messages that are known, and came with another content now.
 pub(super) async fn corrections(
@@ -82,10 +59,10 @@ async fn load(store: &dyn MessageStore, keys: &[MessageKey]) -> Vec<Result<Optio
 }
 
 fn is_as_known(first: &Message, element: &Element) -> bool {
-    let (first, again) = (&first.accepted.content.envelope, &element.raw);
-    first == again || parsed(first).is_some_and(|first| Some(first) == parsed(again))
-}
-
-fn parsed(text: &Option<Arc<str>>) -> Option<Value> {
-    serde_json::from_str(text.as_deref()?).ok()
+    let (first, again) = (first.accepted.content.envelope.as_deref(), element.raw.as_deref());
+    let parsed = |text: &str| serde_json::from_str::<Value>(text).ok();
+    first == again
+        || first
+            .and_then(parsed)
+            .is_some_and(|first| Some(first) == again.and_then(parsed))
 }

@@ -4,10 +4,30 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 
-use super::corrections::Element;
-use crate::domain::webhook::{EventReason, InboundMessage, OtherPart, StatusReport, WebhookEvent, framed};
+use crate::domain::webhook::{EventReason, InboundMessage, OtherPart, StatusReport, WebhookEvent, framed, list_of};
 use crate::domain::{PhoneNumberId, TenantId, WabaId};
-use crate::ports::{Clock, IdGenerator};
+use crate::ports::{Clock, IdGenerator, ReceivedMessage};
+
+/// A message as it came.
+pub(super) struct Element {
+    pub(super) phone_number_id: PhoneNumberId,
+    /// The list in which Meta's value had it.
+    pub(super) list: &'static str,
+    pub(super) raw: Option<Arc<str>>,
+    pub(super) frame: Option<Arc<str>>,
+}
+
+impl From<&ReceivedMessage> for Element {
+    fn from(received: &ReceivedMessage) -> Self {
+        let accepted = &received.message.accepted;
+        Self {
+            phone_number_id: accepted.phone_number_id.clone(),
+            list: list_of(accepted.origin),
+            raw: accepted.content.envelope.clone(),
+            frame: accepted.content.frame.clone(),
+        }
+    }
+}
 
 /// Makes events out of parts of webhooks.
 pub(super) struct Events {

@@ -24,8 +24,8 @@ use crate::domain::webhook::{EventReason, StatusReport, WebhookEvent};
 use crate::domain::{ErrorCode, HoldReason, Problem, graph_error};
 use crate::ports::{Ports, Received, SignatureCheck, StoreError};
 use accounts::Accounts;
-use corrections::{Element, corrections};
-use events::Events;
+use corrections::corrections;
+use events::{Element, Events};
 use sort::{Sorted, Sorter};
 
 /// The parts of a webhook, counted by their result.

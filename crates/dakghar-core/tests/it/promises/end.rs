@@ -10,7 +10,7 @@ impl Promises {
     /// Whether every message is settled.
     pub fn is_all_settled(&self, shared: &Shared) -> bool {
         let messages = self.all(&shared.store);
-        messages.iter().all(|seen| !seen.status().is_unsettled()) && self.is_all_placed(shared)
+        messages.iter().all(|seen| !seen.status().is_unsettled()) && feed::is_all_placed(shared)
     }
 
     /// Everything has come to rest, and should have ended well.

@@ -5,15 +5,13 @@ use std::collections::BTreeSet;
 use dakghar_core::domain::{FeedEntry, Place, PlacedEntry, Status, Subject, TenantId};
 use dakghar_core::ports::{ArrivalStore as _, FeedStore as _, StatusStore as _};
 
-use super::{ALL, Check, FeedEntryKey, Promises, State, must};
+use super::{ALL, Check, FeedEntryKey, State, must};
 use crate::world::ports::{Shared, at_once};
 use crate::world::seen::Seen;
 
-impl Promises {
-    /// Whether every entry has its place.
-    pub(super) fn is_all_placed(&self, shared: &Shared) -> bool {
-        at_once(shared.store.waiting()).expect("no outage").oldest.is_none()
-    }
+/// Whether every entry has its place.
+pub(super) fn is_all_placed(shared: &Shared) -> bool {
+    at_once(shared.store.waiting()).expect("no outage").oldest.is_none()
 }
 
 /// What a tenant must be told of a change.

@@ -92,7 +92,7 @@ pub async fn a_report_has_one_entry_however_often_it_comes(stores: Stores) {
         &[one.clone(), one.clone()],
         &[one.clone(), two.clone()],
         &[two.clone(), three.clone(), one.clone()],
-        &[one.clone()],
+        std::slice::from_ref(&one),
     ];
     for reports in reports {
         for recorded in stores.statuses.record_statuses(reports).await {

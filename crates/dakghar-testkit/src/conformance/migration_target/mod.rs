@@ -13,7 +13,7 @@ use dakghar_core::domain::{
     Conversation, ConversationId, ConversationKind, Direction, FeedEntry, Message, Place, PlacedEntry, Tenant,
     TenantId, WebhookEvent,
 };
-use dakghar_core::ports::{Acceptance, MigrationTarget, StoreError};
+use dakghar_core::ports::{Acceptance, FeedStore, MigrationTarget, StoreError};
 
 use super::stores::{Stores, accept_all};
 use crate::samples::{
@@ -160,6 +160,12 @@ pub async fn what_was_put_is_there_as_it_was(under_test: TargetUnderTest) {
     }
 }
 
+async fn assert_placed(feed: &dyn FeedStore, placed: PlacedEntry) {
+    let from = placed.place.before();
+    let found = feed.entries(&placed.entry.tenant_id, from, PageLimit::items(1)).await;
+    assert_eq!(found.map(|found| found.items), Ok(vec![placed]));
+}
+
 pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
     let Stores {
         messages,
@@ -208,11 +214,7 @@ pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
                     let listed = statuses.statuses_of(&status.key, PageLimit::items(100)).await;
                     assert_eq!(listed.expect("the store answers").items, [status]);
                 }
-                Record::Entry(placed) => {
-                    let from = placed.place.before();
-                    let found = feed.entries(&placed.entry.tenant_id, from, PageLimit::items(1)).await;
-                    assert_eq!(found.map(|found| found.items), Ok(vec![placed]));
-                }
+                Record::Entry(placed) => assert_placed(&**feed, placed).await,
                 Record::Event(event) => {
                     let listed = events.list(event.tenant_id.as_ref(), None, PageLimit::items(100)).await;
                     assert!(listed.expect("the store answers").items.contains(&event));

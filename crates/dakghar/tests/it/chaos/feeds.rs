@@ -97,7 +97,7 @@ async fn read(installation: &Installation, tenant: &str, broken: &mut Vec<String
                 message: message.map(str::to_owned),
             });
         }
-        after = page["nextCursor"].as_str().expect("a place").to_owned();
+        page["nextCursor"].as_str().expect("a place").clone_into(&mut after);
     }
 }
 
