@@ -13,7 +13,7 @@ use mongodb::options::Hint;
 
 use super::MongoStore;
 use super::collections::MIGRATIONS;
-use super::documents::{Unreadable, conversation, counter, event, feed, message, meta_app, migration, status, tenant};
+use super::documents::{Unreadable, conversation, event, feed, message, meta_app, migration, status, tenant};
 use super::indexes::BY_ID;
 use super::inserts::Inserted;
 use super::reads::{Query, any_id, text};
