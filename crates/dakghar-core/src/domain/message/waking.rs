@@ -174,15 +174,17 @@ impl Message {
             UnknownOutcome::Auto => around.silence == Silence::Telling,
         };
         let give_up_at = self.delivery.called_at.unwrap_or(now) + timings.doubt_max;
-        if !resend && self.accepted.unknown_outcome == UnknownOutcome::Auto && now < give_up_at {
+        let waits = !resend && self.accepted.unknown_outcome == UnknownOutcome::Auto;
+        // Also where it is given up at once: who asks later why nobody knows its outcome finds it there.
+        if let Some(reason) = around.silence.reason().filter(|_| waits) {
+            self.note_wait(now, reason, give_up_at);
+        }
+        if waits && now < give_up_at {
             self.delivery.updated_at = now;
             let look_again = match around.silence {
                 Silence::NotKnownYet => SIGN_EVERY.min(timings.grace),
                 _ => timings.grace,
             };
-            if let Some(reason) = around.silence.reason() {
-                self.note_wait(now, reason, give_up_at);
-            }
             self.delivery.wake_at = Some(give_up_at.min(now + look_again));
             return Woken::Rescheduled;
         }

@@ -64,6 +64,31 @@ fn doubt_ends_by_policy() {
 }
 
 #[test]
+fn a_doubt_that_is_given_up_at_the_first_look_says_why_too() {
+    for (silence, reason) in [
+        (Silence::Deaf, Some("webhooks_were_not_received")),
+        (Silence::Unproven, Some("no_statuses_of_neighbouring_calls")),
+        (Silence::NotKnownYet, None),
+    ] {
+        let mut message = queued();
+        message.accepted.unknown_outcome = UnknownOutcome::Auto;
+        message.claim(START, &worker(), &timings()).expect("claimable");
+        record(&mut message, START, &SendOutcome::Unknown { why: "reset".into() });
+        let around = Surroundings { silence, ..ALONE };
+        message.wake(START + timings().doubt_max, around, None, &timings());
+        assert_eq!(message.delivery.status, Status::Dead);
+        let waits: Vec<_> = message
+            .delivery
+            .timeline
+            .iter()
+            .filter(|entry| entry.event == TimelineEvent::Waiting)
+            .map(|entry| entry.detail.as_deref())
+            .collect();
+        assert_eq!(waits, reason.map(Some).into_iter().collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn what_may_have_been_sent_is_not_cancelled_and_not_sent_again_by_accident() {
     let mut message = sending(START);
     message.accepted.unknown_outcome = UnknownOutcome::Resend;
