@@ -146,6 +146,7 @@ fn message() -> Document {
             "wakeAt": { "bsonType": "date" },
             "wamids": { "bsonType": "array" },
             "timeline": { "bsonType": "array" },
+            "toldSaves": { "bsonType": "array" },
         },
     )
 }
@@ -214,7 +215,7 @@ fn feed_arrival() -> Document {
             ("partition", "int"),
             ("entries", "array"),
         ],
-        Document::new(),
+        doc! { "saveId": { "bsonType": "objectId" } },
     )
 }
 

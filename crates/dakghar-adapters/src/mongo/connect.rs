@@ -9,6 +9,7 @@ use dakghar_core::ports::StoreError;
 use mongodb::error::ErrorKind;
 use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, SelectionCriteria, ServerAddress, WriteConcern};
 use mongodb::{Client, Database};
+use parking_lot::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::collections::{
@@ -105,6 +106,7 @@ impl MongoStore {
             options,
             clock,
             promises,
+            announcements: Mutex::default(),
             conversations_are_new: AtomicBool::new(false),
             messages_repeat: AtomicBool::new(false),
             statuses_repeat: AtomicBool::new(false),

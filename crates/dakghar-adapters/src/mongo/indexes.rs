@@ -11,7 +11,7 @@ use futures_util::TryStreamExt as _;
 use mongodb::options::IndexOptions;
 use mongodb::{Database, IndexModel};
 
-use super::collections::{CONVERSATIONS, EVENTS, MESSAGES, REDRIVES, TENANTS};
+use super::collections::{CONVERSATIONS, EVENTS, FEED_ARRIVALS, MESSAGES, REDRIVES, TENANTS};
 
 /// The unique index that every collection has.
 pub(super) const BY_ID: &str = "_id_";
@@ -51,6 +51,8 @@ pub(super) const CONVERSATION_ALSO: &str = "tenant_also";
 pub(super) const EVENT_FINGERPRINT: &str = "fingerprint";
 /// A tenant's events, or the unrouted ones, newest first.
 pub(super) const EVENT_TENANT: &str = "tenant";
+/// Arrivals that are only announced, by the save that they are announced for.
+pub(super) const ARRIVAL_ANNOUNCED: &str = "announced";
 /// Amendments of a tenant's messages, the strongest of each last.
 pub(super) const EVENT_AMENDS: &str = "amends";
 /// One owner per business number.
@@ -193,6 +195,7 @@ fn all() -> Vec<Index> {
             doc! { "tenantId": 1, "amends.wamid": 1, "amends.revokes": 1, "amends.at": 1, "amends.by": 1 },
         )
         .only_with("amends.wamid"),
+        Index::new(FEED_ARRIVALS, ARRIVAL_ANNOUNCED, doc! { "saveId": 1 }).only_with("saveId"),
         Index::new(TENANTS, TENANT_PHONE_NUMBER, doc! { "phoneNumbers.phoneNumberId": 1 })
             .unique()
             .only_with("phoneNumbers.phoneNumberId"),
@@ -256,10 +259,11 @@ pub(super) async fn drop_retired(database: &Database) -> mongodb::error::Result<
 pub(super) async fn check(database: &Database) -> Result<(), CheckError> {
     let mut wanted = all();
     wanted.sort_by_key(|index| !index.unique);
-    let (messages, conversations, events, tenants, redrives) = futures_util::try_join!(
+    let (messages, conversations, events, arrivals, tenants, redrives) = futures_util::try_join!(
         list(database, MESSAGES),
         list(database, CONVERSATIONS),
         list(database, EVENTS),
+        list(database, FEED_ARRIVALS),
         list(database, TENANTS),
         list(database, REDRIVES),
     )?;
@@ -268,6 +272,7 @@ pub(super) async fn check(database: &Database) -> Result<(), CheckError> {
             MESSAGES => &messages,
             CONVERSATIONS => &conversations,
             EVENTS => &events,
+            FEED_ARRIVALS => &arrivals,
             REDRIVES => &redrives,
             _ => &tenants,
         };

@@ -1,7 +1,8 @@
 //! The stores on MongoDB, for installations of many machines.
 //!
 //! Every write waits for a majority with its journal, and every batch is one command. A message, a conversation, a tenant
-//! and an event are one document each; what is told of one in the feed is written with it in one transaction. What a message
+//! and an event are one document each; what is told of one in the feed is written with it in one
+//! transaction, or, of a change of a message, announced before it. What a message
 //! may become is decided in the core; this folder only keeps the result under optimistic versioning.
 //!
 //! A write whose answer is lost is looked up before anybody is told that it failed: an insert by its id, a save by
@@ -48,6 +49,7 @@ use std::time::Duration;
 
 use bson::RawDocumentBuf;
 use mongodb::{Collection, Database};
+use parking_lot::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use clock::MongoClock;
@@ -55,6 +57,7 @@ pub use connect::ConnectError;
 pub use options::MongoOptions;
 
 use failure::Failure;
+use feed::Announcements;
 use promises::Promises;
 
 /// Messages, tenants and events in one MongoDB database.
@@ -76,6 +79,7 @@ pub struct MongoStore {
     options: MongoOptions,
     clock: Arc<MongoClock>,
     promises: Arc<Promises>,
+    announcements: Mutex<Announcements>,
     /// True when the conversations touched last were nearly all new.
     conversations_are_new: AtomicBool,
     /// True when there were repetitions among the messages received last.

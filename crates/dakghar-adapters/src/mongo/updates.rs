@@ -6,14 +6,12 @@
 
 use std::time::Instant;
 
-use bson::{Document, RawArrayBuf, RawDocumentBuf, raw::cstr, rawdoc};
+use bson::{Document, RawArrayBuf, RawDocumentBuf, rawdoc};
 use dakghar_core::ports::StoreError;
-use mongodb::ClientSession;
 
 use super::MongoStore;
 use super::connect::WRITE_CONCERN_TIMEOUT;
 use super::failure::{Failure, refused_update, unconfirmed};
-use super::transactions::Aborted;
 
 /// Statements in one command.
 const STATEMENTS_MAX: usize = 1_000;
@@ -50,28 +48,11 @@ impl MongoStore {
     ) -> Result<UpdateReply, Failure> {
         #[expect(clippy::disallowed_methods, reason = "measures its patience")]
         let started = Instant::now();
-        let command = command(collection, statements, true);
+        let command = command(collection, statements);
         let first = self.run_update(command.clone(), started).await;
         match first {
             Err(failure) if failure.may_pass_by_itself() => self.run_update(command, started).await,
             other => other,
-        }
-    }
-
-    /// Executes statements inside of a transaction, which a refused one undoes.
-    pub(super) async fn update_within(
-        &self,
-        session: &mut ClientSession,
-        collection: &str,
-        statements: &[RawDocumentBuf],
-    ) -> Result<UpdateReply, Aborted> {
-        let run = self
-            .database
-            .run_raw_command(command(collection, statements, false))
-            .session(&mut *session);
-        match run.await {
-            Ok(reply) => Ok(read_reply(&reply)),
-            Err(error) => Err(self.undone(session, error).await),
         }
     }
 
@@ -102,20 +83,19 @@ pub(super) fn chunk_lengths(statements: &[RawDocumentBuf]) -> Vec<usize> {
     lengths
 }
 
-/// The `update` command. Inside of a transaction only its commit has a write concern.
-fn command(collection: &str, statements: &[RawDocumentBuf], is_alone: bool) -> RawDocumentBuf {
+/// The `update` command.
+fn command(collection: &str, statements: &[RawDocumentBuf]) -> RawDocumentBuf {
     let mut updates = RawArrayBuf::new();
     for statement in statements {
         updates.push(statement);
     }
     let wtimeout_ms = i64::try_from(WRITE_CONCERN_TIMEOUT.as_millis()).unwrap_or(i64::MAX);
-    let mut command = rawdoc! { "update": collection, "ordered": false };
-    if is_alone {
-        let concern = rawdoc! { "w": "majority", "j": true, "wtimeout": wtimeout_ms };
-        command.append(cstr!("writeConcern"), concern);
+    rawdoc! {
+        "update": collection,
+        "ordered": false,
+        "writeConcern": { "w": "majority", "j": true, "wtimeout": wtimeout_ms },
+        "updates": updates,
     }
-    command.append(cstr!("updates"), updates);
-    command
 }
 
 fn read_reply(reply: &Document) -> UpdateReply {

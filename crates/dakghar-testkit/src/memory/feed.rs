@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use dakghar_core::domain::feed::{Arrival, Chunk};
+use dakghar_core::domain::feed::{Announced, Arrival, Chunk, SaveTrace, Verdict};
 use dakghar_core::domain::page::{Listed, PageLimit};
-use dakghar_core::domain::{FeedBounds, FeedEntry, Partitions, Place, PlacedEntry, TenantId, Timestamp};
-use dakghar_core::ports::{Appended, ArrivalStore, ArrivalsWaiting, Attendant, FeedStore, StoreError};
+use dakghar_core::domain::{FeedBounds, FeedEntry, MessageId, Partitions, Place, PlacedEntry, TenantId, Timestamp};
+use dakghar_core::ports::{Appended, ArrivalStore, ArrivalsWaiting, Attendant, FeedStore, Save, Saved, StoreError};
 
 use super::{MemoryStore, State, page_of};
 
@@ -19,6 +19,10 @@ pub(super) struct Feeds {
     placed: BTreeMap<(TenantId, Place), FeedEntry>,
     arrivals: BTreeMap<Arc<str>, Arrival>,
     aside: BTreeSet<Arc<str>>,
+    /// Arrivals whose save is not known to be done.
+    announced: BTreeSet<Arc<str>>,
+    /// The announced saves that messages carry.
+    carried: BTreeSet<(MessageId, Arc<str>)>,
     arrived: u64,
     attendants: BTreeMap<Arc<str>, u64>,
 }
@@ -29,6 +33,10 @@ impl Feeds {
         if !self.has_arrivals {
             return self.append(entry.tenant_id, entry);
         }
+        self.arrive(entry);
+    }
+
+    fn arrive(&mut self, entry: FeedEntry) -> Arc<str> {
         self.arrived += 1;
         let id: Arc<str> = format!("{:016x}", self.arrived).into();
         let arrival = Arrival {
@@ -36,7 +44,8 @@ impl Feeds {
             tenant_id: entry.tenant_id,
             entries: vec![entry],
         };
-        self.arrivals.insert(id, arrival);
+        self.arrivals.insert(id.clone(), arrival);
+        id
     }
 
     fn append(&mut self, tenant_id: TenantId, entry: FeedEntry) {
@@ -121,6 +130,91 @@ impl State {
         let arrivals = self.feeds.arrivals.values();
         arrivals.filter(|arrival| !self.feeds.aside.contains(&arrival.id))
     }
+
+    /// The arrivals that may be placed.
+    fn settled(&self) -> impl Iterator<Item = &Arrival> {
+        self.waiting()
+            .filter(|arrival| !self.feeds.announced.contains(&arrival.id))
+    }
+
+    /// The save that an arrival announces, and what its message shows of it.
+    fn announced(&self, id: &Arc<str>) -> Option<(Announced, Option<SaveTrace>)> {
+        let arrival = self
+            .feeds
+            .announced
+            .get(id)
+            .and_then(|id| self.feeds.arrivals.get(id))?;
+        let announced = Announced::of(&arrival.entries[0])?;
+        let message = self.messages.get(&announced.message_id);
+        let trace = message.map(|message| SaveTrace {
+            version: Some(message.delivery.version),
+            is_carried: self.feeds.carried.contains(&(announced.message_id, id.clone())),
+        });
+        Some((announced, trace))
+    }
+}
+
+/// A save in three writes, as a store makes it that has no transaction around it.
+impl MemoryStore {
+    /// The first write: what a save tells, as an arrival that has no place yet. `None` if it tells nothing, or if this store
+    /// gives places at once.
+    pub fn announce(&self, save: &Save) -> Option<Arc<str>> {
+        let mut state = self.state.lock();
+        let entry = save.entry.clone().filter(|_| state.feeds.has_arrivals)?;
+        let id = state.feeds.arrive(entry);
+        state.feeds.announced.insert(id.clone());
+        Some(id)
+    }
+
+    /// The second write: saves the message, which carries the save from then on.
+    pub fn save_announced(&self, save: &Save, id: &Arc<str>) -> Saved {
+        let quiet = Save {
+            entry: None,
+            ..save.clone()
+        };
+        let mut state = self.state.lock();
+        let saved = state.save(&quiet);
+        if saved == Saved::Done {
+            state.feeds.carried.insert((save.key.message_id, id.clone()));
+        }
+        saved
+    }
+
+    /// The third write: the entry is true, or tells of nothing. Changes nothing if somebody was faster.
+    pub fn settle(&self, id: &Arc<str>, is_saved: bool) {
+        let feeds = &mut self.state.lock().feeds;
+        if feeds.announced.remove(id) && !is_saved {
+            feeds.arrivals.remove(id);
+        }
+    }
+
+    /// What is announced in these partitions.
+    pub fn announced(&self, of: Partitions) -> Vec<Arc<str>> {
+        let state = self.state.lock();
+        let announced = state
+            .waiting()
+            .filter(|arrival| of.has_tenant(&arrival.tenant_id) && state.feeds.announced.contains(&arrival.id));
+        announced.map(|arrival| arrival.id.clone()).collect()
+    }
+
+    /// What became of an announced save; `None` if it is settled.
+    pub fn verdict(&self, id: &Arc<str>) -> Option<Verdict> {
+        let (announced, trace) = self.state.lock().announced(id)?;
+        Some(announced.verdict(trace))
+    }
+
+    /// Makes an announced save that is still on its way come too late.
+    pub fn raise_version(&self, id: &Arc<str>) {
+        let mut state = self.state.lock();
+        let Some((announced, trace)) = state.announced(id) else {
+            return;
+        };
+        if announced.verdict(trace) == Verdict::Open
+            && let Some(message) = state.messages.get_mut(&announced.message_id)
+        {
+            message.delivery.version += 1;
+        }
+    }
 }
 
 #[async_trait]
@@ -143,8 +237,8 @@ impl FeedStore for MemoryStore {
 impl ArrivalStore for MemoryStore {
     async fn arrivals(&self, of: Partitions, limit: u32) -> Result<Vec<Arrival>, StoreError> {
         self.with(|state| {
-            let waiting = state.waiting().filter(|arrival| of.has_tenant(&arrival.tenant_id));
-            waiting.take(limit as usize).cloned().collect()
+            let settled = state.settled().filter(|arrival| of.has_tenant(&arrival.tenant_id));
+            settled.take(limit as usize).cloned().collect()
         })
     }
 

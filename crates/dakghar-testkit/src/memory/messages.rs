@@ -55,7 +55,7 @@ impl State {
             .filter(|message| message.accepted.tenant_id == key.tenant_id)
     }
 
-    fn save(&mut self, Save { key, delivery, entry }: &Save) -> Saved {
+    pub(super) fn save(&mut self, Save { key, delivery, entry }: &Save) -> Saved {
         let stored = self.messages.get_mut(&key.message_id);
         let Some(stored) = stored.filter(|stored| stored.key() == *key) else {
             return Saved::Stale;

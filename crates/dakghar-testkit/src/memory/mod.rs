@@ -90,6 +90,11 @@ impl MemoryStore {
         store
     }
 
+    /// True if entries get their places later.
+    pub fn has_arrivals(&self) -> bool {
+        self.state.lock().feeds.has_arrivals
+    }
+
     /// From now on every method fails with this error and changes nothing; `None` ends that.
     pub fn fail_with(&self, outage: Option<StoreError>) {
         self.state.lock().outage = outage;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use bson::oid::ObjectId;
 use bson::{DateTime, RawDocument, RawDocumentBuf};
 use dakghar_core::domain::feed::{Arrival, Chunk};
 use dakghar_core::domain::feed::{EntryKind, FeedEntry, Partitions, Place, PlacedEntry, Subject, place_id};
@@ -33,6 +34,14 @@ struct ArrivalFields<'a> {
     tenant_id: Cow<'a, str>,
     /// Of the tenant.
     partition: i32,
+    /// While it is only announced: the save of messages that its entries tell of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    save_id: Option<ObjectId>,
+    entries: Vec<EntryFields<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct OnlyEntries<'a> {
     entries: Vec<EntryFields<'a>>,
 }
 
@@ -60,18 +69,27 @@ fn entry_fields(entry: &FeedEntry) -> EntryFields<'_> {
     }
 }
 
-/// Entries of one tenant without places as a document.
+/// Entries of one tenant without places as a document, announced for a save if one is given.
 pub(in crate::mongo) fn encode_arrival(
     id: &str,
     tenant_id: &TenantId,
     entries: &[&FeedEntry],
+    save_id: Option<ObjectId>,
 ) -> Result<RawDocumentBuf, StoreError> {
     to_raw(&ArrivalFields {
         id: id.into(),
         schema_version: SCHEMA_VERSION,
         tenant_id: tenant_id.to_string().into(),
         partition: i32::try_from(Partitions::partition_of(tenant_id)).unwrap_or_default(),
+        save_id,
         entries: entries.iter().map(|entry| entry_fields(entry)).collect(),
+    })
+}
+
+/// The entries of an arrival as the field that has them.
+pub(in crate::mongo) fn encode_entries(entries: &[FeedEntry]) -> Result<RawDocumentBuf, StoreError> {
+    to_raw(&OnlyEntries {
+        entries: entries.iter().map(entry_fields).collect(),
     })
 }
 

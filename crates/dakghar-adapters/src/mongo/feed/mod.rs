@@ -4,6 +4,7 @@
 //! A chunk is a document under its tenant and first place, so no place is given twice. It is inserted in the transaction
 //! that deletes its arrivals, so no entry is placed twice and none is lost in between.
 
+mod announcing;
 mod writing;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use super::indexes::BY_ID;
 use super::reads::{Query, text};
 use super::transactions::Aborted;
 
+pub(super) use announcing::Announcements;
 pub(super) use writing::{Keyed, Told};
 
 /// Entries of a chunk at most, when it is looked for.
@@ -103,7 +105,10 @@ impl FeedStore for MongoStore {
 #[async_trait]
 impl ArrivalStore for MongoStore {
     async fn arrivals(&self, of: Partitions, limit: u32) -> Result<Vec<Arrival>, StoreError> {
-        let query = Query::new(waiting(of), BY_ID).sort(doc! { "_id": 1 }).limit(limit);
+        self.settle_forgotten(of).await;
+        let mut settled = waiting(of);
+        settled.insert("saveId", doc! { "$exists": false });
+        let query = Query::new(settled, BY_ID).sort(doc! { "_id": 1 }).limit(limit);
         let id = |raw: &RawDocument| raw.get_str("_id").ok().map(Arc::<str>::from);
         let (found, _) = self
             .fetch_each_within(&self.feed_arrivals, query, LOAD_BYTES_MAX, id, feed::decode_arrival)
@@ -223,6 +228,9 @@ impl MongoStore {
         to: &Collection<RawDocumentBuf>,
         ids: &[Arc<str>],
     ) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
         let ids: Vec<&str> = ids.iter().map(AsRef::as_ref).collect();
         let filter = doc! { "_id": { "$in": ids } };
         let documents = self

@@ -10,14 +10,14 @@ use dakghar_core::domain::ids::TenantId;
 use dakghar_core::ports::{Clock as _, StoreError};
 use mongodb::Collection;
 
-use crate::mongo::MongoStore;
 use crate::mongo::documents::feed;
 use crate::mongo::inserts::Inserted;
 use crate::mongo::reads::Query;
 use crate::mongo::transactions::{Aborted, TRIES_MAX, in_the_way, wait_for_others};
+use crate::mongo::{MongoClock, MongoStore};
 
 /// Entries in one arrival at most.
-const ENTRIES_MAX: usize = 1_000;
+pub(super) const ENTRIES_MAX: usize = 1_000;
 
 /// A collection, and the field that must not be twice in it.
 #[derive(Clone, Copy)]
@@ -110,21 +110,16 @@ impl MongoStore {
     }
 
     /// Entries as arrivals: one document for each tenant.
-    pub(in crate::mongo) fn arrivals_of<'a>(
-        &self,
-        entries: impl Iterator<Item = &'a FeedEntry>,
-    ) -> Result<Vec<RawDocumentBuf>, StoreError> {
+    fn arrivals_of<'a>(&self, entries: impl Iterator<Item = &'a FeedEntry>) -> Result<Vec<RawDocumentBuf>, StoreError> {
         let mut by_tenant: BTreeMap<TenantId, Vec<&FeedEntry>> = BTreeMap::new();
         for entry in entries {
             by_tenant.entry(entry.tenant_id).or_default().push(entry);
         }
-        let now = self.clock.present().now.as_millis();
         let mut arrivals = Vec::with_capacity(by_tenant.len());
         for (tenant_id, entries) in by_tenant {
             for entries in entries.chunks(ENTRIES_MAX) {
-                // The second part tells apart what was made in the same millisecond, in the order of one process.
-                let id = format!("{now:012x}{}", ObjectId::new().to_hex());
-                arrivals.push(feed::encode_arrival(&id, &tenant_id, entries)?);
+                let id = arrival_id(&self.clock);
+                arrivals.push(feed::encode_arrival(&id, &tenant_id, entries, None)?);
             }
         }
         Ok(arrivals)
@@ -164,6 +159,13 @@ impl MongoStore {
         });
         Ok(before - left.len())
     }
+}
+
+/// The id of an arrival that is made now.
+pub(super) fn arrival_id(clock: &MongoClock) -> String {
+    let now = clock.present().now.as_millis();
+    // The second part tells apart what was made in the same millisecond, in the order of one process.
+    format!("{now:012x}{}", ObjectId::new().to_hex())
 }
 
 /// The places of the records whose key no earlier one has; the others are duplicates.

@@ -8,8 +8,6 @@ use std::collections::{BTreeMap, HashSet};
 use bson::oid::ObjectId;
 use bson::{RawArrayBuf, RawBson, RawDocumentBuf, doc, raw::cstr, rawdoc};
 use dakghar_core::ports::{Save, Saved, StoreError};
-use mongodb::ClientSession;
-use mongodb::options::Hint;
 
 use crate::mongo::MongoStore;
 use crate::mongo::collections::MESSAGES;
@@ -17,7 +15,6 @@ use crate::mongo::documents::{Unreadable, counter, message};
 use crate::mongo::indexes::BY_ID;
 use crate::mongo::reads::{Query, text};
 use crate::mongo::sharing::{SHARING_MAX, Sharing};
-use crate::mongo::transactions::{Aborted, TRIES_MAX, wait_for_others};
 use crate::mongo::updates::chunk_lengths;
 
 /// A statement and the places of its messages in the batch.
@@ -26,10 +23,27 @@ pub(super) type Statement = (Vec<usize>, RawDocumentBuf);
 pub(super) type Write = fn(batch: &[Save], save_id: ObjectId, sharing_max: usize) -> Result<Vec<Statement>, StoreError>;
 
 impl MongoStore {
-    /// Saves with these statements.
+    /// Saves with these statements. What the messages tell in the feed is announced before, and settled after.
     pub(super) async fn save_in(&self, batch: &[Save], write: Write) -> Vec<Result<Saved, StoreError>> {
         // The reply to an update only counts what matched; this names it.
         let save_id = ObjectId::new();
+        let announcement = match self.announce(batch, save_id).await {
+            Ok(announcement) => announcement,
+            Err(error) => return vec![Err(error); batch.len()],
+        };
+        let mut answers = self.save_announced(batch, write, save_id).await;
+        let (places, again) = self.with_room_now(batch, &answers).await;
+        if !again.is_empty() {
+            let saved = self.save_announced(&again, write, save_id).await;
+            for (place, saved) in places.into_iter().zip(saved) {
+                answers[place] = saved;
+            }
+        }
+        self.settle(announcement, batch, &answers).await;
+        answers
+    }
+
+    async fn save_announced(&self, batch: &[Save], write: Write, save_id: ObjectId) -> Vec<Result<Saved, StoreError>> {
         let (answers, is_refused) = self
             .save_in_statements(batch, write(batch, save_id, SHARING_MAX), save_id)
             .await;
@@ -41,6 +55,20 @@ impl MongoStore {
         let statements = write(batch, save_id, 1);
         let (answers, _) = self.save_in_statements(batch, statements, save_id).await;
         answers.into_iter().zip(batch).map(named).collect()
+    }
+
+    /// The saves that found no room for their id in the message, and have some now.
+    async fn with_room_now(&self, batch: &[Save], answers: &[Result<Saved, StoreError>]) -> (Vec<usize>, Vec<Save>) {
+        let is_stale = |(_, (save, answer)): &(usize, (&Save, &Result<Saved, StoreError>))| {
+            save.entry.is_some() && **answer == Ok(Saved::Stale)
+        };
+        let stale = || batch.iter().zip(answers).enumerate().filter(is_stale);
+        let ids = stale().map(|(_, (save, _))| save.key.message_id.to_string()).collect();
+        match self.make_room(ids).await {
+            Ok(true) => stale().map(|(place, (save, _))| (place, save.clone())).unzip(),
+            // Whoever is told that a save is stale tries again.
+            Ok(false) | Err(_) => (Vec::new(), Vec::new()),
+        }
     }
 
     /// Also returns whether a statement was refused.
@@ -85,9 +113,6 @@ impl MongoStore {
         updates: &[RawDocumentBuf],
         save_id: ObjectId,
     ) -> (Vec<Result<Saved, StoreError>>, Vec<(usize, StoreError)>) {
-        if saves.iter().any(|save| save.entry.is_some()) {
-            return self.save_and_tell(saves, updates, save_id).await;
-        }
         let reply = match self.update_all(MESSAGES, updates).await {
             Ok(reply) => reply,
             Err(failure) => {
@@ -108,109 +133,6 @@ impl MongoStore {
         (answers, refused.collect())
     }
 
-    /// As [`MongoStore::save_chunk`], together with the entries of the messages that are saved.
-    async fn save_and_tell(
-        &self,
-        saves: &[&Save],
-        updates: &[RawDocumentBuf],
-        save_id: ObjectId,
-    ) -> (Vec<Result<Saved, StoreError>>, Vec<(usize, StoreError)>) {
-        let mut tries = 0;
-        loop {
-            let steps = self.save_with_entries(saves, updates, save_id);
-            let error = match self.within_write_timeout(steps).await {
-                Ok(SavedTogether::All(answers)) => return (answers, Vec::new()),
-                Ok(SavedTogether::Refused(_)) if updates.len() > 1 && updates.len() == saves.len() => {
-                    return self.save_and_tell_apart(saves, updates, save_id).await;
-                }
-                Ok(SavedTogether::Refused(refused)) => return (vec![Ok(Saved::Stale); saves.len()], refused),
-                // The entries are in the same transaction: whoever carries this save has them.
-                Err(Aborted::Unknown(error)) => return (self.saved_or(saves, save_id, &Err(error)).await, Vec::new()),
-                Err(Aborted::Conflict) if tries < TRIES_MAX => None,
-                Err(aborted) => Some(aborted.into_store_error()),
-            };
-            if let Some(error) = error {
-                return (vec![Err(error); saves.len()], Vec::new());
-            }
-            tries += 1;
-            wait_for_others(tries).await;
-        }
-    }
-
-    /// As [`MongoStore::save_and_tell`], each message in a transaction of its own: one of them is refused.
-    async fn save_and_tell_apart(
-        &self,
-        saves: &[&Save],
-        updates: &[RawDocumentBuf],
-        save_id: ObjectId,
-    ) -> (Vec<Result<Saved, StoreError>>, Vec<(usize, StoreError)>) {
-        let (mut answers, mut refused) = (Vec::with_capacity(saves.len()), Vec::new());
-        for (place, (save, update)) in saves.iter().zip(updates).enumerate() {
-            let update = std::slice::from_ref(update);
-            let (saved, why) = Box::pin(self.save_and_tell(&[*save], update, save_id)).await;
-            answers.extend(saved);
-            refused.extend(why.into_iter().map(|(_, error)| (place, error)));
-        }
-        (answers, refused)
-    }
-
-    async fn save_with_entries(
-        &self,
-        saves: &[&Save],
-        updates: &[RawDocumentBuf],
-        save_id: ObjectId,
-    ) -> Result<SavedTogether, Aborted> {
-        let mut session = self.begin().await?;
-        let reply = self.update_within(&mut session, MESSAGES, updates).await?;
-        if !reply.refused.is_empty() {
-            self.undo(&mut session).await;
-            let refused = reply.refused.into_iter().map(|refused| (refused.index, refused.error));
-            return Ok(SavedTogether::Refused(refused.collect()));
-        }
-        let answers = if reply.matched == saves.len() {
-            vec![Ok(Saved::Done); saves.len()]
-        } else {
-            self.saved_within(&mut session, saves, save_id).await?
-        };
-        let told = saves
-            .iter()
-            .zip(&answers)
-            .filter(|(_, answer)| **answer == Ok(Saved::Done));
-        let arrivals = self.arrivals_of(told.filter_map(|(save, _)| save.entry.as_ref()));
-        let arrivals = arrivals.map_err(Aborted::Failed)?;
-        self.insert_within(&mut session, &self.feed_arrivals, &arrivals).await?;
-        self.commit(&mut session).await?;
-        Ok(SavedTogether::All(answers))
-    }
-
-    /// Which messages a transaction under way has saved.
-    async fn saved_within(
-        &self,
-        session: &mut ClientSession,
-        saves: &[&Save],
-        save_id: ObjectId,
-    ) -> Result<Vec<Result<Saved, StoreError>>, Aborted> {
-        let ids: Vec<String> = saves.iter().map(|save| save.key.message_id.to_string()).collect();
-        let find = self
-            .messages
-            .find(doc! { "_id": { "$in": &ids }, "saveId": save_id })
-            .projection(doc! { "_id": 1 })
-            .hint(Hint::Name(BY_ID.to_owned()));
-        let mut found = HashSet::new();
-        let read = async {
-            let mut cursor = find.session(&mut *session).await?;
-            while cursor.advance(&mut *session).await? {
-                found.extend(cursor.current().get_str("_id").ok().map(str::to_owned));
-            }
-            Ok::<_, mongodb::error::Error>(())
-        };
-        if let Err(error) = read.await {
-            return Err(self.undone(session, error).await);
-        }
-        let answer = |id| if found.contains(id) { Saved::Done } else { Saved::Stale };
-        Ok(ids.iter().map(|id| Ok(answer(id))).collect())
-    }
-
     /// `Done` for the messages that carry this save, `otherwise` for the rest.
     async fn saved_or(
         &self,
@@ -219,7 +141,9 @@ impl MongoStore {
         otherwise: &Result<Saved, StoreError>,
     ) -> Vec<Result<Saved, StoreError>> {
         let ids: Vec<_> = saves.iter().map(|save| save.key.message_id.to_string()).collect();
-        let query = Query::new(doc! { "_id": { "$in": ids.clone() }, "saveId": save_id }, BY_ID)
+        // Another save may have followed, which leaves the id of one that told something.
+        let carries = [doc! { "saveId": save_id }, doc! { message::TOLD_SAVES: save_id }];
+        let query = Query::new(doc! { "_id": { "$in": ids.clone() }, "$or": carries.to_vec() }, BY_ID)
             .fields(doc! { "_id": 1 })
             .majority();
         let reading = self.fetch_readable(&self.messages, query, |raw| text(raw, "message", "_id"));
@@ -241,14 +165,6 @@ impl MongoStore {
             })
             .collect()
     }
-}
-
-/// What became of saves that share a transaction.
-enum SavedTogether {
-    /// Nothing was refused.
-    All(Vec<Result<Saved, StoreError>>),
-    /// Statements were refused, and nothing was saved.
-    Refused(Vec<(usize, StoreError)>),
 }
 
 /// The same answer, which names and tells of the message if its document does not allow the save.
@@ -282,25 +198,26 @@ pub(super) fn claims(batch: &[Save], save_id: ObjectId, sharing_max: usize) -> R
                 sharing.add(key.message_id.to_string(), &key.tenant_id);
             }
             let update = rawdoc! { "$set": set.clone(), "$unset": { message::FIELD_A_CLAIM_UNSETS: "" } };
-            statements.push((places.to_vec(), statement(&sharing, version, update)));
+            statements.push((places.to_vec(), statement(sharing.filter(), version, update)));
         }
     }
     Ok(statements)
 }
 
-/// Messages that have this in common share a statement: the version that was read, and the fields that are empty.
-type Alike = (u64, Vec<&'static str>);
+/// Messages that have this in common share a statement: the version that was read, the fields that are empty, and whether
+/// they tell something.
+type Alike = (u64, Vec<&'static str>, bool);
 
 /// Writes everything that delivery may have changed.
 pub(super) fn deliveries(batch: &[Save], save_id: ObjectId, sharing_max: usize) -> Result<Vec<Statement>, StoreError> {
     let mut alike: BTreeMap<Alike, Vec<(usize, RawDocumentBuf)>> = BTreeMap::new();
-    for (place, Save { delivery, .. }) in batch.iter().enumerate() {
+    for (place, Save { delivery, entry, .. }) in batch.iter().enumerate() {
         let set = message::encode_delivery(delivery, save_id)?;
-        let absent = absent_fields(&set);
-        alike.entry((delivery.version, absent)).or_default().push((place, set));
+        let group = (delivery.version, absent_fields(&set), entry.is_some());
+        alike.entry(group).or_default().push((place, set));
     }
     let mut statements = Vec::with_capacity(alike.len());
-    for ((version, absent), sets) in alike {
+    for ((version, absent, is_told), sets) in alike {
         let mut sets = sets.into_iter();
         while sets.len() > 0 {
             let mut places = Vec::new();
@@ -310,20 +227,31 @@ pub(super) fn deliveries(batch: &[Save], save_id: ObjectId, sharing_max: usize) 
                 sharing.add_with_value(key.message_id.to_string(), &key.tenant_id, set);
                 places.push(place);
             }
+            let mut filter = sharing.filter();
+            let mut merged: Vec<RawBson> = vec!["$$ROOT".into(), sharing.own_value().into()];
+            if is_told {
+                filter.append(message::TOLD_SAVES_ARE_FULL, rawdoc! { "$exists": false });
+                merged.push(with_save(save_id).into());
+            }
             let mut steps = RawArrayBuf::new();
-            steps.push(rawdoc! { "$replaceWith": { "$mergeObjects": ["$$ROOT", sharing.own_value()] } });
+            steps.push(rawdoc! { "$replaceWith": { "$mergeObjects": merged.into_iter().collect::<RawArrayBuf>() } });
             if !absent.is_empty() {
                 steps.push(rawdoc! { "$unset": absent.iter().copied().collect::<RawArrayBuf>() });
             }
-            statements.push((places, statement(&sharing, version, steps)));
+            statements.push((places, statement(filter, version, steps)));
         }
     }
     Ok(statements)
 }
 
+/// In a pipeline: the saves that a message carries, and this one.
+fn with_save(save_id: ObjectId) -> RawDocumentBuf {
+    let carried = rawdoc! { "$ifNull": ["$toldSaves", []] };
+    rawdoc! { "toldSaves": { "$concatArrays": [carried, [save_id]] } }
+}
+
 /// Updates each of the messages whose version is still the one that was read.
-fn statement(sharing: &Sharing, version: u64, update: impl Into<RawBson>) -> RawDocumentBuf {
-    let mut filter = sharing.filter();
+fn statement(mut filter: RawDocumentBuf, version: u64, update: impl Into<RawBson>) -> RawDocumentBuf {
     filter.append(cstr!("version"), counter(version));
     rawdoc! { "q": filter, "u": update.into(), "multi": true, "hint": BY_ID }
 }

@@ -1,9 +1,10 @@
 //! The feed of a tenant: everything that happens to it, in one order, each event once.
 //!
-//! An entry is written in one transaction with what it tells of, and names the record that has the rest. So nothing stands
+//! An entry is written together with what it tells of, and names the record that has the rest. So nothing stands
 //! in it that would have to be erased later, and a record that is erased leaves an entry that still has its place. Places
 //! are 1, 2, 3 and so on for each tenant: whoever reads them can see that nothing is missing.
 
+mod announced;
 mod chunk;
 mod kind;
 mod partitions;
@@ -18,6 +19,7 @@ use super::message::{Message, Origin, Status, StatusRecord, TimelineEvent};
 use super::time::Timestamp;
 use super::webhook::{EventReason, WebhookEvent};
 
+pub use announced::{Announced, SaveTrace, Verdict};
 pub use chunk::{Arrival, Chunk, ENTRY_BYTES};
 pub use kind::EntryKind;
 pub use partitions::{PARTITIONS, Partitions};

@@ -110,6 +110,7 @@ impl World {
             unreadable: Arc::default(),
             unreadable_messages: Arc::default(),
             poisoned: Arc::default(),
+            announced: Arc::default(),
             queued: signal::Signal::default(),
         };
         Self { shared, kind }

@@ -21,7 +21,14 @@ pub enum Call {
     /// The second half of [`Call::Receive`], where that is not one transaction. Only scripts see it.
     MoveConversation,
     Load,
+    /// The first of three writes of a save that tells something: its entry, which has no place yet. Then comes
+    /// [`Call::Save`].
+    Announce,
     Save,
+    /// The third write: the entry is true, or tells of nothing.
+    Settle,
+    /// A look at what was left announced, and the change that makes a late save come too late.
+    Judge,
     Claim,
     Touch,
     FindByWamid,

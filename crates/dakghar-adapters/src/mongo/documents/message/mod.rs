@@ -40,6 +40,11 @@ pub(in crate::mongo) const OPTIONAL_DELIVERY_FIELDS: [&str; 16] = [
 /// The field that a claim takes away.
 pub(in crate::mongo) const FIELD_A_CLAIM_UNSETS: &CStr = cstr!("enqueuedAt");
 
+/// The ids of the saves that told something in the feed, and are not known to be settled, the latest last.
+pub(in crate::mongo) const TOLD_SAVES: &str = "toldSaves";
+/// Is there if [`TOLD_SAVES`] has as many ids as it may have, which is sixteen.
+pub(in crate::mongo) const TOLD_SAVES_ARE_FULL: &CStr = cstr!("toldSaves.15");
+
 /// The key under which a message that Meta reports is received once; `None` for one of a client.
 pub(in crate::mongo) fn inbound_key(message: &Message) -> Option<String> {
     let wamid = message.delivery.wamid.as_ref().filter(|_| message.is_reported())?;

@@ -34,6 +34,7 @@ impl FeedStore for Near {
 #[async_trait]
 impl ArrivalStore for Near {
     async fn arrivals(&self, of: Partitions, limit: u32) -> Result<Vec<Arrival>, StoreError> {
+        self.settle_forgotten(of).await;
         let read = move |shared: &Shared| at_once(shared.store.arrivals(of, limit));
         self.once(Call::Arrivals, read).await
     }

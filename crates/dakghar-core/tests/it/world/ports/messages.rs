@@ -1,5 +1,7 @@
 //! The message store at the far end of the wire. Every effect is shown to the promises the moment it happens.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use dakghar_core::domain::listening::CallSpan;
 use dakghar_core::domain::page::Paged as _;
@@ -31,9 +33,19 @@ impl Shared {
     }
 
     fn save_one(&self, by: Life, call: Call, save: Save) -> Saved {
+        self.save_as(by, call, save, None)
+    }
+
+    /// Saves a message, with its entry if it was not announced.
+    pub(super) fn save_as(&self, by: Life, call: Call, save: Save, announced: Option<&Arc<str>>) -> Saved {
         let before = self.stored(save.key);
-        let saved = at_once(MessageStore::save(&*self.store, &[save])).pop();
-        let saved = saved.expect("an answer").expect("no outage");
+        let saved = match announced {
+            Some(id) => self.store.save_announced(&save, id),
+            None => {
+                let saved = at_once(MessageStore::save(&*self.store, &[save])).pop();
+                saved.expect("an answer").expect("no outage")
+            }
+        };
         if saved == Saved::Done {
             self.show(by, call, before);
         }
@@ -159,9 +171,7 @@ impl MessageStore for Near {
     }
 
     async fn save(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>> {
-        let life = self.life;
-        let save = move |shared: &Shared, save: Save| shared.save_one(life, Call::Save, save);
-        self.batch(Call::Save, batch.to_vec(), save).await
+        self.save_in_three_writes(batch).await
     }
 
     async fn claim(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>> {

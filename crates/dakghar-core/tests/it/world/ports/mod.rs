@@ -1,5 +1,6 @@
 //! The ports of one life of a process: the memory ports at the far end of a wire.
 
+mod announcing;
 mod clock;
 mod conversations;
 mod events;
@@ -18,8 +19,9 @@ mod tenants;
 mod timers;
 mod whole;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use dakghar_core::domain::{MessageKey, TenantId};
 use dakghar_core::ports::{ArrivalStore, OutcomeSpool, Ports, StoreError};
@@ -61,6 +63,8 @@ pub struct Shared {
     pub unreadable_messages: Arc<Mutex<BTreeSet<MessageKey>>>,
     /// Tenants whose entries cannot be placed.
     pub poisoned: Arc<Mutex<BTreeSet<TenantId>>>,
+    /// Since when lives have seen that something is announced, by their uptime.
+    pub announced: Arc<Mutex<BTreeMap<(Life, Arc<str>), Duration>>>,
     /// Tells that a message may have become due.
     pub queued: Signal,
 }
