@@ -1,5 +1,6 @@
 //! The MongoDB stores against a real server: the conformance suites, and what only MongoDB has.
 
+mod announcing;
 mod commands;
 mod faults;
 mod migration;

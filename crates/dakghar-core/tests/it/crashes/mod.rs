@@ -3,6 +3,7 @@
 //! start of the only process, go on by themselves.
 
 mod accepting;
+mod announcing;
 mod receiving;
 mod sending;
 mod spooling;

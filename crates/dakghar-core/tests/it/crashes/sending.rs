@@ -11,7 +11,7 @@ use crate::world::wire::{Call, Fate};
 use crate::world::{Kind, World};
 
 /// A worker dies at this call, and somebody goes on: another process, or the next start of the only one.
-fn dies_at(world: &World, policy: UnknownOutcome, call: Call, fate: Fate) -> (Process, Tenant, MessageKey) {
+pub(super) fn dies_at(world: &World, policy: UnknownOutcome, call: Call, fate: Fate) -> (Process, Tenant, MessageKey) {
     let (process, tenant, message) = world.queued(policy);
     let jobs = world.take(&process);
     world.wire.script(call, fate);
