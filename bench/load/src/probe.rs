@@ -1,16 +1,17 @@
 //! Asks a contender's store how many of its newest messages are in each status. Both contenders keep messages in a
-//! collection or table `messages` with the fields `status` and `direction`.
+//! collection or table `messages` with the fields `status` and `direction`. What Meta reports of a message may be a record
+//! of its own in `statuses`, and then the message stays as it was sent.
 //!
 //! Only the newest, because no index of a contender is made for these questions: asked about all, the server would read
 //! everything that is stored, and what is measured would wait for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use bson::{Document, doc};
 use mongodb::options::ClientOptions;
-use mongodb::{Client, Collection, Database};
+use mongodb::{Client, Cursor, Database};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
@@ -39,7 +40,7 @@ pub(crate) struct CountArgs {
 
 /// A store that can be asked.
 pub(crate) enum Store {
-    Mongo(Collection<Document>),
+    Mongo(Database),
     Sqlite(PathBuf),
 }
 
@@ -58,7 +59,7 @@ pub(crate) async fn mongo_database(uri: &str) -> anyhow::Result<Database> {
 impl Store {
     pub(crate) async fn open(args: &StoreArgs) -> anyhow::Result<Self> {
         match (&args.mongo_uri, &args.sqlite) {
-            (Some(uri), _) => Ok(Self::Mongo(mongo_database(uri).await?.collection("messages"))),
+            (Some(uri), _) => Ok(Self::Mongo(mongo_database(uri).await?)),
             (None, Some(path)) => Ok(Self::Sqlite(path.clone())),
             (None, None) => anyhow::bail!("name the store"),
         }
@@ -74,7 +75,7 @@ impl Store {
     /// The `newest` messages by direction and status.
     pub(crate) async fn by_status(&self, newest: u64) -> anyhow::Result<BTreeMap<String, u64>> {
         match self {
-            Self::Mongo(messages) => {
+            Self::Mongo(database) => {
                 let group = doc! { "$group": {
                     "_id": { "$concat": ["$direction", ".", "$status"] }, "count": { "$sum": 1_i64 },
                 } };
@@ -84,6 +85,7 @@ impl Store {
                     doc! { "$limit": newest.max(1).cast_signed() },
                     group,
                 ];
+                let messages = database.collection::<Document>("messages");
                 let mut found = messages.aggregate(newest).await?;
                 let mut counts = BTreeMap::new();
                 while found.advance().await? {
@@ -106,6 +108,47 @@ impl Store {
             }
         }
     }
+
+    /// How many of the `newest` messages are read: those that have the status, or a report of it.
+    pub(crate) async fn read(&self, newest: u64) -> anyhow::Result<u64> {
+        match self {
+            Self::Mongo(database) => {
+                let newest = [
+                    doc! { "$sort": { "_id": -1 } },
+                    doc! { "$limit": newest.max(1).cast_signed() },
+                    doc! { "$match": { "direction": "outbound", "status": "read" } },
+                    doc! { "$project": { "_id": 1 } },
+                ];
+                let mut read = ids(database.collection::<Document>("messages").aggregate(newest).await?).await?;
+                let statuses = database.collection::<Document>("statuses");
+                let reported = statuses.find(doc! { "status": "read" }).projection(doc! { "_id": 1 });
+                let reports = ids(reported.await?).await?;
+                // The id of a report begins with the tenant and the message.
+                read.extend(reports.iter().filter_map(|id| id.split('/').nth(1).map(str::to_owned)));
+                Ok(read.len() as u64)
+            }
+            Self::Sqlite(path) => {
+                let connection = open_read_only(path)?;
+                let read = "SELECT count(*) FROM (
+                     SELECT id FROM (SELECT id, direction, status FROM messages ORDER BY seq DESC LIMIT ?)
+                     WHERE direction = 'outbound' AND status = 'read'
+                     UNION SELECT message_id FROM statuses WHERE status = 'read')";
+                let count: i64 = connection.query_row(read, [newest.cast_signed()], |row| row.get(0))?;
+                Ok(count.unsigned_abs())
+            }
+        }
+    }
+}
+
+/// The ids of documents, each once; those that are no texts as they are written.
+async fn ids(mut found: Cursor<Document>) -> anyhow::Result<HashSet<String>> {
+    let mut ids = HashSet::new();
+    while found.advance().await? {
+        let document = found.deserialize_current()?;
+        let id = document.get("_id").context("a document has an id")?;
+        ids.insert(id.as_str().map_or_else(|| id.to_string(), str::to_owned));
+    }
+    Ok(ids)
 }
 
 fn open_read_only(path: &PathBuf) -> anyhow::Result<Connection> {

@@ -76,10 +76,18 @@ impl Pair {
     async fn settled(&self) -> Vec<Arrival> {
         let announced = database(&self.server).await.collection::<Document>("feed_arrivals");
         loop {
-            let arrived = self.placer.arrivals(Partitions::ALL, 100).await.expect("the server answers");
+            let arrived = self
+                .placer
+                .arrivals(Partitions::ALL, 100)
+                .await
+                .expect("the server answers");
             let left = announced.count_documents(doc! { "saveId": { "$exists": true } });
             if left.await.expect("the server answers") == 0 {
-                let after = self.placer.arrivals(Partitions::ALL, 100).await.expect("the server answers");
+                let after = self
+                    .placer
+                    .arrivals(Partitions::ALL, 100)
+                    .await
+                    .expect("the server answers");
                 assert!(after.len() >= arrived.len());
                 return after;
             }
@@ -233,7 +241,9 @@ async fn a_save_without_an_answer_is_found_although_another_one_followed() {
     require_services!(Mongo);
     let pair = Pair::start().await;
     let messages = pair.accepted(1).await;
-    let saving = pair.held(&[becomes(&messages[0], Status::Sent)], SAVE, Hold::Reply).await;
+    let saving = pair
+        .held(&[becomes(&messages[0], Status::Sent)], SAVE, Hold::Reply)
+        .await;
     pair.until_executed(SAVE, &messages).await;
     let mut next = pair.load(&messages[0]).await;
     next.delivery.strikes += 1;
@@ -244,7 +254,10 @@ async fn a_save_without_an_answer_is_found_although_another_one_followed() {
     assert_eq!(saving.await.expect("it does not panic"), [Ok(Saved::Done)]);
     let arrived = pair.settled().await;
     assert_eq!(arrived.len(), 1);
-    assert!(matches!(arrived[0].entries[0].subject, Subject::Change { version: 1, .. }));
+    assert!(matches!(
+        arrived[0].entries[0].subject,
+        Subject::Change { version: 1, .. }
+    ));
 }
 
 #[tokio::test]
@@ -255,7 +268,11 @@ async fn a_message_carries_the_last_saves_that_are_not_settled_and_no_more() {
     let (database, mut read) = (database(&server).await, message.clone());
     let messages = database.collection::<Document>("messages");
     let carried = async || -> Vec<ObjectId> {
-        let found = messages.find_one(doc! {}).await.expect("the server answers").expect("it is there");
+        let found = messages
+            .find_one(doc! {})
+            .await
+            .expect("the server answers")
+            .expect("it is there");
         let saves = found.get_array("toldSaves").expect("its saves").iter();
         saves.map(|save| save.as_object_id().expect("an id")).collect()
     };
@@ -283,7 +300,11 @@ async fn a_message_carries_the_last_saves_that_are_not_settled_and_no_more() {
             .expect("the server answers");
     }
     let next = [becomes(&read, Status::Dead)];
-    assert_eq!(store.save(&next).await, [Ok(Saved::Stale)], "nothing is forgotten that is needed");
+    assert_eq!(
+        store.save(&next).await,
+        [Ok(Saved::Stale)],
+        "nothing is forgotten that is needed"
+    );
     assert_eq!(carried().await, saves);
     arrivals
         .update_one(doc! { "_id": &*arrived[3].id }, doc! { "$unset": { "saveId": "" } })
@@ -293,5 +314,10 @@ async fn a_message_carries_the_last_saves_that_are_not_settled_and_no_more() {
     assert_eq!(store.save(&[becomes(&read, Status::Dead)]).await, [Ok(Saved::Done)]);
     let now = carried().await;
     assert_eq!((now.len(), now.contains(&saves[3])), (16, false));
-    assert!(saves.iter().filter(|save| **save != saves[3]).all(|save| now.contains(save)));
+    assert!(
+        saves
+            .iter()
+            .filter(|save| **save != saves[3])
+            .all(|save| now.contains(save))
+    );
 }

@@ -10,8 +10,8 @@ use crate::domain::ids::TenantId;
 use crate::domain::page::{Listed, PageLimit};
 use crate::domain::time::Timestamp;
 
-/// The feeds of tenants, read from a place on. The stores of messages, reports and events write the entries, each in one
-/// transaction with its record.
+/// The feeds of tenants, read from a place on. The stores of messages, reports and events write the entries: there is none
+/// without its record, and no record without its entry, wherever a process dies.
 #[async_trait]
 pub trait FeedStore: Send + Sync {
     /// Returns the entries of a tenant behind `after`, the earliest first.

@@ -35,7 +35,7 @@ pub struct Save {
     pub key: MessageKey,
     /// The delivery to be stored, under the version that was read.
     pub delivery: Delivery,
-    /// What its tenant is told of it, in the same transaction.
+    /// What its tenant is told of it, if and only if it is saved.
     pub entry: Option<FeedEntry>,
 }
 
@@ -119,7 +119,10 @@ pub trait MessageStore: Send + Sync {
     /// raises its own copy's version by one after `Done`. A batch never names a message twice. A record that does not allow
     /// its change is `Unreadable` on its own.
     ///
-    /// The entry of a message is written in the same transaction, if and only if the message is saved.
+    /// The entry of a message is written if and only if the message is saved. After an error, or if the caller dies, it may
+    /// come later, when whoever gives places has found out which it is.
+    ///
+    /// The version of a message may be raised without another change, so that a save that comes too late is stale.
     async fn save(&self, batch: &[Save]) -> Vec<Result<Saved, StoreError>>;
 
     /// Saves claims, in one commit and with the results of [`MessageStore::save`]. [`Message::claim`] is the only
