@@ -196,6 +196,8 @@ async fn a_save_that_comes_after_it_was_judged_is_stale_and_the_next_one_is_told
         if hold == Hold::Reply {
             pair.until_executed(command, &messages).await;
         }
+        let at_once = pair.placer.arrivals(Partitions::ALL, 100).await;
+        assert_eq!(at_once, Ok(Vec::new()), "what is only announced gets no place");
         assert_eq!(pair.settled().await, [], "nothing was saved");
         pair.proxy.release();
         let answers = saving.await.expect("it does not panic");
@@ -258,6 +260,33 @@ async fn a_save_without_an_answer_is_found_although_another_one_followed() {
         arrived[0].entries[0].subject,
         Subject::Change { version: 1, .. }
     ));
+}
+
+#[tokio::test]
+async fn a_message_that_refuses_its_save_does_not_keep_the_entries_of_others_from_their_places() {
+    let Some((store, server)) = store().await else { return };
+    let tenant = tenant_id();
+    let messages = [outbound(tenant), outbound(tenant)];
+    assert_eq!(store.accept(messages.to_vec()).await.len(), 2);
+    let documents = database(&server).await.collection::<Document>("messages");
+    let broken = doc! { "_id": messages[1].accepted.id.to_string() };
+    let breaking = documents.update_one(broken.clone(), doc! { "$set": { "createdAt": 5 } });
+    breaking
+        .bypass_document_validation(true)
+        .await
+        .expect("the server answers");
+    let before = documents.find_one(broken.clone()).await.expect("the server answers");
+    let saves: Vec<Save> = messages.iter().map(|message| becomes(message, Status::Sent)).collect();
+    let answers = MessageStore::save(&*store, &saves).await;
+    assert!(
+        matches!(answers[..], [Ok(Saved::Done), Err(StoreError::Unreadable(_))]),
+        "{answers:?}"
+    );
+    let arrived = store.arrivals(Partitions::ALL, 100).await.expect("the server answers");
+    let told: Vec<FeedEntry> = arrived.into_iter().flat_map(|arrival| arrival.entries).collect();
+    assert_eq!(told, [saves[0].entry.clone().expect("it is sent")], "nobody waits");
+    let after = documents.find_one(broken).await.expect("the server answers");
+    assert_eq!(after, before, "the broken one stays as it is");
 }
 
 #[tokio::test]
