@@ -9,6 +9,7 @@
 //! the random id it leaves in the document.
 
 mod aging;
+mod announcements;
 mod apps;
 mod clock;
 mod collections;
@@ -56,8 +57,8 @@ pub use clock::MongoClock;
 pub use connect::ConnectError;
 pub use options::MongoOptions;
 
+use announcements::Announcements;
 use failure::Failure;
-use feed::Announcements;
 use promises::Promises;
 
 /// Messages, tenants and events in one MongoDB database.

@@ -31,21 +31,12 @@ use crate::mongo::inserts::Inserted;
 use crate::mongo::messages::key;
 use crate::mongo::reads::Query;
 
-/// The wait between two looks for what was left announced.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How much longer than a write may take an arrival stays announced until it counts as left behind.
 const MARGIN: Duration = Duration::from_secs(1);
 /// Arrivals that one look reads.
 const LOOKED_AT_MAX: u32 = 500;
 /// How often the messages of an announced arrival are looked at, each time after their versions were raised.
 const ROUNDS_MAX: u32 = 3;
-
-/// For how long arrivals were seen to be announced.
-#[derive(Debug, Default)]
-pub(in crate::mongo) struct Announcements {
-    looks_at: Option<Instant>,
-    since: HashMap<Arc<str>, Instant>,
-}
 
 /// The arrivals that were announced for a save.
 pub(in crate::mongo) struct Announcement {
@@ -151,12 +142,8 @@ impl MongoStore {
     pub(super) async fn settle_forgotten(&self, of: Partitions) {
         #[expect(clippy::disallowed_methods, reason = "measures for how long it has seen something")]
         let now = Instant::now();
-        {
-            let mut announcements = self.announcements.lock();
-            if announcements.looks_at.is_some_and(|at| now < at) {
-                return;
-            }
-            announcements.looks_at = Some(now + LOOK_EVERY);
+        if !self.announcements.lock().begin_look(now) {
+            return;
         }
         let settled = match self.announced(of).await {
             Ok(found) => self.decide(self.forgotten(found, now), &HashSet::new()).await,
@@ -205,17 +192,10 @@ impl MongoStore {
     fn forgotten(&self, found: Vec<Open>, now: Instant) -> Vec<Open> {
         let patience = self.options.write_timeout + MARGIN;
         let mut announcements = self.announcements.lock();
-        let since = |open: &Open| announcements.since.get(&open.arrival.id).copied().unwrap_or(now);
-        let seen: HashMap<Arc<str>, Instant> = found
-            .iter()
-            .map(|open| (open.arrival.id.clone(), since(open)))
-            .collect();
-        announcements.since = seen;
-        let is_forgotten = |open: &Open| {
-            let since = announcements.since.get(&open.arrival.id);
-            since.is_some_and(|since| now.saturating_duration_since(*since) >= patience)
-        };
-        found.into_iter().filter(is_forgotten).collect()
+        announcements.see(found.iter().map(|open| &open.arrival.id), now);
+        let mut forgotten = found;
+        forgotten.retain(|open| announcements.has_been(&open.arrival.id, patience, now));
+        forgotten
     }
 
     /// Settles arrivals by what their messages show. What was refused was not saved, whatever they show.

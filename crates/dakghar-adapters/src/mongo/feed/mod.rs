@@ -5,12 +5,13 @@
 //! that deletes its arrivals, so no entry is placed twice and none is lost in between.
 
 mod announcing;
+mod moving;
 mod writing;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bson::{Document, RawDocument, RawDocumentBuf, doc};
+use bson::{Document, RawDocument, doc};
 use dakghar_core::domain::feed::{Arrival, Chunk, ENTRY_BYTES};
 use dakghar_core::domain::feed::{FeedBounds, Partitions, Place, PlacedEntry, place_id};
 use dakghar_core::domain::ids::TenantId;
@@ -18,8 +19,6 @@ use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{Appended, ArrivalStore, ArrivalsWaiting, Attendant, FeedStore, LOAD_BYTES_MAX, StoreError};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use mongodb::options::Hint;
-use mongodb::{ClientSession, Collection};
 
 use super::MongoStore;
 use super::documents::{SCHEMA_VERSION, Unreadable, feed};
@@ -27,7 +26,6 @@ use super::indexes::BY_ID;
 use super::reads::{Query, text};
 use super::transactions::Aborted;
 
-pub(super) use announcing::Announcements;
 pub(super) use writing::{Keyed, Told};
 
 /// Entries of a chunk at most, when it is looked for.
@@ -221,59 +219,6 @@ impl ArrivalStore for MongoStore {
 }
 
 impl MongoStore {
-    /// Moves documents as they are, past every validator, so that each is always in one of the collections only.
-    async fn move_all(
-        &self,
-        from: &Collection<RawDocumentBuf>,
-        to: &Collection<RawDocumentBuf>,
-        ids: &[Arc<str>],
-    ) -> Result<(), StoreError> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<&str> = ids.iter().map(AsRef::as_ref).collect();
-        let filter = doc! { "_id": { "$in": ids } };
-        let documents = self
-            .fetch(from, Query::new(filter.clone(), BY_ID), RawDocument::to_owned)
-            .await?;
-        if documents.is_empty() {
-            return Ok(());
-        }
-        let steps = async {
-            let mut session = self.begin().await?;
-            let insert = to.insert_many(&documents).bypass_document_validation(true);
-            if let Err(error) = insert.session(&mut session).await {
-                return Err(self.undone(&mut session, error).await);
-            }
-            self.delete_within(&mut session, from, filter, documents.len()).await?;
-            self.commit(&mut session).await
-        };
-        // Another process may be moving the same ones, or placing them.
-        match self.within_write_timeout(steps).await {
-            Ok(()) | Err(Aborted::Conflict | Aborted::Duplicate) => Ok(()),
-            Err(aborted) => Err(aborted.into_store_error()),
-        }
-    }
-
-    /// Deletes so many documents inside of a transaction, or undoes it.
-    async fn delete_within(
-        &self,
-        session: &mut ClientSession,
-        collection: &Collection<RawDocumentBuf>,
-        filter: Document,
-        count: usize,
-    ) -> Result<(), Aborted> {
-        let delete = collection.delete_many(filter).hint(Hint::Name(BY_ID.to_owned()));
-        match delete.session(&mut *session).await {
-            Ok(deleted) if deleted.deleted_count == count as u64 => Ok(()),
-            Ok(_) => {
-                self.undo(session).await;
-                Err(Aborted::Conflict)
-            }
-            Err(error) => Err(self.undone(session, error).await),
-        }
-    }
-
     /// The last place that a tenant's feed has.
     async fn end(&self, tenant_id: &TenantId) -> Result<Place, StoreError> {
         let query = Query::new(of_tenant(tenant_id), BY_ID)

@@ -64,10 +64,13 @@ pub struct Shared {
     /// Tenants whose entries cannot be placed.
     pub poisoned: Arc<Mutex<BTreeSet<TenantId>>>,
     /// Since when lives have seen that something is announced, by their uptime.
-    pub announced: Arc<Mutex<BTreeMap<(Life, Arc<str>), Duration>>>,
+    pub announced: Arc<Mutex<Announced>>,
     /// Tells that a message may have become due.
     pub queued: Signal,
 }
+
+/// Since when lives have seen what is announced, by their uptime.
+pub type Announced = BTreeMap<(Life, Arc<str>), Duration>;
 
 /// What one life of a process calls the world with.
 #[derive(Clone)]
