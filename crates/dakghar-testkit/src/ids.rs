@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use dakghar_core::domain::{EventId, MessageId, RedriveId, TenantId};
+use dakghar_core::domain::{EndpointId, EventId, MessageId, RedriveId, TenantId};
 use dakghar_core::ports::IdGenerator;
 use uuid::{Builder, Uuid};
 
@@ -42,6 +42,10 @@ impl IdGenerator for SequentialIds {
 
     fn event_id(&self) -> EventId {
         EventId::from_uuid(uuid_of(self.count()))
+    }
+
+    fn endpoint_id(&self) -> EndpointId {
+        EndpointId::from_uuid(uuid_of(self.count()))
     }
 
     fn redrive_id(&self) -> RedriveId {

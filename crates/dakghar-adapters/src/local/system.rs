@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::domain::Present;
-use dakghar_core::domain::ids::{EventId, MessageId, RedriveId, TenantId};
+use dakghar_core::domain::ids::{EndpointId, EventId, MessageId, RedriveId, TenantId};
 use dakghar_core::domain::steady::SteadyTime;
 use dakghar_core::ports::{Clock, IdGenerator};
 use parking_lot::Mutex;
@@ -78,6 +78,10 @@ impl IdGenerator for RandomIds {
 
     fn event_id(&self) -> EventId {
         EventId::from_uuid(self.uuid())
+    }
+
+    fn endpoint_id(&self) -> EndpointId {
+        EndpointId::from_uuid(self.uuid())
     }
 
     fn redrive_id(&self) -> RedriveId {

@@ -102,6 +102,10 @@ own_id!(
     EntryId, "ent"
 );
 own_id!(
+    /// Our id of an endpoint of a tenant. `end_…`, sorts by the time it was made, but for that of a `callbackUrl`.
+    EndpointId, "end"
+);
+own_id!(
     /// Our id of a redrive of dead letters. `rdr_…`, sorts by the time it was begun.
     RedriveId, "rdr"
 );

@@ -3,6 +3,7 @@
 pub mod amendment;
 pub mod breaker;
 pub mod conversation;
+pub mod endpoint;
 pub mod feed;
 pub mod graph_error;
 pub mod hold;
@@ -33,12 +34,15 @@ pub mod webhook;
 
 pub use amendment::{AmendedContent, AmendedMessage, Amendment};
 pub use conversation::{Conversation, ConversationKind, ConversationTouch};
-pub use feed::{Arrival, Chunk, EntryKind, FeedBounds, FeedEntry, Partitions, Place, PlacedEntry, Subject};
+pub use endpoint::Endpoint;
+pub use feed::{
+    Arrival, Chunk, EntryFilter, EntryKind, FeedBounds, FeedEntry, KindPattern, Partitions, Place, PlacedEntry, Subject,
+};
 pub use graph_error::{GraphRefusal, RefusalClass};
 pub use hold::{Actor, Hold, HoldReason};
 pub use ids::{
-    AppId, ConversationId, EntryId, EventId, IdempotencyKey, InvalidId, MessageId, MessageKey, PersonId, PhoneNumberId,
-    RedriveId, TenantId, WaId, WabaId, Wamid,
+    AppId, ConversationId, EndpointId, EntryId, EventId, IdempotencyKey, InvalidId, MessageId, MessageKey, PersonId,
+    PhoneNumberId, RedriveId, TenantId, WaId, WabaId, Wamid,
 };
 pub use limits::{LimitChanges, TenantLimit, TenantLimits};
 pub use message::{Direction, Message, Status};

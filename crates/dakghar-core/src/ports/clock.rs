@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::ids::{EventId, MessageId, RedriveId, TenantId};
+use crate::domain::ids::{EndpointId, EventId, MessageId, RedriveId, TenantId};
 use crate::domain::time::{Present, Timestamp};
 
 /// The time. On a shared store it follows the store's clock.
@@ -33,6 +33,8 @@ pub trait IdGenerator: Send + Sync {
     fn message_id(&self) -> MessageId;
     /// Makes an event id.
     fn event_id(&self) -> EventId;
+    /// Makes an endpoint id, greater than those before it as far as the clock allows.
+    fn endpoint_id(&self) -> EndpointId;
     /// Makes a redrive id, greater than those before it as far as the clock allows.
     fn redrive_id(&self) -> RedriveId;
     /// Returns a number from 0 up to, but not including, 1: for jitter.

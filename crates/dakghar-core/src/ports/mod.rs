@@ -24,9 +24,9 @@ pub use quota::{CallAsk, Grant, QuotaAsk, TenantQuota};
 pub use spool::{OutcomeSpool, SpoolError, SpooledOutcome};
 pub use store::{
     Acceptance, Aged, AgedPortion, AppStore, Appended, ArrivalStore, ArrivalsWaiting, Attendant, ConversationStore,
-    DUE_BYTES_MAX, ErasedPortion, Erasure, EventStore, FeedStore, HoldStore, LOAD_BYTES_MAX, ListStore, ListenerStore,
-    MessageStore, REPORTS_MAX, Received, ReceivedMessage, RedriveStore, Save, Saved, StatusStore, StoreError,
-    StoreHealth, TenantSaved, TenantStore, TimerStore,
+    DUE_BYTES_MAX, EndpointInserted, EndpointStore, ErasedPortion, Erasure, EventStore, FeedStore, HoldStore,
+    LOAD_BYTES_MAX, ListStore, ListenerStore, MessageStore, REPORTS_MAX, Received, ReceivedMessage, RedriveStore, Save,
+    Saved, StatusStore, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
 };
 
 use crate::metrics::Metrics;
@@ -57,6 +57,8 @@ pub struct Ports {
     pub listeners: Arc<dyn ListenerStore>,
     /// Apps at Meta.
     pub apps: Arc<dyn AppStore>,
+    /// Endpoints of tenants.
+    pub endpoints: Arc<dyn EndpointStore>,
     /// Redrives of dead letters.
     pub redrives: Arc<dyn RedriveStore>,
     /// The hold of all sending.

@@ -6,8 +6,8 @@ use dakghar_core::domain::ConversationKind;
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Message, MessageId, MessageKey, Status};
 use dakghar_core::domain::{TenantId, Timestamp, WaId};
 use dakghar_core::ports::{
-    Acceptance, AppStore, ArrivalStore, ConversationStore, Erasure, EventStore, FeedStore, HoldStore, ListStore,
-    ListenerStore, MessageStore, Received, RedriveStore, Save, Saved, StatusStore, StoreHealth, TenantStore,
+    Acceptance, AppStore, ArrivalStore, ConversationStore, EndpointStore, Erasure, EventStore, FeedStore, HoldStore,
+    ListStore, ListenerStore, MessageStore, Received, RedriveStore, Save, Saved, StatusStore, StoreHealth, TenantStore,
     TimerStore,
 };
 
@@ -38,6 +38,8 @@ pub struct Stores {
     pub listeners: Arc<dyn ListenerStore>,
     /// Apps at Meta.
     pub apps: Arc<dyn AppStore>,
+    /// Endpoints of tenants.
+    pub endpoints: Arc<dyn EndpointStore>,
     /// Redrives of dead letters.
     pub redrives: Arc<dyn RedriveStore>,
     /// The hold of all sending.
@@ -62,6 +64,7 @@ impl Stores {
             + FeedStore
             + ListenerStore
             + AppStore
+            + EndpointStore
             + RedriveStore
             + HoldStore
             + StoreHealth
@@ -80,6 +83,7 @@ impl Stores {
             arrivals: None,
             listeners: store.clone(),
             apps: store.clone(),
+            endpoints: store.clone(),
             redrives: store.clone(),
             holds: store.clone(),
             health: store.clone(),

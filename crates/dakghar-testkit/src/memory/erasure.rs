@@ -22,6 +22,8 @@ impl State {
             .retain(|_, conversation| !is_erased(Some(conversation.tenant_id)));
         self.events.retain(|_, event| !is_erased(event.tenant_id));
         self.redrives.retain(|_, redrive| !is_erased(redrive.tenant_id));
+        self.endpoints
+            .retain(|_, endpoint| !is_erased(Some(endpoint.tenant_id)));
         self.feeds.erase(tenant_id);
         self.by_key.retain(|_, id| self.messages.contains_key(id));
         self.received.retain(|_, id| self.messages.contains_key(id));

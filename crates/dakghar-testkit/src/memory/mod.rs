@@ -4,6 +4,7 @@
 
 mod apps;
 mod conversations;
+mod endpoints;
 mod erasure;
 mod events;
 mod feed;
@@ -34,8 +35,8 @@ use dakghar_core::domain::migration::{Migration, Retirement};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged};
 use dakghar_core::domain::redrive::Redrive;
 use dakghar_core::domain::{
-    AppId, Conversation, ConversationId, EventId, IdempotencyKey, Message, MessageId, PhoneNumberId, RedriveId, Tenant,
-    TenantId, Timestamp, Wamid, WebhookEvent,
+    AppId, Conversation, ConversationId, Endpoint, EndpointId, EventId, IdempotencyKey, Message, MessageId,
+    PhoneNumberId, RedriveId, Tenant, TenantId, Timestamp, Wamid, WebhookEvent,
 };
 use dakghar_core::ports::StoreError;
 use parking_lot::Mutex;
@@ -66,6 +67,7 @@ struct State {
     listeners: BTreeMap<Arc<str>, Listener>,
     redrives: BTreeMap<RedriveId, Redrive>,
     apps: BTreeMap<AppId, MetaApp>,
+    endpoints: BTreeMap<EndpointId, Endpoint>,
     sending_hold: Option<SendingHold>,
     retention_time: Option<Timestamp>,
     /// Of this store as a target.

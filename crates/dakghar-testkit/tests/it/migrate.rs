@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use dakghar_core::app::migrating::{MigrateError, Migrator, Plan};
 use dakghar_core::domain::migration::{Kind, Migration, Place, Record, Retirement, Stage};
 use dakghar_core::domain::{
-    ConversationId, ConversationTouch, EventId, Message, MessageId, RedriveId, Secret, Status, Tenant, TenantId,
+    ConversationId, ConversationTouch, EndpointId, EventId, Message, MessageId, RedriveId, Secret, Status, Tenant,
+    TenantId,
 };
 use dakghar_core::ports::{
     ConversationStore, Erasure, EventStore, IdGenerator, MessageStore, MigrationSource, MigrationTarget, RedriveStore,
@@ -136,6 +137,10 @@ impl IdGenerator for Ids {
 
     fn event_id(&self) -> EventId {
         IDS.event_id()
+    }
+
+    fn endpoint_id(&self) -> EndpointId {
+        IDS.endpoint_id()
     }
 
     fn redrive_id(&self) -> RedriveId {

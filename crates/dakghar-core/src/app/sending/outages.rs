@@ -116,7 +116,7 @@ impl Outages {
 mod tests {
     use super::*;
     use crate::domain::Present;
-    use crate::domain::ids::{EventId, MessageId, RedriveId, TenantId};
+    use crate::domain::ids::{EndpointId, EventId, MessageId, RedriveId, TenantId};
     use crate::ports::{QueueError, StoreError};
 
     #[derive(Default)]
@@ -145,6 +145,10 @@ mod tests {
         }
 
         fn event_id(&self) -> EventId {
+            unreachable!("an outage has no ids")
+        }
+
+        fn endpoint_id(&self) -> EndpointId {
             unreachable!("an outage has no ids")
         }
 

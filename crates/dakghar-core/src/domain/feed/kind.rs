@@ -5,6 +5,30 @@ use std::sync::Arc;
 /// Bytes of the name of a kind.
 const KIND_BYTES_MAX: usize = 80;
 
+/// The kinds that are no events of Meta's, all of them.
+pub const OWN_KINDS: [&str; 18] = [
+    "message.received",
+    "message.echo",
+    "message.history",
+    "message.redriven",
+    "message.in_doubt",
+    "message.cancelled",
+    "message.expired",
+    "message.dead",
+    "message.sent",
+    "message.failed",
+    "message.revoked",
+    "message.edited",
+    "message.corrected",
+    "status.sent",
+    "status.delivered",
+    "status.read",
+    "status.played",
+    "status.failed",
+];
+/// How the kind of an event of Meta's begins. The name of its field follows.
+pub const META_KINDS: &str = "meta.";
+
 /// What an entry tells of: `message.received`, `status.delivered`, `meta.account_update`. The list has an open tail,
 /// because Meta's has.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,14 +36,19 @@ pub struct EntryKind(Arc<str>);
 
 impl EntryKind {
     pub(super) fn named(name: &str) -> Self {
+        debug_assert!(OWN_KINDS.contains(&name), "{name} is not among the kinds");
         Self(name.into())
     }
 
     /// The kind of an event of Meta's, by the name of its field.
     pub(super) fn of_field(field: &str) -> Self {
         let plain = |char: char| if char.is_ascii_graphic() { char } else { '_' };
-        let field: String = field.chars().map(plain).take(KIND_BYTES_MAX - "meta.".len()).collect();
-        Self(format!("meta.{}", if field.is_empty() { "unnamed" } else { &field }).into())
+        let field: String = field
+            .chars()
+            .map(plain)
+            .take(KIND_BYTES_MAX - META_KINDS.len())
+            .collect();
+        Self(format!("{META_KINDS}{}", if field.is_empty() { "unnamed" } else { &field }).into())
     }
 
     /// Reads the name: printable ASCII without spaces, at most 80 bytes.

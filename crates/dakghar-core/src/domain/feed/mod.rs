@@ -6,6 +6,7 @@
 
 mod announced;
 mod chunk;
+mod filter;
 mod kind;
 mod partitions;
 mod place;
@@ -21,7 +22,8 @@ use super::webhook::{EventReason, WebhookEvent};
 
 pub use announced::{Announced, SaveTrace, Verdict};
 pub use chunk::{Arrival, Chunk, ENTRY_BYTES};
-pub use kind::EntryKind;
+pub use filter::{EntryFilter, KindPattern};
+pub use kind::{EntryKind, META_KINDS, OWN_KINDS};
 pub use partitions::{PARTITIONS, Partitions};
 pub use place::{Place, place_id};
 pub use subject::Subject;

@@ -10,6 +10,7 @@
 
 mod apps;
 mod conversations;
+mod endpoints;
 mod erasure;
 mod events;
 mod feed;
@@ -25,6 +26,7 @@ mod timers;
 
 pub use apps::AppStore;
 pub use conversations::ConversationStore;
+pub use endpoints::{EndpointInserted, EndpointStore};
 pub use erasure::{Aged, AgedPortion, ErasedPortion, Erasure};
 pub use events::EventStore;
 pub use feed::{Appended, ArrivalStore, ArrivalsWaiting, Attendant, FeedStore};

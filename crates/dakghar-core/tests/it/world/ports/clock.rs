@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dakghar_core::domain::steady::SteadyTime;
-use dakghar_core::domain::{EventId, MessageId, Present, RedriveId, TenantId};
+use dakghar_core::domain::{EndpointId, EventId, MessageId, Present, RedriveId, TenantId};
 use dakghar_core::ports::{Clock, IdGenerator};
 use dakghar_testkit::SequentialIds;
 use parking_lot::Mutex;
@@ -85,6 +85,10 @@ impl IdGenerator for SeededIds {
 
     fn event_id(&self) -> EventId {
         self.ids.event_id()
+    }
+
+    fn endpoint_id(&self) -> EndpointId {
+        self.ids.endpoint_id()
     }
 
     fn redrive_id(&self) -> RedriveId {

@@ -109,6 +109,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
         arrivals: (queue == QueueKind::Redis).then(|| Arc::new(near.clone()) as Arc<dyn ArrivalStore>),
         listeners: Arc::new(near.clone()),
         apps: shared.store.clone(),
+        endpoints: shared.store.clone(),
         redrives: Arc::new(near.clone()),
         holds: shared.store.clone(),
         store_health: Arc::new(near.clone()),

@@ -1,0 +1,146 @@
+//! Endpoints: where a tenant wants its events, which of them, and how.
+
+mod defaults;
+mod secrets;
+mod state;
+
+use super::feed::{EntryFilter, FeedEntry, Place};
+use super::ids::{EndpointId, PhoneNumberId, TenantId};
+use super::time::Timestamp;
+
+pub use defaults::*;
+pub use secrets::{EndpointSecret, TooManyEndpointSecrets};
+pub use state::{DisabledReason, EndpointState};
+
+/// An endpoint of a tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Our id.
+    pub id: EndpointId,
+    /// The tenant whose events it gets.
+    pub tenant_id: TenantId,
+    /// Which of the tenant's seats it has, from 0 on. A tenant has as many endpoints as there are seats, and no store
+    /// gives a seat twice.
+    pub seat: u32,
+    /// The URL that is called, at most [`URL_BYTES_MAX`] bytes.
+    pub url: String,
+    /// What a call looks like.
+    pub format: EndpointFormat,
+    /// Which entries it gets.
+    pub filter: EntryFilter,
+    /// In which order.
+    pub order: DeliveryOrder,
+    /// The most entries in a call, 1 to [`BATCH_MAX`].
+    pub batch_max: u32,
+    /// The most calls in a second, 1 to [`PER_SECOND_MAX`].
+    pub per_second: u32,
+    /// The most calls under way, 1 to [`CONCURRENCY_MAX`].
+    pub concurrency: u32,
+    /// The names of the headers that are sent with each call, in their order.
+    pub header_names: Vec<String>,
+    /// These headers, sealed: a JSON object of names and values. `None` if there are none.
+    pub sealed_headers: Option<Vec<u8>>,
+    /// The secrets that calls are signed with, the present one first.
+    pub secrets: Vec<EndpointSecret>,
+    /// What the challenge of the format `meta` names, sealed.
+    pub sealed_verify_token: Option<Vec<u8>>,
+    /// Whether it is called.
+    pub state: EndpointState,
+    /// It gets what stands behind this place of the feed.
+    pub start: Place,
+    /// The time it was made.
+    pub created_at: Timestamp,
+    /// The time of its last change.
+    pub updated_at: Timestamp,
+    /// Counts saves; a save must name the version it read.
+    pub version: u64,
+}
+
+impl Endpoint {
+    /// Returns the id of the endpoint that stands for the `callbackUrl` of a tenant.
+    pub const fn id_of_callback_url(tenant_id: &TenantId) -> EndpointId {
+        EndpointId::from_uuid(*tenant_id.as_uuid())
+    }
+
+    /// True if it stands for the `callbackUrl` of its tenant.
+    pub fn is_of_callback_url(&self) -> bool {
+        self.id == Self::id_of_callback_url(&self.tenant_id)
+    }
+
+    /// True if it wants this entry. The number is that of the entry, or of the message that it is about.
+    pub fn wants(&self, entry: &FeedEntry, number: Option<&PhoneNumberId>) -> bool {
+        self.filter.matches(&entry.kind, number)
+    }
+}
+
+/// What a call looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum EndpointFormat {
+    /// Standard Webhooks.
+    #[default]
+    Standard,
+    /// What Meta would have posted.
+    Meta,
+}
+
+impl EndpointFormat {
+    /// Every format.
+    pub const ALL: [Self; 2] = [Self::Standard, Self::Meta];
+
+    /// Returns the name used in answers and in the stores.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Meta => "meta",
+        }
+    }
+
+    /// Reads the name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.as_str() == text)
+    }
+}
+
+/// In which order an endpoint gets its entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum DeliveryOrder {
+    /// None: an entry that fails holds back no other.
+    #[default]
+    None,
+    /// Those of a conversation in the order of the feed: one that fails holds back those behind it.
+    Conversation,
+}
+
+impl DeliveryOrder {
+    /// Every order.
+    pub const ALL: [Self; 2] = [Self::None, Self::Conversation];
+
+    /// Returns the name used in answers and in the stores.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Conversation => "conversation",
+        }
+    }
+
+    /// Reads the name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|order| order.as_str() == text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for format in EndpointFormat::ALL {
+            assert_eq!(EndpointFormat::parse(format.as_str()), Some(format));
+        }
+        for order in DeliveryOrder::ALL {
+            assert_eq!(DeliveryOrder::parse(order.as_str()), Some(order));
+        }
+        assert_eq!((EndpointFormat::parse(""), DeliveryOrder::parse("None")), (None, None));
+    }
+}
