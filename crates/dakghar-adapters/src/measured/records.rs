@@ -3,8 +3,11 @@
 use async_trait::async_trait;
 use dakghar_core::domain::amendment::Amendment;
 use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
+use dakghar_core::domain::endpoint::Endpoint;
 use dakghar_core::domain::hold::{SendingHold, UnsettledCount};
-use dakghar_core::domain::ids::{AppId, ConversationId, EventId, PhoneNumberId, TenantId, WaId, WabaId, Wamid};
+use dakghar_core::domain::ids::{
+    AppId, ConversationId, EndpointId, EventId, PhoneNumberId, TenantId, WaId, WabaId, Wamid,
+};
 use dakghar_core::domain::listening::Listener;
 use dakghar_core::domain::meta_app::MetaApp;
 use dakghar_core::domain::page::{Listed, PageLimit};
@@ -13,8 +16,8 @@ use dakghar_core::domain::time::{Present, Timestamp};
 use dakghar_core::domain::webhook::WebhookEvent;
 use dakghar_core::metrics::StoreCall;
 use dakghar_core::ports::{
-    AgedPortion, AppStore, ConversationStore, ErasedPortion, Erasure, EventStore, HoldStore, ListenerStore, Saved,
-    StoreError, StoreHealth, TenantSaved, TenantStore,
+    AgedPortion, AppStore, ConversationStore, EndpointInserted, EndpointStore, ErasedPortion, Erasure, EventStore,
+    HoldStore, ListenerStore, Saved, StoreError, StoreHealth, TenantSaved, TenantStore,
 };
 
 use super::store::MeasuredStore;
@@ -163,6 +166,44 @@ impl<S: AppStore> AppStore for MeasuredStore<S> {
 
     async fn remove_app(&self, id: &AppId) -> Result<bool, StoreError> {
         self.measure(StoreCall::AppsRemove, self.inner.remove_app(id)).await
+    }
+}
+
+#[async_trait]
+impl<S: EndpointStore> EndpointStore for MeasuredStore<S> {
+    async fn insert_endpoint(&self, endpoint: &Endpoint) -> Result<EndpointInserted, StoreError> {
+        self.measure(StoreCall::EndpointsInsert, self.inner.insert_endpoint(endpoint))
+            .await
+    }
+
+    async fn save_endpoint(&self, endpoint: &Endpoint) -> Result<Saved, StoreError> {
+        self.measure(StoreCall::EndpointsSave, self.inner.save_endpoint(endpoint))
+            .await
+    }
+
+    async fn find_endpoint(&self, tenant_id: &TenantId, id: &EndpointId) -> Result<Option<Endpoint>, StoreError> {
+        self.measure(StoreCall::EndpointsFind, self.inner.find_endpoint(tenant_id, id))
+            .await
+    }
+
+    async fn endpoints_of(&self, tenants: &[TenantId]) -> Result<Vec<Endpoint>, StoreError> {
+        self.measure(StoreCall::EndpointsOf, self.inner.endpoints_of(tenants))
+            .await
+    }
+
+    async fn endpoints(&self, after: Option<EndpointId>, limit: PageLimit) -> Result<Listed<Endpoint>, StoreError> {
+        self.measure(StoreCall::EndpointsAll, self.inner.endpoints(after, limit))
+            .await
+    }
+
+    async fn remove_endpoint(
+        &self,
+        tenant_id: &TenantId,
+        id: &EndpointId,
+        version: Option<u64>,
+    ) -> Result<bool, StoreError> {
+        let removing = self.inner.remove_endpoint(tenant_id, id, version);
+        self.measure(StoreCall::EndpointsRemove, removing).await
     }
 }
 

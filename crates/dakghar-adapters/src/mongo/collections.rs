@@ -33,6 +33,8 @@ pub(super) const MIGRATIONS: &str = "migrations";
 pub(super) const LISTENERS: &str = "listeners";
 /// Apps at Meta.
 pub(super) const APPS: &str = "apps";
+/// Endpoints of tenants.
+pub(super) const ENDPOINTS: &str = "endpoints";
 /// Redrives of dead letters by filter.
 pub(super) const REDRIVES: &str = "redrives";
 /// The hold of all sending: one document at most.

@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::collections::{
-    APPS, CONVERSATIONS, EVENTS, FEED, FEED_ARRIVALS, FEED_ASIDE, FEED_ATTENDANTS, MESSAGES, REDRIVES, STATUSES,
-    TENANTS,
+    APPS, CONVERSATIONS, ENDPOINTS, EVENTS, FEED, FEED_ARRIVALS, FEED_ASIDE, FEED_ATTENDANTS, MESSAGES, REDRIVES,
+    STATUSES, TENANTS,
 };
 use super::failure::Failure;
 use super::options::MongoOptions;
@@ -100,6 +100,7 @@ impl MongoStore {
             feed_attendants: database.collection(FEED_ATTENDANTS),
             redrives: database.collection(REDRIVES),
             apps: database.collection(APPS),
+            endpoints: database.collection(ENDPOINTS),
             tenants: database.collection(TENANTS),
             place: format!("MongoDB at {hosts}, database {name}"),
             database,

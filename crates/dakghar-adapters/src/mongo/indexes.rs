@@ -11,7 +11,7 @@ use futures_util::TryStreamExt as _;
 use mongodb::options::IndexOptions;
 use mongodb::{Database, IndexModel};
 
-use super::collections::{CONVERSATIONS, EVENTS, FEED_ARRIVALS, MESSAGES, REDRIVES, TENANTS};
+use super::collections::{CONVERSATIONS, ENDPOINTS, EVENTS, FEED_ARRIVALS, MESSAGES, REDRIVES, TENANTS};
 
 /// The unique index that every collection has.
 pub(super) const BY_ID: &str = "_id_";
@@ -62,6 +62,8 @@ pub(super) const TENANT_PAST_NUMBER: &str = "past_phone_number";
 /// Tenants by the accounts their numbers belong to.
 pub(super) const TENANT_WABA: &str = "waba";
 
+/// One endpoint of a tenant in each of its seats.
+pub(super) const ENDPOINT_SEAT: &str = "tenant_seat";
 /// A tenant's redrives, newest first.
 pub(super) const REDRIVE_TENANT: &str = "tenant";
 /// Redrives that need work, by their last change; and those that need none.
@@ -201,6 +203,7 @@ fn all() -> Vec<Index> {
             .only_with("phoneNumbers.phoneNumberId"),
         Index::new(TENANTS, TENANT_PAST_NUMBER, doc! { "pastPhoneNumbers": 1 }).only_with("pastPhoneNumbers"),
         Index::new(TENANTS, TENANT_WABA, doc! { "phoneNumbers.wabaId": 1 }).only_with("phoneNumbers.wabaId"),
+        Index::new(ENDPOINTS, ENDPOINT_SEAT, doc! { "tenantId": 1, "seat": 1 }).unique(),
         Index::new(REDRIVES, REDRIVE_TENANT, doc! { "tenantId": 1, "_id": -1 }),
         Index::new(REDRIVES, REDRIVE_DUE, doc! { "needsWork": 1, "updatedAt": 1 }),
     ]
@@ -259,13 +262,14 @@ pub(super) async fn drop_retired(database: &Database) -> mongodb::error::Result<
 pub(super) async fn check(database: &Database) -> Result<(), CheckError> {
     let mut wanted = all();
     wanted.sort_by_key(|index| !index.unique);
-    let (messages, conversations, events, arrivals, tenants, redrives) = futures_util::try_join!(
+    let (messages, conversations, events, arrivals, tenants, redrives, endpoints) = futures_util::try_join!(
         list(database, MESSAGES),
         list(database, CONVERSATIONS),
         list(database, EVENTS),
         list(database, FEED_ARRIVALS),
         list(database, TENANTS),
         list(database, REDRIVES),
+        list(database, ENDPOINTS),
     )?;
     for index in &wanted {
         let found = match index.collection {
@@ -274,6 +278,7 @@ pub(super) async fn check(database: &Database) -> Result<(), CheckError> {
             EVENTS => &events,
             FEED_ARRIVALS => &arrivals,
             REDRIVES => &redrives,
+            ENDPOINTS => &endpoints,
             _ => &tenants,
         };
         let same_name = found

@@ -17,6 +17,7 @@ mod connect;
 mod conversations;
 mod deletes;
 mod documents;
+mod endpoints;
 mod erasure;
 mod events;
 mod failure;
@@ -76,6 +77,7 @@ pub struct MongoStore {
     tenants: Collection<RawDocumentBuf>,
     redrives: Collection<RawDocumentBuf>,
     apps: Collection<RawDocumentBuf>,
+    endpoints: Collection<RawDocumentBuf>,
     place: String,
     options: MongoOptions,
     clock: Arc<MongoClock>,

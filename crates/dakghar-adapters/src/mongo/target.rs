@@ -13,7 +13,7 @@ use mongodb::options::Hint;
 
 use super::MongoStore;
 use super::collections::MIGRATIONS;
-use super::documents::{Unreadable, conversation, event, feed, message, meta_app, migration, status, tenant};
+use super::documents::{Unreadable, conversation, endpoint, event, feed, message, meta_app, migration, status, tenant};
 use super::indexes::BY_ID;
 use super::inserts::Inserted;
 use super::reads::{Query, any_id, text};
@@ -131,6 +131,7 @@ impl MongoStore {
             Kind::Statuses => &self.statuses,
             Kind::Events => &self.events,
             Kind::Apps => &self.apps,
+            Kind::Endpoints => &self.endpoints,
             Kind::Feed => &self.feed,
         }
     }
@@ -181,6 +182,7 @@ fn encode(record: &Record) -> Result<RawDocumentBuf, StoreError> {
         Record::Status(record) => status::encode(record),
         Record::Event(record) => event::encode(record),
         Record::App(record) => meta_app::encode(record, record.version),
+        Record::Endpoint(record) => endpoint::encode(record, record.version),
         Record::Entry(record) => feed::encode_placed(record),
     }
 }
@@ -193,6 +195,7 @@ fn decode(kind: Kind, raw: &RawDocument) -> Result<Record, Unreadable> {
         Kind::Statuses => Record::Status(status::decode(raw)?),
         Kind::Events => Record::Event(event::decode(raw)?),
         Kind::Apps => Record::App(meta_app::decode(raw)?),
+        Kind::Endpoints => Record::Endpoint(Box::new(endpoint::decode(raw)?)),
         Kind::Feed => Record::Entry(feed::decode_placed(raw)?),
     })
 }

@@ -12,7 +12,7 @@ use super::cells::number;
 use super::failure::Outcome;
 
 /// One table at a time, each by an index that starts with the tenant.
-pub(super) const DELETES: [&str; 6] = [
+pub(super) const DELETES: [&str; 7] = [
     "DELETE FROM messages WHERE seq IN \
          (SELECT seq FROM messages INDEXED BY messages_by_id WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM statuses WHERE (tenant_id, message_id, digest) IN \
@@ -23,6 +23,8 @@ pub(super) const DELETES: [&str; 6] = [
          (SELECT seq FROM events INDEXED BY events_newest WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM redrives WHERE id IN \
          (SELECT id FROM redrives INDEXED BY redrives_of_tenant WHERE tenant_id = ? LIMIT ?)",
+    "DELETE FROM endpoints WHERE id IN \
+         (SELECT id FROM endpoints INDEXED BY endpoints_of_tenant WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM feed WHERE (tenant_id, place) IN (SELECT tenant_id, place FROM feed WHERE tenant_id = ? LIMIT ?)",
 ];
 

@@ -9,7 +9,7 @@ pub(super) const NEWEST: usize = STEPS.len();
 const APPLICATION_ID: i32 = 0x4441_4b47;
 
 /// The steps, oldest first. Released steps never change.
-const STEPS: [&str; 22] = [
+const STEPS: [&str; 23] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_messages_by_person.sql"),
     include_str!("migrations/0003_messages_id_time_off.sql"),
@@ -32,6 +32,7 @@ const STEPS: [&str; 22] = [
     include_str!("migrations/0020_redrives_of_tenants.sql"),
     include_str!("migrations/0021_apps.sql"),
     include_str!("migrations/0022_feed.sql"),
+    include_str!("migrations/0023_endpoints.sql"),
 ];
 
 /// Why the file cannot be brought to the present schema.

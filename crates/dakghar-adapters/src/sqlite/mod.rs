@@ -14,6 +14,7 @@ mod checked;
 mod checkpoint;
 mod connection;
 mod conversations;
+mod endpoints;
 mod erasure;
 mod events;
 mod failure;

@@ -10,8 +10,8 @@ use rusqlite::{Connection, StatementStatus, params};
 use super::messages::{read, write};
 use super::queue::due;
 use super::{
-    aging, connection, conversations, erasure, events, feed, lists, migrations, open, redrives, rows, source, statuses,
-    timers,
+    aging, connection, conversations, endpoints, erasure, events, feed, lists, migrations, open, redrives, rows,
+    source, statuses, timers,
 };
 
 fn migrated() -> Connection {
@@ -201,6 +201,8 @@ fn redrives_are_found_by_index() {
     check(redrives::COUNT_OPEN, "redrives_of_tenant", "tenant_id=?");
     check(&redrives::DUE, "redrives_due", "needs_work=?");
     check(redrives::FORGET, "redrives_due", "needs_work=? AND updated_at<?");
+    check(&endpoints::OF_TENANT, "endpoints_of_tenant", "tenant_id=?");
+    assert_eq!(plan(&endpoints::BEHIND), ["SEARCH endpoints USING PRIMARY KEY (id>?)"]);
     let plan = plan(&redrives::LIST_OF_ALL);
     assert!(plan.iter().any(|step| step.contains("PRIMARY KEY (id<?)")), "{plan:#?}");
 }
@@ -213,6 +215,7 @@ fn erasing_seeks_the_tenant() {
         "conversations",
         "events_newest",
         "redrives_of_tenant",
+        "endpoints_of_tenant",
     ]) {
         let plan = plan(sql);
         assert!(

@@ -20,13 +20,13 @@ use super::cells::{Cells, Damaged, number};
 use super::failure::{Failure, Outcome};
 use super::open::{self, OpenError};
 use super::rows::{self, COLUMNS};
-use super::{apps, checked, conversations, events, feed, retirement, statuses, tenants};
+use super::{apps, checked, conversations, endpoints, events, feed, retirement, statuses, tenants};
 
 /// Bytes of records on a page, about; at least one record is on it.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Sums that change with every change of a kind. Times are summed by their lower half, so that no sum overflows.
-const STATES: [&str; 7] = [
+const STATES: [&str; 8] = [
     "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(id), 0 FROM tenants",
     "SELECT count(*), sum(last_message_at & 4294967295), sum(last_inbound_at & 4294967295), max(id), \
          max(last_message_id) FROM conversations",
@@ -35,6 +35,7 @@ const STATES: [&str; 7] = [
     "SELECT count(*), sum(received_at & 4294967295), max(message_id), max(digest), max(received_at) FROM statuses",
     "SELECT count(*), sum(received_at & 4294967295), max(seq), max(id), max(received_at) FROM events",
     "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(id), sum(created_at & 4294967295) FROM apps",
+    "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(id), sum(created_at & 4294967295) FROM endpoints",
     "SELECT count(*), max(tenant_id), sum(place & 4294967295), max(place), max(at) FROM feed",
 ];
 
@@ -175,6 +176,10 @@ pub(super) fn page_sql(kind: Kind) -> String {
             events::COLUMNS
         ),
         Kind::Apps => format!("SELECT {} FROM apps WHERE id > ? ORDER BY id LIMIT ?", apps::COLUMNS),
+        Kind::Endpoints => format!(
+            "SELECT {} FROM endpoints WHERE id > ? ORDER BY id LIMIT ?",
+            endpoints::COLUMNS
+        ),
         Kind::Feed => format!(
             "SELECT {} FROM feed WHERE (tenant_id, place) > (?, ?) ORDER BY tenant_id, place LIMIT ?",
             feed::COLUMNS
@@ -228,6 +233,11 @@ fn page(conn: &Connection, kind: Kind, after: Option<Place>, limit: u32) -> Outc
             let app = apps::app(row).map_err(Damaged::stops_all)?;
             let place = app.id.to_string();
             Ok((Record::App(app), place))
+        }),
+        Kind::Endpoints => read(conn, kind, params![after, limit], |row, _| {
+            let endpoint = endpoints::endpoint(row).map_err(Damaged::stops_all)?;
+            let place = endpoint.id.to_string();
+            Ok((Record::Endpoint(Box::new(endpoint)), place))
         }),
         Kind::Feed => {
             let (tenant_id, place) = after.split_once(' ').unwrap_or_default();

@@ -144,6 +144,20 @@ fn ways(record: &Record) -> (&'static str, String, Vec<Document>) {
             ];
             ("apps", id.to_string(), ways)
         }
+        Record::Endpoint(id) => {
+            let ways = vec![
+                set("secrets", "[".into()),
+                later,
+                unset("url"),
+                set("kinds", vec![" "].into()),
+                set("state", "active".into()),
+                set("disabled.reason", "whim".into()),
+                set("order", "whim".into()),
+                set("perSecond", (-7_i64).into()),
+                set("phoneNumberIds", vec!["x"].into()),
+            ];
+            ("endpoints", id.to_string(), ways)
+        }
         Record::Entry(tenant_id, place) => {
             let ways = vec![
                 set("entries.0.kind", " ".into()),
@@ -237,6 +251,7 @@ mod conformance {
     dakghar_testkit::listener_store_suite!(super::super::stores);
     dakghar_testkit::redrive_store_suite!(super::super::stores);
     dakghar_testkit::app_store_suite!(super::super::stores);
+    dakghar_testkit::endpoint_store_suite!(super::super::stores);
     dakghar_testkit::hold_store_suite!(super::super::stores);
     dakghar_testkit::store_health_suite!(super::super::stores);
     dakghar_testkit::erasure_suite!(super::super::stores);

@@ -125,6 +125,20 @@ fn ways(record: &Record) -> (&'static str, String, &'static [&'static str]) {
                 "secrets = '{}'",
             ],
         ),
+        Record::Endpoint(id) => (
+            "endpoints",
+            id.to_string(),
+            &[
+                "secrets = '[{\"sealed\"'",
+                "kinds = '[\"a b\"]'",
+                "state = 'active'",
+                "disabled_reason = 'whim'",
+                "delivery_order = 'whim'",
+                "per_second = -7",
+                "phone_number_ids = '[\"x\"]'",
+                "url = CAST(x'ff' AS TEXT)",
+            ],
+        ),
         Record::Entry(_, place) => (
             "feed",
             place.to_string(),
@@ -198,6 +212,7 @@ dakghar_testkit::feed_store_suite!(stores);
 dakghar_testkit::listener_store_suite!(stores);
 dakghar_testkit::redrive_store_suite!(stores);
 dakghar_testkit::app_store_suite!(stores);
+dakghar_testkit::endpoint_store_suite!(stores);
 dakghar_testkit::hold_store_suite!(stores);
 dakghar_testkit::store_health_suite!(stores);
 dakghar_testkit::erasure_suite!(stores);

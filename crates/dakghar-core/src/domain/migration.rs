@@ -5,9 +5,11 @@ use std::fmt::{self, Write as _};
 use aws_lc_rs::digest;
 
 use super::conversation::Conversation;
+use super::endpoint::Endpoint;
 use super::feed::PlacedEntry;
 use super::message::{Message, StatusRecord};
 use super::meta_app::MetaApp;
+use super::page::Paged as _;
 use super::tenant::Tenant;
 use super::time::Timestamp;
 use super::webhook::WebhookEvent;
@@ -27,19 +29,22 @@ pub enum Kind {
     Events,
     /// Apps at Meta with their sealed secrets.
     Apps,
+    /// Endpoints of tenants with their sealed secrets.
+    Endpoints,
     /// Entries of feeds, with their places.
     Feed,
 }
 
 impl Kind {
     /// Every kind, in its order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Tenants,
         Self::Conversations,
         Self::Messages,
         Self::Statuses,
         Self::Events,
         Self::Apps,
+        Self::Endpoints,
         Self::Feed,
     ];
 
@@ -52,6 +57,7 @@ impl Kind {
             Self::Statuses => "statuses",
             Self::Events => "events",
             Self::Apps => "apps",
+            Self::Endpoints => "endpoints",
             Self::Feed => "feed",
         }
     }
@@ -77,6 +83,8 @@ pub enum Record {
     Event(WebhookEvent),
     /// An app.
     App(MetaApp),
+    /// An endpoint.
+    Endpoint(Box<Endpoint>),
     /// An entry of a feed.
     Entry(PlacedEntry),
 }
@@ -91,6 +99,7 @@ impl Record {
             Self::Status(_) => Kind::Statuses,
             Self::Event(_) => Kind::Events,
             Self::App(_) => Kind::Apps,
+            Self::Endpoint(_) => Kind::Endpoints,
             Self::Entry(_) => Kind::Feed,
         }
     }
@@ -104,6 +113,7 @@ impl Record {
             Self::Status(status) => status.id(),
             Self::Event(event) => event.id.to_string(),
             Self::App(app) => app.id.to_string(),
+            Self::Endpoint(endpoint) => endpoint.id.to_string(),
             Self::Entry(placed) => placed.id(),
         }
     }
@@ -114,6 +124,7 @@ impl Record {
         FIXED
             + match self {
                 Self::Tenant(_) | Self::Conversation(_) | Self::App(_) | Self::Entry(_) => 0,
+                Self::Endpoint(endpoint) => endpoint.bytes(),
                 Self::Message(message) => {
                     let content = &message.accepted.content;
                     content.body.len() + content.envelope.as_deref().map_or(0, str::len)

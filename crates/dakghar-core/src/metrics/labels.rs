@@ -221,6 +221,18 @@ label! {
         AppsAll = "apps_apps",
         /// `remove_app` of `apps`.
         AppsRemove = "apps_remove_app",
+        /// `insert_endpoint` of `endpoints`.
+        EndpointsInsert = "endpoints_insert_endpoint",
+        /// `save_endpoint` of `endpoints`.
+        EndpointsSave = "endpoints_save_endpoint",
+        /// `find_endpoint` of `endpoints`.
+        EndpointsFind = "endpoints_find_endpoint",
+        /// `endpoints_of` of `endpoints`.
+        EndpointsOf = "endpoints_endpoints_of",
+        /// `endpoints` of `endpoints`.
+        EndpointsAll = "endpoints_endpoints",
+        /// `remove_endpoint` of `endpoints`.
+        EndpointsRemove = "endpoints_remove_endpoint",
         /// `insert_redrive` of `redrives`.
         RedrivesInsert = "redrives_insert_redrive",
         /// `save_redrive` of `redrives`.

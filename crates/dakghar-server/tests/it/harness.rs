@@ -122,6 +122,7 @@ impl Service {
                 Some(apps) => apps(store.clone()),
                 None => store.clone(),
             },
+            endpoints: store.clone(),
             redrives: store.clone(),
             holds: store.clone(),
             store_health: store.clone(),

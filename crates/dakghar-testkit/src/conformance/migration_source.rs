@@ -10,12 +10,13 @@ use dakghar_core::domain::migration::{Kind, Place, Record, Retirement};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::redrive::{Redrive, RedriveStatus};
 use dakghar_core::domain::{ConversationId, ConversationTouch, Message, Status, TenantId};
-use dakghar_core::ports::{MigrationSource, Save, Saved};
+use dakghar_core::ports::{EndpointInserted, MigrationSource, Save, Saved};
 
 use super::stores::{Stores, accept_all, receive_all};
 use crate::samples::{
-    With as _, at, event, event_bare, inbound, inbound_bare, meta_app, meta_app_full, outbound, outbound_full, person,
-    phone_number_id, redrive, status_record, status_record_full, tenant, tenant_full, tenant_id, with_key,
+    With as _, at, endpoint, endpoint_full, event, event_bare, inbound, inbound_bare, meta_app, meta_app_full,
+    outbound, outbound_full, person, phone_number_id, redrive, status_record, status_record_full, tenant, tenant_full,
+    tenant_id, with_key,
 };
 
 /// The port of the cases: the stores of one installation, and a way to open it in order to leave it. It is
@@ -93,6 +94,7 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
         .await
         .expect("the store answers");
     let apps = fill_apps(under_test).await;
+    let endpoints = fill_endpoints(under_test, &owners).await;
     let entries = entries(under_test, &owners).await;
     vec![
         (Kind::Tenants, tenants.into_iter().map(Record::Tenant).collect()),
@@ -104,6 +106,7 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
         (Kind::Statuses, statuses.into_iter().map(Record::Status).collect()),
         (Kind::Events, events.into_iter().map(Record::Event).collect()),
         (Kind::Apps, apps),
+        (Kind::Endpoints, endpoints),
         (Kind::Feed, entries.into_iter().map(Record::Entry).collect()),
     ]
 }
@@ -120,6 +123,16 @@ async fn fill_apps(under_test: &SourceUnderTest) -> Vec<Record> {
         assert_eq!(inserted, Ok(Saved::Done));
     }
     apps.map(Record::App).to_vec()
+}
+
+/// Endpoints of every sort.
+async fn fill_endpoints(under_test: &SourceUnderTest, owners: &[TenantId]) -> Vec<Record> {
+    let endpoints = [endpoint(owners[0]), endpoint_full(owners[0], 1), endpoint(owners[2])];
+    for endpoint in &endpoints {
+        let inserted = under_test.stores.endpoints.insert_endpoint(endpoint).await;
+        assert_eq!(inserted, Ok(EndpointInserted::Done));
+    }
+    endpoints.map(|endpoint| Record::Endpoint(Box::new(endpoint))).to_vec()
 }
 
 /// The feeds of these tenants.
@@ -311,6 +324,13 @@ pub async fn the_state_changes_with_every_change(under_test: SourceUnderTest) {
             .expect("the store answers");
         is_new("an event was recorded").await;
     }
+    let endpoint = endpoint(owner.id);
+    let endpoints = &under_test.stores.endpoints;
+    assert_eq!(endpoints.insert_endpoint(&endpoint).await, Ok(EndpointInserted::Done));
+    is_new("an endpoint was made").await;
+    assert_eq!(endpoints.save_endpoint(&endpoint).await, Ok(Saved::Done));
+    is_new("an endpoint was changed").await;
+    assert_eq!(endpoints.remove_endpoint(&owner.id, &endpoint.id, None).await, Ok(true));
     under_test.stores.tenants.save(&owner).await.expect("the store answers");
     is_new("a tenant was saved").await;
     under_test

@@ -19,6 +19,7 @@
 pub mod apps;
 pub mod arrivals;
 pub mod conversations;
+pub mod endpoints;
 pub mod erasure;
 pub mod events;
 pub mod feed;

@@ -30,9 +30,11 @@ impl EndpointStore for MemoryStore {
 
     async fn save_endpoint(&self, endpoint: &Endpoint) -> Result<Saved, StoreError> {
         self.with(|state| match state.endpoints.get_mut(&endpoint.id) {
-            Some(stored) if stored.version == endpoint.version && stored.tenant_id == endpoint.tenant_id => {
+            Some(stored)
+                if (stored.version, stored.tenant_id, stored.seat)
+                    == (endpoint.version, endpoint.tenant_id, endpoint.seat) =>
+            {
                 *stored = Endpoint {
-                    seat: stored.seat,
                     version: endpoint.version + 1,
                     ..endpoint.clone()
                 };

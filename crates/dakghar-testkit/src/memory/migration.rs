@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use dakghar_core::domain::migration::{Checksum, Kind, Migration, Place, Record, Retirement};
 use dakghar_core::domain::{Message, PlacedEntry};
-use dakghar_core::ports::{Acceptance, MigrationSource, MigrationTarget, Received, Saved, SourcePage, StoreError};
+use dakghar_core::ports::{
+    Acceptance, EndpointInserted, MigrationSource, MigrationTarget, Received, Saved, SourcePage, StoreError,
+};
 
 use super::{MemoryStore, State};
 
@@ -22,6 +24,10 @@ impl State {
             Kind::Statuses => self.statuses.values().cloned().map(Record::Status).collect(),
             Kind::Events => self.events.values().cloned().map(Record::Event).collect(),
             Kind::Apps => self.apps.values().cloned().map(Record::App).collect(),
+            Kind::Endpoints => {
+                let endpoints = self.endpoints.values().cloned();
+                endpoints.map(|endpoint| Record::Endpoint(Box::new(endpoint))).collect()
+            }
             Kind::Feed => self.feeds.all().map(Record::Entry).collect(),
         };
         records.into_iter().map(|record| (record.id(), record)).collect()
@@ -39,6 +45,10 @@ impl State {
             Record::Status(like) => self.statuses.get(&like.id()).cloned().map(Record::Status),
             Record::Event(like) => self.events.get(&like.id).cloned().map(Record::Event),
             Record::App(like) => self.apps.get(&like.id).cloned().map(Record::App),
+            Record::Endpoint(like) => {
+                let endpoint = self.endpoints.get(&like.id).cloned();
+                endpoint.map(|endpoint| Record::Endpoint(Box::new(endpoint)))
+            }
             Record::Entry(like) => {
                 let mut all = self.feeds.all();
                 let is_it =
@@ -78,6 +88,7 @@ impl State {
             Record::App(app) => {
                 self.apps.insert(app.id.clone(), app);
             }
+            Record::Endpoint(endpoint) => return self.insert_endpoint(&endpoint) == EndpointInserted::Done,
             Record::Entry(entry) => self.feeds.put(entry),
         }
         true
@@ -106,6 +117,7 @@ impl State {
             Kind::Statuses => self.statuses.retain(|id, _| is_left(id.clone())),
             Kind::Events => self.events.retain(|id, _| is_left(id.to_string())),
             Kind::Apps => self.apps.retain(|id, _| is_left(id.to_string())),
+            Kind::Endpoints => self.endpoints.retain(|id, _| is_left(id.to_string())),
             Kind::Feed => self.feeds.retain(|entry| is_left(Record::Entry(entry).id())),
         }
         ids.len() as u64

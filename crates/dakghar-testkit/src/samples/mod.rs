@@ -4,6 +4,7 @@
 //! `outbound(tenant_id).with(|message| message.delivery.status = Status::Held)`. Each sample has a new id, greater than
 //! those before it, and a time of its own.
 
+mod endpoint;
 mod event;
 mod message;
 mod meta_app;
@@ -19,6 +20,7 @@ use dakghar_core::ports::IdGenerator;
 use crate::clock::START;
 use crate::ids::SequentialIds;
 
+pub use endpoint::{endpoint, endpoint_full};
 pub use event::{amendment, event, event_bare};
 pub use message::{With, echo, inbound, inbound_bare, outbound, outbound_full, saves, send_error_full, with_key};
 pub use meta_app::{meta_app, meta_app_full};

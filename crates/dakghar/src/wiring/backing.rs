@@ -8,9 +8,9 @@ use dakghar_adapters::meta::{GraphConfig, GraphHttp, MetaMessages, MetaWebhooks}
 use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
-    AppStore, ArrivalStore, Clock, ConversationStore, Erasure, EventStore, FeedStore, HoldStore, ListStore,
-    ListenerStore, MessageStore, Pacer, Ports, Queue, RedriveStore, StatusStore, StoreHealth, TenantQuota, TenantStore,
-    TimerStore,
+    AppStore, ArrivalStore, Clock, ConversationStore, EndpointStore, Erasure, EventStore, FeedStore, HoldStore,
+    ListStore, ListenerStore, MessageStore, Pacer, Ports, Queue, RedriveStore, StatusStore, StoreHealth, TenantQuota,
+    TenantStore, TimerStore,
 };
 use dakghar_core::vault::Vault;
 
@@ -51,6 +51,7 @@ pub(super) trait Store:
     + FeedStore
     + ListenerStore
     + AppStore
+    + EndpointStore
     + RedriveStore
     + HoldStore
     + StoreHealth
@@ -70,6 +71,7 @@ impl<S> Store for S where
         + FeedStore
         + ListenerStore
         + AppStore
+        + EndpointStore
         + RedriveStore
         + HoldStore
         + StoreHealth
@@ -146,6 +148,7 @@ impl Outer {
             arrivals: None,
             listeners: store.clone(),
             apps: store.clone(),
+            endpoints: store.clone(),
             redrives: store.clone(),
             holds: store.clone(),
             store_health: store.clone(),

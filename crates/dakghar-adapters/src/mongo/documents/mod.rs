@@ -5,6 +5,7 @@
 //! BSON dates in milliseconds; counters are 64-bit integers.
 
 pub(super) mod conversation;
+pub(super) mod endpoint;
 pub(super) mod event;
 pub(super) mod feed;
 pub(super) mod message;

@@ -25,8 +25,7 @@ pub trait EndpointStore: Send + Sync {
     /// two writers at once can pass.
     async fn insert_endpoint(&self, endpoint: &Endpoint) -> Result<EndpointInserted, StoreError>;
 
-    /// Saves a whole endpoint, if `endpoint.version` is still the stored one. Its tenant and seat stay as they are. The
-    /// caller raises its own copy's version by one after `Done`.
+    /// Saves a whole endpoint, if version, tenant and seat are still the stored ones. The caller raises its own copy's version by one after `Done`.
     async fn save_endpoint(&self, endpoint: &Endpoint) -> Result<Saved, StoreError>;
 
     /// Returns one endpoint of this tenant.

@@ -10,15 +10,15 @@ use std::sync::Arc;
 use dakghar_core::domain::migration::{Kind, Record};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::{
-    Conversation, ConversationId, ConversationKind, Direction, FeedEntry, Message, Place, PlacedEntry, Tenant,
-    TenantId, WebhookEvent,
+    Conversation, ConversationId, ConversationKind, Direction, Endpoint, FeedEntry, Message, Place, PlacedEntry,
+    Tenant, TenantId, WebhookEvent,
 };
 use dakghar_core::ports::{Acceptance, FeedStore, MigrationTarget, StoreError};
 
 use super::stores::{Stores, accept_all};
 use crate::samples::{
-    With as _, at, event, event_bare, inbound, inbound_bare, meta_app, meta_app_full, outbound, outbound_full, person,
-    phone_number_id, status_record, status_record_full, tenant, tenant_full, with_key,
+    With as _, at, endpoint, endpoint_full, event, event_bare, inbound, inbound_bare, meta_app, meta_app_full,
+    outbound, outbound_full, person, phone_number_id, status_record, status_record_full, tenant, tenant_full, with_key,
 };
 use dakghar_core::domain::message::EvidenceStatus;
 use dakghar_core::domain::meta_app::MetaApp;
@@ -125,6 +125,14 @@ fn records(kind: Kind) -> Vec<Record> {
                 })
             })
             .to_vec(),
+        Kind::Endpoints => [endpoint(owner), endpoint_full(owner, 1), endpoint(tenant().id)]
+            .map(|endpoint| {
+                Record::Endpoint(Box::new(Endpoint {
+                    version: VERSION,
+                    ..endpoint
+                }))
+            })
+            .to_vec(),
         Kind::Feed => [(owner, 7), (owner, 8), (tenant().id, 1)]
             .map(|(tenant_id, place)| {
                 let entry = FeedEntry::of_event(&event(tenant_id)).expect("it has a tenant");
@@ -218,6 +226,10 @@ pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
                 Record::Event(event) => {
                     let listed = events.list(event.tenant_id.as_ref(), None, PageLimit::items(100)).await;
                     assert!(listed.expect("the store answers").items.contains(&event));
+                }
+                Record::Endpoint(endpoint) => {
+                    let found = under_test.stores.endpoints.endpoints_of(&[endpoint.tenant_id]).await;
+                    assert!(found.expect("the store answers").contains(&endpoint));
                 }
                 Record::App(app) => {
                     assert_eq!(under_test.stores.apps.find_app(&app.id).await, Ok(Some(app)));

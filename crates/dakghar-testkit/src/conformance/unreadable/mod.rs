@@ -5,6 +5,7 @@
 //! comment (`tidy` looks for them), so that a new method is not forgotten.
 
 mod apps;
+mod endpoints;
 mod feed;
 mod lists;
 mod messages;
@@ -15,7 +16,7 @@ mod statuses;
 use std::sync::Arc;
 
 use dakghar_core::domain::{
-    AppId, ConversationId, EventId, Message, MessageKey, PhoneNumberId, Place, RedriveId, TenantId,
+    AppId, ConversationId, EndpointId, EventId, Message, MessageKey, PhoneNumberId, Place, RedriveId, TenantId,
 };
 use dakghar_core::ports::{Queue, StoreError};
 use futures_util::future::BoxFuture;
@@ -23,6 +24,7 @@ use futures_util::future::BoxFuture;
 use super::stores::{Stores, accept_all};
 
 pub use apps::*;
+pub use endpoints::*;
 pub use feed::*;
 pub use lists::*;
 pub use messages::*;
@@ -64,6 +66,8 @@ pub enum Record {
     Status(String),
     /// An app.
     App(AppId),
+    /// An endpoint, but not whose it is, nor its seat.
+    Endpoint(EndpointId),
     /// An entry of a feed, but not its place.
     Entry(TenantId, Place),
     /// A redrive, but not whose it is, nor its state.
@@ -114,6 +118,8 @@ macro_rules! unreadable_suite {
             a_report_on_it_costs_no_other_report
             it_is_an_app_error_of_its_own
             apps_beside_it_are_saved
+            it_is_an_endpoint_error_of_its_own
+            endpoints_beside_it_are_saved
             it_is_a_redrive_error_of_its_own
             redrives_beside_it_are_saved_and_forgotten
             redrives_beside_it_are_listed_and_due

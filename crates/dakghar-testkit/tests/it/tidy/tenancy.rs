@@ -6,7 +6,7 @@ use super::tokens::tokens;
 use super::workspace::package;
 
 /// What holds the id of a tenant.
-const OF_A_TENANT: [&str; 11] = [
+const OF_A_TENANT: [&str; 12] = [
     "Chunk",
     "StatusRecord",
     "TenantId",
@@ -18,15 +18,20 @@ const OF_A_TENANT: [&str; 11] = [
     "ConversationTouch",
     "WebhookEvent",
     "Redrive",
+    "Endpoint",
 ];
 
 /// Methods that look at records of all tenants, and who may call them.
-const EXCUSED: [(&str, &str); 34] = [
+const EXCUSED: [(&str, &str); 35] = [
     ("AppStore::apps", "is about the installation"),
     ("AppStore::find_app", "is about the installation"),
     ("AppStore::insert_app", "is about the installation"),
     ("AppStore::remove_app", "is about the installation"),
     ("AppStore::save_app", "is about the installation"),
+    (
+        "EndpointStore::endpoints",
+        "asked by the processes that deliver, and shows nothing",
+    ),
     (
         "ArrivalStore::arrivals",
         "asked by the worker, which gives places and shows nothing",
