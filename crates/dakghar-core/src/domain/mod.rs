@@ -1,7 +1,9 @@
 //! The terms of the field as types, and the decisions that need no IO.
 
+pub mod addresses;
 pub mod amendment;
 pub mod breaker;
+pub mod callback_url;
 pub mod conversation;
 pub mod endpoint;
 pub mod feed;
@@ -26,6 +28,7 @@ pub mod retry;
 pub mod secret;
 pub mod send_error;
 pub mod send_request;
+pub mod signatures;
 pub mod steady;
 pub mod tenant;
 pub mod time;

@@ -133,6 +133,8 @@ codes! {
     InvalidMedia = "invalid_media", 422, "The media is not valid";
     /// A link is not a public https URL.
     InvalidUrl = "invalid_url", 422, "The URL is not valid";
+    /// The URL of a callback is http where only https is allowed.
+    HttpsRequired = "https_required", 422, "The URL must use https";
     /// A link points into a private network.
     ForbiddenUrl = "forbidden_url", 422, "The URL points to a private address";
     /// The interactive object is not usable.

@@ -9,6 +9,7 @@ pub mod migration;
 pub mod pacer;
 pub mod queue;
 pub mod quota;
+pub mod receivers;
 pub mod spool;
 pub mod store;
 
@@ -21,6 +22,9 @@ pub use migration::{MigrationSource, MigrationTarget, SourcePage};
 pub use pacer::{Pacer, SlotAsk};
 pub use queue::{Disposition, Job, JobKey, JobKind, Queue, QueueEntry, QueueError};
 pub use quota::{CallAsk, Grant, QuotaAsk, TenantQuota};
+pub use receivers::{
+    CallbackAnswer, CallbackCall, CallbackFailure, CallbackOutcome, FAILURE_BODY_BYTES_MAX, Receivers,
+};
 pub use spool::{OutcomeSpool, SpoolError, SpooledOutcome};
 pub use store::{
     Acceptance, Aged, AgedPortion, AppStore, Appended, ArrivalStore, ArrivalsWaiting, Attendant, ConversationStore,

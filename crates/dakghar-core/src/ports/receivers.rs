@@ -1,0 +1,111 @@
+//! Calling the receivers of tenants: programs that nobody here has ever seen.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::Secret;
+use crate::domain::callback_url::CallbackUrl;
+
+/// The most of a failure's body that is kept, in bytes.
+pub const FAILURE_BODY_BYTES_MAX: usize = 1_024;
+
+/// One call of a receiver.
+#[derive(Debug)]
+pub struct CallbackCall {
+    /// Where to. It passed the rules when it was parsed; its addresses are checked anew for this call.
+    pub url: CallbackUrl,
+    /// Names and values, with those that the tenant gave. The content type is among them.
+    pub headers: Vec<(String, Secret)>,
+    /// The body, as it was signed.
+    pub body: Vec<u8>,
+    /// The time the call may take in all, from the first look-up to the last byte of the answer.
+    pub timeout: Duration,
+}
+
+/// How a call of a receiver ended. Shows nothing of the network between us and the receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallbackAnswer {
+    /// What came back.
+    pub outcome: CallbackOutcome,
+    /// The time the call took.
+    pub took: Duration,
+}
+
+/// What came back from a receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallbackOutcome {
+    /// A whole answer, or as much of it as is read.
+    Answered {
+        /// The HTTP status, 200 to 599. A redirect is not followed.
+        status: u16,
+        /// What the header `Retry-After` asks for, as a time from now.
+        retry_after: Option<Duration>,
+        /// The beginning of the body when the status is not 2xx: at most 1,024 bytes, what is no UTF-8 replaced.
+        failure_body: Option<String>,
+    },
+    /// There was no whole answer.
+    Failed(CallbackFailure),
+}
+
+/// The class of a failure: all that a tenant is told about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CallbackFailure {
+    /// The name of the host was not found.
+    Dns,
+    /// The host is, or leads to, an address that may not be called. Nothing was sent.
+    Blocked,
+    /// No connection came about.
+    Connect,
+    /// TLS was not agreed on: the certificate is not valid, or not for this host. Nothing of the body was sent.
+    Tls,
+    /// The time was over.
+    Timeout,
+    /// The connection broke, or the answer was not HTTP or beyond its limits.
+    Protocol,
+}
+
+impl CallbackFailure {
+    /// Every class.
+    pub const ALL: [Self; 6] = [
+        Self::Dns,
+        Self::Blocked,
+        Self::Connect,
+        Self::Tls,
+        Self::Timeout,
+        Self::Protocol,
+    ];
+
+    /// The word for it in API, log and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Blocked => "blocked",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::Protocol => "protocol",
+        }
+    }
+
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|failure| failure.as_str() == word)
+    }
+}
+
+impl CallbackAnswer {
+    /// True if the receiver took what it was sent: any status 2xx.
+    pub const fn is_success(&self) -> bool {
+        matches!(self.outcome, CallbackOutcome::Answered { status: 200..=299, .. })
+    }
+}
+
+/// The receivers of tenants.
+#[async_trait]
+pub trait Receivers: Send + Sync {
+    /// Posts a body to a receiver, once, and waits for the whole answer. Follows no redirect, repeats nothing, and never
+    /// takes longer than the call may. Not one byte of it goes to an address that the rules refuse, nor over TLS that is
+    /// not verified.
+    async fn post(&self, call: CallbackCall) -> CallbackAnswer;
+}
