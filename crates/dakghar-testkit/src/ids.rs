@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use dakghar_core::domain::{EndpointId, EventId, MessageId, RedriveId, TenantId};
+use dakghar_core::domain::{AttemptLogId, EndpointId, EventId, MessageId, RedriveId, ReplayId, TenantId};
 use dakghar_core::ports::IdGenerator;
 use uuid::{Builder, Uuid};
 
@@ -50,6 +50,14 @@ impl IdGenerator for SequentialIds {
 
     fn redrive_id(&self) -> RedriveId {
         RedriveId::from_uuid(uuid_of(self.count()))
+    }
+
+    fn replay_id(&self) -> ReplayId {
+        ReplayId::from_uuid(uuid_of(self.count()))
+    }
+
+    fn attempt_log_id(&self) -> AttemptLogId {
+        AttemptLogId::from_uuid(uuid_of(self.count()))
     }
 
     fn jitter(&self) -> f64 {

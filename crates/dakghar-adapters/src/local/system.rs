@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::domain::Present;
-use dakghar_core::domain::ids::{EndpointId, EventId, MessageId, RedriveId, TenantId};
+use dakghar_core::domain::ids::{AttemptLogId, EndpointId, EventId, MessageId, RedriveId, ReplayId, TenantId};
 use dakghar_core::domain::steady::SteadyTime;
 use dakghar_core::ports::{Clock, IdGenerator};
 use parking_lot::Mutex;
@@ -86,6 +86,14 @@ impl IdGenerator for RandomIds {
 
     fn redrive_id(&self) -> RedriveId {
         RedriveId::from_uuid(self.uuid())
+    }
+
+    fn replay_id(&self) -> ReplayId {
+        ReplayId::from_uuid(self.uuid())
+    }
+
+    fn attempt_log_id(&self) -> AttemptLogId {
+        AttemptLogId::from_uuid(self.uuid())
     }
 
     fn jitter(&self) -> f64 {

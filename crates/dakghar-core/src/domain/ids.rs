@@ -102,8 +102,16 @@ own_id!(
     EntryId, "ent"
 );
 own_id!(
-    /// Our id of an endpoint of a tenant. `end_…`, sorts by the time it was made, but for that of a `callbackUrl`.
+    /// Our id of an endpoint: where a tenant wants its callbacks. `end_…`
     EndpointId, "end"
+);
+own_id!(
+    /// Our id of a replay of callbacks. `rpl_…`, sorts by the time it was asked for.
+    ReplayId, "rpl"
+);
+own_id!(
+    /// Our id of a log of attempts to deliver callbacks. `log_…`, sorts by the time it was noted.
+    AttemptLogId, "log"
 );
 own_id!(
     /// Our id of a redrive of dead letters. `rdr_…`, sorts by the time it was begun.

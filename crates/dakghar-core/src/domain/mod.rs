@@ -3,6 +3,7 @@
 pub mod addresses;
 pub mod amendment;
 pub mod breaker;
+pub mod callback;
 pub mod callback_url;
 pub mod conversation;
 pub mod endpoint;
@@ -44,8 +45,8 @@ pub use feed::{
 pub use graph_error::{GraphRefusal, RefusalClass};
 pub use hold::{Actor, Hold, HoldReason};
 pub use ids::{
-    AppId, ConversationId, EndpointId, EntryId, EventId, IdempotencyKey, InvalidId, MessageId, MessageKey, PersonId,
-    PhoneNumberId, RedriveId, TenantId, WaId, WabaId, Wamid,
+    AppId, AttemptLogId, ConversationId, EndpointId, EntryId, EventId, IdempotencyKey, InvalidId, MessageId,
+    MessageKey, PersonId, PhoneNumberId, RedriveId, ReplayId, TenantId, WaId, WabaId, Wamid,
 };
 pub use limits::{LimitChanges, TenantLimit, TenantLimits};
 pub use message::{Direction, Message, Status};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::ids::{EndpointId, EventId, MessageId, RedriveId, TenantId};
+use crate::domain::ids::{AttemptLogId, EndpointId, EventId, MessageId, RedriveId, ReplayId, TenantId};
 use crate::domain::time::{Present, Timestamp};
 
 /// The time. On a shared store it follows the store's clock.
@@ -37,6 +37,10 @@ pub trait IdGenerator: Send + Sync {
     fn endpoint_id(&self) -> EndpointId;
     /// Makes a redrive id, greater than those before it as far as the clock allows.
     fn redrive_id(&self) -> RedriveId;
+    /// Makes an id of a replay, greater than those before it as far as the clock allows.
+    fn replay_id(&self) -> ReplayId;
+    /// Makes an id of a log of attempts, greater than those before it as far as the clock allows.
+    fn attempt_log_id(&self) -> AttemptLogId;
     /// Returns a number from 0 up to, but not including, 1: for jitter.
     fn jitter(&self) -> f64;
     /// Returns random bytes for keys.

@@ -27,10 +27,11 @@ pub use receivers::{
 };
 pub use spool::{OutcomeSpool, SpoolError, SpooledOutcome};
 pub use store::{
-    Acceptance, Aged, AgedPortion, AppStore, Appended, ArrivalStore, ArrivalsWaiting, Attendant, ConversationStore,
-    DUE_BYTES_MAX, EndpointInserted, EndpointStore, ErasedPortion, Erasure, EventStore, FeedStore, HoldStore,
-    LOAD_BYTES_MAX, ListStore, ListenerStore, MessageStore, REPORTS_MAX, Received, ReceivedMessage, RedriveStore, Save,
-    Saved, StatusStore, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
+    Acceptance, Aged, AgedPortion, AppStore, Appended, ArrivalStore, ArrivalsWaiting, Attendant, CallbackStore,
+    ConversationStore, DUE_BYTES_MAX, EndpointInserted, EndpointStore, ErasedPortion, Erasure, EventStore,
+    ExceptionsAsked, FeedStore, HoldStore, LOAD_BYTES_MAX, ListStore, ListenerStore, MessageStore, REPORTS_MAX,
+    Received, ReceivedMessage, RedriveStore, Save, Saved, StatusStore, StoreError, StoreHealth, TenantSaved,
+    TenantStore, TimerStore,
 };
 
 use crate::metrics::Metrics;
@@ -57,6 +58,8 @@ pub struct Ports {
     pub feed: Arc<dyn FeedStore>,
     /// What has no place in a feed yet. `None` where the store gives places itself.
     pub arrivals: Option<Arc<dyn ArrivalStore>>,
+    /// How far endpoints are.
+    pub callbacks: Arc<dyn CallbackStore>,
     /// The processes that take webhooks, and when they did not.
     pub listeners: Arc<dyn ListenerStore>,
     /// Apps at Meta.

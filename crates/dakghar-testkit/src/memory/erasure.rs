@@ -25,6 +25,7 @@ impl State {
         self.endpoints
             .retain(|_, endpoint| !is_erased(Some(endpoint.tenant_id)));
         self.feeds.erase(tenant_id);
+        self.callbacks.erase(tenant_id);
         self.by_key.retain(|_, id| self.messages.contains_key(id));
         self.received.retain(|_, id| self.messages.contains_key(id));
         u64::from(limit - left)

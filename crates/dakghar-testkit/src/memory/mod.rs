@@ -3,6 +3,7 @@
 //! Nothing survives the process, and nothing is fast: the maps are searched from end to end.
 
 mod apps;
+mod callbacks;
 mod conversations;
 mod endpoints;
 mod erasure;
@@ -64,6 +65,7 @@ struct State {
     statuses: BTreeMap<String, StatusRecord>,
     events: BTreeMap<EventId, WebhookEvent>,
     feeds: feed::Feeds,
+    callbacks: callbacks::Callbacks,
     listeners: BTreeMap<Arc<str>, Listener>,
     redrives: BTreeMap<RedriveId, Redrive>,
     apps: BTreeMap<AppId, MetaApp>,

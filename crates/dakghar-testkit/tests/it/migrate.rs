@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use dakghar_core::app::migrating::{MigrateError, Migrator, Plan};
 use dakghar_core::domain::migration::{Kind, Migration, Place, Record, Retirement, Stage};
 use dakghar_core::domain::{
-    ConversationId, ConversationTouch, EndpointId, EventId, Message, MessageId, RedriveId, Secret, Status, Tenant,
-    TenantId,
+    AttemptLogId, ConversationId, ConversationTouch, EndpointId, EventId, Message, MessageId, RedriveId, ReplayId,
+    Secret, Status, Tenant, TenantId,
 };
 use dakghar_core::ports::{
     ConversationStore, Erasure, EventStore, IdGenerator, MessageStore, MigrationSource, MigrationTarget, RedriveStore,
@@ -145,6 +145,14 @@ impl IdGenerator for Ids {
 
     fn redrive_id(&self) -> RedriveId {
         IDS.redrive_id()
+    }
+
+    fn replay_id(&self) -> ReplayId {
+        IDS.replay_id()
+    }
+
+    fn attempt_log_id(&self) -> AttemptLogId {
+        IDS.attempt_log_id()
     }
 
     fn jitter(&self) -> f64 {

@@ -116,7 +116,7 @@ impl Outages {
 mod tests {
     use super::*;
     use crate::domain::Present;
-    use crate::domain::ids::{EndpointId, EventId, MessageId, RedriveId, TenantId};
+    use crate::domain::ids::{AttemptLogId, EndpointId, EventId, MessageId, RedriveId, ReplayId, TenantId};
     use crate::ports::{QueueError, StoreError};
 
     #[derive(Default)]
@@ -153,6 +153,14 @@ mod tests {
         }
 
         fn redrive_id(&self) -> RedriveId {
+            unreachable!("an outage has no ids")
+        }
+
+        fn replay_id(&self) -> ReplayId {
+            unreachable!("an outage has no ids")
+        }
+
+        fn attempt_log_id(&self) -> AttemptLogId {
             unreachable!("an outage has no ids")
         }
 

@@ -9,6 +9,7 @@
 //!   [`StoreError::Unreadable`] for its own.
 
 mod apps;
+mod callbacks;
 mod conversations;
 mod endpoints;
 mod erasure;
@@ -25,6 +26,7 @@ mod tenants;
 mod timers;
 
 pub use apps::AppStore;
+pub use callbacks::{CallbackStore, ExceptionsAsked};
 pub use conversations::ConversationStore;
 pub use endpoints::{EndpointInserted, EndpointStore};
 pub use erasure::{Aged, AgedPortion, ErasedPortion, Erasure};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dakghar_core::domain::steady::SteadyTime;
-use dakghar_core::domain::{EndpointId, EventId, MessageId, Present, RedriveId, TenantId};
+use dakghar_core::domain::{AttemptLogId, EndpointId, EventId, MessageId, Present, RedriveId, ReplayId, TenantId};
 use dakghar_core::ports::{Clock, IdGenerator};
 use dakghar_testkit::SequentialIds;
 use parking_lot::Mutex;
@@ -93,6 +93,14 @@ impl IdGenerator for SeededIds {
 
     fn redrive_id(&self) -> RedriveId {
         self.ids.redrive_id()
+    }
+
+    fn replay_id(&self) -> ReplayId {
+        self.ids.replay_id()
+    }
+
+    fn attempt_log_id(&self) -> AttemptLogId {
+        self.ids.attempt_log_id()
     }
 
     fn jitter(&self) -> f64 {

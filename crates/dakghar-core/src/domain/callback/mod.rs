@@ -1,0 +1,20 @@
+//! Callbacks: how entries of a tenant's feed are handed to its endpoints, and what is kept of it.
+//!
+//! An endpoint has a place: everything up to it is delivered, or is one of the endpoint's exceptions. So a receiver that
+//! takes everything costs one record, whatever it was sent; and what it did not take holds up nothing else.
+
+mod attempt;
+mod breaker;
+mod exception;
+mod progress;
+mod replay;
+mod schedule;
+mod window;
+
+pub use attempt::{ANSWER_BYTES_MAX, Attempt, AttemptLog, CallEnd};
+pub use breaker::{DISABLED_AFTER, EndpointBreaker, OpenBreaker};
+pub use exception::{CallbackException, ExceptionState, LastAttempt};
+pub use progress::{Advance, CallbackProgress, EXCEPTIONS_MAX};
+pub use replay::{ReplayProgress, ReplayRequest};
+pub use schedule::{RETRY_AFTER_MAX, TRIED_FOR, next_attempt};
+pub use window::Window;

@@ -1,0 +1,77 @@
+//! How far an endpoint is.
+
+use super::attempt::AttemptLog;
+use super::breaker::EndpointBreaker;
+use super::exception::CallbackException;
+use super::replay::ReplayProgress;
+use crate::domain::feed::Place;
+use crate::domain::ids::{EndpointId, TenantId};
+use crate::domain::time::Timestamp;
+
+/// The most exceptions of an endpoint that are not dead. With so many its place stands still.
+pub const EXCEPTIONS_MAX: u32 = 10_000;
+
+/// What was delivered to an endpoint, and how its receiver is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallbackProgress {
+    /// The endpoint.
+    pub endpoint_id: EndpointId,
+    /// Its tenant.
+    pub tenant_id: TenantId,
+    /// Everything up to here was delivered, was not wanted, or is an exception.
+    pub after: Place,
+    /// How the receiver is.
+    pub breaker: EndpointBreaker,
+    /// The receiver asked not to be called before this time.
+    pub not_before: Option<Timestamp>,
+    /// Entries that were delivered.
+    pub delivered: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Entries that went out of the feed before they could be delivered.
+    pub expired: u64,
+    /// The latest delivery.
+    pub delivered_at: Option<Timestamp>,
+    /// The latest failure.
+    pub failed_at: Option<Timestamp>,
+    /// The latest replay.
+    pub replay: Option<ReplayProgress>,
+    /// The time of the last save.
+    pub updated_at: Timestamp,
+    /// Counts saves; a save must name the version it read. 0 if it was never saved.
+    pub version: u64,
+}
+
+impl CallbackProgress {
+    /// The progress of an endpoint of which nothing was delivered yet.
+    pub fn new(endpoint_id: EndpointId, tenant_id: TenantId, start: Place, now: Timestamp) -> Self {
+        Self {
+            endpoint_id,
+            tenant_id,
+            after: start,
+            breaker: EndpointBreaker::default(),
+            not_before: None,
+            delivered: 0,
+            failed: 0,
+            expired: 0,
+            delivered_at: None,
+            failed_at: None,
+            replay: None,
+            updated_at: now,
+            version: 0,
+        }
+    }
+}
+
+/// What a process writes down after some calls, together. The exceptions are durable before the place moves past them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Advance {
+    /// The endpoint's progress, under the version that was read.
+    pub progress: CallbackProgress,
+    /// Exceptions that are new or have changed.
+    pub exceptions: Vec<CallbackException>,
+    /// Places of exceptions that are over.
+    pub over: Vec<Place>,
+    /// The attempts that were made, if any.
+    pub attempts: Option<AttemptLog>,
+}

@@ -1,0 +1,82 @@
+//! How far endpoints are, and what they have not taken.
+
+use async_trait::async_trait;
+
+use super::{Saved, StoreError};
+#[cfg(doc)]
+use crate::domain::callback::EXCEPTIONS_MAX;
+use crate::domain::callback::{Advance, AttemptLog, CallbackException, CallbackProgress, ExceptionState};
+use crate::domain::feed::Place;
+use crate::domain::ids::{AttemptLogId, EndpointId, TenantId};
+use crate::domain::page::{Listed, PageLimit};
+use crate::domain::time::Timestamp;
+
+/// Exceptions that are not dead and those that are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExceptionsAsked {
+    /// Those that are still tried, or wait for one that is.
+    Open,
+    /// Dead callbacks.
+    Dead,
+}
+
+impl ExceptionsAsked {
+    /// True for an exception in this state.
+    pub const fn includes(self, state: ExceptionState) -> bool {
+        matches!(state, ExceptionState::Dead) == matches!(self, Self::Dead)
+    }
+}
+
+/// The progress of endpoints, their exceptions and their attempts.
+#[async_trait]
+pub trait CallbackStore: Send + Sync {
+    /// Returns the progress of each of these endpoints; `None` for one that never had any.
+    async fn progress(&self, endpoints: &[EndpointId]) -> Vec<Result<Option<CallbackProgress>, StoreError>>;
+
+    /// Writes each of these down, if the version of its progress is still the stored one; the version is then one higher.
+    /// `Stale` means that the place was not moved; its exceptions and attempts may have been written.
+    ///
+    /// Exceptions are durable before the place moves past them, and are gone only after what ended them is durable. So
+    /// after a crash in the middle, or an error, an entry may be delivered once more, and none is left out.
+    async fn advance(&self, advances: &[Advance]) -> Vec<Result<Saved, StoreError>>;
+
+    /// Returns exceptions of an endpoint behind `after`, in the order of the places. One that cannot be read is left out.
+    async fn exceptions(
+        &self,
+        endpoint_id: &EndpointId,
+        asked: ExceptionsAsked,
+        after: Place,
+        limit: PageLimit,
+    ) -> Result<Listed<CallbackException>, StoreError>;
+
+    /// Returns those of these exceptions that are there and can be read.
+    async fn find_exceptions(
+        &self,
+        endpoint_id: &EndpointId,
+        places: &[Place],
+    ) -> Result<Vec<CallbackException>, StoreError>;
+
+    /// Returns how many exceptions an endpoint has, up to [`EXCEPTIONS_MAX`].
+    async fn count_exceptions(&self, endpoint_id: &EndpointId, asked: ExceptionsAsked) -> Result<u32, StoreError>;
+
+    /// Returns logs of attempts noted before `before`, the latest first. One that cannot be read is left out.
+    async fn attempts(
+        &self,
+        endpoint_id: &EndpointId,
+        before: Option<AttemptLogId>,
+        limit: PageLimit,
+    ) -> Result<Listed<AttemptLog>, StoreError>;
+
+    /// Deletes logs of attempts, and dead callbacks whose last attempt was, before this time; at most `limit` of each.
+    /// Returns how many were deleted.
+    async fn forget_attempts(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
+
+    /// Deletes what is kept of an endpoint, at most `limit` records. Returns how many were deleted: none once nothing is
+    /// left.
+    async fn forget_endpoint(
+        &self,
+        tenant_id: &TenantId,
+        endpoint_id: &EndpointId,
+        limit: u32,
+    ) -> Result<u64, StoreError>;
+}
