@@ -1,0 +1,155 @@
+//! What follows from the answer of a receiver.
+
+use super::call::{EndedCallback, OutgoingCall};
+use super::item::{Item, Source};
+use super::run::EndpointRun;
+use crate::domain::Timestamp;
+use crate::domain::callback::{
+    Attempt, CallEnd, CallbackException, ExceptionState, LastAttempt, RETRY_AFTER_MAX, next_attempt,
+};
+use crate::domain::endpoint::DisabledReason;
+
+/// What a receiver answers that is gone for good.
+const GONE: u16 = 410;
+
+impl EndpointRun {
+    /// Takes the answer of a receiver.
+    pub fn ended(&mut self, ended: EndedCallback) {
+        let now = self.deps.clock.now();
+        let EndedCallback { call, answer, began_at } = ended;
+        self.under_way -= 1;
+        for item in &call.items {
+            if let Some(id) = item.conversation_id {
+                self.busy.remove(&id);
+            }
+        }
+        let end = answer.end();
+        self.deps.metrics.callbacks.ended(end, answer.took);
+        let last = LastAttempt {
+            at: began_at,
+            took: answer.took,
+            end,
+            answer: answer.failure_body().map(str::to_owned),
+        };
+        for item in &call.items {
+            self.unsaved.attempts.push(attempt(item, &last));
+        }
+        if end.is_success() {
+            self.succeeded(&call, now);
+        } else {
+            self.failed(&call, &last, answer.retry_after().map(|wait| wait.min(RETRY_AFTER_MAX)), now);
+        }
+        self.unsaved.note(self.deps.clock.uptime(), call.items.len());
+    }
+
+    fn succeeded(&mut self, call: &OutgoingCall, now: Timestamp) {
+        if self.progress.breaker.succeeded(now) {
+            tracing::info!(
+                endpoint_id = %self.endpoint.id, tenant_id = %self.endpoint.tenant_id,
+                "an endpoint takes callbacks again"
+            );
+        }
+        self.progress.not_before = None;
+        self.progress.delivered += call.items.len() as u64;
+        self.progress.delivered_at = Some(now);
+        for item in &call.items {
+            self.done(item, now);
+        }
+    }
+
+    fn failed(&mut self, call: &OutgoingCall, last: &LastAttempt, asked: Option<std::time::Duration>, now: Timestamp) {
+        if self.progress.breaker.failed(now) {
+            self.deps.metrics.callbacks.breaker_opened();
+            tracing::warn!(
+                endpoint_id = %self.endpoint.id, tenant_id = %self.endpoint.tenant_id,
+                "an endpoint takes no callbacks; it is tried from time to time, and what is for it waits"
+            );
+        }
+        self.progress.not_before = asked.map(|wait| now + wait);
+        self.progress.failed += 1;
+        self.progress.failed_at = Some(now);
+        if last.end.status() == Some(GONE) {
+            self.unsaved.disable = Some(DisabledReason::Gone);
+        } else if self.progress.breaker.has_given_up(now) {
+            self.unsaved.disable = Some(DisabledReason::Failing);
+        }
+        for item in &call.items {
+            let (since, attempts) = (item.since.unwrap_or(now), item.attempts + 1);
+            let next_at = next_attempt(since, now, attempts, self.deps.ids.jitter(), asked);
+            let state = next_at.map_or(ExceptionState::Dead, ExceptionState::Retrying);
+            if state == ExceptionState::Dead {
+                self.deps.metrics.callbacks.died();
+            }
+            self.keep(item, state, attempts, since, Some(last.clone()), now);
+        }
+    }
+
+    /// An entry that an earlier one of its conversation is in the way of.
+    pub(super) fn put_behind(&mut self, item: &Item, now: Timestamp) {
+        self.keep(item, ExceptionState::Behind, 0, now, None, now);
+        self.unsaved.note(self.deps.clock.uptime(), 1);
+    }
+
+    /// Entries for which the endpoint's format has nothing.
+    pub(super) fn leave_out(&mut self, items: &[Item], now: Timestamp) {
+        for item in items {
+            self.done(item, now);
+        }
+        self.unsaved.note(self.deps.clock.uptime(), items.len());
+    }
+
+    fn done(&mut self, item: &Item, now: Timestamp) {
+        match item.source {
+            Source::Feed | Source::Replay => self.window.done(item.place()),
+            Source::Exceptions => {
+                self.pending.remove(item.place(), now);
+                self.unsaved.exceptions.insert(item.place(), None);
+            }
+        }
+    }
+
+    fn keep(
+        &mut self,
+        item: &Item,
+        state: ExceptionState,
+        attempts: u32,
+        since: Timestamp,
+        last: Option<LastAttempt>,
+        now: Timestamp,
+    ) {
+        let exception = CallbackException {
+            endpoint_id: self.endpoint.id,
+            placed: item.placed(),
+            conversation_id: item.conversation_id,
+            state,
+            attempts,
+            since,
+            last,
+            is_replay: item.is_replay,
+        };
+        self.pending.note(&exception, now);
+        self.unsaved.exceptions.insert(item.place(), Some(exception));
+        if item.source != Source::Exceptions {
+            self.window.done(item.place());
+        }
+    }
+}
+
+fn attempt(item: &Item, last: &LastAttempt) -> Attempt {
+    Attempt {
+        place: item.place(),
+        entry_id: item.feed.entry.id(),
+        kind: item.feed.entry.kind.clone(),
+        number: item.attempts + 1,
+        at: last.at,
+        took: last.took,
+        end: last.end,
+        answer: last.answer.clone().filter(|_| !last.end.is_success()),
+        is_replay: item.is_replay,
+    }
+}
+
+impl EndpointRun {
+    /// Takes back a call that did not begin.
+    pub fn not_begun(&mut self, _end: CallEnd) {}
+}

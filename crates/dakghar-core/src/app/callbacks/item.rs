@@ -1,0 +1,55 @@
+//! Entries on their way to an endpoint.
+
+use crate::app::feed::{EntryData, FeedItem};
+use crate::domain::feed::PlacedEntry;
+use crate::domain::{ConversationId, PhoneNumberId, Place, Timestamp};
+
+/// Where an entry was taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The feed.
+    Feed,
+    /// The feed, for a replay.
+    Replay,
+    /// The exceptions.
+    Exceptions,
+}
+
+/// An entry with its record, on its way.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub(super) feed: FeedItem,
+    pub(super) source: Source,
+    /// Where the endpoint wants conversations in order.
+    pub(super) conversation_id: Option<ConversationId>,
+    /// Attempts before.
+    pub(super) attempts: u32,
+    /// When the first of them failed.
+    pub(super) since: Option<Timestamp>,
+    pub(super) is_replay: bool,
+}
+
+impl Item {
+    pub(super) const fn place(&self) -> Place {
+        self.feed.place
+    }
+
+    pub(super) fn placed(&self) -> PlacedEntry {
+        PlacedEntry {
+            place: self.feed.place,
+            entry: self.feed.entry.clone(),
+        }
+    }
+}
+
+/// The business number that an entry is about, and the conversation.
+pub(super) fn about(item: &FeedItem) -> (Option<PhoneNumberId>, Option<ConversationId>) {
+    let message = match &item.data {
+        EntryData::Message(amended) => Some(&amended.message),
+        EntryData::Report(_, amended) => amended.as_ref().map(|amended| &amended.message),
+        EntryData::Event(_) | EntryData::Gone => None,
+    };
+    let number = item.entry.phone_number_id.clone();
+    let number = number.or_else(|| message.map(|message| message.accepted.phone_number_id.clone()));
+    (number, message.and_then(crate::domain::Message::conversation))
+}

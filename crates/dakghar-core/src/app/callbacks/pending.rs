@@ -1,0 +1,221 @@
+//! The exceptions of an endpoint in short: which are due when, and which hold back their conversation.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::domain::callback::{CallbackException, ExceptionState};
+use crate::domain::{ConversationId, Place, Timestamp};
+
+/// Exceptions that are not dead.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    all: BTreeMap<Place, Waiting>,
+    due: BTreeSet<(Timestamp, Place)>,
+    lines: HashMap<ConversationId, BTreeSet<Place>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    conversation_id: Option<ConversationId>,
+    /// `None` while it is being tried, or stands behind another one.
+    next_at: Option<Timestamp>,
+    is_under_way: bool,
+}
+
+impl Pending {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(super) fn has(&self, place: Place) -> bool {
+        self.all.contains_key(&place)
+    }
+
+    /// True if a later entry of this conversation must wait.
+    pub(super) fn holds_back(&self, conversation_id: &ConversationId) -> bool {
+        self.lines.contains_key(conversation_id)
+    }
+
+    /// Takes note of an exception, new or changed.
+    pub(super) fn note(&mut self, exception: &CallbackException, now: Timestamp) {
+        let place = exception.placed.place;
+        if exception.state == ExceptionState::Dead {
+            self.remove(place, now);
+            return;
+        }
+        self.forget_time(place);
+        let waiting = Waiting {
+            conversation_id: exception.conversation_id,
+            next_at: exception.state.next_at(),
+            is_under_way: false,
+        };
+        self.all.insert(place, waiting);
+        if let Some(conversation_id) = exception.conversation_id {
+            self.lines.entry(conversation_id).or_default().insert(place);
+            self.call_first(&conversation_id, now);
+        } else {
+            self.set_time(place, Some(waiting.next_at.unwrap_or(now)));
+        }
+    }
+
+    /// Takes note that one is over: the next one of its conversation is due.
+    pub(super) fn remove(&mut self, place: Place, now: Timestamp) {
+        self.forget_time(place);
+        let Some(conversation_id) = self.all.remove(&place).and_then(|waiting| waiting.conversation_id) else {
+            return;
+        };
+        if let Some(line) = self.lines.get_mut(&conversation_id) {
+            line.remove(&place);
+            if line.is_empty() {
+                self.lines.remove(&conversation_id);
+            } else {
+                self.call_first(&conversation_id, now);
+            }
+        }
+    }
+
+    /// Takes the places of those that are due, the earliest due first. They are under way until noted or removed.
+    pub(super) fn take_due(&mut self, now: Timestamp, limit: usize) -> Vec<Place> {
+        let due = self.due.range(..=(now, Place::new(u64::MAX)));
+        let places: Vec<_> = due.take(limit).map(|(_, place)| *place).collect();
+        for place in &places {
+            self.forget_time(*place);
+            if let Some(waiting) = self.all.get_mut(place) {
+                waiting.is_under_way = true;
+            }
+        }
+        places
+    }
+
+    /// Puts one back that was taken and not tried.
+    pub(super) fn put_back(&mut self, place: Place, at: Timestamp) {
+        if let Some(waiting) = self.all.get_mut(&place) {
+            waiting.is_under_way = false;
+            self.set_time(place, Some(at));
+        }
+    }
+
+    /// When the next one is due.
+    pub(super) fn next_at(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// The first of a conversation is the one that is tried.
+    fn call_first(&mut self, conversation_id: &ConversationId, now: Timestamp) {
+        let mut line = self.lines.get(conversation_id).into_iter().flatten().copied();
+        let (Some(first), second) = (line.next(), line.next()) else {
+            return;
+        };
+        // It was the first until now.
+        if let Some(second) = second {
+            self.forget_time(second);
+        }
+        let Some(waiting) = self.all.get(&first).filter(|waiting| !waiting.is_under_way) else {
+            return;
+        };
+        let at = waiting.next_at.unwrap_or(now);
+        self.set_time(first, Some(at));
+    }
+
+    fn set_time(&mut self, place: Place, at: Option<Timestamp>) {
+        self.forget_time(place);
+        if let Some(waiting) = self.all.get_mut(&place) {
+            waiting.next_at = at;
+            self.due.extend(at.map(|at| (at, place)));
+        }
+    }
+
+    fn forget_time(&mut self, place: Place) {
+        if let Some(at) = self.all.get(&place).and_then(|waiting| waiting.next_at) {
+            self.due.remove(&(at, place));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::feed::{EntryKind, FeedEntry, PlacedEntry, Subject};
+    use crate::domain::{EndpointId, EventId, TenantId};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_760_000_000_000);
+
+    fn at(seconds: u64) -> Timestamp {
+        NOW + Duration::from_secs(seconds)
+    }
+
+    fn exception(place: u64, conversation: Option<u128>, state: ExceptionState) -> CallbackException {
+        let entry = FeedEntry {
+            tenant_id: TenantId::from_uuid(Uuid::from_u128(1)),
+            kind: EntryKind::parse("message.received").expect("a kind"),
+            subject: Subject::Event(EventId::from_uuid(Uuid::from_u128(2))),
+            phone_number_id: None,
+            at: NOW,
+            reported_at: None,
+        };
+        CallbackException {
+            endpoint_id: EndpointId::from_uuid(Uuid::from_u128(3)),
+            placed: PlacedEntry {
+                place: Place::new(place),
+                entry,
+            },
+            conversation_id: conversation.map(|id| ConversationId::from_uuid(Uuid::from_u128(id))),
+            state,
+            attempts: 1,
+            since: NOW,
+            last: None,
+            is_replay: false,
+        }
+    }
+
+    fn retrying(place: u64, conversation: Option<u128>, seconds: u64) -> CallbackException {
+        exception(place, conversation, ExceptionState::Retrying(at(seconds)))
+    }
+
+    fn take(pending: &mut Pending, seconds: u64) -> Vec<u64> {
+        let places = pending.take_due(at(seconds), 10);
+        places.into_iter().map(Place::number).collect()
+    }
+
+    #[test]
+    fn those_that_are_due_are_taken_once_in_the_order_of_their_times() {
+        let mut pending = Pending::default();
+        for (place, seconds) in [(1, 30), (2, 10), (3, 20)] {
+            pending.note(&retrying(place, None, seconds), NOW);
+        }
+        assert_eq!(pending.next_at(), Some(at(10)));
+        assert_eq!(take(&mut pending, 20), [2, 3]);
+        assert_eq!(take(&mut pending, 25), [] as [u64; 0]);
+        pending.note(&retrying(2, None, 60), at(20));
+        pending.remove(Place::new(3), at(20));
+        assert_eq!((take(&mut pending, 60), pending.len()), (vec![1, 2], 2));
+        pending.put_back(Place::new(1), at(70));
+        assert_eq!((take(&mut pending, 69), take(&mut pending, 70)), (vec![], vec![1]));
+    }
+
+    #[test]
+    fn only_the_first_of_a_conversation_is_tried() {
+        let mut pending = Pending::default();
+        pending.note(&exception(5, Some(1), ExceptionState::Behind), NOW);
+        pending.note(&retrying(4, Some(1), 10), NOW);
+        pending.note(&exception(6, Some(1), ExceptionState::Behind), NOW);
+        pending.note(&retrying(7, Some(2), 1), NOW);
+        let first = ConversationId::from_uuid(Uuid::from_u128(1));
+        assert!(pending.holds_back(&first));
+        assert_eq!(take(&mut pending, 100), [7, 4]);
+        assert_eq!(take(&mut pending, 100), [] as [u64; 0], "the first is under way");
+        pending.note(&retrying(4, Some(1), 200), at(100));
+        assert_eq!(take(&mut pending, 150), [] as [u64; 0]);
+        assert_eq!(take(&mut pending, 200), [4]);
+        pending.remove(Place::new(4), at(200));
+        assert_eq!(take(&mut pending, 200), [5]);
+        pending.note(&exception(5, Some(1), ExceptionState::Dead), at(200));
+        assert_eq!(take(&mut pending, 200), [6]);
+        pending.remove(Place::new(6), at(200));
+        assert!(!pending.holds_back(&first));
+    }
+}
