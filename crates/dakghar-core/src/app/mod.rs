@@ -4,6 +4,7 @@
 //! futures that must run, and the caller runs them.
 
 mod amended;
+mod callbacks;
 mod commits;
 mod failed_requests;
 mod failure;
@@ -35,12 +36,14 @@ use crate::group_commit::BoxFuture;
 use crate::metrics::Metrics;
 use crate::ports::{Clock, Ports, Queue};
 use crate::vault::SigningKeys;
+use callbacks::CallbacksSetup;
 use commits::Commits;
 use meta_apps::KnownApps;
 use sending::Shared;
 use tenants::directory::Directory;
 use waiting::Waiting;
 
+pub use callbacks::{CallbackBodies, Callbacks, CallbacksSaved, EndedCallback, EndpointRun, Handed, OutgoingCall};
 pub use failed_requests::FailedRequests;
 pub use failure::{Failure, Fault};
 pub use feed::{EntryData, FeedItem, FeedPage, Sequenced, Sequencing};
@@ -95,6 +98,7 @@ pub struct App {
     pub health: Arc<Health>,
     /// What this process counts about itself.
     pub metrics: Arc<Metrics>,
+    callbacks: CallbacksSetup,
     clock: Arc<dyn Clock>,
     queue: Arc<dyn Queue>,
 }
@@ -119,6 +123,8 @@ impl App {
         let listening = Arc::new(Listening::new(&ports, &settings));
         let known_apps = Arc::new(KnownApps::new(&ports));
         let shared = Shared::new(&ports, &commits, &tenants, &directory, &listening);
+        let sequencing = Arc::new(Sequencing::new(&ports, &settings.worker_id));
+        let callback_directory = directory.clone();
         let changing = changing_of(&ports, &shared, &directory, &waiting);
         let app = Self {
             accepting: Arc::new(Accepting::new(
@@ -146,7 +152,17 @@ impl App {
             )),
             listening,
             apps: Arc::new(MetaApps::new(&ports, known_apps, settings.default_app.clone())),
-            sequencing: Arc::new(Sequencing::new(&ports, &settings.worker_id)),
+            callbacks: CallbacksSetup {
+                ports: ports.clone(),
+                messages: shared.messages.clone(),
+                directory: callback_directory,
+                advances: commits.advance.clone(),
+                rules: settings.callback_rules.clone(),
+                timeout: settings.callback_timeout,
+                sequencing: sequencing.clone(),
+                outages: shared.outages.clone(),
+            },
+            sequencing,
             holding: Arc::new(holding::Holding::new(&ports, &metrics)),
             reading: Arc::new(Reading::new(ports.clone(), shared.messages.clone(), &keys.cursor)),
             health: Arc::new(Health {
@@ -173,6 +189,11 @@ impl App {
     /// Returns the time since this machine was started, for lengths of time inside of this process.
     pub fn uptime(&self) -> Duration {
         self.clock.uptime()
+    }
+
+    /// Returns the deliveries to endpoints. `bodies` writes what they are sent.
+    pub fn callbacks(&self, bodies: Arc<dyn CallbackBodies>) -> Callbacks {
+        Callbacks::new(self.callbacks.clone(), bodies)
     }
 
     /// Stops taking jobs from the queue.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::meta_apps::DefaultApp;
+use crate::domain::callback_url::CallbackRules;
 use crate::domain::limits::TenantLimits;
 use crate::domain::message::{ATTEMPTS_MAX_DEFAULT, SendPolicy};
 use crate::group_commit::Limits;
@@ -35,6 +36,10 @@ pub struct Settings {
     pub waiting_max: usize,
     /// Calls to Meta that this process may have under way. One tenant gets at most half of them.
     pub calls_max: u32,
+    /// Where callbacks may go.
+    pub callback_rules: CallbackRules,
+    /// The time a call of an endpoint may take in all.
+    pub callback_timeout: Duration,
     /// The app of the settings.
     pub default_app: DefaultApp,
     /// The limits of a tenant whose record says nothing.
@@ -52,6 +57,8 @@ impl Default for Settings {
             is_sole_accepter: false,
             attempts_max: ATTEMPTS_MAX_DEFAULT,
             commits_max: 1,
+            callback_rules: CallbackRules::default(),
+            callback_timeout: Duration::from_secs(15),
             default_app: DefaultApp::default(),
             tenant_limits: TenantLimits::default(),
             batch_max: 512,

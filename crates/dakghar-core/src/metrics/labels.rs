@@ -1,6 +1,7 @@
 //! The labels and all their values.
 
 use super::instruments::Label;
+use crate::domain::callback::CallEnd;
 use crate::domain::graph_error::{self, RefusalClass};
 use crate::domain::message::{DeadReason, Delivery, SendOutcome, Status};
 
@@ -97,6 +98,61 @@ impl DeadLetter {
             }),
             _ => None,
         }
+    }
+}
+
+label! {
+    /// The end of a call of a tenant's endpoint.
+    CallbackAttempt "outcome" {
+        /// It was taken: a status 2xx.
+        Taken = "taken",
+        /// A redirect, which is not followed.
+        Redirect = "3xx",
+        /// A status 4xx.
+        Refused = "4xx",
+        /// A status 5xx.
+        Failed = "5xx",
+        /// The name of the host was not found.
+        Dns = "dns",
+        /// The host is an address that may not be called, or leads to one.
+        Blocked = "blocked",
+        /// No connection came about.
+        Connect = "connect",
+        /// TLS was not agreed on.
+        Tls = "tls",
+        /// It took too long.
+        Timeout = "timeout",
+        /// The connection broke, or what came was no answer.
+        Protocol = "protocol",
+    }
+}
+
+impl From<CallEnd> for CallbackAttempt {
+    fn from(end: CallEnd) -> Self {
+        match end {
+            CallEnd::Answered(200..=299) => Self::Taken,
+            CallEnd::Answered(300..=399) => Self::Redirect,
+            CallEnd::Answered(400..=499) => Self::Refused,
+            CallEnd::Answered(_) => Self::Failed,
+            CallEnd::Dns => Self::Dns,
+            CallEnd::Blocked => Self::Blocked,
+            CallEnd::Connect => Self::Connect,
+            CallEnd::Tls => Self::Tls,
+            CallEnd::Timeout => Self::Timeout,
+            CallEnd::Protocol => Self::Protocol,
+        }
+    }
+}
+
+label! {
+    /// How an endpoint is.
+    EndpointHealth "health" {
+        /// It takes callbacks, or has got none yet.
+        Well = "well",
+        /// The latest calls failed.
+        Failing = "failing",
+        /// So many failed that it is only tried from time to time.
+        BreakerOpen = "breaker_open",
     }
 }
 

@@ -15,5 +15,7 @@ pub use instruments::{Durations, Family, Histogram, Instrument, Label, LabelDesc
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
 
-pub use labels::{Attempt, Budget, DeadLetter, DoubtEnd, Host, IngestGap, Limit, Redriven, StoreCall};
+pub use labels::{
+    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Limit, Redriven, StoreCall,
+};
 pub use table::{Metrics, Row, Unit};

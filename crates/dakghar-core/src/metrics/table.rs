@@ -10,7 +10,9 @@ use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::{self, Registry};
 
 use super::instruments::{Family, Histogram, Instrument, LabelDescription, Latency, Wait};
-use super::labels::{Attempt, Budget, DeadLetter, DoubtEnd, Host, IngestGap, Limit, Redriven, StoreCall};
+use super::labels::{
+    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Limit, Redriven, StoreCall,
+};
 
 /// The prefix of every name.
 const PREFIX: &str = "dakghar";
@@ -122,6 +124,14 @@ table! {
     feed_unplaced_age: Gauge, "feed_unplaced_age", Seconds, "How long the oldest entry of a feed has waited for its place; above a few seconds, no worker owns its partition";
     feed_aside: Gauge, "feed_aside", None, "Groups of entries that could not be placed and were put aside, until dakghar feed retry brings them back";
     feed_partitions: Gauge, "feed_partitions", None, "Partitions whose feeds this process places; over all processes 64";
+    callback_attempts: Family<CallbackAttempt, Counter>, "callback_attempts", None, "Calls of tenants' endpoints that ended, by their outcome";
+    callback_latency: Histogram<Latency>, "callback_call", Seconds, "How long calls of tenants' endpoints took";
+    callback_lag: Histogram<Wait>, "callback_lag", Seconds, "From the time of an entry of a feed to the first call of an endpoint that took it";
+    callbacks_dead: Counter, "callbacks_dead", None, "Entries that an endpoint has not taken in three days, and that are not tried again by themselves";
+    callbacks_expired: Counter, "callbacks_expired", None, "Entries that were erased by their age before an endpoint got them";
+    callback_breakers_opened: Counter, "callback_breakers_opened", None, "Endpoints that took so few calls that they are only tried from time to time";
+    callback_endpoints: Family<EndpointHealth, Gauge>, "callback_endpoints", None, "Endpoints to which this process delivers, by how they are";
+    callback_exceptions: Gauge, "callback_exceptions", None, "Entries that the endpoints of this process have not taken and that are tried again";
     refused: Family<Limit, Counter>, "refused", None, "Requests and connections that were refused, by the limit they would have passed";
     wrong_keys: Counter, "wrong_keys", None, "Requests whose key was checked and is wrong for what they asked; dakghar_refused_total{limit=\"wrong_keys\"} are those whose key was not looked at";
     budget_used: Family<Budget, Gauge>, "budget_used", Bytes, "Bytes of requests and answers under way";

@@ -58,6 +58,8 @@ pub struct Ports {
     pub feed: Arc<dyn FeedStore>,
     /// What has no place in a feed yet. `None` where the store gives places itself.
     pub arrivals: Option<Arc<dyn ArrivalStore>>,
+    /// The receivers of endpoints.
+    pub receivers: Arc<dyn Receivers>,
     /// How far endpoints are.
     pub callbacks: Arc<dyn CallbackStore>,
     /// The processes that take webhooks, and when they did not.

@@ -42,3 +42,4 @@ pub use metrics::{metrics_markdown, metrics_router};
 pub use router::{health_router, openapi_json, router};
 pub use serve::serve;
 pub use starting::starting_router;
+pub use views::CallbackViews;

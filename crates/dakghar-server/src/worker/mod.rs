@@ -4,6 +4,7 @@
 //! It never answers a client. All decisions are the app's; here are only the loops, the waits and the limits.
 
 mod calls;
+mod deliverer;
 mod reconciler;
 mod redriver;
 mod retention;
@@ -11,9 +12,13 @@ mod sender;
 mod sequencer;
 mod standstill;
 
-use dakghar_core::app::App;
+use std::sync::Arc;
+
+use dakghar_core::app::{App, CallbackBodies};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use deliverer::Deliverer;
 
 pub use reconciler::run_reconciler;
 pub use redriver::run_redriver;
@@ -22,11 +27,20 @@ pub use sender::run_sender;
 pub use sequencer::watch_feeds;
 
 /// Runs the worker's loops. They stop taking work when `stopping` is cancelled. Work under way goes on, tracked by `tasks`.
-pub async fn run(app: App, tasks: TaskTracker, stopping: CancellationToken) {
+///
+/// `bodies` writes what endpoints are sent.
+pub async fn run(app: App, bodies: Arc<dyn CallbackBodies>, tasks: TaskTracker, stopping: CancellationToken) {
+    let deliverer = Deliverer::new(app.callbacks(bodies));
     tokio::join!(
-        run_sender(app.sending.clone(), app.holding.clone(), tasks, stopping.clone()),
+        run_sender(
+            app.sending.clone(),
+            app.holding.clone(),
+            tasks.clone(),
+            stopping.clone()
+        ),
         run_reconciler(app.reconciling.clone(), app.holding.clone(), stopping.clone()),
         sequencer::run_sequencer(app.sequencing.clone(), app.sending.outages().clone(), stopping.clone()),
+        deliverer.run(tasks.clone(), stopping.clone()),
         calls::run_telling(app.sending.clone(), stopping.clone()),
         run_redriver(app.redriving.clone(), stopping.clone()),
         run_retention(app.retention.clone(), app.sending.outages().clone(), stopping)

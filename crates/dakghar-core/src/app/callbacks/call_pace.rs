@@ -53,7 +53,10 @@ mod tests {
     fn a_second_has_as_many_calls_as_it_may_and_a_burst() {
         for per_second in [1, 5, 50, 3_000] {
             let (rate, calls) = (u64::from(per_second), calls(per_second, 10));
-            assert!((10 * rate..=10 * rate + rate / 10 + 1).contains(&calls), "{per_second}: {calls}");
+            assert!(
+                (10 * rate..=10 * rate + rate / 10 + 1).contains(&calls),
+                "{per_second}: {calls}"
+            );
         }
     }
 

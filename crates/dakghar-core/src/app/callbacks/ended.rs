@@ -1,12 +1,12 @@
 //! What follows from the answer of a receiver.
 
+use std::time::Duration;
+
 use super::call::{EndedCallback, OutgoingCall};
 use super::item::{Item, Source};
 use super::run::EndpointRun;
 use crate::domain::Timestamp;
-use crate::domain::callback::{
-    Attempt, CallEnd, CallbackException, ExceptionState, LastAttempt, RETRY_AFTER_MAX, next_attempt,
-};
+use crate::domain::callback::{Attempt, CallbackException, ExceptionState, LastAttempt, RETRY_AFTER_MAX, next_attempt};
 use crate::domain::endpoint::DisabledReason;
 
 /// What a receiver answers that is gone for good.
@@ -23,13 +23,15 @@ impl EndpointRun {
                 self.busy.remove(&id);
             }
         }
-        let end = answer.end();
-        self.deps.metrics.callbacks.ended(end, answer.took);
+        let end = answer.end;
+        let metrics = &self.deps.metrics;
+        metrics.callback_attempts.of(end.into()).inc();
+        metrics.callback_latency.observe(answer.took);
         let last = LastAttempt {
             at: began_at,
             took: answer.took,
             end,
-            answer: answer.failure_body().map(str::to_owned),
+            answer: answer.failure_body,
         };
         for item in &call.items {
             self.unsaved.attempts.push(attempt(item, &last));
@@ -37,7 +39,12 @@ impl EndpointRun {
         if end.is_success() {
             self.succeeded(&call, now);
         } else {
-            self.failed(&call, &last, answer.retry_after().map(|wait| wait.min(RETRY_AFTER_MAX)), now);
+            self.failed(
+                &call,
+                &last,
+                answer.retry_after.map(|wait| wait.min(RETRY_AFTER_MAX)),
+                now,
+            );
         }
         self.unsaved.note(self.deps.clock.uptime(), call.items.len());
     }
@@ -53,13 +60,14 @@ impl EndpointRun {
         self.progress.delivered += call.items.len() as u64;
         self.progress.delivered_at = Some(now);
         for item in &call.items {
+            self.deps.metrics.callback_lag.observe(now.since(item.feed.entry.at));
             self.done(item, now);
         }
     }
 
-    fn failed(&mut self, call: &OutgoingCall, last: &LastAttempt, asked: Option<std::time::Duration>, now: Timestamp) {
+    fn failed(&mut self, call: &OutgoingCall, last: &LastAttempt, asked: Option<Duration>, now: Timestamp) {
         if self.progress.breaker.failed(now) {
-            self.deps.metrics.callbacks.breaker_opened();
+            self.deps.metrics.callback_breakers_opened.inc();
             tracing::warn!(
                 endpoint_id = %self.endpoint.id, tenant_id = %self.endpoint.tenant_id,
                 "an endpoint takes no callbacks; it is tried from time to time, and what is for it waits"
@@ -78,7 +86,7 @@ impl EndpointRun {
             let next_at = next_attempt(since, now, attempts, self.deps.ids.jitter(), asked);
             let state = next_at.map_or(ExceptionState::Dead, ExceptionState::Retrying);
             if state == ExceptionState::Dead {
-                self.deps.metrics.callbacks.died();
+                self.deps.metrics.callbacks_dead.inc();
             }
             self.keep(item, state, attempts, since, Some(last.clone()), now);
         }
@@ -147,9 +155,4 @@ fn attempt(item: &Item, last: &LastAttempt) -> Attempt {
         answer: last.answer.clone().filter(|_| !last.end.is_success()),
         is_replay: item.is_replay,
     }
-}
-
-impl EndpointRun {
-    /// Takes back a call that did not begin.
-    pub fn not_begun(&mut self, _end: CallEnd) {}
 }

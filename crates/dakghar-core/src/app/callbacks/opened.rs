@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::app::failure::Failure;
-use crate::domain::endpoint::{Endpoint, EndpointFormat};
 use crate::domain::callback_url::{CallbackRules, CallbackUrl};
+use crate::domain::endpoint::{Endpoint, EndpointFormat};
 use crate::domain::signatures::{StandardSecret, hub_signature, standard_headers};
 use crate::domain::{Secret, Tenant, Timestamp};
 use crate::vault::Vault;
@@ -54,17 +54,25 @@ impl Opened {
     pub(super) fn headers(&self, id: &str, wall: Timestamp, body: &[u8]) -> Vec<(String, Secret)> {
         let mut headers = self.headers.clone();
         headers.push(("content-type".to_owned(), Secret::new("application/json")));
-        let mut valid = self.secrets.iter().filter(|(_, until)| until.is_none_or(|until| wall < until));
+        let mut valid = self
+            .secrets
+            .iter()
+            .filter(|(_, until)| until.is_none_or(|until| wall < until));
         match self.format {
             EndpointFormat::Standard => {
-                let secrets: Vec<_> = valid.filter_map(|(secret, _)| StandardSecret::parse(secret).ok()).collect();
+                let secrets: Vec<_> = valid
+                    .filter_map(|(secret, _)| StandardSecret::parse(secret).ok())
+                    .collect();
                 let signed = standard_headers(id, wall, body, &secrets);
                 headers.extend(signed.map(|(name, value)| (name.to_owned(), Secret::new(value))));
             }
             EndpointFormat::Meta => {
                 if let Some((secret, _)) = valid.next() {
                     let signature = hub_signature(body, secret);
-                    headers.push((crate::domain::signatures::HUB_SIGNATURE.to_owned(), Secret::new(signature)));
+                    headers.push((
+                        crate::domain::signatures::HUB_SIGNATURE.to_owned(),
+                        Secret::new(signature),
+                    ));
                 }
             }
         }

@@ -17,11 +17,12 @@ use super::opened::Opened;
 use super::pending::Pending;
 use super::unsaved::Unsaved;
 use crate::app::failure::Failure;
-use crate::domain::callback::{Advance, AttemptLog, CallbackProgress, EXCEPTIONS_MAX, Window};
+use crate::domain::callback::{Advance, AttemptLog, CallbackException, CallbackProgress, EXCEPTIONS_MAX, Window};
 use crate::domain::endpoint::{DeliveryOrder, Endpoint};
+use crate::domain::feed::PlacedEntry;
 use crate::domain::page::PageLimit;
 use crate::domain::{ConversationId, Place, Timestamp};
-use crate::domain::feed::PlacedEntry;
+use crate::metrics::EndpointHealth;
 use crate::ports::{ExceptionsAsked, Saved};
 
 /// Entries that are read ahead of the place.
@@ -68,13 +69,16 @@ impl EndpointRun {
         let mut found = deps.store.progress(&[endpoint.id]).await;
         let now = deps.clock.now();
         let kept = found.pop().unwrap_or(Ok(None))?;
-        let progress = kept
-            .unwrap_or_else(|| CallbackProgress::new(endpoint.id, endpoint.tenant_id, endpoint.start, now));
+        let progress =
+            kept.unwrap_or_else(|| CallbackProgress::new(endpoint.id, endpoint.tenant_id, endpoint.start, now));
         let mut pending = Pending::default();
         let mut after = Place::START;
         loop {
             let limit = PageLimit::items(1_000);
-            let listed = deps.store.exceptions(&endpoint.id, ExceptionsAsked::Open, after, limit).await?;
+            let listed = deps
+                .store
+                .exceptions(&endpoint.id, ExceptionsAsked::Open, after, limit)
+                .await?;
             for exception in &listed.items {
                 pending.note(exception, now);
             }
@@ -108,6 +112,21 @@ impl EndpointRun {
     /// Calls under way.
     pub const fn under_way(&self) -> u32 {
         self.under_way
+    }
+
+    /// How its receiver is.
+    pub const fn health(&self) -> EndpointHealth {
+        let breaker = &self.progress.breaker;
+        match (breaker.open, breaker.failures) {
+            (Some(_), _) => EndpointHealth::BreakerOpen,
+            (None, 0) => EndpointHealth::Well,
+            (None, _) => EndpointHealth::Failing,
+        }
+    }
+
+    /// Entries that it has not taken and that are tried again.
+    pub fn exceptions(&self) -> usize {
+        self.pending.len()
     }
 
     /// Goes on with an endpoint that was changed. What was read under another filter is read again.
@@ -169,7 +188,7 @@ impl EndpointRun {
         let exceptions = self.deps.store.find_exceptions(&self.endpoint.id, places).await?;
         let placed = exceptions.iter().map(|exception| exception.placed.clone()).collect();
         let items = self.deps.feed.with_records(&self.endpoint.tenant_id, placed).await?;
-        let item = |(feed, exception): (_, &crate::domain::callback::CallbackException)| Item {
+        let item = |(feed, exception): (_, &CallbackException)| Item {
             feed,
             source: Source::Exceptions,
             conversation_id: exception.conversation_id,
@@ -183,7 +202,11 @@ impl EndpointRun {
     async fn fill_window(&mut self) -> Result<(), Failure> {
         let tenant_id = self.endpoint.tenant_id;
         let after = self.window.read_to();
-        let listed = self.deps.entries.entries(&tenant_id, after, PageLimit::items(READ_MAX)).await?;
+        let listed = self
+            .deps
+            .entries
+            .entries(&tenant_id, after, PageLimit::items(READ_MAX))
+            .await?;
         let Some(first) = listed.items.first() else {
             return self.meet_end(after).await;
         };
@@ -192,9 +215,8 @@ impl EndpointRun {
         }
         let last = listed.items.last().map_or(after, |placed| placed.place);
         let mut wanted: Vec<PlacedEntry> = listed.items;
-        wanted.retain(|placed| {
-            self.endpoint.filter.matches_kind(&placed.entry.kind) && !self.pending.has(placed.place)
-        });
+        wanted
+            .retain(|placed| self.endpoint.filter.matches_kind(&placed.entry.kind) && !self.pending.has(placed.place));
         let asked = wanted.len();
         let items = self.deps.feed.with_records(&tenant_id, wanted).await?;
         let (read, read_to) = (items.len(), items.last().map(|item| item.place));
@@ -216,7 +238,8 @@ impl EndpointRun {
             self.window.add(item.place(), item);
         }
         // Those whose records had no room are read next time.
-        self.window.pass_over(if read == asked { last } else { read_to.unwrap_or(after) });
+        self.window
+            .pass_over(if read == asked { last } else { read_to.unwrap_or(after) });
         self.note_passed_over();
         Ok(())
     }
@@ -236,7 +259,7 @@ impl EndpointRun {
         let expired = first.number().saturating_sub(after.number() + 1);
         self.progress.expired += expired;
         self.window.pass_over(first.before());
-        self.deps.metrics.callbacks.expired(expired);
+        self.deps.metrics.callbacks_expired.inc_by(expired);
         tracing::warn!(
             endpoint_id = %self.endpoint.id, tenant_id = %self.endpoint.tenant_id, expired,
             "entries of the feed were erased by their age before an endpoint got them"
@@ -295,8 +318,13 @@ impl EndpointRun {
         while items.len() < self.endpoint.batch_max as usize {
             let busy = &self.busy;
             let is_in_batch = |id| items.iter().any(|item: &Item| item.conversation_id == Some(id));
-            let may_go = |item: &Item| item.conversation_id.is_none_or(|id| !busy.contains(&id) || is_in_batch(id));
-            let Some((_, item)) = self.window.take(may_go) else { break };
+            let may_go = |item: &Item| {
+                item.conversation_id
+                    .is_none_or(|id| !busy.contains(&id) || is_in_batch(id))
+            };
+            let Some((_, item)) = self.window.take(may_go) else {
+                break;
+            };
             let is_held_back = item.conversation_id.is_some_and(|id| self.pending.holds_back(&id));
             if is_held_back {
                 self.put_behind(&item, now);
@@ -307,20 +335,22 @@ impl EndpointRun {
         items
     }
 
-    /// When something is to be done although nothing came, by the time since this machine was started.
-    pub fn wakes_at(&self) -> Option<Duration> {
+    /// How long to wait at most until something is to be done although nothing came; `None` if nothing is known.
+    pub fn wait_max(&self) -> Option<Duration> {
         let (now, uptime) = (self.deps.clock.now(), self.deps.clock.uptime());
-        let in_time = |at: Timestamp| uptime + if at > now { at.since(now) } else { Duration::ZERO };
+        let until = |at: Timestamp| if at > now { at.since(now) } else { Duration::ZERO };
         let breaker = &self.progress.breaker;
-        let opens_at = breaker.probe_at(now).max(self.progress.not_before.filter(|until| *until > now));
+        let opens_at = breaker
+            .probe_at(now)
+            .max(self.progress.not_before.filter(|until| *until > now));
         let is_waiting = self.window.waiting() > 0 || !self.due.is_empty();
         let has_room = breaker.room(now, self.endpoint.concurrency) > self.under_way;
         let next = match opens_at {
-            Some(at) => Some(in_time(at)),
-            None if is_waiting && has_room => Some(self.pace.opens_at(self.endpoint.per_second).max(uptime)),
-            None => self.pending.next_at().map(in_time),
+            Some(at) => Some(until(at)),
+            None if is_waiting && has_room => Some(self.pace.opens_at(self.endpoint.per_second).saturating_sub(uptime)),
+            None => self.pending.next_at().map(until),
         };
-        let save = self.unsaved.due_at(self.is_idle());
+        let save = self.unsaved.due_at(self.is_idle()).map(|at| at.saturating_sub(uptime));
         next.into_iter().chain(save).min()
     }
 
@@ -355,7 +385,12 @@ impl EndpointRun {
         let advance = Advance {
             progress: self.progress.clone(),
             exceptions: kept.exceptions.values().flatten().cloned().collect(),
-            over: kept.exceptions.iter().filter(|(_, kept)| kept.is_none()).map(|(place, _)| *place).collect(),
+            over: kept
+                .exceptions
+                .iter()
+                .filter(|(_, kept)| kept.is_none())
+                .map(|(place, _)| *place)
+                .collect(),
             attempts: (!kept.attempts.is_empty()).then(|| log(&kept.attempts)),
         };
         match self.deps.advances.submit(advance).await {

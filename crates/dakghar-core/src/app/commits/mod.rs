@@ -1,6 +1,7 @@
 //! The group commits: every durable step of the hot paths goes through one of them.
 
 pub(super) mod accept;
+mod advance;
 mod backlogs;
 pub(super) mod enqueue;
 pub(super) mod merge;
@@ -12,6 +13,7 @@ mod weights;
 
 use std::sync::Arc;
 
+use super::callbacks::Advances;
 use super::messages::SaveCommit;
 use crate::group_commit::{BoxFuture, GroupCommit, Limits};
 use crate::ports::Ports;
@@ -33,6 +35,7 @@ pub(super) struct Commits {
     pub(super) touch: Touches,
     pub(super) enqueue: Enqueues,
     pub(super) spool: Option<Spools>,
+    pub(super) advance: Advances,
 }
 
 impl Commits {
@@ -67,6 +70,10 @@ impl Commits {
             let conversations = ports.conversations.clone();
             GroupCommit::new(limits.clone(), move |batch| touch::commit(conversations.clone(), batch))
         };
+        let (advance, advancing) = {
+            let callbacks = ports.callbacks.clone();
+            GroupCommit::new(limits.clone(), move |batch| advance::commit(callbacks.clone(), batch))
+        };
         let (spool, spooling) = ports
             .spool
             .clone()
@@ -79,7 +86,7 @@ impl Commits {
                 GroupCommit::new(limits, move |batch| spool::commit(spool.clone(), batch))
             })
             .unzip();
-        let mut running = vec![accepting, saving, receiving, merging, touching, enqueuing];
+        let mut running = vec![accepting, saving, receiving, merging, touching, enqueuing, advancing];
         running.extend(spooling);
         let commits = Self {
             accept,
@@ -89,6 +96,7 @@ impl Commits {
             touch,
             enqueue,
             spool,
+            advance,
         };
         (commits, running)
     }

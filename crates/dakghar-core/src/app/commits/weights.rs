@@ -3,6 +3,7 @@
 use super::accept::AcceptCommit;
 use super::enqueue::Enqueue;
 use super::receive::Inbound;
+use crate::domain::callback::Advance;
 use crate::domain::conversation::ConversationTouch;
 use crate::domain::ids::{MessageKey, PhoneNumberId, TenantId};
 use crate::domain::message::Evidence;
@@ -74,5 +75,12 @@ impl Weighed for TenantId {
 impl Weighed for PhoneNumberId {
     fn bytes(&self) -> usize {
         SMALL_BYTES
+    }
+}
+
+impl Weighed for Advance {
+    fn bytes(&self) -> usize {
+        let exceptions = self.exceptions.iter().map(Paged::bytes).sum::<usize>();
+        2 * SMALL_BYTES + exceptions + self.attempts.as_ref().map_or(0, Paged::bytes)
     }
 }

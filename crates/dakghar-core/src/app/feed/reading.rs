@@ -93,7 +93,11 @@ impl FeedReading {
     }
 
     /// Puts entries together with their records. Ends before the first whose record one call has no bytes for.
-    async fn with_records(&self, tenant_id: &TenantId, placed: Vec<PlacedEntry>) -> Result<Vec<FeedItem>, Failure> {
+    pub(in crate::app) async fn with_records(
+        &self,
+        tenant_id: &TenantId,
+        placed: Vec<PlacedEntry>,
+    ) -> Result<Vec<FeedItem>, Failure> {
         let mut records = self.records(tenant_id, &placed).await?;
         let mut items = Vec::with_capacity(placed.len());
         for PlacedEntry { place, entry } in placed {

@@ -92,6 +92,15 @@ impl Sequencing {
         self.arrivals.is_some()
     }
 
+    /// Returns the partitions that this process owns. Where the store gives places itself, there is one process.
+    pub fn owned(&self) -> Partitions {
+        if self.is_needed() {
+            self.state.lock().owned
+        } else {
+            Partitions::ALL
+        }
+    }
+
     /// Says that this process is there, once a second, and finds out which partitions it owns.
     async fn attend(&self, arrivals: &dyn ArrivalStore) -> Result<Partitions, StoreError> {
         let now = self.clock.uptime();

@@ -153,6 +153,19 @@ impl FeedEntry {
     }
 }
 
+impl EntryId {
+    /// Returns an id that stands for entries that are handed over together, which is the same whenever they are.
+    pub fn of_all(ids: impl IntoIterator<Item = Self>) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for id in ids {
+            context.update(id.as_uuid().as_bytes());
+        }
+        let sum = context.finish();
+        let first = sum.as_ref().first_chunk().expect("SHA-256 is 32 bytes");
+        Self::from_uuid(Uuid::from_bytes(*first))
+    }
+}
+
 /// An entry that has its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlacedEntry {

@@ -82,7 +82,7 @@ impl EntryView {
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = FeedEntryData)]
-enum DataView {
+pub(super) enum DataView {
     Message(Box<MessageView>),
     Report(Box<ReportView>),
     Change(Box<ChangeView>),
@@ -113,7 +113,7 @@ struct ChangeView {
 }
 
 impl DataView {
-    fn new(subject: &Subject, data: &EntryData, wants_raw: bool) -> Option<Self> {
+    pub(super) fn new(subject: &Subject, data: &EntryData, wants_raw: bool) -> Option<Self> {
         let message = |amended: &AmendedMessage| {
             if wants_raw {
                 MessageView::with_statuses(amended, &[], true).without_statuses()

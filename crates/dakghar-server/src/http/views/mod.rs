@@ -4,6 +4,7 @@
 //! does not apply. Nothing secret has a field here.
 
 mod app;
+mod callback;
 mod conversation;
 mod error;
 mod event;
@@ -23,6 +24,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 pub(super) use app::{AddedAppView, AppView};
+pub use callback::CallbackViews;
 pub(super) use conversation::ConversationView;
 pub(super) use event::EventView;
 pub(super) use feed::FeedView;

@@ -1,0 +1,71 @@
+//! What the deliveries to all endpoints share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::bodies::CallbackBodies;
+use super::opened::Opened;
+use crate::app::failure::Failure;
+use crate::app::feed::FeedReading;
+use crate::app::stale::ROUNDS_MAX;
+use crate::app::tenants::directory::Directory;
+use crate::domain::callback::Advance;
+use crate::domain::callback_url::CallbackRules;
+use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointState};
+use crate::domain::{ErrorCode, Problem};
+use crate::group_commit::GroupCommit;
+use crate::metrics::Metrics;
+use crate::ports::receivers::Receivers;
+use crate::ports::{CallbackStore, Clock, EndpointStore, FeedStore, IdGenerator, Saved, StoreError};
+use crate::vault::Vault;
+
+/// Saves of how far endpoints are, which share commits.
+pub(in crate::app) type Advances = GroupCommit<Advance, Result<Saved, StoreError>>;
+
+pub(super) struct Deps {
+    pub(super) store: Arc<dyn CallbackStore>,
+    pub(super) endpoints: Arc<dyn EndpointStore>,
+    pub(super) entries: Arc<dyn FeedStore>,
+    pub(super) feed: FeedReading,
+    pub(super) directory: Arc<Directory>,
+    pub(super) advances: Advances,
+    pub(super) receivers: Arc<dyn Receivers>,
+    pub(super) bodies: Arc<dyn CallbackBodies>,
+    pub(super) rules: CallbackRules,
+    pub(super) timeout: Duration,
+    pub(super) vault: Arc<Vault>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Arc<dyn IdGenerator>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Deps {
+    /// Opens the secrets of an endpoint.
+    pub(super) async fn open(&self, endpoint: &Endpoint) -> Result<Opened, Failure> {
+        let Some(tenant) = self.directory.find(&endpoint.tenant_id).await? else {
+            return Err(Problem::new(ErrorCode::NotFound, "The tenant of this endpoint is gone.").into());
+        };
+        Opened::open(&self.vault, &self.rules, &tenant, endpoint).await
+    }
+
+    /// Gives an endpoint up until somebody resumes it.
+    pub(super) async fn disable(&self, endpoint: &Endpoint, reason: DisabledReason) -> Result<(), Failure> {
+        for _ in 0..ROUNDS_MAX {
+            let found = self.endpoints.find_endpoint(&endpoint.tenant_id, &endpoint.id).await?;
+            let Some(mut stored) = found.filter(|stored| stored.state == EndpointState::Active) else {
+                return Ok(());
+            };
+            let now = self.clock.now();
+            stored.state = EndpointState::Disabled { reason, at: now };
+            stored.updated_at = now;
+            if self.endpoints.save_endpoint(&stored).await? == Saved::Done {
+                tracing::warn!(
+                    endpoint_id = %endpoint.id, tenant_id = %endpoint.tenant_id, reason = reason.as_str(),
+                    "an endpoint was disabled; it is called again when it is resumed"
+                );
+                return Ok(());
+            }
+        }
+        Err(Failure::KeptChanging("endpoint"))
+    }
+}

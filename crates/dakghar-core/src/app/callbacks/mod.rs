@@ -1,0 +1,146 @@
+//! Callbacks: entries of feeds are handed to the endpoints of their tenants.
+//!
+//! Each endpoint is delivered to by the process that owns the partition of its tenant ([`EndpointRun`]). Which process
+//! that is, is a matter of speed and not of truth: whoever saves how far an endpoint is names the version that was read.
+
+mod bodies;
+mod call;
+mod call_pace;
+mod deps;
+mod ended;
+mod item;
+mod opened;
+mod pending;
+mod run;
+mod unsaved;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::failure::Failure;
+use super::feed::{FeedReading, Sequencing};
+use super::messages::Messages;
+use super::sending::Outages;
+use super::tenants::directory::Directory;
+use crate::domain::callback_url::CallbackRules;
+use crate::domain::endpoint::{Endpoint, EndpointState};
+use crate::domain::page::PageLimit;
+use crate::domain::{EndpointId, TenantId};
+use crate::metrics::EndpointHealth;
+use crate::ports::Ports;
+use deps::Deps;
+
+pub use bodies::{CallbackBodies, Handed};
+pub use call::{EndedCallback, OutgoingCall};
+pub(in crate::app) use deps::Advances;
+pub use run::{CallbacksSaved, EndpointRun};
+
+/// Endpoints that are read at once.
+const ENDPOINTS_READ_MAX: u32 = 500;
+
+/// Deliveries to endpoints.
+pub struct Callbacks {
+    deps: Arc<Deps>,
+    sequencing: Arc<Sequencing>,
+    outages: Outages,
+}
+
+/// What the deliveries need of the other flows.
+#[derive(Clone)]
+pub(in crate::app) struct CallbacksSetup {
+    pub(in crate::app) ports: Ports,
+    pub(in crate::app) messages: Messages,
+    pub(in crate::app) directory: Arc<Directory>,
+    pub(in crate::app) advances: Advances,
+    pub(in crate::app) rules: CallbackRules,
+    pub(in crate::app) timeout: Duration,
+    pub(in crate::app) sequencing: Arc<Sequencing>,
+    pub(in crate::app) outages: Outages,
+}
+
+impl Callbacks {
+    pub(super) fn new(setup: CallbacksSetup, bodies: Arc<dyn CallbackBodies>) -> Self {
+        let ports = setup.ports;
+        let deps = Deps {
+            store: ports.callbacks.clone(),
+            endpoints: ports.endpoints.clone(),
+            entries: ports.feed.clone(),
+            feed: FeedReading::new(ports.clone(), setup.messages),
+            directory: setup.directory,
+            advances: setup.advances,
+            receivers: ports.receivers.clone(),
+            bodies,
+            rules: setup.rules,
+            timeout: setup.timeout,
+            vault: ports.vault.clone(),
+            clock: ports.clock.clone(),
+            ids: ports.ids.clone(),
+            metrics: ports.metrics.clone(),
+        };
+        Self {
+            deps: Arc::new(deps),
+            sequencing: setup.sequencing,
+            outages: setup.outages,
+        }
+    }
+
+    /// The outages of the store and the queue.
+    pub const fn outages(&self) -> &Outages {
+        &self.outages
+    }
+
+    /// Returns the endpoints that this process is to deliver to now: the active ones of the partitions that it owns.
+    pub async fn endpoints(&self) -> Result<HashMap<EndpointId, Arc<Endpoint>>, Failure> {
+        let owned = self.sequencing.owned();
+        let mut all = HashMap::new();
+        let mut after = None;
+        loop {
+            let limit = PageLimit::items(ENDPOINTS_READ_MAX);
+            let listed = self.deps.endpoints.endpoints(after, limit).await?;
+            let mut own = listed.items;
+            own.retain(|endpoint| endpoint.state == EndpointState::Active && owned.has_tenant(&endpoint.tenant_id));
+            let tenants: Vec<TenantId> = own.iter().map(|endpoint| endpoint.tenant_id).collect();
+            let found = self.deps.directory.find_all(tenants).await;
+            // A tenant that is being removed gets nothing more; of one that cannot be read nothing can be opened.
+            own.retain(|endpoint| matches!(found.get(&endpoint.tenant_id), Some(Ok(Some(_)))));
+            all.extend(own.into_iter().map(|endpoint| (endpoint.id, Arc::new(endpoint))));
+            match listed.next {
+                Some(next) => after = Some(next),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// Begins to deliver to an endpoint where it was left.
+    pub async fn run(&self, endpoint: Arc<Endpoint>) -> Result<EndpointRun, Failure> {
+        EndpointRun::load(self.deps.clone(), endpoint).await
+    }
+
+    /// Makes a call and waits for its answer.
+    pub async fn make(&self, call: OutgoingCall) -> EndedCallback {
+        call.make(&self.deps).await
+    }
+
+    /// Shows how many endpoints this process delivers to, and how they are.
+    pub fn show(&self, healths: impl IntoIterator<Item = EndpointHealth>, exceptions: usize) {
+        let metrics = &self.deps.metrics;
+        let mut counts = [
+            (EndpointHealth::Well, 0),
+            (EndpointHealth::Failing, 0),
+            (EndpointHealth::BreakerOpen, 0),
+        ];
+        for health in healths {
+            counts
+                .iter_mut()
+                .filter(|(counted, _)| *counted == health)
+                .for_each(|(_, count)| *count += 1);
+        }
+        for (health, count) in counts {
+            metrics.callback_endpoints.of(health).set(count);
+        }
+        metrics
+            .callback_exceptions
+            .set(i64::try_from(exceptions).unwrap_or(i64::MAX));
+    }
+}

@@ -1,0 +1,222 @@
+//! Hands entries of feeds to the endpoints of tenants: a task for each endpoint of the partitions that this process owns.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dakghar_core::app::{Callbacks, CallbacksSaved, EndedCallback, EndpointRun, Failure, OutgoingCall};
+use dakghar_core::domain::endpoint::Endpoint;
+use dakghar_core::domain::{EndpointId, TenantId};
+use dakghar_core::metrics::EndpointHealth;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The wait between two looks at which endpoints there are.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The wait after a failure.
+const FAILURE_WAIT: Duration = Duration::from_secs(1);
+/// The wait between two looks at a feed of which no news came.
+const POLL_EVERY: Duration = Duration::from_millis(250);
+/// Calls of one tenant's endpoints under way.
+const TENANT_CALLS_MAX: usize = 32;
+/// Calls of all endpoints under way.
+const CALLS_MAX: usize = 1_024;
+/// The wait for calls under way when the process stops. What is not known to be taken then is delivered again.
+const LAST_CALLS_WAIT: Duration = Duration::from_secs(20);
+
+/// The deliveries of this process.
+pub(super) struct Deliverer {
+    callbacks: Arc<Callbacks>,
+    running: Mutex<HashMap<EndpointId, Running>>,
+    calls: Arc<Semaphore>,
+    tenants: Mutex<HashMap<TenantId, Arc<Semaphore>>>,
+}
+
+struct Running {
+    /// Tells the task of a change; `None` ends it.
+    endpoint: watch::Sender<Option<Arc<Endpoint>>>,
+    health: Arc<Mutex<Health>>,
+}
+
+#[derive(Clone, Copy)]
+struct Health {
+    health: EndpointHealth,
+    exceptions: usize,
+}
+
+impl Deliverer {
+    pub(super) fn new(callbacks: Callbacks) -> Arc<Self> {
+        Arc::new(Self {
+            callbacks: Arc::new(callbacks),
+            running: Mutex::default(),
+            calls: Arc::new(Semaphore::new(CALLS_MAX)),
+            tenants: Mutex::default(),
+        })
+    }
+
+    /// Runs until `stopping`, and then lets the calls under way end.
+    pub(super) async fn run(self: Arc<Self>, tasks: TaskTracker, stopping: CancellationToken) {
+        let looking = async {
+            loop {
+                let wait = match self.callbacks.endpoints().await {
+                    Ok(endpoints) => {
+                        self.match_tasks(endpoints, &tasks);
+                        LOOK_EVERY
+                    }
+                    Err(failure) => self.note(&failure, "which endpoints there are is not known"),
+                };
+                sleep(wait).await;
+            }
+        };
+        stopping.run_until_cancelled(looking).await;
+        for running in self.running.lock().values() {
+            running.endpoint.send_replace(None);
+        }
+    }
+
+    /// Begins, changes and ends tasks, so that there is one for each of these endpoints.
+    fn match_tasks(self: &Arc<Self>, mut endpoints: HashMap<EndpointId, Arc<Endpoint>>, tasks: &TaskTracker) {
+        let mut running = self.running.lock();
+        running.retain(|id, task| {
+            let endpoint = endpoints.remove(id);
+            let stays = endpoint.is_some() && !task.endpoint.is_closed();
+            task.endpoint.send_if_modified(|known| {
+                let changes = known.as_ref().map(|known| known.version) != endpoint.as_ref().map(|new| new.version);
+                if changes {
+                    known.clone_from(&endpoint);
+                }
+                changes
+            });
+            stays
+        });
+        for (id, endpoint) in endpoints {
+            let (sender, receiver) = watch::channel(Some(endpoint));
+            let health = Arc::new(Mutex::new(Health {
+                health: EndpointHealth::Well,
+                exceptions: 0,
+            }));
+            tasks.spawn(self.clone().deliver(receiver, health.clone()));
+            running.insert(
+                id,
+                Running {
+                    endpoint: sender,
+                    health,
+                },
+            );
+        }
+        let healths: Vec<Health> = running.values().map(|task| *task.health.lock()).collect();
+        let exceptions = healths.iter().map(|health| health.exceptions).sum();
+        self.callbacks
+            .show(healths.into_iter().map(|health| health.health), exceptions);
+    }
+
+    /// Delivers to one endpoint until it is not this process's any more.
+    async fn deliver(self: Arc<Self>, mut changes: watch::Receiver<Option<Arc<Endpoint>>>, health: Arc<Mutex<Health>>) {
+        loop {
+            let endpoint = changes.borrow_and_update().clone();
+            let Some(endpoint) = endpoint else { return };
+            let wait = match self.callbacks.run(endpoint).await {
+                Ok(mut run) => match self.drive(&mut run, &mut changes, &health).await {
+                    Ok(()) => Duration::ZERO,
+                    Err(failure) => self.note(&failure, "an endpoint could not be delivered to"),
+                },
+                Err(failure) => self.note(&failure, "how far an endpoint is could not be read"),
+            };
+            let _ = timeout(wait, changes.changed()).await;
+        }
+    }
+
+    /// Makes calls until the endpoint is gone, or another process has taken it over.
+    async fn drive(
+        &self,
+        run: &mut EndpointRun,
+        changes: &mut watch::Receiver<Option<Arc<Endpoint>>>,
+        health: &Mutex<Health>,
+    ) -> Result<(), Failure> {
+        let mut calls = FuturesUnordered::new();
+        let mut ends_at = None;
+        loop {
+            if changes.has_changed().unwrap_or(true) {
+                let endpoint = changes.borrow_and_update().clone();
+                match endpoint {
+                    Some(endpoint) => run.change(endpoint).await?,
+                    None => _ = ends_at.get_or_insert_with(|| Instant::now() + LAST_CALLS_WAIT),
+                }
+            }
+            let is_over = ends_at.is_some_and(|at| calls.is_empty() || at <= Instant::now());
+            if (is_over || run.must_save())
+                && let Some(saved) = self.save(run).await
+            {
+                if is_over || saved == CallbacksSaved::Lost {
+                    return Ok(());
+                }
+            } else if ends_at.is_none() && self.fill(run).await {
+                while let Some(call) = run.next_call() {
+                    calls.push(self.call(run.endpoint().tenant_id, call));
+                }
+            }
+            *health.lock() = Health {
+                health: run.health(),
+                exceptions: run.exceptions(),
+            };
+            let wait = run.wait_max().unwrap_or(POLL_EVERY).min(POLL_EVERY);
+            tokio::select! {
+                biased;
+                Some(ended) = calls.next(), if !calls.is_empty() => {
+                    run.ended(ended);
+                    // Those that ended meanwhile share its save.
+                    while let Some(Some(ended)) = calls.next().now_or_never() {
+                        run.ended(ended);
+                    }
+                }
+                _ = changes.changed() => {}
+                () = sleep(wait) => run.wake(),
+            }
+        }
+    }
+
+    /// Writes down what was done. `None` if the store did not take it: nothing new is begun until it does.
+    async fn save(&self, run: &mut EndpointRun) -> Option<CallbacksSaved> {
+        match run.save().await {
+            Ok(saved) => Some(saved),
+            Err(failure) => {
+                sleep(self.note(&failure, "how far an endpoint is could not be stored")).await;
+                None
+            }
+        }
+    }
+
+    /// Reads what is to be delivered. Returns false if it could not be read.
+    async fn fill(&self, run: &mut EndpointRun) -> bool {
+        let Err(failure) = run.fill().await else { return true };
+        sleep(self.note(&failure, "what an endpoint is to get could not be read")).await;
+        false
+    }
+
+    async fn call(&self, tenant_id: TenantId, call: OutgoingCall) -> EndedCallback {
+        let tenant = {
+            let mut tenants = self.tenants.lock();
+            tenants.retain(|_, calls| Arc::strong_count(calls) > 1 || calls.available_permits() < TENANT_CALLS_MAX);
+            let calls = tenants.entry(tenant_id);
+            calls
+                .or_insert_with(|| Arc::new(Semaphore::new(TENANT_CALLS_MAX)))
+                .clone()
+        };
+        let _own = tenant.acquire().await;
+        let _place = self.calls.acquire().await;
+        self.callbacks.make(call).await
+    }
+
+    fn note(&self, failure: &Failure, what: &'static str) -> Duration {
+        let outages = self.callbacks.outages();
+        if !outages.note(failure) {
+            tracing::warn!(%failure, what, "callbacks could not go on");
+        }
+        outages.wait().unwrap_or_default().max(FAILURE_WAIT)
+    }
+}
