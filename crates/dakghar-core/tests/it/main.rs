@@ -2,6 +2,7 @@
 
 mod accounts;
 mod amendments;
+mod callbacks;
 mod crashes;
 mod echoes;
 mod feed;

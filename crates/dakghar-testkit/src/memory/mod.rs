@@ -19,6 +19,7 @@ mod migration;
 mod pacer;
 mod queue;
 mod quota;
+mod receivers;
 mod redrives;
 mod spool;
 mod statuses;
@@ -46,6 +47,7 @@ pub use keys::{MemoryKeys, vault, vault_over, with_token};
 pub use pacer::MemoryPacer;
 pub use queue::MemoryQueue;
 pub use quota::MemoryQuota;
+pub use receivers::{MemoryReceivers, Posted};
 pub use spool::{MemoryDisk, MemorySpool};
 
 /// All store ports in memory, and both ends of a migration.

@@ -105,6 +105,7 @@ impl World {
             pacer: Arc::default(),
             quota,
             meta: Arc::new(Meta::new(random.fork())),
+            receivers: Arc::default(),
             gateways: Arc::default(),
             promises,
             unreadable: Arc::default(),

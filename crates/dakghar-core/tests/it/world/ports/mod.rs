@@ -26,7 +26,7 @@ use std::time::Duration;
 use dakghar_core::domain::{MessageKey, TenantId};
 use dakghar_core::ports::{ArrivalStore, OutcomeSpool, Ports, StoreError};
 use dakghar_testkit::TestClock;
-use dakghar_testkit::memory::{MemoryDisk, MemoryPacer, MemoryQuota, MemoryStore, vault_over};
+use dakghar_testkit::memory::{MemoryDisk, MemoryPacer, MemoryQuota, MemoryReceivers, MemoryStore, vault_over};
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 
@@ -55,6 +55,8 @@ pub struct Shared {
     pub pacer: Arc<MemoryPacer>,
     pub quota: Arc<MemoryQuota>,
     pub meta: Arc<Meta>,
+    /// Who is called back.
+    pub receivers: Arc<MemoryReceivers>,
     pub gateways: Arc<Gateways>,
     pub promises: Arc<Promises>,
     /// Tenants whose records nobody can read.
@@ -110,6 +112,8 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
         listeners: Arc::new(near.clone()),
         apps: shared.store.clone(),
         endpoints: shared.store.clone(),
+        callbacks: shared.store.clone(),
+        receivers: shared.receivers.clone(),
         redrives: Arc::new(near.clone()),
         holds: shared.store.clone(),
         store_health: Arc::new(near.clone()),

@@ -1,6 +1,8 @@
 //! What clients read.
 
-use dakghar_core::app::{FeedPage, KnownConversation, Page, PageRequest};
+use std::sync::Arc;
+
+use dakghar_core::app::{CallbackBodies, Callbacks, FeedPage, KnownConversation, Page, PageRequest};
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::{AmendedMessage, Person, Problem, TenantId};
 
@@ -30,6 +32,11 @@ impl Process {
         page: &PageRequest,
     ) -> Result<Page<AmendedMessage>, Problem> {
         Ok(self.app.reading.messages(tenant, query, page).await?)
+    }
+
+    /// The deliveries to endpoints.
+    pub fn callbacks(&self, bodies: Arc<dyn CallbackBodies>) -> Arc<Callbacks> {
+        Arc::new(self.app.callbacks(bodies))
     }
 
     /// A page of the feed.

@@ -1,0 +1,77 @@
+//! Receivers that are told what to answer, and remember what they got.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use dakghar_core::ports::receivers::{CallbackAnswer, CallbackCall, CallbackOutcome, Receivers};
+use parking_lot::Mutex;
+
+/// What was posted to a receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posted {
+    /// The URL.
+    pub url: String,
+    /// The headers, their values in the clear.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Receivers that are told what to answer. One that was told nothing takes everything.
+#[derive(Default)]
+pub struct MemoryReceivers {
+    posted: Mutex<Vec<Posted>>,
+    answers: Mutex<BTreeMap<String, VecDeque<CallbackOutcome>>>,
+}
+
+impl MemoryReceivers {
+    /// The next call of this URL, in the form it is kept in, ends so.
+    pub fn answer(&self, url: &str, outcome: CallbackOutcome) {
+        self.answers
+            .lock()
+            .entry(url.to_owned())
+            .or_default()
+            .push_back(outcome);
+    }
+
+    /// The next call of this URL is answered with this status.
+    pub fn answer_status(&self, url: &str, status: u16) {
+        let outcome = CallbackOutcome::Answered {
+            status,
+            retry_after: None,
+            failure_body: (!(200..300).contains(&status)).then(String::new),
+        };
+        self.answer(url, outcome);
+    }
+
+    /// Everything that was posted, in order.
+    pub fn posted(&self) -> Vec<Posted> {
+        self.posted.lock().clone()
+    }
+}
+
+#[async_trait]
+impl Receivers for MemoryReceivers {
+    async fn post(&self, call: CallbackCall) -> CallbackAnswer {
+        let url = call.url.as_str().to_owned();
+        let told = self.answers.lock().get_mut(&url).and_then(VecDeque::pop_front);
+        let headers = call
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.reveal().to_owned()));
+        self.posted.lock().push(Posted {
+            url,
+            headers: headers.collect(),
+            body: call.body,
+        });
+        CallbackAnswer {
+            outcome: told.unwrap_or(CallbackOutcome::Answered {
+                status: 200,
+                retry_after: None,
+                failure_body: None,
+            }),
+            took: Duration::ZERO,
+        }
+    }
+}
