@@ -1,5 +1,6 @@
 //! Adapters that measure another one: how long each of its calls takes.
 
+mod callbacks;
 mod feed;
 mod graph;
 mod messages;

@@ -35,6 +35,12 @@ pub(super) const LISTENERS: &str = "listeners";
 pub(super) const APPS: &str = "apps";
 /// Endpoints of tenants.
 pub(super) const ENDPOINTS: &str = "endpoints";
+/// How far endpoints are.
+pub(super) const CALLBACK_PROGRESS: &str = "callback_progress";
+/// Entries that endpoints have not taken.
+pub(super) const CALLBACK_EXCEPTIONS: &str = "callback_exceptions";
+/// Attempts to hand entries to endpoints.
+pub(super) const CALLBACK_ATTEMPTS: &str = "callback_attempts";
 /// Redrives of dead letters by filter.
 pub(super) const REDRIVES: &str = "redrives";
 /// The hold of all sending: one document at most.

@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::collections::{
-    APPS, CONVERSATIONS, ENDPOINTS, EVENTS, FEED, FEED_ARRIVALS, FEED_ASIDE, FEED_ATTENDANTS, MESSAGES, REDRIVES,
-    STATUSES, TENANTS,
+    APPS, CALLBACK_ATTEMPTS, CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS, CONVERSATIONS, ENDPOINTS, EVENTS, FEED,
+    FEED_ARRIVALS, FEED_ASIDE, FEED_ATTENDANTS, MESSAGES, REDRIVES, STATUSES, TENANTS,
 };
 use super::failure::Failure;
 use super::options::MongoOptions;
@@ -101,6 +101,9 @@ impl MongoStore {
             redrives: database.collection(REDRIVES),
             apps: database.collection(APPS),
             endpoints: database.collection(ENDPOINTS),
+            callback_progress: database.collection(CALLBACK_PROGRESS),
+            callback_exceptions: database.collection(CALLBACK_EXCEPTIONS),
+            callback_attempts: database.collection(CALLBACK_ATTEMPTS),
             tenants: database.collection(TENANTS),
             place: format!("MongoDB at {hosts}, database {name}"),
             database,

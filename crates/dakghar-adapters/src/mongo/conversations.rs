@@ -251,7 +251,7 @@ impl MongoStore {
             if let Some(error) = reply.unconfirmed {
                 return Err(error);
             }
-            for RefusedStatement { index, error } in reply.refused {
+            for RefusedStatement { index, error, .. } in reply.refused {
                 let StoreError::Unreadable(why) = error else {
                     return Err(error);
                 };

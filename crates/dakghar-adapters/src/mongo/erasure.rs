@@ -22,7 +22,7 @@ const TIME: &str = "time";
 impl Erasure for MongoStore {
     async fn erase(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
         let owned = doc! { "tenantId": tenant_id.to_string() };
-        let mut erased = 0;
+        let mut erased = self.erase_callbacks(tenant_id, limit).await?;
         for (collection, index, owned) in [
             (&self.statuses, BY_ID, of_tenant(tenant_id)),
             (&self.messages, MESSAGE_TENANT, owned.clone()),
@@ -73,7 +73,7 @@ impl MongoStore {
         self.database.collection(RETENTION)
     }
 
-    async fn erase_from(
+    pub(super) async fn erase_from(
         &self,
         collection: &Collection<RawDocumentBuf>,
         index: &'static str,

@@ -4,14 +4,19 @@
 //! are filtered by `$exists` and nothing else: the planner does not use one that is filtered by `$type` for an
 //! equality on the same field.
 
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use bson::{Bson, Document, doc};
 use futures_util::TryStreamExt as _;
+use futures_util::future::try_join_all;
 use mongodb::options::IndexOptions;
 use mongodb::{Database, IndexModel};
 
-use super::collections::{CONVERSATIONS, ENDPOINTS, EVENTS, FEED_ARRIVALS, MESSAGES, REDRIVES, TENANTS};
+use super::collections::{
+    CALLBACK_ATTEMPTS, CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS, CONVERSATIONS, ENDPOINTS, EVENTS, FEED_ARRIVALS, MESSAGES, REDRIVES,
+    TENANTS,
+};
 
 /// The unique index that every collection has.
 pub(super) const BY_ID: &str = "_id_";
@@ -64,6 +69,12 @@ pub(super) const TENANT_WABA: &str = "waba";
 
 /// One endpoint of a tenant in each of its seats.
 pub(super) const ENDPOINT_SEAT: &str = "tenant_seat";
+/// How far the endpoints of a tenant are.
+pub(super) const PROGRESS_TENANT: &str = "tenant";
+/// Entries that were not taken: those that are open, by their ids, and behind them those that are dead, the oldest first.
+pub(super) const EXCEPTION_DEAD: &str = "dead";
+/// Attempts, the oldest first.
+pub(super) const ATTEMPT_AT: &str = "at";
 /// A tenant's redrives, newest first.
 pub(super) const REDRIVE_TENANT: &str = "tenant";
 /// Redrives that need work, by their last change; and those that need none.
@@ -204,6 +215,9 @@ fn all() -> Vec<Index> {
         Index::new(TENANTS, TENANT_PAST_NUMBER, doc! { "pastPhoneNumbers": 1 }).only_with("pastPhoneNumbers"),
         Index::new(TENANTS, TENANT_WABA, doc! { "phoneNumbers.wabaId": 1 }).only_with("phoneNumbers.wabaId"),
         Index::new(ENDPOINTS, ENDPOINT_SEAT, doc! { "tenantId": 1, "seat": 1 }).unique(),
+        Index::new(CALLBACK_PROGRESS, PROGRESS_TENANT, doc! { "tenantId": 1 }),
+        Index::new(CALLBACK_EXCEPTIONS, EXCEPTION_DEAD, doc! { "deadAt": 1, "_id": 1 }),
+        Index::new(CALLBACK_ATTEMPTS, ATTEMPT_AT, doc! { "at": 1 }),
         Index::new(REDRIVES, REDRIVE_TENANT, doc! { "tenantId": 1, "_id": -1 }),
         Index::new(REDRIVES, REDRIVE_DUE, doc! { "needsWork": 1, "updatedAt": 1 }),
     ]
@@ -262,25 +276,13 @@ pub(super) async fn drop_retired(database: &Database) -> mongodb::error::Result<
 pub(super) async fn check(database: &Database) -> Result<(), CheckError> {
     let mut wanted = all();
     wanted.sort_by_key(|index| !index.unique);
-    let (messages, conversations, events, arrivals, tenants, redrives, endpoints) = futures_util::try_join!(
-        list(database, MESSAGES),
-        list(database, CONVERSATIONS),
-        list(database, EVENTS),
-        list(database, FEED_ARRIVALS),
-        list(database, TENANTS),
-        list(database, REDRIVES),
-        list(database, ENDPOINTS),
-    )?;
+    let collections: BTreeSet<&str> = wanted.iter().map(|index| index.collection).collect();
+    let listing = collections
+        .into_iter()
+        .map(|name| async move { Ok::<_, mongodb::error::Error>((name, list(database, name).await?)) });
+    let listed: HashMap<&str, Vec<IndexModel>> = try_join_all(listing).await?.into_iter().collect();
     for index in &wanted {
-        let found = match index.collection {
-            MESSAGES => &messages,
-            CONVERSATIONS => &conversations,
-            EVENTS => &events,
-            FEED_ARRIVALS => &arrivals,
-            REDRIVES => &redrives,
-            ENDPOINTS => &endpoints,
-            _ => &tenants,
-        };
+        let found = &listed[index.collection];
         let same_name = found
             .iter()
             .find(|model| model.options.as_ref().and_then(|options| options.name.as_deref()) == Some(index.name));

@@ -11,6 +11,7 @@
 mod aging;
 mod announcements;
 mod apps;
+mod callbacks;
 mod clock;
 mod collections;
 mod connect;
@@ -78,6 +79,9 @@ pub struct MongoStore {
     redrives: Collection<RawDocumentBuf>,
     apps: Collection<RawDocumentBuf>,
     endpoints: Collection<RawDocumentBuf>,
+    callback_progress: Collection<RawDocumentBuf>,
+    callback_exceptions: Collection<RawDocumentBuf>,
+    callback_attempts: Collection<RawDocumentBuf>,
     place: String,
     options: MongoOptions,
     clock: Arc<MongoClock>,

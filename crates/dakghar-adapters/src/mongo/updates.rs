@@ -11,7 +11,7 @@ use dakghar_core::ports::StoreError;
 
 use super::MongoStore;
 use super::connect::WRITE_CONCERN_TIMEOUT;
-use super::failure::{Failure, refused_update, unconfirmed};
+use super::failure::{DUPLICATE_KEY, Failure, refused_update, unconfirmed};
 
 /// Statements in one command.
 const STATEMENTS_MAX: usize = 1_000;
@@ -36,6 +36,8 @@ pub(super) struct RefusedStatement {
     pub(super) index: usize,
     /// Its meaning for the caller: `Unreadable` if a document of the statement does not allow it.
     pub(super) error: StoreError,
+    /// True if the document that it was to insert is there already, and is not one that it matches.
+    pub(super) is_duplicate: bool,
 }
 
 impl MongoStore {
@@ -114,6 +116,7 @@ fn read_reply(reply: &Document) -> UpdateReply {
         RefusedStatement {
             index: usize::try_from(number(error, "index")).unwrap_or_default(),
             error: refused_update(code, name, message),
+            is_duplicate: code == DUPLICATE_KEY,
         }
     });
     UpdateReply {

@@ -12,7 +12,7 @@ use super::cells::number;
 use super::failure::Outcome;
 
 /// One table at a time, each by an index that starts with the tenant.
-pub(super) const DELETES: [&str; 7] = [
+pub(super) const DELETES: [&str; 10] = [
     "DELETE FROM messages WHERE seq IN \
          (SELECT seq FROM messages INDEXED BY messages_by_id WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM statuses WHERE (tenant_id, message_id, digest) IN \
@@ -23,6 +23,13 @@ pub(super) const DELETES: [&str; 7] = [
          (SELECT seq FROM events INDEXED BY events_newest WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM redrives WHERE id IN \
          (SELECT id FROM redrives INDEXED BY redrives_of_tenant WHERE tenant_id = ? LIMIT ?)",
+    "DELETE FROM callback_exceptions WHERE (endpoint_id, place) IN \
+         (SELECT endpoint_id, place FROM callback_exceptions INDEXED BY callback_exceptions_of_tenant \
+          WHERE tenant_id = ? LIMIT ?)",
+    "DELETE FROM callback_attempts WHERE rowid IN \
+         (SELECT rowid FROM callback_attempts INDEXED BY callback_attempts_of_tenant WHERE tenant_id = ? LIMIT ?)",
+    "DELETE FROM callback_progress WHERE endpoint_id IN \
+         (SELECT endpoint_id FROM callback_progress INDEXED BY callback_progress_of_tenant WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM endpoints WHERE id IN \
          (SELECT id FROM endpoints INDEXED BY endpoints_of_tenant WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM feed WHERE (tenant_id, place) IN (SELECT tenant_id, place FROM feed WHERE tenant_id = ? LIMIT ?)",

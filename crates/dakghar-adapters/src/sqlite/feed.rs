@@ -93,13 +93,22 @@ pub(super) fn integer(place: Place) -> i64 {
     i64::try_from(place.number()).unwrap_or(i64::MAX)
 }
 
+/// A place as SQLite has it, read.
+pub(super) fn place_of(number: i64) -> Read<Place> {
+    let number = u64::try_from(number).map_err(|_| Damaged("a place is never negative".to_owned()))?;
+    Ok(Place::new(number))
+}
+
 /// A row with all [`COLUMNS`].
 pub(super) fn entry(row: &Row<'_>) -> Read<PlacedEntry> {
-    let mut cells = Cells::of(row);
+    placed(&mut Cells::of(row))
+}
+
+/// All [`COLUMNS`], wherever they stand in a row.
+pub(super) fn placed(cells: &mut Cells<'_>) -> Read<PlacedEntry> {
     let tenant_id = cells.parse(TenantId::parse)?;
-    let place: i64 = cells.get()?;
     Ok(PlacedEntry {
-        place: Place::new(u64::try_from(place).map_err(|_| Damaged("a place is at least 1".to_owned()))?),
+        place: place_of(cells.get()?)?,
         entry: FeedEntry {
             tenant_id,
             kind: cells.parse(EntryKind::parse)?,

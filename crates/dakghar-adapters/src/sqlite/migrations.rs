@@ -9,7 +9,7 @@ pub(super) const NEWEST: usize = STEPS.len();
 const APPLICATION_ID: i32 = 0x4441_4b47;
 
 /// The steps, oldest first. Released steps never change.
-const STEPS: [&str; 23] = [
+const STEPS: [&str; 24] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_messages_by_person.sql"),
     include_str!("migrations/0003_messages_id_time_off.sql"),
@@ -33,6 +33,7 @@ const STEPS: [&str; 23] = [
     include_str!("migrations/0021_apps.sql"),
     include_str!("migrations/0022_feed.sql"),
     include_str!("migrations/0023_endpoints.sql"),
+    include_str!("migrations/0024_callbacks.sql"),
 ];
 
 /// Why the file cannot be brought to the present schema.

@@ -9,6 +9,7 @@
 
 mod aging;
 mod apps;
+mod callbacks;
 mod cells;
 mod checked;
 mod checkpoint;

@@ -10,8 +10,8 @@ use rusqlite::{Connection, StatementStatus, params};
 use super::messages::{read, write};
 use super::queue::due;
 use super::{
-    aging, connection, conversations, endpoints, erasure, events, feed, lists, migrations, open, redrives, rows,
-    source, statuses, timers,
+    aging, callbacks, connection, conversations, endpoints, erasure, events, feed, lists, migrations, open, redrives,
+    rows, source, statuses, timers,
 };
 
 fn migrated() -> Connection {
@@ -208,6 +208,38 @@ fn redrives_are_found_by_index() {
 }
 
 #[test]
+fn callbacks_are_found_by_index() {
+    let from_a_place = "SEARCH callback_exceptions USING PRIMARY KEY (endpoint_id=? AND place>?)";
+    assert_eq!(plan(&callbacks::DEAD), [from_a_place]);
+    check(
+        &callbacks::OPEN,
+        "callback_exceptions_open",
+        "endpoint_id=? AND place>?",
+    );
+    let at_a_place = "SEARCH callback_exceptions USING PRIMARY KEY (endpoint_id=? AND place=?)";
+    assert_eq!(plan(&callbacks::FIND_EXCEPTION), [at_a_place]);
+    check(callbacks::COUNT_OPEN, "callback_exceptions_open", "endpoint_id=?");
+    let of_endpoint = "SEARCH callback_exceptions USING PRIMARY KEY (endpoint_id=?)";
+    assert!(plan(callbacks::COUNT_DEAD).iter().any(|step| step == of_endpoint));
+    check(callbacks::FORGET_DEAD, "callback_exceptions_dead", "dead_at<?");
+    check(
+        callbacks::LIST_ATTEMPTS,
+        "sqlite_autoindex_callback_attempts_1",
+        "endpoint_id=? AND id<?",
+    );
+    check(callbacks::FORGET_ATTEMPTS, "callback_attempts_oldest", "at<?");
+    for sql in callbacks::DELETES_OF_ENDPOINT {
+        let plan = plan(sql);
+        assert!(
+            plan.iter()
+                .any(|step| step.starts_with("SEARCH") && step.ends_with("(endpoint_id=?)")),
+            "{plan:#?}"
+        );
+        assert!(!plan.iter().any(|step| step.starts_with("SCAN")), "{plan:#?}");
+    }
+}
+
+#[test]
 fn erasing_seeks_the_tenant() {
     for (sql, index) in erasure::DELETES.into_iter().zip([
         "messages_by_id",
@@ -215,6 +247,9 @@ fn erasing_seeks_the_tenant() {
         "conversations",
         "events_newest",
         "redrives_of_tenant",
+        "callback_exceptions_of_tenant",
+        "callback_attempts_of_tenant",
+        "callback_progress_of_tenant",
         "endpoints_of_tenant",
     ]) {
         let plan = plan(sql);

@@ -1,5 +1,12 @@
-//! Shared by both stores: ids that tell a time, and records that cannot be read.
+//! Shared by both stores: ids that tell a time, durations, and records that cannot be read.
 
 pub(crate) mod id_time;
 pub(crate) mod unreadable;
 pub(crate) mod uptime;
+
+use std::time::Duration;
+
+/// A duration as both stores keep it.
+pub(crate) fn whole_millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -158,6 +158,41 @@ fn ways(record: &Record) -> (&'static str, String, Vec<Document>) {
             ];
             ("endpoints", id.to_string(), ways)
         }
+        Record::Progress(id) => {
+            let ways = vec![
+                set("delivered", (-7_i64).into()),
+                later,
+                unset("updatedAt"),
+                set("replay", doc! { "id": "whim" }.into()),
+                set("open", "[".into()),
+                set("tenantId", 5.into()),
+            ];
+            ("callback_progress", id.to_string(), ways)
+        }
+        Record::Exception(id, place) => {
+            let ways = vec![
+                set("state", "whim".into()),
+                later,
+                unset("entry"),
+                set("entry.subject", "whim".into()),
+                set("last", doc! { "end": "whim" }.into()),
+                set("attempts", (-7_i64).into()),
+                set("conversationId", "x".into()),
+            ];
+            let id = format!("{id}/{:016x}", place.number());
+            ("callback_exceptions", id, ways)
+        }
+        Record::AttemptLog(endpoint_id, id) => {
+            let ways = vec![
+                set("attempts", "[".into()),
+                later,
+                unset("at"),
+                set("attempts.0.end", "whim".into()),
+                set("attempts.0.tookMs", (-7_i64).into()),
+                set("attempts.0.entryId", "x".into()),
+            ];
+            ("callback_attempts", format!("{endpoint_id}/{id}"), ways)
+        }
         Record::Entry(tenant_id, place) => {
             let ways = vec![
                 set("entries.0.kind", " ".into()),
@@ -252,6 +287,7 @@ mod conformance {
     dakghar_testkit::redrive_store_suite!(super::super::stores);
     dakghar_testkit::app_store_suite!(super::super::stores);
     dakghar_testkit::endpoint_store_suite!(super::super::stores);
+    dakghar_testkit::callback_store_suite!(super::super::stores);
     dakghar_testkit::hold_store_suite!(super::super::stores);
     dakghar_testkit::store_health_suite!(super::super::stores);
     dakghar_testkit::erasure_suite!(super::super::stores);

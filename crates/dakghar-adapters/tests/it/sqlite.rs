@@ -139,6 +139,40 @@ fn ways(record: &Record) -> (&'static str, String, &'static [&'static str]) {
                 "url = CAST(x'ff' AS TEXT)",
             ],
         ),
+        Record::Progress(id) => (
+            "callback_progress",
+            id.to_string(),
+            &[
+                "after_place = -7",
+                "replay_at = NULL",
+                "probe_at = NULL",
+                "replay_id = CAST(x'ff' AS TEXT)",
+                "failures = -7",
+            ],
+        ),
+        Record::Exception(_, place) => (
+            "callback_exceptions",
+            place.to_string(),
+            &[
+                "state = 'whim'",
+                "next_at = 7, state = 'dead'",
+                "subject = 'whim'",
+                "last_end = CAST(x'ff' AS TEXT)",
+                "last_took_ms = NULL",
+                "conversation_id = 'x'",
+                "attempts = -7",
+            ],
+        ),
+        Record::AttemptLog(_, id) => (
+            "callback_attempts",
+            id.to_string(),
+            &[
+                "attempts = '[{\"place\"'",
+                "attempts = CAST(x'ff' AS TEXT)",
+                "attempts = replace(attempts, '\"end\":\"', '\"end\":\"whim')",
+                "attempts = replace(attempts, '\"took_ms\":', '\"took_ms\":-')",
+            ],
+        ),
         Record::Entry(_, place) => (
             "feed",
             place.to_string(),
@@ -172,7 +206,8 @@ async fn breakable() -> (Breakable, TempDir) {
         let column = match table {
             "phone_numbers" | "past_numbers" => "phone_number_id",
             "statuses" => "digest",
-            "feed" => "place",
+            "feed" | "callback_exceptions" => "place",
+            "callback_progress" => "endpoint_id",
             _ => "id",
         };
         let conn = rusqlite::Connection::open(&file).expect("opens");
@@ -213,6 +248,7 @@ dakghar_testkit::listener_store_suite!(stores);
 dakghar_testkit::redrive_store_suite!(stores);
 dakghar_testkit::app_store_suite!(stores);
 dakghar_testkit::endpoint_store_suite!(stores);
+dakghar_testkit::callback_store_suite!(stores);
 dakghar_testkit::hold_store_suite!(stores);
 dakghar_testkit::store_health_suite!(stores);
 dakghar_testkit::erasure_suite!(stores);

@@ -289,6 +289,22 @@ label! {
         EndpointsAll = "endpoints_endpoints",
         /// `remove_endpoint` of `endpoints`.
         EndpointsRemove = "endpoints_remove_endpoint",
+        /// `progress` of `callbacks`.
+        CallbacksProgress = "callbacks_progress",
+        /// `advance` of `callbacks`.
+        CallbacksAdvance = "callbacks_advance",
+        /// `exceptions` of `callbacks`.
+        CallbacksExceptions = "callbacks_exceptions",
+        /// `find_exceptions` of `callbacks`.
+        CallbacksFind = "callbacks_find_exceptions",
+        /// `count_exceptions` of `callbacks`.
+        CallbacksCount = "callbacks_count_exceptions",
+        /// `attempts` of `callbacks`.
+        CallbacksAttempts = "callbacks_attempts",
+        /// `forget_attempts` of `callbacks`.
+        CallbacksForgetAttempts = "callbacks_forget_attempts",
+        /// `forget_endpoint` of `callbacks`.
+        CallbacksForgetEndpoint = "callbacks_forget_endpoint",
         /// `insert_redrive` of `redrives`.
         RedrivesInsert = "redrives_insert_redrive",
         /// `save_redrive` of `redrives`.

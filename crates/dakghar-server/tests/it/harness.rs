@@ -123,6 +123,7 @@ impl Service {
                 None => store.clone(),
             },
             endpoints: store.clone(),
+            callbacks: store.clone(),
             redrives: store.clone(),
             holds: store.clone(),
             store_health: store.clone(),

@@ -6,9 +6,9 @@ use dakghar_core::domain::ConversationKind;
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Message, MessageId, MessageKey, Status};
 use dakghar_core::domain::{TenantId, Timestamp, WaId};
 use dakghar_core::ports::{
-    Acceptance, AppStore, ArrivalStore, ConversationStore, EndpointStore, Erasure, EventStore, FeedStore, HoldStore,
-    ListStore, ListenerStore, MessageStore, Received, RedriveStore, Save, Saved, StatusStore, StoreHealth, TenantStore,
-    TimerStore,
+    Acceptance, AppStore, ArrivalStore, CallbackStore, ConversationStore, EndpointStore, Erasure, EventStore,
+    FeedStore, HoldStore, ListStore, ListenerStore, MessageStore, Received, RedriveStore, Save, Saved, StatusStore,
+    StoreHealth, TenantStore, TimerStore,
 };
 
 use crate::samples::{With as _, outbound, phone_number_id};
@@ -40,6 +40,8 @@ pub struct Stores {
     pub apps: Arc<dyn AppStore>,
     /// Endpoints of tenants.
     pub endpoints: Arc<dyn EndpointStore>,
+    /// How far endpoints are.
+    pub callbacks: Arc<dyn CallbackStore>,
     /// Redrives of dead letters.
     pub redrives: Arc<dyn RedriveStore>,
     /// The hold of all sending.
@@ -65,6 +67,7 @@ impl Stores {
             + ListenerStore
             + AppStore
             + EndpointStore
+            + CallbackStore
             + RedriveStore
             + HoldStore
             + StoreHealth
@@ -84,6 +87,7 @@ impl Stores {
             listeners: store.clone(),
             apps: store.clone(),
             endpoints: store.clone(),
+            callbacks: store.clone(),
             redrives: store.clone(),
             holds: store.clone(),
             health: store.clone(),

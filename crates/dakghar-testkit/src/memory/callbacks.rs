@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use dakghar_core::domain::callback::{
-    Advance, AttemptLog, CallbackException, CallbackProgress, EXCEPTIONS_MAX, ExceptionState,
-};
+use dakghar_core::domain::callback::{Advance, AttemptLog, CallbackException, CallbackProgress, EXCEPTIONS_MAX};
 use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::{AttemptLogId, EndpointId, Place, TenantId, Timestamp};
 use dakghar_core::ports::{CallbackStore, ExceptionsAsked, Saved, StoreError};
@@ -128,10 +126,7 @@ impl CallbackStore for MemoryStore {
             let Callbacks {
                 exceptions, attempts, ..
             } = &mut state.callbacks;
-            let is_old = |exception: &CallbackException| {
-                let at = exception.last.as_ref().map_or(exception.since, |last| last.at);
-                exception.state == ExceptionState::Dead && at < before
-            };
+            let is_old = |exception: &CallbackException| exception.dead_at().is_some_and(|at| at < before);
             let dead = exceptions.iter().filter(|(_, exception)| is_old(exception));
             let dead: Vec<_> = dead.map(|(key, _)| *key).take(limit as usize).collect();
             let old = attempts.iter().filter(|(_, log)| log.at < before);
@@ -146,18 +141,29 @@ impl CallbackStore for MemoryStore {
         &self,
         tenant_id: &TenantId,
         endpoint_id: &EndpointId,
-        _limit: u32,
+        limit: u32,
     ) -> Result<u64, StoreError> {
         self.with(|state| {
             let all = &mut state.callbacks;
-            let before = all.progress.len() + all.exceptions.len() + all.attempts.len();
-            all.progress
-                .retain(|_, kept| kept.endpoint_id != *endpoint_id || kept.tenant_id != *tenant_id);
-            all.exceptions
-                .retain(|(endpoint, _), kept| endpoint != endpoint_id || kept.placed.entry.tenant_id != *tenant_id);
-            all.attempts
-                .retain(|_, kept| kept.endpoint_id != *endpoint_id || kept.tenant_id != *tenant_id);
-            (before - all.progress.len() - all.exceptions.len() - all.attempts.len()) as u64
+            let mut left = limit;
+            // The progress goes last, as in the other stores.
+            all.exceptions.retain(|(endpoint, _), kept| {
+                endpoint != endpoint_id || kept.placed.entry.tenant_id != *tenant_id || !takes(&mut left)
+            });
+            all.attempts.retain(|_, kept| {
+                kept.endpoint_id != *endpoint_id || kept.tenant_id != *tenant_id || !takes(&mut left)
+            });
+            all.progress.retain(|_, kept| {
+                kept.endpoint_id != *endpoint_id || kept.tenant_id != *tenant_id || !takes(&mut left)
+            });
+            u64::from(limit - left)
         })
     }
+}
+
+/// Takes one of what is left, if there is any.
+const fn takes(left: &mut u32) -> bool {
+    let has_one = *left > 0;
+    *left = left.saturating_sub(1);
+    has_one
 }

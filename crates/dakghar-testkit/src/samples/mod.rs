@@ -4,6 +4,7 @@
 //! `outbound(tenant_id).with(|message| message.delivery.status = Status::Held)`. Each sample has a new id, greater than
 //! those before it, and a time of its own.
 
+mod callback;
 mod endpoint;
 mod event;
 mod message;
@@ -20,6 +21,9 @@ use dakghar_core::ports::IdGenerator;
 use crate::clock::START;
 use crate::ids::SequentialIds;
 
+pub use callback::{
+    attempt_log, callback_exception, callback_exception_full, callback_progress, callback_progress_full,
+};
 pub use endpoint::{endpoint, endpoint_full};
 pub use event::{amendment, event, event_bare};
 pub use message::{With, echo, inbound, inbound_bare, outbound, outbound_full, saves, send_error_full, with_key};

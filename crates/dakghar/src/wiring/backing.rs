@@ -8,9 +8,9 @@ use dakghar_adapters::meta::{GraphConfig, GraphHttp, MetaMessages, MetaWebhooks}
 use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
-    AppStore, ArrivalStore, Clock, ConversationStore, EndpointStore, Erasure, EventStore, FeedStore, HoldStore,
-    ListStore, ListenerStore, MessageStore, Pacer, Ports, Queue, RedriveStore, StatusStore, StoreHealth, TenantQuota,
-    TenantStore, TimerStore,
+    AppStore, ArrivalStore, CallbackStore, Clock, ConversationStore, EndpointStore, Erasure, EventStore, FeedStore,
+    HoldStore, ListStore, ListenerStore, MessageStore, Pacer, Ports, Queue, RedriveStore, StatusStore, StoreHealth,
+    TenantQuota, TenantStore, TimerStore,
 };
 use dakghar_core::vault::Vault;
 
@@ -52,6 +52,7 @@ pub(super) trait Store:
     + ListenerStore
     + AppStore
     + EndpointStore
+    + CallbackStore
     + RedriveStore
     + HoldStore
     + StoreHealth
@@ -72,6 +73,7 @@ impl<S> Store for S where
         + ListenerStore
         + AppStore
         + EndpointStore
+        + CallbackStore
         + RedriveStore
         + HoldStore
         + StoreHealth
@@ -149,6 +151,7 @@ impl Outer {
             listeners: store.clone(),
             apps: store.clone(),
             endpoints: store.clone(),
+            callbacks: store.clone(),
             redrives: store.clone(),
             holds: store.clone(),
             store_health: store.clone(),

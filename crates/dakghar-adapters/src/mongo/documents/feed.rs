@@ -15,7 +15,7 @@ use super::{SCHEMA_VERSION, Unreadable, counter, date, from_raw, timestamp, to_r
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct EntryFields<'a> {
+pub(super) struct EntryFields<'a> {
     kind: Cow<'a, str>,
     subject: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,7 +59,7 @@ struct ChunkFields<'a> {
     entries: Vec<EntryFields<'a>>,
 }
 
-fn entry_fields(entry: &FeedEntry) -> EntryFields<'_> {
+pub(super) fn entry_fields(entry: &FeedEntry) -> EntryFields<'_> {
     EntryFields {
         kind: entry.kind.as_str().into(),
         subject: entry.subject.to_string().into(),
@@ -171,7 +171,7 @@ pub(in crate::mongo) fn decode_placed(raw: &RawDocument) -> Result<PlacedEntry, 
     }
 }
 
-fn decode_entry(tenant_id: TenantId, fields: &EntryFields<'_>) -> Option<FeedEntry> {
+pub(super) fn decode_entry(tenant_id: TenantId, fields: &EntryFields<'_>) -> Option<FeedEntry> {
     let number = fields.phone_number_id.as_deref().map(PhoneNumberId::parse);
     Some(FeedEntry {
         tenant_id,

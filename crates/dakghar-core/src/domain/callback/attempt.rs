@@ -97,7 +97,7 @@ pub struct Attempt {
     pub number: u32,
     /// When it began.
     pub at: Timestamp,
-    /// How long it took.
+    /// How long it took, in whole milliseconds once it was kept.
     pub took: Duration,
     /// How it ended.
     pub end: CallEnd,

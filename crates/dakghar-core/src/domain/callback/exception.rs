@@ -74,12 +74,20 @@ impl ExceptionState {
 pub struct LastAttempt {
     /// When it began.
     pub at: Timestamp,
-    /// How long it took.
+    /// How long it took, in whole milliseconds once it was kept.
     pub took: Duration,
     /// How it ended.
     pub end: CallEnd,
     /// The beginning of the answer: at most [`ANSWER_BYTES_MAX`](super::ANSWER_BYTES_MAX).
     pub answer: Option<String>,
+}
+
+impl CallbackException {
+    /// When a dead one was tried last; `None` for one that is not dead.
+    pub fn dead_at(&self) -> Option<Timestamp> {
+        let at = self.last.as_ref().map_or(self.since, |last| last.at);
+        (self.state == ExceptionState::Dead).then_some(at)
+    }
 }
 
 impl Paged for CallbackException {

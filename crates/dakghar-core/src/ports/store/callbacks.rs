@@ -34,7 +34,9 @@ pub trait CallbackStore: Send + Sync {
     async fn progress(&self, endpoints: &[EndpointId]) -> Vec<Result<Option<CallbackProgress>, StoreError>>;
 
     /// Writes each of these down, if the version of its progress is still the stored one; the version is then one higher.
-    /// `Stale` means that the place was not moved; its exceptions and attempts may have been written.
+    /// `Stale` means that the place was not moved; its exceptions and attempts may have been written. It is also the answer
+    /// to a repetition of a save of which the answer was lost: whoever gets it reads the progress again. An endpoint that
+    /// was forgotten does not come back by a save of what was read before.
     ///
     /// Exceptions are durable before the place moves past them, and are gone only after what ended them is durable. So
     /// after a crash in the middle, or an error, an entry may be delivered once more, and none is left out.
@@ -71,7 +73,7 @@ pub trait CallbackStore: Send + Sync {
     /// Returns how many were deleted.
     async fn forget_attempts(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 
-    /// Deletes what is kept of an endpoint, at most `limit` records. Returns how many were deleted: none once nothing is
+    /// Deletes what is kept of an endpoint of this tenant, the progress last, at most `limit` records. Returns how many were deleted: none once nothing is
     /// left.
     async fn forget_endpoint(
         &self,

@@ -5,6 +5,7 @@
 //! comment (`tidy` looks for them), so that a new method is not forgotten.
 
 mod apps;
+mod callbacks;
 mod endpoints;
 mod feed;
 mod lists;
@@ -16,7 +17,8 @@ mod statuses;
 use std::sync::Arc;
 
 use dakghar_core::domain::{
-    AppId, ConversationId, EndpointId, EventId, Message, MessageKey, PhoneNumberId, Place, RedriveId, TenantId,
+    AppId, AttemptLogId, ConversationId, EndpointId, EventId, Message, MessageKey, PhoneNumberId, Place, RedriveId,
+    TenantId,
 };
 use dakghar_core::ports::{Queue, StoreError};
 use futures_util::future::BoxFuture;
@@ -24,6 +26,7 @@ use futures_util::future::BoxFuture;
 use super::stores::{Stores, accept_all};
 
 pub use apps::*;
+pub use callbacks::*;
 pub use endpoints::*;
 pub use feed::*;
 pub use lists::*;
@@ -68,6 +71,12 @@ pub enum Record {
     App(AppId),
     /// An endpoint, but not whose it is, nor its seat.
     Endpoint(EndpointId),
+    /// How far an endpoint is, but not its version.
+    Progress(EndpointId),
+    /// An entry that an endpoint has not taken, but not its place, nor whether it is dead.
+    Exception(EndpointId, Place),
+    /// Attempts to deliver to an endpoint, but not whose they are.
+    AttemptLog(EndpointId, AttemptLogId),
     /// An entry of a feed, but not its place.
     Entry(TenantId, Place),
     /// A redrive, but not whose it is, nor its state.
@@ -120,6 +129,10 @@ macro_rules! unreadable_suite {
             apps_beside_it_are_saved
             it_is_an_endpoint_error_of_its_own
             endpoints_beside_it_are_saved
+            it_is_a_progress_error_of_its_own
+            exceptions_beside_it_are_listed_and_found
+            attempts_beside_it_are_listed
+            it_is_forgotten_like_the_others
             it_is_a_redrive_error_of_its_own
             redrives_beside_it_are_saved_and_forgotten
             redrives_beside_it_are_listed_and_due
