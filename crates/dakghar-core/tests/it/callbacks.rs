@@ -13,6 +13,7 @@ use dakghar_core::domain::{Place, Tenant, WebhookEvent};
 use dakghar_core::ports::receivers::{CallbackFailure, CallbackOutcome};
 use dakghar_core::ports::{
     CallbackStore as _, Clock as _, EndpointInserted, EndpointStore as _, EventStore as _, ExceptionsAsked,
+    IdGenerator as _, MessageStore as _,
 };
 use dakghar_testkit::samples;
 
@@ -168,10 +169,13 @@ impl Story {
 
     /// A message from this person.
     fn hears(&self, person: &str) {
-        let process = self.process.clone();
-        let message = samples::inbound_from(&self.tenant, person);
-        let _ = (process, message);
-        unimplemented!()
+        let wamid = format!("wamid.{}", self.world.ids.message_id());
+        let mut message = samples::inbound(self.tenant.id, &wamid);
+        message.accepted.phone_number_id = self.tenant.phone_numbers[0].phone_number_id.clone();
+        message.accepted.peer_id = Some(samples::person(person));
+        for answer in at_once(self.world.store.receive(vec![message.into()])) {
+            answer.expect("no outage");
+        }
     }
 }
 
@@ -190,7 +194,10 @@ fn each_entry_is_delivered_once_and_whoever_goes_on_begins_behind_it() {
     assert_eq!(story.posted(), [] as [&str; 0]);
     story.events(300);
     story.load();
-    story.deliver();
+    for _ in 0..4 {
+        story.deliver();
+        story.run_for(Duration::from_millis(100));
+    }
     assert_eq!((story.posted(), story.after()), (firsts(4..=303), 303));
 }
 
@@ -401,6 +408,7 @@ fn only_what_is_wanted_is_delivered_and_the_rest_is_passed_over() {
     });
     story.events(150);
     story.deliver();
+    story.deliver();
     story.run_for(Duration::from_secs(1));
     let mut run = story.run.take().expect("it runs");
     let run = story.world.step(async move {
@@ -434,4 +442,35 @@ fn a_conversation_is_kept_in_order_and_holds_up_no_other() {
     story.refuse(1);
     story.deliver();
     assert_eq!(story.posted(), ["1 #1", "2 #1", "4 #1"]);
+    assert_eq!((story.after(), story.open()), (5, vec![1, 3, 5]));
+    // Another process knows it too, and what comes later stands behind the others.
+    story.load();
+    story.hears("15550001");
+    story.hears("15550002");
+    story.deliver();
+    assert_eq!(story.posted(), ["7 #1"]);
+    story.refuse(1);
+    story.run_for(Duration::from_secs(7));
+    story.deliver();
+    assert_eq!(story.posted(), ["1 #2"]);
+    story.run_for(Duration::from_mins(7));
+    story.deliver();
+    assert_eq!(story.posted(), ["1 #3", "3 #1", "5 #1", "6 #1"]);
+    assert_eq!(story.open(), [] as [u64; 0]);
+}
+
+#[test]
+fn what_is_dead_does_not_hold_up_its_conversation_for_ever() {
+    let mut story = Story::new(|endpoint| endpoint.order = DeliveryOrder::Conversation);
+    story.hears("15550001");
+    story.hears("15550001");
+    for _ in 0..12 {
+        story.refuse(1);
+        story.deliver();
+        story.run_for(Duration::from_hours(13));
+    }
+    story.deliver();
+    let last = story.posted().pop();
+    assert_eq!((last.as_deref(), story.open()), (Some("2 #1"), vec![]));
+    assert_eq!(story.exceptions(ExceptionsAsked::Dead).len(), 1);
 }

@@ -148,13 +148,18 @@ impl EndpointRun {
             return Ok(());
         }
         self.fill_due(now).await?;
-        let has_room = self.window.len() < WINDOW_MAX && self.window.waiting() < WINDOW_MAX / 2;
-        // Its place stands still rather than that more is kept of what a receiver does not take.
-        let may_fail = self.pending.len() + self.window.len() < EXCEPTIONS_MAX as usize;
-        if has_room && may_fail && !self.is_at_end {
+        if self.reads_on(now) {
             self.fill_window().await?;
         }
         Ok(())
+    }
+
+    /// True if there may be entries to read, and room for them.
+    fn reads_on(&self, now: Timestamp) -> bool {
+        let has_room = self.window.len() < WINDOW_MAX && self.window.waiting() < WINDOW_MAX / 2;
+        // Its place stands still rather than that more is kept of what a receiver does not take.
+        let may_fail = self.pending.len() + self.window.len() < EXCEPTIONS_MAX as usize;
+        has_room && may_fail && !self.is_at_end && self.progress.breaker.room(now, 1) > 0
     }
 
     async fn fill_due(&mut self, now: Timestamp) -> Result<(), Failure> {
@@ -338,6 +343,9 @@ impl EndpointRun {
     /// How long to wait at most until something is to be done although nothing came; `None` if nothing is known.
     pub fn wait_max(&self) -> Option<Duration> {
         let (now, uptime) = (self.deps.clock.now(), self.deps.clock.uptime());
+        if self.reads_on(now) {
+            return Some(Duration::ZERO);
+        }
         let until = |at: Timestamp| if at > now { at.since(now) } else { Duration::ZERO };
         let breaker = &self.progress.breaker;
         let opens_at = breaker
