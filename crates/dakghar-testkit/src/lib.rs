@@ -3,6 +3,7 @@
 //! - [`conformance`]: one suite per port; every backend runs all of it in one line.
 //! - [`memory`]: the ports over plain maps, simple enough to be obviously right. They pass the same suites.
 //! - [`servers`]: real MongoDB and Redis servers, shared or to be killed; [`fault_proxy`]: a bad network in between.
+//! - [`receiver`]: the receiver of a tenant, as good or as bad as it is told to be.
 //! - [`Port`]: a port that is one test's own while what listens there comes and goes.
 //! - [`samples`]: messages, tenants and events with sensible fields; [`clock`] and [`ids`]: time and ids held still.
 //!
@@ -17,6 +18,7 @@ pub mod fuzzed;
 pub mod ids;
 pub mod memory;
 mod port;
+pub mod receiver;
 pub mod samples;
 pub mod servers;
 

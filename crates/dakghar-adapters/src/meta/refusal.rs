@@ -1,18 +1,15 @@
 //! Meta's `error` object: why it did not do what it was asked.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use dakghar_core::domain::graph_error::GraphRefusal;
 use dakghar_core::domain::time::Timestamp;
-use jiff::fmt::rfc2822;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
 use super::http::header_text;
 use super::lenient_json::Fields;
+use crate::retry_after::retry_after;
 
-/// The longest wait a `Retry-After` header can ask for.
-const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 /// The longest trace id that is kept.
 const TRACE_ID_BYTES_MAX: usize = 128;
 
@@ -32,7 +29,11 @@ pub(super) fn refusal(
         message: owned("message").unwrap_or_default(),
         details: details(&error),
         is_transient: error.get("is_transient").and_then(|raw| raw.get().parse().ok()),
-        retry_after: retry_after(headers, now),
+        retry_after: retry_after(
+            header_text(headers, RETRY_AFTER.as_str()),
+            header_text(headers, DATE.as_str()),
+            now,
+        ),
         fbtrace_id: owned("fbtrace_id")
             .or_else(|| header_text(headers, "x-fb-trace-id").map(Arc::from))
             .or_else(|| header_text(headers, "x-fb-request-id").map(Arc::from))
@@ -49,25 +50,4 @@ pub(super) fn details(error: &Fields<'_>) -> Option<Arc<str>> {
     }
     .filter(|text| !text.is_empty())
     .map(|text| Arc::from(&*text))
-}
-
-/// Seconds, or a date; a date is judged by the clock of the answer where it has one, so that ours may be wrong.
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let asked = header_text(headers, RETRY_AFTER.as_str())?.trim();
-    let wait = if let Ok(seconds) = asked.parse::<u64>() {
-        Duration::from_secs(seconds)
-    } else {
-        let until = http_date(asked)?;
-        let answered_at = header_text(headers, DATE.as_str()).and_then(http_date).unwrap_or(now);
-        until.since(answered_at)
-    };
-    Some(wait.min(RETRY_AFTER_MAX))
-}
-
-fn http_date(text: &str) -> Option<Timestamp> {
-    let parsed = rfc2822::DateTimeParser::new()
-        .relaxed_weekday(true)
-        .parse_timestamp(text)
-        .ok()?;
-    Some(Timestamp::from_millis(parsed.as_millisecond()))
 }

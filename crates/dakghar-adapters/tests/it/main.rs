@@ -9,6 +9,7 @@
               keeps the shape its suite asks for"
 )]
 
+mod callbacks;
 mod fuzzed;
 mod keys;
 mod meta;

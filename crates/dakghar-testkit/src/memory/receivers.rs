@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dakghar_core::ports::receivers::{CallbackAnswer, CallbackCall, CallbackOutcome, Receivers};
+use dakghar_core::ports::{CallbackAnswer, CallbackCall, CallbackOutcome, Receivers};
 use parking_lot::Mutex;
 
 /// What was posted to a receiver.

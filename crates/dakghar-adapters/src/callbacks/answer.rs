@@ -1,0 +1,48 @@
+//! Reads the answer of a receiver: no more of it than is of use.
+
+use dakghar_core::ports::{CallbackFailure, CallbackOutcome, Clock, FAILURE_BODY_BYTES_MAX};
+use reqwest::Response;
+use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
+
+use crate::retry_after::retry_after;
+
+/// The most of an answer's body that is read. Then the answer counts as whole, and the connection is closed.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// The most bytes of an answer's headers.
+const HEADER_BYTES_MAX: usize = 16 * 1024;
+
+/// Reads an answer whose status and headers are there.
+pub(super) async fn read(mut response: Response, clock: &dyn Clock) -> Result<CallbackOutcome, CallbackFailure> {
+    let headers = response.headers();
+    let header_bytes = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+    if header_bytes.sum::<usize>() > HEADER_BYTES_MAX {
+        return Err(CallbackFailure::Protocol);
+    }
+    let status = response.status();
+    let retry_after = retry_after(text(headers, &RETRY_AFTER), text(headers, &DATE), clock.wall());
+    let (mut read, mut kept) = (0, Vec::new());
+    while read < ANSWER_BYTES_MAX {
+        let Some(chunk) = response.chunk().await.map_err(|_| CallbackFailure::Protocol)? else {
+            break;
+        };
+        read += chunk.len();
+        let wanted = (FAILURE_BODY_BYTES_MAX - kept.len()).min(chunk.len());
+        kept.extend_from_slice(&chunk[..wanted]);
+    }
+    Ok(CallbackOutcome::Answered {
+        status: status.as_u16(),
+        retry_after,
+        failure_body: (!status.is_success()).then(|| beginning(&kept)),
+    })
+}
+
+/// As text of at most as many bytes as are kept: what replaces a byte takes more than one.
+fn beginning(bytes: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(bytes).into_owned();
+    text.truncate(text.floor_char_boundary(FAILURE_BODY_BYTES_MAX));
+    text
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}

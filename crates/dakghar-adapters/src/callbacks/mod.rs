@@ -1,0 +1,179 @@
+//! Calls the receivers of tenants over HTTP: strangers that a tenant chose, and that may be anything.
+//!
+//! - Where a call may go is checked three times: its URL, each address that its name leads to, and the literal address
+//!   that a URL may hold instead. The connection is made to the addresses that were checked.
+//! - Redirects are not followed, the proxies of the environment are not used, there are no cookies and there is no
+//!   decompression. TLS is verified, 1.2 or newer, before the first byte of a request.
+//! - A call is made once, and has one time for everything.
+//! - Only HTTP/1.1: a call then has a connection to itself, so that no receiver mixes up the answers of two.
+//! - No address appears in an answer. Neither headers nor path appear in a log line.
+
+mod answer;
+mod config;
+mod failure;
+mod guard;
+mod lookup;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use dakghar_core::domain::Secret;
+use dakghar_core::domain::callback_url::{CallbackRules, CallbackUrl};
+use dakghar_core::ports::{CallbackAnswer, CallbackCall, CallbackFailure, CallbackOutcome, Clock, Receivers};
+use parking_lot::Mutex;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Certificate, Client, redirect, retry, tls};
+
+pub use config::{CallbackConfig, CallbackConfigError};
+pub use lookup::{Lookup, SystemLookup};
+
+use guard::{Guard, Guarded};
+
+/// The time that a connection may take, TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time that an unused connection is kept: less than the patience of usual servers, or calls meet closing ones.
+const IDLE_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// Unused connections that are kept for a host.
+const IDLE_PER_HOST_MAX: usize = 16;
+/// The most header lines of an answer.
+const HEADERS_MAX: usize = 100;
+/// Ports with connections of their own. The settings name fewer; in development there may be more one after another.
+const PORTS_MAX: usize = 64;
+
+/// Calls the receivers of tenants.
+pub struct HttpReceivers {
+    rules: Arc<CallbackRules>,
+    authorities: Vec<Certificate>,
+    lookup: Arc<dyn Lookup>,
+    clock: Arc<dyn Clock>,
+    /// By port, because an address is judged together with its port and reqwest looks names up without one.
+    clients: Mutex<HashMap<u16, Client>>,
+}
+
+impl HttpReceivers {
+    /// Calls receivers as the configuration allows, their names looked up by `lookup`.
+    pub fn new(
+        config: CallbackConfig,
+        lookup: Arc<dyn Lookup>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, CallbackConfigError> {
+        let authorities = match config.authorities_pem {
+            None => Vec::new(),
+            Some(pem) => Certificate::from_pem_bundle(&pem)
+                .ok()
+                .filter(|found| !found.is_empty())
+                .ok_or(CallbackConfigError::Authorities)?,
+        };
+        let receivers = Self {
+            rules: Arc::new(config.rules),
+            authorities,
+            lookup,
+            clock,
+            clients: Mutex::default(),
+        };
+        // Whatever keeps a client from being made is told at the start.
+        receivers.client(443)?;
+        Ok(receivers)
+    }
+
+    fn client(&self, port: u16) -> Result<Client, CallbackConfigError> {
+        if let Some(client) = self.clients.lock().get(&port) {
+            return Ok(client.clone());
+        }
+        let client = self.new_client(port)?;
+        let mut clients = self.clients.lock();
+        if clients.len() >= PORTS_MAX {
+            clients.clear();
+        }
+        Ok(clients.entry(port).or_insert(client).clone())
+    }
+
+    fn new_client(&self, port: u16) -> Result<Client, CallbackConfigError> {
+        let guard = Guard {
+            rules: self.rules.clone(),
+            lookup: self.lookup.clone(),
+            port,
+        };
+        Client::builder()
+            .user_agent(concat!("dakghar/", env!("CARGO_PKG_VERSION")))
+            .dns_resolver(Guarded(Arc::new(guard)))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
+            .http1_only()
+            .http1_max_headers(HEADERS_MAX)
+            .tls_certs_merge(self.authorities.iter().cloned())
+            .tls_version_min(tls::Version::TLS_1_2)
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .referer(false)
+            .no_proxy()
+            .no_gzip()
+            .no_brotli()
+            .no_deflate()
+            .no_zstd()
+            .build()
+            .map_err(|error| CallbackConfigError::Client(error.without_url().to_string()))
+    }
+
+    async fn call(&self, call: CallbackCall) -> Result<CallbackOutcome, CallbackFailure> {
+        let url = self.checked(&call.url)?;
+        let headers = headers(&call.headers).ok_or(CallbackFailure::Protocol)?;
+        let client = self.client(url.port()).map_err(|error| {
+            tracing::error!(%error, "a receiver cannot be called");
+            CallbackFailure::Connect
+        })?;
+        let request = client.post(url.url().clone()).headers(headers).body(call.body);
+        let response = request.send().await.map_err(|error| failure::class_of(&error))?;
+        answer::read(response, &*self.clock).await
+    }
+
+    /// Checks what was checked when the URL was saved, under the rules of today.
+    fn checked(&self, url: &CallbackUrl) -> Result<CallbackUrl, CallbackFailure> {
+        let url = self.rules.parse(url.as_str()).map_err(|_| CallbackFailure::Blocked)?;
+        // The resolver is never asked about these.
+        if let Some(ip) = url.literal_address() {
+            let address = SocketAddr::new(ip, url.port());
+            self.rules
+                .check_address(address)
+                .map_err(|_| CallbackFailure::Blocked)?;
+        }
+        Ok(url)
+    }
+}
+
+#[async_trait]
+impl Receivers for HttpReceivers {
+    async fn post(&self, call: CallbackCall) -> CallbackAnswer {
+        #[expect(clippy::disallowed_methods, reason = "measures this call, and nothing keeps it")]
+        let began = Instant::now();
+        let timeout = call.timeout;
+        let outcome = tokio::time::timeout(timeout, self.call(call))
+            .await
+            .unwrap_or(Err(CallbackFailure::Timeout))
+            .unwrap_or_else(CallbackOutcome::Failed);
+        CallbackAnswer {
+            outcome,
+            took: began.elapsed(),
+        }
+    }
+}
+
+/// The headers of a request. `None` when one of them cannot be sent, or would change where the request ends.
+fn headers(named: &[(String, Secret)]) -> Option<HeaderMap> {
+    const NEVER: [&str; 5] = ["host", "content-length", "transfer-encoding", "connection", "upgrade"];
+    let mut headers = HeaderMap::with_capacity(named.len());
+    for (name, value) in named {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        let mut value = HeaderValue::from_str(value.reveal()).ok()?;
+        if NEVER.contains(&name.as_str()) {
+            return None;
+        }
+        value.set_sensitive(true);
+        headers.append(name, value);
+    }
+    Some(headers)
+}
