@@ -45,7 +45,7 @@ pub struct CallbackRules {
     pub ports: Vec<u16>,
     /// Networks that may be called although they are not public.
     pub allowed_networks: Vec<IpNet>,
-    /// Host names of this installation, in ASCII and lower case. They may not be called.
+    /// Hosts of this installation, as [`host_of`] gives them. They may not be called.
     pub own_hosts: Vec<String>,
     /// Where this process listens. It may not be called there.
     pub own_sockets: Vec<SocketAddr>,
@@ -115,6 +115,9 @@ impl CallbackRules {
             "http" => return Err(CallbackUrlFault::HttpsRequired),
             _ => return Err(CallbackUrlFault::Invalid("must start with https://")),
         }
+        if self.own_hosts.iter().any(|own| Some(own.as_str()) == url.host_str()) {
+            return Err(CallbackUrlFault::Forbidden("must not be this installation itself"));
+        }
         let port = url.port_or_known_default().unwrap_or_default();
         let is_loopback = match url.host() {
             Some(Host::Ipv4(address)) => self.check_literal(address.into(), port)?,
@@ -160,9 +163,6 @@ impl CallbackRules {
         if name.len() > HOST_BYTES_MAX || !name.split('.').all(is_label) {
             return Err(CallbackUrlFault::Invalid("must name a host that can exist"));
         }
-        if self.own_hosts.iter().any(|own| own == name) {
-            return Err(CallbackUrlFault::Forbidden("must not be this installation itself"));
-        }
         if is_below(name, LOCALHOST) {
             let addresses = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
             let mut checks = addresses.map(|ip| self.check_literal(ip, port)).into_iter();
@@ -177,6 +177,14 @@ impl CallbackRules {
         }
         Ok(false)
     }
+}
+
+/// The host of an http or https URL in the one spelling that URLs are kept in.
+pub fn host_of(url: &str) -> Option<String> {
+    let url = Url::parse(url)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    url.host_str().map(str::to_owned)
 }
 
 /// Parses what has one meaning only. The parser of browsers mends a lot, and what is mended was not meant.

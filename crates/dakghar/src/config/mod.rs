@@ -2,6 +2,7 @@
 //!
 //! Each section is a file: its part of the table of variables, a struct, and how that is read and checked.
 
+mod callbacks;
 mod environment;
 pub mod keys;
 pub mod logging;
@@ -14,6 +15,7 @@ mod tenant_limits;
 mod variable;
 pub mod variables;
 
+use callbacks::Callbacks;
 use dakghar_core::domain::TenantLimits;
 pub use environment::Environment;
 use keys::Keys;
@@ -38,6 +40,8 @@ pub struct Config {
     pub keys: Keys,
     /// The limits and the times of sending.
     pub sending: Sending,
+    /// Where callbacks may go.
+    pub callbacks: Callbacks,
     /// The limits of a tenant for which the operator set no other.
     pub tenant_limits: TenantLimits,
 }
@@ -47,8 +51,10 @@ impl Config {
     pub fn load(environment: &Environment) -> Result<Self, Vec<String>> {
         let mut reader = Reader::new(environment);
         let meta = Meta::read(&mut reader);
+        let server = Server::read(&mut reader, !meta.app_secrets.is_empty());
         let config = Self {
-            server: Server::read(&mut reader, !meta.app_secrets.is_empty()),
+            callbacks: Callbacks::read(&mut reader, &server),
+            server,
             storage: Storage::read(&mut reader),
             meta,
             keys: Keys::read(&mut reader),
@@ -87,6 +93,7 @@ impl Config {
         self.meta.warn_about_webhook(&self.server, &mut warnings);
         self.server.warn(&mut warnings);
         self.meta.warn_about_graph(self.server.is_production, &mut warnings);
+        self.callbacks.warn(self.server.is_production, &mut warnings);
         warnings
     }
 }

@@ -18,7 +18,7 @@ table! {
         CONNECTIONS_PER_ADDRESS_MAX: Kind::Integer { min: 1, max: 10_000 }, "1000", "The most connections of one address (of IPv6: of one /64), and requests under way of one client behind a trusted proxy. Further ones are refused.";
         WRONG_KEYS_PER_MINUTE_MAX: Kind::Integer { min: 1, max: 10_000 }, "30", "The most wrong API keys that one address may present in a minute. Beyond it keys are refused unseen, but for those that were right before; others wait for a try that is at most 5 seconds away.";
         METRICS_ADDR: Kind::Text, "127.0.0.1:9464", "Where /metrics is served for Prometheus: address and port (0 takes a free one), or off. Whoever reaches it may read it, so keep it in a network of your own. Where nobody set it and the port is taken, a free one is used.";
-        PUBLIC_URL: Kind::Text, "", "The URL under which Meta reaches this server, shown in hints only.";
+        PUBLIC_URL: Kind::Text, "", "The URL under which Meta reaches this server: shown in hints, and no callback may go to its host.";
     }
 }
 
@@ -68,7 +68,7 @@ impl Server {
             bind_addr: read_bind_addr(reader, is_production || (admin_api_key.is_some() && checks_signatures)),
             is_production,
             admin_api_key,
-            trusted_proxies: read_networks(reader),
+            trusted_proxies: read_networks(reader, &TRUSTED_PROXIES),
             connections_per_address_max: reader.integer(&CONNECTIONS_PER_ADDRESS_MAX),
             wrong_keys_per_minute_max: reader.integer(&WRONG_KEYS_PER_MINUTE_MAX),
             metrics: read_metrics_addr(reader),
@@ -114,8 +114,9 @@ impl Server {
     }
 }
 
-fn read_networks(reader: &mut Reader<'_>) -> Vec<IpNet> {
-    let Some(text) = reader.text(&TRUSTED_PROXIES) else {
+/// Addresses and networks with commas between.
+pub(super) fn read_networks(reader: &mut Reader<'_>, variable: &Variable) -> Vec<IpNet> {
+    let Some(text) = reader.text(variable) else {
         return Vec::new();
     };
     let parse = |part: &str| {
@@ -125,7 +126,10 @@ fn read_networks(reader: &mut Reader<'_>) -> Vec<IpNet> {
     };
     let networks: Option<Vec<IpNet>> = text.split(',').map(str::trim).map(parse).collect();
     networks.unwrap_or_else(|| {
-        reader.problem("TRUSTED_PROXIES must be addresses or networks with commas between, such as 10.0.0.0/8");
+        let name = variable.name;
+        reader.problem(format!(
+            "{name} must be addresses or networks with commas between, such as 10.0.0.0/8"
+        ));
         Vec::new()
     })
 }

@@ -152,6 +152,100 @@ fn a_lease_that_a_call_could_outlive_is_refused() {
 }
 
 #[test]
+fn in_development_callbacks_reach_this_machine_and_in_production_they_do_not() {
+    let code = |config: &Config, url: &str| {
+        config
+            .callbacks
+            .rules
+            .parse(url)
+            .err()
+            .map(|fault| fault.code().as_str())
+    };
+    let config = load([]);
+    for url in [
+        "http://localhost:4000/hook",
+        "https://127.0.0.1:9/",
+        "http://example.com/",
+    ] {
+        assert_eq!(code(&config, url), None, "{url}");
+    }
+    // Where this process listens itself.
+    for url in [
+        "http://localhost:3000/",
+        "http://127.0.0.1:9464/metrics",
+        "http://10.0.0.1/",
+    ] {
+        assert_eq!(code(&config, url), Some("forbidden_url"), "{url}");
+    }
+    let production = [
+        ("APP_ENV", "production"),
+        ("ADMIN_API_KEY", "0123456789abcdef"),
+        ("APP_SECRET", "secret"),
+        ("VERIFY_TOKEN", "token"),
+        ("MASTER_KEY", LONG),
+        ("PUBLIC_URL", "https://Gateway.example.org/x"),
+    ];
+    let config = Config::load(&Environment::of(production)).expect("valid");
+    for (url, expected) in [
+        ("https://example.com/", None),
+        ("https://example.com:8443/", None),
+        ("http://example.com/", Some("https_required")),
+        ("https://example.com:4000/", Some("invalid_url")),
+        ("https://localhost/", Some("forbidden_url")),
+        ("https://127.0.0.1/", Some("forbidden_url")),
+        ("https://10.1.0.1/", Some("forbidden_url")),
+        ("https://gateway.example.org:8443/", Some("forbidden_url")),
+    ] {
+        assert_eq!(code(&config, url), expected, "{url}");
+    }
+    assert_eq!(config.warnings(), Vec::<String>::new());
+    let opened = [
+        ("CALLBACK_ALLOW_CIDRS", "10.1.0.0/16, 127.0.0.1"),
+        ("CALLBACK_PORTS", "443, 4000"),
+        ("CALLBACK_ALLOW_HTTP", "yes"),
+        ("CALLBACK_TIMEOUT_MS", "2000"),
+    ];
+    let all: Vec<_> = production.into_iter().chain(opened).collect();
+    let config = Config::load(&Environment::of::<10>(all.try_into().expect("ten"))).expect("valid");
+    for (url, expected) in [
+        ("https://10.1.0.1:4000/", None),
+        ("http://10.1.0.1/", None),
+        ("https://127.0.0.1/", None),
+        ("https://127.0.0.2/", Some("forbidden_url")),
+        ("https://10.2.0.1/", Some("forbidden_url")),
+        ("https://example.com:8443/", Some("invalid_url")),
+    ] {
+        assert_eq!(code(&config, url), expected, "{url}");
+    }
+    assert_eq!(config.callbacks.timeout.as_millis(), 2_000);
+    assert!(
+        config.warnings()[0].starts_with("CALLBACK_ALLOW_HTTP"),
+        "{:?}",
+        config.warnings()
+    );
+}
+
+#[test]
+fn wrong_settings_of_callbacks_are_told() {
+    for (name, value) in [
+        ("CALLBACK_ALLOW_CIDRS", "10.0.0.0/33"),
+        ("CALLBACK_ALLOW_CIDRS", "internal"),
+        ("CALLBACK_PORTS", "https"),
+        ("CALLBACK_PORTS", "443,,8443"),
+        ("CALLBACK_PORTS", "0"),
+        ("CALLBACK_ALLOW_HTTP", "true"),
+        ("CALLBACK_TIMEOUT_MS", "60001"),
+        ("CALLBACK_CA_FILE", "/nowhere"),
+    ] {
+        let found = problems([(name, value)]);
+        assert!(
+            found.len() == 1 && found[0].starts_with(name),
+            "{name}={value}: {found:?}"
+        );
+    }
+}
+
+#[test]
 fn debugging_the_settings_shows_no_secret() {
     let values = [
         ("MASTER_KEY", LONG),

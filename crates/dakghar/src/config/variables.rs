@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::variable::Kind;
 pub use super::variable::Variable;
-use super::{keys, logging, meta, sending, server, storage, tenant_limits};
+use super::{callbacks, keys, logging, meta, sending, server, storage, tenant_limits};
 
 /// The tables of the sections, in the order of the reference. Sections of one heading stand together.
 const TABLES: &[&[Variable]] = &[
@@ -16,6 +16,7 @@ const TABLES: &[&[Variable]] = &[
     meta::TABLE,
     keys::TABLE,
     sending::TABLE,
+    callbacks::TABLE,
 ];
 
 /// Every setting, in the order of the reference.

@@ -246,6 +246,19 @@ fn this_installation_is_refused() {
     ] {
         assert_eq!(code(&rules, &format!("https://{host}/")), expected, "{host}");
     }
+    let of_address = CallbackRules {
+        own_hosts: vec![host_of("https://0x08080808:8443/webhook").unwrap()],
+        ..production()
+    };
+    assert_eq!(code(&of_address, "https://8.8.8.8/"), "forbidden_url");
+    assert_eq!(
+        host_of("https://BÜCHER.example/x").as_deref(),
+        Some("xn--bcher-kva.example")
+    );
+    assert_eq!(
+        (host_of("gateway.example.org"), host_of("ftp://a.example")),
+        (None, None)
+    );
     assert_eq!(code(&development(), "http://localhost:3000/"), "forbidden_url");
     assert_eq!(code(&development(), "http://127.0.0.1:3000/"), "forbidden_url");
 }
