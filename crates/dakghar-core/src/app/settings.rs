@@ -37,7 +37,7 @@ pub struct Settings {
     /// Calls to Meta that this process may have under way. One tenant gets at most half of them.
     pub calls_max: u32,
     /// Where callbacks may go.
-    pub callback_rules: CallbackRules,
+    pub callback_rules: Arc<CallbackRules>,
     /// The time a call of an endpoint may take in all.
     pub callback_timeout: Duration,
     /// The app of the settings.
@@ -57,7 +57,7 @@ impl Default for Settings {
             is_sole_accepter: false,
             attempts_max: ATTEMPTS_MAX_DEFAULT,
             commits_max: 1,
-            callback_rules: CallbackRules::default(),
+            callback_rules: Arc::default(),
             callback_timeout: Duration::from_secs(15),
             default_app: DefaultApp::default(),
             tenant_limits: TenantLimits::default(),

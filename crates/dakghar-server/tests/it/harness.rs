@@ -18,7 +18,7 @@ use dakghar_core::ports::{
 };
 use dakghar_core::vault::SigningKeys;
 use dakghar_server::http::{HttpConfig, router};
-use dakghar_testkit::memory::{MemoryQueue, MemoryStore, vault};
+use dakghar_testkit::memory::{MemoryQueue, MemoryReceivers, MemoryStore, vault};
 use dakghar_testkit::{SequentialIds, TestClock};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -117,6 +117,7 @@ impl Service {
             events: store.clone(),
             feed: store.clone(),
             arrivals: None,
+            receivers: Arc::new(MemoryReceivers::default()),
             listeners: store.clone(),
             apps: match setup.apps {
                 Some(apps) => apps(store.clone()),

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use dakghar_adapters::local::RandomIds;
+use dakghar_adapters::callbacks::{CallbackConfig, HttpReceivers, SystemLookup};
+use dakghar_adapters::local::{RandomIds, SystemClock};
 use dakghar_adapters::measured::{MeasuredMessagesApi, MeasuredStore};
 use dakghar_adapters::meta::{GraphConfig, GraphHttp, MetaMessages, MetaWebhooks};
 use dakghar_core::domain::Secret;
@@ -85,6 +86,7 @@ impl<S> Store for S where
 /// The ports that do not depend on the backend.
 pub(super) struct Outer {
     graph: GraphHttp,
+    receivers: HttpReceivers,
     app_secrets: Vec<Secret>,
     takes_unsigned_webhooks: bool,
     verify_token: Secret,
@@ -102,8 +104,16 @@ impl Outer {
         let graph = GraphConfig::new(&config.meta.graph_base_url, &config.meta.api_version)
             .for_calls_of(config.sending.policy.timings.call_timeout);
         let graph = GraphHttp::new(graph)?;
+        let callbacks = CallbackConfig {
+            rules: config.callbacks.rules.clone(),
+            authorities_pem: config.callbacks.authorities_pem.clone(),
+        };
+        // Dates in the answers of receivers are judged by this machine's clock.
+        let clock = Arc::new(SystemClock::start());
+        let receivers = HttpReceivers::new(callbacks, Arc::new(SystemLookup::new()), clock)?;
         Ok(Self {
             graph,
+            receivers,
             app_secrets: config.meta.app_secrets.clone(),
             takes_unsigned_webhooks: config.takes_unsigned_webhooks(),
             verify_token,
@@ -148,6 +158,7 @@ impl Outer {
             events: store.clone(),
             feed: store.clone(),
             arrivals: None,
+            receivers: Arc::new(self.receivers),
             listeners: store.clone(),
             apps: store.clone(),
             endpoints: store.clone(),

@@ -45,6 +45,7 @@ mod roles;
 mod secrets;
 mod seed;
 mod signal;
+mod signatures;
 mod spool;
 mod surroundings;
 mod suspend;

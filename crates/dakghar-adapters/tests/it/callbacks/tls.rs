@@ -4,7 +4,6 @@ use std::process::Stdio;
 
 use dakghar_testkit::Port;
 use dakghar_testkit::receiver::{Authority, Flaw};
-use futures_util::future::Either;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::Command;
 
@@ -106,10 +105,10 @@ async fn tls_before_1_2_is_no_tls() {
             // The canary stands at the end of the body, and the body at the end of what is shown.
             let body = [BODY, b"\n".as_slice()].concat();
             let call = CallbackCall { body, ..call(&url) };
-            let shown = until(&mut lines, &mut text, "canary-body");
-            let call = receivers.post(call);
-            let shown = futures_util::future::select(std::pin::pin!(shown), call).await;
-            assert!(matches!(shown, Either::Left(_)), "{version}");
+            tokio::select! {
+                () = until(&mut lines, &mut text, "canary-body") => {}
+                answer = receivers.post(call) => panic!("{version}: {answer:?}"),
+            }
         } else {
             assert_eq!(
                 outcome(&receivers, &url).await,
