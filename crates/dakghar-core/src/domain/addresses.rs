@@ -25,9 +25,10 @@ const fn v4(octets: [u8; 4], prefix: u8, name: &'static str) -> SpecialRange {
 
 /// A range by the first six groups of its first address; the others are zero.
 const fn v6(groups: [u16; 6], prefix: u8, name: &'static str) -> SpecialRange {
-    let [a, b, c, d, e, f] = groups;
+    let [first, second, third, fourth, fifth, sixth] = groups;
+    let address = Ipv6Addr::new(first, second, third, fourth, fifth, sixth, 0, 0);
     SpecialRange {
-        network: IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, 0, 0), prefix)),
+        network: IpNet::V6(Ipv6Net::new_assert(address, prefix)),
         name,
     }
 }
@@ -104,11 +105,10 @@ pub fn special_range(address: IpAddr) -> Option<&'static SpecialRange> {
 /// The IPv4 address that packets to this IPv6 address end up at: IPv4-mapped, translated (NAT64) or tunnelled (6to4).
 pub fn embedded_v4(address: IpAddr) -> Option<Ipv4Addr> {
     let IpAddr::V6(address) = address else { return None };
-    let (high, low) = match address.segments() {
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
-            (high, low)
-        }
-        _ => return None,
+    let ([0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..]) =
+        address.segments()
+    else {
+        return None;
     };
     Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
 }
