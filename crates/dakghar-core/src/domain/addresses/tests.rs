@@ -431,7 +431,7 @@ fn an_address_within_another_is_judged_by_itself() {
     ] {
         let IpAddr::V4(v4) = address(inner) else { unreachable!() };
         let [a, b, c, d] = v4.octets();
-        let tunnelled = format!("2002:{:02x}{:02x}:{:02x}{:02x}::1", a, b, c, d);
+        let tunnelled = format!("2002:{a:02x}{b:02x}:{c:02x}{d:02x}::1");
         for outer in [format!("::ffff:{inner}"), format!("64:ff9b::{inner}"), tunnelled] {
             assert_eq!(embedded_v4(address(&outer)), Some(v4), "{outer}");
             assert_eq!(special_range(address(&outer)).is_none(), is_public, "{outer}");
