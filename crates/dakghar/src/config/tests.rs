@@ -152,7 +152,7 @@ fn a_lease_that_a_call_could_outlive_is_refused() {
 }
 
 #[test]
-fn in_development_callbacks_reach_this_machine_and_in_production_they_do_not() {
+fn in_development_callbacks_reach_this_machine() {
     let code = |config: &Config, url: &str| {
         config
             .callbacks
@@ -177,6 +177,18 @@ fn in_development_callbacks_reach_this_machine_and_in_production_they_do_not() {
     ] {
         assert_eq!(code(&config, url), Some("forbidden_url"), "{url}");
     }
+}
+
+#[test]
+fn in_production_callbacks_reach_the_public_internet_and_what_the_operator_opens() {
+    let code = |config: &Config, url: &str| {
+        config
+            .callbacks
+            .rules
+            .parse(url)
+            .err()
+            .map(|fault| fault.code().as_str())
+    };
     let production = [
         ("APP_ENV", "production"),
         ("ADMIN_API_KEY", "0123456789abcdef"),
