@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::bail;
 use dakghar_core::app::App;
 use dakghar_core::metrics::Metrics;
-use dakghar_server::http::{HttpConfig, keep_listening, watch_failures};
+use dakghar_server::http::{CallbackViews, HttpConfig, keep_listening, watch_failures};
 use dakghar_server::worker;
 use tokio::time::sleep;
 
@@ -184,7 +184,7 @@ async fn work(app: App, is_alone: bool, lifecycle: Lifecycle) {
             return;
         }
     }
-    worker::run(app, tasks, stopping).await;
+    worker::run(app, Arc::new(CallbackViews), tasks, stopping).await;
 }
 
 /// Ends the process when its store has stopped for good.

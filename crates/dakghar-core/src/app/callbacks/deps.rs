@@ -31,7 +31,7 @@ pub(super) struct Deps {
     pub(super) advances: Advances,
     pub(super) receivers: Arc<dyn Receivers>,
     pub(super) bodies: Arc<dyn CallbackBodies>,
-    pub(super) rules: CallbackRules,
+    pub(super) rules: Arc<CallbackRules>,
     pub(super) timeout: Duration,
     pub(super) vault: Arc<Vault>,
     pub(super) clock: Arc<dyn Clock>,

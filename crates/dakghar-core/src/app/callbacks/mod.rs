@@ -53,7 +53,7 @@ pub(in crate::app) struct CallbacksSetup {
     pub(in crate::app) messages: Messages,
     pub(in crate::app) directory: Arc<Directory>,
     pub(in crate::app) advances: Advances,
-    pub(in crate::app) rules: CallbackRules,
+    pub(in crate::app) rules: Arc<CallbackRules>,
     pub(in crate::app) timeout: Duration,
     pub(in crate::app) sequencing: Arc<Sequencing>,
     pub(in crate::app) outages: Outages,

@@ -92,7 +92,7 @@ pub(super) enum DataView {
 /// A report of Meta's.
 #[derive(Serialize, ToSchema)]
 #[schema(as = FeedReport)]
-struct ReportView {
+pub(super) struct ReportView {
     /// The report.
     report: StatusView,
     /// The message, as it is now; `null` when it was erased.
@@ -102,7 +102,7 @@ struct ReportView {
 /// What became of a message.
 #[derive(Serialize, ToSchema)]
 #[schema(as = FeedChange)]
-struct ChangeView {
+pub(super) struct ChangeView {
     /// What it became.
     #[schema(schema_with = statuses)]
     status: &'static str,
