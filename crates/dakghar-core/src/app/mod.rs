@@ -6,6 +6,7 @@
 mod amended;
 mod callbacks;
 mod commits;
+mod endpoints;
 mod failed_requests;
 mod failure;
 mod feed;
@@ -44,6 +45,10 @@ use tenants::directory::Directory;
 use waiting::Waiting;
 
 pub use callbacks::{CallbackBodies, Callbacks, CallbacksSaved, EndedCallback, EndpointRun, Handed, OutgoingCall};
+pub use endpoints::{
+    EndpointChanges, EndpointCredentials, EndpointWithSecret, Endpoints, ExpectedVersion, NewEndpoint, StartAt,
+    TenantChanges,
+};
 pub use failed_requests::FailedRequests;
 pub use failure::{Failure, Fault};
 pub use feed::{EntryData, FeedItem, FeedPage, Sequenced, Sequencing};
@@ -68,6 +73,8 @@ pub use tenants::{API_KEY_PREFIX, KeyVerdict, NewPhoneNumber, NewTenant, Registe
 pub struct App {
     /// Tenants and their numbers.
     pub tenants: Arc<Tenants>,
+    /// Endpoints of tenants.
+    pub endpoints: Arc<Endpoints>,
     /// The requests a second of tenants.
     pub requests: Arc<Requests>,
     /// Accepting messages.
@@ -119,12 +126,14 @@ impl App {
         let waiting = Arc::new(waiting);
         let directory = Arc::new(directory);
         let opaque = signer_of(keys);
-        let tenants = Arc::new(Tenants::new(ports.clone(), directory.clone(), settings.directory_ttl));
+        let tenants = Arc::new(Tenants::new(ports.clone(), directory.clone(), &settings));
         let listening = Arc::new(Listening::new(&ports, &settings));
         let known_apps = Arc::new(KnownApps::new(&ports));
         let shared = Shared::new(&ports, &commits, &tenants, &directory, &listening);
         let sequencing = Arc::new(Sequencing::new(&ports, &settings.worker_id));
         let callback_directory = directory.clone();
+        let rules = settings.callback_rules.clone();
+        let endpoints = Arc::new(Endpoints::new(ports.clone(), tenants.clone(), rules));
         let changing = changing_of(&ports, &shared, &directory, &waiting);
         let app = Self {
             accepting: Arc::new(Accepting::new(
@@ -156,12 +165,14 @@ impl App {
                 ports: ports.clone(),
                 messages: shared.messages.clone(),
                 directory: callback_directory,
+                endpoints: endpoints.clone(),
                 advances: commits.advance.clone(),
                 rules: settings.callback_rules.clone(),
                 timeout: settings.callback_timeout,
                 sequencing: sequencing.clone(),
                 outages: shared.outages.clone(),
             },
+            endpoints,
             sequencing,
             holding: Arc::new(holding::Holding::new(&ports, &metrics)),
             reading: Arc::new(Reading::new(ports.clone(), shared.messages.clone(), &keys.cursor)),

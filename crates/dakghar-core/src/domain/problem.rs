@@ -75,6 +75,8 @@ codes! {
     ConversationNotFound = "conversation_not_found", 404, "The tenant has no such conversation";
     /// There is no such redrive, or the caller may not know of it.
     RedriveNotFound = "redrive_not_found", 404, "There is no such redrive";
+    /// The tenant has no such endpoint.
+    EndpointNotFound = "endpoint_not_found", 404, "The tenant has no such endpoint";
     /// There is no such app.
     AppNotFound = "app_not_found", 404, "There is no such app";
     /// The route exists with other methods.
@@ -97,6 +99,8 @@ codes! {
     RedriveOver = "redrive_over", 409, "The redrive is over";
     /// As many redrives are running or paused as there may be.
     TooManyRedrives = "too_many_redrives", 409, "Too many redrives are running or paused";
+    /// The tenant has as many endpoints as it may.
+    EndpointLimit = "endpoint_limit", 409, "The tenant has too many endpoints";
     /// The tenant has messages that are not settled.
     TenantNotEmpty = "tenant_not_empty", 409, "The tenant has unsettled messages";
     /// A tenant keeps one number at least.
@@ -105,6 +109,8 @@ codes! {
     Conflict = "conflict", 409, "The resource changed at the same time";
     /// The entries behind a place of the feed were erased.
     FeedPlaceGone = "feed_place_gone", 410, "The entries behind this place were erased";
+    /// The record has another version than `If-Match` names.
+    VersionConflict = "version_conflict", 412, "The resource has changed since it was read";
     /// The body is larger than the limit.
     BodyTooLarge = "body_too_large", 413, "The body is too large";
     /// The URI is longer than the limit.
@@ -115,6 +121,8 @@ codes! {
     InvalidField = "invalid_field", 422, "A field is not valid";
     /// A field is not known.
     UnknownField = "unknown_field", 422, "A field is not known";
+    /// No entry of a feed can be of this kind.
+    InvalidEventType = "invalid_event_type", 422, "The kind of events is not known";
     /// The recipient is missing or not a phone number.
     InvalidTo = "invalid_to", 422, "The recipient is not valid";
     /// The message type is not usable.

@@ -18,7 +18,6 @@ use dakghar_core::ports::{
 use dakghar_testkit::samples;
 
 use crate::world::ports::at_once;
-use crate::world::process::Process;
 use crate::world::{Kind, World};
 
 const URL: &str = "https://example.com/hook";
@@ -36,7 +35,6 @@ impl CallbackBodies for Places {
 /// A tenant with an endpoint, and the process that delivers to it.
 struct Story {
     world: World,
-    process: Process,
     tenant: Tenant,
     callbacks: Arc<Callbacks>,
     endpoint: Endpoint,
@@ -63,7 +61,6 @@ impl Story {
         let callbacks = process.callbacks(Arc::new(Places));
         let mut story = Self {
             world,
-            process,
             tenant,
             callbacks,
             endpoint,

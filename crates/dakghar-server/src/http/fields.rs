@@ -102,6 +102,28 @@ impl Fields {
         }
     }
 
+    /// Returns a list of texts that may be left out or `null`. `code` is the problem if it is no such list.
+    pub(super) fn texts(&mut self, name: &str, code: ErrorCode) -> Option<Vec<String>> {
+        let Value::Array(items) = self.take(name)? else {
+            self.refuse(code, name, "must be a list of strings");
+            return None;
+        };
+        let texts = items.into_iter().map(|item| match item {
+            Value::String(text) => Some(text),
+            _ => None,
+        });
+        let texts = texts.collect::<Option<Vec<String>>>();
+        if texts.is_none() {
+            self.refuse(code, name, "must be a list of strings");
+        }
+        texts
+    }
+
+    /// Returns the names of the fields that nobody took yet.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.members.iter().map(|member| member.name.clone()).collect()
+    }
+
     /// True if a field is there, also if it is `null`.
     pub(super) fn has(&self, name: &str) -> bool {
         self.members.iter().any(|member| member.name == name)

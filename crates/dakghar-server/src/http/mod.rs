@@ -15,6 +15,7 @@ mod client_addr;
 mod config;
 pub mod docs;
 mod edge;
+mod entity_tags;
 mod failing;
 mod fields;
 mod health;

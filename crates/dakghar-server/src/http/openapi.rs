@@ -133,6 +133,7 @@ pub(super) fn head(version: &str) -> Document {
             (name = "People", description = "With whom the tenant has conversations."),
             (name = "Dead letters", description = "Messages that ended without reaching anybody."),
             (name = "Feed", description = "Everything that happens to a tenant, in order."),
+            (name = "Endpoints", description = "Where a tenant wants its events, which of them, and how."),
             (name = "Events", description = "What Meta told beside messages and statuses."),
             (name = "Tenants", description = "Customers of the operator."),
             (name = "Apps", description = "Apps at Meta: who signs webhooks."),
@@ -248,6 +249,7 @@ fn meaning_of(parameter: &str) -> &'static str {
         "conversationId" => "The conversation.",
         "personId" => "The person.",
         "phoneNumberId" => "Meta's id of the number.",
+        "endpointId" => "The endpoint.",
         "appId" => "Meta's id of the app.",
         _ => "The id.",
     }

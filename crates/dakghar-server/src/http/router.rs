@@ -10,7 +10,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::api::{
-    apps, conversations, dead_letters, events, feed, hold, messages, people, phone_numbers, redrives, send, tenants,
+    apps, conversations, dead_letters, endpoints, events, feed, hold, messages, people, phone_numbers, redrives, send,
+    tenants,
 };
 use super::config::HttpConfig;
 use super::edge::EdgeLayer;
@@ -96,6 +97,11 @@ fn documented(version: &str) -> OpenApiRouter<HttpState> {
         .routes(routes!(redrives::resume)) //         POST   /dead-letters/redrives/{redriveId}/resume
         .routes(routes!(redrives::cancel)) //         POST   /dead-letters/redrives/{redriveId}/cancel
         .routes(routes!(events::list)) //             GET    /events
+        .routes(routes!(endpoints::list, endpoints::create)) // GET, POST /endpoints
+        .routes(routes!(endpoints::read, endpoints::change, endpoints::remove)) // GET, PATCH, DELETE /endpoints/{endpointId}
+        .routes(routes!(endpoints::rotate)) //        POST   /endpoints/{endpointId}/secret
+        .routes(routes!(endpoints::pause)) //         POST   /endpoints/{endpointId}/pause
+        .routes(routes!(endpoints::resume)) //        POST   /endpoints/{endpointId}/resume
         .routes(routes!(feed::list)); //              GET    /feed
 
     let for_anybody = OpenApiRouter::new()

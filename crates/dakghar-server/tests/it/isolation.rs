@@ -14,6 +14,7 @@ struct Foreign {
     conversation_id: String,
     person_id: String,
     redrive_id: String,
+    endpoint_id: String,
 }
 
 #[tokio::test]
@@ -34,10 +35,15 @@ async fn every_tenant_operation_hides_what_belongs_to_another() {
     let redrive = service
         .post(&format!("/tenants/{}/dead-letters/redrive", theirs.id), &json!({}))
         .await;
+    let endpoint = json!({"url": "https://their-canary.example.com/hook"});
+    let endpoint = service
+        .post(&format!("/tenants/{}/endpoints", theirs.id), &endpoint)
+        .await;
     let foreign = Foreign {
         tenant_id: theirs.id.clone(),
         phone_number_id: theirs.phone_number_id.clone(),
         message_id,
+        endpoint_id: endpoint.json["endpointId"].as_str().expect("an id").to_owned(),
         redrive_id: redrive.json["id"].as_str().expect("an id").to_owned(),
         conversation_id: conversations.json["data"][0]["id"].as_str().expect("an id").to_owned(),
         person_id: conversations.json["data"][0]["personId"]
@@ -59,6 +65,7 @@ async fn every_tenant_operation_hides_what_belongs_to_another() {
                 .replace("{tenantId}", tenant_id)
                 .replace("{phoneNumberId}", &foreign.phone_number_id)
                 .replace("{messageId}", &foreign.message_id)
+                .replace("{endpointId}", &foreign.endpoint_id)
                 .replace("{redriveId}", &foreign.redrive_id)
                 .replace("{conversationId}", &foreign.conversation_id)
                 .replace("{personId}", &foreign.person_id);
@@ -75,6 +82,8 @@ async fn every_tenant_operation_hides_what_belongs_to_another() {
                 "919222222222",
                 &foreign.message_id,
                 &foreign.redrive_id,
+                &foreign.endpoint_id,
+                "their-canary",
                 "Tenant B",
             ] {
                 assert!(
@@ -139,6 +148,7 @@ async fn snapshot(service: &Service, foreign: &Foreign) -> Vec<Value> {
         "/dead-letters",
         "/dead-letters/redrives",
         "/phone-numbers",
+        "/endpoints",
     ] {
         let path = format!("/tenants/{}{path}", foreign.tenant_id);
         seen.push(service.call(request(Method::GET, &path, None)).await.json);

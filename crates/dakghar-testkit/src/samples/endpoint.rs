@@ -1,9 +1,6 @@
 //! Endpoints of tenants.
 
-use dakghar_core::domain::endpoint::{
-    BATCH_DEFAULT, CONCURRENCY_DEFAULT, DeliveryOrder, DisabledReason, EndpointFormat, EndpointSecret, EndpointState,
-    PER_SECOND_DEFAULT,
-};
+use dakghar_core::domain::endpoint::{DeliveryOrder, DisabledReason, EndpointFormat, EndpointSecret, EndpointState};
 use dakghar_core::domain::feed::{EntryFilter, Place};
 use dakghar_core::domain::{Endpoint, KindPattern, TenantId};
 use dakghar_core::ports::IdGenerator as _;
@@ -13,26 +10,10 @@ use super::{IDS, at, phone};
 /// A new endpoint in the first seat, as most are.
 pub fn endpoint(tenant_id: TenantId) -> Endpoint {
     let made_at = at(IDS.count());
+    let format = EndpointFormat::Standard;
     Endpoint {
-        id: IDS.endpoint_id(),
-        tenant_id,
-        seat: 0,
         url: "https://example.com/hook".into(),
-        format: EndpointFormat::Standard,
-        filter: EntryFilter::default(),
-        order: DeliveryOrder::None,
-        batch_max: BATCH_DEFAULT,
-        per_second: PER_SECOND_DEFAULT,
-        concurrency: CONCURRENCY_DEFAULT,
-        header_names: Vec::new(),
-        sealed_headers: None,
-        secrets: vec![EndpointSecret::present(vec![9; 40], made_at)],
-        sealed_verify_token: None,
-        state: EndpointState::Active,
-        start: Place::START,
-        created_at: made_at,
-        updated_at: made_at,
-        version: 0,
+        ..Endpoint::new(tenant_id, IDS.endpoint_id(), format, vec![9; 40], Place::START, made_at)
     }
 }
 

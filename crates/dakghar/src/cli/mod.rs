@@ -3,6 +3,7 @@
 mod app;
 mod dead_letter;
 mod doctor;
+mod endpoint;
 mod feed;
 mod graph_sim;
 mod hold;
@@ -56,6 +57,9 @@ enum Command {
     /// Add, list and remove apps at Meta beside the one of the settings, and give them new secrets
     #[command(subcommand)]
     App(app::Command),
+    /// Make, list, show, change, pause, resume and delete the endpoints of tenants, and give them new secrets
+    #[command(subcommand, after_long_help = endpoint::AFTER_HELP)]
+    Endpoint(endpoint::Command),
     /// List messages that were given up, and send them again
     #[command(subcommand)]
     DeadLetter(dead_letter::Command),
@@ -114,6 +118,7 @@ pub fn run() -> ExitCode {
         Command::Release => with_config(hold::release),
         Command::Tenant(command) => with_config(|config| tenant::run(config, command)),
         Command::App(command) => with_config(|config| app::run(config, command)),
+        Command::Endpoint(command) => with_config(|config| endpoint::run(config, command)),
         Command::Feed(command) => with_config(|config| feed::run(config, command)),
         Command::DeadLetter(command) => with_config(|config| dead_letter::run(config, command)),
     }

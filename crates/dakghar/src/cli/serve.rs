@@ -22,7 +22,7 @@ use crate::banner;
 use crate::config::Config;
 use crate::lifecycle::{DRAIN_MAX, Lifecycle};
 use crate::wiring::{GroupCommits, Purpose, Wired, process_metrics, vital, wire};
-use left_undone::{finish_removals, replay_spooled, take_over_orphans};
+use left_undone::{finish_removals, mend_endpoints, replay_spooled, take_over_orphans};
 use listening::{StartingServer, limit_connections, listen, serve_metrics};
 
 /// The time between two looks at whether the store has stopped for good.
@@ -156,6 +156,11 @@ fn start_tasks(config: &Config, parts: Parts, lifecycle: &Lifecycle, app: &App) 
     tasks.spawn(vital(
         "the removal of tenants",
         stopping.clone().run_until_cancelled_owned(removals),
+    ));
+    let endpoints = mend_endpoints(app.endpoints.clone());
+    tasks.spawn(vital(
+        "the look at endpoints",
+        stopping.clone().run_until_cancelled_owned(endpoints),
     ));
     let feeds = worker::watch_feeds(app.sequencing.clone());
     tasks.spawn(vital(

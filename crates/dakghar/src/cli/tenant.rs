@@ -128,6 +128,9 @@ pub struct Addition {
     /// Meta's limit for the number in messages a second.
     #[arg(long)]
     messages_per_second: Option<u32>,
+    /// Where the tenant wants its events: its first endpoint.
+    #[arg(long, value_name = "URL")]
+    callback_url: Option<String>,
 }
 
 impl From<Addition> for NewTenant {
@@ -141,7 +144,7 @@ impl From<Addition> for NewTenant {
         };
         Self {
             name: addition.name,
-            callback_url: None,
+            callback_url: addition.callback_url,
             unknown_outcome: None,
             number,
         }
@@ -153,9 +156,12 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     let app = wire(&config, Purpose::Command, Arc::default()).await?.app;
     match command {
         Command::Add(addition) => {
-            let registered = app.tenants.register(addition.into()).await?;
+            let registered = app.endpoints.register_tenant(addition.into()).await?;
             output::line(&format!("tenantId  {}", registered.tenant.id));
             output::line(&format!("apiKey    {}   (shown only now)", registered.api_key.reveal()));
+            if let Some(secret) = registered.callback_secret {
+                output::line(&format!("callbackSecret  {}   (shown only now)", secret.reveal()));
+            }
         }
         Command::List { json } => list(&app, json).await?,
         Command::Show { tenant_id } => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::bodies::CallbackBodies;
 use super::opened::Opened;
+use crate::app::endpoints::Endpoints;
 use crate::app::failure::Failure;
 use crate::app::feed::FeedReading;
 use crate::app::stale::ROUNDS_MAX;
@@ -17,7 +18,6 @@ use crate::group_commit::GroupCommit;
 use crate::metrics::Metrics;
 use crate::ports::receivers::Receivers;
 use crate::ports::{CallbackStore, Clock, EndpointStore, FeedStore, IdGenerator, Saved, StoreError};
-use crate::vault::Vault;
 
 /// Saves of how far endpoints are, which share commits.
 pub(in crate::app) type Advances = GroupCommit<Advance, Result<Saved, StoreError>>;
@@ -25,6 +25,7 @@ pub(in crate::app) type Advances = GroupCommit<Advance, Result<Saved, StoreError
 pub(super) struct Deps {
     pub(super) store: Arc<dyn CallbackStore>,
     pub(super) endpoints: Arc<dyn EndpointStore>,
+    pub(super) credentials: Arc<Endpoints>,
     pub(super) entries: Arc<dyn FeedStore>,
     pub(super) feed: FeedReading,
     pub(super) directory: Arc<Directory>,
@@ -33,7 +34,6 @@ pub(super) struct Deps {
     pub(super) bodies: Arc<dyn CallbackBodies>,
     pub(super) rules: Arc<CallbackRules>,
     pub(super) timeout: Duration,
-    pub(super) vault: Arc<Vault>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn IdGenerator>,
     pub(super) metrics: Arc<Metrics>,
@@ -45,7 +45,7 @@ impl Deps {
         let Some(tenant) = self.directory.find(&endpoint.tenant_id).await? else {
             return Err(Problem::new(ErrorCode::NotFound, "The tenant of this endpoint is gone.").into());
         };
-        Opened::open(&self.vault, &self.rules, &tenant, endpoint).await
+        Opened::open(&self.credentials, &self.rules, &tenant, endpoint, self.clock.now()).await
     }
 
     /// Gives an endpoint up until somebody resumes it.

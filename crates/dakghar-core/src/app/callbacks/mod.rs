@@ -18,6 +18,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::endpoints::Endpoints;
 use super::failure::Failure;
 use super::feed::{FeedReading, Sequencing};
 use super::messages::Messages;
@@ -52,6 +53,7 @@ pub(in crate::app) struct CallbacksSetup {
     pub(in crate::app) ports: Ports,
     pub(in crate::app) messages: Messages,
     pub(in crate::app) directory: Arc<Directory>,
+    pub(in crate::app) endpoints: Arc<Endpoints>,
     pub(in crate::app) advances: Advances,
     pub(in crate::app) rules: Arc<CallbackRules>,
     pub(in crate::app) timeout: Duration,
@@ -65,6 +67,7 @@ impl Callbacks {
         let deps = Deps {
             store: ports.callbacks.clone(),
             endpoints: ports.endpoints.clone(),
+            credentials: setup.endpoints,
             entries: ports.feed.clone(),
             feed: FeedReading::new(ports.clone(), setup.messages),
             directory: setup.directory,
@@ -73,7 +76,6 @@ impl Callbacks {
             bodies,
             rules: setup.rules,
             timeout: setup.timeout,
-            vault: ports.vault.clone(),
             clock: ports.clock.clone(),
             ids: ports.ids.clone(),
             metrics: ports.metrics.clone(),

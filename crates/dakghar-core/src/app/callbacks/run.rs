@@ -147,6 +147,9 @@ impl EndpointRun {
         if self.progress.breaker.room(now, 1) == 0 {
             return Ok(());
         }
+        if self.opened.until.is_some_and(|until| until <= now) {
+            self.opened = Arc::new(self.deps.open(&self.endpoint).await?);
+        }
         self.fill_due(now).await?;
         if self.reads_on(now) {
             self.fill_window().await?;

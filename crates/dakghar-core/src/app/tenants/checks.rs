@@ -1,13 +1,11 @@
 //! Checks of tenants and numbers, as clients describe them.
 
 use super::new::NewPhoneNumber;
-use crate::domain::send_request::link;
 use crate::domain::tenant::MESSAGES_PER_SECOND_MAX;
 use crate::domain::{ErrorCode, FieldError, PhoneNumberId, Problem, Secret, TenantLimit, WabaId};
 
 const NAME_CHARS_MAX: usize = 200;
 const TOKEN_BYTES_MAX: usize = 4096;
-const CALLBACK_URL_BYTES_MAX: usize = 2048;
 const DISPLAY_NUMBER_CHARS_MAX: usize = 32;
 
 pub(super) fn parse_phone_number_id(text: &str) -> Result<PhoneNumberId, Problem> {
@@ -103,18 +101,6 @@ pub(super) fn check_limit(limit: TenantLimit, number: Option<u32>) -> Option<Pro
     })
 }
 
-pub(super) fn check_callback_url(url: &str) -> Option<Problem> {
-    if !link::is_http(url) || url.len() > CALLBACK_URL_BYTES_MAX {
-        let message = format!("must be an http(s) URL with a host, of at most {CALLBACK_URL_BYTES_MAX} bytes");
-        return Some(Problem::field(ErrorCode::InvalidUrl, "/callbackUrl", message));
-    }
-    // The URL is stored and shown in the clear, so a password in it would be too.
-    link::names_a_user(url).then(|| {
-        let message = "must not contain a user name or password";
-        Problem::field(ErrorCode::InvalidUrl, "/callbackUrl", message)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,27 +121,6 @@ mod tests {
         }
         for name in ["a", "\u{200e}Acme", "\u{995}\u{9cd}\u{200d}\u{9b7}", "\u{2764}\u{fe0f}"] {
             assert!(check_name(name).is_none(), "{name:?}");
-        }
-    }
-
-    #[test]
-    fn a_callback_url_with_a_user_or_password_is_refused() {
-        for url in [
-            "https://user:canary@example.com/hook",
-            "http://user@example.com",
-            "https://:canary@example.com?x",
-            "https://@example.com",
-        ] {
-            let problem = check_callback_url(url).unwrap_or_else(|| panic!("{url} passed"));
-            assert_eq!(problem.code, ErrorCode::InvalidUrl, "{url}");
-            assert!(!format!("{problem:?}").contains("canary"), "{problem:?}");
-        }
-        for url in [
-            "https://example.com/@name",
-            "https://example.com?to=a@b",
-            "http://[::1]:8080/#a@b",
-        ] {
-            assert!(check_callback_url(url).is_none(), "{url}");
         }
     }
 }

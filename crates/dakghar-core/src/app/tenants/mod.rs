@@ -16,7 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::failure::Failure;
+use super::settings::Settings;
 use super::stale::{ROUNDS_MAX, Step};
+use crate::domain::callback_url::CallbackRules;
 use crate::domain::tenant::SharedTenant;
 use crate::domain::{ErrorCode, PhoneNumberId, Problem, Tenant, TenantId, Timestamp};
 use crate::ports::{Ports, TenantSaved};
@@ -32,6 +34,7 @@ pub struct Tenants {
     ports: Ports,
     directory: Arc<Directory>,
     directory_ttl: Duration,
+    callback_rules: Arc<CallbackRules>,
 }
 
 /// A tenant after a change.
@@ -43,11 +46,12 @@ pub(super) struct ChangedTenant {
 }
 
 impl Tenants {
-    pub(super) const fn new(ports: Ports, directory: Arc<Directory>, directory_ttl: Duration) -> Self {
+    pub(super) fn new(ports: Ports, directory: Arc<Directory>, settings: &Settings) -> Self {
         Self {
             ports,
             directory,
-            directory_ttl,
+            directory_ttl: settings.directory_ttl,
+            callback_rules: settings.callback_rules.clone(),
         }
     }
 
@@ -94,6 +98,20 @@ impl Tenants {
             }
         }
         Err(Failure::KeptChanging("tenant"))
+    }
+
+    /// Makes the tenant show this `callbackUrl`. Its endpoint is another record.
+    pub(super) async fn keep_callback_url(&self, id: &TenantId, url: Option<&str>) -> Result<SharedTenant, Failure> {
+        let changed = self
+            .change(id, |tenant| {
+                if tenant.callback_url.as_deref() == url {
+                    return Ok(Step::Leave);
+                }
+                tenant.callback_url = url.map(str::to_owned);
+                Ok(Step::Save)
+            })
+            .await?;
+        Ok(changed.tenant)
     }
 
     /// Forgets the slots that an earlier owner of the number reserved.

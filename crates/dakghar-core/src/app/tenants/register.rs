@@ -3,9 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::checks::{
-    check, check_callback_url, check_name, check_number, check_token, parse_phone_number_id, parse_waba_id,
-};
+use super::checks::{check, check_name, check_number, check_token, parse_phone_number_id, parse_waba_id};
 use super::new::{NewPhoneNumber, NewTenant};
 use super::token::token_purpose;
 use super::{Tenants, phone_number_taken};
@@ -24,15 +22,21 @@ pub struct RegisteredTenant {
     pub tenant: Tenant,
     /// Its key.
     pub api_key: Secret,
+    /// The secret of the endpoint of its `callbackUrl`, if that was made.
+    pub callback_secret: Option<Secret>,
 }
 
 impl Tenants {
-    /// Registers a tenant. Its number must not belong to another one.
-    pub async fn register(&self, new: NewTenant) -> Result<RegisteredTenant, Failure> {
+    /// Registers a tenant. Its number must not belong to another one. The endpoint of its `callbackUrl` is another record.
+    pub(in crate::app) async fn register(&self, new: NewTenant) -> Result<RegisteredTenant, Failure> {
         let token = new.number.access_token.clone().unwrap_or_else(|| Secret::new(""));
+        let url = new.callback_url.as_deref().map(|url| {
+            let parsed = self.callback_rules.parse(url);
+            parsed.map_err(|fault| fault.problem("/callbackUrl"))
+        });
         check(&[
             check_name(&new.name),
-            new.callback_url.as_deref().and_then(check_callback_url),
+            url.as_ref().and_then(|url| url.as_ref().err().cloned()),
             check_token(&token, "/accessToken"),
             check_number(&new.number),
         ])?;
@@ -48,7 +52,7 @@ impl Tenants {
         let tenant = Tenant {
             id,
             name: new.name.trim().to_owned(),
-            callback_url: new.callback_url,
+            callback_url: url.transpose()?.map(|url| url.as_str().to_owned()),
             api_key_hash: vault.hash_api_key(api_key.reveal()),
             wrapped_data_key,
             hold: None,
@@ -65,7 +69,11 @@ impl Tenants {
             TenantSaved::Done => {
                 tracing::info!(tenant_id = %tenant.id, "tenant registered");
                 self.begin_anew(&tenant.phone_numbers[0].phone_number_id).await;
-                Ok(RegisteredTenant { tenant, api_key })
+                Ok(RegisteredTenant {
+                    tenant,
+                    api_key,
+                    callback_secret: None,
+                })
             }
             TenantSaved::PhoneNumberTaken(number) => Err(phone_number_taken(&number).into()),
             TenantSaved::Stale => Err(Failure::KeptChanging("tenant")),

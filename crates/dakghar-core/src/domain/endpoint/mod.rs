@@ -38,7 +38,7 @@ pub struct Endpoint {
     pub concurrency: u32,
     /// The names of the headers that are sent with each call, in their order.
     pub header_names: Vec<String>,
-    /// These headers, sealed: a JSON object of names and values. `None` if there are none.
+    /// These headers, sealed: JSON text of pairs of a name and a value. `None` if there are none.
     pub sealed_headers: Option<Vec<u8>>,
     /// The secrets that calls are signed with, the present one first.
     pub secrets: Vec<EndpointSecret>,
@@ -57,6 +57,38 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// Makes an endpoint as it is while nothing is said of it but this, without a URL and in the first seat.
+    pub fn new(
+        tenant_id: TenantId,
+        id: EndpointId,
+        format: EndpointFormat,
+        sealed_secret: Vec<u8>,
+        start: Place,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            tenant_id,
+            seat: 0,
+            url: String::new(),
+            format,
+            filter: EntryFilter::default(),
+            order: DeliveryOrder::None,
+            batch_max: BATCH_DEFAULT,
+            per_second: PER_SECOND_DEFAULT,
+            concurrency: CONCURRENCY_DEFAULT,
+            header_names: Vec::new(),
+            sealed_headers: None,
+            secrets: vec![EndpointSecret::present(sealed_secret, now)],
+            sealed_verify_token: None,
+            state: EndpointState::Active,
+            start,
+            created_at: now,
+            updated_at: now,
+            version: 0,
+        }
+    }
+
     /// Returns the id of the endpoint that stands for the `callbackUrl` of a tenant.
     pub const fn id_of_callback_url(tenant_id: &TenantId) -> EndpointId {
         EndpointId::from_uuid(*tenant_id.as_uuid())

@@ -68,9 +68,9 @@ impl Endpoint {
 mod tests {
     use uuid::Uuid;
 
-    use super::super::super::feed::{EntryFilter, Place};
+    use super::super::super::feed::Place;
     use super::super::super::ids::{EndpointId, TenantId};
-    use super::super::{DeliveryOrder, ENDPOINT_OVERLAP_DEFAULT, EndpointFormat, EndpointState};
+    use super::super::{ENDPOINT_OVERLAP_DEFAULT, EndpointFormat};
     use super::*;
 
     fn at(seconds: i64) -> Timestamp {
@@ -78,27 +78,9 @@ mod tests {
     }
 
     fn endpoint() -> Endpoint {
-        Endpoint {
-            id: EndpointId::from_uuid(Uuid::from_u128(1)),
-            tenant_id: TenantId::from_uuid(Uuid::from_u128(2)),
-            seat: 0,
-            url: "https://example.com/hook".to_owned(),
-            format: EndpointFormat::Standard,
-            filter: EntryFilter::default(),
-            order: DeliveryOrder::None,
-            batch_max: 1,
-            per_second: 50,
-            concurrency: 8,
-            header_names: Vec::new(),
-            sealed_headers: None,
-            secrets: vec![EndpointSecret::present(vec![0], at(0))],
-            sealed_verify_token: None,
-            state: EndpointState::Active,
-            start: Place::START,
-            created_at: at(0),
-            updated_at: at(0),
-            version: 0,
-        }
+        let (tenant_id, id) = (Uuid::from_u128(2), Uuid::from_u128(1));
+        let (tenant_id, id) = (TenantId::from_uuid(tenant_id), EndpointId::from_uuid(id));
+        Endpoint::new(tenant_id, id, EndpointFormat::Standard, vec![0], Place::START, at(0))
     }
 
     fn valid(endpoint: &Endpoint, now: i64) -> Vec<u8> {

@@ -57,34 +57,6 @@ pub fn check_public_https(link: &str) -> Result<(), LinkFault> {
     check_host(host)
 }
 
-/// True if it is an http or https URL that names a host. The host's place and existence are not checked.
-pub fn is_http(link: &str) -> bool {
-    let Some(rest) = link.strip_prefix("https://").or_else(|| link.strip_prefix("http://")) else {
-        return false;
-    };
-    if link.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
-        return false;
-    }
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
-    let (is_host, port) = if let Some(bracketed) = place.strip_prefix('[') {
-        let (address, port) = bracketed.split_once(']').unwrap_or_default();
-        (address.parse::<Ipv6Addr>().is_ok(), port)
-    } else {
-        let (host, port) = place.split_at(place.find(':').unwrap_or(place.len()));
-        (host.chars().any(char::is_alphanumeric), port)
-    };
-    is_host && check_port(port).is_ok()
-}
-
-/// True if the URL carries a user name or password, even an empty one, before its host.
-pub fn names_a_user(link: &str) -> bool {
-    let rest = link.split_once("://").map_or(link, |(_, rest)| rest);
-    rest.split(['/', '?', '#'])
-        .next()
-        .is_some_and(|authority| authority.contains('@'))
-}
-
 /// Accepts nothing, or a colon and a port.
 fn check_port(text: &str) -> Result<(), LinkFault> {
     let is_port = |port: &str| {

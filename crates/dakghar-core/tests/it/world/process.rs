@@ -190,7 +190,7 @@ impl Process {
                 messages_per_second: None,
             },
         };
-        Ok(self.app.tenants.register(new).await?.tenant)
+        Ok(self.app.endpoints.register_tenant(new).await?.tenant)
     }
 
     pub async fn accept(&self, tenant: &TenantId, body: &str, key: Option<&str>) -> Result<AcceptedMessage, Problem> {

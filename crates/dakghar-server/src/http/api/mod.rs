@@ -3,6 +3,7 @@
 pub(super) mod apps;
 pub(super) mod conversations;
 pub(super) mod dead_letters;
+pub(super) mod endpoints;
 pub(super) mod events;
 pub(super) mod feed;
 pub(super) mod hold;

@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::IntoResponse as _;
-use dakghar_core::app::{NewPhoneNumber, NewTenant};
+use dakghar_core::app::{NewPhoneNumber, NewTenant, TenantChanges};
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::{ErrorCode, LimitChanges, Problem, Secret, TenantLimit};
 use tokio::task::JoinError;
@@ -19,7 +19,7 @@ use crate::http::openapi::{BODY, LIST, STORE, problems};
 use crate::http::problem::ApiError;
 use crate::http::query::{PageParameters, Parameters};
 use crate::http::state::HttpState;
-use crate::http::views::{self, PageView, RegisteredTenantView, TenantLimitsView, TenantView};
+use crate::http::views::{self, ChangedTenantView, PageView, RegisteredTenantView, TenantLimitsView, TenantView};
 
 /// A new tenant with its first number.
 #[derive(ToSchema)]
@@ -42,7 +42,7 @@ pub(in crate::http) struct RegisterTenant {
     /// Meta's limit for the number, 80 when absent.
     #[schema(minimum = 1, maximum = 100_000)]
     messages_per_second: Option<u32>,
-    /// Where the tenant wants its events.
+    /// Where the tenant wants its events: its first endpoint. `callbackSecret` of the answer signs the calls.
     callback_url: Option<String>,
     /// What happens to a message when nobody knows whether Meta took it.
     #[schema(schema_with = views::unknown_outcomes)]
@@ -94,6 +94,8 @@ const REGISTER: &[ErrorCode] = &[
     ErrorCode::InvalidToken,
     ErrorCode::InvalidPhoneNumberId,
     ErrorCode::InvalidUrl,
+    ErrorCode::HttpsRequired,
+    ErrorCode::ForbiddenUrl,
     ErrorCode::InvalidPolicy,
 ];
 
@@ -101,7 +103,8 @@ problems!(RegisterProblems: BODY, REGISTER, STORE);
 
 /// Register a tenant
 ///
-/// The answer holds the tenant's API key, which is shown this one time.
+/// The answer holds the tenant's API key, and with a `callbackUrl` the secret that signs its calls. Both are shown this one
+/// time.
 #[utoipa::path(
     post, path = "/tenants/register", operation_id = "registerTenant", tag = "Tenants",
     request_body(content = RegisterTenant, example = json!({
@@ -111,7 +114,11 @@ problems!(RegisterProblems: BODY, REGISTER, STORE);
 pub(in crate::http) async fn register(State(state): State<HttpState>, _: Admin, request: Request) -> ApiResult {
     let (head, body) = request.into_parts();
     let body = body::read_json(&head.headers, body, &state, None).await?;
-    let registered = state.app().tenants.register(RegisterTenant::read(&body)?).await?;
+    let registered = state
+        .app()
+        .endpoints
+        .register_tenant(RegisterTenant::read(&body)?)
+        .await?;
     let location = format!("/tenants/{}", registered.tenant.id);
     let mut response = (StatusCode::CREATED, Json(RegisteredTenantView::from(&registered))).into_response();
     let location = HeaderValue::try_from(location).expect("ids are letters and digits");
@@ -154,10 +161,13 @@ pub(in crate::http) struct ChangeTenant {
     /// Limits that are not named stay as they are; `null` stands for the default of the installation.
     #[expect(dead_code, reason = "documents what read() reads")]
     limits: Option<TenantLimitsView>,
+    /// Where the tenant wants its events; `null` removes that endpoint.
+    #[expect(dead_code, reason = "documents what read() reads")]
+    callback_url: Option<String>,
 }
 
 impl ChangeTenant {
-    fn read(body: &[u8]) -> Result<LimitChanges, Problem> {
+    fn read(body: &[u8]) -> Result<TenantChanges, Problem> {
         let mut fields = Fields::parse(body)?;
         let mut changes = LimitChanges::new();
         if let Some(mut limits) = fields.object("limits")? {
@@ -168,19 +178,31 @@ impl ChangeTenant {
             }
             limits.finish()?;
         }
+        let has_url = fields.has("callbackUrl");
+        let callback_url = fields.text("callbackUrl", ErrorCode::InvalidUrl);
         fields.finish()?;
-        Ok(changes)
+        Ok(TenantChanges {
+            limits: changes,
+            callback_url: has_url.then_some(callback_url),
+        })
     }
 }
 
 problems!(ChangeProblems: BODY, STORE, &[
     ErrorCode::TenantNotFound,
     ErrorCode::Conflict,
+    ErrorCode::EndpointLimit,
     ErrorCode::InvalidField,
     ErrorCode::UnknownField,
+    ErrorCode::InvalidUrl,
+    ErrorCode::HttpsRequired,
+    ErrorCode::ForbiddenUrl,
 ]);
 
 /// Change a tenant
+///
+/// A `callbackUrl` is the URL of the tenant's endpoint of that name; where there is none it is made, and `callbackSecret`
+/// is its secret.
 ///
 /// Beyond `requestsPerSecond` the tenant's requests are answered `429 rate_limited`. Every answer to its key then has the
 /// headers `RateLimit-Policy` and `RateLimit`. The operator's requests are not counted. While as many messages wait as
@@ -188,19 +210,19 @@ problems!(ChangeProblems: BODY, STORE, &[
 #[utoipa::path(
     patch, path = "/tenants/{tenantId}", operation_id = "changeTenant", tag = "Tenants",
     request_body(content = ChangeTenant, example = json!({"limits": {"requestsPerSecond": 100}})),
-    responses((status = 200, description = "The tenant.", body = TenantView), ChangeProblems),
+    responses((status = 200, description = "The tenant.", body = ChangedTenantView), ChangeProblems),
 )]
 pub(in crate::http) async fn change(
     State(state): State<HttpState>,
     _: Admin,
     TenantPath(id): TenantPath,
     request: Request,
-) -> ApiResult<Json<TenantView>> {
+) -> ApiResult<Json<ChangedTenantView>> {
     let (head, body) = request.into_parts();
     let body = body::read_json(&head.headers, body, &state, Some(id)).await?;
     let changes = ChangeTenant::read(&body)?;
-    let tenant = state.app().tenants.set_limits(&id, &changes).await?;
-    Ok(Json(TenantView::from(&*tenant)))
+    let (tenant, secret) = state.app().endpoints.change_tenant(&id, &changes).await?;
+    Ok(Json(ChangedTenantView::new(&tenant, secret.as_ref())))
 }
 
 problems!(RemoveProblems: STORE, &[

@@ -6,6 +6,7 @@
 mod app;
 mod callback;
 mod conversation;
+mod endpoint;
 mod error;
 mod event;
 mod feed;
@@ -26,12 +27,15 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 pub(super) use app::{AddedAppView, AppView};
 pub use callback::CallbackViews;
 pub(super) use conversation::ConversationView;
+pub(super) use endpoint::{EndpointView, EndpointWithSecretView, endpoint_formats, endpoint_orders};
 pub(super) use event::EventView;
 pub(super) use feed::FeedView;
 pub(super) use message::{MessageView, priorities, statuses};
 pub(super) use person::PersonView;
 pub(super) use redrive::{RedrivePreviewView, RedriveView, dead_reasons, dead_statuses};
-pub(super) use tenant::{PhoneNumberView, RegisteredTenantView, TenantLimitsView, TenantView, unknown_outcomes};
+pub(super) use tenant::{
+    ChangedTenantView, PhoneNumberView, RegisteredTenantView, TenantLimitsView, TenantView, unknown_outcomes,
+};
 
 /// One page of a list, newest first.
 #[derive(Serialize, ToSchema)]

@@ -2,7 +2,9 @@
 
 use dakghar_core::app::RegisteredTenant;
 use dakghar_core::domain::message::UnknownOutcome;
-use dakghar_core::domain::{Hold, HoldReason, PhoneNumber, Tenant, TenantLimit, TenantLimits, Timestamp, WabaId};
+use dakghar_core::domain::{
+    Hold, HoldReason, PhoneNumber, Secret, Tenant, TenantLimit, TenantLimits, Timestamp, WabaId,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -101,6 +103,10 @@ pub(in crate::http) struct RegisteredTenantView {
     /// The tenant's key. It is shown once and cannot be read again.
     #[schema(example = "dk_6vQ0wJ8tq4m1n7c2Zp9yXb3sLd5fGh0kRu8eTi1oAaE")]
     api_key: String,
+    /// The secret that signs the calls to `callbackUrl`, shown only now; `null` without one, and when the start of a process
+    /// makes that endpoint later.
+    #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwu1dF6q9iYQk=")]
+    callback_secret: Option<String>,
 }
 
 impl From<&RegisteredTenant> for RegisteredTenantView {
@@ -108,6 +114,27 @@ impl From<&RegisteredTenant> for RegisteredTenantView {
         Self {
             tenant: TenantView::from(&registered.tenant),
             api_key: registered.api_key.reveal().to_owned(),
+            callback_secret: (registered.callback_secret.as_ref()).map(|secret| secret.reveal().to_owned()),
+        }
+    }
+}
+
+/// A tenant that was changed.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ChangedTenant)]
+pub(in crate::http) struct ChangedTenantView {
+    #[serde(flatten)]
+    tenant: TenantView,
+    /// The secret that signs the calls to `callbackUrl` if its endpoint was made by this change. It is shown only now.
+    callback_secret: Option<String>,
+}
+
+impl ChangedTenantView {
+    pub(in crate::http) fn new(tenant: &Tenant, secret: Option<&Secret>) -> Self {
+        Self {
+            tenant: TenantView::from(tenant),
+            callback_secret: secret.map(|secret| secret.reveal().to_owned()),
         }
     }
 }

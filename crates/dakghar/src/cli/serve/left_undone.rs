@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_core::app::{Failure, Reconciling, Sending, Tenants};
+use dakghar_core::app::{Endpoints, Failure, Reconciling, Sending, Tenants};
 use dakghar_core::episode::Episode;
 use tokio::time::sleep;
 
@@ -21,6 +21,15 @@ pub(super) async fn finish_removals(tenants: Arc<Tenants>) {
         async move { tenants.finish_removals().await }
     };
     until_done("an interrupted removal of a tenant", finish).await;
+}
+
+/// Brings the `callbackUrl` of tenants and their endpoints together.
+pub(super) async fn mend_endpoints(endpoints: Arc<Endpoints>) {
+    let mend = || {
+        let endpoints = endpoints.clone();
+        async move { endpoints.mend().await }
+    };
+    until_done("looking at the endpoints of tenants", mend).await;
 }
 
 /// Takes over the messages that a dead process was sending.

@@ -1,0 +1,174 @@
+//! Changes of endpoints, under optimistic versions.
+
+use super::credentials::{Sealed, headers_text};
+use super::new::{EndpointChanges, ExpectedVersion};
+use super::{Endpoints, checks};
+use crate::app::failure::Failure;
+use crate::app::stale::{ROUNDS_MAX, Step};
+use crate::domain::endpoint::{DeliveryOrder, EndpointFormat, EndpointState};
+use crate::domain::ids::EndpointId;
+use crate::domain::{Endpoint, KindPattern, PhoneNumberId, Problem, Tenant, TenantId};
+use crate::ports::Saved;
+
+/// Changes that passed the checks, with what is sealed.
+pub(super) struct Prepared {
+    url: Option<String>,
+    kinds: Option<Vec<KindPattern>>,
+    phone_number_ids: Option<Vec<PhoneNumberId>>,
+    order: Option<DeliveryOrder>,
+    batch_max: Option<u32>,
+    per_second: Option<u32>,
+    concurrency: Option<u32>,
+    headers: Option<(Vec<String>, Option<Vec<u8>>)>,
+    verify_token: Option<Option<Vec<u8>>>,
+}
+
+impl Prepared {
+    pub(super) fn apply(&self, endpoint: &mut Endpoint) {
+        fn set<T: Clone>(field: &mut T, change: Option<&T>) {
+            if let Some(change) = change {
+                field.clone_from(change);
+            }
+        }
+        set(&mut endpoint.url, self.url.as_ref());
+        set(&mut endpoint.filter.kinds, self.kinds.as_ref());
+        set(&mut endpoint.filter.phone_number_ids, self.phone_number_ids.as_ref());
+        set(&mut endpoint.order, self.order.as_ref());
+        set(&mut endpoint.batch_max, self.batch_max.as_ref());
+        set(&mut endpoint.per_second, self.per_second.as_ref());
+        set(&mut endpoint.concurrency, self.concurrency.as_ref());
+        set(
+            &mut endpoint.header_names,
+            self.headers.as_ref().map(|(names, _)| names),
+        );
+        set(
+            &mut endpoint.sealed_headers,
+            self.headers.as_ref().map(|(_, sealed)| sealed),
+        );
+        set(&mut endpoint.sealed_verify_token, self.verify_token.as_ref());
+    }
+}
+
+impl Endpoints {
+    /// Changes the settings of an endpoint.
+    pub async fn change(
+        &self,
+        tenant_id: &TenantId,
+        id: &str,
+        changes: &EndpointChanges,
+        expected: &ExpectedVersion,
+    ) -> Result<Endpoint, Failure> {
+        let known = self.find(tenant_id, id).await?;
+        expected.check(known.version)?;
+        let tenant = self.tenant(tenant_id).await?;
+        checks::check_changes(changes, known.format, &tenant, &self.rules)?;
+        let prepared = self.prepare(&tenant, &known.id, known.format, changes).await?;
+        let changed = self
+            .save(tenant_id, &known.id, expected, |endpoint| {
+                prepared.apply(endpoint);
+                Ok(Step::Save)
+            })
+            .await?;
+        if changed.is_of_callback_url() {
+            self.tenants.keep_callback_url(tenant_id, Some(&changed.url)).await?;
+        }
+        Ok(changed)
+    }
+
+    /// Stops calling an endpoint. What it does not get meanwhile waits in the feed. One that is disabled stays so.
+    pub async fn pause(&self, tenant_id: &TenantId, id: &str, expected: &ExpectedVersion) -> Result<Endpoint, Failure> {
+        let id = self.find(tenant_id, id).await?.id;
+        self.save(tenant_id, &id, expected, |endpoint| {
+            if endpoint.state == EndpointState::Active {
+                endpoint.state = EndpointState::Paused;
+            }
+            Ok(Step::Save)
+        })
+        .await
+    }
+
+    /// Calls an endpoint again, whatever stopped it.
+    pub async fn resume(
+        &self,
+        tenant_id: &TenantId,
+        id: &str,
+        expected: &ExpectedVersion,
+    ) -> Result<Endpoint, Failure> {
+        let id = self.find(tenant_id, id).await?.id;
+        self.save(tenant_id, &id, expected, |endpoint| {
+            endpoint.state = EndpointState::Active;
+            Ok(Step::Save)
+        })
+        .await
+    }
+
+    /// Seals and parses what was checked.
+    pub(super) async fn prepare(
+        &self,
+        tenant: &Tenant,
+        id: &EndpointId,
+        format: EndpointFormat,
+        changes: &EndpointChanges,
+    ) -> Result<Prepared, Failure> {
+        let url = changes.url.as_ref().map(|url| self.rules.parse(url)).transpose();
+        let url = url.map_err(|fault| fault.problem("/url"))?;
+        let headers = match &changes.headers {
+            None => None,
+            Some(headers) if headers.is_empty() => Some((Vec::new(), None)),
+            Some(headers) => {
+                let sealed = self.seal(tenant, id, Sealed::Headers, &headers_text(headers)).await?;
+                let names = headers.iter().map(|(name, _)| name.clone()).collect();
+                Some((names, Some(sealed)))
+            }
+        };
+        let verify_token = match &changes.verify_token {
+            None => None,
+            Some(None) => Some(None),
+            Some(Some(token)) if format == EndpointFormat::Meta => {
+                Some(Some(self.seal(tenant, id, Sealed::VerifyToken, token).await?))
+            }
+            Some(Some(_)) => None,
+        };
+        let kinds = changes.kinds.as_ref();
+        let numbers = changes.phone_number_ids.as_ref();
+        Ok(Prepared {
+            url: url.map(|url| url.as_str().to_owned()),
+            kinds: kinds.map(|kinds| kinds.iter().filter_map(|kind| KindPattern::parse(kind)).collect()),
+            phone_number_ids: numbers
+                .map(|numbers| numbers.iter().filter_map(|id| PhoneNumberId::parse(id).ok()).collect()),
+            order: changes.order,
+            batch_max: changes.batch_max,
+            per_second: changes.per_second,
+            concurrency: changes.concurrency,
+            headers,
+            verify_token,
+        })
+    }
+
+    /// Loads the endpoint, applies the change and saves it. If another writer saved first it starts again, unless a version
+    /// was named.
+    pub(super) async fn save(
+        &self,
+        tenant_id: &TenantId,
+        id: &EndpointId,
+        expected: &ExpectedVersion,
+        mut change: impl FnMut(&mut Endpoint) -> Result<Step, Problem> + Send,
+    ) -> Result<Endpoint, Failure> {
+        for _ in 0..ROUNDS_MAX {
+            let found = self.ports.endpoints.find_endpoint(tenant_id, id).await?;
+            let before = found.ok_or_else(super::no_such_endpoint)?;
+            expected.check(before.version)?;
+            let mut endpoint = before.clone();
+            if change(&mut endpoint)? == Step::Leave || endpoint == before {
+                return Ok(before);
+            }
+            endpoint.updated_at = self.ports.clock.now();
+            if self.ports.endpoints.save_endpoint(&endpoint).await? == Saved::Done {
+                endpoint.version += 1;
+                tracing::info!(%tenant_id, endpoint_id = %id, version = endpoint.version, "endpoint changed");
+                return Ok(endpoint);
+            }
+        }
+        Err(Failure::KeptChanging("endpoint"))
+    }
+}

@@ -1,0 +1,356 @@
+//! `dakghar endpoint …`: endpoints of tenants, for the operator's shell.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{anyhow, bail};
+use clap::Subcommand;
+use dakghar_core::app::{EndpointChanges, EndpointWithSecret, ExpectedVersion, NewEndpoint, StartAt};
+use dakghar_core::domain::endpoint::{DeliveryOrder, EndpointFormat, EndpointSecret};
+use dakghar_core::domain::{Endpoint, KindPattern, Secret, TenantId, Timestamp};
+use serde_json::{Value, json};
+
+use super::output;
+use crate::config::Config;
+use crate::wiring::{Purpose, wire};
+
+/// The long help after the commands. A paragraph is one line, because clap wraps it to the width of the terminal.
+pub const AFTER_HELP: &str = "\
+An endpoint is a URL at which a tenant gets the entries of its feed: messages that came, Meta's reports, what became of \
+its own messages, events. A tenant has 20 at most; that of its callbackUrl is one of them.
+
+Secrets:
+  Each call is signed by the endpoint's secret. It is printed once, when it is made up, and is stored sealed. After \
+rotate-secret calls carry both signatures for a while, so that the receiver can be changed in between.
+
+What an endpoint does not get while it is paused or disabled waits in the feed, for as long as that is kept. A running \
+server follows within a few seconds.
+
+Exit status:
+  0   done
+  1   it was not done; standard error says why
+  64  wrong usage or settings
+
+Examples:
+  dakghar endpoint create ten_… https://example.com/hook
+  dakghar endpoint create ten_… https://example.com/hook --kind message.received --kind 'status.*' --start beginning
+  dakghar endpoint update ten_… end_… --per-second 100 --header 'Authorization: Bearer 7f3a'
+  dakghar endpoint rotate-secret ten_… end_… --overlap-seconds 3600
+  dakghar endpoint list ten_…";
+
+/// The commands on endpoints.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make an endpoint; prints its secret, which is shown only once
+    Create(Creation),
+    /// List the endpoints of a tenant
+    List {
+        /// The tenant's id, ten_….
+        tenant_id: String,
+        /// Print JSON, one endpoint a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one endpoint; its secrets and the values of its headers are never shown
+    Show(Named),
+    /// Change an endpoint: what is not named stays
+    Update(Update),
+    /// Stop calling an endpoint; what it does not get waits in the feed
+    Pause(Named),
+    /// Call an endpoint again, whatever stopped it
+    Resume(Named),
+    /// Give an endpoint another secret; the one before it signs as well for a while
+    RotateSecret {
+        #[command(flatten)]
+        endpoint: Named,
+        /// The secret; made up, and printed once, when absent. Better from the environment than on the command line.
+        #[arg(long, env = "NEW_ENDPOINT_SECRET", hide_env_values = true)]
+        secret: Option<String>,
+        /// How long the one before it signs as well, in seconds, 30 days at most.
+        #[arg(long, default_value_t = 86_400)]
+        overlap_seconds: u32,
+    },
+    /// Delete an endpoint; what it did not get yet it does not get
+    Delete(Named),
+}
+
+/// Which endpoint.
+#[derive(Debug, clap::Args)]
+pub struct Named {
+    /// The tenant's id, ten_….
+    tenant_id: String,
+    /// The endpoint's id, end_….
+    endpoint_id: String,
+}
+
+/// An endpoint to make.
+#[derive(Debug, clap::Args)]
+pub struct Creation {
+    /// The tenant's id, ten_….
+    tenant_id: String,
+    /// The URL that is called: https, with a public host.
+    url: String,
+    /// What a call looks like: Standard Webhooks, or what Meta would have posted.
+    #[arg(long, default_value = EndpointFormat::Standard.as_str(), value_parser = EndpointFormat::ALL.map(EndpointFormat::as_str))]
+    format: String,
+    /// From where on it gets entries: now, beginning, or a time such as 2026-11-22T10:00:00Z.
+    #[arg(long, default_value = "now", value_name = "PLACE")]
+    start: String,
+    /// The secret that signs its calls; made up, and printed once, when absent. Better from the environment.
+    #[arg(long, env = "NEW_ENDPOINT_SECRET", hide_env_values = true)]
+    secret: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Changes of an endpoint.
+#[derive(Debug, clap::Args)]
+pub struct Update {
+    #[command(flatten)]
+    endpoint: Named,
+    /// Another URL.
+    #[arg(long)]
+    url: Option<String>,
+    /// All kinds again.
+    #[arg(long, conflicts_with = "kind")]
+    all_kinds: bool,
+    /// All numbers again.
+    #[arg(long, conflicts_with = "number")]
+    all_numbers: bool,
+    /// No headers any more.
+    #[arg(long, conflicts_with = "header")]
+    no_headers: bool,
+    /// Only if it still has this version.
+    #[arg(long, value_name = "VERSION")]
+    if_version: Option<u64>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// What is said of an endpoint, whether it is made or changed.
+#[derive(Debug, clap::Args)]
+struct Settings {
+    /// Only this kind of entries, or the beginning of kinds and *; may be repeated.
+    #[arg(long, value_name = "KIND")]
+    kind: Vec<String>,
+    /// Only this number, by Meta's id of it; may be repeated.
+    #[arg(long, value_name = "NUMBER")]
+    number: Vec<String>,
+    /// With conversation an entry that fails holds back those behind it of its conversation.
+    #[arg(long, value_parser = DeliveryOrder::ALL.map(DeliveryOrder::as_str))]
+    order: Option<String>,
+    /// The most entries in a call, 1 to 100.
+    #[arg(long, value_name = "NUMBER")]
+    batch_max: Option<u32>,
+    /// The most calls in a second, 1 to 1000.
+    #[arg(long, value_name = "NUMBER")]
+    per_second: Option<u32>,
+    /// The most calls under way, 1 to 32.
+    #[arg(long, value_name = "NUMBER")]
+    concurrency: Option<u32>,
+    /// A header that is sent with each call, as 'Name: value'; may be repeated. They take the place of all there were.
+    #[arg(long, value_name = "HEADER")]
+    header: Vec<String>,
+    /// What the challenge of the format meta names. Better from the environment.
+    #[arg(long, env = "NEW_VERIFY_TOKEN", hide_env_values = true)]
+    verify_token: Option<String>,
+}
+
+impl Settings {
+    fn changes(self) -> anyhow::Result<EndpointChanges> {
+        let some = |list: Vec<String>| Some(list).filter(|list| !list.is_empty());
+        let headers = self.header.iter().map(|header| {
+            // The value may be secret, so it is not repeated.
+            let (name, value) = header
+                .split_once(':')
+                .ok_or_else(|| anyhow!("a header must look like 'Name: value'"))?;
+            Ok((name.trim().to_owned(), Secret::new(value.trim())))
+        });
+        let headers = headers.collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(EndpointChanges {
+            url: None,
+            kinds: some(self.kind),
+            phone_number_ids: some(self.number),
+            order: self.order.as_deref().and_then(DeliveryOrder::parse),
+            batch_max: self.batch_max,
+            per_second: self.per_second,
+            concurrency: self.concurrency,
+            headers: Some(headers).filter(|headers| !headers.is_empty()),
+            verify_token: self.verify_token.map(|token| Some(Secret::new(token))),
+        })
+    }
+}
+
+/// Runs one command, beside a server or without one.
+pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
+    let app = wire(&config, Purpose::Command, Arc::default()).await?.app;
+    let endpoints = &app.endpoints;
+    let any = ExpectedVersion::ANY;
+    match command {
+        Command::Create(creation) => {
+            let tenant_id = parse(&creation.tenant_id)?;
+            let made = endpoints.create(&tenant_id, &creation.new()?).await?;
+            output::line(&format!("endpointId  {}", made.endpoint.id));
+            show_secret(&made);
+        }
+        Command::List { tenant_id, json } => {
+            let tenant_id = parse(&tenant_id)?;
+            app.tenants.stored(&tenant_id).await?;
+            list(&endpoints.list(&tenant_id).await?, json);
+        }
+        Command::Show(named) => {
+            let endpoint = endpoints.find(&parse(&named.tenant_id)?, &named.endpoint_id).await?;
+            output::line(&serde_json::to_string_pretty(&describe(&endpoint))?);
+        }
+        Command::Update(update) => {
+            let tenant_id = parse(&update.endpoint.tenant_id)?;
+            let expected = (update.if_version).map_or(any, |version| ExpectedVersion::one_of(vec![version]));
+            let id = update.endpoint.endpoint_id.clone();
+            let changed = endpoints.change(&tenant_id, &id, &update.changes()?, &expected).await?;
+            output::line(&format!("changed: version {}", changed.version));
+        }
+        Command::Pause(named) => {
+            let paused = endpoints
+                .pause(&parse(&named.tenant_id)?, &named.endpoint_id, &any)
+                .await?;
+            output::line(paused.state.as_str());
+        }
+        Command::Resume(named) => {
+            let resumed = endpoints
+                .resume(&parse(&named.tenant_id)?, &named.endpoint_id, &any)
+                .await?;
+            output::line(resumed.state.as_str());
+        }
+        Command::RotateSecret {
+            endpoint: named,
+            secret,
+            overlap_seconds,
+        } => {
+            let (tenant_id, secret) = (parse(&named.tenant_id)?, secret.map(Secret::new));
+            let overlap = Some(Duration::from_secs(overlap_seconds.into()));
+            let rotated = endpoints
+                .rotate(&tenant_id, &named.endpoint_id, secret.as_ref(), overlap, &any)
+                .await?;
+            show_secret(&rotated);
+            let count = rotated.endpoint.valid_secrets(app.wall()).count();
+            output::line(&format!("{count} secrets sign at present"));
+        }
+        Command::Delete(named) => {
+            endpoints
+                .remove(&parse(&named.tenant_id)?, &named.endpoint_id, &any)
+                .await?;
+            output::line("deleted");
+        }
+    }
+    Ok(())
+}
+
+impl Creation {
+    fn new(self) -> anyhow::Result<NewEndpoint> {
+        let start = match &*self.start {
+            "now" => StartAt::Now,
+            "beginning" => StartAt::Beginning,
+            time => match Timestamp::parse_rfc3339(time) {
+                Some(time) => StartAt::Time(time),
+                None => bail!("--start must be now, beginning, or a time such as 2026-11-22T10:00:00Z"),
+            },
+        };
+        Ok(NewEndpoint {
+            format: EndpointFormat::parse(&self.format).unwrap_or_default(),
+            settings: EndpointChanges {
+                url: Some(self.url),
+                ..self.settings.changes()?
+            },
+            start,
+            secret: self.secret.map(Secret::new),
+        })
+    }
+}
+
+impl Update {
+    fn changes(self) -> anyhow::Result<EndpointChanges> {
+        let mut changes = EndpointChanges {
+            url: self.url,
+            ..self.settings.changes()?
+        };
+        if self.all_kinds {
+            changes.kinds = Some(Vec::new());
+        }
+        if self.all_numbers {
+            changes.phone_number_ids = Some(Vec::new());
+        }
+        if self.no_headers {
+            changes.headers = Some(Vec::new());
+        }
+        Ok(changes)
+    }
+}
+
+fn show_secret(EndpointWithSecret { secret, .. }: &EndpointWithSecret) {
+    output::line(&format!("secret      {}   (shown only now)", secret.reveal()));
+}
+
+fn parse(text: &str) -> anyhow::Result<TenantId> {
+    TenantId::parse(text).map_err(|_| anyhow!("{text} is not a tenant id (ten_…); see `dakghar tenant list`"))
+}
+
+fn list(endpoints: &[Endpoint], is_json: bool) {
+    if is_json {
+        for endpoint in endpoints {
+            output::line(&describe(endpoint).to_string());
+        }
+    } else if endpoints.is_empty() {
+        output::line("no endpoints yet; make one with `dakghar endpoint create`");
+    } else {
+        let rows: Vec<Vec<String>> = endpoints.iter().map(row).collect();
+        output::table(&["ENDPOINT", "URL", "FORMAT", "KINDS", "STATE", "SINCE"], &rows);
+    }
+}
+
+fn row(endpoint: &Endpoint) -> Vec<String> {
+    let kinds: Vec<&str> = endpoint.filter.kinds.iter().map(KindPattern::as_str).collect();
+    vec![
+        endpoint.id.to_string(),
+        endpoint.url.clone(),
+        endpoint.format.as_str().to_owned(),
+        if kinds.is_empty() {
+            "all".to_owned()
+        } else {
+            kinds.join(",")
+        },
+        endpoint.state.as_str().to_owned(),
+        endpoint.created_at.to_string(),
+    ]
+}
+
+fn describe(endpoint: &Endpoint) -> Value {
+    let secret = |secret: &EndpointSecret| {
+        json!({
+            "addedAt": secret.added_at.to_string(),
+            "validUntil": secret.valid_until.map(|until| until.to_string()),
+        })
+    };
+    let disabled = endpoint.state.disabled();
+    let filter = &endpoint.filter;
+    json!({
+        "endpointId": endpoint.id.to_string(),
+        "url": endpoint.url,
+        "isCallbackUrl": endpoint.is_of_callback_url(),
+        "format": endpoint.format.as_str(),
+        "kinds": filter.kinds.iter().map(KindPattern::as_str).collect::<Vec<_>>(),
+        "phoneNumberIds": filter.phone_number_ids.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "order": endpoint.order.as_str(),
+        "batchMax": endpoint.batch_max,
+        "perSecond": endpoint.per_second,
+        "concurrency": endpoint.concurrency,
+        "headers": endpoint.header_names,
+        "secrets": endpoint.secrets.iter().map(secret).collect::<Vec<_>>(),
+        "hasVerifyToken": endpoint.sealed_verify_token.is_some(),
+        "state": endpoint.state.as_str(),
+        "disabled": disabled.map(|(reason, at)| json!({"reason": reason.as_str(), "at": at.to_string()})),
+        "startsBehind": endpoint.start.to_string(),
+        "version": endpoint.version,
+        "createdAt": endpoint.created_at.to_string(),
+        "updatedAt": endpoint.updated_at.to_string(),
+    })
+}
