@@ -42,8 +42,6 @@ pub struct Settings {
     pub callback_timeout: Duration,
     /// The app of the settings.
     pub default_app: DefaultApp,
-    /// Where callbacks may go.
-    pub callback_rules: Arc<CallbackRules>,
     /// The limits of a tenant whose record says nothing.
     pub tenant_limits: TenantLimits,
     /// The time a tenant is remembered before it is read again. It bounds the delay until a pause takes effect.
@@ -62,7 +60,6 @@ impl Default for Settings {
             callback_rules: Arc::default(),
             callback_timeout: Duration::from_secs(15),
             default_app: DefaultApp::default(),
-            callback_rules: Arc::default(),
             tenant_limits: TenantLimits::default(),
             batch_max: 512,
             waiting_max: 20_000,

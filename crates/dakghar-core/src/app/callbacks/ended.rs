@@ -108,7 +108,7 @@ impl EndpointRun {
 
     fn done(&mut self, item: &Item, now: Timestamp) {
         match item.source {
-            Source::Feed | Source::Replay => self.window.done(item.place()),
+            Source::Feed => self.window.done(item.place()),
             Source::Exceptions => {
                 self.pending.remove(item.place(), now);
                 self.unsaved.exceptions.insert(item.place(), None);

@@ -9,8 +9,6 @@ use crate::domain::{ConversationId, PhoneNumberId, Place, Timestamp};
 pub(super) enum Source {
     /// The feed.
     Feed,
-    /// The feed, for a replay.
-    Replay,
     /// The exceptions.
     Exceptions,
 }

@@ -31,9 +31,14 @@ impl Opened {
         Ok(Self {
             url: rules.parse(&endpoint.url).ok(),
             format: endpoint.format,
-            standard_secrets: secrets.filter_map(|secret| StandardSecret::parse(secret).ok()).collect(),
+            standard_secrets: secrets
+                .filter_map(|secret| StandardSecret::parse(secret).ok())
+                .collect(),
             credentials,
-            until: endpoint.valid_secrets(now).filter_map(|secret| secret.valid_until).min(),
+            until: endpoint
+                .valid_secrets(now)
+                .filter_map(|secret| secret.valid_until)
+                .min(),
         })
     }
 
