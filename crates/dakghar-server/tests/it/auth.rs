@@ -97,6 +97,14 @@ fn intended(operation: &Operation) -> Access {
         | "resumeRedrive"
         | "cancelRedrive"
         | "listEvents"
+        | "listEndpoints"
+        | "createEndpoint"
+        | "getEndpoint"
+        | "changeEndpoint"
+        | "removeEndpoint"
+        | "rotateEndpointSecret"
+        | "pauseEndpoint"
+        | "resumeEndpoint"
         | "readFeed" => Access::Tenant,
         "verifyWebhook" | "receiveWebhook" | "getHealth" | "getReadiness" => Access::Anybody,
         new => panic!("{new} needs a case here"),
@@ -110,6 +118,7 @@ fn probe(operation: &Operation, tenant_id: &str) -> Request<Body> {
         .replace("{tenantId}", tenant_id)
         .replace("{phoneNumberId}", "999")
         .replace("{messageId}", "msg_x")
+        .replace("{endpointId}", "end_x")
         .replace("{redriveId}", "rdr_x")
         .replace("{conversationId}", "cnv_x")
         .replace("{personId}", "per_x")

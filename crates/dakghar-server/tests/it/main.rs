@@ -11,8 +11,10 @@
 mod apps;
 mod auth;
 mod browsers;
+mod callback_urls;
 mod contract;
 mod documents;
+mod endpoints;
 mod framing;
 mod harness;
 mod http2;

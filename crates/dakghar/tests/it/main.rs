@@ -21,6 +21,7 @@ mod cli;
 mod clocks;
 mod dependencies;
 mod disk;
+mod endpoints;
 mod failover;
 mod fairness;
 mod faulty_disk;
