@@ -23,6 +23,7 @@ pub mod person;
 pub mod person_name;
 pub mod problem;
 pub mod quota;
+pub mod raw_members;
 pub mod redrive;
 pub mod retention;
 pub mod retry;

@@ -6,6 +6,7 @@ mod callbacks;
 mod crashes;
 mod echoes;
 mod feed;
+mod meta_form;
 mod names;
 mod people;
 mod promises;

@@ -1,8 +1,10 @@
 //! The feed: places are given, and entries are read with what they name.
 
+mod meta_form;
 mod reading;
 mod sequencing;
 
+pub use meta_form::{is_posted_by_meta, meta_body};
 pub use reading::{EntryData, FeedItem, FeedPage};
 pub use sequencing::{Sequenced, Sequencing};
 

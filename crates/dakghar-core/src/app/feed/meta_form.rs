@@ -1,0 +1,205 @@
+//! What Meta would have posted to a tenant that is alone at its app: Meta's own elements with what stood around them,
+//! and nothing of ours.
+//!
+//! Each entry of a feed is an entry of the body, in the order of the feed. Texts, numbers and unknown fields are Meta's,
+//! byte by byte. One thing is put back: where Meta returns the callback data that we sent with a message, stands what the
+//! tenant's own request gave, or nothing where it gave none.
+
+use serde_json::value::RawValue;
+
+use super::reading::{EntryData, FeedItem};
+use crate::domain::feed::{FeedEntry, Subject};
+use crate::domain::message::{Message, Origin, StatusRecord};
+use crate::domain::opaque::OpaqueSigner;
+use crate::domain::raw_members::RawMembers;
+use crate::domain::webhook::{FRAME_END, framed, list_of};
+use crate::domain::{AmendedMessage, PhoneNumberId, WabaId, WebhookEvent};
+
+/// The member of a status with the callback data.
+const OPAQUE: &str = "biz_opaque_callback_data";
+/// The field of messages and statuses.
+const MESSAGES: &str = "messages";
+/// The field and the list of what the business wrote in its app.
+const ECHOES: &str = "smb_message_echoes";
+const ECHO_LIST: &str = "message_echoes";
+/// Objects and lists within each other that are looked into for our callback data. In Meta's form it lies at seven.
+const DEPTH_MAX: usize = 16;
+
+/// True for an entry that Meta tells of. What becomes of a message by our own doing (`message.sent`, `message.dead`,
+/// `message.expired` …) is never posted by Meta.
+pub const fn is_posted_by_meta(entry: &FeedEntry) -> bool {
+    !matches!(entry.subject, Subject::Change { .. })
+}
+
+/// Returns the body that Meta would have posted for these entries, as JSON text. `None` if Meta posts nothing for any of
+/// them, or nothing is left of what it posted.
+pub fn meta_body<'a>(items: impl IntoIterator<Item = &'a FeedItem>) -> Option<String> {
+    let mut body = String::from(r#"{"object":"whatsapp_business_account","entry":["#);
+    let mut is_first = true;
+    for entry in items.into_iter().filter_map(entry_of) {
+        if !is_first {
+            body.push(',');
+        }
+        is_first = false;
+        body.push_str(&entry);
+    }
+    body.push_str("]}");
+    (!is_first).then_some(body)
+}
+
+/// Meta's entry with the element that an entry of the feed tells of.
+fn entry_of(item: &FeedItem) -> Option<String> {
+    if !is_posted_by_meta(&item.entry) {
+        return None;
+    }
+    match &item.data {
+        EntryData::Message(amended) => of_message(&amended.message),
+        EntryData::Report(report, amended) => of_report(report, amended.as_deref()),
+        EntryData::Event(event) => of_event(event),
+        EntryData::Gone => None,
+    }
+}
+
+/// `None` if nothing is left of how it came.
+fn of_message(message: &Message) -> Option<String> {
+    let accepted = &message.accepted;
+    let element = accepted.content.envelope.as_deref()?;
+    let list = list_of(accepted.origin);
+    let field = match accepted.origin {
+        Origin::Client | Origin::Person => MESSAGES,
+        Origin::BusinessApp => ECHOES,
+        Origin::History => "history",
+    };
+    let frame = accepted.content.frame.as_deref();
+    let whole = frame.and_then(|frame| framed(frame, list, element));
+    whole.or_else(|| framed(&bare_frame(None, field, Some(&accepted.phone_number_id)), list, element))
+}
+
+fn of_report(report: &StatusRecord, amended: Option<&AmendedMessage>) -> Option<String> {
+    let accepted = amended.map(|amended| &amended.message.accepted);
+    let own = accepted.and_then(|accepted| accepted.client_opaque.as_deref());
+    let element = with_callback_data(&report.raw, own);
+    let frame = report.frame.as_deref();
+    let whole = frame.and_then(|frame| framed(frame, "statuses", &element));
+    let number = accepted.map(|accepted| &accepted.phone_number_id);
+    whole.or_else(|| framed(&bare_frame(None, MESSAGES, number), "statuses", &element))
+}
+
+/// `None` if it came as something else than JSON.
+fn of_event(event: &WebhookEvent) -> Option<String> {
+    let raw: &RawValue = serde_json::from_str(&event.raw).ok()?;
+    let members = RawMembers::of(raw);
+    let is_entry = |members: &RawMembers<'_>| event.field.is_empty() || members.get("changes").is_some();
+    let whole = match &members {
+        Some(members) if is_entry(members) => event.raw.to_string(),
+        // A change that is no object.
+        None if event.field.is_empty() => {
+            let account = account(event.waba_id.as_ref());
+            format!(r#"{{{account}"changes":[{}]}}"#, raw.get())
+        }
+        // An element that could not be read, or whose surroundings were too long to be repeated.
+        members => element_of(event, members.as_ref(), raw.get())?,
+    };
+    Some(without_our_callback_data(whole))
+}
+
+fn element_of(event: &WebhookEvent, members: Option<&RawMembers<'_>>, element: &str) -> Option<String> {
+    let problem = event.problem.as_deref().unwrap_or_default();
+    let is_echo = matches!(&*event.field, ECHOES | ECHO_LIST);
+    let is_status = members.is_some_and(|members| members.get("status").is_some() && members.get("from").is_none());
+    let list = if is_echo {
+        ECHO_LIST
+    } else if &*event.field == "statuses" || is_status || problem.contains("status") {
+        "statuses"
+    } else {
+        "messages"
+    };
+    let field = match &*event.field {
+        ECHO_LIST => ECHOES,
+        "statuses" => MESSAGES,
+        field => field,
+    };
+    let frame = bare_frame(event.waba_id.as_ref(), field, event.phone_number_id.as_ref());
+    if !problem.ends_with("is neither an array nor an object") {
+        return framed(&frame, list, element);
+    }
+    // It came in the place of the list.
+    let open = frame.strip_suffix(FRAME_END)?;
+    Some(format!(r#"{open},"{list}":{element}{FRAME_END}"#))
+}
+
+/// The least that stands around an element of Meta's, where what stood there was not kept.
+fn bare_frame(waba_id: Option<&WabaId>, field: &str, number: Option<&PhoneNumberId>) -> String {
+    let account = account(waba_id);
+    let field = json_text(field);
+    let metadata = number.map_or_else(String::new, |number| {
+        format!(r#","metadata":{{"phone_number_id":{}}}"#, json_text(number.as_str()))
+    });
+    format!(r#"{{{account}"changes":[{{"field":{field},"value":{{"messaging_product":"whatsapp"{metadata}{FRAME_END}"#)
+}
+
+/// The id of an entry as its first member, if it is known.
+fn account(waba_id: Option<&WabaId>) -> String {
+    waba_id.map_or_else(String::new, |id| format!(r#""id":{},"#, json_text(id.as_str())))
+}
+
+fn json_text(text: &str) -> String {
+    serde_json::to_string(text).expect("a string is JSON")
+}
+
+/// The status with the tenant's own callback data in the place of ours, or without any where it gave none. What is not
+/// ours stays.
+fn with_callback_data(status: &str, own: Option<&str>) -> String {
+    if !status.contains(OPAQUE) {
+        return status.to_owned();
+    }
+    let members: Option<RawMembers<'_>> = serde_json::from_str(status).ok();
+    let Some(members) = members else {
+        return status.to_owned();
+    };
+    let own = own.map(json_text);
+    members.object_of(|name, value| {
+        if name == OPAQUE && is_ours(value) {
+            own.clone()
+        } else {
+            Some(value.get().to_owned())
+        }
+    })
+}
+
+/// The JSON without callback data of ours, wherever it stands. The tenant's own is not known here.
+fn without_our_callback_data(json: String) -> String {
+    if !json.contains(OPAQUE) {
+        return json;
+    }
+    let raw: Option<&RawValue> = serde_json::from_str(&json).ok();
+    match raw {
+        Some(raw) => without_ours(raw, DEPTH_MAX),
+        None => json,
+    }
+}
+
+fn without_ours(value: &RawValue, depth: usize) -> String {
+    let text = value.get();
+    let Some(deeper) = depth.checked_sub(1).filter(|_| text.contains(OPAQUE)) else {
+        return text.to_owned();
+    };
+    if let Some(members) = RawMembers::of(value) {
+        return members.object_of(|name, value| {
+            let is_ours = name == OPAQUE && is_ours(value);
+            (!is_ours).then(|| without_ours(value, deeper))
+        });
+    }
+    let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(text) else {
+        return text.to_owned();
+    };
+    let elements: Vec<_> = elements
+        .into_iter()
+        .map(|element| without_ours(element, deeper))
+        .collect();
+    format!("[{}]", elements.join(","))
+}
+
+fn is_ours(value: &RawValue) -> bool {
+    serde_json::from_str::<String>(value.get()).is_ok_and(|text| OpaqueSigner::has_our_form(&text))
+}
