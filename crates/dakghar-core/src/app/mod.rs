@@ -51,7 +51,7 @@ pub use endpoints::{
 };
 pub use failed_requests::FailedRequests;
 pub use failure::{Failure, Fault};
-pub use feed::{EntryData, FeedItem, FeedPage, Sequenced, Sequencing, is_posted_by_meta, meta_body};
+pub use feed::{EntryData, FeedItem, FeedPage, OwnCallbackData, Sequenced, Sequencing, is_posted_by_meta, meta_body};
 pub use health::Health;
 pub use holding::{HoldReport, Holding};
 pub use listening::{Attending, Listening};

@@ -40,13 +40,14 @@ impl OpaqueSigner {
         text.starts_with("v1.")
     }
 
-    /// True if the data has the form of ours, whoever made it.
-    pub fn has_our_form(text: &str) -> bool {
+    /// Returns the message that data of our form names, whoever made it.
+    pub fn named_message(text: &str) -> Option<MessageId> {
         let parts: Vec<&str> = text.split('.').take(6).collect();
         let (["v1", id, attempt, _] | ["v2", id, attempt, _, _]) = parts[..] else {
-            return false;
+            return None;
         };
-        MessageId::parse(id).is_ok() && attempt.parse::<u32>().is_ok()
+        attempt.parse::<u32>().ok()?;
+        MessageId::parse(id).ok()
     }
 
     /// Returns the message and attempt in the data, if it is ours and was sent from this number. Data of version 1 is

@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
-use dakghar_core::app::{EntryData, FeedItem, is_posted_by_meta, meta_body};
-use dakghar_core::domain::AmendedMessage;
+use dakghar_core::app::{self, EntryData, FeedItem, OwnCallbackData, is_posted_by_meta};
 use dakghar_core::domain::feed::{FeedEntry, Place};
 use dakghar_core::domain::message::{EvidenceStatus, Message, Status, StatusRecord};
 use dakghar_core::domain::webhook::{EventReason, WebhookEvent};
+use dakghar_core::domain::{AmendedMessage, MessageId};
 use dakghar_testkit::samples::{self, With as _};
 use serde_json::{Value, json};
 
 /// Ours, by its form.
 const OURS: &str = "v2.msg_00000000000000000000000001.1.ten_00000000000000000000000001.AAAAAAAAAAAAAAAA";
 const FRAME: &str = r#"{"id":"900","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"111"}}}]}"#;
+
+fn meta_body<'a>(items: impl IntoIterator<Item = &'a FeedItem>) -> Option<String> {
+    app::meta_body(items, &OwnCallbackData::new())
+}
 
 fn item(entry: FeedEntry, data: EntryData) -> FeedItem {
     FeedItem {
@@ -128,6 +132,18 @@ fn an_event_holds_no_callback_data_of_ours() {
         let found = &entries[0]["changes"][0]["value"]["statuses"];
         assert_eq!(*found, json!([serde_json::from_str::<Value>(status).unwrap()]));
     }
+}
+
+#[test]
+fn an_event_gets_the_callback_data_of_its_message() {
+    let status = format!(r#"{{"status":"captured","biz_opaque_callback_data":"{OURS}"}}"#);
+    let payment = event("messages", None, &status);
+    let own = OwnCallbackData::from([(
+        MessageId::parse("msg_00000000000000000000000001").unwrap(),
+        "mine".into(),
+    )]);
+    let body = app::meta_body([&payment], &own).unwrap();
+    assert!(body.contains(&status.replace(OURS, "mine")), "{body}");
 }
 
 #[test]

@@ -28,6 +28,8 @@ use crate::contract;
 
 pub(crate) const ADMIN_KEY: &str = "admin-key-of-the-operator-0123456789";
 pub(crate) const APP_SECRET: &str = "app-secret-of-meta";
+/// Signs the callback data of messages.
+pub(crate) const OPAQUE_KEY: [u8; 32] = [1; 32];
 pub(crate) const VERIFY_TOKEN: &str = "verify-me";
 
 /// Puts something between the service and the store of the apps.
@@ -148,7 +150,7 @@ impl Service {
             ..Settings::default()
         };
         let keys = SigningKeys {
-            opaque: [1; 32],
+            opaque: OPAQUE_KEY,
             opaque_previous: None,
             cursor: [2; 32],
         };

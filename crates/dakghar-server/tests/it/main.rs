@@ -22,6 +22,7 @@ mod isolation;
 mod limits;
 mod lists;
 mod messages;
+mod meta_form;
 mod operations;
 mod pacing;
 mod redrives;

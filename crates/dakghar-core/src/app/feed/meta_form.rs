@@ -5,6 +5,9 @@
 //! byte by byte. One thing is put back: where Meta returns the callback data that we sent with a message, stands what the
 //! tenant's own request gave, or nothing where it gave none.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use serde_json::value::RawValue;
 
 use super::reading::{EntryData, FeedItem};
@@ -13,7 +16,7 @@ use crate::domain::message::{Message, Origin, StatusRecord};
 use crate::domain::opaque::OpaqueSigner;
 use crate::domain::raw_members::RawMembers;
 use crate::domain::webhook::{FRAME_END, framed, list_of};
-use crate::domain::{AmendedMessage, PhoneNumberId, WabaId, WebhookEvent};
+use crate::domain::{AmendedMessage, MessageId, PhoneNumberId, WabaId, WebhookEvent};
 
 /// The member of a status with the callback data.
 const OPAQUE: &str = "biz_opaque_callback_data";
@@ -31,12 +34,16 @@ pub const fn is_posted_by_meta(entry: &FeedEntry) -> bool {
     !matches!(entry.subject, Subject::Change { .. })
 }
 
+/// The callback data that the tenant's own requests gave, by message.
+pub type OwnCallbackData = HashMap<MessageId, Arc<str>>;
+
 /// Returns the body that Meta would have posted for these entries, as JSON text. `None` if Meta posts nothing for any of
-/// them, or nothing is left of what it posted.
-pub fn meta_body<'a>(items: impl IntoIterator<Item = &'a FeedItem>) -> Option<String> {
+/// them, or nothing is left of what it posted. `own` is about messages that are named in events; those with reports stand
+/// beside them. [`Reading::meta_body`](crate::app::Reading::meta_body) finds it.
+pub fn meta_body<'a>(items: impl IntoIterator<Item = &'a FeedItem>, own: &OwnCallbackData) -> Option<String> {
     let mut body = String::from(r#"{"object":"whatsapp_business_account","entry":["#);
     let mut is_first = true;
-    for entry in items.into_iter().filter_map(entry_of) {
+    for entry in items.into_iter().filter_map(|item| entry_of(item, own)) {
         if !is_first {
             body.push(',');
         }
@@ -48,14 +55,14 @@ pub fn meta_body<'a>(items: impl IntoIterator<Item = &'a FeedItem>) -> Option<St
 }
 
 /// Meta's entry with the element that an entry of the feed tells of.
-fn entry_of(item: &FeedItem) -> Option<String> {
+fn entry_of(item: &FeedItem, own: &OwnCallbackData) -> Option<String> {
     if !is_posted_by_meta(&item.entry) {
         return None;
     }
     match &item.data {
         EntryData::Message(amended) => of_message(&amended.message),
         EntryData::Report(report, amended) => of_report(report, amended.as_deref()),
-        EntryData::Event(event) => of_event(event),
+        EntryData::Event(event) => of_event(event, own),
         EntryData::Gone => None,
     }
 }
@@ -86,7 +93,7 @@ fn of_report(report: &StatusRecord, amended: Option<&AmendedMessage>) -> Option<
 }
 
 /// `None` if it came as something else than JSON.
-fn of_event(event: &WebhookEvent) -> Option<String> {
+fn of_event(event: &WebhookEvent, own: &OwnCallbackData) -> Option<String> {
     let raw: &RawValue = serde_json::from_str(&event.raw).ok()?;
     let members = RawMembers::of(raw);
     let is_entry = |members: &RawMembers<'_>| event.field.is_empty() || members.get("changes").is_some();
@@ -100,7 +107,27 @@ fn of_event(event: &WebhookEvent) -> Option<String> {
         // An element that could not be read, or whose surroundings were too long to be repeated.
         members => element_of(event, members.as_ref(), raw.get())?,
     };
-    Some(without_our_callback_data(whole))
+    Some(with_own_callback_data(whole, own))
+}
+
+/// The messages whose callback data stands in events: in statuses of payments, and in those that could not be read.
+pub(super) fn messages_named_in_events<'a>(items: impl IntoIterator<Item = &'a FeedItem>) -> Vec<MessageId> {
+    let mut found = Vec::new();
+    for item in items {
+        let EntryData::Event(event) = &item.data else { continue };
+        if !event.raw.contains(OPAQUE) {
+            continue;
+        }
+        if let Ok(raw) = serde_json::from_str::<&RawValue>(&event.raw) {
+            rewritten(raw, DEPTH_MAX, &mut |message_id| {
+                found.push(message_id);
+                None
+            });
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
 }
 
 fn element_of(event: &WebhookEvent, members: Option<&RawMembers<'_>>, element: &str) -> Option<String> {
@@ -153,41 +180,37 @@ fn with_callback_data(status: &str, own: Option<&str>) -> String {
     if !status.contains(OPAQUE) {
         return status.to_owned();
     }
-    let members: Option<RawMembers<'_>> = serde_json::from_str(status).ok();
-    let Some(members) = members else {
-        return status.to_owned();
-    };
-    let own = own.map(json_text);
-    members.object_of(|name, value| {
-        if name == OPAQUE && is_ours(value) {
-            own.clone()
-        } else {
-            Some(value.get().to_owned())
-        }
-    })
+    let raw: Option<&RawValue> = serde_json::from_str(status).ok();
+    raw.map_or_else(
+        || status.to_owned(),
+        |raw| rewritten(raw, DEPTH_MAX, &mut |_| own.map(json_text)),
+    )
 }
 
-/// The JSON without callback data of ours, wherever it stands. The tenant's own is not known here.
-fn without_our_callback_data(json: String) -> String {
+/// The JSON with the tenant's own callback data in the place of ours, wherever it stands.
+fn with_own_callback_data(json: String, own: &OwnCallbackData) -> String {
     if !json.contains(OPAQUE) {
         return json;
     }
     let raw: Option<&RawValue> = serde_json::from_str(&json).ok();
-    match raw {
-        Some(raw) => without_ours(raw, DEPTH_MAX),
-        None => json,
-    }
+    let rewritten = raw.map(|raw| {
+        rewritten(raw, DEPTH_MAX, &mut |message_id| {
+            own.get(&message_id).map(|own| json_text(own))
+        })
+    });
+    rewritten.unwrap_or(json)
 }
 
-fn without_ours(value: &RawValue, depth: usize) -> String {
+/// The JSON with what `own` makes of each callback data of ours, by the message that it names: JSON text, or nothing.
+fn rewritten(value: &RawValue, depth: usize, own: &mut dyn FnMut(MessageId) -> Option<String>) -> String {
     let text = value.get();
     let Some(deeper) = depth.checked_sub(1).filter(|_| text.contains(OPAQUE)) else {
         return text.to_owned();
     };
     if let Some(members) = RawMembers::of(value) {
-        return members.object_of(|name, value| {
-            let is_ours = name == OPAQUE && is_ours(value);
-            (!is_ours).then(|| without_ours(value, deeper))
+        return members.object_of(|name, value| match our_message(value).filter(|_| name == OPAQUE) {
+            Some(message_id) => own(message_id),
+            None => Some(rewritten(value, deeper, own)),
         });
     }
     let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(text) else {
@@ -195,11 +218,13 @@ fn without_ours(value: &RawValue, depth: usize) -> String {
     };
     let elements: Vec<_> = elements
         .into_iter()
-        .map(|element| without_ours(element, deeper))
+        .map(|element| rewritten(element, deeper, own))
         .collect();
     format!("[{}]", elements.join(","))
 }
 
-fn is_ours(value: &RawValue) -> bool {
-    serde_json::from_str::<String>(value.get()).is_ok_and(|text| OpaqueSigner::has_our_form(&text))
+/// The message that callback data of our form names.
+fn our_message(value: &RawValue) -> Option<MessageId> {
+    let text: String = serde_json::from_str(value.get()).ok()?;
+    OpaqueSigner::named_message(&text)
 }

@@ -4,7 +4,7 @@ mod meta_form;
 mod reading;
 mod sequencing;
 
-pub use meta_form::{is_posted_by_meta, meta_body};
+pub use meta_form::{OwnCallbackData, is_posted_by_meta, meta_body};
 pub use reading::{EntryData, FeedItem, FeedPage};
 pub use sequencing::{Sequenced, Sequencing};
 
