@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dakghar_core::app::{CallbackBodies, Callbacks, CallbacksSaved, EndpointRun, Handed};
 use dakghar_core::domain::callback::{CallbackException, ExceptionState};
-use dakghar_core::domain::endpoint::{DeliveryOrder, DisabledReason, Endpoint, EndpointFormat, EndpointState};
+use dakghar_core::domain::endpoint::{DeliveryOrder, DisabledReason, Endpoint, EndpointState};
 use dakghar_core::domain::feed::{EntryFilter, KindPattern};
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::page::PageLimit;
@@ -26,9 +26,9 @@ const URL: &str = "https://example.com/hook";
 struct Places;
 
 impl CallbackBodies for Places {
-    fn body(&self, _: EndpointFormat, handed: Handed<'_>) -> Option<Vec<u8>> {
+    fn standard(&self, handed: Handed<'_>) -> Vec<u8> {
         let places: Vec<_> = handed.items.iter().map(|item| item.place.to_string()).collect();
-        Some(format!("{} #{}", places.join(","), handed.attempt).into_bytes())
+        format!("{} #{}", places.join(","), handed.attempt).into_bytes()
     }
 }
 

@@ -2,6 +2,7 @@
 //! told.
 
 mod authority;
+mod checking;
 mod reply;
 
 use std::collections::VecDeque;
@@ -15,6 +16,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 pub use authority::{Authority, Flaw};
+pub use checking::{hub_signature, standard_signature};
 pub use reply::Reply;
 
 /// A request as it was read.

@@ -16,6 +16,7 @@ mod product;
 mod promises;
 
 mod apps;
+mod callbacks;
 mod chaos;
 mod cli;
 mod clocks;

@@ -1,8 +1,7 @@
-//! What is sent.
+//! What endpoints of the format `standard` are sent.
 
 use crate::app::feed::FeedItem;
-use crate::domain::endpoint::EndpointFormat;
-use crate::domain::{ReplayId, TenantId};
+use crate::domain::TenantId;
 
 /// What one call hands over.
 #[derive(Clone, Copy, Debug)]
@@ -11,16 +10,14 @@ pub struct Handed<'a> {
     pub tenant_id: TenantId,
     /// The entries, at least one, in their order.
     pub items: &'a [FeedItem],
-    /// 1 for the first attempt of the first of them.
+    /// 1 for the first attempt.
     pub attempt: u32,
-    /// Set if they are handed over once more, on request.
-    pub replay: Option<ReplayId>,
     /// True if the endpoint takes several in a call: then it gets a list, also of one.
     pub is_batch: bool,
 }
 
 /// Writes bodies. The API's own words for a record are known only where it is answered.
 pub trait CallbackBodies: Send + Sync {
-    /// Returns the body of a call in this format; `None` if the format has nothing for any of these entries.
-    fn body(&self, format: EndpointFormat, handed: Handed<'_>) -> Option<Vec<u8>>;
+    /// Returns the body of a call, as JSON.
+    fn standard(&self, handed: Handed<'_>) -> Vec<u8>;
 }

@@ -3,29 +3,42 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bodies::Handed;
 use super::deps::Deps;
 use super::item::Item;
 use super::opened::Opened;
+use crate::app::failure::Failure;
+use crate::app::feed::FeedItem;
 use crate::domain::callback::CallEnd;
+use crate::domain::endpoint::{Endpoint, EndpointFormat};
 use crate::domain::{EntryId, Timestamp};
 use crate::ports::receivers::{CallbackAnswer, CallbackCall, CallbackFailure, CallbackOutcome};
 
 /// A call that may begin.
 pub struct OutgoingCall {
     pub(super) items: Vec<Item>,
+    endpoint: Arc<Endpoint>,
     opened: Arc<Opened>,
-    body: Vec<u8>,
-    timeout: Duration,
 }
 
 /// A call that ended.
 pub struct EndedCallback {
     pub(super) call: OutgoingCall,
-    pub(super) answer: Answer,
+    pub(super) outcome: Outcome,
     pub(super) began_at: Timestamp,
 }
 
 /// What became of it.
+pub(super) enum Outcome {
+    /// The receiver was called.
+    Answered(Answer),
+    /// The endpoint's format has nothing for these entries.
+    NothingToSend,
+    /// What it was to send could not be read.
+    NotMade,
+}
+
+/// How the receiver answered.
 pub(super) struct Answer {
     pub(super) end: CallEnd,
     pub(super) took: Duration,
@@ -65,42 +78,65 @@ impl From<CallbackAnswer> for Answer {
 }
 
 impl OutgoingCall {
-    pub(super) fn new(opened: Arc<Opened>, items: Vec<Item>, body: Vec<u8>, timeout: Duration) -> Self {
+    pub(super) const fn new(endpoint: Arc<Endpoint>, opened: Arc<Opened>, items: Vec<Item>) -> Self {
         Self {
             items,
+            endpoint,
             opened,
-            body,
-            timeout,
         }
     }
 
-    /// Signs it, makes it, and waits for the answer.
-    pub(super) async fn make(mut self, deps: &Deps) -> EndedCallback {
+    /// Writes what is sent, signs it, makes the call, and waits for the answer.
+    pub(super) async fn make(self, deps: &Deps) -> EndedCallback {
         let began_at = deps.clock.now();
-        let body = std::mem::take(&mut self.body);
-        let answer = match &self.opened.url {
-            None => Answer {
-                end: CallEnd::Blocked,
-                took: Duration::ZERO,
-                retry_after: None,
-                failure_body: None,
-            },
-            Some(url) => {
-                let headers = self.opened.headers(&self.id(), deps.clock.wall(), &body);
-                let call = CallbackCall {
-                    url: url.clone(),
-                    headers,
-                    body,
-                    timeout: self.timeout,
-                };
-                deps.receivers.post(call).await.into()
+        let outcome = match self.body(deps).await {
+            Ok(Some(body)) => Outcome::Answered(self.post(deps, body).await),
+            Ok(None) => Outcome::NothingToSend,
+            Err(failure) => {
+                tracing::debug!(%failure, endpoint_id = %self.endpoint.id, "a callback could not be written yet");
+                Outcome::NotMade
             }
         };
         EndedCallback {
             call: self,
-            answer,
+            outcome,
             began_at,
         }
+    }
+
+    async fn body(&self, deps: &Deps) -> Result<Option<Vec<u8>>, Failure> {
+        let tenant_id = self.endpoint.tenant_id;
+        let items: Vec<FeedItem> = self.items.iter().map(|item| item.feed.clone()).collect();
+        match self.endpoint.format {
+            EndpointFormat::Standard => Ok(Some(deps.bodies.standard(Handed {
+                tenant_id,
+                items: &items,
+                attempt: self.items.first().map_or(0, |first| first.attempts) + 1,
+                is_batch: self.endpoint.batch_max > 1,
+            }))),
+            EndpointFormat::Meta => {
+                let body = deps.feed.meta_body(&tenant_id, &items).await?;
+                Ok(body.map(String::into_bytes))
+            }
+        }
+    }
+
+    async fn post(&self, deps: &Deps, body: Vec<u8>) -> Answer {
+        let Some(url) = &self.opened.url else {
+            return Answer {
+                end: CallEnd::Blocked,
+                took: Duration::ZERO,
+                retry_after: None,
+                failure_body: None,
+            };
+        };
+        let call = CallbackCall {
+            url: url.clone(),
+            headers: self.opened.headers(&self.id(), deps.clock.wall(), &body),
+            body,
+            timeout: deps.timeout,
+        };
+        deps.receivers.post(call).await.into()
     }
 
     /// The id of what it hands over: that of its entry; of several, one that follows from all of theirs.

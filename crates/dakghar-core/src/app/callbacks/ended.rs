@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::call::{EndedCallback, OutgoingCall};
+use super::call::{EndedCallback, Outcome, OutgoingCall};
 use super::item::{Item, Source};
 use super::run::EndpointRun;
 use crate::domain::Timestamp;
@@ -11,18 +11,29 @@ use crate::domain::endpoint::DisabledReason;
 
 /// What a receiver answers that is gone for good.
 const GONE: u16 = 410;
+/// The wait before an exception is tried again whose call was not made.
+const NOT_MADE_WAIT: Duration = Duration::from_secs(1);
 
 impl EndpointRun {
     /// Takes the answer of a receiver.
     pub fn ended(&mut self, ended: EndedCallback) {
         let now = self.deps.clock.now();
-        let EndedCallback { call, answer, began_at } = ended;
+        let EndedCallback {
+            call,
+            outcome,
+            began_at,
+        } = ended;
         self.under_way -= 1;
         for item in &call.items {
             if let Some(id) = item.conversation_id {
                 self.busy.remove(&id);
             }
         }
+        let answer = match outcome {
+            Outcome::Answered(answer) => answer,
+            Outcome::NothingToSend => return self.leave_out(&call.items, now),
+            Outcome::NotMade => return self.take_back(call.items, now),
+        };
         let end = answer.end;
         let metrics = &self.deps.metrics;
         metrics.callback_attempts.of(end.into()).inc();
@@ -98,8 +109,18 @@ impl EndpointRun {
         self.unsaved.note(self.deps.clock.uptime(), 1);
     }
 
+    /// Entries of a call that was not made.
+    fn take_back(&mut self, items: Vec<Item>, now: Timestamp) {
+        for item in items {
+            match item.source {
+                Source::Feed => self.window.give_back(item.place(), item),
+                Source::Exceptions => self.pending.put_back(item.place(), now + NOT_MADE_WAIT),
+            }
+        }
+    }
+
     /// Entries for which the endpoint's format has nothing.
-    pub(super) fn leave_out(&mut self, items: &[Item], now: Timestamp) {
+    fn leave_out(&mut self, items: &[Item], now: Timestamp) {
         for item in items {
             self.done(item, now);
         }

@@ -8,7 +8,6 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bodies::Handed;
 use super::call::OutgoingCall;
 use super::call_pace::CallPace;
 use super::deps::Deps;
@@ -17,8 +16,9 @@ use super::opened::Opened;
 use super::pending::Pending;
 use super::unsaved::Unsaved;
 use crate::app::failure::Failure;
+use crate::app::feed::is_posted_by_meta;
 use crate::domain::callback::{Advance, AttemptLog, CallbackException, CallbackProgress, EXCEPTIONS_MAX, Window};
-use crate::domain::endpoint::{DeliveryOrder, Endpoint};
+use crate::domain::endpoint::{DeliveryOrder, Endpoint, EndpointFormat};
 use crate::domain::feed::PlacedEntry;
 use crate::domain::page::PageLimit;
 use crate::domain::{ConversationId, Place, Timestamp};
@@ -223,8 +223,10 @@ impl EndpointRun {
         }
         let last = listed.items.last().map_or(after, |placed| placed.place);
         let mut wanted: Vec<PlacedEntry> = listed.items;
-        wanted
-            .retain(|placed| self.endpoint.filter.matches_kind(&placed.entry.kind) && !self.pending.has(placed.place));
+        wanted.retain(|placed| {
+            let is_posted = self.endpoint.format != EndpointFormat::Meta || is_posted_by_meta(&placed.entry);
+            is_posted && self.endpoint.filter.matches_kind(&placed.entry.kind) && !self.pending.has(placed.place)
+        });
         let asked = wanted.len();
         let items = self.deps.feed.with_records(&tenant_id, wanted).await?;
         let (read, read_to) = (items.len(), items.last().map(|item| item.place));
@@ -294,25 +296,14 @@ impl EndpointRun {
         if uptime < self.pace.opens_at(self.endpoint.per_second) {
             return None;
         }
-        loop {
-            let items = self.next_items(now);
-            let first = items.first()?;
-            let handed = Handed {
-                tenant_id: self.endpoint.tenant_id,
-                attempt: first.attempts + 1,
-                replay: None,
-                is_batch: self.endpoint.batch_max > 1,
-                items: &items.iter().map(|item| item.feed.clone()).collect::<Vec<_>>(),
-            };
-            let Some(body) = self.deps.bodies.body(self.endpoint.format, handed) else {
-                self.leave_out(&items, now);
-                continue;
-            };
-            self.pace.take(uptime, self.endpoint.per_second);
-            self.under_way += 1;
-            self.busy.extend(items.iter().filter_map(|item| item.conversation_id));
-            return Some(OutgoingCall::new(self.opened.clone(), items, body, self.deps.timeout));
+        let items = self.next_items(now);
+        if items.is_empty() {
+            return None;
         }
+        self.pace.take(uptime, self.endpoint.per_second);
+        self.under_way += 1;
+        self.busy.extend(items.iter().filter_map(|item| item.conversation_id));
+        Some(OutgoingCall::new(self.endpoint.clone(), self.opened.clone(), items))
     }
 
     fn next_items(&mut self, now: Timestamp) -> Vec<Item> {

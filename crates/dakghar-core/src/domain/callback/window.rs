@@ -84,6 +84,14 @@ impl<T> Window<T> {
         Some((*place, entry))
     }
 
+    /// Puts one back that was taken: it waits again.
+    pub fn give_back(&mut self, place: Place, entry: T) {
+        if let Some(slot) = self.slots.get_mut(&place) {
+            *slot = Slot::Waiting(entry);
+            self.waiting += 1;
+        }
+    }
+
     /// Notes that one that was taken is done.
     pub fn done(&mut self, place: Place) {
         if let Some(slot) = self.slots.get_mut(&place) {
@@ -147,6 +155,10 @@ mod tests {
             [Some(1), Some(3), None]
         );
         assert_eq!((take(&mut window), take(&mut window)), (2, 4));
+        window.give_back(Place::new(3), 3);
+        window.done(Place::new(1));
+        window.done(Place::new(2));
+        assert_eq!((window.done_to(), take(&mut window)), (Place::new(2), 3));
         assert!(window.take(|_| true).is_none());
     }
 }

@@ -2,7 +2,6 @@
 
 use dakghar_core::app::{CallbackBodies, FeedItem, Handed};
 use dakghar_core::domain::Timestamp;
-use dakghar_core::domain::endpoint::EndpointFormat;
 use serde::Serialize;
 
 use super::feed::DataView;
@@ -55,24 +54,16 @@ impl CallbackView {
 }
 
 impl CallbackBodies for CallbackViews {
-    fn body(&self, format: EndpointFormat, handed: Handed<'_>) -> Option<Vec<u8>> {
-        if format != EndpointFormat::Standard {
-            return None;
-        }
-        let mut views: Vec<_> = handed
-            .items
-            .iter()
-            .map(|item| CallbackView::new(item, handed.attempt))
-            .collect();
-        let body = if handed.is_batch {
-            serde_json::to_vec(&BatchView {
+    fn standard(&self, handed: Handed<'_>) -> Vec<u8> {
+        let view = |item| CallbackView::new(item, handed.attempt);
+        let written = match handed.items {
+            [only] if !handed.is_batch => serde_json::to_vec(&view(only)),
+            several => serde_json::to_vec(&BatchView {
                 r#type: "batch",
                 tenant_id: handed.tenant_id.to_string(),
-                data: views,
-            })
-        } else {
-            serde_json::to_vec(&views.pop()?)
+                data: several.iter().map(view).collect(),
+            }),
         };
-        Some(body.expect("views are JSON"))
+        written.expect("views are JSON")
     }
 }

@@ -1,0 +1,189 @@
+//! Callbacks through the whole product: what happens reaches the endpoints of its tenant, signed, at least once, and nobody
+//! else, whatever is killed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dakghar_graph_sim::StatusPlan;
+use dakghar_testkit::receiver::{ReceivedRequest, Receiver, Reply};
+use serde_json::{Value, json};
+
+use crate::product::{Backend, Product, Setup, Tenant, eventually, on_both_backends, text};
+
+on_both_backends!(
+    what_happens_reaches_the_endpoint_of_its_tenant_and_no_other,
+    every_event_arrives_under_a_stable_id_whatever_is_killed,
+    what_meta_posted_arrives_as_it_was_posted,
+    a_paused_endpoint_gets_what_happened_when_it_is_resumed,
+);
+
+async fn start(backend: Backend) -> Product {
+    Setup::on(backend).statuses(StatusPlan::none()).start().await
+}
+
+async fn endpoint(product: &Product, tenant: &Tenant, receiver: &Receiver, more: Value) -> Value {
+    let mut body = json!({"url": receiver.url(), "perSecond": 1_000});
+    body.as_object_mut()
+        .expect("an object")
+        .extend(more.as_object().expect("an object").clone());
+    product.post(&format!("/tenants/{}/endpoints", tenant.id), body).await
+}
+
+/// What a person writes to this number.
+async fn hears(product: &Product, number: &str, wamid: &str) {
+    let body = inbound(number, wamid);
+    let posted = product.sim.post_webhook_raw(body.to_string().into_bytes()).await;
+    assert_eq!(posted.unwrap(), 200);
+}
+
+fn inbound(number: &str, wamid: &str) -> Value {
+    json!({"object": "whatsapp_business_account", "entry": [{"id": "900", "time": 1_760_000_000, "changes": [
+        {"field": "messages", "value": {
+            "messaging_product": "whatsapp",
+            "metadata": {"display_phone_number": "1555", "phone_number_id": number},
+            "contacts": [{"wa_id": "919111111111", "profile": {"name": "Asha", "future": [1, 2.50]}}],
+            "messages": [{
+                "from": "919111111111", "id": wamid, "timestamp": "1760000000", "type": "text",
+                "text": {"body": wamid}, "unknown": {"deep": true},
+            }],
+        }},
+    ]}]})
+}
+
+fn body(request: &ReceivedRequest) -> Value {
+    serde_json::from_slice(&request.body).expect("JSON")
+}
+
+async fn until(receiver: &Receiver, count: usize) -> Vec<ReceivedRequest> {
+    let came = eventually(async || receiver.requests().len() >= count).await;
+    assert!(came, "{} of {count} came", receiver.requests().len());
+    receiver.requests()
+}
+
+async fn what_happens_reaches_the_endpoint_of_its_tenant_and_no_other(backend: Backend) {
+    let product = start(backend).await;
+    let (ours, theirs) = (
+        product.tenant("111", "EAAG-a").await,
+        product.tenant("222", "EAAG-b").await,
+    );
+    let (here, there) = (Receiver::start([]).await, Receiver::start([]).await);
+    let made = endpoint(&product, &ours, &here, json!({"headers": {"x-own": "ours"}})).await;
+    endpoint(&product, &theirs, &there, json!({"kinds": ["message.received"]})).await;
+    let id = product.send(&ours, "+919111111111").await;
+    product.until_status(&ours, &id, "sent").await;
+    hears(&product, "111", "wamid.A").await;
+    hears(&product, "222", "wamid.B").await;
+    let (requests, others) = (until(&here, 2).await, until(&there, 1).await);
+
+    let kinds: BTreeSet<String> = requests.iter().map(|request| text(&body(request)["type"])).collect();
+    assert_eq!(kinds, ["message.received", "message.sent"].map(str::to_owned).into());
+    for request in &requests {
+        let event = body(request);
+        assert_eq!(event["tenantId"], ours.id.as_str());
+        assert_eq!((&event["attempt"], request.header("x-own")), (&json!(1), Some("ours")));
+        assert_eq!(request.header("webhook-id"), event["id"].as_str());
+        let (stamp, signature) = (request.header("webhook-timestamp"), request.header("webhook-signature"));
+        let expected = dakghar_testkit::receiver::standard_signature(
+            &text(&made["secret"]),
+            event["id"].as_str().expect("an id"),
+            stamp.expect("a time"),
+            &request.body,
+        );
+        assert_eq!(signature, Some(expected.as_str()));
+    }
+    let [other] = &others[..] else { panic!("{others:#?}") };
+    assert_eq!(body(other)["data"]["content"]["body"], "wamid.B");
+    assert_eq!(
+        (body(other)["tenantId"].as_str(), other.header("x-own")),
+        (Some(theirs.id.as_str()), None)
+    );
+}
+
+async fn every_event_arrives_under_a_stable_id_whatever_is_killed(backend: Backend) {
+    let mut product = start(backend).await;
+    let tenant = product.tenant("111", "mock_a").await;
+    // Of the first calls some are answered badly, and some not at all.
+    let replies = (0..9).map(|n| match n % 3 {
+        0 => Reply::status(503),
+        1 => Reply::Close,
+        _ => Reply::status(200),
+    });
+    let receiver = Receiver::start(replies).await;
+    endpoint(&product, &tenant, &receiver, json!({})).await;
+    let mut wamids = BTreeSet::new();
+    for round in 0..3 {
+        for n in 0..20 {
+            let wamid = format!("wamid.{round}.{n}");
+            hears(&product, "111", &wamid).await;
+            wamids.insert(wamid);
+        }
+        product.restart().await;
+    }
+    let mut ids: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let is_whole = eventually(async || {
+        ids.clear();
+        for request in receiver.requests() {
+            let event = body(&request);
+            let wamid = text(&event["data"]["content"]["body"]);
+            ids.entry(wamid).or_default().insert(text(&event["id"]));
+        }
+        ids.len() == wamids.len()
+    });
+    assert!(is_whole.await, "{} of {} came", ids.len(), wamids.len());
+    assert!(ids.keys().eq(&wamids), "and nothing else");
+    assert!(ids.values().all(|ids| ids.len() == 1), "each under one id: {ids:#?}");
+    let distinct: BTreeSet<_> = ids.values().flatten().collect();
+    assert_eq!(distinct.len(), wamids.len());
+}
+
+async fn what_meta_posted_arrives_as_it_was_posted(backend: Backend) {
+    let product = start(backend).await;
+    let tenant = product.tenant("111", "EAAG-a").await;
+    let receiver = Receiver::start([]).await;
+    let made = endpoint(
+        &product,
+        &tenant,
+        &receiver,
+        json!({"format": "meta", "verifyToken": "token-of-the-tenant"}),
+    )
+    .await;
+    let id = product.send(&tenant, "+919111111111").await;
+    product.until_status(&tenant, &id, "sent").await;
+    hears(&product, "111", "wamid.A").await;
+    let requests = until(&receiver, 1).await;
+    let [request] = &requests[..] else {
+        panic!("what became of ours is not Meta's: {requests:#?}")
+    };
+    let (mut got, posted) = (body(request), inbound("111", "wamid.A"));
+    got["entry"][0]["time"] = posted["entry"][0]["time"].clone();
+    assert_eq!(got, posted);
+    let expected = dakghar_testkit::receiver::hub_signature(&text(&made["secret"]), &request.body);
+    assert_eq!(request.header("x-hub-signature-256"), Some(expected.as_str()));
+}
+
+async fn a_paused_endpoint_gets_what_happened_when_it_is_resumed(backend: Backend) {
+    let product = start(backend).await;
+    let tenant = product.tenant("111", "mock_a").await;
+    let receiver = Receiver::start([]).await;
+    let made = endpoint(&product, &tenant, &receiver, json!({})).await;
+    hears(&product, "111", "wamid.first").await;
+    until(&receiver, 1).await;
+    let path = format!("/tenants/{}/endpoints/{}", tenant.id, text(&made["endpointId"]));
+    product.post(&format!("{path}/pause"), json!({})).await;
+    // Whoever delivers has noticed when it gets no more; a call that began before may still end.
+    let mut sent = 0;
+    let is_paused = eventually(async || {
+        let before = receiver.requests().len();
+        sent += 1;
+        hears(&product, "111", &format!("wamid.{sent}")).await;
+        tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+        receiver.requests().len() == before
+    });
+    assert!(is_paused.await);
+    product.post(&format!("{path}/resume"), json!({})).await;
+    let requests = until(&receiver, sent + 1).await;
+    let bodies: BTreeSet<String> = requests
+        .iter()
+        .map(|request| text(&body(request)["data"]["content"]["body"]))
+        .collect();
+    assert_eq!(bodies.len(), sent + 1, "all of them, those of the pause too");
+}
