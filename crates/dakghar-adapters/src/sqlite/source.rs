@@ -234,11 +234,7 @@ fn page(conn: &Connection, kind: Kind, after: Option<Place>, limit: u32) -> Outc
             let place = app.id.to_string();
             Ok((Record::App(app), place))
         }),
-        Kind::Endpoints => read(conn, kind, params![after, limit], |row, _| {
-            let endpoint = endpoints::endpoint(row).map_err(Damaged::stops_all)?;
-            let place = endpoint.id.to_string();
-            Ok((Record::Endpoint(Box::new(endpoint)), place))
-        }),
+        Kind::Endpoints => read(conn, kind, params![after, limit], endpoint_record),
         Kind::Feed => {
             let (tenant_id, place) = after.split_once(' ').unwrap_or_default();
             let place = if place.is_empty() { 0 } else { seq_of(place)? };
@@ -249,6 +245,12 @@ fn page(conn: &Connection, kind: Kind, after: Option<Place>, limit: u32) -> Outc
             })
         }
     }
+}
+
+fn endpoint_record(row: &Row<'_>, _: usize) -> Outcome<(Record, String)> {
+    let endpoint = endpoints::endpoint(row).map_err(Damaged::stops_all)?;
+    let place = endpoint.id.to_string();
+    Ok((Record::Endpoint(Box::new(endpoint)), place))
 }
 
 /// The row number in a place; rows may have any, so the beginning is before all of them.

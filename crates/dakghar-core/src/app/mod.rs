@@ -132,8 +132,7 @@ impl App {
         let shared = Shared::new(&ports, &commits, &tenants, &directory, &listening);
         let sequencing = Arc::new(Sequencing::new(&ports, &settings.worker_id));
         let callback_directory = directory.clone();
-        let rules = settings.callback_rules.clone();
-        let endpoints = Arc::new(Endpoints::new(ports.clone(), tenants.clone(), rules));
+        let endpoints = endpoints_of(&ports, &tenants, &settings);
         let changing = changing_of(&ports, &shared, &directory, &waiting);
         let app = Self {
             accepting: Arc::new(Accepting::new(
@@ -176,12 +175,7 @@ impl App {
             sequencing,
             holding: Arc::new(holding::Holding::new(&ports, &metrics)),
             reading: Arc::new(Reading::new(ports.clone(), shared.messages.clone(), &keys.cursor)),
-            health: Arc::new(Health {
-                failed_requests: Arc::new(FailedRequests::new(ports.store_health.clone(), ports.clock.clone())),
-                store: ports.store_health.clone(),
-                queue: ports.queue.clone(),
-                host: shared.host.clone(),
-            }),
+            health: health_of(&ports, &shared),
             clock: ports.clock.clone(),
             queue: ports.queue.clone(),
             sending: Arc::new(Sending::new(ports, settings, &commits, opaque, shared)),
@@ -228,5 +222,19 @@ fn changing_of(ports: &Ports, shared: &Shared, directory: &Arc<Directory>, waiti
         clock: ports.clock.clone(),
         directory: directory.clone(),
         waiting: waiting.clone(),
+    })
+}
+
+fn endpoints_of(ports: &Ports, tenants: &Arc<Tenants>, settings: &Settings) -> Arc<Endpoints> {
+    let rules = settings.callback_rules.clone();
+    Arc::new(Endpoints::new(ports.clone(), tenants.clone(), rules))
+}
+
+fn health_of(ports: &Ports, shared: &Shared) -> Arc<Health> {
+    Arc::new(Health {
+        failed_requests: Arc::new(FailedRequests::new(ports.store_health.clone(), ports.clock.clone())),
+        store: ports.store_health.clone(),
+        queue: ports.queue.clone(),
+        host: shared.host.clone(),
     })
 }

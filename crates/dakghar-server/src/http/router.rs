@@ -48,8 +48,8 @@ pub fn openapi_json() -> String {
     document::to_json(&documented(HttpConfig::default().version).into_openapi())
 }
 
-fn documented(version: &str) -> OpenApiRouter<HttpState> {
-    let mut for_admin = OpenApiRouter::new()
+fn for_admin() -> OpenApiRouter<HttpState> {
+    OpenApiRouter::new()
         .routes(routes!(tenants::register)) //        POST   /tenants/register
         .routes(routes!(tenants::list)) //            GET    /tenants
         .routes(routes!(tenants::change)) //          PATCH  /tenants/{tenantId}
@@ -67,8 +67,11 @@ fn documented(version: &str) -> OpenApiRouter<HttpState> {
         .routes(routes!(apps::add, apps::list)) //    POST, GET /apps
         .routes(routes!(apps::read, apps::remove)) // GET, DELETE /apps/{appId}
         .routes(routes!(apps::rotate)) //             POST   /apps/{appId}/secret
-        .routes(routes!(hold::show, hold::begin, hold::release)); // GET, PUT, DELETE /hold
+        .routes(routes!(hold::show, hold::begin, hold::release)) // GET, PUT, DELETE /hold
+}
 
+fn documented(version: &str) -> OpenApiRouter<HttpState> {
+    let mut for_admin = for_admin();
     // Below /tenants/{tenantId}:
     let mut for_tenant = OpenApiRouter::new()
         .routes(routes!(send::send)) //               POST   /send

@@ -42,6 +42,7 @@ macro_rules! migration_source_suite {
             redrives_that_are_not_over_are_counted
             the_state_stays_while_nothing_changes
             the_state_changes_with_every_change
+            the_state_changes_with_every_change_of_an_endpoint
             a_source_is_not_retired_until_it_is
             a_retirement_is_remembered
         }
@@ -324,13 +325,6 @@ pub async fn the_state_changes_with_every_change(under_test: SourceUnderTest) {
             .expect("the store answers");
         is_new("an event was recorded").await;
     }
-    let endpoint = endpoint(owner.id);
-    let endpoints = &under_test.stores.endpoints;
-    assert_eq!(endpoints.insert_endpoint(&endpoint).await, Ok(EndpointInserted::Done));
-    is_new("an endpoint was made").await;
-    assert_eq!(endpoints.save_endpoint(&endpoint).await, Ok(Saved::Done));
-    is_new("an endpoint was changed").await;
-    assert_eq!(endpoints.remove_endpoint(&owner.id, &endpoint.id, None).await, Ok(true));
     under_test.stores.tenants.save(&owner).await.expect("the store answers");
     is_new("a tenant was saved").await;
     under_test
@@ -347,6 +341,23 @@ pub async fn the_state_changes_with_every_change(under_test: SourceUnderTest) {
         .await
         .expect("the store answers");
     is_new("something was erased").await;
+}
+
+pub async fn the_state_changes_with_every_change_of_an_endpoint(under_test: SourceUnderTest) {
+    let (owner, endpoints) = (tenant_id(), under_test.stores.endpoints.clone());
+    let [first, second] = [endpoint(owner), endpoint_full(owner, 1)];
+    let mut seen = vec![state(&under_test).await];
+    for endpoint in [&first, &second] {
+        assert_eq!(endpoints.insert_endpoint(endpoint).await, Ok(EndpointInserted::Done));
+        seen.push(state(&under_test).await);
+    }
+    assert_eq!(endpoints.save_endpoint(&first).await, Ok(Saved::Done));
+    seen.push(state(&under_test).await);
+    assert_eq!(endpoints.remove_endpoint(&owner, &second.id, None).await, Ok(true));
+    seen.push(state(&under_test).await);
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), 5, "each change makes another state");
 }
 
 pub async fn a_source_is_not_retired_until_it_is(under_test: SourceUnderTest) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use clap::Subcommand;
-use dakghar_core::app::{EndpointChanges, EndpointWithSecret, ExpectedVersion, NewEndpoint, StartAt};
+use dakghar_core::app::{EndpointChanges, EndpointWithSecret, Endpoints, ExpectedVersion, NewEndpoint, StartAt};
 use dakghar_core::domain::endpoint::{DeliveryOrder, EndpointFormat, EndpointSecret};
 use dakghar_core::domain::{Endpoint, KindPattern, Secret, TenantId, Timestamp};
 use serde_json::{Value, json};
@@ -189,7 +189,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Create(creation) => {
             let tenant_id = parse(&creation.tenant_id)?;
-            let made = endpoints.create(&tenant_id, &creation.new()?).await?;
+            let made = endpoints.create(&tenant_id, &creation.into_new_endpoint()?).await?;
             output::line(&format!("endpointId  {}", made.endpoint.id));
             show_secret(&made);
         }
@@ -202,13 +202,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             let endpoint = endpoints.find(&parse(&named.tenant_id)?, &named.endpoint_id).await?;
             output::line(&serde_json::to_string_pretty(&describe(&endpoint))?);
         }
-        Command::Update(update) => {
-            let tenant_id = parse(&update.endpoint.tenant_id)?;
-            let expected = (update.if_version).map_or(any, |version| ExpectedVersion::one_of(vec![version]));
-            let id = update.endpoint.endpoint_id.clone();
-            let changed = endpoints.change(&tenant_id, &id, &update.changes()?, &expected).await?;
-            output::line(&format!("changed: version {}", changed.version));
-        }
+        Command::Update(update) => update.carry_out(endpoints).await?,
         Command::Pause(named) => {
             let paused = endpoints
                 .pause(&parse(&named.tenant_id)?, &named.endpoint_id, &any)
@@ -246,7 +240,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
 }
 
 impl Creation {
-    fn new(self) -> anyhow::Result<NewEndpoint> {
+    fn into_new_endpoint(self) -> anyhow::Result<NewEndpoint> {
         let start = match &*self.start {
             "now" => StartAt::Now,
             "beginning" => StartAt::Beginning,
@@ -268,6 +262,16 @@ impl Creation {
 }
 
 impl Update {
+    async fn carry_out(self, endpoints: &Endpoints) -> anyhow::Result<()> {
+        let tenant_id = parse(&self.endpoint.tenant_id)?;
+        let version = self.if_version;
+        let expected = version.map_or(ExpectedVersion::ANY, |version| ExpectedVersion::one_of(vec![version]));
+        let id = self.endpoint.endpoint_id.clone();
+        let changed = endpoints.change(&tenant_id, &id, &self.changes()?, &expected).await?;
+        output::line(&format!("changed: version {}", changed.version));
+        Ok(())
+    }
+
     fn changes(self) -> anyhow::Result<EndpointChanges> {
         let mut changes = EndpointChanges {
             url: self.url,

@@ -20,8 +20,11 @@ pub(super) struct Prepared {
     per_second: Option<u32>,
     concurrency: Option<u32>,
     headers: Option<(Vec<String>, Option<Vec<u8>>)>,
-    verify_token: Option<Option<Vec<u8>>>,
+    verify_token: Option<SealedToken>,
 }
+
+/// A verify token, sealed; `None` is that there is none any more.
+struct SealedToken(Option<Vec<u8>>);
 
 impl Prepared {
     pub(super) fn apply(&self, endpoint: &mut Endpoint) {
@@ -45,7 +48,10 @@ impl Prepared {
             &mut endpoint.sealed_headers,
             self.headers.as_ref().map(|(_, sealed)| sealed),
         );
-        set(&mut endpoint.sealed_verify_token, self.verify_token.as_ref());
+        set(
+            &mut endpoint.sealed_verify_token,
+            self.verify_token.as_ref().map(|SealedToken(sealed)| sealed),
+        );
     }
 }
 
@@ -60,7 +66,7 @@ impl Endpoints {
     ) -> Result<Endpoint, Failure> {
         let known = self.find(tenant_id, id).await?;
         expected.check(known.version)?;
-        let tenant = self.tenant(tenant_id).await?;
+        let tenant = self.tenants.stored(tenant_id).await?;
         checks::check_changes(changes, known.format, &tenant, &self.rules)?;
         let prepared = self.prepare(&tenant, &known.id, known.format, changes).await?;
         let changed = self
@@ -122,12 +128,12 @@ impl Endpoints {
             }
         };
         let verify_token = match &changes.verify_token {
-            None => None,
-            Some(None) => Some(None),
+            Some(None) => Some(SealedToken(None)),
             Some(Some(token)) if format == EndpointFormat::Meta => {
-                Some(Some(self.seal(tenant, id, Sealed::VerifyToken, token).await?))
+                let sealed = self.seal(tenant, id, Sealed::VerifyToken, token).await?;
+                Some(SealedToken(Some(sealed)))
             }
-            Some(Some(_)) => None,
+            None | Some(Some(_)) => None,
         };
         let kinds = changes.kinds.as_ref();
         let numbers = changes.phone_number_ids.as_ref();

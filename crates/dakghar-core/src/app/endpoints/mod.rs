@@ -5,12 +5,14 @@
 
 mod change;
 mod checks;
+mod create;
 mod credentials;
 mod headers;
 mod mend;
 mod new;
 mod of_callback_url;
 mod registration;
+mod remove;
 mod rotation;
 mod start;
 
@@ -19,10 +21,9 @@ use std::sync::Arc;
 use super::failure::Failure;
 use super::tenants::Tenants;
 use crate::domain::callback_url::CallbackRules;
-use crate::domain::endpoint::ENDPOINTS_MAX;
 use crate::domain::ids::EndpointId;
-use crate::domain::{Endpoint, ErrorCode, Problem, Secret, Tenant, TenantId};
-use crate::ports::{EndpointInserted, Ports};
+use crate::domain::{Endpoint, ErrorCode, Problem, Secret, TenantId};
+use crate::ports::Ports;
 
 pub use credentials::EndpointCredentials;
 pub use new::{EndpointChanges, ExpectedVersion, NewEndpoint, StartAt};
@@ -60,80 +61,8 @@ impl Endpoints {
         let found = self.ports.endpoints.find_endpoint(tenant_id, &id).await?;
         Ok(found.ok_or_else(no_such_endpoint)?)
     }
-
-    /// Makes an endpoint.
-    pub async fn create(&self, tenant_id: &TenantId, new: &NewEndpoint) -> Result<EndpointWithSecret, Failure> {
-        let tenant = self.tenants.stored(tenant_id).await?;
-        let now = self.ports.clock.present();
-        checks::check_new(new, &tenant, &self.rules, now.wall)?;
-        let id = self.ports.ids.endpoint_id();
-        let changes = self.prepare(&tenant, &id, new.format, &new.settings).await?;
-        let secret = match &new.secret {
-            Some(secret) => secret.clone(),
-            None => self.new_secret(new.format),
-        };
-        let sealed = self.seal_secret(&tenant, &id, &secret).await?;
-        let start = self.place_of(tenant_id, new.start).await?;
-        let mut endpoint = Endpoint::new(*tenant_id, id, new.format, sealed, start, now.now);
-        changes.apply(&mut endpoint);
-        if !self.seat(&mut endpoint).await? {
-            return Err(Failure::KeptChanging("endpoint"));
-        }
-        tracing::info!(%tenant_id, endpoint_id = %id, "endpoint made");
-        Ok(EndpointWithSecret { endpoint, secret })
-    }
-
-    /// Stores a new endpoint in the first seat that is free. Returns false if there is one of this id.
-    async fn seat(&self, endpoint: &mut Endpoint) -> Result<bool, Failure> {
-        let others = self.ports.endpoints.endpoints_of(&[endpoint.tenant_id]).await?;
-        for seat in 0..ENDPOINTS_MAX {
-            if others.iter().any(|other| other.seat == seat) {
-                continue;
-            }
-            endpoint.seat = seat;
-            match self.ports.endpoints.insert_endpoint(endpoint).await? {
-                EndpointInserted::Done => return Ok(true),
-                EndpointInserted::Stale => return Ok(false),
-                // By another writer, or by an endpoint that cannot be read.
-                EndpointInserted::SeatTaken => {}
-            }
-        }
-        let detail = format!("A tenant has {ENDPOINTS_MAX} endpoints at most.");
-        Err(Problem::new(ErrorCode::EndpointLimit, detail).into())
-    }
-
-    /// Removes an endpoint. What it did not get yet it does not get.
-    pub async fn remove(&self, tenant_id: &TenantId, id: &str, expected: &ExpectedVersion) -> Result<(), Failure> {
-        let endpoint = self.find(tenant_id, id).await?;
-        expected.check(endpoint.version)?;
-        if endpoint.is_of_callback_url() {
-            self.tenants.keep_callback_url(tenant_id, None).await?;
-        }
-        let version = expected.is_named().then_some(endpoint.version);
-        let store = &self.ports.endpoints;
-        if !store.remove_endpoint(tenant_id, &endpoint.id, version).await? {
-            // Whoever changed it meanwhile is asked; whoever removed it has done what was wanted.
-            let changed = self.find(tenant_id, id).await?;
-            if endpoint.is_of_callback_url() {
-                self.tenants.keep_callback_url(tenant_id, Some(&changed.url)).await?;
-            }
-            return Err(version_conflict(changed.version).into());
-        }
-        tracing::info!(%tenant_id, endpoint_id = %endpoint.id, "endpoint removed");
-        Ok(())
-    }
-
-    /// Returns the tenant as its secrets are sealed.
-    async fn tenant(&self, tenant_id: &TenantId) -> Result<Tenant, Failure> {
-        self.tenants.stored(tenant_id).await
-    }
 }
 
 fn no_such_endpoint() -> Problem {
     Problem::new(ErrorCode::EndpointNotFound, "The tenant has no endpoint with this id.")
-}
-
-fn version_conflict(version: u64) -> Problem {
-    let detail = format!("The present version is {version}; read it again, and decide anew.");
-    Problem::new(ErrorCode::VersionConflict, detail)
 }

@@ -1,8 +1,7 @@
 //! New endpoints and changes, as clients describe them.
 
-use super::version_conflict;
 use crate::domain::endpoint::{DeliveryOrder, EndpointFormat};
-use crate::domain::{Problem, Secret, Timestamp};
+use crate::domain::{ErrorCode, Problem, Secret, Timestamp};
 
 /// A new endpoint, as a client describes it.
 #[derive(Clone, Debug)]
@@ -75,4 +74,9 @@ impl ExpectedVersion {
             _ => Ok(()),
         }
     }
+}
+
+pub(super) fn version_conflict(version: u64) -> Problem {
+    let detail = format!("The present version is {version}; read it again, and decide anew.");
+    Problem::new(ErrorCode::VersionConflict, detail)
 }

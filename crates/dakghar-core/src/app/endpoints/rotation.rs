@@ -25,7 +25,7 @@ impl Endpoints {
         let known = self.find(tenant_id, id).await?;
         expected.check(known.version)?;
         checks::check_rotation(secret, known.format, overlap)?;
-        let tenant = self.tenant(tenant_id).await?;
+        let tenant = self.tenants.stored(tenant_id).await?;
         if let (Some(secret), Some(present)) = (secret, known.secrets.first()) {
             let present = self.open(&tenant, &known.id, Sealed::Secret, &present.sealed).await?;
             if present.reveal() == secret.reveal() {

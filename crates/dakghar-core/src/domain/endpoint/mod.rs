@@ -1,15 +1,18 @@
 //! Endpoints: where a tenant wants its events, which of them, and how.
 
 mod defaults;
+mod rotation;
 mod secrets;
 mod state;
 
 use super::feed::{EntryFilter, FeedEntry, Place};
 use super::ids::{EndpointId, PhoneNumberId, TenantId};
+use super::page::Paged;
 use super::time::Timestamp;
 
 pub use defaults::*;
-pub use secrets::{EndpointSecret, TooManyEndpointSecrets};
+pub use rotation::TooManyEndpointSecrets;
+pub use secrets::EndpointSecret;
 pub use state::{DisabledReason, EndpointState};
 
 /// An endpoint of a tenant.
@@ -102,6 +105,29 @@ impl Endpoint {
     /// True if it wants this entry. The number is that of the entry, or of the message that it is about.
     pub fn wants(&self, entry: &FeedEntry, number: Option<&PhoneNumberId>) -> bool {
         self.filter.matches(&entry.kind, number)
+    }
+}
+
+impl Paged for Endpoint {
+    type Position = EndpointId;
+
+    fn position(&self) -> EndpointId {
+        self.id
+    }
+
+    fn bytes(&self) -> usize {
+        let kinds: usize = self.filter.kinds.iter().map(|kind| kind.as_str().len()).sum();
+        let numbers: usize = self
+            .filter
+            .phone_number_ids
+            .iter()
+            .map(|number| number.as_str().len())
+            .sum();
+        let names: usize = self.header_names.iter().map(String::len).sum();
+        let secrets: usize = self.secrets.iter().map(|secret| secret.sealed.len()).sum();
+        let sealed = [&self.sealed_headers, &self.sealed_verify_token];
+        let sealed: usize = sealed.into_iter().flatten().map(Vec::len).sum();
+        size_of::<Self>() + self.url.len() + kinds + numbers + names + secrets + sealed
     }
 }
 

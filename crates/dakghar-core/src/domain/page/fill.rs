@@ -4,8 +4,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use crate::domain::conversation::Conversation;
-use crate::domain::endpoint::Endpoint;
-use crate::domain::ids::{ConversationId, EndpointId, EventId, MessageId, RedriveId, TenantId};
+use crate::domain::ids::{ConversationId, EventId, MessageId, RedriveId, TenantId};
 use crate::domain::message::{DeadLetter, Message, StatusRecord};
 use crate::domain::redrive::Redrive;
 use crate::domain::tenant::Tenant;
@@ -142,29 +141,6 @@ impl Paged for Tenant {
             .map(|number| RECORD_BYTES + number.sealed_token.len())
             .sum();
         RECORD_BYTES + self.name.len() + self.callback_url.as_ref().map_or(0, String::len) + numbers
-    }
-}
-
-impl Paged for Endpoint {
-    type Position = EndpointId;
-
-    fn position(&self) -> EndpointId {
-        self.id
-    }
-
-    fn bytes(&self) -> usize {
-        let kinds: usize = self.filter.kinds.iter().map(|kind| kind.as_str().len()).sum();
-        let numbers: usize = self
-            .filter
-            .phone_number_ids
-            .iter()
-            .map(|number| number.as_str().len())
-            .sum();
-        let names: usize = self.header_names.iter().map(String::len).sum();
-        let secrets: usize = self.secrets.iter().map(|secret| secret.sealed.len()).sum();
-        let sealed = [&self.sealed_headers, &self.sealed_verify_token];
-        let sealed: usize = sealed.into_iter().flatten().map(Vec::len).sum();
-        RECORD_BYTES + self.url.len() + kinds + numbers + names + secrets + sealed
     }
 }
 

@@ -78,6 +78,18 @@ fn of_message(message: Message) -> Record {
     Record::Message(Box::new(message.with(|message| message.delivery.version = VERSION)))
 }
 
+/// Endpoints of every sort.
+fn endpoints(owner: TenantId) -> Vec<Record> {
+    [endpoint(owner), endpoint_full(owner, 1), endpoint(tenant().id)]
+        .map(|endpoint| {
+            Record::Endpoint(Box::new(Endpoint {
+                version: VERSION,
+                ..endpoint
+            }))
+        })
+        .to_vec()
+}
+
 /// Records of one kind, of every sort, as an installation leaves them.
 fn records(kind: Kind) -> Vec<Record> {
     let owner = tenant().id;
@@ -125,14 +137,7 @@ fn records(kind: Kind) -> Vec<Record> {
                 })
             })
             .to_vec(),
-        Kind::Endpoints => [endpoint(owner), endpoint_full(owner, 1), endpoint(tenant().id)]
-            .map(|endpoint| {
-                Record::Endpoint(Box::new(Endpoint {
-                    version: VERSION,
-                    ..endpoint
-                }))
-            })
-            .to_vec(),
+        Kind::Endpoints => endpoints(owner),
         Kind::Feed => [(owner, 7), (owner, 8), (tenant().id, 1)]
             .map(|(tenant_id, place)| {
                 let entry = FeedEntry::of_event(&event(tenant_id)).expect("it has a tenant");
@@ -166,6 +171,15 @@ pub async fn what_was_put_is_there_as_it_was(under_test: TargetUnderTest) {
         put(&under_test, &[]).await;
         assert_eq!(stored(&under_test, &[]).await, []);
     }
+}
+
+async fn assert_app(under_test: &TargetUnderTest, app: MetaApp) {
+    assert_eq!(under_test.stores.apps.find_app(&app.id).await, Ok(Some(app)));
+}
+
+async fn assert_endpoint(under_test: &TargetUnderTest, endpoint: &Endpoint) {
+    let found = under_test.stores.endpoints.endpoints_of(&[endpoint.tenant_id]).await;
+    assert!(found.expect("the store answers").contains(endpoint));
 }
 
 async fn assert_placed(feed: &dyn FeedStore, placed: PlacedEntry) {
@@ -227,13 +241,8 @@ pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
                     let listed = events.list(event.tenant_id.as_ref(), None, PageLimit::items(100)).await;
                     assert!(listed.expect("the store answers").items.contains(&event));
                 }
-                Record::Endpoint(endpoint) => {
-                    let found = under_test.stores.endpoints.endpoints_of(&[endpoint.tenant_id]).await;
-                    assert!(found.expect("the store answers").contains(&endpoint));
-                }
-                Record::App(app) => {
-                    assert_eq!(under_test.stores.apps.find_app(&app.id).await, Ok(Some(app)));
-                }
+                Record::Endpoint(endpoint) => assert_endpoint(&under_test, &endpoint).await,
+                Record::App(app) => assert_app(&under_test, app).await,
             }
         }
     }
