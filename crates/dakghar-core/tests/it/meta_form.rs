@@ -20,7 +20,7 @@ fn meta_body<'a>(items: impl IntoIterator<Item = &'a FeedItem>) -> Option<String
 
 fn item(entry: FeedEntry, data: EntryData) -> FeedItem {
     FeedItem {
-        place: Place::parse("1").unwrap(),
+        place: Place::parse("1").expect("made up well"),
         entry,
         data,
     }
@@ -42,15 +42,18 @@ fn event(field: &str, problem: Option<&str>, raw: &str) -> FeedItem {
         amends: None,
         ..samples::event(samples::tenant_id())
     };
-    item(FeedEntry::of_event(&event).unwrap(), EntryData::Event(Box::new(event)))
+    item(
+        FeedEntry::of_event(&event).expect("made up well"),
+        EntryData::Event(Box::new(event)),
+    )
 }
 
 /// The entries of the body.
 fn entries(items: &[FeedItem]) -> Vec<Value> {
-    let body: Value = serde_json::from_str(&meta_body(items).expect("a body")).unwrap();
+    let body: Value = serde_json::from_str(&meta_body(items).expect("a body")).expect("made up well");
     assert_eq!(body["object"], "whatsapp_business_account");
-    assert_eq!(body.as_object().unwrap().len(), 2);
-    body["entry"].as_array().unwrap().clone()
+    assert_eq!(body.as_object().expect("made up well").len(), 2);
+    body["entry"].as_array().expect("made up well").clone()
 }
 
 fn report(message: &Message, raw: &str, frame: Option<&str>) -> FeedItem {
@@ -74,7 +77,7 @@ fn what_we_do_ourselves_is_never_posted() {
         Status::InDoubt,
     ] {
         let message = message.clone().with(|message| message.delivery.status = status);
-        let entry = FeedEntry::of_change(&message, Status::Sending).unwrap();
+        let entry = FeedEntry::of_change(&message, Status::Sending).expect("made up well");
         assert!(!is_posted_by_meta(&entry), "{status:?}");
         let change = item(entry, EntryData::Message(amended(&message)));
         assert_eq!(meta_body([&change]), None, "{status:?}");
@@ -97,10 +100,10 @@ fn the_tenants_own_callback_data_is_in_the_place_of_ours() {
     });
     let none = samples::outbound(samples::tenant_id());
     let status = format!(r#"{{"id":"wamid.S","n":1.0e2,"biz_opaque_callback_data":"{OURS}","x":"caf\u00e9"}}"#);
-    let body = meta_body([&report(&own, &status, Some(FRAME))]).unwrap();
+    let body = meta_body([&report(&own, &status, Some(FRAME))]).expect("made up well");
     let expected = status.replace(&format!(r#""{OURS}""#), r#""theirs \"1\" é""#);
     assert!(body.contains(&expected), "{body}");
-    let body = meta_body([&report(&none, &status, Some(FRAME))]).unwrap();
+    let body = meta_body([&report(&none, &status, Some(FRAME))]).expect("made up well");
     assert!(
         body.contains(r#"[{"id":"wamid.S","n":1.0e2,"x":"caf\u00e9"}]"#),
         "{body}"
@@ -108,7 +111,7 @@ fn the_tenants_own_callback_data_is_in_the_place_of_ours() {
     // Of a program that sent past us.
     for foreign in ["gw:1.1", "v2.other", ""] {
         let status = format!(r#"{{"id":"wamid.S","biz_opaque_callback_data":"{foreign}"}}"#);
-        let body = meta_body([&report(&own, &status, Some(FRAME))]).unwrap();
+        let body = meta_body([&report(&own, &status, Some(FRAME))]).expect("made up well");
         assert!(body.contains(&status), "{body}");
     }
 }
@@ -130,7 +133,10 @@ fn an_event_holds_no_callback_data_of_ours() {
     ] {
         let entries = entries(&[item]);
         let found = &entries[0]["changes"][0]["value"]["statuses"];
-        assert_eq!(*found, json!([serde_json::from_str::<Value>(status).unwrap()]));
+        assert_eq!(
+            *found,
+            json!([serde_json::from_str::<Value>(status).expect("made up well")])
+        );
     }
 }
 
@@ -139,20 +145,18 @@ fn an_event_gets_the_callback_data_of_its_message() {
     let status = format!(r#"{{"status":"captured","biz_opaque_callback_data":"{OURS}"}}"#);
     let payment = event("messages", None, &status);
     let own = OwnCallbackData::from([(
-        MessageId::parse("msg_00000000000000000000000001").unwrap(),
+        MessageId::parse("msg_00000000000000000000000001").expect("made up well"),
         "mine".into(),
     )]);
-    let body = app::meta_body([&payment], &own).unwrap();
+    let body = app::meta_body([&payment], &own).expect("made up well");
     assert!(body.contains(&status.replace(OURS, "mine")), "{body}");
 }
 
-#[test]
-fn what_was_kept_without_its_surroundings_gets_the_least_of_them() {
-    let id = samples::event(samples::tenant_id()).waba_id.map(|id| id.to_string());
-    let number = samples::event(samples::tenant_id())
-        .phone_number_id
-        .map(|id| id.to_string());
-    for (field, problem, raw, expected) in [
+type Bare = (&'static str, Option<&'static str>, &'static str, Value);
+
+/// The field, the problem and the text of elements that stand alone, and the value that each is found in.
+fn bare_elements() -> [Bare; 8] {
+    [
         (
             "messages",
             Some("the message has no id"),
@@ -191,7 +195,16 @@ fn what_was_kept_without_its_surroundings_gets_the_least_of_them() {
             "[]",
             json!({"messages": [[]]}),
         ),
-    ] {
+    ]
+}
+
+#[test]
+fn what_was_kept_without_its_surroundings_gets_the_least_of_them() {
+    let id = samples::event(samples::tenant_id()).waba_id.map(|id| id.to_string());
+    let number = samples::event(samples::tenant_id())
+        .phone_number_id
+        .map(|id| id.to_string());
+    for (field, problem, raw, expected) in bare_elements() {
         let entry = entries(&[event(field, problem, raw)]).remove(0);
         let change = &entry["changes"][0];
         let field = match field {
@@ -200,7 +213,7 @@ fn what_was_kept_without_its_surroundings_gets_the_least_of_them() {
             field => field,
         };
         assert_eq!(change["field"], field);
-        let mut value = change["value"].as_object().unwrap().clone();
+        let mut value = change["value"].as_object().expect("made up well").clone();
         let metadata = value.remove("metadata");
         assert_eq!(
             metadata.map(|metadata| metadata["phone_number_id"].clone()),
@@ -210,6 +223,10 @@ fn what_was_kept_without_its_surroundings_gets_the_least_of_them() {
         assert_eq!(Value::Object(value), expected, "{raw}");
         assert_eq!(entry.get("id"), id.as_ref().map(|id| json!(id)).as_ref());
     }
+}
+
+#[test]
+fn what_is_no_element_is_an_entry_or_a_change() {
     let entry = entries(&[event("", Some("the change is not an object"), "7")]).remove(0);
     assert_eq!(entry["changes"], json!([7]));
     let entry = entries(&[event("", Some("the entry has no changes"), r#"{"id":"9","time":7}"#)]).remove(0);

@@ -11,12 +11,15 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::reading::{EntryData, FeedItem};
+use crate::app::failure::Failure;
+use crate::app::messages::Messages;
 use crate::domain::feed::{FeedEntry, Subject};
 use crate::domain::message::{Message, Origin, StatusRecord};
 use crate::domain::opaque::OpaqueSigner;
 use crate::domain::raw_members::RawMembers;
 use crate::domain::webhook::{FRAME_END, framed, list_of};
-use crate::domain::{AmendedMessage, MessageId, PhoneNumberId, WabaId, WebhookEvent};
+use crate::domain::{AmendedMessage, MessageId, MessageKey, PhoneNumberId, TenantId, WabaId, WebhookEvent};
+use crate::ports::StoreError;
 
 /// The member of a status with the callback data.
 const OPAQUE: &str = "biz_opaque_callback_data";
@@ -110,8 +113,38 @@ fn of_event(event: &WebhookEvent, own: &OwnCallbackData) -> Option<String> {
     Some(with_own_callback_data(whole, own))
 }
 
+/// As [`meta_body`], with the callback data of the messages that events name.
+pub(in crate::app) async fn posted_body(
+    messages: &Messages,
+    tenant_id: &TenantId,
+    items: &[FeedItem],
+) -> Result<Option<String>, Failure> {
+    let named = messages_named_in_events(items).into_iter();
+    let mut keys: Vec<MessageKey> = named
+        .map(|message_id| MessageKey {
+            tenant_id: *tenant_id,
+            message_id,
+        })
+        .collect();
+    let mut own = OwnCallbackData::new();
+    while !keys.is_empty() {
+        let mut later = Vec::new();
+        for (key, message) in keys.iter().zip(messages.load_all(&keys).await) {
+            match message {
+                Ok(Some(message)) => own.extend(message.accepted.client_opaque.map(|data| (key.message_id, data))),
+                // Of a message that is gone nobody knows what its request gave.
+                Ok(None) | Err(StoreError::Unreadable(_)) => {}
+                Err(StoreError::NotReadYet) => later.push(*key),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        keys = later;
+    }
+    Ok(meta_body(items, &own))
+}
+
 /// The messages whose callback data stands in events: in statuses of payments, and in those that could not be read.
-pub(super) fn messages_named_in_events<'a>(items: impl IntoIterator<Item = &'a FeedItem>) -> Vec<MessageId> {
+fn messages_named_in_events<'a>(items: impl IntoIterator<Item = &'a FeedItem>) -> Vec<MessageId> {
     let mut found = Vec::new();
     for item in items {
         let EntryData::Event(event) = &item.data else { continue };

@@ -8,4 +8,5 @@ pub use meta_form::{OwnCallbackData, is_posted_by_meta, meta_body};
 pub use reading::{EntryData, FeedItem, FeedPage};
 pub use sequencing::{Sequenced, Sequencing};
 
+pub(super) use meta_form::posted_body;
 pub(super) use reading::FeedReading;

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::meta_form::{OwnCallbackData, messages_named_in_events, meta_body};
 use crate::app::amended::amended;
 use crate::app::failure::Failure;
 use crate::app::messages::{Messages, merge_reports};
@@ -91,41 +90,6 @@ impl FeedReading {
         let items = self.with_records(tenant_id, listed.items).await?;
         let next = items.last().map_or(from, |last| last.place);
         Ok(FeedPage { items, next })
-    }
-
-    /// Returns the body that Meta would have posted to the tenant for these entries: see [`is_posted_by_meta`] for those that
-    /// it tells of. `None` if it is none of them.
-    ///
-    /// [`is_posted_by_meta`]: super::is_posted_by_meta
-    pub(in crate::app) async fn meta_body(
-        &self,
-        tenant_id: &TenantId,
-        items: &[FeedItem],
-    ) -> Result<Option<String>, Failure> {
-        let named = messages_named_in_events(items).into_iter();
-        let mut keys: Vec<MessageKey> = named
-            .map(|message_id| MessageKey {
-                tenant_id: *tenant_id,
-                message_id,
-            })
-            .collect();
-        let mut own = OwnCallbackData::new();
-        while !keys.is_empty() {
-            let mut later = Vec::new();
-            for (key, message) in keys.iter().zip(self.messages.load_all(&keys).await) {
-                match message {
-                    Ok(Some(message)) => {
-                        own.extend(message.accepted.client_opaque.map(|data| (key.message_id, data)));
-                    }
-                    // Of a message that is gone nobody knows what its request gave.
-                    Ok(None) | Err(StoreError::Unreadable(_)) => {}
-                    Err(StoreError::NotReadYet) => later.push(*key),
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            keys = later;
-        }
-        Ok(meta_body(items, &own))
     }
 
     /// Puts entries together with their records. Ends before the first whose record one call has no bytes for.

@@ -5,7 +5,7 @@ mod people;
 
 use super::amended::amended;
 use super::failure::Failure;
-use super::feed::{FeedItem, FeedPage, FeedReading};
+use super::feed::{FeedItem, FeedPage, FeedReading, posted_body};
 use super::messages::{Messages, merge_reports};
 use crate::domain::amendment::{AMENDMENTS_MAX, AmendedMessage};
 use crate::domain::feed::Place;
@@ -143,7 +143,7 @@ impl Reading {
     /// Returns the body that Meta would have posted to a tenant that is alone at its app, for these entries of its feed: one
     /// envelope with an entry for each, in their order. `None` if Meta tells of none of them.
     pub async fn meta_body(&self, tenant_id: &TenantId, items: &[FeedItem]) -> Result<Option<String>, Failure> {
-        self.feed.meta_body(tenant_id, items).await
+        posted_body(&self.messages, tenant_id, items).await
     }
 
     /// Returns the entries of a tenant's feed behind a place, or from the earliest on; the earliest first.
