@@ -42,9 +42,9 @@ impl Reply {
         Self::answer(status, &format!("location: {location}\r\n"), b"")
     }
 
-    /// A body without end.
+    /// A body that ends in years.
     pub fn endless_body(status: u16) -> Self {
-        let head = format!("HTTP/1.1 {status} Said\r\ncontent-length: 10000000000\r\n\r\n");
+        let head = format!("HTTP/1.1 {status} Said\r\ncontent-length: 1000000000000000000\r\n\r\n");
         Self::Endless(head.into_bytes(), vec![b'x'; 64 * 1024])
     }
 
