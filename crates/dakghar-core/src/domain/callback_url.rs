@@ -216,12 +216,6 @@ fn parse_strictly(text: &str) -> Result<Url, CallbackUrlFault> {
             "must be a URL such as https://hooks.example.com/whatsapp",
         ));
     };
-    // An empty user name is no violation, and leaves nothing behind.
-    let authority = text.split_once("://").map_or("", |(_, rest)| rest);
-    let authority = authority.split(['/', '?', '#', '\\']).next().unwrap_or_default();
-    if authority.contains('@') || !url.username().is_empty() || url.password().is_some() {
-        fault.set(Some("must not contain a user name or password"));
-    }
     if url.fragment().is_some() {
         fault.set(Some("must not contain a fragment (#)"));
     }
