@@ -8,7 +8,7 @@ use super::deps::Deps;
 use super::item::Item;
 use super::opened::Opened;
 use crate::app::failure::Failure;
-use crate::app::feed::FeedItem;
+use crate::app::feed::{FeedItem, posted_body};
 use crate::domain::callback::CallEnd;
 use crate::domain::endpoint::{Endpoint, EndpointFormat};
 use crate::domain::{EntryId, Timestamp};
@@ -115,7 +115,7 @@ impl OutgoingCall {
                 is_batch: self.endpoint.batch_max > 1,
             }))),
             EndpointFormat::Meta => {
-                let body = deps.feed.meta_body(&tenant_id, &items).await?;
+                let body = posted_body(&deps.messages, &tenant_id, &items).await?;
                 Ok(body.map(String::into_bytes))
             }
         }

@@ -8,6 +8,7 @@ use super::opened::Opened;
 use crate::app::endpoints::Endpoints;
 use crate::app::failure::Failure;
 use crate::app::feed::FeedReading;
+use crate::app::messages::Messages;
 use crate::app::stale::ROUNDS_MAX;
 use crate::app::tenants::directory::Directory;
 use crate::domain::callback::Advance;
@@ -28,6 +29,7 @@ pub(super) struct Deps {
     pub(super) credentials: Arc<Endpoints>,
     pub(super) entries: Arc<dyn FeedStore>,
     pub(super) feed: FeedReading,
+    pub(super) messages: Messages,
     pub(super) directory: Arc<Directory>,
     pub(super) advances: Advances,
     pub(super) receivers: Arc<dyn Receivers>,
