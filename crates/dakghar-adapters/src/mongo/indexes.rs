@@ -14,8 +14,8 @@ use mongodb::options::IndexOptions;
 use mongodb::{Database, IndexModel};
 
 use super::collections::{
-    CALLBACK_ATTEMPTS, CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS, CONVERSATIONS, ENDPOINTS, EVENTS, FEED_ARRIVALS, MESSAGES, REDRIVES,
-    TENANTS,
+    CALLBACK_ATTEMPTS, CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS, CONVERSATIONS, ENDPOINTS, EVENTS, FEED_ARRIVALS,
+    MESSAGES, REDRIVES, TENANTS,
 };
 
 /// The unique index that every collection has.
@@ -157,6 +157,10 @@ fn same_keys(wanted: &Document, found: &Document) -> bool {
 }
 
 fn all() -> Vec<Index> {
+    of_messages().into_iter().chain(of_others()).collect()
+}
+
+fn of_messages() -> Vec<Index> {
     vec![
         Index::new(
             MESSAGES,
@@ -193,6 +197,11 @@ fn all() -> Vec<Index> {
             doc! { "tenantId": 1, "deadLetter": 1, "_id": -1 },
         )
         .only_with("deadLetter"),
+    ]
+}
+
+fn of_others() -> Vec<Index> {
+    vec![
         Index::new(
             CONVERSATIONS,
             CONVERSATION_LAST_MESSAGE,

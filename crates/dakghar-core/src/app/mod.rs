@@ -130,9 +130,7 @@ impl App {
         let listening = Arc::new(Listening::new(&ports, &settings));
         let known_apps = Arc::new(KnownApps::new(&ports));
         let shared = Shared::new(&ports, &commits, &tenants, &directory, &listening);
-        let sequencing = Arc::new(Sequencing::new(&ports, &settings.worker_id));
-        let callback_directory = directory.clone();
-        let endpoints = endpoints_of(&ports, &tenants, &settings);
+        let callbacks = callbacks_of(&ports, &settings, &commits, &shared, &tenants, &directory);
         let changing = changing_of(&ports, &shared, &directory, &waiting);
         let app = Self {
             accepting: Arc::new(Accepting::new(
@@ -160,19 +158,9 @@ impl App {
             )),
             listening,
             apps: Arc::new(MetaApps::new(&ports, known_apps, settings.default_app.clone())),
-            callbacks: CallbacksSetup {
-                ports: ports.clone(),
-                messages: shared.messages.clone(),
-                directory: callback_directory,
-                endpoints: endpoints.clone(),
-                advances: commits.advance.clone(),
-                rules: settings.callback_rules.clone(),
-                timeout: settings.callback_timeout,
-                sequencing: sequencing.clone(),
-                outages: shared.outages.clone(),
-            },
-            endpoints,
-            sequencing,
+            endpoints: callbacks.endpoints.clone(),
+            sequencing: callbacks.sequencing.clone(),
+            callbacks,
             holding: Arc::new(holding::Holding::new(&ports, &metrics)),
             reading: Arc::new(Reading::new(ports.clone(), shared.messages.clone(), &keys.cursor)),
             health: health_of(&ports, &shared),
@@ -211,6 +199,28 @@ impl App {
 fn signer_of(keys: &SigningKeys) -> Arc<OpaqueSigner> {
     let previous = keys.opaque_previous.as_ref().map(|secret| &secret[..]);
     Arc::new(OpaqueSigner::new(&keys.opaque, previous))
+}
+
+/// What the deliveries to endpoints need.
+fn callbacks_of(
+    ports: &Ports,
+    settings: &Settings,
+    commits: &Commits,
+    shared: &Shared,
+    tenants: &Arc<Tenants>,
+    directory: &Arc<Directory>,
+) -> CallbacksSetup {
+    CallbacksSetup {
+        ports: ports.clone(),
+        messages: shared.messages.clone(),
+        directory: directory.clone(),
+        endpoints: endpoints_of(ports, tenants, settings),
+        advances: commits.advance.clone(),
+        rules: settings.callback_rules.clone(),
+        timeout: settings.callback_timeout,
+        sequencing: Arc::new(Sequencing::new(ports, &settings.worker_id)),
+        outages: shared.outages.clone(),
+    }
 }
 
 /// Changes messages through what the flows share.

@@ -132,6 +132,7 @@ impl Deliverer {
     }
 
     /// Makes calls until the endpoint is gone, or another process has taken it over.
+    #[expect(clippy::disallowed_methods, reason = "measures how long it waits for the last calls")]
     async fn drive(
         &self,
         run: &mut EndpointRun,

@@ -48,7 +48,7 @@ impl MongoStore {
         let mut answers = vec![Ok(Saved::Done); advances.len()];
         self.keep_exceptions(advances, &mut answers).await;
         self.save_progress(advances, &mut answers).await;
-        self.settle(advances, &mut answers).await;
+        self.finish(advances, &mut answers).await;
         answers
     }
 
@@ -140,7 +140,9 @@ impl MongoStore {
                 Err(failure) => Some(failure.to_store_error()),
             };
             if let Some(error) = unclear {
-                doubted.iter_mut().for_each(|save| save.otherwise = Err(error.clone()));
+                for save in &mut doubted {
+                    save.otherwise = Err(error.clone());
+                }
             }
             self.find_out(advances, doubted, answers).await;
         }
@@ -185,7 +187,7 @@ impl MongoStore {
     }
 
     /// Notes the attempts of those that were saved, and ends exceptions.
-    async fn settle(&self, advances: &[Advance], answers: &mut Answers) {
+    async fn finish(&self, advances: &[Advance], answers: &mut Answers) {
         let (mut with_log, mut logs) = (Vec::new(), Vec::new());
         let (mut with_over, mut over) = (Vec::new(), Vec::new());
         for (place, advance) in advances.iter().enumerate() {

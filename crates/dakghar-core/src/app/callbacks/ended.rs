@@ -99,13 +99,25 @@ impl EndpointRun {
             if state == ExceptionState::Dead {
                 self.deps.metrics.callbacks_dead.inc();
             }
-            self.keep(item, state, attempts, since, Some(last.clone()), now);
+            let kept = Kept {
+                state,
+                attempts,
+                since,
+                last: Some(last.clone()),
+            };
+            self.keep(item, kept, now);
         }
     }
 
     /// An entry that an earlier one of its conversation is in the way of.
     pub(super) fn put_behind(&mut self, item: &Item, now: Timestamp) {
-        self.keep(item, ExceptionState::Behind, 0, now, None, now);
+        let kept = Kept {
+            state: ExceptionState::Behind,
+            attempts: 0,
+            since: now,
+            last: None,
+        };
+        self.keep(item, kept, now);
         self.unsaved.note(self.deps.clock.uptime(), 1);
     }
 
@@ -137,23 +149,15 @@ impl EndpointRun {
         }
     }
 
-    fn keep(
-        &mut self,
-        item: &Item,
-        state: ExceptionState,
-        attempts: u32,
-        since: Timestamp,
-        last: Option<LastAttempt>,
-        now: Timestamp,
-    ) {
+    fn keep(&mut self, item: &Item, kept: Kept, now: Timestamp) {
         let exception = CallbackException {
             endpoint_id: self.endpoint.id,
             placed: item.placed(),
             conversation_id: item.conversation_id,
-            state,
-            attempts,
-            since,
-            last,
+            state: kept.state,
+            attempts: kept.attempts,
+            since: kept.since,
+            last: kept.last,
             is_replay: item.is_replay,
         };
         self.pending.note(&exception, now);
@@ -162,6 +166,14 @@ impl EndpointRun {
             self.window.done(item.place());
         }
     }
+}
+
+/// What is kept of an entry that was not taken.
+struct Kept {
+    state: ExceptionState,
+    attempts: u32,
+    since: Timestamp,
+    last: Option<LastAttempt>,
 }
 
 fn attempt(item: &Item, last: &LastAttempt) -> Attempt {

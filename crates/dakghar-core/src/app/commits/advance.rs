@@ -18,9 +18,12 @@ pub(super) async fn commit(store: Arc<dyn CallbackStore>, batch: Vec<Advance>) -
     firsts.retain(|_| keep.next().is_some_and(|is_first| *is_first));
     let mut saved = store.advance(&firsts).await.into_iter();
     let missing = || Err(StoreError::Corrupt("an answer is missing".into()));
-    let outcome = |is_first: bool| match is_first {
-        true => saved.next().unwrap_or_else(missing),
-        false => Ok(Saved::Stale),
+    let outcome = |is_first: bool| {
+        if is_first {
+            saved.next().unwrap_or_else(missing)
+        } else {
+            Ok(Saved::Stale)
+        }
     };
     is_first.into_iter().map(outcome).collect()
 }
