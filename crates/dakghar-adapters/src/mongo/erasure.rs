@@ -1,7 +1,7 @@
 //! Deleting what belongs to a tenant, a bounded piece at a time.
 
 use async_trait::async_trait;
-use bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
+use bson::{RawDocument, RawDocumentBuf, doc};
 use dakghar_core::domain::ids::TenantId;
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{AgedPortion, ErasedPortion, Erasure, StoreError};
@@ -12,7 +12,7 @@ use super::collections::RETENTION;
 use super::documents::{SCHEMA_VERSION, Unreadable, date, timestamp};
 use super::feed;
 use super::indexes::{BY_ID, CONVERSATION_LAST_MESSAGE, ENDPOINT_SEAT, EVENT_TENANT, MESSAGE_TENANT, REDRIVE_TENANT};
-use super::reads::{Query, any_id};
+use super::reads::Query;
 use super::statuses::of_tenant;
 
 /// The id of the one document with the retention time.
@@ -71,27 +71,5 @@ impl Erasure for MongoStore {
 impl MongoStore {
     fn of_retention(&self) -> Collection<RawDocumentBuf> {
         self.database.collection(RETENTION)
-    }
-
-    pub(super) async fn erase_from(
-        &self,
-        collection: &Collection<RawDocumentBuf>,
-        index: &'static str,
-        owned: Document,
-        limit: u32,
-    ) -> Result<u64, StoreError> {
-        let query = Query::new(owned.clone(), index).limit(limit).fields(doc! { "_id": 1 });
-        let ids: Vec<Bson> = self
-            .fetch(collection, query, any_id)
-            .await?
-            .into_iter()
-            .flatten()
-            .collect();
-        if ids.is_empty() {
-            return Ok(0);
-        }
-        let mut filter = owned;
-        filter.insert("_id", doc! { "$in": ids });
-        self.delete_by_ids(collection, filter).await
     }
 }

@@ -270,6 +270,11 @@ pub(super) fn any_id(raw: &RawDocument) -> Option<Bson> {
     Bson::try_from(raw.get("_id").ok().flatten()?).ok()
 }
 
+/// The id of a document, if it is a text.
+pub(super) fn text_id(raw: &RawDocument) -> Option<String> {
+    raw.get_str("_id").ok().map(str::to_owned)
+}
+
 /// The text in a field that a projection asked for.
 pub(super) fn text(raw: &RawDocument, what: &'static str, field: &'static str) -> Result<String, Unreadable> {
     raw.get_str(field)

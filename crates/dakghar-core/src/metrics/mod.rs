@@ -7,6 +7,7 @@
 mod changes;
 mod instruments;
 mod labels;
+mod store_calls;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
 
 pub use labels::{
-    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Limit, Redriven, StoreCall,
+    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Limit, Redriven,
 };
+pub use store_calls::StoreCall;
 pub use table::{Metrics, Row, Unit};

@@ -11,8 +11,9 @@ use prometheus_client::registry::{self, Registry};
 
 use super::instruments::{Family, Histogram, Instrument, LabelDescription, Latency, Wait};
 use super::labels::{
-    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Limit, Redriven, StoreCall,
+    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Limit, Redriven,
 };
+use super::store_calls::StoreCall;
 
 /// The prefix of every name.
 const PREFIX: &str = "dakghar";

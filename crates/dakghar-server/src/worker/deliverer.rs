@@ -12,7 +12,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -132,7 +132,6 @@ impl Deliverer {
     }
 
     /// Makes calls until the endpoint is gone, or another process has taken it over.
-    #[expect(clippy::disallowed_methods, reason = "measures how long it waits for the last calls")]
     async fn drive(
         &self,
         run: &mut EndpointRun,
@@ -146,10 +145,10 @@ impl Deliverer {
                 let endpoint = changes.borrow_and_update().clone();
                 match endpoint {
                     Some(endpoint) => run.change(endpoint).await?,
-                    None => _ = ends_at.get_or_insert_with(|| Instant::now() + LAST_CALLS_WAIT),
+                    None => _ = ends_at.get_or_insert_with(|| self.callbacks.uptime() + LAST_CALLS_WAIT),
                 }
             }
-            let is_over = ends_at.is_some_and(|at| calls.is_empty() || at <= Instant::now());
+            let is_over = ends_at.is_some_and(|at| calls.is_empty() || at <= self.callbacks.uptime());
             if (is_over || run.must_save())
                 && let Some(saved) = self.save(run).await
             {

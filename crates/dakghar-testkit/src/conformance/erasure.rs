@@ -4,16 +4,15 @@
 
 use dakghar_core::domain::ConversationKind;
 use dakghar_core::domain::amendment::KEPT_LONGER;
-use dakghar_core::domain::callback::Advance;
 use dakghar_core::domain::message::Status;
 use dakghar_core::domain::page::{MessageQuery, PageLimit};
-use dakghar_core::domain::{ConversationId, ConversationTouch, Message, Place, TenantId, WebhookEvent};
-use dakghar_core::ports::{Acceptance, Aged, AgedPortion, Saved};
+use dakghar_core::domain::{ConversationId, ConversationTouch, Message, TenantId, WebhookEvent};
+use dakghar_core::ports::{Acceptance, Aged, AgedPortion};
 
-use super::stores::{Stores, accept_all, accept_as, receive_all};
+use super::stores::{Stores, accept_all, accept_as, deliver, receive_all};
 use crate::samples::{
-    With as _, at, attempt_log, callback_exception_full, callback_progress, endpoint, event, inbound, outbound, person,
-    phone, phone_number_id, redrive, status_record_full, tenant_id, wamid, with_key,
+    With as _, at, event, inbound, outbound, person, phone, phone_number_id, redrive, status_record_full, tenant_id,
+    wamid, with_key,
 };
 
 /// Runs the suite of `Erasure`: `erasure_suite!(factory)`, where the factory gives `Stores`. See
@@ -70,15 +69,7 @@ async fn fill(stores: &Stores, tenant: TenantId) {
     let recorded = stores.events.record(&[0; 4].map(|_| event(tenant))).await;
     recorded.expect("the store answers");
     for _ in 0..2 {
-        let endpoint_id = endpoint(tenant).id;
-        let exceptions = [1, 2].map(|place| callback_exception_full(endpoint_id, tenant, Place::new(place)));
-        let advance = Advance {
-            progress: callback_progress(endpoint_id, tenant),
-            exceptions: exceptions.to_vec(),
-            over: Vec::new(),
-            attempts: Some(attempt_log(endpoint_id, tenant, 2)),
-        };
-        assert_eq!(stores.callbacks.advance(&[advance]).await, [Ok(Saved::Done)]);
+        deliver(stores, tenant).await;
         let inserted = stores.redrives.insert_redrive(&redrive(Some(tenant))).await;
         inserted.expect("the store answers");
     }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use dakghar_core::domain::ConversationKind;
+use dakghar_core::domain::callback::Advance;
 use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Message, MessageId, MessageKey, Status};
+use dakghar_core::domain::{ConversationKind, Place};
 use dakghar_core::domain::{TenantId, Timestamp, WaId};
 use dakghar_core::ports::{
     Acceptance, AppStore, ArrivalStore, CallbackStore, ConversationStore, EndpointStore, Erasure, EventStore,
@@ -11,7 +12,9 @@ use dakghar_core::ports::{
     StoreHealth, TenantStore, TimerStore,
 };
 
-use crate::samples::{With as _, outbound, phone_number_id};
+use crate::samples::{
+    With as _, attempt_log, callback_exception_full, callback_progress, endpoint, outbound, phone_number_id,
+};
 
 /// One store, as each of its ports. A case tests one of them, and may need the others to get there.
 #[derive(Clone)]
@@ -145,6 +148,19 @@ pub(super) async fn accept_as(stores: &Stores, status: Status, message: Message)
     message.delivery.status = status;
     save(stores, &mut message).await;
     message
+}
+
+/// Keeps of a new endpoint its progress, two exceptions and a log of attempts.
+pub(super) async fn deliver(stores: &Stores, tenant: TenantId) {
+    let endpoint_id = endpoint(tenant).id;
+    let exceptions = [1, 2].map(|place| callback_exception_full(endpoint_id, tenant, Place::new(place)));
+    let advance = Advance {
+        progress: callback_progress(endpoint_id, tenant),
+        exceptions: exceptions.to_vec(),
+        over: Vec::new(),
+        attempts: Some(attempt_log(endpoint_id, tenant, 2)),
+    };
+    assert_eq!(stores.callbacks.advance(&[advance]).await, [Ok(Saved::Done)]);
 }
 
 /// The ids, in their order.

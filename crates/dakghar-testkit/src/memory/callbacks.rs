@@ -19,12 +19,12 @@ pub(super) struct Callbacks {
 }
 
 impl Callbacks {
-    /// Forgets what is kept of a tenant.
-    pub(super) fn erase(&mut self, tenant_id: &TenantId) {
-        self.progress.retain(|_, progress| progress.tenant_id != *tenant_id);
+    /// Forgets what is kept of a tenant, as far as `is_erased` says so.
+    pub(super) fn erase(&mut self, mut is_erased: impl FnMut(TenantId) -> bool) {
         self.exceptions
-            .retain(|_, exception| exception.placed.entry.tenant_id != *tenant_id);
-        self.attempts.retain(|_, log| log.tenant_id != *tenant_id);
+            .retain(|_, exception| !is_erased(exception.placed.entry.tenant_id));
+        self.attempts.retain(|_, log| !is_erased(log.tenant_id));
+        self.progress.retain(|_, progress| !is_erased(progress.tenant_id));
     }
 
     fn advance(&mut self, advance: &Advance) -> Saved {

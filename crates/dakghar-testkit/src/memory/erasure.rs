@@ -22,10 +22,10 @@ impl State {
             .retain(|_, conversation| !is_erased(Some(conversation.tenant_id)));
         self.events.retain(|_, event| !is_erased(event.tenant_id));
         self.redrives.retain(|_, redrive| !is_erased(redrive.tenant_id));
+        self.callbacks.erase(|owner| is_erased(Some(owner)));
         self.endpoints
             .retain(|_, endpoint| !is_erased(Some(endpoint.tenant_id)));
         self.feeds.erase(tenant_id);
-        self.callbacks.erase(tenant_id);
         self.by_key.retain(|_, id| self.messages.contains_key(id));
         self.received.retain(|_, id| self.messages.contains_key(id));
         u64::from(limit - left)

@@ -189,7 +189,7 @@ async fn work(app: App, is_alone: bool, lifecycle: Lifecycle) {
             return;
         }
     }
-    worker::run(app, Arc::new(CallbackViews), tasks, stopping).await;
+    Box::pin(worker::run(app, Arc::new(CallbackViews), tasks, stopping)).await;
 }
 
 /// Ends the process when its store has stopped for good.

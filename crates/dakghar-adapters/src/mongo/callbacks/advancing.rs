@@ -16,13 +16,12 @@ use bson::{RawDocument, RawDocumentBuf, doc, rawdoc};
 use dakghar_core::domain::callback::Advance;
 use dakghar_core::ports::{Saved, StoreError};
 
-use super::id_of;
 use crate::mongo::MongoStore;
 use crate::mongo::collections::{CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS};
 use crate::mongo::documents::{callback, counter};
 use crate::mongo::indexes::BY_ID;
 use crate::mongo::inserts::Inserted;
-use crate::mongo::reads::Query;
+use crate::mongo::reads::{Query, text_id};
 use crate::mongo::updates::{UpdateReply, chunk_lengths};
 
 /// Ids in one delete.
@@ -154,7 +153,7 @@ impl MongoStore {
         let query = Query::new(doc! { "_id": { "$in": ids } }, BY_ID)
             .fields(doc! { "saveId": 1 })
             .majority();
-        let save_id = |raw: &RawDocument| Some((id_of(raw)?, raw.get_object_id("saveId").ok()));
+        let save_id = |raw: &RawDocument| Some((text_id(raw)?, raw.get_object_id("saveId").ok()));
         let reading = self.fetch(&self.callback_progress, query, save_id);
         let found = match tokio::time::timeout(self.options.reread_timeout, reading).await {
             Ok(found) => found,

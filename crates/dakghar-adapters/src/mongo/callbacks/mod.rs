@@ -5,7 +5,7 @@ mod advancing;
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use bson::{Bson, Document, RawDocument, doc};
+use bson::{Bson, Document, doc};
 use dakghar_core::domain::callback::{Advance, AttemptLog, CallbackException, CallbackProgress, EXCEPTIONS_MAX};
 use dakghar_core::domain::feed::Place;
 use dakghar_core::domain::ids::{AttemptLogId, EndpointId, TenantId};
@@ -18,7 +18,7 @@ use super::MongoStore;
 use super::documents::{callback, date};
 use super::indexes::{ATTEMPT_AT, BY_ID, ENDPOINT_SEAT, EXCEPTION_DEAD, PROGRESS_TENANT};
 use super::pages::List;
-use super::reads::Query;
+use super::reads::{Query, text_id};
 
 /// Endpoints that are erased at once.
 const ENDPOINTS_AT_ONCE: u32 = 100;
@@ -32,7 +32,7 @@ impl CallbackStore for MongoStore {
         let ids: Vec<String> = endpoints.iter().map(ToString::to_string).collect();
         let query = Query::new(doc! { "_id": { "$in": &ids } }, BY_ID).majority();
         let found = self
-            .fetch_each(&self.callback_progress, query, id_of, callback::decode_progress)
+            .fetch_each(&self.callback_progress, query, text_id, callback::decode_progress)
             .await;
         let found: HashMap<String, _> = match found {
             Ok(found) => found,
@@ -168,7 +168,7 @@ impl MongoStore {
             let query = Query::new(owned.clone(), index)
                 .limit(ENDPOINTS_AT_ONCE)
                 .fields(doc! { "_id": 1 });
-            endpoints.extend(self.fetch(collection, query, id_of).await?.into_iter().flatten());
+            endpoints.extend(self.fetch(collection, query, text_id).await?.into_iter().flatten());
         }
         endpoints.sort_unstable();
         endpoints.dedup();
@@ -216,8 +216,4 @@ fn in_state(asked: ExceptionsAsked, ids: Document) -> (Document, &'static str) {
         ExceptionsAsked::Open => (doc! { "deadAt": Bson::Null, "_id": ids }, EXCEPTION_DEAD),
         ExceptionsAsked::Dead => (doc! { "_id": ids, "deadAt": { "$exists": true } }, BY_ID),
     }
-}
-
-fn id_of(raw: &RawDocument) -> Option<String> {
-    raw.get_str("_id").ok().map(str::to_owned)
 }

@@ -21,14 +21,14 @@ use mongodb::options::ReadConcern;
 use super::{assert_stored, database, store};
 
 /// A store behind a proxy, and a way around it to see what the server holds.
-struct Behind {
-    store: Arc<MongoStore>,
-    proxy: FaultProxy,
-    server: SharedMongo,
+pub(super) struct Behind {
+    pub(super) store: Arc<MongoStore>,
+    pub(super) proxy: FaultProxy,
+    pub(super) server: SharedMongo,
 }
 
 impl Behind {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let server = Mongo::shared().await;
         let proxy = FaultProxy::start(server.port()).await;
         let options = MongoOptions {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::call::{EndedCallback, Outcome, OutgoingCall};
 use super::item::{Item, Source};
-use super::run::EndpointRun;
+use super::state::EndpointRun;
 use crate::domain::Timestamp;
 use crate::domain::callback::{Attempt, CallbackException, ExceptionState, LastAttempt, RETRY_AFTER_MAX, next_attempt};
 use crate::domain::endpoint::DisabledReason;

@@ -8,10 +8,12 @@ mod call;
 mod call_pace;
 mod deps;
 mod ended;
+mod filling;
 mod item;
 mod opened;
 mod pending;
 mod run;
+mod state;
 mod unsaved;
 
 use std::collections::HashMap;
@@ -35,7 +37,8 @@ use deps::Deps;
 pub use bodies::{CallbackBodies, Handed};
 pub use call::{EndedCallback, OutgoingCall};
 pub(in crate::app) use deps::Advances;
-pub use run::{CallbacksSaved, EndpointRun};
+pub use run::CallbacksSaved;
+pub use state::EndpointRun;
 
 /// Endpoints that are read at once.
 const ENDPOINTS_READ_MAX: u32 = 500;
@@ -113,6 +116,11 @@ impl Callbacks {
                 None => return Ok(all),
             }
         }
+    }
+
+    /// The time since this machine was started.
+    pub fn uptime(&self) -> Duration {
+        self.deps.clock.uptime()
     }
 
     /// Begins to deliver to an endpoint where it was left.

@@ -18,7 +18,9 @@ async fn mixed_exceptions(
     (tenant, endpoint_id): (TenantId, EndpointId),
     state: ExceptionState,
 ) -> (Vec<CallbackException>, Vec<CallbackException>) {
-    let places = 1..=u64::try_from(MIXED).expect("a few");
+    // Each at a place that nothing else has.
+    let first = if state == ExceptionState::Dead { 1_001 } else { 1 };
+    let places = first..first + MIXED as u64;
     let exceptions = places.map(|place| CallbackException {
         state,
         ..callback_exception_full(endpoint_id, tenant, Place::new(place))

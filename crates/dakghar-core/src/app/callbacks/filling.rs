@@ -1,0 +1,140 @@
+//! What is read for an endpoint: entries behind its place, and exceptions that are due.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::item::{Item, Source, about};
+use super::state::EndpointRun;
+use crate::app::failure::Failure;
+use crate::app::feed::is_posted_by_meta;
+use crate::domain::callback::CallbackException;
+use crate::domain::endpoint::{DeliveryOrder, EndpointFormat};
+use crate::domain::feed::PlacedEntry;
+use crate::domain::page::PageLimit;
+use crate::domain::{Place, Timestamp};
+
+/// Entries that are read at once.
+const READ_MAX: u32 = 100;
+/// Exceptions that are read at once.
+const DUE_MAX: usize = 50;
+
+impl EndpointRun {
+    pub(super) async fn fill_due(&mut self, now: Timestamp) -> Result<(), Failure> {
+        if !self.due.is_empty() {
+            return Ok(());
+        }
+        let places = self.pending.take_due(now, DUE_MAX);
+        if places.is_empty() {
+            return Ok(());
+        }
+        match self.read_due(&places).await {
+            Ok(items) => {
+                let read: HashSet<Place> = items.iter().map(Item::place).collect();
+                for place in places.into_iter().filter(|place| !read.contains(place)) {
+                    // Not read yet; or it cannot be read, which nobody can mend by trying more often.
+                    self.pending.put_back(place, now + Duration::from_mins(1));
+                }
+                self.due.extend(items);
+                Ok(())
+            }
+            Err(failure) => {
+                for place in places {
+                    self.pending.put_back(place, now);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    async fn read_due(&self, places: &[Place]) -> Result<Vec<Item>, Failure> {
+        let exceptions = self.deps.store.find_exceptions(&self.endpoint.id, places).await?;
+        let placed = exceptions.iter().map(|exception| exception.placed.clone()).collect();
+        let items = self.deps.feed.with_records(&self.endpoint.tenant_id, placed).await?;
+        let item = |(feed, exception): (_, &CallbackException)| Item {
+            feed,
+            source: Source::Exceptions,
+            conversation_id: exception.conversation_id,
+            attempts: exception.attempts,
+            since: (exception.attempts > 0).then_some(exception.since),
+            is_replay: exception.is_replay,
+        };
+        Ok(items.into_iter().zip(&exceptions).map(item).collect())
+    }
+
+    pub(super) async fn fill_window(&mut self) -> Result<(), Failure> {
+        let tenant_id = self.endpoint.tenant_id;
+        let after = self.window.read_to();
+        let listed = self
+            .deps
+            .entries
+            .entries(&tenant_id, after, PageLimit::items(READ_MAX))
+            .await?;
+        let Some(first) = listed.items.first() else {
+            return self.meet_end(after).await;
+        };
+        if first.place != after.plus(1) {
+            self.pass_gap(after, first.place);
+        }
+        let last = listed.items.last().map_or(after, |placed| placed.place);
+        let mut wanted: Vec<PlacedEntry> = listed.items;
+        wanted.retain(|placed| {
+            let is_posted = self.endpoint.format != EndpointFormat::Meta || is_posted_by_meta(&placed.entry);
+            is_posted && self.endpoint.filter.matches_kind(&placed.entry.kind) && !self.pending.has(placed.place)
+        });
+        let asked = wanted.len();
+        let items = self.deps.feed.with_records(&tenant_id, wanted).await?;
+        let (read, read_to) = (items.len(), items.last().map(|item| item.place));
+        for feed in items {
+            let (number, conversation_id) = about(&feed);
+            if !self.endpoint.wants(&feed.entry, number.as_ref()) {
+                self.window.pass_over(feed.place);
+                continue;
+            }
+            let conversation_id = conversation_id.filter(|_| self.endpoint.order == DeliveryOrder::Conversation);
+            let item = Item {
+                feed,
+                source: Source::Feed,
+                conversation_id,
+                attempts: 0,
+                since: None,
+                is_replay: false,
+            };
+            self.window.add(item.place(), item);
+        }
+        // Those whose records had no room are read next time.
+        self.window
+            .pass_over(if read == asked { last } else { read_to.unwrap_or(after) });
+        self.note_passed_over();
+        Ok(())
+    }
+
+    async fn meet_end(&mut self, after: Place) -> Result<(), Failure> {
+        self.is_at_end = true;
+        let bounds = self.deps.entries.bounds(&self.endpoint.tenant_id).await?;
+        if after.plus(1) < bounds.first {
+            self.pass_gap(after, bounds.first);
+            self.is_at_end = false;
+        }
+        Ok(())
+    }
+
+    /// Entries went out of the feed before they were delivered.
+    fn pass_gap(&mut self, after: Place, first: Place) {
+        let expired = first.number().saturating_sub(after.number() + 1);
+        self.progress.expired += expired;
+        self.window.pass_over(first.before());
+        self.deps.metrics.callbacks_expired.inc_by(expired);
+        tracing::warn!(
+            endpoint_id = %self.endpoint.id, tenant_id = %self.endpoint.tenant_id, expired,
+            "entries of the feed were erased by their age before an endpoint got them"
+        );
+        self.note_passed_over();
+    }
+
+    /// What is not wanted is worth a save only now and then.
+    fn note_passed_over(&mut self) {
+        if self.window.is_empty() && self.window.done_to() > self.progress.after {
+            self.unsaved.note(self.deps.clock.uptime(), 1);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What a process knows of the deliveries to an endpoint.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use super::call_pace::CallPace;
+use super::deps::Deps;
+use super::item::Item;
+use super::opened::Opened;
+use super::pending::Pending;
+use super::unsaved::Unsaved;
+use crate::app::failure::Failure;
+use crate::domain::callback::{CallbackProgress, Window};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::page::PageLimit;
+use crate::domain::{ConversationId, Place};
+use crate::ports::ExceptionsAsked;
+
+/// The deliveries to one endpoint.
+pub struct EndpointRun {
+    pub(super) deps: Arc<Deps>,
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) opened: Arc<Opened>,
+    pub(super) progress: CallbackProgress,
+    pub(super) window: Window<Item>,
+    pub(super) pending: Pending,
+    /// Exceptions that are due and were read.
+    pub(super) due: VecDeque<Item>,
+    /// Conversations of which something is under way, where they are to be in order.
+    pub(super) busy: HashSet<ConversationId>,
+    pub(super) unsaved: Unsaved,
+    pub(super) under_way: u32,
+    pub(super) pace: CallPace,
+    /// True once the end of the feed was seen, until something comes.
+    pub(super) is_at_end: bool,
+    /// True if the last call was of an exception: new entries and old ones take turns.
+    pub(super) exceptions_had_turn: bool,
+}
+
+impl EndpointRun {
+    /// Reads how far the endpoint is.
+    pub(super) async fn load(deps: Arc<Deps>, endpoint: Arc<Endpoint>) -> Result<Self, Failure> {
+        let opened = Arc::new(deps.open(&endpoint).await?);
+        let mut found = deps.store.progress(&[endpoint.id]).await;
+        let now = deps.clock.now();
+        let kept = found.pop().unwrap_or(Ok(None))?;
+        let progress =
+            kept.unwrap_or_else(|| CallbackProgress::new(endpoint.id, endpoint.tenant_id, endpoint.start, now));
+        let mut pending = Pending::default();
+        let mut after = Place::START;
+        loop {
+            let limit = PageLimit::items(1_000);
+            let listed = deps
+                .store
+                .exceptions(&endpoint.id, ExceptionsAsked::Open, after, limit)
+                .await?;
+            for exception in &listed.items {
+                pending.note(exception, now);
+            }
+            match listed.next {
+                Some(next) => after = next,
+                None => break,
+            }
+        }
+        Ok(Self {
+            window: Window::new(progress.after),
+            deps,
+            endpoint,
+            opened,
+            progress,
+            pending,
+            due: VecDeque::new(),
+            busy: HashSet::new(),
+            unsaved: Unsaved::default(),
+            under_way: 0,
+            pace: CallPace::default(),
+            is_at_end: false,
+            exceptions_had_turn: false,
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! The calls of the store.
+
+use super::instruments::Label;
+use super::labels::label;
+
+label! {
+    /// A method of a store's port.
+    StoreCall "method" {
+        /// `accept` of `messages`.
+        MessagesAccept = "messages_accept",
+        /// `receive` of `messages`.
+        MessagesReceive = "messages_receive",
+        /// `load` of `messages`.
+        MessagesLoad = "messages_load",
+        /// `save` of `messages`.
+        MessagesSave = "messages_save",
+        /// `claim` of `messages`.
+        MessagesClaim = "messages_claim",
+        /// `find_by_wamid` of `messages`.
+        MessagesFindByWamid = "messages_find_by_wamid",
+        /// `find_by_idempotency_key` of `messages`.
+        MessagesFindByIdempotencyKey = "messages_find_by_idempotency_key",
+        /// `statuses_arrived` of `messages`.
+        MessagesStatusesArrived = "messages_statuses_arrived",
+        /// `record_statuses` of `statuses`.
+        StatusesRecord = "statuses_record_statuses",
+        /// `reports_of` of `statuses`.
+        StatusesReportsOf = "statuses_reports_of",
+        /// `statuses_of` of `statuses`.
+        StatusesOf = "statuses_statuses_of",
+        /// `find_reports` of `statuses`.
+        StatusesFindReports = "statuses_find_reports",
+        /// `due` of `timers`.
+        TimersDue = "timers_due",
+        /// `ahead` of `timers`.
+        TimersAhead = "timers_ahead",
+        /// `released` of `timers`.
+        TimersReleased = "timers_released",
+        /// `wake_held` of `timers`.
+        TimersWakeHeld = "timers_wake_held",
+        /// `messages` of `lists`.
+        ListsMessages = "lists_messages",
+        /// `dead_letters` of `lists`.
+        ListsDeadLetters = "lists_dead_letters",
+        /// `count_unsettled` of `lists`.
+        ListsCountUnsettled = "lists_count_unsettled",
+        /// `touch` of `conversations`.
+        ConversationsTouch = "conversations_touch",
+        /// `list` of `conversations`.
+        ConversationsList = "conversations_list",
+        /// `find` of `conversations`.
+        ConversationsFind = "conversations_find",
+        /// `of_people` of `conversations`.
+        ConversationsOfPeople = "conversations_of_people",
+        /// `insert` of `tenants`.
+        TenantsInsert = "tenants_insert",
+        /// `save` of `tenants`.
+        TenantsSave = "tenants_save",
+        /// `find_all` of `tenants`.
+        TenantsFindAll = "tenants_find_all",
+        /// `find` of `tenants`.
+        TenantsFind = "tenants_find",
+        /// `list` of `tenants`.
+        TenantsList = "tenants_list",
+        /// `owners_of_numbers` of `tenants`.
+        TenantsOwnersOfNumbers = "tenants_owners_of_numbers",
+        /// `past_owners_of_numbers` of `tenants`.
+        TenantsPastOwnersOfNumbers = "tenants_past_owners_of_numbers",
+        /// `owners_of_waba` of `tenants`.
+        TenantsOwnersOfWaba = "tenants_owners_of_waba",
+        /// `remove` of `tenants`.
+        TenantsRemove = "tenants_remove",
+        /// `record` of `events`.
+        EventsRecord = "events_record",
+        /// `list` of `events`.
+        EventsList = "events_list",
+        /// `find_events` of `events`.
+        EventsFind = "events_find_events",
+        /// `amendments` of `events`.
+        EventsAmendments = "events_amendments",
+        /// `keep_listener` of `listeners`.
+        ListenersKeep = "listeners_keep_listener",
+        /// `listeners` of `listeners`.
+        ListenersAll = "listeners_listeners",
+        /// `forget_listeners` of `listeners`.
+        ListenersForget = "listeners_forget_listeners",
+        /// `insert_app` of `apps`.
+        AppsInsert = "apps_insert_app",
+        /// `save_app` of `apps`.
+        AppsSave = "apps_save_app",
+        /// `find_app` of `apps`.
+        AppsFind = "apps_find_app",
+        /// `apps` of `apps`.
+        AppsAll = "apps_apps",
+        /// `remove_app` of `apps`.
+        AppsRemove = "apps_remove_app",
+        /// `insert_endpoint` of `endpoints`.
+        EndpointsInsert = "endpoints_insert_endpoint",
+        /// `save_endpoint` of `endpoints`.
+        EndpointsSave = "endpoints_save_endpoint",
+        /// `find_endpoint` of `endpoints`.
+        EndpointsFind = "endpoints_find_endpoint",
+        /// `endpoints_of` of `endpoints`.
+        EndpointsOf = "endpoints_endpoints_of",
+        /// `endpoints` of `endpoints`.
+        EndpointsAll = "endpoints_endpoints",
+        /// `remove_endpoint` of `endpoints`.
+        EndpointsRemove = "endpoints_remove_endpoint",
+        /// `progress` of `callbacks`.
+        CallbacksProgress = "callbacks_progress",
+        /// `advance` of `callbacks`.
+        CallbacksAdvance = "callbacks_advance",
+        /// `exceptions` of `callbacks`.
+        CallbacksExceptions = "callbacks_exceptions",
+        /// `find_exceptions` of `callbacks`.
+        CallbacksFind = "callbacks_find_exceptions",
+        /// `count_exceptions` of `callbacks`.
+        CallbacksCount = "callbacks_count_exceptions",
+        /// `attempts` of `callbacks`.
+        CallbacksAttempts = "callbacks_attempts",
+        /// `forget_attempts` of `callbacks`.
+        CallbacksForgetAttempts = "callbacks_forget_attempts",
+        /// `forget_endpoint` of `callbacks`.
+        CallbacksForgetEndpoint = "callbacks_forget_endpoint",
+        /// `insert_redrive` of `redrives`.
+        RedrivesInsert = "redrives_insert_redrive",
+        /// `save_redrive` of `redrives`.
+        RedrivesSave = "redrives_save_redrive",
+        /// `find_redrive` of `redrives`.
+        RedrivesFind = "redrives_find_redrive",
+        /// `list_redrives` of `redrives`.
+        RedrivesList = "redrives_list_redrives",
+        /// `count_open_redrives` of `redrives`.
+        RedrivesCountOpen = "redrives_count_open_redrives",
+        /// `due_redrives` of `redrives`.
+        RedrivesDue = "redrives_due_redrives",
+        /// `forget_redrives` of `redrives`.
+        RedrivesForget = "redrives_forget_redrives",
+        /// `look_through` of `redrives`.
+        RedrivesLookThrough = "redrives_look_through",
+        /// `sending_hold` of `holds`.
+        HoldsSendingHold = "holds_sending_hold",
+        /// `keep_sending_hold` of `holds`.
+        HoldsKeepSendingHold = "holds_keep_sending_hold",
+        /// `unsettled_by_number` of `holds`.
+        HoldsUnsettledByNumber = "holds_unsettled_by_number",
+        /// `entries` of `feed`.
+        FeedEntries = "feed_entries",
+        /// `bounds` of `feed`.
+        FeedBounds = "feed_bounds",
+        /// `arrivals` of `arrivals`.
+        ArrivalsRead = "arrivals_arrivals",
+        /// `ends` of `arrivals`.
+        ArrivalsEnds = "arrivals_ends",
+        /// `append` of `arrivals`.
+        ArrivalsAppend = "arrivals_append",
+        /// `put_aside` and `bring_back` of `arrivals`.
+        ArrivalsAside = "arrivals_aside",
+        /// `waiting` of `arrivals`.
+        ArrivalsWaiting = "arrivals_waiting",
+        /// `attend` and `leave` of `arrivals`.
+        ArrivalsAttend = "arrivals_attend",
+        /// `erase` of `erasure`.
+        ErasureErase = "erasure_erase",
+        /// `erase_aged` of `erasure`.
+        ErasureEraseAged = "erasure_erase_aged",
+        /// `retention_time` of `erasure`.
+        ErasureRetentionTime = "erasure_retention_time",
+        /// `keep_retention_time` of `erasure`.
+        ErasureKeepRetentionTime = "erasure_keep_retention_time",
+        /// `ping` of `health`.
+        HealthPing = "health_ping",
+    }
+}
