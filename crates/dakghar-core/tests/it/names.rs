@@ -109,6 +109,7 @@ names!(
         "statuses",
         "events",
         "apps",
+        "endpoints",
         "feed"
     ]
 );
