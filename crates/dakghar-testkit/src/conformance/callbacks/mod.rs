@@ -10,7 +10,7 @@ pub use exceptions::*;
 
 use dakghar_core::domain::Place;
 use dakghar_core::domain::callback::{Advance, CallbackProgress};
-use dakghar_core::domain::page::{PageLimit, Paged as _};
+use dakghar_core::domain::page::PageLimit;
 use dakghar_core::ports::Saved;
 
 use super::stores::Stores;
