@@ -274,6 +274,48 @@ fn a_second_attempt_that_is_taken_ends_the_exception() {
 }
 
 #[test]
+fn an_endpoint_begins_at_its_start_whatever_is_left_of_one_before() {
+    let mut story = Story::new(|_| ());
+    story.events(1);
+    story.deliver();
+    story.events(4);
+    story.endpoint.start = Place::new(4);
+    story.load();
+    story.posted();
+    story.deliver();
+    assert_eq!((story.posted(), story.after()), (firsts(5..=5), 5));
+}
+
+#[test]
+fn old_attempts_are_forgotten_and_young_ones_are_not() {
+    let mut story = Story::new(|_| ());
+    story.events(1);
+    story.deliver();
+    let attempts = |story: &Story| {
+        let listed = at_once(
+            story
+                .world
+                .store
+                .attempts(&story.endpoint.id, None, PageLimit::items(10)),
+        );
+        listed.expect("no outage").items.len()
+    };
+    let forget = |story: &Story| {
+        let callbacks = story.callbacks.clone();
+        let forgotten = story.world.step(async move { callbacks.forget_old().await });
+        assert_eq!(forgotten, Ok(false));
+    };
+    forget(&story);
+    assert_eq!(attempts(&story), 1);
+    // Time counts only as far as somebody has watched it pass.
+    for _ in 0..80 {
+        story.run_for(Duration::from_hours(24));
+        forget(&story);
+    }
+    assert_eq!(attempts(&story), 0);
+}
+
+#[test]
 fn of_two_processes_the_slower_one_is_told_and_stops() {
     let mut story = Story::new(|_| ());
     let slow = story.run.take().expect("it runs");

@@ -18,6 +18,10 @@ use tokio_util::task::TaskTracker;
 
 /// The wait between two looks at which endpoints there are.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The wait between two looks at what is old.
+const FORGET_EVERY: Duration = Duration::from_hours(1);
+/// The wait while there is more of it.
+const FORGET_NEXT: Duration = Duration::from_secs(1);
 /// The wait after a failure.
 const FAILURE_WAIT: Duration = Duration::from_secs(1);
 /// The wait between two looks at a feed of which no news came.
@@ -73,7 +77,18 @@ impl Deliverer {
                 sleep(wait).await;
             }
         };
-        stopping.run_until_cancelled(looking).await;
+        let forgetting = async {
+            loop {
+                let wait = match self.callbacks.forget_old().await {
+                    Ok(has_more) if has_more => FORGET_NEXT,
+                    Ok(_) => FORGET_EVERY,
+                    Err(failure) => self.note(&failure, "old attempts could not be forgotten"),
+                };
+                sleep(wait).await;
+            }
+        };
+        let both = async { tokio::join!(looking, forgetting) };
+        stopping.run_until_cancelled(both).await;
         for running in self.running.lock().values() {
             running.endpoint.send_replace(None);
         }

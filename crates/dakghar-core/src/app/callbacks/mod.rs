@@ -24,6 +24,7 @@ use super::endpoints::Endpoints;
 use super::failure::Failure;
 use super::feed::{FeedReading, Sequencing};
 use super::messages::Messages;
+use super::retention_time::RetentionTime;
 use super::sending::Outages;
 use super::tenants::directory::Directory;
 use crate::domain::callback_url::CallbackRules;
@@ -42,12 +43,17 @@ pub use state::EndpointRun;
 
 /// Endpoints that are read at once.
 const ENDPOINTS_READ_MAX: u32 = 500;
+/// How long attempts, and callbacks that are dead, can be looked at.
+const ATTEMPTS_KEPT: Duration = Duration::from_hours(30 * 24);
+/// How many of them are forgotten at once.
+const FORGOTTEN_AT_ONCE: u32 = 500;
 
 /// Deliveries to endpoints.
 pub struct Callbacks {
     deps: Arc<Deps>,
     sequencing: Arc<Sequencing>,
     outages: Outages,
+    retention_time: RetentionTime,
 }
 
 /// What the deliveries need of the other flows.
@@ -67,6 +73,7 @@ pub(in crate::app) struct CallbacksSetup {
 impl Callbacks {
     pub(super) fn new(setup: CallbacksSetup, bodies: Arc<dyn CallbackBodies>) -> Self {
         let ports = setup.ports;
+        let retention_time = RetentionTime::new(&ports);
         let deps = Deps {
             store: ports.callbacks.clone(),
             endpoints: ports.endpoints.clone(),
@@ -88,6 +95,7 @@ impl Callbacks {
             deps: Arc::new(deps),
             sequencing: setup.sequencing,
             outages: setup.outages,
+            retention_time,
         }
     }
 
@@ -116,6 +124,13 @@ impl Callbacks {
                 None => return Ok(all),
             }
         }
+    }
+
+    /// Forgets attempts, and dead callbacks, that are older than a month. Returns true if there may be more.
+    pub async fn forget_old(&self) -> Result<bool, Failure> {
+        let before = self.retention_time.look().await? - ATTEMPTS_KEPT;
+        let forgotten = self.deps.store.forget_attempts(before, FORGOTTEN_AT_ONCE).await?;
+        Ok(forgotten >= u64::from(FORGOTTEN_AT_ONCE))
     }
 
     /// The time since this machine was started.

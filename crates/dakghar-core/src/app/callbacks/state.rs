@@ -44,8 +44,10 @@ impl EndpointRun {
         let mut found = deps.store.progress(&[endpoint.id]).await;
         let now = deps.clock.now();
         let kept = found.pop().unwrap_or(Ok(None))?;
-        let progress =
+        let mut progress =
             kept.unwrap_or_else(|| CallbackProgress::new(endpoint.id, endpoint.tenant_id, endpoint.start, now));
+        // What is left of an earlier endpoint of this id, that of a `callbackUrl`, is not this one's.
+        progress.after = progress.after.max(endpoint.start);
         let mut pending = Pending::default();
         let mut after = Place::START;
         loop {

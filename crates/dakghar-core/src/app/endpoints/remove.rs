@@ -5,6 +5,9 @@ use super::new::{ExpectedVersion, version_conflict};
 use crate::app::failure::Failure;
 use crate::domain::TenantId;
 
+/// Records that are forgotten at once.
+const FORGOTTEN_AT_ONCE: u32 = 500;
+
 impl Endpoints {
     /// Removes an endpoint. What it did not get yet it does not get.
     pub async fn remove(&self, tenant_id: &TenantId, id: &str, expected: &ExpectedVersion) -> Result<(), Failure> {
@@ -24,6 +27,14 @@ impl Endpoints {
             return Err(version_conflict(changed.version).into());
         }
         tracing::info!(%tenant_id, endpoint_id = %endpoint.id, "endpoint removed");
+        // What a crash leaves of it, or whoever still delivers writes, is erased with its tenant.
+        while self
+            .ports
+            .callbacks
+            .forget_endpoint(tenant_id, &endpoint.id, FORGOTTEN_AT_ONCE)
+            .await?
+            > 0
+        {}
         Ok(())
     }
 }
