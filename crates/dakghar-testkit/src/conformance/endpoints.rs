@@ -20,7 +20,7 @@ macro_rules! endpoint_store_suite {
             of_many_inserts_at_once_each_seat_goes_to_one
             a_seat_is_free_again_when_its_endpoint_is_gone
             only_the_present_version_of_an_endpoint_is_saved_over
-            of_many_saves_at_once_one_is_done
+            of_many_saves_of_an_endpoint_at_once_one_is_done
             nobody_else_sees_changes_or_removes_it
             only_the_present_version_is_removed_if_one_is_named
             endpoints_of_tenants_come_in_the_order_of_their_ids
@@ -154,7 +154,7 @@ pub async fn only_the_present_version_of_an_endpoint_is_saved_over(stores: Store
     assert_eq!(find(&stores, &first).await, Some(Endpoint { version: 2, ..plain }));
 }
 
-pub async fn of_many_saves_at_once_one_is_done(stores: Stores) {
+pub async fn of_many_saves_of_an_endpoint_at_once_one_is_done(stores: Stores) {
     let first = endpoint(tenant_id());
     insert(&stores, std::slice::from_ref(&first)).await;
     let saves = (0..10).map(|_| stores.endpoints.save_endpoint(&first));
