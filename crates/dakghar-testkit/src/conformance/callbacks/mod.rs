@@ -25,8 +25,8 @@ macro_rules! callback_store_suite {
     ($factory:path) => {
         $crate::conformance_cases! { $factory, callbacks:
             a_progress_is_kept_as_it_is
-            a_save_needs_the_version_that_was_read
-            of_two_savers_one_is_first
+            a_save_of_an_endpoint_needs_the_version_that_was_read
+            of_two_who_save_an_endpoint_one_is_first
             each_of_a_batch_has_its_own_fate
             a_stale_save_moves_nothing
             a_repeated_save_is_stale_and_doubles_nothing
@@ -92,7 +92,7 @@ pub async fn a_progress_is_kept_as_it_is(stores: Stores) {
     );
 }
 
-pub async fn a_save_needs_the_version_that_was_read(stores: Stores) {
+pub async fn a_save_of_an_endpoint_needs_the_version_that_was_read(stores: Stores) {
     let of = Of::new();
     let save = async |version| stores.callbacks.advance(&[of.advance(version)]).await;
     assert_eq!(save(3).await, [Ok(Saved::Stale)], "nothing is there yet");
@@ -110,7 +110,7 @@ pub async fn a_save_needs_the_version_that_was_read(stores: Stores) {
     assert_eq!(progress(&stores, of).await.map(|found| found.version), Some(3));
 }
 
-pub async fn of_two_savers_one_is_first(stores: Stores) {
+pub async fn of_two_who_save_an_endpoint_one_is_first(stores: Stores) {
     let of = Of::new();
     for version in 0..20 {
         let mine = [of.advance(version)];
