@@ -44,7 +44,9 @@ use sending::Shared;
 use tenants::directory::Directory;
 use waiting::Waiting;
 
-pub use callbacks::{CallbackBodies, Callbacks, CallbacksSaved, EndedCallback, EndpointRun, Handed, OutgoingCall};
+pub use callbacks::{
+    CallbackBodies, Callbacks, CallbacksSaved, CallbacksStep, EndedCallback, EndpointRun, Handed, OutgoingCall,
+};
 pub use endpoints::{
     EndpointChanges, EndpointCredentials, EndpointWithSecret, Endpoints, ExpectedVersion, NewEndpoint, StartAt,
     TenantChanges,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_core::app::{Callbacks, CallbacksSaved, EndedCallback, EndpointRun, Failure, OutgoingCall};
+use dakghar_core::app::{Callbacks, CallbacksStep, EndedCallback, EndpointRun, Failure, OutgoingCall};
 use dakghar_core::domain::endpoint::Endpoint;
 use dakghar_core::domain::{EndpointId, TenantId};
 use dakghar_core::metrics::EndpointHealth;
@@ -12,7 +12,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -126,8 +126,8 @@ impl Deliverer {
         }
         let healths: Vec<Health> = running.values().map(|task| *task.health.lock()).collect();
         let exceptions = healths.iter().map(|health| health.exceptions).sum();
-        self.callbacks
-            .show(healths.into_iter().map(|health| health.health), exceptions);
+        let healths: Vec<EndpointHealth> = healths.iter().map(|health| health.health).collect();
+        self.callbacks.show(&healths, exceptions);
     }
 
     /// Delivers to one endpoint until it is not this process's any more.
@@ -153,76 +153,51 @@ impl Deliverer {
         changes: &mut watch::Receiver<Option<Arc<Endpoint>>>,
         health: &Mutex<Health>,
     ) -> Result<(), Failure> {
+        let tenant_calls = self.tenant_calls(run.endpoint().tenant_id);
         let mut calls = FuturesUnordered::new();
+        let mut looks = interval(POLL_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut ends_at = None;
         loop {
             if changes.has_changed().unwrap_or(true) {
                 let endpoint = changes.borrow_and_update().clone();
                 match endpoint {
                     Some(endpoint) => run.change(endpoint).await?,
-                    None => _ = ends_at.get_or_insert_with(|| self.callbacks.uptime() + LAST_CALLS_WAIT),
+                    None => _ = ends_at.get_or_insert_with(|| Instant::now() + LAST_CALLS_WAIT),
                 }
             }
-            let is_over = ends_at.is_some_and(|at| calls.is_empty() || at <= self.callbacks.uptime());
-            if (is_over || run.must_save())
-                && let Some(saved) = self.save(run).await
-            {
-                if is_over || saved == CallbacksSaved::Lost {
-                    return Ok(());
-                }
-            } else if ends_at.is_none() && self.fill(run).await {
-                while let Some(call) = run.next_call() {
-                    calls.push(self.call(run.endpoint().tenant_id, call));
-                }
-            }
+            let wait = match ends_at {
+                Some(at) if calls.is_empty() || at <= Instant::now() => return run.save().await.map(drop),
+                Some(at) => at - Instant::now(),
+                None => match run.step().await {
+                    Ok(CallbacksStep::Begin(begun)) => {
+                        calls.extend(begun.into_iter().map(|call| self.call(&tenant_calls, call)));
+                        run.wait_max().unwrap_or(POLL_EVERY)
+                    }
+                    Ok(CallbacksStep::Lost) => return Ok(()),
+                    Err(failure) => self.note(&failure, "deliveries to an endpoint stand still"),
+                },
+            };
             *health.lock() = Health {
                 health: run.health(),
                 exceptions: run.exceptions(),
             };
-            let wait = run.wait_max().unwrap_or(POLL_EVERY).min(POLL_EVERY);
-            tokio::select! {
-                biased;
-                Some(ended) = calls.next(), if !calls.is_empty() => {
-                    run.ended(ended);
-                    // Those that ended meanwhile share its save.
-                    while let Some(Some(ended)) = calls.next().now_or_never() {
-                        run.ended(ended);
-                    }
-                }
-                _ = changes.changed() => {}
-                () = sleep(wait) => run.wake(),
-            }
+            next_step(run, &mut calls, changes, &mut looks, wait).await;
         }
     }
 
-    /// Writes down what was done. `None` if the store did not take it: nothing new is begun until it does.
-    async fn save(&self, run: &mut EndpointRun) -> Option<CallbacksSaved> {
-        match run.save().await {
-            Ok(saved) => Some(saved),
-            Err(failure) => {
-                sleep(self.note(&failure, "how far an endpoint is could not be stored")).await;
-                None
-            }
-        }
+    /// The calls that endpoints of a tenant may have under way together.
+    fn tenant_calls(&self, tenant_id: TenantId) -> Arc<Semaphore> {
+        let mut tenants = self.tenants.lock();
+        tenants.retain(|_, calls| Arc::strong_count(calls) > 1);
+        let calls = tenants.entry(tenant_id);
+        calls
+            .or_insert_with(|| Arc::new(Semaphore::new(TENANT_CALLS_MAX)))
+            .clone()
     }
 
-    /// Reads what is to be delivered. Returns false if it could not be read.
-    async fn fill(&self, run: &mut EndpointRun) -> bool {
-        let Err(failure) = run.fill().await else { return true };
-        sleep(self.note(&failure, "what an endpoint is to get could not be read")).await;
-        false
-    }
-
-    async fn call(&self, tenant_id: TenantId, call: OutgoingCall) -> EndedCallback {
-        let tenant = {
-            let mut tenants = self.tenants.lock();
-            tenants.retain(|_, calls| Arc::strong_count(calls) > 1 || calls.available_permits() < TENANT_CALLS_MAX);
-            let calls = tenants.entry(tenant_id);
-            calls
-                .or_insert_with(|| Arc::new(Semaphore::new(TENANT_CALLS_MAX)))
-                .clone()
-        };
-        let _own = tenant.acquire().await;
+    async fn call(&self, tenant_calls: &Semaphore, call: OutgoingCall) -> EndedCallback {
+        let _own = tenant_calls.acquire().await;
         let _place = self.calls.acquire().await;
         self.callbacks.make(call).await
     }
@@ -233,5 +208,28 @@ impl Deliverer {
             tracing::warn!(%failure, what, "callbacks could not go on");
         }
         outages.wait().unwrap_or_default().max(FAILURE_WAIT)
+    }
+}
+
+/// Waits until a call ends, the endpoint changes, it is time to look for news, or `wait` is over.
+async fn next_step(
+    run: &mut EndpointRun,
+    calls: &mut FuturesUnordered<impl Future<Output = EndedCallback>>,
+    changes: &mut watch::Receiver<Option<Arc<Endpoint>>>,
+    looks: &mut Interval,
+    wait: Duration,
+) {
+    tokio::select! {
+        biased;
+        Some(ended) = calls.next(), if !calls.is_empty() => {
+            run.ended(ended);
+            // Those that ended meanwhile share its save.
+            while let Some(Some(ended)) = calls.next().now_or_never() {
+                run.ended(ended);
+            }
+        }
+        Ok(()) = changes.changed() => {}
+        _ = looks.tick() => run.wake(),
+        () = sleep(wait) => {}
     }
 }

@@ -70,7 +70,8 @@ impl EndpointRun {
             .entries(&tenant_id, after, PageLimit::items(READ_MAX))
             .await?;
         let Some(first) = listed.items.first() else {
-            return self.meet_end(after).await;
+            self.is_at_end = true;
+            return Ok(());
         };
         if first.place != after.plus(1) {
             self.pass_gap(after, first.place);
@@ -105,16 +106,6 @@ impl EndpointRun {
         self.window
             .pass_over(if read == asked { last } else { read_to.unwrap_or(after) });
         self.note_passed_over();
-        Ok(())
-    }
-
-    async fn meet_end(&mut self, after: Place) -> Result<(), Failure> {
-        self.is_at_end = true;
-        let bounds = self.deps.entries.bounds(&self.endpoint.tenant_id).await?;
-        if after.plus(1) < bounds.first {
-            self.pass_gap(after, bounds.first);
-            self.is_at_end = false;
-        }
         Ok(())
     }
 

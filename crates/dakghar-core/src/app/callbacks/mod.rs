@@ -38,7 +38,7 @@ use deps::Deps;
 pub use bodies::{CallbackBodies, Handed};
 pub use call::{EndedCallback, OutgoingCall};
 pub(in crate::app) use deps::Advances;
-pub use run::CallbacksSaved;
+pub use run::{CallbacksSaved, CallbacksStep};
 pub use state::EndpointRun;
 
 /// Endpoints that are read at once.
@@ -133,11 +133,6 @@ impl Callbacks {
         Ok(forgotten >= u64::from(FORGOTTEN_AT_ONCE))
     }
 
-    /// The time since this machine was started.
-    pub fn uptime(&self) -> Duration {
-        self.deps.clock.uptime()
-    }
-
     /// Begins to deliver to an endpoint where it was left.
     pub async fn run(&self, endpoint: Arc<Endpoint>) -> Result<EndpointRun, Failure> {
         EndpointRun::load(self.deps.clone(), endpoint).await
@@ -149,24 +144,16 @@ impl Callbacks {
     }
 
     /// Shows how many endpoints this process delivers to, and how they are.
-    pub fn show(&self, healths: impl IntoIterator<Item = EndpointHealth>, exceptions: usize) {
+    pub fn show(&self, healths: &[EndpointHealth], exceptions: usize) {
         let metrics = &self.deps.metrics;
-        let mut counts = [
-            (EndpointHealth::Well, 0),
-            (EndpointHealth::Failing, 0),
-            (EndpointHealth::BreakerOpen, 0),
-        ];
-        for health in healths {
-            counts
-                .iter_mut()
-                .filter(|(counted, _)| *counted == health)
-                .for_each(|(_, count)| *count += 1);
+        for health in [EndpointHealth::Well, EndpointHealth::Failing, EndpointHealth::BreakerOpen] {
+            let count = healths.iter().filter(|shown| **shown == health).count();
+            metrics.callback_endpoints.of(health).set(gauge(count));
         }
-        for (health, count) in counts {
-            metrics.callback_endpoints.of(health).set(count);
-        }
-        metrics
-            .callback_exceptions
-            .set(i64::try_from(exceptions).unwrap_or(i64::MAX));
+        metrics.callback_exceptions.set(gauge(exceptions));
     }
+}
+
+fn gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::call::OutgoingCall;
 use super::item::Item;
 use super::state::EndpointRun;
+use super::unsaved::Unsaved;
 use crate::app::failure::Failure;
 use crate::domain::Timestamp;
 use crate::domain::callback::{Advance, AttemptLog, EXCEPTIONS_MAX};
@@ -20,7 +21,15 @@ use crate::ports::Saved;
 /// Entries that are read ahead of the place.
 const WINDOW_MAX: usize = 250;
 
-/// What became of a save.
+/// The result of a step.
+pub enum CallbacksStep {
+    /// These calls may begin now; there may be none.
+    Begin(Vec<OutgoingCall>),
+    /// As [`CallbacksSaved::Lost`].
+    Lost,
+}
+
+/// The result of a save.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallbacksSaved {
     /// It is durable.
@@ -33,11 +42,6 @@ impl EndpointRun {
     /// The endpoint as it is delivered to.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
-    }
-
-    /// Calls under way.
-    pub const fn under_way(&self) -> u32 {
-        self.under_way
     }
 
     /// How its receiver is.
@@ -65,6 +69,16 @@ impl EndpointRun {
     /// Takes note that the feed may have moved.
     pub fn wake(&mut self) {
         self.is_at_end = false;
+    }
+
+    /// Writes down what is due, reads what is next, and returns the calls that may begin. After an error nothing begins,
+    /// and the next step tries the same again: a store that does not take results would have them all called once more.
+    pub async fn step(&mut self) -> Result<CallbacksStep, Failure> {
+        if self.must_save() && self.save().await? == CallbacksSaved::Lost {
+            return Ok(CallbacksStep::Lost);
+        }
+        self.fill().await?;
+        Ok(CallbacksStep::Begin(std::iter::from_fn(|| self.next_call()).collect()))
     }
 
     /// Reads what is to be delivered, as far as there is room for it.
@@ -141,7 +155,7 @@ impl EndpointRun {
         items
     }
 
-    /// How long to wait at most until something is to be done although nothing came; `None` if nothing is known.
+    /// How long to wait at most for the next step although no call ends and no news come; `None` if nothing is known.
     pub fn wait_max(&self) -> Option<Duration> {
         let (now, uptime) = (self.deps.clock.now(), self.deps.clock.uptime());
         if self.reads_on(now) {
@@ -149,14 +163,15 @@ impl EndpointRun {
         }
         let until = |at: Timestamp| if at > now { at.since(now) } else { Duration::ZERO };
         let breaker = &self.progress.breaker;
-        let opens_at = breaker
-            .probe_at(now)
-            .max(self.progress.not_before.filter(|until| *until > now));
-        let is_waiting = self.window.waiting() > 0 || !self.due.is_empty();
-        let has_room = breaker.room(now, self.endpoint.concurrency) > self.under_way;
-        let next = match opens_at {
+        let asked = self.progress.not_before.filter(|until| *until > now);
+        let next = match breaker.probe_at(now).max(asked) {
             Some(at) => Some(until(at)),
-            None if is_waiting && has_room => Some(self.pace.opens_at(self.endpoint.per_second).saturating_sub(uptime)),
+            None if self.window.waiting() > 0 || !self.due.is_empty() => {
+                let has_room = breaker.room(now, self.endpoint.concurrency) > self.under_way;
+                let opens_in = self.pace.opens_at(self.endpoint.per_second).saturating_sub(uptime);
+                // What waits although it might go now waits for the end of a call.
+                (has_room && !opens_in.is_zero()).then_some(opens_in)
+            }
             None => self.pending.next_at().map(until),
         };
         let save = self.unsaved.due_at(self.is_idle()).map(|at| at.saturating_sub(uptime));
@@ -182,40 +197,36 @@ impl EndpointRun {
             self.deps.disable(&self.endpoint, reason).await?;
             self.unsaved.disable = None;
         }
-        let kept = std::mem::take(&mut self.unsaved);
-        let (endpoint_id, tenant_id) = (self.endpoint.id, self.endpoint.tenant_id);
-        let log = |attempts: &Vec<_>| AttemptLog {
-            id: self.deps.ids.attempt_log_id(),
-            tenant_id,
-            endpoint_id,
-            at: now,
-            attempts: attempts.clone(),
-        };
-        let advance = Advance {
-            progress: self.progress.clone(),
-            exceptions: kept.exceptions.values().flatten().cloned().collect(),
-            over: kept
-                .exceptions
-                .iter()
-                .filter(|(_, kept)| kept.is_none())
-                .map(|(place, _)| *place)
-                .collect(),
-            attempts: (!kept.attempts.is_empty()).then(|| log(&kept.attempts)),
-        };
-        match self.deps.advances.submit(advance).await {
-            Ok(Ok(Saved::Done)) => {
+        match self.deps.advances.submit(self.advance(now)).await?? {
+            Saved::Done => {
+                self.unsaved = Unsaved::default();
                 self.progress.version += 1;
                 Ok(CallbacksSaved::Done)
             }
-            Ok(Ok(Saved::Stale)) => Ok(CallbacksSaved::Lost),
-            Ok(Err(error)) => {
-                self.unsaved = kept;
-                Err(error.into())
+            Saved::Stale => Ok(CallbacksSaved::Lost),
+        }
+    }
+
+    fn advance(&self, now: Timestamp) -> Advance {
+        let (mut exceptions, mut over) = (Vec::new(), Vec::new());
+        for (place, kept) in &self.unsaved.exceptions {
+            match kept {
+                Some(exception) => exceptions.push(exception.clone()),
+                None => over.push(*place),
             }
-            Err(rejected) => {
-                self.unsaved = kept;
-                Err(rejected.into())
-            }
+        }
+        let attempts = &self.unsaved.attempts;
+        Advance {
+            progress: self.progress.clone(),
+            exceptions,
+            over,
+            attempts: (!attempts.is_empty()).then(|| AttemptLog {
+                id: self.deps.ids.attempt_log_id(),
+                tenant_id: self.endpoint.tenant_id,
+                endpoint_id: self.endpoint.id,
+                at: now,
+                attempts: attempts.clone(),
+            }),
         }
     }
 }

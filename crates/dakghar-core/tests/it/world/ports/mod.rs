@@ -1,6 +1,7 @@
 //! The ports of one life of a process: the memory ports at the far end of a wire.
 
 mod announcing;
+mod callbacks;
 mod clock;
 mod conversations;
 mod events;
@@ -112,7 +113,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
         listeners: Arc::new(near.clone()),
         apps: shared.store.clone(),
         endpoints: shared.store.clone(),
-        callbacks: shared.store.clone(),
+        callbacks: Arc::new(near.clone()),
         receivers: shared.receivers.clone(),
         redrives: Arc::new(near.clone()),
         holds: shared.store.clone(),
