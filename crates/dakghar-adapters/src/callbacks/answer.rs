@@ -1,6 +1,7 @@
 //! Reads the answer of a receiver: no more of it than is of use.
 
-use dakghar_core::ports::{CallbackFailure, CallbackOutcome, Clock, FAILURE_BODY_BYTES_MAX};
+use dakghar_core::domain::callback::{CallbackFailure, FAILURE_BODY_BYTES_MAX};
+use dakghar_core::ports::{CallbackOutcome, Clock};
 use reqwest::Response;
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 

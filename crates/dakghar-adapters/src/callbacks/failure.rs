@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 
-use dakghar_core::ports::CallbackFailure;
+use dakghar_core::domain::callback::CallbackFailure;
 
 use super::guard::GuardFault;
 

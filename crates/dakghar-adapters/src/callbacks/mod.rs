@@ -20,8 +20,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use dakghar_core::domain::Secret;
+use dakghar_core::domain::callback::CallbackFailure;
 use dakghar_core::domain::callback_url::{CallbackRules, CallbackUrl};
-use dakghar_core::ports::{CallbackAnswer, CallbackCall, CallbackFailure, CallbackOutcome, Clock, Receivers};
+use dakghar_core::ports::{CallbackAnswer, CallbackCall, CallbackOutcome, Clock, Receivers};
 use parking_lot::Mutex;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, redirect, retry, tls};

@@ -1,7 +1,7 @@
 //! The labels and all their values.
 
 use super::instruments::Label;
-use crate::domain::callback::CallEnd;
+use crate::domain::callback::{CallEnd, CallbackFailure};
 use crate::domain::graph_error::{self, RefusalClass};
 use crate::domain::message::{DeadReason, Delivery, SendOutcome, Status};
 
@@ -135,12 +135,12 @@ impl From<CallEnd> for CallbackAttempt {
             CallEnd::Answered(300..=399) => Self::Redirect,
             CallEnd::Answered(400..=499) => Self::Refused,
             CallEnd::Answered(_) => Self::Failed,
-            CallEnd::Dns => Self::Dns,
-            CallEnd::Blocked => Self::Blocked,
-            CallEnd::Connect => Self::Connect,
-            CallEnd::Tls => Self::Tls,
-            CallEnd::Timeout => Self::Timeout,
-            CallEnd::Protocol => Self::Protocol,
+            CallEnd::Failed(CallbackFailure::Dns) => Self::Dns,
+            CallEnd::Failed(CallbackFailure::Blocked) => Self::Blocked,
+            CallEnd::Failed(CallbackFailure::Connect) => Self::Connect,
+            CallEnd::Failed(CallbackFailure::Tls) => Self::Tls,
+            CallEnd::Failed(CallbackFailure::Timeout) => Self::Timeout,
+            CallEnd::Failed(CallbackFailure::Protocol) => Self::Protocol,
         }
     }
 }

@@ -22,9 +22,7 @@ pub use migration::{MigrationSource, MigrationTarget, SourcePage};
 pub use pacer::{Pacer, SlotAsk};
 pub use queue::{Disposition, Job, JobKey, JobKind, Queue, QueueEntry, QueueError};
 pub use quota::{CallAsk, Grant, QuotaAsk, TenantQuota};
-pub use receivers::{
-    CallbackAnswer, CallbackCall, CallbackFailure, CallbackOutcome, FAILURE_BODY_BYTES_MAX, Receivers,
-};
+pub use receivers::{CallbackAnswer, CallbackCall, CallbackOutcome, Receivers};
 pub use spool::{OutcomeSpool, SpoolError, SpooledOutcome};
 pub use store::{
     Acceptance, Aged, AgedPortion, AppStore, Appended, ArrivalStore, ArrivalsWaiting, Attendant, CallbackStore,

@@ -5,10 +5,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::domain::Secret;
+use crate::domain::callback::CallbackFailure;
+#[cfg(doc)]
+use crate::domain::callback::FAILURE_BODY_BYTES_MAX;
 use crate::domain::callback_url::CallbackUrl;
-
-/// The most of a failure's body that is kept, in bytes.
-pub const FAILURE_BODY_BYTES_MAX: usize = 1_024;
 
 /// One call of a receiver.
 #[derive(Debug)]
@@ -41,57 +41,12 @@ pub enum CallbackOutcome {
         status: u16,
         /// What the header `Retry-After` asks for, as a time from now.
         retry_after: Option<Duration>,
-        /// The beginning of the body when the status is not 2xx: at most 1,024 bytes, what is no UTF-8 replaced.
+        /// The beginning of the body when the status is not 2xx: at most [`FAILURE_BODY_BYTES_MAX`], in which what is no UTF-8
+        /// is replaced.
         failure_body: Option<String>,
     },
     /// There was no whole answer.
     Failed(CallbackFailure),
-}
-
-/// The class of a failure: all that a tenant is told about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CallbackFailure {
-    /// The name of the host was not found.
-    Dns,
-    /// The host is, or leads to, an address that may not be called. Nothing was sent.
-    Blocked,
-    /// No connection came about.
-    Connect,
-    /// TLS was not agreed on: the certificate is not valid, or not for this host. Nothing of the body was sent.
-    Tls,
-    /// The time was over.
-    Timeout,
-    /// The connection broke, or the answer was not HTTP or beyond its limits.
-    Protocol,
-}
-
-impl CallbackFailure {
-    /// Every class.
-    pub const ALL: [Self; 6] = [
-        Self::Dns,
-        Self::Blocked,
-        Self::Connect,
-        Self::Tls,
-        Self::Timeout,
-        Self::Protocol,
-    ];
-
-    /// The word for it in API, log and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Dns => "dns",
-            Self::Blocked => "blocked",
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Timeout => "timeout",
-            Self::Protocol => "protocol",
-        }
-    }
-
-    /// Reads the word back.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|failure| failure.as_str() == word)
-    }
 }
 
 impl CallbackAnswer {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::{CallbackBodies, Callbacks, CallbacksSaved, CallbacksStep, EndpointRun, Handed};
-use dakghar_core::domain::callback::{CallbackException, ExceptionState};
+use dakghar_core::domain::callback::{CallbackException, CallbackFailure, ExceptionState};
 use dakghar_core::domain::endpoint::{DeliveryOrder, DisabledReason, Endpoint, EndpointState};
 use dakghar_core::domain::feed::{EntryFilter, KindPattern};
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::{Place, Tenant, WebhookEvent};
-use dakghar_core::ports::receivers::{CallbackFailure, CallbackOutcome};
+use dakghar_core::ports::receivers::CallbackOutcome;
 use dakghar_core::ports::{
     CallbackStore as _, Clock as _, EndpointInserted, EndpointStore as _, EventStore as _, ExceptionsAsked,
     IdGenerator as _, MessageStore as _,
@@ -493,7 +493,7 @@ fn calls_without_an_answer_count_as_failures() {
         story.deliver();
         let open = story.exceptions(ExceptionsAsked::Open);
         let end = open[0].last.as_ref().expect("an attempt").end;
-        assert_eq!(end.failure(), Some(failure.as_str()));
+        assert_eq!(end.failure(), Some(failure));
     }
 }
 

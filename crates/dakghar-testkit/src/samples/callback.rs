@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use dakghar_core::domain::callback::{
-    Attempt, AttemptLog, CallEnd, CallbackException, CallbackProgress, EndpointBreaker, ExceptionState, LastAttempt,
-    OpenBreaker, ReplayProgress,
+    Attempt, AttemptLog, CallEnd, CallbackException, CallbackFailure, CallbackProgress, EndpointBreaker,
+    ExceptionState, LastAttempt, OpenBreaker, ReplayProgress,
 };
 use dakghar_core::domain::{ConversationId, EndpointId, FeedEntry, Place, PlacedEntry, TenantId};
 use dakghar_core::ports::IdGenerator as _;
@@ -91,7 +91,7 @@ pub fn attempt_log(endpoint_id: EndpointId, tenant_id: TenantId, count: u64) -> 
             at: at(IDS.count()),
             took: Duration::from_millis(place),
             end: if has_failed {
-                CallEnd::Timeout
+                CallEnd::Failed(CallbackFailure::Timeout)
             } else {
                 CallEnd::Answered(204)
             },

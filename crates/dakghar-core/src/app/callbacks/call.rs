@@ -9,10 +9,10 @@ use super::item::Item;
 use super::opened::Opened;
 use crate::app::failure::Failure;
 use crate::app::feed::{FeedItem, posted_body};
-use crate::domain::callback::CallEnd;
+use crate::domain::callback::{CallEnd, CallbackFailure};
 use crate::domain::endpoint::{Endpoint, EndpointFormat};
 use crate::domain::{EntryId, Timestamp};
-use crate::ports::receivers::{CallbackAnswer, CallbackCall, CallbackFailure, CallbackOutcome};
+use crate::ports::receivers::{CallbackAnswer, CallbackCall, CallbackOutcome};
 
 /// A call that may begin.
 pub struct OutgoingCall {
@@ -61,14 +61,7 @@ impl From<CallbackAnswer> for Answer {
                 failure_body,
             },
             CallbackOutcome::Failed(failure) => Self {
-                end: match failure {
-                    CallbackFailure::Dns => CallEnd::Dns,
-                    CallbackFailure::Blocked => CallEnd::Blocked,
-                    CallbackFailure::Connect => CallEnd::Connect,
-                    CallbackFailure::Tls => CallEnd::Tls,
-                    CallbackFailure::Timeout => CallEnd::Timeout,
-                    CallbackFailure::Protocol => CallEnd::Protocol,
-                },
+                end: CallEnd::Failed(failure),
                 took,
                 retry_after: None,
                 failure_body: None,
@@ -124,7 +117,7 @@ impl OutgoingCall {
     async fn post(&self, deps: &Deps, body: Vec<u8>) -> Answer {
         let Some(url) = &self.opened.url else {
             return Answer {
-                end: CallEnd::Blocked,
+                end: CallEnd::Failed(CallbackFailure::Blocked),
                 took: Duration::ZERO,
                 retry_after: None,
                 failure_body: None,

@@ -146,7 +146,11 @@ impl Callbacks {
     /// Shows how many endpoints this process delivers to, and how they are.
     pub fn show(&self, healths: &[EndpointHealth], exceptions: usize) {
         let metrics = &self.deps.metrics;
-        for health in [EndpointHealth::Well, EndpointHealth::Failing, EndpointHealth::BreakerOpen] {
+        for health in [
+            EndpointHealth::Well,
+            EndpointHealth::Failing,
+            EndpointHealth::BreakerOpen,
+        ] {
             let count = healths.iter().filter(|shown| **shown == health).count();
             metrics.callback_endpoints.of(health).set(gauge(count));
         }

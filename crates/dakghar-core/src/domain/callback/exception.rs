@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::attempt::CallEnd;
+use super::end::CallEnd;
 use crate::domain::feed::{ENTRY_BYTES, Place, PlacedEntry};
 use crate::domain::ids::{ConversationId, EndpointId};
 use crate::domain::page::Paged;
@@ -78,7 +78,7 @@ pub struct LastAttempt {
     pub took: Duration,
     /// How it ended.
     pub end: CallEnd,
-    /// The beginning of the answer: at most [`ANSWER_BYTES_MAX`](super::ANSWER_BYTES_MAX).
+    /// The beginning of the answer: at most [`FAILURE_BODY_BYTES_MAX`](super::FAILURE_BODY_BYTES_MAX).
     pub answer: Option<String>,
 }
 

@@ -5,14 +5,16 @@
 
 mod attempt;
 mod breaker;
+mod end;
 mod exception;
 mod progress;
 mod replay;
 mod schedule;
 mod window;
 
-pub use attempt::{ANSWER_BYTES_MAX, Attempt, AttemptLog, CallEnd};
+pub use attempt::{Attempt, AttemptLog, FAILURE_BODY_BYTES_MAX};
 pub use breaker::{DISABLED_AFTER, EndpointBreaker, OpenBreaker};
+pub use end::{CallEnd, CallbackFailure};
 pub use exception::{CallbackException, ExceptionState, LastAttempt};
 pub use progress::{Advance, CallbackProgress, EXCEPTIONS_MAX};
 pub use replay::{ReplayProgress, ReplayRequest};
