@@ -4,19 +4,18 @@ use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use bson::oid::ObjectId;
-use bson::{Bson, RawDocument, RawDocumentBuf, doc};
+use bson::{RawDocument, RawDocumentBuf, doc};
 use dakghar_core::domain::migration::{Kind, Migration, Record};
 use dakghar_core::ports::{MigrationTarget, Saved, StoreError};
 use futures_util::future::join_all;
 use mongodb::Collection;
-use mongodb::options::Hint;
 
 use super::MongoStore;
 use super::collections::MIGRATIONS;
 use super::documents::{Unreadable, conversation, endpoint, event, feed, message, meta_app, migration, status, tenant};
 use super::indexes::BY_ID;
 use super::inserts::Inserted;
-use super::reads::{Query, any_id, text};
+use super::reads::{Query, text};
 
 /// Documents in one insert. Several inserts run at once.
 const INSERTED_AT_ONCE: usize = 1_000;
@@ -87,24 +86,7 @@ impl MigrationTarget for MongoStore {
         if limit == 0 {
             return Ok(0);
         }
-        let collection = self.of_kind(kind);
-        let query = Query::new(doc! {}, BY_ID).limit(limit).fields(doc! { "_id": 1 });
-        let ids: Vec<Bson> = self
-            .fetch(collection, query, any_id)
-            .await?
-            .into_iter()
-            .flatten()
-            .collect();
-        if ids.is_empty() {
-            return Ok(0);
-        }
-        let delete = collection
-            .delete_many(doc! { "_id": { "$in": ids } })
-            .hint(Hint::Name(BY_ID.to_owned()));
-        let deleted = self.bounded(self.options.write_timeout, async { delete.await }).await;
-        deleted
-            .map(|deleted| deleted.deleted_count)
-            .map_err(|failure| failure.to_store_error())
+        self.erase_from(self.of_kind(kind), BY_ID, doc! {}, limit).await
     }
 }
 

@@ -1,7 +1,6 @@
 //! The group commits: every durable step of the hot paths goes through one of them.
 
 pub(super) mod accept;
-mod advance;
 mod backlogs;
 pub(super) mod enqueue;
 pub(super) mod merge;
@@ -72,7 +71,7 @@ impl Commits {
         };
         let (advance, advancing) = {
             let callbacks = ports.callbacks.clone();
-            GroupCommit::new(limits.clone(), move |batch| advance::commit(callbacks.clone(), batch))
+            GroupCommit::new(limits.clone(), move |batch| save::advance(callbacks.clone(), batch))
         };
         let (spool, spooling) = ports
             .spool

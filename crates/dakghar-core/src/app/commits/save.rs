@@ -1,26 +1,44 @@
-//! Saves of deliveries.
+//! Saves under the version that was read: of deliveries, and of how far endpoints are.
 
 use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::Arc;
 
-use crate::ports::{MessageStore, Save, Saved, StoreError};
+use crate::domain::callback::Advance;
+use crate::ports::{CallbackStore, MessageStore, Save, Saved, StoreError};
 
-/// Saves each message once: a second save of the same version is always stale.
-pub(super) async fn commit(messages: Arc<dyn MessageStore>, batch: Vec<Save>) -> Vec<Result<Saved, StoreError>> {
+/// Saves each message once.
+pub(super) async fn commit(messages: Arc<dyn MessageStore>, mut batch: Vec<Save>) -> Vec<Result<Saved, StoreError>> {
+    let is_first = keep_firsts(&mut batch, |save| save.key);
+    answers(is_first, messages.save(&batch).await)
+}
+
+/// Writes each endpoint down once.
+pub(super) async fn advance(store: Arc<dyn CallbackStore>, mut batch: Vec<Advance>) -> Vec<Result<Saved, StoreError>> {
+    let is_first = keep_firsts(&mut batch, |advance| advance.progress.endpoint_id);
+    answers(is_first, store.advance(&batch).await)
+}
+
+/// Keeps the first of each key, and returns which they were.
+fn keep_firsts<T, K: Eq + Hash>(batch: &mut Vec<T>, key: impl Fn(&T) -> K) -> Vec<bool> {
     let mut seen = HashSet::with_capacity(batch.len());
-    let is_first: Vec<bool> = batch.iter().map(|save| seen.insert(save.key)).collect();
-    let mut firsts = batch;
+    let is_first: Vec<bool> = batch.iter().map(|save| seen.insert(key(save))).collect();
     let mut keep = is_first.iter();
-    firsts.retain(|_| keep.next().is_some_and(|is_first| *is_first));
-    let mut saved = messages.save(&firsts).await.into_iter();
-    let outcome = |is_first: bool| {
+    batch.retain(|_| keep.next().is_some_and(|is_first| *is_first));
+    is_first
+}
+
+/// The answers of the whole batch: a second save of the same version is always stale.
+fn answers(is_first: Vec<bool>, of_firsts: Vec<Result<Saved, StoreError>>) -> Vec<Result<Saved, StoreError>> {
+    let mut of_firsts = of_firsts.into_iter();
+    let answer = |is_first: bool| {
         if is_first {
-            saved.next().unwrap_or_else(missing_answer)
+            of_firsts.next().unwrap_or_else(missing_answer)
         } else {
             Ok(Saved::Stale)
         }
     };
-    is_first.into_iter().map(outcome).collect()
+    is_first.into_iter().map(answer).collect()
 }
 
 fn missing_answer<T>() -> Result<T, StoreError> {
