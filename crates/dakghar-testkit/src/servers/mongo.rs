@@ -49,6 +49,11 @@ impl Kind for MongoKind {
             "128",
             "--setParameter",
             "diagnosticDataCollectionEnabled=false",
+            // Each test of a run has a database of some sixty files on the shared server: more than may be open at once.
+            "--setParameter",
+            "wiredTigerFileHandleCloseIdleTime=20",
+            "--setParameter",
+            "wiredTigerFileHandleCloseMinimum=500",
             "--port",
             &port.to_string(),
             "--dbpath",
