@@ -1,17 +1,14 @@
 //! Apps at Meta.
 
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use dakghar_core::domain::Timestamp;
 use dakghar_core::domain::ids::AppId;
-use dakghar_core::domain::meta_app::{AppSecret, MetaApp};
+use dakghar_core::domain::meta_app::MetaApp;
 use dakghar_core::ports::{AppStore, Saved, StoreError};
 use rusqlite::{Connection, Row, params};
-use serde::{Deserialize, Serialize};
 
 use super::SqliteStore;
 use super::cells::{Cells, Damaged, Read, asked_for};
+use super::secrets::{secrets_of, secrets_text};
 
 /// In the order in which [`app`] reads them.
 pub(super) const COLUMNS: &str =
@@ -30,15 +27,6 @@ const ALL: &str = "\
     SELECT id, name, wrapped_data_key, sealed_verify_token, secrets, created_at, updated_at, version \
     FROM apps ORDER BY id";
 const REMOVE: &str = "DELETE FROM apps WHERE id = ?";
-
-/// A secret as it stands in its column.
-#[derive(Serialize, Deserialize)]
-struct SecretFields {
-    sealed: String,
-    added_at: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    valid_until: Option<i64>,
-}
 
 #[async_trait]
 impl AppStore for SqliteStore {
@@ -114,30 +102,6 @@ impl AppStore for SqliteStore {
 
 const fn saved(rows: usize) -> Saved {
     if rows == 1 { Saved::Done } else { Saved::Stale }
-}
-
-fn secrets_text(secrets: &[AppSecret]) -> String {
-    let fields: Vec<SecretFields> = secrets
-        .iter()
-        .map(|secret| SecretFields {
-            sealed: STANDARD.encode(&secret.sealed),
-            added_at: secret.added_at.as_millis(),
-            valid_until: secret.valid_until.map(Timestamp::as_millis),
-        })
-        .collect();
-    serde_json::to_string(&fields).expect("plain data")
-}
-
-fn secrets_of(text: &str) -> Option<Vec<AppSecret>> {
-    let fields: Vec<SecretFields> = serde_json::from_str(text).ok()?;
-    let secret = |fields: SecretFields| {
-        Some(AppSecret {
-            sealed: STANDARD.decode(fields.sealed).ok()?,
-            added_at: Timestamp::from_millis(fields.added_at),
-            valid_until: fields.valid_until.map(Timestamp::from_millis),
-        })
-    };
-    fields.into_iter().map(secret).collect()
 }
 
 /// Reads an app.

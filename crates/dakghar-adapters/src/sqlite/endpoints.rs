@@ -3,23 +3,18 @@
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use dakghar_core::domain::endpoint::{
-    DeliveryOrder, DisabledReason, Endpoint, EndpointFormat, EndpointSecret, EndpointState,
-};
+use dakghar_core::domain::endpoint::{DeliveryOrder, DisabledReason, Endpoint, EndpointFormat, EndpointState};
 use dakghar_core::domain::feed::{EntryFilter, KindPattern, Place};
 use dakghar_core::domain::ids::{EndpointId, PhoneNumberId, TenantId};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
-use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{EndpointInserted, EndpointStore, Saved, StoreError};
 use rusqlite::{Connection, Row, ToSql};
-use serde::{Deserialize, Serialize};
 
 use super::SqliteStore;
 use super::cells::{Cells, Damaged, Read, asked_for, number, readable};
 use super::failure::Outcome;
 use super::rows::millis;
+use super::secrets::{secrets_of, secrets_text};
 
 /// In the order in which [`endpoint`] reads them.
 pub(super) const COLUMNS: &str = "id, tenant_id, seat, url, format, kinds, phone_number_ids, delivery_order, \
@@ -50,15 +45,6 @@ pub(super) static BEHIND: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {COLUMNS} FROM endpoints WHERE id > ? ORDER BY id"));
 
 const REMOVE: &str = "DELETE FROM endpoints WHERE id = ?1 AND tenant_id = ?2 AND (?3 IS NULL OR version = ?3)";
-
-/// A secret as it stands in its column.
-#[derive(Serialize, Deserialize)]
-struct SecretFields {
-    sealed: String,
-    added_at: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    valid_until: Option<i64>,
-}
 
 #[async_trait]
 impl EndpointStore for SqliteStore {
@@ -250,30 +236,6 @@ fn texts_of<T>(text: &str, column: &str, parse: impl Fn(&str) -> Option<T>) -> R
     let texts: Option<Vec<String>> = serde_json::from_str(text).ok();
     let parsed = texts.and_then(|texts| texts.iter().map(|text| parse(text)).collect());
     parsed.ok_or_else(|| Damaged(format!("the column {column} is not understood")))
-}
-
-fn secrets_text(secrets: &[EndpointSecret]) -> String {
-    let fields: Vec<SecretFields> = secrets
-        .iter()
-        .map(|secret| SecretFields {
-            sealed: STANDARD.encode(&secret.sealed),
-            added_at: secret.added_at.as_millis(),
-            valid_until: secret.valid_until.map(Timestamp::as_millis),
-        })
-        .collect();
-    serde_json::to_string(&fields).expect("plain data")
-}
-
-fn secrets_of(text: &str) -> Option<Vec<EndpointSecret>> {
-    let fields: Vec<SecretFields> = serde_json::from_str(text).ok()?;
-    let secret = |fields: SecretFields| {
-        Some(EndpointSecret {
-            sealed: STANDARD.decode(fields.sealed).ok()?,
-            added_at: Timestamp::from_millis(fields.added_at),
-            valid_until: fields.valid_until.map(Timestamp::from_millis),
-        })
-    };
-    fields.into_iter().map(secret).collect()
 }
 
 /// Reads an endpoint.

@@ -35,6 +35,7 @@ mod redrives;
 mod retirement;
 mod rows;
 mod schema;
+mod secrets;
 mod source;
 mod statuses;
 mod tenants;

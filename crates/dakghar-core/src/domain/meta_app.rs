@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::ids::AppId;
+use super::sealed_secret::{SealedSecret, TooManySecrets};
 use super::secret::Secret;
 use super::time::Timestamp;
 
@@ -27,7 +28,7 @@ pub struct MetaApp {
     /// What Meta names when it verifies the webhook URL, sealed.
     pub sealed_verify_token: Vec<u8>,
     /// Its secrets, the present one first.
-    pub secrets: Vec<AppSecret>,
+    pub secrets: Vec<SealedSecret>,
     /// The time it was made.
     pub created_at: Timestamp,
     /// The time of its last change.
@@ -36,49 +37,14 @@ pub struct MetaApp {
     pub version: u64,
 }
 
-/// A secret of an app.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AppSecret {
-    /// The secret, sealed.
-    pub sealed: Vec<u8>,
-    /// The time it was added.
-    pub added_at: Timestamp,
-    /// The time from which it is not valid any more; `None` for the present one.
-    pub valid_until: Option<Timestamp>,
-}
-
-impl AppSecret {
-    /// True if webhooks that it signed are taken.
-    pub fn is_valid(&self, now: Timestamp) -> bool {
-        self.valid_until.is_none_or(|until| now < until)
-    }
-}
-
-/// An app has [`SECRETS_MAX`] valid secrets already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooManySecrets;
-
 impl MetaApp {
     /// Makes `sealed` the present secret. Those before it stay valid for `overlap` more, or shorter where that was said
     /// before; what is not valid any more is dropped.
     ///
     /// # Errors
-    /// There are [`SECRETS_MAX`] valid ones.
+    /// There are [`SECRETS_MAX`] valid ones. Nothing has changed then.
     pub fn rotate(&mut self, sealed: Vec<u8>, now: Timestamp, overlap: Duration) -> Result<(), TooManySecrets> {
-        let until = now + overlap;
-        for secret in &mut self.secrets {
-            secret.valid_until = Some(secret.valid_until.map_or(until, |earlier| earlier.min(until)));
-        }
-        self.secrets.retain(|secret| secret.is_valid(now));
-        if self.secrets.len() >= SECRETS_MAX {
-            return Err(TooManySecrets);
-        }
-        let secret = AppSecret {
-            sealed,
-            added_at: now,
-            valid_until: None,
-        };
-        self.secrets.insert(0, secret);
+        self.secrets = SealedSecret::rotated(&self.secrets, sealed, now, overlap, SECRETS_MAX)?;
         self.updated_at = now;
         Ok(())
     }
@@ -107,11 +73,7 @@ mod tests {
             name: "App".into(),
             wrapped_data_key: Vec::new(),
             sealed_verify_token: Vec::new(),
-            secrets: vec![AppSecret {
-                sealed: vec![0],
-                added_at: at(0),
-                valid_until: None,
-            }],
+            secrets: vec![SealedSecret::present(vec![0], at(0))],
             created_at: at(0),
             updated_at: at(0),
             version: 0,

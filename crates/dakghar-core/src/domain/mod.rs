@@ -27,6 +27,7 @@ pub mod raw_members;
 pub mod redrive;
 pub mod retention;
 pub mod retry;
+pub mod sealed_secret;
 pub mod secret;
 pub mod send_error;
 pub mod send_request;

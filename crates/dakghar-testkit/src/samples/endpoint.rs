@@ -1,7 +1,8 @@
 //! Endpoints of tenants.
 
-use dakghar_core::domain::endpoint::{DeliveryOrder, DisabledReason, EndpointFormat, EndpointSecret, EndpointState};
+use dakghar_core::domain::endpoint::{DeliveryOrder, DisabledReason, EndpointFormat, EndpointState};
 use dakghar_core::domain::feed::{EntryFilter, Place};
+use dakghar_core::domain::sealed_secret::SealedSecret;
 use dakghar_core::domain::{Endpoint, KindPattern, TenantId};
 use dakghar_core::ports::IdGenerator as _;
 
@@ -25,7 +26,7 @@ pub fn endpoint_full(tenant_id: TenantId, seat: u32) -> Endpoint {
     endpoint.secrets[0].valid_until = Some(later);
     endpoint
         .secrets
-        .insert(0, EndpointSecret::present(vec![1, 2, 3], endpoint.created_at));
+        .insert(0, SealedSecret::present(vec![1, 2, 3], endpoint.created_at));
     Endpoint {
         seat,
         url: "https://example.com/hook?a=1&b=%20".into(),

@@ -1,7 +1,8 @@
 //! Apps at Meta.
 
 use dakghar_core::domain::AppId;
-use dakghar_core::domain::meta_app::{AppSecret, MetaApp};
+use dakghar_core::domain::meta_app::MetaApp;
+use dakghar_core::domain::sealed_secret::SealedSecret;
 
 use super::{IDS, at};
 
@@ -13,11 +14,7 @@ pub fn meta_app() -> MetaApp {
         name: "Support".into(),
         wrapped_data_key: vec![7; 60],
         sealed_verify_token: vec![8; 40],
-        secrets: vec![AppSecret {
-            sealed: vec![9; 40],
-            added_at: at(count),
-            valid_until: None,
-        }],
+        secrets: vec![SealedSecret::present(vec![9; 40], at(count))],
         created_at: at(count),
         updated_at: at(count),
         version: 0,
@@ -30,11 +27,7 @@ pub fn meta_app_full() -> MetaApp {
     let later = at(5_000_000);
     app.name = "\u{9a1}\u{9be}\u{995}".into();
     app.secrets[0].valid_until = Some(later);
-    let secret = AppSecret {
-        sealed: vec![1, 2, 3],
-        added_at: app.created_at,
-        valid_until: None,
-    };
-    app.secrets.insert(0, secret);
+    app.secrets
+        .insert(0, SealedSecret::present(vec![1, 2, 3], app.created_at));
     app
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::{anyhow, bail};
 use clap::Subcommand;
 use dakghar_core::app::{EndpointChanges, EndpointWithSecret, Endpoints, ExpectedVersion, NewEndpoint, StartAt};
-use dakghar_core::domain::endpoint::{DeliveryOrder, EndpointFormat, EndpointSecret};
+use dakghar_core::domain::endpoint::{DeliveryOrder, EndpointFormat};
+use dakghar_core::domain::sealed_secret::SealedSecret;
 use dakghar_core::domain::{Endpoint, KindPattern, Secret, TenantId, Timestamp};
 use serde_json::{Value, json};
 
@@ -328,7 +329,7 @@ fn row(endpoint: &Endpoint) -> Vec<String> {
 }
 
 fn describe(endpoint: &Endpoint) -> Value {
-    let secret = |secret: &EndpointSecret| {
+    let secret = |secret: &SealedSecret| {
         json!({
             "addedAt": secret.added_at.to_string(),
             "validUntil": secret.valid_until.map(|until| until.to_string()),

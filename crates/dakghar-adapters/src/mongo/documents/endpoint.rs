@@ -3,14 +3,13 @@
 use std::borrow::Cow;
 
 use bson::{Binary, DateTime, RawDocument, RawDocumentBuf};
-use dakghar_core::domain::endpoint::{
-    DeliveryOrder, DisabledReason, Endpoint, EndpointFormat, EndpointSecret, EndpointState,
-};
+use dakghar_core::domain::endpoint::{DeliveryOrder, DisabledReason, Endpoint, EndpointFormat, EndpointState};
 use dakghar_core::domain::feed::{EntryFilter, KindPattern, Place};
 use dakghar_core::domain::ids::{EndpointId, PhoneNumberId, TenantId};
 use dakghar_core::ports::StoreError;
 use serde::{Deserialize, Serialize};
 
+use super::secret::SecretFields;
 use super::{SCHEMA_VERSION, Unreadable, binary, counter, date, from_raw, timestamp, to_raw};
 
 const WHAT: &str = "endpoint";
@@ -52,15 +51,6 @@ struct EndpointFields<'a> {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SecretFields {
-    sealed: Binary,
-    added_at: DateTime,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    valid_until: Option<DateTime>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
 struct DisabledFields<'a> {
     reason: Cow<'a, str>,
     at: DateTime,
@@ -68,11 +58,6 @@ struct DisabledFields<'a> {
 
 /// An endpoint as a document, under this version.
 pub(in crate::mongo) fn encode(endpoint: &Endpoint, version: u64) -> Result<RawDocumentBuf, StoreError> {
-    let secret = |secret: &EndpointSecret| SecretFields {
-        sealed: binary(&secret.sealed),
-        added_at: date(secret.added_at),
-        valid_until: secret.valid_until.map(date),
-    };
     let disabled = |(reason, at): (DisabledReason, _)| DisabledFields {
         reason: reason.as_str().into(),
         at: date(at),
@@ -96,7 +81,7 @@ pub(in crate::mongo) fn encode(endpoint: &Endpoint, version: u64) -> Result<RawD
         concurrency: endpoint.concurrency.into(),
         header_names: endpoint.header_names.clone(),
         sealed_headers: endpoint.sealed_headers.as_deref().map(binary),
-        secrets: endpoint.secrets.iter().map(secret).collect(),
+        secrets: endpoint.secrets.iter().map(Into::into).collect(),
         sealed_verify_token: endpoint.sealed_verify_token.as_deref().map(binary),
         state: endpoint.state.as_str().into(),
         disabled: endpoint.state.disabled().map(disabled),
@@ -116,11 +101,6 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Endpoint, Unreadable
     let wrong = |field: &'static str| Unreadable::field(WHAT, &fields.id, field);
     let small = |value: i64, field| u32::try_from(value).map_err(|_| wrong(field));
     let count = |value: i64, field| u64::try_from(value).map_err(|_| wrong(field));
-    let secret = |secret: &SecretFields| EndpointSecret {
-        sealed: secret.sealed.bytes.clone(),
-        added_at: timestamp(secret.added_at),
-        valid_until: secret.valid_until.map(timestamp),
-    };
     let kinds = fields.kinds.iter().map(|kind| KindPattern::parse(kind));
     let numbers = fields.phone_number_ids.iter().map(|id| PhoneNumberId::parse(id));
     Ok(Endpoint {
@@ -139,7 +119,7 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Endpoint, Unreadable
         concurrency: small(fields.concurrency, "concurrency")?,
         header_names: fields.header_names.clone(),
         sealed_headers: fields.sealed_headers.as_ref().map(|sealed| sealed.bytes.clone()),
-        secrets: fields.secrets.iter().map(secret).collect(),
+        secrets: fields.secrets.iter().map(Into::into).collect(),
         sealed_verify_token: fields.sealed_verify_token.as_ref().map(|sealed| sealed.bytes.clone()),
         state: state(&fields)?,
         start: Place::new(count(fields.start, "start")?),

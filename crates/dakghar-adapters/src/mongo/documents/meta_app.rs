@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use bson::{Binary, DateTime, RawDocument, RawDocumentBuf};
 use dakghar_core::domain::ids::AppId;
-use dakghar_core::domain::meta_app::{AppSecret, MetaApp};
+use dakghar_core::domain::meta_app::MetaApp;
 use dakghar_core::ports::StoreError;
 use serde::{Deserialize, Serialize};
 
+use super::secret::SecretFields;
 use super::{SCHEMA_VERSION, Unreadable, binary, counter, date, from_raw, timestamp, to_raw};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,29 +26,15 @@ struct AppFields<'a> {
     version: i64,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SecretFields {
-    sealed: Binary,
-    added_at: DateTime,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    valid_until: Option<DateTime>,
-}
-
 /// An app as a document, under this version.
 pub(in crate::mongo) fn encode(app: &MetaApp, version: u64) -> Result<RawDocumentBuf, StoreError> {
-    let secret = |secret: &AppSecret| SecretFields {
-        sealed: binary(&secret.sealed),
-        added_at: date(secret.added_at),
-        valid_until: secret.valid_until.map(date),
-    };
     to_raw(&AppFields {
         id: app.id.as_str().into(),
         schema_version: SCHEMA_VERSION,
         name: app.name.as_str().into(),
         wrapped_data_key: binary(&app.wrapped_data_key),
         sealed_verify_token: binary(&app.sealed_verify_token),
-        secrets: app.secrets.iter().map(secret).collect(),
+        secrets: app.secrets.iter().map(Into::into).collect(),
         created_at: date(app.created_at),
         updated_at: date(app.updated_at),
         version: counter(version),
@@ -61,17 +48,12 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<MetaApp, Unreadable>
         return Err(Unreadable::version("app", &fields.id, fields.schema_version));
     }
     let wrong = |field: &'static str| Unreadable::field("app", &fields.id, field);
-    let secret = |secret: &SecretFields| AppSecret {
-        sealed: secret.sealed.bytes.clone(),
-        added_at: timestamp(secret.added_at),
-        valid_until: secret.valid_until.map(timestamp),
-    };
     Ok(MetaApp {
         id: AppId::parse(&fields.id).map_err(|_| wrong("_id"))?,
         name: fields.name.to_string(),
         wrapped_data_key: fields.wrapped_data_key.bytes.clone(),
         sealed_verify_token: fields.sealed_verify_token.bytes.clone(),
-        secrets: fields.secrets.iter().map(secret).collect(),
+        secrets: fields.secrets.iter().map(Into::into).collect(),
         created_at: timestamp(fields.created_at),
         updated_at: timestamp(fields.updated_at),
         version: u64::try_from(fields.version).map_err(|_| wrong("version"))?,

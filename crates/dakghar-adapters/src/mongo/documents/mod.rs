@@ -13,6 +13,7 @@ pub(super) mod message;
 pub(super) mod meta_app;
 pub(super) mod migration;
 pub(super) mod redrive;
+mod secret;
 pub(super) mod status;
 pub(super) mod tenant;
 

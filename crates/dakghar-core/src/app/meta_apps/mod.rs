@@ -16,7 +16,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::failure::Failure;
 use super::stale::ROUNDS_MAX;
 use crate::domain::ids::AppId;
-use crate::domain::meta_app::{APPS_MAX, AppSecret, MetaApp, OVERLAP_DEFAULT, SECRETS_MAX};
+use crate::domain::meta_app::{APPS_MAX, MetaApp, OVERLAP_DEFAULT, SECRETS_MAX};
+use crate::domain::sealed_secret::SealedSecret;
 use crate::domain::{ErrorCode, Problem, Secret};
 use crate::ports::{AppStore, Clock, IdGenerator, Ports, Saved};
 use crate::vault::Vault;
@@ -104,11 +105,10 @@ impl MetaApps {
                 .vault
                 .seal(&id, &wrapped_data_key, VERIFY_TOKEN, verify_token)
                 .await?,
-            secrets: vec![AppSecret {
-                sealed: self.vault.seal(&id, &wrapped_data_key, APP_SECRET, &new.secret).await?,
-                added_at: now,
-                valid_until: None,
-            }],
+            secrets: vec![SealedSecret::present(
+                self.vault.seal(&id, &wrapped_data_key, APP_SECRET, &new.secret).await?,
+                now,
+            )],
             id,
             name: new.name.trim().to_owned(),
             wrapped_data_key,

@@ -2,17 +2,15 @@
 
 mod defaults;
 mod rotation;
-mod secrets;
 mod state;
 
 use super::feed::{EntryFilter, FeedEntry, Place};
 use super::ids::{EndpointId, PhoneNumberId, TenantId};
 use super::page::Paged;
+use super::sealed_secret::SealedSecret;
 use super::time::Timestamp;
 
 pub use defaults::*;
-pub use rotation::TooManyEndpointSecrets;
-pub use secrets::EndpointSecret;
 pub use state::{DisabledReason, EndpointState};
 
 /// An endpoint of a tenant.
@@ -44,7 +42,7 @@ pub struct Endpoint {
     /// These headers, sealed: JSON text of pairs of a name and a value. `None` if there are none.
     pub sealed_headers: Option<Vec<u8>>,
     /// The secrets that calls are signed with, the present one first.
-    pub secrets: Vec<EndpointSecret>,
+    pub secrets: Vec<SealedSecret>,
     /// What the challenge of the format `meta` names, sealed.
     pub sealed_verify_token: Option<Vec<u8>>,
     /// Whether it is called.
@@ -82,7 +80,7 @@ impl Endpoint {
             concurrency: CONCURRENCY_DEFAULT,
             header_names: Vec::new(),
             sealed_headers: None,
-            secrets: vec![EndpointSecret::present(sealed_secret, now)],
+            secrets: vec![SealedSecret::present(sealed_secret, now)],
             sealed_verify_token: None,
             state: EndpointState::Active,
             start,

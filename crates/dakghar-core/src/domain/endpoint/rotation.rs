@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
+use super::super::sealed_secret::{SealedSecret, TooManySecrets};
 use super::super::time::Timestamp;
-use super::{ENDPOINT_SECRETS_MAX, Endpoint, EndpointSecret};
-
-/// An endpoint has [`ENDPOINT_SECRETS_MAX`] valid secrets already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooManyEndpointSecrets;
+use super::{ENDPOINT_SECRETS_MAX, Endpoint};
 
 impl Endpoint {
     /// Returns the secrets that calls are signed with, the present one first.
-    pub fn valid_secrets(&self, now: Timestamp) -> impl Iterator<Item = &EndpointSecret> {
+    pub fn valid_secrets(&self, now: Timestamp) -> impl Iterator<Item = &SealedSecret> {
         self.secrets.iter().filter(move |secret| secret.is_valid(now))
     }
 
@@ -20,18 +17,8 @@ impl Endpoint {
     ///
     /// # Errors
     /// There are [`ENDPOINT_SECRETS_MAX`] valid ones. Nothing has changed then.
-    pub fn rotate(&mut self, sealed: Vec<u8>, now: Timestamp, overlap: Duration) -> Result<(), TooManyEndpointSecrets> {
-        let until = now + overlap;
-        let mut secrets = vec![EndpointSecret::present(sealed, now)];
-        secrets.extend(self.secrets.iter().map(|secret| EndpointSecret {
-            valid_until: Some(secret.valid_until.map_or(until, |earlier| earlier.min(until))),
-            ..secret.clone()
-        }));
-        secrets.retain(|secret| secret.is_valid(now));
-        if secrets.len() > ENDPOINT_SECRETS_MAX {
-            return Err(TooManyEndpointSecrets);
-        }
-        self.secrets = secrets;
+    pub fn rotate(&mut self, sealed: Vec<u8>, now: Timestamp, overlap: Duration) -> Result<(), TooManySecrets> {
+        self.secrets = SealedSecret::rotated(&self.secrets, sealed, now, overlap, ENDPOINT_SECRETS_MAX)?;
         self.updated_at = now;
         Ok(())
     }
@@ -90,6 +77,6 @@ mod tests {
         }
         let before = endpoint.clone();
         let refused = endpoint.rotate(vec![9], at(9), Duration::from_secs(1));
-        assert_eq!((refused, endpoint), (Err(TooManyEndpointSecrets), before));
+        assert_eq!((refused, endpoint), (Err(TooManySecrets), before));
     }
 }

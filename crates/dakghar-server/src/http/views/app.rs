@@ -2,7 +2,8 @@
 
 use dakghar_core::app::{AddedApp, DefaultApp};
 use dakghar_core::domain::AppId;
-use dakghar_core::domain::meta_app::{AppSecret, MetaApp};
+use dakghar_core::domain::meta_app::MetaApp;
+use dakghar_core::domain::sealed_secret::SealedSecret;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -45,7 +46,7 @@ struct AppSecretView {
 
 impl From<&MetaApp> for AppView {
     fn from(app: &MetaApp) -> Self {
-        let secret = |(place, secret): (usize, &AppSecret)| AppSecretView {
+        let secret = |(place, secret): (usize, &SealedSecret)| AppSecretView {
             is_present: place == 0,
             added_at: Some(secret.added_at.to_string()),
             valid_until: secret.valid_until.map(|until| until.to_string()),

@@ -1,7 +1,8 @@
 //! Endpoints of tenants. No secret has a field here but once, and of headers there are the names.
 
 use dakghar_core::app::EndpointWithSecret;
-use dakghar_core::domain::endpoint::{DeliveryOrder, DisabledReason, EndpointFormat, EndpointSecret};
+use dakghar_core::domain::endpoint::{DeliveryOrder, DisabledReason, EndpointFormat};
+use dakghar_core::domain::sealed_secret::SealedSecret;
 use dakghar_core::domain::{Endpoint, KindPattern};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -97,7 +98,7 @@ struct DisabledView {
 
 impl From<&Endpoint> for EndpointView {
     fn from(endpoint: &Endpoint) -> Self {
-        let secret = |(place, secret): (usize, &EndpointSecret)| EndpointSecretView {
+        let secret = |(place, secret): (usize, &SealedSecret)| EndpointSecretView {
             is_present: place == 0,
             added_at: secret.added_at.to_string(),
             valid_until: secret.valid_until.map(|until| until.to_string()),
