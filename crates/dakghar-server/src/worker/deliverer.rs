@@ -12,7 +12,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -163,12 +163,12 @@ impl Deliverer {
                 let endpoint = changes.borrow_and_update().clone();
                 match endpoint {
                     Some(endpoint) => run.change(endpoint).await?,
-                    None => _ = ends_at.get_or_insert_with(|| Instant::now() + LAST_CALLS_WAIT),
+                    None => _ = ends_at.get_or_insert_with(|| self.callbacks.uptime() + LAST_CALLS_WAIT),
                 }
             }
             let wait = match ends_at {
-                Some(at) if calls.is_empty() || at <= Instant::now() => return run.save().await.map(drop),
-                Some(at) => at - Instant::now(),
+                Some(at) if calls.is_empty() || at <= self.callbacks.uptime() => return run.save().await.map(drop),
+                Some(at) => at.saturating_sub(self.callbacks.uptime()),
                 None => match run.step().await {
                     Ok(CallbacksStep::Begin(begun)) => {
                         calls.extend(begun.into_iter().map(|call| self.call(&tenant_calls, call)));

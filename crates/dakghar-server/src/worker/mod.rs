@@ -26,23 +26,70 @@ pub use retention::run_retention;
 pub use sender::run_sender;
 pub use sequencer::watch_feeds;
 
+/// The halves of the work, so that processes can share it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// Messages are sent, and what goes with that: doubts, redrives, retention.
+    pub sends: bool,
+    /// Entries of feeds get their places, and endpoints get the entries.
+    pub delivers: bool,
+}
+
+impl Work {
+    /// All of it.
+    pub const ALL: Self = Self {
+        sends: true,
+        delivers: true,
+    };
+    /// Without callbacks.
+    pub const SEND: Self = Self {
+        sends: true,
+        delivers: false,
+    };
+    /// Callbacks alone.
+    pub const CALLBACKS: Self = Self {
+        sends: false,
+        delivers: true,
+    };
+}
+
 /// Runs the worker's loops. They stop taking work when `stopping` is cancelled. Work under way goes on, tracked by `tasks`.
 ///
 /// `bodies` writes what endpoints are sent.
-pub async fn run(app: App, bodies: Arc<dyn CallbackBodies>, tasks: TaskTracker, stopping: CancellationToken) {
-    let deliverer = Deliverer::new(app.callbacks(bodies));
+pub async fn run(
+    work: Work,
+    app: App,
+    bodies: Arc<dyn CallbackBodies>,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+) {
+    let sending = async {
+        if work.sends {
+            send(&app, tasks.clone(), stopping.clone()).await;
+        }
+    };
+    let delivering = async {
+        if work.delivers {
+            deliver(&app, bodies, tasks.clone(), stopping.clone()).await;
+        }
+    };
+    tokio::join!(sending, delivering);
+}
+
+async fn send(app: &App, tasks: TaskTracker, stopping: CancellationToken) {
     tokio::join!(
-        run_sender(
-            app.sending.clone(),
-            app.holding.clone(),
-            tasks.clone(),
-            stopping.clone()
-        ),
+        run_sender(app.sending.clone(), app.holding.clone(), tasks, stopping.clone()),
         run_reconciler(app.reconciling.clone(), app.holding.clone(), stopping.clone()),
-        sequencer::run_sequencer(app.sequencing.clone(), app.sending.outages().clone(), stopping.clone()),
-        deliverer.run(tasks.clone(), stopping.clone()),
         calls::run_telling(app.sending.clone(), stopping.clone()),
         run_redriver(app.redriving.clone(), stopping.clone()),
         run_retention(app.retention.clone(), app.sending.outages().clone(), stopping)
+    );
+}
+
+async fn deliver(app: &App, bodies: Arc<dyn CallbackBodies>, tasks: TaskTracker, stopping: CancellationToken) {
+    let deliverer = Deliverer::new(app.callbacks(bodies));
+    tokio::join!(
+        sequencer::run_sequencer(app.sequencing.clone(), app.sending.outages().clone(), stopping.clone()),
+        deliverer.run(tasks, stopping),
     );
 }

@@ -45,8 +45,8 @@ enum Command {
     Serve(serve::Args),
     /// Serve the HTTP API and Meta's webhook only (needs MONGO_URI)
     Api(serve::Args),
-    /// Send messages and run the timers only (needs MONGO_URI)
-    Worker(serve::Args),
+    /// Send messages, run the timers and deliver callbacks only (needs MONGO_URI)
+    Worker(serve::WorkerArgs),
     /// Run a simulated Meta: the Graph API's messages endpoint, signed webhooks, faults by rule
     GraphSim(graph_sim::Args),
     /// Check settings, store, queue, keys, Graph version and clock, and say how to mend what is wrong
@@ -113,7 +113,7 @@ pub fn run() -> ExitCode {
         Command::Migrate(args) => with_environment(|environment| in_runtime(migrate::run(environment, &args))),
         Command::Serve(args) => with_config(|config| serve::run(config, Parts::WHOLE, args)),
         Command::Api(args) => with_config(|config| serve::run(config, Parts::API, args)),
-        Command::Worker(args) => with_config(|config| serve::run(config, Parts::WORKER, args)),
+        Command::Worker(args) => with_config(|config| serve::run(config, Parts::worker(args.only), args.args)),
         Command::Hold(args) => with_config(|config| hold::hold(config, args)),
         Command::Release => with_config(hold::release),
         Command::Tenant(command) => with_config(|config| tenant::run(config, command)),

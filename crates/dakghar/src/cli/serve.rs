@@ -4,7 +4,7 @@ mod left_undone;
 mod listening;
 mod parts;
 
-pub use parts::Parts;
+pub use parts::{Half, Parts};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use anyhow::bail;
 use dakghar_core::app::App;
 use dakghar_core::metrics::Metrics;
 use dakghar_server::http::{CallbackViews, HttpConfig, keep_listening, watch_failures};
-use dakghar_server::worker;
+use dakghar_server::worker::{self, Work};
 use tokio::time::sleep;
 
 use super::{hold, output};
@@ -52,6 +52,20 @@ pub struct Args {
     hold: bool,
 }
 
+/// How to start a worker.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct WorkerArgs {
+    /// Do only one half of the work
+    ///
+    /// Sending and callbacks then scale and fail apart from each other. Some process must do the other half: without
+    /// `send` messages wait, and without `callbacks` entries of feeds get no places, so that neither readers of feeds nor
+    /// endpoints get them (`dakghar_feed_unplaced_age_seconds` grows).
+    #[arg(long, value_enum, value_name = "HALF")]
+    pub only: Option<Half>,
+    #[command(flatten)]
+    pub args: Args,
+}
+
 /// Runs until a signal.
 pub async fn run(config: Config, parts: Parts, args: Args) -> anyhow::Result<()> {
     if !parts.is_whole() && !config.is_distributed() {
@@ -86,7 +100,7 @@ async fn open(
     let metrics_addr = serve_metrics(config, lifecycle, metrics).await?;
     let server = StartingServer::start(listener, http_config, lifecycle, metrics)?;
     tokio::select! {
-        wired = wire(config, Purpose::Server { sends: parts.worker }, metrics.clone()) => {
+        wired = wire(config, Purpose::Server { sends: parts.sends() }, metrics.clone()) => {
             Ok(Some(Opened { server, metrics_addr, wired: wired? }))
         }
         // Nothing was accepted yet, and the next start repeats the work that was begun.
@@ -126,7 +140,7 @@ fn serve(config: &Config, parts: Parts, lifecycle: &Lifecycle, opened: Opened) -
         output::line(&banner::text(config, &backend, addr, metrics_addr));
     }
     let metrics = metrics_addr.map(tracing::field::display);
-    tracing::info!(%addr, metrics, backend, api = parts.api, worker = parts.worker, "ready");
+    tracing::info!(%addr, metrics, backend, api = parts.api, sends = parts.sends(), delivers = parts.delivers(), "ready");
     server.open(app.clone(), parts, lifecycle);
     if parts.api {
         let (listening, stopping) = (app.listening.clone(), lifecycle.stopping.clone());
@@ -142,10 +156,12 @@ fn serve(config: &Config, parts: Parts, lifecycle: &Lifecycle, opened: Opened) -
 /// Starts what runs as long as the process does.
 fn start_tasks(config: &Config, parts: Parts, lifecycle: &Lifecycle, app: &App) {
     let Lifecycle { tasks, stopping, .. } = lifecycle;
-    if parts.worker {
+    if let Some(what) = parts.worker {
         let is_alone = !config.is_distributed();
-        let work = work(app.clone(), is_alone, lifecycle.clone());
+        let work = work(what, app.clone(), is_alone, lifecycle.clone());
         tasks.spawn(vital("the worker", work));
+    }
+    if parts.sends() {
         let replay = replay_spooled(app.sending.clone());
         tasks.spawn(vital(
             "the replay of Meta's answers",
@@ -179,7 +195,7 @@ fn start_tasks(config: &Config, parts: Parts, lifecycle: &Lifecycle, app: &App) 
 }
 
 /// Sends, once everything is taken over that an earlier process was sending.
-async fn work(app: App, is_alone: bool, lifecycle: Lifecycle) {
+async fn work(what: Work, app: App, is_alone: bool, lifecycle: Lifecycle) {
     let Lifecycle { tasks, stopping, .. } = lifecycle;
     if is_alone {
         let taken_over = stopping
@@ -189,7 +205,7 @@ async fn work(app: App, is_alone: bool, lifecycle: Lifecycle) {
             return;
         }
     }
-    Box::pin(worker::run(app, Arc::new(CallbackViews), tasks, stopping)).await;
+    Box::pin(worker::run(what, app, Arc::new(CallbackViews), tasks, stopping)).await;
 }
 
 /// Ends the process when its store has stopped for good.

@@ -4,14 +4,19 @@ use std::time::Duration;
 
 use dakghar_graph_sim::{Fault, FaultRule, StatusPlan};
 use dakghar_testkit::Port;
-use serde_json::json;
+use dakghar_testkit::receiver::Receiver;
+use serde_json::{Value, json};
 
 use crate::product::{Backend, Product, Setup, eventually, text};
 use crate::promises::{Load, audit};
 
 async fn worker(product: &mut Product) -> Port {
+    start(product, "worker").await
+}
+
+async fn start(product: &mut Product, role: &str) -> Port {
     let port = Port::claim();
-    product.spawn_on("worker", port.number());
+    product.spawn_on(role, port.number());
     product.ready_on(port.number()).await;
     port
 }
@@ -90,6 +95,38 @@ async fn many_workers_settle_each_doubt_once() {
     assert!(calls.values().all(|count| *count == 1), "{calls:?}");
     let accepted: u64 = product.sim.accepted_counts().values().sum();
     assert_eq!(accepted, MESSAGES as u64, "none was sent twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_halves_of_a_worker_run_apart() {
+    let setup = Setup::on(Backend::Distributed).role("api");
+    let mut product = setup.statuses(StatusPlan::none()).start().await;
+    let tenant = product.tenant("111", "EAAG-a").await;
+    let receiver = Receiver::start([]).await;
+    let body = json!({"url": receiver.url(), "kinds": ["message.sent"]});
+    product.post(&format!("/tenants/{}/endpoints", tenant.id), body).await;
+    // Processes, by position: the API, then the one half.
+    start(&mut product, "worker --only send").await;
+    let sent = product.send(&tenant, "+919111111111").await;
+    product.until_status(&tenant, &sent, "sent").await;
+    let feed = format!("/tenants/{}/feed", tenant.id);
+    assert_eq!(product.get(&feed).await["data"], json!([]), "nobody gives places");
+    assert_eq!(product.terminate_process(1).await, Some(0), "{}", product.log());
+
+    start(&mut product, "worker --only callbacks").await;
+    let waiting = product.send(&tenant, "+919111111111").await;
+    assert!(eventually(async || receiver.requests().len() == 1).await);
+    let told = serde_json::from_slice::<Value>(&receiver.requests()[0].body).expect("JSON");
+    assert_eq!(told["data"]["id"], sent.as_str(), "{told:#}");
+    assert_eq!(
+        product.message(&tenant, &waiting).await["status"],
+        "queued",
+        "nobody sends"
+    );
+
+    start(&mut product, "worker --only send").await;
+    product.until_status(&tenant, &waiting, "sent").await;
+    assert!(eventually(async || receiver.requests().len() == 2).await);
 }
 
 #[test]

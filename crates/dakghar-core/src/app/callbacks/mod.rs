@@ -133,6 +133,11 @@ impl Callbacks {
         Ok(forgotten >= u64::from(FORGOTTEN_AT_ONCE))
     }
 
+    /// The time since this machine was started.
+    pub fn uptime(&self) -> Duration {
+        self.deps.clock.uptime()
+    }
+
     /// Begins to deliver to an endpoint where it was left.
     pub async fn run(&self, endpoint: Arc<Endpoint>) -> Result<EndpointRun, Failure> {
         EndpointRun::load(self.deps.clone(), endpoint).await
