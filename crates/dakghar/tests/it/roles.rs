@@ -117,7 +117,7 @@ async fn the_halves_of_a_worker_run_apart() {
     let waiting = product.send(&tenant, "+919111111111").await;
     assert!(eventually(async || receiver.requests().len() == 1).await);
     let told = serde_json::from_slice::<Value>(&receiver.requests()[0].body).expect("JSON");
-    assert_eq!(told["data"]["id"], sent.as_str(), "{told:#}");
+    assert_eq!(told["data"]["message"]["id"], sent.as_str(), "{told:#}");
     assert_eq!(
         product.message(&tenant, &waiting).await["status"],
         "queued",
