@@ -58,7 +58,7 @@ pub use health::Health;
 pub use holding::{HoldReport, Holding};
 pub use listening::{Attending, Listening};
 pub use meta_apps::{AddedApp, DefaultApp, MetaApps, NewMetaApp};
-pub use reading::{CursorSigner, KnownConversation, Page, PageRequest, Reading};
+pub use reading::{CursorSigner, EndpointStatus, KnownConversation, Page, PageRequest, Reading};
 pub use receiving::{Receiving, WebhookReceipt};
 pub use redriving::Redriving;
 pub use requests::{RequestAllowance, Requests};

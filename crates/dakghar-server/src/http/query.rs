@@ -68,6 +68,16 @@ pub(super) struct FeedParameters {
     raw: Option<bool>,
 }
 
+/// Which exceptions of an endpoint.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents what Parameters::wants_dead reads")]
+pub(super) struct ExceptionParameters {
+    /// `open` or `dead`.
+    #[param(default = "open")]
+    state: Option<String>,
+}
+
 /// How much of a message.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -108,6 +118,20 @@ impl Parameters {
     /// Reads the parameters that choose a part of a feed.
     pub(super) fn of_feed(uri: &Uri) -> Result<Self, Problem> {
         Self::parse(uri, &["after", "limit", "raw"])
+    }
+
+    /// Reads the parameters that choose a page of exceptions.
+    pub(super) fn of_exceptions(uri: &Uri) -> Result<Self, Problem> {
+        Self::parse(uri, &["state", "limit", "cursor"])
+    }
+
+    /// Returns true for those that are dead, false for those that are open.
+    pub(super) fn wants_dead(&self) -> Result<bool, Problem> {
+        match self.get("state") {
+            None | Some("open") => Ok(false),
+            Some("dead") => Ok(true),
+            Some(_) => Err(invalid_filter("state must be open or dead.")),
+        }
     }
 
     /// Returns the place behind which the entries are wanted.

@@ -105,6 +105,8 @@ fn documented(version: &str) -> OpenApiRouter<HttpState> {
         .routes(routes!(endpoints::rotate)) //        POST   /endpoints/{endpointId}/secret
         .routes(routes!(endpoints::pause)) //         POST   /endpoints/{endpointId}/pause
         .routes(routes!(endpoints::resume)) //        POST   /endpoints/{endpointId}/resume
+        .routes(routes!(endpoints::deliveries::exceptions)) // GET /endpoints/{endpointId}/exceptions
+        .routes(routes!(endpoints::deliveries::attempts)) //   GET /endpoints/{endpointId}/attempts
         .routes(routes!(feed::list)); //              GET    /feed
 
     let for_anybody = OpenApiRouter::new()

@@ -105,6 +105,8 @@ fn intended(operation: &Operation) -> Access {
         | "rotateEndpointSecret"
         | "pauseEndpoint"
         | "resumeEndpoint"
+        | "listEndpointExceptions"
+        | "listEndpointAttempts"
         | "readFeed" => Access::Tenant,
         "verifyWebhook" | "receiveWebhook" | "getHealth" | "getReadiness" => Access::Anybody,
         new => panic!("{new} needs a case here"),

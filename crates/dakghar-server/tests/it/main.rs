@@ -13,6 +13,7 @@ mod auth;
 mod browsers;
 mod callback_urls;
 mod contract;
+mod deliveries;
 mod documents;
 mod endpoints;
 mod framing;

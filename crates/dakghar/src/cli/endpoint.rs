@@ -1,5 +1,7 @@
 //! `dakghar endpoint …`: endpoints of tenants, for the operator's shell.
 
+mod deliveries;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +39,7 @@ Examples:
   dakghar endpoint create ten_… https://example.com/hook --kind message.received --kind 'status.*' --start beginning
   dakghar endpoint update ten_… end_… --per-second 100 --header 'Authorization: Bearer 7f3a'
   dakghar endpoint rotate-secret ten_… end_… --overlap-seconds 3600
+  dakghar endpoint exceptions ten_… end_… --state dead
   dakghar endpoint list ten_…";
 
 /// The commands on endpoints.
@@ -52,8 +55,18 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show one endpoint; its secrets and the values of its headers are never shown
+    /// Show one endpoint and how far it is; its secrets and the values of its headers are never shown
     Show(Named),
+    /// List what an endpoint has not taken
+    Exceptions {
+        #[command(flatten)]
+        listing: deliveries::Listing,
+        /// What is still tried, or what is not any more.
+        #[arg(long, value_enum, default_value = "open")]
+        state: deliveries::State,
+    },
+    /// List the attempts of an endpoint, the latest first
+    Attempts(deliveries::Listing),
     /// Change an endpoint: what is not named stays
     Update(Update),
     /// Stop calling an endpoint; what it does not get waits in the feed
@@ -201,8 +214,12 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
         }
         Command::Show(named) => {
             let endpoint = endpoints.find(&parse(&named.tenant_id)?, &named.endpoint_id).await?;
-            output::line(&serde_json::to_string_pretty(&describe(&endpoint))?);
+            let mut shown = describe(&endpoint);
+            shown["progress"] = deliveries::describe_status(&app.reading.endpoint_status(&endpoint).await?);
+            output::line(&serde_json::to_string_pretty(&shown)?);
         }
+        Command::Exceptions { listing, state } => listing.exceptions(&app, state).await?,
+        Command::Attempts(listing) => listing.attempts(&app).await?,
         Command::Update(update) => update.carry_out(endpoints).await?,
         Command::Pause(named) => {
             let paused = endpoints

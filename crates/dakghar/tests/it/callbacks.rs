@@ -14,6 +14,7 @@ on_both_backends!(
     every_event_arrives_under_a_stable_id_whatever_is_killed,
     what_meta_posted_arrives_as_it_was_posted,
     a_paused_endpoint_gets_what_happened_when_it_is_resumed,
+    what_was_not_taken_and_every_attempt_can_be_read,
 );
 
 async fn start(backend: Backend) -> Product {
@@ -186,4 +187,65 @@ async fn a_paused_endpoint_gets_what_happened_when_it_is_resumed(backend: Backen
         .map(|request| text(&body(request)["data"]["content"]["body"]))
         .collect();
     assert_eq!(bodies.len(), sent + 1, "all of them, those of the pause too");
+}
+
+async fn what_was_not_taken_and_every_attempt_can_be_read(backend: Backend) {
+    let product = start(backend).await;
+    let tenant = product.tenant("111", "mock_a").await;
+    let refusal = Reply::answer(503, "retry-after: 600\r\n", b"closed for lunch");
+    let receiver = Receiver::start([Reply::status(200), refusal]).await;
+    let made = endpoint(&product, &tenant, &receiver, json!({"concurrency": 1})).await;
+    let id = text(&made["endpointId"]);
+    let path = format!("/tenants/{}/endpoints/{id}", tenant.id);
+    for n in 1..=3 {
+        hears(&product, "111", &format!("wamid.{n}")).await;
+    }
+    let mut shown = Value::Null;
+    let is_noted = eventually(async || {
+        shown = product.get(&path).await["progress"].clone();
+        shown["openExceptions"] == 1 && shown["delivered"] == 1
+    });
+    assert!(is_noted.await, "{shown}");
+    assert_eq!((&shown["failed"], &shown["dead"]), (&json!(1), &json!(0)), "{shown}");
+    assert!(
+        shown["notBefore"].is_string() && shown["failedAt"].is_string(),
+        "{shown}"
+    );
+    let attempts = product.get(&format!("{path}/attempts")).await;
+    let [failed, taken] = &attempts["data"].as_array().expect("a list")[..] else {
+        panic!("{attempts}")
+    };
+    assert_eq!((&taken["delivered"], &taken["status"]), (&json!(true), &json!(200)));
+    assert_eq!(
+        (&failed["status"], &failed["answer"]),
+        (&json!(503), &json!("closed for lunch"))
+    );
+    let exceptions = product.get(&format!("{path}/exceptions")).await;
+    let [open] = &exceptions["data"].as_array().expect("a list")[..] else {
+        panic!("{exceptions}")
+    };
+    assert_eq!(
+        (&open["eventId"], &open["state"]),
+        (&failed["eventId"], &json!("retrying"))
+    );
+    assert_eq!(
+        product.get(&format!("{path}/exceptions?state=dead")).await["data"],
+        json!([])
+    );
+
+    let shell = |arguments: &[&str]| {
+        let (code, out, err) = product.run(&[&["endpoint"], arguments, &[&*tenant.id, &*id]].concat());
+        assert_eq!(code, Some(0), "{arguments:?}: {out}{err}");
+        out
+    };
+    let lines = |out: &str| -> Vec<Value> {
+        let lines = out.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+        lines.collect()
+    };
+    assert_eq!(json!(lines(&shell(&["attempts", "--json"]))), attempts["data"]);
+    assert_eq!(json!(lines(&shell(&["exceptions", "--json"]))), exceptions["data"]);
+    assert_eq!(shell(&["exceptions", "--state", "dead"]).trim(), "none");
+    assert!(shell(&["attempts", "--limit", "1"]).contains("503"));
+    let printed: Value = serde_json::from_str(&shell(&["show"])).expect("JSON");
+    assert_eq!(printed["progress"]["openExceptions"], json!(1));
 }

@@ -1,5 +1,6 @@
 //! Reading: tenants, messages, conversations, dead letters and events, page by page.
 
+mod callbacks;
 mod cursor;
 mod people;
 
@@ -16,6 +17,7 @@ use crate::domain::redrive::Redrive;
 use crate::domain::webhook::WebhookEvent;
 use crate::domain::{ErrorCode, Problem, Tenant, TenantId};
 use crate::ports::{Ports, StoreError};
+pub use callbacks::EndpointStatus;
 pub use cursor::CursorSigner;
 pub use people::KnownConversation;
 

@@ -6,6 +6,7 @@
 mod app;
 mod callback;
 mod conversation;
+mod delivery;
 mod endpoint;
 mod error;
 mod event;
@@ -22,11 +23,12 @@ use dakghar_core::domain::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
 pub(super) use app::{AddedAppView, AppView};
 pub use callback::CallbackViews;
 pub(super) use conversation::ConversationView;
+pub(super) use delivery::{AttemptView, EndpointWithProgressView, ExceptionView};
 pub(super) use endpoint::{EndpointView, EndpointWithSecretView, endpoint_formats, endpoint_orders};
 pub(super) use event::EventView;
 pub(super) use feed::FeedView;
@@ -71,6 +73,14 @@ impl<T> PageView<T> {
 /// A text that is one of these names, for the document.
 fn names<const N: usize>(names: [&'static str; N]) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names))
+}
+
+/// A text that is one of these names, or `null`, for the document.
+fn or_null<const N: usize>(names: [&'static str; N]) -> ObjectBuilder {
+    let values = names.into_iter().map(serde_json::Value::from);
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .enum_values(Some(values.chain([serde_json::Value::Null])))
 }
 
 /// The milliseconds from what Meta says happened until it came; 0 where its clock is ahead of ours.

@@ -5,9 +5,9 @@ use dakghar_core::domain::redrive::{CauseCount, NumberCount, Redrive, RedriveFil
 use dakghar_core::domain::{PhoneNumberId, TenantId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::ObjectBuilder;
 
-use super::names;
+use super::{names, or_null};
 
 /// A redrive: a job that sends dead letters again.
 #[derive(Serialize, ToSchema)]
@@ -161,13 +161,6 @@ pub(in crate::http) fn dead_reasons() -> ObjectBuilder {
 /// The statuses of dead letters, or `null`.
 pub(in crate::http) fn dead_statuses() -> ObjectBuilder {
     or_null([Status::Dead, Status::Failed, Status::Expired].map(Status::as_str))
-}
-
-fn or_null<const N: usize>(names: [&'static str; N]) -> ObjectBuilder {
-    let values = names.into_iter().map(serde_json::Value::from);
-    ObjectBuilder::new()
-        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
-        .enum_values(Some(values.chain([serde_json::Value::Null])))
 }
 
 impl From<&Redrive> for RedriveView {

@@ -1,6 +1,7 @@
 //! Endpoints of a tenant: where it wants its events, which of them, and how.
 
 mod bodies;
+pub(in crate::http) mod deliveries;
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::http::body;
 use crate::http::entity_tags::{IfMatch, etag};
 use crate::http::openapi::{BODY, STORE, problems};
 use crate::http::state::HttpState;
-use crate::http::views::{EndpointView, EndpointWithSecretView, PageView};
+use crate::http::views::{EndpointView, EndpointWithProgressView, EndpointWithSecretView, PageView};
 use bodies::{ChangeEndpoint, CreateEndpoint, RotateEndpointSecret};
 
 /// An answer with the entity tag of what it shows.
@@ -87,11 +88,11 @@ problems!(ReadProblems: STORE, &[ErrorCode::EndpointNotFound]);
 
 /// Read an endpoint
 ///
-/// Its secrets and the values of its headers are never shown.
+/// With how far it is. Its secrets and the values of its headers are never shown.
 #[utoipa::path(
     get, path = "/tenants/{tenantId}/endpoints/{endpointId}", operation_id = "getEndpoint", tag = "Endpoints",
     responses(
-        (status = 200, description = "The endpoint.", body = EndpointView,
+        (status = 200, description = "The endpoint.", body = EndpointWithProgressView,
             headers(("ETag" = String, description = "Its version."))),
         ReadProblems
     ),
@@ -100,9 +101,11 @@ pub(in crate::http) async fn read(
     State(state): State<HttpState>,
     scope: TenantScope,
     ResourceId(id): ResourceId,
-) -> ApiResult<Tagged<EndpointView>> {
+) -> ApiResult<Tagged<EndpointWithProgressView>> {
     let endpoint = state.app().endpoints.find(scope.id(), &id).await?;
-    Ok((etag(endpoint.version), Json(EndpointView::from(&endpoint))))
+    let status = state.app().reading.endpoint_status(&endpoint).await?;
+    let view = EndpointWithProgressView::new(&endpoint, &status);
+    Ok((etag(endpoint.version), Json(view)))
 }
 
 const VERSIONS: &[ErrorCode] = &[
