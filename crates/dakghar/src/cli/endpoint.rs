@@ -1,6 +1,7 @@
 //! `dakghar endpoint …`: endpoints of tenants, for the operator's shell.
 
 mod deliveries;
+mod named;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +11,13 @@ use clap::Subcommand;
 use dakghar_core::app::{EndpointChanges, EndpointWithSecret, Endpoints, ExpectedVersion, NewEndpoint, StartAt};
 use dakghar_core::domain::endpoint::{DeliveryOrder, EndpointFormat};
 use dakghar_core::domain::sealed_secret::SealedSecret;
-use dakghar_core::domain::{Endpoint, KindPattern, Secret, TenantId, Timestamp};
+use dakghar_core::domain::{Endpoint, KindPattern, Secret, Timestamp};
 use serde_json::{Value, json};
 
 use super::output;
 use crate::config::Config;
 use crate::wiring::{Purpose, wire};
+use named::{Named, parse};
 
 /// The long help after the commands. A paragraph is one line, because clap wraps it to the width of the terminal.
 pub const AFTER_HELP: &str = "\
@@ -86,15 +88,6 @@ pub enum Command {
     },
     /// Delete an endpoint; what it did not get yet it does not get
     Delete(Named),
-}
-
-/// Which endpoint.
-#[derive(Debug, clap::Args)]
-pub struct Named {
-    /// The tenant's id, ten_….
-    tenant_id: String,
-    /// The endpoint's id, end_….
-    endpoint_id: String,
 }
 
 /// An endpoint to make.
@@ -310,10 +303,6 @@ impl Update {
 
 fn show_secret(EndpointWithSecret { secret, .. }: &EndpointWithSecret) {
     output::line(&format!("secret      {}   (shown only now)", secret.reveal()));
-}
-
-fn parse(text: &str) -> anyhow::Result<TenantId> {
-    TenantId::parse(text).map_err(|_| anyhow!("{text} is not a tenant id (ten_…); see `dakghar tenant list`"))
 }
 
 fn list(endpoints: &[Endpoint], is_json: bool) {

@@ -8,7 +8,7 @@ use dakghar_core::domain::page::PAGE_ITEMS_MAX;
 use dakghar_core::ports::ExceptionsAsked;
 use serde_json::{Value, json};
 
-use super::{Named, parse};
+use super::named::{Named, parse};
 use crate::cli::output;
 
 /// Which exceptions.
