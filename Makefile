@@ -21,8 +21,15 @@ dev: ## Starts Dakghar, and again after every change of the code
 	./scripts/dev.sh
 
 .PHONY: demo
-demo: ## Shows a message going out and a reply coming in, with a simulated Meta
+demo: ## Shows a message going out, a reply coming in and a bot that answers, with a simulated Meta
 	./scripts/demo.sh
+
+.PHONY: receiver
+receiver: ## Starts the example of a tenant's receiver; SECRET=whsec_... of its endpoint, PORT=8080
+	@./scripts/install-services.sh python
+	@mkdir -p data
+	@PYTHONPATH=.services/python WEBHOOK_SECRET=$(SECRET) DATA_FILE=$${DATA_FILE:-data/callbacks.db} \
+		python3 examples/receivers/python/receiver.py
 
 .PHONY: services
 services: ## Starts a MongoDB and a Redis server for a developer, until Ctrl-C

@@ -24,6 +24,7 @@ mod clocks;
 mod dependencies;
 mod disk;
 mod endpoints;
+mod examples;
 mod failover;
 mod fairness;
 mod faulty_disk;
