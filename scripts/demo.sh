@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
-# A message going out and a reply coming in, between Dakghar and a simulated Meta. With --keep both go on running.
+# A message going out, a reply coming in, and a tenant's bot that answers it, between Dakghar and a simulated Meta. With
+# --keep all go on running.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 bin=${DAKGHAR_BIN:-}
+./scripts/install-services.sh python # what the bot verifies callbacks with
 if [ -z "$bin" ]; then
     cargo build --locked --release --bin dakghar
     bin=target/release/dakghar
 fi
 port=${PORT:-3010}
 sim_port=${SIM_PORT:-4010}
+bot_port=${BOT_PORT:-8010}
 url=http://127.0.0.1:$port
 sim=http://127.0.0.1:$sim_port
 folder=$(mktemp -d)
@@ -22,9 +25,11 @@ alone "$bin" graph-sim --bind "127.0.0.1:$sim_port" --webhook-url "$url/whatsapp
 sim_pid=$!
 alone PORT="$port" DATA_DIR="$folder/data" GRAPH_BASE_URL="$sim" "$bin" serve >"$folder/dakghar.log" 2>&1 &
 dakghar_pid=$!
+bot_pid=
 end() {
     local status=$?
-    kill $sim_pid $dakghar_pid 2>/dev/null || true
+    # shellcheck disable=SC2086 # there is no bot yet, or one
+    kill $sim_pid $dakghar_pid $bot_pid 2>/dev/null || true
     wait 2>/dev/null || true
     case $status in 0 | 130 | 143) ;; *) tail -n 20 "$folder"/*.log >&2 ;; esac
     rm -rf "$folder"
@@ -72,7 +77,31 @@ curl -fsS "$url/tenants/$tenant/conversations/$conversation/messages" |
     python3 -c 'import json, sys
 for m in reversed(json.load(sys.stdin)["data"]): print("  {:<9} {:<9} {}".format(m["direction"], m["status"], m["content"]["body"]))'
 
+step "5. The tenant's bot is called with what people write, and answers"
+secret=$(json -X POST "$url/tenants/$tenant/endpoints" \
+    -d '{"url":"http://127.0.0.1:'"$bot_port"'","kinds":["message.received"],"order":"conversation"}' | field secret)
+repository=$PWD
+alone PYTHONPATH="$repository/.services/python" PYTHONDONTWRITEBYTECODE=1 PORT="$bot_port" WEBHOOK_SECRET="$secret" \
+    DAKGHAR_URL="$url" python3 "$repository/examples/receivers/python/bot.py" >"$folder/bot.log" 2>&1 &
+bot_pid=$!
+json -X POST "$sim/_sim/inbound" \
+    -d '{"phone_number_id":"106540352242922","from":"+8801712345678","text":"আজ আসবে?"}' >/dev/null
+answers() {
+    curl -fsS "$sim/_sim/journal" | python3 -c 'import json, sys
+for call in json.load(sys.stdin)["data"]:
+    body = call["body"]
+    if "context" in body: print("  at Meta, for {}: {}".format(body["to"], body["text"]["body"]))'
+}
+for _ in $(seq 200); do
+    answer=$(answers)
+    [ -n "$answer" ] && break
+    sleep 0.1
+done
+cat "$folder/bot.log"
+[ -n "$answer" ] || exit 1
+echo "$answer"
+
 if [ "${1:-}" = --keep ]; then
-    step "Dakghar goes on at $url, the simulated Meta at $sim; Ctrl-C ends both"
+    step "Dakghar goes on at $url, the simulated Meta at $sim, the bot at port $bot_port; Ctrl-C ends them"
     wait
 fi
