@@ -158,7 +158,24 @@ async fn forged_are_refused(program: &Program, right: &str) {
     let signed = |id: &str, at: &str, body: &str| standard_signature(SECRET, id, at, body.as_bytes());
     let written_again = serde_json::from_str::<Value>(right).unwrap().to_string();
     let header = signed("ent_f", &now, right);
+    // As JSON.stringify and json.dumps would write it.
+    let in_node = r#"{"id":"ent_a","type":"message.sent","n":1.5,"data":{}}"#;
+    let in_python = r#"{"id": "ent_a", "type": "message.sent", "n": 1.5, "data": {}}"#;
     for (what, body, id, at, signature) in [
+        (
+            "signed as Node.js writes it",
+            right,
+            "ent_f",
+            &now,
+            &signed("ent_f", &now, in_node),
+        ),
+        (
+            "signed as Python writes it",
+            right,
+            "ent_f",
+            &now,
+            &signed("ent_f", &now, in_python),
+        ),
         (
             "the body as a parser writes it",
             &*written_again,

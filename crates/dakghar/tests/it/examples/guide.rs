@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use dakghar_graph_sim::InboundMessage;
 use dakghar_testkit::Port;
-use dakghar_testkit::receiver::{ReceivedRequest, Receiver};
+use dakghar_testkit::receiver::{ReceivedRequest, Receiver, standard_signature};
 use serde_json::{Value, json};
 
 use crate::product::{Backend, Product, Setup, eventually, on_both_backends, text};
@@ -195,22 +195,23 @@ async fn the_shell_verifies_a_callback_and_reads_the_feed(backend: Backend) {
     let (secret, request) = callback(&product, &tenant_id).await;
     let dir = tempfile::tempdir().unwrap();
     let body = dir.path().join("body");
-    let verify = async |secret: &str, bytes: &[u8], timestamp: &str| {
+    let id = request.header("webhook-id").unwrap();
+    let verify = async |secret: &str, bytes: &[u8], timestamp: &str, signature: &str| {
         std::fs::write(&body, bytes).unwrap();
-        let [id, signature] = ["webhook-id", "webhook-signature"].map(|name| request.header(name).unwrap());
         let script = format!(
             "examples/receivers/curl/verify.sh '{secret}' '{id}' '{timestamp}' 'v1,b3RoZXI= {signature}' <{}",
             body.display()
         );
         shell(script, Vec::new()).await.status.success()
     };
-    let timestamp = request.header("webhook-timestamp").unwrap();
+    let [timestamp, signature] = ["webhook-timestamp", "webhook-signature"].map(|name| request.header(name).unwrap());
     let other = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let written_again = format!("{:#}", serde_json::from_slice::<Value>(&request.body).unwrap());
-    assert!(verify(&secret, &request.body, timestamp).await);
-    assert!(!verify(other, &request.body, timestamp).await);
-    assert!(!verify(&secret, written_again.as_bytes(), timestamp).await);
-    assert!(!verify(&secret, &request.body, "1760000000").await);
+    let of_old = standard_signature(&secret, id, "1760000000", &request.body);
+    assert!(verify(&secret, &request.body, timestamp, signature).await);
+    assert!(!verify(other, &request.body, timestamp, signature).await);
+    assert!(!verify(&secret, written_again.as_bytes(), timestamp, signature).await);
+    assert!(!verify(&secret, &request.body, "1760000000", &of_old).await);
 
     // What it has read it does not read again, though it was killed.
     let environment = |file: &str| {
