@@ -122,8 +122,8 @@ export async function receive(handle) {
 function show({ id, type, data }, isReplay) {
   const replay = isReplay ? ' (replay)' : '';
   // `data` is null once it was erased, and `content` once the person took it back.
-  const text = type === 'message.received' && data ? `${data.from}: ${data.content?.body ?? ''}` : '';
-  console.log(`${id} ${type}${replay} ${text}`);
+  const text = type === 'message.received' && data ? ` ${data.from}: ${data.content?.body ?? ''}` : '';
+  console.log(`${id} ${type}${replay}${text}`);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) await receive(show);

@@ -108,8 +108,8 @@ def show(event, is_replay):
     replay, text = " (replay)" if is_replay else "", ""
     # `data` is null once it was erased, and `content` once the person took it back.
     if event["type"] == "message.received" and event["data"]:
-        text = f"{event['data']['from']}: {(event['data']['content'] or {}).get('body', '')}"
-    print(f"{event['id']} {event['type']}{replay} {text}", flush=True)
+        text = f" {event['data']['from']}: {(event['data']['content'] or {}).get('body', '')}"
+    print(f"{event['id']} {event['type']}{replay}{text}", flush=True)
 
 
 if __name__ == "__main__":
