@@ -168,6 +168,14 @@ install_faketime() {
     fi
 }
 
+# Checks a signature in the examples with curl.
+install_openssl() {
+    if ! command -v openssl >/dev/null; then
+        say "installing openssl with apt"
+        apt_install openssl
+    fi
+}
+
 install_strace() {
     if ! command -v strace >/dev/null; then
         say "installing strace with apt"
@@ -186,5 +194,6 @@ install_node_packages
 install_python_packages
 install_nextest
 install_strace
+install_openssl
 install_faketime
 say "ready: $(redis-server --version | cut -d' ' -f1-3), $("$services/bin/mongod" --version | head -n 1), $(cargo nextest --version | head -n 1 | cut -d' ' -f1,2)"
