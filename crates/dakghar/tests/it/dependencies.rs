@@ -28,13 +28,6 @@ async fn until_only_down(product: &Product, name: &str) {
     assert_eq!(product.call("GET", "/healthz", None).await.0, 200);
 }
 
-fn flush(redis_url: &str) {
-    let flushed = std::process::Command::new("redis-cli")
-        .args(["-u", redis_url, "FLUSHALL"])
-        .output();
-    assert!(flushed.expect("redis-cli runs").status.success());
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn without_redis_messages_are_accepted_and_sent_when_it_is_back() {
     let mut product = Product::start(Backend::Fragile).await;
@@ -247,7 +240,7 @@ async fn an_emptied_redis_takes_no_message_no_pause_no_limit_and_no_hold() {
     let body = json!({"to": "+919111111111", "text": "in the queue", "sendAt": at});
     let queued = text(&product.post(&format!("/tenants/{}/send", limited.id), body).await["messageId"]);
 
-    flush(product.setting("REDIS_URL"));
+    product.redis(&["FLUSHALL"]);
     let message = product.until_status(&limited, &queued, "delivered").await;
     assert_eq!(message["attempts"], 1);
     assert!(

@@ -307,6 +307,15 @@ impl Product {
         }
     }
 
+    /// What the Redis server of this installation answers to a command.
+    pub fn redis(&self, command: &[&str]) -> String {
+        let mut client = Command::new("redis-cli");
+        client.args(["-u", self.setting("REDIS_URL")]).args(command);
+        let output = client.output().expect("redis-cli runs");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8").trim().to_owned()
+    }
+
     /// The process that was started last.
     pub fn pid(&self) -> u32 {
         self.processes.last().expect("a process").id()

@@ -80,12 +80,12 @@ impl Gate {
         let now = present.now;
         let mut judged = Vec::with_capacity(candidates.len());
         let tenants = candidates.iter().map(|candidate| &candidate.tenant);
-        let asks = self.calls.asks(&self.in_flight, tenants);
-        let mut allowances = self.calls.allow(asks).await?;
+        let mut allowances = self.calls.allow(&self.in_flight, tenants).await?;
         for mut candidate in candidates {
             let obstacle = self.obstacle(&mut candidate, present, &mut allowances).await;
             judged.push((candidate, obstacle));
         }
+        drop(allowances);
         let asks: Vec<SlotAsk> = judged
             .iter()
             .filter_map(|(_, obstacle)| obstacle.admission_ask())

@@ -22,11 +22,29 @@ fn calls(product: &Product) -> Vec<i64> {
     own.map(|call| call.at.as_millisecond()).collect()
 }
 
-/// The most calls that were under way at a time: those of half the time that each takes.
-fn at_once(calls: &[i64]) -> usize {
-    let half = i64::try_from(SLOW_MS / 2).expect("short");
-    let from = |at: &i64| calls.iter().filter(|other| (*at..*at + half).contains(*other)).count();
+/// The most calls that were under way at a time, if each takes so long.
+fn under_way(calls: &[i64], each_ms: u64) -> usize {
+    let each = i64::try_from(each_ms).expect("short");
+    let from = |at: &i64| calls.iter().filter(|other| (*at..*at + each).contains(*other)).count();
     calls.iter().map(from).max().unwrap_or(0)
+}
+
+/// The same for half the time that each takes.
+fn at_once(calls: &[i64]) -> usize {
+    under_way(calls, SLOW_MS / 2)
+}
+
+/// Lets Meta answer each call of the abuser after so long.
+fn slow(ms: u64) -> FaultRule {
+    FaultRule {
+        when: Match {
+            phone_number_id: Some(NUMBER.to_owned()),
+            ..Match::default()
+        },
+        rate: Rate::default(),
+        times: None,
+        fault: Fault::Slow { ms },
+    }
 }
 
 async fn start_both(product: &mut Product, second: &Port) {
@@ -44,15 +62,7 @@ async fn a_tenant_whose_calls_hang_is_held_to_its_calls_also_after_a_crash_and_n
     let mut product = setup.start().await;
     let second = Port::claim();
     start_both(&mut product, &second).await;
-    product.sim.add_rule(FaultRule {
-        when: Match {
-            phone_number_id: Some(NUMBER.to_owned()),
-            ..Match::default()
-        },
-        rate: Rate::default(),
-        times: None,
-        fault: Fault::Slow { ms: SLOW_MS },
-    });
+    product.sim.add_rule(slow(SLOW_MS));
     let abuser = product.fast_tenant(NUMBER).await;
     let mut others = Vec::new();
     for number in 101..110 {
@@ -92,4 +102,42 @@ async fn a_tenant_whose_calls_hang_is_held_to_its_calls_also_after_a_crash_and_n
     let after = calls(&product).split_off(killed);
     println!("{} calls after the kill, {} at once", after.len(), at_once(&after));
     assert!(at_once(&after) <= MAX + MAX / 10, "{}", at_once(&after));
+}
+
+/// How often Redis forgets everything.
+const LOSSES: usize = 4;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_redis_forgets_everything_a_tenant_is_held_to_its_calls_all_the_same() {
+    let setup = Setup::on(Backend::Fragile)
+        .env("CALLS_UNDER_WAY", MAX)
+        .env("WORKER_CONCURRENCY", 32);
+    let mut product = setup.start().await;
+    let second = Port::claim();
+    product.spawn_on("serve", second.number());
+    product.ready_on(second.number()).await;
+    product.sim.add_rule(slow(SLOW_MS));
+    let abuser = product.fast_tenant(NUMBER).await;
+    let sends = (0..2 * MESSAGES).map(|_| product.send(&abuser, "+919111111111"));
+    join_all(sends).await;
+
+    let counts = format!("dakghar:calls:{{{}}}", abuser.id);
+    for loss in 1..=LOSSES {
+        // What one process has must not be given to the other.
+        let both = async || product.redis(&["HLEN", &counts]) == "2";
+        assert!(
+            eventually(both).await,
+            "{loss}: {}",
+            product.redis(&["HGETALL", &counts])
+        );
+        let before = calls(&product).len();
+        product.redis(&["FLUSHALL"]);
+        let goes_on = async || calls(&product).len() >= before + MAX;
+        assert!(eventually(goes_on).await, "{loss}: {} calls", calls(&product).len());
+    }
+    let calls = calls(&product);
+    let most = under_way(&calls, SLOW_MS);
+    println!("{} calls, {most} under way", calls.len());
+    assert!(calls.len() < 2 * MESSAGES, "the abuser's calls do not hang any more");
+    assert!(most <= MAX + MAX / 10, "{most} calls under way");
 }
