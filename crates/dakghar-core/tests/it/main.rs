@@ -15,6 +15,7 @@ mod redrives;
 mod retention;
 mod routing;
 mod simulation;
+mod slots;
 mod statuses;
 mod steps;
 mod transitions;

@@ -10,7 +10,7 @@ use dakghar_core::domain::redrive::{
 };
 use dakghar_core::domain::{Actor, ErrorCode, MessageKey, PhoneNumberId, Status, Tenant};
 
-use crate::steps::{MINUTE, SECOND, code, in_each_kind, in_world, number};
+use crate::steps::{MINUTE, SECOND, code, in_each_kind, in_world};
 use crate::world::meta::Answer;
 use crate::world::process::Process;
 use crate::world::wire::{Call, Fate, Rates, Weather};
@@ -67,13 +67,6 @@ impl World {
         let process = process.clone();
         self.step(async move { process.work_on_redrives().await })
             .expect("a round");
-    }
-
-    /// The tenant's number may send one message a second.
-    fn slow_down(&self, process: &Process, tenant: &Tenant) {
-        let (process, id, number) = (process.clone(), tenant.id, number(tenant));
-        let paced = self.step(async move { process.pace_number(&id, number.as_str(), 1).await });
-        paced.expect("changed");
     }
 
     fn turn(&self, process: &Process, redrive: &Redrive, status: RedriveStatus) -> Redrive {

@@ -260,6 +260,13 @@ impl World {
         self.step(async move { process.redrive(&message.tenant_id, &id, options).await })
     }
 
+    /// The tenant's number may send one message a second.
+    pub fn slow_down(&self, process: &Process, tenant: &Tenant) {
+        let (process, id, number) = (process.clone(), tenant.id, number(tenant));
+        let paced = self.step(async move { process.pace_number(&id, number.as_str(), 1).await });
+        paced.expect("changed");
+    }
+
     pub fn pause(&self, process: &Process, tenant: &Tenant) {
         let (process, id) = (process.clone(), tenant.id);
         self.step(async move { process.pause(&id, None, Actor::Tenant).await })
