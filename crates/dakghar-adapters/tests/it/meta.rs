@@ -316,6 +316,39 @@ async fn a_failure_to_connect_proves_that_nothing_was_sent() {
     not_sent(&send(&client("http://graph.invalid")).await);
 }
 
+/// Set where this test program was started once more, as a process that may open few files.
+const FEW_FILES: &str = "DAKGHAR_TEST_META_FEW_FILES";
+
+#[tokio::test]
+async fn without_a_file_handle_nothing_was_sent() {
+    if std::env::var(FEW_FILES).is_err() {
+        let this = std::env::current_exe().unwrap();
+        let run = "ulimit -n 64 && exec \"$0\" --exact meta::without_a_file_handle_nothing_was_sent --nocapture";
+        let mut child = tokio::process::Command::new("sh");
+        child.args(["-c", run]).arg(this).env(FEW_FILES, "yes");
+        let output = child.output().await.unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && told.contains("1 passed"), "{output:?}");
+        return;
+    }
+    // What ends gives its handles back at some time; so nothing ends before the test does.
+    let mut kept = Vec::new();
+    for host in ["127.0.0.1", "localhost"] {
+        let peer = Peer::start([]).await;
+        let base_url = peer.base_url.replace("127.0.0.1", host);
+        let client = client(&base_url);
+        let open = |_| std::fs::File::open("/dev/null").ok();
+        let files: Vec<_> = (0..64).map_while(open).collect();
+        assert!(files.len() < 64, "the system allows more");
+        not_sent(&send(&client).await);
+        assert_eq!((peer.connections(), peer.requests().len()), (0, 0), "{host}");
+        drop(files);
+        wamid_of(&send(&client).await);
+        assert_eq!(peer.requests().len(), 1, "{host}");
+        kept.push((peer, client));
+    }
+}
+
 #[tokio::test]
 async fn a_failed_tls_handshake_proves_that_nothing_was_sent() {
     // Accepts and never speaks: the deadline of the connection covers TLS.
