@@ -35,6 +35,8 @@ class Contender(ABC):
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.processes: list[Process] = []
+        #: What a scenario sets besides.
+        self.settings: dict[str, str] = {}
 
     def __enter__(self) -> "Contender":
         if self.servers:
@@ -62,7 +64,7 @@ class Contender(ABC):
         }
         if self.servers:
             settings |= {"MONGO_URI": self.servers.mongo_uri, "REDIS_URL": self.servers.redis_url}
-        return settings
+        return settings | self.settings
 
     @property
     def store(self) -> list[str]:

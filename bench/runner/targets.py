@@ -119,6 +119,10 @@ class Targets:
             lines["start", backend] = [
                 _at_most(f"start to first accepted send, {backend}", 1000, "ms", self._results.spread("start", "existing-store", backend, "dakghar", "ms"))
             ]  # fmt: skip
+            lines["keys", backend] = [
+                _at_most(f"difference in the time to refuse a wrong {case}, {backend}", 1, "× chance", self._results.spread("keys", case, backend, "dakghar", "ofChance"))
+                for case in ("key", "signature")
+            ]  # fmt: skip
         return [line for key, found in lines.items() if key in run for line in found]
 
     def _flat(self, scenario: str, backend: str) -> list[Verdict]:

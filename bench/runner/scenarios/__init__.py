@@ -5,6 +5,7 @@ from .accept import Accept
 from .drain import Drain
 from .fairness import Fairness
 from .growth import Growth, TenantGrowth
+from .keys import Keys
 from .latency import Latency
 from .memory import Memory
 from .start import Start
@@ -12,4 +13,5 @@ from .webhook import Webhook
 
 ALL: list[Scenario] = [
     Accept(), Drain(), Webhook(), Latency(), Fairness(), Growth(), TenantGrowth(), Memory(), Start(),
+    Keys(),
 ]  # fmt: skip
