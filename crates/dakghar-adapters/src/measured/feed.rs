@@ -24,6 +24,10 @@ impl<S: FeedStore> FeedStore for MeasuredStore<S> {
         self.measure(StoreCall::FeedEntries, reading).await
     }
 
+    async fn ends(&self, tenants: &[TenantId]) -> Result<Vec<Place>, StoreError> {
+        self.measure(StoreCall::FeedEnds, self.inner.ends(tenants)).await
+    }
+
     async fn bounds(&self, tenant_id: &TenantId) -> Result<FeedBounds, StoreError> {
         self.measure(StoreCall::FeedBounds, self.inner.bounds(tenant_id)).await
     }
@@ -34,10 +38,6 @@ impl<S: ArrivalStore> ArrivalStore for MeasuredStore<S> {
     async fn arrivals(&self, of: Partitions, limit: u32) -> Result<Vec<Arrival>, StoreError> {
         self.measure(StoreCall::ArrivalsRead, self.inner.arrivals(of, limit))
             .await
-    }
-
-    async fn ends(&self, tenants: &[TenantId]) -> Result<Vec<Place>, StoreError> {
-        self.measure(StoreCall::ArrivalsEnds, self.inner.ends(tenants)).await
     }
 
     async fn append(&self, chunks: &[Chunk], arrivals: &[Arc<str>]) -> Result<Appended, StoreError> {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::aio::{ConnectionLike, MultiplexedConnection, PubSub};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, TlsCertificates, Value};
@@ -24,10 +24,7 @@ pub(super) enum Connection {
 impl Connection {
     /// Opens a connection whose commands give up after `response_timeout`.
     pub(super) async fn open(redis: &RedisConfig, response_timeout: Duration) -> Result<Self, RedisError> {
-        let authority = redis.authority_pem().map(|pem| TlsCertificates {
-            client_tls: None,
-            root_cert: Some(pem.clone()),
-        });
+        let authority = authority(redis);
         let opening = async {
             if redis.is_cluster() {
                 let mut builder = ClusterClient::builder(redis.reveal_nodes())
@@ -39,10 +36,7 @@ impl Connection {
                 return builder.build()?.get_async_connection().await.map(Self::Cluster);
             }
             let url = redis.reveal_nodes().next().expect("a configuration has a node");
-            let client = match authority {
-                Some(authority) => Client::build_with_tls(url, authority)?,
-                None => Client::open(url)?,
-            };
+            let client = client(url, authority)?;
             let config = AsyncConnectionConfig::new()
                 .set_connection_timeout(Some(OPEN_TIMEOUT))
                 .set_response_timeout(Some(response_timeout));
@@ -53,6 +47,35 @@ impl Connection {
         };
         let timed_out = |_| RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
         tokio::time::timeout(OPEN_TIMEOUT, opening).await.map_err(timed_out)?
+    }
+}
+
+/// Opens a connection that listens to channels. Every node of a cluster has the messages of all, so one that can be reached
+/// is enough.
+pub(super) async fn open_pubsub(redis: &RedisConfig) -> Result<PubSub, RedisError> {
+    let mut latest = RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
+    for url in redis.reveal_nodes() {
+        let client = client(url, authority(redis))?;
+        match tokio::time::timeout(OPEN_TIMEOUT, client.get_async_pubsub()).await {
+            Ok(Ok(channel)) => return Ok(channel),
+            Ok(Err(error)) => latest = error,
+            Err(_) => {}
+        }
+    }
+    Err(latest)
+}
+
+fn authority(redis: &RedisConfig) -> Option<TlsCertificates> {
+    redis.authority_pem().map(|pem| TlsCertificates {
+        client_tls: None,
+        root_cert: Some(pem.clone()),
+    })
+}
+
+fn client(url: &str, authority: Option<TlsCertificates>) -> Result<Client, RedisError> {
+    match authority {
+        Some(authority) => Client::build_with_tls(url, authority),
+        None => Client::open(url),
     }
 }
 

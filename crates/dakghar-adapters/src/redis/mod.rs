@@ -2,14 +2,16 @@
 //!
 //! Redis holds nothing that the store does not know better: all of it may be lost at any time.
 //!
-//! In the order in which a newcomer should read: `config`, `connection`, `pacer`, `quota`, and the folder `bullmq`.
+//! In the order in which a newcomer should read: `config`, `connection`, `pacer`, `quota`, `news`, and the folder `bullmq`.
 
 mod bullmq;
 mod config;
 mod connection;
+mod news;
 mod pacer;
 mod quota;
 
 pub use self::bullmq::{BullmqConfig, BullmqQueue, QUEUE_NAME, Role, work_of_job};
 pub use config::{InvalidRedisConfig, RedisConfig};
+pub use news::RedisNews;
 pub use pacer::RedisPacer;

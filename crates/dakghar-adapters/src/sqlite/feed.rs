@@ -3,15 +3,16 @@
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
-use dakghar_core::domain::feed::{EntryKind, FeedBounds, FeedEntry, Place, PlacedEntry, Subject};
+use dakghar_core::domain::feed::{EntryKind, FeedBounds, FeedEnd, FeedEntry, Place, PlacedEntry, Subject};
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
 use dakghar_core::ports::{FeedStore, StoreError};
 use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
-use super::cells::{Cells, Damaged, Read, maybe_number, readable};
+use super::cells::{Cells, Damaged, Read, maybe_number, number, readable};
 use super::failure::Outcome;
+use super::grown;
 use super::rows::millis;
 
 pub(super) const COLUMNS: &str = "tenant_id, place, kind, subject, phone_number_id, at, reported_at";
@@ -20,7 +21,8 @@ pub(super) const COLUMNS: &str = "tenant_id, place, kind, subject, phone_number_
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     format!(
         "INSERT INTO feed ({COLUMNS}) \
-         SELECT ?1, ifnull((SELECT max(place) FROM feed WHERE tenant_id = ?1), 0) + 1, ?2, ?3, ?4, ?5, ?6"
+         SELECT ?1, ifnull((SELECT max(place) FROM feed WHERE tenant_id = ?1), 0) + 1, ?2, ?3, ?4, ?5, ?6 \
+         RETURNING place"
     )
 });
 
@@ -40,6 +42,20 @@ impl FeedStore for SqliteStore {
     ) -> Result<Listed<PlacedEntry>, StoreError> {
         let tenant_id = *tenant_id;
         self.lists.run(move |conn| entries(conn, tenant_id, after, limit)).await
+    }
+
+    async fn ends(&self, tenants: &[TenantId]) -> Result<Vec<Place>, StoreError> {
+        let tenants: Vec<String> = tenants.iter().map(ToString::to_string).collect();
+        self.lists
+            .run(move |conn| {
+                let mut select = conn.prepare_cached(LAST)?;
+                let mut end = |tenant_id: &String| -> Outcome<Place> {
+                    let last: Option<i64> = select.query_row([tenant_id], |row| maybe_number(row, 0))?;
+                    Ok(last.map(|last| Place::new(last.cast_unsigned())).unwrap_or_default())
+                };
+                tenants.iter().map(&mut end).collect()
+            })
+            .await
     }
 
     async fn bounds(&self, tenant_id: &TenantId) -> Result<FeedBounds, StoreError> {
@@ -62,14 +78,20 @@ impl FeedStore for SqliteStore {
 
 /// Appends an entry to the feed of its tenant.
 pub(super) fn tell(conn: &Connection, entry: &FeedEntry) -> Outcome<()> {
-    conn.prepare_cached(&INSERT)?.execute(params![
+    let mut insert = conn.prepare_cached(&INSERT)?;
+    let written = params![
         entry.tenant_id.to_string(),
         entry.kind.as_str(),
         entry.subject.to_string(),
         entry.phone_number_id.as_ref().map(PhoneNumberId::as_str),
         entry.at.as_millis(),
         millis(entry.reported_at),
-    ])?;
+    ];
+    let place = insert.query_row(written, |row| number(row, 0))?;
+    grown::note(FeedEnd {
+        tenant_id: entry.tenant_id,
+        last: Place::new(place.cast_unsigned()),
+    });
     Ok(())
 }
 

@@ -20,12 +20,14 @@ mod erasure;
 mod events;
 mod failure;
 mod feed;
+mod grown;
 mod health;
 mod holds;
 mod listeners;
 mod lists;
 mod messages;
 mod migrations;
+mod news;
 pub mod open;
 #[cfg(test)]
 mod plans;
@@ -53,6 +55,7 @@ pub use open::OpenError;
 pub use queue::SqliteQueue;
 pub use source::SqliteSource;
 
+use crate::told::Told;
 use checkpoint::Checkpointer;
 use readers::Readers;
 use writer::Writer;
@@ -87,7 +90,8 @@ pub struct SqliteStore {
     writer: Writer,
     delivery: Readers,
     lists: Readers,
-    _lock: Option<File>,
+    told: Arc<Told>,
+    lock: Option<File>,
 }
 
 impl SqliteStore {
@@ -103,8 +107,9 @@ impl SqliteStore {
         let delivery = Readers::open(&file, options.readers.clamp(1, 64)).map_err(sql_error)?;
         let lists = Readers::open(&file, LIST_READERS).map_err(sql_error)?;
         let beside = connection::open_writer(&file).map_err(sql_error)?;
+        let told = Arc::<Told>::default();
         let writer = Checkpointer::start(beside)
-            .and_then(|checkpointer| Writer::start(conn, checkpointer))
+            .and_then(|checkpointer| Writer::start(conn, checkpointer, told.clone()))
             .map_err(|source| OpenError::Io {
                 path: file.clone(),
                 source,
@@ -114,8 +119,14 @@ impl SqliteStore {
             writer,
             delivery,
             lists,
-            _lock: lock,
+            told,
+            lock,
         }))
+    }
+
+    /// True if no other process writes to the file but for administration.
+    const fn is_alone(&self) -> bool {
+        self.lock.is_some()
     }
 
     /// The database file.

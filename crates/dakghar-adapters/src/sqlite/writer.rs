@@ -8,12 +8,15 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
+use dakghar_core::domain::feed::FeedEnd;
 use dakghar_core::ports::StoreError;
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::checkpoint::{self, Checkpointer};
 use super::failure::{Failure, Outcome};
+use super::grown;
+use crate::told::Told;
 use crate::vital::vital_thread;
 
 /// Pieces of work in one commit at most.
@@ -89,13 +92,14 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread. It ends when it is told to, or when this is dropped.
-    pub(super) fn start(conn: Connection, checkpointer: Checkpointer) -> io::Result<Self> {
+    pub(super) fn start(conn: Connection, checkpointer: Checkpointer, told: Arc<Told>) -> io::Result<Self> {
         let (orders, inbox) = mpsc::channel(WORK_WAITING_MAX);
         let doubt = Doubt::default();
         let thread = WriterThread {
             conn,
             checkpointer,
             inbox,
+            told,
             doubt: doubt.clone(),
         };
         #[expect(
@@ -175,6 +179,8 @@ struct WriterThread {
     conn: Connection,
     checkpointer: Checkpointer,
     inbox: mpsc::Receiver<Order>,
+    /// Which feeds have grown.
+    told: Arc<Told>,
     doubt: Doubt,
 }
 
@@ -230,7 +236,8 @@ impl WriterThread {
             None => self.write(&mut batch).map_err(|failure| self.judge(&failure)),
         };
         match result {
-            Ok(errors) => {
+            Ok((errors, added)) => {
+                self.told.put(&added);
                 for (work, error) in batch.into_iter().zip(errors) {
                     work.answer(error.map(|failure| failure.to_store_error()));
                 }
@@ -246,12 +253,12 @@ impl WriterThread {
     }
 
     /// Does the work of the batch and commits it. An error concerns the whole batch and leaves nothing behind; the
-    /// errors inside the `Ok` concern single pieces.
-    fn write(&self, batch: &mut [Box<dyn Work>]) -> Outcome<Vec<Option<Failure>>> {
+    /// errors inside the `Ok` concern single pieces. Beside them is what was added to feeds.
+    fn write(&self, batch: &mut [Box<dyn Work>]) -> Outcome<(Vec<Option<Failure>>, Vec<FeedEnd>)> {
         self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let written = self.write_all(batch).and_then(|errors| {
+        let written = self.write_all(batch).and_then(|written| {
             self.conn.prepare_cached("COMMIT")?.execute([])?;
-            Ok(errors)
+            Ok(written)
         });
         if written.is_err() && !self.conn.is_autocommit() {
             // A transaction that cannot be rolled back is not committed either; the next BEGIN will say so.
@@ -260,15 +267,17 @@ impl WriterThread {
         written
     }
 
-    fn write_all(&self, batch: &mut [Box<dyn Work>]) -> Outcome<Vec<Option<Failure>>> {
+    fn write_all(&self, batch: &mut [Box<dyn Work>]) -> Outcome<(Vec<Option<Failure>>, Vec<FeedEnd>)> {
         // Work that is alone can be undone with the transaction and needs no savepoint of its own.
         if let [only] = batch {
-            return run(only.as_mut(), &self.conn).map(|()| vec![None]);
+            let (done, added) = run(only.as_mut(), &self.conn);
+            return done.map(|()| (vec![None], added));
         }
-        let mut errors = Vec::with_capacity(batch.len());
+        let (mut errors, mut all_added) = (Vec::with_capacity(batch.len()), Vec::new());
         for work in batch {
             self.conn.prepare_cached("SAVEPOINT work")?.execute([])?;
-            let error = run(work.as_mut(), &self.conn).err();
+            let (done, added) = run(work.as_mut(), &self.conn);
+            let error = done.err();
             if let Some(failure) = error {
                 if failure.spoils_the_batch() || self.conn.is_autocommit() {
                     return Err(failure);
@@ -276,11 +285,12 @@ impl WriterThread {
                 self.conn.prepare_cached("ROLLBACK TO work")?.execute([])?;
                 errors.push(Some(failure));
             } else {
+                all_added.extend(added);
                 errors.push(None);
             }
             self.conn.prepare_cached("RELEASE work")?.execute([])?;
         }
-        Ok(errors)
+        Ok((errors, all_added))
     }
 
     /// Says when the log could not be moved. Everything is still in it, so nothing is lost; unless the disk itself is
@@ -306,10 +316,11 @@ impl WriterThread {
     }
 }
 
-/// Runs one piece of work; a panic in it is an error like any other.
-fn run(work: &mut dyn Work, conn: &Connection) -> Outcome<()> {
-    catch_unwind(AssertUnwindSafe(|| work.run(conn)))
-        .unwrap_or_else(|_| Err(Failure::Damaged("work on the database panicked".into())))
+/// Runs one piece of work; a panic in it is an error like any other. Returns what it added to feeds as well.
+fn run(work: &mut dyn Work, conn: &Connection) -> (Outcome<()>, Vec<FeedEnd>) {
+    let done = catch_unwind(AssertUnwindSafe(|| work.run(conn)))
+        .unwrap_or_else(|_| Err(Failure::Damaged("work on the database panicked".into())));
+    (done, grown::take())
 }
 
 #[cfg(test)]
@@ -330,7 +341,7 @@ mod tests {
         let create = "PRAGMA journal_mode = wal; CREATE TABLE pieces (n)";
         open().execute_batch(create).expect("runs");
         let checkpointer = Checkpointer::start(open()).expect("starts");
-        let writer = Writer::start(open(), checkpointer).expect("starts");
+        let writer = Writer::start(open(), checkpointer, Arc::default()).expect("starts");
         let beside = Arc::new(Mutex::new(open()));
 
         let (go, gate) = std::sync::mpsc::sync_channel::<()>(0);

@@ -8,6 +8,7 @@
 mod cluster;
 mod conformance;
 mod jobs;
+mod news;
 mod outages;
 mod pacer;
 mod proxy;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use dakghar_adapters::sqlite::{SqliteOptions, SqliteQueue, SqliteSource, SqliteStore};
 use dakghar_testkit::WallClock;
-use dakghar_testkit::conformance::{Breakable, QueueUnderTest, Record, SourceUnderTest, Stores};
+use dakghar_testkit::conformance::{Breakable, NewsUnderTest, QueueUnderTest, Record, SourceUnderTest, Stores};
 use futures_util::future::BoxFuture;
 use tempfile::TempDir;
 
@@ -24,6 +24,15 @@ fn open() -> (Arc<SqliteStore>, TempDir) {
 async fn stores() -> (Stores, TempDir) {
     let (store, dir) = open();
     (Stores::of(store), dir)
+}
+
+async fn news() -> (NewsUnderTest, TempDir) {
+    let (store, dir) = open();
+    let under_test = NewsUnderTest {
+        stores: Stores::of(store.clone()),
+        news: store,
+    };
+    (under_test, dir)
 }
 
 async fn source() -> (SourceUnderTest, TempDir) {
@@ -251,6 +260,7 @@ dakghar_testkit::endpoint_store_suite!(stores);
 dakghar_testkit::callback_store_suite!(stores);
 dakghar_testkit::hold_store_suite!(stores);
 dakghar_testkit::store_health_suite!(stores);
+dakghar_testkit::feed_news_suite!(news);
 dakghar_testkit::erasure_suite!(stores);
 dakghar_testkit::unreadable_suite!(breakable);
 dakghar_testkit::migration_source_suite!(source);

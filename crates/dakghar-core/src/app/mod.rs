@@ -53,12 +53,15 @@ pub use endpoints::{
 };
 pub use failed_requests::FailedRequests;
 pub use failure::{Failure, Fault};
-pub use feed::{EntryData, FeedItem, FeedPage, OwnCallbackData, Sequenced, Sequencing, is_posted_by_meta, meta_body};
+pub use feed::{
+    EntryData, FeedItem, FeedPage, FeedSubscription, OwnCallbackData, Sequenced, Sequencing, Watching,
+    is_posted_by_meta, meta_body,
+};
 pub use health::Health;
 pub use holding::{HoldReport, Holding};
 pub use listening::{Attending, Listening};
 pub use meta_apps::{AddedApp, DefaultApp, MetaApps, NewMetaApp};
-pub use reading::{CursorSigner, EndpointStatus, KnownConversation, Page, PageRequest, Reading};
+pub use reading::{CursorSigner, EndpointStatus, KnownConversation, Page, PageRequest, Reading, feed_place};
 pub use receiving::{Receiving, WebhookReceipt};
 pub use redriving::Redriving;
 pub use requests::{RequestAllowance, Requests};
@@ -101,6 +104,8 @@ pub struct App {
     pub receiving: Arc<Receiving>,
     /// The places of entries in feeds.
     pub sequencing: Arc<Sequencing>,
+    /// Waiting for entries of feeds.
+    pub watching: Arc<Watching>,
     /// Lists and single records.
     pub reading: Arc<Reading>,
     /// The state of the store and the queue.
@@ -162,6 +167,7 @@ impl App {
             apps: Arc::new(MetaApps::new(&ports, known_apps, settings.default_app.clone())),
             endpoints: callbacks.endpoints.clone(),
             sequencing: callbacks.sequencing.clone(),
+            watching: callbacks.watching.clone(),
             callbacks,
             holding: Arc::new(holding::Holding::new(&ports, &metrics)),
             reading: Arc::new(Reading::new(ports.clone(), shared.messages.clone(), &keys.cursor)),
@@ -212,6 +218,7 @@ fn callbacks_of(
     tenants: &Arc<Tenants>,
     directory: &Arc<Directory>,
 ) -> CallbacksSetup {
+    let watching = Arc::new(Watching::new(ports));
     CallbacksSetup {
         ports: ports.clone(),
         messages: shared.messages.clone(),
@@ -220,7 +227,8 @@ fn callbacks_of(
         advances: commits.advance.clone(),
         rules: settings.callback_rules.clone(),
         timeout: settings.callback_timeout,
-        sequencing: Arc::new(Sequencing::new(ports, &settings.worker_id)),
+        sequencing: Arc::new(Sequencing::new(ports, watching.clone(), &settings.worker_id)),
+        watching,
         outages: shared.outages.clone(),
     }
 }

@@ -167,6 +167,8 @@ codes! {
     InvalidPhoneNumberId = "invalid_phone_number_id", 422, "The phone number id is not valid";
     /// Too many requests in a short time.
     RateLimited = "rate_limited", 429, "Too many requests in a short time";
+    /// The tenant has as many live readers of its feed as it may.
+    TooManyReaders = "too_many_readers", 429, "Too many live readers of the feed";
     /// As many messages of the tenant wait as its limit allows.
     TooManyWaiting = "too_many_waiting", 429, "Too many messages are waiting";
     /// Headers are larger than the limit.

@@ -158,6 +158,16 @@ label! {
 }
 
 label! {
+    /// How a feed is read live.
+    LiveWay "way" {
+        /// A request that waits for entries.
+        LongPoll = "long_poll",
+        /// Server-sent events.
+        Stream = "stream",
+    }
+}
+
+label! {
     /// What a redrive by filter did with a dead letter.
     Redriven "outcome" {
         /// It is sent again.
@@ -236,6 +246,8 @@ label! {
         MessagesWaiting = "messages_waiting",
         /// The calls to Meta of a tenant under way: its message goes back into the queue.
         CallsUnderWay = "calls_under_way",
+        /// The live readers of feeds, of a tenant: 429, or of all: 503.
+        FeedReaders = "feed_readers",
         /// The wrong keys of one address in a minute: 429.
         WrongKeys = "wrong_keys",
     }

@@ -151,7 +151,7 @@ label! {
         /// `arrivals` of `arrivals`.
         ArrivalsRead = "arrivals_arrivals",
         /// `ends` of `arrivals`.
-        ArrivalsEnds = "arrivals_ends",
+        FeedEnds = "feed_ends",
         /// `append` of `arrivals`.
         ArrivalsAppend = "arrivals_append",
         /// `put_aside` and `bring_back` of `arrivals`.

@@ -11,7 +11,7 @@ use prometheus_client::registry::{self, Registry};
 
 use super::instruments::{Family, Histogram, Instrument, LabelDescription, Latency, Wait};
 use super::labels::{
-    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Limit, Redriven,
+    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Limit, LiveWay, Redriven,
 };
 use super::store_calls::StoreCall;
 
@@ -125,6 +125,9 @@ table! {
     feed_unplaced_age: Gauge, "feed_unplaced_age", Seconds, "How long the oldest entry of a feed has waited for its place; above a few seconds, no worker owns its partition";
     feed_aside: Gauge, "feed_aside", None, "Groups of entries that could not be placed and were put aside, until dakghar feed retry brings them back";
     feed_partitions: Gauge, "feed_partitions", None, "Partitions whose feeds this process places; over all processes 64";
+    feed_news: Gauge, "feed_news_come", None, "1 while this process hears of new entries at once, else 0: then those who wait for them are told within seconds";
+    feed_readers: Family<LiveWay, Gauge>, "feed_readers", None, "Live readers of feeds: requests that wait for entries, and streams";
+    feed_live_lag: Histogram<Wait>, "feed_live_lag", Seconds, "From the time of an entry of a feed to a live reader that waited for it";
     callback_attempts: Family<CallbackAttempt, Counter>, "callback_attempts", None, "Calls of tenants' endpoints that ended, by their outcome";
     callback_latency: Histogram<Latency>, "callback_call", Seconds, "How long calls of tenants' endpoints took";
     callback_lag: Histogram<Wait>, "callback_lag", Seconds, "From the time of an entry of a feed to the first call of an endpoint that took it";

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod keys;
 pub mod meta;
 pub mod migration;
+pub mod news;
 pub mod pacer;
 pub mod queue;
 pub mod quota;
@@ -19,6 +20,7 @@ pub use clock::{Clock, IdGenerator};
 pub use keys::{DATA_KEY_BYTES, DataKey, KeyContext, KeyError, KeyId, KeyOwner, KeyService};
 pub use meta::{MessagesApi, SendCall, SignatureCheck, WebhookCodec};
 pub use migration::{MigrationSource, MigrationTarget, SourcePage};
+pub use news::FeedNews;
 pub use pacer::{Pacer, SlotAsk};
 pub use queue::{Disposition, Job, JobKey, JobKind, Queue, QueueEntry, QueueError};
 pub use quota::{CallAsk, Grant, QuotaAsk, TenantQuota};
@@ -56,6 +58,8 @@ pub struct Ports {
     pub feed: Arc<dyn FeedStore>,
     /// What has no place in a feed yet. `None` where the store gives places itself.
     pub arrivals: Option<Arc<dyn ArrivalStore>>,
+    /// Which feeds have grown.
+    pub news: Arc<dyn FeedNews>,
     /// The receivers of endpoints.
     pub receivers: Arc<dyn Receivers>,
     /// How far endpoints are.

@@ -20,4 +20,5 @@ mod statuses;
 mod steps;
 mod transitions;
 mod waiting;
+mod watching;
 mod world;

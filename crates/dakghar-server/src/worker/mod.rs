@@ -11,6 +11,7 @@ mod retention;
 mod sender;
 mod sequencer;
 mod standstill;
+mod watcher;
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ pub use redriver::run_redriver;
 pub use retention::run_retention;
 pub use sender::run_sender;
 pub use sequencer::watch_feeds;
+pub use watcher::watch_news;
 
 /// The halves of the work, so that processes can share it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,6 +18,7 @@ use dakghar_core::ports::{
 };
 use dakghar_core::vault::SigningKeys;
 use dakghar_server::http::{HttpConfig, router};
+use dakghar_server::worker::watch_news;
 use dakghar_testkit::memory::{MemoryQueue, MemoryReceivers, MemoryStore, vault};
 use dakghar_testkit::{SequentialIds, TestClock};
 use http_body_util::BodyExt as _;
@@ -119,6 +120,7 @@ impl Service {
             events: store.clone(),
             feed: store.clone(),
             arrivals: None,
+            news: store.clone(),
             receivers: Arc::new(MemoryReceivers::default()),
             listeners: store.clone(),
             apps: match setup.apps {
@@ -158,6 +160,7 @@ impl Service {
         for group_commit in running {
             tokio::spawn(group_commit);
         }
+        tokio::spawn(watch_news(app.watching.clone()));
         Self {
             router: router(app.clone(), setup.http),
             app,

@@ -28,7 +28,6 @@ macro_rules! arrival_store_suite {
             a_place_is_given_once
             an_arrival_is_placed_once
             a_conflict_leaves_everything_as_it_was
-            ends_are_those_of_what_was_appended
             what_is_put_aside_waits_until_it_is_brought_back
             what_waits_is_told_with_the_time_of_the_oldest
             several_who_give_places_at_once_place_each_entry_once
@@ -206,20 +205,6 @@ pub async fn a_conflict_leaves_everything_as_it_was(stores: Stores) {
     assert_eq!(append(&stores, &chunks, &ids(&arrived)).await, Appended::Conflict);
     assert_eq!(arrivals(&stores).await, arrived);
     assert_eq!(placed(&stores, &tenants[0]).await, before);
-}
-
-pub async fn ends_are_those_of_what_was_appended(stores: Stores) {
-    let tenants: Vec<TenantId> = (0..12).map(|_| tenant_id()).collect();
-    for (tenant, count) in tenants.iter().zip(0..) {
-        if count > 0 {
-            events(&stores, *tenant, count).await;
-        }
-    }
-    place_all(&stores).await;
-    let ends = port(&stores).ends(&tenants).await.expect("the store answers");
-    let expected: Vec<Place> = (0..12).map(Place::new).collect();
-    assert_eq!(ends, expected);
-    assert_eq!(port(&stores).ends(&[]).await, Ok(Vec::new()));
 }
 
 pub async fn what_is_put_aside_waits_until_it_is_brought_back(stores: Stores) {

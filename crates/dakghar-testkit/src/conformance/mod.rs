@@ -31,6 +31,7 @@ pub mod lists;
 pub mod messages;
 pub mod migration_source;
 pub mod migration_target;
+pub mod news;
 pub mod pacer;
 pub mod queue;
 pub mod quota;
@@ -46,6 +47,7 @@ use dakghar_core::domain::page::{Listed, Paged};
 
 pub use migration_source::SourceUnderTest;
 pub use migration_target::TargetUnderTest;
+pub use news::NewsUnderTest;
 pub use queue::QueueUnderTest;
 pub use spool::SpoolUnderTest;
 pub use stores::Stores;

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use dakghar_core::domain::feed::{Announced, Arrival, Chunk, SaveTrace, Verdict};
+use dakghar_core::domain::feed::{Announced, Arrival, Chunk, FeedEnd, FeedEnds, SaveTrace, Verdict};
 use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::{FeedBounds, FeedEntry, MessageId, Partitions, Place, PlacedEntry, TenantId, Timestamp};
 use dakghar_core::ports::{Appended, ArrivalStore, ArrivalsWaiting, Attendant, FeedStore, Save, Saved, StoreError};
+
+use tokio::sync::Notify;
 
 use super::{MemoryStore, State, page_of};
 
@@ -25,6 +27,9 @@ pub(super) struct Feeds {
     carried: BTreeSet<(MessageId, Arc<str>)>,
     arrived: u64,
     attendants: BTreeMap<Arc<str>, u64>,
+    /// Which feeds have grown.
+    pub(super) news: FeedEnds,
+    pub(super) has_news: Arc<Notify>,
 }
 
 impl Feeds {
@@ -51,6 +56,8 @@ impl Feeds {
     fn append(&mut self, tenant_id: TenantId, entry: FeedEntry) {
         let place = self.end(tenant_id).plus(1);
         self.placed.insert((tenant_id, place), entry);
+        self.news.note(FeedEnd { tenant_id, last: place });
+        self.has_news.notify_one();
     }
 
     fn end(&self, tenant_id: TenantId) -> Place {
@@ -228,6 +235,13 @@ impl FeedStore for MemoryStore {
         self.with(|state| page_of(state.feeds.of_tenant(*tenant_id, after), limit))
     }
 
+    async fn ends(&self, tenants: &[TenantId]) -> Result<Vec<Place>, StoreError> {
+        self.with(|state| {
+            let end = |tenant_id: &TenantId| state.feeds.end(*tenant_id);
+            tenants.iter().map(end).collect()
+        })
+    }
+
     async fn bounds(&self, tenant_id: &TenantId) -> Result<FeedBounds, StoreError> {
         self.with(|state| state.feeds.bounds(*tenant_id))
     }
@@ -239,13 +253,6 @@ impl ArrivalStore for MemoryStore {
         self.with(|state| {
             let settled = state.settled().filter(|arrival| of.has_tenant(&arrival.tenant_id));
             settled.take(limit as usize).cloned().collect()
-        })
-    }
-
-    async fn ends(&self, tenants: &[TenantId]) -> Result<Vec<Place>, StoreError> {
-        self.with(|state| {
-            let end = |tenant_id: &TenantId| state.feeds.end(*tenant_id);
-            tenants.iter().map(end).collect()
         })
     }
 

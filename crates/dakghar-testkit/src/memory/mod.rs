@@ -16,6 +16,7 @@ mod listeners;
 mod lists;
 mod messages;
 mod migration;
+mod news;
 mod pacer;
 mod queue;
 mod quota;
@@ -44,6 +45,7 @@ use dakghar_core::ports::StoreError;
 use parking_lot::Mutex;
 
 pub use keys::{MemoryKeys, vault, vault_over, with_token};
+pub use news::NoNews;
 pub use pacer::MemoryPacer;
 pub use queue::MemoryQueue;
 pub use quota::MemoryQuota;

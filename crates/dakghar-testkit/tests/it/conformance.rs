@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use dakghar_core::ports::{OutcomeSpool, Pacer};
 use dakghar_testkit::WallClock;
-use dakghar_testkit::conformance::{QueueUnderTest, SourceUnderTest, SpoolUnderTest, Stores, TargetUnderTest};
+use dakghar_testkit::conformance::{
+    NewsUnderTest, QueueUnderTest, SourceUnderTest, SpoolUnderTest, Stores, TargetUnderTest,
+};
 use dakghar_testkit::memory::{MemoryDisk, MemoryQueue, MemorySpool, MemoryStore};
 
 async fn stores() -> (Stores, ()) {
@@ -57,6 +59,15 @@ async fn spool() -> (SpoolUnderTest, ()) {
     (SpoolUnderTest { start: Box::new(start) }, ())
 }
 
+async fn news() -> (NewsUnderTest, ()) {
+    let store = MemoryStore::new();
+    let under_test = NewsUnderTest {
+        stores: Stores::of(store.clone()),
+        news: store,
+    };
+    (under_test, ())
+}
+
 async fn stores_with_arrivals() -> (Stores, ()) {
     let store = MemoryStore::with_arrivals();
     (Stores::of(store.clone()).with_arrivals(store), ())
@@ -82,6 +93,7 @@ dakghar_testkit::endpoint_store_suite!(stores);
 dakghar_testkit::listener_store_suite!(stores);
 dakghar_testkit::hold_store_suite!(stores);
 dakghar_testkit::store_health_suite!(stores);
+dakghar_testkit::feed_news_suite!(news);
 dakghar_testkit::erasure_suite!(stores);
 dakghar_testkit::queue_suite!(queue);
 dakghar_testkit::pacer_suite!(pacer);

@@ -115,6 +115,7 @@ fn http_config(config: &Config) -> anyhow::Result<HttpConfig> {
         drain_timeout: DRAIN_MAX,
         trusted_proxies: config.server.trusted_proxies.clone(),
         wrong_keys_per_minute_max: config.server.wrong_keys_per_minute_max,
+        live_readers_per_tenant_max: config.server.feed_readers_per_tenant_max,
         connections_per_address_max: config.server.connections_per_address_max,
         ..HttpConfig::default()
     };
@@ -182,6 +183,11 @@ fn start_tasks(config: &Config, parts: Parts, lifecycle: &Lifecycle, app: &App) 
     tasks.spawn(vital(
         "the watch over feeds",
         stopping.clone().run_until_cancelled_owned(feeds),
+    ));
+    let news = worker::watch_news(app.watching.clone());
+    tasks.spawn(vital(
+        "the news of feeds",
+        stopping.clone().run_until_cancelled_owned(news),
     ));
     let failures = watch_failures(app.health.failed_requests().clone());
     tasks.spawn(vital(

@@ -69,6 +69,11 @@ impl Environment {
         }
     }
 
+    /// True if nothing may be coloured: <https://no-color.org>.
+    pub fn forbids_colour(&self) -> bool {
+        self.values.get("NO_COLOR").is_some_and(|value| !value.is_empty())
+    }
+
     /// True if tests should rewrite the generated files that they compare.
     #[cfg(test)]
     pub fn is_updating_golden(&self) -> bool {

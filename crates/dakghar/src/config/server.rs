@@ -17,6 +17,7 @@ table! {
         TRUSTED_PROXIES: Kind::Text, "", "Proxies whose X-Forwarded-For is believed, as addresses or networks (CIDR) with commas between. Limits by address then count the clients behind them.";
         CONNECTIONS_PER_ADDRESS_MAX: Kind::Integer { min: 1, max: 10_000 }, "1000", "The most connections of one address (of IPv6: of one /64), and requests under way of one client behind a trusted proxy. Further ones are refused.";
         WRONG_KEYS_PER_MINUTE_MAX: Kind::Integer { min: 1, max: 10_000 }, "30", "The most wrong API keys that one address may present in a minute. Beyond it keys are refused unseen, but for those that were right before; others wait for a try that is at most 5 seconds away.";
+        FEED_READERS_PER_TENANT_MAX: Kind::Integer { min: 1, max: 5_000 }, "20", "The most live readers of one tenant's feed at a process: requests that wait for entries, and streams. Further ones are refused.";
         METRICS_ADDR: Kind::Text, "127.0.0.1:9464", "Where /metrics is served for Prometheus: address and port (0 takes a free one), or off. Whoever reaches it may read it, so keep it in a network of your own. Where nobody set it and the port is taken, a free one is used.";
         PUBLIC_URL: Kind::Text, "", "The URL under which Meta reaches this server: shown in hints, and no callback may go to its host.";
     }
@@ -41,6 +42,8 @@ pub struct Server {
     pub connections_per_address_max: usize,
     /// The most wrong keys that one address may present in a minute.
     pub wrong_keys_per_minute_max: u32,
+    /// The most live readers of one tenant's feed.
+    pub feed_readers_per_tenant_max: usize,
     /// Where metrics are served.
     pub metrics: MetricsAddr,
     /// The URL under which Meta reaches this server.
@@ -71,6 +74,7 @@ impl Server {
             trusted_proxies: read_networks(reader, &TRUSTED_PROXIES),
             connections_per_address_max: reader.integer(&CONNECTIONS_PER_ADDRESS_MAX),
             wrong_keys_per_minute_max: reader.integer(&WRONG_KEYS_PER_MINUTE_MAX),
+            feed_readers_per_tenant_max: reader.integer(&FEED_READERS_PER_TENANT_MAX),
             metrics: read_metrics_addr(reader),
             public_url: reader.text(&PUBLIC_URL),
         }

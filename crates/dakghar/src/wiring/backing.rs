@@ -9,9 +9,9 @@ use dakghar_adapters::meta::{GraphConfig, GraphHttp, MetaMessages, MetaWebhooks}
 use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
-    AppStore, ArrivalStore, CallbackStore, Clock, ConversationStore, EndpointStore, Erasure, EventStore, FeedStore,
-    HoldStore, ListStore, ListenerStore, MessageStore, Pacer, Ports, Queue, RedriveStore, StatusStore, StoreHealth,
-    TenantQuota, TenantStore, TimerStore,
+    AppStore, ArrivalStore, CallbackStore, Clock, ConversationStore, EndpointStore, Erasure, EventStore, FeedNews,
+    FeedStore, HoldStore, ListStore, ListenerStore, MessageStore, Pacer, Ports, Queue, RedriveStore, StatusStore,
+    StoreHealth, TenantQuota, TenantStore, TimerStore,
 };
 use dakghar_core::vault::Vault;
 
@@ -83,6 +83,15 @@ impl<S> Store for S where
 {
 }
 
+/// The ports of a backend beside its store.
+pub(super) struct Beside {
+    pub(super) queue: Arc<dyn Queue>,
+    pub(super) pacer: Arc<dyn Pacer>,
+    pub(super) quota: Arc<dyn TenantQuota>,
+    pub(super) news: Arc<dyn FeedNews>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
 /// The ports that do not depend on the backend.
 pub(super) struct Outer {
     graph: GraphHttp,
@@ -123,29 +132,16 @@ impl Outer {
     }
 
     /// All ports, over a store in which several processes write at once.
-    pub(super) fn ports_with_arrivals<S: Store + ArrivalStore>(
-        self,
-        store: &Arc<S>,
-        queue: Arc<dyn Queue>,
-        pacer: Arc<dyn Pacer>,
-        quota: Arc<dyn TenantQuota>,
-        clock: Arc<dyn Clock>,
-    ) -> Ports {
+    pub(super) fn ports_with_arrivals<S: Store + ArrivalStore>(self, store: &Arc<S>, beside: Beside) -> Ports {
         let arrivals = MeasuredStore::new(store.clone(), self.metrics.clone());
-        let mut ports = self.ports(store, queue, pacer, quota, clock);
+        let mut ports = self.ports(store, beside);
         ports.arrivals = Some(Arc::new(arrivals));
         ports
     }
 
     /// All ports, over this backend.
-    pub(super) fn ports<S: Store>(
-        self,
-        store: &Arc<S>,
-        queue: Arc<dyn Queue>,
-        pacer: Arc<dyn Pacer>,
-        quota: Arc<dyn TenantQuota>,
-        clock: Arc<dyn Clock>,
-    ) -> Ports {
+    pub(super) fn ports<S: Store>(self, store: &Arc<S>, beside: Beside) -> Ports {
+        let clock = beside.clock;
         let store = Arc::new(MeasuredStore::new(store.clone(), self.metrics.clone()));
         let webhooks = MetaWebhooks::new(&self.app_secrets, Some(&self.verify_token), clock.clone());
         Ports {
@@ -158,6 +154,7 @@ impl Outer {
             events: store.clone(),
             feed: store.clone(),
             arrivals: None,
+            news: beside.news,
             receivers: Arc::new(self.receivers),
             listeners: store.clone(),
             apps: store.clone(),
@@ -167,9 +164,9 @@ impl Outer {
             holds: store.clone(),
             store_health: store.clone(),
             erasure: store,
-            queue,
-            pacer,
-            quota,
+            queue: beside.queue,
+            pacer: beside.pacer,
+            quota: beside.quota,
             spool: None,
             messages_api: Arc::new(MeasuredMessagesApi::new(
                 MetaMessages::new(Arc::new(self.graph), clock.clone()),

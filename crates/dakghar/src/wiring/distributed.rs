@@ -6,11 +6,11 @@ use std::time::Duration;
 use anyhow::bail;
 use dakghar_adapters::local::FileSpool;
 use dakghar_adapters::mongo::{MongoOptions, MongoStore};
-use dakghar_adapters::redis::{BullmqConfig, BullmqQueue, RedisConfig, RedisPacer, Role};
+use dakghar_adapters::redis::{BullmqConfig, BullmqQueue, RedisConfig, RedisNews, RedisPacer, Role};
 use dakghar_core::domain::Secret;
 use dakghar_core::ports::{Clock, IdGenerator, MigrationTarget as _, OutcomeSpool};
 
-use super::backing::{Backing, Outer, Purpose};
+use super::backing::{Backing, Beside, Outer, Purpose};
 use crate::config::Config;
 
 /// The time that a command waits for MongoDB to be reachable.
@@ -35,7 +35,14 @@ pub(super) async fn connect(
     let clock = store.clock();
     let queue = start_queue(config, purpose, &servers, clock.clone()).await?;
     let pacer = Arc::new(RedisPacer::start(redis.clone(), clock.clone()).await);
-    let mut ports = outer.ports_with_arrivals(&store, Arc::new(queue), pacer.clone(), pacer, clock);
+    let beside = Beside {
+        queue: Arc::new(queue),
+        pacer: pacer.clone(),
+        quota: pacer,
+        news: Arc::new(RedisNews::start(redis.clone())),
+        clock,
+    };
+    let mut ports = outer.ports_with_arrivals(&store, beside);
     if purpose == (Purpose::Server { sends: true }) {
         ports.spool = start_spool(config, &*ports.ids);
     }

@@ -6,7 +6,7 @@ use dakghar_adapters::local::SystemClock;
 use dakghar_adapters::local::{LocalPacer, LocalQuota};
 use dakghar_adapters::sqlite::{SqliteOptions, SqliteQueue, SqliteStore};
 
-use super::backing::{Backing, Outer, Purpose};
+use super::backing::{Backing, Beside, Outer, Purpose};
 use crate::config::Config;
 use crate::secrets;
 
@@ -22,8 +22,15 @@ pub(super) fn open(config: &Config, purpose: Purpose, outer: Outer) -> anyhow::R
     let clock = Arc::new(SystemClock::start());
     let queue = SqliteQueue::new(store.clone(), clock.clone());
     let quota = Arc::new(LocalQuota::new(clock.clone()));
+    let beside = Beside {
+        queue: Arc::new(queue),
+        pacer: Arc::new(LocalPacer::new()),
+        quota,
+        news: store.clone(),
+        clock,
+    };
     Ok(Backing {
-        ports: outer.ports(&store, Arc::new(queue), Arc::new(LocalPacer::new()), quota, clock),
+        ports: outer.ports(&store, beside),
         name,
         commits_max: 1,
     })

@@ -82,6 +82,11 @@ impl FeedStore for MongoStore {
         Ok(if is_cut { page.more() } else { page.end() })
     }
 
+    async fn ends(&self, tenants: &[TenantId]) -> Result<Vec<Place>, StoreError> {
+        let ends = stream::iter(tenants.to_vec()).map(|tenant_id| async move { self.end(&tenant_id).await });
+        ends.buffered(ENDS_AT_ONCE).try_collect().await
+    }
+
     async fn bounds(&self, tenant_id: &TenantId) -> Result<FeedBounds, StoreError> {
         let last = self.end(tenant_id).await?;
         let query = Query::new(of_tenant(tenant_id), BY_ID)
@@ -125,11 +130,6 @@ impl ArrivalStore for MongoStore {
         }
         arrivals.sort_unstable_by(|one, other| one.id.cmp(&other.id));
         Ok(arrivals)
-    }
-
-    async fn ends(&self, tenants: &[TenantId]) -> Result<Vec<Place>, StoreError> {
-        let ends = stream::iter(tenants.to_vec()).map(|tenant_id| async move { self.end(&tenant_id).await });
-        ends.buffered(ENDS_AT_ONCE).try_collect().await
     }
 
     async fn append(&self, chunks: &[Chunk], arrivals: &[Arc<str>]) -> Result<Appended, StoreError> {

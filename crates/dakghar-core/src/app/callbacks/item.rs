@@ -47,7 +47,8 @@ pub(super) fn about(item: &FeedItem) -> (Option<PhoneNumberId>, Option<Conversat
         EntryData::Report(_, amended) => amended.as_ref().map(|amended| &amended.message),
         EntryData::Event(_) | EntryData::Gone => None,
     };
-    let number = item.entry.phone_number_id.clone();
-    let number = number.or_else(|| message.map(|message| message.accepted.phone_number_id.clone()));
-    (number, message.and_then(crate::domain::Message::conversation))
+    (
+        item.phone_number_id().cloned(),
+        message.and_then(crate::domain::Message::conversation),
+    )
 }

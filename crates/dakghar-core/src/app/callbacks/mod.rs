@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use super::endpoints::Endpoints;
 use super::failure::Failure;
-use super::feed::{FeedReading, Sequencing};
+use super::feed::{FeedReading, Sequencing, Watching};
 use super::messages::Messages;
 use super::retention_time::RetentionTime;
 use super::sending::Outages;
@@ -67,6 +67,7 @@ pub(in crate::app) struct CallbacksSetup {
     pub(in crate::app) rules: Arc<CallbackRules>,
     pub(in crate::app) timeout: Duration,
     pub(in crate::app) sequencing: Arc<Sequencing>,
+    pub(in crate::app) watching: Arc<Watching>,
     pub(in crate::app) outages: Outages,
 }
 

@@ -3,10 +3,12 @@
 mod meta_form;
 mod reading;
 mod sequencing;
+mod watching;
 
 pub use meta_form::{OwnCallbackData, is_posted_by_meta, meta_body};
 pub use reading::{EntryData, FeedItem, FeedPage};
 pub use sequencing::{Sequenced, Sequencing};
+pub use watching::{FeedSubscription, Watching};
 
 pub(super) use meta_form::posted_body;
 pub(super) use reading::FeedReading;

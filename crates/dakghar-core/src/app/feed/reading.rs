@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::app::amended::amended;
 use crate::app::failure::Failure;
 use crate::app::messages::{Messages, merge_reports};
-use crate::domain::feed::{FeedEntry, Place, PlacedEntry, Subject};
+use crate::domain::feed::{EntryFilter, FeedEntry, Place, PlacedEntry, Subject};
 use crate::domain::message::StatusRecord;
-use crate::domain::page::PageLimit;
-use crate::domain::{AmendedMessage, ErrorCode, EventId, MessageKey, Problem, TenantId, WebhookEvent};
+use crate::domain::page::{Listed, PageLimit};
+use crate::domain::{AmendedMessage, ErrorCode, EventId, MessageKey, PhoneNumberId, Problem, TenantId, WebhookEvent};
 use crate::ports::{Ports, StoreError};
 
 /// The record that an entry names, as it is now.
@@ -36,14 +36,34 @@ pub struct FeedItem {
     pub data: EntryData,
 }
 
+impl FeedItem {
+    /// Returns the business number that it is about, if it is about one: its own, or that of its message.
+    pub fn phone_number_id(&self) -> Option<&PhoneNumberId> {
+        let message = match &self.data {
+            EntryData::Message(amended) => Some(&amended.message),
+            EntryData::Report(_, amended) => amended.as_ref().map(|amended| &amended.message),
+            EntryData::Event(_) | EntryData::Gone => None,
+        };
+        let of_message = || message.map(|message| &message.accepted.phone_number_id);
+        self.entry.phone_number_id.as_ref().or_else(of_message)
+    }
+}
+
 /// A page of a feed, the earliest entry first.
 #[derive(Clone, Debug)]
 pub struct FeedPage {
     /// The entries.
     pub items: Vec<FeedItem>,
-    /// What the next page begins behind.
+    /// What the next page begins behind. Everything before it was looked at.
     pub next: Place,
+    /// True if there was nothing behind `next` when it was read. False says nothing.
+    pub is_at_end: bool,
 }
+
+/// Reads of entries for one page, while none of them is wanted.
+const READS_MAX: u32 = 10;
+/// Entries in each of them.
+const READ_ENTRIES: u32 = 200;
 
 /// Reads feeds.
 pub(in crate::app) struct FeedReading {
@@ -56,12 +76,32 @@ impl FeedReading {
         Self { ports, messages }
     }
 
-    /// Returns the entries behind `after`; without it, from the earliest on that is there.
+    /// Returns the entries behind `after` that the filter wants; without a place, from the earliest on that is there. The
+    /// page may be empty though more follow: its reads are bounded, whatever the filter leaves out.
     pub(in crate::app) async fn page(
         &self,
         tenant_id: &TenantId,
         after: Option<Place>,
         limit: u32,
+        filter: &EntryFilter,
+    ) -> Result<FeedPage, Failure> {
+        let mut page = self.first_read(tenant_id, after, limit, filter).await?;
+        for _ in 1..READS_MAX {
+            if !page.items.is_empty() || page.is_at_end {
+                break;
+            }
+            page = self.read(tenant_id, page.next, limit, filter).await?;
+        }
+        Ok(page)
+    }
+
+    /// Reads behind a place that a client named, which may be none of the feed.
+    async fn first_read(
+        &self,
+        tenant_id: &TenantId,
+        after: Option<Place>,
+        limit: u32,
+        filter: &EntryFilter,
     ) -> Result<FeedPage, Failure> {
         let from = match after {
             Some(after) => after,
@@ -70,7 +110,7 @@ impl FeedReading {
         let listed = self
             .ports
             .feed
-            .entries(tenant_id, from, PageLimit::items(limit))
+            .entries(tenant_id, from, entries_of(limit, filter))
             .await?;
         if after.is_some() && listed.items.first().is_none_or(|first| first.place != from.plus(1)) {
             // Nothing is there, or what is there does not follow.
@@ -87,9 +127,47 @@ impl FeedReading {
                 return Err(Problem::new(ErrorCode::FeedPlaceUnknown, detail).into());
             }
         }
-        let items = self.with_records(tenant_id, listed.items).await?;
-        let next = items.last().map_or(from, |last| last.place);
-        Ok(FeedPage { items, next })
+        self.wanted(tenant_id, from, listed, limit, filter).await
+    }
+
+    async fn read(
+        &self,
+        tenant_id: &TenantId,
+        from: Place,
+        limit: u32,
+        filter: &EntryFilter,
+    ) -> Result<FeedPage, Failure> {
+        let entries = self.ports.feed.entries(tenant_id, from, entries_of(limit, filter));
+        let listed = entries.await?;
+        self.wanted(tenant_id, from, listed, limit, filter).await
+    }
+
+    /// Makes a page of entries that were read behind `from`.
+    async fn wanted(
+        &self,
+        tenant_id: &TenantId,
+        from: Place,
+        listed: Listed<PlacedEntry>,
+        limit: u32,
+        filter: &EntryFilter,
+    ) -> Result<FeedPage, Failure> {
+        let last = listed.items.last().map_or(from, |last| last.place);
+        let is_all = listed.next.is_none();
+        let mut placed = listed.items;
+        placed.retain(|placed| filter.matches_kind(&placed.entry.kind));
+        let is_cut = placed.len() > limit as usize;
+        placed.truncate(limit as usize);
+        let asked = placed.len();
+        let mut items = self.with_records(tenant_id, placed).await?;
+        // What is behind the last one of these was not looked at.
+        let is_short = is_cut || items.len() < asked;
+        let next = items.last().filter(|_| is_short).map_or(last, |last| last.place);
+        items.retain(|item| filter.matches(&item.entry.kind, item.phone_number_id()));
+        Ok(FeedPage {
+            items,
+            next,
+            is_at_end: is_all && !is_short,
+        })
     }
 
     /// Puts entries together with their records. Ends before the first whose record one call has no bytes for.
@@ -171,6 +249,15 @@ impl FeedReading {
 }
 
 type MessagesByKey = HashMap<MessageKey, Result<Option<AmendedMessage>, StoreError>>;
+
+/// The entries that are read for a page: those that are left out must be read as well.
+const fn entries_of(limit: u32, filter: &EntryFilter) -> PageLimit {
+    if filter.is_everything() || limit > READ_ENTRIES {
+        PageLimit::items(limit)
+    } else {
+        PageLimit::items(READ_ENTRIES)
+    }
+}
 
 /// The records that a page of entries names.
 struct Records {

@@ -14,11 +14,12 @@ use aws_lc_rs::digest;
 use parking_lot::Mutex;
 
 use crate::app::failure::Failure;
+use crate::app::feed::watching::Watching;
 use crate::domain::TenantId;
-use crate::domain::feed::{Arrival, Chunk, FeedEntry, Partitions, Place};
+use crate::domain::feed::{Arrival, Chunk, FeedEnd, FeedEntry, Partitions, Place};
 use crate::episode::Episode;
 use crate::metrics::Metrics;
-use crate::ports::{Appended, ArrivalStore, ArrivalsWaiting, Attendant, Clock, Ports, StoreError};
+use crate::ports::{Appended, ArrivalStore, ArrivalsWaiting, Attendant, Clock, FeedStore, Ports, StoreError};
 
 /// Arrivals that are read in a step.
 const ARRIVALS_MAX: u32 = 500;
@@ -48,6 +49,8 @@ pub struct Sequenced {
 pub struct Sequencing {
     /// `None` where the store does it by itself.
     arrivals: Option<Arc<dyn ArrivalStore>>,
+    feed: Arc<dyn FeedStore>,
+    watching: Arc<Watching>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     name: Arc<str>,
@@ -76,9 +79,11 @@ struct Seen {
 }
 
 impl Sequencing {
-    pub(in crate::app) fn new(ports: &Ports, name: &str) -> Self {
+    pub(in crate::app) fn new(ports: &Ports, watching: Arc<Watching>, name: &str) -> Self {
         Self {
             arrivals: ports.arrivals.clone(),
+            feed: ports.feed.clone(),
+            watching,
             clock: ports.clock.clone(),
             metrics: ports.metrics.clone(),
             name: name.into(),
@@ -214,7 +219,7 @@ impl Sequencing {
                 .or_default()
                 .extend(arrival.entries.iter().cloned());
         }
-        let ends = self.ends_of(store, by_tenant.keys()).await?;
+        let ends = self.ends_of(by_tenant.keys()).await?;
         let mut chunks = Vec::with_capacity(by_tenant.len());
         let mut new_ends = Vec::with_capacity(by_tenant.len());
         let mut placed = 0;
@@ -230,28 +235,27 @@ impl Sequencing {
                 end = chunk.last();
                 chunks.push(chunk);
             }
-            new_ends.push((tenant_id, end));
+            new_ends.push(FeedEnd { tenant_id, last: end });
         }
         let ids: Vec<Arc<str>> = arrived.iter().map(|arrival| arrival.id.clone()).collect();
         let appended = store.append(&chunks, &ids).await;
-        let mut state = self.state.lock();
         if appended == Ok(Appended::Done) {
-            state.ends.extend(new_ends);
+            let ends = new_ends.iter().map(|end| (end.tenant_id, end.last));
+            self.state.lock().ends.extend(ends);
             self.metrics.feed_placed.inc_by(placed);
+            // Should the process die before, those who wait look by themselves after a while.
+            self.watching.tell(&new_ends);
             return Ok(Some(placed));
         }
         // What was known is wrong, or may be.
-        for (tenant_id, _) in new_ends {
-            state.ends.remove(&tenant_id);
+        let mut state = self.state.lock();
+        for end in new_ends {
+            state.ends.remove(&end.tenant_id);
         }
         appended.map(|_| None)
     }
 
-    async fn ends_of(
-        &self,
-        store: &dyn ArrivalStore,
-        tenants: impl Iterator<Item = &TenantId>,
-    ) -> Result<HashMap<TenantId, Place>, StoreError> {
+    async fn ends_of(&self, tenants: impl Iterator<Item = &TenantId>) -> Result<HashMap<TenantId, Place>, StoreError> {
         let mut ends = HashMap::new();
         let mut unknown = Vec::new();
         {
@@ -267,7 +271,7 @@ impl Sequencing {
             }
         }
         if !unknown.is_empty() {
-            ends.extend(unknown.iter().copied().zip(store.ends(&unknown).await?));
+            ends.extend(unknown.iter().copied().zip(self.feed.ends(&unknown).await?));
         }
         Ok(ends)
     }

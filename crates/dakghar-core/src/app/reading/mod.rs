@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::feed::{FeedItem, FeedPage, FeedReading, posted_body};
 use super::messages::{Messages, merge_reports};
 use crate::domain::amendment::{AMENDMENTS_MAX, AmendedMessage};
-use crate::domain::feed::Place;
+use crate::domain::feed::{EntryFilter, Place};
 use crate::domain::ids::{EventId, MessageId, MessageKey, RedriveId};
 use crate::domain::message::{Message, StatusRecord};
 use crate::domain::page::{Listed, MessageQuery, PAGE_ITEMS_MAX, PageFill, PageLimit, Paged};
@@ -39,6 +39,12 @@ pub struct PageRequest {
     pub limit: u32,
     /// The end of the previous page; `None` for the first page.
     pub cursor: Option<String>,
+}
+
+/// Reads a place of a feed, as a client wrote it.
+pub fn feed_place(text: &str) -> Result<Place, Problem> {
+    let detail = "after must be a place of this feed, such as the nextCursor of a page.";
+    Place::parse(text).ok_or_else(|| Problem::new(ErrorCode::FeedPlaceUnknown, detail))
 }
 
 /// Reads what is stored, for people and programs.
@@ -150,11 +156,25 @@ impl Reading {
 
     /// Returns the entries of a tenant's feed behind a place, or from the earliest on; the earliest first.
     pub async fn feed(&self, tenant_id: &TenantId, after: Option<&str>, limit: u32) -> Result<FeedPage, Failure> {
-        let place = |text: &str| {
-            let detail = "after must be a place of this feed, such as the nextCursor of a page.";
-            Place::parse(text).ok_or_else(|| Problem::new(ErrorCode::FeedPlaceUnknown, detail))
-        };
-        self.feed.page(tenant_id, after.map(place).transpose()?, limit).await
+        let after = after.map(feed_place).transpose()?;
+        self.feed_page(tenant_id, after, limit, &EntryFilter::default()).await
+    }
+
+    /// Returns entries of a tenant's feed that the filter wants, behind a place or from the earliest on; the earliest first.
+    /// It may return none though more follow.
+    pub async fn feed_page(
+        &self,
+        tenant_id: &TenantId,
+        after: Option<Place>,
+        limit: u32,
+        filter: &EntryFilter,
+    ) -> Result<FeedPage, Failure> {
+        self.feed.page(tenant_id, after, limit, filter).await
+    }
+
+    /// Returns the last place of a tenant's feed.
+    pub async fn feed_end(&self, tenant_id: &TenantId) -> Result<Place, Failure> {
+        Ok(self.ports.feed.bounds(tenant_id).await?.last)
     }
 
     /// Returns the redrives of a tenant, or of all.

@@ -6,6 +6,7 @@
 
 mod announced;
 mod chunk;
+mod ends;
 mod filter;
 mod kind;
 mod partitions;
@@ -22,6 +23,7 @@ use super::webhook::{EventReason, WebhookEvent};
 
 pub use announced::{Announced, SaveTrace, Verdict};
 pub use chunk::{Arrival, Chunk, ENTRY_BYTES};
+pub use ends::{ENDS_MAX, FeedEnd, FeedEnds, News};
 pub use filter::{EntryFilter, KindPattern};
 pub use kind::{EntryKind, META_KINDS, OWN_KINDS};
 pub use partitions::{PARTITIONS, Partitions};

@@ -22,6 +22,9 @@ pub trait FeedStore: Send + Sync {
         limit: PageLimit,
     ) -> Result<Listed<PlacedEntry>, StoreError>;
 
+    /// Returns the last place that each of these tenants was given.
+    async fn ends(&self, tenants: &[TenantId]) -> Result<Vec<Place>, StoreError>;
+
     /// Returns which places there are.
     async fn bounds(&self, tenant_id: &TenantId) -> Result<FeedBounds, StoreError>;
 }
@@ -62,9 +65,6 @@ pub trait ArrivalStore: Send + Sync {
     /// Returns arrivals of these partitions, the oldest first, within [`LOAD_BYTES_MAX`](super::LOAD_BYTES_MAX). One that
     /// cannot be read is put aside.
     async fn arrivals(&self, of: Partitions, limit: u32) -> Result<Vec<Arrival>, StoreError>;
-
-    /// Returns the last place that each of these tenants was given.
-    async fn ends(&self, tenants: &[TenantId]) -> Result<Vec<Place>, StoreError>;
 
     /// Appends chunks and takes away the arrivals that they were made of, in one transaction. `Conflict` if the
     /// place of one of the chunks is taken, or one of the arrivals is gone. After an error it may have happened.

@@ -31,6 +31,7 @@ macro_rules! feed_store_suite {
             places_count_from_one_for_each_tenant
             pages_of_a_feed_have_no_gaps_and_no_repeats
             bounds_are_those_of_what_is_there
+            ends_are_those_of_what_was_appended
             old_entries_are_erased_but_the_last
             a_feed_is_erased_with_its_tenant
             reports_are_found_by_their_entries
@@ -58,7 +59,7 @@ pub(super) async fn place_all(stores: &Stores) {
             match known {
                 Some(chunk) => chunk.entries.extend(arrival.entries.clone()),
                 None => {
-                    let ends = arrivals.ends(&[arrival.tenant_id]).await.expect("the store answers");
+                    let ends = stores.feed.ends(&[arrival.tenant_id]).await.expect("the store answers");
                     chunks.push(Chunk {
                         tenant_id: arrival.tenant_id,
                         first: ends[0].plus(1),

@@ -81,6 +81,20 @@ pub async fn bounds_are_those_of_what_is_there(stores: Stores) {
     assert_eq!(bounds(&stores, &other).await, (1, 1));
 }
 
+pub async fn ends_are_those_of_what_was_appended(stores: Stores) {
+    let tenants: Vec<TenantId> = (0..12).map(|_| tenant_id()).collect();
+    for (tenant, count) in tenants.iter().zip(0..) {
+        if count > 0 {
+            events(&stores, *tenant, count).await;
+        }
+    }
+    place_all(&stores).await;
+    let ends = stores.feed.ends(&tenants).await.expect("the store answers");
+    let expected: Vec<Place> = (0..12).map(Place::new).collect();
+    assert_eq!(ends, expected);
+    assert_eq!(stores.feed.ends(&[]).await, Ok(Vec::new()));
+}
+
 pub async fn old_entries_are_erased_but_the_last(stores: Stores) {
     let (tenant, other) = (tenant_id(), tenant_id());
     let made = |tenant: TenantId, ms: u64| WebhookEvent {

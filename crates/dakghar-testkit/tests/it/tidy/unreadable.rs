@@ -16,7 +16,7 @@ const EXCUSED: [(&str, &str); 23] = [
     ("ArrivalStore::attend", "a process that cannot be read is not there"),
     ("ArrivalStore::bring_back", "reads no record"),
     (
-        "ArrivalStore::ends",
+        "FeedStore::ends",
         "one that cannot be read is an error: a guess could give a place twice",
     ),
     ("ArrivalStore::leave", "reads no record"),

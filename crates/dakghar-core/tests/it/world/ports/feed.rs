@@ -24,6 +24,12 @@ impl FeedStore for Near {
         self.once(Call::Query, read).await
     }
 
+    async fn ends(&self, tenants: &[TenantId]) -> Result<Vec<Place>, StoreError> {
+        let tenants = tenants.to_vec();
+        let read = move |shared: &Shared| at_once(shared.store.ends(&tenants));
+        self.once(Call::Query, read).await
+    }
+
     async fn bounds(&self, tenant_id: &TenantId) -> Result<FeedBounds, StoreError> {
         let tenant_id = *tenant_id;
         let read = move |shared: &Shared| at_once(shared.store.bounds(&tenant_id));
@@ -36,12 +42,6 @@ impl ArrivalStore for Near {
     async fn arrivals(&self, of: Partitions, limit: u32) -> Result<Vec<Arrival>, StoreError> {
         self.settle_forgotten(of).await;
         let read = move |shared: &Shared| at_once(shared.store.arrivals(of, limit));
-        self.once(Call::Arrivals, read).await
-    }
-
-    async fn ends(&self, tenants: &[TenantId]) -> Result<Vec<Place>, StoreError> {
-        let tenants = tenants.to_vec();
-        let read = move |shared: &Shared| at_once(shared.store.ends(&tenants));
         self.once(Call::Arrivals, read).await
     }
 

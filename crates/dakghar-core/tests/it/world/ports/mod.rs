@@ -27,7 +27,7 @@ use std::time::Duration;
 use dakghar_core::domain::{MessageKey, TenantId};
 use dakghar_core::ports::{ArrivalStore, OutcomeSpool, Ports, StoreError};
 use dakghar_testkit::TestClock;
-use dakghar_testkit::memory::{MemoryDisk, MemoryPacer, MemoryQuota, MemoryReceivers, MemoryStore, vault_over};
+use dakghar_testkit::memory::{MemoryDisk, MemoryPacer, MemoryQuota, MemoryReceivers, MemoryStore, NoNews, vault_over};
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 
@@ -110,6 +110,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
         events: Arc::new(near.clone()),
         feed: Arc::new(near.clone()),
         arrivals: (queue == QueueKind::Redis).then(|| Arc::new(near.clone()) as Arc<dyn ArrivalStore>),
+        news: Arc::new(NoNews),
         listeners: Arc::new(near.clone()),
         apps: shared.store.clone(),
         endpoints: shared.store.clone(),

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use dakghar_core::app::{CallbackBodies, Callbacks, FeedPage, KnownConversation, Page, PageRequest};
+use dakghar_core::app::{CallbackBodies, Callbacks, FeedPage, FeedSubscription, KnownConversation, Page, PageRequest};
 use dakghar_core::domain::page::MessageQuery;
-use dakghar_core::domain::{AmendedMessage, Person, Problem, TenantId};
+use dakghar_core::domain::{AmendedMessage, EntryFilter, Person, Place, Problem, TenantId};
 
 use super::Process;
 
@@ -42,6 +42,27 @@ impl Process {
     /// A page of the feed.
     pub async fn feed(&self, tenant: &TenantId, after: Option<&str>, limit: u32) -> Result<FeedPage, Problem> {
         Ok(self.app.reading.feed(tenant, after, limit).await?)
+    }
+
+    /// A page of what a filter leaves of the feed.
+    pub async fn feed_page(
+        &self,
+        tenant: &TenantId,
+        after: Place,
+        limit: u32,
+        filter: &EntryFilter,
+    ) -> Result<FeedPage, Problem> {
+        Ok(self.app.reading.feed_page(tenant, Some(after), limit, filter).await?)
+    }
+
+    /// Begins to listen for entries.
+    pub fn subscribe(&self, tenant: &TenantId) -> FeedSubscription {
+        self.app.watching.subscribe(tenant)
+    }
+
+    /// Looks how far feeds go, as it is done now and then.
+    pub async fn look_at_feeds(&self) -> Result<(), Problem> {
+        Ok(self.app.watching.look().await?)
     }
 
     /// One step of giving places. Returns how many were given.

@@ -1,0 +1,219 @@
+//! News of feeds between processes, through a channel of Redis.
+//!
+//! Redis keeps nothing of it: who does not listen at that moment misses it. So whenever this process has not listened for a
+//! while it says that news were missed. A connection that fell silent is found by what the process tells itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use dakghar_core::domain::TenantId;
+use dakghar_core::domain::feed::{FeedEnd, News, Place};
+use dakghar_core::ports::FeedNews;
+use futures_util::StreamExt as _;
+use redis::RedisError;
+use redis::aio::PubSub;
+use tokio::time::{interval, sleep, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::debug;
+use uuid::Uuid;
+
+use super::config::RedisConfig;
+use super::connection::{Connection, in_words, open_pubsub};
+use crate::told::Told;
+use crate::vital::vital;
+
+/// The channel. The version is that of the messages.
+const CHANNEL: &str = "dakghar:feed-news:1";
+/// Bytes of one feed in a message: the id of its tenant and its last place.
+const FEED_BYTES: usize = 16 + 8;
+/// Feeds in one message.
+const FEEDS_PER_MESSAGE: usize = 500;
+/// Between two attempts to connect.
+const RECONNECT_INTERVAL: Duration = Duration::from_secs(1);
+/// Between two empty messages, which only show that the channel works.
+const SIGN_EVERY: Duration = Duration::from_secs(2);
+/// A channel of which nothing was heard for so long is dead.
+const SILENCE_MAX: Duration = Duration::from_secs(7);
+
+/// A [`FeedNews`] through Redis.
+pub struct RedisNews {
+    shared: Arc<Shared>,
+    _keeper: DropGuard,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// From here to the others.
+    going: Told,
+    /// From the others to here.
+    come: Told,
+    listens: AtomicBool,
+}
+
+impl RedisNews {
+    /// Starts to listen, and to tell. Without Redis both are tried again and again.
+    pub fn start(redis: RedisConfig) -> Self {
+        let shared = Arc::<Shared>::default();
+        let stopped = CancellationToken::new();
+        let (listening, telling) = (listen(redis.clone(), shared.clone()), tell(redis, shared.clone()));
+        let both = async move { tokio::join!(listening, telling) };
+        #[expect(clippy::disallowed_methods, reason = "ends when the port is dropped")]
+        tokio::spawn(vital(
+            "the news of feeds",
+            stopped.clone().run_until_cancelled_owned(both),
+        ));
+        Self {
+            shared,
+            _keeper: stopped.drop_guard(),
+        }
+    }
+}
+
+#[async_trait]
+impl FeedNews for RedisNews {
+    fn tell(&self, ends: &[FeedEnd]) {
+        self.shared.going.put(ends);
+    }
+
+    async fn next(&self) -> News {
+        self.shared.come.take().await
+    }
+
+    fn is_open(&self) -> bool {
+        self.shared.listens.load(Ordering::Relaxed)
+    }
+}
+
+/// Listens whenever that is possible.
+async fn listen(redis: RedisConfig, shared: Arc<Shared>) {
+    loop {
+        match subscribe(&redis).await {
+            Ok(channel) => {
+                shared.listens.store(true, Ordering::Relaxed);
+                // What was told before is lost.
+                shared.come.miss();
+                hear(channel, &shared).await;
+                shared.listens.store(false, Ordering::Relaxed);
+                debug!("the news of feeds do not come through");
+            }
+            Err(error) => {
+                debug!(error = in_words(&redis, &error), "no connection for the news of feeds");
+                sleep(RECONNECT_INTERVAL).await;
+            }
+        }
+    }
+}
+
+async fn subscribe(redis: &RedisConfig) -> Result<PubSub, RedisError> {
+    let timed_out = |_| RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
+    let mut channel = open_pubsub(redis).await?;
+    timeout(redis.patience(), channel.subscribe(CHANNEL))
+        .await
+        .map_err(timed_out)??;
+    Ok(channel)
+}
+
+/// Passes on what is told, until the channel ends or falls silent.
+async fn hear(channel: PubSub, shared: &Shared) {
+    let mut messages = channel.into_on_message();
+    while let Ok(Some(message)) = timeout(SILENCE_MAX, messages.next()).await {
+        match decode(message.get_payload_bytes()) {
+            Some(ends) => shared.come.put(&ends),
+            // From a newer version, perhaps.
+            None => shared.come.miss(),
+        }
+    }
+}
+
+/// Tells whenever that is possible. What cannot be told is lost.
+async fn tell(redis: RedisConfig, shared: Arc<Shared>) {
+    loop {
+        match Connection::open(&redis, redis.patience()).await {
+            Ok(connection) => {
+                let error = publish(connection, &shared).await;
+                debug!(error = in_words(&redis, &error), "news of feeds could not be told");
+            }
+            Err(_) => sleep(RECONNECT_INTERVAL).await,
+        }
+    }
+}
+
+/// Returns why it cannot go on.
+async fn publish(mut connection: Connection, shared: &Shared) -> RedisError {
+    let mut signs = interval(SIGN_EVERY);
+    loop {
+        let ends = tokio::select! {
+            news = shared.going.take() => match news {
+                News::Ends(ends) => ends,
+                // More than a message can name: the others look by themselves.
+                News::Missed => continue,
+            },
+            _ = signs.tick() => Vec::new(),
+        };
+        for message in encode(&ends) {
+            let mut publishing = redis::cmd("PUBLISH");
+            publishing.arg(CHANNEL).arg(message);
+            let told: Result<i64, RedisError> = publishing.query_async(&mut connection).await;
+            if let Err(error) = told {
+                return error;
+            }
+        }
+    }
+}
+
+/// The messages for these feeds; an empty one for none.
+fn encode(ends: &[FeedEnd]) -> Vec<Vec<u8>> {
+    let message = |ends: &[FeedEnd]| {
+        let mut bytes = Vec::with_capacity(ends.len() * FEED_BYTES);
+        for end in ends {
+            bytes.extend_from_slice(end.tenant_id.as_uuid().as_bytes());
+            bytes.extend_from_slice(&end.last.number().to_be_bytes());
+        }
+        bytes
+    };
+    if ends.is_empty() {
+        return vec![Vec::new()];
+    }
+    ends.chunks(FEEDS_PER_MESSAGE).map(message).collect()
+}
+
+/// Reads a message; `None` if it is none of ours.
+fn decode(message: &[u8]) -> Option<Vec<FeedEnd>> {
+    let (feeds, rest) = message.as_chunks::<FEED_BYTES>();
+    let end = |feed: &[u8; FEED_BYTES]| {
+        let (tenant, last) = feed.split_first_chunk::<16>()?;
+        Some(FeedEnd {
+            tenant_id: TenantId::from_uuid(Uuid::from_bytes(*tenant)),
+            last: Place::new(u64::from_be_bytes(*last.first_chunk()?)),
+        })
+    };
+    let is_whole = rest.is_empty() && feeds.len() <= FEEDS_PER_MESSAGE;
+    is_whole.then(|| feeds.iter().map(end).collect())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_read_as_it_was_written() {
+        let end = |n: u64| FeedEnd {
+            tenant_id: TenantId::from_uuid(Uuid::from_u128(u128::from(n) << 64 | 7)),
+            last: Place::new(n),
+        };
+        let ends: Vec<FeedEnd> = (0..1_001).map(end).collect();
+        let messages = encode(&ends);
+        assert_eq!(messages.iter().map(Vec::len).collect::<Vec<_>>(), [12_000, 12_000, 24]);
+        let read: Vec<FeedEnd> = messages
+            .iter()
+            .flat_map(|message| decode(message).expect("ours"))
+            .collect();
+        assert_eq!(read, ends);
+        assert_eq!(encode(&[]), [Vec::<u8>::new()]);
+        assert_eq!(decode(&[]), Some(Vec::new()));
+        assert_eq!(decode(&[1; 25]), None);
+        assert_eq!(decode(&[1; 24 * 501]), None);
+    }
+}

@@ -1,0 +1,21 @@
+//! Tells this process which feeds have grown, when the commit that did it is on the disk.
+
+use async_trait::async_trait;
+use dakghar_core::domain::feed::{FeedEnd, News};
+use dakghar_core::ports::FeedNews;
+
+use super::SqliteStore;
+
+#[async_trait]
+impl FeedNews for SqliteStore {
+    /// Nobody else hears of it: there is one server process, and whoever opens the file beside it looks for itself.
+    fn tell(&self, _ends: &[FeedEnd]) {}
+
+    async fn next(&self) -> News {
+        self.told.take().await
+    }
+
+    fn is_open(&self) -> bool {
+        self.is_alone()
+    }
+}

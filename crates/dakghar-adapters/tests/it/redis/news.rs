@@ -1,0 +1,92 @@
+//! News of feeds between processes.
+
+use std::time::Duration;
+
+use dakghar_adapters::redis::{RedisConfig, RedisNews};
+use dakghar_core::domain::Place;
+use dakghar_core::domain::feed::{FeedEnd, News};
+use dakghar_core::ports::FeedNews as _;
+use dakghar_testkit::require_services;
+use dakghar_testkit::samples::tenant_id;
+use dakghar_testkit::servers::Redis;
+use tokio::time::{sleep, timeout};
+
+use super::{PATIENCE, patient};
+
+fn end(last: u64) -> FeedEnd {
+    FeedEnd {
+        tenant_id: tenant_id(),
+        last: Place::new(last),
+    }
+}
+
+async fn next(news: &RedisNews) -> News {
+    timeout(PATIENCE, news.next()).await.expect("news")
+}
+
+/// Two processes that hear each other.
+async fn two(redis: &RedisConfig) -> (RedisNews, RedisNews) {
+    let (one, other) = (RedisNews::start(redis.clone()), RedisNews::start(redis.clone()));
+    for news in [&one, &other] {
+        assert_eq!(next(news).await, News::Missed, "what was told before it listened");
+        assert!(news.is_open());
+    }
+    (one, other)
+}
+
+/// Tells until the other one has heard it: the connection on which it tells may come later than the other's.
+async fn until_heard(teller: &RedisNews, hearer: &RedisNews, end: FeedEnd) {
+    loop {
+        teller.tell(&[end]);
+        match timeout(Duration::from_millis(500), hearer.next()).await {
+            Ok(News::Ends(ends)) if ends.contains(&end) => return,
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_one_process_tells_the_others_hear() {
+    require_services!(Redis);
+    let redis = Redis::start().await;
+    let (one, other) = two(&patient(&redis.url())).await;
+    for last in 1..4 {
+        let end = end(last);
+        timeout(PATIENCE, until_heard(&one, &other, end)).await.expect("heard");
+    }
+    let many: Vec<FeedEnd> = (1..1_200).map(end).collect();
+    one.tell(&many);
+    let mut missing: Vec<FeedEnd> = many;
+    while !missing.is_empty() {
+        let News::Ends(ends) = next(&other).await else {
+            panic!("nothing was lost")
+        };
+        missing.retain(|end| !ends.contains(end));
+    }
+}
+
+#[tokio::test]
+async fn after_a_restart_of_redis_something_may_have_been_missed_and_news_come_again() {
+    require_services!(Redis);
+    let mut redis = Redis::start().await;
+    let (one, other) = two(&RedisConfig::from_url(&redis.url()).unwrap()).await;
+    redis.kill();
+    timeout(PATIENCE, async {
+        while other.is_open() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("it notices");
+    one.tell(&[end(1)]);
+    redis.restart().await;
+    loop {
+        if next(&other).await == News::Missed {
+            break;
+        }
+    }
+    assert!(other.is_open());
+    timeout(PATIENCE, until_heard(&one, &other, end(2)))
+        .await
+        .expect("heard");
+}

@@ -1,0 +1,20 @@
+//! News of feeds: who waits for entries hears of them without asking the store.
+
+use async_trait::async_trait;
+
+use crate::domain::feed::{FeedEnd, News};
+
+/// Tells the processes of an installation which feeds have grown. Any news may be lost: whoever waits for entries looks at
+/// the store as well, now and then.
+#[async_trait]
+pub trait FeedNews: Send + Sync {
+    /// Tells the other processes how far these feeds go now. Returns at once, and what cannot be told is lost.
+    fn tell(&self, ends: &[FeedEnd]);
+
+    /// Waits for news, which are handed out once: those of other processes, and those that the store of this process tells
+    /// by itself. After a time in which news may have been lost, it is [`News::Missed`].
+    async fn next(&self) -> News;
+
+    /// True while news come through, as far as this process can tell.
+    fn is_open(&self) -> bool;
+}
