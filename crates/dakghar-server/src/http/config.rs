@@ -27,6 +27,14 @@ pub struct HttpConfig {
     pub connections_per_address_max: usize,
     /// The most wrong keys that one address may present in a minute.
     pub wrong_keys_per_minute_max: u32,
+    /// The most readers of feeds that wait or stream at a time.
+    pub live_readers_max: usize,
+    /// The same of one tenant.
+    pub live_readers_per_tenant_max: usize,
+    /// The wait between two signs of life on a stream on which nothing happens: shorter than the patience of usual proxies.
+    pub live_heartbeat: Duration,
+    /// How long a stream lasts. Then its client connects again, and shows its key again.
+    pub live_stream_max: Duration,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// The time to the first byte of a connection, and from there for the head of a request; enforced with a tolerance
@@ -56,6 +64,10 @@ impl Default for HttpConfig {
             pages_bytes_max: 96 * 1024 * 1024,
             connections_per_address_max: 1_000,
             wrong_keys_per_minute_max: 30,
+            live_readers_max: 5_000,
+            live_readers_per_tenant_max: 20,
+            live_heartbeat: Duration::from_secs(15),
+            live_stream_max: Duration::from_mins(10),
             trusted_proxies: Vec::new(),
             header_read_timeout: Duration::from_secs(10),
             body_read_timeout: Duration::from_secs(30),

@@ -88,27 +88,31 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Turn<K> {
     /// when too many wait for their clients already.
     pub(super) fn answer(self, page: &impl Serialize) -> Result<Response, Problem> {
         let json = serde_json::to_vec(page).expect("texts, numbers and JSON");
-        let Self { mut lease, permits } = self;
-        lease.grow(json.capacity())?;
-        drop(permits);
-        let body = Bytes::from_owner(Leased { json, _lease: lease });
-        let mut response = Response::new(Body::from(body));
+        let mut response = Response::new(Body::from(self.lease(json)?));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(response)
     }
+
+    /// Returns the text of a page as a part of an answer, whose bytes count in the same way.
+    pub(super) fn lease(self, text: Vec<u8>) -> Result<Bytes, Problem> {
+        let Self { mut lease, permits } = self;
+        lease.grow(text.capacity())?;
+        drop(permits);
+        Ok(Bytes::from_owner(Leased { text, _lease: lease }))
+    }
 }
 
-/// JSON that stays in a budget for as long as anything refers to it. A connection holds on to the bytes of an answer
+/// Text that stays in a budget for as long as anything refers to it. A connection holds on to the bytes of an answer
 /// after it has dropped its body.
 struct Leased<K: Clone + Eq + Hash> {
-    json: Vec<u8>,
+    text: Vec<u8>,
     _lease: Lease<K>,
 }
 
 impl<K: Clone + Eq + Hash> AsRef<[u8]> for Leased<K> {
     fn as_ref(&self) -> &[u8] {
-        &self.json
+        &self.text
     }
 }
 

@@ -51,23 +51,6 @@ pub(super) struct MessageParameters {
     until: Option<String>,
 }
 
-/// Which part of a feed.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "documents what Parameters::place reads")]
-pub(super) struct FeedParameters {
-    /// Entries behind this place: the `nextCursor` of the page before, or the `place` of an entry. Without it, from the
-    /// earliest entry on that is there.
-    #[param(example = "1042")]
-    after: Option<String>,
-    /// Entries on the page at most, 1 to 200. There may be fewer though more follow; a page without any is at the end.
-    #[param(minimum = 1, maximum = 200, default = 50)]
-    limit: Option<u32>,
-    /// `true` for messages and reports also as they came, with all that Meta said beside them.
-    #[param(default = false)]
-    raw: Option<bool>,
-}
-
 /// Which exceptions of an endpoint.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -115,11 +98,6 @@ impl Parameters {
         Self::parse(uri, &known)
     }
 
-    /// Reads the parameters that choose a part of a feed.
-    pub(super) fn of_feed(uri: &Uri) -> Result<Self, Problem> {
-        Self::parse(uri, &["after", "limit", "raw"])
-    }
-
     /// Reads the parameters that choose a page of exceptions.
     pub(super) fn of_exceptions(uri: &Uri) -> Result<Self, Problem> {
         Self::parse(uri, &["state", "limit", "cursor"])
@@ -132,11 +110,6 @@ impl Parameters {
             Some("dead") => Ok(true),
             Some(_) => Err(invalid_filter("state must be open or dead.")),
         }
-    }
-
-    /// Returns the place behind which the entries are wanted.
-    pub(super) fn place(&self) -> Option<&str> {
-        self.get("after")
     }
 
     /// Reads the parameters that say how much of a message is wanted.
@@ -159,7 +132,8 @@ impl Parameters {
         Ok(Self(all))
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    /// Returns the value of a parameter, if it is given.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
             .find(|(known, _)| known == name)
@@ -313,7 +287,8 @@ impl Ends {
     }
 }
 
-fn invalid_filter(detail: &str) -> Problem {
+/// Says what is wrong with a parameter.
+pub(super) fn invalid_filter(detail: &str) -> Problem {
     Problem::new(ErrorCode::InvalidFilter, detail)
 }
 

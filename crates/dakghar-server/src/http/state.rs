@@ -9,6 +9,7 @@ use super::authority::Authority;
 use super::budget::{ByteBudget, BytesOwner};
 use super::config::HttpConfig;
 use super::pages::Pages;
+use super::readers::Readers;
 use super::readiness::Readiness;
 use super::senders::Senders;
 use super::wrong_keys::WrongKeys;
@@ -20,6 +21,7 @@ struct Shared {
     wrong_keys: WrongKeys,
     readiness: Readiness,
     budgets: Budgets,
+    readers: Readers,
 }
 
 /// The bytes that requests and answers under way may have.
@@ -53,6 +55,11 @@ impl HttpState {
             wrong_keys: WrongKeys::new(config.wrong_keys_per_minute_max, app.metrics.clone()),
             readiness: Readiness::default(),
             budgets: Budgets::new(&config, &app.metrics),
+            readers: Readers::new(
+                config.live_readers_max,
+                config.live_readers_per_tenant_max,
+                app.metrics.clone(),
+            ),
             app,
             config,
         }))
@@ -68,6 +75,10 @@ impl HttpState {
 
     pub(super) fn budgets(&self) -> &Budgets {
         &self.0.budgets
+    }
+
+    pub(super) fn readers(&self) -> &Readers {
+        &self.0.readers
     }
 
     pub(super) fn authority(&self) -> &Authority {

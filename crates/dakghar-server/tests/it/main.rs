@@ -22,6 +22,7 @@ mod http2;
 mod isolation;
 mod limits;
 mod lists;
+mod live;
 mod messages;
 mod meta_form;
 mod operations;

@@ -37,6 +37,15 @@ pub(crate) async fn start(router: Router, config: HttpConfig) -> Server {
 }
 
 impl Server {
+    /// Begins to stop. Returns when everything has ended.
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        tokio::time::timeout(PATIENCE, self.serving)
+            .await
+            .expect("in time")
+            .expect("no panic");
+    }
+
     pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.addr).await.expect("connected")
     }
@@ -68,7 +77,7 @@ pub(crate) async fn read_to_end(stream: &mut TcpStream) -> String {
 }
 
 /// Reads until the text is there.
-async fn read_until(stream: &mut TcpStream, end: &str) -> String {
+pub(crate) async fn read_until(stream: &mut TcpStream, end: &str) -> String {
     let mut text = String::new();
     while !text.contains(end) {
         let mut bytes = [0; 4096];

@@ -68,6 +68,12 @@ impl Activity {
         InFlight(Arc::clone(self))
     }
 
+    /// Says that something goes on behind the head of an answer, until the returned value is dropped.
+    pub(super) fn resume(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(Arc::clone(self))
+    }
+
     /// True if a line of a head has ended in a bare LF.
     pub(super) fn has_bare_lf(&self) -> bool {
         self.has_bare_lf.load(Ordering::Relaxed)

@@ -22,6 +22,7 @@ use super::activity::{Activity, Doing, WatchedStream};
 use super::addresses::Peer;
 use super::heads::BodyLength;
 use crate::http::config::HttpConfig;
+use crate::http::connected::Connected;
 use crate::http::problem;
 
 /// The limits on a connection's activity, counted in looks at it.
@@ -73,10 +74,13 @@ impl Connection {
         let router = TowerToHyperService::new(self.router);
         let begun = Arc::clone(&activity);
         let client = self.client;
+        let of_answer = Arc::clone(&activity);
+        let connected = Connected::new(self.shutdown.clone(), move || of_answer.resume());
         let service = service_fn(move |mut request: Request<Incoming>| {
             let is_http2 = request.version() == Version::HTTP_2;
             let body = body_length(&request);
             let in_flight = begun.begin(is_http2, body);
+            request.extensions_mut().insert(connected.clone());
             let broken = refuse(&request, &begun);
             let is_last = !is_http2 && (broken.is_some() || body == BodyLength::Unknown);
             let admitted = broken.map_or_else(|| client.admit(&mut request), Err);

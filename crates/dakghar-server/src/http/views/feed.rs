@@ -28,6 +28,21 @@ impl FeedView {
             next_cursor: page.next.to_string(),
         }
     }
+
+    /// Writes the entries as server-sent events: the place as the id, the kind as the type, and the entry as it is on a page.
+    pub(in crate::http) fn write_events(&self, events: &mut Vec<u8>) {
+        for entry in &self.data {
+            // Neither can break a line: a place is digits, a kind is printable ASCII, and JSON has no bare line ends.
+            events.extend_from_slice(format!("id: {}\nevent: {}\ndata: ", entry.place, entry.kind).as_bytes());
+            serde_json::to_writer(&mut *events, entry).expect("texts, numbers and JSON");
+            events.extend_from_slice(b"\n\n");
+        }
+    }
+}
+
+/// Returns an entry as JSON in one line, as it is on a page.
+pub fn feed_entry_json(item: &FeedItem) -> String {
+    serde_json::to_string(&EntryView::new(item, false)).expect("texts, numbers and JSON")
 }
 
 /// Something that happened.

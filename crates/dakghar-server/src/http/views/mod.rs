@@ -32,6 +32,7 @@ pub(super) use delivery::{AttemptView, EndpointWithProgressView, ExceptionView};
 pub(super) use endpoint::{EndpointView, EndpointWithSecretView, endpoint_formats, endpoint_orders};
 pub(super) use event::EventView;
 pub(super) use feed::FeedView;
+pub use feed::feed_entry_json;
 pub(super) use message::{MessageView, priorities, statuses};
 pub(super) use person::PersonView;
 pub(super) use redrive::{RedrivePreviewView, RedriveView, dead_reasons, dead_statuses};
