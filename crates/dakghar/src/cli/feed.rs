@@ -1,14 +1,20 @@
-//! `dakghar feed`: what has no place in a feed yet.
+//! `dakghar feed`: a feed as it grows, and what has no place in one yet.
+
+mod tail;
 
 use clap::Subcommand;
 
-use super::output;
+use super::output::{self, Colour};
 use crate::config::Config;
 use crate::wiring::{Purpose, wire};
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Show what happens to a tenant, as it happens, until Ctrl-C
+    ///
+    /// Begins at the end unless told otherwise. It reads the store, so it goes on while servers are restarted.
+    Tail(tail::Args),
     /// Tell whether entries of feeds wait for their places, and how many could not be placed
     Status,
     /// Try again to place what could not be placed and was put aside
@@ -16,32 +22,34 @@ pub enum Command {
 }
 
 /// Runs the command.
-pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
+pub async fn run(config: Config, command: Command, colour: Colour) -> anyhow::Result<()> {
     let app = wire(&config, Purpose::Command, std::sync::Arc::default()).await?.app;
+    let is_status = match command {
+        Command::Tail(args) => return tail::run(&app, &args, colour).await,
+        Command::Status => true,
+        Command::Retry => false,
+    };
     if !app.sequencing.is_needed() {
         output::line("Every entry gets its place when it is written; nothing ever waits.");
         return Ok(());
     }
-    match command {
-        Command::Status => {
-            let waiting = app.sequencing.look().await?;
-            match waiting.oldest {
-                None => output::line("No entry waits for its place."),
-                Some(oldest) => output::line(&format!(
-                    "Entries have waited for their places since {oldest}. A worker gives them; is one running?"
-                )),
-            }
-            if waiting.aside > 0 {
-                output::line(&format!(
-                    "{} groups of entries could not be placed and were put aside; `dakghar feed retry` tries again.",
-                    waiting.aside
-                ));
-            }
+    if is_status {
+        let waiting = app.sequencing.look().await?;
+        match waiting.oldest {
+            None => output::line("No entry waits for its place."),
+            Some(oldest) => output::line(&format!(
+                "Entries have waited for their places since {oldest}. A worker gives them; is one running?"
+            )),
         }
-        Command::Retry => {
-            let brought_back = app.sequencing.bring_back().await?;
-            output::line(&format!("{brought_back} groups of entries are tried again."));
+        if waiting.aside > 0 {
+            output::line(&format!(
+                "{} groups of entries could not be placed and were put aside; `dakghar feed retry` tries again.",
+                waiting.aside
+            ));
         }
+    } else {
+        let brought_back = app.sequencing.bring_back().await?;
+        output::line(&format!("{brought_back} groups of entries are tried again."));
     }
     Ok(())
 }

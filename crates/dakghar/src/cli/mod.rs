@@ -70,7 +70,7 @@ enum Command {
     Hold(hold::Args),
     /// Send again after `dakghar hold` or `--hold`, and tell what is sent now
     Release,
-    /// Tell what has no place in the feeds of tenants yet, and try again what could not be placed
+    /// Show the feed of a tenant as it grows; tell what has no place yet, and try again what could not be placed
     #[command(subcommand)]
     Feed(feed::Command),
     Migrate(migrate::Args),
@@ -119,7 +119,10 @@ pub fn run() -> ExitCode {
         Command::Tenant(command) => with_config(|config| tenant::run(config, command)),
         Command::App(command) => with_config(|config| app::run(config, command)),
         Command::Endpoint(command) => with_config(|config| endpoint::run(config, command)),
-        Command::Feed(command) => with_config(|config| feed::run(config, command)),
+        Command::Feed(command) => with_environment(|environment| {
+            let colour = output::Colour::of(environment.forbids_colour());
+            with_config_of(environment, |config| feed::run(config, command, colour))
+        }),
         Command::DeadLetter(command) => with_config(|config| dead_letter::run(config, command)),
     }
 }
@@ -145,10 +148,17 @@ fn with_config<F>(command: impl FnOnce(Config) -> F) -> ExitCode
 where
     F: Future<Output = anyhow::Result<()>>,
 {
-    with_environment(|environment| match Config::load(environment) {
+    with_environment(|environment| with_config_of(environment, command))
+}
+
+fn with_config_of<F>(environment: &Environment, command: impl FnOnce(Config) -> F) -> ExitCode
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    match Config::load(environment) {
         Ok(config) => finish(in_runtime(command(config))),
         Err(problems) => output::usage_error(&problems),
-    })
+    }
 }
 
 fn in_runtime<T>(future: impl Future<Output = T>) -> T {

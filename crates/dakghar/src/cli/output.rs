@@ -11,6 +11,62 @@ pub fn line(text: &str) {
     let _ = writeln!(stdout(), "{text}");
 }
 
+/// Prints a line. Returns false if nobody reads it any more.
+pub fn try_line(text: &str) -> bool {
+    writeln!(stdout(), "{text}").is_ok()
+}
+
+/// Tells something beside the results.
+pub fn note(text: &str) {
+    let _ = writeln!(stderr(), "{text}");
+}
+
+/// How results are coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    /// As a terminal shows them.
+    On,
+    /// Not at all.
+    Off,
+}
+
+impl Colour {
+    /// In colour only if a terminal shows it and nobody forbids it.
+    pub fn of(is_forbidden: bool) -> Self {
+        if stdout().is_terminal() && !is_forbidden {
+            Self::On
+        } else {
+            Self::Off
+        }
+    }
+
+    /// What matters less.
+    pub fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    /// By the kind of an entry of a feed: what came, what failed, what was sent, and the rest.
+    pub fn of_kind(self, kind: &str, text: &str) -> String {
+        let (flow, what) = kind.split_once('.').unwrap_or((kind, ""));
+        let code = match (flow, what) {
+            (_, "failed" | "dead" | "expired") => "31",
+            ("message", "received") => "32",
+            (_, "in_doubt" | "cancelled" | "corrected") => "33",
+            ("message", _) => "34",
+            ("status", _) => "36",
+            _ => "35",
+        };
+        self.paint(code, text)
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        match self {
+            Self::On => format!("\x1b[{code}m{text}\x1b[0m"),
+            Self::Off => text.to_owned(),
+        }
+    }
+}
+
 /// Prints an error.
 pub fn error(text: &str) {
     let start = if stderr().is_terminal() {

@@ -35,6 +35,7 @@ mod inputs;
 mod interop;
 mod limits;
 mod listening;
+mod live;
 mod metrics;
 mod migrate;
 mod moved_numbers;

@@ -1,0 +1,291 @@
+//! Live reading of feeds: nothing is missed and nothing comes twice, whatever dies.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use dakghar_testkit::Port;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use crate::product::{ADMIN_KEY, Backend, Product, Setup, Tenant, eventually, on_both_backends, text};
+
+on_both_backends!(
+    a_stream_misses_nothing_and_doubles_nothing_over_kills,
+    a_long_poll_is_answered_by_what_comes_and_goes_on_behind_it,
+    the_shell_shows_a_feed_as_it_grows_over_a_restart,
+);
+
+/// Longer than any test reads.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// A message comes in.
+async fn receive(product: &Product, number: usize) {
+    let body = json!({"object": "whatsapp_business_account", "entry": [{"id": "900", "time": 1_760_000_000, "changes": [
+        {"field": "messages", "value": {
+            "messaging_product": "whatsapp",
+            "metadata": {"display_phone_number": "1555", "phone_number_id": "111"},
+            "messages": [{
+                "from": "919111111111", "id": format!("wamid.{number}"), "timestamp": "1760000000", "type": "text",
+                "text": {"body": "hello"},
+            }],
+        }},
+    ]}]});
+    let posted = product.sim.post_webhook_raw(body.to_string().into_bytes()).await;
+    assert_eq!(posted.unwrap(), 200);
+}
+
+/// A client of a stream that connects again whenever it ends, with the last event that it has.
+struct Reader {
+    events: Arc<parking_lot::Mutex<Vec<(String, Value)>>>,
+    connected: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+impl Reader {
+    fn start(product: &Product, tenant: &Tenant) -> Self {
+        let http = product.http.clone();
+        let url = format!("http://127.0.0.1:{}/tenants/{}/feed", product.port.number(), tenant.id);
+        let events = Arc::<parking_lot::Mutex<Vec<(String, Value)>>>::default();
+        let connected = Arc::<AtomicBool>::default();
+        let (seen, is_connected) = (events.clone(), connected.clone());
+        let task = tokio::spawn(async move {
+            let mut last: Option<String> = None;
+            loop {
+                let mut asked = http
+                    .get(&url)
+                    .bearer_auth(ADMIN_KEY)
+                    .header("accept", "text/event-stream")
+                    .timeout(PATIENCE);
+                if let Some(last) = &last {
+                    asked = asked.header("last-event-id", last);
+                }
+                if let Ok(mut answer) = asked.send().await
+                    && answer.status() == 200
+                {
+                    let mut rest = String::new();
+                    while let Ok(Some(bytes)) = answer.chunk().await {
+                        rest.push_str(std::str::from_utf8(&bytes).expect("UTF-8"));
+                        is_connected.store(true, Ordering::Relaxed);
+                        while let Some((block, behind)) = rest.split_once("\n\n") {
+                            let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name));
+                            last = field("id: ").map(str::to_owned).or(last);
+                            if let Some(data) = field("data: ") {
+                                let data = serde_json::from_str(data).expect("JSON");
+                                seen.lock().push((last.clone().expect("an id"), data));
+                            }
+                            rest = behind.to_owned();
+                        }
+                    }
+                }
+                is_connected.store(false, Ordering::Relaxed);
+                sleep(Duration::from_millis(50)).await;
+            }
+        });
+        Self {
+            events,
+            connected,
+            task,
+        }
+    }
+
+    fn places(&self) -> Vec<String> {
+        self.events.lock().iter().map(|(id, _)| id.clone()).collect()
+    }
+}
+
+fn up_to(count: usize) -> Vec<String> {
+    (1..=count).map(|place| place.to_string()).collect()
+}
+
+async fn a_stream_misses_nothing_and_doubles_nothing_over_kills(backend: Backend) {
+    let mut product = Setup::on(backend).start().await;
+    let tenant = product.tenant("111", "EAAG-real").await;
+    let reader = Reader::start(&product, &tenant);
+    let mut received = 0;
+    for round in 0..4 {
+        assert!(
+            eventually(async || reader.connected.load(Ordering::Relaxed)).await,
+            "round {round}"
+        );
+        for _ in 0..10 {
+            receive(&product, received).await;
+            received += 1;
+        }
+        // In the middle of what it is told.
+        product.kill();
+        product.restart().await;
+    }
+    receive(&product, received).await;
+    received += 1;
+    let all = eventually(async || reader.places().len() >= received).await;
+    assert!(all, "{:?}\n{}", reader.places(), product.log());
+    assert_eq!(reader.places(), up_to(received), "each once, in order, without a gap");
+    let events = reader.events.lock().clone();
+    for (number, (_, data)) in events.iter().enumerate() {
+        assert_eq!(data["data"]["wamid"], format!("wamid.{number}"));
+    }
+    // A stop in good order ends the stream as well, within the time of a drain.
+    let code = timeout(Duration::from_secs(60), product.terminate()).await;
+    assert_eq!(code.expect("it stops"), Some(0), "{}", product.log());
+    assert!(
+        !product.log().contains("their connections are cut"),
+        "{}",
+        product.log()
+    );
+    reader.task.abort();
+}
+
+async fn a_long_poll_is_answered_by_what_comes_and_goes_on_behind_it(backend: Backend) {
+    let product = Setup::on(backend).start().await;
+    let tenant = product.tenant("111", "EAAG-real").await;
+    let mut cursor = "0".to_owned();
+    for number in 0..5 {
+        let path = format!(
+            "/tenants/{}/feed?after={cursor}&wait=25&kinds=message.received",
+            tenant.id
+        );
+        let (page, ()) = tokio::join!(product.get(&path), async {
+            sleep(Duration::from_millis(200)).await;
+            receive(&product, number).await;
+        });
+        let entries = page["data"].as_array().expect("entries");
+        assert_eq!(entries.len(), 1, "{page:#}");
+        assert_eq!(entries[0]["data"]["wamid"], format!("wamid.{number}"));
+        cursor = text(&page["nextCursor"]);
+    }
+    let path = format!("/tenants/{}/feed?after={cursor}&wait=1&kinds=meta.*", tenant.id);
+    assert_eq!(product.get(&path).await, json!({"data": [], "nextCursor": cursor}));
+}
+
+/// `dakghar feed tail` under way.
+struct Shell {
+    process: Child,
+    lines: tokio::sync::mpsc::Receiver<String>,
+}
+
+impl Shell {
+    fn start(product: &Product, arguments: &[&str]) -> Self {
+        let mut command = product.command();
+        command.args(["feed", "tail"]).args(arguments);
+        let mut process = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        let (sender, lines) = tokio::sync::mpsc::channel(1_000);
+        let output = BufReader::new(process.stdout.take().expect("a pipe"));
+        std::thread::spawn(move || {
+            for line in output.lines() {
+                let Ok(()) = sender.blocking_send(line.expect("text")) else {
+                    return;
+                };
+            }
+        });
+        Self { process, lines }
+    }
+
+    async fn next(&mut self) -> String {
+        timeout(Duration::from_mins(1), self.lines.recv())
+            .await
+            .expect("in time")
+            .expect("a line")
+    }
+
+    /// Ctrl-C, and the exit code.
+    async fn interrupt(mut self) -> Option<i32> {
+        let interrupted = Command::new("kill")
+            .args(["-INT", &self.process.id().to_string()])
+            .status();
+        assert!(interrupted.expect("kill").success());
+        assert_eq!(self.lines.recv().await, None, "nothing comes after it");
+        self.process.wait().expect("ended").code()
+    }
+}
+
+async fn the_shell_shows_a_feed_as_it_grows_over_a_restart(backend: Backend) {
+    let mut product = Setup::on(backend).start().await;
+    let tenant = product.tenant("111", "EAAG-real").await;
+    receive(&product, 0).await;
+    let mut json = Shell::start(&product, &[&tenant.id, "--from-start", "--json"]);
+    let wamid = |line: &str| {
+        let entry: Value = serde_json::from_str(line).expect("JSON");
+        text(&entry["data"]["wamid"])
+    };
+    assert_eq!(wamid(&json.next().await), "wamid.0");
+    let mut plain = Shell::start(
+        &product,
+        &[&tenant.id, "--after", "1", "--kind", "message.*", "--number", "111"],
+    );
+    for number in 1..3 {
+        receive(&product, number).await;
+        assert_eq!(wamid(&json.next().await), format!("wamid.{number}"));
+        let line = plain.next().await;
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(
+            (fields[0], fields[2], fields[3]),
+            (&*(number + 1).to_string(), "message.received", "111")
+        );
+        assert!(!line.contains('\x1b'), "no colour in a pipe: {line}");
+        product.kill();
+        product.restart().await;
+    }
+    let mut none = Shell::start(&product, &[&tenant.id, "--from-start", "--kind", "status.*"]);
+    assert_eq!(json.interrupt().await, Some(0));
+    assert_eq!(plain.interrupt().await, Some(0));
+    assert!(
+        timeout(Duration::from_secs(1), none.lines.recv()).await.is_err(),
+        "nothing is of that kind"
+    );
+    assert_eq!(none.interrupt().await, Some(0));
+    for wrong in [
+        ["--after", "x"],
+        ["--after", "99"],
+        ["--kind", "statuses.*"],
+        ["--number", "x"],
+    ] {
+        let (code, _, error) = product.run(&["feed", "tail", &tenant.id, wrong[0], wrong[1]]);
+        assert_eq!(code, Some(1), "{wrong:?}: {error}");
+    }
+    let (code, _, error) = product.run(&["feed", "tail", "nobody"]);
+    assert!(code == Some(1) && error.contains("is not a tenant id"), "{error}");
+}
+
+/// One process takes webhooks, another is asked, and a third gives places.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_at_one_process_hears_what_others_have_placed_also_while_redis_restarts() {
+    let mut product = Setup::on(Backend::Fragile).role("api").start().await;
+    let tenant = product.tenant("111", "EAAG-real").await;
+    let reader = Reader::start(&product, &tenant);
+    for _ in 0..2 {
+        let port = Port::claim();
+        product.spawn_on("worker", port.number());
+        product.ready_on(port.number()).await;
+    }
+    for number in 0..5 {
+        receive(&product, number).await;
+        let is_told = eventually(async || reader.places().len() > number).await;
+        assert!(is_told, "{:?}\n{}", reader.places(), product.log());
+    }
+    assert_eq!(reader.places(), up_to(5));
+    product.servers().1.kill();
+    receive(&product, 5).await;
+    assert!(
+        eventually(async || reader.places().len() >= 6).await,
+        "without news the store is looked at"
+    );
+    product.servers().1.restart().await;
+    for number in 6..12 {
+        receive(&product, number).await;
+    }
+    assert!(
+        eventually(async || reader.places().len() >= 12).await,
+        "{:?}",
+        reader.places()
+    );
+    assert_eq!(reader.places(), up_to(12));
+    reader.task.abort();
+}
