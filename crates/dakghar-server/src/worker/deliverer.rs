@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_core::app::{Callbacks, CallbacksStep, EndedCallback, EndpointRun, Failure, OutgoingCall};
+use dakghar_core::app::{
+    Callbacks, CallbacksStep, EndedCallback, EndpointRun, Failure, FeedSubscription, OutgoingCall,
+};
 use dakghar_core::domain::endpoint::Endpoint;
-use dakghar_core::domain::{EndpointId, TenantId};
+use dakghar_core::domain::{EndpointId, Place, TenantId};
 use dakghar_core::metrics::EndpointHealth;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -24,8 +26,8 @@ const FORGET_EVERY: Duration = Duration::from_hours(1);
 const FORGET_NEXT: Duration = Duration::from_secs(1);
 /// The wait after a failure.
 const FAILURE_WAIT: Duration = Duration::from_secs(1);
-/// The wait between two looks at a feed of which no news came.
-const POLL_EVERY: Duration = Duration::from_millis(250);
+/// The wait between two looks at a feed of which no news came: below the tail of all feeds, which looks as well.
+const POLL_EVERY: Duration = Duration::from_secs(5);
 /// Calls of one tenant's endpoints under way.
 const TENANT_CALLS_MAX: usize = 32;
 /// Calls of all endpoints under way.
@@ -155,8 +157,7 @@ impl Deliverer {
     ) -> Result<(), Failure> {
         let tenant_calls = self.tenant_calls(run.endpoint().tenant_id);
         let mut calls = FuturesUnordered::new();
-        let mut looks = interval(POLL_EVERY);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut news = News::of(&self.callbacks, run);
         let mut ends_at = None;
         loop {
             if changes.has_changed().unwrap_or(true) {
@@ -182,7 +183,7 @@ impl Deliverer {
                 health: run.health(),
                 exceptions: run.exceptions(),
             };
-            next_step(run, &mut calls, changes, &mut looks, wait).await;
+            next_step(run, &mut calls, changes, &mut news, wait).await;
         }
     }
 
@@ -211,12 +212,38 @@ impl Deliverer {
     }
 }
 
+/// The news of an endpoint's feed.
+struct News {
+    subscription: FeedSubscription,
+    looks: Interval,
+}
+
+impl News {
+    /// Listens from now on: what was read before it is read on at once.
+    fn of(callbacks: &Callbacks, run: &EndpointRun) -> Self {
+        let mut looks = interval(POLL_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            subscription: callbacks.subscribe(&run.endpoint().tenant_id),
+            looks,
+        }
+    }
+
+    /// Waits until there may be entries behind this place.
+    async fn come(&mut self, place: Place) {
+        tokio::select! {
+            () = self.subscription.behind(place) => {}
+            _ = self.looks.tick() => {}
+        }
+    }
+}
+
 /// Waits until a call ends, the endpoint changes, it is time to look for news, or `wait` is over.
 async fn next_step(
     run: &mut EndpointRun,
     calls: &mut FuturesUnordered<impl Future<Output = EndedCallback>>,
     changes: &mut watch::Receiver<Option<Arc<Endpoint>>>,
-    looks: &mut Interval,
+    news: &mut News,
     wait: Duration,
 ) {
     tokio::select! {
@@ -229,7 +256,7 @@ async fn next_step(
             }
         }
         Ok(()) = changes.changed() => {}
-        _ = looks.tick() => run.wake(),
+        () = news.come(run.read_to()) => run.wake(),
         () = sleep(wait) => {}
     }
 }

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use super::endpoints::Endpoints;
 use super::failure::Failure;
-use super::feed::{FeedReading, Sequencing, Watching};
+use super::feed::{FeedReading, FeedSubscription, Sequencing, Watching};
 use super::messages::Messages;
 use super::retention_time::RetentionTime;
 use super::sending::Outages;
@@ -52,6 +52,7 @@ const FORGOTTEN_AT_ONCE: u32 = 500;
 pub struct Callbacks {
     deps: Arc<Deps>,
     sequencing: Arc<Sequencing>,
+    watching: Arc<Watching>,
     outages: Outages,
     retention_time: RetentionTime,
 }
@@ -95,6 +96,7 @@ impl Callbacks {
         Self {
             deps: Arc::new(deps),
             sequencing: setup.sequencing,
+            watching: setup.watching,
             outages: setup.outages,
             retention_time,
         }
@@ -142,6 +144,11 @@ impl Callbacks {
     /// Begins to deliver to an endpoint where it was left.
     pub async fn run(&self, endpoint: Arc<Endpoint>) -> Result<EndpointRun, Failure> {
         EndpointRun::load(self.deps.clone(), endpoint).await
+    }
+
+    /// Begins to listen for entries of this tenant.
+    pub fn subscribe(&self, tenant_id: &TenantId) -> FeedSubscription {
+        self.watching.subscribe(tenant_id)
     }
 
     /// Makes a call and waits for its answer.

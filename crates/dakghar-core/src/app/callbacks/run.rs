@@ -12,9 +12,9 @@ use super::item::Item;
 use super::state::EndpointRun;
 use super::unsaved::Unsaved;
 use crate::app::failure::Failure;
-use crate::domain::Timestamp;
 use crate::domain::callback::{Advance, AttemptLog, EXCEPTIONS_MAX};
 use crate::domain::endpoint::Endpoint;
+use crate::domain::{Place, Timestamp};
 use crate::metrics::EndpointHealth;
 use crate::ports::Saved;
 
@@ -64,6 +64,11 @@ impl EndpointRun {
         self.opened = Arc::new(self.deps.open(&endpoint).await?);
         self.endpoint = endpoint;
         Ok(())
+    }
+
+    /// Returns the place up to which the feed was read.
+    pub fn read_to(&self) -> Place {
+        self.window.read_to()
     }
 
     /// Takes note that the feed may have moved.
