@@ -3,10 +3,13 @@ make of it differs, and bench/README.md says where."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import tempfile
+import urllib.request
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 
 from . import places
@@ -107,6 +110,21 @@ class Contender(ABC):
                  "--token", token, "--messages-per-second", per_second, "--out", path)
         return path
 
+    def receive_callbacks(self, tenants: Path, url: Callable[[int], str]) -> None:
+        """Gives each tenant the URL that its inbound messages are handed to."""
+        for n, tenant in enumerate(json.loads(tenants.read_text())):
+            method, path, body = self.callback_request(tenant["tenantId"], url(n))
+            request = urllib.request.Request(
+                self.base + path, json.dumps(body).encode(), method=method,
+                headers={"Content-Type": "application/json", "Authorization": f"Bearer {ADMIN_KEY}"},
+            )  # fmt: skip
+            urllib.request.urlopen(request, timeout=10).close()
+
+    def callback_request(self, tenant_id: str, url: str) -> tuple[str, str, dict]:
+        """How the contender is told: by default as Dakghar is, with as much room as an endpoint can have."""
+        body = {"url": url, "kinds": ["message.received"], "perSecond": 10_000, "concurrency": 32}
+        return "POST", f"/tenants/{tenant_id}/endpoints", body
+
     def target(self, tenants: Path) -> list[object]:
         return ["--base", self.base, "--tenants", tenants]
 
@@ -145,6 +163,9 @@ class DakgharEmbedded(Contender):
 
 class Node(Contender):
     name, backend = "node", "distributed"
+
+    def callback_request(self, tenant_id: str, url: str) -> tuple[str, str, dict]:
+        return "PUT", f"/tenants/{tenant_id}/callback", {"url": url}
 
     def launch_api(self) -> Process:
         return self._run("api", ["node", str(places.NODE_PEER / "src" / "api.js")])

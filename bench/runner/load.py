@@ -43,14 +43,16 @@ def run_long_load(*arguments: object) -> dict:
     return finish_load(start_load(*arguments, errors=None))
 
 
-class GraphPeer:
-    """The simulated Graph API, the same for every contender."""
+class Peer:
+    """Somebody whom contenders call: takes everything after a fixed time, and remembers what came."""
+
+    command: str
 
     def __init__(self, folder: Path, latency_ms: int = 1):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        command = [str(places.load_generator()), "graph-peer", "--port", str(self.port), "--latency-ms", str(latency_ms)]
-        self.process = Process("graph-peer", command, folder)
+        command = [str(places.load_generator()), self.command, "--port", str(self.port), "--latency-ms", str(latency_ms)]
+        self.process = Process(self.command, command, folder)
         wait_for_port(self.port, self.process)
 
     def _post(self, path: str) -> None:
@@ -64,18 +66,40 @@ class GraphPeer:
     def close_gate(self) -> None:
         self._post("/_peer/gate?open=false")
 
+    def open_gate(self) -> None:
+        self._post("/_peer/gate?open=true")
+
     def stats(self) -> dict:
         with urllib.request.urlopen(self.url + "/_peer/stats", timeout=10) as answer:
             return json.load(answer)
 
-    def wait_for(self, recipients: int, seconds: float) -> dict:
-        """Waits until so many different people were written to."""
+    def _wait_for(self, what: str, count: int, seconds: float) -> dict:
         give_up = time.monotonic() + seconds
-        while (stats := self.stats())["recipients"] < recipients:
+        while (stats := self.stats())[what] < count:
             if time.monotonic() > give_up:
-                raise LoadFailed(f"{stats['recipients']} of {recipients} messages reached Graph in time")
+                raise LoadFailed(f"{stats[what]} of {count} {what} came in time")
             time.sleep(0.02)
         return stats
 
     def stop(self) -> None:
         self.process.stop()
+
+
+class GraphPeer(Peer):
+    """The simulated Graph API, the same for every contender."""
+
+    command = "graph-peer"
+
+    def wait_for(self, recipients: int, seconds: float) -> dict:
+        """Waits until so many different people were written to."""
+        return self._wait_for("recipients", recipients, seconds)
+
+
+class ReceiverPeer(Peer):
+    """The software of all tenants, which takes callbacks."""
+
+    command = "receiver-peer"
+
+    def wait_for(self, events: int, seconds: float) -> dict:
+        """Waits until so many different events came."""
+        return self._wait_for("events", events, seconds)

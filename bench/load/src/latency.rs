@@ -133,7 +133,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Value> {
 
 /// Tells when each message is due. A thread of its own, because its sleep is exact to some ten microseconds and that of
 /// the runtime to a millisecond.
-fn ticker(started: Instant, due: Vec<Duration>) -> mpsc::UnboundedReceiver<(u64, Duration)> {
+pub(crate) fn ticker(started: Instant, due: Vec<Duration>) -> mpsc::UnboundedReceiver<(u64, Duration)> {
     let (tick, ticks) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         for (index, due) in due.into_iter().enumerate() {

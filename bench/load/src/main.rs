@@ -21,6 +21,7 @@ mod latency;
 mod list;
 mod plans;
 mod probe;
+mod receiver_peer;
 mod sends;
 mod servers;
 mod tenants;
@@ -53,6 +54,8 @@ enum Command {
     Drain(drain::Args),
     /// Post signed webhooks as fast as N connections can: events per second
     Webhook(webhook::Args),
+    /// Post signed webhooks at a given rate, each of which tells when it was due
+    TimedWebhooks(webhook::timed::Args),
     /// Send at a given rate: latency of the answer, and until the call reaches Graph
     Latency(latency::Args),
     /// Wait for the first accepted send after a start
@@ -67,6 +70,8 @@ enum Command {
     Plans(plans::Args),
     /// Serve as the Graph API
     GraphPeer(graph_peer::Args),
+    /// Serve as the receiver of callbacks
+    ReceiverPeer(receiver_peer::Args),
     /// Make a new MongoDB server a replica set of one
     InitMongo(servers::InitArgs),
     /// How many of the newest messages are in each status
@@ -93,6 +98,7 @@ async fn run(command: Command) -> anyhow::Result<Value> {
         Command::Preload(args) => accept::preload(args).await,
         Command::Drain(args) => drain::run(&args).await,
         Command::Webhook(args) => webhook::run(args).await,
+        Command::TimedWebhooks(args) => webhook::timed::run(args).await,
         Command::Latency(args) => latency::run(args).await,
         Command::First(args) => first::run(&args).await,
         Command::List(args) => list::run(&args).await,
@@ -100,6 +106,7 @@ async fn run(command: Command) -> anyhow::Result<Value> {
         Command::Plans(args) => plans::judge(&args).await,
         Command::Grow(args) => grow::run(args).await,
         Command::GraphPeer(args) => graph_peer::run(args).await,
+        Command::ReceiverPeer(args) => receiver_peer::run(args).await,
         Command::InitMongo(args) => servers::init(&args).await,
         Command::Count(args) => probe::count(&args).await,
         Command::DropDatabase(args) => servers::drop_database(&args).await,

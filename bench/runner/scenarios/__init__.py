@@ -2,6 +2,7 @@
 
 from ..measure import Scenario
 from .accept import Accept
+from .callbacks import CallbackLatency, Callbacks
 from .drain import Drain
 from .fairness import Fairness
 from .growth import Growth, TenantGrowth
@@ -12,6 +13,6 @@ from .start import Start
 from .webhook import Webhook
 
 ALL: list[Scenario] = [
-    Accept(), Drain(), Webhook(), Latency(), Fairness(), Growth(), TenantGrowth(), Memory(), Start(),
+    Accept(), Drain(), Webhook(), Callbacks(), CallbackLatency(), Latency(), Fairness(), Growth(), TenantGrowth(), Memory(), Start(),
     Keys(),
 ]  # fmt: skip

@@ -10,6 +10,7 @@ use rand::seq::SliceRandom as _;
 use serde_json::{Value, json};
 
 use crate::graph_peer::Call;
+use crate::receiver_peer::TIMED;
 use crate::sends::RECIPIENT_BASE;
 use crate::tenants::Tenant;
 
@@ -63,18 +64,33 @@ impl Plan<'_> {
 
     fn message(&self, index: usize, name: &str) -> Event {
         let tenant = &self.tenants[index % self.tenants.len()];
-        let from = (RECIPIENT_BASE + index as u64).to_string();
-        Event {
-            phone_number_id: tenant.phone_number_id.clone(),
-            list: "messages",
-            value: json!({
-                "from": from,
-                "id": format!("wamid.{name}{index:010}"),
-                "timestamp": now_text(),
-                "type": "text",
-                "text": { "body": format!("Where is my parcel {index}?") },
-            }),
-        }
+        inbound(
+            &tenant.phone_number_id,
+            index as u64,
+            &format!("wamid.{name}{index:010}"),
+        )
+    }
+}
+
+/// A body with one message, which tells when it was due.
+pub(super) fn timed_body(phone_number_id: &str, due_us: u64, index: u64, key: &hmac::Key) -> SignedBody {
+    signed(
+        &[inbound(phone_number_id, index, &format!("{TIMED}{due_us}-{index}"))],
+        key,
+    )
+}
+
+fn inbound(phone_number_id: &str, index: u64, wamid: &str) -> Event {
+    Event {
+        phone_number_id: phone_number_id.to_owned(),
+        list: "messages",
+        value: json!({
+            "from": (RECIPIENT_BASE + index).to_string(),
+            "id": wamid,
+            "timestamp": now_text(),
+            "type": "text",
+            "text": { "body": format!("Where is my parcel {index}?") },
+        }),
     }
 }
 

@@ -2,6 +2,7 @@
 //! can.
 
 mod bodies;
+pub(crate) mod timed;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -3,11 +3,11 @@
 import express from 'express';
 
 import { config } from './config.js';
-import { closeOnSignal, connectStore, newQueue } from './connections.js';
+import { closeOnSignal, connectStore, newCallbackQueue, newQueue } from './connections.js';
 import { hashOf, isKey } from './crypto.js';
 import { isDuplicateKey } from './models.js';
 import { acceptMessage } from './send.js';
-import { registerTenant } from './tenants.js';
+import { isTenantId, registerTenant, setCallback } from './tenants.js';
 import { receiveWebhook, verifyWebhook } from './webhook.js';
 
 const adminKeyHash = config.adminApiKey && hashOf(config.adminApiKey);
@@ -28,16 +28,27 @@ async function register(request, response) {
   }
 }
 
+async function putCallback(request, response) {
+  if (adminKeyHash && !isKey(request.get('authorization')?.replace(/^Bearer /i, ''), adminKeyHash)) {
+    return response.status(401).json({ code: 'unauthenticated' });
+  }
+  const { url } = request.body ?? {};
+  if (!isTenantId(request.params.tenantId) || !URL.canParse(url)) return response.status(422).json({ code: 'invalid_field' });
+  const callback = await setCallback(request.params.tenantId, url);
+  return callback ? response.json(callback) : response.status(404).json({ code: 'not_found' });
+}
+
 await connectStore();
-const queue = newQueue();
-await queue.waitUntilReady();
+const [queue, callbacks] = [newQueue(), newCallbackQueue()];
+await Promise.all([queue.waitUntilReady(), callbacks.waitUntilReady()]);
 
 const app = express();
 app.disable('x-powered-by').disable('etag').set('query parser', 'simple');
 app.get('/healthz', (_request, response) => response.sendStatus(200));
 app.get('/whatsapp/webhook', verifyWebhook);
-app.post('/whatsapp/webhook', express.raw({ type: () => true, limit: '4mb' }), receiveWebhook);
+app.post('/whatsapp/webhook', express.raw({ type: () => true, limit: '4mb' }), receiveWebhook(callbacks));
 app.post('/tenants/register', express.json(), register);
+app.put('/tenants/:tenantId/callback', express.json(), putCallback);
 app.post('/tenants/:tenantId/send', express.json(), acceptMessage(queue));
 app.use((error, _request, response, _next) => {
   const status = error.status ?? 500;
@@ -50,5 +61,5 @@ server.keepAliveTimeout = 60_000;
 
 closeOnSignal(async () => {
   server.close();
-  await queue.close();
+  await Promise.all([queue.close(), callbacks.close()]);
 });

@@ -8,6 +8,7 @@ import { config } from './config.js';
 import { Message, Tenant } from './models.js';
 
 export const QUEUE_NAME = 'whatsapp-send-queue';
+export const CALLBACK_QUEUE_NAME = 'callback-queue';
 
 // Five attempts, as the service promises. What was done is in the store, so finished jobs need not be kept.
 const JOB_OPTIONS = {
@@ -31,6 +32,8 @@ export async function connectStore() {
 export const newRedis = () => new Redis(config.redisUrl, { maxRetriesPerRequest: null });
 
 export const newQueue = () => new Queue(QUEUE_NAME, { connection: newRedis(), defaultJobOptions: JOB_OPTIONS });
+
+export const newCallbackQueue = () => new Queue(CALLBACK_QUEUE_NAME, { connection: newRedis() });
 
 /** Ends the process after `close`, at the first signal. */
 export function closeOnSignal(close) {

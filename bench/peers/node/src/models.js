@@ -13,6 +13,8 @@ const tenantSchema = new Schema(
     phoneNumberId: { type: String, required: true, match: /^\d{1,20}$/, unique: true },
     sealedToken: { type: Buffer, required: true },
     apiKeyHash: { type: Buffer, required: true },
+    callbackUrl: String,
+    sealedCallbackSecret: Buffer,
   },
   { timestamps: true, versionKey: false },
 );

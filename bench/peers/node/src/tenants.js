@@ -1,5 +1,7 @@
 // Tenants, their keys and tokens. Looked up by id for sending and by number for webhooks, and remembered for a while.
 
+import { randomBytes } from 'node:crypto';
+
 import { isKey, hashOf, newApiKey, open, seal } from './crypto.js';
 import { Tenant } from './models.js';
 
@@ -34,6 +36,10 @@ const remember = (tenant) =>
     phoneNumberId: tenant.phoneNumberId,
     apiKeyHash: tenant.apiKeyHash.buffer,
     accessToken: open(tenant.sealedToken.buffer, tenant.phoneNumberId),
+    callback: tenant.callbackUrl && {
+      url: tenant.callbackUrl,
+      secret: Buffer.from(open(tenant.sealedCallbackSecret.buffer, String(tenant._id)), 'base64'),
+    },
   };
 
 const byId = new Cache(async (id) => remember(await Tenant.findById(id).lean()));
@@ -53,4 +59,11 @@ export async function registerTenant({ name, phoneNumberId, accessToken }) {
     apiKeyHash: hashOf(apiKey),
   });
   return { tenantId: tenant.id, name, phoneNumberId, apiKey };
+}
+
+/** Says where a tenant wants its events, and with which secret they are signed. */
+export async function setCallback(tenantId, url) {
+  const secret = randomBytes(32).toString('base64');
+  const found = await Tenant.findByIdAndUpdate(tenantId, { callbackUrl: url, sealedCallbackSecret: seal(secret, tenantId) });
+  return found && { url, secret: `whsec_${secret}` };
 }

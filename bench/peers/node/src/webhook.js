@@ -1,6 +1,7 @@
 // Meta's webhook: verified over the raw bytes, split by number, stored before the answer. Every entry, change, message
 // and status in it counts, and a repetition changes nothing.
 
+import { queueCallbacks } from './callbacks.js';
 import { config } from './config.js';
 import { isSignedByMeta } from './crypto.js';
 import { isDuplicateKey, Message, RANKS } from './models.js';
@@ -12,7 +13,7 @@ export function verifyWebhook(request, response) {
   return response.type('text/plain').send(challenge);
 }
 
-export async function receiveWebhook(request, response) {
+export const receiveWebhook = (callbacks) => async (request, response) => {
   if (config.appSecret && !isSignedByMeta(request.body, request.get('x-hub-signature-256'))) {
     return response.sendStatus(401);
   }
@@ -22,10 +23,12 @@ export async function receiveWebhook(request, response) {
   } catch {
     return response.sendStatus(400);
   }
-  const writes = await writesOf(payload);
+  const { writes, events } = await writesOf(payload);
   if (writes.length > 0) await store(writes);
+  // Before the answer: Meta repeats what was stored and not queued.
+  await queueCallbacks(callbacks, events);
   return response.sendStatus(200);
-}
+};
 
 /** A message that is there already was received before: the index refuses it, and that is right. */
 async function store(writes) {
@@ -40,17 +43,22 @@ async function store(writes) {
 async function writesOf(payload) {
   const changes = (payload.entry ?? []).flatMap((entry) => entry.changes ?? []);
   const now = new Date();
+  const events = [];
   const writes = await Promise.all(
     changes.map(async ({ value }) => {
       const tenant = await findTenantByNumber(value?.metadata?.phone_number_id);
       if (!tenant) return [];
+      if (tenant.callback) {
+        const tenantId = String(tenant.id);
+        events.push(...(value.messages ?? []).map((message) => ({ id: message.id, tenantId, event: message })));
+      }
       return [
         ...(value.messages ?? []).map((message) => storeMessage(tenant, message, now)),
         ...(value.statuses ?? []).filter(({ status }) => status in RANKS).map((status) => applyStatus(tenant, status, now)),
       ];
     }),
   );
-  return writes.flat();
+  return { writes: writes.flat(), events };
 }
 
 const storeMessage = (tenant, message, now) => ({

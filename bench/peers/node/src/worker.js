@@ -2,8 +2,9 @@
 
 import { Worker } from 'bullmq';
 
+import { callBack, closeCallbacks, waitBefore } from './callbacks.js';
 import { config } from './config.js';
-import { closeOnSignal, connectStore, newRedis, QUEUE_NAME } from './connections.js';
+import { CALLBACK_QUEUE_NAME, closeOnSignal, connectStore, newRedis, QUEUE_NAME } from './connections.js';
 import { closeGraph, sendText } from './graph.js';
 import { Message, RANKS } from './models.js';
 import { findTenant } from './tenants.js';
@@ -25,17 +26,22 @@ async function send({ data: { messageId, tenantId } }) {
 
 await connectStore();
 const worker = new Worker(QUEUE_NAME, send, { connection: newRedis(), concurrency: config.workerConcurrency });
+const caller = new Worker(CALLBACK_QUEUE_NAME, callBack, {
+  connection: newRedis(),
+  concurrency: config.workerConcurrency,
+  settings: { backoffStrategy: waitBefore },
+});
 
 worker.on('failed', async (job, error) => {
   if (job && job.attemptsMade >= job.opts.attempts) {
     await Message.updateOne({ _id: job.data.messageId, rank: { $lt: RANKS.failed } }, { $set: { status: 'failed', error: error.message } });
   }
 });
-worker.on('error', (error) => console.error(error));
-await worker.waitUntilReady();
+for (const each of [worker, caller]) each.on('error', (error) => console.error(error));
+await Promise.all([worker.waitUntilReady(), caller.waitUntilReady()]);
 console.log('working');
 
 closeOnSignal(async () => {
-  await worker.close();
-  await closeGraph();
+  await Promise.all([worker.close(), caller.close()]);
+  await Promise.all([closeGraph(), closeCallbacks()]);
 });

@@ -365,7 +365,7 @@ async fn what_makes_no_sense_is_refused_with_a_pointer() {
         ("batchMax", json!(0), "invalid_field", "/batchMax"),
         ("batchMax", json!(101), "invalid_field", "/batchMax"),
         ("perSecond", json!(0), "invalid_field", "/perSecond"),
-        ("perSecond", json!(1_001), "invalid_field", "/perSecond"),
+        ("perSecond", json!(10_001), "invalid_field", "/perSecond"),
         ("concurrency", json!(33), "invalid_field", "/concurrency"),
         ("concurrency", json!("8"), "invalid_field", "/concurrency"),
         ("headers", json!({"Host": "a"}), "invalid_field", "/headers/Host"),

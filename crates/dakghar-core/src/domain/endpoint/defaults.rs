@@ -11,7 +11,7 @@ pub const BATCH_MAX: u32 = 100;
 /// Entries in a call unless said otherwise: most receivers read only the first of a batch.
 pub const BATCH_DEFAULT: u32 = 1;
 /// The most calls in a second that can be asked for.
-pub const PER_SECOND_MAX: u32 = 1_000;
+pub const PER_SECOND_MAX: u32 = 10_000;
 /// Calls in a second unless said otherwise.
 pub const PER_SECOND_DEFAULT: u32 = 50;
 /// The most calls under way that can be asked for.

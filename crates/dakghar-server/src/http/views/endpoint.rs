@@ -39,7 +39,7 @@ pub(in crate::http) struct EndpointView {
     #[schema(minimum = 1, maximum = 100)]
     batch_max: u32,
     /// The most calls in a second.
-    #[schema(minimum = 1, maximum = 1_000)]
+    #[schema(minimum = 1, maximum = 10_000)]
     per_second: u32,
     /// The most calls under way.
     #[schema(minimum = 1, maximum = 32)]

@@ -33,7 +33,7 @@ pub(in crate::http) struct CreateEndpoint {
     #[schema(minimum = 1, maximum = 100)]
     batch_max: Option<u32>,
     /// The most calls in a second, 50 when absent.
-    #[schema(minimum = 1, maximum = 1_000)]
+    #[schema(minimum = 1, maximum = 10_000)]
     per_second: Option<u32>,
     /// The most calls under way, 8 when absent.
     #[schema(minimum = 1, maximum = 32)]
@@ -76,7 +76,7 @@ pub(in crate::http) struct ChangeEndpoint {
     #[schema(minimum = 1, maximum = 100)]
     batch_max: Option<u32>,
     /// The most calls in a second, 50 when absent.
-    #[schema(minimum = 1, maximum = 1_000)]
+    #[schema(minimum = 1, maximum = 10_000)]
     per_second: Option<u32>,
     /// The most calls under way, 8 when absent.
     #[schema(minimum = 1, maximum = 32)]

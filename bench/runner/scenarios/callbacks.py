@@ -1,0 +1,109 @@
+"""Callbacks: inbound messages that are handed to the software of their tenants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..contenders import APP_SECRET, Contender
+from ..load import ReceiverPeer, run_load
+from ..measure import Bench, Case, Outcome, Scenario, Settings
+from ..processes import free_port
+from . import problems
+from .webhook import post_webhooks
+
+RATE = 250
+#: The last ones, where two receivers are bad: one hangs, and at the other nobody listens.
+BAD = 2
+
+
+class Callbacks(Scenario):
+    name = "callbacks"
+    title = "Callbacks to tenants' software"
+    headline = ("perSecond", "events/s", True)
+    details = ("seconds", "repeated")
+    in_quick = True
+
+    def cases(self, settings: Settings) -> list[Case]:
+        one = Case("one", "one endpoint, whose receiver answers after 1 ms")
+        hundred = Case("hundred", "100 endpoints of 100 tenants", {"tenants": 100})
+        return [one] if settings.quick else [one, hundred]
+
+    def measure(self, case: Case, contender: Contender, bench: Bench) -> Outcome:
+        count = bench.settings.pick(2_000, 10_000) * contender.portion
+        with receiver(contender, bench) as peer:
+            contender.start()
+            tenants = contender.register(case.options.get("tenants", 1))
+            contender.receive_callbacks(tenants, lambda n: f"{peer.url}/ok/{n}")
+            peer.close_gate()
+            report = post_webhooks(
+                contender, tenants, ["--messages", count, "--warmup-messages", 0, "--per-post", 100], bench
+            )  # fmt: skip
+            with bench.meter(contender):
+                peer.open_gate()
+                stats = peer.wait_for(count, 120)
+        seconds = (stats["last_us"] - stats["first_us"]) / 1e6
+        metrics = {"perSecond": count / max(seconds, 0.001), "seconds": seconds, "repeated": stats["calls"] - stats["events"]}
+        return Outcome(metrics, problems.of_failures(report))
+
+
+class CallbackLatency(Scenario):
+    name = "callback-latency"
+    title = "From Meta's webhook to the tenant's software, unsaturated"
+    headline = ("p99Ms", "ms", False)
+    details = ("p50Ms", "answerP50Ms", "answerP99Ms")
+    in_quick = True
+
+    def cases(self, settings: Settings) -> list[Case]:
+        well = Case("well", f"{RATE} a second to 100 endpoints, all of which take them", {"bad": 0})
+        bad = Case("two-bad", "the same, and two of the endpoints take nothing and have a backlog", {"bad": BAD})
+        return [well, bad]
+
+    def measure(self, case: Case, contender: Contender, bench: Bench) -> Outcome:
+        bad = case.options["bad"]
+        with receiver(contender, bench) as peer:
+            contender.start()
+            tenants = contender.register(100)
+            dead = f"http://127.0.0.1:{peer.dead_port}/"
+            urls = [f"{peer.url}/ok/{n}" for n in range(100 - bad)] + [f"{peer.url}/hang/0", dead][:bad]
+            contender.receive_callbacks(tenants, urls.__getitem__)
+            if bad:
+                backlog = bench.settings.pick(20_000, 200_000)
+                run_load(
+                    "webhook", *contender.target(tenants), *contender.store, "--messages", backlog, "--warmup-messages", 0,
+                    "--per-post", 100, "--app-secret", APP_SECRET,
+                )  # fmt: skip
+                peer.wait_for(backlog * (100 - bad) // 100, 240)
+                peer.reset()
+            with bench.meter(contender):
+                report = run_load(
+                    "timed-webhooks", *contender.target(tenants), "--app-secret", APP_SECRET, "--rate", RATE,
+                    "--seconds", bench.settings.pick(8, 20), "--tenants-used", 100 - bad,
+                )  # fmt: skip
+                stats = peer.wait_for(report["posted"], 60)
+        answer, arrival = report["answerMs"] or {}, stats["latencyMs"] or {}
+        metrics = {
+            "p50Ms": arrival.get("p50"),
+            "p99Ms": arrival.get("p99"),
+            "answerP50Ms": answer.get("p50"),
+            "answerP99Ms": answer.get("p99"),
+        }
+        return Outcome(metrics, problems.of_failures(report))
+
+
+@contextmanager
+def receiver(contender: Contender, bench: Bench) -> Iterator[ReceiverPeer]:
+    """A receiver that the contender may call, although it is on this machine."""
+    peer = ReceiverPeer(Path(bench.folder))
+    peer.dead_port = free_port()
+    contender.more_environment = {
+        "CALLBACK_ALLOW_HTTP": "yes",
+        "CALLBACK_ALLOW_CIDRS": "127.0.0.0/8",
+        "CALLBACK_PORTS": f"{peer.port},{peer.dead_port}",
+    }
+    try:
+        yield peer
+    finally:
+        contender.stop()
+        peer.stop()
