@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .measure import Results, Spread
+from .scenarios.callbacks import Callbacks
 
 DISTRIBUTED, EMBEDDED = "distributed", "embedded"
 #: What no size may slow down: the figure, its scenario, its metric.
@@ -14,6 +15,7 @@ FLAT = [
     ("status merges with growing store", "growth", "mergesPerSecond"),
     ("accepting with more tenants", "tenants", "perSecond"),
 ]
+CALLBACK_CASES = Callbacks.all_cases()
 
 
 @dataclass(frozen=True)
@@ -119,11 +121,28 @@ class Targets:
             lines["start", backend] = [
                 _at_most(f"start to first accepted send, {backend}", 1000, "ms", self._results.spread("start", "existing-store", backend, "dakghar", "ms"))
             ]  # fmt: skip
+            lines["callbacks", backend] = [
+                _at_least(f"callbacks, {case.label}, {backend}", 3000, "/s", self._results.spread("callbacks", case.name, backend, "dakghar", "perSecond"))
+                for case in CALLBACK_CASES
+            ]  # fmt: skip
+            lines["callback-latency", backend] = self._callback_latency(backend)
             lines["keys", backend] = [
                 _at_most(f"difference in the time to refuse a wrong {case}, {backend}", 1, "× chance", self._results.spread("keys", case, backend, "dakghar", "ofChance"))
                 for case in ("key", "signature")
             ]  # fmt: skip
         return [line for key, found in lines.items() if key in run for line in found]
+
+    def _callback_latency(self, backend: str) -> list[Verdict]:
+        def of(case: str, metric: str) -> Spread | None:
+            return self._results.spread("callback-latency", case, backend, "dakghar", metric)
+
+        well, beside = of("well", "p99Ms"), of("two-bad", "p99Ms")
+        slower = Spread.of([beside.median / well.median]) if well and beside else None
+        return [
+            _at_most(f"webhook to receiver, p50, {backend}", 15, "ms", of("well", "p50Ms")),
+            _at_most(f"webhook to receiver, p99, {backend}", 150, "ms", well),
+            _at_most(f"the same beside two bad endpoints, {backend}", 1.5, "× without them", slower),
+        ]
 
     def _flat(self, scenario: str, backend: str) -> list[Verdict]:
         found = []

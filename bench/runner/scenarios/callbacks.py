@@ -25,10 +25,15 @@ class Callbacks(Scenario):
     details = ("seconds", "repeated")
     in_quick = True
 
+    @staticmethod
+    def all_cases() -> list[Case]:
+        return [
+            Case("one", "one endpoint whose receiver answers after 1 ms"),
+            Case("hundred", "100 such endpoints of 100 tenants", {"tenants": 100}),
+        ]
+
     def cases(self, settings: Settings) -> list[Case]:
-        one = Case("one", "one endpoint, whose receiver answers after 1 ms")
-        hundred = Case("hundred", "100 endpoints of 100 tenants", {"tenants": 100})
-        return [one] if settings.quick else [one, hundred]
+        return self.all_cases()[: 1 if settings.quick else None]
 
     def measure(self, case: Case, contender: Contender, bench: Bench) -> Outcome:
         count = bench.settings.pick(2_000, 10_000) * contender.portion
