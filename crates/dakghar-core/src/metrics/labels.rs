@@ -68,6 +68,26 @@ impl From<&SendOutcome> for Attempt {
 }
 
 label! {
+    /// What became of a part of a webhook.
+    Received "part" {
+        /// A message from a person, new.
+        Message = "message",
+        /// A message that the business wrote in its app, or of its history, new.
+        Echo = "echo",
+        /// A report on a message, new or known.
+        Status = "status",
+        /// An event of a tenant.
+        Event = "event",
+        /// It belongs to no tenant, or was not understood.
+        Unrouted = "unrouted",
+        /// A message that was received before.
+        Absorbed = "absorbed",
+        /// A message that was received before, with another content.
+        Corrected = "corrected",
+    }
+}
+
+label! {
     /// The reason that a message became a dead letter.
     DeadLetter "reason" {
         /// Every attempt was refused in a way that allowed another.

@@ -17,7 +17,8 @@ pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
 
 pub use labels::{
-    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Limit, LiveWay, Redriven,
+    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Limit, LiveWay, Received,
+    Redriven,
 };
 pub use store_calls::StoreCall;
 pub use table::{Metrics, Row, Unit};

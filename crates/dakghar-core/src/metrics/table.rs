@@ -120,6 +120,7 @@ table! {
     unreadable_records: Counter, "unreadable_records", None, "Stored records that were found and cannot be read, each once; the log names them";
     store_latency: Family<StoreCall, Histogram<Latency>>, "store_call", Seconds, "How long calls to the store took, by the method; most carry a batch";
 
+    received: Family<Received, Counter>, "webhook_parts", None, "Parts of Meta's webhooks that were stored, by what became of them";
     ingest_gaps: Family<IngestGap, Counter>, "ingest_gaps", None, "Webhooks that were not answered with success although Meta sent them well, by the cause; Meta posts them again";
     feed_placed: Counter, "feed_placed", None, "Entries of feeds that this process gave their place; where the embedded store does it, none";
     feed_unplaced_age: Gauge, "feed_unplaced_age", Seconds, "How long the oldest entry of a feed has waited for its place; above a few seconds, no worker owns its partition";

@@ -23,6 +23,7 @@ on_both_backends!(
     counters_say_exactly_what_happened,
     calls_that_did_not_reach_meta_are_told_apart,
     refusals_and_gaps_are_counted_by_their_limit_and_cause,
+    the_parts_of_webhooks_are_counted_by_what_became_of_them,
     a_record_that_cannot_be_read_is_counted_once,
     a_running_process_exports_the_table_and_nothing_else,
 );
@@ -189,6 +190,48 @@ async fn filter(listener: tokio::net::TcpListener) {
         let _ = stream.write_all(answer.as_bytes()).await;
         let _ = stream.shutdown().await;
     }
+}
+
+async fn the_parts_of_webhooks_are_counted_by_what_became_of_them(backend: Backend) {
+    let measured = Measured::start(Setup::on(backend)).await;
+    let product = &measured.product;
+    product.tenant("111", "EAAG-real").await;
+    let post = async |number: &str, value: Value| {
+        let mut whole = json!({"metadata": {"phone_number_id": number}});
+        whole
+            .as_object_mut()
+            .expect("an object")
+            .extend(value.as_object().expect("an object").clone());
+        let body = json!({"object": "whatsapp_business_account", "entry": [
+            {"id": "900", "time": 1_760_000_000, "changes": [{"field": "messages", "value": whole}]},
+        ]});
+        let posted = product.sim.post_webhook_raw(body.to_string().into_bytes()).await;
+        assert_eq!(posted.unwrap(), 200);
+    };
+    let message = |id: &str, text: &str| {
+        json!({"messages": [{
+            "from": "919111111111", "id": id, "timestamp": "1760000000", "type": "text", "text": {"body": text},
+        }]})
+    };
+    for (number, id, text) in [
+        ("111", "wamid.A", "one"),
+        ("111", "wamid.B", "two"),
+        ("111", "wamid.A", "one"),
+        ("111", "wamid.A", "another"),
+        ("999", "wamid.C", "nobody's"),
+    ] {
+        post(number, message(id, text)).await;
+    }
+    post("111", json!({"errors": [{"code": 131_051, "title": "Unsupported"}]})).await;
+    let expected = counts([
+        ("message", 2),
+        ("absorbed", 1),
+        ("corrected", 1),
+        ("unrouted", 1),
+        ("event", 1),
+    ]);
+    let seen = measured.scrape().await.by_label("dakghar_webhook_parts_total");
+    assert_eq!(seen, expected);
 }
 
 async fn calls_that_did_not_reach_meta_are_told_apart(backend: Backend) {

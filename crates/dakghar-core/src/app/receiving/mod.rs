@@ -22,6 +22,7 @@ use crate::domain::message::{Origin, StatusRecord};
 use crate::domain::opaque::OpaqueSigner;
 use crate::domain::webhook::{EventReason, StatusReport, WebhookEvent};
 use crate::domain::{ErrorCode, HoldReason, Problem, graph_error};
+use crate::metrics::{Metrics, Received as Counted};
 use crate::ports::{Ports, Received, SignatureCheck, StoreError};
 use accounts::Accounts;
 use corrections::corrections;
@@ -43,6 +44,8 @@ pub struct WebhookReceipt {
     pub unrouted: usize,
     /// Messages received before.
     pub duplicates: usize,
+    /// Those of them that came with another content now; kept and visible.
+    pub corrected: usize,
 }
 
 impl WebhookReceipt {
@@ -63,6 +66,24 @@ impl WebhookReceipt {
             } else {
                 self.unrouted += 1;
             }
+        }
+    }
+}
+
+impl WebhookReceipt {
+    /// Counts the parts.
+    fn tell(&self, metrics: &Metrics) {
+        let parts = [
+            (Counted::Message, self.messages),
+            (Counted::Echo, self.echoes),
+            (Counted::Status, self.statuses),
+            (Counted::Event, self.events),
+            (Counted::Unrouted, self.unrouted),
+            (Counted::Absorbed, self.duplicates - self.corrected),
+            (Counted::Corrected, self.corrected),
+        ];
+        for (part, count) in parts {
+            metrics.received.of(part).inc_by(count as u64);
         }
     }
 }
@@ -163,6 +184,7 @@ impl Receiving {
         let mut sorted = self.sorter.sort(self.ports.webhooks.parse(body)).await?;
         let left_out = sorted.left_out.take();
         let receipt = self.store(sorted).await?;
+        receipt.tell(&self.ports.metrics);
         // Meta posts all of it again until that tenant can be read. The parts of other tenants, stored by then, are
         // absorbed.
         left_out.map_or(Ok(receipt), |error| Err(error.into()))
@@ -193,6 +215,7 @@ impl Receiving {
         let stored = self.receives.submit(inbound).await??;
         receipt.count(&stored.messages, &is_echo);
         let corrected = corrections(&*self.ports.messages, &self.sorter.events, &elements, &stored.messages).await?;
+        receipt.corrected = corrected.len();
         self.store_events(corrected).await?;
 
         self.hold_numbers(&statuses).await?;

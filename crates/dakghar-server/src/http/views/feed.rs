@@ -58,7 +58,8 @@ struct EntryView {
     place: String,
     /// What happened. `message.received`, `message.echo` and `message.history` for messages that were written elsewhere;
     /// `message.sent`, `.failed`, `.dead`, `.expired`, `.cancelled`, `.in_doubt` and `.redriven` for what became of one of
-    /// yours; `status.sent`, `.delivered`, `.read` and so on for Meta's reports; `message.edited`,
+    /// yours (a report that settled an open call tells that it was sent, and there is no `message.sent` then);
+    /// `status.sent`, `.delivered`, `.read` and so on for Meta's reports; `message.edited`,
     /// `message.revoked` and `message.corrected` (it came again with another content);
     /// `meta.` and the name of Meta's field for everything else.
     #[schema(example = "message.received")]
