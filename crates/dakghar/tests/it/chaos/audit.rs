@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
+use super::callbacks;
 use super::evidence::{Journal, Seen, UNSETTLED, all_messages, count_unsettled, message_of};
 use super::feeds;
 use super::installation::Installation;
@@ -156,6 +157,9 @@ pub async fn audit(installation: &Installation, loaded: &Loaded, healed_ms: i64,
     check_wamids(&mut verdict, &journal);
     let feeds = feeds::check(installation, loaded, &verdict.messages, allowed.forgotten).await;
     verdict.broken.extend(feeds);
+    if !allowed.forgotten {
+        verdict.broken.extend(callbacks::check(installation).await);
+    }
     verdict.healing_ms.sort_unstable();
     if verdict.broken.len() > SHOWN {
         let more = verdict.broken.len() - SHOWN;

@@ -63,13 +63,17 @@ pub async fn check(
     broken
 }
 
-struct Entry {
+/// An entry of a feed.
+pub struct Entry {
+    pub id: String,
     kind: String,
+    /// Of the message that it is about.
+    pub conversation: Option<String>,
     message: Option<String>,
 }
 
 /// The whole feed of a tenant.
-async fn read(installation: &Installation, tenant: &str, broken: &mut Vec<String>) -> Vec<Entry> {
+pub async fn read(installation: &Installation, tenant: &str, broken: &mut Vec<String>) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     let (mut after, mut ids) = ("0".to_owned(), BTreeSet::new());
     loop {
@@ -87,12 +91,17 @@ async fn read(installation: &Installation, tenant: &str, broken: &mut Vec<String
                     "the feed of {tenant} has the place {place} instead of {expected}"
                 ));
             }
-            if !ids.insert(text("id")) {
+            let id = text("id");
+            if !ids.insert(id.clone()) {
                 broken.push(format!("the feed of {tenant} has an entry twice: {entry}"));
             }
             let data = &entry["data"];
             let message = data["message"]["id"].as_str().or(data["id"].as_str());
+            let of_message = data["message"]["conversationId"].as_str();
+            let conversation = of_message.or(data["conversationId"].as_str());
             entries.push(Entry {
+                id,
+                conversation: conversation.map(str::to_owned),
                 kind: text("kind"),
                 message: message.map(str::to_owned),
             });

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use bson::{Document, doc};
 use dakghar_graph_sim::{GraphSim, JournalMode, SimConfig, StatusPlan};
+use dakghar_testkit::receiver::Receiver;
 use dakghar_testkit::servers::{Mongo, MongoSet, Redis};
 use serde_json::json;
 use tokio::sync::OnceCell;
 
+use super::callbacks;
 use super::node::Node;
 use crate::product::{ADMIN_KEY, APP_SECRET, MASTER_KEY, Tenant, repetition, tail, text};
 
@@ -153,14 +155,16 @@ impl Setup {
             store,
             redis,
             tenants: Vec::new(),
+            receivers: Vec::new(),
             is_hurried: self.is_hurried,
             client: OnceCell::new(),
             dir,
         };
         installation.ready().await;
         for number in 0..TENANTS {
-            let tenant = installation.register(number).await;
+            let (tenant, receiver) = installation.register(number).await;
             installation.tenants.push(tenant);
+            installation.receivers.push(receiver);
         }
         installation
     }
@@ -196,6 +200,8 @@ pub struct Installation {
     pub http: reqwest::Client,
     pub nodes: Vec<Node>,
     pub tenants: Vec<Tenant>,
+    /// The software of the tenants, in the same order.
+    pub receivers: Vec<Receiver>,
     pub store: Store,
     redis: Option<Redis>,
     is_hurried: bool,
@@ -329,7 +335,7 @@ impl Installation {
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
     }
 
-    async fn register(&self, number: usize) -> Tenant {
+    async fn register(&self, number: usize) -> (Tenant, Receiver) {
         let api = self.apis().next().expect("an API");
         let phone_number_id = format!("11{number}");
         let body =
@@ -347,7 +353,16 @@ impl Installation {
         let body = json!({"messagesPerSecond": MESSAGES_PER_SECOND});
         let answer = request.json(&body).send().await.expect("an answer");
         assert_eq!(answer.status(), 200);
-        tenant
+        let receiver = Receiver::start([]).await;
+        let url = api.url(&format!("/tenants/{}/endpoints", tenant.id));
+        let request = self.http.post(url).bearer_auth(ADMIN_KEY);
+        let answer = request
+            .json(&callbacks::endpoint(&receiver))
+            .send()
+            .await
+            .expect("an answer");
+        assert_eq!(answer.status(), 201);
+        (tenant, receiver)
     }
 }
 

@@ -20,6 +20,7 @@
 
 mod api;
 mod audit;
+mod callbacks;
 mod evidence;
 mod feeds;
 mod installation;
