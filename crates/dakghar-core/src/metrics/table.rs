@@ -11,7 +11,8 @@ use prometheus_client::registry::{self, Registry};
 
 use super::instruments::{Family, Histogram, Instrument, LabelDescription, Latency, Wait};
 use super::labels::{
-    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Limit, LiveWay, Redriven,
+    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Limit, LiveWay, Received,
+    Redriven,
 };
 use super::store_calls::StoreCall;
 
@@ -133,6 +134,7 @@ table! {
     callback_latency: Histogram<Latency>, "callback_call", Seconds, "How long calls of tenants' endpoints took";
     callback_lag: Histogram<Wait>, "callback_lag", Seconds, "From the time of an entry of a feed to the first call of an endpoint that took it";
     callbacks_dead: Counter, "callbacks_dead", None, "Entries that an endpoint has not taken in three days, and that are not tried again by themselves";
+    callbacks_replayed: Counter, "callbacks_replayed", None, "Entries that an endpoint has taken in a replay";
     callbacks_expired: Counter, "callbacks_expired", None, "Entries that were erased by their age before an endpoint got them";
     callback_breakers_opened: Counter, "callback_breakers_opened", None, "Endpoints that took so few calls that they are only tried from time to time";
     callback_endpoints: Family<EndpointHealth, Gauge>, "callback_endpoints", None, "Endpoints to which this process delivers, by how they are";
