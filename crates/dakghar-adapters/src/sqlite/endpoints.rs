@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
+use dakghar_core::domain::callback::Replay;
 use dakghar_core::domain::endpoint::{DeliveryOrder, DisabledReason, Endpoint, EndpointFormat, EndpointState};
 use dakghar_core::domain::feed::{EntryFilter, KindPattern, Place};
 use dakghar_core::domain::ids::{EndpointId, PhoneNumberId, TenantId};
@@ -15,11 +16,12 @@ use super::cells::{Cells, Damaged, Read, asked_for, number, readable};
 use super::failure::Outcome;
 use super::rows::millis;
 use super::secrets::{secrets_of, secrets_text};
+use crate::stored::replay::ReplayFields;
 
 /// In the order in which [`endpoint`] reads them.
 pub(super) const COLUMNS: &str = "id, tenant_id, seat, url, format, kinds, phone_number_ids, delivery_order, \
     batch_max, per_second, concurrency, header_names, sealed_headers, secrets, sealed_verify_token, state, \
-    disabled_reason, disabled_at, start, created_at, updated_at, version";
+    disabled_reason, disabled_at, start, replays, created_at, updated_at, version";
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     let marks = vec!["?"; COLUMNS.split(',').count()].join(", ");
@@ -29,7 +31,7 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
 static SAVE: LazyLock<String> = LazyLock::new(|| {
     let marks = vec!["?"; COLUMNS.split(',').count()].join(", ");
     format!(
-        "UPDATE endpoints SET ({COLUMNS}) = ({marks}) WHERE id = ?1 AND tenant_id = ?2 AND seat = ?3 AND version = ?23"
+        "UPDATE endpoints SET ({COLUMNS}) = ({marks}) WHERE id = ?1 AND tenant_id = ?2 AND seat = ?3 AND version = ?24"
     )
 });
 
@@ -146,8 +148,8 @@ struct EndpointRow {
     tenant_id: String,
     url: String,
     names: [&'static str; 3],
-    /// `kinds`, `phone_number_ids`, `header_names` and `secrets`.
-    lists: [String; 4],
+    /// `kinds`, `phone_number_ids`, `header_names`, `secrets` and `replays`.
+    lists: [String; 5],
     /// `seat`, `batch_max`, `per_second` and `concurrency`.
     numbers: [u32; 4],
     sealed: [Option<Vec<u8>>; 2],
@@ -178,6 +180,7 @@ impl EndpointRow {
                 texts(phone_number_ids.iter().map(PhoneNumberId::as_str)),
                 texts(endpoint.header_names.iter().map(String::as_str)),
                 secrets_text(&endpoint.secrets),
+                replays_text(&endpoint.replays),
             ],
             numbers: [
                 endpoint.seat,
@@ -197,9 +200,9 @@ impl EndpointRow {
     }
 
     /// In the order of [`COLUMNS`].
-    fn params(&self) -> [&dyn ToSql; 22] {
+    fn params(&self) -> [&dyn ToSql; 23] {
         let [format, order, state] = &self.names;
-        let [kinds, phone_number_ids, header_names, secrets] = &self.lists;
+        let [kinds, phone_number_ids, header_names, secrets, replays] = &self.lists;
         let [seat, batch_max, per_second, concurrency] = &self.numbers;
         [
             &self.id,
@@ -221,6 +224,7 @@ impl EndpointRow {
             &self.disabled.0,
             &self.disabled.1,
             &self.start,
+            replays,
             &self.times[0],
             &self.times[1],
             &self.version,
@@ -236,6 +240,16 @@ fn texts_of<T>(text: &str, column: &str, parse: impl Fn(&str) -> Option<T>) -> R
     let texts: Option<Vec<String>> = serde_json::from_str(text).ok();
     let parsed = texts.and_then(|texts| texts.iter().map(|text| parse(text)).collect());
     parsed.ok_or_else(|| Damaged(format!("the column {column} is not understood")))
+}
+
+fn replays_text(replays: &[Replay]) -> String {
+    let fields: Vec<ReplayFields> = replays.iter().map(ReplayFields::from).collect();
+    serde_json::to_string(&fields).expect("plain data")
+}
+
+fn replays_of(text: &str) -> Option<Vec<Replay>> {
+    let fields: Vec<ReplayFields> = serde_json::from_str(text).ok()?;
+    fields.iter().map(ReplayFields::replay).collect()
 }
 
 /// Reads an endpoint.
@@ -269,6 +283,7 @@ pub(super) fn endpoint(row: &Row<'_>) -> Read<Endpoint> {
         sealed_verify_token: cells.get()?,
         state: state(&mut cells)?,
         start: Place::new(cells.count()?),
+        replays: cells.parse(replays_of)?,
         created_at: cells.time()?,
         updated_at: cells.time()?,
         version: cells.count()?,

@@ -1,6 +1,7 @@
 //! Shared by both stores: ids that tell a time, durations, and records that cannot be read.
 
 pub(crate) mod id_time;
+pub(crate) mod replay;
 pub(crate) mod unreadable;
 pub(crate) mod uptime;
 

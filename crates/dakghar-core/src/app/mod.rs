@@ -48,8 +48,8 @@ pub use callbacks::{
     CallbackBodies, Callbacks, CallbacksSaved, CallbacksStep, EndedCallback, EndpointRun, Handed, OutgoingCall,
 };
 pub use endpoints::{
-    EndpointChanges, EndpointCredentials, EndpointWithSecret, Endpoints, ExpectedVersion, NewEndpoint, StartAt,
-    TenantChanges,
+    EndpointChanges, EndpointCredentials, EndpointWithSecret, Endpoints, ExpectedVersion, KnownReplay, NewEndpoint,
+    NewReplay, ReplayEnd, ReplayPreview, ReplayStatus, StartAt, TenantChanges, WaitingFor,
 };
 pub use failed_requests::FailedRequests;
 pub use failure::{Failure, Fault};

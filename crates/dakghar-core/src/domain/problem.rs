@@ -77,6 +77,8 @@ codes! {
     RedriveNotFound = "redrive_not_found", 404, "There is no such redrive";
     /// The tenant has no such endpoint.
     EndpointNotFound = "endpoint_not_found", 404, "The tenant has no such endpoint";
+    /// The endpoint has no such replay, or does not remember it any more.
+    ReplayNotFound = "replay_not_found", 404, "The endpoint has no such replay";
     /// There is no such app.
     AppNotFound = "app_not_found", 404, "There is no such app";
     /// The route exists with other methods.
@@ -99,6 +101,10 @@ codes! {
     RedriveOver = "redrive_over", 409, "The redrive is over";
     /// As many redrives are running or paused as there may be.
     TooManyRedrives = "too_many_redrives", 409, "Too many redrives are running or paused";
+    /// A replay of the endpoint is not over yet.
+    ReplayRunning = "replay_running", 409, "The endpoint has a replay that is not over";
+    /// The replay is done.
+    ReplayOver = "replay_over", 409, "The replay is over";
     /// The tenant has as many endpoints as it may.
     EndpointLimit = "endpoint_limit", 409, "The tenant has too many endpoints";
     /// The tenant has messages that are not settled.

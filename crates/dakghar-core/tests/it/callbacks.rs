@@ -1,5 +1,7 @@
 //! Deliveries to an endpoint: each entry, at least once, in the order that was asked for, whatever the receiver does.
 
+mod replays;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use dakghar_core::ports::{
 use dakghar_testkit::samples;
 
 use crate::world::ports::at_once;
+use crate::world::process::Process;
 use crate::world::wire::{Call, Fate};
 use crate::world::{Kind, World};
 
@@ -37,6 +40,7 @@ impl CallbackBodies for Places {
 struct Story {
     world: World,
     tenant: Tenant,
+    process: Process,
     callbacks: Arc<Callbacks>,
     endpoint: Endpoint,
     run: Option<EndpointRun>,
@@ -63,6 +67,7 @@ impl Story {
         let mut story = Self {
             world,
             tenant,
+            process,
             callbacks,
             endpoint,
             run: None,

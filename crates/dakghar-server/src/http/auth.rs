@@ -195,6 +195,19 @@ impl FromRequestParts<HttpState> for ResourceId {
     }
 }
 
+/// The two last parameters of the path, as the client wrote them: the id of a thing below the tenant, and of one below that.
+pub(super) struct ResourceIds(pub(super) String, pub(super) String);
+
+impl FromRequestParts<HttpState> for ResourceIds {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, ApiError> {
+        let upper = path_parameter(parts, state, |name| name == "endpointId").await;
+        let lower = path_parameter(parts, state, |name| name == "replayId").await;
+        Ok(Self(upper.unwrap_or_default(), lower.unwrap_or_default()))
+    }
+}
+
 async fn path_parameter(parts: &mut Parts, state: &HttpState, is_wanted: impl Fn(&str) -> bool) -> Option<String> {
     let parameters = RawPathParams::from_request_parts(parts, state).await.ok()?;
     parameters

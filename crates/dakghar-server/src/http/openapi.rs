@@ -250,6 +250,7 @@ fn meaning_of(parameter: &str) -> &'static str {
         "personId" => "The person.",
         "phoneNumberId" => "Meta's id of the number.",
         "endpointId" => "The endpoint.",
+        "replayId" => "The replay.",
         "appId" => "Meta's id of the app.",
         _ => "The id.",
     }

@@ -107,6 +107,10 @@ fn intended(operation: &Operation) -> Access {
         | "resumeEndpoint"
         | "listEndpointExceptions"
         | "listEndpointAttempts"
+        | "replayEvents"
+        | "listReplays"
+        | "getReplay"
+        | "cancelReplay"
         | "readFeed" => Access::Tenant,
         "verifyWebhook" | "receiveWebhook" | "getHealth" | "getReadiness" => Access::Anybody,
         new => panic!("{new} needs a case here"),
@@ -121,6 +125,7 @@ fn probe(operation: &Operation, tenant_id: &str) -> Request<Body> {
         .replace("{phoneNumberId}", "999")
         .replace("{messageId}", "msg_x")
         .replace("{endpointId}", "end_x")
+        .replace("{replayId}", "rpl_x")
         .replace("{redriveId}", "rdr_x")
         .replace("{conversationId}", "cnv_x")
         .replace("{personId}", "per_x")

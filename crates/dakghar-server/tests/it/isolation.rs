@@ -15,6 +15,7 @@ struct Foreign {
     person_id: String,
     redrive_id: String,
     endpoint_id: String,
+    replay_id: String,
 }
 
 #[tokio::test]
@@ -39,11 +40,15 @@ async fn every_tenant_operation_hides_what_belongs_to_another() {
     let endpoint = service
         .post(&format!("/tenants/{}/endpoints", theirs.id), &endpoint)
         .await;
+    let endpoint_id = endpoint.json["endpointId"].as_str().expect("an id").to_owned();
+    let replays = format!("/tenants/{}/endpoints/{endpoint_id}/replays", theirs.id);
+    let replay = service.post(&replays, &json!({"from": "1"})).await;
     let foreign = Foreign {
         tenant_id: theirs.id.clone(),
         phone_number_id: theirs.phone_number_id.clone(),
         message_id,
-        endpoint_id: endpoint.json["endpointId"].as_str().expect("an id").to_owned(),
+        replay_id: replay.json["id"].as_str().expect("an id").to_owned(),
+        endpoint_id,
         redrive_id: redrive.json["id"].as_str().expect("an id").to_owned(),
         conversation_id: conversations.json["data"][0]["id"].as_str().expect("an id").to_owned(),
         person_id: conversations.json["data"][0]["personId"]
@@ -66,6 +71,7 @@ async fn every_tenant_operation_hides_what_belongs_to_another() {
                 .replace("{phoneNumberId}", &foreign.phone_number_id)
                 .replace("{messageId}", &foreign.message_id)
                 .replace("{endpointId}", &foreign.endpoint_id)
+                .replace("{replayId}", &foreign.replay_id)
                 .replace("{redriveId}", &foreign.redrive_id)
                 .replace("{conversationId}", &foreign.conversation_id)
                 .replace("{personId}", &foreign.person_id);
@@ -83,6 +89,7 @@ async fn every_tenant_operation_hides_what_belongs_to_another() {
                 &foreign.message_id,
                 &foreign.redrive_id,
                 &foreign.endpoint_id,
+                &foreign.replay_id,
                 "their-canary",
                 "Tenant B",
             ] {

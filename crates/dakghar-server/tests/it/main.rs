@@ -28,6 +28,7 @@ mod meta_form;
 mod operations;
 mod pacing;
 mod redrives;
+mod replays;
 mod retention;
 mod send;
 mod sockets;

@@ -1,9 +1,10 @@
 //! Endpoints of tenants.
 
+use dakghar_core::domain::callback::{Replay, ReplayOf, ReplayProgress};
 use dakghar_core::domain::endpoint::{DeliveryOrder, DisabledReason, EndpointFormat, EndpointState};
 use dakghar_core::domain::feed::{EntryFilter, Place};
 use dakghar_core::domain::sealed_secret::SealedSecret;
-use dakghar_core::domain::{Endpoint, KindPattern, TenantId};
+use dakghar_core::domain::{Endpoint, EntryId, KindPattern, TenantId};
 use dakghar_core::ports::IdGenerator as _;
 
 use super::{IDS, at, phone};
@@ -47,7 +48,41 @@ pub fn endpoint_full(tenant_id: TenantId, seat: u32) -> Endpoint {
             at: later,
         },
         start: Place::new(1 << 40),
+        replays: replays(),
         updated_at: later,
         ..endpoint
     }
+}
+
+/// A replay of each sort, the last one with an outcome.
+fn replays() -> Vec<Replay> {
+    let filter = EntryFilter {
+        kinds: vec![KindPattern::parse("status.*").expect("a pattern")],
+        phone_number_ids: vec![phone("111")],
+    };
+    let events = [1, 2].map(|number| EntryId::from_uuid(uuid::Uuid::from_u128(number)));
+    let sorts = [
+        ReplayOf::Events(events.into()),
+        ReplayOf::FailedSince(at(3)),
+        ReplayOf::Range(filter),
+        ReplayOf::Range(EntryFilter::default()),
+    ];
+    let mut replays = sorts.map(|of| Replay {
+        id: IDS.replay_id(),
+        of,
+        after: Place::new(3),
+        until: Place::new(1 << 40),
+        is_cancelled: false,
+        requested_at: at(IDS.count()),
+        outcome: None,
+    });
+    replays[1].is_cancelled = true;
+    replays[3].outcome = Some(ReplayProgress {
+        id: replays[3].id,
+        at: Place::new(9),
+        delivered: 5,
+        failed: 1,
+        ended_at: Some(at(IDS.count())),
+    });
+    replays.into()
 }

@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod named;
+mod replays;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +43,7 @@ Examples:
   dakghar endpoint update ten_… end_… --per-second 100 --header 'Authorization: Bearer 7f3a'
   dakghar endpoint rotate-secret ten_… end_… --overlap-seconds 3600
   dakghar endpoint exceptions ten_… end_… --state dead
+  dakghar endpoint replay ten_… end_… --failed-since 2026-11-22T10:00:00Z --dry-run
   dakghar endpoint list ten_…";
 
 /// The commands on endpoints.
@@ -69,6 +71,12 @@ pub enum Command {
     },
     /// List the attempts of an endpoint, the latest first
     Attempts(deliveries::Listing),
+    /// Deliver events again: some, what failed since a time, or a part of the feed
+    Replay(replays::Replaying),
+    /// List the replays of an endpoint, the latest first
+    Replays(Named),
+    /// End a replay; what it has delivered stays so
+    CancelReplay(replays::NamedReplay),
     /// Change an endpoint: what is not named stays
     Update(Update),
     /// Stop calling an endpoint; what it does not get waits in the feed
@@ -213,6 +221,9 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
         }
         Command::Exceptions { listing, state } => listing.exceptions(&app, state).await?,
         Command::Attempts(listing) => listing.attempts(&app).await?,
+        Command::Replay(replaying) => replaying.carry_out(&app).await?,
+        Command::Replays(named) => replays::list(&app, &named).await?,
+        Command::CancelReplay(named) => replays::cancel(&app, &named).await?,
         Command::Update(update) => update.carry_out(endpoints).await?,
         Command::Pause(named) => {
             let paused = endpoints

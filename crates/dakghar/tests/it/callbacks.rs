@@ -15,6 +15,8 @@ on_both_backends!(
     what_meta_posted_arrives_as_it_was_posted,
     a_paused_endpoint_gets_what_happened_when_it_is_resumed,
     what_was_not_taken_and_every_attempt_can_be_read,
+    what_was_delivered_is_delivered_again_whatever_is_killed,
+    the_shell_delivers_again_what_failed,
 );
 
 async fn start(backend: Backend) -> Product {
@@ -248,4 +250,127 @@ async fn what_was_not_taken_and_every_attempt_can_be_read(backend: Backend) {
     assert!(shell(&["attempts", "--limit", "1"]).contains("503"));
     let printed: Value = serde_json::from_str(&shell(&["show"])).expect("JSON");
     assert_eq!(printed["progress"]["openExceptions"], json!(1));
+}
+
+async fn what_was_delivered_is_delivered_again_whatever_is_killed(backend: Backend) {
+    let mut product = start(backend).await;
+    let tenant = product.tenant("111", "mock_a").await;
+    let receiver = Receiver::start([]).await;
+    let made = endpoint(&product, &tenant, &receiver, json!({"perSecond": 40})).await;
+    let id = text(&made["endpointId"]);
+    let path = format!("/tenants/{}/endpoints/{id}", tenant.id);
+    for n in 0..60 {
+        hears(&product, "111", &format!("wamid.{n}")).await;
+    }
+    let first = until(&receiver, 60).await;
+    let known: BTreeSet<String> = first.iter().map(|request| text(&body(request)["id"])).collect();
+    assert_eq!(known.len(), 60);
+    // The place has moved past all of them.
+    assert!(eventually(async || product.get(&path).await["progress"]["place"] == "60").await);
+    let counted = product
+        .post(&format!("{path}/replays"), json!({"from": "1", "dryRun": true}))
+        .await;
+    assert_eq!(counted, json!({"events": 60, "isExact": true}));
+
+    let asked = product.post(&format!("{path}/replays"), json!({"from": "1"})).await;
+    let replay = format!("{path}/replays/{}", text(&asked["id"]));
+    let replayed = |receiver: &Receiver| -> BTreeSet<String> {
+        let requests = receiver.requests();
+        let marked = requests
+            .iter()
+            .filter(|request| request.header("x-dakghar-replay") == Some("true"));
+        marked.map(|request| text(&body(request)["id"])).collect()
+    };
+    // Twice in the middle of it everything is killed; what happens meanwhile arrives, too.
+    for round in 1..=2 {
+        assert!(eventually(async || replayed(&receiver).len() >= 15 * round).await);
+        hears(&product, "111", &format!("wamid.live.{round}")).await;
+        product.restart().await;
+    }
+    let mut shown = Value::Null;
+    let is_done = eventually(async || {
+        shown = product.get(&replay).await;
+        shown["status"] == "done"
+    });
+    assert!(is_done.await, "{shown}");
+    assert_eq!(
+        replayed(&receiver),
+        known,
+        "all of them, under their ids, and nothing else"
+    );
+    assert_eq!(shown["place"], "60");
+    let live = |request: &ReceivedRequest| {
+        let content = text(&body(request)["data"]["content"]["body"]);
+        content.starts_with("wamid.live") && request.header("x-dakghar-replay").is_none()
+    };
+    let arrived = eventually(async || receiver.requests().iter().filter(|request| live(request)).count() >= 2);
+    assert!(arrived.await);
+
+    // What a paused endpoint is to get again waits until it is resumed.
+    product.post(&format!("{path}/pause"), json!({})).await;
+    let event = known.first().expect("one");
+    let asked = product
+        .post(&format!("{path}/replays"), json!({"eventIds": [event]}))
+        .await;
+    assert_eq!(
+        (&asked["status"], &asked["waitingFor"]),
+        (&json!("waiting"), &json!("paused"))
+    );
+    let (status, refused) = product
+        .call("POST", &format!("{path}/replays"), Some(json!({"from": "1"})))
+        .await;
+    assert_eq!((status, &refused["code"]), (409, &json!("replay_running")));
+    product.post(&format!("{path}/resume"), json!({})).await;
+    let replay = format!("{path}/replays/{}", text(&asked["id"]));
+    assert!(eventually(async || product.get(&replay).await["status"] == "done").await);
+    assert_eq!(product.get(&replay).await["delivered"], 1);
+    assert_eq!(
+        product.get(&format!("{path}/replays")).await["data"]
+            .as_array()
+            .map(Vec::len),
+        Some(2)
+    );
+}
+
+async fn the_shell_delivers_again_what_failed(backend: Backend) {
+    let product = start(backend).await;
+    let tenant = product.tenant("111", "mock_a").await;
+    let refusal = Reply::answer(503, "retry-after: 0\r\n", b"no");
+    let receiver = Receiver::start([refusal]).await;
+    let made = endpoint(&product, &tenant, &receiver, json!({"order": "conversation"})).await;
+    let id = text(&made["endpointId"]);
+    let path = format!("/tenants/{}/endpoints/{id}", tenant.id);
+    hears(&product, "111", "wamid.1").await;
+    hears(&product, "111", "wamid.2").await;
+    assert!(eventually(async || product.get(&path).await["progress"]["place"] == "2").await);
+    let run = |arguments: &[&str]| product.run(&[&["endpoint"], arguments].concat());
+    let since = ["--failed-since", "2020-01-01T00:00:00Z"];
+    let (code, out, err) = run(&[&["replay", &tenant.id, &id, "--dry-run"], &since[..]].concat());
+    assert!(
+        code == Some(0) && out.contains("would be delivered again"),
+        "{out}{err}"
+    );
+    let (code, out, err) = run(&[&["replay", &tenant.id, &id], &["--from", "1"]].concat());
+    assert!(code == Some(0) && out.contains("is done"), "{out}{err}");
+    let (code, out, err) = run(&["replays", &tenant.id, &id]);
+    assert!(
+        code == Some(0) && out.contains("rpl_") && out.contains("done"),
+        "{out}{err}"
+    );
+    let replay = out
+        .split_whitespace()
+        .find(|word| word.starts_with("rpl_"))
+        .expect("its id");
+    let (code, _, err) = run(&["cancel-replay", &tenant.id, &id, replay]);
+    assert!(code == Some(1) && err.contains("replay_over"), "{err}");
+    assert_eq!(run(&["replay", &tenant.id, &id]).0, Some(1), "it must say what");
+    // Both arrived in the end.
+    let arrived = |receiver: &Receiver| -> BTreeSet<String> {
+        let requests = receiver.requests();
+        requests
+            .iter()
+            .map(|request| text(&body(request)["data"]["content"]["body"]))
+            .collect()
+    };
+    assert!(eventually(async || arrived(&receiver).len() == 2 && receiver.requests().len() > 2).await);
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::secret::SecretFields;
 use super::{SCHEMA_VERSION, Unreadable, binary, counter, date, from_raw, timestamp, to_raw};
+use crate::stored::replay::ReplayFields;
 
 const WHAT: &str = "endpoint";
 
@@ -45,6 +46,9 @@ struct EndpointFields<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     disabled: Option<DisabledFields<'a>>,
     start: i64,
+    /// The latest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    replays: Vec<ReplayFields>,
     created_at: DateTime,
     updated_at: DateTime,
     version: i64,
@@ -86,6 +90,7 @@ pub(in crate::mongo) fn encode(endpoint: &Endpoint, version: u64) -> Result<RawD
         state: endpoint.state.as_str().into(),
         disabled: endpoint.state.disabled().map(disabled),
         start: counter(endpoint.start.number()),
+        replays: endpoint.replays.iter().map(ReplayFields::from).collect(),
         created_at: date(endpoint.created_at),
         updated_at: date(endpoint.updated_at),
         version: counter(version),
@@ -103,6 +108,7 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Endpoint, Unreadable
     let count = |value: i64, field| u64::try_from(value).map_err(|_| wrong(field));
     let kinds = fields.kinds.iter().map(|kind| KindPattern::parse(kind));
     let numbers = fields.phone_number_ids.iter().map(|id| PhoneNumberId::parse(id));
+    let replays = fields.replays.iter().map(ReplayFields::replay);
     Ok(Endpoint {
         id: EndpointId::parse(&fields.id).map_err(|_| wrong("_id"))?,
         tenant_id: TenantId::parse(&fields.tenant_id).map_err(|_| wrong("tenantId"))?,
@@ -123,6 +129,7 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Endpoint, Unreadable
         sealed_verify_token: fields.sealed_verify_token.as_ref().map(|sealed| sealed.bytes.clone()),
         state: state(&fields)?,
         start: Place::new(count(fields.start, "start")?),
+        replays: replays.collect::<Option<_>>().ok_or_else(|| wrong("replays"))?,
         created_at: timestamp(fields.created_at),
         updated_at: timestamp(fields.updated_at),
         version: count(fields.version, "version")?,

@@ -11,8 +11,11 @@ use crate::app::failure::Failure;
 use crate::app::feed::{FeedItem, posted_body};
 use crate::domain::callback::{CallEnd, CallbackFailure};
 use crate::domain::endpoint::{Endpoint, EndpointFormat};
-use crate::domain::{EntryId, Timestamp};
+use crate::domain::{EntryId, Secret, Timestamp};
 use crate::ports::receivers::{CallbackAnswer, CallbackCall, CallbackOutcome};
+
+/// Tells a receiver that it is handed something once more, on request.
+const REPLAY_HEADER: &str = "x-dakghar-replay";
 
 /// A call that may begin.
 pub struct OutgoingCall {
@@ -125,11 +128,19 @@ impl OutgoingCall {
         };
         let call = CallbackCall {
             url: url.clone(),
-            headers: self.opened.headers(&self.id(), deps.clock.wall(), &body),
+            headers: self.headers(deps, &body),
             body,
             timeout: deps.timeout,
         };
         deps.receivers.post(call).await.into()
+    }
+
+    fn headers(&self, deps: &Deps, body: &[u8]) -> Vec<(String, Secret)> {
+        let mut headers = self.opened.headers(&self.id(), deps.clock.wall(), body);
+        if self.items.first().is_some_and(|first| first.is_replay) {
+            headers.push((REPLAY_HEADER.to_owned(), Secret::new("true")));
+        }
+        headers
     }
 
     /// The id of what it hands over: that of its entry; of several, one that follows from all of theirs.

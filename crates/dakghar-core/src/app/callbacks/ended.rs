@@ -24,11 +24,17 @@ impl EndpointRun {
             began_at,
         } = ended;
         self.under_way -= 1;
-        for item in &call.items {
-            if let Some(id) = item.conversation_id {
-                self.busy.remove(&id);
-            }
+        for line in call.items.iter().filter_map(Item::line) {
+            self.busy.remove(&line);
         }
+        if let Some(run) = call.items.first().and_then(|first| self.replay_of(first.source)) {
+            run.under_way -= 1;
+        }
+        self.take_outcome(call, outcome, began_at, now);
+        self.note_replayed();
+    }
+
+    fn take_outcome(&mut self, call: OutgoingCall, outcome: Outcome, began_at: Timestamp, now: Timestamp) {
         let answer = match outcome {
             Outcome::Answered(answer) => answer,
             Outcome::NothingToSend => return self.leave_out(&call.items, now),
@@ -71,7 +77,16 @@ impl EndpointRun {
         self.progress.delivered += call.items.len() as u64;
         self.progress.delivered_at = Some(now);
         for item in &call.items {
-            self.deps.metrics.callback_lag.observe(now.since(item.feed.entry.at));
+            if item.is_replay {
+                self.deps.metrics.callbacks_replayed.inc();
+            } else {
+                self.deps.metrics.callback_lag.observe(now.since(item.feed.entry.at));
+            }
+            if self.replay_of(item.source).is_some()
+                && let Some(progress) = &mut self.progress.replay
+            {
+                progress.delivered += 1;
+            }
             self.done(item, now);
         }
     }
@@ -93,6 +108,16 @@ impl EndpointRun {
             self.unsaved.disable = Some(DisabledReason::Failing);
         }
         for item in &call.items {
+            match self.replay_of(item.source).is_some() {
+                true => self
+                    .progress
+                    .replay
+                    .iter_mut()
+                    .for_each(|progress| progress.failed += 1),
+                // It was cancelled meanwhile: what it leaves is as it was.
+                false if matches!(item.source, Source::Replay(_)) => continue,
+                false => {}
+            }
             let (since, attempts) = (item.since.unwrap_or(now), item.attempts + 1);
             let next_at = next_attempt(since, now, attempts, self.deps.ids.jitter(), asked);
             let state = next_at.map_or(ExceptionState::Dead, ExceptionState::Retrying);
@@ -127,6 +152,11 @@ impl EndpointRun {
             match item.source {
                 Source::Feed => self.window.give_back(item.place(), item),
                 Source::Exceptions => self.pending.put_back(item.place(), now + NOT_MADE_WAIT),
+                Source::Replay(_) => {
+                    if let Some(run) = self.replay_of(item.source) {
+                        run.window.give_back(item.place(), item);
+                    }
+                }
             }
         }
     }
@@ -146,6 +176,17 @@ impl EndpointRun {
                 self.pending.remove(item.place(), now);
                 self.unsaved.exceptions.insert(item.place(), None);
             }
+            Source::Replay(_) => {
+                // It may be a dead one, which it is no more.
+                self.unsaved.exceptions.insert(item.place(), None);
+                self.done_again(item);
+            }
+        }
+    }
+
+    fn done_again(&mut self, item: &Item) {
+        if let Some(run) = self.replay_of(item.source) {
+            run.window.done(item.place());
         }
     }
 
@@ -162,8 +203,10 @@ impl EndpointRun {
         };
         self.pending.note(&exception, now);
         self.unsaved.exceptions.insert(item.place(), Some(exception));
-        if item.source != Source::Exceptions {
-            self.window.done(item.place());
+        match item.source {
+            Source::Feed => self.window.done(item.place()),
+            Source::Exceptions => {}
+            Source::Replay(_) => self.done_again(item),
         }
     }
 }

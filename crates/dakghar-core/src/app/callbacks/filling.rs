@@ -6,9 +6,8 @@ use std::time::Duration;
 use super::item::{Item, Source, about};
 use super::state::EndpointRun;
 use crate::app::failure::Failure;
-use crate::app::feed::is_posted_by_meta;
 use crate::domain::callback::CallbackException;
-use crate::domain::endpoint::{DeliveryOrder, EndpointFormat};
+use crate::domain::endpoint::DeliveryOrder;
 use crate::domain::feed::PlacedEntry;
 use crate::domain::page::PageLimit;
 use crate::domain::{Place, Timestamp};
@@ -78,10 +77,7 @@ impl EndpointRun {
         }
         let last = listed.items.last().map_or(after, |placed| placed.place);
         let mut wanted: Vec<PlacedEntry> = listed.items;
-        wanted.retain(|placed| {
-            let is_posted = self.endpoint.format != EndpointFormat::Meta || is_posted_by_meta(&placed.entry);
-            is_posted && self.endpoint.filter.matches_kind(&placed.entry.kind) && !self.pending.has(placed.place)
-        });
+        wanted.retain(|placed| self.may_want(&placed.entry) && !self.pending.has(placed.place));
         let asked = wanted.len();
         let items = self.deps.feed.with_records(&tenant_id, wanted).await?;
         let (read, read_to) = (items.len(), items.last().map(|item| item.place));

@@ -2,7 +2,10 @@
 
 use crate::app::feed::{EntryData, FeedItem};
 use crate::domain::feed::PlacedEntry;
-use crate::domain::{ConversationId, PhoneNumberId, Place, Timestamp};
+use crate::domain::{ConversationId, PhoneNumberId, Place, ReplayId, Timestamp};
+
+/// What is delivered in order: a conversation, and whether it is replayed. Live entries do not wait for replayed ones.
+pub(super) type Line = (ConversationId, bool);
 
 /// Where an entry was taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +14,8 @@ pub(super) enum Source {
     Feed,
     /// The exceptions.
     Exceptions,
+    /// What a replay is about.
+    Replay(ReplayId),
 }
 
 /// An entry with its record, on its way.
@@ -30,6 +35,11 @@ pub(super) struct Item {
 impl Item {
     pub(super) const fn place(&self) -> Place {
         self.feed.place
+    }
+
+    /// The line that it stands in.
+    pub(super) fn line(&self) -> Option<Line> {
+        self.conversation_id.map(|id| (id, self.is_replay))
     }
 
     pub(super) fn placed(&self) -> PlacedEntry {

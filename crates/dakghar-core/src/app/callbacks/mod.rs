@@ -3,6 +3,7 @@
 //! Each endpoint is delivered to by the process that owns the partition of its tenant ([`EndpointRun`]). Which process
 //! that is, is a matter of speed and not of truth: whoever saves how far an endpoint is names the version that was read.
 
+mod batch;
 mod bodies;
 mod call;
 mod call_pace;
@@ -12,6 +13,8 @@ mod filling;
 mod item;
 mod opened;
 mod pending;
+mod replay_run;
+mod replaying;
 mod run;
 mod state;
 mod unsaved;
@@ -143,7 +146,9 @@ impl Callbacks {
 
     /// Begins to deliver to an endpoint where it was left.
     pub async fn run(&self, endpoint: Arc<Endpoint>) -> Result<EndpointRun, Failure> {
-        EndpointRun::load(self.deps.clone(), endpoint).await
+        let mut run = EndpointRun::load(self.deps.clone(), endpoint).await?;
+        run.take_up_replay();
+        Ok(run)
     }
 
     /// Begins to listen for entries of this tenant.

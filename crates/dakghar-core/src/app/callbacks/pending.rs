@@ -2,20 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::item::Line;
 use crate::domain::callback::{CallbackException, ExceptionState};
-use crate::domain::{ConversationId, Place, Timestamp};
+use crate::domain::{Place, Timestamp};
 
 /// Exceptions that are not dead.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     all: BTreeMap<Place, Waiting>,
     due: BTreeSet<(Timestamp, Place)>,
-    lines: HashMap<ConversationId, BTreeSet<Place>>,
+    lines: HashMap<Line, BTreeSet<Place>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
-    conversation_id: Option<ConversationId>,
+    line: Option<Line>,
     /// `None` while it is being tried, or stands behind another one.
     next_at: Option<Timestamp>,
     is_under_way: bool,
@@ -31,9 +32,9 @@ impl Pending {
         self.all.contains_key(&place)
     }
 
-    /// True if a later entry of this conversation must wait.
-    pub(super) fn holds_back(&self, conversation_id: &ConversationId) -> bool {
-        self.lines.contains_key(conversation_id)
+    /// True if a later entry of this line must wait.
+    pub(super) fn holds_back(&self, line: &Line) -> bool {
+        self.lines.contains_key(line)
     }
 
     /// Takes note of an exception, new or changed.
@@ -45,14 +46,14 @@ impl Pending {
         }
         self.forget_time(place);
         let waiting = Waiting {
-            conversation_id: exception.conversation_id,
+            line: exception.conversation_id.map(|id| (id, exception.is_replay)),
             next_at: exception.state.next_at(),
             is_under_way: false,
         };
         self.all.insert(place, waiting);
-        if let Some(conversation_id) = exception.conversation_id {
-            self.lines.entry(conversation_id).or_default().insert(place);
-            self.call_first(&conversation_id, now);
+        if let Some(line) = waiting.line {
+            self.lines.entry(line).or_default().insert(place);
+            self.call_first(&line, now);
         } else {
             self.set_time(place, Some(waiting.next_at.unwrap_or(now)));
         }
@@ -61,15 +62,15 @@ impl Pending {
     /// Takes note that one is over: the next one of its conversation is due.
     pub(super) fn remove(&mut self, place: Place, now: Timestamp) {
         self.forget_time(place);
-        let Some(conversation_id) = self.all.remove(&place).and_then(|waiting| waiting.conversation_id) else {
+        let Some(line) = self.all.remove(&place).and_then(|waiting| waiting.line) else {
             return;
         };
-        if let Some(line) = self.lines.get_mut(&conversation_id) {
-            line.remove(&place);
-            if line.is_empty() {
-                self.lines.remove(&conversation_id);
+        if let Some(places) = self.lines.get_mut(&line) {
+            places.remove(&place);
+            if places.is_empty() {
+                self.lines.remove(&line);
             } else {
-                self.call_first(&conversation_id, now);
+                self.call_first(&line, now);
             }
         }
     }
@@ -95,15 +96,23 @@ impl Pending {
         }
     }
 
+    /// Has one that waits for its time tried now.
+    pub(super) fn call_up(&mut self, place: Place, now: Timestamp) {
+        let at = self.all.get(&place).and_then(|waiting| waiting.next_at);
+        if at.is_some_and(|at| at > now && self.due.contains(&(at, place))) {
+            self.set_time(place, Some(now));
+        }
+    }
+
     /// When the next one is due.
     pub(super) fn next_at(&self) -> Option<Timestamp> {
         self.due.first().map(|(at, _)| *at)
     }
 
     /// The first of a conversation is the one that is tried.
-    fn call_first(&mut self, conversation_id: &ConversationId, now: Timestamp) {
-        let mut line = self.lines.get(conversation_id).into_iter().flatten().copied();
-        let (Some(first), second) = (line.next(), line.next()) else {
+    fn call_first(&mut self, line: &Line, now: Timestamp) {
+        let mut places = self.lines.get(line).into_iter().flatten().copied();
+        let (Some(first), second) = (places.next(), places.next()) else {
             return;
         };
         // It was the first until now.
@@ -140,7 +149,7 @@ mod tests {
 
     use super::*;
     use crate::domain::feed::{EntryKind, FeedEntry, PlacedEntry, Subject};
-    use crate::domain::{EndpointId, EventId, TenantId};
+    use crate::domain::{ConversationId, EndpointId, EventId, TenantId};
 
     const NOW: Timestamp = Timestamp::from_millis(1_760_000_000_000);
 
@@ -204,7 +213,7 @@ mod tests {
         pending.note(&retrying(4, Some(1), 10), NOW);
         pending.note(&exception(6, Some(1), ExceptionState::Behind), NOW);
         pending.note(&retrying(7, Some(2), 1), NOW);
-        let first = ConversationId::from_uuid(Uuid::from_u128(1));
+        let first = (ConversationId::from_uuid(Uuid::from_u128(1)), false);
         assert!(pending.holds_back(&first));
         assert_eq!(take(&mut pending, 100), [7, 4]);
         assert_eq!(take(&mut pending, 100), [] as [u64; 0], "the first is under way");
@@ -217,5 +226,37 @@ mod tests {
         assert_eq!(take(&mut pending, 200), [6]);
         pending.remove(Place::new(6), at(200));
         assert!(!pending.holds_back(&first));
+    }
+
+    #[test]
+    fn what_is_called_up_is_tried_at_once_unless_another_is_in_its_way() {
+        let mut pending = Pending::default();
+        pending.note(&retrying(1, None, 500), NOW);
+        pending.note(&retrying(4, Some(1), 500), NOW);
+        pending.note(&retrying(5, Some(1), 400), NOW);
+        for place in [1, 5, 9] {
+            pending.call_up(Place::new(place), at(10));
+        }
+        assert_eq!(take(&mut pending, 10), [1], "5 waits for 4");
+        pending.call_up(Place::new(1), at(11));
+        assert_eq!(take(&mut pending, 11), [] as [u64; 0], "it is under way");
+        pending.call_up(Place::new(4), at(12));
+        assert_eq!(take(&mut pending, 12), [4]);
+    }
+
+    #[test]
+    fn what_is_replayed_stands_in_a_line_of_its_own() {
+        let mut pending = Pending::default();
+        let replayed = CallbackException {
+            is_replay: true,
+            ..retrying(1, Some(1), 500)
+        };
+        pending.note(&replayed, NOW);
+        pending.note(&retrying(4, Some(1), 20), NOW);
+        let line = ConversationId::from_uuid(Uuid::from_u128(1));
+        assert!(pending.holds_back(&(line, true)) && pending.holds_back(&(line, false)));
+        assert_eq!(take(&mut pending, 20), [4]);
+        pending.remove(Place::new(4), at(20));
+        assert!(pending.holds_back(&(line, true)) && !pending.holds_back(&(line, false)));
     }
 }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::batch;
 use super::call::OutgoingCall;
 use super::item::Item;
 use super::state::EndpointRun;
@@ -63,6 +64,7 @@ impl EndpointRun {
     pub async fn change(&mut self, endpoint: Arc<Endpoint>) -> Result<(), Failure> {
         self.opened = Arc::new(self.deps.open(&endpoint).await?);
         self.endpoint = endpoint;
+        self.take_up_replay();
         Ok(())
     }
 
@@ -94,6 +96,9 @@ impl EndpointRun {
         }
         if self.opened.until.is_some_and(|until| until <= now) {
             self.opened = Arc::new(self.deps.open(&self.endpoint).await?);
+        }
+        if self.reads_replay_on(now) {
+            self.fill_replay(now).await?;
         }
         self.fill_due(now).await?;
         if self.reads_on(now) {
@@ -128,42 +133,62 @@ impl EndpointRun {
         }
         self.pace.take(uptime, self.endpoint.per_second);
         self.under_way += 1;
-        self.busy.extend(items.iter().filter_map(|item| item.conversation_id));
+        self.busy.extend(items.iter().filter_map(Item::line));
         Some(OutgoingCall::new(self.endpoint.clone(), self.opened.clone(), items))
     }
 
+    /// Takes what is next. What is replayed and all else take turns; what is replayed goes on where nothing else may.
     fn next_items(&mut self, now: Timestamp) -> Vec<Item> {
+        if !std::mem::take(&mut self.replay_had_turn) {
+            let items = self.next_replayed(now);
+            if !items.is_empty() {
+                self.replay_had_turn = true;
+                return items;
+            }
+        }
+        let items = self.next_live(now);
+        if items.is_empty() {
+            self.next_replayed(now)
+        } else {
+            items
+        }
+    }
+
+    /// Takes what is next of the replay, if it may call.
+    fn next_replayed(&mut self, now: Timestamp) -> Vec<Item> {
+        let (concurrency, most) = (self.endpoint.concurrency, self.endpoint.batch_max as usize);
+        let Some(run) = self.replay.as_mut().filter(|run| run.may_call(concurrency)) else {
+            return Vec::new();
+        };
+        let taken = batch::take(&mut run.window, &self.busy, &self.pending, most);
+        if !taken.items.is_empty() {
+            run.under_way += 1;
+        }
+        for item in &taken.held_back {
+            self.put_behind(item, now);
+        }
+        taken.items
+    }
+
+    fn next_live(&mut self, now: Timestamp) -> Vec<Item> {
         let takes_exception = !self.due.is_empty() && (!self.exceptions_had_turn || self.window.waiting() == 0);
         self.exceptions_had_turn = takes_exception;
         if takes_exception {
             // One at a time: what was refused once may spoil those beside it.
             return self.due.pop_front().into_iter().collect();
         }
-        let mut items: Vec<Item> = Vec::new();
-        while items.len() < self.endpoint.batch_max as usize {
-            let busy = &self.busy;
-            let is_in_batch = |id| items.iter().any(|item: &Item| item.conversation_id == Some(id));
-            let may_go = |item: &Item| {
-                item.conversation_id
-                    .is_none_or(|id| !busy.contains(&id) || is_in_batch(id))
-            };
-            let Some((_, item)) = self.window.take(may_go) else {
-                break;
-            };
-            let is_held_back = item.conversation_id.is_some_and(|id| self.pending.holds_back(&id));
-            if is_held_back {
-                self.put_behind(&item, now);
-            } else {
-                items.push(item);
-            }
+        let most = self.endpoint.batch_max as usize;
+        let taken = batch::take(&mut self.window, &self.busy, &self.pending, most);
+        for item in &taken.held_back {
+            self.put_behind(item, now);
         }
-        items
+        taken.items
     }
 
     /// How long to wait at most for the next step although no call ends and no news come; `None` if nothing is known.
     pub fn wait_max(&self) -> Option<Duration> {
         let (now, uptime) = (self.deps.clock.now(), self.deps.clock.uptime());
-        if self.reads_on(now) {
+        if self.reads_on(now) || self.reads_replay_on(now) {
             return Some(Duration::ZERO);
         }
         let until = |at: Timestamp| if at > now { at.since(now) } else { Duration::ZERO };
@@ -171,7 +196,7 @@ impl EndpointRun {
         let asked = self.progress.not_before.filter(|until| *until > now);
         let next = match breaker.probe_at(now).max(asked) {
             Some(at) => Some(until(at)),
-            None if self.window.waiting() > 0 || !self.due.is_empty() => {
+            None if self.is_waiting() => {
                 let has_room = breaker.room(now, self.endpoint.concurrency) > self.under_way;
                 let opens_in = self.pace.opens_at(self.endpoint.per_second).saturating_sub(uptime);
                 // What waits although it might go now waits for the end of a call.
@@ -181,6 +206,15 @@ impl EndpointRun {
         };
         let save = self.unsaved.due_at(self.is_idle()).map(|at| at.saturating_sub(uptime));
         next.into_iter().chain(save).min()
+    }
+
+    /// True if something was read that may be called.
+    fn is_waiting(&self) -> bool {
+        let is_replaying = self
+            .replay
+            .as_ref()
+            .is_some_and(|run| run.may_call(self.endpoint.concurrency));
+        self.window.waiting() > 0 || !self.due.is_empty() || is_replaying
     }
 
     fn is_idle(&self) -> bool {
@@ -197,6 +231,7 @@ impl EndpointRun {
     pub async fn save(&mut self) -> Result<CallbacksSaved, Failure> {
         let now = self.deps.clock.now();
         self.progress.after = self.window.done_to();
+        self.place_replay();
         self.progress.updated_at = now;
         if let Some(reason) = self.unsaved.disable {
             self.deps.disable(&self.endpoint, reason).await?;

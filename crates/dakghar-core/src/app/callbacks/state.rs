@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use super::call_pace::CallPace;
 use super::deps::Deps;
-use super::item::Item;
+use super::item::{Item, Line};
 use super::opened::Opened;
 use super::pending::Pending;
+use super::replay_run::ReplayRun;
 use super::unsaved::Unsaved;
 use crate::app::failure::Failure;
+use crate::domain::Place;
 use crate::domain::callback::{CallbackProgress, Window};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::page::PageLimit;
-use crate::domain::{ConversationId, Place};
 use crate::ports::ExceptionsAsked;
 
 /// The deliveries to one endpoint.
@@ -27,7 +28,7 @@ pub struct EndpointRun {
     /// Exceptions that are due and were read.
     pub(super) due: VecDeque<Item>,
     /// Conversations of which something is under way, where they are to be in order.
-    pub(super) busy: HashSet<ConversationId>,
+    pub(super) busy: HashSet<Line>,
     pub(super) unsaved: Unsaved,
     pub(super) under_way: u32,
     pub(super) pace: CallPace,
@@ -35,6 +36,10 @@ pub struct EndpointRun {
     pub(super) is_at_end: bool,
     /// True if the last call was of an exception: new entries and old ones take turns.
     pub(super) exceptions_had_turn: bool,
+    /// The replay that is under way.
+    pub(super) replay: Option<ReplayRun>,
+    /// True if the last call was of the replay: it and all others take turns.
+    pub(super) replay_had_turn: bool,
 }
 
 impl EndpointRun {
@@ -78,6 +83,8 @@ impl EndpointRun {
             pace: CallPace::default(),
             is_at_end: false,
             exceptions_had_turn: false,
+            replay: None,
+            replay_had_turn: false,
         })
     }
 }

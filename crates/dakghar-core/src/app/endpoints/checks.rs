@@ -77,7 +77,7 @@ fn problems(
 }
 
 /// The first ten are told, which is enough to see what is wrong.
-fn check_kinds(kinds: &[String]) -> Vec<Option<Problem>> {
+pub(super) fn check_kinds(kinds: &[String]) -> Vec<Option<Problem>> {
     if kinds.len() > KINDS_MAX {
         let message = format!("must be {KINDS_MAX} kinds at most");
         return vec![Some(Problem::field(ErrorCode::InvalidEventType, "/kinds", message))];
@@ -90,7 +90,7 @@ fn check_kinds(kinds: &[String]) -> Vec<Option<Problem>> {
     wrong.take(10).map(Some).collect()
 }
 
-fn check_numbers(numbers: &[String], tenant: &Tenant) -> Vec<Option<Problem>> {
+pub(super) fn check_numbers(numbers: &[String], tenant: &Tenant) -> Vec<Option<Problem>> {
     let code = ErrorCode::InvalidPhoneNumberId;
     if numbers.len() > NUMBERS_MAX {
         let message = format!("must be {NUMBERS_MAX} numbers at most");

@@ -13,6 +13,7 @@ mod new;
 mod of_callback_url;
 mod registration;
 mod remove;
+mod replays;
 mod rotation;
 mod start;
 
@@ -28,6 +29,7 @@ use crate::ports::Ports;
 pub use credentials::EndpointCredentials;
 pub use new::{EndpointChanges, ExpectedVersion, NewEndpoint, StartAt};
 pub use registration::TenantChanges;
+pub use replays::{KnownReplay, NewReplay, ReplayEnd, ReplayPreview, ReplayStatus, WaitingFor};
 
 /// An endpoint with its present secret, which is not shown again.
 #[derive(Clone, Debug)]

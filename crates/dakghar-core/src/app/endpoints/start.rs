@@ -19,7 +19,7 @@ impl Endpoints {
 
     /// Searches for the first entry that came at this time or later: places have no gaps. They follow the times only about,
     /// because several processes write, so what came within the same seconds may be on either side.
-    async fn place_at(&self, tenant_id: &TenantId, time: Timestamp) -> Result<Place, Failure> {
+    pub(super) async fn place_at(&self, tenant_id: &TenantId, time: Timestamp) -> Result<Place, Failure> {
         let bounds = self.ports.feed.bounds(tenant_id).await?;
         let (mut low, mut high) = (bounds.first, bounds.last.plus(1));
         while low < high {

@@ -17,6 +17,6 @@ pub use breaker::{DISABLED_AFTER, EndpointBreaker, OpenBreaker};
 pub use end::{CallEnd, CallbackFailure};
 pub use exception::{CallbackException, ExceptionState, LastAttempt};
 pub use progress::{Advance, CallbackProgress, EXCEPTIONS_MAX};
-pub use replay::{ReplayProgress, ReplayRequest};
+pub use replay::{REPLAY_EVENTS_MAX, REPLAYS_KEPT, Replay, ReplayOf, ReplayProgress};
 pub use schedule::{RETRY_AFTER_MAX, TRIED_FOR, next_attempt};
 pub use window::Window;

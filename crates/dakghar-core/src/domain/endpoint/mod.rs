@@ -4,6 +4,7 @@ mod defaults;
 mod rotation;
 mod state;
 
+use super::callback::Replay;
 use super::feed::{EntryFilter, FeedEntry, Place};
 use super::ids::{EndpointId, PhoneNumberId, TenantId};
 use super::page::Paged;
@@ -49,6 +50,8 @@ pub struct Endpoint {
     pub state: EndpointState,
     /// It gets what stands behind this place of the feed.
     pub start: Place,
+    /// Replays, the latest first: at most [`REPLAYS_KEPT`](super::callback::REPLAYS_KEPT). Only the first may be under way.
+    pub replays: Vec<Replay>,
     /// The time it was made.
     pub created_at: Timestamp,
     /// The time of its last change.
@@ -84,6 +87,7 @@ impl Endpoint {
             sealed_verify_token: None,
             state: EndpointState::Active,
             start,
+            replays: Vec::new(),
             created_at: now,
             updated_at: now,
             version: 0,
@@ -125,7 +129,8 @@ impl Paged for Endpoint {
         let secrets: usize = self.secrets.iter().map(|secret| secret.sealed.len()).sum();
         let sealed = [&self.sealed_headers, &self.sealed_verify_token];
         let sealed: usize = sealed.into_iter().flatten().map(Vec::len).sum();
-        size_of::<Self>() + self.url.len() + kinds + numbers + names + secrets + sealed
+        let replays: usize = self.replays.iter().map(Replay::bytes).sum();
+        size_of::<Self>() + self.url.len() + kinds + numbers + names + secrets + sealed + replays
     }
 }
 

@@ -14,6 +14,7 @@ mod feed;
 mod message;
 mod person;
 mod redrive;
+mod replay;
 mod status;
 mod tenant;
 mod timeline;
@@ -36,6 +37,7 @@ pub use feed::feed_entry_json;
 pub(super) use message::{MessageView, priorities, statuses};
 pub(super) use person::PersonView;
 pub(super) use redrive::{RedrivePreviewView, RedriveView, dead_reasons, dead_statuses};
+pub(super) use replay::{ReplayPreviewView, ReplayView};
 pub(super) use tenant::{
     ChangedTenantView, PhoneNumberView, RegisteredTenantView, TenantLimitsView, TenantView, unknown_outcomes,
 };

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use dakghar_core::app::{CallbackBodies, Callbacks, FeedPage, FeedSubscription, KnownConversation, Page, PageRequest};
+use dakghar_core::app::{
+    CallbackBodies, Callbacks, Endpoints, FeedPage, FeedSubscription, KnownConversation, Page, PageRequest,
+};
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::{AmendedMessage, EntryFilter, Person, Place, Problem, TenantId};
 
@@ -32,6 +34,11 @@ impl Process {
         page: &PageRequest,
     ) -> Result<Page<AmendedMessage>, Problem> {
         Ok(self.app.reading.messages(tenant, query, page).await?)
+    }
+
+    /// The endpoints of tenants.
+    pub fn endpoints(&self) -> Arc<Endpoints> {
+        self.app.endpoints.clone()
     }
 
     /// The deliveries to endpoints.

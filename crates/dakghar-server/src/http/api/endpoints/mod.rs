@@ -2,6 +2,7 @@
 
 mod bodies;
 pub(in crate::http) mod deliveries;
+pub(in crate::http) mod replays;
 
 use std::time::Duration;
 
