@@ -130,6 +130,7 @@ async fn the_commands_of_the_guide_work_and_its_callback_is_as_shown(backend: Ba
         out.contains(r#""format":"meta""#) && out.contains(r#""nextCursor""#),
         "{out}"
     );
+    assert!(out.contains(r#""isExact""#), "what a replay would bring: {out}");
     let endpoints = product.get(&format!("/tenants/{tenant_id}/endpoints")).await;
     let secrets = endpoints["data"][0]["secrets"].as_array().map(Vec::len);
     assert_eq!(secrets, Some(2), "{endpoints}");
