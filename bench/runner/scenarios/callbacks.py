@@ -102,7 +102,7 @@ def receiver(contender: Contender, bench: Bench) -> Iterator[ReceiverPeer]:
     """A receiver that the contender may call, although it is on this machine."""
     peer = ReceiverPeer(Path(bench.folder))
     peer.dead_port = free_port()
-    contender.more_environment = {
+    contender.settings = {
         "CALLBACK_ALLOW_HTTP": "yes",
         "CALLBACK_ALLOW_CIDRS": "127.0.0.0/8",
         "CALLBACK_PORTS": f"{peer.port},{peer.dead_port}",

@@ -130,8 +130,7 @@ impl Story {
 
     /// A step, and the calls that it begins. `None` if the store does not take part.
     fn step(&mut self) -> Option<usize> {
-        let mut run = self.run.take().expect("it runs");
-        let callbacks = self.callbacks.clone();
+        let (mut run, callbacks) = (self.run.take().expect("it runs"), self.callbacks.clone());
         let (run, begun) = self.world.step(async move {
             run.wake();
             let Ok(CallbacksStep::Begin(calls)) = run.step().await else {
@@ -569,8 +568,7 @@ fn what_waits_for_a_call_of_its_conversation_waits_for_its_end() {
     story.hears("15550001");
     story.hears("15550001");
     story.events(1);
-    let mut run = story.run.take().expect("it runs");
-    let callbacks = story.callbacks.clone();
+    let (mut run, callbacks) = (story.run.take().expect("it runs"), story.callbacks.clone());
     story.world.step(async move {
         let mut begun = Vec::new();
         // The last look is the one that finds the end of the feed.

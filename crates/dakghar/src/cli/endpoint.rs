@@ -202,12 +202,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     let endpoints = &app.endpoints;
     let any = ExpectedVersion::ANY;
     match command {
-        Command::Create(creation) => {
-            let tenant_id = parse(&creation.tenant_id)?;
-            let made = endpoints.create(&tenant_id, &creation.into_new_endpoint()?).await?;
-            output::line(&format!("endpointId  {}", made.endpoint.id));
-            show_secret(&made);
-        }
+        Command::Create(creation) => creation.carry_out(endpoints).await?,
         Command::List { tenant_id, json } => {
             let tenant_id = parse(&tenant_id)?;
             app.tenants.stored(&tenant_id).await?;
@@ -262,6 +257,14 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
 }
 
 impl Creation {
+    async fn carry_out(self, endpoints: &Endpoints) -> anyhow::Result<()> {
+        let tenant_id = parse(&self.tenant_id)?;
+        let made = endpoints.create(&tenant_id, &self.into_new_endpoint()?).await?;
+        output::line(&format!("endpointId  {}", made.endpoint.id));
+        show_secret(&made);
+        Ok(())
+    }
+
     fn into_new_endpoint(self) -> anyhow::Result<NewEndpoint> {
         let start = match &*self.start {
             "now" => StartAt::Now,

@@ -350,7 +350,7 @@ async fn the_shell_delivers_again_what_failed(backend: Backend) {
         code == Some(0) && out.contains("would be delivered again"),
         "{out}{err}"
     );
-    let (code, out, err) = run(&[&["replay", &tenant.id, &id], &["--from", "1"]].concat());
+    let (code, out, err) = run(&["replay", &tenant.id, &id, "--from", "1"]);
     assert!(code == Some(0) && out.contains("is done"), "{out}{err}");
     let (code, out, err) = run(&["replays", &tenant.id, &id]);
     assert!(
