@@ -2,11 +2,14 @@
 //!
 //! To a tenant's key, every other tenant looks exactly like one that does not exist.
 
+use std::time::Duration;
+
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use dakghar_core::app::{Failure, KeyVerdict};
 use dakghar_core::domain::tenant::SharedTenant;
 use dakghar_core::domain::{Actor, ErrorCode, Problem, TenantId};
+use tokio::time::sleep;
 
 use super::allowance;
 use super::authority::{Credential, Presented, presented_key};
@@ -108,6 +111,10 @@ fn credential<'a>(
     }
 }
 
+/// The least time that the refusal of a tenant's key takes. It hides that a tenant's record must be read where there is one,
+/// and is far more than that takes.
+const WRONG_KEY_TAKES: Duration = Duration::from_millis(20);
+
 /// The id of a tenant in the path. The tenant may not exist.
 pub(super) struct TenantPath(pub(super) TenantId);
 
@@ -157,6 +164,7 @@ impl FromRequestParts<HttpState> for TenantScope {
                 actor: Actor::Operator,
             });
         };
+        let least = sleep(WRONG_KEY_TAKES);
         match tenants.check_api_key(id.as_ref(), key).await? {
             KeyVerdict::Right(tenant) => {
                 settle(check, Verdict::Tenants);
@@ -172,6 +180,7 @@ impl FromRequestParts<HttpState> for TenantScope {
             }
             KeyVerdict::Wrong | KeyVerdict::Unreadable(_) => {
                 settle(check, Verdict::Wrong);
+                least.await;
                 Err(no_such_tenant().into())
             }
         }
