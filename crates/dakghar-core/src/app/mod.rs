@@ -46,6 +46,7 @@ use waiting::Waiting;
 
 pub use callbacks::{
     CallbackBodies, Callbacks, CallbacksSaved, CallbacksStep, EndedCallback, EndpointRun, Handed, OutgoingCall,
+    TestedCallback,
 };
 pub use endpoints::{
     EndpointChanges, EndpointCredentials, EndpointWithSecret, Endpoints, ExpectedVersion, KnownReplay, NewEndpoint,
@@ -230,6 +231,7 @@ fn callbacks_of(
         sequencing: Arc::new(Sequencing::new(ports, watching.clone(), &settings.worker_id)),
         watching,
         outages: shared.outages.clone(),
+        tests: Arc::default(),
     }
 }
 

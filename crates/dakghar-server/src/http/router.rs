@@ -108,6 +108,7 @@ fn documented(version: &str) -> OpenApiRouter<HttpState> {
         .routes(routes!(endpoints::deliveries::exceptions)) // GET /endpoints/{endpointId}/exceptions
         .routes(routes!(endpoints::deliveries::attempts)) //   GET /endpoints/{endpointId}/attempts
         .routes(routes!(endpoints::replays::begin, endpoints::replays::list)) // POST, GET /endpoints/{endpointId}/replays
+        .routes(routes!(endpoints::testing::test)) //          POST /endpoints/{endpointId}/test
         .routes(routes!(endpoints::replays::one)) //           GET  /endpoints/{endpointId}/replays/{replayId}
         .routes(routes!(endpoints::replays::cancel)) //        POST /endpoints/{endpointId}/replays/{replayId}/cancel
         .routes(routes!(feed::list)); //              GET    /feed

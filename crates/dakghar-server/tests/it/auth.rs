@@ -107,6 +107,7 @@ fn intended(operation: &Operation) -> Access {
         | "resumeEndpoint"
         | "listEndpointExceptions"
         | "listEndpointAttempts"
+        | "testEndpoint"
         | "replayEvents"
         | "listReplays"
         | "getReplay"

@@ -61,6 +61,10 @@ pub enum Command {
     },
     /// Show one endpoint and how far it is; its secrets and the values of its headers are never shown
     Show(Named),
+    /// Call an endpoint once with an event that is marked as a test, and show the answer
+    ///
+    /// Changes nothing else; a paused or disabled endpoint can be tested. Exit status 1 if it was not taken.
+    Test(Named),
     /// List what an endpoint has not taken
     Exceptions {
         #[command(flatten)]
@@ -214,6 +218,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             shown["progress"] = deliveries::describe_status(&app.reading.endpoint_status(&endpoint).await?);
             output::line(&serde_json::to_string_pretty(&shown)?);
         }
+        Command::Test(named) => deliveries::test(&app, &named).await?,
         Command::Exceptions { listing, state } => listing.exceptions(&app, state).await?,
         Command::Attempts(listing) => listing.attempts(&app).await?,
         Command::Replay(replaying) => replaying.carry_out(&app).await?,

@@ -17,6 +17,7 @@ on_both_backends!(
     what_was_not_taken_and_every_attempt_can_be_read,
     what_was_delivered_is_delivered_again_whatever_is_killed,
     the_shell_delivers_again_what_failed,
+    a_test_shows_what_the_receiver_answers_and_changes_nothing,
 );
 
 async fn start(backend: Backend) -> Product {
@@ -330,6 +331,69 @@ async fn what_was_delivered_is_delivered_again_whatever_is_killed(backend: Backe
             .map(Vec::len),
         Some(2)
     );
+}
+
+async fn a_test_shows_what_the_receiver_answers_and_changes_nothing(backend: Backend) {
+    let setup = Setup::on(backend).statuses(StatusPlan::none());
+    let product = setup.env("CALLBACK_TIMEOUT_MS", 2_000).start().await;
+    let tenant = product.tenant("111", "mock_a").await;
+    let replies = [
+        Reply::status(204),
+        Reply::answer(503, "", b"not now"),
+        Reply::status(200),
+        Reply::answer(500, "", b"no"),
+        Reply::Silence,
+    ];
+    let receiver = Receiver::start(replies).await;
+    let made = endpoint(&product, &tenant, &receiver, json!({})).await;
+    let id = text(&made["endpointId"]);
+    let path = format!("/tenants/{}/endpoints/{id}", tenant.id);
+    product.post(&format!("{path}/pause"), json!({})).await;
+    let test = async || product.call("POST", &format!("{path}/test"), None).await;
+    let (status, taken) = test().await;
+    assert_eq!(
+        (status, &taken["delivered"], &taken["status"], &taken["answer"]),
+        (200, &json!(true), &json!(204), &Value::Null)
+    );
+    let (_, refused) = test().await;
+    assert_eq!(
+        (&refused["delivered"], &refused["status"], &refused["answer"]),
+        (&json!(false), &json!(503), &json!("not now"))
+    );
+    let [request, _] = &receiver.requests()[..] else {
+        panic!("two calls");
+    };
+    let event = body(request);
+    assert_eq!(
+        (&event["type"], &event["tenantId"]),
+        (&json!("endpoint.test"), &json!(tenant.id))
+    );
+    assert_eq!(request.header("x-dakghar-test"), Some("true"));
+    let expected = dakghar_testkit::receiver::standard_signature(
+        &text(&made["secret"]),
+        event["id"].as_str().expect("an id"),
+        request.header("webhook-timestamp").expect("a time"),
+        &request.body,
+    );
+    assert_eq!(request.header("webhook-signature"), Some(expected.as_str()));
+    let (code, out, err) = product.run(&["endpoint", "test", &tenant.id, &id]);
+    assert!(code == Some(0) && out.contains("delivered: 200"), "{out}{err}");
+    let (code, out, err) = product.run(&["endpoint", "test", &tenant.id, &id]);
+    assert!(code == Some(1) && err.contains("not delivered: 500"), "{out}{err}");
+    // One at a time: the other is told at once.
+    let (one, other) = tokio::join!(test(), test());
+    let mut statuses = [one.0, other.0];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 429]);
+    let silent = if one.0 == 200 { one.1 } else { other.1 };
+    assert_eq!(
+        (&silent["delivered"], &silent["failure"]),
+        (&json!(false), &json!("timeout"))
+    );
+    let progress = product.get(&path).await["progress"].clone();
+    assert_eq!((&progress["delivered"], &progress["failed"]), (&json!(0), &json!(0)));
+    let feed = product.get(&format!("/tenants/{}/feed", tenant.id)).await;
+    assert_eq!(feed["data"], json!([]));
 }
 
 async fn the_shell_delivers_again_what_failed(backend: Backend) {

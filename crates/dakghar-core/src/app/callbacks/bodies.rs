@@ -1,7 +1,7 @@
 //! What endpoints of the format `standard` are sent.
 
 use crate::app::feed::FeedItem;
-use crate::domain::TenantId;
+use crate::domain::{TenantId, Timestamp};
 
 /// What one call hands over.
 #[derive(Clone, Copy, Debug)]
@@ -20,4 +20,7 @@ pub struct Handed<'a> {
 pub trait CallbackBodies: Send + Sync {
     /// Returns the body of a call, as JSON.
     fn standard(&self, handed: Handed<'_>) -> Vec<u8>;
+
+    /// Returns the body of a test, as JSON: an event of this id in which nothing happened.
+    fn test(&self, tenant_id: &TenantId, id: &str, at: Timestamp) -> Vec<u8>;
 }

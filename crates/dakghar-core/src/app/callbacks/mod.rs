@@ -17,6 +17,7 @@ mod replay_run;
 mod replaying;
 mod run;
 mod state;
+mod test_call;
 mod unsaved;
 
 use std::collections::HashMap;
@@ -43,6 +44,8 @@ pub use call::{EndedCallback, OutgoingCall};
 pub(in crate::app) use deps::Advances;
 pub use run::{CallbacksSaved, CallbacksStep};
 pub use state::EndpointRun;
+pub use test_call::TestedCallback;
+pub(in crate::app) use test_call::Tests;
 
 /// Endpoints that are read at once.
 const ENDPOINTS_READ_MAX: u32 = 500;
@@ -58,6 +61,7 @@ pub struct Callbacks {
     watching: Arc<Watching>,
     outages: Outages,
     retention_time: RetentionTime,
+    tests: Arc<Tests>,
 }
 
 /// What the deliveries need of the other flows.
@@ -73,6 +77,7 @@ pub(in crate::app) struct CallbacksSetup {
     pub(in crate::app) sequencing: Arc<Sequencing>,
     pub(in crate::app) watching: Arc<Watching>,
     pub(in crate::app) outages: Outages,
+    pub(in crate::app) tests: Arc<Tests>,
 }
 
 impl Callbacks {
@@ -102,6 +107,7 @@ impl Callbacks {
             watching: setup.watching,
             outages: setup.outages,
             retention_time,
+            tests: setup.tests,
         }
     }
 

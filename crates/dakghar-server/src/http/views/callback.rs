@@ -1,8 +1,11 @@
 //! What endpoints of the format `standard` are sent.
 
-use dakghar_core::app::{CallbackBodies, FeedItem, Handed};
-use dakghar_core::domain::Timestamp;
+use dakghar_core::app::{CallbackBodies, FeedItem, Handed, TestedCallback};
+use dakghar_core::domain::callback::CallbackFailure;
+use dakghar_core::domain::{TenantId, Timestamp};
 use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::feed::DataView;
 
@@ -53,7 +56,64 @@ impl CallbackView {
     }
 }
 
+/// An event in which nothing happened.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TestView<'a> {
+    id: &'a str,
+    r#type: &'static str,
+    tenant_id: String,
+    occurred_at: String,
+    received_at: String,
+    attempt: u32,
+    data: Value,
+}
+
+/// The answer of an endpoint to a test.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = EndpointTest)]
+pub(in crate::http) struct TestedCallbackView {
+    /// True if the receiver took it: a status 2xx.
+    delivered: bool,
+    /// The status of the answer, if there was one.
+    #[schema(example = 204)]
+    status: Option<u16>,
+    /// What failed where there was no whole answer: `dns`, `blocked`, `connect`, `tls`, `timeout` or `protocol`.
+    failure: Option<&'static str>,
+    /// The time that the call took, in milliseconds.
+    #[schema(example = 38)]
+    ms: u64,
+    /// The beginning of an answer that is no success, at most a kilobyte.
+    answer: Option<String>,
+}
+
+impl From<TestedCallback> for TestedCallbackView {
+    fn from(tested: TestedCallback) -> Self {
+        Self {
+            delivered: tested.end.is_success(),
+            status: tested.end.status(),
+            failure: tested.end.failure().map(CallbackFailure::as_str),
+            ms: u64::try_from(tested.took.as_millis()).unwrap_or(u64::MAX),
+            answer: tested.answer,
+        }
+    }
+}
+
 impl CallbackBodies for CallbackViews {
+    fn test(&self, tenant_id: &TenantId, id: &str, at: Timestamp) -> Vec<u8> {
+        let view = TestView {
+            id,
+            r#type: "endpoint.test",
+            tenant_id: tenant_id.to_string(),
+            occurred_at: at.to_string(),
+            received_at: at.to_string(),
+            attempt: 1,
+            data: json!({}),
+        };
+        serde_json::to_vec(&view).expect("views are JSON")
+    }
+
     fn standard(&self, handed: Handed<'_>) -> Vec<u8> {
         let view = |item| CallbackView::new(item, handed.attempt);
         let written = match handed.items {

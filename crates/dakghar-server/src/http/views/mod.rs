@@ -28,6 +28,7 @@ use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
 pub(super) use app::{AddedAppView, AppView};
 pub use callback::CallbackViews;
+pub(super) use callback::TestedCallbackView;
 pub(super) use conversation::ConversationView;
 pub(super) use delivery::{AttemptView, EndpointWithProgressView, ExceptionView};
 pub(super) use endpoint::{EndpointView, EndpointWithSecretView, endpoint_formats, endpoint_orders};

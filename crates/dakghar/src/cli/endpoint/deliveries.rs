@@ -1,15 +1,32 @@
 //! `dakghar endpoint exceptions|attempts`, and how far an endpoint is.
 
+use std::sync::Arc;
+
+use anyhow::bail;
 use clap::ValueEnum;
 use dakghar_core::app::{App, EndpointStatus, Page, PageRequest};
 use dakghar_core::domain::TenantId;
 use dakghar_core::domain::callback::{Attempt, CallEnd, CallbackException, CallbackFailure};
 use dakghar_core::domain::page::PAGE_ITEMS_MAX;
 use dakghar_core::ports::ExceptionsAsked;
+use dakghar_server::http::CallbackViews;
 use serde_json::{Value, json};
 
 use super::named::{Named, parse};
 use crate::cli::output;
+
+/// Calls an endpoint once, and shows the answer.
+pub(super) async fn test(app: &App, named: &Named) -> anyhow::Result<()> {
+    let callbacks = app.callbacks(Arc::new(CallbackViews));
+    let tested = callbacks.test(&parse(&named.tenant_id)?, &named.endpoint_id).await?;
+    let (end, ms) = (tested.end.stored(), tested.took.as_millis());
+    let answer = tested.answer.map(|answer| format!(": {answer}")).unwrap_or_default();
+    if !tested.end.is_success() {
+        bail!("not delivered: {end} after {ms} ms{answer}");
+    }
+    output::line(&format!("delivered: {end} after {ms} ms"));
+    Ok(())
+}
 
 /// Which exceptions.
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -3,6 +3,7 @@
 mod bodies;
 pub(in crate::http) mod deliveries;
 pub(in crate::http) mod replays;
+pub(in crate::http) mod testing;
 
 use std::time::Duration;
 

@@ -1,0 +1,112 @@
+//! Calls that show a tenant whether its receiver takes what it is sent.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::Callbacks;
+use super::call::Answer;
+use crate::app::failure::Failure;
+use crate::domain::callback::{CallEnd, CallbackFailure};
+use crate::domain::endpoint::EndpointFormat;
+use crate::domain::{ErrorCode, Problem, Secret, TenantId};
+use crate::ports::receivers::CallbackCall;
+
+/// Tells a receiver that nothing happened.
+const TEST_HEADER: &str = "x-dakghar-test";
+/// A webhook without entries, for receivers that expect those of Meta.
+const META_BODY: &[u8] = br#"{"object":"whatsapp_business_account","entry":[]}"#;
+
+/// The answer of a receiver to a test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestedCallback {
+    /// How the call ended.
+    pub end: CallEnd,
+    /// The time that it took.
+    pub took: Duration,
+    /// The beginning of the answer, if it was not a success: at most
+    /// [`FAILURE_BODY_BYTES_MAX`](crate::domain::callback::FAILURE_BODY_BYTES_MAX).
+    pub answer: Option<String>,
+}
+
+impl Callbacks {
+    /// Calls an endpoint once, in its format and signed, whatever its state, with an event that is marked as a test and
+    /// stands in no feed. Changes nothing of how far the endpoint is and of its breaker.
+    ///
+    /// # Errors
+    /// There is no such endpoint, or another test of this tenant is under way in this process.
+    pub async fn test(&self, tenant_id: &TenantId, id: &str) -> Result<TestedCallback, Failure> {
+        let deps = &self.deps;
+        let endpoint = deps.credentials.find(tenant_id, id).await?;
+        let Some(_turn) = self.tests.begin(tenant_id) else {
+            let detail = "Another test of an endpoint of this tenant is under way.";
+            return Err(Problem::new(ErrorCode::RateLimited, detail).into());
+        };
+        let opened = deps.open(&endpoint).await?;
+        let Some(url) = opened.url.clone() else {
+            return Ok(TestedCallback {
+                end: CallEnd::Failed(CallbackFailure::Blocked),
+                took: Duration::ZERO,
+                answer: None,
+            });
+        };
+        let (event_id, now) = (deps.ids.event_id().to_string(), deps.clock.now());
+        let body = match endpoint.format {
+            EndpointFormat::Standard => deps.bodies.test(tenant_id, &event_id, now),
+            EndpointFormat::Meta => META_BODY.to_vec(),
+        };
+        let mut headers = opened.headers(&event_id, deps.clock.wall(), &body);
+        headers.push((TEST_HEADER.to_owned(), Secret::new("true")));
+        let call = CallbackCall {
+            url,
+            headers,
+            body,
+            timeout: deps.timeout,
+        };
+        let answer: Answer = deps.receivers.post(call).await.into();
+        Ok(TestedCallback {
+            end: answer.end,
+            took: answer.took,
+            answer: answer.failure_body,
+        })
+    }
+}
+
+/// Tests under way: one of each tenant.
+#[derive(Debug, Default)]
+pub(in crate::app) struct Tests(Mutex<HashSet<TenantId>>);
+
+impl Tests {
+    fn begin(self: &Arc<Self>, tenant_id: &TenantId) -> Option<Turn> {
+        let is_free = self.0.lock().insert(*tenant_id);
+        is_free.then(|| Turn(self.clone(), *tenant_id))
+    }
+}
+
+/// A test that is under way. It ends when dropped, also with the request that asked for it.
+struct Turn(Arc<Tests>, TenantId);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.0.lock().remove(&self.1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_tenant_has_one_test_at_a_time() {
+        let tests = Arc::new(Tests::default());
+        let [one, other] = [1, 2].map(|id| TenantId::from_uuid(Uuid::from_u128(id)));
+        let turn = tests.begin(&one);
+        assert!(turn.is_some() && tests.begin(&one).is_none() && tests.begin(&other).is_some());
+        drop(turn);
+        assert!(tests.begin(&one).is_some());
+    }
+}

@@ -1,0 +1,90 @@
+//! The steps of whoever drives the deliveries to an endpoint: when something begins, and how long nothing does.
+
+use std::time::Duration;
+
+use dakghar_core::app::CallbacksStep;
+use dakghar_core::domain::endpoint::DeliveryOrder;
+
+use super::{Story, firsts};
+use crate::world::wire::{Call, Fate};
+
+impl Story {
+    /// A step, and the calls that it begins. `None` if the store does not take part.
+    fn step(&mut self) -> Option<usize> {
+        let (mut run, callbacks) = (self.run.take().expect("it runs"), self.callbacks.clone());
+        let (run, begun) = self.world.step(async move {
+            run.wake();
+            let Ok(CallbacksStep::Begin(calls)) = run.step().await else {
+                return (run, None);
+            };
+            let begun = calls.len();
+            for call in calls {
+                let ended = callbacks.make(call).await;
+                run.ended(ended);
+            }
+            (run, Some(begun))
+        });
+        self.run = Some(run);
+        begun
+    }
+
+    fn wait_max(&self) -> Option<Duration> {
+        self.run.as_ref().expect("it runs").wait_max()
+    }
+}
+
+#[test]
+fn nothing_is_called_while_the_store_does_not_take_what_was() {
+    let mut story = Story::new(|endpoint| endpoint.concurrency = 1);
+    story.events(3);
+    assert_eq!((story.step(), story.posted()), (Some(1), firsts(1..=1)));
+    for _ in 0..3 {
+        story.world.wire.script(Call::Advance, Fate::FailsBefore);
+        assert_eq!((story.step(), story.after()), (None, 0));
+    }
+    assert_eq!(story.posted(), [] as [&str; 0]);
+    assert_eq!((story.step(), story.after()), (Some(1), 1));
+    assert_eq!(story.posted(), firsts(2..=2));
+    // Who does not hear that it was saved cannot know whether another process did, and lets go.
+    story.world.wire.script(Call::Advance, Fate::FailsAfter);
+    assert_eq!((story.step(), story.after(), story.step()), (None, 2, None));
+    story.load();
+    assert_eq!((story.step(), story.posted()), (Some(1), firsts(3..=3)));
+}
+
+#[test]
+fn what_waits_for_a_call_of_its_conversation_waits_for_its_end() {
+    let mut story = Story::new(|endpoint| endpoint.order = DeliveryOrder::Conversation);
+    story.hears("15550001");
+    story.hears("15550001");
+    story.events(1);
+    let (mut run, callbacks) = (story.run.take().expect("it runs"), story.callbacks.clone());
+    story.world.step(async move {
+        let mut begun = Vec::new();
+        // The last look is the one that finds the end of the feed.
+        for _ in 0..3 {
+            let Ok(CallbacksStep::Begin(calls)) = run.step().await else {
+                panic!("no outage");
+            };
+            begun.extend(calls);
+        }
+        assert_eq!((begun.len(), run.wait_max()), (2, None));
+        for call in begun {
+            let ended = callbacks.make(call).await;
+            run.ended(ended);
+        }
+        assert!(matches!(run.step().await, Ok(CallbacksStep::Begin(calls)) if calls.len() == 1));
+    });
+}
+
+#[test]
+fn a_look_at_a_feed_that_has_nothing_new_is_one_read() {
+    let mut story = Story::new(|_| ());
+    story.events(1);
+    for begun in [1, 0] {
+        assert_eq!(story.step(), Some(begun));
+    }
+    let before = story.world.wire.calls().len();
+    assert_eq!((story.step(), story.wait_max()), (Some(0), None));
+    assert_eq!(story.world.wire.calls()[before..], [Call::Query]);
+}
