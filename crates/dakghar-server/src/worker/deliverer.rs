@@ -255,7 +255,8 @@ async fn next_step(
                 run.ended(ended);
             }
         }
-        Ok(()) = changes.changed() => {}
+        // Waiting for it marks it as seen, and the driver is to see it.
+        Ok(()) = changes.changed() => changes.mark_changed(),
         () = news.come(run.read_to()) => run.wake(),
         () = sleep(wait) => {}
     }

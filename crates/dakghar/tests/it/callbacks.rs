@@ -16,6 +16,7 @@ on_both_backends!(
     a_paused_endpoint_gets_what_happened_when_it_is_resumed,
     what_was_not_taken_and_every_attempt_can_be_read,
     what_was_delivered_is_delivered_again_whatever_is_killed,
+    a_change_of_an_endpoint_counts_for_what_comes_next,
     the_shell_delivers_again_what_failed,
     a_test_shows_what_the_receiver_answers_and_changes_nothing,
 );
@@ -394,6 +395,41 @@ async fn a_test_shows_what_the_receiver_answers_and_changes_nothing(backend: Bac
     assert_eq!((&progress["delivered"], &progress["failed"]), (&json!(0), &json!(0)));
     let feed = product.get(&format!("/tenants/{}/feed", tenant.id)).await;
     assert_eq!(feed["data"], json!([]));
+}
+
+async fn a_change_of_an_endpoint_counts_for_what_comes_next(backend: Backend) {
+    let product = start(backend).await;
+    let tenant = product.tenant("111", "mock_a").await;
+    let (before, after) = (Receiver::start([]).await, Receiver::start([]).await);
+    let made = endpoint(&product, &tenant, &before, json!({})).await;
+    let path = format!("/tenants/{}/endpoints/{}", tenant.id, text(&made["endpointId"]));
+    hears(&product, "111", "wamid.1").await;
+    until(&before, 1).await;
+    let (status, changed) = product
+        .call(
+            "PATCH",
+            &path,
+            Some(json!({"url": after.url(), "headers": {"x-own": "new"}})),
+        )
+        .await;
+    assert_eq!(status, 200, "{changed}");
+    // A process learns of it within a second or two.
+    let mut sent = 1;
+    let arrives = eventually(async || {
+        sent += 1;
+        hears(&product, "111", &format!("wamid.{sent}")).await;
+        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+        after
+            .requests()
+            .iter()
+            .any(|request| request.header("x-own") == Some("new"))
+    });
+    assert!(arrives.await, "{sent} were sent");
+    let old = before.requests().len();
+    hears(&product, "111", "wamid.last").await;
+    let is_last = |request: &ReceivedRequest| body(request)["data"]["content"]["body"] == "wamid.last";
+    assert!(eventually(async || after.requests().iter().any(is_last)).await);
+    assert_eq!(before.requests().len(), old);
 }
 
 async fn the_shell_delivers_again_what_failed(backend: Backend) {

@@ -199,8 +199,8 @@ impl EndpointRun {
             None if self.is_waiting() => {
                 let has_room = breaker.room(now, self.endpoint.concurrency) > self.under_way;
                 let opens_in = self.pace.opens_at(self.endpoint.per_second).saturating_sub(uptime);
-                // What waits although it might go now waits for the end of a call.
-                (has_room && !opens_in.is_zero()).then_some(opens_in)
+                // What waits although it might go now waits for the end of a call, where there is one.
+                (has_room && (!opens_in.is_zero() || self.is_idle())).then_some(opens_in)
             }
             None => self.pending.next_at().map(until),
         };
