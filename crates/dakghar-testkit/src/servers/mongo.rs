@@ -48,9 +48,6 @@ impl Kind for MongoKind {
             "--oplogSize",
             "128",
             "--setParameter=diagnosticDataCollectionEnabled=false",
-            // Each test of a run has a database of some sixty files on the shared server: more than may be open at once.
-            "--setParameter=wiredTigerFileHandleCloseIdleTime=20",
-            "--setParameter=wiredTigerFileHandleCloseMinimum=500",
             "--port",
             &port.to_string(),
             "--dbpath",
@@ -128,7 +125,9 @@ impl Mongo {
 
     /// A database of its own for one test, on the server that all tests of this run share.
     pub async fn shared() -> SharedMongo {
-        let port = shared_port(MongoKind::new(&[]), async |port| {
+        // Each test of a run has a database of some sixty files: more than may be open at once.
+        let kind = MongoKind::new(&["--setParameter=wiredTigerFileHandleCloseIdleTime=20"]);
+        let port = shared_port(kind, async |port| {
             initiate(&[port]).await;
             primary_of(&[port]).await;
         })
