@@ -2,12 +2,11 @@
 //! call came. It costs the machine as little as it can; `dakghar graph-sim` is the one that behaves like Meta.
 
 use std::collections::HashSet;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -16,9 +15,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use crate::client::{Connection, Proof};
+use crate::peer::{self, Gate};
 use crate::sends::now_us;
 
 #[derive(Debug, clap::Args)]
@@ -58,7 +57,7 @@ pub(crate) struct Stats {
 
 struct Peer {
     latency: Duration,
-    gate: watch::Sender<bool>,
+    gate: Gate,
     calls: Mutex<Calls>,
 }
 
@@ -77,25 +76,19 @@ struct MessageBody {
 
 /// Serves until it is killed.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Value> {
+    let gate = Gate::default();
     let peer = Arc::new(Peer {
         latency: Duration::from_millis(args.latency_ms),
-        gate: watch::Sender::new(true),
+        gate: gate.clone(),
         calls: Mutex::default(),
     });
     let router = Router::new()
         .route("/{version}/{phone_number_id}/messages", post(take_message))
         .route("/_peer/stats", get(stats))
         .route("/_peer/calls", get(calls))
-        .route("/_peer/gate", post(set_gate))
         .route("/_peer/reset", post(reset))
         .with_state(peer);
-    let listener = tokio::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, args.port))).await?;
-    let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
-        // Without it the second of two small writes waits for an acknowledgement.
-        let _ = stream.set_nodelay(true);
-    });
-    axum::serve(listener, router).await?;
-    Ok(Value::Null)
+    peer::serve(args.port, router, gate).await
 }
 
 async fn take_message(
@@ -114,8 +107,7 @@ async fn take_message(
     if !headers.contains_key(header::AUTHORIZATION) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
-    let mut gate = peer.gate.subscribe();
-    if gate.wait_for(|is_open| *is_open).await.is_err() {
+    if peer.gate.pass().await.is_err() {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     let wamid = peer.record(recipient, phone_number_id, message.biz_opaque_callback_data);
@@ -158,17 +150,6 @@ async fn stats(State(peer): State<Arc<Peer>>) -> Json<Stats> {
 async fn calls(State(peer): State<Arc<Peer>>) -> Json<Vec<Call>> {
     let calls = peer.calls.lock().list.clone();
     Json(calls)
-}
-
-#[derive(Deserialize)]
-struct Gate {
-    open: bool,
-}
-
-/// Closed, calls are kept waiting and do not count yet.
-async fn set_gate(State(peer): State<Arc<Peer>>, Query(gate): Query<Gate>) -> StatusCode {
-    peer.gate.send_replace(gate.open);
-    StatusCode::NO_CONTENT
 }
 
 async fn reset(State(peer): State<Arc<Peer>>) -> StatusCode {

@@ -19,6 +19,7 @@ mod grow;
 mod histogram;
 mod latency;
 mod list;
+mod peer;
 mod plans;
 mod probe;
 mod receiver_peer;

@@ -1,21 +1,19 @@
 //! The receiver of callbacks: takes everything after a fixed time, or nothing for ever, and remembers what came when.
 
 use std::collections::HashSet;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
 use parking_lot::Mutex;
-use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use crate::histogram::Histogram;
+use crate::peer::{self, Gate};
 use crate::sends::now_us;
 
 /// What messages are called that tell when they were due: the microseconds since the epoch follow, and a dash.
@@ -33,7 +31,7 @@ pub(crate) struct Args {
 
 struct Peer {
     latency: Duration,
-    gate: watch::Sender<bool>,
+    gate: Gate,
     came: Mutex<Came>,
 }
 
@@ -49,38 +47,30 @@ struct Came {
 
 /// Serves until it is killed.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Value> {
+    let gate = Gate::default();
     let peer = Arc::new(Peer {
         latency: Duration::from_millis(args.latency_ms),
-        gate: watch::Sender::new(true),
+        gate: gate.clone(),
         came: Mutex::default(),
     });
     let router = Router::new()
         .route("/ok/{n}", post(take))
         .route("/hang/{n}", post(hang))
         .route("/_peer/stats", get(stats))
-        .route("/_peer/gate", post(set_gate))
         .route("/_peer/reset", post(reset))
         .with_state(peer);
-    let listener = tokio::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, args.port))).await?;
-    let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
-        // Without it the second of two small writes waits for an acknowledgement.
-        let _ = stream.set_nodelay(true);
-    });
-    axum::serve(listener, router).await?;
-    Ok(Value::Null)
+    peer::serve(args.port, router, gate).await
 }
 
 async fn take(State(peer): State<Arc<Peer>>, body: Bytes) -> StatusCode {
     let at_us = now_us();
-    let mut gate = peer.gate.subscribe();
-    let is_open = *gate.borrow();
-    if gate.wait_for(|is_open| *is_open).await.is_err() {
+    let Ok(has_waited) = peer.gate.pass().await else {
         return StatusCode::SERVICE_UNAVAILABLE;
-    }
+    };
     let Some(wamid) = wamid_of(&body) else {
         return StatusCode::BAD_REQUEST;
     };
-    peer.came.lock().note(wamid, if is_open { at_us } else { now_us() });
+    peer.came.lock().note(wamid, if has_waited { now_us() } else { at_us });
     tokio::time::sleep(peer.latency).await;
     StatusCode::NO_CONTENT
 }
@@ -122,17 +112,6 @@ async fn stats(State(peer): State<Arc<Peer>>) -> Json<Value> {
         "last_us": came.last_us,
         "latencyMs": came.latency.to_json(),
     }))
-}
-
-#[derive(Deserialize)]
-struct Gate {
-    open: bool,
-}
-
-/// Closed, calls are kept waiting and do not count yet.
-async fn set_gate(State(peer): State<Arc<Peer>>, Query(gate): Query<Gate>) -> StatusCode {
-    peer.gate.send_replace(gate.open);
-    StatusCode::NO_CONTENT
 }
 
 async fn reset(State(peer): State<Arc<Peer>>) -> StatusCode {
