@@ -138,8 +138,16 @@ async fn until_sent(product: &Product, tenant: &Tenant, id: &str) -> Value {
 /// A message that goes out now. Answers when it was accepted, as the program thinks.
 async fn goes_out(product: &Product, tenant: &Tenant) -> i64 {
     let begun = true_now_ms();
-    let id = product.send(tenant, "+919111111111").await;
-    let message = until_sent(product, tenant, &id).await;
+    let body = json!({"to": "+919111111111", "text": "hello", "idempotency_key": begun.to_string()});
+    let mut answer = (503, Value::Null);
+    // A MongoDB server whose clock is set stands still for some seconds now and then; a client asks again.
+    while answer.0 == 503 && true_now_ms() - begun < SOON_MS {
+        answer = product
+            .call("POST", &format!("/tenants/{}/send", tenant.id), Some(body.clone()))
+            .await;
+    }
+    assert!(matches!(answer.0, 200 | 202), "{answer:?}");
+    let message = until_sent(product, tenant, &text(&answer.1["messageId"])).await;
     let took = true_now_ms() - begun;
     assert!(took < SOON_MS, "it took {took} ms: {message:#}");
     accepted_ms(&message)
