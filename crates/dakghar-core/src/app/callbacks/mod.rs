@@ -18,6 +18,7 @@ mod replaying;
 mod run;
 mod state;
 mod test_call;
+mod turns;
 mod unsaved;
 
 use std::collections::HashMap;
@@ -45,7 +46,7 @@ pub(in crate::app) use deps::Advances;
 pub use run::{CallbacksSaved, CallbacksStep};
 pub use state::EndpointRun;
 pub use test_call::TestedCallback;
-pub(in crate::app) use test_call::Tests;
+pub(in crate::app) use turns::Tests;
 
 /// Endpoints that are read at once.
 const ENDPOINTS_READ_MAX: u32 = 500;
