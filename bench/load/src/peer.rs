@@ -1,4 +1,4 @@
-//! What the peers share that contenders call: a listener on this machine, and a gate.
+//! Contenders call peers. All of those have a listener on this machine, and a gate.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -16,7 +16,7 @@ use crate::histogram::Histogram;
 use crate::peer::{self, Gate};
 use crate::sends::now_us;
 
-/// What messages are called that tell when they were due: the microseconds since the epoch follow, and a dash.
+/// The beginning of the ids of messages that tell when they were due. The microseconds since the epoch follow, and a dash.
 pub(crate) const TIMED: &str = "wamid.at";
 const WAMID: &str = "wamid.";
 

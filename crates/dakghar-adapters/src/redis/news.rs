@@ -92,7 +92,7 @@ async fn listen(redis: RedisConfig, shared: Arc<Shared>) {
         match subscribe(&redis).await {
             Ok(channel) => {
                 shared.listens.store(true, Ordering::Relaxed);
-                // What was told before is lost.
+                // Earlier news are lost.
                 shared.come.miss();
                 hear(channel, &shared).await;
                 shared.listens.store(false, Ordering::Relaxed);

@@ -1,12 +1,12 @@
-//! What a piece of work adds to feeds, collected beside its transaction on the one thread that writes. It is told after the
-//! commit; what is taken back is not told.
+//! A piece of work adds to feeds. Its additions are collected beside its transaction, on the one thread that writes, and told
+//! after the commit; those that are taken back are not told.
 
 use std::cell::RefCell;
 
 use dakghar_core::domain::feed::FeedEnd;
 
 thread_local! {
-    /// What the piece of work under way has added.
+    /// The additions of the piece of work under way.
     static GROWN: RefCell<Vec<FeedEnd>> = const { RefCell::new(Vec::new()) };
 }
 

@@ -331,7 +331,7 @@ async fn without_a_file_handle_nothing_was_sent() {
         assert!(output.status.success() && told.contains("1 passed"), "{output:?}");
         return;
     }
-    // What ends gives its handles back at some time; so nothing ends before the test does.
+    // Tasks that end give their handles back at some time, so none ends before the test does.
     let mut kept = Vec::new();
     for host in ["127.0.0.1", "localhost"] {
         let peer = Peer::start([]).await;
