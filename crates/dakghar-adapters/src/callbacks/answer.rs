@@ -1,9 +1,11 @@
 //! Reads the answer of a receiver: no more of it than is of use.
 
+use std::time::Duration;
+
 use dakghar_core::domain::callback::{CallbackFailure, FAILURE_BODY_BYTES_MAX};
-use dakghar_core::ports::{CallbackOutcome, Clock};
-use reqwest::Response;
+use dakghar_core::ports::Clock;
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::{Response, StatusCode};
 
 use crate::retry_after::retry_after;
 
@@ -12,8 +14,16 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// The most bytes of an answer's headers.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 
+/// An answer, as far as it is read.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) retry_after: Option<Duration>,
+    /// The beginning of its body: at most [`FAILURE_BODY_BYTES_MAX`].
+    pub(super) beginning: String,
+}
+
 /// Reads an answer whose status and headers are there.
-pub(super) async fn read(mut response: Response, clock: &dyn Clock) -> Result<CallbackOutcome, CallbackFailure> {
+pub(super) async fn read(mut response: Response, clock: &dyn Clock) -> Result<Answer, CallbackFailure> {
     let headers = response.headers();
     let header_bytes = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
     if header_bytes.sum::<usize>() > HEADER_BYTES_MAX {
@@ -30,10 +40,10 @@ pub(super) async fn read(mut response: Response, clock: &dyn Clock) -> Result<Ca
         let wanted = (FAILURE_BODY_BYTES_MAX - kept.len()).min(chunk.len());
         kept.extend_from_slice(&chunk[..wanted]);
     }
-    Ok(CallbackOutcome::Answered {
-        status: status.as_u16(),
+    Ok(Answer {
+        status,
         retry_after,
-        failure_body: (!status.is_success()).then(|| beginning(&kept)),
+        beginning: beginning(&kept),
     })
 }
 

@@ -22,14 +22,17 @@ use async_trait::async_trait;
 use dakghar_core::domain::Secret;
 use dakghar_core::domain::callback::CallbackFailure;
 use dakghar_core::domain::callback_url::{CallbackRules, CallbackUrl};
-use dakghar_core::ports::{CallbackAnswer, CallbackCall, CallbackOutcome, Clock, Receivers};
+use dakghar_core::ports::{
+    CallbackAnswer, CallbackCall, CallbackOutcome, Clock, ReceiverQuery, ReceiverText, Receivers,
+};
 use parking_lot::Mutex;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Client, redirect, retry, tls};
+use reqwest::{Certificate, Client, RequestBuilder, Url, redirect, retry, tls};
 
 pub use config::{CallbackConfig, CallbackConfigError};
 pub use lookup::{Lookup, SystemLookup};
 
+use answer::Answer;
 use guard::{Guard, Guarded};
 
 /// The time that a connection may take, TLS included.
@@ -120,14 +123,29 @@ impl HttpReceivers {
     }
 
     async fn call(&self, call: CallbackCall) -> Result<CallbackOutcome, CallbackFailure> {
-        let url = self.checked(&call.url)?;
         let headers = headers(&call.headers).ok_or(CallbackFailure::Protocol)?;
+        let request = |client: Client, url| client.post(url).headers(headers).body(call.body);
+        let answer = self.send(&call.url, request).await?;
+        Ok(CallbackOutcome::Answered {
+            status: answer.status.as_u16(),
+            retry_after: answer.retry_after,
+            failure_body: (!answer.status.is_success()).then_some(answer.beginning),
+        })
+    }
+
+    /// Sends a request where it may go, and reads the answer.
+    async fn send(
+        &self,
+        url: &CallbackUrl,
+        request: impl FnOnce(Client, Url) -> RequestBuilder + Send,
+    ) -> Result<Answer, CallbackFailure> {
+        let url = self.checked(url)?;
         let client = self.client(url.port()).map_err(|error| {
             tracing::error!(%error, "a receiver cannot be called");
             CallbackFailure::Connect
         })?;
-        let request = client.post(url.url().clone()).headers(headers).body(call.body);
-        let response = request.send().await.map_err(|error| failure::class_of(&error))?;
+        let sent = request(client, url.url().clone()).send().await;
+        let response = sent.map_err(|error| failure::class_of(&error))?;
         answer::read(response, &*self.clock).await
     }
 
@@ -152,6 +170,20 @@ impl Receivers for HttpReceivers {
             outcome,
             took: began.elapsed(),
         }
+    }
+
+    async fn get(&self, query: ReceiverQuery) -> Result<ReceiverText, CallbackFailure> {
+        let pairs = query.pairs.iter().map(|(name, value)| (*name, value.reveal()));
+        let asked = self.send(&query.url, |client, mut url| {
+            url.query_pairs_mut().extend_pairs(pairs);
+            client.get(url)
+        });
+        let answer = tokio::time::timeout(query.timeout, asked).await;
+        let answer = answer.unwrap_or(Err(CallbackFailure::Timeout))?;
+        Ok(ReceiverText {
+            status: answer.status.as_u16(),
+            text: answer.beginning,
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod names;
+mod questions;
 mod tls;
 
 use std::collections::VecDeque;

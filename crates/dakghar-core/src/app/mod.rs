@@ -231,7 +231,6 @@ fn callbacks_of(
         sequencing: Arc::new(Sequencing::new(ports, watching.clone(), &settings.worker_id)),
         watching,
         outages: shared.outages.clone(),
-        tests: Arc::default(),
     }
 }
 
@@ -249,7 +248,8 @@ fn changing_of(ports: &Ports, shared: &Shared, directory: &Arc<Directory>, waiti
 
 fn endpoints_of(ports: &Ports, tenants: &Arc<Tenants>, settings: &Settings) -> Arc<Endpoints> {
     let rules = settings.callback_rules.clone();
-    Arc::new(Endpoints::new(ports.clone(), tenants.clone(), rules))
+    let timeout = settings.callback_timeout;
+    Arc::new(Endpoints::new(ports.clone(), tenants.clone(), rules, timeout))
 }
 
 fn health_of(ports: &Ports, shared: &Shared) -> Arc<Health> {

@@ -147,6 +147,8 @@ codes! {
     InvalidMedia = "invalid_media", 422, "The media is not valid";
     /// A link is not a public https URL.
     InvalidUrl = "invalid_url", 422, "The URL is not valid";
+    /// The receiver of an endpoint did not answer Meta's challenge.
+    ChallengeFailed = "challenge_failed", 422, "The receiver did not answer Meta's challenge";
     /// The URL of a callback is http where only https is allowed.
     HttpsRequired = "https_required", 422, "The URL must use https";
     /// A link points into a private network.

@@ -193,17 +193,20 @@ pub enum EventReason {
     Corrected,
     /// Signed by Meta, but not of the documented shape.
     Malformed,
+    /// Nothing of Meta's: Dakghar tells of an endpoint of the tenant.
+    Endpoint,
 }
 
 impl EventReason {
     /// Every reason.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Routed,
         Self::UnknownNumber,
         Self::UnknownWaba,
         Self::UnknownMessage,
         Self::Corrected,
         Self::Malformed,
+        Self::Endpoint,
     ];
 
     /// The name used in answers and in the stores.
@@ -215,6 +218,7 @@ impl EventReason {
             Self::UnknownMessage => "unknown_message",
             Self::Corrected => "corrected",
             Self::Malformed => "malformed",
+            Self::Endpoint => "endpoint",
         }
     }
 

@@ -24,7 +24,7 @@ pub use news::FeedNews;
 pub use pacer::{Pacer, SlotAsk};
 pub use queue::{Disposition, Job, JobKey, JobKind, Queue, QueueEntry, QueueError};
 pub use quota::{CallAsk, Grant, QuotaAsk, TenantQuota};
-pub use receivers::{CallbackAnswer, CallbackCall, CallbackOutcome, Receivers};
+pub use receivers::{CallbackAnswer, CallbackCall, CallbackOutcome, ReceiverQuery, ReceiverText, Receivers};
 pub use spool::{OutcomeSpool, SpoolError, SpooledOutcome};
 pub use store::{
     Acceptance, Aged, AgedPortion, AppStore, Appended, ArrivalStore, ArrivalsWaiting, Attendant, CallbackStore,

@@ -56,6 +56,26 @@ impl CallbackAnswer {
     }
 }
 
+/// A question to a receiver.
+#[derive(Debug)]
+pub struct ReceiverQuery {
+    /// Where to, as [`CallbackCall::url`].
+    pub url: CallbackUrl,
+    /// Names and values that are put behind the query of the URL.
+    pub pairs: Vec<(&'static str, Secret)>,
+    /// The time the call may take in all.
+    pub timeout: Duration,
+}
+
+/// The answer of a receiver that was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiverText {
+    /// The HTTP status, 200 to 599. A redirect is not followed.
+    pub status: u16,
+    /// The beginning of the body: at most [`FAILURE_BODY_BYTES_MAX`], in which what is no UTF-8 is replaced.
+    pub text: String,
+}
+
 /// The receivers of tenants.
 #[async_trait]
 pub trait Receivers: Send + Sync {
@@ -63,4 +83,7 @@ pub trait Receivers: Send + Sync {
     /// takes longer than the call may. Not one byte of it goes to an address that the rules refuse, nor over TLS that is
     /// not verified.
     async fn post(&self, call: CallbackCall) -> CallbackAnswer;
+
+    /// Asks a receiver with GET, once and under the same rules.
+    async fn get(&self, query: ReceiverQuery) -> Result<ReceiverText, CallbackFailure>;
 }

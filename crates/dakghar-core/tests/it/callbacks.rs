@@ -2,11 +2,12 @@
 
 mod replays;
 mod steps;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_core::app::{CallbackBodies, Callbacks, CallbacksSaved, EndpointRun, Handed};
+use dakghar_core::app::{CallbackBodies, Callbacks, CallbacksSaved, CallbacksStep, EndpointRun, Failure, Handed};
 use dakghar_core::domain::callback::{CallbackException, CallbackFailure, ExceptionState};
 use dakghar_core::domain::endpoint::{DeliveryOrder, DisabledReason, Endpoint, EndpointState};
 use dakghar_core::domain::feed::{EntryFilter, KindPattern};
@@ -97,6 +98,29 @@ impl Story {
         };
         let events: Vec<WebhookEvent> = (0..count).map(event).collect();
         at_once(self.world.store.record(&events)).expect("no outage");
+    }
+
+    /// Calls until nothing more is to be called now, and writes down what was done, or fails at the first failure.
+    fn try_deliver(&mut self) -> Result<(), Failure> {
+        let mut run = self.run.take().expect("it runs");
+        let callbacks = self.callbacks.clone();
+        let (run, result) = self.world.step(async move {
+            run.wake();
+            loop {
+                let calls = match run.step().await {
+                    Ok(CallbacksStep::Begin(calls)) if calls.is_empty() => return (run, Ok(())),
+                    Ok(CallbacksStep::Begin(calls)) => calls,
+                    Ok(CallbacksStep::Lost) => panic!("nobody else delivers"),
+                    Err(failure) => return (run, Err(failure)),
+                };
+                for call in calls {
+                    let ended = callbacks.make(call).await;
+                    run.ended(ended);
+                }
+            }
+        });
+        self.run = Some(run);
+        result
     }
 
     /// Calls until nothing more is to be called now. Writes down what was done if `saves`.

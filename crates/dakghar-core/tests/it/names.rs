@@ -96,7 +96,8 @@ names!(
         "unknown_waba",
         "unknown_message",
         "corrected",
-        "malformed"
+        "malformed",
+        "endpoint"
     ]
 );
 names!(

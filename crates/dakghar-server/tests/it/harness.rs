@@ -69,6 +69,7 @@ pub(crate) struct Service {
     pub(crate) router: Router,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) queue: Arc<MemoryQueue>,
+    pub(crate) receivers: Arc<MemoryReceivers>,
     pub(crate) app: App,
     pub(crate) clock: Arc<TestClock>,
     /// Added to every request that has no key of its own.
@@ -109,6 +110,7 @@ impl Service {
         let store = MemoryStore::new();
         let clock = Arc::new(TestClock::default());
         let queue = MemoryQueue::new(clock.clone());
+        let receivers = Arc::new(MemoryReceivers::default());
         let secrets: Vec<Secret> = setup.app_secret.into_iter().map(Secret::new).collect();
         let ports = Ports {
             messages: store.clone(),
@@ -121,7 +123,7 @@ impl Service {
             feed: store.clone(),
             arrivals: None,
             news: store.clone(),
-            receivers: Arc::new(MemoryReceivers::default()),
+            receivers: receivers.clone(),
             listeners: store.clone(),
             apps: match setup.apps {
                 Some(apps) => apps(store.clone()),
@@ -166,6 +168,7 @@ impl Service {
             app,
             store,
             queue,
+            receivers,
             clock,
             key: None,
         }

@@ -12,6 +12,7 @@ mod apps;
 mod auth;
 mod browsers;
 mod callback_urls;
+mod challenges;
 mod contract;
 mod deliveries;
 mod documents;

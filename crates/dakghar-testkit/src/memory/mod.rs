@@ -49,7 +49,7 @@ pub use news::NoNews;
 pub use pacer::MemoryPacer;
 pub use queue::MemoryQueue;
 pub use quota::MemoryQuota;
-pub use receivers::{MemoryReceivers, Posted};
+pub use receivers::{Asked, MemoryReceivers, Posted};
 pub use spool::{MemoryDisk, MemorySpool};
 
 /// All store ports in memory, and both ends of a migration.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dakghar_core::ports::{CallbackAnswer, CallbackCall, CallbackOutcome, Receivers};
+use dakghar_core::domain::callback::CallbackFailure;
+use dakghar_core::ports::{CallbackAnswer, CallbackCall, CallbackOutcome, ReceiverQuery, ReceiverText, Receivers};
 use parking_lot::Mutex;
 
 /// What was posted to a receiver.
@@ -18,10 +19,20 @@ pub struct Posted {
     pub body: Vec<u8>,
 }
 
+/// A question to a receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The URL.
+    pub url: String,
+    /// What was asked, by its names.
+    pub pairs: BTreeMap<&'static str, String>,
+}
+
 /// Receivers that are told what to answer. One that was told nothing takes everything.
 #[derive(Default)]
 pub struct MemoryReceivers {
     posted: Mutex<Vec<Posted>>,
+    asked: Mutex<Vec<Asked>>,
     answers: Mutex<BTreeMap<String, VecDeque<CallbackOutcome>>>,
 }
 
@@ -49,6 +60,11 @@ impl MemoryReceivers {
     pub fn posted(&self) -> Vec<Posted> {
         self.posted.lock().clone()
     }
+
+    /// Everything that was asked with GET, in order.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().clone()
+    }
 }
 
 #[async_trait]
@@ -72,6 +88,29 @@ impl Receivers for MemoryReceivers {
                 failure_body: None,
             }),
             took: Duration::ZERO,
+        }
+    }
+
+    /// Answers as it was told for the URL, else as Meta wants its challenge answered.
+    async fn get(&self, query: ReceiverQuery) -> Result<ReceiverText, CallbackFailure> {
+        let url = query.url.as_str().to_owned();
+        let told = self.answers.lock().get_mut(&url).and_then(VecDeque::pop_front);
+        let pairs = query.pairs.iter();
+        let pairs: BTreeMap<_, _> = pairs.map(|(name, value)| (*name, value.reveal().to_owned())).collect();
+        let challenge = pairs.get("hub.challenge").cloned().unwrap_or_default();
+        self.asked.lock().push(Asked { url, pairs });
+        match told {
+            Some(CallbackOutcome::Failed(failure)) => Err(failure),
+            Some(CallbackOutcome::Answered {
+                status, failure_body, ..
+            }) => Ok(ReceiverText {
+                status,
+                text: failure_body.unwrap_or_default(),
+            }),
+            None => Ok(ReceiverText {
+                status: 200,
+                text: challenge,
+            }),
         }
     }
 }

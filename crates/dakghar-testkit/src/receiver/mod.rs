@@ -55,7 +55,8 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Starts a receiver that goes through `replies`, one a request, and answers 200 after them.
+    /// Starts a receiver that goes through `replies`, one a request, and answers 200 after them; Meta's challenge
+    /// as Meta wants it.
     pub async fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
         Self::start_with(replies, None).await
     }
@@ -157,8 +158,9 @@ impl Peer {
 
     async fn serve(self, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
         while let Some(request) = self.read(&mut stream).await {
+            let reply = Reply::by_itself(&request.head);
             self.seen.send_modify(|seen| seen.requests.push(request));
-            let reply = self.replies.lock().pop_front().unwrap_or(Reply::status(200));
+            let reply = self.replies.lock().pop_front().unwrap_or(reply);
             if !reply.write(&mut stream).await {
                 return;
             }

@@ -37,6 +37,17 @@ impl Reply {
         Self::Bytes([head.as_bytes(), body].concat())
     }
 
+    /// What a receiver answers to a request with this head when it was told nothing.
+    pub(super) fn by_itself(head: &str) -> Self {
+        let challenge = head
+            .lines()
+            .next()
+            .and_then(|line| line.split_once("hub.challenge=").map(|(_, rest)| rest));
+        let end = |char: char| char == '&' || char == ' ';
+        let challenge = challenge.and_then(|rest| rest.split(end).next()).unwrap_or_default();
+        Self::answer(200, "", challenge.as_bytes())
+    }
+
     /// Sends to another place.
     pub fn redirect(status: u16, location: &str) -> Self {
         Self::answer(status, &format!("location: {location}\r\n"), b"")

@@ -139,6 +139,9 @@ pub struct Update {
     /// No headers any more.
     #[arg(long, conflicts_with = "header")]
     no_headers: bool,
+    /// No verify token any more, and so no challenge.
+    #[arg(long, conflicts_with = "verify_token")]
+    no_verify_token: bool,
     /// Only if it still has this version.
     #[arg(long, value_name = "VERSION")]
     if_version: Option<u64>,
@@ -161,7 +164,7 @@ struct Settings {
     /// The most entries in a call, 1 to 100.
     #[arg(long, value_name = "NUMBER")]
     batch_max: Option<u32>,
-    /// The most calls in a second, 1 to 1000.
+    /// The most calls in a second, 1 to 10000.
     #[arg(long, value_name = "NUMBER")]
     per_second: Option<u32>,
     /// The most calls under way, 1 to 32.
@@ -170,7 +173,7 @@ struct Settings {
     /// A header that is sent with each call, as 'Name: value'; may be repeated. They take the place of all there were.
     #[arg(long, value_name = "HEADER")]
     header: Vec<String>,
-    /// What the challenge of the format meta names. Better from the environment.
+    /// The token of Meta's challenge, which the receiver must answer then. Better from the environment.
     #[arg(long, env = "NEW_VERIFY_TOKEN", hide_env_values = true)]
     verify_token: Option<String>,
 }
@@ -315,6 +318,9 @@ impl Update {
         }
         if self.no_headers {
             changes.headers = Some(Vec::new());
+        }
+        if self.no_verify_token {
+            changes.verify_token = Some(None);
         }
         Ok(changes)
     }

@@ -1,6 +1,8 @@
 //! Callbacks through the whole product: what happens reaches the endpoints of its tenant, signed, at least once, and nobody
 //! else, whatever is killed.
 
+mod receivers;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use dakghar_graph_sim::StatusPlan;
@@ -154,10 +156,11 @@ async fn what_meta_posted_arrives_as_it_was_posted(backend: Backend) {
     let id = product.send(&tenant, "+919111111111").await;
     product.until_status(&tenant, &id, "sent").await;
     hears(&product, "111", "wamid.A").await;
-    let requests = until(&receiver, 1).await;
-    let [request] = &requests[..] else {
+    let requests = until(&receiver, 2).await;
+    let [challenge, request] = &requests[..] else {
         panic!("what became of ours is not Meta's: {requests:#?}")
     };
+    assert!(challenge.head.starts_with("GET ") && challenge.head.contains("hub.verify_token=token-of-the-tenant"));
     let (mut got, posted) = (body(request), inbound("111", "wamid.A"));
     got["entry"][0]["time"] = posted["entry"][0]["time"].clone();
     assert_eq!(got, posted);

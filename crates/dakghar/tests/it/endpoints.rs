@@ -1,5 +1,6 @@
 //! Endpoints of tenants through the whole product: versions, limits, secrets, isolation, a restart, the command line.
 
+use dakghar_testkit::receiver::Receiver;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -144,13 +145,14 @@ async fn the_shell_makes_changes_and_deletes_endpoints(backend: Backend) {
         "{registered}"
     );
     let id = &*text(&registered["tenantId"]);
+    let receiver = Receiver::start([]).await;
     let made = shell(
         &product,
         &[
             "endpoint",
             "create",
             id,
-            "https://example.org/b",
+            &receiver.url(),
             "--kind",
             "status.*",
             "--format",
@@ -185,6 +187,11 @@ async fn the_shell_makes_changes_and_deletes_endpoints(backend: Backend) {
         ],
     );
     assert!(changed.contains("version 1"), "{changed}");
+    let asked: Vec<String> = receiver.requests().into_iter().map(|request| request.head).collect();
+    assert!(
+        asked.len() == 1 && asked[0].contains("hub.verify_token=token-canary"),
+        "{asked:?}"
+    );
     let (code, _, err) = product.run(&[
         "endpoint",
         "update",

@@ -1,18 +1,16 @@
 //! One call of an endpoint.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::answer::Answer;
 use super::bodies::Handed;
 use super::deps::Deps;
 use super::item::Item;
 use super::opened::Opened;
 use crate::app::failure::Failure;
 use crate::app::feed::{FeedItem, posted_body};
-use crate::domain::callback::{CallEnd, CallbackFailure};
 use crate::domain::endpoint::{Endpoint, EndpointFormat};
 use crate::domain::{EntryId, Secret, Timestamp};
-use crate::ports::receivers::{CallbackAnswer, CallbackCall, CallbackOutcome};
 
 /// Tells a receiver that it is handed something once more, on request.
 const REPLAY_HEADER: &str = "x-dakghar-replay";
@@ -41,38 +39,6 @@ pub(super) enum Outcome {
     NotMade,
 }
 
-/// How the receiver answered.
-pub(super) struct Answer {
-    pub(super) end: CallEnd,
-    pub(super) took: Duration,
-    pub(super) retry_after: Option<Duration>,
-    pub(super) failure_body: Option<String>,
-}
-
-impl From<CallbackAnswer> for Answer {
-    fn from(answer: CallbackAnswer) -> Self {
-        let took = answer.took;
-        match answer.outcome {
-            CallbackOutcome::Answered {
-                status,
-                retry_after,
-                failure_body,
-            } => Self {
-                end: CallEnd::Answered(status),
-                took,
-                retry_after,
-                failure_body,
-            },
-            CallbackOutcome::Failed(failure) => Self {
-                end: CallEnd::Failed(failure),
-                took,
-                retry_after: None,
-                failure_body: None,
-            },
-        }
-    }
-}
-
 impl OutgoingCall {
     pub(super) const fn new(endpoint: Arc<Endpoint>, opened: Arc<Opened>, items: Vec<Item>) -> Self {
         Self {
@@ -86,7 +52,10 @@ impl OutgoingCall {
     pub(super) async fn make(self, deps: &Deps) -> EndedCallback {
         let began_at = deps.clock.now();
         let outcome = match self.body(deps).await {
-            Ok(Some(body)) => Outcome::Answered(self.post(deps, body).await),
+            Ok(Some(body)) => {
+                let headers = self.headers(deps, &body);
+                Outcome::Answered(deps.post(&self.opened, headers, body).await)
+            }
             Ok(None) => Outcome::NothingToSend,
             Err(failure) => {
                 tracing::debug!(%failure, endpoint_id = %self.endpoint.id, "a callback could not be written yet");
@@ -115,24 +84,6 @@ impl OutgoingCall {
                 Ok(body.map(String::into_bytes))
             }
         }
-    }
-
-    async fn post(&self, deps: &Deps, body: Vec<u8>) -> Answer {
-        let Some(url) = &self.opened.url else {
-            return Answer {
-                end: CallEnd::Failed(CallbackFailure::Blocked),
-                took: Duration::ZERO,
-                retry_after: None,
-                failure_body: None,
-            };
-        };
-        let call = CallbackCall {
-            url: url.clone(),
-            headers: self.headers(deps, &body),
-            body,
-            timeout: deps.timeout,
-        };
-        deps.receivers.post(call).await.into()
     }
 
     fn headers(&self, deps: &Deps, body: &[u8]) -> Vec<(String, Secret)> {

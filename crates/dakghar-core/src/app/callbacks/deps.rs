@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::answer::Answer;
 use super::bodies::CallbackBodies;
 use super::opened::Opened;
 use crate::app::endpoints::Endpoints;
@@ -13,12 +14,12 @@ use crate::app::stale::ROUNDS_MAX;
 use crate::app::tenants::directory::Directory;
 use crate::domain::callback::Advance;
 use crate::domain::callback_url::CallbackRules;
-use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointState};
-use crate::domain::{ErrorCode, Problem};
+use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointState, EndpointTold};
+use crate::domain::{ErrorCode, Problem, Secret};
 use crate::group_commit::GroupCommit;
 use crate::metrics::Metrics;
-use crate::ports::receivers::Receivers;
-use crate::ports::{CallbackStore, Clock, EndpointStore, FeedStore, IdGenerator, Saved, StoreError};
+use crate::ports::receivers::{CallbackCall, Receivers};
+use crate::ports::{CallbackStore, Clock, EndpointStore, EventStore, FeedStore, IdGenerator, Saved, StoreError};
 
 /// Saves of how far endpoints are, which share commits.
 pub(in crate::app) type Advances = GroupCommit<Advance, Result<Saved, StoreError>>;
@@ -28,6 +29,7 @@ pub(super) struct Deps {
     pub(super) endpoints: Arc<dyn EndpointStore>,
     pub(super) credentials: Arc<Endpoints>,
     pub(super) entries: Arc<dyn FeedStore>,
+    pub(super) events: Arc<dyn EventStore>,
     pub(super) feed: FeedReading,
     pub(super) messages: Messages,
     pub(super) directory: Arc<Directory>,
@@ -50,24 +52,53 @@ impl Deps {
         Opened::open(&self.credentials, &self.rules, &tenant, endpoint, self.clock.now()).await
     }
 
-    /// Gives an endpoint up until somebody resumes it.
+    /// Calls an endpoint once, and waits for the answer.
+    pub(super) async fn post(&self, opened: &Opened, headers: Vec<(String, Secret)>, body: Vec<u8>) -> Answer {
+        let Some(url) = opened.url.clone() else {
+            return Answer::BLOCKED;
+        };
+        let call = CallbackCall {
+            url,
+            headers,
+            body,
+            timeout: self.timeout,
+        };
+        self.receivers.post(call).await.into()
+    }
+
+    /// Gives an endpoint up until somebody resumes it, and tells its tenant.
     pub(super) async fn disable(&self, endpoint: &Endpoint, reason: DisabledReason) -> Result<(), Failure> {
         for _ in 0..ROUNDS_MAX {
             let found = self.endpoints.find_endpoint(&endpoint.tenant_id, &endpoint.id).await?;
-            let Some(mut stored) = found.filter(|stored| stored.state == EndpointState::Active) else {
-                return Ok(());
-            };
-            let now = self.clock.now();
-            stored.state = EndpointState::Disabled { reason, at: now };
-            stored.updated_at = now;
-            if self.endpoints.save_endpoint(&stored).await? == Saved::Done {
+            let Some(mut stored) = found else { return Ok(()) };
+            if stored.state == EndpointState::Active {
+                let now = self.clock.now();
+                stored.state = EndpointState::Disabled { reason, at: now };
+                stored.updated_at = now;
+                if self.endpoints.save_endpoint(&stored).await? == Saved::Stale {
+                    continue;
+                }
                 tracing::warn!(
                     endpoint_id = %endpoint.id, tenant_id = %endpoint.tenant_id, reason = reason.as_str(),
                     "an endpoint was disabled; it is called again when it is resumed"
                 );
-                return Ok(());
             }
+            return self.tell_disabled(&stored).await;
         }
         Err(Failure::KeptChanging("endpoint"))
+    }
+
+    /// Tells the tenant that its endpoint is disabled, if it is. Who tells it again adds nothing.
+    pub(super) async fn tell_disabled(&self, endpoint: &Endpoint) -> Result<(), Failure> {
+        match endpoint.state.disabled() {
+            Some((reason, at)) => self.tell(endpoint, EndpointTold::Disabled { reason, at }).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Tells the tenant something of its endpoint. It is durable then.
+    pub(super) async fn tell(&self, endpoint: &Endpoint, told: EndpointTold) -> Result<(), Failure> {
+        let event = told.event(endpoint, self.ids.event_id(), self.clock.now());
+        Ok(self.events.record(&[event]).await?)
     }
 }

@@ -7,7 +7,7 @@ use super::item::{Item, Source, about};
 use super::state::EndpointRun;
 use crate::app::failure::Failure;
 use crate::domain::callback::CallbackException;
-use crate::domain::endpoint::DeliveryOrder;
+use crate::domain::endpoint::{DeliveryOrder, EndpointTold, expired};
 use crate::domain::feed::PlacedEntry;
 use crate::domain::page::PageLimit;
 use crate::domain::{Place, Timestamp};
@@ -73,7 +73,7 @@ impl EndpointRun {
             return Ok(());
         };
         if first.place != after.plus(1) {
-            self.pass_gap(after, first.place);
+            self.pass_gap(after, first.place).await?;
         }
         let last = listed.items.last().map_or(after, |placed| placed.place);
         let mut wanted: Vec<PlacedEntry> = listed.items;
@@ -105,9 +105,11 @@ impl EndpointRun {
         Ok(())
     }
 
-    /// Entries went out of the feed before they were delivered.
-    fn pass_gap(&mut self, after: Place, first: Place) {
-        let expired = first.number().saturating_sub(after.number() + 1);
+    /// Entries went out of the feed before they were delivered. Their tenant is told before the place moves past them.
+    async fn pass_gap(&mut self, after: Place, first: Place) -> Result<(), Failure> {
+        let told = EndpointTold::EventsExpired { after, first };
+        self.deps.tell(&self.endpoint, told).await?;
+        let expired = expired(after, first);
         self.progress.expired += expired;
         self.window.pass_over(first.before());
         self.deps.metrics.callbacks_expired.inc_by(expired);
@@ -116,6 +118,7 @@ impl EndpointRun {
             "entries of the feed were erased by their age before an endpoint got them"
         );
         self.note_passed_over();
+        Ok(())
     }
 
     /// What is not wanted is worth a save only now and then.

@@ -3,6 +3,7 @@
 //! Each endpoint is delivered to by the process that owns the partition of its tenant ([`EndpointRun`]). Which process
 //! that is, is a matter of speed and not of truth: whoever saves how far an endpoint is names the version that was read.
 
+mod answer;
 mod batch;
 mod bodies;
 mod call;
@@ -18,7 +19,7 @@ mod replaying;
 mod run;
 mod state;
 mod test_call;
-mod turns;
+mod told;
 mod unsaved;
 
 use std::collections::HashMap;
@@ -39,6 +40,7 @@ use crate::domain::{EndpointId, TenantId};
 use crate::metrics::EndpointHealth;
 use crate::ports::Ports;
 use deps::Deps;
+use told::Told;
 
 pub use bodies::{CallbackBodies, Handed};
 pub use call::{EndedCallback, OutgoingCall};
@@ -46,7 +48,6 @@ pub(in crate::app) use deps::Advances;
 pub use run::{CallbacksSaved, CallbacksStep};
 pub use state::EndpointRun;
 pub use test_call::TestedCallback;
-pub(in crate::app) use turns::Tests;
 
 /// Endpoints that are read at once.
 const ENDPOINTS_READ_MAX: u32 = 500;
@@ -62,7 +63,7 @@ pub struct Callbacks {
     watching: Arc<Watching>,
     outages: Outages,
     retention_time: RetentionTime,
-    tests: Arc<Tests>,
+    told: Told,
 }
 
 /// What the deliveries need of the other flows.
@@ -78,7 +79,6 @@ pub(in crate::app) struct CallbacksSetup {
     pub(in crate::app) sequencing: Arc<Sequencing>,
     pub(in crate::app) watching: Arc<Watching>,
     pub(in crate::app) outages: Outages,
-    pub(in crate::app) tests: Arc<Tests>,
 }
 
 impl Callbacks {
@@ -90,6 +90,7 @@ impl Callbacks {
             endpoints: ports.endpoints.clone(),
             credentials: setup.endpoints,
             entries: ports.feed.clone(),
+            events: ports.events.clone(),
             feed: FeedReading::new(ports.clone(), setup.messages.clone()),
             messages: setup.messages,
             directory: setup.directory,
@@ -108,7 +109,7 @@ impl Callbacks {
             watching: setup.watching,
             outages: setup.outages,
             retention_time,
-            tests: setup.tests,
+            told: Told::default(),
         }
     }
 
@@ -126,7 +127,9 @@ impl Callbacks {
             let limit = PageLimit::items(ENDPOINTS_READ_MAX);
             let listed = self.deps.endpoints.endpoints(after, limit).await?;
             let mut own = listed.items;
-            own.retain(|endpoint| endpoint.state == EndpointState::Active && owned.has_tenant(&endpoint.tenant_id));
+            own.retain(|endpoint| owned.has_tenant(&endpoint.tenant_id));
+            self.told.tell_disabled(&self.deps, &own).await;
+            own.retain(|endpoint| endpoint.state == EndpointState::Active);
             let tenants: Vec<TenantId> = own.iter().map(|endpoint| endpoint.tenant_id).collect();
             let found = self.deps.directory.find_all(tenants).await;
             // A tenant that is being removed gets nothing more; of one that cannot be read nothing can be opened.

@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use super::Callbacks;
-use super::call::Answer;
 use crate::app::failure::Failure;
-use crate::domain::callback::{CallEnd, CallbackFailure};
+use crate::domain::callback::CallEnd;
 use crate::domain::endpoint::EndpointFormat;
-use crate::domain::{ErrorCode, Problem, Secret, TenantId};
-use crate::ports::receivers::CallbackCall;
+use crate::domain::{Secret, TenantId};
 
 /// Tells a receiver that nothing happened.
 const TEST_HEADER: &str = "x-dakghar-test";
@@ -32,22 +30,12 @@ impl Callbacks {
     /// stands in no feed. Changes nothing of how far the endpoint is and of its breaker.
     ///
     /// # Errors
-    /// There is no such endpoint, or another test of this tenant is under way in this process.
+    /// There is no such endpoint, or another of this tenant is being called on request in this process.
     pub async fn test(&self, tenant_id: &TenantId, id: &str) -> Result<TestedCallback, Failure> {
         let deps = &self.deps;
         let endpoint = deps.credentials.find(tenant_id, id).await?;
-        let Some(_turn) = self.tests.begin(tenant_id) else {
-            let detail = "Another test of an endpoint of this tenant is under way.";
-            return Err(Problem::new(ErrorCode::RateLimited, detail).into());
-        };
+        let _turn = deps.credentials.turn(tenant_id)?;
         let opened = deps.open(&endpoint).await?;
-        let Some(url) = opened.url.clone() else {
-            return Ok(TestedCallback {
-                end: CallEnd::Failed(CallbackFailure::Blocked),
-                took: Duration::ZERO,
-                answer: None,
-            });
-        };
         let (event_id, now) = (deps.ids.event_id().to_string(), deps.clock.now());
         let body = match endpoint.format {
             EndpointFormat::Standard => deps.bodies.test(tenant_id, &event_id, now),
@@ -55,13 +43,7 @@ impl Callbacks {
         };
         let mut headers = opened.headers(&event_id, deps.clock.wall(), &body);
         headers.push((TEST_HEADER.to_owned(), Secret::new("true")));
-        let call = CallbackCall {
-            url,
-            headers,
-            body,
-            timeout: deps.timeout,
-        };
-        let answer: Answer = deps.receivers.post(call).await.into();
+        let answer = deps.post(&opened, headers, body).await;
         Ok(TestedCallback {
             end: answer.end,
             took: answer.took,

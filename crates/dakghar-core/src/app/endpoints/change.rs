@@ -68,6 +68,7 @@ impl Endpoints {
         expected.check(known.version)?;
         let tenant = self.tenants.stored(tenant_id).await?;
         checks::check_changes(changes, known.format, &tenant, &self.rules)?;
+        self.challenge_changed(&tenant, &known, changes).await?;
         let prepared = self.prepare(&tenant, &known.id, known.format, changes).await?;
         let changed = self
             .save(tenant_id, &known.id, expected, |endpoint| {

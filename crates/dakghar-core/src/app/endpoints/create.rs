@@ -13,6 +13,7 @@ impl Endpoints {
         let tenant = self.tenants.stored(tenant_id).await?;
         let now = self.ports.clock.present();
         checks::check_new(new, &tenant, &self.rules, now.wall)?;
+        self.challenge_new(&tenant, new.format, &new.settings).await?;
         let id = self.ports.ids.endpoint_id();
         let changes = self.prepare(&tenant, &id, new.format, &new.settings).await?;
         let secret = match &new.secret {

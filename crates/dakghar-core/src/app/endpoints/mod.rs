@@ -3,6 +3,7 @@
 //! The number of a tenant's endpoints has a limit that no two writers at once can pass: each has a seat of its own, of
 //! which there are so many, and the store gives no seat twice.
 
+mod challenge;
 mod change;
 mod checks;
 mod create;
@@ -16,15 +17,18 @@ mod remove;
 mod replays;
 mod rotation;
 mod start;
+mod turns;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::failure::Failure;
 use super::tenants::Tenants;
 use crate::domain::callback_url::CallbackRules;
 use crate::domain::ids::EndpointId;
 use crate::domain::{Endpoint, ErrorCode, Problem, Secret, TenantId};
-use crate::ports::Ports;
+use crate::ports::{EndpointStore, Ports};
+use turns::{Turn, Turns};
 
 pub use credentials::EndpointCredentials;
 pub use new::{EndpointChanges, ExpectedVersion, NewEndpoint, StartAt};
@@ -45,11 +49,20 @@ pub struct Endpoints {
     ports: Ports,
     tenants: Arc<Tenants>,
     rules: Arc<CallbackRules>,
+    /// The time that a receiver has for its answer to Meta's challenge.
+    timeout: Duration,
+    turns: Turns,
 }
 
 impl Endpoints {
-    pub(super) const fn new(ports: Ports, tenants: Arc<Tenants>, rules: Arc<CallbackRules>) -> Self {
-        Self { ports, tenants, rules }
+    pub(super) fn new(ports: Ports, tenants: Arc<Tenants>, rules: Arc<CallbackRules>, timeout: Duration) -> Self {
+        Self {
+            ports,
+            tenants,
+            rules,
+            timeout,
+            turns: Turns::default(),
+        }
     }
 
     /// Returns the endpoints of a tenant, in the order of their ids. Those that cannot be read are left out.
@@ -59,10 +72,20 @@ impl Endpoints {
 
     /// Returns one endpoint of a tenant.
     pub async fn find(&self, tenant_id: &TenantId, id: &str) -> Result<Endpoint, Failure> {
-        let id = EndpointId::parse(id).map_err(|_| no_such_endpoint())?;
-        let found = self.ports.endpoints.find_endpoint(tenant_id, &id).await?;
-        Ok(found.ok_or_else(no_such_endpoint)?)
+        find(&*self.ports.endpoints, tenant_id, id).await
     }
+
+    /// Begins a call of a receiver that a tenant waits for, unless another of this tenant is under way in this process.
+    pub(super) fn turn(&self, tenant_id: &TenantId) -> Result<Turn, Problem> {
+        self.turns.begin(tenant_id)
+    }
+}
+
+/// Returns one endpoint of a tenant.
+pub(super) async fn find(store: &dyn EndpointStore, tenant_id: &TenantId, id: &str) -> Result<Endpoint, Failure> {
+    let id = EndpointId::parse(id).map_err(|_| no_such_endpoint())?;
+    let found = store.find_endpoint(tenant_id, &id).await?;
+    Ok(found.ok_or_else(no_such_endpoint)?)
 }
 
 fn no_such_endpoint() -> Problem {

@@ -3,12 +3,13 @@
 use uuid::Uuid;
 
 use super::{Page, PageRequest, Reading};
+use crate::app::endpoints;
 use crate::app::failure::Failure;
 use crate::domain::callback::{Attempt, AttemptLog, CallbackException, CallbackProgress};
 use crate::domain::feed::Place;
-use crate::domain::ids::{AttemptLogId, EndpointId};
+use crate::domain::ids::AttemptLogId;
 use crate::domain::page::{Listed, PAGE_BYTES_MAX, PageLimit};
-use crate::domain::{Endpoint, ErrorCode, Problem, TenantId};
+use crate::domain::{Endpoint, TenantId};
 use crate::ports::ExceptionsAsked;
 
 /// How far an endpoint is.
@@ -56,7 +57,9 @@ impl Reading {
         asked: ExceptionsAsked,
         page: &PageRequest,
     ) -> Result<Page<CallbackException>, Failure> {
-        let id = self.endpoint_of(tenant_id, endpoint_id).await?;
+        let id = endpoints::find(&*self.ports.endpoints, tenant_id, endpoint_id)
+            .await?
+            .id;
         let list = format!("exceptions/{tenant_id}/{id}/{asked:?}");
         let after = self.position(page, &list, Place::parse)?;
         let limit = PageLimit::items(page.limit);
@@ -72,7 +75,9 @@ impl Reading {
         endpoint_id: &str,
         page: &PageRequest,
     ) -> Result<Page<Attempt>, Failure> {
-        let id = self.endpoint_of(tenant_id, endpoint_id).await?;
+        let id = endpoints::find(&*self.ports.endpoints, tenant_id, endpoint_id)
+            .await?
+            .id;
         let list = format!("attempts/{tenant_id}/{id}");
         let from = self.position(page, &list, Shown::parse)?;
         let before = from.map(|from| if from.attempts == 0 { from.log } else { behind(from.log) });
@@ -83,13 +88,6 @@ impl Reading {
             items,
             next_cursor: next.map(|next| self.cursors.sign(&list, &next.written())),
         })
-    }
-
-    async fn endpoint_of(&self, tenant_id: &TenantId, id: &str) -> Result<EndpointId, Failure> {
-        let none = || Problem::new(ErrorCode::EndpointNotFound, "The tenant has no endpoint with this id.");
-        let id = EndpointId::parse(id).map_err(|_| none())?;
-        let found = self.ports.endpoints.find_endpoint(tenant_id, &id).await?;
-        Ok(found.map(|endpoint| endpoint.id).ok_or_else(none)?)
     }
 }
 
@@ -158,7 +156,7 @@ mod tests {
     use super::*;
     use crate::domain::callback::CallEnd;
     use crate::domain::feed::EntryKind;
-    use crate::domain::{EntryId, Timestamp};
+    use crate::domain::{EndpointId, EntryId, Timestamp};
 
     fn id(number: u128) -> AttemptLogId {
         AttemptLogId::from_uuid(Uuid::from_u128(number))

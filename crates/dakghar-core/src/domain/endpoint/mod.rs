@@ -3,6 +3,7 @@
 mod defaults;
 mod rotation;
 mod state;
+mod told;
 
 use super::callback::Replay;
 use super::feed::{EntryFilter, FeedEntry, Place};
@@ -13,6 +14,7 @@ use super::time::Timestamp;
 
 pub use defaults::*;
 pub use state::{DisabledReason, EndpointState};
+pub use told::{EndpointTold, expired};
 
 /// An endpoint of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]

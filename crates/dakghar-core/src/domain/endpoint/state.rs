@@ -68,6 +68,14 @@ impl DisabledReason {
         }
     }
 
+    /// Says it to a person.
+    pub const fn explanation(self) -> &'static str {
+        match self {
+            Self::Gone => "Its receiver answered that it is gone (410). It is called again when it is resumed.",
+            Self::Failing => "Its receiver took nothing for five days. It is called again when it is resumed.",
+        }
+    }
+
     /// Reads the name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.as_str() == text)

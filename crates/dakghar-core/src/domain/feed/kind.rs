@@ -6,7 +6,7 @@ use std::sync::Arc;
 const KIND_BYTES_MAX: usize = 80;
 
 /// The kinds that are no events of Meta's, all of them.
-pub const OWN_KINDS: [&str; 18] = [
+pub const OWN_KINDS: [&str; 20] = [
     "message.received",
     "message.echo",
     "message.history",
@@ -25,7 +25,14 @@ pub const OWN_KINDS: [&str; 18] = [
     "status.read",
     "status.played",
     "status.failed",
+    ENDPOINT_DISABLED,
+    ENDPOINT_EVENTS_EXPIRED,
 ];
+/// The kind of an entry that tells that Dakghar has given an endpoint up.
+pub const ENDPOINT_DISABLED: &str = "endpoint.disabled";
+/// The kind of an entry that tells that entries went out of the feed before an endpoint got them.
+pub const ENDPOINT_EVENTS_EXPIRED: &str = "endpoint.events_expired";
+const ENDPOINT_KINDS: [&str; 2] = [ENDPOINT_DISABLED, ENDPOINT_EVENTS_EXPIRED];
 /// How the kind of an event of Meta's begins. The name of its field follows.
 pub const META_KINDS: &str = "meta.";
 
@@ -38,6 +45,17 @@ impl EntryKind {
     pub(super) fn named(name: &str) -> Self {
         debug_assert!(OWN_KINDS.contains(&name), "{name} is not among the kinds");
         Self(name.into())
+    }
+
+    /// The kind of what Dakghar tells of an endpoint.
+    pub(super) fn of_endpoint(name: &str) -> Self {
+        let known = ENDPOINT_KINDS.into_iter().find(|known| *known == name);
+        known.map_or_else(|| Self::of_field(name), Self::named)
+    }
+
+    /// True for what Dakghar tells of an endpoint.
+    pub fn is_of_endpoint(&self) -> bool {
+        ENDPOINT_KINDS.contains(&&*self.0)
     }
 
     /// The kind of an event of Meta's, by the name of its field.

@@ -25,7 +25,7 @@ pub use announced::{Announced, SaveTrace, Verdict};
 pub use chunk::{Arrival, Chunk, ENTRY_BYTES};
 pub use ends::{ENDS_MAX, FeedEnd, FeedEnds, News};
 pub use filter::{EntryFilter, KindPattern};
-pub use kind::{EntryKind, META_KINDS, OWN_KINDS};
+pub use kind::{ENDPOINT_DISABLED, ENDPOINT_EVENTS_EXPIRED, EntryKind, META_KINDS, OWN_KINDS};
 pub use partitions::{PARTITIONS, Partitions};
 pub use place::{Place, place_id};
 pub use subject::Subject;
@@ -125,8 +125,11 @@ impl FeedEntry {
         let kind = match &event.amends {
             Some(amends) if amends.revokes() => EntryKind::named("message.revoked"),
             Some(_) => EntryKind::named("message.edited"),
-            None if event.reason == EventReason::Corrected => EntryKind::named("message.corrected"),
-            None => EntryKind::of_field(&event.field),
+            None => match event.reason {
+                EventReason::Corrected => EntryKind::named("message.corrected"),
+                EventReason::Endpoint => EntryKind::of_endpoint(&event.field),
+                _ => EntryKind::of_field(&event.field),
+            },
         };
         Some(Self {
             tenant_id: event.tenant_id?,

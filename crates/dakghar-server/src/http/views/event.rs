@@ -9,7 +9,8 @@ use utoipa::openapi::schema::ObjectBuilder;
 
 use super::{delay_ms, names, raw_json};
 
-/// A part of a webhook that is neither a message nor a status, kept as it came.
+/// A part of a webhook that is neither a message nor a status, kept as it came; or, with the reason `endpoint`, what Dakghar
+/// tells of an endpoint.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Event)]
@@ -22,17 +23,18 @@ pub(in crate::http) struct EventView {
     /// Why it is kept as an event.
     #[schema(schema_with = reasons)]
     reason: &'static str,
-    /// Meta's name of the field; empty when absent.
+    /// Meta's name of the field; empty when absent. Of an endpoint, the kind of its entry in the feed.
     #[schema(example = "account_update")]
     field: String,
     /// The number it names.
     phone_number_id: Option<String>,
     /// The account it names.
     waba_id: Option<String>,
-    /// What exactly was wrong with it.
+    /// What exactly was wrong with it, or with the endpoint.
     problem: Option<String>,
-    /// The part as received; a string with its text when it was not JSON, or has more than 48 objects and arrays inside each
-    /// other.
+    /// The part as received. `endpoint.disabled` has `endpointId`, `reason` (`gone` or `failing`) and `disabledAt`, and
+    /// `endpoint.events_expired` has `endpointId`, `count`, and the places `from` and `to` of the feed. It is a
+    /// string with its text when it was not JSON, or has more than 48 objects and arrays inside each other.
     #[schema(value_type = serde_json::Value)]
     payload: Box<RawValue>,
     /// When it happened, according to Meta; `null` where Meta does not say.

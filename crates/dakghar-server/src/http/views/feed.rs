@@ -61,7 +61,8 @@ struct EntryView {
     /// yours (a report that settled an open call tells that it was sent, and there is no `message.sent` then);
     /// `status.sent`, `.delivered`, `.read` and so on for Meta's reports; `message.edited`,
     /// `message.revoked` and `message.corrected` (it came again with another content);
-    /// `meta.` and the name of Meta's field for everything else.
+    /// `endpoint.disabled` when Dakghar gave an endpoint up, and `endpoint.events_expired` when events were erased by their age
+    /// before an endpoint got them; `meta.` and the name of Meta's field for everything else.
     #[schema(example = "message.received")]
     kind: String,
     /// When it came, or happened here.

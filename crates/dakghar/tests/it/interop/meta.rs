@@ -73,11 +73,18 @@ async fn software_for_metas_webhook_takes_our_callbacks(backend: Backend) {
         let (status, body) = challenge(&product, &program, VERIFY_TOKEN).await;
         assert_eq!((status, &*body), (200, "1158201444"), "{script}");
         assert_eq!(challenge(&product, &program, "another").await.0, 403, "{script}");
-        let endpoint =
-            json!({"url": program.url(), "format": "meta", "secret": APP_SECRET, "verifyToken": VERIFY_TOKEN});
-        product
-            .post(&format!("/tenants/{}/endpoints", tenant.id), endpoint)
-            .await;
+        // Ours: it refuses another token, and knows its own.
+        let path = format!("/tenants/{}/endpoints", tenant.id);
+        let mut endpoint =
+            json!({"url": program.url(), "format": "meta", "secret": APP_SECRET, "verifyToken": "another-one"});
+        let (status, refused) = product.call("POST", &path, Some(endpoint.clone())).await;
+        assert_eq!(
+            (status, &refused["code"]),
+            (422, &json!("challenge_failed")),
+            "{script}: {refused}"
+        );
+        endpoint["verifyToken"] = json!(VERIFY_TOKEN);
+        product.post(&path, endpoint).await;
         programs.push((script, program));
     }
 

@@ -41,7 +41,8 @@ pub(in crate::http) struct CreateEndpoint {
     /// Headers that are sent with each call, by name: 20 at most, 8 KB together. They take the place of all that were there.
     #[schema(value_type = Option<BTreeMap<String, String>>, example = json!({"Authorization": "Bearer 7f3a"}))]
     headers: Option<BTreeMap<String, Secret>>,
-    /// What the challenge of the format `meta` names.
+    /// The token of Meta's challenge, for the format `meta`: 8 to 256 printable characters. With one, the receiver must answer
+    /// `GET` with `hub.mode`, `hub.challenge` and `hub.verify_token` as Meta wants it, whenever the URL or the token is new.
     #[schema(value_type = Option<String>)]
     verify_token: Option<Secret>,
     #[schema(schema_with = endpoint_formats)]
@@ -84,7 +85,8 @@ pub(in crate::http) struct ChangeEndpoint {
     /// Headers that are sent with each call, by name: 20 at most, 8 KB together. They take the place of all that were there.
     #[schema(value_type = Option<BTreeMap<String, String>>, example = json!({"Authorization": "Bearer 7f3a"}))]
     headers: Option<BTreeMap<String, Secret>>,
-    /// What the challenge of the format `meta` names.
+    /// The token of Meta's challenge, for the format `meta`: 8 to 256 printable characters. With one, the receiver must answer
+    /// `GET` with `hub.mode`, `hub.challenge` and `hub.verify_token` as Meta wants it, whenever the URL or the token is new.
     #[schema(value_type = Option<String>)]
     verify_token: Option<Secret>,
 }

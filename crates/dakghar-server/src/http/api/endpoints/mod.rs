@@ -32,6 +32,7 @@ const FIELDS: &[ErrorCode] = &[
     ErrorCode::InvalidUrl,
     ErrorCode::HttpsRequired,
     ErrorCode::ForbiddenUrl,
+    ErrorCode::ChallengeFailed,
     ErrorCode::InvalidEventType,
     ErrorCode::InvalidPhoneNumberId,
 ];
