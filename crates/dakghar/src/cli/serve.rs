@@ -115,6 +115,7 @@ fn http_config(config: &Config) -> anyhow::Result<HttpConfig> {
         drain_timeout: DRAIN_MAX,
         trusted_proxies: config.server.trusted_proxies.clone(),
         wrong_keys_per_minute_max: config.server.wrong_keys_per_minute_max,
+        live_readers_max: config.server.feed_readers_max,
         live_readers_per_tenant_max: config.server.feed_readers_per_tenant_max,
         connections_per_address_max: config.server.connections_per_address_max,
         ..HttpConfig::default()

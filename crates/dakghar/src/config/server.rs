@@ -18,6 +18,7 @@ table! {
         CONNECTIONS_PER_ADDRESS_MAX: Kind::Integer { min: 1, max: 10_000 }, "1000", "The most connections of one address (of IPv6: of one /64), and requests under way of one client behind a trusted proxy. Further ones are refused.";
         WRONG_KEYS_PER_MINUTE_MAX: Kind::Integer { min: 1, max: 10_000 }, "30", "The most wrong API keys that one address may present in a minute. Beyond it keys are refused unseen, but for those that were right before; others wait for a try that is at most 5 seconds away.";
         FEED_READERS_PER_TENANT_MAX: Kind::Integer { min: 1, max: 5_000 }, "20", "The most live readers of one tenant's feed at a process: requests that wait for entries, and streams. Further ones are refused.";
+        FEED_READERS_MAX: Kind::Integer { min: 1, max: 100_000 }, "5000", "The most live readers of all feeds at a process. Further ones are refused.";
         METRICS_ADDR: Kind::Text, "127.0.0.1:9464", "Where /metrics is served for Prometheus: address and port (0 takes a free one), or off. Whoever reaches it may read it, so keep it in a network of your own. Where nobody set it and the port is taken, a free one is used.";
         PUBLIC_URL: Kind::Text, "", "The URL under which Meta reaches this server: shown in hints, and no callback may go to its host.";
     }
@@ -44,6 +45,8 @@ pub struct Server {
     pub wrong_keys_per_minute_max: u32,
     /// The most live readers of one tenant's feed.
     pub feed_readers_per_tenant_max: usize,
+    /// The most live readers of all feeds.
+    pub feed_readers_max: usize,
     /// Where metrics are served.
     pub metrics: MetricsAddr,
     /// The URL under which Meta reaches this server.
@@ -75,6 +78,7 @@ impl Server {
             connections_per_address_max: reader.integer(&CONNECTIONS_PER_ADDRESS_MAX),
             wrong_keys_per_minute_max: reader.integer(&WRONG_KEYS_PER_MINUTE_MAX),
             feed_readers_per_tenant_max: reader.integer(&FEED_READERS_PER_TENANT_MAX),
+            feed_readers_max: reader.integer(&FEED_READERS_MAX),
             metrics: read_metrics_addr(reader),
             public_url: reader.text(&PUBLIC_URL),
         }
