@@ -1,5 +1,6 @@
 //! News of feeds on their way from one task or thread to another.
 
+use dakghar_core::domain::TenantId;
 use dakghar_core::domain::feed::{FeedEnd, FeedEnds, News};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -20,6 +21,17 @@ impl Told {
             let mut waiting = self.ends.lock();
             for end in ends {
                 waiting.note(*end);
+            }
+        }
+        self.arrived.notify_one();
+    }
+
+    /// Notes that endpoints of these tenants have changed.
+    pub(crate) fn put_endpoints(&self, tenants: &[TenantId]) {
+        {
+            let mut waiting = self.ends.lock();
+            for tenant_id in tenants {
+                waiting.note_endpoints(*tenant_id);
             }
         }
         self.arrived.notify_one();

@@ -26,6 +26,10 @@ use crate::vital::vital;
 
 /// The channel. The version is that of the messages.
 const CHANNEL: &str = "dakghar:feed-news:1";
+/// The channel on which processes name tenants whose endpoints have changed.
+const ENDPOINTS_CHANNEL: &str = "dakghar:endpoint-changes:1";
+/// Bytes of one of these tenants: its id.
+const TENANT_BYTES: usize = 16;
 /// Bytes of one feed in a message: the id of its tenant and its last place.
 const FEED_BYTES: usize = 16 + 8;
 /// Feeds in one message.
@@ -77,6 +81,11 @@ impl FeedNews for RedisNews {
         self.shared.going.put(ends);
     }
 
+    /// This process hears it as the others do.
+    fn tell_endpoints(&self, tenant_id: &TenantId) {
+        self.shared.going.put_endpoints(&[*tenant_id]);
+    }
+
     async fn next(&self) -> News {
         self.shared.come.take().await
     }
@@ -109,7 +118,7 @@ async fn listen(redis: RedisConfig, shared: Arc<Shared>) {
 async fn subscribe(redis: &RedisConfig) -> Result<PubSub, RedisError> {
     let timed_out = |_| RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
     let mut channel = open_pubsub(redis).await?;
-    timeout(redis.patience(), channel.subscribe(CHANNEL))
+    timeout(redis.patience(), channel.subscribe(&[CHANNEL, ENDPOINTS_CHANNEL]))
         .await
         .map_err(timed_out)??;
     Ok(channel)
@@ -119,6 +128,13 @@ async fn subscribe(redis: &RedisConfig) -> Result<PubSub, RedisError> {
 async fn hear(channel: PubSub, shared: &Shared) {
     let mut messages = channel.into_on_message();
     while let Ok(Some(message)) = timeout(SILENCE_MAX, messages.next()).await {
+        if message.get_channel_name() == ENDPOINTS_CHANNEL {
+            match decode_tenants(message.get_payload_bytes()) {
+                Some(tenants) => shared.come.put_endpoints(&tenants),
+                None => shared.come.miss(),
+            }
+            continue;
+        }
         match decode(message.get_payload_bytes()) {
             Some(ends) => shared.come.put(&ends),
             // From a newer version, perhaps.
@@ -144,17 +160,18 @@ async fn tell(redis: RedisConfig, shared: Arc<Shared>) {
 async fn publish(mut connection: Connection, shared: &Shared) -> RedisError {
     let mut signs = interval(SIGN_EVERY);
     loop {
-        let ends = tokio::select! {
+        let (channel, messages) = tokio::select! {
             news = shared.going.take() => match news {
-                News::Ends(ends) => ends,
+                News::Ends(ends) => (CHANNEL, encode(&ends)),
+                News::Endpoints(tenants) => (ENDPOINTS_CHANNEL, encode_tenants(&tenants)),
                 // More than a message can name: the others look by themselves.
                 News::Missed => continue,
             },
-            _ = signs.tick() => Vec::new(),
+            _ = signs.tick() => (CHANNEL, encode(&[])),
         };
-        for message in encode(&ends) {
+        for message in messages {
             let mut publishing = redis::cmd("PUBLISH");
-            publishing.arg(CHANNEL).arg(message);
+            publishing.arg(channel).arg(message);
             let told: Result<i64, RedisError> = publishing.query_async(&mut connection).await;
             if let Err(error) = told {
                 return error;
@@ -193,6 +210,20 @@ fn decode(message: &[u8]) -> Option<Vec<FeedEnd>> {
     is_whole.then(|| feeds.iter().map(end).collect())?
 }
 
+/// The messages that name these tenants.
+fn encode_tenants(tenants: &[TenantId]) -> Vec<Vec<u8>> {
+    let message = |tenants: &[TenantId]| tenants.iter().flat_map(|id| *id.as_uuid().as_bytes()).collect();
+    tenants.chunks(FEEDS_PER_MESSAGE).map(message).collect()
+}
+
+/// Reads such a message; `None` if it is none of ours.
+fn decode_tenants(message: &[u8]) -> Option<Vec<TenantId>> {
+    let (tenants, rest) = message.as_chunks::<TENANT_BYTES>();
+    let is_whole = rest.is_empty() && tenants.len() <= FEEDS_PER_MESSAGE;
+    let tenant = |id: &[u8; TENANT_BYTES]| TenantId::from_uuid(Uuid::from_bytes(*id));
+    is_whole.then(|| tenants.iter().map(tenant).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,5 +246,14 @@ mod tests {
         assert_eq!(decode(&[]), Some(Vec::new()));
         assert_eq!(decode(&[1; 25]), None);
         assert_eq!(decode(&[1; 24 * 501]), None);
+        let tenants: Vec<TenantId> = ends.iter().map(|end| end.tenant_id).collect();
+        let messages = encode_tenants(&tenants);
+        let read: Vec<TenantId> = messages
+            .iter()
+            .flat_map(|message| decode_tenants(message).expect("ours"))
+            .collect();
+        assert_eq!((messages.len(), read), (3, tenants));
+        assert_eq!(decode_tenants(&[1; 17]), None);
+        assert_eq!(decode_tenants(&[1; 16 * 501]), None);
     }
 }

@@ -1,6 +1,7 @@
 //! Tells this process which feeds have grown, when the commit that did it is on the disk.
 
 use async_trait::async_trait;
+use dakghar_core::domain::TenantId;
 use dakghar_core::domain::feed::{FeedEnd, News};
 use dakghar_core::ports::FeedNews;
 
@@ -10,6 +11,10 @@ use super::SqliteStore;
 impl FeedNews for SqliteStore {
     /// Nobody else hears of it: there is one server process, and whoever opens the file beside it looks for itself.
     fn tell(&self, _ends: &[FeedEnd]) {}
+
+    fn tell_endpoints(&self, tenant_id: &TenantId) {
+        self.told.put_endpoints(&[*tenant_id]);
+    }
 
     async fn next(&self) -> News {
         self.told.take().await

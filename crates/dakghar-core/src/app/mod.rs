@@ -55,8 +55,8 @@ pub use endpoints::{
 pub use failed_requests::FailedRequests;
 pub use failure::{Failure, Fault};
 pub use feed::{
-    EntryData, FeedItem, FeedPage, FeedSubscription, OwnCallbackData, Sequenced, Sequencing, Watching,
-    is_posted_by_meta, meta_body,
+    EndpointsChanged, EntryData, FeedItem, FeedPage, FeedSubscription, OwnCallbackData, Sequenced, Sequencing,
+    Watching, is_posted_by_meta, meta_body,
 };
 pub use health::Health;
 pub use holding::{HoldReport, Holding};
@@ -228,6 +228,7 @@ fn callbacks_of(
         advances: commits.advance.clone(),
         rules: settings.callback_rules.clone(),
         timeout: settings.callback_timeout,
+        look_every: settings.endpoints_look_every,
         sequencing: Arc::new(Sequencing::new(ports, watching.clone(), &settings.worker_id)),
         watching,
         outages: shared.outages.clone(),

@@ -40,6 +40,9 @@ pub struct Settings {
     pub callback_rules: Arc<CallbackRules>,
     /// The time a call of an endpoint may take in all.
     pub callback_timeout: Duration,
+    /// The wait between two looks at all endpoints while their changes are told, and at the feed of one of which no news
+    /// came.
+    pub endpoints_look_every: Duration,
     /// The app of the settings.
     pub default_app: DefaultApp,
     /// The limits of a tenant whose record says nothing.
@@ -59,6 +62,7 @@ impl Default for Settings {
             commits_max: 1,
             callback_rules: Arc::default(),
             callback_timeout: Duration::from_secs(15),
+            endpoints_look_every: Duration::from_secs(5),
             default_app: DefaultApp::default(),
             tenant_limits: TenantLimits::default(),
             batch_max: 512,

@@ -1,7 +1,8 @@
-//! News of feeds: who waits for entries hears of them without asking the store.
+//! News of feeds and of endpoints: who waits for entries, and who delivers, hears of them without asking the store.
 
 use async_trait::async_trait;
 
+use crate::domain::TenantId;
 use crate::domain::feed::{FeedEnd, News};
 
 /// Tells the processes of an installation which feeds have grown. Any news may be lost: whoever waits for entries looks at
@@ -10,6 +11,10 @@ use crate::domain::feed::{FeedEnd, News};
 pub trait FeedNews: Send + Sync {
     /// Tells the other processes how far these feeds go now. Returns at once, and what cannot be told is lost.
     fn tell(&self, ends: &[FeedEnd]);
+
+    /// Tells all processes, this one too, that endpoints of a tenant were made, changed or removed. Returns at once, and what
+    /// cannot be told is lost.
+    fn tell_endpoints(&self, tenant_id: &TenantId);
 
     /// Waits for news, which are handed out once: those of other processes, and those that the store of this process tells
     /// by itself. After a time in which news may have been lost, it is [`News::Missed`].

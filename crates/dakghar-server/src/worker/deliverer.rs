@@ -1,13 +1,15 @@
 //! Hands entries of feeds to the endpoints of tenants: a task for each endpoint of the partitions that this process owns.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::{
-    Callbacks, CallbacksStep, EndedCallback, EndpointRun, Failure, FeedSubscription, OutgoingCall,
+    Callbacks, CallbacksStep, EndedCallback, EndpointRun, EndpointsChanged, Failure, FeedSubscription, OutgoingCall,
 };
 use dakghar_core::domain::endpoint::Endpoint;
+use dakghar_core::domain::feed::Partitions;
 use dakghar_core::domain::{EndpointId, Place, TenantId};
 use dakghar_core::metrics::EndpointHealth;
 use futures_util::stream::FuturesUnordered;
@@ -18,16 +20,14 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The wait between two looks at which endpoints there are.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The wait between two looks at how endpoints are, and whether other partitions are this process's.
+const OWN_EVERY: Duration = Duration::from_secs(1);
 /// The wait between two looks at what is old.
 const FORGET_EVERY: Duration = Duration::from_hours(1);
 /// The wait while there is more of it.
 const FORGET_NEXT: Duration = Duration::from_secs(1);
 /// The wait after a failure.
 const FAILURE_WAIT: Duration = Duration::from_secs(1);
-/// The wait between two looks at a feed of which no news came: below the tail of all feeds, which looks as well.
-const POLL_EVERY: Duration = Duration::from_secs(5);
 /// Calls of one tenant's endpoints under way.
 const TENANT_CALLS_MAX: usize = 32;
 /// Calls of all endpoints under way.
@@ -44,6 +44,7 @@ pub(super) struct Deliverer {
 }
 
 struct Running {
+    tenant_id: TenantId,
     /// Tells the task of a change; `None` ends it.
     endpoint: watch::Sender<Option<Arc<Endpoint>>>,
     health: Arc<Mutex<Health>>,
@@ -69,14 +70,14 @@ impl Deliverer {
     pub(super) async fn run(self: Arc<Self>, tasks: TaskTracker, stopping: CancellationToken) {
         let looking = async {
             loop {
-                let wait = match self.callbacks.endpoints().await {
+                let owned = self.callbacks.owned();
+                match self.callbacks.endpoints().await {
                     Ok(endpoints) => {
-                        self.match_tasks(endpoints, &tasks);
-                        LOOK_EVERY
+                        self.match_tasks(endpoints, |_| true, &tasks);
+                        self.follow(owned, &tasks).await;
                     }
-                    Err(failure) => self.note(&failure, "which endpoints there are is not known"),
-                };
-                sleep(wait).await;
+                    Err(failure) => sleep(self.note(&failure, "which endpoints there are is not known")).await,
+                }
             }
         };
         let forgetting = async {
@@ -96,12 +97,50 @@ impl Deliverer {
         }
     }
 
-    /// Begins, changes and ends tasks, so that there is one for each of these endpoints.
-    fn match_tasks(self: &Arc<Self>, mut endpoints: HashMap<EndpointId, Arc<Endpoint>>, tasks: &TaskTracker) {
+    /// Follows the changes of endpoints that are told, until all of them are to be looked at.
+    async fn follow(self: &Arc<Self>, owned: Partitions, tasks: &TaskTracker) {
+        let mut over = pin!(sleep(self.callbacks.look_wait()));
+        let mut own = interval(OWN_EVERY);
+        own.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = &mut over => return,
+                _ = own.tick() => {
+                    self.show();
+                    if self.callbacks.owned() != owned {
+                        return;
+                    }
+                }
+                changed = self.callbacks.changed() => {
+                    let EndpointsChanged::OfTenants(tenants) = changed else { return };
+                    match self.callbacks.endpoints_of(&tenants).await {
+                        Ok(endpoints) => self.match_tasks(endpoints, |tenant_id| tenants.contains(tenant_id), tasks),
+                        Err(failure) => {
+                            return sleep(self.note(&failure, "changes of endpoints are not known")).await;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Begins, changes and ends tasks, so that there is one for each of these endpoints, and no other of these tenants.
+    fn match_tasks(
+        self: &Arc<Self>,
+        mut endpoints: HashMap<EndpointId, Arc<Endpoint>>,
+        is_of: impl Fn(&TenantId) -> bool,
+        tasks: &TaskTracker,
+    ) {
         let mut running = self.running.lock();
         running.retain(|id, task| {
+            if task.endpoint.is_closed() {
+                return false;
+            }
+            if !is_of(&task.tenant_id) {
+                return true;
+            }
             let endpoint = endpoints.remove(id);
-            let stays = endpoint.is_some() && !task.endpoint.is_closed();
+            let stays = endpoint.is_some();
             task.endpoint.send_if_modified(|known| {
                 let changes = known.as_ref().map(|known| known.version) != endpoint.as_ref().map(|new| new.version);
                 if changes {
@@ -112,6 +151,7 @@ impl Deliverer {
             stays
         });
         for (id, endpoint) in endpoints {
+            let tenant_id = endpoint.tenant_id;
             let (sender, receiver) = watch::channel(Some(endpoint));
             let health = Arc::new(Mutex::new(Health {
                 health: EndpointHealth::Well,
@@ -121,11 +161,16 @@ impl Deliverer {
             running.insert(
                 id,
                 Running {
+                    tenant_id,
                     endpoint: sender,
                     health,
                 },
             );
         }
+    }
+
+    fn show(&self) {
+        let running = self.running.lock();
         let healths: Vec<Health> = running.values().map(|task| *task.health.lock()).collect();
         let exceptions = healths.iter().map(|health| health.exceptions).sum();
         let healths: Vec<EndpointHealth> = healths.iter().map(|health| health.health).collect();
@@ -169,14 +214,14 @@ impl Deliverer {
             }
             let wait = match ends_at {
                 Some(at) if calls.is_empty() || at <= self.callbacks.uptime() => return run.save().await.map(drop),
-                Some(at) => at.saturating_sub(self.callbacks.uptime()),
+                Some(at) => Some(at.saturating_sub(self.callbacks.uptime())),
                 None => match run.step().await {
                     Ok(CallbacksStep::Begin(begun)) => {
                         calls.extend(begun.into_iter().map(|call| self.call(&tenant_calls, call)));
-                        run.wait_max().unwrap_or(POLL_EVERY)
+                        run.wait_max()
                     }
                     Ok(CallbacksStep::Lost) => return Ok(()),
-                    Err(failure) => self.note(&failure, "deliveries to an endpoint stand still"),
+                    Err(failure) => Some(self.note(&failure, "deliveries to an endpoint stand still")),
                 },
             };
             *health.lock() = Health {
@@ -221,7 +266,7 @@ struct News {
 impl News {
     /// Listens from now on: what was read before it is read on at once.
     fn of(callbacks: &Callbacks, run: &EndpointRun) -> Self {
-        let mut looks = interval(POLL_EVERY);
+        let mut looks = interval(callbacks.look_every());
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             subscription: callbacks.subscribe(&run.endpoint().tenant_id),
@@ -238,13 +283,13 @@ impl News {
     }
 }
 
-/// Waits until a call ends, the endpoint changes, it is time to look for news, or `wait` is over.
+/// Waits until a call ends, the endpoint changes, it is time to look for news, or `wait` is over, if there is one.
 async fn next_step(
     run: &mut EndpointRun,
     calls: &mut FuturesUnordered<impl Future<Output = EndedCallback>>,
     changes: &mut watch::Receiver<Option<Arc<Endpoint>>>,
     news: &mut News,
-    wait: Duration,
+    wait: Option<Duration>,
 ) {
     tokio::select! {
         biased;
@@ -258,6 +303,6 @@ async fn next_step(
         // Waiting for it marks it as seen, and the driver is to see it.
         Ok(()) = changes.changed() => changes.mark_changed(),
         () = news.come(run.read_to()) => run.wake(),
-        () = sleep(wait) => {}
+        () = sleep(wait.unwrap_or_default()), if wait.is_some() => {}
     }
 }

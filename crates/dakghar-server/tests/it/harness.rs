@@ -2,6 +2,7 @@
 
 use dakghar_testkit::samples::With as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
@@ -151,6 +152,8 @@ impl Service {
         };
         let settings = Settings {
             default_app: setup.default_app,
+            // A test that hears of a change was told of it.
+            endpoints_look_every: Duration::from_hours(1),
             ..Settings::default()
         };
         let keys = SigningKeys {

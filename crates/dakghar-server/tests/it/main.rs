@@ -14,6 +14,7 @@ mod browsers;
 mod callback_urls;
 mod challenges;
 mod contract;
+mod deliverer;
 mod deliveries;
 mod documents;
 mod endpoints;

@@ -29,6 +29,7 @@ macro_rules! feed_news_suite {
             what_was_written_is_told_when_it_can_be_read
             what_was_not_written_is_not_told
             news_of_many_feeds_at_once_are_all_told
+            changes_of_endpoints_are_told_here_too
         }
     };
 }
@@ -43,6 +44,7 @@ async fn until_told(under_test: &NewsUnderTest, tenant_id: TenantId) -> Place {
                         return end.last;
                     }
                 }
+                News::Endpoints(_) => {}
                 News::Missed => panic!("nothing was lost"),
             }
         }
@@ -98,8 +100,18 @@ pub async fn news_of_many_feeds_at_once_are_all_told(under_test: NewsUnderTest) 
         let next = tokio::time::timeout(Duration::from_mins(1), under_test.news.next());
         match next.await.expect("all are told") {
             News::Ends(ends) => told.extend(ends.into_iter().map(|end| (end.tenant_id, end.last))),
+            News::Endpoints(_) => {}
             News::Missed => panic!("nothing was lost"),
         }
     }
     assert_eq!(told.len(), tenants.len());
+}
+
+pub async fn changes_of_endpoints_are_told_here_too(under_test: NewsUnderTest) {
+    let tenants: [TenantId; 2] = std::array::from_fn(|_| tenant_id());
+    for tenant in tenants {
+        under_test.news.tell_endpoints(&tenant);
+        let told = tokio::time::timeout(Duration::from_mins(1), under_test.news.next()).await;
+        assert_eq!(told.expect("it is told"), News::Endpoints(vec![tenant]));
+    }
 }

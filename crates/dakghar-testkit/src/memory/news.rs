@@ -3,6 +3,7 @@
 use std::future::pending;
 
 use async_trait::async_trait;
+use dakghar_core::domain::TenantId;
 use dakghar_core::domain::feed::{FeedEnd, News};
 use dakghar_core::ports::FeedNews;
 
@@ -11,6 +12,12 @@ use super::MemoryStore;
 #[async_trait]
 impl FeedNews for MemoryStore {
     fn tell(&self, _ends: &[FeedEnd]) {}
+
+    fn tell_endpoints(&self, tenant_id: &TenantId) {
+        let feeds = &mut self.state.lock().feeds;
+        feeds.news.note_endpoints(*tenant_id);
+        feeds.has_news.notify_one();
+    }
 
     async fn next(&self) -> News {
         loop {
@@ -37,6 +44,8 @@ pub struct NoNews;
 #[async_trait]
 impl FeedNews for NoNews {
     fn tell(&self, _ends: &[FeedEnd]) {}
+
+    fn tell_endpoints(&self, _tenant_id: &TenantId) {}
 
     async fn next(&self) -> News {
         pending().await

@@ -124,6 +124,7 @@ pub struct Creation {
 
 /// Changes of an endpoint.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Update {
     #[command(flatten)]
     endpoint: Named,

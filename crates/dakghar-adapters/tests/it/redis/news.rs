@@ -66,6 +66,22 @@ async fn what_one_process_tells_the_others_hear() {
 }
 
 #[tokio::test]
+async fn all_processes_hear_whose_endpoints_changed_the_one_that_told_it_too() {
+    require_services!(Redis);
+    let redis = Redis::start().await;
+    let (one, other) = two(&patient(&redis.url())).await;
+    timeout(PATIENCE, until_heard(&one, &other, end(1)))
+        .await
+        .expect("heard");
+    let tenant = tenant_id();
+    one.tell_endpoints(&tenant);
+    for news in [&one, &other] {
+        let told = async { while news.next().await != News::Endpoints(vec![tenant]) {} };
+        timeout(PATIENCE, told).await.expect("heard");
+    }
+}
+
+#[tokio::test]
 async fn after_a_restart_of_redis_something_may_have_been_missed_and_news_come_again() {
     require_services!(Redis);
     let mut redis = Redis::start().await;

@@ -19,7 +19,9 @@ use crate::domain::{ErrorCode, Problem, Secret};
 use crate::group_commit::GroupCommit;
 use crate::metrics::Metrics;
 use crate::ports::receivers::{CallbackCall, Receivers};
-use crate::ports::{CallbackStore, Clock, EndpointStore, EventStore, FeedStore, IdGenerator, Saved, StoreError};
+use crate::ports::{
+    CallbackStore, Clock, EndpointStore, EventStore, FeedNews, FeedStore, IdGenerator, Saved, StoreError,
+};
 
 /// Saves of how far endpoints are, which share commits.
 pub(in crate::app) type Advances = GroupCommit<Advance, Result<Saved, StoreError>>;
@@ -30,6 +32,7 @@ pub(super) struct Deps {
     pub(super) credentials: Arc<Endpoints>,
     pub(super) entries: Arc<dyn FeedStore>,
     pub(super) events: Arc<dyn EventStore>,
+    pub(super) news: Arc<dyn FeedNews>,
     pub(super) feed: FeedReading,
     pub(super) messages: Messages,
     pub(super) directory: Arc<Directory>,
@@ -78,6 +81,7 @@ impl Deps {
                 if self.endpoints.save_endpoint(&stored).await? == Saved::Stale {
                     continue;
                 }
+                self.news.tell_endpoints(&endpoint.tenant_id);
                 tracing::warn!(
                     endpoint_id = %endpoint.id, tenant_id = %endpoint.tenant_id, reason = reason.as_str(),
                     "an endpoint was disabled; it is called again when it is resumed"

@@ -13,6 +13,7 @@ mod ended;
 mod filling;
 mod item;
 mod opened;
+mod owned;
 mod pending;
 mod replay_run;
 mod replaying;
@@ -22,7 +23,6 @@ mod test_call;
 mod told;
 mod unsaved;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,10 +33,9 @@ use super::messages::Messages;
 use super::retention_time::RetentionTime;
 use super::sending::Outages;
 use super::tenants::directory::Directory;
+use crate::domain::TenantId;
 use crate::domain::callback_url::CallbackRules;
-use crate::domain::endpoint::{Endpoint, EndpointState};
-use crate::domain::page::PageLimit;
-use crate::domain::{EndpointId, TenantId};
+use crate::domain::endpoint::Endpoint;
 use crate::metrics::EndpointHealth;
 use crate::ports::Ports;
 use deps::Deps;
@@ -49,8 +48,6 @@ pub use run::{CallbacksSaved, CallbacksStep};
 pub use state::EndpointRun;
 pub use test_call::TestedCallback;
 
-/// Endpoints that are read at once.
-const ENDPOINTS_READ_MAX: u32 = 500;
 /// How long attempts, and callbacks that are dead, can be looked at.
 const ATTEMPTS_KEPT: Duration = Duration::from_hours(30 * 24);
 /// How many of them are forgotten at once.
@@ -63,6 +60,7 @@ pub struct Callbacks {
     watching: Arc<Watching>,
     outages: Outages,
     retention_time: RetentionTime,
+    look_every: Duration,
     told: Told,
 }
 
@@ -76,6 +74,7 @@ pub(in crate::app) struct CallbacksSetup {
     pub(in crate::app) advances: Advances,
     pub(in crate::app) rules: Arc<CallbackRules>,
     pub(in crate::app) timeout: Duration,
+    pub(in crate::app) look_every: Duration,
     pub(in crate::app) sequencing: Arc<Sequencing>,
     pub(in crate::app) watching: Arc<Watching>,
     pub(in crate::app) outages: Outages,
@@ -91,6 +90,7 @@ impl Callbacks {
             credentials: setup.endpoints,
             entries: ports.feed.clone(),
             events: ports.events.clone(),
+            news: ports.news.clone(),
             feed: FeedReading::new(ports.clone(), setup.messages.clone()),
             messages: setup.messages,
             directory: setup.directory,
@@ -109,6 +109,7 @@ impl Callbacks {
             watching: setup.watching,
             outages: setup.outages,
             retention_time,
+            look_every: setup.look_every,
             told: Told::default(),
         }
     }
@@ -116,30 +117,6 @@ impl Callbacks {
     /// The outages of the store and the queue.
     pub const fn outages(&self) -> &Outages {
         &self.outages
-    }
-
-    /// Returns the endpoints that this process is to deliver to now: the active ones of the partitions that it owns.
-    pub async fn endpoints(&self) -> Result<HashMap<EndpointId, Arc<Endpoint>>, Failure> {
-        let owned = self.sequencing.owned();
-        let mut all = HashMap::new();
-        let mut after = None;
-        loop {
-            let limit = PageLimit::items(ENDPOINTS_READ_MAX);
-            let listed = self.deps.endpoints.endpoints(after, limit).await?;
-            let mut own = listed.items;
-            own.retain(|endpoint| owned.has_tenant(&endpoint.tenant_id));
-            self.told.tell_disabled(&self.deps, &own).await;
-            own.retain(|endpoint| endpoint.state == EndpointState::Active);
-            let tenants: Vec<TenantId> = own.iter().map(|endpoint| endpoint.tenant_id).collect();
-            let found = self.deps.directory.find_all(tenants).await;
-            // A tenant that is being removed gets nothing more; of one that cannot be read nothing can be opened.
-            own.retain(|endpoint| matches!(found.get(&endpoint.tenant_id), Some(Ok(Some(_)))));
-            all.extend(own.into_iter().map(|endpoint| (endpoint.id, Arc::new(endpoint))));
-            match listed.next {
-                Some(next) => after = Some(next),
-                None => return Ok(all),
-            }
-        }
     }
 
     /// Forgets attempts, and dead callbacks, that are older than a month. Returns true if there may be more.

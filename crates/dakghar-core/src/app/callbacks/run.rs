@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::batch;
 use super::call::OutgoingCall;
 use super::item::Item;
-use super::state::EndpointRun;
+use super::state::{EndpointRun, Standing};
 use super::unsaved::Unsaved;
 use crate::app::failure::Failure;
 use crate::domain::callback::{Advance, AttemptLog, EXCEPTIONS_MAX};
@@ -64,6 +64,7 @@ impl EndpointRun {
     pub async fn change(&mut self, endpoint: Arc<Endpoint>) -> Result<(), Failure> {
         self.opened = Arc::new(self.deps.open(&endpoint).await?);
         self.endpoint = endpoint;
+        self.standing = Standing::Delivers;
         self.take_up_replay();
         Ok(())
     }
@@ -83,6 +84,9 @@ impl EndpointRun {
     pub async fn step(&mut self) -> Result<CallbacksStep, Failure> {
         if self.must_save() && self.save().await? == CallbacksSaved::Lost {
             return Ok(CallbacksStep::Lost);
+        }
+        if self.standing == Standing::GivenUp {
+            return Ok(CallbacksStep::Begin(Vec::new()));
         }
         self.fill().await?;
         Ok(CallbacksStep::Begin(std::iter::from_fn(|| self.next_call()).collect()))
@@ -188,6 +192,10 @@ impl EndpointRun {
     /// How long to wait at most for the next step although no call ends and no news come; `None` if nothing is known.
     pub fn wait_max(&self) -> Option<Duration> {
         let (now, uptime) = (self.deps.clock.now(), self.deps.clock.uptime());
+        if self.standing == Standing::GivenUp {
+            let due_at = self.unsaved.due_at(self.is_idle());
+            return due_at.map(|at| at.saturating_sub(uptime));
+        }
         if self.reads_on(now) || self.reads_replay_on(now) {
             return Some(Duration::ZERO);
         }
@@ -236,6 +244,7 @@ impl EndpointRun {
         if let Some(reason) = self.unsaved.disable {
             self.deps.disable(&self.endpoint, reason).await?;
             self.unsaved.disable = None;
+            self.standing = Standing::GivenUp;
         }
         match self.deps.advances.submit(self.advance(now)).await?? {
             Saved::Done => {

@@ -17,6 +17,15 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::page::PageLimit;
 use crate::ports::ExceptionsAsked;
 
+/// Whether anything is still called here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It is.
+    Delivers,
+    /// The endpoint was disabled from here. Nothing is called until a change of it is told.
+    GivenUp,
+}
+
 /// The deliveries to one endpoint.
 pub struct EndpointRun {
     pub(super) deps: Arc<Deps>,
@@ -30,6 +39,7 @@ pub struct EndpointRun {
     /// Conversations of which something is under way, where they are to be in order.
     pub(super) busy: HashSet<Line>,
     pub(super) unsaved: Unsaved,
+    pub(super) standing: Standing,
     pub(super) under_way: u32,
     pub(super) pace: CallPace,
     /// True once the end of the feed was seen, until something comes.
@@ -79,6 +89,7 @@ impl EndpointRun {
             due: VecDeque::new(),
             busy: HashSet::new(),
             unsaved: Unsaved::default(),
+            standing: Standing::Delivers,
             under_way: 0,
             pace: CallPace::default(),
             is_at_end: false,

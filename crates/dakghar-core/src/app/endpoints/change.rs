@@ -172,6 +172,7 @@ impl Endpoints {
             endpoint.updated_at = self.ports.clock.now();
             if self.ports.endpoints.save_endpoint(&endpoint).await? == Saved::Done {
                 endpoint.version += 1;
+                self.ports.news.tell_endpoints(tenant_id);
                 tracing::info!(%tenant_id, endpoint_id = %id, version = endpoint.version, "endpoint changed");
                 return Ok(endpoint);
             }

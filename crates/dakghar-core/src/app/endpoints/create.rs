@@ -40,7 +40,10 @@ impl Endpoints {
             }
             endpoint.seat = seat;
             match self.ports.endpoints.insert_endpoint(endpoint).await? {
-                EndpointInserted::Done => return Ok(true),
+                EndpointInserted::Done => {
+                    self.ports.news.tell_endpoints(&endpoint.tenant_id);
+                    return Ok(true);
+                }
                 EndpointInserted::Stale => return Ok(false),
                 // By another writer, or by an endpoint that cannot be read.
                 EndpointInserted::SeatTaken => {}

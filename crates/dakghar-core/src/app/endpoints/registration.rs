@@ -57,6 +57,7 @@ impl Endpoints {
                 tenant = self.tenants.keep_callback_url(id, None).await?;
                 let endpoint_id = Endpoint::id_of_callback_url(id);
                 self.ports.endpoints.remove_endpoint(id, &endpoint_id, None).await?;
+                self.ports.news.tell_endpoints(id);
             }
             None => {}
         }

@@ -26,6 +26,7 @@ impl Endpoints {
             }
             return Err(version_conflict(changed.version).into());
         }
+        self.ports.news.tell_endpoints(tenant_id);
         tracing::info!(%tenant_id, endpoint_id = %endpoint.id, "endpoint removed");
         // What a crash leaves of it, or whoever still delivers writes, is erased with its tenant.
         while self

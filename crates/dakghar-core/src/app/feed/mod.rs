@@ -1,10 +1,12 @@
 //! The feed: places are given, and entries are read with what they name.
 
+mod changed;
 mod meta_form;
 mod reading;
 mod sequencing;
 mod watching;
 
+pub use changed::EndpointsChanged;
 pub use meta_form::{OwnCallbackData, is_posted_by_meta, meta_body};
 pub use reading::{EntryData, FeedItem, FeedPage};
 pub use sequencing::{Sequenced, Sequencing};

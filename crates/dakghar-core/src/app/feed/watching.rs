@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures_util::future::poll_fn;
 use parking_lot::Mutex;
 
+use super::changed::{ChangedEndpoints, EndpointsChanged};
 use crate::app::failure::Failure;
 use crate::domain::TenantId;
 use crate::domain::feed::{FeedEnd, News, Place};
@@ -30,6 +31,7 @@ pub struct Watching {
     feed: Arc<dyn FeedStore>,
     news: Arc<dyn FeedNews>,
     metrics: Arc<Metrics>,
+    endpoints: ChangedEndpoints,
     lines: Mutex<Lines>,
 }
 
@@ -66,6 +68,7 @@ impl Watching {
             feed: ports.feed.clone(),
             news: ports.news.clone(),
             metrics: ports.metrics.clone(),
+            endpoints: ChangedEndpoints::default(),
             lines: Mutex::default(),
         }
     }
@@ -99,8 +102,25 @@ impl Watching {
                 self.note(&ends);
                 Ok(())
             }
-            News::Missed => self.look().await,
+            News::Endpoints(tenants) => {
+                self.endpoints.note(&tenants);
+                Ok(())
+            }
+            News::Missed => {
+                self.endpoints.miss();
+                self.look().await
+            }
         }
+    }
+
+    /// Waits until endpoints have changed. One task of a process is told.
+    pub(in crate::app) async fn endpoints_changed(&self) -> EndpointsChanged {
+        self.endpoints.next().await
+    }
+
+    /// True while news come through.
+    pub(in crate::app) fn hears(&self) -> bool {
+        self.news.is_open()
     }
 
     /// Returns the wait until the next look at the store.

@@ -43,6 +43,7 @@ impl Tenants {
 
     async fn erase(&self, id: &TenantId) -> Result<(), Failure> {
         self.erase_data(id).await?;
+        self.ports.news.tell_endpoints(id);
         self.ports.tenants.remove(id).await?;
         tracing::info!(tenant_id = %id, "tenant removed");
         Ok(())

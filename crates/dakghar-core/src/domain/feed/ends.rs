@@ -1,6 +1,6 @@
 //! How far feeds go, as it is told from one part of the installation to another.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::super::ids::TenantId;
 use super::place::Place;
@@ -22,7 +22,9 @@ pub struct FeedEnd {
 pub enum News {
     /// These feeds have more entries than before, each named once.
     Ends(Vec<FeedEnd>),
-    /// Something may have been told and lost, of any feed.
+    /// Endpoints of these tenants were made, changed or removed; each tenant is named once.
+    Endpoints(Vec<TenantId>),
+    /// Something may have been told and lost, of any feed and any endpoint.
     Missed,
 }
 
@@ -30,6 +32,7 @@ pub enum News {
 #[derive(Debug, Default)]
 pub struct FeedEnds {
     ends: HashMap<TenantId, Place>,
+    endpoints: HashSet<TenantId>,
     has_missed: bool,
 }
 
@@ -44,6 +47,15 @@ impl FeedEnds {
         *last = end.last.max(*last);
     }
 
+    /// Notes that endpoints of a tenant have changed.
+    pub fn note_endpoints(&mut self, tenant_id: TenantId) {
+        if self.endpoints.len() >= ENDS_MAX {
+            self.has_missed = true;
+        } else {
+            self.endpoints.insert(tenant_id);
+        }
+    }
+
     /// Notes that news may have been lost.
     pub const fn miss(&mut self) {
         self.has_missed = true;
@@ -52,9 +64,13 @@ impl FeedEnds {
     /// Takes what is there; `None` if there is nothing.
     pub fn take(&mut self) -> Option<News> {
         if std::mem::take(&mut self.has_missed) {
-            // Whoever hears of it looks at every feed.
+            // Whoever hears of it looks at every feed and every endpoint.
             self.ends.clear();
+            self.endpoints.clear();
             return Some(News::Missed);
+        }
+        if !self.endpoints.is_empty() {
+            return Some(News::Endpoints(self.endpoints.drain().collect()));
         }
         let end = |(tenant_id, last)| FeedEnd { tenant_id, last };
         let ends: Vec<FeedEnd> = self.ends.drain().map(end).collect();
@@ -83,6 +99,23 @@ mod tests {
             ends.note(end(1, last));
         }
         assert_eq!(ends.take(), Some(News::Ends(vec![end(1, 7)])));
+        assert_eq!(ends.take(), None);
+    }
+
+    #[test]
+    fn changed_endpoints_are_told_beside_the_ends_each_tenant_once() {
+        let mut ends = FeedEnds::default();
+        ends.note(end(1, 3));
+        for _ in 0..2 {
+            ends.note_endpoints(end(7, 0).tenant_id);
+        }
+        assert_eq!(ends.take(), Some(News::Endpoints(vec![end(7, 0).tenant_id])));
+        assert_eq!(ends.take(), Some(News::Ends(vec![end(1, 3)])));
+        assert_eq!(ends.take(), None);
+        for tenant in 0..=ENDS_MAX as u128 {
+            ends.note_endpoints(end(tenant, 0).tenant_id);
+        }
+        assert_eq!(ends.take(), Some(News::Missed), "more than there is room for");
         assert_eq!(ends.take(), None);
     }
 

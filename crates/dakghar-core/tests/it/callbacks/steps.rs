@@ -1,11 +1,12 @@
 //! The steps of whoever drives the deliveries to an endpoint: when something begins, and how long nothing does.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::CallbacksStep;
 use dakghar_core::domain::endpoint::DeliveryOrder;
 
-use super::{Story, firsts};
+use super::{Endpoint, EndpointState, Story, URL, firsts};
 use crate::world::wire::{Call, Fate};
 
 impl Story {
@@ -87,4 +88,24 @@ fn a_look_at_a_feed_that_has_nothing_new_is_one_read() {
     let before = story.world.wire.calls().len();
     assert_eq!((story.step(), story.wait_max()), (Some(0), None));
     assert_eq!(story.world.wire.calls()[before..], [Call::Query]);
+}
+
+#[test]
+fn one_that_was_given_up_is_left_alone_until_a_change_of_it_is_told() {
+    let mut story = Story::new(|endpoint| endpoint.concurrency = 1);
+    story.events(3);
+    story.world.receivers.answer_status(URL, 410);
+    assert_eq!(story.step(), Some(1));
+    assert_eq!((story.step(), story.wait_max(), story.step()), (Some(0), None, Some(0)));
+    let mut run = story.run.take().expect("it runs");
+    let resumed = Arc::new(Endpoint {
+        state: EndpointState::Active,
+        ..story.stored()
+    });
+    let run = story.world.step(async move {
+        run.change(resumed).await.expect("no outage");
+        run
+    });
+    story.run = Some(run);
+    assert_eq!(story.step(), Some(1));
 }

@@ -1,0 +1,126 @@
+//! The deliveries of a process begin, change and end by what it is told of endpoints; the look at all of them, which would
+//! find the same, is an hour away.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::Method;
+use dakghar_core::domain::{TenantId, WebhookEvent};
+use dakghar_core::ports::{Clock as _, EventStore as _};
+use dakghar_server::http::CallbackViews;
+use dakghar_server::worker::{Work, run};
+use dakghar_testkit::samples;
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::harness::{Service, TestTenant, request};
+
+const URL: &str = "https://example.com/hook";
+const OTHER: &str = "https://example.org/hook";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn happen(service: &Service, tenant: &TestTenant) {
+    let event = WebhookEvent {
+        received_at: service.clock.now(),
+        amends: None,
+        ..samples::event(TenantId::parse(&tenant.id).expect("an id"))
+    };
+    service.store.record(&[event]).await.expect("no outage");
+}
+
+/// Waits until so much was posted to this URL. The time of the pace goes on meanwhile.
+async fn until(service: &Service, url: &str, count: usize) {
+    let posted = async {
+        while service
+            .receivers
+            .posted()
+            .iter()
+            .filter(|posted| posted.url == url)
+            .count()
+            < count
+        {
+            service.clock.advance(Duration::from_millis(20));
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(
+        timeout(PATIENCE, posted).await.is_ok(),
+        "{url}: {:?}",
+        service.receivers.posted()
+    );
+}
+
+/// Lets whoever would call do so.
+async fn a_while(service: &Service) {
+    for _ in 0..20 {
+        service.clock.advance(Duration::from_millis(20));
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn patch(service: &Service, path: &str, body: &Value) {
+    let answer = service.call(request(Method::PATCH, path, Some(body))).await;
+    assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+}
+
+#[tokio::test]
+async fn who_delivers_hears_of_endpoints_at_once() {
+    let service = Service::open();
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
+    let bodies = Arc::new(CallbackViews);
+    let running = run(
+        Work::CALLBACKS,
+        service.app.clone(),
+        bodies,
+        tasks.clone(),
+        stopping.clone(),
+    );
+    let running = tokio::spawn(running);
+    a_while(&service).await;
+
+    let all = format!("/tenants/{}/endpoints", tenant.id);
+    let made = service.post(&all, &json!({"url": URL})).await.json;
+    let one = format!("{all}/{}", made["endpointId"].as_str().expect("an id"));
+    happen(&service, &tenant).await;
+    until(&service, URL, 1).await;
+
+    patch(&service, &one, &json!({"url": OTHER})).await;
+    a_while(&service).await;
+    happen(&service, &tenant).await;
+    until(&service, OTHER, 1).await;
+
+    service.post(&format!("{one}/pause"), &json!({})).await;
+    a_while(&service).await;
+    happen(&service, &tenant).await;
+    a_while(&service).await;
+    assert_eq!(service.receivers.posted().len(), 2, "it is paused");
+    service.post(&format!("{one}/resume"), &json!({})).await;
+    until(&service, OTHER, 2).await;
+
+    // One that is given up, by the process that delivers itself, is left alone at once.
+    service.receivers.answer_status(OTHER, 410);
+    happen(&service, &tenant).await;
+    until(&service, OTHER, 3).await;
+    a_while(&service).await;
+    happen(&service, &tenant).await;
+    a_while(&service).await;
+    assert_eq!(service.receivers.posted().len(), 4, "it is disabled");
+    service.post(&format!("{one}/resume"), &json!({})).await;
+    // What it did not take, what happened meanwhile, and that it was disabled.
+    until(&service, OTHER, 6).await;
+
+    assert_eq!(service.delete(&one).await.status.as_u16(), 204);
+    a_while(&service).await;
+    let before = service.receivers.posted().len();
+    happen(&service, &tenant).await;
+    a_while(&service).await;
+    assert_eq!(service.receivers.posted().len(), before, "it is removed");
+
+    stopping.cancel();
+    tasks.close();
+    timeout(PATIENCE, running).await.expect("it ends").expect("no panic");
+    timeout(PATIENCE, tasks.wait()).await.expect("they end");
+}
