@@ -4,6 +4,7 @@
 //! - [`memory`]: the ports over plain maps, simple enough to be obviously right. They pass the same suites.
 //! - [`servers`]: real MongoDB and Redis servers, shared or to be killed; [`fault_proxy`]: a bad network in between.
 //! - [`receiver`]: the receiver of a tenant, as good or as bad as it is told to be.
+//! - [`suspension`]: a machine that was suspended, for one program.
 //! - [`Port`]: a port that is one test's own while what listens there comes and goes.
 //! - [`samples`]: messages, tenants and events with sensible fields; [`clock`] and [`ids`]: time and ids held still.
 //!
@@ -21,6 +22,7 @@ mod port;
 pub mod receiver;
 pub mod samples;
 pub mod servers;
+pub mod suspension;
 
 pub use clock::{TestClock, WallClock};
 pub use ids::SequentialIds;

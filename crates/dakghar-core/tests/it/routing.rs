@@ -257,6 +257,35 @@ fn an_event_about_a_number_goes_to_its_tenant_and_one_about_the_account_to_all()
 }
 
 #[test]
+fn an_event_about_an_account_waits_for_a_tenant_of_it_that_cannot_be_read() {
+    in_each_kind(|world: &World| {
+        let process = world.idle_process();
+        let broken = world.tenant(&process, UnknownOutcome::Fail);
+        let whole = world.tenant_with(&process, "222", "token-2", UnknownOutcome::Fail);
+        in_account(world, &broken, Some("+1 555 078 3881"));
+        in_account(world, &whole, None);
+        world.unreadable.lock().insert(broken.id);
+        world.run_for(MINUTE);
+        // Of all in the account, and of that tenant alone; the whole one is not kept waiting for its part.
+        for (event, of_whole) in [(account_event(None), 1), (account_event(Some("15550783881")), 0)] {
+            let before = events(world, Some(&whole)).len();
+            let answer = world.receive(&process, vec![event.clone()]);
+            assert_eq!(code(&answer), Some(ErrorCode::RecordUnreadable), "Meta posts it again");
+            assert_eq!(events(world, Some(&whole)).len(), before + of_whole);
+        }
+        assert_eq!(events(world, None), [], "nobody else is given what may be its part");
+        world.unreadable.lock().clear();
+        assert_eq!(events(world, Some(&broken)), []);
+        world.run_for(MINUTE);
+        for event in [account_event(None), account_event(Some("15550783881"))] {
+            world.receive(&process, vec![event]).expect("posted again");
+        }
+        assert_eq!(events(world, Some(&broken)), [EventReason::Routed; 2]);
+        assert_eq!(events(world, Some(&whole)), [EventReason::Routed], "once");
+    });
+}
+
+#[test]
 fn an_event_about_a_number_that_only_one_tenant_can_have_goes_to_that() {
     in_each_kind(|world: &World| {
         let process = world.idle_process();

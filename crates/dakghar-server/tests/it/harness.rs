@@ -15,7 +15,7 @@ use dakghar_core::app::{App, DefaultApp, Settings};
 use dakghar_core::domain::message::{Message, SendOutcome};
 use dakghar_core::domain::{Secret, TenantId};
 use dakghar_core::ports::{
-    AppStore, IdGenerator as _, MessageStore as _, MessagesApi, Pacer, Ports, SendCall, TenantQuota, WebhookCodec,
+    AppStore, HoldStore, IdGenerator as _, MessageStore, MessagesApi, Pacer, Ports, SendCall, TenantQuota, WebhookCodec,
 };
 use dakghar_core::vault::SigningKeys;
 use dakghar_server::http::{HttpConfig, router};
@@ -37,6 +37,10 @@ pub(crate) const VERIFY_TOKEN: &str = "verify-me";
 /// Puts something between the service and the store of the apps.
 pub(crate) type AppsOver = fn(Arc<MemoryStore>) -> Arc<dyn AppStore>;
 
+/// Puts something between the service and the store of the messages and of the hold.
+pub(crate) type SendingOver =
+    Arc<dyn Fn(Arc<MemoryStore>) -> (Arc<dyn MessageStore>, Arc<dyn HoldStore>) + Send + Sync>;
+
 /// How the service under test is set up.
 #[derive(Clone, Default)]
 pub(crate) struct Setup {
@@ -46,6 +50,8 @@ pub(crate) struct Setup {
     pub(crate) pacer: Option<Arc<dyn Pacer>>,
     /// Instead of the store.
     pub(crate) apps: Option<AppsOver>,
+    /// Instead of the store.
+    pub(crate) sending: Option<SendingOver>,
     /// Its id and secrets, as the settings would name them.
     pub(crate) default_app: DefaultApp,
     /// Instead of the one that reads Meta's webhooks.
@@ -113,8 +119,12 @@ impl Service {
         let queue = MemoryQueue::new(clock.clone());
         let receivers = Arc::new(MemoryReceivers::default());
         let secrets: Vec<Secret> = setup.app_secret.into_iter().map(Secret::new).collect();
+        let (messages, holds): (Arc<dyn MessageStore>, Arc<dyn HoldStore>) = match setup.sending {
+            Some(sending) => sending(store.clone()),
+            None => (store.clone(), store.clone()),
+        };
         let ports = Ports {
-            messages: store.clone(),
+            messages,
             statuses: store.clone(),
             timers: store.clone(),
             conversations: store.clone(),
@@ -133,7 +143,7 @@ impl Service {
             endpoints: store.clone(),
             callbacks: store.clone(),
             redrives: store.clone(),
-            holds: store.clone(),
+            holds,
             store_health: store.clone(),
             erasure: store.clone(),
             queue: queue.clone(),

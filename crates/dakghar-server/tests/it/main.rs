@@ -28,6 +28,7 @@ mod live;
 mod messages;
 mod meta_form;
 mod operations;
+mod outages;
 mod pacing;
 mod redrives;
 mod replays;

@@ -118,7 +118,7 @@ async fn an_outage_of_the_store_costs_no_slots_and_is_logged_once() {
     disk.fill();
     tokio::time::sleep(Duration::from_secs(26)).await;
     assert_eq!(product.sim.journal().len(), 0, "nothing can be claimed");
-    let lines = product.log().lines().count();
+    let log = product.log();
     let freed = Instant::now();
     disk.free();
     for id in &ids {
@@ -127,5 +127,10 @@ async fn an_outage_of_the_store_costs_no_slots_and_is_logged_once() {
     // The longest wait between two tries, and the time that so many take at the number's pace, with room to spare.
     assert!(freed.elapsed() < Duration::from_secs(15), "{:?}", freed.elapsed());
     assert_eq!(product.sim.journal().len(), MESSAGES);
-    assert!(lines < 40, "{lines} lines:\n{}", product.log());
+    let told = |log: &str, what: &str| log.matches(what).count();
+    assert_eq!(told(&log, "sending waits for the store"), 1, "{log}");
+    assert!(log.lines().count() < 40, "{log}");
+    let log = product.log();
+    assert_eq!(told(&log, "sending waits for the store"), 1, "{log}");
+    assert_eq!(told(&log, "the store can be used again"), 1, "{log}");
 }

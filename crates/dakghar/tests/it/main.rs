@@ -45,6 +45,7 @@ mod people;
 mod private;
 mod redis_servers;
 mod redrives;
+mod removals;
 mod reports;
 mod roles;
 mod secrets;

@@ -70,6 +70,8 @@ impl Sending {
                     claimed.push(ClaimedSend(send));
                 }
                 Ok(Saved::Stale) => {
+                    // It answered, so it is there.
+                    self.outages.store_answered();
                     self.leases.forget(&send.message.key());
                     self.jobs.end(send.job, &End::Elsewhere);
                 }

@@ -7,10 +7,10 @@ use dakghar_core::domain::webhook::WebhookPart;
 use dakghar_core::domain::{MessageKey, Tenant};
 use dakghar_core::ports::ListenerStore as _;
 
-use crate::steps::{GRACE, LEASE, LEASE_MARGIN, MINUTE, SECOND, almost, in_each_kind, in_world};
+use crate::steps::{GRACE, LEASE, LEASE_MARGIN, MINUTE, RETRIED, SECOND, almost, in_each_kind, in_world};
 use crate::world::meta::{Answer, Meta};
 use crate::world::ports::{UNREADABLE, at_once};
-use crate::world::process::Process;
+use crate::world::process::{Process, Setup};
 use crate::world::wire::{Call, Fate};
 use crate::world::{Kind, World};
 
@@ -68,6 +68,43 @@ fn t10_the_old_worker_does_not_call_any_more() {
         world.record(&process, ended);
         let seen = world.look(message);
         assert_eq!((seen.status(), seen.epoch()), (Status::InDoubt, 2));
+    });
+}
+
+#[test]
+fn t10_a_message_that_is_claimed_anew_is_watched_anew() {
+    in_world(Kind::Distributed, |world: &World| {
+        let (first, _, message) = world.queued(UnknownOutcome::Fail);
+        world.promises.clocks_are_wrong();
+        let setup = Setup {
+            works_by_itself: false,
+            ..world.setup()
+        };
+        // Its clock is ahead, so the time in a lease is over for it at once.
+        let second = Process::start_with_clock(world, setup, 60 * 60 * 1000);
+        world.meta.script(Answer::Refuses(RETRIED));
+        let claimed = world.claim(&first);
+        let ended = world.call(&first, claimed);
+        assert_eq!(world.reconcile(&second), 1, "it begins to watch the lease");
+        assert_eq!(
+            (world.look(message).status(), world.look(message).epoch()),
+            (Status::Sending, 1)
+        );
+        world.record(&first, ended);
+        assert_eq!(world.look(message).status(), Status::Queued);
+        world.run_for(LEASE + LEASE_MARGIN);
+        let claimed = world.claim(&first);
+        world.reconcile(&second);
+        let seen = world.look(message);
+        assert_eq!(
+            (seen.status(), seen.epoch()),
+            (Status::Sending, 2),
+            "this lease has only begun"
+        );
+        let ended = world.call(&first, claimed);
+        world.record(&first, ended);
+        assert_eq!(world.look(message).status(), Status::Sent);
+        assert_eq!(world.requests(), 2);
     });
 }
 

@@ -63,6 +63,8 @@ pub struct Journal {
     pub calls: HashMap<String, u64>,
     /// The wamids given out for each message.
     pub wamids: BTreeMap<String, Vec<String>>,
+    /// When calls began, by their number, in milliseconds of the simulated Meta's clock.
+    pub times: BTreeMap<String, Vec<i64>>,
 }
 
 impl Journal {
@@ -71,11 +73,16 @@ impl Journal {
         let file = std::fs::File::open(installation.journal()).expect("the journal is there");
         for line in BufReader::new(file).lines() {
             let entry: JournalEntry = serde_json::from_str(&line.expect("text")).expect("an entry");
+            let times = journal.times.entry(entry.phone_number_id).or_default();
+            times.push(entry.at.as_millisecond());
             let Some(opaque) = entry.biz_opaque else { continue };
             if let Outcome::Accepted { wamid } = entry.outcome {
                 journal.wamids.entry(message_of(&opaque)).or_default().push(wamid);
             }
             *journal.calls.entry(opaque).or_default() += 1;
+        }
+        for times in journal.times.values_mut() {
+            times.sort_unstable();
         }
         journal
     }
