@@ -173,7 +173,12 @@ impl Message {
             UnknownOutcome::Fail => false,
             UnknownOutcome::Auto => around.silence == Silence::Telling,
         };
-        let give_up_at = self.delivery.called_at.unwrap_or(now) + timings.doubt_max;
+        let mut give_up_at = self.delivery.called_at.unwrap_or(now) + timings.doubt_max;
+        if around.silence == Silence::NotKnownYet {
+            // Nobody may have looked since the call. What the silence means is known soon after the grace.
+            let known_at = self.delivery.grace_until.unwrap_or(now) + timings.grace;
+            give_up_at = give_up_at.max(known_at);
+        }
         let waits = !resend && self.accepted.unknown_outcome == UnknownOutcome::Auto;
         // Also where it is given up at once: who asks later why nobody knows its outcome finds it there.
         if let Some(reason) = around.silence.reason().filter(|_| waits) {

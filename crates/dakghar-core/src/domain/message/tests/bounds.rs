@@ -2,6 +2,7 @@
 
 use super::super::evidence::WAMIDS_MAX;
 use super::*;
+use crate::domain::listening::SIGN_EVERY;
 use crate::domain::pacing::SLOT_TOLERANCE;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -161,6 +162,30 @@ fn a_doubt_is_looked_at_each_grace_and_last_when_it_must_end() {
     let near_the_end = START + doubt_max.checked_sub(SECOND).expect("longer");
     message.wake(near_the_end, ALONE, None, &timings());
     assert_eq!(message.delivery.wake_at, Some(START + doubt_max));
+}
+
+#[test]
+fn a_doubt_that_nobody_looked_at_for_long_is_not_given_up_before_its_silence_is_known() {
+    let Timings { grace, doubt_max, .. } = timings();
+    let of = |silence| Surroundings { silence, ..ALONE };
+    for (silence, status) in [
+        (Silence::Telling, Status::Queued),
+        (Silence::Unproven, Status::Dead),
+        (Silence::Deaf, Status::Dead),
+        // Nor is it waited for without end.
+        (Silence::NotKnownYet, Status::Dead),
+    ] {
+        let mut message = in_doubt(UnknownOutcome::Auto);
+        // Taken over by workers that were away all the time.
+        let looked_at = START + doubt_max * 2;
+        message.delivery.grace_until = Some(looked_at);
+        message.wake(looked_at, of(Silence::NotKnownYet), None, &timings());
+        assert_eq!(message.delivery.status, Status::InDoubt);
+        let wake_at = message.delivery.wake_at.expect("a timer");
+        assert!(wake_at <= looked_at + SIGN_EVERY, "{wake_at}");
+        message.wake(looked_at + grace, of(silence), None, &timings());
+        assert_eq!(message.delivery.status, status, "{silence:?}");
+    }
 }
 
 #[test]
