@@ -9,6 +9,8 @@ use dakghar_core::domain::{TenantId, WebhookEvent};
 use dakghar_core::ports::{Clock as _, EventStore as _};
 use dakghar_server::http::CallbackViews;
 use dakghar_server::worker::{Work, run};
+use dakghar_testkit::memory::Posted;
+use dakghar_testkit::receiver::standard_signature;
 use dakghar_testkit::samples;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
@@ -18,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::harness::{Service, TestTenant, request};
 
 const URL: &str = "https://example.com/hook";
+const NEIGHBOUR: &str = "https://example.net/hook";
 const OTHER: &str = "https://example.org/hook";
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -65,6 +68,17 @@ async fn patch(service: &Service, path: &str, body: &Value) {
     assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
 }
 
+/// The signature is over the very bytes that were sent.
+fn is_signed(posted: &Posted, secret: &str) {
+    let header = |name: &str| {
+        let mut headers = posted.headers.iter().filter(|(found, _)| found == name);
+        headers.next().map(|(_, value)| &**value).expect("a header")
+    };
+    let (id, stamp) = (header("webhook-id"), header("webhook-timestamp"));
+    let expected = standard_signature(secret, id, stamp, &posted.body);
+    assert_eq!(header("webhook-signature"), expected);
+}
+
 #[tokio::test]
 async fn who_delivers_hears_of_endpoints_at_once() {
     let service = Service::open();
@@ -82,21 +96,31 @@ async fn who_delivers_hears_of_endpoints_at_once() {
     a_while(&service).await;
 
     let all = format!("/tenants/{}/endpoints", tenant.id);
+    let neighbour = service.register("Tenant B", "222222222222222").await;
+    let of_neighbour = format!("/tenants/{}/endpoints", neighbour.id);
+    service.post(&of_neighbour, &json!({"url": NEIGHBOUR})).await;
     let made = service.post(&all, &json!({"url": URL})).await.json;
     let one = format!("{all}/{}", made["endpointId"].as_str().expect("an id"));
     happen(&service, &tenant).await;
     until(&service, URL, 1).await;
+    is_signed(
+        &service.receivers.posted()[0],
+        made["secret"].as_str().expect("a secret"),
+    );
 
     patch(&service, &one, &json!({"url": OTHER})).await;
     a_while(&service).await;
     happen(&service, &tenant).await;
     until(&service, OTHER, 1).await;
+    // What is told of one tenant changes nothing of another.
+    happen(&service, &neighbour).await;
+    until(&service, NEIGHBOUR, 1).await;
 
     service.post(&format!("{one}/pause"), &json!({})).await;
     a_while(&service).await;
     happen(&service, &tenant).await;
     a_while(&service).await;
-    assert_eq!(service.receivers.posted().len(), 2, "it is paused");
+    assert_eq!(service.receivers.posted().len(), 3, "it is paused");
     service.post(&format!("{one}/resume"), &json!({})).await;
     until(&service, OTHER, 2).await;
 
@@ -107,7 +131,7 @@ async fn who_delivers_hears_of_endpoints_at_once() {
     a_while(&service).await;
     happen(&service, &tenant).await;
     a_while(&service).await;
-    assert_eq!(service.receivers.posted().len(), 4, "it is disabled");
+    assert_eq!(service.receivers.posted().len(), 5, "it is disabled");
     service.post(&format!("{one}/resume"), &json!({})).await;
     // What it did not take, what happened meanwhile, and that it was disabled.
     until(&service, OTHER, 6).await;

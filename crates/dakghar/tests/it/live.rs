@@ -11,12 +11,14 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use crate::metrics::Measured;
 use crate::product::{ADMIN_KEY, Backend, Product, Setup, Tenant, eventually, on_both_backends, text};
 
 on_both_backends!(
     a_stream_misses_nothing_and_doubles_nothing_over_kills,
     a_long_poll_is_answered_by_what_comes_and_goes_on_behind_it,
     the_shell_shows_a_feed_as_it_grows_over_a_restart,
+    live_readers_are_counted_and_have_the_bounds_of_the_settings,
 );
 
 /// Longer than any test reads.
@@ -159,6 +161,34 @@ async fn a_long_poll_is_answered_by_what_comes_and_goes_on_behind_it(backend: Ba
     }
     let path = format!("/tenants/{}/feed?after={cursor}&wait=1&kinds=meta.*", tenant.id);
     assert_eq!(product.get(&path).await, json!({"data": [], "nextCursor": cursor}));
+}
+
+async fn live_readers_are_counted_and_have_the_bounds_of_the_settings(backend: Backend) {
+    let setup = Setup::on(backend)
+        .env("FEED_READERS_PER_TENANT_MAX", 1)
+        .env("FEED_READERS_MAX", 2);
+    let measured = Measured::start(setup).await;
+    let product = &measured.product;
+    let mut tenants = Vec::new();
+    for number in ["111", "222", "333"] {
+        tenants.push(product.tenant(number, "EAAG-real").await);
+    }
+    let readers = [&tenants[0], &tenants[1]].map(|tenant| Reader::start(product, tenant));
+    measured.until("dakghar_feed_readers{way=\"stream\"}", 2).await;
+    for (tenant, expected) in [
+        (&tenants[0], (429, "too_many_readers")),
+        (&tenants[2], (503, "overloaded")),
+    ] {
+        let (status, problem) = product
+            .call("GET", &format!("/tenants/{}/feed?wait=5", tenant.id), None)
+            .await;
+        assert_eq!((status, &*text(&problem["code"])), expected);
+    }
+    measured.until("dakghar_refused_total{limit=\"feed_readers\"}", 2).await;
+    for reader in readers {
+        reader.task.abort();
+    }
+    measured.until("dakghar_feed_readers{way=\"stream\"}", 0).await;
 }
 
 /// `dakghar feed tail` under way.

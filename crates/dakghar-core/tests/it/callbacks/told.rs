@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use dakghar_core::app::is_posted_by_meta;
 use dakghar_core::domain::callback::CallbackProgress;
+use dakghar_core::domain::endpoint::EndpointTold;
 use dakghar_core::domain::feed::PlacedEntry;
 use dakghar_core::domain::page::PageLimit;
-use dakghar_core::domain::{Place, Subject, WebhookEvent};
+use dakghar_core::domain::{FeedEntry, Place, Subject, WebhookEvent};
 use dakghar_core::ports::{Aged, AgedPortion, Erasure as _, EventStore, FeedStore as _};
 use serde_json::{Value, json};
 
@@ -154,4 +156,19 @@ fn a_tenant_is_told_once_what_went_out_of_the_feed_before_an_endpoint_got_it() {
             14
         )
     );
+}
+
+#[test]
+fn meta_posts_nothing_of_what_is_told_of_endpoints() {
+    let (endpoint, at) = (samples::endpoint(samples::tenant_id()), Timestamp::from_millis(7));
+    let reason = DisabledReason::Gone;
+    let (after, first) = (Place::new(3), Place::new(9));
+    for told in [
+        EndpointTold::Disabled { reason, at },
+        EndpointTold::EventsExpired { after, first },
+    ] {
+        let event = told.event(&endpoint, samples::event(endpoint.tenant_id).id, at);
+        let entry = FeedEntry::of_event(&event).expect("it has a tenant");
+        assert!(entry.kind.is_of_endpoint() && !is_posted_by_meta(&entry), "{entry:?}");
+    }
 }
