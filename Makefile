@@ -41,6 +41,8 @@ test: ## Checks form and lints, then runs every test, against real servers
 	./scripts/install-services.sh
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
+	python3 deploy/checks/chart.py
+	python3 deploy/checks/observing.py
 	cargo nextest run --locked --workspace --profile $(PROFILE)
 
 .PHONY: lint
@@ -74,6 +76,16 @@ bench-bytes: ## Measures the memory that clients can make an embedded Dakghar ho
 .PHONY: bench
 bench: ## Measures Dakghar beside its contenders; ARGS="--quick" for a short run
 	./bench/run $(ARGS)
+
+.PHONY: chart
+chart: ## Checks the Helm chart: lint, golden renderings, schemas and rules; UPDATE_GOLDEN=1 writes the renderings
+	@./scripts/install-services.sh deploy
+	python3 deploy/checks/chart.py
+
+.PHONY: observe
+observe: ## Checks alerts and dashboards, and asks a Prometheus that scrapes Dakghar for each of them
+	@./scripts/install-services.sh deploy
+	python3 deploy/checks/observing.py --live $(or $(BIN),target/release/dakghar)
 
 .PHONY: deny
 deny: ## Checks licences, bans and sources of the dependencies

