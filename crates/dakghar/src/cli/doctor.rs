@@ -171,6 +171,7 @@ async fn check_wired(wired: &Wired, findings: &mut Findings) {
     findings.good(format!("backend: {}", wired.backend));
     findings.good("the master key opens what is sealed in the store");
     check_keys(&wired.keys, findings).await;
+    check_app_keys(&wired.keys, findings).await;
     let health = &wired.app.health;
     for (name, state) in [
         ("store", health.check_store().await),
@@ -199,6 +200,17 @@ async fn check_wired(wired: &Wired, findings: &mut Findings) {
         )),
     }
     check_clock(wired.app.wall().as_millis(), findings);
+}
+
+/// Checks under which master key the data keys of apps are wrapped.
+async fn check_app_keys(keys: &KeyRing, findings: &mut Findings) {
+    match keys.apps_under_previous().await {
+        Ok((_, 0)) => {}
+        Ok((checked, under_previous)) => findings.warning(format!(
+            "{under_previous} of {checked} apps are still wrapped under MASTER_KEY_PREVIOUS"
+        )),
+        Err(error) => findings.bad(format!("the data keys of the apps cannot be checked: {error:#}")),
+    }
 }
 
 /// Checks that the data keys of the tenants unwrap, and under which master key.

@@ -7,7 +7,7 @@ use dakghar_adapters::keys::LocalKeys;
 use dakghar_core::app::token_purpose;
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::{Secret, Tenant};
-use dakghar_core::ports::{Ports, TenantStore};
+use dakghar_core::ports::{AppStore, Ports, TenantStore};
 use dakghar_core::vault::{InstallationSecrets, MasterKey, Vault, WrappedUnder};
 
 /// Tenants read at a time.
@@ -45,6 +45,7 @@ pub struct DataKeys {
 /// The keys of an installation, for looking at.
 pub struct KeyRing {
     tenants: Arc<dyn TenantStore>,
+    apps: Arc<dyn AppStore>,
     vault: Arc<Vault>,
 }
 
@@ -52,6 +53,7 @@ impl KeyRing {
     pub(super) fn of(ports: &Ports) -> Self {
         Self {
             tenants: ports.tenants.clone(),
+            apps: ports.apps.clone(),
             vault: ports.vault.clone(),
         }
     }
@@ -116,6 +118,18 @@ impl KeyRing {
             }
         }
         Ok(found)
+    }
+
+    /// Counts the apps, and those of them whose data key is wrapped under the previous master key. One that does not unwrap
+    /// or cannot be read is found when its secrets are opened.
+    pub async fn apps_under_previous(&self) -> anyhow::Result<(usize, usize)> {
+        let (mut checked, mut under_previous) = (0, 0);
+        for app in self.apps.apps().await?.into_iter().flatten() {
+            checked += 1;
+            let wrapped = self.vault.check_data_key(&app.id, &app.wrapped_data_key).await;
+            under_previous += usize::from(wrapped == Ok(WrappedUnder::Previous));
+        }
+        Ok((checked, under_previous))
     }
 
     async fn note_data_key(&self, tenant: &Tenant, found: &mut DataKeys) {

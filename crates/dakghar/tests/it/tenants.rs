@@ -85,6 +85,9 @@ async fn what_was_made_under_the_previous_master_key_stays_valid(backend: Backen
     let in_doubt = product.send(&tenant, "+919111111111").await;
     product.until_status(&tenant, &in_doubt, "in_doubt").await;
 
+    let app = json!({"appId": "424242", "name": "Partner", "secret": "0123456789abcdef0123456789abcdef"});
+    product.post("/apps", app.clone()).await;
+
     let previous = product.setting("MASTER_KEY").to_owned();
     product.set("MASTER_KEY_PREVIOUS", previous);
     product.set("MASTER_KEY", "another master key, of more than 32 bytes");
@@ -102,6 +105,17 @@ async fn what_was_made_under_the_previous_master_key_stays_valid(backend: Backen
     assert_eq!(code, Some(0), "{out}{err}");
     let warning = "1 of 1 tenants are still wrapped under MASTER_KEY_PREVIOUS";
     assert!(out.contains(warning), "{out}");
+    let warning = "1 of 1 apps are still wrapped under MASTER_KEY_PREVIOUS";
+    assert!(out.contains(warning), "{out}");
+    // One that is made now is wrapped under the new key.
+    let mut next = app;
+    next["appId"] = json!("434343");
+    product.post("/apps", next).await;
+    let (_, out, err) = product.run(&["doctor"]);
+    assert!(
+        out.contains("1 of 2 apps are still wrapped under MASTER_KEY_PREVIOUS"),
+        "{out}{err}"
+    );
 }
 
 /// Its name, its people, what they wrote and its sealed tokens: in no document, and in no byte of the files.

@@ -30,6 +30,8 @@ pub enum Unknown {
     /// Those that were not called: their worker died between claim and call, which nobody can tell from later. Under
     /// `auto` also only those whose status nobody could have received.
     Uncalled,
+    /// The same, and under `auto` those after which nobody called for long, so that nothing shows whether statuses arrive.
+    UncalledLast,
     Any,
 }
 
@@ -218,6 +220,11 @@ fn check_messages(verdict: &mut Verdict, promised: &BTreeSet<String>, healed_ms:
             Unknown::Uncalled => {
                 let was_deaf = message.was("waiting", "webhooks_were_not_received");
                 is_unknown && message.calls == 0 && (message.policy != "auto" || was_deaf)
+            }
+            Unknown::UncalledLast => {
+                let waited = ["webhooks_were_not_received", "no_statuses_of_neighbouring_calls"];
+                let was_unproven = waited.iter().any(|reason| message.was("waiting", reason));
+                is_unknown && message.calls == 0 && (message.policy != "auto" || was_unproven)
             }
             Unknown::Any => is_unknown,
         };
