@@ -43,6 +43,7 @@ test: ## Checks form and lints, then runs every test, against real servers
 	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 	python3 deploy/checks/chart.py
 	python3 deploy/checks/observing.py
+	python3 deploy/checks/files.py
 	cargo nextest run --locked --workspace --profile $(PROFILE)
 
 .PHONY: lint
@@ -81,6 +82,10 @@ bench: ## Measures Dakghar beside its contenders; ARGS="--quick" for a short run
 chart: ## Checks the Helm chart: lint, golden renderings, schemas and rules; UPDATE_GOLDEN=1 writes the renderings
 	@./scripts/install-services.sh deploy
 	python3 deploy/checks/chart.py
+
+.PHONY: image
+image: ## Builds the image of Dakghar with docker, podman or buildah; BINARY=given takes the program that is there
+	./scripts/image.sh
 
 .PHONY: observe
 observe: ## Checks alerts and dashboards, and asks a Prometheus that scrapes Dakghar for each of them

@@ -30,7 +30,7 @@ deploy_packages=(
     kubernetes-validate==1.37.0 jsonschema==4.26.0 PyYAML==6.0.4 attrs==26.1.0 importlib-resources==7.1.0
     jsonschema-specifications==2025.9.1 packaging==26.4 referencing==0.37.0 rpds-py==2026.9.1 typing_extensions==4.16.0
 )
-node_programs=(deploy/bull-board crates/dakghar/tests/it/interop examples/receivers/nodejs)
+node_programs=(deploy/bull-board deploy/checks/workflows crates/dakghar/tests/it/interop examples/receivers/nodejs)
 
 say() { printf 'install-services: %s\n' "$*"; }
 

