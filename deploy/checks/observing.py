@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks alerts, runbooks and dashboards; with `--live PROGRAM` against a Prometheus that scrapes the program.
+"""Checks alerts, runbooks, dashboards and the table of log fields; with `--live PROGRAM` against a Prometheus that scrapes the program.
 
 `make test` runs the first part, `make observe` both.
 """
@@ -18,6 +18,7 @@ try:
 except ImportError as error:
     sys.exit(f"observing: {error.name} is missing: run ./scripts/install-services.sh deploy")
 
+import log_fields
 import metric_table
 
 PROMTOOL = SERVICES / "bin/promtool"
@@ -113,6 +114,20 @@ def check_queries_of_the_chart(found, series):
                     found.check(False, f"{path.name}: {one['metadata']['name']}: {problem}")
 
 
+def check_logs(found):
+    """The table of fields is what the sources log."""
+    text = (ROOT / "docs/operating/logs.md").read_text()
+    written = re.findall(r"^\| `(\w+)` \| \S", text, re.M)
+    logged = log_fields.of_sources()
+    found.check(len(logged) > 60, f"only {len(logged)} fields of log lines were found in the sources")
+    for name in sorted(set(logged) - set(written)):
+        found.check(False, f"docs/operating/logs.md lacks the field {name}, which {sorted(logged[name])[0]} logs")
+    for name in sorted(set(written) - set(logged)):
+        found.check(False, f"docs/operating/logs.md has the field {name}, which nothing logs")
+    found.check(written == sorted(set(written)), "the fields in docs/operating/logs.md are not in order, or one is there twice")
+    yaml.safe_load((ROOT / "deploy/logs/vector.yaml").read_text())
+
+
 def main():
     found = Findings()
     series = metric_table.table()
@@ -121,6 +136,7 @@ def main():
     check_alerts(found, series)
     check_boards(found, series)
     check_queries_of_the_chart(found, series)
+    check_logs(found)
     if "--live" in sys.argv:
         import observing_live
 
