@@ -37,6 +37,12 @@ impl Told {
         self.arrived.notify_one();
     }
 
+    /// Notes that entries without a place have arrived.
+    pub(crate) fn put_arrived(&self) {
+        self.ends.lock().note_arrived();
+        self.arrived.notify_one();
+    }
+
     /// Notes that news may have been lost.
     pub(crate) fn miss(&self) {
         self.ends.lock().miss();

@@ -9,4 +9,5 @@ pub mod episode;
 pub mod group_commit;
 pub mod metrics;
 pub mod ports;
+mod signal;
 pub mod vault;

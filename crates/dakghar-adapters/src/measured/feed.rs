@@ -40,6 +40,11 @@ impl<S: ArrivalStore> ArrivalStore for MeasuredStore<S> {
             .await
     }
 
+    /// A wait, and no call.
+    async fn arrived(&self) {
+        self.inner.arrived().await;
+    }
+
     async fn append(&self, chunks: &[Chunk], arrivals: &[Arc<str>]) -> Result<Appended, StoreError> {
         let appending = self.inner.append(chunks, arrivals);
         self.measure(StoreCall::ArrivalsAppend, appending).await

@@ -10,6 +10,7 @@ use mongodb::error::ErrorKind;
 use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, SelectionCriteria, ServerAddress, WriteConcern};
 use mongodb::{Client, Database};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::collections::{
@@ -89,7 +90,8 @@ impl MongoStore {
             let forgotten = forgotten::follow(database.clone(), app_name, options.write_timeout);
             followers.push(keep(forgotten));
         }
-        Ok(Arc::new(Self {
+        let prepares = options.prepare;
+        let store = Arc::new(Self {
             messages: database.collection(MESSAGES),
             conversations: database.collection(CONVERSATIONS),
             statuses: database.collection(STATUSES),
@@ -111,12 +113,17 @@ impl MongoStore {
             clock,
             promises,
             announcements: Mutex::default(),
+            arrived: Notify::new(),
             conversations_are_new: AtomicBool::new(false),
             messages_repeat: AtomicBool::new(false),
             statuses_repeat: AtomicBool::new(false),
             events_repeat: AtomicBool::new(false),
             _followers: followers,
-        }))
+        });
+        if prepares {
+            store.carry_feed().await?;
+        }
+        Ok(store)
     }
 }
 

@@ -53,6 +53,7 @@ use std::time::Duration;
 use bson::RawDocumentBuf;
 use mongodb::{Collection, Database};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use clock::MongoClock;
@@ -87,6 +88,8 @@ pub struct MongoStore {
     clock: Arc<MongoClock>,
     promises: Arc<Promises>,
     announcements: Mutex<Announcements>,
+    /// Entries that have no place yet were written here.
+    arrived: Notify,
     /// True when the conversations touched last were nearly all new.
     conversations_are_new: AtomicBool,
     /// True when there were repetitions among the messages received last.

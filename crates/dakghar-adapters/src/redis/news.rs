@@ -30,6 +30,8 @@ const CHANNEL: &str = "dakghar:feed-news:1";
 const ENDPOINTS_CHANNEL: &str = "dakghar:endpoint-changes:1";
 /// Bytes of one of these tenants: its id.
 const TENANT_BYTES: usize = 16;
+/// The channel on which processes say that entries have arrived which have no place yet. Its messages are empty.
+const ARRIVALS_CHANNEL: &str = "dakghar:feed-arrivals:1";
 /// Bytes of one feed in a message: the id of its tenant and its last place.
 const FEED_BYTES: usize = 16 + 8;
 /// Feeds in one message.
@@ -86,6 +88,10 @@ impl FeedNews for RedisNews {
         self.shared.going.put_endpoints(&[*tenant_id]);
     }
 
+    fn tell_arrived(&self) {
+        self.shared.going.put_arrived();
+    }
+
     async fn next(&self) -> News {
         self.shared.come.take().await
     }
@@ -118,9 +124,12 @@ async fn listen(redis: RedisConfig, shared: Arc<Shared>) {
 async fn subscribe(redis: &RedisConfig) -> Result<PubSub, RedisError> {
     let timed_out = |_| RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
     let mut channel = open_pubsub(redis).await?;
-    timeout(redis.patience(), channel.subscribe(&[CHANNEL, ENDPOINTS_CHANNEL]))
-        .await
-        .map_err(timed_out)??;
+    timeout(
+        redis.patience(),
+        channel.subscribe(&[CHANNEL, ENDPOINTS_CHANNEL, ARRIVALS_CHANNEL]),
+    )
+    .await
+    .map_err(timed_out)??;
     Ok(channel)
 }
 
@@ -133,6 +142,10 @@ async fn hear(channel: PubSub, shared: &Shared) {
                 Some(tenants) => shared.come.put_endpoints(&tenants),
                 None => shared.come.miss(),
             }
+            continue;
+        }
+        if message.get_channel_name() == ARRIVALS_CHANNEL {
+            shared.come.put_arrived();
             continue;
         }
         match decode(message.get_payload_bytes()) {
@@ -164,6 +177,7 @@ async fn publish(mut connection: Connection, shared: &Shared) -> RedisError {
             news = shared.going.take() => match news {
                 News::Ends(ends) => (CHANNEL, encode(&ends)),
                 News::Endpoints(tenants) => (ENDPOINTS_CHANNEL, encode_tenants(&tenants)),
+                News::Arrived => (ARRIVALS_CHANNEL, encode(&[])),
                 // More than a message can name: the others look by themselves.
                 News::Missed => continue,
             },

@@ -2,6 +2,7 @@
 
 mod announcing;
 mod callbacks;
+mod carrying;
 mod commands;
 mod faults;
 mod migration;

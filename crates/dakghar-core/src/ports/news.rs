@@ -15,6 +15,8 @@ pub trait FeedNews: Send + Sync {
     /// Tells all processes, this one too, that endpoints of a tenant were made, changed or removed. Returns at once, and what
     /// cannot be told is lost.
     fn tell_endpoints(&self, tenant_id: &TenantId);
+    /// Tells the other processes that entries have arrived which have no place yet. Returns at once, and may be lost.
+    fn tell_arrived(&self);
 
     /// Waits for news, which are handed out once: those of other processes, and those that the store of this process tells
     /// by itself. After a time in which news may have been lost, it is [`News::Missed`].

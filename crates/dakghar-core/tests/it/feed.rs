@@ -49,6 +49,16 @@ fn waits(world: &World) -> bool {
 }
 
 #[test]
+fn who_gives_places_hears_once_of_what_arrived() {
+    let world = World::new(Kind::Distributed);
+    let process = world.idle_process();
+    assert!(!process.hears_of_arrivals());
+    events(&world, samples::tenant_id(), 2);
+    assert!(process.hears_of_arrivals());
+    assert!(!process.hears_of_arrivals());
+}
+
+#[test]
 fn a_lone_process_owns_every_partition_at_once() {
     let world = World::new(Kind::Distributed);
     let process = world.idle_process();

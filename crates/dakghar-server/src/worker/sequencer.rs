@@ -4,11 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::{Outages, Sequencing};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// The wait between two looks while nothing arrives.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The wait after a failure.
 const FAILURE_WAIT: Duration = Duration::from_millis(500);
 /// The wait between two looks at how long entries wait.
@@ -29,7 +27,10 @@ async fn work(sequencing: &Sequencing, outages: &Outages) {
     loop {
         match sequencing.step().await {
             Ok(done) if done.has_more => {}
-            Ok(_) => sleep(LOOK_EVERY).await,
+            Ok(done) => {
+                sleep(done.rest()).await;
+                let _ = timeout(sequencing.look_wait(), sequencing.arrived()).await;
+            }
             Err(failure) => {
                 if !outages.note(&failure) {
                     tracing::warn!(%failure, "entries of feeds could not get their places yet");
@@ -40,12 +41,24 @@ async fn work(sequencing: &Sequencing, outages: &Outages) {
     }
 }
 
-/// Watches how long entries wait for their places. Runs in every process: without a worker nobody else would tell.
+/// Says when entries arrive here, and watches how long they wait for their places. Runs in every process: without a worker
+/// nobody else would tell.
 pub async fn watch_feeds(sequencing: Arc<Sequencing>) {
-    while sequencing.is_needed() {
-        if let Err(failure) = sequencing.look().await {
-            tracing::debug!(%failure, "how long entries of feeds wait is not known");
-        }
-        sleep(WATCH_EVERY).await;
+    if !sequencing.is_needed() {
+        return;
     }
+    let telling = async {
+        loop {
+            sequencing.tell_arrivals().await;
+        }
+    };
+    let looking = async {
+        loop {
+            if let Err(failure) = sequencing.look().await {
+                tracing::debug!(%failure, "how long entries of feeds wait is not known");
+            }
+            sleep(WATCH_EVERY).await;
+        }
+    };
+    tokio::join!(telling, looking);
 }

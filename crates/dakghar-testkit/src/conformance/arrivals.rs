@@ -3,18 +3,20 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dakghar_core::domain::feed::{Arrival, Chunk};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::{
-    EventId, FeedEntry, Partitions, Place, PlacedEntry, Subject, TenantId, Timestamp, WebhookEvent,
+    EventId, FeedEntry, Partitions, Place, PlacedEntry, Status, Subject, TenantId, Timestamp, WebhookEvent,
 };
-use dakghar_core::ports::{Appended, ArrivalStore, Attendant, StoreError};
+use dakghar_core::ports::{Appended, ArrivalStore, Attendant, Save, Saved, StoreError};
 use futures_util::future::join_all;
+use tokio::time::timeout;
 
 use super::feed::place_all;
-use super::stores::Stores;
-use crate::samples::{at, event, tenant_id};
+use super::stores::{Stores, accept_all};
+use crate::samples::{at, event, outbound, tenant_id};
 
 /// Runs the suite of `ArrivalStore`: `arrival_store_suite!(factory)`, where the factory gives `Stores` that have the port.
 /// See [`conformance`](crate::conformance).
@@ -24,6 +26,7 @@ macro_rules! arrival_store_suite {
         $crate::conformance_cases! { $factory, arrivals:
             entries_wait_until_they_are_placed
             what_became_durable_together_arrives_together
+            who_waits_for_arrivals_is_told_when_they_can_be_read
             arrivals_of_other_partitions_are_left_alone
             a_place_is_given_once
             an_arrival_is_placed_once
@@ -116,6 +119,25 @@ pub async fn what_became_durable_together_arrives_together(stores: Stores) {
         let expected: Vec<&FeedEntry> = expected.iter().filter(|entry| entry.tenant_id == tenant).collect();
         assert_eq!(entries, expected, "in their order, and none of another tenant");
     }
+}
+
+pub async fn who_waits_for_arrivals_is_told_when_they_can_be_read(stores: Stores) {
+    let told = || timeout(Duration::from_mins(1), port(&stores).arrived());
+    let tenant = tenant_id();
+    let event = events(&stores, tenant, 1).await;
+    told().await.expect("of a record");
+    let arrived = arrivals(&stores).await;
+    assert_eq!(
+        subjects(arrived.iter().flat_map(|arrival| &arrival.entries)),
+        of(&event)
+    );
+    let mut message = outbound(tenant);
+    accept_all(&stores, std::slice::from_ref(&message)).await;
+    message.delivery.status = Status::Dead;
+    let saved = stores.messages.save(&[Save::after(Status::Queued, &message)]).await;
+    assert_eq!(saved, [Ok(Saved::Done)]);
+    told().await.expect("of a save");
+    assert_eq!(arrivals(&stores).await.len(), 2);
 }
 
 pub async fn arrivals_of_other_partitions_are_left_alone(stores: Stores) {

@@ -45,6 +45,7 @@ async fn until_told(under_test: &NewsUnderTest, tenant_id: TenantId) -> Place {
                     }
                 }
                 News::Endpoints(_) => {}
+                News::Arrived => {}
                 News::Missed => panic!("nothing was lost"),
             }
         }
@@ -106,6 +107,7 @@ pub async fn news_of_many_feeds_at_once_are_all_told(under_test: NewsUnderTest) 
         match next.await.expect("all are told") {
             News::Ends(ends) => told.extend(ends.into_iter().map(|end| (end.tenant_id, end.last))),
             News::Endpoints(_) => {}
+            News::Arrived => {}
             News::Missed => panic!("nothing was lost"),
         }
     }

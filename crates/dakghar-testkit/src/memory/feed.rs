@@ -30,6 +30,7 @@ pub(super) struct Feeds {
     /// Which feeds have grown.
     pub(super) news: FeedEnds,
     pub(super) has_news: Arc<Notify>,
+    has_arrived: Arc<Notify>,
 }
 
 impl Feeds {
@@ -50,6 +51,7 @@ impl Feeds {
             entries: vec![entry],
         };
         self.arrivals.insert(id.clone(), arrival);
+        self.has_arrived.notify_one();
         id
     }
 
@@ -254,6 +256,11 @@ impl ArrivalStore for MemoryStore {
             let settled = state.settled().filter(|arrival| of.has_tenant(&arrival.tenant_id));
             settled.take(limit as usize).cloned().collect()
         })
+    }
+
+    async fn arrived(&self) {
+        let arrived = self.state.lock().feeds.has_arrived.clone();
+        arrived.notified().await;
     }
 
     async fn append(&self, chunks: &[Chunk], arrivals: &[Arc<str>]) -> Result<Appended, StoreError> {

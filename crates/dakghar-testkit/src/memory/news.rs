@@ -19,6 +19,8 @@ impl FeedNews for MemoryStore {
         feeds.has_news.notify_one();
     }
 
+    fn tell_arrived(&self) {}
+
     async fn next(&self) -> News {
         loop {
             let (news, arrived) = {
@@ -46,6 +48,8 @@ impl FeedNews for NoNews {
     fn tell(&self, _ends: &[FeedEnd]) {}
 
     fn tell_endpoints(&self, _tenant_id: &TenantId) {}
+
+    fn tell_arrived(&self) {}
 
     async fn next(&self) -> News {
         pending().await

@@ -119,6 +119,8 @@ impl MongoStore {
             }
         }
         let settled = futures_util::future::try_join(self.settle_all(&saved), self.decide(mixed, &refused)).await;
+        // Settled or not: an empty look costs little.
+        self.arrived.notify_one();
         if let Err(error) = settled {
             tracing::debug!(%error, "announced entries are settled later, by who gives places");
         }

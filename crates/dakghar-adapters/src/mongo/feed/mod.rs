@@ -5,6 +5,7 @@
 //! that deletes its arrivals, so no entry is placed twice and none is lost in between.
 
 mod announcing;
+mod carrying;
 mod moving;
 mod writing;
 
@@ -130,6 +131,10 @@ impl ArrivalStore for MongoStore {
         }
         arrivals.sort_unstable_by(|one, other| one.id.cmp(&other.id));
         Ok(arrivals)
+    }
+
+    async fn arrived(&self) {
+        self.arrived.notified().await;
     }
 
     async fn append(&self, chunks: &[Chunk], arrivals: &[Arc<str>]) -> Result<Appended, StoreError> {

@@ -106,7 +106,11 @@ impl MongoStore {
             })?;
             self.commit(&mut session).await
         };
-        self.within_write_timeout(steps).await
+        self.within_write_timeout(steps).await?;
+        if !arrivals.is_empty() {
+            self.arrived.notify_one();
+        }
+        Ok(())
     }
 
     /// Entries as arrivals: one document for each tenant.

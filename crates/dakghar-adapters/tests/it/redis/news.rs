@@ -82,6 +82,19 @@ async fn all_processes_hear_whose_endpoints_changed_the_one_that_told_it_too() {
 }
 
 #[tokio::test]
+async fn what_has_arrived_at_one_process_the_others_hear() {
+    require_services!(Redis);
+    let redis = Redis::start().await;
+    let (one, other) = two(&patient(&redis.url())).await;
+    timeout(PATIENCE, until_heard(&one, &other, end(1)))
+        .await
+        .expect("heard");
+    one.tell_arrived();
+    let told = async { while other.next().await != News::Arrived {} };
+    timeout(PATIENCE, told).await.expect("heard");
+}
+
+#[tokio::test]
 async fn after_a_restart_of_redis_something_may_have_been_missed_and_news_come_again() {
     require_services!(Redis);
     let mut redis = Redis::start().await;

@@ -36,6 +36,16 @@ const LATE: Duration = Duration::from_secs(10);
 /// After so long it is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(10);
 
+/// The wait between two looks for what arrived, of which no sign came.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// The same while signs of other processes do not come through.
+const LOOK_WITHOUT_NEWS: Duration = Duration::from_millis(50);
+/// The rest after a step, for each entry that it placed: what comes meanwhile shares the next transaction. So little waits
+/// little, and much costs no more transactions than at [`REST_MAX`].
+const REST_PER_ENTRY: Duration = Duration::from_millis(1);
+/// The longest rest.
+const REST_MAX: Duration = Duration::from_millis(50);
+
 /// What a step did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sequenced {
@@ -43,6 +53,17 @@ pub struct Sequenced {
     pub placed: u64,
     /// True if another step is to follow at once.
     pub has_more: bool,
+}
+
+impl Sequenced {
+    /// Returns the rest until the next step.
+    pub fn rest(&self) -> Duration {
+        if self.has_more {
+            return Duration::ZERO;
+        }
+        let placed = u32::try_from(self.placed).unwrap_or(u32::MAX);
+        REST_PER_ENTRY.saturating_mul(placed).min(REST_MAX)
+    }
 }
 
 /// Gives places to entries.
@@ -103,6 +124,29 @@ impl Sequencing {
             self.state.lock().owned
         } else {
             Partitions::ALL
+        }
+    }
+
+    /// Waits for entries that arrive in this process, and says so to those who give places. To be called again and again, by
+    /// one task of every process.
+    pub async fn tell_arrivals(&self) {
+        let Some(arrivals) = &self.arrivals else { return };
+        arrivals.arrived().await;
+        let owns_all = self.state.lock().owned == Partitions::ALL;
+        self.watching.tell_arrived(!owns_all);
+    }
+
+    /// Waits until entries may have arrived. Who comes back before [`Self::look_wait`] knows that there was a sign.
+    pub async fn arrived(&self) {
+        self.watching.arrived().await;
+    }
+
+    /// Returns the longest wait between two steps: signs may be lost.
+    pub fn look_wait(&self) -> Duration {
+        if self.watching.hears() {
+            LOOK_EVERY
+        } else {
+            LOOK_WITHOUT_NEWS
         }
     }
 
@@ -330,4 +374,19 @@ fn owner_of(partition: u32, present: &[Arc<str>]) -> Option<&Arc<str>> {
         context.finish().as_ref().to_vec()
     };
     present.iter().max_by_key(weight)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_waits_little_and_a_flood_shares_its_transactions() {
+        let rest = |placed, has_more| Sequenced { placed, has_more }.rest().as_millis();
+        assert_eq!(rest(0, false), 0);
+        assert_eq!(rest(3, false), 3);
+        assert_eq!(rest(50, false), 50);
+        assert_eq!(rest(u64::MAX, false), 50);
+        assert_eq!(rest(500, true), 0, "a full step is followed by the next");
+    }
 }

@@ -18,6 +18,7 @@ use crate::domain::TenantId;
 use crate::domain::feed::{FeedEnd, News, Place};
 use crate::metrics::Metrics;
 use crate::ports::{FeedNews, FeedStore, Ports, StoreError};
+use crate::signal::Signal;
 
 /// The wait between two looks at the store while news come through.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -32,6 +33,8 @@ pub struct Watching {
     news: Arc<dyn FeedNews>,
     metrics: Arc<Metrics>,
     endpoints: ChangedEndpoints,
+    /// Entries have arrived, here or elsewhere, that have no place yet.
+    arrivals: Signal,
     lines: Mutex<Lines>,
 }
 
@@ -69,6 +72,7 @@ impl Watching {
             news: ports.news.clone(),
             metrics: ports.metrics.clone(),
             endpoints: ChangedEndpoints::default(),
+            arrivals: Signal::default(),
             lines: Mutex::default(),
         }
     }
@@ -95,6 +99,24 @@ impl Watching {
         self.news.tell(ends);
     }
 
+    /// Tells who gives places that entries have arrived here; and those in other processes too, if they are to know.
+    pub(super) fn tell_arrived(&self, others: bool) {
+        self.arrivals.raise();
+        if others {
+            self.news.tell_arrived();
+        }
+    }
+
+    /// Waits until entries have arrived since it was last told of. Only who gives places waits for it.
+    pub(super) async fn arrived(&self) {
+        self.arrivals.raised().await;
+    }
+
+    /// True while news come through.
+    pub(super) fn hears(&self) -> bool {
+        self.news.is_open()
+    }
+
     /// Waits for news and passes them on. To be called again and again, by one task of a process.
     pub async fn take_news(&self) -> Result<(), Failure> {
         match self.news.next().await {
@@ -106,7 +128,12 @@ impl Watching {
                 self.endpoints.note(&tenants);
                 Ok(())
             }
+            News::Arrived => {
+                self.arrivals.raise();
+                Ok(())
+            }
             News::Missed => {
+                self.arrivals.raise();
                 self.endpoints.miss();
                 self.look().await
             }

@@ -24,6 +24,8 @@ pub enum News {
     Ends(Vec<FeedEnd>),
     /// Endpoints of these tenants were made, changed or removed; each tenant is named once.
     Endpoints(Vec<TenantId>),
+    /// Entries have arrived that have no place yet, of any feed.
+    Arrived,
     /// Something may have been told and lost, of any feed and any endpoint.
     Missed,
 }
@@ -33,6 +35,7 @@ pub enum News {
 pub struct FeedEnds {
     ends: HashMap<TenantId, Place>,
     endpoints: HashSet<TenantId>,
+    has_arrived: bool,
     has_missed: bool,
 }
 
@@ -56,6 +59,11 @@ impl FeedEnds {
         }
     }
 
+    /// Notes that entries without a place have arrived.
+    pub const fn note_arrived(&mut self) {
+        self.has_arrived = true;
+    }
+
     /// Notes that news may have been lost.
     pub const fn miss(&mut self) {
         self.has_missed = true;
@@ -63,6 +71,9 @@ impl FeedEnds {
 
     /// Takes what is there; `None` if there is nothing.
     pub fn take(&mut self) -> Option<News> {
+        if std::mem::take(&mut self.has_arrived) {
+            return Some(News::Arrived);
+        }
         if std::mem::take(&mut self.has_missed) {
             // Whoever hears of it looks at every feed and every endpoint.
             self.ends.clear();
@@ -116,6 +127,16 @@ mod tests {
             ends.note_endpoints(end(tenant, 0).tenant_id);
         }
         assert_eq!(ends.take(), Some(News::Missed), "more than there is room for");
+        assert_eq!(ends.take(), None);
+    }
+
+    fn what_arrived_is_told_beside_the_ends() {
+        let mut ends = FeedEnds::default();
+        ends.note(end(1, 3));
+        ends.note_arrived();
+        ends.note_arrived();
+        assert_eq!(ends.take(), Some(News::Arrived));
+        assert_eq!(ends.take(), Some(News::Ends(vec![end(1, 3)])));
         assert_eq!(ends.take(), None);
     }
 

@@ -66,6 +66,10 @@ pub trait ArrivalStore: Send + Sync {
     /// cannot be read is put aside.
     async fn arrivals(&self, of: Partitions, limit: u32) -> Result<Vec<Arrival>, StoreError>;
 
+    /// Waits until something has arrived through this port since it was last told of. A hint: it may come for nothing, and
+    /// what other processes wrote is not told here.
+    async fn arrived(&self);
+
     /// Appends chunks and takes away the arrivals that they were made of, in one transaction. `Conflict` if the
     /// place of one of the chunks is taken, or one of the arrivals is gone. After an error it may have happened.
     ///

@@ -45,6 +45,10 @@ impl ArrivalStore for Near {
         self.once(Call::Arrivals, read).await
     }
 
+    async fn arrived(&self) {
+        self.shared.store.arrived().await;
+    }
+
     async fn append(&self, chunks: &[Chunk], arrivals: &[Arc<str>]) -> Result<Appended, StoreError> {
         let (chunks, arrivals) = (chunks.to_vec(), arrivals.to_vec());
         let append = move |shared: &Shared| {

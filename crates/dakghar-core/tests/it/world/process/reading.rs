@@ -7,6 +7,7 @@ use dakghar_core::app::{
 };
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::{AmendedMessage, EntryFilter, Person, Place, Problem, TenantId};
+use futures_util::FutureExt as _;
 
 use super::Process;
 
@@ -70,6 +71,12 @@ impl Process {
     /// Looks how far feeds go, as it is done now and then.
     pub async fn look_at_feeds(&self) -> Result<(), Problem> {
         Ok(self.app.watching.look().await?)
+    }
+
+    /// Passes on that entries have arrived, if they have, and returns whether who gives places has heard of it.
+    pub fn hears_of_arrivals(&self) -> bool {
+        let _ = self.app.sequencing.tell_arrivals().now_or_never();
+        self.app.sequencing.arrived().now_or_never().is_some()
     }
 
     /// One step of giving places. Returns how many were given.
