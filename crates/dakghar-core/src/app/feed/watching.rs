@@ -112,11 +112,6 @@ impl Watching {
         self.arrivals.raised().await;
     }
 
-    /// True while news come through.
-    pub(super) fn hears(&self) -> bool {
-        self.news.is_open()
-    }
-
     /// Waits for news and passes them on. To be called again and again, by one task of a process.
     pub async fn take_news(&self) -> Result<(), Failure> {
         match self.news.next().await {

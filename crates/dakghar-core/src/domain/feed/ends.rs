@@ -130,6 +130,7 @@ mod tests {
         assert_eq!(ends.take(), None);
     }
 
+    #[test]
     fn what_arrived_is_told_beside_the_ends() {
         let mut ends = FeedEnds::default();
         ends.note(end(1, 3));
