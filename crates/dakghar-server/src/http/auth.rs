@@ -2,7 +2,7 @@
 //!
 //! To a tenant's key, every other tenant looks exactly like one that does not exist.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
@@ -10,7 +10,7 @@ use dakghar_core::app::{Failure, KeyVerdict};
 use dakghar_core::domain::tenant::SharedTenant;
 use dakghar_core::domain::{Actor, ErrorCode, Problem, TenantId};
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 
 use super::allowance;
 use super::authority::{Credential, Presented, presented_key};
@@ -116,16 +116,16 @@ fn credential<'a>(
 /// and is far more than that takes.
 const WRONG_KEY_TAKES: Duration = Duration::from_millis(20);
 
-/// The wait for a moment that timers cannot hit: they count milliseconds from when they were set, and so end at a moment that
-/// tells how long the work before them took.
-const EXACTLY: Duration = Duration::from_millis(2);
+/// The part of it that is slept. Timers count milliseconds from when they were set, and so end at a moment that tells how
+/// long the work before them took.
+const WRONG_KEY_SLEEPS: Duration = Duration::from_millis(18);
 
-/// Waits until this moment, whatever was done before. The last two milliseconds it asks for the time again and again, and
-/// lets everybody else go first.
-async fn refuse_at(until: Instant) {
-    sleep_until(until - EXACTLY).await;
+/// Waits until a refusal has taken its time, whatever was done in it. The last two milliseconds it asks for the time again
+/// and again, and lets everybody else go first.
+async fn refuse_in_time(began: Instant) {
+    sleep_until((began + WRONG_KEY_SLEEPS).into()).await;
     #[expect(clippy::disallowed_methods, reason = "how long this refusal takes")]
-    while Instant::now() < until {
+    while Instant::now() < began + WRONG_KEY_TAKES {
         yield_now().await;
     }
 }
@@ -180,7 +180,7 @@ impl FromRequestParts<HttpState> for TenantScope {
             });
         };
         #[expect(clippy::disallowed_methods, reason = "how long this refusal takes")]
-        let until = Instant::now() + WRONG_KEY_TAKES;
+        let began = Instant::now();
         match tenants.check_api_key(id.as_ref(), key).await? {
             KeyVerdict::Right(tenant) => {
                 settle(check, Verdict::Tenants);
@@ -196,7 +196,7 @@ impl FromRequestParts<HttpState> for TenantScope {
             }
             KeyVerdict::Wrong | KeyVerdict::Unreadable(_) => {
                 settle(check, Verdict::Wrong);
-                refuse_at(until).await;
+                refuse_in_time(began).await;
                 Err(no_such_tenant().into())
             }
         }
