@@ -28,7 +28,9 @@ const FORGET_EVERY: Duration = Duration::from_hours(1);
 const FORGET_NEXT: Duration = Duration::from_secs(1);
 /// The wait after a failure.
 const FAILURE_WAIT: Duration = Duration::from_secs(1);
-/// Calls of one tenant's endpoints under way.
+/// The wait after another process has delivered to an endpoint: whoever does not own it knows by then.
+const LOST_WAIT: Duration = Duration::from_secs(2);
+/// Calls of one tenant's endpoints under way, beside one of each.
 const TENANT_CALLS_MAX: usize = 32;
 /// Calls of all endpoints under way.
 const CALLS_MAX: usize = 1_024;
@@ -184,11 +186,14 @@ impl Deliverer {
             let Some(endpoint) = endpoint else { return };
             let wait = match self.callbacks.run(endpoint).await {
                 Ok(mut run) => match self.drive(&mut run, &mut changes, &health).await {
-                    Ok(()) => Duration::ZERO,
+                    Ok(()) => LOST_WAIT,
                     Err(failure) => self.note(&failure, "an endpoint could not be delivered to"),
                 },
                 Err(failure) => self.note(&failure, "how far an endpoint is could not be read"),
             };
+            if changes.borrow().is_none() {
+                return;
+            }
             let _ = timeout(wait, changes.changed()).await;
         }
     }
@@ -201,6 +206,7 @@ impl Deliverer {
         health: &Mutex<Health>,
     ) -> Result<(), Failure> {
         let tenant_calls = self.tenant_calls(run.endpoint().tenant_id);
+        let own_call = Semaphore::new(1);
         let mut calls = FuturesUnordered::new();
         let mut news = News::of(&self.callbacks, run);
         let mut ends_at = None;
@@ -217,7 +223,7 @@ impl Deliverer {
                 Some(at) => Some(at.saturating_sub(self.callbacks.uptime())),
                 None => match run.step().await {
                     Ok(CallbacksStep::Begin(begun)) => {
-                        calls.extend(begun.into_iter().map(|call| self.call(&tenant_calls, call)));
+                        calls.extend(begun.into_iter().map(|call| self.call(&own_call, &tenant_calls, call)));
                         run.wait_max()
                     }
                     Ok(CallbacksStep::Lost) => return Ok(()),
@@ -242,8 +248,14 @@ impl Deliverer {
             .clone()
     }
 
-    async fn call(&self, tenant_calls: &Semaphore, call: OutgoingCall) -> EndedCallback {
-        let _own = tenant_calls.acquire().await;
+    /// Makes a call when there is room for it. One call of an endpoint needs no room of its tenant's, so that slow endpoints
+    /// do not hold up the tenant's others.
+    async fn call(&self, own_call: &Semaphore, tenant_calls: &Semaphore, call: OutgoingCall) -> EndedCallback {
+        let _room = tokio::select! {
+            biased;
+            own = own_call.acquire() => own,
+            shared = tenant_calls.acquire() => shared,
+        };
         let _place = self.calls.acquire().await;
         self.callbacks.make(call).await
     }

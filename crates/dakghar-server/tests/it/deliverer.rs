@@ -148,3 +148,39 @@ async fn who_delivers_hears_of_endpoints_at_once() {
     timeout(PATIENCE, running).await.expect("it ends").expect("no panic");
     timeout(PATIENCE, tasks.wait()).await.expect("they end");
 }
+
+#[tokio::test]
+async fn endpoints_that_hang_hold_up_no_other_one_of_their_tenant() {
+    let service = Service::open();
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let all = format!("/tenants/{}/endpoints", tenant.id);
+    for n in 0..5 {
+        let url = format!("https://example.com/hang/{n}");
+        service.receivers.hang(&url);
+        service.post(&all, &json!({"url": url})).await;
+    }
+    service.post(&all, &json!({"url": URL})).await;
+    let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
+    let bodies = Arc::new(CallbackViews);
+    let running = run(
+        Work::CALLBACKS,
+        service.app.clone(),
+        bodies,
+        tasks.clone(),
+        stopping.clone(),
+    );
+    let running = tokio::spawn(running);
+    // More than all that hang may have under way together.
+    for count in 1..=12 {
+        happen(&service, &tenant).await;
+        until(&service, URL, count).await;
+    }
+    for _ in 0..20 {
+        happen(&service, &tenant).await;
+    }
+    until(&service, URL, 32).await;
+    let hanging = service.receivers.posted().len() - 32;
+    assert!(hanging >= 32, "{hanging} calls hang");
+    stopping.cancel();
+    running.abort();
+}

@@ -1,6 +1,6 @@
 //! Receivers that are told what to answer, and remember what they got.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -34,6 +34,7 @@ pub struct MemoryReceivers {
     posted: Mutex<Vec<Posted>>,
     asked: Mutex<Vec<Asked>>,
     answers: Mutex<BTreeMap<String, VecDeque<CallbackOutcome>>>,
+    hanging: Mutex<BTreeSet<String>>,
 }
 
 impl MemoryReceivers {
@@ -56,6 +57,11 @@ impl MemoryReceivers {
         self.answer(url, outcome);
     }
 
+    /// Calls of this URL get no answer from now on.
+    pub fn hang(&self, url: &str) {
+        self.hanging.lock().insert(url.to_owned());
+    }
+
     /// Everything that was posted, in order.
     pub fn posted(&self) -> Vec<Posted> {
         self.posted.lock().clone()
@@ -72,6 +78,7 @@ impl Receivers for MemoryReceivers {
     async fn post(&self, call: CallbackCall) -> CallbackAnswer {
         let url = call.url.as_str().to_owned();
         let told = self.answers.lock().get_mut(&url).and_then(VecDeque::pop_front);
+        let hangs = self.hanging.lock().contains(&url);
         let headers = call
             .headers
             .iter()
@@ -81,6 +88,9 @@ impl Receivers for MemoryReceivers {
             headers: headers.collect(),
             body: call.body,
         });
+        if hangs {
+            std::future::pending::<()>().await;
+        }
         CallbackAnswer {
             outcome: told.unwrap_or(CallbackOutcome::Answered {
                 status: 200,

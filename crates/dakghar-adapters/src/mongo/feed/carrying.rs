@@ -121,7 +121,7 @@ impl MongoStore {
                 // Another process may have been faster, which the mark tells.
                 Err(aborted) if tries < TRIES_MAX => {
                     tries += 1;
-                    tracing::debug!(?aborted, "a portion of entries is tried again");
+                    tracing::debug!(why = ?aborted, "a portion of entries is tried again");
                     wait_for_others(tries).await;
                 }
                 Err(aborted) => return Err(aborted.into_store_error()),
@@ -130,15 +130,11 @@ impl MongoStore {
                 #[expect(clippy::disallowed_methods, reason = "as above")]
                 let now = Instant::now();
                 told_at = now;
-                tracing::info!(
-                    entries,
-                    of = mark.source.as_str(),
-                    "entries for what was received before"
-                );
+                tracing::info!(count = entries, "entries for what was received before");
             }
         }
         if entries > 0 {
-            tracing::info!(entries, "what was received before has its entries");
+            tracing::info!(count = entries, "what was received before has its entries");
         }
         Ok(())
     }

@@ -67,10 +67,7 @@ impl Endpoints {
             timeout: self.timeout,
         };
         let message = match self.ports.receivers.get(query).await {
-            Ok(ReceiverText {
-                status: 200..=299,
-                text,
-            }) if text == challenge => return Ok(()),
+            Ok(ReceiverText { status: 200, text }) if text == challenge => return Ok(()),
             Ok(ReceiverText { status, text }) => {
                 let told: String = text.chars().take(TOLD_MAX).collect();
                 format!(

@@ -31,6 +31,8 @@ const ENDS_MAX: usize = 10_000;
 const ATTEND_EVERY: Duration = Duration::from_secs(1);
 /// A process that was not seen to say that it is there for so long owns nothing.
 const GONE_AFTER: Duration = Duration::from_secs(5);
+/// A process that begins beside others hands out nothing for so long: until it knows them it owns everything, as they do.
+const NEWCOMER_WAIT: Duration = Duration::from_millis(2_500);
 /// An entry that waits so long for its place is late.
 const LATE: Duration = Duration::from_secs(10);
 /// After so long it is forgotten.
@@ -82,6 +84,8 @@ pub struct Sequencing {
 #[derive(Default)]
 struct State {
     owned: Partitions,
+    /// When it first said that it is there.
+    attends_since: Option<Duration>,
     /// When it is to say again that it is there, by the time since this machine was started.
     attends_at: Duration,
     /// The ends of feeds as they were last seen. They may be wrong.
@@ -118,13 +122,19 @@ impl Sequencing {
         self.arrivals.is_some()
     }
 
-    /// Returns the partitions that this process owns. Where the store gives places itself, there is one process.
+    /// Returns the partitions whose entries this process hands out. Where the store gives places itself, there is one
+    /// process.
     pub fn owned(&self) -> Partitions {
-        if self.is_needed() {
-            self.state.lock().owned
-        } else {
-            Partitions::ALL
+        if !self.is_needed() {
+            return Partitions::ALL;
         }
+        let now = self.clock.uptime();
+        let state = self.state.lock();
+        let is_new = |since| now.saturating_sub(since) < NEWCOMER_WAIT;
+        if !state.seen.is_empty() && state.attends_since.is_none_or(is_new) {
+            return Partitions::default();
+        }
+        state.owned
     }
 
     /// Waits for entries that arrive in this process, and says so to those who give places. To be called again and again, by
@@ -158,6 +168,7 @@ impl Sequencing {
             if now < state.attends_at {
                 return Ok(state.owned);
             }
+            state.attends_since.get_or_insert(now);
             state.attends_at = now + ATTEND_EVERY;
         }
         let attendants = arrivals.attend(&self.name).await?;
@@ -383,10 +394,7 @@ mod tests {
     #[test]
     fn little_waits_little_and_a_flood_shares_its_transactions() {
         let rest = |placed, has_more| Sequenced { placed, has_more }.rest().as_millis();
-        assert_eq!(rest(0, false), 0);
-        assert_eq!(rest(3, false), 3);
-        assert_eq!(rest(50, false), 50);
-        assert_eq!(rest(u64::MAX, false), 50);
+        assert_eq!([rest(0, false), rest(3, false), rest(u64::MAX, false)], [0, 3, 50]);
         assert_eq!(rest(500, true), 0, "a full step is followed by the next");
     }
 }
