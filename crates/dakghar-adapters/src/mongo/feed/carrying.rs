@@ -22,6 +22,8 @@ use crate::mongo::transactions::{Aborted, TRIES_MAX, wait_for_others};
 
 /// Records in one portion.
 const PORTION: u32 = 500;
+/// How often a portion is tried: for longer than the server keeps a transaction of a process that died, a minute.
+const CARRY_TRIES_MAX: u32 = 400;
 /// The wait between two lines of the log about how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 /// The id of the one document that says how far it is.
@@ -119,10 +121,10 @@ impl MongoStore {
                     entries += portion.entries.len();
                 }
                 // Another process may have been faster, which the mark tells.
-                Err(aborted) if tries < TRIES_MAX => {
+                Err(aborted) if tries < CARRY_TRIES_MAX => {
                     tries += 1;
                     tracing::debug!(why = ?aborted, "a portion of entries is tried again");
-                    wait_for_others(tries).await;
+                    wait_for_others(tries.min(TRIES_MAX)).await;
                 }
                 Err(aborted) => return Err(aborted.into_store_error()),
             }

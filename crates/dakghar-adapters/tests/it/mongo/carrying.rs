@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bson::{Document, doc};
-use dakghar_adapters::mongo::MongoStore;
+use dakghar_adapters::mongo::{MongoOptions, MongoStore};
 use dakghar_core::domain::message::EvidenceStatus;
 use dakghar_core::domain::{FeedEntry, Message, Partitions, TenantId, WebhookEvent};
 use dakghar_core::ports::{ArrivalStore as _, EventStore as _, MessageStore as _, StatusStore as _};
@@ -24,7 +24,12 @@ async fn forget_feeds(server: &SharedMongo) {
 }
 
 async fn start(server: &SharedMongo) -> Arc<MongoStore> {
-    MongoStore::connect(&server.uri(), options(server))
+    let options = MongoOptions {
+        // What a start that was killed has left behind is ended sooner.
+        write_timeout: Duration::from_secs(3),
+        ..options(server)
+    };
+    MongoStore::connect(&server.uri(), options)
         .await
         .expect("the server answers")
 }
