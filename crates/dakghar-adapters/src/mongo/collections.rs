@@ -25,7 +25,7 @@ pub(super) const FEED_ARRIVALS: &str = "feed_arrivals";
 pub(super) const FEED_ASIDE: &str = "feed_aside";
 /// The processes that give places.
 pub(super) const FEED_ATTENDANTS: &str = "feed_attendants";
-/// How far the entries of an installation from before there were feeds are written: one document.
+/// The mark up to which an installation from before there were feeds has its entries: one document.
 pub(super) const FEED_CARRIED: &str = "feed_carried";
 /// Tenants with their numbers.
 pub(super) const TENANTS: &str = "tenants";

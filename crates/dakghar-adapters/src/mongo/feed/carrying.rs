@@ -22,7 +22,7 @@ use crate::mongo::transactions::{Aborted, TRIES_MAX, wait_for_others};
 
 /// Records in one portion.
 const PORTION: u32 = 500;
-/// How often a portion is tried: for longer than the server keeps a transaction of a process that died, a minute.
+/// The tries of a portion. They take longer than the server keeps a transaction of a process that died, a minute.
 const CARRY_TRIES_MAX: u32 = 400;
 /// The wait between two lines of the log about how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(10);
@@ -70,7 +70,7 @@ impl Source {
         }
     }
 
-    /// What is told of a record; `None` if nothing is.
+    /// The entry of a record; `None` if nothing is told of it.
     fn entry(self, raw: &RawDocument) -> Result<Option<FeedEntry>, Unreadable> {
         Ok(match self {
             Self::Messages => {
@@ -83,7 +83,7 @@ impl Source {
     }
 }
 
-/// How far it is: behind this record of this kind.
+/// The record behind which it goes on, and its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Mark {
     source: Source,
@@ -141,7 +141,7 @@ impl MongoStore {
         Ok(())
     }
 
-    /// How far it is; `None` if it is done.
+    /// Reads the mark, and makes the first one; `None` if everything is done.
     async fn mark(&self) -> Result<Option<Mark>, StoreError> {
         let read = |raw: &RawDocument| {
             let wrong = |field| Unreadable::field("mark of the feed", MARK, field);

@@ -25,7 +25,7 @@ async fn forget_feeds(server: &SharedMongo) {
 
 async fn start(server: &SharedMongo) -> Arc<MongoStore> {
     let options = MongoOptions {
-        // What a start that was killed has left behind is ended sooner.
+        // Ends sooner what a killed start has left behind.
         write_timeout: Duration::from_secs(3),
         ..options(server)
     };
