@@ -6,13 +6,13 @@
 
 use std::time::{Duration, Instant};
 
-use bson::oid::ObjectId;
 use bson::{Document, RawDocument, RawDocumentBuf, doc};
 use dakghar_core::domain::feed::FeedEntry;
 use dakghar_core::domain::message::Origin;
 use dakghar_core::ports::{LOAD_BYTES_MAX, StoreError};
 use mongodb::Collection;
 
+use super::writing::arrival_id_at;
 use crate::mongo::MongoStore;
 use crate::mongo::collections::FEED_CARRIED;
 use crate::mongo::documents::{Unreadable, event, feed, message, status};
@@ -91,6 +91,14 @@ struct Mark {
 }
 
 impl Mark {
+    /// Before all records of a kind.
+    const fn before(source: Source) -> Self {
+        Self {
+            source,
+            after: String::new(),
+        }
+    }
+
     fn document(&self) -> Document {
         doc! { "source": self.source.as_str(), "after": &self.after }
     }
@@ -109,9 +117,9 @@ impl MongoStore {
     pub(in crate::mongo) async fn carry_feed(&self) -> Result<(), StoreError> {
         #[expect(clippy::disallowed_methods, reason = "measures for how long it has been silent")]
         let mut told_at = Instant::now();
-        let (mut entries, mut tries) = (0, 0);
+        let (mut entries, mut tries, mut is_told) = (0, 0, false);
         while let Some(mark) = self.mark().await? {
-            if entries == 0 && tries == 0 {
+            if !std::mem::replace(&mut is_told, true) {
                 tracing::info!("what this installation has received gets its entries in the feeds of its tenants");
             }
             let portion = self.portion(&mark).await?;
@@ -159,13 +167,7 @@ impl MongoStore {
         }
         let mut first = doc! { "_id": MARK };
         if self.is_from_before().await? {
-            first.extend(
-                Mark {
-                    source: Source::FIRST,
-                    after: String::new(),
-                }
-                .document(),
-            );
+            first.extend(Mark::before(Source::FIRST).document());
         }
         // Of two that start at the same time one writes it.
         let marking = marks
@@ -211,10 +213,7 @@ impl MongoStore {
                 source: mark.source,
                 after: last.clone(),
             }),
-            None => mark.source.next().map(|source| Mark {
-                source,
-                after: String::new(),
-            }),
+            None => mark.source.next().map(Mark::before),
         };
         // One that cannot be read was told of, and has no entry.
         let entries = found.into_values().filter_map(|entry| entry.ok().flatten()).collect();
@@ -226,7 +225,7 @@ impl MongoStore {
         let arrivals = (portion.entries.iter())
             // Each by itself: they are placed in the order of their ids, which begin with their times.
             .map(|entry| {
-                let id = format!("{:012x}{}", entry.at.as_millis(), ObjectId::new().to_hex());
+                let id = arrival_id_at(entry.at);
                 feed::encode_arrival(&id, &entry.tenant_id, &[entry], None)
             })
             .collect::<Result<Vec<_>, _>>()

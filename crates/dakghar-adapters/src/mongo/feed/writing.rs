@@ -7,6 +7,7 @@ use bson::raw::RawBsonRef;
 use bson::{Bson, RawDocument, RawDocumentBuf, doc};
 use dakghar_core::domain::feed::FeedEntry;
 use dakghar_core::domain::ids::TenantId;
+use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{Clock as _, StoreError};
 use mongodb::Collection;
 
@@ -167,9 +168,13 @@ impl MongoStore {
 
 /// The id of an arrival that is made now.
 pub(super) fn arrival_id(clock: &MongoClock) -> String {
-    let now = clock.present().now.as_millis();
+    arrival_id_at(clock.present().now)
+}
+
+/// The id of an arrival that is placed as one that was made at this time.
+pub(super) fn arrival_id_at(time: Timestamp) -> String {
     // The second part tells apart what was made in the same millisecond, in the order of one process.
-    format!("{now:012x}{}", ObjectId::new().to_hex())
+    format!("{:012x}{}", time.as_millis(), ObjectId::new().to_hex())
 }
 
 /// The places of the records whose key no earlier one has; the others are duplicates.
