@@ -72,6 +72,13 @@ impl Sender {
         // Kept across rounds of the loop: taking jobs must not be dropped halfway.
         let mut taking: Option<BoxFuture<'static, Result<Vec<Job>, QueueError>>> = None;
         loop {
+            if sending.outages().wait().is_some() {
+                // How long to wait, and if at all, is known when the try before has ended.
+                let until_claimed = self.until_claimed();
+                if stopping.run_until_cancelled(until_claimed).await.is_none() {
+                    return;
+                }
+            }
             let outage = sending.outages().wait();
             if let Some(wait) = outage
                 && stopping.run_until_cancelled(sleep(wait)).await.is_none()
@@ -125,7 +132,7 @@ impl Sender {
     async fn send_batch(&mut self, jobs: Vec<Job>) {
         let sending = &self.caller.sending;
         let step_max = match sending.outages().wait() {
-            Some(_) => 1,
+            Some(_) => 1_usize.saturating_sub(jobs.len()),
             None => sending.places_free().max(LINE_STEP_MIN),
         };
         let step = self.line.len().min(step_max);
@@ -150,11 +157,16 @@ impl Sender {
         }
     }
 
+    async fn until_claimed(&mut self) {
+        if let Some(before) = &mut self.claiming {
+            let _ = before.await;
+            self.claiming = None;
+        }
+    }
+
     /// Waits until the batch before is claimed, then starts to claim and call for this one.
     async fn claim(&mut self, sends: Vec<PreparedSend>) {
-        if let Some(before) = self.claiming.take() {
-            let _ = before.await;
-        }
+        self.until_claimed().await;
         if !sends.is_empty() {
             let caller = self.caller.clone();
             let claiming = async move { caller.claim_and_call(sends).await };

@@ -11,6 +11,7 @@ use dakghar_core::ports::{ArrivalStore as _, EventStore as _, MessageStore as _,
 use dakghar_testkit::samples::{With as _, at, event, event_bare, inbound, outbound, status_record, tenant_id};
 use dakghar_testkit::servers::SharedMongo;
 use futures_util::future::join_all;
+use mongodb::Database;
 
 use super::{database, options, store};
 
@@ -32,6 +33,12 @@ async fn start(server: &SharedMongo) -> Arc<MongoStore> {
     MongoStore::connect(&server.uri(), options)
         .await
         .expect("the server answers")
+}
+
+/// How far the carrying over is.
+async fn carried(database: &Database) -> Option<Document> {
+    let marks = database.collection::<Document>("feed_carried");
+    marks.find_one(doc! {}).await.expect("the server answers")
 }
 
 /// What waits for places, in the order in which it gets them.
@@ -110,17 +117,25 @@ async fn a_start_that_is_killed_and_starts_beside_it_leave_each_entry_once() {
     let Some((store, server)) = store().await else { return };
     let expected = receive(&store, &[tenant_id(), tenant_id(), tenant_id()], 800).await;
     forget_feeds(&server).await;
-    let marks = database(&server).await.collection::<Document>("feed_carried");
-    let mut killed_midway = false;
-    for wait in (1..).map(|n| Duration::from_millis(n * 60)) {
+    let database = database(&server).await;
+    let mut kills = 0;
+    let mut mark = carried(&database).await;
+    // Each pair is killed soon after it has written something, once at its next step and once in it.
+    while kills < 8 {
         let starting = join_all([start(&server), start(&server)]);
-        let has_ended = tokio::time::timeout(wait, starting).await.is_ok();
-        let mark = marks.find_one(doc! {}).await.expect("the server answers");
-        killed_midway |= mark.is_some_and(|mark| mark.get_str("after").is_ok_and(|after| !after.is_empty()));
-        if has_ended {
-            break;
+        let moved = async {
+            while carried(&database).await == mark {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            tokio::time::sleep(Duration::from_millis(kills * 7)).await;
+        };
+        tokio::select! {
+            biased;
+            () = moved => kills += 1,
+            _ = starting => break,
         }
+        mark = carried(&database).await;
     }
-    assert!(killed_midway, "none was killed between two portions");
+    assert!(kills > 1, "none was killed between two portions");
     assert_eq!(arrived(start(&server).await.as_ref()).await, expected);
 }
