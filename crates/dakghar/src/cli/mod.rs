@@ -6,6 +6,7 @@ mod doctor;
 mod endpoint;
 mod feed;
 mod graph_sim;
+mod health;
 mod hold;
 mod migrate;
 mod output;
@@ -49,6 +50,7 @@ enum Command {
     Worker(serve::WorkerArgs),
     /// Run a simulated Meta: the Graph API's messages endpoint, signed webhooks, faults by rule
     GraphSim(graph_sim::Args),
+    Health(health::Args),
     /// Check settings, store, queue, keys, Graph version and clock, and say how to mend what is wrong
     Doctor,
     /// Register, list, show, pause, resume and remove tenants
@@ -109,6 +111,7 @@ pub fn run() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::GraphSim(args) => with_environment(|_| finish(in_runtime(graph_sim::run(&args)))),
+        Command::Health(args) => with_environment(|environment| in_runtime(health::run(environment, args))),
         Command::Doctor => with_environment(|environment| in_runtime(doctor::run(environment))),
         Command::Migrate(args) => with_environment(|environment| in_runtime(migrate::run(environment, &args))),
         Command::Serve(args) => with_config(|config| serve::run(config, Parts::WHOLE, args)),

@@ -22,8 +22,8 @@ use keys::Keys;
 use meta::Meta;
 use reader::Reader;
 use sending::Sending;
-pub use server::MetricsAddr;
 use server::Server;
+pub use server::{MetricsAddr, health_addr};
 pub use storage::Backend;
 use storage::Storage;
 

@@ -1,10 +1,11 @@
 //! The settings of the server: its address, and who may use it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use dakghar_core::domain::Secret;
 use ipnet::IpNet;
 
+use super::environment::Environment;
 use super::reader::Reader;
 use super::variable::{Kind, Variable, table};
 
@@ -51,6 +52,32 @@ pub struct Server {
     pub metrics: MetricsAddr,
     /// The URL under which Meta reaches this server.
     pub public_url: Option<String>,
+}
+
+/// Returns where a process with these settings answers health checks, as somebody on the same machine reaches it. Judges no
+/// other setting, so that a check needs no secrets.
+pub fn health_addr(environment: &Environment) -> Result<SocketAddr, Vec<String>> {
+    let mut reader = Reader::new(environment);
+    let port: u16 = reader.integer(&PORT);
+    // Where it is not set, both of its defaults are reached through loopback.
+    let bound = SocketAddr::new(read_bind_addr(&mut reader, false), port);
+    // A text that is no number was reported already.
+    let is_free = reader.text(&PORT).as_deref() == Some("0");
+    reader.require(
+        !is_free,
+        "PORT is 0, so nobody knows the port that the process has taken: set PORT to the port that its log names",
+    );
+    reader.finish(reached(bound))
+}
+
+/// An address to listen on is not always one to connect to.
+fn reached(bound: SocketAddr) -> SocketAddr {
+    let ip = match bound.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, bound.port())
 }
 
 /// Where metrics are served.

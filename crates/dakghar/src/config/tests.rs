@@ -333,3 +333,23 @@ fn without_a_check_of_signatures_the_server_is_for_this_machine_only() {
     assert!(!whole.server.bind_addr.is_loopback() && !whole.takes_unsigned_webhooks());
     assert!(whole.warnings().is_empty(), "{:?}", whole.warnings());
 }
+
+#[test]
+fn health_is_asked_on_this_machine_and_needs_no_secret() {
+    let addr = |values: [(&str, &str); 2]| health_addr(&Environment::of(values)).map(|addr| addr.to_string());
+    for (bind, port, expected) in [
+        ("", "", "127.0.0.1:3000"),
+        ("0.0.0.0", "80", "127.0.0.1:80"),
+        ("::", "80", "[::1]:80"),
+        ("10.0.0.7", "80", "10.0.0.7:80"),
+    ] {
+        let found = addr([("BIND_ADDR", bind), ("PORT", port)]);
+        assert_eq!(found.as_deref(), Ok(expected));
+    }
+    assert_eq!(
+        addr([("APP_ENV", "production"), ("PORT", "80")]).as_deref(),
+        Ok("127.0.0.1:80")
+    );
+    let problems = addr([("BIND_ADDR", "x"), ("PORT", "0")]).expect_err("two problems");
+    assert_eq!(problems.len(), 2, "{problems:?}");
+}

@@ -29,6 +29,7 @@ mod failover;
 mod fairness;
 mod faulty_disk;
 mod feed;
+mod health;
 mod hold;
 mod inbound;
 mod inputs;
