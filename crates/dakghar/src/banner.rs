@@ -10,7 +10,7 @@ use crate::secrets::VERIFY_TOKEN_FILE;
 pub fn text(config: &Config, backend: &str, addr: SocketAddr, metrics: Option<SocketAddr>) -> String {
     let url = match config.server.public_url.as_deref() {
         Some(url) => url.trim_end_matches('/').to_owned(),
-        None => format!("http://{}:{}", host_of(addr), addr.port()),
+        None => format!("{}://{}:{}", scheme(config), host_of(addr), addr.port()),
     };
     let mut text = format!(
         "\nDakghar {}\n  listens on   {url}   (docs: {url}/docs)\n  backend      {backend}\n  Graph API    {} {}\n",
@@ -62,6 +62,10 @@ curl "{url}/whatsapp/webhook?hub.mode=subscribe&hub.verify_token={verify_token}&
 
 "#
     )
+}
+
+const fn scheme(config: &Config) -> &'static str {
+    if config.https.files.is_some() { "https" } else { "http" }
 }
 
 /// An address to listen on is not always one to connect to.

@@ -3,6 +3,7 @@
 mod banner;
 mod cli;
 mod config;
+mod https;
 mod lifecycle;
 mod memory;
 mod secrets;

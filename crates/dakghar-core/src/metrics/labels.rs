@@ -29,6 +29,16 @@ macro_rules! label {
 pub(super) use label;
 
 label! {
+    /// What became of a change of the server's certificate.
+    TlsReload "result" {
+        /// It is shown from now on.
+        Taken = "taken",
+        /// It cannot be used, and the one before is still shown.
+        Refused = "refused",
+    }
+}
+
+label! {
     /// The end of a call to Meta.
     Attempt "outcome" {
         /// Meta accepted the message.

@@ -18,7 +18,7 @@ pub use prometheus_client::metrics::gauge::Gauge;
 
 pub use labels::{
     Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Limit, LiveWay, Received,
-    Redriven,
+    Redriven, TlsReload,
 };
 pub use store_calls::StoreCall;
 pub use table::{Metrics, Row, Unit};

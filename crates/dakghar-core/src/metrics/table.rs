@@ -12,7 +12,7 @@ use prometheus_client::registry::{self, Registry};
 use super::instruments::{Family, Histogram, Instrument, LabelDescription, Latency, Wait};
 use super::labels::{
     Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Limit, LiveWay, Received,
-    Redriven,
+    Redriven, TlsReload,
 };
 use super::store_calls::StoreCall;
 
@@ -140,6 +140,9 @@ table! {
     callback_endpoints: Family<EndpointHealth, Gauge>, "callback_endpoints", None, "Endpoints to which this process delivers, by how they are";
     callback_exceptions: Gauge, "callback_exceptions", None, "Entries that the endpoints of this process have not taken and that are tried again";
     refused: Family<Limit, Counter>, "refused", None, "Requests and connections that were refused, by the limit they would have passed";
+    tls_handshakes_failed: Counter, "tls_handshakes_failed", None, "Connections on which no TLS was agreed on";
+    tls_reloads: Family<TlsReload, Counter>, "tls_reloads", None, "Changes of the files of the server's certificate, by what became of them";
+    tls_certificate_expiry: Gauge, "tls_certificate_expiry", Seconds, "When the certificate that this process shows expires, since the Unix epoch; 0 where it speaks no TLS";
     wrong_keys: Counter, "wrong_keys", None, "Requests whose key was checked and is wrong for what they asked; dakghar_refused_total{limit=\"wrong_keys\"} are those whose key was not looked at";
     budget_used: Family<Budget, Gauge>, "budget_used", Bytes, "Bytes of requests and answers under way";
     budget_limit: Family<Budget, Gauge>, "budget_limit", Bytes, "The most bytes of requests and answers under way";

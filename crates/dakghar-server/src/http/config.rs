@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use dakghar_core::domain::Secret;
 use ipnet::IpNet;
+
+use super::tls::Tls;
 
 /// Settings and limits of the HTTP edge.
 #[derive(Clone, Debug)]
@@ -48,8 +51,19 @@ pub struct HttpConfig {
     pub drain_timeout: Duration,
     /// The most connections at a time; further ones wait in the listener's backlog.
     pub connections_max: usize,
+    /// The TLS that a listener speaks; plain HTTP without.
+    pub tls: Option<Tls>,
+    /// The value of `Strict-Transport-Security` in every answer, if there is to be one.
+    pub hsts: Option<HeaderValue>,
+    /// True if the health checks are answered on a port of their own, and nowhere else.
+    pub health_apart: bool,
     /// The version that the service reports.
     pub version: &'static str,
+}
+
+/// Returns the value of `Strict-Transport-Security` for so many seconds.
+pub fn max_age(seconds: u64) -> HeaderValue {
+    HeaderValue::try_from(format!("max-age={seconds}")).expect("letters and digits")
 }
 
 impl Default for HttpConfig {
@@ -74,6 +88,9 @@ impl Default for HttpConfig {
             idle_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(20),
             connections_max: 10_000,
+            tls: None,
+            hsts: None,
+            health_apart: false,
             version: env!("CARGO_PKG_VERSION"),
         }
     }

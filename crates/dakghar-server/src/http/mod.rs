@@ -7,6 +7,7 @@
 
 mod allowance;
 mod api;
+mod aside;
 mod auth;
 mod authority;
 mod body;
@@ -37,11 +38,14 @@ mod senders;
 mod serve;
 mod starting;
 mod state;
+mod tls;
+mod unverified;
 mod views;
 mod webhook;
 mod wrong_keys;
 
-pub use config::HttpConfig;
+pub use aside::Asides;
+pub use config::{HttpConfig, max_age};
 pub use failing::watch_failures;
 pub use listening::keep_listening;
 pub use metrics::{metrics_markdown, metrics_router};
@@ -49,4 +53,5 @@ pub use probe::HealthProbe;
 pub use router::{health_router, openapi_json, router};
 pub use serve::serve;
 pub use starting::starting_router;
+pub use tls::{Identity, IdentityError, Tls};
 pub use views::{CallbackViews, feed_entry_json};

@@ -10,7 +10,11 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use super::unverified;
 
 /// The most bytes of an answer that are read; a real one has some hundreds.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -20,6 +24,8 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 pub struct HealthProbe {
     /// Where the process answers health checks.
     pub addr: SocketAddr,
+    /// True if it speaks TLS there.
+    pub tls: bool,
     /// True to ask whether it can work, false to ask only whether it is alive.
     pub ready: bool,
     /// The longest that all of it may take.
@@ -43,7 +49,8 @@ struct Dependency {
 impl HealthProbe {
     /// The URL that is asked.
     pub fn url(&self) -> String {
-        format!("http://{}{}", self.addr, self.path())
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.addr, self.path())
     }
 
     /// Asks once. An error says in one line why the process does not count as healthy.
@@ -66,6 +73,19 @@ impl HealthProbe {
     async fn answer(&self) -> Result<(StatusCode, Vec<u8>), String> {
         let connected = TcpStream::connect(self.addr).await;
         let stream = connected.map_err(|error| format!("nobody answers there ({error})"))?;
+        if !self.tls {
+            return self.answer_over(stream).await;
+        }
+        let name = ServerName::from(self.addr.ip());
+        let shaken = unverified::connector().connect(name, stream).await;
+        let stream = shaken.map_err(|error| format!("what answers there speaks no TLS ({error})"))?;
+        self.answer_over(stream).await
+    }
+
+    async fn answer_over<S>(&self, stream: S) -> Result<(StatusCode, Vec<u8>), String>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| describe(&error))?;

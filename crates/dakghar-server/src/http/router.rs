@@ -22,7 +22,7 @@ use super::{docs, health, openapi as document, webhook};
 /// Makes the whole HTTP edge over these use cases.
 pub fn router(app: App, config: HttpConfig) -> Router {
     let version = config.version;
-    let (routes, document) = documented(version).split_for_parts();
+    let (routes, document) = documented(version, !config.health_apart).split_for_parts();
     routes
         .merge(docs::routes(&document))
         .route("/", get(async move || about(version)))
@@ -45,7 +45,7 @@ pub fn health_router(app: App, config: HttpConfig) -> Router {
 
 /// Returns the OpenAPI document of the routes, as it is served and kept in the repository.
 pub fn openapi_json() -> String {
-    document::to_json(&documented(HttpConfig::default().version).into_openapi())
+    document::to_json(&documented(HttpConfig::default().version, true).into_openapi())
 }
 
 fn for_admin() -> OpenApiRouter<HttpState> {
@@ -70,7 +70,7 @@ fn for_admin() -> OpenApiRouter<HttpState> {
         .routes(routes!(hold::show, hold::begin, hold::release)) // GET, PUT, DELETE /hold
 }
 
-fn documented(version: &str) -> OpenApiRouter<HttpState> {
+fn documented(version: &str, with_health: bool) -> OpenApiRouter<HttpState> {
     let mut for_admin = for_admin();
     // Below /tenants/{tenantId}:
     let mut for_tenant = OpenApiRouter::new()
@@ -113,10 +113,12 @@ fn documented(version: &str) -> OpenApiRouter<HttpState> {
         .routes(routes!(endpoints::replays::cancel)) //        POST /endpoints/{endpointId}/replays/{replayId}/cancel
         .routes(routes!(feed::list)); //              GET    /feed
 
-    let for_anybody = OpenApiRouter::new()
-        .routes(routes!(webhook::verify, webhook::receive)) // GET, POST /whatsapp/webhook
-        .routes(routes!(health::healthz)) //          GET    /healthz
-        .routes(routes!(health::readyz)); //          GET    /readyz
+    let mut for_anybody = OpenApiRouter::new().routes(routes!(webhook::verify, webhook::receive)); // GET, POST /whatsapp/webhook
+    if with_health {
+        for_anybody = for_anybody
+            .routes(routes!(health::healthz)) //      GET    /healthz
+            .routes(routes!(health::readyz)); //      GET    /readyz
+    }
 
     document::require_admin(for_admin.get_openapi_mut());
     document::require_tenant(for_tenant.get_openapi_mut());

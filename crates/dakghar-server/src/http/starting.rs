@@ -29,10 +29,22 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// Makes the routes until `opened` brings those of the use cases, which then answer the requests that waited.
 pub fn starting_router(config: &HttpConfig, metrics: Arc<Metrics>, opened: watch::Receiver<Option<Router>>) -> Router {
+    let closed = closed_router(config, metrics.clone());
+    let waiting = move |request: Request| answer(closed.clone(), opened.clone(), metrics.clone(), request);
+    Router::new().fallback(waiting)
+}
+
+/// Makes the routes of a process whose store is not open: the health checks, unless they are elsewhere, and a refusal.
+pub(super) fn closed_router(config: &HttpConfig, metrics: Arc<Metrics>) -> Router {
     let version = config.version;
-    let closed = Router::new()
-        .route("/healthz", get(async move || health::alive(version)))
-        .route("/readyz", get(async || health::not_open_yet()))
+    let health = if config.health_apart {
+        Router::new()
+    } else {
+        Router::new()
+            .route("/healthz", get(async move || health::alive(version)))
+            .route("/readyz", get(async || health::not_open_yet()))
+    };
+    health
         .fallback(async || {
             let problem = Problem::new(
                 ErrorCode::StoreUnavailable,
@@ -40,9 +52,7 @@ pub fn starting_router(config: &HttpConfig, metrics: Arc<Metrics>, opened: watch
             );
             ApiError::from(problem.retry_after(RETRY_AFTER))
         })
-        .layer(EdgeLayer::new(metrics.clone()));
-    let waiting = move |request: Request| answer(closed.clone(), opened.clone(), metrics.clone(), request);
-    Router::new().fallback(waiting)
+        .layer(EdgeLayer::new(metrics))
 }
 
 async fn answer(

@@ -5,11 +5,49 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use dakghar_server::http::HttpConfig;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
 
 use crate::harness::Service;
-use crate::sockets::{Server, start};
+use crate::sockets::{Duplex, Server, start};
+use crate::tls::start_tls;
+
+/// The listener that a test attacks.
+#[derive(Clone, Copy)]
+enum Listener {
+    Plain,
+    Tls,
+}
+
+impl Listener {
+    async fn start(self, router: Router, config: HttpConfig) -> Server {
+        match self {
+            Self::Plain => start(router, config).await,
+            Self::Tls => start_tls(router, config).await,
+        }
+    }
+}
+
+/// Attacks both listeners.
+macro_rules! on_both_listeners {
+    ($($name:ident),* $(,)?) => {
+        mod plain {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() { super::$name(super::Listener::Plain).await; })*
+        }
+        mod tls {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() { super::$name(super::Listener::Tls).await; })*
+        }
+    };
+}
+
+on_both_listeners!(
+    who_resets_each_request_at_once_is_sent_away,
+    a_head_without_end_is_cut_off,
+    a_head_that_unpacks_to_megabytes_is_not_answered,
+    requests_beyond_the_limit_of_a_connection_are_refused,
+    an_answer_that_is_given_no_window_does_not_stay_for_ever,
+);
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -51,13 +89,13 @@ fn get_frame(stream: u32, path: &str) -> Vec<u8> {
 
 /// One HTTP/2 connection, past its preface.
 struct Client {
-    from: OwnedReadHalf,
-    to: OwnedWriteHalf,
+    from: ReadHalf<Box<dyn Duplex>>,
+    to: WriteHalf<Box<dyn Duplex>>,
 }
 
 impl Client {
     async fn connect(server: &Server, settings: &[u8]) -> Self {
-        let (from, to) = server.connect().await.into_split();
+        let (from, to) = split(server.open().await);
         let mut client = Self { from, to };
         let mut preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
         preface.extend(frame(SETTINGS, 0, 0, settings));
@@ -89,9 +127,9 @@ impl Client {
         tokio::time::timeout(PATIENCE, reading).await.expect("in time")
     }
 
-    /// Writes what is made until the server has ended the connection, and answers how many bytes it took and the code
-    /// that it gave. Panics if it takes more than `bytes_max`.
-    async fn flood(self, bytes_max: usize, mut more: impl FnMut() -> Vec<u8>) -> (usize, Option<u32>) {
+    /// Writes what is made until the server has ended the connection, and answers the code that it gave. Panics if it
+    /// takes more than `bytes_max`.
+    async fn flood(self, bytes_max: usize, mut more: impl FnMut() -> Vec<u8>) -> Option<u32> {
         let Self { from, mut to } = self;
         let reading = tokio::spawn(async move {
             let mut client = Reader(from);
@@ -102,20 +140,20 @@ impl Client {
             while count < bytes_max {
                 let bytes = more();
                 if to.write_all(&bytes).await.is_err() {
-                    return count;
+                    return;
                 }
                 count += bytes.len();
             }
             panic!("it took {count} bytes");
         };
-        let count = tokio::time::timeout(PATIENCE, writing).await.expect("in time");
+        tokio::time::timeout(PATIENCE, writing).await.expect("in time");
         let code = tokio::time::timeout(PATIENCE, reading).await.expect("in time");
-        (count, code.expect("joined"))
+        code.expect("joined")
     }
 }
 
 /// The end of a connection that is read only.
-struct Reader(OwnedReadHalf);
+struct Reader(ReadHalf<Box<dyn Duplex>>);
 
 impl Reader {
     /// Reads to the end. Answers the code of the server's farewell, if it got here before a reset.
@@ -143,12 +181,11 @@ async fn is_served(server: &Server) {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn who_resets_each_request_at_once_is_sent_away() {
-    let server = start(Service::open().router, HttpConfig::default()).await;
+async fn who_resets_each_request_at_once_is_sent_away(listener: Listener) {
+    let server = listener.start(Service::open().router, HttpConfig::default()).await;
     let client = Client::connect(&server, &[]).await;
     let mut stream = 1;
-    let (count, code) = client
+    let code = client
         .flood(64 * 1024 * 1024, || {
             let mut bytes = Vec::new();
             for _ in 0..1_000 {
@@ -160,13 +197,11 @@ async fn who_resets_each_request_at_once_is_sent_away() {
         })
         .await;
     assert!(code.is_none_or(|code| code == ENHANCE_YOUR_CALM), "{code:?}");
-    println!("rapid resets: ended after {count} bytes");
     is_served(&server).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_head_without_end_is_cut_off() {
-    let server = start(Service::open().router, HttpConfig::default()).await;
+async fn a_head_without_end_is_cut_off(listener: Listener) {
+    let server = listener.start(Service::open().router, HttpConfig::default()).await;
     let mut client = Client::connect(&server, &[]).await;
     client
         .to
@@ -175,16 +210,14 @@ async fn a_head_without_end_is_cut_off() {
         .expect("written");
     // A header of a name and a value of a letter each, not to be remembered.
     let piece: Vec<u8> = [0x00, 1, b'a', 1, b'b'].repeat(3_000);
-    let (count, _) = client
+    client
         .flood(64 * 1024 * 1024, || frame(CONTINUATION, 0, 1, &piece))
         .await;
-    println!("continuations: ended after {count} bytes");
     is_served(&server).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_head_that_unpacks_to_megabytes_is_not_answered() {
-    let server = start(Service::open().router, HttpConfig::default()).await;
+async fn a_head_that_unpacks_to_megabytes_is_not_answered(listener: Listener) {
+    let server = listener.start(Service::open().router, HttpConfig::default()).await;
     let mut client = Client::connect(&server, &[]).await;
     let mut block = get_block("/healthz");
     // A header of 4,000 bytes, remembered, and then named by one byte again and again: 60 MB.
@@ -220,9 +253,8 @@ fn holding() -> Router {
         .route("/large", get(async || vec![b'x'; 4 * 1024 * 1024]))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn requests_beyond_the_limit_of_a_connection_are_refused() {
-    let server = start(holding(), HttpConfig::default()).await;
+async fn requests_beyond_the_limit_of_a_connection_are_refused(listener: Listener) {
+    let server = listener.start(holding(), HttpConfig::default()).await;
     let mut client = Client::connect(&server, &[]).await;
     let all: Vec<u8> = (0..129).flat_map(|n| get_frame(n * 2 + 1, "/never")).collect();
     client.to.write_all(&all).await.expect("written");
@@ -231,14 +263,13 @@ async fn requests_beyond_the_limit_of_a_connection_are_refused() {
     is_served(&server).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_is_given_no_window_does_not_stay_for_ever() {
+async fn an_answer_that_is_given_no_window_does_not_stay_for_ever(listener: Listener) {
     let config = HttpConfig {
         header_read_timeout: Duration::from_millis(200),
         idle_timeout: Duration::from_secs(1),
         ..HttpConfig::default()
     };
-    let server = start(holding(), config).await;
+    let server = listener.start(holding(), config).await;
     // SETTINGS_INITIAL_WINDOW_SIZE is 0: no byte of a body may be sent.
     let mut client = Client::connect(&server, &[0, 4, 0, 0, 0, 0]).await;
     client.to.write_all(&get_frame(1, "/large")).await.expect("written");

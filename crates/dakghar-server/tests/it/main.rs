@@ -36,6 +36,7 @@ mod retention;
 mod send;
 mod sockets;
 mod tenants;
+mod tls;
 mod waiting;
 mod webhook;
 mod wrong_keys;

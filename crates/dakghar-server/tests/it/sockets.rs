@@ -8,31 +8,45 @@ use axum::Router;
 use axum::routing::{get, post};
 use dakghar_core::metrics::{IngestGap, Metrics};
 use dakghar_server::http::{HttpConfig, serve, starting_router};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::Service;
 
 /// Far longer than anything here takes; only a test that fails waits for it.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Server {
-    addr: SocketAddr,
-    shutdown: CancellationToken,
+    pub(crate) addr: SocketAddr,
+    pub(crate) shutdown: CancellationToken,
     serving: JoinHandle<()>,
+    /// Makes the handshake of its own client, if it speaks TLS.
+    pub(crate) secure: Option<TlsConnector>,
 }
 
+/// A connection past the handshake, if there is one.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
 pub(crate) async fn start(router: Router, config: HttpConfig) -> Server {
+    start_counted(router, config, Arc::default()).await
+}
+
+pub(crate) async fn start_counted(router: Router, config: HttpConfig, metrics: Arc<Metrics>) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let addr = listener.local_addr().expect("bound");
     let shutdown = CancellationToken::new();
-    let serving = tokio::spawn(serve(listener, router, shutdown.clone(), config, Arc::default()));
+    let serving = tokio::spawn(serve(listener, router, shutdown.clone(), config, metrics));
     Server {
         addr,
         shutdown,
         serving,
+        secure: None,
     }
 }
 
@@ -50,9 +64,19 @@ impl Server {
         TcpStream::connect(self.addr).await.expect("connected")
     }
 
+    /// A connection on which HTTP can be spoken.
+    pub(crate) async fn open(&self) -> Box<dyn Duplex> {
+        let stream = self.connect().await;
+        let Some(secure) = &self.secure else {
+            return Box::new(stream);
+        };
+        let name = ServerName::try_from("localhost").expect("a name");
+        Box::new(secure.connect(name, stream).await.expect("a handshake"))
+    }
+
     /// Sends these bytes and answers everything that comes back until the server closes.
     pub(crate) async fn exchange(&self, bytes: impl AsRef<[u8]>) -> String {
-        let mut stream = self.connect().await;
+        let mut stream = self.open().await;
         stream.write_all(bytes.as_ref()).await.expect("written");
         read_to_end(&mut stream).await
     }
@@ -68,7 +92,7 @@ impl Server {
     }
 }
 
-pub(crate) async fn read_to_end(stream: &mut TcpStream) -> String {
+pub(crate) async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut bytes = Vec::new();
     let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
     // A reset after the answer is as good as an end.
@@ -77,7 +101,7 @@ pub(crate) async fn read_to_end(stream: &mut TcpStream) -> String {
 }
 
 /// Reads until the text is there.
-pub(crate) async fn read_until(stream: &mut TcpStream, end: &str) -> String {
+pub(crate) async fn read_until(stream: &mut (impl AsyncRead + Unpin), end: &str) -> String {
     let mut text = String::new();
     while !text.contains(end) {
         let mut bytes = [0; 4096];

@@ -11,6 +11,7 @@ use dakghar_core::domain::Secret;
 use super::output;
 use crate::config::variables::{self, Variable};
 use crate::config::{Config, Environment};
+use crate::https;
 use crate::wiring::{KeyRing, Purpose, Wired, integrity_check, wire};
 
 /// The result of a check.
@@ -69,6 +70,7 @@ async fn check(environment: &Environment) -> Findings {
                 findings.warning(warning);
             }
             check_files(&config, &mut findings);
+            check_certificate(&config, &mut findings).await;
             check_store(&mut config, &mut findings).await;
         }
         Err(problems) => {
@@ -133,6 +135,17 @@ fn check_files(config: &Config, findings: &mut Findings) {
 }
 
 /// Beside MongoDB the folder keeps what Meta answers while that is away.
+async fn check_certificate(config: &Config, findings: &mut Findings) {
+    let Some(files) = &config.https.files else {
+        return;
+    };
+    match https::check(files).await {
+        Ok(Some(expires_at)) => findings.good(format!("the certificate and its key are usable until {expires_at}")),
+        Ok(None) => findings.good("the certificate and its key are usable"),
+        Err(why) => findings.bad(why),
+    }
+}
+
 fn check_spool(dir: &Path, findings: &mut Findings) {
     let probe = dir.join(format!(".doctor-{}", std::process::id()));
     let written = std::fs::write(&probe, "x");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use dakghar_server::http::HealthProbe;
 
 use super::output;
-use crate::config::{Environment, health_addr};
+use crate::config::{Environment, HealthAddr, health_addr};
 
 /// Ask the running process whether it is alive, as the health check of a container does
 ///
@@ -25,12 +25,13 @@ pub struct Args {
 
 /// Runs the command. It needs no secret setting.
 pub async fn run(environment: &Environment, args: Args) -> ExitCode {
-    let addr = match health_addr(environment) {
+    let HealthAddr { addr, tls } = match health_addr(environment) {
         Ok(addr) => addr,
         Err(problems) => return output::usage_error(&problems),
     };
     let probe = HealthProbe {
         addr,
+        tls,
         ready: args.ready,
         timeout: Duration::from_secs(args.timeout),
     };

@@ -1,5 +1,6 @@
 //! `dakghar serve`, `dakghar api` and `dakghar worker`: open, serve, drain.
 
+mod aside;
 mod left_undone;
 mod listening;
 mod parts;
@@ -13,13 +14,14 @@ use std::time::Duration;
 use anyhow::bail;
 use dakghar_core::app::App;
 use dakghar_core::metrics::Metrics;
-use dakghar_server::http::{CallbackViews, HttpConfig, keep_listening, watch_failures};
+use dakghar_server::http::{self, Asides, CallbackViews, HttpConfig, Tls, keep_listening, watch_failures};
 use dakghar_server::worker::{self, Work};
 use tokio::time::sleep;
 
 use super::{hold, output};
 use crate::banner;
 use crate::config::Config;
+use crate::https::Https;
 use crate::lifecycle::{DRAIN_MAX, Lifecycle};
 use crate::wiring::{GroupCommits, Purpose, Wired, process_metrics, vital, wire};
 use left_undone::{finish_removals, mend_endpoints, replay_spooled, take_over_orphans};
@@ -31,6 +33,7 @@ const STORE_LOOK: Duration = Duration::from_secs(1);
 /// A process that has its port and its store, and serves nobody yet.
 struct Opened {
     server: StartingServer,
+    asides: Asides,
     metrics_addr: Option<SocketAddr>,
     wired: Wired,
 }
@@ -95,20 +98,37 @@ async fn open(
     metrics: &Arc<Metrics>,
 ) -> anyhow::Result<Option<Opened>> {
     // These come first: a start that fails for them must not have touched the store.
-    let http_config = http_config(config)?;
+    let https = read_certificate(config, parts, metrics).await?;
+    let http_config = http_config(config, parts, https.as_ref().map(Https::tls))?;
     let listener = listen(config, parts).await?;
+    let asides = aside::start(config, parts, listener.local_addr()?.port(), lifecycle, metrics).await?;
     let metrics_addr = serve_metrics(config, lifecycle, metrics).await?;
     let server = StartingServer::start(listener, http_config, lifecycle, metrics)?;
+    if let Some(https) = https {
+        let watching = lifecycle.stopping.clone().run_until_cancelled_owned(https.watch());
+        lifecycle.tasks.spawn(vital("the look at the certificate", watching));
+    }
     tokio::select! {
         wired = wire(config, Purpose::Server { sends: parts.sends() }, metrics.clone()) => {
-            Ok(Some(Opened { server, metrics_addr, wired: wired? }))
+            Ok(Some(Opened { server, asides, metrics_addr, wired: wired? }))
         }
         // Nothing was accepted yet, and the next start repeats the work that was begun.
         () = lifecycle.stopping.cancelled() => Ok(None),
     }
 }
 
-fn http_config(config: &Config) -> anyhow::Result<HttpConfig> {
+/// Reads the certificate if the main listener speaks HTTPS. That of a worker does not where health checks have an address,
+/// because it then answers nothing else.
+async fn read_certificate(config: &Config, parts: Parts, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Https>> {
+    let is_plain = !parts.api && config.server.health_addr.is_some();
+    match config.https.files.clone().filter(|_| !is_plain) {
+        Some(files) => Ok(Some(Https::load(files, metrics.clone()).await?)),
+        None => Ok(None),
+    }
+}
+
+fn http_config(config: &Config, parts: Parts, tls: Option<Tls>) -> anyhow::Result<HttpConfig> {
+    let hsts_seconds = config.https.hsts_seconds;
     let wanted = HttpConfig {
         admin_api_key: config.server.admin_api_key.clone(),
         production: config.server.is_production,
@@ -118,15 +138,20 @@ fn http_config(config: &Config) -> anyhow::Result<HttpConfig> {
         live_readers_max: config.server.feed_readers_max,
         live_readers_per_tenant_max: config.server.feed_readers_per_tenant_max,
         connections_per_address_max: config.server.connections_per_address_max,
+        tls,
+        hsts: (hsts_seconds > 0).then(|| http::max_age(hsts_seconds)),
+        health_apart: aside::health_addr(config, parts).is_some(),
         ..HttpConfig::default()
     };
-    limit_connections(wanted, config.sending.worker_concurrency as usize)
+    let others = config.sending.worker_concurrency as usize + aside::files_max(config);
+    limit_connections(wanted, others)
 }
 
 /// Starts the halves, and says that they are ready.
 fn serve(config: &Config, parts: Parts, lifecycle: &Lifecycle, opened: Opened) -> Serving {
     let Opened {
         server,
+        asides,
         metrics_addr,
         wired,
     } = opened;
@@ -144,6 +169,7 @@ fn serve(config: &Config, parts: Parts, lifecycle: &Lifecycle, opened: Opened) -
     let metrics = metrics_addr.map(tracing::field::display);
     tracing::info!(%addr, metrics, backend, api = parts.api, sends = parts.sends(), delivers = parts.delivers(), "ready");
     server.open(app.clone(), parts, lifecycle);
+    asides.open(app.clone());
     if parts.api {
         let (listening, stopping) = (app.listening.clone(), lifecycle.stopping.clone());
         let keeping = keep_listening(listening, stopping);

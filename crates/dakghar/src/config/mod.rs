@@ -4,6 +4,7 @@
 
 mod callbacks;
 mod environment;
+mod https;
 pub mod keys;
 pub mod logging;
 mod meta;
@@ -18,12 +19,14 @@ pub mod variables;
 use callbacks::Callbacks;
 use dakghar_core::domain::TenantLimits;
 pub use environment::Environment;
+use https::Https;
+pub use https::TlsFiles;
 use keys::Keys;
 use meta::Meta;
 use reader::Reader;
 use sending::Sending;
 use server::Server;
-pub use server::{MetricsAddr, health_addr};
+pub use server::{HealthAddr, MetricsAddr, health_addr};
 pub use storage::Backend;
 use storage::Storage;
 
@@ -32,6 +35,8 @@ use storage::Storage;
 pub struct Config {
     /// The address of the server, and who may use it.
     pub server: Server,
+    /// HTTPS in this process.
+    pub https: Https,
     /// The store and the queue.
     pub storage: Storage,
     /// Meta's webhook and the Graph API.
@@ -55,6 +60,7 @@ impl Config {
         let config = Self {
             callbacks: Callbacks::read(&mut reader, &server),
             server,
+            https: Https::read(&mut reader),
             storage: Storage::read(&mut reader),
             meta,
             keys: Keys::read(&mut reader),
@@ -73,6 +79,7 @@ impl Config {
         self.keys.require(is_production, self.is_distributed(), reader);
         self.keys.check(reader);
         self.server.check(reader);
+        self.https.check(reader);
         self.meta.check(reader);
         self.sending.check(reader);
     }

@@ -6,6 +6,7 @@ use dakghar_core::domain::Secret;
 use ipnet::IpNet;
 
 use super::environment::Environment;
+use super::https::{is_spoken, read_addr};
 use super::reader::Reader;
 use super::variable::{Kind, Variable, table};
 
@@ -21,6 +22,7 @@ table! {
         FEED_READERS_PER_TENANT_MAX: Kind::Integer { min: 1, max: 5_000 }, "20", "The most live readers of one tenant's feed at a process: requests that wait for entries, and streams. Further ones are refused.";
         FEED_READERS_MAX: Kind::Integer { min: 1, max: 100_000 }, "5000", "The most live readers of all feeds at a process. Further ones are refused.";
         METRICS_ADDR: Kind::Text, "127.0.0.1:9464", "Where /metrics is served for Prometheus: address and port (0 takes a free one), or off. Whoever reaches it may read it, so keep it in a network of your own. Where nobody set it and the port is taken, a free one is used.";
+        HEALTH_ADDR: Kind::Text, "", "Where /healthz and /readyz are answered in plain HTTP: address and port, such as 0.0.0.0:9465. They are then answered nowhere else, and a worker listens there instead of on PORT. Not set, they are answered on PORT.";
         PUBLIC_URL: Kind::Text, "", "The URL under which Meta reaches this server: shown in hints, and no callback may go to its host.";
     }
 }
@@ -50,24 +52,47 @@ pub struct Server {
     pub feed_readers_max: usize,
     /// Where metrics are served.
     pub metrics: MetricsAddr,
+    /// Where health checks are answered, if not on the port of the API.
+    pub health_addr: Option<SocketAddr>,
     /// The URL under which Meta reaches this server.
     pub public_url: Option<String>,
 }
 
+/// Where health is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HealthAddr {
+    /// The address.
+    pub addr: SocketAddr,
+    /// True if HTTPS is spoken there.
+    pub tls: bool,
+}
+
 /// Returns where a process with these settings answers health checks, as somebody on the same machine reaches it. Judges no
 /// other setting, so that a check needs no secrets.
-pub fn health_addr(environment: &Environment) -> Result<SocketAddr, Vec<String>> {
+pub fn health_addr(environment: &Environment) -> Result<HealthAddr, Vec<String>> {
     let mut reader = Reader::new(environment);
-    let port: u16 = reader.integer(&PORT);
-    // Where it is not set, both of its defaults are reached through loopback.
-    let bound = SocketAddr::new(read_bind_addr(&mut reader, false), port);
+    let apart = read_addr(&mut reader, &HEALTH_ADDR);
+    let bound = apart.unwrap_or_else(|| {
+        let port: u16 = reader.integer(&PORT);
+        // Where it is not set, both of its defaults are reached through loopback.
+        SocketAddr::new(read_bind_addr(&mut reader, false), port)
+    });
+    let name = if reader.is_set(&HEALTH_ADDR) {
+        "HEALTH_ADDR"
+    } else {
+        "PORT"
+    };
     // A text that is no number was reported already.
-    let is_free = reader.text(&PORT).as_deref() == Some("0");
+    let is_free = apart.map_or_else(|| reader.text(&PORT).as_deref() == Some("0"), |addr| addr.port() == 0);
     reader.require(
         !is_free,
-        "PORT is 0, so nobody knows the port that the process has taken: set PORT to the port that its log names",
+        &format!("{name} has port 0, so nobody knows the port that the process has taken: set it to the one that its log names"),
     );
-    reader.finish(reached(bound))
+    let tls = apart.is_none() && is_spoken(&reader);
+    reader.finish(HealthAddr {
+        addr: reached(bound),
+        tls,
+    })
 }
 
 /// An address to listen on is not always one to connect to.
@@ -107,6 +132,7 @@ impl Server {
             feed_readers_per_tenant_max: reader.integer(&FEED_READERS_PER_TENANT_MAX),
             feed_readers_max: reader.integer(&FEED_READERS_MAX),
             metrics: read_metrics_addr(reader),
+            health_addr: read_addr(reader, &HEALTH_ADDR),
             public_url: reader.text(&PUBLIC_URL),
         }
     }

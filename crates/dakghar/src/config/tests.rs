@@ -336,20 +336,31 @@ fn without_a_check_of_signatures_the_server_is_for_this_machine_only() {
 
 #[test]
 fn health_is_asked_on_this_machine_and_needs_no_secret() {
-    let addr = |values: [(&str, &str); 2]| health_addr(&Environment::of(values)).map(|addr| addr.to_string());
+    let addr =
+        |values: [(&str, &str); 2]| health_addr(&Environment::of(values)).map(|at| format!("{} {}", at.addr, at.tls));
     for (bind, port, expected) in [
-        ("", "", "127.0.0.1:3000"),
-        ("0.0.0.0", "80", "127.0.0.1:80"),
-        ("::", "80", "[::1]:80"),
-        ("10.0.0.7", "80", "10.0.0.7:80"),
+        ("", "", "127.0.0.1:3000 false"),
+        ("0.0.0.0", "80", "127.0.0.1:80 false"),
+        ("::", "80", "[::1]:80 false"),
+        ("10.0.0.7", "80", "10.0.0.7:80 false"),
     ] {
         let found = addr([("BIND_ADDR", bind), ("PORT", port)]);
         assert_eq!(found.as_deref(), Ok(expected));
     }
     assert_eq!(
         addr([("APP_ENV", "production"), ("PORT", "80")]).as_deref(),
-        Ok("127.0.0.1:80")
+        Ok("127.0.0.1:80 false")
     );
+    for (other, value, expected) in [
+        ("TLS_CERT_FILE", "/nowhere", "127.0.0.1:80 true"),
+        ("HEALTH_ADDR", "0.0.0.0:9465", "127.0.0.1:9465 false"),
+    ] {
+        assert_eq!(addr([(other, value), ("PORT", "80")]).as_deref(), Ok(expected));
+    }
+    let both = addr([("TLS_CERT_FILE", "/nowhere"), ("HEALTH_ADDR", "[::]:9465")]);
+    assert_eq!(both.as_deref(), Ok("[::1]:9465 false"), "it is plain there");
+    let problems = addr([("HEALTH_ADDR", "0.0.0.0:0"), ("PORT", "80")]).expect_err("nobody knows it");
+    assert!(problems[0].starts_with("HEALTH_ADDR"), "{problems:?}");
     let problems = addr([("BIND_ADDR", "x"), ("PORT", "0")]).expect_err("two problems");
     assert_eq!(problems.len(), 2, "{problems:?}");
 }

@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 
 use super::variable::Kind;
 pub use super::variable::Variable;
-use super::{callbacks, keys, logging, meta, sending, server, storage, tenant_limits};
+use super::{callbacks, https, keys, logging, meta, sending, server, storage, tenant_limits};
 
 /// The tables of the sections, in the order of the reference. Sections of one heading stand together.
 const TABLES: &[&[Variable]] = &[
     server::TABLE,
     logging::TABLE,
+    https::TABLE,
     tenant_limits::TABLE,
     storage::TABLE,
     meta::TABLE,

@@ -31,6 +31,7 @@ mod faulty_disk;
 mod feed;
 mod health;
 mod hold;
+mod https;
 mod inbound;
 mod inputs;
 mod interop;

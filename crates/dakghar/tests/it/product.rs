@@ -87,6 +87,8 @@ pub struct Setup {
     pub tokens: AcceptedTokens,
     /// The wait before a refused webhook comes again, if it matters.
     pub repeats_after_ms: Option<u64>,
+    /// The authorities that the client believes, in PEM.
+    pub authorities: Vec<Vec<u8>>,
     role: &'static str,
 }
 
@@ -102,6 +104,7 @@ impl Setup {
             },
             tokens: AcceptedTokens::Any,
             repeats_after_ms: None,
+            authorities: Vec::new(),
             role: "serve",
         }
     }
@@ -188,8 +191,13 @@ impl Setup {
                 .into_iter()
                 .map(|(name, value)| (name.to_owned(), value)),
         );
+        let authorities = self
+            .authorities
+            .iter()
+            .map(|pem| reqwest::Certificate::from_pem(pem).expect("PEM"));
         let http = reqwest::Client::builder()
             .no_proxy()
+            .tls_certs_merge(authorities)
             .timeout(Duration::from_secs(30))
             .build()
             .expect("a client");
@@ -279,15 +287,22 @@ impl Product {
 
     /// Waits until the API says that it is ready.
     pub async fn ready(&self) {
-        self.ready_on(self.port.number()).await;
+        match self.environment.get("HEALTH_ADDR") {
+            Some(addr) => self.ready_at(&format!("http://{addr}/readyz")).await,
+            None => self.ready_on(self.port.number()).await,
+        }
     }
 
     /// Waits until the process on this port says that it is ready.
     pub async fn ready_on(&self, port: u16) {
-        let url = format!("http://127.0.0.1:{port}/readyz");
+        self.ready_at(&format!("{}://127.0.0.1:{port}/readyz", self.scheme()))
+            .await;
+    }
+
+    async fn ready_at(&self, url: &str) {
         let ready = async || {
             self.http
-                .get(&url)
+                .get(url)
                 .send()
                 .await
                 .is_ok_and(|answer| answer.status() == 200)
@@ -375,7 +390,15 @@ impl Product {
     }
 
     pub fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        format!("{}://127.0.0.1:{}{path}", self.scheme(), self.port)
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.environment.contains_key("TLS_CERT_FILE") {
+            "https"
+        } else {
+            "http"
+        }
     }
 
     /// A call with the operator's key; answers status and body.

@@ -10,7 +10,6 @@ use std::task::{Context, Poll, ready};
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::heads::{BodyLength, Heads};
 
@@ -105,14 +104,14 @@ impl Drop for InFlight {
 
 /// A stream that notes when bytes arrive and leave, and looks at the heads of requests.
 #[derive(Debug)]
-pub(super) struct WatchedStream {
-    inner: TcpStream,
+pub(super) struct WatchedStream<S> {
+    inner: S,
     activity: Arc<Activity>,
     heads: Heads,
 }
 
-impl WatchedStream {
-    pub(super) const fn over(inner: TcpStream, activity: Arc<Activity>) -> Self {
+impl<S: AsyncRead + Unpin> WatchedStream<S> {
+    pub(super) const fn over(inner: S, activity: Arc<Activity>) -> Self {
         Self {
             inner,
             activity,
@@ -143,7 +142,7 @@ impl WatchedStream {
     }
 }
 
-impl AsyncRead for WatchedStream {
+impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if let Some(body) = this.activity.body.lock().take() {
@@ -165,7 +164,7 @@ impl AsyncRead for WatchedStream {
     }
 }
 
-impl AsyncWrite for WatchedStream {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.inner).poll_write(cx, buf);
         self.activity.bytes_sent(&polled);

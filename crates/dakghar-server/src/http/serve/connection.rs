@@ -1,19 +1,22 @@
 //! One connection, from its first byte to its end.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::header::{CONNECTION, HOST};
+use axum::http::header::{CONNECTION, HOST, STRICT_TRANSPORT_SECURITY};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Request, Version};
 use axum::response::Response;
 use dakghar_core::domain::{ErrorCode, Problem};
+use dakghar_core::metrics::Metrics;
 use hyper::body::{Body as _, Incoming};
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +27,7 @@ use super::heads::BodyLength;
 use crate::http::config::HttpConfig;
 use crate::http::connected::Connected;
 use crate::http::problem;
+use crate::http::tls::Tls;
 
 /// The limits on a connection's activity, counted in looks at it.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +67,11 @@ pub(super) struct Connection {
     /// Whose connection it is.
     pub(super) client: Peer,
     pub(super) slot: OwnedSemaphorePermit,
+    /// The TLS that comes before everything else, if it does.
+    pub(super) tls: Option<Tls>,
+    /// Tells browsers to ask by https only, if they are to.
+    pub(super) hsts: Option<HeaderValue>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Connection {
@@ -70,11 +79,38 @@ impl Connection {
         // A failure only makes small answers slower.
         let _ = stream.set_nodelay(true);
         let activity = Arc::new(Activity::default());
-        let watched = TokioIo::new(WatchedStream::over(stream, Arc::clone(&activity)));
+        // It begins here, so that a handshake and what follows it have one time to the first byte together.
+        let mut watch = std::pin::pin!(watch(&activity, self.deadlines));
+        let Some(tls) = &self.tls else {
+            return self.serve_over(stream, &activity, watch).await;
+        };
+        let handshake = tls.acceptor().accept(stream);
+        let shaken = tokio::select! {
+            biased;
+            shaken = handshake => shaken,
+            () = watch.as_mut() => return,
+            () = closing(&self.shutdown, &activity) => return,
+            () = self.cut.cancelled() => return,
+        };
+        match shaken {
+            Ok(stream) => self.serve_over(stream, &activity, watch).await,
+            Err(error) => {
+                self.metrics.tls_handshakes_failed.inc();
+                tracing::debug!(%error, "no TLS was agreed on");
+            }
+        }
+    }
+
+    /// Serves requests until the end, or until `watch` ends.
+    async fn serve_over<S>(self, stream: S, activity: &Arc<Activity>, mut watch: Pin<&mut impl Future<Output = ()>>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let watched = TokioIo::new(WatchedStream::over(stream, Arc::clone(activity)));
         let router = TowerToHyperService::new(self.router);
-        let begun = Arc::clone(&activity);
-        let client = self.client;
-        let of_answer = Arc::clone(&activity);
+        let begun = Arc::clone(activity);
+        let (client, hsts) = (self.client, self.hsts);
+        let of_answer = Arc::clone(activity);
         let connected = Connected::new(self.shutdown.clone(), move || of_answer.resume());
         let service = service_fn(move |mut request: Request<Incoming>| {
             let is_http2 = request.version() == Version::HTTP_2;
@@ -85,6 +121,7 @@ impl Connection {
             let is_last = !is_http2 && (broken.is_some() || body == BodyLength::Unknown);
             let admitted = broken.map_or_else(|| client.admit(&mut request), Err);
             let answer = admitted.map(|place| (router.call(request), place));
+            let hsts = hsts.clone();
             async move {
                 let mut answer = match answer {
                     Ok((answer, place)) => {
@@ -94,19 +131,15 @@ impl Connection {
                     }
                     Err(refused) => Ok(*refused),
                 };
-                if let Ok(answer) = &mut answer
-                    && is_last
-                {
-                    let close = HeaderValue::from_static("close");
-                    answer.headers_mut().insert(CONNECTION, close);
+                if let Ok(answer) = &mut answer {
+                    finish(answer, is_last, hsts);
                 }
                 drop(in_flight);
                 answer
             }
         });
         let mut serving = std::pin::pin!(self.builder.serve_connection(watched, service));
-        let mut closing = std::pin::pin!(closing(&self.shutdown, &activity));
-        let mut watch = std::pin::pin!(watch(&activity, self.deadlines));
+        let mut closing = std::pin::pin!(closing(&self.shutdown, activity));
         let mut is_closing = false;
         loop {
             tokio::select! {
@@ -126,6 +159,17 @@ impl Connection {
             }
         }
         drop(self.slot);
+    }
+}
+
+/// Adds what every answer of the connection tells.
+fn finish(answer: &mut Response, is_last: bool, hsts: Option<HeaderValue>) {
+    let headers = answer.headers_mut();
+    if is_last {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    if let Some(hsts) = hsts {
+        headers.insert(STRICT_TRANSPORT_SECURITY, hsts);
     }
 }
 

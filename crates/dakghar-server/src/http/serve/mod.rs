@@ -2,7 +2,7 @@
 //!
 //! The loop is our own because a public server needs limits that a plain loop lacks: on the number of connections, on
 //! the time for the head of a request and the time without a request, and on abuse of HTTP/2. A shutdown lets requests
-//! under way end, but does not wait for ever. TLS is not spoken here.
+//! under way end, but does not wait for ever. Where TLS is spoken, its handshake is under the same limits.
 
 mod activity;
 mod addresses;
@@ -51,7 +51,7 @@ pub async fn serve(
     let deadlines = Deadlines::of(&config);
     let slots = Arc::new(Semaphore::new(config.connections_max));
     let builder = Arc::new(builder());
-    let addresses = Addresses::new(&config, metrics);
+    let addresses = Addresses::new(&config, metrics.clone());
     let serve = |stream, peer: SocketAddr, slot| {
         let Some(client) = addresses.connect(peer.ip()) else {
             return;
@@ -64,6 +64,9 @@ pub async fn serve(
             cut: cut.clone(),
             client,
             slot,
+            tls: config.tls.clone(),
+            hsts: config.hsts.clone(),
+            metrics: metrics.clone(),
         };
         tasks.spawn(connection.serve(stream));
     };

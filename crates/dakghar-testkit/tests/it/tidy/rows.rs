@@ -110,7 +110,12 @@ fn tests_in(text: &str, is_of_a_suite: bool) -> BTreeSet<String> {
                 is_test |= name.last().is_some_and(|word| word == "test");
                 at = end;
             }
-            "!" if at > 0 && matches!(words[at - 1].as_str(), "on_both_backends" | "under_each_clock") => {
+            "!" if at > 0
+                && matches!(
+                    words[at - 1].as_str(),
+                    "on_both_backends" | "on_both_listeners" | "under_each_clock"
+                ) =>
+            {
                 let end = closing(&words, at + 1);
                 let names = words[at + 2..end].iter().filter(|word| word.len() > 12);
                 found.extend(names.cloned());

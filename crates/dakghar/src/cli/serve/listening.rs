@@ -81,9 +81,13 @@ impl StartingServer {
     }
 }
 
-/// Takes the configured port. A worker answers health checks only: where its port is taken, by the API on the same
-/// machine, it takes a free one.
+/// Takes the configured port. A worker answers health checks only: it takes the address of those, if they have one, and
+/// where its port is taken, by the API on the same machine, a free one.
 pub(super) async fn listen(config: &Config, parts: Parts) -> anyhow::Result<TcpListener> {
+    if let Some(addr) = config.server.health_addr.filter(|_| !parts.api) {
+        let bound = TcpListener::bind(addr).await;
+        return bound.with_context(|| format!("cannot listen on {addr} (HEALTH_ADDR)"));
+    }
     let addr = SocketAddr::new(config.server.bind_addr, config.server.port);
     match TcpListener::bind(addr).await {
         Ok(listener) => Ok(listener),
