@@ -50,6 +50,8 @@ BAD = [
     ({"secrets": {"keys": ["ADMIN_API_KEY", "APP_SECRET", "VERIFY_TOKEN", "MASTER_KEY"]}}, "MONGO_URI"),
     ({"secrets": {"external": {"enabled": True, "remoteKey": "x"}}}, "secrets.external.storeName"),
     ({"podUser": 0}, "podUser"),
+    ({"tls": {"secretName": "Not a name"}}, "secretName"),
+    ({"settings": {"TLS_CERT_FILE": "/tls.crt"}}, "TLS_CERT_FILE"),
     ({"replicaCount": 3}, "replicaCount"),
 ]
 
@@ -122,6 +124,7 @@ def check_rules_notice(found, objects):
         "169.254.169.254": ("NetworkPolicy", lambda one: one["spec"]["egress"][-1]["to"][0]["ipBlock"]["except"].remove("169.254.0.0/16")),
         "selects no pod": ("PodDisruptionBudget", lambda one: one["spec"]["selector"]["matchLabels"].update(a="b")),
         "has no TLS": ("Ingress", lambda one: one["spec"].pop("tls")),
+        "ask in another scheme": ("Deployment", lambda one: container(one)["env"].append({"name": "TLS_CERT_FILE", "value": "x"})),
         "must not hold secrets": ("Service", lambda one: one.update(kind="Secret")),
     }
     for text, (kind, change) in breaks.items():

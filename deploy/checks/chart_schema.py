@@ -6,7 +6,8 @@ import re
 from common import CHART, ROOT
 
 # What the chart sets by itself.
-OWN = {"APP_ENV", "PORT", "BIND_ADDR", "METRICS_ADDR", "DATA_DIR", "LOG_FORMAT", "MONGO_URI", "REDIS_HOST", "REDIS_PORT"}
+OWN = {"APP_ENV", "PORT", "BIND_ADDR", "METRICS_ADDR", "DATA_DIR", "LOG_FORMAT", "MONGO_URI", "REDIS_HOST", "REDIS_PORT",
+       "TLS_CERT_FILE", "TLS_KEY_FILE", "REDIRECT_ADDR", "HEALTH_ADDR"}
 ALLOWED_OWN = {"REDIS_HOST", "REDIS_PORT"}
 LINE = re.compile(
     r'^\s+([A-Z][A-Z0-9_]+): Kind::(Text|Secret|Integer \{ min: ([\d_]+), max: ([\d_]+) \}|OneOf\(&\[([^\]]*)\]\)), ', re.M
@@ -94,6 +95,7 @@ def schema():
         "stop": closed({"sleepSeconds": {"type": "integer", "minimum": 1, "maximum": 60},
                         "graceSeconds": {"type": "integer", "minimum": 20, "maximum": 300}}),
         "service": closed({"type": {"enum": ["ClusterIP", "NodePort", "LoadBalancer"]}, "port": port}),
+        "tls": closed({"secretName": {"type": "string", "pattern": "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$"}}),
         "ingress": closed({"enabled": flag, "className": text, "host": text, "tlsSecret": text, "annotations": strings}),
         "preflight": closed({"enabled": flag}),
         "disruption": closed({"maxUnavailable": count}),

@@ -51,6 +51,10 @@ def container_rules(what, kind, container):
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             if probe not in container:
                 yield f"{what} has no {probe}"
+    speaks = "HTTPS" if any(one["name"] == "TLS_CERT_FILE" for one in container.get("env", [])) else "HTTP"
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        if probe in container and container[probe]["httpGet"].get("scheme", "HTTP") != speaks:
+            yield f"{what}: its {probe} does not ask by {speaks}: probes ask in another scheme"
     for variable in container.get("env", []):
         if "valueFrom" in variable:
             yield f"{what}: {variable['name']} puts a secret into the environment; mount it as a file"

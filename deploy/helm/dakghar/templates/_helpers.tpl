@@ -56,6 +56,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- /* A pod; takes root, name, args, resources, data (the volume, or false where a claim brings it) and oneOff. */ -}}
 {{- define "dakghar.pod" -}}
 {{- $root := .root -}}
+{{- /* Those that clients reach; a worker answers health checks only. */ -}}
+{{- $isServer := has .name (list "api" "serve") -}}
+{{- $tls := ternary $root.Values.tls.secretName "" $isServer -}}
+{{- $scheme := ternary ", scheme: HTTPS" "" (ne $tls "") -}}
 metadata:
   labels:
     {{- include "dakghar.labels" $root | nindent 4 }}
@@ -108,6 +112,10 @@ spec:
       args: {{ .args | toJson }}
       env:
         {{- include "dakghar.env" $root | nindent 8 }}
+        {{- if $tls }}
+        - {name: TLS_CERT_FILE, value: /run/secrets/tls/tls.crt}
+        - {name: TLS_KEY_FILE, value: /run/secrets/tls/tls.key}
+        {{- end }}
       {{- if not .oneOff }}
       ports:
         - {name: http, containerPort: 3000}
@@ -115,17 +123,17 @@ spec:
       # Ready to start with: the store and the queue. Afterwards a queue that is away must not take the API away, which
       # accepts without it; /healthz fails only where this process cannot go on.
       startupProbe:
-        httpGet: {path: /readyz, port: http}
+        httpGet: {path: /readyz, port: http{{ $scheme }}}
         periodSeconds: 2
         timeoutSeconds: 5
         failureThreshold: 150
       readinessProbe:
-        httpGet: {path: /healthz, port: http}
+        httpGet: {path: /healthz, port: http{{ $scheme }}}
         periodSeconds: 5
         timeoutSeconds: 5
         failureThreshold: 2
       livenessProbe:
-        httpGet: {path: /healthz, port: http}
+        httpGet: {path: /healthz, port: http{{ $scheme }}}
         periodSeconds: 10
         timeoutSeconds: 5
         failureThreshold: 6
@@ -141,6 +149,9 @@ spec:
       volumeMounts:
         - {name: data, mountPath: /data}
         - {name: secrets, mountPath: /run/secrets/dakghar, readOnly: true}
+        {{- if $tls }}
+        - {name: tls, mountPath: /run/secrets/tls, readOnly: true}
+        {{- end }}
         {{- if $root.Values.authorities.configMap }}
         - {name: authorities, mountPath: /etc/dakghar/authorities, readOnly: true}
         {{- end }}
@@ -157,6 +168,10 @@ spec:
           {{- range include "dakghar.secretKeys" $root | fromJsonArray }}
           - {key: {{ . }}, path: {{ . }}}
           {{- end }}
+    {{- with $tls }}
+    - name: tls
+      secret: {secretName: {{ . }}, defaultMode: 0440}
+    {{- end }}
     {{- with $root.Values.authorities.configMap }}
     - name: authorities
       configMap: {name: {{ . }}}
