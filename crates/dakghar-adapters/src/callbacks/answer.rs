@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use dakghar_core::domain::callback::{CallbackFailure, FAILURE_BODY_BYTES_MAX};
+use dakghar_core::domain::callback::{CallbackFailure, FAILURE_BODY_BYTES_MAX, RETRY_AFTER_MAX};
 use dakghar_core::ports::Clock;
-use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 
 use crate::retry_after::retry_after;
@@ -30,7 +30,9 @@ pub(super) async fn read(mut response: Response, clock: &dyn Clock) -> Result<An
         return Err(CallbackFailure::Protocol);
     }
     let status = response.status();
-    let retry_after = retry_after(text(headers, &RETRY_AFTER), text(headers, &DATE), clock.wall());
+    let (asked, date) = (bytes(headers, &RETRY_AFTER), bytes(headers, &DATE));
+    // Whoever asks for time in words that nobody understands is left alone for the longest.
+    let retry_after = retry_after(asked, date, clock.wall(), Some(RETRY_AFTER_MAX));
     let (mut read, mut kept) = (0, Vec::new());
     while read < ANSWER_BYTES_MAX {
         let Some(chunk) = response.chunk().await.map_err(|_| CallbackFailure::Protocol)? else {
@@ -54,6 +56,6 @@ fn beginning(bytes: &[u8]) -> String {
     text
 }
 
-fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
-    headers.get(name)?.to_str().ok()
+fn bytes<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h [u8]> {
+    headers.get(name).map(HeaderValue::as_bytes)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dakghar_core::domain::graph_error::GraphRefusal;
 use dakghar_core::domain::time::Timestamp;
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 
 use super::http::header_text;
 use super::lenient_json::Fields;
@@ -30,9 +30,10 @@ pub(super) fn refusal(
         details: details(&error),
         is_transient: error.get("is_transient").and_then(|raw| raw.get().parse().ok()),
         retry_after: retry_after(
-            header_text(headers, RETRY_AFTER.as_str()),
-            header_text(headers, DATE.as_str()),
+            headers.get(RETRY_AFTER).map(HeaderValue::as_bytes),
+            headers.get(DATE).map(HeaderValue::as_bytes),
             now,
+            None,
         ),
         fbtrace_id: owned("fbtrace_id")
             .or_else(|| header_text(headers, "x-fb-trace-id").map(Arc::from))

@@ -228,8 +228,9 @@ async fn a_receiver_may_ask_for_time() {
             "date: Sun, 22 Nov 2026 10:00:00 GMT\r\nretry-after: Sun, 22 Nov 2026 10:01:30 GMT\r\n",
             Some(90),
         ),
-        ("retry-after: soon\r\n", None),
-        ("retry-after: -1\r\n", None),
+        ("retry-after: soon\r\n", Some(3_600)),
+        ("retry-after: \u{1f570}\r\n", Some(3_600)),
+        ("retry-after:\r\n", None),
     ] {
         let CallbackOutcome::Answered { retry_after, .. } = outcome_of(Reply::answer(503, headers, b"")).await else {
             panic!("no answer");

@@ -39,7 +39,8 @@ pub enum CallbackOutcome {
     Answered {
         /// The HTTP status, 200 to 599. A redirect is not followed.
         status: u16,
-        /// What the header `Retry-After` asks for, as a time from now.
+        /// What the header `Retry-After` asks for, as a time from now; the longest that is honoured where it is not
+        /// understood.
         retry_after: Option<Duration>,
         /// The beginning of the body when the status is not 2xx: at most [`FAILURE_BODY_BYTES_MAX`], in which what is no UTF-8
         /// is replaced.
