@@ -20,6 +20,8 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::call_places::CallPlaces;
+
 /// The wait between two looks at how endpoints are, and whether other partitions are this process's.
 const OWN_EVERY: Duration = Duration::from_secs(1);
 /// The wait between two looks at what is old.
@@ -30,9 +32,11 @@ const FORGET_NEXT: Duration = Duration::from_secs(1);
 const FAILURE_WAIT: Duration = Duration::from_secs(1);
 /// The wait after another process has delivered to an endpoint: whoever does not own it knows by then.
 const LOST_WAIT: Duration = Duration::from_secs(2);
+/// The wait between two looks whether that is over.
+const STAND_BACK_LOOK: Duration = Duration::from_millis(100);
 /// Calls of one tenant's endpoints under way, beside one of each.
 const TENANT_CALLS_MAX: usize = 32;
-/// Calls of all endpoints under way.
+/// Calls of all endpoints under way, shared out among tenants.
 const CALLS_MAX: usize = 1_024;
 /// The wait for calls under way when the process stops. What is not known to be taken then is delivered again.
 const LAST_CALLS_WAIT: Duration = Duration::from_secs(20);
@@ -41,7 +45,7 @@ const LAST_CALLS_WAIT: Duration = Duration::from_secs(20);
 pub(super) struct Deliverer {
     callbacks: Arc<Callbacks>,
     running: Mutex<HashMap<EndpointId, Running>>,
-    calls: Arc<Semaphore>,
+    calls: CallPlaces,
     tenants: Mutex<HashMap<TenantId, Arc<Semaphore>>>,
 }
 
@@ -63,7 +67,7 @@ impl Deliverer {
         Arc::new(Self {
             callbacks: Arc::new(callbacks),
             running: Mutex::default(),
-            calls: Arc::new(Semaphore::new(CALLS_MAX)),
+            calls: CallPlaces::new(CALLS_MAX),
             tenants: Mutex::default(),
         })
     }
@@ -186,7 +190,10 @@ impl Deliverer {
             let Some(endpoint) = endpoint else { return };
             let wait = match self.callbacks.run(endpoint).await {
                 Ok(mut run) => match self.drive(&mut run, &mut changes, &health).await {
-                    Ok(()) => LOST_WAIT,
+                    Ok(()) => {
+                        self.stand_back(&mut changes).await;
+                        continue;
+                    }
                     Err(failure) => self.note(&failure, "an endpoint could not be delivered to"),
                 },
                 Err(failure) => self.note(&failure, "how far an endpoint is could not be read"),
@@ -195,6 +202,22 @@ impl Deliverer {
                 return;
             }
             let _ = timeout(wait, changes.changed()).await;
+        }
+    }
+
+    /// Leaves an endpoint to the process that has delivered to it meanwhile, until [`LOST_WAIT`] is over or the endpoint
+    /// changes.
+    async fn stand_back(&self, changes: &mut watch::Receiver<Option<Arc<Endpoint>>>) {
+        let until = self.callbacks.uptime() + LOST_WAIT;
+        while !changes.has_changed().unwrap_or(true) && changes.borrow().is_some() {
+            let left = until.saturating_sub(self.callbacks.uptime());
+            if left.is_zero() {
+                return;
+            }
+            // In pieces, because the clock of a test stands still meanwhile.
+            if let Ok(Ok(())) = timeout(left.min(STAND_BACK_LOOK), changes.changed()).await {
+                changes.mark_changed();
+            }
         }
     }
 
@@ -256,7 +279,7 @@ impl Deliverer {
             own = own_call.acquire() => own,
             shared = tenant_calls.acquire() => shared,
         };
-        let _place = self.calls.acquire().await;
+        let _place = self.calls.enter(call.tenant_id()).await;
         self.callbacks.make(call).await
     }
 

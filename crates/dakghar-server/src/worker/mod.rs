@@ -3,6 +3,7 @@
 //!
 //! It never answers a client. All decisions are the app's; here are only the loops, the waits and the limits.
 
+mod call_places;
 mod calls;
 mod deliverer;
 mod reconciler;

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
-use dakghar_core::domain::{TenantId, WebhookEvent};
-use dakghar_core::ports::{Clock as _, EventStore as _};
+use dakghar_core::domain::callback::{Advance, CallbackProgress};
+use dakghar_core::domain::{EndpointId, TenantId, WebhookEvent};
+use dakghar_core::ports::{CallbackStore as _, Clock as _, EventStore as _, Saved};
 use dakghar_server::http::CallbackViews;
 use dakghar_server::worker::{Work, run};
 use dakghar_testkit::memory::Posted;
 use dakghar_testkit::receiver::standard_signature;
 use dakghar_testkit::samples;
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,6 +25,36 @@ const URL: &str = "https://example.com/hook";
 const NEIGHBOUR: &str = "https://example.net/hook";
 const OTHER: &str = "https://example.org/hook";
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The deliveries of a process.
+struct Deliveries {
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+    running: JoinHandle<()>,
+}
+
+impl Deliveries {
+    fn begin(service: &Service) -> Self {
+        let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
+        let (app, bodies) = (service.app.clone(), Arc::new(CallbackViews));
+        let running = run(Work::CALLBACKS, app, bodies, tasks.clone(), stopping.clone());
+        Self {
+            tasks,
+            stopping,
+            running: tokio::spawn(running),
+        }
+    }
+
+    async fn end(self) {
+        self.stopping.cancel();
+        self.tasks.close();
+        timeout(PATIENCE, self.running)
+            .await
+            .expect("it ends")
+            .expect("no panic");
+        timeout(PATIENCE, self.tasks.wait()).await.expect("they end");
+    }
+}
 
 async fn happen(service: &Service, tenant: &TestTenant) {
     let event = WebhookEvent {
@@ -83,16 +115,7 @@ fn is_signed(posted: &Posted, secret: &str) {
 async fn who_delivers_hears_of_endpoints_at_once() {
     let service = Service::open();
     let tenant = service.register("Tenant A", "111111111111111").await;
-    let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
-    let bodies = Arc::new(CallbackViews);
-    let running = run(
-        Work::CALLBACKS,
-        service.app.clone(),
-        bodies,
-        tasks.clone(),
-        stopping.clone(),
-    );
-    let running = tokio::spawn(running);
+    let deliveries = Deliveries::begin(&service);
     a_while(&service).await;
 
     let all = format!("/tenants/{}/endpoints", tenant.id);
@@ -143,10 +166,7 @@ async fn who_delivers_hears_of_endpoints_at_once() {
     a_while(&service).await;
     assert_eq!(service.receivers.posted().len(), before, "it is removed");
 
-    stopping.cancel();
-    tasks.close();
-    timeout(PATIENCE, running).await.expect("it ends").expect("no panic");
-    timeout(PATIENCE, tasks.wait()).await.expect("they end");
+    deliveries.end().await;
 }
 
 #[tokio::test]
@@ -160,16 +180,7 @@ async fn endpoints_that_hang_hold_up_no_other_one_of_their_tenant() {
         service.post(&all, &json!({"url": url})).await;
     }
     service.post(&all, &json!({"url": URL})).await;
-    let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
-    let bodies = Arc::new(CallbackViews);
-    let running = run(
-        Work::CALLBACKS,
-        service.app.clone(),
-        bodies,
-        tasks.clone(),
-        stopping.clone(),
-    );
-    let running = tokio::spawn(running);
+    let deliveries = Deliveries::begin(&service);
     // More than all that hang may have under way together.
     for count in 1..=12 {
         happen(&service, &tenant).await;
@@ -181,6 +192,96 @@ async fn endpoints_that_hang_hold_up_no_other_one_of_their_tenant() {
     until(&service, URL, 32).await;
     let hanging = service.receivers.posted().len() - 32;
     assert!(hanging >= 32, "{hanging} calls hang");
-    stopping.cancel();
-    running.abort();
+    deliveries.stopping.cancel();
+    deliveries.running.abort();
+}
+
+/// How far an endpoint is, once somebody has written it down.
+async fn written_down(service: &Service, id: EndpointId, place: u64) -> CallbackProgress {
+    let found = async {
+        loop {
+            let found = service.store.progress(&[id]).await.pop().expect("one answer");
+            match found.expect("no outage") {
+                Some(progress) if progress.after.number() >= place => return progress,
+                _ => sleep(Duration::from_millis(5)).await,
+            }
+        }
+    };
+    timeout(PATIENCE, found).await.expect("it is written down")
+}
+
+#[tokio::test]
+async fn the_slower_of_two_owners_leaves_the_endpoint_to_the_other_for_a_while() {
+    let service = Service::open();
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let all = format!("/tenants/{}/endpoints", tenant.id);
+    let made = service.post(&all, &json!({"url": URL})).await.json;
+    let id = EndpointId::parse(made["endpointId"].as_str().expect("an id")).expect("an id");
+    let deliveries = Deliveries::begin(&service);
+    happen(&service, &tenant).await;
+    until(&service, URL, 1).await;
+
+    // Another process has delivered to it meanwhile, and knows nothing of what this one does next.
+    let advance = Advance {
+        progress: written_down(&service, id, 1).await,
+        exceptions: Vec::new(),
+        over: Vec::new(),
+        attempts: None,
+    };
+    let saved = service.store.advance(std::slice::from_ref(&advance)).await;
+    assert_eq!(saved, [Ok(Saved::Done)]);
+    happen(&service, &tenant).await;
+    until(&service, URL, 2).await;
+    a_while(&service).await;
+    assert_eq!(service.receivers.posted().len(), 2, "the other one sees to it");
+    // The other one is gone: what it did not write down is delivered again.
+    until(&service, URL, 3).await;
+    assert_eq!(written_down(&service, id, 2).await.after.number(), 2);
+    deliveries.end().await;
+}
+
+/// More than all calls that a process makes at a time.
+#[tokio::test]
+async fn tenants_whose_receivers_hang_hold_up_no_other_tenant() {
+    let service = Service::open();
+    let mut tenants = Vec::new();
+    for n in 0..40 {
+        let tenant = service
+            .register("Tenant", &format!("{}", 200_000_000_000_000_u64 + n))
+            .await;
+        let all = format!("/tenants/{}/endpoints", tenant.id);
+        for seat in 0..4 {
+            let url = format!("https://example.com/hang/{n}/{seat}");
+            service.receivers.hang(&url);
+            service.post(&all, &json!({"url": url})).await;
+        }
+        tenants.push(tenant);
+    }
+    let well = service.register("Tenant B", "111111111111111").await;
+    service
+        .post(&format!("/tenants/{}/endpoints", well.id), &json!({"url": URL}))
+        .await;
+    let deliveries = Deliveries::begin(&service);
+    for tenant in &tenants {
+        for _ in 0..8 {
+            happen(&service, tenant).await;
+        }
+    }
+    // Until nothing more begins.
+    let hanging = async {
+        let (mut before, mut still) = (0, 0);
+        while before < 512 || still < 5 {
+            a_while(&service).await;
+            let posted = service.receivers.posted().len();
+            still = if posted == before { still + 1 } else { 0 };
+            before = posted;
+        }
+    };
+    timeout(PATIENCE, hanging).await.expect("they hang");
+    for count in 1..=3 {
+        happen(&service, &well).await;
+        until(&service, URL, count).await;
+    }
+    deliveries.stopping.cancel();
+    deliveries.running.abort();
 }

@@ -10,7 +10,7 @@ use super::opened::Opened;
 use crate::app::failure::Failure;
 use crate::app::feed::{FeedItem, posted_body};
 use crate::domain::endpoint::{Endpoint, EndpointFormat};
-use crate::domain::{EntryId, Secret, Timestamp};
+use crate::domain::{EntryId, Secret, TenantId, Timestamp};
 
 /// Tells a receiver that it is handed something once more, on request.
 const REPLAY_HEADER: &str = "x-dakghar-replay";
@@ -46,6 +46,11 @@ impl OutgoingCall {
             endpoint,
             opened,
         }
+    }
+
+    /// The tenant of its endpoint.
+    pub fn tenant_id(&self) -> TenantId {
+        self.endpoint.tenant_id
     }
 
     /// Writes what is sent, signs it, makes the call, and waits for the answer.

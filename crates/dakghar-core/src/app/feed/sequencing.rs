@@ -31,13 +31,13 @@ const ENDS_MAX: usize = 10_000;
 const ATTEND_EVERY: Duration = Duration::from_secs(1);
 /// A process that was not seen to say that it is there for so long owns nothing.
 const GONE_AFTER: Duration = Duration::from_secs(5);
-/// A process that begins beside others hands out nothing for so long: until it knows them it owns everything, as they do.
-const NEWCOMER_WAIT: Duration = Duration::from_millis(2_500);
+/// A process that begins beside others hands out nothing until they know it. That takes three of their signs, each up to a look
+/// late, and what delivers there follows within a second.
+const NEWCOMER_WAIT: Duration = Duration::from_secs(4);
 /// An entry that waits so long for its place is late.
 const LATE: Duration = Duration::from_secs(10);
 /// After so long it is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(10);
-
 /// The wait between two looks for what arrived, of which no sign came.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// The same while signs of other processes do not come through.
