@@ -4,6 +4,7 @@ pub(crate) mod id_time;
 pub(crate) mod replay;
 pub(crate) mod unreadable;
 pub(crate) mod uptime;
+pub(crate) mod waiting_line;
 
 use std::time::Duration;
 

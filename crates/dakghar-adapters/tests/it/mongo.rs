@@ -166,6 +166,10 @@ fn ways(record: &Record) -> (&'static str, String, Vec<Document>) {
                 later,
                 unset("updatedAt"),
                 set("replay", doc! { "id": "whim" }.into()),
+                set(
+                    "waiting",
+                    vec![doc! { "conversationId": "whim", "after": 1_i64, "to": 2_i64 }].into(),
+                ),
                 set("open", "[".into()),
                 set("tenantId", 5.into()),
             ];

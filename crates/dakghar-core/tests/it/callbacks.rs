@@ -1,5 +1,7 @@
 //! Deliveries to an endpoint: each entry, at least once, in the order that was asked for, whatever the receiver does.
 
+mod lines;
+mod owners;
 mod replays;
 mod steps;
 mod told;

@@ -17,6 +17,8 @@ pub struct Posted {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
+    /// True if it was answered with 2xx.
+    pub is_taken: bool,
 }
 
 /// A question to a receiver.
@@ -87,6 +89,7 @@ impl Receivers for MemoryReceivers {
             url,
             headers: headers.collect(),
             body: call.body,
+            is_taken: !hangs && told.as_ref().is_none_or(is_taken),
         });
         if hangs {
             std::future::pending::<()>().await;
@@ -123,4 +126,8 @@ impl Receivers for MemoryReceivers {
             }),
         }
     }
+}
+
+const fn is_taken(outcome: &CallbackOutcome) -> bool {
+    matches!(outcome, CallbackOutcome::Answered { status: 200..=299, .. })
 }

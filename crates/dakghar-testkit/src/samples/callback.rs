@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dakghar_core::domain::callback::{
     Attempt, AttemptLog, CallEnd, CallbackException, CallbackFailure, CallbackProgress, EndpointBreaker,
-    ExceptionState, LastAttempt, OpenBreaker, ReplayProgress,
+    ExceptionState, LastAttempt, OpenBreaker, ReplayProgress, WaitingLine,
 };
 use dakghar_core::domain::{ConversationId, EndpointId, FeedEntry, Place, PlacedEntry, TenantId};
 use dakghar_core::ports::IdGenerator as _;
@@ -25,6 +25,13 @@ pub fn callback_progress_full(endpoint_id: EndpointId, tenant_id: TenantId) -> C
     };
     CallbackProgress {
         after: Place::new(77),
+        waiting: [1, 2]
+            .map(|n| WaitingLine {
+                conversation_id: ConversationId::of(&tenant_id, &phone_number_id(), &person(&n.to_string())),
+                after: Place::new(50 + n),
+                to: Place::new(1 << (40 + n)),
+            })
+            .into(),
         breaker: EndpointBreaker::kept(12, Some(at(IDS.count())), Some(open)),
         not_before: Some(at(IDS.count())),
         delivered: 70,

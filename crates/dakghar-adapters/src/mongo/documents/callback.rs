@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::feed::{EntryFields, decode_entry, entry_fields};
 use super::{SCHEMA_VERSION, Unreadable, counter, date, from_raw, timestamp, to_raw};
+use crate::stored::waiting_line::WaitingLineFields;
 use crate::stored::whole_millis;
 
 const PROGRESS: &str = "callback progress";
@@ -30,6 +31,8 @@ struct ProgressFields {
     schema_version: i32,
     tenant_id: String,
     after: i64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    waiting: Vec<WaitingLineFields>,
     failures: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failing_since: Option<DateTime>,
@@ -171,6 +174,7 @@ pub(in crate::mongo) fn encode_progress(
         schema_version: SCHEMA_VERSION,
         tenant_id: progress.tenant_id.to_string(),
         after: counter(progress.after.number()),
+        waiting: progress.waiting.iter().map(WaitingLineFields::from).collect(),
         failures: progress.breaker.failures.into(),
         failing_since: progress.breaker.failing_since.map(date),
         open: progress.breaker.open.map(open),
@@ -212,6 +216,7 @@ pub(in crate::mongo) fn decode_progress(raw: &RawDocument) -> Result<CallbackPro
             ended_at: replay.ended_at.map(timestamp),
         })
     };
+    let waiting = fields.waiting.iter().map(WaitingLineFields::line);
     let breaker = EndpointBreaker::kept(
         small(fields.failures, "failures")?,
         fields.failing_since.map(timestamp),
@@ -221,6 +226,7 @@ pub(in crate::mongo) fn decode_progress(raw: &RawDocument) -> Result<CallbackPro
         endpoint_id: EndpointId::parse(&fields.id).map_err(|_| wrong("_id"))?,
         tenant_id: TenantId::parse(&fields.tenant_id).map_err(|_| wrong("tenantId"))?,
         after: Place::new(count(fields.after, "after")?),
+        waiting: waiting.collect::<Option<_>>().ok_or_else(|| wrong("waiting"))?,
         breaker,
         not_before: fields.not_before.map(timestamp),
         delivered: count(fields.delivered, "delivered")?,

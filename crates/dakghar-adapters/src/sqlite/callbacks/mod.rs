@@ -205,5 +205,6 @@ fn save(conn: &Connection, advance: &Advance) -> Outcome<Saved> {
 
 fn bytes_of(advance: &Advance) -> usize {
     let exceptions: usize = advance.exceptions.iter().map(CallbackException::bytes).sum();
-    PROGRESS_BYTES + exceptions + advance.attempts.as_ref().map_or(0, AttemptLog::bytes)
+    let waiting = size_of_val(&*advance.progress.waiting);
+    PROGRESS_BYTES + exceptions + waiting + advance.attempts.as_ref().map_or(0, AttemptLog::bytes)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use dakghar_core::domain::callback::{CallbackProgress, EndpointBreaker, OpenBreaker, ReplayProgress};
+use dakghar_core::domain::callback::{CallbackProgress, EndpointBreaker, OpenBreaker, ReplayProgress, WaitingLine};
 use dakghar_core::domain::ids::{EndpointId, ReplayId, TenantId};
 use rusqlite::{Connection, Row, ToSql};
 
@@ -10,9 +10,10 @@ use crate::sqlite::cells::{Cells, Damaged, Read};
 use crate::sqlite::failure::Outcome;
 use crate::sqlite::feed::{integer, place_of};
 use crate::sqlite::rows::millis;
+use crate::stored::waiting_line::WaitingLineFields;
 
 /// In the order in which [`progress`] reads them.
-pub(super) const COLUMNS: &str = "endpoint_id, tenant_id, after_place, failures, failing_since, open_since, probe_at, \
+pub(super) const COLUMNS: &str = "endpoint_id, tenant_id, after_place, waiting, failures, failing_since, open_since, probe_at, \
     probes, not_before, delivered, failed, expired, delivered_at, failed_at, replay_id, replay_at, replay_delivered, \
     replay_failed, replay_ended_at, updated_at, version";
 
@@ -23,7 +24,7 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
 
 static SAVE: LazyLock<String> = LazyLock::new(|| {
     let marks = vec!["?"; COLUMNS.split(',').count()].join(", ");
-    format!("UPDATE callback_progress SET ({COLUMNS}) = ({marks}) WHERE endpoint_id = ?1 AND version = ?22")
+    format!("UPDATE callback_progress SET ({COLUMNS}) = ({marks}) WHERE endpoint_id = ?1 AND version = ?23")
 });
 
 pub(super) static FIND: LazyLock<String> =
@@ -37,10 +38,11 @@ pub(super) fn save(conn: &Connection, progress: &CallbackProgress) -> Outcome<bo
     let (breaker, replay) = (&progress.breaker, progress.replay.as_ref());
     let ids = [progress.endpoint_id.to_string(), progress.tenant_id.to_string()];
     let version = progress.version.cast_signed();
-    let row: [&dyn ToSql; 21] = [
+    let row: [&dyn ToSql; 22] = [
         &ids[0],
         &ids[1],
         &integer(progress.after),
+        &waiting_text(&progress.waiting),
         &breaker.failures,
         &millis(breaker.failing_since),
         &millis(breaker.open.map(|open| open.since)),
@@ -78,6 +80,7 @@ pub(super) fn progress(row: &Row<'_>) -> Read<CallbackProgress> {
         endpoint_id: cells.parse(EndpointId::parse)?,
         tenant_id: cells.parse(TenantId::parse)?,
         after: place_of(cells.get()?)?,
+        waiting: cells.parse(waiting_of)?,
         breaker: EndpointBreaker::kept(cells.get()?, cells.maybe_time()?, open(&mut cells)?),
         not_before: cells.maybe_time()?,
         delivered: cells.count()?,
@@ -89,6 +92,16 @@ pub(super) fn progress(row: &Row<'_>) -> Read<CallbackProgress> {
         updated_at: cells.time()?,
         version: cells.count()?,
     })
+}
+
+fn waiting_text(lines: &[WaitingLine]) -> String {
+    let fields: Vec<WaitingLineFields> = lines.iter().map(WaitingLineFields::from).collect();
+    serde_json::to_string(&fields).expect("plain data")
+}
+
+fn waiting_of(text: &str) -> Option<Vec<WaitingLine>> {
+    let fields: Vec<WaitingLineFields> = serde_json::from_str(text).ok()?;
+    fields.iter().map(WaitingLineFields::line).collect()
 }
 
 fn open(cells: &mut Cells<'_>) -> Read<Option<OpenBreaker>> {

@@ -136,6 +136,12 @@ impl EndpointRun {
 
     /// An entry that an earlier one of its conversation is in the way of.
     pub(super) fn put_behind(&mut self, item: &Item, now: Timestamp) {
+        let is_live = item.source == Source::Feed;
+        if is_live && item.line().is_some_and(|line| self.pending.join(&line, item.place())) {
+            self.window.done(item.place());
+            self.unsaved.note(self.deps.clock.uptime(), 1);
+            return;
+        }
         let kept = Kept {
             state: ExceptionState::Behind,
             attempts: 0,
@@ -177,8 +183,10 @@ impl EndpointRun {
                 self.unsaved.exceptions.insert(item.place(), None);
             }
             Source::Replay(_) => {
-                // It may be a dead one, which it is no more.
-                self.unsaved.exceptions.insert(item.place(), None);
+                // It may be a dead one, which it is no more; or one that has waited in a line and is tried now.
+                if !self.pending.has(item.place()) {
+                    self.unsaved.exceptions.insert(item.place(), None);
+                }
                 self.done_again(item);
             }
         }
@@ -191,6 +199,9 @@ impl EndpointRun {
     }
 
     fn keep(&mut self, item: &Item, kept: Kept, now: Timestamp) {
+        if matches!(item.source, Source::Replay(_)) && self.pending.has(item.place()) {
+            return self.done_again(item);
+        }
         let exception = CallbackException {
             endpoint_id: self.endpoint.id,
             placed: item.placed(),

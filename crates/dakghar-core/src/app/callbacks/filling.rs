@@ -13,7 +13,7 @@ use crate::domain::page::PageLimit;
 use crate::domain::{Place, Timestamp};
 
 /// Entries that are read at once.
-const READ_MAX: u32 = 100;
+pub(super) const READ_MAX: u32 = 100;
 /// Exceptions that are read at once.
 const DUE_MAX: usize = 50;
 
@@ -46,7 +46,16 @@ impl EndpointRun {
     }
 
     async fn read_due(&self, places: &[Place]) -> Result<Vec<Item>, Failure> {
-        let exceptions = self.deps.store.find_exceptions(&self.endpoint.id, places).await?;
+        let (mut exceptions, mut stored) = (Vec::new(), Vec::new());
+        for place in places {
+            match self.unsaved.exceptions.get(place) {
+                Some(Some(exception)) => exceptions.push(exception.clone()),
+                _ => stored.push(*place),
+            }
+        }
+        if !stored.is_empty() {
+            exceptions.extend(self.deps.store.find_exceptions(&self.endpoint.id, &stored).await?);
+        }
         let placed = exceptions.iter().map(|exception| exception.placed.clone()).collect();
         let items = self.deps.feed.with_records(&self.endpoint.tenant_id, placed).await?;
         let item = |(feed, exception): (_, &CallbackException)| Item {
@@ -107,18 +116,23 @@ impl EndpointRun {
 
     /// Entries went out of the feed before they were delivered. Their tenant is told before the place moves past them.
     async fn pass_gap(&mut self, after: Place, first: Place) -> Result<(), Failure> {
+        self.progress.expired += self.tell_gap(after, first).await?;
+        self.window.pass_over(first.before());
+        self.note_passed_over();
+        Ok(())
+    }
+
+    /// Tells that entries went out of the feed. Returns how many.
+    pub(super) async fn tell_gap(&self, after: Place, first: Place) -> Result<u64, Failure> {
         let told = EndpointTold::EventsExpired { after, first };
         self.deps.tell(&self.endpoint, told).await?;
         let expired = expired(after, first);
-        self.progress.expired += expired;
-        self.window.pass_over(first.before());
         self.deps.metrics.callbacks_expired.inc_by(expired);
         tracing::warn!(
             endpoint_id = %self.endpoint.id, tenant_id = %self.endpoint.tenant_id, expired,
             "entries of the feed were erased by their age before an endpoint got them"
         );
-        self.note_passed_over();
-        Ok(())
+        Ok(expired)
     }
 
     /// What is not wanted is worth a save only now and then.

@@ -12,6 +12,8 @@ mod deps;
 mod ended;
 mod filling;
 mod item;
+mod line_walk;
+mod lining_up;
 mod opened;
 mod owned;
 mod pending;

@@ -1,10 +1,11 @@
-//! The exceptions of an endpoint in short: which are due when, and which hold back their conversation.
+//! The exceptions of an endpoint in short: which are due when, and which hold back their conversation. A conversation of which
+//! much waits has a line beside them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::item::Line;
-use crate::domain::callback::{CallbackException, ExceptionState};
-use crate::domain::{Place, Timestamp};
+use crate::domain::callback::{CallbackException, ExceptionState, WAITING_APART_MAX, WAITING_LINES_MAX, WaitingLine};
+use crate::domain::{ConversationId, Place, Timestamp};
 
 /// Exceptions that are not dead.
 #[derive(Debug, Default)]
@@ -12,6 +13,8 @@ pub(super) struct Pending {
     all: BTreeMap<Place, Waiting>,
     due: BTreeSet<(Timestamp, Place)>,
     lines: HashMap<Line, BTreeSet<Place>>,
+    /// What waits behind those of a line without being one of them.
+    rests: BTreeMap<ConversationId, WaitingLine>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +37,67 @@ impl Pending {
 
     /// True if a later entry of this line must wait.
     pub(super) fn holds_back(&self, line: &Line) -> bool {
-        self.lines.contains_key(line)
+        self.lines.contains_key(line) || (!line.1 && self.rests.contains_key(&line.0))
+    }
+
+    /// Takes up the lines of which a save tells, as far as the endpoint's place: what is behind that is read again.
+    pub(super) fn take_up(&mut self, lines: &[WaitingLine], place: Place) {
+        for line in lines {
+            let line = WaitingLine {
+                to: line.to.min(place),
+                ..*line
+            };
+            if line.after < line.to {
+                self.rests.insert(line.conversation_id, line);
+            }
+        }
+    }
+
+    /// The lines, to be saved.
+    pub(super) fn waiting_lines(&self) -> Vec<WaitingLine> {
+        self.rests.values().copied().collect()
+    }
+
+    /// Has an entry that is held back wait with others. Returns false if it is to be an exception of its own.
+    pub(super) fn join(&mut self, line: &Line, place: Place) -> bool {
+        let (conversation_id, is_replay) = *line;
+        if is_replay {
+            return false;
+        }
+        if let Some(rest) = self.rests.get_mut(&conversation_id) {
+            rest.to = rest.to.max(place);
+            return true;
+        }
+        // The first of them is the one that is tried.
+        let apart = self.lines.get(line).map_or(0, BTreeSet::len);
+        if apart <= WAITING_APART_MAX || self.rests.len() >= WAITING_LINES_MAX {
+            return false;
+        }
+        let rest = WaitingLine {
+            conversation_id,
+            after: place.before(),
+            to: place,
+        };
+        self.rests.insert(conversation_id, rest);
+        true
+    }
+
+    /// A line before which nothing is left.
+    pub(super) fn next_line(&self) -> Option<WaitingLine> {
+        let mut rests = self.rests.values();
+        rests
+            .find(|rest| !self.lines.contains_key(&(rest.conversation_id, false)))
+            .copied()
+    }
+
+    /// Takes note that what waited in a line up to this place is noted by itself, or is not wanted.
+    pub(super) fn shorten(&mut self, conversation_id: ConversationId, to: Place) {
+        if let Some(rest) = self.rests.get_mut(&conversation_id) {
+            rest.after = to;
+            if rest.after >= rest.to {
+                self.rests.remove(&conversation_id);
+            }
+        }
     }
 
     /// Takes note of an exception, new or changed.
@@ -258,5 +321,61 @@ mod tests {
         assert_eq!(take(&mut pending, 20), [4]);
         pending.remove(Place::new(4), at(20));
         assert!(pending.holds_back(&(line, true)) && !pending.holds_back(&(line, false)));
+    }
+
+    #[test]
+    fn what_comes_behind_so_many_waits_together_and_holds_its_conversation_back() {
+        let mut pending = Pending::default();
+        let conversation = |n: u128| ConversationId::from_uuid(Uuid::from_u128(n));
+        let line = (conversation(1), false);
+        pending.note(&retrying(1, Some(1), 10), NOW);
+        for place in 2..40 {
+            let joins = pending.join(&line, Place::new(place));
+            assert_eq!(joins, place > 33, "{place}");
+            if !joins {
+                pending.note(&exception(place, Some(1), ExceptionState::Behind), NOW);
+            }
+        }
+        assert_eq!((pending.len(), pending.next_line()), (33, None));
+        assert!(
+            !pending.join(&(conversation(1), true), Place::new(40)),
+            "replays do not"
+        );
+        for place in 1..=33 {
+            pending.remove(Place::new(place), NOW);
+        }
+        assert!(pending.holds_back(&line) && !pending.holds_back(&(conversation(1), true)));
+        let rest = pending.next_line().expect("a line");
+        assert_eq!((rest.after, rest.to), (Place::new(33), Place::new(39)));
+        pending.shorten(conversation(1), Place::new(35));
+        assert_eq!(pending.waiting_lines()[0].after, Place::new(35));
+
+        // Behind its place an endpoint reads again.
+        let mut other = Pending::default();
+        other.take_up(&pending.waiting_lines(), Place::new(37));
+        assert_eq!(other.waiting_lines()[0].to, Place::new(37));
+        let mut none = Pending::default();
+        none.take_up(&pending.waiting_lines(), Place::new(35));
+        assert_eq!(none.waiting_lines(), []);
+        pending.shorten(conversation(1), Place::new(39));
+        assert!(!pending.holds_back(&line));
+    }
+
+    #[test]
+    fn so_many_conversations_wait_in_lines_and_no_more() {
+        let mut pending = Pending::default();
+        let mut place = 0;
+        for n in 1..=WAITING_LINES_MAX as u128 + 1 {
+            let line = (ConversationId::from_uuid(Uuid::from_u128(n)), false);
+            for _ in 0..=WAITING_APART_MAX {
+                place += 1;
+                pending.note(&retrying(place, Some(n), 10), NOW);
+            }
+            assert_eq!(
+                pending.join(&line, Place::new(place + 1)),
+                n <= WAITING_LINES_MAX as u128
+            );
+        }
+        assert_eq!(pending.waiting_lines().len(), WAITING_LINES_MAX);
     }
 }

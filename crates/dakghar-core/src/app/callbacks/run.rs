@@ -105,6 +105,9 @@ impl EndpointRun {
             self.fill_replay(now).await?;
         }
         self.fill_due(now).await?;
+        if self.lines_up(now) {
+            self.line_up(now).await?;
+        }
         if self.reads_on(now) {
             self.fill_window().await?;
         }
@@ -196,7 +199,7 @@ impl EndpointRun {
             let due_at = self.unsaved.due_at(self.is_idle());
             return due_at.map(|at| at.saturating_sub(uptime));
         }
-        if self.reads_on(now) || self.reads_replay_on(now) {
+        if self.reads_on(now) || self.reads_replay_on(now) || self.lines_up(now) {
             return Some(Duration::ZERO);
         }
         let until = |at: Timestamp| if at > now { at.since(now) } else { Duration::ZERO };
@@ -239,6 +242,7 @@ impl EndpointRun {
     pub async fn save(&mut self) -> Result<CallbacksSaved, Failure> {
         let now = self.deps.clock.now();
         self.progress.after = self.window.done_to();
+        self.progress.waiting = self.pending.waiting_lines();
         self.place_replay();
         self.progress.updated_at = now;
         if let Some(reason) = self.unsaved.disable {

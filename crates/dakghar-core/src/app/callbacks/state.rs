@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::call_pace::CallPace;
 use super::deps::Deps;
 use super::item::{Item, Line};
+use super::line_walk::LineWalk;
 use super::opened::Opened;
 use super::pending::Pending;
 use super::replay_run::ReplayRun;
@@ -34,6 +35,8 @@ pub struct EndpointRun {
     pub(super) progress: CallbackProgress,
     pub(super) window: Window<Item>,
     pub(super) pending: Pending,
+    /// The walk for what waits in a line, while it is not at its end.
+    pub(super) lining_up: Option<LineWalk>,
     /// Exceptions that are due and were read.
     pub(super) due: VecDeque<Item>,
     /// Conversations of which something is under way, where they are to be in order.
@@ -64,6 +67,7 @@ impl EndpointRun {
         // What is left of an earlier endpoint of this id, that of a `callbackUrl`, is not this one's.
         progress.after = progress.after.max(endpoint.start);
         let mut pending = Pending::default();
+        pending.take_up(&progress.waiting, progress.after);
         let mut after = Place::START;
         loop {
             let limit = PageLimit::items(1_000);
@@ -86,6 +90,7 @@ impl EndpointRun {
             opened,
             progress,
             pending,
+            lining_up: None,
             due: VecDeque::new(),
             busy: HashSet::new(),
             unsaved: Unsaved::default(),

@@ -81,6 +81,7 @@ impl Weighed for PhoneNumberId {
 impl Weighed for Advance {
     fn bytes(&self) -> usize {
         let exceptions = self.exceptions.iter().map(Paged::bytes).sum::<usize>();
-        2 * SMALL_BYTES + exceptions + self.attempts.as_ref().map_or(0, Paged::bytes)
+        let waiting = size_of_val(&*self.progress.waiting);
+        2 * SMALL_BYTES + exceptions + waiting + self.attempts.as_ref().map_or(0, Paged::bytes)
     }
 }

@@ -10,6 +10,7 @@ mod exception;
 mod progress;
 mod replay;
 mod schedule;
+mod waiting_line;
 mod window;
 
 pub use attempt::{Attempt, AttemptLog, FAILURE_BODY_BYTES_MAX};
@@ -19,4 +20,5 @@ pub use exception::{CallbackException, ExceptionState, LastAttempt};
 pub use progress::{Advance, CallbackProgress, EXCEPTIONS_MAX};
 pub use replay::{REPLAY_EVENTS_MAX, REPLAYS_KEPT, Replay, ReplayOf, ReplayProgress};
 pub use schedule::{RETRY_AFTER_MAX, TRIED_FOR, next_attempt};
+pub use waiting_line::{WAITING_APART_MAX, WAITING_LINES_MAX, WaitingLine};
 pub use window::Window;

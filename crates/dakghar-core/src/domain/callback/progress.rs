@@ -4,6 +4,7 @@ use super::attempt::AttemptLog;
 use super::breaker::EndpointBreaker;
 use super::exception::CallbackException;
 use super::replay::ReplayProgress;
+use super::waiting_line::WaitingLine;
 use crate::domain::feed::Place;
 use crate::domain::ids::{EndpointId, TenantId};
 use crate::domain::time::Timestamp;
@@ -18,8 +19,11 @@ pub struct CallbackProgress {
     pub endpoint_id: EndpointId,
     /// Its tenant.
     pub tenant_id: TenantId,
-    /// Everything up to here was delivered, was not wanted, or is an exception.
+    /// Everything up to here was delivered, was not wanted, is an exception, or waits in one of the lines.
     pub after: Place,
+    /// Conversations of which entries wait together, at most [`WAITING_LINES_MAX`](super::WAITING_LINES_MAX), in the order of
+    /// their ids.
+    pub waiting: Vec<WaitingLine>,
     /// How the receiver is.
     pub breaker: EndpointBreaker,
     /// The receiver asked not to be called before this time.
@@ -49,6 +53,7 @@ impl CallbackProgress {
             endpoint_id,
             tenant_id,
             after: start,
+            waiting: Vec::new(),
             breaker: EndpointBreaker::default(),
             not_before: None,
             delivered: 0,
