@@ -9,6 +9,7 @@
 
 mod aging;
 mod apps;
+mod backup;
 mod callbacks;
 mod cells;
 mod checked;
@@ -51,6 +52,7 @@ use std::sync::Arc;
 
 use dakghar_core::ports::StoreError;
 
+pub use backup::{BackupContents, back_up, measure, restore};
 pub use open::OpenError;
 pub use queue::SqliteQueue;
 pub use source::SqliteSource;
@@ -99,6 +101,7 @@ impl SqliteStore {
     /// changes an older schema, after a copy of the file. Blocks for as long as that takes.
     pub fn open(dir_or_file: &Path, options: &SqliteOptions) -> Result<Arc<Self>, OpenError> {
         let file = open::file_of(dir_or_file);
+        backup::refuse_unfinished(&file)?;
         open::create(&file)?;
         retirement::refuse(&file)?;
         let lock = options.lock_exclusive.then(|| open::lock(&file)).transpose()?;

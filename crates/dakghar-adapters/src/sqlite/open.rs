@@ -46,6 +46,26 @@ pub enum OpenError {
         /// Since when.
         at: Timestamp,
     },
+    /// A backup is being put in its place.
+    #[error(
+        "a backup is being restored to {}, or that was interrupted: run the same `dakghar restore` again, which goes on; \
+         to give it up while the store is still there, remove {}", file.display(), prepared.display()
+    )]
+    Restoring {
+        /// The database file.
+        file: PathBuf,
+        /// The file that will take its place.
+        prepared: PathBuf,
+    },
+    /// There is a store where a backup should be restored to.
+    #[error(
+        "there is a store at {} already: with --replace the backup takes its place, and it is kept beside it",
+        file.display()
+    )]
+    Occupied {
+        /// The database file.
+        file: PathBuf,
+    },
     /// An older release wrote it, and only a server may change its schema.
     #[error(
         "{} was written by an older release (schema {found}, this release needs {known}): start `dakghar serve` of this \
@@ -172,6 +192,22 @@ pub(super) fn private(path: &Path) -> io::Result<File> {
         .truncate(false)
         .mode(0o600)
         .open(path)
+}
+
+/// Creates a file, for its owner only, that must not be there.
+pub(super) fn new(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+}
+
+/// Makes what was created, renamed or removed beside a file durable.
+pub(super) fn sync_folder(file: &Path) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 pub(super) fn beside(file: &Path, suffix: &str) -> PathBuf {

@@ -1,14 +1,14 @@
 //! The mark beside a database whose installation has moved to another store: a small text for people, with what the
 //! program must know in its last lines. While it is there, the database is only opened to be migrated.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use dakghar_core::domain::migration::Retirement;
 use dakghar_core::domain::time::Timestamp;
 
-use super::open::{OpenError, private};
+use super::open::{OpenError, private, sync_folder};
 
 /// The name of the mark, in the folder of the database.
 pub(super) const MARK: &str = "MIGRATED";
@@ -63,8 +63,7 @@ pub(super) fn write(file: &Path, retirement: &Retirement) -> io::Result<()> {
     out.write_all(text(retirement).as_bytes())?;
     out.sync_all()?;
     fs::rename(&aside, &mark)?;
-    let folder = mark.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    sync_folder(&mark)
 }
 
 fn text(retirement: &Retirement) -> String {

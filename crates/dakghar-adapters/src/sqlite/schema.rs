@@ -70,13 +70,11 @@ fn keep_copy(conn: &Connection, file: &Path) -> Result<PathBuf, OpenError> {
         .map_err(|source| OpenError::sqlite(&unfinished, source))?;
     written.sync_all().map_err(io)?;
     fs::rename(&unfinished, &copy).map_err(io)?;
-    if let Some(dir) = copy.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-        File::open(dir).and_then(|dir| dir.sync_all()).map_err(io)?;
-    }
+    open::sync_folder(&copy).map_err(io)?;
     Ok(copy)
 }
 
-fn error_of(file: &Path, error: MigrationError) -> OpenError {
+pub(super) fn error_of(file: &Path, error: MigrationError) -> OpenError {
     let file = file.to_owned();
     match error {
         MigrationError::Newer { found, known } => OpenError::NewerSchema { file, found, known },

@@ -20,7 +20,7 @@ use super::cells::{Cells, Damaged, number};
 use super::failure::{Failure, Outcome};
 use super::open::{self, OpenError};
 use super::rows::{self, COLUMNS};
-use super::{apps, checked, conversations, endpoints, events, feed, retirement, statuses, tenants};
+use super::{apps, backup, checked, conversations, endpoints, events, feed, retirement, statuses, tenants};
 
 /// Bytes of records on a page, about; at least one record is on it.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -54,6 +54,7 @@ impl SqliteSource {
         if !file.is_file() {
             return Err(OpenError::Missing { file });
         }
+        backup::refuse_unfinished(&file)?;
         let lock = open::lock(&file)?;
         let conn = checked::open_checked(&file, Some(&lock))?;
         conn.execute_batch("BEGIN IMMEDIATE")

@@ -1,6 +1,7 @@
 //! The command line: one file for each command.
 
 mod app;
+mod backup;
 mod dead_letter;
 mod doctor;
 mod endpoint;
@@ -10,6 +11,7 @@ mod health;
 mod hold;
 mod migrate;
 mod output;
+mod restore;
 mod serve;
 mod tenant;
 
@@ -75,6 +77,8 @@ enum Command {
     /// Show the feed of a tenant as it grows; tell what has no place yet, and try again what could not be placed
     #[command(subcommand)]
     Feed(feed::Command),
+    Backup(backup::Args),
+    Restore(restore::Args),
     Migrate(migrate::Args),
     /// Print every setting with its default and what it means, in the form of a .env file
     EnvExample,
@@ -119,6 +123,8 @@ pub fn run() -> ExitCode {
         Command::Worker(args) => with_config(|config| serve::run(config, Parts::worker(args.only), args.args)),
         Command::Hold(args) => with_config(|config| hold::hold(config, args)),
         Command::Release => with_config(hold::release),
+        Command::Backup(args) => with_config(async |config| backup::run(&config, &args)),
+        Command::Restore(args) => with_config(async |config| restore::run(&config, &args)),
         Command::Tenant(command) => with_config(|config| tenant::run(config, command)),
         Command::App(command) => with_config(|config| app::run(config, command)),
         Command::Endpoint(command) => with_config(|config| endpoint::run(config, command)),

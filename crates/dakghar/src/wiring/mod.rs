@@ -1,6 +1,7 @@
 //! Chooses adapters by the settings and puts them behind the ports. Only the settings name adapters too.
 
 mod backing;
+pub mod backup;
 mod distributed;
 mod embedded;
 mod keys;

@@ -17,6 +17,7 @@ mod programs;
 mod promises;
 
 mod apps;
+mod backup;
 mod callbacks;
 mod chaos;
 mod cli;
