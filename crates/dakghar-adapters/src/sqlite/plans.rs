@@ -89,6 +89,7 @@ fn delivery_finds_messages_by_index() {
     check(timers::DUE, "messages_timer", "status=? AND wake_at<?");
     check(timers::TIMER_AHEAD, "messages_timer", "status=? AND wake_at>?");
     check(timers::SLOT_AHEAD, "messages_due", "priority=? AND slot_at>?");
+    check(due::WAITING, "messages_due", "priority=? AND slot_at<?");
     check(timers::RELEASED, "messages_timer", "status=? AND wake_at<?");
     check(statuses::STANDING, "messages_by_id", "tenant_id=? AND id=?");
     let reports = plan(&statuses::REPORTS);

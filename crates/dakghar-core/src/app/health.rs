@@ -6,13 +6,16 @@ use super::failed_requests::FailedRequests;
 use super::sending::Host;
 use crate::domain::breaker::Open;
 use crate::domain::{ErrorCode, Timestamp};
-use crate::ports::{Queue, StoreError, StoreHealth};
+use crate::metrics::{Lane, Metrics};
+use crate::ports::{Clock, DueWork, Queue, QueueError, StoreError, StoreHealth};
 
 /// Asks the store and the queue.
 pub struct Health {
     pub(super) store: Arc<dyn StoreHealth>,
     pub(super) queue: Arc<dyn Queue>,
     pub(super) host: Host,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) failed_requests: Arc<FailedRequests>,
 }
 
@@ -49,8 +52,33 @@ impl Health {
         &self.failed_requests
     }
 
-    /// The same for the queue.
+    /// Checks that the queue can be used now. The error text says what is wrong.
     pub async fn check_queue(&self) -> Result<(), String> {
         self.queue.ping().await.map_err(|error| error.to_string())
+    }
+
+    /// Counts what is due and not called yet, and measures for how long. While the queue does not tell, the last
+    /// measure stays.
+    pub async fn measure_queue(&self) -> Result<(), QueueError> {
+        let due = self.queue.due_work().await?;
+        let now = self.clock.now();
+        for DueWork {
+            priority,
+            count,
+            oldest_slot_at,
+        } in due
+        {
+            let lane = Lane::from(priority);
+            let age = oldest_slot_at.map_or(0, |slot_at| now.since(slot_at).as_secs());
+            self.metrics
+                .queue_due
+                .of(lane)
+                .set(i64::try_from(count).unwrap_or(i64::MAX));
+            self.metrics
+                .queue_age
+                .of(lane)
+                .set(i64::try_from(age).unwrap_or(i64::MAX));
+        }
+        Ok(())
     }
 }

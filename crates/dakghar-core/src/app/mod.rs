@@ -259,5 +259,7 @@ fn health_of(ports: &Ports, shared: &Shared) -> Arc<Health> {
         store: ports.store_health.clone(),
         queue: ports.queue.clone(),
         host: shared.host.clone(),
+        clock: ports.clock.clone(),
+        metrics: ports.metrics.clone(),
     })
 }

@@ -4,6 +4,7 @@ use super::instruments::Label;
 use crate::domain::callback::{CallEnd, CallbackFailure};
 use crate::domain::graph_error::{self, RefusalClass};
 use crate::domain::message::{DeadReason, Delivery, SendOutcome, Status};
+use crate::domain::pacing::Priority;
 
 /// Defines a label: its type, its name, and its values with their exported names.
 macro_rules! label {
@@ -35,6 +36,28 @@ label! {
         Taken = "taken",
         /// It cannot be used, and the one before is still shown.
         Refused = "refused",
+    }
+}
+
+label! {
+    /// The priority of messages.
+    Lane "priority" {
+        /// One-time codes.
+        High = "high",
+        /// Everything else.
+        Normal = "normal",
+        /// Broadcasts.
+        Low = "low",
+    }
+}
+
+impl From<Priority> for Lane {
+    fn from(priority: Priority) -> Self {
+        match priority {
+            Priority::High => Self::High,
+            Priority::Normal => Self::Normal,
+            Priority::Low => Self::Low,
+        }
     }
 }
 

@@ -11,8 +11,8 @@ use prometheus_client::registry::{self, Registry};
 
 use super::instruments::{Family, Histogram, Instrument, LabelDescription, Latency, Wait};
 use super::labels::{
-    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Limit, LiveWay, Received,
-    Redriven, TlsReload,
+    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, Limit, LiveWay,
+    Received, Redriven, TlsReload,
 };
 use super::store_calls::StoreCall;
 
@@ -108,6 +108,8 @@ table! {
     graph_latency: Family<Attempt, Histogram<Latency>>, "graph_call", Seconds, "How long calls to Meta took, by their outcome";
     first_call_wait: Histogram<Wait>, "first_call_wait", Seconds, "From the acceptance of a message to its first call, whatever it waited for: its sendAt, the pace of its number, a hold";
     slot_wait: Histogram<Wait>, "slot_wait", Seconds, "From the slot of a message, the time at which it was to go out, to the call";
+    queue_due: Family<Lane, Gauge>, "queue_due", None, "Messages that are due and not called yet, by their priority, in the whole installation; every process that reaches the queue tells the same";
+    queue_age: Family<Lane, Gauge>, "queue_age", Seconds, "For how long the oldest of them has been due; 0 if none is. Compared over processes by max";
     doubts_begun: Counter, "doubts_begun", None, "Messages whose outcome became unknown; less dakghar_doubts_ended_total over all processes, those in doubt now";
     doubts_ended: Family<DoubtEnd, Counter>, "doubts_ended", None, "Messages whose outcome was unknown and is decided, by what decided it";
     outcomes_spooled: Counter, "outcomes_spooled", None, "Answers of Meta that were kept in DATA_DIR because MongoDB did not take them in time";

@@ -22,7 +22,7 @@ pub use meta::{MessagesApi, SendCall, SignatureCheck, WebhookCodec};
 pub use migration::{MigrationSource, MigrationTarget, SourcePage};
 pub use news::FeedNews;
 pub use pacer::{Pacer, SlotAsk};
-pub use queue::{Disposition, Job, JobKey, JobKind, Queue, QueueEntry, QueueError};
+pub use queue::{DUE_COUNTED_MAX, Disposition, DueWork, Job, JobKey, JobKind, Queue, QueueEntry, QueueError};
 pub use quota::{CallAsk, Grant, QuotaAsk, TenantQuota};
 pub use receivers::{CallbackAnswer, CallbackCall, CallbackOutcome, ReceiverQuery, ReceiverText, Receivers};
 pub use spool::{OutcomeSpool, SpoolError, SpooledOutcome};

@@ -149,6 +149,20 @@ impl fmt::Debug for Job {
     }
 }
 
+/// The work of one priority that is due and that no worker has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DueWork {
+    /// The priority.
+    pub priority: Priority,
+    /// The number of entries. A queue may stop counting at [`DUE_COUNTED_MAX`].
+    pub count: u64,
+    /// The slot of the entry that has waited longest, by the clock that gives slots; `None` if nothing is due.
+    pub oldest_slot_at: Option<Timestamp>,
+}
+
+/// The most entries of a priority that must be counted.
+pub const DUE_COUNTED_MAX: u32 = 100_000;
+
 /// The schedule that wakes workers.
 #[async_trait]
 pub trait Queue: Send + Sync {
@@ -161,6 +175,10 @@ pub trait Queue: Send + Sync {
 
     /// Waits until something is due and takes up to `max` jobs. Each must be finished or dropped.
     async fn take(&self, max: usize) -> Result<Vec<Job>, QueueError>;
+
+    /// Returns what is due, for each priority once, whichever process would take it. Whoever asks seldom gets an answer
+    /// that is some seconds old at most.
+    async fn due_work(&self) -> Result<Vec<DueWork>, QueueError>;
 
     /// Checks that the queue can be used now. The error text says what is wrong.
     async fn ping(&self) -> Result<(), QueueError>;

@@ -6,6 +6,7 @@
 mod call_places;
 mod calls;
 mod deliverer;
+mod due;
 mod reconciler;
 mod redriver;
 mod retention;
@@ -22,6 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use deliverer::Deliverer;
 
+pub use due::measure_queue;
 pub use reconciler::run_reconciler;
 pub use redriver::run_redriver;
 pub use retention::run_retention;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dakghar_core::domain::Timestamp;
 use dakghar_core::domain::message::Priority;
-use dakghar_core::ports::{Clock, Job, JobKey, Queue, QueueEntry, QueueError};
+use dakghar_core::ports::{Clock, DueWork, Job, JobKey, Queue, QueueEntry, QueueError};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -129,6 +129,20 @@ impl Queue for MemoryQueue {
                 () = tokio::time::sleep(Duration::from_millis(LOOK_MS)) => {}
             }
         }
+    }
+
+    async fn due_work(&self) -> Result<Vec<DueWork>, QueueError> {
+        let (state, now) = (self.state.lock(), self.clock.now());
+        let due = Priority::ALL.map(|priority| {
+            let of_priority = state.waiting.values().filter(|entry| entry.priority == priority);
+            let slots = of_priority.map(|entry| entry.slot_at).filter(|slot_at| *slot_at <= now);
+            DueWork {
+                priority,
+                count: slots.clone().count() as u64,
+                oldest_slot_at: slots.min(),
+            }
+        });
+        Ok(due.into())
     }
 
     async fn ping(&self) -> Result<(), QueueError> {

@@ -211,6 +211,11 @@ fn start_tasks(config: &Config, parts: Parts, lifecycle: &Lifecycle, app: &App) 
         "the watch over feeds",
         stopping.clone().run_until_cancelled_owned(feeds),
     ));
+    let measuring = worker::measure_queue(app.health.clone());
+    tasks.spawn(vital(
+        "the measure of the queue",
+        stopping.clone().run_until_cancelled_owned(measuring),
+    ));
     let news = worker::watch_news(app.watching.clone());
     tasks.spawn(vital(
         "the news of feeds",

@@ -46,6 +46,7 @@ mod open_files;
 mod outbound;
 mod people;
 mod private;
+mod queue_age;
 mod redis_servers;
 mod redrives;
 mod removals;

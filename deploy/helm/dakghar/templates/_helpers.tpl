@@ -32,9 +32,9 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- /* The component and command of every kind of worker, as JSON. */ -}}
 {{- define "dakghar.workers" -}}
 {{- if eq .Values.worker.halves "apart" -}}
-[{"name":"worker-send","args":["worker","--only","send"],"wait":"dakghar_slot_wait_seconds"},{"name":"worker-callbacks","args":["worker","--only","callbacks"],"wait":"dakghar_callback_lag_seconds"}]
+[{"name":"worker-send","args":["worker","--only","send"],"wait":""},{"name":"worker-callbacks","args":["worker","--only","callbacks"],"wait":"dakghar_callback_lag_seconds"}]
 {{- else -}}
-[{"name":"worker","args":["worker"],"wait":"dakghar_slot_wait_seconds"}]
+[{"name":"worker","args":["worker"],"wait":""}]
 {{- end -}}
 {{- end }}
 

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use dakghar_core::domain::Timestamp;
+use dakghar_core::domain::message::Priority;
+use dakghar_core::ports::DueWork;
 use futures_util::future::try_join_all;
-use redis::{InfoDict, RedisError};
+use redis::{InfoDict, RedisError, Script};
 
 use super::super::config::RedisConfig;
 use super::super::connection::{Connection, in_words, is_of_the_connection};
@@ -16,6 +18,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Delayed jobs this late should have been started by somebody.
 const OVERDUE: Duration = Duration::from_secs(2);
+
+/// Delayed jobs whose priority is looked at. Workers start them when they are due, so many are only there without any.
+const DELAYED_LOOKS_MAX: usize = 1_000;
 
 /// The scores of BullMQ's delayed jobs are milliseconds times this, leaving room for an order within each.
 const DELAYED_SCORE_PER_MS: i64 = 4096;
@@ -48,6 +53,8 @@ pub(super) struct Reading {
     pub(super) epochs: Vec<Epoch>,
     /// For each queue whether jobs wait to be started.
     pub(super) due: Vec<bool>,
+    /// What is due in all queues together, for each priority.
+    pub(super) work: Vec<DueWork>,
 }
 
 /// Why there was nothing to see.
@@ -60,6 +67,7 @@ pub(super) struct Trouble {
 pub(super) struct Probe {
     redis: RedisConfig,
     queue_names: Vec<String>,
+    due_work: Script,
     connection: Option<Connection>,
 }
 
@@ -68,6 +76,7 @@ impl Probe {
         Self {
             redis,
             queue_names: job::queue_names(shards),
+            due_work: Script::new(include_str!("due.lua")),
             connection: None,
         }
     }
@@ -114,12 +123,56 @@ impl Probe {
                 server,
                 epochs: Vec::new(),
                 due: Vec::new(),
+                work: Vec::new(),
             });
         }
         let queues = try_join_all(self.queue_names.iter().map(|name| queue(connection.clone(), name, now))).await?;
         let (epochs, due) = queues.into_iter().unzip();
-        Ok(Reading { server, epochs, due })
+        let counts = self
+            .queue_names
+            .iter()
+            .map(|name| self.count(connection.clone(), name, now));
+        let work = sum(&try_join_all(counts).await?);
+        Ok(Reading {
+            server,
+            epochs,
+            due,
+            work,
+        })
     }
+
+    async fn count(&self, mut connection: Connection, name: &str, now: Timestamp) -> Result<Counted, RedisError> {
+        let keys = bullmq::QueueKeys::new(name, None);
+        self.due_work
+            .key(keys.wait())
+            .key(keys.prioritized())
+            .key(keys.delayed())
+            .arg(keys.key_prefix())
+            .arg(now.as_millis())
+            .arg(DELAYED_LOOKS_MAX)
+            .invoke_async(&mut connection)
+            .await
+    }
+}
+
+/// For the priorities, as BullMQ counts them, how many jobs are due, and then the slots of the oldest; -1 is none.
+type Counted = [i64; 6];
+
+/// What is due in these queues together.
+fn sum(queues: &[Counted]) -> Vec<DueWork> {
+    let of_priority = |(place, priority): (usize, Priority)| {
+        let counts = queues
+            .iter()
+            .map(|counted| u64::try_from(counted[place]).unwrap_or_default());
+        let slots = queues.iter().map(|counted| counted[place + Priority::ALL.len()]);
+        let oldest = slots.filter(|slot| *slot >= 0).min();
+        DueWork {
+            priority,
+            count: counts.sum(),
+            oldest_slot_at: oldest.map(Timestamp::from_millis),
+        }
+    };
+    Priority::ALL.into_iter().enumerate().map(of_priority).collect()
 }
 
 /// Reads everything `INFO` tells by default: naming the wanted sections needs Redis 7.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dakghar_core::ports::{Clock, Job, Queue, QueueEntry, QueueError};
+use dakghar_core::ports::{Clock, DueWork, Job, Queue, QueueEntry, QueueError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -120,6 +120,10 @@ impl Queue for BullmqQueue {
         }
         let taken = self.handover.take(max).await;
         taken.ok_or_else(|| QueueError("the queue is closed".to_owned()))
+    }
+
+    async fn due_work(&self) -> Result<Vec<DueWork>, QueueError> {
+        self.shared.work()
     }
 
     async fn ping(&self) -> Result<(), QueueError> {

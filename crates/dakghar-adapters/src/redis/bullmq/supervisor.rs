@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_core::ports::{Clock, JobKey, QueueEntry, QueueError};
+use dakghar_core::ports::{Clock, DueWork, JobKey, QueueEntry, QueueError};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -53,6 +53,8 @@ pub(super) struct Shared {
     trouble: RwLock<Option<String>>,
     /// A fault that an operator should mend although the queue can be used.
     warning: RwLock<Option<String>>,
+    /// What the last look found due.
+    work: RwLock<Vec<DueWork>>,
     /// Holds the news of a loss until somebody asks for it.
     lost: Notify,
     suspected: Notify,
@@ -66,6 +68,7 @@ impl Shared {
             generation: RwLock::new(None),
             trouble: RwLock::new(Some("no connection to Redis yet".to_owned())),
             warning: RwLock::new(None),
+            work: RwLock::default(),
             lost: Notify::new(),
             suspected: Notify::new(),
             put_off: Mutex::default(),
@@ -88,6 +91,12 @@ impl Shared {
 
     pub(super) fn warning(&self) -> Option<String> {
         self.warning.read().clone()
+    }
+
+    /// What the last look found due, while the queue can be used.
+    pub(super) fn work(&self) -> Result<Vec<DueWork>, QueueError> {
+        self.usable()?;
+        Ok(self.work.read().clone())
     }
 
     /// Keeps what could not be put in.
@@ -215,6 +224,7 @@ impl Supervisor {
             self.failures = 0;
         }
         self.note(reading.server.as_ref());
+        self.shared.work.write().clone_from(&reading.work);
         if let Some(loss) = self.owed.take() {
             warn!(redis = %self.config.redis, reason = loss, "Redis may have lost jobs; filling it from the store");
             self.shared.lost.notify_one();

@@ -60,6 +60,7 @@ mod tests {
                 is_new,
             }],
             due: vec![false],
+            work: Vec::new(),
         }
     }
 

@@ -10,10 +10,11 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use dakghar_core::domain::ids::{MessageId, MessageKey, TenantId};
 use dakghar_core::domain::message::Priority;
 use dakghar_core::domain::time::Timestamp;
+use dakghar_core::ports::{DUE_COUNTED_MAX, DueWork};
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, Params, Row, params};
 
-use super::super::cells::{Cells, Read as ReadCells, number, readable};
+use super::super::cells::{Cells, Read as ReadCells, maybe_number, number, readable};
 use super::super::failure::Outcome;
 
 pub(in super::super) const HEAD: &str = "\
@@ -31,6 +32,11 @@ pub(in super::super) const STRETCH: &str = "\
     ORDER BY slot_at, phone_number_id, seq LIMIT ?";
 
 /// Rows read at the head of a lane, beyond those that are out.
+/// How many messages of a priority are due, up to a number, and the slot of the one that has waited longest.
+pub(in super::super) const WAITING: &str = "\
+    SELECT count(*), min(slot_at) FROM (SELECT slot_at FROM messages INDEXED BY messages_due \
+    WHERE status = 'queued' AND priority = ? AND slot_at <= ? ORDER BY slot_at LIMIT ?)";
+
 const HEAD_ROWS: usize = 256;
 /// Newest due rows read when there is more than the head.
 const TAIL_ROWS: usize = 256;
@@ -303,4 +309,21 @@ fn read(select: &mut CachedStatement<'_>, params: impl Params, mut more: impl Fn
 
 fn as_limit(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+/// Counts what is due at `now`, also what is out with a worker and not claimed yet.
+pub(super) fn waiting(conn: &Connection, now: Timestamp) -> Outcome<Vec<DueWork>> {
+    let mut select = conn.prepare_cached(WAITING)?;
+    let mut found = Vec::new();
+    for priority in Priority::ALL {
+        let asked = params![priority.as_str(), now.as_millis(), DUE_COUNTED_MAX];
+        let counted = |row: &Row<'_>| Ok((number(row, 0)?, maybe_number(row, 1)?));
+        let (count, oldest) = select.query_row(asked, counted)?;
+        found.push(DueWork {
+            priority,
+            count: u64::try_from(count).unwrap_or_default(),
+            oldest_slot_at: oldest.map(Timestamp::from_millis),
+        });
+    }
+    Ok(found)
 }

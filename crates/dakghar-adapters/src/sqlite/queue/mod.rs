@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dakghar_core::domain::time::Timestamp;
-use dakghar_core::ports::{Clock, Disposition, Job, JobKey, Queue, QueueEntry, QueueError, StoreHealth};
+use dakghar_core::ports::{Clock, Disposition, DueWork, Job, JobKey, Queue, QueueEntry, QueueError, StoreHealth};
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{Mutex, Notify};
@@ -154,6 +154,12 @@ impl Queue for SqliteQueue {
         // The takers behind this one must not wait either.
         self.changed.notify_one();
         Ok(Vec::new())
+    }
+
+    async fn due_work(&self) -> Result<Vec<DueWork>, QueueError> {
+        let now = self.clock.now();
+        let counted = self.store.delivery.run(move |conn| due::waiting(conn, now)).await;
+        counted.map_err(|error| QueueError(error.to_string()))
     }
 
     async fn ping(&self) -> Result<(), QueueError> {

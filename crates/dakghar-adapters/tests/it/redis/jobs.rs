@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_adapters::redis::{BullmqQueue, QUEUE_NAME, RedisConfig, Role};
+use dakghar_adapters::redis::{BullmqConfig, BullmqQueue, QUEUE_NAME, RedisConfig, Role};
 use dakghar_core::domain::Timestamp;
 use dakghar_core::domain::message::Priority;
-use dakghar_core::ports::{Clock as _, Disposition, JobKey, Queue, QueueEntry};
+use dakghar_core::ports::{Clock as _, Disposition, DueWork, JobKey, Queue, QueueEntry};
 use dakghar_testkit::servers::Redis;
 use dakghar_testkit::{TestClock, require_services};
 use redis::AsyncCommands;
@@ -14,7 +14,9 @@ use redis::aio::MultiplexedConnection;
 
 use crate::meta::log_lines::LogLines;
 
-use super::{config, connect, enqueue_patiently, entry, eventually, finish_one, key, now, start, start_with, take};
+use super::{
+    config, connect, enqueue_patiently, entry, eventually, finish_one, key, now, phone, start, start_with, take,
+};
 
 fn redis_key(suffix: &str) -> String {
     format!("bull:{QUEUE_NAME}:{suffix}")
@@ -359,4 +361,66 @@ async fn a_delay_ends_by_the_clock_of_its_slot_where_others_take_the_job_out() {
     assert!(is_in(&mut connection.clone(), "delayed", &id).await);
     assert_eq!(due_at(slot_at - Duration::from_secs(1)).await, 0);
     assert_eq!(due_at(slot_at + Duration::from_secs(1)).await, 1);
+}
+
+#[tokio::test]
+async fn what_is_due_is_counted_by_priority_also_where_nobody_works() {
+    require_services!(Redis);
+    let redis = Redis::shared().await;
+    let producer = start_with(BullmqConfig {
+        role: Role::Produce,
+        ..config(&redis.url(), 2, 8)
+    })
+    .await;
+    let began = now();
+    let soon = began + Duration::from_millis(300);
+    let of = |number: u128, priority, slot_at: Timestamp| QueueEntry {
+        priority,
+        slot_at,
+        // Of several numbers, so that both shards have some.
+        phone_number_id: phone(u64::try_from(number).unwrap()),
+        ..entry(number)
+    };
+    let far = began + Duration::from_mins(30);
+    let mut entries = vec![
+        of(1, Priority::High, began),
+        of(2, Priority::Normal, soon),
+        of(3, Priority::Normal, far),
+    ];
+    entries.extend((4..10).map(|number| of(number, Priority::Low, began)));
+    enqueue_patiently(&producer, &entries).await;
+    let counts = |work: &[DueWork]| work.iter().map(|due| (due.priority, due.count)).collect::<Vec<_>>();
+    let expected = [(Priority::High, 1), (Priority::Normal, 1), (Priority::Low, 6)];
+    eventually("all of it is counted", async || {
+        producer.due_work().await.is_ok_and(|work| counts(&work) == expected)
+    })
+    .await;
+    let work = producer.due_work().await.unwrap();
+    let oldest: Vec<Timestamp> = work
+        .iter()
+        .map(|due| due.oldest_slot_at.expect("something is due"))
+        .collect();
+    assert!(oldest[0] >= began && oldest[2] >= began, "{oldest:?}");
+    assert!(
+        oldest[1] >= soon && oldest[1] < far,
+        "its slot, and not when it was put in: {oldest:?}"
+    );
+
+    // BullMQ forgets the delay of what it starts; the slot is still known.
+    let consumer = start_with(config(&redis.url(), 2, 1)).await;
+    let mut taken = 0;
+    while taken < 8 {
+        let jobs = take(&consumer, 1).await;
+        taken += jobs.len();
+        for job in jobs {
+            job.finish(Disposition::Done);
+        }
+    }
+    let nothing = [(Priority::High, 0), (Priority::Normal, 0), (Priority::Low, 0)];
+    eventually("nothing is due", async || {
+        producer.due_work().await.is_ok_and(|work| counts(&work) == nothing)
+    })
+    .await;
+    let work = producer.due_work().await.unwrap();
+    assert!(work.iter().all(|due| due.oldest_slot_at.is_none()), "{work:?}");
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use dakghar_adapters::sqlite::{SqliteOptions, SqliteQueue, SqliteStore};
 use dakghar_core::domain::message::Priority;
 use dakghar_core::domain::{Message, MessageKey, PhoneNumberId, Status, TenantId};
-use dakghar_core::ports::{Disposition, Job, JobKey, MessageStore, Queue};
+use dakghar_core::ports::{Disposition, DueWork, Job, JobKey, MessageStore, Queue};
 use dakghar_testkit::TestClock;
 use dakghar_testkit::samples::{at, outbound, phone, tenant_id};
 
@@ -209,4 +209,37 @@ async fn numbers_with_a_tenant_each_are_all_served_in_one_take() {
     let jobs = take(&queue(&store), 40).await;
     let served: HashSet<TenantId> = jobs.iter().map(|job| message_key(job).tenant_id).collect();
     assert_eq!(served.len(), 40);
+}
+
+#[tokio::test]
+async fn what_is_due_is_counted_by_priority_with_the_slot_of_the_oldest() {
+    let (store, _dir) = open();
+    let number = phone("1");
+    let later = due_since(0, &number, Priority::Low).with(|message| message.delivery.slot_at = Some(at(NOW_MS + 1)));
+    let due = [
+        due_since(700, &number, Priority::High),
+        due_since(30, &number, Priority::Normal),
+        due_since(9_000, &number, Priority::Normal),
+    ];
+    accept(&store, &due).await;
+    accept(&store, &[later]).await;
+    let queue = queue(&store);
+    let of = |priority, count, oldest_ms: Option<u64>| DueWork {
+        priority,
+        count,
+        oldest_slot_at: oldest_ms.map(|ms| at(NOW_MS - ms)),
+    };
+    let expected = [
+        of(Priority::High, 1, Some(700)),
+        of(Priority::Normal, 2, Some(9_000)),
+        of(Priority::Low, 0, None),
+    ];
+    assert_eq!(queue.due_work().await.expect("counted"), expected);
+    let jobs = take(&queue, 10).await;
+    assert_eq!(
+        queue.due_work().await.expect("counted"),
+        expected,
+        "what a worker has and has not claimed waits as well"
+    );
+    drop(jobs);
 }

@@ -7,7 +7,7 @@ use super::tokens::{Token, tokens};
 use super::workspace::{package, read};
 
 /// Methods that no case of the suite needs to cover, and why.
-const EXCUSED: [(&str, &str); 24] = [
+const EXCUSED: [(&str, &str); 25] = [
     ("ArrivalStore::append", "reads no record"),
     (
         "ArrivalStore::arrivals",
@@ -44,6 +44,7 @@ const EXCUSED: [(&str, &str); 24] = [
     ("HoldStore::keep_sending_hold", "reads no record"),
     ("Queue::window", "reads no record"),
     ("Queue::enqueue", "reads no record"),
+    ("Queue::due_work", "counts, and reads a time of a strict table"),
     ("Queue::ping", "reads no record"),
     ("Queue::lost", "reads no record"),
     ("Queue::close", "reads no record"),

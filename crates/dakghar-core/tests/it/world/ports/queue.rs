@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dakghar_core::domain::message::Priority;
 use dakghar_core::domain::{MessageKey, Status, Timestamp};
-use dakghar_core::ports::{Clock as _, Disposition, Job, JobKey, Queue, QueueEntry, QueueError};
+use dakghar_core::ports::{Clock as _, Disposition, DueWork, Job, JobKey, Queue, QueueEntry, QueueError};
 use futures_util::future::select;
 use parking_lot::Mutex;
 
@@ -160,6 +160,10 @@ impl Queue for TableQueue {
         self.near.take_due(look, hand).await
     }
 
+    async fn due_work(&self) -> Result<Vec<DueWork>, QueueError> {
+        Ok(Vec::new())
+    }
+
     async fn ping(&self) -> Result<(), QueueError> {
         Ok(())
     }
@@ -295,6 +299,10 @@ impl Queue for RedisClient {
             })
         };
         self.near.take_due(look, hand).await
+    }
+
+    async fn due_work(&self) -> Result<Vec<DueWork>, QueueError> {
+        Ok(Vec::new())
     }
 
     async fn ping(&self) -> Result<(), QueueError> {
