@@ -3,19 +3,25 @@
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
-use dakghar_core::domain::feed::{EntryKind, FeedBounds, FeedEnd, FeedEntry, Place, PlacedEntry, Subject};
+use dakghar_core::domain::feed::{EntryKind, FeedBounds, FeedEnd, FeedEntry, Place, PlacedEntry, Subject, place_id};
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
+use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{FeedStore, StoreError};
 use rusqlite::{Connection, Row, params};
 
+use crate::stored::unreadable;
+
 use super::SqliteStore;
-use super::cells::{Cells, Damaged, Read, maybe_number, number, readable};
+use super::cells::{Cells, Damaged, Read, maybe_number, number};
 use super::failure::Outcome;
 use super::grown;
 use super::rows::millis;
 
 pub(super) const COLUMNS: &str = "tenant_id, place, kind, subject, phone_number_id, at, reported_at";
+/// Where the place and the time stand in them.
+const PLACE: usize = 1;
+const AT: usize = 5;
 
 /// The next place follows from the last one.
 static INSERT: LazyLock<String> = LazyLock::new(|| {
@@ -103,11 +109,18 @@ fn entries(conn: &Connection, tenant_id: TenantId, after: Place, limit: PageLimi
         if page.is_full() {
             return Ok(page.more());
         }
-        if let Some(item) = readable("feed entry", row, entry(row)) {
-            page.push(item);
-        }
+        page.push(entry(row).or_else(|why| unreadable_at(row, tenant_id, &why))?);
     }
     Ok(page.end())
+}
+
+/// Stands for a row that cannot be read. Its place can: the table is strict, and a place is part of its key.
+fn unreadable_at(row: &Row<'_>, tenant_id: TenantId, why: &Damaged) -> Outcome<PlacedEntry> {
+    let place = Place::new(number(row, PLACE)?.cast_unsigned());
+    unreadable::tell("feed entry", &place_id(&tenant_id, place), &why.0);
+    let at = number(row, AT).ok().map(Timestamp::from_millis);
+    let entry = FeedEntry::unreadable(tenant_id, place, at);
+    Ok(PlacedEntry { place, entry })
 }
 
 /// A place as SQLite has it. No feed comes near the end of its numbers.

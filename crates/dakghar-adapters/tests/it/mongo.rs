@@ -1,6 +1,7 @@
 //! The MongoDB stores against a real server: the conformance suites, and what only MongoDB has.
 
 mod announcing;
+mod broken_feed;
 mod callbacks;
 mod carrying;
 mod commands;

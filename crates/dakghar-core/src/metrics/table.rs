@@ -128,7 +128,7 @@ table! {
     feed_placed: Counter, "feed_placed", None, "Entries of feeds that this process gave their place; where the embedded store does it, none";
     feed_unplaced_age: Gauge, "feed_unplaced_age", Seconds, "How long the oldest entry of a feed has waited for its place; above a few seconds, no worker owns its partition";
     feed_aside: Gauge, "feed_aside", None, "Groups of entries that could not be placed and were put aside, until dakghar feed retry brings them back";
-    feed_partitions: Gauge, "feed_partitions", None, "Partitions whose feeds this process places; over all processes 64";
+    feed_partitions: Gauge, "feed_partitions", None, "Partitions whose feeds this process places; over all processes 64, or some have no owner";
     feed_news: Gauge, "feed_news_come", None, "1 while this process hears of new entries at once, else 0: then those who wait for them are told within seconds";
     feed_readers: Family<LiveWay, Gauge>, "feed_readers", None, "Live readers of feeds: requests that wait for entries, and streams";
     feed_live_lag: Histogram<Wait>, "feed_live_lag", Seconds, "From the time of an entry of a feed to a live reader that waited for it";

@@ -45,6 +45,8 @@ async fn work(sequencing: &Sequencing, outages: &Outages) {
 /// nobody else would tell.
 pub async fn watch_feeds(sequencing: Arc<Sequencing>) {
     if !sequencing.is_needed() {
+        // Nothing waits; the metrics say so.
+        let _ = sequencing.look().await;
         return;
     }
     let telling = async {

@@ -392,6 +392,9 @@ async fn a_running_process_exports_the_table_and_nothing_else(backend: Backend) 
         assert_eq!(exported.labels, labels.into_iter().collect(), "{name}");
     }
 
+    // Whoever is alone owns every partition.
+    measured.until("dakghar_feed_partitions", 64).await;
+
     // Nothing that comes from outside makes a series.
     odd_requests(&measured.product).await;
     let after = measured.scrape().await;
@@ -458,6 +461,10 @@ async fn each_role_has_metrics_of_its_own_and_none_are_on_the_public_port() {
     let of_both = |name: &str| (of_api.value(name), of_worker.value(name));
     assert_eq!(of_both("dakghar_messages_accepted_total"), (1, 0));
     assert_eq!(of_both("dakghar_attempts_total{outcome=\"sent\"}"), (0, 1));
+    let partitions = "dakghar_feed_partitions";
+    let owns_all = async || scrape(&product, &worker).await.value(partitions) == 64;
+    assert!(eventually(owns_all).await, "nobody else is a worker");
+    assert_eq!(scrape(&product, &api).await.value(partitions), 0, "an API owns nothing");
     assert_eq!(product.call("GET", "/metrics", None).await.0, 404);
     let elsewhere = product.http.get(format!("http://127.0.0.1:{worker}/readyz"));
     assert_eq!(elsewhere.send().await.expect("an answer").status(), 404);

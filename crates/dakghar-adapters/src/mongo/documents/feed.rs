@@ -4,14 +4,19 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bson::oid::ObjectId;
+use bson::raw::RawBsonRef;
 use bson::{DateTime, RawDocument, RawDocumentBuf};
 use dakghar_core::domain::feed::{Arrival, Chunk};
 use dakghar_core::domain::feed::{EntryKind, FeedEntry, Partitions, Place, PlacedEntry, Subject, place_id};
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId};
+use dakghar_core::domain::page::Paged;
 use dakghar_core::ports::StoreError;
 use serde::{Deserialize, Serialize};
 
 use super::{SCHEMA_VERSION, Unreadable, counter, date, from_raw, timestamp, to_raw};
+
+/// The most entries that a chunk may have.
+pub(in crate::mongo) const LENGTH_MAX: usize = 1_000;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -155,6 +160,69 @@ pub(in crate::mongo) fn decode_chunk(raw: &RawDocument) -> Result<Chunk, Unreada
         return Err(wrong("last"));
     }
     Ok(chunk)
+}
+
+/// What is left of a chunk that cannot be read: see [`decode_left`].
+pub(in crate::mongo) struct LeftOfChunk {
+    pub(in crate::mongo) chunk: Chunk,
+    /// True if nothing was wrong with it.
+    pub(in crate::mongo) is_whole: bool,
+    /// False if nothing says how many places it had: then it has at least those of its entries.
+    pub(in crate::mongo) is_length_known: bool,
+}
+
+impl Paged for LeftOfChunk {
+    type Position = Place;
+
+    fn position(&self) -> Place {
+        self.chunk.position()
+    }
+
+    fn bytes(&self) -> usize {
+        self.chunk.bytes()
+    }
+}
+
+/// Reads what is left of a chunk that [`decode_chunk`] cannot read: an entry for each of its places, and where that cannot be
+/// read one that says so. `None` if its own place cannot be read: it may be anything.
+pub(in crate::mongo) fn decode_left(raw: &RawDocument) -> Option<LeftOfChunk> {
+    let (tenant_id, first) = parse_place_id(raw.get_str("_id").ok()?)?;
+    let at = raw.get_datetime("at").ok().map(timestamp);
+    // A later version may mean something else by the same names.
+    let is_known = matches!(raw.get_i32("schemaVersion"), Ok(version) if version <= SCHEMA_VERSION);
+    let found = raw.get_array("entries").ok().map(|entries| {
+        let entry = |entry: Result<RawBsonRef<'_>, _>| {
+            let fields = from_raw("feed entry", entry.ok()?.as_document()?).ok()?;
+            decode_entry(tenant_id, &fields).filter(|_| is_known)
+        };
+        entries.into_iter().take(LENGTH_MAX).map(entry).collect::<Vec<_>>()
+    });
+    let found = found.unwrap_or_default();
+    let stated = decode_last(raw).and_then(|last| usize::try_from(last.number() + 1 - first.number()).ok());
+    let length = stated.unwrap_or(found.len()).max(1);
+    let is_length_known = stated.is_some_and(|stated| found.is_empty() || found.len() == stated);
+    let entries = (0..length.max(found.len())).map(|index| {
+        let found = found.get(index).cloned().flatten();
+        found.unwrap_or_else(|| FeedEntry::unreadable(tenant_id, first.plus(index as u64), at))
+    });
+    let entries = entries.collect();
+    Some(LeftOfChunk {
+        chunk: Chunk {
+            tenant_id,
+            first,
+            entries,
+        },
+        is_whole: false,
+        is_length_known,
+    })
+}
+
+/// Reads the last place of a chunk; `None` if it cannot be the last one of a chunk with this first place.
+pub(in crate::mongo) fn decode_last(raw: &RawDocument) -> Option<Place> {
+    let (_, first) = parse_place_id(raw.get_str("_id").ok()?)?;
+    let last = u64::try_from(raw.get_i64("last").ok()?).ok()?;
+    let length = last.checked_sub(first.number())?;
+    (length < LENGTH_MAX as u64).then(|| Place::new(last))
 }
 
 /// Reads a chunk of one entry.

@@ -6,7 +6,9 @@
 
 mod announcing;
 mod carrying;
+mod left;
 mod moving;
+mod ranges;
 mod writing;
 
 use std::sync::Arc;
@@ -16,7 +18,7 @@ use bson::{Document, RawDocument, doc};
 use dakghar_core::domain::feed::{Arrival, Chunk, ENTRY_BYTES};
 use dakghar_core::domain::feed::{FeedBounds, Partitions, Place, PlacedEntry, place_id};
 use dakghar_core::domain::ids::TenantId;
-use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged};
+use dakghar_core::domain::page::{Listed, PageLimit, Paged};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{Appended, ArrivalStore, ArrivalsWaiting, Attendant, FeedStore, LOAD_BYTES_MAX, StoreError};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -27,10 +29,14 @@ use super::indexes::BY_ID;
 use super::reads::{Query, text};
 use super::transactions::Aborted;
 
+use left::whole_or_left;
+use ranges::{behind, first_in, in_a_row, page_of};
+
+pub(super) use ranges::of_tenant;
 pub(super) use writing::{Keyed, Told};
 
 /// Entries of a chunk at most, when it is looked for.
-const CHUNK_ENTRIES_MAX: u64 = 1_000;
+const CHUNK_ENTRIES_MAX: u64 = feed::LENGTH_MAX as u64;
 /// Arrivals that are brought back in one transaction.
 const MOVED_AT_ONCE: u32 = 500;
 /// Feeds whose ends are looked for at the same time.
@@ -54,33 +60,22 @@ impl FeedStore for MongoStore {
             "_id",
             doc! { "$gte": place_id(tenant_id, from), "$lt": behind(tenant_id) },
         );
-        filter.insert(
-            "last",
-            doc! { "$gt": i64::try_from(after.number()).unwrap_or(i64::MAX) },
-        );
+        // Also one whose last place is missing or nonsense.
+        let ends_before = doc! { "$lte": i64::try_from(after.number()).unwrap_or(i64::MAX) };
+        filter.insert("last", doc! { "$not": ends_before });
         // Only what a majority has: a place that was seen once never changes.
         let query = Query::new(filter, BY_ID).sort(doc! { "_id": 1 }).majority();
         let chunks = PageLimit {
             bytes: (limit.items as usize + 1).saturating_mul(ENTRY_BYTES),
             ..limit
         };
-        let found = self.fetch_within(&self.feed, query, chunks, feed::decode_chunk).await?;
+        let found = self.fetch_within(&self.feed, query, chunks, whole_or_left).await?;
+        let Some(found) = in_a_row(found, after) else {
+            return self.entries_left(tenant_id, after, limit).await;
+        };
         let is_cut =
             found.len() >= chunks.items as usize || found.iter().map(Paged::bytes).sum::<usize>() >= chunks.bytes;
-        let mut page = PageFill::new(limit);
-        for Chunk { first, entries, .. } in found {
-            for (entry, index) in entries.into_iter().zip(0..) {
-                let place = first.plus(index);
-                if place <= after {
-                    continue;
-                }
-                if page.is_full() {
-                    return Ok(page.more());
-                }
-                page.push(PlacedEntry { place, entry });
-            }
-        }
-        Ok(if is_cut { page.more() } else { page.end() })
+        Ok(page_of(found, after, limit, is_cut))
     }
 
     async fn ends(&self, tenants: &[TenantId]) -> Result<Vec<Place>, StoreError> {
@@ -89,7 +84,10 @@ impl FeedStore for MongoStore {
     }
 
     async fn bounds(&self, tenant_id: &TenantId) -> Result<FeedBounds, StoreError> {
-        let last = self.end(tenant_id).await?;
+        let last = match self.end(tenant_id).await {
+            Err(StoreError::Unreadable(_)) => self.end_left(tenant_id).await?,
+            end => end?,
+        };
         let query = Query::new(of_tenant(tenant_id), BY_ID)
             .sort(doc! { "_id": 1 })
             .limit(1)
@@ -98,7 +96,7 @@ impl FeedStore for MongoStore {
         let first = self
             .fetch_readable(&self.feed, query, |raw| text(raw, "feed chunk", "_id"))
             .await?;
-        let first = first.first().and_then(|id| number_in(id));
+        let first = first.first().and_then(|id| first_in(id));
         Ok(FeedBounds {
             first: first.unwrap_or(last.plus(1)),
             last,
@@ -231,27 +229,16 @@ impl MongoStore {
             .limit(1)
             .fields(doc! { "_id": 1, "last": 1 })
             .majority();
-        let last = |raw: &RawDocument| {
-            let last = raw.get_i64("last").ok().and_then(|last| u64::try_from(last).ok());
-            last.map(Place::new)
-        };
-        match self.fetch(&self.feed, query, last).await?.first() {
+        match self.fetch(&self.feed, query, feed::decode_last).await?.first() {
             None => Ok(Place::START),
             Some(Some(last)) => Ok(*last),
-            // Guessing could give a place twice.
-            Some(None) => Err(StoreError::Unreadable(format!("the last feed chunk of {tenant_id}"))),
+            Some(None) => {
+                // It tells of the chunk. Taking it for the end could give a place twice.
+                self.end_left(tenant_id).await?;
+                Err(StoreError::Unreadable(format!("the last feed chunk of {tenant_id}")))
+            }
         }
     }
-}
-
-/// The range of ids of a tenant's chunks.
-pub(super) fn of_tenant(tenant_id: &TenantId) -> Document {
-    doc! { "_id": { "$gte": format!("{tenant_id}/"), "$lt": behind(tenant_id) } }
-}
-
-/// What is behind all ids of a tenant: the character behind the slash.
-fn behind(tenant_id: &TenantId) -> String {
-    format!("{tenant_id}0")
 }
 
 /// The arrivals of partitions.
@@ -263,11 +250,6 @@ fn waiting(of: Partitions) -> Document {
         filter.insert("partition", doc! { "$in": partitions });
     }
     filter
-}
-
-fn number_in(id: &str) -> Option<Place> {
-    let (_, number) = id.split_once('/')?;
-    u64::from_str_radix(number, 16).ok().map(Place::new)
 }
 
 /// When an arrival was made, by its id.

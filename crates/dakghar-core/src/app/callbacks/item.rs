@@ -55,7 +55,7 @@ pub(super) fn about(item: &FeedItem) -> (Option<PhoneNumberId>, Option<Conversat
     let message = match &item.data {
         EntryData::Message(amended) => Some(&amended.message),
         EntryData::Report(_, amended) => amended.as_ref().map(|amended| &amended.message),
-        EntryData::Event(_) | EntryData::Gone => None,
+        EntryData::Event(_) | EntryData::Gone | EntryData::Unreadable => None,
     };
     (
         item.phone_number_id().cloned(),

@@ -3,7 +3,7 @@
 use super::Endpoints;
 use super::new::StartAt;
 use crate::app::failure::Failure;
-use crate::domain::feed::Place;
+use crate::domain::feed::{Place, PlacedEntry};
 use crate::domain::page::PageLimit;
 use crate::domain::{TenantId, Timestamp};
 
@@ -26,8 +26,10 @@ impl Endpoints {
             let middle = low.plus((high.number() - low.number()) / 2);
             let behind = middle.before();
             let found = self.ports.feed.entries(tenant_id, behind, PageLimit::items(1)).await?;
-            // One that is not there was erased, or cannot be read; then the next one stands for it.
-            match found.items.first() {
+            // Of one that was erased the next one stands for it. One whose time cannot be read is taken for late enough:
+            // rather some entries too many than one too few.
+            let has_time = |placed: &&PlacedEntry| placed.entry.at > Timestamp::from_millis(0);
+            match found.items.first().filter(has_time) {
                 Some(placed) if placed.entry.at < time => low = placed.place.plus(1).min(high),
                 _ => high = middle,
             }

@@ -2,8 +2,10 @@
 
 mod changed;
 mod meta_form;
+mod owning;
 mod reading;
 mod sequencing;
+mod stuck;
 mod watching;
 
 pub use changed::EndpointsChanged;

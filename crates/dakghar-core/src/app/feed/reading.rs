@@ -23,6 +23,8 @@ pub enum EntryData {
     Event(Box<WebhookEvent>),
     /// It was erased.
     Gone,
+    /// It is there and cannot be read, or the entry itself cannot; until somebody mends it.
+    Unreadable,
 }
 
 /// An entry with its record.
@@ -42,7 +44,7 @@ impl FeedItem {
         let message = match &self.data {
             EntryData::Message(amended) => Some(&amended.message),
             EntryData::Report(_, amended) => amended.as_ref().map(|amended| &amended.message),
-            EntryData::Event(_) | EntryData::Gone => None,
+            EntryData::Event(_) | EntryData::Gone | EntryData::Unreadable => None,
         };
         let of_message = || message.map(|message| &message.accepted.phone_number_id);
         self.entry.phone_number_id.as_ref().or_else(of_message)
@@ -178,18 +180,22 @@ impl FeedReading {
     ) -> Result<Vec<FeedItem>, Failure> {
         let mut records = self.records(tenant_id, &placed).await?;
         let mut items = Vec::with_capacity(placed.len());
-        for PlacedEntry { place, entry } in placed {
-            match records.data(&entry) {
-                Ok(data) => items.push(FeedItem { place, entry, data }),
-                // At least the first record was read.
+        for placed in placed {
+            let data = match records.data(&placed.entry) {
                 Err(StoreError::NotReadYet) if !items.is_empty() => break,
-                Err(StoreError::Unreadable(_) | StoreError::NotReadYet) => items.push(FeedItem {
-                    place,
-                    entry,
-                    data: EntryData::Gone,
-                }),
-                Err(error) => return Err(error.into()),
-            }
+                // Those of other entries took all the bytes; one alone is always read.
+                Err(StoreError::NotReadYet) => {
+                    let mut own = self.records(tenant_id, std::slice::from_ref(&placed)).await?;
+                    own.data(&placed.entry)
+                }
+                data => data,
+            };
+            let data = match data {
+                Err(StoreError::Unreadable(_)) => EntryData::Unreadable,
+                data => data?,
+            };
+            let PlacedEntry { place, entry } = placed;
+            items.push(FeedItem { place, entry, data });
         }
         Ok(items)
     }
@@ -280,6 +286,7 @@ impl Records {
                 let event = self.events.remove(id).unwrap_or(Ok(None))?;
                 event.map(|event| EntryData::Event(Box::new(event)))
             }
+            Subject::Unreadable(_) => Some(EntryData::Unreadable),
         };
         Ok(data.unwrap_or(EntryData::Gone))
     }

@@ -10,16 +10,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest;
 use parking_lot::Mutex;
 
 use crate::app::failure::Failure;
+use crate::app::feed::owning::Owning;
+use crate::app::feed::stuck::StuckFeeds;
 use crate::app::feed::watching::Watching;
 use crate::domain::TenantId;
-use crate::domain::feed::{Arrival, Chunk, FeedEnd, FeedEntry, Partitions, Place};
+use crate::domain::feed::{Arrival, Chunk, FeedEnd, FeedEntry, PARTITIONS, Partitions, Place};
 use crate::episode::Episode;
 use crate::metrics::Metrics;
-use crate::ports::{Appended, ArrivalStore, ArrivalsWaiting, Attendant, Clock, FeedStore, Ports, StoreError};
+use crate::ports::{Appended, ArrivalStore, ArrivalsWaiting, Clock, FeedStore, Ports, StoreError};
 
 /// Arrivals that are read in a step.
 const ARRIVALS_MAX: u32 = 500;
@@ -27,17 +28,9 @@ const ARRIVALS_MAX: u32 = 500;
 const CHUNK_ENTRIES_MAX: usize = 250;
 /// Tenants whose ends are remembered. Above that, all are forgotten.
 const ENDS_MAX: usize = 10_000;
-/// The wait between two signs that a process is there.
-const ATTEND_EVERY: Duration = Duration::from_secs(1);
-/// A process that was not seen to say that it is there for so long owns nothing.
-const GONE_AFTER: Duration = Duration::from_secs(5);
-/// A process that begins beside others hands out nothing until they know it. That takes three of their signs, each up to a look
-/// late, and what delivers there follows within a second.
-const NEWCOMER_WAIT: Duration = Duration::from_secs(4);
 /// An entry that waits so long for its place is late.
 const LATE: Duration = Duration::from_secs(10);
-/// After so long it is forgotten.
-const FORGOTTEN_AFTER: Duration = Duration::from_mins(10);
+
 /// The wait between two looks for what arrived, of which no sign came.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// The same while signs of other processes do not come through.
@@ -76,31 +69,11 @@ pub struct Sequencing {
     watching: Arc<Watching>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
-    name: Arc<str>,
-    state: Mutex<State>,
-    late: Episode,
-}
-
-#[derive(Default)]
-struct State {
-    owned: Partitions,
-    /// When it first said that it is there.
-    attends_since: Option<Duration>,
-    /// When it is to say again that it is there, by the time since this machine was started.
-    attends_at: Duration,
+    owning: Owning,
     /// The ends of feeds as they were last seen. They may be wrong.
-    ends: HashMap<TenantId, Place>,
-    seen: HashMap<Arc<str>, Seen>,
-}
-
-/// How a process was seen.
-#[derive(Clone, Copy)]
-struct Seen {
-    beats: u64,
-    /// Since when it has this many beats, by the time since this machine was started.
-    since: Duration,
-    /// True once its beats were seen to change: before, it may be long gone.
-    is_known: bool,
+    ends: Mutex<HashMap<TenantId, Place>>,
+    stuck: StuckFeeds,
+    late: Episode,
 }
 
 impl Sequencing {
@@ -111,8 +84,9 @@ impl Sequencing {
             watching,
             clock: ports.clock.clone(),
             metrics: ports.metrics.clone(),
-            name: name.into(),
-            state: Mutex::default(),
+            owning: Owning::new(ports.clock.clone(), name),
+            ends: Mutex::default(),
+            stuck: StuckFeeds::default(),
             late: Episode::default(),
         }
     }
@@ -128,13 +102,7 @@ impl Sequencing {
         if !self.is_needed() {
             return Partitions::ALL;
         }
-        let now = self.clock.uptime();
-        let state = self.state.lock();
-        let is_new = |since| now.saturating_sub(since) < NEWCOMER_WAIT;
-        if !state.seen.is_empty() && state.attends_since.is_none_or(is_new) {
-            return Partitions::default();
-        }
-        state.owned
+        self.owning.handed_out()
     }
 
     /// Waits for entries that arrive in this process, and says so to those who give places. To be called again and again, by
@@ -142,7 +110,7 @@ impl Sequencing {
     pub async fn tell_arrivals(&self) {
         let Some(arrivals) = &self.arrivals else { return };
         arrivals.arrived().await;
-        let owns_all = self.state.lock().owned == Partitions::ALL;
+        let owns_all = self.owning.owned() == Partitions::ALL;
         self.watching.tell_arrived(!owns_all);
     }
 
@@ -160,62 +128,10 @@ impl Sequencing {
         }
     }
 
-    /// Says that this process is there, once a second, and finds out which partitions it owns.
-    async fn attend(&self, arrivals: &dyn ArrivalStore) -> Result<Partitions, StoreError> {
-        let now = self.clock.uptime();
-        {
-            let mut state = self.state.lock();
-            if now < state.attends_at {
-                return Ok(state.owned);
-            }
-            state.attends_since.get_or_insert(now);
-            state.attends_at = now + ATTEND_EVERY;
-        }
-        let attendants = arrivals.attend(&self.name).await?;
-        let (owned, gone) = self.look_around(&attendants);
-        if !gone.is_empty() {
-            arrivals.leave(&gone).await?;
-        }
-        Ok(owned)
-    }
-
     /// Tells the others that this process owns nothing any more.
     pub async fn leave(&self) -> Result<(), Failure> {
-        self.state.lock().owned = Partitions::default();
         let Some(arrivals) = &self.arrivals else { return Ok(()) };
-        Ok(arrivals.leave(std::slice::from_ref(&self.name)).await?)
-    }
-
-    fn look_around(&self, attendants: &[Attendant]) -> (Partitions, Vec<Arc<str>>) {
-        let now = self.clock.uptime();
-        let mut state = self.state.lock();
-        state
-            .seen
-            .retain(|name, _| attendants.iter().any(|attendant| attendant.name == *name));
-        let mut present = vec![self.name.clone()];
-        let mut gone = Vec::new();
-        for Attendant { name, beats } in attendants.iter().filter(|attendant| attendant.name != self.name) {
-            let seen = state.seen.entry(name.clone()).or_insert(Seen {
-                beats: *beats,
-                since: now,
-                is_known: false,
-            });
-            if seen.beats != *beats {
-                *seen = Seen {
-                    beats: *beats,
-                    since: now,
-                    is_known: true,
-                };
-            }
-            let silent = now.saturating_sub(seen.since);
-            if seen.is_known && silent < GONE_AFTER {
-                present.push(name.clone());
-            } else if silent >= FORGOTTEN_AFTER {
-                gone.push(name.clone());
-            }
-        }
-        state.owned = Partitions::of(|partition| owner_of(partition, &present) == Some(&self.name));
-        (state.owned, gone)
+        Ok(self.owning.leave(&**arrivals).await?)
     }
 
     /// Gives places to some of what arrived in the partitions that this process owns.
@@ -223,7 +139,7 @@ impl Sequencing {
         let Some(store) = &self.arrivals else {
             return Ok(Sequenced::default());
         };
-        let owned = self.attend(&**store).await?;
+        let owned = self.owning.attend(&**store).await?;
         if owned == Partitions::default() {
             return Ok(Sequenced::default());
         }
@@ -232,6 +148,15 @@ impl Sequencing {
             return Ok(Sequenced::default());
         }
         let has_more = arrived.len() >= ARRIVALS_MAX as usize;
+        let (stuck, arrived): (Vec<Arrival>, Vec<Arrival>) =
+            (arrived.into_iter()).partition(|arrival| self.stuck.has(&arrival.tenant_id));
+        if !stuck.is_empty() {
+            // The others are not to be placed one by one because of them.
+            let placed = self.place_apart(&**store, stuck).await?.placed;
+            if arrived.is_empty() {
+                return Ok(Sequenced { placed, has_more });
+            }
+        }
         match self.place(&**store, &arrived).await {
             Ok(Some(placed)) => Ok(Sequenced { placed, has_more }),
             // Whoever was in the way may still be.
@@ -252,17 +177,37 @@ impl Sequencing {
             has_more: true,
         };
         for (tenant_id, arrived) in by_tenant {
-            match self.place(store, &arrived).await {
-                Ok(placed) => sequenced.placed += placed.unwrap_or_default(),
-                Err(error) if is_of_one(&error) => {
-                    let ids: Vec<Arc<str>> = arrived.iter().map(|arrival| arrival.id.clone()).collect();
-                    tracing::error!(%tenant_id, arrivals = ids.len(), %error, "entries of a feed cannot be placed and are put aside");
-                    store.put_aside(&ids).await?;
-                }
-                Err(error) => return Err(error.into()),
+            match self.place_or_tell(store, tenant_id, &arrived).await? {
+                Some(placed) => sequenced.placed += placed,
+                None => store.put_aside(&ids_of(&arrived)).await?,
             }
         }
         Ok(sequenced)
+    }
+
+    /// Places arrivals of one tenant. `None` if they cannot be placed: the log says so once, and when it is over.
+    async fn place_or_tell(
+        &self,
+        store: &dyn ArrivalStore,
+        tenant_id: TenantId,
+        arrived: &[Arrival],
+    ) -> Result<Option<u64>, Failure> {
+        match self.place(store, arrived).await {
+            Ok(None) => Ok(Some(0)),
+            Ok(Some(placed)) => {
+                if let Some(tries) = self.stuck.end(&tenant_id) {
+                    tracing::info!(%tenant_id, tries, "entries of a feed are placed again; dakghar feed retry brings back what was put aside");
+                }
+                Ok(Some(placed))
+            }
+            Err(error) if is_of_one(&error) => {
+                if self.stuck.note(tenant_id) {
+                    tracing::error!(%tenant_id, %error, "entries of a feed cannot be placed and are put aside until it is mended");
+                }
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Appends arrivals to their feeds, all or none. `None` if another process was faster.
@@ -292,20 +237,19 @@ impl Sequencing {
             }
             new_ends.push(FeedEnd { tenant_id, last: end });
         }
-        let ids: Vec<Arc<str>> = arrived.iter().map(|arrival| arrival.id.clone()).collect();
-        let appended = store.append(&chunks, &ids).await;
+        let appended = store.append(&chunks, &ids_of(arrived)).await;
         if appended == Ok(Appended::Done) {
             let ends = new_ends.iter().map(|end| (end.tenant_id, end.last));
-            self.state.lock().ends.extend(ends);
+            self.ends.lock().extend(ends);
             self.metrics.feed_placed.inc_by(placed);
             // Should the process die before, those who wait look by themselves after a while.
             self.watching.tell(&new_ends);
             return Ok(Some(placed));
         }
         // What was known is wrong, or may be.
-        let mut state = self.state.lock();
+        let mut known = self.ends.lock();
         for end in new_ends {
-            state.ends.remove(&end.tenant_id);
+            known.remove(&end.tenant_id);
         }
         appended.map(|_| None)
     }
@@ -314,12 +258,12 @@ impl Sequencing {
         let mut ends = HashMap::new();
         let mut unknown = Vec::new();
         {
-            let mut state = self.state.lock();
-            if state.ends.len() >= ENDS_MAX {
-                state.ends.clear();
+            let mut known = self.ends.lock();
+            if known.len() >= ENDS_MAX {
+                known.clear();
             }
             for tenant_id in tenants {
-                match state.ends.get(tenant_id) {
+                match known.get(tenant_id) {
                     Some(end) => _ = ends.insert(*tenant_id, *end),
                     None => unknown.push(*tenant_id),
                 }
@@ -354,6 +298,8 @@ impl Sequencing {
     /// Looks how long the oldest entry has waited for its place, and shows it as metrics.
     pub async fn look(&self) -> Result<ArrivalsWaiting, Failure> {
         let Some(arrivals) = &self.arrivals else {
+            // Its one process gives every place.
+            self.metrics.feed_partitions.set(PARTITIONS.into());
             return Ok(ArrivalsWaiting::default());
         };
         let waiting = arrivals.waiting().await?;
@@ -364,8 +310,7 @@ impl Sequencing {
         self.metrics
             .feed_aside
             .set(waiting.aside.try_into().unwrap_or(i64::MAX));
-        let owned = self.state.lock().owned.count();
-        self.metrics.feed_partitions.set(owned.into());
+        self.metrics.feed_partitions.set(self.owning.owned().count().into());
         Ok(waiting)
     }
 }
@@ -375,16 +320,8 @@ const fn is_of_one(error: &StoreError) -> bool {
     matches!(error, StoreError::Corrupt(_) | StoreError::Unreadable(_))
 }
 
-/// The owner of a partition among those present: the one whose digest of both is the greatest. Whoever comes or goes moves
-/// only the partitions that become theirs, or were.
-fn owner_of(partition: u32, present: &[Arc<str>]) -> Option<&Arc<str>> {
-    let weight = |name: &&Arc<str>| {
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(&partition.to_be_bytes());
-        context.update(name.as_bytes());
-        context.finish().as_ref().to_vec()
-    };
-    present.iter().max_by_key(weight)
+fn ids_of(arrived: &[Arrival]) -> Vec<Arc<str>> {
+    arrived.iter().map(|arrival| arrival.id.clone()).collect()
 }
 
 #[cfg(test)]

@@ -17,15 +17,18 @@ pub struct EntryFilter {
 impl EntryFilter {
     /// True if an entry of this kind about this number is wanted. `None` is an entry that is about no number, such as an
     /// event of a whole account; whoever names numbers does not want it. A report names none itself: its number is that of
-    /// its message.
+    /// its message. What cannot be read may be what is wanted, and is wanted by everybody.
     pub fn matches(&self, kind: &EntryKind, number: Option<&PhoneNumberId>) -> bool {
+        if kind.is_unreadable() {
+            return true;
+        }
         self.matches_kind(kind)
             && (self.phone_number_ids.is_empty() || number.is_some_and(|number| self.phone_number_ids.contains(number)))
     }
 
     /// True if an entry of this kind is wanted, where its number is.
     pub fn matches_kind(&self, kind: &EntryKind) -> bool {
-        self.kinds.is_empty() || self.kinds.iter().any(|pattern| pattern.matches(kind))
+        self.kinds.is_empty() || kind.is_unreadable() || self.kinds.iter().any(|pattern| pattern.matches(kind))
     }
 
     /// True if everything is wanted.
@@ -139,5 +142,10 @@ mod tests {
         assert!(!some.matches(&kind("status.sent"), Some(&number("3"))));
         assert!(!some.matches(&kind("status.sent"), None));
         assert!(!some.matches(&kind("message.echo"), Some(&number("1"))));
+        assert!(
+            some.matches(&kind("entry.unreadable"), None),
+            "it may be what is wanted"
+        );
+        assert!(some.matches_kind(&kind("entry.unreadable")));
     }
 }

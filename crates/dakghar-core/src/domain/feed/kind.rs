@@ -6,7 +6,7 @@ use std::sync::Arc;
 const KIND_BYTES_MAX: usize = 80;
 
 /// The kinds that are no events of Meta's, all of them.
-pub const OWN_KINDS: [&str; 20] = [
+pub const OWN_KINDS: [&str; 21] = [
     "message.received",
     "message.echo",
     "message.history",
@@ -27,11 +27,14 @@ pub const OWN_KINDS: [&str; 20] = [
     "status.failed",
     ENDPOINT_DISABLED,
     ENDPOINT_EVENTS_EXPIRED,
+    ENTRY_UNREADABLE,
 ];
 /// The kind of an entry that tells that Dakghar has given an endpoint up.
 pub const ENDPOINT_DISABLED: &str = "endpoint.disabled";
 /// The kind of an entry that tells that entries went out of the feed before an endpoint got them.
 pub const ENDPOINT_EVENTS_EXPIRED: &str = "endpoint.events_expired";
+/// The kind of what stands where an entry of the feed cannot be read.
+pub const ENTRY_UNREADABLE: &str = "entry.unreadable";
 const ENDPOINT_KINDS: [&str; 2] = [ENDPOINT_DISABLED, ENDPOINT_EVENTS_EXPIRED];
 /// How the kind of an event of Meta's begins. The name of its field follows.
 pub const META_KINDS: &str = "meta.";
@@ -56,6 +59,11 @@ impl EntryKind {
     /// True for what Dakghar tells of an endpoint.
     pub fn is_of_endpoint(&self) -> bool {
         ENDPOINT_KINDS.contains(&&*self.0)
+    }
+
+    /// True for what stands where an entry cannot be read. It may be of any kind and about any number.
+    pub fn is_unreadable(&self) -> bool {
+        &*self.0 == ENTRY_UNREADABLE
     }
 
     /// The kind of an event of Meta's, by the name of its field.

@@ -25,7 +25,7 @@ pub use announced::{Announced, SaveTrace, Verdict};
 pub use chunk::{Arrival, Chunk, ENTRY_BYTES};
 pub use ends::{ENDS_MAX, FeedEnd, FeedEnds, News};
 pub use filter::{EntryFilter, KindPattern};
-pub use kind::{ENDPOINT_DISABLED, ENDPOINT_EVENTS_EXPIRED, EntryKind, META_KINDS, OWN_KINDS};
+pub use kind::{ENDPOINT_DISABLED, ENDPOINT_EVENTS_EXPIRED, ENTRY_UNREADABLE, EntryKind, META_KINDS, OWN_KINDS};
 pub use partitions::{PARTITIONS, Partitions};
 pub use place::{Place, place_id};
 pub use subject::Subject;
@@ -139,6 +139,19 @@ impl FeedEntry {
             at: event.received_at,
             reported_at: event.amends.as_ref().map(|amends| amends.at),
         })
+    }
+
+    /// Stands where an entry cannot be read. `at` is the time that is left of it, or 1970. When it is mended its own id is
+    /// another one.
+    pub fn unreadable(tenant_id: TenantId, place: Place, at: Option<Timestamp>) -> Self {
+        Self {
+            tenant_id,
+            kind: EntryKind::named(ENTRY_UNREADABLE),
+            subject: Subject::Unreadable(place),
+            phone_number_id: None,
+            at: at.unwrap_or(Timestamp::from_millis(0)),
+            reported_at: None,
+        }
     }
 
     /// Returns its id, which is the same whoever computes it and whenever, and reveals nothing.

@@ -7,6 +7,7 @@ use super::super::ids::{EventId, MessageId};
 use super::super::message::Status;
 #[cfg(doc)]
 use super::super::message::StatusRecord;
+use super::place::Place;
 
 /// The record that an entry names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +34,8 @@ pub enum Subject {
     },
     /// A webhook event.
     Event(EventId),
+    /// Nobody knows: what stands at this place cannot be read.
+    Unreadable(Place),
 }
 
 impl fmt::Display for Subject {
@@ -47,6 +50,7 @@ impl fmt::Display for Subject {
                 attempt,
             } => write!(f, "change {message_id} {version} {} {attempt}", status.as_str()),
             Self::Event(event_id) => write!(f, "event {event_id}"),
+            Self::Unreadable(place) => write!(f, "unreadable {place}"),
         }
     }
 }
@@ -70,6 +74,7 @@ impl Subject {
                 attempt: words.next()?.parse().ok()?,
             },
             "event" => Self::Event(EventId::parse(id).ok()?),
+            "unreadable" => Self::Unreadable(Place::parse(id)?),
             _ => return None,
         };
         words.next().is_none().then_some(subject)
@@ -81,7 +86,7 @@ impl Subject {
             Self::Message(message_id) | Self::Report { message_id, .. } | Self::Change { message_id, .. } => {
                 Some(*message_id)
             }
-            Self::Event(_) => None,
+            Self::Event(_) | Self::Unreadable(_) => None,
         }
     }
 }
@@ -111,6 +116,7 @@ mod tests {
                 attempt: 2,
             },
             Subject::Event(EventId::from_uuid(Uuid::from_u128(9))),
+            Subject::Unreadable(Place::new(12)),
         ];
         for subject in subjects {
             let text = subject.to_string();

@@ -14,7 +14,8 @@ use crate::domain::time::Timestamp;
 /// without its record, and no record without its entry, wherever a process dies.
 #[async_trait]
 pub trait FeedStore: Send + Sync {
-    /// Returns the entries of a tenant behind `after`, the earliest first.
+    /// Returns the entries of a tenant behind `after`, the earliest first. One that cannot be read is
+    /// [`Subject::Unreadable`](crate::domain::feed::Subject::Unreadable), so that no place is missing between the others.
     async fn entries(
         &self,
         tenant_id: &TenantId,
@@ -22,10 +23,11 @@ pub trait FeedStore: Send + Sync {
         limit: PageLimit,
     ) -> Result<Listed<PlacedEntry>, StoreError>;
 
-    /// Returns the last place that each of these tenants was given.
+    /// Returns the last place that each of these tenants was given. One that cannot be read is an error for all: a guess could
+    /// give a place twice.
     async fn ends(&self, tenants: &[TenantId]) -> Result<Vec<Place>, StoreError>;
 
-    /// Returns which places there are.
+    /// Returns which places there are, as far as they can be read.
     async fn bounds(&self, tenant_id: &TenantId) -> Result<FeedBounds, StoreError>;
 }
 

@@ -5,7 +5,7 @@
 //! - An `Ok` means durable: fsynced, or acknowledged by a majority with its journal.
 //! - A save names the version that was read. The second writer gets [`Saved::Stale`] and starts again.
 //! - An unreadable record (broken, or written by a later version) does not stop the rest. It is logged once and counted.
-//!   Methods that return many records leave it out and go on behind it; methods with an answer for each item answer
+//!   Methods that return many records leave it out and go on behind it, but for the feed, where it has a place; methods with an answer for each item answer
 //!   [`StoreError::Unreadable`] for its own.
 
 mod apps;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::feed::DataView;
+use super::feed::{DataView, unreadable};
 
 /// Writes callbacks in the words of the API.
 pub struct CallbackViews;
@@ -29,6 +29,8 @@ struct CallbackView {
     /// 1 for the first attempt.
     attempt: u32,
     data: Option<DataView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unreadable: Option<bool>,
 }
 
 /// Several events.
@@ -52,6 +54,7 @@ impl CallbackView {
             received_at: Timestamp::to_string(&entry.at),
             attempt,
             data: DataView::new(&entry.subject, data, false),
+            unreadable: unreadable(data),
         }
     }
 }

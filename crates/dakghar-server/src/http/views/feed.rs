@@ -62,7 +62,8 @@ struct EntryView {
     /// `status.sent`, `.delivered`, `.read` and so on for Meta's reports; `message.edited`,
     /// `message.revoked` and `message.corrected` (it came again with another content);
     /// `endpoint.disabled` when Dakghar gave an endpoint up, and `endpoint.events_expired` when events were erased by their age
-    /// before an endpoint got them; `meta.` and the name of Meta's field for everything else.
+    /// before an endpoint got them; `entry.unreadable` where the entry itself cannot be read, whatever it was, which no filter
+    /// leaves out; `meta.` and the name of Meta's field for everything else.
     #[schema(example = "message.received")]
     kind: String,
     /// When it came, or happened here.
@@ -73,8 +74,11 @@ struct EntryView {
     #[schema(example = 412)]
     delay_ms: Option<u64>,
     /// What it is about, as it is now: a message, a report with its message, a change with its message, or an event; `null`
-    /// when that was erased.
+    /// when that was erased, or cannot be read.
     data: Option<DataView>,
+    /// True where `data` is `null` because it is there and cannot be read until it is mended; else left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unreadable: Option<bool>,
 }
 
 impl EntryView {
@@ -91,8 +95,14 @@ impl EntryView {
             reported_at: entry.reported_at.as_ref().map(Timestamp::to_string),
             delay_ms: delay.map(|delay| u64::try_from(delay).unwrap_or(u64::MAX)),
             data: DataView::new(&entry.subject, data, wants_raw),
+            unreadable: unreadable(data),
         }
     }
+}
+
+/// Says that something cannot be read.
+pub(super) fn unreadable(data: &EntryData) -> Option<bool> {
+    matches!(data, EntryData::Unreadable).then_some(true)
 }
 
 /// What an entry is about.
@@ -152,7 +162,7 @@ impl DataView {
                 message: amended.as_deref().map(message),
             })),
             EntryData::Event(event) => Self::Event(Box::new(EventView::from(&**event))),
-            EntryData::Gone => return None,
+            EntryData::Gone | EntryData::Unreadable => return None,
         })
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dakghar_core::domain::message::StatusRecord;
 use dakghar_core::domain::page::PageLimit;
-use dakghar_core::domain::{FeedBounds, Place, WebhookEvent};
+use dakghar_core::domain::{FeedBounds, FeedEntry, Place, PlacedEntry, Subject, WebhookEvent};
 
 use super::{Breakable, MIXED, Record, is_unreadable, thirds};
 use crate::conformance::feed::place_all;
@@ -12,46 +12,63 @@ use crate::conformance::stores::accept_all;
 use crate::samples::{event, outbound, status_record_full, tenant_id};
 
 /// Covers `FeedStore::entries` and `FeedStore::bounds`.
-pub async fn entries_beside_it_are_read(port: Breakable) {
+pub async fn a_place_says_that_its_entry_cannot_be_read(port: Breakable) {
     let tenant = tenant_id();
-    for _ in 0..MIXED {
+    let events: Vec<WebhookEvent> = (0..MIXED).map(|_| event(tenant)).collect();
+    for event in &events {
         // Each in a record of its own.
-        port.stores
-            .events
-            .record(&[event(tenant)])
-            .await
-            .expect("the store answers");
+        let recorded = port.stores.events.record(std::slice::from_ref(event)).await;
+        recorded.expect("the store answers");
         place_all(&port.stores).await;
     }
-    let places: Vec<u64> = (1..=MIXED as u64).collect();
-    let (mut whole, broken) = thirds(places);
-    // The bounds are known by the places of the first and the last.
-    let broken: Vec<u64> = broken
-        .into_iter()
-        .filter(|place| (2..MIXED as u64).contains(place))
+    let all: Vec<PlacedEntry> = events
+        .iter()
+        .zip(1..)
+        .map(|(event, place)| PlacedEntry {
+            place: Place::new(place),
+            entry: FeedEntry::of_event(event).expect("it is of a tenant"),
+        })
         .collect();
-    whole.extend(
-        (1..=MIXED as u64)
-            .filter(|place| !broken.contains(place) && !whole.contains(place))
-            .collect::<Vec<_>>(),
-    );
-    whole.sort_unstable();
-    port.break_all(broken.iter().map(|place| Record::Entry(tenant, Place::new(*place))))
+    // The first is among the broken ones.
+    let (_, broken) = thirds(all.clone());
+    port.break_all(broken.iter().map(|placed| Record::Entry(tenant, placed.place)))
         .await;
-    let read = port
-        .stores
-        .feed
-        .entries(&tenant, Place::START, PageLimit::items(200))
-        .await;
-    let read: Vec<u64> = (read.expect("the store answers").items.iter())
-        .map(|placed| placed.place.number())
-        .collect();
-    assert_eq!(read, whole);
-    let bounds = FeedBounds {
-        first: Place::new(1),
-        last: Place::new(MIXED as u64),
-    };
-    assert_eq!(port.stores.feed.bounds(&tenant).await, Ok(bounds));
+    for (after, items) in [(0, 200), (0, 1), (1, 1), (4, 3), (MIXED as u64 - 2, 1)] {
+        let mut read: Vec<PlacedEntry> = Vec::new();
+        loop {
+            let from = read.last().map_or(Place::new(after), |last| last.place);
+            let listed = port.stores.feed.entries(&tenant, from, PageLimit::items(items)).await;
+            let listed = listed.expect("the store answers");
+            read.extend(listed.items);
+            if listed.next.is_none() {
+                break;
+            }
+        }
+        let places: Vec<u64> = read.iter().map(|placed| placed.place.number()).collect();
+        assert_eq!(
+            places,
+            (after + 1..=MIXED as u64).collect::<Vec<_>>(),
+            "none is passed over"
+        );
+        let mut told = 0;
+        for placed in read {
+            let is_told = placed.entry.subject == Subject::Unreadable(placed.place);
+            let is_own = all.contains(&placed);
+            assert!(
+                is_own || (is_told && broken.iter().any(|broken| broken.place == placed.place)),
+                "{placed:?}"
+            );
+            told += usize::from(is_told);
+        }
+        assert!(
+            after > 0 || told > broken.len() / 2,
+            "{told} of {} are told of",
+            broken.len()
+        );
+    }
+    let bounds = port.stores.feed.bounds(&tenant).await.expect("the store answers");
+    let (first, last) = (Place::new(1), Place::new(MIXED as u64));
+    assert_eq!(bounds, FeedBounds { first, last });
 }
 
 /// Covers `StatusStore::find_reports`.

@@ -120,7 +120,7 @@ macro_rules! unreadable_suite {
             amendments_beside_it_are_found
             everything_of_its_tenant_is_erased
             what_is_old_beside_it_is_erased
-            entries_beside_it_are_read
+            a_place_says_that_its_entry_cannot_be_read
             reports_beside_it_are_found
             events_beside_it_are_found
             reports_beside_it_are_read

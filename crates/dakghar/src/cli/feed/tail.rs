@@ -136,7 +136,7 @@ fn line_of(item: &FeedItem, colour: Colour) -> String {
 fn about(item: &FeedItem) -> String {
     let message = match &item.data {
         EntryData::Message(amended) | EntryData::Report(_, Some(amended)) => Some(&amended.message.accepted),
-        EntryData::Report(_, None) | EntryData::Event(_) | EntryData::Gone => None,
+        EntryData::Report(_, None) | EntryData::Event(_) | EntryData::Gone | EntryData::Unreadable => None,
     };
     let subject = match &item.entry.subject {
         Subject::Event(id) => id.to_string(),
@@ -145,6 +145,7 @@ fn about(item: &FeedItem) -> String {
     match (message.and_then(|message| message.peer.as_deref()), &item.data) {
         (Some(peer), _) => format!("{subject}  {peer}"),
         (None, EntryData::Gone) => format!("{subject}  (erased)"),
+        (None, EntryData::Unreadable) => format!("{subject}  (cannot be read)"),
         (None, _) => subject,
     }
 }
