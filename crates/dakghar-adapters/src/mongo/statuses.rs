@@ -9,7 +9,7 @@ use bson::{Document, RawDocument, doc};
 use dakghar_core::domain::feed::FeedEntry;
 use dakghar_core::domain::ids::{MessageKey, TenantId, Wamid};
 use dakghar_core::domain::message::{Reported, Standing, Status, StatusRecord};
-use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged as _};
+use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged};
 use dakghar_core::ports::{REPORTS_MAX, StatusStore, StoreError};
 
 use super::MongoStore;
@@ -83,6 +83,7 @@ impl StatusStore for MongoStore {
             ..limit
         };
         let mut found = self.fetch_within(&self.statuses, query, all, status::decode).await?;
+        let is_cut = found.len() >= REPORTS_MAX as usize || found.iter().map(Paged::bytes).sum::<usize>() >= all.bytes;
         found.sort_by_cached_key(|status| std::cmp::Reverse((status.position(), status.digest())));
         let mut page = PageFill::new(limit);
         for status in found {
@@ -91,7 +92,7 @@ impl StatusStore for MongoStore {
             }
             page.push(status);
         }
-        Ok(page.end())
+        Ok(if is_cut { page.more() } else { page.end() })
     }
 }
 

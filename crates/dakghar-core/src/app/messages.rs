@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 use super::stale::{ROUNDS_MAX, Step};
+use crate::domain::message::StatusRecord;
 use crate::domain::{Message, MessageKey, Status};
 use crate::group_commit::GroupCommit;
 use crate::ports::{MessageStore, Ports, Save, Saved, StatusStore, StoreError};
@@ -15,6 +16,13 @@ pub(super) type SaveCommit = GroupCommit<Save, Result<Saved, StoreError>>;
 /// Merges into messages what was reported on them.
 pub(super) async fn merge_reports(store: &dyn StatusStore, messages: &mut [Message]) -> Result<(), StoreError> {
     merge_into(store, messages.iter_mut().collect()).await
+}
+
+/// The same for one message of which all reports were read.
+pub(super) fn merge_read(message: &mut Message, reports: &[StatusRecord]) {
+    if message.delivery.status.may_be_further() {
+        message.merge_reports(reports.iter().map(|report| report.reported.clone()).collect());
+    }
 }
 
 async fn merge_into(store: &dyn StatusStore, mut messages: Vec<&mut Message>) -> Result<(), StoreError> {

@@ -7,7 +7,7 @@ mod people;
 use super::amended::amended;
 use super::failure::Failure;
 use super::feed::{FeedItem, FeedPage, FeedReading, posted_body};
-use super::messages::{Messages, merge_reports};
+use super::messages::{Messages, merge_read, merge_reports};
 use crate::domain::amendment::{AMENDMENTS_MAX, AmendedMessage};
 use crate::domain::feed::{EntryFilter, Place};
 use crate::domain::ids::{EventId, MessageId, MessageKey, RedriveId};
@@ -75,21 +75,28 @@ impl Reading {
         Ok(page)
     }
 
-    /// Returns one message of the tenant, with all that was done to it later.
-    pub async fn message(&self, tenant_id: &TenantId, id: &str) -> Result<AmendedMessage, Failure> {
+    /// Returns one message of the tenant, with all that was done to it later, and what Meta reported on it, oldest first: the
+    /// latest 200 reports at most. Its state and these reports are of one read, unless there are more.
+    pub async fn message(
+        &self,
+        tenant_id: &TenantId,
+        id: &str,
+    ) -> Result<(AmendedMessage, Vec<StatusRecord>), Failure> {
         let key = message_key(tenant_id, id)?;
         let mut found = vec![self.messages.load(&key).await?.ok_or_else(no_such_message)?];
-        merge_reports(&*self.ports.statuses, &mut found).await?;
-        let mut amended = self.amended(tenant_id, found, AMENDMENTS_MAX).await?;
-        Ok(amended.pop().ok_or_else(no_such_message)?)
-    }
-
-    /// Returns what Meta reported on a message, oldest first: the latest 200 reports at most.
-    pub async fn statuses(&self, key: &MessageKey) -> Result<Vec<StatusRecord>, Failure> {
         let limit = PageLimit::items(PAGE_ITEMS_MAX);
-        let mut statuses = self.ports.statuses.statuses_of(key, limit).await?.items;
-        statuses.reverse();
-        Ok(statuses)
+        let listed = self.ports.statuses.statuses_of(&key, limit).await?;
+        if listed.next.is_some() {
+            merge_reports(&*self.ports.statuses, &mut found).await?;
+        } else {
+            for message in &mut found {
+                merge_read(message, &listed.items);
+            }
+        }
+        let mut amended = self.amended(tenant_id, found, AMENDMENTS_MAX).await?;
+        let mut reports = listed.items;
+        reports.reverse();
+        Ok((amended.pop().ok_or_else(no_such_message)?, reports))
     }
 
     /// As [`amended`].

@@ -31,6 +31,6 @@ pub trait StatusStore: Send + Sync {
     /// does, it reads within [`LOAD_BYTES_MAX`](super::LOAD_BYTES_MAX), and at least one.
     async fn find_reports(&self, wanted: &[(MessageKey, Arc<str>)]) -> Vec<Result<Option<StatusRecord>, StoreError>>;
 
-    /// Returns the reports on a message, newest first.
+    /// Returns the reports on a message, newest first. Where `next` is `None` these are all that can be read.
     async fn statuses_of(&self, key: &MessageKey, limit: PageLimit) -> Result<Listed<StatusRecord>, StoreError>;
 }

@@ -206,7 +206,7 @@ impl Process {
     }
 
     pub async fn message(&self, tenant: &TenantId, id: &str) -> Result<Seen, Problem> {
-        Ok(Seen(self.app.reading.message(tenant, id).await?.message))
+        Ok(Seen(self.app.reading.message(tenant, id).await?.0.message))
     }
 
     pub async fn cancel(&self, tenant: &TenantId, id: &str) -> Result<Seen, Problem> {

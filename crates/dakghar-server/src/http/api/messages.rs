@@ -55,8 +55,7 @@ pub(in crate::http) async fn read(
     uri: Uri,
 ) -> ApiResult<Json<MessageView>> {
     let wants_raw = Parameters::of_message(&uri)?.flag("raw")?;
-    let message = state.app().reading.message(scope.id(), &id).await?;
-    let statuses = state.app().reading.statuses(&message.message.key()).await?;
+    let (message, statuses) = state.app().reading.message(scope.id(), &id).await?;
     Ok(Json(MessageView::with_statuses(&message, &statuses, wants_raw)))
 }
 

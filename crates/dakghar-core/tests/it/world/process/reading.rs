@@ -19,7 +19,7 @@ const FIRST_PAGE: PageRequest = PageRequest {
 impl Process {
     /// A message with what was done to it.
     pub async fn amended(&self, tenant: &TenantId, id: &str) -> Result<AmendedMessage, Problem> {
-        Ok(self.app.reading.message(tenant, id).await?)
+        Ok(self.app.reading.message(tenant, id).await?.0)
     }
 
     /// The first page of messages.
