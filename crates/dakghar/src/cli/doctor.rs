@@ -134,7 +134,6 @@ fn check_files(config: &Config, findings: &mut Findings) {
     }
 }
 
-/// Beside MongoDB the folder keeps what Meta answers while that is away.
 async fn check_certificate(config: &Config, findings: &mut Findings) {
     let Some(files) = &config.https.files else {
         return;
@@ -146,6 +145,7 @@ async fn check_certificate(config: &Config, findings: &mut Findings) {
     }
 }
 
+/// Beside MongoDB the folder keeps what Meta answers while that is away.
 fn check_spool(dir: &Path, findings: &mut Findings) {
     let probe = dir.join(format!(".doctor-{}", std::process::id()));
     let written = std::fs::write(&probe, "x");
