@@ -20,7 +20,7 @@ use crate::stored::replay::ReplayFields;
 
 /// In the order in which [`endpoint`] reads them.
 pub(super) const COLUMNS: &str = "id, tenant_id, seat, url, format, kinds, phone_number_ids, delivery_order, \
-    batch_max, per_second, concurrency, header_names, sealed_headers, secrets, sealed_verify_token, state, \
+    batch_max, per_second, concurrency, header_names, sealed_headers, secrets, sealed_verify_token, sealed_creation, state, \
     disabled_reason, disabled_at, start, replays, created_at, updated_at, version";
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
@@ -31,7 +31,7 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
 static SAVE: LazyLock<String> = LazyLock::new(|| {
     let marks = vec!["?"; COLUMNS.split(',').count()].join(", ");
     format!(
-        "UPDATE endpoints SET ({COLUMNS}) = ({marks}) WHERE id = ?1 AND tenant_id = ?2 AND seat = ?3 AND version = ?24"
+        "UPDATE endpoints SET ({COLUMNS}) = ({marks}) WHERE id = ?1 AND tenant_id = ?2 AND seat = ?3 AND version = ?25"
     )
 });
 
@@ -152,7 +152,7 @@ struct EndpointRow {
     lists: [String; 5],
     /// `seat`, `batch_max`, `per_second` and `concurrency`.
     numbers: [u32; 4],
-    sealed: [Option<Vec<u8>>; 2],
+    sealed: [Option<Vec<u8>>; 3],
     disabled: (Option<&'static str>, Option<i64>),
     start: i64,
     times: [i64; 2],
@@ -188,7 +188,11 @@ impl EndpointRow {
                 endpoint.per_second,
                 endpoint.concurrency,
             ],
-            sealed: [endpoint.sealed_headers.clone(), endpoint.sealed_verify_token.clone()],
+            sealed: [
+                endpoint.sealed_headers.clone(),
+                endpoint.sealed_verify_token.clone(),
+                endpoint.sealed_creation.clone(),
+            ],
             disabled: (
                 disabled.map(|(reason, _)| reason.as_str()),
                 millis(disabled.map(|(_, at)| at)),
@@ -200,7 +204,7 @@ impl EndpointRow {
     }
 
     /// In the order of [`COLUMNS`].
-    fn params(&self) -> [&dyn ToSql; 23] {
+    fn params(&self) -> [&dyn ToSql; 24] {
         let [format, order, state] = &self.names;
         let [kinds, phone_number_ids, header_names, secrets, replays] = &self.lists;
         let [seat, batch_max, per_second, concurrency] = &self.numbers;
@@ -220,6 +224,7 @@ impl EndpointRow {
             &self.sealed[0],
             secrets,
             &self.sealed[1],
+            &self.sealed[2],
             state,
             &self.disabled.0,
             &self.disabled.1,
@@ -281,6 +286,7 @@ pub(super) fn endpoint(row: &Row<'_>) -> Read<Endpoint> {
         secrets: secrets_of(&cells.get::<String>()?)
             .ok_or_else(|| Damaged("the column secrets is not understood".into()))?,
         sealed_verify_token: cells.get()?,
+        sealed_creation: cells.get()?,
         state: state(&mut cells)?,
         start: Place::new(cells.count()?),
         replays: cells.parse(replays_of)?,

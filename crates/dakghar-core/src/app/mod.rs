@@ -49,8 +49,8 @@ pub use callbacks::{
     TestedCallback,
 };
 pub use endpoints::{
-    EndpointChanges, EndpointCredentials, EndpointWithSecret, Endpoints, ExpectedVersion, KnownReplay, NewEndpoint,
-    NewReplay, ReplayEnd, ReplayPreview, ReplayStatus, StartAt, TenantChanges, WaitingFor,
+    CreatedEndpoint, EndpointChanges, EndpointCredentials, EndpointWithSecret, Endpoints, ExpectedVersion, KnownReplay,
+    NewEndpoint, NewReplay, ReplayEnd, ReplayPreview, ReplayStatus, StartAt, TenantChanges, WaitingFor,
 };
 pub use failed_requests::FailedRequests;
 pub use failure::{Failure, Fault};

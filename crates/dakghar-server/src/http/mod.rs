@@ -22,6 +22,7 @@ mod failing;
 mod feed_query;
 mod fields;
 mod health;
+mod idempotency;
 mod ingest;
 mod listening;
 mod live;

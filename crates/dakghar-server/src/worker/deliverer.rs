@@ -28,6 +28,8 @@ const OWN_EVERY: Duration = Duration::from_secs(1);
 const FORGET_EVERY: Duration = Duration::from_hours(1);
 /// The wait while there is more of it.
 const FORGET_NEXT: Duration = Duration::from_secs(1);
+/// The wait between two looks at what went out of feeds before endpoints got it that are not called.
+const EXPIRED_EVERY: Duration = Duration::from_hours(1);
 /// The wait after a failure.
 const FAILURE_WAIT: Duration = Duration::from_secs(1);
 /// The wait after another process has delivered to an endpoint: whoever does not own it knows by then.
@@ -96,8 +98,17 @@ impl Deliverer {
                 sleep(wait).await;
             }
         };
-        let both = async { tokio::join!(looking, forgetting) };
-        stopping.run_until_cancelled(both).await;
+        let expiring = async {
+            loop {
+                sleep(match self.callbacks.tell_expired().await {
+                    Ok(()) => EXPIRED_EVERY,
+                    Err(failure) => self.note(&failure, "what went out of feeds could not be told"),
+                })
+                .await;
+            }
+        };
+        let all = async { tokio::join!(looking, forgetting, expiring) };
+        stopping.run_until_cancelled(all).await;
         for running in self.running.lock().values() {
             running.endpoint.send_replace(None);
         }

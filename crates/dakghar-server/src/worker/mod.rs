@@ -75,7 +75,8 @@ pub async fn run(
     };
     let delivering = async {
         if work.delivers {
-            deliver(&app, bodies, tasks.clone(), stopping.clone()).await;
+            // Boxed, because it is large, and lives as long as the process.
+            Box::pin(deliver(&app, bodies, tasks.clone(), stopping.clone())).await;
         }
     };
     tokio::join!(sending, delivering);

@@ -8,21 +8,11 @@ use dakghar_core::ports::CallbackOutcome;
 use dakghar_testkit::memory::Asked;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Service, TestTenant, request};
+use crate::harness::{Answer, Service, endpoints_path as path, request, service_with_tenant as service};
 
 const URL: &str = "https://example.com/hook?shop=7";
 const OTHER: &str = "https://example.org/hook";
 const TOKEN: &str = "a-token=with&signs";
-
-async fn service() -> (Service, TestTenant) {
-    let service = Service::open();
-    let tenant = service.register("Tenant A", "111111111111111").await;
-    (service, tenant)
-}
-
-fn path(tenant: &TestTenant, rest: &str) -> String {
-    format!("/tenants/{}/endpoints{rest}", tenant.id)
-}
 
 fn with_token(url: &str) -> Value {
     json!({"url": url, "format": "meta", "verifyToken": TOKEN})

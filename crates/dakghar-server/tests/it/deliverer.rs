@@ -21,20 +21,20 @@ use tokio_util::task::TaskTracker;
 
 use crate::harness::{Service, TestTenant, request};
 
-const URL: &str = "https://example.com/hook";
+pub(crate) const URL: &str = "https://example.com/hook";
 const NEIGHBOUR: &str = "https://example.net/hook";
-const OTHER: &str = "https://example.org/hook";
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const OTHER: &str = "https://example.org/hook";
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The deliveries of a process.
-struct Deliveries {
+pub(crate) struct Deliveries {
     tasks: TaskTracker,
     stopping: CancellationToken,
     running: JoinHandle<()>,
 }
 
 impl Deliveries {
-    fn begin(service: &Service) -> Self {
+    pub(crate) fn begin(service: &Service) -> Self {
         let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
         let (app, bodies) = (service.app.clone(), Arc::new(CallbackViews));
         let running = run(Work::CALLBACKS, app, bodies, tasks.clone(), stopping.clone());
@@ -45,7 +45,7 @@ impl Deliveries {
         }
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.stopping.cancel();
         self.tasks.close();
         timeout(PATIENCE, self.running)
@@ -56,7 +56,7 @@ impl Deliveries {
     }
 }
 
-async fn happen(service: &Service, tenant: &TestTenant) {
+pub(crate) async fn happen(service: &Service, tenant: &TestTenant) {
     let event = WebhookEvent {
         received_at: service.clock.now(),
         amends: None,
@@ -66,7 +66,7 @@ async fn happen(service: &Service, tenant: &TestTenant) {
 }
 
 /// Waits until so much was posted to this URL. The time of the pace goes on meanwhile.
-async fn until(service: &Service, url: &str, count: usize) {
+pub(crate) async fn until(service: &Service, url: &str, count: usize) {
     let posted = async {
         while service
             .receivers
@@ -88,14 +88,14 @@ async fn until(service: &Service, url: &str, count: usize) {
 }
 
 /// Lets whoever would call do so.
-async fn a_while(service: &Service) {
+pub(crate) async fn a_while(service: &Service) {
     for _ in 0..20 {
         service.clock.advance(Duration::from_millis(20));
         sleep(Duration::from_millis(5)).await;
     }
 }
 
-async fn patch(service: &Service, path: &str, body: &Value) {
+pub(crate) async fn patch(service: &Service, path: &str, body: &Value) {
     let answer = service.call(request(Method::PATCH, path, Some(body))).await;
     assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
 }

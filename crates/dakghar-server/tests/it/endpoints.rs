@@ -8,19 +8,9 @@ use dakghar_core::ports::{EndpointStore as _, EventStore as _};
 use dakghar_testkit::samples;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Service, TestTenant, request};
+use crate::harness::{Answer, Service, TestTenant, endpoints_path as path, request, service_with_tenant as service};
 
 const URL: &str = "https://example.com/hook";
-
-async fn service() -> (Service, TestTenant) {
-    let service = Service::open();
-    let tenant = service.register("Tenant A", "111111111111111").await;
-    (service, tenant)
-}
-
-fn path(tenant: &TestTenant, rest: &str) -> String {
-    format!("/tenants/{}/endpoints{rest}", tenant.id)
-}
 
 async fn make(service: &Service, tenant: &TestTenant, body: &Value) -> Value {
     let answer = service.post(&path(tenant, ""), body).await;

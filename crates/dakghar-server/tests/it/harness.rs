@@ -15,7 +15,8 @@ use dakghar_core::app::{App, DefaultApp, Settings};
 use dakghar_core::domain::message::{Message, SendOutcome};
 use dakghar_core::domain::{Secret, TenantId};
 use dakghar_core::ports::{
-    AppStore, HoldStore, IdGenerator as _, MessageStore, MessagesApi, Pacer, Ports, SendCall, TenantQuota, WebhookCodec,
+    AppStore, FeedNews, HoldStore, IdGenerator as _, MessageStore, MessagesApi, Pacer, Ports, SendCall, TenantQuota,
+    WebhookCodec,
 };
 use dakghar_core::vault::SigningKeys;
 use dakghar_server::http::{HttpConfig, router};
@@ -58,6 +59,8 @@ pub(crate) struct Setup {
     pub(crate) webhooks: Option<Arc<dyn WebhookCodec>>,
     /// Instead of one in memory.
     pub(crate) quota: Option<Arc<dyn TenantQuota>>,
+    /// The store that it shares with other processes, and what it tells and hears of them.
+    pub(crate) beside: Option<(Arc<MemoryStore>, Arc<dyn FeedNews>)>,
 }
 
 impl Setup {
@@ -114,7 +117,10 @@ impl Answer {
 
 impl Service {
     pub(crate) fn start(setup: Setup) -> Self {
-        let store = MemoryStore::new();
+        let (store, news): (_, Arc<dyn FeedNews>) = setup.beside.unwrap_or_else(|| {
+            let store = MemoryStore::new();
+            (store.clone(), store)
+        });
         let clock = Arc::new(TestClock::default());
         let queue = MemoryQueue::new(clock.clone());
         let receivers = Arc::new(MemoryReceivers::default());
@@ -133,7 +139,7 @@ impl Service {
             events: store.clone(),
             feed: store.clone(),
             arrivals: None,
-            news: store.clone(),
+            news,
             receivers: receivers.clone(),
             listeners: store.clone(),
             apps: match setup.apps {
@@ -291,6 +297,18 @@ pub(crate) fn request(method: Method, path: &str, body: Option<&Value>) -> Reque
         None => builder.body(Body::empty()),
     };
     request.expect("a request")
+}
+
+/// A service in development, and a tenant of it.
+pub(crate) async fn service_with_tenant() -> (Service, TestTenant) {
+    let service = Service::open();
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    (service, tenant)
+}
+
+/// The path of a tenant's endpoints, and what comes behind it.
+pub(crate) fn endpoints_path(tenant: &TestTenant, rest: &str) -> String {
+    format!("/tenants/{}/endpoints{rest}", tenant.id)
 }
 
 /// Adds a key.

@@ -45,7 +45,7 @@ use dakghar_core::ports::StoreError;
 use parking_lot::Mutex;
 
 pub use keys::{MemoryKeys, vault, vault_over, with_token};
-pub use news::NoNews;
+pub use news::{NewsAmong, NoNews, ProcessNews};
 pub use pacer::MemoryPacer;
 pub use queue::MemoryQueue;
 pub use quota::MemoryQuota;

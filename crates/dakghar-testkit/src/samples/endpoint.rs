@@ -43,6 +43,7 @@ pub fn endpoint_full(tenant_id: TenantId, seat: u32) -> Endpoint {
         header_names: vec!["Authorization".into(), "X-Shop".into()],
         sealed_headers: Some(vec![0, 255]),
         sealed_verify_token: Some(vec![7; 30]),
+        sealed_creation: Some(vec![5; 64]),
         state: EndpointState::Disabled {
             reason: DisabledReason::Failing,
             at: later,

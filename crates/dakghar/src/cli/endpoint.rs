@@ -1,5 +1,6 @@
 //! `dakghar endpoint …`: endpoints of tenants, for the operator's shell.
 
+mod creation;
 mod deliveries;
 mod named;
 mod replays;
@@ -9,10 +10,10 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use clap::Subcommand;
-use dakghar_core::app::{EndpointChanges, EndpointWithSecret, Endpoints, ExpectedVersion, NewEndpoint, StartAt};
+use dakghar_core::app::{EndpointChanges, Endpoints, ExpectedVersion, NewEndpoint, StartAt};
 use dakghar_core::domain::endpoint::{DeliveryOrder, EndpointFormat};
 use dakghar_core::domain::sealed_secret::SealedSecret;
-use dakghar_core::domain::{Endpoint, KindPattern, Secret, Timestamp};
+use dakghar_core::domain::{Endpoint, KindPattern, Secret, Timestamp, send_request};
 use serde_json::{Value, json};
 
 use super::output;
@@ -118,6 +119,9 @@ pub struct Creation {
     /// The secret that signs its calls; made up, and printed once, when absent. Better from the environment.
     #[arg(long, env = "NEW_ENDPOINT_SECRET", hide_env_values = true)]
     secret: Option<String>,
+    /// Under the same key the endpoint is made once, and shown again as often as it is asked for.
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
     #[command(flatten)]
     settings: Settings,
 }
@@ -251,7 +255,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             let rotated = endpoints
                 .rotate(&tenant_id, &named.endpoint_id, secret.as_ref(), overlap, &any)
                 .await?;
-            show_secret(&rotated);
+            creation::show_secret(&rotated);
             let count = rotated.endpoint.valid_secrets(app.wall()).count();
             output::line(&format!("{count} secrets sign at present"));
         }
@@ -268,9 +272,13 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
 impl Creation {
     async fn carry_out(self, endpoints: &Endpoints) -> anyhow::Result<()> {
         let tenant_id = parse(&self.tenant_id)?;
-        let made = endpoints.create(&tenant_id, &self.into_new_endpoint()?).await?;
-        output::line(&format!("endpointId  {}", made.endpoint.id));
-        show_secret(&made);
+        let keys: Vec<&[u8]> = self.idempotency_key.iter().map(String::as_bytes).collect();
+        let key = send_request::key_in_headers(&keys)?;
+        creation::show(
+            &endpoints
+                .create(&tenant_id, &self.into_new_endpoint()?, key.as_ref())
+                .await?,
+        );
         Ok(())
     }
 
@@ -325,10 +333,6 @@ impl Update {
         }
         Ok(changes)
     }
-}
-
-fn show_secret(EndpointWithSecret { secret, .. }: &EndpointWithSecret) {
-    output::line(&format!("secret      {}   (shown only now)", secret.reveal()));
 }
 
 fn list(endpoints: &[Endpoint], is_json: bool) {

@@ -42,6 +42,8 @@ struct EndpointFields<'a> {
     secrets: Vec<SecretFields>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sealed_verify_token: Option<Binary>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sealed_creation: Option<Binary>,
     state: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     disabled: Option<DisabledFields<'a>>,
@@ -87,6 +89,7 @@ pub(in crate::mongo) fn encode(endpoint: &Endpoint, version: u64) -> Result<RawD
         sealed_headers: endpoint.sealed_headers.as_deref().map(binary),
         secrets: endpoint.secrets.iter().map(Into::into).collect(),
         sealed_verify_token: endpoint.sealed_verify_token.as_deref().map(binary),
+        sealed_creation: endpoint.sealed_creation.as_deref().map(binary),
         state: endpoint.state.as_str().into(),
         disabled: endpoint.state.disabled().map(disabled),
         start: counter(endpoint.start.number()),
@@ -127,6 +130,7 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Endpoint, Unreadable
         sealed_headers: fields.sealed_headers.as_ref().map(|sealed| sealed.bytes.clone()),
         secrets: fields.secrets.iter().map(Into::into).collect(),
         sealed_verify_token: fields.sealed_verify_token.as_ref().map(|sealed| sealed.bytes.clone()),
+        sealed_creation: fields.sealed_creation.as_ref().map(|sealed| sealed.bytes.clone()),
         state: state(&fields)?,
         start: Place::new(count(fields.start, "start")?),
         replays: replays.collect::<Option<_>>().ok_or_else(|| wrong("replays"))?,

@@ -15,6 +15,53 @@ async fn a_name_is_looked_up_once_and_called_where_it_led_then() {
     assert_eq!(receiver.requests()[0].header("host"), Some(&*host));
 }
 
+/// A connection that is kept leads to an address that was checked, whatever the name says meanwhile. Another one is not made
+/// to where the name leads now.
+#[tokio::test]
+async fn a_kept_connection_stays_where_it_was_checked_and_a_new_one_is_checked_anew() {
+    // On a machine that stands still a connection is not kept for long enough: then the next call is a new one.
+    for _ in 0..20 {
+        let last = Reply::answer(200, "connection: close\r\n", b"");
+        let receiver = Receiver::start([Reply::answer(200, "", b""), last]).await;
+        let names = Names::leading_to(&[&["127.0.0.1"], &["169.254.169.254"]]);
+        let receivers = receivers(development(), &names);
+        let url = format!("http://receiver.localhost:{}/hook", receiver.port());
+        assert_eq!(outcome(&receivers, &url).await, answered(200));
+        let second = outcome(&receivers, &url).await;
+        let was_kept = second == answered(200);
+        if was_kept {
+            assert_eq!((receiver.connections(), names.asked().len()), (1, 1));
+            // The receiver has it closed, and the name leads elsewhere by now.
+            assert_eq!(outcome(&receivers, &url).await, failed(CallbackFailure::Blocked));
+        } else {
+            assert_eq!(second, failed(CallbackFailure::Blocked));
+        }
+        assert_eq!((receiver.connections(), names.asked().len()), (1, 2));
+        if was_kept {
+            return;
+        }
+    }
+    panic!("no connection was kept");
+}
+
+/// Whoever has a name of his own that leads to a stranger's receiver gets no connection that was made for the stranger's.
+#[tokio::test]
+async fn a_kept_connection_is_for_its_name_only() {
+    let receiver = Receiver::start([]).await;
+    let names = Names::leading_to(&[&["127.0.0.1"]]);
+    let receivers = receivers(development(), &names);
+    for (calls, name) in ["one.localhost", "other.localhost"].into_iter().enumerate() {
+        let url = format!("http://{name}:{}/hook", receiver.port());
+        assert_eq!(outcome(&receivers, &url).await, answered(200));
+        let host = format!("{name}:{}", receiver.port());
+        assert_eq!(receiver.requests()[calls].header("host"), Some(&*host));
+    }
+    assert_eq!(
+        (receiver.connections(), names.asked()),
+        (2, vec!["one.localhost".to_owned(), "other.localhost".to_owned()])
+    );
+}
+
 #[tokio::test]
 async fn a_name_that_was_public_when_it_was_saved_and_is_private_now_is_not_called() {
     let receiver = Receiver::start([]).await;

@@ -45,6 +45,15 @@ async fn until_heard(teller: &RedisNews, hearer: &RedisNews, end: FeedEnd) {
     }
 }
 
+/// Two processes of which the second has heard the first.
+async fn two_in_touch(redis: &RedisConfig) -> (RedisNews, RedisNews) {
+    let (one, other) = two(redis).await;
+    timeout(PATIENCE, until_heard(&one, &other, end(1)))
+        .await
+        .expect("heard");
+    (one, other)
+}
+
 #[tokio::test]
 async fn what_one_process_tells_the_others_hear() {
     require_services!(Redis);
@@ -69,10 +78,7 @@ async fn what_one_process_tells_the_others_hear() {
 async fn all_processes_hear_whose_endpoints_changed_the_one_that_told_it_too() {
     require_services!(Redis);
     let redis = Redis::start().await;
-    let (one, other) = two(&patient(&redis.url())).await;
-    timeout(PATIENCE, until_heard(&one, &other, end(1)))
-        .await
-        .expect("heard");
+    let (one, other) = two_in_touch(&patient(&redis.url())).await;
     let tenant = tenant_id();
     one.tell_endpoints(&tenant);
     for news in [&one, &other] {
@@ -85,10 +91,7 @@ async fn all_processes_hear_whose_endpoints_changed_the_one_that_told_it_too() {
 async fn what_has_arrived_at_one_process_the_others_hear() {
     require_services!(Redis);
     let redis = Redis::start().await;
-    let (one, other) = two(&patient(&redis.url())).await;
-    timeout(PATIENCE, until_heard(&one, &other, end(1)))
-        .await
-        .expect("heard");
+    let (one, other) = two_in_touch(&patient(&redis.url())).await;
     one.tell_arrived();
     let told = async { while other.next().await != News::Arrived {} };
     timeout(PATIENCE, told).await.expect("heard");

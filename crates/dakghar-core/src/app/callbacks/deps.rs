@@ -14,8 +14,8 @@ use crate::app::stale::ROUNDS_MAX;
 use crate::app::tenants::directory::Directory;
 use crate::domain::callback::Advance;
 use crate::domain::callback_url::CallbackRules;
-use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointState, EndpointTold};
-use crate::domain::{ErrorCode, Problem, Secret};
+use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointState, EndpointTold, expired};
+use crate::domain::{ErrorCode, Place, Problem, Secret};
 use crate::group_commit::GroupCommit;
 use crate::metrics::Metrics;
 use crate::ports::receivers::{CallbackCall, Receivers};
@@ -104,5 +104,18 @@ impl Deps {
     pub(super) async fn tell(&self, endpoint: &Endpoint, told: EndpointTold) -> Result<(), Failure> {
         let event = told.event(endpoint, self.ids.event_id(), self.clock.now());
         Ok(self.events.record(&[event]).await?)
+    }
+
+    /// Tells the tenant that entries went out of the feed before its endpoint got them. Returns how many.
+    pub(super) async fn tell_gap(&self, endpoint: &Endpoint, after: Place, first: Place) -> Result<u64, Failure> {
+        self.tell(endpoint, EndpointTold::EventsExpired { after, first })
+            .await?;
+        let expired = expired(after, first);
+        self.metrics.callbacks_expired.inc_by(expired);
+        tracing::warn!(
+            endpoint_id = %endpoint.id, tenant_id = %endpoint.tenant_id, expired,
+            "entries of the feed were erased by their age before an endpoint got them"
+        );
+        Ok(expired)
     }
 }

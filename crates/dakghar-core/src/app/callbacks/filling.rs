@@ -7,7 +7,7 @@ use super::item::{Item, Source, about};
 use super::state::EndpointRun;
 use crate::app::failure::Failure;
 use crate::domain::callback::CallbackException;
-use crate::domain::endpoint::{DeliveryOrder, EndpointTold, expired};
+use crate::domain::endpoint::DeliveryOrder;
 use crate::domain::feed::PlacedEntry;
 use crate::domain::page::PageLimit;
 use crate::domain::{Place, Timestamp};
@@ -116,23 +116,10 @@ impl EndpointRun {
 
     /// Entries went out of the feed before they were delivered. Their tenant is told before the place moves past them.
     async fn pass_gap(&mut self, after: Place, first: Place) -> Result<(), Failure> {
-        self.progress.expired += self.tell_gap(after, first).await?;
+        self.progress.expired += self.deps.tell_gap(&self.endpoint, after, first).await?;
         self.window.pass_over(first.before());
         self.note_passed_over();
         Ok(())
-    }
-
-    /// Tells that entries went out of the feed. Returns how many.
-    pub(super) async fn tell_gap(&self, after: Place, first: Place) -> Result<u64, Failure> {
-        let told = EndpointTold::EventsExpired { after, first };
-        self.deps.tell(&self.endpoint, told).await?;
-        let expired = expired(after, first);
-        self.deps.metrics.callbacks_expired.inc_by(expired);
-        tracing::warn!(
-            endpoint_id = %self.endpoint.id, tenant_id = %self.endpoint.tenant_id, expired,
-            "entries of the feed were erased by their age before an endpoint got them"
-        );
-        Ok(expired)
     }
 
     /// What is not wanted is worth a save only now and then.

@@ -66,7 +66,9 @@ impl EndpointRun {
         let to = entries.last().map_or(line.to, |last| last.place.min(line.to));
         let first = entries.first().map_or(line.to.plus(1), |first| first.place);
         if first != walk.at.plus(1) {
-            self.tell_gap(walk.at, first.min(line.to.plus(1))).await?;
+            self.deps
+                .tell_gap(&self.endpoint, walk.at, first.min(line.to.plus(1)))
+                .await?;
         }
         entries.retain(|placed| {
             placed.place <= line.to && self.may_want(&placed.entry) && !self.pending.has(placed.place)

@@ -10,6 +10,7 @@ mod call;
 mod call_pace;
 mod deps;
 mod ended;
+mod expiring;
 mod filling;
 mod item;
 mod line_walk;

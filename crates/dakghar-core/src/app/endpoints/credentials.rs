@@ -29,6 +29,7 @@ pub(super) enum Sealed {
     Secret,
     Headers,
     VerifyToken,
+    Creation,
 }
 
 impl Sealed {
@@ -37,6 +38,7 @@ impl Sealed {
             Self::Secret => "secret",
             Self::Headers => "headers",
             Self::VerifyToken => "verify_token",
+            Self::Creation => "creation",
         };
         format!("endpoint/{id}/{what}")
     }

@@ -7,6 +7,7 @@ mod challenge;
 mod change;
 mod checks;
 mod create;
+mod creation;
 mod credentials;
 mod headers;
 mod mend;
@@ -30,6 +31,7 @@ use crate::domain::{Endpoint, ErrorCode, Problem, Secret, TenantId};
 use crate::ports::{EndpointStore, Ports};
 use turns::{Turn, Turns};
 
+pub use create::CreatedEndpoint;
 pub use credentials::EndpointCredentials;
 pub use new::{EndpointChanges, ExpectedVersion, NewEndpoint, StartAt};
 pub use registration::TenantChanges;
@@ -65,9 +67,12 @@ impl Endpoints {
         }
     }
 
-    /// Returns the endpoints of a tenant, in the order of their ids. Those that cannot be read are left out.
+    /// Returns the endpoints of a tenant, the oldest first. Those that cannot be read are left out.
     pub async fn list(&self, tenant_id: &TenantId) -> Result<Vec<Endpoint>, Failure> {
-        Ok(self.ports.endpoints.endpoints_of(&[*tenant_id]).await?)
+        let mut endpoints = self.ports.endpoints.endpoints_of(&[*tenant_id]).await?;
+        // Ids that follow from a key tell no time.
+        endpoints.sort_by_key(|endpoint| (endpoint.created_at, endpoint.id));
+        Ok(endpoints)
     }
 
     /// Returns one endpoint of a tenant.

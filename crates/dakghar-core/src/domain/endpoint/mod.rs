@@ -5,9 +5,12 @@ mod rotation;
 mod state;
 mod told;
 
+use aws_lc_rs::digest;
+use uuid::Uuid;
+
 use super::callback::Replay;
 use super::feed::{EntryFilter, FeedEntry, Place};
-use super::ids::{EndpointId, PhoneNumberId, TenantId};
+use super::ids::{EndpointId, IdempotencyKey, PhoneNumberId, TenantId};
 use super::page::Paged;
 use super::sealed_secret::SealedSecret;
 use super::time::Timestamp;
@@ -48,6 +51,8 @@ pub struct Endpoint {
     pub secrets: Vec<SealedSecret>,
     /// What the challenge of the format `meta` names, sealed.
     pub sealed_verify_token: Option<Vec<u8>>,
+    /// The digest of what it was made from, sealed, where that was under an idempotency key; its id follows from the key.
+    pub sealed_creation: Option<Vec<u8>>,
     /// Whether it is called.
     pub state: EndpointState,
     /// It gets what stands behind this place of the feed.
@@ -87,6 +92,7 @@ impl Endpoint {
             sealed_headers: None,
             secrets: vec![SealedSecret::present(sealed_secret, now)],
             sealed_verify_token: None,
+            sealed_creation: None,
             state: EndpointState::Active,
             start,
             replays: Vec::new(),
@@ -99,6 +105,18 @@ impl Endpoint {
     /// Returns the id of the endpoint that stands for the `callbackUrl` of a tenant.
     pub const fn id_of_callback_url(tenant_id: &TenantId) -> EndpointId {
         EndpointId::from_uuid(*tenant_id.as_uuid())
+    }
+
+    /// Returns the id of the endpoint that is made under this key. So no store needs to look for keys, and of two who make it
+    /// at once one finds that it is there.
+    pub fn id_of_key(tenant_id: &TenantId, key: &IdempotencyKey) -> EndpointId {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(b"endpoint under an idempotency key");
+        context.update(tenant_id.as_uuid().as_bytes());
+        context.update(key.as_str().as_bytes());
+        let sum = context.finish();
+        let first = sum.as_ref().first_chunk().expect("SHA-256 is 32 bytes");
+        EndpointId::from_uuid(Uuid::from_bytes(*first))
     }
 
     /// True if it stands for the `callbackUrl` of its tenant.
@@ -129,7 +147,7 @@ impl Paged for Endpoint {
             .sum();
         let names: usize = self.header_names.iter().map(String::len).sum();
         let secrets: usize = self.secrets.iter().map(|secret| secret.sealed.len()).sum();
-        let sealed = [&self.sealed_headers, &self.sealed_verify_token];
+        let sealed = [&self.sealed_headers, &self.sealed_verify_token, &self.sealed_creation];
         let sealed: usize = sealed.into_iter().flatten().map(Vec::len).sum();
         let replays: usize = self.replays.iter().map(Replay::bytes).sum();
         size_of::<Self>() + self.url.len() + kinds + numbers + names + secrets + sealed + replays

@@ -6,8 +6,9 @@ use super::fields::{Field, Fields};
 
 const RULE: &str = "must be 1 to 255 printable ASCII characters, and not only blanks";
 
-/// Returns the key, if there is one. It may be given several times, as long as it is the same.
-pub(super) fn read(fields: &Fields<'_>, header_keys: &[&[u8]]) -> Result<Option<IdempotencyKey>, Problem> {
+/// Returns the key in the values of all `Idempotency-Key` headers, if there is one. It may be given several times, as long as
+/// it is the same.
+pub fn key_in_headers(header_keys: &[&[u8]]) -> Result<Option<IdempotencyKey>, Problem> {
     let code = ErrorCode::InvalidIdempotencyKey;
     let mut found: Option<IdempotencyKey> = None;
     for value in header_keys {
@@ -18,6 +19,13 @@ pub(super) fn read(fields: &Fields<'_>, header_keys: &[&[u8]]) -> Result<Option<
         }
         found = Some(key);
     }
+    Ok(found)
+}
+
+/// Returns the key of the headers or the field, if there is one.
+pub(super) fn read(fields: &Fields<'_>, header_keys: &[&[u8]]) -> Result<Option<IdempotencyKey>, Problem> {
+    let code = ErrorCode::InvalidIdempotencyKey;
+    let mut found = key_in_headers(header_keys)?;
     for member in fields.all(Field::IdempotencyKey) {
         let pointer = || format!("/{}", member.name);
         let key = member.node.as_text().and_then(parse);

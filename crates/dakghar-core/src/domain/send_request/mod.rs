@@ -23,6 +23,7 @@ use super::message::{Content, Priority, UnknownOutcome};
 use super::problem::Problem;
 use super::time::Timestamp;
 
+pub use idempotency::key_in_headers;
 pub use recipient::Recipient;
 
 use content::Saying;

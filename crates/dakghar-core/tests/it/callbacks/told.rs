@@ -8,7 +8,7 @@ use dakghar_core::domain::endpoint::EndpointTold;
 use dakghar_core::domain::feed::PlacedEntry;
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::{FeedEntry, Place, Subject, WebhookEvent};
-use dakghar_core::ports::{Aged, AgedPortion, Erasure as _, EventStore, FeedStore as _};
+use dakghar_core::ports::{Aged, AgedPortion, Erasure as _, EventStore, FeedStore as _, Saved};
 use serde_json::{Value, json};
 
 use super::*;
@@ -156,6 +156,50 @@ fn a_tenant_is_told_once_what_went_out_of_the_feed_before_an_endpoint_got_it() {
             14
         )
     );
+}
+
+/// Nobody delivers to it, so nobody would see it.
+#[test]
+fn a_tenant_is_told_what_went_out_of_the_feed_while_its_endpoint_was_paused() {
+    let mut story = Story::new(|_| ());
+    story.events(2);
+    story.deliver();
+    let mut paused = story.stored();
+    paused.state = EndpointState::Paused;
+    assert_eq!(at_once(story.world.store.save_endpoint(&paused)), Ok(Saved::Done));
+    story.events(6);
+    let tell = |story: &Story| {
+        let callbacks = story.callbacks.clone();
+        story.world.step(async move { callbacks.tell_expired().await })
+    };
+    tell(&story).expect("no outage");
+    assert_eq!((story.told(), story.after()), (vec![], 2), "it is all there");
+
+    story.expire(5);
+    story.world.wire.script(Call::RecordEvents, Fate::FailsBefore);
+    assert!(tell(&story).is_err());
+    assert_eq!(
+        (story.told(), story.after()),
+        (vec![], 2),
+        "nothing is passed over untold"
+    );
+    // Whoever dies before the place moves leaves the rest to the next.
+    story.world.wire.script(Call::Advance, Fate::FailsBefore);
+    assert!(tell(&story).is_err());
+    let told = vec![(9, "endpoint.events_expired".to_owned(), story.expired(3, "3", "5"))];
+    assert_eq!((story.told(), story.after()), (told.clone(), 2));
+    for _ in 0..3 {
+        tell(&story).expect("no outage");
+        assert_eq!(
+            (story.told(), story.after(), story.progress().expired),
+            (told.clone(), 5, 3)
+        );
+    }
+    // It gets the rest, and nobody tells of the same again.
+    story.posted();
+    story.load();
+    story.deliver();
+    assert_eq!((story.posted(), story.told()), (firsts(6..=9), told));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, HeaderName};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use dakghar_core::app::AcceptedMessage;
@@ -13,12 +13,10 @@ use utoipa::ToSchema;
 use super::ApiResult;
 use crate::http::auth::TenantScope;
 use crate::http::body;
+use crate::http::idempotency::{IDEMPOTENCY_REPLAYED, idempotency_keys};
 use crate::http::openapi::{BODY, STORE, problems};
 use crate::http::state::HttpState;
 use crate::http::views;
-
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// A message to send: `to` and `text`, or any other message of Meta's Cloud API as `type` and its object. Unknown
 /// fields inside Meta's objects pass through untouched.
@@ -143,12 +141,7 @@ problems!(SendProblems: BODY, SEND, STORE);
 pub(in crate::http) async fn send(State(state): State<HttpState>, scope: TenantScope, request: Request) -> ApiResult {
     let (head, body) = request.into_parts();
     let body = body::read_json(&head.headers, body, &state, Some(*scope.id())).await?;
-    let keys: Vec<&[u8]> = head
-        .headers
-        .get_all(IDEMPOTENCY_KEY)
-        .iter()
-        .map(HeaderValue::as_bytes)
-        .collect();
+    let keys = idempotency_keys(&head.headers);
     let app = state.app();
     let request = send_request::parse(&body, &keys, app.wall())?;
     // The tenant may have changed while the body arrived.

@@ -3,7 +3,7 @@
 use dakghar_core::app::EndpointWithSecret;
 use dakghar_core::domain::endpoint::{DeliveryOrder, DisabledReason, EndpointFormat};
 use dakghar_core::domain::sealed_secret::SealedSecret;
-use dakghar_core::domain::{Endpoint, KindPattern};
+use dakghar_core::domain::{Endpoint, KindPattern, Secret};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::ObjectBuilder;
@@ -153,6 +153,28 @@ impl From<&EndpointWithSecret> for EndpointWithSecretView {
         Self {
             endpoint: EndpointView::from(endpoint),
             secret: secret.reveal().to_owned(),
+        }
+    }
+}
+
+/// An endpoint that was made before, under the same idempotency key.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = RepeatedEndpoint)]
+pub(in crate::http) struct RepeatedEndpointView {
+    #[serde(flatten)]
+    endpoint: EndpointView,
+    /// The secret that signs its calls: for a day after it was made, as long as nothing of it has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwu1dF6q9iYQk=")]
+    secret: Option<String>,
+}
+
+impl RepeatedEndpointView {
+    pub(in crate::http) fn new(endpoint: &Endpoint, secret: Option<&Secret>) -> Self {
+        Self {
+            endpoint: EndpointView::from(endpoint),
+            secret: secret.map(|secret| secret.reveal().to_owned()),
         }
     }
 }

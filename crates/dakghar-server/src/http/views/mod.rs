@@ -31,7 +31,9 @@ pub use callback::CallbackViews;
 pub(super) use callback::TestedCallbackView;
 pub(super) use conversation::ConversationView;
 pub(super) use delivery::{AttemptView, EndpointWithProgressView, ExceptionView};
-pub(super) use endpoint::{EndpointView, EndpointWithSecretView, endpoint_formats, endpoint_orders};
+pub(super) use endpoint::{
+    EndpointView, EndpointWithSecretView, RepeatedEndpointView, endpoint_formats, endpoint_orders,
+};
 pub(super) use event::EventView;
 pub(super) use feed::FeedView;
 pub use feed::feed_entry_json;

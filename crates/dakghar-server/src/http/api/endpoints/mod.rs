@@ -12,15 +12,19 @@ use axum::extract::{Request, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::IntoResponse as _;
-use dakghar_core::domain::ErrorCode;
+use dakghar_core::app::CreatedEndpoint;
+use dakghar_core::domain::{Endpoint, ErrorCode};
 
 use super::ApiResult;
 use crate::http::auth::{ResourceId, TenantScope};
 use crate::http::body;
 use crate::http::entity_tags::{IfMatch, etag};
+use crate::http::idempotency::{IDEMPOTENCY_REPLAYED, idempotency_key};
 use crate::http::openapi::{BODY, STORE, problems};
 use crate::http::state::HttpState;
-use crate::http::views::{EndpointView, EndpointWithProgressView, EndpointWithSecretView, PageView};
+use crate::http::views::{
+    EndpointView, EndpointWithProgressView, EndpointWithSecretView, PageView, RepeatedEndpointView,
+};
 use bodies::{ChangeEndpoint, CreateEndpoint, RotateEndpointSecret};
 
 /// An answer with the entity tag of what it shows.
@@ -37,35 +41,60 @@ const FIELDS: &[ErrorCode] = &[
     ErrorCode::InvalidPhoneNumberId,
 ];
 
-problems!(CreateProblems: BODY, FIELDS, STORE, &[ErrorCode::EndpointLimit, ErrorCode::Conflict]);
+problems!(CreateProblems: BODY, FIELDS, STORE, &[
+    ErrorCode::EndpointLimit,
+    ErrorCode::Conflict,
+    ErrorCode::InvalidIdempotencyKey,
+    ErrorCode::IdempotencyKeyConflict,
+]);
 
 /// Make an endpoint
 ///
 /// It gets the entries of the tenant's feed from then on. The answer holds its secret, which is shown this one time. A tenant
-/// has 20 endpoints at most, that of its `callbackUrl` among them.
+/// has 20 endpoints at most, that of its `callbackUrl` among them. Under an idempotency key it is made once, as long as it is
+/// there.
 #[utoipa::path(
     post, path = "/tenants/{tenantId}/endpoints", operation_id = "createEndpoint", tag = "Endpoints",
+    params(("Idempotency-Key" = Option<String>, Header,
+        description = "1 to 255 printable ASCII characters, not only blanks.")),
     request_body(content = CreateEndpoint, example = json!({"url": "https://example.com/hook",
         "kinds": ["message.received", "status.*"]})),
     responses(
         (status = 201, description = "Made.", body = EndpointWithSecretView,
             headers(("ETag" = String, description = "Its version."), ("Location" = String, description = "Its path."))),
+        (status = 200, description = "It was made before under the same key and from the same; nothing was made now.",
+            body = RepeatedEndpointView,
+            headers(("ETag" = String, description = "Its version."), ("Location" = String, description = "Its path."),
+                ("Idempotency-Replayed" = String, description = "`true`"))),
         CreateProblems
     ),
 )]
 pub(in crate::http) async fn create(State(state): State<HttpState>, scope: TenantScope, request: Request) -> ApiResult {
     let (head, body) = request.into_parts();
     let body = body::read_json(&head.headers, body, &state, Some(*scope.id())).await?;
-    let made = state
-        .app()
-        .endpoints
-        .create(scope.id(), &CreateEndpoint::read(&body)?)
+    let key = idempotency_key(&head.headers)?;
+    let endpoints = &state.app().endpoints;
+    let created = endpoints
+        .create(scope.id(), &CreateEndpoint::read(&body)?, key.as_ref())
         .await?;
-    let location = format!("/tenants/{}/endpoints/{}", scope.id(), made.endpoint.id);
-    let location = HeaderValue::try_from(location).expect("ids are letters and digits");
-    let tag = etag(made.endpoint.version);
-    let view = Json(EndpointWithSecretView::from(&made));
-    Ok((StatusCode::CREATED, [(LOCATION, location)], tag, view).into_response())
+    let head = |endpoint: &Endpoint| {
+        let location = format!("/tenants/{}/endpoints/{}", scope.id(), endpoint.id);
+        let location = HeaderValue::try_from(location).expect("ids are letters and digits");
+        ([(LOCATION, location)], etag(endpoint.version))
+    };
+    Ok(match &created {
+        CreatedEndpoint::Made(made) => {
+            let view = Json(EndpointWithSecretView::from(made));
+            let (location, tag) = head(&made.endpoint);
+            (StatusCode::CREATED, location, tag, view).into_response()
+        }
+        CreatedEndpoint::Repeated { endpoint, secret } => {
+            let (location, tag) = head(endpoint);
+            let replayed = [(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"))];
+            let view = Json(RepeatedEndpointView::new(endpoint, secret.as_ref()));
+            (location, tag, replayed, view).into_response()
+        }
+    })
 }
 
 problems!(ListProblems: STORE);
