@@ -55,4 +55,4 @@ pub use router::{health_router, openapi_json, router};
 pub use serve::serve;
 pub use starting::starting_router;
 pub use tls::{Identity, IdentityError, Tls};
-pub use views::{CallbackViews, feed_entry_json};
+pub use views::{CallbackViews, feed_entry_json, message_json};

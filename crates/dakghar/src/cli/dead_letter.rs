@@ -12,6 +12,8 @@ use dakghar_core::domain::page::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
 use dakghar_core::domain::redrive::Redrive;
 use dakghar_core::domain::{Message, TenantId};
 
+use dakghar_server::http::message_json;
+
 use super::output;
 use crate::config::Config;
 use crate::wiring::{Purpose, Wired, wire};
@@ -32,6 +34,16 @@ pub enum Command {
             value_parser = clap::value_parser!(u32).range(1..=i64::from(PAGE_ITEMS_MAX)),
         )]
         limit: u32,
+    },
+    /// Write dead letters to standard output as JSON, one a line with its timeline, newest first
+    ///
+    /// A line has the form in which GET /tenants/{id}/messages/{id} shows a message. All are written that there are, in
+    /// pages; one that ends meanwhile may be missing. RETENTION_DAYS and the tenant's removal erase them, so export what
+    /// must be kept longer.
+    Export {
+        /// Only this tenant's.
+        #[arg(long)]
+        tenant: Option<String>,
     },
     /// Send dead letters again: one, or all that match a filter, after a look at what that would be
     #[command(after_long_help = redrive::AFTER_HELP)]
@@ -78,6 +90,10 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
         Command::List { tenant, limit } => {
             let tenant = tenant.as_deref().map(parse).transpose()?;
             list(&app, tenant.as_ref(), limit).await?;
+        }
+        Command::Export { tenant } => {
+            let tenant = tenant.as_deref().map(parse).transpose()?;
+            export(&app, tenant.as_ref()).await?;
         }
         Command::Redrive(args) => redrive::run(&app, args).await?,
         Command::Redrives { tenant, limit } => {
@@ -149,6 +165,29 @@ async fn list(app: &App, tenant: Option<&TenantId>, limit: u32) -> anyhow::Resul
         };
         output::line(&format!("… and more; {more} GET /dead-letters page by page"));
     }
+    Ok(())
+}
+
+async fn export(app: &App, tenant: Option<&TenantId>) -> anyhow::Result<()> {
+    let mut page = PageRequest {
+        limit: PAGE_ITEMS_MAX,
+        cursor: None,
+    };
+    let mut written = 0_u64;
+    loop {
+        let found = app.reading.dead_letters(tenant, &page).await?;
+        for message in &found.items {
+            if !output::try_line(&message_json(message)) {
+                return Ok(());
+            }
+            written += 1;
+        }
+        page.cursor = found.next_cursor;
+        if page.cursor.is_none() {
+            break;
+        }
+    }
+    output::note(&format!("{written} dead letters"));
     Ok(())
 }
 

@@ -9,6 +9,7 @@ on_both_backends!(
     doctor_finds_everything_in_order,
     doctor_makes_no_folder,
     a_dead_letter_is_redriven_from_the_shell,
+    dead_letters_are_exported_one_a_line,
 );
 
 async fn the_operators_shell_sees_what_the_api_sees(backend: Backend) {
@@ -94,6 +95,41 @@ async fn a_dead_letter_is_redriven_from_the_shell(backend: Backend) {
     let (code, _, err) = product.run(&["dead-letter", "redrive", &tenant.id, &id]);
     assert_eq!(code, Some(0), "{err}");
     product.until_status(&tenant, &id, "delivered").await;
+}
+
+/// More than a page, of two tenants.
+async fn dead_letters_are_exported_one_a_line(backend: Backend) {
+    const LETTERS: usize = 230;
+    let product = Product::start(backend).await;
+    let (ours, other) = (product.fast_tenant("111").await, product.fast_tenant("222").await);
+    let rule = dakghar_graph_sim::FaultRule::always(dakghar_graph_sim::Fault::graph_error(131_026));
+    product.sim.add_rule(rule);
+    let mut ids = std::collections::BTreeSet::new();
+    for _ in 0..LETTERS {
+        ids.insert(product.send(&ours, "+919111111111").await);
+    }
+    let foreign = product.send(&other, "+919111111112").await;
+    for id in &ids {
+        product.until_status(&ours, id, "failed").await;
+    }
+    product.until_status(&other, &foreign, "failed").await;
+    let exported = |arguments: &[&str]| {
+        let (code, out, err) = product.run(arguments);
+        assert_eq!(code, Some(0), "{err}");
+        let lines = out
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+        (lines.collect::<Vec<_>>(), err)
+    };
+    let (letters, told) = exported(&["dead-letter", "export", "--tenant", &ours.id]);
+    let found: std::collections::BTreeSet<_> = letters.iter().map(|letter| text(&letter["id"])).collect();
+    assert!(letters.len() == LETTERS && found == ids, "{}", letters.len());
+    assert!(told.contains("230 dead letters"), "{told}");
+    let shown = product.message(&ours, &text(&letters[0]["id"])).await;
+    for field in ["status", "error", "timeline", "content", "to"] {
+        assert_eq!(letters[0][field], shown[field], "{field} of {shown:#}");
+    }
+    assert_eq!(exported(&["dead-letter", "export"]).0.len(), LETTERS + 1);
 }
 
 #[test]

@@ -31,12 +31,12 @@ pub(in super::super) const STRETCH: &str = "\
     WHERE status = 'queued' AND priority = ? AND (slot_at, phone_number_id, seq) > (?, ?, ?) \
     ORDER BY slot_at, phone_number_id, seq LIMIT ?";
 
-/// Rows read at the head of a lane, beyond those that are out.
 /// How many messages of a priority are due, up to a number, and the slot of the one that has waited longest.
 pub(in super::super) const WAITING: &str = "\
     SELECT count(*), min(slot_at) FROM (SELECT slot_at FROM messages INDEXED BY messages_due \
     WHERE status = 'queued' AND priority = ? AND slot_at <= ? ORDER BY slot_at LIMIT ?)";
 
+/// Rows read at the head of a lane, beyond those that are out.
 const HEAD_ROWS: usize = 256;
 /// Newest due rows read when there is more than the head.
 const TAIL_ROWS: usize = 256;

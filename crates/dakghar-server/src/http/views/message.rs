@@ -197,6 +197,11 @@ fn reported_at(message: &Message) -> Option<Timestamp> {
     timeline.find(|entry| entry.event == TimelineEvent::Received)?.until
 }
 
+/// Returns a message as JSON in one line, with everything that happened to it.
+pub fn message_json(message: &Message) -> String {
+    serde_json::to_string(&MessageView::full(message)).expect("texts, numbers and JSON")
+}
+
 impl From<&AmendedMessage> for MessageView {
     /// As lists show it.
     fn from(amended: &AmendedMessage) -> Self {

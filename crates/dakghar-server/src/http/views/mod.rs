@@ -37,6 +37,7 @@ pub(super) use endpoint::{
 pub(super) use event::EventView;
 pub(super) use feed::FeedView;
 pub use feed::feed_entry_json;
+pub use message::message_json;
 pub(super) use message::{MessageView, priorities, statuses};
 pub(super) use person::PersonView;
 pub(super) use redrive::{RedrivePreviewView, RedriveView, dead_reasons, dead_statuses};
