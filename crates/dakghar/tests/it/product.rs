@@ -314,6 +314,14 @@ impl Product {
         )
     }
 
+    /// The MongoDB server of a fragile installation.
+    pub fn own_mongo(&mut self) -> Option<&mut Mongo> {
+        match &mut self.servers {
+            Servers::Own(mongo, _) => Some(mongo),
+            _ => None,
+        }
+    }
+
     /// The servers of a fragile installation.
     pub fn servers(&mut self) -> (&mut Mongo, &mut Redis) {
         match &mut self.servers {
