@@ -154,6 +154,10 @@ async fn read(files: &TlsFiles) -> Result<Pair, String> {
 async fn read_file(setting: &str, path: &Path) -> Result<Vec<u8>, String> {
     let read = async {
         let mut bytes = Vec::new();
+        // Whoever opens a pipe waits for somebody who writes into it.
+        if !tokio::fs::metadata(path).await?.is_file() {
+            return Err(std::io::Error::other("it is not a file"));
+        }
         let file = tokio::fs::File::open(path).await?;
         file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).await?;
         Ok::<_, std::io::Error>(bytes)

@@ -307,7 +307,11 @@ async fn a_pair_that_cannot_be_used_ends_the_start_with_the_way_out() {
     let (chain, key) = (files.certificate(), files.key());
     let other_key = other.certificate(Flaw::None).1;
     let nothing = files.folder.path().join("nothing");
+    let pipe = files.folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo runs").success());
     let cases = [
+        (Some(&pipe), Some(&key), 1, ["TLS_CERT_FILE", "it is not a file"]),
         (
             Some(&chain),
             Some(&other_key),

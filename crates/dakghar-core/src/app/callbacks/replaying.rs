@@ -64,15 +64,23 @@ impl EndpointRun {
     /// True if there may be entries of the replay to read, and room for them.
     pub(super) fn reads_replay_on(&self, now: Timestamp) -> bool {
         let Some(run) = &self.replay else { return false };
+        // Exceptions that are there already cost no room.
+        let has_work = !run.has_called_up || self.has_room_for(run);
+        !run.is_read && has_work && self.progress.breaker.room(now, 1) > 0
+    }
+
+    fn has_room_for(&self, run: &ReplayRun) -> bool {
         let kept = self.pending.len() + self.window.len() + run.window.len();
         let has_room = run.window.len() < WINDOW_MAX && run.window.waiting() < WINDOW_MAX / 2;
-        !run.is_read && has_room && kept < EXCEPTIONS_MAX as usize / 2 && self.progress.breaker.room(now, 1) > 0
+        has_room && kept < EXCEPTIONS_MAX as usize / 2
     }
 
     /// Reads entries of the replay.
     pub(super) async fn fill_replay(&mut self, now: Timestamp) -> Result<(), Failure> {
         self.call_up_exceptions(now).await?;
-        let Some(run) = &self.replay else { return Ok(()) };
+        let Some(run) = self.replay.as_ref().filter(|run| self.has_room_for(run)) else {
+            return Ok(());
+        };
         let (replay, after) = (run.replay.clone(), run.window.read_to());
         let found = match &replay.of {
             _ if after >= replay.until => Found {

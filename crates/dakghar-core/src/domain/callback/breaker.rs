@@ -78,6 +78,10 @@ impl EndpointBreaker {
     pub fn succeeded(&mut self, now: Timestamp) -> bool {
         self.count(now, false);
         (self.failures, self.failing_since) = (0, None);
+        // Calls that began before it opened are no probes.
+        if self.room(now, 1) == 0 {
+            return false;
+        }
         let was_open = self.open.take().is_some();
         if was_open {
             self.span = Span::default();
@@ -201,7 +205,9 @@ mod tests {
     fn calls_that_began_before_it_opened_are_no_probes() {
         let mut breaker = opened();
         breaker.failed(after(1));
-        assert_eq!(breaker.probe_at(after(1)), Some(after(30)));
+        assert!(!breaker.succeeded(after(2)));
+        assert_eq!(breaker.probe_at(after(2)), Some(after(30)));
+        assert_eq!((breaker.room(after(2), 8), breaker.room(after(30), 8)), (0, 1));
     }
 
     #[test]

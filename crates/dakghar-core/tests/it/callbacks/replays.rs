@@ -2,6 +2,9 @@
 
 use dakghar_core::app::{Failure, KnownReplay, NewReplay, ReplayEnd, ReplayPreview, ReplayStatus, WaitingFor};
 use dakghar_core::domain::ErrorCode;
+use dakghar_core::domain::callback::Advance;
+use dakghar_core::domain::feed::PlacedEntry;
+use dakghar_core::ports::{FeedStore as _, Saved};
 
 use super::*;
 
@@ -58,6 +61,16 @@ impl Story {
             run
         });
         self.run = Some(run);
+    }
+
+    /// A page of the feed behind a place; `None` at its end.
+    fn feed_behind(&self, after: u64) -> Option<Vec<PlacedEntry>> {
+        let entries = self
+            .world
+            .store
+            .entries(&self.tenant.id, Place::new(after), PageLimit::items(1_000));
+        let entries = at_once(entries).expect("no outage").items;
+        (!entries.is_empty()).then_some(entries)
     }
 
     fn begin(&mut self, asked: &NewReplay) {
@@ -247,6 +260,48 @@ fn what_failed_since_a_time_is_tried_at_once_and_what_was_dead_is_alive() {
     assert_eq!((story.posted(), story.open()), (vec!["1 #2".to_owned()], vec![]));
     assert_eq!(story.marked(story.seen - 2), [true, true]);
     assert_eq!(story.replays().len(), 2);
+}
+
+/// More than replayed entries may add to the exceptions of an endpoint: these are some already.
+#[test]
+fn however_much_failed_since_a_time_is_tried_at_once() {
+    const FAILED: u64 = 6_000;
+    let mut story = Story::new(|_| {});
+    story.events(FAILED);
+    let since = story.world.clock.now();
+    let (endpoint_id, tenant_id) = (story.endpoint.id, story.tenant.id);
+    let failed = |placed: PlacedEntry| CallbackException {
+        state: ExceptionState::Retrying(since + Duration::from_hours(5)),
+        attempts: 1,
+        since,
+        placed,
+        ..samples::callback_exception(endpoint_id, tenant_id, Place::START)
+    };
+    let mut progress = samples::callback_progress(endpoint_id, tenant_id);
+    progress.after = Place::new(FAILED);
+    let mut exceptions = Vec::new();
+    while let Some(page) = story.feed_behind(exceptions.len() as u64) {
+        exceptions.extend(page.into_iter().map(failed));
+    }
+    let advance = Advance {
+        progress,
+        exceptions,
+        over: Vec::new(),
+        attempts: None,
+    };
+    assert_eq!(at_once(story.world.store.advance(&[advance])), [Ok(Saved::Done)]);
+    story.load();
+    story.begin(&NewReplay::FailedSince(since));
+    story.deliver();
+    while story.after() == FAILED && !story.open().is_empty() {
+        story.run_for(Duration::from_secs(2));
+        story.deliver();
+        assert!(
+            story.world.clock.now() < since + Duration::from_hours(1),
+            "before their own times"
+        );
+    }
+    assert_eq!(story.posted().len() as u64, FAILED);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What a backup says of itself.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -59,7 +60,9 @@ impl Manifest {
     pub(super) fn write(&self, folder: &Path) -> anyhow::Result<()> {
         let file = folder.join(MANIFEST);
         let text = serde_json::to_string_pretty(self).expect("a manifest is JSON");
-        let written = fs::write(&file, text + "\n").and_then(|()| sync(&file));
+        let written = fs::write(&file, text + "\n")
+            .and_then(|()| fs::set_permissions(&file, Permissions::from_mode(0o600)))
+            .and_then(|()| sync(&file));
         written.with_context(|| format!("{} cannot be written", file.display()))
     }
 
