@@ -168,7 +168,7 @@ async fn goes_out(product: &mut Product, tenant: &Tenant) -> i64 {
         let stands_still = true_now_ms() - begun > STANDS_STILL_MS;
         if stands_still
             && !is_restarted
-            && let Some(mongo) = product.own_mongo()
+            && let Some((mongo, _)) = product.own_servers()
         {
             // Some of its threads wait by the clock that was set, and so for an hour or a day.
             mongo.restart().await;

@@ -263,18 +263,9 @@ impl Product {
 
     /// Starts another process, which answers on a port of its own.
     pub fn spawn_on(&mut self, role: &str, port: u16) {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.log_path())
-            .expect("a log file");
         let mut command = self.command();
-        command
-            .args(role.split(' '))
-            .env("PORT", port.to_string())
-            .stdout(log.try_clone().expect("a second handle"))
-            .stderr(log);
-        self.processes.push(command.spawn().expect("the program starts"));
+        command.args(role.split(' ')).env("PORT", port.to_string());
+        self.spawn_command(command);
     }
 
     /// Starts a process by this command, which logs like the others.
@@ -314,20 +305,17 @@ impl Product {
         )
     }
 
-    /// The MongoDB server of a fragile installation.
-    pub fn own_mongo(&mut self) -> Option<&mut Mongo> {
+    /// The servers of a fragile installation; `None` where they are shared.
+    pub fn own_servers(&mut self) -> Option<(&mut Mongo, &mut Redis)> {
         match &mut self.servers {
-            Servers::Own(mongo, _) => Some(mongo),
+            Servers::Own(mongo, redis) => Some((mongo, redis)),
             _ => None,
         }
     }
 
     /// The servers of a fragile installation.
     pub fn servers(&mut self) -> (&mut Mongo, &mut Redis) {
-        match &mut self.servers {
-            Servers::Own(mongo, redis) => (mongo, redis),
-            _ => panic!("this installation shares its servers"),
-        }
+        self.own_servers().expect("servers of its own")
     }
 
     /// What the Redis server of this installation answers to a command.
