@@ -48,7 +48,9 @@ const HOUR_S: i64 = 60 * MINUTE_S;
 const DAY_S: i64 = 24 * HOUR_S;
 const STEPS_S: [i64; 3] = [MINUTE_S, HOUR_S, DAY_S];
 /// The time that anything of a test may take; far less than the shortest step.
-const SOON_MS: i64 = 60_000;
+const SOON_MS: i64 = 120_000;
+/// A time that is off by so much follows a clock that is wrong.
+const OFF_MS: i64 = 40_000;
 /// For so long MongoDB may stand still.
 const STANDS_STILL_MS: i64 = 12_000;
 /// A step is seen in this time: the server is asked for its time each second.
@@ -143,7 +145,7 @@ async fn goes_out(product: &mut Product, tenant: &Tenant) -> i64 {
     let of_tenant = format!("/tenants/{}", tenant.id);
     let body = json!({"to": "+919111111111", "text": "hello", "idempotency_key": begun.to_string()});
     let mut accepted = Value::Null;
-    let mut is_restarted = false;
+    let mut moved_at = begun;
     while true_now_ms() - begun < SOON_MS {
         // A client asks again while MongoDB stands still.
         let (status, answer) = if accepted.is_null() {
@@ -165,14 +167,12 @@ async fn goes_out(product: &mut Product, tenant: &Tenant) -> i64 {
             200 => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
             _ => assert_eq!(status, 503, "{answer:#}"),
         }
-        let stands_still = true_now_ms() - begun > STANDS_STILL_MS;
-        if stands_still
-            && !is_restarted
+        if true_now_ms() - moved_at > STANDS_STILL_MS
             && let Some((mongo, _)) = product.own_servers()
         {
             // Some of its threads wait by the clock that was set, and so for an hour or a day.
             mongo.restart().await;
-            is_restarted = true;
+            moved_at = true_now_ms();
         }
     }
     panic!("it took {} ms: {accepted:#}\n{}", true_now_ms() - begun, product.log());
@@ -215,13 +215,19 @@ async fn a_clock_that_is_ahead_for_a_moment_moves_nothing(whose: Whose) {
             clock.set(set_to);
             for accepted in go_out_until_seen(&mut product, &tenant).await {
                 let off = accepted - true_now_ms();
-                assert!(off.abs() < SOON_MS, "{step}, {set_to}: accepted {off} ms off");
+                assert!(
+                    (-SOON_MS..OFF_MS).contains(&off),
+                    "{step}, {set_to}: accepted {off} ms off"
+                );
             }
         }
     }
     product.restart().await;
     let off = goes_out(&mut product, &tenant).await - true_now_ms();
-    assert!(off.abs() < SOON_MS, "accepted {off} ms off after a restart");
+    assert!(
+        (-SOON_MS..OFF_MS).contains(&off),
+        "accepted {off} ms off after a restart"
+    );
 }
 
 async fn what_was_accepted_while_the_clock_was_ahead_goes_out_after_a_kill(whose: Whose) {
@@ -244,7 +250,7 @@ async fn what_was_accepted_while_the_clock_was_ahead_goes_out_after_a_kill(whose
         product.ready().await;
 
         let off = goes_out(&mut product, &tenant).await - true_now_ms();
-        assert!(off.abs() < SOON_MS, "{step}: accepted {off} ms off");
+        assert!((-SOON_MS..OFF_MS).contains(&off), "{step}: accepted {off} ms off");
         until_sent(&product, &tenant, &waiting).await;
         product.until_status(&tenant, &sending, "dead").await;
         let later = product.message(&tenant, &later).await;
@@ -451,6 +457,6 @@ async fn what_an_api_process_accepts_whose_clock_is_ahead_is_not_late() {
             until_sent(&product, &tenant, id).await;
         }
         let took = true_now_ms() - begun;
-        assert!(took < SOON_MS, "{ahead_s}: it took {took} ms");
+        assert!(took < OFF_MS, "{ahead_s}: it took {took} ms");
     }
 }
