@@ -19,11 +19,9 @@ pub async fn audit(product: &Product, promised: &[(Tenant, String)]) {
             let message = product.message(tenant, id).await;
             !["queued", "sending", "in_doubt"].contains(&message["status"].as_str().unwrap_or_default())
         };
-        assert!(
-            eventually(is_settled).await,
-            "not settled: {:#}",
-            product.message(tenant, id).await
-        );
+        // A webhook that was refused comes again after waits that grow.
+        let in_time = eventually(&is_settled).await || eventually(&is_settled).await;
+        assert!(in_time, "not settled: {:#}", product.message(tenant, id).await);
         let status = text(&product.message(tenant, id).await["status"]);
         assert!(
             ["sent", "delivered"].contains(&status.as_str()),
