@@ -31,7 +31,7 @@ pub(super) async fn read(mut response: Response, clock: &dyn Clock) -> Result<An
     }
     let status = response.status();
     let (asked, date) = (bytes(headers, &RETRY_AFTER), bytes(headers, &DATE));
-    // Whoever asks for time in words that nobody understands is left alone for the longest.
+    // A receiver that asks for time in words that nobody understands is left alone for the longest.
     let retry_after = retry_after(asked, date, clock.wall(), Some(RETRY_AFTER_MAX));
     let (mut read, mut kept) = (0, Vec::new());
     while read < ANSWER_BYTES_MAX {

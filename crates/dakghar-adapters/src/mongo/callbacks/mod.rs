@@ -203,7 +203,7 @@ fn range_of(endpoint_id: &EndpointId) -> Document {
     doc! { "$gte": format!("{endpoint_id}/"), "$lt": behind(endpoint_id) }
 }
 
-/// What is behind all ids of an endpoint: the character behind the slash.
+/// The bound behind all ids of an endpoint: the character behind the slash.
 fn behind(endpoint_id: &EndpointId) -> String {
     format!("{endpoint_id}0")
 }

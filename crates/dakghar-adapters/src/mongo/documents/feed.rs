@@ -162,7 +162,7 @@ pub(in crate::mongo) fn decode_chunk(raw: &RawDocument) -> Result<Chunk, Unreada
     Ok(chunk)
 }
 
-/// What is left of a chunk that cannot be read: see [`decode_left`].
+/// The rest of a chunk that cannot be read: see [`decode_left`].
 pub(in crate::mongo) struct LeftOfChunk {
     pub(in crate::mongo) chunk: Chunk,
     /// True if nothing was wrong with it.

@@ -12,7 +12,7 @@ pub(in crate::mongo) fn of_tenant(tenant_id: &TenantId) -> Document {
     doc! { "_id": { "$gte": format!("{tenant_id}/"), "$lt": behind(tenant_id) } }
 }
 
-/// What is behind all ids of a tenant: the character behind the slash.
+/// The bound behind all ids of a tenant: the character behind the slash.
 pub(super) fn behind(tenant_id: &TenantId) -> String {
     format!("{tenant_id}0")
 }

@@ -53,7 +53,7 @@ pub(super) struct Reading {
     pub(super) epochs: Vec<Epoch>,
     /// For each queue whether jobs wait to be started.
     pub(super) due: Vec<bool>,
-    /// What is due in all queues together, for each priority.
+    /// The work that is due in all queues together, for each priority.
     pub(super) work: Vec<DueWork>,
 }
 
@@ -158,7 +158,7 @@ impl Probe {
 /// For the priorities, as BullMQ counts them, how many jobs are due, and then the slots of the oldest; -1 is none.
 type Counted = [i64; 6];
 
-/// What is due in these queues together.
+/// Sums what is due in these queues.
 fn sum(queues: &[Counted]) -> Vec<DueWork> {
     let of_priority = |(place, priority): (usize, Priority)| {
         let counts = queues

@@ -53,7 +53,7 @@ pub(super) struct Shared {
     trouble: RwLock<Option<String>>,
     /// A fault that an operator should mend although the queue can be used.
     warning: RwLock<Option<String>>,
-    /// What the last look found due.
+    /// The work that the last look found due.
     work: RwLock<Vec<DueWork>>,
     /// Holds the news of a loss until somebody asks for it.
     lost: Notify,
@@ -93,7 +93,7 @@ impl Shared {
         self.warning.read().clone()
     }
 
-    /// What the last look found due, while the queue can be used.
+    /// The work that the last look found due, while the queue can be used.
     pub(super) fn work(&self) -> Result<Vec<DueWork>, QueueError> {
         self.usable()?;
         Ok(self.work.read().clone())
