@@ -56,8 +56,8 @@ impl<S: TenantStore> TenantStore for MeasuredStore<S> {
         self.measure(StoreCall::TenantsInsert, self.inner.insert(tenant)).await
     }
 
-    async fn save(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError> {
-        self.measure(StoreCall::TenantsSave, self.inner.save(tenant)).await
+    async fn save(&self, tenant: &Tenant, told: &[WebhookEvent]) -> Result<TenantSaved, StoreError> {
+        self.measure(StoreCall::TenantsSave, self.inner.save(tenant, told)).await
     }
 
     async fn find_all(&self, ids: &[TenantId]) -> Vec<Result<Option<Tenant>, StoreError>> {

@@ -4,18 +4,21 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use bson::oid::ObjectId;
-use bson::{RawDocument, doc};
+use bson::{Document, RawDocument, RawDocumentBuf, doc};
+use dakghar_core::domain::feed::FeedEntry;
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
 use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::tenant::Tenant;
+use dakghar_core::domain::webhook::WebhookEvent;
 use dakghar_core::ports::{StoreError, TenantSaved, TenantStore};
+use mongodb::ClientSession;
 
 use super::MongoStore;
-use super::documents::{Unreadable, counter, tenant};
-use super::failure::Failure;
+use super::documents::{Unreadable, counter, event, tenant};
 use super::indexes::{BY_ID, TENANT_PAST_NUMBER, TENANT_PHONE_NUMBER, TENANT_WABA};
 use super::pages::List;
 use super::reads::{Query, told};
+use super::transactions::{Aborted, TRIES_MAX, wait_for_others};
 
 #[async_trait]
 impl TenantStore for MongoStore {
@@ -31,20 +34,24 @@ impl TenantStore for MongoStore {
                 }
                 self.taken_number(tenant).await
             }
-            Err(failure) => self.look_up_save(&tenant.id, save_id, &failure).await,
+            Err(failure) if failure.is_refusal() => Err(failure.to_store_error()),
+            Err(failure) => self.look_up_save(&tenant.id, save_id, failure.to_store_error()).await,
         }
     }
 
-    async fn save(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError> {
+    async fn save(&self, tenant: &Tenant, told: &[WebhookEvent]) -> Result<TenantSaved, StoreError> {
+        if !told.is_empty() {
+            return self.save_and_tell(tenant, told).await;
+        }
         let save_id = ObjectId::new();
         let document = tenant::encode(tenant, tenant.version + 1, save_id)?;
-        let filter = doc! { "_id": tenant.id.to_string(), "version": counter(tenant.version) };
-        let replace = self.tenants.replace_one(filter, document);
+        let replace = self.tenants.replace_one(of_version(tenant), document);
         match self.bounded(self.options.write_timeout, async { replace.await }).await {
             Ok(replaced) if replaced.matched_count == 1 => Ok(TenantSaved::Done),
             Ok(_) => Ok(TenantSaved::Stale),
             Err(failure) if failure.is_duplicate_key() => self.taken_number(tenant).await,
-            Err(failure) => self.look_up_save(&tenant.id, save_id, &failure).await,
+            Err(failure) if failure.is_refusal() => Err(failure.to_store_error()),
+            Err(failure) => self.look_up_save(&tenant.id, save_id, failure.to_store_error()).await,
         }
     }
 
@@ -135,6 +142,55 @@ impl TenantStore for MongoStore {
 }
 
 impl MongoStore {
+    /// Saves a tenant and inserts what is told of it, in one transaction.
+    async fn save_and_tell(&self, tenant: &Tenant, told: &[WebhookEvent]) -> Result<TenantSaved, StoreError> {
+        let save_id = ObjectId::new();
+        let document = tenant::encode(tenant, tenant.version + 1, save_id)?;
+        let events = told.iter().map(event::encode).collect::<Result<Vec<_>, _>>()?;
+        let entries: Vec<FeedEntry> = told.iter().filter_map(FeedEntry::of_event).collect();
+        let arrivals = self.arrivals_of(entries.iter())?;
+        let mut tries = 0;
+        loop {
+            let steps = async {
+                let mut session = self.begin().await?;
+                if !self.replace_within(&mut session, tenant, &document).await? {
+                    self.undo(&mut session).await;
+                    return Ok(TenantSaved::Stale);
+                }
+                self.insert_within(&mut session, &self.events, &events).await?;
+                self.insert_within(&mut session, &self.feed_arrivals, &arrivals).await?;
+                self.commit(&mut session).await?;
+                Ok(TenantSaved::Done)
+            };
+            match self.within_write_timeout(steps).await {
+                Ok(TenantSaved::Done) => {
+                    self.arrived.notify_one();
+                    return Ok(TenantSaved::Done);
+                }
+                Ok(saved) => return Ok(saved),
+                Err(Aborted::Duplicate) => return self.taken_number(tenant).await,
+                Err(Aborted::Conflict) if tries < TRIES_MAX => tries += 1,
+                Err(Aborted::Unknown(error)) => return self.look_up_save(&tenant.id, save_id, error).await,
+                Err(aborted) => return Err(aborted.into_store_error()),
+            }
+            wait_for_others(tries).await;
+        }
+    }
+
+    /// Replaces a tenant inside of a transaction, if it still has the version that was read. Returns false otherwise.
+    async fn replace_within(
+        &self,
+        session: &mut ClientSession,
+        tenant: &Tenant,
+        document: &RawDocumentBuf,
+    ) -> Result<bool, Aborted> {
+        let replace = self.tenants.replace_one(of_version(tenant), document);
+        match replace.session(&mut *session).await {
+            Ok(replaced) => Ok(replaced.matched_count == 1),
+            Err(error) => Err(self.undone(session, error).await),
+        }
+    }
+
     /// Which of the tenant's numbers belongs to another one.
     async fn taken_number(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError> {
         let numbers: Vec<_> = tenant
@@ -161,11 +217,8 @@ impl MongoStore {
         &self,
         id: &TenantId,
         save_id: ObjectId,
-        failure: &Failure,
+        error: StoreError,
     ) -> Result<TenantSaved, StoreError> {
-        if failure.is_refusal() {
-            return Err(failure.to_store_error());
-        }
         let query = Query::new(doc! { "_id": id.to_string(), "saveId": save_id }, BY_ID)
             .fields(doc! { "_id": 1 })
             .limit(1)
@@ -173,9 +226,14 @@ impl MongoStore {
         let reading = self.fetch_readable(&self.tenants, query, tenant_id);
         match tokio::time::timeout(self.options.reread_timeout, reading).await {
             Ok(Ok(found)) if !found.is_empty() => Ok(TenantSaved::Done),
-            _ => Err(failure.to_store_error()),
+            _ => Err(error),
         }
     }
+}
+
+/// The tenant, while it has the version that was read.
+fn of_version(tenant: &Tenant) -> Document {
+    doc! { "_id": tenant.id.to_string(), "version": counter(tenant.version) }
 }
 
 fn tenant_id(raw: &RawDocument) -> Result<TenantId, Unreadable> {

@@ -147,10 +147,9 @@ pub(super) fn failed(error: Error) -> Aborted {
         let name = first.code_name.as_deref().unwrap_or_default();
         return Aborted::Refused(first.index, coded(first.code, name, &first.message));
     }
-    if let ErrorKind::Command(command) = error.kind.as_ref()
-        && command.code == DUPLICATE_KEY
-    {
+    let failure = Failure::Driver(error);
+    if failure.is_duplicate_key() {
         return Aborted::Duplicate;
     }
-    Aborted::Failed(Failure::Driver(error).to_store_error())
+    Aborted::Failed(failure.to_store_error())
 }

@@ -78,7 +78,8 @@ impl EventStore for SqliteStore {
     }
 }
 
-fn record(conn: &Connection, batch: &[WebhookEvent]) -> Outcome<()> {
+/// Stores events that are not known yet, with their entries.
+pub(super) fn record(conn: &Connection, batch: &[WebhookEvent]) -> Outcome<()> {
     let sql = format!(
         "INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT (fingerprint) DO NOTHING"

@@ -7,11 +7,13 @@ use dakghar_core::domain::limits::{TenantLimit, TenantLimits};
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
 use dakghar_core::domain::tenant::{PhoneNumber, Tenant};
+use dakghar_core::domain::webhook::WebhookEvent;
 use dakghar_core::ports::{StoreError, TenantSaved, TenantStore};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::SqliteStore;
 use super::cells::{Cells, Damaged, Read, asked_for, number as number_of, readable};
+use super::events::record;
 use super::failure::Outcome;
 use super::rows::millis;
 use super::texts::before_text;
@@ -33,9 +35,16 @@ impl TenantStore for SqliteStore {
         self.writer.run(move |conn| insert(conn, &tenant)).await
     }
 
-    async fn save(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError> {
-        let tenant = tenant.clone();
-        self.writer.run(move |conn| save(conn, &tenant)).await
+    async fn save(&self, tenant: &Tenant, told: &[WebhookEvent]) -> Result<TenantSaved, StoreError> {
+        let (tenant, told) = (tenant.clone(), told.to_vec());
+        let save = move |conn: &Connection| {
+            let saved = save(conn, &tenant)?;
+            if saved == TenantSaved::Done {
+                record(conn, &told)?;
+            }
+            Ok(saved)
+        };
+        self.writer.run(save).await
     }
 
     async fn find_all(&self, ids: &[TenantId]) -> Vec<Result<Option<Tenant>, StoreError>> {

@@ -1,10 +1,14 @@
 //! Holds: a stop of sending, its reason, and the way it ends.
 
+mod told;
+
 use std::time::Duration;
 
 use super::ids::{PhoneNumberId, TenantId};
 use super::message::Status;
 use super::time::{CLOCKS_APART_MAX, Timestamp};
+
+pub use told::HoldTold;
 
 /// The time until a message held by a pause looks at the pause again. It is longer than any process remembers a tenant.
 pub const PAUSE_CHECK: Duration = Duration::from_secs(5);
@@ -93,6 +97,21 @@ impl HoldReason {
             Self::PausedByOperator => "paused_by_operator",
             Self::CredentialsInvalid => "credentials_invalid",
             Self::AccountRestricted => "account_restricted",
+        }
+    }
+
+    /// What it means and how it ends, for a person.
+    pub const fn explanation(self) -> &'static str {
+        match self {
+            Self::Paused => "Sending was paused by the tenant, until somebody resumes it.",
+            Self::PausedByOperator => "Sending was paused by the operator, until the operator resumes it.",
+            Self::CredentialsInvalid => {
+                "Meta refuses the access token. It is tried every minute; a new token ends the hold at once."
+            }
+            Self::AccountRestricted => {
+                "Meta has restricted the account or the number. A message tries it every hour; Meta's business support \
+                 tells why."
+            }
         }
     }
 

@@ -195,11 +195,13 @@ pub enum EventReason {
     Malformed,
     /// Nothing of Meta's: Dakghar tells of an endpoint of the tenant.
     Endpoint,
+    /// Nothing of Meta's: Dakghar tells that sending is held, or is not held any more.
+    Hold,
 }
 
 impl EventReason {
     /// Every reason.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Routed,
         Self::UnknownNumber,
         Self::UnknownWaba,
@@ -207,6 +209,7 @@ impl EventReason {
         Self::Corrected,
         Self::Malformed,
         Self::Endpoint,
+        Self::Hold,
     ];
 
     /// The name used in answers and in the stores.
@@ -219,6 +222,7 @@ impl EventReason {
             Self::Corrected => "corrected",
             Self::Malformed => "malformed",
             Self::Endpoint => "endpoint",
+            Self::Hold => "hold",
         }
     }
 

@@ -90,7 +90,7 @@ fn an_account_that_was_given_is_kept_whatever_webhooks_say() {
         let process = world.idle_process();
         let mut tenant = find(world, &world.tenant(&process, UnknownOutcome::Fail));
         tenant.phone_numbers[0].waba_id = Some(samples::waba("9001"));
-        at_once(TenantStore::save(&*world.store, &tenant)).expect("no outage");
+        at_once(TenantStore::save(&*world.store, &tenant, &[])).expect("no outage");
         let version = find(world, &tenant).version;
         // Also while the process remembers the tenant without it.
         for n in 0..3 {

@@ -221,7 +221,7 @@ fn in_account(world: &World, tenant: &Tenant, display: Option<&str>) {
     let mut tenant = find(world, tenant);
     tenant.phone_numbers[0].waba_id = Some(samples::waba("9001"));
     tenant.phone_numbers[0].display_phone_number = display.map(str::to_owned);
-    at_once(TenantStore::save(&*world.store, &tenant)).expect("no outage");
+    at_once(TenantStore::save(&*world.store, &tenant, &[])).expect("no outage");
 }
 
 #[test]

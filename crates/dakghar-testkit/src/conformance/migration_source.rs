@@ -325,7 +325,7 @@ pub async fn the_state_changes_with_every_change(under_test: SourceUnderTest) {
             .expect("the store answers");
         is_new("an event was recorded").await;
     }
-    under_test.stores.tenants.save(&owner).await.expect("the store answers");
+    under_test.stores.tenants.save(&owner, &[]).await.expect("the store answers");
     is_new("a tenant was saved").await;
     under_test
         .stores

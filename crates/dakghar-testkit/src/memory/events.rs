@@ -5,22 +5,27 @@ use dakghar_core::domain::page::{Listed, PageLimit, Paged};
 use dakghar_core::domain::{Amendment, EventId, FeedEntry, PhoneNumberId, TenantId, Wamid, WebhookEvent};
 use dakghar_core::ports::{EventStore, LOAD_BYTES_MAX, StoreError};
 
-use super::{MemoryStore, page_of};
+use super::{MemoryStore, State, page_of};
+
+impl State {
+    /// Stores events that are not known yet, with their entries.
+    pub(super) fn record(&mut self, batch: &[WebhookEvent]) {
+        for event in batch {
+            let mut known = self.events.values();
+            if !known.any(|known| known.fingerprint == event.fingerprint) {
+                self.events.insert(event.id, event.clone());
+                if let Some(entry) = FeedEntry::of_event(event) {
+                    self.feeds.tell(entry);
+                }
+            }
+        }
+    }
+}
 
 #[async_trait]
 impl EventStore for MemoryStore {
     async fn record(&self, batch: &[WebhookEvent]) -> Result<(), StoreError> {
-        self.with(|state| {
-            for event in batch {
-                let mut known = state.events.values();
-                if !known.any(|known| known.fingerprint == event.fingerprint) {
-                    state.events.insert(event.id, event.clone());
-                    if let Some(entry) = FeedEntry::of_event(event) {
-                        state.feeds.tell(entry);
-                    }
-                }
-            }
-        })
+        self.with(|state| state.record(batch))
     }
 
     async fn list(

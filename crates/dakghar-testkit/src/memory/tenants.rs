@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::page::{Listed, PageLimit};
-use dakghar_core::domain::{PhoneNumberId, Tenant, TenantId, WabaId};
+use dakghar_core::domain::{PhoneNumberId, Tenant, TenantId, WabaId, WebhookEvent};
 use dakghar_core::ports::{StoreError, TenantSaved, TenantStore};
 
 use super::{MemoryStore, State, page_of};
@@ -38,16 +38,20 @@ impl TenantStore for MemoryStore {
         })
     }
 
-    async fn save(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError> {
+    async fn save(&self, tenant: &Tenant, told: &[WebhookEvent]) -> Result<TenantSaved, StoreError> {
         self.with(|state| {
             let stored = state.tenants.get(&tenant.id);
             if stored.is_none_or(|stored| stored.version != tenant.version) {
                 return TenantSaved::Stale;
             }
-            state.put(Tenant {
+            let saved = state.put(Tenant {
                 version: tenant.version + 1,
                 ..tenant.clone()
-            })
+            });
+            if saved == TenantSaved::Done {
+                state.record(told);
+            }
+            saved
         })
     }
 

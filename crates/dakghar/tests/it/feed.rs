@@ -12,6 +12,7 @@ on_both_backends!(
     a_feed_goes_on_after_a_kill,
     what_was_revoked_is_not_told_in_the_feed,
     a_message_that_comes_again_with_another_content_is_told_and_kept,
+    a_hold_is_told_when_it_begins_and_when_it_ends,
 );
 
 /// The feed behind a place, when it has so many entries.
@@ -224,4 +225,20 @@ async fn a_message_that_comes_again_with_another_content_is_told_and_kept(backen
     );
     let events = product.get(&format!("/tenants/{}/events", tenant.id)).await;
     assert_eq!(events["data"][0]["reason"], "corrected");
+}
+
+async fn a_hold_is_told_when_it_begins_and_when_it_ends(backend: Backend) {
+    let product = Product::start(backend).await;
+    let tenant = product.tenant("111", "EAAG-real").await;
+    for verb in ["pause", "resume"] {
+        product.post(&format!("/tenants/{}/{verb}", tenant.id), json!({})).await;
+    }
+    let entries = feed(&product, &tenant, 0, 2).await;
+    assert_eq!(kinds(&entries), ["sending.held", "sending.released"]);
+    for entry in &entries {
+        let payload = &entry["data"]["payload"];
+        assert_eq!(payload["reason"], json!("paused_by_operator"));
+        assert_eq!(payload["phoneNumberId"], Value::Null);
+        assert!(payload["since"].is_string(), "{entry:#}");
+    }
 }

@@ -115,7 +115,10 @@ impl MongoStore {
     }
 
     /// Entries as arrivals: one document for each tenant.
-    fn arrivals_of<'a>(&self, entries: impl Iterator<Item = &'a FeedEntry>) -> Result<Vec<RawDocumentBuf>, StoreError> {
+    pub(in crate::mongo) fn arrivals_of<'a>(
+        &self,
+        entries: impl Iterator<Item = &'a FeedEntry>,
+    ) -> Result<Vec<RawDocumentBuf>, StoreError> {
         let mut by_tenant: BTreeMap<TenantId, Vec<&FeedEntry>> = BTreeMap::new();
         for entry in entries {
             by_tenant.entry(entry.tenant_id).or_default().push(entry);

@@ -198,10 +198,33 @@ async fn tenants_without_an_answer_are_looked_up() {
     behind.proxy.drop_replies();
     let by_name = doc! { "name": "Renamed" };
     let (answer, ()) = tokio::join!(
-        TenantStore::save(&*behind.store, &renamed),
+        TenantStore::save(&*behind.store, &renamed, &[]),
         behind.lose_replies_until("tenants", by_name, false)
     );
     assert_eq!(answer, Ok(TenantSaved::Done));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_told_save_of_a_tenant_without_an_answer_is_looked_up() {
+    require_services!(Mongo);
+    let behind = Behind::start().await;
+    let tenant = tenant();
+    assert_eq!(
+        TenantStore::insert(&*behind.store, &tenant).await,
+        Ok(TenantSaved::Done)
+    );
+    let told = [event(tenant.id)];
+    let last = doc! { "_id": told[0].id.to_string() };
+    behind.proxy.trap(b"commitTransaction", Hold::Request);
+    let (answer, ()) = tokio::join!(
+        TenantStore::save(&*behind.store, &tenant, &told),
+        behind.lose_the_commit_of("webhook_events", last, false)
+    );
+    assert_eq!(answer, Ok(TenantSaved::Done));
+    let again = TenantStore::save(&*behind.store, &tenant, &told).await;
+    assert_eq!(again, Ok(TenantSaved::Stale));
+    let arrivals = behind.store.arrivals(Partitions::ALL, 10).await;
+    assert_eq!(arrivals.expect("the server answers").len(), 1, "told once");
 }
 
 #[tokio::test(flavor = "multi_thread")]

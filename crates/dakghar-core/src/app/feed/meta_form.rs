@@ -32,9 +32,9 @@ const ECHO_LIST: &str = "message_echoes";
 const DEPTH_MAX: usize = 16;
 
 /// True for an entry that Meta tells of. What becomes of a message by our own doing (`message.sent`, `message.dead`,
-/// `message.expired` …) and of endpoints is never posted by Meta, and nobody knows what an unreadable entry was.
+/// `message.expired` …), of endpoints and of sending as a whole is never posted by Meta, and nobody knows what an unreadable entry was.
 pub fn is_posted_by_meta(entry: &FeedEntry) -> bool {
-    !matches!(entry.subject, Subject::Change { .. } | Subject::Unreadable(_)) && !entry.kind.is_of_endpoint()
+    !matches!(entry.subject, Subject::Change { .. } | Subject::Unreadable(_)) && !entry.kind.is_of_dakghar()
 }
 
 /// The callback data that the tenant's own requests gave, by message.

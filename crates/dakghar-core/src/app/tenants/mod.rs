@@ -19,8 +19,9 @@ use super::failure::Failure;
 use super::settings::Settings;
 use super::stale::{ROUNDS_MAX, Step};
 use crate::domain::callback_url::CallbackRules;
+use crate::domain::hold::HoldTold;
 use crate::domain::tenant::SharedTenant;
-use crate::domain::{ErrorCode, PhoneNumberId, Problem, Tenant, TenantId, Timestamp};
+use crate::domain::{ErrorCode, PhoneNumberId, Problem, Tenant, TenantId, Timestamp, WebhookEvent};
 use crate::ports::{Ports, TenantSaved};
 use directory::Directory;
 
@@ -68,7 +69,8 @@ impl Tenants {
             .ok_or_else(no_such_tenant)?)
     }
 
-    /// Loads the tenant, applies the change and saves it. Starts again if another writer saved first.
+    /// Loads the tenant, applies the change and saves it, with what its feed tells of holds. Starts again if another writer
+    /// saved first.
     pub(super) async fn change(
         &self,
         id: &TenantId,
@@ -83,8 +85,13 @@ impl Tenants {
                     is_saved: false,
                 });
             }
-            tenant.updated_at = self.now();
-            match self.ports.tenants.save(&tenant).await? {
+            let now = self.now();
+            tenant.updated_at = now;
+            let told: Vec<WebhookEvent> = HoldTold::of_change(&before, &tenant)
+                .iter()
+                .map(|told| told.event(self.ports.ids.event_id(), now))
+                .collect();
+            match self.ports.tenants.save(&tenant, &told).await? {
                 TenantSaved::Done => {
                     self.directory.forget(&before);
                     tenant.version += 1;

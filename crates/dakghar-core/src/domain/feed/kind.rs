@@ -6,7 +6,7 @@ use std::sync::Arc;
 const KIND_BYTES_MAX: usize = 80;
 
 /// The kinds that are no events of Meta's, all of them.
-pub const OWN_KINDS: [&str; 21] = [
+pub const OWN_KINDS: [&str; 23] = [
     "message.received",
     "message.echo",
     "message.history",
@@ -27,15 +27,27 @@ pub const OWN_KINDS: [&str; 21] = [
     "status.failed",
     ENDPOINT_DISABLED,
     ENDPOINT_EVENTS_EXPIRED,
+    SENDING_HELD,
+    SENDING_RELEASED,
     ENTRY_UNREADABLE,
 ];
 /// The kind of an entry that tells that Dakghar has given an endpoint up.
 pub const ENDPOINT_DISABLED: &str = "endpoint.disabled";
 /// The kind of an entry that tells that entries went out of the feed before an endpoint got them.
 pub const ENDPOINT_EVENTS_EXPIRED: &str = "endpoint.events_expired";
+/// The kind of an entry that tells that sending is held, or held for another reason, of a number or the whole tenant.
+pub const SENDING_HELD: &str = "sending.held";
+/// The kind of an entry that tells that sending is not held any more.
+pub const SENDING_RELEASED: &str = "sending.released";
 /// The kind of what stands where an entry of the feed cannot be read.
 pub const ENTRY_UNREADABLE: &str = "entry.unreadable";
-const ENDPOINT_KINDS: [&str; 2] = [ENDPOINT_DISABLED, ENDPOINT_EVENTS_EXPIRED];
+/// The kinds of the events that Dakghar makes itself.
+const DAKGHAR_KINDS: [&str; 4] = [
+    ENDPOINT_DISABLED,
+    ENDPOINT_EVENTS_EXPIRED,
+    SENDING_HELD,
+    SENDING_RELEASED,
+];
 /// How the kind of an event of Meta's begins. The name of its field follows.
 pub const META_KINDS: &str = "meta.";
 
@@ -50,15 +62,15 @@ impl EntryKind {
         Self(name.into())
     }
 
-    /// The kind of what Dakghar tells of an endpoint.
-    pub(super) fn of_endpoint(name: &str) -> Self {
-        let known = ENDPOINT_KINDS.into_iter().find(|known| *known == name);
+    /// The kind of an event that Dakghar made itself.
+    pub(super) fn of_dakghar(name: &str) -> Self {
+        let known = DAKGHAR_KINDS.into_iter().find(|known| *known == name);
         known.map_or_else(|| Self::of_field(name), Self::named)
     }
 
-    /// True for what Dakghar tells of an endpoint.
-    pub fn is_of_endpoint(&self) -> bool {
-        ENDPOINT_KINDS.contains(&&*self.0)
+    /// True for an event that Dakghar made itself: of an endpoint, or a hold.
+    pub fn is_of_dakghar(&self) -> bool {
+        DAKGHAR_KINDS.contains(&&*self.0)
     }
 
     /// True for what stands where an entry cannot be read. It may be of any kind and about any number.

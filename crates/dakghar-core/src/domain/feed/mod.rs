@@ -25,7 +25,10 @@ pub use announced::{Announced, SaveTrace, Verdict};
 pub use chunk::{Arrival, Chunk, ENTRY_BYTES};
 pub use ends::{ENDS_MAX, FeedEnd, FeedEnds, News};
 pub use filter::{EntryFilter, KindPattern};
-pub use kind::{ENDPOINT_DISABLED, ENDPOINT_EVENTS_EXPIRED, ENTRY_UNREADABLE, EntryKind, META_KINDS, OWN_KINDS};
+pub use kind::{
+    ENDPOINT_DISABLED, ENDPOINT_EVENTS_EXPIRED, ENTRY_UNREADABLE, EntryKind, META_KINDS, OWN_KINDS, SENDING_HELD,
+    SENDING_RELEASED,
+};
 pub use partitions::{PARTITIONS, Partitions};
 pub use place::{Place, place_id};
 pub use subject::Subject;
@@ -127,7 +130,7 @@ impl FeedEntry {
             Some(_) => EntryKind::named("message.edited"),
             None => match event.reason {
                 EventReason::Corrected => EntryKind::named("message.corrected"),
-                EventReason::Endpoint => EntryKind::of_endpoint(&event.field),
+                EventReason::Endpoint | EventReason::Hold => EntryKind::of_dakghar(&event.field),
                 _ => EntryKind::of_field(&event.field),
             },
         };

@@ -6,6 +6,7 @@ use super::StoreError;
 use crate::domain::ids::{PhoneNumberId, TenantId, WabaId};
 use crate::domain::page::{Listed, PageLimit};
 use crate::domain::tenant::Tenant;
+use crate::domain::webhook::WebhookEvent;
 
 /// The result of saving a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +25,10 @@ pub trait TenantStore: Send + Sync {
     /// Stores a new tenant (`version` 0) with its numbers. Returns `Stale` if the id exists.
     async fn insert(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError>;
 
-    /// Saves a whole tenant, if `tenant.version` is still the stored one.
-    async fn save(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError>;
+    /// Saves a whole tenant, if `tenant.version` is still the stored one, and in the same transaction what is told of the
+    /// change: events of this tenant with new fingerprints, with their entries in the feed. If the tenant is not saved,
+    /// nothing is told.
+    async fn save(&self, tenant: &Tenant, told: &[WebhookEvent]) -> Result<TenantSaved, StoreError>;
 
     /// Returns the tenants, also those under removal, in the order of the ids. A tenant that cannot be read is
     /// `Unreadable` on its own.

@@ -213,6 +213,6 @@ fn meta_posts_nothing_of_what_is_told_of_endpoints() {
     ] {
         let event = told.event(&endpoint, samples::event(endpoint.tenant_id).id, at);
         let entry = FeedEntry::of_event(&event).expect("it has a tenant");
-        assert!(entry.kind.is_of_endpoint() && !is_posted_by_meta(&entry), "{entry:?}");
+        assert!(entry.kind.is_of_dakghar() && !is_posted_by_meta(&entry), "{entry:?}");
     }
 }

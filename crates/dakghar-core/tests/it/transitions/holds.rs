@@ -1,9 +1,14 @@
 //! T16: held, and sent when the hold is over.
 
+use dakghar_core::app::is_posted_by_meta;
 use dakghar_core::domain::message::{EvidenceStatus, SendError, UnknownOutcome};
 use dakghar_core::domain::webhook::WebhookPart;
-use dakghar_core::domain::{HoldReason, MessageKey, Status, Tenant};
-use dakghar_core::ports::TenantStore as _;
+use dakghar_core::domain::page::PageLimit;
+use dakghar_core::domain::{
+    EventReason, FeedEntry, HoldReason, MessageKey, PhoneNumberId, Place, Status, Subject, Tenant,
+};
+use dakghar_core::ports::{EventStore as _, FeedStore as _, TenantStore as _};
+use serde_json::{Value, json};
 
 use std::time::Duration;
 
@@ -19,6 +24,26 @@ fn hold_of_number(world: &World, tenant: &Tenant) -> Option<HoldReason> {
     let stored = at_once(world.store.find_all(&[tenant.id])).pop();
     let stored = stored.expect("an answer").expect("no outage").expect("it exists");
     stored.phone_numbers[0].hold.map(|hold| hold.reason)
+}
+
+/// Meanings of the holds that the tenant's feed tells of: the kind, the number, and the reason.
+fn told(world: &World, tenant: &Tenant) -> Vec<(String, Value, Value)> {
+    let entries = at_once(world.store.entries(&tenant.id, Place::START, PageLimit::items(100)));
+    let entries = entries.expect("no outage").items.into_iter().map(|placed| placed.entry);
+    let of_holds = entries.filter(|entry| entry.kind.as_str().starts_with("sending."));
+    let read = |entry: FeedEntry| {
+        let Subject::Event(id) = entry.subject else {
+            panic!("{entry:?}")
+        };
+        assert!(!is_posted_by_meta(&entry), "{entry:?}");
+        let event = at_once(world.store.find_events(&tenant.id, &[id])).pop();
+        let event = event.expect("an answer").expect("no outage").expect("it is kept");
+        assert_eq!(event.reason, EventReason::Hold);
+        let said: Value = serde_json::from_str(&event.raw).expect("JSON");
+        assert_eq!(said["phoneNumberId"].as_str(), entry.phone_number_id.as_ref().map(PhoneNumberId::as_str));
+        (entry.kind.as_str().to_owned(), said["phoneNumberId"].clone(), said["reason"].clone())
+    };
+    of_holds.map(read).collect()
 }
 
 /// A message that a worker found during a pause.
@@ -54,6 +79,34 @@ fn t16_a_pause_holds_a_queued_message_and_its_end_queues_it_again() {
         );
         world.send(&process);
         assert_eq!(world.look(message).status(), Status::Sent);
+    });
+}
+
+#[test]
+fn a_hold_is_told_when_it_begins_when_its_reason_changes_and_when_it_ends() {
+    in_each_kind(|world: &World| {
+        let (process, tenant, _) = world.queued(UnknownOutcome::Fail);
+        let number = json!(tenant.phone_numbers[0].phone_number_id.as_str());
+        world.send_and(&process, Answer::Refuses(ACCOUNT_RESTRICTED));
+        let mut expected = vec![("sending.held".to_owned(), number.clone(), json!("account_restricted"))];
+        assert_eq!(told(world, &tenant), expected);
+        // A probe that is refused moves the time of the next one, which is nothing new.
+        world.run_for(MINUTE * 61);
+        world.accept(&process, &tenant.id, "probe");
+        world.send_and(&process, Answer::Refuses(ACCOUNT_RESTRICTED));
+        assert_eq!(told(world, &tenant), expected);
+
+        for _ in 0..2 {
+            world.pause(&process, &tenant);
+        }
+        expected.push(("sending.held".to_owned(), Value::Null, json!("paused")));
+        assert_eq!(told(world, &tenant), expected, "paused twice, told once");
+        for _ in 0..2 {
+            world.resume(&process, &tenant).expect("resumed");
+        }
+        expected.push(("sending.released".to_owned(), Value::Null, json!("paused")));
+        expected.push(("sending.released".to_owned(), number, json!("account_restricted")));
+        assert_eq!(told(world, &tenant), expected);
     });
 }
 

@@ -9,8 +9,8 @@ use utoipa::openapi::schema::ObjectBuilder;
 
 use super::{delay_ms, names, raw_json};
 
-/// A part of a webhook that is neither a message nor a status, kept as it came; or, with the reason `endpoint`, what Dakghar
-/// tells of an endpoint.
+/// A part of a webhook that is neither a message nor a status, kept as it came; or what Dakghar itself tells: of an endpoint,
+/// with the reason `endpoint`, or that sending is held or is not held any more, with the reason `hold`.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Event)]
@@ -23,18 +23,19 @@ pub(in crate::http) struct EventView {
     /// Why it is kept as an event.
     #[schema(schema_with = reasons)]
     reason: &'static str,
-    /// Meta's name of the field; empty when absent. Of an endpoint, the kind of its entry in the feed.
+    /// Meta's name of the field; empty when absent. Of what Dakghar tells, the kind of its entry in the feed.
     #[schema(example = "account_update")]
     field: String,
     /// The number it names.
     phone_number_id: Option<String>,
     /// The account it names.
     waba_id: Option<String>,
-    /// What exactly was wrong with it, or with the endpoint.
+    /// What exactly was wrong with it, or with the endpoint; or why sending is held, and what ends it.
     problem: Option<String>,
     /// The part as received. `endpoint.disabled` has `endpointId`, `reason` (`gone` or `failing`) and `disabledAt`, and
-    /// `endpoint.events_expired` has `endpointId`, `count`, and the places `from` and `to` of the feed. It is a
-    /// string with its text when it was not JSON, or has more than 48 objects and arrays inside each other.
+    /// `endpoint.events_expired` has `endpointId`, `count`, and the places `from` and `to` of the feed.
+    /// `sending.held` and `sending.released` have `phoneNumberId` (`null` for the whole tenant), the `reason` of the hold, and
+    /// `since` when it was. It is a string with its text when it was not JSON, or has more than 48 objects and arrays inside each other.
     #[schema(value_type = serde_json::Value)]
     payload: Box<RawValue>,
     /// When it happened, according to Meta; `null` where Meta does not say.

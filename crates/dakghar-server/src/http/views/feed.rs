@@ -62,8 +62,9 @@ struct EntryView {
     /// `status.sent`, `.delivered`, `.read` and so on for Meta's reports; `message.edited`,
     /// `message.revoked` and `message.corrected` (it came again with another content);
     /// `endpoint.disabled` when Dakghar gave an endpoint up, and `endpoint.events_expired` when events were erased by their age
-    /// before an endpoint got them; `entry.unreadable` where the entry itself cannot be read, whatever it was, which no filter
-    /// leaves out; `meta.` and the name of Meta's field for everything else.
+    /// before an endpoint got them; `sending.held` and `sending.released` when sending is paused, or stopped because
+    /// Meta refuses the token or restricts the account, of a number or the tenant, and when that ends; `entry.unreadable` where the
+    /// entry itself cannot be read, whatever it was, which no filter leaves out; `meta.` and the name of Meta's field for everything else.
     #[schema(example = "message.received")]
     kind: String,
     /// When it came, or happened here.

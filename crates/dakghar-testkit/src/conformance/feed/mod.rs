@@ -27,6 +27,7 @@ macro_rules! feed_store_suite {
             a_report_has_one_entry_however_often_it_comes
             an_event_has_one_entry_unless_it_is_nobodys
             a_save_has_its_entry_and_a_stale_one_has_none
+            a_tenant_is_saved_with_what_is_told_of_it_or_nothing_is
             a_message_that_cannot_be_saved_takes_no_entry_from_others
             places_count_from_one_for_each_tenant
             pages_of_a_feed_have_no_gaps_and_no_repeats

@@ -2,8 +2,8 @@
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
 use dakghar_core::domain::message::EvidenceStatus;
-use dakghar_core::domain::{FeedEntry, Message, Status, WebhookEvent};
-use dakghar_core::ports::{Received, Save, Saved, StoreError};
+use dakghar_core::domain::{FeedEntry, Message, Status, Tenant, WebhookEvent};
+use dakghar_core::ports::{Received, Save, Saved, StoreError, TenantSaved};
 use futures_util::future::join_all;
 
 use super::{of_events, place_all, record, told};
@@ -113,6 +113,31 @@ pub async fn an_event_has_one_entry_unless_it_is_nobodys(stores: Stores) {
     record(&stores, &[one.clone(), event_bare(), again.clone()]).await;
     record(&stores, &[again, two.clone(), event_bare()]).await;
     assert_eq!(told(&stores, &tenant).await, of_events(&[one, two]));
+}
+
+pub async fn a_tenant_is_saved_with_what_is_told_of_it_or_nothing_is(stores: Stores) {
+    let other = tenant_with_numbers(vec![number(phone("2"))]);
+    let mut mine = tenant_with_numbers(vec![number(phone("1"))]);
+    for tenant in [&other, &mine] {
+        assert_eq!(stores.tenants.insert(tenant).await, Ok(TenantSaved::Done));
+    }
+    let [one, two, never] = [(); 3].map(|()| event(mine.id));
+    let all = [one.clone(), two.clone()];
+    assert_eq!(stores.tenants.save(&mine, &all).await, Ok(TenantSaved::Done));
+    let untold = [never.clone()];
+    assert_eq!(stores.tenants.save(&mine, &untold).await, Ok(TenantSaved::Stale));
+    mine.version += 1;
+    let greedy = Tenant {
+        phone_numbers: vec![number(phone("2"))],
+        ..mine.clone()
+    };
+    let taken = TenantSaved::PhoneNumberTaken(phone("2"));
+    assert_eq!(stores.tenants.save(&greedy, &untold).await, Ok(taken));
+    assert_eq!(told(&stores, &mine.id).await, of_events(&all));
+    let ids = [one.id, two.id, never.id];
+    let found = stores.events.find_events(&mine.id, &ids).await;
+    assert_eq!(found, [Ok(Some(one)), Ok(Some(two)), Ok(None)]);
+    assert_eq!(stores.tenants.find(&mine.id).await, Ok(Some(mine)));
 }
 
 pub async fn a_save_has_its_entry_and_a_stale_one_has_none(stores: Stores) {

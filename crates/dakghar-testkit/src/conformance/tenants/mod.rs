@@ -52,7 +52,7 @@ async fn insert(stores: &Stores, tenant: &Tenant) {
 
 /// Saves the tenant, which must be the present one, and raises its version.
 async fn save(stores: &Stores, tenant: &mut Tenant) {
-    assert_eq!(stores.tenants.save(tenant).await, Ok(TenantSaved::Done));
+    assert_eq!(stores.tenants.save(tenant, &[]).await, Ok(TenantSaved::Done));
     tenant.version += 1;
 }
 

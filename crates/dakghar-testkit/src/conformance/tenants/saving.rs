@@ -62,7 +62,7 @@ pub async fn a_stale_save_of_a_tenant_changes_nothing(stores: Stores) {
     save(&stores, &mut first).await;
     for version in [0, 2] {
         second.version = version;
-        assert_eq!(stores.tenants.save(&second).await, Ok(TenantSaved::Stale));
+        assert_eq!(stores.tenants.save(&second, &[]).await, Ok(TenantSaved::Stale));
     }
     check(&stores, &first).await;
     assert_eq!(owner(&stores, &phone("7")).await, None);
@@ -70,7 +70,7 @@ pub async fn a_stale_save_of_a_tenant_changes_nothing(stores: Stores) {
 
 pub async fn an_unknown_tenant_cannot_be_saved(stores: Stores) {
     let unknown = tenant();
-    assert_eq!(stores.tenants.save(&unknown).await, Ok(TenantSaved::Stale));
+    assert_eq!(stores.tenants.save(&unknown, &[]).await, Ok(TenantSaved::Stale));
     assert_eq!(stores.tenants.find(&unknown.id).await, Ok(None));
     assert_eq!(owner(&stores, &unknown.phone_numbers[0].phone_number_id).await, None);
 }
@@ -85,7 +85,7 @@ pub async fn ten_saves_at_once_from_one_version_leave_one(stores: Stores) {
                 name: index.to_string(),
                 ..original.clone()
             };
-            tokio::spawn(async move { (stores.tenants.save(&tenant).await, tenant.name) })
+            tokio::spawn(async move { (stores.tenants.save(&tenant, &[]).await, tenant.name) })
         })
         .collect();
     let mut winners = Vec::new();
@@ -116,7 +116,7 @@ pub async fn a_save_cannot_take_a_foreign_number(stores: Stores) {
         ..mine.clone()
     };
     let taken = TenantSaved::PhoneNumberTaken(phone("2"));
-    assert_eq!(stores.tenants.save(&greedy).await, Ok(taken));
+    assert_eq!(stores.tenants.save(&greedy, &[]).await, Ok(taken));
     check(&stores, &mine).await;
     let owners = stores.tenants.owners_of_numbers(&["1", "2", "3"].map(phone)).await;
     assert_eq!(owners, [Some(mine.id), Some(other.id), None].map(Ok));

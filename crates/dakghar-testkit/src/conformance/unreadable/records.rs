@@ -65,7 +65,7 @@ pub async fn the_list_of_tenants_leaves_it_out(port: Breakable) {
 /// Covers `TenantStore::save`, `TenantStore::insert` and `TenantStore::remove`.
 pub async fn tenants_beside_it_are_saved(port: Breakable) {
     let (whole, broken) = mixed_tenants(&port).await;
-    assert_eq!(port.stores.tenants.save(&whole[0]).await, Ok(TenantSaved::Done));
+    assert_eq!(port.stores.tenants.save(&whole[0], &[]).await, Ok(TenantSaved::Done));
     assert_eq!(port.stores.tenants.insert(&tenant()).await, Ok(TenantSaved::Done));
     // Its numbers are still its own.
     let greedy = Tenant {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::page::{Listed, PageLimit};
-use dakghar_core::domain::{PhoneNumberId, Tenant, TenantId, WabaId};
+use dakghar_core::domain::{PhoneNumberId, Tenant, TenantId, WabaId, WebhookEvent};
 use dakghar_core::ports::{StoreError, TenantSaved, TenantStore};
 
 use super::{Near, Shared, at_once};
@@ -16,10 +16,10 @@ impl TenantStore for Near {
         self.once(Call::SaveTenant, insert).await
     }
 
-    async fn save(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError> {
-        let tenant = tenant.clone();
+    async fn save(&self, tenant: &Tenant, told: &[WebhookEvent]) -> Result<TenantSaved, StoreError> {
+        let (tenant, told) = (tenant.clone(), told.to_vec());
         let save = move |shared: &Shared| {
-            let saved = at_once(TenantStore::save(&*shared.store, &tenant))?;
+            let saved = at_once(TenantStore::save(&*shared.store, &tenant, &told))?;
             if saved == TenantSaved::Done {
                 shared.promises.tenant_changed(&tenant);
             }
