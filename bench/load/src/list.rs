@@ -1,4 +1,4 @@
-//! How long a page of messages takes, under each of several filters: one connection, one request after the other, the
+//! How long a page of messages takes, under each of several filters, and one of the feed at its start, middle and end: one connection, one request after the other, the
 //! tenants in turn.
 
 use std::collections::BTreeMap;
@@ -71,6 +71,9 @@ async fn filters(
     let old = answer(connection, tenant, &created).await?["data"][0].clone();
     let person = old["to"].as_str().context("no message is in the range of times")?;
     let thread = old["conversationId"].as_str().context("the message is in no thread")?;
+    let feed = format!("{}?limit=50", tenant.feed_path());
+    let end = answer(connection, tenant, &format!("{feed}&after=latest")).await?;
+    let last: u64 = end["nextCursor"].as_str().context("the feed has no end")?.parse()?;
     Ok(vec![
         ("secondPage", format!("{all}&cursor={cursor}")),
         ("created", created),
@@ -82,6 +85,9 @@ async fn filters(
         ("number", format!("{all}&phoneNumberId={}", tenant.phone_number_id)),
         ("statusRead", format!("{all}&status=read")),
         ("statusFailed", format!("{all}&status=failed")),
+        ("feedStart", format!("{feed}&after=0")),
+        ("feedMiddle", format!("{feed}&after={}", last / 2)),
+        ("feedEnd", format!("{feed}&after={}", last.saturating_sub(50))),
         ("all", all),
     ])
 }

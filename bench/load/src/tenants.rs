@@ -68,6 +68,10 @@ impl Tenant {
         format!("/tenants/{}/messages", self.tenant_id)
     }
 
+    pub(crate) fn feed_path(&self) -> String {
+        format!("/tenants/{}/feed", self.tenant_id)
+    }
+
     pub(crate) fn conversation_path(&self, id: &str) -> String {
         format!("/tenants/{}/conversations/{id}", self.tenant_id)
     }

@@ -16,7 +16,9 @@ from .webhook import problems_of as problems_of_webhooks
 TENANTS = 10
 #: Messages that are cloned, of all tenants alike.
 TEMPLATES = 200
-FILTERS = ("all", "secondPage", "statusRead", "statusFailed", "person", "thread", "number", "created")
+FILTERS = (
+    "all", "secondPage", "statusRead", "statusFailed", "person", "thread", "number", "created", "feedStart", "feedMiddle", "feedEnd",
+)  # fmt: skip
 #: Messages of the pass of which MongoDB remembers every operation.
 PROFILED = 1_000
 #: The reconciler looks for timers every second.
@@ -33,7 +35,7 @@ class Growth(Scenario):
     is_long = True
     details = ("p50Ms", "p99Ms")
     by_size = (
-        "perSecond", "claimsPerSecond", "mergesPerSecond", *(f"listMs.{name}" for name in FILTERS), "worstKeysPerDocument",
+        "perSecond", "claimsPerSecond", "mergesPerSecond", "ingestPerSecond", *(f"listMs.{name}" for name in FILTERS), "worstKeysPerDocument",
     )  # fmt: skip
     contenders = ("dakghar",)
 
@@ -55,6 +57,8 @@ class Growth(Scenario):
         bench.graph.reset()
         claims = drain(contender, tenants, count, bench)
         merges = self._merge(contender, tenants, bench)
+        # Messages of new people, and with each a conversation and an entry of the feed.
+        ingest = post_webhooks(contender, tenants, ["--messages", 2 * count, "--per-post", 100], bench)
         lists = self._list(contender, tenants, grown, bench.settings.pick(50, 200))
         plans = self._plans(contender, tenants, grown, bench)
         # Accepting is measured while nothing else works, where the worker is a process of its own.
@@ -66,11 +70,12 @@ class Growth(Scenario):
             **accepts.metrics,
             "claimsPerSecond": claims["perSecond"],
             "mergesPerSecond": merges["perSecond"],
+            "ingestPerSecond": ingest["perSecond"],
             **{f"listMs.{name}": latency and latency["p50"] for name, latency in lists["latencyMs"].items()},
             "worstKeysPerDocument": plans.get("worstKeysPerDocument"),
         }
         unclean = [
-            *problems_of_drain(claims), *problems_of_webhooks(merges), *problems.of_failures(lists),
+            *problems_of_drain(claims), *problems_of_webhooks(merges), *problems_of_webhooks(ingest), *problems.of_failures(lists),
             *plans.get("problems", []), *accepts.problems,
         ]  # fmt: skip
         return Outcome(metrics, unclean, {"plans": plans.get("kinds")})

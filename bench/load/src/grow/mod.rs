@@ -1,7 +1,8 @@
 //! Fills a store with settled messages so that growth can be measured in minutes instead of hours: clones of those that
-//! Dakghar itself stored and settled, of all its tenants, with new ids, keys, wamids, people and threads. Their times
+//! Dakghar itself stored and settled, of all its tenants, with new ids, keys, wamids, people, threads and entries in the feed. Their times
 //! are in the past, the newest just before the templates. Dakghar must not be running.
 
+mod entries;
 mod mongo;
 mod progress;
 mod sqlite;

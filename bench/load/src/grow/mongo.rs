@@ -10,6 +10,7 @@ use bson::{Bson, DateTime, Document, doc};
 use mongodb::options::{Acknowledgment, CollectionOptions, WriteConcern};
 use mongodb::{Collection, Database, IndexModel};
 
+use super::entries;
 use super::progress::Progress;
 use super::{Clone, Clones, TEMPLATES_MAX};
 
@@ -26,6 +27,7 @@ pub(super) async fn grow(database: &Database, total: u64) -> anyhow::Result<Clon
     insert_messages(&messages, &templates, clones).await?;
     messages.create_indexes(indexes).await?;
     insert_conversations(&conversations, &templates, clones).await?;
+    entries::insert(&collection(database, "feed"), &templates, clones).await?;
     database
         .client()
         .database("admin")

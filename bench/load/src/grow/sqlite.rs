@@ -30,6 +30,7 @@ pub(super) fn grow(file: &Path, total: u64) -> anyhow::Result<Clones> {
         connection.execute(create, [])?;
     }
     insert_conversations(&mut connection, &templates, clones)?;
+    insert_entries(&connection)?;
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     File::open(file)?.sync_all()?;
     Ok(clones)
@@ -126,5 +127,19 @@ fn insert_conversations(connection: &mut Connection, templates: &[i64], clones: 
     }
     drop(statement);
     transaction.commit()?;
+    Ok(())
+}
+
+/// An entry in its tenant's feed for each clone, in their order, behind those of the templates.
+fn insert_entries(connection: &Connection) -> anyhow::Result<()> {
+    connection.execute(
+        "INSERT INTO feed (tenant_id, place, kind, subject, phone_number_id, at)
+         SELECT clones.tenant_id, ends.last + row_number() OVER (PARTITION BY clones.tenant_id ORDER BY clones.id),
+                'message.sent', 'change ' || clones.id || ' 1 sent 1', clones.phone_number_id, clones.created_at
+         FROM messages AS clones
+         JOIN (SELECT tenant_id, max(place) AS last FROM feed GROUP BY tenant_id) AS ends USING (tenant_id)
+         WHERE clones.idempotency_key LIKE 'clone-%'",
+        [],
+    )?;
     Ok(())
 }
