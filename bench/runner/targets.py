@@ -108,8 +108,8 @@ class Targets:
                 _at_most("memory of API and worker, peak", 0.333, "× Node", self._memory()),
             ],
             ("webhook", DISTRIBUTED): [
-                _at_least("webhook events, one a POST", 8, "× Node", self._against("node", "webhook", "single", "perSecond")),
-                _at_least("webhook events, 100 a POST", 20, "× Node", self._against("node", "webhook", "batch", "perSecond")),
+                _at_least("webhook events, one a POST", 7, "× Node", self._against("node", "webhook", "single", "perSecond")),
+                _at_least("webhook events, 100 a POST", 2, "× Node", self._against("node", "webhook", "batch", "perSecond")),
                 _at_most("p99 of webhook", 0.2, "× Node", self._against("node", "webhook", "single", "p99Ms")),
             ],
             **{(scenario, backend): self._flat(scenario, backend) for backend in (DISTRIBUTED, EMBEDDED) for scenario in ("growth", "tenants")},
@@ -126,6 +126,7 @@ class Targets:
                 for case in CALLBACK_CASES
             ]  # fmt: skip
             lines["callback-latency", backend] = self._callback_latency(backend)
+            lines["webhook-rate", backend] = self._webhook_rate(backend)
             lines["keys", backend] = [
                 _at_most(f"difference in the time to refuse a wrong {case}, {backend}", 1, "× chance", self._results.spread("keys", case, backend, "dakghar", "ofChance"))
                 for case in ("key", "signature")
@@ -142,6 +143,19 @@ class Targets:
             _at_most(f"webhook to receiver, p50, {backend}", 15, "ms", of("well", "p50Ms")),
             _at_most(f"webhook to receiver, p99, {backend}", 150, "ms", well),
             _at_most(f"the same beside two bad endpoints, {backend}", 1.5, "× without them", slower),
+        ]
+
+    def _webhook_rate(self, backend: str) -> list[Verdict]:
+        def of(case: str, metric: str) -> Spread | None:
+            return self._results.spread("webhook-rate", case, backend, "dakghar", metric)
+
+        return [
+            _at_most(f"{figure}, {percentile}, {backend}", bound, "ms", of(case, metric))
+            for case, figure, bounds in (
+                ("repeated", "answer to Meta at 3,000 a second, half repeated", (20, 250)),
+                ("returning", "answer to Meta while refused webhooks come back", (100, 1_000)),
+            )
+            for percentile, metric, bound in zip(("p50", "p99"), ("p50Ms", "p99Ms"), bounds)
         ]
 
     def _flat(self, scenario: str, backend: str) -> list[Verdict]:

@@ -10,9 +10,9 @@ from .keys import Keys
 from .latency import Latency
 from .memory import Memory
 from .start import Start
-from .webhook import Webhook
+from .webhook import Webhook, WebhookRate
 
 ALL: list[Scenario] = [
-    Accept(), Drain(), Webhook(), Callbacks(), CallbackLatency(), Latency(), Fairness(), Growth(), TenantGrowth(), Memory(), Start(),
+    Accept(), Drain(), Webhook(), WebhookRate(), Callbacks(), CallbackLatency(), Latency(), Fairness(), Growth(), TenantGrowth(), Memory(), Start(),
     Keys(),
 ]  # fmt: skip

@@ -85,7 +85,7 @@ class CallbackLatency(Scenario):
 
             def post(seconds: int) -> tuple[dict, dict]:
                 report = run_load(
-                    "timed-webhooks", *contender.target(tenants), "--app-secret", APP_SECRET, "--rate", RATE,
+                    "timed-webhooks", *contender.target(tenants), *contender.store, "--app-secret", APP_SECRET, "--rate", RATE,
                     "--seconds", seconds, "--tenants-used", 100 - bad,
                 )  # fmt: skip
                 return report, peer.wait_for(report["posted"], 60)

@@ -63,3 +63,43 @@ def post_webhooks(contender: Contender, tenants: Path, options: list[object], be
 def problems_of(report: dict) -> list[str]:
     unclean = problems.of_counts(report, "messagesMissing", "messagesTwice", "readMissing")
     return [*problems.of_failures(report), *unclean]
+
+
+class WebhookRate(Scenario):
+    name = "webhook-rate"
+    title = "Answers to Meta at a given rate"
+    headline = ("p99Ms", "ms", False)
+    details = ("p50Ms", "returnedPerSecond")
+
+    def cases(self, settings: Settings) -> list[Case]:
+        returning = settings.pick(20_000, 200_000)
+        return [
+            Case("repeated", "3,000 a second, half of them posted before", {"rate": 3_000, "options": ["--repeated"]}),
+            Case(
+                "returning",
+                f"1,000 a second, while {returning:,} that were refused come back over 64 connections",
+                {"rate": 1_000, "options": ["--returning", returning]},
+            ),
+        ]
+
+    def measure(self, case: Case, contender: Contender, bench: Bench) -> Outcome:
+        contender.start_api()
+        tenants = contender.register(100)
+
+        def post(seconds: int, options: list[object]) -> dict:
+            return run_load(
+                "timed-webhooks", *contender.target(tenants), *contender.store, "--app-secret", APP_SECRET,
+                "--rate", case.options["rate"], "--seconds", seconds, *options,
+            )  # fmt: skip
+
+        # Connections and caches are there before anything counts.
+        post(3, [])
+        with bench.meter(contender):
+            report = post(bench.settings.pick(8, 20), case.options["options"])
+        answer = report["answerMs"] or {}
+        metrics = {
+            "p50Ms": answer.get("p50"),
+            "p99Ms": answer.get("p99"),
+            "returnedPerSecond": report["returned"] / max(0.001, report["returnedSeconds"]) or None,
+        }
+        return Outcome(metrics, problems_of(report))

@@ -20,6 +20,8 @@ use crate::sends::{Failure, Failures};
 use crate::tenants::{self, TargetArgs};
 
 const PATH: &str = "/whatsapp/webhook";
+/// Tries of a webhook that is refused, 20 ms apart.
+const TRIES_MAX: usize = 500;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -132,9 +134,9 @@ async fn post_all(base: &str, connections: usize, bodies: Vec<SignedBody>) -> an
     Ok(all)
 }
 
-/// Posts it, and once more after a failure as Meta would; whether it was taken.
+/// Posts it, and again after a failure as Meta would; whether it was taken.
 async fn post(connection: &mut Connection, body: &SignedBody, failures: &mut Failures) -> bool {
-    for _ in 0..3 {
+    for _ in 0..TRIES_MAX {
         let failure = match connection
             .post(PATH, Proof::Signature(&body.signature), body.bytes.clone())
             .await
