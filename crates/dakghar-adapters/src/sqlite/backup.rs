@@ -28,12 +28,19 @@ const PREPARED: &str = ".restoring";
 pub struct BackupContents {
     /// The steps that its schema has taken.
     pub schema: usize,
-    /// Its size.
-    pub bytes: u64,
-    /// The SHA-256 of the file.
-    pub sha256: Vec<u8>,
+    /// The file.
+    pub measure: FileMeasure,
     /// The rows of each table, by name.
     pub rows: Vec<(String, u64)>,
+}
+
+/// By what a file is known again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileMeasure {
+    /// Its size.
+    pub bytes: u64,
+    /// Its SHA-256.
+    pub sha256: Vec<u8>,
 }
 
 /// Copies the file, or the one in the directory, into a new file, and checks the copy page by page. `show` is told how
@@ -65,17 +72,17 @@ pub fn back_up(dir_or_file: &Path, copy: &Path, show: &dyn Fn(u64, u64)) -> Resu
     }
     Ok(BackupContents {
         schema,
+        measure: measure(copy).map_err(|source| OpenError::io(copy, source))?,
         rows,
-        ..measure(copy).map_err(|source| OpenError::io(copy, source))?
     })
 }
 
-/// The size and the SHA-256 of a copy as it lies there, without its schema and rows.
+/// Reads a copy as it lies there.
 ///
 /// # Errors
 ///
 /// If it cannot be read.
-pub fn measure(copy: &Path) -> io::Result<BackupContents> {
+pub fn measure(copy: &Path) -> io::Result<FileMeasure> {
     let mut file = File::open(copy)?;
     let mut hash = digest::Context::new(&digest::SHA256);
     let mut portion = vec![0; 1 << 20];
@@ -89,11 +96,9 @@ pub fn measure(copy: &Path) -> io::Result<BackupContents> {
             }
         }
     }
-    Ok(BackupContents {
-        schema: 0,
+    Ok(FileMeasure {
         bytes,
         sha256: hash.finish().as_ref().to_vec(),
-        rows: Vec::new(),
     })
 }
 

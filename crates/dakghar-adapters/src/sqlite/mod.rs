@@ -52,7 +52,7 @@ use std::sync::Arc;
 
 use dakghar_core::ports::StoreError;
 
-pub use backup::{BackupContents, back_up, measure, restore};
+pub use backup::{BackupContents, FileMeasure, back_up, measure, restore};
 pub use open::OpenError;
 pub use queue::SqliteQueue;
 pub use source::SqliteSource;

@@ -2,10 +2,9 @@
 
 mod files;
 mod manifest;
+mod unfinished;
 
-use std::fs::{self, DirBuilder};
 use std::io::{IsTerminal as _, stderr};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -18,6 +17,7 @@ use crate::wiring::backup;
 pub(super) use files::STORE;
 use files::{SECRETS, copy_private, sync};
 pub(super) use manifest::Manifest;
+use unfinished::{Unfinished, parent};
 
 const BAR: &str = "copying [{bar:30}] {percent} %  {eta}";
 
@@ -71,20 +71,16 @@ fn back_up(data_dir: &Path, args: &Args) -> anyhow::Result<()> {
             folder.display()
         );
     }
-    let unfinished = unfinished(folder)?;
-    DirBuilder::new()
-        .mode(0o700)
-        .create(&unfinished)
-        .with_context(|| format!("{} cannot be made", unfinished.display()))?;
-    let manifest = fill(data_dir, &unfinished, args.with_secrets).and_then(|manifest| {
-        let moved = fs::rename(&unfinished, folder).and_then(|()| sync(parent(folder)));
-        moved.with_context(|| format!("{} cannot be made", folder.display()))?;
-        Ok(manifest)
-    });
-    if manifest.is_err() {
-        let _ = fs::remove_dir_all(&unfinished);
-    }
-    let manifest = manifest?;
+    refuse_within(data_dir, folder)?;
+    let unfinished = Unfinished::begin(folder)?;
+    let manifest = match fill(data_dir, unfinished.path(), args.with_secrets) {
+        Ok(manifest) => manifest,
+        Err(error) => {
+            unfinished.discard();
+            return Err(error);
+        }
+    };
+    unfinished.finish(folder)?;
     output::line(&format!(
         "{} has the store as it was at {}: {} bytes, schema {}, every page checked.",
         folder.display(),
@@ -97,16 +93,19 @@ fn back_up(data_dir: &Path, args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where it is made: a backup that was killed leaves this, and never half a backup under its name.
-fn unfinished(folder: &Path) -> anyhow::Result<PathBuf> {
-    let name = folder.file_name().context("the folder of the backup has no name")?;
-    let name = format!(".{}.{}", name.to_string_lossy(), std::process::id());
-    Ok(parent(folder).join(name))
-}
-
-fn parent(folder: &Path) -> &Path {
-    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
-    parent.unwrap_or(Path::new("."))
+/// Fails where the backup would be lost with the store.
+fn refuse_within(data_dir: &Path, folder: &Path) -> anyhow::Result<()> {
+    let (Ok(data_dir), Ok(parent)) = (data_dir.canonicalize(), parent(folder).canonicalize()) else {
+        return Ok(());
+    };
+    if parent.starts_with(&data_dir) {
+        bail!(
+            "{} is in DATA_DIR ({}): whatever destroys the store destroys such a backup too",
+            folder.display(),
+            data_dir.display()
+        );
+    }
+    Ok(())
 }
 
 fn fill(data_dir: &Path, folder: &Path, with_secrets: bool) -> anyhow::Result<Manifest> {

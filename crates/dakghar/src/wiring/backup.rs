@@ -29,11 +29,11 @@ pub struct Measure {
     pub sha256: String,
 }
 
-impl From<&sqlite::BackupContents> for Measure {
-    fn from(contents: &sqlite::BackupContents) -> Self {
+impl From<&sqlite::FileMeasure> for Measure {
+    fn from(measured: &sqlite::FileMeasure) -> Self {
         Self {
-            bytes: contents.bytes,
-            sha256: hex::encode(&contents.sha256),
+            bytes: measured.bytes,
+            sha256: hex::encode(&measured.sha256),
         }
     }
 }
@@ -45,15 +45,15 @@ pub fn back_up(data_dir: &Path, copy: &Path, show: &dyn Fn(u64, u64)) -> anyhow:
     Ok(Copied {
         at,
         schema: contents.schema,
-        measure: Measure::from(&contents),
+        measure: Measure::from(&contents.measure),
         rows: contents.rows,
     })
 }
 
 /// Reads a file whole.
 pub fn measure(copy: &Path) -> anyhow::Result<Measure> {
-    let contents = sqlite::measure(copy).with_context(|| format!("{} cannot be read", copy.display()))?;
-    Ok(Measure::from(&contents))
+    let measured = sqlite::measure(copy).with_context(|| format!("{} cannot be read", copy.display()))?;
+    Ok(Measure::from(&measured))
 }
 
 /// Puts a copy in the place of the store in a folder, held from now on. Returns where the one that was there is kept.

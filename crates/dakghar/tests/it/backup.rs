@@ -119,6 +119,30 @@ async fn an_embedded_store_is_backed_up_while_it_runs_and_restored_held() {
 }
 
 #[tokio::test]
+async fn a_backup_begins_anew_where_a_killed_one_ended_and_two_at_once_do_not_mix() {
+    let product = Product::start(Backend::Embedded).await;
+    let parent = tempfile::tempdir().expect("a folder");
+    let (folder, left) = (parent.path().join("backup"), parent.path().join(".backup.unfinished"));
+    let path = folder.display().to_string();
+    fs::create_dir(&left).expect("made");
+    fs::write(left.join("dakghar.sqlite3"), "half of it").expect("written");
+    let lock = fs::File::open(&left).expect("it is there");
+    lock.try_lock().expect("nobody else");
+    let (code, _, refused) = product.run(&["backup", &path]);
+    assert!(code == Some(1) && refused.contains("another backup is making"), "{refused}");
+    assert!(left.join("dakghar.sqlite3").exists(), "nothing of the other one is touched");
+    drop(lock);
+    let (code, told, noted) = product.run(&["backup", &path]);
+    assert_eq!(code, Some(0), "{told}{noted}");
+    assert!(!left.exists());
+    assert_eq!(product.run(&["restore", &path, "--check"]).0, Some(0));
+
+    let inside = product.data_dir().join("backup").display().to_string();
+    let (code, _, refused) = product.run(&["backup", &inside]);
+    assert!(code == Some(1) && refused.contains("is in DATA_DIR"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_damaged_backup_is_refused_and_changes_nothing() {
     let mut product = Product::start(Backend::Embedded).await;
     product.fast_tenant("111").await;
