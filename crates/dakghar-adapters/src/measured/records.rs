@@ -57,7 +57,8 @@ impl<S: TenantStore> TenantStore for MeasuredStore<S> {
     }
 
     async fn save(&self, tenant: &Tenant, told: &[WebhookEvent]) -> Result<TenantSaved, StoreError> {
-        self.measure(StoreCall::TenantsSave, self.inner.save(tenant, told)).await
+        self.measure(StoreCall::TenantsSave, self.inner.save(tenant, told))
+            .await
     }
 
     async fn find_all(&self, ids: &[TenantId]) -> Vec<Result<Option<Tenant>, StoreError>> {

@@ -144,7 +144,7 @@ async fn leave(service: &Service, tenant: &TenantId, url: Option<&str>) {
         callback_url: url.map(str::to_owned),
         ..stored
     };
-    assert_eq!(service.store.save(&left).await, Ok(TenantSaved::Done));
+    assert_eq!(service.store.save(&left, &[]).await, Ok(TenantSaved::Done));
 }
 
 async fn mend(service: &Service) {

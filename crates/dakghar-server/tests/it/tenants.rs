@@ -287,7 +287,7 @@ async fn a_pause_takes_the_place_of_a_hold_that_lets_probes_out() {
         since: service.clock.now(),
         probe_at: Some(service.clock.now()),
     });
-    assert_eq!(service.store.save(&restricted).await, Ok(TenantSaved::Done));
+    assert_eq!(service.store.save(&restricted, &[]).await, Ok(TenantSaved::Done));
     let pause = format!("/tenants/{}/phone-numbers/111111111111111/pause", tenant.id);
     let paused = service
         .call(with_key(request(Method::POST, &pause, None), Some(&tenant.key)))
@@ -352,7 +352,7 @@ async fn a_removal_that_was_interrupted_goes_on_when_it_is_asked_for_again() {
     let id = TenantId::parse(&tenant.id).expect("an id");
     let mut marked = service.store.find(&id).await.expect("an answer").expect("it is there");
     marked.removed_at = Some(service.clock.now());
-    assert_eq!(service.store.save(&marked).await, Ok(TenantSaved::Done));
+    assert_eq!(service.store.save(&marked, &[]).await, Ok(TenantSaved::Done));
 
     let path = format!("/tenants/{}", tenant.id);
     assert_eq!(service.delete(&path).await.status.as_u16(), 204);

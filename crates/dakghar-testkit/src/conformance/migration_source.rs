@@ -285,12 +285,8 @@ pub async fn the_state_stays_while_nothing_changes(under_test: SourceUnderTest) 
 
 pub async fn the_state_changes_with_every_change(under_test: SourceUnderTest) {
     let owner = tenant();
-    under_test
-        .stores
-        .tenants
-        .insert(&owner)
-        .await
-        .expect("the store answers");
+    let stores = &under_test.stores;
+    stores.tenants.insert(&owner).await.expect("the store answers");
     let message = outbound(owner.id);
     let mut seen = vec![state(&under_test).await];
     let mut is_new = async |what: &str| {
@@ -298,48 +294,30 @@ pub async fn the_state_changes_with_every_change(under_test: SourceUnderTest) {
         assert!(!seen.contains(&state), "{what}");
         seen.push(state);
     };
-    accept_all(&under_test.stores, std::slice::from_ref(&message)).await;
+    accept_all(stores, std::slice::from_ref(&message)).await;
     is_new("a message was accepted").await;
     let saved = message.with(|message| message.delivery.status = Status::Held);
-    assert_eq!(
-        under_test.stores.messages.save(&[Save::quiet(&saved)]).await,
-        [Ok(Saved::Done)]
-    );
+    assert_eq!(stores.messages.save(&[Save::quiet(&saved)]).await, [Ok(Saved::Done)]);
     is_new("a message was saved").await;
-    let woken = under_test.stores.timers.wake_held(&owner.id, None, at(9)).await;
+    let woken = stores.timers.wake_held(&owner.id, None, at(9)).await;
     assert_eq!(woken, Ok(1));
     is_new("a message was woken").await;
-    receive_all(&under_test.stores, &[inbound(owner.id, "wamid.A")]).await;
+    receive_all(stores, &[inbound(owner.id, "wamid.A")]).await;
     is_new("a message was received").await;
     for ms in [1, 2] {
-        let touched = under_test.stores.conversations.touch(&[touch(owner.id, "1", ms)]).await;
+        let touched = stores.conversations.touch(&[touch(owner.id, "1", ms)]).await;
         touched.expect("the store answers");
         is_new("a conversation was touched").await;
     }
     for event in [event(owner.id), event_bare()] {
-        under_test
-            .stores
-            .events
-            .record(&[event])
-            .await
-            .expect("the store answers");
+        stores.events.record(&[event]).await.expect("the store answers");
         is_new("an event was recorded").await;
     }
-    under_test.stores.tenants.save(&owner, &[]).await.expect("the store answers");
+    stores.tenants.save(&owner, &[]).await.expect("the store answers");
     is_new("a tenant was saved").await;
-    under_test
-        .stores
-        .tenants
-        .insert(&tenant())
-        .await
-        .expect("the store answers");
+    stores.tenants.insert(&tenant()).await.expect("the store answers");
     is_new("a tenant was registered").await;
-    under_test
-        .stores
-        .erasure
-        .erase(&owner.id, 1)
-        .await
-        .expect("the store answers");
+    stores.erasure.erase(&owner.id, 1).await.expect("the store answers");
     is_new("something was erased").await;
 }
 

@@ -9,7 +9,7 @@ use super::{MemoryStore, State, page_of};
 
 impl State {
     /// Stores events that are not known yet, with their entries.
-    pub(super) fn record(&mut self, batch: &[WebhookEvent]) {
+    pub(super) fn record_events(&mut self, batch: &[WebhookEvent]) {
         for event in batch {
             let mut known = self.events.values();
             if !known.any(|known| known.fingerprint == event.fingerprint) {
@@ -25,7 +25,7 @@ impl State {
 #[async_trait]
 impl EventStore for MemoryStore {
     async fn record(&self, batch: &[WebhookEvent]) -> Result<(), StoreError> {
-        self.with(|state| state.record(batch))
+        self.with(|state| state.record_events(batch))
     }
 
     async fn list(

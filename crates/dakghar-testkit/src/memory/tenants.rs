@@ -49,7 +49,7 @@ impl TenantStore for MemoryStore {
                 ..tenant.clone()
             });
             if saved == TenantSaved::Done {
-                state.record(told);
+                state.record_events(told);
             }
             saved
         })

@@ -129,8 +129,14 @@ async fn a_backup_begins_anew_where_a_killed_one_ended_and_two_at_once_do_not_mi
     let lock = fs::File::open(&left).expect("it is there");
     lock.try_lock().expect("nobody else");
     let (code, _, refused) = product.run(&["backup", &path]);
-    assert!(code == Some(1) && refused.contains("another backup is making"), "{refused}");
-    assert!(left.join("dakghar.sqlite3").exists(), "nothing of the other one is touched");
+    assert!(
+        code == Some(1) && refused.contains("another backup is making"),
+        "{refused}"
+    );
+    assert!(
+        left.join("dakghar.sqlite3").exists(),
+        "nothing of the other one is touched"
+    );
     drop(lock);
     let (code, told, noted) = product.run(&["backup", &path]);
     assert_eq!(code, Some(0), "{told}{noted}");

@@ -38,7 +38,11 @@ impl HoldTold {
         };
         let numbers = after.phone_numbers.iter().filter_map(|number| {
             let id = &number.phone_number_id;
-            of(Some(id), before.number(Some(id)).and_then(|number| number.hold), number.hold)
+            of(
+                Some(id),
+                before.number(Some(id)).and_then(|number| number.hold),
+                number.hold,
+            )
         });
         of(None, before.hold, after.hold).into_iter().chain(numbers).collect()
     }
@@ -76,7 +80,12 @@ impl HoldTold {
         context.update(self.tenant_id.as_uuid().as_bytes());
         context.update(&self.version.to_be_bytes());
         context.update(field.as_bytes());
-        context.update(self.phone_number_id.as_ref().map_or("", PhoneNumberId::as_str).as_bytes());
+        context.update(
+            self.phone_number_id
+                .as_ref()
+                .map_or("", PhoneNumberId::as_str)
+                .as_bytes(),
+        );
         context.finish().as_ref().try_into().expect("SHA-256 is 32 bytes")
     }
 }

@@ -2,12 +2,12 @@
 
 use dakghar_core::app::is_posted_by_meta;
 use dakghar_core::domain::message::{EvidenceStatus, SendError, UnknownOutcome};
-use dakghar_core::domain::webhook::WebhookPart;
 use dakghar_core::domain::page::PageLimit;
+use dakghar_core::domain::webhook::WebhookPart;
 use dakghar_core::domain::{
-    EventReason, FeedEntry, HoldReason, MessageKey, PhoneNumberId, Place, Status, Subject, Tenant,
+    EventReason, FeedEntry, HoldReason, MessageKey, PhoneNumberId, Status, Tenant, WebhookEvent,
 };
-use dakghar_core::ports::{EventStore as _, FeedStore as _, TenantStore as _};
+use dakghar_core::ports::{EventStore, TenantStore as _};
 use serde_json::{Value, json};
 
 use std::time::Duration;
@@ -26,22 +26,19 @@ fn hold_of_number(world: &World, tenant: &Tenant) -> Option<HoldReason> {
     stored.phone_numbers[0].hold.map(|hold| hold.reason)
 }
 
-/// Meanings of the holds that the tenant's feed tells of: the kind, the number, and the reason.
+/// What the tenant is told of holds, oldest first: the kind of the entry, the number, and the reason.
 fn told(world: &World, tenant: &Tenant) -> Vec<(String, Value, Value)> {
-    let entries = at_once(world.store.entries(&tenant.id, Place::START, PageLimit::items(100)));
-    let entries = entries.expect("no outage").items.into_iter().map(|placed| placed.entry);
-    let of_holds = entries.filter(|entry| entry.kind.as_str().starts_with("sending."));
-    let read = |entry: FeedEntry| {
-        let Subject::Event(id) = entry.subject else {
-            panic!("{entry:?}")
-        };
+    let events = EventStore::list(&*world.store, Some(&tenant.id), None, PageLimit::items(100));
+    let events = at_once(events).expect("no outage").items;
+    let of_holds = events.iter().rev().filter(|event| event.reason == EventReason::Hold);
+    let read = |event: &WebhookEvent| {
+        let entry = FeedEntry::of_event(event).expect("it has a tenant");
         assert!(!is_posted_by_meta(&entry), "{entry:?}");
-        let event = at_once(world.store.find_events(&tenant.id, &[id])).pop();
-        let event = event.expect("an answer").expect("no outage").expect("it is kept");
-        assert_eq!(event.reason, EventReason::Hold);
         let said: Value = serde_json::from_str(&event.raw).expect("JSON");
-        assert_eq!(said["phoneNumberId"].as_str(), entry.phone_number_id.as_ref().map(PhoneNumberId::as_str));
-        (entry.kind.as_str().to_owned(), said["phoneNumberId"].clone(), said["reason"].clone())
+        let number = event.phone_number_id.as_ref().map(PhoneNumberId::as_str);
+        assert_eq!(said["phoneNumberId"].as_str(), number);
+        let kind = entry.kind.as_str().to_owned();
+        (kind, said["phoneNumberId"].clone(), said["reason"].clone())
     };
     of_holds.map(read).collect()
 }

@@ -9,8 +9,8 @@ use futures_util::future::join_all;
 use super::{of_events, place_all, record, told};
 use crate::conformance::stores::{Stores, accept_all};
 use crate::samples::{
-    With as _, amendment, echo, event, event_bare, inbound, inbound_bare, outbound, status_record, status_record_full,
-    tenant_id,
+    With as _, amendment, echo, event, event_bare, inbound, inbound_bare, number, outbound, phone, status_record,
+    status_record_full, tenant_id, tenant_with_numbers,
 };
 
 async fn receive(stores: &Stores, messages: &[Message]) -> Vec<Received> {

@@ -34,7 +34,9 @@ impl Unfinished {
             Err(TryLockError::Error(error)) => return Err(error).with_context(cannot),
         }
         // The other one may have ended between the two lines above, and then what is locked is its whole backup.
-        let is_same = path.metadata().is_ok_and(|found| lock.metadata().is_ok_and(|locked| found.ino() == locked.ino()));
+        let is_same = path
+            .metadata()
+            .is_ok_and(|found| lock.metadata().is_ok_and(|locked| found.ino() == locked.ino()));
         if !is_same {
             bail!("another backup has just made {}", folder.display());
         }
