@@ -86,14 +86,8 @@ pub fn standard_headers(
 
 /// The value of [`HUB_SIGNATURE`]. There is one at a time: receivers of Meta's webhooks read one.
 pub fn hub_signature(body: &[u8], secret: &Secret) -> String {
-    use std::fmt::Write as _;
-
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.reveal().as_bytes());
-    let mut value = String::from("sha256=");
-    for byte in hmac::sign(&key, body).as_ref() {
-        let _ = write!(value, "{byte:02x}");
-    }
-    value
+    format!("sha256={}", hex::encode(hmac::sign(&key, body)))
 }
 
 #[cfg(test)]

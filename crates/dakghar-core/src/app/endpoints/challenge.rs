@@ -3,8 +3,6 @@
 //! It is put to the receiver before anything is stored: where an endpoint of the format `meta` has a verify token, and its URL
 //! or this token is new.
 
-use std::fmt::Write as _;
-
 use super::Endpoints;
 use super::credentials::Sealed;
 use super::new::EndpointChanges;
@@ -84,10 +82,6 @@ impl Endpoints {
 
     /// A text that nobody can guess.
     fn new_challenge(&self) -> String {
-        let mut challenge = String::with_capacity(64);
-        for byte in self.ports.ids.secret_bytes() {
-            write!(challenge, "{byte:02x}").expect("a string takes everything");
-        }
-        challenge
+        hex::encode(self.ports.ids.secret_bytes())
     }
 }

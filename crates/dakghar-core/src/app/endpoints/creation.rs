@@ -1,7 +1,5 @@
 //! Two requests for a new endpoint, compared.
 
-use std::fmt::Write as _;
-
 use aws_lc_rs::digest;
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -55,11 +53,7 @@ pub(super) fn digest_of(new: &NewEndpoint) -> Secret {
     ]);
     let said = Zeroizing::new(said.to_string());
     let digest = digest::digest(&digest::SHA256, said.as_bytes());
-    let mut text = String::with_capacity(64);
-    for byte in digest.as_ref() {
-        write!(text, "{byte:02x}").expect("a string takes everything");
-    }
-    Secret::new(text)
+    Secret::new(hex::encode(digest))
 }
 
 #[cfg(test)]

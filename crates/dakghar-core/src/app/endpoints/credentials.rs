@@ -1,7 +1,5 @@
 //! What is sealed of an endpoint: its secrets, its headers and its verify token.
 
-use std::fmt::Write as _;
-
 use zeroize::Zeroizing;
 
 use super::Endpoints;
@@ -110,13 +108,7 @@ impl Endpoints {
         let bytes = Zeroizing::new(self.ports.ids.secret_bytes());
         match format {
             EndpointFormat::Standard => StandardSecret::text_of(&*bytes),
-            EndpointFormat::Meta => {
-                let mut text = String::with_capacity(32);
-                for byte in &bytes[..16] {
-                    write!(text, "{byte:02x}").expect("a string takes everything");
-                }
-                Secret::new(text)
-            }
+            EndpointFormat::Meta => Secret::new(hex::encode(&bytes[..16])),
         }
     }
 }

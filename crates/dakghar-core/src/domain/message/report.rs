@@ -5,7 +5,6 @@
 //! ([`Message::merge_reports`]); merging is idempotent and does not depend on the order, so what was merged before and
 //! stored does no harm.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
@@ -46,11 +45,7 @@ impl StatusRecord {
     /// digits. Meta repeats itself word for word.
     pub fn digest(&self) -> String {
         let sum = digest::digest(&digest::SHA256, self.raw.as_bytes());
-        let mut text = String::with_capacity(2 * DIGEST_BYTES);
-        for byte in &sum.as_ref()[..DIGEST_BYTES] {
-            write!(text, "{byte:02x}").expect("writing to a string does not fail");
-        }
-        text
+        hex::encode(&sum.as_ref()[..DIGEST_BYTES])
     }
 
     /// Returns its id as text, unique among all reports. Those of a message share what is before the last slash, those of
