@@ -140,7 +140,7 @@ table! {
     callbacks_expired: Counter, "callbacks_expired", None, "Entries that were erased by their age before an endpoint got them";
     callback_breakers_opened: Counter, "callback_breakers_opened", None, "Endpoints that took so few calls that they are only tried from time to time";
     callback_endpoints: Family<EndpointHealth, Gauge>, "callback_endpoints", None, "Endpoints to which this process delivers, by how they are";
-    callback_exceptions: Gauge, "callback_exceptions", None, "Entries that the endpoints of this process have not taken and that are tried again";
+    callback_exceptions: Gauge, "callback_exceptions", None, "Entries that the endpoints of this process have not taken and that are tried again, with those that wait for an earlier one of their conversation";
     refused: Family<Limit, Counter>, "refused", None, "Requests and connections that were refused, by the limit they would have passed";
     tls_handshakes_failed: Counter, "tls_handshakes_failed", None, "Connections on which no TLS was agreed on";
     tls_reloads: Family<TlsReload, Counter>, "tls_reloads", None, "Changes of the files of the server's certificate, by what became of them";

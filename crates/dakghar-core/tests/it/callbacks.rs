@@ -1,5 +1,6 @@
 //! Deliveries to an endpoint: each entry, at least once, in the order that was asked for, whatever the receiver does.
 
+mod full;
 mod lines;
 mod owners;
 mod replays;
@@ -9,7 +10,9 @@ mod told;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_core::app::{CallbackBodies, Callbacks, CallbacksSaved, CallbacksStep, EndpointRun, Failure, Handed};
+use dakghar_core::app::{
+    CallbackBodies, Callbacks, CallbacksSaved, CallbacksStep, EndpointRun, EndpointStatus, Failure, Handed,
+};
 use dakghar_core::domain::callback::{CallbackException, CallbackFailure, ExceptionState};
 use dakghar_core::domain::endpoint::{DeliveryOrder, DisabledReason, Endpoint, EndpointState};
 use dakghar_core::domain::feed::{EntryFilter, KindPattern};
@@ -191,6 +194,12 @@ impl Story {
         open.iter().map(|exception| exception.placed.place.number()).collect()
     }
 
+    fn status(&self) -> EndpointStatus {
+        let (process, endpoint) = (self.process.clone(), self.endpoint.clone());
+        let status = async move { process.endpoint_status(&endpoint).await };
+        self.world.step(status).expect("no outage")
+    }
+
     fn run_for(&self, duration: Duration) {
         self.world.run_for(duration);
     }
@@ -313,13 +322,17 @@ fn a_second_attempt_that_is_taken_ends_the_exception() {
 fn an_endpoint_begins_at_its_start_whatever_is_left_of_one_before() {
     let mut story = Story::new(|_| ());
     story.events(1);
+    story.refuse(1);
     story.deliver();
+    assert_eq!(story.open(), [1]);
     story.events(4);
     story.endpoint.start = Place::new(4);
     story.load();
     story.posted();
+    story.run_for(Duration::from_hours(1));
     story.deliver();
     assert_eq!((story.posted(), story.after()), (firsts(5..=5), 5));
+    assert_eq!(story.open(), [] as [u64; 0], "nobody waits for it any more");
 }
 
 #[test]

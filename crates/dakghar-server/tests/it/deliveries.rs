@@ -80,6 +80,7 @@ async fn an_endpoint_shows_how_far_it_is() {
     let story = Story::new().await;
     let nothing = json!({
         "place": "0", "behind": 0, "delivered": 0, "failed": 0, "expired": 0, "openExceptions": 0, "dead": 0,
+        "waiting": 0,
         "deliveredAt": null, "failedAt": null, "failuresInARow": 0, "notBefore": null, "breaker": null,
     });
     assert_eq!(story.get("").await["progress"], nothing);
@@ -100,8 +101,10 @@ async fn an_endpoint_shows_how_far_it_is() {
         })
         .await;
     let breaker = full.breaker.open.expect("it is open");
+    let waiting: u64 = full.waiting.iter().map(|line| line.entries).sum();
     let expected = json!({
-        "place": "3", "behind": 2, "delivered": 70, "failed": 15, "expired": 2, "openExceptions": 2, "dead": 1,
+        "place": "3", "behind": 2, "delivered": 70, "failed": 15, "expired": 2, "dead": 1,
+        "openExceptions": 2 + waiting, "waiting": waiting,
         "deliveredAt": full.delivered_at.expect("set").to_string(), "failedAt": full.failed_at.expect("set").to_string(),
         "failuresInARow": 12, "notBefore": full.not_before.expect("set").to_string(),
         "breaker": {

@@ -44,7 +44,7 @@ async fn a_replay_is_counted_begun_read_and_cancelled() {
         .await;
     assert_eq!(
         (counted.status.as_u16(), &counted.json),
-        (200, &json!({"events": 2, "isExact": true}))
+        (200, &json!({"events": 2, "isExact": true, "waiting": 0}))
     );
     assert_eq!(service.get(&path).await.json["data"], json!([]));
     let begun = service.post(&path, &json!({"from": "2", "kinds": ["meta.*"]})).await;
@@ -53,6 +53,7 @@ async fn a_replay_is_counted_begun_read_and_cancelled() {
     let mut expected = json!({
         "id": id, "eventIds": null, "failedSince": null, "kinds": ["meta.*"], "phoneNumberIds": [], "after": "1",
         "until": "3", "place": "1", "status": "running", "waitingFor": null, "delivered": 0, "failed": 0,
+        "waiting": 0,
         "createdAt": "2026-11-22T10:00:00.000Z", "endedAt": null,
     });
     assert_eq!(begun.json, expected);

@@ -30,6 +30,7 @@ pub fn callback_progress_full(endpoint_id: EndpointId, tenant_id: TenantId) -> C
                 conversation_id: ConversationId::of(&tenant_id, &phone_number_id(), &person(&n.to_string())),
                 after: Place::new(50 + n),
                 to: Place::new(1 << (40 + n)),
+                entries: (1 << 35) + n,
             })
             .into(),
         breaker: EndpointBreaker::kept(12, Some(at(IDS.count())), Some(open)),

@@ -119,7 +119,8 @@ impl EndpointRun {
                 false => {}
             }
             let (since, attempts) = (item.since.unwrap_or(now), item.attempts + 1);
-            let next_at = next_attempt(since, now, attempts, self.deps.ids.jitter(), asked);
+            let is_kept_open = !matches!(item.source, Source::Replay(_)) || !self.has_replayed_enough();
+            let next_at = next_attempt(since, now, attempts, self.deps.ids.jitter(), asked).filter(|_| is_kept_open);
             let state = next_at.map_or(ExceptionState::Dead, ExceptionState::Retrying);
             if state == ExceptionState::Dead {
                 self.deps.metrics.callbacks_dead.inc();

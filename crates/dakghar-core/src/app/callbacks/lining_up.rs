@@ -54,7 +54,7 @@ impl EndpointRun {
             self.pending.note(&exception, now);
             self.unsaved.exceptions.insert(exception.placed.place, Some(exception));
         }
-        self.pending.shorten(line.conversation_id, walk.at);
+        self.pending.shorten(line.conversation_id, walk.at, found);
         self.unsaved.note(self.deps.clock.uptime(), found.max(1));
         Ok(())
     }

@@ -20,6 +20,7 @@ mod owned;
 mod pending;
 mod replay_run;
 mod replaying;
+mod rests;
 mod run;
 mod state;
 mod test_call;
@@ -95,6 +96,7 @@ impl Callbacks {
             events: ports.events.clone(),
             news: ports.news.clone(),
             feed: FeedReading::new(ports.clone(), setup.messages.clone()),
+            just_placed: setup.sequencing.just_placed().clone(),
             messages: setup.messages,
             directory: setup.directory,
             advances: setup.advances,
@@ -152,7 +154,7 @@ impl Callbacks {
     }
 
     /// Shows how many endpoints this process delivers to, and how they are.
-    pub fn show(&self, healths: &[EndpointHealth], exceptions: usize) {
+    pub fn show(&self, healths: &[EndpointHealth], untaken: u64) {
         let metrics = &self.deps.metrics;
         for health in [
             EndpointHealth::Well,
@@ -160,12 +162,12 @@ impl Callbacks {
             EndpointHealth::BreakerOpen,
         ] {
             let count = healths.iter().filter(|shown| **shown == health).count();
-            metrics.callback_endpoints.of(health).set(gauge(count));
+            metrics.callback_endpoints.of(health).set(gauge(count as u64));
         }
-        metrics.callback_exceptions.set(gauge(exceptions));
+        metrics.callback_exceptions.set(gauge(untaken));
     }
 }
 
-fn gauge(count: usize) -> i64 {
+fn gauge(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

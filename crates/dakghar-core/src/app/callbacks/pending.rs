@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::item::Line;
-use crate::domain::callback::{CallbackException, ExceptionState, WAITING_APART_MAX, WAITING_LINES_MAX, WaitingLine};
+use super::rests::Rests;
+use crate::domain::callback::{CallbackException, ExceptionState, WAITING_APART_MAX, WaitingLine};
 use crate::domain::{ConversationId, Place, Timestamp};
 
 /// Exceptions that are not dead.
@@ -13,8 +14,9 @@ pub(super) struct Pending {
     all: BTreeMap<Place, Waiting>,
     due: BTreeSet<(Timestamp, Place)>,
     lines: HashMap<Line, BTreeSet<Place>>,
-    /// What waits behind those of a line without being one of them.
-    rests: BTreeMap<ConversationId, WaitingLine>,
+    /// How many of them a replay wants to be delivered.
+    replayed: usize,
+    rests: Rests,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +25,7 @@ struct Waiting {
     /// `None` while it is being tried, or stands behind another one.
     next_at: Option<Timestamp>,
     is_under_way: bool,
+    is_replay: bool,
 }
 
 impl Pending {
@@ -31,31 +34,33 @@ impl Pending {
         self.all.len()
     }
 
+    /// How many of them a replay wants to be delivered.
+    pub(super) const fn replayed(&self) -> usize {
+        self.replayed
+    }
+
+    /// How many entries wait together, behind those.
+    pub(super) fn waiting_together(&self) -> u64 {
+        self.rests.entries()
+    }
+
     pub(super) fn has(&self, place: Place) -> bool {
         self.all.contains_key(&place)
     }
 
     /// True if a later entry of this line must wait.
     pub(super) fn holds_back(&self, line: &Line) -> bool {
-        self.lines.contains_key(line) || (!line.1 && self.rests.contains_key(&line.0))
+        self.lines.contains_key(line) || (!line.1 && self.rests.has(&line.0))
     }
 
     /// Takes up the lines of which a save tells, as far as the endpoint's place: what is behind that is read again.
     pub(super) fn take_up(&mut self, lines: &[WaitingLine], place: Place) {
-        for line in lines {
-            let line = WaitingLine {
-                to: line.to.min(place),
-                ..*line
-            };
-            if line.after < line.to {
-                self.rests.insert(line.conversation_id, line);
-            }
-        }
+        self.rests.take_up(lines, place);
     }
 
-    /// The lines, to be saved.
-    pub(super) fn waiting_lines(&self) -> Vec<WaitingLine> {
-        self.rests.values().copied().collect()
+    /// The lines as far as the endpoint's place, to be saved with it.
+    pub(super) fn waiting_lines(&mut self, place: Place) -> Vec<WaitingLine> {
+        self.rests.settle(place)
     }
 
     /// Has an entry that is held back wait with others. Returns false if it is to be an exception of its own.
@@ -64,40 +69,25 @@ impl Pending {
         if is_replay {
             return false;
         }
-        if let Some(rest) = self.rests.get_mut(&conversation_id) {
-            rest.to = rest.to.max(place);
-            return true;
-        }
         // The first of them is the one that is tried.
         let apart = self.lines.get(line).map_or(0, BTreeSet::len);
-        if apart <= WAITING_APART_MAX || self.rests.len() >= WAITING_LINES_MAX {
-            return false;
+        let may_begin = apart > WAITING_APART_MAX && !self.rests.is_full();
+        let joins = may_begin || self.rests.has(&conversation_id);
+        if joins {
+            self.rests.add(conversation_id, place);
         }
-        let rest = WaitingLine {
-            conversation_id,
-            after: place.before(),
-            to: place,
-        };
-        self.rests.insert(conversation_id, rest);
-        true
+        joins
     }
 
     /// A line before which nothing is left.
     pub(super) fn next_line(&self) -> Option<WaitingLine> {
-        let mut rests = self.rests.values();
-        rests
-            .find(|rest| !self.lines.contains_key(&(rest.conversation_id, false)))
-            .copied()
+        self.rests.find(|id| !self.lines.contains_key(&(*id, false)))
     }
 
-    /// Takes note that what waited in a line up to this place is noted by itself, or is not wanted.
-    pub(super) fn shorten(&mut self, conversation_id: ConversationId, to: Place) {
-        if let Some(rest) = self.rests.get_mut(&conversation_id) {
-            rest.after = to;
-            if rest.after >= rest.to {
-                self.rests.remove(&conversation_id);
-            }
-        }
+    /// Takes note that of what waited in a line up to this place so many are noted by themselves, and the others are not
+    /// wanted.
+    pub(super) fn shorten(&mut self, conversation_id: ConversationId, to: Place, found: usize) {
+        self.rests.shorten(conversation_id, to, found);
     }
 
     /// Takes note of an exception, new or changed.
@@ -112,8 +102,11 @@ impl Pending {
             line: exception.conversation_id.map(|id| (id, exception.is_replay)),
             next_at: exception.state.next_at(),
             is_under_way: false,
+            is_replay: exception.is_replay,
         };
-        self.all.insert(place, waiting);
+        let before = self.all.insert(place, waiting);
+        self.replayed += usize::from(waiting.is_replay);
+        self.replayed -= usize::from(before.is_some_and(|before| before.is_replay));
         if let Some(line) = waiting.line {
             self.lines.entry(line).or_default().insert(place);
             self.call_first(&line, now);
@@ -125,9 +118,9 @@ impl Pending {
     /// Takes note that one is over: the next one of its conversation is due.
     pub(super) fn remove(&mut self, place: Place, now: Timestamp) {
         self.forget_time(place);
-        let Some(line) = self.all.remove(&place).and_then(|waiting| waiting.line) else {
-            return;
-        };
+        let Some(waiting) = self.all.remove(&place) else { return };
+        self.replayed -= usize::from(waiting.is_replay);
+        let Some(line) = waiting.line else { return };
         if let Some(places) = self.lines.get_mut(&line) {
             places.remove(&place);
             if places.is_empty() {
@@ -211,6 +204,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::domain::callback::WAITING_LINES_MAX;
     use crate::domain::feed::{EntryKind, FeedEntry, PlacedEntry, Subject};
     use crate::domain::{ConversationId, EndpointId, EventId, TenantId};
 
@@ -316,11 +310,15 @@ mod tests {
         };
         pending.note(&replayed, NOW);
         pending.note(&retrying(4, Some(1), 20), NOW);
+        pending.note(&replayed, NOW);
+        assert_eq!((pending.len(), pending.replayed()), (2, 1));
         let line = ConversationId::from_uuid(Uuid::from_u128(1));
         assert!(pending.holds_back(&(line, true)) && pending.holds_back(&(line, false)));
         assert_eq!(take(&mut pending, 20), [4]);
         pending.remove(Place::new(4), at(20));
         assert!(pending.holds_back(&(line, true)) && !pending.holds_back(&(line, false)));
+        pending.remove(Place::new(1), at(20));
+        assert_eq!(pending.replayed(), 0);
     }
 
     #[test]
@@ -346,18 +344,19 @@ mod tests {
         }
         assert!(pending.holds_back(&line) && !pending.holds_back(&(conversation(1), true)));
         let rest = pending.next_line().expect("a line");
-        assert_eq!((rest.after, rest.to), (Place::new(33), Place::new(39)));
-        pending.shorten(conversation(1), Place::new(35));
-        assert_eq!(pending.waiting_lines()[0].after, Place::new(35));
+        assert_eq!((rest.after, rest.to, rest.entries), (Place::new(33), Place::new(39), 6));
+        pending.shorten(conversation(1), Place::new(35), 2);
+        let saved = pending.waiting_lines(Place::new(39));
+        assert_eq!((saved[0].after, pending.waiting_together()), (Place::new(35), 4));
 
         // Behind its place an endpoint reads again.
         let mut other = Pending::default();
-        other.take_up(&pending.waiting_lines(), Place::new(37));
-        assert_eq!(other.waiting_lines()[0].to, Place::new(37));
+        other.take_up(&saved, Place::new(37));
+        assert_eq!(other.waiting_lines(Place::new(39))[0].to, Place::new(37));
         let mut none = Pending::default();
-        none.take_up(&pending.waiting_lines(), Place::new(35));
-        assert_eq!(none.waiting_lines(), []);
-        pending.shorten(conversation(1), Place::new(39));
+        none.take_up(&saved, Place::new(35));
+        assert_eq!(none.waiting_lines(Place::new(39)), []);
+        pending.shorten(conversation(1), Place::new(39), 4);
         assert!(!pending.holds_back(&line));
     }
 
@@ -376,6 +375,6 @@ mod tests {
                 n <= WAITING_LINES_MAX as u128
             );
         }
-        assert_eq!(pending.waiting_lines().len(), WAITING_LINES_MAX);
+        assert_eq!(pending.waiting_lines(Place::new(place + 1)).len(), WAITING_LINES_MAX);
     }
 }

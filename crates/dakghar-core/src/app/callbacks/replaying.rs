@@ -3,15 +3,19 @@
 //! A replay walks through its range with a window and a place of its own, which is saved together with that of the endpoint:
 //! everything up to it was delivered again, was not meant, or is an exception. So whoever goes on after a crash leaves
 //! nothing out, and repeats at most what was not written down. Live entries do not wait for replayed ones: both take turns,
-//! replayed ones have at most half of the calls, and at most half of the exceptions an endpoint may have. In the order of
-//! conversations those that are replayed form a line of their own.
+//! and replayed ones have at most half of the calls. In the order of conversations those that are replayed form a line of
+//! their own.
+//!
+//! A replay goes on whatever else the endpoint has not taken. The exceptions that replays bring are counted by themselves. With
+//! [`REPLAYED_MAX`] of them what fails once is dead at once, and what an earlier one of its conversation is in the way of stays
+//! in the window until that is over.
 
 use super::item::{Item, Source, about};
 use super::replay_run::ReplayRun;
 use super::state::EndpointRun;
 use crate::app::failure::Failure;
 use crate::app::feed::is_posted_by_meta;
-use crate::domain::callback::{EXCEPTIONS_MAX, Replay, ReplayOf};
+use crate::domain::callback::{REPLAYED_MAX, Replay, ReplayOf};
 use crate::domain::endpoint::{DeliveryOrder, EndpointFormat};
 use crate::domain::feed::{FeedEntry, PlacedEntry};
 use crate::domain::page::PageLimit;
@@ -65,20 +69,29 @@ impl EndpointRun {
     pub(super) fn reads_replay_on(&self, now: Timestamp) -> bool {
         let Some(run) = &self.replay else { return false };
         // Exceptions that are there already cost no room.
-        let has_work = !run.has_called_up || self.has_room_for(run);
+        let has_work = !run.has_called_up || has_room_for(run);
         !run.is_read && has_work && self.progress.breaker.room(now, 1) > 0
     }
 
-    fn has_room_for(&self, run: &ReplayRun) -> bool {
-        let kept = self.pending.len() + self.window.len() + run.window.len();
-        let has_room = run.window.len() < WINDOW_MAX && run.window.waiting() < WINDOW_MAX / 2;
-        has_room && kept < EXCEPTIONS_MAX as usize / 2
+    /// True if no exceptions may be added by replays.
+    pub(super) const fn has_replayed_enough(&self) -> bool {
+        self.pending.replayed() >= REPLAYED_MAX as usize
+    }
+
+    /// True if an entry of the replay may be called beside those under way.
+    pub(super) fn may_replay(&self) -> bool {
+        let concurrency = self.endpoint.concurrency;
+        let Some(run) = self.replay.as_ref().filter(|run| run.may_call(concurrency)) else {
+            return false;
+        };
+        let is_held_back = |item: &Item| item.line().is_some_and(|line| self.pending.holds_back(&line));
+        !self.has_replayed_enough() || run.window.has_waiting(|item| !is_held_back(item))
     }
 
     /// Reads entries of the replay.
     pub(super) async fn fill_replay(&mut self, now: Timestamp) -> Result<(), Failure> {
         self.call_up_exceptions(now).await?;
-        let Some(run) = self.replay.as_ref().filter(|run| self.has_room_for(run)) else {
+        let Some(run) = self.replay.as_ref().filter(|run| has_room_for(run)) else {
             return Ok(());
         };
         let (replay, after) = (run.replay.clone(), run.window.read_to());
@@ -224,4 +237,8 @@ impl EndpointRun {
             progress.at = run.window.done_to();
         }
     }
+}
+
+fn has_room_for(run: &ReplayRun) -> bool {
+    run.window.len() < WINDOW_MAX && run.window.waiting() < WINDOW_MAX / 2
 }

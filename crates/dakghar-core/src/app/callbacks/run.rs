@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::batch;
+use super::batch::{self, HeldBack};
 use super::call::OutgoingCall;
 use super::item::Item;
 use super::state::{EndpointRun, Standing};
@@ -55,9 +55,9 @@ impl EndpointRun {
         }
     }
 
-    /// Entries that it has not taken and that are tried again.
-    pub fn exceptions(&self) -> usize {
-        self.pending.len()
+    /// Entries that it has not taken and that are tried again, or wait for one that is.
+    pub fn untaken(&self) -> u64 {
+        self.pending.len() as u64 + self.pending.waiting_together()
     }
 
     /// Goes on with an endpoint that was changed. What was read under another filter is read again.
@@ -164,10 +164,12 @@ impl EndpointRun {
     /// Takes what is next of the replay, if it may call.
     fn next_replayed(&mut self, now: Timestamp) -> Vec<Item> {
         let (concurrency, most) = (self.endpoint.concurrency, self.endpoint.batch_max as usize);
+        let is_full = self.has_replayed_enough();
         let Some(run) = self.replay.as_mut().filter(|run| run.may_call(concurrency)) else {
             return Vec::new();
         };
-        let taken = batch::take(&mut run.window, &self.busy, &self.pending, most);
+        let held_back = if is_full { HeldBack::Left } else { HeldBack::Taken };
+        let taken = batch::take(&mut run.window, &self.busy, &self.pending, most, held_back);
         if !taken.items.is_empty() {
             run.under_way += 1;
         }
@@ -185,7 +187,7 @@ impl EndpointRun {
             return self.due.pop_front().into_iter().collect();
         }
         let most = self.endpoint.batch_max as usize;
-        let taken = batch::take(&mut self.window, &self.busy, &self.pending, most);
+        let taken = batch::take(&mut self.window, &self.busy, &self.pending, most, HeldBack::Taken);
         for item in &taken.held_back {
             self.put_behind(item, now);
         }
@@ -196,8 +198,7 @@ impl EndpointRun {
     pub fn wait_max(&self) -> Option<Duration> {
         let (now, uptime) = (self.deps.clock.now(), self.deps.clock.uptime());
         if self.standing == Standing::GivenUp {
-            let due_at = self.unsaved.due_at(self.is_idle());
-            return due_at.map(|at| at.saturating_sub(uptime));
+            return self.save_wait();
         }
         if self.reads_on(now) || self.reads_replay_on(now) || self.lines_up(now) {
             return Some(Duration::ZERO);
@@ -215,17 +216,12 @@ impl EndpointRun {
             }
             None => self.pending.next_at().map(until),
         };
-        let save = self.unsaved.due_at(self.is_idle()).map(|at| at.saturating_sub(uptime));
-        next.into_iter().chain(save).min()
+        next.into_iter().chain(self.save_wait()).min()
     }
 
     /// True if something was read that may be called.
     fn is_waiting(&self) -> bool {
-        let is_replaying = self
-            .replay
-            .as_ref()
-            .is_some_and(|run| run.may_call(self.endpoint.concurrency));
-        self.window.waiting() > 0 || !self.due.is_empty() || is_replaying
+        self.window.waiting() > 0 || !self.due.is_empty() || self.may_replay()
     }
 
     fn is_idle(&self) -> bool {
@@ -234,15 +230,20 @@ impl EndpointRun {
 
     /// True if results are to be written down now.
     pub fn must_save(&self) -> bool {
+        self.save_wait() == Some(Duration::ZERO)
+    }
+
+    /// How long what was done waits at most until it is written down; `None` if there is nothing.
+    pub fn save_wait(&self) -> Option<Duration> {
         let due_at = self.unsaved.due_at(self.is_idle());
-        due_at.is_some_and(|at| at <= self.deps.clock.uptime())
+        due_at.map(|at| at.saturating_sub(self.deps.clock.uptime()))
     }
 
     /// Writes down what was done. After an error it is tried again with what comes meanwhile.
     pub async fn save(&mut self) -> Result<CallbacksSaved, Failure> {
         let now = self.deps.clock.now();
         self.progress.after = self.window.done_to();
-        self.progress.waiting = self.pending.waiting_lines();
+        self.progress.waiting = self.pending.waiting_lines(self.progress.after);
         self.place_replay();
         self.progress.updated_at = now;
         if let Some(reason) = self.unsaved.disable {

@@ -67,7 +67,9 @@ impl EndpointRun {
         // What is left of an earlier endpoint of this id, that of a `callbackUrl`, is not this one's.
         progress.after = progress.after.max(endpoint.start);
         let mut pending = Pending::default();
+        progress.waiting.retain(|line| line.after >= endpoint.start);
         pending.take_up(&progress.waiting, progress.after);
+        let mut unsaved = Unsaved::default();
         let mut after = Place::START;
         loop {
             let limit = PageLimit::items(1_000);
@@ -76,7 +78,13 @@ impl EndpointRun {
                 .exceptions(&endpoint.id, ExceptionsAsked::Open, after, limit)
                 .await?;
             for exception in &listed.items {
-                pending.note(exception, now);
+                let place = exception.placed.place;
+                if place > endpoint.start || exception.is_replay {
+                    pending.note(exception, now);
+                } else {
+                    unsaved.exceptions.insert(place, None);
+                    unsaved.note(deps.clock.uptime(), 1);
+                }
             }
             match listed.next {
                 Some(next) => after = next,
@@ -93,7 +101,7 @@ impl EndpointRun {
             lining_up: None,
             due: VecDeque::new(),
             busy: HashSet::new(),
-            unsaved: Unsaved::default(),
+            unsaved,
             standing: Standing::Delivers,
             under_way: 0,
             pace: CallPace::default(),

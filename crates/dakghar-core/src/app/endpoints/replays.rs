@@ -59,6 +59,9 @@ pub struct ReplayPreview {
     pub events: u64,
     /// False if there are more than could be counted in time, or some of them may not be of the numbers that are meant.
     pub is_exact: bool,
+    /// Entries of the endpoint that wait together behind others of their conversations. They come by themselves when those
+    /// are taken. Of those that failed since a time, they are not counted among the events.
+    pub waiting: u64,
 }
 
 /// Where a replay stands.
@@ -121,6 +124,8 @@ pub struct KnownReplay {
     pub progress: ReplayProgress,
     /// Where it stands.
     pub status: ReplayStatus,
+    /// Entries of the endpoint that wait together behind others of their conversations, and come by themselves.
+    pub waiting: u64,
 }
 
 impl KnownReplay {
@@ -139,6 +144,7 @@ impl KnownReplay {
             replay: replay.clone(),
             progress,
             status,
+            waiting: known.map_or(0, CallbackProgress::waiting_together),
         }
     }
 }
@@ -154,10 +160,12 @@ impl Endpoints {
         let endpoint = self.find(tenant_id, id).await?;
         let progress = self.progress_of(&endpoint).await?;
         let replay = self.new_replay(&endpoint, progress.as_ref(), asked).await?;
-        match &replay.of {
-            ReplayOf::FailedSince(_) => self.count_exceptions(&endpoint, &replay).await,
-            ReplayOf::Events(_) | ReplayOf::Range(_) => self.count_entries(&endpoint, &replay).await,
-        }
+        let preview = match &replay.of {
+            ReplayOf::FailedSince(_) => self.count_exceptions(&endpoint, &replay).await?,
+            ReplayOf::Events(_) | ReplayOf::Range(_) => self.count_entries(&endpoint, &replay).await?,
+        };
+        let waiting = progress.as_ref().map_or(0, CallbackProgress::waiting_together);
+        Ok(ReplayPreview { waiting, ..preview })
     }
 
     /// Asks for a replay. The process that delivers to the endpoint begins it within a second or two.
@@ -283,8 +291,8 @@ impl Endpoints {
 
     async fn count_exceptions(&self, endpoint: &Endpoint, replay: &Replay) -> Result<ReplayPreview, Failure> {
         let mut preview = ReplayPreview {
-            events: 0,
             is_exact: true,
+            ..ReplayPreview::default()
         };
         let ends_at = self.ports.clock.uptime() + PREVIEW_TIME_MAX;
         for asked in [ExceptionsAsked::Dead, ExceptionsAsked::Open] {
@@ -310,8 +318,8 @@ impl Endpoints {
 
     async fn count_entries(&self, endpoint: &Endpoint, replay: &Replay) -> Result<ReplayPreview, Failure> {
         let mut preview = ReplayPreview {
-            events: 0,
             is_exact: true,
+            ..ReplayPreview::default()
         };
         let ends_at = self.ports.clock.uptime() + PREVIEW_TIME_MAX;
         let mut after = replay.after;

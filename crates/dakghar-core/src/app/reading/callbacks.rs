@@ -19,8 +19,11 @@ pub struct EndpointStatus {
     pub progress: CallbackProgress,
     /// Entries of the feed behind its place, whether it wants them or not.
     pub behind: u64,
-    /// Exceptions that are still tried, or wait for one that is.
-    pub open: u32,
+    /// Entries that were not taken and are still tried, or wait for one that is: exceptions, up to
+    /// [`EXCEPTIONS_MAX`](crate::domain::callback::EXCEPTIONS_MAX), and what waits together.
+    pub open: u64,
+    /// Those of them that wait together, and are no exceptions yet.
+    pub waiting: u64,
     /// Dead callbacks, up to [`EXCEPTIONS_MAX`](crate::domain::callback::EXCEPTIONS_MAX).
     pub dead: u32,
 }
@@ -41,10 +44,12 @@ impl Reading {
             CallbackProgress::new(endpoint.id, endpoint.tenant_id, endpoint.start, self.ports.clock.now())
         });
         progress.after = progress.after.max(endpoint.start);
+        let waiting = progress.waiting_together();
         Ok(EndpointStatus {
+            open: u64::from(open?) + waiting,
+            waiting,
             behind: bounds?.last.number().saturating_sub(progress.after.number()),
             progress,
-            open: open?,
             dead: dead?,
         })
     }

@@ -82,7 +82,17 @@ pub struct LastAttempt {
     pub answer: Option<String>,
 }
 
+/// Returns a place of an endpoint as one text. The texts of an endpoint are in the order of the places.
+pub fn exception_id(endpoint_id: &EndpointId, place: Place) -> String {
+    format!("{endpoint_id}/{:016x}", place.number())
+}
+
 impl CallbackException {
+    /// Its endpoint and its place, by which it is known.
+    pub fn id(&self) -> String {
+        exception_id(&self.endpoint_id, self.placed.place)
+    }
+
     /// When a dead one was tried last; `None` for one that is not dead.
     pub fn dead_at(&self) -> Option<Timestamp> {
         let at = self.last.as_ref().map_or(self.since, |last| last.at);

@@ -9,8 +9,12 @@ use crate::domain::feed::Place;
 use crate::domain::ids::{EndpointId, TenantId};
 use crate::domain::time::Timestamp;
 
-/// The most exceptions of an endpoint that are not dead. With so many its place stands still.
+/// The most exceptions of an endpoint that are not dead. With so many its place stands still. Replays may add
+/// [`REPLAYED_MAX`] to them.
 pub const EXCEPTIONS_MAX: u32 = 10_000;
+/// The most exceptions of an endpoint that replays brought and that are not dead. With so many, what fails in a replay is dead
+/// at once, and what an earlier one of its conversation is in the way of waits for it where it is.
+pub const REPLAYED_MAX: u32 = 5_000;
 
 /// What was delivered to an endpoint, and how its receiver is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +51,11 @@ pub struct CallbackProgress {
 }
 
 impl CallbackProgress {
+    /// How many entries wait together, behind the exceptions of their conversations.
+    pub fn waiting_together(&self) -> u64 {
+        self.waiting.iter().map(|line| line.entries).sum()
+    }
+
     /// The progress of an endpoint of which nothing was delivered yet.
     pub fn new(endpoint_id: EndpointId, tenant_id: TenantId, start: Place, now: Timestamp) -> Self {
         Self {

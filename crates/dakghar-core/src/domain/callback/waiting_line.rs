@@ -19,4 +19,19 @@ pub struct WaitingLine {
     pub after: Place,
     /// The place of the last of them.
     pub to: Place,
+    /// How many there are. More than that is told only where some are not wanted any more, or were erased: they are found
+    /// when the line is looked up.
+    pub entries: u64,
+}
+
+impl WaitingLine {
+    /// The line with as many entries as there is room for between its ends, at most.
+    #[must_use]
+    pub fn within_span(self) -> Self {
+        let span = self.to.number().saturating_sub(self.after.number());
+        Self {
+            entries: self.entries.min(span),
+            ..self
+        }
+    }
 }

@@ -84,6 +84,13 @@ impl<T> Window<T> {
         Some((*place, entry))
     }
 
+    /// True if one of which this is true waits.
+    pub fn has_waiting(&self, mut is_meant: impl FnMut(&T) -> bool) -> bool {
+        self.slots
+            .values()
+            .any(|slot| matches!(slot, Slot::Waiting(entry) if is_meant(entry)))
+    }
+
     /// Puts one back that was taken: it waits again.
     pub fn give_back(&mut self, place: Place, entry: T) {
         if let Some(slot) = self.slots.get_mut(&place) {
@@ -154,6 +161,7 @@ mod tests {
             [odd(&mut window), odd(&mut window), odd(&mut window)],
             [Some(1), Some(3), None]
         );
+        assert!(window.has_waiting(|number| number % 2 == 0) && !window.has_waiting(|number| number % 2 == 1));
         assert_eq!((take(&mut window), take(&mut window)), (2, 4));
         window.give_back(Place::new(3), 3);
         window.done(Place::new(1));

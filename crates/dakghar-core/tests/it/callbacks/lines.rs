@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use dakghar_core::app::NewReplay;
+use dakghar_core::domain::ConversationId;
 use dakghar_core::domain::callback::{WAITING_APART_MAX, WaitingLine};
 
 use super::*;
@@ -52,6 +54,21 @@ impl Story {
         self.run = Some(run);
     }
 
+    /// Of each line it is known how many wait in it: all of its conversation between its ends that are no exceptions.
+    fn counts_what_waits(&self, persons: &[&str]) {
+        let open = self.open();
+        let number = &self.tenant.phone_numbers[0].phone_number_id;
+        for line in self.waiting() {
+            let (from, to) = (line.after.number() + 1, line.to.number());
+            let conversation = |place: u64| {
+                let person = persons[usize::try_from(place).expect("a place") - 1];
+                ConversationId::of(&self.tenant.id, number, &samples::person(person))
+            };
+            let of_line = |place: &u64| conversation(*place) == line.conversation_id && !open.contains(place);
+            assert_eq!(line.entries, (from..=to).filter(of_line).count() as u64, "{line:?}");
+        }
+    }
+
     /// Delivers for so long, a second at a time.
     fn deliver_for(&mut self, seconds: u64) {
         for _ in 0..seconds {
@@ -98,6 +115,15 @@ fn what_waits_behind_one_that_fails_takes_the_room_of_no_other() {
     let waiting = story.waiting();
     let range = |line: &WaitingLine| (line.after.number(), line.to.number());
     assert_eq!(waiting.iter().map(range).collect::<Vec<_>>(), [(33, 401)]);
+    assert_eq!(
+        (waiting[0].entries, story.status().open),
+        (368, 1 + 400),
+        "all of them are shown"
+    );
+
+    let since = NewReplay::FailedSince(Timestamp::from_millis(0));
+    let preview = story.preview(&since);
+    assert_eq!((preview.events, preview.waiting), (33, 368));
 
     // Whoever takes over knows of it, and what comes later stands behind.
     story.load();
@@ -106,6 +132,7 @@ fn what_waits_behind_one_that_fails_takes_the_room_of_no_other() {
     story.deliver_for(2);
     assert_eq!(story.places(), [404]);
     assert_eq!(range(&story.waiting()[0]), (33, 407));
+    assert_eq!(story.waiting()[0].entries, 371);
     story.deliver_for(8);
     let mut places = story.places();
     while story.after() < 407 || !story.open().is_empty() {
@@ -163,6 +190,36 @@ fn what_waited_and_is_not_wanted_any_more_is_passed_over() {
     assert_eq!((story.open(), story.waiting()), (vec![], vec![]));
 }
 
+#[test]
+fn what_went_out_of_the_feed_while_it_waited_is_told_and_the_rest_is_delivered() {
+    let mut story = Story::in_order();
+    story.hear(ONE, 1);
+    story.refuse(1);
+    story.work(STEPS_MAX);
+    story.hear(ONE, 60);
+    story.deliver_for(1);
+    assert_eq!(story.status().waiting, 28);
+    story.places();
+    story.expire(45);
+    story.deliver_for(10);
+    // 1 to 33 are exceptions, which keep what they name; 62 tells of the others.
+    let expected: Vec<u64> = (1..=33).chain(46..=61).collect();
+    let (of_one, told): (Vec<u64>, Vec<u64>) = story.places().into_iter().partition(|place| *place <= 61);
+    assert_eq!((of_one, told), (expected, vec![62]));
+    assert_eq!(
+        (story.open(), story.waiting(), story.status().open),
+        (vec![], vec![], 0)
+    );
+    let events = at_once(
+        story
+            .world
+            .store
+            .list(Some(&story.tenant.id), None, PageLimit::items(9)),
+    );
+    let told = &events.expect("no outage").items[0].raw;
+    assert!(told.contains("\"34\"") && told.contains("\"45\""), "{told}");
+}
+
 /// Crashes, failures and conversations by chance: nothing is left out, and the first time that each is taken is in order.
 #[test]
 fn lines_lose_nothing_and_keep_their_order_wherever_a_process_dies() {
@@ -187,6 +244,7 @@ fn lines_lose_nothing_and_keep_their_order_wherever_a_process_dies() {
             if random.chance(crashes) {
                 story.load();
             }
+            story.counts_what_waits(&persons);
             lines += story.waiting().len();
             story.run_for(random.wait(Duration::from_secs(20)));
         }

@@ -2,9 +2,8 @@
 
 use dakghar_core::app::{Failure, KnownReplay, NewReplay, ReplayEnd, ReplayPreview, ReplayStatus, WaitingFor};
 use dakghar_core::domain::ErrorCode;
-use dakghar_core::domain::callback::Advance;
 use dakghar_core::domain::feed::PlacedEntry;
-use dakghar_core::ports::{FeedStore as _, Saved};
+use dakghar_core::ports::FeedStore as _;
 
 use super::*;
 
@@ -15,7 +14,7 @@ const EVERYTHING: NewReplay = NewReplay::Range {
     phone_number_ids: Vec::new(),
 };
 
-fn range(from: u64, until: u64) -> NewReplay {
+pub(super) fn range(from: u64, until: u64) -> NewReplay {
     NewReplay::Range {
         from: Some(ReplayEnd::Place(Place::new(from))),
         until: Some(ReplayEnd::Place(Place::new(until))),
@@ -25,7 +24,7 @@ fn range(from: u64, until: u64) -> NewReplay {
 }
 
 impl Story {
-    fn preview(&self, asked: &NewReplay) -> ReplayPreview {
+    pub(super) fn preview(&self, asked: &NewReplay) -> ReplayPreview {
         let (endpoints, tenant_id) = (self.process.endpoints(), self.tenant.id);
         let (id, asked) = (self.endpoint.id.to_string(), asked.clone());
         let preview = async move { endpoints.preview_replay(&tenant_id, &id, &asked).await };
@@ -39,7 +38,7 @@ impl Story {
             .step(async move { endpoints.begin_replay(&tenant_id, &id, &asked).await })
     }
 
-    fn replays(&self) -> Vec<KnownReplay> {
+    pub(super) fn replays(&self) -> Vec<KnownReplay> {
         let (endpoints, tenant_id, id) = (self.process.endpoints(), self.tenant.id, self.endpoint.id.to_string());
         let replays = async move { endpoints.replays(&tenant_id, &id).await };
         self.world.step(replays).expect("no outage")
@@ -64,7 +63,7 @@ impl Story {
     }
 
     /// A page of the feed behind a place; `None` at its end.
-    fn feed_behind(&self, after: u64) -> Option<Vec<PlacedEntry>> {
+    pub(super) fn feed_behind(&self, after: u64) -> Option<Vec<PlacedEntry>> {
         let entries = self
             .world
             .store
@@ -73,7 +72,7 @@ impl Story {
         (!entries.is_empty()).then_some(entries)
     }
 
-    fn begin(&mut self, asked: &NewReplay) {
+    pub(super) fn begin(&mut self, asked: &NewReplay) {
         self.ask(asked).expect("it begins");
         self.learn();
     }
@@ -105,7 +104,7 @@ impl Story {
         self.world.receivers.posted()[from..].iter().map(id).collect()
     }
 
-    fn is_done(&self, delivered: u64, failed: u64) {
+    pub(super) fn is_done(&self, delivered: u64, failed: u64) {
         let known = &self.replays()[0];
         let progress = &known.progress;
         assert_eq!(
@@ -130,7 +129,8 @@ fn a_range_is_delivered_again_under_the_same_ids_and_marked() {
         story.preview(&range(3, 6)),
         ReplayPreview {
             events: 4,
-            is_exact: true
+            is_exact: true,
+            waiting: 0
         }
     );
     assert_eq!(story.replays().len(), 0, "a preview begins nothing");
@@ -221,6 +221,33 @@ fn a_process_that_dies_in_a_replay_leaves_nothing_of_it_out() {
 }
 
 #[test]
+fn a_replay_passes_over_what_goes_out_of_the_feed_meanwhile() {
+    let mut story = Story::new(|endpoint| endpoint.concurrency = 2);
+    story.events(150);
+    for _ in 0..4 {
+        story.deliver();
+        story.run_for(Duration::from_secs(1));
+    }
+    story.posted();
+    story.begin(&EVERYTHING);
+    // A hundred are read ahead.
+    let mut run = story.run.take().expect("it runs");
+    let run = story.world.step(async move {
+        run.fill().await.expect("no outage");
+        run
+    });
+    story.run = Some(run);
+    story.expire(120);
+    for _ in 0..4 {
+        story.deliver();
+        story.run_for(Duration::from_secs(1));
+    }
+    let expected: Vec<String> = (1..=100).chain(121..=150).map(|place| format!("{place} #1")).collect();
+    assert_eq!(story.posted(), expected);
+    story.is_done(130, 0);
+}
+
+#[test]
 fn what_failed_since_a_time_is_tried_at_once_and_what_was_dead_is_alive() {
     let mut story = Story::new(|endpoint| endpoint.concurrency = 1);
     story.refuse(1);
@@ -260,48 +287,6 @@ fn what_failed_since_a_time_is_tried_at_once_and_what_was_dead_is_alive() {
     assert_eq!((story.posted(), story.open()), (vec!["1 #2".to_owned()], vec![]));
     assert_eq!(story.marked(story.seen - 2), [true, true]);
     assert_eq!(story.replays().len(), 2);
-}
-
-/// More than replayed entries may add to the exceptions of an endpoint: these are some already.
-#[test]
-fn however_much_failed_since_a_time_is_tried_at_once() {
-    const FAILED: u64 = 6_000;
-    let mut story = Story::new(|_| {});
-    story.events(FAILED);
-    let since = story.world.clock.now();
-    let (endpoint_id, tenant_id) = (story.endpoint.id, story.tenant.id);
-    let failed = |placed: PlacedEntry| CallbackException {
-        state: ExceptionState::Retrying(since + Duration::from_hours(5)),
-        attempts: 1,
-        since,
-        placed,
-        ..samples::callback_exception(endpoint_id, tenant_id, Place::START)
-    };
-    let mut progress = samples::callback_progress(endpoint_id, tenant_id);
-    progress.after = Place::new(FAILED);
-    let mut exceptions = Vec::new();
-    while let Some(page) = story.feed_behind(exceptions.len() as u64) {
-        exceptions.extend(page.into_iter().map(failed));
-    }
-    let advance = Advance {
-        progress,
-        exceptions,
-        over: Vec::new(),
-        attempts: None,
-    };
-    assert_eq!(at_once(story.world.store.advance(&[advance])), [Ok(Saved::Done)]);
-    story.load();
-    story.begin(&NewReplay::FailedSince(since));
-    story.deliver();
-    while story.after() == FAILED && !story.open().is_empty() {
-        story.run_for(Duration::from_secs(2));
-        story.deliver();
-        assert!(
-            story.world.clock.now() < since + Duration::from_hours(1),
-            "before their own times"
-        );
-    }
-    assert_eq!(story.posted().len() as u64, FAILED);
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Story {
     }
 
     /// Erases so many of the earliest entries by their age.
-    fn expire(&self, entries: u32) {
+    pub(super) fn expire(&self, entries: u32) {
         let portion = AgedPortion {
             tenant_id: Some(self.tenant.id),
             kind: Aged::Feed,

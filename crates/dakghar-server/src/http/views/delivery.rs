@@ -36,8 +36,12 @@ pub(in crate::http) struct EndpointProgressView {
     failed: u64,
     /// Entries that were erased by their age before they could be delivered.
     expired: u64,
-    /// Entries that were not taken and are tried again, and those that wait for one of them.
-    open_exceptions: u32,
+    /// Entries that were not taken and are tried again, and those that wait for one of them. They are no longer counted in
+    /// `behind`. Of those that `/exceptions` lists, it counts 10,000 at most.
+    open_exceptions: u64,
+    /// Those of `openExceptions` that wait together, behind the ones of their conversation that `/exceptions` lists. Some of
+    /// them may have been erased, or be unwanted since the filter was changed; they are counted until their turn comes.
+    waiting: u64,
     /// Entries that are not tried by themselves any more. Of more than 10,000 it says 10,000.
     dead: u32,
     /// When something was taken last.
@@ -81,6 +85,7 @@ impl From<&EndpointStatus> for EndpointProgressView {
             failed: progress.failed,
             expired: progress.expired,
             open_exceptions: status.open,
+            waiting: status.waiting,
             dead: status.dead,
             delivered_at: progress.delivered_at.map(|at| at.to_string()),
             failed_at: progress.failed_at.map(|at| at.to_string()),

@@ -42,10 +42,14 @@ pub(in crate::http) struct ReplayView {
     /// takes nothing.
     #[schema(schema_with = waits)]
     waiting_for: Option<&'static str>,
-    /// Events that were delivered again.
+    /// Events that were delivered again. What was still tried anyway is only tried at once, and not counted here.
     delivered: u64,
-    /// Events that failed, and are exceptions of the endpoint now.
+    /// Events that failed, and are exceptions of the endpoint now. Beside 5,000 that replays left and that are still tried,
+    /// they are dead at once.
     failed: u64,
+    /// Events of the endpoint that wait, at this moment, behind others of their conversations which are not taken. They come
+    /// by themselves after those.
+    waiting: u64,
     /// When it was asked for.
     #[schema(format = DateTime)]
     created_at: String,
@@ -78,6 +82,7 @@ impl From<&KnownReplay> for ReplayView {
             waiting_for: known.status.waiting_for(),
             delivered: progress.delivered,
             failed: progress.failed,
+            waiting: known.waiting,
             created_at: replay.requested_at.to_string(),
             ended_at: progress.ended_at.map(|at| at.to_string()),
         }
@@ -93,6 +98,9 @@ pub(in crate::http) struct ReplayPreviewView {
     events: u64,
     /// False when there are more than could be counted in time, or when some may not be of the numbers that are meant.
     is_exact: bool,
+    /// Events of the endpoint that wait behind others of their conversations which are not taken. They come by themselves after
+    /// those; with `failedSince` they are not among the `events`.
+    waiting: u64,
 }
 
 impl From<ReplayPreview> for ReplayPreviewView {
@@ -100,6 +108,7 @@ impl From<ReplayPreview> for ReplayPreviewView {
         Self {
             events: preview.events,
             is_exact: preview.is_exact,
+            waiting: preview.waiting,
         }
     }
 }

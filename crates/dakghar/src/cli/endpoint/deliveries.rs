@@ -203,6 +203,7 @@ pub(super) fn describe_status(status: &EndpointStatus) -> Value {
         "failed": progress.failed,
         "expired": progress.expired,
         "openExceptions": status.open,
+        "waiting": status.waiting,
         "dead": status.dead,
         "deliveredAt": progress.delivered_at.map(|at| at.to_string()),
         "failedAt": progress.failed_at.map(|at| at.to_string()),

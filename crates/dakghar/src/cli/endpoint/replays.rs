@@ -63,7 +63,11 @@ impl Replaying {
         let asked = self.asked()?;
         let preview = app.endpoints.preview_replay(&tenant_id, id, &asked).await?;
         let about = if preview.is_exact { "" } else { "about " };
-        output::line(&format!("{about}{} events would be delivered again", preview.events));
+        let waits = waits(preview.waiting);
+        output::line(&format!(
+            "{about}{} events would be delivered again{waits}",
+            preview.events
+        ));
         if self.dry_run || (preview.events == 0 && preview.is_exact) {
             return Ok(());
         }
@@ -149,14 +153,23 @@ fn bar(known: &KnownReplay) -> anyhow::Result<ProgressBar> {
 
 fn told(known: &KnownReplay) -> String {
     let progress = &known.progress;
-    let waits = known.status.waiting_for().map(|what| format!(", waits: {what}"));
+    let waiting_for = known.status.waiting_for().map(|what| format!(", waits: {what}"));
     format!(
-        "{}{}: {} delivered, {} failed",
+        "{}{}: {} delivered, {} failed{}",
         known.status.as_str(),
-        waits.unwrap_or_default(),
+        waiting_for.unwrap_or_default(),
         progress.delivered,
-        progress.failed
+        progress.failed,
+        waits(known.waiting)
     )
+}
+
+/// Says how much waits behind others.
+fn waits(waiting: u64) -> String {
+    match waiting {
+        0 => String::new(),
+        waiting => format!(", {waiting} wait behind others of their conversations"),
+    }
 }
 
 fn end(known: &KnownReplay) -> anyhow::Result<()> {

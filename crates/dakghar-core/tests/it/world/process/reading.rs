@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use dakghar_core::app::{
-    CallbackBodies, Callbacks, Endpoints, FeedPage, FeedSubscription, KnownConversation, Page, PageRequest,
+    CallbackBodies, Callbacks, EndpointStatus, Endpoints, FeedPage, FeedSubscription, KnownConversation, Page,
+    PageRequest,
 };
 use dakghar_core::domain::page::MessageQuery;
-use dakghar_core::domain::{AmendedMessage, EntryFilter, Person, Place, Problem, TenantId};
+use dakghar_core::domain::{AmendedMessage, Endpoint, EntryFilter, Person, Place, Problem, TenantId};
 use futures_util::FutureExt as _;
 
 use super::Process;
@@ -40,6 +41,11 @@ impl Process {
     /// The endpoints of tenants.
     pub fn endpoints(&self) -> Arc<Endpoints> {
         self.app.endpoints.clone()
+    }
+
+    /// How far an endpoint is.
+    pub async fn endpoint_status(&self, endpoint: &Endpoint) -> Result<EndpointStatus, Problem> {
+        Ok(self.app.reading.endpoint_status(endpoint).await?)
     }
 
     /// The deliveries to endpoints.
@@ -82,6 +88,11 @@ impl Process {
     /// One step of giving places. Returns how many were given.
     pub async fn sequence(&self) -> u64 {
         self.app.sequencing.step().await.map_or(0, |done| done.placed)
+    }
+
+    /// Says that it gives no more places.
+    pub async fn leave(&self) -> Result<(), Problem> {
+        Ok(self.app.sequencing.leave().await?)
     }
 
     pub async fn people(&self, tenant: &TenantId) -> Result<Vec<Person>, Problem> {
