@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::{
-    Callbacks, CallbacksStep, EndedCallback, EndpointRun, EndpointsChanged, Failure, FeedSubscription, OutgoingCall,
+    Callbacks, CallbacksSaved, CallbacksStep, EndedCallback, EndpointRun, EndpointsChanged, Failure, FeedSubscription,
+    OutgoingCall,
 };
 use dakghar_core::domain::endpoint::Endpoint;
 use dakghar_core::domain::feed::Partitions;
 use dakghar_core::domain::{EndpointId, Place, TenantId};
 use dakghar_core::metrics::EndpointHealth;
+use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use parking_lot::Mutex;
@@ -34,12 +36,14 @@ const EXPIRED_EVERY: Duration = Duration::from_hours(1);
 const FAILURE_WAIT: Duration = Duration::from_secs(1);
 /// The wait after another process has delivered to an endpoint: whoever does not own it knows by then.
 const LOST_WAIT: Duration = Duration::from_secs(2);
-/// The wait between two looks whether that is over.
-const STAND_BACK_LOOK: Duration = Duration::from_millis(100);
+/// The wait between two looks whether such a time is over: the clock of a test stands still meanwhile.
+const CLOCK_LOOK: Duration = Duration::from_millis(100);
 /// Calls of one tenant's endpoints under way, beside one of each.
 const TENANT_CALLS_MAX: usize = 32;
 /// Calls of all endpoints under way, shared out among tenants.
 const CALLS_MAX: usize = 1_024;
+/// The wait of other processes for calls under way when this one stops. What takes longer they make again.
+const LET_GO_WAIT: Duration = Duration::from_secs(1);
 /// The wait for calls under way when the process stops. What is not known to be taken then is delivered again.
 const LAST_CALLS_WAIT: Duration = Duration::from_secs(20);
 
@@ -61,7 +65,7 @@ struct Running {
 #[derive(Clone, Copy)]
 struct Health {
     health: EndpointHealth,
-    exceptions: usize,
+    untaken: u64,
 }
 
 impl Deliverer {
@@ -74,7 +78,8 @@ impl Deliverer {
         })
     }
 
-    /// Runs until `stopping`, and then lets the calls under way end.
+    /// Runs until `stopping`, and then lets go of all endpoints: the calls that end soon are written down when it returns, and
+    /// others may deliver. Those that take longer go on, tracked by `tasks`.
     pub(super) async fn run(self: Arc<Self>, tasks: TaskTracker, stopping: CancellationToken) {
         let looking = async {
             loop {
@@ -109,8 +114,26 @@ impl Deliverer {
         };
         let all = async { tokio::join!(looking, forgetting, expiring) };
         stopping.run_until_cancelled(all).await;
-        for running in self.running.lock().values() {
-            running.endpoint.send_replace(None);
+        self.let_go().await;
+    }
+
+    async fn let_go(&self) {
+        let tasks: Vec<_> = self
+            .running
+            .lock()
+            .drain()
+            .map(|(_, running)| running.endpoint)
+            .collect();
+        for task in &tasks {
+            task.send_replace(None);
+        }
+        let mut ended = pin!(join_all(tasks.iter().map(watch::Sender::closed)));
+        let until = self.callbacks.uptime() + LET_GO_WAIT;
+        loop {
+            let left = until.saturating_sub(self.callbacks.uptime());
+            if left.is_zero() || timeout(left.min(CLOCK_LOOK), &mut ended).await.is_ok() {
+                return;
+            }
         }
     }
 
@@ -172,7 +195,7 @@ impl Deliverer {
             let (sender, receiver) = watch::channel(Some(endpoint));
             let health = Arc::new(Mutex::new(Health {
                 health: EndpointHealth::Well,
-                exceptions: 0,
+                untaken: 0,
             }));
             tasks.spawn(self.clone().deliver(receiver, health.clone()));
             running.insert(
@@ -189,9 +212,9 @@ impl Deliverer {
     fn show(&self) {
         let running = self.running.lock();
         let healths: Vec<Health> = running.values().map(|task| *task.health.lock()).collect();
-        let exceptions = healths.iter().map(|health| health.exceptions).sum();
+        let untaken = healths.iter().map(|health| health.untaken).sum();
         let healths: Vec<EndpointHealth> = healths.iter().map(|health| health.health).collect();
-        self.callbacks.show(&healths, exceptions);
+        self.callbacks.show(&healths, untaken);
     }
 
     /// Delivers to one endpoint until it is not this process's any more.
@@ -225,8 +248,7 @@ impl Deliverer {
             if left.is_zero() {
                 return;
             }
-            // In pieces, because the clock of a test stands still meanwhile.
-            if let Ok(Ok(())) = timeout(left.min(STAND_BACK_LOOK), changes.changed()).await {
+            if let Ok(Ok(())) = timeout(left.min(CLOCK_LOOK), changes.changed()).await {
                 changes.mark_changed();
             }
         }
@@ -254,7 +276,15 @@ impl Deliverer {
             }
             let wait = match ends_at {
                 Some(at) if calls.is_empty() || at <= self.callbacks.uptime() => return run.save().await.map(drop),
-                Some(at) => Some(at.saturating_sub(self.callbacks.uptime())),
+                // Another process may go on before the last call ends.
+                Some(at) => match save_due(run).await {
+                    Ok(CallbacksSaved::Done) => {
+                        let left = at.saturating_sub(self.callbacks.uptime());
+                        Some(run.save_wait().map_or(left, |wait| wait.min(left)))
+                    }
+                    Ok(CallbacksSaved::Lost) => return Ok(()),
+                    Err(failure) => Some(self.note(&failure, "deliveries could not be written down")),
+                },
                 None => match run.step().await {
                     Ok(CallbacksStep::Begin(begun)) => {
                         calls.extend(begun.into_iter().map(|call| self.call(&own_call, &tenant_calls, call)));
@@ -266,7 +296,7 @@ impl Deliverer {
             };
             *health.lock() = Health {
                 health: run.health(),
-                exceptions: run.exceptions(),
+                untaken: run.untaken(),
             };
             next_step(run, &mut calls, changes, &mut news, wait).await;
         }
@@ -300,6 +330,14 @@ impl Deliverer {
             tracing::warn!(%failure, what, "callbacks could not go on");
         }
         outages.wait().unwrap_or_default().max(FAILURE_WAIT)
+    }
+}
+
+async fn save_due(run: &mut EndpointRun) -> Result<CallbacksSaved, Failure> {
+    if run.must_save() {
+        run.save().await
+    } else {
+        Ok(CallbacksSaved::Done)
     }
 }
 

@@ -94,8 +94,12 @@ async fn send(app: &App, tasks: TaskTracker, stopping: CancellationToken) {
 
 async fn deliver(app: &App, bodies: Arc<dyn CallbackBodies>, tasks: TaskTracker, stopping: CancellationToken) {
     let deliverer = Deliverer::new(app.callbacks(bodies));
-    tokio::join!(
-        sequencer::run_sequencer(app.sequencing.clone(), app.sending.outages().clone(), stopping.clone()),
-        deliverer.run(tasks, stopping),
-    );
+    // Others take over once nothing is handed out here any more.
+    let leaving = CancellationToken::new();
+    let sequencing = sequencer::run_sequencer(app.sequencing.clone(), app.sending.outages().clone(), leaving.clone());
+    let delivering = async {
+        let _leaving = leaving.drop_guard();
+        deliverer.run(tasks, stopping).await;
+    };
+    tokio::join!(sequencing, delivering);
 }

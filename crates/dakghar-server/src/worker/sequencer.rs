@@ -9,33 +9,51 @@ use tokio_util::sync::CancellationToken;
 
 /// The wait after a failure.
 const FAILURE_WAIT: Duration = Duration::from_millis(500);
+/// The time that the last step has to end.
+const LAST_STEP_WAIT: Duration = Duration::from_secs(2);
 /// The wait between two looks at how long entries wait.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
 
-/// Runs until `stopping`, and then leaves the work to others.
-pub(super) async fn run_sequencer(sequencing: Arc<Sequencing>, outages: Outages, stopping: CancellationToken) {
+/// Runs until `leaving`, and then leaves the work to others.
+///
+/// Whoever says that it leaves has let go of its endpoints before. A crash between the two is a crash: the others notice after
+/// some seconds that nothing is heard of it.
+pub(super) async fn run_sequencer(sequencing: Arc<Sequencing>, outages: Outages, leaving: CancellationToken) {
     if !sequencing.is_needed() {
         return;
     }
-    stopping.run_until_cancelled(work(&sequencing, &outages)).await;
+    work(&sequencing, &outages, &leaving).await;
     if let Err(failure) = sequencing.leave().await {
         tracing::debug!(%failure, "the others notice by themselves that this process gives no more places");
     }
 }
 
-async fn work(sequencing: &Sequencing, outages: &Outages) {
-    loop {
-        match sequencing.step().await {
+async fn work(sequencing: &Sequencing, outages: &Outages, leaving: &CancellationToken) {
+    while !leaving.is_cancelled() {
+        // It is not cut off where it stands: a sign that it is there would be read after the farewell.
+        let cut_off = async {
+            leaving.cancelled().await;
+            sleep(LAST_STEP_WAIT).await;
+        };
+        let step = tokio::select! {
+            step = sequencing.step() => step,
+            () = cut_off => return,
+        };
+        match step {
             Ok(done) if done.has_more => {}
             Ok(done) => {
-                sleep(done.rest()).await;
-                let _ = timeout(sequencing.look_wait(), sequencing.arrived()).await;
+                let rest = async {
+                    sleep(done.rest()).await;
+                    let _ = timeout(sequencing.look_wait(), sequencing.arrived()).await;
+                };
+                leaving.run_until_cancelled(rest).await;
             }
             Err(failure) => {
                 if !outages.note(&failure) {
                     tracing::warn!(%failure, "entries of feeds could not get their places yet");
                 }
-                sleep(outages.wait().unwrap_or_default().max(FAILURE_WAIT)).await;
+                let wait = outages.wait().unwrap_or_default().max(FAILURE_WAIT);
+                leaving.run_until_cancelled(sleep(wait)).await;
             }
         }
     }

@@ -45,8 +45,13 @@ impl Deliveries {
         }
     }
 
-    pub(crate) async fn end(self) {
+    /// Tells it to stop.
+    pub(crate) fn stop(&self) {
         self.stopping.cancel();
+    }
+
+    pub(crate) async fn end(self) {
+        self.stop();
         self.tasks.close();
         timeout(PATIENCE, self.running)
             .await

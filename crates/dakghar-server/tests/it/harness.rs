@@ -15,8 +15,8 @@ use dakghar_core::app::{App, DefaultApp, Settings};
 use dakghar_core::domain::message::{Message, SendOutcome};
 use dakghar_core::domain::{Secret, TenantId};
 use dakghar_core::ports::{
-    AppStore, FeedNews, HoldStore, IdGenerator as _, MessageStore, MessagesApi, Pacer, Ports, SendCall, TenantQuota,
-    WebhookCodec,
+    AppStore, ArrivalStore, FeedNews, HoldStore, IdGenerator as _, MessageStore, MessagesApi, Pacer, Ports, SendCall,
+    TenantQuota, WebhookCodec,
 };
 use dakghar_core::vault::SigningKeys;
 use dakghar_server::http::{HttpConfig, router};
@@ -138,7 +138,7 @@ impl Service {
             tenants: store.clone(),
             events: store.clone(),
             feed: store.clone(),
-            arrivals: None,
+            arrivals: store.has_arrivals().then(|| store.clone() as Arc<dyn ArrivalStore>),
             news,
             receivers: receivers.clone(),
             listeners: store.clone(),
@@ -209,6 +209,16 @@ impl Service {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.expect("infallible");
         let (head, body) = response.into_parts();
+        // A stream does not end.
+        let body = if head
+            .headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|found| found == "text/event-stream")
+        {
+            Body::empty()
+        } else {
+            body
+        };
         let bytes = body.collect().await.expect("a body").to_bytes();
         let text = String::from_utf8(bytes.to_vec()).expect("UTF-8");
         let answer = Answer {

@@ -163,6 +163,13 @@ impl State {
     }
 }
 
+impl MemoryStore {
+    /// The processes that give places, as far as they said so and did not leave.
+    pub fn attendants(&self) -> Vec<Arc<str>> {
+        self.state.lock().feeds.attendants.keys().cloned().collect()
+    }
+}
+
 /// A save in three writes, as a store makes it that has no transaction around it.
 impl MemoryStore {
     /// The first write: what a save tells, as an arrival that has no place yet. `None` if it tells nothing, or if this store

@@ -1,12 +1,13 @@
 //! Receivers that are told what to answer, and remember what they got.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use dakghar_core::domain::callback::CallbackFailure;
 use dakghar_core::ports::{CallbackAnswer, CallbackCall, CallbackOutcome, ReceiverQuery, ReceiverText, Receivers};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 /// What was posted to a receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +37,7 @@ pub struct MemoryReceivers {
     posted: Mutex<Vec<Posted>>,
     asked: Mutex<Vec<Asked>>,
     answers: Mutex<BTreeMap<String, VecDeque<CallbackOutcome>>>,
-    hanging: Mutex<BTreeSet<String>>,
+    hanging: Mutex<BTreeMap<String, watch::Sender<()>>>,
 }
 
 impl MemoryReceivers {
@@ -61,7 +62,12 @@ impl MemoryReceivers {
 
     /// Calls of this URL get no answer from now on.
     pub fn hang(&self, url: &str) {
-        self.hanging.lock().insert(url.to_owned());
+        self.hanging.lock().insert(url.to_owned(), watch::Sender::default());
+    }
+
+    /// Calls of this URL get their answers again, and those that hang too.
+    pub fn release(&self, url: &str) {
+        self.hanging.lock().remove(url);
     }
 
     /// Everything that was posted, in order.
@@ -80,7 +86,7 @@ impl Receivers for MemoryReceivers {
     async fn post(&self, call: CallbackCall) -> CallbackAnswer {
         let url = call.url.as_str().to_owned();
         let told = self.answers.lock().get_mut(&url).and_then(VecDeque::pop_front);
-        let hangs = self.hanging.lock().contains(&url);
+        let hanging = self.hanging.lock().get(&url).map(watch::Sender::subscribe);
         let headers = call
             .headers
             .iter()
@@ -89,10 +95,11 @@ impl Receivers for MemoryReceivers {
             url,
             headers: headers.collect(),
             body: call.body,
-            is_taken: !hangs && told.as_ref().is_none_or(is_taken),
+            is_taken: hanging.is_none() && told.as_ref().is_none_or(is_taken),
         });
-        if hangs {
-            std::future::pending::<()>().await;
+        if let Some(mut hanging) = hanging {
+            // Until the sender is dropped.
+            while hanging.changed().await.is_ok() {}
         }
         CallbackAnswer {
             outcome: told.unwrap_or(CallbackOutcome::Answered {

@@ -15,7 +15,7 @@ use crate::domain::feed::ENDS_MAX;
 pub enum EndpointsChanged {
     /// Some of these tenants.
     OfTenants(Vec<TenantId>),
-    /// Any: not all that changed was told.
+    /// Any: not all that changed was told, or other partitions are this process's.
     Any,
 }
 

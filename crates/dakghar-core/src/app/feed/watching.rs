@@ -135,6 +135,11 @@ impl Watching {
         }
     }
 
+    /// Has whoever delivers look at all endpoints.
+    pub(super) fn miss_endpoints(&self) {
+        self.endpoints.miss();
+    }
+
     /// Waits until endpoints have changed. One task of a process is told.
     pub(in crate::app) async fn endpoints_changed(&self) -> EndpointsChanged {
         self.endpoints.next().await

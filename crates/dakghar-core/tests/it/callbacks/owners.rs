@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_core::app::Callbacks;
+use dakghar_core::app::{Callbacks, EndpointsChanged};
 use dakghar_core::domain::EndpointId;
+use futures_util::FutureExt as _;
 
 use super::*;
 use crate::world::random::Random;
@@ -41,6 +42,12 @@ impl Owner {
             self.steps_at = now + Duration::from_millis(random.below(STEP_MAX) as u64);
             world.step(async move { process.sequence().await });
         }
+    }
+
+    /// What it was told of endpoints since this was last asked.
+    fn changed(&self, world: &World) -> Option<EndpointsChanged> {
+        let callbacks = self.callbacks.clone();
+        world.step(async move { callbacks.changed().now_or_never() })
     }
 
     fn endpoints(&self, world: &World) -> BTreeSet<EndpointId> {
@@ -100,6 +107,23 @@ fn who_begins_beside_others_delivers_nothing_that_another_one_does() {
         go_on(&world, &mut owners, &mut random, 120, "three");
         assert_eq!(owned(&world, &owners), TENANTS);
         assert!(!owners[2].endpoints(&world).is_empty(), "it has got its share");
+
+        // What was the one's that leaves is taken over at once, and whoever delivers is told to look.
+        for owner in &owners {
+            owner.changed(&world);
+        }
+        let leaving = owners.remove(1);
+        let process = leaving.process.clone();
+        world.step(async move { process.leave().await }).expect("no outage");
+        assert!(leaving.endpoints(&world).is_empty());
+        go_on(&world, &mut owners, &mut random, 26, "one left");
+        assert_eq!(owned(&world, &owners), TENANTS, "after a second and a step");
+        for owner in &owners {
+            assert_eq!(owner.changed(&world), Some(EndpointsChanged::Any));
+        }
+        owners.push(Owner::start(&world));
+        go_on(&world, &mut owners, &mut random, 120, "another one began");
+        assert_eq!(owned(&world, &owners), TENANTS);
 
         // What was the dead one's is taken over.
         let dead = owners.remove(0);
