@@ -87,8 +87,8 @@ codes! {
     PhoneNumberTaken = "phone_number_taken", 409, "The phone number id is registered already";
     /// An app has this id already.
     AppExists = "app_exists", 409, "There is an app of this id already";
-    /// The key was used for a different message.
-    IdempotencyKeyConflict = "idempotency_key_conflict", 409, "The idempotency key was used for a different message";
+    /// The key was used for another message, or another endpoint.
+    IdempotencyKeyConflict = "idempotency_key_conflict", 409, "The idempotency key was used for something else";
     /// The message can no longer be cancelled.
     NotCancellable = "not_cancellable", 409, "The message can no longer be cancelled";
     /// The message is not among the dead letters.

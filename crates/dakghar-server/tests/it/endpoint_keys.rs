@@ -118,12 +118,39 @@ async fn a_key_is_its_tenants_and_as_old_as_its_endpoint() {
     assert_eq!((again.status.as_u16(), &again.json["state"]), (200, &json!("paused")));
     assert_eq!(again.json.get("secret"), None);
     assert_eq!(story.service.delete(&one).await.status.as_u16(), 204);
+    story.service.clock.advance(std::time::Duration::from_secs(1));
     assert_eq!(story.create(&body, &["order-1"]).await.status.as_u16(), 201);
 
     // Nor does one that was made long ago.
     story.service.clock.advance(std::time::Duration::from_hours(24));
     let again = story.create(&body, &["order-1"]).await;
     assert_eq!((again.status.as_u16(), again.json.get("secret")), (200, None));
+}
+
+#[tokio::test]
+async fn who_knows_a_version_of_a_deleted_endpoint_changes_nothing_of_the_next_under_its_key() {
+    let story = Story::new().await;
+    let body = json!({"url": URL});
+    let first = story.create(&body, &["order-1"]).await;
+    let path = first.header("location").expect("a path").to_owned();
+    let mut known = vec![first.header("etag").expect("a tag").to_owned()];
+    for action in ["pause", "resume"] {
+        let changed = story.service.post(&format!("{path}/{action}"), &json!({})).await;
+        known.push(changed.header("etag").expect("a tag").to_owned());
+    }
+    assert_eq!(story.service.delete(&path).await.status.as_u16(), 204);
+    story.service.clock.advance(std::time::Duration::from_secs(1));
+    let next = story.create(&body, &["order-1"]).await;
+    assert_eq!((next.status.as_u16(), next.header("location")), (201, Some(&*path)));
+    let delete = async |tag: &str| {
+        let mut request = request(Method::DELETE, &path, None);
+        request.headers_mut().insert("if-match", tag.parse().expect("a value"));
+        story.service.call(request).await
+    };
+    for tag in known {
+        assert_eq!(delete(&tag).await.outcome(), (412, "version_conflict"), "{tag}");
+    }
+    assert_eq!(delete(next.header("etag").expect("a tag")).await.status.as_u16(), 204);
 }
 
 #[tokio::test]

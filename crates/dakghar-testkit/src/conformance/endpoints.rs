@@ -2,6 +2,7 @@
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
 use dakghar_core::domain::endpoint::{ENDPOINTS_MAX, EndpointState};
+use dakghar_core::domain::ids::IdempotencyKey;
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::{Endpoint, TenantId};
 use dakghar_core::ports::{EndpointInserted, Saved};
@@ -23,6 +24,7 @@ macro_rules! endpoint_store_suite {
             of_many_saves_of_an_endpoint_at_once_one_is_done
             nobody_else_sees_changes_or_removes_it
             only_the_present_version_is_removed_if_one_is_named
+            under_a_key_one_is_made_of_many_and_after_its_removal_another_one
             endpoints_of_tenants_come_in_the_order_of_their_ids
             endpoints_of_all_come_page_by_page
             endpoints_are_erased_with_their_tenant
@@ -184,6 +186,49 @@ pub async fn nobody_else_sees_changes_or_removes_it(stores: Stores) {
         "its seat stays"
     );
     assert_eq!(find(&stores, &own).await, Some(own));
+}
+
+/// The id follows from the key, so the store needs to know of no keys.
+pub async fn under_a_key_one_is_made_of_many_and_after_its_removal_another_one(stores: Stores) {
+    let (owner, other) = (tenant_id(), tenant_id());
+    let key = IdempotencyKey::parse("order-1").expect("a key");
+    let id = Endpoint::id_of_key(&owner, &key);
+    assert_ne!(id, Endpoint::id_of_key(&other, &key));
+    let store = &stores.endpoints;
+    let rivals = (0..8).map(|seat| {
+        let rival = Endpoint {
+            id,
+            sealed_creation: Some(vec![u8::try_from(seat).expect("a few"); 64]),
+            ..endpoint_full(owner, seat)
+        };
+        rival.under_an_id_of_before()
+    });
+    let rivals: Vec<Endpoint> = rivals.collect();
+    let inserts = rivals.iter().map(|rival| store.insert_endpoint(rival));
+    let inserted = futures_util::future::join_all(inserts).await;
+    let count = |wanted| inserted.iter().filter(|inserted| **inserted == Ok(wanted)).count();
+    assert_eq!(
+        (count(EndpointInserted::Done), count(EndpointInserted::Stale)),
+        (1, 7),
+        "{inserted:?}"
+    );
+    let first = find(&stores, &rivals[0]).await.expect("it was made");
+    assert!(
+        rivals.contains(&first),
+        "as it was asked for, with its version: {first:?}"
+    );
+    assert_eq!(store.remove_endpoint(&owner, &id, Some(first.version)).await, Ok(true));
+
+    let next = Endpoint {
+        created_at: first.created_at + std::time::Duration::from_secs(1),
+        ..first.clone()
+    };
+    let next = next.under_an_id_of_before();
+    insert(&stores, std::slice::from_ref(&next)).await;
+    // Who knows the one before changes nothing of this one.
+    assert_eq!(store.save_endpoint(&first).await, Ok(Saved::Stale));
+    assert_eq!(store.remove_endpoint(&owner, &id, Some(first.version)).await, Ok(false));
+    assert_eq!(find(&stores, &next).await, Some(next));
 }
 
 pub async fn only_the_present_version_is_removed_if_one_is_named(stores: Stores) {

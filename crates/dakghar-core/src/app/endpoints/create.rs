@@ -54,6 +54,7 @@ impl Endpoints {
         let EndpointWithSecret { mut endpoint, secret } = self.new_endpoint(&tenant, id, new).await?;
         if key.is_some() {
             let digest = digest_of(new);
+            endpoint = endpoint.under_an_id_of_before();
             endpoint.sealed_creation = Some(self.seal(&tenant, &id, Sealed::Creation, &digest).await?);
         }
         let refused = match self.seat(&mut endpoint).await {
@@ -113,7 +114,7 @@ impl Endpoints {
         }
         let age = self.ports.clock.now().since(endpoint.created_at);
         let secret = match endpoint.secrets.first() {
-            Some(present) if endpoint.version == 0 && age < SECRET_SHOWN_FOR => {
+            Some(present) if endpoint.is_as_made() && age < SECRET_SHOWN_FOR => {
                 Some(self.open(tenant, id, Sealed::Secret, &present.sealed).await?)
             }
             _ => None,

@@ -63,7 +63,7 @@ pub struct Endpoint {
     pub created_at: Timestamp,
     /// The time of its last change.
     pub updated_at: Timestamp,
-    /// Counts saves; a save must name the version it read.
+    /// Counts saves, from 0 or from its [first](Endpoint::under_an_id_of_before); a save must name the version it read.
     pub version: u64,
 }
 
@@ -102,6 +102,22 @@ impl Endpoint {
         }
     }
 
+    /// Has its versions begin with the time at which it was made, in milliseconds. For one whose id another one may have had
+    /// before: whoever knows a version of that one does not take it for one of this, because no endpoint changes a thousand
+    /// times a second for long.
+    #[must_use]
+    pub fn under_an_id_of_before(self) -> Self {
+        Self {
+            version: first_version(self.created_at),
+            ..self
+        }
+    }
+
+    /// True if nothing of it was changed since it was made.
+    pub fn is_as_made(&self) -> bool {
+        self.version == 0 || self.version == first_version(self.created_at)
+    }
+
     /// Returns the id of the endpoint that stands for the `callbackUrl` of a tenant.
     pub const fn id_of_callback_url(tenant_id: &TenantId) -> EndpointId {
         EndpointId::from_uuid(*tenant_id.as_uuid())
@@ -128,6 +144,10 @@ impl Endpoint {
     pub fn wants(&self, entry: &FeedEntry, number: Option<&PhoneNumberId>) -> bool {
         self.filter.matches(&entry.kind, number)
     }
+}
+
+fn first_version(created_at: Timestamp) -> u64 {
+    created_at.as_millis().unsigned_abs()
 }
 
 impl Paged for Endpoint {

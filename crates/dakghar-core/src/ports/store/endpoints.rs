@@ -10,7 +10,7 @@ use crate::domain::page::{Listed, PageLimit};
 /// The result of storing a new endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointInserted {
-    /// Durable, as version 0.
+    /// Durable, under the version that it has.
     Done,
     /// There is an endpoint of this id.
     Stale,
@@ -21,7 +21,7 @@ pub enum EndpointInserted {
 /// Endpoints of tenants. They are erased with their tenant.
 #[async_trait]
 pub trait EndpointStore: Send + Sync {
-    /// Stores a new endpoint (`version` 0), in a seat that no other one of its tenant has. Seats make a limit that no
+    /// Stores a new endpoint, in a seat that no other one of its tenant has. Seats make a limit that no
     /// two writers at once can pass.
     async fn insert_endpoint(&self, endpoint: &Endpoint) -> Result<EndpointInserted, StoreError>;
 

@@ -59,7 +59,8 @@ pub(in crate::http) struct EndpointView {
     /// It gets what stands behind this place of the feed.
     #[schema(example = "1042")]
     starts_behind: String,
-    /// Counts changes. It is the `ETag` as well.
+    /// Counts changes, from 0, or from a greater number where an endpoint that was deleted may have had the same id. It is the
+    /// `ETag` as well.
     version: u64,
     /// When it was made.
     #[schema(format = DateTime)]
