@@ -44,6 +44,26 @@ pub(super) struct FeedParameters {
     raw: Option<bool>,
 }
 
+/// Which part of a feed is followed.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "documents what FeedQuery reads")]
+pub(super) struct StreamParameters {
+    /// Entries behind this place. `latest` is the last place that there is. Without it, from the earliest entry on that is
+    /// there.
+    #[param(example = "1042")]
+    after: Option<String>,
+    /// Only entries of these kinds, with commas between: `message.received`, or the beginning of some, `status.*`.
+    #[param(example = "message.received,status.*")]
+    kinds: Option<String>,
+    /// Only entries about these business numbers, with commas between.
+    #[param(example = "111111111111111")]
+    phone_number_ids: Option<String>,
+    /// `true` for messages and reports also as they came, with all that Meta said beside them.
+    #[param(default = false)]
+    raw: Option<bool>,
+}
+
 /// Where a reader begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Start {

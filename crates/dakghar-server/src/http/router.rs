@@ -111,7 +111,8 @@ fn documented(version: &str, with_health: bool) -> OpenApiRouter<HttpState> {
         .routes(routes!(endpoints::testing::test)) //          POST /endpoints/{endpointId}/test
         .routes(routes!(endpoints::replays::one)) //           GET  /endpoints/{endpointId}/replays/{replayId}
         .routes(routes!(endpoints::replays::cancel)) //        POST /endpoints/{endpointId}/replays/{replayId}/cancel
-        .routes(routes!(feed::list)); //              GET    /feed
+        .routes(routes!(feed::list)) //               GET    /feed
+        .routes(routes!(feed::follow)); //            GET    /feed/stream
 
     let mut for_anybody = OpenApiRouter::new().routes(routes!(webhook::verify, webhook::receive)); // GET, POST /whatsapp/webhook
     if with_health {

@@ -112,7 +112,8 @@ fn intended(operation: &Operation) -> Access {
         | "listReplays"
         | "getReplay"
         | "cancelReplay"
-        | "readFeed" => Access::Tenant,
+        | "readFeed"
+        | "followFeed" => Access::Tenant,
         "verifyWebhook" | "receiveWebhook" | "getHealth" | "getReadiness" => Access::Anybody,
         new => panic!("{new} needs a case here"),
     }

@@ -70,9 +70,24 @@ impl Stream {
         query: &str,
         last: Option<&str>,
     ) -> Result<Self, (u16, Value)> {
-        let mut request = request(Method::GET, &format!("/tenants/{}/feed{query}", tenant.id), None);
+        Self::open_at(
+            service,
+            &format!("/tenants/{}/feed{query}", tenant.id),
+            Some("text/event-stream"),
+            last,
+        )
+        .await
+    }
+
+    async fn open_at(
+        service: &Service,
+        path: &str,
+        accept: Option<&str>,
+        last: Option<&str>,
+    ) -> Result<Self, (u16, Value)> {
+        let mut request = request(Method::GET, path, None);
         let headers = request.headers_mut();
-        headers.insert(ACCEPT, "text/event-stream".parse().expect("a type"));
+        headers.extend(accept.map(|accept| (ACCEPT, accept.parse().expect("a type"))));
         if let Some(last) = last {
             headers.insert("last-event-id", last.parse().expect("an id"));
         }
@@ -288,6 +303,29 @@ async fn a_stream_has_each_entry_once_and_goes_on_behind_the_last_event() {
     assert_eq!(latest.next().await.expect("the place").id.as_deref(), Some("62"));
     happen(&service, &tenant, "security").await;
     assert_eq!(latest.id_and_kind().await.0, "63");
+}
+
+#[tokio::test]
+async fn the_path_of_the_stream_is_one_whatever_is_accepted() {
+    let service = Service::open();
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    for kind in ["security", "account_update", "security"] {
+        happen(&service, &tenant, kind).await;
+    }
+    let path = |query: &str| format!("/tenants/{}/feed/stream{query}", tenant.id);
+    for accept in [None, Some("*/*"), Some("application/json"), Some("text/event-stream")] {
+        let all = path("?after=1&kinds=meta.security");
+        let mut stream = Stream::open_at(&service, &all, accept, None).await.expect("open");
+        let begins_at = stream.next().await.expect("the place").id;
+        assert_eq!(begins_at.as_deref(), Some("2"), "the one before is not wanted");
+        assert_eq!(stream.id_and_kind().await.0, "3", "{accept:?}");
+        let mut rest = Stream::open_at(&service, &all, accept, Some("3")).await.expect("open");
+        assert_eq!(rest.next().await.expect("the place").id.as_deref(), Some("3"));
+    }
+    for query in ["?limit=3", "?wait=3", "?after=9"] {
+        let refused = Stream::open_at(&service, &path(query), None, None).await.err();
+        assert_eq!(refused.expect("refused").0, 400, "{query}");
+    }
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ on_both_backends!(
     live_readers_are_counted_and_have_the_bounds_of_the_settings,
 );
 
+const EVENT_STREAM: &str = "text/event-stream";
 /// Longer than any test reads.
 const PATIENCE: Duration = Duration::from_mins(5);
 
@@ -48,9 +49,11 @@ struct Reader {
 }
 
 impl Reader {
-    fn start(product: &Product, tenant: &Tenant) -> Self {
+    /// Asks for what it accepts at this path behind the feed's.
+    fn start(product: &Product, tenant: &Tenant, path: &'static str, accept: &'static str) -> Self {
         let http = product.http.clone();
-        let url = format!("http://127.0.0.1:{}/tenants/{}/feed", product.port.number(), tenant.id);
+        let port = product.port.number();
+        let url = format!("http://127.0.0.1:{port}/tenants/{}/feed{path}", tenant.id);
         let events = Arc::<parking_lot::Mutex<Vec<(String, Value)>>>::default();
         let connected = Arc::<AtomicBool>::default();
         let (seen, is_connected) = (events.clone(), connected.clone());
@@ -60,7 +63,7 @@ impl Reader {
                 let mut asked = http
                     .get(&url)
                     .bearer_auth(ADMIN_KEY)
-                    .header("accept", "text/event-stream")
+                    .header("accept", accept)
                     .timeout(PATIENCE);
                 if let Some(last) = &last {
                     asked = asked.header("last-event-id", last);
@@ -106,13 +109,16 @@ fn up_to(count: usize) -> Vec<String> {
 async fn a_stream_misses_nothing_and_doubles_nothing_over_kills(backend: Backend) {
     let mut product = Setup::on(backend).start().await;
     let tenant = product.tenant("111", "EAAG-real").await;
-    let reader = Reader::start(&product, &tenant);
+    let reader = Reader::start(&product, &tenant, "", EVENT_STREAM);
+    let by_path = Reader::start(&product, &tenant, "/stream", "*/*");
     let mut received = 0;
     for round in 0..4 {
-        assert!(
-            eventually(async || reader.connected.load(Ordering::Relaxed)).await,
-            "round {round}"
-        );
+        for reader in [&reader, &by_path] {
+            assert!(
+                eventually(async || reader.connected.load(Ordering::Relaxed)).await,
+                "round {round}"
+            );
+        }
         for _ in 0..10 {
             receive(&product, received).await;
             received += 1;
@@ -123,9 +129,11 @@ async fn a_stream_misses_nothing_and_doubles_nothing_over_kills(backend: Backend
     }
     receive(&product, received).await;
     received += 1;
-    let all = eventually(async || reader.places().len() >= received).await;
-    assert!(all, "{:?}\n{}", reader.places(), product.log());
-    assert_eq!(reader.places(), up_to(received), "each once, in order, without a gap");
+    for reader in [&reader, &by_path] {
+        let all = eventually(async || reader.places().len() >= received).await;
+        assert!(all, "{:?}\n{}", reader.places(), product.log());
+        assert_eq!(reader.places(), up_to(received), "each once, in order, without a gap");
+    }
     let events = reader.events.lock().clone();
     for (number, (_, data)) in events.iter().enumerate() {
         assert_eq!(data["data"]["wamid"], format!("wamid.{number}"));
@@ -139,6 +147,7 @@ async fn a_stream_misses_nothing_and_doubles_nothing_over_kills(backend: Backend
         product.log()
     );
     reader.task.abort();
+    by_path.task.abort();
 }
 
 async fn a_long_poll_is_answered_by_what_comes_and_goes_on_behind_it(backend: Backend) {
@@ -173,7 +182,7 @@ async fn live_readers_are_counted_and_have_the_bounds_of_the_settings(backend: B
     for number in ["111", "222", "333"] {
         tenants.push(product.tenant(number, "EAAG-real").await);
     }
-    let readers = [&tenants[0], &tenants[1]].map(|tenant| Reader::start(product, tenant));
+    let readers = [&tenants[0], &tenants[1]].map(|tenant| Reader::start(product, tenant, "", EVENT_STREAM));
     measured.until("dakghar_feed_readers{way=\"stream\"}", 2).await;
     for (tenant, expected) in [
         (&tenants[0], (429, "too_many_readers")),
@@ -201,6 +210,30 @@ impl Shell {
     fn start(product: &Product, arguments: &[&str]) -> Self {
         let mut command = product.command();
         command.args(["feed", "tail"]).args(arguments);
+        Self::run(command)
+    }
+
+    /// On a terminal of its own, which `script` makes.
+    fn on_terminal(product: &Product, arguments: &[&str], more: &[(&str, &str)]) -> Self {
+        let alone = product.command();
+        let line = format!(
+            "exec '{}' feed tail {}",
+            env!("CARGO_BIN_EXE_dakghar"),
+            arguments.join(" ")
+        );
+        let mut command = Command::new("/usr/bin/script");
+        command.args(["-qefc", &line, "/dev/null"]).env_clear();
+        for (name, value) in alone.get_envs() {
+            command.env(name, value.expect("only variables that are set"));
+        }
+        command
+            .envs(more.iter().copied())
+            .current_dir(alone.get_current_dir().expect("a folder"))
+            .stdin(Stdio::null());
+        Self::run(command)
+    }
+
+    fn run(mut command: Command) -> Self {
         let mut process = command
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -259,9 +292,22 @@ async fn the_shell_shows_a_feed_as_it_grows_over_a_restart(backend: Backend) {
             (fields[0], fields[2], fields[3]),
             (&*(number + 1).to_string(), "message.received", "111")
         );
+        let is_whole = fields[1].parse::<jiff::Timestamp>().is_ok() && fields[4].starts_with("msg_");
+        assert!(is_whole && fields[5].ends_with("919111111111"), "{line}");
         assert!(!line.contains('\x1b'), "no colour in a pipe: {line}");
         product.kill();
         product.restart().await;
+    }
+    for (forbids, is_coloured) in [(&[] as &[(&str, &str)], true), (&[("NO_COLOR", "1")], false)] {
+        let mut terminal = Shell::on_terminal(&product, &[&tenant.id, "--from-start"], forbids);
+        let mut line = terminal.next().await;
+        // What is logged is on the terminal, too.
+        while !line.contains("message.received") {
+            line = terminal.next().await;
+        }
+        assert_eq!(line.contains("\x1b["), is_coloured, "{line:?}");
+        terminal.process.kill().expect("it runs");
+        terminal.process.wait().expect("it ends");
     }
     let mut none = Shell::start(&product, &[&tenant.id, "--from-start", "--kind", "status.*"]);
     assert_eq!(json.interrupt().await, Some(0));
@@ -284,12 +330,30 @@ async fn the_shell_shows_a_feed_as_it_grows_over_a_restart(backend: Backend) {
     assert!(code == Some(1) && error.contains("is not a tenant id"), "{error}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shell_ends_when_nobody_reads_it_any_more() {
+    let product = Setup::on(Backend::Embedded).start().await;
+    let tenant = product.tenant("111", "EAAG-real").await;
+    let mut command = product.command();
+    command.args(["feed", "tail", &tenant.id, "--from-start"]);
+    let mut process = command.stdout(Stdio::piped()).spawn().expect("it starts");
+    drop(process.stdout.take());
+    receive(&product, 0).await;
+    let mut ended = None;
+    let has_ended = eventually(async || {
+        ended = process.try_wait().expect("its state");
+        ended.is_some()
+    });
+    assert!(has_ended.await, "{}", product.log());
+    assert_eq!(ended.and_then(|ended| ended.code()), Some(0));
+}
+
 /// One process takes webhooks, another is asked, and a third gives places.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_at_one_process_hears_what_others_have_placed_also_while_redis_restarts() {
     let mut product = Setup::on(Backend::Fragile).role("api").start().await;
     let tenant = product.tenant("111", "EAAG-real").await;
-    let reader = Reader::start(&product, &tenant);
+    let reader = Reader::start(&product, &tenant, "", EVENT_STREAM);
     for _ in 0..2 {
         let port = Port::claim();
         product.spawn_on("worker", port.number());

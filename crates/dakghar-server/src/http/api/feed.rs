@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 use super::ApiResult;
 use crate::http::auth::TenantScope;
 use crate::http::connected::Connected;
-use crate::http::feed_query::{FeedParameters, FeedQuery};
+use crate::http::feed_query::{FeedParameters, FeedQuery, StreamParameters};
 use crate::http::live::{LiveRequest, poll, stream, wants_stream};
 use crate::http::openapi::{STORE, problems};
 use crate::http::state::HttpState;
@@ -37,6 +37,17 @@ problems!(
     ]
 );
 
+problems!(
+    StreamProblems: STORE,
+    &[
+        ErrorCode::InvalidFilter,
+        ErrorCode::FeedPlaceUnknown,
+        ErrorCode::FeedPlaceGone,
+        ErrorCode::TooManyReaders,
+        ErrorCode::Overloaded,
+    ]
+);
+
 /// Read the feed
 ///
 /// Everything that happens to the tenant, in one order that never changes, each event once: messages that came, what became
@@ -50,7 +61,7 @@ problems!(
 /// an event is the place of its entry, its type the kind, and its data the entry as on a page. A comment every 15 seconds
 /// shows that the stream is alive. It ends when the server stops and after ten minutes at the latest; connect again with the
 /// id of the last event in `Last-Event-ID`, as browsers do by themselves, and nothing is missed and nothing comes twice.
-/// `limit` and `wait` are for pages.
+/// `limit` and `wait` are for pages. `GET /tenants/{tenantId}/feed/stream` is this stream without the header.
 #[utoipa::path(
     get, path = "/tenants/{tenantId}/feed", operation_id = "readFeed", tag = "Feed", params(FeedParameters, LastEventId),
     responses(
@@ -68,21 +79,46 @@ pub(in crate::http) async fn list(
     headers: HeaderMap,
     extensions: Extensions,
 ) -> ApiResult {
-    let is_stream = wants_stream(&headers);
-    let query = if is_stream {
-        FeedQuery::of_stream(&uri, &headers)?
-    } else {
-        FeedQuery::of_page(&uri)?
-    };
-    let request = LiveRequest {
+    if wants_stream(&headers) {
+        return follow(State(state), scope, uri, headers, extensions).await;
+    }
+    poll(LiveRequest {
         state,
         tenant_id: *scope.id(),
-        query,
+        query: FeedQuery::of_page(&uri)?,
         connected: Connected::of(&extensions),
-    };
-    if is_stream {
-        stream(request).await
-    } else {
-        poll(request).await
-    }
+    })
+    .await
+}
+
+/// Follow the feed
+///
+/// The stream of server-sent events that `GET /tenants/{tenantId}/feed` gives with `Accept: text/event-stream`, whatever the
+/// request accepts: the id of an event is the place of its entry, its type the kind, and its data the entry as on a page. A
+/// comment every 15 seconds shows that the stream is alive. It ends when the server stops and after ten minutes at the latest;
+/// connect again with the id of the last event in `Last-Event-ID`, as browsers do by themselves, and nothing is missed and
+/// nothing comes twice.
+#[utoipa::path(
+    get, path = "/tenants/{tenantId}/feed/stream", operation_id = "followFeed", tag = "Feed",
+    params(StreamParameters, LastEventId),
+    responses(
+        (status = 200, description = "A stream, the earliest entry first.", body = String, content_type = "text/event-stream",
+            example = "id: 1042\nevent: message.received\ndata: {\"id\":\"ent_01kamt5c8x7v3b9q2w4e6r8t0y\"}\n\n"),
+        StreamProblems,
+    ),
+)]
+pub(in crate::http) async fn follow(
+    State(state): State<HttpState>,
+    scope: TenantScope,
+    uri: Uri,
+    headers: HeaderMap,
+    extensions: Extensions,
+) -> ApiResult {
+    stream(LiveRequest {
+        state,
+        tenant_id: *scope.id(),
+        query: FeedQuery::of_stream(&uri, &headers)?,
+        connected: Connected::of(&extensions),
+    })
+    .await
 }
