@@ -12,7 +12,9 @@ use mongodb::Collection;
 
 use super::MongoStore;
 use super::collections::MIGRATIONS;
-use super::documents::{Unreadable, conversation, endpoint, event, feed, message, meta_app, migration, status, tenant};
+use super::documents::{
+    Unreadable, callback, conversation, endpoint, event, feed, message, meta_app, migration, status, tenant,
+};
 use super::indexes::BY_ID;
 use super::inserts::Inserted;
 use super::reads::{Query, text};
@@ -114,6 +116,8 @@ impl MongoStore {
             Kind::Events => &self.events,
             Kind::Apps => &self.apps,
             Kind::Endpoints => &self.endpoints,
+            Kind::Progress => &self.callback_progress,
+            Kind::Exceptions => &self.callback_exceptions,
             Kind::Feed => &self.feed,
         }
     }
@@ -165,6 +169,8 @@ fn encode(record: &Record) -> Result<RawDocumentBuf, StoreError> {
         Record::Event(record) => event::encode(record),
         Record::App(record) => meta_app::encode(record, record.version),
         Record::Endpoint(record) => endpoint::encode(record, record.version),
+        Record::Progress(record) => callback::encode_progress(record, record.version, ObjectId::new()),
+        Record::Exception(record) => callback::encode_exception(record),
         Record::Entry(record) => feed::encode_placed(record),
     }
 }
@@ -178,6 +184,8 @@ fn decode(kind: Kind, raw: &RawDocument) -> Result<Record, Unreadable> {
         Kind::Events => Record::Event(event::decode(raw)?),
         Kind::Apps => Record::App(meta_app::decode(raw)?),
         Kind::Endpoints => Record::Endpoint(Box::new(endpoint::decode(raw)?)),
+        Kind::Progress => Record::Progress(Box::new(callback::decode_progress(raw)?)),
+        Kind::Exceptions => Record::Exception(Box::new(callback::decode_exception(raw)?)),
         Kind::Feed => Record::Entry(feed::decode_placed(raw)?),
     })
 }

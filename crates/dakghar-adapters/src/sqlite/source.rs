@@ -20,13 +20,13 @@ use super::cells::{Cells, Damaged, number};
 use super::failure::{Failure, Outcome};
 use super::open::{self, OpenError};
 use super::rows::{self, COLUMNS};
-use super::{apps, backup, checked, conversations, endpoints, events, feed, retirement, statuses, tenants};
+use super::{apps, backup, callbacks, checked, conversations, endpoints, events, feed, retirement, statuses, tenants};
 
 /// Bytes of records on a page, about; at least one record is on it.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Sums that change with every change of a kind. Times are summed by their lower half, so that no sum overflows.
-const STATES: [&str; 8] = [
+const STATES: [&str; 10] = [
     "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(id), 0 FROM tenants",
     "SELECT count(*), sum(last_message_at & 4294967295), sum(last_inbound_at & 4294967295), max(id), \
          max(last_message_id) FROM conversations",
@@ -36,6 +36,9 @@ const STATES: [&str; 8] = [
     "SELECT count(*), sum(received_at & 4294967295), max(seq), max(id), max(received_at) FROM events",
     "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(id), sum(created_at & 4294967295) FROM apps",
     "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(id), sum(created_at & 4294967295) FROM endpoints",
+    "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(endpoint_id), sum(after_place & 4294967295) \
+        FROM callback_progress",
+    "SELECT count(*), sum(place & 4294967295), sum(attempts), max(endpoint_id), max(since) FROM callback_exceptions",
     "SELECT count(*), max(tenant_id), sum(place & 4294967295), max(place), max(at) FROM feed",
 ];
 
@@ -181,6 +184,14 @@ pub(super) fn page_sql(kind: Kind) -> String {
             "SELECT {} FROM endpoints WHERE id > ? ORDER BY id LIMIT ?",
             endpoints::COLUMNS
         ),
+        Kind::Progress => format!(
+            "SELECT {} FROM callback_progress WHERE endpoint_id > ? ORDER BY endpoint_id LIMIT ?",
+            callbacks::PROGRESS_COLUMNS
+        ),
+        Kind::Exceptions => format!(
+            "SELECT {} FROM callback_exceptions WHERE (endpoint_id, place) > (?, ?) ORDER BY endpoint_id, place LIMIT ?",
+            *callbacks::EXCEPTION_COLUMNS
+        ),
         Kind::Feed => format!(
             "SELECT {} FROM feed WHERE (tenant_id, place) > (?, ?) ORDER BY tenant_id, place LIMIT ?",
             feed::COLUMNS
@@ -230,15 +241,15 @@ fn page(conn: &Connection, kind: Kind, after: Option<Place>, limit: u32) -> Outc
             let place = number(row, seq_column)?.to_string();
             Ok((Record::Event(event), place))
         }),
-        Kind::Apps => read(conn, kind, params![after, limit], |row, _| {
-            let app = apps::app(row).map_err(Damaged::stops_all)?;
-            let place = app.id.to_string();
-            Ok((Record::App(app), place))
-        }),
+        Kind::Apps => read(conn, kind, params![after, limit], app_record),
         Kind::Endpoints => read(conn, kind, params![after, limit], endpoint_record),
+        Kind::Progress => read(conn, kind, params![after, limit], progress_record),
+        Kind::Exceptions => {
+            let (endpoint_id, place) = placed(&after)?;
+            read(conn, kind, params![endpoint_id, place, limit], exception_record)
+        }
         Kind::Feed => {
-            let (tenant_id, place) = after.split_once(' ').unwrap_or_default();
-            let place = if place.is_empty() { 0 } else { seq_of(place)? };
+            let (tenant_id, place) = placed(&after)?;
             read(conn, kind, params![tenant_id, place, limit], |row, _| {
                 let placed = feed::entry(row).map_err(Damaged::stops_all)?;
                 let place = format!("{} {}", placed.entry.tenant_id, placed.place);
@@ -248,10 +259,34 @@ fn page(conn: &Connection, kind: Kind, after: Option<Place>, limit: u32) -> Outc
     }
 }
 
+fn app_record(row: &Row<'_>, _: usize) -> Outcome<(Record, String)> {
+    let app = apps::app(row).map_err(Damaged::stops_all)?;
+    let place = app.id.to_string();
+    Ok((Record::App(app), place))
+}
+
 fn endpoint_record(row: &Row<'_>, _: usize) -> Outcome<(Record, String)> {
     let endpoint = endpoints::endpoint(row).map_err(Damaged::stops_all)?;
     let place = endpoint.id.to_string();
     Ok((Record::Endpoint(Box::new(endpoint)), place))
+}
+
+fn progress_record(row: &Row<'_>, _: usize) -> Outcome<(Record, String)> {
+    let progress = callbacks::progress(row).map_err(Damaged::stops_all)?;
+    let place = progress.endpoint_id.to_string();
+    Ok((Record::Progress(Box::new(progress)), place))
+}
+
+fn exception_record(row: &Row<'_>, _: usize) -> Outcome<(Record, String)> {
+    let exception = callbacks::exception(row).map_err(Damaged::stops_all)?;
+    let place = format!("{} {}", exception.endpoint_id, exception.placed.place);
+    Ok((Record::Exception(Box::new(exception)), place))
+}
+
+/// Whose feed a place is in, and where; the beginning is before all of them.
+fn placed(place: &str) -> Outcome<(&str, i64)> {
+    let (of, number) = place.split_once(' ').unwrap_or_default();
+    Ok((of, if number.is_empty() { 0 } else { seq_of(number)? }))
 }
 
 /// The row number in a place; rows may have any, so the beginning is before all of them.

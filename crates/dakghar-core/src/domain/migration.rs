@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 use aws_lc_rs::digest;
 
+use super::callback::{CallbackException, CallbackProgress};
 use super::conversation::Conversation;
 use super::endpoint::Endpoint;
 use super::feed::PlacedEntry;
@@ -31,13 +32,17 @@ pub enum Kind {
     Apps,
     /// Endpoints of tenants with their sealed secrets.
     Endpoints,
+    /// How far endpoints are.
+    Progress,
+    /// Entries that endpoints have not taken.
+    Exceptions,
     /// Entries of feeds, with their places.
     Feed,
 }
 
 impl Kind {
     /// Every kind, in its order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Tenants,
         Self::Conversations,
         Self::Messages,
@@ -45,6 +50,8 @@ impl Kind {
         Self::Events,
         Self::Apps,
         Self::Endpoints,
+        Self::Progress,
+        Self::Exceptions,
         Self::Feed,
     ];
 
@@ -58,6 +65,8 @@ impl Kind {
             Self::Events => "events",
             Self::Apps => "apps",
             Self::Endpoints => "endpoints",
+            Self::Progress => "callback_progress",
+            Self::Exceptions => "callback_exceptions",
             Self::Feed => "feed",
         }
     }
@@ -85,6 +94,10 @@ pub enum Record {
     App(MetaApp),
     /// An endpoint.
     Endpoint(Box<Endpoint>),
+    /// How far an endpoint is.
+    Progress(Box<CallbackProgress>),
+    /// An entry that an endpoint has not taken.
+    Exception(Box<CallbackException>),
     /// An entry of a feed.
     Entry(PlacedEntry),
 }
@@ -100,6 +113,8 @@ impl Record {
             Self::Event(_) => Kind::Events,
             Self::App(_) => Kind::Apps,
             Self::Endpoint(_) => Kind::Endpoints,
+            Self::Progress(_) => Kind::Progress,
+            Self::Exception(_) => Kind::Exceptions,
             Self::Entry(_) => Kind::Feed,
         }
     }
@@ -114,6 +129,8 @@ impl Record {
             Self::Event(event) => event.id.to_string(),
             Self::App(app) => app.id.to_string(),
             Self::Endpoint(endpoint) => endpoint.id.to_string(),
+            Self::Progress(progress) => progress.endpoint_id.to_string(),
+            Self::Exception(exception) => exception.id(),
             Self::Entry(placed) => placed.id(),
         }
     }
@@ -125,6 +142,8 @@ impl Record {
             + match self {
                 Self::Tenant(_) | Self::Conversation(_) | Self::App(_) | Self::Entry(_) => 0,
                 Self::Endpoint(endpoint) => endpoint.bytes(),
+                Self::Progress(progress) => size_of_val(&*progress.waiting),
+                Self::Exception(exception) => exception.bytes(),
                 Self::Message(message) => {
                     let content = &message.accepted.content;
                     content.body.len() + content.envelope.as_deref().map_or(0, str::len)

@@ -111,6 +111,8 @@ names!(
         "events",
         "apps",
         "endpoints",
+        "callback_progress",
+        "callback_exceptions",
         "feed"
     ]
 );

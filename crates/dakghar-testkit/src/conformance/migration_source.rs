@@ -1,6 +1,10 @@
 //! The suite of [`MigrationSource`].
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
+mod callbacks;
+
+pub use callbacks::*;
+
 use std::sync::Arc;
 
 use dakghar_core::domain::ConversationKind;
@@ -43,6 +47,7 @@ macro_rules! migration_source_suite {
             the_state_stays_while_nothing_changes
             the_state_changes_with_every_change
             the_state_changes_with_every_change_of_an_endpoint
+            the_state_changes_with_every_delivery
             a_source_is_not_retired_until_it_is
             a_retirement_is_remembered
         }
@@ -74,12 +79,8 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
     receive_all(&under_test.stores, &received).await;
     messages.extend(received);
     let touches: Vec<ConversationTouch> = owners.iter().map(|owner| touch(*owner, "919111111111", 3)).collect();
-    under_test
-        .stores
-        .conversations
-        .touch(&touches)
-        .await
-        .expect("the store answers");
+    let touched = under_test.stores.conversations.touch(&touches).await;
+    touched.expect("the store answers");
     let mut conversations = Vec::new();
     for owner in &owners {
         let port = &under_test.stores.conversations;
@@ -88,16 +89,13 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
     }
     let statuses = report(under_test, &messages).await;
     let events = vec![event(owners[0]), event_bare(), event(owners[1]), event_bare()];
-    under_test
-        .stores
-        .events
-        .record(&events)
-        .await
-        .expect("the store answers");
+    let recorded = under_test.stores.events.record(&events).await;
+    recorded.expect("the store answers");
     let apps = fill_apps(under_test).await;
     let endpoints = fill_endpoints(under_test, &owners).await;
+    let callbacks = fill_callbacks(under_test, &owners).await;
     let entries = entries(under_test, &owners).await;
-    vec![
+    let mut filled = vec![
         (Kind::Tenants, tenants.into_iter().map(Record::Tenant).collect()),
         (
             Kind::Conversations,
@@ -109,7 +107,9 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
         (Kind::Apps, apps),
         (Kind::Endpoints, endpoints),
         (Kind::Feed, entries.into_iter().map(Record::Entry).collect()),
-    ]
+    ];
+    filled.extend(callbacks);
+    filled
 }
 
 fn of_message(message: Message) -> Record {

@@ -13,8 +13,8 @@ use super::{MemoryStore, page_of};
 /// What is kept of callbacks.
 #[derive(Default)]
 pub(super) struct Callbacks {
-    progress: BTreeMap<EndpointId, CallbackProgress>,
-    exceptions: BTreeMap<(EndpointId, Place), CallbackException>,
+    pub(super) progress: BTreeMap<EndpointId, CallbackProgress>,
+    pub(super) exceptions: BTreeMap<(EndpointId, Place), CallbackException>,
     attempts: BTreeMap<(EndpointId, AttemptLogId), AttemptLog>,
 }
 

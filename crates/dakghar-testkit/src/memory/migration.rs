@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use dakghar_core::domain::callback::exception_id;
 use dakghar_core::domain::migration::{Checksum, Kind, Migration, Place, Record, Retirement};
 use dakghar_core::domain::{Message, PlacedEntry};
 use dakghar_core::ports::{
@@ -28,6 +29,16 @@ impl State {
                 let endpoints = self.endpoints.values().cloned();
                 endpoints.map(|endpoint| Record::Endpoint(Box::new(endpoint))).collect()
             }
+            Kind::Progress => {
+                let progress = self.callbacks.progress.values().cloned();
+                progress.map(|progress| Record::Progress(Box::new(progress))).collect()
+            }
+            Kind::Exceptions => {
+                let exceptions = self.callbacks.exceptions.values().cloned();
+                exceptions
+                    .map(|exception| Record::Exception(Box::new(exception)))
+                    .collect()
+            }
             Kind::Feed => self.feeds.all().map(Record::Entry).collect(),
         };
         records.into_iter().map(|record| (record.id(), record)).collect()
@@ -48,6 +59,15 @@ impl State {
             Record::Endpoint(like) => {
                 let endpoint = self.endpoints.get(&like.id).cloned();
                 endpoint.map(|endpoint| Record::Endpoint(Box::new(endpoint)))
+            }
+            Record::Progress(like) => {
+                let progress = self.callbacks.progress.get(&like.endpoint_id).cloned();
+                progress.map(|progress| Record::Progress(Box::new(progress)))
+            }
+            Record::Exception(like) => {
+                let key = (like.endpoint_id, like.placed.place);
+                let exception = self.callbacks.exceptions.get(&key).cloned();
+                exception.map(|exception| Record::Exception(Box::new(exception)))
             }
             Record::Entry(like) => {
                 let mut all = self.feeds.all();
@@ -89,6 +109,13 @@ impl State {
                 self.apps.insert(app.id.clone(), app);
             }
             Record::Endpoint(endpoint) => return self.insert_endpoint(&endpoint) == EndpointInserted::Done,
+            Record::Progress(progress) => {
+                self.callbacks.progress.insert(progress.endpoint_id, *progress);
+            }
+            Record::Exception(exception) => {
+                let key = (exception.endpoint_id, exception.placed.place);
+                self.callbacks.exceptions.insert(key, *exception);
+            }
             Record::Entry(entry) => self.feeds.put(entry),
         }
         true
@@ -118,6 +145,11 @@ impl State {
             Kind::Events => self.events.retain(|id, _| is_left(id.to_string())),
             Kind::Apps => self.apps.retain(|id, _| is_left(id.to_string())),
             Kind::Endpoints => self.endpoints.retain(|id, _| is_left(id.to_string())),
+            Kind::Progress => self.callbacks.progress.retain(|id, _| is_left(id.to_string())),
+            Kind::Exceptions => {
+                let exceptions = &mut self.callbacks.exceptions;
+                exceptions.retain(|(endpoint_id, place), _| is_left(exception_id(endpoint_id, *place)));
+            }
             Kind::Feed => self.feeds.retain(|entry| is_left(Record::Entry(entry).id())),
         }
         ids.len() as u64

@@ -5,19 +5,21 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use dakghar_core::app::migrating::{MigrateError, Migrator, Plan};
+use dakghar_core::domain::callback::{Advance, CallbackProgress};
+use dakghar_core::domain::feed;
 use dakghar_core::domain::migration::{Kind, Migration, Place, Record, Retirement, Stage};
 use dakghar_core::domain::{
     AttemptLogId, ConversationId, ConversationTouch, EndpointId, EventId, Message, MessageId, RedriveId, ReplayId,
     Secret, Status, Tenant, TenantId,
 };
 use dakghar_core::ports::{
-    ConversationStore, Erasure, EventStore, IdGenerator, MessageStore, MigrationSource, MigrationTarget, RedriveStore,
-    Save, Saved, SourcePage, StoreError, TenantStore,
+    CallbackStore, ConversationStore, Erasure, EventStore, IdGenerator, MessageStore, MigrationSource, MigrationTarget,
+    RedriveStore, Save, Saved, SourcePage, StoreError, TenantStore,
 };
 use dakghar_testkit::memory::{MemoryStore, vault, with_token};
 use dakghar_testkit::samples::{
-    at, event, event_bare, inbound, outbound, outbound_full, person, phone_number_id, redrive, tenant, tenant_full,
-    tenant_id, with_key,
+    at, callback_exception_full, callback_progress_full, endpoint, event, event_bare, inbound, outbound, outbound_full,
+    person, phone_number_id, redrive, tenant, tenant_full, tenant_id, with_key,
 };
 use dakghar_testkit::{SequentialIds, TestClock};
 
@@ -226,6 +228,19 @@ async fn installation() -> Arc<MemoryStore> {
     for _ in 0..2 {
         store.record(&[event(owners[0].id), event_bare()]).await.unwrap();
     }
+    let advances = owners.each_ref().map(|owner| {
+        let id = endpoint(owner.id).id;
+        Advance {
+            progress: CallbackProgress {
+                version: 0,
+                ..callback_progress_full(id, owner.id)
+            },
+            exceptions: vec![callback_exception_full(id, owner.id, feed::Place::new(7))],
+            over: Vec::new(),
+            attempts: None,
+        }
+    });
+    assert_eq!(store.advance(&advances).await, [const { Ok(Saved::Done) }; 4]);
     store
 }
 

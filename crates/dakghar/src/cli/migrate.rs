@@ -29,8 +29,8 @@ const RETRY_WAIT: Duration = Duration::from_secs(2);
 
 /// Copy an embedded installation (its SQLite file) into MongoDB, and verify the copy
 ///
-/// Copies every tenant, conversation, message and webhook event of an embedded installation into the database that
-/// MONGO_URI names: ids, versions, times, idempotency keys and timelines stay as they are. Then it reads both stores
+/// Copies every tenant, conversation, message, webhook event, feed and endpoint of an embedded installation into the
+/// database that MONGO_URI names: ids, versions, times, idempotency keys and timelines stay as they are. Then it reads both stores
 /// and compares every record, and prints counts and checksums. The embedded file is only read.
 ///
 /// It can be killed at any moment: the same command goes on where it was. Until it is finished nothing is sent from

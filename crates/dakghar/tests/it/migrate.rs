@@ -11,7 +11,7 @@ use dakghar_graph_sim::{Fault, FaultRule, InboundMessage, Match};
 use dakghar_testkit::servers::{Mongo, Redis, SharedMongo, SharedRedis};
 use serde_json::{Value, json};
 
-use crate::product::{Backend, NOBODY, Product, Setup, Tenant, text};
+use crate::product::{Backend, NOBODY, Product, Setup, Tenant, eventually, text};
 
 /// Points an installation at a new database; what it did before stays in its folder.
 async fn point_at_mongo(product: &mut Product) -> (SharedMongo, SharedRedis) {
@@ -154,6 +154,28 @@ async fn live_a_while(product: &Product) -> Vec<Tenant> {
     tenants
 }
 
+/// Makes an endpoint that nobody answers at, and waits until it was tried. Returns its id.
+async fn failing_endpoint(product: &Product, tenant: &Tenant) -> String {
+    let all = format!("/tenants/{}/endpoints", tenant.id);
+    let body = json!({"url": NOBODY, "order": "conversation", "startAt": "beginning"});
+    let id = text(&product.post(&all, body).await["endpointId"]);
+    let is_tried = async || {
+        let endpoint = product.get(&format!("{all}/{id}")).await;
+        endpoint["progress"]["openExceptions"].as_u64() > Some(2)
+    };
+    assert!(eventually(is_tried).await, "{}", product.log());
+    id
+}
+
+/// How far an endpoint is, and what it has not taken, as the shell tells it.
+fn deliveries(product: &Product, tenant: &Tenant, endpoint: &str) -> [String; 2] {
+    ["show", "exceptions"].map(|command| {
+        let (code, out, err) = product.run(&["endpoint", command, &tenant.id, endpoint]);
+        assert_eq!(code, Some(0), "{out}{err}");
+        out
+    })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_is_the_same_and_goes_on_where_it_was() {
     const QUEUED: usize = 25;
@@ -193,8 +215,10 @@ async fn everything_is_the_same_and_goes_on_where_it_was() {
             "idempotency_key": format!("waiting-{n}"), "priority": (["high", "normal", "low"][n % 3])});
         queued.push(send(&product, &busy, body).await);
     }
+    let endpoint = failing_endpoint(&product, &busy).await;
     let before = everything(&product, &tenants).await;
     product.kill();
+    let delivered = deliveries(&product, &busy, &endpoint);
 
     point_at_mongo(&mut product).await;
     let folder = product.data_dir();
@@ -206,13 +230,16 @@ async fn everything_is_the_same_and_goes_on_where_it_was() {
     );
     let (code, out, err) = migrate(&product, &folder, &[]);
     assert_eq!(code, Some(0), "{out}{err}");
-    for part in ["verified", "MIGRATED", "tenants        4"] {
+    for part in ["verified", "MIGRATED", "tenants              4"] {
         assert!(out.contains(part), "{part}: {out}");
     }
     assert!(
         err.contains("copying messages: ") && err.contains("(100 %)"),
         "lines and no bar: {err}"
     );
+
+    // An endpoint is where it was, and what it has not taken is still open.
+    assert_eq!(deliveries(&product, &busy, &endpoint), delivered);
 
     // Without a worker nothing moves yet.
     product.spawn("api");

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 use bson::oid::ObjectId;
 use bson::{RawDocument, RawDocumentBuf, doc, rawdoc};
-use dakghar_core::domain::callback::Advance;
+use dakghar_core::domain::callback::{Advance, CallbackException, exception_id};
 use dakghar_core::ports::{Saved, StoreError};
 
 use crate::mongo::MongoStore;
@@ -58,8 +58,8 @@ impl MongoStore {
             for exception in &advance.exceptions {
                 match callback::encode_exception(exception) {
                     Ok(document) => {
-                        let id = callback::exception_id(&exception.endpoint_id, exception.placed.place);
-                        let by_id = rawdoc! { "q": { "_id": id }, "u": document, "upsert": true, "hint": BY_ID };
+                        let by_id =
+                            rawdoc! { "q": { "_id": exception.id() }, "u": document, "upsert": true, "hint": BY_ID };
                         statements.push((place, by_id));
                     }
                     Err(error) => answers[place] = Err(error),
@@ -98,7 +98,7 @@ impl MongoStore {
             }
             let (progress, save_id) = (&advance.progress, ObjectId::new());
             let id = progress.endpoint_id.to_string();
-            match callback::encode_progress(progress, save_id) {
+            match callback::encode_progress(progress, progress.version + 1, save_id) {
                 Ok(document) => {
                     // Nothing is stored under the version 0. So the first save inserts, or meets the key of another.
                     let version = counter(progress.version);
@@ -205,12 +205,7 @@ impl MongoStore {
             if !advance.over.is_empty() {
                 let endpoint_id = &advance.progress.endpoint_id;
                 with_over.push(place);
-                over.extend(
-                    advance
-                        .over
-                        .iter()
-                        .map(|over| callback::exception_id(endpoint_id, *over)),
-                );
+                over.extend(advance.over.iter().map(|over| exception_id(endpoint_id, *over)));
             }
         }
         let (noted, ended) = tokio::join!(
@@ -240,8 +235,7 @@ impl MongoStore {
 
 /// The ids of what an advance has written.
 fn exception_ids(advance: &Advance) -> impl Iterator<Item = String> {
-    let exceptions = advance.exceptions.iter();
-    exceptions.map(|exception| callback::exception_id(&exception.endpoint_id, exception.placed.place))
+    advance.exceptions.iter().map(CallbackException::id)
 }
 
 fn fail(places: &[usize], error: &StoreError, answers: &mut Answers) {

@@ -6,7 +6,9 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use bson::{Bson, Document, doc};
-use dakghar_core::domain::callback::{Advance, AttemptLog, CallbackException, CallbackProgress, EXCEPTIONS_MAX};
+use dakghar_core::domain::callback::{
+    Advance, AttemptLog, CallbackException, CallbackProgress, EXCEPTIONS_MAX, exception_id,
+};
 use dakghar_core::domain::feed::Place;
 use dakghar_core::domain::ids::{AttemptLogId, EndpointId, TenantId};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged as _};
@@ -55,7 +57,7 @@ impl CallbackStore for MongoStore {
         if limit.items == 0 {
             return Ok(Listed::empty());
         }
-        let from = callback::exception_id(endpoint_id, after);
+        let from = exception_id(endpoint_id, after);
         let ids = doc! { "$gt": from, "$lt": behind(endpoint_id) };
         let (filter, index) = in_state(asked, ids);
         let order = match asked {
@@ -89,7 +91,7 @@ impl CallbackStore for MongoStore {
         if places.is_empty() {
             return Ok(Vec::new());
         }
-        let ids = places.iter().map(|place| callback::exception_id(endpoint_id, *place));
+        let ids = places.iter().map(|place| exception_id(endpoint_id, *place));
         let ids: Vec<String> = ids.collect();
         let query = Query::new(doc! { "_id": { "$in": ids } }, BY_ID)
             .sort(doc! { "_id": 1 })

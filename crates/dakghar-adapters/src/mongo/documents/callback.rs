@@ -7,7 +7,7 @@ use bson::oid::ObjectId;
 use bson::{DateTime, RawDocument, RawDocumentBuf};
 use dakghar_core::domain::callback::{
     Attempt, AttemptLog, CallEnd, CallbackException, CallbackProgress, EndpointBreaker, ExceptionState, LastAttempt,
-    OpenBreaker, ReplayProgress,
+    OpenBreaker, ReplayProgress, exception_id,
 };
 use dakghar_core::domain::feed::{EntryKind, Place, PlacedEntry};
 use dakghar_core::domain::ids::{AttemptLogId, ConversationId, EndpointId, EntryId, ReplayId, TenantId};
@@ -77,7 +77,7 @@ struct ReplayFields {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ExceptionFields<'a> {
-    /// The endpoint and the place: see [`exception_id`].
+    /// The endpoint and the place: see [`exception_id`](dakghar_core::domain::callback::exception_id).
     #[serde(rename = "_id")]
     id: Cow<'a, str>,
     schema_version: i32,
@@ -137,11 +137,6 @@ struct AttemptFields<'a> {
     is_replay: bool,
 }
 
-/// The id of an exception. Those of an endpoint are in the order of the places.
-pub(in crate::mongo) fn exception_id(endpoint_id: &EndpointId, place: Place) -> String {
-    format!("{endpoint_id}/{:016x}", place.number())
-}
-
 /// The id of a log of attempts. Those of an endpoint are in the order of their times.
 pub(in crate::mongo) fn log_id(endpoint_id: &EndpointId, id: AttemptLogId) -> String {
     format!("{endpoint_id}/{id}")
@@ -152,9 +147,10 @@ pub(in crate::mongo) fn log_in(id: &str) -> Option<AttemptLogId> {
     AttemptLogId::parse(id.split_once('/')?.1).ok()
 }
 
-/// The progress as a document, under its next version.
+/// The progress as a document, under this version.
 pub(in crate::mongo) fn encode_progress(
     progress: &CallbackProgress,
+    version: u64,
     save_id: ObjectId,
 ) -> Result<RawDocumentBuf, StoreError> {
     let open = |open: OpenBreaker| OpenFields {
@@ -186,7 +182,7 @@ pub(in crate::mongo) fn encode_progress(
         failed_at: progress.failed_at.map(date),
         replay: progress.replay.as_ref().map(replay),
         updated_at: date(progress.updated_at),
-        version: counter(progress.version + 1),
+        version: counter(version),
         save_id,
     })
 }
@@ -250,7 +246,7 @@ pub(in crate::mongo) fn encode_exception(exception: &CallbackException) -> Resul
         answer: last.answer.clone().map(Cow::Owned),
     };
     to_raw(&ExceptionFields {
-        id: exception_id(&exception.endpoint_id, exception.placed.place).into(),
+        id: exception.id().into(),
         schema_version: SCHEMA_VERSION,
         tenant_id: entry.tenant_id.to_string().into(),
         entry: entry_fields(entry),

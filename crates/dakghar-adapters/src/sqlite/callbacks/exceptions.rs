@@ -16,7 +16,7 @@ use crate::sqlite::rows::millis;
 use crate::stored::whole_millis;
 
 /// In the order in which [`exception`] reads them. The last one is for indexes only.
-pub(super) static COLUMNS: LazyLock<String> = LazyLock::new(|| {
+pub(in crate::sqlite) static COLUMNS: LazyLock<String> = LazyLock::new(|| {
     format!(
         "endpoint_id, {}, conversation_id, state, next_at, attempts, since, last_at, last_took_ms, last_end, \
          last_answer, is_replay, dead_at",
@@ -124,7 +124,7 @@ pub(super) fn remove(conn: &Connection, endpoint_id: EndpointId, place: Place) -
 }
 
 /// A row with all [`COLUMNS`].
-pub(super) fn exception(row: &Row<'_>) -> Read<CallbackException> {
+pub(in crate::sqlite) fn exception(row: &Row<'_>) -> Read<CallbackException> {
     let mut cells = Cells::of(row);
     // The fields of a struct expression are evaluated in the order in which they are written.
     Ok(CallbackException {

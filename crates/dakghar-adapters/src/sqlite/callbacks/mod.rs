@@ -20,6 +20,9 @@ use super::failure::Outcome;
 use super::feed::integer;
 use super::texts::before_text;
 
+pub(super) use exceptions::{COLUMNS as EXCEPTION_COLUMNS, exception};
+pub(super) use progress::{COLUMNS as PROGRESS_COLUMNS, progress};
+
 #[cfg(test)]
 pub(super) use attempts::{FORGET as FORGET_ATTEMPTS, LIST as LIST_ATTEMPTS};
 #[cfg(test)]

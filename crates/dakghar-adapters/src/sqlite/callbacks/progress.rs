@@ -13,7 +13,7 @@ use crate::sqlite::rows::millis;
 use crate::stored::waiting_line::WaitingLineFields;
 
 /// In the order in which [`progress`] reads them.
-pub(super) const COLUMNS: &str = "endpoint_id, tenant_id, after_place, waiting, failures, failing_since, open_since, probe_at, \
+pub(in crate::sqlite) const COLUMNS: &str = "endpoint_id, tenant_id, after_place, waiting, failures, failing_since, open_since, probe_at, \
     probes, not_before, delivered, failed, expired, delivered_at, failed_at, replay_id, replay_at, replay_delivered, \
     replay_failed, replay_ended_at, updated_at, version";
 
@@ -73,7 +73,7 @@ pub(super) fn save(conn: &Connection, progress: &CallbackProgress) -> Outcome<bo
 }
 
 /// A row with all [`COLUMNS`].
-pub(super) fn progress(row: &Row<'_>) -> Read<CallbackProgress> {
+pub(in crate::sqlite) fn progress(row: &Row<'_>) -> Read<CallbackProgress> {
     let mut cells = Cells::of(row);
     // The fields of a struct expression are evaluated in the order in which they are written.
     Ok(CallbackProgress {

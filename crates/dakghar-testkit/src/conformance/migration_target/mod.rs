@@ -7,18 +7,20 @@ pub use record::*;
 
 use std::sync::Arc;
 
+use dakghar_core::domain::callback::{CallbackException, CallbackProgress, ExceptionState};
 use dakghar_core::domain::migration::{Kind, Record};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::{
     Conversation, ConversationId, ConversationKind, Direction, Endpoint, FeedEntry, Message, Place, PlacedEntry,
     Tenant, TenantId, WebhookEvent,
 };
-use dakghar_core::ports::{Acceptance, FeedStore, MigrationTarget, StoreError};
+use dakghar_core::ports::{Acceptance, CallbackStore, FeedStore, MessageStore, MigrationTarget, StoreError};
 
 use super::stores::{Stores, accept_all};
 use crate::samples::{
-    With as _, at, endpoint, endpoint_full, event, event_bare, inbound, inbound_bare, meta_app, meta_app_full,
-    outbound, outbound_full, person, phone_number_id, status_record, status_record_full, tenant, tenant_full, with_key,
+    With as _, at, callback_exception, callback_exception_full, callback_progress, callback_progress_full, endpoint,
+    endpoint_full, event, event_bare, inbound, inbound_bare, meta_app, meta_app_full, outbound, outbound_full, person,
+    phone_number_id, status_record, status_record_full, tenant, tenant_full, with_key,
 };
 use dakghar_core::domain::message::EvidenceStatus;
 use dakghar_core::domain::meta_app::MetaApp;
@@ -90,6 +92,38 @@ fn endpoints(owner: TenantId) -> Vec<Record> {
         .to_vec()
 }
 
+/// How far endpoints are, of every sort.
+fn progress(owner: TenantId) -> Vec<Record> {
+    [
+        callback_progress(endpoint(owner).id, owner),
+        callback_progress_full(endpoint(owner).id, owner),
+        callback_progress(endpoint(owner).id, tenant().id),
+    ]
+    .map(|progress| {
+        Record::Progress(Box::new(CallbackProgress {
+            version: VERSION,
+            ..progress
+        }))
+    })
+    .to_vec()
+}
+
+/// What endpoints have not taken, of every sort.
+fn exceptions(owner: TenantId) -> Vec<Record> {
+    let id = endpoint(owner).id;
+    let dead = CallbackException {
+        state: ExceptionState::Dead,
+        ..callback_exception_full(id, owner, Place::new(1 << 40))
+    };
+    [
+        callback_exception(id, owner, Place::new(7)),
+        callback_exception_full(id, owner, Place::new(8)),
+        dead,
+    ]
+    .map(|exception| Record::Exception(Box::new(exception)))
+    .to_vec()
+}
+
 /// Records of one kind, of every sort, as an installation leaves them.
 fn records(kind: Kind) -> Vec<Record> {
     let owner = tenant().id;
@@ -138,6 +172,8 @@ fn records(kind: Kind) -> Vec<Record> {
             })
             .to_vec(),
         Kind::Endpoints => endpoints(owner),
+        Kind::Progress => progress(owner),
+        Kind::Exceptions => exceptions(owner),
         Kind::Feed => [(owner, 7), (owner, 8), (tenant().id, 1)]
             .map(|(tenant_id, place)| {
                 let entry = FeedEntry::of_event(&event(tenant_id)).expect("it has a tenant");
@@ -182,6 +218,33 @@ async fn assert_endpoint(under_test: &TargetUnderTest, endpoint: &Endpoint) {
     assert!(found.expect("the store answers").contains(endpoint));
 }
 
+async fn assert_message(messages: &dyn MessageStore, message: &Message) {
+    assert_eq!(messages.load(&[message.key()]).await, [Ok(Some(message.clone()))]);
+    if let Some(idempotency) = &message.accepted.idempotency {
+        let again = outbound(message.accepted.tenant_id)
+            .with(|message| message.accepted.idempotency = Some(idempotency.clone()));
+        let replay = Acceptance::Replay {
+            message_id: message.accepted.id,
+            status: message.delivery.status,
+            fingerprint: idempotency.fingerprint,
+        };
+        assert_eq!(messages.accept(vec![again]).await, [Ok(replay)]);
+    }
+    if message.accepted.direction == Direction::Outbound {
+        for wamid in &message.delivery.wamids {
+            let reference = (message.accepted.phone_number_id.clone(), wamid.clone());
+            let found = messages.find_by_wamid(&[reference]).await;
+            assert_eq!(found, Ok(vec![Some(message.key())]));
+        }
+    }
+}
+
+async fn assert_exception(callbacks: &dyn CallbackStore, exception: CallbackException) {
+    let places = [exception.placed.place];
+    let found = callbacks.find_exceptions(&exception.endpoint_id, &places).await;
+    assert_eq!(found, Ok(vec![exception]));
+}
+
 async fn assert_placed(feed: &dyn FeedStore, placed: PlacedEntry) {
     let from = placed.place.before();
     let found = feed.entries(&placed.entry.tenant_id, from, PageLimit::items(1)).await;
@@ -196,6 +259,7 @@ pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
         statuses,
         events,
         feed,
+        callbacks,
         ..
     } = &under_test.stores;
     for kind in Kind::ALL {
@@ -212,30 +276,16 @@ pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
                     let found = conversations.find(&conversation.tenant_id, &conversation.id).await;
                     assert_eq!(found, Ok(Some(conversation)));
                 }
-                Record::Message(message) => {
-                    assert_eq!(messages.load(&[message.key()]).await, [Ok(Some(*message.clone()))]);
-                    if let Some(idempotency) = &message.accepted.idempotency {
-                        let again = outbound(message.accepted.tenant_id)
-                            .with(|message| message.accepted.idempotency = Some(idempotency.clone()));
-                        let replay = Acceptance::Replay {
-                            message_id: message.accepted.id,
-                            status: message.delivery.status,
-                            fingerprint: idempotency.fingerprint,
-                        };
-                        assert_eq!(messages.accept(vec![again]).await, [Ok(replay)]);
-                    }
-                    if message.accepted.direction == Direction::Outbound {
-                        for wamid in &message.delivery.wamids {
-                            let reference = (message.accepted.phone_number_id.clone(), wamid.clone());
-                            let found = messages.find_by_wamid(&[reference]).await;
-                            assert_eq!(found, Ok(vec![Some(message.key())]));
-                        }
-                    }
-                }
+                Record::Message(message) => assert_message(&**messages, &message).await,
                 Record::Status(status) => {
                     let listed = statuses.statuses_of(&status.key, PageLimit::items(100)).await;
                     assert_eq!(listed.expect("the store answers").items, [status]);
                 }
+                Record::Progress(progress) => {
+                    let found = callbacks.progress(&[progress.endpoint_id]).await;
+                    assert_eq!(found, [Ok(Some(*progress))]);
+                }
+                Record::Exception(exception) => assert_exception(&**callbacks, *exception).await,
                 Record::Entry(placed) => assert_placed(&**feed, placed).await,
                 Record::Event(event) => {
                     let listed = events.list(event.tenant_id.as_ref(), None, PageLimit::items(100)).await;
