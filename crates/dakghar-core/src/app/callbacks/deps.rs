@@ -8,7 +8,7 @@ use super::bodies::CallbackBodies;
 use super::opened::Opened;
 use crate::app::endpoints::Endpoints;
 use crate::app::failure::Failure;
-use crate::app::feed::FeedReading;
+use crate::app::feed::{FeedReading, JustPlaced};
 use crate::app::messages::Messages;
 use crate::app::stale::ROUNDS_MAX;
 use crate::app::tenants::directory::Directory;
@@ -34,6 +34,7 @@ pub(super) struct Deps {
     pub(super) events: Arc<dyn EventStore>,
     pub(super) news: Arc<dyn FeedNews>,
     pub(super) feed: FeedReading,
+    pub(super) just_placed: Arc<JustPlaced>,
     pub(super) messages: Messages,
     pub(super) directory: Arc<Directory>,
     pub(super) advances: Advances,

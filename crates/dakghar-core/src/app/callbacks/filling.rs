@@ -72,18 +72,21 @@ impl EndpointRun {
     pub(super) async fn fill_window(&mut self) -> Result<(), Failure> {
         let tenant_id = self.endpoint.tenant_id;
         let after = self.window.read_to();
-        let listed = self
-            .deps
-            .entries
-            .entries(&tenant_id, after, PageLimit::items(READ_MAX))
-            .await?;
+        let limit = PageLimit::items(READ_MAX);
+        let listed = match self.deps.just_placed.behind(&tenant_id, after, limit) {
+            Some(known) => known,
+            None => self.deps.entries.entries(&tenant_id, after, limit).await?,
+        };
         let Some(first) = listed.items.first() else {
             self.is_at_end = true;
             return Ok(());
         };
-        if first.place != after.plus(1) {
+        let has_gap = first.place != after.plus(1);
+        if has_gap {
             self.pass_gap(after, first.place).await?;
         }
+        // What tells of a gap stands behind what was read.
+        let is_last = listed.next.is_none() && !has_gap;
         let last = listed.items.last().map_or(after, |placed| placed.place);
         let mut wanted: Vec<PlacedEntry> = listed.items;
         wanted.retain(|placed| self.may_want(&placed.entry) && !self.pending.has(placed.place));
@@ -107,6 +110,8 @@ impl EndpointRun {
             };
             self.window.add(item.place(), item);
         }
+        // What comes from now on is told.
+        self.is_at_end = is_last && read == asked;
         // Those whose records had no room are read next time.
         self.window
             .pass_over(if read == asked { last } else { read_to.unwrap_or(after) });

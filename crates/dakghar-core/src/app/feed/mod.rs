@@ -1,6 +1,7 @@
 //! The feed: places are given, and entries are read with what they name.
 
 mod changed;
+mod just_placed;
 mod meta_form;
 mod owning;
 mod reading;
@@ -14,5 +15,6 @@ pub use reading::{EntryData, FeedItem, FeedPage};
 pub use sequencing::{Sequenced, Sequencing};
 pub use watching::{FeedSubscription, Watching};
 
+pub(super) use just_placed::JustPlaced;
 pub(super) use meta_form::posted_body;
 pub(super) use reading::FeedReading;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::app::failure::Failure;
+use crate::app::feed::just_placed::JustPlaced;
 use crate::app::feed::owning::Owning;
 use crate::app::feed::stuck::StuckFeeds;
 use crate::app::feed::watching::Watching;
@@ -37,7 +38,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const LOOK_WITHOUT_NEWS: Duration = Duration::from_millis(50);
 /// The rest after a step, for each entry that it placed: what comes meanwhile shares the next transaction. So little waits
 /// little, and much costs no more transactions than at [`REST_MAX`].
-const REST_PER_ENTRY: Duration = Duration::from_millis(1);
+const REST_PER_ENTRY: Duration = Duration::from_micros(250);
 /// The longest rest.
 const REST_MAX: Duration = Duration::from_millis(50);
 
@@ -72,6 +73,7 @@ pub struct Sequencing {
     owning: Owning,
     /// The ends of feeds as they were last seen. They may be wrong.
     ends: Mutex<HashMap<TenantId, Place>>,
+    just_placed: Arc<JustPlaced>,
     stuck: StuckFeeds,
     late: Episode,
 }
@@ -86,9 +88,15 @@ impl Sequencing {
             metrics: ports.metrics.clone(),
             owning: Owning::new(ports.clock.clone(), name),
             ends: Mutex::default(),
+            just_placed: Arc::default(),
             stuck: StuckFeeds::default(),
             late: Episode::default(),
         }
+    }
+
+    /// What was placed here lately.
+    pub(in crate::app) const fn just_placed(&self) -> &Arc<JustPlaced> {
+        &self.just_placed
     }
 
     /// True if there is something to do here. Where the store gives places itself, there never is.
@@ -128,7 +136,8 @@ impl Sequencing {
         }
     }
 
-    /// Tells the others that this process owns nothing any more.
+    /// Tells the others that this process owns nothing any more. To be called when nothing is handed out here any more, and
+    /// after the last step: a step that ends later would say that it is there.
     pub async fn leave(&self) -> Result<(), Failure> {
         let Some(arrivals) = &self.arrivals else { return Ok(()) };
         Ok(self.owning.leave(&**arrivals).await?)
@@ -139,7 +148,11 @@ impl Sequencing {
         let Some(store) = &self.arrivals else {
             return Ok(Sequenced::default());
         };
+        let handed_out = self.owning.handed_out();
         let owned = self.owning.attend(&**store).await?;
+        if self.owning.handed_out() != handed_out {
+            self.watching.miss_endpoints();
+        }
         if owned == Partitions::default() {
             return Ok(Sequenced::default());
         }
@@ -242,6 +255,7 @@ impl Sequencing {
             let ends = new_ends.iter().map(|end| (end.tenant_id, end.last));
             self.ends.lock().extend(ends);
             self.metrics.feed_placed.inc_by(placed);
+            self.just_placed.note(chunks);
             // Should the process die before, those who wait look by themselves after a while.
             self.watching.tell(&new_ends);
             return Ok(Some(placed));
@@ -331,7 +345,7 @@ mod tests {
     #[test]
     fn little_waits_little_and_a_flood_shares_its_transactions() {
         let rest = |placed, has_more| Sequenced { placed, has_more }.rest().as_millis();
-        assert_eq!([rest(0, false), rest(3, false), rest(u64::MAX, false)], [0, 3, 50]);
+        assert_eq!([rest(0, false), rest(12, false), rest(u64::MAX, false)], [0, 3, 50]);
         assert_eq!(rest(500, true), 0, "a full step is followed by the next");
     }
 }

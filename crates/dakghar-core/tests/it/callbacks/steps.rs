@@ -91,6 +91,22 @@ fn a_look_at_a_feed_that_has_nothing_new_is_one_read() {
 }
 
 #[test]
+fn the_end_of_a_feed_is_known_by_the_page_that_has_its_last_entry() {
+    let mut story = Story::new(|_| ());
+    story.events(1);
+    assert_eq!(story.step(), Some(1));
+    let before = story.world.wire.calls().len();
+    let mut run = story.run.take().expect("it runs");
+    let run = story.world.step(async move {
+        // Nobody tells of more.
+        assert!(matches!(run.step().await, Ok(CallbacksStep::Begin(calls)) if calls.is_empty()));
+        run
+    });
+    assert_eq!(story.world.wire.calls()[before..], [Call::Advance], "it is only written down");
+    assert_eq!(run.wait_max(), None);
+}
+
+#[test]
 fn one_that_was_given_up_is_left_alone_until_a_change_of_it_is_told() {
     let mut story = Story::new(|endpoint| endpoint.concurrency = 1);
     story.events(3);
