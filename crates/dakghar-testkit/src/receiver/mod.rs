@@ -51,6 +51,7 @@ struct Seen {
 pub struct Receiver {
     port: u16,
     seen: Arc<watch::Sender<Seen>>,
+    replies: Arc<Mutex<VecDeque<Reply>>>,
     accepting: AbortHandle,
 }
 
@@ -74,9 +75,19 @@ impl Receiver {
             seen: Arc::new(watch::Sender::default()),
             tls,
         };
-        let seen = peer.seen.clone();
+        let (seen, replies) = (peer.seen.clone(), peer.replies.clone());
         let accepting = tokio::spawn(accept(listener, peer)).abort_handle();
-        Self { port, seen, accepting }
+        Self {
+            port,
+            seen,
+            replies,
+            accepting,
+        }
+    }
+
+    /// Answers 200 to what comes from now on.
+    pub fn recover(&self) {
+        self.replies.lock().clear();
     }
 
     /// Its port on 127.0.0.1.

@@ -22,29 +22,36 @@ pub fn endpoint(receiver: &Receiver) -> Value {
 pub async fn check(installation: &Installation) -> Vec<String> {
     let mut broken = Vec::new();
     for (tenant, receiver) in installation.tenants.iter().zip(&installation.receivers) {
-        let deadline = Instant::now() + DELIVERY_MAX;
-        loop {
-            // First these: whatever came is in the feed by the time that it is read.
-            let requests = receiver.requests();
-            let entries = feeds::read(installation, &tenant.id, &mut Vec::new()).await;
-            let came: BTreeSet<&str> = requests.iter().filter_map(id).collect();
-            let missing = entries.iter().filter(|entry| !came.contains(entry.id.as_str())).count();
-            if missing == 0 {
-                broken.extend(look_at(&tenant.id, &entries, &requests));
-                break;
-            }
-            if Instant::now() > deadline {
-                let all = entries.len();
-                broken.push(format!(
-                    "{missing} of {all} entries did not reach the endpoint of {}",
-                    tenant.id
-                ));
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
+        broken.extend(delivered(installation, &tenant.id, receiver, DELIVERY_MAX).await);
     }
     broken
+}
+
+/// Waits, for so long at most, until everything in the feed of a tenant has reached a receiver. Returns what is wrong.
+pub async fn delivered(
+    installation: &Installation,
+    tenant: &str,
+    receiver: &Receiver,
+    patience: Duration,
+) -> Vec<String> {
+    let deadline = Instant::now() + patience;
+    loop {
+        // First these: whatever came is in the feed by the time that it is read.
+        let requests = receiver.requests();
+        let entries = feeds::read(installation, tenant, &mut Vec::new()).await;
+        let came: BTreeSet<&str> = requests.iter().filter_map(id).collect();
+        let missing = entries.iter().filter(|entry| !came.contains(entry.id.as_str())).count();
+        if missing == 0 {
+            return look_at(tenant, &entries, &requests);
+        }
+        if Instant::now() > deadline {
+            let all = entries.len();
+            return vec![format!(
+                "{missing} of {all} entries did not reach the endpoint of {tenant}"
+            )];
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }
 
 fn id(request: &ReceivedRequest) -> Option<&str> {

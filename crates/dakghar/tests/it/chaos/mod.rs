@@ -29,6 +29,7 @@ mod mongo;
 mod nemesis;
 mod node;
 mod owners;
+mod receivers;
 mod redis;
 mod repeats;
 mod report;
