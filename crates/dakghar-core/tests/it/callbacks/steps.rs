@@ -102,7 +102,11 @@ fn the_end_of_a_feed_is_known_by_the_page_that_has_its_last_entry() {
         assert!(matches!(run.step().await, Ok(CallbacksStep::Begin(calls)) if calls.is_empty()));
         run
     });
-    assert_eq!(story.world.wire.calls()[before..], [Call::Advance], "it is only written down");
+    assert_eq!(
+        story.world.wire.calls()[before..],
+        [Call::Advance],
+        "it is only written down"
+    );
     assert_eq!(run.wait_max(), None);
 }
 

@@ -165,7 +165,11 @@ async fn a_dry_run_changes_nothing() {
     let before = (names(), std::fs::read(folder.join("dakghar.sqlite3")).expect("a file"));
     let (code, out, err) = migrate(&product, &folder, &["--dry-run"]);
     assert_eq!(code, Some(0), "{out}{err}");
-    for part in ["tenants              1", "messages             1", "nothing was changed"] {
+    for part in [
+        "tenants              1",
+        "messages             1",
+        "nothing was changed",
+    ] {
         assert!(out.contains(part), "{part}: {out}");
     }
     let after = (names(), std::fs::read(folder.join("dakghar.sqlite3")).expect("a file"));
