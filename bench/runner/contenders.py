@@ -110,15 +110,29 @@ class Contender(ABC):
                  "--token", token, "--messages-per-second", per_second, "--out", path)
         return path
 
-    def receive_callbacks(self, tenants: Path, url: Callable[[int], str]) -> None:
+    def receive_callbacks(self, tenants: Path, url: Callable[[int], str], **more: object) -> None:
         """Gives each tenant the URL that its inbound messages are handed to."""
         for n, tenant in enumerate(json.loads(tenants.read_text())):
             method, path, body = self.callback_request(tenant["tenantId"], url(n))
-            request = urllib.request.Request(
-                self.base + path, json.dumps(body).encode(), method=method,
-                headers={"Content-Type": "application/json", "Authorization": f"Bearer {ADMIN_KEY}"},
-            )  # fmt: skip
-            urllib.request.urlopen(request, timeout=10).close()
+            self._ask(method, path, {**body, **more})
+
+    def behind(self, tenants: Path) -> int:
+        """Entries of all feeds that their endpoints have still to come to, and those that they have not taken."""
+        behind = 0
+        for tenant in json.loads(tenants.read_text()):
+            path = f"/tenants/{tenant['tenantId']}/endpoints"
+            for endpoint in self._ask("GET", path)["data"]:
+                progress = self._ask("GET", f"{path}/{endpoint['endpointId']}")["progress"]
+                behind += progress["behind"] + progress["openExceptions"]
+        return behind
+
+    def _ask(self, method: str, path: str, body: dict | None = None) -> dict:
+        request = urllib.request.Request(
+            self.base + path, body and json.dumps(body).encode(), method=method,
+            headers={"Content-Type": "application/json", "Authorization": f"Bearer {ADMIN_KEY}"},
+        )  # fmt: skip
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.loads(answer.read() or b"{}")
 
     def callback_request(self, tenant_id: str, url: str) -> tuple[str, str, dict]:
         """How the contender is told: by default as Dakghar is, with as much room as an endpoint can have."""

@@ -2,7 +2,7 @@
 
 from ..measure import Scenario
 from .accept import Accept
-from .callbacks import CallbackLatency, Callbacks
+from .callbacks import CallbackLatency, CallbackMemory, Callbacks
 from .drain import Drain
 from .fairness import Fairness
 from .growth import Growth, TenantGrowth
@@ -13,6 +13,6 @@ from .start import Start
 from .webhook import Webhook, WebhookRate
 
 ALL: list[Scenario] = [
-    Accept(), Drain(), Webhook(), WebhookRate(), Callbacks(), CallbackLatency(), Latency(), Fairness(), Growth(), TenantGrowth(), Memory(), Start(),
+    Accept(), Drain(), Webhook(), WebhookRate(), Callbacks(), CallbackLatency(), CallbackMemory(), Latency(), Fairness(), Growth(), TenantGrowth(), Memory(), Start(),
     Keys(),
 ]  # fmt: skip

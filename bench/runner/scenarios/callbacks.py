@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..contenders import APP_SECRET, Contender
-from ..load import ReceiverPeer, run_load
+from ..load import ReceiverPeer, run_load, run_long_load
 from ..measure import Bench, Case, Outcome, Scenario, Settings
-from ..processes import free_port
+from ..processes import MemoryWatch, free_port
 from . import problems
+from .drain import send
 from .webhook import post_webhooks
 
 RATE = 250
 #: The last ones, where two receivers are bad: one hangs, and at the other nobody listens.
 BAD = 2
+#: Tenants with a feed that an endpoint each is behind with, and the messages that the feed is grown from.
+BEHIND = 10
+TEMPLATES = 200
 
 
 class Callbacks(Scenario):
@@ -103,6 +108,36 @@ class CallbackLatency(Scenario):
             "answerP99Ms": answer.get("p99"),
         }
         return Outcome(metrics, problems.of_failures(report))
+
+
+class CallbackMemory(Scenario):
+    name = "callback-memory"
+    title = "Memory with events that wait for endpoints which take nothing"
+    headline = ("peakMb", "MB", False)
+    details = ("atEndMb", "behind")
+    is_long = True
+    contenders = ("dakghar",)
+    by_size = ("peakMb", "atEndMb")
+
+    def cases(self, settings: Settings) -> list[Case]:
+        top = settings.growth_exponent_max
+        return [Case(f"1e{exponent}", f"{10**exponent:,} events waiting", {"total": 10**exponent}) for exponent in sorted({3, top})]
+
+    def measure(self, case: Case, contender: Contender, bench: Bench) -> Outcome:
+        with receiver(contender, bench) as peer:
+            contender.start()
+            tenants = contender.register(BEHIND)
+            send(contender, tenants, TEMPLATES, bench)
+            contender.stop()
+            run_long_load("grow", *contender.store, "--total", case.options["total"])
+            contender.start()
+            urls = [f"http://127.0.0.1:{peer.dead_port}/", f"{peer.url}/hang/0"]
+            with bench.meter(contender), MemoryWatch(contender.processes) as watch:
+                contender.receive_callbacks(tenants, lambda n: urls[n % 2], kinds=["*"], startAt="beginning")
+                time.sleep(bench.settings.pick(30, 120))
+            behind = contender.behind(tenants)
+        metrics = {"peakMb": max(watch.samples_mb), "atEndMb": watch.samples_mb[-1], "behind": behind}
+        return Outcome(metrics, [] if behind >= 0.9 * case.options["total"] else [f"only {behind} events wait"])
 
 
 @contextmanager
