@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::CallbacksStep;
+use dakghar_core::domain::WebhookEvent;
 use dakghar_core::domain::endpoint::DeliveryOrder;
+use dakghar_core::ports::{EventStore as _, LOAD_BYTES_MAX};
+use dakghar_testkit::samples;
 
-use super::{Endpoint, EndpointState, Story, URL, firsts};
+use super::{Endpoint, EndpointState, Story, URL, at_once, firsts};
 use crate::world::wire::{Call, Fate};
 
 impl Story {
@@ -108,6 +111,35 @@ fn the_end_of_a_feed_is_known_by_the_page_that_has_its_last_entry() {
         "it is only written down"
     );
     assert_eq!(run.wait_max(), None);
+}
+
+#[test]
+fn a_page_whose_records_one_read_has_no_room_for_does_not_end_a_feed() {
+    let mut story = Story::new(|_| ());
+    let raw = "x".repeat(LOAD_BYTES_MAX / 2);
+    for _ in 0..6 {
+        let event = WebhookEvent {
+            raw: raw.clone().into(),
+            amends: None,
+            ..samples::event(story.tenant.id)
+        };
+        at_once(story.world.store.record(&[event])).expect("no outage");
+    }
+    let (mut run, callbacks) = (story.run.take().expect("it runs"), story.callbacks.clone());
+    let run = story.world.step(async move {
+        // Nobody tells of more.
+        while let Ok(CallbacksStep::Begin(calls)) = run.step().await
+            && !calls.is_empty()
+        {
+            for call in calls {
+                let ended = callbacks.make(call).await;
+                run.ended(ended);
+            }
+        }
+        run
+    });
+    story.run = Some(run);
+    assert_eq!(story.posted(), firsts(1..=6));
 }
 
 #[test]
