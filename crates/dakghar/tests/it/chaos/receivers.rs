@@ -97,13 +97,14 @@ async fn f46_one_bad_entry_among_a_hundred() {
         json!({"from": format!("1650555{n:04}"), "id": format!("wamid.f46.{n}"), "timestamp": "1760000000",
             "type": "text", "text": {"body": "hello"}})
     };
-    let mut messages: Vec<Value> = (0..99).map(message).collect();
-    messages.insert(50, json!({"id": 17, "text": null}));
-    let change = |messages: &[Value]| {
+    let messages: Vec<Value> = (0..99).map(message).collect();
+    let bad = [json!({"id": {"wamid": 7}, "status": ["delivered"], "timestamp": null})];
+    let change = |list: &str, parts: &[Value]| {
         json!({"field": "messages", "value": {"messaging_product": "whatsapp",
-            "metadata": {"display_phone_number": "1555", "phone_number_id": "110"}, "messages": messages}})
+            "metadata": {"display_phone_number": "1555", "phone_number_id": "110"}, list: parts}})
     };
-    let changes: Vec<Value> = messages.chunks(10).map(change).collect();
+    let mut changes: Vec<Value> = messages.chunks(10).map(|some| change("messages", some)).collect();
+    changes.insert(5, change("statuses", &bad));
     let body = json!({"object": "whatsapp_business_account", "entry": [{"id": "900", "changes": changes}]});
     let posted = installation.sim.post_webhook_raw(body.to_string().into_bytes()).await;
     assert_eq!(posted.expect("an answer"), 200);
