@@ -101,7 +101,8 @@ def schema():
         "disruption": closed({"maxUnavailable": count}),
         "networkPolicy": closed({
             "enabled": flag, "apiFrom": peers, "metricsFrom": peers, "mongoTo": peers, "mongoPort": port,
-            "redisTo": peers, "redisPort": port, "publicExcept": cidrs, "publicExcept6": cidrs,
+            "redisTo": peers, "redisPort": port, "collectorTo": peers, "collectorPort": port,
+            "publicExcept": cidrs, "publicExcept6": cidrs,
             "publicPorts": {"type": "array", "minItems": 1, "items": port},
         }),
         "monitoring": closed({"serviceMonitor": flag, "rules": flag,

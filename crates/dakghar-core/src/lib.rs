@@ -10,4 +10,5 @@ pub mod group_commit;
 pub mod metrics;
 pub mod ports;
 mod signal;
+pub mod traces;
 pub mod vault;

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use bson::{Document, RawDocument, doc};
+use dakghar_core::domain::TraceContext;
 use dakghar_core::domain::feed::FeedEntry;
 use dakghar_core::domain::ids::{MessageKey, TenantId, Wamid};
 use dakghar_core::domain::message::{Reported, Standing, Status, StatusRecord};
@@ -157,8 +158,8 @@ impl MongoStore {
             return Ok(HashMap::new());
         }
         let ids: Vec<String> = keys.iter().map(|key| key.message_id.to_string()).collect();
-        let query =
-            Query::new(doc! { "_id": { "$in": ids } }, BY_ID).fields(doc! { "tenantId": 1, "status": 1, "wamids": 1 });
+        let query = Query::new(doc! { "_id": { "$in": ids } }, BY_ID)
+            .fields(doc! { "tenantId": 1, "status": 1, "wamids": 1, "trace": 1 });
         self.fetch_each(&self.messages, query, key, standing).await
     }
 
@@ -215,5 +216,13 @@ fn standing(raw: &RawDocument) -> Result<Standing, Unreadable> {
         }
         Err(_) => return Err(wrong("wamids")),
     };
-    Ok(Standing { status, wamids })
+    let trace = match raw.get("trace") {
+        Ok(None) => None,
+        Ok(Some(trace)) => {
+            let bytes = trace.as_binary().ok_or_else(|| wrong("trace"))?.bytes;
+            Some(TraceContext::from_bytes(bytes).ok_or_else(|| wrong("trace"))?)
+        }
+        Err(_) => return Err(wrong("trace")),
+    };
+    Ok(Standing { status, wamids, trace })
 }

@@ -14,7 +14,7 @@ use super::SqliteStore;
 use super::cells::{Cells, Read, asked_for, readable};
 use super::failure::Outcome;
 use super::feed;
-use super::rows::millis;
+use super::rows::{millis, trace};
 use super::texts;
 
 /// What counts for the state of a message. The first column names the message, for those who cannot be read.
@@ -31,7 +31,7 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
 });
 
 pub(super) const STANDING: &str = "\
-    SELECT id, status, wamid, wamids FROM messages INDEXED BY messages_by_id WHERE tenant_id = ? AND id = ?";
+    SELECT id, status, wamid, wamids, trace FROM messages INDEXED BY messages_by_id WHERE tenant_id = ? AND id = ?";
 
 pub(super) static REPORTS: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {REPORTED} FROM statuses WHERE tenant_id = ? AND message_id = ? LIMIT ?"));
@@ -118,7 +118,8 @@ fn standing(row: &Row<'_>) -> Read<Standing> {
     let wamid = cells.maybe_parse(Wamid::parse)?;
     let mut wamids = texts::parse_wamids(cells.get::<Option<String>>()?.as_deref())?;
     wamids.extend(wamid);
-    Ok(Standing { status, wamids })
+    let trace = trace(&mut cells)?;
+    Ok(Standing { status, wamids, trace })
 }
 
 fn reports_of(conn: &Connection, keys: &[MessageKey]) -> Outcome<Vec<Vec<Reported>>> {

@@ -59,6 +59,11 @@ impl Failure {
         }
     }
 
+    /// Returns the class of the failure, in a word for programs.
+    pub fn class(&self) -> &'static str {
+        Problem::from(self.clone()).code.as_str()
+    }
+
     /// True if the same request may succeed later without a change by anybody.
     pub const fn is_retryable(&self) -> bool {
         matches!(self.fault(), Fault::Surroundings)

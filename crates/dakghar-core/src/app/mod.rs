@@ -36,6 +36,7 @@ use crate::domain::opaque::OpaqueSigner;
 use crate::group_commit::BoxFuture;
 use crate::metrics::Metrics;
 use crate::ports::{Clock, Ports, Queue};
+use crate::traces::Traces;
 use crate::vault::SigningKeys;
 use callbacks::CallbacksSetup;
 use commits::Commits;
@@ -113,6 +114,8 @@ pub struct App {
     pub health: Arc<Health>,
     /// What this process counts about itself.
     pub metrics: Arc<Metrics>,
+    /// Where its traces go.
+    pub traces: Traces,
     callbacks: CallbacksSetup,
     clock: Arc<dyn Clock>,
     queue: Arc<dyn Queue>,
@@ -174,6 +177,7 @@ impl App {
             reading: Arc::new(Reading::new(ports.clone(), shared.messages.clone(), &keys.cursor)),
             health: health_of(&ports, &shared),
             clock: ports.clock.clone(),
+            traces: ports.traces.clone(),
             queue: ports.queue.clone(),
             sending: Arc::new(Sending::new(ports, settings, &commits, opaque, shared)),
             tenants,

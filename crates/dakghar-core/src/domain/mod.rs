@@ -36,6 +36,7 @@ pub mod steady;
 pub mod tenant;
 pub mod time;
 pub mod told_time;
+pub mod trace;
 pub mod webhook;
 
 pub use amendment::{AmendedContent, AmendedMessage, Amendment};
@@ -58,4 +59,5 @@ pub use problem::{ErrorCode, FieldError, Problem};
 pub use secret::Secret;
 pub use tenant::{PhoneNumber, Tenant};
 pub use time::{Present, Timestamp};
+pub use trace::TraceContext;
 pub use webhook::{EventReason, WebhookEvent};

@@ -40,6 +40,16 @@ label! {
 }
 
 label! {
+    /// Why a span was given up.
+    SpanDropped "reason" {
+        /// Too many bytes of them wait.
+        NoRoom = "no_room",
+        /// The collector does not take them.
+        Collector = "collector",
+    }
+}
+
+label! {
     /// The priority of messages.
     Lane "priority" {
         /// One-time codes.

@@ -18,7 +18,7 @@ pub use prometheus_client::metrics::gauge::Gauge;
 
 pub use labels::{
     Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, Limit, LiveWay,
-    Received, Redriven, TlsReload,
+    Received, Redriven, SpanDropped, TlsReload,
 };
 pub use store_calls::StoreCall;
 pub use table::{Metrics, Row, Unit};

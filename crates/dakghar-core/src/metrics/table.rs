@@ -12,7 +12,7 @@ use prometheus_client::registry::{self, Registry};
 use super::instruments::{Family, Histogram, Instrument, LabelDescription, Latency, Wait};
 use super::labels::{
     Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, Limit, LiveWay,
-    Received, Redriven, TlsReload,
+    Received, Redriven, SpanDropped, TlsReload,
 };
 use super::store_calls::StoreCall;
 
@@ -141,6 +141,8 @@ table! {
     callback_breakers_opened: Counter, "callback_breakers_opened", None, "Endpoints that took so few calls that they are only tried from time to time";
     callback_endpoints: Family<EndpointHealth, Gauge>, "callback_endpoints", None, "Endpoints to which this process delivers, by how they are";
     callback_exceptions: Gauge, "callback_exceptions", None, "Entries that the endpoints of this process have not taken and that are tried again, with those that wait for an earlier one of their conversation";
+    spans_exported: Counter, "spans_exported", None, "Spans of traces that the collector took";
+    spans_dropped: Family<SpanDropped, Counter>, "spans_dropped", None, "Spans of traces that were given up, by the reason";
     refused: Family<Limit, Counter>, "refused", None, "Requests and connections that were refused, by the limit they would have passed";
     tls_handshakes_failed: Counter, "tls_handshakes_failed", None, "Connections on which no TLS was agreed on";
     tls_reloads: Family<TlsReload, Counter>, "tls_reloads", None, "Changes of the files of the server's certificate, by what became of them";

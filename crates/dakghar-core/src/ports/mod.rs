@@ -13,6 +13,7 @@ pub mod quota;
 pub mod receivers;
 pub mod spool;
 pub mod store;
+pub mod traces;
 
 use std::sync::Arc;
 
@@ -33,8 +34,10 @@ pub use store::{
     Received, ReceivedMessage, RedriveStore, Save, Saved, StatusStore, StoreError, StoreHealth, TenantSaved,
     TenantStore, TimerStore,
 };
+pub use traces::SpanExporter;
 
 use crate::metrics::Metrics;
+use crate::traces::Traces;
 use crate::vault::Vault;
 
 /// The world, as ports.
@@ -99,4 +102,6 @@ pub struct Ports {
     pub ids: Arc<dyn IdGenerator>,
     /// What this process counts about itself.
     pub metrics: Arc<Metrics>,
+    /// Where its traces go.
+    pub traces: Traces,
 }

@@ -40,6 +40,7 @@ mod serve;
 mod starting;
 mod state;
 mod tls;
+mod trace_parent;
 mod unverified;
 mod views;
 mod webhook;

@@ -18,6 +18,7 @@ use dakghar_core::ports::{
     AppStore, ArrivalStore, FeedNews, HoldStore, IdGenerator as _, MessageStore, MessagesApi, Pacer, Ports, SendCall,
     TenantQuota, WebhookCodec,
 };
+use dakghar_core::traces::Traces;
 use dakghar_core::vault::SigningKeys;
 use dakghar_server::http::{HttpConfig, router};
 use dakghar_server::worker::watch_news;
@@ -165,6 +166,7 @@ impl Service {
             clock: clock.clone(),
             ids: Arc::new(ids_of_its_own()),
             metrics: Arc::default(),
+            traces: Traces::default(),
         };
         let settings = Settings {
             default_app: setup.default_app,

@@ -3,7 +3,7 @@
 
 use dakghar_core::domain::message::{EvidenceStatus, Reported, Standing, StatusRecord};
 use dakghar_core::domain::page::{Listed, PageLimit};
-use dakghar_core::domain::{Message, MessageKey, Status};
+use dakghar_core::domain::{Message, MessageKey, Status, TraceContext};
 use dakghar_core::ports::{Aged, AgedPortion, Save, Saved, StoreError};
 
 use super::stores::{Stores, accept_all, accept_as, save};
@@ -19,6 +19,7 @@ macro_rules! status_store_suite {
             a_report_word_for_word_the_same_is_absorbed
             what_differs_in_a_word_is_kept_beside_it
             a_report_tells_how_its_message_stands
+            a_report_tells_in_which_trace_its_message_was_accepted
             a_report_on_no_message_is_not_kept
             reports_are_their_tenants_only
             reports_come_in_the_order_of_their_keys
@@ -113,7 +114,8 @@ pub async fn what_differs_in_a_word_is_kept_beside_it(stores: Stores) {
 pub async fn a_report_tells_how_its_message_stands(stores: Stores) {
     let mut message = accepted(&stores).await;
     let report = || status_record(message.key(), EvidenceStatus::Delivered);
-    let standing = |status, wamids| Some(Standing { status, wamids });
+    let trace = None;
+    let standing = |status, wamids| Some(Standing { status, wamids, trace });
     assert_eq!(
         record(&stores, &[report()]).await,
         [standing(Status::Queued, Vec::new())]
@@ -129,6 +131,23 @@ pub async fn a_report_tells_how_its_message_stands(stores: Stores) {
         stood.wamids.dedup();
         assert_eq!(Some(stood), standing(Status::Sent, message.delivery.wamids.clone()));
     }
+}
+
+pub async fn a_report_tells_in_which_trace_its_message_was_accepted(stores: Stores) {
+    let traced = outbound(tenant_id()).with(|message| {
+        message.accepted.trace = TraceContext::new([3; 16], [4; 8], true);
+    });
+    accept_all(&stores, std::slice::from_ref(&traced)).await;
+    let mut plain = accepted(&stores).await;
+    plain.delivery.status = Status::Sent;
+    save(&stores, &mut plain).await;
+    let on = |message: &Message| status_record(message.key(), EvidenceStatus::Sent);
+    let stood = record(&stores, &[on(&traced), on(&plain)]).await;
+    let traces: Vec<_> = stood
+        .into_iter()
+        .map(|stood| stood.expect("it is there").trace)
+        .collect();
+    assert_eq!(traces, [traced.accepted.trace, None]);
 }
 
 pub async fn a_report_on_no_message_is_not_kept(stores: Stores) {

@@ -30,6 +30,7 @@ impl StatusStore for MemoryStore {
             let standing = Standing {
                 status: message.delivery.status,
                 wamids,
+                trace: message.accepted.trace,
             };
             if let Entry::Vacant(place) = state.statuses.entry(status.id()) {
                 place.insert(status.clone());

@@ -39,6 +39,7 @@ pub fn outbound(tenant_id: TenantId) -> Message {
         origin: Origin::Client,
         conversation_kind: ConversationKind::Person,
         sender: None,
+        trace: None,
     };
     let mut delivery = Delivery::queued(created_at);
     delivery.timeline = vec![TimelineEntry::new(created_at, TimelineEvent::Accepted)];
@@ -107,6 +108,7 @@ pub fn outbound_full(tenant_id: TenantId) -> Message {
             origin: Origin::Client,
             conversation_kind: ConversationKind::Group,
             sender: Some("+91 1".into()),
+            trace: None,
         },
         delivery: Delivery {
             expires_at: Some(at(86_400_001)),

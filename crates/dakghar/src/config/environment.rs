@@ -34,7 +34,7 @@ impl Environment {
 
     /// An environment with exactly these values, for tests.
     #[cfg(test)]
-    pub fn of<const N: usize>(values: [(&str, &str); N]) -> Self {
+    pub fn of<'a>(values: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         Self {
             values: values
                 .into_iter()

@@ -13,6 +13,7 @@ mod sending;
 mod server;
 mod storage;
 mod tenant_limits;
+mod traces;
 mod variable;
 pub mod variables;
 
@@ -29,6 +30,7 @@ use server::Server;
 pub use server::{HealthAddr, MetricsAddr, health_addr};
 pub use storage::Backend;
 use storage::Storage;
+use traces::Traces;
 
 /// Everything that can be set, checked.
 #[derive(Clone, Debug)]
@@ -47,6 +49,8 @@ pub struct Config {
     pub sending: Sending,
     /// Where callbacks may go.
     pub callbacks: Callbacks,
+    /// Where traces go, if there are any.
+    pub traces: Option<Traces>,
     /// The limits of a tenant for which the operator set no other.
     pub tenant_limits: TenantLimits,
 }
@@ -66,6 +70,7 @@ impl Config {
             keys: Keys::read(&mut reader),
             sending: Sending::read(&mut reader),
             tenant_limits: tenant_limits::read(&mut reader),
+            traces: Traces::read(&mut reader),
         };
         config.check(&mut reader);
         reader.finish(config)

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::variable::Kind;
 pub use super::variable::Variable;
-use super::{callbacks, https, keys, logging, meta, sending, server, storage, tenant_limits};
+use super::{callbacks, https, keys, logging, meta, sending, server, storage, tenant_limits, traces};
 
 /// The tables of the sections, in the order of the reference. Sections of one heading stand together.
 const TABLES: &[&[Variable]] = &[
@@ -18,6 +18,7 @@ const TABLES: &[&[Variable]] = &[
     keys::TABLE,
     sending::TABLE,
     callbacks::TABLE,
+    traces::TABLE,
 ];
 
 /// Every setting, in the order of the reference.

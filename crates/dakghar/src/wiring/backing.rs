@@ -13,6 +13,7 @@ use dakghar_core::ports::{
     FeedStore, HoldStore, ListStore, ListenerStore, MessageStore, Pacer, Ports, Queue, RedriveStore, StatusStore,
     StoreHealth, TenantQuota, TenantStore, TimerStore,
 };
+use dakghar_core::traces::Traces;
 use dakghar_core::vault::Vault;
 
 use super::keys;
@@ -181,6 +182,8 @@ impl Outer {
             ids: Arc::new(RandomIds::new(clock.clone())),
             clock,
             metrics: self.metrics,
+            // A server puts its own in.
+            traces: Traces::default(),
         }
     }
 }

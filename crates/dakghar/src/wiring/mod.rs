@@ -6,6 +6,7 @@ mod distributed;
 mod embedded;
 mod keys;
 mod migration;
+mod traces;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use tokio::task::JoinHandle;
 use crate::config::{Backend, Config};
 
 use backing::{Backing, Outer};
+use traces::wire_traces;
 
 pub use backing::Purpose;
 pub use embedded::integrity_check;
@@ -75,21 +77,25 @@ pub async fn vital<T>(name: &'static str, work: impl Future<Output = T>) -> T {
 /// Opens the store and the queue, and starts the group commits. What they do is counted in `metrics`.
 pub async fn wire(config: &Config, purpose: Purpose, metrics: Arc<Metrics>) -> anyhow::Result<Wired> {
     let Backing {
-        ports,
+        mut ports,
         name,
         commits_max,
     } = Box::pin(open_backing(config, purpose, Outer::new(config, metrics)?)).await?;
     let keys = KeyRing::of(&ports);
     keys.open_first().await?;
+    let poster = wire_traces(config, purpose, &mut ports)?;
     let signing_keys = ports.vault.signing_keys();
     let settings = settings(config, purpose, commits_max, &*ports.ids);
     let (app, group_commits) = App::new(ports, settings, &signing_keys);
     // They end with the last clone of the app, after everything that waits was committed.
     #[expect(clippy::disallowed_methods, reason = "`GroupCommits` waits for them")]
-    let group_commits = group_commits
+    let mut group_commits: Vec<_> = group_commits
         .into_iter()
         .map(|commits| tokio::spawn(vital("a group commit", commits)))
         .collect();
+    // So does the poster of traces.
+    #[expect(clippy::disallowed_methods, reason = "`GroupCommits` waits for it")]
+    group_commits.extend(poster.map(|poster| tokio::spawn(vital("the poster of traces", poster.run()))));
     Ok(Wired {
         app,
         backend: name,

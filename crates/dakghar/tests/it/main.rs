@@ -60,6 +60,7 @@ mod spool;
 mod surroundings;
 mod suspend;
 mod tenants;
+mod traces;
 mod traffic;
 mod unreadable;
 mod wrong_keys;

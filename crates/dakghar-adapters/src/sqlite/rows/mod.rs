@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use dakghar_core::domain::time::Timestamp;
 
-pub(super) use reading::message;
+pub(super) use reading::{message, trace};
 pub(super) use writing::{ChangingRow, LinksRow, NewRow, further_wamids};
 
 /// The condition of the index `messages_open`, word for word: SQLite uses that only for a query that says the same.
@@ -21,7 +21,7 @@ pub(super) use is_open;
 /// Columns that never change after acceptance.
 const FIXED: &str = "id, tenant_id, phone_number_id, direction, peer, peer_id, kind, body, envelope, frame, \
     idempotency_key, fingerprint, metadata, client_opaque, priority, unknown_outcome, attempts_max, created_at, origin, \
-    conversation_kind, sender";
+    conversation_kind, sender, trace";
 
 /// Columns that change, but hardly ever more than once: a save leaves them alone where it can, because they are in
 /// indexes.

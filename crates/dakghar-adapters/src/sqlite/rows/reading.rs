@@ -9,6 +9,7 @@ use dakghar_core::domain::message::{
     Accepted, Content, DeadReason, Delivery, Direction, Idempotency, Lease, Message, Origin, Priority, Status,
     UnknownOutcome,
 };
+use dakghar_core::domain::trace::TraceContext;
 use rusqlite::Row;
 
 use super::super::cells::{Cells, Damaged, Read};
@@ -79,6 +80,7 @@ fn accepted(cells: &mut Cells<'_>) -> Read<Accepted> {
         origin: Origin::Client,
         conversation_kind: ConversationKind::Person,
         sender: None,
+        trace: None,
     };
     // The first two are empty where they are what nearly every message has.
     accepted.origin = cells
@@ -86,7 +88,17 @@ fn accepted(cells: &mut Cells<'_>) -> Read<Accepted> {
         .unwrap_or_else(|| Origin::of(accepted.direction));
     accepted.conversation_kind = cells.maybe_parse(ConversationKind::parse)?.unwrap_or_default();
     accepted.sender = cells.get()?;
+    accepted.trace = trace(cells)?;
     Ok(accepted)
+}
+
+/// The span in which a message was accepted.
+pub(in crate::sqlite) fn trace(cells: &mut Cells<'_>) -> Read<Option<TraceContext>> {
+    let bytes: Option<Vec<u8>> = cells.get()?;
+    let damaged = || Damaged("no context of a trace".to_owned());
+    bytes
+        .map(|bytes| TraceContext::from_bytes(&bytes).ok_or_else(damaged))
+        .transpose()
 }
 
 fn idempotency(cells: &mut Cells<'_>) -> Read<Option<Idempotency>> {

@@ -4,6 +4,7 @@ use dakghar_core::domain::hold::HoldReason;
 use dakghar_core::domain::ids::{WaId, Wamid};
 use dakghar_core::domain::message::{DeadReason, Delivery, Lease, Message, Status};
 use dakghar_core::domain::time::Timestamp;
+use dakghar_core::domain::trace::TraceContext;
 use rusqlite::ToSql;
 
 use super::super::cells::{Cells, Read};
@@ -82,7 +83,7 @@ impl NewRow {
     pub(in crate::sqlite) fn with_params<T>(&self, insert: impl FnOnce(&[&dyn ToSql]) -> T) -> T {
         let message = &self.message;
         let idempotency = message.accepted.idempotency.as_ref();
-        let fixed: [&dyn ToSql; 22] = [
+        let fixed: [&dyn ToSql; 23] = [
             &id_time::is_off(message).then_some(true),
             &self.id,
             &self.tenant_id,
@@ -105,6 +106,7 @@ impl NewRow {
             &message.accepted.origin.stored(message.accepted.direction),
             &message.accepted.conversation_kind.stored(),
             &message.accepted.sender,
+            &message.accepted.trace.map(TraceContext::to_bytes),
         ];
         self.links.with_params(|links| {
             self.changing.with_params(|changing| {

@@ -9,11 +9,17 @@ use super::item::Item;
 use super::opened::Opened;
 use crate::app::failure::Failure;
 use crate::app::feed::{FeedItem, posted_body};
+use crate::domain::callback::CallbackFailure;
 use crate::domain::endpoint::{Endpoint, EndpointFormat};
+use crate::domain::trace::{Attribute, SpanName};
 use crate::domain::{EntryId, Secret, TenantId, Timestamp};
+use crate::traces::Span;
 
 /// Tells a receiver that it is handed something once more, on request.
 const REPLAY_HEADER: &str = "x-dakghar-replay";
+
+/// Names the span of the call to its receiver.
+const TRACEPARENT: &str = "traceparent";
 
 /// A call that may begin.
 pub struct OutgoingCall {
@@ -58,8 +64,11 @@ impl OutgoingCall {
         let began_at = deps.clock.now();
         let outcome = match self.body(deps).await {
             Ok(Some(body)) => {
-                let headers = self.headers(deps, &body);
-                Outcome::Answered(deps.post(&self.opened, headers, body).await)
+                let mut span = self.begin_span(deps);
+                let headers = self.headers(deps, &body, &span);
+                let answer = deps.post(&self.opened, headers, body).await;
+                say_answer(&mut span, &answer);
+                Outcome::Answered(answer)
             }
             Ok(None) => Outcome::NothingToSend,
             Err(failure) => {
@@ -91,10 +100,25 @@ impl OutgoingCall {
         }
     }
 
-    fn headers(&self, deps: &Deps, body: &[u8]) -> Vec<(String, Secret)> {
+    /// Goes on from where its messages were accepted or received.
+    fn begin_span(&self, deps: &Deps) -> Span {
+        let contexts = self.items.iter().filter_map(|item| item.feed.message()?.accepted.trace);
+        let mut span = deps.traces.after(SpanName::Callback, contexts);
+        span.say(Attribute::Tenant(self.endpoint.tenant_id));
+        span.say(Attribute::Endpoint(self.endpoint.id));
+        span.say(Attribute::Parts(self.items.len()));
+        span
+    }
+
+    fn headers(&self, deps: &Deps, body: &[u8], span: &Span) -> Vec<(String, Secret)> {
         let mut headers = self.opened.headers(&self.id(), deps.clock.wall(), body);
         if self.items.first().is_some_and(|first| first.is_replay) {
             headers.push((REPLAY_HEADER.to_owned(), Secret::new("true")));
+        }
+        // One that the tenant has set itself stays.
+        let is_given = |headers: &[(String, Secret)]| headers.iter().any(|(name, _)| name == TRACEPARENT);
+        if let Some(context) = span.context().filter(|_| !is_given(&headers)) {
+            headers.push((TRACEPARENT.to_owned(), Secret::new(context.to_string())));
         }
         headers
     }
@@ -106,5 +130,15 @@ impl OutgoingCall {
             (Some(only), None) => only.to_string(),
             _ => EntryId::of_all(self.items.iter().map(|item| item.feed.entry.id())).to_string(),
         }
+    }
+}
+
+/// Says how the receiver answered.
+fn say_answer(span: &mut Span, answer: &Answer) {
+    if let Some(status) = answer.end.status() {
+        span.say(Attribute::HttpStatus(status));
+    }
+    if !answer.end.is_success() {
+        span.fail(answer.end.failure().map_or("refused", CallbackFailure::as_str));
     }
 }

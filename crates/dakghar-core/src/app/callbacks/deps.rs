@@ -22,6 +22,7 @@ use crate::ports::receivers::{CallbackCall, Receivers};
 use crate::ports::{
     CallbackStore, Clock, EndpointStore, EventStore, FeedNews, FeedStore, IdGenerator, Saved, StoreError,
 };
+use crate::traces::Traces;
 
 /// Saves of how far endpoints are, which share commits.
 pub(in crate::app) type Advances = GroupCommit<Advance, Result<Saved, StoreError>>;
@@ -45,6 +46,7 @@ pub(super) struct Deps {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn IdGenerator>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) traces: Traces,
 }
 
 impl Deps {

@@ -1,6 +1,6 @@
 //! Entries on their way to an endpoint.
 
-use crate::app::feed::{EntryData, FeedItem};
+use crate::app::feed::FeedItem;
 use crate::domain::feed::PlacedEntry;
 use crate::domain::{ConversationId, PhoneNumberId, Place, ReplayId, Timestamp};
 
@@ -52,11 +52,7 @@ impl Item {
 
 /// The business number that an entry is about, and the conversation.
 pub(super) fn about(item: &FeedItem) -> (Option<PhoneNumberId>, Option<ConversationId>) {
-    let message = match &item.data {
-        EntryData::Message(amended) => Some(&amended.message),
-        EntryData::Report(_, amended) => amended.as_ref().map(|amended| &amended.message),
-        EntryData::Event(_) | EntryData::Gone | EntryData::Unreadable => None,
-    };
+    let message = item.message();
     (
         item.phone_number_id().cloned(),
         message.and_then(crate::domain::Message::conversation),

@@ -107,6 +107,7 @@ impl Callbacks {
             clock: ports.clock.clone(),
             ids: ports.ids.clone(),
             metrics: ports.metrics.clone(),
+            traces: ports.traces.clone(),
         };
         Self {
             deps: Arc::new(deps),

@@ -7,7 +7,7 @@ use crate::app::failure::Failure;
 use crate::app::messages::{Change, change_each};
 use crate::app::stale::Step;
 use crate::domain::message::{Evidence, Merged, Message, Status, StatusRecord};
-use crate::domain::{MessageKey, Timestamp};
+use crate::domain::{MessageKey, Timestamp, TraceContext};
 use crate::group_commit::GroupCommit;
 use crate::metrics::DoubtEnd;
 use crate::ports::{Ports, StoreError};
@@ -22,6 +22,13 @@ pub(in crate::app) enum Merge {
     Merged,
     /// The message does not exist, or cannot be read.
     NoSuchMessage,
+}
+
+/// The result of a report, and the span in which its message was accepted.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::app) struct Settled {
+    pub(in crate::app) merge: Merge,
+    pub(in crate::app) trace: Option<TraceContext>,
 }
 
 /// The evidence of one request.
@@ -55,7 +62,7 @@ fn of_message(verdicts: &Verdicts, key: &MessageKey) -> Result<Merge, Failure> {
 /// Reports of one message may be recorded by two processes at once, of which each sees the message as it was before the
 /// other one changed it. Whoever saves a message as failed therefore looks at its reports once more afterwards: another one
 /// that saw the message before that save was recorded before it, too.
-pub(super) async fn settle(ports: &Ports, batch: &[Vec<StatusRecord>]) -> Vec<Result<Vec<Merge>, Failure>> {
+pub(super) async fn settle(ports: &Ports, batch: &[Vec<StatusRecord>]) -> Vec<Result<Vec<Settled>, Failure>> {
     let records: Vec<StatusRecord> = batch.concat();
     if records.is_empty() {
         return batch.iter().map(|_| Ok(Vec::new())).collect();
@@ -63,9 +70,10 @@ pub(super) async fn settle(ports: &Ports, batch: &[Vec<StatusRecord>]) -> Vec<Re
     let stood = ports.statuses.record_statuses(&records).await;
     let mut changing: ByMessage = BTreeMap::new();
     // The result that a report has by itself; the others have their message's.
-    let mut results: Vec<(MessageKey, Option<Result<Merge, Failure>>)> = Vec::with_capacity(records.len());
+    let mut results = Vec::with_capacity(records.len());
     for (record, stood) in records.into_iter().zip(stood) {
         let key = record.key;
+        let trace = stood.as_ref().ok().and_then(|standing| standing.as_ref()?.trace);
         let own = match stood {
             Ok(Some(standing)) if !standing.is_changed_by(&record.reported.evidence) => Some(Ok(Merge::Merged)),
             Ok(Some(_)) => {
@@ -75,14 +83,15 @@ pub(super) async fn settle(ports: &Ports, batch: &[Vec<StatusRecord>]) -> Vec<Re
             Ok(None) => Some(Ok(Merge::NoSuchMessage)),
             Err(error) => Some(verdict(Err(error.into()))),
         };
-        results.push((key, own));
+        results.push((key, own, trace));
     }
     let mut verdicts = merge_recorded(ports, &changing).await;
     changing.retain(|key, _| matches!(verdicts.get(key), Some(Ok((_, Status::Failed)))));
     verdicts.extend(merge_recorded(ports, &changing).await);
-    let mut results = results
-        .into_iter()
-        .map(|(key, own)| own.unwrap_or_else(|| of_message(&verdicts, &key)));
+    let mut results = results.into_iter().map(|(key, own, trace)| {
+        let merge = own.unwrap_or_else(|| of_message(&verdicts, &key));
+        merge.map(|merge| Settled { merge, trace })
+    });
     batch
         .iter()
         .map(|request| results.by_ref().take(request.len()).collect())

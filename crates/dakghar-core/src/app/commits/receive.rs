@@ -2,7 +2,7 @@
 
 use futures_util::future;
 
-use super::merge::{Merge, settle};
+use super::merge::{Settled, settle};
 use crate::app::failure::Failure;
 use crate::domain::WebhookEvent;
 use crate::domain::message::StatusRecord;
@@ -24,7 +24,7 @@ pub(in crate::app) struct Inbound {
 #[derive(Debug)]
 pub(in crate::app) struct Stored {
     pub(in crate::app) messages: Vec<Received>,
-    pub(in crate::app) statuses: Vec<Merge>,
+    pub(in crate::app) statuses: Vec<Settled>,
 }
 
 /// Commits several POSTs at once. No kind waits for another. A POST fails as a whole when any part of it fails, and

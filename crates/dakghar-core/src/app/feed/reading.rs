@@ -7,7 +7,7 @@ use crate::app::amended::amended;
 use crate::app::failure::Failure;
 use crate::app::messages::{Messages, merge_reports};
 use crate::domain::feed::{EntryFilter, FeedEntry, Place, PlacedEntry, Subject};
-use crate::domain::message::StatusRecord;
+use crate::domain::message::{Message, StatusRecord};
 use crate::domain::page::{Listed, PageLimit};
 use crate::domain::{AmendedMessage, ErrorCode, EventId, MessageKey, PhoneNumberId, Problem, TenantId, WebhookEvent};
 use crate::ports::{Ports, StoreError};
@@ -39,14 +39,18 @@ pub struct FeedItem {
 }
 
 impl FeedItem {
-    /// Returns the business number that it is about, if it is about one: its own, or that of its message.
-    pub fn phone_number_id(&self) -> Option<&PhoneNumberId> {
-        let message = match &self.data {
+    /// Returns the message that it is about, if it is about one.
+    pub fn message(&self) -> Option<&Message> {
+        match &self.data {
             EntryData::Message(amended) => Some(&amended.message),
             EntryData::Report(_, amended) => amended.as_ref().map(|amended| &amended.message),
             EntryData::Event(_) | EntryData::Gone | EntryData::Unreadable => None,
-        };
-        let of_message = || message.map(|message| &message.accepted.phone_number_id);
+        }
+    }
+
+    /// Returns the business number that it is about, if it is about one: its own, or that of its message.
+    pub fn phone_number_id(&self) -> Option<&PhoneNumberId> {
+        let of_message = || self.message().map(|message| &message.accepted.phone_number_id);
         self.entry.phone_number_id.as_ref().or_else(of_message)
     }
 }

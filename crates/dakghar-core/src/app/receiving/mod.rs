@@ -20,10 +20,12 @@ use super::tenants::Tenants;
 use super::tenants::directory::Directory;
 use crate::domain::message::{Origin, StatusRecord};
 use crate::domain::opaque::OpaqueSigner;
+use crate::domain::trace::{Attribute, SpanName};
 use crate::domain::webhook::{EventReason, StatusReport, WebhookEvent};
 use crate::domain::{ErrorCode, HoldReason, Problem, graph_error};
 use crate::metrics::{Metrics, Received as Counted};
 use crate::ports::{Ports, Received, SignatureCheck, StoreError};
+use crate::traces::Span;
 use accounts::Accounts;
 use corrections::corrections;
 use events::{Element, Events};
@@ -181,16 +183,32 @@ impl Receiving {
                 return Err(not_signed());
             }
         }
+        let mut span = self.ports.traces.within(SpanName::Webhook, || None);
+        let receipt = self.take_signed(body, &mut span).await;
+        if let Err(failure) = &receipt {
+            span.fail(failure.class());
+        }
+        receipt
+    }
+
+    /// Stores everything in a body that is signed.
+    async fn take_signed(&self, body: &[u8], span: &mut Span) -> Result<WebhookReceipt, Failure> {
         let mut sorted = self.sorter.sort(self.ports.webhooks.parse(body)).await?;
+        for received in &mut sorted.messages {
+            received.message.accepted.trace = span.context();
+        }
+        span.say(Attribute::Parts(
+            sorted.messages.len() + sorted.statuses.len() + sorted.events.len(),
+        ));
         let left_out = sorted.left_out.take();
-        let receipt = self.store(sorted).await?;
+        let receipt = self.store(sorted, span).await?;
         receipt.tell(&self.ports.metrics);
         // Meta posts all of it again until that tenant can be read. The parts of other tenants, stored by then, are
         // absorbed.
         left_out.map_or(Ok(receipt), |error| Err(error.into()))
     }
 
-    async fn store(&self, sorted: Sorted) -> Result<WebhookReceipt, Failure> {
+    async fn store(&self, sorted: Sorted, span: &mut Span) -> Result<WebhookReceipt, Failure> {
         let Sorted {
             messages,
             statuses,
@@ -214,6 +232,7 @@ impl Receiving {
         };
         let stored = self.receives.submit(inbound).await??;
         receipt.count(&stored.messages, &is_echo);
+        span.link(stored.statuses.iter().filter_map(|settled| settled.trace));
         let corrected = corrections(&*self.ports.messages, &self.sorter.events, &elements, &stored.messages).await?;
         receipt.corrected = corrected.len();
         self.store_events(corrected).await?;
@@ -222,7 +241,7 @@ impl Receiving {
 
         // A status must not vanish because its message cannot be read or is missing (after a backup was restored, say).
         let all = stored.statuses.iter().zip(&statuses);
-        let lost = all.filter(|(result, _)| **result == Merge::NoSuchMessage);
+        let lost = all.filter(|(result, _)| result.merge == Merge::NoSuchMessage);
         let lost: Vec<_> = lost
             .map(|(_, (record, report))| (record.key.tenant_id, report))
             .collect();

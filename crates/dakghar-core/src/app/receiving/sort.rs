@@ -120,6 +120,7 @@ impl Sorter {
             attempts_max: ATTEMPTS_MAX_DEFAULT,
             created_at: now,
             origin: inbound.origin,
+            trace: None,
             conversation_kind: inbound.conversation_kind,
             sender: inbound.sender,
         };

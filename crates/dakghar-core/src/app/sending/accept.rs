@@ -156,6 +156,7 @@ impl Accepting {
             created_at: now,
             origin: Origin::Client,
             sender: None,
+            trace: request.trace,
         };
         let mut delivery = Delivery::queued(now);
         delivery.expires_at = request.expires_at;

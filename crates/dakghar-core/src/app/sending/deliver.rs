@@ -23,9 +23,11 @@ use crate::app::messages::{Change, Start};
 use crate::app::stale::Step;
 use crate::domain::message::{Evidence, EvidenceStatus, Fenced, Message, NotSentCause, Recorded, SendOutcome, Status};
 use crate::domain::tenant::SharedTenant;
+use crate::domain::trace::{Attribute, SpanName};
 use crate::domain::{ConversationKind, ConversationTouch, Tenant, Timestamp, WaId};
-use crate::metrics::{Attempt, DoubtEnd};
+use crate::metrics::{Attempt, DoubtEnd, Label as _};
 use crate::ports::{Job, Save, Saved, SendCall};
+use crate::traces::Span;
 
 /// The least time that a lease must still have for a call to begin.
 const CALL_MIN: Duration = Duration::from_millis(100);
@@ -43,6 +45,7 @@ pub struct EndedCall {
     tenant: SharedTenant,
     outcome: SendOutcome,
     job: Option<Job>,
+    span: Span,
     // The place is held until the outcome is durable, so that a slow store slows the calls down.
     _place: Place,
     _in_hand: InHand,
@@ -98,6 +101,7 @@ impl Sending {
             mut place,
             in_hand,
             claimed_at,
+            span,
         } = send;
         let Message { accepted, delivery } = &message;
         // By the time since the boot: another clock may step, or stand still while the machine is suspended.
@@ -123,7 +127,10 @@ impl Sending {
                 opaque: &opaque,
                 timeout: left,
             };
-            self.ports.messages_api.send(call).await
+            let mut call_span = span.child(SpanName::GraphCall);
+            let outcome = self.ports.messages_api.send(call).await;
+            say_outcome(&mut call_span, &outcome);
+            outcome
         };
         self.ports.metrics.attempts.of(Attempt::from(&outcome)).inc();
         place.host.tell(&reach(&outcome));
@@ -132,6 +139,7 @@ impl Sending {
             tenant,
             outcome,
             job: Some(job),
+            span,
             _place: place,
             _in_hand: in_hand,
         }
@@ -172,6 +180,7 @@ impl Sending {
             (Change::Saved(message), Ok(recorded)) => {
                 let metrics = &self.ports.metrics;
                 metrics.message_changed(Status::Sending, &message, DoubtEnd::Policy);
+                say_recorded(&mut ended.span, recorded);
                 let job = ended.job.take();
                 self.follow_up(&message, &ended.tenant, recorded, job).await;
             }
@@ -294,17 +303,46 @@ fn reach(outcome: &SendOutcome) -> Reach<'_> {
     }
 }
 
-/// Logs one line for each handled failure. Successes are only in the timeline.
-pub(super) fn log_outcome(message: &Message, recorded: Recorded) {
-    let outcome = match recorded {
-        Recorded::Sent => return,
+/// Says how a call to Meta ended.
+fn say_outcome(span: &mut Span, outcome: &SendOutcome) {
+    let attempt = Attempt::from(outcome).as_str();
+    span.say(Attribute::Outcome(attempt));
+    match outcome {
+        SendOutcome::Accepted { .. } => return,
+        SendOutcome::Refused(refusal) => span.say(Attribute::GraphCode(refusal.code)),
+        SendOutcome::TurnedAway { http_status, .. } => span.say(Attribute::HttpStatus(*http_status)),
+        SendOutcome::NotSent { .. } | SendOutcome::Unknown { .. } => {}
+    }
+    span.fail(attempt);
+}
+
+/// Says what the outcome made of the message.
+fn say_recorded(span: &mut Span, recorded: Recorded) {
+    let word = word_of(recorded);
+    span.say(Attribute::Outcome(word));
+    if recorded != Recorded::Sent {
+        span.fail(word);
+    }
+}
+
+const fn word_of(recorded: Recorded) -> &'static str {
+    match recorded {
+        Recorded::Sent => "sent",
         Recorded::Failed => "failed",
         Recorded::Retry(_) => "retry",
         Recorded::SlowDown(_) => "slow_down",
         Recorded::Held(_) => "held",
         Recorded::InDoubt => "in_doubt",
         Recorded::GaveUp => "gave_up",
-    };
+    }
+}
+
+/// Logs one line for each handled failure. Successes are only in the timeline.
+pub(super) fn log_outcome(message: &Message, recorded: Recorded) {
+    if recorded == Recorded::Sent {
+        return;
+    }
+    let outcome = word_of(recorded);
     let error = message.delivery.error.as_ref();
     let code = error.and_then(|error| error.code);
     let fbtrace_id = error.and_then(|error| error.fbtrace_id.as_deref());

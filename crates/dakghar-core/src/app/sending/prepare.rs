@@ -17,9 +17,11 @@ use crate::app::tenants::token_purpose;
 use crate::domain::message::{DeadReason, Message, NotClaimable, Status};
 use crate::domain::page::Paged as _;
 use crate::domain::tenant::SharedTenant;
+use crate::domain::trace::{Attribute, SpanName};
 use crate::domain::{MessageKey, Secret, Timestamp};
 use crate::metrics::DoubtEnd;
 use crate::ports::{Job, JobKey, Saved, StoreError};
+use crate::traces::Span;
 use crate::vault::VaultError;
 
 /// The delay of a message whose access token cannot be opened.
@@ -38,6 +40,7 @@ pub struct PreparedSend {
     pub(super) in_hand: InHand,
     /// The machine's uptime when the lease began.
     pub(super) claimed_at: Duration,
+    pub(super) span: Span,
 }
 
 impl PreparedSend {
@@ -284,6 +287,7 @@ impl Sending {
             match message.claim(present, &self.settings.worker_id, &self.settings.send.timings) {
                 Ok(()) => {
                     self.leases.begin(&message, claimed_at);
+                    let span = self.begin_span(&message);
                     sends.push(PreparedSend {
                         message,
                         tenant,
@@ -292,6 +296,7 @@ impl Sending {
                         place,
                         in_hand,
                         claimed_at,
+                        span,
                     });
                 }
                 Err(NotClaimable::TooEarly(slot_at)) => {
@@ -304,6 +309,14 @@ impl Sending {
             }
         }
         sends
+    }
+
+    fn begin_span(&self, message: &Message) -> Span {
+        let mut span = self.ports.traces.after(SpanName::Send, message.accepted.trace);
+        span.say(Attribute::Tenant(message.accepted.tenant_id));
+        span.say(Attribute::Message(message.accepted.id));
+        span.say(Attribute::Attempt(message.delivery.attempt));
+        span
     }
 
     async fn open_token(&self, tenant: &SharedTenant, message: &Message) -> Result<Secret, VaultError> {

@@ -6,6 +6,7 @@ use super::super::conversation::ConversationKind;
 use super::super::ids::{ConversationId, IdempotencyKey, MessageId, MessageKey, PhoneNumberId, TenantId, WaId};
 use super::super::pacing::Priority;
 use super::super::time::Timestamp;
+use super::super::trace::TraceContext;
 use super::direction::Direction;
 use super::origin::Origin;
 use super::policy::UnknownOutcome;
@@ -71,6 +72,8 @@ pub struct Accepted {
     pub conversation_kind: ConversationKind,
     /// Inbound, in a group: the person who wrote it, as given.
     pub sender: Option<Arc<str>>,
+    /// The span in which it was accepted or received, where traces are kept.
+    pub trace: Option<TraceContext>,
 }
 
 impl Accepted {

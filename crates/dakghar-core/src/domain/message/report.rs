@@ -11,6 +11,7 @@ use aws_lc_rs::digest;
 
 use super::super::ids::{MessageKey, Wamid};
 use super::super::time::Timestamp;
+use super::super::trace::TraceContext;
 use super::Message;
 use super::evidence::{Evidence, EvidenceStatus};
 use super::status::Status;
@@ -67,6 +68,8 @@ pub struct Standing {
     pub status: Status,
     /// Every id that Meta is known to have given it.
     pub wamids: Vec<Wamid>,
+    /// The span in which it was accepted, where traces are kept.
+    pub trace: Option<TraceContext>,
 }
 
 impl Standing {

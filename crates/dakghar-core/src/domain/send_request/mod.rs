@@ -22,6 +22,7 @@ use super::ids::{IdempotencyKey, PhoneNumberId};
 use super::message::{Content, Priority, UnknownOutcome};
 use super::problem::Problem;
 use super::time::Timestamp;
+use super::trace::TraceContext;
 
 pub use idempotency::key_in_headers;
 pub use recipient::Recipient;
@@ -62,6 +63,8 @@ pub struct SendRequest {
     /// Set if a time in it is in the past, so that it can only be the repetition of an earlier request. This is the
     /// answer unless `idempotency_key`, which is then present, was used before.
     pub overdue: Option<Problem>,
+    /// The span in which it is accepted. Nothing of the request says it, so it makes none different from another.
+    pub trace: Option<TraceContext>,
 }
 
 /// Reads a request. `header_keys` are the values of all `Idempotency-Key` headers.
@@ -111,6 +114,7 @@ pub fn parse(body: &[u8], header_keys: &[&[u8]], now: Timestamp) -> Result<SendR
         unknown_outcome: options.unknown_outcome,
         fingerprint,
         overdue,
+        trace: None,
     })
 }
 

@@ -7,7 +7,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use dakghar_core::app::AcceptedMessage;
+use dakghar_core::domain::trace::{Attribute, SpanName};
 use dakghar_core::domain::{ErrorCode, send_request};
+use dakghar_core::traces::Span;
 use utoipa::ToSchema;
 
 use super::ApiResult;
@@ -15,7 +17,9 @@ use crate::http::auth::TenantScope;
 use crate::http::body;
 use crate::http::idempotency::{IDEMPOTENCY_REPLAYED, idempotency_keys};
 use crate::http::openapi::{BODY, STORE, problems};
+use crate::http::problem::ApiError;
 use crate::http::state::HttpState;
+use crate::http::trace_parent::trace_parent;
 use crate::http::views;
 
 /// A message to send: `to` and `text`, or any other message of Meta's Cloud API as `type` and its object. Unknown
@@ -119,7 +123,11 @@ problems!(SendProblems: BODY, SEND, STORE);
 /// After the answer the message is durable and will reach exactly one final status, whatever happens to this service.
 #[utoipa::path(
     post, path = "/tenants/{tenantId}/send", operation_id = "sendMessage", tag = "Sending",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same as the field `idempotency_key`.")),
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "The same as the field `idempotency_key`."),
+        ("traceparent" = Option<String>, Header, description = "The client's span, by the W3C's Trace Context. \
+            Where this installation exports traces, those of the message go on from it. A malformed one is ignored."),
+    ),
     request_body(content = SendMessage, examples(
         ("Simple text" = (value = json!({"to": "+919111111111", "text": "Hello from tenant A", "idempotency_key": "order-1234"}))),
         ("Template" = (value = json!({"to": "+919111111111", "type": "template", "template": {
@@ -139,15 +147,33 @@ problems!(SendProblems: BODY, SEND, STORE);
     ),
 )]
 pub(in crate::http) async fn send(State(state): State<HttpState>, scope: TenantScope, request: Request) -> ApiResult {
+    let parent = || trace_parent(request.headers());
+    let mut span = state.app().traces.within(SpanName::Accept, parent);
+    let accepted = accept(&state, &scope, request, &mut span).await;
+    match &accepted {
+        Ok(accepted) => span.say(Attribute::Message(accepted.message_id)),
+        Err(error) if error.problem.code.http_status() >= 500 => span.fail(error.problem.code.as_str()),
+        Err(error) => span.say(Attribute::Outcome(error.problem.code.as_str())),
+    }
+    Ok(answer(&accepted?))
+}
+
+async fn accept(
+    state: &HttpState,
+    scope: &TenantScope,
+    request: Request,
+    span: &mut Span,
+) -> Result<AcceptedMessage, ApiError> {
+    span.say(Attribute::Tenant(*scope.id()));
     let (head, body) = request.into_parts();
-    let body = body::read_json(&head.headers, body, &state, Some(*scope.id())).await?;
+    let body = body::read_json(&head.headers, body, state, Some(*scope.id())).await?;
     let keys = idempotency_keys(&head.headers);
     let app = state.app();
-    let request = send_request::parse(&body, &keys, app.wall())?;
+    let mut request = send_request::parse(&body, &keys, app.wall())?;
+    request.trace = span.context();
     // The tenant may have changed while the body arrived.
     let tenant = app.tenants.find(scope.id()).await?;
-    let accepted = app.accepting.accept(&tenant, request).await?;
-    Ok(answer(&accepted))
+    Ok(app.accepting.accept(&tenant, request).await?)
 }
 
 /// Written by hand: neither the id nor the status holds a character that JSON escapes.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use dakghar_core::domain::message::{Content, Idempotency};
-use dakghar_core::domain::{Message, MessageId, MessageKey, Status};
+use dakghar_core::domain::{Message, MessageId, MessageKey, Status, TraceContext};
 use dakghar_core::ports::Acceptance;
 
 use super::super::stores::{Stores, accept_all, load, save};
@@ -35,7 +35,9 @@ pub async fn every_field_of_an_outbound_message_survives(stores: Stores) {
         message.accepted.peer_id = None;
         message.delivery.timeline = Vec::new();
     });
-    let full = outbound_full(tenant);
+    let full = outbound_full(tenant).with(|message| {
+        message.accepted.trace = TraceContext::new([1; 16], [2; 8], false);
+    });
     accept_all(&stores, &[bare.clone(), full.clone()]).await;
     assert_eq!(load(&stores, bare.key()).await, Some(bare));
     assert_eq!(load(&stores, full.key()).await, Some(full));

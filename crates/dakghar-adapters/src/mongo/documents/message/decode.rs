@@ -12,6 +12,7 @@ use dakghar_core::domain::message::{
     Accepted, Content, DeadReason, Delivery, Direction, Idempotency, Lease, Message, Origin, Priority, SendError,
     Status, TimelineEntry, TimelineEvent, UnknownOutcome,
 };
+use dakghar_core::domain::trace::TraceContext;
 use dakghar_core::ports::{JobKey, QueueEntry};
 
 use super::super::{SCHEMA_VERSION, Unreadable, from_raw, timestamp};
@@ -117,6 +118,9 @@ fn read_accepted(read: &Reader<'_>, accepted: &AcceptedFields<'_>) -> Result<Acc
         origin: origin.unwrap_or_else(|| Origin::of(direction)),
         conversation_kind: kind.unwrap_or_default(),
         sender: shared(accepted.sender.as_deref()),
+        trace: read.optional("trace", accepted.trace.as_ref(), |trace| {
+            TraceContext::from_bytes(&trace.bytes)
+        })?,
         id: read.some("_id", MessageId::parse(&accepted.id).ok())?,
         tenant_id: read.some("tenantId", TenantId::parse(&accepted.tenant_id).ok())?,
         phone_number_id: read.some("phoneNumberId", PhoneNumberId::parse(&accepted.phone_number_id).ok())?,

@@ -81,6 +81,7 @@ fn accepted_fields(message: &Message) -> AcceptedFields<'_> {
             .map(Cow::from),
         conversation_kind: message.accepted.conversation_kind.stored().map(Cow::from),
         sender: message.accepted.sender.as_deref().map(Cow::from),
+        trace: message.accepted.trace.map(|trace| binary(&trace.to_bytes())),
         inbound_key: inbound_key(message),
         id_time_off: id_time::is_off(message).then_some(true),
     }

@@ -49,6 +49,8 @@ pub(super) struct AcceptedFields<'a> {
     pub(super) conversation_kind: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) sender: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) trace: Option<Binary>,
     /// Only of what Meta reports: `<phoneNumberId>:<wamid>`, under which a message is received once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) inbound_key: Option<String>,

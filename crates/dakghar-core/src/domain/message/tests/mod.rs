@@ -63,6 +63,7 @@ pub(in crate::domain) fn queued() -> Message {
         attempts_max: ATTEMPTS_MAX_DEFAULT,
         created_at: START,
         origin: Origin::Client,
+        trace: None,
         conversation_kind: crate::domain::ConversationKind::Person,
         sender: None,
     };

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use dakghar_core::domain::{MessageKey, TenantId};
 use dakghar_core::ports::{ArrivalStore, OutcomeSpool, Ports, StoreError};
+use dakghar_core::traces::Traces;
 use dakghar_testkit::TestClock;
 use dakghar_testkit::memory::{MemoryDisk, MemoryPacer, MemoryQuota, MemoryReceivers, MemoryStore, NoNews, vault_over};
 use futures_util::FutureExt as _;
@@ -136,6 +137,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
         clock,
         ids: shared.ids.clone(),
         metrics: Arc::default(),
+        traces: Traces::default(),
     }
 }
 
