@@ -92,6 +92,11 @@ observe: ## Checks alerts and dashboards, and asks a Prometheus that scrapes Dak
 	@./scripts/install-services.sh deploy
 	python3 deploy/checks/observing.py --live $(or $(BIN),target/release/dakghar)
 
+.PHONY: ship
+ship: ## Ships logs with rsyslog and syslog-ng into receivers, and looks for canaries in logs, metrics and traces
+	@./scripts/install-services.sh ship
+	python3 deploy/checks/shipping.py $(or $(BIN),target/release/dakghar)
+
 .PHONY: deny
 deny: ## Checks licences, bans and sources of the dependencies
 	@cargo deny --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-deny --version 0.20.2

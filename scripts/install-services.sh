@@ -5,7 +5,8 @@
 # Safe to repeat: what is there is left alone, and then it takes a fraction of a second. Uses the package managers as
 # they are configured on this machine (apt, pip, npm, cargo). MongoDB, Prometheus and packages of Python go into
 # `.services/`, packages of npm into `node_modules/`; nothing is left running. With the argument `python` only those of
-# Python, which the examples use; with `deploy` only what checks the files of `deploy/` and the workflows.
+# Python, which the examples use; with `deploy` only what checks the files of `deploy/` and the workflows; with `ship` what
+# ships logs.
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -30,6 +31,8 @@ deploy_packages=(
     kubernetes-validate==1.37.0 jsonschema==4.26.0 PyYAML==6.0.4 attrs==26.1.0 importlib-resources==7.1.0
     jsonschema-specifications==2025.9.1 packaging==26.4 referencing==0.37.0 rpds-py==2026.9.1 typing_extensions==4.16.0
 )
+# What ships logs, and the libraries that it needs besides those of every Debian.
+shippers=(rsyslog rsyslog-elasticsearch syslog-ng-core syslog-ng-mod-http libestr0 libfastjson4 liblognorm5 libivykis0 libpcre3)
 node_programs=(deploy/bull-board deploy/checks/workflows crates/dakghar/tests/it/interop examples/receivers/nodejs)
 
 say() { printf 'install-services: %s\n' "$*"; }
@@ -133,6 +136,26 @@ install_prometheus() {
     rm -rf "$unpacked"
 }
 
+# rsyslog and syslog-ng with what they need, unpacked: nothing of them starts by itself or belongs to this machine.
+install_shippers() {
+    if [ -x "$services/shippers/usr/sbin/rsyslogd" ] && [ -x "$services/shippers/usr/sbin/syslog-ng" ]; then
+        return
+    fi
+    say "unpacking rsyslog and syslog-ng from their Debian packages"
+    local unpacked package
+    unpacked="$(mktemp -d)"
+    chmod 755 "$unpacked"
+    (cd "$unpacked" && { apt-get download -qq "${shippers[@]}" >/dev/null 2>&1 ||
+        { up_to_thrice as_root apt-get update -qq >/dev/null && up_to_thrice apt-get download -qq "${shippers[@]}" >/dev/null 2>&1; }; })
+    rm -rf "$services/shippers.partial" "$services/shippers"
+    mkdir -p "$services/shippers.partial"
+    for package in "$unpacked"/*.deb; do
+        dpkg-deb --extract "$package" "$services/shippers.partial"
+    done
+    rm -rf "$unpacked"
+    mv "$services/shippers.partial" "$services/shippers"
+}
+
 # Exactly what the lock files say. Not `npm ci`: it refuses a lock file that leaves out the optional packages of other
 # systems.
 install_node_packages() {
@@ -221,6 +244,11 @@ install_strace() {
 
 if [ "${1:-}" = python ]; then
     install_python_packages
+    exit
+fi
+if [ "${1:-}" = ship ]; then
+    install_deploy_tools
+    install_shippers
     exit
 fi
 if [ "${1:-}" = deploy ]; then
