@@ -79,6 +79,18 @@ pub struct Limits {
     /// The days that settled messages and events are kept; 30 at least.
     #[arg(long, value_name = "NUMBER", value_parser = parse_limit)]
     retention_days: Option<LimitNumber>,
+    /// The days that dead letters are kept which Meta refused or reported as failed; 0 is as long as other messages.
+    #[arg(long, value_name = "NUMBER", value_parser = parse_limit)]
+    failed_days: Option<LimitNumber>,
+    /// The same for dead letters that expired before a call.
+    #[arg(long, value_name = "NUMBER", value_parser = parse_limit)]
+    expired_days: Option<LimitNumber>,
+    /// The same for dead letters that may have been delivered.
+    #[arg(long, value_name = "NUMBER", value_parser = parse_limit)]
+    unknown_days: Option<LimitNumber>,
+    /// The same for dead letters that Dakghar gave up.
+    #[arg(long, value_name = "NUMBER", value_parser = parse_limit)]
+    given_up_days: Option<LimitNumber>,
 }
 
 impl Limits {
@@ -89,6 +101,10 @@ impl Limits {
                 TenantLimit::MessagesWaiting => self.messages_waiting,
                 TenantLimit::CallsUnderWay => self.calls_under_way,
                 TenantLimit::RetentionDays => self.retention_days,
+                TenantLimit::Letters(LetterClass::Failed) => self.failed_days,
+                TenantLimit::Letters(LetterClass::Expired) => self.expired_days,
+                TenantLimit::Letters(LetterClass::Unknown) => self.unknown_days,
+                TenantLimit::Letters(LetterClass::GivenUp) => self.given_up_days,
             };
             number.map(|LimitNumber(number)| (*limit, number))
         };
