@@ -11,7 +11,9 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use super::MongoStore;
 use super::documents::date;
 use super::feed;
-use super::indexes::{BY_ID, CONVERSATION_LAST_MESSAGE, EVENT_TENANT, MESSAGE_PEER, MESSAGE_TENANT, MESSAGE_TENANT_DEAD_LETTERS};
+use super::indexes::{
+    BY_ID, CONVERSATION_LAST_MESSAGE, EVENT_TENANT, MESSAGE_PEER, MESSAGE_TENANT, MESSAGE_TENANT_DEAD_LETTERS,
+};
 use super::reads::Query;
 use super::statuses::of_message;
 use crate::stored::id_time::behind_ids_until;
@@ -33,7 +35,9 @@ impl MongoStore {
             (Aged::DeadLetters(class), Some(tenant_id)) => self.erase_old_letters(&tenant_id, class, portion).await,
             (Aged::Conversations, Some(tenant_id)) => self.erase_old_conversations(&tenant_id, portion).await,
             (Aged::Feed, Some(tenant_id)) => self.erase_old_chunks(&tenant_id, portion).await,
-            (Aged::Messages | Aged::DeadLetters(_) | Aged::Conversations | Aged::Feed, None) => Ok(ErasedPortion::default()),
+            (Aged::Messages | Aged::DeadLetters(_) | Aged::Conversations | Aged::Feed, None) => {
+                Ok(ErasedPortion::default())
+            }
         }
     }
 

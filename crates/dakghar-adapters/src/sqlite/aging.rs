@@ -52,7 +52,9 @@ pub(super) fn erase_aged(conn: &Connection, portion: &AgedPortion) -> Outcome<Er
         (Aged::DeadLetters(class), Some(tenant_id)) => letters(conn, tenant_id, class, portion),
         (Aged::Conversations, Some(tenant_id)) => conversations(conn, tenant_id, portion),
         (Aged::Feed, Some(tenant_id)) => feed(conn, tenant_id, portion),
-        (Aged::Messages | Aged::DeadLetters(_) | Aged::Conversations | Aged::Feed, None) => Ok(ErasedPortion::default()),
+        (Aged::Messages | Aged::DeadLetters(_) | Aged::Conversations | Aged::Feed, None) => {
+            Ok(ErasedPortion::default())
+        }
     };
     conn.pragma_update(None, "secure_delete", false)?;
     erased
@@ -151,7 +153,12 @@ fn delete_messages(conn: &Connection, tenant_id: &str, old: Vec<(i64, Option<Str
 }
 
 /// Dead letters of one class, along the index of what reached nobody.
-fn letters(conn: &Connection, tenant_id: TenantId, class: LetterClass, portion: &AgedPortion) -> Outcome<ErasedPortion> {
+fn letters(
+    conn: &Connection,
+    tenant_id: TenantId,
+    class: LetterClass,
+    portion: &AgedPortion,
+) -> Outcome<ErasedPortion> {
     let tenant_id = tenant_id.to_string();
     let mut walk = Walk::new(portion);
     let mut old = Vec::new();

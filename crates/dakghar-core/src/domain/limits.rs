@@ -150,8 +150,17 @@ mod tests {
         assert_eq!(none.letter_days(&defaults, class), Some(90));
         assert_eq!(none.letter_days(&defaults.with(days, 365), class), Some(365));
         assert_eq!(none.letter_days(&none.with(days, 365), LetterClass::Failed), None);
-        assert_eq!(none.with(days, 30).letter_days(&defaults.with(days, 365), class), Some(30));
-        assert_eq!(none.with(days, 0).letter_days(&defaults.with(days, 365), class), Some(90));
-        assert_eq!(none.with(TenantLimit::RetentionDays, 0).letter_days(&defaults, class), None);
+        assert_eq!(
+            none.with(days, 30).letter_days(&defaults.with(days, 365), class),
+            Some(30)
+        );
+        assert_eq!(
+            none.with(days, 0).letter_days(&defaults.with(days, 365), class),
+            Some(90)
+        );
+        assert_eq!(
+            none.with(TenantLimit::RetentionDays, 0).letter_days(&defaults, class),
+            None
+        );
     }
 }

@@ -95,9 +95,15 @@ async fn an_export_is_read_page_by_page_as_its_client_takes_it() {
     assert!(first.len() < CHUNK_BYTES_MAX, "{} bytes at a time", first.len());
     let path = format!("/tenants/{}/dead-letters", tenant.id);
     let newest = service.get(&format!("{path}?limit=200")).await;
-    let cursor = newest.json["nextCursor"].as_str().expect("a page does not have all").to_owned();
+    let cursor = newest.json["nextCursor"]
+        .as_str()
+        .expect("a page does not have all")
+        .to_owned();
     let next = service.get(&format!("{path}?limit=200&cursor={cursor}")).await;
-    let taken = next.json["data"][0]["id"].as_str().expect("a letter of the second page").to_owned();
+    let taken = next.json["data"][0]["id"]
+        .as_str()
+        .expect("a letter of the second page")
+        .to_owned();
     let redrive = format!("/tenants/{}/messages/{taken}/redrive", tenant.id);
     assert_eq!(service.post_text(&redrive, "").await.status.as_u16(), 200);
     let mut rest = Vec::new();

@@ -113,7 +113,14 @@ async fn dead_letters_are_kept_by_their_reason_and_counted_when_they_go() {
     let sent = message(&service, &a, Status::Sent).await;
     let left = async || {
         let mut left = Vec::new();
-        for (tenant, id) in [(&a, &expired), (&a, &failed), (&a, &unknown), (&a, &exhausted), (&a, &sent), (&b, &others)] {
+        for (tenant, id) in [
+            (&a, &expired),
+            (&a, &failed),
+            (&a, &unknown),
+            (&a, &exhausted),
+            (&a, &sent),
+            (&b, &others),
+        ] {
             left.push(is_there(&service, tenant, id).await);
         }
         left

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use dakghar_core::app::App;
 use dakghar_core::app::PageRequest;
 use dakghar_core::app::{NewPhoneNumber, NewTenant};
+use dakghar_core::domain::message::LetterClass;
 use dakghar_core::domain::page::PAGE_ITEMS_MAX;
 use dakghar_core::domain::{Actor, LimitChanges, Secret, Tenant, TenantId, TenantLimit};
 use serde_json::json;

@@ -22,6 +22,7 @@ mod callbacks;
 mod chaos;
 mod cli;
 mod clocks;
+mod dead_letters;
 mod dependencies;
 mod disk;
 mod endpoints;

@@ -93,7 +93,10 @@ pub async fn old_dead_letters_are_erased_by_their_class(stores: Stores) {
         let loaded = stores.messages.load(&keys).await;
         assert!(loaded.iter().all(|found| matches!(found, Ok(Some(_)))), "{class:?}");
         assert_eq!(ids(&stores, &tenant).await.len(), letters.len() + 2, "{class:?}");
-        assert_eq!(erase_aged(&stores, None, Aged::DeadLetters(class), 1_000, 2).await, (0, 1));
+        assert_eq!(
+            erase_aged(&stores, None, Aged::DeadLetters(class), 1_000, 2).await,
+            (0, 1)
+        );
     }
     assert_eq!(ids(&stores, &other).await.len(), ENDS.len());
 }
@@ -108,7 +111,12 @@ pub async fn a_dead_letter_that_was_sent_again_is_not_old(stores: Stores) {
     letter.delivery.updated_at = at(60);
     save(&stores, &mut letter).await;
     for class in LetterClass::ALL {
-        assert_eq!(erase_aged(&stores, Some(tenant), Aged::DeadLetters(class), 100, 4).await.0, 0);
+        assert_eq!(
+            erase_aged(&stores, Some(tenant), Aged::DeadLetters(class), 100, 4)
+                .await
+                .0,
+            0
+        );
     }
     assert!(matches!(stores.messages.load(&[letter.key()]).await[..], [Ok(Some(_))]));
 }
