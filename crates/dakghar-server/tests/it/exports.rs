@@ -63,7 +63,12 @@ async fn an_export_has_every_dead_letter_of_its_tenant_and_nobody_elses() {
     let exported = lines(ask(&service, &path).await).await;
     assert_eq!(ids(&exported), own);
     let shown = service.get(&format!("/tenants/{}/messages/{}", a.id, own[7])).await;
-    assert_eq!(exported[7], shown.json, "a line has the form of a message");
+    let mut message = shown.json.clone();
+    message.as_object_mut().expect("an object").remove("statuses");
+    assert_eq!(
+        exported[7], message,
+        "a line has the form of a message, without its reports"
+    );
     let all = lines(ask(&service, "/dead-letters").await).await;
     assert_eq!(all.len(), LETTERS + 3);
     assert_eq!(ids(&all[..3]), others, "newest first");

@@ -53,7 +53,7 @@ macro_rules! queue_suite {
             a_taken_job_can_be_finished_while_the_queue_closes
             a_closed_queue_still_takes_messages_in
             five_thousand_jobs_are_each_taken_once
-            what_is_due_is_counted_until_it_is_done_with_the_slot_that_waited_longest
+            what_is_due_is_counted_by_priority_until_it_is_done_with_the_slot_that_waits
         }
     };
 }
