@@ -17,10 +17,11 @@ use super::events::record;
 use super::failure::Outcome;
 use super::rows::millis;
 use super::texts::before_text;
+use crate::stored::auto_redrive;
 
 pub(super) const COLUMNS: &str = "id, name, callback_url, api_key_hash, wrapped_data_key, hold_reason, hold_since, \
     hold_probe_at, unknown_outcome, created_at, updated_at, removed_at, version, requests_per_second, messages_waiting, \
-    calls_under_way, retention_days, failed_days, expired_days, unknown_days, given_up_days";
+    calls_under_way, retention_days, failed_days, expired_days, unknown_days, given_up_days, auto_redrive";
 
 const NUMBER_COLUMNS: &str = "phone_number_id, waba_id, display_phone_number, sealed_token, simulated, \
     messages_per_second, hold_reason, hold_since, hold_probe_at, token_refusals, \
@@ -98,7 +99,7 @@ fn insert(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         return Ok(taken);
     }
     conn.prepare_cached(&format!(
-        "INSERT INTO tenants ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO tenants ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     ))?
     .execute(params![
         id,
@@ -122,6 +123,7 @@ fn insert(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         tenant.limits.of(TenantLimit::Letters(LetterClass::Expired)),
         tenant.limits.of(TenantLimit::Letters(LetterClass::Unknown)),
         tenant.limits.of(TenantLimit::Letters(LetterClass::GivenUp)),
+        auto_redrive::text_of(&tenant.auto),
     ])?;
     insert_numbers(conn, tenant)?;
     Ok(TenantSaved::Done)
@@ -143,7 +145,7 @@ fn save(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         "UPDATE tenants SET name = ?, callback_url = ?, api_key_hash = ?, wrapped_data_key = ?, hold_reason = ?, \
              hold_since = ?, hold_probe_at = ?, unknown_outcome = ?, updated_at = ?, removed_at = ?, requests_per_second = ?, \
              messages_waiting = ?, calls_under_way = ?, retention_days = ?, failed_days = ?, expired_days = ?, unknown_days = ?, \
-             given_up_days = ?, \
+             given_up_days = ?, auto_redrive = ?, \
              version = version + 1 \
          WHERE id = ?",
     )?
@@ -166,6 +168,7 @@ fn save(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         tenant.limits.of(TenantLimit::Letters(LetterClass::Expired)),
         tenant.limits.of(TenantLimit::Letters(LetterClass::Unknown)),
         tenant.limits.of(TenantLimit::Letters(LetterClass::GivenUp)),
+        auto_redrive::text_of(&tenant.auto),
         id,
     ])?;
     conn.prepare_cached("DELETE FROM phone_numbers WHERE tenant_id = ?")?
@@ -312,6 +315,7 @@ fn with_numbers(row: &Row<'_>, phone_numbers: Vec<PhoneNumber>, past_numbers: Ve
         removed_at: cells.maybe_time()?,
         version: cells.count()?,
         limits: limits(cells)?,
+        auto: cells.maybe_parse(auto_redrive::parse)?.unwrap_or_default(),
         phone_numbers,
         past_numbers,
     })

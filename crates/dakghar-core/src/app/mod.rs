@@ -150,6 +150,7 @@ impl App {
             redriving: Arc::new(Redriving::new(
                 &ports,
                 &settings,
+                tenants.clone(),
                 changing.clone(),
                 shared.outages.clone(),
             )),

@@ -17,6 +17,8 @@ mod programs;
 mod promises;
 
 mod apps;
+mod auto_redrives;
+mod autoscale;
 mod backup;
 mod callbacks;
 mod chaos;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use bson::oid::ObjectId;
 use bson::{Binary, DateTime, RawDocument, RawDocumentBuf};
+use dakghar_core::domain::auto_redrive::AutoRedriving;
 use dakghar_core::domain::hold::{Hold, HoldReason};
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
 use dakghar_core::domain::limits::{TenantLimit, TenantLimits};
@@ -11,6 +12,8 @@ use dakghar_core::domain::message::{LetterClass, UnknownOutcome};
 use dakghar_core::domain::tenant::{PhoneNumber, Tenant};
 use dakghar_core::ports::StoreError;
 use serde::{Deserialize, Serialize};
+
+use crate::stored::auto_redrive;
 
 use super::{SCHEMA_VERSION, Unreadable, binary, counter, date, from_raw, timestamp, to_raw};
 
@@ -49,6 +52,9 @@ struct TenantFields<'a> {
     unknown_days: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     given_up_days: Option<i64>,
+    /// JSON; absent where nothing begins by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    auto_redrive: Option<String>,
     created_at: DateTime,
     updated_at: DateTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -112,6 +118,7 @@ pub(in crate::mongo) fn encode(tenant: &Tenant, version: u64, save_id: ObjectId)
         expired_days: limit(TenantLimit::Letters(LetterClass::Expired)),
         unknown_days: limit(TenantLimit::Letters(LetterClass::Unknown)),
         given_up_days: limit(TenantLimit::Letters(LetterClass::GivenUp)),
+        auto_redrive: auto_redrive::text_of(&tenant.auto),
         created_at: date(tenant.created_at),
         updated_at: date(tenant.updated_at),
         removed_at: tenant.removed_at.map(date),
@@ -170,6 +177,10 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Tenant, Unreadable> 
             .collect::<Result<_, _>>()
             .map_err(|_| wrong("pastPhoneNumbers"))?,
         limits: read_limits(&fields).map_err(wrong)?,
+        auto: match &fields.auto_redrive {
+            Some(text) => auto_redrive::parse(text).ok_or_else(|| wrong("autoRedrive"))?,
+            None => AutoRedriving::default(),
+        },
         created_at: timestamp(fields.created_at),
         updated_at: timestamp(fields.updated_at),
         removed_at: fields.removed_at.map(timestamp),
