@@ -117,7 +117,7 @@ async fn an_export_is_read_page_by_page_as_its_client_takes_it() {
         assert!(chunk.len() < CHUNK_BYTES_MAX, "{} bytes at a time", chunk.len());
         rest.extend_from_slice(&chunk);
     }
-    let whole = [&first[..], &rest[..]].concat();
-    assert_eq!(whole.iter().filter(|byte| **byte == b'\n').count(), 19);
-    assert!(!String::from_utf8(whole).expect("UTF-8").contains(&taken));
+    let whole = String::from_utf8([&first[..], &rest[..]].concat()).expect("UTF-8");
+    assert_eq!(whole.lines().count(), 19);
+    assert!(!whole.contains(&taken));
 }
