@@ -27,15 +27,6 @@ const TENANTS: u32 = 100;
 const PASS_EVERY: Duration = Duration::from_secs(5);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// Where the pass over the tenants is.
-#[derive(Default)]
-pub(super) struct Following {
-    /// The last tenant that was looked at.
-    last: Option<TenantId>,
-    /// When the next pass begins, by the time since the boot.
-    next_at: Duration,
-}
-
 impl Redriving {
     /// Looks at the next tenants for causes that have ended, if it is time.
     pub(super) async fn follow_ends(&self) -> Result<(), Failure> {

@@ -4,6 +4,7 @@
 //! again (`sending/redrive_batch.rs`).
 
 mod following;
+mod pass;
 mod work;
 
 use std::collections::HashMap;
@@ -23,7 +24,7 @@ use crate::domain::redrive::{NewRedrive, OPEN_REDRIVES_MAX, Redrive, RedriveOver
 use crate::domain::{ErrorCode, Problem, TenantId, Timestamp};
 use crate::metrics::Metrics;
 use crate::ports::{Clock, IdGenerator, Ports, RedriveStore, Saved, TenantStore};
-use following::Following;
+use pass::Following;
 
 /// The time that a preview may take. It then says that there is more.
 const PREVIEW_TIME_MAX: Duration = Duration::from_secs(2);

@@ -4,6 +4,7 @@
 
 mod background;
 mod reading;
+mod wanting;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -13,7 +14,6 @@ use dakghar_core::app::{
     AcceptedMessage, App, Attending, ClaimedSend, EndedCall, Failure, NewPhoneNumber, NewTenant, Prepared,
     PreparedSend, Retention, Settings, WaitingSend, WebhookReceipt,
 };
-use dakghar_core::domain::auto_redrive::AutoRedrive;
 use dakghar_core::domain::listening::Hearing;
 use dakghar_core::domain::message::{RedriveOptions, UnknownOutcome};
 use dakghar_core::domain::redrive::{NewRedrive, Redrive, RedriveStatus};
@@ -249,17 +249,6 @@ impl Process {
             RedriveStatus::Cancelled => redriving.cancel(owner, &id).await,
             RedriveStatus::Done => redriving.find(owner, &id).await,
         }?)
-    }
-
-    /// Sets what is sent again by itself.
-    pub async fn set_auto_redrive(&self, tenant: &TenantId, policy: AutoRedrive) -> Result<(), Problem> {
-        let tenants = &self.app.tenants;
-        Ok(tenants.set_auto_redrive(tenant, Some(policy)).await.map(drop)?)
-    }
-
-    /// The tenant as it is stored.
-    pub async fn stored_tenant(&self, tenant: &TenantId) -> Result<Tenant, Problem> {
-        Ok(self.app.tenants.stored(tenant).await?)
     }
 
     pub fn retention(&self) -> Arc<Retention> {

@@ -66,7 +66,7 @@ pub async fn what_is_due_is_counted_by_priority_until_it_is_done_with_the_slot_t
     let put = now();
     assert!(high >= began && high <= put && low >= began && low <= put, "{due:?}");
 
-    let mut left = EACH as usize * 3;
+    let mut left = messages.len() - messages.len() / 4;
     while left > 0 {
         let jobs = port.take(left).await;
         left -= jobs.len();
