@@ -7,11 +7,11 @@ use dakghar_core::domain::message::{DeadReason, TimelineEvent, UnknownOutcome};
 use dakghar_core::domain::redrive::REDRIVE_LEASE;
 use dakghar_core::domain::{MessageKey, Status, Tenant};
 
-use crate::steps::{MINUTE, SECOND, in_each_kind};
-use crate::world::World;
+use crate::steps::{MINUTE, SECOND, in_each_kind, in_world};
 use crate::world::meta::Answer;
 use crate::world::process::Process;
 use crate::world::wire::{Call, Fate};
+use crate::world::{Kind, World};
 
 /// A failure of Meta's own.
 const FAILS: Answer = Answer::Refuses(131_016);
@@ -139,7 +139,7 @@ fn nothing_is_sent_again_by_itself_unless_its_tenant_wants_it() {
 
 #[test]
 fn what_may_have_arrived_or_has_expired_is_left_alone() {
-    in_each_kind(|world: &World| {
+    in_world(Kind::Embedded, |world: &World| {
         let (process, tenant) = world.wanting(&[Cause::Meta], 1);
         let expired = world.accept_until(&process, &tenant.id, SECOND * 30);
         world.send_and(&process, FAILS);
@@ -199,7 +199,7 @@ fn a_number_that_comes_back_has_its_messages_sent_again() {
                 .expect("added");
         };
         add();
-        let letter = world.accept_with(&process, &tenant.id, &format!(r#","phoneNumberId":"{SECOND_NUMBER}""#));
+        let letter = world.accept_with(&process, &tenant.id, &format!(r#","from":"{SECOND_NUMBER}""#));
         let (removing, id) = (process.clone(), tenant.id);
         world
             .step(async move { removing.remove_number(&id, SECOND_NUMBER).await })
