@@ -97,6 +97,12 @@ ship: ## Ships logs with rsyslog and syslog-ng into receivers, and looks for can
 	@./scripts/install-services.sh ship
 	python3 deploy/checks/shipping.py $(or $(BIN),target/release/dakghar)
 
+.PHONY: autoscale
+autoscale: ## Scales real workers by the chart's formula under a burst; MESSAGES=100000 NUMBERS=1000 WORKERS_MAX=8 FASTER=1
+	AUTOSCALE_MESSAGES=$(or $(MESSAGES),100000) AUTOSCALE_NUMBERS=$(or $(NUMBERS),1000) AUTOSCALE_CONCURRENCY=32 \
+	AUTOSCALE_WORKERS_MAX=$(or $(WORKERS_MAX),8) AUTOSCALE_FASTER=$(or $(FASTER),1) \
+	cargo test --locked --release --package dakghar --test it autoscale:: -- --nocapture
+
 .PHONY: deny
 deny: ## Checks licences, bans and sources of the dependencies
 	@cargo deny --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-deny --version 0.20.2

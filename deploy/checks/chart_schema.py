@@ -105,7 +105,7 @@ def schema():
             "publicExcept": cidrs, "publicExcept6": cidrs,
             "publicPorts": {"type": "array", "minItems": 1, "items": port},
         }),
-        "monitoring": closed({"serviceMonitor": flag, "rules": flag,
+        "monitoring": closed({"serviceMonitor": flag, "rules": flag, "deadLetters": count,
                               "interval": {"type": "string", "pattern": "^[0-9]+(s|m)$"}, "labels": strings}),
         "podUser": {"type": "integer", "minimum": 1},
         "nodeSelector": strings,

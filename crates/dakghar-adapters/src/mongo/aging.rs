@@ -4,14 +4,16 @@
 use bson::{Bson, DateTime, Document, RawDocument, doc};
 use dakghar_core::domain::amendment::KEPT_LONGER;
 use dakghar_core::domain::ids::{MessageId, MessageKey, TenantId};
-use dakghar_core::domain::message::Status;
+use dakghar_core::domain::message::{DeadReason, LetterClass, Status};
 use dakghar_core::ports::{Aged, AgedPortion, ErasedPortion, StoreError};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::MongoStore;
 use super::documents::date;
 use super::feed;
-use super::indexes::{BY_ID, CONVERSATION_LAST_MESSAGE, EVENT_TENANT, MESSAGE_PEER, MESSAGE_TENANT};
+use super::indexes::{
+    BY_ID, CONVERSATION_LAST_MESSAGE, EVENT_TENANT, MESSAGE_PEER, MESSAGE_TENANT, MESSAGE_TENANT_DEAD_LETTERS,
+};
 use super::reads::Query;
 use super::statuses::of_message;
 use crate::stored::id_time::behind_ids_until;
@@ -30,9 +32,12 @@ impl MongoStore {
         match (portion.kind, portion.tenant_id) {
             (Aged::Events, _) => self.erase_old_events(portion).await,
             (Aged::Messages, Some(tenant_id)) => self.erase_old_messages(&tenant_id, portion).await,
+            (Aged::DeadLetters(class), Some(tenant_id)) => self.erase_old_letters(&tenant_id, class, portion).await,
             (Aged::Conversations, Some(tenant_id)) => self.erase_old_conversations(&tenant_id, portion).await,
             (Aged::Feed, Some(tenant_id)) => self.erase_old_chunks(&tenant_id, portion).await,
-            (Aged::Messages | Aged::Conversations | Aged::Feed, None) => Ok(ErasedPortion::default()),
+            (Aged::Messages | Aged::DeadLetters(_) | Aged::Conversations | Aged::Feed, None) => {
+                Ok(ErasedPortion::default())
+            }
         }
     }
 
@@ -43,7 +48,7 @@ impl MongoStore {
     ) -> Result<ErasedPortion, StoreError> {
         let settled: Vec<&str> = Status::ALL
             .iter()
-            .filter(|status| !status.is_unsettled())
+            .filter(|status| !status.is_unsettled() && !status.is_dead_letter())
             .map(|status| status.as_str())
             .collect();
         let before = date(portion.before);
@@ -64,22 +69,66 @@ impl MongoStore {
         let seen = self
             .fetch(&self.messages, query, |raw| (id_of(raw), is_old(raw)))
             .await?;
-        let mut erased = 0;
-        let old = old_ids(&seen);
-        if !old.is_empty() {
-            let filter = doc! {
-                "_id": { "$in": &old }, "tenantId": tenant_id.to_string(), "updatedAt": { "$lt": before },
-                "status": { "$in": &settled },
-            };
-            // First the reports, so that a crash leaves none behind. Only a dead letter can change meanwhile, and what was
-            // reported on it is in its timeline.
-            self.erase_statuses_of(tenant_id, &old).await?;
-            erased = self.delete_by_ids(&self.messages, filter).await?;
-        }
+        let still = doc! { "updatedAt": { "$lt": before }, "status": { "$in": &settled } };
+        let erased = self.erase_seen_messages(tenant_id, &seen, still).await?;
         Ok(ErasedPortion {
             erased,
             next: next_of(&seen, portion),
         })
+    }
+
+    /// Along the index of dead letters, which are few beside the other messages.
+    async fn erase_old_letters(
+        &self,
+        tenant_id: &TenantId,
+        class: LetterClass,
+        portion: &AgedPortion,
+    ) -> Result<ErasedPortion, StoreError> {
+        let before = date(portion.before);
+        let status = class.status();
+        let is_old = |raw: &RawDocument| {
+            let reason = raw.get_str("deadReason").ok().and_then(DeadReason::parse);
+            raw.get_str("status").is_ok_and(|found| found == status.as_str())
+                && LetterClass::of(status, reason) == Some(class)
+                && raw.get_datetime("updatedAt").is_ok_and(|ended_at| ended_at < before)
+        };
+        let ids = doc! {
+            "$gt": portion.from.clone().unwrap_or_default(), "$lt": behind_ids_until(portion.before),
+        };
+        let filter = doc! { "tenantId": tenant_id.to_string(), "deadLetter": true, "_id": ids };
+        let query = Query::new(filter, MESSAGE_TENANT_DEAD_LETTERS)
+            .sort(doc! { "_id": 1 })
+            .limit(portion.limit)
+            .fields(doc! { "_id": 1, "status": 1, "deadReason": 1, "updatedAt": 1 });
+        let seen = self
+            .fetch(&self.messages, query, |raw| (id_of(raw), is_old(raw)))
+            .await?;
+        // One that was sent again and has ended anew changed later.
+        let still = doc! { "updatedAt": { "$lt": before }, "status": status.as_str() };
+        let erased = self.erase_seen_messages(tenant_id, &seen, still).await?;
+        Ok(ErasedPortion {
+            erased,
+            next: next_of(&seen, portion),
+        })
+    }
+
+    /// Deletes the old ones among messages that were looked at, if this still holds for them.
+    async fn erase_seen_messages(
+        &self,
+        tenant_id: &TenantId,
+        seen: &[Seen],
+        mut still: Document,
+    ) -> Result<u64, StoreError> {
+        let old = old_ids(seen);
+        if old.is_empty() {
+            return Ok(0);
+        }
+        still.insert("_id", doc! { "$in": &old });
+        still.insert("tenantId", tenant_id.to_string());
+        // First the reports, so that a crash leaves none behind. Only a dead letter can change meanwhile, and what was
+        // reported on it is in its timeline.
+        self.erase_statuses_of(tenant_id, &old).await?;
+        self.delete_by_ids(&self.messages, still).await
     }
 
     async fn erase_statuses_of(&self, tenant_id: &TenantId, messages: &[&str]) -> Result<(), StoreError> {

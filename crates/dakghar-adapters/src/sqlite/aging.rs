@@ -2,13 +2,14 @@
 
 use dakghar_core::domain::amendment::KEPT_LONGER;
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WaId};
-use dakghar_core::domain::message::Status;
+use dakghar_core::domain::message::{DeadReason, LetterClass, Status};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{Aged, AgedPortion, ErasedPortion};
 use rusqlite::{Connection, Row, params};
 
 use super::cells::{Cells, Read, number, readable};
 use super::failure::Outcome;
+use super::rows::is_open;
 use crate::stored::id_time::behind_ids_until;
 
 /// The bytes of bodies by which a commit erases no more: erased pages are written over.
@@ -17,6 +18,13 @@ const ERASED_BYTES_MAX: usize = 1024 * 1024;
 pub(super) const MESSAGES: &str = "\
     SELECT id, seq, status, updated_at, octet_length(body) FROM messages INDEXED BY messages_by_id \
     WHERE tenant_id = ? AND id > ? AND id < ? ORDER BY id LIMIT ?";
+
+pub(super) const LETTERS: &str = concat!(
+    "SELECT id, seq, updated_at, octet_length(body), dead_reason FROM messages INDEXED BY messages_open \
+     WHERE tenant_id = ? AND status = ? AND id > ? AND id < ? AND ",
+    is_open!(),
+    " ORDER BY id LIMIT ?"
+);
 
 pub(super) const CONVERSATIONS: &str = "\
     SELECT id, last_message_at, phone_number_id, wa_id FROM conversations INDEXED BY conversations_newest \
@@ -41,9 +49,12 @@ pub(super) fn erase_aged(conn: &Connection, portion: &AgedPortion) -> Outcome<Er
     let erased = match (portion.kind, portion.tenant_id) {
         (Aged::Events, _) => events(conn, portion),
         (Aged::Messages, Some(tenant_id)) => messages(conn, tenant_id, portion),
+        (Aged::DeadLetters(class), Some(tenant_id)) => letters(conn, tenant_id, class, portion),
         (Aged::Conversations, Some(tenant_id)) => conversations(conn, tenant_id, portion),
         (Aged::Feed, Some(tenant_id)) => feed(conn, tenant_id, portion),
-        (Aged::Messages | Aged::Conversations | Aged::Feed, None) => Ok(ErasedPortion::default()),
+        (Aged::Messages | Aged::DeadLetters(_) | Aged::Conversations | Aged::Feed, None) => {
+            Ok(ErasedPortion::default())
+        }
     };
     conn.pragma_update(None, "secure_delete", false)?;
     erased
@@ -117,31 +128,83 @@ fn messages(conn: &Connection, tenant_id: TenantId, portion: &AgedPortion) -> Ou
             old.push((number(row, 1)?, id));
         }
     }
+    walk.erased = delete_messages(conn, &tenant_id, old)?;
+    Ok(walk.end())
+}
+
+/// Deletes messages with their wamids and reports. Returns how many.
+fn delete_messages(conn: &Connection, tenant_id: &str, old: Vec<(i64, Option<String>)>) -> Outcome<u64> {
     // Only messages that were sent twice have further wamids, so there are few.
     let has_further = conn
         .prepare_cached("SELECT 1 FROM further_wamids INDEXED BY further_wamids_of_tenant WHERE tenant_id = ? LIMIT 1")?
-        .exists([&tenant_id])?;
+        .exists([tenant_id])?;
     let mut further = conn.prepare_cached("DELETE FROM further_wamids WHERE tenant_id = ? AND message_id = ?")?;
     let mut statuses = conn.prepare_cached("DELETE FROM statuses WHERE tenant_id = ? AND message_id = ?")?;
     let mut delete = conn.prepare_cached("DELETE FROM messages WHERE seq = ?")?;
+    let mut erased = 0;
     for (seq, id) in old {
         if has_further {
             further.execute(params![tenant_id, id])?;
         }
         statuses.execute(params![tenant_id, id])?;
-        walk.erased += delete.execute([seq])? as u64;
+        erased += delete.execute([seq])? as u64;
     }
+    Ok(erased)
+}
+
+/// Dead letters of one class, along the index of what reached nobody.
+fn letters(
+    conn: &Connection,
+    tenant_id: TenantId,
+    class: LetterClass,
+    portion: &AgedPortion,
+) -> Outcome<ErasedPortion> {
+    let tenant_id = tenant_id.to_string();
+    let mut walk = Walk::new(portion);
+    let mut old = Vec::new();
+    let mut select = conn.prepare_cached(LETTERS)?;
+    let from = portion.from.clone().unwrap_or_default();
+    let mut rows = select.query(params![
+        tenant_id,
+        class.status().as_str(),
+        from,
+        behind_ids_until(portion.before),
+        portion.limit
+    ])?;
+    while !walk.is_full()
+        && let Some(row) = rows.next()?
+    {
+        let ended_at = readable("message", row, ended_at(row, class));
+        let id = id_of("message", row);
+        let is_old = ended_at.flatten().is_some_and(|ended_at| ended_at < portion.before);
+        walk.pass(id.clone(), if is_old { number(row, 3)? } else { 0 });
+        if is_old {
+            old.push((number(row, 1)?, id));
+        }
+    }
+    walk.erased = delete_messages(conn, &tenant_id, old)?;
     Ok(walk.end())
 }
 
-/// When a settled message last changed.
+/// When a dead letter ended, if it is one of this class.
+fn ended_at(row: &Row<'_>, class: LetterClass) -> Read<Option<Timestamp>> {
+    let mut cells = Cells::of(row);
+    let _id: String = cells.get()?;
+    let _seq: i64 = cells.get()?;
+    let ended_at = cells.time()?;
+    let _bytes: i64 = cells.get()?;
+    let reason = cells.maybe_parse(DeadReason::parse)?;
+    Ok((LetterClass::of(class.status(), reason) == Some(class)).then_some(ended_at))
+}
+
+/// When a settled message last changed that is no dead letter.
 fn settled_at(row: &Row<'_>) -> Read<Option<Timestamp>> {
     let mut cells = Cells::of(row);
     let _id: String = cells.get()?;
     let _seq: i64 = cells.get()?;
     let status = cells.parse(Status::parse)?;
     let changed_at = cells.time()?;
-    Ok((!status.is_unsettled()).then_some(changed_at))
+    Ok((!status.is_unsettled() && !status.is_dead_letter()).then_some(changed_at))
 }
 
 fn conversations(conn: &Connection, tenant_id: TenantId, portion: &AgedPortion) -> Outcome<ErasedPortion> {

@@ -267,6 +267,11 @@ fn erasing_seeks_the_tenant() {
 fn what_is_old_is_walked_from_the_oldest() {
     check(aging::MESSAGES, "messages_by_id", "tenant_id=? AND id>? AND id<?");
     check(
+        aging::LETTERS,
+        "messages_open",
+        "tenant_id=? AND status=? AND id>? AND id<?",
+    );
+    check(
         aging::CONVERSATIONS,
         "conversations_newest",
         "tenant_id=? AND last_message_at>? AND last_message_at<?",

@@ -18,11 +18,12 @@ use super::failure::Outcome;
 use super::lists::newest_dead;
 use super::rows::millis;
 use super::texts::{self, before_text};
+use crate::stored::auto_redrive;
 
 /// In the order in which [`redrive`] reads them; `needs_work` is for an index only.
 const COLUMNS: &str = "id, tenant_id, phone_number_id, code, reason, letter_status, ended_from, ended_to, \
     confirm_duplicate_risk, per_second, status, before_id, total, total_is_exact, redriven, skipped, failed, \
-    lease_owner, lease_until, created_at, updated_at, version, pending, needs_work, ignore_expiry, by_tenant";
+    lease_owner, lease_until, created_at, updated_at, version, pending, needs_work, ignore_expiry, by_tenant, automatic";
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     let marks = vec!["?"; COLUMNS.split(',').count()].join(", ");
@@ -258,6 +259,7 @@ struct RedriveRow {
     version: i64,
     pending: String,
     needs_work: bool,
+    automatic: Option<String>,
 }
 
 impl RedriveRow {
@@ -293,11 +295,12 @@ impl RedriveRow {
             version: version.cast_signed(),
             pending: texts::keys_text(&redrive.pending),
             needs_work: redrive.needs_work(),
+            automatic: asked.automatic.as_ref().map(auto_redrive::automatic_text),
         }
     }
 
     /// In the order of [`COLUMNS`].
-    fn params(&self) -> [&dyn ToSql; 26] {
+    fn params(&self) -> [&dyn ToSql; 27] {
         [
             &self.id,
             &self.tenant_id,
@@ -325,6 +328,7 @@ impl RedriveRow {
             &self.needs_work,
             &self.options[1],
             &self.options[2],
+            &self.automatic,
         ]
     }
 }
@@ -350,6 +354,7 @@ fn redrive(row: &Row<'_>) -> Read<Redrive> {
             ignore_expiry: false,
             per_second: cells.get()?,
             by: Actor::Operator,
+            automatic: None,
         },
         status: cells.parse(RedriveStatus::parse)?,
         before: cells.maybe_parse(MessageId::parse)?,
@@ -371,6 +376,7 @@ fn redrive(row: &Row<'_>) -> Read<Redrive> {
     if cells.get()? {
         redrive.asked.by = Actor::Tenant;
     }
+    redrive.asked.automatic = cells.maybe_parse(auto_redrive::parse_automatic)?;
     Ok(redrive)
 }
 

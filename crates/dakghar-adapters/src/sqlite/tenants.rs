@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use dakghar_core::domain::hold::{Hold, HoldReason};
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
 use dakghar_core::domain::limits::{TenantLimit, TenantLimits};
-use dakghar_core::domain::message::UnknownOutcome;
+use dakghar_core::domain::message::{LetterClass, UnknownOutcome};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
 use dakghar_core::domain::tenant::{PhoneNumber, Tenant};
 use dakghar_core::domain::webhook::WebhookEvent;
@@ -17,10 +17,11 @@ use super::events::record;
 use super::failure::Outcome;
 use super::rows::millis;
 use super::texts::before_text;
+use crate::stored::auto_redrive;
 
 pub(super) const COLUMNS: &str = "id, name, callback_url, api_key_hash, wrapped_data_key, hold_reason, hold_since, \
     hold_probe_at, unknown_outcome, created_at, updated_at, removed_at, version, requests_per_second, messages_waiting, \
-    calls_under_way, retention_days";
+    calls_under_way, retention_days, failed_days, expired_days, unknown_days, given_up_days, auto_redrive";
 
 const NUMBER_COLUMNS: &str = "phone_number_id, waba_id, display_phone_number, sealed_token, simulated, \
     messages_per_second, hold_reason, hold_since, hold_probe_at, token_refusals, \
@@ -98,7 +99,7 @@ fn insert(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         return Ok(taken);
     }
     conn.prepare_cached(&format!(
-        "INSERT INTO tenants ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO tenants ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     ))?
     .execute(params![
         id,
@@ -118,6 +119,11 @@ fn insert(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         tenant.limits.of(TenantLimit::MessagesWaiting),
         tenant.limits.of(TenantLimit::CallsUnderWay),
         tenant.limits.of(TenantLimit::RetentionDays),
+        tenant.limits.of(TenantLimit::Letters(LetterClass::Failed)),
+        tenant.limits.of(TenantLimit::Letters(LetterClass::Expired)),
+        tenant.limits.of(TenantLimit::Letters(LetterClass::Unknown)),
+        tenant.limits.of(TenantLimit::Letters(LetterClass::GivenUp)),
+        auto_redrive::text_of(&tenant.auto),
     ])?;
     insert_numbers(conn, tenant)?;
     Ok(TenantSaved::Done)
@@ -138,7 +144,8 @@ fn save(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
     conn.prepare_cached(
         "UPDATE tenants SET name = ?, callback_url = ?, api_key_hash = ?, wrapped_data_key = ?, hold_reason = ?, \
              hold_since = ?, hold_probe_at = ?, unknown_outcome = ?, updated_at = ?, removed_at = ?, requests_per_second = ?, \
-             messages_waiting = ?, calls_under_way = ?, retention_days = ?, \
+             messages_waiting = ?, calls_under_way = ?, retention_days = ?, failed_days = ?, expired_days = ?, unknown_days = ?, \
+             given_up_days = ?, auto_redrive = ?, \
              version = version + 1 \
          WHERE id = ?",
     )?
@@ -157,6 +164,11 @@ fn save(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         tenant.limits.of(TenantLimit::MessagesWaiting),
         tenant.limits.of(TenantLimit::CallsUnderWay),
         tenant.limits.of(TenantLimit::RetentionDays),
+        tenant.limits.of(TenantLimit::Letters(LetterClass::Failed)),
+        tenant.limits.of(TenantLimit::Letters(LetterClass::Expired)),
+        tenant.limits.of(TenantLimit::Letters(LetterClass::Unknown)),
+        tenant.limits.of(TenantLimit::Letters(LetterClass::GivenUp)),
+        auto_redrive::text_of(&tenant.auto),
         id,
     ])?;
     conn.prepare_cached("DELETE FROM phone_numbers WHERE tenant_id = ?")?
@@ -303,6 +315,7 @@ fn with_numbers(row: &Row<'_>, phone_numbers: Vec<PhoneNumber>, past_numbers: Ve
         removed_at: cells.maybe_time()?,
         version: cells.count()?,
         limits: limits(cells)?,
+        auto: cells.maybe_parse(auto_redrive::parse)?.unwrap_or_default(),
         phone_numbers,
         past_numbers,
     })

@@ -134,8 +134,7 @@ impl App {
         running.push(counting);
         let (waiting, counting) = Waiting::new(settings.tenant_limits, settings.is_sole_accepter, &ports, limits);
         running.push(counting);
-        let waiting = Arc::new(waiting);
-        let directory = Arc::new(directory);
+        let (waiting, directory) = (Arc::new(waiting), Arc::new(directory));
         let opaque = signer_of(keys);
         let tenants = Arc::new(Tenants::new(ports.clone(), directory.clone(), &settings));
         let listening = Arc::new(Listening::new(&ports, &settings));
@@ -153,6 +152,7 @@ impl App {
             redriving: Arc::new(Redriving::new(
                 &ports,
                 &settings,
+                tenants.clone(),
                 changing.clone(),
                 shared.outages.clone(),
             )),

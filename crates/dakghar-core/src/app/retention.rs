@@ -15,8 +15,10 @@ use super::settings::Settings;
 #[cfg(doc)]
 use crate::domain::limits::RETENTION_DAYS_MIN;
 use crate::domain::limits::TenantLimit;
+use crate::domain::message::LetterClass;
 use crate::domain::page::PageLimit;
 use crate::domain::{Tenant, TenantId, TenantLimits};
+use crate::metrics::{LetterErased, Metrics};
 use crate::ports::{Aged, AgedPortion, Clock, Erasure, Ports, TenantStore};
 
 /// Records that are looked at in one portion.
@@ -31,6 +33,7 @@ pub struct Retention {
     erasure: Arc<dyn Erasure>,
     clock: Arc<dyn Clock>,
     time: RetentionTime,
+    metrics: Arc<Metrics>,
     defaults: TenantLimits,
 }
 
@@ -72,6 +75,7 @@ impl Retention {
             erasure: ports.erasure.clone(),
             clock: ports.clock.clone(),
             time: RetentionTime::new(ports),
+            metrics: ports.metrics.clone(),
             defaults: settings.tenant_limits,
         }
     }
@@ -96,6 +100,9 @@ impl Retention {
             };
             let done = self.erasure.erase_aged(&portion).await?;
             erased = done.erased;
+            if let Aged::DeadLetters(class) = kind {
+                self.metrics.letters_erased.of(LetterErased::from(class)).inc_by(erased);
+            }
             pass.from = done.next;
             if pass.from.is_none() {
                 pass.portions.pop_front();
@@ -128,15 +135,17 @@ impl Retention {
         Ok(())
     }
 
-    fn portions_of(&self, tenant: &Tenant) -> impl Iterator<Item = (Option<TenantId>, Aged, u32)> + use<> {
-        let (id, days) = (
-            tenant.id,
-            tenant.limits.in_force(&self.defaults, TenantLimit::RetentionDays),
-        );
-        // A conversation goes when none of its messages is left.
-        let kinds = days.map(|days| {
-            [Aged::Messages, Aged::Conversations, Aged::Events, Aged::Feed].map(|kind| (Some(id), kind, days))
+    fn portions_of(&self, tenant: &Tenant) -> Vec<(Option<TenantId>, Aged, u32)> {
+        let days = tenant.limits.in_force(&self.defaults, TenantLimit::RetentionDays);
+        let letters = LetterClass::ALL.into_iter().filter_map(|class| {
+            let days = tenant.limits.letter_days(&self.defaults, class)?;
+            Some((Aged::DeadLetters(class), days))
         });
-        kinds.into_iter().flatten()
+        let messages = days.map(|days| (Aged::Messages, days));
+        // A conversation goes when none of its messages is left.
+        let others = [Aged::Conversations, Aged::Events, Aged::Feed];
+        let others = days.into_iter().flat_map(|days| others.map(|kind| (kind, days)));
+        let kinds = messages.into_iter().chain(letters).chain(others);
+        kinds.map(|(kind, days)| (Some(tenant.id), kind, days)).collect()
     }
 }

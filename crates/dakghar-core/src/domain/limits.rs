@@ -1,5 +1,7 @@
 //! The limits of a tenant. Each is in the tenant's record, or else the default of the installation counts.
 
+use super::message::LetterClass;
+
 /// The least number of days that anything is kept. So long a key keeps a message from being sent twice, and Meta's
 /// repetitions, which come for a week, are known as such.
 pub const RETENTION_DAYS_MIN: u32 = 30;
@@ -15,15 +17,21 @@ pub enum TenantLimit {
     CallsUnderWay,
     /// The days that settled messages and events are kept.
     RetentionDays,
+    /// The days that dead letters of a class are kept, where it is not as long as other messages.
+    Letters(LetterClass),
 }
 
 impl TenantLimit {
     /// All limits, in the order in which [`TenantLimits`] has them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 8] = [
         Self::RequestsPerSecond,
         Self::MessagesWaiting,
         Self::CallsUnderWay,
         Self::RetentionDays,
+        Self::Letters(LetterClass::Failed),
+        Self::Letters(LetterClass::Expired),
+        Self::Letters(LetterClass::Unknown),
+        Self::Letters(LetterClass::GivenUp),
     ];
 
     /// Returns its name in the API.
@@ -33,6 +41,10 @@ impl TenantLimit {
             Self::MessagesWaiting => "messagesWaiting",
             Self::CallsUnderWay => "callsUnderWay",
             Self::RetentionDays => "retentionDays",
+            Self::Letters(LetterClass::Failed) => "failedDays",
+            Self::Letters(LetterClass::Expired) => "expiredDays",
+            Self::Letters(LetterClass::Unknown) => "unknownDays",
+            Self::Letters(LetterClass::GivenUp) => "givenUpDays",
         }
     }
 
@@ -40,7 +52,7 @@ impl TenantLimit {
     pub const fn min(self) -> u32 {
         match self {
             Self::RequestsPerSecond | Self::MessagesWaiting | Self::CallsUnderWay => 1,
-            Self::RetentionDays => RETENTION_DAYS_MIN,
+            Self::RetentionDays | Self::Letters(_) => RETENTION_DAYS_MIN,
         }
     }
 
@@ -49,24 +61,35 @@ impl TenantLimit {
         match self {
             Self::RequestsPerSecond | Self::CallsUnderWay => 100_000,
             Self::MessagesWaiting => 1_000_000,
-            Self::RetentionDays => 36_500,
+            Self::RetentionDays | Self::Letters(_) => 36_500,
+        }
+    }
+
+    /// Returns its place in [`TenantLimit::ALL`].
+    const fn index(self) -> usize {
+        match self {
+            Self::RequestsPerSecond => 0,
+            Self::MessagesWaiting => 1,
+            Self::CallsUnderWay => 2,
+            Self::RetentionDays => 3,
+            Self::Letters(class) => 4 + class as usize,
         }
     }
 }
 
-/// Numbers for some of the limits; 0 is no limit.
+/// Numbers for some of the limits; 0 is no limit, and of dead letters no other one than of all messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TenantLimits([Option<u32>; TenantLimit::ALL.len()]);
 
 impl TenantLimits {
     /// Returns the number of a limit, if it has one.
     pub const fn of(&self, limit: TenantLimit) -> Option<u32> {
-        self.0[limit as usize]
+        self.0[limit.index()]
     }
 
     /// Sets the number of a limit, or takes it away.
     pub const fn set(&mut self, limit: TenantLimit, number: Option<u32>) {
-        self.0[limit as usize] = number;
+        self.0[limit.index()] = number;
     }
 
     /// Sets the number of a limit.
@@ -82,6 +105,13 @@ impl TenantLimits {
         let number = self.of(limit).or_else(|| defaults.of(limit));
         number.filter(|number| *number > 0)
     }
+
+    /// Returns the days that dead letters of a class are kept; `None` is for ever. Without days of their own, it is as
+    /// long as other settled messages.
+    pub fn letter_days(&self, defaults: &Self, class: LetterClass) -> Option<u32> {
+        let own = self.in_force(defaults, TenantLimit::Letters(class));
+        own.or_else(|| self.in_force(defaults, TenantLimit::RetentionDays))
+    }
 }
 
 /// Changes of some of the limits of a tenant. The inner `None` is the default of the installation.
@@ -94,7 +124,7 @@ mod tests {
     #[test]
     fn the_order_of_all_is_that_of_the_numbers() {
         for (index, limit) in TenantLimit::ALL.into_iter().enumerate() {
-            assert_eq!(limit as usize, index);
+            assert_eq!(limit.index(), index);
         }
     }
 
@@ -108,5 +138,29 @@ mod tests {
         assert_eq!(none.with(limit, 0).in_force(&defaults, limit), None);
         assert_eq!(none.in_force(&none, limit), None);
         assert_eq!(none.in_force(&defaults, TenantLimit::RequestsPerSecond), None);
+    }
+
+    #[test]
+    fn dead_letters_without_days_of_their_own_are_kept_as_long_as_other_messages() {
+        let class = LetterClass::Unknown;
+        let days = TenantLimit::Letters(class);
+        let defaults = TenantLimits::default().with(TenantLimit::RetentionDays, 90);
+        let none = TenantLimits::default();
+        assert_eq!(none.letter_days(&none, class), None);
+        assert_eq!(none.letter_days(&defaults, class), Some(90));
+        assert_eq!(none.letter_days(&defaults.with(days, 365), class), Some(365));
+        assert_eq!(none.letter_days(&none.with(days, 365), LetterClass::Failed), None);
+        assert_eq!(
+            none.with(days, 30).letter_days(&defaults.with(days, 365), class),
+            Some(30)
+        );
+        assert_eq!(
+            none.with(days, 0).letter_days(&defaults.with(days, 365), class),
+            Some(90)
+        );
+        assert_eq!(
+            none.with(TenantLimit::RetentionDays, 0).letter_days(&defaults, class),
+            None
+        );
     }
 }

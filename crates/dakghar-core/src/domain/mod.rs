@@ -2,6 +2,7 @@
 
 pub mod addresses;
 pub mod amendment;
+pub mod auto_redrive;
 pub mod breaker;
 pub mod callback;
 pub mod callback_url;

@@ -9,6 +9,7 @@ mod preview;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::auto_redrive::{Automatic, Cause};
 use super::hold::Actor;
 use super::ids::{MessageId, MessageKey, PhoneNumberId, RedriveId, TenantId};
 use super::message::{DeadLetter, DeadReason, Lease, RedriveOptions, Status};
@@ -132,6 +133,8 @@ pub struct NewRedrive {
     pub per_second: u32,
     /// Who asks. A tenant's waits while as many of its messages wait as may.
     pub by: Actor,
+    /// What is different in one that began by itself; `None` if somebody asked for it.
+    pub automatic: Option<Automatic>,
 }
 
 impl NewRedrive {
@@ -214,6 +217,20 @@ impl Redrive {
         self.tenant_id.is_none_or(|tenant_id| tenant_id == letter.key.tenant_id)
             && letter.ended_at <= self.created_at
             && self.asked.filter.matches(letter)
+            && self.is_of_its_cause(letter)
+    }
+
+    fn is_of_its_cause(&self, letter: &DeadLetter) -> bool {
+        let cause = self.asked.automatic.map(|automatic| automatic.cause);
+        cause.is_none_or(|cause| Cause::of(letter) == Some(cause))
+    }
+
+    /// True if a message that was sent again so often is sent again once more.
+    pub const fn allows(&self, times: usize) -> bool {
+        match self.asked.automatic {
+            Some(automatic) => times < automatic.times as usize,
+            None => true,
+        }
     }
 
     /// Returns why the dead letter is left out, if it is.
@@ -243,13 +260,20 @@ impl Redrive {
 
     /// Returns the number of messages in its batches: about those of a quarter of a second.
     pub fn batch(&self) -> usize {
-        (self.asked.per_second.div_ceil(4) as usize).clamp(1, REDRIVE_BATCH_MAX)
+        let per_quarter = match self.asked.automatic {
+            Some(automatic) => automatic.per_minute.div_ceil(240),
+            None => self.asked.per_second.div_ceil(4),
+        };
+        (per_quarter as usize).clamp(1, REDRIVE_BATCH_MAX)
     }
 
     /// Returns the time that so many messages take at its pace.
     pub fn pace(&self, messages: usize) -> Duration {
         let messages = u32::try_from(messages).unwrap_or(u32::MAX);
-        Duration::from_secs(1) * messages / self.asked.per_second.max(1)
+        match self.asked.automatic {
+            Some(automatic) => Duration::from_mins(1) * messages / automatic.per_minute.max(1),
+            None => Duration::from_secs(1) * messages / self.asked.per_second.max(1),
+        }
     }
 
     /// Stops it until it is resumed. Returns false if it was paused already.

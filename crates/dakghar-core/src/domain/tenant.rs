@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::auto_redrive::AutoRedriving;
 use super::hold::Hold;
 use super::ids::{PhoneNumberId, TenantId, WabaId};
 use super::limits::TenantLimits;
@@ -43,6 +44,8 @@ pub struct Tenant {
     pub past_numbers: Vec<PhoneNumberId>,
     /// Its limits, as far as they are its own.
     pub limits: TenantLimits,
+    /// The redrives that begin by themselves.
+    pub auto: AutoRedriving,
     /// The time it was registered.
     pub created_at: Timestamp,
     /// The time of its last change.
@@ -99,6 +102,9 @@ impl Tenant {
         self.past_numbers.push(id.clone());
         let forgotten = self.past_numbers.len().saturating_sub(PAST_NUMBERS_MAX);
         self.past_numbers.drain(..forgotten);
+        let numbers = &self.phone_numbers;
+        self.auto
+            .keep_numbers(|known| numbers.iter().any(|number| number.phone_number_id == *known));
     }
 
     /// True if one of its numbers is written with these digits.
@@ -164,6 +170,7 @@ mod tests {
             phone_numbers: vec![number(1), number(2)],
             past_numbers: Vec::new(),
             limits: TenantLimits::default(),
+            auto: AutoRedriving::default(),
             created_at: Timestamp::from_millis(0),
             updated_at: Timestamp::from_millis(0),
             removed_at: None,

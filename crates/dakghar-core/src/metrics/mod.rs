@@ -17,8 +17,8 @@ pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
 
 pub use labels::{
-    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, Limit, LiveWay,
-    Received, Redriven, SpanDropped, TlsReload,
+    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, LetterErased, Limit,
+    LiveWay, Received, Redriven, SpanDropped, TlsReload,
 };
 pub use store_calls::StoreCall;
 pub use table::{Metrics, Row, Unit};

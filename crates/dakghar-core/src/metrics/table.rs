@@ -11,8 +11,8 @@ use prometheus_client::registry::{self, Registry};
 
 use super::instruments::{Family, Histogram, Instrument, LabelDescription, Latency, Wait};
 use super::labels::{
-    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, Limit, LiveWay,
-    Received, Redriven, SpanDropped, TlsReload,
+    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, LetterErased, Limit,
+    LiveWay, Received, Redriven, SpanDropped, TlsReload,
 };
 use super::store_calls::StoreCall;
 
@@ -116,6 +116,7 @@ table! {
     outcomes_not_spooled: Counter, "outcomes_not_spooled", None, "Answers of Meta that MongoDB did not take in time and that could not be kept in DATA_DIR either; they live as long as the process until MongoDB takes them";
     outcomes_replayed: Counter, "outcomes_replayed", None, "Answers of Meta that an earlier process had kept in DATA_DIR, and that this one stored";
     dead_letters: Family<DeadLetter, Counter>, "dead_letters", None, "Messages that became dead letters, by the reason";
+    letters_erased: Family<LetterErased, Counter>, "dead_letters_erased", None, "Dead letters that were erased because they are older than their tenant keeps them, by their class";
     redrives: Family<Redriven, Counter>, "redrives", None, "Dead letters that redrives by filter took up, by what became of them";
     sending_held: Gauge, "sending_held", None, "1 while all sending is held, as this process saw it last, else 0";
     breaker_open: Family<Host, Gauge>, "breaker_open", None, "1 while calls to the host wait because it cannot be reached, else 0";

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod amendments;
+mod auto_redrives;
 mod callbacks;
 mod crashes;
 mod echoes;

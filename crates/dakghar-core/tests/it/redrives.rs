@@ -30,6 +30,7 @@ fn asked() -> NewRedrive {
         ignore_expiry: true,
         per_second: PER_SECOND,
         by: Actor::Operator,
+        automatic: None,
     }
 }
 

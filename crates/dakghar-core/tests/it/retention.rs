@@ -140,6 +140,7 @@ fn a_redrive_that_is_over_is_not_forgotten_by_a_clock_that_is_ahead() {
             ignore_expiry: false,
             per_second: REDRIVE_PER_SECOND_DEFAULT,
             by: Actor::Operator,
+            automatic: None,
         };
         let (beginning, id) = (process.clone(), tenant.id);
         let redrive = world.step(async move { beginning.begin_redrive(&id, &asked).await });

@@ -245,6 +245,7 @@ fn a_redrive_by_the_tenants_own_key_waits_for_room_and_one_by_the_operator_does_
                 ignore_expiry: true,
                 per_second: 48,
                 by,
+                automatic: None,
             };
             let (beginning, id) = (process.clone(), tenant.id);
             let begun = world.step(async move { beginning.begin_redrive(&id, &asked).await });

@@ -5,6 +5,7 @@
 //! ([`views`]). Everything that all requests share (request ids, limits, problems, panics) happens once, in [`edge`].
 //! Nothing here knows a database, a queue or Meta's JSON.
 
+mod accepting;
 mod allowance;
 mod api;
 mod aside;
@@ -18,6 +19,7 @@ mod connected;
 pub mod docs;
 mod edge;
 mod entity_tags;
+mod export;
 mod failing;
 mod feed_query;
 mod fields;

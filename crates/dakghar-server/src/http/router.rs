@@ -10,8 +10,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::api::{
-    apps, conversations, dead_letters, endpoints, events, feed, hold, messages, people, phone_numbers, redrives, send,
-    tenants,
+    apps, auto_redrive, conversations, dead_letters, endpoints, events, feed, hold, messages, people, phone_numbers,
+    redrives, send, tenants,
 };
 use super::config::HttpConfig;
 use super::edge::EdgeLayer;
@@ -93,6 +93,7 @@ fn documented(version: &str, with_health: bool) -> OpenApiRouter<HttpState> {
         .routes(routes!(people::list)) //             GET    /people
         .routes(routes!(people::read)) //             GET    /people/{personId}
         .routes(routes!(dead_letters::list)) //       GET    /dead-letters
+        .routes(routes!(auto_redrive::get, auto_redrive::set)) // GET, PUT /dead-letters/auto-redrive
         .routes(routes!(redrives::begin)) //          POST   /dead-letters/redrive
         .routes(routes!(redrives::list)) //           GET    /dead-letters/redrives
         .routes(routes!(redrives::one)) //            GET    /dead-letters/redrives/{redriveId}

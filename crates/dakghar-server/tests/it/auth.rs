@@ -92,6 +92,8 @@ fn intended(operation: &Operation) -> Access {
         | "listDeadLetters"
         | "redriveDeadLetters"
         | "listRedrives"
+        | "getAutoRedrive"
+        | "setAutoRedrive"
         | "getRedrive"
         | "pauseRedrive"
         | "resumeRedrive"

@@ -19,6 +19,7 @@ mod deliveries;
 mod documents;
 mod endpoint_keys;
 mod endpoints;
+mod exports;
 mod framing;
 mod harness;
 mod http2;

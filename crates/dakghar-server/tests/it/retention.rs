@@ -5,6 +5,8 @@ use std::time::Duration;
 use axum::http::Method;
 use dakghar_core::app::RetentionPass;
 use dakghar_core::domain::Status;
+use dakghar_core::domain::message::DeadReason;
+use dakghar_core::metrics::{Label as _, LetterErased};
 use dakghar_testkit::samples::{self, With as _};
 use serde_json::{Value, json};
 
@@ -79,6 +81,66 @@ async fn settled_messages_are_erased_after_the_days_of_their_tenant_and_no_other
     assert!(is_there(&service, &a, &waits).await, "what waits is not old");
 }
 
+/// Sets limits of a tenant.
+async fn keep_letters(service: &Service, tenant: &TestTenant, limits: &Value) {
+    let path = format!("/tenants/{}", tenant.id);
+    let change = request(Method::PATCH, &path, Some(&json!({ "limits": limits })));
+    let answer = service.call(change).await;
+    assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+}
+
+#[tokio::test]
+async fn dead_letters_are_kept_by_their_reason_and_counted_when_they_go() {
+    let service = Service::open();
+    let a = service.register("Tenant A", "111111111111111").await;
+    let b = service.register("Tenant B", "222222222222222").await;
+    keep(&service, &a, json!(90)).await;
+    keep_letters(&service, &a, &json!({"expiredDays": 30, "unknownDays": 365})).await;
+    let now = service.app.wall();
+    let letter = async |tenant: &TestTenant, status: Status, reason: Option<DeadReason>| {
+        let message = samples::outbound(samples::tenant_id()).with(|message| {
+            message.delivery.status = status;
+            message.delivery.dead_reason = reason;
+            message.delivery.updated_at = now;
+        });
+        service.store_message(tenant, message).await
+    };
+    let expired = letter(&a, Status::Expired, None).await;
+    let failed = letter(&a, Status::Failed, None).await;
+    let unknown = letter(&a, Status::Dead, Some(DeadReason::OutcomeUnknown)).await;
+    let exhausted = letter(&a, Status::Dead, Some(DeadReason::AttemptsExhausted)).await;
+    let others = letter(&b, Status::Expired, None).await;
+    let sent = message(&service, &a, Status::Sent).await;
+    let left = async || {
+        let mut left = Vec::new();
+        for (tenant, id) in [
+            (&a, &expired),
+            (&a, &failed),
+            (&a, &unknown),
+            (&a, &exhausted),
+            (&a, &sent),
+            (&b, &others),
+        ] {
+            left.push(is_there(&service, tenant, id).await);
+        }
+        left
+    };
+    assert_eq!(pass(&service).await, 0);
+    service.clock.advance(DAY * 31);
+    assert_eq!(pass(&service).await, 1);
+    assert_eq!(left().await, [false, true, true, true, true, true]);
+    // The others as long as the tenant's messages; those of which nobody knows, longer.
+    service.clock.advance(DAY * 60);
+    assert_eq!(pass(&service).await, 3);
+    assert_eq!(left().await, [false, false, true, false, false, true]);
+    service.clock.advance(DAY * 275);
+    assert_eq!(pass(&service).await, 1);
+    assert_eq!(left().await, [false, false, false, false, false, true]);
+    let erased = |class| service.app.metrics.letters_erased.of(class).get();
+    let counts = LetterErased::ALL.iter().map(|class| erased(*class));
+    assert_eq!(counts.collect::<Vec<_>>(), [1, 1, 1, 1], "each with its class");
+}
+
 #[tokio::test]
 async fn nothing_can_be_kept_for_less_than_its_idempotency_key_must_guard() {
     let service = Service::open();
@@ -89,5 +151,9 @@ async fn nothing_can_be_kept_for_less_than_its_idempotency_key_must_guard() {
         let answer = service.call(change).await;
         assert_eq!(answer.outcome(), (422, "invalid_field"), "{}", answer.text);
         assert_eq!(answer.json["errors"][0]["pointer"], "/limits/retentionDays");
+        let change = request(Method::PATCH, &path, Some(&json!({"limits": {"givenUpDays": days}})));
+        let answer = service.call(change).await;
+        assert_eq!(answer.outcome(), (422, "invalid_field"), "{}", answer.text);
+        assert_eq!(answer.json["errors"][0]["pointer"], "/limits/givenUpDays");
     }
 }

@@ -2,18 +2,22 @@
 //! conversations, events and redrives.
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
+mod messages;
+
 use dakghar_core::domain::ConversationKind;
 use dakghar_core::domain::amendment::KEPT_LONGER;
 use dakghar_core::domain::message::Status;
 use dakghar_core::domain::page::{MessageQuery, PageLimit};
 use dakghar_core::domain::{ConversationId, ConversationTouch, Message, TenantId, WebhookEvent};
-use dakghar_core::ports::{Acceptance, Aged, AgedPortion};
+use dakghar_core::ports::{Aged, AgedPortion};
 
 use super::stores::{Stores, accept_all, accept_as, deliver, receive_all};
 use crate::samples::{
     With as _, at, event, inbound, outbound, person, phone, phone_number_id, redrive, status_record_full, tenant_id,
     wamid, with_key,
 };
+
+pub use messages::*;
 
 /// Runs the suite of `Erasure`: `erasure_suite!(factory)`, where the factory gives `Stores`. See
 /// [`conformance`](crate::conformance).
@@ -26,6 +30,8 @@ macro_rules! erasure_suite {
             nobody_else_loses_anything
             what_was_erased_can_come_again
             old_messages_that_are_settled_are_erased_and_no_others
+            old_dead_letters_are_erased_by_their_class
+            a_dead_letter_that_was_sent_again_is_not_old
             a_conversation_goes_with_its_last_message
             old_events_are_erased_and_nobody_elses
             an_amendment_outlives_its_message
@@ -217,52 +223,6 @@ async fn ids(stores: &Stores, tenant: &TenantId) -> Vec<String> {
         .iter()
         .map(|message| message.accepted.id.to_string())
         .collect()
-}
-
-pub async fn old_messages_that_are_settled_are_erased_and_no_others(stores: Stores) {
-    let (tenant, other) = (tenant_id(), tenant_id());
-    let (mut kept, mut old) = (Vec::new(), Vec::new());
-    for status in Status::ALL.into_iter().filter(|status| *status != Status::Received) {
-        for time in [99, 100] {
-            let message = accept_as(
-                &stores,
-                status,
-                changed_at(with_key(tenant, &format!("{status:?}{time}")), time),
-            )
-            .await;
-            let is_old = time < 100 && !status.is_unsettled();
-            if is_old { &mut old } else { &mut kept }.push(message);
-        }
-    }
-    receive_all(
-        &stores,
-        &[
-            changed_at(inbound(tenant, "wamid.A"), 99),
-            changed_at(inbound(tenant, "wamid.B"), 100),
-        ],
-    )
-    .await;
-    accept_as(&stores, Status::Sent, changed_at(outbound(other), 1)).await;
-
-    let (erased, _) = erase_aged(&stores, Some(tenant), Aged::Messages, 100, 4).await;
-    assert_eq!(erased, old.len() as u64 + 1, "with one that was received");
-    let mut left: Vec<String> = kept.iter().map(|message| message.accepted.id.to_string()).collect();
-    let listed = ids(&stores, &tenant).await;
-    assert_eq!(listed.len(), left.len() + 1);
-    left.retain(|id| !listed.contains(id));
-    assert_eq!(left, Vec::<String>::new(), "erased too early");
-    assert_eq!(ids(&stores, &other).await.len(), 1);
-
-    // The key of a message that is left guards; that of an erased one is free.
-    let again = |message: &Message| {
-        let key = message.accepted.idempotency.as_ref().expect("a key").key.clone();
-        with_key(tenant, key.as_str())
-    };
-    let repeated = stores.messages.accept(vec![again(&kept[0]), again(&old[0])]).await;
-    assert!(matches!(repeated[0], Ok(Acceptance::Replay { .. })), "{repeated:?}");
-    assert_eq!(repeated[1], Ok(Acceptance::Stored));
-    assert_eq!(erase_aged(&stores, Some(tenant), Aged::Messages, 100, 4).await.0, 0);
-    assert_eq!(erase_aged(&stores, None, Aged::Messages, 1_000, 4).await, (0, 1));
 }
 
 pub async fn a_conversation_goes_with_its_last_message(stores: Stores) {

@@ -1,6 +1,7 @@
 //! The suite of [`RedriveStore`](dakghar_core::ports::RedriveStore).
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
+use dakghar_core::domain::auto_redrive::{Automatic, Cause};
 use dakghar_core::domain::message::{DeadLetter, DeadReason, Lease, SendError};
 use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::redrive::{Redrive, RedriveFilter, RedriveStatus, Settled};
@@ -55,6 +56,11 @@ fn full(tenant_id: TenantId) -> Redrive {
     redrive.asked.confirm_duplicate_risk = true;
     redrive.asked.ignore_expiry = true;
     redrive.asked.by = Actor::Tenant;
+    redrive.asked.automatic = Some(Automatic {
+        cause: Cause::Account,
+        per_minute: 7,
+        times: 3,
+    });
     redrive.before = Some(outbound(tenant_id).accepted.id);
     redrive.pending = vec![
         outbound(tenant_id).key(),

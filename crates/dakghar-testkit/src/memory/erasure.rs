@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::amendment::KEPT_LONGER;
+use dakghar_core::domain::message::LetterClass;
 use dakghar_core::domain::{Conversation, Message, TenantId, Timestamp, WebhookEvent};
 use dakghar_core::ports::{Aged, AgedPortion, ErasedPortion, Erasure, StoreError};
 
@@ -46,22 +47,29 @@ fn walk(places: impl Iterator<Item = (String, bool)>, portion: &AgedPortion) -> 
 }
 
 impl State {
+    fn old_messages(&self, portion: &AgedPortion) -> (Vec<String>, Option<String>) {
+        let all = self.messages.values();
+        let own = all.filter(|message| Some(message.accepted.tenant_id) == portion.tenant_id);
+        let is_old = |message: &Message| {
+            let delivery = &message.delivery;
+            let class = LetterClass::of(delivery.status, delivery.dead_reason);
+            let is_meant = match portion.kind {
+                Aged::DeadLetters(wanted) => class == Some(wanted),
+                _ => class.is_none() && !delivery.status.is_unsettled(),
+            };
+            is_meant && delivery.updated_at < portion.before
+        };
+        walk(
+            own.map(|message| (message.accepted.id.to_string(), is_old(message))),
+            portion,
+        )
+    }
+
     fn erase_aged(&mut self, portion: &AgedPortion) -> ErasedPortion {
         let owner = portion.tenant_id;
         let before = portion.before;
         let (old, next) = match portion.kind {
-            Aged::Messages => {
-                let own = self
-                    .messages
-                    .values()
-                    .filter(|message| Some(message.accepted.tenant_id) == owner);
-                let is_old =
-                    |message: &Message| !message.delivery.status.is_unsettled() && message.delivery.updated_at < before;
-                walk(
-                    own.map(|message| (message.accepted.id.to_string(), is_old(message))),
-                    portion,
-                )
-            }
+            Aged::Messages | Aged::DeadLetters(_) => self.old_messages(portion),
             Aged::Conversations => {
                 let own = self
                     .conversations
@@ -93,7 +101,7 @@ impl State {
         };
         let is_old = |place: String| old.contains(&place);
         match portion.kind {
-            Aged::Messages => self.messages.retain(|id, _| !is_old(id.to_string())),
+            Aged::Messages | Aged::DeadLetters(_) => self.messages.retain(|id, _| !is_old(id.to_string())),
             Aged::Conversations => self.conversations.retain(|id, _| !is_old(id.to_string())),
             Aged::Events => self.events.retain(|id, _| !is_old(id.to_string())),
             Aged::Feed => {}

@@ -15,6 +15,7 @@ pub fn redrive(tenant_id: Option<TenantId>) -> Redrive {
         ignore_expiry: false,
         per_second: REDRIVE_PER_SECOND_DEFAULT,
         by: Actor::Operator,
+        automatic: None,
     };
     Redrive::new(RedriveId::from_uuid(uuid_of(count)), tenant_id, asked, at(count))
 }

@@ -1,5 +1,6 @@
 //! Tenants and their numbers.
 
+use dakghar_core::domain::auto_redrive::{AutoRedrive, AutoRedriving, Cause, CauseEnd};
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::tenant::MESSAGES_PER_SECOND_DEFAULT;
 use dakghar_core::domain::{Hold, HoldReason, PhoneNumber, PhoneNumberId, Tenant, TenantLimit, TenantLimits};
@@ -26,6 +27,7 @@ pub fn tenant_with_numbers(phone_numbers: Vec<PhoneNumber>) -> Tenant {
         phone_numbers,
         past_numbers: Vec::new(),
         limits: TenantLimits::default(),
+        auto: AutoRedriving::default(),
         created_at: at(0),
         updated_at: at(0),
         removed_at: None,
@@ -67,6 +69,21 @@ pub fn tenant_full() -> Tenant {
         phone_numbers: vec![number_full(phone(&first)), number(phone(&second))],
         past_numbers: vec![phone("9"), phone(&second), phone("8")],
         limits: all_limits(),
+        auto: AutoRedriving {
+            policy: Some(AutoRedrive {
+                causes: Cause::ALL.to_vec(),
+                per_minute: 90,
+                hours: 48,
+                times: 3,
+            }),
+            failing: vec![phone(&first), phone(&second)],
+            ended: vec![CauseEnd {
+                id: IDS.redrive_id(),
+                cause: Cause::Account,
+                phone_number_id: phone(&second),
+                at: at(4),
+            }],
+        },
         created_at: at(1),
         updated_at: at(2),
         removed_at: Some(at(3)),

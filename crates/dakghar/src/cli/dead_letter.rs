@@ -1,6 +1,7 @@
 //! `dakghar dead-letter …`.
 
 mod arguments;
+mod auto_redrive;
 mod redrive;
 
 use std::sync::Arc;
@@ -48,6 +49,8 @@ pub enum Command {
     /// Send dead letters again: one, or all that match a filter, after a look at what that would be
     #[command(after_long_help = redrive::AFTER_HELP)]
     Redrive(redrive::Args),
+    /// Show or set what is sent again by itself when its cause has ended
+    AutoRedrive(auto_redrive::Args),
     /// List redrives, newest first; one that is over is kept for 30 days
     Redrives {
         /// Only this tenant's.
@@ -96,6 +99,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             export(&app, tenant.as_ref()).await?;
         }
         Command::Redrive(args) => redrive::run(&app, args).await?,
+        Command::AutoRedrive(args) => auto_redrive::run(&app, args).await?,
         Command::Redrives { tenant, limit } => {
             let tenant = tenant.as_deref().map(parse).transpose()?;
             redrives(&app, tenant.as_ref(), limit).await?;

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use dakghar_core::app::App;
 use dakghar_core::app::PageRequest;
 use dakghar_core::app::{NewPhoneNumber, NewTenant};
+use dakghar_core::domain::message::LetterClass;
 use dakghar_core::domain::page::PAGE_ITEMS_MAX;
 use dakghar_core::domain::{Actor, LimitChanges, Secret, Tenant, TenantId, TenantLimit};
 use serde_json::json;
@@ -79,6 +80,18 @@ pub struct Limits {
     /// The days that settled messages and events are kept; 30 at least.
     #[arg(long, value_name = "NUMBER", value_parser = parse_limit)]
     retention_days: Option<LimitNumber>,
+    /// The days that dead letters are kept which Meta refused or reported as failed; 0 is as long as other messages.
+    #[arg(long, value_name = "NUMBER", value_parser = parse_limit)]
+    failed_days: Option<LimitNumber>,
+    /// The same for dead letters that expired before a call.
+    #[arg(long, value_name = "NUMBER", value_parser = parse_limit)]
+    expired_days: Option<LimitNumber>,
+    /// The same for dead letters that may have been delivered.
+    #[arg(long, value_name = "NUMBER", value_parser = parse_limit)]
+    unknown_days: Option<LimitNumber>,
+    /// The same for dead letters that Dakghar gave up.
+    #[arg(long, value_name = "NUMBER", value_parser = parse_limit)]
+    given_up_days: Option<LimitNumber>,
 }
 
 impl Limits {
@@ -89,6 +102,10 @@ impl Limits {
                 TenantLimit::MessagesWaiting => self.messages_waiting,
                 TenantLimit::CallsUnderWay => self.calls_under_way,
                 TenantLimit::RetentionDays => self.retention_days,
+                TenantLimit::Letters(LetterClass::Failed) => self.failed_days,
+                TenantLimit::Letters(LetterClass::Expired) => self.expired_days,
+                TenantLimit::Letters(LetterClass::Unknown) => self.unknown_days,
+                TenantLimit::Letters(LetterClass::GivenUp) => self.given_up_days,
             };
             number.map(|LimitNumber(number)| (*limit, number))
         };

@@ -17,11 +17,14 @@ mod programs;
 mod promises;
 
 mod apps;
+mod auto_redrives;
+mod autoscale;
 mod backup;
 mod callbacks;
 mod chaos;
 mod cli;
 mod clocks;
+mod dead_letters;
 mod dependencies;
 mod disk;
 mod endpoints;

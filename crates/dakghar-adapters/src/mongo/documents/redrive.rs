@@ -10,6 +10,8 @@ use dakghar_core::domain::redrive::{NewRedrive, Redrive, RedriveFilter, RedriveS
 use dakghar_core::ports::StoreError;
 use serde::{Deserialize, Serialize};
 
+use crate::stored::auto_redrive;
+
 use super::{SCHEMA_VERSION, Unreadable, counter, date, from_raw, timestamp, to_raw};
 
 const WHAT: &str = "redrive";
@@ -30,6 +32,9 @@ struct RedriveFields<'a> {
     /// Absent: the operator began it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     by_tenant: Option<bool>,
+    /// JSON; absent: somebody asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    automatic: Option<String>,
     per_second: i64,
     status: Cow<'a, str>,
     /// Present while a process must work on it.
@@ -103,6 +108,7 @@ pub(in crate::mongo) fn encode(redrive: &Redrive, version: u64) -> Result<RawDoc
         confirm_duplicate_risk: redrive.asked.confirm_duplicate_risk,
         ignore_expiry: redrive.asked.ignore_expiry,
         by_tenant: (redrive.asked.by == Actor::Tenant).then_some(true),
+        automatic: redrive.asked.automatic.as_ref().map(auto_redrive::automatic_text),
         per_second: redrive.asked.per_second.into(),
         status: redrive.status.as_str().into(),
         needs_work: redrive.needs_work().then_some(true),
@@ -157,6 +163,11 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Redrive, Unreadable>
             } else {
                 Actor::Operator
             },
+            automatic: fields
+                .automatic
+                .as_deref()
+                .map(|text| auto_redrive::parse_automatic(text).ok_or_else(|| wrong("automatic")))
+                .transpose()?,
         },
         status: RedriveStatus::parse(&fields.status).ok_or_else(|| wrong("status"))?,
         before: fields.before.as_deref().map(|id| message(id, "before")).transpose()?,

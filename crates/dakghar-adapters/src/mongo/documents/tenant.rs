@@ -4,13 +4,16 @@ use std::borrow::Cow;
 
 use bson::oid::ObjectId;
 use bson::{Binary, DateTime, RawDocument, RawDocumentBuf};
+use dakghar_core::domain::auto_redrive::AutoRedriving;
 use dakghar_core::domain::hold::{Hold, HoldReason};
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
 use dakghar_core::domain::limits::{TenantLimit, TenantLimits};
-use dakghar_core::domain::message::UnknownOutcome;
+use dakghar_core::domain::message::{LetterClass, UnknownOutcome};
 use dakghar_core::domain::tenant::{PhoneNumber, Tenant};
 use dakghar_core::ports::StoreError;
 use serde::{Deserialize, Serialize};
+
+use crate::stored::auto_redrive;
 
 use super::{SCHEMA_VERSION, Unreadable, binary, counter, date, from_raw, timestamp, to_raw};
 
@@ -41,6 +44,17 @@ struct TenantFields<'a> {
     calls_under_way: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retention_days: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failed_days: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expired_days: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unknown_days: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    given_up_days: Option<i64>,
+    /// JSON; absent where nothing begins by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    auto_redrive: Option<String>,
     created_at: DateTime,
     updated_at: DateTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,6 +114,11 @@ pub(in crate::mongo) fn encode(tenant: &Tenant, version: u64, save_id: ObjectId)
         messages_waiting: limit(TenantLimit::MessagesWaiting),
         calls_under_way: limit(TenantLimit::CallsUnderWay),
         retention_days: limit(TenantLimit::RetentionDays),
+        failed_days: limit(TenantLimit::Letters(LetterClass::Failed)),
+        expired_days: limit(TenantLimit::Letters(LetterClass::Expired)),
+        unknown_days: limit(TenantLimit::Letters(LetterClass::Unknown)),
+        given_up_days: limit(TenantLimit::Letters(LetterClass::GivenUp)),
+        auto_redrive: auto_redrive::text_of(&tenant.auto),
         created_at: date(tenant.created_at),
         updated_at: date(tenant.updated_at),
         removed_at: tenant.removed_at.map(date),
@@ -158,6 +177,10 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Tenant, Unreadable> 
             .collect::<Result<_, _>>()
             .map_err(|_| wrong("pastPhoneNumbers"))?,
         limits: read_limits(&fields).map_err(wrong)?,
+        auto: match &fields.auto_redrive {
+            Some(text) => auto_redrive::parse(text).ok_or_else(|| wrong("autoRedrive"))?,
+            None => AutoRedriving::default(),
+        },
         created_at: timestamp(fields.created_at),
         updated_at: timestamp(fields.updated_at),
         removed_at: fields.removed_at.map(timestamp),
@@ -174,6 +197,10 @@ fn read_limits(fields: &TenantFields<'_>) -> Result<TenantLimits, &'static str> 
             TenantLimit::MessagesWaiting => fields.messages_waiting,
             TenantLimit::CallsUnderWay => fields.calls_under_way,
             TenantLimit::RetentionDays => fields.retention_days,
+            TenantLimit::Letters(LetterClass::Failed) => fields.failed_days,
+            TenantLimit::Letters(LetterClass::Expired) => fields.expired_days,
+            TenantLimit::Letters(LetterClass::Unknown) => fields.unknown_days,
+            TenantLimit::Letters(LetterClass::GivenUp) => fields.given_up_days,
         };
         let number = number.map(u32::try_from).transpose();
         limits.set(limit, number.map_err(|_| limit.as_str())?);

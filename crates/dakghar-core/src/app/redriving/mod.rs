@@ -3,6 +3,8 @@
 //! One save of the record ends a batch and begins the next one, so between two saves lies one batch, which can be tried
 //! again (`sending/redrive_batch.rs`).
 
+mod following;
+mod pass;
 mod work;
 
 use std::collections::HashMap;
@@ -16,11 +18,13 @@ use super::retention_time::RetentionTime;
 use super::sending::{Changing, Outages};
 use super::settings::Settings;
 use super::stale::ROUNDS_MAX;
+use super::tenants::Tenants;
 use crate::domain::ids::RedriveId;
 use crate::domain::redrive::{NewRedrive, OPEN_REDRIVES_MAX, Redrive, RedriveOver, RedrivePreview, RedriveStatus};
 use crate::domain::{ErrorCode, Problem, TenantId, Timestamp};
 use crate::metrics::Metrics;
-use crate::ports::{Clock, IdGenerator, Ports, RedriveStore, Saved};
+use crate::ports::{Clock, IdGenerator, Ports, RedriveStore, Saved, TenantStore};
+use pass::Following;
 
 /// The time that a preview may take. It then says that there is more.
 const PREVIEW_TIME_MAX: Duration = Duration::from_secs(2);
@@ -32,6 +36,8 @@ const LOOKED_AT_ONCE: u32 = 1_000;
 /// Redrives by filter.
 pub struct Redriving {
     store: Arc<dyn RedriveStore>,
+    tenant_store: Arc<dyn TenantStore>,
+    tenants: Arc<Tenants>,
     changing: Arc<Changing>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdGenerator>,
@@ -48,12 +54,21 @@ struct State {
     /// When the next batch of each redrive may begin, by the time since the boot.
     next_at: HashMap<RedriveId, Duration>,
     forgot_at: Option<Duration>,
+    following: Following,
 }
 
 impl Redriving {
-    pub(super) fn new(ports: &Ports, settings: &Settings, changing: Arc<Changing>, outages: Outages) -> Self {
+    pub(super) fn new(
+        ports: &Ports,
+        settings: &Settings,
+        tenants: Arc<Tenants>,
+        changing: Arc<Changing>,
+        outages: Outages,
+    ) -> Self {
         Self {
             store: ports.redrives.clone(),
+            tenant_store: ports.tenants.clone(),
+            tenants,
             changing,
             clock: ports.clock.clone(),
             ids: ports.ids.clone(),

@@ -33,6 +33,7 @@ impl Redriving {
     /// Does the next batch of every redrive for which it is time. Returns how long to wait until the next round.
     pub async fn work(&self) -> Result<Duration, Failure> {
         self.forget().await?;
+        self.follow_ends().await?;
         let due = self.store.due_redrives(DUE_MAX).await?;
         let (now, up) = (self.clock.now(), self.clock.uptime());
         let mut ready = Vec::new();

@@ -21,7 +21,9 @@ use super::prepare::PreparedSend;
 use crate::app::failure::Failure;
 use crate::app::messages::{Change, Start};
 use crate::app::stale::Step;
-use crate::domain::message::{Evidence, EvidenceStatus, Fenced, Message, NotSentCause, Recorded, SendOutcome, Status};
+use crate::domain::message::{
+    DeadReason, Evidence, EvidenceStatus, Fenced, Message, NotSentCause, Recorded, SendOutcome, Status,
+};
 use crate::domain::tenant::SharedTenant;
 use crate::domain::trace::{Attribute, SpanName};
 use crate::domain::{ConversationKind, ConversationTouch, Tenant, Timestamp, WaId};
@@ -162,6 +164,9 @@ impl Sending {
     pub async fn record(&self, ended: &mut EndedCall) -> Result<(), Failure> {
         let EndedCall { claimed, outcome, .. } = &*ended;
         self.join_people(claimed, outcome).await;
+        if self.foresees_the_end(claimed, outcome) {
+            self.holds.number_fails(claimed).await?;
+        }
         let epoch = claimed.delivery.epoch;
         let mut recorded = Err(Fenced);
         let step = |message: &mut Message| {
@@ -237,6 +242,17 @@ impl Sending {
         Ok(recorded)
     }
 
+    /// True if the message uses up its attempts with this outcome.
+    fn foresees_the_end(&self, claimed: &Message, outcome: &SendOutcome) -> bool {
+        if matches!(outcome, SendOutcome::Accepted { .. } | SendOutcome::Unknown { .. }) {
+            return false;
+        }
+        let mut message = claimed.clone();
+        let (epoch, present) = (message.delivery.epoch, self.ports.clock.present());
+        let recorded = message.record_outcome(epoch, present, outcome, &self.settings.send, 0.0);
+        recorded.is_ok() && message.delivery.dead_reason == Some(DeadReason::AttemptsExhausted)
+    }
+
     /// Keeps Meta's answer for a message that is no longer ours. The answer is true whoever holds the message.
     async fn add_late_evidence(&self, claimed: &Message, outcome: &SendOutcome) -> Result<(), Failure> {
         let SendOutcome::Accepted { wamid, .. } = outcome else {
@@ -282,6 +298,9 @@ impl Sending {
                 Ok(())
             }
             Recorded::Held(reason) => self.holds.number_refused(tenant, number, reason).await,
+            Recorded::GaveUp if message.delivery.dead_reason == Some(DeadReason::AttemptsExhausted) => {
+                self.holds.number_fails(message).await
+            }
             Recorded::Failed | Recorded::Retry(_) | Recorded::InDoubt | Recorded::GaveUp => Ok(()),
         };
         if let Err(failure) = result {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::app::failure::Failure;
+use crate::app::failure::{Failure, Fault};
 use crate::app::stale::Step;
 use crate::app::tenants::Tenants;
 use crate::app::tenants::directory::Directory;
+use crate::domain::auto_redrive::Cause;
 use crate::domain::message::Message;
 use crate::domain::tenant::TOKEN_REFUSALS_MAX;
 use crate::domain::{Hold, HoldReason, PhoneNumber, PhoneNumberId, Tenant, TenantId, Timestamp};
@@ -70,7 +71,8 @@ impl NumberHolds {
         let Some(number) = tenant.number(Some(&accepted.phone_number_id)) else {
             return Ok(());
         };
-        if number.token_refusals == 0 && !number.hold.is_some_and(is_ending) {
+        let is_failing = tenant.auto.is_failing(&number.phone_number_id);
+        if number.token_refusals == 0 && !number.hold.is_some_and(is_ending) && !is_failing {
             return Ok(());
         }
         let changed = self
@@ -83,7 +85,13 @@ impl NumberHolds {
                     return Ok(Step::Leave);
                 }
                 number.token_refusals = 0;
+                let ended = number.hold.filter(|hold| is_ending(*hold));
                 number.hold = number.hold.filter(|hold| !is_ending(*hold));
+                let (at, number) = (self.clock.now(), &accepted.phone_number_id);
+                if let Some(cause) = ended.and_then(|hold| Cause::of_hold(hold.reason)) {
+                    tenant.auto.ends(cause, number, self.tenants.redrive_id(), at);
+                }
+                tenant.auto.works(number, self.tenants.redrive_id(), at);
                 Ok(Step::Save)
             })
             .await?;
@@ -95,6 +103,33 @@ impl NumberHolds {
             .wake_held(&accepted.tenant_id, Some(&accepted.phone_number_id), self.clock.now())
             .await?;
         Ok(())
+    }
+
+    /// Notes that a message of the number uses up its attempts, if its tenant wants it to be sent again when that is over.
+    /// To be done before the message is saved, or a crash between the two would leave a dead letter of which nobody
+    /// awaits the end; and once more after it, because a message that went out between the two has ended the cause too
+    /// early. Only an outage is an error.
+    pub(super) async fn number_fails(&self, message: &Message) -> Result<(), Failure> {
+        let (tenant_id, number) = (&message.accepted.tenant_id, &message.accepted.phone_number_id);
+        let tenant = self.directory.find(tenant_id).await?;
+        if !tenant.is_some_and(|tenant| tenant.auto.wants(Cause::Meta)) {
+            return Ok(());
+        }
+        let noted = self
+            .tenants
+            .change(tenant_id, |tenant| {
+                let is_noted = tenant.number(Some(number)).is_some() && tenant.auto.fails(number);
+                Ok(if is_noted { Step::Save } else { Step::Leave })
+            })
+            .await;
+        match noted {
+            Err(failure) if failure.fault() == Fault::Surroundings => Err(failure),
+            Err(failure) => {
+                tracing::warn!(%tenant_id, phone_number_id = %number, %failure, "a dead letter is not sent again by itself");
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+        }
     }
 
     /// Puts a number on hold whose account, as Meta reports, may not send.

@@ -185,7 +185,13 @@ fn judge_stored(redrive: &Redrive, message: &Message, present: Present) -> Settl
         return REDRIVEN;
     }
     match DeadLetter::of(message) {
-        Some(letter) if redrive.is_about(&letter) && redrive.leaves_out(&letter, present).is_none() => UNTOUCHED,
+        Some(letter)
+            if redrive.is_about(&letter)
+                && redrive.leaves_out(&letter, present).is_none()
+                && redrive.allows(message.times_redriven()) =>
+        {
+            UNTOUCHED
+        }
         _ => SKIPPED,
     }
 }

@@ -23,7 +23,7 @@ use super::spooling::Spooling;
 use crate::app::failure::{Failure, Fault};
 use crate::app::messages::{Change, change_each};
 use crate::app::stale::Step;
-use crate::domain::message::{Evidence, EvidenceStatus, Message, Recorded, SendOutcome, Status};
+use crate::domain::message::{DeadReason, Evidence, EvidenceStatus, Message, Recorded, SendOutcome, Status};
 use crate::domain::{HoldReason, MessageKey};
 use crate::metrics::DoubtEnd;
 use crate::ports::{SpoolError, SpooledOutcome};
@@ -216,6 +216,12 @@ impl Sending {
                 let tenant_id = &message.accepted.tenant_id;
                 if let Err(failure) = self.holds.number_restricted(tenant_id, number).await {
                     tracing::warn!(%tenant_id, %failure, "the number is not on hold yet");
+                }
+            }
+            Recorded::GaveUp if message.delivery.dead_reason == Some(DeadReason::AttemptsExhausted) => {
+                if let Err(failure) = self.holds.number_fails(message).await {
+                    let tenant_id = &message.accepted.tenant_id;
+                    tracing::warn!(%tenant_id, %failure, "a dead letter is not sent again by itself");
                 }
             }
             _ => {}

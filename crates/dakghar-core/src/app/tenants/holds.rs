@@ -3,6 +3,7 @@
 use super::{Tenants, find_number_id, no_such_number};
 use crate::app::failure::Failure;
 use crate::app::stale::Step;
+use crate::domain::auto_redrive::Cause;
 use crate::domain::tenant::SharedTenant;
 use crate::domain::{Actor, ErrorCode, Hold, Problem, TenantId};
 
@@ -59,6 +60,10 @@ impl Tenants {
                 for each in &mut tenant.phone_numbers {
                     let is_meant = number.as_ref().is_none_or(|number| *number == each.phone_number_id);
                     if is_meant && each.hold.is_none_or(|hold| by.may_end(hold)) {
+                        if let Some(cause) = each.hold.and_then(|hold| Cause::of_hold(hold.reason)) {
+                            let (number, id) = (&each.phone_number_id, self.redrive_id());
+                            tenant.auto.ends(cause, number, id, self.now());
+                        }
                         each.hold = None;
                         each.token_refusals = 0;
                     }

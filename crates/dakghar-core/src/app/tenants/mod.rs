@@ -1,5 +1,6 @@
 //! Tenants: registered, changed, paused, removed.
 
+mod auto_redrive;
 pub(in crate::app) mod checks;
 pub(super) mod directory;
 mod holds;
@@ -21,7 +22,7 @@ use super::stale::{ROUNDS_MAX, Step};
 use crate::domain::callback_url::CallbackRules;
 use crate::domain::hold::HoldTold;
 use crate::domain::tenant::SharedTenant;
-use crate::domain::{ErrorCode, PhoneNumberId, Problem, Tenant, TenantId, Timestamp, WebhookEvent};
+use crate::domain::{ErrorCode, PhoneNumberId, Problem, RedriveId, Tenant, TenantId, Timestamp, WebhookEvent};
 use crate::ports::{Ports, TenantSaved};
 use directory::Directory;
 
@@ -124,6 +125,11 @@ impl Tenants {
     /// Forgets the slots that an earlier owner of the number reserved.
     async fn begin_anew(&self, number: &PhoneNumberId) {
         self.ports.pacer.forget_beyond(number, self.now()).await;
+    }
+
+    /// Makes an id for a redrive that begins by itself.
+    pub(super) fn redrive_id(&self) -> RedriveId {
+        self.ports.ids.redrive_id()
     }
 
     fn now(&self) -> Timestamp {

@@ -5,6 +5,7 @@ use super::new::NewPhoneNumber;
 use super::{Tenants, find_number_id, no_such_number, phone_number_taken};
 use crate::app::failure::Failure;
 use crate::app::stale::Step;
+use crate::domain::auto_redrive::Cause;
 use crate::domain::pacing::RELEASE_CHECK;
 use crate::domain::tenant::SharedTenant;
 use crate::domain::{Actor, ErrorCode, PhoneNumberId, Problem, TenantId};
@@ -30,6 +31,8 @@ impl Tenants {
         let changed = self
             .change(id, |tenant| {
                 tenant.phone_numbers.push(number.clone());
+                let id = self.redrive_id();
+                tenant.auto.ends(Cause::Number, &number.phone_number_id, id, self.now());
                 Ok(Step::Save)
             })
             .await?;

@@ -8,6 +8,7 @@ use super::new::{NewPhoneNumber, NewTenant};
 use super::token::token_purpose;
 use super::{Tenants, phone_number_taken};
 use crate::app::failure::Failure;
+use crate::domain::auto_redrive::AutoRedriving;
 use crate::domain::tenant::MESSAGES_PER_SECOND_DEFAULT;
 use crate::domain::{PhoneNumber, Secret, Tenant, TenantId, TenantLimits};
 use crate::ports::{Ports, TenantSaved};
@@ -60,6 +61,7 @@ impl Tenants {
             phone_numbers: vec![number],
             past_numbers: Vec::new(),
             limits: TenantLimits::default(),
+            auto: AutoRedriving::default(),
             created_at: now,
             updated_at: now,
             removed_at: None,

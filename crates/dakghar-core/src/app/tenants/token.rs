@@ -4,6 +4,7 @@ use super::checks::{check, check_token};
 use super::{Tenants, find_number_id, no_such_number};
 use crate::app::failure::Failure;
 use crate::app::stale::Step;
+use crate::domain::auto_redrive::Cause;
 use crate::domain::tenant::SharedTenant;
 use crate::domain::{HoldReason, PhoneNumberId, Secret, Tenant, TenantId};
 
@@ -40,12 +41,13 @@ impl Tenants {
         }
         let tenant = self
             .change(id, |tenant| {
-                for (number, sealed_token) in &sealed {
-                    let number = tenant.number_mut(number).ok_or_else(no_such_number)?;
+                for (id, sealed_token) in &sealed {
+                    let number = tenant.number_mut(id).ok_or_else(no_such_number)?;
                     number.sealed_token.clone_from(sealed_token);
                     number.simulated = token.is_mock_token();
                     number.token_refusals = 0;
                     number.hold = number.hold.filter(|hold| hold.reason != HoldReason::CredentialsInvalid);
+                    tenant.auto.ends(Cause::Token, id, self.redrive_id(), self.now());
                 }
                 Ok(Step::Save)
             })

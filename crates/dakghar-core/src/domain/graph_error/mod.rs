@@ -62,6 +62,12 @@ pub fn is_of_account(code: i64, subcode: Option<i64>) -> bool {
     row.is_some_and(|row| row.class == RefusalClass::Account)
 }
 
+/// Returns the class of a code that is in the table, whatever its subcode.
+pub fn class_of(code: i64) -> Option<RefusalClass> {
+    let row = TABLE.iter().find(|row| row.covers(code, None));
+    row.map(|row| row.class)
+}
+
 /// Returns the meaning of a code and its subcode, and the advice, in our words; `None` for a code that is not in the
 /// table.
 pub fn describe(code: i64, subcode: Option<i64>) -> Option<(&'static str, &'static str)> {

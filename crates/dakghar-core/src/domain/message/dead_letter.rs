@@ -6,6 +6,54 @@ use super::Message;
 use super::delivery::DeadReason;
 use super::status::Status;
 
+/// Why a message is a dead letter, as far as it decides how long it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LetterClass {
+    /// Meta refused it for good, or reported that it failed.
+    Failed,
+    /// Its time was over before a call.
+    Expired,
+    /// It may have been delivered, and nobody knows.
+    Unknown,
+    /// Dakghar gave it up: every attempt was refused, it crashed the worker, or its number is gone.
+    GivenUp,
+}
+
+impl LetterClass {
+    /// Every class.
+    pub const ALL: [Self; 4] = [Self::Failed, Self::Expired, Self::Unknown, Self::GivenUp];
+
+    /// Returns the class of a message with this status and reason; `None` if it is no dead letter.
+    pub const fn of(status: Status, reason: Option<DeadReason>) -> Option<Self> {
+        match (status, reason) {
+            (Status::Failed, _) => Some(Self::Failed),
+            (Status::Expired, _) => Some(Self::Expired),
+            (Status::Dead, Some(DeadReason::OutcomeUnknown)) => Some(Self::Unknown),
+            (Status::Dead, _) => Some(Self::GivenUp),
+            _ => None,
+        }
+    }
+
+    /// Returns the status of its messages.
+    pub const fn status(self) -> Status {
+        match self {
+            Self::Failed => Status::Failed,
+            Self::Expired => Status::Expired,
+            Self::Unknown | Self::GivenUp => Status::Dead,
+        }
+    }
+
+    /// The name used in the metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+            Self::Unknown => "unknown",
+            Self::GivenUp => "given_up",
+        }
+    }
+}
+
 /// A dead letter without its content: what a filter looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {

@@ -27,7 +27,7 @@ pub use super::pacing::Priority;
 pub use super::retry::RetryPolicy;
 pub use super::send_error::SendError;
 pub use accepted::{Accepted, Content, Idempotency};
-pub use dead_letter::DeadLetter;
+pub use dead_letter::{DeadLetter, LetterClass};
 pub use delivery::{DeadReason, Delivery, Lease, ReportedStatus, SentStatus, TIMELINE_ENTRIES_MAX};
 pub use direction::Direction;
 pub use evidence::{Evidence, EvidenceStatus, Merged, WAMIDS_MAX};

@@ -246,6 +246,12 @@ impl Message {
         redriven.any(|entry| entry.event == TimelineEvent::Redriven && entry.detail.as_deref() == Some(&*name))
     }
 
+    /// Returns how often it was sent again.
+    pub fn times_redriven(&self) -> usize {
+        let timeline = self.delivery.timeline.iter();
+        timeline.filter(|entry| entry.event == TimelineEvent::Redriven).count()
+    }
+
     fn redrive_with(
         &mut self,
         entry: TimelineEntry,

@@ -34,6 +34,7 @@ fn redrive(filter: RedriveFilter) -> Redrive {
         ignore_expiry: false,
         per_second: REDRIVE_PER_SECOND_DEFAULT,
         by: Actor::Operator,
+        automatic: None,
     };
     Redrive::new(RedriveId::from_uuid(Uuid::from_u128(1)), Some(tenant(1)), asked, at(20))
 }

@@ -4,13 +4,16 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::domain::ids::TenantId;
+use crate::domain::message::LetterClass;
 use crate::domain::time::Timestamp;
 
 /// A kind of records that age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aged {
-    /// Messages that are settled, by their last change.
+    /// Messages that are settled and no dead letters, by their last change.
     Messages,
+    /// Dead letters of this class, by the time they ended.
+    DeadLetters(LetterClass),
     /// Conversations of which no message is left, by their last message.
     Conversations,
     /// Webhook events, by the time they were received.

@@ -4,6 +4,7 @@
 
 mod background;
 mod reading;
+mod wanting;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

@@ -82,6 +82,7 @@ fn read(body: &[u8], by: Actor) -> Result<Asked, Problem> {
         ignore_expiry: fields.flag("ignoreExpiry"),
         per_second,
         by,
+        automatic: None,
     };
     let is_dry_run = fields.flag("dryRun");
     fields.finish()?;

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
+use axum::http::header::{CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use futures_util::stream;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
 use super::request::LiveRequest;
+use crate::http::accepting::accepts;
 use crate::http::connected::UnderWay;
 use crate::http::pages::Turn;
 use crate::http::problem::ApiError;
@@ -38,12 +39,7 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 
 /// True if a request asks for a stream: one of the types that it accepts is that of a stream.
 pub(in crate::http) fn wants_stream(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let mut types = accepted.flat_map(|value| value.split(','));
-    types.any(|range| {
-        let media_type = range.split(';').next().unwrap_or_default();
-        media_type.trim().eq_ignore_ascii_case(EVENT_STREAM)
-    })
+    accepts(headers, EVENT_STREAM)
 }
 
 /// Answers with a stream. The first page is read before the answer begins, so that a place that is gone is a problem like

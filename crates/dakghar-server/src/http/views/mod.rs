@@ -4,6 +4,7 @@
 //! does not apply. Nothing secret has a field here.
 
 mod app;
+mod auto_redrive;
 mod callback;
 mod conversation;
 mod delivery;
@@ -27,6 +28,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
 pub(super) use app::{AddedAppView, AppView};
+pub(super) use auto_redrive::{AutoRedriveView, cause};
 pub use callback::CallbackViews;
 pub(super) use callback::TestedCallbackView;
 pub(super) use conversation::ConversationView;

@@ -1,5 +1,6 @@
 //! Redrives of dead letters, and what one would do.
 
+use dakghar_core::domain::auto_redrive::Cause;
 use dakghar_core::domain::message::{DeadLetter, DeadReason, Status};
 use dakghar_core::domain::redrive::{CauseCount, NumberCount, Redrive, RedriveFilter, RedrivePreview, RedriveStatus};
 use dakghar_core::domain::{PhoneNumberId, TenantId, Timestamp};
@@ -25,8 +26,11 @@ pub(in crate::http) struct RedriveView {
     confirm_duplicate_risk: bool,
     /// Also those whose `expiresAt` was over.
     ignore_expiry: bool,
-    /// Messages a second.
+    /// Messages a second; one that began by itself keeps the `perMinute` of its tenant.
     per_second: u32,
+    /// The cause that has ended, of one that began by itself: then only dead letters of that cause; else `null`.
+    #[schema(schema_with = causes)]
+    cause: Option<&'static str>,
     /// Where it stands.
     #[schema(schema_with = redrive_statuses)]
     status: &'static str,
@@ -172,6 +176,7 @@ impl From<&Redrive> for RedriveView {
             confirm_duplicate_risk: redrive.asked.confirm_duplicate_risk,
             ignore_expiry: redrive.asked.ignore_expiry,
             per_second: redrive.asked.per_second,
+            cause: redrive.asked.automatic.map(|automatic| automatic.cause.as_str()),
             status: redrive.status.as_str(),
             total: redrive.total,
             total_is_exact: redrive.total_is_exact,
@@ -246,4 +251,9 @@ impl From<&DeadLetter> for DeadLetterView {
             ended_at: letter.ended_at.to_string(),
         }
     }
+}
+
+/// The causes of dead letters that end, for the document.
+fn causes() -> ObjectBuilder {
+    or_null(Cause::ALL.map(Cause::as_str))
 }

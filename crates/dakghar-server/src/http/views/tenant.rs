@@ -1,7 +1,7 @@
 //! Tenants and their numbers.
 
 use dakghar_core::app::RegisteredTenant;
-use dakghar_core::domain::message::UnknownOutcome;
+use dakghar_core::domain::message::{LetterClass, UnknownOutcome};
 use dakghar_core::domain::{
     Hold, HoldReason, PhoneNumber, Secret, Tenant, TenantLimit, TenantLimits, Timestamp, WabaId,
 };
@@ -63,7 +63,7 @@ impl From<&Tenant> for TenantView {
     }
 }
 
-/// Limits of a tenant; 0 is no limit, `null` the default of the installation.
+/// Limits of a tenant; 0 is no limit (of dead letters: none of their own), `null` the default of the installation.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = TenantLimits)]
@@ -80,6 +80,20 @@ pub(in crate::http) struct TenantLimitsView {
     /// The days that settled messages, conversations without messages and events are kept: 0 (for ever), or 30 and more.
     #[schema(minimum = 0, maximum = 36_500, example = 90)]
     retention_days: Option<u32>,
+    /// The days that dead letters are kept which Meta refused or reported as failed: 0 (as long as other messages), or 30
+    /// and more.
+    #[schema(minimum = 0, maximum = 36_500, example = 90)]
+    failed_days: Option<u32>,
+    /// The same for dead letters that expired before a call.
+    #[schema(minimum = 0, maximum = 36_500, example = 30)]
+    expired_days: Option<u32>,
+    /// The same for dead letters that may have been delivered, of which nobody knows.
+    #[schema(minimum = 0, maximum = 36_500, example = 365)]
+    unknown_days: Option<u32>,
+    /// The same for dead letters that Dakghar gave up: every attempt was refused, preparing them crashed the worker, or
+    /// their number is gone.
+    #[schema(minimum = 0, maximum = 36_500, example = 90)]
+    given_up_days: Option<u32>,
 }
 
 impl From<&TenantLimits> for TenantLimitsView {
@@ -89,6 +103,10 @@ impl From<&TenantLimits> for TenantLimitsView {
             messages_waiting: limits.of(TenantLimit::MessagesWaiting),
             calls_under_way: limits.of(TenantLimit::CallsUnderWay),
             retention_days: limits.of(TenantLimit::RetentionDays),
+            failed_days: limits.of(TenantLimit::Letters(LetterClass::Failed)),
+            expired_days: limits.of(TenantLimit::Letters(LetterClass::Expired)),
+            unknown_days: limits.of(TenantLimit::Letters(LetterClass::Unknown)),
+            given_up_days: limits.of(TenantLimit::Letters(LetterClass::GivenUp)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Tenants, conversations, events, and erasing.
 
-use dakghar_core::domain::message::Status;
+use dakghar_core::domain::message::{LetterClass, Status};
 use dakghar_core::domain::page::{Listed, PageLimit};
 use dakghar_core::domain::{ConversationTouch, Direction, PhoneNumber, Tenant, TenantId, WebhookEvent};
 use dakghar_core::ports::{Acceptance, Aged, AgedPortion, TenantSaved};
@@ -267,7 +267,13 @@ pub async fn what_is_old_beside_it_is_erased(port: Breakable) {
         })
         .await;
     mixed_conversations(&port, tenant).await;
-    for kind in [Aged::Messages, Aged::Conversations, Aged::Events] {
+    let (letters, _) = port
+        .mixed(MIXED, |_| {
+            outbound(tenant).with(|message| message.delivery.status = Status::Failed)
+        })
+        .await;
+    let letters_of_one_class = Aged::DeadLetters(LetterClass::Failed);
+    for kind in [Aged::Messages, letters_of_one_class, Aged::Conversations, Aged::Events] {
         let mut portion = AgedPortion {
             tenant_id: Some(tenant),
             kind,
@@ -289,7 +295,7 @@ pub async fn what_is_old_beside_it_is_erased(port: Breakable) {
         }
         assert_eq!(portion.from, None, "the portions end");
     }
-    for message in whole {
+    for message in whole.iter().chain(&letters) {
         assert_eq!(port.stores.messages.load(&[message.key()]).await, [Ok(None)]);
     }
 }

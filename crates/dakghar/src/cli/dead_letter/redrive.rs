@@ -177,6 +177,7 @@ fn asked(args: &Args) -> anyhow::Result<NewRedrive> {
         ignore_expiry: args.also.ignore_expiry,
         per_second: args.per_second,
         by: Actor::Operator,
+        automatic: None,
     })
 }
 
