@@ -63,7 +63,7 @@ async fn what_used_up_its_attempts_goes_out_by_itself_when_meta_is_well_again(ba
         .iter()
         .find(|entry| entry["event"] == "redriven")
         .expect("sent again");
-    assert_eq!(redriven["detail"], done[0]["id"], "{message:#}");
+    assert_eq!(redriven["redriveId"], done[0]["id"], "{message:#}");
     for id in &others {
         assert_eq!(
             product.message(&theirs, id).await["status"],
