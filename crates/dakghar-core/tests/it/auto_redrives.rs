@@ -187,33 +187,6 @@ fn what_is_older_than_its_tenant_wants_is_left_alone() {
     });
 }
 
-#[test]
-fn a_number_that_comes_back_has_its_messages_sent_again() {
-    const SECOND_NUMBER: &str = "222222222222222";
-    in_each_kind(|world: &World| {
-        let (process, tenant) = world.wanting(&[Cause::Number], 1);
-        let add = || {
-            let (process, id) = (process.clone(), tenant.id);
-            world
-                .step(async move { process.add_number(&id, SECOND_NUMBER).await })
-                .expect("added");
-        };
-        add();
-        let letter = world.accept_with(&process, &tenant.id, &format!(r#","from":"{SECOND_NUMBER}""#));
-        let (removing, id) = (process.clone(), tenant.id);
-        world
-            .step(async move { removing.remove_number(&id, SECOND_NUMBER).await })
-            .expect("removed");
-        world.run_for(MINUTE * 2);
-        while world.reconcile(&process) > 0 {}
-        world.prepare(&process);
-        assert_eq!(world.look(letter).dead_reason(), Some(DeadReason::NumberRemoved));
-        add();
-        world.follows(&process, &tenant);
-        assert_eq!(world.times(&[letter]), [1]);
-    });
-}
-
 /// A process dies at a call of the rounds in which it follows an end; another one goes on.
 fn dies_while_it_follows(call: Call, fate: Fate) {
     in_each_kind(|world: &World| {
