@@ -97,7 +97,8 @@ names!(
         "unknown_message",
         "corrected",
         "malformed",
-        "endpoint"
+        "endpoint",
+        "hold"
     ]
 );
 names!(
