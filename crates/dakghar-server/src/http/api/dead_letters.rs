@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::http::{Extensions, HeaderMap, Uri};
+use dakghar_core::domain::TenantId;
 
 use super::ApiResult;
 use crate::http::auth::{Admin, TenantScope};
@@ -38,15 +39,12 @@ pub(in crate::http) async fn list(
     headers: HeaderMap,
     extensions: Extensions,
 ) -> ApiResult {
-    if wants_export(&headers) {
-        Parameters::parse(&uri, &[])?;
-        let connected = Connected::of(&extensions);
-        return Export::new(state, Some(*scope.id()), connected).answer().await;
-    }
-    let page = Parameters::of_page(&uri)?.page()?;
-    let turn = state.budgets().pages.turn(Some(*scope.id())).await?;
-    let messages = state.app().reading.dead_letters(Some(scope.id()), &page).await?;
-    Ok(turn.answer(&PageView::<MessageView>::of(messages))?)
+    let asked = Asked {
+        uri,
+        is_export: wants_export(&headers),
+        connected: Connected::of(&extensions),
+    };
+    asked.answer(state, Some(*scope.id())).await
 }
 
 /// List the dead letters of all tenants
@@ -69,12 +67,31 @@ pub(in crate::http) async fn list_all(
     headers: HeaderMap,
     extensions: Extensions,
 ) -> ApiResult {
-    if wants_export(&headers) {
-        Parameters::parse(&uri, &[])?;
-        return Export::new(state, None, Connected::of(&extensions)).answer().await;
+    let asked = Asked {
+        uri,
+        is_export: wants_export(&headers),
+        connected: Connected::of(&extensions),
+    };
+    asked.answer(state, None).await
+}
+
+/// A request for dead letters.
+struct Asked {
+    uri: Uri,
+    is_export: bool,
+    connected: Connected,
+}
+
+impl Asked {
+    /// Answers with those of one tenant, or of all.
+    async fn answer(self, state: HttpState, tenant_id: Option<TenantId>) -> ApiResult {
+        if self.is_export {
+            Parameters::parse(&self.uri, &[])?;
+            return Export::new(state, tenant_id, self.connected).answer().await;
+        }
+        let page = Parameters::of_page(&self.uri)?.page()?;
+        let turn = state.budgets().pages.turn(tenant_id).await?;
+        let messages = state.app().reading.dead_letters(tenant_id.as_ref(), &page).await?;
+        Ok(turn.answer(&PageView::<MessageView>::of(messages))?)
     }
-    let page = Parameters::of_page(&uri)?.page()?;
-    let turn = state.budgets().pages.turn(None).await?;
-    let messages = state.app().reading.dead_letters(None, &page).await?;
-    Ok(turn.answer(&PageView::<MessageView>::of(messages))?)
 }
