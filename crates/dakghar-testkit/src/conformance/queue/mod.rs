@@ -4,6 +4,7 @@
 //! come early.
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
+mod due;
 mod ending;
 mod taking;
 
@@ -16,6 +17,7 @@ use dakghar_core::ports::{Acceptance, Clock, Disposition, Job, JobKey, MessageSt
 use crate::clock::WallClock;
 use crate::samples::{With as _, outbound, saves};
 
+pub use due::*;
 pub use ending::*;
 pub use taking::*;
 
@@ -51,6 +53,7 @@ macro_rules! queue_suite {
             a_taken_job_can_be_finished_while_the_queue_closes
             a_closed_queue_still_takes_messages_in
             five_thousand_jobs_are_each_taken_once
+            what_is_due_is_counted_by_priority_until_it_is_done_with_the_slot_that_waits
         }
     };
 }
