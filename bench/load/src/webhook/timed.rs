@@ -17,7 +17,7 @@ use crate::probe::{Store, StoreArgs};
 use crate::sends::{Failure, Failures, now_us};
 use crate::tenants::{self, TargetArgs, Tenant};
 
-/// How far behind its first copy a second one is posted, in webhooks.
+/// The distance of a second copy behind its first one, in webhooks.
 const REPEATED_DISTANCE: usize = 40;
 
 #[derive(Debug, clap::Args)]
@@ -48,14 +48,14 @@ pub(crate) struct Args {
     store: StoreArgs,
 }
 
-/// How long after they were due webhooks were answered.
+/// The times from when webhooks were due to their answers.
 #[derive(Default)]
 struct Answers {
     times: Histogram,
     failures: Failures,
 }
 
-/// What is posted when it is due.
+/// Makes the webhooks, each when it is due.
 struct Timed<'a> {
     tenants: &'a [Tenant],
     key: hmac::Key,

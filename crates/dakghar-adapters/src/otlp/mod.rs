@@ -28,7 +28,7 @@ const GATHER: Duration = Duration::from_secs(1);
 /// The wait before a post is repeated; it doubles.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(30);
-/// How often a collector that says it is busy gets the same spans.
+/// The times that a collector which says it is busy gets the same spans.
 const TRIES_MAX: u32 = 5;
 /// The time that the last post may take at the end of the process.
 const LAST_POST: Duration = Duration::from_secs(1);
@@ -38,11 +38,11 @@ const LAST_POST: Duration = Duration::from_secs(1);
 pub struct OtlpConfig {
     /// The collector's URL for traces, http or https.
     pub url: String,
-    /// What it wants to be told, such as a key.
+    /// Headers that it wants, such as a key.
     pub headers: Vec<(String, Secret)>,
     /// The time a post may take.
     pub timeout: Duration,
-    /// What the spans are of: `service.name` and others.
+    /// Names the source of the spans: `service.name` and others.
     pub resource: Vec<(String, String)>,
 }
 
@@ -99,7 +99,7 @@ pub fn otlp(config: &OtlpConfig, metrics: Arc<Metrics>) -> Result<(OtlpExporter,
     Ok((OtlpExporter(queue), poster))
 }
 
-/// How a post ended.
+/// The end of a post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Posted {
     Taken,

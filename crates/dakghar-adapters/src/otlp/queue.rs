@@ -16,12 +16,12 @@ pub(super) const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The bytes up to which errors of traces that are not sampled are taken. In an outage everything fails, and must not crowd
 /// out what was chosen.
 const UNSAMPLED_BYTES_MAX: usize = WAITING_BYTES_MAX / 4;
-/// What a span takes in memory beside its bytes on the wire, about.
+/// Bytes of a span in memory beside those on the wire, about.
 const OVERHEAD_BYTES: usize = 512;
 /// The bytes at which a post does not wait for more.
 pub(super) const POST_BYTES: usize = 256 * 1024;
 
-/// What exporter and poster share.
+/// Shared by exporter and poster.
 #[derive(Debug)]
 pub(super) struct SpanQueue {
     waiting: Mutex<Waiting>,

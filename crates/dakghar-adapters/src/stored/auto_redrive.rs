@@ -1,4 +1,4 @@
-//! What begins redrives by itself, as both stores keep it: one text, JSON.
+//! Redrives that begin by themselves, as both stores keep them: one text, JSON.
 
 use dakghar_core::domain::auto_redrive::{AutoRedrive, AutoRedriving, Automatic, Cause, CauseEnd};
 use dakghar_core::domain::ids::{PhoneNumberId, RedriveId};

@@ -73,7 +73,7 @@ impl Cause {
     }
 }
 
-/// What a tenant wants to be sent again by itself.
+/// The wish of a tenant that messages are sent again by themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AutoRedrive {
     /// The causes after whose end it is.
@@ -110,10 +110,10 @@ pub struct CauseEnd {
     pub at: Timestamp,
 }
 
-/// What a tenant's record holds of redrives that begin by themselves.
+/// The part of a tenant's record about redrives that begin by themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AutoRedriving {
-    /// What the tenant wants; `None` is off.
+    /// The wish of the tenant; `None` is off.
     pub policy: Option<AutoRedrive>,
     /// The numbers of which a message used up its attempts, and none was taken since.
     pub failing: Vec<PhoneNumberId>,

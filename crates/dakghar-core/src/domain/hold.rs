@@ -100,7 +100,7 @@ impl HoldReason {
         }
     }
 
-    /// What it means and how it ends, for a person.
+    /// Tells a person its meaning and its end.
     pub const fn explanation(self) -> &'static str {
         match self {
             Self::Paused => "Sending was paused by the tenant, until somebody resumes it.",

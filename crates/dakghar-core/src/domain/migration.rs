@@ -32,7 +32,7 @@ pub enum Kind {
     Apps,
     /// Endpoints of tenants with their sealed secrets.
     Endpoints,
-    /// How far endpoints are.
+    /// The progress of endpoints.
     Progress,
     /// Entries that endpoints have not taken.
     Exceptions,
@@ -94,7 +94,7 @@ pub enum Record {
     App(MetaApp),
     /// An endpoint.
     Endpoint(Box<Endpoint>),
-    /// How far an endpoint is.
+    /// The progress of an endpoint.
     Progress(Box<CallbackProgress>),
     /// An entry that an endpoint has not taken.
     Exception(Box<CallbackException>),

@@ -133,7 +133,7 @@ pub struct NewRedrive {
     pub per_second: u32,
     /// Who asks. A tenant's waits while as many of its messages wait as may.
     pub by: Actor,
-    /// What is different in one that began by itself; `None` if somebody asked for it.
+    /// The difference of one that began by itself; `None` if somebody asked for it.
     pub automatic: Option<Automatic>,
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::domain::trace::{Attribute, EndedSpan, LINKS_MAX, SpanName, TraceContext};
 use crate::ports::{Clock, IdGenerator, SpanExporter};
 
-/// What spans need of the world.
+/// The parts of the world that spans need.
 pub(super) struct World {
     pub(super) exporter: Arc<dyn SpanExporter>,
     pub(super) clock: Arc<dyn Clock>,

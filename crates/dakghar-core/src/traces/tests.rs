@@ -1,4 +1,4 @@
-//! What is exported of traces, and what is not.
+//! Which spans are exported, and which are not.
 
 use std::time::Duration;
 

@@ -79,7 +79,7 @@ impl World {
         assert_eq!(self.stored_tenant(process, tenant).auto.ended, []);
     }
 
-    /// How often each was sent again.
+    /// The times that each was sent again.
     fn times(&self, letters: &[MessageKey]) -> Vec<usize> {
         let times = |letter: &MessageKey| {
             let timeline = self.look(*letter).0.delivery.timeline;

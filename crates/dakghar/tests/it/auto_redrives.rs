@@ -16,7 +16,7 @@ const LETTERS: usize = 20;
 /// A failure of Meta's own.
 const FAILS: u32 = 131_016;
 
-/// How often Meta took the message.
+/// The times that Meta took the message.
 fn taken(product: &Product, id: &str) -> u64 {
     let counts: BTreeMap<String, u64> = product.sim.accepted_counts();
     let of_message = counts.iter().filter(|(opaque, _)| opaque.split('.').nth(1) == Some(id));

@@ -25,7 +25,7 @@ const LANES: [&str; 3] = ["high", "normal", "low"];
 struct Burst {
     messages: usize,
     numbers: usize,
-    /// How long Meta takes for an answer.
+    /// The time that Meta takes for an answer.
     answer_ms: u64,
     concurrency: u32,
     /// The most workers that this machine carries.
@@ -33,7 +33,7 @@ struct Burst {
     faster: u32,
 }
 
-/// What the chart says about the workers that send.
+/// The part of the chart about the workers that send.
 #[derive(Clone, Copy, Debug)]
 struct Scaling {
     min: usize,
@@ -62,7 +62,7 @@ impl Scaling {
                 .collect();
             digits.parse::<u32>().expect("a number")
         };
-        // What this test computes must be what the chart asks for.
+        // This test must compute what the chart asks for.
         let query: String = object
             .split_once("query: >-")
             .expect("a query")
@@ -129,7 +129,7 @@ async fn age(measured: &Measured) -> f64 {
     f64::from(u32::try_from(ages.into_iter().max().unwrap_or(0)).expect("a short time"))
 }
 
-/// What happened, for whoever reads the output.
+/// Events, for whoever reads the output.
 #[derive(Default)]
 struct Seen {
     workers: Vec<usize>,

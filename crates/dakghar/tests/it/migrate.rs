@@ -167,7 +167,7 @@ async fn failing_endpoint(product: &Product, tenant: &Tenant) -> String {
     id
 }
 
-/// How far an endpoint is, and what it has not taken, as the shell tells it.
+/// The progress of an endpoint, and what it has not taken, as the shell tells it.
 fn deliveries(product: &Product, tenant: &Tenant, endpoint: &str) -> [String; 2] {
     ["show", "exceptions"].map(|command| {
         let (code, out, err) = product.run(&["endpoint", command, &tenant.id, endpoint]);

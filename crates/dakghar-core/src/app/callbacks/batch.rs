@@ -14,7 +14,7 @@ pub(super) struct Taken {
     pub(super) held_back: Vec<Item>,
 }
 
-/// What is done with entries that an exception of their conversation is in the way of.
+/// The treatment of entries that an exception of their conversation is in the way of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeldBack {
     /// They are taken out too.

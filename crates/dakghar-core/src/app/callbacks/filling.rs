@@ -85,7 +85,7 @@ impl EndpointRun {
         if has_gap {
             self.pass_gap(after, first.place).await?;
         }
-        // What tells of a gap stands behind what was read.
+        // The entry that tells of a gap stands behind those that were read.
         let is_last = listed.next.is_none() && !has_gap;
         let last = listed.items.last().map_or(after, |placed| placed.place);
         let mut wanted: Vec<PlacedEntry> = listed.items;
@@ -110,7 +110,7 @@ impl EndpointRun {
             };
             self.window.add(item.place(), item);
         }
-        // What comes from now on is told.
+        // News tell of what comes from now on.
         self.is_at_end = is_last && read == asked;
         // Those whose records had no room are read next time.
         self.window

@@ -14,7 +14,7 @@ pub(super) struct Pending {
     all: BTreeMap<Place, Waiting>,
     due: BTreeSet<(Timestamp, Place)>,
     lines: HashMap<Line, BTreeSet<Place>>,
-    /// How many of them a replay wants to be delivered.
+    /// The number of them that a replay wants to be delivered.
     replayed: usize,
     rests: Rests,
 }
@@ -34,12 +34,12 @@ impl Pending {
         self.all.len()
     }
 
-    /// How many of them a replay wants to be delivered.
+    /// The number of them that a replay wants to be delivered.
     pub(super) const fn replayed(&self) -> usize {
         self.replayed
     }
 
-    /// How many entries wait together, behind those.
+    /// The number of entries that wait together, behind those.
     pub(super) fn waiting_together(&self) -> u64 {
         self.rests.entries()
     }

@@ -1,4 +1,4 @@
-//! What waits behind the exceptions of its conversation without being one of them: a line for each of so many conversations.
+//! Entries that wait behind the exceptions of their conversations without being some of them: a line for each of so many.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -52,7 +52,7 @@ impl Rests {
         self.0.len() >= WAITING_LINES_MAX
     }
 
-    /// How many entries wait in all lines.
+    /// The number of entries in all lines.
     pub(super) fn entries(&self) -> u64 {
         self.0.values().map(Rest::entries).sum()
     }

@@ -233,7 +233,7 @@ impl EndpointRun {
         self.save_wait() == Some(Duration::ZERO)
     }
 
-    /// How long what was done waits at most until it is written down; `None` if there is nothing.
+    /// The longest that what was done waits until it is written down; `None` if there is nothing.
     pub fn save_wait(&self) -> Option<Duration> {
         let due_at = self.unsaved.due_at(self.is_idle());
         due_at.map(|at| at.saturating_sub(self.deps.clock.uptime()))

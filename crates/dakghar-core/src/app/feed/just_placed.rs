@@ -1,6 +1,6 @@
 //! Entries that this process has just given their places: who delivers them here need not read them.
 //!
-//! What has its place keeps it, so nothing of this is ever wrong. What is not here is read from the store.
+//! An entry that has its place keeps it, so nothing of this is ever wrong. The others are read from the store.
 
 use std::collections::HashMap;
 

@@ -94,7 +94,7 @@ impl Sequencing {
         }
     }
 
-    /// What was placed here lately.
+    /// Entries that were placed here lately.
     pub(in crate::app) const fn just_placed(&self) -> &Arc<JustPlaced> {
         &self.just_placed
     }

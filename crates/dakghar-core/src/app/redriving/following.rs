@@ -94,7 +94,7 @@ impl Redriving {
                 times: policy.times,
             }),
         };
-        // What ends after the cause is not of it.
+        // A letter that ends after the cause is not of it.
         let mut redrive = Redrive::new(end.id, Some(tenant_id), asked, end.at);
         let preview = self.look_at_all(&redrive, COUNT_TIME_MAX).await?;
         redrive.total = preview.total();

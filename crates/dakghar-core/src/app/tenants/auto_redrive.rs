@@ -1,4 +1,4 @@
-//! What a tenant wants to be sent again by itself.
+//! The wish of a tenant that messages are sent again by themselves.
 
 use super::Tenants;
 use super::checks::check;

@@ -51,7 +51,7 @@ pub struct CallbackProgress {
 }
 
 impl CallbackProgress {
-    /// How many entries wait together, behind the exceptions of their conversations.
+    /// The number of entries that wait together, behind the exceptions of their conversations.
     pub fn waiting_together(&self) -> u64 {
         self.waiting.iter().map(|line| line.entries).sum()
     }

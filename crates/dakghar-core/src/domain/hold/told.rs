@@ -1,4 +1,4 @@
-//! What tenants are told of their holds, as events that stand in their feeds.
+//! Events in the feeds of tenants that tell of their holds.
 
 use aws_lc_rs::digest;
 use serde_json::json;
@@ -23,7 +23,7 @@ pub struct HoldTold {
 }
 
 impl HoldTold {
-    /// Returns what a change of a tenant is to be told of. That the next probe has another time is nothing new, and a
+    /// Returns the holds of which a change of a tenant tells. That the next probe has another time is nothing new, and a
     /// number that the tenant gave up is not told of.
     pub fn of_change(before: &Tenant, after: &Tenant) -> Vec<Self> {
         let of = |number: Option<&PhoneNumberId>, was: Option<Hold>, is: Option<Hold>| {

@@ -1,4 +1,4 @@
-//! What a span may say. Nothing of a message's content fits in: no text from outside, no number, no name and no key.
+//! The attributes of spans. Nothing of a message's content fits in: no text from outside, no number, no name and no key.
 
 use std::borrow::Cow;
 
@@ -15,13 +15,13 @@ pub enum Attribute {
     Endpoint(EndpointId),
     /// The attempt, from 1.
     Attempt(u32),
-    /// What became of it, in a word of ours.
+    /// Its end, in a word of ours.
     Outcome(&'static str),
     /// The HTTP status.
     HttpStatus(u16),
     /// Meta's code of an error.
     GraphCode(i64),
-    /// How many things it was about.
+    /// The number of things it was about.
     Parts(usize),
 }
 

@@ -9,7 +9,7 @@ use super::context::TraceContext;
 /// The most links of a span; a webhook may hold more statuses.
 pub const LINKS_MAX: usize = 32;
 
-/// What a span is of.
+/// The subject of a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpanName {
     /// A message is accepted from a client.
@@ -66,13 +66,13 @@ pub struct EndedSpan {
     pub parent: Option<[u8; 8]>,
     /// Spans that it goes on from, at most [`LINKS_MAX`].
     pub links: Vec<TraceContext>,
-    /// What it is of.
+    /// Its subject.
     pub name: SpanName,
     /// The date it began.
     pub began_at: Timestamp,
-    /// How long it took.
+    /// The time it took.
     pub took: Duration,
-    /// What it says of itself; a few.
+    /// Its attributes; a few.
     pub attributes: Vec<Attribute>,
     /// The class of its error, in a word of ours.
     pub error: Option<&'static str>,

@@ -26,7 +26,7 @@ fn hold_of_number(world: &World, tenant: &Tenant) -> Option<HoldReason> {
     stored.phone_numbers[0].hold.map(|hold| hold.reason)
 }
 
-/// What the tenant is told of holds, oldest first: the kind of the entry, the number, and the reason.
+/// The holds that the tenant is told of, oldest first: the kind of the entry, the number, and the reason.
 fn told(world: &World, tenant: &Tenant) -> Vec<(String, Value, Value)> {
     let events = EventStore::list(&*world.store, Some(&tenant.id), None, PageLimit::items(100));
     let events = at_once(events).expect("no outage").items;

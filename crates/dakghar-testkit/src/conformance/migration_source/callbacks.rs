@@ -1,4 +1,4 @@
-//! How far endpoints are, and what they have not taken.
+//! The progress of endpoints, and what they have not taken.
 
 use dakghar_core::domain::TenantId;
 use dakghar_core::domain::callback::{Advance, CallbackProgress};

@@ -92,7 +92,7 @@ fn endpoints(owner: TenantId) -> Vec<Record> {
         .to_vec()
 }
 
-/// How far endpoints are, of every sort.
+/// The progress of endpoints, of every sort.
 fn progress(owner: TenantId) -> Vec<Record> {
     [
         callback_progress(endpoint(owner).id, owner),
@@ -108,7 +108,7 @@ fn progress(owner: TenantId) -> Vec<Record> {
     .to_vec()
 }
 
-/// What endpoints have not taken, of every sort.
+/// Exceptions of endpoints, of every sort.
 fn exceptions(owner: TenantId) -> Vec<Record> {
     let id = endpoint(owner).id;
     let dead = CallbackException {

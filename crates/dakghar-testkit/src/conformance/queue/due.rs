@@ -1,4 +1,4 @@
-//! How much is due, and for how long.
+//! The number of messages that are due, and since when.
 
 use std::time::Duration;
 

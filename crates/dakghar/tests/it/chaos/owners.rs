@@ -42,7 +42,7 @@ const STEPS: [(&str, &[u8], Hold); 7] = [
     ("has committed", b"commitTransaction\0", Hold::Reply),
 ];
 
-/// What happens to an owner.
+/// The fault of an owner.
 #[derive(Clone, Copy)]
 enum Fault {
     Killed,
@@ -94,7 +94,7 @@ async fn strike(installation: &mut Installation, owner: usize, fault: Fault) {
         }
         Fault::Suspended => {
             node.stop();
-            // What it waited for is there when it goes on.
+            // All that it waited for is there when it goes on.
             node.mongo().release();
             tokio::time::sleep(AWAY).await;
             all_placed(installation).await;

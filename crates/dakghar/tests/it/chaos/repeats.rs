@@ -19,7 +19,7 @@ use crate::product::{Tenant, eventually, text};
 
 /// POSTs under way at a time, as Meta has them.
 const UNDER_WAY: usize = 32;
-/// How old everything in a body is that comes late.
+/// The age of everything in a body that comes late.
 const OLD: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Updates in a POST of the flood.
 const PER_POST: u32 = 10;
@@ -80,7 +80,7 @@ async fn messages(installation: &Installation, tenant: &Tenant) -> Vec<Value> {
     all_of(installation, &format!("/tenants/{}/messages?", tenant.id)).await
 }
 
-/// What a tenant can see: its messages, its events and its feed.
+/// All that a tenant can see: its messages, its events and its feed.
 async fn seen(installation: &Installation) -> Vec<(Vec<Value>, Vec<Value>, Vec<String>)> {
     let mut all = Vec::new();
     for tenant in &installation.tenants {

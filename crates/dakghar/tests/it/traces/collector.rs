@@ -18,7 +18,7 @@ impl Collector {
         Self(Receiver::start(replies).await)
     }
 
-    /// What the setting says.
+    /// The value of the setting.
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.0.port())
     }

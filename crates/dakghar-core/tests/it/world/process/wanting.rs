@@ -1,4 +1,4 @@
-//! What a tenant wants to be sent again by itself, and its record.
+//! The wish of a tenant that messages are sent again by themselves, and its record.
 
 use dakghar_core::domain::auto_redrive::AutoRedrive;
 use dakghar_core::domain::{Problem, Tenant, TenantId};
