@@ -200,8 +200,9 @@ def check(found, program, series, expressions, alerts):
         for what, expression in expressions:
             found.check(query(expression), f"{what}: no data for {expression}")
         for rule in alerts:
-            # Without its threshold: what it is about must be there all the time.
-            found.check(query(re.sub(r" (>|==) [\d.]+$", "", rule["expr"])), f"{rule['alert']}: no data")
+            # Without its thresholds: what it is about must be there all the time.
+            about = re.sub(r" (>|<|==) [\d.]+( \* [\d.]+)?( unless .*)?", "", rule["expr"])
+            found.check(query(about), f"{rule['alert']}: no data for {about}")
         dakghar.terminate()
         dakghar.wait(timeout=30)
         until("DakgharDown", lambda: "DakgharDown" in firing())
