@@ -1,5 +1,5 @@
-//! How long a page of messages takes, under each of several filters, and one of the feed at its start, middle and end: one connection, one request after the other, the
-//! tenants in turn.
+//! The time that a page of messages takes, under each of several filters, and one of the feed at its start, middle and end:
+//! one connection, one request after the other, the tenants in turn.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

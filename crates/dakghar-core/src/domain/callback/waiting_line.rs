@@ -19,7 +19,7 @@ pub struct WaitingLine {
     pub after: Place,
     /// The place of the last of them.
     pub to: Place,
-    /// How many there are. More than that is told only where some are not wanted any more, or were erased: they are found
+    /// The number of them. More than that is told only where some are not wanted any more, or were erased: they are found
     /// when the line is looked up.
     pub entries: u64,
 }

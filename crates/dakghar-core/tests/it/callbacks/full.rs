@@ -106,7 +106,7 @@ fn what_fails_in_a_replay_beside_all_that_replays_may_leave_is_dead_at_once() {
             let place = exception.placed.place.number();
             CallbackException {
                 is_replay: place <= left,
-                // What is behind these was taken, or is no more tried.
+                // The ones behind these were taken, or are no more tried.
                 state: if place > left {
                     ExceptionState::Dead
                 } else {

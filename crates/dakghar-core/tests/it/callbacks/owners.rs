@@ -44,7 +44,7 @@ impl Owner {
         }
     }
 
-    /// What it was told of endpoints since this was last asked.
+    /// The news of endpoints that it got since this was last asked.
     fn changed(&self, world: &World) -> Option<EndpointsChanged> {
         let callbacks = self.callbacks.clone();
         world.step(async move { callbacks.changed().now_or_never() })

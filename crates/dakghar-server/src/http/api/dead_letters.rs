@@ -39,11 +39,7 @@ pub(in crate::http) async fn list(
     headers: HeaderMap,
     extensions: Extensions,
 ) -> ApiResult {
-    let asked = Asked {
-        uri,
-        is_export: wants_export(&headers),
-        connected: Connected::of(&extensions),
-    };
+    let asked = Asked::of(uri, &headers, &extensions);
     asked.answer(state, Some(*scope.id())).await
 }
 
@@ -67,12 +63,7 @@ pub(in crate::http) async fn list_all(
     headers: HeaderMap,
     extensions: Extensions,
 ) -> ApiResult {
-    let asked = Asked {
-        uri,
-        is_export: wants_export(&headers),
-        connected: Connected::of(&extensions),
-    };
-    asked.answer(state, None).await
+    Asked::of(uri, &headers, &extensions).answer(state, None).await
 }
 
 /// A request for dead letters.
@@ -83,6 +74,14 @@ struct Asked {
 }
 
 impl Asked {
+    fn of(uri: Uri, headers: &HeaderMap, extensions: &Extensions) -> Self {
+        Self {
+            uri,
+            is_export: wants_export(headers),
+            connected: Connected::of(extensions),
+        }
+    }
+
     /// Answers with those of one tenant, or of all.
     async fn answer(self, state: HttpState, tenant_id: Option<TenantId>) -> ApiResult {
         if self.is_export {
