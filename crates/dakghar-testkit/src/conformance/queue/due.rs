@@ -12,9 +12,9 @@ use crate::samples::{With as _, tenant_id};
 /// The wait between two looks.
 const LOOK: Duration = Duration::from_millis(50);
 /// Messages of each priority.
-const EACH: u64 = 100;
-/// The most that a queue fetches before somebody asks for it, which is taken.
-const FETCHED_MAX: u64 = 60;
+const EACH: u64 = 400;
+/// The most that a queue fetches before somebody asks for it, which is taken. It may all be of one priority.
+const FETCHED_MAX: u64 = 300;
 
 /// Looks until nearly so many are due of each priority. More must never be.
 async fn until_due(port: &QueueUnderTest, each: u64) -> Vec<Option<Timestamp>> {
