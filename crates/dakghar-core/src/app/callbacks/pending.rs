@@ -25,6 +25,8 @@ struct Waiting {
     /// `None` while it is being tried, or stands behind another one.
     next_at: Option<Timestamp>,
     is_under_way: bool,
+    /// It was called up while it was under way: if that try fails, the next one follows at once.
+    is_called_up: bool,
     is_replay: bool,
 }
 
@@ -98,10 +100,13 @@ impl Pending {
             return;
         }
         self.forget_time(place);
+        let is_called_up = self.all.get(&place).is_some_and(|before| before.is_called_up);
+        let next_at = exception.state.next_at();
         let waiting = Waiting {
             line: exception.conversation_id.map(|id| (id, exception.is_replay)),
-            next_at: exception.state.next_at(),
+            next_at: next_at.map(|at| if is_called_up { at.min(now) } else { at }),
             is_under_way: false,
+            is_called_up: false,
             is_replay: exception.is_replay,
         };
         let before = self.all.insert(place, waiting);
@@ -152,9 +157,13 @@ impl Pending {
         }
     }
 
-    /// Has one that waits for its time tried now.
+    /// Has one that waits for its time tried now, and one that is under way once more if it fails.
     pub(super) fn call_up(&mut self, place: Place, now: Timestamp) {
-        let at = self.all.get(&place).and_then(|waiting| waiting.next_at);
+        let Some(waiting) = self.all.get_mut(&place) else {
+            return;
+        };
+        waiting.is_called_up = waiting.is_under_way;
+        let at = waiting.next_at;
         if at.is_some_and(|at| at > now && self.due.contains(&(at, place))) {
             self.set_time(place, Some(now));
         }
@@ -297,8 +306,11 @@ mod tests {
         assert_eq!(take(&mut pending, 10), [1], "5 waits for 4");
         pending.call_up(Place::new(1), at(11));
         assert_eq!(take(&mut pending, 11), [] as [u64; 0], "it is under way");
-        pending.call_up(Place::new(4), at(12));
-        assert_eq!(take(&mut pending, 12), [4]);
+        pending.note(&retrying(1, None, 1_800), at(12));
+        assert_eq!(take(&mut pending, 12), [1], "that try had begun before");
+        pending.note(&retrying(1, None, 1_800), at(13));
+        pending.call_up(Place::new(4), at(13));
+        assert_eq!(take(&mut pending, 1_799), [4], "once");
     }
 
     #[test]
