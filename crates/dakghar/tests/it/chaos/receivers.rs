@@ -1,10 +1,11 @@
-//! The software of tenants fails: F46 to F50. What a receiver did not take comes to it under the same ids when it is well again,
-//! and the others get everything meanwhile.
+//! The software of tenants fails: F46 to F50, and receivers that are bad in every way beside good ones. What a receiver did
+//! not take comes to it under the same ids when it is well again, and the others get everything meanwhile.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use dakghar_testkit::receiver::{Receiver, Reply};
+use dakghar_testkit::receiver::{Authority, Flaw, Receiver, Reply};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::audit::{Allowance, audit, now_ms};
@@ -16,6 +17,8 @@ use crate::product::{ADMIN_KEY, text};
 
 /// More calls than a row makes of one receiver.
 const CALLS_MAX: usize = 20_000;
+/// The position of the one whose bodies do not end.
+const ENDLESS: usize = 3;
 /// Longer than the breaker of a receiver that was bad for as long as a row lasts waits for its next probe.
 const RECOVERY_MAX: Duration = Duration::from_mins(8);
 
@@ -70,7 +73,8 @@ impl Beside {
         post(installation, &format!("{}/replays", self.path), since, 202).await;
         let tenant = &installation.tenants[self.tenant].id;
         let broken = callbacks::delivered(installation, tenant, &self.receiver, RECOVERY_MAX).await;
-        assert_eq!(broken, [] as [String; 0]);
+        let progress = self.progress(installation).await;
+        assert!(broken.is_empty(), "{broken:?} with {progress:#}");
         begun.elapsed()
     }
 
@@ -209,4 +213,49 @@ async fn f50_a_worker_is_killed_in_the_middle_of_calls() {
     assert_eq!(broken, [] as [String; 0]);
     let figure = format!("called again {:.1} s after the kill", heal.as_secs_f64());
     Row::new("F50", "worker killed in the middle of calls").finish(&verdict, &figure);
+}
+
+/// The hour of the fault is a minute here: what a receiver does to others shows within seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn c01_bad_receivers_of_every_kind_beside_good_ones() {
+    let installation = setup().start().await;
+    let slow = b"HTTP/1.1 200 OK\r\ncontent-length: 10000\r\n\r\n".to_vec();
+    let kinds = [
+        always(&Reply::status(503), CALLS_MAX),
+        always(&Reply::Silence, CALLS_MAX),
+        always(&Reply::Slow(slow, Duration::from_secs(1)), 2_000),
+        always(&Reply::endless_body(200), 500),
+        always(&Reply::Close, CALLS_MAX),
+    ];
+    let mut bad = Vec::new();
+    for (tenant, replies) in (0..installation.tenants.len()).cycle().zip(kinds) {
+        bad.push(Beside::plain(&installation, tenant, replies).await);
+    }
+    let tls = Authority::new().acceptor(Flaw::None);
+    let receiver = Receiver::start_tls([], tls).await;
+    let url = receiver.url().replace("http://", "https://");
+    let unknown = Beside::add(&installation, 1, receiver, url).await;
+    let verdict = load_for(&installation, seconds(60)).await;
+    let calls: Vec<usize> = bad.iter().map(|beside| beside.receiver.requests().len()).collect();
+    assert!(
+        unknown.receiver.requests().is_empty(),
+        "nothing goes to one that is not who it says"
+    );
+    assert!(unknown.receiver.refused() > 0, "it was tried");
+    for beside in &bad {
+        let progress = beside.progress(&installation).await;
+        // A body without an end says nothing about the status before it.
+        let is_taken = beside.path == bad[ENDLESS].path;
+        let untaken = progress["openExceptions"].as_u64();
+        assert_eq!(
+            untaken == Some(0),
+            is_taken,
+            "what it did not take is shown: {progress:#}"
+        );
+    }
+    // All at once: the breaker of one that stays bad meanwhile would wait longer and longer.
+    let healed = join_all(bad.iter().map(|beside| beside.recover(&installation))).await;
+    let healed: Vec<u64> = healed.iter().map(Duration::as_secs).collect();
+    let figure = format!("calls of the bad ones {calls:?}, all delivered after {healed:?} s");
+    Row::new("C01", "bad receivers beside good ones").finish(&verdict, &figure);
 }
