@@ -12,6 +12,10 @@ table! {
     }
 }
 
+/// It logs an error, without saying whose, for each call to a receiver that is not who it says; a tenant's receiver can be that
+/// as often as it is called. The attempt log of its endpoint tells of it.
+const QUIET: &str = "rustls_platform_verifier=off";
+
 /// The form of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -36,7 +40,7 @@ impl Logging {
     /// Reads the section. An error is the first problem that was found.
     pub fn read(environment: &Environment) -> Result<Self, String> {
         let level = environment.get(&LOG_LEVEL)?.unwrap_or_default();
-        let filter = EnvFilter::try_new(&level).map_err(|error| format!("LOG_LEVEL: {error}"))?;
+        let filter = EnvFilter::try_new(format!("{QUIET},{level}")).map_err(|error| format!("LOG_LEVEL: {error}"))?;
         let format = match environment.get(&LOG_FORMAT)?.as_deref() {
             Some("json") => Format::Json,
             Some("text") => Format::Text,
