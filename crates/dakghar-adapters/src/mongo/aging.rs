@@ -51,30 +51,10 @@ impl MongoStore {
             .filter(|status| !status.is_unsettled() && !status.is_dead_letter())
             .map(|status| status.as_str())
             .collect();
-        let before = date(portion.before);
-        let is_old = |raw: &RawDocument| {
-            raw.get_str("status").is_ok_and(|status| settled.contains(&status))
-                && raw
-                    .get_datetime("updatedAt")
-                    .is_ok_and(|changed_at| changed_at < before)
-        };
-        let ids = doc! {
-            "$gt": portion.from.clone().unwrap_or_default(), "$lt": behind_ids_until(portion.before),
-        };
-        let filter = doc! { "tenantId": tenant_id.to_string(), "_id": ids };
-        let query = Query::new(filter, MESSAGE_TENANT)
-            .sort(doc! { "_id": 1 })
-            .limit(portion.limit)
-            .fields(doc! { "_id": 1, "status": 1, "updatedAt": 1 });
-        let seen = self
-            .fetch(&self.messages, query, |raw| (id_of(raw), is_old(raw)))
-            .await?;
-        let still = doc! { "updatedAt": { "$lt": before }, "status": { "$in": &settled } };
-        let erased = self.erase_seen_messages(tenant_id, &seen, still).await?;
-        Ok(ErasedPortion {
-            erased,
-            next: next_of(&seen, portion),
-        })
+        let is_meant = |raw: &RawDocument| raw.get_str("status").is_ok_and(|status| settled.contains(&status));
+        let still = doc! { "status": { "$in": &settled } };
+        self.erase_ended(tenant_id, (doc! {}, MESSAGE_TENANT, still), portion, is_meant)
+            .await
     }
 
     /// Along the index of dead letters, which are few beside the other messages.
@@ -84,27 +64,41 @@ impl MongoStore {
         class: LetterClass,
         portion: &AgedPortion,
     ) -> Result<ErasedPortion, StoreError> {
-        let before = date(portion.before);
         let status = class.status();
-        let is_old = |raw: &RawDocument| {
+        let is_meant = |raw: &RawDocument| {
             let reason = raw.get_str("deadReason").ok().and_then(DeadReason::parse);
             raw.get_str("status").is_ok_and(|found| found == status.as_str())
                 && LetterClass::of(status, reason) == Some(class)
-                && raw.get_datetime("updatedAt").is_ok_and(|ended_at| ended_at < before)
         };
+        let filter = doc! { "deadLetter": true };
+        let still = doc! { "status": status.as_str() };
+        let selection = (filter, MESSAGE_TENANT_DEAD_LETTERS, still);
+        self.erase_ended(tenant_id, selection, portion, is_meant).await
+    }
+
+    /// Deletes the messages of a filter that are meant and ended before the portion does, if `still` holds for them by then:
+    /// one that was sent again and has ended anew changed later.
+    async fn erase_ended(
+        &self,
+        tenant_id: &TenantId,
+        (mut filter, index, mut still): (Document, &'static str, Document),
+        portion: &AgedPortion,
+        is_meant: impl Fn(&RawDocument) -> bool + Send + Sync,
+    ) -> Result<ErasedPortion, StoreError> {
+        let before = date(portion.before);
+        let is_old = |raw: &RawDocument| is_meant(raw) && raw.get_datetime("updatedAt").is_ok_and(|at| at < before);
         let ids = doc! {
             "$gt": portion.from.clone().unwrap_or_default(), "$lt": behind_ids_until(portion.before),
         };
-        let filter = doc! { "tenantId": tenant_id.to_string(), "deadLetter": true, "_id": ids };
-        let query = Query::new(filter, MESSAGE_TENANT_DEAD_LETTERS)
+        filter.extend(doc! { "tenantId": tenant_id.to_string(), "_id": ids });
+        let query = Query::new(filter, index)
             .sort(doc! { "_id": 1 })
             .limit(portion.limit)
             .fields(doc! { "_id": 1, "status": 1, "deadReason": 1, "updatedAt": 1 });
         let seen = self
             .fetch(&self.messages, query, |raw| (id_of(raw), is_old(raw)))
             .await?;
-        // One that was sent again and has ended anew changed later.
-        let still = doc! { "updatedAt": { "$lt": before }, "status": status.as_str() };
+        still.insert("updatedAt", doc! { "$lt": before });
         let erased = self.erase_seen_messages(tenant_id, &seen, still).await?;
         Ok(ErasedPortion {
             erased,

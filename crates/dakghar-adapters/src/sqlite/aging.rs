@@ -5,25 +5,27 @@ use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WaId};
 use dakghar_core::domain::message::{DeadReason, LetterClass, Status};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{Aged, AgedPortion, ErasedPortion};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, ToSql, params};
 
 use super::cells::{Cells, Read, number, readable};
 use super::failure::Outcome;
 use super::rows::is_open;
 use crate::stored::id_time::behind_ids_until;
 
+/// Columns of a message before those that tell when it ended.
+const BEFORE_ENDED_AT: usize = 3;
 /// The bytes of bodies by which a commit erases no more: erased pages are written over.
 const ERASED_BYTES_MAX: usize = 1024 * 1024;
 
 pub(super) const MESSAGES: &str = "\
-    SELECT id, seq, status, updated_at, octet_length(body) FROM messages INDEXED BY messages_by_id \
-    WHERE tenant_id = ? AND id > ? AND id < ? ORDER BY id LIMIT ?";
+    SELECT id, seq, octet_length(body), status, updated_at FROM messages INDEXED BY messages_by_id \
+    WHERE tenant_id = ?1 AND id > ?2 AND id < ?3 ORDER BY id LIMIT ?4";
 
 pub(super) const LETTERS: &str = concat!(
-    "SELECT id, seq, updated_at, octet_length(body), dead_reason FROM messages INDEXED BY messages_open \
-     WHERE tenant_id = ? AND status = ? AND id > ? AND id < ? AND ",
+    "SELECT id, seq, octet_length(body), updated_at, dead_reason FROM messages INDEXED BY messages_open \
+     WHERE tenant_id = ?1 AND status = ?5 AND id > ?2 AND id < ?3 AND ",
     is_open!(),
-    " ORDER BY id LIMIT ?"
+    " ORDER BY id LIMIT ?4"
 );
 
 pub(super) const CONVERSATIONS: &str = "\
@@ -106,24 +108,47 @@ fn id_of(what: &'static str, row: &Row<'_>) -> Option<String> {
 }
 
 fn messages(conn: &Connection, tenant_id: TenantId, portion: &AgedPortion) -> Outcome<ErasedPortion> {
+    erase_messages(conn, (MESSAGES, tenant_id, None), portion, settled_at)
+}
+
+/// Dead letters of one class, along the index of what reached nobody.
+fn letters(
+    conn: &Connection,
+    tenant_id: TenantId,
+    class: LetterClass,
+    portion: &AgedPortion,
+) -> Outcome<ErasedPortion> {
+    let status = Some(class.status().as_str());
+    erase_messages(conn, (LETTERS, tenant_id, status), portion, |cells| {
+        ended_at(cells, class)
+    })
+}
+
+/// Deletes the messages of a selection that ended before the portion does. Its rows begin with the id, the seq and the bytes;
+/// `ended_at` reads the rest, and gives none for a message that is not meant.
+fn erase_messages(
+    conn: &Connection,
+    (select, tenant_id, status): (&str, TenantId, Option<&'static str>),
+    portion: &AgedPortion,
+    ended_at: impl Fn(&mut Cells<'_>) -> Read<Option<Timestamp>>,
+) -> Outcome<ErasedPortion> {
     let tenant_id = tenant_id.to_string();
     let mut walk = Walk::new(portion);
     let mut old = Vec::new();
-    let mut select = conn.prepare_cached(MESSAGES)?;
+    let mut select = conn.prepare_cached(select)?;
     let from = portion.from.clone().unwrap_or_default();
-    let mut rows = select.query(params![
-        tenant_id,
-        from,
-        behind_ids_until(portion.before),
-        portion.limit
-    ])?;
+    let until = behind_ids_until(portion.before);
+    let mut asked: Vec<&dyn ToSql> = vec![&tenant_id, &from, &until, &portion.limit];
+    asked.extend(status.as_ref().map(|status| -> &dyn ToSql { status }));
+    let mut rows = select.query(&asked[..])?;
     while !walk.is_full()
         && let Some(row) = rows.next()?
     {
-        let found = readable("message", row, settled_at(row));
+        let mut cells = Cells::from(row, BEFORE_ENDED_AT);
+        let found = readable("message", row, ended_at(&mut cells));
         let id = id_of("message", row);
-        let is_old = found.flatten().is_some_and(|changed_at| changed_at < portion.before);
-        walk.pass(id.clone(), if is_old { number(row, 4)? } else { 0 });
+        let is_old = found.flatten().is_some_and(|ended_at| ended_at < portion.before);
+        walk.pass(id.clone(), if is_old { number(row, 2)? } else { 0 });
         if is_old {
             old.push((number(row, 1)?, id));
         }
@@ -152,56 +177,15 @@ fn delete_messages(conn: &Connection, tenant_id: &str, old: Vec<(i64, Option<Str
     Ok(erased)
 }
 
-/// Dead letters of one class, along the index of what reached nobody.
-fn letters(
-    conn: &Connection,
-    tenant_id: TenantId,
-    class: LetterClass,
-    portion: &AgedPortion,
-) -> Outcome<ErasedPortion> {
-    let tenant_id = tenant_id.to_string();
-    let mut walk = Walk::new(portion);
-    let mut old = Vec::new();
-    let mut select = conn.prepare_cached(LETTERS)?;
-    let from = portion.from.clone().unwrap_or_default();
-    let mut rows = select.query(params![
-        tenant_id,
-        class.status().as_str(),
-        from,
-        behind_ids_until(portion.before),
-        portion.limit
-    ])?;
-    while !walk.is_full()
-        && let Some(row) = rows.next()?
-    {
-        let ended_at = readable("message", row, ended_at(row, class));
-        let id = id_of("message", row);
-        let is_old = ended_at.flatten().is_some_and(|ended_at| ended_at < portion.before);
-        walk.pass(id.clone(), if is_old { number(row, 3)? } else { 0 });
-        if is_old {
-            old.push((number(row, 1)?, id));
-        }
-    }
-    walk.erased = delete_messages(conn, &tenant_id, old)?;
-    Ok(walk.end())
-}
-
 /// When a dead letter ended, if it is one of this class.
-fn ended_at(row: &Row<'_>, class: LetterClass) -> Read<Option<Timestamp>> {
-    let mut cells = Cells::of(row);
-    let _id: String = cells.get()?;
-    let _seq: i64 = cells.get()?;
+fn ended_at(cells: &mut Cells<'_>, class: LetterClass) -> Read<Option<Timestamp>> {
     let ended_at = cells.time()?;
-    let _bytes: i64 = cells.get()?;
     let reason = cells.maybe_parse(DeadReason::parse)?;
     Ok((LetterClass::of(class.status(), reason) == Some(class)).then_some(ended_at))
 }
 
 /// When a settled message last changed that is no dead letter.
-fn settled_at(row: &Row<'_>) -> Read<Option<Timestamp>> {
-    let mut cells = Cells::of(row);
-    let _id: String = cells.get()?;
-    let _seq: i64 = cells.get()?;
+fn settled_at(cells: &mut Cells<'_>) -> Read<Option<Timestamp>> {
     let status = cells.parse(Status::parse)?;
     let changed_at = cells.time()?;
     Ok((!status.is_unsettled() && !status.is_dead_letter()).then_some(changed_at))
