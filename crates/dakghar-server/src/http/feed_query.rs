@@ -17,7 +17,7 @@ const WAIT_SECONDS_MAX: u64 = 60;
 /// Entries in a page of a stream.
 const STREAM_PAGE: u32 = 50;
 
-/// Which part of a feed.
+/// Which part of a feed, on pages and in streams.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "documents what FeedQuery reads")]
@@ -26,13 +26,6 @@ pub(super) struct FeedParameters {
     /// place that there is. Without it, from the earliest entry on that is there.
     #[param(example = "1042")]
     after: Option<String>,
-    /// Entries on the page at most, 1 to 200. There may be fewer though more follow. A page without any is at the end; with
-    /// a filter it is when its `nextCursor` is the place that was asked for.
-    #[param(minimum = 1, maximum = 200, default = 50)]
-    limit: Option<u32>,
-    /// Seconds to wait for an entry where there is none yet, 0 to 60. The answer comes with the first one.
-    #[param(minimum = 0, maximum = 60, default = 0)]
-    wait: Option<u32>,
     /// Only entries of these kinds, with commas between: `message.received`, or the beginning of some, `status.*`.
     #[param(example = "message.received,status.*")]
     kinds: Option<String>,
@@ -44,24 +37,18 @@ pub(super) struct FeedParameters {
     raw: Option<bool>,
 }
 
-/// Which part of a feed is followed.
+/// How much of it, and how long to wait: pages have this beside.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "documents what FeedQuery reads")]
-pub(super) struct StreamParameters {
-    /// Entries behind this place. `latest` is the last place that there is. Without it, from the earliest entry on that is
-    /// there.
-    #[param(example = "1042")]
-    after: Option<String>,
-    /// Only entries of these kinds, with commas between: `message.received`, or the beginning of some, `status.*`.
-    #[param(example = "message.received,status.*")]
-    kinds: Option<String>,
-    /// Only entries about these business numbers, with commas between.
-    #[param(example = "111111111111111")]
-    phone_number_ids: Option<String>,
-    /// `true` for messages and reports also as they came, with all that Meta said beside them.
-    #[param(default = false)]
-    raw: Option<bool>,
+pub(super) struct FeedPageParameters {
+    /// Entries on the page at most, 1 to 200. There may be fewer though more follow. A page without any is at the end; with
+    /// a filter it is when its `nextCursor` is the place that was asked for.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u32>,
+    /// Seconds to wait for an entry where there is none yet, 0 to 60. The answer comes with the first one.
+    #[param(minimum = 0, maximum = 60, default = 0)]
+    wait: Option<u32>,
 }
 
 /// Where a reader begins.

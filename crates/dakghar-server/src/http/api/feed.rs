@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 use super::ApiResult;
 use crate::http::auth::TenantScope;
 use crate::http::connected::Connected;
-use crate::http::feed_query::{FeedParameters, FeedQuery, StreamParameters};
+use crate::http::feed_query::{FeedPageParameters, FeedParameters, FeedQuery};
 use crate::http::live::{LiveRequest, poll, stream, wants_stream};
 use crate::http::openapi::{STORE, problems};
 use crate::http::state::HttpState;
@@ -63,7 +63,8 @@ problems!(
 /// id of the last event in `Last-Event-ID`, as browsers do by themselves, and nothing is missed and nothing comes twice.
 /// `limit` and `wait` are for pages. `GET /tenants/{tenantId}/feed/stream` is this stream without the header.
 #[utoipa::path(
-    get, path = "/tenants/{tenantId}/feed", operation_id = "readFeed", tag = "Feed", params(FeedParameters, LastEventId),
+    get, path = "/tenants/{tenantId}/feed", operation_id = "readFeed", tag = "Feed",
+    params(FeedParameters, FeedPageParameters, LastEventId),
     responses(
         (status = 200, description = "A page of the feed, the earliest entry first; or a stream.", content(
             (FeedView = "application/json"),
@@ -100,7 +101,7 @@ pub(in crate::http) async fn list(
 /// nothing comes twice.
 #[utoipa::path(
     get, path = "/tenants/{tenantId}/feed/stream", operation_id = "followFeed", tag = "Feed",
-    params(StreamParameters, LastEventId),
+    params(FeedParameters, LastEventId),
     responses(
         (status = 200, description = "A stream, the earliest entry first.", body = String, content_type = "text/event-stream",
             example = "id: 1042\nevent: message.received\ndata: {\"id\":\"ent_01kamt5c8x7v3b9q2w4e6r8t0y\"}\n\n"),
