@@ -44,6 +44,7 @@ test: ## Checks form and lints, then runs every test, against real servers
 	python3 deploy/checks/chart.py
 	python3 deploy/checks/observing.py
 	python3 deploy/checks/files.py
+	python3 deploy/checks/licences.py
 	cargo nextest run --locked --workspace --profile $(PROFILE)
 
 .PHONY: lint
@@ -86,6 +87,10 @@ chart: ## Checks the Helm chart: lint, golden renderings, schemas and rules; UPD
 .PHONY: image
 image: ## Builds the image of Dakghar with docker, podman or buildah; BINARY=given takes the program that is there
 	./scripts/image.sh
+
+.PHONY: sbom
+sbom: ## Lists everything that the program is built from: target/dakghar.cdx.json (CycloneDX)
+	./scripts/sbom.sh target/dakghar.cdx.json
 
 .PHONY: observe
 observe: ## Checks alerts and dashboards, and asks a Prometheus that scrapes Dakghar for each of them
