@@ -75,6 +75,10 @@ fuzz: ## Gives odd bytes to all that reads foreign ones, a minute each; FUZZ="cu
 bench-bytes: ## Measures the memory that clients can make an embedded Dakghar hold; BIN=... for another build
 	./bench/bytes $(or $(BIN),target/release/dakghar)
 
+.PHONY: bench-metrics
+bench-metrics: ## Measures what metrics cost at full load; ARGS="--reps 3" for fewer turns
+	./bench/metrics $(ARGS)
+
 .PHONY: bench
 bench: ## Measures Dakghar beside its contenders; ARGS="--quick" for a short run
 	./bench/run $(ARGS)
