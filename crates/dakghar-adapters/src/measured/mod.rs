@@ -2,7 +2,6 @@
 
 mod callbacks;
 mod feed;
-mod graph;
 mod messages;
 mod records;
 mod redrives;
@@ -10,5 +9,4 @@ mod statuses;
 mod store;
 mod timer;
 
-pub use graph::MeasuredMessagesApi;
 pub use store::MeasuredStore;

@@ -14,7 +14,7 @@ use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged};
 use dakghar_core::ports::{REPORTS_MAX, StatusStore, StoreError};
 
 use super::MongoStore;
-use super::documents::{Unreadable, status};
+use super::documents::{Unreadable, status, timestamp};
 use super::feed::{Keyed, Told};
 use super::indexes::BY_ID;
 use super::inserts::{Inserted, do_repeat};
@@ -36,9 +36,13 @@ impl StatusStore for MongoStore {
             .into_iter()
             .zip(batch)
             .map(|(inserted, status)| {
-                inserted?;
+                let report_is_new = inserted?;
                 let standings = standings.as_ref().map_err(Clone::clone)?;
-                standings.get(&status.key).cloned().transpose()
+                let standing = standings.get(&status.key).cloned().transpose()?;
+                Ok(standing.map(|standing| Standing {
+                    report_is_new,
+                    ..standing
+                }))
             })
             .collect();
         let of_nobody = answers.iter().zip(batch).filter(|(answer, _)| **answer == Ok(None));
@@ -98,7 +102,8 @@ impl StatusStore for MongoStore {
 }
 
 impl MongoStore {
-    async fn insert_statuses(&self, batch: &[StatusRecord]) -> Vec<Result<(), StoreError>> {
+    /// Returns for each whether it was not known before.
+    async fn insert_statuses(&self, batch: &[StatusRecord]) -> Vec<Result<bool, StoreError>> {
         let mut records = Vec::with_capacity(batch.len());
         for status in batch {
             match status::encode(status) {
@@ -127,9 +132,10 @@ impl MongoStore {
             .into_iter()
             .zip(batch)
             .map(|(inserted, status)| match inserted {
+                Inserted::Stored => Ok(true),
                 // Meta repeats itself.
-                Inserted::Stored | Inserted::Duplicate => Ok(()),
-                Inserted::Unknown(_) if there.contains(&status.id()) => Ok(()),
+                Inserted::Duplicate => Ok(false),
+                Inserted::Unknown(_) if there.contains(&status.id()) => Ok(true),
                 Inserted::Unknown(error) | Inserted::Refused(error) => Err(error),
             })
             .collect()
@@ -159,7 +165,7 @@ impl MongoStore {
         }
         let ids: Vec<String> = keys.iter().map(|key| key.message_id.to_string()).collect();
         let query = Query::new(doc! { "_id": { "$in": ids } }, BY_ID)
-            .fields(doc! { "tenantId": 1, "status": 1, "wamids": 1, "trace": 1 });
+            .fields(doc! { "tenantId": 1, "status": 1, "wamids": 1, "trace": 1, "attempt": 1, "calledAt": 1 });
         self.fetch_each(&self.messages, query, key, standing).await
     }
 
@@ -224,5 +230,17 @@ fn standing(raw: &RawDocument) -> Result<Standing, Unreadable> {
         }
         Err(_) => return Err(wrong("trace")),
     };
-    Ok(Standing { status, wamids, trace })
+    // Only measuring needs it: the report is stored whatever stands there.
+    let last_call = || {
+        let called_at = raw.get_datetime("calledAt").ok()?;
+        let attempt = u32::try_from(raw.get_i64("attempt").ok()?).ok()?;
+        Some((attempt, timestamp(called_at)))
+    };
+    Ok(Standing {
+        status,
+        wamids,
+        trace,
+        last_call: last_call(),
+        report_is_new: false,
+    })
 }

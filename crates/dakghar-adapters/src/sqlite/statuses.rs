@@ -31,7 +31,7 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
 });
 
 pub(super) const STANDING: &str = "\
-    SELECT id, status, wamid, wamids, trace FROM messages INDEXED BY messages_by_id WHERE tenant_id = ? AND id = ?";
+    SELECT id, status, wamid, wamids, trace, attempt, called_at FROM messages INDEXED BY messages_by_id WHERE tenant_id = ? AND id = ?";
 
 pub(super) static REPORTS: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {REPORTED} FROM statuses WHERE tenant_id = ? AND message_id = ? LIMIT ?"));
@@ -88,7 +88,7 @@ fn record(conn: &Connection, batch: &[StatusRecord]) -> Outcome<Vec<Result<Optio
             stood.push(Ok(None));
             continue;
         };
-        stood.push(asked_for("message", row, standing(row)).map(Some));
+        let mut stands = asked_for("message", row, standing(row));
         let Reported { evidence, received_at } = &status.reported;
         let inserted = insert.execute(params![
             message_id,
@@ -107,6 +107,10 @@ fn record(conn: &Connection, batch: &[StatusRecord]) -> Outcome<Vec<Result<Optio
         if inserted == 1 {
             feed::tell(conn, &FeedEntry::of_report(status))?;
         }
+        if let Ok(standing) = &mut stands {
+            standing.report_is_new = inserted == 1;
+        }
+        stood.push(stands.map(Some));
     }
     Ok(stood)
 }
@@ -119,7 +123,15 @@ fn standing(row: &Row<'_>) -> Read<Standing> {
     let mut wamids = texts::parse_wamids(cells.get::<Option<String>>()?.as_deref())?;
     wamids.extend(wamid);
     let trace = trace(&mut cells)?;
-    Ok(Standing { status, wamids, trace })
+    let attempt: u32 = cells.get()?;
+    let called_at = cells.maybe_time()?;
+    Ok(Standing {
+        status,
+        wamids,
+        trace,
+        last_call: called_at.map(|at| (attempt, at)),
+        report_is_new: false,
+    })
 }
 
 fn reports_of(conn: &Connection, keys: &[MessageKey]) -> Outcome<Vec<Vec<Reported>>> {

@@ -60,6 +60,7 @@ impl Health {
     /// Counts what is due and not called yet, and measures for how long. While the queue does not tell, the last
     /// measure stays.
     pub async fn measure_queue(&self) -> Result<(), QueueError> {
+        self.metrics.tenants.rank(self.clock.uptime());
         let due = self.queue.due_work().await?;
         let now = self.clock.now();
         for DueWork {

@@ -5,11 +5,13 @@
 //! calls for that long. Who starts with it sets it before anything of the process sends.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 
+use crate::domain::Timestamp;
 use crate::domain::hold::{SendingHold, UnsettledCount};
 use crate::episode::Episode;
 use crate::metrics::Metrics;
@@ -35,6 +37,8 @@ pub struct Holding {
     /// 1 while sending is held, as this process saw it last.
     is_held: Gauge,
     unreadable: Episode,
+    /// When this process saw it end the last time; 0 if it never did.
+    released_at: AtomicI64,
 }
 
 /// The hold, and what waits.
@@ -54,6 +58,7 @@ impl Holding {
             seen: Mutex::default(),
             is_held: metrics.sending_held.clone(),
             unreadable: Episode::default(),
+            released_at: AtomicI64::new(0),
         }
     }
 
@@ -82,6 +87,12 @@ impl Holding {
     /// Returns the hold as it was seen last, without asking anybody.
     pub fn last_seen(&self) -> Option<SendingHold> {
         self.seen.lock().hold
+    }
+
+    /// Returns when this process saw a hold end the last time, if it did.
+    pub fn released_at(&self) -> Option<Timestamp> {
+        let at = self.released_at.load(Ordering::Relaxed);
+        (at > 0).then(|| Timestamp::from_millis(at))
     }
 
     /// Holds all sending, durably. A hold that is there goes on.
@@ -125,7 +136,10 @@ impl Holding {
         self.is_held.set(i64::from(hold.is_some()));
         match (before, hold) {
             (None, Some(hold)) => tracing::warn!(since = %hold.since, "all sending is held until it is released"),
-            (Some(_), None) => tracing::info!("sending is released"),
+            (Some(_), None) => {
+                self.released_at.store(self.clock.now().as_millis(), Ordering::Relaxed);
+                tracing::info!("sending is released");
+            }
             _ => {}
         }
     }

@@ -173,7 +173,7 @@ impl App {
             sequencing: callbacks.sequencing.clone(),
             watching: callbacks.watching.clone(),
             callbacks,
-            holding: Arc::new(holding::Holding::new(&ports, &metrics)),
+            holding: shared.holding.clone(),
             reading: Arc::new(Reading::new(ports.clone(), shared.messages.clone(), &keys.cursor)),
             health: health_of(&ports, &shared),
             clock: ports.clock.clone(),

@@ -176,6 +176,8 @@ pub struct OtherPart {
     pub raw: Arc<str>,
     /// What it changes of a message.
     pub amends: Option<Amendment>,
+    /// The time that Meta gives its entry; `None` if absent or not believable.
+    pub told_at: Option<Timestamp>,
 }
 
 /// The reason a part of a webhook is kept as an event.

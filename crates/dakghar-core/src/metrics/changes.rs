@@ -21,6 +21,10 @@ impl Metrics {
         let was_dead_letter = matches!(before, Status::Dead | Status::Failed | Status::Expired);
         if let Some(reason) = DeadLetter::of(&message.delivery).filter(|_| !was_dead_letter) {
             self.dead_letters.of(reason).inc();
+            self.tenants.count(&message.accepted.tenant_id, 1, |of| match reason {
+                DeadLetter::Failed => _ = of.failed.inc(),
+                _ => _ = of.dead.inc(),
+            });
         }
     }
 }

@@ -12,10 +12,17 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 
+use super::exemplars::{Exemplars, Placed, Traced};
+
 /// Something that records. A clone records into the same place.
 pub trait Instrument: EncodeMetric + TypedMetric + Clone + Default + fmt::Debug + Send + Sync + 'static {
     /// The label that tells its series apart, and every value of it.
     const LABEL: Option<LabelDescription> = None;
+
+    /// Returns its exemplars; only histograms have some.
+    fn exemplars(&self) -> Vec<Placed> {
+        Vec::new()
+    }
 }
 
 /// A label in the table of instruments.
@@ -85,6 +92,47 @@ impl Durations for Wait {
     ];
 }
 
+/// The bounds for the stages of a message: a millisecond to six hours.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Staged;
+
+impl Durations for Staged {
+    const BOUNDS: &'static [Duration] = &[
+        Duration::from_millis(1),
+        Duration::from_micros(2_500),
+        Duration::from_millis(5),
+        Duration::from_millis(10),
+        Duration::from_millis(25),
+        Duration::from_millis(50),
+        Duration::from_millis(100),
+        Duration::from_millis(250),
+        Duration::from_secs(1),
+        Duration::from_millis(2_500),
+        Duration::from_secs(5),
+        Duration::from_secs(15),
+        Duration::from_secs(60),
+        Duration::from_secs(300),
+        Duration::from_secs(1_800),
+        Duration::from_secs(7_200),
+        Duration::from_secs(21_600),
+    ];
+}
+
+/// The bounds for what is measured of each of many tenants: few, from a tenth of a second to an hour.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Coarse;
+
+impl Durations for Coarse {
+    const BOUNDS: &'static [Duration] = &[
+        Duration::from_millis(100),
+        Duration::from_secs(1),
+        Duration::from_secs(5),
+        Duration::from_secs(60),
+        Duration::from_secs(600),
+        Duration::from_secs(3_600),
+    ];
+}
+
 /// Durations, counted by bucket.
 #[derive(Clone, Debug)]
 pub struct Histogram<D> {
@@ -97,6 +145,7 @@ struct Buckets {
     /// One for each bound, and one for what is longer.
     counts: Box<[AtomicU64]>,
     sum_micros: AtomicU64,
+    exemplars: Exemplars,
 }
 
 impl<D: Durations> Default for Histogram<D> {
@@ -106,6 +155,7 @@ impl<D: Durations> Default for Histogram<D> {
             buckets: Arc::new(Buckets {
                 counts,
                 sum_micros: AtomicU64::default(),
+                exemplars: Exemplars::default(),
             }),
             bounds: PhantomData,
         }
@@ -115,12 +165,26 @@ impl<D: Durations> Default for Histogram<D> {
 impl<D: Durations> Histogram<D> {
     /// Counts a duration.
     pub fn observe(&self, duration: Duration) {
+        self.count(duration);
+    }
+
+    /// Counts a duration, and keeps it as the exemplar of its bucket if its trace is sampled.
+    pub fn observe_in(&self, traced: Traced, duration: Duration) {
+        let bucket = self.count(duration);
+        if let Some(exemplar) = traced.exemplar(duration) {
+            self.buckets.exemplars.keep(bucket, D::BOUNDS.len() + 1, exemplar);
+        }
+    }
+
+    /// Returns the bucket.
+    fn count(&self, duration: Duration) -> usize {
         let bucket = D::BOUNDS.partition_point(|bound| *bound < duration);
         if let Some(count) = self.buckets.counts.get(bucket) {
             count.fetch_add(1, Ordering::Relaxed);
         }
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         self.buckets.sum_micros.fetch_add(micros, Ordering::Relaxed);
+        bucket
     }
 
     /// Returns the upper bound of each bucket in seconds, the last one infinite, and its count, not cumulated.
@@ -152,7 +216,15 @@ impl<D: Durations> EncodeMetric for Histogram<D> {
     }
 }
 
-impl<D: Durations> Instrument for Histogram<D> {}
+impl<D: Durations> Instrument for Histogram<D> {
+    fn exemplars(&self) -> Vec<Placed> {
+        let bound = |bucket: usize| D::BOUNDS.get(bucket).map_or(f64::INFINITY, Duration::as_secs_f64);
+        let kept = self.buckets.exemplars.all();
+        kept.into_iter()
+            .map(|(bucket, exemplar)| (exemplar, bound(bucket), None))
+            .collect()
+    }
+}
 
 /// A label whose values are known when the program is built.
 pub trait Label: Copy + fmt::Debug + Send + Sync + 'static {
@@ -224,4 +296,12 @@ impl<L: Label, I: Instrument> Instrument for Family<L, I> {
         name: L::NAME,
         values: || L::ALL.iter().map(|value| value.as_str()).collect(),
     });
+
+    fn exemplars(&self) -> Vec<Placed> {
+        let of_value = |value: L| {
+            let kept = self.of(value).exemplars().into_iter();
+            kept.map(move |(exemplar, bound, _)| (exemplar, bound, Some(value.as_str())))
+        };
+        L::ALL.iter().copied().flat_map(of_value).collect()
+    }
 }

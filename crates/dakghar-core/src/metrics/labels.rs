@@ -111,6 +111,40 @@ impl From<&SendOutcome> for Attempt {
 }
 
 label! {
+    /// A stage of a message, named by its end.
+    Stage "stage" {
+        /// From its acceptance until it was stored, so that the client could be answered.
+        Stored = "stored",
+        /// From when it was ready until it was due: its slot.
+        Due = "due",
+        /// From its slot to its claim.
+        Claimed = "claimed",
+        /// From its claim to the beginning of the call.
+        Called = "called",
+        /// The call.
+        Answered = "answered",
+        /// From the end of the call until its outcome was stored.
+        Recorded = "recorded",
+        /// From its claim until Meta reported it as sent.
+        Sent = "sent",
+        /// From its claim until Meta reported it as delivered.
+        Delivered = "delivered",
+    }
+}
+
+label! {
+    /// A kind of parts of webhooks.
+    WebhookKind "kind" {
+        /// A message.
+        Message = "message",
+        /// A report on a message of ours.
+        Status = "status",
+        /// Anything else.
+        Other = "other",
+    }
+}
+
+label! {
     /// What became of a part of a webhook.
     Received "part" {
         /// A message from a person, new.

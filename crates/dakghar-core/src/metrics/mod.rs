@@ -2,23 +2,33 @@
 //!
 //! Recording is a few additions to atomics: no lock, no allocation, no search for a label. Every series exists from the
 //! start, because the values of all labels are known when the program is built. So the export has the same lines for
-//! ever, whatever clients and Meta send, and no tenant, number or person is ever a label.
+//! ever, whatever clients and Meta send, and no number or person is ever a label. A tenant is one where the operator asks
+//! for it, and then only the busiest are (`tenants`).
 
+mod busy;
 mod changes;
+mod exemplars;
 mod instruments;
 mod labels;
+mod row;
 mod store_calls;
 mod table;
+mod tenants;
 #[cfg(test)]
 mod tests;
 
-pub use instruments::{Durations, Family, Histogram, Instrument, Label, LabelDescription, Latency, Wait};
+pub use exemplars::{Exemplar, Traced};
+pub use instruments::{
+    Coarse, Durations, Family, Histogram, Instrument, Label, LabelDescription, Latency, Staged, Wait,
+};
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
 
 pub use labels::{
     Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, LetterErased, Limit,
-    LiveWay, Received, Redriven, SpanDropped, TlsReload,
+    LiveWay, Received, Redriven, SpanDropped, Stage, TlsReload, WebhookKind,
 };
+pub use row::{Row, Unit};
 pub use store_calls::StoreCall;
-pub use table::{Metrics, Row, Unit};
+pub use table::Metrics;
+pub use tenants::{OfTenant, TENANTS_MAX, TopTenants};

@@ -1,6 +1,7 @@
 //! The one table of instruments. A test compares it with what a running process exports, another with `api/metrics.md`,
 //! and a third looks for the code that records into each.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
@@ -9,74 +10,25 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::{self, Registry};
 
-use super::instruments::{Family, Histogram, Instrument, LabelDescription, Latency, Wait};
+use super::exemplars::{Exemplar, bucket_series, with_exemplars};
+use super::instruments::{Family, Histogram, Instrument, LabelDescription, Latency, Staged, Wait};
 use super::labels::{
     Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, LetterErased, Limit,
-    LiveWay, Received, Redriven, SpanDropped, TlsReload,
+    LiveWay, Received, Redriven, SpanDropped, Stage, TlsReload, WebhookKind,
 };
+use super::row::{PREFIX, Row, Unit};
 use super::store_calls::StoreCall;
-
-/// The prefix of every name.
-const PREFIX: &str = "dakghar";
-
-/// A base unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// Things that are counted, and states.
-    None,
-    /// Seconds.
-    Seconds,
-    /// Bytes.
-    Bytes,
-}
-
-/// One line of the table.
-#[derive(Debug)]
-pub struct Row {
-    /// The field of [`Metrics`].
-    pub field: &'static str,
-    name: &'static str,
-    /// The unit of its values.
-    pub unit: Unit,
-    kind: MetricType,
-    /// Its label, and every value of it.
-    pub label: Option<LabelDescription>,
-    /// What it tells.
-    pub help: &'static str,
-}
-
-impl Row {
-    /// The name of its family as Prometheus stores its values; those of a histogram have suffixes besides.
-    pub fn name(&self) -> String {
-        let unit = match self.unit {
-            Unit::None => "",
-            Unit::Seconds => "_seconds",
-            Unit::Bytes => "_bytes",
-        };
-        let suffix = match self.kind() {
-            "counter" => "_total",
-            "info" => "_info",
-            _ => "",
-        };
-        format!("{PREFIX}_{}{unit}{suffix}", self.name)
-    }
-
-    /// The type: `counter`, `gauge`, `histogram` or `info`.
-    pub fn kind(&self) -> &'static str {
-        match self.kind {
-            MetricType::Counter => "counter",
-            MetricType::Histogram => "histogram",
-            MetricType::Info => "info",
-            MetricType::Gauge | MetricType::Unknown => "gauge",
-        }
-    }
-}
+use super::tenants::TopTenants;
 
 macro_rules! table {
     ($($field:ident: $instrument:ty, $name:literal, $unit:ident, $help:literal;)*) => {
         /// Every instrument. Made once for a process; a clone records into the same places.
         #[derive(Clone, Debug, Default)]
-        pub struct Metrics { $(#[doc = $help] pub $field: $instrument,)* }
+        pub struct Metrics {
+            $(#[doc = $help] pub $field: $instrument,)*
+            /// The busiest tenants, each by itself, where somebody wants that.
+            pub tenants: TopTenants,
+        }
 
         impl Metrics {
             /// The table of instruments.
@@ -93,7 +45,15 @@ macro_rules! table {
             pub fn registry(&self) -> Registry {
                 let mut registry = Registry::with_prefix(PREFIX);
                 $(register(&mut registry, $name, Unit::$unit, $help, self.$field.clone());)*
+                self.tenants.register(&mut registry);
                 registry
+            }
+
+            /// Puts the exemplars of all histograms into OpenMetrics text that was made of these instruments.
+            pub fn with_exemplars(&self, text: &str) -> String {
+                let mut all = HashMap::new();
+                $(collect_exemplars(&mut all, stringify!($field), &self.$field);)*
+                with_exemplars(text, &all)
             }
         }
     };
@@ -108,6 +68,7 @@ table! {
     graph_latency: Family<Attempt, Histogram<Latency>>, "graph_call", Seconds, "How long calls to Meta took, by their outcome";
     first_call_wait: Histogram<Wait>, "first_call_wait", Seconds, "From the acceptance of a message to its first call, whatever it waited for: its sendAt, the pace of its number, a hold";
     slot_wait: Histogram<Wait>, "slot_wait", Seconds, "From the slot of a message, the time at which it was to go out, to the call";
+    stages: Family<Stage, Histogram<Staged>>, "stage", Seconds, "How long the stages of a message took, by the one that ended; docs/operating/monitoring.md says from when to when";
     queue_due: Family<Lane, Gauge>, "queue_due", None, "Messages that are due and not called yet, by their priority, in the whole installation; every process that reaches the queue tells the same";
     queue_age: Family<Lane, Gauge>, "queue_age", Seconds, "For how long the oldest of them has been due; 0 if none is. Compared over processes by max";
     doubts_begun: Counter, "doubts_begun", None, "Messages whose outcome became unknown; less dakghar_doubts_ended_total over all processes, those in doubt now";
@@ -125,6 +86,7 @@ table! {
     store_latency: Family<StoreCall, Histogram<Latency>>, "store_call", Seconds, "How long calls to the store took, by the method; most carry a batch";
 
     received: Family<Received, Counter>, "webhook_parts", None, "Parts of Meta's webhooks that were stored, by what became of them";
+    webhook_lag: Family<WebhookKind, Histogram<Wait>>, "webhook_lag", Seconds, "From the time that Meta gives a part of a webhook to its arrival, a week at most; what was written before its number came to Dakghar is left out";
     ingest_gaps: Family<IngestGap, Counter>, "ingest_gaps", None, "Webhooks that were not answered with success although Meta sent them well, by the cause; Meta posts them again";
     feed_placed: Counter, "feed_placed", None, "Entries of feeds that this process gave their place; where the embedded store does it, none";
     feed_unplaced_age: Gauge, "feed_unplaced_age", Seconds, "How long the oldest entry of a feed has waited for its place; above a few seconds, no worker owns its partition";
@@ -151,6 +113,23 @@ table! {
     wrong_keys: Counter, "wrong_keys", None, "Requests whose key was checked and is wrong for what they asked; dakghar_refused_total{limit=\"wrong_keys\"} are those whose key was not looked at";
     budget_used: Family<Budget, Gauge>, "budget_used", Bytes, "Bytes of requests and answers under way";
     budget_limit: Family<Budget, Gauge>, "budget_limit", Bytes, "The most bytes of requests and answers under way";
+}
+
+/// Adds the exemplars of an instrument, by their series.
+fn collect_exemplars(all: &mut HashMap<String, Exemplar>, field: &str, instrument: &impl Instrument) {
+    let exemplars = instrument.exemplars();
+    let Some(row) = Metrics::TABLE
+        .iter()
+        .find(|row| row.field == field && !exemplars.is_empty())
+    else {
+        return;
+    };
+    let (name, label) = (row.name(), row.label.map(|label| label.name));
+    all.extend(
+        exemplars
+            .iter()
+            .map(|placed| (bucket_series(&name, label, placed), placed.0)),
+    );
 }
 
 fn register(registry: &mut Registry, name: &str, unit: Unit, help: &str, instrument: impl Instrument) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 use prometheus_client::encoding::text;
 
 use super::*;
+use crate::domain::{Timestamp, TraceContext};
 
 fn exported(metrics: &Metrics) -> String {
     let mut text = String::new();
@@ -58,6 +59,8 @@ fn every_value_of_a_label_has_an_instrument_of_its_own() {
     indexes::<Limit>();
     indexes::<Budget>();
     indexes::<StoreCall>();
+    indexes::<Stage>();
+    indexes::<WebhookKind>();
 }
 
 fn bounds<D: Durations>() {
@@ -84,6 +87,8 @@ fn bounds<D: Durations>() {
 fn a_duration_at_a_bound_belongs_to_its_bucket_and_a_longer_one_to_the_next() {
     bounds::<Latency>();
     bounds::<Wait>();
+    bounds::<Staged>();
+    bounds::<Coarse>();
 }
 
 #[test]
@@ -106,4 +111,69 @@ fn buckets_are_exported_cumulated_in_seconds() {
             "{line} is not in\n{text}"
         );
     }
+}
+
+fn traced(trace: u8, is_sampled: bool) -> Traced {
+    Traced {
+        span: TraceContext::new([trace; 16], [1; 8], is_sampled),
+        at: Timestamp::from_millis(1_760_000_000_070),
+    }
+}
+
+#[test]
+fn a_bucket_shows_the_latest_sampled_trace() {
+    let metrics = Metrics::default();
+    let answered = metrics.stages.of(Stage::Answered);
+    for (trace, is_sampled, millis) in [
+        (1, true, 4),
+        (2, true, 3),
+        (3, false, 4),
+        (4, true, 20),
+        (5, true, 90_000_000),
+        (6, false, 60),
+    ] {
+        answered.observe_in(traced(trace, is_sampled), Duration::from_millis(millis));
+    }
+    let none = Traced {
+        span: None,
+        at: Timestamp::from_millis(0),
+    };
+    answered.observe_in(none, Duration::from_millis(900));
+    metrics
+        .graph_latency
+        .of(Attempt::Sent)
+        .observe_in(traced(7, true), Duration::from_micros(700));
+    metrics.slot_wait.observe_in(traced(8, true), Duration::from_millis(10));
+    let plain = exported(&metrics);
+    let with = metrics.with_exemplars(&plain);
+    let found: Vec<&str> = with.lines().filter(|line| line.contains(" # {")).collect();
+    let of = |trace: u8| format!("# {{trace_id=\"{}\"}}", hex::encode([trace; 16]));
+    let expected = [
+        format!(
+            "dakghar_graph_call_seconds_bucket{{le=\"0.001\",outcome=\"sent\"}} 1 {} 0.0007 1760000000.070",
+            of(7)
+        ),
+        format!(
+            "dakghar_slot_wait_seconds_bucket{{le=\"0.01\"}} 1 {} 0.01 1760000000.070",
+            of(8)
+        ),
+        format!(
+            "dakghar_stage_seconds_bucket{{le=\"0.005\",stage=\"answered\"}} 3 {} 0.003 1760000000.070",
+            of(2)
+        ),
+        format!(
+            "dakghar_stage_seconds_bucket{{le=\"0.025\",stage=\"answered\"}} 4 {} 0.02 1760000000.070",
+            of(4)
+        ),
+        format!(
+            "dakghar_stage_seconds_bucket{{le=\"+Inf\",stage=\"answered\"}} 7 {} 90000 1760000000.070",
+            of(5)
+        ),
+    ];
+    assert_eq!(found, expected);
+    let without: Vec<&str> = with
+        .lines()
+        .map(|line| line.split(" # {").next().unwrap_or(line))
+        .collect();
+    assert_eq!(without, plain.lines().collect::<Vec<_>>(), "nothing else is changed");
 }

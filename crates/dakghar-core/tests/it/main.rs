@@ -7,6 +7,7 @@ mod callbacks;
 mod crashes;
 mod echoes;
 mod feed;
+mod measuring;
 mod meta_form;
 mod names;
 mod people;

@@ -87,10 +87,14 @@ pub async fn a_report_word_for_word_the_same_is_absorbed(stores: Stores) {
         },
         ..first.clone()
     };
-    let stood = record(&stores, &[first.clone(), again.clone()]).await;
-    assert!(stood.iter().all(Option::is_some), "{stood:?}");
-    let stood = record(&stores, &[again]).await;
-    assert!(stood.iter().all(Option::is_some), "{stood:?}");
+    let are_new = async |reports: &[StatusRecord]| {
+        let stood = record(&stores, reports).await.into_iter();
+        stood
+            .map(|stood| stood.expect("it is there").report_is_new)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(are_new(&[first.clone(), again.clone()]).await, [true, false]);
+    assert_eq!(are_new(&[again]).await, [false]);
     assert_eq!(list(&stores, &key, PageLimit::default()).await.items, [first]);
 }
 
@@ -115,13 +119,23 @@ pub async fn a_report_tells_how_its_message_stands(stores: Stores) {
     let mut message = accepted(&stores).await;
     let report = || status_record(message.key(), EvidenceStatus::Delivered);
     let trace = None;
-    let standing = |status, wamids| Some(Standing { status, wamids, trace });
+    let standing = |status, wamids, last_call| {
+        Some(Standing {
+            status,
+            wamids,
+            trace,
+            last_call,
+            report_is_new: true,
+        })
+    };
     assert_eq!(
         record(&stores, &[report()]).await,
-        [standing(Status::Queued, Vec::new())]
+        [standing(Status::Queued, Vec::new(), None)]
     );
     let (first, second) = (report(), report());
     message.delivery.status = Status::Sent;
+    message.delivery.attempt = 3;
+    message.delivery.called_at = Some(at(7_000));
     message.delivery.wamid = Some(wamid("wamid.A"));
     message.delivery.wamids = vec![wamid("wamid.A"), wamid("wamid.B")];
     save(&stores, &mut message).await;
@@ -129,7 +143,8 @@ pub async fn a_report_tells_how_its_message_stands(stores: Stores) {
         let mut stood = stood.expect("it is there");
         stood.wamids.sort();
         stood.wamids.dedup();
-        assert_eq!(Some(stood), standing(Status::Sent, message.delivery.wamids.clone()));
+        let expected = standing(Status::Sent, message.delivery.wamids.clone(), Some((3, at(7_000))));
+        assert_eq!(Some(stood), expected);
     }
 }
 

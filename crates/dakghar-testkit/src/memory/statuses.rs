@@ -27,13 +27,16 @@ impl StatusStore for MemoryStore {
             }
             let mut wamids = message.delivery.wamids.clone();
             wamids.extend(message.delivery.wamid.clone());
-            let standing = Standing {
+            let mut standing = Standing {
                 status: message.delivery.status,
                 wamids,
                 trace: message.accepted.trace,
+                last_call: message.delivery.called_at.map(|at| (message.delivery.attempt, at)),
+                report_is_new: false,
             };
             if let Entry::Vacant(place) = state.statuses.entry(status.id()) {
                 place.insert(status.clone());
+                standing.report_is_new = true;
                 state.feeds.tell(FeedEntry::of_report(status));
             }
             Some(standing)

@@ -25,6 +25,7 @@ impl Kind for PrometheusKind {
             format!("--config.file={}", of_folder(CONFIG)),
             format!("--storage.tsdb.path={}", of_folder(DATA)),
             format!("--web.listen-address=127.0.0.1:{port}"),
+            "--enable-feature=exemplar-storage".to_owned(),
         ]
     }
 

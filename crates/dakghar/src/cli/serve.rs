@@ -75,7 +75,7 @@ pub async fn run(config: Config, parts: Parts, args: Args) -> anyhow::Result<()>
         bail!("separate processes need a shared store: set MONGO_URI, or use `dakghar serve`");
     }
     let lifecycle = Lifecycle::start()?;
-    let metrics = process_metrics();
+    let metrics = process_metrics(config.server.metrics_tenants);
     let opening = Box::pin(open(&config, parts, &lifecycle, &metrics));
     let Some(opened) = opening.await? else {
         tracing::info!("stopped before the store was open");

@@ -22,6 +22,7 @@ table! {
         FEED_READERS_PER_TENANT_MAX: Kind::Integer { min: 1, max: 5_000 }, "20", "The most live readers of one tenant's feed at a process: requests that wait for entries, and streams. Further ones are refused.";
         FEED_READERS_MAX: Kind::Integer { min: 1, max: 100_000 }, "5000", "The most live readers of all feeds at a process. Further ones are refused.";
         METRICS_ADDR: Kind::Text, "127.0.0.1:9464", "Where /metrics is served for Prometheus: address and port (0 takes a free one), or off. Whoever reaches it may read it, so keep it in a network of your own. Where nobody set it and the port is taken, a free one is used.";
+        METRICS_TENANTS: Kind::Integer { min: 0, max: 100 }, "0", "How many tenants have series of their own in /metrics: the busiest of the last minutes, by their id. All others are counted together. 0: no metric names a tenant.";
         HEALTH_ADDR: Kind::Text, "", "Where /healthz and /readyz are answered in plain HTTP: address and port, such as 0.0.0.0:9465. They are then answered nowhere else, and a worker listens there instead of on PORT. Not set, they are answered on PORT.";
         PUBLIC_URL: Kind::Text, "", "The URL under which Meta reaches this server: shown in hints, and no callback may go to its host.";
     }
@@ -52,6 +53,8 @@ pub struct Server {
     pub feed_readers_max: usize,
     /// Where metrics are served.
     pub metrics: MetricsAddr,
+    /// How many tenants are shown in metrics by themselves.
+    pub metrics_tenants: usize,
     /// Where health checks are answered, if not on the port of the API.
     pub health_addr: Option<SocketAddr>,
     /// The URL under which Meta reaches this server.
@@ -132,6 +135,7 @@ impl Server {
             feed_readers_per_tenant_max: reader.integer(&FEED_READERS_PER_TENANT_MAX),
             feed_readers_max: reader.integer(&FEED_READERS_MAX),
             metrics: read_metrics_addr(reader),
+            metrics_tenants: reader.integer(&METRICS_TENANTS),
             health_addr: read_addr(reader, &HEALTH_ADDR),
             public_url: reader.text(&PUBLIC_URL),
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dakghar_adapters::callbacks::{CallbackConfig, HttpReceivers, SystemLookup};
 use dakghar_adapters::local::{RandomIds, SystemClock};
-use dakghar_adapters::measured::{MeasuredMessagesApi, MeasuredStore};
+use dakghar_adapters::measured::MeasuredStore;
 use dakghar_adapters::meta::{GraphConfig, GraphHttp, MetaMessages, MetaWebhooks};
 use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
@@ -169,10 +169,7 @@ impl Outer {
             pacer: beside.pacer,
             quota: beside.quota,
             spool: None,
-            messages_api: Arc::new(MeasuredMessagesApi::new(
-                MetaMessages::new(Arc::new(self.graph), clock.clone()),
-                self.metrics.clone(),
-            )),
+            messages_api: Arc::new(MetaMessages::new(Arc::new(self.graph), clock.clone())),
             webhooks: Arc::new(if self.takes_unsigned_webhooks {
                 webhooks
             } else {

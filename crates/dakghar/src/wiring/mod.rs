@@ -14,7 +14,7 @@ use std::time::Duration;
 use dakghar_adapters::local::SystemClock;
 use dakghar_adapters::unreadable_records;
 use dakghar_core::app::{App, Settings};
-use dakghar_core::metrics::Metrics;
+use dakghar_core::metrics::{Metrics, TopTenants};
 use dakghar_core::ports::{Clock as _, IdGenerator};
 use futures_util::future::join_all;
 use tokio::task::JoinHandle;
@@ -57,9 +57,10 @@ impl GroupCommits {
     }
 }
 
-/// Makes the instruments of this process, which starts now.
-pub fn process_metrics() -> Arc<Metrics> {
+/// Makes the instruments of this process, which starts now. They show so many tenants by themselves.
+pub fn process_metrics(tenants_shown: usize) -> Arc<Metrics> {
     let metrics = Metrics {
+        tenants: TopTenants::of(tenants_shown),
         unreadable_records: unreadable_records(),
         ..Metrics::default()
     };

@@ -1,6 +1,7 @@
 //! `/metrics`: what it shows is what happened, whatever is sent to the program and whatever does not answer it.
 
 mod exposition;
+mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
@@ -31,7 +32,7 @@ on_both_backends!(
 /// An installation whose metrics are on a port of the test's own.
 pub(crate) struct Measured {
     pub(crate) product: Product,
-    port: Port,
+    pub(crate) port: Port,
 }
 
 impl Measured {
@@ -43,6 +44,14 @@ impl Measured {
 
     pub(crate) async fn scrape(&self) -> Exposition {
         scrape(&self.product, &self.port).await
+    }
+
+    /// What is answered to who accepts this: the content type and the text.
+    pub(crate) async fn accepting(&self, accept: &str) -> (String, String) {
+        let request = self.product.http.get(format!("http://127.0.0.1:{}/metrics", self.port));
+        let answer = request.header("accept", accept).send().await.expect("an answer");
+        let content_type = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        (content_type, answer.text().await.expect("text"))
     }
 
     /// Waits until a series has this value.
@@ -156,6 +165,21 @@ async fn counters_say_exactly_what_happened(backend: Backend) {
     assert_eq!(seen.value("dakghar_slot_wait_seconds_count"), 16, "each call");
     assert_eq!(seen.value("dakghar_first_call_wait_seconds_count"), 10, "each message");
     assert_eq!(seen.value("dakghar_doubts_begun_total"), 2);
+    let stages = seen.by_label("dakghar_stage_seconds_count");
+    for (stage, count) in [
+        ("stored", 10),
+        ("due", 10),
+        ("claimed", 16),
+        ("called", 16),
+        ("answered", 16),
+        ("recorded", 16),
+    ] {
+        assert_eq!(stages[stage], count, "{stage}");
+    }
+    // Those of Meta that were delivered; what is simulated has no webhooks.
+    assert_eq!(stages["delivered"], 3 + 1, "{stages:?}");
+    let lag = seen.by_label("dakghar_webhook_lag_seconds_count");
+    assert_eq!(lag["status"], seen.by_label("dakghar_webhook_parts_total")["status"]);
     let ends = counts([("evidence", 1), ("policy", 1)]);
     assert_eq!(seen.by_label("dakghar_doubts_ended_total"), ends);
     let dead = counts([("attempts_exhausted", 1), ("outcome_unknown", 1), ("failed", 2)]);

@@ -5,11 +5,12 @@ mod collector;
 
 use dakghar_graph_sim::{Fault, FaultRule, StatusPlan};
 use dakghar_testkit::receiver::{Receiver, Reply};
-use hex::encode as hex;
+pub(crate) use hex::encode as hex;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::json;
 
-use self::collector::{Collector, attribute, is_after};
+use self::collector::attribute;
+pub(crate) use self::collector::{Collector, is_after};
 use crate::metrics::Measured;
 use crate::product::{
     ADMIN_KEY, APP_SECRET, Backend, MASTER_KEY, Product, Setup, Tenant, eventually, on_both_backends, text,
@@ -31,7 +32,7 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
 
 /// Sends a message within the client's span, and returns its id.
-async fn send(product: &Product, tenant: &Tenant, traceparent: &str) -> String {
+pub(crate) async fn send(product: &Product, tenant: &Tenant, traceparent: &str) -> String {
     let request = product.http.post(product.url(&format!("/tenants/{}/send", tenant.id)));
     let answer = request
         .bearer_auth(&tenant.api_key)

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use super::super::lenient_json::{Fields, elements, text};
 use super::frame::Members;
 use super::parts::{ECHO_LIST, ECHOES, HISTORY, MESSAGES, Parts, Place};
+use super::reader::believable;
 use super::value;
 
 /// The name that the envelope of every WhatsApp webhook gives itself.
@@ -69,6 +70,7 @@ fn whole(raw: &str, problem: &str) -> WebhookPart {
         problem: Some(problem.into()),
         raw: raw.into(),
         amends: None,
+        told_at: None,
     })
 }
 
@@ -80,6 +82,9 @@ impl Parts {
         let waba_id = entry.text("id").and_then(|id| WabaId::parse(&id).ok());
         let place = Place {
             waba_id: waba_id.as_ref(),
+            told_at: entry
+                .integer("time")
+                .and_then(|seconds| believable(seconds, self.now_seconds)),
             ..Place::NOWHERE
         };
         match entry.get("changes").map(elements) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use dakghar_core::domain::amendment::Amendment;
 use dakghar_core::domain::ids::{PhoneNumberId, WabaId};
+use dakghar_core::domain::time::Timestamp;
 use dakghar_core::domain::webhook::{OtherPart, WebhookPart};
 
 use super::frame::Repeats;
@@ -36,6 +37,8 @@ pub(super) struct Place<'p> {
     pub(super) phone_number_id: Option<&'p PhoneNumberId>,
     pub(super) display_digits: Option<&'p str>,
     pub(super) field: &'p str,
+    /// The time of the entry, if it is believable.
+    pub(super) told_at: Option<Timestamp>,
 }
 
 impl Place<'_> {
@@ -44,6 +47,7 @@ impl Place<'_> {
         phone_number_id: None,
         display_digits: None,
         field: "",
+        told_at: None,
     };
 
     /// Makes a part of this place that is neither a message nor a status of ours.
@@ -56,6 +60,7 @@ impl Place<'_> {
             problem: problem.map(Arc::from),
             raw: raw.into(),
             amends: None,
+            told_at: self.told_at,
         })
     }
 

@@ -199,12 +199,16 @@ impl Facts<'_> {
         }))
     }
 
-    /// Meta's Unix seconds, a string here and a number there; `None` unless after 1970 and not ahead by a day.
+    /// Meta's Unix seconds, a string here and a number there.
     fn timestamp(&self, fields: &Fields<'_>) -> Option<Timestamp> {
-        let seconds = fields.integer("timestamp")?;
-        let is_believable = seconds > 0 && seconds <= self.now_seconds + CLOCK_LEAD_SECONDS_MAX;
-        is_believable.then(|| Timestamp::from_millis(seconds * 1000))
+        believable(fields.integer("timestamp")?, self.now_seconds)
     }
+}
+
+/// Meta's Unix seconds as a time; `None` unless after 1970 and not ahead by a day.
+pub(super) fn believable(seconds: i64, now_seconds: i64) -> Option<Timestamp> {
+    let is_believable = seconds > 0 && seconds <= now_seconds + CLOCK_LEAD_SECONDS_MAX;
+    is_believable.then(|| Timestamp::from_millis(seconds * 1000))
 }
 
 /// Reads what a message changes of an earlier one, or says why that cannot be told; `None` if it is a message of its

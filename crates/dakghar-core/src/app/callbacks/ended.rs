@@ -80,7 +80,10 @@ impl EndpointRun {
             if item.is_replay {
                 self.deps.metrics.callbacks_replayed.inc();
             } else {
-                self.deps.metrics.callback_lag.observe(now.since(item.feed.entry.at));
+                let (metrics, lag) = (&self.deps.metrics, now.since(item.feed.entry.at));
+                metrics.callback_lag.observe(lag);
+                let tenant_id = &self.endpoint.tenant_id;
+                metrics.tenants.count(tenant_id, 1, |of| of.callback_lag.observe(lag));
             }
             if self.replay_of(item.source).is_some()
                 && let Some(progress) = &mut self.progress.replay

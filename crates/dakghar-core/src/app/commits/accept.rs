@@ -6,8 +6,9 @@ use super::backlogs::Backlogs;
 use super::enqueue::{Enqueue, Enqueues};
 use crate::app::waiting::WaitingPlace;
 use crate::domain::message::{Message, Status};
-use crate::domain::{PhoneNumber, Timestamp};
+use crate::domain::{PhoneNumber, Present, TenantId, Timestamp, TraceContext};
 use crate::group_commit::GroupCommit;
+use crate::metrics::{Metrics, Stage, Traced};
 use crate::ports::{Acceptance, Ports, SlotAsk, StoreError};
 
 /// Accepted messages on their way into the store.
@@ -85,6 +86,7 @@ pub(super) async fn commit(
     let mut messages = Vec::with_capacity(batch.len());
     let mut released = Vec::with_capacity(batch.len());
     let mut places = Vec::with_capacity(batch.len());
+    let mut measured = Vec::with_capacity(batch.len());
     for (AcceptCommit { mut message, place, .. }, slot) in batch.into_iter().zip(&slots) {
         let slot_at = match slot {
             Slot::Now(_) => reserved.next(),
@@ -92,36 +94,60 @@ pub(super) async fn commit(
         };
         let is_released =
             message.delivery.status == Status::Queued && message.schedule(present, slot_at.unwrap_or(now), window);
+        measured.push((
+            message.accepted.tenant_id,
+            message.accepted.created_at,
+            message.accepted.trace,
+        ));
         released.push(is_released.then(|| Enqueue::reserving(&message, slot.ask_later())));
         messages.push(message);
         places.push(place);
     }
     let answers = ports.messages.accept(messages).await;
 
-    for (answer, place) in answers.iter().zip(&mut places) {
-        // A failed write may have happened.
-        if let (Ok(Acceptance::Stored) | Err(_), Some(place)) = (answer, place) {
-            place.is_taken();
-        }
-    }
-    drop(places);
+    take(places, &answers);
     let mut unused = Vec::new();
-    let mut stored = 0;
-    for ((answer, enqueued), slot) in answers.iter().zip(released).zip(&slots) {
+    let stored_at = ports.clock.present();
+    for (((answer, enqueued), slot), measured) in answers.iter().zip(released).zip(&slots).zip(measured) {
         if *answer != Ok(Acceptance::Stored) {
             unused.extend(slot.ask_now());
             continue;
         }
-        stored += 1;
+        count(&ports.metrics, measured, stored_at);
         if let Some(enqueued) = enqueued {
             enqueue.post(enqueued);
         }
     }
-    ports.metrics.accepted.inc_by(stored);
     if !unused.is_empty() {
         ports.pacer.refund(&unused).await;
     }
     answers
+}
+
+/// Takes the places of what was stored.
+fn take(places: Vec<Option<WaitingPlace>>, answers: &[Result<Acceptance, StoreError>]) {
+    for (answer, place) in answers.iter().zip(places) {
+        // A failed write may have happened.
+        if let (Ok(Acceptance::Stored) | Err(_), Some(mut place)) = (answer, place) {
+            place.is_taken();
+        }
+    }
+}
+
+/// Counts an accepted message: its tenant, the time of its acceptance, and the span of that.
+fn count(
+    metrics: &Metrics,
+    (tenant_id, created_at, span): (TenantId, Timestamp, Option<TraceContext>),
+    stored_at: Present,
+) {
+    metrics.accepted.inc();
+    metrics.tenants.count(&tenant_id, 1, |of| _ = of.accepted.inc());
+    let traced = Traced {
+        span,
+        at: stored_at.wall,
+    };
+    let took = stored_at.now.since(created_at);
+    metrics.stages.of(Stage::Stored).observe_in(traced, took);
 }
 
 impl Slot {

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, HashMap};
 use crate::app::failure::Failure;
 use crate::app::messages::{Change, change_each};
 use crate::app::stale::Step;
-use crate::domain::message::{Evidence, Merged, Message, Status, StatusRecord};
+use crate::domain::message::{Evidence, EvidenceStatus, Merged, Message, Reported, Standing, Status, StatusRecord};
 use crate::domain::{MessageKey, Timestamp, TraceContext};
 use crate::group_commit::GroupCommit;
-use crate::metrics::DoubtEnd;
+use crate::metrics::{DoubtEnd, Stage, Traced};
 use crate::ports::{Ports, StoreError};
 
 /// Evidence on its way to its messages.
@@ -73,6 +73,9 @@ pub(super) async fn settle(ports: &Ports, batch: &[Vec<StatusRecord>]) -> Vec<Re
     let mut results = Vec::with_capacity(records.len());
     for (record, stood) in records.into_iter().zip(stood) {
         let key = record.key;
+        if let Ok(Some(standing)) = &stood {
+            measure(ports, standing, &record.reported);
+        }
         let trace = stood.as_ref().ok().and_then(|standing| standing.as_ref()?.trace);
         let own = match stood {
             Ok(Some(standing)) if !standing.is_changed_by(&record.reported.evidence) => Some(Ok(Merge::Merged)),
@@ -96,6 +99,28 @@ pub(super) async fn settle(ports: &Ports, batch: &[Vec<StatusRecord>]) -> Vec<Re
         .iter()
         .map(|request| results.by_ref().take(request.len()).collect())
         .collect()
+}
+
+/// Counts how long after the call that it is about a report came, if it is one of the first that each message has.
+fn measure(ports: &Ports, standing: &Standing, Reported { evidence, received_at }: &Reported) {
+    let stage = match evidence.status {
+        EvidenceStatus::Sent => Stage::Sent,
+        EvidenceStatus::Delivered => Stage::Delivered,
+        EvidenceStatus::Read | EvidenceStatus::Played | EvidenceStatus::Failed => return,
+    };
+    let Some((attempt, called_at)) = standing.last_call else {
+        return;
+    };
+    // A message to a group has a report for each participant.
+    let is_of_call = evidence.attempt.is_none_or(|of| of == attempt) && evidence.participant.is_none();
+    if is_of_call && standing.report_is_new {
+        let traced = Traced {
+            span: standing.trace,
+            at: *received_at,
+        };
+        let took = received_at.since(called_at);
+        ports.metrics.stages.of(stage).observe_in(traced, took);
+    }
 }
 
 type ByMessage = BTreeMap<MessageKey, Vec<Evidence>>;
@@ -189,7 +214,6 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::message::EvidenceStatus;
     use crate::domain::{MessageId, TenantId, Wamid};
 
     #[test]

@@ -6,6 +6,7 @@
 mod accounts;
 mod corrections;
 mod events;
+mod lag;
 mod sort;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::traces::Span;
 use accounts::Accounts;
 use corrections::corrections;
 use events::{Element, Events};
+use lag::Arrived;
 use sort::{Sorted, Sorter};
 
 /// The parts of a webhook, counted by their result.
@@ -193,7 +195,10 @@ impl Receiving {
 
     /// Stores everything in a body that is signed.
     async fn take_signed(&self, body: &[u8], span: &mut Span) -> Result<WebhookReceipt, Failure> {
-        let mut sorted = self.sorter.sort(self.ports.webhooks.parse(body)).await?;
+        let parts = self.ports.webhooks.parse(body);
+        let mut arrived = Arrived::of(&parts, self.ports.clock.wall());
+        let mut sorted = self.sorter.sort(parts).await?;
+        arrived.sorted(&sorted, &self.ports.metrics);
         for received in &mut sorted.messages {
             received.message.accepted.trace = span.context();
         }
@@ -203,6 +208,7 @@ impl Receiving {
         let left_out = sorted.left_out.take();
         let receipt = self.store(sorted, span).await?;
         receipt.tell(&self.ports.metrics);
+        arrived.tell(&self.ports.metrics);
         // Meta posts all of it again until that tenant can be read. The parts of other tenants, stored by then, are
         // absorbed.
         left_out.map_or(Ok(receipt), |error| Err(error.into()))

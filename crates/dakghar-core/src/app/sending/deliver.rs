@@ -26,7 +26,7 @@ use crate::domain::message::{
 };
 use crate::domain::tenant::SharedTenant;
 use crate::domain::trace::{Attribute, SpanName};
-use crate::domain::{ConversationKind, ConversationTouch, Tenant, Timestamp, WaId};
+use crate::domain::{ConversationKind, ConversationTouch, Tenant, WaId};
 use crate::metrics::{Attempt, DoubtEnd, Label as _};
 use crate::ports::{Job, Save, Saved, SendCall};
 use crate::traces::Span;
@@ -48,6 +48,8 @@ pub struct EndedCall {
     outcome: SendOutcome,
     job: Option<Job>,
     span: Span,
+    /// When the call ended, by the machine's uptime; `None` if there was none.
+    ended_at: Option<Duration>,
     // The place is held until the outcome is durable, so that a slow store slows the calls down.
     _place: Place,
     _in_hand: InHand,
@@ -113,13 +115,11 @@ impl Sending {
             .lease
             .saturating_sub(timings.lease_margin + elapsed)
             .min(timings.call_timeout);
-        let outcome = if left < CALL_MIN {
-            SendOutcome::NotSent {
-                cause: NotSentCause::Worker,
-                why: "the worker was stopped before the call".into(),
-            }
+        let (outcome, ended_at) = if left < CALL_MIN {
+            let why = "the worker was stopped before the call".into();
+            let cause = NotSentCause::Worker;
+            (SendOutcome::NotSent { cause, why }, None)
         } else {
-            self.count_waits(&message, self.now());
             let opaque = self
                 .opaque
                 .sign(&message.key(), &accepted.phone_number_id, delivery.attempt);
@@ -130,9 +130,11 @@ impl Sending {
                 timeout: left,
             };
             let mut call_span = span.child(SpanName::GraphCall);
+            let begun = self.stages.call_begins(&message, span.context(), elapsed);
             let outcome = self.ports.messages_api.send(call).await;
+            let ended_at = self.stages.call_ends(&begun, &outcome);
             say_outcome(&mut call_span, &outcome);
-            outcome
+            (outcome, Some(ended_at))
         };
         self.ports.metrics.attempts.of(Attempt::from(&outcome)).inc();
         place.host.tell(&reach(&outcome));
@@ -142,20 +144,9 @@ impl Sending {
             outcome,
             job: Some(job),
             span,
+            ended_at,
             _place: place,
             _in_hand: in_hand,
-        }
-    }
-
-    /// Counts how long a message has waited for the call that begins now.
-    fn count_waits(&self, message: &Message, now: Timestamp) {
-        let Message { accepted, delivery } = message;
-        let metrics = &self.ports.metrics;
-        if let Some(slot_at) = delivery.slot_at {
-            metrics.slot_wait.observe(now.since(slot_at));
-        }
-        if delivery.attempt == 1 {
-            metrics.first_call_wait.observe(now.since(accepted.created_at));
         }
     }
 
@@ -185,6 +176,9 @@ impl Sending {
             (Change::Saved(message), Ok(recorded)) => {
                 let metrics = &self.ports.metrics;
                 metrics.message_changed(Status::Sending, &message, DoubtEnd::Policy);
+                if let Some(ended_at) = ended.ended_at {
+                    self.stages.recorded(ended.span.context(), ended_at);
+                }
                 say_recorded(&mut ended.span, recorded);
                 let job = ended.job.take();
                 self.follow_up(&message, &ended.tenant, recorded, job).await;
@@ -290,6 +284,8 @@ impl Sending {
         let number = &message.accepted.phone_number_id;
         let result = match recorded {
             Recorded::Sent => {
+                let tenants = &self.ports.metrics.tenants;
+                tenants.count(&tenant.id, 1, |of| _ = of.sent.inc());
                 self.remember_call(message);
                 self.holds.number_works(message, tenant).await
             }

@@ -19,6 +19,7 @@ mod redrive_batch;
 mod replay;
 mod slots;
 mod spooling;
+mod stages;
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ use super::commits::Commits;
 use super::commits::merge::Merges;
 use super::commits::touch::Touches;
 use super::failure::Failure;
+use super::holding::Holding;
 use super::listening::Listening;
 use super::messages::Messages;
 use super::settings::Settings;
@@ -53,6 +55,7 @@ use lease_watch::LeaseWatch;
 pub(super) use number_holds::NumberHolds;
 use recent_calls::RecentCalls;
 use slots::Slots;
+use stages::Stages;
 
 /// The steps of the send worker: it takes due messages, prepares and claims them, calls Meta and records the outcome.
 pub struct Sending {
@@ -71,6 +74,7 @@ pub struct Sending {
     touches: Touches,
     merges: Merges,
     spooling: Option<Spooling>,
+    stages: Stages,
 }
 
 /// The parts that the flows of sending share.
@@ -86,6 +90,7 @@ pub(super) struct Shared {
     pub(super) leases: Arc<LeaseWatch>,
     pub(super) listening: Arc<Listening>,
     pub(super) outages: Outages,
+    pub(super) holding: Arc<Holding>,
 }
 
 impl Shared {
@@ -112,6 +117,7 @@ impl Shared {
             leases: Arc::new(LeaseWatch::default()),
             listening: listening.clone(),
             outages: Outages::new(ports.clock.clone(), ports.ids.clone()),
+            holding: Arc::new(Holding::new(ports, &ports.metrics)),
         }
     }
 }
@@ -147,6 +153,7 @@ impl Sending {
             touches: commits.touch.clone(),
             merges: commits.merge.clone(),
             spooling: Spooling::new(&ports, commits.spool.clone()),
+            stages: Stages::new(&ports, shared.holding),
             ports,
             settings,
         }

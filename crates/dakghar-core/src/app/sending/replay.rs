@@ -210,7 +210,11 @@ impl Sending {
         self.jobs.show_dead(message);
         let number = &message.accepted.phone_number_id;
         match recorded {
-            Recorded::Sent => self.remember_call(message),
+            Recorded::Sent => {
+                let tenants = &self.ports.metrics.tenants;
+                tenants.count(&message.accepted.tenant_id, 1, |of| _ = of.sent.inc());
+                self.remember_call(message);
+            }
             Recorded::SlowDown(until) => self.ports.pacer.pause_until(number, until).await,
             Recorded::Held(HoldReason::AccountRestricted) => {
                 let tenant_id = &message.accepted.tenant_id;

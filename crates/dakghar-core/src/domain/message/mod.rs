@@ -13,6 +13,7 @@ pub mod evidence;
 mod origin;
 pub mod outcome;
 pub mod policy;
+mod readiness;
 pub mod report;
 pub mod sending;
 pub mod status;

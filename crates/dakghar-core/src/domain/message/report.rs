@@ -70,6 +70,10 @@ pub struct Standing {
     pub wamids: Vec<Wamid>,
     /// The span in which it was accepted, where traces are kept.
     pub trace: Option<TraceContext>,
+    /// The number of its latest call, and the time at which that was authorised; `None` if it was never called.
+    pub last_call: Option<(u32, Timestamp)>,
+    /// True if the report was not known before.
+    pub report_is_new: bool,
 }
 
 impl Standing {

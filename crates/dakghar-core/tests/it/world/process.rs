@@ -3,6 +3,7 @@
 //! The loops are those of the server's worker, with the executor's time in place of the runtime's.
 
 mod background;
+mod measured;
 mod reading;
 mod wanting;
 

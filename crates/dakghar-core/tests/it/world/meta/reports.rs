@@ -114,6 +114,7 @@ impl Meta {
             problem: None,
             raw: text.into(),
             amends: None,
+            told_at: None,
         }
     }
 
