@@ -158,7 +158,7 @@ def check(found, program, series, expressions, alerts):
         port, metrics, queries = free_port(), free_port(), free_port()
         environment = {"PATH": os.environ["PATH"], "PORT": str(port), "METRICS_ADDR": f"127.0.0.1:{metrics}",
                        "DATA_DIR": str(folder / "data"), "SEND_ATTEMPTS_MAX": "1",
-                       "WRONG_KEYS_PER_MINUTE_MAX": "10000", "GRAPH_BASE_URL": f"http://127.0.0.1:{graph.port}"}
+                       "WRONG_KEYS_PER_MINUTE_MAX": "10000", "METRICS_TENANTS": "20", "GRAPH_BASE_URL": f"http://127.0.0.1:{graph.port}"}
         dakghar = stack.enter_context(running([program, "serve"], folder, environment))
         prometheus_files(folder, metrics, alerts)
         stack.enter_context(running(
