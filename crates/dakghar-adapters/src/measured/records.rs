@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::amendment::Amendment;
+use dakghar_core::domain::api_key::KeyUse;
 use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
 use dakghar_core::domain::endpoint::Endpoint;
 use dakghar_core::domain::hold::{SendingHold, UnsettledCount};
@@ -54,6 +55,11 @@ impl<S: ConversationStore> ConversationStore for MeasuredStore<S> {
 impl<S: TenantStore> TenantStore for MeasuredStore<S> {
     async fn insert(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError> {
         self.measure(StoreCall::TenantsInsert, self.inner.insert(tenant)).await
+    }
+
+    async fn note_key_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
+        self.measure(StoreCall::TenantsNoteKeyUses, self.inner.note_key_uses(uses))
+            .await
     }
 
     async fn save(&self, tenant: &Tenant, told: &[WebhookEvent]) -> Result<TenantSaved, StoreError> {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use bson::oid::ObjectId;
 use bson::{Document, RawDocument, RawDocumentBuf, doc};
+use dakghar_core::domain::api_key::KeyUse;
 use dakghar_core::domain::feed::FeedEntry;
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
 use dakghar_core::domain::page::{Listed, PageLimit};
@@ -14,7 +15,8 @@ use dakghar_core::ports::{StoreError, TenantSaved, TenantStore};
 use mongodb::ClientSession;
 
 use super::MongoStore;
-use super::documents::{Unreadable, counter, event, tenant};
+use super::collections::TENANTS;
+use super::documents::{Unreadable, counter, date, event, tenant, to_raw};
 use super::indexes::{BY_ID, TENANT_PAST_NUMBER, TENANT_PHONE_NUMBER, TENANT_WABA};
 use super::pages::List;
 use super::reads::{Query, told};
@@ -132,6 +134,21 @@ impl TenantStore for MongoStore {
     async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<TenantId>, StoreError> {
         let query = Query::new(doc! { "phoneNumbers.wabaId": waba_id.as_str() }, TENANT_WABA).fields(doc! { "_id": 1 });
         self.fetch_readable(&self.tenants, query, tenant_id).await
+    }
+
+    async fn note_key_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
+        if uses.is_empty() {
+            return Ok(());
+        }
+        let statement = |key_use: &KeyUse| {
+            let mut later = Document::new();
+            later.insert(format!("keyUses.{}", key_use.key_id), date(key_use.at));
+            to_raw(&doc! { "q": { "_id": key_use.tenant_id.to_string() }, "u": { "$max": later } })
+        };
+        let statements = uses.iter().map(statement).collect::<Result<Vec<_>, _>>()?;
+        // A statement that is refused is about a tenant that cannot be read, and tells nothing of the others.
+        let noted = self.update_all(TENANTS, &statements).await;
+        noted.map(drop).map_err(|failure| failure.to_store_error())
     }
 
     async fn remove(&self, id: &TenantId) -> Result<(), StoreError> {

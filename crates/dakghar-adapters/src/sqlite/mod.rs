@@ -24,12 +24,14 @@ mod feed;
 mod grown;
 mod health;
 mod holds;
+mod key_uses;
 mod listeners;
 mod lists;
 mod messages;
 mod migrations;
 mod news;
 pub mod open;
+mod owners;
 #[cfg(test)]
 mod plans;
 mod queue;

@@ -1,6 +1,7 @@
 //! Tenants, their numbers and those they gave up: three tables, always written and read together.
 
 use async_trait::async_trait;
+use dakghar_core::domain::api_key::KeyUse;
 use dakghar_core::domain::hold::{Hold, HoldReason};
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
 use dakghar_core::domain::limits::{TenantLimit, TenantLimits};
@@ -15,17 +16,23 @@ use super::SqliteStore;
 use super::cells::{Cells, Damaged, Read, asked_for, number as number_of, readable};
 use super::events::record;
 use super::failure::Outcome;
+use super::key_uses;
+use super::owners::{owner, owners_of_waba, past_owners};
 use super::rows::millis;
 use super::texts::before_text;
-use crate::stored::auto_redrive;
+use crate::stored::{api_keys, auto_redrive};
 
 pub(super) const COLUMNS: &str = "id, name, callback_url, api_key_hash, wrapped_data_key, hold_reason, hold_since, \
     hold_probe_at, unknown_outcome, created_at, updated_at, removed_at, version, requests_per_second, messages_waiting, \
-    calls_under_way, retention_days, failed_days, expired_days, unknown_days, given_up_days, auto_redrive";
+    calls_under_way, retention_days, failed_days, expired_days, unknown_days, given_up_days, auto_redrive, keys, \
+    key_uses";
 
 const NUMBER_COLUMNS: &str = "phone_number_id, waba_id, display_phone_number, sealed_token, simulated, \
     messages_per_second, hold_reason, hold_since, hold_probe_at, token_refusals, \
     waba_is_learned";
+
+/// What is kept where earlier releases had the hash of the only key.
+const NO_HASH: [u8; 0] = [];
 
 const DELETE_PAST: &str = "DELETE FROM past_numbers WHERE tenant_id = ?";
 
@@ -79,6 +86,11 @@ impl TenantStore for SqliteStore {
         self.delivery.run(move |conn| owners_of_waba(conn, &waba_id)).await
     }
 
+    async fn note_key_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
+        let uses = uses.to_vec();
+        self.writer.run(move |conn| key_uses::note(conn, &uses)).await
+    }
+
     async fn remove(&self, id: &TenantId) -> Result<(), StoreError> {
         let id = *id;
         self.writer.run(move |conn| remove(conn, id)).await?;
@@ -99,13 +111,13 @@ fn insert(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         return Ok(taken);
     }
     conn.prepare_cached(&format!(
-        "INSERT INTO tenants ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO tenants ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     ))?
     .execute(params![
         id,
         tenant.name,
         tenant.callback_url,
-        tenant.api_key_hash,
+        NO_HASH,
         tenant.wrapped_data_key,
         tenant.hold.map(|hold| hold.reason.as_str()),
         tenant.hold.map(|hold| hold.since.as_millis()),
@@ -124,6 +136,8 @@ fn insert(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         tenant.limits.of(TenantLimit::Letters(LetterClass::Unknown)),
         tenant.limits.of(TenantLimit::Letters(LetterClass::GivenUp)),
         auto_redrive::text_of(&tenant.auto),
+        api_keys::text_of(&tenant.keys),
+        key_uses::text_of(&tenant.keys),
     ])?;
     insert_numbers(conn, tenant)?;
     Ok(TenantSaved::Done)
@@ -145,14 +159,14 @@ fn save(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         "UPDATE tenants SET name = ?, callback_url = ?, api_key_hash = ?, wrapped_data_key = ?, hold_reason = ?, \
              hold_since = ?, hold_probe_at = ?, unknown_outcome = ?, updated_at = ?, removed_at = ?, requests_per_second = ?, \
              messages_waiting = ?, calls_under_way = ?, retention_days = ?, failed_days = ?, expired_days = ?, unknown_days = ?, \
-             given_up_days = ?, auto_redrive = ?, \
+             given_up_days = ?, auto_redrive = ?, keys = ?, key_uses = ?, \
              version = version + 1 \
          WHERE id = ?",
     )?
     .execute(params![
         tenant.name,
         tenant.callback_url,
-        tenant.api_key_hash,
+        NO_HASH,
         tenant.wrapped_data_key,
         tenant.hold.map(|hold| hold.reason.as_str()),
         tenant.hold.map(|hold| hold.since.as_millis()),
@@ -169,6 +183,8 @@ fn save(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         tenant.limits.of(TenantLimit::Letters(LetterClass::Unknown)),
         tenant.limits.of(TenantLimit::Letters(LetterClass::GivenUp)),
         auto_redrive::text_of(&tenant.auto),
+        api_keys::text_of(&tenant.keys),
+        key_uses::text_of(&tenant.keys),
         id,
     ])?;
     conn.prepare_cached("DELETE FROM phone_numbers WHERE tenant_id = ?")?
@@ -246,38 +262,6 @@ fn list(conn: &Connection, before: Option<TenantId>, limit: PageLimit) -> Outcom
     Ok(page.end())
 }
 
-fn owner(conn: &Connection, number: &PhoneNumberId) -> Outcome<Result<Option<TenantId>, StoreError>> {
-    let mut select = conn.prepare_cached("SELECT tenant_id FROM phone_numbers WHERE phone_number_id = ?")?;
-    let mut found = select.query([number.as_str()])?;
-    let Some(row) = found.next()? else { return Ok(Ok(None)) };
-    Ok(asked_for("phone number", row, Cells::of(row).parse(TenantId::parse)).map(Some))
-}
-
-fn past_owners(conn: &Connection, number: &PhoneNumberId) -> Outcome<Vec<TenantId>> {
-    let mut select = conn.prepare_cached(
-        "SELECT tenant_id FROM past_numbers INDEXED BY past_numbers_by_number WHERE phone_number_id = ?",
-    )?;
-    let mut rows = select.query([number.as_str()])?;
-    let mut owners = Vec::new();
-    while let Some(row) = rows.next()? {
-        owners.extend(readable("past number", row, Cells::of(row).parse(TenantId::parse)));
-    }
-    Ok(owners)
-}
-
-fn owners_of_waba(conn: &Connection, waba_id: &WabaId) -> Outcome<Vec<TenantId>> {
-    let mut select = conn.prepare_cached(
-        "SELECT DISTINCT tenant_id FROM phone_numbers INDEXED BY phone_numbers_of_waba WHERE waba_id = ? \
-         ORDER BY tenant_id",
-    )?;
-    let mut rows = select.query([waba_id.as_str()])?;
-    let mut owners = Vec::new();
-    while let Some(row) = rows.next()? {
-        owners.extend(readable("phone number", row, Cells::of(row).parse(TenantId::parse)));
-    }
-    Ok(owners)
-}
-
 fn remove(conn: &Connection, id: TenantId) -> Outcome<()> {
     let id = id.to_string();
     conn.prepare_cached("DELETE FROM phone_numbers WHERE tenant_id = ?")?
@@ -302,20 +286,25 @@ fn with_numbers(row: &Row<'_>, phone_numbers: Vec<PhoneNumber>, past_numbers: Ve
     let mut cells = Cells::of(row);
     let cells = &mut cells;
     let id = cells.parse(TenantId::parse)?;
+    let (name, callback_url) = (cells.get()?, cells.get()?);
+    let hash: Vec<u8> = cells.get()?;
+    let (wrapped_data_key, hold) = (cells.get()?, hold(cells)?);
+    let unknown_outcome = cells.parse(UnknownOutcome::parse)?;
+    let created_at = cells.time()?;
     Ok(Tenant {
         id,
-        name: cells.get()?,
-        callback_url: cells.get()?,
-        api_key_hash: cells.get()?,
-        wrapped_data_key: cells.get()?,
-        hold: hold(cells)?,
-        unknown_outcome: cells.parse(UnknownOutcome::parse)?,
-        created_at: cells.time()?,
+        name,
+        callback_url,
+        wrapped_data_key,
+        hold,
+        unknown_outcome,
+        created_at,
         updated_at: cells.time()?,
         removed_at: cells.maybe_time()?,
         version: cells.count()?,
         limits: limits(cells)?,
         auto: cells.maybe_parse(auto_redrive::parse)?.unwrap_or_default(),
+        keys: key_uses::keys(cells, &id, hash, created_at)?,
         phone_numbers,
         past_numbers,
     })

@@ -1,5 +1,6 @@
 //! Shared by both stores: ids that tell a time, durations, and records that cannot be read.
 
+pub(crate) mod api_keys;
 pub(crate) mod auto_redrive;
 pub(crate) mod id_time;
 pub(crate) mod replay;

@@ -16,6 +16,7 @@ mod listening;
 mod messages;
 mod meta_apps;
 pub mod migrating;
+mod new_keys;
 mod reading;
 mod receiving;
 mod redriving;
@@ -43,6 +44,7 @@ use commits::Commits;
 use meta_apps::KnownApps;
 use sending::Shared;
 use tenants::directory::Directory;
+use tenants::key_uses::KeyUses;
 use waiting::Waiting;
 
 pub use callbacks::{
@@ -63,6 +65,7 @@ pub use health::Health;
 pub use holding::{HoldReport, Holding};
 pub use listening::{Attending, Listening};
 pub use meta_apps::{AddedApp, DefaultApp, MetaApps, NewMetaApp};
+pub use new_keys::{API_KEY_PREFIX, NewApiKey, ShownKey};
 pub use reading::{CursorSigner, EndpointStatus, KnownConversation, Page, PageRequest, Reading, feed_place};
 pub use receiving::{Receiving, WebhookReceipt};
 pub use redriving::Redriving;
@@ -73,7 +76,9 @@ pub use sending::{
     Sending, WaitingSend,
 };
 pub use settings::Settings;
-pub use tenants::{API_KEY_PREFIX, KeyVerdict, NewPhoneNumber, NewTenant, RegisteredTenant, Tenants, token_purpose};
+pub use tenants::{
+    KeyVerdict, KnownKey, NewPhoneNumber, NewTenant, RegisteredTenant, Tenants, missing_scope, token_purpose,
+};
 
 /// Dakghar without its edges: the flows over the ports. Cheap to clone.
 #[derive(Clone)]
@@ -131,12 +136,12 @@ impl App {
         let (directory, reading) = Directory::new(ports.tenants.clone(), &ports.clock, settings.directory_ttl, limits);
         running.extend(reading);
         let (requests, counting) = Requests::new(settings.tenant_limits, &ports, limits);
-        running.push(counting);
-        let (waiting, counting) = Waiting::new(settings.tenant_limits, settings.is_sole_accepter, &ports, limits);
-        running.push(counting);
+        let (waiting, looking) = Waiting::new(settings.tenant_limits, settings.is_sole_accepter, &ports, limits);
+        let (key_uses, noting) = KeyUses::new(&ports, limits);
+        running.extend([counting, looking, noting]);
         let (waiting, directory) = (Arc::new(waiting), Arc::new(directory));
         let opaque = signer_of(keys);
-        let tenants = Arc::new(Tenants::new(ports.clone(), directory.clone(), &settings));
+        let tenants = Arc::new(Tenants::new(ports.clone(), directory.clone(), key_uses, &settings));
         let listening = Arc::new(Listening::new(&ports, &settings));
         let known_apps = Arc::new(KnownApps::new(&ports));
         let shared = Shared::new(&ports, &commits, &tenants, &directory, &listening);

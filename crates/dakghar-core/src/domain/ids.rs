@@ -106,6 +106,10 @@ own_id!(
     EndpointId, "end"
 );
 own_id!(
+    /// Our id of an API key. `key_…`
+    ApiKeyId, "key"
+);
+own_id!(
     /// Our id of a replay of callbacks. `rpl_…`, sorts by the time it was asked for.
     ReplayId, "rpl"
 );

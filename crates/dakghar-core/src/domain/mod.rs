@@ -2,6 +2,7 @@
 
 pub mod addresses;
 pub mod amendment;
+pub mod api_key;
 pub mod auto_redrive;
 pub mod breaker;
 pub mod callback;
@@ -28,6 +29,7 @@ pub mod raw_members;
 pub mod redrive;
 pub mod retention;
 pub mod retry;
+pub mod scopes;
 pub mod sealed_secret;
 pub mod secret;
 pub mod send_error;
@@ -41,6 +43,7 @@ pub mod trace;
 pub mod webhook;
 
 pub use amendment::{AmendedContent, AmendedMessage, Amendment};
+pub use api_key::{ApiKey, KeyRefusal, KeySecret, KeyUse};
 pub use conversation::{Conversation, ConversationKind, ConversationTouch};
 pub use endpoint::Endpoint;
 pub use feed::{
@@ -49,7 +52,7 @@ pub use feed::{
 pub use graph_error::{GraphRefusal, RefusalClass};
 pub use hold::{Actor, Hold, HoldReason};
 pub use ids::{
-    AppId, AttemptLogId, ConversationId, EndpointId, EntryId, EventId, IdempotencyKey, InvalidId, MessageId,
+    ApiKeyId, AppId, AttemptLogId, ConversationId, EndpointId, EntryId, EventId, IdempotencyKey, InvalidId, MessageId,
     MessageKey, PersonId, PhoneNumberId, RedriveId, ReplayId, TenantId, WaId, WabaId, Wamid,
 };
 pub use limits::{LimitChanges, TenantLimit, TenantLimits};
@@ -57,6 +60,7 @@ pub use message::{Direction, Message, Status};
 pub use person::{Acquaintance, Person};
 pub use person_name::PersonName;
 pub use problem::{ErrorCode, FieldError, Problem};
+pub use scopes::{Scope, Scopes};
 pub use secret::Secret;
 pub use tenant::{PhoneNumber, Tenant};
 pub use time::{Present, Timestamp};

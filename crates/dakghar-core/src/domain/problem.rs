@@ -55,10 +55,16 @@ codes! {
     BadRequest = "bad_request", 400, "The request cannot be understood";
     /// No key, or one that is not valid here.
     Unauthenticated = "unauthenticated", 401, "A valid API key is required";
+    /// The time of the key was over.
+    KeyExpired = "key_expired", 401, "The key has expired";
     /// The webhook signature is missing or wrong.
     InvalidSignature = "invalid_signature", 401, "The webhook signature is missing or wrong";
     /// The key is valid but may not do this.
     Forbidden = "forbidden", 403, "This key may not do that";
+    /// The key lacks the scope that this needs.
+    MissingScope = "missing_scope", 403, "The key lacks the scope for that";
+    /// The key may be used from other addresses only.
+    AddressNotAllowed = "address_not_allowed", 403, "The key may not be used from this address";
     /// The verify token is wrong.
     VerificationFailed = "verification_failed", 403, "The webhook verification failed";
     /// There is no such route.
@@ -79,6 +85,8 @@ codes! {
     EndpointNotFound = "endpoint_not_found", 404, "The tenant has no such endpoint";
     /// The endpoint has no such replay, or does not remember it any more.
     ReplayNotFound = "replay_not_found", 404, "The endpoint has no such replay";
+    /// There is no such key.
+    KeyNotFound = "key_not_found", 404, "There is no such key";
     /// There is no such app.
     AppNotFound = "app_not_found", 404, "There is no such app";
     /// The route exists with other methods.
@@ -107,6 +115,8 @@ codes! {
     ReplayOver = "replay_over", 409, "The replay is over";
     /// The tenant has as many endpoints as it may.
     EndpointLimit = "endpoint_limit", 409, "The tenant has too many endpoints";
+    /// As many keys are there, or secrets of one, as there may be.
+    KeyLimit = "key_limit", 409, "There are too many keys";
     /// The tenant has messages that are not settled.
     TenantNotEmpty = "tenant_not_empty", 409, "The tenant has unsettled messages";
     /// A tenant keeps one number at least.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::api_key::ApiKey;
 use super::auto_redrive::AutoRedriving;
 use super::hold::Hold;
 use super::ids::{PhoneNumberId, TenantId, WabaId};
@@ -29,8 +30,8 @@ pub struct Tenant {
     pub name: String,
     /// The URL at which the tenant wants its events; kept as given, at most 2,048 bytes.
     pub callback_url: Option<String>,
-    /// HMAC-SHA-256 of the tenant's API key; the key itself is never stored.
-    pub api_key_hash: Vec<u8>,
+    /// Its API keys, in the order in which they were made, at most [`super::api_key::KEYS_MAX`].
+    pub keys: Vec<ApiKey>,
     /// The tenant's data key, wrapped by the master key. All secrets of the tenant are sealed with it.
     pub wrapped_data_key: Vec<u8>,
     /// The hold on the whole tenant, if any.
@@ -163,7 +164,7 @@ mod tests {
             id: TenantId::from_uuid(Uuid::from_u128(1)),
             name: "Dhaka Books".to_owned(),
             callback_url: None,
-            api_key_hash: Vec::new(),
+            keys: Vec::new(),
             wrapped_data_key: Vec::new(),
             hold: None,
             unknown_outcome: UnknownOutcome::Auto,

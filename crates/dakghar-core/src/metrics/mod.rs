@@ -9,6 +9,7 @@ mod busy;
 mod changes;
 mod exemplars;
 mod instruments;
+mod key_labels;
 mod labels;
 mod row;
 mod store_calls;
@@ -24,6 +25,7 @@ pub use instruments::{
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
 
+pub use key_labels::{KeyRefused, KeyUsed};
 pub use labels::{
     Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, LetterErased, Limit,
     LiveWay, Received, Redriven, SpanDropped, Stage, TlsReload, WebhookKind,

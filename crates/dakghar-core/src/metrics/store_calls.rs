@@ -68,6 +68,8 @@ label! {
         TenantsPastOwnersOfNumbers = "tenants_past_owners_of_numbers",
         /// `owners_of_waba` of `tenants`.
         TenantsOwnersOfWaba = "tenants_owners_of_waba",
+        /// `note_key_uses` of `tenants`.
+        TenantsNoteKeyUses = "tenants_note_key_uses",
         /// `remove` of `tenants`.
         TenantsRemove = "tenants_remove",
         /// `record` of `events`.

@@ -12,6 +12,7 @@ use prometheus_client::registry::{self, Registry};
 
 use super::exemplars::{Exemplar, bucket_series, with_exemplars};
 use super::instruments::{Family, Histogram, Instrument, LabelDescription, Latency, Staged, Wait};
+use super::key_labels::{KeyRefused, KeyUsed};
 use super::labels::{
     Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, LetterErased, Limit,
     LiveWay, Received, Redriven, SpanDropped, Stage, TlsReload, WebhookKind,
@@ -110,6 +111,8 @@ table! {
     tls_handshakes_failed: Counter, "tls_handshakes_failed", None, "Connections on which no TLS was agreed on";
     tls_reloads: Family<TlsReload, Counter>, "tls_reloads", None, "Changes of the files of the server's certificate, by what became of them";
     tls_certificate_expiry: Gauge, "tls_certificate_expiry", Seconds, "When the certificate that this process shows expires, since the Unix epoch; 0 where it speaks no TLS";
+    keys_used: Family<KeyUsed, Counter>, "keys_used", None, "Requests that a key let in, by whose it is";
+    keys_refused: Family<KeyRefused, Counter>, "keys_refused", None, "Requests whose key is right and may not do what they asked, by the reason";
     wrong_keys: Counter, "wrong_keys", None, "Requests whose key was checked and is wrong for what they asked; dakghar_refused_total{limit=\"wrong_keys\"} are those whose key was not looked at";
     budget_used: Family<Budget, Gauge>, "budget_used", Bytes, "Bytes of requests and answers under way";
     budget_limit: Family<Budget, Gauge>, "budget_limit", Bytes, "The most bytes of requests and answers under way";

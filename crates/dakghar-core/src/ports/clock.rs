@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::ids::{AttemptLogId, EndpointId, EventId, MessageId, RedriveId, ReplayId, TenantId};
+use crate::domain::ids::{ApiKeyId, AttemptLogId, EndpointId, EventId, MessageId, RedriveId, ReplayId, TenantId};
 use crate::domain::time::{Present, Timestamp};
 
 /// The time. On a shared store it follows the store's clock.
@@ -41,6 +41,10 @@ pub trait IdGenerator: Send + Sync {
     fn replay_id(&self) -> ReplayId;
     /// Makes an id of a log of attempts, greater than those before it as far as the clock allows.
     fn attempt_log_id(&self) -> AttemptLogId;
+    /// Makes an id of an API key. Ids of all kinds come from one source.
+    fn api_key_id(&self) -> ApiKeyId {
+        ApiKeyId::from_uuid(*self.event_id().as_uuid())
+    }
     /// Returns a number from 0 up to, but not including, 1: for jitter.
     fn jitter(&self) -> f64;
     /// Returns random bytes for keys.

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
-use dakghar_core::app::{Failure, KeyVerdict};
+use dakghar_core::app::{Failure, KeyVerdict, KnownKey, missing_scope};
 use dakghar_core::domain::tenant::SharedTenant;
-use dakghar_core::domain::{Actor, ErrorCode, Problem, TenantId};
+use dakghar_core::domain::{Actor, ErrorCode, KeyRefusal, Problem, Scopes, TenantId};
+use dakghar_core::metrics::{KeyRefused, KeyUsed, Metrics};
 use tokio::task::yield_now;
 use tokio::time::sleep_until;
 
+use super::access::Access;
 use super::allowance;
 use super::authority::{Credential, Presented, presented_key};
 use super::client_addr::ClientAddr;
@@ -30,6 +32,7 @@ impl FromRequestParts<HttpState> for Admin {
         match credential {
             Credential::Admin | Credential::Anonymous => {
                 settle(check, Verdict::Operators);
+                state.app().metrics.keys_used.of(KeyUsed::Operator).inc();
                 Ok(Self)
             }
             Credential::Tenant(_) => {
@@ -154,6 +157,8 @@ pub(super) struct TenantScope {
     pub(super) tenant: SharedTenant,
     /// The one of the two that called.
     pub(super) actor: Actor,
+    /// What the caller may do.
+    pub(super) scopes: Scopes,
 }
 
 impl TenantScope {
@@ -171,25 +176,38 @@ impl FromRequestParts<HttpState> for TenantScope {
         // Check the key first: without a usable one nobody learns anything about tenants.
         let (credential, check) = identify(parts, state, id.as_ref()).await?;
         let tenants = &state.app().tenants;
+        let metrics = &state.app().metrics;
         let Credential::Tenant(key) = credential else {
             settle(check, Verdict::Operators);
+            metrics.keys_used.of(KeyUsed::Operator).inc();
             let id = id.ok_or_else(no_such_tenant)?;
             return Ok(Self {
                 tenant: tenants.find(&id).await?,
                 actor: Actor::Operator,
+                scopes: Scopes::ALL,
             });
         };
+        let needed = Access::scope_of(&parts.extensions)?;
         #[expect(clippy::disallowed_methods, reason = "how long this refusal takes")]
         let began = Instant::now();
-        match tenants.check_api_key(id.as_ref(), key).await? {
-            KeyVerdict::Right(tenant) => {
+        let address = ClientAddr::of(&parts.extensions);
+        match tenants.check_api_key(id.as_ref(), key, address).await? {
+            KeyVerdict::Right(KnownKey { tenant, scopes, .. }) => {
                 settle(check, Verdict::Tenants);
+                if !scopes.has(needed) {
+                    metrics.keys_refused.of(KeyRefused::Scope).inc();
+                    return Err(missing_scope(needed).into());
+                }
+                metrics.keys_used.of(KeyUsed::Tenant).inc();
                 allowance::admit(state, &tenant, &parts.extensions).await?;
                 Ok(Self {
                     tenant,
                     actor: Actor::Tenant,
+                    scopes,
                 })
             }
+            // Nobody guesses such a key, so it uses no try up, and its owner learns what is wrong with it.
+            KeyVerdict::Refused(refusal) => Err(refused(refusal, metrics).into()),
             // Whether the key is right cannot be read either. Only who had the right one may know that the tenant exists.
             KeyVerdict::Unreadable(error) if check.as_ref().is_some_and(KeyCheck::was_right_before) => {
                 Err(Failure::from(error).into())
@@ -199,6 +217,20 @@ impl FromRequestParts<HttpState> for TenantScope {
                 refuse_in_time(began).await;
                 Err(no_such_tenant().into())
             }
+        }
+    }
+}
+
+fn refused(refusal: KeyRefusal, metrics: &Metrics) -> Problem {
+    match refusal {
+        KeyRefusal::Expired(at) => {
+            metrics.keys_refused.of(KeyRefused::Expired).inc();
+            Problem::new(ErrorCode::KeyExpired, format!("The key expired at {at}."))
+        }
+        KeyRefusal::Address => {
+            metrics.keys_refused.of(KeyRefused::Address).inc();
+            let detail = "The key may not be used from the address of this client.";
+            Problem::new(ErrorCode::AddressNotAllowed, detail)
         }
     }
 }

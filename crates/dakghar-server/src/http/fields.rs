@@ -185,6 +185,15 @@ impl Fields {
         });
     }
 
+    /// Notes that an item of a list is wrong.
+    pub(super) fn refuse_item(&mut self, code: ErrorCode, name: &str, place: usize, message: &str) {
+        self.code.get_or_insert(code);
+        self.errors.push(FieldError {
+            pointer: format!("{}/{place}", pointer(&self.at, name)),
+            message: message.to_owned(),
+        });
+    }
+
     /// Ends the reading. Fields that nobody took are unknown.
     pub(super) fn finish(mut self) -> Result<(), Problem> {
         for member in std::mem::take(&mut self.members) {

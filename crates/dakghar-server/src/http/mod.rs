@@ -6,6 +6,7 @@
 //! Nothing here knows a database, a queue or Meta's JSON.
 
 mod accepting;
+mod access;
 mod allowance;
 mod api;
 mod aside;

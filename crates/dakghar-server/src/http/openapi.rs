@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use dakghar_core::domain::{ErrorCode, Problem};
 use serde_json::Value;
 use utoipa::OpenApi;
+use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{
@@ -15,6 +16,7 @@ use utoipa::openapi::{
     ContentBuilder, HeaderBuilder, OpenApi as Document, Ref, RefOr, Required, Response, ResponseBuilder,
 };
 
+use super::access::Access;
 use super::problem::{FieldErrorView, PROBLEM_JSON, ProblemView, type_of};
 
 /// The problems of reading a JSON body.
@@ -137,6 +139,7 @@ pub(super) fn head(version: &str) -> Document {
             (name = "Events", description = "What Meta told beside messages and statuses."),
             (name = "Tenants", description = "Customers of the operator."),
             (name = "Apps", description = "Apps at Meta: who signs webhooks."),
+            (name = "Keys", description = "API keys of a tenant: who may do what, from where, until when."),
             (name = "Phone numbers", description = "The numbers of a tenant."),
             (name = "Webhook", description = "Where Meta posts."),
             (name = "Operations", description = "For probes."),
@@ -157,7 +160,10 @@ pub(super) fn head(version: &str) -> Document {
     let header = ApiKeyValue::with_description("X-Api-Key", "Either key, in a header of its own.");
     for (name, scheme) in [
         ("adminKey", key("The operator's key, `ADMIN_API_KEY`.")),
-        ("tenantKey", key("The key of the tenant in the path.")),
+        (
+            "tenantKey",
+            key("A key of the tenant in the path, with one of the scopes in `x-scopes`."),
+        ),
         ("apiKeyHeader", SecurityScheme::ApiKey(ApiKey::Header(header))),
     ] {
         components.add_security_scheme(name, scheme);
@@ -165,33 +171,38 @@ pub(super) fn head(version: &str) -> Document {
     document
 }
 
-/// Completes the operations that only the operator may call.
-pub(super) fn require_admin(document: &mut Document) {
+/// Completes the operations of a group: who may call them, with which scope, and what others are told.
+pub(super) fn require(document: &mut Document, access: Access) {
     for operation in operations(document) {
-        require(operation, &["adminKey", "apiKeyHeader"]);
-        add_problems(
-            operation,
-            &[ErrorCode::Unauthenticated, ErrorCode::Forbidden, ErrorCode::RateLimited],
-        );
+        match access {
+            Access::Operators => {
+                secure(operation, &["adminKey", "apiKeyHeader"]);
+                add_problems(
+                    operation,
+                    &[ErrorCode::Unauthenticated, ErrorCode::Forbidden, ErrorCode::RateLimited],
+                );
+            }
+            Access::Tenants(scope) => {
+                secure(operation, &["tenantKey", "adminKey", "apiKeyHeader"]);
+                let scopes = ExtensionsBuilder::new().add("x-scopes", vec![scope.as_str()]);
+                operation.extensions = Some(scopes.build());
+                add_problems(operation, TENANT_KEY);
+            }
+        }
     }
 }
 
-/// Completes the operations that a tenant may call for itself, and the operator for every tenant.
-pub(super) fn require_tenant(document: &mut Document) {
-    for operation in operations(document) {
-        require(operation, &["tenantKey", "adminKey", "apiKeyHeader"]);
-        add_problems(
-            operation,
-            &[
-                ErrorCode::Unauthenticated,
-                ErrorCode::TenantNotFound,
-                ErrorCode::RateLimited,
-            ],
-        );
-    }
-}
+/// The problems of a tenant's key.
+const TENANT_KEY: &[ErrorCode] = &[
+    ErrorCode::Unauthenticated,
+    ErrorCode::KeyExpired,
+    ErrorCode::MissingScope,
+    ErrorCode::AddressNotAllowed,
+    ErrorCode::TenantNotFound,
+    ErrorCode::RateLimited,
+];
 
-fn require(operation: &mut Operation, schemes: &[&str]) {
+fn secure(operation: &mut Operation, schemes: &[&str]) {
     let requirements = schemes
         .iter()
         .map(|scheme| SecurityRequirement::new(*scheme, Vec::<String>::new()));
@@ -250,6 +261,7 @@ fn meaning_of(parameter: &str) -> &'static str {
         "personId" => "The person.",
         "phoneNumberId" => "Meta's id of the number.",
         "endpointId" => "The endpoint.",
+        "keyId" => "The key.",
         "replayId" => "The replay.",
         "appId" => "Meta's id of the app.",
         _ => "The id.",

@@ -2,16 +2,17 @@
 //! who may call it; a test calls them all with every kind of key.
 
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use dakghar_core::app::App;
-use dakghar_core::domain::{ErrorCode, Problem};
+use dakghar_core::domain::{ErrorCode, Problem, Scope};
 use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::access::Access;
 use super::api::{
-    apps, auto_redrive, conversations, dead_letters, endpoints, events, feed, hold, messages, people, phone_numbers,
-    redrives, send, tenants,
+    apps, auto_redrive, conversations, dead_letters, endpoints, events, feed, hold, keys, messages, people,
+    phone_numbers, redrives, send, tenants,
 };
 use super::config::HttpConfig;
 use super::edge::EdgeLayer;
@@ -48,8 +49,11 @@ pub fn openapi_json() -> String {
     document::to_json(&documented(HttpConfig::default().version, true).into_openapi())
 }
 
-fn for_admin() -> OpenApiRouter<HttpState> {
-    OpenApiRouter::new()
+/// A group of routes, and who may call them.
+type Group = (Access, OpenApiRouter<HttpState>);
+
+fn for_admin() -> Group {
+    let routes = OpenApiRouter::new()
         .routes(routes!(tenants::register)) //        POST   /tenants/register
         .routes(routes!(tenants::list)) //            GET    /tenants
         .routes(routes!(tenants::change)) //          PATCH  /tenants/{tenantId}
@@ -67,40 +71,63 @@ fn for_admin() -> OpenApiRouter<HttpState> {
         .routes(routes!(apps::add, apps::list)) //    POST, GET /apps
         .routes(routes!(apps::read, apps::remove)) // GET, DELETE /apps/{appId}
         .routes(routes!(apps::rotate)) //             POST   /apps/{appId}/secret
-        .routes(routes!(hold::show, hold::begin, hold::release)) // GET, PUT, DELETE /hold
+        .routes(routes!(hold::show, hold::begin, hold::release)); // GET, PUT, DELETE /hold
+    (Access::Operators, routes)
 }
 
-fn documented(version: &str, with_health: bool) -> OpenApiRouter<HttpState> {
-    let mut for_admin = for_admin();
-    // Below /tenants/{tenantId}:
-    let mut for_tenant = OpenApiRouter::new()
+/// What sends and cancels. Below `/tenants/{tenantId}`.
+fn to_send() -> Group {
+    let routes = OpenApiRouter::new()
         .routes(routes!(send::send)) //               POST   /send
+        .routes(routes!(messages::cancel)); //         POST   /messages/{messageId}/cancel
+    (Access::Tenants(Scope::Send), routes)
+}
+
+/// What only reads. Below `/tenants/{tenantId}`.
+fn to_read() -> Group {
+    let routes = OpenApiRouter::new()
         .routes(routes!(tenants::read)) //            GET    /
-        .routes(routes!(tenants::replace_token)) //   PUT    /access-token
-        .routes(routes!(tenants::pause)) //           POST   /pause
-        .routes(routes!(tenants::resume)) //          POST   /resume
-        .routes(routes!(phone_numbers::list)) //     GET    /phone-numbers
-        .routes(routes!(phone_numbers::change)) //    PATCH  /phone-numbers/{phoneNumberId}
-        .routes(routes!(phone_numbers::pause)) //     POST   /phone-numbers/{phoneNumberId}/pause
-        .routes(routes!(phone_numbers::resume)) //    POST   /phone-numbers/{phoneNumberId}/resume
+        .routes(routes!(phone_numbers::list)) //      GET    /phone-numbers
         .routes(routes!(messages::list)) //           GET    /messages
         .routes(routes!(messages::read)) //           GET    /messages/{messageId}
-        .routes(routes!(messages::cancel)) //         POST   /messages/{messageId}/cancel
-        .routes(routes!(messages::redrive)) //        POST   /messages/{messageId}/redrive
         .routes(routes!(conversations::list)) //      GET    /conversations
         .routes(routes!(conversations::read)) //      GET    /conversations/{conversationId}
         .routes(routes!(conversations::messages)) //  GET    /conversations/{conversationId}/messages
         .routes(routes!(people::list)) //             GET    /people
         .routes(routes!(people::read)) //             GET    /people/{personId}
         .routes(routes!(dead_letters::list)) //       GET    /dead-letters
-        .routes(routes!(auto_redrive::get, auto_redrive::set)) // GET, PUT /dead-letters/auto-redrive
-        .routes(routes!(redrives::begin)) //          POST   /dead-letters/redrive
+        .routes(routes!(auto_redrive::get)) //        GET    /dead-letters/auto-redrive
         .routes(routes!(redrives::list)) //           GET    /dead-letters/redrives
         .routes(routes!(redrives::one)) //            GET    /dead-letters/redrives/{redriveId}
+        .routes(routes!(events::list)) //             GET    /events
+        .routes(routes!(feed::list)) //               GET    /feed
+        .routes(routes!(feed::follow)); //             GET    /feed/stream
+    (Access::Tenants(Scope::Read), routes)
+}
+
+/// What changes how a tenant works, and its keys. Below `/tenants/{tenantId}`.
+fn to_manage() -> Group {
+    let routes = OpenApiRouter::new()
+        .routes(routes!(tenants::pause)) //           POST   /pause
+        .routes(routes!(tenants::resume)) //          POST   /resume
+        .routes(routes!(phone_numbers::change)) //    PATCH  /phone-numbers/{phoneNumberId}
+        .routes(routes!(phone_numbers::pause)) //     POST   /phone-numbers/{phoneNumberId}/pause
+        .routes(routes!(phone_numbers::resume)) //    POST   /phone-numbers/{phoneNumberId}/resume
+        .routes(routes!(messages::redrive)) //        POST   /messages/{messageId}/redrive
+        .routes(routes!(auto_redrive::set)) //        PUT    /dead-letters/auto-redrive
+        .routes(routes!(redrives::begin)) //          POST   /dead-letters/redrive
         .routes(routes!(redrives::pause)) //          POST   /dead-letters/redrives/{redriveId}/pause
         .routes(routes!(redrives::resume)) //         POST   /dead-letters/redrives/{redriveId}/resume
         .routes(routes!(redrives::cancel)) //         POST   /dead-letters/redrives/{redriveId}/cancel
-        .routes(routes!(events::list)) //             GET    /events
+        .routes(routes!(keys::list, keys::create)) // GET, POST /keys
+        .routes(routes!(keys::revoke)) //             DELETE /keys/{keyId}
+        .routes(routes!(keys::rotate)); //             POST   /keys/{keyId}/rotate
+    (Access::Tenants(Scope::Manage), routes)
+}
+
+/// Endpoints, and what is delivered to them. Below `/tenants/{tenantId}`.
+fn for_callbacks() -> Group {
+    let routes = OpenApiRouter::new()
         .routes(routes!(endpoints::list, endpoints::create)) // GET, POST /endpoints
         .routes(routes!(endpoints::read, endpoints::change, endpoints::remove)) // GET, PATCH, DELETE /endpoints/{endpointId}
         .routes(routes!(endpoints::rotate)) //        POST   /endpoints/{endpointId}/secret
@@ -111,23 +138,36 @@ fn documented(version: &str, with_health: bool) -> OpenApiRouter<HttpState> {
         .routes(routes!(endpoints::replays::begin, endpoints::replays::list)) // POST, GET /endpoints/{endpointId}/replays
         .routes(routes!(endpoints::testing::test)) //          POST /endpoints/{endpointId}/test
         .routes(routes!(endpoints::replays::one)) //           GET  /endpoints/{endpointId}/replays/{replayId}
-        .routes(routes!(endpoints::replays::cancel)) //        POST /endpoints/{endpointId}/replays/{replayId}/cancel
-        .routes(routes!(feed::list)) //               GET    /feed
-        .routes(routes!(feed::follow)); //            GET    /feed/stream
+        .routes(routes!(endpoints::replays::cancel)); //        POST /endpoints/{endpointId}/replays/{replayId}/cancel
+    (Access::Tenants(Scope::Callbacks), routes)
+}
 
+/// What connects numbers. Below `/tenants/{tenantId}`.
+fn for_onboarding() -> Group {
+    let routes = OpenApiRouter::new().routes(routes!(tenants::replace_token)); //   PUT    /access-token
+    (Access::Tenants(Scope::Onboarding), routes)
+}
+
+fn documented(version: &str, with_health: bool) -> OpenApiRouter<HttpState> {
     let mut for_anybody = OpenApiRouter::new().routes(routes!(webhook::verify, webhook::receive)); // GET, POST /whatsapp/webhook
     if with_health {
         for_anybody = for_anybody
             .routes(routes!(health::healthz)) //      GET    /healthz
             .routes(routes!(health::readyz)); //      GET    /readyz
     }
-
-    document::require_admin(for_admin.get_openapi_mut());
-    document::require_tenant(for_tenant.get_openapi_mut());
-    let mut all = OpenApiRouter::with_openapi(document::head(version))
-        .merge(for_tenant)
-        .merge(for_admin)
-        .merge(for_anybody);
+    let mut all = OpenApiRouter::with_openapi(document::head(version));
+    for (access, mut routes) in [
+        to_send(),
+        to_read(),
+        to_manage(),
+        for_callbacks(),
+        for_onboarding(),
+        for_admin(),
+    ] {
+        document::require(routes.get_openapi_mut(), access);
+        all = all.merge(routes.route_layer(Extension(access)));
+    }
+    all = all.merge(for_anybody);
     document::describe_paths(all.get_openapi_mut());
     all
 }

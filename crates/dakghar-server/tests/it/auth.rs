@@ -1,9 +1,12 @@
 //! Who may call what: every documented operation with every kind of key.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{Method, Request};
 use dakghar_core::domain::Secret;
+use dakghar_testkit::clock::START;
 use serde_json::{Value, json};
 
 use crate::contract::{Access, Operation, operations};
@@ -45,10 +48,10 @@ fn expected(access: Access) -> [&'static str; 6] {
     }
 }
 
-/// The access that each operation is meant to have. A new operation must be added here.
-fn intended(operation: &Operation) -> Access {
+/// The access that each operation is meant to have, and the scope of a tenant's key. A new operation must be added here.
+fn intended(operation: &Operation) -> (Access, Option<&'static str>) {
     let name = operation.value["operationId"].as_str().expect("a name");
-    match name {
+    let scope = match name {
         "registerTenant"
         | "changeTenant"
         | "listTenants"
@@ -70,36 +73,29 @@ fn intended(operation: &Operation) -> Access {
         | "removeApp"
         | "getHold"
         | "beginHold"
-        | "releaseHold" => Access::Admin,
-        "sendMessage"
-        | "getTenant"
-        | "replaceAccessToken"
-        | "pauseTenant"
-        | "resumeTenant"
+        | "releaseHold" => return (Access::Admin, None),
+        "verifyWebhook" | "receiveWebhook" | "getHealth" | "getReadiness" => return (Access::Anybody, None),
+        "sendMessage" | "cancelMessage" => "send",
+        "getTenant"
         | "listPhoneNumbers"
-        | "changePhoneNumber"
-        | "pausePhoneNumber"
-        | "resumePhoneNumber"
         | "listMessages"
         | "getMessage"
-        | "cancelMessage"
-        | "redriveMessage"
         | "listConversations"
         | "getConversation"
         | "listConversationMessages"
         | "listPeople"
         | "getPerson"
         | "listDeadLetters"
-        | "redriveDeadLetters"
         | "listRedrives"
-        | "getAutoRedrive"
-        | "setAutoRedrive"
         | "getRedrive"
-        | "pauseRedrive"
-        | "resumeRedrive"
-        | "cancelRedrive"
+        | "getAutoRedrive"
         | "listEvents"
-        | "listEndpoints"
+        | "readFeed"
+        | "followFeed" => "read",
+        "pauseTenant" | "resumeTenant" | "changePhoneNumber" | "pausePhoneNumber" | "resumePhoneNumber"
+        | "redriveMessage" | "redriveDeadLetters" | "setAutoRedrive" | "pauseRedrive" | "resumeRedrive"
+        | "cancelRedrive" | "listKeys" | "createKey" | "rotateKey" | "revokeKey" => "manage",
+        "listEndpoints"
         | "createEndpoint"
         | "getEndpoint"
         | "changeEndpoint"
@@ -113,12 +109,11 @@ fn intended(operation: &Operation) -> Access {
         | "replayEvents"
         | "listReplays"
         | "getReplay"
-        | "cancelReplay"
-        | "readFeed"
-        | "followFeed" => Access::Tenant,
-        "verifyWebhook" | "receiveWebhook" | "getHealth" | "getReadiness" => Access::Anybody,
+        | "cancelReplay" => "callbacks",
+        "replaceAccessToken" => "onboarding",
         new => panic!("{new} needs a case here"),
-    }
+    };
+    (Access::Tenant, Some(scope))
 }
 
 /// A request for the operation that is let in and then changes nothing.
@@ -129,6 +124,7 @@ fn probe(operation: &Operation, tenant_id: &str) -> Request<Body> {
         .replace("{phoneNumberId}", "999")
         .replace("{messageId}", "msg_x")
         .replace("{endpointId}", "end_x")
+        .replace("{keyId}", "key_x")
         .replace("{replayId}", "rpl_x")
         .replace("{redriveId}", "rdr_x")
         .replace("{conversationId}", "cnv_x")
@@ -149,7 +145,14 @@ fn probe(operation: &Operation, tenant_id: &str) -> Request<Body> {
 async fn ask(service: &Service, operation: &Operation, tenant_id: &str, key: Option<&str>) -> String {
     let answer = service.call(with_key(probe(operation, tenant_id), key)).await;
     match answer.json["code"].as_str() {
-        Some(code @ ("unauthenticated" | "forbidden" | "tenant_not_found")) => code.to_owned(),
+        Some(
+            code @ ("unauthenticated"
+            | "forbidden"
+            | "tenant_not_found"
+            | "key_expired"
+            | "missing_scope"
+            | "address_not_allowed"),
+        ) => code.to_owned(),
         _ => LET_IN.to_owned(),
     }
 }
@@ -182,12 +185,18 @@ async fn in_production_every_operation_lets_in_whom_it_should() {
         Some(ADMIN_KEY),
     ];
     for operation in operations() {
-        let access = intended(&operation);
+        let (access, scope) = intended(&operation);
         resume(&service, &tenant, Some(ADMIN_KEY)).await;
         assert_eq!(
             operation.access(),
             access,
             "{} is documented for others",
+            operation.path
+        );
+        assert_eq!(
+            operation.scope(),
+            scope,
+            "{} is documented with another scope",
             operation.path
         );
         for ((key, name), expected) in keys.iter().zip(KEYS).zip(expected(access)) {
@@ -201,13 +210,81 @@ async fn in_production_every_operation_lets_in_whom_it_should() {
     }
 }
 
+/// Makes a key of the tenant as the operator.
+async fn make_key(service: &Service, tenant: &TestTenant, body: &Value) -> String {
+    let path = format!("/tenants/{}/keys", tenant.id);
+    let made = with_key(request(Method::POST, &path, Some(body)), Some(ADMIN_KEY));
+    let made = service.call(made).await;
+    assert_eq!(made.status.as_u16(), 201, "{}", made.text);
+    made.json["key"].as_str().expect("a key").to_owned()
+}
+
+#[tokio::test]
+async fn every_operation_lets_in_keys_with_its_scope_only_and_none_that_is_over() {
+    const SCOPES: [&str; 5] = ["send", "read", "manage", "callbacks", "onboarding"];
+    let mut service = Service::start(Setup::production());
+    service.key = Some(ADMIN_KEY.into());
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    service.key = None;
+    let mut keys = Vec::new();
+    for scope in SCOPES {
+        let others: Vec<_> = SCOPES.into_iter().filter(|other| *other != scope).collect();
+        let only = make_key(&service, &tenant, &json!({"name": scope, "scopes": [scope]})).await;
+        let without = make_key(&service, &tenant, &json!({"name": scope, "scopes": others})).await;
+        keys.push((scope, only, without));
+    }
+    let all = json!(SCOPES);
+    let elsewhere = json!({"name": "office", "scopes": all, "addresses": ["203.0.113.0/24"]});
+    let elsewhere = make_key(&service, &tenant, &elsewhere).await;
+    let soon = START + Duration::from_secs(60);
+    let expired = json!({"name": "short", "scopes": all, "expiresAt": soon.to_string()});
+    let expired = make_key(&service, &tenant, &expired).await;
+    let revoked = make_key(&service, &tenant, &json!({"name": "revoked", "scopes": all})).await;
+    let listed = service.call(with_key(
+        request(Method::GET, &format!("/tenants/{}/keys", tenant.id), None),
+        Some(ADMIN_KEY),
+    ));
+    let listed = listed.await.json["data"].as_array().expect("a list").clone();
+    let last = listed.last().and_then(|key| key["keyId"].as_str()).expect("an id");
+    let revoke = request(Method::DELETE, &format!("/tenants/{}/keys/{last}", tenant.id), None);
+    assert_eq!(
+        service.call(with_key(revoke, Some(ADMIN_KEY))).await.status.as_u16(),
+        204
+    );
+    service.clock.advance(Duration::from_secs(60));
+
+    for operation in operations() {
+        let (access, scope) = intended(&operation);
+        let told = |of_tenant| match access {
+            Access::Anybody => LET_IN,
+            Access::Admin => "forbidden",
+            Access::Tenant => of_tenant,
+        };
+        let by_scope = |has: bool| told(if has { LET_IN } else { "missing_scope" });
+        let mut cases = vec![
+            (&elsewhere, told("address_not_allowed")),
+            (&expired, told("key_expired")),
+            (&revoked, told("tenant_not_found")),
+        ];
+        for (name, only, without) in &keys {
+            cases.push((only, by_scope(scope == Some(*name))));
+            cases.push((without, by_scope(scope != Some(*name))));
+        }
+        for (case, (key, expected)) in cases.into_iter().enumerate() {
+            resume(&service, &tenant, Some(ADMIN_KEY)).await;
+            let told = ask(&service, &operation, &tenant.id, Some(key)).await;
+            assert_eq!(told, expected, "{} {}, case {case}", operation.method, operation.path);
+        }
+    }
+}
+
 #[tokio::test]
 async fn in_development_no_key_is_needed_but_a_key_is_held_to_what_it_is() {
     let service = Service::open();
     let tenant = service.register("Tenant A", "111111111111111").await;
     let other = service.register("Tenant B", "222222222222222").await;
     for operation in operations() {
-        let access = intended(&operation);
+        let (access, _) = intended(&operation);
         resume(&service, &tenant, None).await;
         let [_, wrong, unknown, own, foreign, _] = expected(access);
         let cases = [

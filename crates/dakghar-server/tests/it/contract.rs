@@ -41,6 +41,15 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// The scope that a tenant's key needs for it, if one may call it at all.
+    pub(crate) fn scope(&self) -> Option<&'static str> {
+        let scopes = self.value.get("x-scopes")?.as_array().expect("a list");
+        assert_eq!(scopes.len(), 1, "{}", self.path);
+        scopes[0].as_str()
+    }
+}
+
 /// Who may call an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {

@@ -107,6 +107,7 @@ fn filled(path: &str, tenant: &crate::harness::TestTenant) -> String {
         .replace("{endpointId}", "end_00000000000000000000000000")
         .replace("{messageId}", "msg_00000000000000000000000000")
         .replace("{conversationId}", "cnv_00000000000000000000000000")
+        .replace("{keyId}", "key_00000000000000000000000000")
         .replace("{personId}", "per_00000000000000000000000000")
 }
 
@@ -174,8 +175,13 @@ async fn documented_examples_are_accepted() {
             let answer = service
                 .call(request(operation.method.clone(), &path, Some(example)))
                 .await;
-            let is_of_nothing = ["message_not_found", "app_not_found", "endpoint_not_found"]
-                .contains(&answer.json["code"].as_str().unwrap_or("-"));
+            let is_of_nothing = [
+                "message_not_found",
+                "app_not_found",
+                "endpoint_not_found",
+                "key_not_found",
+            ]
+            .contains(&answer.json["code"].as_str().unwrap_or("-"));
             let is_fine = answer.status.is_success() || is_of_nothing;
             assert!(is_fine, "{path} {example}: {}", answer.text);
         }

@@ -15,6 +15,7 @@ struct Foreign {
     person_id: String,
     redrive_id: String,
     endpoint_id: String,
+    key_id: String,
     replay_id: String,
 }
 
@@ -43,12 +44,14 @@ async fn every_tenant_operation_hides_what_belongs_to_another() {
     let endpoint_id = endpoint.json["endpointId"].as_str().expect("an id").to_owned();
     let replays = format!("/tenants/{}/endpoints/{endpoint_id}/replays", theirs.id);
     let replay = service.post(&replays, &json!({"from": "1"})).await;
+    let keys = service.get(&format!("/tenants/{}/keys", theirs.id)).await;
     let foreign = Foreign {
         tenant_id: theirs.id.clone(),
         phone_number_id: theirs.phone_number_id.clone(),
         message_id,
         replay_id: replay.json["id"].as_str().expect("an id").to_owned(),
         endpoint_id,
+        key_id: keys.json["data"][0]["keyId"].as_str().expect("an id").to_owned(),
         redrive_id: redrive.json["id"].as_str().expect("an id").to_owned(),
         conversation_id: conversations.json["data"][0]["id"].as_str().expect("an id").to_owned(),
         person_id: conversations.json["data"][0]["personId"]
@@ -71,6 +74,7 @@ async fn every_tenant_operation_hides_what_belongs_to_another() {
                 .replace("{phoneNumberId}", &foreign.phone_number_id)
                 .replace("{messageId}", &foreign.message_id)
                 .replace("{endpointId}", &foreign.endpoint_id)
+                .replace("{keyId}", &foreign.key_id)
                 .replace("{replayId}", &foreign.replay_id)
                 .replace("{redriveId}", &foreign.redrive_id)
                 .replace("{conversationId}", &foreign.conversation_id)
@@ -89,6 +93,7 @@ async fn every_tenant_operation_hides_what_belongs_to_another() {
                 &foreign.message_id,
                 &foreign.redrive_id,
                 &foreign.endpoint_id,
+                &foreign.key_id,
                 &foreign.replay_id,
                 "their-canary",
                 "Tenant B",
@@ -156,6 +161,7 @@ async fn snapshot(service: &Service, foreign: &Foreign) -> Vec<Value> {
         "/dead-letters/redrives",
         "/phone-numbers",
         "/endpoints",
+        "/keys",
     ] {
         let path = format!("/tenants/{}{path}", foreign.tenant_id);
         seen.push(service.call(request(Method::GET, &path, None)).await.json);

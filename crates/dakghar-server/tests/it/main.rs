@@ -24,6 +24,7 @@ mod framing;
 mod harness;
 mod http2;
 mod isolation;
+mod keys;
 mod limits;
 mod lists;
 mod live;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::page::{Listed, PageLimit};
-use dakghar_core::domain::{PhoneNumberId, Tenant, TenantId, WabaId, WebhookEvent};
+use dakghar_core::domain::{KeyUse, PhoneNumberId, Tenant, TenantId, WabaId, WebhookEvent};
 use dakghar_core::ports::{StoreError, TenantSaved, TenantStore};
 
 use super::{MemoryStore, State, page_of};
@@ -52,6 +52,19 @@ impl TenantStore for MemoryStore {
                 state.record_events(told);
             }
             saved
+        })
+    }
+
+    async fn note_key_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
+        self.with(|state| {
+            for key_use in uses {
+                let Some(tenant) = state.tenants.get_mut(&key_use.tenant_id) else {
+                    continue;
+                };
+                for key in tenant.keys.iter_mut().filter(|key| key.id == key_use.key_id) {
+                    key.last_used_at = key.last_used_at.max(Some(key_use.at));
+                }
+            }
         })
     }
 

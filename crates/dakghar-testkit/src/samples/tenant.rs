@@ -1,9 +1,12 @@
 //! Tenants and their numbers.
 
+use dakghar_core::domain::api_key::parse_network;
 use dakghar_core::domain::auto_redrive::{AutoRedrive, AutoRedriving, Cause, CauseEnd};
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::tenant::MESSAGES_PER_SECOND_DEFAULT;
-use dakghar_core::domain::{Hold, HoldReason, PhoneNumber, PhoneNumberId, Tenant, TenantLimit, TenantLimits};
+use dakghar_core::domain::{
+    ApiKey, Hold, HoldReason, KeySecret, PhoneNumber, PhoneNumberId, Scope, Scopes, Tenant, TenantLimit, TenantLimits,
+};
 use dakghar_core::ports::IdGenerator;
 
 use super::{IDS, at, phone, waba};
@@ -16,11 +19,12 @@ pub fn tenant() -> Tenant {
 
 /// A tenant with these numbers.
 pub fn tenant_with_numbers(phone_numbers: Vec<PhoneNumber>) -> Tenant {
+    let id = IDS.tenant_id();
     Tenant {
-        id: IDS.tenant_id(),
+        id,
         name: "Dhaka Books".into(),
         callback_url: None,
-        api_key_hash: IDS.secret_bytes().to_vec(),
+        keys: vec![ApiKey::of_earlier_release(&id, IDS.secret_bytes().to_vec(), at(0))],
         wrapped_data_key: IDS.secret_bytes().to_vec(),
         hold: None,
         unknown_outcome: UnknownOutcome::Auto,
@@ -58,7 +62,7 @@ pub fn tenant_full() -> Tenant {
         id: IDS.tenant_id(),
         name: "ঢাকা \"বই\" \u{1F4DA}".into(),
         callback_url: Some("https://example.com/hook?a=1&b=%20#x".into()),
-        api_key_hash: (0..32).collect(),
+        keys: vec![key_full(), api_key("second")],
         wrapped_data_key: (0..=255).collect(),
         hold: Some(Hold {
             reason: HoldReason::Paused,
@@ -89,6 +93,39 @@ pub fn tenant_full() -> Tenant {
         removed_at: Some(at(3)),
         version: 0,
     }
+}
+
+/// A key with one secret and nothing else.
+pub fn api_key(name: &str) -> ApiKey {
+    let secret = KeySecret {
+        hash: IDS.secret_bytes().to_vec(),
+        prefix: Some("dk_AbCd".into()),
+        valid_until: None,
+    };
+    ApiKey {
+        name: name.into(),
+        scopes: Scope::Send.into(),
+        ..ApiKey::first(IDS.api_key_id(), secret, at(3))
+    }
+}
+
+/// A key with every field set, to something else than its default.
+pub fn key_full() -> ApiKey {
+    let replaced = KeySecret {
+        hash: (0..32).collect(),
+        prefix: None,
+        valid_until: Some(at(99)),
+    };
+    let networks = ["10.0.0.0/8", "2001:db8::/32"];
+    let mut key = ApiKey {
+        scopes: Scopes::ALL,
+        networks: networks.iter().filter_map(|network| parse_network(network)).collect(),
+        expires_at: Some(at(77)),
+        last_used_at: Some(at(55)),
+        ..api_key("ঢাকা \"key\"")
+    };
+    key.secrets.push(replaced);
+    key
 }
 
 /// Every limit, each with another number.

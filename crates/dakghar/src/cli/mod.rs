@@ -9,6 +9,7 @@ mod feed;
 mod graph_sim;
 mod health;
 mod hold;
+mod key;
 mod migrate;
 mod output;
 mod restore;
@@ -64,6 +65,9 @@ enum Command {
     /// Make, list, show, change, pause, resume and delete the endpoints of tenants, and give them new secrets
     #[command(subcommand, after_long_help = endpoint::AFTER_HELP)]
     Endpoint(endpoint::Command),
+    /// Make, list, rotate and revoke the API keys of tenants
+    #[command(subcommand, after_long_help = key::AFTER_HELP)]
+    Key(key::Command),
     /// List messages that were given up, and send them again
     #[command(subcommand)]
     DeadLetter(dead_letter::Command),
@@ -127,6 +131,7 @@ pub fn run() -> ExitCode {
         Command::Restore(args) => with_config(async |config| restore::run(&config, &args)),
         Command::Tenant(command) => with_config(|config| tenant::run(config, command)),
         Command::App(command) => with_config(|config| app::run(config, command)),
+        Command::Key(command) => with_config(|config| key::run(config, command)),
         Command::Endpoint(command) => with_config(|config| endpoint::run(config, command)),
         Command::Feed(command) => with_environment(|environment| {
             let colour = output::Colour::of(environment.forbids_colour());

@@ -39,6 +39,7 @@ mod https;
 mod inbound;
 mod inputs;
 mod interop;
+mod keys;
 mod limits;
 mod listening;
 mod live;

@@ -1,9 +1,11 @@
 //! A tenant with its numbers as one document. Secrets are in it only sealed or hashed, as the domain hands them over.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use bson::oid::ObjectId;
 use bson::{Binary, DateTime, RawDocument, RawDocumentBuf};
+use dakghar_core::domain::api_key::{ApiKey, KeySecret};
 use dakghar_core::domain::auto_redrive::AutoRedriving;
 use dakghar_core::domain::hold::{Hold, HoldReason};
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
@@ -13,9 +15,12 @@ use dakghar_core::domain::tenant::{PhoneNumber, Tenant};
 use dakghar_core::ports::StoreError;
 use serde::{Deserialize, Serialize};
 
-use crate::stored::auto_redrive;
+use crate::stored::{api_keys, auto_redrive};
 
 use super::{SCHEMA_VERSION, Unreadable, binary, counter, date, from_raw, timestamp, to_raw};
+
+/// The version of a tenant with other keys than the one that it got from an earlier build.
+const VERSION_WITH_KEYS: i32 = SCHEMA_VERSION + 1;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,7 +31,14 @@ struct TenantFields<'a> {
     name: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     callback_url: Option<Cow<'a, str>>,
+    /// The hash of the only key, as earlier builds have it; empty where there are `keys`.
     api_key_hash: Binary,
+    /// JSON. A document with it has a version of its own, because an earlier build would lose keys with its next save.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keys: Option<String>,
+    /// The times of the last uses of keys; they change without a new version.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    key_uses: BTreeMap<String, DateTime>,
     wrapped_data_key: Binary,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hold: Option<HoldFields<'a>>,
@@ -94,13 +106,19 @@ struct HoldFields<'a> {
 
 /// A tenant as a document, under this version and written by this save.
 pub(in crate::mongo) fn encode(tenant: &Tenant, version: u64, save_id: ObjectId) -> Result<RawDocumentBuf, StoreError> {
+    let only_hash = only_hash(tenant);
     let limit = |limit| tenant.limits.of(limit).map(i64::from);
     to_raw(&TenantFields {
         id: tenant.id.to_string(),
-        schema_version: SCHEMA_VERSION,
+        schema_version: only_hash.map_or(VERSION_WITH_KEYS, |_| SCHEMA_VERSION),
         name: tenant.name.as_str().into(),
         callback_url: tenant.callback_url.as_deref().map(Cow::from),
-        api_key_hash: binary(&tenant.api_key_hash),
+        api_key_hash: binary(only_hash.map_or(&[], Vec::as_slice)),
+        keys: only_hash.is_none().then(|| api_keys::text_of(&tenant.keys)),
+        key_uses: api_keys::uses_of(&tenant.keys)
+            .into_iter()
+            .map(|(id, at)| (id, date(at)))
+            .collect(),
         wrapped_data_key: binary(&tenant.wrapped_data_key),
         hold: tenant.hold.as_ref().map(hold_fields),
         unknown_outcome: tenant.unknown_outcome.as_str().into(),
@@ -125,6 +143,34 @@ pub(in crate::mongo) fn encode(tenant: &Tenant, version: u64, save_id: ObjectId)
         version: counter(version),
         save_id,
     })
+}
+
+/// Returns the hash of the only key, if the tenant has but the one that an earlier build gave it.
+fn only_hash(tenant: &Tenant) -> Option<&Vec<u8>> {
+    let [only] = tenant.keys.as_slice() else { return None };
+    let [KeySecret { hash, .. }] = only.secrets.as_slice() else {
+        return None;
+    };
+    let earlier = ApiKey {
+        last_used_at: only.last_used_at,
+        ..ApiKey::of_earlier_release(&tenant.id, hash.clone(), tenant.created_at)
+    };
+    (*only == earlier).then_some(hash)
+}
+
+fn read_keys(fields: &TenantFields<'_>, id: &TenantId) -> Option<Vec<ApiKey>> {
+    let hash = &fields.api_key_hash.bytes;
+    let keys = match &fields.keys {
+        Some(text) => api_keys::parse(text)?,
+        None if hash.is_empty() => return None,
+        None => vec![ApiKey::of_earlier_release(
+            id,
+            hash.clone(),
+            timestamp(fields.created_at),
+        )],
+    };
+    let uses = fields.key_uses.iter().map(|(id, at)| (id.clone(), timestamp(*at)));
+    Some(api_keys::with_uses(keys, &uses.collect()))
 }
 
 fn number_fields(number: &PhoneNumber) -> PhoneNumberFields<'_> {
@@ -152,15 +198,16 @@ fn hold_fields(hold: &Hold) -> HoldFields<'static> {
 /// Reads a tenant.
 pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Tenant, Unreadable> {
     let fields: TenantFields<'_> = from_raw("tenant", raw)?;
-    if fields.schema_version > SCHEMA_VERSION {
+    if fields.schema_version > VERSION_WITH_KEYS {
         return Err(Unreadable::version("tenant", &fields.id, fields.schema_version));
     }
     let wrong = |field: &'static str| Unreadable::field("tenant", &fields.id, field);
+    let id = TenantId::parse(&fields.id).map_err(|_| wrong("_id"))?;
     Ok(Tenant {
-        id: TenantId::parse(&fields.id).map_err(|_| wrong("_id"))?,
+        id,
         name: fields.name.to_string(),
         callback_url: fields.callback_url.as_deref().map(str::to_owned),
-        api_key_hash: fields.api_key_hash.bytes.clone(),
+        keys: read_keys(&fields, &id).ok_or_else(|| wrong("keys"))?,
         wrapped_data_key: fields.wrapped_data_key.bytes.clone(),
         hold: read_hold(fields.hold.as_ref()).ok_or_else(|| wrong("hold"))?,
         unknown_outcome: UnknownOutcome::parse(&fields.unknown_outcome).ok_or_else(|| wrong("unknownOutcome"))?,
@@ -235,4 +282,48 @@ fn read_hold(fields: Option<&HoldFields<'_>>) -> Option<Option<Hold>> {
         since: timestamp(fields.since),
         probe_at: fields.probe_at.map(timestamp),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use bson::Document;
+    use dakghar_testkit::samples;
+
+    use super::*;
+
+    fn stored(tenant: &Tenant) -> Document {
+        let raw = encode(tenant, tenant.version, ObjectId::new()).expect("a document");
+        Document::try_from(raw).expect("a document")
+    }
+
+    #[test]
+    fn what_an_earlier_build_can_lose_nothing_of_is_stored_as_it_stores_it() {
+        let tenant = samples::tenant();
+        let document = stored(&tenant);
+        assert_eq!(document.get_i32("schemaVersion").ok(), Some(SCHEMA_VERSION));
+        assert!(!document.contains_key("keys") && !document.contains_key("keyUses"));
+        let hash = document.get_binary_generic("apiKeyHash").expect("a hash");
+        assert_eq!(*hash, tenant.keys[0].secrets[0].hash);
+        let raw = RawDocumentBuf::try_from(&document).expect("a document");
+        assert_eq!(decode(&raw), Ok(tenant));
+    }
+
+    #[test]
+    fn a_tenant_with_other_keys_is_not_read_by_an_earlier_build() {
+        let mut tenant = samples::tenant();
+        tenant.keys.push(samples::api_key("another"));
+        let of_one = |keys: Vec<ApiKey>| Tenant { keys, ..tenant.clone() };
+        let rotated = {
+            let mut key = tenant.keys[0].clone();
+            key.secrets[0].prefix = Some("dk_".into());
+            of_one(vec![key])
+        };
+        for tenant in [tenant.clone(), of_one(Vec::new()), rotated] {
+            let document = stored(&tenant);
+            assert_eq!(document.get_i32("schemaVersion").ok(), Some(VERSION_WITH_KEYS));
+            assert_eq!(document.get_binary_generic("apiKeyHash").ok(), Some(&Vec::new()));
+            let raw = RawDocumentBuf::try_from(&document).expect("a document");
+            assert_eq!(decode(&raw), Ok(tenant));
+        }
+    }
 }

@@ -1,67 +1,107 @@
-//! API keys of tenants. Nobody learns from an answer, or from the time it takes, whether a tenant exists.
+//! Checks API keys of tenants. Nobody learns from an answer, or from the time it takes, whether a tenant exists.
 
-use aws_lc_rs::constant_time;
+use std::net::IpAddr;
 
 use super::Tenants;
 use crate::app::failure::Failure;
+use crate::domain::api_key::{KeyRefusal, find_key};
 use crate::domain::tenant::SharedTenant;
-use crate::domain::{Tenant, TenantId};
+use crate::domain::{ApiKey, ApiKeyId, Scopes, Tenant, TenantId};
 use crate::ports::StoreError;
-
-/// What is compared with where there is no tenant: as long as the hash of a key, and that of none.
-const NO_HASH: [u8; 32] = [0; 32];
+use crate::vault::Vault;
 
 /// What was found out about a key.
 #[derive(Debug)]
 pub enum KeyVerdict {
-    /// It is the API key of this tenant.
-    Right(SharedTenant),
+    /// It is an API key of this tenant.
+    Right(KnownKey),
+    /// It is one, and may not be used now or from there.
+    Refused(KeyRefusal),
     /// It is not, or there is no such tenant.
     Wrong,
-    /// The tenant's record, and with it the hash of its key, cannot be read.
+    /// The tenant's record, and with it the hashes of its keys, cannot be read.
     Unreadable(StoreError),
 }
 
+/// A key that is right.
+#[derive(Clone, Debug)]
+pub struct KnownKey {
+    /// Whose key it is.
+    pub tenant: SharedTenant,
+    /// The key.
+    pub id: ApiKeyId,
+    /// What it may do.
+    pub scopes: Scopes,
+}
+
 /// The hashes of a key, one for each master key that is known.
-struct Hashes(Vec<u8>, Option<Vec<u8>>);
+pub(in crate::app) struct Hashes(Vec<u8>, Option<Vec<u8>>);
 
 impl Hashes {
-    /// True if the tenant keeps one of them. Takes the same time where there is no tenant.
-    fn are_of(&self, tenant: Option<&Tenant>) -> bool {
-        let kept = tenant.map_or(&NO_HASH[..], |tenant| &tenant.api_key_hash);
-        let is_kept = |hash: &Vec<u8>| constant_time::verify_slices_are_equal(hash, kept).is_ok();
-        (is_kept(&self.0) || self.1.as_ref().is_some_and(is_kept)) && tenant.is_some()
+    pub(in crate::app) fn of(key: &str, vault: &Vault) -> Self {
+        Self(vault.hash_api_key(key), vault.previous_hash_api_key(key))
+    }
+
+    pub(in crate::app) fn all(&self) -> Vec<&[u8]> {
+        let previous = self.1.as_deref();
+        [Some(&self.0[..]), previous].into_iter().flatten().collect()
     }
 }
 
 impl Tenants {
-    /// Checks whether `key` is the API key of the tenant with this id, also if it was made under the previous master
-    /// key.
+    /// Checks whether `key` is an API key of the tenant with this id, also if it was made under the previous master key, and
+    /// may be used from this address now. A key that is right is noted as used.
     ///
-    /// A wrong key costs two comparisons and one read of the store, whether the tenant is one that everybody uses, one
-    /// that cannot be read, or none. While the store cannot be reached every wrong key fails as the read does.
-    pub async fn check_api_key(&self, id: Option<&TenantId>, key: &str) -> Result<KeyVerdict, Failure> {
-        let vault = &self.ports.vault;
-        let hashes = Hashes(vault.hash_api_key(key), vault.previous_hash_api_key(key));
+    /// A wrong key costs its comparisons and one read of the store, whether the tenant is one that everybody uses, one that
+    /// cannot be read, or none. A right one is judged by what was read at most [`Settings::directory_ttl`] ago. So a key that
+    /// was revoked is refused after that at the latest, and while the store cannot be reached every key fails as the read
+    /// does.
+    ///
+    /// [`Settings::directory_ttl`]: crate::app::Settings::directory_ttl
+    pub async fn check_api_key(
+        &self,
+        id: Option<&TenantId>,
+        key: &str,
+        address: Option<IpAddr>,
+    ) -> Result<KeyVerdict, Failure> {
+        let hashes = Hashes::of(key, &self.ports.vault);
         let remembered = id.and_then(|id| self.directory.remembered(id));
-        let is_right = hashes.are_of(remembered.as_deref());
-        if let Some(tenant) = remembered.filter(|_| is_right) {
-            return Ok(KeyVerdict::Right(tenant));
+        if let Some(verdict) = remembered.and_then(|tenant| self.verdict(&tenant, &hashes, address)) {
+            return Ok(verdict);
         }
         // What can be no id names no tenant, as everybody sees.
         let Some(id) = id else {
             return Ok(KeyVerdict::Wrong);
         };
-        let (tenant, unreadable) = match self.directory.read(id).await {
-            Ok(tenant) => (tenant, None),
-            Err(error @ StoreError::Unreadable(_)) => (None, Some(error)),
+        Ok(match self.directory.read(id).await {
+            Ok(tenant) => {
+                let verdict = tenant.and_then(|tenant| self.verdict(&tenant, &hashes, address));
+                verdict.unwrap_or(KeyVerdict::Wrong)
+            }
+            Err(error @ StoreError::Unreadable(_)) => KeyVerdict::Unreadable(error),
             Err(error) => return Err(error.into()),
-        };
-        let is_right = hashes.are_of(tenant.as_deref());
-        Ok(match (tenant.filter(|_| is_right), unreadable) {
-            (Some(tenant), _) => KeyVerdict::Right(tenant),
-            (None, Some(error)) => KeyVerdict::Unreadable(error),
-            (None, None) => KeyVerdict::Wrong,
         })
     }
+
+    /// Judges a key that is right; `None` for one that is not.
+    fn verdict(&self, tenant: &SharedTenant, hashes: &Hashes, address: Option<IpAddr>) -> Option<KeyVerdict> {
+        let wall = self.ports.clock.wall();
+        let key = find_key(&tenant.keys, &hashes.all(), wall)?;
+        Some(match key.judge(address, wall) {
+            Ok(()) => {
+                self.key_uses.note(tenant, key);
+                KeyVerdict::Right(KnownKey {
+                    tenant: tenant.clone(),
+                    id: key.id,
+                    scopes: key.scopes,
+                })
+            }
+            Err(refusal) => KeyVerdict::Refused(refusal),
+        })
+    }
+}
+
+/// Returns the key of this id.
+pub(super) fn key_of<'a>(tenant: &'a mut Tenant, id: &ApiKeyId) -> Option<&'a mut ApiKey> {
+    tenant.keys.iter_mut().find(|key| key.id == *id)
 }

@@ -4,7 +4,9 @@ mod auto_redrive;
 pub(in crate::app) mod checks;
 pub(super) mod directory;
 mod holds;
-mod keys;
+mod key_changes;
+pub(super) mod key_uses;
+pub(in crate::app) mod keys;
 mod limits;
 mod new;
 mod numbers;
@@ -25,10 +27,12 @@ use crate::domain::tenant::SharedTenant;
 use crate::domain::{ErrorCode, PhoneNumberId, Problem, RedriveId, Tenant, TenantId, Timestamp, WebhookEvent};
 use crate::ports::{Ports, TenantSaved};
 use directory::Directory;
+use key_uses::KeyUses;
 
-pub use keys::KeyVerdict;
+pub use key_changes::missing_scope;
+pub use keys::{KeyVerdict, KnownKey};
 pub use new::{NewPhoneNumber, NewTenant};
-pub use register::{API_KEY_PREFIX, RegisteredTenant};
+pub use register::RegisteredTenant;
 pub use token::token_purpose;
 
 /// Manages tenants and their numbers.
@@ -37,6 +41,7 @@ pub struct Tenants {
     directory: Arc<Directory>,
     directory_ttl: Duration,
     callback_rules: Arc<CallbackRules>,
+    key_uses: KeyUses,
 }
 
 /// A tenant after a change.
@@ -48,12 +53,13 @@ pub(super) struct ChangedTenant {
 }
 
 impl Tenants {
-    pub(super) fn new(ports: Ports, directory: Arc<Directory>, settings: &Settings) -> Self {
+    pub(super) fn new(ports: Ports, directory: Arc<Directory>, key_uses: KeyUses, settings: &Settings) -> Self {
         Self {
             ports,
             directory,
             directory_ttl: settings.directory_ttl,
             callback_rules: settings.callback_rules.clone(),
+            key_uses,
         }
     }
 

@@ -1,20 +1,15 @@
 //! Registers a tenant with its first number.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::checks::{check, check_name, check_number, check_token, parse_phone_number_id, parse_waba_id};
 use super::new::{NewPhoneNumber, NewTenant};
 use super::token::token_purpose;
 use super::{Tenants, phone_number_taken};
 use crate::app::failure::Failure;
+use crate::app::new_keys::make_secret;
 use crate::domain::auto_redrive::AutoRedriving;
 use crate::domain::tenant::MESSAGES_PER_SECOND_DEFAULT;
-use crate::domain::{PhoneNumber, Secret, Tenant, TenantId, TenantLimits};
+use crate::domain::{ApiKey, PhoneNumber, Secret, Tenant, TenantId, TenantLimits};
 use crate::ports::{Ports, TenantSaved};
-
-/// Prefix of every API key, which lets scanners of leaked secrets find it.
-pub const API_KEY_PREFIX: &str = "dk_";
 
 /// A new tenant, and its API key. The key is shown only this once.
 #[derive(Clone, Debug)]
@@ -43,10 +38,7 @@ impl Tenants {
         ])?;
         let Ports { ids, vault, .. } = &self.ports;
         let id = ids.tenant_id();
-        let api_key = Secret::new(format!(
-            "{API_KEY_PREFIX}{}",
-            URL_SAFE_NO_PAD.encode(ids.secret_bytes())
-        ));
+        let (api_key, kept) = make_secret(&**ids, vault);
         let wrapped_data_key = vault.new_data_key(&id).await?;
         let number = self.seal_number(&id, &wrapped_data_key, &new.number, &token).await?;
         let now = self.now();
@@ -54,7 +46,7 @@ impl Tenants {
             id,
             name: new.name.trim().to_owned(),
             callback_url: url.transpose()?.map(|url| url.as_str().to_owned()),
-            api_key_hash: vault.hash_api_key(api_key.reveal()),
+            keys: vec![ApiKey::first(ids.api_key_id(), kept, now)],
             wrapped_data_key,
             hold: None,
             unknown_outcome: new.unknown_outcome.unwrap_or_default(),

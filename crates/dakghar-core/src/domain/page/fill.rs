@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use crate::domain::api_key::ApiKey;
 use crate::domain::conversation::Conversation;
 use crate::domain::ids::{ConversationId, EventId, MessageId, RedriveId, TenantId};
 use crate::domain::message::{DeadLetter, Message, StatusRecord};
@@ -140,7 +141,8 @@ impl Paged for Tenant {
         let numbers: usize = (self.phone_numbers.iter())
             .map(|number| RECORD_BYTES + number.sealed_token.len())
             .sum();
-        RECORD_BYTES + self.name.len() + self.callback_url.as_ref().map_or(0, String::len) + numbers
+        let keys: usize = self.keys.iter().map(ApiKey::bytes).sum();
+        RECORD_BYTES + keys + self.name.len() + self.callback_url.as_ref().map_or(0, String::len) + numbers
     }
 }
 

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
+use crate::domain::api_key::KeyUse;
 use crate::domain::ids::{PhoneNumberId, TenantId, WabaId};
 use crate::domain::page::{Listed, PageLimit};
 use crate::domain::tenant::Tenant;
@@ -51,6 +52,11 @@ pub trait TenantStore: Send + Sync {
 
     /// Returns the tenants that have a number of this account.
     async fn owners_of_waba(&self, waba_id: &WabaId) -> Result<Vec<TenantId>, StoreError>;
+
+    /// Notes uses of keys, each only if it is later than what is noted. The version of a tenant does not change; of a tenant
+    /// or a key that is not there nothing is noted. A save writes the uses that were read with its tenant, so one that is
+    /// noted at the same moment may be lost.
+    async fn note_key_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError>;
 
     /// Deletes the tenant itself, after its data was erased.
     async fn remove(&self, id: &TenantId) -> Result<(), StoreError>;

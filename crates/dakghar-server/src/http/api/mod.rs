@@ -8,6 +8,7 @@ pub(super) mod endpoints;
 pub(super) mod events;
 pub(super) mod feed;
 pub(super) mod hold;
+pub(super) mod keys;
 pub(super) mod messages;
 pub(super) mod people;
 pub(super) mod phone_numbers;

@@ -12,6 +12,7 @@ mod endpoint;
 mod error;
 mod event;
 mod feed;
+mod key;
 mod message;
 mod person;
 mod redrive;
@@ -39,6 +40,7 @@ pub(super) use endpoint::{
 pub(super) use event::EventView;
 pub(super) use feed::FeedView;
 pub use feed::feed_entry_json;
+pub(super) use key::{KeyView, ShownKeyView, scope_names};
 pub use message::message_json;
 pub(super) use message::{MessageView, priorities, statuses};
 pub(super) use person::PersonView;

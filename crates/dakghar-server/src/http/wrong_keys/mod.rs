@@ -219,7 +219,19 @@ impl KeyCheck<'_> {
         match verdict {
             Verdict::Tenants => self.remember(self.mark),
             Verdict::Operators => self.remember(self.operator_mark),
-            Verdict::Wrong => self.wrong_keys.wrong(self.addr, self.now),
+            Verdict::Wrong => {
+                self.forget();
+                self.wrong_keys.wrong(self.addr, self.now);
+            }
+        }
+    }
+
+    /// A key that was right once and is not any more was revoked. From now on it needs a free try, as any other.
+    fn forget(&self) {
+        for mark in [self.mark, self.operator_mark] {
+            if self.wrong_keys.right.contains_key(&mark) {
+                self.wrong_keys.right.invalidate(&mark);
+            }
         }
     }
 

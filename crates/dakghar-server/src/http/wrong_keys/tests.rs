@@ -88,6 +88,20 @@ fn a_key_that_was_right_is_let_through_and_a_new_one_gets_the_next_try() {
 }
 
 #[test]
+fn a_key_that_was_revoked_is_let_through_no_longer() {
+    let keys = WrongKeys::new(10, Arc::default());
+    let own = TenantId::parse("ten_00000000000000000000000001").expect("an id");
+    let begin = |key| keys.begin_now(Some(ip(ADDR)), key, Some(&own), at(0));
+    for key in ["revoked", "kept"] {
+        begin(key).expect("begun").settle(Verdict::Tenants);
+    }
+    begin("revoked").expect("begun").settle(Verdict::Wrong);
+    while wrong(&keys, ADDR, at(0)).is_ok() {}
+    assert!(begin("revoked").is_err());
+    assert!(begin("kept").is_ok());
+}
+
+#[test]
 fn the_operators_key_cannot_be_guessed_quickly_where_the_operator_is() {
     let keys = WrongKeys::new(10, Arc::default());
     let own = TenantId::parse("ten_00000000000000000000000001").expect("an id");

@@ -3,6 +3,7 @@
 
 mod finding;
 mod inserting;
+mod keys;
 mod saving;
 
 use dakghar_core::domain::{PhoneNumber, PhoneNumberId, Tenant, TenantId};
@@ -13,6 +14,7 @@ use crate::samples::{number, phone};
 
 pub use finding::*;
 pub use inserting::*;
+pub use keys::*;
 pub use saving::*;
 
 /// Runs the suite of `TenantStore`: `tenant_store_suite!(factory)`, where the factory gives `Stores`. See
@@ -42,6 +44,9 @@ macro_rules! tenant_store_suite {
             accounts_know_their_owners
             numbers_know_who_gave_them_up
             a_removed_tenant_is_gone
+            keys_are_added_replaced_and_revoked_with_their_tenant
+            the_latest_use_of_a_key_counts_and_makes_no_version
+            uses_of_what_is_not_there_are_noted_nowhere
         }
     };
 }

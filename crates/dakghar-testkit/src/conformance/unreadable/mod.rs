@@ -110,6 +110,7 @@ macro_rules! unreadable_suite {
             it_is_a_tenant_error_of_its_own
             the_list_of_tenants_leaves_it_out
             tenants_beside_it_are_saved
+            keys_beside_it_are_noted_as_used
             a_number_of_nobody_knows_whom_costs_no_other_number
             an_account_has_its_other_owners
             a_number_has_its_other_past_owners

@@ -2,7 +2,7 @@
 
 use dakghar_core::domain::message::{LetterClass, Status};
 use dakghar_core::domain::page::{Listed, PageLimit};
-use dakghar_core::domain::{ConversationTouch, Direction, PhoneNumber, Tenant, TenantId, WebhookEvent};
+use dakghar_core::domain::{ConversationTouch, Direction, KeyUse, PhoneNumber, Tenant, TenantId, WebhookEvent};
 use dakghar_core::ports::{Acceptance, Aged, AgedPortion, TenantSaved};
 
 use super::super::read_pages;
@@ -76,6 +76,24 @@ pub async fn tenants_beside_it_are_saved(port: Breakable) {
     assert_eq!(port.stores.tenants.insert(&greedy).await, Ok(taken));
     assert_eq!(port.stores.tenants.remove(&broken[0].id).await, Ok(()));
     assert_eq!(port.stores.tenants.find(&broken[0].id).await, Ok(None));
+}
+
+/// Covers `TenantStore::note_key_uses`.
+pub async fn keys_beside_it_are_noted_as_used(port: Breakable) {
+    let (whole, broken) = mixed_tenants(&port).await;
+    let used: Vec<&Tenant> = broken.iter().chain(&whole).collect();
+    let uses = used.iter().map(|tenant| KeyUse {
+        tenant_id: tenant.id,
+        key_id: tenant.keys[0].id,
+        at: at(5),
+    });
+    let uses: Vec<KeyUse> = uses.collect();
+    assert_eq!(port.stores.tenants.note_key_uses(&uses).await, Ok(()));
+    for tenant in whole {
+        let found = port.stores.tenants.find(&tenant.id).await;
+        let found = found.expect("the store answers").expect("it is there");
+        assert_eq!(found.keys[0].last_used_at, Some(at(5)));
+    }
 }
 
 /// Covers `TenantStore::owners_of_numbers`.

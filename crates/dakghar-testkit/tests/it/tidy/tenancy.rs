@@ -6,7 +6,7 @@ use super::tokens::tokens;
 use super::workspace::package;
 
 /// What holds the id of a tenant.
-const OF_A_TENANT: [&str; 12] = [
+const OF_A_TENANT: [&str; 13] = [
     "Chunk",
     "StatusRecord",
     "TenantId",
@@ -19,6 +19,7 @@ const OF_A_TENANT: [&str; 12] = [
     "WebhookEvent",
     "Redrive",
     "Endpoint",
+    "KeyUse",
 ];
 
 /// Methods that look at records of all tenants, and who may call them.

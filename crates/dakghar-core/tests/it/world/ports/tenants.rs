@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::page::{Listed, PageLimit};
-use dakghar_core::domain::{PhoneNumberId, Tenant, TenantId, WabaId, WebhookEvent};
+use dakghar_core::domain::{KeyUse, PhoneNumberId, Tenant, TenantId, WabaId, WebhookEvent};
 use dakghar_core::ports::{StoreError, TenantSaved, TenantStore};
 
 use super::{Near, Shared, at_once};
@@ -64,6 +64,12 @@ impl TenantStore for Near {
         let waba_id = waba_id.clone();
         let find = move |shared: &Shared| at_once(shared.store.owners_of_waba(&waba_id));
         self.once(Call::Owners, find).await
+    }
+
+    async fn note_key_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
+        let uses = uses.to_vec();
+        let note = move |shared: &Shared| at_once(TenantStore::note_key_uses(&*shared.store, &uses));
+        self.once(Call::SaveTenant, note).await
     }
 
     async fn remove(&self, id: &TenantId) -> Result<(), StoreError> {

@@ -1,0 +1,121 @@
+//! New API keys, as clients describe them, and their secrets.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ipnet::IpNet;
+
+use super::tenants::checks::check;
+use crate::domain::api_key::{
+    ApiKey, KEY_NAME_CHARS_MAX, KEY_OVERLAP_DEFAULT, KEY_OVERLAP_MAX, KeySecret, NETWORKS_MAX, parse_network,
+};
+use crate::domain::{ErrorCode, Problem, Scopes, Secret, Timestamp};
+use crate::ports::{IdGenerator, Ports};
+use crate::vault::Vault;
+
+/// Prefix of every API key of a tenant, which lets scanners of leaked secrets find it.
+pub const API_KEY_PREFIX: &str = "dk_";
+/// Random characters by which people recognise a key. The 35 others are more than anybody can guess.
+const SHOWN_CHARS: usize = 8;
+
+/// A new key, as a client describes it.
+#[derive(Clone, Debug, Default)]
+pub struct NewApiKey {
+    /// What people call it.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// Where it may be used from: anywhere if there is none.
+    pub addresses: Vec<String>,
+    /// The time from which it is not valid any more.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A key, and its secret, which is shown only this once.
+#[derive(Clone, Debug)]
+pub struct ShownKey {
+    /// The key.
+    pub key: ApiKey,
+    /// What its owner presents.
+    pub secret: Secret,
+}
+
+/// Makes a secret of a key. Returns it, and what is kept of it.
+pub(super) fn make_secret(ids: &dyn IdGenerator, vault: &Vault) -> (Secret, KeySecret) {
+    let random = URL_SAFE_NO_PAD.encode(ids.secret_bytes());
+    let secret = Secret::new(format!("{API_KEY_PREFIX}{random}"));
+    let shown = random.chars().take(SHOWN_CHARS);
+    let kept = KeySecret {
+        hash: vault.hash_api_key(secret.reveal()),
+        prefix: Some(API_KEY_PREFIX.chars().chain(shown).collect()),
+        valid_until: None,
+    };
+    (secret, kept)
+}
+
+/// Makes a key of what a client describes, or says everything that is wrong with it.
+pub(super) fn make_key(ports: &Ports, new: &NewApiKey) -> Result<ShownKey, Problem> {
+    let wall = ports.clock.wall();
+    let networks: Vec<Option<IpNet>> = new.addresses.iter().map(|text| parse_network(text)).collect();
+    check(&[
+        check_name(&new.name),
+        check_scopes(new.scopes),
+        check_addresses(&networks),
+        check_expiry(new.expires_at, wall),
+    ])?;
+    let (secret, kept) = make_secret(&*ports.ids, &ports.vault);
+    let key = ApiKey {
+        name: new.name.trim().to_owned(),
+        scopes: new.scopes,
+        networks: networks.into_iter().flatten().collect(),
+        expires_at: new.expires_at,
+        ..ApiKey::first(ports.ids.api_key_id(), kept, wall)
+    };
+    Ok(ShownKey { key, secret })
+}
+
+/// Reads how long the secret before a new one stays valid.
+pub(super) fn overlap_of(asked: Option<Duration>) -> Result<Duration, Problem> {
+    let overlap = asked.unwrap_or(KEY_OVERLAP_DEFAULT);
+    if overlap > KEY_OVERLAP_MAX {
+        let message = format!("must be 0 to {}", KEY_OVERLAP_MAX.as_secs());
+        return Err(Problem::field(ErrorCode::InvalidField, "/overlapSeconds", message));
+    }
+    Ok(overlap)
+}
+
+fn check_name(name: &str) -> Option<Problem> {
+    let chars = name.trim().chars().count();
+    (chars == 0 || chars > KEY_NAME_CHARS_MAX || name.chars().any(char::is_control)).then(|| {
+        let message = format!("must be 1 to {KEY_NAME_CHARS_MAX} printable characters");
+        Problem::field(ErrorCode::InvalidName, "/name", message)
+    })
+}
+
+fn check_scopes(scopes: Scopes) -> Option<Problem> {
+    let message = "must name at least one scope";
+    scopes
+        .is_empty()
+        .then(|| Problem::field(ErrorCode::InvalidField, "/scopes", message))
+}
+
+fn check_addresses(networks: &[Option<IpNet>]) -> Option<Problem> {
+    if networks.len() > NETWORKS_MAX {
+        let message = format!("must be {NETWORKS_MAX} at most");
+        return Some(Problem::field(ErrorCode::InvalidField, "/addresses", message));
+    }
+    let wrong = networks.iter().position(Option::is_none)?;
+    let message =
+        "must be an address, or a range such as 203.0.113.0/24 or 2001:db8::/32 with no bits behind its prefix";
+    Some(Problem::field(
+        ErrorCode::InvalidField,
+        format!("/addresses/{wrong}"),
+        message,
+    ))
+}
+
+fn check_expiry(expires_at: Option<Timestamp>, wall: Timestamp) -> Option<Problem> {
+    let is_past = expires_at.is_some_and(|at| at <= wall);
+    is_past.then(|| Problem::field(ErrorCode::InvalidField, "/expiresAt", "must be in the future"))
+}
