@@ -5,10 +5,10 @@ use std::time::Duration;
 use dakghar_core::domain::auto_redrive::{AutoRedrive, Cause};
 use dakghar_core::domain::message::{DeadReason, TimelineEvent, UnknownOutcome};
 use dakghar_core::domain::redrive::REDRIVE_LEASE;
-use dakghar_core::domain::{MessageKey, Status, Tenant};
+use dakghar_core::domain::{Actor, MessageKey, Status, Tenant};
 
 use crate::steps::{MINUTE, SECOND, in_each_kind, in_world};
-use crate::world::meta::Answer;
+use crate::world::meta::{ACCOUNT_RESTRICTED, Answer};
 use crate::world::process::Process;
 use crate::world::wire::{Call, Fate};
 use crate::world::{Kind, World};
@@ -211,6 +211,50 @@ fn crash_between_the_end_of_a_cause_its_redrive_and_the_note_that_goes() {
         dies_while_it_follows(Call::Redrive, fate);
         dies_while_it_follows(Call::Save, fate);
         dies_while_it_follows(Call::SaveTenant, fate);
+    }
+}
+
+/// The causes of which it is noted that they have ended, as the next process finds them.
+fn noted(world: &World, tenant: &Tenant) -> Vec<Cause> {
+    let next = world.strict_process();
+    let ended = world.stored_tenant(&next, tenant).auto.ended;
+    ended.into_iter().map(|end| end.cause).collect()
+}
+
+/// They are one save, so there is nothing between them.
+#[test]
+fn crash_between_a_new_token_and_the_note_that_its_cause_has_ended() {
+    for (fate, expected) in [(Fate::CrashesBefore, vec![]), (Fate::CrashesAfter, vec![Cause::Token])] {
+        in_each_kind(|world: &World| {
+            let (process, tenant) = world.wanting(&[Cause::Token], 1);
+            world.wire.script(Call::SaveTenant, fate);
+            let id = tenant.id;
+            world.dies_of(&process, |process| async move {
+                process.replace_token(&id, None, "token-2").await
+            });
+            assert_eq!(noted(world, &tenant), expected);
+        });
+    }
+}
+
+#[test]
+fn crash_between_the_end_of_a_hold_and_the_note_that_its_cause_has_ended() {
+    for (fate, expected) in [
+        (Fate::CrashesBefore, vec![]),
+        (Fate::CrashesAfter, vec![Cause::Account]),
+    ] {
+        in_each_kind(|world: &World| {
+            let (process, tenant) = world.wanting(&[Cause::Account], 1);
+            world.accept(&process, &tenant.id, "held");
+            world.send_and(&process, Answer::Refuses(ACCOUNT_RESTRICTED));
+            assert_eq!(world.stored_tenant(&process, &tenant).auto.ended, []);
+            world.wire.script(Call::SaveTenant, fate);
+            let id = tenant.id;
+            world.dies_of(&process, |process| async move {
+                process.resume(&id, None, Actor::Operator).await
+            });
+            assert_eq!(noted(world, &tenant), expected);
+        });
     }
 }
 
