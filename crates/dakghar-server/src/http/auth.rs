@@ -190,7 +190,7 @@ impl FromRequestParts<HttpState> for TenantScope {
         let needed = Access::scope_of(&parts.extensions)?;
         #[expect(clippy::disallowed_methods, reason = "how long this refusal takes")]
         let began = Instant::now();
-        let address = ClientAddr::of(&parts.extensions);
+        let address = ClientAddr::exact(&parts.extensions);
         match tenants.check_api_key(id.as_ref(), key, address).await? {
             KeyVerdict::Right(KnownKey { tenant, scopes, .. }) => {
                 settle(check, Verdict::Tenants);

@@ -14,8 +14,14 @@ const IPV6_CLIENT_BITS: u32 = 64;
 pub(super) struct ClientAddr(pub(super) IpAddr);
 
 impl ClientAddr {
-    /// Returns the address of the request with these extensions; `None` if it came over no connection.
+    /// Returns the address by which the client of the request with these extensions is counted; `None` if it came over no
+    /// connection.
     pub(super) fn of(extensions: &Extensions) -> Option<IpAddr> {
+        Self::exact(extensions).map(counted)
+    }
+
+    /// Returns the client's whole address, which ranges are compared with.
+    pub(super) fn exact(extensions: &Extensions) -> Option<IpAddr> {
         extensions.get::<Self>().map(|Self(addr)| *addr)
     }
 }

@@ -160,7 +160,7 @@ async fn a_key_with_ranges_is_judged_by_the_address_that_a_trusted_proxy_names()
     let mut service = Service::start(setup.clone());
     service.key = Some(ADMIN_KEY.into());
     let tenant = service.register("Tenant A", "111111111111111").await;
-    let addresses = json!(["203.0.113.0/24", "2001:db8:7::/48"]);
+    let addresses = json!(["203.0.113.0/24", "2001:db8:7::/48", "2001:db8:9::9"]);
     let key = json!({"name": "office", "scopes": ["read"], "addresses": addresses});
     let (_, key) = make(&service, &tenant, key).await;
     let local = json!({"name": "proxy", "scopes": ["read"], "addresses": ["127.0.0.1"]});
@@ -170,6 +170,8 @@ async fn a_key_with_ranges_is_judged_by_the_address_that_a_trusted_proxy_names()
         ("203.0.114.7", 403),
         ("2001:db8:7::9", 200),
         ("2001:db8:8::9", 403),
+        ("2001:db8:9::9", 200),
+        ("2001:db8:9::8", 403),
         ("203.0.113.7, 198.51.100.1", 403),
     ] {
         let told = from(&service.router, &setup.http, &tenant, client, &key).await;

@@ -57,15 +57,19 @@ impl Addresses {
         self.enter(peer, Limit::ConnectionsPerAddress).map(Peer::Client)
     }
 
-    fn enter(self: &Arc<Self>, addr: IpAddr, limit: Limit) -> Option<Place> {
-        let addr = counted(addr);
+    fn enter(self: &Arc<Self>, client: IpAddr, limit: Limit) -> Option<Place> {
+        let addr = counted(client);
         let mut counts = self.counts.lock();
         let count = counts.entry(addr).or_default();
         if count.places < self.max {
             count.places += 1;
             drop(counts);
             let addresses = Arc::clone(self);
-            return Some(Place { addr, addresses });
+            return Some(Place {
+                client,
+                addr,
+                addresses,
+            });
         }
         count.refused += 1;
         let refused = count.refused;
@@ -81,6 +85,9 @@ impl Addresses {
 
 /// A place that an address has taken; free again when this is dropped.
 pub(super) struct Place {
+    /// The whole address.
+    client: IpAddr,
+    /// The address that it is counted by.
     addr: IpAddr,
     addresses: Arc<Addresses>,
 }
@@ -114,7 +121,7 @@ impl Peer {
     /// dropped. Returns the answer instead when its client has too many.
     pub(super) fn admit(&self, request: &mut Request<Incoming>) -> Result<Option<Place>, Box<Response>> {
         let (addr, place) = match self {
-            Self::Client(place) => (place.addr, None),
+            Self::Client(place) => (place.client, None),
             Self::Proxy { addr, addresses } => match forwarded(request.headers(), &addresses.trusted) {
                 // The proxy itself, such as its health check.
                 None => (*addr, None),
@@ -123,7 +130,7 @@ impl Peer {
                         Webhook::of(request, &addresses.metrics).answered(Some(ErrorCode::Overloaded));
                         Box::new(refusal(request))
                     })?;
-                    (place.addr, Some(place))
+                    (client, Some(place))
                 }
             },
         };
