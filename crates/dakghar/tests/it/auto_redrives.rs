@@ -9,6 +9,7 @@ use crate::product::{Backend, Product, Setup, Tenant, on_both_backends, text};
 
 on_both_backends!(
     what_used_up_its_attempts_goes_out_by_itself_when_meta_is_well_again,
+    what_a_number_left_when_it_went_goes_out_by_itself_when_it_is_back,
     the_shell_shows_and_sets_what_is_sent_again_by_itself,
 );
 
@@ -71,6 +72,40 @@ async fn what_used_up_its_attempts_goes_out_by_itself_when_meta_is_well_again(ba
             "it does not want that"
         );
     }
+}
+
+async fn what_a_number_left_when_it_went_goes_out_by_itself_when_it_is_back(backend: Backend) {
+    let product = Product::start(backend).await;
+    let tenant = product.fast_tenant("111").await;
+    let numbers = format!("/tenants/{}/phone-numbers", tenant.id);
+    product.post(&numbers, json!({"phoneNumberId": "112"})).await;
+    let policy = json!({"causes": ["number_removed"], "perMinute": 6_000});
+    let path = format!("/tenants/{}/dead-letters", tenant.id);
+    let (status, _) = product.call("PUT", &format!("{path}/auto-redrive"), Some(policy)).await;
+    assert_eq!(status, 200);
+    // They wait for their slots.
+    let number = format!("{numbers}/111");
+    let (status, _) = product
+        .call("PATCH", &number, Some(json!({"messagesPerSecond": 1})))
+        .await;
+    assert_eq!(status, 200);
+    let mut ids = Vec::new();
+    for n in 0..6 {
+        ids.push(product.send(&tenant, &format!("+91911111{n:04}")).await);
+    }
+    assert_eq!(product.call("DELETE", &number, None).await.0, 204);
+    let last = ids.last().expect("some");
+    let dead = product.until_status(&tenant, last, "dead").await;
+    assert_eq!(dead["deadReason"], "number_removed", "{dead:#}");
+    product
+        .post(&numbers, json!({"phoneNumberId": "111", "messagesPerSecond": 1_000}))
+        .await;
+    for id in &ids {
+        product.until_status(&tenant, id, "delivered").await;
+        assert_eq!(taken(&product, id), 1, "{id}");
+    }
+    let redrives = product.until_count(&format!("{path}/redrives"), 1).await;
+    assert_eq!(text(&redrives[0]["cause"]), "number_removed");
 }
 
 async fn the_shell_shows_and_sets_what_is_sent_again_by_itself(backend: Backend) {
