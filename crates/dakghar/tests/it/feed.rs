@@ -230,7 +230,7 @@ async fn a_message_that_comes_again_with_another_content_is_told_and_kept(backen
 async fn a_hold_is_told_when_it_begins_and_when_it_ends(backend: Backend) {
     let product = Product::start(backend).await;
     let tenant = product.tenant("111", "EAAG-real").await;
-    for verb in ["pause", "resume"] {
+    for verb in ["pause", "pause", "resume"] {
         product.post(&format!("/tenants/{}/{verb}", tenant.id), json!({})).await;
     }
     let entries = feed(&product, &tenant, 0, 2).await;
@@ -241,4 +241,6 @@ async fn a_hold_is_told_when_it_begins_and_when_it_ends(backend: Backend) {
         assert_eq!(payload["phoneNumberId"], Value::Null);
         assert!(payload["since"].is_string(), "{entry:#}");
     }
+    let [held, released] = [0, 1].map(|place| &entries[place]["data"]["payload"]["since"]);
+    assert_eq!(held, released);
 }

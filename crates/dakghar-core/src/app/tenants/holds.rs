@@ -11,7 +11,8 @@ impl Tenants {
     /// Stops sending, for the tenant or one of its numbers. Accepting and receiving go on.
     ///
     /// A pause replaces a hold that Meta's refusals began, because that hold lets probes out. If its cause is still
-    /// there after the pause, the next refusals begin it again. The operator's pause stays when the tenant pauses.
+    /// there after the pause, the next refusals begin it again. The operator's pause stays when the tenant pauses, and a pause
+    /// stays as it is when whoever began it pauses again.
     pub async fn pause(&self, id: &TenantId, number: Option<&str>, by: Actor) -> Result<SharedTenant, Failure> {
         let pause = Hold {
             reason: by.pause(),
@@ -28,7 +29,7 @@ impl Tenants {
                     &mut number.hold
                 }
             };
-            if hold.is_none_or(|hold| by.may_end(hold)) {
+            if hold.is_none_or(|hold| by.may_end(hold) && hold.reason != pause.reason) {
                 *hold = Some(pause);
             }
             Ok(Step::Save)

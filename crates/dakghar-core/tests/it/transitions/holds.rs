@@ -5,7 +5,7 @@ use dakghar_core::domain::message::{EvidenceStatus, SendError, UnknownOutcome};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::webhook::WebhookPart;
 use dakghar_core::domain::{
-    EventReason, FeedEntry, HoldReason, MessageKey, PhoneNumberId, Status, Tenant, WebhookEvent,
+    Actor, EventReason, FeedEntry, HoldReason, MessageKey, PhoneNumberId, Status, Tenant, WebhookEvent,
 };
 use dakghar_core::ports::{EventStore, TenantStore as _};
 use serde_json::{Value, json};
@@ -104,6 +104,47 @@ fn a_hold_is_told_when_it_begins_when_its_reason_changes_and_when_it_ends() {
         expected.push(("sending.released".to_owned(), Value::Null, json!("paused")));
         expected.push(("sending.released".to_owned(), number, json!("account_restricted")));
         assert_eq!(told(world, &tenant), expected);
+    });
+}
+
+#[test]
+fn a_pause_that_is_asked_for_again_stays_as_it_began() {
+    in_each_kind(|world: &World| {
+        let (process, tenant, _) = world.queued(UnknownOutcome::Fail);
+        let number = tenant.phone_numbers[0].phone_number_id.clone();
+        let holds = || {
+            let stored = at_once(world.store.find_all(&[tenant.id])).pop();
+            let stored = stored.expect("an answer").expect("no outage").expect("it exists");
+            [stored.hold, stored.phone_numbers[0].hold].map(|hold| hold.expect("a hold"))
+        };
+        let pause = |by| {
+            for of in [None, Some(number.as_str().to_owned())] {
+                let (process, id) = (process.clone(), tenant.id);
+                let paused = world.step(async move { process.pause(&id, of.as_deref(), by).await });
+                paused.expect("paused");
+            }
+        };
+        pause(Actor::Tenant);
+        let first = holds();
+        world.run_for(MINUTE);
+        pause(Actor::Tenant);
+        assert_eq!(holds(), first);
+        let of_tenant = told(world, &tenant);
+        assert_eq!(of_tenant.len(), 2, "{of_tenant:?}");
+
+        world.run_for(MINUTE);
+        pause(Actor::Operator);
+        let taken_over = holds();
+        for (hold, before) in taken_over.iter().zip(first) {
+            assert_eq!(hold.reason, HoldReason::PausedByOperator);
+            assert!(hold.since > before.since);
+        }
+        assert_eq!(told(world, &tenant).len(), 4, "it is told of who holds it now");
+        world.run_for(MINUTE);
+        for by in [Actor::Operator, Actor::Tenant] {
+            pause(by);
+            assert_eq!((holds(), told(world, &tenant).len()), (taken_over, 4));
+        }
     });
 }
 
