@@ -21,7 +21,8 @@ use crate::stored::replay::ReplayFields;
 /// In the order in which [`endpoint`] reads them.
 pub(super) const COLUMNS: &str = "id, tenant_id, seat, url, format, kinds, phone_number_ids, delivery_order, \
     batch_max, per_second, concurrency, header_names, sealed_headers, secrets, sealed_verify_token, sealed_creation, state, \
-    disabled_reason, disabled_at, start, replays, created_at, updated_at, version";
+    disabled_reason, disabled_at, start, replays, created_at, updated_at, version, \
+    kept_under";
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     let marks = vec!["?"; COLUMNS.split(',').count()].join(", ");
@@ -31,7 +32,7 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
 static SAVE: LazyLock<String> = LazyLock::new(|| {
     let marks = vec!["?"; COLUMNS.split(',').count()].join(", ");
     format!(
-        "UPDATE endpoints SET ({COLUMNS}) = ({marks}) WHERE id = ?1 AND tenant_id = ?2 AND seat = ?3 AND version = ?25"
+        "UPDATE endpoints SET ({COLUMNS}) = ({marks}) WHERE id = ?1 AND tenant_id = ?2 AND seat = ?3 AND version = ?26"
     )
 });
 
@@ -157,6 +158,7 @@ struct EndpointRow {
     start: i64,
     times: [i64; 2],
     version: i64,
+    kept_under: String,
 }
 
 impl EndpointRow {
@@ -200,11 +202,12 @@ impl EndpointRow {
             start: endpoint.start.number().cast_signed(),
             times: [endpoint.created_at.as_millis(), endpoint.updated_at.as_millis()],
             version: version.cast_signed(),
+            kept_under: endpoint.kept_under.to_string(),
         }
     }
 
     /// In the order of [`COLUMNS`].
-    fn params(&self) -> [&dyn ToSql; 24] {
+    fn params(&self) -> [&dyn ToSql; 25] {
         let [format, order, state] = &self.names;
         let [kinds, phone_number_ids, header_names, secrets, replays] = &self.lists;
         let [seat, batch_max, per_second, concurrency] = &self.numbers;
@@ -233,6 +236,7 @@ impl EndpointRow {
             &self.times[0],
             &self.times[1],
             &self.version,
+            &self.kept_under,
         ]
     }
 }
@@ -270,9 +274,10 @@ pub(super) fn endpoint(row: &Row<'_>) -> Read<Endpoint> {
         })?,
     };
     // The fields of a struct expression are evaluated in the order in which they are written.
-    Ok(Endpoint {
+    let mut endpoint = Endpoint {
         id,
         tenant_id,
+        kept_under: id,
         seat,
         url,
         format,
@@ -293,7 +298,10 @@ pub(super) fn endpoint(row: &Row<'_>) -> Read<Endpoint> {
         created_at: cells.time()?,
         updated_at: cells.time()?,
         version: cells.count()?,
-    })
+    };
+    // Absent in one of an earlier release.
+    endpoint.kept_under = cells.maybe_parse(EndpointId::parse)?.unwrap_or(id);
+    Ok(endpoint)
 }
 
 fn state(cells: &mut Cells<'_>) -> Read<EndpointState> {

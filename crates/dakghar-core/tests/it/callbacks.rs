@@ -2,7 +2,9 @@
 
 mod full;
 mod lines;
+mod made_anew;
 mod owners;
+mod picky;
 mod replays;
 mod steps;
 mod told;
@@ -178,14 +180,14 @@ impl Story {
     }
 
     fn after(&self) -> u64 {
-        let progress = at_once(self.world.store.progress(&[self.endpoint.id])).pop();
+        let progress = at_once(self.world.store.progress(&[self.endpoint.kept_under])).pop();
         let progress = progress.expect("one answer").expect("no outage");
         progress.map_or(0, |progress| progress.after.number())
     }
 
     fn exceptions(&self, asked: ExceptionsAsked) -> Vec<CallbackException> {
         let store = &self.world.store;
-        let listed = at_once(store.exceptions(&self.endpoint.id, asked, Place::START, PageLimit::items(1_000)));
+        let listed = at_once(store.exceptions(&self.endpoint.kept_under, asked, Place::START, PageLimit::items(1_000)));
         listed.expect("no outage").items
     }
 

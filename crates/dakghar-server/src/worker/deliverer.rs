@@ -270,6 +270,11 @@ impl Deliverer {
             if changes.has_changed().unwrap_or(true) {
                 let endpoint = changes.borrow_and_update().clone();
                 match endpoint {
+                    Some(endpoint) if endpoint.kept_under != run.endpoint().kept_under => {
+                        // Another endpoint, made under the same id: it is begun as any that is new.
+                        changes.mark_changed();
+                        return Ok(());
+                    }
                     Some(endpoint) => run.change(endpoint).await?,
                     None => _ = ends_at.get_or_insert_with(|| self.callbacks.uptime() + LAST_CALLS_WAIT),
                 }

@@ -1,8 +1,11 @@
 //! The `callbackUrl` of a tenant is its first endpoint, and the two stay together whatever crashes in between.
 
 use axum::http::Method;
-use dakghar_core::domain::{Endpoint, Tenant, TenantId};
-use dakghar_core::ports::{EndpointInserted, EndpointStore as _, TenantStore as _, store::TenantSaved};
+use dakghar_core::domain::callback::{Advance, CallbackProgress};
+use dakghar_core::domain::{Endpoint, Place, Tenant, TenantId};
+use dakghar_core::ports::{
+    CallbackStore as _, EndpointInserted, EndpointStore as _, Saved, TenantStore as _, store::TenantSaved,
+};
 use dakghar_testkit::samples;
 use serde_json::{Value, json};
 
@@ -198,6 +201,35 @@ async fn a_crash_in_a_removal_is_healed_by_the_next_start_and_by_a_repetition() 
     leave(&service, &tenant, None).await;
     patch(&service, &format!("/tenants/{tenant}"), &json!({"callbackUrl": null})).await;
     assert_eq!(both(&service, &tenant).await, same(None));
+}
+
+#[tokio::test]
+async fn what_was_delivered_is_forgotten_with_the_url_and_the_next_one_begins_anew() {
+    let service = Service::open();
+    let (tenant, _) = registered(&service).await;
+    let (path, id) = (format!("/tenants/{tenant}"), Endpoint::id_of_callback_url(&tenant));
+    let progress = async || {
+        let shown = service.get(&format!("{path}/endpoints/{id}")).await;
+        shown.json["progress"].clone()
+    };
+    let begun = progress().await;
+    let found = service.store.find_endpoint(&tenant, &id).await;
+    let kept_under = found.expect("answers").expect("it is there").kept_under;
+    let advance = Advance {
+        progress: CallbackProgress {
+            version: 0,
+            ..samples::callback_progress_full(kept_under, tenant)
+        },
+        exceptions: vec![samples::callback_exception_full(kept_under, tenant, Place::new(7))],
+        over: Vec::new(),
+        attempts: None,
+    };
+    assert_eq!(service.store.advance(&[advance]).await, [Ok(Saved::Done)]);
+    assert_ne!(progress().await, begun);
+    patch(&service, &path, &json!({"callbackUrl": null})).await;
+    assert_eq!(service.store.progress(&[kept_under]).await, [Ok(None)]);
+    patch(&service, &path, &json!({"callbackUrl": URL})).await;
+    assert_eq!(progress().await, begun);
 }
 
 #[tokio::test]

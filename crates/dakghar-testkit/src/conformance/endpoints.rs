@@ -201,7 +201,7 @@ pub async fn under_a_key_one_is_made_of_many_and_after_its_removal_another_one(s
             sealed_creation: Some(vec![u8::try_from(seat).expect("a few"); 64]),
             ..endpoint_full(owner, seat)
         };
-        rival.under_an_id_of_before()
+        rival.under_an_id_of_before(endpoint(owner).id)
     });
     let rivals: Vec<Endpoint> = rivals.collect();
     let inserts = rivals.iter().map(|rival| store.insert_endpoint(rival));
@@ -223,7 +223,7 @@ pub async fn under_a_key_one_is_made_of_many_and_after_its_removal_another_one(s
         created_at: first.created_at + std::time::Duration::from_secs(1),
         ..first.clone()
     };
-    let next = next.under_an_id_of_before();
+    let next = next.under_an_id_of_before(endpoint(owner).id);
     insert(&stores, std::slice::from_ref(&next)).await;
     // Who knows the one before changes nothing of this one.
     assert_eq!(store.save_endpoint(&first).await, Ok(Saved::Stale));

@@ -9,6 +9,15 @@ use dakghar_core::ports::{CallbackAnswer, CallbackCall, CallbackOutcome, Receive
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+const REFUSAL: CallbackOutcome = CallbackOutcome::Answered {
+    status: 422,
+    retry_after: None,
+    failure_body: None,
+};
+
+/// Tells bodies apart.
+pub type OfBody = fn(&[u8]) -> bool;
+
 /// What was posted to a receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Posted {
@@ -38,6 +47,7 @@ pub struct MemoryReceivers {
     asked: Mutex<Vec<Asked>>,
     answers: Mutex<BTreeMap<String, VecDeque<CallbackOutcome>>>,
     hanging: Mutex<BTreeMap<String, watch::Sender<()>>>,
+    refused: Mutex<Option<OfBody>>,
 }
 
 impl MemoryReceivers {
@@ -60,6 +70,11 @@ impl MemoryReceivers {
         self.answer(url, outcome);
     }
 
+    /// From now on every such body is answered with 422, if nothing else was told.
+    pub fn refuse_bodies(&self, is_refused: OfBody) {
+        *self.refused.lock() = Some(is_refused);
+    }
+
     /// Calls of this URL get no answer from now on.
     pub fn hang(&self, url: &str) {
         self.hanging.lock().insert(url.to_owned(), watch::Sender::default());
@@ -68,6 +83,10 @@ impl MemoryReceivers {
     /// Calls of this URL get their answers again, and those that hang too.
     pub fn release(&self, url: &str) {
         self.hanging.lock().remove(url);
+    }
+
+    fn is_refused(&self, body: &[u8]) -> bool {
+        self.refused.lock().is_some_and(|is_refused| is_refused(body))
     }
 
     /// Everything that was posted, in order.
@@ -86,6 +105,7 @@ impl Receivers for MemoryReceivers {
     async fn post(&self, call: CallbackCall) -> CallbackAnswer {
         let url = call.url.as_str().to_owned();
         let told = self.answers.lock().get_mut(&url).and_then(VecDeque::pop_front);
+        let told = told.or_else(|| self.is_refused(&call.body).then(|| REFUSAL.clone()));
         let hanging = self.hanging.lock().get(&url).map(watch::Sender::subscribe);
         let headers = call
             .headers

@@ -6,14 +6,18 @@ use dakghar_core::domain::callback::{
     Attempt, AttemptLog, CallEnd, CallbackException, CallbackFailure, CallbackProgress, EndpointBreaker,
     ExceptionState, LastAttempt, OpenBreaker, ReplayProgress, WaitingLine,
 };
-use dakghar_core::domain::{ConversationId, EndpointId, FeedEntry, Place, PlacedEntry, TenantId};
+use dakghar_core::domain::{ConversationId, Endpoint, EndpointId, FeedEntry, Place, PlacedEntry, TenantId};
 use dakghar_core::ports::IdGenerator as _;
 
-use super::{IDS, at, event, outbound, person, phone_number_id};
+use super::{IDS, at, endpoint, event, outbound, person, phone_number_id};
 
 /// The progress of an endpoint to which nothing was delivered.
 pub fn callback_progress(endpoint_id: EndpointId, tenant_id: TenantId) -> CallbackProgress {
-    CallbackProgress::new(endpoint_id, tenant_id, Place::START, at(IDS.count()))
+    let kept = Endpoint {
+        kept_under: endpoint_id,
+        ..endpoint(tenant_id)
+    };
+    CallbackProgress::new(&kept, at(IDS.count()))
 }
 
 /// A progress in which every field has a value.

@@ -29,6 +29,7 @@ pub fn endpoint_full(tenant_id: TenantId, seat: u32) -> Endpoint {
         .secrets
         .insert(0, SealedSecret::present(vec![1, 2, 3], endpoint.created_at));
     Endpoint {
+        kept_under: IDS.endpoint_id(),
         seat,
         url: "https://example.com/hook?a=1&b=%20".into(),
         format: EndpointFormat::Meta,

@@ -21,6 +21,7 @@ on_both_backends!(
     a_change_of_an_endpoint_counts_for_what_comes_next,
     the_shell_delivers_again_what_failed,
     a_test_shows_what_the_receiver_answers_and_changes_nothing,
+    an_endpoint_that_is_made_anew_begins_anew,
 );
 
 async fn start(backend: Backend) -> Product {
@@ -476,4 +477,61 @@ async fn the_shell_delivers_again_what_failed(backend: Backend) {
             .collect()
     };
     assert!(eventually(async || arrived(&receiver).len() == 2 && receiver.requests().len() > 2).await);
+}
+
+async fn an_endpoint_that_is_made_anew_begins_anew(backend: Backend) {
+    let product = start(backend).await;
+    let tenant = product.tenant("111", "mock_a").await;
+    let whole = format!("/tenants/{}", tenant.id);
+    let delivered = async |id: &str| {
+        let endpoint = product.get(&format!("{whole}/endpoints/{id}")).await;
+        endpoint["progress"]["delivered"].as_u64().expect("a number")
+    };
+
+    // That of the `callbackUrl`.
+    let receiver = Receiver::start([]).await;
+    let set = async |url: Value| {
+        let (status, body) = product.call("PATCH", &whole, Some(json!({"callbackUrl": url}))).await;
+        assert_eq!(status, 200, "{body}");
+        let listed = product.get(&format!("{whole}/endpoints")).await;
+        listed["data"][0]["endpointId"].as_str().map(str::to_owned)
+    };
+    let first = set(json!(receiver.url())).await.expect("it was made");
+    hears(&product, "111", "wamid.A").await;
+    until(&receiver, 1).await;
+    assert!(eventually(async || delivered(&first).await == 1).await);
+    assert_eq!(set(Value::Null).await, None);
+    hears(&product, "111", "wamid.B").await;
+    let entries = async || {
+        let feed = product.get(&format!("{whole}/feed")).await;
+        feed["data"].as_array().map_or(0, Vec::len)
+    };
+    assert!(eventually(async || entries().await == 2).await);
+    assert_eq!(set(json!(receiver.url())).await.as_ref(), Some(&first));
+    assert_eq!(delivered(&first).await, 0);
+    hears(&product, "111", "wamid.C").await;
+    let came = until(&receiver, 2).await;
+    assert_eq!(body(&came[1])["data"]["content"]["body"], "wamid.C");
+    assert!(eventually(async || delivered(&first).await == 1).await);
+
+    // One under a key, as often as it is made from the beginning.
+    let receiver = Receiver::start([]).await;
+    for round in 1..=3 {
+        let made = product
+            .http
+            .post(product.url(&format!("{whole}/endpoints")))
+            .bearer_auth(&tenant.api_key)
+            .header("idempotency-key", "order-1")
+            .json(&json!({"url": receiver.url(), "startAt": "beginning"}))
+            .send()
+            .await
+            .expect("an answer");
+        assert_eq!(made.status().as_u16(), 201);
+        let made: Value = made.json().await.expect("JSON");
+        let id = text(&made["endpointId"]);
+        until(&receiver, 3 * round).await;
+        assert!(eventually(async || delivered(&id).await == 3).await, "{round}");
+        let (status, _) = product.call("DELETE", &format!("{whole}/endpoints/{id}"), None).await;
+        assert_eq!(status, 204);
+    }
 }

@@ -5,7 +5,7 @@ mod advancing;
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use bson::{Bson, Document, doc};
+use bson::{Bson, Document, RawDocument, doc};
 use dakghar_core::domain::callback::{
     Advance, AttemptLog, CallbackException, CallbackProgress, EXCEPTIONS_MAX, exception_id,
 };
@@ -17,7 +17,7 @@ use dakghar_core::ports::{CallbackStore, ExceptionsAsked, Saved, StoreError};
 use mongodb::options::Hint;
 
 use super::MongoStore;
-use super::documents::{callback, date};
+use super::documents::{callback, date, endpoint};
 use super::indexes::{ATTEMPT_AT, BY_ID, ENDPOINT_SEAT, EXCEPTION_DEAD, PROGRESS_TENANT};
 use super::pages::List;
 use super::reads::{Query, text_id};
@@ -163,14 +163,18 @@ impl MongoStore {
         let owned = doc! { "tenantId": tenant_id.to_string() };
         let mut endpoints = Vec::new();
         // Before its progress is saved for the first time, an endpoint may have exceptions.
-        for (collection, index) in [
-            (&self.callback_progress, PROGRESS_TENANT),
-            (&self.endpoints, ENDPOINT_SEAT),
+        for (collection, index, id) in [
+            (
+                &self.callback_progress,
+                PROGRESS_TENANT,
+                text_id as fn(&RawDocument) -> _,
+            ),
+            (&self.endpoints, ENDPOINT_SEAT, endpoint::kept_under),
         ] {
             let query = Query::new(owned.clone(), index)
                 .limit(ENDPOINTS_AT_ONCE)
-                .fields(doc! { "_id": 1 });
-            endpoints.extend(self.fetch(collection, query, text_id).await?.into_iter().flatten());
+                .fields(doc! { "_id": 1, "keptUnder": 1 });
+            endpoints.extend(self.fetch(collection, query, id).await?.into_iter().flatten());
         }
         endpoints.sort_unstable();
         endpoints.dedup();

@@ -22,6 +22,9 @@ struct EndpointFields<'a> {
     id: String,
     schema_version: i32,
     tenant_id: String,
+    /// Absent: its own id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kept_under: Option<String>,
     seat: i64,
     url: Cow<'a, str>,
     format: Cow<'a, str>,
@@ -76,6 +79,7 @@ pub(in crate::mongo) fn encode(endpoint: &Endpoint, version: u64) -> Result<RawD
         id: endpoint.id.to_string(),
         schema_version: SCHEMA_VERSION,
         tenant_id: endpoint.tenant_id.to_string(),
+        kept_under: (endpoint.kept_under != endpoint.id).then(|| endpoint.kept_under.to_string()),
         seat: endpoint.seat.into(),
         url: endpoint.url.as_str().into(),
         format: endpoint.format.as_str().into(),
@@ -115,6 +119,8 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Endpoint, Unreadable
     Ok(Endpoint {
         id: EndpointId::parse(&fields.id).map_err(|_| wrong("_id"))?,
         tenant_id: TenantId::parse(&fields.tenant_id).map_err(|_| wrong("tenantId"))?,
+        kept_under: EndpointId::parse(fields.kept_under.as_ref().unwrap_or(&fields.id))
+            .map_err(|_| wrong("keptUnder"))?,
         seat: small(fields.seat, "seat")?,
         url: fields.url.to_string(),
         format: EndpointFormat::parse(&fields.format).ok_or_else(|| wrong("format"))?,
@@ -138,6 +144,12 @@ pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Endpoint, Unreadable
         updated_at: timestamp(fields.updated_at),
         version: count(fields.version, "version")?,
     })
+}
+
+/// The id under which what is delivered to an endpoint is kept.
+pub(in crate::mongo) fn kept_under(raw: &RawDocument) -> Option<String> {
+    let id = raw.get_str("keptUnder").or_else(|_| raw.get_str("_id"));
+    id.ok().map(str::to_owned)
 }
 
 fn state(fields: &EndpointFields<'_>) -> Result<EndpointState, Unreadable> {

@@ -6,7 +6,9 @@ use super::call::{EndedCallback, Outcome, OutgoingCall};
 use super::item::{Item, Source};
 use super::state::EndpointRun;
 use crate::domain::Timestamp;
-use crate::domain::callback::{Attempt, CallbackException, ExceptionState, LastAttempt, RETRY_AFTER_MAX, next_attempt};
+use crate::domain::callback::{
+    Attempt, CallbackException, ExceptionState, LastAttempt, RETRY_AFTER_MAX, Tried, next_attempt,
+};
 use crate::domain::endpoint::DisabledReason;
 
 /// What a receiver answers that is gone for good.
@@ -67,7 +69,7 @@ impl EndpointRun {
     }
 
     fn succeeded(&mut self, call: &OutgoingCall, now: Timestamp) {
-        if self.progress.breaker.succeeded(now) {
+        if self.progress.breaker.succeeded(now, tried(call)) {
             tracing::info!(
                 endpoint_id = %self.endpoint.id, tenant_id = %self.endpoint.tenant_id,
                 "an endpoint takes callbacks again"
@@ -95,7 +97,7 @@ impl EndpointRun {
     }
 
     fn failed(&mut self, call: &OutgoingCall, last: &LastAttempt, asked: Option<Duration>, now: Timestamp) {
-        if self.progress.breaker.failed(now) {
+        if self.progress.breaker.failed(now, tried(call), last.end) {
             self.deps.metrics.callback_breakers_opened.inc();
             tracing::warn!(
                 endpoint_id = %self.endpoint.id, tenant_id = %self.endpoint.tenant_id,
@@ -124,6 +126,9 @@ impl EndpointRun {
             let (since, attempts) = (item.since.unwrap_or(now), item.attempts + 1);
             let is_kept_open = !matches!(item.source, Source::Replay(_)) || !self.has_replayed_enough();
             let next_at = next_attempt(since, now, attempts, self.deps.ids.jitter(), asked).filter(|_| is_kept_open);
+            // A try that had begun before it was asked for does not count for who asks.
+            let is_called_up = self.pending.is_called_up(item.place());
+            let next_at = if is_called_up { Some(now) } else { next_at };
             let state = next_at.map_or(ExceptionState::Dead, ExceptionState::Retrying);
             if state == ExceptionState::Dead {
                 self.deps.metrics.callbacks_dead.inc();
@@ -207,7 +212,7 @@ impl EndpointRun {
             return self.done_again(item);
         }
         let exception = CallbackException {
-            endpoint_id: self.endpoint.id,
+            endpoint_id: self.endpoint.kept_under,
             placed: item.placed(),
             conversation_id: item.conversation_id,
             state: kept.state,
@@ -224,6 +229,11 @@ impl EndpointRun {
             Source::Replay(_) => self.done_again(item),
         }
     }
+}
+
+fn tried(call: &OutgoingCall) -> Tried {
+    let is_first = call.items.iter().all(|item| item.attempts == 0);
+    if is_first { Tried::First } else { Tried::Again }
 }
 
 /// What is kept of an entry that was not taken.

@@ -39,7 +39,7 @@ impl Callbacks {
     }
 
     async fn tell_expired_of(&self, endpoints: &[Endpoint]) -> Result<(), Failure> {
-        let ids: Vec<_> = endpoints.iter().map(|endpoint| endpoint.id).collect();
+        let ids: Vec<_> = endpoints.iter().map(|endpoint| endpoint.kept_under).collect();
         let progress = self.deps.store.progress(&ids).await;
         let mut bounds: HashMap<TenantId, FeedBounds> = HashMap::new();
         for (endpoint, kept) in endpoints.iter().zip(progress) {
@@ -52,7 +52,7 @@ impl Callbacks {
             };
             bounds.insert(tenant_id, of_feed);
             let now = self.deps.clock.now();
-            let progress = kept.unwrap_or_else(|| CallbackProgress::new(endpoint.id, tenant_id, endpoint.start, now));
+            let progress = kept.unwrap_or_else(|| CallbackProgress::new(endpoint, now));
             let after = progress.after.max(endpoint.start);
             if expired(after, of_feed.first) > 0 {
                 self.pass_expired(endpoint, CallbackProgress { after, ..progress }, of_feed.first)

@@ -54,7 +54,12 @@ impl EndpointRun {
             }
         }
         if !stored.is_empty() {
-            exceptions.extend(self.deps.store.find_exceptions(&self.endpoint.id, &stored).await?);
+            exceptions.extend(
+                self.deps
+                    .store
+                    .find_exceptions(&self.endpoint.kept_under, &stored)
+                    .await?,
+            );
         }
         let placed = exceptions.iter().map(|exception| exception.placed.clone()).collect();
         let items = self.deps.feed.with_records(&self.endpoint.tenant_id, placed).await?;

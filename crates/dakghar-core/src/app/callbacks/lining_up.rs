@@ -42,7 +42,7 @@ impl EndpointRun {
         let found = walk.found.len();
         for placed in walk.found {
             let exception = CallbackException {
-                endpoint_id: self.endpoint.id,
+                endpoint_id: self.endpoint.kept_under,
                 placed,
                 conversation_id: Some(line.conversation_id),
                 state: ExceptionState::Behind,

@@ -17,6 +17,8 @@ pub(super) struct Pending {
     /// The number of them that a replay wants to be delivered.
     replayed: usize,
     rests: Rests,
+    /// True where conversations are not in order.
+    ignores_lines: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -100,11 +102,10 @@ impl Pending {
             return;
         }
         self.forget_time(place);
-        let is_called_up = self.all.get(&place).is_some_and(|before| before.is_called_up);
-        let next_at = exception.state.next_at();
+        let conversation_id = exception.conversation_id.filter(|_| !self.ignores_lines);
         let waiting = Waiting {
-            line: exception.conversation_id.map(|id| (id, exception.is_replay)),
-            next_at: next_at.map(|at| if is_called_up { at.min(now) } else { at }),
+            line: conversation_id.map(|id| (id, exception.is_replay)),
+            next_at: exception.state.next_at(),
             is_under_way: false,
             is_called_up: false,
             is_replay: exception.is_replay,
@@ -157,16 +158,47 @@ impl Pending {
         }
     }
 
-    /// Has one that waits for its time tried now, and one that is under way once more if it fails.
-    pub(super) fn call_up(&mut self, place: Place, now: Timestamp) {
+    /// Has one that waits for its time tried now. One that is under way is tried once more if it fails. Returns true if its
+    /// time is another one now.
+    pub(super) fn call_up(&mut self, place: Place, now: Timestamp) -> bool {
         let Some(waiting) = self.all.get_mut(&place) else {
-            return;
+            return false;
         };
         waiting.is_called_up = waiting.is_under_way;
-        let at = waiting.next_at;
-        if at.is_some_and(|at| at > now && self.due.contains(&(at, place))) {
-            self.set_time(place, Some(now));
+        let Some(at) = waiting.next_at.filter(|at| *at > now && !waiting.is_under_way) else {
+            return false;
+        };
+        waiting.next_at = Some(now);
+        // Where another is in its way, it waits for that one.
+        if self.due.remove(&(at, place)) {
+            self.due.insert((now, place));
         }
+        true
+    }
+
+    /// True if one was called up while it was under way.
+    pub(super) fn is_called_up(&self, place: Place) -> bool {
+        self.all.get(&place).is_some_and(|waiting| waiting.is_called_up)
+    }
+
+    /// Takes note of whether conversations are to be in order. Where they are not, nothing waits for another one.
+    pub(super) fn keep_order(&mut self, is_kept: bool, now: Timestamp) {
+        self.ignores_lines = !is_kept;
+        if is_kept {
+            return;
+        }
+        for (place, waiting) in &mut self.all {
+            if waiting.line.take().is_some() && !waiting.is_under_way {
+                let at = *waiting.next_at.get_or_insert(now);
+                self.due.insert((at, *place));
+            }
+        }
+        self.lines.clear();
+    }
+
+    /// True if an entry of a conversation waits in its line.
+    pub(super) fn waits_in_line(&self, conversation_id: &ConversationId, place: Place) -> bool {
+        self.rests.covers(conversation_id, place)
     }
 
     /// When the next one is due.
@@ -207,186 +239,4 @@ impl Pending {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::domain::callback::WAITING_LINES_MAX;
-    use crate::domain::feed::{EntryKind, FeedEntry, PlacedEntry, Subject};
-    use crate::domain::{ConversationId, EndpointId, EventId, TenantId};
-
-    const NOW: Timestamp = Timestamp::from_millis(1_760_000_000_000);
-
-    fn at(seconds: u64) -> Timestamp {
-        NOW + Duration::from_secs(seconds)
-    }
-
-    fn exception(place: u64, conversation: Option<u128>, state: ExceptionState) -> CallbackException {
-        let entry = FeedEntry {
-            tenant_id: TenantId::from_uuid(Uuid::from_u128(1)),
-            kind: EntryKind::parse("message.received").expect("a kind"),
-            subject: Subject::Event(EventId::from_uuid(Uuid::from_u128(2))),
-            phone_number_id: None,
-            at: NOW,
-            reported_at: None,
-        };
-        CallbackException {
-            endpoint_id: EndpointId::from_uuid(Uuid::from_u128(3)),
-            placed: PlacedEntry {
-                place: Place::new(place),
-                entry,
-            },
-            conversation_id: conversation.map(|id| ConversationId::from_uuid(Uuid::from_u128(id))),
-            state,
-            attempts: 1,
-            since: NOW,
-            last: None,
-            is_replay: false,
-        }
-    }
-
-    fn retrying(place: u64, conversation: Option<u128>, seconds: u64) -> CallbackException {
-        exception(place, conversation, ExceptionState::Retrying(at(seconds)))
-    }
-
-    fn take(pending: &mut Pending, seconds: u64) -> Vec<u64> {
-        let places = pending.take_due(at(seconds), 10);
-        places.into_iter().map(Place::number).collect()
-    }
-
-    #[test]
-    fn those_that_are_due_are_taken_once_in_the_order_of_their_times() {
-        let mut pending = Pending::default();
-        for (place, seconds) in [(1, 30), (2, 10), (3, 20)] {
-            pending.note(&retrying(place, None, seconds), NOW);
-        }
-        assert_eq!(pending.next_at(), Some(at(10)));
-        assert_eq!(take(&mut pending, 20), [2, 3]);
-        assert_eq!(take(&mut pending, 25), [] as [u64; 0]);
-        pending.note(&retrying(2, None, 60), at(20));
-        pending.remove(Place::new(3), at(20));
-        assert_eq!((take(&mut pending, 60), pending.len()), (vec![1, 2], 2));
-        pending.put_back(Place::new(1), at(70));
-        assert_eq!((take(&mut pending, 69), take(&mut pending, 70)), (vec![], vec![1]));
-    }
-
-    #[test]
-    fn only_the_first_of_a_conversation_is_tried() {
-        let mut pending = Pending::default();
-        pending.note(&exception(5, Some(1), ExceptionState::Behind), NOW);
-        pending.note(&retrying(4, Some(1), 10), NOW);
-        pending.note(&exception(6, Some(1), ExceptionState::Behind), NOW);
-        pending.note(&retrying(7, Some(2), 1), NOW);
-        let first = (ConversationId::from_uuid(Uuid::from_u128(1)), false);
-        assert!(pending.holds_back(&first));
-        assert_eq!(take(&mut pending, 100), [7, 4]);
-        assert_eq!(take(&mut pending, 100), [] as [u64; 0], "the first is under way");
-        pending.note(&retrying(4, Some(1), 200), at(100));
-        assert_eq!(take(&mut pending, 150), [] as [u64; 0]);
-        assert_eq!(take(&mut pending, 200), [4]);
-        pending.remove(Place::new(4), at(200));
-        assert_eq!(take(&mut pending, 200), [5]);
-        pending.note(&exception(5, Some(1), ExceptionState::Dead), at(200));
-        assert_eq!(take(&mut pending, 200), [6]);
-        pending.remove(Place::new(6), at(200));
-        assert!(!pending.holds_back(&first));
-    }
-
-    #[test]
-    fn what_is_called_up_is_tried_at_once_unless_another_is_in_its_way() {
-        let mut pending = Pending::default();
-        pending.note(&retrying(1, None, 500), NOW);
-        pending.note(&retrying(4, Some(1), 500), NOW);
-        pending.note(&retrying(5, Some(1), 400), NOW);
-        for place in [1, 5, 9] {
-            pending.call_up(Place::new(place), at(10));
-        }
-        assert_eq!(take(&mut pending, 10), [1], "5 waits for 4");
-        pending.call_up(Place::new(1), at(11));
-        assert_eq!(take(&mut pending, 11), [] as [u64; 0], "it is under way");
-        pending.note(&retrying(1, None, 1_800), at(12));
-        assert_eq!(take(&mut pending, 12), [1], "that try had begun before");
-        pending.note(&retrying(1, None, 1_800), at(13));
-        pending.call_up(Place::new(4), at(13));
-        assert_eq!(take(&mut pending, 1_799), [4], "once");
-    }
-
-    #[test]
-    fn what_is_replayed_stands_in_a_line_of_its_own() {
-        let mut pending = Pending::default();
-        let replayed = CallbackException {
-            is_replay: true,
-            ..retrying(1, Some(1), 500)
-        };
-        pending.note(&replayed, NOW);
-        pending.note(&retrying(4, Some(1), 20), NOW);
-        pending.note(&replayed, NOW);
-        assert_eq!((pending.len(), pending.replayed()), (2, 1));
-        let line = ConversationId::from_uuid(Uuid::from_u128(1));
-        assert!(pending.holds_back(&(line, true)) && pending.holds_back(&(line, false)));
-        assert_eq!(take(&mut pending, 20), [4]);
-        pending.remove(Place::new(4), at(20));
-        assert!(pending.holds_back(&(line, true)) && !pending.holds_back(&(line, false)));
-        pending.remove(Place::new(1), at(20));
-        assert_eq!(pending.replayed(), 0);
-    }
-
-    #[test]
-    fn what_comes_behind_so_many_waits_together_and_holds_its_conversation_back() {
-        let mut pending = Pending::default();
-        let conversation = |n: u128| ConversationId::from_uuid(Uuid::from_u128(n));
-        let line = (conversation(1), false);
-        pending.note(&retrying(1, Some(1), 10), NOW);
-        for place in 2..40 {
-            let joins = pending.join(&line, Place::new(place));
-            assert_eq!(joins, place > 33, "{place}");
-            if !joins {
-                pending.note(&exception(place, Some(1), ExceptionState::Behind), NOW);
-            }
-        }
-        assert_eq!((pending.len(), pending.next_line()), (33, None));
-        assert!(
-            !pending.join(&(conversation(1), true), Place::new(40)),
-            "replays do not"
-        );
-        for place in 1..=33 {
-            pending.remove(Place::new(place), NOW);
-        }
-        assert!(pending.holds_back(&line) && !pending.holds_back(&(conversation(1), true)));
-        let rest = pending.next_line().expect("a line");
-        assert_eq!((rest.after, rest.to, rest.entries), (Place::new(33), Place::new(39), 6));
-        pending.shorten(conversation(1), Place::new(35), 2);
-        let saved = pending.waiting_lines(Place::new(39));
-        assert_eq!((saved[0].after, pending.waiting_together()), (Place::new(35), 4));
-
-        // Behind its place an endpoint reads again.
-        let mut other = Pending::default();
-        other.take_up(&saved, Place::new(37));
-        assert_eq!(other.waiting_lines(Place::new(39))[0].to, Place::new(37));
-        let mut none = Pending::default();
-        none.take_up(&saved, Place::new(35));
-        assert_eq!(none.waiting_lines(Place::new(39)), []);
-        pending.shorten(conversation(1), Place::new(39), 4);
-        assert!(!pending.holds_back(&line));
-    }
-
-    #[test]
-    fn so_many_conversations_wait_in_lines_and_no_more() {
-        let mut pending = Pending::default();
-        let mut place = 0;
-        for n in 1..=WAITING_LINES_MAX as u128 + 1 {
-            let line = (ConversationId::from_uuid(Uuid::from_u128(n)), false);
-            for _ in 0..=WAITING_APART_MAX {
-                place += 1;
-                pending.note(&retrying(place, Some(n), 10), NOW);
-            }
-            assert_eq!(
-                pending.join(&line, Place::new(place + 1)),
-                n <= WAITING_LINES_MAX as u128
-            );
-        }
-        assert_eq!(pending.waiting_lines(Place::new(place + 1)).len(), WAITING_LINES_MAX);
-    }
-}
+mod tests;

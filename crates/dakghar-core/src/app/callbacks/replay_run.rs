@@ -1,7 +1,7 @@
 //! A replay, as the process that carries it out knows it.
 
 use super::item::Item;
-use crate::domain::callback::{Replay, Window};
+use crate::domain::callback::{Replay, ReplayOf, Window};
 use crate::domain::{Place, ReplayId};
 
 /// A replay that is under way.
@@ -12,21 +12,22 @@ pub(super) struct ReplayRun {
     pub(super) under_way: u32,
     /// True once its range was read.
     pub(super) is_read: bool,
-    /// True once what it is about and is tried anyway was called up.
-    pub(super) has_called_up: bool,
+    /// Behind this place what it is about and is tried anyway is still to be called up.
+    pub(super) calls_up_behind: Option<Place>,
     /// Named events that were found.
     pub(super) found: usize,
 }
 
 impl ReplayRun {
     /// Begins behind a place, or goes on there.
-    pub(super) const fn new(replay: Replay, at: Place) -> Self {
+    pub(super) fn new(replay: Replay, at: Place) -> Self {
+        let calls_up = matches!(replay.of, ReplayOf::FailedSince(_));
         Self {
             replay,
             window: Window::new(at),
             under_way: 0,
             is_read: false,
-            has_called_up: false,
+            calls_up_behind: calls_up.then_some(Place::START),
             found: 0,
         }
     }

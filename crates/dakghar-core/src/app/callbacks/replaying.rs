@@ -15,11 +15,11 @@ use super::replay_run::ReplayRun;
 use super::state::EndpointRun;
 use crate::app::failure::Failure;
 use crate::app::feed::is_posted_by_meta;
-use crate::domain::callback::{REPLAYED_MAX, Replay, ReplayOf};
+use crate::domain::callback::{CallbackException, ExceptionState, REPLAYED_MAX, Replay, ReplayOf};
 use crate::domain::endpoint::{DeliveryOrder, EndpointFormat};
 use crate::domain::feed::{FeedEntry, PlacedEntry};
 use crate::domain::page::PageLimit;
-use crate::domain::{Place, Timestamp};
+use crate::domain::{ConversationId, Place, Timestamp};
 use crate::ports::ExceptionsAsked;
 
 /// Entries that are read ahead of its place.
@@ -29,7 +29,7 @@ const READ_MAX: u32 = 100;
 /// Entries that are looked through at once for a few that are named.
 const SEARCHED_MAX: u32 = 1_000;
 /// Exceptions that are looked through at once.
-const EXCEPTIONS_READ_MAX: u32 = 1_000;
+const EXCEPTIONS_READ_MAX: u32 = 250;
 /// Its place is written down once so many entries that are not meant were passed over.
 const PASSED_OVER_MAX: u64 = 20_000;
 
@@ -69,7 +69,7 @@ impl EndpointRun {
     pub(super) fn reads_replay_on(&self, now: Timestamp) -> bool {
         let Some(run) = &self.replay else { return false };
         // Exceptions that are there already cost no room.
-        let has_work = !run.has_called_up || has_room_for(run);
+        let has_work = run.calls_up_behind.is_some() || has_room_for(run);
         !run.is_read && has_work && self.progress.breaker.room(now, 1) > 0
     }
 
@@ -91,7 +91,8 @@ impl EndpointRun {
     /// Reads entries of the replay.
     pub(super) async fn fill_replay(&mut self, now: Timestamp) -> Result<(), Failure> {
         self.call_up_exceptions(now).await?;
-        let Some(run) = self.replay.as_ref().filter(|run| has_room_for(run)) else {
+        let is_ready = |run: &&ReplayRun| run.calls_up_behind.is_none() && has_room_for(run);
+        let Some(run) = self.replay.as_ref().filter(is_ready) else {
             return Ok(());
         };
         let (replay, after) = (run.replay.clone(), run.window.read_to());
@@ -106,10 +107,10 @@ impl EndpointRun {
             ReplayOf::Range(_) => self.find_entries(&replay, after, READ_MAX).await?,
         };
         let mut entries = found.entries;
-        for placed in &entries {
-            // It was never taken, and is tried anyway.
-            self.pending.call_up(placed.place, now);
-        }
+        // What was never taken, and is tried anyway.
+        let mut called_up: Vec<Place> = entries.iter().map(|placed| placed.place).collect();
+        called_up.retain(|place| self.pending.call_up(*place, now));
+        self.keep_called_up(&called_up, now).await?;
         entries.retain(|placed| !self.pending.has(placed.place));
         let asked = entries.len();
         let items = self.deps.feed.with_records(&self.endpoint.tenant_id, entries).await?;
@@ -123,6 +124,11 @@ impl EndpointRun {
             let (number, conversation_id) = about(&feed);
             let is_meant = replay.matches(&feed.entry, number.as_ref());
             if !is_meant || !self.endpoint.wants(&feed.entry, number.as_ref()) {
+                continue;
+            }
+            // It was never taken either: it is delivered in its turn, and once.
+            let waits = |id: &ConversationId| self.pending.waits_in_line(id, feed.place);
+            if conversation_id.as_ref().is_some_and(waits) {
                 continue;
             }
             let item = Item {
@@ -161,7 +167,7 @@ impl EndpointRun {
 
     /// Dead callbacks that are meant.
     async fn find_dead(&self, replay: &Replay, after: Place) -> Result<Found, Failure> {
-        let (id, asked) = (&self.endpoint.id, ExceptionsAsked::Dead);
+        let (id, asked) = (&self.endpoint.kept_under, ExceptionsAsked::Dead);
         let limit = PageLimit::items(READ_MAX);
         let listed = self.deps.store.exceptions(id, asked, after, limit).await?;
         let to = listed.next.unwrap_or(replay.until);
@@ -174,28 +180,57 @@ impl EndpointRun {
         })
     }
 
-    /// Exceptions that the replay is about and that are tried anyway are tried now. A crash leaves them to their times.
+    /// Exceptions that the replay is about and that are tried anyway are tried now: one page of them at a time. Their times are
+    /// written down with the place of the replay, so that no crash leaves a replay that is over and exceptions that wait.
     async fn call_up_exceptions(&mut self, now: Timestamp) -> Result<(), Failure> {
-        let Some(run) = self.replay.as_mut().filter(|run| !run.has_called_up) else {
+        let Some((run, behind)) = self.replay.as_mut().and_then(|run| {
+            let behind = run.calls_up_behind?;
+            Some((run, behind))
+        }) else {
             return Ok(());
         };
-        let is_meant = matches!(run.replay.of, ReplayOf::FailedSince(_));
-        let mut after = if is_meant { Some(Place::START) } else { None };
-        while let Some(from) = after {
-            let limit = PageLimit::items(EXCEPTIONS_READ_MAX);
-            let asked = ExceptionsAsked::Open;
-            let listed = self
-                .deps
-                .store
-                .exceptions(&self.endpoint.id, asked, from, limit)
-                .await?;
-            for exception in listed.items.iter().filter(|exception| run.replay.is_about(exception)) {
-                self.pending.call_up(exception.placed.place, now);
+        let limit = PageLimit::items(EXCEPTIONS_READ_MAX);
+        let listed = self
+            .deps
+            .store
+            .exceptions(&self.endpoint.kept_under, ExceptionsAsked::Open, behind, limit)
+            .await?;
+        run.calls_up_behind = listed.next;
+        let meant = listed
+            .items
+            .into_iter()
+            .filter(|exception| run.replay.is_about(exception));
+        for exception in meant.collect::<Vec<_>>() {
+            if self.pending.call_up(exception.placed.place, now) {
+                self.keep_time(exception, now);
             }
-            after = listed.next;
         }
-        run.has_called_up = true;
         Ok(())
+    }
+
+    /// Writes down that these exceptions are due now.
+    async fn keep_called_up(&mut self, places: &[Place], now: Timestamp) -> Result<(), Failure> {
+        if places.is_empty() {
+            return Ok(());
+        }
+        let found = self
+            .deps
+            .store
+            .find_exceptions(&self.endpoint.kept_under, places)
+            .await?;
+        for exception in found {
+            self.keep_time(exception, now);
+        }
+        Ok(())
+    }
+
+    /// Writes down that an exception is due now; `stored` is what the store has of it.
+    fn keep_time(&mut self, stored: CallbackException, now: Timestamp) {
+        let kept = self.unsaved.exceptions.entry(stored.placed.place);
+        if let Some(exception) = kept.or_insert(Some(stored)) {
+            exception.state = ExceptionState::Retrying(now);
+            self.unsaved.note(self.deps.clock.uptime(), 1);
+        }
     }
 
     /// False if it is certain, without its record, that the endpoint does not want an entry.

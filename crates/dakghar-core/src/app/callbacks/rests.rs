@@ -47,6 +47,12 @@ impl Rests {
         self.0.contains_key(conversation_id)
     }
 
+    /// True if an entry of a conversation is in its line.
+    pub(super) fn covers(&self, conversation_id: &ConversationId, place: Place) -> bool {
+        let rest = self.0.get(conversation_id);
+        rest.is_some_and(|rest| rest.after < place && place <= rest.to)
+    }
+
     /// True if no further conversation may have a line.
     pub(super) fn is_full(&self) -> bool {
         self.0.len() >= WAITING_LINES_MAX

@@ -14,7 +14,7 @@ use super::state::{EndpointRun, Standing};
 use super::unsaved::Unsaved;
 use crate::app::failure::Failure;
 use crate::domain::callback::{Advance, AttemptLog, EXCEPTIONS_MAX};
-use crate::domain::endpoint::Endpoint;
+use crate::domain::endpoint::{DeliveryOrder, Endpoint};
 use crate::domain::{Place, Timestamp};
 use crate::metrics::EndpointHealth;
 use crate::ports::Saved;
@@ -63,6 +63,13 @@ impl EndpointRun {
     /// Goes on with an endpoint that was changed. What was read under another filter is read again.
     pub async fn change(&mut self, endpoint: Arc<Endpoint>) -> Result<(), Failure> {
         self.opened = Arc::new(self.deps.open(&endpoint).await?);
+        let now = self.deps.clock.now();
+        if endpoint.order != self.endpoint.order {
+            self.pending
+                .keep_order(endpoint.order == DeliveryOrder::Conversation, now);
+        }
+        // Whoever changes it knows more of its receiver than calls that failed before.
+        self.progress.breaker.probe_now(now);
         self.endpoint = endpoint;
         self.standing = Standing::Delivers;
         self.take_up_replay();
@@ -95,7 +102,7 @@ impl EndpointRun {
     /// Reads what is to be delivered, as far as there is room for it.
     pub async fn fill(&mut self) -> Result<(), Failure> {
         let now = self.deps.clock.now();
-        if self.progress.breaker.room(now, 1) == 0 {
+        if self.progress.breaker.room_for_first(now, 1) == 0 {
             return Ok(());
         }
         if self.opened.until.is_some_and(|until| until <= now) {
@@ -104,7 +111,9 @@ impl EndpointRun {
         if self.reads_replay_on(now) {
             self.fill_replay(now).await?;
         }
-        self.fill_due(now).await?;
+        if self.progress.breaker.room(now, 1) > 0 {
+            self.fill_due(now).await?;
+        }
         if self.lines_up(now) {
             self.line_up(now).await?;
         }
@@ -119,22 +128,27 @@ impl EndpointRun {
         let has_room = self.window.len() < WINDOW_MAX && self.window.waiting() < WINDOW_MAX / 2;
         // Its place stands still rather than that more is kept of what a receiver does not take.
         let may_fail = self.pending.len() + self.window.len() < EXCEPTIONS_MAX as usize;
-        has_room && may_fail && !self.is_at_end && self.progress.breaker.room(now, 1) > 0
+        has_room && may_fail && !self.is_at_end && self.progress.breaker.room_for_first(now, 1) > 0
     }
 
     /// Returns the next call that may begin now.
     pub fn next_call(&mut self) -> Option<OutgoingCall> {
         let now = self.deps.clock.now();
-        if self.progress.not_before.is_some_and(|until| now < until)
-            || self.progress.breaker.room(now, self.endpoint.concurrency) <= self.under_way
-        {
+        let (breaker, concurrency) = (&self.progress.breaker, self.endpoint.concurrency);
+        let may_be_any = breaker.room(now, concurrency) > self.under_way;
+        let may_be_first = breaker.room_for_first(now, concurrency) > self.under_way;
+        if self.progress.not_before.is_some_and(|until| now < until) || !may_be_first {
             return None;
         }
         let uptime = self.deps.clock.uptime();
         if uptime < self.pace.opens_at(self.endpoint.per_second) {
             return None;
         }
-        let items = self.next_items(now);
+        let items = if may_be_any {
+            self.next_items(now)
+        } else {
+            self.next_new(now)
+        };
         if items.is_empty() {
             return None;
         }
@@ -180,12 +194,23 @@ impl EndpointRun {
     }
 
     fn next_live(&mut self, now: Timestamp) -> Vec<Item> {
-        let takes_exception = !self.due.is_empty() && (!self.exceptions_had_turn || self.window.waiting() == 0);
-        self.exceptions_had_turn = takes_exception;
-        if takes_exception {
-            // One at a time: what was refused once may spoil those beside it.
-            return self.due.pop_front().into_iter().collect();
+        // A probe with what was refused before tells nothing of a receiver that is well.
+        let is_probe = self.progress.breaker.open.is_some();
+        let is_turn_of_new = self.exceptions_had_turn || is_probe;
+        if self.due.is_empty() || is_turn_of_new {
+            let items = self.next_new(now);
+            if !items.is_empty() || self.due.is_empty() {
+                self.exceptions_had_turn = false;
+                return items;
+            }
         }
+        self.exceptions_had_turn = true;
+        // One at a time: what was refused once may spoil those beside it.
+        self.due.pop_front().into_iter().collect()
+    }
+
+    /// Takes what is next of the feed.
+    fn next_new(&mut self, now: Timestamp) -> Vec<Item> {
         let most = self.endpoint.batch_max as usize;
         let taken = batch::take(&mut self.window, &self.busy, &self.pending, most, HeldBack::Taken);
         for item in &taken.held_back {
@@ -206,10 +231,12 @@ impl EndpointRun {
         let until = |at: Timestamp| if at > now { at.since(now) } else { Duration::ZERO };
         let breaker = &self.progress.breaker;
         let asked = self.progress.not_before.filter(|until| *until > now);
-        let next = match breaker.probe_at(now).max(asked) {
+        let room = breaker.room_for_first(now, self.endpoint.concurrency);
+        let has_new = room > 0 && self.window.waiting() > 0;
+        let next = match breaker.probe_at(now).filter(|_| !has_new).max(asked) {
             Some(at) => Some(until(at)),
             None if self.is_waiting() => {
-                let has_room = breaker.room(now, self.endpoint.concurrency) > self.under_way;
+                let has_room = room > self.under_way;
                 let opens_in = self.pace.opens_at(self.endpoint.per_second).saturating_sub(uptime);
                 // What waits although it might go now waits for the end of a call, where there is one.
                 (has_room && (!opens_in.is_zero() || self.is_idle())).then_some(opens_in)
@@ -277,7 +304,7 @@ impl EndpointRun {
             attempts: (!attempts.is_empty()).then(|| AttemptLog {
                 id: self.deps.ids.attempt_log_id(),
                 tenant_id: self.endpoint.tenant_id,
-                endpoint_id: self.endpoint.id,
+                endpoint_id: self.endpoint.kept_under,
                 at: now,
                 attempts: attempts.clone(),
             }),

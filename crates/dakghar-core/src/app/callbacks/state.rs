@@ -14,7 +14,7 @@ use super::unsaved::Unsaved;
 use crate::app::failure::Failure;
 use crate::domain::Place;
 use crate::domain::callback::{CallbackProgress, Window};
-use crate::domain::endpoint::Endpoint;
+use crate::domain::endpoint::{DeliveryOrder, Endpoint};
 use crate::domain::page::PageLimit;
 use crate::ports::ExceptionsAsked;
 
@@ -59,14 +59,17 @@ impl EndpointRun {
     /// Reads how far the endpoint is.
     pub(super) async fn load(deps: Arc<Deps>, endpoint: Arc<Endpoint>) -> Result<Self, Failure> {
         let opened = Arc::new(deps.open(&endpoint).await?);
-        let mut found = deps.store.progress(&[endpoint.id]).await;
+        let mut found = deps.store.progress(&[endpoint.kept_under]).await;
         let now = deps.clock.now();
         let kept = found.pop().unwrap_or(Ok(None))?;
-        let mut progress =
-            kept.unwrap_or_else(|| CallbackProgress::new(endpoint.id, endpoint.tenant_id, endpoint.start, now));
-        // What is left of an earlier endpoint of this id, that of a `callbackUrl`, is not this one's.
+        let mut progress = kept.unwrap_or_else(|| CallbackProgress::new(&endpoint, now));
+        // Earlier releases kept that of a `callbackUrl` under the id that the one before had: what is left of it is not this one's.
         progress.after = progress.after.max(endpoint.start);
+        if endpoint.updated_at > progress.updated_at {
+            progress.breaker.probe_now(now);
+        }
         let mut pending = Pending::default();
+        pending.keep_order(endpoint.order == DeliveryOrder::Conversation, now);
         progress.waiting.retain(|line| line.after >= endpoint.start);
         pending.take_up(&progress.waiting, progress.after);
         let mut unsaved = Unsaved::default();
@@ -75,7 +78,7 @@ impl EndpointRun {
             let limit = PageLimit::items(1_000);
             let listed = deps
                 .store
-                .exceptions(&endpoint.id, ExceptionsAsked::Open, after, limit)
+                .exceptions(&endpoint.kept_under, ExceptionsAsked::Open, after, limit)
                 .await?;
             for exception in &listed.items {
                 let place = exception.placed.place;

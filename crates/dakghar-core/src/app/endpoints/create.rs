@@ -54,7 +54,7 @@ impl Endpoints {
         let EndpointWithSecret { mut endpoint, secret } = self.new_endpoint(&tenant, id, new).await?;
         if key.is_some() {
             let digest = digest_of(new);
-            endpoint = endpoint.under_an_id_of_before();
+            endpoint = endpoint.under_an_id_of_before(self.ports.ids.endpoint_id());
             endpoint.sealed_creation = Some(self.seal(&tenant, &id, Sealed::Creation, &digest).await?);
         }
         let refused = match self.seat(&mut endpoint).await {

@@ -29,8 +29,8 @@ impl Endpoints {
         let (secret, now) = (self.new_secret(EndpointFormat::Standard), self.ports.clock.now());
         let sealed = self.seal_secret(tenant, &id, &secret).await?;
         let start = self.place_of(&tenant.id, StartAt::Now).await?;
-        let mut endpoint =
-            Endpoint::new(tenant.id, id, EndpointFormat::Standard, sealed, start, now).under_an_id_of_before();
+        let endpoint = Endpoint::new(tenant.id, id, EndpointFormat::Standard, sealed, start, now);
+        let mut endpoint = endpoint.under_an_id_of_before(self.ports.ids.endpoint_id());
         url.clone_into(&mut endpoint.url);
         if !self.seat(&mut endpoint).await? {
             return Ok(None);

@@ -56,8 +56,13 @@ impl Endpoints {
             Some(None) => {
                 tenant = self.tenants.keep_callback_url(id, None).await?;
                 let endpoint_id = Endpoint::id_of_callback_url(id);
-                self.ports.endpoints.remove_endpoint(id, &endpoint_id, None).await?;
+                let store = &self.ports.endpoints;
+                let removed = store.find_endpoint(id, &endpoint_id).await?;
+                store.remove_endpoint(id, &endpoint_id, None).await?;
                 self.ports.news.tell_endpoints(id);
+                if let Some(endpoint) = removed {
+                    self.forget(&endpoint).await?;
+                }
             }
             None => {}
         }

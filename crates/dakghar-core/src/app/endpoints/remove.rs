@@ -3,7 +3,7 @@
 use super::Endpoints;
 use super::new::{ExpectedVersion, version_conflict};
 use crate::app::failure::Failure;
-use crate::domain::TenantId;
+use crate::domain::{Endpoint, TenantId};
 
 /// Records that are forgotten at once.
 const FORGOTTEN_AT_ONCE: u32 = 500;
@@ -28,11 +28,15 @@ impl Endpoints {
         }
         self.ports.news.tell_endpoints(tenant_id);
         tracing::info!(%tenant_id, endpoint_id = %endpoint.id, "endpoint removed");
-        // What a crash leaves of it, or whoever still delivers writes, is erased with its tenant.
-        while self
-            .ports
-            .callbacks
-            .forget_endpoint(tenant_id, &endpoint.id, FORGOTTEN_AT_ONCE)
+        self.forget(&endpoint).await
+    }
+
+    /// Forgets what is kept of an endpoint that was removed. What a crash leaves of it, or whoever still delivers writes, is
+    /// erased with its tenant; one that is made under its id keeps its own under another id.
+    pub(super) async fn forget(&self, endpoint: &Endpoint) -> Result<(), Failure> {
+        let (store, tenant_id) = (&self.ports.callbacks, &endpoint.tenant_id);
+        while store
+            .forget_endpoint(tenant_id, &endpoint.kept_under, FORGOTTEN_AT_ONCE)
             .await?
             > 0
         {}

@@ -231,7 +231,7 @@ impl Endpoints {
     }
 
     async fn progress_of(&self, endpoint: &Endpoint) -> Result<Option<CallbackProgress>, Failure> {
-        let mut found = self.ports.callbacks.progress(&[endpoint.id]).await;
+        let mut found = self.ports.callbacks.progress(&[endpoint.kept_under]).await;
         Ok(found.pop().unwrap_or(Ok(None))?)
     }
 
@@ -302,7 +302,7 @@ impl Endpoints {
                 let listed = self
                     .ports
                     .callbacks
-                    .exceptions(&endpoint.id, asked, from, limit)
+                    .exceptions(&endpoint.kept_under, asked, from, limit)
                     .await?;
                 let meant = listed.items.iter().filter(|exception| replay.is_about(exception));
                 preview.events += meant.count() as u64;

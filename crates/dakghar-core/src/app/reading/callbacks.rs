@@ -32,17 +32,15 @@ impl Reading {
     /// Returns how far an endpoint of this tenant is.
     pub async fn endpoint_status(&self, endpoint: &Endpoint) -> Result<EndpointStatus, Failure> {
         let store = &self.ports.callbacks;
-        let ids = [endpoint.id];
+        let ids = [endpoint.kept_under];
         let (mut progress, open, dead, bounds) = futures_util::join!(
             store.progress(&ids),
-            store.count_exceptions(&endpoint.id, ExceptionsAsked::Open),
-            store.count_exceptions(&endpoint.id, ExceptionsAsked::Dead),
+            store.count_exceptions(&endpoint.kept_under, ExceptionsAsked::Open),
+            store.count_exceptions(&endpoint.kept_under, ExceptionsAsked::Dead),
             self.ports.feed.bounds(&endpoint.tenant_id),
         );
         let kept = progress.pop().unwrap_or(Ok(None))?;
-        let mut progress = kept.unwrap_or_else(|| {
-            CallbackProgress::new(endpoint.id, endpoint.tenant_id, endpoint.start, self.ports.clock.now())
-        });
+        let mut progress = kept.unwrap_or_else(|| CallbackProgress::new(endpoint, self.ports.clock.now()));
         progress.after = progress.after.max(endpoint.start);
         let waiting = progress.waiting_together();
         Ok(EndpointStatus {
@@ -64,7 +62,7 @@ impl Reading {
     ) -> Result<Page<CallbackException>, Failure> {
         let id = endpoints::find(&*self.ports.endpoints, tenant_id, endpoint_id)
             .await?
-            .id;
+            .kept_under;
         let list = format!("exceptions/{tenant_id}/{id}/{asked:?}");
         let after = self.position(page, &list, Place::parse)?;
         let limit = PageLimit::items(page.limit);
@@ -82,7 +80,7 @@ impl Reading {
     ) -> Result<Page<Attempt>, Failure> {
         let id = endpoints::find(&*self.ports.endpoints, tenant_id, endpoint_id)
             .await?
-            .id;
+            .kept_under;
         let list = format!("attempts/{tenant_id}/{id}");
         let from = self.position(page, &list, Shown::parse)?;
         let before = from.map(|from| if from.attempts == 0 { from.log } else { behind(from.log) });

@@ -50,7 +50,7 @@ pub struct AttemptLog {
     pub id: AttemptLogId,
     /// The tenant.
     pub tenant_id: TenantId,
-    /// The endpoint.
+    /// The id under which it is kept: [`Endpoint::kept_under`](crate::domain::Endpoint::kept_under).
     pub endpoint_id: EndpointId,
     /// The time they were noted.
     pub at: Timestamp,

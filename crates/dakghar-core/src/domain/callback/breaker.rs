@@ -1,12 +1,16 @@
 //! The breaker of an endpoint: it stops the calls of a receiver that takes nothing, and finds out when it does again.
+//!
+//! A receiver that refuses some events for good is well for all others. So what has failed before says less of it than what is
+//! tried for the first time: alone it never keeps an entry that is new from being tried.
 
 use std::time::Duration;
 
+use super::end::CallEnd;
 use crate::domain::time::Timestamp;
 
 /// Failures in a row that open it.
 const FAILURES_MAX: u32 = 10;
-/// Calls in a minute of which half failed open it as well.
+/// First tries in a minute of which half failed, other than by a refusal, open it as well.
 const CALLS_MIN: u32 = 20;
 /// The length of the span in which calls are counted.
 const SPAN: Duration = Duration::from_mins(1);
@@ -17,6 +21,15 @@ const PROBE_WAIT_MAX: Duration = Duration::from_mins(15);
 /// An endpoint that took nothing for so long is disabled.
 pub const DISABLED_AFTER: Duration = Duration::from_hours(5 * 24);
 
+/// What a call was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tried {
+    /// The first try of what was called with.
+    First,
+    /// Something of it has failed before.
+    Again,
+}
+
 /// What the latest calls say of a receiver.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EndpointBreaker {
@@ -26,6 +39,8 @@ pub struct EndpointBreaker {
     pub failing_since: Option<Timestamp>,
     /// Set while it is open.
     pub open: Option<OpenBreaker>,
+    /// True if a first try opened it, or has failed since. Not kept: after a restart one may be tried.
+    new_fails: bool,
     /// The calls of the present span. Not kept: after a restart it begins anew.
     span: Span,
 }
@@ -55,6 +70,7 @@ impl EndpointBreaker {
             failures,
             failing_since,
             open,
+            new_fails: false,
             span: Span::default(),
         }
     }
@@ -68,6 +84,20 @@ impl EndpointBreaker {
         }
     }
 
+    /// Returns how many calls may be under way if another first try is among them. Where only what had failed before has opened
+    /// it, that one may go at once.
+    pub fn room_for_first(&self, now: Timestamp, most: u32) -> u32 {
+        let may_be_well = self.open.is_some() && !self.new_fails;
+        self.room(now, most).max(u32::from(may_be_well))
+    }
+
+    /// Has the next probe go at once: somebody says that the receiver may be well again.
+    pub fn probe_now(&mut self, now: Timestamp) {
+        if let Some(open) = &mut self.open {
+            open.probe_at = open.probe_at.min(now);
+        }
+    }
+
     /// Returns when to ask again, if that is not at once.
     pub fn probe_at(&self, now: Timestamp) -> Option<Timestamp> {
         let open = self.open.filter(|open| open.probe_at > now)?;
@@ -75,26 +105,36 @@ impl EndpointBreaker {
     }
 
     /// Takes note of a call that was taken. Returns true if that closed it.
-    pub fn succeeded(&mut self, now: Timestamp) -> bool {
-        self.count(now, false);
-        (self.failures, self.failing_since) = (0, None);
+    pub fn succeeded(&mut self, now: Timestamp, tried: Tried) -> bool {
         // Calls that began before it opened are no probes.
-        if self.room(now, 1) == 0 {
+        let is_probe = match tried {
+            Tried::First => self.room_for_first(now, 1) > 0,
+            Tried::Again => self.room(now, 1) > 0,
+        };
+        if tried == Tried::First {
+            self.count(now, false);
+        }
+        (self.failures, self.failing_since) = (0, None);
+        if !is_probe {
             return false;
         }
         let was_open = self.open.take().is_some();
         if was_open {
-            self.span = Span::default();
+            (self.span, self.new_fails) = (Span::default(), false);
         }
         was_open
     }
 
     /// Takes note of a call that failed. Returns true if that opened it.
-    pub fn failed(&mut self, now: Timestamp) -> bool {
-        self.count(now, true);
+    pub fn failed(&mut self, now: Timestamp, tried: Tried, end: CallEnd) -> bool {
+        if tried == Tried::First {
+            // A refusal among others that are taken is about the event.
+            self.count(now, !end.is_refusal());
+        }
         self.failures = self.failures.saturating_add(1);
         self.failing_since.get_or_insert(now);
         if let Some(open) = &mut self.open {
+            self.new_fails |= tried == Tried::First;
             // Calls that began before it opened are no probes.
             if open.probe_at <= now {
                 open.probes = open.probes.saturating_add(1);
@@ -106,6 +146,7 @@ impl EndpointBreaker {
         if self.failures < FAILURES_MAX && !half {
             return false;
         }
+        self.new_fails = tried == Tried::First;
         self.open = Some(OpenBreaker {
             since: now,
             probe_at: now + PROBE_WAIT,
@@ -143,6 +184,8 @@ fn wait(probes: u32) -> Duration {
 mod tests {
     use super::*;
 
+    const DOWN: CallEnd = CallEnd::Answered(503);
+    const REFUSED: CallEnd = CallEnd::Answered(422);
     const START: Timestamp = Timestamp::from_millis(1_760_000_000_000);
 
     fn after(seconds: u64) -> Timestamp {
@@ -152,7 +195,7 @@ mod tests {
     fn opened() -> EndpointBreaker {
         let mut breaker = EndpointBreaker::default();
         for n in 1..=FAILURES_MAX {
-            assert_eq!(breaker.failed(START), n == FAILURES_MAX);
+            assert_eq!(breaker.failed(START, Tried::First, DOWN), n == FAILURES_MAX);
         }
         breaker
     }
@@ -161,10 +204,10 @@ mod tests {
     fn ten_failures_in_a_row_open_it_and_a_success_between_them_does_not() {
         let mut breaker = EndpointBreaker::default();
         for _ in 0..FAILURES_MAX - 1 {
-            assert!(!breaker.failed(START));
+            assert!(!breaker.failed(START, Tried::First, DOWN));
         }
-        breaker.succeeded(START);
-        assert!(!breaker.failed(after(61)));
+        breaker.succeeded(START, Tried::First);
+        assert!(!breaker.failed(after(61), Tried::First, DOWN));
         assert_eq!((breaker.room(after(61), 8), opened().room(START, 8)), (8, 0));
     }
 
@@ -175,15 +218,51 @@ mod tests {
             (0..20).any(|n| {
                 let now = after(n * seconds_between);
                 if n % 2 == 0 {
-                    breaker.succeeded(now);
+                    breaker.succeeded(now, Tried::First);
                     false
                 } else {
-                    breaker.failed(now)
+                    breaker.failed(now, Tried::First, DOWN)
                 }
             })
         };
         assert!(opens(1));
         assert!(!opens(7));
+    }
+
+    #[test]
+    fn refusals_of_some_events_do_not_keep_others_from_being_tried() {
+        let mut breaker = EndpointBreaker::default();
+        for n in 0..200 {
+            if n % 2 == 0 {
+                breaker.succeeded(after(n / 10), Tried::First);
+            } else {
+                assert!(!breaker.failed(after(n / 10), Tried::First, REFUSED));
+            }
+        }
+        // Their retries fail one after the other, and wait for probes.
+        assert!((0..FAILURES_MAX).any(|_| breaker.failed(after(30), Tried::Again, REFUSED)));
+        assert_eq!(
+            (breaker.room(after(31), 8), breaker.room_for_first(after(31), 8)),
+            (0, 1)
+        );
+        assert!(!breaker.succeeded(after(31), Tried::Again), "it had begun before");
+        assert!(breaker.succeeded(after(31), Tried::First));
+        assert_eq!(breaker.room(after(31), 8), 8);
+
+        // However many they are beside what is taken.
+        for _ in 0..100 {
+            breaker.succeeded(after(32), Tried::First);
+            assert!(!breaker.failed(after(32), Tried::Again, DOWN));
+        }
+
+        // Of one that is down the first that is tried tells.
+        assert!((0..FAILURES_MAX).any(|_| breaker.failed(after(40), Tried::Again, DOWN)));
+        breaker.failed(after(41), Tried::First, DOWN);
+        assert_eq!(breaker.room_for_first(after(42), 8), 0);
+        breaker.probe_now(after(42));
+        assert_eq!((breaker.room(after(42), 8), breaker.probe_at(after(42))), (1, None));
+        breaker.failed(after(42), Tried::Again, DOWN);
+        assert_eq!(breaker.probe_at(after(43)), Some(after(42 + 60)));
     }
 
     #[test]
@@ -193,10 +272,10 @@ mod tests {
         for wait in [60, 120, 240, 480, 900, 900] {
             assert_eq!((breaker.room(after(at - 1), 8), breaker.room(after(at), 8)), (0, 1));
             assert_eq!(breaker.probe_at(after(at - 1)), Some(after(at)));
-            assert!(!breaker.failed(after(at)));
+            assert!(!breaker.failed(after(at), Tried::First, DOWN));
             at += wait;
         }
-        assert!(breaker.succeeded(after(at)));
+        assert!(breaker.succeeded(after(at), Tried::First));
         assert_eq!(breaker.room(after(at), 8), 8);
         assert_eq!(breaker.failing_since, None);
     }
@@ -204,8 +283,8 @@ mod tests {
     #[test]
     fn calls_that_began_before_it_opened_are_no_probes() {
         let mut breaker = opened();
-        breaker.failed(after(1));
-        assert!(!breaker.succeeded(after(2)));
+        breaker.failed(after(1), Tried::First, DOWN);
+        assert!(!breaker.succeeded(after(2), Tried::First));
         assert_eq!(breaker.probe_at(after(2)), Some(after(30)));
         assert_eq!((breaker.room(after(2), 8), breaker.room(after(30), 8)), (0, 1));
     }
@@ -215,8 +294,8 @@ mod tests {
         let mut breaker = opened();
         let days = |days: u64| after(days * 24 * 60 * 60);
         assert!(!breaker.has_given_up(days(4)) && breaker.has_given_up(days(5)));
-        breaker.succeeded(days(4));
-        breaker.failed(days(5));
+        breaker.succeeded(days(4), Tried::First);
+        breaker.failed(days(5), Tried::First, DOWN);
         assert!(!breaker.has_given_up(days(9)));
     }
 }

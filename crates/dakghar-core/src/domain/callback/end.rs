@@ -61,6 +61,11 @@ impl CallEnd {
         matches!(self, Self::Answered(200..=299))
     }
 
+    /// True if the receiver answered that it does not want what it was sent; not that it is slow, or has too much.
+    pub const fn is_refusal(self) -> bool {
+        matches!(self, Self::Answered(400..=407 | 409..=428 | 430..=499))
+    }
+
     /// The status of the answer, if there was one.
     pub const fn status(self) -> Option<u16> {
         match self {

@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 /// An entry that an endpoint has not taken, or may not be given yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallbackException {
-    /// The endpoint.
+    /// The id under which it is kept: [`Endpoint::kept_under`](crate::domain::Endpoint::kept_under).
     pub endpoint_id: EndpointId,
     /// The entry.
     pub placed: PlacedEntry,

@@ -14,7 +14,7 @@ mod waiting_line;
 mod window;
 
 pub use attempt::{Attempt, AttemptLog, FAILURE_BODY_BYTES_MAX};
-pub use breaker::{DISABLED_AFTER, EndpointBreaker, OpenBreaker};
+pub use breaker::{DISABLED_AFTER, EndpointBreaker, OpenBreaker, Tried};
 pub use end::{CallEnd, CallbackFailure};
 pub use exception::{CallbackException, ExceptionState, LastAttempt, exception_id};
 pub use progress::{Advance, CallbackProgress, EXCEPTIONS_MAX, REPLAYED_MAX};

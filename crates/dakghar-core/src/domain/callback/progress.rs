@@ -5,6 +5,7 @@ use super::breaker::EndpointBreaker;
 use super::exception::CallbackException;
 use super::replay::ReplayProgress;
 use super::waiting_line::WaitingLine;
+use crate::domain::endpoint::Endpoint;
 use crate::domain::feed::Place;
 use crate::domain::ids::{EndpointId, TenantId};
 use crate::domain::time::Timestamp;
@@ -19,7 +20,7 @@ pub const REPLAYED_MAX: u32 = 5_000;
 /// What was delivered to an endpoint, and how its receiver is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallbackProgress {
-    /// The endpoint.
+    /// The id under which it is kept: [`Endpoint::kept_under`].
     pub endpoint_id: EndpointId,
     /// Its tenant.
     pub tenant_id: TenantId,
@@ -57,11 +58,11 @@ impl CallbackProgress {
     }
 
     /// The progress of an endpoint of which nothing was delivered yet.
-    pub fn new(endpoint_id: EndpointId, tenant_id: TenantId, start: Place, now: Timestamp) -> Self {
+    pub fn new(endpoint: &Endpoint, now: Timestamp) -> Self {
         Self {
-            endpoint_id,
-            tenant_id,
-            after: start,
+            endpoint_id: endpoint.kept_under,
+            tenant_id: endpoint.tenant_id,
+            after: endpoint.start,
             waiting: Vec::new(),
             breaker: EndpointBreaker::default(),
             not_before: None,

@@ -26,6 +26,9 @@ pub struct Endpoint {
     pub id: EndpointId,
     /// The tenant whose events it gets.
     pub tenant_id: TenantId,
+    /// The id under which its progress, exceptions and attempts are kept. It is its own id, or, where another endpoint may have
+    /// had that before, one that no other ever had: so what is left of that one, or still written of it, is not this one's.
+    pub kept_under: EndpointId,
     /// Which of the tenant's seats it has, from 0 on. A tenant has as many endpoints as there are seats, and no store
     /// gives a seat twice.
     pub seat: u32,
@@ -80,6 +83,7 @@ impl Endpoint {
         Self {
             id,
             tenant_id,
+            kept_under: id,
             seat: 0,
             url: String::new(),
             format,
@@ -104,10 +108,11 @@ impl Endpoint {
 
     /// Has its versions begin with the time at which it was made, in milliseconds. For one whose id another one may have had
     /// before: whoever knows a version of that one does not take it for one of this, because no endpoint changes a thousand
-    /// times a second for long.
+    /// times a second for long. What is kept of it is kept under this new id.
     #[must_use]
-    pub fn under_an_id_of_before(self) -> Self {
+    pub fn under_an_id_of_before(self, kept_under: EndpointId) -> Self {
         Self {
+            kept_under,
             version: first_version(self.created_at),
             ..self
         }

@@ -33,7 +33,7 @@ impl Story {
     }
 
     /// Takes steps for as long as there is something to do now, so many at most.
-    fn work(&mut self, steps: usize) {
+    pub(super) fn work(&mut self, steps: usize) {
         let (mut run, callbacks) = (self.run.take().expect("it runs"), self.callbacks.clone());
         let run = self.world.step(async move {
             run.wake();

@@ -52,7 +52,7 @@ impl Story {
     }
 
     /// The process that delivers learns of what was asked for.
-    fn learn(&mut self) {
+    pub(super) fn learn(&mut self) {
         self.endpoint = self.stored();
         let (mut run, endpoint) = (self.run.take().expect("it runs"), Arc::new(self.endpoint.clone()));
         let run = self.world.step(async move {
@@ -78,7 +78,7 @@ impl Story {
     }
 
     /// Writes down what is left to be written down.
-    fn save(&mut self) {
+    pub(super) fn save(&mut self) {
         let mut run = self.run.take().expect("it runs");
         let run = self.world.step(async move {
             assert_eq!(run.save().await, Ok(CallbacksSaved::Done));
