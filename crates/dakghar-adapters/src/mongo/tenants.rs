@@ -41,39 +41,19 @@ impl TenantStore for MongoStore {
         }
     }
 
-    /// With what is told of it, in one transaction.
     async fn save(&self, tenant: &Tenant, told: &[WebhookEvent]) -> Result<TenantSaved, StoreError> {
+        if !told.is_empty() {
+            return self.save_and_tell(tenant, told).await;
+        }
         let save_id = ObjectId::new();
         let document = tenant::encode(tenant, tenant.version + 1, save_id)?;
-        let events = told.iter().map(event::encode).collect::<Result<Vec<_>, _>>()?;
-        let entries: Vec<FeedEntry> = told.iter().filter_map(FeedEntry::of_event).collect();
-        let arrivals = self.arrivals_of(entries.iter())?;
-        let mut tries = 0;
-        loop {
-            let steps = async {
-                let mut session = self.begin().await?;
-                if !self.replace_within(&mut session, tenant, &document).await? {
-                    self.undo(&mut session).await;
-                    return Ok(TenantSaved::Stale);
-                }
-                self.insert_within(&mut session, &self.events, &events).await?;
-                self.insert_within(&mut session, &self.feed_arrivals, &arrivals).await?;
-                self.commit(&mut session).await?;
-                Ok(TenantSaved::Done)
-            };
-            match self.within_write_timeout(steps).await {
-                Ok(saved) => {
-                    if !arrivals.is_empty() {
-                        self.arrived.notify_one();
-                    }
-                    return Ok(saved);
-                }
-                Err(Aborted::Duplicate) => return self.taken_number(tenant).await,
-                Err(Aborted::Conflict) if tries < TRIES_MAX => tries += 1,
-                Err(Aborted::Unknown(error)) => return self.look_up_save(&tenant.id, save_id, error).await,
-                Err(aborted) => return Err(aborted.into_store_error()),
-            }
-            wait_for_others(tries).await;
+        let replace = self.tenants.replace_one(of_version(tenant), document);
+        match self.bounded(self.options.write_timeout, async { replace.await }).await {
+            Ok(replaced) if replaced.matched_count == 1 => Ok(TenantSaved::Done),
+            Ok(_) => Ok(TenantSaved::Stale),
+            Err(failure) if failure.is_duplicate_key() => self.taken_number(tenant).await,
+            Err(failure) if failure.is_refusal() => Err(failure.to_store_error()),
+            Err(failure) => self.look_up_save(&tenant.id, save_id, failure.to_store_error()).await,
         }
     }
 
@@ -179,6 +159,41 @@ impl TenantStore for MongoStore {
 }
 
 impl MongoStore {
+    /// Saves a tenant and inserts what is told of it, in one transaction.
+    async fn save_and_tell(&self, tenant: &Tenant, told: &[WebhookEvent]) -> Result<TenantSaved, StoreError> {
+        let save_id = ObjectId::new();
+        let document = tenant::encode(tenant, tenant.version + 1, save_id)?;
+        let events = told.iter().map(event::encode).collect::<Result<Vec<_>, _>>()?;
+        let entries: Vec<FeedEntry> = told.iter().filter_map(FeedEntry::of_event).collect();
+        let arrivals = self.arrivals_of(entries.iter())?;
+        let mut tries = 0;
+        loop {
+            let steps = async {
+                let mut session = self.begin().await?;
+                if !self.replace_within(&mut session, tenant, &document).await? {
+                    self.undo(&mut session).await;
+                    return Ok(TenantSaved::Stale);
+                }
+                self.insert_within(&mut session, &self.events, &events).await?;
+                self.insert_within(&mut session, &self.feed_arrivals, &arrivals).await?;
+                self.commit(&mut session).await?;
+                Ok(TenantSaved::Done)
+            };
+            match self.within_write_timeout(steps).await {
+                Ok(TenantSaved::Done) => {
+                    self.arrived.notify_one();
+                    return Ok(TenantSaved::Done);
+                }
+                Ok(saved) => return Ok(saved),
+                Err(Aborted::Duplicate) => return self.taken_number(tenant).await,
+                Err(Aborted::Conflict) if tries < TRIES_MAX => tries += 1,
+                Err(Aborted::Unknown(error)) => return self.look_up_save(&tenant.id, save_id, error).await,
+                Err(aborted) => return Err(aborted.into_store_error()),
+            }
+            wait_for_others(tries).await;
+        }
+    }
+
     /// Replaces a tenant inside of a transaction, if it still has the version that was read. Returns false otherwise.
     async fn replace_within(
         &self,
