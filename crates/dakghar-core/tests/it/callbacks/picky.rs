@@ -189,8 +189,8 @@ fn what_was_under_way_when_a_replay_asked_for_it_is_tried_once_more() {
     assert_eq!(story.posted(), ["1 #2", "1 #3"]);
 }
 
-#[test]
-fn what_waits_in_a_line_is_delivered_in_its_turn_and_not_by_a_replay() {
+/// A conversation whose first entry fails, and so many entries in it that some wait in a line.
+fn behind_one_that_fails() -> (Story, u64) {
     let mut story = Story::new(|endpoint| endpoint.order = DeliveryOrder::Conversation);
     let all = WAITING_APART_MAX as u64 + 10;
     story.refuse(1);
@@ -198,6 +198,12 @@ fn what_waits_in_a_line_is_delivered_in_its_turn_and_not_by_a_replay() {
         story.hears(ONE);
     }
     story.work(STEPS_MAX);
+    (story, all)
+}
+
+#[test]
+fn what_waits_in_a_line_is_delivered_in_its_turn_and_not_by_a_replay() {
+    let (mut story, all) = behind_one_that_fails();
     assert_eq!((story.posted(), story.after()), (firsts(1..=1), all));
     story.begin(&range(1, all));
     story.work(STEPS_MAX);
@@ -214,13 +220,7 @@ fn what_waits_in_a_line_is_delivered_in_its_turn_and_not_by_a_replay() {
 #[test]
 fn without_an_order_nothing_waits_for_another_one() {
     for takes_over in [false, true] {
-        let mut story = Story::new(|endpoint| endpoint.order = DeliveryOrder::Conversation);
-        let all = WAITING_APART_MAX as u64 + 10;
-        story.refuse(1);
-        for _ in 0..all {
-            story.hears(ONE);
-        }
-        story.work(STEPS_MAX);
+        let (mut story, all) = behind_one_that_fails();
         story.refuse(1);
         story.run_for(Duration::from_secs(7));
         story.work(STEPS_MAX);
