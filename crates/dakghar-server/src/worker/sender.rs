@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::{
-    ClaimedSend, EndedCall, Failure, Fault, Holding, Prepared, PreparedSend, Sending, WaitingSend,
+    ClaimedSend, EndedCall, Failure, Fault, Holding, Outages, Prepared, PreparedSend, Sending, WaitingSend,
 };
 use dakghar_core::ports::{Job, JobKey, QueueError, SpooledOutcome};
 use futures_util::FutureExt as _;
@@ -79,12 +79,8 @@ impl Sender {
                     return;
                 }
             }
-            let outage = sending.outages().wait();
-            if let Some(wait) = outage
-                && stopping.run_until_cancelled(sleep(wait)).await.is_none()
-            {
-                return;
-            }
+            let waited = stopping.run_until_cancelled(until_next_try(sending.outages())).await;
+            let Some(is_outage) = waited else { return };
             let released = until_released(&holding, sending.outages());
             if stopping.run_until_cancelled(released).await.is_none() {
                 return;
@@ -92,7 +88,7 @@ impl Sender {
             let free = sending.places_free();
             if taking.is_none() && free > 0 && self.line.len() < LINE_MAX {
                 // During an outage one message tries whether it is over.
-                let batch_max = if outage.is_some() { 1 } else { BATCH_MAX };
+                let batch_max = if is_outage { 1 } else { BATCH_MAX };
                 let (sending, batch) = (sending.clone(), free.min(batch_max));
                 taking = Some(async move { sending.take_jobs(batch).await }.boxed());
             }
@@ -173,6 +169,18 @@ impl Sender {
             self.claiming = Some(self.caller.tasks.spawn(claiming));
         }
     }
+}
+
+/// Waits until it is time for a try, by the clock that counts tries: a timer may be a little ahead of it. Returns false at once
+/// while there is no outage.
+async fn until_next_try(outages: &Outages) -> bool {
+    while let Some(wait) = outages.wait() {
+        if wait.is_zero() {
+            return true;
+        }
+        sleep(wait).await;
+    }
+    false
 }
 
 /// Brings prepared messages to Meta.
