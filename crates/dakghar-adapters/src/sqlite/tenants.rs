@@ -31,7 +31,7 @@ const NUMBER_COLUMNS: &str = "phone_number_id, waba_id, display_phone_number, se
     messages_per_second, hold_reason, hold_since, hold_probe_at, token_refusals, \
     waba_is_learned";
 
-/// What is kept where earlier releases had the hash of the only key.
+/// Stands where earlier releases had the hash of the only key.
 const NO_HASH: [u8; 0] = [];
 
 const DELETE_PAST: &str = "DELETE FROM past_numbers WHERE tenant_id = ?";

@@ -22,9 +22,9 @@ const SHOWN_CHARS: usize = 8;
 /// A new key, as a client describes it.
 #[derive(Clone, Debug, Default)]
 pub struct NewApiKey {
-    /// What people call it.
+    /// The name for people.
     pub name: String,
-    /// What it may do.
+    /// The scopes that it has.
     pub scopes: Scopes,
     /// Where it may be used from: anywhere if there is none.
     pub addresses: Vec<String>,
@@ -37,7 +37,7 @@ pub struct NewApiKey {
 pub struct ShownKey {
     /// The key.
     pub key: ApiKey,
-    /// What its owner presents.
+    /// The text that its owner presents.
     pub secret: Secret,
 }
 

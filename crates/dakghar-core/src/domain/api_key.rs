@@ -31,9 +31,9 @@ pub const FIRST_KEY_NAME: &str = "first key";
 pub struct ApiKey {
     /// Our id of it. It stays when the secret is replaced.
     pub id: ApiKeyId,
-    /// What people call it, 1 to [`KEY_NAME_CHARS_MAX`] characters.
+    /// The name for people, 1 to [`KEY_NAME_CHARS_MAX`] characters.
     pub name: String,
-    /// What it may do.
+    /// The scopes that it has.
     pub scopes: Scopes,
     /// Where it may be used from: anywhere if there is none, at most [`NETWORKS_MAX`].
     pub networks: Vec<IpNet>,

@@ -107,7 +107,7 @@ impl EndpointRun {
             ReplayOf::Range(_) => self.find_entries(&replay, after, READ_MAX).await?,
         };
         let mut entries = found.entries;
-        // What was never taken, and is tried anyway.
+        // Entries that were never taken, and are tried anyway.
         let mut called_up: Vec<Place> = entries.iter().map(|placed| placed.place).collect();
         called_up.retain(|place| self.pending.call_up(*place, now));
         self.keep_called_up(&called_up, now).await?;

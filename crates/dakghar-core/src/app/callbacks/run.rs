@@ -68,7 +68,7 @@ impl EndpointRun {
             self.pending
                 .keep_order(endpoint.order == DeliveryOrder::Conversation, now);
         }
-        // Whoever changes it knows more of its receiver than calls that failed before.
+        // A change of it says more of its receiver than calls that failed before.
         self.progress.breaker.probe_now(now);
         self.endpoint = endpoint;
         self.standing = Standing::Delivers;

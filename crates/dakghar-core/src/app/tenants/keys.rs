@@ -30,7 +30,7 @@ pub struct KnownKey {
     pub tenant: SharedTenant,
     /// The key.
     pub id: ApiKeyId,
-    /// What it may do.
+    /// The scopes that it has.
     pub scopes: Scopes,
 }
 
