@@ -178,8 +178,10 @@ def ship(command, folder, environment, receiver, count):
 
 def ship_to_elasticsearch(found, lines, folder, log):
     elasticsearch, days = Elasticsearch(), {today()}
-    command = [SHIPPERS / "usr/sbin/rsyslogd", "-n", "-M", LIBRARIES / "rsyslog", "-f", ROOT / "deploy/logs/rsyslog.conf",
-               "-i", folder / "rsyslog.pid"]
+    # As beside Debian's own configuration, which says where the state is kept; otherwise it would be in the root folder.
+    main = folder / "rsyslog.conf"
+    main.write_text(f'global(workDirectory="{folder}")\ninclude(file="{ROOT / "deploy/logs/rsyslog.conf"}")\n')
+    command = [SHIPPERS / "usr/sbin/rsyslogd", "-n", "-M", LIBRARIES / "rsyslog", "-f", main, "-i", folder / "rsyslog.pid"]
     environment = {"DAKGHAR_LOG": str(log), "ELASTICSEARCH_HOST": "127.0.0.1", "ELASTICSEARCH_PORT": str(elasticsearch.port)}
     ship(list(map(str, command)), folder / "rsyslog", environment, elasticsearch.documents, len(lines))
     days.add(today())
