@@ -7,7 +7,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 [ $# -gt 0 ] || set -- serve
 stamp="$(mktemp)"
 server=""
+building=""
 stop() {
+    if [ -n "$building" ]; then
+        kill "$building" 2>/dev/null || true
+    fi
     if [ -n "$server" ]; then
         kill "$server" 2>/dev/null && wait "$server" 2>/dev/null || true
         server=""
@@ -21,9 +25,19 @@ changed() {
         -print -quit 2>/dev/null)" ]
 }
 
+# Beside this shell, which would not notice a signal before the end of it.
+build() {
+    cargo build --bin dakghar &
+    building=$!
+    local result=0
+    wait "$building" || result=$?
+    building=""
+    return "$result"
+}
+
 while true; do
     touch "$stamp"
-    if cargo build --bin dakghar; then
+    if build; then
         stop
         "${CARGO_TARGET_DIR:-target}/debug/dakghar" "$@" &
         server=$!
