@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Checks Dockerfiles, compose files and workflows with the tools that are made for them. `make test` runs it."""
 
+import ipaddress
 import os
 import re
 import shutil
@@ -21,7 +22,8 @@ except ImportError as error:
 LINTER = ROOT / "deploy/checks/workflows"
 DOCKERFILES = [ROOT / "deploy/images" / name for name in ("Dockerfile", "Dockerfile.dev")]
 # Compose files, with the profile that shows all of them.
-STACKS = {ROOT / "docker-compose.yml": [], ROOT / "deploy/compose/production.yaml": ["--profile", "watching"]}
+HOST = ROOT / "deploy/compose/production.yaml"
+STACKS = {ROOT / "docker-compose.yml": [], HOST: ["--profile", "watching"]}
 # Actions whose commits are not known here for certain.
 BY_VERSION = ("actions/attest-build-provenance", "actions/attest-sbom")
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -61,11 +63,48 @@ def check_stacks(found):
         for name, service in yaml.safe_load(path.read_text())["services"].items():
             image = service.get("image", "")
             found.check(not image.endswith(":latest"), f"{path.name}: {name} has no fixed tag")
-            if path.name == "production.yaml":
+            if path == HOST:
                 found.check(service.get("restart") == "unless-stopped", f"{path.name}: {name} does not come back")
                 found.check("logging" in service, f"{path.name}: the log of {name} has no bound")
     seed = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     found.check({"app", "worker", "mongo", "redis", "mongo-express"} <= set(seed), "docker-compose.yml lacks a service")
+    for name, service in seed.items():
+        if "build" in service:
+            # With cargo's lock: two that unpack one crate at a time break each other.
+            folders = [volume.split(":")[1] for volume in service["volumes"]]
+            found.check(service["environment"]["CARGO_HOME"] in folders, f"{name} shares what cargo fetches without its lock")
+
+
+def mounted(service):
+    """What is mounted from the checkout, without the secrets, which are the operator's."""
+    sources = [volume.split(":")[0] for volume in service.get("volumes", [])]
+    return [source for source in sources if source.startswith(".")]
+
+
+def check_host(found):
+    """What the files of the host's stack say of each other."""
+    stack = yaml.safe_load(HOST.read_text())
+    for name, service in stack["services"].items():
+        for source in mounted(service):
+            found.check((HOST.parent / source).exists(), f"{name} mounts {source}, which is not there")
+    for path in sorted(HOST.parent.rglob("*.*")):
+        text = path.read_text() if path != HOST and path.name != ".env" and "secrets" not in path.parts else ""
+        for name in re.findall(r"(?:http://|[\[ \"])([a-z][a-z0-9-]*):\d{4}\b", text):
+            found.check(name in stack["services"], f"{path.name} names {name}, which is no service")
+    network = stack["networks"]["inside"]["ipam"]["config"][0]
+    inside, given = (ipaddress.ip_network(network[key]) for key in ("subnet", "ip_range"))
+    fixed = {name: service["networks"]["inside"]["ipv4_address"] for name, service in stack["services"].items()
+             if isinstance(service["networks"], dict)}
+    for name, address in fixed.items():
+        found.check(ipaddress.ip_address(address) in inside, f"{name} is outside of its network: {address}")
+        found.check(ipaddress.ip_address(address) not in given, f"another container may get the address of {name}: {address}")
+    found.check(stack["x-dakghar"]["environment"]["TRUSTED_PROXIES"] == fixed["proxy"], "the proxy is not the one that is trusted")
+    servers = dict(re.findall(r"server (\S+) ([\d.]+):3000 ", (HOST.parent / "haproxy.cfg").read_text()))
+    apis = {name: address for name, address in fixed.items() if stack["services"][name].get("command") == ["api"]}
+    found.check(servers == apis, f"haproxy.cfg names {servers}, and the APIs are {apis}")
+    labels = stack["x-logging"]["options"]["labels"].split(",")
+    read = re.findall(r'attrs\."([^"]+)"', (HOST.parent / "alloy.alloy").read_text())
+    found.check(read == labels, f"alloy.alloy reads {read}, and the engine writes {labels}")
 
 
 def check_prometheus_of_the_host(found):
@@ -97,6 +136,7 @@ def main():
     found.check(len(WORKFLOWS) == 4, f"unexpected workflows: {WORKFLOWS}")
     check_images(found)
     check_stacks(found)
+    check_host(found)
     check_prometheus_of_the_host(found)
     if shutil.which("node"):
         check_workflows(found)
