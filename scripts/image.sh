@@ -27,9 +27,9 @@ arguments=(
     --build-arg "BINARY=${BINARY:-compiled}" --build-arg "VERSION=$version"
     --build-arg "REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)"
 )
-# Docker finds it beside the Dockerfile by itself.
 if [ "$tool" != docker ]; then
-    arguments+=(--ignorefile deploy/images/Dockerfile.dockerignore)
+    # Docker finds it beside the Dockerfile by itself. The format that the others prefer knows no health check.
+    arguments+=(--ignorefile deploy/images/Dockerfile.dockerignore --format docker)
 fi
 read -r -a more <<<"${BUILD_ARGS:-}"
 "$tool" build "${more[@]}" "${arguments[@]}" .

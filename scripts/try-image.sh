@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Starts the files of an image as its user, as process 1, on a root that cannot be written to: needs root, but no engine.
+# Starts the files of an image as its user, as process 1, on a root that cannot be written to, and asks for its health: needs
+# root, but no engine.
 #   ./scripts/try-image.sh "$(buildah mount "$(buildah from dakghar:0.1.0)")"
 set -euo pipefail
 
@@ -11,6 +12,7 @@ answers() { curl --silent --fail --output /dev/null "http://127.0.0.1:$port/read
 fail() {
     echo "try-image: $*" >&2
     cat "$work/log" >&2
+    pkill -KILL --parent "${outer:-0}"
     exit 1
 }
 
@@ -42,10 +44,19 @@ answers || fail "it is not ready after 10 seconds"
 inner="$(pgrep --parent "$outer")"
 grep --quiet "^NSpid:.*[[:space:]]1$" "/proc/$inner/status" || fail "it is not process 1"
 grep --quiet "^Uid:[[:space:]]10001[[:space:]]10001" "/proc/$inner/status" || fail "it is not user 10001"
+# As the engine asks, beside the process.
+health() {
+    env -i PATH="$PATH" APP_ENV=production PORT="$1" nsenter --target "$inner" --mount \
+        chroot --userspec=10001:10001 "$image" /usr/local/bin/dakghar health
+}
+health "$port" || fail "its health check finds it ill"
+if health $((port + 1)) 2>/dev/null; then
+    fail "its health check finds well what is not there"
+fi
 begun="$(date +%s%3N)"
 kill -TERM "$inner"
 wait "$outer" || fail "it ended with $?"
 taken=$(($(date +%s%3N) - begun))
 [ "$taken" -le 10000 ] || fail "it took $taken ms to stop"
-echo "try-image: user 10001, process 1, a read-only root; stopped by SIGTERM in $taken ms"
+echo "try-image: user 10001, process 1, a read-only root, well by its own health check; stopped by SIGTERM in $taken ms"
 rm -rf "$work"
