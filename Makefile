@@ -8,7 +8,7 @@ PROFILE := $(if $(filter true,$(CI)),ci,default)
 
 .PHONY: help
 help: ## Lists these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## Builds Dakghar and starts it on http://localhost:3000
@@ -91,6 +91,10 @@ chart: ## Checks the Helm chart: lint, golden renderings, schemas and rules; UPD
 .PHONY: image
 image: ## Builds the image of Dakghar with docker, podman or buildah; BINARY=given takes the program that is there
 	./scripts/image.sh
+
+.PHONY: try-compose
+try-compose: ## Starts the development stack in containers, sends messages through it and changes the code under them
+	./scripts/try-compose.sh
 
 .PHONY: sbom
 sbom: ## Lists everything that the program is built from: target/dakghar.cdx.json (CycloneDX)
