@@ -55,6 +55,11 @@ lint: ## Looks for what the linter does not like
 fmt: ## Brings the code into form
 	cargo fmt --all
 
+.PHONY: test-kms
+test-kms: ## Tests the key services outside of this program against real ones
+	@./scripts/install-services.sh kms
+	CI=true cargo nextest run --locked --package dakghar-adapters --run-ignored ignored-only -E 'test(openbao)'
+
 .PHONY: mutants
 mutants: ## Breaks sending on purpose, and lists what no test of the core notices; SHARD=1/8, MINUTES=60
 	./scripts/mutants.sh

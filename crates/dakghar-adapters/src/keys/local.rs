@@ -5,8 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use dakghar_core::domain::secret::Secret;
 use dakghar_core::ports::{DataKey, KeyContext, KeyError, KeyId, KeyService};
-use dakghar_core::vault::MasterKey;
-use dakghar_core::vault::sealing::{self, MARK_BYTES, SealingKey};
+use dakghar_core::vault::sealing::{self, SealingKey};
+use dakghar_core::vault::{MasterKey, wrapped};
 use zeroize::Zeroizing;
 
 /// Bytes of a generated master key.
@@ -46,11 +46,11 @@ impl LocalKeys {
 #[async_trait]
 impl KeyService for LocalKeys {
     fn key_id(&self) -> KeyId {
-        id_of(self.current.mark())
+        wrapped::of_mark(self.current.mark())
     }
 
-    fn key_id_of(&self, wrapped: &[u8]) -> Result<KeyId, KeyError> {
-        Ok(id_of(sealing::mark_of(wrapped)?))
+    fn key_id_of(&self, form: &[u8]) -> Result<KeyId, KeyError> {
+        wrapped::key_id_of(form)
     }
 
     async fn wrap(&self, data_key: &DataKey, context: KeyContext<'_>) -> Result<Vec<u8>, KeyError> {
@@ -75,8 +75,4 @@ impl KeyService for LocalKeys {
             .map_err(|_| KeyError::Unreadable("its data key has the wrong length"))?;
         Ok(DataKey::new(Zeroizing::new(bytes)))
     }
-}
-
-fn id_of(mark: [u8; MARK_BYTES]) -> KeyId {
-    KeyId::new(format!("{:032x}", u128::from_be_bytes(mark)))
 }

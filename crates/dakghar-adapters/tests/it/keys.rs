@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod openbao;
+
 use std::sync::Arc;
 
 use dakghar_adapters::keys::{LocalKeys, generate_master_key};

@@ -8,6 +8,7 @@ use crate::domain::breaker::Open;
 use crate::domain::{ErrorCode, Timestamp};
 use crate::metrics::{Lane, Metrics};
 use crate::ports::{Clock, DueWork, Queue, QueueError, StoreError, StoreHealth};
+use crate::vault::Vault;
 
 /// Asks the store and the queue.
 pub struct Health {
@@ -17,12 +18,23 @@ pub struct Health {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) failed_requests: Arc<FailedRequests>,
+    pub(super) vault: Arc<Vault>,
 }
 
 impl Health {
     /// Returns since when this process cannot reach Meta, and when it tries again; `None` while it can.
     pub fn meta_unreachable(&self) -> Option<Open> {
         self.host.unreachable()
+    }
+
+    /// Returns since when a key service cannot be used, and when it is tried again; `None` while all can.
+    pub fn key_service_away(&self) -> Option<Open> {
+        self.vault.key_service_away()
+    }
+
+    /// Lets the key services do what is due. To be called every second.
+    pub async fn look_at_keys(&self) {
+        self.vault.look().await;
     }
 
     /// Why this process cannot go on, if only another one can.

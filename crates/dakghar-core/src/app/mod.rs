@@ -270,5 +270,6 @@ fn health_of(ports: &Ports, shared: &Shared) -> Arc<Health> {
         host: shared.host.clone(),
         clock: ports.clock.clone(),
         metrics: ports.metrics.clone(),
+        vault: ports.vault.clone(),
     })
 }

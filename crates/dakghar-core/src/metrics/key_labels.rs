@@ -1,4 +1,4 @@
-//! The labels of what is counted of API keys.
+//! The labels of what is counted of API keys, and of data keys.
 
 use super::instruments::Label;
 use super::labels::label;
@@ -22,5 +22,19 @@ label! {
         Address = "address",
         /// It lacks the scope: 403.
         Scope = "scope",
+    }
+}
+
+label! {
+    /// The end of a call to the key service.
+    KeyCall "outcome" {
+        /// It did what it was asked.
+        Answered = "answered",
+        /// The data key is not under its key, belongs to another owner, or is damaged.
+        Unreadable = "unreadable",
+        /// It does not allow it.
+        Refused = "refused",
+        /// It could not be reached, or failed.
+        Unavailable = "unavailable",
     }
 }

@@ -25,7 +25,7 @@ pub use instruments::{
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
 
-pub use key_labels::{KeyRefused, KeyUsed};
+pub use key_labels::{KeyCall, KeyRefused, KeyUsed};
 pub use labels::{
     Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, LetterErased, Limit,
     LiveWay, Received, Redriven, SpanDropped, Stage, TlsReload, WebhookKind,

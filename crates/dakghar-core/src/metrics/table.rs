@@ -12,7 +12,7 @@ use prometheus_client::registry::{self, Registry};
 
 use super::exemplars::{Exemplar, bucket_series, with_exemplars};
 use super::instruments::{Family, Histogram, Instrument, LabelDescription, Latency, Staged, Wait};
-use super::key_labels::{KeyRefused, KeyUsed};
+use super::key_labels::{KeyCall, KeyRefused, KeyUsed};
 use super::labels::{
     Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, LetterErased, Limit,
     LiveWay, Received, Redriven, SpanDropped, Stage, TlsReload, WebhookKind,
@@ -114,6 +114,9 @@ table! {
     keys_used: Family<KeyUsed, Counter>, "keys_used", None, "Requests that a key let in, by whose it is";
     keys_refused: Family<KeyRefused, Counter>, "keys_refused", None, "Requests whose key is right and may not do what they asked, by the reason";
     wrong_keys: Counter, "wrong_keys", None, "Requests whose key was checked and is wrong for what they asked; dakghar_refused_total{limit=\"wrong_keys\"} are those whose key was not looked at";
+    key_calls: Family<KeyCall, Counter>, "key_service_calls", None, "Calls to the key service that ended, by their outcome; none where the master key is in the settings";
+    keys_kept: Gauge, "data_keys_kept", None, "Data keys that the key service unwrapped and that are kept in memory for some minutes";
+    key_service_away: Gauge, "key_service_away", None, "1 while the key service cannot be reached or refuses, else 0";
     budget_used: Family<Budget, Gauge>, "budget_used", Bytes, "Bytes of requests and answers under way";
     budget_limit: Family<Budget, Gauge>, "budget_limit", Bytes, "The most bytes of requests and answers under way";
 }

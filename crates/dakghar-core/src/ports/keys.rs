@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
+use crate::domain::breaker::Open;
 use crate::domain::ids::{AppId, TenantId};
 
 /// Bytes of a data key: AES-256.
@@ -17,6 +18,9 @@ pub enum KeyError {
     /// The service cannot be reached at present.
     #[error("the key service is not available: {0}")]
     Unavailable(String),
+    /// The service answers and does not allow it, whatever the data key: its token, a policy, or a key that is disabled.
+    #[error("the key service refuses: {0}")]
+    Refused(String),
     /// Wrapped under another key, for another context, or damaged.
     #[error("the data key cannot be unwrapped: {0}")]
     Unreadable(&'static str),
@@ -68,6 +72,8 @@ pub enum KeyOwner<'a> {
     Tenant(&'a TenantId),
     /// An app at Meta.
     App(&'a AppId),
+    /// The installation as a whole.
+    Installation,
 }
 
 impl<'a> From<&'a TenantId> for KeyOwner<'a> {
@@ -87,6 +93,7 @@ impl fmt::Display for KeyOwner<'_> {
         match self {
             Self::Tenant(id) => write!(f, "{id}"),
             Self::App(id) => write!(f, "app/{id}"),
+            Self::Installation => f.write_str("installation"),
         }
     }
 }
@@ -112,4 +119,21 @@ pub trait KeyService: Send + Sync {
 
     /// Unwraps a data key that was wrapped with the same context, under the present key or one before it.
     async fn unwrap(&self, wrapped: &[u8], context: KeyContext<'_>) -> Result<DataKey, KeyError>;
+
+    /// Checks that the service wraps now.
+    async fn ping(&self) -> Result<(), KeyError> {
+        let nobody = KeyContext {
+            owner: KeyOwner::Installation,
+        };
+        let no_key = DataKey::new(Zeroizing::new([0; DATA_KEY_BYTES]));
+        self.wrap(&no_key, nobody).await.map(|_| ())
+    }
+
+    /// Does what is due by itself, such as forgetting what was kept. A process that runs calls this every second.
+    async fn look(&self) {}
+
+    /// Returns since when the service cannot be used, and when it is tried again; `None` while it can.
+    fn away(&self) -> Option<Open> {
+        None
+    }
 }

@@ -5,24 +5,31 @@
 //! copied to another tenant, purpose or installation does not open. Nothing here stores anything.
 //!
 //! While the master key is being changed the previous one is given too: data keys wrapped under it still open, and
-//! [`Vault::rewrap_data_key`] moves them over one by one. Unwrapped data keys are not kept: unwrapping takes about as
-//! long as looking one up would, and a key that is not kept needs no expiry.
+//! [`Vault::rewrap_data_key`] moves them over one by one. What a master key in this process unwraps is not kept:
+//! unwrapping takes about as long as looking one up would, and a key that is not kept needs no expiry. What a service
+//! elsewhere unwraps is kept for some minutes ([`KeptKeys`]).
 
 mod derivation;
 mod installation;
+mod kept;
 mod random;
 pub mod sealing;
+mod services;
+pub mod wrapped;
 
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use crate::domain::breaker::Open;
 use crate::domain::secret::Secret;
-use crate::ports::{DATA_KEY_BYTES, DataKey, KeyContext, KeyError, KeyOwner, KeyService};
+use crate::ports::{DATA_KEY_BYTES, DataKey, KeyContext, KeyError, KeyId, KeyOwner, KeyService};
 
 pub use derivation::{MasterKey, MasterKeyTooShort, Root};
 pub use installation::{InstallationSecrets, KEY_CHECK_BYTES, SigningKeys};
+pub use kept::{KEPT_FOR, KEPT_MAX, KeptKeys, KeptKeysSetup};
 use sealing::{NotSealed, SealingKey, Unreadable};
+pub use services::KeyServices;
 
 /// The kind of a sealed secret; bound to it, so that no wrapped data key can stand in for one.
 const SECRET: &[u8] = b"secret";
@@ -30,7 +37,7 @@ const SECRET: &[u8] = b"secret";
 /// A secret could not be sealed or opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VaultError {
-    /// The key service cannot be reached at present.
+    /// The key service cannot be reached at present, or does not allow it at present.
     #[error("the key service is not available: {0}")]
     Unavailable(String),
     /// Sealed under another key, for another owner or purpose, or damaged.
@@ -42,6 +49,7 @@ impl From<KeyError> for VaultError {
     fn from(error: KeyError) -> Self {
         match error {
             KeyError::Unavailable(why) => Self::Unavailable(why),
+            KeyError::Refused(_) => Self::Unavailable(error.to_string()),
             KeyError::Unreadable(why) => Self::Unreadable(why),
         }
     }
@@ -156,6 +164,16 @@ impl Vault {
         Ok(Some(self.keys.wrap(&data_key, context).await?))
     }
 
+    /// The key under which data keys are wrapped now.
+    pub fn key_id(&self) -> KeyId {
+        self.keys.key_id()
+    }
+
+    /// The key under which a data key is wrapped, by its form.
+    pub fn key_id_of(&self, wrapped: &[u8]) -> Result<KeyId, VaultError> {
+        Ok(self.keys.key_id_of(wrapped)?)
+    }
+
     /// The keyed hash under which an API key is kept: 32 bytes.
     pub fn hash_api_key(&self, key: &str) -> Vec<u8> {
         self.current.hash_api_key(key)
@@ -183,6 +201,16 @@ impl Vault {
             opaque_previous: self.previous.as_ref().map(|secrets| *secrets.opaque),
             cursor: *self.current.cursor,
         }
+    }
+
+    /// Lets the key services do what is due, such as forgetting keys. A process that runs calls this every second.
+    pub async fn look(&self) {
+        self.keys.look().await;
+    }
+
+    /// Returns since when a key service cannot be used, and when it is tried again; `None` while all can.
+    pub fn key_service_away(&self) -> Option<Open> {
+        self.keys.away()
     }
 
     fn is_current(&self, wrapped: &[u8]) -> Result<bool, VaultError> {

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use dakghar_core::domain::breaker::Open;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -54,12 +55,15 @@ pub(super) struct ReadinessView {
     store_full_since: Option<String>,
     /// Set while this process cannot reach Meta. Messages are accepted, and wait; the process stays ready.
     meta_unreachable: Option<UnreachableView>,
+    /// Set while the key service cannot be used. What needs a key that is not kept in memory waits; the process stays
+    /// ready.
+    key_service_away: Option<UnreachableView>,
     /// Set while all sending is held, since when. Messages are accepted, and wait; the process stays ready.
     #[schema(format = DateTime)]
     sending_held_since: Option<String>,
 }
 
-/// Meta cannot be reached.
+/// Something outside cannot be reached.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Unreachable)]
@@ -72,6 +76,16 @@ pub(super) struct UnreachableView {
     next_try_at: String,
     /// Calls that tried it since then and failed.
     tries_failed: u32,
+}
+
+impl From<Open> for UnreachableView {
+    fn from(open: Open) -> Self {
+        Self {
+            since: open.since.to_string(),
+            next_try_at: open.probe_at.to_string(),
+            tries_failed: open.probes,
+        }
+    }
 }
 
 /// Something the service needs.
@@ -114,17 +128,12 @@ pub(super) async fn readyz(
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
     };
-    let unreachable = state.app().health.meta_unreachable();
-    let meta_unreachable = unreachable.map(|open| UnreachableView {
-        since: open.since.to_string(),
-        next_try_at: open.probe_at.to_string(),
-        tries_failed: open.probes,
-    });
     let view = ReadinessView {
         status,
         dependencies,
         store_full_since: state.app().health.store_full_since().map(|since| since.to_string()),
-        meta_unreachable,
+        meta_unreachable: state.app().health.meta_unreachable().map(UnreachableView::from),
+        key_service_away: state.app().health.key_service_away().map(UnreachableView::from),
         sending_held_since: state.app().holding.last_seen().map(|hold| hold.since.to_string()),
     };
     (code, Json(view))
@@ -142,6 +151,7 @@ pub(super) fn not_open_yet() -> (StatusCode, Json<ReadinessView>) {
         dependencies: dependencies.into(),
         store_full_since: None,
         meta_unreachable: None,
+        key_service_away: None,
         sending_held_since: None,
     };
     (StatusCode::SERVICE_UNAVAILABLE, Json(view))

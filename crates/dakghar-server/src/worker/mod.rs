@@ -7,6 +7,7 @@ mod call_places;
 mod calls;
 mod deliverer;
 mod due;
+mod keys;
 mod reconciler;
 mod redriver;
 mod retention;
@@ -24,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use deliverer::Deliverer;
 
 pub use due::measure_queue;
+pub use keys::watch_keys;
 pub use reconciler::run_reconciler;
 pub use redriver::run_redriver;
 pub use retention::run_retention;

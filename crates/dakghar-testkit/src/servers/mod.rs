@@ -10,6 +10,7 @@
 
 mod mongo;
 mod mongo_wire;
+mod openbao;
 mod process;
 mod prometheus;
 mod redis;
@@ -20,6 +21,7 @@ mod shared;
 use std::path::{Path, PathBuf};
 
 pub use mongo::{Mongo, MongoSet, SharedMongo, direct_uri};
+pub use openbao::OpenBao;
 pub use prometheus::Prometheus;
 pub use redis::{Redis, SharedRedis};
 pub use redis_cluster::RedisCluster;
@@ -34,6 +36,8 @@ pub enum Server {
     Redis,
     /// `prometheus`.
     Prometheus,
+    /// `bao`.
+    OpenBao,
 }
 
 impl Server {
@@ -42,6 +46,7 @@ impl Server {
             Self::Mongo => "mongod",
             Self::Redis => "redis-server",
             Self::Prometheus => "prometheus",
+            Self::OpenBao => "bao",
         }
     }
 

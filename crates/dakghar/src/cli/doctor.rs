@@ -236,11 +236,13 @@ async fn check_keys(keys: &KeyRing, findings: &mut Findings) {
         Ok(found) => found,
         Err(error) => return findings.bad(format!("the data keys of the tenants cannot be checked: {error:#}")),
     };
-    if found.under_previous > 0
-        && let Some(check) = keys.previous_check()
-    {
+    if found.under_previous > 0 {
+        let under = match keys.previous_check() {
+            Some(check) => format!("still wrapped under MASTER_KEY_PREVIOUS, which has the check {check}"),
+            None => "not wrapped under the present key yet".to_owned(),
+        };
         findings.warning(format!(
-            "{} of {} tenants are still wrapped under MASTER_KEY_PREVIOUS, which has the check {check}",
+            "{} of {} tenants are {under}: `dakghar secrets rotate` moves them",
             found.under_previous, found.checked
         ));
     }

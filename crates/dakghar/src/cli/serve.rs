@@ -216,6 +216,11 @@ fn start_tasks(config: &Config, parts: Parts, lifecycle: &Lifecycle, app: &App) 
         "the measure of the queue",
         stopping.clone().run_until_cancelled_owned(measuring),
     ));
+    let keys = worker::watch_keys(app.health.clone());
+    tasks.spawn(vital(
+        "the look at key services",
+        stopping.clone().run_until_cancelled_owned(keys),
+    ));
     let news = worker::watch_news(app.watching.clone());
     tasks.spawn(vital(
         "the news of feeds",

@@ -47,10 +47,7 @@ impl Environment {
     /// set.
     pub fn get(&self, variable: &Variable) -> Result<Option<String>, String> {
         let own = self.values.get(variable.name).filter(|value| !value.is_empty());
-        let file = self
-            .values
-            .get(&format!("{}_FILE", variable.name))
-            .filter(|path| !path.is_empty());
+        let file = self.file_of(variable);
         match (own, file) {
             // Such a file would otherwise be ignored without a word.
             (_, Some(_)) if !variable.is_secret() => Err(format!(
@@ -59,7 +56,7 @@ impl Environment {
             )),
             (Some(_), Some(_)) => Err(format!("{0} and {0}_FILE are both set; keep one", variable.name)),
             (Some(value), None) => Ok(Some(value.clone())),
-            (None, Some(path)) => match std::fs::read_to_string(path) {
+            (None, Some(path)) => match std::fs::read_to_string(&path) {
                 Ok(text) if text.trim().is_empty() => Err(format!("{}_FILE: {path} is empty", variable.name)),
                 Ok(text) => Ok(Some(text.trim_end_matches(['\n', '\r']).to_owned())),
                 Err(error) => Err(format!("{}_FILE: {path}: {error}", variable.name)),
@@ -67,6 +64,12 @@ impl Environment {
             (None, None) if variable.default.is_empty() => Ok(None),
             (None, None) => Ok(Some(variable.default.to_owned())),
         }
+    }
+
+    /// The file that `NAME_FILE` names.
+    pub fn file_of(&self, variable: &Variable) -> Option<String> {
+        let path = self.values.get(&format!("{}_FILE", variable.name));
+        path.filter(|path| !path.is_empty()).cloned()
     }
 
     /// True if nothing may be coloured: <https://no-color.org>.

@@ -16,6 +16,7 @@ mod tenant_limits;
 mod traces;
 mod variable;
 pub mod variables;
+mod vault;
 
 use callbacks::Callbacks;
 use dakghar_core::domain::TenantLimits;

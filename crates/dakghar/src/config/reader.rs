@@ -55,6 +55,11 @@ impl<'a> Reader<'a> {
         Some(Secret::new(text))
     }
 
+    /// The file that a secret is read from, if somebody named one.
+    pub(super) fn file_of(&self, variable: &Variable) -> Option<String> {
+        self.environment.file_of(variable)
+    }
+
     /// True if somebody set the variable.
     pub(super) fn is_set(&self, variable: &Variable) -> bool {
         self.environment.is_set(variable)

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::variable::Kind;
 pub use super::variable::Variable;
-use super::{callbacks, https, keys, logging, meta, sending, server, storage, tenant_limits, traces};
+use super::{callbacks, https, keys, logging, meta, sending, server, storage, tenant_limits, traces, vault};
 
 /// The tables of the sections, in the order of the reference. Sections of one heading stand together.
 const TABLES: &[&[Variable]] = &[
@@ -16,6 +16,7 @@ const TABLES: &[&[Variable]] = &[
     storage::TABLE,
     meta::TABLE,
     keys::TABLE,
+    vault::TABLE,
     sending::TABLE,
     callbacks::TABLE,
     traces::TABLE,

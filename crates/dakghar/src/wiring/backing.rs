@@ -16,7 +16,7 @@ use dakghar_core::ports::{
 use dakghar_core::traces::Traces;
 use dakghar_core::vault::Vault;
 
-use super::keys;
+use super::keys::{self, KeyNames, NamedVault};
 use crate::config::Config;
 use crate::secrets::{self, MASTER_KEY_FILE, VERIFY_TOKEN_FILE};
 
@@ -101,6 +101,8 @@ pub(super) struct Outer {
     takes_unsigned_webhooks: bool,
     verify_token: Secret,
     vault: Vault,
+    /// The settings that the keys are of.
+    pub(super) key_names: KeyNames,
     metrics: Arc<Metrics>,
 }
 
@@ -110,7 +112,7 @@ impl Outer {
         let or_generated = |secret, file| secrets::configured_or_generated(secret, &config.storage.data_dir, file);
         let master_key = or_generated(config.keys.master_key.as_ref(), MASTER_KEY_FILE)?;
         let verify_token = or_generated(config.meta.verify_token.as_ref(), VERIFY_TOKEN_FILE)?;
-        let vault = keys::vault(&master_key, config.keys.master_key_previous.as_ref())?;
+        let NamedVault { vault, names } = keys::vault(&config.keys, &master_key, &metrics)?;
         let graph = GraphConfig::new(&config.meta.graph_base_url, &config.meta.api_version)
             .for_calls_of(config.sending.policy.timings.call_timeout);
         let graph = GraphHttp::new(graph)?;
@@ -128,6 +130,7 @@ impl Outer {
             takes_unsigned_webhooks: config.takes_unsigned_webhooks(),
             verify_token,
             vault,
+            key_names: names,
             metrics,
         })
     }

@@ -3,12 +3,18 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use dakghar_adapters::keys::LocalKeys;
+use dakghar_adapters::keys::{LocalKeys, TransitConfig, TransitKeys};
+use dakghar_adapters::local::{RandomIds, SystemClock};
 use dakghar_core::app::token_purpose;
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::{Secret, Tenant};
-use dakghar_core::ports::{AppStore, Ports, TenantStore};
-use dakghar_core::vault::{InstallationSecrets, MasterKey, Vault, WrappedUnder};
+use dakghar_core::metrics::Metrics;
+use dakghar_core::ports::{AppStore, KeyService, Ports, TenantStore};
+use dakghar_core::vault::{
+    InstallationSecrets, KeptKeys, KeptKeysSetup, KeyServices, MasterKey, Vault, VaultError, WrappedUnder,
+};
+
+use crate::config::keys::{KeyPlace, Keys};
 
 /// Tenants read at a time.
 const PAGE: u32 = 200;
@@ -17,16 +23,62 @@ const TENANTS_MAX: usize = 10_000;
 /// Bytes of the key check that are shown.
 const CHECK_BYTES_SHOWN: usize = 4;
 
-/// The vault under a master key. Secrets sealed under the previous one still open.
-pub(super) fn vault(master_key: &Secret, previous: Option<&Secret>) -> anyhow::Result<Vault> {
+/// The vault that the settings describe. What is sealed under the previous keys still opens.
+pub(super) fn vault(keys: &Keys, master_key: &Secret, metrics: &Arc<Metrics>) -> anyhow::Result<NamedVault> {
     let derive = |key: &Secret| MasterKey::new(key).context("MASTER_KEY");
     let master_key = derive(master_key)?;
-    let previous = previous.map(derive).transpose()?;
-    Ok(Vault::new(
-        Arc::new(LocalKeys::new(&master_key, previous.as_ref())),
-        InstallationSecrets::derive(&master_key),
-        previous.as_ref().map(InstallationSecrets::derive),
-    ))
+    let previous = keys.master_key_previous.as_ref().map(derive).transpose()?;
+    let local = |key: &MasterKey| -> Arc<dyn KeyService> { Arc::new(LocalKeys::new(key, None)) };
+    let mut services = vec![("MASTER_KEY", local(&master_key))];
+    if let KeyPlace::Transit(config) = &keys.place {
+        services.insert(0, ("KMS", kept(keys, config, metrics).context("KMS")?));
+    }
+    services.extend(previous.iter().map(|key| ("MASTER_KEY_PREVIOUS", local(key))));
+    if let Some(config) = &keys.previous {
+        services.push(("KMS_PREVIOUS", kept(keys, config, metrics).context("KMS_PREVIOUS")?));
+    }
+    let names = services
+        .iter()
+        .map(|(name, service)| (service.key_id().to_string(), *name));
+    let names = names.collect();
+    let mut services = services.into_iter().map(|(_, service)| service);
+    let present = services.next().expect("there is the master key");
+    Ok(NamedVault {
+        vault: Vault::new(
+            Arc::new(KeyServices::new(present, services.collect())),
+            InstallationSecrets::derive(&master_key),
+            previous.as_ref().map(InstallationSecrets::derive),
+        ),
+        names,
+    })
+}
+
+/// A vault, and the settings that its keys are of, by their ids.
+pub(super) struct NamedVault {
+    pub(super) vault: Vault,
+    pub(super) names: KeyNames,
+}
+
+/// The settings that keys are of, by the ids of the keys.
+pub type KeyNames = Vec<(String, &'static str)>;
+
+/// The vault under this master key alone.
+pub(super) fn local_vault(master_key: &Secret) -> anyhow::Result<Vault> {
+    let master_key = MasterKey::new(master_key).context("MASTER_KEY")?;
+    let keys = Arc::new(LocalKeys::new(&master_key, None));
+    Ok(Vault::new(keys, InstallationSecrets::derive(&master_key), None))
+}
+
+/// A service elsewhere, which is asked seldom.
+fn kept(keys: &Keys, config: &TransitConfig, metrics: &Arc<Metrics>) -> anyhow::Result<Arc<dyn KeyService>> {
+    let clock = Arc::new(SystemClock::start());
+    Ok(Arc::new(KeptKeys::new(KeptKeysSetup {
+        service: Arc::new(TransitKeys::new(config.clone())?),
+        ids: Arc::new(RandomIds::new(clock.clone())),
+        clock,
+        metrics: metrics.clone(),
+        outage_max: keys.outage_max,
+    })))
 }
 
 /// The data keys of the stored tenants, as a check found them.
@@ -47,15 +99,22 @@ pub struct KeyRing {
     tenants: Arc<dyn TenantStore>,
     apps: Arc<dyn AppStore>,
     vault: Arc<Vault>,
+    names: KeyNames,
 }
 
 impl KeyRing {
-    pub(super) fn of(ports: &Ports) -> Self {
+    pub(super) fn of(ports: &Ports, names: KeyNames) -> Self {
         Self {
             tenants: ports.tenants.clone(),
             apps: ports.apps.clone(),
             vault: ports.vault.clone(),
+            names,
         }
+    }
+
+    /// The settings that the keys are of.
+    pub fn names(&self) -> KeyNames {
+        self.names.clone()
     }
 
     /// Tells master keys apart: 8 hexadecimal digits, the same wherever the same key is set.
@@ -82,6 +141,10 @@ impl KeyRing {
             .vault
             .open(&tenant.id, &tenant.wrapped_data_key, &purpose, &number.sealed_token)
             .await;
+        if let Err(error @ VaultError::Unavailable(_)) = &opened {
+            tracing::warn!(%error, "the key is not checked yet: what needs one waits for the key service");
+            return Ok(());
+        }
         if let Err(error) = opened {
             bail!(
                 "MASTER_KEY does not open the access tokens in this store ({error}). Use the key they were sealed \

@@ -12,6 +12,7 @@ use dakghar_core::app::migrating::Migrator;
 use dakghar_core::domain::Secret;
 
 use super::keys;
+use crate::config::keys::Keys;
 use crate::config::{Backend, Config};
 use crate::secrets::MASTER_KEY_FILE;
 
@@ -44,6 +45,7 @@ pub async fn wire_migration(config: &Config, folder: &Path, is_dry_run: bool) ->
         bail!("MONGO_URI is not set");
     };
     let master_key = config.keys.master_key.as_ref().context("MASTER_KEY is not set")?;
+    let metrics = Arc::default();
     let source = open_source(folder)?;
     if source.is_held().await? {
         bail!(
@@ -61,10 +63,15 @@ pub async fn wire_migration(config: &Config, folder: &Path, is_dry_run: bool) ->
         source,
         successor: target.place().to_owned(),
         clock: target.clock(),
-        vault: Arc::new(keys::vault(master_key, config.keys.master_key_previous.as_ref())?),
+        vault: Arc::new(keys::vault(&config.keys, master_key, &metrics)?.vault),
         ids: Arc::new(RandomIds::new(target.clock())),
         target,
         origin: origin.display().to_string(),
+    };
+    let present_only = Keys {
+        master_key_previous: None,
+        previous: None,
+        ..config.keys.clone()
     };
     let key_file = folder.join(MASTER_KEY_FILE);
     let key_in_folder = std::fs::read_to_string(&key_file).ok();
@@ -76,7 +83,7 @@ pub async fn wire_migration(config: &Config, folder: &Path, is_dry_run: bool) ->
     };
     Ok(MigrationEnds {
         strict: Migrator {
-            vault: Arc::new(keys::vault(master_key, None)?),
+            vault: Arc::new(keys::vault(&present_only, master_key, &metrics)?.vault),
             ..migrator.clone()
         },
         migrator,
@@ -111,7 +118,7 @@ async fn connect_target(mongo_uri: &Secret, is_dry_run: bool) -> anyhow::Result<
 
 /// True if this master key opens what is in the source.
 async fn does_open(migrator: &Migrator, master_key: &str) -> bool {
-    let Ok(vault) = keys::vault(&Secret::new(master_key), None) else {
+    let Ok(vault) = keys::local_vault(&Secret::new(master_key)) else {
         return false;
     };
     let by_this_key = Migrator {

@@ -77,12 +77,14 @@ pub async fn vital<T>(name: &'static str, work: impl Future<Output = T>) -> T {
 
 /// Opens the store and the queue, and starts the group commits. What they do is counted in `metrics`.
 pub async fn wire(config: &Config, purpose: Purpose, metrics: Arc<Metrics>) -> anyhow::Result<Wired> {
+    let outer = Outer::new(config, metrics)?;
+    let key_names = outer.key_names.clone();
     let Backing {
         mut ports,
         name,
         commits_max,
-    } = Box::pin(open_backing(config, purpose, Outer::new(config, metrics)?)).await?;
-    let keys = KeyRing::of(&ports);
+    } = Box::pin(open_backing(config, purpose, outer)).await?;
+    let keys = KeyRing::of(&ports, key_names);
     keys.open_first().await?;
     let poster = wire_traces(config, purpose, &mut ports)?;
     let signing_keys = ports.vault.signing_keys();

@@ -40,6 +40,7 @@ mod inbound;
 mod inputs;
 mod interop;
 mod keys;
+mod kms;
 mod limits;
 mod listening;
 mod live;

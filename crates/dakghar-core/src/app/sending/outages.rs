@@ -52,6 +52,10 @@ impl Outages {
         if failure.fault() != Fault::Surroundings {
             return false;
         }
+        // Only what needs a key waits for the key service, which tells by itself that it is away.
+        if matches!(failure, Failure::Vault(_)) {
+            return true;
+        }
         let (now, jitter) = (self.clock.uptime(), self.ids.jitter());
         let mut state = self.state.lock();
         let down = match failure {
@@ -118,6 +122,7 @@ mod tests {
     use crate::domain::Present;
     use crate::domain::ids::{AttemptLogId, EndpointId, EventId, MessageId, RedriveId, ReplayId, TenantId};
     use crate::ports::{QueueError, StoreError};
+    use crate::vault::VaultError;
 
     #[derive(Default)]
     struct Uptime(Mutex<Duration>);
@@ -199,6 +204,7 @@ mod tests {
             !outages.note(&Failure::from(StoreError::Corrupt("page 7".into()))),
             "no outage"
         );
-        assert_eq!(outages.wait(), None);
+        assert!(outages.note(&Failure::from(VaultError::Unavailable("away".into()))));
+        assert_eq!(outages.wait(), None, "only what needs a key waits for the key service");
     }
 }

@@ -26,6 +26,8 @@ use crate::vault::VaultError;
 
 /// The delay of a message whose access token cannot be opened.
 const TOKEN_WAIT: Duration = Duration::from_secs(60);
+/// The delay of a message whose data key is not kept while the key service is away.
+const KEY_WAIT: Duration = Duration::from_secs(15);
 
 /// A due message that passed the gate and is ready to be claimed.
 #[derive(Debug)]
@@ -252,23 +254,16 @@ impl Sending {
 
     /// Opens the tokens of messages that passed the gate, and writes the claims into the copies.
     async fn ready(&self, passed: Vec<(Candidate, Place)>, stopped: &mut Vec<Stopped>) -> Vec<PreparedSend> {
+        // Together: keys that a service elsewhere must unwrap take it one round trip, and not one each.
+        let opening = passed
+            .iter()
+            .map(|(candidate, _)| self.open_token(&candidate.tenant, &candidate.message));
+        let opened = join_all(opening).await;
         let mut with_token = Vec::with_capacity(passed.len());
-        for (mut candidate, place) in passed {
-            let Candidate { message, tenant, .. } = &mut candidate;
-            match self.open_token(tenant, message).await {
+        for ((candidate, place), token) in passed.into_iter().zip(opened) {
+            match token {
                 Ok(token) => with_token.push((candidate, place, token)),
-                Err(error) => {
-                    let accepted = &message.accepted;
-                    tracing::error!(message_id = %accepted.id, tenant_id = %accepted.tenant_id, %error, "the access token cannot be opened");
-                    let present = self.ports.clock.present();
-                    message.postpone(
-                        present,
-                        present.now + TOKEN_WAIT,
-                        "access_token_unreadable",
-                        self.jobs.window(),
-                    );
-                    stopped.push(Stopped::Changed(Box::new(candidate.message), candidate.job));
-                }
+                Err(error) => stopped.push(self.without_token(candidate, &error)),
             }
         }
         // All claims get the same time: the store writes equal claims most cheaply.
@@ -309,6 +304,26 @@ impl Sending {
             }
         }
         sends
+    }
+
+    /// Puts off a message whose access token was not opened. No attempt is charged.
+    fn without_token(&self, candidate: Candidate, error: &VaultError) -> Stopped {
+        let Candidate { mut message, job, .. } = candidate;
+        let accepted = &message.accepted;
+        let (wait, why) = match error {
+            // That it is away was told once.
+            VaultError::Unavailable(_) => {
+                tracing::debug!(message_id = %accepted.id, %error, "a message waits for the key service");
+                (KEY_WAIT, "key_service_unavailable")
+            }
+            VaultError::Unreadable(_) => {
+                tracing::error!(message_id = %accepted.id, tenant_id = %accepted.tenant_id, %error, "the access token cannot be opened");
+                (TOKEN_WAIT, "access_token_unreadable")
+            }
+        };
+        let present = self.ports.clock.present();
+        message.postpone(present, present.now + wait, why, self.jobs.window());
+        Stopped::Changed(Box::new(message), job)
     }
 
     fn begin_span(&self, message: &Message) -> Span {

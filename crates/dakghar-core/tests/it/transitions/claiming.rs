@@ -282,15 +282,15 @@ fn t04_a_message_that_waits_for_a_place_takes_the_next_one() {
 }
 
 #[test]
-fn t04_a_message_whose_token_cannot_be_opened_gets_a_later_slot() {
+fn t04_a_message_that_needs_the_key_service_while_it_is_away_waits_and_no_attempt_is_charged() {
     in_each_kind(|world: &World| {
         let (process, _, message) = world.queued(UnknownOutcome::Fail);
         world.wire.script(Call::OpenToken, Fate::FailsBefore);
         assert_eq!(world.prepare(&process).sends.len(), 0);
         let seen = world.look(message);
         assert_eq!((seen.status(), seen.attempt()), (Status::Queued, 0));
-        assert_eq!(seen.slot_at(), Some(world.now() + MINUTE));
-        assert_eq!(waits_for(&seen), Some("access_token_unreadable"));
+        assert_eq!(seen.slot_at(), Some(world.now() + SECOND * 15));
+        assert_eq!(waits_for(&seen), Some("key_service_unavailable"));
     });
 }
 
