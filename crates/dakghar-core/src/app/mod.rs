@@ -23,6 +23,7 @@ mod redriving;
 mod requests;
 mod retention;
 mod retention_time;
+mod rotating;
 mod sending;
 mod settings;
 mod stale;
@@ -71,6 +72,7 @@ pub use receiving::{Receiving, WebhookReceipt};
 pub use redriving::Redriving;
 pub use requests::{RequestAllowance, Requests};
 pub use retention::{Retention, RetentionPass, RetentionStep};
+pub use rotating::{Rotating, RotationStep, WrappedBy, WrappingKeys};
 pub use sending::{
     AcceptedMessage, Accepting, Changing, ClaimedSend, EndedCall, Outages, Prepared, PreparedSend, Reconciling,
     Sending, WaitingSend,
@@ -105,6 +107,8 @@ pub struct App {
     pub holding: Arc<Holding>,
     /// Apps at Meta.
     pub apps: Arc<MetaApps>,
+    /// The keys that data keys are wrapped under.
+    pub rotating: Arc<Rotating>,
     /// When Meta's webhooks are received, and when not.
     pub listening: Arc<Listening>,
     /// Meta's webhooks.
@@ -154,15 +158,10 @@ impl App {
                 waiting,
                 settings.attempts_max,
             )),
-            redriving: Arc::new(Redriving::new(
-                &ports,
-                &settings,
-                tenants.clone(),
-                changing.clone(),
-                shared.outages.clone(),
-            )),
+            redriving: redriving_of(&ports, &settings, &shared, &tenants, &changing),
             changing,
             retention: Arc::new(Retention::new(&ports, &settings)),
+            rotating: Arc::new(Rotating::new(ports.clone(), tenants.clone())),
             reconciling: Arc::new(Reconciling::new(ports.clone(), settings.clone(), shared.clone())),
             receiving: Arc::new(Receiving::new(
                 ports.clone(),
@@ -254,6 +253,23 @@ fn changing_of(ports: &Ports, shared: &Shared, directory: &Arc<Directory>, waiti
         directory: directory.clone(),
         waiting: waiting.clone(),
     })
+}
+
+fn redriving_of(
+    ports: &Ports,
+    settings: &Settings,
+    shared: &Shared,
+    tenants: &Arc<Tenants>,
+    changing: &Arc<Changing>,
+) -> Arc<Redriving> {
+    let (tenants, changing) = (tenants.clone(), changing.clone());
+    Arc::new(Redriving::new(
+        ports,
+        settings,
+        tenants,
+        changing,
+        shared.outages.clone(),
+    ))
 }
 
 fn endpoints_of(ports: &Ports, tenants: &Arc<Tenants>, settings: &Settings) -> Arc<Endpoints> {

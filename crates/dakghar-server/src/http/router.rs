@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use super::access::Access;
 use super::api::{
     apps, auto_redrive, conversations, dead_letters, endpoints, events, feed, hold, keys, messages, people,
-    phone_numbers, redrives, send, tenants,
+    phone_numbers, redrives, secrets, send, tenants,
 };
 use super::config::HttpConfig;
 use super::edge::EdgeLayer;
@@ -71,6 +71,8 @@ fn for_admin() -> Group {
         .routes(routes!(apps::add, apps::list)) //    POST, GET /apps
         .routes(routes!(apps::read, apps::remove)) // GET, DELETE /apps/{appId}
         .routes(routes!(apps::rotate)) //             POST   /apps/{appId}/secret
+        .routes(routes!(secrets::show)) //            GET    /operators/secrets
+        .routes(routes!(secrets::rotate)) //          POST   /operators/secrets/rotate
         .routes(routes!(hold::show, hold::begin, hold::release)); // GET, PUT, DELETE /hold
     (Access::Operators, routes)
 }

@@ -73,7 +73,9 @@ fn intended(operation: &Operation) -> (Access, Option<&'static str>) {
         | "removeApp"
         | "getHold"
         | "beginHold"
-        | "releaseHold" => return (Access::Admin, None),
+        | "releaseHold"
+        | "getWrappingKeys"
+        | "rotateWrappingKey" => return (Access::Admin, None),
         "verifyWebhook" | "receiveWebhook" | "getHealth" | "getReadiness" => return (Access::Anybody, None),
         "sendMessage" | "cancelMessage" => "send",
         "getTenant"

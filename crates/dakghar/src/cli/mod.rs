@@ -13,6 +13,7 @@ mod key;
 mod migrate;
 mod output;
 mod restore;
+mod secrets;
 mod serve;
 mod tenant;
 
@@ -68,6 +69,9 @@ enum Command {
     /// Make, list, rotate and revoke the API keys of tenants
     #[command(subcommand, after_long_help = key::AFTER_HELP)]
     Key(key::Command),
+    /// Tell under which keys data keys are wrapped, and move them to another one
+    #[command(subcommand, after_long_help = secrets::AFTER_HELP)]
+    Secrets(secrets::Command),
     /// List messages that were given up, and send them again
     #[command(subcommand)]
     DeadLetter(dead_letter::Command),
@@ -132,6 +136,7 @@ pub fn run() -> ExitCode {
         Command::Tenant(command) => with_config(|config| tenant::run(config, command)),
         Command::App(command) => with_config(|config| app::run(config, command)),
         Command::Key(command) => with_config(|config| key::run(config, command)),
+        Command::Secrets(command) => with_config(|config| secrets::run(config, command)),
         Command::Endpoint(command) => with_config(|config| endpoint::run(config, command)),
         Command::Feed(command) => with_environment(|environment| {
             let colour = output::Colour::of(environment.forbids_colour());

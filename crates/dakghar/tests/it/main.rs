@@ -57,6 +57,7 @@ mod redrives;
 mod removals;
 mod reports;
 mod roles;
+mod rotation;
 mod secrets;
 mod seed;
 mod signal;

@@ -13,6 +13,7 @@ pub(super) mod messages;
 pub(super) mod people;
 pub(super) mod phone_numbers;
 pub(super) mod redrives;
+pub(super) mod secrets;
 pub(super) mod send;
 pub(super) mod tenants;
 

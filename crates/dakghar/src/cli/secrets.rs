@@ -1,0 +1,153 @@
+//! `dakghar secrets …`: the keys that data keys are wrapped under, and moving to another one.
+
+use std::io::{IsTerminal as _, stderr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::Subcommand;
+use dakghar_core::app::{App, WrappedBy, WrappingKeys};
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::sleep;
+
+use super::output;
+use crate::config::Config;
+use crate::wiring::{Purpose, wire};
+
+/// The long help after the commands. A paragraph is one line, because clap wraps it to the width of the terminal.
+pub const AFTER_HELP: &str = "\
+To change the master key, or to move to a key service or away from it:
+  1. Set the new key (MASTER_KEY, or KMS) and the old one beside it (MASTER_KEY_PREVIOUS, or KMS_PREVIOUS), and restart all \
+processes one after another. From then on each opens what is under either key.
+  2. dakghar secrets rotate, while everything runs. If it is killed, run it again: it goes on where it was.
+  3. dakghar secrets status says under which keys nothing is any more. A key service can then be taken out of KMS_PREVIOUS. A \
+master key stays needed, for the API keys and the callback data of its time.
+
+Exit status:
+  0   done
+  1   it was not done, or something cannot be moved; standard error says why
+  64  wrong usage or settings
+
+Examples:
+  dakghar secrets status
+  dakghar secrets rotate --dry-run
+  dakghar secrets rotate --per-second 20";
+
+const BAR: &str = "moving data keys [{bar:30}] {human_pos}/{human_len}  {per_sec}  {eta}";
+
+/// The commands on wrapping keys.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Tell how many data keys are wrapped under each key, and which keys nothing needs
+    Status,
+    /// Move all data keys to the present key, while everything runs
+    Rotate {
+        /// Only say what would be moved.
+        #[arg(long)]
+        dry_run: bool,
+        /// Tenants whose data keys are moved in a second, at most, which is also what a key service is asked.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        per_second: u32,
+    },
+}
+
+/// Runs one command, beside a server or without one.
+pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
+    let wired = wire(&config, Purpose::Command, Arc::default()).await?;
+    let app = wired.app;
+    let names = wired.keys.names();
+    match command {
+        Command::Status => show(&app.rotating.keys().await?, &names),
+        Command::Rotate { dry_run, per_second } => {
+            let keys = app.rotating.keys().await?;
+            if dry_run {
+                show(&keys, &names);
+                output::line(&format!("{} would be moved", keys.left()));
+                return Ok(());
+            }
+            let failed = rotate(&app, &keys, per_second).await?;
+            show(&app.rotating.keys().await?, &names);
+            for (owner, reason) in &failed {
+                output::note(&format!("{owner}: {reason}"));
+            }
+            if !failed.is_empty() {
+                bail!("{} data keys cannot be moved; all others are", failed.len());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Moves page by page, and from the beginning again until a whole pass finds nothing: who registers a tenant meanwhile may
+/// still use the old key. Returns what nobody can move.
+async fn rotate(app: &App, keys: &WrappingKeys, per_second: u32) -> anyhow::Result<Vec<(String, String)>> {
+    let bar = stderr().is_terminal().then(|| {
+        let style = ProgressStyle::with_template(BAR).expect("the template is well-formed");
+        ProgressBar::new(keys.left()).with_style(style.progress_chars("=> "))
+    });
+    let mut all = 0;
+    loop {
+        let (mut moved, mut failed, mut before) = (0, Vec::new(), None);
+        loop {
+            let step = app.rotating.step(before).await;
+            let step = step.context("not everything was moved; the same command goes on where this one ended")?;
+            moved += step.moved;
+            failed.extend(step.failed);
+            if let Some(bar) = &bar {
+                bar.inc(step.moved);
+            }
+            let rest = Duration::from_secs_f64(
+                f64::from(u32::try_from(step.moved).unwrap_or(u32::MAX)) / f64::from(per_second),
+            );
+            sleep(rest).await;
+            before = step.next;
+            if before.is_none() {
+                break;
+            }
+        }
+        all += moved;
+        if moved == 0 {
+            if let Some(bar) = bar {
+                bar.abandon();
+            }
+            output::line(&format!("{all} data keys were moved"));
+            return Ok(failed);
+        }
+    }
+}
+
+fn show(keys: &WrappingKeys, names: &[(String, &'static str)]) {
+    let rows: Vec<_> = keys.keys.iter().map(|key| row(key, names)).collect();
+    output::table(&["KEY", "SETTING", "TENANTS", "APPS", ""], &rows);
+    let unused = names
+        .iter()
+        .filter(|(id, _)| !keys.keys.iter().any(|key| key.key.to_string() == *id));
+    for (_, name) in unused {
+        let rest = if name.starts_with("KMS") {
+            "take it out of the settings"
+        } else {
+            "keep it for the API keys and the callback data of its time"
+        };
+        output::line(&format!("nothing is wrapped under {name}: {rest}"));
+    }
+    if keys.unreadable > 0 {
+        output::line(&format!("{} data keys are damaged", keys.unreadable));
+    }
+}
+
+fn row(key: &WrappedBy, names: &[(String, &'static str)]) -> Vec<String> {
+    let id = key.key.to_string();
+    let name = names.iter().find(|(known, _)| *known == id);
+    let state = match (key.is_present, name) {
+        (true, _) => "wraps now",
+        (false, Some(_)) => "still needed",
+        (false, None) => "still needed, and not in the settings",
+    };
+    vec![
+        id,
+        name.map_or("-", |(_, name)| name).to_owned(),
+        key.tenants.to_string(),
+        key.apps.to_string(),
+        state.to_owned(),
+    ]
+}
