@@ -125,7 +125,7 @@ impl MongoStore {
         self.delete_by_ids(&self.messages, still).await
     }
 
-    async fn erase_statuses_of(&self, tenant_id: &TenantId, messages: &[&str]) -> Result<(), StoreError> {
+    pub(super) async fn erase_statuses_of(&self, tenant_id: &TenantId, messages: &[&str]) -> Result<(), StoreError> {
         let ids = messages.iter().filter_map(|id| MessageId::parse(id).ok());
         let ranges: Vec<Document> = ids
             .map(|message_id| {

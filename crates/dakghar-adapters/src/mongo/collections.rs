@@ -45,6 +45,8 @@ pub(super) const CALLBACK_EXCEPTIONS: &str = "callback_exceptions";
 pub(super) const CALLBACK_ATTEMPTS: &str = "callback_attempts";
 /// Redrives of dead letters by filter.
 pub(super) const REDRIVES: &str = "redrives";
+/// Erasures of people.
+pub(super) const ERASURES: &str = "erasures";
 /// The hold of all sending: one document at most.
 pub(super) const HOLDS: &str = "holds";
 /// The time by which the age of records is judged: one document at most.

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::collections::{
-    APPS, CALLBACK_ATTEMPTS, CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS, CONVERSATIONS, ENDPOINTS, EVENTS, FEED,
+    APPS, CALLBACK_ATTEMPTS, CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS, CONVERSATIONS, ENDPOINTS, ERASURES, EVENTS, FEED,
     FEED_ARRIVALS, FEED_ASIDE, FEED_ATTENDANTS, MESSAGES, REDRIVES, STATUSES, TENANTS,
 };
 use super::failure::Failure;
@@ -101,6 +101,7 @@ impl MongoStore {
             feed_aside: database.collection(FEED_ASIDE),
             feed_attendants: database.collection(FEED_ATTENDANTS),
             redrives: database.collection(REDRIVES),
+            erasures: database.collection(ERASURES),
             apps: database.collection(APPS),
             endpoints: database.collection(ENDPOINTS),
             callback_progress: database.collection(CALLBACK_PROGRESS),

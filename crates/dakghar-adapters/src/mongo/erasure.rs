@@ -11,7 +11,9 @@ use super::MongoStore;
 use super::collections::RETENTION;
 use super::documents::{SCHEMA_VERSION, Unreadable, date, timestamp};
 use super::feed;
-use super::indexes::{BY_ID, CONVERSATION_LAST_MESSAGE, ENDPOINT_SEAT, EVENT_TENANT, MESSAGE_TENANT, REDRIVE_TENANT};
+use super::indexes::{
+    BY_ID, CONVERSATION_LAST_MESSAGE, ENDPOINT_SEAT, ERASURE_TENANT, EVENT_TENANT, MESSAGE_TENANT, REDRIVE_TENANT,
+};
 use super::reads::Query;
 use super::statuses::of_tenant;
 
@@ -29,6 +31,7 @@ impl Erasure for MongoStore {
             (&self.conversations, CONVERSATION_LAST_MESSAGE, owned.clone()),
             (&self.events, EVENT_TENANT, owned.clone()),
             (&self.redrives, REDRIVE_TENANT, owned.clone()),
+            (&self.erasures, ERASURE_TENANT, owned.clone()),
             (&self.endpoints, ENDPOINT_SEAT, owned.clone()),
             (&self.feed, BY_ID, feed::of_tenant(tenant_id)),
             // Nearly always there are few.

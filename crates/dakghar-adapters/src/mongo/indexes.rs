@@ -14,8 +14,8 @@ use mongodb::options::IndexOptions;
 use mongodb::{Database, IndexModel};
 
 use super::collections::{
-    CALLBACK_ATTEMPTS, CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS, CONVERSATIONS, ENDPOINTS, EVENTS, FEED_ARRIVALS,
-    MESSAGES, REDRIVES, TENANTS,
+    CALLBACK_ATTEMPTS, CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS, CONVERSATIONS, ENDPOINTS, ERASURES, EVENTS,
+    FEED_ARRIVALS, MESSAGES, REDRIVES, TENANTS,
 };
 
 /// The unique index that every collection has.
@@ -79,6 +79,11 @@ pub(super) const ATTEMPT_AT: &str = "at";
 pub(super) const REDRIVE_TENANT: &str = "tenant";
 /// Redrives that need work, by their last change; and those that need none.
 pub(super) const REDRIVE_DUE: &str = "due";
+
+/// A tenant's erasures of people, newest first.
+pub(super) const ERASURE_TENANT: &str = "tenant";
+/// Erasures that need work, by their last change.
+pub(super) const ERASURE_DUE: &str = "due";
 
 /// Indexes of earlier versions that no query uses any more, but that every write pays for.
 const RETIRED: [(&str, &str); 1] = [(MESSAGES, "tenant_conversation")];
@@ -227,6 +232,8 @@ fn of_others() -> Vec<Index> {
         Index::new(CALLBACK_PROGRESS, PROGRESS_TENANT, doc! { "tenantId": 1 }),
         Index::new(CALLBACK_EXCEPTIONS, EXCEPTION_DEAD, doc! { "deadAt": 1, "_id": 1 }),
         Index::new(CALLBACK_ATTEMPTS, ATTEMPT_AT, doc! { "at": 1 }),
+        Index::new(ERASURES, ERASURE_TENANT, doc! { "tenantId": 1, "_id": -1 }),
+        Index::new(ERASURES, ERASURE_DUE, doc! { "needsWork": 1, "updatedAt": 1 }).only_with("needsWork"),
         Index::new(REDRIVES, REDRIVE_TENANT, doc! { "tenantId": 1, "_id": -1 }),
         Index::new(REDRIVES, REDRIVE_DUE, doc! { "needsWork": 1, "updatedAt": 1 }),
     ]

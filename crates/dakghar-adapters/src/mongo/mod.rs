@@ -33,6 +33,7 @@ mod lists;
 mod messages;
 mod options;
 mod pages;
+mod people_erased;
 mod promises;
 mod reads;
 mod redrives;
@@ -78,6 +79,7 @@ pub struct MongoStore {
     feed_attendants: Collection<RawDocumentBuf>,
     tenants: Collection<RawDocumentBuf>,
     redrives: Collection<RawDocumentBuf>,
+    erasures: Collection<RawDocumentBuf>,
     apps: Collection<RawDocumentBuf>,
     endpoints: Collection<RawDocumentBuf>,
     callback_progress: Collection<RawDocumentBuf>,

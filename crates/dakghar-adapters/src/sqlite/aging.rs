@@ -45,10 +45,9 @@ pub(super) const FEED: &str = "\
     SELECT place, at, place = (SELECT max(place) FROM feed WHERE tenant_id = ?1) FROM feed \
     WHERE tenant_id = ?1 ORDER BY place LIMIT ?2";
 
-/// Deletes what is old. What was deleted is overwritten in the file, not only forgotten.
+/// Deletes what is old. What was deleted is overwritten in the file, as everywhere (`connection.rs`).
 pub(super) fn erase_aged(conn: &Connection, portion: &AgedPortion) -> Outcome<ErasedPortion> {
-    conn.pragma_update(None, "secure_delete", true)?;
-    let erased = match (portion.kind, portion.tenant_id) {
+    match (portion.kind, portion.tenant_id) {
         (Aged::Events, _) => events(conn, portion),
         (Aged::Messages, Some(tenant_id)) => messages(conn, tenant_id, portion),
         (Aged::DeadLetters(class), Some(tenant_id)) => letters(conn, tenant_id, class, portion),
@@ -57,9 +56,7 @@ pub(super) fn erase_aged(conn: &Connection, portion: &AgedPortion) -> Outcome<Er
         (Aged::Messages | Aged::DeadLetters(_) | Aged::Conversations | Aged::Feed, None) => {
             Ok(ErasedPortion::default())
         }
-    };
-    conn.pragma_update(None, "secure_delete", false)?;
-    erased
+    }
 }
 
 /// A portion as it is walked.
@@ -158,7 +155,7 @@ fn erase_messages(
 }
 
 /// Deletes messages with their wamids and reports. Returns how many.
-fn delete_messages(conn: &Connection, tenant_id: &str, old: Vec<(i64, Option<String>)>) -> Outcome<u64> {
+pub(super) fn delete_messages(conn: &Connection, tenant_id: &str, old: Vec<(i64, Option<String>)>) -> Outcome<u64> {
     // Only messages that were sent twice have further wamids, so there are few.
     let has_further = conn
         .prepare_cached("SELECT 1 FROM further_wamids INDEXED BY further_wamids_of_tenant WHERE tenant_id = ? LIMIT 1")?

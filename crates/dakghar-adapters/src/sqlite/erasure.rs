@@ -12,7 +12,7 @@ use super::cells::number;
 use super::failure::Outcome;
 
 /// One table at a time, each by an index that starts with the tenant.
-pub(super) const DELETES: [&str; 10] = [
+pub(super) const DELETES: [&str; 11] = [
     "DELETE FROM messages WHERE seq IN \
          (SELECT seq FROM messages INDEXED BY messages_by_id WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM statuses WHERE (tenant_id, message_id, digest) IN \
@@ -23,6 +23,8 @@ pub(super) const DELETES: [&str; 10] = [
          (SELECT seq FROM events INDEXED BY events_newest WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM redrives WHERE id IN \
          (SELECT id FROM redrives INDEXED BY redrives_of_tenant WHERE tenant_id = ? LIMIT ?)",
+    "DELETE FROM erasures WHERE id IN \
+         (SELECT id FROM erasures INDEXED BY erasures_of_tenant WHERE tenant_id = ? LIMIT ?)",
     "DELETE FROM callback_exceptions WHERE (endpoint_id, place) IN \
          (SELECT endpoint_id, place FROM callback_exceptions INDEXED BY callback_exceptions_of_tenant \
           WHERE tenant_id = ? LIMIT ?)",
@@ -103,6 +105,23 @@ mod tests {
     use super::*;
     use crate::sqlite::cells::number;
     use crate::sqlite::{conversations, migrations};
+
+    #[test]
+    fn what_is_deleted_is_still_overwritten_after_old_records_were_erased() {
+        let mut conn = Connection::open_in_memory().expect("memory");
+        migrations::migrate(&mut conn).expect("migrated");
+        conn.pragma_update(None, "secure_delete", true).expect("set");
+        let portion = AgedPortion {
+            tenant_id: None,
+            kind: Aged::Events,
+            before: at(11),
+            from: None,
+            limit: 10,
+        };
+        erase_aged(&conn, &portion).expect("erased");
+        let is_on = conn.pragma_query_value(None, "secure_delete", |row| number(row, 0));
+        assert_eq!(is_on, Ok(1));
+    }
 
     #[test]
     fn further_ids_of_a_person_go_with_their_conversation() {

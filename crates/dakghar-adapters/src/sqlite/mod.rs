@@ -32,6 +32,7 @@ mod migrations;
 mod news;
 pub mod open;
 mod owners;
+mod people_erased;
 #[cfg(test)]
 mod plans;
 mod queue;

@@ -10,8 +10,8 @@ use rusqlite::{Connection, StatementStatus, params};
 use super::messages::{read, write};
 use super::queue::due;
 use super::{
-    aging, callbacks, connection, conversations, endpoints, erasure, events, feed, lists, migrations, open, redrives,
-    rows, source, statuses, timers,
+    aging, callbacks, connection, conversations, endpoints, erasure, events, feed, lists, migrations, open,
+    people_erased, redrives, rows, source, statuses, timers,
 };
 
 fn migrated() -> Connection {
@@ -248,6 +248,7 @@ fn erasing_seeks_the_tenant() {
         "conversations",
         "events_newest",
         "redrives_of_tenant",
+        "erasures_of_tenant",
         "callback_exceptions_of_tenant",
         "callback_attempts_of_tenant",
         "callback_progress_of_tenant",
@@ -261,6 +262,33 @@ fn erasing_seeks_the_tenant() {
         );
         assert!(!plan.iter().any(|step| step.starts_with("SCAN messages")), "{plan:#?}");
     }
+}
+
+#[test]
+fn what_is_kept_of_a_person_is_walked_by_index() {
+    check(
+        people_erased::MESSAGES,
+        "messages_by_person",
+        "tenant_id=? AND peer_id=? AND id>?",
+    );
+    check(people_erased::GROUP_MESSAGES, "messages_by_id", "tenant_id=? AND id>?");
+    check(people_erased::EVENTS, "events_newest", "tenant_id=? AND id>?");
+    check(
+        people_erased::LOGS,
+        "callback_attempts_of_tenant",
+        "tenant_id=? AND rowid>?",
+    );
+    let plan_of_reports = plan(people_erased::REPORTS);
+    assert!(
+        plan_of_reports[0].starts_with("SEARCH statuses USING PRIMARY KEY (tenant_id=? AND (message_id,digest)>"),
+        "{plan_of_reports:#?}"
+    );
+    check(people_erased::LIST, "erasures_of_tenant", "tenant_id=? AND id<?");
+    let due = plan(people_erased::DUE);
+    assert!(
+        due[0].contains("USING INDEX erasures_due") && due.len() == 1,
+        "{due:#?}"
+    );
 }
 
 #[test]

@@ -9,13 +9,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 use dakghar_core::domain::feed::FeedEnd;
-use dakghar_core::ports::StoreError;
+use dakghar_core::ports::{Remains, StoreError};
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::checkpoint::{self, Checkpointer};
 use super::failure::{Failure, Outcome};
-use super::grown;
+use super::{grown, people_erased};
 use crate::told::Told;
 use crate::vital::vital_thread;
 
@@ -69,6 +69,8 @@ enum Order {
     Work(Piece),
     /// Empty the log, unless somebody reads in it.
     EmptyLog(oneshot::Sender<()>),
+    /// Overwrite what deleted records have left behind.
+    ClearRemains(oneshot::Sender<Result<Remains, StoreError>>),
     /// Empty the log and end.
     Close(oneshot::Sender<()>),
 }
@@ -162,6 +164,15 @@ impl Writer {
         }
     }
 
+    /// Overwrites what deleted records have left behind in the file and its log.
+    pub(super) async fn clear_remains(&self) -> Result<Remains, StoreError> {
+        let (cleared, wait) = oneshot::channel();
+        if self.orders.send(Order::ClearRemains(cleared)).await.is_err() {
+            return Err(closed());
+        }
+        wait.await.unwrap_or_else(|_| Err(closed()))
+    }
+
     /// Finishes what was asked for, empties the log into the database file and ends the thread.
     pub(super) async fn close(&self) {
         let (closed, wait) = oneshot::channel();
@@ -188,7 +199,7 @@ impl WriterThread {
     fn serve(mut self) {
         let mut close = None;
         while close.is_none() {
-            let mut emptied = None;
+            let (mut emptied, mut cleared) = (None, None);
             let Some(first) = self.inbox.blocking_recv() else { break };
             let (mut batch, mut rooms, mut bytes) = (Vec::new(), Vec::new(), 0);
             let mut next = Some(first);
@@ -200,10 +211,11 @@ impl WriterThread {
                         bytes += piece.bytes as usize;
                     }
                     Order::EmptyLog(reply) => emptied = Some(reply),
+                    Order::ClearRemains(reply) => cleared = Some(reply),
                     Order::Close(closed) => close = Some(closed),
                 }
-                if close.is_none() && emptied.is_none() && batch.len() < WORK_PER_COMMIT_MAX && bytes < COMMIT_BYTES_MAX
-                {
+                let is_ended = close.is_some() || emptied.is_some() || cleared.is_some();
+                if !is_ended && batch.len() < WORK_PER_COMMIT_MAX && bytes < COMMIT_BYTES_MAX {
                     next = self.inbox.try_recv().ok();
                 }
             }
@@ -216,6 +228,10 @@ impl WriterThread {
                 self.report_move(moved);
                 let _ = emptied.send(());
             }
+            if let Some(cleared) = cleared {
+                let remains = self.clear_remains();
+                let _ = cleared.send(remains);
+            }
         }
         let is_sound = self.doubt.get().is_none();
         drop(self.checkpointer);
@@ -226,6 +242,13 @@ impl WriterThread {
         drop(self.conn);
         if let Some(closed) = close {
             let _ = closed.send(());
+        }
+    }
+
+    fn clear_remains(&mut self) -> Result<Remains, StoreError> {
+        match self.doubt.get() {
+            Some(doubt) => Err(doubt.clone()),
+            None => people_erased::clear(&self.conn).map_err(|failure| self.judge(&failure)),
         }
     }
 

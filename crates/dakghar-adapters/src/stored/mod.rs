@@ -2,6 +2,7 @@
 
 pub(crate) mod api_keys;
 pub(crate) mod auto_redrive;
+pub(crate) mod erasure;
 pub(crate) mod id_time;
 pub(crate) mod replay;
 pub(crate) mod unreadable;

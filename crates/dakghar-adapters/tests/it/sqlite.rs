@@ -5,6 +5,7 @@ mod leaving;
 mod many;
 mod opening;
 mod queue;
+mod remains;
 
 use std::sync::Arc;
 
@@ -192,6 +193,15 @@ fn ways(record: &Record) -> (&'static str, String, &'static [&'static str]) {
                 "phone_number_id = 'x'",
             ],
         ),
+        Record::Erasure(id) => (
+            "erasures",
+            id.to_string(),
+            &[
+                "record = '{\"id\"'",
+                "record = CAST(x'ff' AS TEXT)",
+                "record = replace(record, '\"place\":\"', '\"place\":\"whim')",
+            ],
+        ),
         Record::Redrive(id) => (
             "redrives",
             id.to_string(),
@@ -262,6 +272,7 @@ dakghar_testkit::hold_store_suite!(stores);
 dakghar_testkit::store_health_suite!(stores);
 dakghar_testkit::feed_news_suite!(news);
 dakghar_testkit::erasure_suite!(stores);
+dakghar_testkit::person_erasure_suite!(stores);
 dakghar_testkit::unreadable_suite!(breakable);
 dakghar_testkit::migration_source_suite!(source);
 

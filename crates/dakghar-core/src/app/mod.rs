@@ -7,6 +7,7 @@ mod amended;
 mod callbacks;
 mod commits;
 mod endpoints;
+mod erasing;
 mod failed_requests;
 mod failure;
 mod feed;
@@ -56,6 +57,7 @@ pub use endpoints::{
     CreatedEndpoint, EndpointChanges, EndpointCredentials, EndpointWithSecret, Endpoints, ExpectedVersion, KnownReplay,
     NewEndpoint, NewReplay, ReplayEnd, ReplayPreview, ReplayStatus, StartAt, TenantChanges, WaitingFor,
 };
+pub use erasing::Erasing;
 pub use failed_requests::FailedRequests;
 pub use failure::{Failure, Fault};
 pub use feed::{
@@ -97,6 +99,8 @@ pub struct App {
     pub changing: Arc<Changing>,
     /// Redrives by filter.
     pub redriving: Arc<Redriving>,
+    /// Erasures of people.
+    pub erasing: Arc<Erasing>,
     /// The send worker.
     pub sending: Arc<Sending>,
     /// Erasing what is old.
@@ -159,6 +163,7 @@ impl App {
                 settings.attempts_max,
             )),
             redriving: redriving_of(&ports, &settings, &shared, &tenants, &changing),
+            erasing: erasing_of(&ports, &settings, &shared, &changing),
             changing,
             retention: Arc::new(Retention::new(&ports, &settings)),
             rotating: Arc::new(Rotating::new(ports.clone(), tenants.clone())),
@@ -270,6 +275,11 @@ fn redriving_of(
         changing,
         shared.outages.clone(),
     ))
+}
+
+fn erasing_of(ports: &Ports, settings: &Settings, shared: &Shared, changing: &Arc<Changing>) -> Arc<Erasing> {
+    let outages = shared.outages.clone();
+    Arc::new(Erasing::new(ports, settings, changing.clone(), outages))
 }
 
 fn endpoints_of(ports: &Ports, tenants: &Arc<Tenants>, settings: &Settings) -> Arc<Endpoints> {

@@ -121,6 +121,10 @@ own_id!(
     /// Our id of a redrive of dead letters. `rdr_…`, sorts by the time it was begun.
     RedriveId, "rdr"
 );
+own_id!(
+    /// Our id of the erasure of a person. `ers_…`, sorts by the time it was asked for.
+    ErasureId, "ers"
+);
 
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $valid:expr) => {

@@ -9,6 +9,7 @@ pub mod callback;
 pub mod callback_url;
 pub mod conversation;
 pub mod endpoint;
+pub mod erasure;
 pub mod feed;
 pub mod graph_error;
 pub mod hold;
@@ -46,14 +47,15 @@ pub use amendment::{AmendedContent, AmendedMessage, Amendment};
 pub use api_key::{ApiKey, KeyRefusal, KeySecret, KeyUse};
 pub use conversation::{Conversation, ConversationKind, ConversationTouch};
 pub use endpoint::Endpoint;
+pub use erasure::{ErasurePlace, PersonErasure, PersonIds};
 pub use feed::{
     Arrival, Chunk, EntryFilter, EntryKind, FeedBounds, FeedEntry, KindPattern, Partitions, Place, PlacedEntry, Subject,
 };
 pub use graph_error::{GraphRefusal, RefusalClass};
 pub use hold::{Actor, Hold, HoldReason};
 pub use ids::{
-    ApiKeyId, AppId, AttemptLogId, ConversationId, EndpointId, EntryId, EventId, IdempotencyKey, InvalidId, MessageId,
-    MessageKey, PersonId, PhoneNumberId, RedriveId, ReplayId, TenantId, WaId, WabaId, Wamid,
+    ApiKeyId, AppId, AttemptLogId, ConversationId, EndpointId, EntryId, ErasureId, EventId, IdempotencyKey, InvalidId,
+    MessageId, MessageKey, PersonId, PhoneNumberId, RedriveId, ReplayId, TenantId, WaId, WabaId, Wamid,
 };
 pub use limits::{LimitChanges, TenantLimit, TenantLimits};
 pub use message::{Direction, Message, Status};

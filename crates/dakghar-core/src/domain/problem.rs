@@ -81,6 +81,8 @@ codes! {
     ConversationNotFound = "conversation_not_found", 404, "The tenant has no such conversation";
     /// There is no such redrive, or the caller may not know of it.
     RedriveNotFound = "redrive_not_found", 404, "There is no such redrive";
+    /// The tenant has no such erasure.
+    ErasureNotFound = "erasure_not_found", 404, "The tenant has no such erasure";
     /// The tenant has no such endpoint.
     EndpointNotFound = "endpoint_not_found", 404, "The tenant has no such endpoint";
     /// The endpoint has no such replay, or does not remember it any more.
@@ -109,6 +111,8 @@ codes! {
     RedriveOver = "redrive_over", 409, "The redrive is over";
     /// As many redrives are running or paused as there may be.
     TooManyRedrives = "too_many_redrives", 409, "Too many redrives are running or paused";
+    /// As many erasures are running as there may be.
+    TooManyErasures = "too_many_erasures", 409, "Too many erasures are running";
     /// A replay of the endpoint is not over yet.
     ReplayRunning = "replay_running", 409, "The endpoint has a replay that is not over";
     /// The replay is done.

@@ -7,6 +7,7 @@
 
 mod busy;
 mod changes;
+mod erasure_labels;
 mod exemplars;
 mod instruments;
 mod key_labels;
@@ -18,6 +19,7 @@ mod tenants;
 #[cfg(test)]
 mod tests;
 
+pub use erasure_labels::PersonErased;
 pub use exemplars::{Exemplar, Traced};
 pub use instruments::{
     Coarse, Durations, Family, Histogram, Instrument, Label, LabelDescription, Latency, Staged, Wait,

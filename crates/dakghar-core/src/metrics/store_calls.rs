@@ -170,6 +170,20 @@ label! {
         ErasureRetentionTime = "erasure_retention_time",
         /// `keep_retention_time` of `erasure`.
         ErasureKeepRetentionTime = "erasure_keep_retention_time",
+        /// `insert_erasure` of `person_erasures`.
+        PersonErasuresInsert = "person_erasures_insert",
+        /// `save_erasure` of `person_erasures`.
+        PersonErasuresSave = "person_erasures_save",
+        /// `find_erasure` of `person_erasures`.
+        PersonErasuresFind = "person_erasures_find",
+        /// `list_erasures` of `person_erasures`.
+        PersonErasuresList = "person_erasures_list",
+        /// `due_erasures` of `person_erasures`.
+        PersonErasuresDue = "person_erasures_due",
+        /// `erase_person` of `person_erasures`.
+        PersonErasuresErase = "person_erasures_erase",
+        /// `clear_remains` of `person_erasures`.
+        PersonErasuresClearRemains = "person_erasures_clear_remains",
         /// `ping` of `health`.
         HealthPing = "health_ping",
     }

@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::{self, Registry};
 
+use super::erasure_labels::PersonErased;
 use super::exemplars::{Exemplar, bucket_series, with_exemplars};
 use super::instruments::{Family, Histogram, Instrument, LabelDescription, Latency, Staged, Wait};
 use super::key_labels::{KeyCall, KeyRefused, KeyUsed};
@@ -79,6 +80,8 @@ table! {
     outcomes_replayed: Counter, "outcomes_replayed", None, "Answers of Meta that an earlier process had kept in DATA_DIR, and that this one stored";
     dead_letters: Family<DeadLetter, Counter>, "dead_letters", None, "Messages that became dead letters, by the reason";
     letters_erased: Family<LetterErased, Counter>, "dead_letters_erased", None, "Dead letters that were erased because they are older than their tenant keeps them, by their class";
+    people_erased: Family<PersonErased, Counter>, "person_erasure_records", None, "Records that erasures of people deleted or emptied, by where they were";
+    person_erasures_ended: Counter, "person_erasures_ended", None, "Erasures of people that this process brought to their end";
     redrives: Family<Redriven, Counter>, "redrives", None, "Dead letters that redrives by filter took up, by what became of them";
     sending_held: Gauge, "sending_held", None, "1 while all sending is held, as this process saw it last, else 0";
     breaker_open: Family<Host, Gauge>, "breaker_open", None, "1 while calls to the host wait because it cannot be reached, else 0";

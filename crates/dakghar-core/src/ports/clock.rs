@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::domain::ids::{ApiKeyId, AttemptLogId, EndpointId, EventId, MessageId, RedriveId, ReplayId, TenantId};
+use crate::domain::ids::{
+    ApiKeyId, AttemptLogId, EndpointId, ErasureId, EventId, MessageId, RedriveId, ReplayId, TenantId,
+};
 use crate::domain::time::{Present, Timestamp};
 
 /// The time. On a shared store it follows the store's clock.
@@ -41,6 +43,10 @@ pub trait IdGenerator: Send + Sync {
     fn replay_id(&self) -> ReplayId;
     /// Makes an id of a log of attempts, greater than those before it as far as the clock allows.
     fn attempt_log_id(&self) -> AttemptLogId;
+    /// Makes an id of an erasure. Ids of all kinds come from one source.
+    fn erasure_id(&self) -> ErasureId {
+        ErasureId::from_uuid(*self.event_id().as_uuid())
+    }
     /// Makes an id of an API key. Ids of all kinds come from one source.
     fn api_key_id(&self) -> ApiKeyId {
         ApiKeyId::from_uuid(*self.event_id().as_uuid())

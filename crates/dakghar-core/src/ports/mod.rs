@@ -30,9 +30,9 @@ pub use spool::{OutcomeSpool, SpoolError, SpooledOutcome};
 pub use store::{
     Acceptance, Aged, AgedPortion, AppStore, Appended, ArrivalStore, ArrivalsWaiting, Attendant, CallbackStore,
     ConversationStore, DUE_BYTES_MAX, EndpointInserted, EndpointStore, ErasedPortion, Erasure, EventStore,
-    ExceptionsAsked, FeedStore, HoldStore, LOAD_BYTES_MAX, ListStore, ListenerStore, MessageStore, REPORTS_MAX,
-    Received, ReceivedMessage, RedriveStore, Save, Saved, StatusStore, StoreError, StoreHealth, TenantSaved,
-    TenantStore, TimerStore,
+    ExceptionsAsked, FeedStore, HoldStore, LOAD_BYTES_MAX, ListStore, ListenerStore, MessageStore, PersonErased,
+    PersonErasureStore, PersonPortion, REPORTS_MAX, Received, ReceivedMessage, RedriveStore, Remains, Save, Saved,
+    StatusStore, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
 };
 pub use traces::SpanExporter;
 
@@ -81,6 +81,8 @@ pub struct Ports {
     pub store_health: Arc<dyn StoreHealth>,
     /// Erasing a tenant's data.
     pub erasure: Arc<dyn Erasure>,
+    /// Erasures of people.
+    pub person_erasures: Arc<dyn PersonErasureStore>,
     /// The schedule that wakes workers.
     pub queue: Arc<dyn Queue>,
     /// The pace of every number.

@@ -257,6 +257,7 @@ fn meaning_of(parameter: &str) -> &'static str {
         "tenantId" => "The tenant.",
         "messageId" => "The message.",
         "redriveId" => "The redrive.",
+        "erasureId" => "The erasure.",
         "conversationId" => "The conversation.",
         "personId" => "The person.",
         "phoneNumberId" => "Meta's id of the number.",

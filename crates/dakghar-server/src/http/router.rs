@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 
 use super::access::Access;
 use super::api::{
-    apps, auto_redrive, conversations, dead_letters, endpoints, events, feed, hold, keys, messages, people,
-    phone_numbers, redrives, secrets, send, tenants,
+    apps, auto_redrive, conversations, dead_letters, endpoints, erasures, events, exports, feed, hold, keys, messages,
+    people, phone_numbers, redrives, secrets, send, tenants,
 };
 use super::config::HttpConfig;
 use super::edge::EdgeLayer;
@@ -101,7 +101,9 @@ fn to_read() -> Group {
         .routes(routes!(auto_redrive::get)) //        GET    /dead-letters/auto-redrive
         .routes(routes!(redrives::list)) //           GET    /dead-letters/redrives
         .routes(routes!(redrives::one)) //            GET    /dead-letters/redrives/{redriveId}
+        .routes(routes!(erasures::one)) //            GET    /erasures/{erasureId}
         .routes(routes!(events::list)) //             GET    /events
+        .routes(routes!(exports::export)) //          GET    /export
         .routes(routes!(feed::list)) //               GET    /feed
         .routes(routes!(feed::follow)); //             GET    /feed/stream
     (Access::Tenants(Scope::Read), routes)
@@ -121,6 +123,7 @@ fn to_manage() -> Group {
         .routes(routes!(redrives::pause)) //          POST   /dead-letters/redrives/{redriveId}/pause
         .routes(routes!(redrives::resume)) //         POST   /dead-letters/redrives/{redriveId}/resume
         .routes(routes!(redrives::cancel)) //         POST   /dead-letters/redrives/{redriveId}/cancel
+        .routes(routes!(erasures::list, erasures::begin)) // GET, POST /erasures
         .routes(routes!(keys::list, keys::create)) // GET, POST /keys
         .routes(routes!(keys::revoke)) //             DELETE /keys/{keyId}
         .routes(routes!(keys::rotate)); //             POST   /keys/{keyId}/rotate

@@ -7,6 +7,7 @@ mod call_places;
 mod calls;
 mod deliverer;
 mod due;
+mod eraser;
 mod keys;
 mod reconciler;
 mod redriver;
@@ -25,6 +26,7 @@ use tokio_util::task::TaskTracker;
 use deliverer::Deliverer;
 
 pub use due::measure_queue;
+pub use eraser::run_eraser;
 pub use keys::watch_keys;
 pub use reconciler::run_reconciler;
 pub use redriver::run_redriver;
@@ -36,7 +38,7 @@ pub use watcher::watch_news;
 /// The halves of the work, so that processes can share it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Work {
-    /// Messages are sent, and what goes with that: doubts, redrives, retention.
+    /// Messages are sent, and what goes with that: doubts, redrives, erasures of people, retention.
     pub sends: bool,
     /// Entries of feeds get their places, and endpoints get the entries.
     pub delivers: bool,
@@ -72,7 +74,8 @@ pub async fn run(
 ) {
     let sending = async {
         if work.sends {
-            send(&app, tasks.clone(), stopping.clone()).await;
+            // Boxed, because it is large, and lives as long as the process.
+            Box::pin(send(&app, tasks.clone(), stopping.clone())).await;
         }
     };
     let delivering = async {
@@ -90,6 +93,7 @@ async fn send(app: &App, tasks: TaskTracker, stopping: CancellationToken) {
         run_reconciler(app.reconciling.clone(), app.holding.clone(), stopping.clone()),
         calls::run_telling(app.sending.clone(), stopping.clone()),
         run_redriver(app.redriving.clone(), stopping.clone()),
+        run_eraser(app.erasing.clone(), stopping.clone()),
         run_retention(app.retention.clone(), app.sending.outages().clone(), stopping)
     );
 }

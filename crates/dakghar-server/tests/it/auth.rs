@@ -91,12 +91,16 @@ fn intended(operation: &Operation) -> (Access, Option<&'static str>) {
         | "listRedrives"
         | "getRedrive"
         | "getAutoRedrive"
+        | "getErasure"
+        | "exportTenant"
         | "listEvents"
         | "readFeed"
         | "followFeed" => "read",
         "pauseTenant" | "resumeTenant" | "changePhoneNumber" | "pausePhoneNumber" | "resumePhoneNumber"
         | "redriveMessage" | "redriveDeadLetters" | "setAutoRedrive" | "pauseRedrive" | "resumeRedrive"
-        | "cancelRedrive" | "listKeys" | "createKey" | "rotateKey" | "revokeKey" => "manage",
+        | "cancelRedrive" | "erasePerson" | "listErasures" | "listKeys" | "createKey" | "rotateKey" | "revokeKey" => {
+            "manage"
+        }
         "listEndpoints"
         | "createEndpoint"
         | "getEndpoint"
@@ -129,6 +133,7 @@ fn probe(operation: &Operation, tenant_id: &str) -> Request<Body> {
         .replace("{keyId}", "key_x")
         .replace("{replayId}", "rpl_x")
         .replace("{redriveId}", "rdr_x")
+        .replace("{erasureId}", "ers_x")
         .replace("{conversationId}", "cnv_x")
         .replace("{personId}", "per_x")
         .replace("{appId}", "0");

@@ -153,6 +153,7 @@ impl Service {
             holds,
             store_health: store.clone(),
             erasure: store.clone(),
+            person_erasures: store.clone(),
             queue: queue.clone(),
             pacer: setup.pacer.unwrap_or_else(|| Arc::new(LocalPacer::new())),
             quota: setup.quota.unwrap_or_else(|| Arc::new(LocalQuota::new(clock.clone()))),

@@ -14,6 +14,7 @@ struct Foreign {
     conversation_id: String,
     person_id: String,
     redrive_id: String,
+    erasure_id: String,
     endpoint_id: String,
     key_id: String,
     replay_id: String,
@@ -45,7 +46,11 @@ async fn every_tenant_operation_hides_what_belongs_to_another() {
     let replays = format!("/tenants/{}/endpoints/{endpoint_id}/replays", theirs.id);
     let replay = service.post(&replays, &json!({"from": "1"})).await;
     let keys = service.get(&format!("/tenants/{}/keys", theirs.id)).await;
+    // Of somebody else, so that nothing of what is looked for goes.
+    let erasures = format!("/tenants/{}/erasures", theirs.id);
+    let erasure = service.post(&erasures, &json!({"person": "+919333333333"})).await;
     let foreign = Foreign {
+        erasure_id: erasure.json["id"].as_str().expect("an id").to_owned(),
         tenant_id: theirs.id.clone(),
         phone_number_id: theirs.phone_number_id.clone(),
         message_id,
@@ -77,6 +82,7 @@ async fn every_tenant_operation_hides_what_belongs_to_another() {
                 .replace("{keyId}", &foreign.key_id)
                 .replace("{replayId}", &foreign.replay_id)
                 .replace("{redriveId}", &foreign.redrive_id)
+                .replace("{erasureId}", &foreign.erasure_id)
                 .replace("{conversationId}", &foreign.conversation_id)
                 .replace("{personId}", &foreign.person_id);
             let body = example_for(operation.value);
@@ -92,6 +98,7 @@ async fn every_tenant_operation_hides_what_belongs_to_another() {
                 "919222222222",
                 &foreign.message_id,
                 &foreign.redrive_id,
+                &foreign.erasure_id,
                 &foreign.endpoint_id,
                 &foreign.key_id,
                 &foreign.replay_id,

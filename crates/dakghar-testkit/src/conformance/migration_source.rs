@@ -8,6 +8,7 @@ pub use callbacks::*;
 use std::sync::Arc;
 
 use dakghar_core::domain::ConversationKind;
+use dakghar_core::domain::erasure::PersonErasure;
 use dakghar_core::domain::feed::{self, PlacedEntry};
 use dakghar_core::domain::message::{EvidenceStatus, StatusRecord};
 use dakghar_core::domain::migration::{Kind, Place, Record, Retirement};
@@ -18,7 +19,7 @@ use dakghar_core::ports::{EndpointInserted, MigrationSource, Save, Saved};
 
 use super::stores::{Stores, accept_all, receive_all};
 use crate::samples::{
-    With as _, at, endpoint, endpoint_full, event, event_bare, inbound, inbound_bare, meta_app, meta_app_full,
+    With as _, at, endpoint, endpoint_full, erasure, event, event_bare, inbound, inbound_bare, meta_app, meta_app_full,
     outbound, outbound_full, person, phone_number_id, redrive, status_record, status_record_full, tenant, tenant_full,
     tenant_id, with_key,
 };
@@ -44,6 +45,7 @@ macro_rules! migration_source_suite {
             a_place_is_good_after_reopening
             records_are_counted
             redrives_that_are_not_over_are_counted
+            erasures_that_are_not_done_are_counted
             the_state_stays_while_nothing_changes
             the_state_changes_with_every_change
             the_state_changes_with_every_change_of_an_endpoint
@@ -258,6 +260,19 @@ pub async fn records_are_counted(under_test: SourceUnderTest) {
 
 async fn state(under_test: &SourceUnderTest) -> [u8; 32] {
     (under_test.open)().state().await.expect("the source answers")
+}
+
+pub async fn erasures_that_are_not_done_are_counted(under_test: SourceUnderTest) {
+    let tenant = tenant_id();
+    let done = PersonErasure {
+        ended_at: Some(at(1)),
+        ..erasure(tenant)
+    };
+    for erasure in [done, erasure(tenant), erasure(tenant)] {
+        let inserted = under_test.stores.person_erasures.insert_erasure(&erasure).await;
+        inserted.expect("the store answers");
+    }
+    assert_eq!((under_test.open)().open_erasures().await, Ok(2));
 }
 
 pub async fn redrives_that_are_not_over_are_counted(under_test: SourceUnderTest) {

@@ -33,6 +33,7 @@ pub mod migration_source;
 pub mod migration_target;
 pub mod news;
 pub mod pacer;
+pub mod person_erasures;
 pub mod queue;
 pub mod quota;
 pub mod redrives;

@@ -8,8 +8,8 @@ use dakghar_core::domain::{ConversationKind, Place};
 use dakghar_core::domain::{TenantId, Timestamp, WaId};
 use dakghar_core::ports::{
     Acceptance, AppStore, ArrivalStore, CallbackStore, ConversationStore, EndpointStore, Erasure, EventStore,
-    FeedStore, HoldStore, ListStore, ListenerStore, MessageStore, Received, RedriveStore, Save, Saved, StatusStore,
-    StoreHealth, TenantStore, TimerStore,
+    FeedStore, HoldStore, ListStore, ListenerStore, MessageStore, PersonErasureStore, Received, RedriveStore, Save,
+    Saved, StatusStore, StoreHealth, TenantStore, TimerStore,
 };
 
 use crate::samples::{
@@ -53,6 +53,8 @@ pub struct Stores {
     pub health: Arc<dyn StoreHealth>,
     /// Erasing a tenant's data.
     pub erasure: Arc<dyn Erasure>,
+    /// Erasures of people.
+    pub person_erasures: Arc<dyn PersonErasureStore>,
 }
 
 impl Stores {
@@ -72,6 +74,7 @@ impl Stores {
             + EndpointStore
             + CallbackStore
             + RedriveStore
+            + PersonErasureStore
             + HoldStore
             + StoreHealth
             + Erasure
@@ -94,7 +97,8 @@ impl Stores {
             redrives: store.clone(),
             holds: store.clone(),
             health: store.clone(),
-            erasure: store,
+            erasure: store.clone(),
+            person_erasures: store,
         }
     }
 }

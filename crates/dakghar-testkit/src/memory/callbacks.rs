@@ -15,7 +15,7 @@ use super::{MemoryStore, page_of};
 pub(super) struct Callbacks {
     pub(super) progress: BTreeMap<EndpointId, CallbackProgress>,
     pub(super) exceptions: BTreeMap<(EndpointId, Place), CallbackException>,
-    attempts: BTreeMap<(EndpointId, AttemptLogId), AttemptLog>,
+    pub(super) attempts: BTreeMap<(EndpointId, AttemptLogId), AttemptLog>,
 }
 
 impl Callbacks {

@@ -181,6 +181,10 @@ impl MigrationSource for MemoryStore {
         })
     }
 
+    async fn open_erasures(&self) -> Result<u64, StoreError> {
+        self.with(|state| state.erasures.values().filter(|erasure| erasure.is_open()).count() as u64)
+    }
+
     async fn page(&self, kind: Kind, after: Option<&Place>, limit: u32) -> Result<SourcePage, StoreError> {
         self.with(|state| {
             let records = state.records(kind);

@@ -18,6 +18,7 @@ mod messages;
 mod migration;
 mod news;
 mod pacer;
+mod person_erasures;
 mod queue;
 mod quota;
 mod receivers;
@@ -38,8 +39,8 @@ use dakghar_core::domain::migration::{Migration, Retirement};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged};
 use dakghar_core::domain::redrive::Redrive;
 use dakghar_core::domain::{
-    AppId, Conversation, ConversationId, Endpoint, EndpointId, EventId, IdempotencyKey, Message, MessageId,
-    PhoneNumberId, RedriveId, Tenant, TenantId, Timestamp, Wamid, WebhookEvent,
+    AppId, Conversation, ConversationId, Endpoint, EndpointId, ErasureId, EventId, IdempotencyKey, Message, MessageId,
+    PersonErasure, PhoneNumberId, RedriveId, Tenant, TenantId, Timestamp, Wamid, WebhookEvent,
 };
 use dakghar_core::ports::StoreError;
 use parking_lot::Mutex;
@@ -72,6 +73,7 @@ struct State {
     callbacks: callbacks::Callbacks,
     listeners: BTreeMap<Arc<str>, Listener>,
     redrives: BTreeMap<RedriveId, Redrive>,
+    erasures: BTreeMap<ErasureId, PersonErasure>,
     apps: BTreeMap<AppId, MetaApp>,
     endpoints: BTreeMap<EndpointId, Endpoint>,
     sending_hold: Option<SendingHold>,

@@ -6,6 +6,7 @@
 
 mod callback;
 mod endpoint;
+mod erasure;
 mod event;
 mod message;
 mod meta_app;
@@ -25,6 +26,7 @@ pub use callback::{
     attempt_log, callback_exception, callback_exception_full, callback_progress, callback_progress_full,
 };
 pub use endpoint::{endpoint, endpoint_full};
+pub use erasure::erasure;
 pub use event::{amendment, event, event_bare};
 pub use message::{With, echo, inbound, inbound_bare, outbound, outbound_full, saves, send_error_full, with_key};
 pub use meta_app::{meta_app, meta_app_full};

@@ -83,6 +83,10 @@ impl MigrationSource for Mortal {
         self.check(self.source.open_redrives().await)
     }
 
+    async fn open_erasures(&self) -> Result<u64, StoreError> {
+        self.check(self.source.open_erasures().await)
+    }
+
     async fn page(&self, kind: Kind, after: Option<&Place>, limit: u32) -> Result<SourcePage, StoreError> {
         self.check(self.source.page(kind, after, limit.min(PAGE)).await)
     }

@@ -5,6 +5,7 @@ mod backup;
 mod dead_letter;
 mod doctor;
 mod endpoint;
+mod erase;
 mod feed;
 mod graph_sim;
 mod health;
@@ -72,6 +73,9 @@ enum Command {
     /// Tell under which keys data keys are wrapped, and move them to another one
     #[command(subcommand, after_long_help = secrets::AFTER_HELP)]
     Secrets(secrets::Command),
+    /// Erase a person from what a tenant keeps, and list such erasures
+    #[command(subcommand, after_long_help = erase::AFTER_HELP)]
+    Erase(erase::Command),
     /// List messages that were given up, and send them again
     #[command(subcommand)]
     DeadLetter(dead_letter::Command),
@@ -137,6 +141,7 @@ pub fn run() -> ExitCode {
         Command::App(command) => with_config(|config| app::run(config, command)),
         Command::Key(command) => with_config(|config| key::run(config, command)),
         Command::Secrets(command) => with_config(|config| secrets::run(config, command)),
+        Command::Erase(command) => with_config(|config| erase::run(config, command)),
         Command::Endpoint(command) => with_config(|config| endpoint::run(config, command)),
         Command::Feed(command) => with_environment(|environment| {
             let colour = output::Colour::of(environment.forbids_colour());

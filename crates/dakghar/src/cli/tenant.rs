@@ -9,6 +9,7 @@ use dakghar_core::app::{NewPhoneNumber, NewTenant};
 use dakghar_core::domain::message::LetterClass;
 use dakghar_core::domain::page::PAGE_ITEMS_MAX;
 use dakghar_core::domain::{Actor, LimitChanges, Secret, Tenant, TenantId, TenantLimit};
+use dakghar_server::http::{ExportKind, ExportPosition, export_page};
 use serde_json::json;
 
 use super::output;
@@ -53,6 +54,17 @@ pub enum Command {
         tenant_id: String,
         #[command(flatten)]
         limits: Limits,
+    },
+    /// Print everything of a tenant as NDJSON, without its secrets; the last line is of the kind end
+    Export {
+        /// The tenant's id.
+        tenant_id: String,
+        /// Only this.
+        #[arg(long, value_parser = ExportKind::ALL.map(ExportKind::as_str))]
+        kind: Option<String>,
+        /// Go on behind a line of the kind cursor: its data.
+        #[arg(long)]
+        cursor: Option<String>,
     },
     /// Remove a tenant and erase all its data
     Remove {
@@ -208,6 +220,14 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             app.tenants.set_limits(&id, &limits.changes()).await?;
             output::line("set: it counts within a second");
         }
+        Command::Export {
+            tenant_id,
+            kind,
+            cursor,
+        } => {
+            let tenant = app.tenants.stored(&parse(&tenant_id)?).await?;
+            export(&app, &tenant, kind, cursor).await?;
+        }
         Command::Remove { tenant_id, force } => {
             let id = parse(&tenant_id)?;
             app.tenants.remove(&id, force).await?;
@@ -298,4 +318,21 @@ fn describe(tenant: &Tenant) -> serde_json::Value {
         "createdAt": tenant.created_at.to_string(),
         "updatedAt": tenant.updated_at.to_string(),
     })
+}
+
+/// Prints page by page, until nobody reads any more.
+async fn export(app: &App, tenant: &Tenant, kind: Option<String>, cursor: Option<String>) -> anyhow::Result<()> {
+    let only = kind.as_deref().and_then(ExportKind::parse);
+    let mut next = Some(match cursor {
+        Some(cursor) => ExportPosition::parse(&cursor, only)?,
+        None => ExportPosition::begin(only),
+    });
+    while let Some(position) = next {
+        let (lines, behind) = export_page(&app.reading, tenant, &position).await?;
+        if !output::try_line(String::from_utf8_lossy(&lines).trim_end()) {
+            return Ok(());
+        }
+        next = behind;
+    }
+    Ok(())
 }

@@ -10,8 +10,8 @@ use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
     AppStore, ArrivalStore, CallbackStore, Clock, ConversationStore, EndpointStore, Erasure, EventStore, FeedNews,
-    FeedStore, HoldStore, ListStore, ListenerStore, MessageStore, Pacer, Ports, Queue, RedriveStore, StatusStore,
-    StoreHealth, TenantQuota, TenantStore, TimerStore,
+    FeedStore, HoldStore, ListStore, ListenerStore, MessageStore, Pacer, PersonErasureStore, Ports, Queue,
+    RedriveStore, StatusStore, StoreHealth, TenantQuota, TenantStore, TimerStore,
 };
 use dakghar_core::traces::Traces;
 use dakghar_core::vault::Vault;
@@ -56,6 +56,7 @@ pub(super) trait Store:
     + EndpointStore
     + CallbackStore
     + RedriveStore
+    + PersonErasureStore
     + HoldStore
     + StoreHealth
     + Erasure
@@ -77,6 +78,7 @@ impl<S> Store for S where
         + EndpointStore
         + CallbackStore
         + RedriveStore
+        + PersonErasureStore
         + HoldStore
         + StoreHealth
         + Erasure
@@ -167,7 +169,8 @@ impl Outer {
             redrives: store.clone(),
             holds: store.clone(),
             store_health: store.clone(),
-            erasure: store,
+            erasure: store.clone(),
+            person_erasures: store,
             queue: beside.queue,
             pacer: beside.pacer,
             quota: beside.quota,

@@ -28,6 +28,7 @@ mod dead_letters;
 mod dependencies;
 mod disk;
 mod endpoints;
+mod erasures;
 mod examples;
 mod failover;
 mod fairness;

@@ -160,6 +160,17 @@ impl CallbackStore for MongoStore {
 impl MongoStore {
     /// Deletes up to `limit` records of the callbacks of a tenant.
     pub(super) async fn erase_callbacks(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
+        let endpoints = self.endpoints_with_callbacks(tenant_id).await?;
+        let mut erased = 0;
+        for endpoint_id in endpoints {
+            let left = limit.saturating_sub(u32::try_from(erased).unwrap_or(u32::MAX));
+            erased += self.forget_of(tenant_id, &endpoint_id, left).await?;
+        }
+        Ok(erased)
+    }
+
+    /// Returns the ids under which something of a tenant's endpoints is kept, in their order.
+    pub(super) async fn endpoints_with_callbacks(&self, tenant_id: &TenantId) -> Result<Vec<String>, StoreError> {
         let owned = doc! { "tenantId": tenant_id.to_string() };
         let mut endpoints = Vec::new();
         // Before its progress is saved for the first time, an endpoint may have exceptions.
@@ -178,12 +189,7 @@ impl MongoStore {
         }
         endpoints.sort_unstable();
         endpoints.dedup();
-        let mut erased = 0;
-        for endpoint_id in endpoints {
-            let left = limit.saturating_sub(u32::try_from(erased).unwrap_or(u32::MAX));
-            erased += self.forget_of(tenant_id, &endpoint_id, left).await?;
-        }
-        Ok(erased)
+        Ok(endpoints)
     }
 
     /// The progress goes last: by it the rest is found.

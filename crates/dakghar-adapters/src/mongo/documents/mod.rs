@@ -7,6 +7,7 @@
 pub(super) mod callback;
 pub(super) mod conversation;
 pub(super) mod endpoint;
+pub(super) mod erasure;
 pub(super) mod event;
 pub(super) mod feed;
 pub(super) mod message;

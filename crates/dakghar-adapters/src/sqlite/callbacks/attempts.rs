@@ -10,7 +10,7 @@ use dakghar_core::domain::time::Timestamp;
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 
-use crate::sqlite::cells::{Cells, Read};
+use crate::sqlite::cells::{Cells, Damaged, Read};
 use crate::sqlite::failure::Outcome;
 use crate::stored::whole_millis;
 
@@ -84,6 +84,17 @@ fn attempts_text(attempts: &[Attempt]) -> String {
     };
     let fields: Vec<AttemptFields<'_>> = attempts.iter().map(fields).collect();
     serde_json::to_string(&fields).expect("texts and numbers become JSON")
+}
+
+/// The same attempts without the answers; `None` if there are none in it.
+pub(in crate::sqlite) fn without_answers(text: &str) -> Read<Option<String>> {
+    let fields = serde_json::from_str(text);
+    let mut fields: Vec<AttemptFields<'_>> =
+        fields.map_err(|_| Damaged("the column attempts is not understood".to_owned()))?;
+    let answers = fields.iter_mut().filter_map(|attempt| attempt.answer.take());
+    let has_any = answers.count() > 0;
+    let text = || serde_json::to_string(&fields).expect("texts and numbers become JSON");
+    Ok(has_any.then(text))
 }
 
 fn parse_attempts(text: &str) -> Option<Vec<Attempt>> {

@@ -20,6 +20,7 @@ use super::failure::Outcome;
 use super::feed::integer;
 use super::texts::before_text;
 
+pub(super) use attempts::without_answers;
 pub(super) use exceptions::{COLUMNS as EXCEPTION_COLUMNS, exception};
 pub(super) use progress::{COLUMNS as PROGRESS_COLUMNS, progress};
 

@@ -33,6 +33,9 @@ pub enum MigrateError {
     /// Redrives of the source are running or paused, and would be lost.
     #[error("{0} redrives of dead letters are running or paused, and stay behind")]
     OpenRedrives(u64),
+    /// Erasures of people are not done in the source, and would be lost.
+    #[error("{0} erasures of people are not done, and stay behind")]
+    OpenErasures(u64),
     /// The target holds records that no migration brought.
     #[error("the target is in use: it holds what no migration brought: {}", listed(.0))]
     TargetInUse(Vec<(Kind, u64)>),

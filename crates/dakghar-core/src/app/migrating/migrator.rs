@@ -61,7 +61,7 @@ impl Migrator {
                 return Err(MigrateError::Retired(retirement));
             }
             self.check_empty().await?;
-            self.check_redrives().await?;
+            self.check_jobs().await?;
             return Ok(Plan::Begin);
         };
         let is_same_state = migration.source_state == self.source.state().await.map_err(MigrateError::Source)?;
@@ -77,7 +77,7 @@ impl Migrator {
         if let Some(retirement) = retirement.filter(|retirement| retirement.migration_id != migration.id) {
             return Err(MigrateError::Retired(retirement));
         }
-        self.check_redrives().await?;
+        self.check_jobs().await?;
         if start_over {
             return Ok(Plan::StartOver(migration));
         }
@@ -89,10 +89,14 @@ impl Migrator {
 
     /// Checks that nothing is under way that the target would not go on with. It is not copied, because what is left to
     /// do can be asked for again, and what is over says nothing new.
-    async fn check_redrives(&self) -> Result<(), MigrateError> {
+    async fn check_jobs(&self) -> Result<(), MigrateError> {
         match self.source.open_redrives().await.map_err(MigrateError::Source)? {
+            0 => {}
+            open => return Err(MigrateError::OpenRedrives(open)),
+        }
+        match self.source.open_erasures().await.map_err(MigrateError::Source)? {
             0 => Ok(()),
-            open => Err(MigrateError::OpenRedrives(open)),
+            open => Err(MigrateError::OpenErasures(open)),
         }
     }
 

@@ -10,12 +10,12 @@ use super::feed::{FeedItem, FeedPage, FeedReading, posted_body};
 use super::messages::{Messages, merge_read, merge_reports};
 use crate::domain::amendment::{AMENDMENTS_MAX, AmendedMessage};
 use crate::domain::feed::{EntryFilter, Place};
-use crate::domain::ids::{EventId, MessageId, MessageKey, RedriveId};
+use crate::domain::ids::{ErasureId, EventId, MessageId, MessageKey, RedriveId};
 use crate::domain::message::{Message, StatusRecord};
 use crate::domain::page::{Listed, MessageQuery, PAGE_ITEMS_MAX, PageFill, PageLimit, Paged};
 use crate::domain::redrive::Redrive;
 use crate::domain::webhook::WebhookEvent;
-use crate::domain::{ErrorCode, Problem, Tenant, TenantId};
+use crate::domain::{ErrorCode, PersonErasure, Problem, Tenant, TenantId};
 use crate::ports::{Ports, StoreError};
 pub use callbacks::EndpointStatus;
 pub use cursor::CursorSigner;
@@ -190,6 +190,19 @@ impl Reading {
         let before = self.position(page, &list, |text| RedriveId::parse(text).ok())?;
         let limit = PageLimit::items(page.limit);
         let listed = self.ports.redrives.list_redrives(tenant_id, before, limit).await?;
+        Ok(self.page(&list, listed, ToString::to_string))
+    }
+
+    /// Returns the erasures of people of a tenant.
+    pub async fn erasures(&self, tenant_id: &TenantId, page: &PageRequest) -> Result<Page<PersonErasure>, Failure> {
+        let list = format!("erasures/{tenant_id}");
+        let before = self.position(page, &list, |text| ErasureId::parse(text).ok())?;
+        let limit = PageLimit::items(page.limit);
+        let listed = self
+            .ports
+            .person_erasures
+            .list_erasures(tenant_id, before, limit)
+            .await?;
         Ok(self.page(&list, listed, ToString::to_string))
     }
 

@@ -202,6 +202,13 @@ pub fn message_json(message: &Message) -> String {
     serde_json::to_string(&MessageView::full(message)).expect("texts, numbers and JSON")
 }
 
+impl MessageView {
+    /// With everything that happened to it, as it was left by its amendments.
+    pub(in crate::http) fn exported(amended: &AmendedMessage) -> Self {
+        Self::full(&amended.message).amended(amended)
+    }
+}
+
 impl From<&AmendedMessage> for MessageView {
     /// As lists show it.
     fn from(amended: &AmendedMessage) -> Self {

@@ -9,6 +9,7 @@ mod callback;
 mod conversation;
 mod delivery;
 mod endpoint;
+mod erasure;
 mod error;
 mod event;
 mod feed;
@@ -37,6 +38,7 @@ pub(super) use delivery::{AttemptView, EndpointWithProgressView, ExceptionView};
 pub(super) use endpoint::{
     EndpointView, EndpointWithSecretView, RepeatedEndpointView, endpoint_formats, endpoint_orders,
 };
+pub(super) use erasure::ErasureView;
 pub(super) use event::EventView;
 pub(super) use feed::FeedView;
 pub use feed::feed_entry_json;

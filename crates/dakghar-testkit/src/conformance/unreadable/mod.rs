@@ -7,6 +7,7 @@
 mod apps;
 mod callbacks;
 mod endpoints;
+mod erasures;
 mod feed;
 mod lists;
 mod messages;
@@ -17,8 +18,8 @@ mod statuses;
 use std::sync::Arc;
 
 use dakghar_core::domain::{
-    AppId, AttemptLogId, ConversationId, EndpointId, EventId, Message, MessageKey, PhoneNumberId, Place, RedriveId,
-    TenantId,
+    AppId, AttemptLogId, ConversationId, EndpointId, ErasureId, EventId, Message, MessageKey, PhoneNumberId, Place,
+    RedriveId, TenantId,
 };
 use dakghar_core::ports::{Queue, StoreError};
 use futures_util::future::BoxFuture;
@@ -28,6 +29,7 @@ use super::stores::{Stores, accept_all};
 pub use apps::*;
 pub use callbacks::*;
 pub use endpoints::*;
+pub use erasures::*;
 pub use feed::*;
 pub use lists::*;
 pub use messages::*;
@@ -81,6 +83,8 @@ pub enum Record {
     Entry(TenantId, Place),
     /// A redrive, but not whose it is, nor its state.
     Redrive(RedriveId),
+    /// An erasure of a person, but not whose it is, nor whether it needs work.
+    Erasure(ErasureId),
 }
 
 /// Runs the suite: `unreadable_suite!(factory)`, where the factory gives `Breakable`. See
@@ -138,6 +142,9 @@ macro_rules! unreadable_suite {
             redrives_beside_it_are_saved_and_forgotten
             redrives_beside_it_are_listed_and_due
             dead_letters_beside_it_are_looked_through
+            it_is_an_erasure_error_of_its_own
+            erasures_beside_it_are_listed_and_due
+            a_person_beside_it_is_erased
         }
     };
 }

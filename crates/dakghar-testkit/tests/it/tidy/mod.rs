@@ -27,6 +27,7 @@ mod circles;
 mod made_up;
 mod manifest;
 mod metrics;
+mod people;
 mod rows;
 mod sources;
 mod tenancy;

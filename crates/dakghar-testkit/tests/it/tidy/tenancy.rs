@@ -6,7 +6,7 @@ use super::tokens::tokens;
 use super::workspace::package;
 
 /// What holds the id of a tenant.
-const OF_A_TENANT: [&str; 13] = [
+const OF_A_TENANT: [&str; 15] = [
     "Chunk",
     "StatusRecord",
     "TenantId",
@@ -18,12 +18,14 @@ const OF_A_TENANT: [&str; 13] = [
     "ConversationTouch",
     "WebhookEvent",
     "Redrive",
+    "PersonErasure",
+    "PersonPortion",
     "Endpoint",
     "KeyUse",
 ];
 
 /// Methods that look at records of all tenants, and who may call them.
-const EXCUSED: [(&str, &str); 42] = [
+const EXCUSED: [(&str, &str); 44] = [
     ("AppStore::apps", "is about the installation"),
     ("AppStore::find_app", "is about the installation"),
     ("AppStore::insert_app", "is about the installation"),
@@ -94,6 +96,11 @@ const EXCUSED: [(&str, &str); 42] = [
     (
         "MessageStore::find_by_wamid",
         "asked for Meta, who names a number and no tenant",
+    ),
+    ("PersonErasureStore::clear_remains", "is about the files of the store"),
+    (
+        "PersonErasureStore::due_erasures",
+        "asked by the worker, which carries them on and shows nothing",
     ),
     (
         "RedriveStore::due_redrives",

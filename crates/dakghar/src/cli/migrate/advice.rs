@@ -20,6 +20,10 @@ pub(super) fn advice(error: &MigrateError, ends: &MigrationEnds) -> String {
              installation. Nothing was copied."
                 .into()
         }
+        MigrateError::OpenErasures(_) => {
+            "Serve the embedded installation until they are done: `dakghar erase list` shows them. Nothing was copied."
+                .into()
+        }
         MigrateError::OtherUnfinished { .. } => {
             "If it was this installation, which was used again meanwhile: --start-over erases the copy and begins \
              anew. If it was another one: name another database in MONGO_URI."

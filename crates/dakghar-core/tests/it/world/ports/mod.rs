@@ -121,6 +121,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
         holds: shared.store.clone(),
         store_health: Arc::new(near.clone()),
         erasure: Arc::new(near.clone()),
+        person_erasures: shared.store.clone(),
         queue: match queue {
             QueueKind::Table => Arc::new(TableQueue::new(near.clone())),
             QueueKind::Redis => Arc::new(queue::RedisClient::new(near.clone())),

@@ -1,0 +1,154 @@
+//! Erasures of people: asked for, looked at, and carried on by whichever process has time.
+//!
+//! Deleting comes first and counting after it, so between a portion and the save of the record lies nothing that must not
+//! be done again. A crash there costs the numbers of that portion, and nothing else:
+//!
+//! | crash between | what is left | healed by |
+//! |---|---|---|
+//! | asking and the answer | an erasure, of which nobody knows the id | it is carried on, and is in the list |
+//! | cancelling a message and its deletion | a cancelled message | the next walk |
+//! | deleting a message's reports and the message | a message without reports | the portion is done again |
+//! | a portion and its record | a portion that is not counted | it is done again and finds nothing |
+//! | the file is overwritten and the record says so | an erasure at its last place | it is overwritten again |
+
+mod work;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::failure::Failure;
+use super::sending::{Changing, Outages};
+use super::settings::Settings;
+use crate::domain::erasure::{OPEN_ERASURES_MAX, PERSON_IDS_MAX, PersonErasure, PersonIds};
+use crate::domain::ids::{ErasureId, WaId};
+use crate::domain::page::{Listed, PageLimit};
+use crate::domain::{Conversation, ErrorCode, Problem, Secret, Tenant, TenantId};
+use crate::metrics::Metrics;
+use crate::ports::{Clock, ConversationStore, IdGenerator, PersonErasureStore, Ports, StoreError, TenantStore};
+use crate::vault::Vault;
+
+/// Records of conversations that are read for one person.
+const RECORDS_MAX: u32 = 2_000;
+/// Looks for further ids of the person: through so many ids one leads to another.
+const ROUNDS_MAX: usize = 8;
+/// Erasures that are looked at to see how many are open: the newest.
+const COUNTED_MAX: u32 = 200;
+
+/// Erasures of people.
+pub struct Erasing {
+    store: Arc<dyn PersonErasureStore>,
+    conversations: Arc<dyn ConversationStore>,
+    tenants: Arc<dyn TenantStore>,
+    changing: Arc<Changing>,
+    vault: Arc<Vault>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdGenerator>,
+    metrics: Arc<Metrics>,
+    outages: Outages,
+    process: Arc<str>,
+    /// When the next portion of each erasure may begin, by the time since the boot.
+    next_at: Mutex<HashMap<ErasureId, Duration>>,
+}
+
+impl Erasing {
+    pub(super) fn new(ports: &Ports, settings: &Settings, changing: Arc<Changing>, outages: Outages) -> Self {
+        Self {
+            store: ports.person_erasures.clone(),
+            conversations: ports.conversations.clone(),
+            tenants: ports.tenants.clone(),
+            changing,
+            vault: ports.vault.clone(),
+            clock: ports.clock.clone(),
+            ids: ports.ids.clone(),
+            metrics: ports.metrics.clone(),
+            outages,
+            process: settings.worker_id.clone(),
+            next_at: Mutex::default(),
+        }
+    }
+
+    /// Begins to erase the person that is known to the tenant under this number or id, with all further ids of theirs.
+    /// A process that sends carries it on. Events of no tenant are the operator's to erase.
+    pub async fn begin(&self, tenant_id: &TenantId, person: &str, unrouted: bool) -> Result<PersonErasure, Failure> {
+        let given = person_id(person)?;
+        let tenant = self.tenant(tenant_id).await?;
+        let newest = self
+            .store
+            .list_erasures(tenant_id, None, PageLimit::items(COUNTED_MAX))
+            .await?;
+        if newest.items.iter().filter(|erasure| erasure.is_open()).count() >= OPEN_ERASURES_MAX {
+            let detail = format!("{OPEN_ERASURES_MAX} erasures of the tenant are running; wait for one.");
+            return Err(Problem::new(ErrorCode::TooManyErasures, detail).into());
+        }
+        let person = self.all_ids(tenant_id, given).await?;
+        let id = self.ids.erasure_id();
+        let sealed = self
+            .vault
+            .seal(
+                tenant_id,
+                &tenant.wrapped_data_key,
+                &purpose(&id),
+                &Secret::new(person.to_text()),
+            )
+            .await?;
+        let erasure = PersonErasure::new(id, *tenant_id, sealed, unrouted, self.clock.now());
+        self.store.insert_erasure(&erasure).await?;
+        tracing::info!(erasure_id = %id, %tenant_id, "the erasure of a person began");
+        Ok(erasure)
+    }
+
+    /// Returns an erasure of the tenant.
+    pub async fn find(&self, tenant_id: &TenantId, id: &str) -> Result<PersonErasure, Failure> {
+        let missing = || Problem::new(ErrorCode::ErasureNotFound, "The tenant has no erasure with this id.");
+        let id = ErasureId::parse(id).map_err(|_| missing())?;
+        let found = self.store.find_erasure(tenant_id, &id).await?;
+        Ok(found.ok_or_else(missing)?)
+    }
+
+    /// Returns the newest erasures of the tenant, for the operator's shell.
+    pub async fn newest(&self, tenant_id: &TenantId, limit: u32) -> Result<Listed<PersonErasure>, Failure> {
+        let listed = self.store.list_erasures(tenant_id, None, PageLimit::items(limit));
+        Ok(listed.await?)
+    }
+
+    async fn tenant(&self, tenant_id: &TenantId) -> Result<Tenant, Failure> {
+        let found = self.tenants.find(tenant_id).await?;
+        let missing = || Problem::new(ErrorCode::TenantNotFound, "There is no tenant with this id.");
+        Ok(found.filter(|tenant| tenant.removed_at.is_none()).ok_or_else(missing)?)
+    }
+
+    /// Finds under which further ids the person is known: those of conversations that share one, directly or through others.
+    async fn all_ids(&self, tenant_id: &TenantId, given: WaId) -> Result<PersonIds, StoreError> {
+        let mut ids = BTreeSet::from([given]);
+        let mut asked = BTreeSet::new();
+        for _ in 0..ROUNDS_MAX {
+            let new: Vec<WaId> = ids.difference(&asked).cloned().collect();
+            if new.is_empty() || ids.len() >= PERSON_IDS_MAX {
+                break;
+            }
+            let found = self.conversations.of_people(tenant_id, &new, RECORDS_MAX).await?;
+            ids.extend(found.iter().flat_map(Conversation::ids).cloned());
+            asked.extend(new);
+        }
+        Ok(PersonIds::new(ids))
+    }
+}
+
+/// The purpose that the ids of a person are sealed for. They open for no other erasure.
+fn purpose(id: &ErasureId) -> String {
+    format!("erasure/{id}")
+}
+
+/// Reads a phone number as people write it, or an id of Meta's.
+fn person_id(text: &str) -> Result<WaId, Problem> {
+    let is_number = text.chars().all(|c| c.is_ascii_digit() || " +-.()".contains(c));
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let id = WaId::parse(if is_number { &digits } else { text });
+    id.map_err(|_| {
+        let message = "must be a phone number with country code, or an id of the person at Meta";
+        Problem::field(ErrorCode::InvalidField, "/person", message)
+    })
+}

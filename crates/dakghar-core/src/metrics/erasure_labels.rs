@@ -1,0 +1,42 @@
+//! The label of erasures of people.
+
+use super::instruments::Label;
+use super::labels::label;
+use crate::domain::erasure::ErasurePlace;
+
+label! {
+    /// Where an erasure of a person found something.
+    PersonErased "place" {
+        /// Messages to and from the person.
+        Messages = "messages",
+        /// Messages that the person wrote in groups.
+        GroupMessages = "group_messages",
+        /// Meta's reports on messages of groups.
+        Reports = "reports",
+        /// Webhook events.
+        Events = "events",
+        /// Events of no tenant.
+        Unrouted = "unrouted",
+        /// Conversations.
+        Conversations = "conversations",
+        /// Answers of the receivers of callbacks.
+        Answers = "answers",
+        /// Never: the file of the store has no records of its own.
+        File = "file",
+    }
+}
+
+impl From<ErasurePlace> for PersonErased {
+    fn from(place: ErasurePlace) -> Self {
+        match place {
+            ErasurePlace::Messages => Self::Messages,
+            ErasurePlace::GroupMessages => Self::GroupMessages,
+            ErasurePlace::Reports => Self::Reports,
+            ErasurePlace::Events => Self::Events,
+            ErasurePlace::Unrouted => Self::Unrouted,
+            ErasurePlace::Conversations => Self::Conversations,
+            ErasurePlace::Answers => Self::Answers,
+            ErasurePlace::File => Self::File,
+        }
+    }
+}
