@@ -3,6 +3,7 @@
 mod callbacks;
 mod feed;
 mod messages;
+mod operators;
 mod person_erasures;
 mod records;
 mod redrives;

@@ -35,6 +35,8 @@ pub(super) const MIGRATIONS: &str = "migrations";
 pub(super) const LISTENERS: &str = "listeners";
 /// Apps at Meta.
 pub(super) const APPS: &str = "apps";
+/// Keys of operators.
+pub(super) const OPERATOR_KEYS: &str = "operator_keys";
 /// Endpoints of tenants.
 pub(super) const ENDPOINTS: &str = "endpoints";
 /// How far endpoints are.

@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::collections::{
     APPS, CALLBACK_ATTEMPTS, CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS, CONVERSATIONS, ENDPOINTS, ERASURES, EVENTS, FEED,
-    FEED_ARRIVALS, FEED_ASIDE, FEED_ATTENDANTS, MESSAGES, REDRIVES, STATUSES, TENANTS,
+    FEED_ARRIVALS, FEED_ASIDE, FEED_ATTENDANTS, MESSAGES, OPERATOR_KEYS, REDRIVES, STATUSES, TENANTS,
 };
 use super::failure::Failure;
 use super::options::MongoOptions;
@@ -103,6 +103,7 @@ impl MongoStore {
             redrives: database.collection(REDRIVES),
             erasures: database.collection(ERASURES),
             apps: database.collection(APPS),
+            operators: database.collection(OPERATOR_KEYS),
             endpoints: database.collection(ENDPOINTS),
             callback_progress: database.collection(CALLBACK_PROGRESS),
             callback_exceptions: database.collection(CALLBACK_EXCEPTIONS),

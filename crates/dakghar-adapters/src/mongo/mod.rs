@@ -31,6 +31,7 @@ mod inserts;
 mod listeners;
 mod lists;
 mod messages;
+mod operators;
 mod options;
 mod pages;
 mod people_erased;
@@ -81,6 +82,7 @@ pub struct MongoStore {
     redrives: Collection<RawDocumentBuf>,
     erasures: Collection<RawDocumentBuf>,
     apps: Collection<RawDocumentBuf>,
+    operators: Collection<RawDocumentBuf>,
     endpoints: Collection<RawDocumentBuf>,
     callback_progress: Collection<RawDocumentBuf>,
     callback_exceptions: Collection<RawDocumentBuf>,

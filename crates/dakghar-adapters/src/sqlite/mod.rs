@@ -31,6 +31,7 @@ mod messages;
 mod migrations;
 mod news;
 pub mod open;
+mod operators;
 mod owners;
 mod people_erased;
 #[cfg(test)]

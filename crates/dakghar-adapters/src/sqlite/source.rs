@@ -20,13 +20,15 @@ use super::cells::{Cells, Damaged, number};
 use super::failure::{Failure, Outcome};
 use super::open::{self, OpenError};
 use super::rows::{self, COLUMNS};
-use super::{apps, backup, callbacks, checked, conversations, endpoints, events, feed, retirement, statuses, tenants};
+use super::{
+    apps, backup, callbacks, checked, conversations, endpoints, events, feed, operators, retirement, statuses, tenants,
+};
 
 /// Bytes of records on a page, about; at least one record is on it.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Sums that change with every change of a kind. Times are summed by their lower half, so that no sum overflows.
-const STATES: [&str; 10] = [
+const STATES: [&str; 11] = [
     "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(id), 0 FROM tenants",
     "SELECT count(*), sum(last_message_at & 4294967295), sum(last_inbound_at & 4294967295), max(id), \
          max(last_message_id) FROM conversations",
@@ -35,6 +37,7 @@ const STATES: [&str; 10] = [
     "SELECT count(*), sum(received_at & 4294967295), max(message_id), max(digest), max(received_at) FROM statuses",
     "SELECT count(*), sum(received_at & 4294967295), max(seq), max(id), max(received_at) FROM events",
     "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(id), sum(created_at & 4294967295) FROM apps",
+    "SELECT count(*), sum(version), max(id), min(id), 0 FROM operator_keys",
     "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(id), sum(created_at & 4294967295) FROM endpoints",
     "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(endpoint_id), sum(after_place & 4294967295) \
         FROM callback_progress",
@@ -189,6 +192,10 @@ pub(super) fn page_sql(kind: Kind) -> String {
             events::COLUMNS
         ),
         Kind::Apps => format!("SELECT {} FROM apps WHERE id > ? ORDER BY id LIMIT ?", apps::COLUMNS),
+        Kind::OperatorKeys => format!(
+            "SELECT {} FROM operator_keys WHERE id > ? ORDER BY id LIMIT ?",
+            operators::COLUMNS
+        ),
         Kind::Endpoints => format!(
             "SELECT {} FROM endpoints WHERE id > ? ORDER BY id LIMIT ?",
             endpoints::COLUMNS
@@ -251,6 +258,7 @@ fn page(conn: &Connection, kind: Kind, after: Option<Place>, limit: u32) -> Outc
             Ok((Record::Event(event), place))
         }),
         Kind::Apps => read(conn, kind, params![after, limit], app_record),
+        Kind::OperatorKeys => read(conn, kind, params![after, limit], operator_key_record),
         Kind::Endpoints => read(conn, kind, params![after, limit], endpoint_record),
         Kind::Progress => read(conn, kind, params![after, limit], progress_record),
         Kind::Exceptions => {
@@ -272,6 +280,12 @@ fn app_record(row: &Row<'_>, _: usize) -> Outcome<(Record, String)> {
     let app = apps::app(row).map_err(Damaged::stops_all)?;
     let place = app.id.to_string();
     Ok((Record::App(app), place))
+}
+
+fn operator_key_record(row: &Row<'_>, _: usize) -> Outcome<(Record, String)> {
+    let key = operators::operator_key(row).map_err(Damaged::stops_all)?;
+    let place = key.key.id.to_string();
+    Ok((Record::OperatorKey(Box::new(key)), place))
 }
 
 fn endpoint_record(row: &Row<'_>, _: usize) -> Outcome<(Record, String)> {

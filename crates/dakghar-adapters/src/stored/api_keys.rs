@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use dakghar_core::domain::api_key::{ApiKey, KeySecret, parse_network};
 use dakghar_core::domain::ids::ApiKeyId;
+use dakghar_core::domain::operator_key::Role;
 use dakghar_core::domain::scopes::{Scope, Scopes};
 use dakghar_core::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,21 @@ pub(crate) fn text_of(keys: &[ApiKey]) -> String {
 pub(crate) fn parse(text: &str) -> Option<Vec<ApiKey>> {
     let fields: Vec<KeyFields> = serde_json::from_str(text).ok()?;
     fields.into_iter().map(key_of).collect()
+}
+
+/// Reads the text of one key.
+pub(crate) fn parse_one(text: &str) -> Option<ApiKey> {
+    let [key] = parse(text)?.try_into().ok()?;
+    Some(key)
+}
+
+/// Gives the key of an operator the scopes of its role, whatever is stored, and its last use.
+pub(crate) fn of_role(key: ApiKey, role: Role, last_used_at: Option<Timestamp>) -> ApiKey {
+    ApiKey {
+        scopes: role.scopes(),
+        last_used_at,
+        ..key
+    }
 }
 
 /// Returns the last uses of these keys.

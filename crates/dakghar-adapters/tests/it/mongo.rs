@@ -147,6 +147,10 @@ fn ways(record: &Record) -> (&'static str, String, Vec<Document>) {
             ];
             ("apps", id.to_string(), ways)
         }
+        Record::OperatorKey(id) => {
+            let ways = vec![set("role", "root".into()), later, unset("key"), set("key", "[]".into())];
+            ("operator_keys", id.to_string(), ways)
+        }
         Record::Endpoint(id) => {
             let ways = vec![
                 set("secrets", "[".into()),
@@ -302,6 +306,7 @@ mod conformance {
     dakghar_testkit::listener_store_suite!(super::super::stores);
     dakghar_testkit::redrive_store_suite!(super::super::stores);
     dakghar_testkit::app_store_suite!(super::super::stores);
+    dakghar_testkit::operator_store_suite!(super::super::stores);
     dakghar_testkit::endpoint_store_suite!(super::super::stores);
     dakghar_testkit::callback_store_suite!(super::super::stores);
     dakghar_testkit::hold_store_suite!(super::super::stores);

@@ -135,6 +135,11 @@ fn ways(record: &Record) -> (&'static str, String, &'static [&'static str]) {
                 "secrets = '{}'",
             ],
         ),
+        Record::OperatorKey(id) => (
+            "operator_keys",
+            id.to_string(),
+            &["role = 'root'", "key = '[]'", "key = CAST(x'ff' AS TEXT)"],
+        ),
         Record::Endpoint(id) => (
             "endpoints",
             id.to_string(),
@@ -266,6 +271,7 @@ dakghar_testkit::feed_store_suite!(stores);
 dakghar_testkit::listener_store_suite!(stores);
 dakghar_testkit::redrive_store_suite!(stores);
 dakghar_testkit::app_store_suite!(stores);
+dakghar_testkit::operator_store_suite!(stores);
 dakghar_testkit::endpoint_store_suite!(stores);
 dakghar_testkit::callback_store_suite!(stores);
 dakghar_testkit::hold_store_suite!(stores);

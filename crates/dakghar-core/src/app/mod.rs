@@ -18,6 +18,7 @@ mod messages;
 mod meta_apps;
 pub mod migrating;
 mod new_keys;
+mod operators;
 mod reading;
 mod receiving;
 mod redriving;
@@ -68,7 +69,8 @@ pub use health::Health;
 pub use holding::{HoldReport, Holding};
 pub use listening::{Attending, Listening};
 pub use meta_apps::{AddedApp, DefaultApp, MetaApps, NewMetaApp};
-pub use new_keys::{API_KEY_PREFIX, NewApiKey, ShownKey};
+pub use new_keys::{API_KEY_PREFIX, NewApiKey, OPERATOR_KEY_PREFIX, ShownKey};
+pub use operators::{NewOperatorKey, OperatorVerdict, Operators, ShownOperatorKey};
 pub use reading::{CursorSigner, EndpointStatus, KnownConversation, Page, PageRequest, Reading, feed_place};
 pub use receiving::{Receiving, WebhookReceipt};
 pub use redriving::Redriving;
@@ -81,7 +83,7 @@ pub use sending::{
 };
 pub use settings::Settings;
 pub use tenants::{
-    KeyVerdict, KnownKey, NewPhoneNumber, NewTenant, RegisteredTenant, Tenants, missing_scope, token_purpose,
+    KeyGiver, KeyVerdict, KnownKey, NewPhoneNumber, NewTenant, RegisteredTenant, Tenants, missing_scope, token_purpose,
 };
 
 /// Dakghar without its edges: the flows over the ports. Cheap to clone.
@@ -89,6 +91,8 @@ pub use tenants::{
 pub struct App {
     /// Tenants and their numbers.
     pub tenants: Arc<Tenants>,
+    /// Keys of operators.
+    pub operators: Arc<Operators>,
     /// Endpoints of tenants.
     pub endpoints: Arc<Endpoints>,
     /// The requests a second of tenants.
@@ -145,6 +149,8 @@ impl App {
         running.extend(reading);
         let (requests, counting) = Requests::new(settings.tenant_limits, &ports, limits);
         let (waiting, looking) = Waiting::new(settings.tenant_limits, settings.is_sole_accepter, &ports, limits);
+        let (operators, noting) = Operators::new(&ports, limits);
+        running.push(noting);
         let (key_uses, noting) = KeyUses::new(&ports, limits);
         running.extend([counting, looking, noting]);
         let (waiting, directory) = (Arc::new(waiting), Arc::new(directory));
@@ -178,6 +184,7 @@ impl App {
             )),
             listening,
             apps: Arc::new(MetaApps::new(&ports, known_apps, settings.default_app.clone())),
+            operators: Arc::new(operators),
             endpoints: callbacks.endpoints.clone(),
             sequencing: callbacks.sequencing.clone(),
             watching: callbacks.watching.clone(),

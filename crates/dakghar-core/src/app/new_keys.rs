@@ -16,6 +16,8 @@ use crate::vault::Vault;
 
 /// Prefix of every API key of a tenant, which lets scanners of leaked secrets find it.
 pub const API_KEY_PREFIX: &str = "dk_";
+/// The same of every key of an operator.
+pub const OPERATOR_KEY_PREFIX: &str = "dko_";
 /// Random characters by which people recognise a key. The 35 others are more than anybody can guess.
 const SHOWN_CHARS: usize = 8;
 
@@ -42,20 +44,20 @@ pub struct ShownKey {
 }
 
 /// Makes a secret of a key. Returns it, and what is kept of it.
-pub(super) fn make_secret(ids: &dyn IdGenerator, vault: &Vault) -> (Secret, KeySecret) {
+pub(super) fn make_secret(start: &str, ids: &dyn IdGenerator, vault: &Vault) -> (Secret, KeySecret) {
     let random = URL_SAFE_NO_PAD.encode(ids.secret_bytes());
-    let secret = Secret::new(format!("{API_KEY_PREFIX}{random}"));
+    let secret = Secret::new(format!("{start}{random}"));
     let shown = random.chars().take(SHOWN_CHARS);
     let kept = KeySecret {
         hash: vault.hash_api_key(secret.reveal()),
-        prefix: Some(API_KEY_PREFIX.chars().chain(shown).collect()),
+        prefix: Some(start.chars().chain(shown).collect()),
         valid_until: None,
     };
     (secret, kept)
 }
 
 /// Makes a key of what a client describes, or says everything that is wrong with it.
-pub(super) fn make_key(ports: &Ports, new: &NewApiKey) -> Result<ShownKey, Problem> {
+pub(super) fn make_key(ports: &Ports, start: &str, new: &NewApiKey) -> Result<ShownKey, Problem> {
     let wall = ports.clock.wall();
     let networks: Vec<Option<IpNet>> = new.addresses.iter().map(|text| parse_network(text)).collect();
     check(&[
@@ -64,7 +66,7 @@ pub(super) fn make_key(ports: &Ports, new: &NewApiKey) -> Result<ShownKey, Probl
         check_addresses(&networks),
         check_expiry(new.expires_at, wall),
     ])?;
-    let (secret, kept) = make_secret(&*ports.ids, &ports.vault);
+    let (secret, kept) = make_secret(start, &*ports.ids, &ports.vault);
     let key = ApiKey {
         name: new.name.trim().to_owned(),
         scopes: new.scopes,

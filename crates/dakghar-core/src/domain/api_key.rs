@@ -7,7 +7,7 @@ use aws_lc_rs::constant_time;
 use ipnet::IpNet;
 
 use super::ids::{ApiKeyId, TenantId};
-use super::scopes::Scopes;
+use super::scopes::{Scope, Scopes};
 use super::sealed_secret::TooManySecrets;
 use super::time::Timestamp;
 
@@ -78,6 +78,17 @@ pub enum KeyRefusal {
     Address,
 }
 
+/// The first thing that a key would give without having it itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lacking {
+    /// This scope.
+    Scope(Scope),
+    /// Addresses from which it may not be used.
+    Addresses,
+    /// A time at which it is not valid any more.
+    Time,
+}
+
 impl ApiKey {
     /// Makes the key that a tenant gets when it is registered: it may do everything, from anywhere, for ever.
     pub fn first(id: ApiKeyId, secret: KeySecret, created_at: Timestamp) -> Self {
@@ -131,6 +142,21 @@ impl ApiKey {
         } else {
             Err(KeyRefusal::Address)
         }
+    }
+
+    /// Returns what this key lacks to give the other one: it gives no scope, no address and no time that it has not itself.
+    /// So nobody who has it can get a better one, or one that outlives it.
+    pub fn lacks_to_give(&self, other: &Self) -> Option<Lacking> {
+        if let Some(scope) = self.scopes.missing_of(other.scopes) {
+            return Some(Lacking::Scope(scope));
+        }
+        let is_within = |wanted: &IpNet| self.networks.iter().any(|network| network.contains(wanted));
+        let anywhere = self.networks.is_empty();
+        if !anywhere && (other.networks.is_empty() || !other.networks.iter().all(is_within)) {
+            return Some(Lacking::Addresses);
+        }
+        let outlives = |end: Timestamp| other.expires_at.is_none_or(|expires_at| expires_at > end);
+        self.expires_at.is_some_and(outlives).then_some(Lacking::Time)
     }
 
     /// Makes `secret` the present one. Those before it stay valid for `overlap` more, or shorter where that was said

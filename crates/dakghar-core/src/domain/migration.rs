@@ -10,6 +10,7 @@ use super::endpoint::Endpoint;
 use super::feed::PlacedEntry;
 use super::message::{Message, StatusRecord};
 use super::meta_app::MetaApp;
+use super::operator_key::OperatorKey;
 use super::page::Paged as _;
 use super::tenant::Tenant;
 use super::time::Timestamp;
@@ -30,6 +31,8 @@ pub enum Kind {
     Events,
     /// Apps at Meta with their sealed secrets.
     Apps,
+    /// Keys of operators.
+    OperatorKeys,
     /// Endpoints of tenants with their sealed secrets.
     Endpoints,
     /// The progress of endpoints.
@@ -42,13 +45,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in its order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Tenants,
         Self::Conversations,
         Self::Messages,
         Self::Statuses,
         Self::Events,
         Self::Apps,
+        Self::OperatorKeys,
         Self::Endpoints,
         Self::Progress,
         Self::Exceptions,
@@ -64,6 +68,7 @@ impl Kind {
             Self::Statuses => "statuses",
             Self::Events => "events",
             Self::Apps => "apps",
+            Self::OperatorKeys => "operator_keys",
             Self::Endpoints => "endpoints",
             Self::Progress => "callback_progress",
             Self::Exceptions => "callback_exceptions",
@@ -92,6 +97,8 @@ pub enum Record {
     Event(WebhookEvent),
     /// An app.
     App(MetaApp),
+    /// A key of an operator.
+    OperatorKey(Box<OperatorKey>),
     /// An endpoint.
     Endpoint(Box<Endpoint>),
     /// The progress of an endpoint.
@@ -112,6 +119,7 @@ impl Record {
             Self::Status(_) => Kind::Statuses,
             Self::Event(_) => Kind::Events,
             Self::App(_) => Kind::Apps,
+            Self::OperatorKey(_) => Kind::OperatorKeys,
             Self::Endpoint(_) => Kind::Endpoints,
             Self::Progress(_) => Kind::Progress,
             Self::Exception(_) => Kind::Exceptions,
@@ -128,6 +136,7 @@ impl Record {
             Self::Status(status) => status.id(),
             Self::Event(event) => event.id.to_string(),
             Self::App(app) => app.id.to_string(),
+            Self::OperatorKey(key) => key.key.id.to_string(),
             Self::Endpoint(endpoint) => endpoint.id.to_string(),
             Self::Progress(progress) => progress.endpoint_id.to_string(),
             Self::Exception(exception) => exception.id(),
@@ -140,7 +149,7 @@ impl Record {
         const FIXED: usize = 1_024;
         FIXED
             + match self {
-                Self::Tenant(_) | Self::Conversation(_) | Self::App(_) | Self::Entry(_) => 0,
+                Self::Tenant(_) | Self::Conversation(_) | Self::App(_) | Self::OperatorKey(_) | Self::Entry(_) => 0,
                 Self::Endpoint(endpoint) => endpoint.bytes(),
                 Self::Progress(progress) => size_of_val(&*progress.waiting),
                 Self::Exception(exception) => exception.bytes(),

@@ -20,6 +20,7 @@ pub mod message;
 pub mod meta_app;
 pub mod migration;
 pub mod opaque;
+pub mod operator_key;
 pub mod pacing;
 pub mod page;
 pub mod person;
@@ -59,6 +60,7 @@ pub use ids::{
 };
 pub use limits::{LimitChanges, TenantLimit, TenantLimits};
 pub use message::{Direction, Message, Status};
+pub use operator_key::{OperatorKey, Role, RoleRefusal};
 pub use person::{Acquaintance, Person};
 pub use person_name::PersonName;
 pub use problem::{ErrorCode, FieldError, Problem};

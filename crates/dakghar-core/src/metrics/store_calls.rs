@@ -86,6 +86,18 @@ label! {
         ListenersAll = "listeners_listeners",
         /// `forget_listeners` of `listeners`.
         ListenersForget = "listeners_forget_listeners",
+        /// `insert_operator_key` of `operators`.
+        OperatorsInsert = "operators_insert_operator_key",
+        /// `save_operator_key` of `operators`.
+        OperatorsSave = "operators_save_operator_key",
+        /// `find_operator_key` of `operators`.
+        OperatorsFind = "operators_find_operator_key",
+        /// `operator_keys` of `operators`.
+        OperatorsAll = "operators_operator_keys",
+        /// `remove_operator_key` of `operators`.
+        OperatorsRemove = "operators_remove_operator_key",
+        /// `note_operator_use` of `operators`.
+        OperatorsNoteUse = "operators_note_operator_use",
         /// `insert_app` of `apps`.
         AppsInsert = "apps_insert_app",
         /// `save_app` of `apps`.

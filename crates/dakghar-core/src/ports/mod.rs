@@ -30,9 +30,9 @@ pub use spool::{OutcomeSpool, SpoolError, SpooledOutcome};
 pub use store::{
     Acceptance, Aged, AgedPortion, AppStore, Appended, ArrivalStore, ArrivalsWaiting, Attendant, CallbackStore,
     ConversationStore, DUE_BYTES_MAX, EndpointInserted, EndpointStore, ErasedPortion, Erasure, EventStore,
-    ExceptionsAsked, FeedStore, HoldStore, LOAD_BYTES_MAX, ListStore, ListenerStore, MessageStore, PersonErased,
-    PersonErasureStore, PersonPortion, REPORTS_MAX, Received, ReceivedMessage, RedriveStore, Remains, Save, Saved,
-    StatusStore, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
+    ExceptionsAsked, FeedStore, HoldStore, LOAD_BYTES_MAX, ListStore, ListenerStore, MessageStore, OperatorStore,
+    PersonErased, PersonErasureStore, PersonPortion, REPORTS_MAX, Received, ReceivedMessage, RedriveStore, Remains,
+    Save, Saved, StatusStore, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
 };
 pub use traces::SpanExporter;
 
@@ -71,6 +71,8 @@ pub struct Ports {
     pub listeners: Arc<dyn ListenerStore>,
     /// Apps at Meta.
     pub apps: Arc<dyn AppStore>,
+    /// Keys of operators.
+    pub operators: Arc<dyn OperatorStore>,
     /// Endpoints of tenants.
     pub endpoints: Arc<dyn EndpointStore>,
     /// Redrives of dead letters.

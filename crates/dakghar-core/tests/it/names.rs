@@ -111,6 +111,7 @@ names!(
         "statuses",
         "events",
         "apps",
+        "operator_keys",
         "endpoints",
         "callback_progress",
         "callback_exceptions",

@@ -1,14 +1,15 @@
-//! The caller of a request, and its rights: the operator by the admin key, a tenant by its own key.
+//! The caller of a request, and its rights: operators by the admin key or by a key with a role, a tenant by its own key.
 //!
 //! To a tenant's key, every other tenant looks exactly like one that does not exist.
 
 use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::Method;
 use axum::http::request::Parts;
-use dakghar_core::app::{Failure, KeyVerdict, KnownKey, missing_scope};
+use dakghar_core::app::{Failure, KeyGiver, KeyVerdict, KnownKey, OperatorVerdict, missing_scope};
 use dakghar_core::domain::tenant::SharedTenant;
-use dakghar_core::domain::{Actor, ErrorCode, KeyRefusal, Problem, Scopes, TenantId};
+use dakghar_core::domain::{Actor, ErrorCode, KeyRefusal, Problem, Role, RoleRefusal, TenantId};
 use dakghar_core::metrics::{KeyRefused, KeyUsed, Metrics};
 use tokio::task::yield_now;
 use tokio::time::sleep_until;
@@ -16,12 +17,13 @@ use tokio::time::sleep_until;
 use super::access::Access;
 use super::allowance;
 use super::authority::{Credential, Presented, presented_key};
+use super::caller::{Caller, CallerSlot};
 use super::client_addr::ClientAddr;
 use super::problem::ApiError;
 use super::state::HttpState;
 use super::wrong_keys::{KeyCheck, Verdict};
 
-/// The caller is the operator.
+/// The caller is an operator, who may call this route.
 pub(super) struct Admin;
 
 impl FromRequestParts<HttpState> for Admin {
@@ -31,13 +33,16 @@ impl FromRequestParts<HttpState> for Admin {
         let (credential, check) = identify(parts, state, None).await?;
         match credential {
             Credential::Admin | Credential::Anonymous => {
-                settle(check, Verdict::Operators);
-                state.app().metrics.keys_used.of(KeyUsed::Operator).inc();
+                admin(state, &credential, check, parts);
+                Ok(Self)
+            }
+            Credential::Operator(key) => {
+                operator(state, key, check, parts).await?;
                 Ok(Self)
             }
             Credential::Tenant(_) => {
                 settle(check, Verdict::Wrong);
-                Err(Problem::new(ErrorCode::Forbidden, "Only the admin key may do that.").into())
+                Err(Problem::new(ErrorCode::Forbidden, "Only an operator may do that.").into())
             }
         }
     }
@@ -157,8 +162,8 @@ pub(super) struct TenantScope {
     pub(super) tenant: SharedTenant,
     /// The one of the two that called.
     pub(super) actor: Actor,
-    /// What the caller may do.
-    pub(super) scopes: Scopes,
+    /// As whom the caller gives keys.
+    pub(super) giver: KeyGiver,
 }
 
 impl TenantScope {
@@ -177,33 +182,39 @@ impl FromRequestParts<HttpState> for TenantScope {
         let (credential, check) = identify(parts, state, id.as_ref()).await?;
         let tenants = &state.app().tenants;
         let metrics = &state.app().metrics;
-        let Credential::Tenant(key) = credential else {
-            settle(check, Verdict::Operators);
-            metrics.keys_used.of(KeyUsed::Operator).inc();
-            let id = id.ok_or_else(no_such_tenant)?;
-            return Ok(Self {
-                tenant: tenants.find(&id).await?,
-                actor: Actor::Operator,
-                scopes: Scopes::ALL,
-            });
+        let key = match credential {
+            Credential::Tenant(key) => key,
+            of_operator => {
+                match of_operator {
+                    Credential::Operator(key) => operator(state, key, check, parts).await?,
+                    other => admin(state, &other, check, parts),
+                }
+                let id = id.ok_or_else(no_such_tenant)?;
+                return Ok(Self {
+                    tenant: tenants.find(&id).await?,
+                    actor: Actor::Operator,
+                    giver: KeyGiver::Operator,
+                });
+            }
         };
-        let needed = Access::scope_of(&parts.extensions)?;
+        let needed = Access::scope_of_tenants(&parts.extensions)?;
         #[expect(clippy::disallowed_methods, reason = "how long this refusal takes")]
         let began = Instant::now();
         let address = ClientAddr::exact(&parts.extensions);
         match tenants.check_api_key(id.as_ref(), key, address).await? {
-            KeyVerdict::Right(KnownKey { tenant, scopes, .. }) => {
+            KeyVerdict::Right(KnownKey { tenant, id, scopes }) => {
                 settle(check, Verdict::Tenants);
                 if !scopes.has(needed) {
                     metrics.keys_refused.of(KeyRefused::Scope).inc();
                     return Err(missing_scope(needed).into());
                 }
                 metrics.keys_used.of(KeyUsed::Tenant).inc();
+                note_caller(parts, Caller::Tenant(tenant.id, id));
                 allowance::admit(state, &tenant, &parts.extensions).await?;
                 Ok(Self {
                     tenant,
                     actor: Actor::Tenant,
-                    scopes,
+                    giver: KeyGiver::Key(id),
                 })
             }
             // Nobody guesses such a key, so it uses no try up, and its owner learns what is wrong with it.
@@ -219,6 +230,64 @@ impl FromRequestParts<HttpState> for TenantScope {
             }
         }
     }
+}
+
+fn note_caller(parts: &Parts, caller: Caller) {
+    if let Some(slot) = parts.extensions.get::<CallerSlot>() {
+        slot.note(caller);
+    }
+}
+
+/// Lets in who has the key of the settings, or needs none.
+fn admin(state: &HttpState, credential: &Credential<'_>, check: Option<KeyCheck<'_>>, parts: &Parts) {
+    settle(check, Verdict::Operators);
+    state.app().metrics.keys_used.of(KeyUsed::Operator).inc();
+    note_caller(
+        parts,
+        match credential {
+            Credential::Anonymous => Caller::Anonymous,
+            _ => Caller::Settings,
+        },
+    );
+}
+
+/// Checks the key of an operator, and that its role may call this route.
+async fn operator(state: &HttpState, key: &str, check: Option<KeyCheck<'_>>, parts: &Parts) -> Result<(), ApiError> {
+    let needed = Access::scope_of_operators(&parts.extensions)?;
+    let metrics = &state.app().metrics;
+    let address = ClientAddr::exact(&parts.extensions);
+    match state.app().operators.check(key, address).await? {
+        OperatorVerdict::Right(id, role) => {
+            settle(check, Verdict::Operators);
+            let reads = matches!(parts.method, Method::GET | Method::HEAD);
+            if let Err(refusal) = role.may(needed, reads) {
+                metrics.keys_refused.of(KeyRefused::Scope).inc();
+                return Err(not_of_the_role(role, refusal).into());
+            }
+            metrics.keys_used.of(KeyUsed::Operator).inc();
+            note_caller(parts, Caller::Operator(id, role));
+            Ok(())
+        }
+        OperatorVerdict::Refused(refusal) => Err(refused(refusal, metrics).into()),
+        OperatorVerdict::Wrong => {
+            settle(check, Verdict::Wrong);
+            Err(Problem::new(ErrorCode::Unauthenticated, "The key is not known.").into())
+        }
+    }
+}
+
+fn not_of_the_role(role: Role, refusal: RoleRefusal) -> Problem {
+    let role = role.as_str();
+    let detail = match refusal {
+        RoleRefusal::Scope(scope) => format!("The role `{role}` of the key lacks the scope `{}`.", scope.as_str()),
+        RoleRefusal::OnlyReads(scope) => {
+            format!(
+                "The role `{role}` of the key has the scope `{}` for reading only.",
+                scope.as_str()
+            )
+        }
+    };
+    Problem::new(ErrorCode::MissingScope, detail)
 }
 
 fn refused(refusal: KeyRefusal, metrics: &Metrics) -> Problem {

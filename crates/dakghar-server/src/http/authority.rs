@@ -6,14 +6,14 @@
 use aws_lc_rs::{constant_time, digest};
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, HeaderName};
-use dakghar_core::app::API_KEY_PREFIX;
+use dakghar_core::app::{API_KEY_PREFIX, OPERATOR_KEY_PREFIX};
 use dakghar_core::domain::{ErrorCode, Problem};
 
 use super::config::HttpConfig;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const BEARER: &str = "bearer ";
-/// Characters of a tenant's key after its prefix: 32 bytes in base64url.
+/// Characters of a key after its prefix: 32 bytes in base64url.
 const API_KEY_CHARS: usize = 43;
 
 /// The kind of key in a request.
@@ -22,6 +22,8 @@ pub(super) enum Credential<'a> {
     Anonymous,
     /// The operator's key.
     Admin,
+    /// A key with the form of those that operators are given.
+    Operator(&'a str),
     /// A key with the form of a tenant's. The tenant checks that it is its own.
     Tenant(&'a str),
 }
@@ -48,7 +50,8 @@ impl Authority {
             Presented::Nothing if self.key_required => Err(unauthenticated("Send it as Authorization: Bearer <key>.")),
             Presented::Nothing => Ok(Credential::Anonymous),
             Presented::Key(key) if self.is_admin_key(key) => Ok(Credential::Admin),
-            Presented::Key(key) if has_tenant_form(key) => Ok(Credential::Tenant(key)),
+            Presented::Key(key) if has_form(OPERATOR_KEY_PREFIX, key) => Ok(Credential::Operator(key)),
+            Presented::Key(key) if has_form(API_KEY_PREFIX, key) => Ok(Credential::Tenant(key)),
             Presented::Blank => Err(unauthenticated("The key is blank.")),
             Presented::Key(_) | Presented::Unreadable => Err(unauthenticated("The key is not known.")),
         }
@@ -65,8 +68,8 @@ fn digest_of(key: &str) -> digest::Digest {
     digest::digest(&digest::SHA256, key.as_bytes())
 }
 
-fn has_tenant_form(key: &str) -> bool {
-    key.strip_prefix(API_KEY_PREFIX).is_some_and(|random| {
+fn has_form(prefix: &str, key: &str) -> bool {
+    key.strip_prefix(prefix).is_some_and(|random| {
         random.len() == API_KEY_CHARS
             && random
                 .bytes()

@@ -14,6 +14,7 @@ mod auth;
 mod authority;
 mod body;
 mod budget;
+mod caller;
 mod client_addr;
 mod config;
 mod connected;
@@ -48,6 +49,7 @@ mod trace_parent;
 mod unverified;
 mod views;
 mod webhook;
+mod withheld;
 mod wrong_keys;
 
 pub use aside::Asides;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use dakghar_core::domain::{ErrorCode, Problem};
+use dakghar_core::domain::{ErrorCode, Problem, Role};
 use serde_json::Value;
 use utoipa::OpenApi;
 use utoipa::openapi::extensions::ExtensionsBuilder;
@@ -139,7 +139,7 @@ pub(super) fn head(version: &str) -> Document {
             (name = "Events", description = "What Meta told beside messages and statuses."),
             (name = "Tenants", description = "Customers of the operator."),
             (name = "Apps", description = "Apps at Meta: who signs webhooks."),
-            (name = "Keys", description = "API keys of a tenant: who may do what, from where, until when."),
+            (name = "Keys", description = "API keys of tenants and of operators: who may do what, from where, until when."),
             (name = "Phone numbers", description = "The numbers of a tenant."),
             (name = "Webhook", description = "Where Meta posts."),
             (name = "Operations", description = "For probes."),
@@ -159,7 +159,10 @@ pub(super) fn head(version: &str) -> Document {
     };
     let header = ApiKeyValue::with_description("X-Api-Key", "Either key, in a header of its own.");
     for (name, scheme) in [
-        ("adminKey", key("The operator's key, `ADMIN_API_KEY`.")),
+        (
+            "adminKey",
+            key("`ADMIN_API_KEY`, or a key of an operator with one of the roles in `x-roles`."),
+        ),
         (
             "tenantKey",
             key("A key of the tenant in the path, with one of the scopes in `x-scopes`."),
@@ -173,24 +176,45 @@ pub(super) fn head(version: &str) -> Document {
 
 /// Completes the operations of a group: who may call them, with which scope, and what others are told.
 pub(super) fn require(document: &mut Document, access: Access) {
-    for operation in operations(document) {
-        match access {
-            Access::Operators => {
-                secure(operation, &["adminKey", "apiKeyHeader"]);
-                add_problems(
-                    operation,
-                    &[ErrorCode::Unauthenticated, ErrorCode::Forbidden, ErrorCode::RateLimited],
-                );
-            }
-            Access::Tenants(scope) => {
-                secure(operation, &["tenantKey", "adminKey", "apiKeyHeader"]);
-                let scopes = ExtensionsBuilder::new().add("x-scopes", vec![scope.as_str()]);
-                operation.extensions = Some(scopes.build());
-                add_problems(operation, TENANT_KEY);
-            }
+    for item in document.paths.paths.values_mut() {
+        let reading = item.get.as_mut().map(|operation| (operation, true));
+        let changing = [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        let changing = changing.into_iter().filter_map(|found| Some((found.as_mut()?, false)));
+        for (operation, reads) in reading.into_iter().chain(changing) {
+            require_of(operation, access, reads);
         }
     }
 }
+
+fn require_of(operation: &mut Operation, access: Access, reads: bool) {
+    let (Access::Operators(scope) | Access::Tenants(scope)) = access;
+    let roles = Role::ALL.into_iter().filter(|role| role.may(scope, reads).is_ok());
+    let roles: Vec<&str> = roles.map(Role::as_str).collect();
+    let extensions = ExtensionsBuilder::new().add("x-roles", roles);
+    let extensions = match access {
+        Access::Operators(_) => {
+            secure(operation, &["adminKey", "apiKeyHeader"]);
+            add_problems(operation, OPERATORS_KEY);
+            extensions
+        }
+        Access::Tenants(_) => {
+            secure(operation, &["tenantKey", "adminKey", "apiKeyHeader"]);
+            add_problems(operation, TENANT_KEY);
+            extensions.add("x-scopes", vec![scope.as_str()])
+        }
+    };
+    operation.extensions = Some(extensions.build());
+}
+
+/// The problems of a key where only operators are let in.
+const OPERATORS_KEY: &[ErrorCode] = &[
+    ErrorCode::Unauthenticated,
+    ErrorCode::KeyExpired,
+    ErrorCode::Forbidden,
+    ErrorCode::MissingScope,
+    ErrorCode::AddressNotAllowed,
+    ErrorCode::RateLimited,
+];
 
 /// The problems of a tenant's key.
 const TENANT_KEY: &[ErrorCode] = &[
@@ -269,10 +293,6 @@ fn meaning_of(parameter: &str) -> &'static str {
     }
 }
 
-fn operations(document: &mut Document) -> impl Iterator<Item = &mut Operation> {
-    document.paths.paths.values_mut().flat_map(operations_of)
-}
-
 fn operations_of(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [
         &mut item.get,
@@ -287,7 +307,34 @@ fn operations_of(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 
 /// Returns the document as it is served and committed.
 pub(super) fn to_json(document: &Document) -> String {
-    let mut text = document.to_pretty_json().expect("plain data");
+    let mut text = extensions_in_order(&document.to_pretty_json().expect("plain data"));
     text.push('\n');
     text
+}
+
+/// Writes the extensions of each operation in alphabetical order: the library keeps them without one.
+fn extensions_in_order(text: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    let mut extensions: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let goes_on = ["         ", "        ]"].iter().any(|start| line.starts_with(start));
+        match extensions.last_mut() {
+            _ if line.starts_with("        \"x-") => extensions.push(line.to_owned()),
+            Some(extension) if goes_on => {
+                extension.push('\n');
+                extension.push_str(line);
+            }
+            _ => {
+                let is_last = line.trim_start().starts_with('}');
+                let mut each: Vec<&str> = extensions.iter().map(|text| text.trim_end_matches(',')).collect();
+                each.sort_unstable();
+                if !each.is_empty() {
+                    lines.push(each.join(",\n") + if is_last { "" } else { "," });
+                }
+                extensions.clear();
+                lines.push(line.to_owned());
+            }
+        }
+    }
+    lines.join("\n")
 }

@@ -1,6 +1,7 @@
 //! Every route on one screen. Paths and documentation stand at the handlers. Each route must be in the group that says
 //! who may call it; a test calls them all with every kind of key.
 
+use axum::middleware::from_fn;
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use dakghar_core::app::App;
@@ -12,12 +13,13 @@ use utoipa_axum::routes;
 use super::access::Access;
 use super::api::{
     apps, auto_redrive, conversations, dead_letters, endpoints, erasures, events, exports, feed, hold, keys, messages,
-    people, phone_numbers, redrives, secrets, send, tenants,
+    operators, people, phone_numbers, redrives, secrets, send, tenants,
 };
 use super::config::HttpConfig;
 use super::edge::EdgeLayer;
 use super::problem::ApiError;
 use super::state::HttpState;
+use super::withheld::withhold;
 use super::{docs, health, openapi as document, webhook};
 
 /// Makes the whole HTTP edge over these use cases.
@@ -52,29 +54,48 @@ pub fn openapi_json() -> String {
 /// A group of routes, and who may call them.
 type Group = (Access, OpenApiRouter<HttpState>);
 
-fn for_admin() -> Group {
+/// What operators read of the installation.
+fn operators_read() -> Group {
     let routes = OpenApiRouter::new()
-        .routes(routes!(tenants::register)) //        POST   /tenants/register
         .routes(routes!(tenants::list)) //            GET    /tenants
-        .routes(routes!(tenants::change)) //          PATCH  /tenants/{tenantId}
-        .routes(routes!(tenants::remove)) //          DELETE /tenants/{tenantId}
-        .routes(routes!(phone_numbers::add)) //       POST   /tenants/{tenantId}/phone-numbers
-        .routes(routes!(phone_numbers::remove)) //    DELETE /tenants/{tenantId}/phone-numbers/{phoneNumberId}
         .routes(routes!(dead_letters::list_all)) //   GET    /dead-letters
-        .routes(routes!(redrives::begin_all)) //      POST   /dead-letters/redrive
         .routes(routes!(redrives::list_all)) //       GET    /dead-letters/redrives
         .routes(routes!(redrives::one_of_all)) //     GET    /dead-letters/redrives/{redriveId}
+        .routes(routes!(events::list_unrouted)) //    GET    /unrouted
+        .routes(routes!(apps::list)) //               GET    /apps
+        .routes(routes!(apps::read)) //               GET    /apps/{appId}
+        .routes(routes!(hold::show)); //              GET    /hold
+    (Access::Operators(Scope::Read), routes)
+}
+
+/// What they change of it, and their keys.
+fn operators_manage() -> Group {
+    let routes = OpenApiRouter::new()
+        .routes(routes!(tenants::change)) //          PATCH  /tenants/{tenantId}
+        .routes(routes!(tenants::remove)) //          DELETE /tenants/{tenantId}
+        .routes(routes!(phone_numbers::remove)) //    DELETE /tenants/{tenantId}/phone-numbers/{phoneNumberId}
+        .routes(routes!(redrives::begin_all)) //      POST   /dead-letters/redrive
         .routes(routes!(redrives::pause_any)) //      POST   /dead-letters/redrives/{redriveId}/pause
         .routes(routes!(redrives::resume_any)) //     POST   /dead-letters/redrives/{redriveId}/resume
         .routes(routes!(redrives::cancel_any)) //     POST   /dead-letters/redrives/{redriveId}/cancel
-        .routes(routes!(events::list_unrouted)) //    GET    /unrouted
-        .routes(routes!(apps::add, apps::list)) //    POST, GET /apps
-        .routes(routes!(apps::read, apps::remove)) // GET, DELETE /apps/{appId}
+        .routes(routes!(apps::add)) //                POST   /apps
+        .routes(routes!(apps::remove)) //             DELETE /apps/{appId}
         .routes(routes!(apps::rotate)) //             POST   /apps/{appId}/secret
         .routes(routes!(secrets::show)) //            GET    /operators/secrets
         .routes(routes!(secrets::rotate)) //          POST   /operators/secrets/rotate
-        .routes(routes!(hold::show, hold::begin, hold::release)); // GET, PUT, DELETE /hold
-    (Access::Operators, routes)
+        .routes(routes!(hold::begin, hold::release)) // PUT, DELETE /hold
+        .routes(routes!(operators::list, operators::create)) // GET, POST /operators/keys
+        .routes(routes!(operators::revoke)) //        DELETE /operators/keys/{keyId}
+        .routes(routes!(operators::rotate)); //       POST   /operators/keys/{keyId}/rotate
+    (Access::Operators(Scope::Manage), routes)
+}
+
+/// What brings tenants and numbers.
+fn operators_onboard() -> Group {
+    let routes = OpenApiRouter::new()
+        .routes(routes!(tenants::register)) //        POST   /tenants/register
+        .routes(routes!(phone_numbers::add)); //      POST   /tenants/{tenantId}/phone-numbers
+    (Access::Operators(Scope::Onboarding), routes)
 }
 
 /// What sends and cancels. Below `/tenants/{tenantId}`.
@@ -167,10 +188,13 @@ fn documented(version: &str, with_health: bool) -> OpenApiRouter<HttpState> {
         to_manage(),
         for_callbacks(),
         for_onboarding(),
-        for_admin(),
+        operators_read(),
+        operators_manage(),
+        operators_onboard(),
     ] {
         document::require(routes.get_openapi_mut(), access);
-        all = all.merge(routes.route_layer(Extension(access)));
+        let routes = routes.route_layer(from_fn(withhold)).route_layer(Extension(access));
+        all = all.merge(routes);
     }
     all = all.merge(for_anybody);
     document::describe_paths(all.get_openapi_mut());

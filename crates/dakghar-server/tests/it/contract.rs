@@ -50,6 +50,19 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// The name of the operation.
+    pub(crate) fn name(&self) -> &'static str {
+        self.value["operationId"].as_str().expect("a name")
+    }
+
+    /// The roles by which an operator's key may call it.
+    pub(crate) fn roles(&self) -> Vec<&'static str> {
+        let roles = self.value.get("x-roles").and_then(Value::as_array);
+        roles.into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+}
+
 /// Who may call an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {

@@ -15,8 +15,8 @@ use dakghar_core::app::{App, DefaultApp, Settings};
 use dakghar_core::domain::message::{Message, SendOutcome};
 use dakghar_core::domain::{Secret, TenantId};
 use dakghar_core::ports::{
-    AppStore, ArrivalStore, FeedNews, HoldStore, IdGenerator as _, MessageStore, MessagesApi, Pacer, Ports, SendCall,
-    TenantQuota, WebhookCodec,
+    AppStore, ArrivalStore, FeedNews, HoldStore, IdGenerator as _, MessageStore, MessagesApi, OperatorStore, Pacer,
+    Ports, SendCall, TenantQuota, WebhookCodec,
 };
 use dakghar_core::traces::Traces;
 use dakghar_core::vault::SigningKeys;
@@ -39,6 +39,9 @@ pub(crate) const VERIFY_TOKEN: &str = "verify-me";
 /// Puts something between the service and the store of the apps.
 pub(crate) type AppsOver = fn(Arc<MemoryStore>) -> Arc<dyn AppStore>;
 
+/// Puts something between the service and the store of the keys of operators.
+pub(crate) type OperatorsOver = Arc<dyn Fn(Arc<MemoryStore>) -> Arc<dyn OperatorStore> + Send + Sync>;
+
 /// Puts something between the service and the store of the messages and of the hold.
 pub(crate) type SendingOver =
     Arc<dyn Fn(Arc<MemoryStore>) -> (Arc<dyn MessageStore>, Arc<dyn HoldStore>) + Send + Sync>;
@@ -52,6 +55,8 @@ pub(crate) struct Setup {
     pub(crate) pacer: Option<Arc<dyn Pacer>>,
     /// Instead of the store.
     pub(crate) apps: Option<AppsOver>,
+    /// Instead of the store.
+    pub(crate) operators: Option<OperatorsOver>,
     /// Instead of the store.
     pub(crate) sending: Option<SendingOver>,
     /// Its id and secrets, as the settings would name them.
@@ -145,6 +150,10 @@ impl Service {
             listeners: store.clone(),
             apps: match setup.apps {
                 Some(apps) => apps(store.clone()),
+                None => store.clone(),
+            },
+            operators: match setup.operators {
+                Some(operators) => operators(store.clone()),
                 None => store.clone(),
             },
             endpoints: store.clone(),

@@ -139,6 +139,74 @@ async fn no_key_gives_more_than_it_has() {
     assert_eq!(listed(&service, &tenant).await.len(), 3);
 }
 
+/// Makes or rotates a key through a proxy, as the owner of `key`, from the address that the key may be used from.
+async fn give(router: &Router, http: &HttpConfig, path: &str, key: &str, body: &Value) -> (u16, String) {
+    let server = start(router.clone(), http.clone()).await;
+    let body = body.to_string();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-For: 203.0.113.7\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\nAuthorization: Bearer {key}\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = server.exchange(request).await;
+    server.stop().await;
+    let status = answer.split(' ').nth(1).and_then(|text| text.parse().ok());
+    (status.unwrap_or_else(|| panic!("no answer: {answer}")), answer)
+}
+
+#[tokio::test]
+async fn a_key_with_ranges_and_an_end_makes_none_that_is_valid_elsewhere_or_for_longer() {
+    let mut setup = Setup::production();
+    setup.http.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
+    let mut service = Service::start(setup.clone());
+    service.key = Some(ADMIN_KEY.into());
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let end = (START + Duration::from_secs(1_000)).to_string();
+    let later = (START + Duration::from_secs(1_001)).to_string();
+    let bounded = json!({"name": "m", "scopes": ["manage"], "addresses": ["203.0.113.0/24"], "expiresAt": end});
+    let (own, manager) = make(&service, &tenant, bounded).await;
+    let first = listed(&service, &tenant).await[0]["keyId"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let wide = json!({"name": "wide", "scopes": ["manage"], "expiresAt": end});
+    let (wide, _) = make(&service, &tenant, wide).await;
+    let long = json!({"name": "long", "scopes": ["manage"], "addresses": ["203.0.113.9"]});
+    let (long, _) = make(&service, &tenant, long).await;
+    let new = |addresses: Value, end: &str| json!({"name": "n", "scopes": ["manage"], "addresses": addresses, "expiresAt": end});
+    let keys = path(&tenant, "");
+    let rotate = |id: &str| path(&tenant, &format!("/{id}/rotate"));
+    let forever = json!({"name": "n", "scopes": ["manage"], "addresses": ["203.0.113.9"]});
+    for (path, body, status, code) in [
+        (
+            &keys,
+            new(json!(["203.0.113.9", "203.0.113.128/25"]), &end),
+            201,
+            "keyId",
+        ),
+        (&keys, new(json!([]), &end), 403, "forbidden"),
+        (
+            &keys,
+            new(json!(["203.0.113.9", "203.0.114.0/24"]), &end),
+            403,
+            "forbidden",
+        ),
+        (&keys, new(json!(["203.0.112.0/23"]), &end), 403, "forbidden"),
+        (&keys, new(json!(["2001:db8::/32"]), &end), 403, "forbidden"),
+        (&keys, new(json!(["203.0.113.9"]), &later), 403, "forbidden"),
+        (&keys, forever, 403, "forbidden"),
+        (&rotate(&own), json!({}), 200, "keyId"),
+        (&rotate(&first), json!({}), 403, "missing_scope"),
+        (&rotate(&wide), json!({}), 403, "forbidden"),
+        (&rotate(&long), json!({}), 403, "forbidden"),
+    ] {
+        let (told, answer) = give(&service.router, &setup.http, path, &manager, &body).await;
+        assert_eq!(told, status, "{path} {body}: {answer}");
+        assert!(answer.contains(code), "{path} {body}: {answer}");
+    }
+    assert_eq!(listed(&service, &tenant).await.len(), 5);
+}
+
 /// The status of a request that comes through a proxy, which names this client.
 async fn from(router: &Router, http: &HttpConfig, tenant: &TestTenant, client: &str, key: &str) -> u16 {
     let server = start(router.clone(), http.clone()).await;

@@ -14,14 +14,14 @@ use dakghar_core::domain::message::{EvidenceStatus, StatusRecord};
 use dakghar_core::domain::migration::{Kind, Place, Record, Retirement};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::redrive::{Redrive, RedriveStatus};
-use dakghar_core::domain::{ConversationId, ConversationTouch, Message, Status, TenantId};
+use dakghar_core::domain::{ConversationId, ConversationTouch, Message, Role, Status, TenantId};
 use dakghar_core::ports::{EndpointInserted, MigrationSource, Save, Saved};
 
 use super::stores::{Stores, accept_all, receive_all};
 use crate::samples::{
     With as _, at, endpoint, endpoint_full, erasure, event, event_bare, inbound, inbound_bare, meta_app, meta_app_full,
-    outbound, outbound_full, person, phone_number_id, redrive, status_record, status_record_full, tenant, tenant_full,
-    tenant_id, with_key,
+    operator_key, outbound, outbound_full, person, phone_number_id, redrive, status_record, status_record_full, tenant,
+    tenant_full, tenant_id, with_key,
 };
 
 /// The port of the cases: the stores of one installation, and a way to open it in order to leave it. It is
@@ -107,6 +107,7 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
         (Kind::Statuses, statuses.into_iter().map(Record::Status).collect()),
         (Kind::Events, events.into_iter().map(Record::Event).collect()),
         (Kind::Apps, apps),
+        (Kind::OperatorKeys, fill_operators(under_test).await),
         (Kind::Endpoints, endpoints),
         (Kind::Feed, entries.into_iter().map(Record::Entry).collect()),
     ];
@@ -116,6 +117,16 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
 
 fn of_message(message: Message) -> Record {
     Record::Message(Box::new(message))
+}
+
+/// A key for each role.
+async fn fill_operators(under_test: &SourceUnderTest) -> Vec<Record> {
+    let keys = Role::ALL.map(operator_key);
+    for key in &keys {
+        let inserted = under_test.stores.operators.insert_operator_key(key).await;
+        assert_eq!(inserted, Ok(Saved::Done));
+    }
+    keys.map(|key| Record::OperatorKey(Box::new(key))).to_vec()
 }
 
 /// Apps with one secret and with two.

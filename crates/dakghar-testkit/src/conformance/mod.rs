@@ -32,6 +32,7 @@ pub mod messages;
 pub mod migration_source;
 pub mod migration_target;
 pub mod news;
+pub mod operators;
 pub mod pacer;
 pub mod person_erasures;
 pub mod queue;

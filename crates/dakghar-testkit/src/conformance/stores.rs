@@ -8,8 +8,8 @@ use dakghar_core::domain::{ConversationKind, Place};
 use dakghar_core::domain::{TenantId, Timestamp, WaId};
 use dakghar_core::ports::{
     Acceptance, AppStore, ArrivalStore, CallbackStore, ConversationStore, EndpointStore, Erasure, EventStore,
-    FeedStore, HoldStore, ListStore, ListenerStore, MessageStore, PersonErasureStore, Received, RedriveStore, Save,
-    Saved, StatusStore, StoreHealth, TenantStore, TimerStore,
+    FeedStore, HoldStore, ListStore, ListenerStore, MessageStore, OperatorStore, PersonErasureStore, Received,
+    RedriveStore, Save, Saved, StatusStore, StoreHealth, TenantStore, TimerStore,
 };
 
 use crate::samples::{
@@ -41,6 +41,8 @@ pub struct Stores {
     pub listeners: Arc<dyn ListenerStore>,
     /// Apps at Meta.
     pub apps: Arc<dyn AppStore>,
+    /// Keys of operators.
+    pub operators: Arc<dyn OperatorStore>,
     /// Endpoints of tenants.
     pub endpoints: Arc<dyn EndpointStore>,
     /// How far endpoints are.
@@ -71,6 +73,7 @@ impl Stores {
             + FeedStore
             + ListenerStore
             + AppStore
+            + OperatorStore
             + EndpointStore
             + CallbackStore
             + RedriveStore
@@ -92,6 +95,7 @@ impl Stores {
             arrivals: None,
             listeners: store.clone(),
             apps: store.clone(),
+            operators: store.clone(),
             endpoints: store.clone(),
             callbacks: store.clone(),
             redrives: store.clone(),

@@ -25,6 +25,10 @@ impl State {
             Kind::Statuses => self.statuses.values().cloned().map(Record::Status).collect(),
             Kind::Events => self.events.values().cloned().map(Record::Event).collect(),
             Kind::Apps => self.apps.values().cloned().map(Record::App).collect(),
+            Kind::OperatorKeys => {
+                let keys = self.operator_keys.values().cloned();
+                keys.map(|key| Record::OperatorKey(Box::new(key))).collect()
+            }
             Kind::Endpoints => {
                 let endpoints = self.endpoints.values().cloned();
                 endpoints.map(|endpoint| Record::Endpoint(Box::new(endpoint))).collect()
@@ -56,6 +60,10 @@ impl State {
             Record::Status(like) => self.statuses.get(&like.id()).cloned().map(Record::Status),
             Record::Event(like) => self.events.get(&like.id).cloned().map(Record::Event),
             Record::App(like) => self.apps.get(&like.id).cloned().map(Record::App),
+            Record::OperatorKey(like) => {
+                let key = self.operator_keys.get(&like.key.id).cloned();
+                key.map(|key| Record::OperatorKey(Box::new(key)))
+            }
             Record::Endpoint(like) => {
                 let endpoint = self.endpoints.get(&like.id).cloned();
                 endpoint.map(|endpoint| Record::Endpoint(Box::new(endpoint)))
@@ -108,6 +116,9 @@ impl State {
             Record::App(app) => {
                 self.apps.insert(app.id.clone(), app);
             }
+            Record::OperatorKey(key) => {
+                self.operator_keys.insert(key.key.id, *key);
+            }
             Record::Endpoint(endpoint) => return self.insert_endpoint(&endpoint) == EndpointInserted::Done,
             Record::Progress(progress) => {
                 self.callbacks.progress.insert(progress.endpoint_id, *progress);
@@ -144,6 +155,7 @@ impl State {
             Kind::Statuses => self.statuses.retain(|id, _| is_left(id.clone())),
             Kind::Events => self.events.retain(|id, _| is_left(id.to_string())),
             Kind::Apps => self.apps.retain(|id, _| is_left(id.to_string())),
+            Kind::OperatorKeys => self.operator_keys.retain(|id, _| is_left(id.to_string())),
             Kind::Endpoints => self.endpoints.retain(|id, _| is_left(id.to_string())),
             Kind::Progress => self.callbacks.progress.retain(|id, _| is_left(id.to_string())),
             Kind::Exceptions => {

@@ -17,6 +17,7 @@ mod lists;
 mod messages;
 mod migration;
 mod news;
+mod operators;
 mod pacer;
 mod person_erasures;
 mod queue;
@@ -39,8 +40,8 @@ use dakghar_core::domain::migration::{Migration, Retirement};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit, Paged};
 use dakghar_core::domain::redrive::Redrive;
 use dakghar_core::domain::{
-    AppId, Conversation, ConversationId, Endpoint, EndpointId, ErasureId, EventId, IdempotencyKey, Message, MessageId,
-    PersonErasure, PhoneNumberId, RedriveId, Tenant, TenantId, Timestamp, Wamid, WebhookEvent,
+    ApiKeyId, AppId, Conversation, ConversationId, Endpoint, EndpointId, ErasureId, EventId, IdempotencyKey, Message,
+    MessageId, OperatorKey, PersonErasure, PhoneNumberId, RedriveId, Tenant, TenantId, Timestamp, Wamid, WebhookEvent,
 };
 use dakghar_core::ports::StoreError;
 use parking_lot::Mutex;
@@ -75,6 +76,7 @@ struct State {
     redrives: BTreeMap<RedriveId, Redrive>,
     erasures: BTreeMap<ErasureId, PersonErasure>,
     apps: BTreeMap<AppId, MetaApp>,
+    operator_keys: BTreeMap<ApiKeyId, OperatorKey>,
     endpoints: BTreeMap<EndpointId, Endpoint>,
     sending_hold: Option<SendingHold>,
     retention_time: Option<Timestamp>,

@@ -32,7 +32,7 @@ pub use message::{With, echo, inbound, inbound_bare, outbound, outbound_full, sa
 pub use meta_app::{meta_app, meta_app_full};
 pub use redrive::redrive;
 pub use status::{status_record, status_record_full};
-pub use tenant::{api_key, key_full, number, number_full, tenant, tenant_full, tenant_with_numbers};
+pub use tenant::{api_key, key_full, number, number_full, operator_key, tenant, tenant_full, tenant_with_numbers};
 
 static IDS: SequentialIds = SequentialIds::new();
 

@@ -5,7 +5,8 @@ use dakghar_core::domain::auto_redrive::{AutoRedrive, AutoRedriving, Cause, Caus
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::tenant::MESSAGES_PER_SECOND_DEFAULT;
 use dakghar_core::domain::{
-    ApiKey, Hold, HoldReason, KeySecret, PhoneNumber, PhoneNumberId, Scope, Scopes, Tenant, TenantLimit, TenantLimits,
+    ApiKey, Hold, HoldReason, KeySecret, OperatorKey, PhoneNumber, PhoneNumberId, Role, Scope, Scopes, Tenant,
+    TenantLimit, TenantLimits,
 };
 use dakghar_core::ports::IdGenerator;
 
@@ -126,6 +127,18 @@ pub fn key_full() -> ApiKey {
     };
     key.secrets.push(replaced);
     key
+}
+
+/// A key of an operator.
+pub fn operator_key(role: Role) -> OperatorKey {
+    OperatorKey {
+        role,
+        key: ApiKey {
+            scopes: role.scopes(),
+            ..api_key("operator")
+        },
+        version: 0,
+    }
 }
 
 /// Every limit, each with another number.

@@ -1,12 +1,12 @@
-//! `dakghar key …`: API keys of tenants, for the operator's shell.
+//! `dakghar key …`: API keys of tenants and of operators, for the operator's shell.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
-use dakghar_core::app::{NewApiKey, ShownKey};
-use dakghar_core::domain::{ApiKey, KeySecret, Scope, Scopes, TenantId, Timestamp};
+use dakghar_core::app::{KeyGiver, NewApiKey, NewOperatorKey, Operators, Tenants};
+use dakghar_core::domain::{ApiKey, KeySecret, OperatorKey, Role, Scope, Secret, TenantId, Timestamp};
 
 use super::output;
 use crate::config::Config;
@@ -14,8 +14,9 @@ use crate::wiring::{Purpose, wire};
 
 /// The long help after the commands. A paragraph is one line, because clap wraps it to the width of the terminal.
 pub const AFTER_HELP: &str = "\
-A tenant has a key with all scopes since it was registered, and 20 keys at most. A key is printed once, when it is made or \
-rotated: what is stored of it is a keyed hash. A server refuses a key within a second after it was revoked.
+A tenant has a key with all scopes since it was registered, and 20 keys at most. Operators have 100 keys at most beside \
+`ADMIN_API_KEY`, each with a role. A key is printed once, when it is made or rotated: what is stored of it is a keyed hash. A \
+server refuses a key within a second after it was revoked.
 
 Scopes:
   send        send messages, and cancel those that wait
@@ -23,6 +24,11 @@ Scopes:
   manage      pause, resume, redrive, settings of numbers, and keys
   callbacks   endpoints and what is delivered to them
   onboarding  access tokens of numbers
+
+Roles of operators:
+  admin       everything, as with ADMIN_API_KEY
+  support     read, without bodies of messages and what else people wrote
+  onboarding  register tenants, add numbers, replace access tokens
 
 Exit status:
   0   done
@@ -34,14 +40,33 @@ Examples:
   dakghar key create --tenant ten_… report --scope read --expires-at 2027-01-01T00:00:00Z --address 203.0.113.0/24
   dakghar key rotate --tenant ten_… key_… --overlap-seconds 3600
   dakghar key revoke --tenant ten_… key_…
-  dakghar key list --tenant ten_…";
+  dakghar key list --tenant ten_…
+  dakghar key create --operator asha --role support --expires-at 2027-01-01T00:00:00Z
+  dakghar key list --operator";
 
 /// Whose keys they are.
 #[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
 pub struct Owner {
     /// The tenant's id, ten_….
     #[arg(long)]
-    tenant: String,
+    tenant: Option<String>,
+    /// Keys of operators.
+    #[arg(long)]
+    operator: bool,
+}
+
+/// A key to make.
+#[derive(Debug, Args)]
+pub struct New {
+    /// What people call it, 1 to 100 characters.
+    name: String,
+    /// An address or a range from which it may be used, such as 203.0.113.0/24; may be repeated. From anywhere without it.
+    #[arg(long = "address")]
+    addresses: Vec<String>,
+    /// The time from which it is refused, such as 2027-01-01T00:00:00Z. Never without it.
+    #[arg(long)]
+    expires_at: Option<String>,
 }
 
 /// The commands on keys.
@@ -51,19 +76,26 @@ pub enum Command {
     Create {
         #[command(flatten)]
         owner: Owner,
-        /// What people call it, 1 to 100 characters.
-        name: String,
-        /// What it may do; may be repeated.
-        #[arg(long = "scope", required = true, value_parser = Scope::ALL.map(Scope::as_str))]
+        #[command(flatten)]
+        key: New,
+        /// What it may do at its tenant; may be repeated.
+        #[arg(
+            long = "scope",
+            required_unless_present = "operator",
+            conflicts_with = "operator",
+            value_parser = Scope::ALL.map(Scope::as_str)
+        )]
         scopes: Vec<String>,
-        /// An address or a range from which it may be used, such as 203.0.113.0/24; may be repeated. From anywhere without it.
-        #[arg(long = "address")]
-        addresses: Vec<String>,
-        /// The time from which it is refused, such as 2027-01-01T00:00:00Z. Never without it.
-        #[arg(long)]
-        expires_at: Option<String>,
+        /// What the operator may do.
+        #[arg(
+            long,
+            required_unless_present = "tenant",
+            conflicts_with = "tenant",
+            value_parser = Role::ALL.map(Role::as_str)
+        )]
+        role: Option<String>,
     },
-    /// List the keys of a tenant: how they begin, what they may do, when they were used last
+    /// List the keys: how they begin, what they may do, when they were used last
     List {
         #[command(flatten)]
         owner: Owner,
@@ -90,54 +122,106 @@ pub enum Command {
 /// Runs one command, beside a server or without one.
 pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     let app = wire(&config, Purpose::Command, Arc::default()).await?.app;
-    let tenants = &app.tenants;
+    match command.owner().tenant()? {
+        Some(id) => run_of_tenant(&app.tenants, &id, command).await,
+        None => run_of_operators(&app.operators, command).await,
+    }
+}
+
+async fn run_of_tenant(tenants: &Tenants, id: &TenantId, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Create {
-            owner,
-            name,
-            scopes,
-            addresses,
-            expires_at,
-        } => {
+        Command::Create { key, scopes, .. } => {
             let new = NewApiKey {
-                name,
+                expires_at: key.expires_at()?,
+                name: key.name,
                 scopes: scopes.iter().filter_map(|scope| Scope::parse(scope)).collect(),
-                addresses,
-                expires_at: expires_at.as_deref().map(time).transpose()?,
+                addresses: key.addresses,
             };
-            show(&tenants.create_key(&owner.id()?, &new, Scopes::ALL).await?);
+            let shown = tenants.create_key(id, &new, KeyGiver::Operator).await?;
+            show(&shown.key, &shown.secret);
         }
-        Command::List { owner } => {
-            let tenant = tenants.stored(&owner.id()?).await?;
-            let rows: Vec<Vec<String>> = tenant.keys.iter().map(row).collect();
-            if rows.is_empty() {
-                output::line("no keys: make one with `dakghar key create`");
-            } else {
-                output::table(
-                    &["KEY", "NAME", "BEGINS", "SCOPES", "FROM", "EXPIRES", "LAST USED"],
-                    &rows,
-                );
-            }
+        Command::List { .. } => {
+            let rows: Vec<_> = tenants.stored(id).await?.keys.iter().map(row).collect();
+            list("SCOPES", &rows);
         }
         Command::Rotate {
-            owner,
             key_id,
             overlap_seconds,
+            ..
         } => {
             let overlap = Some(Duration::from_secs(overlap_seconds.into()));
-            show(&tenants.rotate_key(&owner.id()?, &key_id, overlap, Scopes::ALL).await?);
+            let shown = tenants.rotate_key(id, &key_id, overlap, KeyGiver::Operator).await?;
+            show(&shown.key, &shown.secret);
         }
-        Command::Revoke { owner, key_id } => {
-            tenants.revoke_key(&owner.id()?, &key_id).await?;
+        Command::Revoke { key_id, .. } => {
+            tenants.revoke_key(id, &key_id).await?;
             output::line("revoked");
         }
     }
     Ok(())
 }
 
+async fn run_of_operators(operators: &Operators, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Create { key, role, .. } => {
+            let role = role.as_deref().and_then(Role::parse);
+            let new = NewOperatorKey {
+                expires_at: key.expires_at()?,
+                name: key.name,
+                role: role.ok_or_else(|| anyhow!("--role is needed"))?,
+                addresses: key.addresses,
+            };
+            let shown = operators.create(&new).await?;
+            show(&shown.key.key, &shown.secret);
+        }
+        Command::List { .. } => {
+            let keys = operators.list().await?;
+            let rows = keys.iter().map(|OperatorKey { role, key, .. }| {
+                let mut row = row(key);
+                role.as_str().clone_into(&mut row[3]);
+                row
+            });
+            list("ROLE", &rows.collect::<Vec<_>>());
+        }
+        Command::Rotate {
+            key_id,
+            overlap_seconds,
+            ..
+        } => {
+            let overlap = Some(Duration::from_secs(overlap_seconds.into()));
+            let shown = operators.rotate(&key_id, overlap).await?;
+            show(&shown.key.key, &shown.secret);
+        }
+        Command::Revoke { key_id, .. } => {
+            operators.revoke(&key_id).await?;
+            output::line("revoked");
+        }
+    }
+    Ok(())
+}
+
+impl Command {
+    const fn owner(&self) -> &Owner {
+        match self {
+            Self::Create { owner, .. }
+            | Self::List { owner }
+            | Self::Rotate { owner, .. }
+            | Self::Revoke { owner, .. } => owner,
+        }
+    }
+}
+
 impl Owner {
-    fn id(&self) -> anyhow::Result<TenantId> {
-        TenantId::parse(&self.tenant).map_err(|_| anyhow!("{} is no id of a tenant", self.tenant))
+    /// Returns the tenant, or `None` for operators.
+    fn tenant(&self) -> anyhow::Result<Option<TenantId>> {
+        let parse = |text: &String| TenantId::parse(text).map_err(|_| anyhow!("{text} is no id of a tenant"));
+        self.tenant.as_ref().map(parse).transpose()
+    }
+}
+
+impl New {
+    fn expires_at(&self) -> anyhow::Result<Option<Timestamp>> {
+        self.expires_at.as_deref().map(time).transpose()
     }
 }
 
@@ -145,9 +229,19 @@ fn time(text: &str) -> anyhow::Result<Timestamp> {
     Timestamp::parse_rfc3339(text).ok_or_else(|| anyhow!("{text} is no time such as 2027-01-01T00:00:00Z"))
 }
 
-fn show(shown: &ShownKey) {
-    output::line(&format!("keyId  {}", shown.key.id));
-    output::line(&format!("key    {}   (shown only now)", shown.secret.reveal()));
+fn show(key: &ApiKey, secret: &Secret) {
+    output::line(&format!("keyId  {}", key.id));
+    output::line(&format!("key    {}   (shown only now)", secret.reveal()));
+}
+
+/// Prints keys, of which the fourth column says what they may do.
+fn list(rights: &str, rows: &[Vec<String>]) {
+    if rows.is_empty() {
+        output::line("no keys: make one with `dakghar key create`");
+    } else {
+        let head = ["KEY", "NAME", "BEGINS", rights, "FROM", "EXPIRES", "LAST USED"];
+        output::table(&head, rows);
+    }
 }
 
 fn row(key: &ApiKey) -> Vec<String> {

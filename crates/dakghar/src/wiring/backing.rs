@@ -10,8 +10,8 @@ use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
     AppStore, ArrivalStore, CallbackStore, Clock, ConversationStore, EndpointStore, Erasure, EventStore, FeedNews,
-    FeedStore, HoldStore, ListStore, ListenerStore, MessageStore, Pacer, PersonErasureStore, Ports, Queue,
-    RedriveStore, StatusStore, StoreHealth, TenantQuota, TenantStore, TimerStore,
+    FeedStore, HoldStore, ListStore, ListenerStore, MessageStore, OperatorStore, Pacer, PersonErasureStore, Ports,
+    Queue, RedriveStore, StatusStore, StoreHealth, TenantQuota, TenantStore, TimerStore,
 };
 use dakghar_core::traces::Traces;
 use dakghar_core::vault::Vault;
@@ -53,6 +53,7 @@ pub(super) trait Store:
     + FeedStore
     + ListenerStore
     + AppStore
+    + OperatorStore
     + EndpointStore
     + CallbackStore
     + RedriveStore
@@ -75,6 +76,7 @@ impl<S> Store for S where
         + FeedStore
         + ListenerStore
         + AppStore
+        + OperatorStore
         + EndpointStore
         + CallbackStore
         + RedriveStore
@@ -164,6 +166,7 @@ impl Outer {
             receivers: Arc::new(self.receivers),
             listeners: store.clone(),
             apps: store.clone(),
+            operators: store.clone(),
             endpoints: store.clone(),
             callbacks: store.clone(),
             redrives: store.clone(),

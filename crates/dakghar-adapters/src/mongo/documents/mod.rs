@@ -13,6 +13,7 @@ pub(super) mod feed;
 pub(super) mod message;
 pub(super) mod meta_app;
 pub(super) mod migration;
+pub(super) mod operator_key;
 pub(super) mod redrive;
 mod secret;
 pub(super) mod status;

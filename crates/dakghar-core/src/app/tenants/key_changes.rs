@@ -1,24 +1,24 @@
 //! Keys of a tenant: made, replaced, revoked. Each is one save of the tenant, so a crash leaves all of it or nothing.
 //!
-//! Who gives a key cannot give more than it has itself, so no key can be used to get a better one.
+//! Who gives a key cannot give more than it has itself: neither scopes, nor addresses, nor time. So no key can be used to
+//! get a better one. The giver is judged by the version of the tenant that is saved, so one that was revoked gives nothing.
 
 use std::time::Duration;
 
 use super::Tenants;
 use super::keys::key_of;
 use crate::app::failure::Failure;
-use crate::app::new_keys::{NewApiKey, ShownKey, make_key, make_secret, overlap_of};
+use crate::app::new_keys::{API_KEY_PREFIX, NewApiKey, ShownKey, make_key, make_secret, overlap_of};
 use crate::app::stale::Step;
-use crate::domain::api_key::{KEY_SECRETS_MAX, KEYS_MAX};
-use crate::domain::{ApiKeyId, ErrorCode, Problem, Scope, Scopes, TenantId};
+use crate::domain::api_key::{KEY_SECRETS_MAX, KEYS_MAX, Lacking};
+use crate::domain::{ApiKey, ApiKeyId, ErrorCode, Problem, Scope, Tenant, TenantId};
 
 impl Tenants {
-    /// Makes a key. `giver` is what the caller may do itself. If the answer is lost, the key is there and nobody knows it:
-    /// it is found in the list, and revoked.
-    pub async fn create_key(&self, id: &TenantId, new: &NewApiKey, giver: Scopes) -> Result<ShownKey, Failure> {
-        may_give(giver, new.scopes)?;
-        let shown = make_key(&self.ports, new)?;
+    /// Makes a key. If the answer is lost, the key is there and nobody knows it: it is found in the list, and revoked.
+    pub async fn create_key(&self, id: &TenantId, new: &NewApiKey, giver: KeyGiver) -> Result<ShownKey, Failure> {
+        let shown = make_key(&self.ports, API_KEY_PREFIX, new)?;
         self.change(id, |tenant| {
+            may_give(tenant, giver, &shown.key)?;
             // What is over makes room by being revoked; nothing goes by itself.
             if tenant.keys.len() >= KEYS_MAX {
                 let detail = format!("The tenant has {KEYS_MAX} keys; revoke one that is not needed.");
@@ -39,15 +39,16 @@ impl Tenants {
         id: &TenantId,
         key_id: &str,
         overlap: Option<Duration>,
-        giver: Scopes,
+        giver: KeyGiver,
     ) -> Result<ShownKey, Failure> {
         let (overlap, key_id) = (overlap_of(overlap)?, parse(key_id)?);
-        let (secret, kept) = make_secret(&*self.ports.ids, &self.ports.vault);
+        let (secret, kept) = make_secret(API_KEY_PREFIX, &*self.ports.ids, &self.ports.vault);
         let wall = self.ports.clock.wall();
         let changed = self
             .change(id, |tenant| {
+                let given = key_of(tenant, &key_id).ok_or_else(no_such_key)?.clone();
+                may_give(tenant, giver, &given)?;
                 let key = key_of(tenant, &key_id).ok_or_else(no_such_key)?;
-                may_give(giver, key.scopes)?;
                 key.rotate(kept.clone(), wall, overlap).map_err(|_| {
                     let detail = format!("The key has {KEY_SECRETS_MAX} secrets that are valid still.");
                     Problem::new(ErrorCode::KeyLimit, detail)
@@ -78,10 +79,35 @@ impl Tenants {
     }
 }
 
-fn may_give(giver: Scopes, wanted: Scopes) -> Result<(), Problem> {
-    giver
-        .missing_of(wanted)
-        .map_or(Ok(()), |scope| Err(missing_scope(scope)))
+/// Whoever gives keys of a tenant.
+#[derive(Clone, Copy, Debug)]
+pub enum KeyGiver {
+    /// An operator, who may give everything.
+    Operator,
+    /// This key of the tenant.
+    Key(ApiKeyId),
+}
+
+fn may_give(tenant: &Tenant, giver: KeyGiver, given: &ApiKey) -> Result<(), Problem> {
+    let KeyGiver::Key(id) = giver else {
+        return Ok(());
+    };
+    let giver = tenant.keys.iter().find(|key| key.id == id).ok_or_else(|| {
+        let detail = "The key that this request was made with was revoked.";
+        Problem::new(ErrorCode::Forbidden, detail)
+    })?;
+    match giver.lacks_to_give(given) {
+        None => Ok(()),
+        Some(Lacking::Scope(scope)) => Err(missing_scope(scope)),
+        Some(Lacking::Addresses) => {
+            let detail = "A key gives only addresses from which it may be used itself.";
+            Err(Problem::new(ErrorCode::Forbidden, detail))
+        }
+        Some(Lacking::Time) => {
+            let detail = "A key gives none that expires later than itself, or never.";
+            Err(Problem::new(ErrorCode::Forbidden, detail))
+        }
+    }
 }
 
 /// The problem of a key that may not do what it was used for.

@@ -11,7 +11,7 @@ use crate::group_commit::{BoxFuture, GroupCommit, Limits, Weighed};
 use crate::ports::{Clock, Ports};
 
 /// The time for which a use that was noted stands for those that follow.
-pub(super) const NOTE_EVERY: Duration = Duration::from_secs(60);
+pub(in crate::app) const NOTE_EVERY: Duration = Duration::from_secs(60);
 /// Uses remembered at a time, each with less than 200 bytes. What is forgotten too early is noted once more.
 const REMEMBERED_MAX: u64 = 100_000;
 

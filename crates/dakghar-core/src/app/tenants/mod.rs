@@ -29,7 +29,7 @@ use crate::ports::{Ports, TenantSaved};
 use directory::Directory;
 use key_uses::KeyUses;
 
-pub use key_changes::missing_scope;
+pub use key_changes::{KeyGiver, missing_scope};
 pub use keys::{KeyVerdict, KnownKey};
 pub use new::{NewPhoneNumber, NewTenant};
 pub use register::RegisteredTenant;

@@ -5,7 +5,7 @@ use super::new::{NewPhoneNumber, NewTenant};
 use super::token::token_purpose;
 use super::{Tenants, phone_number_taken};
 use crate::app::failure::Failure;
-use crate::app::new_keys::make_secret;
+use crate::app::new_keys::{API_KEY_PREFIX, make_secret};
 use crate::domain::auto_redrive::AutoRedriving;
 use crate::domain::tenant::MESSAGES_PER_SECOND_DEFAULT;
 use crate::domain::{ApiKey, PhoneNumber, Secret, Tenant, TenantId, TenantLimits};
@@ -38,7 +38,7 @@ impl Tenants {
         ])?;
         let Ports { ids, vault, .. } = &self.ports;
         let id = ids.tenant_id();
-        let (api_key, kept) = make_secret(&**ids, vault);
+        let (api_key, kept) = make_secret(API_KEY_PREFIX, &**ids, vault);
         let wrapped_data_key = vault.new_data_key(&id).await?;
         let number = self.seal_number(&id, &wrapped_data_key, &new.number, &token).await?;
         let now = self.now();

@@ -25,7 +25,7 @@ pub(in crate::http) struct CreateKey {
     /// What people call it, 1 to 100 characters.
     #[schema(example = "shop")]
     name: String,
-    /// What it may do. No key gives more than it has itself.
+    /// What it may do. No key gives more than it has itself: neither scopes, nor addresses, nor time.
     #[schema(schema_with = scope_names)]
     scopes: Vec<String>,
     /// The time from which it is not valid any more; never when absent.
@@ -72,7 +72,7 @@ pub(in crate::http) struct RotateKey {
     overlap_seconds: Option<u32>,
 }
 
-fn read_overlap(body: &[u8]) -> Result<Option<Duration>, Problem> {
+pub(super) fn read_overlap(body: &[u8]) -> Result<Option<Duration>, Problem> {
     let mut fields = Fields::parse(body)?;
     let seconds = fields.whole_number("overlapSeconds");
     fields.finish()?;
@@ -83,6 +83,7 @@ problems!(CreateProblems: BODY, STORE, &[
     ErrorCode::TenantNotFound,
     ErrorCode::Conflict,
     ErrorCode::KeyLimit,
+    ErrorCode::Forbidden,
     ErrorCode::InvalidField,
     ErrorCode::InvalidName,
     ErrorCode::UnknownField,
@@ -106,7 +107,7 @@ pub(in crate::http) async fn create(
     let (head, body) = request.into_parts();
     let body = body::read_json(&head.headers, body, &state, Some(*scope.id())).await?;
     let new = read_new(&body)?;
-    let shown = state.app().tenants.create_key(scope.id(), &new, scope.scopes).await?;
+    let shown = state.app().tenants.create_key(scope.id(), &new, scope.giver).await?;
     Ok((StatusCode::CREATED, Json(ShownKeyView::from(&shown))))
 }
 
@@ -134,6 +135,7 @@ problems!(RotateProblems: BODY, STORE, &[
     ErrorCode::KeyNotFound,
     ErrorCode::Conflict,
     ErrorCode::KeyLimit,
+    ErrorCode::Forbidden,
     ErrorCode::InvalidField,
     ErrorCode::UnknownField,
 ]);
@@ -157,7 +159,7 @@ pub(in crate::http) async fn rotate(
     let body = body::read_json(&head.headers, body, &state, Some(*scope.id())).await?;
     let overlap = read_overlap(&body)?;
     let tenants = &state.app().tenants;
-    let shown = tenants.rotate_key(scope.id(), &key_id, overlap, scope.scopes).await?;
+    let shown = tenants.rotate_key(scope.id(), &key_id, overlap, scope.giver).await?;
     Ok(Json(ShownKeyView::from(&shown)))
 }
 

@@ -12,6 +12,7 @@ pub(super) mod feed;
 pub(super) mod hold;
 pub(super) mod keys;
 pub(super) mod messages;
+pub(super) mod operators;
 pub(super) mod people;
 pub(super) mod phone_numbers;
 pub(super) mod redrives;

@@ -1,7 +1,7 @@
 //! API keys. The key itself is shown when it is made, and never again.
 
-use dakghar_core::app::ShownKey;
-use dakghar_core::domain::{ApiKey, KeySecret, Scope, Timestamp};
+use dakghar_core::app::{ShownKey, ShownOperatorKey};
+use dakghar_core::domain::{ApiKey, KeySecret, OperatorKey, Role, Scope, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
@@ -86,6 +86,54 @@ impl From<&ShownKey> for ShownKeyView {
             secret: shown.secret.reveal().to_owned(),
         }
     }
+}
+
+/// A key of an operator.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = OperatorKey)]
+pub(in crate::http) struct OperatorKeyView {
+    /// What its owner may do.
+    #[schema(schema_with = role_names)]
+    role: &'static str,
+    #[serde(flatten)]
+    key: KeyView,
+}
+
+/// A key of an operator with its secret.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ShownOperatorKey)]
+pub(in crate::http) struct ShownOperatorKeyView {
+    #[serde(flatten)]
+    shown: OperatorKeyView,
+    /// What its owner sends as `Authorization: Bearer …`. It is shown only now.
+    #[schema(example = "dko_h7Qx2bTz…")]
+    key: String,
+}
+
+impl From<&OperatorKey> for OperatorKeyView {
+    fn from(key: &OperatorKey) -> Self {
+        Self {
+            role: key.role.as_str(),
+            key: KeyView::from(&key.key),
+        }
+    }
+}
+
+impl From<&ShownOperatorKey> for ShownOperatorKeyView {
+    fn from(shown: &ShownOperatorKey) -> Self {
+        Self {
+            shown: OperatorKeyView::from(&shown.key),
+            key: shown.secret.reveal().to_owned(),
+        }
+    }
+}
+
+/// Returns the schema of the name of a role.
+pub(in crate::http) fn role_names() -> ObjectBuilder {
+    let names = Role::ALL.map(Role::as_str);
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names))
 }
 
 fn text(at: Timestamp) -> String {

@@ -42,7 +42,7 @@ pub(super) use erasure::ErasureView;
 pub(super) use event::EventView;
 pub(super) use feed::FeedView;
 pub use feed::feed_entry_json;
-pub(super) use key::{KeyView, ShownKeyView, scope_names};
+pub(super) use key::{KeyView, OperatorKeyView, ShownKeyView, ShownOperatorKeyView, role_names, scope_names};
 pub use message::message_json;
 pub(super) use message::{MessageView, priorities, statuses};
 pub(super) use person::PersonView;

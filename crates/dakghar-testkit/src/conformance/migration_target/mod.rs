@@ -1,6 +1,7 @@
 //! The suite of [`MigrationTarget`].
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
+mod operators;
 mod record;
 
 pub use record::*;
@@ -24,6 +25,7 @@ use crate::samples::{
 };
 use dakghar_core::domain::message::EvidenceStatus;
 use dakghar_core::domain::meta_app::MetaApp;
+use operators::{assert_operator, operators};
 
 /// The port of the cases: a store as a target, and as what it is otherwise.
 pub struct TargetUnderTest {
@@ -171,6 +173,7 @@ fn records(kind: Kind) -> Vec<Record> {
                 })
             })
             .to_vec(),
+        Kind::OperatorKeys => operators(),
         Kind::Endpoints => endpoints(owner),
         Kind::Progress => progress(owner),
         Kind::Exceptions => exceptions(owner),
@@ -292,6 +295,7 @@ pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
                     assert!(listed.expect("the store answers").items.contains(&event));
                 }
                 Record::Endpoint(endpoint) => assert_endpoint(&under_test, &endpoint).await,
+                Record::OperatorKey(key) => assert_operator(&under_test, &key).await,
                 Record::App(app) => assert_app(&under_test, app).await,
             }
         }
@@ -356,8 +360,7 @@ pub async fn stored_records_come_in_the_order_asked(under_test: TargetUnderTest)
     for kind in Kind::ALL {
         let records = records(kind);
         put(&under_test, &records[1..]).await;
-        let mut like: Vec<Record> = records.clone();
-        like.reverse();
+        let like: Vec<Record> = records.iter().rev().cloned().collect();
         let mut expected = all(&like);
         *expected.last_mut().expect("there are some") = None;
         assert_eq!(stored(&under_test, &like).await, expected, "{kind:?}");

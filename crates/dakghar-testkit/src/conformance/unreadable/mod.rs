@@ -11,6 +11,7 @@ mod erasures;
 mod feed;
 mod lists;
 mod messages;
+mod operators;
 mod records;
 mod redrives;
 mod statuses;
@@ -18,8 +19,8 @@ mod statuses;
 use std::sync::Arc;
 
 use dakghar_core::domain::{
-    AppId, AttemptLogId, ConversationId, EndpointId, ErasureId, EventId, Message, MessageKey, PhoneNumberId, Place,
-    RedriveId, TenantId,
+    ApiKeyId, AppId, AttemptLogId, ConversationId, EndpointId, ErasureId, EventId, Message, MessageKey, PhoneNumberId,
+    Place, RedriveId, TenantId,
 };
 use dakghar_core::ports::{Queue, StoreError};
 use futures_util::future::BoxFuture;
@@ -33,6 +34,7 @@ pub use erasures::*;
 pub use feed::*;
 pub use lists::*;
 pub use messages::*;
+pub use operators::*;
 pub use records::*;
 pub use redrives::*;
 pub use statuses::*;
@@ -71,6 +73,8 @@ pub enum Record {
     Status(String),
     /// An app.
     App(AppId),
+    /// A key of an operator.
+    OperatorKey(ApiKeyId),
     /// An endpoint, but not whose it is, nor its seat.
     Endpoint(EndpointId),
     /// How far an endpoint is, but not its version.
@@ -132,6 +136,9 @@ macro_rules! unreadable_suite {
             a_report_on_it_costs_no_other_report
             it_is_an_app_error_of_its_own
             apps_beside_it_are_saved
+            the_list_of_operators_leaves_it_out
+            keys_of_operators_beside_it_are_saved
+            a_broken_key_of_an_operator_is_revoked
             it_is_an_endpoint_error_of_its_own
             endpoints_beside_it_are_saved
             it_is_a_progress_error_of_its_own

@@ -114,6 +114,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
         news: Arc::new(NoNews),
         listeners: Arc::new(near.clone()),
         apps: shared.store.clone(),
+        operators: shared.store.clone(),
         endpoints: shared.store.clone(),
         callbacks: Arc::new(near.clone()),
         receivers: shared.receivers.clone(),
