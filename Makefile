@@ -81,7 +81,7 @@ bench-bytes: ## Measures the memory that clients can make an embedded Dakghar ho
 	./bench/bytes $(or $(BIN),target/release/dakghar)
 
 .PHONY: bench-metrics
-bench-metrics: ## Measures what metrics cost at full load; ARGS="--reps 3" for fewer turns
+bench-metrics: ## Measures what metrics cost at full load; ARGS="--messages 20000" for fewer messages
 	./bench/metrics $(ARGS)
 
 .PHONY: bench
