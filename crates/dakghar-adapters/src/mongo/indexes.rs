@@ -73,8 +73,12 @@ pub(super) const ENDPOINT_SEAT: &str = "tenant_seat";
 pub(super) const PROGRESS_TENANT: &str = "tenant";
 /// Entries that were not taken: those that are open, by their ids, and behind them those that are dead, the oldest first.
 pub(super) const EXCEPTION_DEAD: &str = "dead";
+/// Entries of a tenant that were not taken.
+pub(super) const EXCEPTION_TENANT: &str = "tenant";
 /// Attempts, the oldest first.
 pub(super) const ATTEMPT_AT: &str = "at";
+/// The attempts of a tenant.
+pub(super) const ATTEMPT_TENANT: &str = "tenant";
 /// A tenant's redrives, newest first.
 pub(super) const REDRIVE_TENANT: &str = "tenant";
 /// Redrives that need work, by their last change; and those that need none.
@@ -231,7 +235,9 @@ fn of_others() -> Vec<Index> {
         Index::new(ENDPOINTS, ENDPOINT_SEAT, doc! { "tenantId": 1, "seat": 1 }).unique(),
         Index::new(CALLBACK_PROGRESS, PROGRESS_TENANT, doc! { "tenantId": 1 }),
         Index::new(CALLBACK_EXCEPTIONS, EXCEPTION_DEAD, doc! { "deadAt": 1, "_id": 1 }),
+        Index::new(CALLBACK_EXCEPTIONS, EXCEPTION_TENANT, doc! { "tenantId": 1 }),
         Index::new(CALLBACK_ATTEMPTS, ATTEMPT_AT, doc! { "at": 1 }),
+        Index::new(CALLBACK_ATTEMPTS, ATTEMPT_TENANT, doc! { "tenantId": 1 }),
         Index::new(ERASURES, ERASURE_TENANT, doc! { "tenantId": 1, "_id": -1 }),
         Index::new(ERASURES, ERASURE_DUE, doc! { "needsWork": 1, "updatedAt": 1 }).only_with("needsWork"),
         Index::new(REDRIVES, REDRIVE_TENANT, doc! { "tenantId": 1, "_id": -1 }),

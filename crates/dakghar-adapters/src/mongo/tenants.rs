@@ -165,7 +165,6 @@ impl MongoStore {
         let document = tenant::encode(tenant, tenant.version + 1, save_id)?;
         let events = told.iter().map(event::encode).collect::<Result<Vec<_>, _>>()?;
         let entries: Vec<FeedEntry> = told.iter().filter_map(FeedEntry::of_event).collect();
-        let arrivals = self.arrivals_of(entries.iter())?;
         let mut tries = 0;
         loop {
             let steps = async {
@@ -175,6 +174,7 @@ impl MongoStore {
                     return Ok(TenantSaved::Stale);
                 }
                 self.insert_within(&mut session, &self.events, &events).await?;
+                let arrivals = self.next_arrivals_within(&mut session, &tenant.id, &entries).await?;
                 self.insert_within(&mut session, &self.feed_arrivals, &arrivals).await?;
                 self.commit(&mut session).await?;
                 Ok(TenantSaved::Done)

@@ -18,11 +18,13 @@ use mongodb::options::Hint;
 
 use super::MongoStore;
 use super::documents::{callback, date, endpoint};
-use super::indexes::{ATTEMPT_AT, BY_ID, ENDPOINT_SEAT, EXCEPTION_DEAD, PROGRESS_TENANT};
+use super::indexes::{
+    ATTEMPT_AT, ATTEMPT_TENANT, BY_ID, ENDPOINT_SEAT, EXCEPTION_DEAD, EXCEPTION_TENANT, PROGRESS_TENANT,
+};
 use super::pages::List;
 use super::reads::{Query, text_id};
 
-/// Endpoints that are erased at once.
+/// Endpoints of a tenant that are looked for at once.
 const ENDPOINTS_AT_ONCE: u32 = 100;
 
 #[async_trait]
@@ -158,13 +160,18 @@ impl CallbackStore for MongoStore {
 }
 
 impl MongoStore {
-    /// Deletes up to `limit` records of the callbacks of a tenant.
+    /// Deletes up to `limit` records of the callbacks of a tenant, also those that a crash left of endpoints that are gone.
     pub(super) async fn erase_callbacks(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
-        let endpoints = self.endpoints_with_callbacks(tenant_id).await?;
+        let owned = doc! { "tenantId": tenant_id.to_string() };
         let mut erased = 0;
-        for endpoint_id in endpoints {
-            let left = limit.saturating_sub(u32::try_from(erased).unwrap_or(u32::MAX));
-            erased += self.forget_of(tenant_id, &endpoint_id, left).await?;
+        for (collection, index) in [
+            (&self.callback_exceptions, EXCEPTION_TENANT),
+            (&self.callback_attempts, ATTEMPT_TENANT),
+            (&self.callback_progress, PROGRESS_TENANT),
+        ] {
+            let left = u64::from(limit).saturating_sub(erased);
+            let Ok(left @ 1..) = u32::try_from(left) else { break };
+            erased += self.erase_from(collection, index, owned.clone(), left).await?;
         }
         Ok(erased)
     }
@@ -192,7 +199,7 @@ impl MongoStore {
         Ok(endpoints)
     }
 
-    /// The progress goes last: by it the rest is found.
+    /// Deletes up to `limit` records of what is kept of an endpoint.
     async fn forget_of(&self, tenant_id: &TenantId, endpoint_id: &str, limit: u32) -> Result<u64, StoreError> {
         let range = doc! { "$gte": format!("{endpoint_id}/"), "$lt": format!("{endpoint_id}0") };
         let mut forgotten = 0;

@@ -1,6 +1,7 @@
 //! Records that are inserted together with their entries, in one transaction.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use bson::oid::ObjectId;
 use bson::raw::RawBsonRef;
@@ -9,9 +10,11 @@ use dakghar_core::domain::feed::FeedEntry;
 use dakghar_core::domain::ids::TenantId;
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{Clock as _, StoreError};
-use mongodb::Collection;
+use mongodb::options::Hint;
+use mongodb::{ClientSession, Collection};
 
 use crate::mongo::documents::feed;
+use crate::mongo::indexes::BY_ID;
 use crate::mongo::inserts::Inserted;
 use crate::mongo::reads::Query;
 use crate::mongo::transactions::{Aborted, TRIES_MAX, in_the_way, wait_for_others};
@@ -133,6 +136,34 @@ impl MongoStore {
         Ok(arrivals)
     }
 
+    /// Entries as arrivals that come behind all arrivals of the tenant that this transaction sees.
+    ///
+    /// An arrival is placed by the clock of the process that made it. Another process may be a little ahead, and what was
+    /// told by it before would come behind. The transaction writes the tenant first, so it sees what an earlier save told.
+    pub(in crate::mongo) async fn next_arrivals_within(
+        &self,
+        session: &mut ClientSession,
+        tenant_id: &TenantId,
+        entries: &[FeedEntry],
+    ) -> Result<Vec<RawDocumentBuf>, Aborted> {
+        let mut time = self.clock.present().now;
+        let ahead = doc! { "_id": { "$gt": arrival_id_at(time) }, "tenantId": tenant_id.to_string() };
+        let find = self.feed_arrivals.find_one(ahead).projection(doc! { "_id": 1 });
+        let find = find.sort(doc! { "_id": -1 }).hint(Hint::Name(BY_ID.to_owned()));
+        let last = match find.session(&mut *session).await {
+            Ok(last) => last,
+            Err(error) => return Err(self.undone(session, error).await),
+        };
+        if let Some(last) = last.and_then(|last| time_of_arrival(last.get_str("_id").ok()?)) {
+            time = time.max(last + Duration::from_millis(1));
+        }
+        let entries: Vec<&FeedEntry> = entries.iter().collect();
+        let arrivals = entries
+            .chunks(ENTRIES_MAX)
+            .map(|entries| feed::encode_arrival(&arrival_id_at(time), tenant_id, entries, None));
+        arrivals.collect::<Result<_, _>>().map_err(Aborted::Failed)
+    }
+
     /// Takes out what the store has already, for good. Returns how many.
     async fn leave_out_known(
         &self,
@@ -178,6 +209,12 @@ pub(super) fn arrival_id(clock: &MongoClock) -> String {
 pub(super) fn arrival_id_at(time: Timestamp) -> String {
     // The second part tells apart what was made in the same millisecond, in the order of one process.
     format!("{:012x}{}", time.as_millis(), ObjectId::new().to_hex())
+}
+
+/// When an arrival was made, or is placed as if it was; `None` if its id does not say so.
+fn time_of_arrival(id: &str) -> Option<Timestamp> {
+    let millis = i64::from_str_radix(id.get(..12)?, 16).ok()?;
+    Some(Timestamp::from_millis(millis))
 }
 
 /// The places of the records whose key no earlier one has; the others are duplicates.

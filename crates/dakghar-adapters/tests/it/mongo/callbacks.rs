@@ -4,7 +4,7 @@ use bson::{Document, doc};
 use dakghar_core::domain::callback::{Advance, CallbackProgress};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::{EndpointId, Place, TenantId};
-use dakghar_core::ports::{CallbackStore as _, ExceptionsAsked, Saved, StoreError};
+use dakghar_core::ports::{CallbackStore as _, Erasure as _, ExceptionsAsked, Saved, StoreError};
 use dakghar_testkit::fault_proxy::Hold;
 use dakghar_testkit::require_services;
 use dakghar_testkit::samples::{attempt_log, callback_exception_full, callback_progress, endpoint, tenant_id};
@@ -155,4 +155,35 @@ async fn an_advance_without_an_answer_is_looked_up() {
     assert_eq!(left(&behind, endpoint_id).await, (9, vec![8], 1));
     // Whoever did not get that answer either asks again.
     assert_eq!(behind.store.advance(&batch).await, [Ok(Saved::Stale)]);
+}
+
+/// An endpoint is removed, then whoever still delivered to it crashes between the exceptions and the progress.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_crash_left_of_an_endpoint_that_is_gone_is_erased_with_its_tenant() {
+    require_services!(Mongo);
+    let (behind, advance) = begun().await;
+    let CallbackProgress {
+        endpoint_id, tenant_id, ..
+    } = advance.progress;
+    assert!(
+        behind
+            .store
+            .forget_endpoint(&tenant_id, &endpoint_id, 100)
+            .await
+            .expect("the server answers")
+            > 0
+    );
+    let saved = crash_at(&behind, b"callback_progress", &advance).await;
+    assert!(matches!(saved, Err(StoreError::Unavailable(_))), "{saved:?}");
+    let database = database(&behind.server).await;
+    let exceptions = database.collection::<Document>("callback_exceptions");
+    assert_eq!(
+        exceptions.count_documents(doc! {}).await.expect("the server answers"),
+        1
+    );
+    assert_eq!(behind.store.erase(&tenant_id, 100).await, Ok(1));
+    assert_eq!(
+        exceptions.count_documents(doc! {}).await.expect("the server answers"),
+        0
+    );
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use bson::spec::BinarySubtype;
 use bson::{Binary, Document, doc};
 use dakghar_adapters::mongo::{MongoOptions, MongoStore};
+use dakghar_core::domain::feed::FeedEntry;
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::{Partitions, Place};
-use dakghar_core::ports::{ArrivalStore as _, EventStore as _, FeedStore as _};
+use dakghar_core::ports::{ArrivalStore as _, EventStore as _, FeedStore as _, TenantSaved, TenantStore as _};
 use dakghar_testkit::samples;
 use dakghar_testkit::servers::{Mongo, Server, are_installed};
 
@@ -113,4 +114,50 @@ async fn an_arrival_that_cannot_be_read_is_put_aside() {
         .await
         .expect("the server answers");
     assert_eq!(store.arrivals(Partitions::ALL, 1).await, Ok(all[3..].to_vec()));
+}
+
+/// Two processes change a tenant in turn, and the clock of the first is a minute ahead: what is told keeps the order of the
+/// changes.
+#[tokio::test]
+async fn a_change_is_told_behind_the_change_before_it_whoever_made_that() {
+    let Some((store, server)) = store().await else { return };
+    let mut tenant = samples::tenant();
+    assert_eq!(store.insert(&tenant).await, Ok(TenantSaved::Done));
+    let first = samples::event(tenant.id);
+    store
+        .record(std::slice::from_ref(&first))
+        .await
+        .expect("the store answers");
+    let arrivals = database(&server).await.collection::<Document>("feed_arrivals");
+    let mut ahead = arrivals
+        .find_one_and_delete(doc! {})
+        .await
+        .unwrap()
+        .expect("it arrived");
+    let id = ahead.get_str("_id").expect("a string");
+    let made = u64::from_str_radix(&id[..12], 16).expect("a time");
+    ahead.insert("_id", format!("{:012x}{}", made + 60_000, &id[12..]));
+    arrivals.insert_one(ahead).await.expect("the server answers");
+
+    let mut told = vec![first];
+    for _ in 0..2 {
+        let event = samples::event(tenant.id);
+        assert_eq!(
+            store.save(&tenant, std::slice::from_ref(&event)).await,
+            Ok(TenantSaved::Done)
+        );
+        tenant.version += 1;
+        told.push(event);
+    }
+    let arrived = store.arrivals(Partitions::ALL, 10).await.expect("the store answers");
+    let of_tenant = arrived.iter().filter(|arrival| arrival.tenant_id == tenant.id);
+    let subjects: Vec<_> = of_tenant
+        .flat_map(|arrival| arrival.entries.iter().map(|entry| entry.subject.clone()))
+        .collect();
+    let expected: Vec<_> = told
+        .iter()
+        .filter_map(FeedEntry::of_event)
+        .map(|entry| entry.subject)
+        .collect();
+    assert_eq!(subjects, expected);
 }

@@ -17,7 +17,8 @@ pub(in crate::http) struct ReplayView {
     /// Its id.
     #[schema(example = "rpl_01kamt5c8x7v3b9q2w4e6r8t0y")]
     id: String,
-    /// These events, if it was asked for by them.
+    /// These events, if it was asked for by them. One that the feed does not have any more, or that the endpoint does not want,
+    /// is neither `delivered` nor `failed`.
     event_ids: Option<Vec<String>>,
     /// What was tried last at this time or later and not taken, if it was asked for so.
     #[schema(format = DateTime)]
