@@ -256,6 +256,11 @@ impl<S: Erasure> Erasure for MeasuredStore<S> {
             .await
     }
 
+    async fn left_behind(&self, limit: u32) -> Result<Vec<TenantId>, StoreError> {
+        self.measure(StoreCall::ErasureLeftBehind, self.inner.left_behind(limit))
+            .await
+    }
+
     async fn erase_aged(&self, portion: &AgedPortion) -> Result<ErasedPortion, StoreError> {
         self.measure(StoreCall::ErasureEraseAged, self.inner.erase_aged(portion))
             .await

@@ -1,5 +1,7 @@
 //! Deleting what belongs to a tenant, a bounded piece at a time.
 
+use std::collections::{BTreeSet, HashSet};
+
 use async_trait::async_trait;
 use bson::{RawDocument, RawDocumentBuf, doc};
 use dakghar_core::domain::ids::TenantId;
@@ -14,9 +16,11 @@ use super::feed;
 use super::indexes::{
     BY_ID, CONVERSATION_LAST_MESSAGE, ENDPOINT_SEAT, ERASURE_TENANT, EVENT_TENANT, MESSAGE_TENANT, REDRIVE_TENANT,
 };
-use super::reads::Query;
+use super::reads::{Query, text_id};
 use super::statuses::of_tenant;
 
+/// Tenants that are looked for at once.
+const CHECKED_AT_ONCE: usize = 1_000;
 /// The id of the one document with the retention time.
 const TIME: &str = "time";
 
@@ -43,6 +47,35 @@ impl Erasure for MongoStore {
             erased += self.erase_from(collection, index, owned, left).await?;
         }
         Ok(erased)
+    }
+
+    async fn left_behind(&self, limit: u32) -> Result<Vec<TenantId>, StoreError> {
+        let mut named: BTreeSet<String> = BTreeSet::new();
+        for collection in [
+            &self.callback_progress,
+            &self.callback_exceptions,
+            &self.callback_attempts,
+        ] {
+            let distinct = collection.distinct("tenantId", doc! {});
+            let found = self.bounded(self.options.write_timeout, async { distinct.await }).await;
+            let found = found.map_err(|failure| failure.to_store_error())?;
+            named.extend(found.into_iter().filter_map(|id| id.as_str().map(str::to_owned)));
+        }
+        let named: Vec<String> = named.into_iter().collect();
+        let mut left = Vec::new();
+        for some in named.chunks(CHECKED_AT_ONCE) {
+            let query = Query::new(doc! { "_id": { "$in": some } }, BY_ID).fields(doc! { "_id": 1 });
+            let there: HashSet<String> = self
+                .fetch(&self.tenants, query, text_id)
+                .await?
+                .into_iter()
+                .flatten()
+                .collect();
+            let gone = some.iter().filter(|id| !there.contains(*id));
+            left.extend(gone.filter_map(|id| TenantId::parse(id).ok()));
+        }
+        left.truncate(limit as usize);
+        Ok(left)
     }
 
     async fn erase_aged(&self, portion: &AgedPortion) -> Result<ErasedPortion, StoreError> {

@@ -1,5 +1,7 @@
 //! Deleting what a tenant leaves behind, a piece at a time.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use dakghar_core::domain::ids::TenantId;
 use dakghar_core::domain::time::Timestamp;
@@ -8,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::SqliteStore;
 use super::aging::erase_aged;
-use super::cells::number;
+use super::cells::{Cells, Damaged, number};
 use super::failure::Outcome;
 
 /// One table at a time, each by an index that starts with the tenant.
@@ -48,6 +50,10 @@ impl Erasure for SqliteStore {
         self.writer.run(move |conn| erase(conn, tenant_id, limit)).await
     }
 
+    async fn left_behind(&self, limit: u32) -> Result<Vec<TenantId>, StoreError> {
+        self.delivery.run(move |conn| left_behind(conn, limit)).await
+    }
+
     async fn erase_aged(&self, portion: &AgedPortion) -> Result<ErasedPortion, StoreError> {
         let portion = portion.clone();
         self.writer.run(move |conn| erase_aged(conn, &portion)).await
@@ -73,6 +79,36 @@ impl Erasure for SqliteStore {
             })
             .await
     }
+}
+
+/// The first tenant behind another one, in each table of callbacks: a step of an index for each tenant.
+pub(super) const NEXT_TENANTS: [&str; 3] = [
+    "SELECT min(tenant_id) FROM callback_progress INDEXED BY callback_progress_of_tenant WHERE tenant_id > ?",
+    "SELECT min(tenant_id) FROM callback_exceptions INDEXED BY callback_exceptions_of_tenant WHERE tenant_id > ?",
+    "SELECT min(tenant_id) FROM callback_attempts INDEXED BY callback_attempts_of_tenant WHERE tenant_id > ?",
+];
+const IS_THERE: &str = "SELECT count(*) FROM tenants WHERE id = ?";
+
+/// Tenants that are not there and of whose callbacks something is left.
+fn left_behind(conn: &Connection, limit: u32) -> Outcome<Vec<TenantId>> {
+    let mut left: BTreeSet<String> = BTreeSet::new();
+    let mut is_there = conn.prepare_cached(IS_THERE)?;
+    for next in NEXT_TENANTS {
+        let mut next = conn.prepare_cached(next)?;
+        let mut after = String::new();
+        let mut behind = |after: &str| {
+            let found = next.query_row([after], |row| Ok(Cells::of(row).get::<Option<String>>()))?;
+            found.map_err(Damaged::stops_all)
+        };
+        while let Some(tenant_id) = behind(&after)? {
+            if is_there.query_row([&tenant_id], |row| number(row, 0))? == 0 {
+                left.insert(tenant_id.clone());
+            }
+            after = tenant_id;
+        }
+    }
+    let ids = left.iter().filter_map(|id| TenantId::parse(id).ok());
+    Ok(ids.take(limit as usize).collect())
 }
 
 /// Deletes up to `limit` rows and returns how many.

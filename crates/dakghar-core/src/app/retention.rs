@@ -119,6 +119,7 @@ impl Retention {
 
     async fn read_tenants(&self, pass: &mut RetentionPass) -> Result<(), Failure> {
         if pass.state == PassState::Begins {
+            self.erase_left_behind().await?;
             // What nobody could be told to own is kept as long as the installation keeps things.
             let days = TenantLimits::default().in_force(&self.defaults, TenantLimit::RetentionDays);
             pass.portions.extend(days.map(|days| (None, Aged::Events, days)));
@@ -132,6 +133,15 @@ impl Retention {
             Some(_) => PassState::ReadsTenants,
             None => PassState::HasAllTenants,
         };
+        Ok(())
+    }
+
+    /// Erases what is left of tenants that were removed.
+    async fn erase_left_behind(&self) -> Result<(), Failure> {
+        for tenant_id in self.erasure.left_behind(TENANTS).await? {
+            while self.erasure.erase(&tenant_id, PORTION).await? > 0 {}
+            tracing::info!(%tenant_id, "what was written of a removed tenant after its removal was erased");
+        }
         Ok(())
     }
 

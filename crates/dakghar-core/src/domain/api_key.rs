@@ -209,7 +209,17 @@ pub fn parse_network(text: &str) -> Option<IpNet> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Some(IpNet::from(address.to_canonical()));
     }
-    text.parse::<IpNet>().ok().filter(|network| *network == network.trunc())
+    let network = text.parse::<IpNet>().ok()?;
+    (network == network.trunc()).then(|| canonical(network))
+}
+
+/// The range as clients are compared with it: one of IPv4 that is written as one of IPv6 is one of IPv4.
+fn canonical(network: IpNet) -> IpNet {
+    let mapped = network.addr().to_canonical();
+    match network.prefix_len().checked_sub(96) {
+        Some(prefix) if mapped.is_ipv4() && network.addr().is_ipv6() => IpNet::new(mapped, prefix).unwrap_or(network),
+        _ => network,
+    }
 }
 
 #[cfg(test)]

@@ -178,6 +178,8 @@ label! {
         ErasureErase = "erasure_erase",
         /// `erase_aged` of `erasure`.
         ErasureEraseAged = "erasure_erase_aged",
+        /// `left_behind` of `erasure`.
+        ErasureLeftBehind = "erasure_left_behind",
         /// `retention_time` of `erasure`.
         ErasureRetentionTime = "erasure_retention_time",
         /// `keep_retention_time` of `erasure`.

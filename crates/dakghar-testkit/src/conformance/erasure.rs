@@ -9,12 +9,12 @@ use dakghar_core::domain::amendment::KEPT_LONGER;
 use dakghar_core::domain::message::Status;
 use dakghar_core::domain::page::{MessageQuery, PageLimit};
 use dakghar_core::domain::{ConversationId, ConversationTouch, Message, TenantId, WebhookEvent};
-use dakghar_core::ports::{Aged, AgedPortion};
+use dakghar_core::ports::{Aged, AgedPortion, TenantSaved};
 
 use super::stores::{Stores, accept_all, accept_as, deliver, receive_all};
 use crate::samples::{
-    With as _, at, event, inbound, outbound, person, phone, phone_number_id, redrive, status_record_full, tenant_id,
-    wamid, with_key,
+    With as _, at, event, inbound, outbound, person, phone, phone_number_id, redrive, status_record_full, tenant,
+    tenant_id, wamid, with_key,
 };
 
 pub use messages::*;
@@ -28,6 +28,7 @@ macro_rules! erasure_suite {
             nothing_to_erase_is_none
             everything_of_a_tenant_is_erased
             nobody_else_loses_anything
+            what_callbacks_left_of_a_removed_tenant_is_found
             what_was_erased_can_come_again
             old_messages_that_are_settled_are_erased_and_no_others
             old_dead_letters_are_erased_by_their_class
@@ -140,6 +141,19 @@ pub async fn everything_of_a_tenant_is_erased(stores: Stores) {
         assert!(erase(&stores, &tenant, limit).await >= THINGS);
         assert_eq!(count(&stores, &tenant).await, [0, 0, 0, 0]);
     }
+}
+
+pub async fn what_callbacks_left_of_a_removed_tenant_is_found(stores: Stores) {
+    let (there, gone) = (tenant(), tenant_id());
+    let inserted = stores.tenants.insert(&there).await;
+    assert_eq!(inserted, Ok(TenantSaved::Done));
+    for tenant in [there.id, gone] {
+        deliver(&stores, tenant).await;
+    }
+    assert_eq!(stores.erasure.left_behind(10).await, Ok(vec![gone]));
+    assert_eq!(stores.erasure.left_behind(0).await, Ok(Vec::new()));
+    assert_eq!(erase(&stores, &gone, 1).await, 4);
+    assert_eq!(stores.erasure.left_behind(10).await, Ok(Vec::new()));
 }
 
 pub async fn nobody_else_loses_anything(stores: Stores) {

@@ -1,6 +1,6 @@
 //! How far endpoints are, and what they have not taken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use dakghar_core::domain::callback::{Advance, AttemptLog, CallbackException, CallbackProgress, EXCEPTIONS_MAX};
@@ -25,6 +25,17 @@ impl Callbacks {
             .retain(|_, exception| !is_erased(exception.placed.entry.tenant_id));
         self.attempts.retain(|_, log| !is_erased(log.tenant_id));
         self.progress.retain(|_, progress| !is_erased(progress.tenant_id));
+    }
+
+    /// The tenants of whom something is kept.
+    pub(super) fn tenants(&self) -> BTreeSet<TenantId> {
+        let of_progress = self.progress.values().map(|progress| progress.tenant_id);
+        let of_exceptions = self
+            .exceptions
+            .values()
+            .map(|exception| exception.placed.entry.tenant_id);
+        let of_attempts = self.attempts.values().map(|log| log.tenant_id);
+        of_progress.chain(of_exceptions).chain(of_attempts).collect()
     }
 
     fn advance(&mut self, advance: &Advance) -> Saved {

@@ -124,6 +124,14 @@ impl Erasure for MemoryStore {
         self.with(|state| state.erase(tenant_id, limit))
     }
 
+    async fn left_behind(&self, limit: u32) -> Result<Vec<TenantId>, StoreError> {
+        self.with(|state| {
+            let named = state.callbacks.tenants();
+            let gone = named.into_iter().filter(|id| !state.tenants.contains_key(id));
+            gone.take(limit as usize).collect()
+        })
+    }
+
     async fn erase_aged(&self, portion: &AgedPortion) -> Result<ErasedPortion, StoreError> {
         self.with(|state| state.erase_aged(portion))
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::answer::Answer;
 use super::bodies::CallbackBodies;
 use super::opened::Opened;
+use super::record_bytes::AllRecordBytes;
 use crate::app::endpoints::Endpoints;
 use crate::app::failure::Failure;
 use crate::app::feed::{FeedReading, JustPlaced};
@@ -46,6 +47,7 @@ pub(super) struct Deps {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn IdGenerator>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) record_bytes: AllRecordBytes,
     pub(super) traces: Traces,
 }
 

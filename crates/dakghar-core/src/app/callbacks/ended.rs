@@ -104,7 +104,7 @@ impl EndpointRun {
                 "an endpoint takes no callbacks; it is tried from time to time, and what is for it waits"
             );
         }
-        self.progress.not_before = asked.map(|wait| now + wait);
+        self.progress.not_before = asked.filter(|_| last.end.is_of_receiver()).map(|wait| now + wait);
         self.progress.failed += 1;
         self.progress.failed_at = Some(now);
         if last.end.status() == Some(GONE) {

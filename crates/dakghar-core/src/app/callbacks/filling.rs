@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::item::{Item, Source, about};
 use super::state::EndpointRun;
 use crate::app::failure::Failure;
+use crate::app::feed::FeedItem;
 use crate::domain::callback::CallbackException;
 use crate::domain::endpoint::DeliveryOrder;
 use crate::domain::feed::PlacedEntry;
@@ -22,11 +23,17 @@ impl EndpointRun {
         if !self.due.is_empty() {
             return Ok(());
         }
-        let places = self.pending.take_due(now, DUE_MAX);
+        // What was refused before is tried however little room there is: one at a time.
+        let most = self.record_bytes.room(DUE_MAX).max(1);
+        let places = self.pending.take_due(now, most);
         if places.is_empty() {
             return Ok(());
         }
-        match self.read_due(&places).await {
+        let read = {
+            let _expected = self.record_bytes.expect(places.len());
+            self.read_due(&places).await
+        };
+        match read {
             Ok(items) => {
                 let read: HashSet<Place> = items.iter().map(Item::place).collect();
                 for place in places.into_iter().filter(|place| !read.contains(place)) {
@@ -63,7 +70,8 @@ impl EndpointRun {
         }
         let placed = exceptions.iter().map(|exception| exception.placed.clone()).collect();
         let items = self.deps.feed.with_records(&self.endpoint.tenant_id, placed).await?;
-        let item = |(feed, exception): (_, &CallbackException)| Item {
+        let item = |(feed, exception): (FeedItem, &CallbackException)| Item {
+            _held: self.record_bytes.hold(feed.bytes()),
             feed,
             source: Source::Exceptions,
             conversation_id: exception.conversation_id,
@@ -77,7 +85,8 @@ impl EndpointRun {
     pub(super) async fn fill_window(&mut self) -> Result<(), Failure> {
         let tenant_id = self.endpoint.tenant_id;
         let after = self.window.read_to();
-        let limit = PageLimit::items(READ_MAX);
+        let room = self.record_bytes.room(READ_MAX as usize);
+        let limit = PageLimit::items(u32::try_from(room).unwrap_or(READ_MAX));
         let listed = match self.deps.just_placed.behind(&tenant_id, after, limit) {
             Some(known) => known,
             None => self.deps.entries.entries(&tenant_id, after, limit).await?,
@@ -96,7 +105,11 @@ impl EndpointRun {
         let mut wanted: Vec<PlacedEntry> = listed.items;
         wanted.retain(|placed| self.may_want(&placed.entry) && !self.pending.has(placed.place));
         let asked = wanted.len();
-        let items = self.deps.feed.with_records(&tenant_id, wanted).await?;
+        let items = {
+            let _expected = self.record_bytes.expect(asked);
+            self.deps.feed.with_records(&tenant_id, wanted).await?
+        };
+        self.record_bytes.learn(items.iter().map(FeedItem::bytes));
         let (read, read_to) = (items.len(), items.last().map(|item| item.place));
         for feed in items {
             let (number, conversation_id) = about(&feed);
@@ -106,6 +119,7 @@ impl EndpointRun {
             }
             let conversation_id = conversation_id.filter(|_| self.endpoint.order == DeliveryOrder::Conversation);
             let item = Item {
+                _held: self.record_bytes.hold(feed.bytes()),
                 feed,
                 source: Source::Feed,
                 conversation_id,

@@ -1,5 +1,6 @@
 //! Entries on their way to an endpoint.
 
+use super::record_bytes::HeldBytes;
 use crate::app::feed::FeedItem;
 use crate::domain::feed::PlacedEntry;
 use crate::domain::{ConversationId, PhoneNumberId, Place, ReplayId, Timestamp};
@@ -19,7 +20,7 @@ pub(super) enum Source {
 }
 
 /// An entry with its record, on its way.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Item {
     pub(super) feed: FeedItem,
     pub(super) source: Source,
@@ -30,6 +31,7 @@ pub(super) struct Item {
     /// When the first of them failed.
     pub(super) since: Option<Timestamp>,
     pub(super) is_replay: bool,
+    pub(super) _held: HeldBytes,
 }
 
 impl Item {

@@ -18,6 +18,7 @@ mod lining_up;
 mod opened;
 mod owned;
 mod pending;
+mod record_bytes;
 mod replay_run;
 mod replaying;
 mod rests;
@@ -43,6 +44,7 @@ use crate::domain::endpoint::Endpoint;
 use crate::metrics::EndpointHealth;
 use crate::ports::Ports;
 use deps::Deps;
+use record_bytes::AllRecordBytes;
 use told::Told;
 
 pub use bodies::{CallbackBodies, Handed};
@@ -107,6 +109,7 @@ impl Callbacks {
             clock: ports.clock.clone(),
             ids: ports.ids.clone(),
             metrics: ports.metrics.clone(),
+            record_bytes: AllRecordBytes::default(),
             traces: ports.traces.clone(),
         };
         Self {

@@ -23,6 +23,7 @@ pub(super) struct Pending {
 
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
+    /// The conversation, and whether it is replayed.
     line: Option<Line>,
     /// `None` while it is being tried, or stands behind another one.
     next_at: Option<Timestamp>,
@@ -102,9 +103,8 @@ impl Pending {
             return;
         }
         self.forget_time(place);
-        let conversation_id = exception.conversation_id.filter(|_| !self.ignores_lines);
         let waiting = Waiting {
-            line: conversation_id.map(|id| (id, exception.is_replay)),
+            line: exception.conversation_id.map(|id| (id, exception.is_replay)),
             next_at: exception.state.next_at(),
             is_under_way: false,
             is_called_up: false,
@@ -113,7 +113,7 @@ impl Pending {
         let before = self.all.insert(place, waiting);
         self.replayed += usize::from(waiting.is_replay);
         self.replayed -= usize::from(before.is_some_and(|before| before.is_replay));
-        if let Some(line) = waiting.line {
+        if let Some(line) = self.line_of(&waiting) {
             self.lines.entry(line).or_default().insert(place);
             self.call_first(&line, now);
         } else {
@@ -126,7 +126,7 @@ impl Pending {
         self.forget_time(place);
         let Some(waiting) = self.all.remove(&place) else { return };
         self.replayed -= usize::from(waiting.is_replay);
-        let Some(line) = waiting.line else { return };
+        let Some(line) = self.line_of(&waiting) else { return };
         if let Some(places) = self.lines.get_mut(&line) {
             places.remove(&place);
             if places.is_empty() {
@@ -184,16 +184,31 @@ impl Pending {
     /// Takes note of whether conversations are to be in order. Where they are not, nothing waits for another one.
     pub(super) fn keep_order(&mut self, is_kept: bool, now: Timestamp) {
         self.ignores_lines = !is_kept;
+        self.lines.clear();
         if is_kept {
+            let lined: Vec<(Line, Place)> = (self.all.iter())
+                .filter_map(|(place, waiting)| Some((waiting.line?, *place)))
+                .collect();
+            for (line, place) in &lined {
+                self.lines.entry(*line).or_default().insert(*place);
+                self.due.retain(|(_, due)| due != place);
+            }
+            for (line, _) in lined {
+                self.call_first(&line, now);
+            }
             return;
         }
         for (place, waiting) in &mut self.all {
-            if waiting.line.take().is_some() && !waiting.is_under_way {
+            if waiting.line.is_some() && !waiting.is_under_way {
                 let at = *waiting.next_at.get_or_insert(now);
                 self.due.insert((at, *place));
             }
         }
-        self.lines.clear();
+    }
+
+    /// The line that one stands in, where conversations are in order.
+    fn line_of(&self, waiting: &Waiting) -> Option<Line> {
+        waiting.line.filter(|_| !self.ignores_lines)
     }
 
     /// True if an entry of a conversation waits in its line.

@@ -68,6 +68,9 @@ impl EndpointRun {
     /// True if there may be entries of the replay to read, and room for them.
     pub(super) fn reads_replay_on(&self, now: Timestamp) -> bool {
         let Some(run) = &self.replay else { return false };
+        if self.record_bytes.room(1) == 0 && !run.window.is_empty() {
+            return false;
+        }
         // Exceptions that are there already cost no room.
         let has_work = run.calls_up_behind.is_some() || has_room_for(run);
         !run.is_read && has_work && self.progress.breaker.room(now, 1) > 0
@@ -96,16 +99,7 @@ impl EndpointRun {
             return Ok(());
         };
         let (replay, after) = (run.replay.clone(), run.window.read_to());
-        let found = match &replay.of {
-            _ if after >= replay.until => Found {
-                entries: Vec::new(),
-                to: replay.until,
-                is_last: true,
-            },
-            ReplayOf::FailedSince(_) => self.find_dead(&replay, after).await?,
-            ReplayOf::Events(_) => self.find_entries(&replay, after, SEARCHED_MAX).await?,
-            ReplayOf::Range(_) => self.find_entries(&replay, after, READ_MAX).await?,
-        };
+        let found = self.find_next(&replay, after).await?;
         let mut entries = found.entries;
         // Entries that were never taken, and are tried anyway.
         let mut called_up: Vec<Place> = entries.iter().map(|placed| placed.place).collect();
@@ -113,7 +107,10 @@ impl EndpointRun {
         self.keep_called_up(&called_up, now).await?;
         entries.retain(|placed| !self.pending.has(placed.place));
         let asked = entries.len();
-        let items = self.deps.feed.with_records(&self.endpoint.tenant_id, entries).await?;
+        let items = {
+            let _expected = self.record_bytes.expect(asked);
+            self.deps.feed.with_records(&self.endpoint.tenant_id, entries).await?
+        };
         let Some(run) = &mut self.replay else { return Ok(()) };
         // Those whose records had no room are read next time.
         let is_whole = items.len() == asked;
@@ -132,6 +129,7 @@ impl EndpointRun {
                 continue;
             }
             let item = Item {
+                _held: self.record_bytes.hold(feed.bytes()),
                 feed,
                 source: Source::Replay(replay.id),
                 conversation_id: conversation_id.filter(|_| self.endpoint.order == DeliveryOrder::Conversation),
@@ -147,6 +145,24 @@ impl EndpointRun {
         run.window.pass_over(if run.is_read { replay.until } else { to });
         self.note_replayed();
         Ok(())
+    }
+
+    /// What comes next behind a place, as far as there is room for it.
+    async fn find_next(&self, replay: &Replay, after: Place) -> Result<Found, Failure> {
+        match &replay.of {
+            _ if after >= replay.until => Ok(Found {
+                entries: Vec::new(),
+                to: replay.until,
+                is_last: true,
+            }),
+            ReplayOf::FailedSince(_) => self.find_dead(replay, after).await,
+            ReplayOf::Events(_) => self.find_entries(replay, after, SEARCHED_MAX).await,
+            ReplayOf::Range(_) => {
+                let room = self.record_bytes.room(READ_MAX as usize).max(1);
+                let limit = u32::try_from(room).unwrap_or(READ_MAX);
+                self.find_entries(replay, after, limit).await
+            }
+        }
     }
 
     /// Entries of the feed that may be meant.

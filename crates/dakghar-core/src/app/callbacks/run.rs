@@ -70,6 +70,7 @@ impl EndpointRun {
         }
         // A change of it says more of its receiver than calls that failed before.
         self.progress.breaker.probe_now(now);
+        self.progress.not_before = None;
         self.endpoint = endpoint;
         self.standing = Standing::Delivers;
         self.take_up_replay();
@@ -128,7 +129,8 @@ impl EndpointRun {
         let has_room = self.window.len() < WINDOW_MAX && self.window.waiting() < WINDOW_MAX / 2;
         // Its place stands still rather than that more is kept of what a receiver does not take.
         let may_fail = self.pending.len() + self.window.len() < EXCEPTIONS_MAX as usize;
-        has_room && may_fail && !self.is_at_end && self.progress.breaker.room_for_first(now, 1) > 0
+        let has_bytes = self.record_bytes.room(1) > 0;
+        has_room && has_bytes && may_fail && !self.is_at_end && self.progress.breaker.room_for_first(now, 1) > 0
     }
 
     /// Returns the next call that may begin now.

@@ -9,13 +9,14 @@ use super::item::{Item, Line};
 use super::line_walk::LineWalk;
 use super::opened::Opened;
 use super::pending::Pending;
+use super::record_bytes::RecordBytes;
 use super::replay_run::ReplayRun;
 use super::unsaved::Unsaved;
 use crate::app::failure::Failure;
-use crate::domain::Place;
 use crate::domain::callback::{CallbackProgress, Window};
 use crate::domain::endpoint::{DeliveryOrder, Endpoint};
 use crate::domain::page::PageLimit;
+use crate::domain::{Place, Timestamp};
 use crate::ports::ExceptionsAsked;
 
 /// Whether anything is still called here.
@@ -44,6 +45,7 @@ pub struct EndpointRun {
     pub(super) unsaved: Unsaved,
     pub(super) standing: Standing,
     pub(super) under_way: u32,
+    pub(super) record_bytes: RecordBytes,
     pub(super) pace: CallPace,
     /// True once the end of the feed was seen, until something comes.
     pub(super) is_at_end: bool,
@@ -65,9 +67,7 @@ impl EndpointRun {
         let mut progress = kept.unwrap_or_else(|| CallbackProgress::new(&endpoint, now));
         // Earlier releases kept that of a `callbackUrl` under the id that the one before had: what is left of it is not this one's.
         progress.after = progress.after.max(endpoint.start);
-        if endpoint.updated_at > progress.updated_at {
-            progress.breaker.probe_now(now);
-        }
+        ask_if_changed(&mut progress, &endpoint, now);
         let mut pending = Pending::default();
         pending.keep_order(endpoint.order == DeliveryOrder::Conversation, now);
         progress.waiting.retain(|line| line.after >= endpoint.start);
@@ -96,6 +96,7 @@ impl EndpointRun {
         }
         Ok(Self {
             window: Window::new(progress.after),
+            record_bytes: RecordBytes::of(&deps.record_bytes),
             deps,
             endpoint,
             opened,
@@ -113,5 +114,16 @@ impl EndpointRun {
             replay: None,
             replay_had_turn: false,
         })
+    }
+}
+
+/// Has the receiver asked at once, unless a call that failed after the last change of the endpoint has done so.
+fn ask_if_changed(progress: &mut CallbackProgress, endpoint: &Endpoint, now: Timestamp) {
+    if progress
+        .failed_at
+        .is_none_or(|failed_at| failed_at < endpoint.updated_at)
+    {
+        progress.breaker.probe_now(now);
+        progress.not_before = None;
     }
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::app::amended::amended;
 use crate::app::failure::Failure;
 use crate::app::messages::{Messages, merge_reports};
-use crate::domain::feed::{EntryFilter, FeedEntry, Place, PlacedEntry, Subject};
+use crate::domain::feed::{ENTRY_BYTES, EntryFilter, FeedEntry, Place, PlacedEntry, Subject};
 use crate::domain::message::{Message, StatusRecord};
-use crate::domain::page::{Listed, PageLimit};
+use crate::domain::page::{Listed, PageLimit, Paged as _};
 use crate::domain::{AmendedMessage, ErrorCode, EventId, MessageKey, PhoneNumberId, Problem, TenantId, WebhookEvent};
 use crate::ports::{Ports, StoreError};
 
@@ -39,6 +39,18 @@ pub struct FeedItem {
 }
 
 impl FeedItem {
+    /// Returns about as many bytes as it has in memory.
+    pub fn bytes(&self) -> usize {
+        let of_message = |amended: &AmendedMessage| amended.message.bytes();
+        let of_data = match &self.data {
+            EntryData::Message(message) => of_message(message),
+            EntryData::Report(report, message) => report.bytes() + message.as_deref().map_or(0, of_message),
+            EntryData::Event(event) => event.bytes(),
+            EntryData::Gone | EntryData::Unreadable => 0,
+        };
+        ENTRY_BYTES + of_data
+    }
+
     /// Returns the message that it is about, if it is about one.
     pub fn message(&self) -> Option<&Message> {
         match &self.data {

@@ -37,6 +37,8 @@ impl Tenants {
             Ok(Step::Save)
         })
         .await?;
+        // Whoever delivers to its endpoints stops, and writes less after the erasing.
+        self.ports.news.tell_endpoints(id);
         tracing::info!(tenant_id = %id, force, "tenant removal began");
         self.erase(id).await
     }
@@ -60,7 +62,8 @@ impl Tenants {
     }
 
     /// Erases the data that a process stored for a removed tenant while it still remembered it. Must be called
-    /// [`Tenants::forgotten_after`] later, when no process does.
+    /// [`Tenants::forgotten_after`] later, when no process does. What a call of an endpoint brings that takes longer is found
+    /// by the next pass over what is old.
     pub async fn erase_left_behind(&self, id: &TenantId) -> Result<(), Failure> {
         if self.ports.tenants.find(id).await?.is_none() {
             self.erase_data(id).await?;

@@ -1,14 +1,14 @@
 //! The breaker of an endpoint: it stops the calls of a receiver that takes nothing, and finds out when it does again.
 //!
-//! A receiver that refuses some events for good is well for all others. So what has failed before says less of it than what is
-//! tried for the first time: alone it never keeps an entry that is new from being tried.
+//! A receiver that refuses an event is alive, and may take all others: a refusal never opens it, and closes it. What has failed
+//! before says less of a receiver than what is tried for the first time: alone it never keeps an entry that is new from being tried.
 
 use std::time::Duration;
 
 use super::end::CallEnd;
 use crate::domain::time::Timestamp;
 
-/// Failures in a row that open it.
+/// Failures in a row that open it, refusals left out.
 const FAILURES_MAX: u32 = 10;
 /// First tries in a minute of which half failed, other than by a refusal, open it as well.
 const CALLS_MIN: u32 = 20;
@@ -39,6 +39,8 @@ pub struct EndpointBreaker {
     pub failing_since: Option<Timestamp>,
     /// Set while it is open.
     pub open: Option<OpenBreaker>,
+    /// Calls in a row that failed and were not refused. Not kept: after a restart they are counted anew.
+    unanswered: u32,
     /// True if a first try opened it, or has failed since. Not kept: after a restart one may be tried.
     new_fails: bool,
     /// The calls of the present span. Not kept: after a restart it begins anew.
@@ -70,6 +72,7 @@ impl EndpointBreaker {
             failures,
             failing_since,
             open,
+            unanswered: 0,
             new_fails: false,
             span: Span::default(),
         }
@@ -106,33 +109,22 @@ impl EndpointBreaker {
 
     /// Takes note of a call that was taken. Returns true if that closed it.
     pub fn succeeded(&mut self, now: Timestamp, tried: Tried) -> bool {
-        // Calls that began before it opened are no probes.
-        let is_probe = match tried {
-            Tried::First => self.room_for_first(now, 1) > 0,
-            Tried::Again => self.room(now, 1) > 0,
-        };
-        if tried == Tried::First {
-            self.count(now, false);
-        }
         (self.failures, self.failing_since) = (0, None);
-        if !is_probe {
-            return false;
-        }
-        let was_open = self.open.take().is_some();
-        if was_open {
-            (self.span, self.new_fails) = (Span::default(), false);
-        }
-        was_open
+        self.is_alive(now, tried)
     }
 
     /// Takes note of a call that failed. Returns true if that opened it.
     pub fn failed(&mut self, now: Timestamp, tried: Tried, end: CallEnd) -> bool {
-        if tried == Tried::First {
-            // A refusal among others that are taken is about the event.
-            self.count(now, !end.is_refusal());
-        }
         self.failures = self.failures.saturating_add(1);
         self.failing_since.get_or_insert(now);
+        if end.is_refusal() {
+            self.is_alive(now, tried);
+            return false;
+        }
+        if tried == Tried::First {
+            self.count(now, true);
+        }
+        self.unanswered = self.unanswered.saturating_add(1);
         if let Some(open) = &mut self.open {
             self.new_fails |= tried == Tried::First;
             // Calls that began before it opened are no probes.
@@ -143,7 +135,7 @@ impl EndpointBreaker {
             return false;
         }
         let half = self.span.calls >= CALLS_MIN && 2 * self.span.failures >= self.span.calls;
-        if self.failures < FAILURES_MAX && !half {
+        if self.unanswered < FAILURES_MAX && !half {
             return false;
         }
         self.new_fails = tried == Tried::First;
@@ -153,6 +145,24 @@ impl EndpointBreaker {
             probes: 0,
         });
         true
+    }
+
+    /// The receiver took a call, or refused it. Returns true if that closed it.
+    fn is_alive(&mut self, now: Timestamp, tried: Tried) -> bool {
+        // Calls that began before it opened are no probes.
+        let is_probe = match tried {
+            Tried::First => self.room_for_first(now, 1) > 0,
+            Tried::Again => self.room(now, 1) > 0,
+        };
+        if tried == Tried::First {
+            self.count(now, false);
+        }
+        self.unanswered = 0;
+        let was_open = is_probe && self.open.take().is_some();
+        if was_open {
+            (self.span, self.new_fails) = (Span::default(), false);
+        }
+        was_open
     }
 
     /// True if nothing was taken for [`DISABLED_AFTER`], although it was tried.
@@ -230,17 +240,30 @@ mod tests {
     }
 
     #[test]
-    fn refusals_of_some_events_do_not_keep_others_from_being_tried() {
+    fn a_refusal_never_opens_it_and_closes_it() {
         let mut breaker = EndpointBreaker::default();
         for n in 0..200 {
-            if n % 2 == 0 {
-                breaker.succeeded(after(n / 10), Tried::First);
-            } else {
-                assert!(!breaker.failed(after(n / 10), Tried::First, REFUSED));
-            }
+            let tried = if n % 2 == 0 { Tried::First } else { Tried::Again };
+            assert!(!breaker.failed(after(n / 10), tried, REFUSED));
         }
-        // Their retries fail one after the other, and wait for probes.
-        assert!((0..FAILURES_MAX).any(|_| breaker.failed(after(30), Tried::Again, REFUSED)));
+        assert_eq!(breaker.room(after(20), 8), 8);
+        // What is refused between them shows that the others are about the events too.
+        for _ in 0..FAILURES_MAX {
+            assert!(!breaker.failed(after(120), Tried::Again, DOWN));
+            assert!(!breaker.failed(after(120), Tried::Again, REFUSED));
+        }
+
+        let mut breaker = opened();
+        breaker.failed(after(29), Tried::First, REFUSED);
+        assert_eq!(breaker.room(after(29), 8), 0, "it had begun before");
+        breaker.failed(after(30), Tried::First, REFUSED);
+        assert_eq!((breaker.room(after(30), 8), breaker.failing_since), (8, Some(START)));
+    }
+
+    #[test]
+    fn failures_of_what_had_failed_before_do_not_keep_others_from_being_tried() {
+        let mut breaker = EndpointBreaker::default();
+        assert!((0..FAILURES_MAX).any(|_| breaker.failed(after(30), Tried::Again, DOWN)));
         assert_eq!(
             (breaker.room(after(31), 8), breaker.room_for_first(after(31), 8)),
             (0, 1)

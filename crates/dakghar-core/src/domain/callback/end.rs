@@ -66,6 +66,11 @@ impl CallEnd {
         matches!(self, Self::Answered(400..=407 | 409..=428 | 430..=499))
     }
 
+    /// True if the receiver answered that it has too much, or cannot serve anybody: a wait that it asks for is meant for all calls.
+    pub const fn is_of_receiver(self) -> bool {
+        matches!(self, Self::Answered(429 | 503))
+    }
+
     /// The status of the answer, if there was one.
     pub const fn status(self) -> Option<u16> {
         match self {

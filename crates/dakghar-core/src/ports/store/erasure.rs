@@ -53,6 +53,10 @@ pub trait Erasure: Send + Sync {
     /// left.
     async fn erase(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError>;
 
+    /// Returns tenants that are not there and of whose callbacks something is left, `limit` at most: a process that died, or
+    /// still delivered to an endpoint of theirs, wrote it after the rest was erased.
+    async fn left_behind(&self, limit: u32) -> Result<Vec<TenantId>, StoreError>;
+
     /// Returns the retention time that was kept last, by which the age of records is judged. One that cannot be read is
     /// an error, and no record is old.
     async fn retention_time(&self) -> Result<Option<Timestamp>, StoreError>;

@@ -237,3 +237,68 @@ fn without_an_order_nothing_waits_for_another_one() {
         assert_eq!(places, firsts(2..=all));
     }
 }
+
+#[test]
+fn what_is_refused_in_a_row_keeps_nothing_from_what_comes_behind_it() {
+    for order in [DeliveryOrder::None, DeliveryOrder::Conversation] {
+        let mut story = Story::new(|endpoint| (endpoint.order, endpoint.concurrency) = (order, 1));
+        story.world.receivers.refuse_bodies(|body| place(body) <= 60);
+        story.events(61);
+        story.deliver();
+        assert!(story.posted().contains(&"61 #1".to_owned()), "without a wait");
+
+        // A good one that fails once comes again at its own time, whatever else is refused again then.
+        story.world.receivers.answer_status(URL, 503);
+        story.events(1);
+        story.deliver();
+        story.posted();
+        story.run_for(Duration::from_secs(7));
+        story.deliver();
+        assert!(story.posted().contains(&"62 #2".to_owned()));
+        assert!(!story.breaker_is_open());
+    }
+}
+
+#[test]
+fn a_wait_that_a_refusal_asks_for_is_of_that_event_and_one_of_the_receiver_is_of_all() {
+    for (status, is_of_all) in [(422, false), (500, false), (429, true), (503, true)] {
+        let mut story = Story::new(|endpoint| endpoint.concurrency = 1);
+        let asks = CallbackOutcome::Answered {
+            status,
+            retry_after: Some(Duration::from_secs(120)),
+            failure_body: None,
+        };
+        story.world.receivers.answer(URL, asks);
+        story.events(3);
+        story.deliver();
+        let others = story.posted().len() - 1;
+        assert_eq!(others, if is_of_all { 0 } else { 2 }, "{status}");
+        story.run_for(Duration::from_secs(60));
+        story.deliver();
+        assert_eq!(story.posted(), [] as [&str; 0], "{status}");
+
+        // Who changes the endpoint says that it may be well.
+        story.change(|endpoint| endpoint.concurrency = 2);
+        story.learn();
+        story.deliver();
+        assert_eq!(story.posted().len(), if is_of_all { 2 } else { 0 }, "{status}");
+    }
+}
+
+#[test]
+fn an_order_that_is_asked_for_again_holds_back_what_follows_what_failed_before() {
+    let mut story = Story::new(|endpoint| endpoint.order = DeliveryOrder::Conversation);
+    story.world.receivers.refuse_bodies(|body| place(body) == 1);
+    story.hears(ONE);
+    story.work(STEPS_MAX);
+    for order in [DeliveryOrder::None, DeliveryOrder::Conversation] {
+        story.change(|endpoint| endpoint.order = order);
+        story.learn();
+        story.posted();
+        story.hears(ONE);
+        story.work(STEPS_MAX);
+        let is_taken = !story.posted().is_empty();
+        assert_eq!(is_taken, order == DeliveryOrder::None);
+    }
+    assert_eq!(story.open().len(), 2);
+}

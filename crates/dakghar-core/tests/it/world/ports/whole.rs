@@ -24,6 +24,11 @@ impl Erasure for Near {
         .await
     }
 
+    async fn left_behind(&self, limit: u32) -> Result<Vec<TenantId>, StoreError> {
+        self.once(Call::Query, move |shared| at_once(shared.store.left_behind(limit)))
+            .await
+    }
+
     async fn erase_aged(&self, portion: &AgedPortion) -> Result<ErasedPortion, StoreError> {
         let portion = portion.clone();
         self.once(Call::Query, move |shared| at_once(shared.store.erase_aged(&portion)))
