@@ -34,6 +34,7 @@ mod control;
 mod clock;
 mod dice;
 mod number;
+mod token;
 mod wamid;
 
 pub use config::{AcceptedTokens, JournalMode, SimConfig, WebhookDelivery};
@@ -42,5 +43,6 @@ pub use journal::{JournalEntry, JournalFilter, Outcome};
 pub use number::Number;
 pub use sim::GraphSim;
 pub use stats::StatsSnapshot;
+pub use token::Token;
 pub use traffic::{Kind, Mixture, Planned, SentMessage, Traffic};
 pub use webhook::{InboundMessage, StatusEvent, StatusKind, StatusPlan, WebhookError};

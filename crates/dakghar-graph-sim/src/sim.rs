@@ -14,6 +14,7 @@ use crate::number::Number;
 use crate::server::serve;
 use crate::state::State;
 use crate::stats::StatsSnapshot;
+use crate::token::Token;
 use crate::traffic::{Kind, Mixture};
 use crate::webhook::{InboundMessage, StatusEvent, StatusPlan, WebhookError};
 
@@ -53,6 +54,19 @@ impl GraphSim {
     /// The base URL to give to a client in place of `https://graph.facebook.com`, without a slash at the end.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.addr)
+    }
+
+    /// Describes an access token, in place of what was said of it before.
+    ///
+    /// # Panics
+    /// A hundred thousand tokens are described already.
+    pub fn set_token(&self, token: Token) {
+        assert!(self.state.known_tokens.put(token), "too many tokens were described");
+    }
+
+    /// Sets whether sends need a proof of the app's secret.
+    pub fn require_proof(&self, requires: bool) {
+        self.state.known_tokens.require_proof(requires);
     }
 
     /// Sets where webhooks go from now on; posts that wait for repetition go there too.

@@ -9,9 +9,11 @@ use crate::clock;
 use crate::config::SimConfig;
 use crate::fault::RuleEngine;
 use crate::graph::auth::TokenCheck;
+use crate::graph::error::GraphError;
 use crate::journal::{Journal, JournalEntry, JournalFilter, Outcome};
 use crate::number::{Number, Numbers, phone_digits};
 use crate::stats::{CallStats, StatsSnapshot};
+use crate::token::{Tokens, is_proof};
 use crate::traffic::{Kind, Mixture, SentMessage, bodies_of};
 use crate::wamid::WamidFactory;
 use crate::webhook::{WebhookError, Webhooks};
@@ -19,13 +21,14 @@ use crate::webhook::{WebhookError, Webhooks};
 /// Bytes that one mixture may be expected to have; its bodies are all made before the first one is posted.
 const MIXTURE_BYTES_MAX: f64 = 256_000_000.0;
 
-fn now_seconds() -> i64 {
+pub(crate) fn now_seconds() -> i64 {
     i64::try_from(clock::since_epoch().as_secs()).unwrap_or(i64::MAX)
 }
 
 #[derive(Debug)]
 pub(crate) struct State {
-    pub(crate) tokens: TokenCheck,
+    tokens: TokenCheck,
+    pub(crate) known_tokens: Tokens,
     pub(crate) latency: Duration,
     pub(crate) rules: RuleEngine,
     pub(crate) journal: Journal,
@@ -47,8 +50,35 @@ impl State {
             stats: CallStats::default(),
             shutdown: CancellationToken::new(),
             tokens: TokenCheck::from(config.accepted_tokens),
+            known_tokens: Tokens::default(),
             numbers: Numbers::with(config.numbers),
         })
+    }
+
+    /// Meta's code 190 unless the token may call. One that was described may call while it works.
+    pub(crate) fn allow(&self, token: Option<&str>) -> Result<(), GraphError> {
+        match token.and_then(|token| self.known_tokens.described(token)) {
+            Some(known) if known.works(now_seconds()) => Ok(()),
+            Some(_) => Err(GraphError::of(190)),
+            None => self.tokens.allow(token),
+        }
+    }
+
+    /// Meta's code 100 if a proof is missing that the app requires, or is wrong.
+    pub(crate) fn check_proof(&self, token: Option<&str>, proof: Option<&str>) -> Result<(), GraphError> {
+        let refused = |text: &str| Err(GraphError::of(100).saying(text.to_owned()));
+        let (Some(secret), Some(token)) = (self.webhooks.app_secret(), token) else {
+            return Ok(());
+        };
+        match proof {
+            None if self.known_tokens.requires_proof() => {
+                refused("API calls from the server require an appsecret_proof argument")
+            }
+            Some(proof) if !is_proof(proof, token, &secret) => {
+                refused("Invalid appsecret_proof provided in the API argument")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The messages of this number that were accepted, which statuses and replies may name.

@@ -9,10 +9,12 @@ mod http;
 mod lenient_json;
 mod refusal;
 mod send;
+mod tokens;
 mod version;
 mod webhook;
 
 pub use http::{GraphConfig, GraphConfigError, GraphHttp};
 pub use send::MetaMessages;
+pub use tokens::MetaTokens;
 pub use version::{VersionStatus, version_status};
 pub use webhook::MetaWebhooks;

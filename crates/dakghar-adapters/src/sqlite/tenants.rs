@@ -20,7 +20,7 @@ use super::key_uses;
 use super::owners::{owner, owners_of_waba, past_owners};
 use super::rows::millis;
 use super::texts::before_text;
-use crate::stored::{api_keys, auto_redrive};
+use crate::stored::{api_keys, auto_redrive, known_token};
 
 pub(super) const COLUMNS: &str = "id, name, callback_url, api_key_hash, wrapped_data_key, hold_reason, hold_since, \
     hold_probe_at, unknown_outcome, created_at, updated_at, removed_at, version, requests_per_second, messages_waiting, \
@@ -29,7 +29,7 @@ pub(super) const COLUMNS: &str = "id, name, callback_url, api_key_hash, wrapped_
 
 const NUMBER_COLUMNS: &str = "phone_number_id, waba_id, display_phone_number, sealed_token, simulated, \
     messages_per_second, hold_reason, hold_since, hold_probe_at, token_refusals, \
-    waba_is_learned";
+    waba_is_learned, token";
 
 /// Stands where earlier releases had the hash of the only key.
 const NO_HASH: [u8; 0] = [];
@@ -208,7 +208,7 @@ fn taken(conn: &Connection, tenant: &Tenant) -> Outcome<Option<TenantSaved>> {
 
 fn insert_numbers(conn: &Connection, tenant: &Tenant) -> Outcome<()> {
     let mut insert = conn.prepare_cached(&format!(
-        "INSERT INTO phone_numbers (tenant_id, position, {NUMBER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO phone_numbers (tenant_id, position, {NUMBER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     ))?;
     let id = tenant.id.to_string();
     for (position, number) in (0_i64..).zip(&tenant.phone_numbers) {
@@ -226,6 +226,7 @@ fn insert_numbers(conn: &Connection, tenant: &Tenant) -> Outcome<()> {
             millis(number.hold.and_then(|hold| hold.probe_at)),
             number.token_refusals,
             number.waba_is_learned,
+            number.token.as_ref().map(known_token::text_of),
         ])?;
     }
     let mut insert =
@@ -360,6 +361,7 @@ fn number(row: &Row<'_>) -> Read<PhoneNumber> {
         hold: hold(cells)?,
         token_refusals: cells.get()?,
         waba_is_learned: cells.get()?,
+        token: cells.maybe_parse(known_token::parse)?,
     })
 }
 

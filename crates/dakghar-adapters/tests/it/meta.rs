@@ -4,6 +4,7 @@
 
 pub(crate) mod log_lines;
 mod peer;
+mod tokens;
 
 use dakghar_testkit::samples::{self, With as _};
 use std::collections::HashMap;
@@ -51,6 +52,7 @@ async fn send_as(client: &MetaMessages, message: &Message, opaque: &str, timeout
         .send(SendCall {
             message,
             token: &Secret::new(TOKEN),
+            app_secret: None,
             opaque,
             timeout,
         })
@@ -171,6 +173,7 @@ async fn a_message_that_cannot_be_written_is_not_sent() {
     let call = SendCall {
         message: &message(),
         token: &Secret::new("line\nbreak"),
+        app_secret: None,
         opaque: OPAQUE,
         timeout: Duration::from_secs(30),
     };
@@ -188,6 +191,7 @@ async fn a_mock_token_never_calls_anybody() {
     let call = SendCall {
         message: &message,
         token: &Secret::new("mock_token_tenant_A"),
+        app_secret: None,
         opaque: OPAQUE,
         timeout: Duration::from_secs(30),
     };
@@ -520,6 +524,7 @@ async fn no_log_line_of_any_level_shows_token_number_or_text() {
         .send(SendCall {
             message: &message(),
             token: &Secret::new(TOKEN),
+            app_secret: None,
             opaque: OPAQUE,
             timeout: Duration::from_secs(30),
         })

@@ -30,6 +30,7 @@ mod sending;
 mod settings;
 mod stale;
 mod tenants;
+mod tokens;
 mod waiting;
 
 use std::sync::Arc;
@@ -48,6 +49,7 @@ use meta_apps::KnownApps;
 use sending::Shared;
 use tenants::directory::Directory;
 use tenants::key_uses::KeyUses;
+use tokens::{AppSecrets, TokenChecks};
 use waiting::Waiting;
 
 pub use callbacks::{
@@ -86,6 +88,8 @@ pub use tenants::{
     KeyGiver, KeyVerdict, KnownKey, NewPhoneNumber, NewTenant, RegisteredTenant, Tenants, missing_scope, token_purpose,
 };
 
+pub use tokens::{TokenPass, TokenStep, TokenWatch};
+
 /// Dakghar without its edges: the flows over the ports. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
@@ -109,6 +113,8 @@ pub struct App {
     pub sending: Arc<Sending>,
     /// Erasing what is old.
     pub retention: Arc<Retention>,
+    /// Looking at access tokens.
+    pub token_watch: Arc<TokenWatch>,
     /// Timers.
     pub reconciling: Arc<Reconciling>,
     /// The hold of all sending.
@@ -155,24 +161,22 @@ impl App {
         running.extend([counting, looking, noting]);
         let (waiting, directory) = (Arc::new(waiting), Arc::new(directory));
         let opaque = signer_of(keys);
-        let tenants = Arc::new(Tenants::new(ports.clone(), directory.clone(), key_uses, &settings));
-        let listening = Arc::new(Listening::new(&ports, &settings));
         let known_apps = Arc::new(KnownApps::new(&ports));
-        let shared = Shared::new(&ports, &commits, &tenants, &directory, &listening);
+        let app_secrets = AppSecrets::new(settings.default_app.clone(), known_apps.clone());
+        let (tenants, token_watch) = tenants_of(&ports, &settings, &directory, key_uses, &app_secrets);
+        let listening = Arc::new(Listening::new(&ports, &settings));
+        let shared = Shared::new(&ports, &commits, &tenants, &directory, &listening, app_secrets);
         let callbacks = callbacks_of(&ports, &settings, &commits, &shared, &tenants, &directory);
         let changing = changing_of(&ports, &shared, &directory, &waiting);
+        let accepting = Accepting::new(&ports, commits.accept.clone(), waiting, settings.attempts_max);
         let app = Self {
-            accepting: Arc::new(Accepting::new(
-                &ports,
-                commits.accept.clone(),
-                waiting,
-                settings.attempts_max,
-            )),
+            accepting: Arc::new(accepting),
             redriving: redriving_of(&ports, &settings, &shared, &tenants, &changing),
             erasing: erasing_of(&ports, &settings, &shared, &changing),
             changing,
             retention: Arc::new(Retention::new(&ports, &settings)),
             rotating: Arc::new(Rotating::new(ports.clone(), tenants.clone())),
+            token_watch,
             reconciling: Arc::new(Reconciling::new(ports.clone(), settings.clone(), shared.clone())),
             receiving: Arc::new(Receiving::new(
                 ports.clone(),
@@ -228,6 +232,21 @@ impl App {
 fn signer_of(keys: &SigningKeys) -> Arc<OpaqueSigner> {
     let previous = keys.opaque_previous.as_ref().map(|secret| &secret[..]);
     Arc::new(OpaqueSigner::new(&keys.opaque, previous))
+}
+
+/// Tenants, and who looks at their access tokens.
+fn tenants_of(
+    ports: &Ports,
+    settings: &Settings,
+    directory: &Arc<Directory>,
+    key_uses: KeyUses,
+    app_secrets: &AppSecrets,
+) -> (Arc<Tenants>, Arc<TokenWatch>) {
+    let checks = TokenChecks::new(ports, app_secrets.clone());
+    let tenants = Tenants::new(ports.clone(), directory.clone(), key_uses, checks.clone(), settings);
+    let tenants = Arc::new(tenants);
+    let watch = TokenWatch::new(ports, tenants.clone(), checks);
+    (tenants, Arc::new(watch))
 }
 
 /// What the deliveries to endpoints need.

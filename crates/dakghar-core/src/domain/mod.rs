@@ -1,5 +1,6 @@
 //! The terms of the field as types, and the decisions that need no IO.
 
+pub mod access_token;
 pub mod addresses;
 pub mod amendment;
 pub mod api_key;

@@ -131,6 +131,8 @@ codes! {
     FeedPlaceGone = "feed_place_gone", 410, "The entries behind this place were erased";
     /// The record has another version than `If-Match` names.
     VersionConflict = "version_conflict", 412, "The resource has changed since it was read";
+    /// Meta says that the access token does not work, or may not do what it is given for.
+    AccessTokenRefused = "access_token_refused", 422, "Meta does not take the access token";
     /// The body is larger than the limit.
     BodyTooLarge = "body_too_large", 413, "The body is too large";
     /// The URI is longer than the limit.

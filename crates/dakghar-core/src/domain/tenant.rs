@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::access_token::KnownToken;
 use super::api_key::ApiKey;
 use super::auto_redrive::AutoRedriving;
 use super::hold::Hold;
@@ -78,6 +79,8 @@ pub struct PhoneNumber {
     pub hold: Option<Hold>,
     /// Refusals of the access token in a row.
     pub token_refusals: u32,
+    /// What Meta said of the access token, if it was asked.
+    pub token: Option<KnownToken>,
 }
 
 impl Tenant {
@@ -156,6 +159,7 @@ mod tests {
             messages_per_second: MESSAGES_PER_SECOND_DEFAULT,
             hold: None,
             token_refusals: 0,
+            token: None,
         }
     }
 

@@ -199,11 +199,13 @@ pub enum EventReason {
     Endpoint,
     /// Nothing of Meta's: Dakghar tells that sending is held, or is not held any more.
     Hold,
+    /// Nothing of Meta's: Dakghar tells that an access token ends soon.
+    Token,
 }
 
 impl EventReason {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Routed,
         Self::UnknownNumber,
         Self::UnknownWaba,
@@ -212,6 +214,7 @@ impl EventReason {
         Self::Malformed,
         Self::Endpoint,
         Self::Hold,
+        Self::Token,
     ];
 
     /// The name used in answers and in the stores.
@@ -225,6 +228,7 @@ impl EventReason {
             Self::Malformed => "malformed",
             Self::Endpoint => "endpoint",
             Self::Hold => "hold",
+            Self::Token => "token",
         }
     }
 

@@ -18,6 +18,7 @@ mod table;
 mod tenants;
 #[cfg(test)]
 mod tests;
+mod token_labels;
 
 pub use erasure_labels::PersonErased;
 pub use exemplars::{Exemplar, Traced};
@@ -36,3 +37,4 @@ pub use row::{Row, Unit};
 pub use store_calls::StoreCall;
 pub use table::Metrics;
 pub use tenants::{OfTenant, TENANTS_MAX, TopTenants};
+pub use token_labels::{TokenChecked, TokenEnds};

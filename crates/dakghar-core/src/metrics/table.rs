@@ -21,6 +21,7 @@ use super::labels::{
 use super::row::{PREFIX, Row, Unit};
 use super::store_calls::StoreCall;
 use super::tenants::TopTenants;
+use super::token_labels::{TokenChecked, TokenEnds};
 
 macro_rules! table {
     ($($field:ident: $instrument:ty, $name:literal, $unit:ident, $help:literal;)*) => {
@@ -110,6 +111,9 @@ table! {
     callback_exceptions: Gauge, "callback_exceptions", None, "Entries that the endpoints of this process have not taken and that are tried again, with those that wait for an earlier one of their conversation";
     spans_exported: Counter, "spans_exported", None, "Spans of traces that the collector took";
     spans_dropped: Family<SpanDropped, Counter>, "spans_dropped", None, "Spans of traces that were given up, by the reason";
+    token_checks: Family<TokenChecked, Counter>, "token_checks", None, "Looks at access tokens of numbers, by what Meta said";
+    tokens_renewed: Counter, "tokens_renewed", None, "Access tokens in whose place Meta gave a token that lasts longer";
+    tokens_ending: Family<TokenEnds, Gauge>, "tokens_ending", None, "Numbers whose access token ends within the days, as the last pass over all tenants found; tokens that end in 7 days count within 14 too";
     refused: Family<Limit, Counter>, "refused", None, "Requests and connections that were refused, by the limit they would have passed";
     tls_handshakes_failed: Counter, "tls_handshakes_failed", None, "Connections on which no TLS was agreed on";
     tls_reloads: Family<TlsReload, Counter>, "tls_reloads", None, "Changes of the files of the server's certificate, by what became of them";

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 pub use clock::{Clock, IdGenerator};
 pub use keys::{DATA_KEY_BYTES, DataKey, KeyContext, KeyError, KeyId, KeyOwner, KeyService};
-pub use meta::{MessagesApi, SendCall, SignatureCheck, WebhookCodec};
+pub use meta::{AppAccess, MessagesApi, SendCall, SignatureCheck, TokenUnknown, TokensApi, WebhookCodec};
 pub use migration::{MigrationSource, MigrationTarget, SourcePage};
 pub use news::FeedNews;
 pub use pacer::{Pacer, SlotAsk};
@@ -96,6 +96,8 @@ pub struct Ports {
     pub spool: Option<Arc<dyn OutcomeSpool>>,
     /// Meta's messages endpoint.
     pub messages_api: Arc<dyn MessagesApi>,
+    /// Meta's word on access tokens.
+    pub tokens_api: Arc<dyn TokensApi>,
     /// Meta's webhooks.
     pub webhooks: Arc<dyn WebhookCodec>,
     /// The secrets of tenants, sealed and opened.

@@ -20,6 +20,7 @@ mod simulation;
 mod slots;
 mod statuses;
 mod steps;
+mod tokens;
 mod transitions;
 mod waiting;
 mod watching;

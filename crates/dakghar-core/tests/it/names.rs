@@ -98,7 +98,8 @@ names!(
         "corrected",
         "malformed",
         "endpoint",
-        "hold"
+        "hold",
+        "token"
     ]
 );
 names!(

@@ -10,6 +10,8 @@ Graph API (any version v1.0 to v26.0; Authorization: Bearer <token>)
   POST   /{version}/{phone_number_id}/messages     send a message, or mark one as read
   GET    /{version}/{phone_number_id}?fields=      a number (or a WABA, given its id)
   GET    /{version}/{waba_id}/phone_numbers        numbers of a WABA
+  GET    /{version}/debug_token?input_token=       what a token is (as an app: Bearer APP_ID|APP_SECRET)
+  GET    /{version}/oauth/access_token             a token that lasts longer (grant_type=fb_exchange_token)
   POST   /{version}/{waba_id}/subscribed_apps      subscribe (DELETE: unsubscribe)
 
 Control API (JSON)
@@ -31,6 +33,9 @@ Control API (JSON)
   PUT    /_sim/statuses                            {enabled, sent_ms, delivered_ms, read_ms, duplicate_probability, shuffle, batch_max}
   GET    /_sim/numbers                             numbers given or seen
   PUT    /_sim/numbers                             [{phone_number_id, waba_id, display_phone_number}]
+  GET    /_sim/tokens                              tokens that were described, or given by a renewal
+  PUT    /_sim/tokens                              [{token, app_id, kind, expires_at, is_valid, scopes, waba_ids}]
+  PUT    /_sim/proof                               {required}: whether sends need appsecret_proof
 
 A rule: {when, rate, times, fault}
   when   {phone_number_id, to, text_contains, biz_opaque_prefix, message_type}, each optional

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::input::{Input, Problem};
 use crate::number::Number;
 use crate::state::State;
+use crate::token::Token;
 use crate::webhook::StatusPlan;
 
 /// Fields left out stay as they are; null removes.
@@ -62,6 +63,34 @@ pub(crate) async fn set_statuses(
     }
     state.webhooks.set_plan(plan);
     Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) async fn tokens(Shared(state): Shared<Arc<State>>) -> Response {
+    Json(json!({ "data": state.known_tokens.all() })).into_response()
+}
+
+pub(crate) async fn set_tokens(
+    Shared(state): Shared<Arc<State>>,
+    Input(tokens): Input<Vec<Token>>,
+) -> Result<StatusCode, Problem> {
+    for token in tokens {
+        if !state.known_tokens.put(token) {
+            return Err(Problem::invalid("too many tokens were described".to_owned()));
+        }
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whether calls need a proof of the app's secret.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProofBody {
+    required: bool,
+}
+
+pub(crate) async fn set_proof(Shared(state): Shared<Arc<State>>, Input(body): Input<ProofBody>) -> StatusCode {
+    state.known_tokens.require_proof(body.required);
+    StatusCode::NO_CONTENT
 }
 
 pub(crate) async fn numbers(Shared(state): Shared<Arc<State>>) -> Response {

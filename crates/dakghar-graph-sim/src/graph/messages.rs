@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{Extension, Path, State as Shared};
+use axum::extract::{Extension, Path, Query, State as Shared};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::accept::Call;
@@ -29,10 +30,17 @@ const HOLD_MAX: Duration = Duration::from_mins(10);
 const BAD_GATEWAY_PAGE: &str = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head>\
                                 <body><h1>502 Bad Gateway</h1></body></html>\n";
 
+/// Parameters of a send.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct SendQuery {
+    appsecret_proof: Option<String>,
+}
+
 pub(crate) async fn send(
     Shared(state): Shared<Arc<State>>,
     Path((version, phone_number_id)): Path<(String, String)>,
     Extension(connection): Extension<Connection>,
+    Query(query): Query<SendQuery>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -50,7 +58,7 @@ pub(crate) async fn send(
         return call.refuse(error, version);
     }
     let number = state.numbers.get(call.phone_number_id());
-    let (request, body) = match read(&state, &headers, body, &number, &mut call).await {
+    let (request, body) = match read(&state, (&headers, &query), body, &number, &mut call).await {
         Ok(read) => read,
         Err(error) => return call.refuse(error, version),
     };
@@ -81,7 +89,7 @@ async fn reset(state: &State, connection: &Connection) -> Response {
 /// Checks token and body. The call learns what the body says even if it is not valid.
 async fn read(
     state: &State,
-    headers: &HeaderMap,
+    (headers, query): (&HeaderMap, &SendQuery),
     body: Body,
     number: &Number,
     call: &mut Call<'_>,
@@ -94,8 +102,8 @@ async fn read(
         call.note(body);
     }
     let verdict = state
-        .tokens
         .allow(bearer(headers))
+        .and_then(|()| state.check_proof(bearer(headers), query.appsecret_proof.as_deref()))
         .and_then(|()| check_call(state, number, parsed.as_ref()));
     match (verdict, parsed) {
         (Ok(request), Ok(body)) => Ok((request, body)),

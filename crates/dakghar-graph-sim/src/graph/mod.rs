@@ -6,4 +6,5 @@ pub(crate) mod codes;
 pub(crate) mod error;
 pub(crate) mod messages;
 pub(crate) mod nodes;
+pub(crate) mod tokens;
 pub(crate) mod version;

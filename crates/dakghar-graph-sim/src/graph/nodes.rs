@@ -72,7 +72,7 @@ fn answer(state: &State, version: &str, id: &str, headers: &HeaderMap, body: imp
     let Some(version) = Version::serving(version) else {
         return GraphError::unknown_path(version).into_response(Version::newest());
     };
-    if let Err(error) = state.tokens.allow(bearer(headers)) {
+    if let Err(error) = state.allow(bearer(headers)) {
         return error.into_response(version);
     }
     if !is_object_id(id) {

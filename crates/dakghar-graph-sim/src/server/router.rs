@@ -10,7 +10,7 @@ use axum::routing::{delete, get, post, put};
 use crate::control::{events, help, inspect, rules, settings};
 use crate::graph::error::GraphError;
 use crate::graph::version::Version;
-use crate::graph::{messages, nodes};
+use crate::graph::{messages, nodes, tokens};
 use crate::state::State;
 
 pub(super) fn router(state: Arc<State>) -> Router {
@@ -21,6 +21,8 @@ pub(super) fn router(state: Arc<State>) -> Router {
             "/{version}/{id}/subscribed_apps",
             post(nodes::subscribe).delete(nodes::subscribe),
         )
+        .route("/{version}/debug_token", get(tokens::debug))
+        .route("/{version}/oauth/access_token", get(tokens::exchange))
         .route("/{version}/{id}", get(nodes::get_node))
         .route("/", get(help::page))
         .route("/_sim/health", get(help::health))
@@ -36,6 +38,8 @@ pub(super) fn router(state: Arc<State>) -> Router {
         .route("/_sim/webhook", put(settings::set_webhook).post(events::raw_webhook))
         .route("/_sim/statuses", get(settings::statuses).put(settings::set_statuses))
         .route("/_sim/numbers", get(settings::numbers).put(settings::set_numbers))
+        .route("/_sim/tokens", get(settings::tokens).put(settings::set_tokens))
+        .route("/_sim/proof", put(settings::set_proof))
         .fallback(unknown_path)
         .with_state(state)
 }

@@ -72,6 +72,10 @@ impl Poster {
         *self.url.write() = url.map(Arc::from);
     }
 
+    pub(super) fn app_secret(&self) -> Option<Arc<str>> {
+        self.signer.read().as_ref().map(|signer| signer.secret())
+    }
+
     pub(super) fn set_app_secret(&self, app_secret: Option<&str>) {
         *self.signer.write() = app_secret.map(|secret| Arc::new(Signer::keyed(secret)));
     }

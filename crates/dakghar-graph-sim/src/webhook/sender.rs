@@ -79,6 +79,10 @@ impl Webhooks {
         self.poster.set_url(url);
     }
 
+    pub(crate) fn app_secret(&self) -> Option<Arc<str>> {
+        self.poster.app_secret()
+    }
+
     pub(crate) fn set_app_secret(&self, app_secret: Option<&str>) {
         self.poster.set_app_secret(app_secret);
     }

@@ -1,19 +1,31 @@
 //! `X-Hub-Signature-256`.
 
+use std::sync::Arc;
+
 use aws_lc_rs::hmac;
 
 /// Signs bodies with an app secret.
 #[derive(Debug)]
-pub(crate) struct Signer(hmac::Key);
+pub(crate) struct Signer {
+    key: hmac::Key,
+    secret: Arc<str>,
+}
 
 impl Signer {
+    pub(crate) fn secret(&self) -> Arc<str> {
+        self.secret.clone()
+    }
+
     pub(crate) fn keyed(app_secret: &str) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, app_secret.as_bytes()))
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, app_secret.as_bytes()),
+            secret: app_secret.into(),
+        }
     }
 
     /// The header value for exactly these bytes.
     pub(crate) fn header(&self, body: &[u8]) -> String {
-        format!("sha256={}", hex::encode(hmac::sign(&self.0, body).as_ref()))
+        format!("sha256={}", hex::encode(hmac::sign(&self.key, body).as_ref()))
     }
 }
 

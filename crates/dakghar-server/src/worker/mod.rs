@@ -1,5 +1,5 @@
 //! The send worker, which takes due messages, calls Meta and records the outcomes; and beside it the reconciler, the
-//! redriver, the places of feeds, and the erasing of what is old.
+//! redriver, the places of feeds, the erasing of what is old, and the looks at access tokens.
 //!
 //! It never answers a client. All decisions are the app's; here are only the loops, the waits and the limits.
 
@@ -15,6 +15,7 @@ mod retention;
 mod sender;
 mod sequencer;
 mod standstill;
+mod tokens;
 mod watcher;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub use redriver::run_redriver;
 pub use retention::run_retention;
 pub use sender::run_sender;
 pub use sequencer::watch_feeds;
+pub use tokens::run_token_watch;
 pub use watcher::watch_news;
 
 /// The halves of the work, so that processes can share it out.
@@ -80,7 +82,6 @@ pub async fn run(
     };
     let delivering = async {
         if work.delivers {
-            // Boxed, because it is large, and lives as long as the process.
             Box::pin(deliver(&app, bodies, tasks.clone(), stopping.clone())).await;
         }
     };
@@ -94,7 +95,8 @@ async fn send(app: &App, tasks: TaskTracker, stopping: CancellationToken) {
         calls::run_telling(app.sending.clone(), stopping.clone()),
         run_redriver(app.redriving.clone(), stopping.clone()),
         run_eraser(app.erasing.clone(), stopping.clone()),
-        run_retention(app.retention.clone(), app.sending.outages().clone(), stopping)
+        run_retention(app.retention.clone(), app.sending.outages().clone(), stopping.clone()),
+        run_token_watch(app.token_watch.clone(), app.sending.outages().clone(), stopping)
     );
 }
 

@@ -143,6 +143,7 @@ async fn the_app_of_the_settings_is_listed_first_and_stays() {
         default_app: DefaultApp {
             id: AppId::parse("111").ok(),
             secrets: 2,
+            secret: None,
         },
         ..Setup::production()
     });

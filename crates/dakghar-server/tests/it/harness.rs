@@ -22,7 +22,7 @@ use dakghar_core::traces::Traces;
 use dakghar_core::vault::SigningKeys;
 use dakghar_server::http::{HttpConfig, router};
 use dakghar_server::worker::watch_news;
-use dakghar_testkit::memory::{MemoryQueue, MemoryReceivers, MemoryStore, vault};
+use dakghar_testkit::memory::{MemoryQueue, MemoryReceivers, MemoryStore, MemoryTokens, vault};
 use dakghar_testkit::{SequentialIds, TestClock};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -61,6 +61,8 @@ pub(crate) struct Setup {
     pub(crate) sending: Option<SendingOver>,
     /// Its id and secrets, as the settings would name them.
     pub(crate) default_app: DefaultApp,
+    /// What Meta says of access tokens.
+    pub(crate) tokens: MemoryTokens,
     /// Instead of the one that reads Meta's webhooks.
     pub(crate) webhooks: Option<Arc<dyn WebhookCodec>>,
     /// Instead of one in memory.
@@ -168,6 +170,7 @@ impl Service {
             quota: setup.quota.unwrap_or_else(|| Arc::new(LocalQuota::new(clock.clone()))),
             spool: None,
             messages_api: Arc::new(NoGraph),
+            tokens_api: Arc::new(setup.tokens.clone()),
             webhooks: setup.webhooks.unwrap_or_else(|| {
                 let token = Secret::new(VERIFY_TOKEN);
                 Arc::new(MetaWebhooks::new(&secrets, Some(&token), clock.clone()))

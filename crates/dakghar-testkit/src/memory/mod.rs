@@ -28,6 +28,7 @@ mod spool;
 mod statuses;
 mod tenants;
 mod timers;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -53,6 +54,7 @@ pub use queue::MemoryQueue;
 pub use quota::MemoryQuota;
 pub use receivers::{Asked, MemoryReceivers, Posted};
 pub use spool::{MemoryDisk, MemorySpool};
+pub use tokens::MemoryTokens;
 
 /// All store ports in memory, and both ends of a migration.
 #[derive(Default)]

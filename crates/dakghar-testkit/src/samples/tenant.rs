@@ -1,11 +1,12 @@
 //! Tenants and their numbers.
 
+use dakghar_core::domain::access_token::{KnownToken, SEND_SCOPE, TokenFacts};
 use dakghar_core::domain::api_key::parse_network;
 use dakghar_core::domain::auto_redrive::{AutoRedrive, AutoRedriving, Cause, CauseEnd};
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::tenant::MESSAGES_PER_SECOND_DEFAULT;
 use dakghar_core::domain::{
-    ApiKey, Hold, HoldReason, KeySecret, OperatorKey, PhoneNumber, PhoneNumberId, Role, Scope, Scopes, Tenant,
+    ApiKey, AppId, Hold, HoldReason, KeySecret, OperatorKey, PhoneNumber, PhoneNumberId, Role, Scope, Scopes, Tenant,
     TenantLimit, TenantLimits,
 };
 use dakghar_core::ports::IdGenerator;
@@ -52,6 +53,7 @@ pub fn number(phone_number_id: PhoneNumberId) -> PhoneNumber {
         messages_per_second: MESSAGES_PER_SECOND_DEFAULT,
         hold: None,
         token_refusals: 0,
+        token: None,
     }
 }
 
@@ -166,5 +168,21 @@ pub fn number_full(phone_number_id: PhoneNumberId) -> PhoneNumber {
             probe_at: Some(at(900_007)),
         }),
         token_refusals: 2,
+        token: Some(known_token_full()),
+    }
+}
+
+/// What is known of a token, with every field set.
+pub fn known_token_full() -> KnownToken {
+    KnownToken {
+        facts: Some(TokenFacts {
+            app_id: AppId::parse("222").expect("digits"),
+            kind: Some("SYSTEM_USER".into()),
+            scopes: vec![SEND_SCOPE.into(), "business_management".into()],
+            accounts: vec![waba("102290129340398")],
+            expires_at: Some(at(9_000_000)),
+        }),
+        checked_at: at(70),
+        warned_days: Some(7),
     }
 }

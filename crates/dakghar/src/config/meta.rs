@@ -12,7 +12,7 @@ table! {
     "Meta" {
         APP_SECRET: Kind::Secret, "", "The Meta app's secret: checks the signature of every webhook. Unset: signatures are not checked, with a warning, and beyond loopback every webhook is refused.";
         APP_SECRET_PREVIOUS: Kind::Secret, "", "The app secret before the present one, still accepted while it is being rotated.";
-        APP_ID: Kind::Text, "", "Meta's id of that app, as it is shown in lists. Further apps are added with dakghar app or POST /apps.";
+        APP_ID: Kind::Text, "", "Meta's id of that app. With it Dakghar asks Meta about access tokens, and proves the secret with each call. Further apps are added with dakghar app or POST /apps.";
         VERIFY_TOKEN: Kind::Secret, "", "What Meta sends when it verifies the webhook URL. Unset: generated into DATA_DIR.";
         WHATSAPP_API_VERSION: Kind::Text, "v25.0", "The Graph API version that is called.";
         GRAPH_BASE_URL: Kind::Text, "https://graph.facebook.com", "Where the Graph API is; dakghar graph-sim offers a simulated one.";
@@ -82,6 +82,7 @@ impl Meta {
         DefaultApp {
             id: self.app_id.as_deref().and_then(|id| AppId::parse(id).ok()),
             secrets: self.app_secrets.len(),
+            secret: self.app_secrets.first().cloned(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dakghar_adapters::callbacks::{CallbackConfig, HttpReceivers, SystemLookup};
 use dakghar_adapters::local::{RandomIds, SystemClock};
 use dakghar_adapters::measured::MeasuredStore;
-use dakghar_adapters::meta::{GraphConfig, GraphHttp, MetaMessages, MetaWebhooks};
+use dakghar_adapters::meta::{GraphConfig, GraphHttp, MetaMessages, MetaTokens, MetaWebhooks};
 use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
@@ -151,6 +151,7 @@ impl Outer {
     pub(super) fn ports<S: Store>(self, store: &Arc<S>, beside: Beside) -> Ports {
         let clock = beside.clock;
         let store = Arc::new(MeasuredStore::new(store.clone(), self.metrics.clone()));
+        let graph = Arc::new(self.graph);
         let webhooks = MetaWebhooks::new(&self.app_secrets, Some(&self.verify_token), clock.clone());
         Ports {
             messages: store.clone(),
@@ -178,7 +179,8 @@ impl Outer {
             pacer: beside.pacer,
             quota: beside.quota,
             spool: None,
-            messages_api: Arc::new(MetaMessages::new(Arc::new(self.graph), clock.clone())),
+            messages_api: Arc::new(MetaMessages::new(graph.clone(), clock.clone())),
+            tokens_api: Arc::new(MetaTokens::new(graph)),
             webhooks: Arc::new(if self.takes_unsigned_webhooks {
                 webhooks
             } else {

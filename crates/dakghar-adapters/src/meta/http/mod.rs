@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use dakghar_core::domain::secret::Secret;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, redirect, retry};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, Url, redirect, retry};
 
 pub use config::{GraphConfig, GraphConfigError};
 pub(super) use failure::CallFailure;
@@ -85,13 +85,36 @@ impl GraphHttp {
         json: String,
         timeout: Duration,
     ) -> Result<GraphAnswer, CallFailure> {
-        let turn = self.next_client.fetch_add(1, Ordering::Relaxed) % self.clients.len();
-        let request = self.clients[turn]
+        let request = self
+            .client()
             .post(self.url(path))
             .header(AUTHORIZATION, bearer(token)?)
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .body(json);
         self.call(request, timeout).await
+    }
+
+    /// Gets a path below the version, with these parameters, and waits up to `timeout` for the whole answer.
+    pub(super) async fn get(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+        token: Option<&Secret>,
+        timeout: Duration,
+    ) -> Result<GraphAnswer, CallFailure> {
+        let mut url = Url::parse(&self.url(path)).map_err(|_| CallFailure::unwritable("the path is none"))?;
+        url.query_pairs_mut().extend_pairs(parameters);
+        let mut request = self.client().get(url);
+        if let Some(token) = token {
+            request = request.header(AUTHORIZATION, bearer(token)?);
+        }
+        self.call(request, timeout).await
+    }
+
+    /// One client after the other.
+    fn client(&self) -> &Client {
+        let turn = self.next_client.fetch_add(1, Ordering::Relaxed) % self.clients.len();
+        &self.clients[turn]
     }
 
     async fn call(&self, request: RequestBuilder, timeout: Duration) -> Result<GraphAnswer, CallFailure> {

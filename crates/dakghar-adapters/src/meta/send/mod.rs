@@ -1,28 +1,46 @@
 //! Sending messages: the request is written, and its end is judged.
 
 mod outcome;
+mod proof;
 mod request;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use dakghar_core::domain::ids::{PhoneNumberId, Wamid};
 use dakghar_core::domain::message::{Message, NotSentCause, SendOutcome};
+use dakghar_core::domain::secret::Secret;
 use dakghar_core::ports::{Clock, MessagesApi, SendCall};
 
 use super::http::{CallFailure, GraphHttp};
+use proof::Unfit;
 use request::Unwritable;
 
 /// Meta's messages endpoint.
 pub struct MetaMessages {
     http: Arc<GraphHttp>,
     clock: Arc<dyn Clock>,
+    unfit: Unfit,
 }
 
 impl MetaMessages {
     /// Sends through this client. `clock` tells how far off a date is that Meta asks to wait for.
-    pub const fn new(http: Arc<GraphHttp>, clock: Arc<dyn Clock>) -> Self {
-        Self { http, clock }
+    pub fn new(http: Arc<GraphHttp>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            http,
+            clock,
+            unfit: Unfit::default(),
+        }
+    }
+
+    async fn post(&self, path: &str, token: &Secret, body: String, timeout: Duration) -> SendOutcome {
+        match self.http.post_json(path, token, body, timeout).await {
+            Ok(answer) => outcome::judge(&answer, self.clock.wall()),
+            Err(CallFailure::Unreachable(why)) => not_sent(NotSentCause::Host, why),
+            Err(CallFailure::Unwritable(why)) => not_sent(NotSentCause::Request, why),
+            Err(CallFailure::Unknown(why)) => SendOutcome::Unknown { why },
+        }
     }
 }
 
@@ -37,12 +55,21 @@ impl MessagesApi for MetaMessages {
             Err(Unwritable(why)) => return not_sent(NotSentCause::Request, why.into()),
         };
         let path = path(&call.message.accepted.phone_number_id);
-        match self.http.post_json(&path, call.token, body, call.timeout).await {
-            Ok(answer) => outcome::judge(&answer, self.clock.wall()),
-            Err(CallFailure::Unreachable(why)) => not_sent(NotSentCause::Host, why),
-            Err(CallFailure::Unwritable(why)) => not_sent(NotSentCause::Request, why),
-            Err(CallFailure::Unknown(why)) => SendOutcome::Unknown { why },
+        let began_at = self.clock.uptime();
+        let Some(secret) = call.app_secret.filter(|secret| self.unfit.allows(secret, began_at)) else {
+            return self.post(&path, call.token, body, call.timeout).await;
+        };
+        let proven = format!("{path}?{}={}", proof::PARAMETER, proof::of(call.token, secret));
+        let outcome = self.post(&proven, call.token, body.clone(), call.timeout).await;
+        if !proof::is_refused(&outcome) {
+            return outcome;
         }
+        let now = self.clock.uptime();
+        if self.unfit.note(secret, now) {
+            tracing::warn!("Meta refuses the proof by an app's secret; calls go without it for ten minutes");
+        }
+        let left = call.timeout.saturating_sub(now.saturating_sub(began_at));
+        self.post(&path, call.token, body, left).await
     }
 }
 

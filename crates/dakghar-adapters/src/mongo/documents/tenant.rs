@@ -15,7 +15,7 @@ use dakghar_core::domain::tenant::{PhoneNumber, Tenant};
 use dakghar_core::ports::StoreError;
 use serde::{Deserialize, Serialize};
 
-use crate::stored::{api_keys, auto_redrive};
+use crate::stored::{api_keys, auto_redrive, known_token};
 
 use super::{SCHEMA_VERSION, Unreadable, binary, counter, date, from_raw, timestamp, to_raw};
 
@@ -93,6 +93,9 @@ struct PhoneNumberFields<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hold: Option<HoldFields<'a>>,
     token_refusals: i64,
+    /// What Meta said of the token: JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<Cow<'a, str>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -184,6 +187,7 @@ fn number_fields(number: &PhoneNumber) -> PhoneNumberFields<'_> {
         messages_per_second: number.messages_per_second.into(),
         hold: number.hold.as_ref().map(hold_fields),
         token_refusals: number.token_refusals.into(),
+        token: number.token.as_ref().map(|known| known_token::text_of(known).into()),
     }
 }
 
@@ -270,6 +274,10 @@ fn read_number(fields: &PhoneNumberFields<'_>) -> Option<PhoneNumber> {
         messages_per_second: u32::try_from(fields.messages_per_second).ok()?,
         hold: read_hold(fields.hold.as_ref())?,
         token_refusals: u32::try_from(fields.token_refusals).ok()?,
+        token: match &fields.token {
+            Some(text) => Some(known_token::parse(text)?),
+            None => None,
+        },
     })
 }
 

@@ -129,7 +129,7 @@ async fn read_request(stream: &mut TcpStream) -> Option<Request> {
         }
     };
     let head = String::from_utf8(bytes[..head_bytes].to_vec()).unwrap();
-    let body_bytes = header(&head, "content-length").unwrap().parse::<usize>().unwrap();
+    let body_bytes = header(&head, "content-length").map_or(0, |length| length.parse::<usize>().unwrap());
     while bytes.len() < head_bytes + body_bytes {
         if stream.read_buf(&mut bytes).await.ok()? == 0 {
             return None;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::app::failure::Failure;
+use crate::domain::Secret;
 use crate::domain::ids::AppId;
 use crate::domain::meta_app::{AppCredentials, MetaApp};
 use crate::domain::time::Timestamp;
@@ -101,6 +102,22 @@ impl KnownApps {
     pub(super) async fn read_again(&self) {
         self.seen.lock().at = None;
         self.read(self.clock.uptime()).await;
+    }
+
+    /// The present secret of an app.
+    pub(in crate::app) fn present_secret(&self, id: &AppId) -> Option<Secret> {
+        let seen = self.seen.lock();
+        let (_, credentials) = seen.apps.get(id)?;
+        credentials.secrets.first().map(|(secret, _)| secret.clone())
+    }
+
+    /// The present secrets of all apps.
+    pub(in crate::app) fn present_secrets(&self) -> Vec<(AppId, Secret)> {
+        let seen = self.seen.lock();
+        let present = |(id, (_, credentials)): (&AppId, &(Edition, AppCredentials))| {
+            Some((id.clone(), credentials.secrets.first()?.0.clone()))
+        };
+        seen.apps.iter().filter_map(present).collect()
     }
 
     async fn read(&self, now: Duration) {

@@ -28,12 +28,21 @@ pub use known::KnownApps;
 pub use new::NewMetaApp;
 
 /// The app of the settings.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct DefaultApp {
     /// Meta's id of it, if it is known.
     pub id: Option<AppId>,
     /// Its secrets: the present one, and while it is being changed the one before. With none there is no such app.
     pub secrets: usize,
+    /// The present secret.
+    pub secret: Option<Secret>,
+}
+
+impl DefaultApp {
+    /// Its id and present secret, if both are known.
+    pub(super) fn access(&self) -> Option<(&AppId, &Secret)> {
+        self.id.as_ref().zip(self.secret.as_ref())
+    }
 }
 
 /// An app that was added.

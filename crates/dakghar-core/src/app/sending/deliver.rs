@@ -101,6 +101,7 @@ impl Sending {
             message,
             tenant,
             token,
+            app_secret,
             job,
             mut place,
             in_hand,
@@ -126,6 +127,7 @@ impl Sending {
             let call = SendCall {
                 message: &message,
                 token: &token,
+                app_secret: app_secret.as_ref(),
                 opaque: &opaque,
                 timeout: left,
             };

@@ -12,7 +12,7 @@ use crate::app::failure::Failure;
 use crate::domain::message::{DeadReason, HOST_UNREACHABLE, Message};
 use crate::domain::pacing::Admission;
 use crate::domain::tenant::SharedTenant;
-use crate::domain::{Present, Timestamp};
+use crate::domain::{AppId, Present, Timestamp};
 use crate::metrics::{Limit, Metrics};
 use crate::ports::{Job, Pacer, SlotAsk};
 
@@ -29,6 +29,14 @@ pub(super) struct Candidate {
     /// The time at which it began to wait for a place.
     pub(super) since: Timestamp,
     pub(super) in_hand: InHand,
+}
+
+impl Candidate {
+    /// The app that the token of its number is of, as far as that is known.
+    pub(super) fn app(&self) -> Option<&AppId> {
+        let number = self.tenant.number(Some(&self.message.accepted.phone_number_id))?;
+        Some(&number.token.as_ref()?.facts.as_ref()?.app_id)
+    }
 }
 
 /// All that a call needs. Its parts are given back when dropped.

@@ -164,6 +164,7 @@ mod tests {
             messages_per_second,
             hold: None,
             token_refusals: 0,
+            token: None,
         }
     }
 

@@ -33,6 +33,7 @@ use super::messages::Messages;
 use super::settings::Settings;
 use super::tenants::Tenants;
 use super::tenants::directory::Directory;
+use super::tokens::AppSecrets;
 use crate::domain::MessageKey;
 use crate::domain::opaque::OpaqueSigner;
 use crate::metrics::DoubtEnd;
@@ -70,6 +71,7 @@ pub struct Sending {
     leases: Arc<LeaseWatch>,
     slots: Slots,
     outages: Outages,
+    app_secrets: AppSecrets,
     opaque: Arc<OpaqueSigner>,
     touches: Touches,
     merges: Merges,
@@ -91,6 +93,7 @@ pub(super) struct Shared {
     pub(super) listening: Arc<Listening>,
     pub(super) outages: Outages,
     pub(super) holding: Arc<Holding>,
+    pub(super) app_secrets: AppSecrets,
 }
 
 impl Shared {
@@ -100,6 +103,7 @@ impl Shared {
         tenants: &Arc<Tenants>,
         directory: &Arc<Directory>,
         listening: &Arc<Listening>,
+        app_secrets: AppSecrets,
     ) -> Self {
         Self {
             messages: Messages::new(ports, commits.save.clone()),
@@ -118,6 +122,7 @@ impl Shared {
             listening: listening.clone(),
             outages: Outages::new(ports.clock.clone(), ports.ids.clone()),
             holding: Arc::new(Holding::new(ports, &ports.metrics)),
+            app_secrets,
         }
     }
 }
@@ -149,6 +154,7 @@ impl Sending {
             leases: shared.leases,
             slots: shared.slots,
             outages: shared.outages,
+            app_secrets: shared.app_secrets,
             opaque,
             touches: commits.touch.clone(),
             merges: commits.merge.clone(),

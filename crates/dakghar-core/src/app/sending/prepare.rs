@@ -37,6 +37,8 @@ pub struct PreparedSend {
     /// The tenant that the token is of, as it was when the token was opened.
     pub(super) tenant: SharedTenant,
     pub(super) token: Secret,
+    /// Of the app that the token is of, if it is one of ours.
+    pub(super) app_secret: Option<Secret>,
     pub(super) job: Job,
     pub(super) place: Place,
     pub(super) in_hand: InHand,
@@ -252,8 +254,15 @@ impl Sending {
         Ok(candidates)
     }
 
-    /// Opens the tokens of messages that passed the gate, and writes the claims into the copies.
-    async fn ready(&self, passed: Vec<(Candidate, Place)>, stopped: &mut Vec<Stopped>) -> Vec<PreparedSend> {
+    /// Opens the tokens of messages that passed the gate.
+    async fn with_tokens(
+        &self,
+        passed: Vec<(Candidate, Place)>,
+        stopped: &mut Vec<Stopped>,
+    ) -> Vec<(Candidate, Place, Secret)> {
+        if passed.iter().any(|(candidate, _)| candidate.app().is_some()) {
+            self.app_secrets.look().await;
+        }
         // Together: keys that a service elsewhere must unwrap take it one round trip, and not one each.
         let opening = passed
             .iter()
@@ -266,12 +275,19 @@ impl Sending {
                 Err(error) => stopped.push(self.without_token(candidate, &error)),
             }
         }
+        with_token
+    }
+
+    /// Opens the tokens of messages that passed the gate, and writes the claims into the copies.
+    async fn ready(&self, passed: Vec<(Candidate, Place)>, stopped: &mut Vec<Stopped>) -> Vec<PreparedSend> {
+        let with_token = self.with_tokens(passed, stopped).await;
         // All claims get the same time: the store writes equal claims most cheaply.
         // The lease is measured from before the claim: what it takes to make it durable counts.
         let claimed_at = self.ports.clock.uptime();
         let present = self.ports.clock.present();
         let mut sends = Vec::with_capacity(with_token.len());
         for (candidate, place, token) in with_token {
+            let app_secret = candidate.app().and_then(|app| self.app_secrets.of(app));
             let Candidate {
                 mut message,
                 tenant,
@@ -287,6 +303,7 @@ impl Sending {
                         message,
                         tenant,
                         token,
+                        app_secret,
                         job,
                         place,
                         in_hand,

@@ -21,6 +21,8 @@ use std::time::Duration;
 use super::failure::Failure;
 use super::settings::Settings;
 use super::stale::{ROUNDS_MAX, Step};
+use super::tokens::TokenChecks;
+use crate::domain::access_token::TokenTold;
 use crate::domain::callback_url::CallbackRules;
 use crate::domain::hold::HoldTold;
 use crate::domain::tenant::SharedTenant;
@@ -42,6 +44,7 @@ pub struct Tenants {
     directory_ttl: Duration,
     callback_rules: Arc<CallbackRules>,
     key_uses: KeyUses,
+    token_checks: TokenChecks,
 }
 
 /// A tenant after a change.
@@ -53,13 +56,20 @@ pub(super) struct ChangedTenant {
 }
 
 impl Tenants {
-    pub(super) fn new(ports: Ports, directory: Arc<Directory>, key_uses: KeyUses, settings: &Settings) -> Self {
+    pub(super) fn new(
+        ports: Ports,
+        directory: Arc<Directory>,
+        key_uses: KeyUses,
+        token_checks: TokenChecks,
+        settings: &Settings,
+    ) -> Self {
         Self {
             ports,
             directory,
             directory_ttl: settings.directory_ttl,
             callback_rules: settings.callback_rules.clone(),
             key_uses,
+            token_checks,
         }
     }
 
@@ -94,10 +104,7 @@ impl Tenants {
             }
             let now = self.now();
             tenant.updated_at = now;
-            let told: Vec<WebhookEvent> = HoldTold::of_change(&before, &tenant)
-                .iter()
-                .map(|told| told.event(self.ports.ids.event_id(), now))
-                .collect();
+            let told = self.told_of_change(&before, &tenant, now);
             match self.ports.tenants.save(&tenant, &told).await? {
                 TenantSaved::Done => {
                     self.directory.forget(&before);
@@ -112,6 +119,15 @@ impl Tenants {
             }
         }
         Err(Failure::KeptChanging("tenant"))
+    }
+
+    /// The events that tell the tenant of a change.
+    fn told_of_change(&self, before: &Tenant, after: &Tenant, now: Timestamp) -> Vec<WebhookEvent> {
+        let id = || self.ports.ids.event_id();
+        let holds = HoldTold::of_change(before, after);
+        let tokens = TokenTold::of_change(before, after);
+        let holds = holds.iter().map(|told| told.event(id(), now));
+        holds.chain(tokens.iter().map(|told| told.event(id(), now))).collect()
     }
 
     /// Makes the tenant show this `callbackUrl`. Its endpoint is another record.

@@ -24,10 +24,11 @@ impl Tenants {
             Some(token) => token.clone(),
             None => self.open_token(&tenant, None).await?,
         };
-        let number = self.seal_number(id, &tenant.wrapped_data_key, &new, &token).await?;
+        let mut number = self.seal_number(id, &tenant.wrapped_data_key, &new, &token).await?;
         if tenant.number(Some(&number.phone_number_id)).is_some() {
             return Err(phone_number_taken(&number.phone_number_id).into());
         }
+        number.token = self.token_checks.given(&token, &[number.waba_id.clone()]).await?;
         let changed = self
             .change(id, |tenant| {
                 tenant.phone_numbers.push(number.clone());

@@ -36,11 +36,14 @@ impl Tenants {
             check_token(&token, "/accessToken"),
             check_number(&new.number),
         ])?;
+        let account = new.number.waba_id.as_deref().map(parse_waba_id).transpose()?;
+        let known = self.token_checks.given(&token, &[account]).await?;
         let Ports { ids, vault, .. } = &self.ports;
         let id = ids.tenant_id();
         let (api_key, kept) = make_secret(API_KEY_PREFIX, &**ids, vault);
         let wrapped_data_key = vault.new_data_key(&id).await?;
         let number = self.seal_number(&id, &wrapped_data_key, &new.number, &token).await?;
+        let number = PhoneNumber { token: known, ..number };
         let now = self.now();
         let tenant = Tenant {
             id,
@@ -100,6 +103,7 @@ impl Tenants {
             messages_per_second: new.messages_per_second.unwrap_or(MESSAGES_PER_SECOND_DEFAULT),
             hold: None,
             token_refusals: 0,
+            token: None,
         })
     }
 }

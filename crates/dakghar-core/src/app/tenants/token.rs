@@ -6,7 +6,7 @@ use crate::app::failure::Failure;
 use crate::app::stale::Step;
 use crate::domain::auto_redrive::Cause;
 use crate::domain::tenant::SharedTenant;
-use crate::domain::{HoldReason, PhoneNumberId, Secret, Tenant, TenantId};
+use crate::domain::{HoldReason, PhoneNumber, PhoneNumberId, Secret, Tenant, TenantId};
 
 /// Returns the purpose that an access token is sealed for. It opens for no other number.
 pub fn token_purpose(phone_number_id: &PhoneNumberId) -> String {
@@ -27,17 +27,19 @@ impl Tenants {
         if let Some(only) = &only {
             tenant.number(Some(only)).ok_or_else(no_such_number)?;
         }
+        let is_meant = |number: &&PhoneNumber| only.as_ref().is_none_or(|only| *only == number.phone_number_id);
+        let accounts: Vec<_> = tenant
+            .phone_numbers
+            .iter()
+            .filter(is_meant)
+            .map(|number| number.waba_id.clone())
+            .collect();
+        let known = self.token_checks.given(token, &accounts).await?;
         let mut sealed = Vec::new();
-        for number in &tenant.phone_numbers {
-            if only.as_ref().is_none_or(|only| *only == number.phone_number_id) {
-                let purpose = token_purpose(&number.phone_number_id);
-                let token = self
-                    .ports
-                    .vault
-                    .seal(id, &tenant.wrapped_data_key, &purpose, token)
-                    .await?;
-                sealed.push((number.phone_number_id.clone(), token));
-            }
+        for number in tenant.phone_numbers.iter().filter(is_meant) {
+            let (purpose, key) = (token_purpose(&number.phone_number_id), &tenant.wrapped_data_key);
+            let token = self.ports.vault.seal(id, key, &purpose, token).await?;
+            sealed.push((number.phone_number_id.clone(), token));
         }
         let tenant = self
             .change(id, |tenant| {
@@ -46,6 +48,7 @@ impl Tenants {
                     number.sealed_token.clone_from(sealed_token);
                     number.simulated = token.is_mock_token();
                     number.token_refusals = 0;
+                    number.token.clone_from(&known);
                     number.hold = number.hold.filter(|hold| hold.reason != HoldReason::CredentialsInvalid);
                     tenant.auto.ends(Cause::Token, id, self.redrive_id(), self.now());
                 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 const KIND_BYTES_MAX: usize = 80;
 
 /// The kinds that are no events of Meta's, all of them.
-pub const OWN_KINDS: [&str; 23] = [
+pub const OWN_KINDS: [&str; 24] = [
     "message.received",
     "message.echo",
     "message.history",
@@ -29,6 +29,7 @@ pub const OWN_KINDS: [&str; 23] = [
     ENDPOINT_EVENTS_EXPIRED,
     SENDING_HELD,
     SENDING_RELEASED,
+    TOKEN_EXPIRES,
     ENTRY_UNREADABLE,
 ];
 /// The kind of an entry that tells that Dakghar has given an endpoint up.
@@ -39,14 +40,17 @@ pub const ENDPOINT_EVENTS_EXPIRED: &str = "endpoint.events_expired";
 pub const SENDING_HELD: &str = "sending.held";
 /// The kind of an entry that tells that sending is not held any more.
 pub const SENDING_RELEASED: &str = "sending.released";
+/// The kind of an entry that tells that the access token of a number ends soon.
+pub const TOKEN_EXPIRES: &str = "token.expires";
 /// The kind of what stands where an entry of the feed cannot be read.
 pub const ENTRY_UNREADABLE: &str = "entry.unreadable";
 /// The kinds of the events that Dakghar makes itself.
-const DAKGHAR_KINDS: [&str; 4] = [
+const DAKGHAR_KINDS: [&str; 5] = [
     ENDPOINT_DISABLED,
     ENDPOINT_EVENTS_EXPIRED,
     SENDING_HELD,
     SENDING_RELEASED,
+    TOKEN_EXPIRES,
 ];
 /// How the kind of an event of Meta's begins. The name of its field follows.
 pub const META_KINDS: &str = "meta.";

@@ -14,6 +14,11 @@ use super::send_error::{SendError, clip};
 pub use class::{RefusalClass, Verdict};
 pub use table::{Row, TABLE};
 
+/// Meta's code for a wrong parameter, whichever it is.
+const WRONG_PARAMETER: i64 = 100;
+/// The parameter whose absence says something of the app, and nothing of the message.
+const PROOF: &str = "appsecret_proof";
+
 /// Meta's answer to a send that it refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphRefusal {
@@ -51,6 +56,14 @@ impl GraphRefusal {
 
 /// Looks the refusal up. For a code that is not in the table, Meta's hint and the HTTP status decide.
 pub fn classify(refusal: &GraphRefusal) -> Verdict {
+    if refusal.code == WRONG_PARAMETER && refusal.message.contains(PROOF) {
+        return Verdict {
+            class: RefusalClass::Token,
+            meaning: "The app of the access token requires a proof of its secret with each call.",
+            advice: "Tell Dakghar the app's id and its present secret: APP_ID and APP_SECRET, or dakghar app.",
+            is_known: true,
+        };
+    }
     let row = TABLE.iter().find(|row| row.covers(refusal.code, refusal.subcode));
     row.map_or_else(|| judge_unknown(refusal), Row::verdict)
 }

@@ -201,3 +201,16 @@ fn a_code_is_described_with_and_without_its_subcode() {
     assert_ne!(describe(100, Some(33)), describe(100, None));
     assert_eq!(describe(131999, None), None);
 }
+
+#[test]
+fn a_missing_proof_of_the_app_is_no_fault_of_the_message() {
+    let missing = GraphRefusal {
+        message: "API calls from the server require an appsecret_proof argument".into(),
+        ..refusal(100, None, 400, Some(false))
+    };
+    assert_eq!(classify(&missing).class, RefusalClass::Token);
+    assert_eq!(
+        classify(&refusal(100, None, 400, Some(false))).class,
+        RefusalClass::Fail
+    );
+}

@@ -1,7 +1,9 @@
 //! Meta, one trait for each capability. The form of Meta's requests, answers and webhooks stays behind these traits.
 
 mod send;
+mod tokens;
 mod webhooks;
 
 pub use send::{MessagesApi, SendCall};
+pub use tokens::{AppAccess, TokenUnknown, TokensApi};
 pub use webhooks::{SignatureCheck, WebhookCodec};

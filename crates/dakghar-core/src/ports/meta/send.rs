@@ -12,6 +12,8 @@ pub struct SendCall<'a> {
     pub message: &'a Message,
     /// The access token of its number.
     pub token: &'a Secret,
+    /// The secret of the app that the token is of, if it is one of ours: it proves that the call is.
+    pub app_secret: Option<&'a Secret>,
     /// Our callback data for this attempt.
     pub opaque: &'a str,
     /// The time the call may still take: what is left of the lease.

@@ -31,11 +31,11 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_core::app::Settings;
+use dakghar_core::app::{DefaultApp, Settings};
 use dakghar_core::domain::message::UnknownOutcome;
-use dakghar_core::domain::{MessageKey, Tenant, TenantId};
+use dakghar_core::domain::{AppId, MessageKey, Secret, Tenant, TenantId};
 use dakghar_testkit::TestClock;
-use dakghar_testkit::memory::{MemoryQuota, MemoryStore};
+use dakghar_testkit::memory::{MemoryQuota, MemoryStore, MemoryTokens};
 
 use crate::promises::Promises;
 use executor::Executor;
@@ -46,6 +46,9 @@ use random::Random;
 use seen::Seen;
 use trace::Trace;
 use wire::Wire;
+
+/// The app at Meta that the world's processes know.
+pub const APP: &str = "222";
 
 /// Which backend the world is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +109,7 @@ impl World {
             quota,
             meta: Arc::new(Meta::new(random.fork())),
             receivers: Arc::default(),
+            tokens: MemoryTokens::default(),
             gateways: Arc::default(),
             promises,
             unreadable: Arc::default(),
@@ -131,6 +135,11 @@ impl World {
             },
             settings: Settings {
                 is_sole_sender: self.kind == Kind::Embedded,
+                default_app: DefaultApp {
+                    id: AppId::parse(APP).ok(),
+                    secrets: 1,
+                    secret: Some(Secret::new("secret")),
+                },
                 ..Settings::default()
             },
             works_by_itself: true,

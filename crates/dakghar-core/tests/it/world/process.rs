@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use dakghar_core::app::{
     AcceptedMessage, App, Attending, ClaimedSend, EndedCall, Failure, NewPhoneNumber, NewTenant, Prepared,
-    PreparedSend, Retention, Settings, WaitingSend, WebhookReceipt,
+    PreparedSend, Retention, Settings, TokenWatch, WaitingSend, WebhookReceipt,
 };
 use dakghar_core::domain::listening::Hearing;
 use dakghar_core::domain::message::{RedriveOptions, UnknownOutcome};
@@ -250,6 +250,10 @@ impl Process {
             RedriveStatus::Cancelled => redriving.cancel(owner, &id).await,
             RedriveStatus::Done => redriving.find(owner, &id).await,
         }?)
+    }
+
+    pub fn token_watch(&self) -> Arc<TokenWatch> {
+        self.app.token_watch.clone()
     }
 
     pub fn retention(&self) -> Arc<Retention> {

@@ -1,6 +1,7 @@
 //! Tenants and their numbers.
 
 use dakghar_core::app::RegisteredTenant;
+use dakghar_core::domain::access_token::KnownToken;
 use dakghar_core::domain::message::{LetterClass, UnknownOutcome};
 use dakghar_core::domain::{
     Hold, HoldReason, PhoneNumber, Secret, Tenant, TenantLimit, TenantLimits, Timestamp, WabaId,
@@ -180,6 +181,8 @@ pub(in crate::http) struct PhoneNumberView {
     is_simulated: bool,
     /// Why nothing is sent from it; `null` when it may send.
     hold: Option<HoldView>,
+    /// What Meta says of its access token; `null` until it was asked.
+    token: Option<TokenView>,
 }
 
 impl PhoneNumberView {
@@ -203,6 +206,46 @@ impl PhoneNumberView {
             is_default,
             is_simulated: number.simulated,
             hold: number.hold.as_ref().map(HoldView::from),
+            token: number.token.as_ref().map(TokenView::from),
+        }
+    }
+}
+
+/// What Meta says of the access token of a number. The token itself is never shown.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AccessToken)]
+pub(in crate::http) struct TokenView {
+    /// The app that it was issued for; `null` if that is no app of this installation, of which Meta tells nothing then.
+    #[schema(example = "222222222222222")]
+    app_id: Option<String>,
+    /// Meta's name of its kind.
+    #[schema(example = "SYSTEM_USER")]
+    kind: Option<String>,
+    /// What it may do.
+    scopes: Vec<String>,
+    /// The accounts that it may send for; with none it is not limited.
+    waba_ids: Vec<String>,
+    /// When it ends; `null` for one that does not, or of which Meta tells nothing.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+    /// When Meta was asked last.
+    #[schema(format = DateTime)]
+    checked_at: String,
+}
+
+impl From<&KnownToken> for TokenView {
+    fn from(known: &KnownToken) -> Self {
+        let facts = known.facts.as_ref();
+        let scopes = facts.map(|facts| facts.scopes.iter().map(ToString::to_string).collect());
+        let accounts = facts.map(|facts| facts.accounts.iter().map(ToString::to_string).collect());
+        Self {
+            app_id: facts.map(|facts| facts.app_id.to_string()),
+            kind: facts.and_then(|facts| facts.kind.as_deref().map(str::to_owned)),
+            scopes: scopes.unwrap_or_default(),
+            waba_ids: accounts.unwrap_or_default(),
+            expires_at: known.expires_at().map(|ends| ends.to_string()),
+            checked_at: known.checked_at.to_string(),
         }
     }
 }

@@ -84,6 +84,8 @@ pub struct Request {
     pub attempt: u32,
     pub opaque: Arc<str>,
     pub token: String,
+    /// Of the app that the token is of.
+    pub app_secret: Option<String>,
 }
 
 /// How a call goes.

@@ -22,6 +22,7 @@ impl MessagesApi for Near {
             attempt: seen.attempt(),
             opaque: call.opaque.into(),
             token: call.token.reveal().to_owned(),
+            app_secret: call.app_secret.map(|secret| secret.reveal().to_owned()),
         };
         let answer = self.shared.meta.answer(&self.shared, self.life, request);
         let patience = self.shared.wire.executor.sleep(call.timeout);

@@ -28,7 +28,9 @@ use dakghar_core::domain::{MessageKey, TenantId};
 use dakghar_core::ports::{ArrivalStore, OutcomeSpool, Ports, StoreError};
 use dakghar_core::traces::Traces;
 use dakghar_testkit::TestClock;
-use dakghar_testkit::memory::{MemoryDisk, MemoryPacer, MemoryQuota, MemoryReceivers, MemoryStore, NoNews, vault_over};
+use dakghar_testkit::memory::{
+    MemoryDisk, MemoryPacer, MemoryQuota, MemoryReceivers, MemoryStore, MemoryTokens, NoNews, vault_over,
+};
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 
@@ -59,6 +61,8 @@ pub struct Shared {
     pub meta: Arc<Meta>,
     /// Who is called back.
     pub receivers: Arc<MemoryReceivers>,
+    /// What Meta says of access tokens.
+    pub tokens: MemoryTokens,
     pub gateways: Arc<Gateways>,
     pub promises: Arc<Promises>,
     /// Tenants whose records nobody can read.
@@ -134,6 +138,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
             Arc::new(near.clone()) as Arc<dyn OutcomeSpool>
         }),
         messages_api: Arc::new(near.clone()),
+        tokens_api: Arc::new(shared.tokens.clone()),
         webhooks: shared.meta.clone(),
         vault: vault_over(Arc::new(near)),
         clock,

@@ -1,0 +1,50 @@
+//! The secrets of our apps, by which Meta is asked about tokens and calls are proven to be ours.
+
+use std::sync::Arc;
+
+use crate::app::meta_apps::{DefaultApp, KnownApps};
+use crate::domain::Secret;
+use crate::domain::ids::AppId;
+
+/// The apps whose id and secret are known: the one of the settings, and those that were added.
+#[derive(Clone)]
+pub(in crate::app) struct AppSecrets {
+    default_app: DefaultApp,
+    known: Arc<KnownApps>,
+}
+
+impl AppSecrets {
+    pub(in crate::app) const fn new(default_app: DefaultApp, known: Arc<KnownApps>) -> Self {
+        Self { default_app, known }
+    }
+
+    /// Looks for changes of the apps, at most once a second. What was known stays where that fails.
+    pub(in crate::app) async fn look(&self) {
+        if let Err(failure) = self.known.look().await {
+            tracing::debug!(%failure, "not all apps are known");
+        }
+    }
+
+    /// The present secret of an app.
+    pub(in crate::app) fn of(&self, app: &AppId) -> Option<Secret> {
+        let of_settings = self.default_app.access().filter(|(id, _)| *id == app);
+        match of_settings {
+            Some((_, secret)) => Some(secret.clone()),
+            None => self.known.present_secret(app),
+        }
+    }
+
+    /// All apps with their present secrets, the one of the settings first.
+    pub(super) async fn all(&self) -> Vec<(AppId, Secret)> {
+        self.look().await;
+        let of_settings = self.default_app.access();
+        let of_settings = of_settings.map(|(id, secret)| (id.clone(), secret.clone()));
+        let mut all: Vec<_> = of_settings.into_iter().collect();
+        for (id, secret) in self.known.present_secrets() {
+            if all.iter().all(|(known, _)| *known != id) {
+                all.push((id, secret));
+            }
+        }
+        all
+    }
+}
