@@ -26,6 +26,7 @@ mod failing;
 mod feed_query;
 mod fields;
 mod health;
+mod held_key;
 mod idempotency;
 mod ingest;
 mod listening;

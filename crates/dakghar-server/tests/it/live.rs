@@ -1,5 +1,6 @@
 //! Live reading of feeds: requests that wait, and streams.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::body::BodyDataStream;
@@ -10,13 +11,13 @@ use dakghar_core::metrics::{Limit, LiveWay};
 use dakghar_core::ports::{Aged, AgedPortion, Clock as _, Erasure as _, EventStore as _};
 use dakghar_server::http::HttpConfig;
 use dakghar_testkit::samples;
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, StreamExt as _, poll};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt as _;
 
-use crate::harness::{Answer, Service, Setup, TestTenant, request};
+use crate::harness::{ADMIN_KEY, Answer, Service, Setup, TestTenant, request, with_key};
 use crate::sockets::{read_to_end, read_until, start};
 
 /// Far longer than anything here takes; only a test that fails waits for it.
@@ -85,7 +86,7 @@ impl Stream {
         accept: Option<&str>,
         last: Option<&str>,
     ) -> Result<Self, (u16, Value)> {
-        let mut request = request(Method::GET, path, None);
+        let mut request = with_key(request(Method::GET, path, None), service.key.as_deref());
         let headers = request.headers_mut();
         headers.extend(accept.map(|accept| (ACCEPT, accept.parse().expect("a type"))));
         if let Some(last) = last {
@@ -303,6 +304,36 @@ async fn a_stream_has_each_entry_once_and_goes_on_behind_the_last_event() {
     assert_eq!(latest.next().await.expect("the place").id.as_deref(), Some("62"));
     happen(&service, &tenant, "security").await;
     assert_eq!(latest.id_and_kind().await.0, "63");
+}
+
+#[tokio::test]
+async fn a_key_that_holds_no_more_reads_no_further_entry() {
+    let mut service = Service::start(Setup::production());
+    service.key = Some(ADMIN_KEY.into());
+    let tenant = service.register("Tenant A", "111111111111111").await;
+    let keys = format!("/tenants/{}/keys", tenant.id);
+    let made = service
+        .post(&keys, &json!({"name": "reader", "scopes": ["read"]}))
+        .await;
+    let text = |name: &str| made.json[name].as_str().expect("a text").to_owned();
+    let (id, key) = (text("keyId"), text("key"));
+    service.key = Some(key);
+    let mut stream = Stream::open(&service, &tenant, "", None).await.expect("open");
+    stream.next().await.expect("the place");
+    happen(&service, &tenant, "security").await;
+    assert_eq!(stream.id_and_kind().await.0, "1");
+    let path = format!("/tenants/{}/feed?after=1&wait=60", tenant.id);
+    let waiting = with_key(request(Method::GET, &path, None), service.key.as_deref());
+    let mut waiting = pin!(service.router.clone().oneshot(waiting));
+    assert!(poll!(waiting.as_mut()).is_pending());
+
+    let revoking = with_key(request(Method::DELETE, &format!("{keys}/{id}"), None), Some(ADMIN_KEY));
+    assert_eq!(service.call(revoking).await.status.as_u16(), 204);
+    service.clock.advance(Duration::from_secs(1));
+    happen(&service, &tenant, "security").await;
+    assert_eq!(stream.next().await, None);
+    let refused = timeout(PATIENCE, waiting).await.expect("in time").expect("infallible");
+    assert_eq!(refused.status().as_u16(), 401);
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ mod tests {
 
         // Together they have no more than the process has.
         let others: Vec<_> = (0..ALL_MAX / OWN_MAX).map(|_| RecordBytes::of(&all)).collect();
-        let _held: Vec<_> = others.iter().map(|other| other.hold(OWN_MAX)).collect();
+        let theirs: Vec<_> = others.iter().map(|other| other.hold(OWN_MAX)).collect();
         let mut late = RecordBytes::of(&all);
         assert_eq!(late.room(100), 1);
         late.learn([1].into_iter());
@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(late.room(100), 0);
         drop((held, one));
         assert!(late.room(100) <= 1, "others have it all");
-        drop(_held);
+        drop(theirs);
         assert_eq!((late.room(100), all.0.load(Ordering::Relaxed)), (100, 0));
     }
 

@@ -10,6 +10,7 @@ use super::ApiResult;
 use crate::http::auth::TenantScope;
 use crate::http::connected::Connected;
 use crate::http::feed_query::{FeedPageParameters, FeedParameters, FeedQuery};
+use crate::http::held_key::HeldKey;
 use crate::http::live::{LiveRequest, poll, stream, wants_stream};
 use crate::http::openapi::{STORE, problems};
 use crate::http::state::HttpState;
@@ -83,7 +84,9 @@ pub(in crate::http) async fn list(
     if wants_stream(&headers) {
         return follow(State(state), scope, uri, headers, extensions).await;
     }
+    let key = HeldKey::of(&state, &headers, &extensions)?;
     poll(LiveRequest {
+        key,
         state,
         tenant_id: *scope.id(),
         query: FeedQuery::of_page(&uri)?,
@@ -115,7 +118,9 @@ pub(in crate::http) async fn follow(
     headers: HeaderMap,
     extensions: Extensions,
 ) -> ApiResult {
+    let key = HeldKey::of(&state, &headers, &extensions)?;
     stream(LiveRequest {
+        key,
         state,
         tenant_id: *scope.id(),
         query: FeedQuery::of_stream(&uri, &headers)?,

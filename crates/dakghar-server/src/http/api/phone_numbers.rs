@@ -97,6 +97,7 @@ problems!(AddProblems: BODY, STORE, &[
     ErrorCode::InvalidField,
     ErrorCode::UnknownField,
     ErrorCode::InvalidToken,
+    ErrorCode::AccessTokenRefused,
     ErrorCode::InvalidPhoneNumberId,
 ]);
 

@@ -92,6 +92,7 @@ const REGISTER: &[ErrorCode] = &[
     ErrorCode::UnknownField,
     ErrorCode::InvalidName,
     ErrorCode::InvalidToken,
+    ErrorCode::AccessTokenRefused,
     ErrorCode::InvalidPhoneNumberId,
     ErrorCode::InvalidUrl,
     ErrorCode::HttpsRequired,
@@ -304,6 +305,7 @@ problems!(TokenProblems: BODY, STORE, &[
     ErrorCode::Conflict,
     ErrorCode::UnknownField,
     ErrorCode::InvalidToken,
+    ErrorCode::AccessTokenRefused,
     ErrorCode::InvalidPhoneNumberId,
 ]);
 

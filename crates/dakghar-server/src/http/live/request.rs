@@ -5,6 +5,7 @@ use dakghar_core::domain::{Place, TenantId};
 
 use crate::http::connected::Connected;
 use crate::http::feed_query::{FeedQuery, Start};
+use crate::http::held_key::HeldKey;
 use crate::http::pages::Turn;
 use crate::http::problem::ApiError;
 use crate::http::state::HttpState;
@@ -15,6 +16,7 @@ pub(in crate::http) struct LiveRequest {
     pub(in crate::http) tenant_id: TenantId,
     pub(in crate::http) query: FeedQuery,
     pub(in crate::http) connected: Connected,
+    pub(in crate::http) key: HeldKey,
 }
 
 impl LiveRequest {
@@ -33,6 +35,8 @@ impl LiveRequest {
         let reading = &self.state.app().reading;
         let page = reading.feed_page(&self.tenant_id, after, self.query.limit, &self.query.filter);
         let page = page.await?;
+        // Behind the reading: what came while it waited is for who may read now.
+        self.key.check(&self.state, &self.tenant_id).await?;
         Ok((turn, page))
     }
 
