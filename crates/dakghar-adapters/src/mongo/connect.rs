@@ -67,9 +67,7 @@ impl MongoStore {
     /// [`StoreHealth::ping`](dakghar_core::ports::StoreHealth::ping) says if they are as they should be.
     pub async fn connect(uri: &str, options: MongoOptions) -> Result<Arc<Self>, ConnectError> {
         let (client, hosts, app_name) = client(uri, &options).await?;
-        let name = client
-            .default_database()
-            .map_or(options.database.clone(), |found| found.name().to_owned());
+        let name = database_name(&client, &options);
         let database = client.database(&name);
         let clock = first_answer(&database, &hosts, &options).await?;
 
@@ -127,6 +125,12 @@ impl MongoStore {
         }
         Ok(store)
     }
+}
+
+/// The database that the URI names, or else the one of the options.
+fn database_name(client: &Client, options: &MongoOptions) -> String {
+    let named = client.default_database();
+    named.map_or_else(|| options.database.clone(), |named| named.name().to_owned())
 }
 
 /// Starts a task that ends with what keeps the handle.
