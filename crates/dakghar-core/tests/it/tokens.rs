@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dakghar_core::app::{Failure, TokenPass};
+use dakghar_core::app::{DefaultApp, Failure, TokenPass};
 use dakghar_core::domain::access_token::{SEND_SCOPE, TokenFacts, TokenVerdict};
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::page::PageLimit;
@@ -266,5 +266,20 @@ fn a_call_is_made_with_the_secret_of_the_app_that_its_token_is_of() {
             .collect();
         called.sort_unstable();
         assert_eq!(called, [("ours", Some("secret")), ("theirs", None)]);
+    });
+}
+
+#[test]
+fn without_an_app_nobody_is_asked_and_nothing_is_written() {
+    in_each_kind(|world: &World| {
+        let mut setup = world.setup();
+        (setup.works_by_itself, setup.settings.default_app) = (false, DefaultApp::default());
+        let process = Process::start(world, setup);
+        let tenant = world.register_with(&process, "t").expect("taken");
+        let before = at_once(world.store.find_all(&[tenant.id])).pop();
+        assert_eq!(world.look_at_tokens(&process), 0);
+        world.passes_days(2);
+        assert_eq!((world.look_at_tokens(&process), world.tokens.asked()), (0, vec![]));
+        assert_eq!(at_once(world.store.find_all(&[tenant.id])).pop(), before);
     });
 }

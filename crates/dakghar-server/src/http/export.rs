@@ -1,4 +1,4 @@
-//! Dead letters as NDJSON: all of them in one answer, one a line.
+//! Records as NDJSON: all of them in one answer, one a line; here the dead letters.
 //!
 //! The answer is pulled: a page is read when the connection has room for it, in turn with other lists and within their
 //! bytes, and only then. So an export holds one page at a time however much there is. A page that cannot be read breaks the
@@ -30,7 +30,50 @@ pub(super) fn wants_export(headers: &HeaderMap) -> bool {
     accepts(headers, NDJSON)
 }
 
-/// An export under way.
+/// An export under way: it is read page by page.
+pub(super) trait Pages: Send + Sized + 'static {
+    /// What is exported, for the log.
+    const WHAT: &'static str;
+
+    /// The connection of the client.
+    fn connected(&self) -> &Connected;
+
+    /// Reads the lines of the next page. `None` is the end.
+    fn page(&mut self) -> impl Future<Output = Result<Option<Bytes>, ApiError>> + Send;
+
+    /// Answers with all lines. The first page is read before the answer begins, so that a store that is away is a problem like any
+    /// other. A later one that cannot be read breaks the answer off.
+    fn answer(mut self) -> impl Future<Output = Result<Response, ApiError>> + Send {
+        async move {
+            let first = self.page().await?;
+            let pages = stream::unfold(Some((self, first)), |export| async move {
+                let (mut export, ready) = export?;
+                if let Some(bytes) = ready {
+                    return Some((Ok(bytes), Some((export, None))));
+                }
+                let connected = export.connected().clone();
+                let page = tokio::select! {
+                    biased;
+                    () = connected.shut_down() => Err(io::Error::other("the process stops")),
+                    page = export.page() => page.map_err(|error| io::Error::other(error.problem.detail)),
+                };
+                match page {
+                    Ok(bytes) => bytes.map(|bytes| (Ok(bytes), Some((export, None)))),
+                    Err(error) => {
+                        tracing::warn!(%error, what = Self::WHAT, "an export broke off");
+                        Some((Err(error), None))
+                    }
+                }
+            });
+            let mut response = Response::new(Body::from_stream(pages));
+            let media_type = HeaderValue::from_static(NDJSON);
+            response.headers_mut().insert(CONTENT_TYPE, media_type);
+            Ok(response)
+        }
+    }
+}
+
+/// An export of dead letters under way.
 pub(super) struct Export {
     state: HttpState,
     tenant_id: Option<TenantId>,
@@ -52,34 +95,13 @@ impl Export {
             }),
         }
     }
+}
 
-    /// Answers with all lines. The first page is read before the answer begins, so that a store that is away is a problem
-    /// like any other.
-    pub(super) async fn answer(mut self) -> Result<Response, ApiError> {
-        let first = self.page().await?;
-        let pages = stream::unfold(Some((self, first)), |export| async move {
-            let (mut export, ready) = export?;
-            if let Some(bytes) = ready {
-                return Some((Ok(bytes), Some((export, None))));
-            }
-            let connected = export.connected.clone();
-            let page = tokio::select! {
-                biased;
-                () = connected.shut_down() => Err(io::Error::other("the process stops")),
-                page = export.page() => page.map_err(|error| io::Error::other(error.problem.detail)),
-            };
-            match page {
-                Ok(bytes) => bytes.map(|bytes| (Ok(bytes), Some((export, None)))),
-                Err(error) => {
-                    tracing::warn!(%error, "an export of dead letters broke off");
-                    Some((Err(error), None))
-                }
-            }
-        });
-        let mut response = Response::new(Body::from_stream(pages));
-        let media_type = HeaderValue::from_static(NDJSON);
-        response.headers_mut().insert(CONTENT_TYPE, media_type);
-        Ok(response)
+impl Pages for Export {
+    const WHAT: &'static str = "dead letters";
+
+    fn connected(&self) -> &Connected {
+        &self.connected
     }
 
     /// Reads on until there are lines. `None` is the end.

@@ -39,10 +39,19 @@ impl TokenChecks {
         }
     }
 
+    /// True if there is an app as which Meta may be asked.
+    pub(super) async fn has_apps(&self) -> bool {
+        !self.apps.all().await.is_empty()
+    }
+
     /// Asks Meta about a token, as one app after the other until it is told.
     pub(in crate::app) async fn look(&self, token: &Secret) -> Looked {
+        let apps = self.apps.all().await;
+        if apps.is_empty() {
+            return Looked::NoApp;
+        }
         let mut looked = Looked::NoApp;
-        for (id, secret) in self.apps.all().await {
+        for (id, secret) in apps {
             let app = AppAccess {
                 id: &id,
                 secret: &secret,

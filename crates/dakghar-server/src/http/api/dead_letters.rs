@@ -7,7 +7,7 @@ use dakghar_core::domain::TenantId;
 use super::ApiResult;
 use crate::http::auth::{Admin, TenantScope};
 use crate::http::connected::Connected;
-use crate::http::export::{Export, wants_export};
+use crate::http::export::{Export, Pages as _, wants_export};
 use crate::http::openapi::{LIST, STORE, problems};
 use crate::http::query::{PageParameters, Parameters};
 use crate::http::state::HttpState;

@@ -1,22 +1,16 @@
 //! Everything of a tenant as NDJSON.
 
-use std::io;
-
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{Extensions, HeaderValue, Uri};
-use axum::response::Response;
+use axum::http::{Extensions, Uri};
 use bytes::Bytes;
 use dakghar_core::domain::ErrorCode;
 use dakghar_core::domain::tenant::SharedTenant;
-use futures_util::stream;
 use utoipa::IntoParams;
 
 use super::ApiResult;
 use crate::http::auth::TenantScope;
 use crate::http::connected::Connected;
-use crate::http::export::NDJSON;
+use crate::http::export::Pages;
 use crate::http::openapi::{STORE, problems};
 use crate::http::problem::ApiError;
 use crate::http::query::{Parameters, invalid_filter};
@@ -81,37 +75,13 @@ struct Export {
     next: Option<ExportPosition>,
 }
 
-impl Export {
-    /// The first page is read before the answer begins, so that a store that is away is a problem like any other. A later
-    /// one that cannot be read breaks the answer off.
-    async fn answer(mut self) -> ApiResult {
-        let first = self.page().await?;
-        let pages = stream::unfold(Some((self, first)), |export| async move {
-            let (mut export, ready) = export?;
-            if let Some(bytes) = ready {
-                return Some((Ok(bytes), Some((export, None))));
-            }
-            let connected = export.connected.clone();
-            let page = tokio::select! {
-                biased;
-                () = connected.shut_down() => Err(io::Error::other("the process stops")),
-                page = export.page() => page.map_err(|error| io::Error::other(error.problem.detail)),
-            };
-            match page {
-                Ok(bytes) => bytes.map(|bytes| (Ok(bytes), Some((export, None)))),
-                Err(error) => {
-                    tracing::warn!(%error, "an export of a tenant broke off");
-                    Some((Err(error), None))
-                }
-            }
-        });
-        let mut response = Response::new(Body::from_stream(pages));
-        let media_type = HeaderValue::from_static(NDJSON);
-        response.headers_mut().insert(CONTENT_TYPE, media_type);
-        Ok(response)
+impl Pages for Export {
+    const WHAT: &'static str = "a tenant";
+
+    fn connected(&self) -> &Connected {
+        &self.connected
     }
 
-    /// `None` is the end.
     async fn page(&mut self) -> Result<Option<Bytes>, ApiError> {
         let Some(position) = self.next.take() else {
             return Ok(None);
