@@ -33,7 +33,7 @@ async fn readiness_names_what_is_down() {
     let up = |name: &str| json!({"name": name, "status": "up", "problem": null});
     assert_eq!(
         ready.json,
-        json!({"status": "ready", "dependencies": [up("store"), up("queue")], "storeFullSince": null, "metaUnreachable": null, "sendingHeldSince": null})
+        json!({"status": "ready", "dependencies": [up("store"), up("queue")], "storeFullSince": null, "keyServiceAway": null, "metaUnreachable": null, "sendingHeldSince": null})
     );
 
     let service = Service::start(Setup::production());

@@ -268,6 +268,13 @@ async fn what_is_no_tls_is_counted_and_answered_by_nothing() {
         .await
         .expect("it is closed");
     assert!(!String::from_utf8_lossy(&answer).contains("HTTP/1.1"), "{answer:?}");
+    // The connection is closed before it is counted.
+    let counted = async {
+        while metrics.tls_handshakes_failed.get() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, counted).await.expect("it is counted");
     assert_eq!(metrics.tls_handshakes_failed.get(), 1);
 }
 

@@ -1,7 +1,7 @@
 //! The members of answers that support sees.
 
 /// The names of members that are shown, in alphabetical order. The members of their values are looked at in turn.
-pub(super) const SHOWN: [&str; 172] = [
+pub(super) const SHOWN: [&str; 175] = [
     "addedAt",
     "addresses",
     "advice",
@@ -19,6 +19,7 @@ pub(super) const SHOWN: [&str; 172] = [
     "cancelled",
     "cause",
     "causes",
+    "checkedAt",
     "code",
     "concurrency",
     "confirmDuplicateRisk",
@@ -153,6 +154,7 @@ pub(super) const SHOWN: [&str; 172] = [
     "timeline",
     "timesMax",
     "to",
+    "token",
     "total",
     "totalIsExact",
     "triesFailed",
@@ -170,6 +172,7 @@ pub(super) const SHOWN: [&str; 172] = [
     "versions",
     "waId",
     "wabaId",
+    "wabaIds",
     "wabaIsLearned",
     "waiting",
     "waitingFor",
