@@ -78,7 +78,7 @@ mod tests {
             "vault:https://vault:8200/transit/dakghar?x=1",
             "vault:https://vault:8200/transit/../dakghar/%2e",
             "vault:https://user:pw@vault:8200/transit/dakghar",
-            // Whoever is on the way would see the data keys.
+            // Everybody on the way would see the data keys.
             "vault:http://vault:8200/transit/dakghar",
             "aws:arn:aws:kms:eu-central-1:111122223333:key/x",
             "gcp:projects/p/locations/l/keyRings/r/cryptoKeys/k",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dakghar_core::domain::access_token::{NAME_BYTES_MAX, NAMES_MAX, TokenFacts, TokenVerdict};
+use dakghar_core::domain::access_token::{NAME_BYTES_MAX, NAMES_MAX, SEND_SCOPE, TokenFacts, TokenVerdict};
 use dakghar_core::domain::ids::{AppId, WabaId};
 use dakghar_core::domain::secret::Secret;
 use dakghar_core::domain::time::Timestamp;
@@ -21,8 +21,6 @@ const WRONG_PARAMETER: i64 = 100;
 const TOKEN_BYTES_MAX: usize = 4 * 1024;
 /// The most of Meta's words that is kept.
 const WORDS_BYTES_MAX: usize = 512;
-/// The scope whose targets are the accounts that a token may send for.
-const SENDS: &str = "whatsapp_business_messaging";
 
 /// Meta's word on access tokens.
 pub struct MetaTokens {
@@ -118,13 +116,13 @@ fn verdict(data: &Fields<'_>) -> Result<TokenVerdict, TokenUnknown> {
     }))
 }
 
-/// The accounts that the token may send for. A list that is too long says nothing: a part of it would exclude the rest.
+/// The accounts that the token may send for: the targets of that scope. A list that is too long says nothing: a part of it would exclude the rest.
 fn accounts(data: &Fields<'_>) -> Vec<WabaId> {
     let granted = data.get("granular_scopes").and_then(elements).unwrap_or_default();
     let sends = granted
         .into_iter()
         .filter_map(Fields::of)
-        .find(|granted| granted.text("scope").as_deref() == Some(SENDS));
+        .find(|granted| granted.text("scope").as_deref() == Some(SEND_SCOPE));
     let targets = sends
         .and_then(|sends| elements(sends.get("target_ids")?))
         .unwrap_or_default();

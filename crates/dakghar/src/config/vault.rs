@@ -23,7 +23,7 @@ table! {
 /// The token of a pod's service account.
 const ACCOUNT_TOKEN_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/// How this process shows who it is.
+/// The way in which this process shows who it is.
 pub(super) struct VaultAccess {
     pub(super) namespace: Option<String>,
     pub(super) login: Login,

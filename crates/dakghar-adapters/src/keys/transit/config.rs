@@ -48,7 +48,7 @@ impl TransitName {
         let path = url.path().trim_start_matches('/');
         let (mount, key) = path.rsplit_once('/').ok_or(FORM)?;
         let has_more = url.query().is_some() || url.fragment().is_some();
-        // What the parser resolved, such as `..`, was meant for something else.
+        // A path that the parser resolved, such as one with `..`, was meant for something else.
         let is_as_written = text.ends_with(&format!("/{path}"));
         if has_more || !is_as_written || !is_plain(key) || !mount.split('/').all(is_plain) {
             return Err(FORM);
@@ -71,7 +71,7 @@ impl TransitName {
     }
 }
 
-/// How this process shows who it is.
+/// The way in which this process shows who it is.
 #[derive(Clone, Debug)]
 pub enum Login {
     /// By a token.
@@ -101,7 +101,7 @@ pub struct TransitConfig {
     pub name: TransitName,
     /// The namespace of Vault, if there are some.
     pub namespace: Option<String>,
-    /// How this process shows who it is.
+    /// The way in which this process shows who it is.
     pub login: Login,
     /// The path of the method by which it does, where it is not the usual one.
     pub login_mount: Option<String>,

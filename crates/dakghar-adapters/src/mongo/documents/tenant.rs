@@ -93,7 +93,7 @@ struct PhoneNumberFields<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hold: Option<HoldFields<'a>>,
     token_refusals: i64,
-    /// What Meta said of the token: JSON.
+    /// Meta's word on the token: JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     token: Option<Cow<'a, str>>,
 }

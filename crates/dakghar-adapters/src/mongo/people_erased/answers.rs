@@ -1,5 +1,4 @@
-//! What receivers of callbacks answered: an answer may hold anything, so all of a tenant's are emptied, endpoint by
-//! endpoint.
+//! The answers of receivers of callbacks: one may hold anything, so all of a tenant's are emptied, endpoint by endpoint.
 
 use bson::{Document, RawDocumentBuf, doc};
 use dakghar_core::ports::{PersonErased, PersonPortion, StoreError};

@@ -1,4 +1,4 @@
-//! What receivers of callbacks answered: an answer may hold anything, so all of a tenant's are emptied.
+//! The answers of receivers of callbacks: one may hold anything, so all of a tenant's are emptied.
 
 use dakghar_core::ports::{PersonErased, PersonPortion};
 use rusqlite::{Connection, params};
