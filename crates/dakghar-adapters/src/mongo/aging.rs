@@ -35,9 +35,11 @@ impl MongoStore {
             (Aged::DeadLetters(class), Some(tenant_id)) => self.erase_old_letters(&tenant_id, class, portion).await,
             (Aged::Conversations, Some(tenant_id)) => self.erase_old_conversations(&tenant_id, portion).await,
             (Aged::Feed, Some(tenant_id)) => self.erase_old_chunks(&tenant_id, portion).await,
-            (Aged::Messages | Aged::DeadLetters(_) | Aged::Conversations | Aged::Feed, None) => {
-                Ok(ErasedPortion::default())
+            (Aged::Written, _) => self.erase_written(portion).await,
+            (Aged::Contents { removed_at }, Some(tenant_id)) => {
+                self.remove_contents(&tenant_id, portion, removed_at).await
             }
+            (_, None) => Ok(ErasedPortion::default()),
         }
     }
 

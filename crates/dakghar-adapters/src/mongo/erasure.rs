@@ -3,14 +3,12 @@
 use std::collections::{BTreeSet, HashSet};
 
 use async_trait::async_trait;
-use bson::{RawDocument, RawDocumentBuf, doc};
+use bson::{RawDocument, doc};
 use dakghar_core::domain::ids::TenantId;
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{AgedPortion, ErasedPortion, Erasure, StoreError};
-use mongodb::Collection;
 
 use super::MongoStore;
-use super::collections::RETENTION;
 use super::documents::{SCHEMA_VERSION, Unreadable, date, timestamp};
 use super::feed;
 use super::indexes::{
@@ -28,6 +26,7 @@ const TIME: &str = "time";
 impl Erasure for MongoStore {
     async fn erase(&self, tenant_id: &TenantId, limit: u32) -> Result<u64, StoreError> {
         let owned = doc! { "tenantId": tenant_id.to_string() };
+        self.forget_walks(tenant_id).await?;
         let mut erased = self.erase_callbacks(tenant_id, limit).await?;
         for (collection, index, owned) in [
             (&self.statuses, BY_ID, of_tenant(tenant_id)),
@@ -88,12 +87,12 @@ impl Erasure for MongoStore {
             let at = raw.get_datetime("at").map(timestamp);
             at.map_err(|_| Unreadable::field("retention time", TIME, "at"))
         };
-        self.fetch_one(&self.of_retention(), query, read).await
+        self.fetch_one(&self.retention(), query, read).await
     }
 
     async fn keep_retention_time(&self, at: Timestamp) -> Result<(), StoreError> {
         let update = doc! { "$max": { "at": date(at) }, "$set": { "schemaVersion": SCHEMA_VERSION } };
-        let retention = self.of_retention();
+        let retention = self.retention();
         let keep = retention.update_one(doc! { "_id": TIME }, update).upsert(true);
         match self.bounded(self.options.write_timeout, async { keep.await }).await {
             Ok(_) => Ok(()),
@@ -101,11 +100,5 @@ impl Erasure for MongoStore {
             Err(failure) if failure.is_duplicate_key() => Ok(()),
             Err(failure) => Err(failure.to_store_error()),
         }
-    }
-}
-
-impl MongoStore {
-    fn of_retention(&self) -> Collection<RawDocumentBuf> {
-        self.database.collection(RETENTION)
     }
 }

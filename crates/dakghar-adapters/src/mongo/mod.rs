@@ -15,6 +15,7 @@ mod callbacks;
 mod clock;
 mod collections;
 mod connect;
+mod contents;
 mod conversations;
 mod deletes;
 mod documents;
@@ -63,6 +64,7 @@ pub use connect::ConnectError;
 pub use options::MongoOptions;
 
 use announcements::Announcements;
+use collections::RETENTION;
 use failure::Failure;
 use promises::Promises;
 
@@ -106,6 +108,11 @@ pub struct MongoStore {
 }
 
 impl MongoStore {
+    /// What is kept of the retention: the time by which age is judged, and how far contents were removed.
+    fn retention(&self) -> Collection<RawDocumentBuf> {
+        self.database.collection(RETENTION)
+    }
+
     /// The server's clock.
     pub fn clock(&self) -> Arc<MongoClock> {
         self.clock.clone()

@@ -8,15 +8,15 @@ use dakghar_core::ports::{Aged, AgedPortion, ErasedPortion};
 use rusqlite::{Connection, Row, ToSql, params};
 
 use super::cells::{Cells, Read, number, readable};
+use super::contents;
+use super::events::delete as delete_events;
 use super::failure::Outcome;
 use super::rows::is_open;
+use super::walk::{Walk, id_of};
 use crate::stored::id_time::behind_ids_until;
 
 /// Columns of a message before those that tell when it ended.
 const BEFORE_ENDED_AT: usize = 3;
-/// The bytes of bodies by which a commit erases no more: erased pages are written over.
-const ERASED_BYTES_MAX: usize = 1024 * 1024;
-
 pub(super) const MESSAGES: &str = "\
     SELECT id, seq, octet_length(body), status, updated_at FROM messages INDEXED BY messages_by_id \
     WHERE tenant_id = ?1 AND id > ?2 AND id < ?3 ORDER BY id LIMIT ?4";
@@ -53,55 +53,10 @@ pub(super) fn erase_aged(conn: &Connection, portion: &AgedPortion) -> Outcome<Er
         (Aged::DeadLetters(class), Some(tenant_id)) => letters(conn, tenant_id, class, portion),
         (Aged::Conversations, Some(tenant_id)) => conversations(conn, tenant_id, portion),
         (Aged::Feed, Some(tenant_id)) => feed(conn, tenant_id, portion),
-        (Aged::Messages | Aged::DeadLetters(_) | Aged::Conversations | Aged::Feed, None) => {
-            Ok(ErasedPortion::default())
-        }
+        (Aged::Written, _) => contents::erase_written(conn, portion),
+        (Aged::Contents { removed_at }, Some(tenant_id)) => contents::remove(conn, tenant_id, portion, removed_at),
+        (_, None) => Ok(ErasedPortion::default()),
     }
-}
-
-/// A portion as it is walked.
-struct Walk<'a> {
-    portion: &'a AgedPortion,
-    looked_at: u32,
-    bytes: i64,
-    erased: u64,
-    last: Option<String>,
-}
-
-impl<'a> Walk<'a> {
-    const fn new(portion: &'a AgedPortion) -> Self {
-        Self {
-            portion,
-            looked_at: 0,
-            bytes: 0,
-            erased: 0,
-            last: None,
-        }
-    }
-
-    /// Notes a record that was looked at.
-    fn pass(&mut self, place: Option<String>, bytes: i64) {
-        self.looked_at += 1;
-        self.bytes += bytes;
-        self.last = place.or(self.last.take());
-    }
-
-    fn is_full(&self) -> bool {
-        self.bytes >= i64::try_from(ERASED_BYTES_MAX).unwrap_or(i64::MAX)
-    }
-
-    /// There is more if it ended early.
-    fn end(self) -> ErasedPortion {
-        let has_more = self.is_full() || self.looked_at >= self.portion.limit;
-        ErasedPortion {
-            erased: self.erased,
-            next: self.last.filter(|_| has_more),
-        }
-    }
-}
-
-fn id_of(what: &'static str, row: &Row<'_>) -> Option<String> {
-    readable(what, row, Cells::of(row).get())
 }
 
 fn messages(conn: &Connection, tenant_id: TenantId, portion: &AgedPortion) -> Outcome<ErasedPortion> {
@@ -286,13 +241,4 @@ fn received_at(row: &Row<'_>) -> Read<Timestamp> {
     let _id: String = cells.get()?;
     let _seq: i64 = cells.get()?;
     cells.time()
-}
-
-fn delete_events(conn: &Connection, seqs: &[i64]) -> Outcome<u64> {
-    let mut delete = conn.prepare_cached("DELETE FROM events WHERE seq = ?")?;
-    let mut erased = 0;
-    for seq in seqs {
-        erased += delete.execute([seq])? as u64;
-    }
-    Ok(erased)
 }

@@ -120,6 +120,8 @@ fn erase(conn: &Connection, tenant_id: TenantId, limit: u32) -> Outcome<u64> {
         .execute([&tenant_id])?;
     conn.prepare_cached("DELETE FROM conversation_keys WHERE tenant_id = ?")?
         .execute([&tenant_id])?;
+    conn.prepare_cached("DELETE FROM content_walks WHERE tenant_id = ?")?
+        .execute([&tenant_id])?;
     let mut erased = 0;
     for sql in DELETES {
         let left = (limit - erased).cast_signed();

@@ -215,3 +215,13 @@ fn amendments(
     };
     messages.iter().map(of_message).collect()
 }
+
+/// Deletes the events of these seqs. Returns how many.
+pub(super) fn delete(conn: &Connection, seqs: &[i64]) -> Outcome<u64> {
+    let mut delete = conn.prepare_cached("DELETE FROM events WHERE seq = ?")?;
+    let mut erased = 0;
+    for seq in seqs {
+        erased += delete.execute([seq])? as u64;
+    }
+    Ok(erased)
+}

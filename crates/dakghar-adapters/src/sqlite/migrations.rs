@@ -9,7 +9,7 @@ pub(super) const NEWEST: usize = STEPS.len();
 const APPLICATION_ID: i32 = 0x4441_4b47;
 
 /// The steps, oldest first. Released steps never change.
-const STEPS: [&str; 35] = [
+const STEPS: [&str; 36] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_messages_by_person.sql"),
     include_str!("migrations/0003_messages_id_time_off.sql"),
@@ -45,6 +45,7 @@ const STEPS: [&str; 35] = [
     include_str!("migrations/0033_erasures.sql"),
     include_str!("migrations/0034_operator_keys.sql"),
     include_str!("migrations/0035_known_tokens.sql"),
+    include_str!("migrations/0036_contents.sql"),
 ];
 
 /// Why the file cannot be brought to the present schema.

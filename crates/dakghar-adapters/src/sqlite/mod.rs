@@ -15,6 +15,7 @@ mod cells;
 mod checked;
 mod checkpoint;
 mod connection;
+mod contents;
 mod conversations;
 mod endpoints;
 mod erasure;
@@ -48,6 +49,7 @@ mod statuses;
 mod tenants;
 mod texts;
 mod timers;
+mod walk;
 mod writer;
 
 use std::fs::File;

@@ -10,7 +10,7 @@ use rusqlite::{Connection, StatementStatus, params};
 use super::messages::{read, write};
 use super::queue::due;
 use super::{
-    aging, callbacks, connection, conversations, endpoints, erasure, events, feed, lists, migrations, open,
+    aging, callbacks, connection, contents, conversations, endpoints, erasure, events, feed, lists, migrations, open,
     people_erased, redrives, rows, source, statuses, timers,
 };
 
@@ -310,6 +310,8 @@ fn what_is_old_is_walked_from_the_oldest() {
         "tenant_id=? AND peer_id=?",
     );
     check(aging::EVENTS, "events_newest", "tenant_id=? AND id>?");
+    check(contents::MESSAGES, "messages_by_id", "tenant_id=? AND id>? AND id<?");
+    check(contents::EVENTS, "events_newest", "tenant_id=? AND id>?");
 }
 
 #[test]

@@ -24,8 +24,8 @@ use crate::stored::{api_keys, auto_redrive, known_token};
 
 pub(super) const COLUMNS: &str = "id, name, callback_url, api_key_hash, wrapped_data_key, hold_reason, hold_since, \
     hold_probe_at, unknown_outcome, created_at, updated_at, removed_at, version, requests_per_second, messages_waiting, \
-    calls_under_way, retention_days, failed_days, expired_days, unknown_days, given_up_days, auto_redrive, keys, \
-    key_uses";
+    calls_under_way, retention_days, failed_days, expired_days, unknown_days, given_up_days, \
+    content_days, feed_days, auto_redrive, keys, key_uses";
 
 const NUMBER_COLUMNS: &str = "phone_number_id, waba_id, display_phone_number, sealed_token, simulated, \
     messages_per_second, hold_reason, hold_since, hold_probe_at, token_refusals, \
@@ -111,7 +111,8 @@ fn insert(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         return Ok(taken);
     }
     conn.prepare_cached(&format!(
-        "INSERT INTO tenants ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO tenants ({COLUMNS}) VALUES ({})",
+        vec!["?"; COLUMNS.split(',').count()].join(", ")
     ))?
     .execute(params![
         id,
@@ -135,6 +136,8 @@ fn insert(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         tenant.limits.of(TenantLimit::Letters(LetterClass::Expired)),
         tenant.limits.of(TenantLimit::Letters(LetterClass::Unknown)),
         tenant.limits.of(TenantLimit::Letters(LetterClass::GivenUp)),
+        tenant.limits.of(TenantLimit::ContentDays),
+        tenant.limits.of(TenantLimit::FeedDays),
         auto_redrive::text_of(&tenant.auto),
         api_keys::text_of(&tenant.keys),
         key_uses::text_of(&tenant.keys),
@@ -159,7 +162,7 @@ fn save(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         "UPDATE tenants SET name = ?, callback_url = ?, api_key_hash = ?, wrapped_data_key = ?, hold_reason = ?, \
              hold_since = ?, hold_probe_at = ?, unknown_outcome = ?, updated_at = ?, removed_at = ?, requests_per_second = ?, \
              messages_waiting = ?, calls_under_way = ?, retention_days = ?, failed_days = ?, expired_days = ?, unknown_days = ?, \
-             given_up_days = ?, auto_redrive = ?, keys = ?, key_uses = ?, \
+             given_up_days = ?, content_days = ?, feed_days = ?, auto_redrive = ?, keys = ?, key_uses = ?, \
              version = version + 1 \
          WHERE id = ?",
     )?
@@ -182,6 +185,8 @@ fn save(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
         tenant.limits.of(TenantLimit::Letters(LetterClass::Expired)),
         tenant.limits.of(TenantLimit::Letters(LetterClass::Unknown)),
         tenant.limits.of(TenantLimit::Letters(LetterClass::GivenUp)),
+        tenant.limits.of(TenantLimit::ContentDays),
+        tenant.limits.of(TenantLimit::FeedDays),
         auto_redrive::text_of(&tenant.auto),
         api_keys::text_of(&tenant.keys),
         key_uses::text_of(&tenant.keys),

@@ -33,6 +33,7 @@ fn message() -> Message {
             body: r#"{"body":"Hello from tenant A"}"#.into(),
             envelope: None,
             frame: None,
+            removed_at: None,
         };
         message.delivery.attempt = 1;
     })
@@ -133,6 +134,7 @@ async fn what_the_client_wrote_is_copied_as_it_is() {
                     "to":"+1","type":"x","messaging_product":"y","biz_opaque_callback_data":"theirs","te\"mplate":{} }"#
                     .into(),
             ),
+            removed_at: None,
         }
     });
     assert_eq!(

@@ -1,7 +1,7 @@
 //! Erases what is older than its tenant keeps it.
 //!
 //! A pass walks the records of each tenant from the oldest on, a small portion at a time. Only what is settled goes, and
-//! with a message its idempotency key, after [`RETENTION_DAYS_MIN`] days at least. Age is judged by the retention time
+//! with a message its idempotency key, after [`RETENTION_DAYS_MIN`] days at least. Its content may go sooner. Age is judged by the retention time
 //! (`domain/retention.rs`) and not by the clock. Nothing of a pass is kept: after a crash the next one begins anew, and
 //! what is erased stays so. Several processes may do it at once.
 
@@ -121,8 +121,10 @@ impl Retention {
         if pass.state == PassState::Begins {
             self.erase_left_behind().await?;
             // What nobody could be told to own is kept as long as the installation keeps things.
-            let days = TenantLimits::default().in_force(&self.defaults, TenantLimit::RetentionDays);
-            pass.portions.extend(days.map(|days| (None, Aged::Events, days)));
+            let of = |limit| TenantLimits::default().in_force(&self.defaults, limit);
+            let whole = of(TenantLimit::RetentionDays).map(|days| (None, Aged::Events, days));
+            let contents = of(TenantLimit::ContentDays).map(|days| (None, Aged::Written, days));
+            pass.portions.extend(whole.into_iter().chain(contents));
         }
         let page = self.tenants.list(pass.last, PageLimit::items(TENANTS)).await?;
         for tenant in page.items.iter().filter(|tenant| tenant.removed_at.is_none()) {
@@ -152,10 +154,22 @@ impl Retention {
             Some((Aged::DeadLetters(class), days))
         });
         let messages = days.map(|days| (Aged::Messages, days));
+        let contents = tenant.limits.in_force(&self.defaults, TenantLimit::ContentDays);
+        let removed_at = self.clock.now();
+        let contents = contents.into_iter().flat_map(|days| {
+            let kinds = [Aged::Contents { removed_at }, Aged::Written];
+            kinds.map(|kind| (kind, days))
+        });
+        let feed = tenant.limits.feed_days(&self.defaults).map(|days| (Aged::Feed, days));
         // A conversation goes when none of its messages is left.
-        let others = [Aged::Conversations, Aged::Events, Aged::Feed];
+        let others = [Aged::Conversations, Aged::Events];
         let others = days.into_iter().flat_map(|days| others.map(|kind| (kind, days)));
-        let kinds = messages.into_iter().chain(letters).chain(others);
+        let kinds = messages
+            .into_iter()
+            .chain(letters)
+            .chain(contents)
+            .chain(others)
+            .chain(feed);
         kinds.map(|(kind, days)| (Some(tenant.id), kind, days)).collect()
     }
 }

@@ -5,6 +5,9 @@ use super::message::LetterClass;
 /// The least number of days that anything is kept. So long a key keeps a message from being sent twice, and Meta's
 /// repetitions, which come for a week, are known as such.
 pub const RETENTION_DAYS_MIN: u32 = 30;
+/// The least number of days that contents, and entries of the feed, are kept: longer than an endpoint is tried, and as long as
+/// Meta repeats a webhook that was not answered.
+pub const CONTENT_DAYS_MIN: u32 = 7;
 
 /// A limit of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +22,15 @@ pub enum TenantLimit {
     RetentionDays,
     /// The days that dead letters of a class are kept, where it is not as long as other messages.
     Letters(LetterClass),
+    /// The days that the content of a settled message is kept, where it is not as long as the message.
+    ContentDays,
+    /// The days that entries of the feed are kept, where it is not as long as messages.
+    FeedDays,
 }
 
 impl TenantLimit {
     /// All limits, in the order in which [`TenantLimits`] has them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::RequestsPerSecond,
         Self::MessagesWaiting,
         Self::CallsUnderWay,
@@ -32,6 +39,8 @@ impl TenantLimit {
         Self::Letters(LetterClass::Expired),
         Self::Letters(LetterClass::Unknown),
         Self::Letters(LetterClass::GivenUp),
+        Self::ContentDays,
+        Self::FeedDays,
     ];
 
     /// Returns its name in the API.
@@ -45,6 +54,8 @@ impl TenantLimit {
             Self::Letters(LetterClass::Expired) => "expiredDays",
             Self::Letters(LetterClass::Unknown) => "unknownDays",
             Self::Letters(LetterClass::GivenUp) => "givenUpDays",
+            Self::ContentDays => "contentDays",
+            Self::FeedDays => "feedDays",
         }
     }
 
@@ -53,6 +64,7 @@ impl TenantLimit {
         match self {
             Self::RequestsPerSecond | Self::MessagesWaiting | Self::CallsUnderWay => 1,
             Self::RetentionDays | Self::Letters(_) => RETENTION_DAYS_MIN,
+            Self::ContentDays | Self::FeedDays => CONTENT_DAYS_MIN,
         }
     }
 
@@ -61,7 +73,7 @@ impl TenantLimit {
         match self {
             Self::RequestsPerSecond | Self::CallsUnderWay => 100_000,
             Self::MessagesWaiting => 1_000_000,
-            Self::RetentionDays | Self::Letters(_) => 36_500,
+            Self::RetentionDays | Self::Letters(_) | Self::ContentDays | Self::FeedDays => 36_500,
         }
     }
 
@@ -73,11 +85,14 @@ impl TenantLimit {
             Self::CallsUnderWay => 2,
             Self::RetentionDays => 3,
             Self::Letters(class) => 4 + class as usize,
+            Self::ContentDays => 8,
+            Self::FeedDays => 9,
         }
     }
 }
 
-/// Numbers for some of the limits; 0 is no limit, and of dead letters no other one than of all messages.
+/// Numbers for some of the limits; 0 is no limit, and of dead letters, contents and the feed no other one than of all
+/// messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TenantLimits([Option<u32>; TenantLimit::ALL.len()]);
 
@@ -109,7 +124,17 @@ impl TenantLimits {
     /// Returns the days that dead letters of a class are kept; `None` is for ever. Without days of their own, it is as
     /// long as other settled messages.
     pub fn letter_days(&self, defaults: &Self, class: LetterClass) -> Option<u32> {
-        let own = self.in_force(defaults, TenantLimit::Letters(class));
+        self.or_as_messages(defaults, TenantLimit::Letters(class))
+    }
+
+    /// Returns the days that entries of the feed are kept; `None` is for ever. Without days of their own, it is as long as
+    /// settled messages.
+    pub fn feed_days(&self, defaults: &Self) -> Option<u32> {
+        self.or_as_messages(defaults, TenantLimit::FeedDays)
+    }
+
+    fn or_as_messages(&self, defaults: &Self, limit: TenantLimit) -> Option<u32> {
+        let own = self.in_force(defaults, limit);
         own.or_else(|| self.in_force(defaults, TenantLimit::RetentionDays))
     }
 }

@@ -101,6 +101,8 @@ codes! {
     IdempotencyKeyConflict = "idempotency_key_conflict", 409, "The idempotency key was used for something else";
     /// The message can no longer be cancelled.
     NotCancellable = "not_cancellable", 409, "The message can no longer be cancelled";
+    /// The content of the message was removed by age, so there is nothing to send again.
+    ContentRemoved = "content_removed", 409, "The content of the message is not kept any more";
     /// The message is not among the dead letters.
     NotRedrivable = "not_redrivable", 409, "Only a dead letter can be sent again";
     /// The time in which the message may be sent is over, and the caller did not say that it is to be sent all the same.

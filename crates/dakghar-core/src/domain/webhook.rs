@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::amendment::Amendment;
@@ -236,6 +237,46 @@ impl EventReason {
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.as_str() == text)
     }
+}
+
+/// Meta's fields that tell what people wrote, and the list names that stand for them. Without a field, nobody knows.
+const FIELDS_OF_CONTENTS: [&str; 5] = ["", "messages", "message_echoes", "smb_message_echoes", "history"];
+
+/// True if an event of this field tells what somebody wrote, as far as can be told; then it goes when contents do. One that
+/// holds nothing but statuses, as those of payments, does not. What amends a message does.
+pub fn tells_contents(field: &str, amends: bool, raw: &str) -> bool {
+    amends || (FIELDS_OF_CONTENTS.contains(&field) && !holds_only_statuses(raw))
+}
+
+fn holds_only_statuses(raw: &str) -> bool {
+    let Ok(entry) = serde_json::from_str::<StatusesOnly>(raw) else {
+        return false;
+    };
+    !entry.changes.is_empty() && entry.changes.iter().all(|change| !change.value.statuses.is_empty())
+}
+
+#[derive(Deserialize)]
+struct StatusesOnly {
+    changes: Vec<StatusesChange>,
+}
+
+#[derive(Deserialize)]
+struct StatusesChange {
+    value: StatusesValue,
+}
+
+/// Any other list makes it more than statuses.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StatusesValue {
+    #[serde(default, rename = "messaging_product")]
+    _messaging_product: IgnoredAny,
+    #[serde(default, rename = "metadata")]
+    _metadata: IgnoredAny,
+    #[serde(default, rename = "contacts")]
+    _contacts: IgnoredAny,
+    #[serde(default)]
+    statuses: Vec<IgnoredAny>,
 }
 
 /// An event, kept as it came. Events without a tenant are the unrouted ones.

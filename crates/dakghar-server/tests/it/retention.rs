@@ -141,6 +141,80 @@ async fn dead_letters_are_kept_by_their_reason_and_counted_when_they_go() {
     assert_eq!(counts.collect::<Vec<_>>(), [1, 1, 1, 1], "each with its class");
 }
 
+/// Until the time by which age is judged has caught up with the clock.
+async fn watch_a_month(service: &Service) {
+    for _ in 0..2 {
+        assert_eq!(pass(service).await, 0);
+        service.clock.advance(DAY * 30);
+    }
+    assert_eq!(pass(service).await, 0);
+}
+
+#[tokio::test]
+async fn contents_go_before_their_messages_and_what_lost_its_content_is_not_sent_again() {
+    let service = Service::open();
+    let a = service.register("Tenant A", "111111111111111").await;
+    let b = service.register("Tenant B", "222222222222222").await;
+    watch_a_month(&service).await;
+    keep_letters(&service, &a, &json!({"contentDays": 7})).await;
+    let sent = message(&service, &a, Status::Delivered).await;
+    let letter = message(&service, &a, Status::Failed).await;
+    let waits = message(&service, &a, Status::Held).await;
+    let others = message(&service, &b, Status::Delivered).await;
+    let shown = async |tenant: &TestTenant, id: &str| {
+        let answer = service.get(&format!("/tenants/{}/messages/{id}", tenant.id)).await;
+        assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+        answer.json
+    };
+    service.clock.advance(DAY * 7);
+    assert_eq!(pass(&service).await, 0, "not before its time");
+    let before = shown(&a, &sent).await;
+    assert_eq!(before["contentRemovedAt"], Value::Null);
+    assert_ne!(before["content"], Value::Null);
+    service.clock.advance(Duration::from_secs(1));
+    assert_eq!(pass(&service).await, 2);
+    let removed_at = service.app.wall().to_string();
+    let mut after = shown(&a, &sent).await;
+    assert_eq!(after["contentRemovedAt"], removed_at);
+    assert_eq!((&after["content"], &after["envelope"]), (&Value::Null, &Value::Null));
+    for name in ["content", "envelope", "contentRemovedAt"] {
+        after[name] = before[name].clone();
+    }
+    assert_eq!(after, before, "all else stays");
+    for (tenant, id) in [(&a, &waits), (&b, &others)] {
+        assert_eq!(shown(tenant, id).await["contentRemovedAt"], Value::Null);
+    }
+    let path = format!("/tenants/{}/messages/{letter}/redrive", a.id);
+    let refused = service.call(request(Method::POST, &path, None)).await;
+    assert_eq!(refused.outcome(), (409, "content_removed"), "{}", refused.text);
+    let path = format!("/tenants/{}/dead-letters/redrive", a.id);
+    let job = service
+        .call(request(Method::POST, &path, Some(&json!({"status": "failed"}))))
+        .await;
+    assert_eq!(job.status.as_u16(), 202, "{}", job.text);
+    assert_eq!(shown(&a, &letter).await["status"], "failed");
+}
+
+#[tokio::test]
+async fn entries_of_the_feed_go_by_days_of_their_own() {
+    let service = Service::open();
+    let a = service.register("Tenant A", "111111111111111").await;
+    watch_a_month(&service).await;
+    keep(&service, &a, json!(365)).await;
+    keep_letters(&service, &a, &json!({"feedDays": 7})).await;
+    for wamid in ["wamid.A", "wamid.B"] {
+        let message = json!({"id": wamid, "from": "919111111111", "type": "text", "text": {"body": "Hello"}});
+        let value = json!({"metadata": {"phone_number_id": "111111111111111"}, "messages": [message]});
+        let entry = json!({"id": "1", "changes": [{"field": "messages", "value": value}]});
+        let posted = service.post("/whatsapp/webhook", &json!({"entry": [entry]})).await;
+        assert_eq!(posted.status.as_u16(), 200, "{}", posted.text);
+    }
+    service.clock.advance(DAY * 7 + Duration::from_secs(1));
+    assert_eq!(pass(&service).await, 1, "the last entry stays");
+    let kept = service.get(&format!("/tenants/{}/messages", a.id)).await;
+    assert_eq!(kept.json["data"].as_array().map(Vec::len), Some(2));
+}
+
 #[tokio::test]
 async fn nothing_can_be_kept_for_less_than_its_idempotency_key_must_guard() {
     let service = Service::open();
@@ -155,5 +229,11 @@ async fn nothing_can_be_kept_for_less_than_its_idempotency_key_must_guard() {
         let answer = service.call(change).await;
         assert_eq!(answer.outcome(), (422, "invalid_field"), "{}", answer.text);
         assert_eq!(answer.json["errors"][0]["pointer"], "/limits/givenUpDays");
+    }
+    for (name, days) in [("contentDays", 6), ("feedDays", 6), ("contentDays", 36_501)] {
+        let change = request(Method::PATCH, &path, Some(&json!({"limits": {name: days}})));
+        let answer = service.call(change).await;
+        assert_eq!(answer.outcome(), (422, "invalid_field"), "{}", answer.text);
+        assert_eq!(answer.json["errors"][0]["pointer"], format!("/limits/{name}"));
     }
 }

@@ -2,6 +2,7 @@
 //! conversations, events and redrives.
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
+mod contents;
 mod messages;
 
 use dakghar_core::domain::ConversationKind;
@@ -17,6 +18,7 @@ use crate::samples::{
     tenant_id, wamid, with_key,
 };
 
+pub use contents::*;
 pub use messages::*;
 
 /// Runs the suite of `Erasure`: `erasure_suite!(factory)`, where the factory gives `Stores`. See
@@ -37,6 +39,10 @@ macro_rules! erasure_suite {
             old_events_are_erased_and_nobody_elses
             an_amendment_outlives_its_message
             what_is_old_is_walked_portion_by_portion
+            old_contents_are_removed_and_all_else_of_the_messages_stays
+            who_read_a_message_before_its_content_went_cannot_save_it
+            a_walk_over_contents_misses_nothing_that_ends_later
+            old_events_that_tell_contents_are_erased_and_no_others
             the_retention_time_is_kept_and_never_goes_back
         }
     };

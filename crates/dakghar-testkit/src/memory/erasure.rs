@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use dakghar_core::domain::amendment::KEPT_LONGER;
 use dakghar_core::domain::message::LetterClass;
+use dakghar_core::domain::webhook::tells_contents;
 use dakghar_core::domain::{Conversation, Message, TenantId, Timestamp, WebhookEvent};
 use dakghar_core::ports::{Aged, AgedPortion, ErasedPortion, Erasure, StoreError};
 
@@ -51,11 +52,17 @@ impl State {
     fn old_messages(&self, portion: &AgedPortion) -> (Vec<String>, Option<String>) {
         let all = self.messages.values();
         let own = all.filter(|message| Some(message.accepted.tenant_id) == portion.tenant_id);
+        let is_walked = |message: &&Message| match portion.kind {
+            Aged::Contents { .. } => message.accepted.content.removed_at.is_none(),
+            _ => true,
+        };
+        let own = own.filter(is_walked);
         let is_old = |message: &Message| {
             let delivery = &message.delivery;
             let class = LetterClass::of(delivery.status, delivery.dead_reason);
             let is_meant = match portion.kind {
                 Aged::DeadLetters(wanted) => class == Some(wanted),
+                Aged::Contents { .. } => !delivery.status.is_unsettled(),
                 _ => class.is_none() && !delivery.status.is_unsettled(),
             };
             is_meant && delivery.updated_at < portion.before
@@ -70,7 +77,7 @@ impl State {
         let owner = portion.tenant_id;
         let before = portion.before;
         let (old, next) = match portion.kind {
-            Aged::Messages | Aged::DeadLetters(_) => self.old_messages(portion),
+            Aged::Messages | Aged::DeadLetters(_) | Aged::Contents { .. } => self.old_messages(portion),
             Aged::Conversations => {
                 let own = self
                     .conversations
@@ -85,13 +92,17 @@ impl State {
                 places.sort();
                 walk(places.into_iter(), portion)
             }
-            Aged::Events => {
+            Aged::Events | Aged::Written => {
+                let is_meant = |event: &WebhookEvent| {
+                    portion.kind == Aged::Events || tells_contents(&event.field, event.amends.is_some(), &event.raw)
+                };
                 let own = self.events.values().filter(|event| event.tenant_id == owner);
                 let is_old = |event: &WebhookEvent| match event.amends {
                     Some(_) => event.received_at < before - KEPT_LONGER,
                     None => event.received_at < before,
                 };
-                walk(own.map(|event| (event.id.to_string(), is_old(event))), portion)
+                let places = own.map(|event| (event.id.to_string(), is_meant(event) && is_old(event)));
+                walk(places, portion)
             }
             Aged::Feed => {
                 return ErasedPortion {
@@ -104,7 +115,14 @@ impl State {
         match portion.kind {
             Aged::Messages | Aged::DeadLetters(_) => self.messages.retain(|id, _| !is_old(id.to_string())),
             Aged::Conversations => self.conversations.retain(|id, _| !is_old(id.to_string())),
-            Aged::Events => self.events.retain(|id, _| !is_old(id.to_string())),
+            Aged::Contents { removed_at } => {
+                let old = self.messages.iter_mut().filter(|(id, _)| is_old(id.to_string()));
+                for (_, message) in old {
+                    message.accepted.content.remove(removed_at);
+                    message.delivery.version += 1;
+                }
+            }
+            Aged::Events | Aged::Written => self.events.retain(|id, _| !is_old(id.to_string())),
             Aged::Feed => {}
         }
         self.statuses

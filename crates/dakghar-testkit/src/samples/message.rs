@@ -28,6 +28,7 @@ pub fn outbound(tenant_id: TenantId) -> Message {
             body: r#"{"body":"Hello"}"#.into(),
             envelope: None,
             frame: None,
+            removed_at: None,
         },
         idempotency: None,
         metadata: None,
@@ -94,6 +95,7 @@ pub fn outbound_full(tenant_id: TenantId) -> Message {
                 body: "{\"name\":\"order_update\", \"n\":1.0e2,\"a\\u0041\":\"ঢাকা 📮\",\"b\":null}".into(),
                 envelope: Some(r#"{"recipient_type":"individual","context":{"message_id":"wamid.x"}}"#.into()),
                 frame: None,
+                removed_at: None,
             },
             idempotency: Some(Idempotency {
                 key: idempotency_key("order 1234/~"),
@@ -177,6 +179,7 @@ pub fn inbound(tenant_id: TenantId, wamid_text: &str) -> Message {
                 r#"{"id":"900","changes":[{"field":"messages","value":{"contacts":[{"profile":{"name":"Asha"}}]}}]}"#
                     .into(),
             ),
+            removed_at: None,
         },
         ..accepted
     };
@@ -196,6 +199,7 @@ pub fn inbound_bare(tenant_id: TenantId, wamid_text: &str) -> Message {
             body: "null".into(),
             envelope: None,
             frame: None,
+            removed_at: None,
         },
         ..accepted
     };

@@ -104,6 +104,12 @@ pub struct Limits {
     /// The same for dead letters that Dakghar gave up.
     #[arg(long, value_name = "NUMBER", value_parser = parse_limit)]
     given_up_days: Option<LimitNumber>,
+    /// The days that the contents of settled messages are kept, 7 at least; 0 is as long as the message.
+    #[arg(long, value_name = "NUMBER", value_parser = parse_limit)]
+    content_days: Option<LimitNumber>,
+    /// The days that entries of the feed are kept, 7 at least; 0 is as long as messages.
+    #[arg(long, value_name = "NUMBER", value_parser = parse_limit)]
+    feed_days: Option<LimitNumber>,
 }
 
 impl Limits {
@@ -118,6 +124,8 @@ impl Limits {
                 TenantLimit::Letters(LetterClass::Expired) => self.expired_days,
                 TenantLimit::Letters(LetterClass::Unknown) => self.unknown_days,
                 TenantLimit::Letters(LetterClass::GivenUp) => self.given_up_days,
+                TenantLimit::ContentDays => self.content_days,
+                TenantLimit::FeedDays => self.feed_days,
             };
             number.map(|LimitNumber(number)| (*limit, number))
         };

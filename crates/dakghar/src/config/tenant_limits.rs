@@ -16,6 +16,8 @@ table! {
         EXPIRED_DAYS: Kind::Integer { min: 0, max: 36_500 }, "0", "The same for dead letters that expired before a call.";
         UNKNOWN_DAYS: Kind::Integer { min: 0, max: 36_500 }, "0", "The same for dead letters that may have been delivered, of which nobody knows.";
         GIVEN_UP_DAYS: Kind::Integer { min: 0, max: 36_500 }, "0", "The same for dead letters that Dakghar gave up: every attempt was refused, preparing them crashed the worker, or their number is gone.";
+        CONTENT_DAYS: Kind::Integer { min: 0, max: 36_500 }, "0", "The days that the contents of settled messages are kept, and events that tell what people wrote, where the operator set no other number for the tenant: 7 or more, or 0 (as long as the message). The message itself stays, without what it said.";
+        FEED_DAYS: Kind::Integer { min: 0, max: 36_500 }, "0", "The days that entries of the feed are kept, where the operator set no other number for the tenant: 7 or more, or 0 (as long as other messages, RETENTION_DAYS).";
     }
 }
 
@@ -32,6 +34,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> TenantLimits {
             TenantLimit::Letters(LetterClass::Expired) => &EXPIRED_DAYS,
             TenantLimit::Letters(LetterClass::Unknown) => &UNKNOWN_DAYS,
             TenantLimit::Letters(LetterClass::GivenUp) => &GIVEN_UP_DAYS,
+            TenantLimit::ContentDays => &CONTENT_DAYS,
+            TenantLimit::FeedDays => &FEED_DAYS,
         };
         let number = reader.integer(variable);
         let (name, min) = (variable.name, limit.min());

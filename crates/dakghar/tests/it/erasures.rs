@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 
 use crate::product::{Backend, Product, Tenant, eventually, on_both_backends, text};
 
-on_both_backends!(an_erased_person_is_nowhere);
+on_both_backends!(
+    an_erased_person_is_nowhere,
+    the_shell_erases_a_person_and_exports_a_tenant,
+);
 
 const NUMBER: &str = "8801755512345";
 const USER: &str = "BD.13491208655302741918";
@@ -192,4 +195,48 @@ async fn an_erased_person_is_nowhere(backend: Backend) {
         assert!(!redis.is_empty(), "what was read is not Redis");
         assert_eq!(found(redis.as_bytes()), Vec::<&str>::new());
     }
+}
+
+async fn the_shell_erases_a_person_and_exports_a_tenant(backend: Backend) {
+    let product = Product::start(backend).await;
+    let tenant = product.tenant("111", "EAAG-real").await;
+    let [_, other] = fill(&product, &tenant).await;
+    let export = || {
+        let (status, out, errors) = product.run(&["tenant", "export", &tenant.id]);
+        assert_eq!(status, Some(0), "{errors}");
+        let lines = out
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("a line of JSON"));
+        let lines: Vec<Value> = lines.collect();
+        assert_eq!(lines.last().expect("a line")["kind"], "end", "{out}");
+        (out, lines)
+    };
+    let (before, _) = export();
+    assert_eq!(found(before.as_bytes()), CANARIES);
+    assert!(!before.contains("EAAG-real"), "the token is exported");
+
+    let owner = ["--tenant", &tenant.id];
+    let (status, _, errors) = product.run(&["erase", "person", owner[0], owner[1], "nobody at all"]);
+    assert!(
+        status.is_some_and(|status| status != 0),
+        "what is no id of a person is refused"
+    );
+    assert!(!errors.contains("panicked"), "{errors}");
+    let number = format!("+{NUMBER}");
+    let (status, out, errors) = product.run(&["erase", "person", owner[0], owner[1], &number]);
+    assert_eq!(status, Some(0), "{out}{errors}");
+    assert!(!out.contains(NUMBER) && !errors.contains(NUMBER), "{out}{errors}");
+    let id = out.split_whitespace().find(|word| word.starts_with("ers_"));
+    let id = id.expect("the id of the erasure").to_owned();
+    let (status, listed, _) = product.run(&["erase", "list", owner[0], owner[1]]);
+    assert_eq!(status, Some(0));
+    assert!(listed.contains(&id) && listed.contains("done"), "{listed}");
+    let (status, watched, _) = product.run(&["erase", "watch", owner[0], owner[1], &id]);
+    assert_eq!(status, Some(0), "{watched}");
+
+    let (after, lines) = export();
+    assert_eq!(found(after.as_bytes()), Vec::<&str>::new());
+    let messages = lines.iter().filter(|line| line["kind"] == "message");
+    let left: Vec<&Value> = messages.map(|line| &line["data"]["id"]).collect();
+    assert!(left.contains(&&json!(other)), "{left:?}");
 }

@@ -67,6 +67,7 @@ mod spool;
 mod surroundings;
 mod suspend;
 mod tenants;
+mod tokens;
 mod traces;
 mod traffic;
 mod unreadable;

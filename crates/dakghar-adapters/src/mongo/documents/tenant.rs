@@ -64,6 +64,10 @@ struct TenantFields<'a> {
     unknown_days: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     given_up_days: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    content_days: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    feed_days: Option<i64>,
     /// JSON; absent where nothing begins by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     auto_redrive: Option<String>,
@@ -139,6 +143,8 @@ pub(in crate::mongo) fn encode(tenant: &Tenant, version: u64, save_id: ObjectId)
         expired_days: limit(TenantLimit::Letters(LetterClass::Expired)),
         unknown_days: limit(TenantLimit::Letters(LetterClass::Unknown)),
         given_up_days: limit(TenantLimit::Letters(LetterClass::GivenUp)),
+        content_days: limit(TenantLimit::ContentDays),
+        feed_days: limit(TenantLimit::FeedDays),
         auto_redrive: auto_redrive::text_of(&tenant.auto),
         created_at: date(tenant.created_at),
         updated_at: date(tenant.updated_at),
@@ -252,6 +258,8 @@ fn read_limits(fields: &TenantFields<'_>) -> Result<TenantLimits, &'static str> 
             TenantLimit::Letters(LetterClass::Expired) => fields.expired_days,
             TenantLimit::Letters(LetterClass::Unknown) => fields.unknown_days,
             TenantLimit::Letters(LetterClass::GivenUp) => fields.given_up_days,
+            TenantLimit::ContentDays => fields.content_days,
+            TenantLimit::FeedDays => fields.feed_days,
         };
         let number = number.map(u32::try_from).transpose();
         limits.set(limit, number.map_err(|_| limit.as_str())?);

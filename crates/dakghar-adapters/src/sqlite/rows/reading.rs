@@ -69,6 +69,7 @@ fn accepted(cells: &mut Cells<'_>) -> Read<Accepted> {
             body: cells.get()?,
             envelope: cells.get()?,
             frame: cells.get()?,
+            removed_at: None,
         },
         idempotency: idempotency(cells)?,
         metadata: cells.get()?,
@@ -89,6 +90,7 @@ fn accepted(cells: &mut Cells<'_>) -> Read<Accepted> {
     accepted.conversation_kind = cells.maybe_parse(ConversationKind::parse)?.unwrap_or_default();
     accepted.sender = cells.get()?;
     accepted.trace = trace(cells)?;
+    accepted.content.removed_at = cells.maybe_time()?;
     Ok(accepted)
 }
 

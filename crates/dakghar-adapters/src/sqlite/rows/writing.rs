@@ -83,7 +83,7 @@ impl NewRow {
     pub(in crate::sqlite) fn with_params<T>(&self, insert: impl FnOnce(&[&dyn ToSql]) -> T) -> T {
         let message = &self.message;
         let idempotency = message.accepted.idempotency.as_ref();
-        let fixed: [&dyn ToSql; 23] = [
+        let fixed: [&dyn ToSql; 24] = [
             &id_time::is_off(message).then_some(true),
             &self.id,
             &self.tenant_id,
@@ -107,6 +107,7 @@ impl NewRow {
             &message.accepted.conversation_kind.stored(),
             &message.accepted.sender,
             &message.accepted.trace.map(TraceContext::to_bytes),
+            &millis(message.accepted.content.removed_at),
         ];
         self.links.with_params(|links| {
             self.changing.with_params(|changing| {

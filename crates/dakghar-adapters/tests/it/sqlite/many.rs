@@ -103,6 +103,7 @@ async fn the_log_starts_again_while_messages_keep_coming() {
             body: format!("{{\"body\":\"{}\"}}", "x".repeat(60_000)).into(),
             envelope: None,
             frame: None,
+            removed_at: None,
         }
     });
     let other = rusqlite::Connection::open(store.file()).expect("opens");

@@ -39,6 +39,13 @@ pub(super) async fn corrections(
                 None | Some(Err(StoreError::Unreadable(_))) => None,
                 Some(Err(error)) => return Err(error),
             };
+            // Of one whose content was removed nothing is left to compare with.
+            if first
+                .as_ref()
+                .is_some_and(|first| first.accepted.content.removed_at.is_some())
+            {
+                continue;
+            }
             if !first.is_some_and(|first| is_as_known(&first, element)) {
                 // Who has the number now need not be who received the message.
                 let owner = owner.map(|key| key.tenant_id);

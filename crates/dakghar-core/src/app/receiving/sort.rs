@@ -111,6 +111,7 @@ impl Sorter {
                 body: inbound.body,
                 envelope: Some(inbound.raw),
                 frame: inbound.frame,
+                removed_at: None,
             },
             idempotency: None,
             metadata: None,

@@ -117,6 +117,13 @@ fn why_not_redriven(refusal: NotRedrivable, message: &Message) -> Problem {
             ErrorCode::DuplicateRiskUnconfirmed,
             "Nobody knows whether it was delivered; confirm that it may arrive twice (confirmDuplicateRisk).",
         ),
+        NotRedrivable::ContentRemoved => {
+            let removed_at = message.accepted.content.removed_at;
+            let at = removed_at.map_or_else(String::new, |at| format!(" ({at})"));
+            let detail =
+                format!("Its content was removed{at}, because it is older than contents are kept (contentDays).");
+            Problem::new(ErrorCode::ContentRemoved, detail)
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The part of a message that never changes: the client's request, or the person's message.
+//! The part of a message that sending never changes: the client's request, or the person's message.
 
 use std::sync::Arc;
 
@@ -33,9 +33,24 @@ pub struct Content {
     /// Inbound: what stood around the message in its webhook (see [`framed`](crate::domain::webhook::framed)); `None` if
     /// it was received before that was kept, or could not be kept.
     pub frame: Option<Arc<str>>,
+    /// The time it was removed, because its tenant keeps contents no longer. Then only the type is left of it.
+    pub removed_at: Option<Timestamp>,
 }
 
-/// A message as it was accepted or received. Nothing changes it afterwards.
+/// Stands for a body that was removed: JSON, as every body.
+pub const REMOVED_BODY: &str = "null";
+
+impl Content {
+    /// Removes all but the type.
+    pub fn remove(&mut self, at: Timestamp) {
+        self.body = REMOVED_BODY.into();
+        self.envelope = None;
+        self.frame = None;
+        self.removed_at = Some(at);
+    }
+}
+
+/// A message as it was accepted or received. Nothing changes it afterwards, but that its content may be removed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accepted {
     /// Our id.

@@ -1,6 +1,6 @@
 //! A message and the protocol that carries it.
 //!
-//! [`Accepted`] never changes. [`Delivery`] is changed by sending, timers and Meta's reports. Every change goes through
+//! [`Accepted`] never changes, but that its content is removed when it is old. [`Delivery`] is changed by sending, timers and Meta's reports. Every change goes through
 //! the methods in [`sending`], [`outcome`], [`waking`] (our own steps) and [`evidence`] (Meta's reports). A store only
 //! keeps the result, and only if no other writer saved first.
 
@@ -27,7 +27,7 @@ use super::time::Timestamp;
 pub use super::pacing::Priority;
 pub use super::retry::RetryPolicy;
 pub use super::send_error::SendError;
-pub use accepted::{Accepted, Content, Idempotency};
+pub use accepted::{Accepted, Content, Idempotency, REMOVED_BODY};
 pub use dead_letter::{DeadLetter, LetterClass};
 pub use delivery::{DeadReason, Delivery, Lease, ReportedStatus, SentStatus, TIMELINE_ENTRIES_MAX};
 pub use direction::Direction;

@@ -38,6 +38,8 @@ pub enum NotRedrivable {
     Expired,
     /// It may have been delivered, and the caller did not accept the risk of a second delivery.
     DuplicateRisk,
+    /// Its content was removed, because its tenant keeps contents no longer.
+    ContentRemoved,
 }
 
 /// What whoever sends a dead letter again takes upon themselves.
@@ -259,6 +261,9 @@ impl Message {
         options: RedriveOptions,
     ) -> Result<(), NotRedrivable> {
         let letter = DeadLetter::of(self).ok_or(NotRedrivable::NotDead)?;
+        if self.accepted.content.removed_at.is_some() {
+            return Err(NotRedrivable::ContentRemoved);
+        }
         let has_expired = letter.has_expired(present);
         if has_expired && !options.ignore_expiry {
             return Err(NotRedrivable::Expired);

@@ -6,6 +6,8 @@ use super::StoreError;
 use crate::domain::ids::TenantId;
 use crate::domain::message::LetterClass;
 use crate::domain::time::Timestamp;
+#[cfg(doc)]
+use crate::domain::webhook::tells_contents;
 
 /// A kind of records that age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +20,14 @@ pub enum Aged {
     Conversations,
     /// Webhook events, by the time they were received.
     Events,
+    /// Those of them that tell what people wrote ([`tells_contents`]).
+    Written,
+    /// The contents of settled messages and dead letters, by their last change. The messages stay, and say that their content was removed
+    /// at this time; a save of one that was read before fails.
+    Contents {
+        /// The time of the removal.
+        removed_at: Timestamp,
+    },
     /// Entries of the feed, by the time they were made. The places of those that are left stay as they are.
     Feed,
 }
@@ -31,7 +41,8 @@ pub struct AgedPortion {
     pub kind: Aged,
     /// Those that are older are erased.
     pub before: Timestamp,
-    /// Where to go on, as the portion before told; `None` is the oldest record.
+    /// Where to go on, as the portion before told; `None` is the oldest record. Of contents, and of events that tell them, it
+    /// is the oldest record that had something to lose when an earlier walk passed it: a store keeps that place by itself.
     pub from: Option<String>,
     /// The most records that are looked at.
     pub limit: u32,
@@ -40,7 +51,7 @@ pub struct AgedPortion {
 /// What became of a portion.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ErasedPortion {
-    /// How many records were erased.
+    /// How many records were erased, or lost their content.
     pub erased: u64,
     /// Where the next portion goes on; `None` if there is none.
     pub next: Option<String>,

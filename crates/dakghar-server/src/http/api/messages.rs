@@ -115,6 +115,7 @@ problems!(RedriveProblems: STORE, &[
     ErrorCode::BadRequest,
     ErrorCode::MessageNotFound,
     ErrorCode::NotRedrivable,
+    ErrorCode::ContentRemoved,
     ErrorCode::MessageExpired,
     ErrorCode::DuplicateRiskUnconfirmed,
     ErrorCode::TooManyWaiting,

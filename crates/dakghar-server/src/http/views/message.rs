@@ -61,6 +61,9 @@ pub(in crate::http) struct MessageView {
     /// with its text.
     #[schema(value_type = serde_json::Value, example = json!({"body": "Hello"}))]
     content: Box<RawValue>,
+    /// When the content was removed, because it is older than contents are kept. Then `content` is `null`, and what else
+    /// told of it is gone.
+    content_removed_at: Option<String>,
     /// Outbound: the other fields of Meta's message that the client gave, such as `context`. Inbound: the whole
     /// message as received.
     #[schema(value_type = Option<serde_json::Value>)]
@@ -156,6 +159,7 @@ impl From<&Message> for MessageView {
             to,
             from,
             content: raw_json(&content.body),
+            content_removed_at: content.removed_at.as_ref().map(Timestamp::to_string),
             envelope: content.envelope.as_deref().map(raw_json),
             contact: content.frame.as_deref().and_then(contact_in).map(raw_json),
             wamid: message.delivery.wamid.as_ref().map(Wamid::to_string),
@@ -251,6 +255,8 @@ impl MessageView {
         };
         let at = Some(strongest.at.to_string());
         match &strongest.content {
+            // What it said later is no more to be shown than what it said first.
+            Some(_) if amended.message.accepted.content.removed_at.is_some() => self.edited_at = at,
             Some(content) => {
                 content.kind.as_ref().clone_into(&mut self.kind);
                 self.content = raw_json(&content.body);
@@ -268,8 +274,13 @@ impl MessageView {
     /// With everything that happened to it and was done to it.
     fn whole(amended: &AmendedMessage) -> Self {
         let is_revoked = amended.amendments.first().is_some_and(Amendment::revokes);
+        let is_removed = amended.message.accepted.content.removed_at.is_some();
         Self {
-            versions: if is_revoked { None } else { amended::versions(amended) },
+            versions: if is_revoked || is_removed {
+                None
+            } else {
+                amended::versions(amended)
+            },
             ..Self::full(&amended.message).amended(amended)
         }
     }
@@ -283,7 +294,7 @@ impl MessageView {
         let framed = element.and_then(|element| framed(content.frame.as_deref()?, list, element));
         Self {
             raw: framed.as_deref().or(element).map(raw_json),
-            versions: amended::versions(amended),
+            versions: amended::versions(amended).filter(|_| content.removed_at.is_none()),
             ..Self::whole(amended)
         }
     }

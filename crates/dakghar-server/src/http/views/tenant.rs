@@ -64,7 +64,8 @@ impl From<&Tenant> for TenantView {
     }
 }
 
-/// Limits of a tenant; 0 is no limit (of dead letters: none of their own), `null` the default of the installation.
+/// Limits of a tenant; 0 is no limit (of dead letters, contents and the feed: none of their own), `null` the default of the
+/// installation.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = TenantLimits)]
@@ -95,6 +96,13 @@ pub(in crate::http) struct TenantLimitsView {
     /// their number is gone.
     #[schema(minimum = 0, maximum = 36_500, example = 90)]
     given_up_days: Option<u32>,
+    /// The days that the contents of settled messages are kept, and events that tell what people wrote: 0 (as long as the
+    /// message), or 7 and more. The message itself stays, without what it said.
+    #[schema(minimum = 0, maximum = 36_500, example = 30)]
+    content_days: Option<u32>,
+    /// The days that entries of the feed are kept: 0 (as long as messages), or 7 and more.
+    #[schema(minimum = 0, maximum = 36_500, example = 30)]
+    feed_days: Option<u32>,
 }
 
 impl From<&TenantLimits> for TenantLimitsView {
@@ -108,6 +116,8 @@ impl From<&TenantLimits> for TenantLimitsView {
             expired_days: limits.of(TenantLimit::Letters(LetterClass::Expired)),
             unknown_days: limits.of(TenantLimit::Letters(LetterClass::Unknown)),
             given_up_days: limits.of(TenantLimit::Letters(LetterClass::GivenUp)),
+            content_days: limits.of(TenantLimit::ContentDays),
+            feed_days: limits.of(TenantLimit::FeedDays),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The members of answers that support sees.
 
 /// The names of members that are shown, in alphabetical order. The members of their values are looked at in turn.
-pub(super) const SHOWN: [&str; 175] = [
+pub(super) const SHOWN: [&str; 178] = [
     "addedAt",
     "addresses",
     "advice",
@@ -23,6 +23,8 @@ pub(super) const SHOWN: [&str; 175] = [
     "code",
     "concurrency",
     "confirmDuplicateRisk",
+    "contentDays",
+    "contentRemovedAt",
     "conversationId",
     "conversationIds",
     "conversations",
@@ -58,6 +60,7 @@ pub(super) const SHOWN: [&str; 175] = [
     "failure",
     "failuresInARow",
     "fbtraceId",
+    "feedDays",
     "field",
     "filter",
     "firstSeenAt",

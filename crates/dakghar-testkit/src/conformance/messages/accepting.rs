@@ -64,6 +64,7 @@ pub async fn what_a_message_says_survives_to_the_byte(stores: Stores) {
                 body: body.into(),
                 envelope: Some(body.into()),
                 frame: None,
+                removed_at: None,
             };
             message.accepted.metadata = Some(body.into());
             message.accepted.client_opaque = Some(body.into());

@@ -132,6 +132,7 @@ fn read_accepted(read: &Reader<'_>, accepted: &AcceptedFields<'_>) -> Result<Acc
             body: (&*accepted.content).into(),
             envelope: shared(accepted.envelope.as_deref()),
             frame: shared(accepted.frame.as_deref()),
+            removed_at: accepted.content_removed_at.map(timestamp),
         },
         idempotency,
         metadata: shared(accepted.metadata.as_deref()),

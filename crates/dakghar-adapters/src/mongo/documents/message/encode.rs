@@ -82,6 +82,7 @@ fn accepted_fields(message: &Message) -> AcceptedFields<'_> {
         conversation_kind: message.accepted.conversation_kind.stored().map(Cow::from),
         sender: message.accepted.sender.as_deref().map(Cow::from),
         trace: message.accepted.trace.map(|trace| binary(&trace.to_bytes())),
+        content_removed_at: message.accepted.content.removed_at.map(date),
         inbound_key: inbound_key(message),
         id_time_off: id_time::is_off(message).then_some(true),
     }

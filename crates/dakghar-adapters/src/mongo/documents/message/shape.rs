@@ -51,6 +51,9 @@ pub(super) struct AcceptedFields<'a> {
     pub(super) sender: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) trace: Option<Binary>,
+    /// Set when the content was removed, and nothing but its type is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) content_removed_at: Option<DateTime>,
     /// Only of what Meta reports: `<phoneNumberId>:<wamid>`, under which a message is received once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) inbound_key: Option<String>,

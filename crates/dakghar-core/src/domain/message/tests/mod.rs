@@ -54,6 +54,7 @@ pub(in crate::domain) fn queued() -> Message {
             body: "null".into(),
             envelope: None,
             frame: None,
+            removed_at: None,
         },
         idempotency: None,
         metadata: None,

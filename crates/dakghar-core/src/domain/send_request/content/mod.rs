@@ -89,6 +89,7 @@ impl Saying<'_> {
             body,
             envelope,
             frame: None,
+            removed_at: None,
         }
     }
 
