@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::audit::AuditLog;
 use super::collections::{
     APPS, CALLBACK_ATTEMPTS, CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS, CONVERSATIONS, ENDPOINTS, ERASURES, EVENTS, FEED,
     FEED_ARRIVALS, FEED_ASIDE, FEED_ATTENDANTS, INSTALLATION_SECRETS, MESSAGES, OPERATOR_KEYS, REDRIVES, STATUSES,
@@ -102,6 +103,7 @@ impl MongoStore {
             redrives: database.collection(REDRIVES),
             erasures: database.collection(ERASURES),
             apps: database.collection(APPS),
+            audit: AuditLog::of(&database),
             operators: database.collection(OPERATOR_KEYS),
             installation: database.collection(INSTALLATION_SECRETS),
             endpoints: database.collection(ENDPOINTS),

@@ -4,6 +4,7 @@
 //! futures that must run, and the caller runs them.
 
 mod amended;
+mod auditing;
 mod callbacks;
 mod commits;
 mod endpoints;
@@ -55,13 +56,14 @@ use tenants::key_uses::KeyUses;
 use tokens::{AppSecrets, TokenChecks};
 use waiting::Waiting;
 
+pub use auditing::{AuditCheck, AuditCheckStep, AuditEntryAt, Auditing, Deed};
 pub use callbacks::{
     CallbackBodies, Callbacks, CallbacksSaved, CallbacksStep, EndedCallback, EndpointRun, Handed, OutgoingCall,
     TestedCallback,
 };
 pub use endpoints::{
     CreatedEndpoint, EndpointChanges, EndpointCredentials, EndpointWithSecret, Endpoints, ExpectedVersion, KnownReplay,
-    NewEndpoint, NewReplay, ReplayEnd, ReplayPreview, ReplayStatus, StartAt, TenantChanges, WaitingFor,
+    NewEndpoint, NewReplay, NewSecret, ReplayEnd, ReplayPreview, ReplayStatus, StartAt, TenantChanges, WaitingFor,
 };
 pub use erasing::Erasing;
 pub use failed_requests::FailedRequests;
@@ -90,7 +92,7 @@ pub use sending::{
 };
 pub use settings::{BULK_ITEMS_MAX, Settings};
 pub use tenants::{
-    KeyGiver, KeyVerdict, KnownKey, NewPhoneNumber, NewTenant, PhoneNumberChanges, RegisteredTenant, Tenants,
+    KeyVerdict, KnownKey, NewPhoneNumber, NewTenant, PhoneNumberChanges, RegisteredTenant, Tenants,
     missing_scope, token_purpose,
 };
 
@@ -127,6 +129,8 @@ pub struct App {
     pub token_watch: Arc<TokenWatch>,
     /// Timers.
     pub reconciling: Arc<Reconciling>,
+    /// The audit log.
+    pub auditing: Arc<Auditing>,
     /// The hold of all sending.
     pub holding: Arc<Holding>,
     /// Apps at Meta.
@@ -189,6 +193,7 @@ impl App {
             erasing: erasing_of(&ports, &settings, &shared, &changing),
             changing,
             retention: Arc::new(Retention::new(&ports, &settings)),
+            auditing: Arc::new(Auditing::new(&ports, &keys.cursor, settings.audit_days)),
             rotating: Arc::new(Rotating::new(ports.clone(), tenants.clone())),
             token_watch,
             reconciling: Arc::new(Reconciling::new(ports.clone(), settings.clone(), shared.clone())),

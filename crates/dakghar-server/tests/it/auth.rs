@@ -55,6 +55,7 @@ fn intended(operation: &Operation) -> (Access, Option<&'static str>) {
         "registerTenant"
         | "changeTenant"
         | "listTenants"
+        | "listAudit"
         | "removeTenant"
         | "addPhoneNumber"
         | "removePhoneNumber"
@@ -102,9 +103,8 @@ fn intended(operation: &Operation) -> (Access, Option<&'static str>) {
         | "followFeed" => "read",
         "pauseTenant" | "resumeTenant" | "changePhoneNumber" | "pausePhoneNumber" | "resumePhoneNumber"
         | "redriveMessage" | "redriveDeadLetters" | "setAutoRedrive" | "pauseRedrive" | "resumeRedrive"
-        | "cancelRedrive" | "erasePerson" | "listErasures" | "listKeys" | "createKey" | "rotateKey" | "revokeKey" => {
-            "manage"
-        }
+        | "cancelRedrive" | "erasePerson" | "listErasures" | "listKeys" | "createKey" | "rotateKey" | "revokeKey"
+        | "listTenantAudit" => "manage",
         "listEndpoints"
         | "createEndpoint"
         | "getEndpoint"

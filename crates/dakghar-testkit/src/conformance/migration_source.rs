@@ -16,15 +16,15 @@ use dakghar_core::domain::migration::{Kind, Place, Record, Retirement};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::redrive::{Redrive, RedriveStatus};
 use dakghar_core::domain::{ConversationId, ConversationTouch, Message, Role, Status, TenantId};
-use dakghar_core::ports::{EndpointInserted, MigrationSource, Save, Saved};
+use dakghar_core::ports::{AuditedChange, Carried, EndpointInserted, MigrationSource, Save, Saved};
 
 use installation::fill_installation;
 
 use super::stores::{Stores, accept_all, receive_all};
 use crate::samples::{
-    With as _, at, endpoint, endpoint_full, erasure, event, event_bare, inbound, inbound_bare, meta_app, meta_app_full,
-    operator_key, outbound, outbound_full, person, phone_number_id, redrive, status_record, status_record_full, tenant,
-    tenant_full, tenant_id, with_key,
+    With as _, at, audit_entry, audit_entry_full, endpoint, endpoint_full, erasure, event, event_bare, inbound,
+    inbound_bare, meta_app, meta_app_full, operator_key, outbound, outbound_full, person, phone_number_id, redrive,
+    status_record, status_record_full, tenant, tenant_full, tenant_id, with_key,
 };
 
 /// The port of the cases: the stores of one installation, and a way to open it in order to leave it. It is
@@ -112,6 +112,7 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
         (Kind::Apps, apps),
         (Kind::OperatorKeys, fill_operators(under_test).await),
         (Kind::InstallationSecrets, fill_installation(under_test).await),
+        (Kind::Audit, fill_audit(under_test).await),
         (Kind::Endpoints, endpoints),
         (Kind::Feed, entries.into_iter().map(Record::Entry).collect()),
     ];
@@ -131,6 +132,17 @@ async fn fill_operators(under_test: &SourceUnderTest) -> Vec<Record> {
         assert_eq!(inserted, Ok(Saved::Done));
     }
     keys.map(|key| Record::OperatorKey(Box::new(key))).to_vec()
+}
+
+/// Records of the audit log.
+async fn fill_audit(under_test: &SourceUnderTest) -> Vec<Record> {
+    let stores = &under_test.stores;
+    for entry in [audit_entry(), audit_entry_full(tenant_id()), audit_entry()] {
+        let carried = stores.audit.carry_out(&AuditedChange::Nothing, &entry).await;
+        assert_eq!(carried, Ok(Carried::Done));
+    }
+    let records = super::audit::all(stores).await.into_iter();
+    records.map(|record| Record::Audit(Box::new(record))).collect()
 }
 
 /// Apps with one secret and with two.

@@ -1,10 +1,12 @@
 //! The suite of [`MigrationTarget`].
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
+mod audit;
 mod installation;
 mod operators;
 mod record;
 
+pub use audit::moved_records_of_the_audit_log_make_a_chain_that_goes_on;
 pub use record::*;
 
 use std::sync::Arc;
@@ -49,6 +51,7 @@ macro_rules! migration_target_suite {
             what_has_no_room_is_an_error
             stored_records_come_in_the_order_asked
             put_records_are_counted
+            moved_records_of_the_audit_log_make_a_chain_that_goes_on
             cleared_records_are_gone_and_can_come_again
             there_is_no_migration_at_first
             the_record_of_a_migration_survives
@@ -177,6 +180,7 @@ fn records(kind: Kind) -> Vec<Record> {
             .to_vec(),
         Kind::OperatorKeys => operators(),
         Kind::InstallationSecrets => secrets(),
+        Kind::Audit => audit::moved(owner),
         Kind::Endpoints => endpoints(owner),
         Kind::Progress => progress(owner),
         Kind::Exceptions => exceptions(owner),
@@ -297,6 +301,7 @@ pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
                 Record::OperatorKey(key) => assert_operator(&under_test, &key).await,
                 Record::InstallationSecrets(secrets) => assert_secrets(&under_test, secrets).await,
                 Record::App(app) => assert_app(&under_test, app).await,
+                Record::Audit(record) => audit::assert_moved(&under_test, &record).await,
             }
         }
     }
