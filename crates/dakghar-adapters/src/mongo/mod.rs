@@ -66,8 +66,8 @@ pub use connect::ConnectError;
 pub use options::MongoOptions;
 
 use announcements::Announcements;
-use collections::RETENTION;
 use audit::AuditLog;
+use collections::RETENTION;
 use failure::Failure;
 use promises::Promises;
 

@@ -13,7 +13,8 @@ use mongodb::Collection;
 use super::MongoStore;
 use super::collections::MIGRATIONS;
 use super::documents::{
-    Unreadable, callback, conversation, endpoint, event, feed, message, meta_app, migration, operator_key, sealed_secrets, status, tenant, audit,
+    Unreadable, audit, callback, conversation, endpoint, event, feed, message, meta_app, migration, operator_key,
+    sealed_secrets, status, tenant,
 };
 use super::indexes::BY_ID;
 use super::inserts::Inserted;

@@ -21,14 +21,15 @@ use super::failure::{Failure, Outcome};
 use super::open::{self, OpenError};
 use super::rows::{self, COLUMNS};
 use super::{
-    apps, backup, callbacks, checked, conversations, endpoints, events, feed, installation, operators, retirement, statuses, tenants, audit,
+    apps, audit, backup, callbacks, checked, conversations, endpoints, events, feed, installation, operators,
+    retirement, statuses, tenants,
 };
 
 /// Bytes of records on a page, about; at least one record is on it.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Sums that change with every change of a kind. Times are summed by their lower half, so that no sum overflows.
-const STATES: [&str; 12] = [
+const STATES: [&str; 13] = [
     "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(id), 0 FROM tenants",
     "SELECT count(*), sum(last_message_at & 4294967295), sum(last_inbound_at & 4294967295), max(id), \
          max(last_message_id) FROM conversations",

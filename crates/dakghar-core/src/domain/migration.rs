@@ -51,7 +51,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in its order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Tenants,
         Self::Conversations,
         Self::Messages,

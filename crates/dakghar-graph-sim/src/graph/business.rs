@@ -115,7 +115,7 @@ pub(crate) async fn block(
     answer_with(&state, (&version, &id), &headers, || {
         let people = people_of(object_of(&given)?)?;
         state.businesses.of(&id, |business| {
-            business.blocked.extend(people.iter().map(|person| digits(person)))
+            business.blocked.extend(people.iter().map(|person| digits(person)));
         });
         Ok(outcome("added_users", &people))
     })

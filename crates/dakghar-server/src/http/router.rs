@@ -12,7 +12,8 @@ use utoipa_axum::routes;
 
 use super::access::Access;
 use super::api::{
-    apps, auto_redrive, conversations, dead_letters, endpoints, erasures, events, exports, feed, hold, keys, messages, number_calls, operators, people, phone_numbers, redrives, secrets, send, send_bulk, tenants, audit,
+    apps, audit, auto_redrive, conversations, dead_letters, endpoints, erasures, events, exports, feed, hold, keys,
+    messages, number_calls, operators, people, phone_numbers, redrives, secrets, send, send_bulk, tenants,
 };
 use super::config::HttpConfig;
 use super::edge::EdgeLayer;

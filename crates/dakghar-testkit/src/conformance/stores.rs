@@ -7,8 +7,9 @@ use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Message
 use dakghar_core::domain::{ConversationKind, Place};
 use dakghar_core::domain::{TenantId, Timestamp, WaId};
 use dakghar_core::ports::{
-    Acceptance, AppStore, ArrivalStore, CallbackStore, ConversationStore, EndpointStore, Erasure, EventStore, FeedStore, HoldStore, InstallationStore, ListStore, ListenerStore, MessageStore, OperatorStore, PersonErasureStore, AuditStore,
-    Received, RedriveStore, Save, Saved, StatusStore, StoreHealth, TenantStore, TimerStore,
+    Acceptance, AppStore, ArrivalStore, AuditStore, CallbackStore, ConversationStore, EndpointStore, Erasure,
+    EventStore, FeedStore, HoldStore, InstallationStore, ListStore, ListenerStore, MessageStore, OperatorStore,
+    PersonErasureStore, Received, RedriveStore, Save, Saved, StatusStore, StoreHealth, TenantStore, TimerStore,
 };
 
 use crate::samples::{

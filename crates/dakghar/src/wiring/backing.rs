@@ -10,7 +10,9 @@ use dakghar_core::app::Installation;
 use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
-    AppStore, ArrivalStore, CallbackStore, Clock, ConversationStore, EndpointStore, Erasure, EventStore, FeedNews, FeedStore, HoldStore, InstallationStore, ListStore, ListenerStore, MessageStore, OperatorStore, Pacer, PersonErasureStore, Ports, Queue, RedriveStore, StatusStore, StoreHealth, TenantQuota, TenantStore, TimerStore, AuditStore,
+    AppStore, ArrivalStore, AuditStore, CallbackStore, Clock, ConversationStore, EndpointStore, Erasure, EventStore,
+    FeedNews, FeedStore, HoldStore, InstallationStore, ListStore, ListenerStore, MessageStore, OperatorStore, Pacer,
+    PersonErasureStore, Ports, Queue, RedriveStore, StatusStore, StoreHealth, TenantQuota, TenantStore, TimerStore,
 };
 use dakghar_core::traces::Traces;
 use dakghar_core::vault::{InstallationSecrets, Vault};

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::{
-    AcceptedMessage, App, Attending, ClaimedSend, EndedCall, Failure, NewPhoneNumber, NewTenant, Prepared,
-    PreparedSend, Retention, Settings, TokenWatch, WaitingSend, WebhookReceipt,
+    AcceptedMessage, App, Attending, ClaimedSend, EndedCall, Failure, NewPhoneNumber, NewTenant, PhoneNumberChanges,
+    Prepared, PreparedSend, Retention, Settings, TokenWatch, WaitingSend, WebhookReceipt,
 };
 use dakghar_core::domain::audit::{Principal, Who};
 use dakghar_core::domain::listening::Hearing;
@@ -291,14 +291,22 @@ impl Process {
     /// Says how many messages a second a number may send.
     pub async fn pace_number(&self, tenant: &TenantId, number: &str, per_second: u32) -> Result<(), Problem> {
         let (tenants, by) = (&self.app.tenants, Principal::CLI);
-        let changed = tenants.change_phone_number(tenant, number, Some(per_second), None, by);
+        let changes = PhoneNumberChanges {
+            messages_per_second: Some(per_second),
+            ..PhoneNumberChanges::default()
+        };
+        let changed = tenants.change_phone_number(tenant, number, changes, by);
         Ok(changed.await.map(drop)?)
     }
 
     /// Says how a number is written.
     pub async fn write_number(&self, tenant: &TenantId, number: &str, text: &str, by: Actor) -> Result<(), Problem> {
         let tenants = &self.app.tenants;
-        let changed = tenants.change_phone_number(tenant, number, None, Some(text.into()), principal(by));
+        let changes = PhoneNumberChanges {
+            display_phone_number: Some(text.into()),
+            ..PhoneNumberChanges::default()
+        };
+        let changed = tenants.change_phone_number(tenant, number, changes, principal(by));
         Ok(changed.await.map(drop)?)
     }
 

@@ -131,6 +131,12 @@ fn exceptions(owner: TenantId) -> Vec<Record> {
     .to_vec()
 }
 
+fn events(owner: TenantId) -> Vec<Record> {
+    [event(owner), event_bare(), event(tenant().id), event_bare()]
+        .map(Record::Event)
+        .to_vec()
+}
+
 /// Records of one kind, of every sort, as an installation leaves them.
 fn records(kind: Kind) -> Vec<Record> {
     let owner = tenant().id;
@@ -167,9 +173,7 @@ fn records(kind: Kind) -> Vec<Record> {
         ]
         .map(Record::Status)
         .to_vec(),
-        Kind::Events => [event(owner), event_bare(), event(tenant().id), event_bare()]
-            .map(Record::Event)
-            .to_vec(),
+        Kind::Events => events(owner),
         Kind::Apps => [meta_app(), meta_app_full()]
             .map(|app| {
                 Record::App(MetaApp {
