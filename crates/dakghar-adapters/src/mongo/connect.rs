@@ -90,7 +90,6 @@ impl MongoStore {
             let forgotten = forgotten::follow(database.clone(), app_name, options.write_timeout);
             followers.push(keep(forgotten));
         }
-        let prepares = options.prepare;
         let store = Arc::new(Self {
             messages: database.collection(MESSAGES),
             conversations: database.collection(CONVERSATIONS),
@@ -124,7 +123,7 @@ impl MongoStore {
             events_repeat: AtomicBool::new(false),
             _followers: followers,
         });
-        if prepares {
+        if store.options.prepare {
             store.carry_feed().await?;
         }
         Ok(store)

@@ -55,6 +55,9 @@ impl Walk {
         for (id, value) in ids {
             path = path.replace(&format!("{{{id}}}"), value);
         }
+        if name == "removeTenant" {
+            path.push_str("?force=true");
+        }
         let before = entries(&self.service).await.len();
         let answer = self
             .service
@@ -101,7 +104,13 @@ async fn every_operation_that_changes_something_is_recorded_with_who_and_by_whic
     keys_and_apps(&mut walk, &tenant).await;
     endpoints(&mut walk, &tenant).await;
     messages(&mut walk, &tenant).await;
-    walk.step("removeTenant", &[("tenantId", &tenant)], None, &[]).await;
+    walk.step(
+        "removeTenant",
+        &[("tenantId", &tenant)],
+        None,
+        &[AuditAction::TenantRemoved],
+    )
+    .await;
 
     let changing = operations()
         .into_iter()

@@ -6,6 +6,7 @@ mod changes;
 use dakghar_core::domain::audit::{
     AuditAction, AuditChain, AuditEntry, AuditFault, AuditQuery, AuditRecord, ChainCheck, Principal,
 };
+use dakghar_core::domain::migration::Record;
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::ports::{AuditedChange, Carried};
 use futures_util::future::join_all;
@@ -69,6 +70,15 @@ pub async fn all(stores: &Stores) -> Vec<AuditRecord> {
 pub async fn note(stores: &Stores, entry: &AuditEntry) {
     let carried = stores.audit.carry_out(&AuditedChange::Nothing, entry).await;
     assert_eq!(carried, Ok(Carried::Done));
+}
+
+/// Appends records of every sort to a log without any; returns them.
+pub(super) async fn fill(stores: &Stores) -> Vec<Record> {
+    for entry in [audit_entry(), audit_entry_full(tenant_id()), audit_entry()] {
+        note(stores, &entry).await;
+    }
+    let records = all(stores).await.into_iter();
+    records.map(|record| Record::Audit(Box::new(record))).collect()
 }
 
 pub async fn a_record_of_the_audit_log_is_kept_as_it_is(stores: Stores) {

@@ -3,6 +3,7 @@
 //! The loops are those of the server's worker, with the executor's time in place of the runtime's.
 
 mod background;
+mod by;
 mod measured;
 mod reading;
 mod wanting;
@@ -15,17 +16,19 @@ use dakghar_core::app::{
     AcceptedMessage, App, Attending, ClaimedSend, EndedCall, Failure, NewPhoneNumber, NewTenant, PhoneNumberChanges,
     Prepared, PreparedSend, Retention, Settings, TokenWatch, WaitingSend, WebhookReceipt,
 };
-use dakghar_core::domain::audit::{Principal, Who};
+use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::listening::Hearing;
 use dakghar_core::domain::message::{RedriveOptions, UnknownOutcome};
-use dakghar_core::domain::redrive::{NewRedrive, Redrive, RedriveStatus};
-use dakghar_core::domain::{Actor, ApiKeyId, Problem, Secret, Tenant, TenantId, Timestamp, send_request};
+use dakghar_core::domain::redrive::{NewRedrive, Redrive};
+use dakghar_core::domain::{Actor, Problem, Secret, Tenant, TenantId, Timestamp, send_request};
 use dakghar_core::ports::{Job, JobKey, QueueError};
 use dakghar_core::vault::SigningKeys;
 use futures_channel::{mpsc, oneshot};
 use futures_util::future::{BoxFuture, Either, select};
 use futures_util::{FutureExt as _, StreamExt as _};
 use parking_lot::Mutex;
+
+use by::{TENANT, principal};
 
 use super::executor::Life;
 use super::ports::{self, QueueKind, Shared};
@@ -244,17 +247,6 @@ impl Process {
         Ok(self.app.redriving.find(redrive.tenant_id.as_ref(), &id).await?)
     }
 
-    /// Pauses, resumes or cancels a redrive.
-    pub async fn turn_redrive(&self, redrive: &Redrive, status: RedriveStatus) -> Result<Redrive, Problem> {
-        let (redriving, owner, id) = (&self.app.redriving, redrive.tenant_id.as_ref(), redrive.id.to_string());
-        Ok(match status {
-            RedriveStatus::Running => redriving.resume(owner, &id, Principal::CLI).await,
-            RedriveStatus::Paused => redriving.pause(owner, &id, Principal::CLI).await,
-            RedriveStatus::Cancelled => redriving.cancel(owner, &id, Principal::CLI).await,
-            RedriveStatus::Done => redriving.find(owner, &id).await,
-        }?)
-    }
-
     pub fn token_watch(&self) -> Arc<TokenWatch> {
         self.app.token_watch.clone()
     }
@@ -284,29 +276,32 @@ impl Process {
             phone_number_id: number.into(),
             ..NewPhoneNumber::default()
         };
-        self.app.tenants.add_phone_number(tenant, new, Principal::CLI).await?;
-        Ok(())
+        let added = self.app.tenants.add_phone_number(tenant, new, Principal::CLI).await;
+        Ok(added.map(drop)?)
     }
 
     /// Says how many messages a second a number may send.
     pub async fn pace_number(&self, tenant: &TenantId, number: &str, per_second: u32) -> Result<(), Problem> {
-        let (tenants, by) = (&self.app.tenants, Principal::CLI);
         let changes = PhoneNumberChanges {
             messages_per_second: Some(per_second),
             ..PhoneNumberChanges::default()
         };
-        let changed = tenants.change_phone_number(tenant, number, changes, by);
-        Ok(changed.await.map(drop)?)
+        let changed = tenants
+            .change_phone_number(tenant, number, changes, Principal::CLI)
+            .await;
+        Ok(changed.map(drop)?)
     }
 
     /// Says how a number is written.
     pub async fn write_number(&self, tenant: &TenantId, number: &str, text: &str, by: Actor) -> Result<(), Problem> {
-        let tenants = &self.app.tenants;
         let changes = PhoneNumberChanges {
             display_phone_number: Some(text.into()),
             ..PhoneNumberChanges::default()
         };
-        let changed = tenants.change_phone_number(tenant, number, changes, principal(by));
+        let changed = self
+            .app
+            .tenants
+            .change_phone_number(tenant, number, changes, principal(by));
         Ok(changed.await.map(drop)?)
     }
 
@@ -605,15 +600,5 @@ async fn record(process: &Process, call: &mut EndedCall) {
     while process.record(call).await.is_err() {
         process.sleep(wait).await;
         wait = (wait * 2).min(RECORD_WAIT_MAX);
-    }
-}
-
-/// A tenant, by some key of its own.
-const TENANT: &Principal = &Principal::only(Who::Tenant(ApiKeyId::from_uuid(uuid::Uuid::from_u128(1))));
-
-const fn principal(by: Actor) -> &'static Principal {
-    match by {
-        Actor::Operator => Principal::CLI,
-        Actor::Tenant => TENANT,
     }
 }

@@ -32,8 +32,7 @@ pub(in crate::http) struct RegisterTenant {
     /// Meta's id of its number.
     #[schema(example = "111111111111111")]
     phone_number_id: String,
-    /// The access token of the number. It is encrypted and never shown again. Sends of a token that starts with
-    /// `mock_` are simulated.
+    /// The access token of the number, encrypted and never shown again. With one that starts with `mock_`, sends are simulated.
     #[schema(example = "mock_token_tenant_A", value_type = String)]
     access_token: Option<Secret>,
     /// The WhatsApp Business Account at Meta.
@@ -283,11 +282,8 @@ pub(in crate::http) async fn remove(
 }
 
 fn interrupted(error: &JoinError) -> ApiError {
-    let problem = Problem::new(
-        ErrorCode::Internal,
-        "The removal was interrupted; please ask for it again.",
-    );
-    ApiError::caused_by(problem, error)
+    let detail = "The removal was interrupted; please ask for it again.";
+    ApiError::caused_by(Problem::new(ErrorCode::Internal, detail), error)
 }
 
 /// A new access token.

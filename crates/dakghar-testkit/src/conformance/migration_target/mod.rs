@@ -2,6 +2,7 @@
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
 mod audit;
+mod exceptions;
 mod installation;
 mod operators;
 mod record;
@@ -11,7 +12,7 @@ pub use record::*;
 
 use std::sync::Arc;
 
-use dakghar_core::domain::callback::{CallbackException, CallbackProgress, ExceptionState};
+use dakghar_core::domain::callback::{CallbackException, CallbackProgress};
 use dakghar_core::domain::migration::{Kind, Record};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::{
@@ -20,11 +21,13 @@ use dakghar_core::domain::{
 };
 use dakghar_core::ports::{Acceptance, CallbackStore, FeedStore, MessageStore, MigrationTarget, StoreError};
 
+use exceptions::exceptions;
+
 use super::stores::{Stores, accept_all};
 use crate::samples::{
-    With as _, at, callback_exception, callback_exception_full, callback_progress, callback_progress_full, endpoint,
-    endpoint_full, event, event_bare, inbound, inbound_bare, meta_app, meta_app_full, outbound, outbound_full, person,
-    phone_number_id, status_record, status_record_full, tenant, tenant_full, with_key,
+    With as _, at, callback_progress, callback_progress_full, endpoint, endpoint_full, event, event_bare, inbound,
+    inbound_bare, meta_app, meta_app_full, outbound, outbound_full, person, phone_number_id, status_record,
+    status_record_full, tenant, tenant_full, with_key,
 };
 use dakghar_core::domain::message::EvidenceStatus;
 use dakghar_core::domain::meta_app::MetaApp;
@@ -112,22 +115,6 @@ fn progress(owner: TenantId) -> Vec<Record> {
             ..progress
         }))
     })
-    .to_vec()
-}
-
-/// Exceptions of endpoints, of every sort.
-fn exceptions(owner: TenantId) -> Vec<Record> {
-    let id = endpoint(owner).id;
-    let dead = CallbackException {
-        state: ExceptionState::Dead,
-        ..callback_exception_full(id, owner, Place::new(1 << 40))
-    };
-    [
-        callback_exception(id, owner, Place::new(7)),
-        callback_exception_full(id, owner, Place::new(8)),
-        dead,
-    ]
-    .map(|exception| Record::Exception(Box::new(exception)))
     .to_vec()
 }
 
