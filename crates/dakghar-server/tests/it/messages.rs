@@ -81,7 +81,7 @@ async fn a_message_that_was_just_accepted_reads_as_documented() {
         json!({
             "id": id, "tenantId": tenant.id, "phoneNumberId": "111111111111111", "direction": "outbound",
             "status": "queued", "type": "text", "to": "+919111111111", "from": "111111111111111",
-            "content": {"body": "Hello"}, "envelope": null, "contact": null, "editedAt": null, "revokedAt": null, "origin": "client",
+            "content": {"body": "Hello"}, "contentRemovedAt": null, "envelope": null, "contact": null, "editedAt": null, "revokedAt": null, "origin": "client",
             "groupId": null, "wamid": null, "idempotencyKey": "order-1234",
             "attempts": 0, "error": null, "deadReason": null, "holdReason": null, "priority": "normal",
             "unknownOutcome": "auto", "scheduledAt": "2026-11-22T10:00:00.000Z", "expiresAt": null,
