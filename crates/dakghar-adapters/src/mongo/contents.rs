@@ -1,8 +1,8 @@
 //! Removing the contents of old messages, and the events that tell contents, from the oldest that has one on.
 //!
-//! How far that is stands in a document of each tenant, so a walk does not begin at the oldest record each hour. It does not
-//! move past a record that will lose its content later: one that is not settled, or changed since. A crash between the
-//! removal and that document leaves records that are walked once more.
+//! The place up to which that is done is in a document of each tenant, so a walk does not begin at the oldest record each
+//! hour. It does not move past a record that will lose its content later: one that is not settled, or changed since. A
+//! crash between the removal and that document leaves records that are walked once more.
 
 use bson::{Bson, Document, RawDocument, doc};
 use dakghar_core::domain::amendment::KEPT_LONGER;
@@ -19,7 +19,7 @@ use super::indexes::{BY_ID, EVENT_TENANT, MESSAGE_TENANT};
 use super::reads::Query;
 use crate::stored::id_time::behind_ids_until;
 
-/// What was seen of a record.
+/// A record, as a walk sees it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Seen {
     /// It has nothing to lose, now and later.

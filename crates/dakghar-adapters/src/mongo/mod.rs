@@ -108,7 +108,7 @@ pub struct MongoStore {
 }
 
 impl MongoStore {
-    /// What is kept of the retention: the time by which age is judged, and how far contents were removed.
+    /// The documents of the retention: the time by which age is judged, and how far contents were removed.
     fn retention(&self) -> Collection<RawDocumentBuf> {
         self.database.collection(RETENTION)
     }

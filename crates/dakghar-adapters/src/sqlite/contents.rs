@@ -1,7 +1,7 @@
 //! Removing the contents of old messages, and the events that tell contents, from the oldest that has one on.
 //!
-//! How far that is stands in `content_walks`, so a walk does not begin at the oldest record each hour. It does not move past a
-//! record that will lose its content later: one that is not settled, or changed since.
+//! The place up to which that is done is in `content_walks`, so a walk does not begin at the oldest record each hour. It
+//! does not move past a record that will lose its content later: one that is not settled, or changed since.
 
 use dakghar_core::domain::amendment::KEPT_LONGER;
 use dakghar_core::domain::ids::TenantId;
@@ -57,7 +57,7 @@ impl Whose<'_> {
     }
 }
 
-/// What was seen of a record.
+/// A record, as a walk sees it.
 enum Seen {
     /// It has nothing to lose, now and later.
     Through,

@@ -22,8 +22,8 @@ pub enum Aged {
     Events,
     /// Those of them that tell what people wrote ([`tells_contents`]).
     Written,
-    /// The contents of settled messages and dead letters, by their last change. The messages stay, and say that their content was removed
-    /// at this time; a save of one that was read before fails.
+    /// The contents of settled messages and dead letters, by their last change. The messages stay, and say that their
+    /// content was removed at this time; a save of one that was read before fails.
     Contents {
         /// The time of the removal.
         removed_at: Timestamp,
