@@ -58,7 +58,11 @@ fmt: ## Brings the code into form
 .PHONY: test-kms
 test-kms: ## Tests the key services outside of this program against real ones
 	@./scripts/install-services.sh kms
-	CI=true cargo nextest run --locked --package dakghar-adapters --run-ignored ignored-only -E 'test(openbao)'
+	CI=true cargo nextest run --locked --package dakghar-adapters --package dakghar --run-ignored ignored-only -E 'test(openbao)'
+
+.PHONY: test-rotation
+test-rotation: ## Moves 10,000 tenants to another master key under load, killed ten times on the way, on both backends
+	CI=true cargo nextest run --locked --package dakghar --run-ignored ignored-only -E 'test(ten_thousand_tenants)'
 
 .PHONY: mutants
 mutants: ## Breaks sending on purpose, and lists what no test of the core notices; SHARD=1/8, MINUTES=60

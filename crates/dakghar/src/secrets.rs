@@ -59,6 +59,14 @@ pub fn configured_or_generated(configured: Option<&Secret>, data_dir: &Path, fil
     }
 }
 
+/// The configured secret, or the one in the file, if there is one.
+pub fn configured_or_kept(configured: Option<&Secret>, data_dir: &Path, file: &str) -> anyhow::Result<Option<Secret>> {
+    if configured.is_some() || generated(data_dir, file).is_none() {
+        return Ok(configured.cloned());
+    }
+    configured_or_generated(None, data_dir, file).map(Some)
+}
+
 /// A secret that was generated into the folder.
 pub fn generated(folder: &Path, name: &str) -> Option<PathBuf> {
     Some(folder.join(name)).filter(|file| file.is_file())

@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod feed;
+mod installation;
 mod messages;
 mod operators;
 mod person_erasures;

@@ -37,6 +37,8 @@ pub(super) const LISTENERS: &str = "listeners";
 pub(super) const APPS: &str = "apps";
 /// Keys of operators.
 pub(super) const OPERATOR_KEYS: &str = "operator_keys";
+/// The secrets of the installation.
+pub(super) const INSTALLATION_SECRETS: &str = "installation_secrets";
 /// Endpoints of tenants.
 pub(super) const ENDPOINTS: &str = "endpoints";
 /// How far endpoints are.

@@ -15,7 +15,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::collections::{
     APPS, CALLBACK_ATTEMPTS, CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS, CONVERSATIONS, ENDPOINTS, ERASURES, EVENTS, FEED,
-    FEED_ARRIVALS, FEED_ASIDE, FEED_ATTENDANTS, MESSAGES, OPERATOR_KEYS, REDRIVES, STATUSES, TENANTS,
+    FEED_ARRIVALS, FEED_ASIDE, FEED_ATTENDANTS, INSTALLATION_SECRETS, MESSAGES, OPERATOR_KEYS, REDRIVES, STATUSES,
+    TENANTS,
 };
 use super::failure::Failure;
 use super::options::MongoOptions;
@@ -102,6 +103,7 @@ impl MongoStore {
             erasures: database.collection(ERASURES),
             apps: database.collection(APPS),
             operators: database.collection(OPERATOR_KEYS),
+            installation: database.collection(INSTALLATION_SECRETS),
             endpoints: database.collection(ENDPOINTS),
             callback_progress: database.collection(CALLBACK_PROGRESS),
             callback_exceptions: database.collection(CALLBACK_EXCEPTIONS),

@@ -29,6 +29,7 @@ mod health;
 mod holds;
 mod indexes;
 mod inserts;
+mod installation;
 mod listeners;
 mod lists;
 mod messages;
@@ -85,6 +86,7 @@ pub struct MongoStore {
     erasures: Collection<RawDocumentBuf>,
     apps: Collection<RawDocumentBuf>,
     operators: Collection<RawDocumentBuf>,
+    installation: Collection<RawDocumentBuf>,
     endpoints: Collection<RawDocumentBuf>,
     callback_progress: Collection<RawDocumentBuf>,
     callback_exceptions: Collection<RawDocumentBuf>,

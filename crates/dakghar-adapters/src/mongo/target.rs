@@ -13,8 +13,8 @@ use mongodb::Collection;
 use super::MongoStore;
 use super::collections::MIGRATIONS;
 use super::documents::{
-    Unreadable, callback, conversation, endpoint, event, feed, message, meta_app, migration, operator_key, status,
-    tenant,
+    Unreadable, callback, conversation, endpoint, event, feed, message, meta_app, migration, operator_key,
+    sealed_secrets, status, tenant,
 };
 use super::indexes::BY_ID;
 use super::inserts::Inserted;
@@ -117,6 +117,7 @@ impl MongoStore {
             Kind::Events => &self.events,
             Kind::Apps => &self.apps,
             Kind::OperatorKeys => &self.operators,
+            Kind::InstallationSecrets => &self.installation,
             Kind::Endpoints => &self.endpoints,
             Kind::Progress => &self.callback_progress,
             Kind::Exceptions => &self.callback_exceptions,
@@ -171,6 +172,7 @@ fn encode(record: &Record) -> Result<RawDocumentBuf, StoreError> {
         Record::Event(record) => event::encode(record),
         Record::App(record) => meta_app::encode(record, record.version),
         Record::OperatorKey(record) => operator_key::encode(record, record.version),
+        Record::InstallationSecrets(record) => sealed_secrets::encode(record, record.version),
         Record::Endpoint(record) => endpoint::encode(record, record.version),
         Record::Progress(record) => callback::encode_progress(record, record.version, ObjectId::new()),
         Record::Exception(record) => callback::encode_exception(record),
@@ -187,6 +189,7 @@ fn decode(kind: Kind, raw: &RawDocument) -> Result<Record, Unreadable> {
         Kind::Events => Record::Event(event::decode(raw)?),
         Kind::Apps => Record::App(meta_app::decode(raw)?),
         Kind::OperatorKeys => Record::OperatorKey(Box::new(operator_key::decode(raw)?)),
+        Kind::InstallationSecrets => Record::InstallationSecrets(sealed_secrets::decode(raw)?),
         Kind::Endpoints => Record::Endpoint(Box::new(endpoint::decode(raw)?)),
         Kind::Progress => Record::Progress(Box::new(callback::decode_progress(raw)?)),
         Kind::Exceptions => Record::Exception(Box::new(callback::decode_exception(raw)?)),

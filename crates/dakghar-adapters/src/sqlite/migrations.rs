@@ -9,7 +9,7 @@ pub(super) const NEWEST: usize = STEPS.len();
 const APPLICATION_ID: i32 = 0x4441_4b47;
 
 /// The steps, oldest first. Released steps never change.
-const STEPS: [&str; 36] = [
+const STEPS: [&str; 37] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_messages_by_person.sql"),
     include_str!("migrations/0003_messages_id_time_off.sql"),
@@ -46,6 +46,7 @@ const STEPS: [&str; 36] = [
     include_str!("migrations/0034_operator_keys.sql"),
     include_str!("migrations/0035_known_tokens.sql"),
     include_str!("migrations/0036_contents.sql"),
+    include_str!("migrations/0037_installation_secrets.sql"),
 ];
 
 /// Why the file cannot be brought to the present schema.

@@ -25,6 +25,7 @@ mod feed;
 mod grown;
 mod health;
 mod holds;
+mod installation;
 mod key_uses;
 mod listeners;
 mod lists;

@@ -21,14 +21,15 @@ use super::failure::{Failure, Outcome};
 use super::open::{self, OpenError};
 use super::rows::{self, COLUMNS};
 use super::{
-    apps, backup, callbacks, checked, conversations, endpoints, events, feed, operators, retirement, statuses, tenants,
+    apps, backup, callbacks, checked, conversations, endpoints, events, feed, installation, operators, retirement,
+    statuses, tenants,
 };
 
 /// Bytes of records on a page, about; at least one record is on it.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Sums that change with every change of a kind. Times are summed by their lower half, so that no sum overflows.
-const STATES: [&str; 11] = [
+const STATES: [&str; 12] = [
     "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(id), 0 FROM tenants",
     "SELECT count(*), sum(last_message_at & 4294967295), sum(last_inbound_at & 4294967295), max(id), \
          max(last_message_id) FROM conversations",
@@ -38,6 +39,7 @@ const STATES: [&str; 11] = [
     "SELECT count(*), sum(received_at & 4294967295), max(seq), max(id), max(received_at) FROM events",
     "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(id), sum(created_at & 4294967295) FROM apps",
     "SELECT count(*), sum(version), max(id), min(id), 0 FROM operator_keys",
+    "SELECT count(*), sum(version), max(name), min(name), 0 FROM installation_secrets",
     "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(id), sum(created_at & 4294967295) FROM endpoints",
     "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(endpoint_id), sum(after_place & 4294967295) \
         FROM callback_progress",
@@ -196,6 +198,10 @@ pub(super) fn page_sql(kind: Kind) -> String {
             "SELECT {} FROM operator_keys WHERE id > ? ORDER BY id LIMIT ?",
             operators::COLUMNS
         ),
+        Kind::InstallationSecrets => format!(
+            "SELECT {} FROM installation_secrets WHERE name > ? ORDER BY name LIMIT ?",
+            installation::COLUMNS
+        ),
         Kind::Endpoints => format!(
             "SELECT {} FROM endpoints WHERE id > ? ORDER BY id LIMIT ?",
             endpoints::COLUMNS
@@ -259,6 +265,7 @@ fn page(conn: &Connection, kind: Kind, after: Option<Place>, limit: u32) -> Outc
         }),
         Kind::Apps => read(conn, kind, params![after, limit], app_record),
         Kind::OperatorKeys => read(conn, kind, params![after, limit], operator_key_record),
+        Kind::InstallationSecrets => read(conn, kind, params![after, limit], installation_record),
         Kind::Endpoints => read(conn, kind, params![after, limit], endpoint_record),
         Kind::Progress => read(conn, kind, params![after, limit], progress_record),
         Kind::Exceptions => {
@@ -286,6 +293,12 @@ fn operator_key_record(row: &Row<'_>, _: usize) -> Outcome<(Record, String)> {
     let key = operators::operator_key(row).map_err(Damaged::stops_all)?;
     let place = key.key.id.to_string();
     Ok((Record::OperatorKey(Box::new(key)), place))
+}
+
+fn installation_record(row: &Row<'_>, _: usize) -> Outcome<(Record, String)> {
+    let secrets = installation::sealed_secrets(row).map_err(Damaged::stops_all)?;
+    let place = secrets.name.clone();
+    Ok((Record::InstallationSecrets(secrets), place))
 }
 
 fn endpoint_record(row: &Row<'_>, _: usize) -> Outcome<(Record, String)> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use dakghar_adapters::keys::{LocalKeys, generate_master_key};
 use dakghar_core::domain::ids::TenantId;
 use dakghar_core::domain::secret::Secret;
-use dakghar_core::ports::{DataKey, KeyContext, KeyService as _};
+use dakghar_core::ports::{DataKey, KeyContext, KeyOwner, KeyService as _};
 use dakghar_core::vault::{InstallationSecrets, MasterKey, MasterKeyTooShort, Vault, VaultError, WrappedUnder};
 use uuid::Uuid;
 
@@ -22,11 +22,7 @@ fn master_key(letter: char) -> Secret {
 fn try_vault(master_key: &Secret, previous: Option<&Secret>) -> Result<Vault, MasterKeyTooShort> {
     let master_key = MasterKey::new(master_key)?;
     let previous = previous.map(MasterKey::new).transpose()?;
-    Ok(Vault::new(
-        Arc::new(LocalKeys::new(&master_key, previous.as_ref())),
-        InstallationSecrets::derive(&master_key),
-        previous.as_ref().map(InstallationSecrets::derive),
-    ))
+    Ok(Vault::new(Arc::new(LocalKeys::new(&master_key, previous.as_ref()))))
 }
 
 fn vault(letter: char) -> Vault {
@@ -232,25 +228,43 @@ async fn a_changed_master_key_opens_the_old_and_rewraps_it() {
 
 #[test]
 fn everything_derived_depends_on_the_master_key_alone() {
-    let [first, again, other] = ['a', 'a', 'b'].map(vault);
-    assert_eq!(first.key_check(), again.key_check());
-    assert_ne!(first.key_check(), other.key_check());
+    let keys = ['a', 'a', 'b'].map(|letter| MasterKey::new(&master_key(letter)).unwrap());
+    assert_eq!(keys[0].check(), keys[1].check());
+    assert_ne!(keys[0].check(), keys[2].check());
+    let [first, again, other] = keys.each_ref().map(|key| InstallationSecrets::derive(key, None));
     assert_eq!(first.signing_keys().opaque, again.signing_keys().opaque);
     assert_ne!(first.signing_keys().opaque, other.signing_keys().opaque);
     assert_ne!(first.signing_keys().opaque, first.signing_keys().cursor);
+    assert_eq!(first.signing_keys().opaque_previous, None);
     assert_eq!(first.hash_api_key("dk_1"), again.hash_api_key("dk_1"));
     assert_ne!(first.hash_api_key("dk_1"), other.hash_api_key("dk_1"));
     assert_ne!(first.hash_api_key("dk_1"), first.hash_api_key("dk_2"));
     assert_eq!(first.hash_api_key("dk_1").len(), 32);
-    assert_eq!(first.previous_key_check(), None);
 
-    let changing = try_vault(&master_key('b'), Some(&master_key('a'))).unwrap();
-    assert_eq!(changing.key_check(), other.key_check());
-    assert_eq!(changing.previous_key_check(), Some(first.key_check()));
-    assert_eq!(changing.previous_hash_api_key("dk_1"), Some(first.hash_api_key("dk_1")));
+    let changing = InstallationSecrets::derive(&keys[2], Some(&keys[0]));
+    let both = [other.hash_api_key("dk_1"), first.hash_api_key("dk_1")];
+    assert_eq!(changing.hashes_of_api_key("dk_1"), both);
     assert_eq!(
         changing.signing_keys().opaque_previous,
         Some(first.signing_keys().opaque)
+    );
+}
+
+#[tokio::test]
+async fn secrets_of_the_installation_move_to_another_master_key_as_they_are() {
+    let derived = InstallationSecrets::derive(&MasterKey::new(&master_key('a')).unwrap(), None);
+    let mut sealed = vault('a').seal_installation(&derived).await.unwrap();
+    assert!(
+        vault('b').open_installation(&sealed).await.is_err(),
+        "another master key"
+    );
+    let changing = try_vault(&master_key('b'), Some(&master_key('a'))).unwrap();
+    let rewrapped = changing.rewrap_data_key(KeyOwner::Installation, &sealed.wrapped_data_key);
+    sealed.wrapped_data_key = rewrapped.await.unwrap().unwrap();
+    assert!(vault('b').open_installation(&sealed).await.unwrap() == derived);
+    assert!(
+        vault('a').open_installation(&sealed).await.is_err(),
+        "the one before is not needed"
     );
 }
 

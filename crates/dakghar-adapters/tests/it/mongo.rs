@@ -151,6 +151,10 @@ fn ways(record: &Record) -> (&'static str, String, Vec<Document>) {
             let ways = vec![set("role", "root".into()), later, unset("key"), set("key", "[]".into())];
             ("operator_keys", id.to_string(), ways)
         }
+        Record::InstallationSecrets(name) => {
+            let ways = vec![unset("sealed"), later, set("wrappedDataKey", "text".into())];
+            ("installation_secrets", name.clone(), ways)
+        }
         Record::Endpoint(id) => {
             let ways = vec![
                 set("secrets", "[".into()),
@@ -307,6 +311,7 @@ mod conformance {
     dakghar_testkit::redrive_store_suite!(super::super::stores);
     dakghar_testkit::app_store_suite!(super::super::stores);
     dakghar_testkit::operator_store_suite!(super::super::stores);
+    dakghar_testkit::installation_store_suite!(super::super::stores);
     dakghar_testkit::endpoint_store_suite!(super::super::stores);
     dakghar_testkit::callback_store_suite!(super::super::stores);
     dakghar_testkit::hold_store_suite!(super::super::stores);

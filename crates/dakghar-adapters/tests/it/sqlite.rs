@@ -140,6 +140,11 @@ fn ways(record: &Record) -> (&'static str, String, &'static [&'static str]) {
             id.to_string(),
             &["role = 'root'", "key = '[]'", "key = CAST(x'ff' AS TEXT)"],
         ),
+        Record::InstallationSecrets(name) => (
+            "installation_secrets",
+            name.clone(),
+            &["sealed = x''", "wrapped_data_key = x''"],
+        ),
         Record::Endpoint(id) => (
             "endpoints",
             id.to_string(),
@@ -232,6 +237,7 @@ async fn breakable() -> (Breakable, TempDir) {
             "statuses" => "digest",
             "feed" | "callback_exceptions" => "place",
             "callback_progress" => "endpoint_id",
+            "installation_secrets" => "name",
             _ => "id",
         };
         let conn = rusqlite::Connection::open(&file).expect("opens");
@@ -272,6 +278,7 @@ dakghar_testkit::listener_store_suite!(stores);
 dakghar_testkit::redrive_store_suite!(stores);
 dakghar_testkit::app_store_suite!(stores);
 dakghar_testkit::operator_store_suite!(stores);
+dakghar_testkit::installation_store_suite!(stores);
 dakghar_testkit::endpoint_store_suite!(stores);
 dakghar_testkit::callback_store_suite!(stores);
 dakghar_testkit::hold_store_suite!(stores);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::failed_requests::FailedRequests;
+use super::installation::SecretsWatch;
 use super::sending::Host;
 use crate::domain::breaker::Open;
 use crate::domain::{ErrorCode, Timestamp};
@@ -19,6 +20,7 @@ pub struct Health {
     pub(super) metrics: Arc<Metrics>,
     pub(super) failed_requests: Arc<FailedRequests>,
     pub(super) vault: Arc<Vault>,
+    pub(super) secrets: SecretsWatch,
 }
 
 impl Health {
@@ -32,14 +34,16 @@ impl Health {
         self.vault.key_service_away()
     }
 
-    /// Lets the key services do what is due. To be called every second.
+    /// Lets the key services do what is due, and looks whether the secrets of the installation are still the same. To be
+    /// called every second.
     pub async fn look_at_keys(&self) {
         self.vault.look().await;
+        self.secrets.look().await;
     }
 
     /// Why this process cannot go on, if only another one can.
     pub fn stopped(&self) -> Option<String> {
-        self.store.stopped()
+        self.store.stopped().or_else(|| self.secrets.stopped())
     }
 
     /// Checks that the store can be used now. The error text says what is wrong. Takes as long as it hangs.

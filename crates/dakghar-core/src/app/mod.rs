@@ -13,6 +13,7 @@ mod failure;
 mod feed;
 mod health;
 mod holding;
+mod installation;
 mod listening;
 mod messages;
 mod meta_apps;
@@ -45,6 +46,7 @@ use crate::traces::Traces;
 use crate::vault::SigningKeys;
 use callbacks::CallbacksSetup;
 use commits::Commits;
+use installation::SecretsWatch;
 use meta_apps::KnownApps;
 use sending::Shared;
 use tenants::directory::Directory;
@@ -69,6 +71,7 @@ pub use feed::{
 };
 pub use health::Health;
 pub use holding::{HoldReport, Holding};
+pub use installation::{Installation, NoSecrets};
 pub use listening::{Attending, Listening};
 pub use meta_apps::{AddedApp, DefaultApp, MetaApps, NewMetaApp};
 pub use new_keys::{API_KEY_PREFIX, NewApiKey, OPERATOR_KEY_PREFIX, ShownKey};
@@ -323,5 +326,6 @@ fn health_of(ports: &Ports, shared: &Shared) -> Arc<Health> {
         clock: ports.clock.clone(),
         metrics: ports.metrics.clone(),
         vault: ports.vault.clone(),
+        secrets: SecretsWatch::new(ports),
     })
 }

@@ -12,7 +12,7 @@ use crate::domain::api_key::{
 };
 use crate::domain::{ErrorCode, Problem, Scopes, Secret, Timestamp};
 use crate::ports::{IdGenerator, Ports};
-use crate::vault::Vault;
+use crate::vault::InstallationSecrets;
 
 /// Prefix of every API key of a tenant, which lets scanners of leaked secrets find it.
 pub const API_KEY_PREFIX: &str = "dk_";
@@ -44,12 +44,12 @@ pub struct ShownKey {
 }
 
 /// Makes a secret of a key. Returns it, and what is kept of it.
-pub(super) fn make_secret(start: &str, ids: &dyn IdGenerator, vault: &Vault) -> (Secret, KeySecret) {
+pub(super) fn make_secret(start: &str, ids: &dyn IdGenerator, secrets: &InstallationSecrets) -> (Secret, KeySecret) {
     let random = URL_SAFE_NO_PAD.encode(ids.secret_bytes());
     let secret = Secret::new(format!("{start}{random}"));
     let shown = random.chars().take(SHOWN_CHARS);
     let kept = KeySecret {
-        hash: vault.hash_api_key(secret.reveal()),
+        hash: secrets.hash_api_key(secret.reveal()),
         prefix: Some(start.chars().chain(shown).collect()),
         valid_until: None,
     };
@@ -66,7 +66,7 @@ pub(super) fn make_key(ports: &Ports, start: &str, new: &NewApiKey) -> Result<Sh
         check_addresses(&networks),
         check_expiry(new.expires_at, wall),
     ])?;
-    let (secret, kept) = make_secret(start, &*ports.ids, &ports.vault);
+    let (secret, kept) = make_secret(start, &*ports.ids, &ports.secrets);
     let key = ApiKey {
         name: new.name.trim().to_owned(),
         scopes: new.scopes,

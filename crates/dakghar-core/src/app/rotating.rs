@@ -1,4 +1,4 @@
-//! Moving data keys from one wrapping key to another, while everything runs.
+//! Moving data keys from one wrapping key to another, while everything runs: those of tenants, of apps and of the installation.
 //!
 //! Each step takes a page of tenants, and stands alone: what it moved is under the new key, and what it did not is under
 //! the old one, which every process still has. Nothing is noted of how far it is; the wrapped data keys tell that by
@@ -7,7 +7,7 @@
 //! | crash between | what is left | healed by |
 //! |---|---|---|
 //! | wrapping a data key again and saving it | nothing; the wrapped key is forgotten | the next step wraps it again |
-//! | two tenants, or the tenants and the apps | some under either key; all processes open both | the next step |
+//! | two tenants, or the tenants, the apps and the installation | some under either key; all processes open both | the next step |
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,9 +17,10 @@ use futures_util::future::join_all;
 use super::failure::Failure;
 use super::stale::{ROUNDS_MAX, Step};
 use super::tenants::Tenants;
+use crate::domain::installation::INSTALLATION_SECRETS;
 use crate::domain::page::PageLimit;
 use crate::domain::{AppId, Tenant, TenantId};
-use crate::ports::{KeyId, Ports, Saved, StoreError};
+use crate::ports::{KeyId, KeyOwner, Ports, Saved, StoreError};
 use crate::vault::VaultError;
 
 /// Tenants in one step, whose data keys are wrapped again at the same time.
@@ -38,12 +39,19 @@ pub struct WrappedBy {
     pub tenants: u64,
     /// Apps at Meta whose data key is under it.
     pub apps: u64,
+    /// True if that of the secrets of the installation is under it.
+    pub has_installation: bool,
 }
 
 impl WrappedBy {
     /// True if something needs it.
     pub const fn is_needed(&self) -> bool {
-        self.is_present || self.tenants + self.apps > 0
+        self.is_present || self.count() > 0
+    }
+
+    /// The data keys under it.
+    pub const fn count(&self) -> u64 {
+        self.tenants + self.apps + self.has_installation as u64
     }
 }
 
@@ -60,7 +68,7 @@ impl WrappingKeys {
     /// The data keys that are not under the present key.
     pub fn left(&self) -> u64 {
         let others = self.keys.iter().filter(|key| !key.is_present);
-        others.map(|key| key.tenants + key.apps).sum()
+        others.map(WrappedBy::count).sum()
     }
 }
 
@@ -88,28 +96,13 @@ impl Rotating {
 
     /// Counts the data keys under each key, by their forms alone.
     pub async fn keys(&self) -> Result<WrappingKeys, Failure> {
-        let mut counts: BTreeMap<String, WrappedBy> = BTreeMap::new();
-        let mut unreadable = 0;
-        let present = self.ports.vault.key_id();
-        let mut count = |wrapped: &[u8], is_tenant: bool| {
-            let Ok(key) = self.ports.vault.key_id_of(wrapped) else {
-                unreadable += 1;
-                return;
-            };
-            let found = counts.entry(key.to_string()).or_insert_with(|| WrappedBy {
-                is_present: key == present,
-                key,
-                tenants: 0,
-                apps: 0,
-            });
-            found.tenants += u64::from(is_tenant);
-            found.apps += u64::from(!is_tenant);
-        };
+        let vault = &self.ports.vault;
+        let mut counts = Counts::new(vault.key_id());
         let mut before = None;
         loop {
             let page = self.ports.tenants.list(before, PageLimit::items(COUNT_PAGE)).await?;
             for tenant in page.items.iter().filter(|tenant| tenant.removed_at.is_none()) {
-                count(&tenant.wrapped_data_key, true);
+                counts.count(vault.key_id_of(&tenant.wrapped_data_key), |key| key.tenants += 1);
             }
             before = page.next;
             if before.is_none() {
@@ -117,27 +110,28 @@ impl Rotating {
             }
         }
         for app in self.ports.apps.apps().await?.into_iter().flatten() {
-            count(&app.wrapped_data_key, false);
+            counts.count(vault.key_id_of(&app.wrapped_data_key), |key| key.apps += 1);
         }
-        let (mut keys, others): (Vec<_>, Vec<_>) = counts.into_values().partition(|key| key.is_present);
-        if keys.is_empty() {
-            keys.push(WrappedBy {
-                key: present,
-                is_present: true,
-                tenants: 0,
-                apps: 0,
-            });
+        match self.ports.installation.find_secrets(INSTALLATION_SECRETS).await {
+            Ok(Some(secrets)) => {
+                let key = vault.key_id_of(&secrets.wrapped_data_key);
+                counts.count(key, |key| key.has_installation = true);
+            }
+            Ok(None) => {}
+            Err(StoreError::Unreadable(_)) => counts.unreadable += 1,
+            Err(error) => return Err(error.into()),
         }
-        keys.extend(others);
-        Ok(WrappingKeys { keys, unreadable })
+        Ok(counts.into_keys())
     }
 
     /// Moves the data keys of a page of tenants that are older than `before`, newest first; the first step moves those of the
-    /// apps too. Fails when a key service or the store is away: the same step can be taken again.
+    /// apps and of the installation too. Fails when a key service or the store is away: the same step can be taken again.
     pub async fn step(&self, before: Option<TenantId>) -> Result<RotationStep, Failure> {
         let mut step = RotationStep::default();
         if before.is_none() {
             self.move_apps(&mut step).await?;
+            let moved = self.move_installation().await;
+            note(&mut step, INSTALLATION_SECRETS.to_owned(), moved)?;
         }
         let page = self.ports.tenants.list(before, PageLimit::items(STEP_MAX)).await?;
         let tenants: Vec<_> = page.items.iter().filter(|tenant| tenant.removed_at.is_none()).collect();
@@ -181,6 +175,28 @@ impl Rotating {
         Ok(())
     }
 
+    async fn move_installation(&self) -> Result<bool, Failure> {
+        for _ in 0..ROUNDS_MAX {
+            let Some(mut secrets) = self.ports.installation.find_secrets(INSTALLATION_SECRETS).await? else {
+                return Ok(false);
+            };
+            let wrapped = &secrets.wrapped_data_key;
+            let Some(wrapped) = self
+                .ports
+                .vault
+                .rewrap_data_key(KeyOwner::Installation, wrapped)
+                .await?
+            else {
+                return Ok(false);
+            };
+            secrets.wrapped_data_key = wrapped;
+            if self.ports.installation.save_secrets(&secrets).await? == Saved::Done {
+                return Ok(true);
+            }
+        }
+        Err(Failure::KeptChanging("secrets of the installation"))
+    }
+
     async fn move_app(&self, id: &AppId) -> Result<bool, Failure> {
         for _ in 0..ROUNDS_MAX {
             let Some(mut app) = self.ports.apps.find_app(id).await? else {
@@ -196,6 +212,51 @@ impl Rotating {
             }
         }
         Err(Failure::KeptChanging("app"))
+    }
+}
+
+/// Data keys, counted by the keys that they are under.
+struct Counts {
+    present: KeyId,
+    by_key: BTreeMap<String, WrappedBy>,
+    unreadable: u64,
+}
+
+impl Counts {
+    const fn new(present: KeyId) -> Self {
+        Self {
+            present,
+            by_key: BTreeMap::new(),
+            unreadable: 0,
+        }
+    }
+
+    fn count(&mut self, key: Result<KeyId, VaultError>, add: impl FnOnce(&mut WrappedBy)) {
+        match key {
+            Ok(key) => add(self.of(key)),
+            Err(_) => self.unreadable += 1,
+        }
+    }
+
+    fn of(&mut self, key: KeyId) -> &mut WrappedBy {
+        let is_present = key == self.present;
+        self.by_key.entry(key.to_string()).or_insert(WrappedBy {
+            key,
+            is_present,
+            tenants: 0,
+            apps: 0,
+            has_installation: false,
+        })
+    }
+
+    fn into_keys(mut self) -> WrappingKeys {
+        self.of(self.present.clone());
+        let (mut keys, others): (Vec<_>, Vec<_>) = self.by_key.into_values().partition(|key| key.is_present);
+        keys.extend(others);
+        WrappingKeys {
+            keys,
+            unreadable: self.unreadable,
+        }
     }
 }
 

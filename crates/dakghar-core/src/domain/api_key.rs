@@ -189,11 +189,11 @@ impl KeySecret {
 
 /// Returns the key that has one of these hashes as a valid secret. Each hash is compared in the same time, whatever of it is
 /// right.
-pub fn find_key<'a>(keys: &'a [ApiKey], hashes: &[&[u8]], wall: Timestamp) -> Option<&'a ApiKey> {
+pub fn find_key<'a>(keys: &'a [ApiKey], hashes: &[Vec<u8>], wall: Timestamp) -> Option<&'a ApiKey> {
     let mut found = None;
     for key in keys {
         for secret in key.secrets.iter().filter(|secret| secret.is_valid(wall)) {
-            let is_same = |hash: &&[u8]| constant_time::verify_slices_are_equal(hash, &secret.hash).is_ok();
+            let is_same = |hash: &&Vec<u8>| constant_time::verify_slices_are_equal(hash, &secret.hash).is_ok();
             if hashes.iter().filter(|hash| is_same(hash)).count() > 0 {
                 found = Some(key);
             }

@@ -8,6 +8,7 @@ use super::callback::{CallbackException, CallbackProgress};
 use super::conversation::Conversation;
 use super::endpoint::Endpoint;
 use super::feed::PlacedEntry;
+use super::installation::SealedSecrets;
 use super::message::{Message, StatusRecord};
 use super::meta_app::MetaApp;
 use super::operator_key::OperatorKey;
@@ -33,6 +34,8 @@ pub enum Kind {
     Apps,
     /// Keys of operators.
     OperatorKeys,
+    /// Secrets of the installation, sealed.
+    InstallationSecrets,
     /// Endpoints of tenants with their sealed secrets.
     Endpoints,
     /// The progress of endpoints.
@@ -45,7 +48,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in its order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Tenants,
         Self::Conversations,
         Self::Messages,
@@ -53,6 +56,7 @@ impl Kind {
         Self::Events,
         Self::Apps,
         Self::OperatorKeys,
+        Self::InstallationSecrets,
         Self::Endpoints,
         Self::Progress,
         Self::Exceptions,
@@ -69,6 +73,7 @@ impl Kind {
             Self::Events => "events",
             Self::Apps => "apps",
             Self::OperatorKeys => "operator_keys",
+            Self::InstallationSecrets => "installation_secrets",
             Self::Endpoints => "endpoints",
             Self::Progress => "callback_progress",
             Self::Exceptions => "callback_exceptions",
@@ -99,6 +104,8 @@ pub enum Record {
     App(MetaApp),
     /// A key of an operator.
     OperatorKey(Box<OperatorKey>),
+    /// Secrets of the installation.
+    InstallationSecrets(SealedSecrets),
     /// An endpoint.
     Endpoint(Box<Endpoint>),
     /// The progress of an endpoint.
@@ -120,6 +127,7 @@ impl Record {
             Self::Event(_) => Kind::Events,
             Self::App(_) => Kind::Apps,
             Self::OperatorKey(_) => Kind::OperatorKeys,
+            Self::InstallationSecrets(_) => Kind::InstallationSecrets,
             Self::Endpoint(_) => Kind::Endpoints,
             Self::Progress(_) => Kind::Progress,
             Self::Exception(_) => Kind::Exceptions,
@@ -137,6 +145,7 @@ impl Record {
             Self::Event(event) => event.id.to_string(),
             Self::App(app) => app.id.to_string(),
             Self::OperatorKey(key) => key.key.id.to_string(),
+            Self::InstallationSecrets(secrets) => secrets.name.clone(),
             Self::Endpoint(endpoint) => endpoint.id.to_string(),
             Self::Progress(progress) => progress.endpoint_id.to_string(),
             Self::Exception(exception) => exception.id(),
@@ -149,7 +158,12 @@ impl Record {
         const FIXED: usize = 1_024;
         FIXED
             + match self {
-                Self::Tenant(_) | Self::Conversation(_) | Self::App(_) | Self::OperatorKey(_) | Self::Entry(_) => 0,
+                Self::Tenant(_)
+                | Self::Conversation(_)
+                | Self::App(_)
+                | Self::OperatorKey(_)
+                | Self::InstallationSecrets(_)
+                | Self::Entry(_) => 0,
                 Self::Endpoint(endpoint) => endpoint.bytes(),
                 Self::Progress(progress) => size_of_val(&*progress.waiting),
                 Self::Exception(exception) => exception.bytes(),

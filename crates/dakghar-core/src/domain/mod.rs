@@ -15,6 +15,7 @@ pub mod feed;
 pub mod graph_error;
 pub mod hold;
 pub mod ids;
+pub mod installation;
 pub mod limits;
 pub mod listening;
 pub mod message;

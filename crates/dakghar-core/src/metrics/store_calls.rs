@@ -98,6 +98,12 @@ label! {
         OperatorsRemove = "operators_remove_operator_key",
         /// `note_operator_use` of `operators`.
         OperatorsNoteUse = "operators_note_operator_use",
+        /// `insert_secrets` of `installation`.
+        InstallationInsert = "installation_insert_secrets",
+        /// `save_secrets` of `installation`.
+        InstallationSave = "installation_save_secrets",
+        /// `find_secrets` of `installation`.
+        InstallationFind = "installation_find_secrets",
         /// `insert_app` of `apps`.
         AppsInsert = "apps_insert_app",
         /// `save_app` of `apps`.

@@ -30,15 +30,15 @@ pub use spool::{OutcomeSpool, SpoolError, SpooledOutcome};
 pub use store::{
     Acceptance, Aged, AgedPortion, AppStore, Appended, ArrivalStore, ArrivalsWaiting, Attendant, CallbackStore,
     ConversationStore, DUE_BYTES_MAX, EndpointInserted, EndpointStore, ErasedPortion, Erasure, EventStore,
-    ExceptionsAsked, FeedStore, HoldStore, LOAD_BYTES_MAX, ListStore, ListenerStore, MessageStore, OperatorStore,
-    PersonErased, PersonErasureStore, PersonPortion, REPORTS_MAX, Received, ReceivedMessage, RedriveStore, Remains,
-    Save, Saved, StatusStore, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
+    ExceptionsAsked, FeedStore, HoldStore, InstallationStore, LOAD_BYTES_MAX, ListStore, ListenerStore, MessageStore,
+    OperatorStore, PersonErased, PersonErasureStore, PersonPortion, REPORTS_MAX, Received, ReceivedMessage,
+    RedriveStore, Remains, Save, Saved, StatusStore, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
 };
 pub use traces::SpanExporter;
 
 use crate::metrics::Metrics;
 use crate::traces::Traces;
-use crate::vault::Vault;
+use crate::vault::{InstallationSecrets, Vault};
 
 /// The world, as ports.
 #[derive(Clone)]
@@ -73,6 +73,8 @@ pub struct Ports {
     pub apps: Arc<dyn AppStore>,
     /// Keys of operators.
     pub operators: Arc<dyn OperatorStore>,
+    /// The secrets of the installation, sealed.
+    pub installation: Arc<dyn InstallationStore>,
     /// Endpoints of tenants.
     pub endpoints: Arc<dyn EndpointStore>,
     /// Redrives of dead letters.
@@ -102,6 +104,8 @@ pub struct Ports {
     pub webhooks: Arc<dyn WebhookCodec>,
     /// The secrets of tenants, sealed and opened.
     pub vault: Arc<Vault>,
+    /// The secrets of the installation, which every process has open.
+    pub secrets: Arc<InstallationSecrets>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Ids and randomness.

@@ -7,6 +7,9 @@ use crate::domain::secret::Secret;
 /// The least that a master key must have. It should be random.
 const MASTER_KEY_BYTES_MIN: usize = 32;
 
+/// Bytes of a key check.
+pub const KEY_CHECK_BYTES: usize = 8;
+
 /// A master key has fewer than 32 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the master key must have at least 32 bytes")]
@@ -29,6 +32,11 @@ impl MasterKey {
     pub const fn root(&self) -> &Root {
         &self.0
     }
+
+    /// Differs for every master key and says nothing about it: equal checks show that two processes have the same one.
+    pub fn check(&self) -> [u8; KEY_CHECK_BYTES] {
+        self.0.derive("key check")
+    }
 }
 
 /// A secret that gives a key for each use.
@@ -42,9 +50,14 @@ impl Root {
 
     /// The `N` bytes for this use, `N` up to 8160. The same use always gives the same bytes.
     pub fn derive<const N: usize>(&self, key_use: &'static str) -> [u8; N] {
+        self.derive_for(key_use, &[])
+    }
+
+    /// The same for one of many things of this use, which `salt` tells apart. It is as long for all of them.
+    pub(super) fn derive_for<const N: usize>(&self, key_use: &'static str, salt: &[u8]) -> [u8; N] {
         let mut out = [0; N];
         self.0
-            .expand(&[key_use.as_bytes()], Length(N))
+            .expand(&[key_use.as_bytes(), salt], Length(N))
             .and_then(|okm| okm.fill(&mut out))
             .expect("HKDF-SHA256 gives up to 8160 bytes");
         out

@@ -1,7 +1,7 @@
 //! Secrets at rest: every tenant has a data key, and a tenant's secrets are sealed under it.
 //!
-//! A [`KeyService`] wraps the data keys. Sealing, the keyed hashes of API keys and the signing keys are here, once for
-//! every key service. Both the wrapped data key and the sealed secret bind the tenant as additional data, so a value
+//! A [`KeyService`] wraps the data keys. Sealing is here, once for every key service, and so are the secrets of the
+//! installation itself ([`InstallationSecrets`]): what hashes API keys and what signs. They are sealed like those of a tenant. Both the wrapped data key and the sealed secret bind the tenant as additional data, so a value
 //! copied to another tenant, purpose or installation does not open. Nothing here stores anything.
 //!
 //! While the master key is being changed the previous one is given too: data keys wrapped under it still open, and
@@ -22,17 +22,21 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::domain::breaker::Open;
+use crate::domain::installation::{INSTALLATION_SECRETS, SealedSecrets};
 use crate::domain::secret::Secret;
 use crate::ports::{DATA_KEY_BYTES, DataKey, KeyContext, KeyError, KeyId, KeyOwner, KeyService};
 
-pub use derivation::{MasterKey, MasterKeyTooShort, Root};
-pub use installation::{InstallationSecrets, KEY_CHECK_BYTES, SigningKeys};
+pub use derivation::{KEY_CHECK_BYTES, MasterKey, MasterKeyTooShort, Root};
+pub use installation::{InstallationSecrets, SigningKeys};
 pub use kept::{KEPT_FOR, KEPT_MAX, KeptKeys, KeptKeysSetup};
 use sealing::{NotSealed, SealingKey, Unreadable};
 pub use services::KeyServices;
 
 /// The kind of a sealed secret; bound to it, so that no wrapped data key can stand in for one.
 const SECRET: &[u8] = b"secret";
+
+/// The purpose of the sealed secrets of the installation, with the version of their form.
+const OF_INSTALLATION: &str = "installation secrets/1";
 
 /// A secret could not be sealed or opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,21 +80,15 @@ pub enum WrappedUnder {
     Previous,
 }
 
-/// Seals and opens the secrets of tenants and apps.
+/// Seals and opens the secrets of tenants, of apps and of the installation.
 pub struct Vault {
     keys: Arc<dyn KeyService>,
-    current: InstallationSecrets,
-    previous: Option<InstallationSecrets>,
 }
 
 impl Vault {
-    /// A vault over this key service; `previous` holds the secrets under the master key before the present one.
-    pub fn new(keys: Arc<dyn KeyService>, current: InstallationSecrets, previous: Option<InstallationSecrets>) -> Self {
-        Self {
-            keys,
-            current,
-            previous,
-        }
+    /// A vault over this key service.
+    pub fn new(keys: Arc<dyn KeyService>) -> Self {
+        Self { keys }
     }
 
     /// Makes a data key for a new owner; returns it wrapped.
@@ -174,33 +172,26 @@ impl Vault {
         Ok(self.keys.key_id_of(wrapped)?)
     }
 
-    /// The keyed hash under which an API key is kept: 32 bytes.
-    pub fn hash_api_key(&self, key: &str) -> Vec<u8> {
-        self.current.hash_api_key(key)
+    /// Seals the secrets of the installation under a new data key.
+    pub async fn seal_installation(&self, secrets: &InstallationSecrets) -> Result<SealedSecrets, VaultError> {
+        let wrapped_data_key = self.new_data_key(KeyOwner::Installation).await?;
+        let text = secrets.to_text();
+        let sealed = self.seal(KeyOwner::Installation, &wrapped_data_key, OF_INSTALLATION, &text);
+        Ok(SealedSecrets {
+            name: INSTALLATION_SECRETS.to_owned(),
+            sealed: sealed.await?,
+            wrapped_data_key,
+            version: 0,
+        })
     }
 
-    /// The same as it was before the master key was changed, while the previous one is known.
-    pub fn previous_hash_api_key(&self, key: &str) -> Option<Vec<u8>> {
-        self.previous.as_ref().map(|secrets| secrets.hash_api_key(key))
-    }
-
-    /// Differs for every master key and says nothing about it: equal checks show that two processes have the same one.
-    pub const fn key_check(&self) -> [u8; KEY_CHECK_BYTES] {
-        self.current.check
-    }
-
-    /// The check of the previous master key, while it is known.
-    pub fn previous_key_check(&self) -> Option<[u8; KEY_CHECK_BYTES]> {
-        self.previous.as_ref().map(|secrets| secrets.check)
-    }
-
-    /// The keys that sign callback data and page cursors.
-    pub fn signing_keys(&self) -> SigningKeys {
-        SigningKeys {
-            opaque: *self.current.opaque,
-            opaque_previous: self.previous.as_ref().map(|secrets| *secrets.opaque),
-            cursor: *self.current.cursor,
-        }
+    /// Opens the secrets of the installation.
+    pub async fn open_installation(&self, secrets: &SealedSecrets) -> Result<InstallationSecrets, VaultError> {
+        let (wrapped, sealed) = (&secrets.wrapped_data_key, &secrets.sealed);
+        let text = self
+            .open(KeyOwner::Installation, wrapped, OF_INSTALLATION, sealed)
+            .await?;
+        Ok(InstallationSecrets::parse(&text)?)
     }
 
     /// Lets the key services do what is due, such as forgetting keys. A process that runs calls this every second.

@@ -77,11 +77,12 @@ impl KeyService for Away {
 }
 
 fn vault(keys: impl KeyService + 'static) -> Vault {
-    Vault::new(
-        Arc::new(keys),
-        InstallationSecrets::derive(&master_key(MASTER_KEY)),
-        Some(InstallationSecrets::derive(&master_key(PREVIOUS_MASTER_KEY))),
-    )
+    Vault::new(Arc::new(keys))
+}
+
+/// The secrets that both master keys give.
+fn derived() -> InstallationSecrets {
+    InstallationSecrets::derive(&master_key(MASTER_KEY), Some(&master_key(PREVIOUS_MASTER_KEY)))
 }
 
 /// The data key of the fixed values, unwrapped as the first release wrapped it.
@@ -101,21 +102,20 @@ fn a_secret_sealed_by_the_first_release_opens() {
 
 #[test]
 fn everything_derived_is_as_in_the_first_release() {
-    let vault = vault(Unwrapped);
-    assert_eq!(vault.key_check().as_slice(), bytes("da85979220185a75"));
-    assert_eq!(
-        vault.previous_key_check().unwrap().as_slice(),
-        bytes("7fb3514cc57ae5b2")
-    );
-    assert_eq!(
-        vault.hash_api_key("dk_test_1"),
-        bytes("1f11956b60271f5ac901ef0a44f21b521973a7de825bb6f426c3306c5b9380f1")
-    );
-    assert_eq!(
-        vault.previous_hash_api_key("dk_test_1").unwrap(),
-        bytes("37333e4911a336955912142d89dd9a3c99868c082015b93a944ea59d7f2cf404")
-    );
-    let keys = vault.signing_keys();
+    assert_eq!(master_key(MASTER_KEY).check().as_slice(), bytes("da85979220185a75"));
+    let previous = master_key(PREVIOUS_MASTER_KEY).check();
+    assert_eq!(previous.as_slice(), bytes("7fb3514cc57ae5b2"));
+    assert_is_as_in_the_first_release(&derived());
+}
+
+fn assert_is_as_in_the_first_release(secrets: &InstallationSecrets) {
+    let hashes = [
+        "1f11956b60271f5ac901ef0a44f21b521973a7de825bb6f426c3306c5b9380f1",
+        "37333e4911a336955912142d89dd9a3c99868c082015b93a944ea59d7f2cf404",
+    ];
+    assert_eq!(secrets.hash_api_key("dk_test_1"), bytes(hashes[0]));
+    assert_eq!(secrets.hashes_of_api_key("dk_test_1"), hashes.map(bytes));
+    let keys = secrets.signing_keys();
     assert_eq!(
         keys.opaque.as_slice(),
         bytes("e561266d338b77c29c09d451d789c71662d89ef893db1409061b59e3c56b0117")
@@ -128,6 +128,52 @@ fn everything_derived_is_as_in_the_first_release() {
         keys.cursor.as_slice(),
         bytes("a87a026ae6a9cca66ee9f554f85d3c660ea2dbdc86160450321d683e3b04c08c")
     );
+}
+
+/// What was stored stays readable for ever, too.
+#[test]
+fn secrets_of_the_installation_that_were_stored_are_what_they_were() {
+    const TEXT: &str = "5JX7CCcF7ggB-lElCrm4hSvWIF3IT-kAZ0H6ij2K-8nlYSZtM4t3wpwJ1FHXiccWYtie-JPbFAkGG1njxWsBF6h6Amrmqcymbun1VPhdPGYOotvchhYEUDIdaD47BMCM.uCE6rSM1Y0_Cnm5rTNSN_YFXJUHHrCvchp79rwA2VZhZcqBkGIJtjNugRWnqJ0KsCz9VF2HGmd429YcVxTwso7fhurGfhfYZsYVE686A-A5r-UdElUvqSog0iMeguLyn";
+    assert_eq!(derived().to_text().reveal(), TEXT);
+    let stored = InstallationSecrets::parse(&Secret::new(TEXT)).unwrap();
+    assert_is_as_in_the_first_release(&stored);
+    let (only, _) = TEXT.split_once('.').unwrap();
+    let only = InstallationSecrets::parse(&Secret::new(only)).unwrap();
+    assert!(only == InstallationSecrets::derive(&master_key(MASTER_KEY), None));
+    for wrong in [
+        "",
+        ".",
+        &TEXT[1..],
+        &format!("{TEXT}."),
+        &format!("{TEXT}.{TEXT}"),
+        &TEXT.replace('.', ""),
+    ] {
+        assert!(InstallationSecrets::parse(&Secret::new(wrong)).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn secrets_of_the_installation_open_for_it_alone() {
+    let vault = vault(Unwrapped);
+    let [sealed, other] = [(); 2].map(|()| block_on(vault.seal_installation(&derived())).unwrap());
+    assert!(block_on(vault.open_installation(&sealed)).unwrap() == derived());
+    let exchanged = SealedSecrets {
+        sealed: other.sealed,
+        ..sealed.clone()
+    };
+    assert!(
+        block_on(vault.open_installation(&exchanged)).is_err(),
+        "another data key"
+    );
+    // What belongs to a tenant is not taken for them, though it has their form and their purpose.
+    let (tenant, text) = (tenant_id(), derived().to_text());
+    let forged = vault.seal(&tenant, &sealed.wrapped_data_key, OF_INSTALLATION, &text);
+    let forged = SealedSecrets {
+        sealed: block_on(forged).unwrap(),
+        ..sealed.clone()
+    };
+    assert!(block_on(vault.open_installation(&forged)).is_err(), "a tenant's");
+    assert!(InstallationSecrets::random().unwrap() != InstallationSecrets::random().unwrap());
 }
 
 #[test]
@@ -173,6 +219,54 @@ fn nothing_opens_under_two_keys() {
     renamed[mark].copy_from_slice(&other.mark());
     assert!(other.open(&bound, &renamed).is_err(), "it opens under another key");
     assert!(one.open(&bound, &renamed).is_err(), "it does not name its key");
+}
+
+/// Made by another program, from the form that `sealing` describes.
+#[test]
+fn what_is_sealed_now_has_the_form_that_is_described() {
+    const SEALED_NOW: &str = "037b4d280d86a90390f7baf7cc8e11ff680102030405060708090a0b0c0d0e0f101112131415161718191a1b1c58d31cf698a27e5679652f34b547f3b1dd4a478c81789d";
+    let key = SealingKey::derive(master_key(MASTER_KEY).root(), "a use", "the mark of a use");
+    let bound = [b"a tenant".as_slice()];
+    let random = std::array::from_fn(|index| u8::try_from(index + 1).unwrap());
+    let sealed = key.seal_with(&random, &bound, b"a token").unwrap();
+    assert_eq!(sealed, bytes(SEALED_NOW));
+    assert_eq!(&*key.open(&bound, &sealed).unwrap(), b"a token");
+}
+
+/// A salt of its own gives each sealing a key of its own, so nobody needs to count sealings.
+#[test]
+fn no_two_sealings_share_a_key() {
+    let key = SealingKey::derive(master_key(MASTER_KEY).root(), "a use", "the mark of a use");
+    let seal = |salt: u8| {
+        let mut random = [7; 28];
+        random[15] = salt;
+        key.seal_with(&random, &[], &[0; 16]).unwrap()
+    };
+    let (one, other) = (seal(1), seal(2));
+    // Under one key the same nonce would give the same stream, which zeros show as it is.
+    assert_ne!(one[45..61], other[45..61]);
+    let drawn: std::collections::HashSet<Vec<u8>> = (0..1_000)
+        .map(|_| key.seal(&[], b"").unwrap()[17..33].to_vec())
+        .collect();
+    assert_eq!(drawn.len(), 1_000, "salts are drawn anew");
+}
+
+#[test]
+fn what_was_cut_off_or_changed_does_not_open() {
+    let key = SealingKey::derive(master_key(MASTER_KEY).root(), "a use", "the mark of a use");
+    let sealed = key.seal(&[b"x"], b"a token").unwrap();
+    for length in 0..sealed.len() {
+        assert!(key.open(&[b"x"], &sealed[..length]).is_err(), "{length}");
+    }
+    for at in 0..sealed.len() {
+        let mut changed = sealed.clone();
+        changed[at] ^= 1;
+        assert!(key.open(&[b"x"], &changed).is_err(), "byte {at}");
+    }
+    // Of the form of the first release it is neither.
+    let mut first = sealed.clone();
+    first[0] = 1;
+    assert!(key.open(&[b"x"], &first).is_err());
 }
 
 #[test]

@@ -113,6 +113,7 @@ names!(
         "events",
         "apps",
         "operator_keys",
+        "installation_secrets",
         "endpoints",
         "callback_progress",
         "callback_exceptions",

@@ -22,7 +22,7 @@ use dakghar_core::traces::Traces;
 use dakghar_core::vault::SigningKeys;
 use dakghar_server::http::{HttpConfig, router};
 use dakghar_server::worker::watch_news;
-use dakghar_testkit::memory::{MemoryQueue, MemoryReceivers, MemoryStore, MemoryTokens, vault};
+use dakghar_testkit::memory::{MemoryQueue, MemoryReceivers, MemoryStore, MemoryTokens, installation_secrets, vault};
 use dakghar_testkit::{SequentialIds, TestClock};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -158,6 +158,7 @@ impl Service {
                 Some(operators) => operators(store.clone()),
                 None => store.clone(),
             },
+            installation: store.clone(),
             endpoints: store.clone(),
             callbacks: store.clone(),
             redrives: store.clone(),
@@ -176,6 +177,7 @@ impl Service {
                 Arc::new(MetaWebhooks::new(&secrets, Some(&token), clock.clone()))
             }),
             vault: vault(),
+            secrets: installation_secrets(),
             clock: clock.clone(),
             ids: Arc::new(ids_of_its_own()),
             metrics: Arc::default(),

@@ -2,6 +2,7 @@
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
 mod callbacks;
+mod installation;
 
 pub use callbacks::*;
 
@@ -16,6 +17,8 @@ use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::redrive::{Redrive, RedriveStatus};
 use dakghar_core::domain::{ConversationId, ConversationTouch, Message, Role, Status, TenantId};
 use dakghar_core::ports::{EndpointInserted, MigrationSource, Save, Saved};
+
+use installation::fill_installation;
 
 use super::stores::{Stores, accept_all, receive_all};
 use crate::samples::{
@@ -108,6 +111,7 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
         (Kind::Events, events.into_iter().map(Record::Event).collect()),
         (Kind::Apps, apps),
         (Kind::OperatorKeys, fill_operators(under_test).await),
+        (Kind::InstallationSecrets, fill_installation(under_test).await),
         (Kind::Endpoints, endpoints),
         (Kind::Feed, entries.into_iter().map(Record::Entry).collect()),
     ];

@@ -26,6 +26,7 @@ pub mod events;
 pub mod feed;
 pub mod health;
 pub mod holds;
+pub mod installation;
 pub mod listeners;
 pub mod lists;
 pub mod messages;

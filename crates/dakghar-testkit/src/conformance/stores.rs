@@ -8,8 +8,8 @@ use dakghar_core::domain::{ConversationKind, Place};
 use dakghar_core::domain::{TenantId, Timestamp, WaId};
 use dakghar_core::ports::{
     Acceptance, AppStore, ArrivalStore, CallbackStore, ConversationStore, EndpointStore, Erasure, EventStore,
-    FeedStore, HoldStore, ListStore, ListenerStore, MessageStore, OperatorStore, PersonErasureStore, Received,
-    RedriveStore, Save, Saved, StatusStore, StoreHealth, TenantStore, TimerStore,
+    FeedStore, HoldStore, InstallationStore, ListStore, ListenerStore, MessageStore, OperatorStore, PersonErasureStore,
+    Received, RedriveStore, Save, Saved, StatusStore, StoreHealth, TenantStore, TimerStore,
 };
 
 use crate::samples::{
@@ -43,6 +43,8 @@ pub struct Stores {
     pub apps: Arc<dyn AppStore>,
     /// Keys of operators.
     pub operators: Arc<dyn OperatorStore>,
+    /// The secrets of the installation.
+    pub installation: Arc<dyn InstallationStore>,
     /// Endpoints of tenants.
     pub endpoints: Arc<dyn EndpointStore>,
     /// How far endpoints are.
@@ -74,6 +76,7 @@ impl Stores {
             + ListenerStore
             + AppStore
             + OperatorStore
+            + InstallationStore
             + EndpointStore
             + CallbackStore
             + RedriveStore
@@ -96,6 +99,7 @@ impl Stores {
             listeners: store.clone(),
             apps: store.clone(),
             operators: store.clone(),
+            installation: store.clone(),
             endpoints: store.clone(),
             callbacks: store.clone(),
             redrives: store.clone(),

@@ -38,16 +38,20 @@ impl KeyService for MemoryKeys {
     }
 }
 
-/// A vault over [`MemoryKeys`], under a master key that every test knows.
+/// A vault over [`MemoryKeys`].
 pub fn vault() -> Arc<Vault> {
     vault_over(Arc::new(MemoryKeys))
 }
 
-/// A vault over this key service, under the same master key.
+/// A vault over this key service.
 pub fn vault_over(keys: Arc<dyn KeyService>) -> Arc<Vault> {
+    Arc::new(Vault::new(keys))
+}
+
+/// The secrets of an installation, the same in every test.
+pub fn installation_secrets() -> Arc<InstallationSecrets> {
     let master_key = MasterKey::new(&Secret::new("0123456789abcdef0123456789abcdef")).expect("32 bytes");
-    let secrets = InstallationSecrets::derive(&master_key);
-    Arc::new(Vault::new(keys, secrets, None))
+    Arc::new(InstallationSecrets::derive(&master_key, None))
 }
 
 /// The tenant with a data key of its own, and with `token` sealed for each of its numbers.

@@ -29,6 +29,10 @@ impl State {
                 let keys = self.operator_keys.values().cloned();
                 keys.map(|key| Record::OperatorKey(Box::new(key))).collect()
             }
+            Kind::InstallationSecrets => {
+                let secrets = self.installation.values().cloned();
+                secrets.map(Record::InstallationSecrets).collect()
+            }
             Kind::Endpoints => {
                 let endpoints = self.endpoints.values().cloned();
                 endpoints.map(|endpoint| Record::Endpoint(Box::new(endpoint))).collect()
@@ -63,6 +67,10 @@ impl State {
             Record::OperatorKey(like) => {
                 let key = self.operator_keys.get(&like.key.id).cloned();
                 key.map(|key| Record::OperatorKey(Box::new(key)))
+            }
+            Record::InstallationSecrets(like) => {
+                let secrets = self.installation.get(&like.name).cloned();
+                secrets.map(Record::InstallationSecrets)
             }
             Record::Endpoint(like) => {
                 let endpoint = self.endpoints.get(&like.id).cloned();
@@ -119,6 +127,9 @@ impl State {
             Record::OperatorKey(key) => {
                 self.operator_keys.insert(key.key.id, *key);
             }
+            Record::InstallationSecrets(secrets) => {
+                self.installation.insert(secrets.name.clone(), secrets);
+            }
             Record::Endpoint(endpoint) => return self.insert_endpoint(&endpoint) == EndpointInserted::Done,
             Record::Progress(progress) => {
                 self.callbacks.progress.insert(progress.endpoint_id, *progress);
@@ -156,6 +167,7 @@ impl State {
             Kind::Events => self.events.retain(|id, _| is_left(id.to_string())),
             Kind::Apps => self.apps.retain(|id, _| is_left(id.to_string())),
             Kind::OperatorKeys => self.operator_keys.retain(|id, _| is_left(id.to_string())),
+            Kind::InstallationSecrets => self.installation.retain(|name, _| is_left(name.clone())),
             Kind::Endpoints => self.endpoints.retain(|id, _| is_left(id.to_string())),
             Kind::Progress => self.callbacks.progress.retain(|id, _| is_left(id.to_string())),
             Kind::Exceptions => {

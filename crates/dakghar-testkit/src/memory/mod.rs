@@ -11,6 +11,7 @@ mod events;
 mod feed;
 mod health;
 mod holds;
+mod installation;
 mod keys;
 mod listeners;
 mod lists;
@@ -34,6 +35,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dakghar_core::domain::hold::SendingHold;
+use dakghar_core::domain::installation::SealedSecrets;
 use dakghar_core::domain::listening::Listener;
 use dakghar_core::domain::message::StatusRecord;
 use dakghar_core::domain::meta_app::MetaApp;
@@ -47,7 +49,7 @@ use dakghar_core::domain::{
 use dakghar_core::ports::StoreError;
 use parking_lot::Mutex;
 
-pub use keys::{MemoryKeys, vault, vault_over, with_token};
+pub use keys::{MemoryKeys, installation_secrets, vault, vault_over, with_token};
 pub use news::{NewsAmong, NoNews, ProcessNews};
 pub use pacer::MemoryPacer;
 pub use queue::MemoryQueue;
@@ -79,6 +81,7 @@ struct State {
     erasures: BTreeMap<ErasureId, PersonErasure>,
     apps: BTreeMap<AppId, MetaApp>,
     operator_keys: BTreeMap<ApiKeyId, OperatorKey>,
+    installation: BTreeMap<String, SealedSecrets>,
     endpoints: BTreeMap<EndpointId, Endpoint>,
     sending_hold: Option<SendingHold>,
     retention_time: Option<Timestamp>,

@@ -8,6 +8,7 @@ mod callback;
 mod endpoint;
 mod erasure;
 mod event;
+mod installation;
 mod message;
 mod meta_app;
 mod redrive;
@@ -28,6 +29,7 @@ pub use callback::{
 pub use endpoint::{endpoint, endpoint_full};
 pub use erasure::erasure;
 pub use event::{amendment, event, event_bare};
+pub use installation::sealed_secrets;
 pub use message::{With, echo, inbound, inbound_bare, outbound, outbound_full, saves, send_error_full, with_key};
 pub use meta_app::{meta_app, meta_app_full};
 pub use redrive::redrive;

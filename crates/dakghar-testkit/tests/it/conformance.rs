@@ -89,6 +89,7 @@ dakghar_testkit::feed_store_suite!(stores);
 dakghar_testkit::redrive_store_suite!(stores);
 dakghar_testkit::app_store_suite!(stores);
 dakghar_testkit::operator_store_suite!(stores);
+dakghar_testkit::installation_store_suite!(stores);
 dakghar_testkit::callback_store_suite!(stores);
 dakghar_testkit::endpoint_store_suite!(stores);
 dakghar_testkit::listener_store_suite!(stores);

@@ -8,6 +8,7 @@
 mod conformance;
 mod fault_proxy;
 
+mod installation;
 mod migrate;
 mod servers;
 mod tidy;

@@ -7,16 +7,17 @@ use async_trait::async_trait;
 use dakghar_core::app::migrating::{MigrateError, Migrator, Plan};
 use dakghar_core::domain::callback::{Advance, CallbackProgress};
 use dakghar_core::domain::feed;
+use dakghar_core::domain::installation::INSTALLATION_SECRETS;
 use dakghar_core::domain::migration::{Kind, Migration, Place, Record, Retirement, Stage};
 use dakghar_core::domain::{
     AttemptLogId, ConversationId, ConversationTouch, EndpointId, EventId, Message, MessageId, RedriveId, ReplayId,
     Secret, Status, Tenant, TenantId,
 };
 use dakghar_core::ports::{
-    CallbackStore, ConversationStore, Erasure, EventStore, IdGenerator, MessageStore, MigrationSource, MigrationTarget,
-    RedriveStore, Save, Saved, SourcePage, StoreError, TenantStore,
+    CallbackStore, ConversationStore, Erasure, EventStore, IdGenerator, InstallationStore, MessageStore,
+    MigrationSource, MigrationTarget, RedriveStore, Save, Saved, SourcePage, StoreError, TenantStore,
 };
-use dakghar_testkit::memory::{MemoryStore, vault, with_token};
+use dakghar_testkit::memory::{MemoryStore, installation_secrets, vault, with_token};
 use dakghar_testkit::samples::{
     at, callback_exception_full, callback_progress_full, endpoint, event, event_bare, inbound, outbound, outbound_full,
     person, phone_number_id, redrive, tenant, tenant_full, tenant_id, with_key,
@@ -245,7 +246,14 @@ async fn installation() -> Arc<MemoryStore> {
         }
     });
     assert_eq!(store.advance(&advances).await, [const { Ok(Saved::Done) }; 4]);
+    make_secrets(&store).await;
     store
+}
+
+/// Stores secrets of an installation, as whoever starts it first.
+async fn make_secrets(store: &MemoryStore) {
+    let sealed = vault().seal_installation(&installation_secrets()).await.unwrap();
+    assert_eq!(store.insert_secrets(&sealed).await, Ok(Saved::Done));
 }
 
 /// The target holds the source's records, and each queued message has a timer that queues it.
@@ -280,6 +288,8 @@ async fn killed_at_any_write_it_goes_on_and_never_lets_both_sides_send() {
         let mut write = 0;
         loop {
             let (source, target) = (installation().await, MemoryStore::new());
+            // A process was started there before, and made secrets of its own.
+            make_secrets(&target).await;
             write += 1;
             let first = run(&migrator(&source, &target, death, write), false).await;
             assert_ne!(may_send(&source, &target).await, (true, true), "{death:?} {write}");
@@ -444,6 +454,30 @@ async fn a_key_that_does_not_open_a_token_is_refused_before_anything_is_written(
         "{refused:?}"
     );
     assert_eq!(target.migration().await, Ok(None));
+}
+
+#[tokio::test]
+async fn secrets_of_the_installation_that_do_not_open_are_refused_before_anything_is_written() {
+    let (source, target) = (installation().await, MemoryStore::new());
+    let mut secrets = source.find_secrets(INSTALLATION_SECRETS).await.unwrap().unwrap();
+    secrets.wrapped_data_key.reverse();
+    assert_eq!(source.save_secrets(&secrets).await, Ok(Saved::Done));
+    let refused = run(&healthy(&source, &target), false).await;
+    assert!(
+        matches!(refused, Err(MigrateError::WrongKeyOfInstallation(_))),
+        "{refused:?}"
+    );
+    assert_eq!(target.migration().await, Ok(None));
+}
+
+#[tokio::test]
+async fn an_installation_without_stored_secrets_leaves_none_of_the_target() {
+    let (source, target) = (installation().await, MemoryStore::new());
+    let cleared = MigrationTarget::clear(&*source, Kind::InstallationSecrets, 10).await;
+    assert_eq!(cleared, Ok(1), "as an earlier release left it");
+    make_secrets(&target).await;
+    run(&healthy(&source, &target), false).await.unwrap();
+    assert_moved(&source, &target).await;
 }
 
 /// A migration that is all copied, but not compared; and one of its messages.

@@ -182,7 +182,7 @@ async fn check_store(config: &mut Config, findings: &mut Findings) {
 
 async fn check_wired(wired: &Wired, findings: &mut Findings) {
     findings.good(format!("backend: {}", wired.backend));
-    findings.good("the master key opens what is sealed in the store");
+    findings.good("the keys open what is sealed in the store");
     check_keys(&wired.keys, findings).await;
     check_app_keys(&wired.keys, findings).await;
     let health = &wired.app.health;
@@ -228,10 +228,16 @@ async fn check_app_keys(keys: &KeyRing, findings: &mut Findings) {
 
 /// Checks that the data keys of the tenants unwrap, and under which master key.
 async fn check_keys(keys: &KeyRing, findings: &mut Findings) {
-    findings.good(format!(
-        "the master key has the check {}, wherever it is set",
-        keys.check()
-    ));
+    if let Some(check) = keys.check() {
+        findings.good(format!("the master key has the check {check}, wherever it is set"));
+    }
+    match keys.installation_is_under_previous().await {
+        Ok(false) => findings.good("the secrets of the installation are under the present key"),
+        Ok(true) => findings.warning(
+            "the secrets of the installation are still wrapped under a previous key: `dakghar secrets rotate` moves them",
+        ),
+        Err(error) => findings.bad(format!("the secrets of the installation cannot be checked: {error:#}")),
+    }
     let found = match keys.data_keys().await {
         Ok(found) => found,
         Err(error) => return findings.bad(format!("the data keys of the tenants cannot be checked: {error:#}")),

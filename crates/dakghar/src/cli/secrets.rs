@@ -20,8 +20,7 @@ To change the master key, or to move to a key service or away from it:
   1. Set the new key (MASTER_KEY, or KMS) and the old one beside it (MASTER_KEY_PREVIOUS, or KMS_PREVIOUS), and restart all \
 processes one after another. From then on each opens what is under either key.
   2. dakghar secrets rotate, while everything runs. If it is killed, run it again: it goes on where it was.
-  3. dakghar secrets status says under which keys nothing is any more. A key service can then be taken out of KMS_PREVIOUS. A \
-master key stays needed, for the API keys and the callback data of its time.
+  3. dakghar secrets status says which keys nothing is under any more. Take those out of the settings, and restart once more.
 
 Exit status:
   0   done
@@ -118,17 +117,12 @@ async fn rotate(app: &App, keys: &WrappingKeys, per_second: u32) -> anyhow::Resu
 
 fn show(keys: &WrappingKeys, names: &[(String, &'static str)]) {
     let rows: Vec<_> = keys.keys.iter().map(|key| row(key, names)).collect();
-    output::table(&["KEY", "SETTING", "TENANTS", "APPS", ""], &rows);
+    output::table(&["KEY", "SETTING", "TENANTS", "APPS", "INSTALLATION", ""], &rows);
     let unused = names
         .iter()
         .filter(|(id, _)| !keys.keys.iter().any(|key| key.key.to_string() == *id));
     for (_, name) in unused {
-        let rest = if name.starts_with("KMS") {
-            "take it out of the settings"
-        } else {
-            "keep it for the API keys and the callback data of its time"
-        };
-        output::line(&format!("nothing is wrapped under {name}: {rest}"));
+        output::line(&format!("nothing is wrapped under {name}: take it out of the settings"));
     }
     if keys.unreadable > 0 {
         output::line(&format!("{} data keys are damaged", keys.unreadable));
@@ -148,6 +142,7 @@ fn row(key: &WrappedBy, names: &[(String, &'static str)]) -> Vec<String> {
         name.map_or("-", |(_, name)| name).to_owned(),
         key.tenants.to_string(),
         key.apps.to_string(),
+        if key.has_installation { "yes" } else { "-" }.to_owned(),
         state.to_owned(),
     ]
 }

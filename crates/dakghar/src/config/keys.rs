@@ -11,9 +11,9 @@ use super::vault::{self, VaultAccess};
 
 table! {
     "Keys" {
-        MASTER_KEY: Kind::Secret, "", "At least 32 bytes; wraps every tenant's data key unless KMS names a key service. Unset: generated into DATA_DIR. Required with MONGO_URI.";
-        MASTER_KEY_PREVIOUS: Kind::Secret, "", "The master key before the present one: access tokens, API keys and callbacks from its time stay valid while it is set, so keep it.";
-        KMS: Kind::Text, "local", "Where the key is that wraps data keys: local (MASTER_KEY), or vault:<address>/<mount>/<key> for the transit engine of Vault or OpenBao, such as vault:https://vault.internal:8200/transit/dakghar. MASTER_KEY stays needed, for API keys and callback data.";
+        MASTER_KEY: Kind::Secret, "", "At least 32 bytes; wraps data keys unless KMS names a key service. Unset: generated into DATA_DIR. Required with MONGO_URI and in production, unless KMS names a key service.";
+        MASTER_KEY_PREVIOUS: Kind::Secret, "", "The master key before the present one: what it wrapped stays readable while it is set. `dakghar secrets status` says when nothing needs it.";
+        KMS: Kind::Text, "local", "Where the key is that wraps data keys: local (MASTER_KEY), or vault:<address>/<mount>/<key> for the transit engine of Vault or OpenBao, such as vault:https://vault.internal:8200/transit/dakghar.";
         KMS_PREVIOUS: Kind::Text, "", "The key service before the present one, in the form of KMS: what it wrapped stays readable while it is set.";
         KMS_OUTAGE_SECONDS_MAX: Kind::Integer { min: 0, max: 86_400 }, "3600", "How long data keys in memory may be used after their five minutes while the key service cannot be reached; 0: not at all.";
     }
@@ -63,7 +63,7 @@ impl Keys {
 
     /// Requires the settings that must be set.
     pub(super) fn require(&self, is_production: bool, is_distributed: bool, reader: &mut Reader<'_>) {
-        if self.master_key.is_some() {
+        if self.master_key.is_some() || !matches!(self.place, KeyPlace::Local) {
             return;
         }
         if is_production {

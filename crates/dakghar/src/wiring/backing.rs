@@ -6,31 +6,22 @@ use dakghar_adapters::callbacks::{CallbackConfig, HttpReceivers, SystemLookup};
 use dakghar_adapters::local::{RandomIds, SystemClock};
 use dakghar_adapters::measured::MeasuredStore;
 use dakghar_adapters::meta::{GraphConfig, GraphHttp, MetaMessages, MetaTokens, MetaWebhooks};
+use dakghar_core::app::Installation;
 use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
     AppStore, ArrivalStore, CallbackStore, Clock, ConversationStore, EndpointStore, Erasure, EventStore, FeedNews,
-    FeedStore, HoldStore, ListStore, ListenerStore, MessageStore, OperatorStore, Pacer, PersonErasureStore, Ports,
-    Queue, RedriveStore, StatusStore, StoreHealth, TenantQuota, TenantStore, TimerStore,
+    FeedStore, HoldStore, InstallationStore, ListStore, ListenerStore, MessageStore, OperatorStore, Pacer,
+    PersonErasureStore, Ports, Queue, RedriveStore, StatusStore, StoreHealth, TenantQuota, TenantStore, TimerStore,
 };
 use dakghar_core::traces::Traces;
-use dakghar_core::vault::Vault;
+use dakghar_core::vault::{InstallationSecrets, Vault};
 
-use super::keys::{self, KeyNames, NamedVault};
+use super::keys::{self, KnownKeys, NamedVault};
+use super::purpose::Purpose;
 use crate::config::Config;
+use crate::config::keys::KeyPlace;
 use crate::secrets::{self, MASTER_KEY_FILE, VERIFY_TOKEN_FILE};
-
-/// The use that the process will make of what is wired.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// Serve requests; with `sends`, also take messages out of the queue.
-    Server {
-        /// True if this process sends.
-        sends: bool,
-    },
-    /// One command beside a server that may be running.
-    Command,
-}
 
 /// A backend that is open, behind the ports.
 pub(super) struct Backing {
@@ -54,6 +45,7 @@ pub(super) trait Store:
     + ListenerStore
     + AppStore
     + OperatorStore
+    + InstallationStore
     + EndpointStore
     + CallbackStore
     + RedriveStore
@@ -77,6 +69,7 @@ impl<S> Store for S where
         + ListenerStore
         + AppStore
         + OperatorStore
+        + InstallationStore
         + EndpointStore
         + CallbackStore
         + RedriveStore
@@ -105,18 +98,26 @@ pub(super) struct Outer {
     takes_unsigned_webhooks: bool,
     verify_token: Secret,
     vault: Vault,
-    /// The settings that the keys are of.
-    pub(super) key_names: KeyNames,
+    derived: Option<InstallationSecrets>,
+    /// What may be told of the keys.
+    pub(super) known_keys: KnownKeys,
     metrics: Arc<Metrics>,
 }
 
 impl Outer {
-    /// Generates the secrets that nobody configured.
+    /// Generates the secrets that nobody configured. A master key is not needed beside a key service, and made for none.
     pub(super) fn new(config: &Config, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
         let or_generated = |secret, file| secrets::configured_or_generated(secret, &config.storage.data_dir, file);
-        let master_key = or_generated(config.keys.master_key.as_ref(), MASTER_KEY_FILE)?;
+        let master_key = match &config.keys.place {
+            KeyPlace::Local => Some(or_generated(config.keys.master_key.as_ref(), MASTER_KEY_FILE)?),
+            KeyPlace::Transit(_) => secrets::configured_or_kept(
+                config.keys.master_key.as_ref(),
+                &config.storage.data_dir,
+                MASTER_KEY_FILE,
+            )?,
+        };
         let verify_token = or_generated(config.meta.verify_token.as_ref(), VERIFY_TOKEN_FILE)?;
-        let NamedVault { vault, names } = keys::vault(&config.keys, &master_key, &metrics)?;
+        let NamedVault { vault, derived, known } = keys::vault(&config.keys, master_key.as_ref(), &metrics)?;
         let graph = GraphConfig::new(&config.meta.graph_base_url, &config.meta.api_version)
             .for_calls_of(config.sending.policy.timings.call_timeout);
         let graph = GraphHttp::new(graph)?;
@@ -134,26 +135,44 @@ impl Outer {
             takes_unsigned_webhooks: config.takes_unsigned_webhooks(),
             verify_token,
             vault,
-            key_names: names,
+            derived,
+            known_keys: known,
             metrics,
         })
     }
 
     /// All ports, over a store in which several processes write at once.
-    pub(super) fn ports_with_arrivals<S: Store + ArrivalStore>(self, store: &Arc<S>, beside: Beside) -> Ports {
+    pub(super) async fn ports_with_arrivals<S: Store + ArrivalStore>(
+        self,
+        store: &Arc<S>,
+        beside: Beside,
+        purpose: Purpose,
+    ) -> anyhow::Result<Ports> {
         let arrivals = MeasuredStore::new(store.clone(), self.metrics.clone());
-        let mut ports = self.ports(store, beside);
+        let mut ports = self.ports(store, beside, purpose).await?;
         ports.arrivals = Some(Arc::new(arrivals));
-        ports
+        Ok(ports)
     }
 
-    /// All ports, over this backend.
-    pub(super) fn ports<S: Store>(self, store: &Arc<S>, beside: Beside) -> Ports {
+    /// All ports, over this backend. Its store has the secrets of the installation.
+    pub(super) async fn ports<S: Store>(
+        self,
+        store: &Arc<S>,
+        beside: Beside,
+        purpose: Purpose,
+    ) -> anyhow::Result<Ports> {
         let clock = beside.clock;
         let store = Arc::new(MeasuredStore::new(store.clone(), self.metrics.clone()));
+        let installation = Installation {
+            secrets: &*store,
+            tenants: &*store,
+            operators: &*store,
+            vault: &self.vault,
+        };
+        let secrets = keys::open_secrets(installation, self.derived.as_ref(), purpose).await?;
         let graph = Arc::new(self.graph);
         let webhooks = MetaWebhooks::new(&self.app_secrets, Some(&self.verify_token), clock.clone());
-        Ports {
+        Ok(Ports {
             messages: store.clone(),
             statuses: store.clone(),
             timers: store.clone(),
@@ -168,6 +187,7 @@ impl Outer {
             listeners: store.clone(),
             apps: store.clone(),
             operators: store.clone(),
+            installation: store.clone(),
             endpoints: store.clone(),
             callbacks: store.clone(),
             redrives: store.clone(),
@@ -187,11 +207,12 @@ impl Outer {
                 webhooks.refusing_unsigned()
             }),
             vault: Arc::new(self.vault),
+            secrets: Arc::new(secrets),
             ids: Arc::new(RandomIds::new(clock.clone())),
             clock,
             metrics: self.metrics,
             // A server puts its own in.
             traces: Traces::default(),
-        }
+        })
     }
 }

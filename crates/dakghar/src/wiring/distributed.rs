@@ -10,7 +10,8 @@ use dakghar_adapters::redis::{BullmqConfig, BullmqQueue, RedisConfig, RedisNews,
 use dakghar_core::domain::Secret;
 use dakghar_core::ports::{Clock, IdGenerator, MigrationTarget as _, OutcomeSpool};
 
-use super::backing::{Backing, Beside, Outer, Purpose};
+use super::backing::{Backing, Beside, Outer};
+use super::purpose::Purpose;
 use crate::config::Config;
 
 /// The time that a command waits for MongoDB to be reachable.
@@ -42,7 +43,7 @@ pub(super) async fn connect(
         news: Arc::new(RedisNews::start(redis.clone())),
         clock,
     };
-    let mut ports = outer.ports_with_arrivals(&store, beside);
+    let mut ports = Box::pin(outer.ports_with_arrivals(&store, beside, purpose)).await?;
     if purpose == (Purpose::Server { sends: true }) {
         ports.spool = start_spool(config, &*ports.ids);
     }

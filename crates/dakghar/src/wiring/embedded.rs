@@ -6,12 +6,13 @@ use dakghar_adapters::local::SystemClock;
 use dakghar_adapters::local::{LocalPacer, LocalQuota};
 use dakghar_adapters::sqlite::{SqliteOptions, SqliteQueue, SqliteStore};
 
-use super::backing::{Backing, Beside, Outer, Purpose};
+use super::backing::{Backing, Beside, Outer};
+use super::purpose::Purpose;
 use crate::config::Config;
 use crate::secrets;
 
 /// Opens the file in `DATA_DIR`, which is made if it is missing.
-pub(super) fn open(config: &Config, purpose: Purpose, outer: Outer) -> anyhow::Result<Backing> {
+pub(super) async fn open(config: &Config, purpose: Purpose, outer: Outer) -> anyhow::Result<Backing> {
     let options = SqliteOptions {
         lock_exclusive: purpose != Purpose::Command,
         ..SqliteOptions::default()
@@ -30,7 +31,7 @@ pub(super) fn open(config: &Config, purpose: Purpose, outer: Outer) -> anyhow::R
         clock,
     };
     Ok(Backing {
-        ports: outer.ports(&store, beside),
+        ports: outer.ports(&store, beside, purpose).await?,
         name,
         commits_max: 1,
     })

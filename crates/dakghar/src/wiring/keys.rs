@@ -1,38 +1,46 @@
 //! The vault over the configured master key, and the checks that this is the right one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use dakghar_adapters::keys::{LocalKeys, TransitConfig, TransitKeys};
 use dakghar_adapters::local::{RandomIds, SystemClock};
-use dakghar_core::app::token_purpose;
+use dakghar_core::app::{Failure, Installation, NoSecrets, token_purpose};
+use dakghar_core::domain::installation::INSTALLATION_SECRETS;
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::{Secret, Tenant};
 use dakghar_core::metrics::Metrics;
-use dakghar_core::ports::{AppStore, KeyService, Ports, TenantStore};
+use dakghar_core::ports::{AppStore, InstallationStore, KeyOwner, KeyService, Ports, TenantStore};
 use dakghar_core::vault::{
-    InstallationSecrets, KeptKeys, KeptKeysSetup, KeyServices, MasterKey, Vault, VaultError, WrappedUnder,
+    InstallationSecrets, KEY_CHECK_BYTES, KeptKeys, KeptKeysSetup, KeyServices, MasterKey, Vault, VaultError,
+    WrappedUnder,
 };
+use tokio::time::sleep;
 
+use super::purpose::Purpose;
 use crate::config::keys::{KeyPlace, Keys};
 
 /// Tenants read at a time.
 const PAGE: u32 = 200;
 /// Tenants whose keys are looked at: enough for any installation, and done in a moment.
 const TENANTS_MAX: usize = 10_000;
+/// The pause of a start that waits for a key service.
+const KEY_SERVICE_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes of the key check that are shown.
 const CHECK_BYTES_SHOWN: usize = 4;
 
 /// The vault that the settings describe. What is sealed under the previous keys still opens.
-pub(super) fn vault(keys: &Keys, master_key: &Secret, metrics: &Arc<Metrics>) -> anyhow::Result<NamedVault> {
+pub(super) fn vault(keys: &Keys, master_key: Option<&Secret>, metrics: &Arc<Metrics>) -> anyhow::Result<NamedVault> {
     let derive = |key: &Secret| MasterKey::new(key).context("MASTER_KEY");
-    let master_key = derive(master_key)?;
+    let master_key = master_key.map(derive).transpose()?;
     let previous = keys.master_key_previous.as_ref().map(derive).transpose()?;
     let local = |key: &MasterKey| -> Arc<dyn KeyService> { Arc::new(LocalKeys::new(key, None)) };
-    let mut services = vec![("MASTER_KEY", local(&master_key))];
+    let mut services = Vec::new();
     if let KeyPlace::Transit(config) = &keys.place {
-        services.insert(0, ("KMS", kept(keys, config, metrics).context("KMS")?));
+        services.push(("KMS", kept(keys, config, metrics).context("KMS")?));
     }
+    services.extend(master_key.iter().map(|key| ("MASTER_KEY", local(key))));
     services.extend(previous.iter().map(|key| ("MASTER_KEY_PREVIOUS", local(key))));
     if let Some(config) = &keys.previous {
         services.push(("KMS_PREVIOUS", kept(keys, config, metrics).context("KMS_PREVIOUS")?));
@@ -42,21 +50,33 @@ pub(super) fn vault(keys: &Keys, master_key: &Secret, metrics: &Arc<Metrics>) ->
         .map(|(name, service)| (service.key_id().to_string(), *name));
     let names = names.collect();
     let mut services = services.into_iter().map(|(_, service)| service);
-    let present = services.next().expect("there is the master key");
+    let present = services.next().context("MASTER_KEY is not set")?;
+    let (first, second) = (master_key.as_ref().or(previous.as_ref()), previous.as_ref());
     Ok(NamedVault {
-        vault: Vault::new(
-            Arc::new(KeyServices::new(present, services.collect())),
-            InstallationSecrets::derive(&master_key),
-            previous.as_ref().map(InstallationSecrets::derive),
-        ),
-        names,
+        vault: Vault::new(Arc::new(KeyServices::new(present, services.collect()))),
+        derived: first.map(|key| InstallationSecrets::derive(key, second.filter(|_| master_key.is_some()))),
+        known: KnownKeys {
+            names,
+            check: master_key.as_ref().map(MasterKey::check),
+            previous_check: previous.as_ref().map(MasterKey::check),
+        },
     })
 }
 
-/// A vault, and the settings that its keys are of, by their ids.
+/// A vault, and what is known of its keys.
 pub(super) struct NamedVault {
     pub(super) vault: Vault,
-    pub(super) names: KeyNames,
+    /// The secrets of the installation, where they were never stored. `None` without a master key.
+    pub(super) derived: Option<InstallationSecrets>,
+    pub(super) known: KnownKeys,
+}
+
+/// What may be told of the keys in the settings.
+#[derive(Clone)]
+pub(super) struct KnownKeys {
+    names: KeyNames,
+    check: Option<[u8; KEY_CHECK_BYTES]>,
+    previous_check: Option<[u8; KEY_CHECK_BYTES]>,
 }
 
 /// The settings that keys are of, by the ids of the keys.
@@ -66,7 +86,39 @@ pub type KeyNames = Vec<(String, &'static str)>;
 pub(super) fn local_vault(master_key: &Secret) -> anyhow::Result<Vault> {
     let master_key = MasterKey::new(master_key).context("MASTER_KEY")?;
     let keys = Arc::new(LocalKeys::new(&master_key, None));
-    Ok(Vault::new(keys, InstallationSecrets::derive(&master_key), None))
+    Ok(Vault::new(keys))
+}
+
+/// Opens the secrets of the installation. A server waits for a key service that is away: without them it knows no API key.
+pub(super) async fn open_secrets(
+    installation: Installation<'_>,
+    derived: Option<&InstallationSecrets>,
+    purpose: Purpose,
+) -> anyhow::Result<InstallationSecrets> {
+    let mut is_told = false;
+    loop {
+        match installation.open(derived).await {
+            Ok(secrets) => return Ok(secrets),
+            Err(NoSecrets::Failed(Failure::Vault(error @ VaultError::Unavailable(_))))
+                if purpose != Purpose::Command =>
+            {
+                if !is_told {
+                    tracing::warn!(%error, "the start waits for the key service, which has the key of the installation's secrets");
+                }
+                is_told = true;
+                sleep(KEY_SERVICE_PAUSE).await;
+            }
+            Err(error @ NoSecrets::Closed(_)) => bail!(
+                "{error}. Set the key that they were sealed with: as MASTER_KEY_PREVIOUS or KMS_PREVIOUS if another one \
+                 shall take its place, else as MASTER_KEY or KMS."
+            ),
+            Err(error @ NoSecrets::NoMasterKey) => bail!(
+                "{error}. Set the master key under which it ran, as MASTER_KEY or MASTER_KEY_PREVIOUS; after the first \
+                 start it is not needed for them any more."
+            ),
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// A service elsewhere, which is asked seldom.
@@ -98,34 +150,35 @@ pub struct DataKeys {
 pub struct KeyRing {
     tenants: Arc<dyn TenantStore>,
     apps: Arc<dyn AppStore>,
+    installation: Arc<dyn InstallationStore>,
     vault: Arc<Vault>,
-    names: KeyNames,
+    known: KnownKeys,
 }
 
 impl KeyRing {
-    pub(super) fn of(ports: &Ports, names: KeyNames) -> Self {
+    pub(super) fn of(ports: &Ports, known: KnownKeys) -> Self {
         Self {
             tenants: ports.tenants.clone(),
             apps: ports.apps.clone(),
+            installation: ports.installation.clone(),
             vault: ports.vault.clone(),
-            names,
+            known,
         }
     }
 
     /// The settings that the keys are of.
     pub fn names(&self) -> KeyNames {
-        self.names.clone()
+        self.known.names.clone()
     }
 
-    /// Tells master keys apart: 8 hexadecimal digits, the same wherever the same key is set.
-    pub fn check(&self) -> String {
-        hex::encode(&self.vault.key_check()[..CHECK_BYTES_SHOWN])
+    /// Tells master keys apart: 8 hexadecimal digits, the same wherever the same key is set. `None` without one.
+    pub fn check(&self) -> Option<String> {
+        Some(hex::encode(&self.known.check?[..CHECK_BYTES_SHOWN]))
     }
 
     /// The same for the previous master key, if one is set.
     pub fn previous_check(&self) -> Option<String> {
-        let check = self.vault.previous_key_check()?;
-        Some(hex::encode(&check[..CHECK_BYTES_SHOWN]))
+        Some(hex::encode(&self.known.previous_check?[..CHECK_BYTES_SHOWN]))
     }
 
     /// A wrong master key must be found out before anything is accepted under it.
@@ -193,6 +246,16 @@ impl KeyRing {
             under_previous += usize::from(wrapped == Ok(WrappedUnder::Previous));
         }
         Ok((checked, under_previous))
+    }
+
+    /// True if the secrets of the installation are still under a previous key.
+    pub async fn installation_is_under_previous(&self) -> anyhow::Result<bool> {
+        let Some(secrets) = self.installation.find_secrets(INSTALLATION_SECRETS).await? else {
+            return Ok(false);
+        };
+        let wrapped = &secrets.wrapped_data_key;
+        let checked = self.vault.check_data_key(KeyOwner::Installation, wrapped).await?;
+        Ok(checked == WrappedUnder::Previous)
     }
 
     async fn note_data_key(&self, tenant: &Tenant, found: &mut DataKeys) {

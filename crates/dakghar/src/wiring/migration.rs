@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use dakghar_adapters::local::RandomIds;
 use dakghar_adapters::mongo::{MongoOptions, MongoStore};
 use dakghar_adapters::sqlite::{OpenError, SqliteSource};
@@ -44,7 +44,7 @@ pub async fn wire_migration(config: &Config, folder: &Path, is_dry_run: bool) ->
     let Backend::Distributed { mongo_uri, .. } = &config.storage.backend else {
         bail!("MONGO_URI is not set");
     };
-    let master_key = config.keys.master_key.as_ref().context("MASTER_KEY is not set")?;
+    let master_key = config.keys.master_key.as_ref();
     let metrics = Arc::default();
     let source = open_source(folder)?;
     if source.is_held().await? {
@@ -75,7 +75,8 @@ pub async fn wire_migration(config: &Config, folder: &Path, is_dry_run: bool) ->
     };
     let key_file = folder.join(MASTER_KEY_FILE);
     let key_in_folder = std::fs::read_to_string(&key_file).ok();
-    let is_key_in_folder = key_in_folder.as_deref().map(str::trim) == Some(master_key.reveal());
+    let is_key_in_folder =
+        key_in_folder.as_deref().map(str::trim) == master_key.map(Secret::reveal) && master_key.is_some();
     let other_key = key_in_folder.filter(|_| !is_key_in_folder);
     let does_key_file_open = match &other_key {
         Some(key) => does_open(&migrator, key.trim()).await,

@@ -6,6 +6,7 @@ mod distributed;
 mod embedded;
 mod keys;
 mod migration;
+mod purpose;
 mod traces;
 
 use std::sync::Arc;
@@ -24,10 +25,10 @@ use crate::config::{Backend, Config};
 use backing::{Backing, Outer};
 use traces::wire_traces;
 
-pub use backing::Purpose;
 pub use embedded::integrity_check;
 pub use keys::KeyRing;
 pub use migration::{MigrationEnds, wire_migration};
+pub use purpose::Purpose;
 
 /// The time that the last group commits may take at the end of the process.
 const COMMITS_PATIENCE: Duration = Duration::from_secs(2);
@@ -78,16 +79,16 @@ pub async fn vital<T>(name: &'static str, work: impl Future<Output = T>) -> T {
 /// Opens the store and the queue, and starts the group commits. What they do is counted in `metrics`.
 pub async fn wire(config: &Config, purpose: Purpose, metrics: Arc<Metrics>) -> anyhow::Result<Wired> {
     let outer = Outer::new(config, metrics)?;
-    let key_names = outer.key_names.clone();
+    let known_keys = outer.known_keys.clone();
     let Backing {
         mut ports,
         name,
         commits_max,
     } = Box::pin(open_backing(config, purpose, outer)).await?;
-    let keys = KeyRing::of(&ports, key_names);
+    let keys = KeyRing::of(&ports, known_keys);
     keys.open_first().await?;
     let poster = wire_traces(config, purpose, &mut ports)?;
-    let signing_keys = ports.vault.signing_keys();
+    let signing_keys = ports.secrets.signing_keys();
     let settings = settings(config, purpose, commits_max, &*ports.ids);
     let (app, group_commits) = App::new(ports, settings, &signing_keys);
     // They end with the last clone of the app, after everything that waits was committed.
@@ -109,7 +110,7 @@ pub async fn wire(config: &Config, purpose: Purpose, metrics: Arc<Metrics>) -> a
 
 async fn open_backing(config: &Config, purpose: Purpose, outer: Outer) -> anyhow::Result<Backing> {
     match &config.storage.backend {
-        Backend::Embedded => embedded::open(config, purpose, outer),
+        Backend::Embedded => embedded::open(config, purpose, outer).await,
         Backend::Distributed {
             mongo_uri,
             redis,
@@ -120,7 +121,7 @@ async fn open_backing(config: &Config, purpose: Purpose, outer: Outer) -> anyhow
                 redis,
                 queue_shards: *queue_shards,
             };
-            distributed::connect(config, purpose, outer, servers).await
+            Box::pin(distributed::connect(config, purpose, outer, servers)).await
         }
     }
 }

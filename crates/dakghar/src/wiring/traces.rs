@@ -7,7 +7,7 @@ use dakghar_adapters::otlp::{OtlpConfig, OtlpPoster, otlp};
 use dakghar_core::ports::Ports;
 use dakghar_core::traces::Traces;
 
-use super::backing::Purpose;
+use super::purpose::Purpose;
 use crate::config::Config;
 
 /// Sends the traces of these ports to the collector of the settings. Returns what must run for it. A command beside a

@@ -1,12 +1,13 @@
 //! A key service elsewhere: what it is asked, and what goes on without it.
 
+mod openbao;
 mod transit;
 
 use dakghar_testkit::fault_proxy::FaultProxy;
 use serde_json::Value;
 
 use crate::product::{Backend, Product, Setup, Tenant, eventually, on_both_backends};
-use transit::Transit;
+pub use transit::Transit;
 
 on_both_backends!(what_is_kept_is_used_while_the_key_service_is_away_and_the_rest_waits);
 

@@ -39,6 +39,7 @@ mod hold;
 mod https;
 mod inbound;
 mod inputs;
+mod installation;
 mod interop;
 mod keys;
 mod kms;

@@ -230,7 +230,7 @@ async fn everything_is_the_same_and_goes_on_where_it_was() {
     );
     let (code, out, err) = migrate(&product, &folder, &[]);
     assert_eq!(code, Some(0), "{out}{err}");
-    for part in ["verified", "MIGRATED", "tenants              4"] {
+    for part in ["verified", "MIGRATED", "tenants               4"] {
         assert!(out.contains(part), "{part}: {out}");
     }
     assert!(

@@ -9,6 +9,7 @@ use dakghar_core::vault::MasterKey;
 use dakghar_graph_sim::{Fault, FaultRule, Outcome, StatusPlan};
 use serde_json::{Value, json};
 
+use crate::installation::of_an_earlier_release;
 use crate::product::{Backend, MASTER_KEY, Product, Setup, Tenant, on_both_backends, text};
 
 on_both_backends!(
@@ -84,7 +85,8 @@ async fn list(product: &Product, tenant: &Tenant, of: &str) -> Value {
 }
 
 async fn statuses_reach_the_tenant_that_sent_and_not_the_one_that_has_the_number(backend: Backend) {
-    let product = Setup::on(backend).statuses(StatusPlan::none()).start().await;
+    let mut product = Setup::on(backend).statuses(StatusPlan::none()).start().await;
+    of_an_earlier_release(&mut product).await;
     let (sender, next) = (
         product.tenant("111", "EAAG-a").await,
         product.tenant("222", "EAAG-b").await,

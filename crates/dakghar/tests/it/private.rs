@@ -141,7 +141,8 @@ async fn a_wrong_master_key_ends_the_start(backend: Backend) {
     product.set("MASTER_KEY", wrong);
     let (code, out, err) = product.run(&["serve"]);
     assert_eq!(code, Some(1), "{out}{err}");
-    assert!(err.contains("MASTER_KEY does not open the access tokens"), "{err}");
+    assert!(err.contains("secrets of this installation cannot be opened"), "{err}");
+    assert!(err.contains("MASTER_KEY_PREVIOUS"), "{err}");
     assert!(!err.contains(wrong) && !err.contains(&right), "a key is shown: {err}");
     product.set("MASTER_KEY", right);
     product.spawn("serve");

@@ -30,6 +30,9 @@ pub enum MigrateError {
         /// The reason.
         why: VaultError,
     },
+    /// The secrets of the source's installation do not open under the key of the target.
+    #[error("the master key does not open the secrets of the installation: {0}")]
+    WrongKeyOfInstallation(VaultError),
     /// Redrives of the source are running or paused, and would be lost.
     #[error("{0} redrives of dead letters are running or paused, and stay behind")]
     OpenRedrives(u64),

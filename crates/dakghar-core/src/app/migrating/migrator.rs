@@ -188,12 +188,26 @@ impl Migrator {
             }
             page = self.page(Kind::Apps, page.end.as_ref()).await?;
         }
+        self.check_key_of_installation().await
+    }
+
+    /// Checks that the secrets of the installation open: otherwise no API key would be right in the target.
+    async fn check_key_of_installation(&self) -> Result<(), MigrateError> {
+        for record in self.page(Kind::InstallationSecrets, None).await?.records {
+            let Record::InstallationSecrets(secrets) = record else {
+                continue;
+            };
+            let opened = self.vault.open_installation(&secrets).await;
+            opened.map_err(MigrateError::WrongKeyOfInstallation)?;
+        }
         Ok(())
     }
 
+    /// Checks that nobody uses the target. The secrets that a process made there when it was started are not in use then, and
+    /// make room for those of the source.
     async fn check_empty(&self) -> Result<(), MigrateError> {
         let mut held = Vec::new();
-        for kind in Kind::ALL {
+        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::InstallationSecrets) {
             let count = self.target.count(kind).await.map_err(MigrateError::Target)?;
             if count > 0 {
                 held.push((kind, count));
@@ -268,7 +282,9 @@ impl Migrator {
 
     /// Copies one kind from its present place to its end. The next page is read while one is being written.
     async fn copy(&self, migration: &mut Migration, index: usize, report: Report<'_>) -> Result<(), MigrateError> {
-        let KindProgress { kind, total, .. } = migration.kinds[index];
+        let KindProgress {
+            kind, total, copied, ..
+        } = migration.kinds[index];
         let tell = |done| {
             report(Progress {
                 phase: Phase::Copying,
@@ -278,6 +294,9 @@ impl Migrator {
             });
         };
         let mut page = self.page(kind, migration.kinds[index].place.as_ref()).await?;
+        if kind == Kind::InstallationSecrets && copied == 0 {
+            self.make_room(kind, &page.records, report).await?;
+        }
         tell(migration.kinds[index].copied);
         while !page.records.is_empty() {
             let records = arrived(page.records);
@@ -289,6 +308,17 @@ impl Migrator {
             self.save(migration).await?;
             tell(migration.kinds[index].copied);
             page = next?;
+        }
+        Ok(())
+    }
+
+    /// Erases secrets of the target that a process made there when it was started: they have the same name. Those that a run
+    /// at the same time has copied stay.
+    async fn make_room(&self, kind: Kind, records: &[Record], report: Report<'_>) -> Result<(), MigrateError> {
+        let stored = self.target.stored(records).await.map_err(MigrateError::Target)?;
+        let mut both = stored.iter().zip(records);
+        if records.is_empty() || both.any(|(stored, record)| stored.as_ref().is_some_and(|stored| stored != record)) {
+            self.clear(kind, report).await?;
         }
         Ok(())
     }

@@ -12,13 +12,12 @@ use futures_util::lock::Mutex;
 
 use crate::app::failure::Failure;
 use crate::app::tenants::key_uses::NOTE_EVERY;
-use crate::app::tenants::keys::Hashes;
 use crate::domain::api_key::{ApiKey, KeyRefusal, find_key};
 use crate::domain::operator_key::{OperatorKey, Role};
 use crate::domain::{ApiKeyId, Timestamp};
 use crate::group_commit::{BoxFuture, GroupCommit, Limits, Weighed};
 use crate::ports::{Clock, OperatorStore, Ports, StoreError};
-use crate::vault::Vault;
+use crate::vault::InstallationSecrets;
 
 /// The time for which what was read is believed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -56,7 +55,7 @@ struct Seen {
 /// The keys, as they were a second ago or later.
 pub(super) struct KnownOperators {
     store: Arc<dyn OperatorStore>,
-    vault: Arc<Vault>,
+    secrets: Arc<InstallationSecrets>,
     clock: Arc<dyn Clock>,
     seen: Mutex<Seen>,
     notes: GroupCommit<Use, ()>,
@@ -79,7 +78,7 @@ impl KnownOperators {
         });
         let known = Self {
             store: ports.operators.clone(),
-            vault: ports.vault.clone(),
+            secrets: ports.secrets.clone(),
             clock: ports.clock.clone(),
             seen: Mutex::new(Seen {
                 at: None,
@@ -99,7 +98,7 @@ impl KnownOperators {
 
     /// Checks a key. One that is right is noted as used.
     pub(super) async fn check(&self, key: &str, address: Option<IpAddr>) -> Result<OperatorVerdict, Failure> {
-        let hashes = Hashes::of(key, &self.vault);
+        let hashes = self.secrets.hashes_of_api_key(key);
         // Who waits here for a reading has its result, whatever it is.
         let mut seen = self.seen.lock().await;
         let now = self.clock.uptime();
@@ -109,7 +108,7 @@ impl KnownOperators {
         let wall = self.clock.wall();
         let seen = &mut *seen;
         let keys = seen.keys.as_ref().map_err(Clone::clone)?;
-        let Some(key) = find_key(keys, &hashes.all(), wall) else {
+        let Some(key) = find_key(keys, &hashes, wall) else {
             return Ok(OperatorVerdict::Wrong);
         };
         if let Err(refusal) = key.judge(address, wall) {

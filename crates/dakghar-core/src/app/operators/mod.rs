@@ -104,7 +104,7 @@ impl Operators {
     /// Gives a key another secret. The one before stays valid for `overlap`, a day if that is not said. Both are one save.
     pub async fn rotate(&self, id: &str, overlap: Option<Duration>) -> Result<ShownOperatorKey, Failure> {
         let (overlap, id) = (overlap_of(overlap)?, parse(id)?);
-        let (secret, kept) = make_secret(OPERATOR_KEY_PREFIX, &*self.ports.ids, &self.ports.vault);
+        let (secret, kept) = make_secret(OPERATOR_KEY_PREFIX, &*self.ports.ids, &self.ports.secrets);
         let wall = self.ports.clock.wall();
         for _ in 0..ROUNDS_MAX {
             let found = self.store.find_operator_key(&id).await?;

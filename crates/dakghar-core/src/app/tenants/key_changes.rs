@@ -42,7 +42,7 @@ impl Tenants {
         giver: KeyGiver,
     ) -> Result<ShownKey, Failure> {
         let (overlap, key_id) = (overlap_of(overlap)?, parse(key_id)?);
-        let (secret, kept) = make_secret(API_KEY_PREFIX, &*self.ports.ids, &self.ports.vault);
+        let (secret, kept) = make_secret(API_KEY_PREFIX, &*self.ports.ids, &self.ports.secrets);
         let wall = self.ports.clock.wall();
         let changed = self
             .change(id, |tenant| {

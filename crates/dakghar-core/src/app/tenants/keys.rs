@@ -8,7 +8,6 @@ use crate::domain::api_key::{KeyRefusal, find_key};
 use crate::domain::tenant::SharedTenant;
 use crate::domain::{ApiKey, ApiKeyId, Scopes, Tenant, TenantId};
 use crate::ports::StoreError;
-use crate::vault::Vault;
 
 /// What was found out about a key.
 #[derive(Debug)]
@@ -34,22 +33,8 @@ pub struct KnownKey {
     pub scopes: Scopes,
 }
 
-/// The hashes of a key, one for each master key that is known.
-pub(in crate::app) struct Hashes(Vec<u8>, Option<Vec<u8>>);
-
-impl Hashes {
-    pub(in crate::app) fn of(key: &str, vault: &Vault) -> Self {
-        Self(vault.hash_api_key(key), vault.previous_hash_api_key(key))
-    }
-
-    pub(in crate::app) fn all(&self) -> Vec<&[u8]> {
-        let previous = self.1.as_deref();
-        [Some(&self.0[..]), previous].into_iter().flatten().collect()
-    }
-}
-
 impl Tenants {
-    /// Checks whether `key` is an API key of the tenant with this id, also if it was made under the previous master key, and
+    /// Checks whether `key` is an API key of the tenant with this id, also one from before the master key was changed, and
     /// may be used from this address now. A key that is right is noted as used.
     ///
     /// A wrong key costs its comparisons and one read of the store, whether the tenant is one that everybody uses, one that
@@ -64,7 +49,7 @@ impl Tenants {
         key: &str,
         address: Option<IpAddr>,
     ) -> Result<KeyVerdict, Failure> {
-        let hashes = Hashes::of(key, &self.ports.vault);
+        let hashes = self.ports.secrets.hashes_of_api_key(key);
         let remembered = id.and_then(|id| self.directory.remembered(id));
         if let Some(verdict) = remembered.and_then(|tenant| self.verdict(&tenant, &hashes, address)) {
             return Ok(verdict);
@@ -84,9 +69,9 @@ impl Tenants {
     }
 
     /// Judges a key that is right; `None` for one that is not.
-    fn verdict(&self, tenant: &SharedTenant, hashes: &Hashes, address: Option<IpAddr>) -> Option<KeyVerdict> {
+    fn verdict(&self, tenant: &SharedTenant, hashes: &[Vec<u8>], address: Option<IpAddr>) -> Option<KeyVerdict> {
         let wall = self.ports.clock.wall();
-        let key = find_key(&tenant.keys, &hashes.all(), wall)?;
+        let key = find_key(&tenant.keys, hashes, wall)?;
         Some(match key.judge(address, wall) {
             Ok(()) => {
                 self.key_uses.note(tenant, key);

@@ -38,9 +38,11 @@ impl Tenants {
         ])?;
         let account = new.number.waba_id.as_deref().map(parse_waba_id).transpose()?;
         let known = self.token_checks.given(&token, &[account]).await?;
-        let Ports { ids, vault, .. } = &self.ports;
+        let Ports {
+            ids, vault, secrets, ..
+        } = &self.ports;
         let id = ids.tenant_id();
-        let (api_key, kept) = make_secret(API_KEY_PREFIX, &**ids, vault);
+        let (api_key, kept) = make_secret(API_KEY_PREFIX, &**ids, secrets);
         let wrapped_data_key = vault.new_data_key(&id).await?;
         let number = self.seal_number(&id, &wrapped_data_key, &new.number, &token).await?;
         let number = PhoneNumber { token: known, ..number };

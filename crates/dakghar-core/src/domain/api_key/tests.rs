@@ -28,14 +28,14 @@ fn a_key_is_found_by_each_of_its_valid_secrets() {
     assert_eq!(keys[1].rotate(secret(9), at(10), Duration::from_secs(60)), Ok(()));
     let found = |keys: &[ApiKey], byte: u8, seconds| {
         let hash = [byte; 32];
-        find_key(keys, &[&[0; 32], &hash], at(seconds)).map(|key| key.id)
+        find_key(keys, &[vec![0; 32], hash.to_vec()], at(seconds)).map(|key| key.id)
     };
     assert_eq!(found(&keys, 9, 10), Some(keys[1].id));
     assert_eq!(found(&keys, 2, 69), Some(keys[1].id), "the overlap");
     assert_eq!(found(&keys, 2, 70), None, "the overlap is over");
     assert_eq!(found(&keys, 1, 70), Some(keys[0].id));
     assert_eq!(found(&keys, 7, 10), None);
-    assert_eq!(find_key(&keys, &[&[]], at(10)), None);
+    assert_eq!(find_key(&keys, &[Vec::new()], at(10)), None);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn the_key_of_an_earlier_release_is_the_same_whoever_reads_it() {
     assert_eq!(carried, ApiKey::of_earlier_release(&tenant_id, vec![1; 32], at(5)));
     assert_eq!((carried.scopes, carried.created_at), (Scopes::ALL, at(5)));
     assert_eq!(
-        find_key(std::slice::from_ref(&carried), &[&[1; 32]], at(9)),
+        find_key(std::slice::from_ref(&carried), &[vec![1; 32]], at(9)),
         Some(&carried)
     );
 }

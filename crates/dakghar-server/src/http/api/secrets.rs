@@ -41,6 +41,8 @@ struct WrappingKeyView {
     tenants: u64,
     /// Apps at Meta whose data key is under it.
     apps: u64,
+    /// True if the secrets of the installation are under it: those that hash API keys and sign callback data and cursors.
+    installation: bool,
     /// True if data keys need it.
     needed: bool,
 }
@@ -52,6 +54,7 @@ impl From<&WrappedBy> for WrappingKeyView {
             present: wrapped.is_present,
             tenants: wrapped.tenants,
             apps: wrapped.apps,
+            installation: wrapped.has_installation,
             needed: wrapped.is_needed(),
         }
     }
@@ -129,8 +132,7 @@ problems!(KeysProblems: STORE);
 
 /// The keys that data keys are wrapped under
 ///
-/// And how many are under each. A key service that none needs can be taken out of the settings. A master key stays needed,
-/// for the API keys and the callback data of its time.
+/// And how many are under each. One that nothing needs can be taken out of the settings.
 #[utoipa::path(
     get, path = "/operators/secrets", operation_id = "getWrappingKeys", tag = "Operations",
     responses((status = 200, description = "The keys.", body = WrappingKeysView), KeysProblems),

@@ -1,6 +1,7 @@
 //! The suite of [`MigrationTarget`].
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
+mod installation;
 mod operators;
 mod record;
 
@@ -25,6 +26,7 @@ use crate::samples::{
 };
 use dakghar_core::domain::message::EvidenceStatus;
 use dakghar_core::domain::meta_app::MetaApp;
+use installation::{assert_app, assert_secrets, secrets};
 use operators::{assert_operator, operators};
 
 /// The port of the cases: a store as a target, and as what it is otherwise.
@@ -174,6 +176,7 @@ fn records(kind: Kind) -> Vec<Record> {
             })
             .to_vec(),
         Kind::OperatorKeys => operators(),
+        Kind::InstallationSecrets => secrets(),
         Kind::Endpoints => endpoints(owner),
         Kind::Progress => progress(owner),
         Kind::Exceptions => exceptions(owner),
@@ -210,10 +213,6 @@ pub async fn what_was_put_is_there_as_it_was(under_test: TargetUnderTest) {
         put(&under_test, &[]).await;
         assert_eq!(stored(&under_test, &[]).await, []);
     }
-}
-
-async fn assert_app(under_test: &TargetUnderTest, app: MetaApp) {
-    assert_eq!(under_test.stores.apps.find_app(&app.id).await, Ok(Some(app)));
 }
 
 async fn assert_endpoint(under_test: &TargetUnderTest, endpoint: &Endpoint) {
@@ -296,6 +295,7 @@ pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
                 }
                 Record::Endpoint(endpoint) => assert_endpoint(&under_test, &endpoint).await,
                 Record::OperatorKey(key) => assert_operator(&under_test, &key).await,
+                Record::InstallationSecrets(secrets) => assert_secrets(&under_test, secrets).await,
                 Record::App(app) => assert_app(&under_test, app).await,
             }
         }

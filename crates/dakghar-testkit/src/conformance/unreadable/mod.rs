@@ -9,6 +9,7 @@ mod callbacks;
 mod endpoints;
 mod erasures;
 mod feed;
+mod installation;
 mod lists;
 mod messages;
 mod operators;
@@ -32,6 +33,7 @@ pub use callbacks::*;
 pub use endpoints::*;
 pub use erasures::*;
 pub use feed::*;
+pub use installation::*;
 pub use lists::*;
 pub use messages::*;
 pub use operators::*;
@@ -75,6 +77,8 @@ pub enum Record {
     App(AppId),
     /// A key of an operator.
     OperatorKey(ApiKeyId),
+    /// Secrets of the installation, by their name.
+    InstallationSecrets(String),
     /// An endpoint, but not whose it is, nor its seat.
     Endpoint(EndpointId),
     /// How far an endpoint is, but not its version.
@@ -139,6 +143,7 @@ macro_rules! unreadable_suite {
             the_list_of_operators_leaves_it_out
             keys_of_operators_beside_it_are_saved
             a_broken_key_of_an_operator_is_revoked
+            secrets_of_the_installation_are_an_error_of_their_own
             it_is_an_endpoint_error_of_its_own
             endpoints_beside_it_are_saved
             it_is_a_progress_error_of_its_own

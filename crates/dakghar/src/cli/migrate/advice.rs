@@ -10,7 +10,7 @@ use crate::wiring::MigrationEnds;
 /// Returns the step that mends an error.
 pub(super) fn advice(error: &MigrateError, ends: &MigrationEnds) -> String {
     match error {
-        MigrateError::WrongKey { .. } | MigrateError::WrongKeyOfApp { .. } => key_advice(ends),
+        MigrateError::WrongKey { .. } | MigrateError::WrongKeyOfApp { .. } | MigrateError::WrongKeyOfInstallation(_) => key_advice(ends),
         MigrateError::TargetInUse(_) => {
             "Name an empty database in MONGO_URI: mongodb://…/another_name. Nothing was copied.".into()
         }

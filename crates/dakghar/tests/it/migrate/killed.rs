@@ -149,7 +149,7 @@ async fn killed_at_random_it_loses_nothing_and_nothing_is_sent_before_its_end() 
     let (source, tenant) = large_installation().await;
     let folder = source.data_dir();
     // This server is there before anything else, on an empty database.
-    let product = Product::start(Backend::Distributed).await;
+    let mut product = Product::start(Backend::Distributed).await;
     let target = target_of(&product).await;
 
     let mut dice: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -209,6 +209,11 @@ async fn killed_at_random_it_loses_nothing_and_nothing_is_sent_before_its_end() 
     let (code, out, err) = migrate(&product, &folder, &[]);
     assert_eq!(code, Some(0), "{out}{err}");
     assert!(out.contains("goes on with the migration"), "{out}");
+    // It knows other secrets than those that came, so it ends, and whoever keeps it running starts it again.
+    let ended = tokio::time::timeout(Duration::from_secs(60), product.ended()).await;
+    assert_eq!(ended.expect("it ends by itself"), Some(1), "{}", product.log());
+    product.spawn("serve");
+    product.ready().await;
     // Compared at once: the server sends what is queued from now on.
     let all_sent = async || {
         let path = format!("/tenants/{}/messages?status=queued", tenant.id);

@@ -166,8 +166,8 @@ async fn a_dry_run_changes_nothing() {
     let (code, out, err) = migrate(&product, &folder, &["--dry-run"]);
     assert_eq!(code, Some(0), "{out}{err}");
     for part in [
-        "tenants              1",
-        "messages             1",
+        "tenants               1",
+        "messages              1",
         "nothing was changed",
     ] {
         assert!(out.contains(part), "{part}: {out}");

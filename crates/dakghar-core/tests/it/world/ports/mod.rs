@@ -29,7 +29,8 @@ use dakghar_core::ports::{ArrivalStore, OutcomeSpool, Ports, StoreError};
 use dakghar_core::traces::Traces;
 use dakghar_testkit::TestClock;
 use dakghar_testkit::memory::{
-    MemoryDisk, MemoryPacer, MemoryQuota, MemoryReceivers, MemoryStore, MemoryTokens, NoNews, vault_over,
+    MemoryDisk, MemoryPacer, MemoryQuota, MemoryReceivers, MemoryStore, MemoryTokens, NoNews, installation_secrets,
+    vault_over,
 };
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
@@ -119,6 +120,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
         listeners: Arc::new(near.clone()),
         apps: shared.store.clone(),
         operators: shared.store.clone(),
+        installation: shared.store.clone(),
         endpoints: shared.store.clone(),
         callbacks: Arc::new(near.clone()),
         receivers: shared.receivers.clone(),
@@ -141,6 +143,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
         tokens_api: Arc::new(shared.tokens.clone()),
         webhooks: shared.meta.clone(),
         vault: vault_over(Arc::new(near)),
+        secrets: installation_secrets(),
         clock,
         ids: shared.ids.clone(),
         metrics: Arc::default(),
