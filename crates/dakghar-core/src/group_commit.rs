@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_channel::{mpsc, oneshot};
+use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use prometheus_client::metrics::counter::Counter;
@@ -64,9 +65,15 @@ struct Request<In, Out> {
     answer: oneshot::Sender<Out>,
 }
 
+/// What comes in at once, and so is in one commit if that has room.
+enum Arrival<In, Out> {
+    One(Request<In, Out>),
+    Many(Vec<Request<In, Out>>),
+}
+
 /// The entrance to a group commit; cheap to clone.
 pub struct GroupCommit<In, Out> {
-    entrance: mpsc::UnboundedSender<Request<In, Out>>,
+    entrance: mpsc::UnboundedSender<Arrival<In, Out>>,
     // Counts for the bound: a bounded channel would grant every clone of its sender a place of its own.
     waiting: Arc<Waiting>,
     waiting_max: usize,
@@ -134,6 +141,35 @@ where
         self.enter(input)?.await.map_err(|_| Rejected::Closed)
     }
 
+    /// Adds all of these requests at once, to one commit if it has room for them, and waits for their outputs, in order.
+    /// Either all of them are added or none.
+    pub async fn submit_all(&self, inputs: Vec<In>) -> Result<Vec<Result<Out, Rejected>>, Rejected> {
+        let count = inputs.len();
+        let weights: Vec<usize> = inputs.iter().map(In::bytes).collect();
+        let bytes = weights.iter().sum();
+        let requests_before = self.waiting.requests.fetch_add(count, Ordering::Relaxed);
+        let bytes_before = self.waiting.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let is_too_much = bytes_before > 0 && bytes_before.saturating_add(bytes) > self.waiting_bytes_max;
+        if requests_before >= self.waiting_max || is_too_much {
+            self.waiting.leave(count, bytes);
+            self.refused.inc();
+            return Err(Rejected::Full);
+        }
+        let (requests, answers): (Vec<_>, Vec<_>) = inputs
+            .into_iter()
+            .zip(weights)
+            .map(|(input, bytes)| {
+                let (answer, answered) = oneshot::channel();
+                (Request { input, bytes, answer }, answered)
+            })
+            .unzip();
+        self.entrance
+            .unbounded_send(Arrival::Many(requests))
+            .map_err(|_| Rejected::Closed)?;
+        let answers = join_all(answers).await.into_iter();
+        Ok(answers.map(|answer| answer.map_err(|_| Rejected::Closed)).collect())
+    }
+
     fn enter(&self, input: In) -> Result<oneshot::Receiver<Out>, Rejected> {
         let bytes = input.bytes();
         let requests_before = self.waiting.requests.fetch_add(1, Ordering::Relaxed);
@@ -146,7 +182,7 @@ where
         }
         let (answer, answered) = oneshot::channel();
         self.entrance
-            .unbounded_send(Request { input, bytes, answer })
+            .unbounded_send(Arrival::One(Request { input, bytes, answer }))
             .map_err(|_| Rejected::Closed)?;
         Ok(answered)
     }
@@ -155,7 +191,7 @@ where
 async fn run<In, Out, F, Fut>(
     limits: Limits,
     commit: Arc<F>,
-    arrivals: mpsc::UnboundedReceiver<Request<In, Out>>,
+    arrivals: mpsc::UnboundedReceiver<Arrival<In, Out>>,
     waiting: Arc<Waiting>,
 ) where
     F: Fn(Vec<In>) -> Fut + Send + Sync,
@@ -181,7 +217,14 @@ async fn run<In, Out, F, Fut>(
         }
         futures_util::select_biased! {
             answered = under_way.select_next_some() => requests_under_way -= answered,
-            arrived = arrivals.next() => next.extend(arrived.into_iter().flatten()),
+            arrived = arrivals.next() => {
+                for arrival in arrived.into_iter().flatten() {
+                    match arrival {
+                        Arrival::One(request) => next.push(request),
+                        Arrival::Many(requests) => next.extend(requests),
+                    }
+                }
+            }
             complete => break,
         }
     }
@@ -216,150 +259,4 @@ where
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use futures_executor::block_on;
-    use futures_util::future::join_all;
-    use parking_lot::Mutex;
-
-    impl Weighed for u32 {
-        fn bytes(&self) -> usize {
-            10
-        }
-    }
-
-    impl Weighed for &'static str {
-        fn bytes(&self) -> usize {
-            self.len()
-        }
-    }
-
-    fn limits(waiting_max: usize) -> Limits {
-        Limits {
-            batch_max: 8,
-            batch_bytes_max: 1_000,
-            commits_max: 1,
-            waiting_max,
-            waiting_bytes_max: 10_000,
-            refused: Counter::default(),
-        }
-    }
-
-    #[test]
-    fn requests_that_wait_share_a_commit_and_each_gets_its_own_answer() {
-        let sizes = Arc::new(Mutex::new(Vec::new()));
-        let seen = sizes.clone();
-        let (group, run) = GroupCommit::new(limits(100), move |batch: Vec<u32>| {
-            seen.lock().push(batch.len());
-            async move { batch.into_iter().map(|n| n * 2).collect() }
-        });
-        let answers = block_on(async {
-            let asks = join_all((0..20).map(|n| {
-                let group = group.clone();
-                async move { group.submit(n).await }
-            }));
-            drop(group);
-            futures_util::join!(asks, run).0
-        });
-        assert_eq!(answers, (0..20).map(|n| Ok(n * 2)).collect::<Vec<_>>());
-        assert_eq!(*sizes.lock(), [8, 8, 4]);
-    }
-
-    #[test]
-    #[expect(clippy::disallowed_methods, reason = "the test sends a handful")]
-    fn beside_a_commit_under_way_only_one_as_large_starts() {
-        let mut started = Vec::new();
-        let (ends, end) = mpsc::unbounded();
-        let end = Arc::new(futures_util::lock::Mutex::new(end));
-        let (starts, mut start) = mpsc::unbounded();
-        let two_at_a_time = Limits {
-            commits_max: 2,
-            ..limits(100)
-        };
-        let (group, mut run) = GroupCommit::new(two_at_a_time, move |batch: Vec<u32>| {
-            let _ = starts.unbounded_send(batch.len());
-            let end = end.clone();
-            async move {
-                end.lock().await.next().await;
-                batch
-            }
-        });
-        let mut post = |count: u32, end: bool| {
-            (0..count).for_each(|n| assert!(group.post(n)));
-            if end {
-                let _ = ends.unbounded_send(());
-            }
-            assert!(block_on(async { futures_util::poll!(&mut run) }).is_pending());
-            started.extend(std::iter::from_fn(|| start.try_recv().ok()));
-            started.clone()
-        };
-        assert_eq!(post(4, false), [4], "an idle group waits for nothing");
-        assert_eq!(post(3, false), [4], "smaller than what is under way");
-        assert_eq!(post(1, false), [4, 4], "as large");
-        assert_eq!(post(5, false), [4, 4], "two are under way");
-        assert_eq!(post(0, true), [4, 4, 5], "larger than the one that is left");
-        assert_eq!(post(2, true), [4, 4, 5], "smaller again");
-        assert_eq!(post(0, true), [4, 4, 5, 2], "nothing is under way");
-    }
-
-    #[test]
-    fn a_commit_ends_at_its_bytes_and_a_larger_request_has_one_to_itself() {
-        let batches = Arc::new(Mutex::new(Vec::new()));
-        let seen = batches.clone();
-        let small = Limits {
-            batch_bytes_max: 5,
-            ..limits(100)
-        };
-        let (group, run) = GroupCommit::new(small, move |batch: Vec<&'static str>| {
-            seen.lock().push(batch.clone());
-            async move { batch }
-        });
-        for text in ["aa", "bb", "cc", "dddddddd", "e", "ffff"] {
-            assert!(group.post(text));
-        }
-        drop(group);
-        block_on(run);
-        assert_eq!(
-            *batches.lock(),
-            [vec!["aa", "bb"], vec!["cc"], vec!["dddddddd"], vec!["e", "ffff"]]
-        );
-    }
-
-    #[test]
-    fn past_the_bytes_that_may_wait_the_caller_is_told() {
-        let bounded = Limits {
-            waiting_bytes_max: 5,
-            ..limits(100)
-        };
-        let (group, mut run) = GroupCommit::new(bounded.clone(), |batch: Vec<&'static str>| async move { batch });
-        assert!(group.post("dddddddd"), "alone it may wait, however large");
-        assert!(!group.post("a"));
-        assert_eq!(bounded.refused.get(), 1);
-        assert!(block_on(async { futures_util::poll!(&mut run) }).is_pending());
-        assert!(
-            group.post("aaa") && group.post("bb"),
-            "what was committed waits no more"
-        );
-        assert!(!group.post("c"));
-    }
-
-    #[test]
-    fn past_the_bound_the_caller_is_told_and_it_is_counted() {
-        let bounded = limits(1);
-        let (group, _run) = GroupCommit::new(bounded.clone(), |batch: Vec<u32>| async move { batch });
-        block_on(async {
-            let first = group.submit(1);
-            futures_util::pin_mut!(first);
-            assert!(futures_util::poll!(&mut first).is_pending());
-            assert_eq!(group.submit(2).await, Err(Rejected::Full));
-            assert_eq!(bounded.refused.get(), 1);
-        });
-    }
-
-    #[test]
-    fn a_stopped_group_says_so() {
-        let (group, run) = GroupCommit::new(limits(1), |batch: Vec<u32>| async move { batch });
-        drop(run);
-        assert_eq!(block_on(group.submit(1)), Err(Rejected::Closed));
-    }
-}
+mod tests;

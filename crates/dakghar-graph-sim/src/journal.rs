@@ -14,6 +14,17 @@ use serde_json::Value;
 
 use crate::config::{JournalMode, SimConfig};
 
+/// The endpoint that a message was sent to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Endpoint {
+    /// `/messages`.
+    #[default]
+    Messages,
+    /// `/marketing_messages`.
+    Marketing,
+}
+
 /// One call of the messages endpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JournalEntry {
@@ -21,6 +32,9 @@ pub struct JournalEntry {
     pub seq: u64,
     /// When the call was decided.
     pub at: Timestamp,
+    /// The endpoint in the URL path.
+    #[serde(default)]
+    pub endpoint: Endpoint,
     /// The number in the URL path.
     pub phone_number_id: String,
     /// Start of the token's SHA-256, if there was a token.

@@ -39,7 +39,7 @@ mod wamid;
 
 pub use config::{AcceptedTokens, JournalMode, SimConfig, WebhookDelivery};
 pub use fault::{Fault, FaultRule, Match, Rate, RuleId, RuleView};
-pub use journal::{JournalEntry, JournalFilter, Outcome};
+pub use journal::{Endpoint, JournalEntry, JournalFilter, Outcome};
 pub use number::Number;
 pub use sim::GraphSim;
 pub use stats::StatsSnapshot;

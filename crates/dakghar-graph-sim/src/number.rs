@@ -96,7 +96,9 @@ pub(crate) fn phone_digits(input: &str) -> Option<String> {
             _ => return None,
         }
     }
-    (7..=15).contains(&digits.len()).then_some(digits)
+    // No country code begins with a zero.
+    let is_dialled = (7..=15).contains(&digits.len()) && !digits.starts_with('0');
+    is_dialled.then_some(digits)
 }
 
 /// The business-scoped user id that belongs to a phone number: always the same one for the same number.

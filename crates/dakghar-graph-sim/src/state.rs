@@ -9,6 +9,7 @@ use crate::clock;
 use crate::config::SimConfig;
 use crate::fault::RuleEngine;
 use crate::graph::auth::TokenCheck;
+use crate::graph::business::Businesses;
 use crate::graph::error::GraphError;
 use crate::journal::{Journal, JournalEntry, JournalFilter, Outcome};
 use crate::number::{Number, Numbers, phone_digits};
@@ -33,6 +34,7 @@ pub(crate) struct State {
     pub(crate) rules: RuleEngine,
     pub(crate) journal: Journal,
     pub(crate) numbers: Numbers,
+    pub(crate) businesses: Businesses,
     pub(crate) wamids: WamidFactory,
     pub(crate) webhooks: Arc<Webhooks>,
     pub(crate) stats: CallStats,
@@ -52,6 +54,7 @@ impl State {
             tokens: TokenCheck::from(config.accepted_tokens),
             known_tokens: Tokens::default(),
             numbers: Numbers::with(config.numbers),
+            businesses: Businesses::default(),
         })
     }
 

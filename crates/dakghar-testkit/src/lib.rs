@@ -6,6 +6,7 @@
 //! - [`receiver`]: the receiver of a tenant, as good or as bad as it is told to be.
 //! - [`suspension`]: a machine that was suspended, for one program.
 //! - [`Port`]: a port that is one test's own while what listens there comes and goes.
+//! - [`judged`]: bodies of messages, and how Meta judges them.
 //! - [`samples`]: messages, tenants and events with sensible fields; [`clock`] and [`ids`]: time and ids held still.
 //!
 //! Nothing here is part of the product, and nothing in the product depends on it.
@@ -17,6 +18,7 @@ pub mod conformance;
 pub mod fault_proxy;
 pub mod fuzzed;
 pub mod ids;
+pub mod judged;
 pub mod memory;
 mod port;
 pub mod receiver;

@@ -7,6 +7,7 @@
 
 mod http;
 mod lenient_json;
+mod numbers;
 mod refusal;
 mod send;
 mod tokens;
@@ -14,6 +15,7 @@ mod version;
 mod webhook;
 
 pub use http::{GraphConfig, GraphConfigError, GraphHttp};
+pub use numbers::MetaNumbers;
 pub use send::MetaMessages;
 pub use tokens::MetaTokens;
 pub use version::{VersionStatus, version_status};

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use dakghar_core::domain::api_key::KeyUse;
+use dakghar_core::domain::country::Country;
 use dakghar_core::domain::hold::{Hold, HoldReason};
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
 use dakghar_core::domain::limits::{TenantLimit, TenantLimits};
@@ -29,7 +30,7 @@ pub(super) const COLUMNS: &str = "id, name, callback_url, api_key_hash, wrapped_
 
 const NUMBER_COLUMNS: &str = "phone_number_id, waba_id, display_phone_number, sealed_token, simulated, \
     messages_per_second, hold_reason, hold_since, hold_probe_at, token_refusals, \
-    waba_is_learned, token";
+    waba_is_learned, token, default_country";
 
 /// Stands where earlier releases had the hash of the only key.
 const NO_HASH: [u8; 0] = [];
@@ -213,7 +214,7 @@ fn taken(conn: &Connection, tenant: &Tenant) -> Outcome<Option<TenantSaved>> {
 
 fn insert_numbers(conn: &Connection, tenant: &Tenant) -> Outcome<()> {
     let mut insert = conn.prepare_cached(&format!(
-        "INSERT INTO phone_numbers (tenant_id, position, {NUMBER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO phone_numbers (tenant_id, position, {NUMBER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     ))?;
     let id = tenant.id.to_string();
     for (position, number) in (0_i64..).zip(&tenant.phone_numbers) {
@@ -232,6 +233,7 @@ fn insert_numbers(conn: &Connection, tenant: &Tenant) -> Outcome<()> {
             number.token_refusals,
             number.waba_is_learned,
             number.token.as_ref().map(known_token::text_of),
+            number.default_country.map(Country::as_str),
         ])?;
     }
     let mut insert =
@@ -367,6 +369,7 @@ fn number(row: &Row<'_>) -> Read<PhoneNumber> {
         token_refusals: cells.get()?,
         waba_is_learned: cells.get()?,
         token: cells.maybe_parse(known_token::parse)?,
+        default_country: cells.maybe_parse(Country::parse)?,
     })
 }
 

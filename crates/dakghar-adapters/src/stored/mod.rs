@@ -5,6 +5,7 @@ pub(crate) mod auto_redrive;
 pub(crate) mod erasure;
 pub(crate) mod id_time;
 pub(crate) mod known_token;
+pub(crate) mod receipt;
 pub(crate) mod replay;
 pub(crate) mod unreadable;
 pub(crate) mod uptime;

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod judged;
 pub(crate) mod log_lines;
+mod numbers;
 mod peer;
 mod tokens;
 

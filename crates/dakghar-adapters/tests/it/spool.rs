@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use dakghar_adapters::local::FileSpool;
 use dakghar_core::domain::GraphRefusal;
-use dakghar_core::domain::message::SendOutcome;
+use dakghar_core::domain::message::{Receipt, SendOutcome};
 use dakghar_core::ports::{OutcomeSpool, SpoolError, SpooledOutcome};
 use dakghar_testkit::conformance::SpoolUnderTest;
 use dakghar_testkit::samples;
@@ -37,6 +37,7 @@ fn accepted(n: u32) -> SpooledOutcome {
         outcome: SendOutcome::Accepted {
             wamid: samples::wamid(&n.to_string()),
             known_as: Vec::new(),
+            receipt: Receipt::default(),
         },
     }
 }

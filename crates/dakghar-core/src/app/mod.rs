@@ -19,6 +19,7 @@ mod messages;
 mod meta_apps;
 pub mod migrating;
 mod new_keys;
+mod number_calls;
 mod operators;
 mod reading;
 mod receiving;
@@ -39,7 +40,7 @@ use std::time::Duration;
 
 use crate::domain::Timestamp;
 use crate::domain::opaque::OpaqueSigner;
-use crate::group_commit::BoxFuture;
+use crate::group_commit::{BoxFuture, Limits};
 use crate::metrics::Metrics;
 use crate::ports::{Clock, Ports, Queue};
 use crate::traces::Traces;
@@ -75,6 +76,7 @@ pub use installation::{Installation, NoSecrets};
 pub use listening::{Attending, Listening};
 pub use meta_apps::{AddedApp, DefaultApp, MetaApps, NewMetaApp};
 pub use new_keys::{API_KEY_PREFIX, NewApiKey, OPERATOR_KEY_PREFIX, ShownKey};
+pub use number_calls::{BLOCKED_AT_ONCE_MAX, NumberCalls};
 pub use operators::{NewOperatorKey, OperatorVerdict, Operators, ShownOperatorKey};
 pub use reading::{CursorSigner, EndpointStatus, KnownConversation, Page, PageRequest, Reading, feed_place};
 pub use receiving::{Receiving, WebhookReceipt};
@@ -83,12 +85,13 @@ pub use requests::{RequestAllowance, Requests};
 pub use retention::{Retention, RetentionPass, RetentionStep};
 pub use rotating::{Rotating, RotationStep, WrappedBy, WrappingKeys};
 pub use sending::{
-    AcceptedMessage, Accepting, Changing, ClaimedSend, EndedCall, Outages, Prepared, PreparedSend, Reconciling,
-    Sending, WaitingSend,
+    AcceptedMessage, Accepting, BulkAccepting, BulkResult, Changing, ClaimedSend, EndedCall, Outages, Prepared,
+    PreparedSend, Reconciling, Sending, WaitingSend,
 };
-pub use settings::Settings;
+pub use settings::{BULK_ITEMS_MAX, Settings};
 pub use tenants::{
-    KeyGiver, KeyVerdict, KnownKey, NewPhoneNumber, NewTenant, RegisteredTenant, Tenants, missing_scope, token_purpose,
+    KeyGiver, KeyVerdict, KnownKey, NewPhoneNumber, NewTenant, PhoneNumberChanges, RegisteredTenant, Tenants,
+    missing_scope, token_purpose,
 };
 
 pub use tokens::{TokenPass, TokenStep, TokenWatch};
@@ -106,6 +109,10 @@ pub struct App {
     pub requests: Arc<Requests>,
     /// Accepting messages.
     pub accepting: Arc<Accepting>,
+    /// Calls about numbers that are made at once.
+    pub number_calls: Arc<NumberCalls>,
+    /// Accepting many messages at once.
+    pub bulks: Arc<BulkAccepting>,
     /// Cancelling messages and sending dead letters again.
     pub changing: Arc<Changing>,
     /// Redrives by filter.
@@ -172,8 +179,12 @@ impl App {
         let callbacks = callbacks_of(&ports, &settings, &commits, &shared, &tenants, &directory);
         let changing = changing_of(&ports, &shared, &directory, &waiting);
         let accepting = Accepting::new(&ports, commits.accept.clone(), waiting, settings.attempts_max);
+        let (accepting, bulks, carrying) = with_bulks(accepting, limits);
+        running.push(carrying);
         let app = Self {
-            accepting: Arc::new(accepting),
+            accepting,
+            bulks,
+            number_calls: Arc::new(NumberCalls::new(ports.clone(), tenants.clone())),
             redriving: redriving_of(&ports, &settings, &shared, &tenants, &changing),
             erasing: erasing_of(&ports, &settings, &shared, &changing),
             changing,
@@ -235,6 +246,13 @@ impl App {
 fn signer_of(keys: &SigningKeys) -> Arc<OpaqueSigner> {
     let previous = keys.opaque_previous.as_ref().map(|secret| &secret[..]);
     Arc::new(OpaqueSigner::new(&keys.opaque, previous))
+}
+
+/// Accepting messages, one or many at once.
+fn with_bulks(accepting: Accepting, limits: &Limits) -> (Arc<Accepting>, Arc<BulkAccepting>, BoxFuture<()>) {
+    let accepting = Arc::new(accepting);
+    let (bulks, carrying) = BulkAccepting::new(accepting.clone(), limits);
+    (accepting, Arc::new(bulks), carrying)
 }
 
 /// Tenants, and who looks at their access tokens.

@@ -10,6 +10,8 @@ use crate::domain::message::{ATTEMPTS_MAX_DEFAULT, SendPolicy};
 use crate::group_commit::Limits;
 use crate::metrics::{Limit, Metrics};
 
+/// The most messages that a client gives at once.
+pub const BULK_ITEMS_MAX: usize = 1_000;
 /// The bytes of requests in one commit.
 pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The bytes of requests of one kind that may wait for a commit.

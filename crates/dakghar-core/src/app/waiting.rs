@@ -147,14 +147,19 @@ impl Waiting {
         if place.is_some() {
             return Ok(place);
         }
+        Err(self.full(tenant).into())
+    }
+
+    /// The answer to a message for which the tenant has no room; it is counted.
+    pub(super) fn full(&self, tenant: &Tenant) -> Problem {
         self.metrics.refused.of(Limit::MessagesWaiting).inc();
+        let limit = TenantLimit::MessagesWaiting;
+        let max = tenant.limits.in_force(&self.defaults, limit).unwrap_or_default();
         let detail = format!(
             "The tenant may have {max} messages waiting ({}); there is room when some are sent or cancelled.",
             limit.as_str()
         );
-        Err(Problem::new(ErrorCode::TooManyWaiting, detail)
-            .retry_after(RETRY_AFTER)
-            .into())
+        Problem::new(ErrorCode::TooManyWaiting, detail).retry_after(RETRY_AFTER)
     }
 
     /// Takes as many places as there are without another count, at most so many, if the tenant has a limit. An empty list

@@ -9,6 +9,7 @@ pub mod breaker;
 pub mod callback;
 pub mod callback_url;
 pub mod conversation;
+pub mod country;
 pub mod endpoint;
 pub mod erasure;
 pub mod feed;
@@ -49,6 +50,7 @@ pub mod webhook;
 pub use amendment::{AmendedContent, AmendedMessage, Amendment};
 pub use api_key::{ApiKey, KeyRefusal, KeySecret, KeyUse};
 pub use conversation::{Conversation, ConversationKind, ConversationTouch};
+pub use country::Country;
 pub use endpoint::Endpoint;
 pub use erasure::{ErasurePlace, PersonErasure, PersonIds};
 pub use feed::{

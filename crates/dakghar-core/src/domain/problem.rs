@@ -35,6 +35,8 @@ macro_rules! codes {
 codes! {
     /// The request has no body.
     BodyRequired = "body_required", 400, "A JSON body is required";
+    /// Of many messages at once there is none.
+    EmptyBatch = "empty_batch", 400, "There is no message in the request";
     /// The body is not one JSON object in UTF-8.
     MalformedJson = "malformed_json", 400, "The body is not valid JSON";
     /// A field is given twice.
@@ -99,6 +101,8 @@ codes! {
     AppExists = "app_exists", 409, "There is an app of this id already";
     /// The key was used for another message, or another endpoint.
     IdempotencyKeyConflict = "idempotency_key_conflict", 409, "The idempotency key was used for something else";
+    /// Only what a person wrote can be marked as read.
+    NotInbound = "not_inbound", 409, "The message was not written by a person";
     /// The message can no longer be cancelled.
     NotCancellable = "not_cancellable", 409, "The message can no longer be cancelled";
     /// The content of the message was removed by age, so there is nothing to send again.
@@ -133,8 +137,12 @@ codes! {
     FeedPlaceGone = "feed_place_gone", 410, "The entries behind this place were erased";
     /// The record has another version than `If-Match` names.
     VersionConflict = "version_conflict", 412, "The resource has changed since it was read";
+    /// Meta refuses what was asked of it at once.
+    MetaRefused = "meta_refused", 422, "Meta refuses it";
     /// Meta says that the access token does not work, or may not do what it is given for.
     AccessTokenRefused = "access_token_refused", 422, "Meta does not take the access token";
+    /// More messages at once than are taken.
+    BatchTooLarge = "batch_too_large", 413, "Too many messages at once";
     /// The body is larger than the limit.
     BodyTooLarge = "body_too_large", 413, "The body is too large";
     /// The URI is longer than the limit.
@@ -199,6 +207,8 @@ codes! {
     TooManyWaiting = "too_many_waiting", 429, "Too many messages are waiting";
     /// Headers are larger than the limit.
     HeadersTooLarge = "headers_too_large", 431, "The headers are too large";
+    /// Meta gave no answer to a call that was made at once.
+    MetaUnavailable = "meta_unavailable", 502, "Meta did not answer";
     /// Too many requests are waiting to be stored.
     Overloaded = "overloaded", 503, "Too many requests are waiting";
     /// The store cannot be reached.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::access_token::KnownToken;
 use super::api_key::ApiKey;
 use super::auto_redrive::AutoRedriving;
+use super::country::Country;
 use super::hold::Hold;
 use super::ids::{PhoneNumberId, TenantId, WabaId};
 use super::limits::TenantLimits;
@@ -69,6 +70,8 @@ pub struct PhoneNumber {
     pub waba_is_learned: bool,
     /// The number as people write it, 32 characters at most.
     pub display_phone_number: Option<String>,
+    /// The country whose people write numbers for this one without a country code, if somebody said so.
+    pub default_country: Option<Country>,
     /// The access token, sealed with the tenant's data key.
     pub sealed_token: Vec<u8>,
     /// True if the token starts with `mock_`: sends are simulated, and nothing goes to Meta.
@@ -90,6 +93,11 @@ impl Tenant {
             Some(id) => self.phone_numbers.iter().find(|number| number.phone_number_id == *id),
             None => self.phone_numbers.first(),
         }
+    }
+
+    /// Returns the country whose people write numbers for that one, or for the default number, without a country code.
+    pub fn home_of(&self, id: Option<&PhoneNumberId>) -> Option<Country> {
+        self.number(id)?.default_country
     }
 
     /// Does the same as [`Tenant::number`], for a change.
@@ -154,6 +162,7 @@ mod tests {
             waba_id: None,
             waba_is_learned: false,
             display_phone_number: Some("+1 (555) 078-3881".to_owned()),
+            default_country: None,
             sealed_token: Vec::new(),
             simulated: false,
             messages_per_second: MESSAGES_PER_SECOND_DEFAULT,

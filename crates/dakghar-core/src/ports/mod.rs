@@ -19,7 +19,10 @@ use std::sync::Arc;
 
 pub use clock::{Clock, IdGenerator};
 pub use keys::{DATA_KEY_BYTES, DataKey, KeyContext, KeyError, KeyId, KeyOwner, KeyService};
-pub use meta::{AppAccess, MessagesApi, SendCall, SignatureCheck, TokenUnknown, TokensApi, WebhookCodec};
+pub use meta::{
+    AppAccess, MessagesApi, NumberAsk, NumberCall, NumberCallFailure, NumbersApi, SendCall, SignatureCheck,
+    TokenUnknown, TokensApi, WebhookCodec,
+};
 pub use migration::{MigrationSource, MigrationTarget, SourcePage};
 pub use news::FeedNews;
 pub use pacer::{Pacer, SlotAsk};
@@ -98,6 +101,8 @@ pub struct Ports {
     pub spool: Option<Arc<dyn OutcomeSpool>>,
     /// Meta's messages endpoint.
     pub messages_api: Arc<dyn MessagesApi>,
+    /// Meta's endpoints of numbers beside that.
+    pub numbers_api: Arc<dyn NumbersApi>,
     /// Meta's word on access tokens.
     pub tokens_api: Arc<dyn TokensApi>,
     /// Meta's webhooks.

@@ -12,7 +12,7 @@ use super::error::GraphError;
 use super::version::Version;
 use crate::clock;
 use crate::fault::Fault;
-use crate::journal::{JournalEntry, Outcome};
+use crate::journal::{Endpoint, JournalEntry, Outcome};
 use crate::number::Number;
 use crate::server::Connection;
 use crate::state::State;
@@ -25,6 +25,7 @@ use crate::webhook::{Followup, Outgoing};
 pub(super) struct Call<'a> {
     state: &'a State,
     connection: &'a Connection,
+    pub(super) endpoint: Endpoint,
     phone_number_id: String,
     token_fingerprint: Option<String>,
     to: Option<String>,
@@ -46,6 +47,7 @@ impl<'a> Call<'a> {
         Self {
             state,
             connection,
+            endpoint: Endpoint::Messages,
             phone_number_id,
             token_fingerprint: token.map(fingerprint),
             to: None,
@@ -90,14 +92,14 @@ impl<'a> Call<'a> {
             self.end(Outcome::Marked);
             return br#"{"success":true}"#.to_vec();
         };
-        let state = self.state;
+        let (state, endpoint) = (self.state, self.endpoint);
         let wamid = state.wamids.next(Direction::Outbound, send.recipient.input());
         let answer = answer_to(&send, &wamid, is_held);
         state.stats.accepted.add(1);
         // The journal comes first: a status must never be seen before the call that caused it.
         self.end(Outcome::Accepted { wamid: wamid.clone() });
         if followup != Followup::Silence {
-            let message = outgoing(send, wamid, number);
+            let message = outgoing(send, endpoint, wamid, number);
             state.webhooks.follow(message, followup, state.latency);
         }
         answer
@@ -132,6 +134,7 @@ impl<'a> Call<'a> {
         let entry = JournalEntry {
             seq: 0,
             at: clock::timestamp(),
+            endpoint: self.endpoint,
             phone_number_id: self.phone_number_id,
             token_fingerprint: self.token_fingerprint,
             to: self.to,
@@ -149,7 +152,7 @@ impl<'a> Call<'a> {
     }
 }
 
-fn outgoing(send: Send, wamid: String, number: Arc<Number>) -> Outgoing {
+fn outgoing(send: Send, endpoint: Endpoint, wamid: String, number: Arc<Number>) -> Outgoing {
     Outgoing {
         wamid,
         number,
@@ -157,7 +160,11 @@ fn outgoing(send: Send, wamid: String, number: Arc<Number>) -> Outgoing {
         user_id: send.recipient.user_id(),
         group_id: send.recipient.group_id().map(str::to_owned),
         biz_opaque: send.biz_opaque,
-        category: if send.kind == "template" { "utility" } else { "service" },
+        category: match (endpoint, send.kind) {
+            (Endpoint::Marketing, _) => "marketing",
+            (Endpoint::Messages, "template") => "utility",
+            (Endpoint::Messages, _) => "service",
+        },
     }
 }
 

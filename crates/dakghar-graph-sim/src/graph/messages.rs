@@ -1,4 +1,4 @@
-//! `POST /{version}/{phone_number_id}/messages`: read, check, let a rule decide, answer.
+//! `POST /{version}/{phone_number_id}/messages`, and the same for marketing: read, check, let a rule decide, answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +16,11 @@ use super::error::{GraphError, json_response, typed_response};
 use super::nodes::is_object_id;
 use super::version::Version;
 use crate::fault::{CallFacts, Fault};
+use crate::journal::Endpoint;
 use crate::number::Number;
 use crate::server::Connection;
 use crate::state::State;
-use crate::validate::{Request, check, readable_text};
+use crate::validate::{Request, check, check_marketing, readable_text};
 use crate::webhook::Followup;
 
 /// Largest body read.
@@ -36,19 +37,43 @@ pub(crate) struct SendQuery {
     appsecret_proof: Option<String>,
 }
 
+/// What a call came with.
+type Came = (Extension<Connection>, Query<SendQuery>, HeaderMap, Body);
+
 pub(crate) async fn send(
     Shared(state): Shared<Arc<State>>,
-    Path((version, phone_number_id)): Path<(String, String)>,
-    Extension(connection): Extension<Connection>,
-    Query(query): Query<SendQuery>,
+    Path(path): Path<(String, String)>,
+    connection: Extension<Connection>,
+    query: Query<SendQuery>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let mut call = Call::begin(&state, &connection, phone_number_id, &headers);
+    serve(&state, Endpoint::Messages, path, (connection, query, headers, body)).await
+}
+
+pub(crate) async fn send_marketing(
+    Shared(state): Shared<Arc<State>>,
+    Path(path): Path<(String, String)>,
+    connection: Extension<Connection>,
+    query: Query<SendQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    serve(&state, Endpoint::Marketing, path, (connection, query, headers, body)).await
+}
+
+async fn serve(
+    state: &State,
+    endpoint: Endpoint,
+    (version, phone_number_id): (String, String),
+    (Extension(connection), Query(query), headers, body): Came,
+) -> Response {
+    let mut call = Call::begin(state, &connection, phone_number_id, &headers);
+    call.endpoint = endpoint;
     if state.rules.resets_before_read(call.phone_number_id()) {
         call.hit_by(&Fault::ResetBeforeRead);
         call.drop_unanswered();
-        return reset(&state, &connection).await;
+        return reset(state, &connection).await;
     }
     let Some(version) = Version::serving(&version) else {
         return call.refuse(GraphError::unknown_path(&version), Version::newest());
@@ -58,11 +83,11 @@ pub(crate) async fn send(
         return call.refuse(error, version);
     }
     let number = state.numbers.get(call.phone_number_id());
-    let (request, body) = match read(&state, (&headers, &query), body, &number, &mut call).await {
+    let (request, body) = match read(state, (&headers, &query), body, &number, &mut call).await {
         Ok(read) => read,
         Err(error) => return call.refuse(error, version),
     };
-    let fault = decide_fault(&state, &call, &request, &body);
+    let fault = decide_fault(state, &call, &request, &body);
     call.keep_body(body);
     match answer(call, request, number, fault, version) {
         Answer::After(wait, response) => {
@@ -75,9 +100,9 @@ pub(crate) async fn send(
         Answer::Withheld => {
             // This handler is dropped, and with it the sleep, as soon as the client hangs up.
             tokio::time::sleep(HOLD_MAX).await;
-            reset(&state, &connection).await
+            reset(state, &connection).await
         }
-        Answer::Reset => reset(&state, &connection).await,
+        Answer::Reset => reset(state, &connection).await,
     }
 }
 
@@ -104,7 +129,7 @@ async fn read(
     let verdict = state
         .allow(bearer(headers))
         .and_then(|()| state.check_proof(bearer(headers), query.appsecret_proof.as_deref()))
-        .and_then(|()| check_call(state, number, parsed.as_ref()));
+        .and_then(|()| check_call(state, number, call.endpoint, parsed.as_ref()));
     match (verdict, parsed) {
         (Ok(request), Ok(body)) => Ok((request, body)),
         (Ok(_), Err(_)) => unreachable!("a body that is not JSON is refused"),
@@ -116,9 +141,17 @@ async fn read(
     }
 }
 
-fn check_call(state: &State, number: &Number, body: Result<&Value, &serde_json::Error>) -> Result<Request, GraphError> {
+fn check_call(
+    state: &State,
+    number: &Number,
+    endpoint: Endpoint,
+    body: Result<&Value, &serde_json::Error>,
+) -> Result<Request, GraphError> {
     let body = body.map_err(|error| GraphError::of(100).details(format!("The body is not JSON: {error}")))?;
     let request = check(body, number)?;
+    if endpoint == Endpoint::Marketing {
+        check_marketing(body, &request)?;
+    }
     if matches!(request, Request::Send(_)) && state.webhooks.is_full() {
         return Err(GraphError::of(131_016).details("Too many webhooks are pending"));
     }

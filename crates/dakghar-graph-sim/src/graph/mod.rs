@@ -2,6 +2,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod auth;
+pub(crate) mod business;
 pub(crate) mod codes;
 pub(crate) mod error;
 pub(crate) mod messages;

@@ -69,6 +69,16 @@ pub(crate) async fn subscribe(
 
 /// Checks version, token and id, in Meta's order, before the body is made.
 fn answer(state: &State, version: &str, id: &str, headers: &HeaderMap, body: impl FnOnce() -> Value) -> Response {
+    answer_with(state, (version, id), headers, || Ok(body()))
+}
+
+/// The same for a body that may be refused.
+pub(super) fn answer_with(
+    state: &State,
+    (version, id): (&str, &str),
+    headers: &HeaderMap,
+    body: impl FnOnce() -> Result<Value, GraphError>,
+) -> Response {
     let Some(version) = Version::serving(version) else {
         return GraphError::unknown_path(version).into_response(Version::newest());
     };
@@ -78,7 +88,10 @@ fn answer(state: &State, version: &str, id: &str, headers: &HeaderMap, body: imp
     if !is_object_id(id) {
         return GraphError::no_such_object(id).into_response(version);
     }
-    json_response(StatusCode::OK, version, body().to_string())
+    match body() {
+        Ok(body) => json_response(StatusCode::OK, version, body.to_string()),
+        Err(error) => error.into_response(version),
+    }
 }
 
 /// Meta's object ids are digits.

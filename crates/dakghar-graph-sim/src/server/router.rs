@@ -10,12 +10,21 @@ use axum::routing::{delete, get, post, put};
 use crate::control::{events, help, inspect, rules, settings};
 use crate::graph::error::GraphError;
 use crate::graph::version::Version;
-use crate::graph::{messages, nodes, tokens};
+use crate::graph::{business, messages, nodes, tokens};
 use crate::state::State;
 
 pub(super) fn router(state: Arc<State>) -> Router {
     Router::new()
         .route("/{version}/{id}/messages", post(messages::send))
+        .route("/{version}/{id}/marketing_messages", post(messages::send_marketing))
+        .route(
+            "/{version}/{id}/whatsapp_business_profile",
+            get(business::profile).post(business::set_profile),
+        )
+        .route(
+            "/{version}/{id}/block_users",
+            get(business::blocked).post(business::block).delete(business::unblock),
+        )
         .route("/{version}/{id}/phone_numbers", get(nodes::list_numbers))
         .route(
             "/{version}/{id}/subscribed_apps",

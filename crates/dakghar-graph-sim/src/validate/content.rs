@@ -87,6 +87,11 @@ pub(super) fn check_contacts(content: &Value) -> Result<(), GraphError> {
         };
         let name = object(contact, "name", "contacts.name")?;
         text(name, "formatted_name", "contacts.name.formatted_name", 1, usize::MAX)?;
+        if let Some(birthday) = contact.get("birthday").filter(|birthday| !birthday.is_null())
+            && !birthday.as_str().is_some_and(is_day)
+        {
+            return Err(GraphError::not_valid("contacts.birthday", "must be YYYY-MM-DD"));
+        }
         let parts = ["first_name", "last_name", "middle_name", "suffix", "prefix"];
         if !parts.iter().any(|part| name.get(*part).is_some_and(Value::is_string)) {
             return Err(GraphError::not_valid(
@@ -101,8 +106,54 @@ pub(super) fn check_contacts(content: &Value) -> Result<(), GraphError> {
 pub(super) fn check_reaction(content: &Map<String, Value>) -> Result<(), GraphError> {
     text(content, "message_id", "reaction.message_id", 1, usize::MAX)?;
     // An empty emoji removes the reaction.
-    text(content, "emoji", "reaction.emoji", 0, 32)?;
-    Ok(())
+    let emoji = text(content, "emoji", "reaction.emoji", 0, 32)?;
+    if emoji.is_empty() || is_one_emoji(emoji) {
+        return Ok(());
+    }
+    Err(GraphError::not_valid("reaction.emoji", "must be a single emoji"))
+}
+
+/// A day of the calendar, as `YYYY-MM-DD`.
+fn is_day(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let [year, month, day] = parts[..] else { return false };
+    let digits = |part: &str, len: usize| part.len() == len && part.bytes().all(|b| b.is_ascii_digit());
+    if !(digits(year, 4) && digits(month, 2) && digits(day, 2)) {
+        return false;
+    }
+    let number = |part: &str| part.parse::<i16>().unwrap_or_default();
+    let small = |part: &str| part.parse::<i8>().unwrap_or_default();
+    jiff::civil::Date::new(number(year), small(month), small(day)).is_ok()
+}
+
+/// What is shown as one picture: no letters, one symbol, or several that are glued together.
+fn is_one_emoji(text: &str) -> bool {
+    let (mut pictures, mut glues, mut flags, mut keys) = (0, 0, 0, 0);
+    let mut last = ' ';
+    for c in text.chars() {
+        match u32::from(c) {
+            0x1F1E6..=0x1F1FF => flags += 1,
+            0x200D if last == '\u{200d}' || pictures == 0 => return false,
+            0x200D => glues += 1,
+            0x30..=0x39 | 0x23 | 0x2A => keys += 1,
+            0x20E3 if keys != 1 => return false,
+            0xFE0F | 0x1F3FB..=0x1F3FF | 0xE0020..=0xE007F | 0x20E3 if last == ' ' => return false,
+            0xFE0F | 0x1F3FB..=0x1F3FF | 0xE0020..=0xE007F | 0x20E3 => {}
+            0xA9 | 0xAE | 0x203C | 0x2049 | 0x2122 | 0x2139 | 0x24C2 | 0x3030 | 0x303D | 0x3297 | 0x3299 => {
+                pictures += 1
+            }
+            0x2190..=0x21FF | 0x2300..=0x23FF | 0x25A0..=0x27BF | 0x2900..=0x297F | 0x2B00..=0x2BFF => pictures += 1,
+            0x1F000..=0x1FAFF => pictures += 1,
+            _ => return false,
+        }
+        last = c;
+    }
+    match (pictures, flags, keys) {
+        (0, 2, 0) => true,
+        (0, 0, 1) => last == '\u{20e3}',
+        (pictures, 0, 0) => pictures == glues + 1 && last != '\u{200d}',
+        _ => false,
+    }
 }
 
 pub(super) fn check_pin(content: &Map<String, Value>, to_group: bool) -> Result<(), GraphError> {

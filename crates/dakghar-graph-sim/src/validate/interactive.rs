@@ -33,7 +33,10 @@ pub(super) fn check(content: &Map<String, Value>) -> Result<(), GraphError> {
         "catalog_message" => check_name(action, "catalog_message"),
         "location_request_message" => check_name(action, "send_location"),
         "request_contact_info" => check_name(action, "request_contact_info"),
-        "voice_call" => check_name(action, "voice_call"),
+        "call_permission_request" => check_name(action, "call_permission_request"),
+        "voice_call" => check_voice_call(action),
+        "address_message" => check_address(action),
+        "carousel" => check_carousel(action),
         _ => Ok(()),
     }
 }
@@ -173,6 +176,24 @@ fn check_flow(action: &Map<String, Value>) -> Result<(), GraphError> {
     let parameters = object(action, "parameters", "interactive.action.parameters")?;
     let path = "interactive.action.parameters.flow_cta";
     text(parameters, "flow_cta", path, 1, 30)?;
+    for (key, allowed) in [
+        ("flow_action", ["navigate", "data_exchange"]),
+        ("mode", ["draft", "published"]),
+    ] {
+        let path = format!("interactive.action.parameters.{key}");
+        let given = text_if_present(parameters, key, &path, 1, usize::MAX)?;
+        if given.is_some_and(|given| !allowed.contains(&given)) {
+            return Err(GraphError::not_valid(&path, "has an unknown value"));
+        }
+    }
+    if let Some(data) = parameters
+        .get("flow_action_payload")
+        .and_then(|payload| payload.get("data"))
+        && data.as_object().is_none_or(Map::is_empty)
+    {
+        let path = "interactive.action.parameters.flow_action_payload.data";
+        return Err(GraphError::not_valid(path, "must be a non-empty object"));
+    }
     match (parameters.contains_key("flow_id"), parameters.contains_key("flow_name")) {
         (true, false) | (false, true) => Ok(()),
         _ => Err(GraphError::not_valid(
@@ -180,6 +201,44 @@ fn check_flow(action: &Map<String, Value>) -> Result<(), GraphError> {
             "must have exactly one of 'flow_id' and 'flow_name'",
         )),
     }
+}
+
+fn check_voice_call(action: &Map<String, Value>) -> Result<(), GraphError> {
+    check_name(action, "voice_call")?;
+    let Some(Value::Object(parameters)) = action.get("parameters") else {
+        return Ok(());
+    };
+    let path = "interactive.action.parameters.display_text";
+    text_if_present(parameters, "display_text", path, 1, 20)?;
+    match parameters.get("ttl_minutes") {
+        None | Some(Value::Null) => Ok(()),
+        Some(minutes) if minutes.as_u64().is_some_and(|minutes| (1..=43_200).contains(&minutes)) => Ok(()),
+        Some(_) => Err(GraphError::not_valid(
+            "interactive.action.parameters.ttl_minutes",
+            "must be 1 to 43200",
+        )),
+    }
+}
+
+fn check_address(action: &Map<String, Value>) -> Result<(), GraphError> {
+    check_name(action, "address_message")?;
+    let parameters = object(action, "parameters", "interactive.action.parameters")?;
+    let path = "interactive.action.parameters.country";
+    let country = text(parameters, "country", path, 2, 2)?;
+    if country.chars().all(|c| c.is_ascii_uppercase()) {
+        return Ok(());
+    }
+    Err(GraphError::not_valid(path, "must be an ISO 3166 country code"))
+}
+
+fn check_carousel(action: &Map<String, Value>) -> Result<(), GraphError> {
+    for card in objects(action, "cards", "interactive.action.cards", 2, 10)? {
+        check_header(card, "carousel")?;
+        if let Some(Value::Object(body)) = card.get("body") {
+            text(body, "text", "interactive.action.cards.body.text", 1, 160)?;
+        }
+    }
+    Ok(())
 }
 
 fn check_product(action: &Map<String, Value>) -> Result<(), GraphError> {
@@ -192,9 +251,21 @@ fn check_product(action: &Map<String, Value>) -> Result<(), GraphError> {
 fn check_product_list(action: &Map<String, Value>) -> Result<(), GraphError> {
     text(action, "catalog_id", "interactive.action.catalog_id", 1, usize::MAX)?;
     let mut products_total = 0;
-    for section in objects(action, "sections", "interactive.action.sections", 1, 10)? {
+    let sections = objects(action, "sections", "interactive.action.sections", 1, 10)?;
+    for section in &sections {
+        let title_path = "interactive.action.sections.title";
+        if sections.len() > 1 {
+            text(section, "title", title_path, 1, 24)?;
+        } else {
+            text_if_present(section, "title", title_path, 0, 24)?;
+        }
         let path = "interactive.action.sections.product_items";
-        products_total += objects(section, "product_items", path, 1, 30)?.len();
+        let items = objects(section, "product_items", path, 1, 30)?;
+        products_total += items.len();
+        for item in items {
+            let path = "interactive.action.sections.product_items.product_retailer_id";
+            text(item, "product_retailer_id", path, 1, usize::MAX)?;
+        }
     }
     if products_total > 30 {
         let rule = format!("must have at most 30 products in total, got {products_total}");

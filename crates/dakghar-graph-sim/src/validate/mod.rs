@@ -121,6 +121,30 @@ pub(crate) fn check(body: &Value, number: &Number) -> Result<Request, GraphError
     check_send(body, number).map(Request::Send)
 }
 
+/// What marketing messages have beside a template.
+pub(crate) fn check_marketing(body: &Value, request: &Request) -> Result<(), GraphError> {
+    if !matches!(request, Request::Send(send) if send.kind == "template") {
+        return Err(GraphError::parameter_invalid("type", "must be one of {TEMPLATE}"));
+    }
+    match body.get("product_policy").map(Value::as_str) {
+        None | Some(Some("CLOUD_API_FALLBACK" | "STRICT")) => {}
+        Some(_) => {
+            let must = "must be one of {CLOUD_API_FALLBACK, STRICT}";
+            return Err(GraphError::parameter_invalid("product_policy", must));
+        }
+    }
+    if body
+        .get("message_activity_sharing")
+        .is_some_and(|sharing| !sharing.is_boolean())
+    {
+        return Err(GraphError::parameter_invalid(
+            "message_activity_sharing",
+            "must be a boolean",
+        ));
+    }
+    Ok(())
+}
+
 fn check_mark_read(body: &Map<String, Value>) -> Result<Request, GraphError> {
     if body.get("status").and_then(Value::as_str) != Some("read") {
         return Err(GraphError::parameter_invalid("status", "must be one of {READ}"));

@@ -11,6 +11,7 @@ use dakghar_core::domain::{ErrorCode, Problem};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use super::budget::{BytesOwner, Lease};
+use super::export::NDJSON;
 use super::state::HttpState;
 
 /// A body that was read. Its bytes count for as long as this is there, which is until the request was carried out: what
@@ -55,6 +56,36 @@ pub(super) async fn read_optional_json(
         check_media_type(headers)?;
     }
     Ok(read)
+}
+
+/// Reads a body of many messages. Returns with it whether each stands in a line of its own. Its caller checks what they are.
+pub(super) async fn read_many(
+    headers: &HeaderMap,
+    body: Body,
+    state: &HttpState,
+    owner: BytesOwner,
+) -> Result<(ReadBody<BytesOwner>, bool), Problem> {
+    let is_lines = has_only_type(headers, NDJSON);
+    if !is_lines || headers.contains_key(CONTENT_ENCODING) {
+        check_media_type(headers)?;
+    }
+    let config = state.config();
+    let lease = state.budgets().bodies.lease(owner);
+    let read = read(body, config.bulk_body_bytes_max, config.body_read_timeout, lease).await?;
+    if read.is_empty() {
+        return Err(Problem::new(ErrorCode::BodyRequired, "The request has no body."));
+    }
+    Ok((read, is_lines))
+}
+
+/// True if the only `Content-Type` is this one, whatever its parameters.
+fn has_only_type(headers: &HeaderMap, media_type: &str) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(only), None) = (types.next(), types.next()) else {
+        return false;
+    };
+    let essence = only.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case(media_type)
 }
 
 async fn read_within(body: Body, state: &HttpState, owner: BytesOwner) -> Result<ReadBody<BytesOwner>, Problem> {

@@ -17,6 +17,8 @@ pub struct HttpConfig {
     pub production: bool,
     /// The most bytes of a request body on the API.
     pub body_bytes_max: usize,
+    /// The most bytes of a body of many messages.
+    pub bulk_body_bytes_max: usize,
     /// The most bytes of a webhook's body. Meta posts up to 3 MB.
     pub webhook_body_bytes_max: usize,
     /// The most bytes of all bodies on the API that are arriving or being carried out; a tenant may have half of them.
@@ -72,6 +74,7 @@ impl Default for HttpConfig {
             admin_api_key: None,
             production: false,
             body_bytes_max: 256 * 1024,
+            bulk_body_bytes_max: 4 * 1024 * 1024,
             webhook_body_bytes_max: 4 * 1024 * 1024,
             bodies_bytes_max: 32 * 1024 * 1024,
             webhooks_bytes_max: 32 * 1024 * 1024,

@@ -194,6 +194,11 @@ impl Fields {
         });
     }
 
+    /// Leaves a field to somebody else, so that it is not unknown.
+    pub(super) fn pass(&mut self, name: &str) {
+        self.take_member(name);
+    }
+
     /// Ends the reading. Fields that nobody took are unknown.
     pub(super) fn finish(mut self) -> Result<(), Problem> {
         for member in std::mem::take(&mut self.members) {

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::access::Access;
 use super::api::{
     apps, auto_redrive, conversations, dead_letters, endpoints, erasures, events, exports, feed, hold, keys, messages,
-    operators, people, phone_numbers, redrives, secrets, send, tenants,
+    number_calls, operators, people, phone_numbers, redrives, secrets, send, send_bulk, tenants,
 };
 use super::config::HttpConfig;
 use super::edge::EdgeLayer;
@@ -102,6 +102,8 @@ fn operators_onboard() -> Group {
 fn to_send() -> Group {
     let routes = OpenApiRouter::new()
         .routes(routes!(send::send)) //               POST   /send
+        .routes(routes!(send_bulk::send_bulk)) //      POST   /send-bulk
+        .routes(routes!(number_calls::mark_read)) //  POST   /messages/{messageId}/read
         .routes(routes!(messages::cancel)); //         POST   /messages/{messageId}/cancel
     (Access::Tenants(Scope::Send), routes)
 }
@@ -111,6 +113,8 @@ fn to_read() -> Group {
     let routes = OpenApiRouter::new()
         .routes(routes!(tenants::read)) //            GET    /
         .routes(routes!(phone_numbers::list)) //      GET    /phone-numbers
+        .routes(routes!(number_calls::profile)) //    GET    /phone-numbers/{phoneNumberId}/profile
+        .routes(routes!(number_calls::blocked)) //    GET    /phone-numbers/{phoneNumberId}/blocked
         .routes(routes!(messages::list)) //           GET    /messages
         .routes(routes!(messages::read)) //           GET    /messages/{messageId}
         .routes(routes!(conversations::list)) //      GET    /conversations
@@ -138,6 +142,9 @@ fn to_manage() -> Group {
         .routes(routes!(phone_numbers::change)) //    PATCH  /phone-numbers/{phoneNumberId}
         .routes(routes!(phone_numbers::pause)) //     POST   /phone-numbers/{phoneNumberId}/pause
         .routes(routes!(phone_numbers::resume)) //    POST   /phone-numbers/{phoneNumberId}/resume
+        .routes(routes!(number_calls::change_profile)) // PATCH /phone-numbers/{phoneNumberId}/profile
+        .routes(routes!(number_calls::block)) //      POST   /phone-numbers/{phoneNumberId}/block
+        .routes(routes!(number_calls::unblock)) //    POST   /phone-numbers/{phoneNumberId}/unblock
         .routes(routes!(messages::redrive)) //        POST   /messages/{messageId}/redrive
         .routes(routes!(auto_redrive::set)) //        PUT    /dead-letters/auto-redrive
         .routes(routes!(redrives::begin)) //          POST   /dead-letters/redrive

@@ -22,7 +22,9 @@ use dakghar_core::traces::Traces;
 use dakghar_core::vault::SigningKeys;
 use dakghar_server::http::{HttpConfig, router};
 use dakghar_server::worker::watch_news;
-use dakghar_testkit::memory::{MemoryQueue, MemoryReceivers, MemoryStore, MemoryTokens, installation_secrets, vault};
+use dakghar_testkit::memory::{
+    MemoryNumbers, MemoryQueue, MemoryReceivers, MemoryStore, MemoryTokens, installation_secrets, vault,
+};
 use dakghar_testkit::{SequentialIds, TestClock};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -61,6 +63,8 @@ pub(crate) struct Setup {
     pub(crate) sending: Option<SendingOver>,
     /// Its id and secrets, as the settings would name them.
     pub(crate) default_app: DefaultApp,
+    /// Meta's endpoints of numbers.
+    pub(crate) numbers: MemoryNumbers,
     /// What Meta says of access tokens.
     pub(crate) tokens: MemoryTokens,
     /// Instead of the one that reads Meta's webhooks.
@@ -171,6 +175,7 @@ impl Service {
             quota: setup.quota.unwrap_or_else(|| Arc::new(LocalQuota::new(clock.clone()))),
             spool: None,
             messages_api: Arc::new(NoGraph),
+            numbers_api: Arc::new(setup.numbers.clone()),
             tokens_api: Arc::new(setup.tokens.clone()),
             webhooks: setup.webhooks.unwrap_or_else(|| {
                 let token = Secret::new(VERIFY_TOKEN);
@@ -258,6 +263,10 @@ impl Service {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.call(request(Method::POST, path, Some(body))).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.call(request(Method::PATCH, path, Some(body))).await
     }
 
     /// A POST whose body is exactly this text.

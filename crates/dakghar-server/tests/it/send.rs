@@ -187,11 +187,9 @@ async fn fields_that_are_wrong_are_named() {
             "unknown_field",
             "/teext",
         ),
-        (
-            json!({"to": "+919111111111", "text": "x", "tenantId": "ten_x"}),
-            "unknown_field",
-            "/tenantId",
-        ),
+        (json!({"to": "00919111111111", "text": "x"}), "invalid_to", "/to"),
+        (json!({"to": "(415) 555-1212", "text": "x"}), "invalid_to", "/to"),
+        (json!({"raw": {"text": {"body": "x"}}}), "invalid_to", "/raw/to"),
         (json!({"to": "+919111111111", "type": ""}), "invalid_type", "/type"),
         (json!({"to": "+919111111111"}), "invalid_type", "/type"),
         (
@@ -304,7 +302,7 @@ async fn fields_that_are_wrong_are_named() {
 async fn all_wrong_fields_are_told_at_once() {
     let (service, _, path) = service().await;
     let answer = service
-        .post(&path, &json!({"text": "", "priority": "urgent", "zzz": 1}))
+        .post(&path, &json!({"text": "", "priority": "urgent", "sent_at": 1}))
         .await;
     assert_eq!(answer.status.as_u16(), 422);
     assert!(
@@ -323,6 +321,9 @@ async fn what_is_unusual_but_fine_is_accepted() {
         json!({"to": "+919111111111", "text": {"body": "x", "preview_url": true}}),
         json!({"to": "+919111111111", "type": "hologram", "hologram": {"depth": 3}}),
         json!({"to": "+919111111111", "text": "x", "metadata": {"n": 1, "flag": true}, "priority": "high"}),
+        json!({"to": "+919111111111", "text": {"body": "x"}, "future_field": {"a": 1}}),
+        json!({"to": "+919111111111", "type": "image", "image": {"link": "http://cdn.example.com/a.jpg"}}),
+        json!({"raw": {"to": "+919111111111", "type": "hologram", "anything": [1]}, "priority": "low"}),
     ] {
         let answer = service.post(&path, &body).await;
         assert_eq!(answer.status.as_u16(), 202, "{body}: {}", answer.text);
@@ -392,4 +393,34 @@ async fn a_paused_tenants_messages_are_accepted_and_held() {
     let answer = service.post(&path, &json!({"to": "+919111111111", "text": "x"})).await;
     assert_eq!(answer.status.as_u16(), 202);
     assert_eq!(answer.json["status"], "held");
+}
+
+#[tokio::test]
+async fn a_number_as_at_home_is_completed_and_shown() {
+    let (service, tenant, path) = service().await;
+    let number = format!("/tenants/{}/phone-numbers/111111111111111", tenant.id);
+    let wrong = service.patch(&number, &json!({"defaultCountry": "India"})).await;
+    assert_eq!(wrong.outcome(), (422, "invalid_field"));
+    let changed = service.patch(&number, &json!({"defaultCountry": "IN"})).await;
+    assert_eq!(
+        changed.json["phoneNumbers"][0]["defaultCountry"], "IN",
+        "{}",
+        changed.text
+    );
+
+    let body = json!({"to": "091111 11111", "text": "x", "idempotency_key": "k"});
+    for status in [202, 200] {
+        let answer = service.post(&path, &body).await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json["to"]),
+            (status, &json!("+919111111111"))
+        );
+    }
+    let in_full = json!({"to": "+919111111111", "text": "x", "idempotency_key": "k"});
+    let answer = service.post(&path, &in_full).await;
+    assert_eq!((answer.status.as_u16(), answer.json.get("to")), (200, None));
+
+    let cleared = service.patch(&number, &json!({"defaultCountry": ""})).await;
+    assert_eq!(cleared.json["phoneNumbers"][0]["defaultCountry"], Value::Null);
+    assert_eq!(service.post(&path, &body).await.outcome(), (422, "invalid_to"));
 }

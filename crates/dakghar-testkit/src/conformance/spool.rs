@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::domain::GraphRefusal;
-use dakghar_core::domain::message::{NotSentCause, SendOutcome};
+use dakghar_core::domain::message::{NotSentCause, Receipt, SendOutcome};
 use dakghar_core::ports::{OutcomeSpool, SpooledOutcome};
 
 use crate::samples;
@@ -59,6 +59,7 @@ fn outcomes() -> Vec<SpooledOutcome> {
         SendOutcome::Accepted {
             wamid: samples::wamid("spooled"),
             known_as: Vec::new(),
+            receipt: Receipt::default(),
         },
         SendOutcome::Refused(refusal),
         SendOutcome::Refused(plain),

@@ -18,6 +18,7 @@ mod lists;
 mod messages;
 mod migration;
 mod news;
+mod numbers;
 mod operators;
 mod pacer;
 mod person_erasures;
@@ -51,6 +52,7 @@ use parking_lot::Mutex;
 
 pub use keys::{MemoryKeys, installation_secrets, vault, vault_over, with_token};
 pub use news::{NewsAmong, NoNews, ProcessNews};
+pub use numbers::MemoryNumbers;
 pub use pacer::MemoryPacer;
 pub use queue::MemoryQueue;
 pub use quota::MemoryQuota;

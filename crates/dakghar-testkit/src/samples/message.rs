@@ -1,7 +1,7 @@
 //! Messages.
 
 use dakghar_core::domain::message::{
-    ATTEMPTS_MAX_DEFAULT, Accepted, Content, DeadReason, Delivery, Idempotency, Lease, Origin, Priority,
+    ATTEMPTS_MAX_DEFAULT, Accepted, Content, DeadReason, Delivery, Idempotency, Lease, Origin, Priority, Receipt,
     ReportedStatus, SendError, SentStatus, TimelineEntry, TimelineEvent, UnknownOutcome,
 };
 use dakghar_core::domain::{
@@ -135,6 +135,11 @@ pub fn outbound_full(tenant_id: TenantId) -> Message {
             wamid: Some(wamid("wamid.FULL1")),
             wamids: vec![wamid("wamid.FULL1"), wamid("wamid.FULL2")],
             error: Some(send_error_full()),
+            receipt: Some(Receipt {
+                status: Some("held_for_quality_assessment".into()),
+                wa_id: Some("8801711000000".into()),
+                user_id: Some("BD.13491208655302741918".into()),
+            }),
             status_seen_at: Some(at(12_017)),
             conversation_id: Some(conversation_id),
             timeline: vec![

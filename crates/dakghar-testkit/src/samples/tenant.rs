@@ -3,6 +3,7 @@
 use dakghar_core::domain::access_token::{KnownToken, SEND_SCOPE, TokenFacts};
 use dakghar_core::domain::api_key::parse_network;
 use dakghar_core::domain::auto_redrive::{AutoRedrive, AutoRedriving, Cause, CauseEnd};
+use dakghar_core::domain::country::Country;
 use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::tenant::MESSAGES_PER_SECOND_DEFAULT;
 use dakghar_core::domain::{
@@ -48,6 +49,7 @@ pub fn number(phone_number_id: PhoneNumberId) -> PhoneNumber {
         waba_id: None,
         waba_is_learned: false,
         display_phone_number: None,
+        default_country: None,
         sealed_token: vec![1, 2, 3],
         simulated: false,
         messages_per_second: MESSAGES_PER_SECOND_DEFAULT,
@@ -159,6 +161,7 @@ pub fn number_full(phone_number_id: PhoneNumberId) -> PhoneNumber {
         waba_id: Some(waba("102290129340398")),
         waba_is_learned: true,
         display_phone_number: Some("+880 1711-000000".into()),
+        default_country: Country::parse("BD"),
         sealed_token: vec![0, 255, 128, 10, 13, 0],
         simulated: true,
         messages_per_second: 1_000,

@@ -8,7 +8,7 @@ use dakghar_core::app::PageRequest;
 use dakghar_core::app::{NewPhoneNumber, NewTenant};
 use dakghar_core::domain::message::LetterClass;
 use dakghar_core::domain::page::PAGE_ITEMS_MAX;
-use dakghar_core::domain::{Actor, LimitChanges, Secret, Tenant, TenantId, TenantLimit};
+use dakghar_core::domain::{Actor, Country, LimitChanges, Secret, Tenant, TenantId, TenantLimit};
 use dakghar_server::http::{ExportKind, ExportPosition, export_page};
 use serde_json::json;
 
@@ -162,6 +162,9 @@ pub struct Addition {
     /// The number as people write it.
     #[arg(long)]
     display_phone_number: Option<String>,
+    /// The country whose people write numbers without a country code, by its two capital letters.
+    #[arg(long, value_name = "LETTERS")]
+    default_country: Option<String>,
     /// Meta's limit for the number in messages a second.
     #[arg(long)]
     messages_per_second: Option<u32>,
@@ -177,6 +180,7 @@ impl From<Addition> for NewTenant {
             access_token: Some(Secret::new(addition.access_token)),
             waba_id: addition.waba_id,
             display_phone_number: addition.display_phone_number,
+            default_country: addition.default_country,
             messages_per_second: addition.messages_per_second,
         };
         Self {
@@ -305,6 +309,7 @@ fn describe(tenant: &Tenant) -> serde_json::Value {
                 "phoneNumberId": number.phone_number_id.as_str(),
                 "wabaId": number.waba_id.as_ref().map(|id| id.as_str().to_owned()),
                 "displayPhoneNumber": number.display_phone_number,
+                "defaultCountry": number.default_country.map(Country::as_str),
                 "messagesPerSecond": number.messages_per_second,
                 "simulated": number.simulated,
                 "hold": number.hold.map(|hold| hold.reason.as_str()),

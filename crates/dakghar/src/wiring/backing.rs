@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dakghar_adapters::callbacks::{CallbackConfig, HttpReceivers, SystemLookup};
 use dakghar_adapters::local::{RandomIds, SystemClock};
 use dakghar_adapters::measured::MeasuredStore;
-use dakghar_adapters::meta::{GraphConfig, GraphHttp, MetaMessages, MetaTokens, MetaWebhooks};
+use dakghar_adapters::meta::{GraphConfig, GraphHttp, MetaMessages, MetaNumbers, MetaTokens, MetaWebhooks};
 use dakghar_core::app::Installation;
 use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
@@ -200,6 +200,7 @@ impl Outer {
             quota: beside.quota,
             spool: None,
             messages_api: Arc::new(MetaMessages::new(graph.clone(), clock.clone())),
+            numbers_api: Arc::new(MetaNumbers::new(graph.clone(), clock.clone())),
             tokens_api: Arc::new(MetaTokens::new(graph)),
             webhooks: Arc::new(if self.takes_unsigned_webhooks {
                 webhooks

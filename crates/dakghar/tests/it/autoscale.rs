@@ -172,7 +172,7 @@ async fn numbers(measured: &Measured, count: usize) -> Vec<(String, String)> {
 async fn post(measured: &Measured, burst: &Burst, numbers: &[(String, String)]) -> BTreeSet<String> {
     let posts = (0..burst.messages).map(|n| {
         let (tenant, number) = &numbers[n % numbers.len()];
-        let body = json!({"to": format!("+91{n:010}"), "text": "hello", "from": number});
+        let body = json!({"to": format!("+919{n:09}"), "text": "hello", "from": number});
         async move { text(&measured.product.post(&format!("/tenants/{tenant}/send"), body).await["messageId"]) }
     });
     stream::iter(posts).buffer_unordered(64).collect().await

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use dakghar_core::domain::ids::{MessageId, MessageKey, TenantId, Wamid};
-use dakghar_core::domain::message::{NotSentCause, SendOutcome};
+use dakghar_core::domain::message::{NotSentCause, Receipt, SendOutcome};
 use dakghar_core::domain::send_error::clip;
 use dakghar_core::domain::{GraphRefusal, Timestamp};
 use dakghar_core::ports::SpooledOutcome;
@@ -31,11 +31,23 @@ struct Record {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Outcome {
-    Accepted { wamid: String },
+    Accepted {
+        wamid: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message_status: Option<String>,
+    },
     Refused(Refusal),
-    TurnedAway { http_status: u16, why: String },
-    NotSent { cause: Cause, why: String },
-    Unknown { why: String },
+    TurnedAway {
+        http_status: u16,
+        why: String,
+    },
+    NotSent {
+        cause: Cause,
+        why: String,
+    },
+    Unknown {
+        why: String,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -153,8 +165,9 @@ impl From<&SendOutcome> for Outcome {
         let text = |text: &str| clip(text).as_ref().to_owned();
         match outcome {
             // Who the person is stays out of the file; the next answer says it again.
-            SendOutcome::Accepted { wamid, .. } => Self::Accepted {
+            SendOutcome::Accepted { wamid, receipt, .. } => Self::Accepted {
                 wamid: wamid.as_str().to_owned(),
+                message_status: receipt.status.as_deref().map(str::to_owned),
             },
             SendOutcome::Refused(refusal) => Self::Refused(Refusal {
                 http_status: refusal.http_status,
@@ -188,9 +201,13 @@ impl From<&SendOutcome> for Outcome {
 impl Outcome {
     fn into_outcome(self) -> Option<SendOutcome> {
         Some(match self {
-            Self::Accepted { wamid } => SendOutcome::Accepted {
+            Self::Accepted { wamid, message_status } => SendOutcome::Accepted {
                 wamid: Wamid::parse(&wamid).ok()?,
                 known_as: Vec::new(),
+                receipt: Receipt {
+                    status: message_status.map(Into::into),
+                    ..Receipt::default()
+                },
             },
             Self::Refused(refusal) => SendOutcome::Refused(GraphRefusal {
                 http_status: refusal.http_status,

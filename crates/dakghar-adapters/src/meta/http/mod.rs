@@ -85,13 +85,20 @@ impl GraphHttp {
         json: String,
         timeout: Duration,
     ) -> Result<GraphAnswer, CallFailure> {
-        let request = self
-            .client()
-            .post(self.url(path))
-            .header(AUTHORIZATION, bearer(token)?)
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .body(json);
-        self.call(request, timeout).await
+        let request = self.client().post(self.url(path));
+        self.call(with_json(request, token, json)?, timeout).await
+    }
+
+    /// Does the same with `DELETE`.
+    pub(super) async fn delete_json(
+        &self,
+        path: &str,
+        token: &Secret,
+        json: String,
+        timeout: Duration,
+    ) -> Result<GraphAnswer, CallFailure> {
+        let request = self.client().delete(self.url(path));
+        self.call(with_json(request, token, json)?, timeout).await
     }
 
     /// Gets a path below the version, with these parameters, and waits up to `timeout` for the whole answer.
@@ -148,6 +155,13 @@ impl GraphHttp {
             tracing::warn!(asked = %self.api_version, served, "another Graph API version answers than the one asked for");
         }
     }
+}
+
+fn with_json(request: RequestBuilder, token: &Secret, json: String) -> Result<RequestBuilder, CallFailure> {
+    Ok(request
+        .header(AUTHORIZATION, bearer(token)?)
+        .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+        .body(json))
 }
 
 /// A header as text, if it is there and is text.

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dakghar_core::domain::ids::{PhoneNumberId, Wamid};
-use dakghar_core::domain::message::{Message, NotSentCause, SendOutcome};
+use dakghar_core::domain::ids::Wamid;
+use dakghar_core::domain::message::{Content, Message, NotSentCause, Receipt, SendOutcome};
 use dakghar_core::domain::secret::Secret;
 use dakghar_core::ports::{Clock, MessagesApi, SendCall};
 
 use super::http::{CallFailure, GraphHttp};
+use super::lenient_json::Fields;
 use proof::Unfit;
 use request::Unwritable;
 
@@ -54,7 +55,7 @@ impl MessagesApi for MetaMessages {
             Ok(body) => body,
             Err(Unwritable(why)) => return not_sent(NotSentCause::Request, why.into()),
         };
-        let path = path(&call.message.accepted.phone_number_id);
+        let path = path(call.message);
         let began_at = self.clock.uptime();
         let Some(secret) = call.app_secret.filter(|secret| self.unfit.allows(secret, began_at)) else {
             return self.post(&path, call.token, body, call.timeout).await;
@@ -77,8 +78,28 @@ const fn not_sent(cause: NotSentCause, why: Arc<str>) -> SendOutcome {
     SendOutcome::NotSent { cause, why }
 }
 
-fn path(phone_number_id: &PhoneNumberId) -> String {
-    format!("{phone_number_id}/messages")
+/// A template with an option that only Meta's endpoint for marketing has goes there.
+fn path(message: &Message) -> String {
+    let number = &message.accepted.phone_number_id;
+    let endpoint = if is_marketing(&message.accepted.content) {
+        "marketing_messages"
+    } else {
+        "messages"
+    };
+    format!("{number}/{endpoint}")
+}
+
+fn is_marketing(content: &Content) -> bool {
+    &*content.kind == "template"
+        && content
+            .envelope
+            .as_deref()
+            .and_then(Fields::parse)
+            .is_some_and(|fields| {
+                ["product_policy", "message_activity_sharing"]
+                    .iter()
+                    .any(|name| fields.get(name).is_some())
+            })
 }
 
 /// The outcome of a send whose token starts with `mock_`.
@@ -89,5 +110,6 @@ fn simulated(message: &Message) -> SendOutcome {
     SendOutcome::Accepted {
         wamid: Wamid::parse(&text).expect("letters, digits and dots make a wamid"),
         known_as: Vec::new(),
+        receipt: Receipt::default(),
     }
 }

@@ -4,8 +4,10 @@
 //! that blames the request comes from something in between (a proxy, a filter, the edge) that did not pass it on.
 //! Everything else leaves the outcome unknown, because the request may have been carried out before the answer was lost.
 
+use std::sync::Arc;
+
 use dakghar_core::domain::ids::{WaId, Wamid};
-use dakghar_core::domain::message::SendOutcome;
+use dakghar_core::domain::message::{Receipt, SendOutcome};
 use dakghar_core::domain::time::Timestamp;
 
 use super::super::http::GraphAnswer;
@@ -14,6 +16,8 @@ use super::super::refusal::refusal;
 
 /// The longest wamid that is believed; Meta's have about a hundred characters.
 const WAMID_CHARS_MAX: usize = 256;
+/// The longest text beside it that is kept.
+const RECEIPT_CHARS_MAX: usize = 160;
 
 /// Judges a complete answer that came at `now`.
 pub(super) fn judge(answer: &GraphAnswer, now: Timestamp) -> SendOutcome {
@@ -28,6 +32,7 @@ pub(super) fn judge(answer: &GraphAnswer, now: Timestamp) -> SendOutcome {
             Some(wamid) => SendOutcome::Accepted {
                 wamid,
                 known_as: recipients(&fields),
+                receipt: receipt(&fields),
             },
             None => unknown(&format!("the answer names an impossible message id (HTTP {code})")),
         };
@@ -71,6 +76,28 @@ fn recipients(answer: &Fields<'_>) -> Vec<WaId> {
     let ids = ["wa_id", "user_id"].map(|name| contact.text(name));
     let ids = ids.iter().flatten().map(|id| id.strip_prefix('+').unwrap_or(id));
     ids.filter_map(|id| WaId::parse(id).ok()).collect()
+}
+
+/// What is told of the message and of the only recipient, as far as it is short enough to be true.
+fn receipt(answer: &Fields<'_>) -> Receipt {
+    let only = |name: &str| {
+        let elements = answer.get(name).and_then(elements).unwrap_or_default();
+        let [only] = elements[..] else { return None };
+        Fields::of(only)
+    };
+    let text = |fields: &Option<Fields<'_>>, name: &str| {
+        let text = fields.as_ref()?.text(name)?;
+        let text = text.strip_prefix('+').unwrap_or(&text);
+        (1..=RECEIPT_CHARS_MAX)
+            .contains(&text.len())
+            .then(|| Arc::<str>::from(text))
+    };
+    let (message, contact) = (only("messages"), only("contacts"));
+    Receipt {
+        status: text(&message, "message_status"),
+        wa_id: text(&contact, "wa_id"),
+        user_id: text(&contact, "user_id"),
+    }
 }
 
 #[cfg(test)]

@@ -48,7 +48,10 @@ pub(super) fn write(message: &Message, opaque: &str) -> Result<String, Unwritabl
         push_field(&mut body, name, &quoted(peer));
     }
     push_field(&mut body, "type", &quoted(&content.kind));
-    push_field(&mut body, &content.kind, &content.body);
+    // A raw message may have no object of its type.
+    if &*content.body != "null" {
+        push_field(&mut body, &content.kind, &content.body);
+    }
     for (name, value) in further.iter().flat_map(Fields::iter) {
         if !OWN_FIELDS.contains(&name) && name != &*content.kind {
             push_field(&mut body, name, value.get());

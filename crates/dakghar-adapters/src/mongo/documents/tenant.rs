@@ -7,6 +7,7 @@ use bson::oid::ObjectId;
 use bson::{Binary, DateTime, RawDocument, RawDocumentBuf};
 use dakghar_core::domain::api_key::{ApiKey, KeySecret};
 use dakghar_core::domain::auto_redrive::AutoRedriving;
+use dakghar_core::domain::country::Country;
 use dakghar_core::domain::hold::{Hold, HoldReason};
 use dakghar_core::domain::ids::{PhoneNumberId, TenantId, WabaId};
 use dakghar_core::domain::limits::{TenantLimit, TenantLimits};
@@ -91,6 +92,9 @@ struct PhoneNumberFields<'a> {
     waba_is_learned: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     display_phone_number: Option<Cow<'a, str>>,
+    /// Two letters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    default_country: Option<Cow<'a, str>>,
     sealed_token: Binary,
     simulated: bool,
     messages_per_second: i64,
@@ -188,6 +192,7 @@ fn number_fields(number: &PhoneNumber) -> PhoneNumberFields<'_> {
         waba_id: number.waba_id.as_ref().map(|id| id.as_str().into()),
         waba_is_learned: number.waba_is_learned,
         display_phone_number: number.display_phone_number.as_deref().map(Cow::from),
+        default_country: number.default_country.map(|country| country.as_str().into()),
         sealed_token: binary(&number.sealed_token),
         simulated: number.simulated,
         messages_per_second: number.messages_per_second.into(),
@@ -277,6 +282,10 @@ fn read_number(fields: &PhoneNumberFields<'_>) -> Option<PhoneNumber> {
         waba_id,
         waba_is_learned: fields.waba_is_learned,
         display_phone_number: fields.display_phone_number.as_deref().map(str::to_owned),
+        default_country: match &fields.default_country {
+            Some(letters) => Some(Country::parse(letters)?),
+            None => None,
+        },
         sealed_token: fields.sealed_token.bytes.clone(),
         simulated: fields.simulated,
         messages_per_second: u32::try_from(fields.messages_per_second).ok()?,

@@ -29,7 +29,7 @@ const LINKS: &str = "wamid, wamids, conversation_id";
 
 /// Columns that delivery changes.
 const CHANGING: &str = "expires_at, status, epoch, attempt, attempts_refunded, strikes, lease_owner, lease_until, called_at, \
-    maybe_sent, grace_until, slot_at, drive, wake_at, enqueued_at, dead_reason, hold_reason, error, status_seen_at, \
+    maybe_sent, grace_until, slot_at, drive, wake_at, enqueued_at, dead_reason, hold_reason, error, receipt, status_seen_at, \
     timeline, updated_at, version";
 
 /// All columns, in the order in which [`message`] reads them.

@@ -14,6 +14,7 @@ use rusqlite::Row;
 
 use super::super::cells::{Cells, Damaged, Read};
 use super::super::texts;
+use crate::stored::receipt;
 
 /// Reads a row of [`COLUMNS`](super::COLUMNS).
 pub(in crate::sqlite) fn message(row: &Row<'_>) -> Read<Message> {
@@ -47,6 +48,7 @@ pub(in crate::sqlite) fn message(row: &Row<'_>) -> Read<Message> {
                 .as_deref()
                 .map(texts::parse_error)
                 .transpose()?,
+            receipt: cells.maybe_parse(receipt::parse)?,
             status_seen_at: cells.maybe_time()?,
             timeline: texts::parse_timeline(&cells.get::<String>()?)?,
             updated_at: cells.time()?,

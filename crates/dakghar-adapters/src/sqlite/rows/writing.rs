@@ -10,7 +10,7 @@ use rusqlite::ToSql;
 use super::super::cells::{Cells, Read};
 use super::super::texts;
 use super::millis;
-use crate::stored::id_time;
+use crate::stored::{id_time, receipt};
 
 /// A message on its way into the table. Made where the message is, so that the writer thread only writes.
 pub(in crate::sqlite) struct NewRow {
@@ -54,6 +54,7 @@ pub(in crate::sqlite) struct ChangingRow {
     dead_reason: Option<DeadReason>,
     hold_reason: Option<HoldReason>,
     error: Option<String>,
+    receipt: Option<String>,
     status_seen_at: Option<Timestamp>,
     timeline: String,
     updated_at: Timestamp,
@@ -167,6 +168,7 @@ impl ChangingRow {
             dead_reason: delivery.dead_reason,
             hold_reason: delivery.hold_reason,
             error: delivery.error.as_ref().map(texts::error_text),
+            receipt: delivery.receipt.as_ref().map(receipt::text_of),
             status_seen_at: delivery.status_seen_at,
             timeline: texts::timeline_text(&delivery.timeline),
             updated_at: delivery.updated_at,
@@ -195,6 +197,7 @@ impl ChangingRow {
             &self.dead_reason.map(DeadReason::as_str),
             &self.hold_reason.map(HoldReason::as_str),
             &self.error,
+            &self.receipt,
             &millis(self.status_seen_at),
             &self.timeline,
             &self.updated_at.as_millis(),

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::callbacks::Advances;
 use super::messages::SaveCommit;
+use super::settings::BULK_ITEMS_MAX;
 use crate::group_commit::{BoxFuture, GroupCommit, Limits};
 use crate::ports::Ports;
 use accept::Accepts;
@@ -37,6 +38,14 @@ pub(super) struct Commits {
     pub(super) advance: Advances,
 }
 
+/// What a client gives at once goes in one commit.
+fn with_room_for_bulks(limits: &Limits) -> Limits {
+    Limits {
+        batch_max: limits.batch_max.max(BULK_ITEMS_MAX),
+        ..limits.clone()
+    }
+}
+
 impl Commits {
     /// Makes the entrances, and the futures that run the commits.
     pub(super) fn new(ports: &Ports, limits: &Limits) -> (Self, Vec<BoxFuture<()>>) {
@@ -49,7 +58,7 @@ impl Commits {
         };
         let (accept, accepting) = {
             let (ports, enqueue) = (ports.clone(), enqueue.clone());
-            GroupCommit::new(limits.clone(), move |batch| {
+            GroupCommit::new(with_room_for_bulks(limits), move |batch| {
                 accept::commit(ports.clone(), backlogs.clone(), enqueue.clone(), batch)
             })
         };

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::app::commits::accept::{AcceptCommit, Accepts};
 use crate::app::failure::Failure;
 use crate::app::messages::merge_reports;
-use crate::app::waiting::Waiting;
+use crate::app::waiting::{Waiting, WaitingPlace};
 use crate::domain::message::Origin;
 use crate::domain::message::{
     Accepted, Delivery, Direction, Idempotency, Message, Status, TimelineEntry, TimelineEvent,
@@ -30,17 +30,27 @@ pub struct AcceptedMessage {
     pub status: Status,
     /// True if it was accepted before under the same key; nothing is sent for this request.
     pub duplicate: bool,
+    /// The number that it goes to, if the client left out the country code.
+    pub to: Option<Arc<str>>,
 }
 
 /// Accepts messages of tenants.
 pub struct Accepting {
     messages: Arc<dyn MessageStore>,
     statuses: Arc<dyn StatusStore>,
-    accepts: Accepts,
-    waiting: Arc<Waiting>,
+    pub(super) accepts: Accepts,
+    pub(super) waiting: Arc<Waiting>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdGenerator>,
     attempts_max: u32,
+}
+
+/// What an answer says of a request that was stored.
+#[derive(Clone, Copy)]
+pub(super) struct Entered {
+    message_id: MessageId,
+    status: Status,
+    fingerprint: Option<[u8; 32]>,
 }
 
 impl Accepting {
@@ -58,14 +68,13 @@ impl Accepting {
 
     /// Accepts one message of the tenant.
     pub async fn accept(&self, tenant: &SharedTenant, request: SendRequest) -> Result<AcceptedMessage, Failure> {
-        let number = tenant.number(request.from.as_ref()).ok_or_else(|| {
-            Problem::field(
-                ErrorCode::PhoneNumberNotFound,
-                "/from",
-                "the tenant has no such phone number id",
-            )
-        })?;
-        check_recipient(&request, number)?;
+        let to = request.to.was_national.then(|| request.to.text.clone());
+        let accepted = self.accept_as_read(tenant, request).await?;
+        Ok(AcceptedMessage { to, ..accepted })
+    }
+
+    async fn accept_as_read(&self, tenant: &SharedTenant, request: SendRequest) -> Result<AcceptedMessage, Failure> {
+        let number = Self::number_of(tenant, &request)?;
         if let Some(overdue) = &request.overdue {
             let repeated = self.find_repeated(tenant, &request).await?;
             return Ok(repeated.ok_or_else(|| overdue.clone())?);
@@ -74,15 +83,55 @@ impl Accepting {
             Ok(place) => place,
             Err(full) => return self.find_repeated(tenant, &request).await?.ok_or(full),
         };
+        let (commit, entered) = self.entering(tenant, number, request, place);
+        let stored = self.accepts.submit(commit).await??;
+        self.answer(tenant, entered, stored).await
+    }
+
+    /// The number that sends it, if it is one of the tenant's that may send to this recipient.
+    pub(super) fn number_of<'t>(tenant: &'t SharedTenant, request: &SendRequest) -> Result<&'t PhoneNumber, Problem> {
+        let number = tenant.number(request.from.as_ref()).ok_or_else(|| {
+            Problem::field(
+                ErrorCode::PhoneNumberNotFound,
+                "/from",
+                "the tenant has no such phone number id",
+            )
+        })?;
+        check_recipient(request, number)?;
+        Ok(number)
+    }
+
+    /// Makes the message of a request: what goes into the store, and what the answer needs of it.
+    pub(super) fn entering(
+        &self,
+        tenant: &SharedTenant,
+        number: &PhoneNumber,
+        request: SendRequest,
+        place: Option<WaitingPlace>,
+    ) -> (AcceptCommit, Entered) {
         let message = self.new_message(tenant, number, request);
-        let (message_id, status) = (message.accepted.id, message.delivery.status);
         let idempotency = message.accepted.idempotency.as_ref();
-        let fingerprint = idempotency.map(|idempotency| idempotency.fingerprint);
-        match self.accepts.submit(AcceptCommit::new(message, number, place)).await?? {
+        let entered = Entered {
+            message_id: message.accepted.id,
+            status: message.delivery.status,
+            fingerprint: idempotency.map(|idempotency| idempotency.fingerprint),
+        };
+        (AcceptCommit::new(message, number, place), entered)
+    }
+
+    /// Says what became of a request that went into the store.
+    pub(super) async fn answer(
+        &self,
+        tenant: &SharedTenant,
+        entered: Entered,
+        stored: Acceptance,
+    ) -> Result<AcceptedMessage, Failure> {
+        match stored {
             Acceptance::Stored => Ok(AcceptedMessage {
-                message_id,
-                status,
+                message_id: entered.message_id,
+                status: entered.status,
                 duplicate: false,
+                to: None,
             }),
             Acceptance::Replay {
                 message_id,
@@ -94,13 +143,13 @@ impl Accepting {
                     message_id,
                 };
                 let status = self.present(key, status).await?;
-                Ok(repeated(message_id, status, fingerprint == Some(first))?)
+                Ok(repeated(message_id, status, entered.fingerprint == Some(first))?)
             }
         }
     }
 
     /// Returns the result of the first request with the same key, if the key was used before.
-    async fn find_repeated(
+    pub(super) async fn find_repeated(
         &self,
         tenant: &SharedTenant,
         request: &SendRequest,
@@ -182,6 +231,7 @@ fn repeated(message_id: MessageId, status: Status, is_same: bool) -> Result<Acce
             message_id,
             status,
             duplicate: true,
+            to: None,
         });
     }
     Err(Problem::new(

@@ -159,6 +159,7 @@ mod tests {
             waba_id: None,
             waba_is_learned: false,
             display_phone_number: None,
+            default_country: None,
             sealed_token: Vec::new(),
             simulated: false,
             messages_per_second,

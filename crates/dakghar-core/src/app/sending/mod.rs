@@ -2,6 +2,7 @@
 //! what got stuck.
 
 mod accept;
+mod accept_many;
 mod call_limits;
 mod change;
 mod deliver;
@@ -44,6 +45,7 @@ use in_flight::InFlightLimits;
 use spooling::Spooling;
 
 pub use accept::{AcceptedMessage, Accepting};
+pub use accept_many::{BulkAccepting, BulkResult};
 pub use change::Changing;
 pub use deliver::{ClaimedSend, EndedCall};
 pub use outages::Outages;

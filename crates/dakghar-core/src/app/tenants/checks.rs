@@ -2,7 +2,7 @@
 
 use super::new::NewPhoneNumber;
 use crate::domain::tenant::MESSAGES_PER_SECOND_MAX;
-use crate::domain::{ErrorCode, FieldError, PhoneNumberId, Problem, Secret, TenantLimit, WabaId};
+use crate::domain::{Country, ErrorCode, FieldError, PhoneNumberId, Problem, Secret, TenantLimit, WabaId};
 
 const NAME_CHARS_MAX: usize = 200;
 const TOKEN_BYTES_MAX: usize = 4096;
@@ -72,6 +72,7 @@ pub(super) fn check_number(number: &NewPhoneNumber) -> Option<Problem> {
                 .and_then(|waba_id| parse_waba_id(waba_id).err())
         })
         .or_else(|| number.display_phone_number.as_deref().and_then(check_display_number))
+        .or_else(|| number.default_country.as_deref().and_then(check_country))
         .or_else(|| number.messages_per_second.and_then(check_rate))
 }
 
@@ -82,6 +83,13 @@ pub(super) fn check_display_number(text: &str) -> Option<Problem> {
             Problem::field(ErrorCode::InvalidField, "/displayPhoneNumber", message)
         },
     )
+}
+
+pub(super) fn check_country(letters: &str) -> Option<Problem> {
+    Country::parse(letters).is_none().then(|| {
+        let message = "must be the two capital letters of a country, such as IN";
+        Problem::field(ErrorCode::InvalidField, "/defaultCountry", message)
+    })
 }
 
 pub(super) fn check_rate(per_second: u32) -> Option<Problem> {

@@ -33,7 +33,7 @@ use key_uses::KeyUses;
 
 pub use key_changes::{KeyGiver, missing_scope};
 pub use keys::{KeyVerdict, KnownKey};
-pub use new::{NewPhoneNumber, NewTenant};
+pub use new::{NewPhoneNumber, NewTenant, PhoneNumberChanges};
 pub use register::RegisteredTenant;
 pub use token::token_purpose;
 

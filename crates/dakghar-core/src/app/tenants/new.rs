@@ -5,7 +5,7 @@ use crate::domain::message::UnknownOutcome;
 
 /// A new number, as a client describes it. [`super::Tenants::register`] and [`super::Tenants::add_phone_number`] check
 /// it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct NewPhoneNumber {
     /// Meta's id of the number.
     pub phone_number_id: String,
@@ -15,8 +15,21 @@ pub struct NewPhoneNumber {
     pub waba_id: Option<String>,
     /// The number as people write it.
     pub display_phone_number: Option<String>,
+    /// The two letters of the country whose people write numbers for it without a country code.
+    pub default_country: Option<String>,
     /// Meta's limit for the number, 80 when absent.
     pub messages_per_second: Option<u32>,
+}
+
+/// What is to be changed of a number; `None` leaves it as it is.
+#[derive(Clone, Debug, Default)]
+pub struct PhoneNumberChanges {
+    /// Meta's limit for the number.
+    pub messages_per_second: Option<u32>,
+    /// The number as people write it.
+    pub display_phone_number: Option<String>,
+    /// The two letters of its default country; empty for none.
+    pub default_country: Option<String>,
 }
 
 /// A new tenant, as a client describes it.

@@ -1,14 +1,14 @@
 //! The numbers of a tenant.
 
-use super::checks::{check, check_display_number, check_number, check_rate, check_token};
-use super::new::NewPhoneNumber;
+use super::checks::{check, check_country, check_display_number, check_number, check_rate, check_token};
+use super::new::{NewPhoneNumber, PhoneNumberChanges};
 use super::{Tenants, find_number_id, no_such_number, phone_number_taken};
 use crate::app::failure::Failure;
 use crate::app::stale::Step;
 use crate::domain::auto_redrive::Cause;
 use crate::domain::pacing::RELEASE_CHECK;
 use crate::domain::tenant::SharedTenant;
-use crate::domain::{Actor, ErrorCode, PhoneNumberId, Problem, TenantId};
+use crate::domain::{Actor, Country, ErrorCode, PhoneNumberId, Problem, TenantId};
 
 impl Tenants {
     /// Adds a number to the tenant. Without a token of its own it uses the token of the first number.
@@ -47,10 +47,14 @@ impl Tenants {
         &self,
         id: &TenantId,
         number: &str,
-        messages_per_second: Option<u32>,
-        display_phone_number: Option<String>,
+        changes: PhoneNumberChanges,
         by: Actor,
     ) -> Result<SharedTenant, Failure> {
+        let PhoneNumberChanges {
+            messages_per_second,
+            display_phone_number,
+            default_country,
+        } = changes;
         if messages_per_second.is_some() && by != Actor::Operator {
             return Err(Problem::field(
                 ErrorCode::Forbidden,
@@ -62,6 +66,10 @@ impl Tenants {
         check(&[
             messages_per_second.and_then(check_rate),
             display_phone_number.as_deref().and_then(check_display_number),
+            default_country
+                .as_deref()
+                .filter(|letters| !letters.is_empty())
+                .and_then(check_country),
         ])?;
         let number = find_number_id(number)?;
         if display_phone_number.is_some() && by != Actor::Operator {
@@ -73,6 +81,9 @@ impl Tenants {
                 number.messages_per_second = messages_per_second.unwrap_or(number.messages_per_second);
                 if display_phone_number.is_some() {
                     number.display_phone_number.clone_from(&display_phone_number);
+                }
+                if let Some(letters) = &default_country {
+                    number.default_country = Country::parse(letters);
                 }
                 Ok(Step::Save)
             })

@@ -8,7 +8,7 @@ use crate::app::failure::Failure;
 use crate::app::new_keys::{API_KEY_PREFIX, make_secret};
 use crate::domain::auto_redrive::AutoRedriving;
 use crate::domain::tenant::MESSAGES_PER_SECOND_DEFAULT;
-use crate::domain::{ApiKey, PhoneNumber, Secret, Tenant, TenantId, TenantLimits};
+use crate::domain::{ApiKey, Country, PhoneNumber, Secret, Tenant, TenantId, TenantLimits};
 use crate::ports::{Ports, TenantSaved};
 
 /// A new tenant, and its API key. The key is shown only this once.
@@ -100,6 +100,7 @@ impl Tenants {
             waba_id,
             waba_is_learned: false,
             display_phone_number: new.display_phone_number.clone(),
+            default_country: new.default_country.as_deref().and_then(Country::parse),
             sealed_token,
             simulated: token.is_mock_token(),
             messages_per_second: new.messages_per_second.unwrap_or(MESSAGES_PER_SECOND_DEFAULT),

@@ -6,6 +6,7 @@ use super::super::hold::HoldReason;
 use super::super::ids::{ConversationId, Wamid};
 use super::super::send_error::SendError;
 use super::super::time::{Present, Timestamp};
+use super::receipt::Receipt;
 use super::status::Status;
 use super::timeline::{SLOW_DOWN, TimelineEntry, TimelineEvent};
 
@@ -129,6 +130,8 @@ pub struct Delivery {
     pub wamid: Option<Wamid>,
     /// Every wamid that Meta ever gave this message.
     pub wamids: Vec<Wamid>,
+    /// What Meta's answer said beyond its id, when it took the message.
+    pub receipt: Option<Receipt>,
     /// The latest refusal or failure.
     pub error: Option<SendError>,
     /// The time the first status webhook about it arrived: proof that the number's statuses flow.
@@ -187,6 +190,7 @@ impl Delivery {
             hold_reason: None,
             wamid: None,
             wamids: Vec::new(),
+            receipt: None,
             error: None,
             status_seen_at: None,
             conversation_id: None,

@@ -12,6 +12,7 @@ use super::Message;
 use super::delivery::DeadReason;
 use super::evidence::{Evidence, EvidenceStatus};
 use super::policy::SendPolicy;
+use super::receipt::Receipt;
 use super::status::Status;
 use super::timeline::{SLOW_DOWN, TimelineEntry, TimelineEvent};
 
@@ -31,6 +32,8 @@ pub enum SendOutcome {
         wamid: Wamid,
         /// Under which ids Meta knows the recipient, where it says so: not always the one that was given.
         known_as: Vec<WaId>,
+        /// What its answer said beyond that.
+        receipt: Receipt,
     },
     /// Meta answered with an error of its own.
     Refused(GraphRefusal),
@@ -110,11 +113,12 @@ impl Message {
         self.delivery.updated_at = now;
         self.join_conversation();
         Ok(match outcome {
-            SendOutcome::Accepted { wamid, .. } => {
+            SendOutcome::Accepted { wamid, receipt, .. } => {
                 self.remember_wamid(wamid, true);
                 self.note_attempt(now, "sent", None);
                 self.delivery.status = Status::Sent;
                 self.delivery.error = None;
+                self.delivery.receipt = receipt.beyond(self.accepted.peer_id.as_ref().map(WaId::as_str));
                 self.delivery.leave_the_send_path();
                 if wamid.is_mock() {
                     self.report_simulated(now, wamid);

@@ -9,7 +9,7 @@ use super::findings::{At, Findings};
 use super::json::{Member, Node, Number};
 
 /// The fields passed on, in this order.
-const PASSED_ON: [(Field, &str); 8] = [
+const PASSED_ON: [(Field, &str); 10] = [
     (Field::Context, "context"),
     (Field::RecipientType, "recipient_type"),
     (Field::Recipient, "recipient"),
@@ -18,6 +18,8 @@ const PASSED_ON: [(Field, &str); 8] = [
     (Field::Category, "category"),
     (Field::DirectSendConfig, "direct_send_config"),
     (Field::TtlSeconds, "ttl_seconds"),
+    (Field::ProductPolicy, "product_policy"),
+    (Field::ActivitySharing, "message_activity_sharing"),
 ];
 const IDENTITY_KEY_HASH_CHARS_MAX: usize = 256;
 const CATEGORY_CHARS_MAX: usize = 64;
@@ -25,10 +27,11 @@ const CATEGORY_CHARS_MAX: usize = 64;
 const TTL_SECONDS_MAX: u64 = 30 * 24 * 60 * 60;
 
 /// The fields to pass on, by Meta's names.
-pub(super) type Envelope<'b> = Vec<(&'static str, &'b Member<'b>)>;
+pub(super) type Envelope<'b> = Vec<(&'b str, &'b Member<'b>)>;
 
-/// Checks the fields. `to` wins over `recipient`, as it does at Meta, so only one of them is passed on.
-pub(super) fn read<'b>(fields: &Fields<'b>, findings: &mut Findings) -> Envelope<'b> {
+/// Checks the fields that we know, and adds those that only Meta may know. `to` wins over `recipient`, as it does at Meta,
+/// so only one of them is passed on. The fields of a `raw` message are not checked.
+pub(super) fn read<'b>(fields: &Fields<'b>, kind: &str, is_raw: bool, findings: &mut Findings) -> Envelope<'b> {
     if let Some(member) = fields.get(Field::MessagingProduct)
         && member.node.as_text() != Some("whatsapp")
     {
@@ -41,10 +44,14 @@ pub(super) fn read<'b>(fields: &Fields<'b>, findings: &mut Findings) -> Envelope
         if let Some(member) = fields.get(field)
             && !(field == Field::Recipient && has_to)
         {
-            check(field, member, findings);
+            if !is_raw || field == Field::RecipientType {
+                check(field, member, findings);
+            }
             envelope.push((name, member));
         }
     }
+    let unknown = fields.unknown(kind).into_iter();
+    envelope.extend(unknown.map(|member| (&*member.name, member)));
     envelope
 }
 
@@ -58,7 +65,9 @@ pub(super) fn to_json(envelope: &Envelope<'_>) -> Option<Arc<str>> {
         if json.len() > 1 {
             json.push(',');
         }
-        json.extend(["\"", name, "\":", member.raw]);
+        json.push_str(&serde_json::to_string(name).expect("a text always has a JSON form"));
+        json.push(':');
+        json.push_str(member.raw);
     }
     json.push('}');
     Some(json.into())
@@ -88,6 +97,10 @@ fn check(field: Field, member: &Member<'_>, findings: &mut Findings) {
         {
             check.refuse(&at, "must be a whole number of seconds from 1 to 2,592,000");
         }
+        Field::ProductPolicy if !matches!(node.as_text(), Some("CLOUD_API_FALLBACK" | "STRICT")) => {
+            check.refuse(&at, "must be CLOUD_API_FALLBACK or STRICT");
+        }
+        Field::ActivitySharing if !matches!(node, Node::Bool(_)) => check.refuse(&at, "must be true or false"),
         // `recipient` is checked with `to`; the rest needs no check.
         _ => {}
     }

@@ -5,6 +5,7 @@ use super::super::problem::{ErrorCode, Problem};
 use super::findings::{At, Findings};
 use super::json::{Member, Node};
 use super::pointer::escape_segment;
+use super::resembling::resembling;
 
 /// A field that is not the message itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +13,7 @@ pub(super) enum Field {
     To,
     From,
     Type,
+    Raw,
     MessagingProduct,
     IdempotencyKey,
     SendAt,
@@ -28,32 +30,64 @@ pub(super) enum Field {
     Category,
     DirectSendConfig,
     TtlSeconds,
+    ProductPolicy,
+    ActivitySharing,
 }
+
+/// Every name, and its field. Where a field has two names, Meta's comes first.
+const NAMES: [(&str, Field); 32] = [
+    ("to", Field::To),
+    ("from", Field::From),
+    ("type", Field::Type),
+    ("raw", Field::Raw),
+    ("messaging_product", Field::MessagingProduct),
+    ("messagingProduct", Field::MessagingProduct),
+    ("idempotency_key", Field::IdempotencyKey),
+    ("idempotencyKey", Field::IdempotencyKey),
+    ("sendAt", Field::SendAt),
+    ("expiresAt", Field::ExpiresAt),
+    ("priority", Field::Priority),
+    ("metadata", Field::Metadata),
+    ("biz_opaque_callback_data", Field::ClientOpaque),
+    ("bizOpaqueCallbackData", Field::ClientOpaque),
+    ("unknownOutcome", Field::UnknownOutcome),
+    ("recipient", Field::Recipient),
+    ("recipient_type", Field::RecipientType),
+    ("recipientType", Field::RecipientType),
+    ("context", Field::Context),
+    ("recipient_identity_key_hash", Field::IdentityKeyHash),
+    ("recipientIdentityKeyHash", Field::IdentityKeyHash),
+    ("messaging_account_id", Field::MessagingAccountId),
+    ("messagingAccountId", Field::MessagingAccountId),
+    ("category", Field::Category),
+    ("direct_send_config", Field::DirectSendConfig),
+    ("directSendConfig", Field::DirectSendConfig),
+    ("ttl_seconds", Field::TtlSeconds),
+    ("ttlSeconds", Field::TtlSeconds),
+    ("product_policy", Field::ProductPolicy),
+    ("productPolicy", Field::ProductPolicy),
+    ("message_activity_sharing", Field::ActivitySharing),
+    ("messageActivitySharing", Field::ActivitySharing),
+];
 
 impl Field {
     fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "to" => Self::To,
-            "from" => Self::From,
-            "type" => Self::Type,
-            "messaging_product" | "messagingProduct" => Self::MessagingProduct,
-            "idempotency_key" | "idempotencyKey" => Self::IdempotencyKey,
-            "sendAt" => Self::SendAt,
-            "expiresAt" => Self::ExpiresAt,
-            "priority" => Self::Priority,
-            "metadata" => Self::Metadata,
-            "biz_opaque_callback_data" | "bizOpaqueCallbackData" => Self::ClientOpaque,
-            "unknownOutcome" => Self::UnknownOutcome,
-            "recipient" => Self::Recipient,
-            "recipient_type" | "recipientType" => Self::RecipientType,
-            "context" => Self::Context,
-            "recipient_identity_key_hash" | "recipientIdentityKeyHash" => Self::IdentityKeyHash,
-            "messaging_account_id" | "messagingAccountId" => Self::MessagingAccountId,
-            "category" => Self::Category,
-            "direct_send_config" | "directSendConfig" => Self::DirectSendConfig,
-            "ttl_seconds" | "ttlSeconds" => Self::TtlSeconds,
-            _ => return None,
-        })
+        NAMES.iter().find(|(known, _)| *known == name).map(|(_, field)| *field)
+    }
+
+    /// True if it stays here: it says how the message is handled, and Meta never sees it.
+    const fn is_ours(self) -> bool {
+        matches!(
+            self,
+            Self::From
+                | Self::IdempotencyKey
+                | Self::SendAt
+                | Self::ExpiresAt
+                | Self::Priority
+                | Self::Metadata
+                | Self::UnknownOutcome
+                | Self::Raw
+        )
     }
 }
 
@@ -73,11 +107,14 @@ pub(super) const KINDS: [&str; 12] = [
     "pin",
 ];
 
+/// The most fields that only Meta may know. Its own messages have a dozen at most.
+const UNKNOWN_MAX: usize = 32;
+
 /// The body's fields, sorted by purpose. A field that is null counts as absent.
 pub(super) struct Fields<'b> {
     named: Vec<(Field, &'b Member<'b>)>,
-    /// Fields that only make sense as the object of a message type.
-    objects: Vec<&'b Member<'b>>,
+    /// All others: the object of the message's type, and what Meta may know.
+    others: Vec<&'b Member<'b>>,
 }
 
 impl<'b> Fields<'b> {
@@ -85,11 +122,11 @@ impl<'b> Fields<'b> {
     pub(super) fn sort(members: &'b [Member<'b>]) -> Result<Self, Problem> {
         let mut fields = Self {
             named: Vec::with_capacity(members.len()),
-            objects: Vec::with_capacity(1),
+            others: Vec::with_capacity(1),
         };
         for member in members {
             let Some(field) = Field::named(&member.name) else {
-                fields.objects.push(member);
+                fields.others.push(member);
                 continue;
             };
             if member.node == Node::Null {
@@ -121,31 +158,72 @@ impl<'b> Fields<'b> {
 
     /// Returns the object of that type.
     pub(super) fn object(&self, kind: &str) -> Option<&'b Member<'b>> {
-        self.objects
+        self.others
             .iter()
             .copied()
             .find(|member| member.name == kind && member.node != Node::Null)
     }
 
-    /// Notes every field that has no place in a message of this type.
+    /// The fields beside the object of the type that only Meta may know, by name.
+    pub(super) fn unknown(&self, kind: &str) -> Vec<&'b Member<'b>> {
+        let others = self.others.iter().copied();
+        let mut unknown: Vec<_> = others
+            .filter(|member| member.name != kind && !is_absent_kind(member))
+            .collect();
+        unknown.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        unknown
+    }
+
+    /// Notes every field that has no place in a message of this type, or is likely one of ours with a mistake in its name.
     pub(super) fn refuse_others(&self, kind: Option<&str>, findings: &mut Findings) {
-        for member in &self.objects {
+        if let Some(member) = self.others.get(UNKNOWN_MAX) {
+            let at = At::field(&member.name);
+            findings.add(ErrorCode::UnknownField, &at, "is one field too many that is not known");
+        }
+        for member in self.others.iter().take(UNKNOWN_MAX) {
             let name = member.name.as_ref();
+            let at = At::field(name);
             let is_known_kind = KINDS.contains(&name);
             if kind == Some(name) || is_known_kind && (kind.is_none() || member.node == Node::Null) {
                 continue;
             }
             if is_known_kind {
-                findings.add(
-                    ErrorCode::TypeMismatch,
-                    &At::field(name),
-                    "belongs to a message of another type",
-                );
-            } else {
+                findings.add(ErrorCode::TypeMismatch, &at, "belongs to a message of another type");
+            } else if name.trim().is_empty() {
+                findings.add(ErrorCode::UnknownField, &at, "has no name");
+            } else if let Some(meant) = resembling(name, NAMES.iter().map(|(name, _)| *name).chain(KINDS)) {
                 findings.add(
                     ErrorCode::UnknownField,
-                    &At::field(name),
-                    "is not a known field of a message",
+                    &at,
+                    format!("is not known; did you mean {meant}?"),
+                );
+            }
+        }
+    }
+
+    /// Notes every field of the message itself beside a `raw` one, which has them all.
+    pub(super) fn refuse_message(&self, findings: &mut Findings) {
+        let named = self.named.iter().filter(|(field, _)| !field.is_ours());
+        let members = named.map(|(_, member)| *member).chain(self.others.iter().copied());
+        for member in members.filter(|member| member.node != Node::Null) {
+            let at = At::field(&member.name);
+            findings.add(
+                ErrorCode::TypeMismatch,
+                &at,
+                "belongs into raw, beside which only options stand",
+            );
+        }
+    }
+
+    /// Notes every option inside of a `raw` message, which goes to Meta as it is.
+    pub(super) fn refuse_options(&self, findings: &mut Findings) {
+        for (field, member) in &self.named {
+            if field.is_ours() {
+                let at = At::field(&member.name);
+                findings.add(
+                    ErrorCode::TypeMismatch,
+                    &at,
+                    "belongs beside raw: Meta knows no such field",
                 );
             }
         }
@@ -155,4 +233,9 @@ impl<'b> Fields<'b> {
     pub(super) fn is_reserved(name: &str) -> bool {
         Field::named(name).is_some()
     }
+}
+
+/// True for the object of a type that is null, which counts as absent.
+fn is_absent_kind(member: &Member<'_>) -> bool {
+    member.node == Node::Null && KINDS.contains(&member.name.as_ref())
 }

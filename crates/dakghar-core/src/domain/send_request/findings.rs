@@ -67,6 +67,8 @@ pub(super) struct Findings {
     errors: Vec<FieldError>,
     /// True if one of them was wrong from the start.
     has_lasting: bool,
+    /// The object of the body that is being checked; empty for the body itself.
+    within: &'static str,
 }
 
 impl Findings {
@@ -84,10 +86,15 @@ impl Findings {
         self.code.get_or_insert(code);
         if self.errors.len() < FINDINGS_MAX {
             self.errors.push(FieldError {
-                pointer: at.to_string(),
+                pointer: format!("{}{at}", self.within),
                 message: message.into(),
             });
         }
+    }
+
+    /// Everything added from now on is about this object of the body, by its pointer.
+    pub(super) const fn within(&mut self, pointer: &'static str) {
+        self.within = pointer;
     }
 
     /// True if anything is wrong that was wrong from the start.

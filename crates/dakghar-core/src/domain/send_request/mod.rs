@@ -3,6 +3,7 @@
 //!
 //! The use case checks that the tenant exists and owns the number, and looks for an earlier use of the idempotency key.
 
+pub mod bulk;
 mod content;
 mod envelope;
 mod fields;
@@ -13,11 +14,15 @@ mod json;
 pub mod link;
 mod options;
 mod pointer;
+mod raw;
+pub mod read_mark;
 mod recipient;
+mod resembling;
 mod schedule;
 
 use std::sync::Arc;
 
+use super::country::Country;
 use super::ids::{IdempotencyKey, PhoneNumberId};
 use super::message::{Content, Priority, UnknownOutcome};
 use super::problem::Problem;
@@ -67,21 +72,36 @@ pub struct SendRequest {
     pub trace: Option<TraceContext>,
 }
 
+/// The country in which people write numbers for the tenant's number of that id, or for its default one, without a country
+/// code; `None` where nobody said.
+pub type HomeOf<'a> = &'a dyn Fn(Option<&PhoneNumberId>) -> Option<Country>;
+
 /// Reads a request. `header_keys` are the values of all `Idempotency-Key` headers.
 ///
 /// # Errors
 /// A body that is not one strict JSON object, or an unusable idempotency key, is an error at once (400). All wrong
 /// fields (422) are reported together, and the first gives the problem its code. A request with a key whose only fault
 /// is a time in the past is no error yet: see [`SendRequest::overdue`].
-pub fn parse(body: &[u8], header_keys: &[&[u8]], now: Timestamp) -> Result<SendRequest, Problem> {
+pub fn parse(body: &[u8], header_keys: &[&[u8]], now: Timestamp, home_of: HomeOf<'_>) -> Result<SendRequest, Problem> {
     let members = json::read(body)?;
     let fields = Fields::sort(&members)?;
     let idempotency_key = idempotency::read(&fields, header_keys)?;
-
     let mut findings = Findings::default();
-    let saying = content::read(&fields, &mut findings);
-    let to = recipient::read(&fields, &mut findings);
-    let envelope = envelope::read(&fields, &mut findings);
+    let raw = raw::members(&fields, &mut findings)?;
+    let raw = raw.as_deref().map(Fields::sort).transpose()?;
+
+    if raw.is_some() {
+        findings.within(raw::POINTER);
+    }
+    let message = raw.as_ref().unwrap_or(&fields);
+    let is_raw = raw.is_some();
+    let saying = content::read(message, is_raw, &mut findings);
+    let home = home_of(options::sender(&fields).as_ref());
+    let to = recipient::read(message, home, &mut findings);
+    let kind = saying.as_ref().map_or("", |saying| saying.kind);
+    let envelope = envelope::read(message, kind, is_raw, &mut findings);
+    let client_opaque = options::client_opaque(message, &mut findings);
+    findings.within("");
     let schedule = schedule::read(&fields, now, &mut findings);
     let options = options::read(&fields, &mut findings);
     let may_be_repetition = idempotency_key.is_some() && !findings.has_lasting();
@@ -99,6 +119,7 @@ pub fn parse(body: &[u8], header_keys: &[&[u8]], now: Timestamp) -> Result<SendR
         schedule,
         fields: &fields,
         options: &options,
+        client_opaque: client_opaque.as_deref(),
     };
     let fingerprint = said.fingerprint(body.len());
     Ok(SendRequest {
@@ -110,7 +131,7 @@ pub fn parse(body: &[u8], header_keys: &[&[u8]], now: Timestamp) -> Result<SendR
         expires_at: schedule.expires_at,
         priority: options.priority,
         metadata: options.metadata,
-        client_opaque: options.client_opaque,
+        client_opaque,
         unknown_outcome: options.unknown_outcome,
         fingerprint,
         overdue,
@@ -126,6 +147,7 @@ struct Said<'a> {
     schedule: Schedule,
     fields: &'a Fields<'a>,
     options: &'a Options,
+    client_opaque: Option<&'a str>,
 }
 
 impl Said<'_> {
@@ -138,6 +160,7 @@ impl Said<'_> {
             schedule,
             fields,
             options,
+            client_opaque,
         } = self;
         let mut form = Canonical::for_body(body_bytes);
         form.text(&to.text);
@@ -157,7 +180,7 @@ impl Said<'_> {
         let texts = [
             ("from", options.from.as_ref().map(PhoneNumberId::as_str)),
             ("priority", Some(options.priority.as_str())),
-            ("opaque", options.client_opaque.as_deref()),
+            ("opaque", *client_opaque),
             ("unknownOutcome", options.unknown_outcome.map(UnknownOutcome::as_str)),
         ];
         for (name, text) in texts {

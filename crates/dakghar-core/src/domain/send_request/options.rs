@@ -21,7 +21,6 @@ pub(super) struct Options {
     pub(super) from: Option<PhoneNumberId>,
     pub(super) priority: Priority,
     pub(super) metadata: Option<Arc<str>>,
-    pub(super) client_opaque: Option<Arc<str>>,
     pub(super) unknown_outcome: Option<UnknownOutcome>,
 }
 
@@ -55,23 +54,29 @@ pub(super) fn read(fields: &Fields<'_>, findings: &mut Findings) -> Options {
             );
         }
     }
-    if let Some(member) = fields.get(Field::ClientOpaque) {
-        match member.node.as_text() {
-            Some(text) if text.len() <= CLIENT_OPAQUE_CHARS_MAX || is_short(text) => {
-                options.client_opaque = Some(text.into());
-            }
-            _ => refuse(
-                findings,
-                ErrorCode::InvalidField,
-                member,
-                "must be a text of 512 characters at most",
-            ),
-        }
-    }
     if let Some(member) = fields.get(Field::Metadata) {
         options.metadata = read_metadata(member, findings);
     }
     options
+}
+
+/// Returns the number that the client chose, valid or not at all.
+pub(super) fn sender(fields: &Fields<'_>) -> Option<PhoneNumberId> {
+    let text = fields.get(Field::From)?.node.as_text()?;
+    PhoneNumberId::parse(text).ok()
+}
+
+/// Reads the client's own callback data, which stands among Meta's fields.
+pub(super) fn client_opaque(fields: &Fields<'_>, findings: &mut Findings) -> Option<Arc<str>> {
+    let member = fields.get(Field::ClientOpaque)?;
+    match member.node.as_text() {
+        Some(text) if text.len() <= CLIENT_OPAQUE_CHARS_MAX || is_short(text) => Some(text.into()),
+        _ => {
+            let message = "must be a text of 512 characters at most";
+            refuse(findings, ErrorCode::InvalidField, member, message);
+            None
+        }
+    }
 }
 
 fn is_short(text: &str) -> bool {

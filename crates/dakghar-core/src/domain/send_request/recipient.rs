@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use super::super::conversation::ConversationKind;
+use super::super::country::{
+    Country, NumberFault, PHONE_DIGITS_MAX, PHONE_DIGITS_MIN, Reading, read_international, read_unmarked,
+};
 use super::super::ids::WaId;
 use super::super::problem::ErrorCode;
 use super::fields::{Field, Fields};
 use super::findings::{At, Findings};
 
-/// Digits of an international phone number.
-const PHONE_DIGITS_MIN: usize = 7;
-const PHONE_DIGITS_MAX: usize = 15;
+/// The most digits in front of a number at home.
+const TRUNK_DIGITS_MAX: usize = 2;
 /// Characters of a business-scoped user id after the country code.
 const USER_ID_CHARS_MAX: usize = 128;
 
@@ -25,13 +27,14 @@ pub struct Recipient {
     pub kind: ConversationKind,
     /// True if the number has `x` in place of some digits, as in documentation. No real number can be reached by it.
     pub has_placeholders: bool,
+    /// True if the country code was not given, and is that of the sending number's default country.
+    pub was_national: bool,
 }
 
-/// Reads `to`, or `recipient` in its place. If both are given, `to` wins, as it does at Meta.
-pub(super) fn read(fields: &Fields<'_>, findings: &mut Findings) -> Option<Recipient> {
-    let is_group = fields
-        .get(Field::RecipientType)
-        .is_some_and(|member| member.node.as_text() == Some("group"));
+/// Reads `to`, or `recipient` in its place. If both are given, `to` wins, as it does at Meta. A number without its country
+/// code is one of `home`, if that is given.
+pub(super) fn read(fields: &Fields<'_>, home: Option<Country>, findings: &mut Findings) -> Option<Recipient> {
+    let is_group = is_group(fields);
     let (field, member) = match (fields.get(Field::To), fields.get(Field::Recipient)) {
         (Some(to), _) => ("to", to),
         (None, Some(recipient)) if !is_group => ("recipient", recipient),
@@ -41,27 +44,33 @@ pub(super) fn read(fields: &Fields<'_>, findings: &mut Findings) -> Option<Recip
         }
     };
     let text = member.node.as_text();
-    let (recipient, message) = match field {
-        "to" if is_group => (text.and_then(verbatim), "must be the id of a group"),
-        "to" => (
-            text.and_then(parse_phone),
-            "must be a phone number with country code, such as +919111111111",
-        ),
-        _ => (
-            text.filter(|text| is_user_id(text)).and_then(verbatim),
-            "must be a user id, such as US.13491208655302741918",
-        ),
+    let recipient = match field {
+        "to" if is_group => text.and_then(verbatim).ok_or("must be the id of a group"),
+        "to" => text.ok_or(NO_PHONE).and_then(|text| parse_phone(text, home)),
+        _ => text
+            .filter(|text| is_user_id(text))
+            .and_then(verbatim)
+            .ok_or("must be a user id, such as US.13491208655302741918"),
     };
     let kind = if is_group {
         ConversationKind::Group
     } else {
         ConversationKind::Person
     };
-    let recipient = recipient.map(|recipient| Recipient { kind, ..recipient });
-    if recipient.is_none() {
-        findings.add(ErrorCode::InvalidTo, &At::field(field), message);
+    match recipient {
+        Ok(recipient) => Some(Recipient { kind, ..recipient }),
+        Err(message) => {
+            findings.add(ErrorCode::InvalidTo, &At::field(field), message);
+            None
+        }
     }
-    recipient
+}
+
+/// True if the message goes to a group.
+pub(super) fn is_group(fields: &Fields<'_>) -> bool {
+    fields
+        .get(Field::RecipientType)
+        .is_some_and(|member| member.node.as_text() == Some("group"))
 }
 
 fn verbatim(text: &str) -> Option<Recipient> {
@@ -70,40 +79,69 @@ fn verbatim(text: &str) -> Option<Recipient> {
         text: text.into(),
         kind: ConversationKind::Person,
         has_placeholders: false,
+        was_national: false,
     })
 }
 
+const NO_PHONE: &str = "must be a phone number with country code, such as +919111111111";
+
 /// Reads a phone number as people write it. Adds a missing `+`, because without it Meta would put the sender's own
-/// country code in front.
-fn parse_phone(text: &str) -> Option<Recipient> {
-    let mut normalised = String::with_capacity(1 + PHONE_DIGITS_MAX);
-    normalised.push('+');
+/// country code in front; and the code of `home`, if the number is one of that country and cannot be another one.
+fn parse_phone(text: &str, home: Option<Country>) -> Result<Recipient, &'static str> {
+    let mut digits = Vec::with_capacity(PHONE_DIGITS_MAX);
     let mut has_plus = false;
     let mut has_placeholders = false;
     for byte in text.bytes() {
-        let is_start = normalised.len() == 1;
         match byte {
             b' ' | b'-' | b'.' | b'(' | b')' => continue,
-            b'+' if is_start && !has_plus => {
+            b'+' if digits.is_empty() && !has_plus => {
                 has_plus = true;
                 continue;
             }
             b'0'..=b'9' => {}
-            b'x' if !is_start => has_placeholders = true,
-            _ => return None,
+            b'x' if !digits.is_empty() => has_placeholders = true,
+            _ => return Err(NO_PHONE),
         }
-        if normalised.len() > PHONE_DIGITS_MAX {
-            return None;
+        if digits.len() == PHONE_DIGITS_MAX + TRUNK_DIGITS_MAX {
+            return Err(NO_PHONE);
         }
-        normalised.push(char::from(byte));
+        digits.push(byte);
     }
-    let digits = &normalised[1..];
-    (digits.len() >= PHONE_DIGITS_MIN).then(|| Recipient {
-        id: WaId::parse(digits).expect("7 to 15 letters and digits are an id"),
-        text: normalised.as_str().into(),
+    let reading = if has_plus {
+        read_international(&digits).map(|()| Reading::International)
+    } else {
+        read_unmarked(&digits, home)
+    };
+    let reading = reading.map_err(words_of)?;
+    let rest = |skip: usize| String::from_utf8(digits[skip..].to_vec()).expect("ASCII");
+    let (number, was_national) = match reading {
+        Reading::International => (rest(0), false),
+        Reading::National { code, skip } => (format!("{code}{}", rest(skip)), true),
+    };
+    if !(PHONE_DIGITS_MIN..=PHONE_DIGITS_MAX).contains(&number.len()) {
+        return Err(NO_PHONE);
+    }
+    Ok(Recipient {
+        text: format!("+{number}").into(),
+        id: WaId::parse(&number).expect("7 to 15 letters and digits are an id"),
         kind: ConversationKind::Person,
         has_placeholders,
+        was_national,
     })
+}
+
+/// Says what a client can do about it.
+const fn words_of(fault: NumberFault) -> &'static str {
+    match fault {
+        NumberFault::InternationalPrefix => "must begin with + and the country code in place of 00",
+        NumberFault::National => {
+            "is a number as at home: write + and the country code, or give the sending number a defaultCountry"
+        }
+        NumberFault::NoSuchCode => "begins with no country code; it must be a number such as +919111111111",
+        NumberFault::Length(_) => "has a length that no number of its country has; write + and the country code",
+        NumberFault::TrunkPrefix(_) => "has a 0 behind the country code that is dialled at home only; leave it out",
+        NumberFault::Ambiguous => "may be a number of two countries; write + and the country code",
+    }
 }
 
 /// True for two capital letters of a country, a dot, an optional `ENT.`, and letters and digits.

@@ -1,9 +1,11 @@
 //! Meta, one trait for each capability. The form of Meta's requests, answers and webhooks stays behind these traits.
 
+mod numbers;
 mod send;
 mod tokens;
 mod webhooks;
 
+pub use numbers::{NumberAsk, NumberCall, NumberCallFailure, NumbersApi};
 pub use send::{MessagesApi, SendCall};
 pub use tokens::{AppAccess, TokenUnknown, TokensApi};
 pub use webhooks::{SignatureCheck, WebhookCodec};

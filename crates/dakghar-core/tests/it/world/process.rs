@@ -187,9 +187,7 @@ impl Process {
             number: NewPhoneNumber {
                 phone_number_id: number.into(),
                 access_token: Some(Secret::new(token)),
-                waba_id: None,
-                display_phone_number: None,
-                messages_per_second: None,
+                ..NewPhoneNumber::default()
             },
         };
         Ok(self.app.endpoints.register_tenant(new).await?.tenant)
@@ -198,7 +196,7 @@ impl Process {
     pub async fn accept(&self, tenant: &TenantId, body: &str, key: Option<&str>) -> Result<AcceptedMessage, Problem> {
         let tenant = self.app.tenants.find(tenant).await?;
         let keys: Vec<&[u8]> = key.iter().map(|key| key.as_bytes()).collect();
-        let request = send_request::parse(body.as_bytes(), &keys, self.app.wall())?;
+        let request = send_request::parse(body.as_bytes(), &keys, self.app.wall(), &|from| tenant.home_of(from))?;
         Ok(self.app.accepting.accept(&tenant, request).await?)
     }
 
@@ -279,10 +277,7 @@ impl Process {
     pub async fn add_number(&self, tenant: &TenantId, number: &str) -> Result<(), Problem> {
         let new = NewPhoneNumber {
             phone_number_id: number.into(),
-            access_token: None,
-            waba_id: None,
-            display_phone_number: None,
-            messages_per_second: None,
+            ..NewPhoneNumber::default()
         };
         self.app.tenants.add_phone_number(tenant, new).await?;
         Ok(())

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use dakghar_core::app::NewPhoneNumber;
+use dakghar_core::app::{NewPhoneNumber, PhoneNumberChanges};
 use dakghar_core::domain::{ErrorCode, Problem, Secret};
 use utoipa::ToSchema;
 
@@ -29,6 +29,9 @@ pub(in crate::http) struct AddPhoneNumber {
     waba_id: Option<String>,
     /// The number as people write it.
     display_phone_number: Option<String>,
+    /// The country whose people write numbers for it without a country code, by its two capital letters.
+    #[schema(example = "IN")]
+    default_country: Option<String>,
     /// Meta's limit for the number, 80 when absent.
     #[schema(minimum = 1, maximum = 100_000)]
     messages_per_second: Option<u32>,
@@ -42,6 +45,7 @@ impl AddPhoneNumber {
             access_token: fields.secret("accessToken", ErrorCode::InvalidToken),
             waba_id: fields.text("wabaId", ErrorCode::InvalidField),
             display_phone_number: fields.text("displayPhoneNumber", ErrorCode::InvalidField),
+            default_country: fields.text("defaultCountry", ErrorCode::InvalidField),
             messages_per_second: fields.whole_number("messagesPerSecond"),
         };
         fields.finish()?;
@@ -50,6 +54,7 @@ impl AddPhoneNumber {
             access_token: request.access_token,
             waba_id: request.waba_id,
             display_phone_number: request.display_phone_number,
+            default_country: request.default_country,
             messages_per_second: request.messages_per_second,
         })
     }
@@ -64,6 +69,9 @@ pub(in crate::http) struct ChangePhoneNumber {
     messages_per_second: Option<u32>,
     /// The number as people write it.
     display_phone_number: Option<String>,
+    /// The country whose people write numbers for it without a country code, by its two capital letters; empty for none.
+    #[schema(example = "IN")]
+    default_country: Option<String>,
 }
 
 impl ChangePhoneNumber {
@@ -72,6 +80,7 @@ impl ChangePhoneNumber {
         let request = Self {
             messages_per_second: fields.whole_number("messagesPerSecond"),
             display_phone_number: fields.text("displayPhoneNumber", ErrorCode::InvalidField),
+            default_country: fields.text("defaultCountry", ErrorCode::InvalidField),
         };
         fields.finish()?;
         Ok(request)
@@ -158,8 +167,11 @@ pub(in crate::http) async fn change(
         .change_phone_number(
             scope.id(),
             &number,
-            change.messages_per_second,
-            change.display_phone_number,
+            PhoneNumberChanges {
+                messages_per_second: change.messages_per_second,
+                display_phone_number: change.display_phone_number,
+                default_country: change.default_country,
+            },
             scope.actor,
         )
         .await?;

@@ -39,6 +39,9 @@ pub(in crate::http) struct RegisterTenant {
     waba_id: Option<String>,
     /// The number as people write it.
     display_phone_number: Option<String>,
+    /// The country whose people write numbers for it without a country code, by its two capital letters.
+    #[schema(example = "IN")]
+    default_country: Option<String>,
     /// Meta's limit for the number, 80 when absent.
     #[schema(minimum = 1, maximum = 100_000)]
     messages_per_second: Option<u32>,
@@ -60,6 +63,7 @@ impl RegisterTenant {
             )),
             waba_id: fields.text("wabaId", ErrorCode::InvalidField),
             display_phone_number: fields.text("displayPhoneNumber", ErrorCode::InvalidField),
+            default_country: fields.text("defaultCountry", ErrorCode::InvalidField),
             messages_per_second: fields.whole_number("messagesPerSecond"),
             callback_url: fields.text("callbackUrl", ErrorCode::InvalidUrl),
             unknown_outcome: fields.text("unknownOutcome", ErrorCode::InvalidPolicy),
@@ -79,6 +83,7 @@ impl RegisterTenant {
                 access_token: request.access_token,
                 waba_id: request.waba_id,
                 display_phone_number: request.display_phone_number,
+                default_country: request.default_country,
                 messages_per_second: request.messages_per_second,
             },
         })

@@ -2,6 +2,8 @@
 
 mod amended;
 
+use std::sync::Arc;
+
 use dakghar_core::domain::message::{
     DeadReason, Direction, Message, Origin, Priority, Status, StatusRecord, TimelineEvent,
 };
@@ -73,6 +75,17 @@ pub(in crate::http) struct MessageView {
     contact: Option<Box<RawValue>>,
     /// Meta's id; known once it was sent.
     wamid: Option<String>,
+    /// Outbound: what Meta said of it when it took it, if that was more than `accepted`. One that is
+    /// `held_for_quality_assessment` may stay silent for long, or never go out.
+    #[schema(example = "held_for_quality_assessment")]
+    message_status: Option<String>,
+    /// Outbound: the number under which WhatsApp knows the person, in digits, as Meta told it with its answer; the
+    /// person may reply from that one.
+    #[schema(example = "919111111111")]
+    wa_id: Option<String>,
+    /// Outbound: the id of the person for this business, if Meta's answer told it.
+    #[schema(example = "IN.13491208655302741918")]
+    user_id: Option<String>,
     /// The client's key against sending twice.
     idempotency_key: Option<String>,
     /// Calls to Meta so far.
@@ -146,6 +159,9 @@ impl From<&Message> for MessageView {
         };
         let content = &message.accepted.content;
         let reported_at = reported_at(message);
+        let (receipt, idempotency) = (&message.delivery.receipt, &message.accepted.idempotency);
+        let (receipt, idempotency) = (receipt.as_ref(), idempotency.as_ref());
+        let owned = |text: &Option<Arc<str>>| text.as_deref().map(str::to_owned);
         let is_news = message.accepted.origin != Origin::History;
         Self {
             origin: message.accepted.origin.as_str(),
@@ -163,11 +179,10 @@ impl From<&Message> for MessageView {
             envelope: content.envelope.as_deref().map(raw_json),
             contact: content.frame.as_deref().and_then(contact_in).map(raw_json),
             wamid: message.delivery.wamid.as_ref().map(Wamid::to_string),
-            idempotency_key: message
-                .accepted
-                .idempotency
-                .as_ref()
-                .map(|idempotency| idempotency.key.to_string()),
+            message_status: receipt.and_then(|receipt| owned(&receipt.status)),
+            wa_id: receipt.and_then(|receipt| owned(&receipt.wa_id)),
+            user_id: receipt.and_then(|receipt| owned(&receipt.user_id)),
+            idempotency_key: idempotency.map(|idempotency| idempotency.key.to_string()),
             attempts: message.delivery.attempt,
             error: message.delivery.error.as_ref().map(ErrorView::from),
             dead_reason: message.delivery.dead_reason.map(DeadReason::as_str),

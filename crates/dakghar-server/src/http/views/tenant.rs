@@ -2,6 +2,7 @@
 
 use dakghar_core::app::RegisteredTenant;
 use dakghar_core::domain::access_token::KnownToken;
+use dakghar_core::domain::country::Country;
 use dakghar_core::domain::message::{LetterClass, UnknownOutcome};
 use dakghar_core::domain::{
     Hold, HoldReason, PhoneNumber, Secret, Tenant, TenantLimit, TenantLimits, Timestamp, WabaId,
@@ -182,6 +183,9 @@ pub(in crate::http) struct PhoneNumberView {
     waba_is_learned: bool,
     /// The number as people write it.
     display_phone_number: Option<String>,
+    /// The country whose people write numbers for it without a country code; `null` if such numbers are refused.
+    #[schema(example = "IN")]
+    default_country: Option<&'static str>,
     /// Meta's limit for the number.
     #[schema(minimum = 1, maximum = 100_000)]
     messages_per_second: u32,
@@ -212,6 +216,7 @@ impl PhoneNumberView {
             waba_id: number.waba_id.as_ref().map(WabaId::to_string),
             waba_is_learned: number.waba_is_learned,
             display_phone_number: number.display_phone_number.clone(),
+            default_country: number.default_country.map(Country::as_str),
             messages_per_second: number.messages_per_second,
             is_default,
             is_simulated: number.simulated,

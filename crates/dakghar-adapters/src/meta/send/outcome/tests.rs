@@ -56,12 +56,13 @@ fn a_success_with_a_message_id_is_an_acceptance() {
         (r#"{"contacts":[{"wa_id":""}],"messages":[{"id":"wamid.A"}]}"#, &[]),
     ] {
         let wamid = Wamid::parse("wamid.A").unwrap();
-        let known_as = known_as.iter().map(|id| WaId::parse(id).unwrap()).collect();
-        assert_eq!(
-            judged(200, &[], body),
-            SendOutcome::Accepted { wamid, known_as },
-            "{body}"
-        );
+        let ids: Vec<WaId> = known_as.iter().map(|id| WaId::parse(id).unwrap()).collect();
+        match judged(200, &[], body) {
+            SendOutcome::Accepted {
+                wamid: given, known_as, ..
+            } => assert_eq!((given, known_as), (wamid, ids), "{body}"),
+            other => panic!("{body}\n{other:?}"),
+        }
     }
 }
 
@@ -206,4 +207,29 @@ fn a_date_is_judged_by_our_clock_where_the_answer_has_none() {
     let asked = ("retry-after", "Sun, 22 Nov 2026 10:01:30 GMT");
     let refusal = refused(429, &[asked], r#"{"error":{"code":4}}"#);
     assert_eq!(refusal.retry_after, Some(Duration::from_secs(90)));
+}
+
+#[test]
+fn what_an_acceptance_says_beside_the_id_is_kept_as_far_as_it_is_short() {
+    let receipt = |body: &str| match judged(200, &[], body) {
+        SendOutcome::Accepted { receipt, .. } => receipt,
+        other => panic!("{body}\n{other:?}"),
+    };
+    let said = receipt(
+        r#"{"contacts":[{"input":"+5541987654321","wa_id":"+554187654321","user_id":"BR.1"}],
+            "messages":[{"id":"wamid.A","message_status":"held_for_quality_assessment"}]}"#,
+    );
+    assert_eq!(said.status.as_deref(), Some("held_for_quality_assessment"));
+    assert_eq!(
+        (said.wa_id.as_deref(), said.user_id.as_deref()),
+        (Some("554187654321"), Some("BR.1"))
+    );
+    let long = "x".repeat(161);
+    for body in [
+        r#"{"messages":[{"id":"wamid.A"}]}"#.to_owned(),
+        format!(r#"{{"messages":[{{"id":"wamid.A","message_status":"{long}"}}]}}"#),
+        r#"{"contacts":[{"wa_id":"1"},{"wa_id":"2"}],"messages":[{"id":"wamid.A","message_status":""}]}"#.to_owned(),
+    ] {
+        assert_eq!(receipt(&body), Receipt::default(), "{body}");
+    }
 }

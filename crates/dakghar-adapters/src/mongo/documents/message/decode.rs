@@ -17,6 +17,7 @@ use dakghar_core::ports::{JobKey, QueueEntry};
 
 use super::super::{SCHEMA_VERSION, Unreadable, from_raw, timestamp};
 use super::shape::{AcceptedFields, DeliveryFields, ErrorFields, TimelineFields};
+use crate::stored::receipt;
 
 /// Reads a message.
 pub(in crate::mongo) fn decode(raw: &RawDocument) -> Result<Message, Unreadable> {
@@ -172,6 +173,7 @@ fn read_delivery(read: &Reader<'_>, delivery: DeliveryFields<'_>) -> Result<Deli
             .map(|wamid| read.some("wamids", Wamid::parse(wamid).ok()))
             .collect::<Result<_, _>>()?,
         error: delivery.error.map(|error| read_error(read, &error)).transpose()?,
+        receipt: read.optional("receipt", delivery.receipt, |text| receipt::parse(&text))?,
         status_seen_at: delivery.status_seen_at.map(timestamp),
         conversation_id: read.optional("conversationId", delivery.conversation_id, |id| {
             ConversationId::parse(&id).ok()

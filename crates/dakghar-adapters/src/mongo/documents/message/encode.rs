@@ -7,7 +7,7 @@ use bson::oid::ObjectId;
 use dakghar_core::domain::message::{Delivery, Lease, Message, SendError, TimelineEntry};
 use dakghar_core::ports::StoreError;
 
-use crate::stored::id_time;
+use crate::stored::{id_time, receipt};
 
 use super::super::{SCHEMA_VERSION, binary, counter, date, to_raw};
 use super::inbound_key;
@@ -117,6 +117,10 @@ fn delivery_fields(delivery: &Delivery, version: u64, save_id: Option<ObjectId>)
         wamid: delivery.wamid.as_ref().map(|wamid| wamid.as_str().into()),
         wamids: delivery.wamids.iter().map(|wamid| wamid.as_str().into()).collect(),
         error: delivery.error.as_ref().map(error_fields),
+        receipt: delivery
+            .receipt
+            .as_ref()
+            .map(|receipt| receipt::text_of(receipt).into()),
         status_seen_at: delivery.status_seen_at.map(date),
         conversation_id: delivery.conversation_id.map(|id| id.to_string()),
         timeline: delivery.timeline.iter().map(timeline_fields).collect(),

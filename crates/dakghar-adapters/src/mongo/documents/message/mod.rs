@@ -18,7 +18,7 @@ pub(super) use shape::ErrorFields;
 
 /// Every field of [`DeliveryFields`](shape::DeliveryFields) that can be absent: what a save must unset when the message
 /// has no value.
-pub(in crate::mongo) const OPTIONAL_DELIVERY_FIELDS: [&str; 16] = [
+pub(in crate::mongo) const OPTIONAL_DELIVERY_FIELDS: [&str; 17] = [
     "lease",
     "calledAt",
     "graceUntil",
@@ -32,6 +32,7 @@ pub(in crate::mongo) const OPTIONAL_DELIVERY_FIELDS: [&str; 16] = [
     "wamid",
     "wamids",
     "error",
+    "receipt",
     "statusSeenAt",
     "conversationId",
     "timeline",

@@ -167,6 +167,7 @@ fn the_wamid_is_that_of_the_call_that_counts() {
     let second = SendOutcome::Accepted {
         wamid: wamid("wamid.2"),
         known_as: Vec::new(),
+        receipt: Receipt::default(),
     };
     record(&mut message, START, &second);
     assert_eq!(message.delivery.wamid, Some(wamid("wamid.2")));

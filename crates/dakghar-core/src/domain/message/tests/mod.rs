@@ -89,6 +89,7 @@ fn accepted() -> SendOutcome {
     SendOutcome::Accepted {
         wamid: wamid("wamid.1"),
         known_as: Vec::new(),
+        receipt: Receipt::default(),
     }
 }
 
@@ -300,6 +301,7 @@ fn a_simulated_message_is_delivered_with_its_outcome() {
     let outcome = SendOutcome::Accepted {
         wamid: wamid("wamid.mock.1"),
         known_as: Vec::new(),
+        receipt: Receipt::default(),
     };
     assert_eq!(record(&mut message, START, &outcome), Recorded::Sent);
     assert_eq!(

@@ -2,8 +2,8 @@
 
 use super::super::super::problem::ErrorCode;
 use super::super::findings::{At, Check, Findings};
-use super::super::json::Node;
-use super::media;
+use super::super::json::{Node, Number};
+use super::{media, shop};
 
 const TYPE_CHARS_MAX: usize = 64;
 const HEADER_CHARS_MAX: usize = 60;
@@ -16,20 +16,17 @@ const BUTTONS_MAX: usize = 3;
 const BUTTON_TITLE_CHARS_MAX: usize = 20;
 const BUTTON_ID_CHARS_MAX: usize = 256;
 
-const SECTIONS_MAX: usize = 10;
-const SECTION_TITLE_CHARS_MAX: usize = 24;
 const ROWS_MAX: usize = 10;
 const ROW_ID_CHARS_MAX: usize = 200;
 const ROW_TITLE_CHARS_MAX: usize = 24;
 const ROW_DESCRIPTION_CHARS_MAX: usize = 72;
 
-const PRODUCTS_MAX: usize = 30;
+const CARDS_MIN: usize = 2;
 const CARDS_MAX: usize = 10;
-const URL_CHARS_MAX: usize = 2_048;
+const URL_CHARS_MAX: usize = 2_000;
 const FLOW_CTA_CHARS_MAX: usize = 30;
-/// The limit of ids and names for which Meta documents none.
-const ID_CHARS_MAX: usize = 256;
-
+/// Minutes for which a button calls: 30 days.
+const CALL_MINUTES_MAX: u64 = 43_200;
 pub(super) fn check(node: &Node<'_>, at: &At<'_>, findings: &mut Findings) {
     let mut check = findings.check(ErrorCode::InvalidInteractive);
     if !check.is_object(node, at) {
@@ -51,14 +48,15 @@ pub(super) fn check(node: &Node<'_>, at: &At<'_>, findings: &mut Findings) {
         "list" => check_list,
         "cta_url" => check_url,
         "flow" => check_flow,
-        "product" => check_product,
-        "product_list" => check_products,
+        "voice_call" => check_call,
+        "address_message" => check_address,
+        "product" => shop::check_product,
+        "product_list" => shop::check_products,
+        "catalog_message" => shop::check_catalog,
         "carousel" => check_carousel,
-        "catalog_message"
-        | "location_request_message"
-        | "request_contact_info"
-        | "call_permission_request"
-        | "voice_call" => check_name,
+        "location_request_message" => |action, at, check| check_name("send_location", action, at, check),
+        "request_contact_info" => |action, at, check| check_name("request_contact_info", action, at, check),
+        "call_permission_request" => |action, at, check| check_name("call_permission_request", action, at, check),
         _ => return,
     };
     if let Some(action) = check.object(node, "action", at) {
@@ -160,13 +158,15 @@ fn check_unique<'n>(seen: &mut Vec<&'n str>, text: &'n str, at: &At<'_>, check: 
 
 fn check_list(action: &Node<'_>, at: &At<'_>, check: &mut Check<'_>) {
     check.text(action, "button", at, BUTTON_TITLE_CHARS_MAX);
-    let sections = check.list(action, "sections", at, 1..=SECTIONS_MAX).unwrap_or_default();
+    let sections = check
+        .list(action, "sections", at, 1..=shop::SECTIONS_MAX)
+        .unwrap_or_default();
     let at = at.name("sections");
     let mut rows_count = 0;
     let mut ids = Vec::new();
     for (i, section) in sections.iter().enumerate() {
         let at = at.index(i);
-        check_section_title(section, sections.len(), &at, check);
+        shop::check_section_title(section, sections.len(), &at, check);
         let rows = check.list(section, "rows", &at, 1..=ROWS_MAX).unwrap_or_default();
         rows_count += rows.len();
         let at = at.name("rows");
@@ -184,16 +184,8 @@ fn check_list(action: &Node<'_>, at: &At<'_>, check: &mut Check<'_>) {
     }
 }
 
-fn check_section_title(section: &Node<'_>, sections_count: usize, at: &At<'_>, check: &mut Check<'_>) {
-    if sections_count > 1 {
-        check.text(section, "title", at, SECTION_TITLE_CHARS_MAX);
-    } else {
-        check.text_if_given(section, "title", at, SECTION_TITLE_CHARS_MAX);
-    }
-}
-
 fn check_url(action: &Node<'_>, at: &At<'_>, check: &mut Check<'_>) {
-    check_name(action, at, check);
+    check_name("cta_url", action, at, check);
     let Some(parameters) = check.object(action, "parameters", at) else {
         return;
     };
@@ -207,7 +199,7 @@ fn check_url(action: &Node<'_>, at: &At<'_>, check: &mut Check<'_>) {
 }
 
 fn check_flow(action: &Node<'_>, at: &At<'_>, check: &mut Check<'_>) {
-    check_name(action, at, check);
+    check_name("flow", action, at, check);
     let Some(parameters) = check.object(action, "parameters", at) else {
         return;
     };
@@ -223,38 +215,62 @@ fn check_flow(action: &Node<'_>, at: &At<'_>, check: &mut Check<'_>) {
     {
         check.refuse(&at.name("flow_action"), "must be navigate or data_exchange");
     }
-}
-
-fn check_product(action: &Node<'_>, at: &At<'_>, check: &mut Check<'_>) {
-    for name in ["catalog_id", "product_retailer_id"] {
-        check.text(action, name, at, ID_CHARS_MAX);
+    if let Some(mode) = parameters.get("mode")
+        && !matches!(mode.as_text(), Some("draft" | "published"))
+    {
+        check.refuse(&at.name("mode"), "must be draft or published");
+    }
+    if let Some(data) = parameters
+        .get("flow_action_payload")
+        .and_then(|payload| payload.get("data"))
+        && data.as_object().is_none_or(<[_]>::is_empty)
+    {
+        let at = at.name("flow_action_payload");
+        check.refuse(
+            &at.name("data"),
+            "must be an object with members; leave it out where there are none",
+        );
     }
 }
 
-fn check_products(action: &Node<'_>, at: &At<'_>, check: &mut Check<'_>) {
-    check.text(action, "catalog_id", at, ID_CHARS_MAX);
-    let sections = check.list(action, "sections", at, 1..=SECTIONS_MAX).unwrap_or_default();
-    let at = at.name("sections");
-    let mut products_count = 0;
-    for (i, section) in sections.iter().enumerate() {
-        let at = at.index(i);
-        check_section_title(section, sections.len(), &at, check);
-        let products = check
-            .list(section, "product_items", &at, 1..=PRODUCTS_MAX)
-            .unwrap_or_default();
-        products_count += products.len();
-        let at = at.name("product_items");
-        for (i, product) in products.iter().enumerate() {
-            check.text(product, "product_retailer_id", &at.index(i), ID_CHARS_MAX);
+fn check_call(action: &Node<'_>, at: &At<'_>, check: &mut Check<'_>) {
+    check_name("voice_call", action, at, check);
+    let Some(parameters) = action.get("parameters") else {
+        return;
+    };
+    let at = at.name("parameters");
+    check.text_if_given(parameters, "display_text", &at, BUTTON_TITLE_CHARS_MAX);
+    if let Some(minutes) = parameters.get("ttl_minutes")
+        && !matches!(minutes, Node::Number(Number::Natural(minutes)) if (1..=CALL_MINUTES_MAX).contains(minutes))
+    {
+        check.refuse(
+            &at.name("ttl_minutes"),
+            "must be a whole number of minutes from 1 to 43,200",
+        );
+    }
+}
+
+/// Which parts an address has depends on its country, and is Meta's to say.
+fn check_address(action: &Node<'_>, at: &At<'_>, check: &mut Check<'_>) {
+    check_name("address_message", action, at, check);
+    if let Some(parameters) = check.object(action, "parameters", at) {
+        let at = at.name("parameters");
+        let is_country = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
+        if let Some(country) = check.member(parameters, "country", &at)
+            && !country.as_text().is_some_and(is_country)
+        {
+            check.refuse(
+                &at.name("country"),
+                "must be the two capital letters of a country, such as IN",
+            );
         }
-    }
-    if products_count > PRODUCTS_MAX {
-        check.refuse(&at, format!("must have {PRODUCTS_MAX} products at most, all together"));
     }
 }
 
 fn check_carousel(action: &Node<'_>, at: &At<'_>, check: &mut Check<'_>) {
-    let cards = check.list(action, "cards", at, 1..=CARDS_MAX).unwrap_or_default();
+    let cards = check
+        .list(action, "cards", at, CARDS_MIN..=CARDS_MAX)
+        .unwrap_or_default();
     let at = at.name("cards");
     for (i, card) in cards.iter().enumerate() {
         let at = at.index(i);
@@ -268,6 +284,10 @@ fn check_carousel(action: &Node<'_>, at: &At<'_>, check: &mut Check<'_>) {
     }
 }
 
-fn check_name(action: &Node<'_>, at: &At<'_>, check: &mut Check<'_>) {
-    check.text(action, "name", at, ID_CHARS_MAX);
+fn check_name(name: &str, action: &Node<'_>, at: &At<'_>, check: &mut Check<'_>) {
+    if let Some(given) = check.member(action, "name", at)
+        && given.as_text() != Some(name)
+    {
+        check.refuse(&at.name("name"), format!("must be {name}"));
+    }
 }

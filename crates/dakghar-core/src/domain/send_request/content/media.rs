@@ -3,7 +3,7 @@
 use super::super::super::problem::ErrorCode;
 use super::super::findings::{At, Findings};
 use super::super::json::Node;
-use super::super::link::{LinkFault, check_public_https};
+use super::super::link::{LinkFault, check_public};
 
 const CAPTION_CHARS_MAX: usize = 1_024;
 const FILENAME_CHARS_MAX: usize = 255;
@@ -46,7 +46,7 @@ fn is_media_id(id: &str) -> bool {
 }
 
 fn check_link(node: &Node<'_>, at: &At<'_>, findings: &mut Findings) {
-    let (code, message) = match node.as_text().map(check_public_https) {
+    let (code, message) = match node.as_text().map(check_public) {
         Some(Ok(())) => return,
         None => (ErrorCode::InvalidUrl, "must be a text"),
         Some(Err(LinkFault::Malformed(message))) => (ErrorCode::InvalidUrl, message),

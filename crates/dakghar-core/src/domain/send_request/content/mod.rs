@@ -2,9 +2,11 @@
 //! not by a refusal from Meta minutes later. Everything else passes untouched, because Meta adds types and fields
 //! faster than gateways are upgraded.
 
+mod emoji;
 mod interactive;
 mod media;
 mod plain;
+mod shop;
 mod template;
 
 use std::sync::Arc;
@@ -14,19 +16,35 @@ use super::super::problem::ErrorCode;
 use super::fields::{Field, Fields};
 use super::findings::{At, Findings};
 use super::fingerprint::Canonical;
-use super::json::{Member, Node};
+use super::json::Node;
+use super::recipient::is_group;
 
 const KIND_CHARS_MAX: usize = 64;
 
 /// The object of the message's type.
 pub(super) struct Saying<'b> {
-    kind: &'b str,
-    member: &'b Member<'b>,
+    pub(super) kind: &'b str,
+    raw: &'b str,
+    node: &'b Node<'b>,
+    /// True for a text that is given as a string, in place of Meta's object.
+    is_short: bool,
 }
 
-/// Finds the type and its object, and checks it.
-pub(super) fn read<'b>(fields: &Fields<'b>, findings: &mut Findings) -> Option<Saying<'b>> {
+/// Finds the type and its object, and checks it unless Meta is to judge the `raw` message.
+pub(super) fn read<'b>(fields: &Fields<'b>, is_raw: bool, findings: &mut Findings) -> Option<Saying<'b>> {
     let kind = find_kind(fields, findings);
+    if is_raw {
+        fields.refuse_options(findings);
+        let (raw, node) = fields
+            .object(kind?)
+            .map_or(("null", &Node::Null), |member| (member.raw, &member.node));
+        return Some(Saying {
+            kind: kind?,
+            raw,
+            node,
+            is_short: false,
+        });
+    }
     fields.refuse_others(kind, findings);
     let kind = kind?;
     let Some(member) = fields.object(kind) else {
@@ -34,7 +52,13 @@ pub(super) fn read<'b>(fields: &Fields<'b>, findings: &mut Findings) -> Option<S
         return None;
     };
     check(kind, &member.node, findings);
-    Some(Saying { kind, member })
+    check_together(kind, fields, findings);
+    Some(Saying {
+        kind,
+        raw: member.raw,
+        node: &member.node,
+        is_short: matches!(member.node, Node::Text(_)),
+    })
 }
 
 fn find_kind<'b>(fields: &Fields<'b>, findings: &mut Findings) -> Option<&'b str> {
@@ -76,13 +100,38 @@ fn check(kind: &str, node: &Node<'_>, findings: &mut Findings) {
     }
 }
 
+/// Notes what a message of this type cannot have beside it.
+fn check_together(kind: &str, fields: &Fields<'_>, findings: &mut Findings) {
+    match kind {
+        "pin" if !is_group(fields) => {
+            let message = "is for groups only; their recipient_type is group";
+            findings.add(ErrorCode::InvalidField, &At::field("pin"), message);
+        }
+        "reaction" if fields.get(Field::Context).is_some() => {
+            let message = "is not possible with a reaction, which names its message itself";
+            findings.add(ErrorCode::InvalidContext, &At::field("context"), message);
+        }
+        _ => {}
+    }
+    if kind == "template" {
+        return;
+    }
+    for field in [Field::ProductPolicy, Field::ActivitySharing] {
+        if let Some(member) = fields.get(field) {
+            let message = "is for templates only, which then go out as marketing messages";
+            findings.add(ErrorCode::TypeMismatch, &At::field(&member.name), message);
+        }
+    }
+}
+
 impl Saying<'_> {
     /// Returns the content as it is stored: the client's own JSON. A text given as a string becomes Meta's object.
     pub(super) fn to_content(&self, envelope: Option<Arc<str>>) -> Content {
-        let raw = self.member.raw;
-        let body = match self.member.node {
-            Node::Text(_) => ["{\"body\":", raw, "}"].concat().into(),
-            _ => raw.into(),
+        let raw = self.raw;
+        let body = if self.is_short {
+            ["{\"body\":", raw, "}"].concat().into()
+        } else {
+            raw.into()
         };
         Content {
             kind: self.kind.into(),
@@ -96,11 +145,10 @@ impl Saying<'_> {
     /// Adds the content to the canonical form. Both spellings of a text have the same form.
     pub(super) fn write_canonical(&self, form: &mut Canonical) {
         form.text(self.kind);
-        let node = &self.member.node;
-        if matches!(node, Node::Text(_)) {
+        if self.is_short {
             form.object(1);
             form.text("body");
         }
-        form.node(node);
+        form.node(self.node);
     }
 }

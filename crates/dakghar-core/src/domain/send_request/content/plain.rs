@@ -4,12 +4,15 @@ use super::super::super::problem::ErrorCode;
 use super::super::envelope::is_wamid;
 use super::super::findings::{At, Check, Findings, has_forbidden_control};
 use super::super::json::{Node, Number};
+use super::emoji::is_emoji;
 
 /// The most Unicode scalar values in a text.
 const TEXT_CHARS_MAX: usize = 4_096;
-/// The longest emoji are sequences of a dozen scalar values.
-const EMOJI_CHARS_MAX: usize = 32;
 const CONTACTS_MAX: usize = 257;
+const CONTACT_ENTRIES_MAX: usize = 100;
+const NAME_PARTS: [&str; 5] = ["first_name", "last_name", "middle_name", "suffix", "prefix"];
+/// Days for which a message may be pinned.
+const PIN_DAYS_MAX: u64 = 30;
 /// The limit of names and addresses, for which Meta documents none.
 const LABEL_CHARS_MAX: usize = 1_024;
 
@@ -52,9 +55,12 @@ pub(super) fn check_reaction(node: &Node<'_>, at: &At<'_>, findings: &mut Findin
     check_message_id(node, at, &mut check);
     if let Some(emoji) = check.member(node, "emoji", at)
         // An empty emoji removes the reaction.
-        && emoji.as_text() != Some("")
+        && !emoji.as_text().is_some_and(|text| text.is_empty() || is_emoji(text))
     {
-        check.as_text(emoji, &at.name("emoji"), EMOJI_CHARS_MAX);
+        check.refuse(
+            &at.name("emoji"),
+            "must be one emoji, or empty to take the reaction back",
+        );
     }
 }
 
@@ -68,9 +74,13 @@ fn check_message_id(node: &Node<'_>, at: &At<'_>, check: &mut Check<'_>) {
 
 pub(super) fn check_location(node: &Node<'_>, at: &At<'_>, findings: &mut Findings) {
     let mut check = findings.check(ErrorCode::InvalidField);
-    if !check.is_object(node, at) {
-        return;
+    if check.is_object(node, at) {
+        check_place(node, at, &mut check);
     }
+}
+
+/// Checks a place on earth, in a message of its own or in a part of another.
+pub(super) fn check_place(node: &Node<'_>, at: &At<'_>, check: &mut Check<'_>) {
     for (name, degrees_max) in [("latitude", 90.0), ("longitude", 180.0)] {
         if let Some(member) = check.member(node, name, at)
             && degrees(member).is_none_or(|degrees| degrees.abs() > degrees_max)
@@ -102,12 +112,40 @@ pub(super) fn check_contacts(node: &Node<'_>, at: &At<'_>, findings: &mut Findin
     let contacts = check.as_list(node, at, 1..=CONTACTS_MAX).unwrap_or_default();
     for (i, contact) in contacts.iter().enumerate() {
         let at = at.index(i);
-        if check.is_object(contact, &at)
-            && let Some(name) = check.object(contact, "name", &at)
+        if !check.is_object(contact, &at) {
+            continue;
+        }
+        if let Some(name) = check.object(contact, "name", &at) {
+            check_contact_name(name, &at.name("name"), &mut check);
+        }
+        if let Some(birthday) = contact.get("birthday")
+            && !birthday.as_text().is_some_and(is_date)
         {
-            check.text(name, "formatted_name", &at.name("name"), LABEL_CHARS_MAX);
+            check.refuse(&at.name("birthday"), "must be a date, such as 1990-12-31");
+        }
+        for name in ["addresses", "emails", "phones", "urls"] {
+            if let Some(list) = contact.get(name) {
+                check.as_list(list, &at.name(name), 0..=CONTACT_ENTRIES_MAX);
+            }
         }
     }
+}
+
+/// Meta wants the whole name and one part of it at least.
+fn check_contact_name(name: &Node<'_>, at: &At<'_>, check: &mut Check<'_>) {
+    check.text(name, "formatted_name", at, LABEL_CHARS_MAX);
+    let is_given = |part: &&str| {
+        name.get(part)
+            .and_then(Node::as_text)
+            .is_some_and(|text| !text.is_empty())
+    };
+    if !NAME_PARTS.iter().any(|part| is_given(&part)) {
+        check.refuse(at, "must have a first_name or another part beside the formatted_name");
+    }
+}
+
+fn is_date(text: &str) -> bool {
+    text.len() == "1990-12-31".len() && jiff::civil::Date::strptime("%Y-%m-%d", text).is_ok()
 }
 
 pub(super) fn check_pin(node: &Node<'_>, at: &At<'_>, findings: &mut Findings) {
@@ -119,6 +157,15 @@ pub(super) fn check_pin(node: &Node<'_>, at: &At<'_>, findings: &mut Findings) {
         && !matches!(kind.as_text(), Some("pin" | "unpin"))
     {
         check.refuse(&at.name("type"), "must be pin or unpin");
+    }
+    if node.get("type").and_then(Node::as_text) == Some("pin")
+        && let Some(days) = check.member(node, "expiration_days", at)
+        && !matches!(days, Node::Number(Number::Natural(days)) if (1..=PIN_DAYS_MAX).contains(days))
+    {
+        check.refuse(
+            &at.name("expiration_days"),
+            "must be a whole number of days from 1 to 30",
+        );
     }
     check_message_id(node, at, &mut check);
 }

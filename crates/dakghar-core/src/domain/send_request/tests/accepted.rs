@@ -1,3 +1,4 @@
+use super::super::super::country::Country;
 use super::super::super::ids::{IdempotencyKey, PhoneNumberId};
 use super::super::super::message::{Priority, UnknownOutcome};
 use super::*;
@@ -39,8 +40,10 @@ fn phone_numbers_are_normalised() {
         (" +91 91111-11111 ", "+919111111111"),
         ("+1 (650) 555-1234", "+16505551234"),
         ("(+1) 650.555.1234", "+16505551234"),
-        ("1234567", "+1234567"),
-        ("+123456789012345", "+123456789012345"),
+        ("49 1511 2345678", "+4915112345678"),
+        ("+52 1 55 1234 5678", "+5215512345678"),
+        ("+39 06 1234 5678", "+390612345678"),
+        ("+911800123456", "+911800123456"),
     ] {
         let request = accept(&format!(r#"{{"to":"{written}","text":"a"}}"#));
         assert_eq!(&*request.to.text, normalised, "{written}");
@@ -161,6 +164,8 @@ fn what_the_client_wrote_stays_byte_for_byte() {
         ("order_status", "{}"),
         ("image", r#"{"id":"1037","caption":"a","future":{"a":[null]}}"#),
         ("image", r#"{"link":"https://example.com/a.jpg"}"#),
+        ("image", r#"{"link":"http://cdn.example.com/a.jpg"}"#),
+        ("image", r#"{"link":"https://ডাকঘর.বাংলা/ছবি.jpg"}"#),
         ("audio", r#"{"id":"1037","voice":true}"#),
         ("document", r#"{"id":"1037","filename":"a.pdf","caption":"c"}"#),
         ("sticker", r#"{"id":"1037"}"#),
@@ -174,9 +179,8 @@ fn what_the_client_wrote_stays_byte_for_byte() {
         ("reaction", r#"{"message_id":"wamid.X","emoji":""}"#),
         (
             "contacts",
-            r#"[{"name":{"formatted_name":"J S","first_name":"J"},"phones":[{"phone":"+1"}]}]"#,
+            r#"[{"name":{"formatted_name":"J S","first_name":"J"},"birthday":"1990-12-31","phones":[{"phone":"+1"}]}]"#,
         ),
-        ("pin", r#"{"type":"pin","message_id":"wamid.X","expiration_days":7}"#),
         ("interactive", r#"{"type":"teleport","action":7}"#),
         (
             "interactive",
@@ -217,4 +221,72 @@ fn what_the_client_wrote_stays_byte_for_byte() {
     }
     let request = accept(r#"{"to":"+919111111111","text":"\u0041\n\"é"}"#);
     assert_eq!(&*request.content.body, r#"{"body":"\u0041\n\"é"}"#);
+}
+
+#[test]
+fn fields_that_only_meta_knows_are_passed_on_as_they_are() {
+    let request = accept(&with_fields(
+        r#""future_field":{ "a" : 1 },"tenantId":null,"an\u0041":[1]"#,
+    ));
+    assert_eq!(
+        request.content.envelope.as_deref(),
+        Some(r#"{"anA":[1],"future_field":{ "a" : 1 },"tenantId":null}"#)
+    );
+    let other = accept(&with_fields(r#""future_field":{ "a" : 2 },"tenantId":null,"anA":[1]"#));
+    assert_ne!(request.fingerprint, other.fingerprint);
+    let turned = accept(&with_fields(r#""anA":[1], "tenantId":null,"future_field":{"a":1}"#));
+    assert_eq!(request.fingerprint, turned.fingerprint);
+
+    let beside = accept(r#"{"to":"+919111111111","type":"text","text":{"body":"a"},"hologram":{}}"#);
+    assert_eq!(beside.content.envelope.as_deref(), Some(r#"{"hologram":{}}"#));
+}
+
+#[test]
+fn a_pin_and_a_marketing_message_have_what_they_need_beside_them() {
+    let pin = r#"{"to":"Y2FwaV9ncm91cDox","recipient_type":"group","type":"pin",
+        "pin":{"type":"pin","message_id":"wamid.X","expiration_days":7}}"#;
+    assert_eq!(&*accept(pin).content.kind, "pin");
+    let offer = r#"{"to":"+919111111111","type":"template","template":{"name":"offer","language":{"code":"en_US"}},
+        "product_policy":"CLOUD_API_FALLBACK","messageActivitySharing":true}"#;
+    assert_eq!(
+        accept(offer).content.envelope.as_deref(),
+        Some(r#"{"product_policy":"CLOUD_API_FALLBACK","message_activity_sharing":true}"#)
+    );
+}
+
+#[test]
+fn a_number_as_at_home_is_one_of_the_senders_country() {
+    let home = |from: Option<&PhoneNumberId>| {
+        let letters = if from.is_some() { "US" } else { "IN" };
+        Country::parse(letters)
+    };
+    let read = |body: &str| super::super::parse(body.as_bytes(), &[], NOW, &home);
+    for (body, number, was_national) in [
+        (
+            r#"{"to":"(415) 555-1212","from":"111","text":"a"}"#,
+            "+14155551212",
+            true,
+        ),
+        (r#"{"to":"091111-11111","text":"a"}"#, "+919111111111", true),
+        (r#"{"to":"9111111111","text":"a"}"#, "+919111111111", true),
+        (r#"{"to":"919111111111","text":"a"}"#, "+919111111111", false),
+        (r#"{"to":"+4915112345678","text":"a"}"#, "+4915112345678", false),
+    ] {
+        let request = read(body).unwrap_or_else(|problem| panic!("{body}\n{problem:?}"));
+        assert_eq!(
+            (&*request.to.text, request.to.was_national),
+            (number, was_national),
+            "{body}"
+        );
+        assert_eq!(request.to.id.as_str(), &number[1..]);
+    }
+    for body in [
+        r#"{"to":"0091 9111111111","text":"a"}"#,
+        r#"{"to":"41 555 12","text":"a"}"#,
+    ] {
+        assert_eq!(read(body).expect_err(body).code, ErrorCode::InvalidTo);
+    }
+    let one = read(r#"{"to":"9111111111","text":"a"}"#).expect("accepted");
+    let other = read(r#"{"to":"+91 9111111111","text":"a"}"#).expect("accepted");
+    assert_eq!(one.fingerprint, other.fingerprint);
 }

@@ -1,15 +1,42 @@
 use super::*;
 
 #[test]
-fn unknown_fields_are_refused() {
-    for name in [
-        "tenantId", "state", "txt", "To", "", "send_at", "status", "order", "payload", "ключ",
+fn a_field_that_is_nearly_one_of_ours_is_refused_with_a_hint() {
+    for (name, meant) in [
+        ("txt", "text"),
+        ("To", "to"),
+        ("send_at", "sendAt"),
+        ("sentAt", "sendAt"),
+        ("expiry_at", "expiresAt"),
+        ("Metadata", "metadata"),
+        ("idempotency-key", "idempotency_key"),
+        ("priorty", "priority"),
+        ("form", "from"),
+        ("recipent_type", "recipient_type"),
+        ("Image", "image"),
     ] {
-        let body = with_fields(&format!(r#""{name}":{{}}"#));
-        check_refused(&body, ErrorCode::UnknownField, &format!("/{name}"));
+        let problem = refuse(with_fields(&format!(r#""{name}":{{}}"#)).as_bytes());
+        assert_eq!(problem.code, ErrorCode::UnknownField, "{name}");
+        assert_eq!(problem.errors[0].pointer, format!("/{name}"));
+        let message = &problem.errors[0].message;
+        assert!(
+            message.ends_with(&format!("did you mean {meant}?")),
+            "{name}: {message}"
+        );
     }
-    check_refused(&with_fields(r#""tenantId":null"#), ErrorCode::UnknownField, "/tenantId");
-    check_refused(&with_fields(r#""a/b~c":1"#), ErrorCode::UnknownField, "/a~1b~0c");
+    check_refused(&with_fields(r#""":1"#), ErrorCode::UnknownField, "/");
+    check_refused(&with_fields(r#""sent_at":null"#), ErrorCode::UnknownField, "/sent_at");
+}
+
+#[test]
+fn fields_that_only_meta_may_know_are_few() {
+    let fields = |count: usize| {
+        let fields: Vec<String> = (0..count).map(|i| format!(r#""future_{i:03}_field":1"#)).collect();
+        with_fields(&fields.join(","))
+    };
+    // The object of the message is one of them.
+    accept(&fields(31));
+    check_refused(&fields(32), ErrorCode::UnknownField, "/future_031_field");
 }
 
 #[test]
@@ -39,6 +66,16 @@ fn the_recipient_is_a_phone_number() {
         r#""+919XXXXXXXXX""#,
         r#""+1 415 555 0100 x22x333""#,
         r#""US.13491208655302741918""#,
+        // What nobody can dial.
+        r#""00919111111111""#,
+        r#""+00919111111111""#,
+        r#""07911 123456""#,
+        r#""(415) 555-1212""#,
+        r#""+44 (0) 7911 123456""#,
+        r#""+4907911123456""#,
+        r#""+9991234567890""#,
+        r#""1234567""#,
+        r#""+123456789012345""#,
     ] {
         check_refused(&format!(r#"{{"to":{to},"text":"a"}}"#), ErrorCode::InvalidTo, "/to");
     }
@@ -131,6 +168,11 @@ fn metas_envelope_is_checked() {
         (r#""ttl_seconds":"60""#, InvalidField, "/ttl_seconds"),
         (r#""ttlSeconds":"1h""#, InvalidField, "/ttlSeconds"),
         (r#""ttl_seconds":2592001"#, InvalidField, "/ttl_seconds"),
+        (
+            r#""product_policy":"STRICT""#,
+            ErrorCode::TypeMismatch,
+            "/product_policy",
+        ),
     ] {
         check_refused(&with_fields(members), code, pointer);
     }
@@ -204,13 +246,13 @@ fn metadata_is_flat_and_small_with_plain_names() {
 #[test]
 fn all_wrong_fields_are_reported_at_once() {
     let problem = refuse(
-        br#"{"to":"abc","text":"","colour":"red","sendAt":"now","priority":"x","metadata":{"a":[],"b c":1},"context":1}"#,
+        br#"{"to":"abc","text":"","Priority":"red","sendAt":"now","priority":"x","metadata":{"a":[],"b c":1},"context":1}"#,
     );
     let pointers: Vec<_> = problem.errors.iter().map(|error| error.pointer.as_str()).collect();
     assert_eq!(
         pointers,
         [
-            "/colour",
+            "/Priority",
             "/text",
             "/to",
             "/context",

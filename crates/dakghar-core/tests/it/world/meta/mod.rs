@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::domain::graph_error::GraphRefusal;
-use dakghar_core::domain::message::{NotSentCause, SendOutcome};
+use dakghar_core::domain::message::{NotSentCause, Receipt, SendOutcome};
 use dakghar_core::domain::webhook::WebhookPart;
 use dakghar_core::domain::{MessageKey, PhoneNumberId, Wamid};
 use dakghar_testkit::samples;
@@ -293,6 +293,7 @@ fn outcome(request: &Request, answer: Answer) -> SendOutcome {
         Answer::Accepts => SendOutcome::Accepted {
             wamid: Meta::wamid(request.key, request.attempt),
             known_as: Vec::new(),
+            receipt: Receipt::default(),
         },
         Answer::AcceptsSilently | Answer::Silent => SendOutcome::Unknown {
             why: "connection reset".into(),

@@ -29,8 +29,8 @@ use dakghar_core::ports::{ArrivalStore, OutcomeSpool, Ports, StoreError};
 use dakghar_core::traces::Traces;
 use dakghar_testkit::TestClock;
 use dakghar_testkit::memory::{
-    MemoryDisk, MemoryPacer, MemoryQuota, MemoryReceivers, MemoryStore, MemoryTokens, NoNews, installation_secrets,
-    vault_over,
+    MemoryDisk, MemoryNumbers, MemoryPacer, MemoryQuota, MemoryReceivers, MemoryStore, MemoryTokens, NoNews,
+    installation_secrets, vault_over,
 };
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
@@ -140,6 +140,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
             Arc::new(near.clone()) as Arc<dyn OutcomeSpool>
         }),
         messages_api: Arc::new(near.clone()),
+        numbers_api: Arc::new(MemoryNumbers::default()),
         tokens_api: Arc::new(shared.tokens.clone()),
         webhooks: shared.meta.clone(),
         vault: vault_over(Arc::new(near)),

@@ -1,0 +1,140 @@
+//! Calls about a number that are made at once: read marks, blocked people, the profile.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use dakghar_core::domain::time::Timestamp;
+use dakghar_core::ports::{Clock, NumberAsk, NumberCall, NumberCallFailure, NumbersApi};
+use serde_json::{Value, json};
+
+use super::http::{CallFailure, GraphAnswer, GraphHttp};
+use super::lenient_json::Fields;
+use super::refusal::refusal;
+
+const PROFILE_FIELDS: &str = "about,address,description,email,profile_picture_url,websites,vertical";
+
+/// Meta's endpoints of a number, beside the one for messages.
+pub struct MetaNumbers {
+    http: Arc<GraphHttp>,
+    clock: Arc<dyn Clock>,
+}
+
+impl MetaNumbers {
+    /// Asks through this client. `clock` tells how far off a date is that Meta asks to wait for.
+    pub const fn new(http: Arc<GraphHttp>, clock: Arc<dyn Clock>) -> Self {
+        Self { http, clock }
+    }
+
+    async fn call(&self, call: &NumberCall<'_>) -> Result<GraphAnswer, CallFailure> {
+        let (token, timeout) = (call.token, call.timeout);
+        let path = |endpoint: &str| format!("{}/{endpoint}", call.number);
+        match call.ask {
+            NumberAsk::MarkRead { wamid, typing } => {
+                let body = read_mark(wamid, typing).to_string();
+                self.http.post_json(&path("messages"), token, body, timeout).await
+            }
+            NumberAsk::Blocked { limit, after } => {
+                let limit = limit.to_string();
+                let mut parameters = vec![("limit", limit.as_str())];
+                parameters.extend(after.map(|after| ("after", after)));
+                self.http
+                    .get(&path("block_users"), &parameters, Some(token), timeout)
+                    .await
+            }
+            NumberAsk::Block(people) => {
+                let body = blocking(people).to_string();
+                self.http.post_json(&path("block_users"), token, body, timeout).await
+            }
+            NumberAsk::Unblock(people) => {
+                let body = blocking(people).to_string();
+                self.http.delete_json(&path("block_users"), token, body, timeout).await
+            }
+            NumberAsk::Profile => {
+                let parameters = [("fields", PROFILE_FIELDS)];
+                let path = path("whatsapp_business_profile");
+                self.http.get(&path, &parameters, Some(token), timeout).await
+            }
+            NumberAsk::ChangeProfile(fields) => {
+                let path = path("whatsapp_business_profile");
+                self.http.post_json(&path, token, profile(fields), timeout).await
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl NumbersApi for MetaNumbers {
+    async fn ask(&self, call: NumberCall<'_>) -> Result<Arc<str>, NumberCallFailure> {
+        if call.token.is_mock_token() {
+            return Ok(simulated(call.ask));
+        }
+        match self.call(&call).await {
+            Ok(answer) => judge(&answer, self.clock.wall()),
+            Err(CallFailure::Unreachable(why) | CallFailure::Unwritable(why) | CallFailure::Unknown(why)) => {
+                Err(NumberCallFailure::NoAnswer(why))
+            }
+        }
+    }
+}
+
+fn judge(answer: &GraphAnswer, now: Timestamp) -> Result<Arc<str>, NumberCallFailure> {
+    let code = answer.status.as_u16();
+    let no_verdict = || NumberCallFailure::NoAnswer(format!("Meta's answer says nothing (HTTP {code})").into());
+    let text = std::str::from_utf8(&answer.body).map_err(|_| no_verdict())?;
+    let fields = Fields::parse(text).ok_or_else(no_verdict)?;
+    match refusal(code, &answer.headers, &fields, now) {
+        Some(refusal) => Err(NumberCallFailure::Refused(refusal)),
+        None if answer.status.is_success() => Ok(text.into()),
+        None => Err(no_verdict()),
+    }
+}
+
+fn read_mark(wamid: &str, typing: bool) -> Value {
+    let mut mark = json!({"messaging_product": "whatsapp", "status": "read", "message_id": wamid});
+    if typing {
+        mark["typing_indicator"] = json!({"type": "text"});
+    }
+    mark
+}
+
+fn blocking(people: &[String]) -> Value {
+    let people: Vec<Value> = people.iter().map(|person| json!({"user": person})).collect();
+    json!({"messaging_product": "whatsapp", "block_users": people})
+}
+
+/// Meta's fields, and in front of them what every request has.
+fn profile(fields: &str) -> String {
+    let rest = fields.trim_start().strip_prefix('{').unwrap_or("}");
+    let separator = if rest.trim_start().starts_with('}') { "" } else { "," };
+    format!(r#"{{"messaging_product":"whatsapp"{separator}{rest}"#)
+}
+
+/// The answer for a token that starts with `mock_`.
+fn simulated(ask: NumberAsk<'_>) -> Arc<str> {
+    match ask {
+        NumberAsk::MarkRead { .. } | NumberAsk::ChangeProfile(_) => r#"{"success":true}"#.into(),
+        NumberAsk::Blocked { .. } | NumberAsk::Profile => r#"{"data":[]}"#.into(),
+        NumberAsk::Block(people) => outcome("added_users", people),
+        NumberAsk::Unblock(people) => outcome("removed_users", people),
+    }
+}
+
+fn outcome(name: &str, people: &[String]) -> Arc<str> {
+    let people: Vec<Value> = people.iter().map(|person| json!({"input": person})).collect();
+    let answer = json!({"messaging_product": "whatsapp", "block_users": {name: people}});
+    answer.to_string().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clients_fields_stand_behind_those_of_every_request() {
+        assert_eq!(profile("{}"), r#"{"messaging_product":"whatsapp"}"#);
+        assert_eq!(
+            profile(r#" { "about" : "a" }"#),
+            r#"{"messaging_product":"whatsapp", "about" : "a" }"#
+        );
+    }
+}

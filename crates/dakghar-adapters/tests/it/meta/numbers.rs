@@ -1,0 +1,126 @@
+//! Calls about a number, and the endpoint for marketing messages, at the simulated Meta.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dakghar_adapters::meta::{GraphConfig, GraphHttp, MetaNumbers};
+use dakghar_core::domain::PhoneNumberId;
+use dakghar_core::domain::message::SendOutcome;
+use dakghar_core::domain::secret::Secret;
+use dakghar_core::ports::{NumberAsk, NumberCall, NumberCallFailure, NumbersApi as _};
+use dakghar_graph_sim::{Endpoint, GraphSim, Outcome, SimConfig};
+use dakghar_testkit::TestClock;
+use serde_json::{Value, json};
+
+use super::{OPAQUE, client, message, send_as};
+
+async fn ask(sim: &GraphSim, token: &str, ask: NumberAsk<'_>) -> Result<Value, NumberCallFailure> {
+    let http = GraphHttp::new(GraphConfig::new(&format!("http://{}", sim.addr()), "v25.0")).unwrap();
+    let numbers = MetaNumbers::new(Arc::new(http), Arc::new(TestClock::default()));
+    let call = NumberCall {
+        number: &PhoneNumberId::parse("111").unwrap(),
+        token: &Secret::new(token),
+        ask,
+        timeout: Duration::from_secs(5),
+    };
+    let answer = numbers.ask(call).await?;
+    Ok(serde_json::from_str(&answer).unwrap())
+}
+
+#[tokio::test]
+async fn a_read_mark_reaches_meta_and_a_wrong_one_is_refused() {
+    let sim = GraphSim::start(SimConfig::default()).await.unwrap();
+    for typing in [false, true] {
+        let mark = NumberAsk::MarkRead {
+            wamid: "wamid.x",
+            typing,
+        };
+        assert_eq!(ask(&sim, "token", mark).await.unwrap(), json!({"success": true}));
+    }
+    let journal = sim.journal();
+    assert!(journal.iter().all(|entry| entry.outcome == Outcome::Marked));
+    assert_eq!(journal[1].body["typing_indicator"], json!({"type": "text"}));
+    let empty = NumberAsk::MarkRead {
+        wamid: "",
+        typing: false,
+    };
+    match ask(&sim, "token", empty).await {
+        Err(NumberCallFailure::Refused(refusal)) => assert_eq!(refusal.code, 131_009),
+        other => panic!("{other:?}"),
+    }
+    let simulated = NumberAsk::MarkRead {
+        wamid: "wamid.x",
+        typing: false,
+    };
+    assert_eq!(
+        ask(&sim, "mock_token", simulated).await.unwrap(),
+        json!({"success": true})
+    );
+    assert_eq!(sim.journal().len(), 3, "a token that is a mock one calls nobody");
+}
+
+#[tokio::test]
+async fn people_are_blocked_listed_and_unblocked() {
+    let sim = GraphSim::start(SimConfig::default()).await.unwrap();
+    let people = ["+919111111111".to_owned(), "+919222222222".to_owned()];
+    let blocked = ask(&sim, "token", NumberAsk::Block(&people)).await.unwrap();
+    assert_eq!(blocked["block_users"]["added_users"][1]["wa_id"], "919222222222");
+    ask(&sim, "token", NumberAsk::Unblock(&people[..1])).await.unwrap();
+    let page = NumberAsk::Blocked { limit: 10, after: None };
+    let list = ask(&sim, "token", page).await.unwrap();
+    assert_eq!(list["data"][0]["wa_id"], "919222222222");
+    assert_eq!(list["data"].as_array().unwrap().len(), 1);
+    let behind = NumberAsk::Blocked {
+        limit: 10,
+        after: list["paging"]["cursors"]["after"].as_str(),
+    };
+    assert_eq!(ask(&sim, "token", behind).await.unwrap()["data"], json!([]));
+}
+
+#[tokio::test]
+async fn a_profile_is_changed_and_shown() {
+    let sim = GraphSim::start(SimConfig::default()).await.unwrap();
+    let change = NumberAsk::ChangeProfile(r#"{"about":"Books","websites":["https://example.com"]}"#);
+    assert_eq!(ask(&sim, "token", change).await.unwrap(), json!({"success": true}));
+    let profile = ask(&sim, "token", NumberAsk::Profile).await.unwrap();
+    assert_eq!(profile["data"][0]["about"], "Books");
+    let long = format!(r#"{{"about":"{}"}}"#, "x".repeat(140));
+    let refused = ask(&sim, "token", NumberAsk::ChangeProfile(&long)).await;
+    assert!(matches!(refused, Err(NumberCallFailure::Refused(_))), "{refused:?}");
+    drop(sim);
+    let gone = GraphSim::start(SimConfig::default()).await.unwrap();
+    let away = gone.addr();
+    drop(gone);
+    let http = GraphHttp::new(GraphConfig::new(&format!("http://{away}"), "v25.0")).unwrap();
+    let numbers = MetaNumbers::new(Arc::new(http), Arc::new(TestClock::default()));
+    let call = NumberCall {
+        number: &PhoneNumberId::parse("111").unwrap(),
+        token: &Secret::new("token"),
+        ask: NumberAsk::Profile,
+        timeout: Duration::from_millis(500),
+    };
+    assert!(matches!(numbers.ask(call).await, Err(NumberCallFailure::NoAnswer(_))));
+}
+
+#[tokio::test]
+async fn a_template_with_an_option_of_marketing_goes_to_the_endpoint_for_that() {
+    let sim = GraphSim::start(SimConfig::default()).await.unwrap();
+    let client = client(&format!("http://{}", sim.addr()));
+    for envelope in [
+        None,
+        Some(r#"{"product_policy":"STRICT"}"#),
+        Some(r#"{"message_activity_sharing":true}"#),
+    ] {
+        let mut message = message();
+        message.accepted.content.kind = "template".into();
+        message.accepted.content.body = r#"{"name":"offer","language":{"code":"en_US"}}"#.into();
+        message.accepted.content.envelope = envelope.map(Into::into);
+        let outcome = send_as(&client, &message, OPAQUE, Duration::from_secs(5)).await;
+        assert!(matches!(outcome, SendOutcome::Accepted { .. }), "{outcome:?}");
+    }
+    let endpoints: Vec<_> = sim.journal().into_iter().map(|entry| entry.endpoint).collect();
+    assert_eq!(
+        endpoints,
+        [Endpoint::Messages, Endpoint::Marketing, Endpoint::Marketing]
+    );
+}

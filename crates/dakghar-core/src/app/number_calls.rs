@@ -1,0 +1,110 @@
+//! Calls about a number that a client makes at once: read marks, blocked people, the profile. Nothing of them is stored, queued
+//! or tried again: a read mark that comes late is worth nothing, and everything else the client sees at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::failure::Failure;
+use super::tenants::{Tenants, token_purpose};
+use crate::domain::graph_error::GraphRefusal;
+use crate::domain::tenant::SharedTenant;
+use crate::domain::{Direction, ErrorCode, MessageKey, PhoneNumberId, Problem, TenantId, Wamid};
+use crate::ports::{NumberAsk, NumberCall, NumberCallFailure, Ports};
+
+/// The time that such a call may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The most people that are blocked with one call.
+pub const BLOCKED_AT_ONCE_MAX: usize = 100;
+/// As much of Meta's words as is repeated.
+const WORDS_CHARS_MAX: usize = 300;
+
+/// Calls Meta for numbers of tenants.
+pub struct NumberCalls {
+    ports: Ports,
+    tenants: Arc<Tenants>,
+}
+
+impl NumberCalls {
+    pub(in crate::app) const fn new(ports: Ports, tenants: Arc<Tenants>) -> Self {
+        Self { ports, tenants }
+    }
+
+    /// Asks Meta about a number of the tenant, or about its default one. Returns Meta's answer, a JSON object.
+    ///
+    /// # Errors
+    /// The tenant has no such number, Meta refuses (`meta_refused`), or gives no answer (`meta_unavailable`).
+    pub async fn ask(&self, id: &TenantId, number: Option<&str>, ask: NumberAsk<'_>) -> Result<Arc<str>, Failure> {
+        let tenant = self.tenants.find(id).await?;
+        let number = number
+            .map(|text| PhoneNumberId::parse(text).map_err(|_| no_such_number()))
+            .transpose()?;
+        self.ask_for(&tenant, number.as_ref(), ask).await
+    }
+
+    /// Marks a message of a person as read, by our id of it.
+    ///
+    /// # Errors
+    /// The tenant has no such message, or nobody wrote it to the tenant; otherwise as [`NumberCalls::ask`].
+    pub async fn mark_read(&self, key: MessageKey, typing: bool) -> Result<Arc<str>, Failure> {
+        let tenant = self.tenants.find(&key.tenant_id).await?;
+        let found = self.ports.messages.load(&[key]).await.into_iter().next().transpose()?;
+        let gone = || Problem::new(ErrorCode::MessageNotFound, "The tenant has no such message.");
+        let message = found.flatten().ok_or_else(gone)?;
+        let wamid = message.delivery.wamid.as_ref().map(Wamid::as_str);
+        let (Direction::Inbound, Some(wamid)) = (message.accepted.direction, wamid) else {
+            let detail = "Only a message that a person wrote can be marked as read.";
+            return Err(Problem::new(ErrorCode::NotInbound, detail).into());
+        };
+        let number = &message.accepted.phone_number_id;
+        self.ask_for(&tenant, Some(number), NumberAsk::MarkRead { wamid, typing })
+            .await
+    }
+
+    async fn ask_for(
+        &self,
+        tenant: &SharedTenant,
+        number: Option<&PhoneNumberId>,
+        ask: NumberAsk<'_>,
+    ) -> Result<Arc<str>, Failure> {
+        let number = tenant.number(number).ok_or_else(no_such_number)?;
+        let purpose = token_purpose(&number.phone_number_id);
+        let vault = &self.ports.vault;
+        let token = vault
+            .open(&tenant.id, &tenant.wrapped_data_key, &purpose, &number.sealed_token)
+            .await?;
+        let call = NumberCall {
+            number: &number.phone_number_id,
+            token: &token,
+            ask,
+            timeout: TIMEOUT,
+        };
+        let answer = self.ports.numbers_api.ask(call).await;
+        Ok(answer.map_err(|failure| problem_of(&failure))?)
+    }
+}
+
+fn no_such_number() -> Problem {
+    Problem::new(
+        ErrorCode::PhoneNumberNotFound,
+        "The tenant has no such phone number id.",
+    )
+}
+
+fn problem_of(failure: &NumberCallFailure) -> Problem {
+    match failure {
+        NumberCallFailure::Refused(refusal) => {
+            let mut problem = Problem::new(ErrorCode::MetaRefused, words_of(refusal));
+            problem.retry_after = refusal.retry_after;
+            problem
+        }
+        NumberCallFailure::NoAnswer(why) => {
+            Problem::new(ErrorCode::MetaUnavailable, format!("Meta did not answer: {why}."))
+        }
+    }
+}
+
+fn words_of(refusal: &GraphRefusal) -> String {
+    let words = refusal.details.as_deref().unwrap_or(&refusal.message);
+    let words: String = words.chars().take(WORDS_CHARS_MAX).collect();
+    format!("Meta refuses it with code {}: {words}", refusal.code)
+}

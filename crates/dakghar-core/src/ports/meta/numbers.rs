@@ -1,0 +1,70 @@
+//! What Meta is asked about a number at once, while a client waits: no message, nothing that is tried again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::graph_error::GraphRefusal;
+use crate::domain::ids::PhoneNumberId;
+use crate::domain::secret::Secret;
+
+/// One question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NumberAsk<'a> {
+    /// Marks a message of a person as read, and with it those before it.
+    MarkRead {
+        /// Meta's id of the message.
+        wamid: &'a str,
+        /// Shows that an answer is being typed.
+        typing: bool,
+    },
+    /// The people who are blocked, some at a time.
+    Blocked {
+        /// At most so many.
+        limit: u32,
+        /// Meta's cursor of the page before.
+        after: Option<&'a str>,
+    },
+    /// Blocks these people: numbers with `+`, or user ids.
+    Block(&'a [String]),
+    /// Ends that.
+    Unblock(&'a [String]),
+    /// What people see of the business.
+    Profile,
+    /// Changes that: Meta's fields as a JSON object.
+    ChangeProfile(&'a str),
+}
+
+/// One call to Meta.
+#[derive(Debug)]
+pub struct NumberCall<'a> {
+    /// The number.
+    pub number: &'a PhoneNumberId,
+    /// Its access token.
+    pub token: &'a Secret,
+    /// What is asked.
+    pub ask: NumberAsk<'a>,
+    /// The time it may take.
+    pub timeout: Duration,
+}
+
+/// The reason why Meta did not do it, or may not have.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NumberCallFailure {
+    /// Meta refused.
+    Refused(GraphRefusal),
+    /// No answer came that says whether it was done.
+    NoAnswer(Arc<str>),
+}
+
+/// Calls about a number that are made at once.
+#[async_trait]
+pub trait NumbersApi: Send + Sync {
+    /// Makes the call once, and returns Meta's answer, a JSON object. A token that starts with `mock_` gets one without any
+    /// request.
+    ///
+    /// # Errors
+    /// Meta refused, or gave no answer.
+    async fn ask(&self, call: NumberCall<'_>) -> Result<Arc<str>, NumberCallFailure>;
+}

@@ -1,0 +1,177 @@
+//! What a number has beside messages: its profile, and the people whom it blocks. Both are kept as long as the simulator
+//! runs.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, Query, State as Shared};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use parking_lot::Mutex;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::error::GraphError;
+use super::nodes::answer_with;
+use crate::state::State;
+
+/// Meta's limits of the profile's texts, in characters.
+const PROFILE: [(&str, usize); 4] = [("about", 139), ("address", 256), ("description", 512), ("email", 128)];
+/// Numbers of which something is remembered.
+const NUMBERS_MAX: usize = 10_000;
+
+/// Profiles and blocked people, by number.
+#[derive(Debug, Default)]
+pub(crate) struct Businesses(Mutex<HashMap<String, Business>>);
+
+#[derive(Debug, Default)]
+struct Business {
+    profile: Map<String, Value>,
+    blocked: BTreeSet<String>,
+}
+
+impl Businesses {
+    fn of<T>(&self, number: &str, change: impl FnOnce(&mut Business) -> T) -> T {
+        let mut all = self.0.lock();
+        if all.len() >= NUMBERS_MAX && !all.contains_key(number) {
+            all.clear();
+        }
+        change(all.entry(number.to_owned()).or_default())
+    }
+}
+
+/// Which page of a list.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct PageQuery {
+    limit: Option<usize>,
+    after: Option<String>,
+}
+
+type At = Path<(String, String)>;
+type Given = Result<Json<Value>, JsonRejection>;
+
+pub(crate) async fn profile(
+    Shared(state): Shared<Arc<State>>,
+    Path((version, id)): At,
+    headers: HeaderMap,
+) -> Response {
+    answer_with(&state, (&version, &id), &headers, || {
+        let profile = state.businesses.of(&id, |business| business.profile.clone());
+        Ok(json!({ "data": [with_product(profile)] }))
+    })
+}
+
+pub(crate) async fn set_profile(
+    Shared(state): Shared<Arc<State>>,
+    Path((version, id)): At,
+    headers: HeaderMap,
+    given: Given,
+) -> Response {
+    answer_with(&state, (&version, &id), &headers, || {
+        let given = object_of(&given)?;
+        for (name, chars_max) in PROFILE {
+            let text = given.get(name).and_then(Value::as_str).unwrap_or_default();
+            if text.chars().count() > chars_max {
+                let must = format!("must be at most {chars_max} characters long.");
+                return Err(GraphError::parameter_invalid(name, &must));
+            }
+        }
+        let fields = given.iter().filter(|(name, _)| *name != "messaging_product");
+        let fields: Vec<_> = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
+        state.businesses.of(&id, |business| business.profile.extend(fields));
+        Ok(json!({"success": true}))
+    })
+}
+
+pub(crate) async fn blocked(
+    Shared(state): Shared<Arc<State>>,
+    Path((version, id)): At,
+    Query(page): Query<PageQuery>,
+    headers: HeaderMap,
+) -> Response {
+    answer_with(&state, (&version, &id), &headers, || {
+        let after = page.after.unwrap_or_default();
+        let people: Vec<String> = state.businesses.of(&id, |business| {
+            let behind = business.blocked.iter().filter(|person| **person > after);
+            behind.take(page.limit.unwrap_or(50)).cloned().collect()
+        });
+        let last = people.last().cloned().unwrap_or_default();
+        let data: Vec<Value> = people
+            .iter()
+            .map(|person| json!({"messaging_product": "whatsapp", "wa_id": person}))
+            .collect();
+        Ok(json!({"data": data, "paging": {"cursors": {"before": "", "after": last}}}))
+    })
+}
+
+pub(crate) async fn block(
+    Shared(state): Shared<Arc<State>>,
+    Path((version, id)): At,
+    headers: HeaderMap,
+    given: Given,
+) -> Response {
+    answer_with(&state, (&version, &id), &headers, || {
+        let people = people_of(object_of(&given)?)?;
+        state.businesses.of(&id, |business| {
+            business.blocked.extend(people.iter().map(|person| digits(person)))
+        });
+        Ok(outcome("added_users", &people))
+    })
+}
+
+pub(crate) async fn unblock(
+    Shared(state): Shared<Arc<State>>,
+    Path((version, id)): At,
+    headers: HeaderMap,
+    given: Given,
+) -> Response {
+    answer_with(&state, (&version, &id), &headers, || {
+        let people = people_of(object_of(&given)?)?;
+        let gone: Vec<String> = people.iter().map(|person| digits(person)).collect();
+        state
+            .businesses
+            .of(&id, |business| business.blocked.retain(|person| !gone.contains(person)));
+        Ok(outcome("removed_users", &people))
+    })
+}
+
+fn object_of(given: &Given) -> Result<&Map<String, Value>, GraphError> {
+    let value = given
+        .as_ref()
+        .map_err(|_| GraphError::of(100).details("The body is not JSON"))?;
+    let object = value
+        .0
+        .as_object()
+        .ok_or_else(|| GraphError::of(100).details("The body must be a JSON object"))?;
+    match object.get("messaging_product").and_then(Value::as_str) {
+        Some("whatsapp") => Ok(object),
+        _ => Err(GraphError::parameter_required("messaging_product")),
+    }
+}
+
+fn people_of(given: &Map<String, Value>) -> Result<Vec<String>, GraphError> {
+    let people = given.get("block_users").and_then(Value::as_array);
+    let people = people.ok_or_else(|| GraphError::parameter_required("block_users"))?;
+    let person = |person: &Value| person.get("user").and_then(Value::as_str).map(str::to_owned);
+    let people: Option<Vec<String>> = people.iter().map(person).collect();
+    people.ok_or_else(|| GraphError::parameter_invalid("block_users", "must name a user each"))
+}
+
+fn outcome(name: &str, people: &[String]) -> Value {
+    let people: Vec<Value> = people
+        .iter()
+        .map(|person| json!({"input": person, "wa_id": digits(person)}))
+        .collect();
+    json!({"messaging_product": "whatsapp", "block_users": {name: people}})
+}
+
+fn digits(person: &str) -> String {
+    person.trim_start_matches('+').to_owned()
+}
+
+fn with_product(mut profile: Map<String, Value>) -> Value {
+    profile.insert("messaging_product".to_owned(), json!("whatsapp"));
+    Value::Object(profile)
+}
