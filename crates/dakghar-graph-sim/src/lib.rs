@@ -31,6 +31,7 @@ mod webhook;
 
 mod control;
 
+mod business;
 mod clock;
 mod dice;
 mod number;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::business::Businesses;
 use crate::clock;
 use crate::config::SimConfig;
 use crate::fault::RuleEngine;
 use crate::graph::auth::TokenCheck;
-use crate::graph::business::Businesses;
 use crate::graph::error::GraphError;
 use crate::journal::{Journal, JournalEntry, JournalFilter, Outcome};
 use crate::number::{Number, Numbers, phone_digits};

@@ -1,5 +1,6 @@
 //! Adapters that measure another one: how long each of its calls takes.
 
+mod audit;
 mod callbacks;
 mod feed;
 mod installation;

@@ -35,6 +35,10 @@ pub(super) const MIGRATIONS: &str = "migrations";
 pub(super) const LISTENERS: &str = "listeners";
 /// Apps at Meta.
 pub(super) const APPS: &str = "apps";
+/// Records of the audit log.
+pub(super) const AUDIT: &str = "audit";
+/// Where the chain of them begins and ends: one document.
+pub(super) const AUDIT_CHAIN: &str = "audit_chain";
 /// Keys of operators.
 pub(super) const OPERATOR_KEYS: &str = "operator_keys";
 /// The secrets of the installation.
@@ -73,6 +77,7 @@ pub(super) async fn prepare(database: &Database) -> mongodb::error::Result<()> {
         (EVENTS, event()),
         (FEED, feed_chunk()),
         (FEED_ARRIVALS, feed_arrival()),
+        (AUDIT, audit()),
     ] {
         let found = existing.iter().find(|collection| collection.name == name);
         match found {
@@ -81,16 +86,20 @@ pub(super) async fn prepare(database: &Database) -> mongodb::error::Result<()> {
             None => create(database, name, validator).await?,
         }
     }
-    create_aside(database).await
+    for name in PLAIN {
+        if !existing.iter().any(|collection| collection.name == name) {
+            create_plain(database, name).await?;
+        }
+    }
+    Ok(())
 }
 
-/// Creates the collection for what could not be placed: as it is, past every validator. A transaction must not create it.
-async fn create_aside(database: &Database) -> mongodb::error::Result<()> {
-    match database
-        .create_collection(FEED_ASIDE)
-        .await
-        .map_err(|error| *error.kind)
-    {
+/// Collections without a validator, which transactions write and must not create.
+/// What could not be placed in feeds is kept as it is, past every validator.
+const PLAIN: [&str; 7] = [FEED_ASIDE, AUDIT_CHAIN, OPERATOR_KEYS, APPS, HOLDS, REDRIVES, ERASURES];
+
+async fn create_plain(database: &Database, name: &str) -> mongodb::error::Result<()> {
+    match database.create_collection(name).await.map_err(|error| *error.kind) {
         Ok(()) => Ok(()),
         Err(ErrorKind::Command(refusal)) if refusal.code == NAMESPACE_EXISTS => Ok(()),
         Err(kind) => Err(kind.into()),
@@ -232,6 +241,23 @@ fn feed_arrival() -> Document {
             ("entries", "array"),
         ],
         doc! { "saveId": { "bsonType": "objectId" } },
+    )
+}
+
+fn audit() -> Document {
+    requiring(
+        [
+            ("_id", "string"),
+            ("schemaVersion", "int"),
+            ("entryId", "string"),
+            ("at", "date"),
+            ("actor", "string"),
+            ("action", "string"),
+            ("text", "string"),
+            ("previous", "binData"),
+            ("hash", "binData"),
+        ],
+        doc! { "tenantId": { "bsonType": "string" } },
     )
 }
 

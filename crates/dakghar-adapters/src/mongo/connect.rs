@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::audit::AuditLog;
 use super::collections::{
     APPS, CALLBACK_ATTEMPTS, CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS, CONVERSATIONS, ENDPOINTS, ERASURES, EVENTS, FEED,
     FEED_ARRIVALS, FEED_ASIDE, FEED_ATTENDANTS, INSTALLATION_SECRETS, MESSAGES, OPERATOR_KEYS, REDRIVES, STATUSES,
@@ -89,7 +90,6 @@ impl MongoStore {
             let forgotten = forgotten::follow(database.clone(), app_name, options.write_timeout);
             followers.push(keep(forgotten));
         }
-        let prepares = options.prepare;
         let store = Arc::new(Self {
             messages: database.collection(MESSAGES),
             conversations: database.collection(CONVERSATIONS),
@@ -102,6 +102,7 @@ impl MongoStore {
             redrives: database.collection(REDRIVES),
             erasures: database.collection(ERASURES),
             apps: database.collection(APPS),
+            audit: AuditLog::of(&database),
             operators: database.collection(OPERATOR_KEYS),
             installation: database.collection(INSTALLATION_SECRETS),
             endpoints: database.collection(ENDPOINTS),
@@ -122,7 +123,7 @@ impl MongoStore {
             events_repeat: AtomicBool::new(false),
             _followers: followers,
         });
-        if prepares {
+        if store.options.prepare {
             store.carry_feed().await?;
         }
         Ok(store)

@@ -18,7 +18,7 @@ use super::indexes::{BY_ID, MESSAGE_TIMER};
 use super::reads::Query;
 
 /// The id of the one document.
-const ID: &str = "sending";
+pub(super) const ID: &str = "sending";
 
 #[async_trait]
 impl HoldStore for MongoStore {
@@ -86,7 +86,7 @@ impl HoldStore for MongoStore {
 }
 
 impl MongoStore {
-    fn of_holds(&self) -> Collection<RawDocumentBuf> {
+    pub(super) fn of_holds(&self) -> Collection<RawDocumentBuf> {
         self.database.collection(HOLDS)
     }
 }

@@ -14,7 +14,7 @@ use mongodb::options::IndexOptions;
 use mongodb::{Database, IndexModel};
 
 use super::collections::{
-    CALLBACK_ATTEMPTS, CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS, CONVERSATIONS, ENDPOINTS, ERASURES, EVENTS,
+    AUDIT, CALLBACK_ATTEMPTS, CALLBACK_EXCEPTIONS, CALLBACK_PROGRESS, CONVERSATIONS, ENDPOINTS, ERASURES, EVENTS,
     FEED_ARRIVALS, MESSAGES, REDRIVES, TENANTS,
 };
 
@@ -83,6 +83,11 @@ pub(super) const ATTEMPT_TENANT: &str = "tenant";
 pub(super) const REDRIVE_TENANT: &str = "tenant";
 /// Redrives that need work, by their last change; and those that need none.
 pub(super) const REDRIVE_DUE: &str = "due";
+
+/// A tenant's records of the audit log, newest first.
+pub(super) const AUDIT_TENANT: &str = "tenant";
+/// Records of the audit log by their entries.
+pub(super) const AUDIT_ENTRY: &str = "entry";
 
 /// A tenant's erasures of people, newest first.
 pub(super) const ERASURE_TENANT: &str = "tenant";
@@ -238,6 +243,8 @@ fn of_others() -> Vec<Index> {
         Index::new(CALLBACK_EXCEPTIONS, EXCEPTION_TENANT, doc! { "tenantId": 1 }),
         Index::new(CALLBACK_ATTEMPTS, ATTEMPT_AT, doc! { "at": 1 }),
         Index::new(CALLBACK_ATTEMPTS, ATTEMPT_TENANT, doc! { "tenantId": 1 }),
+        Index::new(AUDIT, AUDIT_TENANT, doc! { "tenantId": 1, "_id": -1 }).only_with("tenantId"),
+        Index::new(AUDIT, AUDIT_ENTRY, doc! { "entryId": 1 }),
         Index::new(ERASURES, ERASURE_TENANT, doc! { "tenantId": 1, "_id": -1 }),
         Index::new(ERASURES, ERASURE_DUE, doc! { "needsWork": 1, "updatedAt": 1 }).only_with("needsWork"),
         Index::new(REDRIVES, REDRIVE_TENANT, doc! { "tenantId": 1, "_id": -1 }),

@@ -11,6 +11,7 @@
 mod aging;
 mod announcements;
 mod apps;
+mod audit;
 mod callbacks;
 mod clock;
 mod collections;
@@ -65,6 +66,7 @@ pub use connect::ConnectError;
 pub use options::MongoOptions;
 
 use announcements::Announcements;
+use audit::AuditLog;
 use collections::RETENTION;
 use failure::Failure;
 use promises::Promises;
@@ -85,6 +87,7 @@ pub struct MongoStore {
     redrives: Collection<RawDocumentBuf>,
     erasures: Collection<RawDocumentBuf>,
     apps: Collection<RawDocumentBuf>,
+    audit: AuditLog,
     operators: Collection<RawDocumentBuf>,
     installation: Collection<RawDocumentBuf>,
     endpoints: Collection<RawDocumentBuf>,

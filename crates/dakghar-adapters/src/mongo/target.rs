@@ -13,7 +13,7 @@ use mongodb::Collection;
 use super::MongoStore;
 use super::collections::MIGRATIONS;
 use super::documents::{
-    Unreadable, callback, conversation, endpoint, event, feed, message, meta_app, migration, operator_key,
+    Unreadable, audit, callback, conversation, endpoint, event, feed, message, meta_app, migration, operator_key,
     sealed_secrets, status, tenant,
 };
 use super::indexes::BY_ID;
@@ -61,7 +61,11 @@ impl MigrationTarget for MongoStore {
                 put?;
             }
         }
-        Ok(())
+        let moved = records.iter().filter_map(|record| match record {
+            Record::Audit(record) => Some(&**record),
+            _ => None,
+        });
+        self.take_into_chain(&moved.collect::<Vec<_>>()).await
     }
 
     async fn stored(&self, like: &[Record]) -> Result<Vec<Option<Record>>, StoreError> {
@@ -88,6 +92,9 @@ impl MigrationTarget for MongoStore {
     async fn clear(&self, kind: Kind, limit: u32) -> Result<u64, StoreError> {
         if limit == 0 {
             return Ok(0);
+        }
+        if kind == Kind::Audit {
+            self.forget_chain().await?;
         }
         self.erase_from(self.of_kind(kind), BY_ID, doc! {}, limit).await
     }
@@ -122,6 +129,7 @@ impl MongoStore {
             Kind::Progress => &self.callback_progress,
             Kind::Exceptions => &self.callback_exceptions,
             Kind::Feed => &self.feed,
+            Kind::Audit => &self.audit.records,
         }
     }
 
@@ -177,6 +185,7 @@ fn encode(record: &Record) -> Result<RawDocumentBuf, StoreError> {
         Record::Progress(record) => callback::encode_progress(record, record.version, ObjectId::new()),
         Record::Exception(record) => callback::encode_exception(record),
         Record::Entry(record) => feed::encode_placed(record),
+        Record::Audit(record) => audit::encode(record),
     }
 }
 
@@ -194,5 +203,6 @@ fn decode(kind: Kind, raw: &RawDocument) -> Result<Record, Unreadable> {
         Kind::Progress => Record::Progress(Box::new(callback::decode_progress(raw)?)),
         Kind::Exceptions => Record::Exception(Box::new(callback::decode_exception(raw)?)),
         Kind::Feed => Record::Entry(feed::decode_placed(raw)?),
+        Kind::Audit => Record::Audit(Box::new(audit::decode(raw)?)),
     })
 }

@@ -209,7 +209,7 @@ impl MongoStore {
     }
 
     /// Which of the tenant's numbers belongs to another one.
-    async fn taken_number(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError> {
+    pub(super) async fn taken_number(&self, tenant: &Tenant) -> Result<TenantSaved, StoreError> {
         let numbers: Vec<_> = tenant
             .phone_numbers
             .iter()

@@ -8,6 +8,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
 use super::cells::{Cells, Damaged, Read, asked_for};
+use super::failure::Outcome;
 use super::secrets::{secrets_of, secrets_text};
 
 /// In the order in which [`app`] reads them.
@@ -32,39 +33,12 @@ const REMOVE: &str = "DELETE FROM apps WHERE id = ?";
 impl AppStore for SqliteStore {
     async fn insert_app(&self, app: &MetaApp) -> Result<Saved, StoreError> {
         let app = app.clone();
-        self.writer
-            .run(move |conn| {
-                let inserted = conn.prepare_cached(INSERT)?.execute(params![
-                    app.id.as_str(),
-                    app.name,
-                    app.wrapped_data_key,
-                    app.sealed_verify_token,
-                    secrets_text(&app.secrets),
-                    app.created_at.as_millis(),
-                    app.updated_at.as_millis(),
-                    app.version.cast_signed(),
-                ])?;
-                Ok(saved(inserted))
-            })
-            .await
+        self.writer.run(move |conn| insert(conn, &app)).await
     }
 
     async fn save_app(&self, app: &MetaApp) -> Result<Saved, StoreError> {
         let app = app.clone();
-        self.writer
-            .run(move |conn| {
-                let updated = conn.prepare_cached(SAVE)?.execute(params![
-                    app.name,
-                    app.wrapped_data_key,
-                    app.sealed_verify_token,
-                    secrets_text(&app.secrets),
-                    app.updated_at.as_millis(),
-                    app.id.as_str(),
-                    app.version.cast_signed(),
-                ])?;
-                Ok(saved(updated))
-            })
-            .await
+        self.writer.run(move |conn| save(conn, &app)).await
     }
 
     async fn find_app(&self, id: &AppId) -> Result<Option<MetaApp>, StoreError> {
@@ -94,10 +68,42 @@ impl AppStore for SqliteStore {
 
     async fn remove_app(&self, id: &AppId) -> Result<bool, StoreError> {
         let id = id.clone();
-        self.writer
-            .run(move |conn| Ok(conn.prepare_cached(REMOVE)?.execute([id.as_str()])? > 0))
-            .await
+        self.writer.run(move |conn| remove(conn, &id)).await
     }
+}
+
+/// Stores a new app.
+pub(super) fn insert(conn: &Connection, app: &MetaApp) -> Outcome<Saved> {
+    let inserted = conn.prepare_cached(INSERT)?.execute(params![
+        app.id.as_str(),
+        app.name,
+        app.wrapped_data_key,
+        app.sealed_verify_token,
+        secrets_text(&app.secrets),
+        app.created_at.as_millis(),
+        app.updated_at.as_millis(),
+        app.version.cast_signed(),
+    ])?;
+    Ok(saved(inserted))
+}
+
+/// Saves an app.
+pub(super) fn save(conn: &Connection, app: &MetaApp) -> Outcome<Saved> {
+    let updated = conn.prepare_cached(SAVE)?.execute(params![
+        app.name,
+        app.wrapped_data_key,
+        app.sealed_verify_token,
+        secrets_text(&app.secrets),
+        app.updated_at.as_millis(),
+        app.id.as_str(),
+        app.version.cast_signed(),
+    ])?;
+    Ok(saved(updated))
+}
+
+/// Deletes an app. Returns false if there was none.
+pub(super) fn remove(conn: &Connection, id: &AppId) -> Outcome<bool> {
+    Ok(conn.prepare_cached(REMOVE)?.execute([id.as_str()])? > 0)
 }
 
 const fn saved(rows: usize) -> Saved {

@@ -52,32 +52,13 @@ const REMOVE: &str = "DELETE FROM endpoints WHERE id = ?1 AND tenant_id = ?2 AND
 #[async_trait]
 impl EndpointStore for SqliteStore {
     async fn insert_endpoint(&self, endpoint: &Endpoint) -> Result<EndpointInserted, StoreError> {
-        let row = EndpointRow::of(endpoint, endpoint.version);
-        self.writer
-            .run(move |conn| {
-                if conn.prepare_cached(&INSERT)?.execute(&row.params()[..])? == 1 {
-                    return Ok(EndpointInserted::Done);
-                }
-                let known = conn.prepare_cached(HAS)?.query_row([&row.id], |row| number(row, 0))?;
-                Ok(match known {
-                    0 => EndpointInserted::SeatTaken,
-                    _ => EndpointInserted::Stale,
-                })
-            })
-            .await
+        let endpoint = endpoint.clone();
+        self.writer.run(move |conn| insert(conn, &endpoint)).await
     }
 
     async fn save_endpoint(&self, endpoint: &Endpoint) -> Result<Saved, StoreError> {
-        let read = endpoint.version.cast_signed();
-        let row = EndpointRow::of(endpoint, endpoint.version + 1);
-        self.writer
-            .run(move |conn| {
-                let mut params = row.params().to_vec();
-                params.push(&read);
-                let saved = conn.prepare_cached(&SAVE)?.execute(&params[..])?;
-                Ok(if saved == 1 { Saved::Done } else { Saved::Stale })
-            })
-            .await
+        let endpoint = endpoint.clone();
+        self.writer.run(move |conn| save(conn, &endpoint)).await
     }
 
     async fn find_endpoint(&self, tenant_id: &TenantId, id: &EndpointId) -> Result<Option<Endpoint>, StoreError> {
@@ -120,11 +101,40 @@ impl EndpointStore for SqliteStore {
         id: &EndpointId,
         version: Option<u64>,
     ) -> Result<bool, StoreError> {
-        let key = (id.to_string(), tenant_id.to_string(), version.map(u64::cast_signed));
+        let (tenant_id, id) = (*tenant_id, *id);
         self.writer
-            .run(move |conn| Ok(conn.prepare_cached(REMOVE)?.execute(key)? > 0))
+            .run(move |conn| remove(conn, &tenant_id, &id, version))
             .await
     }
+}
+
+/// Stores a new endpoint.
+pub(super) fn insert(conn: &Connection, endpoint: &Endpoint) -> Outcome<EndpointInserted> {
+    let row = EndpointRow::of(endpoint, endpoint.version);
+    if conn.prepare_cached(&INSERT)?.execute(&row.params()[..])? == 1 {
+        return Ok(EndpointInserted::Done);
+    }
+    let known = conn.prepare_cached(HAS)?.query_row([&row.id], |row| number(row, 0))?;
+    Ok(match known {
+        0 => EndpointInserted::SeatTaken,
+        _ => EndpointInserted::Stale,
+    })
+}
+
+/// Saves an endpoint.
+pub(super) fn save(conn: &Connection, endpoint: &Endpoint) -> Outcome<Saved> {
+    let read = endpoint.version.cast_signed();
+    let row = EndpointRow::of(endpoint, endpoint.version + 1);
+    let mut params = row.params().to_vec();
+    params.push(&read);
+    let saved = conn.prepare_cached(&SAVE)?.execute(&params[..])?;
+    Ok(if saved == 1 { Saved::Done } else { Saved::Stale })
+}
+
+/// Deletes an endpoint. Returns false if there was none such.
+pub(super) fn remove(conn: &Connection, tenant_id: &TenantId, id: &EndpointId, version: Option<u64>) -> Outcome<bool> {
+    let key = (id.to_string(), tenant_id.to_string(), version.map(u64::cast_signed));
+    Ok(conn.prepare_cached(REMOVE)?.execute(key)? > 0)
 }
 
 fn endpoints(conn: &Connection, after: Option<EndpointId>, limit: PageLimit) -> Outcome<Listed<Endpoint>> {

@@ -6,10 +6,11 @@ use dakghar_core::domain::ids::{PhoneNumberId, TenantId};
 use dakghar_core::domain::message::Status;
 use dakghar_core::domain::time::{Present, Timestamp};
 use dakghar_core::ports::{HoldStore, StoreError};
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::SqliteStore;
 use super::cells::{Cells, Read, number, readable};
+use super::failure::Outcome;
 use super::rows::is_open;
 
 const HOLD: &str = "SELECT since FROM sending_hold";
@@ -40,15 +41,7 @@ impl HoldStore for SqliteStore {
     }
 
     async fn keep_sending_hold(&self, hold: Option<SendingHold>) -> Result<(), StoreError> {
-        self.writer
-            .run(move |conn| {
-                match hold {
-                    Some(hold) => conn.prepare_cached(BEGIN)?.execute([hold.since.as_millis()])?,
-                    None => conn.prepare_cached(END)?.execute([])?,
-                };
-                Ok(())
-            })
-            .await
+        self.writer.run(move |conn| keep(conn, hold)).await
     }
 
     async fn unsettled_by_number(&self, present: Present, limit: u32) -> Result<Vec<UnsettledCount>, StoreError> {
@@ -65,6 +58,15 @@ impl HoldStore for SqliteStore {
             })
             .await
     }
+}
+
+/// Begins the hold, or ends it.
+pub(super) fn keep(conn: &Connection, hold: Option<SendingHold>) -> Outcome<()> {
+    match hold {
+        Some(hold) => conn.prepare_cached(BEGIN)?.execute([hold.since.as_millis()])?,
+        None => conn.prepare_cached(END)?.execute([])?,
+    };
+    Ok(())
 }
 
 fn count(row: &Row<'_>) -> Read<UnsettledCount> {

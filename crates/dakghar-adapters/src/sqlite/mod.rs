@@ -9,6 +9,7 @@
 
 mod aging;
 mod apps;
+mod audit;
 mod backup;
 mod callbacks;
 mod cells;

@@ -9,6 +9,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
 use super::cells::{Cells, Damaged, Read, asked_for, readable};
+use super::failure::Outcome;
 use super::rows::millis;
 use crate::stored::api_keys;
 
@@ -27,33 +28,12 @@ const NOTE: &str = "UPDATE operator_keys SET used_at = max(ifnull(used_at, ?1), 
 impl OperatorStore for SqliteStore {
     async fn insert_operator_key(&self, key: &OperatorKey) -> Result<Saved, StoreError> {
         let key = key.clone();
-        self.writer
-            .run(move |conn| {
-                let inserted = conn.prepare_cached(INSERT)?.execute(params![
-                    key.key.id.to_string(),
-                    key.role.as_str(),
-                    api_keys::text_of(std::slice::from_ref(&key.key)),
-                    millis(key.key.last_used_at),
-                    key.version.cast_signed(),
-                ])?;
-                Ok(saved(inserted))
-            })
-            .await
+        self.writer.run(move |conn| insert(conn, &key)).await
     }
 
     async fn save_operator_key(&self, key: &OperatorKey) -> Result<Saved, StoreError> {
         let key = key.clone();
-        self.writer
-            .run(move |conn| {
-                let updated = conn.prepare_cached(SAVE)?.execute(params![
-                    key.role.as_str(),
-                    api_keys::text_of(std::slice::from_ref(&key.key)),
-                    key.key.id.to_string(),
-                    key.version.cast_signed(),
-                ])?;
-                Ok(saved(updated))
-            })
-            .await
+        self.writer.run(move |conn| save(conn, &key)).await
     }
 
     async fn find_operator_key(&self, id: &ApiKeyId) -> Result<Option<OperatorKey>, StoreError> {
@@ -82,10 +62,8 @@ impl OperatorStore for SqliteStore {
     }
 
     async fn remove_operator_key(&self, id: &ApiKeyId) -> Result<bool, StoreError> {
-        let id = id.to_string();
-        self.writer
-            .run(move |conn| Ok(conn.prepare_cached(REMOVE)?.execute([id])? > 0))
-            .await
+        let id = *id;
+        self.writer.run(move |conn| remove(conn, &id)).await
     }
 
     async fn note_operator_use(&self, id: &ApiKeyId, at: Timestamp) -> Result<(), StoreError> {
@@ -97,6 +75,34 @@ impl OperatorStore for SqliteStore {
             })
             .await
     }
+}
+
+/// Stores a new key.
+pub(super) fn insert(conn: &Connection, key: &OperatorKey) -> Outcome<Saved> {
+    let inserted = conn.prepare_cached(INSERT)?.execute(params![
+        key.key.id.to_string(),
+        key.role.as_str(),
+        api_keys::text_of(std::slice::from_ref(&key.key)),
+        millis(key.key.last_used_at),
+        key.version.cast_signed(),
+    ])?;
+    Ok(saved(inserted))
+}
+
+/// Saves a key.
+pub(super) fn save(conn: &Connection, key: &OperatorKey) -> Outcome<Saved> {
+    let updated = conn.prepare_cached(SAVE)?.execute(params![
+        key.role.as_str(),
+        api_keys::text_of(std::slice::from_ref(&key.key)),
+        key.key.id.to_string(),
+        key.version.cast_signed(),
+    ])?;
+    Ok(saved(updated))
+}
+
+/// Deletes a key. Returns false if there was none.
+pub(super) fn remove(conn: &Connection, id: &ApiKeyId) -> Outcome<bool> {
+    Ok(conn.prepare_cached(REMOVE)?.execute([id.to_string()])? > 0)
 }
 
 const fn saved(rows: usize) -> Saved {

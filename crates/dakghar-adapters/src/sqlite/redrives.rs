@@ -64,31 +64,32 @@ const LETTER: &str = "\
     SELECT id, tenant_id, phone_number_id, status, dead_reason, attempt, maybe_sent, expires_at, updated_at, error \
     FROM messages WHERE seq = ?";
 
+/// Stores a new redrive. Returns false if it is there already.
+pub(super) fn insert(conn: &Connection, redrive: &Redrive) -> Outcome<bool> {
+    let row = RedriveRow::of(redrive, redrive.version);
+    Ok(conn.prepare_cached(&INSERT)?.execute(&row.params()[..])? == 1)
+}
+
+/// Saves a redrive.
+pub(super) fn save(conn: &Connection, redrive: &Redrive) -> Outcome<Saved> {
+    let row = RedriveRow::of(redrive, redrive.version + 1);
+    let mut params = row.params().to_vec();
+    let read = redrive.version.cast_signed();
+    params.extend([&row.id as &dyn ToSql, &read]);
+    let saved = conn.prepare_cached(&SAVE)?.execute(&params[..])?;
+    Ok(if saved == 1 { Saved::Done } else { Saved::Stale })
+}
+
 #[async_trait]
 impl RedriveStore for SqliteStore {
     async fn insert_redrive(&self, redrive: &Redrive) -> Result<(), StoreError> {
         let redrive = redrive.clone();
-        self.writer
-            .run(move |conn| {
-                let row = RedriveRow::of(&redrive, redrive.version);
-                conn.prepare_cached(&INSERT)?.execute(&row.params()[..])?;
-                Ok(())
-            })
-            .await
+        self.writer.run(move |conn| insert(conn, &redrive).map(drop)).await
     }
 
     async fn save_redrive(&self, redrive: &Redrive) -> Result<Saved, StoreError> {
         let redrive = redrive.clone();
-        self.writer
-            .run(move |conn| {
-                let row = RedriveRow::of(&redrive, redrive.version + 1);
-                let mut params = row.params().to_vec();
-                let read = redrive.version.cast_signed();
-                params.extend([&row.id as &dyn ToSql, &read]);
-                let saved = conn.prepare_cached(&SAVE)?.execute(&params[..])?;
-                Ok(if saved == 1 { Saved::Done } else { Saved::Stale })
-            })
-            .await
+        self.writer.run(move |conn| save(conn, &redrive)).await
     }
 
     async fn find_redrive(&self, id: &RedriveId) -> Result<Option<Redrive>, StoreError> {

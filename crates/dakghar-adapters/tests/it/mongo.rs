@@ -1,6 +1,7 @@
 //! The MongoDB stores against a real server: the conformance suites, and what only MongoDB has.
 
 mod announcing;
+mod audit;
 mod broken_feed;
 mod callbacks;
 mod carrying;
@@ -312,6 +313,7 @@ mod conformance {
     dakghar_testkit::app_store_suite!(super::super::stores);
     dakghar_testkit::operator_store_suite!(super::super::stores);
     dakghar_testkit::installation_store_suite!(super::super::stores);
+    dakghar_testkit::audit_store_suite!(super::super::stores);
     dakghar_testkit::endpoint_store_suite!(super::super::stores);
     dakghar_testkit::callback_store_suite!(super::super::stores);
     dakghar_testkit::hold_store_suite!(super::super::stores);

@@ -6,6 +6,7 @@ mod many;
 mod opening;
 mod queue;
 mod remains;
+mod tampering;
 
 use std::sync::Arc;
 
@@ -279,6 +280,7 @@ dakghar_testkit::redrive_store_suite!(stores);
 dakghar_testkit::app_store_suite!(stores);
 dakghar_testkit::operator_store_suite!(stores);
 dakghar_testkit::installation_store_suite!(stores);
+dakghar_testkit::audit_store_suite!(stores);
 dakghar_testkit::endpoint_store_suite!(stores);
 dakghar_testkit::callback_store_suite!(stores);
 dakghar_testkit::hold_store_suite!(stores);

@@ -11,11 +11,13 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 
+use super::auditing::{Deed, Ledger};
 use crate::domain::Timestamp;
+use crate::domain::audit::{AuditAction, Principal};
 use crate::domain::hold::{SendingHold, UnsettledCount};
 use crate::episode::Episode;
 use crate::metrics::Metrics;
-use crate::ports::{Clock, HoldStore, Ports, StoreError};
+use crate::ports::{AuditedChange, Clock, HoldStore, Ports, StoreError};
 
 /// The time for which an answer of the store is believed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -39,6 +41,7 @@ pub struct Holding {
     unreadable: Episode,
     /// When this process saw it end the last time; 0 if it never did.
     released_at: AtomicI64,
+    ledger: Ledger,
 }
 
 /// The hold, and what waits.
@@ -59,6 +62,7 @@ impl Holding {
             is_held: metrics.sending_held.clone(),
             unreadable: Episode::default(),
             released_at: AtomicI64::new(0),
+            ledger: Ledger::new(ports),
         }
     }
 
@@ -96,7 +100,7 @@ impl Holding {
     }
 
     /// Holds all sending, durably. A hold that is there goes on.
-    pub async fn begin(&self) -> Result<SendingHold, StoreError> {
+    pub async fn begin(&self, by: &Principal) -> Result<SendingHold, StoreError> {
         let now = self.clock.uptime();
         if let Some(hold) = self.store.sending_hold().await? {
             self.note(now, Some(hold));
@@ -105,17 +109,25 @@ impl Holding {
         let hold = SendingHold {
             since: self.clock.wall(),
         };
-        self.store.keep_sending_hold(Some(hold)).await?;
+        self.keep(Some(hold), by, AuditAction::HoldBegun).await?;
         self.note(now, Some(hold));
         Ok(hold)
     }
 
     /// Ends the hold. Returns it, if there was one.
-    pub async fn release(&self) -> Result<Option<SendingHold>, StoreError> {
+    pub async fn release(&self, by: &Principal) -> Result<Option<SendingHold>, StoreError> {
         let hold = self.store.sending_hold().await?;
-        self.store.keep_sending_hold(None).await?;
+        if hold.is_some() {
+            self.keep(None, by, AuditAction::HoldReleased).await?;
+        }
         self.note(self.clock.uptime(), None);
         Ok(hold)
+    }
+
+    async fn keep(&self, hold: Option<SendingHold>, by: &Principal, action: AuditAction) -> Result<(), StoreError> {
+        let change = AuditedChange::KeepSendingHold(hold);
+        let deed = Deed::new(by, action);
+        self.ledger.carry_out(&change, &deed, Vec::new()).await.map(drop)
     }
 
     /// Returns the hold and what waits, as it is now.

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::auditing::{Deed, Ledger};
 use super::failure::Failure;
 use super::stale::{ROUNDS_MAX, Step};
+use crate::domain::audit::FieldChanges;
 use crate::domain::message::StatusRecord;
 use crate::domain::{Message, MessageKey, Status};
 use crate::group_commit::GroupCommit;
-use crate::ports::{MessageStore, Ports, Save, Saved, StatusStore, StoreError};
+use crate::ports::{AuditedChange, Carried, MessageStore, Ports, Save, Saved, StatusStore, StoreError};
 
 /// Saves that share commits with other saves.
 pub(super) type SaveCommit = GroupCommit<Save, Result<Saved, StoreError>>;
@@ -61,6 +63,7 @@ pub(super) struct Messages {
     store: Arc<dyn MessageStore>,
     statuses: Arc<dyn StatusStore>,
     saves: SaveCommit,
+    ledger: Ledger,
 }
 
 impl Messages {
@@ -69,6 +72,7 @@ impl Messages {
             store: ports.messages.clone(),
             statuses: ports.statuses.clone(),
             saves,
+            ledger: Ledger::new(ports),
         }
     }
 
@@ -122,6 +126,43 @@ impl Messages {
             .into_iter()
             .next()
             .map_or(Ok(Change::Gone), |(_, verdict)| verdict)
+    }
+}
+
+impl Messages {
+    /// Changes one message as [`Messages::change`] does, and records that in the audit log in the same transaction.
+    pub(super) async fn change_by(
+        &self,
+        deed: &Deed<'_>,
+        start: Start,
+        mut step: impl FnMut(&mut Message) -> Step + Send,
+    ) -> Result<Change, Failure> {
+        let (key, mut read) = match start {
+            Start::Read(message) => (message.key(), Some(*message)),
+            Start::Unread(key) => (key, None),
+        };
+        for _ in 0..ROUNDS_MAX {
+            let message = match read.take() {
+                Some(message) => Some(message),
+                None => self.load(&key).await?,
+            };
+            let Some(mut message) = message else {
+                return Ok(Change::Gone);
+            };
+            let was = message.delivery.status;
+            if step(&mut message) == Step::Leave {
+                return Ok(Change::Left(message));
+            }
+            let mut fields = FieldChanges::default();
+            fields.shown("status", Some(was.as_str()), Some(message.delivery.status.as_str()));
+            let save = AuditedChange::SaveMessage(Box::new(Save::after(was, &message)));
+            let carried = self.ledger.carry_out(&save, deed, fields.into_vec()).await?;
+            if carried == Carried::Done {
+                message.delivery.version += 1;
+                return Ok(Change::Saved(message));
+            }
+        }
+        Err(Failure::KeptChanging("message"))
     }
 }
 

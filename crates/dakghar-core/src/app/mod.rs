@@ -4,6 +4,7 @@
 //! futures that must run, and the caller runs them.
 
 mod amended;
+mod auditing;
 mod callbacks;
 mod commits;
 mod endpoints;
@@ -55,13 +56,14 @@ use tenants::key_uses::KeyUses;
 use tokens::{AppSecrets, TokenChecks};
 use waiting::Waiting;
 
+pub use auditing::{AuditCheck, AuditCheckStep, AuditEntryAt, Auditing, Deed};
 pub use callbacks::{
     CallbackBodies, Callbacks, CallbacksSaved, CallbacksStep, EndedCallback, EndpointRun, Handed, OutgoingCall,
     TestedCallback,
 };
 pub use endpoints::{
     CreatedEndpoint, EndpointChanges, EndpointCredentials, EndpointWithSecret, Endpoints, ExpectedVersion, KnownReplay,
-    NewEndpoint, NewReplay, ReplayEnd, ReplayPreview, ReplayStatus, StartAt, TenantChanges, WaitingFor,
+    NewEndpoint, NewReplay, NewSecret, ReplayEnd, ReplayPreview, ReplayStatus, StartAt, TenantChanges, WaitingFor,
 };
 pub use erasing::Erasing;
 pub use failed_requests::FailedRequests;
@@ -90,8 +92,8 @@ pub use sending::{
 };
 pub use settings::{BULK_ITEMS_MAX, Settings};
 pub use tenants::{
-    KeyGiver, KeyVerdict, KnownKey, NewPhoneNumber, NewTenant, PhoneNumberChanges, RegisteredTenant, Tenants,
-    missing_scope, token_purpose,
+    KeyVerdict, KnownKey, NewPhoneNumber, NewTenant, PhoneNumberChanges, RegisteredTenant, Tenants, missing_scope,
+    token_purpose,
 };
 
 pub use tokens::{TokenPass, TokenStep, TokenWatch};
@@ -127,6 +129,8 @@ pub struct App {
     pub token_watch: Arc<TokenWatch>,
     /// Timers.
     pub reconciling: Arc<Reconciling>,
+    /// The audit log.
+    pub auditing: Arc<Auditing>,
     /// The hold of all sending.
     pub holding: Arc<Holding>,
     /// Apps at Meta.
@@ -158,17 +162,15 @@ impl App {
     /// Connects the flows to the ports. The futures run the group commits: spawn them all. They end after the last
     /// clone of the app is dropped.
     pub fn new(ports: Ports, settings: Settings, keys: &SigningKeys) -> (Self, Vec<BoxFuture<()>>) {
-        let metrics = ports.metrics.clone();
-        let limits = &settings.limits(&metrics);
+        let limits = &settings.limits(&ports.metrics);
         let (commits, mut running) = Commits::new(&ports, limits);
         let (directory, reading) = Directory::new(ports.tenants.clone(), &ports.clock, settings.directory_ttl, limits);
         running.extend(reading);
         let (requests, counting) = Requests::new(settings.tenant_limits, &ports, limits);
         let (waiting, looking) = Waiting::new(settings.tenant_limits, settings.is_sole_accepter, &ports, limits);
-        let (operators, noting) = Operators::new(&ports, limits);
-        running.push(noting);
+        let (operators, noting_operators) = Operators::new(&ports, limits);
         let (key_uses, noting) = KeyUses::new(&ports, limits);
-        running.extend([counting, looking, noting]);
+        running.extend([counting, looking, noting_operators, noting]);
         let (waiting, directory) = (Arc::new(waiting), Arc::new(directory));
         let opaque = signer_of(keys);
         let known_apps = Arc::new(KnownApps::new(&ports));
@@ -189,6 +191,7 @@ impl App {
             erasing: erasing_of(&ports, &settings, &shared, &changing),
             changing,
             retention: Arc::new(Retention::new(&ports, &settings)),
+            auditing: Arc::new(Auditing::new(&ports, &keys.cursor, settings.audit_days)),
             rotating: Arc::new(Rotating::new(ports.clone(), tenants.clone())),
             token_watch,
             reconciling: Arc::new(Reconciling::new(ports.clone(), settings.clone(), shared.clone())),
@@ -211,12 +214,12 @@ impl App {
             reading: Arc::new(Reading::new(ports.clone(), shared.messages.clone(), &keys.cursor)),
             health: health_of(&ports, &shared),
             clock: ports.clock.clone(),
+            metrics: ports.metrics.clone(),
             traces: ports.traces.clone(),
             queue: ports.queue.clone(),
             sending: Arc::new(Sending::new(ports, settings, &commits, opaque, shared)),
             tenants,
             requests: Arc::new(requests),
-            metrics,
         };
         (app, running)
     }

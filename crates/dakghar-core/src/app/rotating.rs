@@ -14,9 +14,11 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
+use super::auditing::{Deed, Ledger};
 use super::failure::Failure;
 use super::stale::{ROUNDS_MAX, Step};
 use super::tenants::Tenants;
+use crate::domain::audit::{AuditAction, Principal};
 use crate::domain::installation::INSTALLATION_SECRETS;
 use crate::domain::page::PageLimit;
 use crate::domain::{AppId, Tenant, TenantId};
@@ -87,11 +89,13 @@ pub struct RotationStep {
 pub struct Rotating {
     ports: Ports,
     tenants: Arc<Tenants>,
+    ledger: Ledger,
 }
 
 impl Rotating {
-    pub(super) const fn new(ports: Ports, tenants: Arc<Tenants>) -> Self {
-        Self { ports, tenants }
+    pub(super) fn new(ports: Ports, tenants: Arc<Tenants>) -> Self {
+        let ledger = Ledger::new(&ports);
+        Self { ports, tenants, ledger }
     }
 
     /// Counts the data keys under each key, by their forms alone.
@@ -126,9 +130,14 @@ impl Rotating {
 
     /// Moves the data keys of a page of tenants that are older than `before`, newest first; the first step moves those of the
     /// apps and of the installation too. Fails when a key service or the store is away: the same step can be taken again.
-    pub async fn step(&self, before: Option<TenantId>) -> Result<RotationStep, Failure> {
+    ///
+    /// The first step is recorded in the audit log before it moves anything, and the others are a part of it.
+    pub async fn step(&self, before: Option<TenantId>, by: &Principal) -> Result<RotationStep, Failure> {
         let mut step = RotationStep::default();
         if before.is_none() {
+            let under = self.ports.vault.key_id();
+            let deed = Deed::new(by, AuditAction::DataKeysRotated).about("wrapping_key", under);
+            self.ledger.note(&deed).await?;
             self.move_apps(&mut step).await?;
             let moved = self.move_installation().await;
             note(&mut step, INSTALLATION_SECRETS.to_owned(), moved)?;

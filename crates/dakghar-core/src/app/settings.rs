@@ -49,6 +49,8 @@ pub struct Settings {
     pub default_app: DefaultApp,
     /// The limits of a tenant whose record says nothing.
     pub tenant_limits: TenantLimits,
+    /// The days that records of the audit log are kept; 0 is for ever.
+    pub audit_days: u32,
     /// The time a tenant is remembered before it is read again. It bounds the delay until a pause takes effect.
     pub directory_ttl: Duration,
 }
@@ -67,6 +69,7 @@ impl Default for Settings {
             endpoints_look_every: Duration::from_secs(5),
             default_app: DefaultApp::default(),
             tenant_limits: TenantLimits::default(),
+            audit_days: 0,
             batch_max: 512,
             waiting_max: 20_000,
             calls_max: 512,

@@ -126,6 +126,11 @@ own_id!(
     ErasureId, "ers"
 );
 
+own_id!(
+    /// Our id of a record of the audit log. `aud_…`
+    AuditId, "aud"
+);
+
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $valid:expr) => {
         $(#[$doc])*

@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 use aws_lc_rs::digest;
 
+use super::audit::AuditRecord;
 use super::callback::{CallbackException, CallbackProgress};
 use super::conversation::Conversation;
 use super::endpoint::Endpoint;
@@ -44,11 +45,13 @@ pub enum Kind {
     Exceptions,
     /// Entries of feeds, with their places.
     Feed,
+    /// Records of the audit log. The chain that they make follows from them.
+    Audit,
 }
 
 impl Kind {
     /// Every kind, in its order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Tenants,
         Self::Conversations,
         Self::Messages,
@@ -61,6 +64,7 @@ impl Kind {
         Self::Progress,
         Self::Exceptions,
         Self::Feed,
+        Self::Audit,
     ];
 
     /// The name used in texts for people, and in the stores.
@@ -78,6 +82,7 @@ impl Kind {
             Self::Progress => "callback_progress",
             Self::Exceptions => "callback_exceptions",
             Self::Feed => "feed",
+            Self::Audit => "audit",
         }
     }
 
@@ -114,6 +119,8 @@ pub enum Record {
     Exception(Box<CallbackException>),
     /// An entry of a feed.
     Entry(PlacedEntry),
+    /// A record of the audit log.
+    Audit(Box<AuditRecord>),
 }
 
 impl Record {
@@ -132,6 +139,7 @@ impl Record {
             Self::Progress(_) => Kind::Progress,
             Self::Exception(_) => Kind::Exceptions,
             Self::Entry(_) => Kind::Feed,
+            Self::Audit(_) => Kind::Audit,
         }
     }
 
@@ -150,6 +158,7 @@ impl Record {
             Self::Progress(progress) => progress.endpoint_id.to_string(),
             Self::Exception(exception) => exception.id(),
             Self::Entry(placed) => placed.id(),
+            Self::Audit(record) => record.place(),
         }
     }
 
@@ -164,6 +173,7 @@ impl Record {
                 | Self::OperatorKey(_)
                 | Self::InstallationSecrets(_)
                 | Self::Entry(_) => 0,
+                Self::Audit(record) => record.text.len(),
                 Self::Endpoint(endpoint) => endpoint.bytes(),
                 Self::Progress(progress) => size_of_val(&*progress.waiting),
                 Self::Exception(exception) => exception.bytes(),

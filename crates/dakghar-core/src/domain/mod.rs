@@ -4,6 +4,7 @@ pub mod access_token;
 pub mod addresses;
 pub mod amendment;
 pub mod api_key;
+pub mod audit;
 pub mod auto_redrive;
 pub mod breaker;
 pub mod callback;
@@ -59,8 +60,8 @@ pub use feed::{
 pub use graph_error::{GraphRefusal, RefusalClass};
 pub use hold::{Actor, Hold, HoldReason};
 pub use ids::{
-    ApiKeyId, AppId, AttemptLogId, ConversationId, EndpointId, EntryId, ErasureId, EventId, IdempotencyKey, InvalidId,
-    MessageId, MessageKey, PersonId, PhoneNumberId, RedriveId, ReplayId, TenantId, WaId, WabaId, Wamid,
+    ApiKeyId, AppId, AttemptLogId, AuditId, ConversationId, EndpointId, EntryId, ErasureId, EventId, IdempotencyKey,
+    InvalidId, MessageId, MessageKey, PersonId, PhoneNumberId, RedriveId, ReplayId, TenantId, WaId, WabaId, Wamid,
 };
 pub use limits::{LimitChanges, TenantLimit, TenantLimits};
 pub use message::{Direction, Message, Status};

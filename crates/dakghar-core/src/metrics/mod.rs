@@ -5,6 +5,7 @@
 //! ever, whatever clients and Meta send, and no number or person is ever a label. A tenant is one where the operator asks
 //! for it, and then only the busiest are (`tenants`).
 
+mod audit_labels;
 mod busy;
 mod changes;
 mod erasure_labels;
@@ -20,6 +21,7 @@ mod tenants;
 mod tests;
 mod token_labels;
 
+pub use audit_labels::AuditClassLabel;
 pub use erasure_labels::PersonErased;
 pub use exemplars::{Exemplar, Traced};
 pub use instruments::{

@@ -104,6 +104,16 @@ label! {
         InstallationSave = "installation_save_secrets",
         /// `find_secrets` of `installation`.
         InstallationFind = "installation_find_secrets",
+        /// `carry_out` of `audit`.
+        AuditCarryOut = "audit_carry_out",
+        /// `audit_chain` of `audit`.
+        AuditChain = "audit_audit_chain",
+        /// `audit_list` of `audit`.
+        AuditList = "audit_audit_list",
+        /// `audit_walk` of `audit`.
+        AuditWalk = "audit_audit_walk",
+        /// `drop_audit` of `audit`.
+        AuditDrop = "audit_drop_audit",
         /// `insert_app` of `apps`.
         AppsInsert = "apps_insert_app",
         /// `save_app` of `apps`.

@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::{self, Registry};
 
+use super::audit_labels::AuditClassLabel;
 use super::erasure_labels::PersonErased;
 use super::exemplars::{Exemplar, bucket_series, with_exemplars};
 use super::instruments::{Family, Histogram, Instrument, LabelDescription, Latency, Staged, Wait};
@@ -120,6 +121,8 @@ table! {
     tls_certificate_expiry: Gauge, "tls_certificate_expiry", Seconds, "When the certificate that this process shows expires, since the Unix epoch; 0 where it speaks no TLS";
     keys_used: Family<KeyUsed, Counter>, "keys_used", None, "Requests that a key let in, by whose it is";
     keys_refused: Family<KeyRefused, Counter>, "keys_refused", None, "Requests whose key is right and may not do what they asked, by the reason";
+    audit_records: Family<AuditClassLabel, Counter>, "audit_records", None, "Records that this process appended to the audit log, by what was done";
+    audit_broken: Gauge, "audit_broken", None, "1 if the last check of this process found that the chain of the audit log is not whole, else 0";
     wrong_keys: Counter, "wrong_keys", None, "Requests whose key was checked and is wrong for what they asked; dakghar_refused_total{limit=\"wrong_keys\"} are those whose key was not looked at";
     key_calls: Family<KeyCall, Counter>, "key_service_calls", None, "Calls to the key service that ended, by their outcome; none where the master key is in the settings";
     keys_kept: Gauge, "data_keys_kept", None, "Data keys that the key service unwrapped and that are kept in memory for some minutes";

@@ -31,11 +31,12 @@ pub use quota::{CallAsk, Grant, QuotaAsk, TenantQuota};
 pub use receivers::{CallbackAnswer, CallbackCall, CallbackOutcome, ReceiverQuery, ReceiverText, Receivers};
 pub use spool::{OutcomeSpool, SpoolError, SpooledOutcome};
 pub use store::{
-    Acceptance, Aged, AgedPortion, AppStore, Appended, ArrivalStore, ArrivalsWaiting, Attendant, CallbackStore,
-    ConversationStore, DUE_BYTES_MAX, EndpointInserted, EndpointStore, ErasedPortion, Erasure, EventStore,
-    ExceptionsAsked, FeedStore, HoldStore, InstallationStore, LOAD_BYTES_MAX, ListStore, ListenerStore, MessageStore,
-    OperatorStore, PersonErased, PersonErasureStore, PersonPortion, REPORTS_MAX, Received, ReceivedMessage,
-    RedriveStore, Remains, Save, Saved, StatusStore, StoreError, StoreHealth, TenantSaved, TenantStore, TimerStore,
+    Acceptance, Aged, AgedPortion, AppStore, Appended, ArrivalStore, ArrivalsWaiting, Attendant, AuditStore,
+    AuditedChange, CallbackStore, Carried, ConversationStore, DUE_BYTES_MAX, EndpointInserted, EndpointStore,
+    ErasedPortion, Erasure, EventStore, ExceptionsAsked, FeedStore, HoldStore, InstallationStore, LOAD_BYTES_MAX,
+    ListStore, ListenerStore, MessageStore, OperatorStore, PersonErased, PersonErasureStore, PersonPortion,
+    REPORTS_MAX, Received, ReceivedMessage, RedriveStore, Remains, Save, Saved, StatusStore, StoreError, StoreHealth,
+    TenantSaved, TenantStore, TimerStore, Walked,
 };
 pub use traces::SpanExporter;
 
@@ -82,6 +83,8 @@ pub struct Ports {
     pub endpoints: Arc<dyn EndpointStore>,
     /// Redrives of dead letters.
     pub redrives: Arc<dyn RedriveStore>,
+    /// The audit log.
+    pub audit: Arc<dyn AuditStore>,
     /// The hold of all sending.
     pub holds: Arc<dyn HoldStore>,
     /// The state of the store.

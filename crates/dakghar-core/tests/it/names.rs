@@ -117,7 +117,8 @@ names!(
         "endpoints",
         "callback_progress",
         "callback_exceptions",
-        "feed"
+        "feed",
+        "audit"
     ]
 );
 names!(names_of_stages, Stage, ["clearing", "copying", "finished"]);

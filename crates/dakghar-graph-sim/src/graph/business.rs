@@ -1,7 +1,6 @@
 //! What a number has beside messages: its profile, and the people whom it blocks. Both are kept as long as the simulator
 //! runs.
 
-use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use axum::Json;
@@ -9,7 +8,6 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State as Shared};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -19,29 +17,6 @@ use crate::state::State;
 
 /// Meta's limits of the profile's texts, in characters.
 const PROFILE: [(&str, usize); 4] = [("about", 139), ("address", 256), ("description", 512), ("email", 128)];
-/// Numbers of which something is remembered.
-const NUMBERS_MAX: usize = 10_000;
-
-/// Profiles and blocked people, by number.
-#[derive(Debug, Default)]
-pub(crate) struct Businesses(Mutex<HashMap<String, Business>>);
-
-#[derive(Debug, Default)]
-struct Business {
-    profile: Map<String, Value>,
-    blocked: BTreeSet<String>,
-}
-
-impl Businesses {
-    fn of<T>(&self, number: &str, change: impl FnOnce(&mut Business) -> T) -> T {
-        let mut all = self.0.lock();
-        if all.len() >= NUMBERS_MAX && !all.contains_key(number) {
-            all.clear();
-        }
-        change(all.entry(number.to_owned()).or_default())
-    }
-}
-
 /// Which page of a list.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct PageQuery {
@@ -115,7 +90,7 @@ pub(crate) async fn block(
     answer_with(&state, (&version, &id), &headers, || {
         let people = people_of(object_of(&given)?)?;
         state.businesses.of(&id, |business| {
-            business.blocked.extend(people.iter().map(|person| digits(person)))
+            business.blocked.extend(people.iter().map(|person| digits(person)));
         });
         Ok(outcome("added_users", &people))
     })

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::Method;
 use axum::http::request::Parts;
-use dakghar_core::app::{Failure, KeyGiver, KeyVerdict, KnownKey, OperatorVerdict, missing_scope};
+use dakghar_core::app::{Failure, KeyVerdict, KnownKey, OperatorVerdict, missing_scope};
 use dakghar_core::domain::tenant::SharedTenant;
 use dakghar_core::domain::{Actor, ErrorCode, KeyRefusal, Problem, Role, RoleRefusal, TenantId};
 use dakghar_core::metrics::{KeyRefused, KeyUsed, Metrics};
@@ -162,8 +162,6 @@ pub(super) struct TenantScope {
     pub(super) tenant: SharedTenant,
     /// The one of the two that called.
     pub(super) actor: Actor,
-    /// As whom the caller gives keys.
-    pub(super) giver: KeyGiver,
 }
 
 impl TenantScope {
@@ -193,7 +191,6 @@ impl FromRequestParts<HttpState> for TenantScope {
                 return Ok(Self {
                     tenant: tenants.find(&id).await?,
                     actor: Actor::Operator,
-                    giver: KeyGiver::Operator,
                 });
             }
         };
@@ -209,12 +206,11 @@ impl FromRequestParts<HttpState> for TenantScope {
                     return Err(missing_scope(needed).into());
                 }
                 metrics.keys_used.of(KeyUsed::Tenant).inc();
-                note_caller(parts, Caller::Tenant(tenant.id, id));
+                note_caller(parts, state, Caller::Tenant(tenant.id, id));
                 allowance::admit(state, &tenant, &parts.extensions).await?;
                 Ok(Self {
                     tenant,
                     actor: Actor::Tenant,
-                    giver: KeyGiver::Key(id),
                 })
             }
             // Nobody guesses such a key, so it uses no try up, and its owner learns what is wrong with it.
@@ -232,9 +228,9 @@ impl FromRequestParts<HttpState> for TenantScope {
     }
 }
 
-fn note_caller(parts: &Parts, caller: Caller) {
+fn note_caller(parts: &Parts, state: &HttpState, caller: Caller) {
     if let Some(slot) = parts.extensions.get::<CallerSlot>() {
-        slot.note(caller);
+        slot.note(caller, state.app());
     }
 }
 
@@ -244,6 +240,7 @@ fn admin(state: &HttpState, credential: &Credential<'_>, check: Option<KeyCheck<
     state.app().metrics.keys_used.of(KeyUsed::Operator).inc();
     note_caller(
         parts,
+        state,
         match credential {
             Credential::Anonymous => Caller::Anonymous,
             _ => Caller::Settings,
@@ -265,7 +262,7 @@ async fn operator(state: &HttpState, key: &str, check: Option<KeyCheck<'_>>, par
                 return Err(not_of_the_role(role, refusal).into());
             }
             metrics.keys_used.of(KeyUsed::Operator).inc();
-            note_caller(parts, Caller::Operator(id, role));
+            note_caller(parts, state, Caller::Operator(id, role));
             Ok(())
         }
         OperatorVerdict::Refused(refusal) => Err(refused(refusal, metrics).into()),

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use dakghar_core::app::App;
 use dakghar_core::domain::{ApiKeyId, Role, TenantId};
 
 /// Who made a request.
@@ -25,20 +26,38 @@ impl Caller {
             Self::Operator(_, role) => role.sees_bodies(),
         }
     }
+
+    /// True if what the caller reads is somebody else's.
+    pub(super) const fn is_operator(self) -> bool {
+        !matches!(self, Self::Tenant(..))
+    }
 }
 
 /// Where the caller of one request is noted; an extension of the request.
-#[derive(Clone, Debug, Default)]
-pub(super) struct CallerSlot(Arc<OnceLock<Caller>>);
+#[derive(Clone, Default)]
+pub(super) struct CallerSlot(Arc<OnceLock<Noted>>);
+
+/// A caller, and the use cases for whoever records what is shown to an operator.
+struct Noted {
+    caller: Caller,
+    app: Option<App>,
+}
 
 impl CallerSlot {
     /// Notes the caller. The first note counts.
-    pub(super) fn note(&self, caller: Caller) {
-        let _ = self.0.set(caller);
+    pub(super) fn note(&self, caller: Caller, app: &App) {
+        let app = caller.is_operator().then(|| app.clone());
+        let _ = self.0.set(Noted { caller, app });
     }
 
     /// Returns the caller, if a key was found right.
     pub(super) fn get(&self) -> Option<Caller> {
-        self.0.get().copied()
+        self.0.get().map(|noted| noted.caller)
+    }
+
+    /// Returns an operator who called and sees bodies, with the use cases.
+    pub(super) fn reader(&self) -> Option<(Caller, &App)> {
+        let Noted { caller, app } = self.0.get()?;
+        Some((*caller, app.as_ref().filter(|_| caller.sees_bodies())?))
     }
 }

@@ -27,6 +27,7 @@ use tower::{Layer, Service};
 use super::allowance::AllowanceSlot;
 use super::ingest::Webhook;
 use super::problem::{self, ApiError};
+use super::request_id::RequestId;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_CHARS_MAX: usize = 64;
@@ -109,6 +110,7 @@ where
         let route = request.extensions().get::<MatchedPath>().cloned();
         let allowance = AllowanceSlot::default();
         request.extensions_mut().insert(allowance.clone());
+        request.extensions_mut().insert(RequestId(id.clone()));
         let answering = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let (metrics, failed) = (Arc::clone(&self.metrics), self.failed.clone());
         Box::pin(async move {

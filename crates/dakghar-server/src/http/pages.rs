@@ -17,6 +17,8 @@ use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::budget::{ByteBudget, Lease, exhausted};
+use super::shown::Shown;
+use super::views::PageView;
 
 /// Pages that are read and written as JSON at a time.
 const BUILDING_MAX: usize = 8;
@@ -91,6 +93,13 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Turn<K> {
         let mut response = Response::new(Body::from(self.lease(json)?));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(response)
+    }
+
+    /// Answers with a page of a list. What the answer has is counted, for whoever records that it was read.
+    pub(super) fn page<T: Serialize>(self, page: &PageView<T>) -> Result<Response, Problem> {
+        let mut response = self.answer(page)?;
+        response.extensions_mut().insert(Shown(page.len()));
         Ok(response)
     }
 

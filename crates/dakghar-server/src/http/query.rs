@@ -3,9 +3,10 @@
 use axum::extract::Query;
 use axum::http::Uri;
 use dakghar_core::app::PageRequest;
+use dakghar_core::domain::audit::AuditQuery;
 use dakghar_core::domain::message::Direction;
 use dakghar_core::domain::page::{MessageQuery, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
-use dakghar_core::domain::{ErrorCode, PhoneNumberId, Problem, Status, Tenant, Timestamp, WaId};
+use dakghar_core::domain::{ErrorCode, PhoneNumberId, Problem, Status, Tenant, TenantId, Timestamp, WaId};
 use utoipa::IntoParams;
 
 const KIND_CHARS_MAX: usize = 64;
@@ -110,6 +111,30 @@ impl Parameters {
             Some("dead") => Ok(true),
             Some(_) => Err(invalid_filter("state must be open or dead.")),
         }
+    }
+
+    /// Reads the parameters that choose a page of the audit log, and these.
+    pub(super) fn of_audit(uri: &Uri, more: &[&str]) -> Result<Self, Problem> {
+        let known = ["actor", "action", "since", "until"].into_iter().chain(PAGE);
+        let known: Vec<&str> = known.chain(more.iter().copied()).collect();
+        Self::parse(uri, &known)
+    }
+
+    /// Returns the query for records of the audit log.
+    pub(super) fn audit(&self, tenant_id: Option<TenantId>) -> Result<AuditQuery, Problem> {
+        let (since, until) = (self.time("since")?, self.time("until")?);
+        if since.zip(until).is_some_and(|(since, until)| since >= until) {
+            return Err(invalid_filter("since must be before until."));
+        }
+        let text = |name| self.get(name).map(str::to_owned);
+        Ok(AuditQuery {
+            tenant_id,
+            actor: text("actor"),
+            action: text("action"),
+            since,
+            until,
+            ..AuditQuery::default()
+        })
     }
 
     /// Reads the parameters that say how much of a message is wanted.

@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use super::access::Access;
 use super::api::{
-    apps, auto_redrive, conversations, dead_letters, endpoints, erasures, events, exports, feed, hold, keys, messages,
-    number_calls, operators, people, phone_numbers, redrives, secrets, send, send_bulk, tenants,
+    apps, audit, auto_redrive, conversations, dead_letters, endpoints, erasures, events, exports, feed, hold, keys,
+    messages, number_calls, operators, people, phone_numbers, redrives, secrets, send, send_bulk, tenants,
 };
 use super::config::HttpConfig;
 use super::edge::EdgeLayer;
@@ -81,6 +81,7 @@ fn operators_manage() -> Group {
         .routes(routes!(apps::add)) //                POST   /apps
         .routes(routes!(apps::remove)) //             DELETE /apps/{appId}
         .routes(routes!(apps::rotate)) //             POST   /apps/{appId}/secret
+        .routes(routes!(audit::list)) //              GET    /audit
         .routes(routes!(secrets::show)) //            GET    /operators/secrets
         .routes(routes!(secrets::rotate)) //          POST   /operators/secrets/rotate
         .routes(routes!(hold::begin, hold::release)) // PUT, DELETE /hold
@@ -151,6 +152,7 @@ fn to_manage() -> Group {
         .routes(routes!(redrives::pause)) //          POST   /dead-letters/redrives/{redriveId}/pause
         .routes(routes!(redrives::resume)) //         POST   /dead-letters/redrives/{redriveId}/resume
         .routes(routes!(redrives::cancel)) //         POST   /dead-letters/redrives/{redriveId}/cancel
+        .routes(routes!(audit::list_of_tenant)) //    GET    /audit
         .routes(routes!(erasures::list, erasures::begin)) // GET, POST /erasures
         .routes(routes!(keys::list, keys::create)) // GET, POST /keys
         .routes(routes!(keys::revoke)) //             DELETE /keys/{keyId}

@@ -3,6 +3,7 @@
 //!
 //! It never answers a client. All decisions are the app's; here are only the loops, the waits and the limits.
 
+mod auditor;
 mod call_places;
 mod calls;
 mod deliverer;
@@ -26,6 +27,7 @@ use tokio_util::task::TaskTracker;
 
 use deliverer::Deliverer;
 
+pub use auditor::run_auditor;
 pub use due::measure_queue;
 pub use eraser::run_eraser;
 pub use keys::watch_keys;
@@ -96,6 +98,7 @@ async fn send(app: &App, tasks: TaskTracker, stopping: CancellationToken) {
         run_redriver(app.redriving.clone(), stopping.clone()),
         run_eraser(app.erasing.clone(), stopping.clone()),
         run_retention(app.retention.clone(), app.sending.outages().clone(), stopping.clone()),
+        run_auditor(app.auditing.clone(), app.sending.outages().clone(), stopping.clone()),
         run_token_watch(app.token_watch.clone(), app.sending.outages().clone(), stopping)
     );
 }

@@ -55,6 +55,7 @@ fn intended(operation: &Operation) -> (Access, Option<&'static str>) {
         "registerTenant"
         | "changeTenant"
         | "listTenants"
+        | "listAudit"
         | "removeTenant"
         | "addPhoneNumber"
         | "removePhoneNumber"
@@ -81,7 +82,7 @@ fn intended(operation: &Operation) -> (Access, Option<&'static str>) {
         | "rotateOperatorKey"
         | "revokeOperatorKey" => return (Access::Admin, None),
         "verifyWebhook" | "receiveWebhook" | "getHealth" | "getReadiness" => return (Access::Anybody, None),
-        "sendMessage" | "cancelMessage" => "send",
+        "sendMessage" | "sendMessages" | "markMessageRead" | "cancelMessage" => "send",
         "getTenant"
         | "listPhoneNumbers"
         | "listMessages"
@@ -98,13 +99,14 @@ fn intended(operation: &Operation) -> (Access, Option<&'static str>) {
         | "getErasure"
         | "exportTenant"
         | "listEvents"
+        | "getProfile"
+        | "listBlocked"
         | "readFeed"
         | "followFeed" => "read",
         "pauseTenant" | "resumeTenant" | "changePhoneNumber" | "pausePhoneNumber" | "resumePhoneNumber"
         | "redriveMessage" | "redriveDeadLetters" | "setAutoRedrive" | "pauseRedrive" | "resumeRedrive"
-        | "cancelRedrive" | "erasePerson" | "listErasures" | "listKeys" | "createKey" | "rotateKey" | "revokeKey" => {
-            "manage"
-        }
+        | "cancelRedrive" | "erasePerson" | "listErasures" | "listKeys" | "createKey" | "rotateKey" | "revokeKey"
+        | "changeProfile" | "blockPeople" | "unblockPeople" | "listTenantAudit" => "manage",
         "listEndpoints"
         | "createEndpoint"
         | "getEndpoint"
@@ -155,6 +157,8 @@ fn intended_roles(operation: &Operation) -> &'static [&'static str] {
         | "getErasure"
         | "exportTenant"
         | "listEvents"
+        | "getProfile"
+        | "listBlocked"
         | "readFeed"
         | "followFeed"
         | "listEndpoints"

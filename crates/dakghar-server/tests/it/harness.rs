@@ -16,7 +16,7 @@ use dakghar_core::domain::message::{Message, SendOutcome};
 use dakghar_core::domain::{Secret, TenantId};
 use dakghar_core::ports::{
     AppStore, ArrivalStore, FeedNews, HoldStore, IdGenerator as _, MessageStore, MessagesApi, OperatorStore, Pacer,
-    Ports, SendCall, TenantQuota, WebhookCodec,
+    Ports, SendCall, StoreError, TenantQuota, WebhookCodec,
 };
 use dakghar_core::traces::Traces;
 use dakghar_core::vault::SigningKeys;
@@ -71,6 +71,8 @@ pub(crate) struct Setup {
     pub(crate) webhooks: Option<Arc<dyn WebhookCodec>>,
     /// Instead of one in memory.
     pub(crate) quota: Option<Arc<dyn TenantQuota>>,
+    /// The audit log cannot be written, and what is recorded in it neither.
+    pub(crate) audit_is_away: bool,
     /// The store that it shares with other processes, and what it tells and hears of them.
     pub(crate) beside: Option<(Arc<MemoryStore>, Arc<dyn FeedNews>)>,
 }
@@ -166,6 +168,13 @@ impl Service {
             endpoints: store.clone(),
             callbacks: store.clone(),
             redrives: store.clone(),
+            audit: if setup.audit_is_away {
+                let away = MemoryStore::new();
+                away.fail_with(Some(StoreError::Unavailable("the audit log is away".to_owned())));
+                away
+            } else {
+                store.clone()
+            },
             holds,
             store_health: store.clone(),
             erasure: store.clone(),

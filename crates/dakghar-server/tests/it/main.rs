@@ -9,6 +9,7 @@
 )]
 
 mod apps;
+mod audit;
 mod auth;
 mod browsers;
 mod callback_urls;

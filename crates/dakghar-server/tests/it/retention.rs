@@ -13,8 +13,6 @@ use serde_json::{Value, json};
 use crate::harness::{Service, TestTenant, request};
 
 const DAY: Duration = Duration::from_hours(24);
-/// Longer than a look at the time by which age is judged is good.
-const A_LOOK: Duration = Duration::from_mins(2);
 
 /// Runs a whole pass. Returns how many records were erased.
 async fn pass(service: &Service) -> u64 {
@@ -145,11 +143,11 @@ async fn dead_letters_are_kept_by_their_reason_and_counted_when_they_go() {
 
 /// Until the time by which age is judged has caught up with the clock.
 async fn watch_a_month(service: &Service) {
-    for _ in 0..3 {
-        service.app.retention.watch().await.expect("the store answers");
+    for _ in 0..2 {
+        assert_eq!(pass(service).await, 0);
         service.clock.advance(DAY * 30);
     }
-    service.app.retention.watch().await.expect("the store answers");
+    assert_eq!(pass(service).await, 0);
 }
 
 #[tokio::test]
@@ -173,7 +171,7 @@ async fn contents_go_before_their_messages_and_what_lost_its_content_is_not_sent
     let before = shown(&a, &sent).await;
     assert_eq!(before["contentRemovedAt"], Value::Null);
     assert_ne!(before["content"], Value::Null);
-    service.clock.advance(A_LOOK);
+    service.clock.advance(Duration::from_secs(1));
     assert_eq!(pass(&service).await, 2);
     let removed_at = service.app.wall().to_string();
     let mut after = shown(&a, &sent).await;

@@ -195,7 +195,8 @@ async fn a_client_that_hangs_up_changes_nothing() {
     // Given up at every moment, from before the first step on.
     let mut patience = 0;
     loop {
-        let asking = service.post(&path, &json!(messages));
+        let body = json!(messages);
+        let asking = service.post(&path, &body);
         let given_up = tokio::time::timeout(Duration::from_micros(patience), asking).await;
         let is_answered = given_up.is_ok();
         for _ in 0..200 {

@@ -3,6 +3,7 @@
 
 mod callbacks;
 mod installation;
+mod operators;
 
 pub use callbacks::*;
 
@@ -15,16 +16,16 @@ use dakghar_core::domain::message::{EvidenceStatus, StatusRecord};
 use dakghar_core::domain::migration::{Kind, Place, Record, Retirement};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::redrive::{Redrive, RedriveStatus};
-use dakghar_core::domain::{ConversationId, ConversationTouch, Message, Role, Status, TenantId};
+use dakghar_core::domain::{ConversationId, ConversationTouch, Message, Status, TenantId};
 use dakghar_core::ports::{EndpointInserted, MigrationSource, Save, Saved};
 
 use installation::fill_installation;
+use operators::{fill_apps, fill_operators};
 
 use super::stores::{Stores, accept_all, receive_all};
 use crate::samples::{
-    With as _, at, endpoint, endpoint_full, erasure, event, event_bare, inbound, inbound_bare, meta_app, meta_app_full,
-    operator_key, outbound, outbound_full, person, phone_number_id, redrive, status_record, status_record_full, tenant,
-    tenant_full, tenant_id, with_key,
+    With as _, at, endpoint, endpoint_full, erasure, event, event_bare, inbound, inbound_bare, outbound, outbound_full,
+    person, phone_number_id, redrive, status_record, status_record_full, tenant, tenant_full, tenant_id, with_key,
 };
 
 /// The port of the cases: the stores of one installation, and a way to open it in order to leave it. It is
@@ -112,6 +113,7 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
         (Kind::Apps, apps),
         (Kind::OperatorKeys, fill_operators(under_test).await),
         (Kind::InstallationSecrets, fill_installation(under_test).await),
+        (Kind::Audit, super::audit::fill(&under_test.stores).await),
         (Kind::Endpoints, endpoints),
         (Kind::Feed, entries.into_iter().map(Record::Entry).collect()),
     ];
@@ -121,26 +123,6 @@ async fn fill(under_test: &SourceUnderTest) -> Vec<(Kind, Vec<Record>)> {
 
 fn of_message(message: Message) -> Record {
     Record::Message(Box::new(message))
-}
-
-/// A key for each role.
-async fn fill_operators(under_test: &SourceUnderTest) -> Vec<Record> {
-    let keys = Role::ALL.map(operator_key);
-    for key in &keys {
-        let inserted = under_test.stores.operators.insert_operator_key(key).await;
-        assert_eq!(inserted, Ok(Saved::Done));
-    }
-    keys.map(|key| Record::OperatorKey(Box::new(key))).to_vec()
-}
-
-/// Apps with one secret and with two.
-async fn fill_apps(under_test: &SourceUnderTest) -> Vec<Record> {
-    let apps = [meta_app(), meta_app_full(), meta_app()];
-    for app in &apps {
-        let inserted = under_test.stores.apps.insert_app(app).await;
-        assert_eq!(inserted, Ok(Saved::Done));
-    }
-    apps.map(Record::App).to_vec()
 }
 
 /// Endpoints of every sort.

@@ -18,6 +18,7 @@
 
 pub mod apps;
 pub mod arrivals;
+pub mod audit;
 pub mod callbacks;
 pub mod conversations;
 pub mod endpoints;

@@ -7,9 +7,9 @@ use dakghar_core::domain::{ConversationId, ConversationTouch, Direction, Message
 use dakghar_core::domain::{ConversationKind, Place};
 use dakghar_core::domain::{TenantId, Timestamp, WaId};
 use dakghar_core::ports::{
-    Acceptance, AppStore, ArrivalStore, CallbackStore, ConversationStore, EndpointStore, Erasure, EventStore,
-    FeedStore, HoldStore, InstallationStore, ListStore, ListenerStore, MessageStore, OperatorStore, PersonErasureStore,
-    Received, RedriveStore, Save, Saved, StatusStore, StoreHealth, TenantStore, TimerStore,
+    Acceptance, AppStore, ArrivalStore, AuditStore, CallbackStore, ConversationStore, EndpointStore, Erasure,
+    EventStore, FeedStore, HoldStore, InstallationStore, ListStore, ListenerStore, MessageStore, OperatorStore,
+    PersonErasureStore, Received, RedriveStore, Save, Saved, StatusStore, StoreHealth, TenantStore, TimerStore,
 };
 
 use crate::samples::{
@@ -51,6 +51,8 @@ pub struct Stores {
     pub callbacks: Arc<dyn CallbackStore>,
     /// Redrives of dead letters.
     pub redrives: Arc<dyn RedriveStore>,
+    /// The audit log.
+    pub audit: Arc<dyn AuditStore>,
     /// The hold of all sending.
     pub holds: Arc<dyn HoldStore>,
     /// The state of the store.
@@ -75,6 +77,7 @@ impl Stores {
             + FeedStore
             + ListenerStore
             + AppStore
+            + AuditStore
             + OperatorStore
             + InstallationStore
             + EndpointStore
@@ -103,6 +106,7 @@ impl Stores {
             endpoints: store.clone(),
             callbacks: store.clone(),
             redrives: store.clone(),
+            audit: store.clone(),
             holds: store.clone(),
             health: store.clone(),
             erasure: store.clone(),

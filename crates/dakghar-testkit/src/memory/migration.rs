@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use dakghar_core::domain::audit::AuditChain;
 use dakghar_core::domain::callback::exception_id;
 use dakghar_core::domain::migration::{Checksum, Kind, Migration, Place, Record, Retirement};
 use dakghar_core::domain::{Message, PlacedEntry};
@@ -48,6 +49,10 @@ impl State {
                     .collect()
             }
             Kind::Feed => self.feeds.all().map(Record::Entry).collect(),
+            Kind::Audit => {
+                let records = self.audit.values().cloned();
+                records.map(|record| Record::Audit(Box::new(record))).collect()
+            }
         };
         records.into_iter().map(|record| (record.id(), record)).collect()
     }
@@ -90,6 +95,10 @@ impl State {
                 let is_it =
                     |found: &PlacedEntry| found.entry.tenant_id == like.entry.tenant_id && found.place == like.place;
                 all.find(is_it).map(Record::Entry)
+            }
+            Record::Audit(like) => {
+                let record = self.audit.get(&like.number).cloned();
+                record.map(|record| Record::Audit(Box::new(record)))
             }
         }
     }
@@ -139,6 +148,10 @@ impl State {
                 self.callbacks.exceptions.insert(key, *exception);
             }
             Record::Entry(entry) => self.feeds.put(entry),
+            Record::Audit(record) => {
+                self.audit_chain.take_in(&record);
+                self.audit.insert(record.number, *record);
+            }
         }
         true
     }
@@ -175,6 +188,10 @@ impl State {
                 exceptions.retain(|(endpoint_id, place), _| is_left(exception_id(endpoint_id, *place)));
             }
             Kind::Feed => self.feeds.retain(|entry| is_left(Record::Entry(entry).id())),
+            Kind::Audit => {
+                self.audit.retain(|_, record| is_left(record.place()));
+                self.audit_chain = AuditChain::default();
+            }
         }
         ids.len() as u64
     }

@@ -3,6 +3,7 @@
 //! Nothing survives the process, and nothing is fast: the maps are searched from end to end.
 
 mod apps;
+mod audit;
 mod callbacks;
 mod conversations;
 mod endpoints;
@@ -35,6 +36,7 @@ mod tokens;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use dakghar_core::domain::audit::{AuditChain, AuditRecord};
 use dakghar_core::domain::hold::SendingHold;
 use dakghar_core::domain::installation::SealedSecrets;
 use dakghar_core::domain::listening::Listener;
@@ -84,6 +86,8 @@ struct State {
     apps: BTreeMap<AppId, MetaApp>,
     operator_keys: BTreeMap<ApiKeyId, OperatorKey>,
     installation: BTreeMap<String, SealedSecrets>,
+    audit: BTreeMap<u64, AuditRecord>,
+    audit_chain: AuditChain,
     endpoints: BTreeMap<EndpointId, Endpoint>,
     sending_hold: Option<SendingHold>,
     retention_time: Option<Timestamp>,

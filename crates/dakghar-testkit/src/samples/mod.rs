@@ -4,6 +4,7 @@
 //! `outbound(tenant_id).with(|message| message.delivery.status = Status::Held)`. Each sample has a new id, greater than
 //! those before it, and a time of its own.
 
+mod audit;
 mod callback;
 mod endpoint;
 mod erasure;
@@ -23,6 +24,7 @@ use dakghar_core::ports::IdGenerator;
 use crate::clock::START;
 use crate::ids::SequentialIds;
 
+pub use audit::{audit_entry, audit_entry_full};
 pub use callback::{
     attempt_log, callback_exception, callback_exception_full, callback_progress, callback_progress_full,
 };

@@ -90,6 +90,7 @@ dakghar_testkit::redrive_store_suite!(stores);
 dakghar_testkit::app_store_suite!(stores);
 dakghar_testkit::operator_store_suite!(stores);
 dakghar_testkit::installation_store_suite!(stores);
+dakghar_testkit::audit_store_suite!(stores);
 dakghar_testkit::callback_store_suite!(stores);
 dakghar_testkit::endpoint_store_suite!(stores);
 dakghar_testkit::listener_store_suite!(stores);
@@ -127,7 +128,9 @@ fn every_case_is_named_in_its_suite() {
         .filter_map(|line| line.strip_prefix("pub async fn ")?.split('(').next())
         .collect();
     assert!(cases.len() > 100, "{cases:?}");
-    for case in cases {
+    // What the tests of adapters use of the suite of the audit log.
+    let helpers = ["all", "check", "note"];
+    for case in cases.into_iter().filter(|case| !helpers.contains(case)) {
         let listed = text.lines().filter(|line| line.trim() == case).count();
         assert_eq!(listed, 1, "{case}");
     }

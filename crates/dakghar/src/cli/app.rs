@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Subcommand;
 use dakghar_core::app::{App, NewMetaApp};
 use dakghar_core::domain::Secret;
+use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::meta_app::MetaApp;
 
 use super::output;
@@ -64,7 +65,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
                 secret: Secret::new(secret),
                 verify_token: verify_token.map(Secret::new),
             };
-            let added = app.apps.add(new).await?;
+            let added = app.apps.add(new, Principal::CLI).await?;
             output::line(&format!("added {}", added.app.id));
             if let Some(token) = added.verify_token {
                 output::line(&format!("verifyToken  {}   (shown only now)", token.reveal()));
@@ -77,11 +78,12 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             overlap_seconds,
         } => {
             let overlap = Duration::from_secs(overlap_seconds.into());
-            let changed = app.apps.rotate(&app_id, &Secret::new(secret), Some(overlap)).await?;
+            let (apps, secret) = (&app.apps, Secret::new(secret));
+            let changed = apps.rotate(&app_id, &secret, Some(overlap), Principal::CLI).await?;
             output::line(&format!("{} has {} valid secrets", changed.id, changed.secrets.len()));
         }
         Command::Remove { app_id } => {
-            app.apps.remove(&app_id).await?;
+            app.apps.remove(&app_id, Principal::CLI).await?;
             output::line("removed");
         }
     }

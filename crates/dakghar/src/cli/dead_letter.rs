@@ -9,6 +9,7 @@ use std::sync::Arc;
 use clap::Subcommand;
 use dakghar_core::app::App;
 use dakghar_core::app::PageRequest;
+use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::page::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
 use dakghar_core::domain::redrive::Redrive;
 use dakghar_core::domain::{Message, TenantId};
@@ -105,9 +106,9 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             redrives(&app, tenant.as_ref(), limit).await?;
         }
         Command::Watch { id } => redrive::watch(&app, app.redriving.find(None, &id).await?).await?,
-        Command::Pause { id } => told(&app.redriving.pause(None, &id).await?),
-        Command::Resume { id } => told(&app.redriving.resume(None, &id).await?),
-        Command::Cancel { id } => told(&app.redriving.cancel(None, &id).await?),
+        Command::Pause { id } => told(&app.redriving.pause(None, &id, Principal::CLI).await?),
+        Command::Resume { id } => told(&app.redriving.resume(None, &id, Principal::CLI).await?),
+        Command::Cancel { id } => told(&app.redriving.cancel(None, &id, Principal::CLI).await?),
     }
     drop(app);
     group_commits.finish().await;

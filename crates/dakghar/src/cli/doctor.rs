@@ -212,7 +212,22 @@ async fn check_wired(wired: &Wired, findings: &mut Findings) {
             "the secrets of an app cannot be read, so what it signs is not taken: {failure}"
         )),
     }
+    check_audit(wired, findings).await;
     check_clock(wired.app.wall().as_millis(), findings);
+}
+
+/// Checks the chain of the audit log.
+async fn check_audit(wired: &Wired, findings: &mut Findings) {
+    match wired.app.auditing.check().await {
+        Ok((checked, Ok(chain))) => findings.good(format!(
+            "the audit log is whole: {checked} records, up to number {}",
+            chain.head.number
+        )),
+        Ok((_, Err(fault))) => findings.bad(format!(
+            "the audit log is not whole: {fault}; docs/operating/audit.md says what to do"
+        )),
+        Err(failure) => findings.bad(format!("the audit log cannot be checked: {failure}")),
+    }
 }
 
 /// Checks under which master key the data keys of apps are wrapped.

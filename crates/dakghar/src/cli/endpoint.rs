@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use clap::Subcommand;
-use dakghar_core::app::{EndpointChanges, Endpoints, ExpectedVersion, NewEndpoint, StartAt};
+use dakghar_core::app::{EndpointChanges, Endpoints, ExpectedVersion, NewEndpoint, NewSecret, StartAt};
+use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::endpoint::{DeliveryOrder, EndpointFormat};
 use dakghar_core::domain::sealed_secret::SealedSecret;
 use dakghar_core::domain::{Endpoint, KindPattern, Secret, Timestamp, send_request};
@@ -235,13 +236,13 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
         Command::Update(update) => update.carry_out(endpoints).await?,
         Command::Pause(named) => {
             let paused = endpoints
-                .pause(&parse(&named.tenant_id)?, &named.endpoint_id, &any)
+                .pause(&parse(&named.tenant_id)?, &named.endpoint_id, &any, Principal::CLI)
                 .await?;
             output::line(paused.state.as_str());
         }
         Command::Resume(named) => {
             let resumed = endpoints
-                .resume(&parse(&named.tenant_id)?, &named.endpoint_id, &any)
+                .resume(&parse(&named.tenant_id)?, &named.endpoint_id, &any, Principal::CLI)
                 .await?;
             output::line(resumed.state.as_str());
         }
@@ -251,9 +252,10 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             overlap_seconds,
         } => {
             let (tenant_id, secret) = (parse(&named.tenant_id)?, secret.map(Secret::new));
-            let overlap = Some(Duration::from_secs(overlap_seconds.into()));
+            let (secret, overlap) = (secret.as_ref(), Some(Duration::from_secs(overlap_seconds.into())));
+            let new = NewSecret { secret, overlap };
             let rotated = endpoints
-                .rotate(&tenant_id, &named.endpoint_id, secret.as_ref(), overlap, &any)
+                .rotate(&tenant_id, &named.endpoint_id, new, &any, Principal::CLI)
                 .await?;
             creation::show_secret(&rotated);
             let count = rotated.endpoint.valid_secrets(app.wall()).count();
@@ -261,7 +263,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
         }
         Command::Delete(named) => {
             endpoints
-                .remove(&parse(&named.tenant_id)?, &named.endpoint_id, &any)
+                .remove(&parse(&named.tenant_id)?, &named.endpoint_id, &any, Principal::CLI)
                 .await?;
             output::line("deleted");
         }
@@ -274,11 +276,9 @@ impl Creation {
         let tenant_id = parse(&self.tenant_id)?;
         let keys: Vec<&[u8]> = self.idempotency_key.iter().map(String::as_bytes).collect();
         let key = send_request::key_in_headers(&keys)?;
-        creation::show(
-            &endpoints
-                .create(&tenant_id, &self.into_new_endpoint()?, key.as_ref())
-                .await?,
-        );
+        let new = self.into_new_endpoint()?;
+        let created = endpoints.create(&tenant_id, &new, key.as_ref(), Principal::CLI).await?;
+        creation::show(&created);
         Ok(())
     }
 
@@ -309,7 +309,10 @@ impl Update {
         let version = self.if_version;
         let expected = version.map_or(ExpectedVersion::ANY, |version| ExpectedVersion::one_of(vec![version]));
         let id = self.endpoint.endpoint_id.clone();
-        let changed = endpoints.change(&tenant_id, &id, &self.changes()?, &expected).await?;
+        let changes = self.changes()?;
+        let changed = endpoints
+            .change(&tenant_id, &id, &changes, &expected, Principal::CLI)
+            .await?;
         output::line(&format!("changed: version {}", changed.version));
         Ok(())
     }

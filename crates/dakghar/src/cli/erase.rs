@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
 use dakghar_core::app::App;
+use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::erasure::{ErasurePlace, PersonErasure};
 use dakghar_core::domain::{TenantId, Timestamp};
 
@@ -89,7 +90,10 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             no_wait,
         } => {
             let person = if person == "-" { from_stdin()? } else { person };
-            let erasure = app.erasing.begin(&owner.id()?, &person, unrouted).await?;
+            let erasure = app
+                .erasing
+                .begin(&owner.id()?, &person, unrouted, Principal::CLI)
+                .await?;
             output::line(&format!("{} has begun", erasure.id));
             if no_wait {
                 return Ok(());

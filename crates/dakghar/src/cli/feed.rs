@@ -3,6 +3,8 @@
 mod tail;
 
 use clap::Subcommand;
+use dakghar_core::app::Deed;
+use dakghar_core::domain::audit::{AuditAction, Principal};
 
 use super::output::{self, Colour};
 use crate::config::Config;
@@ -48,6 +50,8 @@ pub async fn run(config: Config, command: Command, colour: Colour) -> anyhow::Re
             ));
         }
     } else {
+        let deed = Deed::new(Principal::CLI, AuditAction::FeedRetried);
+        app.auditing.note(&deed).await?;
         let brought_back = app.sequencing.bring_back().await?;
         output::line(&format!("{brought_back} groups of entries are tried again."));
     }

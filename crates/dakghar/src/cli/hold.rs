@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use dakghar_core::app::{App, HoldReport};
+use dakghar_core::domain::audit::Principal;
 
 use super::output;
 use crate::config::Config;
@@ -19,7 +20,7 @@ pub struct Args {
 pub async fn hold(config: Config, args: Args) -> anyhow::Result<()> {
     let app = wire(&config, Purpose::Command, std::sync::Arc::default()).await?.app;
     if !args.show {
-        app.holding.begin().await?;
+        app.holding.begin(Principal::CLI).await?;
     }
     print(&app.holding.report().await?);
     Ok(())
@@ -29,7 +30,7 @@ pub async fn hold(config: Config, args: Args) -> anyhow::Result<()> {
 pub async fn release(config: Config) -> anyhow::Result<()> {
     let app = wire(&config, Purpose::Command, std::sync::Arc::default()).await?.app;
     let report = app.holding.report().await?;
-    let was_held = app.holding.release().await?.is_some();
+    let was_held = app.holding.release(Principal::CLI).await?.is_some();
     output::line(if was_held {
         "Sending is released."
     } else {
@@ -43,7 +44,7 @@ pub async fn release(config: Config) -> anyhow::Result<()> {
 /// cannot be read is no reason not to start, because nothing is sent meanwhile.
 pub(super) async fn at_start(app: &App, is_asked: bool) -> anyhow::Result<()> {
     if is_asked {
-        let begun = app.holding.begin().await;
+        let begun = app.holding.begin(Principal::CLI).await;
         begun.context("sending cannot be held (--hold), so nothing was started")?;
     }
     match app.holding.hold().await {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
-use dakghar_core::app::{KeyGiver, NewApiKey, NewOperatorKey, Operators, Tenants};
+use dakghar_core::app::{NewApiKey, NewOperatorKey, Operators, Tenants};
+use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::{ApiKey, KeySecret, OperatorKey, Role, Scope, Secret, TenantId, Timestamp};
 
 use super::output;
@@ -137,7 +138,7 @@ async fn run_of_tenant(tenants: &Tenants, id: &TenantId, command: Command) -> an
                 scopes: scopes.iter().filter_map(|scope| Scope::parse(scope)).collect(),
                 addresses: key.addresses,
             };
-            let shown = tenants.create_key(id, &new, KeyGiver::Operator).await?;
+            let shown = tenants.create_key(id, &new, Principal::CLI).await?;
             show(&shown.key, &shown.secret);
         }
         Command::List { .. } => {
@@ -150,11 +151,11 @@ async fn run_of_tenant(tenants: &Tenants, id: &TenantId, command: Command) -> an
             ..
         } => {
             let overlap = Some(Duration::from_secs(overlap_seconds.into()));
-            let shown = tenants.rotate_key(id, &key_id, overlap, KeyGiver::Operator).await?;
+            let shown = tenants.rotate_key(id, &key_id, overlap, Principal::CLI).await?;
             show(&shown.key, &shown.secret);
         }
         Command::Revoke { key_id, .. } => {
-            tenants.revoke_key(id, &key_id).await?;
+            tenants.revoke_key(id, &key_id, Principal::CLI).await?;
             output::line("revoked");
         }
     }
@@ -171,7 +172,7 @@ async fn run_of_operators(operators: &Operators, command: Command) -> anyhow::Re
                 role: role.ok_or_else(|| anyhow!("--role is needed"))?,
                 addresses: key.addresses,
             };
-            let shown = operators.create(&new).await?;
+            let shown = operators.create(&new, Principal::CLI).await?;
             show(&shown.key.key, &shown.secret);
         }
         Command::List { .. } => {
@@ -189,11 +190,11 @@ async fn run_of_operators(operators: &Operators, command: Command) -> anyhow::Re
             ..
         } => {
             let overlap = Some(Duration::from_secs(overlap_seconds.into()));
-            let shown = operators.rotate(&key_id, overlap).await?;
+            let shown = operators.rotate(&key_id, overlap, Principal::CLI).await?;
             show(&shown.key.key, &shown.secret);
         }
         Command::Revoke { key_id, .. } => {
-            operators.revoke(&key_id).await?;
+            operators.revoke(&key_id, Principal::CLI).await?;
             output::line("revoked");
         }
     }

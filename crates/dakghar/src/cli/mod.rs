@@ -1,6 +1,7 @@
 //! The command line: one file for each command.
 
 mod app;
+mod audit;
 mod backup;
 mod dead_letter;
 mod doctor;
@@ -76,6 +77,9 @@ enum Command {
     /// Erase a person from what a tenant keeps, and list such erasures
     #[command(subcommand, after_long_help = erase::AFTER_HELP)]
     Erase(erase::Command),
+    /// Tell who changed what and who read what people wrote, export that, and check that nothing of it was changed
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// List messages that were given up, and send them again
     #[command(subcommand)]
     DeadLetter(dead_letter::Command),
@@ -142,6 +146,7 @@ pub fn run() -> ExitCode {
         Command::Key(command) => with_config(|config| key::run(config, command)),
         Command::Secrets(command) => with_config(|config| secrets::run(config, command)),
         Command::Erase(command) => with_config(|config| erase::run(config, command)),
+        Command::Audit(command) => with_config(|config| audit::run(config, command)),
         Command::Endpoint(command) => with_config(|config| endpoint::run(config, command)),
         Command::Feed(command) => with_environment(|environment| {
             let colour = output::Colour::of(environment.forbids_colour());

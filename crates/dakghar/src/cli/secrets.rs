@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use dakghar_core::app::{App, WrappedBy, WrappingKeys};
+use dakghar_core::domain::audit::Principal;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::sleep;
 
@@ -88,7 +89,7 @@ async fn rotate(app: &App, keys: &WrappingKeys, per_second: u32) -> anyhow::Resu
     loop {
         let (mut moved, mut failed, mut before) = (0, Vec::new(), None);
         loop {
-            let step = app.rotating.step(before).await;
+            let step = app.rotating.step(before, Principal::CLI).await;
             let step = step.context("not everything was moved; the same command goes on where this one ended")?;
             moved += step.moved;
             failed.extend(step.failed);

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use clap::Subcommand;
-use dakghar_core::app::App;
-use dakghar_core::app::PageRequest;
+use dakghar_core::app::{App, Deed, PageRequest};
 use dakghar_core::app::{NewPhoneNumber, NewTenant};
+use dakghar_core::domain::audit::{AuditAction, Principal};
 use dakghar_core::domain::message::LetterClass;
 use dakghar_core::domain::page::PAGE_ITEMS_MAX;
-use dakghar_core::domain::{Actor, Country, LimitChanges, Secret, Tenant, TenantId, TenantLimit};
+use dakghar_core::domain::{Country, LimitChanges, Secret, Tenant, TenantId, TenantLimit};
 use dakghar_server::http::{ExportKind, ExportPosition, export_page};
 use serde_json::json;
 
@@ -197,7 +197,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     let app = wire(&config, Purpose::Command, Arc::default()).await?.app;
     match command {
         Command::Add(addition) => {
-            let registered = app.endpoints.register_tenant(addition.into()).await?;
+            let registered = app.endpoints.register_tenant(addition.into(), Principal::CLI).await?;
             output::line(&format!("tenantId  {}", registered.tenant.id));
             output::line(&format!("apiKey    {}   (shown only now)", registered.api_key.reveal()));
             if let Some(secret) = registered.callback_secret {
@@ -214,7 +214,7 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             phone_number_id,
         } => {
             app.tenants
-                .pause(&parse(&tenant_id)?, phone_number_id.as_deref(), Actor::Operator)
+                .pause(&parse(&tenant_id)?, phone_number_id.as_deref(), Principal::CLI)
                 .await?;
             output::line("paused: within a second nothing more is sent");
         }
@@ -223,13 +223,13 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             phone_number_id,
         } => {
             app.tenants
-                .resume(&parse(&tenant_id)?, phone_number_id.as_deref(), Actor::Operator)
+                .resume(&parse(&tenant_id)?, phone_number_id.as_deref(), Principal::CLI)
                 .await?;
             output::line("resumed");
         }
         Command::Limit { tenant_id, limits } => {
             let id = parse(&tenant_id)?;
-            app.tenants.set_limits(&id, &limits.changes()).await?;
+            app.tenants.set_limits(&id, &limits.changes(), Principal::CLI).await?;
             output::line("set: it counts within a second");
         }
         Command::Export {
@@ -238,11 +238,13 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             cursor,
         } => {
             let tenant = app.tenants.stored(&parse(&tenant_id)?).await?;
+            let deed = Deed::new(Principal::CLI, AuditAction::TenantExported).of(&tenant.id);
+            app.auditing.note(&deed).await?;
             export(&app, &tenant, kind, cursor).await?;
         }
         Command::Remove { tenant_id, force } => {
             let id = parse(&tenant_id)?;
-            app.tenants.remove(&id, force).await?;
+            app.tenants.remove(&id, force, Principal::CLI).await?;
             // A server beside this command may have stored something for the tenant meanwhile.
             tokio::time::sleep(app.tenants.forgotten_after()).await;
             app.tenants.erase_left_behind(&id).await?;

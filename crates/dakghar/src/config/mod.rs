@@ -2,6 +2,7 @@
 //!
 //! Each section is a file: its part of the table of variables, a struct, and how that is read and checked.
 
+mod audit;
 mod callbacks;
 mod environment;
 mod https;
@@ -54,6 +55,8 @@ pub struct Config {
     pub traces: Option<Traces>,
     /// The limits of a tenant for which the operator set no other.
     pub tenant_limits: TenantLimits,
+    /// The days that records of the audit log are kept; 0 is for ever.
+    pub audit_days: u32,
 }
 
 impl Config {
@@ -71,6 +74,7 @@ impl Config {
             keys: Keys::read(&mut reader),
             sending: Sending::read(&mut reader),
             tenant_limits: tenant_limits::read(&mut reader),
+            audit_days: audit::read(&mut reader),
             traces: Traces::read(&mut reader),
         };
         config.check(&mut reader);

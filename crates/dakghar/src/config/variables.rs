@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::variable::Kind;
 pub use super::variable::Variable;
-use super::{callbacks, https, keys, logging, meta, sending, server, storage, tenant_limits, traces, vault};
+use super::{audit, callbacks, https, keys, logging, meta, sending, server, storage, tenant_limits, traces, vault};
 
 /// The tables of the sections, in the order of the reference. Sections of one heading stand together.
 const TABLES: &[&[Variable]] = &[
@@ -13,6 +13,7 @@ const TABLES: &[&[Variable]] = &[
     logging::TABLE,
     https::TABLE,
     tenant_limits::TABLE,
+    audit::TABLE,
     storage::TABLE,
     meta::TABLE,
     keys::TABLE,

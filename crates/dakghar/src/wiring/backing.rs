@@ -10,8 +10,8 @@ use dakghar_core::app::Installation;
 use dakghar_core::domain::Secret;
 use dakghar_core::metrics::Metrics;
 use dakghar_core::ports::{
-    AppStore, ArrivalStore, CallbackStore, Clock, ConversationStore, EndpointStore, Erasure, EventStore, FeedNews,
-    FeedStore, HoldStore, InstallationStore, ListStore, ListenerStore, MessageStore, OperatorStore, Pacer,
+    AppStore, ArrivalStore, AuditStore, CallbackStore, Clock, ConversationStore, EndpointStore, Erasure, EventStore,
+    FeedNews, FeedStore, HoldStore, InstallationStore, ListStore, ListenerStore, MessageStore, OperatorStore, Pacer,
     PersonErasureStore, Ports, Queue, RedriveStore, StatusStore, StoreHealth, TenantQuota, TenantStore, TimerStore,
 };
 use dakghar_core::traces::Traces;
@@ -44,6 +44,7 @@ pub(super) trait Store:
     + FeedStore
     + ListenerStore
     + AppStore
+    + AuditStore
     + OperatorStore
     + InstallationStore
     + EndpointStore
@@ -68,6 +69,7 @@ impl<S> Store for S where
         + FeedStore
         + ListenerStore
         + AppStore
+        + AuditStore
         + OperatorStore
         + InstallationStore
         + EndpointStore
@@ -191,6 +193,7 @@ impl Outer {
             endpoints: store.clone(),
             callbacks: store.clone(),
             redrives: store.clone(),
+            audit: store.clone(),
             holds: store.clone(),
             store_health: store.clone(),
             erasure: store.clone(),

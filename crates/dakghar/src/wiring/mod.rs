@@ -135,6 +135,7 @@ fn settings(config: &Config, purpose: Purpose, commits_max: usize, ids: &dyn IdG
         attempts_max: config.sending.attempts_max,
         is_sole_accepter: !config.is_distributed(),
         tenant_limits: config.tenant_limits,
+        audit_days: config.audit_days,
         callback_rules: Arc::new(config.callbacks.rules.clone()),
         callback_timeout: config.callbacks.timeout,
         default_app: config.meta.default_app(),

@@ -24,7 +24,9 @@ async fn send_many(product: &Product, tenant: &Tenant, count: usize) {
 async fn calls_that_take_long_take_only_the_share_of_their_number(backend: Backend) {
     /// The calls of two seconds at the pace of a number.
     const SHARE: usize = 160;
-    let product = Setup::on(backend).statuses(StatusPlan::none()).start().await;
+    let setup = Setup::on(backend).statuses(StatusPlan::none());
+    let setup = setup.env("SEND_TIMEOUT_MS", 180_000).env("SEND_LEASE_MS", 240_000);
+    let product = setup.start().await;
     let (slow, other) = (
         product.tenant("111", "EAAG-slow").await,
         product.tenant("222", "EAAG-other").await,
@@ -35,7 +37,7 @@ async fn calls_that_take_long_take_only_the_share_of_their_number(backend: Backe
     };
     product
         .sim
-        .add_rule(FaultRule::always(Fault::Slow { ms: 25_000 }).when(of_slow));
+        .add_rule(FaultRule::always(Fault::Slow { ms: 150_000 }).when(of_slow));
     send_many(&product, &slow, 2 * SHARE).await;
     assert!(
         eventually(async || calls_of(&product, "111") > 0).await,

@@ -4,6 +4,7 @@
 //! without a value is absent and never `null`: the partial indexes depend on it. Ids are their text form; times are
 //! BSON dates in milliseconds; counters are 64-bit integers.
 
+pub(super) mod audit;
 pub(super) mod callback;
 pub(super) mod conversation;
 pub(super) mod endpoint;

@@ -28,6 +28,7 @@ use accepting::vanished;
 pub(super) use lookups::key;
 use lookups::{sent, tenants};
 use receiving::conversations_left;
+pub(in crate::mongo) use saving::deliveries;
 
 /// Messages of a number that are looked at for a status: so many of its next, and of its newest.
 const STATUS_SAMPLE: u32 = 200;

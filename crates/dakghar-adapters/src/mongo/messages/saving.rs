@@ -18,7 +18,7 @@ use crate::mongo::sharing::{SHARING_MAX, Sharing};
 use crate::mongo::updates::chunk_lengths;
 
 /// A statement and the places of its messages in the batch.
-pub(super) type Statement = (Vec<usize>, RawDocumentBuf);
+pub(in crate::mongo) type Statement = (Vec<usize>, RawDocumentBuf);
 /// Writes the statements of a save, each for up to so many messages.
 pub(super) type Write = fn(batch: &[Save], save_id: ObjectId, sharing_max: usize) -> Result<Vec<Statement>, StoreError>;
 
@@ -209,7 +209,11 @@ pub(super) fn claims(batch: &[Save], save_id: ObjectId, sharing_max: usize) -> R
 type Alike = (u64, Vec<&'static str>, bool);
 
 /// Writes everything that delivery may have changed.
-pub(super) fn deliveries(batch: &[Save], save_id: ObjectId, sharing_max: usize) -> Result<Vec<Statement>, StoreError> {
+pub(in crate::mongo) fn deliveries(
+    batch: &[Save],
+    save_id: ObjectId,
+    sharing_max: usize,
+) -> Result<Vec<Statement>, StoreError> {
     let mut alike: BTreeMap<Alike, Vec<(usize, RawDocumentBuf)>> = BTreeMap::new();
     for (place, Save { delivery, entry, .. }) in batch.iter().enumerate() {
         let set = message::encode_delivery(delivery, save_id)?;

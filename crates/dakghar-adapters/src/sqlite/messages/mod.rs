@@ -9,12 +9,19 @@ use dakghar_core::domain::listening::CallSpan;
 use dakghar_core::domain::message::Message;
 use dakghar_core::domain::page::Paged;
 use dakghar_core::ports::{Acceptance, MessageStore, Received, ReceivedMessage, Save, Saved, StoreError};
+use rusqlite::Connection;
 
 use super::SqliteStore;
+use super::failure::Outcome;
 use super::rows::NewRow;
 
 fn one_each<T>(result: Result<Vec<Result<T, StoreError>>, StoreError>, count: usize) -> Vec<Result<T, StoreError>> {
     result.unwrap_or_else(|error| (0..count).map(|_| Err(error.clone())).collect())
+}
+
+/// Saves one message, with its entry in the feed.
+pub(super) fn save_one(conn: &Connection, save: &Save) -> Outcome<Saved> {
+    write::save_one(conn, &write::SavedRow::of(save))
 }
 
 #[async_trait]

@@ -153,7 +153,7 @@ pub(super) fn save(conn: &Connection, rows: &[SavedRow]) -> Outcome<Vec<Saved>> 
     rows.iter().map(|row| save_one(conn, row)).collect()
 }
 
-fn save_one(conn: &Connection, row: &SavedRow) -> Outcome<Saved> {
+pub(super) fn save_one(conn: &Connection, row: &SavedRow) -> Outcome<Saved> {
     let stored = {
         let mut select = conn.prepare_cached(READ_LINKS)?;
         let mut found = select.query(params![row.tenant_id, row.id])?;

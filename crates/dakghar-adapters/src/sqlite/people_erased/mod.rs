@@ -13,6 +13,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
 use super::cells::{Cells, Damaged, Read, asked_for, readable};
+use super::failure::Outcome;
 use super::texts::before_text;
 use crate::stored::erasure;
 
@@ -40,23 +41,24 @@ pub(super) const LIST: &str = "\
 pub(super) const DUE: &str = "\
     SELECT id, version, record FROM erasures INDEXED BY erasures_due WHERE needs_work = 1 ORDER BY updated_at";
 
+/// Stores a new erasure. Returns false if it is there already.
+pub(super) fn insert(conn: &Connection, erasure: &PersonErasure) -> Outcome<bool> {
+    let inserted = conn.prepare_cached(INSERT)?.execute(params![
+        erasure.id.to_string(),
+        erasure.tenant_id.to_string(),
+        erasure.is_open(),
+        erasure.updated_at.as_millis(),
+        erasure.version.cast_signed(),
+        erasure::text_of(erasure),
+    ])?;
+    Ok(inserted == 1)
+}
+
 #[async_trait]
 impl PersonErasureStore for SqliteStore {
     async fn insert_erasure(&self, erasure: &PersonErasure) -> Result<(), StoreError> {
         let erasure = erasure.clone();
-        self.writer
-            .run(move |conn| {
-                conn.prepare_cached(INSERT)?.execute(params![
-                    erasure.id.to_string(),
-                    erasure.tenant_id.to_string(),
-                    erasure.is_open(),
-                    erasure.updated_at.as_millis(),
-                    erasure.version.cast_signed(),
-                    erasure::text_of(&erasure),
-                ])?;
-                Ok(())
-            })
-            .await
+        self.writer.run(move |conn| insert(conn, &erasure).map(drop)).await
     }
 
     async fn save_erasure(&self, erasure: &PersonErasure) -> Result<Saved, StoreError> {

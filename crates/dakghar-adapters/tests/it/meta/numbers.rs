@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::{OPAQUE, client, message, send_as};
 
 async fn ask(sim: &GraphSim, token: &str, ask: NumberAsk<'_>) -> Result<Value, NumberCallFailure> {
-    let http = GraphHttp::new(GraphConfig::new(&format!("http://{}", sim.addr()), "v25.0")).unwrap();
+    let http = GraphHttp::new(GraphConfig::new(format!("http://{}", sim.addr()), "v25.0")).unwrap();
     let numbers = MetaNumbers::new(Arc::new(http), Arc::new(TestClock::default()));
     let call = NumberCall {
         number: &PhoneNumberId::parse("111").unwrap(),
@@ -91,7 +91,7 @@ async fn a_profile_is_changed_and_shown() {
     let gone = GraphSim::start(SimConfig::default()).await.unwrap();
     let away = gone.addr();
     drop(gone);
-    let http = GraphHttp::new(GraphConfig::new(&format!("http://{away}"), "v25.0")).unwrap();
+    let http = GraphHttp::new(GraphConfig::new(format!("http://{away}"), "v25.0")).unwrap();
     let numbers = MetaNumbers::new(Arc::new(http), Arc::new(TestClock::default()));
     let call = NumberCall {
         number: &PhoneNumberId::parse("111").unwrap(),

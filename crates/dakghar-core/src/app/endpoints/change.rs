@@ -3,12 +3,14 @@
 use super::credentials::{Sealed, headers_text};
 use super::new::{EndpointChanges, ExpectedVersion};
 use super::{Endpoints, checks};
+use crate::app::auditing::Deed;
 use crate::app::failure::Failure;
 use crate::app::stale::{ROUNDS_MAX, Step};
+use crate::domain::audit::{AuditAction, Principal, endpoint_changes};
 use crate::domain::endpoint::{DeliveryOrder, EndpointFormat, EndpointState};
 use crate::domain::ids::EndpointId;
 use crate::domain::{Endpoint, KindPattern, PhoneNumberId, Problem, Tenant, TenantId};
-use crate::ports::Saved;
+use crate::ports::{AuditedChange, Carried};
 
 /// Changes that passed the checks, with what is sealed.
 pub(super) struct Prepared {
@@ -63,6 +65,7 @@ impl Endpoints {
         id: &str,
         changes: &EndpointChanges,
         expected: &ExpectedVersion,
+        by: &Principal,
     ) -> Result<Endpoint, Failure> {
         let known = self.find(tenant_id, id).await?;
         expected.check(known.version)?;
@@ -70,22 +73,31 @@ impl Endpoints {
         checks::check_changes(changes, known.format, &tenant, &self.rules)?;
         self.challenge_changed(&tenant, &known, changes).await?;
         let prepared = self.prepare(&tenant, &known.id, known.format, changes).await?;
+        let deed = Deed::new(by, AuditAction::EndpointChanged);
         let changed = self
-            .save(tenant_id, &known.id, expected, |endpoint| {
+            .save(tenant_id, &known.id, expected, deed, |endpoint| {
                 prepared.apply(endpoint);
                 Ok(Step::Save)
             })
             .await?;
         if changed.is_of_callback_url() {
-            self.tenants.keep_callback_url(tenant_id, Some(&changed.url)).await?;
+            let kept = self.tenants.keep_callback_url(tenant_id, Some(&changed.url), by);
+            kept.await?;
         }
         Ok(changed)
     }
 
     /// Stops calling an endpoint. What it does not get meanwhile waits in the feed. One that is disabled stays so.
-    pub async fn pause(&self, tenant_id: &TenantId, id: &str, expected: &ExpectedVersion) -> Result<Endpoint, Failure> {
+    pub async fn pause(
+        &self,
+        tenant_id: &TenantId,
+        id: &str,
+        expected: &ExpectedVersion,
+        by: &Principal,
+    ) -> Result<Endpoint, Failure> {
         let id = self.find(tenant_id, id).await?.id;
-        self.save(tenant_id, &id, expected, |endpoint| {
+        let deed = Deed::new(by, AuditAction::EndpointPaused);
+        self.save(tenant_id, &id, expected, deed, |endpoint| {
             if endpoint.state == EndpointState::Active {
                 endpoint.state = EndpointState::Paused;
             }
@@ -100,9 +112,11 @@ impl Endpoints {
         tenant_id: &TenantId,
         id: &str,
         expected: &ExpectedVersion,
+        by: &Principal,
     ) -> Result<Endpoint, Failure> {
         let id = self.find(tenant_id, id).await?.id;
-        self.save(tenant_id, &id, expected, |endpoint| {
+        let deed = Deed::new(by, AuditAction::EndpointResumed);
+        self.save(tenant_id, &id, expected, deed, |endpoint| {
             endpoint.state = EndpointState::Active;
             Ok(Step::Save)
         })
@@ -159,8 +173,10 @@ impl Endpoints {
         tenant_id: &TenantId,
         id: &EndpointId,
         expected: &ExpectedVersion,
+        deed: Deed<'_>,
         mut change: impl FnMut(&mut Endpoint) -> Result<Step, Problem> + Send,
     ) -> Result<Endpoint, Failure> {
+        let deed = deed.of(tenant_id).about("endpoint", id);
         for _ in 0..ROUNDS_MAX {
             let found = self.ports.endpoints.find_endpoint(tenant_id, id).await?;
             let before = found.ok_or_else(super::no_such_endpoint)?;
@@ -170,7 +186,9 @@ impl Endpoints {
                 return Ok(before);
             }
             endpoint.updated_at = self.ports.clock.now();
-            if self.ports.endpoints.save_endpoint(&endpoint).await? == Saved::Done {
+            let change = AuditedChange::SaveEndpoint(Box::new(endpoint.clone()));
+            let fields = endpoint_changes(&before, &endpoint);
+            if self.ledger.carry_out(&change, &deed, fields).await? == Carried::Done {
                 endpoint.version += 1;
                 self.ports.news.tell_endpoints(tenant_id);
                 tracing::info!(%tenant_id, endpoint_id = %id, version = endpoint.version, "endpoint changed");

@@ -9,11 +9,13 @@ use super::creation::digest_of;
 use super::credentials::Sealed;
 use super::new::NewEndpoint;
 use super::{EndpointWithSecret, Endpoints, checks};
+use crate::app::auditing::Deed;
 use crate::app::failure::Failure;
+use crate::domain::audit::{AuditAction, Principal};
 use crate::domain::endpoint::ENDPOINTS_MAX;
 use crate::domain::ids::{EndpointId, IdempotencyKey};
 use crate::domain::{Endpoint, ErrorCode, Problem, Secret, Tenant, TenantId};
-use crate::ports::EndpointInserted;
+use crate::ports::{AuditedChange, Carried};
 
 /// The time for which the secret is shown again to whoever asks for the same endpoint once more, as long as nothing of it has
 /// changed: the answer may have been lost.
@@ -40,6 +42,7 @@ impl Endpoints {
         tenant_id: &TenantId,
         new: &NewEndpoint,
         key: Option<&IdempotencyKey>,
+        by: &Principal,
     ) -> Result<CreatedEndpoint, Failure> {
         let tenant = self.tenants.stored(tenant_id).await?;
         let id = match key {
@@ -57,7 +60,7 @@ impl Endpoints {
             endpoint = endpoint.under_an_id_of_before(self.ports.ids.endpoint_id());
             endpoint.sealed_creation = Some(self.seal(&tenant, &id, Sealed::Creation, &digest).await?);
         }
-        let refused = match self.seat(&mut endpoint).await {
+        let refused = match self.seat(&mut endpoint, by).await {
             Ok(true) => {
                 tracing::info!(%tenant_id, endpoint_id = %id, "endpoint made");
                 return Ok(CreatedEndpoint::Made(EndpointWithSecret { endpoint, secret }));
@@ -123,21 +126,24 @@ impl Endpoints {
     }
 
     /// Stores a new endpoint in the first seat that is free. Returns false if there is one of this id.
-    pub(super) async fn seat(&self, endpoint: &mut Endpoint) -> Result<bool, Failure> {
+    pub(super) async fn seat(&self, endpoint: &mut Endpoint, by: &Principal) -> Result<bool, Failure> {
         let others = self.ports.endpoints.endpoints_of(&[endpoint.tenant_id]).await?;
         for seat in 0..ENDPOINTS_MAX {
             if others.iter().any(|other| other.seat == seat) {
                 continue;
             }
             endpoint.seat = seat;
-            match self.ports.endpoints.insert_endpoint(endpoint).await? {
-                EndpointInserted::Done => {
+            let deed = Deed::new(by, AuditAction::EndpointMade).of(&endpoint.tenant_id);
+            let deed = deed.about("endpoint", endpoint.id);
+            let change = AuditedChange::InsertEndpoint(Box::new(endpoint.clone()));
+            match self.ledger.carry_out(&change, &deed, Vec::new()).await? {
+                Carried::Done => {
                     self.ports.news.tell_endpoints(&endpoint.tenant_id);
                     return Ok(true);
                 }
-                EndpointInserted::Stale => return Ok(false),
+                Carried::Stale | Carried::PhoneNumberTaken(_) => return Ok(false),
                 // By another writer, or by an endpoint that cannot be read.
-                EndpointInserted::SeatTaken => {}
+                Carried::SeatTaken => {}
             }
         }
         let detail = format!("A tenant has {ENDPOINTS_MAX} endpoints at most.");

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::Endpoints;
 use crate::app::failure::Failure;
+use crate::domain::audit::Principal;
 use crate::domain::page::PageLimit;
 use crate::domain::{Endpoint, ErrorCode, Problem, Tenant, TenantId};
 use crate::ports::StoreError;
@@ -55,11 +56,12 @@ impl Endpoints {
         if !endpoint.is_of_callback_url() || is_shown || tenant.removed_at.is_some() {
             return Ok(());
         }
-        unless_gone(self.tenants.keep_callback_url(&tenant.id, Some(&endpoint.url)).await)?;
+        let (tenants, by) = (&self.tenants, Principal::SYSTEM);
+        unless_gone(tenants.keep_callback_url(&tenant.id, Some(&endpoint.url), by).await)?;
         // A removal that went on meanwhile has made the tenant show none before.
         let store = &self.ports.endpoints;
         if store.find_endpoint(&tenant.id, &endpoint.id).await?.is_none() {
-            unless_gone(self.tenants.keep_callback_url(&tenant.id, None).await)?;
+            unless_gone(tenants.keep_callback_url(&tenant.id, None, by).await)?;
         }
         Ok(())
     }
@@ -92,7 +94,7 @@ impl Endpoints {
     async fn make_one(&self, tenant: &Tenant) -> Result<(), Failure> {
         let Some(url) = &tenant.callback_url else { return Ok(()) };
         // The URL is not checked here: each call checks it, and says what is wrong.
-        match self.make_for_callback_url(tenant, url).await {
+        match self.make_for_callback_url(tenant, url, Principal::SYSTEM).await {
             Ok(Some(made)) => {
                 // A removal that went on meanwhile has made the tenant show none.
                 let stored = self.ports.tenants.find(&tenant.id).await?;

@@ -23,6 +23,7 @@ mod turns;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::auditing::Ledger;
 use super::failure::Failure;
 use super::tenants::Tenants;
 use crate::domain::callback_url::CallbackRules;
@@ -36,6 +37,7 @@ pub use credentials::EndpointCredentials;
 pub use new::{EndpointChanges, ExpectedVersion, NewEndpoint, StartAt};
 pub use registration::TenantChanges;
 pub use replays::{KnownReplay, NewReplay, ReplayEnd, ReplayPreview, ReplayStatus, WaitingFor};
+pub use rotation::NewSecret;
 
 /// An endpoint with its present secret, which is not shown again.
 #[derive(Clone, Debug)]
@@ -54,11 +56,13 @@ pub struct Endpoints {
     /// The time that a receiver has for its answer to Meta's challenge.
     timeout: Duration,
     turns: Turns,
+    ledger: Ledger,
 }
 
 impl Endpoints {
     pub(super) fn new(ports: Ports, tenants: Arc<Tenants>, rules: Arc<CallbackRules>, timeout: Duration) -> Self {
         Self {
+            ledger: Ledger::new(&ports),
             ports,
             tenants,
             rules,

@@ -13,8 +13,10 @@
 
 use super::new::{ExpectedVersion, StartAt};
 use super::{EndpointWithSecret, Endpoints};
+use crate::app::auditing::Deed;
 use crate::app::failure::Failure;
 use crate::app::stale::Step;
+use crate::domain::audit::{AuditAction, Principal};
 use crate::domain::endpoint::EndpointFormat;
 use crate::domain::{Endpoint, ErrorCode, Problem, Tenant};
 
@@ -24,6 +26,7 @@ impl Endpoints {
         &self,
         tenant: &Tenant,
         url: &str,
+        by: &Principal,
     ) -> Result<Option<EndpointWithSecret>, Failure> {
         let id = Endpoint::id_of_callback_url(&tenant.id);
         let (secret, now) = (self.new_secret(EndpointFormat::Standard), self.ports.clock.now());
@@ -32,7 +35,7 @@ impl Endpoints {
         let endpoint = Endpoint::new(tenant.id, id, EndpointFormat::Standard, sealed, start, now);
         let mut endpoint = endpoint.under_an_id_of_before(self.ports.ids.endpoint_id());
         url.clone_into(&mut endpoint.url);
-        if !self.seat(&mut endpoint).await? {
+        if !self.seat(&mut endpoint, by).await? {
             return Ok(None);
         }
         tracing::info!(tenant_id = %tenant.id, endpoint_id = %id, "endpoint made for the callbackUrl");
@@ -44,11 +47,13 @@ impl Endpoints {
         &self,
         tenant: &Tenant,
         url: &str,
+        by: &Principal,
     ) -> Result<Option<EndpointWithSecret>, Failure> {
         let id = Endpoint::id_of_callback_url(&tenant.id);
         for _ in 0..2 {
+            let deed = Deed::new(by, AuditAction::EndpointChanged);
             let changed = self
-                .save(&tenant.id, &id, &ExpectedVersion::ANY, |endpoint| {
+                .save(&tenant.id, &id, &ExpectedVersion::ANY, deed, |endpoint| {
                     url.clone_into(&mut endpoint.url);
                     Ok(Step::Save)
                 })
@@ -61,7 +66,7 @@ impl Endpoints {
                 })) => {}
                 Err(failure) => return Err(failure),
             }
-            if let Some(made) = self.make_for_callback_url(tenant, url).await? {
+            if let Some(made) = self.make_for_callback_url(tenant, url, by).await? {
                 return Ok(Some(made));
             }
         }

@@ -3,6 +3,7 @@
 use super::Endpoints;
 use crate::app::failure::Failure;
 use crate::app::tenants::{NewTenant, RegisteredTenant};
+use crate::domain::audit::Principal;
 use crate::domain::tenant::SharedTenant;
 use crate::domain::{Endpoint, LimitChanges, Secret, TenantId};
 
@@ -17,11 +18,11 @@ pub struct TenantChanges {
 
 impl Endpoints {
     /// Registers a tenant, and makes the endpoint of its `callbackUrl`.
-    pub async fn register_tenant(&self, new: NewTenant) -> Result<RegisteredTenant, Failure> {
-        let mut registered = self.tenants.register(new).await?;
+    pub async fn register_tenant(&self, new: NewTenant, by: &Principal) -> Result<RegisteredTenant, Failure> {
+        let mut registered = self.tenants.register(new, by).await?;
         if let Some(url) = registered.tenant.callback_url.clone() {
             // The tenant is there, and its key is shown only now: the next start makes what fails here.
-            match self.make_for_callback_url(&registered.tenant, &url).await {
+            match self.make_for_callback_url(&registered.tenant, &url, by).await {
                 Ok(made) => registered.callback_secret = made.map(|made| made.secret),
                 Err(failure) => {
                     tracing::warn!(tenant_id = %registered.tenant.id, %failure,
@@ -37,6 +38,7 @@ impl Endpoints {
         &self,
         id: &TenantId,
         changes: &TenantChanges,
+        by: &Principal,
     ) -> Result<(SharedTenant, Option<Secret>), Failure> {
         let url = match &changes.callback_url {
             Some(Some(url)) => {
@@ -46,26 +48,33 @@ impl Endpoints {
             Some(None) => Some(None),
             None => None,
         };
-        let mut tenant = self.tenants.set_limits(id, &changes.limits).await?;
+        let mut tenant = self.tenants.set_limits(id, &changes.limits, by).await?;
         let mut secret = None;
         match url {
             Some(Some(url)) => {
-                secret = self.set_callback_url(&tenant, &url).await?.map(|made| made.secret);
-                tenant = self.tenants.keep_callback_url(id, Some(&url)).await?;
+                secret = self.set_callback_url(&tenant, &url, by).await?.map(|made| made.secret);
+                tenant = self.tenants.keep_callback_url(id, Some(&url), by).await?;
             }
             Some(None) => {
-                tenant = self.tenants.keep_callback_url(id, None).await?;
-                let endpoint_id = Endpoint::id_of_callback_url(id);
-                let store = &self.ports.endpoints;
-                let removed = store.find_endpoint(id, &endpoint_id).await?;
-                store.remove_endpoint(id, &endpoint_id, None).await?;
-                self.ports.news.tell_endpoints(id);
-                if let Some(endpoint) = removed {
-                    self.forget(&endpoint).await?;
-                }
+                tenant = self.tenants.keep_callback_url(id, None, by).await?;
+                self.remove_of_callback_url(id, by).await?;
             }
             None => {}
         }
         Ok((tenant, secret))
+    }
+
+    async fn remove_of_callback_url(&self, id: &TenantId, by: &Principal) -> Result<(), Failure> {
+        let endpoint_id = Endpoint::id_of_callback_url(id);
+        let store = &self.ports.endpoints;
+        match store.find_endpoint(id, &endpoint_id).await {
+            Ok(Some(endpoint)) => {
+                self.take_away(&endpoint, None, by).await?;
+                self.ports.news.tell_endpoints(id);
+                self.forget(&endpoint).await
+            }
+            Ok(None) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }

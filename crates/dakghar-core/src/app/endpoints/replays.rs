@@ -6,10 +6,12 @@ use std::time::Duration;
 use super::Endpoints;
 use super::checks::{check_kinds, check_numbers};
 use super::new::ExpectedVersion;
+use crate::app::auditing::Deed;
 use crate::app::failure::Failure;
 use crate::app::feed::is_posted_by_meta;
 use crate::app::stale::Step;
 use crate::app::tenants::checks::check;
+use crate::domain::audit::{AuditAction, Principal};
 use crate::domain::callback::{CallbackProgress, REPLAYS_KEPT, Replay, ReplayOf, ReplayProgress};
 use crate::domain::endpoint::{EndpointFormat, EndpointState};
 use crate::domain::feed::{EntryFilter, PlacedEntry};
@@ -174,13 +176,15 @@ impl Endpoints {
         tenant_id: &TenantId,
         id: &str,
         asked: &NewReplay,
+        by: &Principal,
     ) -> Result<KnownReplay, Failure> {
         let endpoint = self.find(tenant_id, id).await?;
         let progress = self.progress_of(&endpoint).await?;
         let latest = progress.as_ref().and_then(|progress| progress.replay.as_ref());
         let replay = self.new_replay(&endpoint, progress.as_ref(), asked).await?;
+        let deed = Deed::new(by, AuditAction::ReplayBegun).about("replay", replay.id);
         let changed = self
-            .save(tenant_id, &endpoint.id, &ExpectedVersion::ANY, |endpoint| {
+            .save(tenant_id, &endpoint.id, &ExpectedVersion::ANY, deed, |endpoint| {
                 if let Some(before) = endpoint.replays.first_mut() {
                     if before.is_open(latest) {
                         let detail = format!("{} is not over yet; wait for it, or cancel it.", before.id);
@@ -214,14 +218,21 @@ impl Endpoints {
     }
 
     /// Ends a replay. What it has delivered stays so, and what became an exception by it is tried on.
-    pub async fn cancel_replay(&self, tenant_id: &TenantId, id: &str, replay_id: &str) -> Result<KnownReplay, Failure> {
+    pub async fn cancel_replay(
+        &self,
+        tenant_id: &TenantId,
+        id: &str,
+        replay_id: &str,
+        by: &Principal,
+    ) -> Result<KnownReplay, Failure> {
         let known = self.replay(tenant_id, id, replay_id).await?;
         if known.status == ReplayStatus::Done {
             return Err(Problem::new(ErrorCode::ReplayOver, "It is done.").into());
         }
         let endpoint_id = self.find(tenant_id, id).await?.id;
         let is_meant = |replay: &&mut Replay| replay.id == known.replay.id;
-        self.save(tenant_id, &endpoint_id, &ExpectedVersion::ANY, |endpoint| {
+        let deed = Deed::new(by, AuditAction::ReplayCancelled).about("replay", known.replay.id);
+        self.save(tenant_id, &endpoint_id, &ExpectedVersion::ANY, deed, |endpoint| {
             let found = endpoint.replays.iter_mut().find(is_meant).ok_or_else(no_such_replay)?;
             found.is_cancelled = true;
             Ok(Step::Save)

@@ -5,10 +5,21 @@ use std::time::Duration;
 use super::credentials::Sealed;
 use super::new::ExpectedVersion;
 use super::{EndpointWithSecret, Endpoints, checks};
+use crate::app::auditing::Deed;
 use crate::app::failure::Failure;
 use crate::app::stale::Step;
+use crate::domain::audit::{AuditAction, Principal};
 use crate::domain::endpoint::{ENDPOINT_OVERLAP_DEFAULT, ENDPOINT_SECRETS_MAX};
 use crate::domain::{ErrorCode, Problem, Secret, TenantId};
+
+/// A secret that an endpoint is to have.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NewSecret<'a> {
+    /// The secret; one is made up if there is none.
+    pub secret: Option<&'a Secret>,
+    /// How long the one before it is still valid: a day unless said otherwise.
+    pub overlap: Option<Duration>,
+}
 
 impl Endpoints {
     /// Gives an endpoint another secret, made up unless it is given. Calls are signed by the one before it as well for
@@ -18,9 +29,9 @@ impl Endpoints {
         &self,
         tenant_id: &TenantId,
         id: &str,
-        secret: Option<&Secret>,
-        overlap: Option<Duration>,
+        NewSecret { secret, overlap }: NewSecret<'_>,
         expected: &ExpectedVersion,
+        by: &Principal,
     ) -> Result<EndpointWithSecret, Failure> {
         let known = self.find(tenant_id, id).await?;
         expected.check(known.version)?;
@@ -38,8 +49,9 @@ impl Endpoints {
         let secret = secret.cloned().unwrap_or_else(|| self.new_secret(known.format));
         let sealed = self.seal_secret(&tenant, &known.id, &secret).await?;
         let now = self.ports.clock.now();
+        let deed = Deed::new(by, AuditAction::EndpointSecretRotated);
         let endpoint = self
-            .save(tenant_id, &known.id, expected, |endpoint| {
+            .save(tenant_id, &known.id, expected, deed, |endpoint| {
                 let rotated = endpoint.rotate(sealed.clone(), now, overlap.unwrap_or(ENDPOINT_OVERLAP_DEFAULT));
                 rotated.map_err(|_| {
                     let detail = format!(

@@ -19,15 +19,19 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::auditing::{Deed, Ledger};
 use super::failure::Failure;
 use super::sending::{Changing, Outages};
 use super::settings::Settings;
+use crate::domain::audit::{AuditAction, Principal};
 use crate::domain::erasure::{OPEN_ERASURES_MAX, PERSON_IDS_MAX, PersonErasure, PersonIds};
 use crate::domain::ids::{ErasureId, WaId};
 use crate::domain::page::{Listed, PageLimit};
 use crate::domain::{Conversation, ErrorCode, Problem, Secret, Tenant, TenantId};
 use crate::metrics::Metrics;
-use crate::ports::{Clock, ConversationStore, IdGenerator, PersonErasureStore, Ports, StoreError, TenantStore};
+use crate::ports::{
+    AuditedChange, Clock, ConversationStore, IdGenerator, PersonErasureStore, Ports, StoreError, TenantStore,
+};
 use crate::vault::Vault;
 
 /// Records of conversations that are read for one person.
@@ -51,6 +55,7 @@ pub struct Erasing {
     process: Arc<str>,
     /// When the next portion of each erasure may begin, by the time since the boot.
     next_at: Mutex<HashMap<ErasureId, Duration>>,
+    ledger: Ledger,
 }
 
 impl Erasing {
@@ -67,12 +72,19 @@ impl Erasing {
             outages,
             process: settings.worker_id.clone(),
             next_at: Mutex::default(),
+            ledger: Ledger::new(ports),
         }
     }
 
     /// Begins to erase the person that is known to the tenant under this number or id, with all further ids of theirs.
     /// A process that sends carries it on. Events of no tenant are the operator's to erase.
-    pub async fn begin(&self, tenant_id: &TenantId, person: &str, unrouted: bool) -> Result<PersonErasure, Failure> {
+    pub async fn begin(
+        &self,
+        tenant_id: &TenantId,
+        person: &str,
+        unrouted: bool,
+        by: &Principal,
+    ) -> Result<PersonErasure, Failure> {
         let given = person_id(person)?;
         let tenant = self.tenant(tenant_id).await?;
         let newest = self
@@ -95,7 +107,11 @@ impl Erasing {
             )
             .await?;
         let erasure = PersonErasure::new(id, *tenant_id, sealed, unrouted, self.clock.now());
-        self.store.insert_erasure(&erasure).await?;
+        let deed = Deed::new(by, AuditAction::ErasureBegun)
+            .of(tenant_id)
+            .about("erasure", id);
+        let change = AuditedChange::InsertErasure(Box::new(erasure.clone()));
+        self.ledger.carry_out(&change, &deed, Vec::new()).await?;
         tracing::info!(erasure_id = %id, %tenant_id, "the erasure of a person began");
         Ok(erasure)
     }

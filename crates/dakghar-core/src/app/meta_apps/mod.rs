@@ -13,13 +13,15 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::auditing::{Deed, Ledger};
 use super::failure::Failure;
 use super::stale::ROUNDS_MAX;
+use crate::domain::audit::{AuditAction, Principal, app_changes};
 use crate::domain::ids::AppId;
 use crate::domain::meta_app::{APPS_MAX, MetaApp, OVERLAP_DEFAULT, SECRETS_MAX};
 use crate::domain::sealed_secret::SealedSecret;
 use crate::domain::{ErrorCode, Problem, Secret};
-use crate::ports::{AppStore, Clock, IdGenerator, Ports, Saved};
+use crate::ports::{AppStore, AuditedChange, Carried, Clock, IdGenerator, Ports};
 use crate::vault::Vault;
 use checks::check_new;
 use known::{APP_SECRET, VERIFY_TOKEN};
@@ -62,6 +64,7 @@ pub struct MetaApps {
     ids: Arc<dyn IdGenerator>,
     known: Arc<KnownApps>,
     default_app: DefaultApp,
+    ledger: Ledger,
 }
 
 impl MetaApps {
@@ -71,6 +74,7 @@ impl MetaApps {
             vault: ports.vault.clone(),
             clock: ports.clock.clone(),
             ids: ports.ids.clone(),
+            ledger: Ledger::new(ports),
             known,
             default_app,
         }
@@ -93,7 +97,7 @@ impl MetaApps {
     }
 
     /// Adds an app. From then on webhooks that it signed are taken, and its verify token is answered.
-    pub async fn add(&self, new: NewMetaApp) -> Result<AddedApp, Failure> {
+    pub async fn add(&self, new: NewMetaApp, by: &Principal) -> Result<AddedApp, Failure> {
         let id = check_new(&new)?;
         if self.default_app().is_some_and(|app| app.id.as_ref() == Some(&id)) {
             return Err(taken(&id).into());
@@ -125,8 +129,10 @@ impl MetaApps {
             updated_at: now,
             version: 0,
         };
-        match self.store.insert_app(&app).await? {
-            Saved::Done => {
+        let deed = Deed::new(by, AuditAction::AppAdded).about("app", &app.id);
+        let change = AuditedChange::InsertApp(Box::new(app.clone()));
+        match self.ledger.carry_out(&change, &deed, Vec::new()).await? {
+            Carried::Done => {
                 tracing::info!(app_id = %app.id, "app added");
                 self.known.read_again().await;
                 Ok(AddedApp {
@@ -134,16 +140,23 @@ impl MetaApps {
                     verify_token: made_up,
                 })
             }
-            Saved::Stale => Err(taken(&app.id).into()),
+            _ => Err(taken(&app.id).into()),
         }
     }
 
     /// Gives an app another secret. The one before it stays valid for `overlap`, a day unless said otherwise. The secret
     /// that it has already changes nothing, so that a request whose answer was lost can be repeated.
-    pub async fn rotate(&self, id: &str, secret: &Secret, overlap: Option<Duration>) -> Result<MetaApp, Failure> {
+    pub async fn rotate(
+        &self,
+        id: &str,
+        secret: &Secret,
+        overlap: Option<Duration>,
+        by: &Principal,
+    ) -> Result<MetaApp, Failure> {
         checks::check_rotation(secret, overlap)?;
         for _ in 0..ROUNDS_MAX {
-            let mut app = self.find(id).await?;
+            let before = self.find(id).await?;
+            let mut app = before.clone();
             if let Some(present) = app.secrets.first()
                 && self.open(&app, &present.sealed).await?.reveal() == secret.reveal()
             {
@@ -159,7 +172,13 @@ impl MetaApps {
                     let detail = format!("The app has {SECRETS_MAX} valid secrets; wait until one of them is not.");
                     Problem::new(ErrorCode::Conflict, detail)
                 })?;
-            if self.store.save_app(&app).await? == Saved::Done {
+            let deed = Deed::new(by, AuditAction::AppSecretRotated).about("app", &app.id);
+            let change = AuditedChange::SaveApp(Box::new(app.clone()));
+            let carried = self
+                .ledger
+                .carry_out(&change, &deed, app_changes(&before, &app))
+                .await?;
+            if carried == Carried::Done {
                 app.version += 1;
                 tracing::info!(app_id = %app.id, "app secret rotated");
                 self.known.read_again().await;
@@ -170,9 +189,11 @@ impl MetaApps {
     }
 
     /// Removes an app: webhooks that it signed are refused from then on.
-    pub async fn remove(&self, id: &str) -> Result<(), Failure> {
+    pub async fn remove(&self, id: &str, by: &Principal) -> Result<(), Failure> {
         let id = AppId::parse(id).map_err(|_| no_such_app())?;
-        if !self.store.remove_app(&id).await? {
+        let deed = Deed::new(by, AuditAction::AppRemoved).about("app", &id);
+        let change = AuditedChange::RemoveApp(id.clone());
+        if self.ledger.carry_out(&change, &deed, Vec::new()).await? != Carried::Done {
             return Err(no_such_app().into());
         }
         tracing::info!(app_id = %id, "app removed");

@@ -96,6 +96,13 @@ impl KnownOperators {
         self.seen.lock().await.at = None;
     }
 
+    /// Returns the name of a key that was read last.
+    pub(super) async fn name_of(&self, id: &ApiKeyId) -> Option<Arc<str>> {
+        let seen = self.seen.lock().await;
+        let key = seen.keys.as_ref().ok()?.iter().find(|key| key.id == *id)?;
+        Some(key.name.as_str().into())
+    }
+
     /// Checks a key. One that is right is noted as used.
     pub(super) async fn check(&self, key: &str, address: Option<IpAddr>) -> Result<OperatorVerdict, Failure> {
         let hashes = self.secrets.hashes_of_api_key(key);

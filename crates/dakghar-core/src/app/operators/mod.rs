@@ -6,14 +6,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::auditing::{Deed, Ledger};
 use super::failure::Failure;
 use super::new_keys::{NewApiKey, OPERATOR_KEY_PREFIX, make_key, make_secret, overlap_of};
 use super::stale::ROUNDS_MAX;
 use crate::domain::api_key::KEY_SECRETS_MAX;
+use crate::domain::audit::{AuditAction, Principal, key_changes};
 use crate::domain::operator_key::{OPERATOR_KEYS_MAX, OperatorKey, Role};
 use crate::domain::{ApiKeyId, ErrorCode, Problem, Secret, Timestamp};
 use crate::group_commit::{BoxFuture, Limits};
-use crate::ports::{OperatorStore, Ports, Saved};
+use crate::ports::{AuditedChange, Carried, OperatorStore, Ports};
 use known::KnownOperators;
 
 pub use known::OperatorVerdict;
@@ -45,6 +47,7 @@ pub struct Operators {
     ports: Ports,
     store: Arc<dyn OperatorStore>,
     known: KnownOperators,
+    ledger: Ledger,
 }
 
 impl Operators {
@@ -54,6 +57,7 @@ impl Operators {
         let operators = Self {
             ports: ports.clone(),
             store: ports.operators.clone(),
+            ledger: Ledger::new(ports),
             known,
         };
         (operators, noting)
@@ -65,13 +69,18 @@ impl Operators {
         self.known.check(key, address).await
     }
 
+    /// Returns the name of a key, if this process knows it.
+    pub async fn name_of(&self, id: &ApiKeyId) -> Option<Arc<str>> {
+        self.known.name_of(id).await
+    }
+
     /// Returns all keys, in the order in which they were made.
     pub async fn list(&self) -> Result<Vec<OperatorKey>, Failure> {
         Ok(self.store.operator_keys().await?)
     }
 
     /// Makes a key. If the answer is lost, the key is there and nobody knows it: it is found in the list, and revoked.
-    pub async fn create(&self, new: &NewOperatorKey) -> Result<ShownOperatorKey, Failure> {
+    pub async fn create(&self, new: &NewOperatorKey, by: &Principal) -> Result<ShownOperatorKey, Failure> {
         let described = NewApiKey {
             name: new.name.clone(),
             scopes: new.role.scopes(),
@@ -89,9 +98,14 @@ impl Operators {
             key: shown.key,
             version: 0,
         };
-        let inserted = self.store.insert_operator_key(&key).await?;
+        let deed = Deed::new(by, AuditAction::OperatorKeyMade).about("key", key.key.id);
+        let change = AuditedChange::InsertOperatorKey(Box::new(key.clone()));
+        let carried = self
+            .ledger
+            .carry_out(&change, &deed, key_changes(None, &key.key))
+            .await?;
         self.known.forget().await;
-        if inserted == Saved::Stale {
+        if carried != Carried::Done {
             return Err(Failure::KeptChanging("key"));
         }
         tracing::info!(key_id = %key.key.id, role = key.role.as_str(), "a key of an operator was made");
@@ -102,20 +116,29 @@ impl Operators {
     }
 
     /// Gives a key another secret. The one before stays valid for `overlap`, a day if that is not said. Both are one save.
-    pub async fn rotate(&self, id: &str, overlap: Option<Duration>) -> Result<ShownOperatorKey, Failure> {
+    pub async fn rotate(
+        &self,
+        id: &str,
+        overlap: Option<Duration>,
+        by: &Principal,
+    ) -> Result<ShownOperatorKey, Failure> {
         let (overlap, id) = (overlap_of(overlap)?, parse(id)?);
         let (secret, kept) = make_secret(OPERATOR_KEY_PREFIX, &*self.ports.ids, &self.ports.secrets);
         let wall = self.ports.clock.wall();
         for _ in 0..ROUNDS_MAX {
             let found = self.store.find_operator_key(&id).await?;
-            let mut key = found.ok_or_else(no_such_key)?;
+            let before = found.ok_or_else(no_such_key)?;
+            let mut key = before.clone();
             key.key.rotate(kept.clone(), wall, overlap).map_err(|_| {
                 let detail = format!("The key has {KEY_SECRETS_MAX} secrets that are valid still.");
                 Problem::new(ErrorCode::KeyLimit, detail)
             })?;
-            let saved = self.store.save_operator_key(&key).await?;
+            let deed = Deed::new(by, AuditAction::OperatorKeyRotated).about("key", id);
+            let change = AuditedChange::SaveOperatorKey(Box::new(key.clone()));
+            let fields = key_changes(Some(&before.key), &key.key);
+            let carried = self.ledger.carry_out(&change, &deed, fields).await?;
             self.known.forget().await;
-            if saved == Saved::Done {
+            if carried == Carried::Done {
                 key.version += 1;
                 tracing::info!(key_id = %id, "a key of an operator has another secret");
                 return Ok(ShownOperatorKey { key, secret });
@@ -125,11 +148,13 @@ impl Operators {
     }
 
     /// Revokes a key, with every secret it has. This process refuses it at once, others within a second.
-    pub async fn revoke(&self, id: &str) -> Result<(), Failure> {
+    pub async fn revoke(&self, id: &str, by: &Principal) -> Result<(), Failure> {
         let id = parse(id)?;
-        let was_there = self.store.remove_operator_key(&id).await?;
+        let deed = Deed::new(by, AuditAction::OperatorKeyRevoked).about("key", id);
+        let change = AuditedChange::RemoveOperatorKey(id);
+        let carried = self.ledger.carry_out(&change, &deed, Vec::new()).await?;
         self.known.forget().await;
-        if !was_there {
+        if carried != Carried::Done {
             return Err(no_such_key().into());
         }
         tracing::info!(key_id = %id, "a key of an operator was revoked");

@@ -13,17 +13,19 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::auditing::{Deed, Ledger};
 use super::failure::Failure;
 use super::retention_time::RetentionTime;
 use super::sending::{Changing, Outages};
 use super::settings::Settings;
 use super::stale::ROUNDS_MAX;
 use super::tenants::Tenants;
+use crate::domain::audit::{AuditAction, FieldChanges, Principal};
 use crate::domain::ids::RedriveId;
 use crate::domain::redrive::{NewRedrive, OPEN_REDRIVES_MAX, Redrive, RedriveOver, RedrivePreview, RedriveStatus};
 use crate::domain::{ErrorCode, Problem, TenantId, Timestamp};
 use crate::metrics::Metrics;
-use crate::ports::{Clock, IdGenerator, Ports, RedriveStore, Saved, TenantStore};
+use crate::ports::{AuditedChange, Carried, Clock, IdGenerator, Ports, RedriveStore, TenantStore};
 use pass::Following;
 
 /// The time that a preview may take. It then says that there is more.
@@ -47,6 +49,7 @@ pub struct Redriving {
     process: Arc<str>,
     is_sole_sender: bool,
     state: Mutex<State>,
+    ledger: Ledger,
 }
 
 #[derive(Default)]
@@ -78,6 +81,7 @@ impl Redriving {
             process: settings.worker_id.clone(),
             is_sole_sender: settings.is_sole_sender,
             state: Mutex::default(),
+            ledger: Ledger::new(ports),
         }
     }
 
@@ -96,7 +100,12 @@ impl Redriving {
     }
 
     /// Begins a redrive. A process that sends carries it on.
-    pub async fn begin(&self, tenant_id: Option<TenantId>, asked: &NewRedrive) -> Result<Redrive, Failure> {
+    pub async fn begin(
+        &self,
+        tenant_id: Option<TenantId>,
+        asked: &NewRedrive,
+        by: &Principal,
+    ) -> Result<Redrive, Failure> {
         let open = self.store.count_open_redrives(tenant_id.as_ref()).await?;
         if open >= OPEN_REDRIVES_MAX {
             let detail = format!("{open} redrives are running or paused; wait for one, or cancel it.");
@@ -106,7 +115,9 @@ impl Redriving {
         let preview = self.look_at_all(&redrive, COUNT_TIME_MAX).await?;
         redrive.total = preview.total();
         redrive.total_is_exact = preview.is_complete;
-        self.store.insert_redrive(&redrive).await?;
+        let deed = deed(by, AuditAction::RedriveBegun, &redrive).counting(Some(redrive.total));
+        let change = AuditedChange::InsertRedrive(Box::new(redrive.clone()));
+        self.ledger.carry_out(&change, &deed, Vec::new()).await?;
         let tenant_id = tenant_id.map(tracing::field::display);
         tracing::info!(redrive_id = %redrive.id, tenant_id, total = redrive.total, "a redrive began");
         Ok(redrive)
@@ -145,33 +156,43 @@ impl Redriving {
     }
 
     /// Stops a redrive until it is resumed. The batch under way, of a quarter of a second, is finished.
-    pub async fn pause(&self, tenant_id: Option<&TenantId>, id: &str) -> Result<Redrive, Failure> {
-        self.turn(tenant_id, id, Redrive::pause).await
+    pub async fn pause(&self, tenant_id: Option<&TenantId>, id: &str, by: &Principal) -> Result<Redrive, Failure> {
+        let turn = (Redrive::pause as Turn, AuditAction::RedrivePaused);
+        self.turn(tenant_id, id, turn, by).await
     }
 
     /// Lets a paused redrive go on.
-    pub async fn resume(&self, tenant_id: Option<&TenantId>, id: &str) -> Result<Redrive, Failure> {
-        self.turn(tenant_id, id, Redrive::resume).await
+    pub async fn resume(&self, tenant_id: Option<&TenantId>, id: &str, by: &Principal) -> Result<Redrive, Failure> {
+        let turn = (Redrive::resume as Turn, AuditAction::RedriveResumed);
+        self.turn(tenant_id, id, turn, by).await
     }
 
     /// Ends a redrive. What it has sent again stays so.
-    pub async fn cancel(&self, tenant_id: Option<&TenantId>, id: &str) -> Result<Redrive, Failure> {
-        self.turn(tenant_id, id, Redrive::cancel).await
+    pub async fn cancel(&self, tenant_id: Option<&TenantId>, id: &str, by: &Principal) -> Result<Redrive, Failure> {
+        let turn = (Redrive::cancel as Turn, AuditAction::RedriveCancelled);
+        self.turn(tenant_id, id, turn, by).await
     }
 
     async fn turn(
         &self,
         tenant_id: Option<&TenantId>,
         id: &str,
-        turn: fn(&mut Redrive, Timestamp) -> Result<bool, RedriveOver>,
+        (turn, action): (Turn, AuditAction),
+        by: &Principal,
     ) -> Result<Redrive, Failure> {
         for _ in 0..ROUNDS_MAX {
             let mut redrive = self.find(tenant_id, id).await?;
+            let was = redrive.status.as_str();
             let is_change = turn(&mut redrive, self.clock.now()).map_err(|_| is_over(&redrive))?;
             if !is_change {
                 return Ok(redrive);
             }
-            if self.store.save_redrive(&redrive).await? == Saved::Done {
+            let mut fields = FieldChanges::default();
+            fields.shown("status", Some(was), Some(redrive.status.as_str()));
+            let change = AuditedChange::SaveRedrive(Box::new(redrive.clone()));
+            let deed = deed(by, action, &redrive);
+            let carried = self.ledger.carry_out(&change, &deed, fields.into_vec()).await?;
+            if carried == Carried::Done {
                 redrive.version += 1;
                 let tenant_id = redrive.tenant_id.map(tracing::field::display);
                 let status = redrive.status.as_str();
@@ -180,6 +201,17 @@ impl Redriving {
             }
         }
         Err(Failure::KeptChanging("redrive"))
+    }
+}
+
+/// A change of a redrive that people ask for. Returns whether it changes anything.
+type Turn = fn(&mut Redrive, Timestamp) -> Result<bool, RedriveOver>;
+
+fn deed<'a>(by: &'a Principal, action: AuditAction, redrive: &Redrive) -> Deed<'a> {
+    let deed = Deed::new(by, action).about("redrive", redrive.id);
+    match &redrive.tenant_id {
+        Some(tenant_id) => deed.of(tenant_id),
+        None => deed,
     }
 }
 

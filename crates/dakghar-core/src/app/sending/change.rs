@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use super::jobs::Jobs;
 use super::slots::Slots;
+use crate::app::auditing::Deed;
 use crate::app::failure::Failure;
 use crate::app::messages::{Change, Messages, Start};
 use crate::app::reading::{message_key, no_such_message};
 use crate::app::stale::Step;
 use crate::app::tenants::directory::Directory;
 use crate::app::waiting::Waiting;
+use crate::domain::audit::{AuditAction, Principal};
 use crate::domain::message::{Message, NotRedrivable, RedriveOptions, Status};
-use crate::domain::{ErrorCode, Problem, Tenant, TenantId};
+use crate::domain::{Actor, ErrorCode, MessageKey, Problem, Tenant, TenantId};
 use crate::ports::Clock;
 
 /// Changes messages on request.
@@ -26,7 +28,9 @@ pub struct Changing {
 
 impl Changing {
     /// Cancels a message before any call could deliver it. Cancelling it twice is harmless.
-    pub async fn cancel(&self, tenant_id: &TenantId, id: &str) -> Result<Message, Failure> {
+    ///
+    /// That an operator did it is in the audit log; what a tenant does to its messages, they tell themselves.
+    pub async fn cancel(&self, tenant_id: &TenantId, id: &str, by: &Principal) -> Result<Message, Failure> {
         let key = message_key(tenant_id, id)?;
         let step = |message: &mut Message| {
             if message.cancel(self.clock.now()) {
@@ -35,7 +39,8 @@ impl Changing {
                 Step::Leave
             }
         };
-        match self.messages.change(Start::Unread(key), step).await? {
+        let deed = deed(by, AuditAction::MessageCancelled, &key);
+        match self.change(deed, Start::Unread(key), step).await? {
             Change::Saved(message) => Ok(message),
             Change::Left(message) if message.delivery.status == Status::Cancelled => Ok(message),
             Change::Left(message) => {
@@ -47,13 +52,14 @@ impl Changing {
     }
 
     /// Sends a dead letter again. `within` is its tenant, if it asks itself: then it must have room for one more message
-    /// that waits.
+    /// that waits. Recorded as a cancellation is.
     pub async fn redrive(
         &self,
         tenant_id: &TenantId,
         id: &str,
         options: RedriveOptions,
         within: Option<&Tenant>,
+        by: &Principal,
     ) -> Result<Message, Failure> {
         let key = message_key(tenant_id, id)?;
         let present = self.clock.present();
@@ -80,7 +86,8 @@ impl Changing {
             message.schedule(present, slot_at, self.jobs.window());
             Step::Save
         };
-        let change = self.messages.change(Start::Read(Box::new(message)), step).await;
+        let deed = deed(by, AuditAction::MessageRedriven, &key);
+        let change = self.change(deed, Start::Read(Box::new(message)), step).await;
         if let (Ok(Change::Saved(_)) | Err(_), Some(place)) = (&change, &mut place) {
             place.is_taken();
         }
@@ -97,6 +104,26 @@ impl Changing {
             (Change::Gone, _) => Err(no_such_message().into()),
         }
     }
+}
+
+impl Changing {
+    async fn change(
+        &self,
+        deed: Option<Deed<'_>>,
+        start: Start,
+        step: impl FnMut(&mut Message) -> Step + Send,
+    ) -> Result<Change, Failure> {
+        match deed {
+            Some(deed) => self.messages.change_by(&deed, start, step).await,
+            None => self.messages.change(start, step).await,
+        }
+    }
+}
+
+/// What is to be recorded, if anything.
+fn deed<'a>(by: &'a Principal, action: AuditAction, key: &MessageKey) -> Option<Deed<'a>> {
+    let deed = Deed::new(by, action).of(&key.tenant_id);
+    (by.actor() == Actor::Operator).then(|| deed.about("message", key.message_id))
 }
 
 fn why_not_redriven(refusal: NotRedrivable, message: &Message) -> Problem {

@@ -2,8 +2,10 @@
 
 use super::Tenants;
 use super::checks::check;
+use crate::app::auditing::Deed;
 use crate::app::failure::Failure;
 use crate::app::stale::Step;
+use crate::domain::audit::{AuditAction, Principal};
 use crate::domain::auto_redrive::{AUTO_HOURS_MAX, AUTO_PER_MINUTE_MAX, AUTO_TIMES_MAX, AutoRedrive};
 use crate::domain::tenant::SharedTenant;
 use crate::domain::{ErrorCode, Problem, TenantId};
@@ -11,7 +13,12 @@ use crate::domain::{ErrorCode, Problem, TenantId};
 impl Tenants {
     /// Sets what is sent again by itself when its cause has ended; `None` turns it off. It counts for causes that end from
     /// now on. A redrive that has begun goes on; it can be cancelled like any other.
-    pub async fn set_auto_redrive(&self, id: &TenantId, policy: Option<AutoRedrive>) -> Result<SharedTenant, Failure> {
+    pub async fn set_auto_redrive(
+        &self,
+        id: &TenantId,
+        policy: Option<AutoRedrive>,
+        by: &Principal,
+    ) -> Result<SharedTenant, Failure> {
         if let Some(policy) = &policy {
             check(&[
                 check_causes(policy),
@@ -21,7 +28,7 @@ impl Tenants {
             ])?;
         }
         let changed = self
-            .change(id, |tenant| {
+            .change_by(id, Deed::new(by, AuditAction::TenantAutoRedriveChanged), |tenant| {
                 if tenant.auto.policy == policy {
                     return Ok(Step::Leave);
                 }

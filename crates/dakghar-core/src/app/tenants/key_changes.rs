@@ -7,18 +7,21 @@ use std::time::Duration;
 
 use super::Tenants;
 use super::keys::key_of;
+use crate::app::auditing::Deed;
 use crate::app::failure::Failure;
 use crate::app::new_keys::{API_KEY_PREFIX, NewApiKey, ShownKey, make_key, make_secret, overlap_of};
 use crate::app::stale::Step;
 use crate::domain::api_key::{KEY_SECRETS_MAX, KEYS_MAX, Lacking};
+use crate::domain::audit::{AuditAction, Principal, Who};
 use crate::domain::{ApiKey, ApiKeyId, ErrorCode, Problem, Scope, Tenant, TenantId};
 
 impl Tenants {
     /// Makes a key. If the answer is lost, the key is there and nobody knows it: it is found in the list, and revoked.
-    pub async fn create_key(&self, id: &TenantId, new: &NewApiKey, giver: KeyGiver) -> Result<ShownKey, Failure> {
+    pub async fn create_key(&self, id: &TenantId, new: &NewApiKey, by: &Principal) -> Result<ShownKey, Failure> {
         let shown = make_key(&self.ports, API_KEY_PREFIX, new)?;
-        self.change(id, |tenant| {
-            may_give(tenant, giver, &shown.key)?;
+        let deed = Deed::new(by, AuditAction::KeyMade).about("key", shown.key.id);
+        self.change_by(id, deed, |tenant| {
+            may_give(tenant, by, &shown.key)?;
             // What is over makes room by being revoked; nothing goes by itself.
             if tenant.keys.len() >= KEYS_MAX {
                 let detail = format!("The tenant has {KEYS_MAX} keys; revoke one that is not needed.");
@@ -39,15 +42,16 @@ impl Tenants {
         id: &TenantId,
         key_id: &str,
         overlap: Option<Duration>,
-        giver: KeyGiver,
+        by: &Principal,
     ) -> Result<ShownKey, Failure> {
         let (overlap, key_id) = (overlap_of(overlap)?, parse(key_id)?);
         let (secret, kept) = make_secret(API_KEY_PREFIX, &*self.ports.ids, &self.ports.secrets);
         let wall = self.ports.clock.wall();
+        let deed = Deed::new(by, AuditAction::KeyRotated).about("key", key_id);
         let changed = self
-            .change(id, |tenant| {
+            .change_by(id, deed, |tenant| {
                 let given = key_of(tenant, &key_id).ok_or_else(no_such_key)?.clone();
-                may_give(tenant, giver, &given)?;
+                may_give(tenant, by, &given)?;
                 let key = key_of(tenant, &key_id).ok_or_else(no_such_key)?;
                 key.rotate(kept.clone(), wall, overlap).map_err(|_| {
                     let detail = format!("The key has {KEY_SECRETS_MAX} secrets that are valid still.");
@@ -63,9 +67,10 @@ impl Tenants {
     }
 
     /// Revokes a key, with every secret it has. This process refuses it at once, others within a second.
-    pub async fn revoke_key(&self, id: &TenantId, key_id: &str) -> Result<(), Failure> {
+    pub async fn revoke_key(&self, id: &TenantId, key_id: &str, by: &Principal) -> Result<(), Failure> {
         let key_id = parse(key_id)?;
-        self.change(id, |tenant| {
+        let deed = Deed::new(by, AuditAction::KeyRevoked).about("key", key_id);
+        self.change_by(id, deed, |tenant| {
             let before = tenant.keys.len();
             tenant.keys.retain(|key| key.id != key_id);
             if tenant.keys.len() == before {
@@ -79,17 +84,9 @@ impl Tenants {
     }
 }
 
-/// Whoever gives keys of a tenant.
-#[derive(Clone, Copy, Debug)]
-pub enum KeyGiver {
-    /// An operator, who may give everything.
-    Operator,
-    /// This key of the tenant.
-    Key(ApiKeyId),
-}
-
-fn may_give(tenant: &Tenant, giver: KeyGiver, given: &ApiKey) -> Result<(), Problem> {
-    let KeyGiver::Key(id) = giver else {
+/// An operator may give everything, a tenant what its key has itself.
+fn may_give(tenant: &Tenant, by: &Principal, given: &ApiKey) -> Result<(), Problem> {
+    let Who::Tenant(id) = by.who else {
         return Ok(());
     };
     let giver = tenant.keys.iter().find(|key| key.id == id).ok_or_else(|| {

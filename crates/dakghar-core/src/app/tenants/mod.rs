@@ -18,20 +18,22 @@ mod token;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::auditing::{Deed, Ledger};
 use super::failure::Failure;
 use super::settings::Settings;
 use super::stale::{ROUNDS_MAX, Step};
 use super::tokens::TokenChecks;
 use crate::domain::access_token::TokenTold;
+use crate::domain::audit::{AuditAction, Principal, tenant_changes};
 use crate::domain::callback_url::CallbackRules;
 use crate::domain::hold::HoldTold;
 use crate::domain::tenant::SharedTenant;
 use crate::domain::{ErrorCode, PhoneNumberId, Problem, RedriveId, Tenant, TenantId, Timestamp, WebhookEvent};
-use crate::ports::{Ports, TenantSaved};
+use crate::ports::{AuditedChange, Carried, Ports, StoreError};
 use directory::Directory;
 use key_uses::KeyUses;
 
-pub use key_changes::{KeyGiver, missing_scope};
+pub use key_changes::missing_scope;
 pub use keys::{KeyVerdict, KnownKey};
 pub use new::{NewPhoneNumber, NewTenant, PhoneNumberChanges};
 pub use register::RegisteredTenant;
@@ -45,6 +47,7 @@ pub struct Tenants {
     callback_rules: Arc<CallbackRules>,
     key_uses: KeyUses,
     token_checks: TokenChecks,
+    ledger: Ledger,
 }
 
 /// A tenant after a change.
@@ -64,6 +67,7 @@ impl Tenants {
         settings: &Settings,
     ) -> Self {
         Self {
+            ledger: Ledger::new(&ports),
             ports,
             directory,
             directory_ttl: settings.directory_ttl,
@@ -87,10 +91,29 @@ impl Tenants {
     }
 
     /// Loads the tenant, applies the change and saves it, with what its feed tells of holds. Starts again if another writer
-    /// saved first.
+    /// saved first. For what Dakghar finds out by itself, which is not in the audit log.
     pub(super) async fn change(
         &self,
         id: &TenantId,
+        change: impl FnMut(&mut Tenant) -> Result<Step, Problem> + Send,
+    ) -> Result<ChangedTenant, Failure> {
+        self.change_and_record(id, None, change).await
+    }
+
+    /// The same for what somebody does: the save and its record in the audit log are one transaction.
+    pub(super) async fn change_by(
+        &self,
+        id: &TenantId,
+        deed: Deed<'_>,
+        change: impl FnMut(&mut Tenant) -> Result<Step, Problem> + Send,
+    ) -> Result<ChangedTenant, Failure> {
+        self.change_and_record(id, Some(deed.of(id)), change).await
+    }
+
+    async fn change_and_record(
+        &self,
+        id: &TenantId,
+        deed: Option<Deed<'_>>,
         mut change: impl FnMut(&mut Tenant) -> Result<Step, Problem> + Send,
     ) -> Result<ChangedTenant, Failure> {
         for _ in 0..ROUNDS_MAX {
@@ -105,8 +128,8 @@ impl Tenants {
             let now = self.now();
             tenant.updated_at = now;
             let told = self.told_of_change(&before, &tenant, now);
-            match self.ports.tenants.save(&tenant, &told).await? {
-                TenantSaved::Done => {
+            match self.save(&before, &tenant, told, deed.as_ref()).await? {
+                Carried::Done => {
                     self.directory.forget(&before);
                     tenant.version += 1;
                     return Ok(ChangedTenant {
@@ -114,11 +137,26 @@ impl Tenants {
                         is_saved: true,
                     });
                 }
-                TenantSaved::PhoneNumberTaken(number) => return Err(phone_number_taken(&number).into()),
-                TenantSaved::Stale => {}
+                Carried::PhoneNumberTaken(number) => return Err(phone_number_taken(&number).into()),
+                Carried::Stale | Carried::SeatTaken => {}
             }
         }
         Err(Failure::KeptChanging("tenant"))
+    }
+
+    async fn save(
+        &self,
+        before: &Tenant,
+        after: &Tenant,
+        told: Vec<WebhookEvent>,
+        deed: Option<&Deed<'_>>,
+    ) -> Result<Carried, StoreError> {
+        let Some(deed) = deed else {
+            return Ok(self.ports.tenants.save(after, &told).await?.into());
+        };
+        let change = AuditedChange::SaveTenant(Box::new(after.clone()), told);
+        let fields = tenant_changes(Some(before), after);
+        self.ledger.carry_out(&change, deed, fields).await
     }
 
     /// The events that tell the tenant of a change.
@@ -131,9 +169,15 @@ impl Tenants {
     }
 
     /// Makes the tenant show this `callbackUrl`. Its endpoint is another record.
-    pub(super) async fn keep_callback_url(&self, id: &TenantId, url: Option<&str>) -> Result<SharedTenant, Failure> {
+    pub(super) async fn keep_callback_url(
+        &self,
+        id: &TenantId,
+        url: Option<&str>,
+        by: &Principal,
+    ) -> Result<SharedTenant, Failure> {
+        let deed = Deed::new(by, AuditAction::TenantCallbackUrlChanged);
         let changed = self
-            .change(id, |tenant| {
+            .change_by(id, deed, |tenant| {
                 if tenant.callback_url.as_deref() == url {
                     return Ok(Step::Leave);
                 }

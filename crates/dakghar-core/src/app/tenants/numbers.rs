@@ -3,8 +3,10 @@
 use super::checks::{check, check_country, check_display_number, check_number, check_rate, check_token};
 use super::new::{NewPhoneNumber, PhoneNumberChanges};
 use super::{Tenants, find_number_id, no_such_number, phone_number_taken};
+use crate::app::auditing::Deed;
 use crate::app::failure::Failure;
 use crate::app::stale::Step;
+use crate::domain::audit::{AuditAction, Principal};
 use crate::domain::auto_redrive::Cause;
 use crate::domain::pacing::RELEASE_CHECK;
 use crate::domain::tenant::SharedTenant;
@@ -12,7 +14,12 @@ use crate::domain::{Actor, Country, ErrorCode, PhoneNumberId, Problem, TenantId}
 
 impl Tenants {
     /// Adds a number to the tenant. Without a token of its own it uses the token of the first number.
-    pub async fn add_phone_number(&self, id: &TenantId, new: NewPhoneNumber) -> Result<SharedTenant, Failure> {
+    pub async fn add_phone_number(
+        &self,
+        id: &TenantId,
+        new: NewPhoneNumber,
+        by: &Principal,
+    ) -> Result<SharedTenant, Failure> {
         check(&[
             check_number(&new),
             new.access_token
@@ -29,8 +36,9 @@ impl Tenants {
             return Err(phone_number_taken(&number.phone_number_id).into());
         }
         number.token = self.token_checks.given(&token, &[number.waba_id.clone()]).await?;
+        let deed = Deed::new(by, AuditAction::NumberAdded).about("phone_number", &number.phone_number_id);
         let changed = self
-            .change(id, |tenant| {
+            .change_by(id, deed, |tenant| {
                 tenant.phone_numbers.push(number.clone());
                 let id = self.redrive_id();
                 tenant.auto.ends(Cause::Number, &number.phone_number_id, id, self.now());
@@ -48,14 +56,14 @@ impl Tenants {
         id: &TenantId,
         number: &str,
         changes: PhoneNumberChanges,
-        by: Actor,
+        by: &Principal,
     ) -> Result<SharedTenant, Failure> {
         let PhoneNumberChanges {
             messages_per_second,
             display_phone_number,
             default_country,
         } = changes;
-        if messages_per_second.is_some() && by != Actor::Operator {
+        if messages_per_second.is_some() && by.actor() != Actor::Operator {
             return Err(Problem::field(
                 ErrorCode::Forbidden,
                 "/messagesPerSecond",
@@ -72,11 +80,12 @@ impl Tenants {
                 .and_then(check_country),
         ])?;
         let number = find_number_id(number)?;
-        if display_phone_number.is_some() && by != Actor::Operator {
+        if display_phone_number.is_some() && by.actor() != Actor::Operator {
             self.check_account_is_own(id, &number).await?;
         }
+        let deed = Deed::new(by, AuditAction::NumberChanged).about("phone_number", &number);
         let tenant = self
-            .change(id, |tenant| {
+            .change_by(id, deed, |tenant| {
                 let number = tenant.number_mut(&number).ok_or_else(no_such_number)?;
                 number.messages_per_second = messages_per_second.unwrap_or(number.messages_per_second);
                 if display_phone_number.is_some() {
@@ -114,9 +123,15 @@ impl Tenants {
 
     /// Removes a number. The last one cannot be removed. Statuses of what was sent from it still find their messages. Messages that wait for the number leave the schedule, and end
     /// by their timers.
-    pub async fn remove_phone_number(&self, id: &TenantId, number: &str) -> Result<SharedTenant, Failure> {
+    pub async fn remove_phone_number(
+        &self,
+        id: &TenantId,
+        number: &str,
+        by: &Principal,
+    ) -> Result<SharedTenant, Failure> {
         let number = find_number_id(number)?;
-        self.change(id, |tenant| {
+        let deed = Deed::new(by, AuditAction::NumberRemoved).about("phone_number", &number);
+        self.change_by(id, deed, |tenant| {
             tenant.number(Some(&number)).ok_or_else(no_such_number)?;
             if tenant.phone_numbers.len() == 1 {
                 return Err(Problem::new(ErrorCode::LastPhoneNumber, "Remove the tenant instead."));

@@ -4,12 +4,14 @@ use super::checks::{check, check_name, check_number, check_token, parse_phone_nu
 use super::new::{NewPhoneNumber, NewTenant};
 use super::token::token_purpose;
 use super::{Tenants, phone_number_taken};
+use crate::app::auditing::Deed;
 use crate::app::failure::Failure;
 use crate::app::new_keys::{API_KEY_PREFIX, make_secret};
+use crate::domain::audit::{AuditAction, Principal, tenant_changes};
 use crate::domain::auto_redrive::AutoRedriving;
 use crate::domain::tenant::MESSAGES_PER_SECOND_DEFAULT;
 use crate::domain::{ApiKey, Country, PhoneNumber, Secret, Tenant, TenantId, TenantLimits};
-use crate::ports::{Ports, TenantSaved};
+use crate::ports::{AuditedChange, Carried, Ports};
 
 /// A new tenant, and its API key. The key is shown only this once.
 #[derive(Clone, Debug)]
@@ -24,7 +26,7 @@ pub struct RegisteredTenant {
 
 impl Tenants {
     /// Registers a tenant. Its number must not belong to another one. The endpoint of its `callbackUrl` is another record.
-    pub(in crate::app) async fn register(&self, new: NewTenant) -> Result<RegisteredTenant, Failure> {
+    pub(in crate::app) async fn register(&self, new: NewTenant, by: &Principal) -> Result<RegisteredTenant, Failure> {
         let token = new.number.access_token.clone().unwrap_or_else(|| Secret::new(""));
         let url = new.callback_url.as_deref().map(|url| {
             let parsed = self.callback_rules.parse(url);
@@ -64,8 +66,14 @@ impl Tenants {
             removed_at: None,
             version: 0,
         };
-        match self.ports.tenants.insert(&tenant).await? {
-            TenantSaved::Done => {
+        let deed = Deed::new(by, AuditAction::TenantRegistered).of(&id);
+        let change = AuditedChange::InsertTenant(Box::new(tenant.clone()));
+        match self
+            .ledger
+            .carry_out(&change, &deed, tenant_changes(None, &tenant))
+            .await?
+        {
+            Carried::Done => {
                 tracing::info!(tenant_id = %tenant.id, "tenant registered");
                 self.begin_anew(&tenant.phone_numbers[0].phone_number_id).await;
                 Ok(RegisteredTenant {
@@ -74,8 +82,8 @@ impl Tenants {
                     callback_secret: None,
                 })
             }
-            TenantSaved::PhoneNumberTaken(number) => Err(phone_number_taken(&number).into()),
-            TenantSaved::Stale => Err(Failure::KeptChanging("tenant")),
+            Carried::PhoneNumberTaken(number) => Err(phone_number_taken(&number).into()),
+            Carried::Stale | Carried::SeatTaken => Err(Failure::KeptChanging("tenant")),
         }
     }
 

@@ -6,8 +6,10 @@
 use std::time::Duration;
 
 use super::{Tenants, no_such_tenant};
+use crate::app::auditing::Deed;
 use crate::app::failure::Failure;
 use crate::app::stale::Step;
+use crate::domain::audit::{AuditAction, Principal};
 use crate::domain::page::PageLimit;
 use crate::domain::{ErrorCode, Problem, TenantId};
 
@@ -16,7 +18,7 @@ const ERASED_AT_ONCE: u32 = 1_000;
 
 impl Tenants {
     /// Removes a tenant. Refused while it has unsettled messages, unless forced. An interrupted removal goes on.
-    pub async fn remove(&self, id: &TenantId, force: bool) -> Result<(), Failure> {
+    pub async fn remove(&self, id: &TenantId, force: bool, by: &Principal) -> Result<(), Failure> {
         let tenant = self.ports.tenants.find(id).await?.ok_or_else(no_such_tenant)?;
         if tenant.removed_at.is_some() {
             return self.erase(id).await;
@@ -32,7 +34,7 @@ impl Tenants {
             }
         }
         let now = self.now();
-        self.change(id, |tenant| {
+        self.change_by(id, Deed::new(by, AuditAction::TenantRemoved), |tenant| {
             tenant.removed_at = Some(now);
             Ok(Step::Save)
         })

@@ -2,8 +2,10 @@
 
 use super::checks::{check, check_token};
 use super::{Tenants, find_number_id, no_such_number};
+use crate::app::auditing::Deed;
 use crate::app::failure::Failure;
 use crate::app::stale::Step;
+use crate::domain::audit::{AuditAction, Principal};
 use crate::domain::auto_redrive::Cause;
 use crate::domain::tenant::SharedTenant;
 use crate::domain::{HoldReason, PhoneNumber, PhoneNumberId, Secret, Tenant, TenantId};
@@ -20,6 +22,7 @@ impl Tenants {
         id: &TenantId,
         number: Option<&str>,
         token: &Secret,
+        by: &Principal,
     ) -> Result<SharedTenant, Failure> {
         check(&[check_token(token, "/accessToken")])?;
         let only = number.map(find_number_id).transpose()?;
@@ -41,8 +44,9 @@ impl Tenants {
             let token = self.ports.vault.seal(id, key, &purpose, token).await?;
             sealed.push((number.phone_number_id.clone(), token));
         }
+        let deed = Deed::new(by, AuditAction::TokenReplaced);
         let tenant = self
-            .change(id, |tenant| {
+            .change_by(id, deed, |tenant| {
                 for (id, sealed_token) in &sealed {
                     let number = tenant.number_mut(id).ok_or_else(no_such_number)?;
                     number.sealed_token.clone_from(sealed_token);

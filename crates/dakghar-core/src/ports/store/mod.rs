@@ -9,6 +9,7 @@
 //!   [`StoreError::Unreadable`] for its own.
 
 mod apps;
+mod audit;
 mod callbacks;
 mod conversations;
 mod endpoints;
@@ -29,6 +30,7 @@ mod tenants;
 mod timers;
 
 pub use apps::AppStore;
+pub use audit::{AuditStore, AuditedChange, Carried, Walked};
 pub use callbacks::{CallbackStore, ExceptionsAsked};
 pub use conversations::ConversationStore;
 pub use endpoints::{EndpointInserted, EndpointStore};

@@ -2,6 +2,7 @@
 
 use dakghar_core::app::{CreatedEndpoint, EndpointChanges, ExpectedVersion, NewEndpoint, StartAt};
 use dakghar_core::domain::IdempotencyKey;
+use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::endpoint::EndpointFormat;
 
 use super::*;
@@ -28,7 +29,7 @@ fn make(story: &mut Story) {
             secret: None,
         };
         let key = IdempotencyKey::parse("order-1").expect("a key");
-        endpoints.create(&tenant_id, &new, Some(&key)).await
+        endpoints.create(&tenant_id, &new, Some(&key), Principal::CLI).await
     });
     let Ok(CreatedEndpoint::Made(made)) = made else {
         panic!("{made:?}")
@@ -42,9 +43,10 @@ fn remove(story: &Story) -> Result<(), Failure> {
         story.tenant.id,
         story.endpoint.id.to_string(),
     );
-    story
-        .world
-        .step(async move { endpoints.remove(&tenant_id, &id, &ExpectedVersion::ANY).await })
+    story.world.step(async move {
+        let removed = endpoints.remove(&tenant_id, &id, &ExpectedVersion::ANY, Principal::CLI);
+        removed.await
+    })
 }
 
 /// One that took three entries and did not take two.

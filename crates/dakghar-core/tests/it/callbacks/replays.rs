@@ -2,6 +2,7 @@
 
 use dakghar_core::app::{Failure, KnownReplay, NewReplay, ReplayEnd, ReplayPreview, ReplayStatus, WaitingFor};
 use dakghar_core::domain::ErrorCode;
+use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::feed::PlacedEntry;
 use dakghar_core::ports::FeedStore as _;
 
@@ -35,7 +36,7 @@ impl Story {
         let (endpoints, tenant_id) = (self.process.endpoints(), self.tenant.id);
         let (id, asked) = (self.endpoint.id.to_string(), asked.clone());
         self.world
-            .step(async move { endpoints.begin_replay(&tenant_id, &id, &asked).await })
+            .step(async move { endpoints.begin_replay(&tenant_id, &id, &asked, Principal::CLI).await })
     }
 
     pub(super) fn replays(&self) -> Vec<KnownReplay> {
@@ -47,8 +48,10 @@ impl Story {
     fn cancel(&self) -> Result<KnownReplay, Failure> {
         let (endpoints, tenant_id, id) = (self.process.endpoints(), self.tenant.id, self.endpoint.id.to_string());
         let replay_id = self.replays()[0].replay.id.to_string();
-        self.world
-            .step(async move { endpoints.cancel_replay(&tenant_id, &id, &replay_id).await })
+        self.world.step(async move {
+            let cancelled = endpoints.cancel_replay(&tenant_id, &id, &replay_id, Principal::CLI);
+            cancelled.await
+        })
     }
 
     /// The process that delivers learns of what was asked for.

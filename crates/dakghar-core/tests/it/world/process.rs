@@ -3,7 +3,9 @@
 //! The loops are those of the server's worker, with the executor's time in place of the runtime's.
 
 mod background;
+mod by;
 mod measured;
+mod numbers;
 mod reading;
 mod wanting;
 
@@ -15,9 +17,10 @@ use dakghar_core::app::{
     AcceptedMessage, App, Attending, ClaimedSend, EndedCall, Failure, NewPhoneNumber, NewTenant, Prepared,
     PreparedSend, Retention, Settings, TokenWatch, WaitingSend, WebhookReceipt,
 };
+use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::listening::Hearing;
 use dakghar_core::domain::message::{RedriveOptions, UnknownOutcome};
-use dakghar_core::domain::redrive::{NewRedrive, Redrive, RedriveStatus};
+use dakghar_core::domain::redrive::{NewRedrive, Redrive};
 use dakghar_core::domain::{Actor, Problem, Secret, Tenant, TenantId, Timestamp, send_request};
 use dakghar_core::ports::{Job, JobKey, QueueError};
 use dakghar_core::vault::SigningKeys;
@@ -25,6 +28,8 @@ use futures_channel::{mpsc, oneshot};
 use futures_util::future::{BoxFuture, Either, select};
 use futures_util::{FutureExt as _, StreamExt as _};
 use parking_lot::Mutex;
+
+use by::{TENANT, principal};
 
 use super::executor::Life;
 use super::ports::{self, QueueKind, Shared};
@@ -190,7 +195,7 @@ impl Process {
                 ..NewPhoneNumber::default()
             },
         };
-        Ok(self.app.endpoints.register_tenant(new).await?.tenant)
+        Ok(self.app.endpoints.register_tenant(new, Principal::CLI).await?.tenant)
     }
 
     pub async fn accept(&self, tenant: &TenantId, body: &str, key: Option<&str>) -> Result<AcceptedMessage, Problem> {
@@ -210,11 +215,16 @@ impl Process {
     }
 
     pub async fn cancel(&self, tenant: &TenantId, id: &str) -> Result<Seen, Problem> {
-        Ok(Seen(self.app.changing.cancel(tenant, id).await?))
+        Ok(Seen(self.app.changing.cancel(tenant, id, TENANT).await?))
     }
 
     pub async fn redrive(&self, tenant: &TenantId, id: &str, options: RedriveOptions) -> Result<Seen, Problem> {
-        Ok(Seen(self.app.changing.redrive(tenant, id, options, None).await?))
+        Ok(Seen(
+            self.app
+                .changing
+                .redrive(tenant, id, options, None, Principal::CLI)
+                .await?,
+        ))
     }
 
     /// The same by the tenant itself.
@@ -224,30 +234,18 @@ impl Process {
             ..RedriveOptions::default()
         };
         let found = self.app.tenants.find(tenant).await?;
-        Ok(Seen(
-            self.app.changing.redrive(tenant, id, options, Some(&found)).await?,
-        ))
+        let redriven = self.app.changing.redrive(tenant, id, options, Some(&found), TENANT);
+        Ok(Seen(redriven.await?))
     }
 
     /// Begins to send the tenant's dead letters again.
     pub async fn begin_redrive(&self, tenant: &TenantId, asked: &NewRedrive) -> Result<Redrive, Problem> {
-        Ok(self.app.redriving.begin(Some(*tenant), asked).await?)
+        Ok(self.app.redriving.begin(Some(*tenant), asked, Principal::CLI).await?)
     }
 
     pub async fn find_redrive(&self, redrive: &Redrive) -> Result<Redrive, Problem> {
         let id = redrive.id.to_string();
         Ok(self.app.redriving.find(redrive.tenant_id.as_ref(), &id).await?)
-    }
-
-    /// Pauses, resumes or cancels a redrive.
-    pub async fn turn_redrive(&self, redrive: &Redrive, status: RedriveStatus) -> Result<Redrive, Problem> {
-        let (redriving, owner, id) = (&self.app.redriving, redrive.tenant_id.as_ref(), redrive.id.to_string());
-        Ok(match status {
-            RedriveStatus::Running => redriving.resume(owner, &id).await,
-            RedriveStatus::Paused => redriving.pause(owner, &id).await,
-            RedriveStatus::Cancelled => redriving.cancel(owner, &id).await,
-            RedriveStatus::Done => redriving.find(owner, &id).await,
-        }?)
     }
 
     pub fn token_watch(&self) -> Arc<TokenWatch> {
@@ -274,46 +272,20 @@ impl Process {
         self.shared.wire.executor.spawn(self.life, work);
     }
 
-    pub async fn add_number(&self, tenant: &TenantId, number: &str) -> Result<(), Problem> {
-        let new = NewPhoneNumber {
-            phone_number_id: number.into(),
-            ..NewPhoneNumber::default()
-        };
-        self.app.tenants.add_phone_number(tenant, new).await?;
-        Ok(())
-    }
-
-    /// Says how many messages a second a number may send.
-    pub async fn pace_number(&self, tenant: &TenantId, number: &str, per_second: u32) -> Result<(), Problem> {
-        let (tenants, by) = (&self.app.tenants, Actor::Operator);
-        let changed = tenants.change_phone_number(tenant, number, Some(per_second), None, by);
-        Ok(changed.await.map(drop)?)
-    }
-
-    /// Says how a number is written.
-    pub async fn write_number(&self, tenant: &TenantId, number: &str, text: &str, by: Actor) -> Result<(), Problem> {
-        let tenants = &self.app.tenants;
-        let changed = tenants.change_phone_number(tenant, number, None, Some(text.into()), by);
-        Ok(changed.await.map(drop)?)
-    }
-
-    pub async fn remove_number(&self, tenant: &TenantId, number: &str) -> Result<(), Problem> {
-        Ok(self.app.tenants.remove_phone_number(tenant, number).await.map(drop)?)
-    }
-
     pub async fn pause(&self, tenant: &TenantId, number: Option<&str>, by: Actor) -> Result<(), Problem> {
-        self.app.tenants.pause(tenant, number, by).await?;
+        self.app.tenants.pause(tenant, number, principal(by)).await?;
         Ok(())
     }
 
     pub async fn resume(&self, tenant: &TenantId, number: Option<&str>, by: Actor) -> Result<(), Problem> {
-        self.app.tenants.resume(tenant, number, by).await?;
+        self.app.tenants.resume(tenant, number, principal(by)).await?;
         Ok(())
     }
 
     pub async fn replace_token(&self, tenant: &TenantId, number: Option<&str>, token: &str) -> Result<(), Problem> {
         let (tenants, token) = (&self.app.tenants, Secret::new(token));
-        Ok(tenants.replace_token(tenant, number, &token).await.map(drop)?)
+        let replaced = tenants.replace_token(tenant, number, &token, Principal::CLI);
+        Ok(replaced.await.map(drop)?)
     }
 
     pub async fn receive(&self, body: &[u8]) -> Result<WebhookReceipt, Problem> {

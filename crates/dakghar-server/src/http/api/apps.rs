@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::ApiResult;
 use crate::http::auth::{Admin, ResourceId};
 use crate::http::body;
+use crate::http::by::By;
 use crate::http::fields::Fields;
 use crate::http::openapi::{BODY, STORE, problems};
 use crate::http::state::HttpState;
@@ -100,11 +101,12 @@ problems!(AddProblems: BODY, STORE, &[
 pub(in crate::http) async fn add(
     State(state): State<HttpState>,
     _: Admin,
+    By(by): By,
     request: Request,
 ) -> ApiResult<(StatusCode, Json<AddedAppView>)> {
     let (head, body) = request.into_parts();
     let body = body::read_json(&head.headers, body, &state, None).await?;
-    let added = state.app().apps.add(AddApp::read(&body)?).await?;
+    let added = state.app().apps.add(AddApp::read(&body)?, &by).await?;
     Ok((StatusCode::CREATED, Json(AddedAppView::from(&added))))
 }
 
@@ -163,6 +165,7 @@ problems!(RotateProblems: BODY, STORE, &[
 pub(in crate::http) async fn rotate(
     State(state): State<HttpState>,
     _: Admin,
+    By(by): By,
     ResourceId(id): ResourceId,
     request: Request,
 ) -> ApiResult<Json<AppView>> {
@@ -170,7 +173,7 @@ pub(in crate::http) async fn rotate(
     let body = body::read_json(&head.headers, body, &state, None).await?;
     let asked = RotateAppSecret::read(&body)?;
     let overlap = asked.overlap_seconds.map(|seconds| Duration::from_secs(seconds.into()));
-    let app = state.app().apps.rotate(&id, &asked.secret, overlap).await?;
+    let app = state.app().apps.rotate(&id, &asked.secret, overlap, &by).await?;
     Ok(Json(AppView::from(&app)))
 }
 
@@ -186,8 +189,9 @@ problems!(RemoveProblems: STORE, &[ErrorCode::AppNotFound]);
 pub(in crate::http) async fn remove(
     State(state): State<HttpState>,
     _: Admin,
+    By(by): By,
     ResourceId(id): ResourceId,
 ) -> ApiResult<StatusCode> {
-    state.app().apps.remove(&id).await?;
+    state.app().apps.remove(&id, &by).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::ApiResult;
 use crate::http::auth::TenantScope;
 use crate::http::body;
+use crate::http::by::By;
 use crate::http::fields::Fields;
 use crate::http::openapi::{BODY, STORE, problems};
 use crate::http::state::HttpState;
@@ -90,11 +91,13 @@ problems!(SetProblems: BODY, STORE, &[ErrorCode::TenantNotFound, ErrorCode::Conf
 pub(in crate::http) async fn set(
     State(state): State<HttpState>,
     scope: TenantScope,
+    By(by): By,
     request: Request,
 ) -> ApiResult<Json<AutoRedriveView>> {
     let (head, body) = request.into_parts();
     let body = body::read_json(&head.headers, body, &state, Some(*scope.id())).await?;
     let policy = read(&body)?;
-    let tenant = state.app().tenants.set_auto_redrive(scope.id(), policy).await?;
+    let tenants = &state.app().tenants;
+    let tenant = tenants.set_auto_redrive(scope.id(), policy, &by).await?;
     Ok(Json(AutoRedriveView::from(tenant.auto.policy.as_ref())))
 }

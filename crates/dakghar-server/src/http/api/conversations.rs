@@ -82,5 +82,5 @@ pub(in crate::http) async fn messages(
     let messages = reading
         .conversation_messages(scope.id(), &conversation, query, &page)
         .await?;
-    Ok(turn.answer(&PageView::<MessageView>::of(messages))?)
+    Ok(turn.page(&PageView::<MessageView>::of(messages))?)
 }

@@ -91,6 +91,6 @@ impl Asked {
         let page = Parameters::of_page(&self.uri)?.page()?;
         let turn = state.budgets().pages.turn(tenant_id).await?;
         let messages = state.app().reading.dead_letters(tenant_id.as_ref(), &page).await?;
-        Ok(turn.answer(&PageView::<MessageView>::of(messages))?)
+        Ok(turn.page(&PageView::<MessageView>::of(messages))?)
     }
 }

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::ApiResult;
 use crate::http::auth::{ResourceId, TenantScope};
 use crate::http::body;
+use crate::http::by::By;
 use crate::http::fields::Fields;
 use crate::http::openapi::{BODY, LIST, STORE, problems};
 use crate::http::query::{PageParameters, Parameters};
@@ -57,6 +58,7 @@ problems!(BeginProblems: BODY, STORE, &[
 pub(in crate::http) async fn begin(
     State(state): State<HttpState>,
     scope: TenantScope,
+    By(by): By,
     request: Request,
 ) -> ApiResult<(StatusCode, Json<ErasureView>)> {
     let (head, body) = request.into_parts();
@@ -66,7 +68,8 @@ pub(in crate::http) async fn begin(
         let detail = "Webhooks of no tenant are the operator's to erase.";
         return Err(Problem::new(ErrorCode::Forbidden, detail).into());
     }
-    let erasure = state.app().erasing.begin(scope.id(), &person, unrouted).await?;
+    let erasing = &state.app().erasing;
+    let erasure = erasing.begin(scope.id(), &person, unrouted, &by).await?;
     Ok((StatusCode::ACCEPTED, Json(ErasureView::from(&erasure))))
 }
 

@@ -23,7 +23,7 @@ pub(in crate::http) async fn list(State(state): State<HttpState>, scope: TenantS
     let page = Parameters::of_page(&uri)?.page()?;
     let turn = state.budgets().pages.turn(Some(*scope.id())).await?;
     let events = state.app().reading.events(Some(scope.id()), &page).await?;
-    Ok(turn.answer(&PageView::<EventView>::of(events))?)
+    Ok(turn.page(&PageView::<EventView>::of(events))?)
 }
 
 /// List what nobody could be found for
@@ -37,5 +37,5 @@ pub(in crate::http) async fn list_unrouted(State(state): State<HttpState>, _: Ad
     let page = Parameters::of_page(&uri)?.page()?;
     let turn = state.budgets().pages.turn(None).await?;
     let events = state.app().reading.events(None, &page).await?;
-    Ok(turn.answer(&PageView::<EventView>::of(events))?)
+    Ok(turn.page(&PageView::<EventView>::of(events))?)
 }

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::ApiResult;
 use crate::http::auth::Admin;
+use crate::http::by::By;
 use crate::http::openapi::{STORE, problems};
 use crate::http::problem::ApiError;
 use crate::http::state::HttpState;
@@ -106,8 +107,8 @@ pub(in crate::http) async fn show(State(state): State<HttpState>, _: Admin) -> A
     put, path = "/hold", operation_id = "beginHold", tag = "Operations",
     responses((status = 200, description = "The hold, and what waits.", body = HoldView), HoldProblems),
 )]
-pub(in crate::http) async fn begin(State(state): State<HttpState>, _: Admin) -> ApiResult<Json<HoldView>> {
-    state.app().holding.begin().await.map_err(failed)?;
+pub(in crate::http) async fn begin(State(state): State<HttpState>, _: Admin, By(by): By) -> ApiResult<Json<HoldView>> {
+    state.app().holding.begin(&by).await.map_err(failed)?;
     shown(&state).await
 }
 
@@ -118,7 +119,11 @@ pub(in crate::http) async fn begin(State(state): State<HttpState>, _: Admin) -> 
     delete, path = "/hold", operation_id = "releaseHold", tag = "Operations",
     responses((status = 200, description = "What is sent now.", body = HoldView), HoldProblems),
 )]
-pub(in crate::http) async fn release(State(state): State<HttpState>, _: Admin) -> ApiResult<Json<HoldView>> {
-    state.app().holding.release().await.map_err(failed)?;
+pub(in crate::http) async fn release(
+    State(state): State<HttpState>,
+    _: Admin,
+    By(by): By,
+) -> ApiResult<Json<HoldView>> {
+    state.app().holding.release(&by).await.map_err(failed)?;
     shown(&state).await
 }

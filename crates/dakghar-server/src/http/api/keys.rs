@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::ApiResult;
 use crate::http::auth::{ResourceId, TenantScope};
 use crate::http::body;
+use crate::http::by::By;
 use crate::http::fields::Fields;
 use crate::http::openapi::{BODY, STORE, problems};
 use crate::http::state::HttpState;
@@ -102,12 +103,13 @@ problems!(CreateProblems: BODY, STORE, &[
 pub(in crate::http) async fn create(
     State(state): State<HttpState>,
     scope: TenantScope,
+    By(by): By,
     request: Request,
 ) -> ApiResult<(StatusCode, Json<ShownKeyView>)> {
     let (head, body) = request.into_parts();
     let body = body::read_json(&head.headers, body, &state, Some(*scope.id())).await?;
     let new = read_new(&body)?;
-    let shown = state.app().tenants.create_key(scope.id(), &new, scope.giver).await?;
+    let shown = state.app().tenants.create_key(scope.id(), &new, &by).await?;
     Ok((StatusCode::CREATED, Json(ShownKeyView::from(&shown))))
 }
 
@@ -152,6 +154,7 @@ problems!(RotateProblems: BODY, STORE, &[
 pub(in crate::http) async fn rotate(
     State(state): State<HttpState>,
     scope: TenantScope,
+    By(by): By,
     ResourceId(key_id): ResourceId,
     request: Request,
 ) -> ApiResult<Json<ShownKeyView>> {
@@ -159,7 +162,7 @@ pub(in crate::http) async fn rotate(
     let body = body::read_json(&head.headers, body, &state, Some(*scope.id())).await?;
     let overlap = read_overlap(&body)?;
     let tenants = &state.app().tenants;
-    let shown = tenants.rotate_key(scope.id(), &key_id, overlap, scope.giver).await?;
+    let shown = tenants.rotate_key(scope.id(), &key_id, overlap, &by).await?;
     Ok(Json(ShownKeyView::from(&shown)))
 }
 
@@ -176,8 +179,9 @@ problems!(RevokeProblems: STORE, &[ErrorCode::TenantNotFound, ErrorCode::KeyNotF
 pub(in crate::http) async fn revoke(
     State(state): State<HttpState>,
     scope: TenantScope,
+    By(by): By,
     ResourceId(key_id): ResourceId,
 ) -> ApiResult<StatusCode> {
-    state.app().tenants.revoke_key(scope.id(), &key_id).await?;
+    state.app().tenants.revoke_key(scope.id(), &key_id, &by).await?;
     Ok(StatusCode::NO_CONTENT)
 }

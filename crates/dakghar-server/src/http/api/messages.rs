@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::ApiResult;
 use crate::http::auth::{ResourceId, TenantScope};
 use crate::http::body;
+use crate::http::by::By;
 use crate::http::fields::Fields;
 use crate::http::openapi::{LIST, STORE, problems};
 use crate::http::query::{MessageParameters, PageParameters, Parameters, RawParameter};
@@ -35,7 +36,7 @@ pub(in crate::http) async fn list(State(state): State<HttpState>, scope: TenantS
     };
     let turn = state.budgets().pages.turn(Some(*scope.id())).await?;
     let messages = state.app().reading.messages(scope.id(), query, &page).await?;
-    Ok(turn.answer(&PageView::<MessageView>::of(messages))?)
+    Ok(turn.page(&PageView::<MessageView>::of(messages))?)
 }
 
 problems!(ReadProblems: STORE, &[ErrorCode::MessageNotFound]);
@@ -75,9 +76,10 @@ problems!(CancelProblems: STORE, &[
 pub(in crate::http) async fn cancel(
     State(state): State<HttpState>,
     scope: TenantScope,
+    By(by): By,
     ResourceId(id): ResourceId,
 ) -> ApiResult<Json<MessageView>> {
-    let message = state.app().changing.cancel(scope.id(), &id).await?;
+    let message = state.app().changing.cancel(scope.id(), &id, &by).await?;
     Ok(Json(MessageView::full(&message)))
 }
 
@@ -139,6 +141,7 @@ problems!(RedriveProblems: STORE, &[
 pub(in crate::http) async fn redrive(
     State(state): State<HttpState>,
     scope: TenantScope,
+    By(by): By,
     ResourceId(id): ResourceId,
     request: Request,
 ) -> ApiResult<Json<MessageView>> {
@@ -150,6 +153,7 @@ pub(in crate::http) async fn redrive(
         ignore_expiry: asked.ignore_expiry.unwrap_or(false),
     };
     let within = (scope.actor == Actor::Tenant).then_some(&*scope.tenant);
-    let message = state.app().changing.redrive(scope.id(), &id, options, within).await?;
+    let changing = &state.app().changing;
+    let message = changing.redrive(scope.id(), &id, options, within, &by).await?;
     Ok(Json(MessageView::full(&message)))
 }

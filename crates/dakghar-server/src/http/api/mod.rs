@@ -1,6 +1,7 @@
 //! One file per resource: its requests, and the thin handlers that turn them into use cases.
 
 pub(super) mod apps;
+pub(super) mod audit;
 pub(super) mod auto_redrive;
 pub(super) mod conversations;
 pub(super) mod dead_letters;

@@ -12,6 +12,7 @@ use super::ApiResult;
 use super::keys::{RotateKey, read_overlap};
 use crate::http::auth::{Admin, ResourceId};
 use crate::http::body;
+use crate::http::by::By;
 use crate::http::fields::Fields;
 use crate::http::openapi::{BODY, STORE, problems};
 use crate::http::state::HttpState;
@@ -75,11 +76,12 @@ problems!(CreateProblems: BODY, STORE, &[
 pub(in crate::http) async fn create(
     State(state): State<HttpState>,
     _: Admin,
+    By(by): By,
     request: Request,
 ) -> ApiResult<(StatusCode, Json<ShownOperatorKeyView>)> {
     let (head, body) = request.into_parts();
     let body = body::read_json(&head.headers, body, &state, None).await?;
-    let shown = state.app().operators.create(&read_new(&body)?).await?;
+    let shown = state.app().operators.create(&read_new(&body)?, &by).await?;
     Ok((StatusCode::CREATED, Json(ShownOperatorKeyView::from(&shown))))
 }
 
@@ -122,13 +124,14 @@ problems!(RotateProblems: BODY, STORE, &[
 pub(in crate::http) async fn rotate(
     State(state): State<HttpState>,
     _: Admin,
+    By(by): By,
     ResourceId(key_id): ResourceId,
     request: Request,
 ) -> ApiResult<Json<ShownOperatorKeyView>> {
     let (head, body) = request.into_parts();
     let body = body::read_json(&head.headers, body, &state, None).await?;
     let overlap = read_overlap(&body)?;
-    let shown = state.app().operators.rotate(&key_id, overlap).await?;
+    let shown = state.app().operators.rotate(&key_id, overlap, &by).await?;
     Ok(Json(ShownOperatorKeyView::from(&shown)))
 }
 
@@ -144,8 +147,9 @@ problems!(RevokeProblems: STORE, &[ErrorCode::KeyNotFound]);
 pub(in crate::http) async fn revoke(
     State(state): State<HttpState>,
     _: Admin,
+    By(by): By,
     ResourceId(key_id): ResourceId,
 ) -> ApiResult<StatusCode> {
-    state.app().operators.revoke(&key_id).await?;
+    state.app().operators.revoke(&key_id, &by).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::ApiResult;
 use crate::http::auth::{Admin, ResourceId, TenantScope};
 use crate::http::body;
+use crate::http::by::By;
 use crate::http::fields::Fields;
 use crate::http::openapi::{BODY, STORE, problems};
 use crate::http::state::HttpState;
@@ -122,6 +123,7 @@ pub(in crate::http) async fn add(
     State(state): State<HttpState>,
     _: Admin,
     scope: TenantScope,
+    By(by): By,
     request: Request,
 ) -> ApiResult<(StatusCode, Json<TenantView>)> {
     let (head, body) = request.into_parts();
@@ -129,7 +131,7 @@ pub(in crate::http) async fn add(
     let tenant = state
         .app()
         .tenants
-        .add_phone_number(scope.id(), AddPhoneNumber::read(&body)?)
+        .add_phone_number(scope.id(), AddPhoneNumber::read(&body)?, &by)
         .await?;
     Ok((StatusCode::CREATED, Json(TenantView::from(&*tenant))))
 }
@@ -155,6 +157,7 @@ problems!(ChangeProblems: BODY, STORE, &[
 pub(in crate::http) async fn change(
     State(state): State<HttpState>,
     scope: TenantScope,
+    By(by): By,
     ResourceId(number): ResourceId,
     request: Request,
 ) -> ApiResult<Json<TenantView>> {
@@ -172,7 +175,7 @@ pub(in crate::http) async fn change(
                 display_phone_number: change.display_phone_number,
                 default_country: change.default_country,
             },
-            scope.actor,
+            &by,
         )
         .await?;
     Ok(Json(TenantView::from(&*tenant)))
@@ -197,9 +200,11 @@ pub(in crate::http) async fn remove(
     State(state): State<HttpState>,
     _: Admin,
     scope: TenantScope,
+    By(by): By,
     ResourceId(number): ResourceId,
 ) -> ApiResult<StatusCode> {
-    state.app().tenants.remove_phone_number(scope.id(), &number).await?;
+    let tenants = &state.app().tenants;
+    tenants.remove_phone_number(scope.id(), &number, &by).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -215,13 +220,10 @@ problems!(ResumeProblems: STORE, &[ErrorCode::Forbidden, ErrorCode::PhoneNumberN
 pub(in crate::http) async fn pause(
     State(state): State<HttpState>,
     scope: TenantScope,
+    By(by): By,
     ResourceId(number): ResourceId,
 ) -> ApiResult<Json<TenantView>> {
-    let tenant = state
-        .app()
-        .tenants
-        .pause(scope.id(), Some(&number), scope.actor)
-        .await?;
+    let tenant = state.app().tenants.pause(scope.id(), Some(&number), &by).await?;
     Ok(Json(TenantView::from(&*tenant)))
 }
 
@@ -236,12 +238,9 @@ pub(in crate::http) async fn pause(
 pub(in crate::http) async fn resume(
     State(state): State<HttpState>,
     scope: TenantScope,
+    By(by): By,
     ResourceId(number): ResourceId,
 ) -> ApiResult<Json<TenantView>> {
-    let tenant = state
-        .app()
-        .tenants
-        .resume(scope.id(), Some(&number), scope.actor)
-        .await?;
+    let tenant = state.app().tenants.resume(scope.id(), Some(&number), &by).await?;
     Ok(Json(TenantView::from(&*tenant)))
 }

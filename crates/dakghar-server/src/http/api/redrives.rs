@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::IntoResponse as _;
+use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::message::{DeadReason, Status};
 use dakghar_core::domain::redrive::{NewRedrive, REDRIVE_PER_SECOND_DEFAULT, REDRIVE_PER_SECOND_MAX, RedriveFilter};
 use dakghar_core::domain::{Actor, ErrorCode, PhoneNumberId, Problem, TenantId};
@@ -12,6 +13,7 @@ use utoipa::ToSchema;
 use super::ApiResult;
 use crate::http::auth::{Admin, ResourceId, TenantScope};
 use crate::http::body;
+use crate::http::by::By;
 use crate::http::fields::Fields;
 use crate::http::openapi::{BODY, LIST, STORE, problems};
 use crate::http::query::{PageParameters, Parameters};
@@ -125,8 +127,13 @@ problems!(BeginProblems: BODY, BEGIN, STORE);
         BeginProblems
     ),
 )]
-pub(in crate::http) async fn begin(State(state): State<HttpState>, scope: TenantScope, request: Request) -> ApiResult {
-    begin_for(&state, Some(*scope.id()), scope.actor, request).await
+pub(in crate::http) async fn begin(
+    State(state): State<HttpState>,
+    scope: TenantScope,
+    By(by): By,
+    request: Request,
+) -> ApiResult {
+    begin_for(&state, Some(*scope.id()), &by, request).await
 }
 
 /// Send dead letters of all tenants again by filter
@@ -141,14 +148,19 @@ pub(in crate::http) async fn begin(State(state): State<HttpState>, scope: Tenant
         BeginProblems
     ),
 )]
-pub(in crate::http) async fn begin_all(State(state): State<HttpState>, _: Admin, request: Request) -> ApiResult {
-    begin_for(&state, None, Actor::Operator, request).await
+pub(in crate::http) async fn begin_all(
+    State(state): State<HttpState>,
+    _: Admin,
+    By(by): By,
+    request: Request,
+) -> ApiResult {
+    begin_for(&state, None, &by, request).await
 }
 
-async fn begin_for(state: &HttpState, tenant_id: Option<TenantId>, by: Actor, request: Request) -> ApiResult {
+async fn begin_for(state: &HttpState, tenant_id: Option<TenantId>, by: &Principal, request: Request) -> ApiResult {
     let (head, body) = request.into_parts();
     let body = body::read_json(&head.headers, body, state, tenant_id).await?;
-    let asked = read(&body, by)?;
+    let asked = read(&body, by.actor())?;
     let redriving = &state.app().redriving;
     // Both look through the dead letters.
     let turn = state.budgets().pages.turn(tenant_id).await?;
@@ -156,7 +168,7 @@ async fn begin_for(state: &HttpState, tenant_id: Option<TenantId>, by: Actor, re
         let preview = redriving.preview(tenant_id, &asked.redrive).await?;
         return Ok(turn.answer(&RedrivePreviewView::from(&preview))?);
     }
-    let redrive = redriving.begin(tenant_id, &asked.redrive).await?;
+    let redrive = redriving.begin(tenant_id, &asked.redrive, by).await?;
     Ok((StatusCode::ACCEPTED, Json(RedriveView::from(&redrive))).into_response())
 }
 
@@ -200,7 +212,40 @@ problems!(TurnProblems: STORE, &[
     ErrorCode::Conflict,
 ]);
 
-/// Makes the handlers of one call, for a tenant and for the operator.
+/// Read a redrive
+///
+/// With how far it has come.
+#[utoipa::path(
+    get, path = "/tenants/{tenantId}/dead-letters/redrives/{redriveId}", operation_id = "getRedrive",
+    tag = "Dead letters",
+    responses((status = 200, description = "The redrive.", body = RedriveView), ReadProblems),
+)]
+pub(in crate::http) async fn one(
+    State(state): State<HttpState>,
+    scope: TenantScope,
+    ResourceId(id): ResourceId,
+) -> ApiResult<Json<RedriveView>> {
+    let redrive = state.app().redriving.find(Some(scope.id()), &id).await?;
+    Ok(Json(RedriveView::from(&redrive)))
+}
+
+/// Read a redrive
+///
+/// With how far it has come.
+#[utoipa::path(
+    get, path = "/dead-letters/redrives/{redriveId}", operation_id = "getAnyRedrive", tag = "Dead letters",
+    responses((status = 200, description = "The redrive.", body = RedriveView), ReadProblems),
+)]
+pub(in crate::http) async fn one_of_all(
+    State(state): State<HttpState>,
+    _: Admin,
+    ResourceId(id): ResourceId,
+) -> ApiResult<Json<RedriveView>> {
+    let redrive = state.app().redriving.find(None, &id).await?;
+    Ok(Json(RedriveView::from(&redrive)))
+}
+
+/// Makes the handlers of one change, for a tenant and for the operator.
 macro_rules! calls {
     ($(
         $(#[doc = $doc:literal])+
@@ -216,9 +261,10 @@ macro_rules! calls {
         pub(in crate::http) async fn $of_tenant(
             State(state): State<HttpState>,
             scope: TenantScope,
+            By(by): By,
             ResourceId(id): ResourceId,
         ) -> ApiResult<Json<RedriveView>> {
-            let redrive = state.app().redriving.$call(Some(scope.id()), &id).await?;
+            let redrive = state.app().redriving.$call(Some(scope.id()), &id, &by).await?;
             Ok(Json(RedriveView::from(&redrive)))
         }
 
@@ -231,19 +277,16 @@ macro_rules! calls {
         pub(in crate::http) async fn $of_all(
             State(state): State<HttpState>,
             _: Admin,
+            By(by): By,
             ResourceId(id): ResourceId,
         ) -> ApiResult<Json<RedriveView>> {
-            let redrive = state.app().redriving.$call(None, &id).await?;
+            let redrive = state.app().redriving.$call(None, &id, &by).await?;
             Ok(Json(RedriveView::from(&redrive)))
         }
     )+ };
 }
 
 calls! {
-    /// Read a redrive
-    ///
-    /// With how far it has come.
-    get "" find: ReadProblems, one "getRedrive", one_of_all "getAnyRedrive";
     /// Pause a redrive
     ///
     /// It finishes what it does within a quarter of a second, and waits until it is resumed. Pausing twice is fine.

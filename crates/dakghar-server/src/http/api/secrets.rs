@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::ApiResult;
 use crate::http::auth::Admin;
 use crate::http::body;
+use crate::http::by::By;
 use crate::http::fields::Fields;
 use crate::http::openapi::{BODY, STORE, problems};
 use crate::http::state::HttpState;
@@ -155,10 +156,11 @@ problems!(RotateProblems: BODY, STORE, &[ErrorCode::InvalidField, ErrorCode::Unk
 pub(in crate::http) async fn rotate(
     State(state): State<HttpState>,
     _: Admin,
+    By(by): By,
     request: Request,
 ) -> ApiResult<Json<RotatedView>> {
     let (head, body) = request.into_parts();
     let body = body::read_json(&head.headers, body, &state, None).await?;
     let after = RotateKeys::read(&body)?;
-    Ok(Json(state.app().rotating.step(after).await?.into()))
+    Ok(Json(state.app().rotating.step(after, &by).await?.into()))
 }

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use super::ApiResult;
 use crate::http::auth::{Admin, TenantPath, TenantScope};
 use crate::http::body;
+use crate::http::by::By;
 use crate::http::fields::Fields;
 use crate::http::openapi::{BODY, LIST, STORE, problems};
 use crate::http::problem::ApiError;
@@ -31,8 +32,7 @@ pub(in crate::http) struct RegisterTenant {
     /// Meta's id of its number.
     #[schema(example = "111111111111111")]
     phone_number_id: String,
-    /// The access token of the number. It is encrypted and never shown again. Sends of a token that starts with
-    /// `mock_` are simulated.
+    /// The access token of the number, encrypted and never shown again. With one that starts with `mock_`, sends are simulated.
     #[schema(example = "mock_token_tenant_A", value_type = String)]
     access_token: Option<Secret>,
     /// The WhatsApp Business Account at Meta.
@@ -117,13 +117,18 @@ problems!(RegisterProblems: BODY, REGISTER, STORE);
         "name": "Tenant A", "phoneNumberId": "111111111111111", "accessToken": "mock_token_tenant_A"})),
     responses((status = 201, description = "Registered.", body = RegisteredTenantView), RegisterProblems),
 )]
-pub(in crate::http) async fn register(State(state): State<HttpState>, _: Admin, request: Request) -> ApiResult {
+pub(in crate::http) async fn register(
+    State(state): State<HttpState>,
+    _: Admin,
+    By(by): By,
+    request: Request,
+) -> ApiResult {
     let (head, body) = request.into_parts();
     let body = body::read_json(&head.headers, body, &state, None).await?;
     let registered = state
         .app()
         .endpoints
-        .register_tenant(RegisterTenant::read(&body)?)
+        .register_tenant(RegisterTenant::read(&body)?, &by)
         .await?;
     let location = format!("/tenants/{}", registered.tenant.id);
     let mut response = (StatusCode::CREATED, Json(RegisteredTenantView::from(&registered))).into_response();
@@ -221,13 +226,14 @@ problems!(ChangeProblems: BODY, STORE, &[
 pub(in crate::http) async fn change(
     State(state): State<HttpState>,
     _: Admin,
+    By(by): By,
     TenantPath(id): TenantPath,
     request: Request,
 ) -> ApiResult<Json<ChangedTenantView>> {
     let (head, body) = request.into_parts();
     let body = body::read_json(&head.headers, body, &state, Some(id)).await?;
     let changes = ChangeTenant::read(&body)?;
-    let (tenant, secret) = state.app().endpoints.change_tenant(&id, &changes).await?;
+    let (tenant, secret) = state.app().endpoints.change_tenant(&id, &changes, &by).await?;
     Ok(Json(ChangedTenantView::new(&tenant, secret.as_ref())))
 }
 
@@ -249,6 +255,7 @@ problems!(RemoveProblems: STORE, &[
 pub(in crate::http) async fn remove(
     State(state): State<HttpState>,
     _: Admin,
+    By(by): By,
     TenantPath(id): TenantPath,
     uri: Uri,
 ) -> ApiResult<StatusCode> {
@@ -258,7 +265,7 @@ pub(in crate::http) async fn remove(
         clippy::disallowed_methods,
         reason = "a client that hangs up must not leave half of it"
     )]
-    let removal = tokio::spawn(async move { tenants.remove(&id, force).await });
+    let removal = tokio::spawn(async move { tenants.remove(&id, force, &by).await });
     removal.await.map_err(|error| interrupted(&error))??;
     let tenants = state.app().tenants.clone();
     #[expect(
@@ -275,11 +282,8 @@ pub(in crate::http) async fn remove(
 }
 
 fn interrupted(error: &JoinError) -> ApiError {
-    let problem = Problem::new(
-        ErrorCode::Internal,
-        "The removal was interrupted; please ask for it again.",
-    );
-    ApiError::caused_by(problem, error)
+    let detail = "The removal was interrupted; please ask for it again.";
+    ApiError::caused_by(Problem::new(ErrorCode::Internal, detail), error)
 }
 
 /// A new access token.
@@ -325,6 +329,7 @@ problems!(TokenProblems: BODY, STORE, &[
 pub(in crate::http) async fn replace_token(
     State(state): State<HttpState>,
     scope: TenantScope,
+    By(by): By,
     request: Request,
 ) -> ApiResult<Json<TenantView>> {
     let (head, body) = request.into_parts();
@@ -336,7 +341,7 @@ pub(in crate::http) async fn replace_token(
     let tenant = state
         .app()
         .tenants
-        .replace_token(scope.id(), phone_number_id.as_deref(), &access_token)
+        .replace_token(scope.id(), phone_number_id.as_deref(), &access_token, &by)
         .await?;
     Ok(Json(TenantView::from(&*tenant)))
 }
@@ -351,8 +356,12 @@ problems!(ResumeProblems: STORE, &[ErrorCode::Forbidden, ErrorCode::Conflict]);
     post, path = "/tenants/{tenantId}/pause", operation_id = "pauseTenant", tag = "Tenants",
     responses((status = 200, description = "The tenant.", body = TenantView), PauseProblems),
 )]
-pub(in crate::http) async fn pause(State(state): State<HttpState>, scope: TenantScope) -> ApiResult<Json<TenantView>> {
-    let tenant = state.app().tenants.pause(scope.id(), None, scope.actor).await?;
+pub(in crate::http) async fn pause(
+    State(state): State<HttpState>,
+    scope: TenantScope,
+    By(by): By,
+) -> ApiResult<Json<TenantView>> {
+    let tenant = state.app().tenants.pause(scope.id(), None, &by).await?;
     Ok(Json(TenantView::from(&*tenant)))
 }
 
@@ -364,8 +373,12 @@ pub(in crate::http) async fn pause(State(state): State<HttpState>, scope: Tenant
     post, path = "/tenants/{tenantId}/resume", operation_id = "resumeTenant", tag = "Tenants",
     responses((status = 200, description = "The tenant.", body = TenantView), ResumeProblems),
 )]
-pub(in crate::http) async fn resume(State(state): State<HttpState>, scope: TenantScope) -> ApiResult<Json<TenantView>> {
-    let tenant = state.app().tenants.resume(scope.id(), None, scope.actor).await?;
+pub(in crate::http) async fn resume(
+    State(state): State<HttpState>,
+    scope: TenantScope,
+    By(by): By,
+) -> ApiResult<Json<TenantView>> {
+    let tenant = state.app().tenants.resume(scope.id(), None, &by).await?;
     Ok(Json(TenantView::from(&*tenant)))
 }
 

@@ -146,17 +146,9 @@ pub(in crate::http) struct MessageView {
 impl From<&Message> for MessageView {
     /// As lists show it: without the timeline.
     fn from(message: &Message) -> Self {
-        let number = Some(message.accepted.phone_number_id.to_string());
         let peer_id = message.accepted.peer_id.as_ref().map(ToString::to_string);
         let is_group = message.accepted.conversation_kind == ConversationKind::Group;
-        let given = message.accepted.peer.as_deref().map(str::to_owned);
-        let peer = given.or_else(|| peer_id.clone());
-        let sender = message.accepted.sender.as_deref().map(str::to_owned);
-        let (to, from) = match message.accepted.direction {
-            Direction::Outbound => (peer, number),
-            Direction::Inbound if is_group => (number, sender),
-            Direction::Inbound => (number, peer),
-        };
+        let (to, from) = ends_of(message);
         let content = &message.accepted.content;
         let reported_at = reported_at(message);
         let (receipt, idempotency) = (&message.delivery.receipt, &message.accepted.idempotency);
@@ -207,6 +199,21 @@ impl From<&Message> for MessageView {
             statuses: None,
             raw: None,
         }
+    }
+}
+
+/// The receiving end and the sending one.
+fn ends_of(message: &Message) -> (Option<String>, Option<String>) {
+    let accepted = &message.accepted;
+    let number = Some(accepted.phone_number_id.to_string());
+    let given = accepted.peer.as_deref().map(str::to_owned);
+    let peer = given.or_else(|| accepted.peer_id.as_ref().map(ToString::to_string));
+    match accepted.direction {
+        Direction::Outbound => (peer, number),
+        Direction::Inbound if accepted.conversation_kind == ConversationKind::Group => {
+            (number, accepted.sender.as_deref().map(str::to_owned))
+        }
+        Direction::Inbound => (number, peer),
     }
 }
 

@@ -4,6 +4,7 @@
 //! does not apply. Nothing secret has a field here.
 
 mod app;
+mod audit;
 mod auto_redrive;
 mod callback;
 mod conversation;
@@ -30,6 +31,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
 pub(super) use app::{AddedAppView, AppView};
+pub(super) use audit::AuditRecordView;
 pub(super) use auto_redrive::{AutoRedriveView, cause};
 pub use callback::CallbackViews;
 pub(super) use callback::TestedCallbackView;
@@ -72,6 +74,16 @@ impl<T> PageView<T> {
             data: page.items.iter().map(T::from).collect(),
             next_cursor: page.next_cursor,
         }
+    }
+
+    /// The number of items.
+    pub(super) const fn len(&self) -> u64 {
+        self.data.len() as u64
+    }
+
+    /// A page with these items.
+    pub(super) const fn part(data: Vec<T>, next_cursor: Option<String>) -> Self {
+        Self { data, next_cursor }
     }
 
     /// A list that is complete on one page.

@@ -22,6 +22,8 @@ use serde_json::value::RawValue;
 use super::caller::{Caller, CallerSlot};
 use super::export::NDJSON;
 use super::problem::ApiError;
+use super::readings::Reading;
+use super::shown::Shown;
 use members::SHOWN;
 
 const JSON: &str = "application/json";
@@ -33,11 +35,19 @@ const EVENT_DATA: &[u8] = b"data: ";
 /// What begins the others, which hold places and kinds.
 const EVENT_OTHERS: [&[u8]; 4] = [b"id: ", b"event: ", b"retry: ", b":"];
 
-/// Notes who calls, and withholds bodies from whom they are not for.
+/// Notes who calls, records what operators read, and withholds bodies from whom they are not for.
 pub(super) async fn withhold(mut request: Request, next: Next) -> Response {
     let slot = CallerSlot::default();
     request.extensions_mut().insert(slot.clone());
+    let reading = Reading::of(&request);
     let response = next.run(request).await;
+    let shown = response.extensions().get::<Shown>().copied();
+    if let (Some(reading), Some((caller, app))) = (reading, slot.reader())
+        && response.status().is_success()
+        && let Err(failure) = reading.record(app, caller, shown).await
+    {
+        return ApiError::from(failure).into_response();
+    }
     if slot.get().is_none_or(Caller::sees_bodies) {
         return response;
     }

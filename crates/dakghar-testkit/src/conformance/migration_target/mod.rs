@@ -1,15 +1,18 @@
 //! The suite of [`MigrationTarget`].
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 
+mod audit;
+mod exceptions;
 mod installation;
 mod operators;
 mod record;
 
+pub use audit::moved_records_of_the_audit_log_make_a_chain_that_goes_on;
 pub use record::*;
 
 use std::sync::Arc;
 
-use dakghar_core::domain::callback::{CallbackException, CallbackProgress, ExceptionState};
+use dakghar_core::domain::callback::{CallbackException, CallbackProgress};
 use dakghar_core::domain::migration::{Kind, Record};
 use dakghar_core::domain::page::PageLimit;
 use dakghar_core::domain::{
@@ -18,11 +21,13 @@ use dakghar_core::domain::{
 };
 use dakghar_core::ports::{Acceptance, CallbackStore, FeedStore, MessageStore, MigrationTarget, StoreError};
 
+use exceptions::exceptions;
+
 use super::stores::{Stores, accept_all};
 use crate::samples::{
-    With as _, at, callback_exception, callback_exception_full, callback_progress, callback_progress_full, endpoint,
-    endpoint_full, event, event_bare, inbound, inbound_bare, meta_app, meta_app_full, outbound, outbound_full, person,
-    phone_number_id, status_record, status_record_full, tenant, tenant_full, with_key,
+    With as _, at, callback_progress, callback_progress_full, endpoint, endpoint_full, event, event_bare, inbound,
+    inbound_bare, meta_app, meta_app_full, outbound, outbound_full, person, phone_number_id, status_record,
+    status_record_full, tenant, tenant_full, with_key,
 };
 use dakghar_core::domain::message::EvidenceStatus;
 use dakghar_core::domain::meta_app::MetaApp;
@@ -49,6 +54,7 @@ macro_rules! migration_target_suite {
             what_has_no_room_is_an_error
             stored_records_come_in_the_order_asked
             put_records_are_counted
+            moved_records_of_the_audit_log_make_a_chain_that_goes_on
             cleared_records_are_gone_and_can_come_again
             there_is_no_migration_at_first
             the_record_of_a_migration_survives
@@ -112,20 +118,10 @@ fn progress(owner: TenantId) -> Vec<Record> {
     .to_vec()
 }
 
-/// Exceptions of endpoints, of every sort.
-fn exceptions(owner: TenantId) -> Vec<Record> {
-    let id = endpoint(owner).id;
-    let dead = CallbackException {
-        state: ExceptionState::Dead,
-        ..callback_exception_full(id, owner, Place::new(1 << 40))
-    };
-    [
-        callback_exception(id, owner, Place::new(7)),
-        callback_exception_full(id, owner, Place::new(8)),
-        dead,
-    ]
-    .map(|exception| Record::Exception(Box::new(exception)))
-    .to_vec()
+fn events(owner: TenantId) -> Vec<Record> {
+    [event(owner), event_bare(), event(tenant().id), event_bare()]
+        .map(Record::Event)
+        .to_vec()
 }
 
 /// Records of one kind, of every sort, as an installation leaves them.
@@ -164,9 +160,7 @@ fn records(kind: Kind) -> Vec<Record> {
         ]
         .map(Record::Status)
         .to_vec(),
-        Kind::Events => [event(owner), event_bare(), event(tenant().id), event_bare()]
-            .map(Record::Event)
-            .to_vec(),
+        Kind::Events => events(owner),
         Kind::Apps => [meta_app(), meta_app_full()]
             .map(|app| {
                 Record::App(MetaApp {
@@ -177,6 +171,7 @@ fn records(kind: Kind) -> Vec<Record> {
             .to_vec(),
         Kind::OperatorKeys => operators(),
         Kind::InstallationSecrets => secrets(),
+        Kind::Audit => audit::moved(owner),
         Kind::Endpoints => endpoints(owner),
         Kind::Progress => progress(owner),
         Kind::Exceptions => exceptions(owner),
@@ -297,6 +292,7 @@ pub async fn what_was_put_is_what_the_stores_see(under_test: TargetUnderTest) {
                 Record::OperatorKey(key) => assert_operator(&under_test, &key).await,
                 Record::InstallationSecrets(secrets) => assert_secrets(&under_test, secrets).await,
                 Record::App(app) => assert_app(&under_test, app).await,
+                Record::Audit(record) => audit::assert_moved(&under_test, &record).await,
             }
         }
     }

@@ -7,7 +7,7 @@ use super::tokens::{Token, tokens};
 use super::workspace::{package, read};
 
 /// Methods that no case of the suite needs to cover, and why.
-const EXCUSED: [(&str, &str); 27] = [
+const EXCUSED: [(&str, &str); 32] = [
     ("ArrivalStore::append", "reads no record"),
     (
         "ArrivalStore::arrivals",
@@ -23,6 +23,23 @@ const EXCUSED: [(&str, &str); 27] = [
     ("ArrivalStore::leave", "reads no record"),
     ("ArrivalStore::put_aside", "reads no record"),
     ("ArrivalStore::waiting", "reads no record but its id"),
+    (
+        "AuditStore::audit_chain",
+        "one that cannot be read is an error: nothing is appended behind an end that nobody knows",
+    ),
+    (
+        "AuditStore::audit_list",
+        "a test of each adapter breaks a record, which a check of the chain must find",
+    ),
+    ("AuditStore::audit_walk", "the same: it is told in its place"),
+    (
+        "AuditStore::carry_out",
+        "reads the end of the chain alone, and the record that it changes as its port does",
+    ),
+    (
+        "AuditStore::drop_audit",
+        "stops before it, so that it stays to be found",
+    ),
     ("StoreHealth::ping", "reads no record"),
     ("StoreHealth::may_claim", "reads no record"),
     ("StoreHealth::stopped", "reads no record"),

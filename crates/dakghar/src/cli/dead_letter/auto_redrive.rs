@@ -1,6 +1,7 @@
 //! `dakghar dead-letter auto-redrive`: what is sent again by itself when its cause has ended.
 
 use dakghar_core::app::App;
+use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::auto_redrive::{AUTO_HOURS_MAX, AUTO_PER_MINUTE_MAX, AUTO_TIMES_MAX, AutoRedrive, Cause};
 
 use super::super::output;
@@ -41,7 +42,7 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
         };
         let changed = app
             .tenants
-            .set_auto_redrive(&tenant_id, (!args.off).then_some(policy))
+            .set_auto_redrive(&tenant_id, (!args.off).then_some(policy), Principal::CLI)
             .await?;
         changed.auto.policy.clone()
     } else {

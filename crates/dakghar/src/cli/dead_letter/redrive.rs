@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use dakghar_core::app::App;
+use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::message::{DeadReason, RedriveOptions, Status};
 use dakghar_core::domain::redrive::{
     NewRedrive, REDRIVE_PER_SECOND_DEFAULT, REDRIVE_PER_SECOND_MAX, Redrive, RedriveFilter, RedrivePreview,
@@ -139,14 +140,17 @@ pub(super) async fn run(app: &App, args: Args) -> anyhow::Result<()> {
     if !args.yes {
         confirm(&preview)?;
     }
-    let redrive = app.redriving.begin(tenant_id, &asked).await?;
+    let redrive = app.redriving.begin(tenant_id, &asked, Principal::CLI).await?;
     output::line(&format!("{} has begun", redrive.id));
     watch(app, redrive).await
 }
 
 async fn redrive_one(app: &App, tenant_id: &str, message_id: &str, options: RedriveOptions) -> anyhow::Result<()> {
     let tenant_id = parse(tenant_id)?;
-    let message = app.changing.redrive(&tenant_id, message_id, options, None).await?;
+    let changing = &app.changing;
+    let message = changing
+        .redrive(&tenant_id, message_id, options, None, Principal::CLI)
+        .await?;
     let status = message.delivery.status.as_str();
     output::line(&format!("{} is {status} again", message.accepted.id));
     Ok(())

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use dakghar_core::app::{App, KnownReplay, NewReplay, ReplayEnd, ReplayStatus};
+use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::callback::REPLAY_EVENTS_MAX;
 use dakghar_core::domain::{EntryId, Place, TenantId, Timestamp};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -71,7 +72,10 @@ impl Replaying {
         if self.dry_run || (preview.events == 0 && preview.is_exact) {
             return Ok(());
         }
-        let known = app.endpoints.begin_replay(&tenant_id, id, &asked).await?;
+        let known = app
+            .endpoints
+            .begin_replay(&tenant_id, id, &asked, Principal::CLI)
+            .await?;
         output::line(&format!("{} was asked for", known.replay.id));
         if self.detach {
             return Ok(());
@@ -211,7 +215,9 @@ pub(super) async fn list(app: &App, endpoint: &Named) -> anyhow::Result<()> {
 /// Cancels a replay.
 pub(super) async fn cancel(app: &App, named: &NamedReplay) -> anyhow::Result<()> {
     let (tenant_id, id) = (parse(&named.endpoint.tenant_id)?, &named.endpoint.endpoint_id);
-    let known = app.endpoints.cancel_replay(&tenant_id, id, &named.replay_id).await?;
+    let endpoints = &app.endpoints;
+    let cancelled = endpoints.cancel_replay(&tenant_id, id, &named.replay_id, Principal::CLI);
+    let known = cancelled.await?;
     output::line(&told(&known));
     Ok(())
 }

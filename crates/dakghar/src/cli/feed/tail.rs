@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use dakghar_core::app::{App, EntryData, Failure, Fault, FeedItem, feed_place};
+use dakghar_core::app::{App, Deed, EntryData, Failure, Fault, FeedItem, feed_place};
+use dakghar_core::domain::audit::{AuditAction, Principal};
 use dakghar_core::domain::{EntryFilter, KindPattern, PhoneNumberId, Place, Subject, TenantId};
 use dakghar_core::episode::Episode;
 use dakghar_server::http::feed_entry_json;
@@ -51,6 +52,8 @@ pub async fn run(app: &App, args: &Args, colour: Colour) -> anyhow::Result<()> {
         None if args.from_start => None,
         None => Some(app.reading.feed_end(&tenant_id).await.map_err(told)?),
     };
+    let deed = Deed::new(Principal::CLI, AuditAction::BodiesRead).of(&tenant_id);
+    app.auditing.note(&deed.about("route", "dakghar feed tail")).await?;
     let show = |item: &FeedItem| {
         if args.json {
             output::try_line(&feed_entry_json(item))

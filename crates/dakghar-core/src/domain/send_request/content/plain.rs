@@ -139,7 +139,7 @@ fn check_contact_name(name: &Node<'_>, at: &At<'_>, check: &mut Check<'_>) {
             .and_then(Node::as_text)
             .is_some_and(|text| !text.is_empty())
     };
-    if !NAME_PARTS.iter().any(|part| is_given(&part)) {
+    if !NAME_PARTS.iter().any(is_given) {
         check.refuse(at, "must have a first_name or another part beside the formatted_name");
     }
 }

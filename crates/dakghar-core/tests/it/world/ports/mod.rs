@@ -1,6 +1,7 @@
 //! The ports of one life of a process: the memory ports at the far end of a wire.
 
 mod announcing;
+mod audit;
 mod callbacks;
 mod clock;
 mod conversations;
@@ -125,6 +126,7 @@ pub fn ports(shared: &Shared, life: Life, queue: QueueKind) -> Ports {
         callbacks: Arc::new(near.clone()),
         receivers: shared.receivers.clone(),
         redrives: Arc::new(near.clone()),
+        audit: Arc::new(near.clone()),
         holds: shared.store.clone(),
         store_health: Arc::new(near.clone()),
         erasure: Arc::new(near.clone()),

@@ -1,5 +1,6 @@
 //! What a process tells of itself, and the hold of all sending.
 
+use dakghar_core::domain::audit::Principal;
 use prometheus_client::encoding::text;
 
 use super::Process;
@@ -14,11 +15,11 @@ impl Process {
 
     /// Holds all sending.
     pub async fn hold_all(&self) {
-        self.app.holding.begin().await.expect("held");
+        self.app.holding.begin(Principal::CLI).await.expect("held");
     }
 
     /// Ends the hold of all sending.
     pub async fn release_all(&self) {
-        self.app.holding.release().await.expect("released");
+        self.app.holding.release(Principal::CLI).await.expect("released");
     }
 }

@@ -38,7 +38,7 @@ pub(in crate::http) async fn exceptions(
     };
     let turn = state.budgets().pages.turn(Some(*scope.id())).await?;
     let exceptions = state.app().reading.exceptions(scope.id(), &id, asked, &page).await?;
-    Ok(turn.answer(&PageView::<ExceptionView>::of(exceptions))?)
+    Ok(turn.page(&PageView::<ExceptionView>::of(exceptions))?)
 }
 
 /// List the attempts of an endpoint
@@ -58,5 +58,5 @@ pub(in crate::http) async fn attempts(
     let page = Parameters::of_page(&uri)?.page()?;
     let turn = state.budgets().pages.turn(Some(*scope.id())).await?;
     let attempts = state.app().reading.attempts(scope.id(), &id, &page).await?;
-    Ok(turn.answer(&PageView::<AttemptView>::of(attempts))?)
+    Ok(turn.page(&PageView::<AttemptView>::of(attempts))?)
 }

@@ -12,12 +12,13 @@ use axum::extract::{Request, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::IntoResponse as _;
-use dakghar_core::app::CreatedEndpoint;
+use dakghar_core::app::{CreatedEndpoint, NewSecret};
 use dakghar_core::domain::{Endpoint, ErrorCode};
 
 use super::ApiResult;
 use crate::http::auth::{ResourceId, TenantScope};
 use crate::http::body;
+use crate::http::by::By;
 use crate::http::entity_tags::{IfMatch, etag};
 use crate::http::idempotency::{IDEMPOTENCY_REPLAYED, idempotency_key};
 use crate::http::openapi::{BODY, STORE, problems};
@@ -69,13 +70,18 @@ problems!(CreateProblems: BODY, FIELDS, STORE, &[
         CreateProblems
     ),
 )]
-pub(in crate::http) async fn create(State(state): State<HttpState>, scope: TenantScope, request: Request) -> ApiResult {
+pub(in crate::http) async fn create(
+    State(state): State<HttpState>,
+    scope: TenantScope,
+    By(by): By,
+    request: Request,
+) -> ApiResult {
     let (head, body) = request.into_parts();
     let body = body::read_json(&head.headers, body, &state, Some(*scope.id())).await?;
     let key = idempotency_key(&head.headers)?;
     let endpoints = &state.app().endpoints;
     let created = endpoints
-        .create(scope.id(), &CreateEndpoint::read(&body)?, key.as_ref())
+        .create(scope.id(), &CreateEndpoint::read(&body)?, key.as_ref(), &by)
         .await?;
     let head = |endpoint: &Endpoint| {
         let location = format!("/tenants/{}/endpoints/{}", scope.id(), endpoint.id);
@@ -164,6 +170,7 @@ problems!(ChangeProblems: BODY, FIELDS, VERSIONS, STORE);
 pub(in crate::http) async fn change(
     State(state): State<HttpState>,
     scope: TenantScope,
+    By(by): By,
     ResourceId(id): ResourceId,
     IfMatch(expected): IfMatch,
     request: Request,
@@ -172,7 +179,7 @@ pub(in crate::http) async fn change(
     let body = body::read_json(&head.headers, body, &state, Some(*scope.id())).await?;
     let changes = ChangeEndpoint::read(&body)?;
     let endpoints = &state.app().endpoints;
-    let endpoint = endpoints.change(scope.id(), &id, &changes, &expected).await?;
+    let endpoint = endpoints.change(scope.id(), &id, &changes, &expected, &by).await?;
     Ok((etag(endpoint.version), Json(EndpointView::from(&endpoint))))
 }
 
@@ -197,6 +204,7 @@ problems!(RotateProblems: BODY, VERSIONS, STORE, &[ErrorCode::InvalidField, Erro
 pub(in crate::http) async fn rotate(
     State(state): State<HttpState>,
     scope: TenantScope,
+    By(by): By,
     ResourceId(id): ResourceId,
     IfMatch(expected): IfMatch,
     request: Request,
@@ -204,11 +212,12 @@ pub(in crate::http) async fn rotate(
     let (head, body) = request.into_parts();
     let body = body::read_optional_json(&head.headers, body, &state, Some(*scope.id())).await?;
     let asked = RotateEndpointSecret::read(&body)?;
-    let overlap = asked.overlap_seconds.map(|seconds| Duration::from_secs(seconds.into()));
+    let new = NewSecret {
+        secret: asked.secret.as_ref(),
+        overlap: asked.overlap_seconds.map(|seconds| Duration::from_secs(seconds.into())),
+    };
     let endpoints = &state.app().endpoints;
-    let rotated = endpoints
-        .rotate(scope.id(), &id, asked.secret.as_ref(), overlap, &expected)
-        .await?;
+    let rotated = endpoints.rotate(scope.id(), &id, new, &expected, &by).await?;
     let tag = etag(rotated.endpoint.version);
     Ok((tag, Json(EndpointWithSecretView::from(&rotated))))
 }
@@ -231,10 +240,12 @@ problems!(StateProblems: VERSIONS, STORE, &[ErrorCode::BadRequest]);
 pub(in crate::http) async fn pause(
     State(state): State<HttpState>,
     scope: TenantScope,
+    By(by): By,
     ResourceId(id): ResourceId,
     IfMatch(expected): IfMatch,
 ) -> ApiResult<Tagged<EndpointView>> {
-    let endpoint = state.app().endpoints.pause(scope.id(), &id, &expected).await?;
+    let endpoints = &state.app().endpoints;
+    let endpoint = endpoints.pause(scope.id(), &id, &expected, &by).await?;
     Ok((etag(endpoint.version), Json(EndpointView::from(&endpoint))))
 }
 
@@ -253,10 +264,12 @@ pub(in crate::http) async fn pause(
 pub(in crate::http) async fn resume(
     State(state): State<HttpState>,
     scope: TenantScope,
+    By(by): By,
     ResourceId(id): ResourceId,
     IfMatch(expected): IfMatch,
 ) -> ApiResult<Tagged<EndpointView>> {
-    let endpoint = state.app().endpoints.resume(scope.id(), &id, &expected).await?;
+    let endpoints = &state.app().endpoints;
+    let endpoint = endpoints.resume(scope.id(), &id, &expected, &by).await?;
     Ok((etag(endpoint.version), Json(EndpointView::from(&endpoint))))
 }
 
@@ -271,9 +284,11 @@ pub(in crate::http) async fn resume(
 pub(in crate::http) async fn remove(
     State(state): State<HttpState>,
     scope: TenantScope,
+    By(by): By,
     ResourceId(id): ResourceId,
     IfMatch(expected): IfMatch,
 ) -> ApiResult<StatusCode> {
-    state.app().endpoints.remove(scope.id(), &id, &expected).await?;
+    let endpoints = &state.app().endpoints;
+    endpoints.remove(scope.id(), &id, &expected, &by).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use crate::http::api::ApiResult;
 use crate::http::auth::{ResourceId, ResourceIds, TenantScope};
 use crate::http::body;
+use crate::http::by::By;
 use crate::http::fields::Fields;
 use crate::http::openapi::{BODY, STORE, problems};
 use crate::http::state::HttpState;
@@ -160,6 +161,7 @@ problems!(BeginProblems: BODY, BEGIN, STORE);
 pub(in crate::http) async fn begin(
     State(state): State<HttpState>,
     scope: TenantScope,
+    By(by): By,
     ResourceId(id): ResourceId,
     request: Request,
 ) -> ApiResult {
@@ -173,7 +175,7 @@ pub(in crate::http) async fn begin(
         let preview = endpoints.preview_replay(scope.id(), &id, &asked).await?;
         return Ok(turn.answer(&ReplayPreviewView::from(preview))?);
     }
-    let replay = endpoints.begin_replay(scope.id(), &id, &asked).await?;
+    let replay = endpoints.begin_replay(scope.id(), &id, &asked, &by).await?;
     Ok((StatusCode::ACCEPTED, Json(ReplayView::from(&replay))).into_response())
 }
 
@@ -232,8 +234,10 @@ problems!(CancelProblems: STORE, &[
 pub(in crate::http) async fn cancel(
     State(state): State<HttpState>,
     scope: TenantScope,
+    By(by): By,
     ResourceIds(id, replay_id): ResourceIds,
 ) -> ApiResult<Json<ReplayView>> {
-    let replay = state.app().endpoints.cancel_replay(scope.id(), &id, &replay_id).await?;
+    let endpoints = &state.app().endpoints;
+    let replay = endpoints.cancel_replay(scope.id(), &id, &replay_id, &by).await?;
     Ok(Json(ReplayView::from(&replay)))
 }

@@ -1,0 +1,31 @@
+//! What numbers have beside messages, as long as the simulator runs.
+
+use std::collections::{BTreeSet, HashMap};
+
+use parking_lot::Mutex;
+use serde_json::{Map, Value};
+
+/// Numbers of which something is remembered.
+const NUMBERS_MAX: usize = 10_000;
+
+/// Profiles and blocked people, by number.
+#[derive(Debug, Default)]
+pub(crate) struct Businesses(Mutex<HashMap<String, Business>>);
+
+/// What one number has.
+#[derive(Debug, Default)]
+pub(crate) struct Business {
+    pub(crate) profile: Map<String, Value>,
+    pub(crate) blocked: BTreeSet<String>,
+}
+
+impl Businesses {
+    /// Looks at what a number has, and changes it.
+    pub(crate) fn of<T>(&self, number: &str, change: impl FnOnce(&mut Business) -> T) -> T {
+        let mut all = self.0.lock();
+        if all.len() >= NUMBERS_MAX && !all.contains_key(number) {
+            all.clear();
+        }
+        change(all.entry(number.to_owned()).or_default())
+    }
+}
