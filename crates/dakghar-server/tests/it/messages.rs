@@ -87,7 +87,7 @@ async fn a_message_that_was_just_accepted_reads_as_documented() {
             "unknownOutcome": "auto", "scheduledAt": "2026-11-22T10:00:00.000Z", "expiresAt": null,
             "metadata": null, "bizOpaqueCallbackData": null, "conversationId": null,
             "createdAt": "2026-11-22T10:00:00.000Z", "updatedAt": "2026-11-22T10:00:00.000Z", "reportedAt": null, "delayMs": null,
-            "statuses": [],
+            "messageStatus": null, "waId": null, "userId": null, "statuses": [],
             "timeline": [{"at": "2026-11-22T10:00:00.000Z", "event": "accepted"}],
         })
     );

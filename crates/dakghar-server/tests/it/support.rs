@@ -96,6 +96,7 @@ async fn no_answer_shows_support_what_people_and_tenants_wrote() {
     service.post(&replays, &json!({"from": "1"})).await;
     let ids = [
         ("{tenantId}", tenant.id.clone()),
+        ("{phoneNumberId}", "111111111111111".to_owned()),
         ("{messageId}", first_id(&service, &below("/messages"), "id").await),
         ("{conversationId}", conversation),
         ("{personId}", first_id(&service, &below("/people"), "id").await),

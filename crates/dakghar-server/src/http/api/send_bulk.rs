@@ -52,7 +52,7 @@ pub(in crate::http) struct BulkItemView {
     #[schema(example = "msg_01kamt5c8x7v3b9q2w4e6r8t0y")]
     message_id: Option<String>,
     /// Its present status; `null` if it was refused.
-    #[schema(schema_with = views::statuses)]
+    #[schema(schema_with = views::statuses_or_null)]
     status: Option<&'static str>,
     /// Whether it was accepted before under the same key; then nothing was sent now.
     duplicate: bool,

@@ -335,6 +335,11 @@ pub(in crate::http) fn statuses() -> ObjectBuilder {
     names(Status::ALL.map(Status::as_str))
 }
 
+/// The statuses, and `null`, for the document.
+pub(in crate::http) fn statuses_or_null() -> ObjectBuilder {
+    names_or_null(&Status::ALL.map(Status::as_str))
+}
+
 fn dead_reasons_or_null() -> ObjectBuilder {
     names_or_null(&DeadReason::ALL.map(DeadReason::as_str))
 }

@@ -46,7 +46,7 @@ pub(super) use feed::FeedView;
 pub use feed::feed_entry_json;
 pub(super) use key::{KeyView, OperatorKeyView, ShownKeyView, ShownOperatorKeyView, role_names, scope_names};
 pub use message::message_json;
-pub(super) use message::{MessageView, priorities, statuses};
+pub(super) use message::{MessageView, priorities, statuses, statuses_or_null};
 pub(super) use person::PersonView;
 pub(super) use redrive::{RedrivePreviewView, RedriveView, dead_reasons, dead_statuses};
 pub(super) use replay::{ReplayPreviewView, ReplayView};
