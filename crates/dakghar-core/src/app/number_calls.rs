@@ -4,8 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::auditing::{Deed, Ledger};
 use super::failure::Failure;
 use super::tenants::{Tenants, token_purpose};
+use crate::domain::audit::{AuditAction, Principal};
 use crate::domain::graph_error::GraphRefusal;
 use crate::domain::tenant::SharedTenant;
 use crate::domain::{Direction, ErrorCode, MessageKey, PhoneNumberId, Problem, TenantId, Wamid};
@@ -22,11 +24,13 @@ const WORDS_CHARS_MAX: usize = 300;
 pub struct NumberCalls {
     ports: Ports,
     tenants: Arc<Tenants>,
+    ledger: Ledger,
 }
 
 impl NumberCalls {
-    pub(in crate::app) const fn new(ports: Ports, tenants: Arc<Tenants>) -> Self {
-        Self { ports, tenants }
+    pub(in crate::app) fn new(ports: Ports, tenants: Arc<Tenants>) -> Self {
+        let ledger = Ledger::new(&ports);
+        Self { ports, tenants, ledger }
     }
 
     /// Asks Meta about a number of the tenant, or about its default one. Returns Meta's answer, a JSON object.
@@ -39,6 +43,30 @@ impl NumberCalls {
             .map(|text| PhoneNumberId::parse(text).map_err(|_| no_such_number()))
             .transpose()?;
         self.ask_for(&tenant, number.as_ref(), ask).await
+    }
+
+    /// As [`NumberCalls::ask`], for what changes something at Meta: it is recorded who asked for it, before Meta is asked.
+    ///
+    /// # Errors
+    /// Those of [`NumberCalls::ask`], and what cannot be recorded is not asked.
+    pub async fn change(
+        &self,
+        id: &TenantId,
+        number: &str,
+        ask: NumberAsk<'_>,
+        by: &Principal,
+    ) -> Result<Arc<str>, Failure> {
+        let tenant = self.tenants.find(id).await?;
+        let number = PhoneNumberId::parse(number).map_err(|_| no_such_number())?;
+        tenant.number(Some(&number)).ok_or_else(no_such_number)?;
+        if let Some((action, people)) = recorded(&ask) {
+            let deed = Deed::new(by, action)
+                .of(id)
+                .about("phone_number", &number)
+                .counting(people);
+            self.ledger.note(&deed).await?;
+        }
+        self.ask_for(&tenant, Some(&number), ask).await
     }
 
     /// Marks a message of a person as read, by our id of it.
@@ -80,6 +108,16 @@ impl NumberCalls {
         };
         let answer = self.ports.numbers_api.ask(call).await;
         Ok(answer.map_err(|failure| problem_of(&failure))?)
+    }
+}
+
+/// What is recorded of a call, and of how many people it is; `None` of what changes nothing that lasts.
+const fn recorded(ask: &NumberAsk<'_>) -> Option<(AuditAction, Option<u64>)> {
+    match ask {
+        NumberAsk::Block(people) => Some((AuditAction::PeopleBlocked, Some(people.len() as u64))),
+        NumberAsk::Unblock(people) => Some((AuditAction::PeopleUnblocked, Some(people.len() as u64))),
+        NumberAsk::ChangeProfile(_) => Some((AuditAction::ProfileChanged, None)),
+        NumberAsk::MarkRead { .. } | NumberAsk::Blocked { .. } | NumberAsk::Profile => None,
     }
 }
 

@@ -51,13 +51,16 @@ async fn a_full_disk_leaves_reads_up_also_after_a_start() {
     disk.fill();
     product.kill();
     product.spawn("serve");
+    let message = format!("/tenants/{}/messages/{sent}", tenant.id);
     let is_read = async || {
-        product
-            .try_get(&format!("/tenants/{}/messages/{sent}", tenant.id))
-            .await
-            == Some(200)
+        let asked = product.http.get(product.url(&message)).bearer_auth(&tenant.api_key);
+        asked.send().await.is_ok_and(|answer| answer.status() == 200)
     };
     assert!(eventually(is_read).await, "{}", product.log());
+    // An operator's reading of what people wrote cannot be recorded.
+    let (status, problem) = product.call("GET", &message, None).await;
+    assert_eq!((status, &problem["code"]), (507, &json!("store_full")), "{problem}");
+    assert_eq!(product.call("GET", "/tenants", None).await.0, 200);
     let (path, body) = request(&tenant.id);
     let (status, problem) = product.call("POST", &path, Some(body)).await;
     assert_eq!((status, &problem["code"]), (507, &json!("store_full")), "{problem}");

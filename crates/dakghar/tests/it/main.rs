@@ -17,6 +17,7 @@ mod programs;
 mod promises;
 
 mod apps;
+mod audit;
 mod auto_redrives;
 mod autoscale;
 mod backup;

@@ -185,7 +185,7 @@ async fn counters_say_exactly_what_happened(backend: Backend) {
     let dead = counts([("attempts_exhausted", 1), ("outcome_unknown", 1), ("failed", 2)]);
     assert_eq!(seen.by_label("dakghar_dead_letters_total"), dead);
     let store = seen.by_label("dakghar_store_call_seconds_count");
-    assert_eq!(store["tenants_insert"], 3);
+    assert!(store["audit_carry_out"] >= 3, "{store:?}");
     for (method, least, most) in [("messages_accept", 1, 18), ("messages_claim", 1, 16)] {
         assert!(least <= store[method] && store[method] <= most, "{store:?}");
     }

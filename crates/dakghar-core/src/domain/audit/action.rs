@@ -81,6 +81,12 @@ actions! {
     NumberPaused = "tenant.number.paused" in Numbers,
     /// Sending goes on for a number.
     NumberResumed = "tenant.number.resumed" in Numbers,
+    /// Meta was asked to block people for a number.
+    PeopleBlocked = "tenant.number.people.blocked" in Numbers,
+    /// Meta was asked to unblock people for a number.
+    PeopleUnblocked = "tenant.number.people.unblocked" in Numbers,
+    /// Meta was asked to change the profile of a number.
+    ProfileChanged = "tenant.number.profile.changed" in Numbers,
     /// Access tokens of numbers were replaced.
     TokenReplaced = "tenant.token.replaced" in Tokens,
     /// A key of a tenant was made.

@@ -8,6 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use dakghar_core::app::BLOCKED_AT_ONCE_MAX;
+use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::{ErrorCode, MessageId, MessageKey, Problem};
 use dakghar_core::ports::NumberAsk;
 use serde::Serialize;
@@ -16,6 +17,7 @@ use utoipa::ToSchema;
 use super::ApiResult;
 use crate::http::auth::{ResourceId, TenantScope};
 use crate::http::body;
+use crate::http::by::By;
 use crate::http::fields::Fields;
 use crate::http::openapi::{BODY, STORE, problems};
 use crate::http::query::Parameters;
@@ -160,11 +162,12 @@ problems!(BlockProblems: BODY, STORE, META, &[ErrorCode::InvalidField, ErrorCode
 pub(in crate::http) async fn block(
     State(state): State<HttpState>,
     scope: TenantScope,
+    By(by): By,
     ResourceId(number): ResourceId,
     request: Request,
 ) -> ApiResult {
     let people = people(&state, &scope, request).await?;
-    ask_about(&state, &scope, &number, NumberAsk::Block(&people)).await
+    change(&state, &scope, &number, NumberAsk::Block(&people), &by).await
 }
 
 /// Unblock people
@@ -177,11 +180,12 @@ pub(in crate::http) async fn block(
 pub(in crate::http) async fn unblock(
     State(state): State<HttpState>,
     scope: TenantScope,
+    By(by): By,
     ResourceId(number): ResourceId,
     request: Request,
 ) -> ApiResult {
     let people = people(&state, &scope, request).await?;
-    ask_about(&state, &scope, &number, NumberAsk::Unblock(&people)).await
+    change(&state, &scope, &number, NumberAsk::Unblock(&people), &by).await
 }
 
 problems!(ProfileProblems: STORE, META);
@@ -212,6 +216,7 @@ pub(in crate::http) async fn profile(
 pub(in crate::http) async fn change_profile(
     State(state): State<HttpState>,
     scope: TenantScope,
+    By(by): By,
     ResourceId(number): ResourceId,
     request: Request,
 ) -> ApiResult {
@@ -219,7 +224,7 @@ pub(in crate::http) async fn change_profile(
     let body = body::read_json(&head.headers, body, &state, Some(*scope.id())).await?;
     check_profile(&body)?;
     let fields = std::str::from_utf8(&body).map_err(|_| Problem::new(ErrorCode::MalformedJson, "not UTF-8"))?;
-    ask_about(&state, &scope, &number, NumberAsk::ChangeProfile(fields)).await
+    change(&state, &scope, &number, NumberAsk::ChangeProfile(fields), &by).await
 }
 
 /// Notes what Meta would refuse. Fields that are not known here are Meta's to judge.
@@ -269,6 +274,11 @@ async fn people(state: &HttpState, scope: &TenantScope, request: Request) -> Res
 
 async fn ask_about(state: &HttpState, scope: &TenantScope, number: &str, ask: NumberAsk<'_>) -> ApiResult {
     let answer = state.app().number_calls.ask(scope.id(), Some(number), ask).await?;
+    Ok(passed_on(StatusCode::OK, &answer))
+}
+
+async fn change(state: &HttpState, scope: &TenantScope, number: &str, ask: NumberAsk<'_>, by: &Principal) -> ApiResult {
+    let answer = state.app().number_calls.change(scope.id(), number, ask, by).await?;
     Ok(passed_on(StatusCode::OK, &answer))
 }
 
