@@ -235,7 +235,7 @@ async fn messages_go_out_and_come_in_without_the_log(backend: Backend) {
         .call(
             "POST",
             &format!("/tenants/{}/keys", tenant.id),
-            Some(json!({"name": "till"})),
+            Some(json!({"name": "till", "scopes": ["send"]})),
         )
         .await;
     assert_eq!(refused.0 / 100, 5, "what cannot be recorded is refused: {refused:?}");

@@ -92,7 +92,7 @@ async fn a_full_disk_leaves_reads_up_also_after_a_start() {
     let (began, ended) = log().await;
     assert!(began.len() == 1 && ended.len() == 1, "{began:?} {ended:?}");
     assert!(
-        ended[0].contains("requests=201") || ended[0].contains("\"requests\":201"),
+        ended[0].contains("requests=202") || ended[0].contains("\"requests\":202"),
         "{ended:?}"
     );
     let id = product.send(&tenant, "+919111111112").await;
