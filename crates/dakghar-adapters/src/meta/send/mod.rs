@@ -1,7 +1,6 @@
 //! Sending messages: the request is written, and its end is judged.
 
 mod outcome;
-mod proof;
 mod request;
 
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use dakghar_core::ports::{Clock, MessagesApi, SendCall};
 
 use super::http::{CallFailure, GraphHttp};
 use super::lenient_json::Fields;
-use proof::Unfit;
+use super::proof::{self, Unfit};
 use request::Unwritable;
 
 /// Meta's messages endpoint.
