@@ -65,7 +65,7 @@ struct Request<In, Out> {
     answer: oneshot::Sender<Out>,
 }
 
-/// What comes in at once, and so is in one commit if that has room.
+/// Items that come in at once, and so are in one commit if that has room.
 enum Arrival<In, Out> {
     One(Request<In, Out>),
     Many(Vec<Request<In, Out>>),

@@ -1,4 +1,4 @@
-//! What numbers have beside messages, as long as the simulator runs.
+//! The belongings of numbers beside messages, as long as the simulator runs.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,7 +12,7 @@ const NUMBERS_MAX: usize = 10_000;
 #[derive(Debug, Default)]
 pub(crate) struct Businesses(Mutex<HashMap<String, Business>>);
 
-/// What one number has.
+/// The belongings of one number.
 #[derive(Debug, Default)]
 pub(crate) struct Business {
     pub(crate) profile: Map<String, Value>,

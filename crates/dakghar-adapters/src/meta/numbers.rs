@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{Clock, NumberAsk, NumberCall, NumberCallFailure, NumbersApi};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::http::{CallFailure, GraphAnswer, GraphHttp};
@@ -28,37 +29,27 @@ impl MetaNumbers {
     async fn call(&self, call: &NumberCall<'_>) -> Result<GraphAnswer, CallFailure> {
         let (token, timeout) = (call.token, call.timeout);
         let path = |endpoint: &str| format!("{}/{endpoint}", call.number);
-        match call.ask {
-            NumberAsk::MarkRead { wamid, typing } => {
-                let body = read_mark(wamid, typing).to_string();
-                self.http.post_json(&path("messages"), token, body, timeout).await
-            }
+        let (method, path, body) = match call.ask {
             NumberAsk::Blocked { limit, after } => {
                 let limit = limit.to_string();
                 let mut parameters = vec![("limit", limit.as_str())];
                 parameters.extend(after.map(|after| ("after", after)));
-                self.http
-                    .get(&path("block_users"), &parameters, Some(token), timeout)
-                    .await
-            }
-            NumberAsk::Block(people) => {
-                let body = blocking(people).to_string();
-                self.http.post_json(&path("block_users"), token, body, timeout).await
-            }
-            NumberAsk::Unblock(people) => {
-                let body = blocking(people).to_string();
-                self.http.delete_json(&path("block_users"), token, body, timeout).await
+                let path = path("block_users");
+                return self.http.get(&path, &parameters, Some(token), timeout).await;
             }
             NumberAsk::Profile => {
                 let parameters = [("fields", PROFILE_FIELDS)];
                 let path = path("whatsapp_business_profile");
-                self.http.get(&path, &parameters, Some(token), timeout).await
+                return self.http.get(&path, &parameters, Some(token), timeout).await;
             }
-            NumberAsk::ChangeProfile(fields) => {
-                let path = path("whatsapp_business_profile");
-                self.http.post_json(&path, token, profile(fields), timeout).await
+            NumberAsk::MarkRead { wamid, typing } => {
+                (Method::POST, path("messages"), read_mark(wamid, typing).to_string())
             }
-        }
+            NumberAsk::Block(people) => (Method::POST, path("block_users"), blocking(people).to_string()),
+            NumberAsk::Unblock(people) => (Method::DELETE, path("block_users"), blocking(people).to_string()),
+            NumberAsk::ChangeProfile(fields) => (Method::POST, path("whatsapp_business_profile"), profile(fields)),
+        };
+        self.http.send_json(method, &path, token, body, timeout).await
     }
 }
 

@@ -95,7 +95,7 @@ pub(super) async fn prepare(database: &Database) -> mongodb::error::Result<()> {
 }
 
 /// Collections without a validator, which transactions write and must not create.
-/// What could not be placed in feeds is kept as it is, past every validator.
+/// Records that could not be placed in feeds are kept as they are, past every validator.
 const PLAIN: [&str; 7] = [FEED_ASIDE, AUDIT_CHAIN, OPERATOR_KEYS, APPS, HOLDS, REDRIVES, ERASURES];
 
 async fn create_plain(database: &Database, name: &str) -> mongodb::error::Result<()> {

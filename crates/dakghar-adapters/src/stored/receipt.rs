@@ -1,4 +1,4 @@
-//! What Meta's answer said of a message, as both stores keep it: one text, JSON.
+//! The words of Meta's answer on a message, as both stores keep them: one text, JSON.
 
 use dakghar_core::domain::message::Receipt;
 use serde::{Deserialize, Serialize};

@@ -115,7 +115,7 @@ pub(super) struct SecretsWatch {
 struct Seen {
     /// The latest look, by the machine's uptime.
     at: Option<Duration>,
-    /// What is known to be the secrets of this process, sealed.
+    /// The latest sealing that is known to hold the secrets of this process.
     sealed: Vec<u8>,
     are_exchanged: bool,
 }

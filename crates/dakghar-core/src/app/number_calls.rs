@@ -111,7 +111,7 @@ impl NumberCalls {
     }
 }
 
-/// What is recorded of a call, and of how many people it is; `None` of what changes nothing that lasts.
+/// The action that is recorded of a call, and its number of people; `None` of a call that changes nothing that lasts.
 const fn recorded(ask: &NumberAsk<'_>) -> Option<(AuditAction, Option<u64>)> {
     match ask {
         NumberAsk::Block(people) => Some((AuditAction::PeopleBlocked, Some(people.len() as u64))),

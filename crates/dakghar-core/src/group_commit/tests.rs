@@ -1,4 +1,4 @@
-//! What a group commit promises to those who wait for it.
+//! The promises of a group commit to those who wait for it.
 
 use super::*;
 use futures_executor::block_on;

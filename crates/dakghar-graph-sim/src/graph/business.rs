@@ -1,4 +1,4 @@
-//! What a number has beside messages: its profile, and the people whom it blocks. Both are kept as long as the simulator
+//! The belongings of a number beside messages: its profile, and the people whom it blocks. Both are kept as long as the simulator
 //! runs.
 
 use std::sync::Arc;

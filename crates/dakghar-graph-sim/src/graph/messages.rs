@@ -37,7 +37,7 @@ pub(crate) struct SendQuery {
     appsecret_proof: Option<String>,
 }
 
-/// What a call came with.
+/// The parts of a call.
 type Came = (Extension<Connection>, Query<SendQuery>, HeaderMap, Body);
 
 pub(crate) async fn send(

@@ -126,7 +126,7 @@ fn is_day(text: &str) -> bool {
     jiff::civil::Date::new(number(year), small(month), small(day)).is_ok()
 }
 
-/// What is shown as one picture: no letters, one symbol, or several that are glued together.
+/// True for a text that is shown as one picture: no letters, one symbol, or several that are glued together.
 fn is_one_emoji(text: &str) -> bool {
     let (mut pictures, mut glues, mut flags, mut keys) = (0, 0, 0, 0);
     let mut last = ' ';

@@ -121,7 +121,7 @@ pub(crate) fn check(body: &Value, number: &Number) -> Result<Request, GraphError
     check_send(body, number).map(Request::Send)
 }
 
-/// What marketing messages have beside a template.
+/// The fields that marketing messages have beside a template.
 pub(crate) fn check_marketing(body: &Value, request: &Request) -> Result<(), GraphError> {
     if !matches!(request, Request::Send(send) if send.kind == "template") {
         return Err(GraphError::parameter_invalid("type", "must be one of {TEMPLATE}"));

@@ -1,5 +1,5 @@
-//! How much an answer shows.
+//! The number of items that an answer shows.
 
-/// How many items an answer has; an extension of it.
+/// The number of items of an answer; an extension of it.
 #[derive(Clone, Copy)]
 pub(super) struct Shown(pub(super) u64);

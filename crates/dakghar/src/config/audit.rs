@@ -1,4 +1,4 @@
-//! How long the audit log is kept.
+//! The time for which the audit log is kept.
 
 use dakghar_core::domain::audit::AUDIT_DAYS_MIN;
 

@@ -71,7 +71,7 @@ pub(super) struct NamedVault {
     pub(super) known: KnownKeys,
 }
 
-/// What may be told of the keys in the settings.
+/// The facts about the keys in the settings that may be told.
 #[derive(Clone)]
 pub(super) struct KnownKeys {
     names: KeyNames,

@@ -1,4 +1,4 @@
-//! What a process is wired for.
+//! The purpose that a process is wired for.
 
 /// The use that the process will make of what is wired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use dakghar_core::domain::secret::Secret;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, Url, redirect, retry};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode, Url, redirect, retry};
 
 pub use config::{GraphConfig, GraphConfigError};
 pub(super) use failure::CallFailure;
@@ -77,28 +77,22 @@ impl GraphHttp {
         })
     }
 
-    /// Posts JSON to a path below the version, such as `111/messages`, and waits up to `timeout` for the whole answer.
-    pub(super) async fn post_json(
+    /// Sends JSON to a path below the version, such as `111/messages`, and waits up to `timeout` for the whole answer.
+    pub(super) async fn send_json(
         &self,
+        method: Method,
         path: &str,
         token: &Secret,
         json: String,
         timeout: Duration,
     ) -> Result<GraphAnswer, CallFailure> {
-        let request = self.client().post(self.url(path));
-        self.call(with_json(request, token, json)?, timeout).await
-    }
-
-    /// Does the same with `DELETE`.
-    pub(super) async fn delete_json(
-        &self,
-        path: &str,
-        token: &Secret,
-        json: String,
-        timeout: Duration,
-    ) -> Result<GraphAnswer, CallFailure> {
-        let request = self.client().delete(self.url(path));
-        self.call(with_json(request, token, json)?, timeout).await
+        let request = self
+            .client()
+            .request(method, self.url(path))
+            .header(AUTHORIZATION, bearer(token)?)
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .body(json);
+        self.call(request, timeout).await
     }
 
     /// Gets a path below the version, with these parameters, and waits up to `timeout` for the whole answer.
@@ -155,13 +149,6 @@ impl GraphHttp {
             tracing::warn!(asked = %self.api_version, served, "another Graph API version answers than the one asked for");
         }
     }
-}
-
-fn with_json(request: RequestBuilder, token: &Secret, json: String) -> Result<RequestBuilder, CallFailure> {
-    Ok(request
-        .header(AUTHORIZATION, bearer(token)?)
-        .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-        .body(json))
 }
 
 /// A header as text, if it is there and is text.

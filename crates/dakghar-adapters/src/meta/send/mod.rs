@@ -12,6 +12,7 @@ use dakghar_core::domain::ids::Wamid;
 use dakghar_core::domain::message::{Content, Message, NotSentCause, Receipt, SendOutcome};
 use dakghar_core::domain::secret::Secret;
 use dakghar_core::ports::{Clock, MessagesApi, SendCall};
+use reqwest::Method;
 
 use super::http::{CallFailure, GraphHttp};
 use super::lenient_json::Fields;
@@ -36,7 +37,7 @@ impl MetaMessages {
     }
 
     async fn post(&self, path: &str, token: &Secret, body: String, timeout: Duration) -> SendOutcome {
-        match self.http.post_json(path, token, body, timeout).await {
+        match self.http.send_json(Method::POST, path, token, body, timeout).await {
             Ok(answer) => outcome::judge(&answer, self.clock.wall()),
             Err(CallFailure::Unreachable(why)) => not_sent(NotSentCause::Host, why),
             Err(CallFailure::Unwritable(why)) => not_sent(NotSentCause::Request, why),

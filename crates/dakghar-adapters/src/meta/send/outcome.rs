@@ -78,7 +78,7 @@ fn recipients(answer: &Fields<'_>) -> Vec<WaId> {
     ids.filter_map(|id| WaId::parse(id).ok()).collect()
 }
 
-/// What is told of the message and of the only recipient, as far as it is short enough to be true.
+/// The words of the answer on the message and its only recipient, as far as they are short enough to be true.
 fn receipt(answer: &Fields<'_>) -> Receipt {
     let only = |name: &str| {
         let elements = answer.get(name).and_then(elements).unwrap_or_default();

@@ -14,7 +14,7 @@ use crate::mongo::indexes::AUDIT_ENTRY;
 use crate::mongo::reads::{Query, text_id};
 use crate::mongo::transactions::{Aborted, wait_for_others};
 
-/// How often a change is tried while other processes append. Each time one of them has come through.
+/// The most tries of a change while other processes append. Each time one of them has come through.
 const TRIES_MAX: u32 = 20;
 
 impl MongoStore {

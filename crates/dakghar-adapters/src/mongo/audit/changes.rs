@@ -214,7 +214,7 @@ impl MongoStore {
         }
     }
 
-    /// What a key that is there already says of the change.
+    /// The outcome of a change whose key is there already.
     pub(super) async fn why_duplicate(&self, change: &AuditedChange) -> Result<Carried, StoreError> {
         match change {
             AuditedChange::InsertTenant(tenant) => {

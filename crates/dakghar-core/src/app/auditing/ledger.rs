@@ -7,7 +7,7 @@ use crate::domain::audit::{AUDIT_OBJECTS_MAX, AuditAction, AuditEntry, AuditObje
 use crate::metrics::{AuditClassLabel, Metrics};
 use crate::ports::{AuditStore, AuditedChange, Carried, Clock, IdGenerator, Ports, StoreError};
 
-/// What somebody is about to do.
+/// An act that somebody is about to carry out.
 #[derive(Clone, Debug)]
 pub struct Deed<'a> {
     by: &'a Principal,

@@ -40,11 +40,11 @@ pub struct Auditing {
 pub struct AuditCheck {
     check: ChainCheck,
     chain: AuditChain,
-    /// How many records were found whole.
+    /// The number of records that were found whole.
     pub checked: u64,
 }
 
-/// What a step of a check found.
+/// The finding of a step of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditCheckStep {
     /// So far it is whole, and there is more.

@@ -38,7 +38,7 @@ pub(super) struct Commits {
     pub(super) advance: Advances,
 }
 
-/// What a client gives at once goes in one commit.
+/// All that a client gives at once goes in one commit.
 fn with_room_for_bulks(limits: &Limits) -> Limits {
     Limits {
         batch_max: limits.batch_max.max(BULK_ITEMS_MAX),

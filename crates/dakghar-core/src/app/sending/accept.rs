@@ -45,7 +45,7 @@ pub struct Accepting {
     attempts_max: u32,
 }
 
-/// What an answer says of a request that was stored.
+/// The part of an answer that is known before the request is stored.
 #[derive(Clone, Copy)]
 pub(super) struct Entered {
     message_id: MessageId,

@@ -23,7 +23,7 @@ const BULKS_WAITING_MAX: usize = 64;
 /// Earlier messages that are looked for at a time.
 const LOOKS_MAX: usize = 16;
 
-/// What became of each message, in the order given.
+/// The result of each message, in the order given.
 pub type BulkResult = Vec<Result<AcceptedMessage, Failure>>;
 
 /// Messages of one tenant on their way into the store.
@@ -98,15 +98,16 @@ async fn accept(accepting: &Accepting, Bulk { tenant, requests }: Bulk) -> BulkR
     for (place, request) in requests.into_iter().enumerate() {
         match Accepting::number_of(&tenant, &request) {
             Err(problem) => results[place] = Some(Err(problem.into())),
-            Ok(_) if request.overdue.is_some() => {
-                let overdue = request.overdue.clone().expect("just seen");
-                results[place] = Some(repeated_or(accepting, &tenant, &request, overdue.into()).await);
-            }
-            Ok(number) => next.push_back(Next {
-                place,
-                number: number.phone_number_id.clone(),
-                request,
-            }),
+            Ok(number) => match request.overdue.clone() {
+                Some(overdue) => {
+                    results[place] = Some(repeated_or(accepting, &tenant, &request, overdue.into()).await);
+                }
+                None => next.push_back(Next {
+                    place,
+                    number: number.phone_number_id.clone(),
+                    request,
+                }),
+            },
         }
     }
     while !next.is_empty() {

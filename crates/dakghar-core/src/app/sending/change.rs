@@ -120,7 +120,7 @@ impl Changing {
     }
 }
 
-/// What is to be recorded, if anything.
+/// The deed that is to be recorded, if one is.
 fn deed<'a>(by: &'a Principal, action: AuditAction, key: &MessageKey) -> Option<Deed<'a>> {
     let deed = Deed::new(by, action).of(&key.tenant_id);
     (by.actor() == Actor::Operator).then(|| deed.about("message", key.message_id))

@@ -21,7 +21,7 @@ pub struct NewPhoneNumber {
     pub messages_per_second: Option<u32>,
 }
 
-/// What is to be changed of a number; `None` leaves it as it is.
+/// Changes of a number; `None` leaves a setting as it is.
 #[derive(Clone, Debug, Default)]
 pub struct PhoneNumberChanges {
     /// Meta's limit for the number.

@@ -1,4 +1,4 @@
-//! What differs between two versions of a record, for the log. The lists of fields here are the lists of what may be shown.
+//! The differences between two versions of a record, for the log. The lists of fields here are the lists of what may be shown.
 
 use super::fields::{FieldChange, FieldChanges};
 use crate::domain::api_key::ApiKey;

@@ -1,4 +1,4 @@
-//! What a record says, and its text. The text is what is hashed, so it is kept as it was written.
+//! The content of a record, and its text. The text is hashed, so it is kept as it was written.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,7 @@ impl AuditObject {
     }
 }
 
-/// What a record says.
+/// The content of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
     /// Its id, by which it is found after an answer that was lost.

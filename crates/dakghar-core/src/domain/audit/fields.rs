@@ -1,4 +1,4 @@
-//! What a change changed: names of settings, and values of those that may be shown.
+//! The parts of a change: names of settings, and values of those that may be shown.
 
 /// A setting that was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use crate::domain::ids::{AuditId, TenantId};
 use crate::domain::page::{PageLimit, Paged};
 use crate::domain::time::Timestamp;
 
-/// What every hash begins with, so that it is the hash of nothing else.
+/// The beginning of all that is hashed, so that a hash is the hash of nothing else.
 const HASHED_AS: &[u8] = b"dakghar audit record 1\n";
 
 /// A place in the chain: a record's number and hash.

@@ -1,11 +1,11 @@
-//! What Meta's answer said of a message that it took, beyond its id.
+//! The words of Meta's answer on a message that it took, beyond its id.
 
 use std::sync::Arc;
 
 /// Meta's word for a message that it took and will send.
 const ACCEPTED: &str = "accepted";
 
-/// What Meta said; nothing of it for most messages.
+/// The words of Meta; there are none for most messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
     /// Meta's `message_status`, such as `held_for_quality_assessment`. One that is `accepted` says nothing and is left out.

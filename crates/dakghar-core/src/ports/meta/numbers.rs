@@ -1,4 +1,4 @@
-//! What Meta is asked about a number at once, while a client waits: no message, nothing that is tried again.
+//! Questions to Meta about a number, asked at once while a client waits: no message, nothing that is tried again.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -55,7 +55,7 @@ pub enum AuditedChange {
     SaveMessage(Box<Save>),
 }
 
-/// What became of a change.
+/// The outcome of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Carried {
     /// The change and its record are durable, both.

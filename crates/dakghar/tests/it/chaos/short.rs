@@ -19,7 +19,7 @@ const RATE: u32 = 50;
 const LENGTH: Duration = Duration::from_secs(4);
 /// How long evidence is awaited: longer than a process is away.
 const GRACE_MS: u64 = 12_000;
-/// How often a test is tried whose machine may be too slow for it.
+/// The most tries of a test whose machine may be too slow for it.
 const TRIES: usize = 4;
 /// The lines of a log that tell that the queue, or the end, had too little time.
 const REDIS_IS_SLOW: [&str; 2] = ["cannot be put into the queue", "not everything ended in time"];

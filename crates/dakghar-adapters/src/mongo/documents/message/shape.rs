@@ -101,7 +101,7 @@ pub(super) struct DeliveryFields<'a> {
     pub(super) wamids: Vec<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<ErrorFields<'a>>,
-    /// What Meta's answer said: JSON.
+    /// The words of Meta's answer: JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) receipt: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
