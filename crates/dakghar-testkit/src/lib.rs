@@ -17,6 +17,7 @@ pub mod clock;
 pub mod conformance;
 pub mod fault_proxy;
 pub mod fuzzed;
+pub mod gcp_kms;
 pub mod ids;
 pub mod judged;
 pub mod memory;

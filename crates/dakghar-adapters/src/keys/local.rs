@@ -9,6 +9,8 @@ use dakghar_core::vault::sealing::{self, SealingKey};
 use dakghar_core::vault::{MasterKey, wrapped};
 use zeroize::Zeroizing;
 
+use super::data_key;
+
 /// Bytes of a generated master key.
 const MASTER_KEY_BYTES: usize = 32;
 
@@ -69,10 +71,6 @@ impl KeyService for LocalKeys {
             ))?;
         let owner = context.owner.to_string();
         let opened = key.open(&[owner.as_bytes(), DATA_KEY], wrapped)?;
-        let bytes = opened
-            .as_slice()
-            .try_into()
-            .map_err(|_| KeyError::Unreadable("its data key has the wrong length"))?;
-        Ok(DataKey::new(Zeroizing::new(bytes)))
+        data_key::of(&opened)
     }
 }

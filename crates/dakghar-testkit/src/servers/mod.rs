@@ -10,6 +10,7 @@
 
 mod mongo;
 mod mongo_wire;
+mod moto;
 mod openbao;
 mod process;
 mod prometheus;
@@ -21,6 +22,7 @@ mod shared;
 use std::path::{Path, PathBuf};
 
 pub use mongo::{Mongo, MongoSet, SharedMongo, direct_uri};
+pub use moto::Moto;
 pub use openbao::OpenBao;
 pub use prometheus::Prometheus;
 pub use redis::{Redis, SharedRedis};
@@ -38,6 +40,8 @@ pub enum Server {
     Prometheus,
     /// `bao`.
     OpenBao,
+    /// `moto_server`.
+    Moto,
 }
 
 impl Server {
@@ -47,6 +51,7 @@ impl Server {
             Self::Redis => "redis-server",
             Self::Prometheus => "prometheus",
             Self::OpenBao => "bao",
+            Self::Moto => "moto_server",
         }
     }
 

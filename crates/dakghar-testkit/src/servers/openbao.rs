@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::Server;
-use super::process::{Kind, Process};
+use super::process::{Kind, Process, pid_with_argument};
 
 /// The token that may do everything.
 const ROOT_TOKEN: &str = "root";
@@ -38,14 +38,7 @@ impl Kind for OpenBaoKind {
         if status != 200 {
             return None;
         }
-        let wanted = listen(port);
-        let processes = std::fs::read_dir("/proc").ok()?.flatten();
-        processes
-            .filter_map(|process| process.file_name().to_str()?.parse::<u32>().ok())
-            .find(|pid| {
-                let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-                arguments.split(|byte| *byte == 0).any(|one| one == wanted.as_bytes())
-            })
+        pid_with_argument(&listen(port))
     }
 }
 

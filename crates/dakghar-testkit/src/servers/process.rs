@@ -123,6 +123,17 @@ impl<K: Kind> Process<K> {
     }
 }
 
+/// The process that was started with this argument, for a server that does not tell its process id.
+pub(super) fn pid_with_argument(wanted: &str) -> Option<u32> {
+    let processes = std::fs::read_dir("/proc").ok()?.flatten();
+    processes
+        .filter_map(|process| process.file_name().to_str()?.parse::<u32>().ok())
+        .find(|pid| {
+            let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            arguments.split(|byte| *byte == 0).any(|one| one == wanted.as_bytes())
+        })
+}
+
 fn spawn<K: Kind>(kind: &K, port: u16, folder: &Path) -> Child {
     let program = K::SERVER.program();
     let path = K::SERVER

@@ -39,6 +39,31 @@ fn the_master_key_is_required_where_processes_share_it() {
 }
 
 #[test]
+fn beside_a_key_service_no_master_key_is_required() {
+    let base = [("MONGO_URI", "mongodb://localhost/x"), ("VAULT_TOKEN", "s.x")];
+    let with = |kms| problems([base[0], base[1], ("KMS", kms)]);
+    assert!(with("vault:https://vault:8200/transit/dakghar").is_empty());
+    for (kms, is_built) in [
+        (
+            "aws:arn:aws:kms:eu-central-1:111122223333:key/1234abcd",
+            cfg!(feature = "kms-aws"),
+        ),
+        (
+            "gcp:projects/p/locations/l/keyRings/r/cryptoKeys/k",
+            cfg!(feature = "kms-gcp"),
+        ),
+    ] {
+        let found = with(kms);
+        assert_eq!(found.is_empty(), is_built, "{kms}: {found:?}");
+        assert!(
+            is_built || found[0].contains("KMS: this build of dakghar cannot use"),
+            "{found:?}"
+        );
+    }
+    assert!(problems([("GCP_KMS_ENDPOINT", "http://kms.internal")])[0].contains("GCP_KMS_ENDPOINT"));
+}
+
+#[test]
 fn the_seeds_old_graph_version_is_used_and_warned_about() {
     let config = Config::load(&Environment::of([("WHATSAPP_API_VERSION", "v20.0")])).expect("valid");
     assert_eq!(config.meta.api_version, "v20.0");

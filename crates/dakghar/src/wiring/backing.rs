@@ -20,7 +20,6 @@ use dakghar_core::vault::{InstallationSecrets, Vault};
 use super::keys::{self, KnownKeys, NamedVault};
 use super::purpose::Purpose;
 use crate::config::Config;
-use crate::config::keys::KeyPlace;
 use crate::secrets::{self, MASTER_KEY_FILE, VERIFY_TOKEN_FILE};
 
 /// A backend that is open, behind the ports.
@@ -110,13 +109,11 @@ impl Outer {
     /// Generates the secrets that nobody configured. A master key is not needed beside a key service, and made for none.
     pub(super) fn new(config: &Config, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
         let or_generated = |secret, file| secrets::configured_or_generated(secret, &config.storage.data_dir, file);
-        let master_key = match &config.keys.place {
-            KeyPlace::Local => Some(or_generated(config.keys.master_key.as_ref(), MASTER_KEY_FILE)?),
-            KeyPlace::Transit(_) => secrets::configured_or_kept(
-                config.keys.master_key.as_ref(),
-                &config.storage.data_dir,
-                MASTER_KEY_FILE,
-            )?,
+        let master_key = config.keys.master_key.as_ref();
+        let master_key = if config.keys.service.is_some() {
+            secrets::configured_or_kept(master_key, &config.storage.data_dir, MASTER_KEY_FILE)?
+        } else {
+            Some(or_generated(master_key, MASTER_KEY_FILE)?)
         };
         let verify_token = or_generated(config.meta.verify_token.as_ref(), VERIFY_TOKEN_FILE)?;
         let NamedVault { vault, derived, known } = keys::vault(&config.keys, master_key.as_ref(), &metrics)?;

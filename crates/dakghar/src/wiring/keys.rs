@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use dakghar_adapters::keys::{LocalKeys, TransitConfig, TransitKeys};
+use dakghar_adapters::keys::{LocalKeys, ServiceConfig};
 use dakghar_adapters::local::{RandomIds, SystemClock};
 use dakghar_core::app::{Failure, Installation, NoSecrets, token_purpose};
 use dakghar_core::domain::installation::INSTALLATION_SECRETS;
@@ -19,7 +19,7 @@ use dakghar_core::vault::{
 use tokio::time::sleep;
 
 use super::purpose::Purpose;
-use crate::config::keys::{KeyPlace, Keys};
+use crate::config::keys::Keys;
 
 /// Tenants read at a time.
 const PAGE: u32 = 200;
@@ -37,7 +37,7 @@ pub(super) fn vault(keys: &Keys, master_key: Option<&Secret>, metrics: &Arc<Metr
     let previous = keys.master_key_previous.as_ref().map(derive).transpose()?;
     let local = |key: &MasterKey| -> Arc<dyn KeyService> { Arc::new(LocalKeys::new(key, None)) };
     let mut services = Vec::new();
-    if let KeyPlace::Transit(config) = &keys.place {
+    if let Some(config) = &keys.service {
         services.push(("KMS", kept(keys, config, metrics).context("KMS")?));
     }
     services.extend(master_key.iter().map(|key| ("MASTER_KEY", local(key))));
@@ -122,10 +122,10 @@ pub(super) async fn open_secrets(
 }
 
 /// A service elsewhere, which is asked seldom.
-fn kept(keys: &Keys, config: &TransitConfig, metrics: &Arc<Metrics>) -> anyhow::Result<Arc<dyn KeyService>> {
+fn kept(keys: &Keys, config: &ServiceConfig, metrics: &Arc<Metrics>) -> anyhow::Result<Arc<dyn KeyService>> {
     let clock = Arc::new(SystemClock::start());
     Ok(Arc::new(KeptKeys::new(KeptKeysSetup {
-        service: Arc::new(TransitKeys::new(config.clone())?),
+        service: config.service()?,
         ids: Arc::new(RandomIds::new(clock.clone())),
         clock,
         metrics: metrics.clone(),

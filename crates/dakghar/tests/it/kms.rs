@@ -1,5 +1,7 @@
 //! A key service elsewhere: what it is asked, and what goes on without it.
 
+#[cfg(feature = "kms")]
+mod clouds;
 mod openbao;
 mod transit;
 

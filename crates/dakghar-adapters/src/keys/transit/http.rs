@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::config::TransitError;
+use crate::keys::causes;
 
 /// The longest that a request may take. A batch of messages may wait for it.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -17,8 +18,6 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The most of an answer that is read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// As much of a foreign text as is worth a log line.
-const TEXT_CHARS_MAX: usize = 200;
 
 /// The HTTP client, and where the server is.
 pub(super) struct Http {
@@ -114,7 +113,7 @@ impl Http {
             return serde_json::from_slice(&body).map_err(|_| wrong());
         }
         let errors: Errors = serde_json::from_slice(&body).unwrap_or_default();
-        let why: String = errors.errors.join("; ").chars().take(TEXT_CHARS_MAX).collect();
+        let why = causes::shortened(&errors.errors.join("; "));
         Err(match status.as_u16() {
             400 if why.contains("key not found") => Failed::Refused(status, why),
             400 => Failed::BadRequest(why),
@@ -126,17 +125,12 @@ impl Http {
 
 /// The causes behind an error, without the address.
 fn error_text(error: &reqwest::Error) -> String {
-    let mut causes = vec![if error.is_timeout() {
-        "no answer in time".to_owned()
+    let first = if error.is_timeout() {
+        "no answer in time"
     } else {
-        "no answer".to_owned()
-    }];
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        causes.push(cause.to_string());
-        source = cause.source();
-    }
-    causes.join(": ").chars().take(TEXT_CHARS_MAX).collect()
+        "no answer"
+    };
+    causes::of(first, error)
 }
 
 async fn read(mut response: Response) -> Result<Vec<u8>, Failed> {

@@ -12,13 +12,14 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dakghar_core::domain::secret::Secret;
-use dakghar_core::ports::{DATA_KEY_BYTES, DataKey, KeyContext, KeyError, KeyId, KeyService};
+use dakghar_core::ports::{DataKey, KeyContext, KeyError, KeyId, KeyService};
 use dakghar_core::vault::wrapped;
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::data_key;
 use http::{Failed, Http};
 
 pub use config::{Login, TransitConfig, TransitError, TransitName};
@@ -186,10 +187,6 @@ impl KeyService for TransitKeys {
         };
         let plaintext = Zeroizing::new(answer.data.plaintext);
         let bytes = Zeroizing::new(STANDARD.decode(plaintext.as_bytes()).unwrap_or_default());
-        let bytes: [u8; DATA_KEY_BYTES] = bytes
-            .as_slice()
-            .try_into()
-            .map_err(|_| KeyError::Unreadable("its data key has the wrong length"))?;
-        Ok(DataKey::new(Zeroizing::new(bytes)))
+        data_key::of(&bytes)
     }
 }
