@@ -48,6 +48,8 @@ BAD = [
     ({"ingress": {"enabled": True, "tlsSecret": "tls"}}, "ingress.host"),
     ({"secrets": {"keys": ["ADMIN_API_KEY"]}}, "keys"),
     ({"secrets": {"keys": ["ADMIN_API_KEY", "APP_SECRET", "VERIFY_TOKEN", "MASTER_KEY"]}}, "MONGO_URI"),
+    ({"secrets": {"keys": ["ADMIN_API_KEY", "APP_SECRET", "VERIFY_TOKEN", "MONGO_URI", "REDIS_URL"]}}, "keys"),
+    ({"settings": {"KMS": "local"}, "secrets": {"keys": ["ADMIN_API_KEY", "APP_SECRET", "VERIFY_TOKEN", "MONGO_URI", "REDIS_URL"]}}, "keys"),
     ({"secrets": {"external": {"enabled": True, "remoteKey": "x"}}}, "secrets.external.storeName"),
     ({"podUser": 0}, "podUser"),
     ({"tls": {"secretName": "Not a name"}}, "secretName"),

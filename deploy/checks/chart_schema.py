@@ -54,7 +54,11 @@ def schema():
     known = variables()
     secret = [key for key, kind in known.items() if kind is None]
     plain = {key: kind for key, kind in known.items() if kind is not None and (key not in OWN or key in ALLOWED_OWN)}
-    needed = ["ADMIN_API_KEY", "APP_SECRET", "VERIFY_TOKEN", "MASTER_KEY"]
+    needed = ["ADMIN_API_KEY", "APP_SECRET", "VERIFY_TOKEN"]
+    # The key that wraps data keys is in the settings, unless a service has it.
+    has_service = {"required": ["settings"], "properties": {"settings": {
+        "required": ["KMS"], "properties": {"KMS": {"pattern": "^(vault|aws|gcp):"}}}}}
+    has_master_key = {"properties": {"secrets": {"properties": {"keys": {"contains": {"const": "MASTER_KEY"}}}}}}
     document = closed({
         "mode": {"enum": ["distributed", "embedded"]},
         "image": closed({
@@ -74,6 +78,7 @@ def schema():
                 "remoteKey": text, "refreshInterval": {"type": "string", "pattern": "^([0-9]+(s|m|h))+$"},
             }),
         }),
+        "serviceAccount": closed({"name": {"type": "string", "pattern": "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$"}, "mountToken": flag}),
         "authorities": closed({"configMap": text}),
         "api": closed({
             "replicas": count,
@@ -101,7 +106,7 @@ def schema():
         "disruption": closed({"maxUnavailable": count}),
         "networkPolicy": closed({
             "enabled": flag, "apiFrom": peers, "metricsFrom": peers, "mongoTo": peers, "mongoPort": port,
-            "redisTo": peers, "redisPort": port, "collectorTo": peers, "collectorPort": port,
+            "redisTo": peers, "redisPort": port, "collectorTo": peers, "collectorPort": port, "keyServiceTo": peers, "keyServicePort": port,
             "publicExcept": cidrs, "publicExcept6": cidrs,
             "publicPorts": {"type": "array", "minItems": 1, "items": port},
         }),
@@ -114,6 +119,7 @@ def schema():
         # Helm's own.
         "global": {"type": "object"},
     })
+    document = {**document, "if": has_service, "else": has_master_key}
     document = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "Values of the chart of Dakghar", **document}
     return json.dumps(document, indent=2) + "\n"
 

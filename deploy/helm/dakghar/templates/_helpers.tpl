@@ -65,7 +65,10 @@ metadata:
     {{- include "dakghar.labels" $root | nindent 4 }}
     app.kubernetes.io/component: {{ .name }}
 spec:
-  automountServiceAccountToken: false
+  automountServiceAccountToken: {{ $root.Values.serviceAccount.mountToken }}
+  {{- with $root.Values.serviceAccount.name }}
+  serviceAccountName: {{ . }}
+  {{- end }}
   enableServiceLinks: false
   {{- with $root.Values.image.pullSecrets }}
   imagePullSecrets:
