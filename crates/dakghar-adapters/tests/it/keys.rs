@@ -10,8 +10,11 @@ use std::sync::Arc;
 use dakghar_adapters::keys::{LocalKeys, generate_master_key};
 use dakghar_core::domain::ids::TenantId;
 use dakghar_core::domain::secret::Secret;
+use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{DataKey, KeyContext, KeyOwner, KeyService as _};
-use dakghar_core::vault::{InstallationSecrets, MasterKey, MasterKeyTooShort, Vault, VaultError, WrappedUnder};
+use dakghar_core::vault::{
+    DatedKey, InstallationSecrets, MasterKey, MasterKeyTooShort, Vault, VaultError, WrappedUnder,
+};
 use uuid::Uuid;
 
 const PURPOSE: &str = "access_token/111";
@@ -300,4 +303,39 @@ async fn a_data_key_names_the_key_it_is_wrapped_under() {
     assert_eq!(only_b.key_id_of(&wrapped), Ok(only_a.key_id()));
     assert!(only_b.unwrap(&wrapped, context).await.is_err());
     assert!(only_b.key_id_of(&wrapped[..20]).is_err());
+}
+
+#[tokio::test]
+async fn a_data_key_and_the_one_before_it_move_to_another_master_key_together() {
+    let (vault, wrapped, before) = sealed_token().await;
+    let now = Timestamp::from_millis(1_795_341_600_000);
+    let pair = vault.replace_data_key(&tenant(1), &wrapped, now).await.unwrap();
+    let after = vault
+        .seal(&tenant(1), &pair, PURPOSE, &Secret::new("another token"))
+        .await
+        .unwrap();
+    let moving = try_vault(&master_key('b'), Some(&master_key('a'))).unwrap();
+    let checked = moving.check_data_key(&tenant(1), &pair).await;
+    assert_eq!(checked, Ok(WrappedUnder::Previous));
+    let moved = moving.rewrap_data_key(&tenant(1), &pair).await.unwrap().unwrap();
+    // One half that was left behind needs its key.
+    let halves = [&moved, &pair].map(|pair| Vault::dated(pair).unwrap());
+    let half = DatedKey {
+        previous: halves[1].previous,
+        ..halves[0]
+    }
+    .to_bytes();
+    assert_eq!(moving.key_id_of(&half), moving.key_id_of(&wrapped));
+    assert_eq!(
+        moving.check_data_key(&tenant(1), &half).await,
+        Ok(WrappedUnder::Previous)
+    );
+
+    let last = self::vault('b');
+    for (sealed, token) in [(&before, "EAAG-canary-token"), (&after, "another token")] {
+        let opened = reveal(&last, 1, &moved, PURPOSE, sealed).await;
+        assert_eq!(opened.as_deref(), Some(token));
+    }
+    assert_eq!(last.rewrap_data_key(&tenant(1), &moved).await, Ok(None));
+    assert_eq!(Vault::dated(&moved).unwrap().made_at, Some(now));
 }

@@ -64,6 +64,11 @@ impl Failure {
         Problem::from(self.clone()).code.as_str()
     }
 
+    /// True if it concerns one record alone, so that work on others goes on.
+    pub const fn is_of_one_record(&self) -> bool {
+        matches!(self, Self::KeptChanging(_)) || matches!(self.fault(), Fault::Ours)
+    }
+
     /// True if the same request may succeed later without a change by anybody.
     pub const fn is_retryable(&self) -> bool {
         matches!(self.fault(), Fault::Surroundings)

@@ -25,6 +25,7 @@ mod operators;
 mod reading;
 mod receiving;
 mod redriving;
+mod replacing;
 mod requests;
 mod retention;
 mod retention_time;
@@ -83,6 +84,7 @@ pub use operators::{NewOperatorKey, OperatorVerdict, Operators, ShownOperatorKey
 pub use reading::{CursorSigner, EndpointStatus, KnownConversation, Page, PageRequest, Reading, feed_place};
 pub use receiving::{Receiving, WebhookReceipt};
 pub use redriving::Redriving;
+pub use replacing::{Replacement, Replacing, ReplacingCount, ReplacingStep};
 pub use requests::{RequestAllowance, Requests};
 pub use retention::{Retention, RetentionPass, RetentionStep};
 pub use rotating::{Rotating, RotationStep, WrappedBy, WrappingKeys};
@@ -237,6 +239,11 @@ impl App {
     /// Returns the deliveries to endpoints. `bodies` writes what they are sent.
     pub fn callbacks(&self, bodies: Arc<dyn CallbackBodies>) -> Callbacks {
         Callbacks::new(self.callbacks.clone(), bodies)
+    }
+
+    /// Returns what replaces data keys.
+    pub fn replacing(&self) -> Replacing {
+        self.rotating.replacing(self.endpoints.clone(), self.erasing.clone())
     }
 
     /// Stops taking jobs from the queue.

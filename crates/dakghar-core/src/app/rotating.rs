@@ -15,7 +15,10 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::auditing::{Deed, Ledger};
+use super::endpoints::Endpoints;
+use super::erasing::Erasing;
 use super::failure::Failure;
+use super::replacing::Replacing;
 use super::stale::{ROUNDS_MAX, Step};
 use super::tenants::Tenants;
 use crate::domain::audit::{AuditAction, Principal};
@@ -96,6 +99,11 @@ impl Rotating {
     pub(super) fn new(ports: Ports, tenants: Arc<Tenants>) -> Self {
         let ledger = Ledger::new(&ports);
         Self { ports, tenants, ledger }
+    }
+
+    /// Returns the use case that replaces data keys, instead of moving them.
+    pub(super) fn replacing(&self, endpoints: Arc<Endpoints>, erasing: Arc<Erasing>) -> Replacing {
+        Replacing::new(self.ports.clone(), self.tenants.clone(), endpoints, erasing)
     }
 
     /// Counts the data keys under each key, by their forms alone.
@@ -273,11 +281,7 @@ impl Counts {
 fn note(step: &mut RotationStep, owner: String, moved: Result<bool, Failure>) -> Result<(), Failure> {
     match moved {
         Ok(is_moved) => step.moved += u64::from(is_moved),
-        Err(
-            failure @ (Failure::Vault(VaultError::Unreadable(_))
-            | Failure::Store(StoreError::Unreadable(_) | StoreError::Corrupt(_))
-            | Failure::KeptChanging(_)),
-        ) => step.failed.push((owner, failure.to_string())),
+        Err(failure) if failure.is_of_one_record() => step.failed.push((owner, failure.to_string())),
         Err(failure) => return Err(failure),
     }
     Ok(())

@@ -9,6 +9,7 @@
 //! unwrapping takes about as long as looking one up would, and a key that is not kept needs no expiry. What a service
 //! elsewhere unwraps is kept for some minutes ([`KeptKeys`]).
 
+mod dated;
 mod derivation;
 mod installation;
 mod kept;
@@ -24,8 +25,10 @@ use zeroize::Zeroizing;
 use crate::domain::breaker::Open;
 use crate::domain::installation::{INSTALLATION_SECRETS, SealedSecrets};
 use crate::domain::secret::Secret;
+use crate::domain::time::Timestamp;
 use crate::ports::{DATA_KEY_BYTES, DataKey, KeyContext, KeyError, KeyId, KeyOwner, KeyService};
 
+pub use dated::DatedKey;
 pub use derivation::{KEY_CHECK_BYTES, MasterKey, MasterKeyTooShort, Root};
 pub use installation::{InstallationSecrets, SigningKeys};
 pub use kept::{KEPT_FOR, KEPT_MAX, KeptKeys, KeptKeysSetup};
@@ -108,7 +111,9 @@ impl Vault {
         secret: &Secret,
     ) -> Result<Vec<u8>, VaultError> {
         let owner = owner.into();
-        let key = self.sealing_key(owner, wrapped_data_key).await?;
+        let key = self
+            .sealing_key(owner, DatedKey::parse(wrapped_data_key)?.present)
+            .await?;
         let owner = owner.to_string();
         let bound = [owner.as_bytes(), SECRET, purpose.as_bytes()];
         Ok(key.seal(&bound, secret.reveal().as_bytes())?)
@@ -123,7 +128,7 @@ impl Vault {
         sealed: &[u8],
     ) -> Result<Secret, VaultError> {
         let owner = owner.into();
-        let key = self.sealing_key(owner, wrapped_data_key).await?;
+        let key = self.key_of(owner, wrapped_data_key, sealed).await?;
         let owner = owner.to_string();
         let bound = [owner.as_bytes(), SECRET, purpose.as_bytes()];
         let plain = key.open(&bound, sealed)?;
@@ -139,7 +144,9 @@ impl Vault {
         wrapped: &[u8],
     ) -> Result<WrappedUnder, VaultError> {
         let owner = owner.into();
-        self.keys.unwrap(wrapped, KeyContext { owner }).await?;
+        for wrapped in wrapped_forms(wrapped)? {
+            self.keys.unwrap(wrapped, KeyContext { owner }).await?;
+        }
         Ok(if self.is_current(wrapped)? {
             WrappedUnder::Current
         } else {
@@ -157,9 +164,24 @@ impl Vault {
         if self.is_current(wrapped)? {
             return Ok(None);
         }
+        let dated = DatedKey::parse(wrapped)?;
+        let present = self.rewrapped(owner, dated.present).await?;
+        let previous = match dated.previous {
+            Some(previous) => Some(self.rewrapped(owner, previous).await?),
+            None => None,
+        };
+        let moved = DatedKey {
+            made_at: dated.made_at,
+            present: &present,
+            previous: previous.as_deref(),
+        };
+        Ok(Some(moved.to_bytes()))
+    }
+
+    async fn rewrapped(&self, owner: KeyOwner<'_>, wrapped: &[u8]) -> Result<Vec<u8>, VaultError> {
         let context = KeyContext { owner };
         let data_key = self.keys.unwrap(wrapped, context).await?;
-        Ok(Some(self.keys.wrap(&data_key, context).await?))
+        Ok(self.keys.wrap(&data_key, context).await?)
     }
 
     /// The key under which data keys are wrapped now.
@@ -167,9 +189,57 @@ impl Vault {
         self.keys.key_id()
     }
 
-    /// The key under which a data key is wrapped, by its form.
+    /// The key under which a data key is wrapped, by its form; where the one before it is kept and is under another key, that
+    /// other key, which is still needed for it.
     pub fn key_id_of(&self, wrapped: &[u8]) -> Result<KeyId, VaultError> {
-        Ok(self.keys.key_id_of(wrapped)?)
+        let present = self.keys.key_id();
+        let mut under = None;
+        for wrapped in wrapped_forms(wrapped)? {
+            let key = self.keys.key_id_of(wrapped)?;
+            under = under.filter(|under| *under != present).or(Some(key));
+        }
+        Ok(under.unwrap_or(present))
+    }
+
+    /// Takes a stored data key apart.
+    pub fn dated(stored: &[u8]) -> Result<DatedKey<'_>, VaultError> {
+        Ok(DatedKey::parse(stored)?)
+    }
+
+    /// A new data key in the place of the stored one, which goes on to open what was sealed under it.
+    pub async fn replace_data_key(
+        &self,
+        owner: impl Into<KeyOwner<'_>>,
+        stored: &[u8],
+        now: Timestamp,
+    ) -> Result<Vec<u8>, VaultError> {
+        let owner = owner.into();
+        let previous = DatedKey::parse(stored)?.present;
+        // A key that nobody can open must not be put aside as if it could be opened later.
+        self.keys.unwrap(previous, KeyContext { owner }).await?;
+        let replaced = DatedKey {
+            made_at: Some(now),
+            present: &self.new_data_key(owner).await?,
+            previous: Some(previous),
+        };
+        Ok(replaced.to_bytes())
+    }
+
+    /// Seals a secret anew under the present data key of a stored pair; `None` where it is sealed under that already.
+    pub async fn reseal(
+        &self,
+        owner: impl Into<KeyOwner<'_>>,
+        stored: &[u8],
+        purpose: &str,
+        sealed: &[u8],
+    ) -> Result<Option<Vec<u8>>, VaultError> {
+        let owner = owner.into();
+        let present = self.sealing_key(owner, DatedKey::parse(stored)?.present).await?;
+        if sealing::mark_of(sealed)? == present.mark() {
+            return Ok(None);
+        }
+        let secret = self.open(owner, stored, purpose, sealed).await?;
+        self.seal(owner, stored, purpose, &secret).await.map(Some)
     }
 
     /// Seals the secrets of the installation under a new data key.
@@ -205,7 +275,17 @@ impl Vault {
     }
 
     fn is_current(&self, wrapped: &[u8]) -> Result<bool, VaultError> {
-        Ok(self.keys.key_id_of(wrapped)? == self.keys.key_id())
+        Ok(self.key_id_of(wrapped)? == self.keys.key_id())
+    }
+
+    /// The key that sealed this: of the two of a stored pair, the one that it names.
+    async fn key_of(&self, owner: KeyOwner<'_>, stored: &[u8], sealed: &[u8]) -> Result<SealingKey, VaultError> {
+        let dated = DatedKey::parse(stored)?;
+        let present = self.sealing_key(owner, dated.present).await?;
+        match dated.previous {
+            Some(previous) if sealing::mark_of(sealed)? != present.mark() => self.sealing_key(owner, previous).await,
+            _ => Ok(present),
+        }
     }
 
     async fn sealing_key(&self, owner: KeyOwner<'_>, wrapped: &[u8]) -> Result<SealingKey, VaultError> {
@@ -213,6 +293,12 @@ impl Vault {
         let root = Root::extract(b"dakghar/data-key/v1", data_key.as_bytes());
         Ok(SealingKey::derive(&root, "secrets", "secrets mark"))
     }
+}
+
+/// The wrapped data keys of a stored form.
+fn wrapped_forms(stored: &[u8]) -> Result<impl Iterator<Item = &[u8]>, VaultError> {
+    let dated = DatedKey::parse(stored)?;
+    Ok(std::iter::once(dated.present).chain(dated.previous))
 }
 
 #[cfg(test)]

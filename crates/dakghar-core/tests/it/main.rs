@@ -14,6 +14,7 @@ mod people;
 mod promises;
 mod receiving;
 mod redrives;
+mod replacing;
 mod retention;
 mod routing;
 mod simulation;

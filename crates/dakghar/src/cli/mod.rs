@@ -3,6 +3,7 @@
 mod app;
 mod audit;
 mod backup;
+mod data_keys;
 mod dead_letter;
 mod doctor;
 mod endpoint;

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use dakghar_core::app::{App, WrappedBy, WrappingKeys};
+use dakghar_core::app::{App, Replacement, WrappedBy, WrappingKeys};
 use dakghar_core::domain::audit::Principal;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::sleep;
 
-use super::output;
+use super::{data_keys, output};
 use crate::config::Config;
 use crate::wiring::{Purpose, wire};
 
@@ -23,6 +23,9 @@ processes one after another. From then on each opens what is under either key.
   2. dakghar secrets rotate, while everything runs. If it is killed, run it again: it goes on where it was.
   3. dakghar secrets status says which keys nothing is under any more. Take those out of the settings, and restart once more.
 
+To make new data keys, such as after somebody may have read some in memory: dakghar secrets rotate --data-keys. It may be \
+killed and run again, too.
+
 Exit status:
   0   done
   1   it was not done, or something cannot be moved; standard error says why
@@ -31,7 +34,8 @@ Exit status:
 Examples:
   dakghar secrets status
   dakghar secrets rotate --dry-run
-  dakghar secrets rotate --per-second 20";
+  dakghar secrets rotate --per-second 20
+  dakghar secrets rotate --data-keys";
 
 const BAR: &str = "moving data keys [{bar:30}] {human_pos}/{human_len}  {per_sec}  {eta}";
 
@@ -45,6 +49,15 @@ pub enum Command {
         /// Only say what would be moved.
         #[arg(long)]
         dry_run: bool,
+        /// Make new data keys instead, and seal everything anew under them.
+        #[arg(long)]
+        data_keys: bool,
+        /// Leave data keys alone that were made less long ago, in hours: so the same command goes on where it was.
+        #[arg(long, requires = "data_keys", default_value_t = 24)]
+        older_than_hours: u32,
+        /// Let the old data key of a tenant stay for so many seconds: longer than any request takes.
+        #[arg(long, requires = "data_keys", default_value_t = 120, value_parser = clap::value_parser!(u32).range(15..=86_400))]
+        keep_old_seconds: u32,
         /// Tenants whose data keys are moved in a second, at most, which is also what a key service is asked.
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         per_second: u32,
@@ -57,8 +70,29 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
     let app = wired.app;
     let names = wired.keys.names();
     match command {
-        Command::Status => show(&app.rotating.keys().await?, &names),
-        Command::Rotate { dry_run, per_second } => {
+        Command::Status => {
+            show(&app.rotating.keys().await?, &names);
+            show_old(&app).await?;
+        }
+        Command::Rotate {
+            data_keys: true,
+            dry_run,
+            per_second,
+            older_than_hours,
+            keep_old_seconds,
+        } => {
+            let what = Replacement {
+                older_than: Duration::from_secs(u64::from(older_than_hours) * 3_600),
+                keep_old: Duration::from_secs(keep_old_seconds.into()),
+            };
+            if dry_run {
+                return data_keys::show(&app, what).await;
+            }
+            tell(&data_keys::replace(&app, what, per_second).await?, "replaced")?;
+        }
+        Command::Rotate {
+            dry_run, per_second, ..
+        } => {
             let keys = app.rotating.keys().await?;
             if dry_run {
                 show(&keys, &names);
@@ -67,13 +101,30 @@ pub async fn run(config: Config, command: Command) -> anyhow::Result<()> {
             }
             let failed = rotate(&app, &keys, per_second).await?;
             show(&app.rotating.keys().await?, &names);
-            for (owner, reason) in &failed {
-                output::note(&format!("{owner}: {reason}"));
-            }
-            if !failed.is_empty() {
-                bail!("{} data keys cannot be moved; all others are", failed.len());
-            }
+            tell(&failed, "moved")?;
         }
+    }
+    Ok(())
+}
+
+/// Names what cannot be done, and fails if there is something.
+fn tell(failed: &[(String, String)], what: &str) -> anyhow::Result<()> {
+    for (owner, reason) in failed {
+        output::note(&format!("{owner}: {reason}"));
+    }
+    if !failed.is_empty() {
+        bail!("{} data keys cannot be {what}; all others are", failed.len());
+    }
+    Ok(())
+}
+
+/// Says how many old data keys are kept beside new ones.
+async fn show_old(app: &App) -> anyhow::Result<()> {
+    let with_old = app.replacing().count(Replacement::default()).await?.with_old;
+    if with_old > 0 {
+        output::line(&format!(
+            "{with_old} tenants have an old data key beside the present one: run dakghar secrets rotate --data-keys again"
+        ));
     }
     Ok(())
 }

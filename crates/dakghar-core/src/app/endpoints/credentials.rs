@@ -31,7 +31,7 @@ pub(super) enum Sealed {
 }
 
 impl Sealed {
-    fn purpose(self, id: &EndpointId) -> String {
+    pub(super) fn purpose(self, id: &EndpointId) -> String {
         let what = match self {
             Self::Secret => "secret",
             Self::Headers => "headers",

@@ -16,6 +16,7 @@ mod of_callback_url;
 mod registration;
 mod remove;
 mod replays;
+mod reseal;
 mod rotation;
 mod start;
 mod turns;

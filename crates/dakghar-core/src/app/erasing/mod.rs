@@ -11,6 +11,7 @@
 //! | a portion and its record | a portion that is not counted | it is done again and finds nothing |
 //! | the file is overwritten and the record says so | an erasure at its last place | it is overwritten again |
 
+mod reseal;
 mod work;
 
 use std::collections::{BTreeSet, HashMap};

@@ -21,9 +21,9 @@ use crate::ports::{AppStore, Clock, Ports, StoreError, WebhookCodec};
 use crate::vault::Vault;
 
 /// The purpose that the secrets of an app are sealed for.
-pub(super) const APP_SECRET: &str = "app_secret";
+pub(in crate::app) const APP_SECRET: &str = "app_secret";
 /// The purpose that the verify token of an app is sealed for.
-pub(super) const VERIFY_TOKEN: &str = "verify_token";
+pub(in crate::app) const VERIFY_TOKEN: &str = "verify_token";
 
 /// The time for which what was read is believed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

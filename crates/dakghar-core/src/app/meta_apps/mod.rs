@@ -24,9 +24,9 @@ use crate::domain::{ErrorCode, Problem, Secret};
 use crate::ports::{AppStore, AuditedChange, Carried, Clock, IdGenerator, Ports};
 use crate::vault::Vault;
 use checks::check_new;
-use known::{APP_SECRET, VERIFY_TOKEN};
 
 pub use known::KnownApps;
+pub(super) use known::{APP_SECRET, VERIFY_TOKEN};
 pub use new::NewMetaApp;
 
 /// The app of the settings.

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use dakghar_core::app::{RotationStep, WrappedBy, WrappingKeys};
+use dakghar_core::app::{Replacement, ReplacingStep, RotationStep, WrappedBy, WrappingKeys};
 use dakghar_core::domain::{ErrorCode, Problem, TenantId};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -78,20 +78,25 @@ pub(in crate::http) struct RotateKeys {
     /// Where the step before this one ended: its `next`. Absent for the first step.
     #[schema(example = "ten_0190a5e2c1d37f4e8a9b0c1d2e3f4a5b")]
     after: Option<String>,
+    /// True to make new data keys instead, where one is older than a day, and to seal everything anew under them. The old
+    /// one of a tenant stays for two minutes: go on, from the beginning, until `replaced`, `dropped` and `kept` are 0.
+    #[schema(required = false)]
+    data_keys: bool,
 }
 
 impl RotateKeys {
-    fn read(body: &[u8]) -> Result<Option<TenantId>, Problem> {
+    fn read(body: &[u8]) -> Result<(Option<TenantId>, bool), Problem> {
         let mut fields = Fields::parse(body)?;
         let request = Self {
             after: fields.text("after", ErrorCode::InvalidField),
+            data_keys: fields.flag("dataKeys"),
         };
         fields.finish()?;
         let parse = |text: String| {
             let no_place = |_| Problem::field(ErrorCode::InvalidField, "/after", "no place where a step ended");
             TenantId::parse(&text).map_err(no_place)
         };
-        request.after.map(parse).transpose()
+        Ok((request.after.map(parse).transpose()?, request.data_keys))
     }
 }
 
@@ -102,6 +107,12 @@ impl RotateKeys {
 pub(in crate::http) struct RotatedView {
     /// Data keys that it moved.
     moved: u64,
+    /// Data keys in the place of which it put new ones.
+    replaced: u64,
+    /// Old data keys that nothing was under any more and that it let go.
+    dropped: u64,
+    /// Old data keys that stay for now beside new ones.
+    kept: u64,
     /// Those that nobody can move, with the reason. The others went on.
     failed: Vec<NotRotatedView>,
     /// Where the next step begins; `null` if this was the last.
@@ -118,13 +129,36 @@ struct NotRotatedView {
     reason: String,
 }
 
+impl RotatedView {
+    fn new(failed: Vec<(String, String)>, next: Option<TenantId>) -> Self {
+        let failed = failed.into_iter();
+        Self {
+            moved: 0,
+            replaced: 0,
+            dropped: 0,
+            kept: 0,
+            failed: failed.map(|(owner, reason)| NotRotatedView { owner, reason }).collect(),
+            next: next.map(|id| id.to_string()),
+        }
+    }
+}
+
 impl From<RotationStep> for RotatedView {
     fn from(step: RotationStep) -> Self {
-        let failed = step.failed.into_iter();
         Self {
             moved: step.moved,
-            failed: failed.map(|(owner, reason)| NotRotatedView { owner, reason }).collect(),
-            next: step.next.map(|id| id.to_string()),
+            ..Self::new(step.failed, step.next)
+        }
+    }
+}
+
+impl From<ReplacingStep> for RotatedView {
+    fn from(step: ReplacingStep) -> Self {
+        Self {
+            replaced: step.replaced,
+            dropped: step.dropped,
+            kept: step.kept,
+            ..Self::new(step.failed, step.next)
         }
     }
 }
@@ -144,7 +178,7 @@ pub(in crate::http) async fn show(State(state): State<HttpState>, _: Admin) -> A
 
 problems!(RotateProblems: BODY, STORE, &[ErrorCode::InvalidField, ErrorCode::UnknownField]);
 
-/// Move data keys to the present key
+/// Move data keys to the present key, or make new ones
 ///
 /// One step of it, which moves those of a few tenants; ask for the next with its `next` until that is `null`. Nothing is
 /// held meanwhile, and a step may be repeated. `dakghar secrets rotate` does all of it.
@@ -161,6 +195,11 @@ pub(in crate::http) async fn rotate(
 ) -> ApiResult<Json<RotatedView>> {
     let (head, body) = request.into_parts();
     let body = body::read_json(&head.headers, body, &state, None).await?;
-    let after = RotateKeys::read(&body)?;
+    let (after, data_keys) = RotateKeys::read(&body)?;
+    if data_keys {
+        let replacing = state.app().replacing();
+        let step = replacing.step(Replacement::default(), after, &by).await?;
+        return Ok(Json(step.into()));
+    }
     Ok(Json(state.app().rotating.step(after, &by).await?.into()))
 }

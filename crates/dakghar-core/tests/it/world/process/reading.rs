@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dakghar_core::app::{
     CallbackBodies, Callbacks, EndpointStatus, Endpoints, FeedPage, FeedSubscription, KnownConversation, Page,
-    PageRequest,
+    PageRequest, Replacing,
 };
 use dakghar_core::domain::page::MessageQuery;
 use dakghar_core::domain::{AmendedMessage, Endpoint, EntryFilter, Person, Place, Problem, TenantId};
@@ -41,6 +41,11 @@ impl Process {
     /// The endpoints of tenants.
     pub fn endpoints(&self) -> Arc<Endpoints> {
         self.app.endpoints.clone()
+    }
+
+    /// The use case that replaces data keys.
+    pub fn replacing(&self) -> Replacing {
+        self.app.replacing()
     }
 
     /// How far an endpoint is.
