@@ -90,7 +90,8 @@ async fn new_data_keys_lose_no_secret_whenever_the_command_is_killed(backend: Ba
         for _ in 0..KILLS {
             let before = due(&product);
             let mut command = product.command();
-            command.args(rotate).args(["--per-second", "20"]);
+            // So slowly that it cannot come to its end before it is killed.
+            command.args(rotate).args(["--per-second", "2"]);
             let mut running = command
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
