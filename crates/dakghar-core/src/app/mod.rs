@@ -22,6 +22,8 @@ pub mod migrating;
 mod new_keys;
 mod number_calls;
 mod operators;
+mod opt_outs;
+mod people;
 mod reading;
 mod receiving;
 mod redriving;
@@ -81,6 +83,7 @@ pub use meta_apps::{AddedApp, DefaultApp, MetaApps, NewMetaApp};
 pub use new_keys::{API_KEY_PREFIX, NewApiKey, OPERATOR_KEY_PREFIX, ShownKey};
 pub use number_calls::{BLOCKED_AT_ONCE_MAX, NumberCalls};
 pub use operators::{NewOperatorKey, OperatorVerdict, Operators, ShownOperatorKey};
+pub use opt_outs::{OptOuts, OptedOut};
 pub use reading::{CursorSigner, EndpointStatus, KnownConversation, Page, PageRequest, Reading, feed_place};
 pub use receiving::{Receiving, WebhookReceipt};
 pub use redriving::Redriving;
@@ -121,6 +124,8 @@ pub struct App {
     pub changing: Arc<Changing>,
     /// Redrives by filter.
     pub redriving: Arc<Redriving>,
+    /// Opt-outs of people.
+    pub opt_outs: Arc<OptOuts>,
     /// Erasures of people.
     pub erasing: Arc<Erasing>,
     /// The send worker.
@@ -181,6 +186,7 @@ impl App {
         let listening = Arc::new(Listening::new(&ports, &settings));
         let shared = Shared::new(&ports, &commits, &tenants, &directory, &listening, app_secrets);
         let callbacks = callbacks_of(&ports, &settings, &commits, &shared, &tenants, &directory);
+        let opt_outs = Arc::new(OptOuts::new(&ports));
         let changing = changing_of(&ports, &shared, &directory, &waiting);
         let accepting = Accepting::new(&ports, commits.accept.clone(), waiting, settings.attempts_max);
         let (accepting, bulks, carrying) = with_bulks(accepting, limits);
@@ -190,7 +196,7 @@ impl App {
             bulks,
             number_calls: Arc::new(NumberCalls::new(ports.clone(), tenants.clone())),
             redriving: redriving_of(&ports, &settings, &shared, &tenants, &changing),
-            erasing: erasing_of(&ports, &settings, &shared, &changing),
+            erasing: erasing_of(&ports, &settings, &shared, (&changing, &opt_outs)),
             changing,
             retention: Arc::new(Retention::new(&ports, &settings)),
             auditing: Arc::new(Auditing::new(&ports, &keys.cursor, settings.audit_days)),
@@ -202,7 +208,7 @@ impl App {
                 commits.receive.clone(),
                 (tenants.clone(), directory),
                 opaque.clone(),
-                shared.holds.clone(),
+                (shared.holds.clone(), opt_outs.clone()),
                 (listening.clone(), known_apps.clone()),
             )),
             listening,
@@ -221,6 +227,7 @@ impl App {
             queue: ports.queue.clone(),
             sending: Arc::new(Sending::new(ports, settings, &commits, opaque, shared)),
             tenants,
+            opt_outs,
             requests: Arc::new(requests),
         };
         (app, running)
@@ -334,9 +341,19 @@ fn redriving_of(
     ))
 }
 
-fn erasing_of(ports: &Ports, settings: &Settings, shared: &Shared, changing: &Arc<Changing>) -> Arc<Erasing> {
+fn erasing_of(
+    ports: &Ports,
+    settings: &Settings,
+    shared: &Shared,
+    (changing, opt_outs): (&Arc<Changing>, &Arc<OptOuts>),
+) -> Arc<Erasing> {
     let outages = shared.outages.clone();
-    Arc::new(Erasing::new(ports, settings, changing.clone(), outages))
+    Arc::new(Erasing::new(
+        ports,
+        settings,
+        (changing.clone(), opt_outs.clone()),
+        outages,
+    ))
 }
 
 fn endpoints_of(ports: &Ports, tenants: &Arc<Tenants>, settings: &Settings) -> Arc<Endpoints> {

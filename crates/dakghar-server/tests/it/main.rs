@@ -35,6 +35,7 @@ mod meta_form;
 mod number_calls;
 mod operations;
 mod operators;
+mod opt_outs;
 mod outages;
 mod pacing;
 mod redrives;

@@ -5,6 +5,7 @@ mod accept;
 mod accept_many;
 mod call_limits;
 mod change;
+mod consent;
 mod deliver;
 mod gate;
 mod host;
@@ -40,6 +41,7 @@ use crate::domain::opaque::OpaqueSigner;
 use crate::metrics::DoubtEnd;
 use crate::ports::{Job, JobKey, Ports, QueueError, Saved};
 use call_limits::CallLimits;
+use consent::Consent;
 use gate::Gate;
 use in_flight::InFlightLimits;
 use spooling::Spooling;
@@ -67,6 +69,7 @@ pub struct Sending {
     messages: Messages,
     directory: Arc<Directory>,
     gate: Gate,
+    consent: Consent,
     jobs: Jobs,
     holds: NumberHolds,
     recent_calls: Arc<RecentCalls>,
@@ -150,6 +153,7 @@ impl Sending {
             messages: shared.messages,
             directory: shared.directory,
             gate,
+            consent: Consent::new(&ports),
             jobs: shared.jobs,
             holds: shared.holds,
             recent_calls: shared.recent_calls,

@@ -121,6 +121,9 @@ impl Sending {
         let mut waiting = Vec::new();
         let due = self.load(waited, jobs, stopped, &mut waiting).await?;
         let candidates = self.find_tenants(due, stopped).await?;
+        let (candidates, given_up) = self.consent.divide(candidates, self.ports.clock.present()).await?;
+        let given_up = given_up.into_iter();
+        stopped.extend(given_up.map(|Candidate { message, job, .. }| Stopped::Changed(Box::new(message), job)));
         let mut passed = Vec::with_capacity(candidates.len());
         for verdict in self.gate.judge(candidates, self.ports.clock.present()).await? {
             match verdict {

@@ -18,6 +18,7 @@ mod receipt;
 pub mod report;
 pub mod sending;
 pub mod status;
+mod terms;
 pub mod timeline;
 pub mod waking;
 
@@ -40,6 +41,7 @@ pub use receipt::Receipt;
 pub use report::{Reported, Standing, StatusRecord};
 pub use sending::{NotClaimable, NotRedrivable, RedriveOptions};
 pub use status::{Rank, Status};
+pub use terms::Terms;
 pub use timeline::{TimelineEntry, TimelineEvent};
 pub use waking::{Silence, Surroundings, Woken};
 
