@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use bson::{RawBson, RawDocument, RawDocumentBuf, doc, raw::cstr, rawdoc};
-use dakghar_core::domain::conversation::{Conversation, ConversationTouch};
+use dakghar_core::domain::conversation::{Conversation, ConversationTouch, WindowOpening};
 use dakghar_core::domain::ids::{ConversationId, TenantId, WaId};
 use dakghar_core::domain::page::{Listed, PageFill, PageLimit};
 use dakghar_core::domain::time::Timestamp;
@@ -37,6 +37,19 @@ impl ConversationStore for MongoStore {
             }
         }
         self.tell_of_strangers(&touches).await
+    }
+
+    async fn open_windows(&self, batch: &[WindowOpening]) -> Result<Vec<bool>, StoreError> {
+        let mut known = Vec::with_capacity(batch.len());
+        // Calls are few.
+        for opening in batch {
+            let one = doc! { "_id": opening.id.to_string(), "tenantId": opening.tenant_id.to_string() };
+            let later = doc! { "$max": { "lastInboundAt": date(opening.at) } };
+            let update = self.conversations.update_one(one, later);
+            let updated = self.bounded(self.options.write_timeout, async { update.await }).await;
+            known.push(updated.map_err(|failure| failure.to_store_error())?.matched_count > 0);
+        }
+        Ok(known)
     }
 
     async fn list(
