@@ -13,7 +13,7 @@ use dakghar_core::ports::{ConversationStore, StoreError};
 
 use super::MongoStore;
 use super::collections::CONVERSATIONS;
-use super::documents::{Unreadable, conversation, date};
+use super::documents::{Unreadable, conversation, date, to_raw};
 use super::indexes::{BY_ID, CONVERSATION_ALSO, CONVERSATION_LAST_MESSAGE, CONVERSATION_PERSON};
 use super::inserts::Inserted;
 use super::reads::{Query, text};
@@ -43,11 +43,25 @@ impl ConversationStore for MongoStore {
         let mut known = Vec::with_capacity(batch.len());
         // Calls are few.
         for opening in batch {
-            let one = doc! { "_id": opening.id.to_string(), "tenantId": opening.tenant_id.to_string() };
-            let later = doc! { "$max": { "lastInboundAt": date(opening.at) } };
-            let update = self.conversations.update_one(one, later);
-            let updated = self.bounded(self.options.write_timeout, async { update.await }).await;
-            known.push(updated.map_err(|failure| failure.to_store_error())?.matched_count > 0);
+            let id = opening.id.to_string();
+            let statement = to_raw(&doc! {
+                "q": { "_id": &id, "tenantId": opening.tenant_id.to_string() },
+                "u": { "$max": { "lastInboundAt": date(opening.at) } },
+                "hint": BY_ID,
+            })?;
+            let reply = self.update_all(CONVERSATIONS, &[statement]).await;
+            let mut reply = reply.map_err(|failure| failure.to_store_error())?;
+            known.push(
+                match (reply.unconfirmed, reply.refused.pop().map(|refused| refused.error)) {
+                    (Some(error), _) => return Err(error),
+                    (None, None) => reply.matched > 0,
+                    (None, Some(StoreError::Unreadable(why))) => {
+                        Unreadable::unchangeable("conversation", &id, why).tell();
+                        true
+                    }
+                    (None, Some(error)) => return Err(error),
+                },
+            );
         }
         Ok(known)
     }

@@ -39,7 +39,8 @@ impl World {
 
     /// What the person writes, at a time of Meta's.
     fn writing(&self, tenant: &Tenant, text: &str, at: Option<Timestamp>) -> InboundMessage {
-        let wamid = format!("wamid.in.{text}.{}", self.now().as_millis());
+        let words = text.replace(' ', "-");
+        let wamid = format!("wamid.in.{words}.{}", self.now().as_millis());
         InboundMessage {
             body: format!(r#"{{"body":"{text}"}}"#).into(),
             sent_at: at,
@@ -367,6 +368,7 @@ fn an_id_that_is_known_only_when_its_person_is_erased_has_opted_out_too() {
         world
             .receive(&process, vec![WebhookPart::Message(later)])
             .expect("received");
+        world.run_for(SECOND);
         let (erasing, id) = (process.clone(), tenant.id);
         world
             .block_on(async move { erasing.erase(&id, PERSON).await })
