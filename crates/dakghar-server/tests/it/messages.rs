@@ -91,6 +91,9 @@ async fn a_message_that_was_just_accepted_reads_as_documented() {
     for receipt in ["messageStatus", "waId", "userId"] {
         documented[receipt] = Value::Null;
     }
+    for condition in ["marketing", "requireOpenWindow"] {
+        documented[condition] = json!(false);
+    }
     assert_eq!(answer.json, documented);
 }
 
