@@ -1,6 +1,7 @@
 //! What a stored change of a message adds to the counts.
 
-use super::labels::{DeadLetter, DoubtEnd};
+use super::labels::DoubtEnd;
+use super::letter_labels::DeadLetter;
 use super::table::Metrics;
 use crate::domain::message::{Message, Status};
 

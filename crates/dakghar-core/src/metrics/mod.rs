@@ -13,6 +13,7 @@ mod exemplars;
 mod instruments;
 mod key_labels;
 mod labels;
+mod letter_labels;
 mod row;
 mod store_calls;
 mod table;
@@ -27,13 +28,14 @@ pub use exemplars::{Exemplar, Traced};
 pub use instruments::{
     Coarse, Durations, Family, Histogram, Instrument, Label, LabelDescription, Latency, Staged, Wait,
 };
+pub use letter_labels::DeadLetter;
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
 
 pub use key_labels::{KeyCall, KeyRefused, KeyUsed};
 pub use labels::{
-    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, LetterErased, Limit,
-    LiveWay, Received, Redriven, SpanDropped, Stage, TlsReload, WebhookKind,
+    Attempt, Budget, CallbackAttempt, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, LetterErased, Limit, LiveWay,
+    Received, Redriven, SpanDropped, Stage, TlsReload, WebhookKind,
 };
 pub use row::{Row, Unit};
 pub use store_calls::StoreCall;

@@ -16,9 +16,10 @@ use super::exemplars::{Exemplar, bucket_series, with_exemplars};
 use super::instruments::{Family, Histogram, Instrument, LabelDescription, Latency, Staged, Wait};
 use super::key_labels::{KeyCall, KeyRefused, KeyUsed};
 use super::labels::{
-    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, LetterErased, Limit,
-    LiveWay, Received, Redriven, SpanDropped, Stage, TlsReload, WebhookKind,
+    Attempt, Budget, CallbackAttempt, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, LetterErased, Limit, LiveWay,
+    Received, Redriven, SpanDropped, Stage, TlsReload, WebhookKind,
 };
+use super::letter_labels::DeadLetter;
 use super::row::{PREFIX, Row, Unit};
 use super::store_calls::StoreCall;
 use super::tenants::TopTenants;

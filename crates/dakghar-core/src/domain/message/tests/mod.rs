@@ -594,8 +594,6 @@ fn the_timeline_stays_short_and_keeps_what_matters() {
             .iter()
             .any(|entry| entry.event == TimelineEvent::Status)
     );
-    assert_eq!(
-        message.delivery.timeline.last().and_then(|entry| entry.attempt),
-        Some(499)
-    );
+    let last = message.delivery.timeline.last().and_then(|entry| entry.attempt);
+    assert_eq!(last, Some(499));
 }
