@@ -35,10 +35,10 @@ pub use spool::{OutcomeSpool, SpoolError, SpooledOutcome};
 pub use store::{
     Acceptance, Aged, AgedPortion, AppStore, Appended, ArrivalStore, ArrivalsWaiting, Attendant, AuditStore,
     AuditedChange, CallbackStore, Carried, ConversationStore, DUE_BYTES_MAX, EndpointInserted, EndpointStore,
-    ErasedPortion, Erasure, EventStore, ExceptionsAsked, FeedStore, HoldStore, InstallationStore, LOAD_BYTES_MAX,
-    ListStore, ListenerStore, MessageStore, OperatorStore, PersonErased, PersonErasureStore, PersonPortion,
-    REPORTS_MAX, Received, ReceivedMessage, RedriveStore, Remains, Save, Saved, StatusStore, StoreError, StoreHealth,
-    TenantSaved, TenantStore, TimerStore, Walked,
+    ErasedPortion, Erasure, EventStore, ExceptionsAsked, FeedStore, GoneEndpoints, HoldStore, InstallationStore,
+    LOAD_BYTES_MAX, ListStore, ListenerStore, MessageStore, OperatorStore, PersonErased, PersonErasureStore,
+    PersonPortion, REPORTS_MAX, Received, ReceivedMessage, RedriveStore, Remains, Save, Saved, StatusStore, StoreError,
+    StoreHealth, TenantSaved, TenantStore, TimerStore, Walked,
 };
 pub use traces::SpanExporter;
 
