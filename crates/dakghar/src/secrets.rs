@@ -31,6 +31,10 @@ pub fn configured_or_generated(configured: Option<&Secret>, data_dir: &Path, fil
     }
     make_data_dir(data_dir)?;
     let path = data_dir.join(file);
+    // What is there needs no space on the disk.
+    if path.exists() {
+        return read(&path);
+    }
     let mut bytes = [0; 32];
     #[expect(clippy::disallowed_methods, reason = "a secret that is made before there are ports")]
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| anyhow::anyhow!("the operating system provides no randomness"))?;
@@ -51,12 +55,14 @@ pub fn configured_or_generated(configured: Option<&Secret>, data_dir: &Path, fil
     let _ = fs::remove_file(&aside);
     match linked {
         Ok(()) => Ok(Secret::new(text)),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let text = fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-            Ok(Secret::new(text.trim()))
-        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => read(&path),
         Err(error) => Err(error).with_context(|| format!("{} cannot be written", path.display())),
     }
+}
+
+fn read(path: &Path) -> anyhow::Result<Secret> {
+    let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    Ok(Secret::new(text.trim()))
 }
 
 /// The configured secret, or the one in the file, if there is one.
@@ -93,5 +99,16 @@ mod tests {
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_secret_that_is_there_is_read_where_nothing_can_be_written() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let first = configured_or_generated(None, dir.path(), MASTER_KEY_FILE).expect("generated");
+        // Root may write into any folder, but nobody can make a file where a folder stands.
+        let aside = dir.path().join(format!(".{MASTER_KEY_FILE}.{}", std::process::id()));
+        fs::create_dir(&aside).expect("a folder");
+        let again = configured_or_generated(None, dir.path(), MASTER_KEY_FILE).expect("read");
+        assert_eq!(first.reveal(), again.reveal());
     }
 }
