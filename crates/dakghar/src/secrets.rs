@@ -29,12 +29,12 @@ pub fn configured_or_generated(configured: Option<&Secret>, data_dir: &Path, fil
     if let Some(secret) = configured {
         return Ok(secret.clone());
     }
-    make_data_dir(data_dir)?;
-    let path = data_dir.join(file);
-    // What is there needs no space on the disk.
-    if path.exists() {
+    // A secret that is there needs no space on the disk.
+    if let Some(path) = generated(data_dir, file) {
         return read(&path);
     }
+    make_data_dir(data_dir)?;
+    let path = data_dir.join(file);
     let mut bytes = [0; 32];
     #[expect(clippy::disallowed_methods, reason = "a secret that is made before there are ports")]
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| anyhow::anyhow!("the operating system provides no randomness"))?;
@@ -67,10 +67,10 @@ fn read(path: &Path) -> anyhow::Result<Secret> {
 
 /// The configured secret, or the one in the file, if there is one.
 pub fn configured_or_kept(configured: Option<&Secret>, data_dir: &Path, file: &str) -> anyhow::Result<Option<Secret>> {
-    if configured.is_some() || generated(data_dir, file).is_none() {
+    if configured.is_some() {
         return Ok(configured.cloned());
     }
-    configured_or_generated(None, data_dir, file).map(Some)
+    generated(data_dir, file).map(|path| read(&path)).transpose()
 }
 
 /// A secret that was generated into the folder.
