@@ -5,10 +5,13 @@
 
 use std::time::Duration;
 
-use crate::domain::{ErrorCode, Problem};
+use crate::domain::{ErrorCode, GraphRefusal, Problem};
 use crate::group_commit::Rejected;
 use crate::ports::{QueueError, StoreError};
 use crate::vault::VaultError;
+
+/// As much of Meta's words as is repeated.
+const WORDS_CHARS_MAX: usize = 300;
 
 /// A use case failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +19,9 @@ pub enum Failure {
     /// The request cannot be done as it stands.
     #[error(transparent)]
     Refused(#[from] Problem),
+    /// Meta refused what was asked of it at once.
+    #[error("Meta refuses it with code {}", .0.code)]
+    MetaRefused(Box<GraphRefusal>),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -48,7 +54,7 @@ impl Failure {
     /// Returns the party at fault.
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::Refused(_) => Fault::Caller,
+            Self::Refused(_) | Self::MetaRefused(_) => Fault::Caller,
             Self::Store(StoreError::Unavailable(_) | StoreError::Full(_) | StoreError::NotReadYet)
             | Self::Queue(_)
             | Self::Vault(VaultError::Unavailable(_))
@@ -80,6 +86,11 @@ impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Refused(problem) => problem,
+            Failure::MetaRefused(refusal) => {
+                let mut problem = Self::new(ErrorCode::MetaRefused, words_of(&refusal));
+                problem.retry_after = refusal.retry_after;
+                problem
+            }
             Failure::Store(StoreError::Unavailable(_) | StoreError::NotReadYet) => Self::new(
                 ErrorCode::StoreUnavailable,
                 "The store did not answer; please try again.",
@@ -122,4 +133,10 @@ impl From<Failure> for Problem {
             ),
         }
     }
+}
+
+fn words_of(refusal: &GraphRefusal) -> String {
+    let words = refusal.details.as_deref().unwrap_or(&refusal.message);
+    let words: String = words.chars().take(WORDS_CHARS_MAX).collect();
+    format!("Meta refuses it with code {}: {words}", refusal.code)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::auditing::{Deed, Ledger};
 use super::failure::Failure;
+use super::outcomes::Outcomes;
 use super::stale::{ROUNDS_MAX, Step};
 use crate::domain::audit::FieldChanges;
 use crate::domain::message::StatusRecord;
@@ -64,6 +65,7 @@ pub(super) struct Messages {
     statuses: Arc<dyn StatusStore>,
     saves: SaveCommit,
     ledger: Ledger,
+    outcomes: Arc<Outcomes>,
 }
 
 impl Messages {
@@ -73,7 +75,13 @@ impl Messages {
             statuses: ports.statuses.clone(),
             saves,
             ledger: Ledger::new(ports),
+            outcomes: Arc::new(Outcomes::new(ports)),
         }
+    }
+
+    /// Those who wait for what becomes of messages: every save of this process is told to them.
+    pub(super) const fn outcomes(&self) -> &Arc<Outcomes> {
+        &self.outcomes
     }
 
     /// Returns the message under a key.
@@ -110,6 +118,7 @@ impl Messages {
         let saved = self.saves.submit(Save::after(was, message)).await??;
         if saved == Saved::Done {
             message.delivery.version += 1;
+            self.outcomes.tell(message);
         }
         Ok(saved)
     }
@@ -122,10 +131,12 @@ impl Messages {
     ) -> Result<Change, Failure> {
         let through = Through::Commit(&self.saves);
         let verdicts = change_all(&*self.store, through, vec![start], step).await;
-        verdicts
-            .into_iter()
-            .next()
-            .map_or(Ok(Change::Gone), |(_, verdict)| verdict)
+        let verdict = verdicts.into_iter().next();
+        let verdict = verdict.map_or(Ok(Change::Gone), |(_, verdict)| verdict);
+        if let Ok(Change::Saved(message)) = &verdict {
+            self.outcomes.tell(message);
+        }
+        verdict
     }
 }
 
@@ -159,6 +170,7 @@ impl Messages {
             let carried = self.ledger.carry_out(&save, deed, fields.into_vec()).await?;
             if carried == Carried::Done {
                 message.delivery.version += 1;
+                self.outcomes.tell(&message);
                 return Ok(Change::Saved(message));
             }
         }

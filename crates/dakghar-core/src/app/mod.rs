@@ -22,6 +22,7 @@ pub mod migrating;
 mod new_keys;
 mod number_calls;
 mod operators;
+mod outcomes;
 mod reading;
 mod receiving;
 mod redriving;
@@ -42,7 +43,7 @@ use std::time::Duration;
 
 use crate::domain::Timestamp;
 use crate::domain::opaque::OpaqueSigner;
-use crate::group_commit::{BoxFuture, Limits};
+use crate::group_commit::BoxFuture;
 use crate::metrics::Metrics;
 use crate::ports::{Clock, Ports, Queue};
 use crate::traces::Traces;
@@ -81,6 +82,7 @@ pub use meta_apps::{AddedApp, DefaultApp, MetaApps, NewMetaApp};
 pub use new_keys::{API_KEY_PREFIX, NewApiKey, OPERATOR_KEY_PREFIX, ShownKey};
 pub use number_calls::{BLOCKED_AT_ONCE_MAX, NumberCalls};
 pub use operators::{NewOperatorKey, OperatorVerdict, Operators, ShownOperatorKey};
+pub use outcomes::{Outcome, OutcomeWait, Outcomes};
 pub use reading::{CursorSigner, EndpointStatus, KnownConversation, Page, PageRequest, Reading, feed_place};
 pub use receiving::{Receiving, WebhookReceipt};
 pub use redriving::Redriving;
@@ -113,6 +115,8 @@ pub struct App {
     pub requests: Arc<Requests>,
     /// Accepting messages.
     pub accepting: Arc<Accepting>,
+    /// Waiting for what becomes of messages.
+    pub outcomes: Arc<Outcomes>,
     /// Calls about numbers that are made at once.
     pub number_calls: Arc<NumberCalls>,
     /// Accepting many messages at once.
@@ -182,11 +186,11 @@ impl App {
         let shared = Shared::new(&ports, &commits, &tenants, &directory, &listening, app_secrets);
         let callbacks = callbacks_of(&ports, &settings, &commits, &shared, &tenants, &directory);
         let changing = changing_of(&ports, &shared, &directory, &waiting);
-        let accepting = Accepting::new(&ports, commits.accept.clone(), waiting, settings.attempts_max);
-        let (accepting, bulks, carrying) = with_bulks(accepting, limits);
+        let (accepting, bulks, carrying) = accepting_of(&ports, &settings, &commits, waiting, &shared);
         running.push(carrying);
         let app = Self {
             accepting,
+            outcomes: shared.messages.outcomes().clone(),
             bulks,
             number_calls: Arc::new(NumberCalls::new(ports.clone(), tenants.clone())),
             redriving: redriving_of(&ports, &settings, &shared, &tenants, &changing),
@@ -259,9 +263,17 @@ fn signer_of(keys: &SigningKeys) -> Arc<OpaqueSigner> {
 }
 
 /// Accepting messages, one or many at once.
-fn with_bulks(accepting: Accepting, limits: &Limits) -> (Arc<Accepting>, Arc<BulkAccepting>, BoxFuture<()>) {
+fn accepting_of(
+    ports: &Ports,
+    settings: &Settings,
+    commits: &Commits,
+    waiting: Arc<Waiting>,
+    shared: &Shared,
+) -> (Arc<Accepting>, Arc<BulkAccepting>, BoxFuture<()>) {
+    let (accepts, outcomes) = (commits.accept.clone(), shared.messages.outcomes().clone());
+    let accepting = Accepting::new(ports, accepts, waiting, outcomes, settings.attempts_max);
     let accepting = Arc::new(accepting);
-    let (bulks, carrying) = BulkAccepting::new(accepting.clone(), limits);
+    let (bulks, carrying) = BulkAccepting::new(accepting.clone(), &settings.limits(&ports.metrics));
     (accepting, Arc::new(bulks), carrying)
 }
 

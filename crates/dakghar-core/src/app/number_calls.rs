@@ -8,7 +8,6 @@ use super::auditing::{Deed, Ledger};
 use super::failure::Failure;
 use super::tenants::{Tenants, token_purpose};
 use crate::domain::audit::{AuditAction, Principal};
-use crate::domain::graph_error::GraphRefusal;
 use crate::domain::tenant::SharedTenant;
 use crate::domain::{Direction, ErrorCode, MessageKey, PhoneNumberId, Problem, TenantId, Wamid};
 use crate::ports::{NumberAsk, NumberCall, NumberCallFailure, Ports};
@@ -17,8 +16,6 @@ use crate::ports::{NumberAsk, NumberCall, NumberCallFailure, Ports};
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The most people that are blocked with one call.
 pub const BLOCKED_AT_ONCE_MAX: usize = 100;
-/// As much of Meta's words as is repeated.
-const WORDS_CHARS_MAX: usize = 300;
 
 /// Calls Meta for numbers of tenants.
 pub struct NumberCalls {
@@ -107,7 +104,7 @@ impl NumberCalls {
             timeout: TIMEOUT,
         };
         let answer = self.ports.numbers_api.ask(call).await;
-        Ok(answer.map_err(|failure| problem_of(&failure))?)
+        answer.map_err(failure_of)
     }
 }
 
@@ -128,21 +125,11 @@ fn no_such_number() -> Problem {
     )
 }
 
-fn problem_of(failure: &NumberCallFailure) -> Problem {
+fn failure_of(failure: NumberCallFailure) -> Failure {
     match failure {
-        NumberCallFailure::Refused(refusal) => {
-            let mut problem = Problem::new(ErrorCode::MetaRefused, words_of(refusal));
-            problem.retry_after = refusal.retry_after;
-            problem
-        }
+        NumberCallFailure::Refused(refusal) => Failure::MetaRefused(Box::new(refusal)),
         NumberCallFailure::NoAnswer(why) => {
-            Problem::new(ErrorCode::MetaUnavailable, format!("Meta did not answer: {why}."))
+            Problem::new(ErrorCode::MetaUnavailable, format!("Meta did not answer: {why}.")).into()
         }
     }
-}
-
-fn words_of(refusal: &GraphRefusal) -> String {
-    let words = refusal.details.as_deref().unwrap_or(&refusal.message);
-    let words: String = words.chars().take(WORDS_CHARS_MAX).collect();
-    format!("Meta refuses it with code {}: {words}", refusal.code)
 }

@@ -200,9 +200,29 @@ impl Wamid {
     /// Prefix of the wamids of simulated sends, whose tokens start with `mock_`.
     pub const MOCK_PREFIX: &'static str = "wamid.mock.";
 
+    /// Prefix of the ids that stand for messages of ours where clients expect a wamid; behind it is our own id.
+    pub const GATEWAY_PREFIX: &'static str = "wamid.dakghar.";
+
     /// True if the send was simulated: the message never went to Meta.
     pub fn is_mock(&self) -> bool {
         self.0.starts_with(Self::MOCK_PREFIX)
+    }
+
+    /// Returns the gateway id of a message, under which clients may name it before Meta has given it a wamid.
+    pub fn of_gateway(message_id: MessageId) -> Self {
+        Self(format!("{}{message_id}", Self::GATEWAY_PREFIX).into())
+    }
+}
+
+impl MessageId {
+    /// Reads the text of a gateway id. `None` for everything else, also for ids of Meta's.
+    pub fn of_gateway_id(text: &str) -> Option<Self> {
+        Self::parse(text.strip_prefix(Wamid::GATEWAY_PREFIX)?).ok()
+    }
+
+    /// Reads the id in either form: ours, or the gateway id that stands for it.
+    pub fn parse_either(text: &str) -> Result<Self, InvalidId> {
+        Self::of_gateway_id(text).map_or_else(|| Self::parse(text), Ok)
     }
 }
 
@@ -243,6 +263,26 @@ mod tests {
             "MSG_00000000000000000000000001",
         ] {
             assert_eq!(MessageId::parse(text), Err(InvalidId("MessageId")), "{text}");
+        }
+    }
+
+    #[test]
+    fn gateway_ids_stand_for_messages_and_nothing_else_does() {
+        let id = MessageId::from_uuid(Uuid::from_u128(7));
+        let gateway = Wamid::of_gateway(id);
+        assert_eq!(gateway.as_str(), "wamid.dakghar.msg_00000000000000000000000007");
+        assert_eq!(MessageId::of_gateway_id(gateway.as_str()), Some(id));
+        for text in [gateway.as_str(), "msg_00000000000000000000000007"] {
+            assert_eq!(MessageId::parse_either(text), Ok(id), "{text}");
+        }
+        for text in [
+            "wamid.x",
+            "wamid.dakghar.",
+            "wamid.dakghar.ten_00000000000000000000000007",
+            "",
+        ] {
+            assert_eq!(MessageId::of_gateway_id(text), None, "{text}");
+            assert!(MessageId::parse_either(text).is_err(), "{text}");
         }
     }
 

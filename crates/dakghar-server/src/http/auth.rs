@@ -9,7 +9,7 @@ use axum::http::Method;
 use axum::http::request::Parts;
 use dakghar_core::app::{Failure, KeyVerdict, KnownKey, OperatorVerdict, missing_scope};
 use dakghar_core::domain::tenant::SharedTenant;
-use dakghar_core::domain::{Actor, ErrorCode, KeyRefusal, Problem, Role, RoleRefusal, TenantId};
+use dakghar_core::domain::{Actor, ErrorCode, KeyRefusal, Problem, Role, RoleRefusal, Scope, TenantId};
 use dakghar_core::metrics::{KeyRefused, KeyUsed, Metrics};
 use tokio::task::yield_now;
 use tokio::time::sleep_until;
@@ -179,7 +179,6 @@ impl FromRequestParts<HttpState> for TenantScope {
         // Check the key first: without a usable one nobody learns anything about tenants.
         let (credential, check) = identify(parts, state, id.as_ref()).await?;
         let tenants = &state.app().tenants;
-        let metrics = &state.app().metrics;
         let key = match credential {
             Credential::Tenant(key) => key,
             of_operator => {
@@ -195,37 +194,85 @@ impl FromRequestParts<HttpState> for TenantScope {
             }
         };
         let needed = Access::scope_of_tenants(&parts.extensions)?;
-        #[expect(clippy::disallowed_methods, reason = "how long this refusal takes")]
-        let began = Instant::now();
-        let address = ClientAddr::exact(&parts.extensions);
-        match tenants.check_api_key(id.as_ref(), key, address).await? {
-            KeyVerdict::Right(KnownKey { tenant, id, scopes }) => {
-                settle(check, Verdict::Tenants);
-                if !scopes.has(needed) {
-                    metrics.keys_refused.of(KeyRefused::Scope).inc();
-                    return Err(missing_scope(needed).into());
-                }
-                metrics.keys_used.of(KeyUsed::Tenant).inc();
-                note_caller(parts, state, Caller::Tenant(tenant.id, id));
-                allowance::admit(state, &tenant, &parts.extensions).await?;
-                Ok(Self {
-                    tenant,
-                    actor: Actor::Tenant,
-                })
-            }
-            // Nobody guesses such a key, so it uses no try up, and its owner learns what is wrong with it.
-            KeyVerdict::Refused(refusal) => Err(refused(refusal, metrics).into()),
-            // Whether the key is right cannot be read either. Only who had the right one may know that the tenant exists.
-            KeyVerdict::Unreadable(error) if check.as_ref().is_some_and(KeyCheck::was_right_before) => {
-                Err(Failure::from(error).into())
-            }
-            KeyVerdict::Wrong | KeyVerdict::Unreadable(_) => {
-                settle(check, Verdict::Wrong);
-                refuse_in_time(began).await;
-                Err(no_such_tenant().into())
-            }
+        by_key(parts, state, (key, check), id.as_slice(), needed).await
+    }
+}
+
+/// The tenant of whom something at Meta is, on a path that names no tenant: the one among `owners` whose key calls, with this
+/// scope. Nobody learns from the answer whether anybody owns it. Operators have no business there.
+pub(super) async fn owner(
+    parts: &Parts,
+    state: &HttpState,
+    owners: &[TenantId],
+    needed: Scope,
+) -> Result<TenantScope, ApiError> {
+    let (credential, check) = identify(parts, state, owners.first()).await?;
+    match credential {
+        Credential::Tenant(key) => by_key(parts, state, (key, check), owners, needed).await,
+        Credential::Anonymous => Err(Problem::new(ErrorCode::Unauthenticated, "The API key is missing.").into()),
+        Credential::Admin | Credential::Operator(_) => {
+            settle(check, Verdict::Wrong);
+            let detail = "Only an API key of a tenant may do that.";
+            Err(Problem::new(ErrorCode::Forbidden, detail).into())
         }
     }
+}
+
+/// Lets in the tenant among these whose key it is.
+async fn by_key(
+    parts: &Parts,
+    state: &HttpState,
+    (key, check): (&str, Option<KeyCheck<'_>>),
+    ids: &[TenantId],
+    needed: Scope,
+) -> Result<TenantScope, ApiError> {
+    let metrics = &state.app().metrics;
+    #[expect(clippy::disallowed_methods, reason = "how long this refusal takes")]
+    let began = Instant::now();
+    match verdict_on(parts, state, key, ids).await? {
+        KeyVerdict::Right(KnownKey { tenant, id, scopes }) => {
+            settle(check, Verdict::Tenants);
+            if !scopes.has(needed) {
+                metrics.keys_refused.of(KeyRefused::Scope).inc();
+                return Err(missing_scope(needed).into());
+            }
+            metrics.keys_used.of(KeyUsed::Tenant).inc();
+            note_caller(parts, state, Caller::Tenant(tenant.id, id));
+            allowance::admit(state, &tenant, &parts.extensions).await?;
+            Ok(TenantScope {
+                tenant,
+                actor: Actor::Tenant,
+            })
+        }
+        // Nobody guesses such a key, so it uses no try up, and its owner learns what is wrong with it.
+        KeyVerdict::Refused(refusal) => Err(refused(refusal, metrics).into()),
+        // Whether the key is right cannot be read either. Only who had the right one may know that the tenant exists.
+        KeyVerdict::Unreadable(error) if check.as_ref().is_some_and(KeyCheck::was_right_before) => {
+            Err(Failure::from(error).into())
+        }
+        KeyVerdict::Wrong | KeyVerdict::Unreadable(_) => {
+            settle(check, Verdict::Wrong);
+            refuse_in_time(began).await;
+            Err(no_such_tenant().into())
+        }
+    }
+}
+
+/// The verdict of the first tenant among these that knows the key.
+async fn verdict_on(parts: &Parts, state: &HttpState, key: &str, ids: &[TenantId]) -> Result<KeyVerdict, Failure> {
+    let tenants = &state.app().tenants;
+    let address = ClientAddr::exact(&parts.extensions);
+    let Some((first, others)) = ids.split_first() else {
+        return tenants.check_api_key(None, key, address).await;
+    };
+    let mut verdict = tenants.check_api_key(Some(first), key, address).await?;
+    for id in others {
+        if !matches!(verdict, KeyVerdict::Wrong) {
+            break;
+        }
+        verdict = tenants.check_api_key(Some(id), key, address).await?;
+    }
+    Ok(verdict)
 }
 
 fn note_caller(parts: &Parts, state: &HttpState, caller: Caller) {

@@ -117,6 +117,11 @@ pub(super) fn presented_key(headers: &HeaderMap) -> Presented<'_> {
     }
 }
 
+/// True if the headers present something with the form of a tenant's key.
+pub(super) fn presents_tenant_key(headers: &HeaderMap) -> bool {
+    matches!(presented_key(headers), Presented::Key(key) if has_form(API_KEY_PREFIX, key))
+}
+
 fn unauthenticated(detail: &str) -> Problem {
     Problem::new(ErrorCode::Unauthenticated, detail)
 }

@@ -40,6 +40,10 @@ pub struct HttpConfig {
     pub live_heartbeat: Duration,
     /// How long a stream lasts. Then its client connects again, and shows its key again.
     pub live_stream_max: Duration,
+    /// The answer to a message that is sent in Meta's form, where its client does not say.
+    pub graph_answer: GraphAnswer,
+    /// The longest time that such an answer waits for Meta's; less than `drain_timeout`.
+    pub graph_wait: Duration,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// The time to the first byte of a connection, and from there for the head of a request; enforced with a tolerance
@@ -61,6 +65,26 @@ pub struct HttpConfig {
     pub health_apart: bool,
     /// The version that the service reports.
     pub version: &'static str,
+}
+
+/// The answer to a message that is sent in Meta's form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GraphAnswer {
+    /// Meta's own, if it comes in time.
+    Wait,
+    /// The gateway id of the message, at once.
+    Queue,
+}
+
+impl GraphAnswer {
+    /// Reads the name.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "wait" => Some(Self::Wait),
+            "queue" => Some(Self::Queue),
+            _ => None,
+        }
+    }
 }
 
 /// Returns the value of `Strict-Transport-Security` for so many seconds.
@@ -85,6 +109,8 @@ impl Default for HttpConfig {
             live_readers_per_tenant_max: 20,
             live_heartbeat: Duration::from_secs(15),
             live_stream_max: Duration::from_mins(10),
+            graph_answer: GraphAnswer::Wait,
+            graph_wait: Duration::from_secs(4),
             trusted_proxies: Vec::new(),
             header_read_timeout: Duration::from_secs(10),
             body_read_timeout: Duration::from_secs(30),

@@ -25,6 +25,8 @@ use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
 
 use super::allowance::AllowanceSlot;
+use super::graph;
+use super::graph::errors::InMetasForm;
 use super::ingest::Webhook;
 use super::problem::{self, ApiError};
 use super::request_id::RequestId;
@@ -131,8 +133,13 @@ where
                 if failed.is_none_or(|failed| failed.note(code)) {
                     log(&error, &id, &method, route.as_ref());
                 }
+                let in_metas_form = response.extensions_mut().remove::<InMetasForm>().is_some();
                 let headers = std::mem::take(response.headers_mut());
-                response = problem::answer(&error.problem, id_text(&id), version, headers);
+                response = if in_metas_form {
+                    graph::errors::answer(&error.problem, id_text(&id), headers)
+                } else {
+                    problem::answer(&error.problem, id_text(&id), version, headers)
+                };
             }
             allowance.show(response.headers_mut());
             finish(&mut response, id);

@@ -3,7 +3,7 @@
 //! Read [`router`] first: every route is there. A handler decides nothing about messages or tenants. It identifies the
 //! caller ([`auth`]), reads the request, calls one use case of [`dakghar_core::app::App`] and shows the result
 //! ([`views`]). Everything that all requests share (request ids, limits, problems, panics) happens once, in [`edge`].
-//! Nothing here knows a database, a queue or Meta's JSON.
+//! Nothing here knows a database or a queue, and only [`graph`] the form of Meta's answers.
 
 mod accepting;
 mod access;
@@ -27,6 +27,7 @@ mod export;
 mod failing;
 mod feed_query;
 mod fields;
+mod graph;
 mod health;
 mod held_key;
 mod idempotency;
@@ -60,7 +61,7 @@ mod wrong_keys;
 
 pub use aside::Asides;
 pub use audit_export::AuditExport;
-pub use config::{HttpConfig, max_age};
+pub use config::{GraphAnswer, HttpConfig, max_age};
 pub use failing::watch_failures;
 pub use listening::keep_listening;
 pub use metrics::{metrics_markdown, metrics_router};

@@ -17,6 +17,7 @@ use super::api::{
 };
 use super::config::HttpConfig;
 use super::edge::EdgeLayer;
+use super::graph;
 use super::problem::ApiError;
 use super::state::HttpState;
 use super::withheld::withhold;
@@ -29,6 +30,7 @@ pub fn router(app: App, config: HttpConfig) -> Router {
     routes
         .merge(docs::routes(&document))
         .route("/", get(async move || about(version)))
+        .merge(graph::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(EdgeLayer::new(app.metrics.clone()).noting(app.health.failed_requests()))

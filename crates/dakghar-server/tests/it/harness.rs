@@ -21,7 +21,7 @@ use dakghar_core::ports::{
 use dakghar_core::traces::Traces;
 use dakghar_core::vault::SigningKeys;
 use dakghar_server::http::{HttpConfig, router};
-use dakghar_server::worker::watch_news;
+use dakghar_server::worker::{watch_news, watch_outcomes};
 use dakghar_testkit::memory::{
     MemoryNumbers, MemoryQueue, MemoryReceivers, MemoryStore, MemoryTokens, installation_secrets, vault,
 };
@@ -63,6 +63,8 @@ pub(crate) struct Setup {
     pub(crate) sending: Option<SendingOver>,
     /// Its id and secrets, as the settings would name them.
     pub(crate) default_app: DefaultApp,
+    /// Meta's endpoint for messages, for tests that send.
+    pub(crate) graph: Option<Arc<dyn MessagesApi>>,
     /// Meta's endpoints of numbers.
     pub(crate) numbers: MemoryNumbers,
     /// What Meta says of access tokens.
@@ -183,7 +185,7 @@ impl Service {
             pacer: setup.pacer.unwrap_or_else(|| Arc::new(LocalPacer::new())),
             quota: setup.quota.unwrap_or_else(|| Arc::new(LocalQuota::new(clock.clone()))),
             spool: None,
-            messages_api: Arc::new(NoGraph),
+            messages_api: setup.graph.unwrap_or_else(|| Arc::new(NoGraph)),
             numbers_api: Arc::new(setup.numbers.clone()),
             tokens_api: Arc::new(setup.tokens.clone()),
             webhooks: setup.webhooks.unwrap_or_else(|| {
@@ -213,6 +215,7 @@ impl Service {
             tokio::spawn(group_commit);
         }
         tokio::spawn(watch_news(app.watching.clone()));
+        tokio::spawn(watch_outcomes(app.outcomes.clone()));
         Self {
             router: router(app.clone(), setup.http),
             app,
@@ -238,6 +241,13 @@ impl Service {
             request.headers_mut().insert(AUTHORIZATION, value);
         }
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let answer = self.call_raw(request).await;
+        contract::check(&method, &path, &answer);
+        answer
+    }
+
+    /// Sends a request as it is. What it asks for is in no document of ours.
+    pub(crate) async fn call_raw(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.expect("infallible");
         let (head, body) = response.into_parts();
         // A stream does not end.
@@ -252,14 +262,12 @@ impl Service {
         };
         let bytes = body.collect().await.expect("a body").to_bytes();
         let text = String::from_utf8(bytes.to_vec()).expect("UTF-8");
-        let answer = Answer {
+        Answer {
             status: head.status,
             headers: head.headers,
             json: serde_json::from_str(&text).unwrap_or(Value::Null),
             text,
-        };
-        contract::check(&method, &path, &answer);
-        answer
+        }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -1,5 +1,6 @@
 //! The HTTP edge, driven through its router and through real sockets, over the in-memory ports.
 
+#![recursion_limit = "256"]
 #![allow(
     clippy::disallowed_methods,
     clippy::format_collect,
@@ -23,6 +24,7 @@ mod endpoints;
 mod erasures;
 mod exports;
 mod framing;
+mod graph;
 mod harness;
 mod http2;
 mod isolation;

@@ -138,6 +138,8 @@ fn http_config(config: &Config, parts: Parts, tls: Option<Tls>) -> anyhow::Resul
         live_readers_max: config.server.feed_readers_max,
         live_readers_per_tenant_max: config.server.feed_readers_per_tenant_max,
         connections_per_address_max: config.server.connections_per_address_max,
+        graph_answer: config.server.graph_answer,
+        graph_wait: config.server.graph_wait,
         tls,
         hsts: (hsts_seconds > 0).then(|| http::max_age(hsts_seconds)),
         health_apart: aside::health_addr(config, parts).is_some(),
@@ -225,6 +227,11 @@ fn start_tasks(config: &Config, parts: Parts, lifecycle: &Lifecycle, app: &App) 
     tasks.spawn(vital(
         "the news of feeds",
         stopping.clone().run_until_cancelled_owned(news),
+    ));
+    let outcomes = worker::watch_outcomes(app.outcomes.clone());
+    tasks.spawn(vital(
+        "the look for outcomes",
+        stopping.clone().run_until_cancelled_owned(outcomes),
     ));
     let failures = watch_failures(app.health.failed_requests().clone());
     tasks.spawn(vital(

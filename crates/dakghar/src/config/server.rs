@@ -1,8 +1,10 @@
 //! The settings of the server: its address, and who may use it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use dakghar_core::domain::Secret;
+use dakghar_server::http::GraphAnswer;
 use ipnet::IpNet;
 
 use super::environment::Environment;
@@ -21,6 +23,8 @@ table! {
         WRONG_KEYS_PER_MINUTE_MAX: Kind::Integer { min: 1, max: 10_000 }, "30", "The most wrong API keys that one address may present in a minute. Beyond it keys are refused unseen, but for those that were right before; others wait for a try that is at most 5 seconds away.";
         FEED_READERS_PER_TENANT_MAX: Kind::Integer { min: 1, max: 5_000 }, "20", "The most live readers of one tenant's feed at a process: requests that wait for entries, and streams. Further ones are refused.";
         FEED_READERS_MAX: Kind::Integer { min: 1, max: 100_000 }, "5000", "The most live readers of all feeds at a process. Further ones are refused.";
+        GRAPH_ANSWER: Kind::OneOf(&["wait", "queue"]), "wait", "What answers a message that is sent in Meta's form: Meta's own answer, waited for through the queue, or at once an id that stands for it. The header x-dakghar-answer of a request says it for that one.";
+        GRAPH_WAIT_MS: Kind::Integer { min: 100, max: 15_000 }, "4000", "How long such an answer waits for Meta's, in milliseconds; then it has the id that stands for it. Keep it below the patience of your clients, which for many is 5 seconds: one that gives up may send the message again.";
         METRICS_ADDR: Kind::Text, "127.0.0.1:9464", "Where /metrics is served for Prometheus: address and port (0 takes a free one), or off. Whoever reaches it may read it, so keep it in a network of your own. Where nobody set it and the port is taken, a free one is used.";
         METRICS_TENANTS: Kind::Integer { min: 0, max: 100 }, "0", "How many tenants have series of their own in /metrics: the busiest of the last minutes, by their id. All others are counted together. 0: no metric names a tenant.";
         HEALTH_ADDR: Kind::Text, "", "Where /healthz and /readyz are answered in plain HTTP: address and port, such as 0.0.0.0:9465. They are then answered nowhere else, and a worker listens there instead of on PORT. Not set, they are answered on PORT.";
@@ -51,6 +55,10 @@ pub struct Server {
     pub feed_readers_per_tenant_max: usize,
     /// The most live readers of all feeds.
     pub feed_readers_max: usize,
+    /// The answer to a message that is sent in Meta's form.
+    pub graph_answer: GraphAnswer,
+    /// The longest wait of such an answer for Meta's.
+    pub graph_wait: Duration,
     /// Where metrics are served.
     pub metrics: MetricsAddr,
     /// How many tenants are shown in metrics by themselves.
@@ -134,6 +142,8 @@ impl Server {
             wrong_keys_per_minute_max: reader.integer(&WRONG_KEYS_PER_MINUTE_MAX),
             feed_readers_per_tenant_max: reader.integer(&FEED_READERS_PER_TENANT_MAX),
             feed_readers_max: reader.integer(&FEED_READERS_MAX),
+            graph_answer: read_graph_answer(reader),
+            graph_wait: reader.millis(&GRAPH_WAIT_MS),
             metrics: read_metrics_addr(reader),
             metrics_tenants: reader.integer(&METRICS_TENANTS),
             health_addr: read_addr(reader, &HEALTH_ADDR),
@@ -197,6 +207,13 @@ pub(super) fn read_networks(reader: &mut Reader<'_>, variable: &Variable) -> Vec
         ));
         Vec::new()
     })
+}
+
+/// The reader has reported what is none of the words.
+fn read_graph_answer(reader: &mut Reader<'_>) -> GraphAnswer {
+    let text = reader.text(&GRAPH_ANSWER);
+    let answer = text.as_deref().and_then(GraphAnswer::parse);
+    answer.unwrap_or(GraphAnswer::Wait)
 }
 
 fn read_metrics_addr(reader: &mut Reader<'_>) -> MetricsAddr {

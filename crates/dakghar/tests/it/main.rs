@@ -36,6 +36,7 @@ mod failover;
 mod fairness;
 mod faulty_disk;
 mod feed;
+mod graph_face;
 mod health;
 mod hold;
 mod https;

@@ -258,7 +258,7 @@ impl Reading {
 
 /// Returns the key of a message under the id that the client wrote.
 pub(super) fn message_key(tenant_id: &TenantId, id: &str) -> Result<MessageKey, Problem> {
-    let message_id = MessageId::parse(id).map_err(|_| no_such_message())?;
+    let message_id = MessageId::parse_either(id).map_err(|_| no_such_message())?;
     Ok(MessageKey {
         tenant_id: *tenant_id,
         message_id,

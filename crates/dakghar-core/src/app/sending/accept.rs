@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::app::commits::accept::{AcceptCommit, Accepts};
 use crate::app::failure::Failure;
 use crate::app::messages::merge_reports;
+use crate::app::outcomes::{OutcomeWait, Outcomes};
 use crate::app::waiting::{Waiting, WaitingPlace};
 use crate::domain::message::Origin;
 use crate::domain::message::{
@@ -42,6 +43,7 @@ pub struct Accepting {
     pub(super) waiting: Arc<Waiting>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdGenerator>,
+    outcomes: Arc<Outcomes>,
     attempts_max: u32,
 }
 
@@ -54,7 +56,13 @@ pub(super) struct Entered {
 }
 
 impl Accepting {
-    pub(in crate::app) fn new(ports: &Ports, accepts: Accepts, waiting: Arc<Waiting>, attempts_max: u32) -> Self {
+    pub(in crate::app) fn new(
+        ports: &Ports,
+        accepts: Accepts,
+        waiting: Arc<Waiting>,
+        outcomes: Arc<Outcomes>,
+        attempts_max: u32,
+    ) -> Self {
         Self {
             messages: ports.messages.clone(),
             statuses: ports.statuses.clone(),
@@ -62,6 +70,7 @@ impl Accepting {
             waiting,
             clock: ports.clock.clone(),
             ids: ports.ids.clone(),
+            outcomes,
             attempts_max,
         }
     }
@@ -69,11 +78,40 @@ impl Accepting {
     /// Accepts one message of the tenant.
     pub async fn accept(&self, tenant: &SharedTenant, request: SendRequest) -> Result<AcceptedMessage, Failure> {
         let to = request.to.was_national.then(|| request.to.text.clone());
-        let accepted = self.accept_as_read(tenant, request).await?;
+        let accepted = self.accept_as_read(tenant, request, |_| ()).await?;
         Ok(AcceptedMessage { to, ..accepted })
     }
 
-    async fn accept_as_read(&self, tenant: &SharedTenant, request: SendRequest) -> Result<AcceptedMessage, Failure> {
+    /// Does the same for somebody who then waits for what becomes of the message. There is nothing to wait for if that is
+    /// not known soon, or too many wait already.
+    pub async fn accept_watched(
+        &self,
+        tenant: &SharedTenant,
+        request: SendRequest,
+    ) -> Result<(AcceptedMessage, Option<OutcomeWait>), Failure> {
+        let is_for_later = request.send_at.is_some();
+        let mut wait = None;
+        let watch = |key| wait = self.outcomes.wait_for(key);
+        let accepted = self.accept_as_read(tenant, request, watch).await?;
+        if accepted.duplicate {
+            wait = self.outcomes.wait_for_stored(MessageKey {
+                tenant_id: tenant.id,
+                message_id: accepted.message_id,
+            });
+        }
+        let is_open = matches!(
+            accepted.status,
+            Status::Held | Status::InDoubt | Status::Cancelled | Status::Expired | Status::Dead
+        );
+        Ok((accepted, wait.filter(|_| !is_for_later && !is_open)))
+    }
+
+    async fn accept_as_read(
+        &self,
+        tenant: &SharedTenant,
+        request: SendRequest,
+        entering: impl FnOnce(MessageKey) + Send,
+    ) -> Result<AcceptedMessage, Failure> {
         let number = Self::number_of(tenant, &request)?;
         if let Some(overdue) = &request.overdue {
             let repeated = self.find_repeated(tenant, &request).await?;
@@ -84,6 +122,11 @@ impl Accepting {
             Err(full) => return self.find_repeated(tenant, &request).await?.ok_or(full),
         };
         let (commit, entered) = self.entering(tenant, number, request, place);
+        // Before it is stored: from then on any worker may send it.
+        entering(MessageKey {
+            tenant_id: tenant.id,
+            message_id: entered.message_id,
+        });
         let stored = self.accepts.submit(commit).await??;
         self.answer(tenant, entered, stored).await
     }

@@ -133,7 +133,7 @@ impl Sending {
             };
             let mut call_span = span.child(SpanName::GraphCall);
             let begun = self.stages.call_begins(&message, span.context(), elapsed);
-            let outcome = self.ports.messages_api.send(call).await;
+            let outcome = self.call_meta(call).await;
             let ended_at = self.stages.call_ends(&begun, &outcome);
             say_outcome(&mut call_span, &outcome);
             (outcome, Some(ended_at))

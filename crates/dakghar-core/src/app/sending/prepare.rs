@@ -11,9 +11,9 @@ use futures_util::future::join_all;
 use super::gate::{Candidate, Place, Verdict};
 use super::in_flight::InHand;
 use super::jobs::End;
+use super::references::Referred;
 use super::{Sending, message_key};
 use crate::app::failure::Failure;
-use crate::app::tenants::token_purpose;
 use crate::domain::message::{DeadReason, Message, NotClaimable, Status};
 use crate::domain::page::Paged as _;
 use crate::domain::tenant::SharedTenant;
@@ -121,8 +121,11 @@ impl Sending {
         let mut waiting = Vec::new();
         let due = self.load(waited, jobs, stopped, &mut waiting).await?;
         let candidates = self.find_tenants(due, stopped).await?;
-        let mut passed = Vec::with_capacity(candidates.len());
-        for verdict in self.gate.judge(candidates, self.ports.clock.present()).await? {
+        let Referred { ready, waiting: early } = self.refer(candidates).await?;
+        let early = early.into_iter().map(|candidate| (candidate.message, candidate.job));
+        stopped.extend(early.map(|(message, job)| Stopped::Changed(Box::new(message), job)));
+        let mut passed = Vec::with_capacity(ready.len());
+        for verdict in self.gate.judge(ready, self.ports.clock.present()).await? {
             match verdict {
                 Verdict::Passed(candidate, place) => passed.push((candidate, place)),
                 Verdict::Waits(Candidate {
@@ -349,17 +352,6 @@ impl Sending {
         span.say(Attribute::Message(message.accepted.id));
         span.say(Attribute::Attempt(message.delivery.attempt));
         span
-    }
-
-    async fn open_token(&self, tenant: &SharedTenant, message: &Message) -> Result<Secret, VaultError> {
-        let number = tenant
-            .number(Some(&message.accepted.phone_number_id))
-            .ok_or(VaultError::Unreadable("the number was removed"))?;
-        let purpose = token_purpose(&number.phone_number_id);
-        self.ports
-            .vault
-            .open(&tenant.id, &tenant.wrapped_data_key, &purpose, &number.sealed_token)
-            .await
     }
 
     /// Saves a message that was held back, and ends its job. If anything fails here, the message is still queued and

@@ -6,7 +6,7 @@ use super::Tenants;
 use crate::app::failure::Failure;
 use crate::domain::api_key::{KeyRefusal, find_key};
 use crate::domain::tenant::SharedTenant;
-use crate::domain::{ApiKey, ApiKeyId, Scopes, Tenant, TenantId};
+use crate::domain::{ApiKey, ApiKeyId, PhoneNumberId, Scopes, Tenant, TenantId};
 use crate::ports::StoreError;
 
 /// What was found out about a key.
@@ -66,6 +66,16 @@ impl Tenants {
             Err(error @ StoreError::Unreadable(_)) => KeyVerdict::Unreadable(error),
             Err(error) => return Err(error.into()),
         })
+    }
+
+    /// Returns the tenant that has this number. One whose record cannot be read has none.
+    pub async fn owner_of_number(&self, number: &PhoneNumberId) -> Result<Option<TenantId>, Failure> {
+        let found = self.directory.owners(std::slice::from_ref(number)).await?;
+        match found.into_iter().next() {
+            Some(Ok(owner)) => Ok(owner.map(|tenant| tenant.id)),
+            None | Some(Err(StoreError::Unreadable(_))) => Ok(None),
+            Some(Err(error)) => Err(error.into()),
+        }
     }
 
     /// Judges a key that is right; `None` for one that is not.

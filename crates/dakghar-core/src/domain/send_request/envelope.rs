@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::ids::{WabaId, Wamid};
+use super::super::ids::{MessageId, WabaId, Wamid};
 use super::super::problem::ErrorCode;
 use super::fields::{Field, Fields};
 use super::findings::{At, Findings};
@@ -116,7 +116,12 @@ fn check_context(node: &Node<'_>, at: &At<'_>, findings: &mut Findings) {
     }
 }
 
+/// True for Meta's id of a message, and for the one that we gave in its place.
 pub(super) fn is_wamid(node: &Node<'_>) -> bool {
-    node.as_text()
-        .is_some_and(|text| text.starts_with("wamid.") && Wamid::parse(text).is_ok())
+    node.as_text().is_some_and(|text| {
+        let is_ours = text.starts_with(Wamid::GATEWAY_PREFIX);
+        text.starts_with("wamid.")
+            && Wamid::parse(text).is_ok()
+            && (!is_ours || MessageId::of_gateway_id(text).is_some())
+    })
 }

@@ -12,6 +12,7 @@ mod fingerprint;
 mod idempotency;
 mod json;
 pub mod link;
+mod marketing;
 mod options;
 mod pointer;
 mod raw;
@@ -83,6 +84,30 @@ pub type HomeOf<'a> = &'a dyn Fn(Option<&PhoneNumberId>) -> Option<Country>;
 /// fields (422) are reported together, and the first gives the problem its code. A request with a key whose only fault
 /// is a time in the past is no error yet: see [`SendRequest::overdue`].
 pub fn parse(body: &[u8], header_keys: &[&[u8]], now: Timestamp, home_of: HomeOf<'_>) -> Result<SendRequest, Problem> {
+    parse_of(None, body, header_keys, now, home_of)
+}
+
+/// Does the same for a request that names the sending number elsewhere. A body that names another one is wrong.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_from(
+    sender: &PhoneNumberId,
+    body: &[u8],
+    header_keys: &[&[u8]],
+    now: Timestamp,
+    home_of: HomeOf<'_>,
+) -> Result<SendRequest, Problem> {
+    parse_of(Some(sender), body, header_keys, now, home_of)
+}
+
+fn parse_of(
+    sender: Option<&PhoneNumberId>,
+    body: &[u8],
+    header_keys: &[&[u8]],
+    now: Timestamp,
+    home_of: HomeOf<'_>,
+) -> Result<SendRequest, Problem> {
     let members = json::read(body)?;
     let fields = Fields::sort(&members)?;
     let idempotency_key = idempotency::read(&fields, header_keys)?;
@@ -96,14 +121,17 @@ pub fn parse(body: &[u8], header_keys: &[&[u8]], now: Timestamp, home_of: HomeOf
     let message = raw.as_ref().unwrap_or(&fields);
     let is_raw = raw.is_some();
     let saying = content::read(message, is_raw, &mut findings);
-    let home = home_of(options::sender(&fields).as_ref());
+    let home = home_of(sender.cloned().or_else(|| options::sender(&fields)).as_ref());
     let to = recipient::read(message, home, &mut findings);
     let kind = saying.as_ref().map_or("", |saying| saying.kind);
     let envelope = envelope::read(message, kind, is_raw, &mut findings);
     let client_opaque = options::client_opaque(message, &mut findings);
     findings.within("");
     let schedule = schedule::read(&fields, now, &mut findings);
-    let options = options::read(&fields, &mut findings);
+    let mut options = options::read(&fields, &mut findings);
+    if let Some(sender) = sender {
+        options::send_from(sender, &fields, &mut options, &mut findings);
+    }
     let may_be_repetition = idempotency_key.is_some() && !findings.has_lasting();
     let overdue = match findings.into_problem() {
         Some(problem) if !may_be_repetition => return Err(problem),

@@ -60,6 +60,17 @@ pub(super) fn read(fields: &Fields<'_>, findings: &mut Findings) -> Options {
     options
 }
 
+/// Has this number send it, unless the client chose another one.
+pub(super) fn send_from(sender: &PhoneNumberId, fields: &Fields<'_>, options: &mut Options, findings: &mut Findings) {
+    if let Some(member) = fields.get(Field::From)
+        && options.from.as_ref().is_some_and(|from| from != sender)
+    {
+        let message = "is another number than the one that is asked to send";
+        refuse(findings, ErrorCode::InvalidPhoneNumberId, member, message);
+    }
+    options.from = Some(sender.clone());
+}
+
 /// Returns the number that the client chose, valid or not at all.
 pub(super) fn sender(fields: &Fields<'_>) -> Option<PhoneNumberId> {
     let text = fields.get(Field::From)?.node.as_text()?;

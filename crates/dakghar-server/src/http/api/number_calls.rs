@@ -107,7 +107,7 @@ pub(in crate::http) async fn mark_read(
     let not_found = || Problem::new(ErrorCode::MessageNotFound, "The tenant has no such message.");
     let key = MessageKey {
         tenant_id: *scope.id(),
-        message_id: MessageId::parse(&id).map_err(|_| not_found())?,
+        message_id: MessageId::parse_either(&id).map_err(|_| not_found())?,
     };
     Ok(passed_on(
         StatusCode::OK,
@@ -283,7 +283,7 @@ async fn change(state: &HttpState, scope: &TenantScope, number: &str, ask: Numbe
 }
 
 /// Meta's own JSON, as it came.
-pub(super) fn passed_on(status: StatusCode, answer: &Arc<str>) -> Response {
+pub(in crate::http) fn passed_on(status: StatusCode, answer: &Arc<str>) -> Response {
     let mut response = Response::new(Body::from(answer.as_bytes().to_vec()));
     *response.status_mut() = status;
     let media_type = HeaderValue::from_static("application/json");

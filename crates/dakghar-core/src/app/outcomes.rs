@@ -1,0 +1,239 @@
+//! Waiting for what becomes of a message, for clients that want Meta's own answer to it.
+//!
+//! Whoever records an outcome in this process tells it here. What another process records is found in the store, by one look
+//! for all who wait, ever more seldom for each message. Who waits has nothing but a place here, and one that leaves takes it
+//! along; nothing of the message depends on it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use futures_util::future::poll_fn;
+use parking_lot::Mutex;
+
+use crate::app::failure::Failure;
+use crate::domain::message::{Receipt, SendError};
+use crate::domain::{Message, MessageKey, Status, Wamid};
+use crate::ports::{Clock, MessageStore, Ports, StoreError};
+use crate::signal::Signal;
+
+/// Those who may wait at a time. Each has a few hundred bytes here, and at the end the words of Meta's refusal.
+const WAITING_MAX: usize = 10_000;
+/// The age of a wait at which the store is looked at first. What is recorded in this process mostly takes less.
+const FIRST_LOOK: Duration = Duration::from_millis(25);
+/// The longest time between two looks.
+const LOOKS_APART_MAX: Duration = Duration::from_secs(1);
+/// The least and the longest time that whoever looks sleeps.
+const SLEEP: [Duration; 2] = [Duration::from_millis(5), FIRST_LOOK];
+/// Messages that are looked at in one call.
+const LOOK_AT_ONCE: usize = 500;
+
+/// The end of a message, as far as somebody who waits can be told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Meta has it.
+    Taken {
+        /// Meta's id of it.
+        wamid: Wamid,
+        /// Meta's words beyond that.
+        receipt: Option<Receipt>,
+    },
+    /// Meta refused it for good.
+    Refused(SendError),
+    /// Nothing more is known soon: it is held, in doubt, or over without a word of Meta's.
+    Open,
+}
+
+impl Outcome {
+    /// Returns what became of a message. `None` while that may be known any moment.
+    fn of(message: &Message) -> Option<Self> {
+        let delivery = &message.delivery;
+        if let Some(wamid) = &delivery.wamid {
+            let (wamid, receipt) = (wamid.clone(), delivery.receipt.clone());
+            return Some(Self::Taken { wamid, receipt });
+        }
+        match delivery.status {
+            Status::Queued | Status::Sending => None,
+            Status::Failed => {
+                let of_meta = delivery.error.clone().filter(|error| error.code.is_some());
+                Some(of_meta.map_or(Self::Open, Self::Refused))
+            }
+            // A dead letter may be sent again later, so its client must not repeat it.
+            _ => Some(Self::Open),
+        }
+    }
+}
+
+/// Those who wait for what becomes of messages.
+pub struct Outcomes {
+    store: Arc<dyn MessageStore>,
+    clock: Arc<dyn Clock>,
+    begun: Signal,
+    lines: Mutex<Lines>,
+}
+
+#[derive(Default)]
+struct Lines {
+    of_messages: HashMap<MessageKey, Line>,
+    waiting: usize,
+    /// Counts them, to name them.
+    waits: u64,
+}
+
+/// Those who wait for one message.
+struct Line {
+    began_at: Duration,
+    /// When the store is looked at next, by the machine's uptime.
+    look_at: Duration,
+    outcome: Option<Outcome>,
+    /// By their names. `None` for one that was not asked yet.
+    waits: BTreeMap<u64, Option<Waker>>,
+}
+
+impl Outcomes {
+    pub(super) fn new(ports: &Ports) -> Self {
+        Self {
+            store: ports.messages.clone(),
+            clock: ports.clock.clone(),
+            begun: Signal::default(),
+            lines: Mutex::default(),
+        }
+    }
+
+    /// Begins to wait for a message that is about to be stored. `None` if as many wait as may.
+    pub(super) fn wait_for(self: &Arc<Self>, key: MessageKey) -> Option<OutcomeWait> {
+        self.enter(key, FIRST_LOOK)
+    }
+
+    /// The same for one that was stored before, of which everything may be known.
+    pub(super) fn wait_for_stored(self: &Arc<Self>, key: MessageKey) -> Option<OutcomeWait> {
+        self.enter(key, Duration::ZERO)
+    }
+
+    fn enter(self: &Arc<Self>, key: MessageKey, first_look: Duration) -> Option<OutcomeWait> {
+        let now = self.clock.uptime();
+        let name = {
+            let mut lines = self.lines.lock();
+            if lines.waiting >= WAITING_MAX {
+                return None;
+            }
+            lines.waiting += 1;
+            lines.waits += 1;
+            let name = lines.waits;
+            let line = lines.of_messages.entry(key).or_insert_with(|| Line {
+                began_at: now,
+                look_at: now + first_look,
+                outcome: None,
+                waits: BTreeMap::new(),
+            });
+            line.waits.insert(name, None);
+            name
+        };
+        self.begun.raise();
+        let outcomes = self.clone();
+        Some(OutcomeWait { outcomes, key, name })
+    }
+
+    /// Tells those who wait for it how a message stands now.
+    pub(super) fn tell(&self, message: &Message) {
+        let wakers: Vec<Waker> = {
+            let mut lines = self.lines.lock();
+            let Some(line) = lines.of_messages.get_mut(&message.key()) else {
+                return;
+            };
+            let Some(outcome) = Outcome::of(message) else { return };
+            line.outcome = Some(outcome);
+            line.waits.values_mut().filter_map(Option::take).collect()
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Waits until somebody waits. To be called by one task of a process, which then looks while somebody does.
+    pub async fn begun(&self) {
+        self.begun.raised().await;
+    }
+
+    /// Returns the wait until the next look at the store; `None` if nobody waits.
+    pub fn look_wait(&self) -> Option<Duration> {
+        let now = self.clock.uptime();
+        let lines = self.lines.lock();
+        let open = lines.of_messages.values().filter(|line| line.outcome.is_none());
+        let next = open.map(|line| line.look_at).min();
+        let [least, longest] = SLEEP;
+        let wait = next.map_or(longest, |next| next.saturating_sub(now).clamp(least, longest));
+        (!lines.of_messages.is_empty()).then_some(wait)
+    }
+
+    /// Looks in the store for what other processes have recorded of the messages whose turn it is.
+    ///
+    /// # Errors
+    /// The store did not answer; the next look asks again.
+    pub async fn look(&self) -> Result<(), Failure> {
+        for keys in self.due().chunks(LOOK_AT_ONCE) {
+            for found in self.store.load(keys).await {
+                match found {
+                    Ok(Some(message)) => self.tell(&message),
+                    // It may not be stored yet, or be read by the next look.
+                    Ok(None) | Err(StoreError::NotReadYet | StoreError::Unreadable(_) | StoreError::Corrupt(_)) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the messages to look at now. The next look at each is after half of the time that somebody has waited for it.
+    fn due(&self) -> Vec<MessageKey> {
+        let now = self.clock.uptime();
+        let mut lines = self.lines.lock();
+        let open = lines.of_messages.iter_mut();
+        let due = open.filter(|(_, line)| line.outcome.is_none() && line.look_at <= now);
+        let due = due.map(|(key, line)| {
+            let age = now.saturating_sub(line.began_at);
+            line.look_at = now + (age / 2).clamp(FIRST_LOOK, LOOKS_APART_MAX);
+            *key
+        });
+        due.collect()
+    }
+}
+
+/// Somebody who waits for what becomes of a message.
+pub struct OutcomeWait {
+    outcomes: Arc<Outcomes>,
+    key: MessageKey,
+    name: u64,
+}
+
+impl OutcomeWait {
+    /// Waits until it is known. Dropping the future loses nothing.
+    pub async fn outcome(&self) -> Outcome {
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    fn poll(&self, cx: &Context<'_>) -> Poll<Outcome> {
+        let mut lines = self.outcomes.lines.lock();
+        let line = lines
+            .of_messages
+            .get_mut(&self.key)
+            .expect("there as long as it is waited for");
+        if let Some(outcome) = &line.outcome {
+            return Poll::Ready(outcome.clone());
+        }
+        line.waits.insert(self.name, Some(cx.waker().clone()));
+        Poll::Pending
+    }
+}
+
+impl Drop for OutcomeWait {
+    fn drop(&mut self) {
+        let mut lines = self.outcomes.lines.lock();
+        lines.waiting -= 1;
+        if let Some(line) = lines.of_messages.get_mut(&self.key) {
+            line.waits.remove(&self.name);
+            if line.waits.is_empty() {
+                lines.of_messages.remove(&self.key);
+            }
+        }
+    }
+}

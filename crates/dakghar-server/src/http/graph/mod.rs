@@ -1,0 +1,41 @@
+//! Meta's own face: software that was written for the Cloud API, with our address in place of Meta's and an API key of the
+//! tenant in place of its access token.
+//!
+//! These routes are not in the OpenAPI document, because Meta's documents describe them; `docs/graph.md` has the table of
+//! what passes. Nothing of a path is decoded: what does not look exactly like Meta's is nothing.
+
+pub(super) mod errors;
+mod messages;
+mod path;
+mod sent;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::any;
+use dakghar_core::domain::{ErrorCode, Problem};
+
+use super::problem::ApiError;
+use super::state::HttpState;
+use errors::GraphError;
+use path::GraphPath;
+
+/// The routes of this face.
+pub(super) fn routes() -> Router<HttpState> {
+    Router::new()
+        .route("/{version}/{node}", any(answer))
+        .route("/{version}/{node}/{edge}", any(answer))
+}
+
+async fn answer(State(state): State<HttpState>, request: Request) -> Response {
+    let path = request.uri().path().to_owned();
+    let Some(path) = GraphPath::parse(&path) else {
+        let detail = "No route has this path; see /docs.";
+        return ApiError::from(Problem::new(ErrorCode::NotFound, detail)).into_response();
+    };
+    let answered = match path.send_endpoint(request.method()) {
+        Some((number, endpoint)) => Box::pin(messages::send(&state, number, endpoint, request)).await,
+        None => Err(GraphError::unsupported(request.method(), path.id)),
+    };
+    answered.unwrap_or_else(GraphError::into_response)
+}

@@ -1,0 +1,127 @@
+//! Meta's own face, driven by clients that nobody here wrote: they run unchanged but for the address.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use dakghar_graph_sim::{Fault, FaultRule, Match, Outcome, StatusPlan};
+use serde_json::{Value, json};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::product::{Backend, Product, Setup, Tenant, on_both_backends, text};
+use crate::programs::{are_installed, root};
+
+on_both_backends!(pywa_runs_unchanged, what_is_answered_with_a_gateway_id_survives_kill_9,);
+
+const NUMBER: &str = "111";
+
+async fn start(backend: Backend) -> (Product, Tenant) {
+    let product = Setup::on(backend).statuses(StatusPlan::none()).start().await;
+    let tenant = product.tenant(NUMBER, "EAAG-real").await;
+    (product, tenant)
+}
+
+/// Runs a program of others, and returns what it wrote.
+async fn run(product: &Product, tenant: &Tenant, program: &[&str]) -> Value {
+    let folder = root().join("crates/dakghar/tests/it/graph_face");
+    let running = Command::new(program[0])
+        .args(&program[1..])
+        .current_dir(folder)
+        .env("PYTHONPATH", root().join(".services/python"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("GATEWAY", product.url(""))
+        .env("API_KEY", &tenant.api_key)
+        .env("PHONE_NUMBER_ID", NUMBER)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = timeout(Duration::from_secs(60), running)
+        .await
+        .expect("it ends")
+        .expect("it runs");
+    let (said, errors) = (output.stdout, String::from_utf8_lossy(&output.stderr).into_owned());
+    assert!(output.status.success(), "{errors}");
+    serde_json::from_slice(&said).unwrap_or_else(|error| panic!("{error}: {errors}"))
+}
+
+async fn pywa_runs_unchanged(backend: Backend) {
+    if !are_installed() {
+        return;
+    }
+    let (product, tenant) = start(backend).await;
+    let unknown = Match {
+        to: Some("+919222222222".into()),
+        ..Match::default()
+    };
+    product
+        .sim
+        .add_rule(FaultRule::always(Fault::graph_error(131_026)).when(unknown));
+    let seen = run(&product, &tenant, &["python3", "pywa_client.py"]).await;
+    let names = [
+        "text",
+        "reply",
+        "buttons",
+        "image",
+        "image_by_id",
+        "template",
+        "reaction",
+        "async_reaction",
+    ];
+    let ids: Vec<String> = names.iter().map(|name| text(&seen[name])).collect();
+    assert!(
+        ids.iter().all(|id| id.starts_with("wamid.HBg")),
+        "Meta's own ids: {seen:#}"
+    );
+    assert_eq!(seen["async"].as_array().map(Vec::len), Some(10));
+    assert_eq!(seen["read"], json!(true));
+    for refused in ["refused", "async_refused"] {
+        assert_eq!(seen[refused], json!(["MessageUndeliverable", 131_026]));
+    }
+    assert_eq!(seen["wrong"][1], json!(131_009));
+    let list = product.get(&format!("/tenants/{}/messages?limit=200", tenant.id)).await;
+    let stored = list["data"].as_array().expect("a list").len();
+    // A message that is refused here is not stored; one that Meta refuses is.
+    assert_eq!(stored, 7 + 10 + 2 + 2, "{list:#}");
+}
+
+async fn what_is_answered_with_a_gateway_id_survives_kill_9(backend: Backend) {
+    let (mut product, tenant) = start(backend).await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let send = async |url: String, body: Value| {
+        let request = client.post(url).bearer_auth(&tenant.api_key).json(&body);
+        let answer = request
+            .header("x-dakghar-answer", "queue")
+            .send()
+            .await
+            .expect("an answer");
+        let answer: Value = answer.json().await.expect("JSON");
+        text(&answer["messages"][0]["id"])
+    };
+    // Nothing is under way when it dies, so nothing is in doubt.
+    product.post(&format!("/tenants/{}/pause", tenant.id), json!({})).await;
+    let url = product.url(&format!("/v25.0/{NUMBER}/messages"));
+    let hello =
+        json!({"messaging_product": "whatsapp", "to": "+919111111111", "type": "text", "text": {"body": "hello"}});
+    let first = send(url.clone(), hello).await;
+    let reaction = json!({"messaging_product": "whatsapp", "to": "+919111111111", "type": "reaction",
+        "reaction": {"message_id": first, "emoji": "👍"}});
+    let second = send(url, reaction).await;
+    product.restart().await;
+    product.post(&format!("/tenants/{}/resume", tenant.id), json!({})).await;
+    let sent = product.until_status(&tenant, &first, "sent").await;
+    product.until_status(&tenant, &second, "sent").await;
+    let calls = product.sim.journal();
+    assert_eq!(
+        calls
+            .iter()
+            .filter(|call| matches!(call.outcome, Outcome::Accepted { .. }))
+            .count(),
+        2,
+        "{calls:#?}"
+    );
+    let reacted = calls
+        .iter()
+        .find(|call| call.body["type"] == "reaction")
+        .expect("a call");
+    assert_eq!(reacted.body["reaction"]["message_id"], sent["wamid"]);
+}
