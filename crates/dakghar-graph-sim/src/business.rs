@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 
 /// Numbers of which something is remembered.
 const NUMBERS_MAX: usize = 10_000;
+/// Media that one number has.
+const MEDIA_MAX: usize = 1_000;
 
 /// Profiles and blocked people, by number.
 #[derive(Debug, Default)]
@@ -17,6 +19,22 @@ pub(crate) struct Businesses(Mutex<HashMap<String, Business>>);
 pub(crate) struct Business {
     pub(crate) profile: Map<String, Value>,
     pub(crate) blocked: BTreeSet<String>,
+    pub(crate) media: BTreeSet<String>,
+    uploads: u64,
+}
+
+impl Business {
+    /// Gives something that was uploaded an id. The oldest ids are forgotten.
+    pub(crate) fn new_media(&mut self, number: &str) -> String {
+        self.uploads += 1;
+        let start: String = number.chars().take(8).collect();
+        let media = format!("9{start}{:08}", self.uploads);
+        if self.media.len() >= MEDIA_MAX {
+            self.media.pop_first();
+        }
+        self.media.insert(media.clone());
+        media
+    }
 }
 
 impl Businesses {

@@ -8,6 +8,8 @@
 mod http;
 mod lenient_json;
 mod numbers;
+mod passed;
+mod proof;
 mod refusal;
 mod send;
 mod tokens;

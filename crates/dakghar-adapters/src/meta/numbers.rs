@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use dakghar_core::domain::secret::Secret;
 use dakghar_core::domain::time::Timestamp;
-use dakghar_core::ports::{Clock, NumberAsk, NumberCall, NumberCallFailure, NumbersApi};
+use dakghar_core::ports::{Clock, NumberAsk, NumberCall, NumberCallFailure, NumbersApi, PassedAnswer, PassedCall};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::http::{CallFailure, GraphAnswer, GraphHttp};
 use super::lenient_json::Fields;
+use super::passed::{self, Outgoing};
+use super::proof::{self, Unfit};
 use super::refusal::refusal;
 
 const PROFILE_FIELDS: &str = "about,address,description,email,profile_picture_url,websites,vertical";
@@ -18,17 +21,38 @@ const PROFILE_FIELDS: &str = "about,address,description,email,profile_picture_ur
 pub struct MetaNumbers {
     http: Arc<GraphHttp>,
     clock: Arc<dyn Clock>,
+    unfit: Unfit,
 }
 
 impl MetaNumbers {
     /// Asks through this client. `clock` tells how far off a date is that Meta asks to wait for.
-    pub const fn new(http: Arc<GraphHttp>, clock: Arc<dyn Clock>) -> Self {
-        Self { http, clock }
+    pub fn new(http: Arc<GraphHttp>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            http,
+            clock,
+            unfit: Unfit::default(),
+        }
     }
 
-    async fn call(&self, call: &NumberCall<'_>) -> Result<GraphAnswer, CallFailure> {
+    /// The proof for a call with this token, if its app's secret is known and was not refused lately.
+    fn proof(&self, token: &Secret, app_secret: Option<&Secret>) -> Option<String> {
+        let secret = app_secret.filter(|secret| self.unfit.allows(secret, self.clock.uptime()))?;
+        Some(proof::of(token, secret))
+    }
+
+    /// Notes that Meta refused a proof by this secret. A call that was refused so was not carried out, and may be made again.
+    fn note_refused_proof(&self, app_secret: Option<&Secret>) {
+        if app_secret.is_some_and(|secret| self.unfit.note(secret, self.clock.uptime())) {
+            tracing::warn!("Meta refuses the proof by an app's secret; calls go without it for ten minutes");
+        }
+    }
+
+    async fn call(&self, call: &NumberCall<'_>, proof: Option<&str>) -> Result<GraphAnswer, CallFailure> {
         let (token, timeout) = (call.token, call.timeout);
-        let path = |endpoint: &str| format!("{}/{endpoint}", call.number);
+        let path = |endpoint: &str| {
+            let proof = proof.map(|proof| format!("?{}={proof}", proof::PARAMETER));
+            format!("{}/{endpoint}{}", call.number, proof.unwrap_or_default())
+        };
         let (method, path, body) = match call.ask {
             NumberAsk::Blocked { limit, after } => {
                 let limit = limit.to_string();
@@ -59,11 +83,43 @@ impl NumbersApi for MetaNumbers {
         if call.token.is_mock_token() {
             return Ok(simulated(call.ask));
         }
-        match self.call(&call).await {
-            Ok(answer) => judge(&answer, self.clock.wall()),
-            Err(CallFailure::Unreachable(why) | CallFailure::Unwritable(why) | CallFailure::Unknown(why)) => {
-                Err(NumberCallFailure::NoAnswer(why))
+        let proof = self.proof(call.token, call.app_secret);
+        let judged = self.judged(&call, proof.as_deref()).await;
+        match &judged {
+            Err(NumberCallFailure::Refused(refusal)) if proof.is_some() && proof::is_why(refusal) => {
+                self.note_refused_proof(call.app_secret);
+                self.judged(&call, None).await
             }
+            _ => judged,
+        }
+    }
+
+    async fn pass(&self, call: PassedCall<'_>) -> Result<PassedAnswer, Arc<str>> {
+        if call.token.is_mock_token() {
+            return Ok(passed::simulated(call.request.method));
+        }
+        let PassedCall {
+            request,
+            token,
+            app_secret,
+            timeout,
+        } = call;
+        let request = Outgoing::new(request);
+        let proof = self.proof(token, app_secret);
+        let answer = request.send(&self.http, token, proof.as_deref(), timeout).await?;
+        if proof.is_some() && passed::refuses_proof(&answer) {
+            self.note_refused_proof(app_secret);
+            return request.send(&self.http, token, None, timeout).await;
+        }
+        Ok(answer)
+    }
+}
+
+impl MetaNumbers {
+    async fn judged(&self, call: &NumberCall<'_>, proof: Option<&str>) -> Result<Arc<str>, NumberCallFailure> {
+        match self.call(call, proof).await {
+            Ok(answer) => judge(&answer, self.clock.wall()),
+            Err(failure) => Err(NumberCallFailure::NoAnswer(failure.why())),
         }
     }
 }

@@ -23,6 +23,7 @@ mod new_keys;
 mod number_calls;
 mod operators;
 mod outcomes;
+mod passing;
 mod reading;
 mod receiving;
 mod redriving;
@@ -83,6 +84,7 @@ pub use new_keys::{API_KEY_PREFIX, NewApiKey, OPERATOR_KEY_PREFIX, ShownKey};
 pub use number_calls::{BLOCKED_AT_ONCE_MAX, NumberCalls};
 pub use operators::{NewOperatorKey, OperatorVerdict, Operators, ShownOperatorKey};
 pub use outcomes::{Outcome, OutcomeWait, Outcomes};
+pub use passing::Passing;
 pub use reading::{CursorSigner, EndpointStatus, KnownConversation, Page, PageRequest, Reading, feed_place};
 pub use receiving::{Receiving, WebhookReceipt};
 pub use redriving::Redriving;
@@ -192,7 +194,7 @@ impl App {
             accepting,
             outcomes: shared.messages.outcomes().clone(),
             bulks,
-            number_calls: Arc::new(NumberCalls::new(ports.clone(), tenants.clone())),
+            number_calls: number_calls_of(&ports, &tenants, &shared),
             redriving: redriving_of(&ports, &settings, &shared, &tenants, &changing),
             erasing: erasing_of(&ports, &settings, &shared, &changing),
             changing,
@@ -275,6 +277,11 @@ fn accepting_of(
     let accepting = Arc::new(accepting);
     let (bulks, carrying) = BulkAccepting::new(accepting.clone(), &settings.limits(&ports.metrics));
     (accepting, Arc::new(bulks), carrying)
+}
+
+fn number_calls_of(ports: &Ports, tenants: &Arc<Tenants>, shared: &Shared) -> Arc<NumberCalls> {
+    let calls = NumberCalls::new(ports.clone(), tenants.clone(), shared.app_secrets.clone());
+    Arc::new(calls)
 }
 
 /// Tenants, and who looks at their access tokens.

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::auditing::{Deed, Ledger};
 use super::failure::Failure;
+use super::passing::Passing;
 use super::tenants::{Tenants, token_purpose};
+use super::tokens::AppSecrets;
 use crate::domain::audit::{AuditAction, Principal};
 use crate::domain::tenant::SharedTenant;
 use crate::domain::{Direction, ErrorCode, MessageKey, PhoneNumberId, Problem, TenantId, Wamid};
@@ -22,12 +24,26 @@ pub struct NumberCalls {
     ports: Ports,
     tenants: Arc<Tenants>,
     ledger: Ledger,
+    app_secrets: AppSecrets,
+    passing: Passing,
 }
 
 impl NumberCalls {
-    pub(in crate::app) fn new(ports: Ports, tenants: Arc<Tenants>) -> Self {
+    pub(in crate::app) fn new(ports: Ports, tenants: Arc<Tenants>, app_secrets: AppSecrets) -> Self {
         let ledger = Ledger::new(&ports);
-        Self { ports, tenants, ledger }
+        let passing = Passing::new(ports.clone(), app_secrets.clone());
+        Self {
+            ports,
+            tenants,
+            ledger,
+            app_secrets,
+            passing,
+        }
+    }
+
+    /// Passing requests on to Meta as they are.
+    pub const fn passing(&self) -> &Passing {
+        &self.passing
     }
 
     /// Asks Meta about a number of the tenant, or about its default one. Returns Meta's answer, a JSON object.
@@ -97,9 +113,11 @@ impl NumberCalls {
         let token = vault
             .open(&tenant.id, &tenant.wrapped_data_key, &purpose, &number.sealed_token)
             .await?;
+        let app_secret = self.app_secrets.of_number(number).await;
         let call = NumberCall {
             number: &number.phone_number_id,
             token: &token,
+            app_secret: app_secret.as_ref(),
             ask,
             timeout: TIMEOUT,
         };

@@ -20,8 +20,8 @@ use std::sync::Arc;
 pub use clock::{Clock, IdGenerator};
 pub use keys::{DATA_KEY_BYTES, DataKey, KeyContext, KeyError, KeyId, KeyOwner, KeyService};
 pub use meta::{
-    AppAccess, MessagesApi, NumberAsk, NumberCall, NumberCallFailure, NumbersApi, SendCall, SignatureCheck,
-    TokenUnknown, TokensApi, WebhookCodec,
+    AppAccess, MessagesApi, NumberAsk, NumberCall, NumberCallFailure, NumbersApi, PassedAnswer, PassedCall,
+    PassedMethod, PassedRequest, SendCall, SignatureCheck, TokenUnknown, TokensApi, WebhookCodec,
 };
 pub use migration::{MigrationSource, MigrationTarget, SourcePage};
 pub use news::FeedNews;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::auth::bearer;
+use super::described;
 use super::error::{GraphError, json_response};
 use super::version::Version;
 use crate::number::Number;
@@ -21,6 +22,8 @@ const DEFAULT_FIELDS: &str = "id,display_phone_number,verified_name,quality_rati
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct ReadQuery {
     fields: Option<String>,
+    /// Of media: the number that it is of.
+    phone_number_id: Option<String>,
 }
 
 pub(crate) async fn get_node(
@@ -29,15 +32,18 @@ pub(crate) async fn get_node(
     Query(query): Query<ReadQuery>,
     headers: HeaderMap,
 ) -> Response {
-    answer(&state, &version, &id, &headers, || {
+    answer_with(&state, (&version, &id), &headers, || {
+        if let Some(media) = described::describe(&state, &id, query.phone_number_id.as_deref()) {
+            return media;
+        }
         let fields = query.fields.as_deref().unwrap_or(DEFAULT_FIELDS);
-        if state.numbers.of_waba(&id).is_empty() {
+        Ok(if state.numbers.of_waba(&id).is_empty() {
             select(&number_node(&state.numbers.get(&id)), fields)
         } else {
             let waba = json!({"id": id, "name": "Simulated Business", "currency": "USD",
                 "timezone_id": "1", "primary_funding_id": "1", "account_review_status": "APPROVED"});
             select(&waba, query.fields.as_deref().unwrap_or("id,name,currency,timezone_id"))
-        }
+        })
     })
 }
 

@@ -10,7 +10,7 @@ use axum::routing::{delete, get, post, put};
 use crate::control::{events, help, inspect, rules, settings};
 use crate::graph::error::GraphError;
 use crate::graph::version::Version;
-use crate::graph::{business, messages, nodes, tokens};
+use crate::graph::{business, media, messages, nodes, tokens};
 use crate::state::State;
 
 pub(super) fn router(state: Arc<State>) -> Router {
@@ -25,6 +25,13 @@ pub(super) fn router(state: Arc<State>) -> Router {
             "/{version}/{id}/block_users",
             get(business::blocked).post(business::block).delete(business::unblock),
         )
+        .route("/{version}/{id}/media", post(media::upload))
+        .route(
+            "/{version}/{id}/message_templates",
+            get(media::templates)
+                .post(media::change_templates)
+                .delete(media::change_templates),
+        )
         .route("/{version}/{id}/phone_numbers", get(nodes::list_numbers))
         .route(
             "/{version}/{id}/subscribed_apps",
@@ -32,7 +39,7 @@ pub(super) fn router(state: Arc<State>) -> Router {
         )
         .route("/{version}/debug_token", get(tokens::debug))
         .route("/{version}/oauth/access_token", get(tokens::exchange))
-        .route("/{version}/{id}", get(nodes::get_node))
+        .route("/{version}/{id}", get(nodes::get_node).delete(media::remove))
         .route("/", get(help::page))
         .route("/_sim/health", get(help::health))
         .route("/_sim/stats", get(inspect::stats))

@@ -58,6 +58,19 @@ pub(super) async fn read_optional_json(
     Ok(read)
 }
 
+/// The most bytes of an upload: half of what all bodies may have, so that one tenant can have one under way.
+const UPLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Reads a body of any type that goes on to Meta.
+pub(super) async fn read_upload(
+    body: Body,
+    state: &HttpState,
+    owner: BytesOwner,
+) -> Result<ReadBody<BytesOwner>, Problem> {
+    let lease = state.budgets().bodies.lease(owner);
+    read(body, UPLOAD_BYTES_MAX, state.config().body_read_timeout, lease).await
+}
+
 /// Reads a body of many messages. Returns with it whether each stands in a line of its own. Its caller checks what they are.
 pub(super) async fn read_many(
     headers: &HeaderMap,

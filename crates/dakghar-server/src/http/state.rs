@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use dakghar_core::app::App;
 use dakghar_core::metrics::{Budget, Metrics};
+use tokio::sync::Semaphore;
 
 use super::authority::Authority;
 use super::budget::{ByteBudget, BytesOwner};
@@ -22,7 +23,11 @@ struct Shared {
     readiness: Readiness,
     budgets: Budgets,
     readers: Readers,
+    passing: Semaphore,
 }
+
+/// Requests that are passed on to Meta at a time. Each may have an answer of 4 MiB in memory.
+const PASSING_MAX: usize = 32;
 
 /// The bytes that requests and answers under way may have.
 pub(super) struct Budgets {
@@ -60,6 +65,7 @@ impl HttpState {
                 config.live_readers_per_tenant_max,
                 app.metrics.clone(),
             ),
+            passing: Semaphore::new(PASSING_MAX),
             app,
             config,
         }))
@@ -79,6 +85,11 @@ impl HttpState {
 
     pub(super) fn readers(&self) -> &Readers {
         &self.0.readers
+    }
+
+    /// The places of requests that are passed on to Meta.
+    pub(super) fn passing(&self) -> &Semaphore {
+        &self.0.passing
     }
 
     pub(super) fn authority(&self) -> &Authority {

@@ -2,6 +2,7 @@
 
 mod keys;
 mod named;
+mod passed;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,9 +1,10 @@
 //! Meta's endpoints of numbers, as a test tells them to answer.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use dakghar_core::ports::{NumberCall, NumberCallFailure, NumbersApi};
+use dakghar_core::ports::{NumberCall, NumberCallFailure, NumbersApi, PassedAnswer, PassedCall, PassedRequest};
 use parking_lot::Mutex;
 
 /// Meta, asked about numbers. It does what it is asked until it is told to fail.
@@ -14,12 +15,20 @@ pub struct MemoryNumbers(Arc<Mutex<Told>>);
 struct Told {
     failure: Option<NumberCallFailure>,
     asked: Vec<String>,
+    answers: VecDeque<PassedAnswer>,
 }
 
 impl MemoryNumbers {
     /// Fails so from now on.
     pub fn fail(&self, failure: NumberCallFailure) {
         self.0.lock().failure = Some(failure);
+    }
+
+    /// Answers so what is passed on next.
+    pub fn answer(&self, status: u16, body: &str) {
+        let headers = vec![("x-app-usage", r#"{"call_count":7}"#.into())];
+        let body = body.into();
+        self.0.lock().answers.push_back(PassedAnswer { status, headers, body });
     }
 
     /// The questions since the last look: the number, and what was asked.
@@ -37,5 +46,32 @@ impl NumbersApi for MemoryNumbers {
             Some(failure) => Err(failure.clone()),
             None => Ok(r#"{"success":true}"#.into()),
         }
+    }
+    async fn pass(&self, call: PassedCall<'_>) -> Result<PassedAnswer, Arc<str>> {
+        let mut told = self.0.lock();
+        let PassedRequest {
+            method,
+            path,
+            parameters,
+            body,
+        } = call.request;
+        let parameters: Vec<String> = parameters
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let bytes = body.map(|(kind, bytes)| format!(" {kind} {}", bytes.len()));
+        told.asked.push(format!(
+            "{method:?} {path}?{}{}",
+            parameters.join("&"),
+            bytes.unwrap_or_default()
+        ));
+        if let Some(NumberCallFailure::NoAnswer(why)) = &told.failure {
+            return Err(why.clone());
+        }
+        Ok(told.answers.pop_front().unwrap_or_else(|| PassedAnswer {
+            status: 200,
+            headers: Vec::new(),
+            body: r#"{"success":true}"#.into(),
+        }))
     }
 }

@@ -14,10 +14,16 @@ use crate::programs::{are_installed, root};
 on_both_backends!(pywa_runs_unchanged, what_is_answered_with_a_gateway_id_survives_kill_9,);
 
 const NUMBER: &str = "111";
+const ACCOUNT: &str = "777";
 
 async fn start(backend: Backend) -> (Product, Tenant) {
     let product = Setup::on(backend).statuses(StatusPlan::none()).start().await;
-    let tenant = product.tenant(NUMBER, "EAAG-real").await;
+    let body = json!({"name": "Tenant A", "phoneNumberId": NUMBER, "wabaId": ACCOUNT, "accessToken": "EAAG-real"});
+    let answer = product.post("/tenants/register", body).await;
+    let tenant = Tenant {
+        id: text(&answer["tenantId"]),
+        api_key: text(&answer["apiKey"]),
+    };
     (product, tenant)
 }
 
@@ -32,6 +38,7 @@ async fn run(product: &Product, tenant: &Tenant, program: &[&str]) -> Value {
         .env("GATEWAY", product.url(""))
         .env("API_KEY", &tenant.api_key)
         .env("PHONE_NUMBER_ID", NUMBER)
+        .env("WABA_ID", ACCOUNT)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
@@ -73,7 +80,14 @@ async fn pywa_runs_unchanged(backend: Backend) {
         "Meta's own ids: {seen:#}"
     );
     assert_eq!(seen["async"].as_array().map(Vec::len), Some(10));
-    assert_eq!(seen["read"], json!(true));
+    assert!(text(&seen["uploaded"]).starts_with("wamid.HBg"));
+    for done in ["read", "deleted"] {
+        assert_eq!(seen[done], json!(true), "{done}");
+    }
+    let templates = seen["templates"].as_array().expect("a list");
+    assert_eq!((templates.len(), &templates[0]), (20, &json!("template_0")));
+    assert_eq!(seen["number"], json!("Simulated Business"));
+    assert_eq!(seen["profile"], json!("Books for Dhaka"));
     for refused in ["refused", "async_refused"] {
         assert_eq!(seen[refused], json!(["MessageUndeliverable", 131_026]));
     }
@@ -81,7 +95,7 @@ async fn pywa_runs_unchanged(backend: Backend) {
     let list = product.get(&format!("/tenants/{}/messages?limit=200", tenant.id)).await;
     let stored = list["data"].as_array().expect("a list").len();
     // A message that is refused here is not stored; one that Meta refuses is.
-    assert_eq!(stored, 7 + 10 + 2 + 2, "{list:#}");
+    assert_eq!(stored, 8 + 10 + 2 + 2, "{list:#}");
 }
 
 async fn what_is_answered_with_a_gateway_id_survives_kill_9(backend: Backend) {

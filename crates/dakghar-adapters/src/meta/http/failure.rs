@@ -16,6 +16,13 @@ pub(in crate::meta) enum CallFailure {
 }
 
 impl CallFailure {
+    /// The reason, whatever it means.
+    pub(in crate::meta) fn why(self) -> Arc<str> {
+        match self {
+            Self::Unreachable(why) | Self::Unwritable(why) | Self::Unknown(why) => why,
+        }
+    }
+
     pub(super) fn unwritable(why: &str) -> Self {
         Self::Unwritable(why.into())
     }

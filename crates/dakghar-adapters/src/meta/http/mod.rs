@@ -13,6 +13,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use dakghar_core::domain::secret::Secret;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode, Url, redirect, retry};
@@ -22,6 +23,8 @@ pub(super) use failure::CallFailure;
 
 /// The most of an answer that is read.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// The same of an answer that is passed on, such as a list of templates.
+const LARGE_ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The interval at which an HTTP/2 connection is asked whether it is alive, and the time it has to answer: a dead path
 /// must not hold up every message of the process until TCP notices.
 const PING_EVERY: Duration = Duration::from_secs(15);
@@ -38,7 +41,7 @@ pub(super) struct GraphAnswer {
     pub(super) status: StatusCode,
     /// The headers.
     pub(super) headers: HeaderMap,
-    /// The body, at most 256 KiB.
+    /// The body, within the limit of the call.
     pub(super) body: Vec<u8>,
 }
 
@@ -112,6 +115,27 @@ impl GraphHttp {
         self.call(request, timeout).await
     }
 
+    /// Makes a request of any method, and waits up to `timeout` for the whole answer, which may be larger than others.
+    pub(super) async fn any(
+        &self,
+        (method, path): (Method, &str),
+        parameters: &[(&str, &str)],
+        token: &Secret,
+        body: Option<(&str, Bytes)>,
+        timeout: Duration,
+    ) -> Result<GraphAnswer, CallFailure> {
+        let mut url = Url::parse(&self.url(path)).map_err(|_| CallFailure::unwritable("the path is none"))?;
+        if !parameters.is_empty() {
+            url.query_pairs_mut().extend_pairs(parameters);
+        }
+        let mut request = self.client().request(method, url).header(AUTHORIZATION, bearer(token)?);
+        if let Some((kind, bytes)) = body {
+            let kind = HeaderValue::from_str(kind).map_err(|_| CallFailure::unwritable("the media type is none"))?;
+            request = request.header(CONTENT_TYPE, kind).body(bytes);
+        }
+        self.call_within(request, timeout, LARGE_ANSWER_BYTES_MAX).await
+    }
+
     /// One client after the other.
     fn client(&self) -> &Client {
         let turn = self.next_client.fetch_add(1, Ordering::Relaxed) % self.clients.len();
@@ -119,12 +143,21 @@ impl GraphHttp {
     }
 
     async fn call(&self, request: RequestBuilder, timeout: Duration) -> Result<GraphAnswer, CallFailure> {
+        self.call_within(request, timeout, ANSWER_BYTES_MAX).await
+    }
+
+    async fn call_within(
+        &self,
+        request: RequestBuilder,
+        timeout: Duration,
+        bytes_max: usize,
+    ) -> Result<GraphAnswer, CallFailure> {
         let has_head = AtomicBool::new(false);
         let answering = async {
             let response = request.send().await.map_err(|error| CallFailure::of(&error))?;
             has_head.store(true, Ordering::Relaxed);
             self.watch_version(response.headers());
-            read(response).await
+            read(response, bytes_max).await
         };
         in_time(timeout, answering).await.unwrap_or_else(|| {
             Err(CallFailure::unknown(if has_head.load(Ordering::Relaxed) {
@@ -168,7 +201,7 @@ async fn in_time<T>(limit: Duration, answering: impl Future<Output = T> + Send) 
     None
 }
 
-async fn read(mut response: Response) -> Result<GraphAnswer, CallFailure> {
+async fn read(mut response: Response, bytes_max: usize) -> Result<GraphAnswer, CallFailure> {
     let status = response.status();
     if status.is_redirection() {
         let why = format!("the answer is a redirect (HTTP {})", status.as_u16());
@@ -177,8 +210,9 @@ async fn read(mut response: Response) -> Result<GraphAnswer, CallFailure> {
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > ANSWER_BYTES_MAX => {
-                return Err(CallFailure::unknown("the answer is larger than 256 KiB"));
+            Ok(Some(chunk)) if body.len() + chunk.len() > bytes_max => {
+                let why = format!("the answer is larger than {} KiB", bytes_max / 1024);
+                return Err(CallFailure::unknown(why));
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => break,

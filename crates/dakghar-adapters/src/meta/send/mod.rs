@@ -1,7 +1,6 @@
 //! Sending messages: the request is written, and its end is judged.
 
 mod outcome;
-mod proof;
 mod request;
 
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use reqwest::Method;
 
 use super::http::{CallFailure, GraphHttp};
 use super::lenient_json::Fields;
-use proof::Unfit;
+use super::proof::{self, Unfit};
 use request::Unwritable;
 
 /// Meta's messages endpoint.

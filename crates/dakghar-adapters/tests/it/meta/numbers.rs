@@ -20,6 +20,7 @@ async fn ask(sim: &GraphSim, token: &str, ask: NumberAsk<'_>) -> Result<Value, N
     let call = NumberCall {
         number: &PhoneNumberId::parse("111").unwrap(),
         token: &Secret::new(token),
+        app_secret: None,
         ask,
         timeout: Duration::from_secs(5),
     };
@@ -96,6 +97,7 @@ async fn a_profile_is_changed_and_shown() {
     let call = NumberCall {
         number: &PhoneNumberId::parse("111").unwrap(),
         token: &Secret::new("token"),
+        app_secret: None,
         ask: NumberAsk::Profile,
         timeout: Duration::from_millis(500),
     };
@@ -123,4 +125,36 @@ async fn a_template_with_an_option_of_marketing_goes_to_the_endpoint_for_that() 
         endpoints,
         [Endpoint::Messages, Endpoint::Marketing, Endpoint::Marketing]
     );
+}
+
+#[tokio::test]
+async fn calls_at_once_have_the_proof_of_the_apps_secret_until_meta_refuses_it() {
+    const SECRET: &str = "the app's secret";
+    let config = SimConfig {
+        app_secret: Some(SECRET.into()),
+        ..SimConfig::default()
+    };
+    let sim = GraphSim::start(config).await.unwrap();
+    sim.require_proof(true);
+    let marked = async |secret: Option<&str>| {
+        let http = GraphHttp::new(GraphConfig::new(format!("http://{}", sim.addr()), "v25.0")).unwrap();
+        let numbers = MetaNumbers::new(Arc::new(http), Arc::new(TestClock::default()));
+        let secret = secret.map(Secret::new);
+        let mark = NumberAsk::MarkRead {
+            wamid: "wamid.x",
+            typing: false,
+        };
+        let call = NumberCall {
+            number: &PhoneNumberId::parse("111").unwrap(),
+            token: &Secret::new("token"),
+            app_secret: secret.as_ref(),
+            ask: mark,
+            timeout: Duration::from_secs(5),
+        };
+        numbers.ask(call).await.is_ok()
+    };
+    assert!(marked(Some(SECRET)).await);
+    assert!(!marked(None).await, "the app requires one");
+    sim.require_proof(false);
+    assert!(marked(Some("an old secret")).await, "it is made again without a proof");
 }

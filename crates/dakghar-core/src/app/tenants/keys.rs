@@ -6,7 +6,7 @@ use super::Tenants;
 use crate::app::failure::Failure;
 use crate::domain::api_key::{KeyRefusal, find_key};
 use crate::domain::tenant::SharedTenant;
-use crate::domain::{ApiKey, ApiKeyId, PhoneNumberId, Scopes, Tenant, TenantId};
+use crate::domain::{ApiKey, ApiKeyId, PhoneNumberId, Scopes, Tenant, TenantId, WabaId};
 use crate::ports::StoreError;
 
 /// What was found out about a key.
@@ -76,6 +76,19 @@ impl Tenants {
             None | Some(Err(StoreError::Unreadable(_))) => Ok(None),
             Some(Err(error)) => Err(error.into()),
         }
+    }
+
+    /// Returns the tenants that have a number of this account. One whose record cannot be read has none.
+    pub async fn owners_of_account(&self, account: &WabaId) -> Result<Vec<TenantId>, Failure> {
+        let mut owners = Vec::new();
+        for found in self.directory.owners_of_waba(account).await? {
+            match found {
+                Ok(owner) => owners.extend(owner.map(|tenant| tenant.id)),
+                Err(StoreError::Unreadable(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(owners)
     }
 
     /// Judges a key that is right; `None` for one that is not.

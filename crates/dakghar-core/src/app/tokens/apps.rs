@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::app::meta_apps::{DefaultApp, KnownApps};
-use crate::domain::Secret;
 use crate::domain::ids::AppId;
+use crate::domain::{PhoneNumber, Secret};
 
 /// The apps whose id and secret are known: the one of the settings, and those that were added.
 #[derive(Clone)]
@@ -32,6 +32,13 @@ impl AppSecrets {
             Some((_, secret)) => Some(secret.clone()),
             None => self.known.present_secret(app),
         }
+    }
+
+    /// The present secret of the app that the token of a number is of, as far as both are known.
+    pub(in crate::app) async fn of_number(&self, number: &PhoneNumber) -> Option<Secret> {
+        let app = &number.token.as_ref()?.facts.as_ref()?.app_id;
+        self.look().await;
+        self.of(app)
     }
 
     /// All apps with their present secrets, the one of the settings first.

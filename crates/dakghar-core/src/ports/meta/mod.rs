@@ -1,11 +1,13 @@
 //! Meta, one trait for each capability. The form of Meta's requests, answers and webhooks stays behind these traits.
 
 mod numbers;
+mod passed;
 mod send;
 mod tokens;
 mod webhooks;
 
 pub use numbers::{NumberAsk, NumberCall, NumberCallFailure, NumbersApi};
+pub use passed::{PassedAnswer, PassedCall, PassedMethod, PassedRequest};
 pub use send::{MessagesApi, SendCall};
 pub use tokens::{AppAccess, TokenUnknown, TokensApi};
 pub use webhooks::{SignatureCheck, WebhookCodec};

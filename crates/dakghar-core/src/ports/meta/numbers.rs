@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::passed::{PassedAnswer, PassedCall};
 use crate::domain::graph_error::GraphRefusal;
 use crate::domain::ids::PhoneNumberId;
 use crate::domain::secret::Secret;
@@ -43,6 +44,8 @@ pub struct NumberCall<'a> {
     pub number: &'a PhoneNumberId,
     /// Its access token.
     pub token: &'a Secret,
+    /// The secret of the app that the token is of, if it is one of ours: it proves that the call is.
+    pub app_secret: Option<&'a Secret>,
     /// What is asked.
     pub ask: NumberAsk<'a>,
     /// The time it may take.
@@ -67,4 +70,11 @@ pub trait NumbersApi: Send + Sync {
     /// # Errors
     /// Meta refused, or gave no answer.
     async fn ask(&self, call: NumberCall<'_>) -> Result<Arc<str>, NumberCallFailure>;
+
+    /// Passes a request of a tenant on, once, and returns Meta's answer whatever it says. A token that starts with `mock_` gets
+    /// one without any request.
+    ///
+    /// # Errors
+    /// Meta gave no answer that could be passed back: why.
+    async fn pass(&self, call: PassedCall<'_>) -> Result<PassedAnswer, Arc<str>>;
 }

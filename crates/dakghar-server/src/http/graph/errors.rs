@@ -17,6 +17,10 @@ const CODE: HeaderName = HeaderName::from_static("x-dakghar-code");
 /// Our id of a message, in every answer about one.
 pub(super) const MESSAGE_ID: HeaderName = HeaderName::from_static("x-dakghar-message-id");
 
+/// What a wrong key is told, and one for what nobody has.
+const NOBODYS: &str =
+    "The key is none of a tenant that has this number or account. Media is asked for with phone_number_id.";
+
 /// Asks the edge to write a problem in Meta's form; an extension of the answer.
 #[derive(Clone, Copy)]
 pub(in crate::http) struct InMetasForm;
@@ -116,7 +120,11 @@ pub(in crate::http) fn answer(problem: &Problem, request_id: &str, headers: Head
     if let Some(subcode) = subcode {
         body.insert("error_subcode".into(), subcode.into());
     }
-    let data = json!({"messaging_product": "whatsapp", "details": problem.detail});
+    let details = match problem.code {
+        ErrorCode::TenantNotFound => NOBODYS,
+        _ => problem.detail.as_str(),
+    };
+    let data = json!({"messaging_product": "whatsapp", "details": details});
     body.insert("error_data".into(), data);
     body.insert("is_transient".into(), (status >= 500 || status == 429).into());
     body.insert("fbtrace_id".into(), request_id.into());

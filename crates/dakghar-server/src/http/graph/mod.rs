@@ -4,8 +4,11 @@
 //! These routes are not in the OpenAPI document, because Meta's documents describe them; `docs/graph.md` has the table of
 //! what passes. Nothing of a path is decoded: what does not look exactly like Meta's is nothing.
 
+mod allowed;
 pub(super) mod errors;
 mod messages;
+mod pages;
+mod passing;
 mod path;
 mod sent;
 
@@ -35,7 +38,10 @@ async fn answer(State(state): State<HttpState>, request: Request) -> Response {
     };
     let answered = match path.send_endpoint(request.method()) {
         Some((number, endpoint)) => Box::pin(messages::send(&state, number, endpoint, request)).await,
-        None => Err(GraphError::unsupported(request.method(), path.id)),
+        None if path.id.is_empty() || !passing::is_passed(request.method()) => {
+            Err(GraphError::unsupported(request.method(), path.id))
+        }
+        None => Box::pin(passing::pass(&state, &path, request)).await,
     };
     answered.unwrap_or_else(GraphError::into_response)
 }

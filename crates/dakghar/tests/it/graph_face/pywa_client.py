@@ -8,6 +8,7 @@ import os
 
 import httpx
 from pywa import WhatsApp, errors, types
+from pywa.types.others import Pagination
 from pywa.types.templates import BodyText, TemplateLanguage
 from pywa_async import WhatsApp as AsyncWhatsApp
 
@@ -44,6 +45,7 @@ def talk():
         phone_id=os.environ["PHONE_NUMBER_ID"],
         token=os.environ["API_KEY"],
         session=httpx.Client(transport=Transport()),
+        waba_id=os.environ["WABA_ID"],
     )
     text = wa.send_message(to=person, text="hello")
     seen["text"] = text.id
@@ -53,6 +55,13 @@ def talk():
     seen["image_by_id"] = wa.send_image(to=person, image="1234567890").id
     seen["template"] = wa.send_template(to=person, **template()).id
     seen["reaction"] = wa.send_reaction(to=person, emoji="👍", message_id=text.id).id
+    media = wa.upload_media(b"not really a picture", mime_type="image/png", filename="a.png")
+    seen["uploaded"] = wa.send_image(to=person, image=media).id
+    seen["deleted"] = bool(wa.delete_media(media.id, phone_id=os.environ["PHONE_NUMBER_ID"]))
+    seen["templates"] = [template.name for template in wa.get_templates(pagination=Pagination(limit=20))]
+    seen["number"] = wa.get_business_phone_number().verified_name
+    wa.update_business_profile(about="Books for Dhaka", industry=types.Industry.RETAIL)
+    seen["profile"] = wa.get_business_profile().about
     seen["read"] = bool(wa.mark_message_as_read("wamid.HBgMfromAPerson"))
     try:
         wa.send_message(to="919222222222", text="not on WhatsApp")

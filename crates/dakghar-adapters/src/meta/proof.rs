@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use aws_lc_rs::{digest, hmac};
+use dakghar_core::domain::graph_error::GraphRefusal;
 use dakghar_core::domain::message::SendOutcome;
 use dakghar_core::domain::secret::Secret;
 use parking_lot::Mutex;
@@ -62,8 +63,12 @@ pub(super) fn of(token: &Secret, secret: &Secret) -> String {
 
 /// True if Meta refused the call for its proof.
 pub(super) fn is_refused(outcome: &SendOutcome) -> bool {
-    matches!(outcome, SendOutcome::Refused(refusal)
-        if refusal.code == WRONG_PARAMETER && refusal.message.contains(PARAMETER))
+    matches!(outcome, SendOutcome::Refused(refusal) if is_why(refusal))
+}
+
+/// True if Meta refused something for its proof.
+pub(super) fn is_why(refusal: &GraphRefusal) -> bool {
+    refusal.code == WRONG_PARAMETER && refusal.message.contains(PARAMETER)
 }
 
 fn fingerprint(secret: &Secret) -> Fingerprint {

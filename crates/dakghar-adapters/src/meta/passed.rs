@@ -1,0 +1,112 @@
+//! Requests of tenants that are passed on as they are. What Meta answers goes back as it is, too.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use dakghar_core::domain::secret::Secret;
+use dakghar_core::domain::time::Timestamp;
+use dakghar_core::ports::{PassedAnswer, PassedMethod, PassedRequest};
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+
+use super::http::{GraphAnswer, GraphHttp, header_text};
+use super::lenient_json::Fields;
+use super::proof;
+use super::refusal::refusal;
+
+/// The headers that go back: what is used up, and what Meta's support asks for.
+const HEADERS: [&str; 6] = [
+    "x-business-use-case-usage",
+    "x-app-usage",
+    "x-ad-account-usage",
+    "facebook-api-version",
+    "x-fb-trace-id",
+    "retry-after",
+];
+/// The longest of them.
+const HEADER_BYTES_MAX: usize = 4_096;
+
+/// A request that may be made again.
+pub(super) struct Outgoing {
+    method: Method,
+    path: String,
+    parameters: Vec<(String, String)>,
+    body: Option<(String, Bytes)>,
+}
+
+impl Outgoing {
+    pub(super) fn new(request: PassedRequest) -> Self {
+        let method = match request.method {
+            PassedMethod::Get => Method::GET,
+            PassedMethod::Post => Method::POST,
+            PassedMethod::Delete => Method::DELETE,
+        };
+        Self {
+            method,
+            path: request.path,
+            parameters: request.parameters,
+            body: request.body.map(|(kind, bytes)| (kind, Bytes::from(bytes))),
+        }
+    }
+
+    /// Makes it once.
+    pub(super) async fn send(
+        &self,
+        http: &GraphHttp,
+        token: &Secret,
+        proof: Option<&str>,
+        timeout: Duration,
+    ) -> Result<PassedAnswer, Arc<str>> {
+        let parameters = self
+            .parameters
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let proof = proof.map(|proof| (proof::PARAMETER, proof));
+        let parameters: Vec<(&str, &str)> = parameters.chain(proof).collect();
+        let body = self.body.as_ref().map(|(kind, bytes)| (kind.as_str(), bytes.clone()));
+        let what = (self.method.clone(), self.path.as_str());
+        match http.any(what, &parameters, token, body, timeout).await {
+            Ok(answer) => passed_back(answer),
+            Err(failure) => Err(failure.why()),
+        }
+    }
+}
+
+/// What is no JSON object is not from the Graph API, but from something before it.
+fn passed_back(answer: GraphAnswer) -> Result<PassedAnswer, Arc<str>> {
+    let status = answer.status.as_u16();
+    let text = String::from_utf8(answer.body).ok();
+    let text = text.filter(|text| Fields::parse(text).is_some());
+    let body = text.ok_or_else(|| Arc::<str>::from(format!("the answer is not a JSON object (HTTP {status})")))?;
+    let header = |name: &'static str| {
+        let value = header_text(&answer.headers, name).filter(|value| value.len() <= HEADER_BYTES_MAX)?;
+        Some((name, Arc::from(value)))
+    };
+    Ok(PassedAnswer {
+        status,
+        headers: HEADERS.into_iter().filter_map(header).collect(),
+        body: body.into(),
+    })
+}
+
+/// True if Meta refused the request for its proof, and so did nothing.
+pub(super) fn refuses_proof(answer: &PassedAnswer) -> bool {
+    let fields = Fields::parse(&answer.body).filter(|_| answer.status >= 400);
+    let refusal =
+        fields.and_then(|fields| refusal(answer.status, &HeaderMap::new(), &fields, Timestamp::from_millis(0)));
+    refusal.is_some_and(|refusal| proof::is_why(&refusal))
+}
+
+/// The answer for a token that starts with `mock_`.
+pub(super) fn simulated(method: PassedMethod) -> PassedAnswer {
+    let body = match method {
+        PassedMethod::Get => r#"{"data":[]}"#,
+        PassedMethod::Post | PassedMethod::Delete => r#"{"success":true}"#,
+    };
+    PassedAnswer {
+        status: 200,
+        headers: Vec::new(),
+        body: body.into(),
+    }
+}
