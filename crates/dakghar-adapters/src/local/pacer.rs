@@ -4,17 +4,23 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use dakghar_core::domain::pacing::{Admission, Pace};
+use dakghar_core::domain::pair_line::LinesOfNumber;
 use dakghar_core::domain::{PhoneNumberId, Timestamp};
-use dakghar_core::ports::{Pacer, QueueError, SlotAsk};
+use dakghar_core::ports::{Pacer, PairAsk, PairLines, QueueError, SlotAsk};
 use parking_lot::Mutex;
 
 /// Numbers kept before the idle ones are forgotten.
 const NUMBERS_SWEPT_AT: usize = 10_000;
 
+/// Numbers with lines kept before those that are over are forgotten.
+const NUMBERS_WITH_LINES_SWEPT_AT: usize = 1_000;
+
 /// A [`Pacer`] in the memory of one process.
 #[derive(Default)]
 pub struct LocalPacer {
     paces: Mutex<HashMap<PhoneNumberId, Pace>>,
+    /// Only of numbers that have some.
+    lines: Mutex<HashMap<PhoneNumberId, LinesOfNumber>>,
 }
 
 impl LocalPacer {
@@ -68,6 +74,45 @@ impl Pacer for LocalPacer {
     async fn forget_beyond(&self, phone_number_id: &PhoneNumberId, limit: Timestamp) {
         if let Some(pace) = self.paces.lock().get_mut(phone_number_id) {
             pace.forget_beyond(limit);
+        }
+    }
+}
+
+#[async_trait]
+impl PairLines for LocalPacer {
+    async fn have_lines(&self, numbers: &[PhoneNumberId]) -> Result<Vec<bool>, QueueError> {
+        let lines = self.lines.lock();
+        Ok(numbers.iter().map(|number| lines.contains_key(number)).collect())
+    }
+
+    async fn turns(&self, asks: &[PairAsk]) -> Result<Vec<Option<Timestamp>>, QueueError> {
+        let mut lines = self.lines.lock();
+        let turns = asks.iter().map(|ask| {
+            let of_number = lines.get_mut(&ask.phone_number_id)?;
+            let turn = of_number.turn(ask.conversation_id, ask.message_id, ask.now);
+            if of_number.is_empty() {
+                lines.remove(&ask.phone_number_id);
+            }
+            turn
+        });
+        Ok(turns.collect())
+    }
+
+    async fn put_first(&self, ask: &PairAsk, until: Timestamp) {
+        let mut lines = self.lines.lock();
+        if lines.len() > NUMBERS_WITH_LINES_SWEPT_AT {
+            lines.retain(|_, of_number| {
+                of_number.sweep(ask.now);
+                !of_number.is_empty()
+            });
+        }
+        let of_number = lines.entry(ask.phone_number_id.clone()).or_default();
+        of_number.put_first(ask.conversation_id, ask.message_id, until, ask.now);
+    }
+
+    async fn put_back(&self, ask: &PairAsk, until: Timestamp) {
+        if let Some(of_number) = self.lines.lock().get_mut(&ask.phone_number_id) {
+            of_number.put_back(ask.conversation_id, ask.message_id, until);
         }
     }
 }

@@ -9,6 +9,7 @@ mod config;
 mod connection;
 mod news;
 mod pacer;
+mod pair_lines;
 mod quota;
 
 pub use self::bullmq::{BullmqConfig, BullmqQueue, QUEUE_NAME, Role, work_of_job};

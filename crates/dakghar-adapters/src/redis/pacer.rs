@@ -45,6 +45,8 @@ pub struct RedisPacer {
     pub(super) quota: Script,
     /// Counts their calls.
     pub(super) calls: Script,
+    /// Keeps the lines of messages to one person.
+    pub(super) lines: Script,
     kept: Arc<KeptConnection>,
     _keeper: DropGuard,
 }
@@ -92,6 +94,7 @@ impl RedisPacer {
             script: Script::new(include_str!("pace.lua")),
             quota: Script::new(include_str!("quota.lua")),
             calls: Script::new(include_str!("calls.lua")),
+            lines: Script::new(include_str!("pairs.lua")),
             kept,
             _keeper: stopped.drop_guard(),
         }

@@ -27,6 +27,7 @@ pub mod opaque;
 pub mod operator_key;
 pub mod pacing;
 pub mod page;
+pub mod pair_line;
 pub mod person;
 pub mod person_name;
 pub mod problem;

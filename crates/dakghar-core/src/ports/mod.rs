@@ -8,6 +8,7 @@ pub mod meta;
 pub mod migration;
 pub mod news;
 pub mod pacer;
+pub mod pair_lines;
 pub mod queue;
 pub mod quota;
 pub mod receivers;
@@ -26,6 +27,7 @@ pub use meta::{
 pub use migration::{MigrationSource, MigrationTarget, SourcePage};
 pub use news::FeedNews;
 pub use pacer::{Pacer, SlotAsk};
+pub use pair_lines::{PairAsk, PairLines};
 pub use queue::{DUE_COUNTED_MAX, Disposition, DueWork, Job, JobKey, JobKind, Queue, QueueEntry, QueueError};
 pub use quota::{CallAsk, Grant, QuotaAsk, TenantQuota};
 pub use receivers::{CallbackAnswer, CallbackCall, CallbackOutcome, ReceiverQuery, ReceiverText, Receivers};

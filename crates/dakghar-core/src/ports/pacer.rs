@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 
+use super::pair_lines::PairLines;
 use super::queue::QueueError;
 use crate::domain::ids::PhoneNumberId;
 use crate::domain::pacing::{Admission, Priority};
@@ -24,7 +25,7 @@ pub struct SlotAsk {
 
 /// The pace of every number, shared by all processes of an installation.
 #[async_trait]
-pub trait Pacer: Send + Sync {
+pub trait Pacer: PairLines {
     /// Reserves slots. Returns them in the order asked.
     async fn reserve(&self, asks: &[SlotAsk]) -> Result<Vec<Timestamp>, QueueError>;
 

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use dakghar_core::app::{ClaimedSend, EndedCall, Prepared, WaitingSend, WebhookReceipt};
-use dakghar_core::domain::message::{EvidenceStatus, RedriveOptions, UnknownOutcome};
+use dakghar_core::domain::message::{EvidenceStatus, RedriveOptions, TimelineEvent, UnknownOutcome};
 use dakghar_core::domain::webhook::WebhookPart;
 use dakghar_core::domain::{Actor, Conversation, ErrorCode, MessageKey, Problem, Tenant, TenantId, Timestamp};
 use dakghar_core::ports::{ConversationStore as _, Job, JobKey};
@@ -343,4 +343,12 @@ impl World {
 /// The code of a refusal, or of nothing when it was granted.
 pub fn code<T>(answer: &Result<T, Problem>) -> Option<ErrorCode> {
     answer.as_ref().err().map(|problem| problem.code)
+}
+
+/// Why it waits, by the newest entry of its timeline.
+pub fn waits_for(seen: &Seen) -> Option<&str> {
+    let newest = seen.timeline().last().expect("an entry");
+    assert_eq!(newest.event, TimelineEvent::Waiting);
+    assert_eq!(newest.until, seen.slot_at());
+    newest.detail.as_deref()
 }

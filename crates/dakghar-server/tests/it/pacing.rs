@@ -8,7 +8,7 @@ use axum::http::Method;
 use dakghar_adapters::local::LocalPacer;
 use dakghar_core::domain::pacing::Admission;
 use dakghar_core::domain::{Message, MessageId, MessageKey, PhoneNumberId, TenantId, Timestamp};
-use dakghar_core::ports::{MessageStore as _, Pacer, QueueError, SlotAsk};
+use dakghar_core::ports::{MessageStore as _, Pacer, PairAsk, PairLines, QueueError, SlotAsk};
 use dakghar_testkit::clock::START;
 use futures_util::future::join_all;
 use serde_json::json;
@@ -50,6 +50,25 @@ impl Pacer for SlowPacer {
 
     async fn forget_beyond(&self, phone_number_id: &PhoneNumberId, limit: Timestamp) {
         self.inner.forget_beyond(phone_number_id, limit).await;
+    }
+}
+
+#[async_trait]
+impl PairLines for SlowPacer {
+    async fn have_lines(&self, numbers: &[PhoneNumberId]) -> Result<Vec<bool>, QueueError> {
+        self.inner.have_lines(numbers).await
+    }
+
+    async fn turns(&self, asks: &[PairAsk]) -> Result<Vec<Option<Timestamp>>, QueueError> {
+        self.inner.turns(asks).await
+    }
+
+    async fn put_first(&self, ask: &PairAsk, until: Timestamp) {
+        self.inner.put_first(ask, until).await;
+    }
+
+    async fn put_back(&self, ask: &PairAsk, until: Timestamp) {
+        self.inner.put_back(ask, until).await;
     }
 }
 

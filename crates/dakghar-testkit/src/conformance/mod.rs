@@ -36,6 +36,7 @@ pub mod migration_target;
 pub mod news;
 pub mod operators;
 pub mod pacer;
+pub mod pair_lines;
 pub mod person_erasures;
 pub mod queue;
 pub mod quota;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use dakghar_core::domain::pacing::{Admission, Pace};
+use dakghar_core::domain::pair_line::LinesOfNumber;
 use dakghar_core::domain::{PhoneNumberId, Timestamp};
-use dakghar_core::ports::{Pacer, QueueError, SlotAsk};
+use dakghar_core::ports::{Pacer, PairAsk, PairLines, QueueError, SlotAsk};
 use parking_lot::Mutex;
 
 /// A [`Pacer`] that forgets no number.
@@ -15,6 +16,7 @@ pub struct MemoryPacer(Mutex<Paces>);
 #[derive(Default)]
 struct Paces {
     of: BTreeMap<PhoneNumberId, Pace>,
+    lines: BTreeMap<PhoneNumberId, LinesOfNumber>,
     /// The present of whoever asks, if somebody told.
     present: Option<Timestamp>,
 }
@@ -67,5 +69,37 @@ impl Pacer for MemoryPacer {
 
     async fn forget_beyond(&self, phone_number_id: &PhoneNumberId, limit: Timestamp) {
         self.0.lock().of(phone_number_id).forget_beyond(limit);
+    }
+}
+
+#[async_trait]
+impl PairLines for MemoryPacer {
+    async fn have_lines(&self, numbers: &[PhoneNumberId]) -> Result<Vec<bool>, QueueError> {
+        let lines = &self.0.lock().lines;
+        Ok(numbers
+            .iter()
+            .map(|number| lines.get(number).is_some_and(|of_number| !of_number.is_empty()))
+            .collect())
+    }
+
+    async fn turns(&self, asks: &[PairAsk]) -> Result<Vec<Option<Timestamp>>, QueueError> {
+        let lines = &mut self.0.lock().lines;
+        let turns = asks.iter().map(|ask| {
+            let of_number = lines.get_mut(&ask.phone_number_id)?;
+            of_number.turn(ask.conversation_id, ask.message_id, ask.now)
+        });
+        Ok(turns.collect())
+    }
+
+    async fn put_first(&self, ask: &PairAsk, until: Timestamp) {
+        let lines = &mut self.0.lock().lines;
+        let of_number = lines.entry(ask.phone_number_id.clone()).or_default();
+        of_number.put_first(ask.conversation_id, ask.message_id, until, ask.now);
+    }
+
+    async fn put_back(&self, ask: &PairAsk, until: Timestamp) {
+        if let Some(of_number) = self.0.lock().lines.get_mut(&ask.phone_number_id) {
+            of_number.put_back(ask.conversation_id, ask.message_id, until);
+        }
     }
 }

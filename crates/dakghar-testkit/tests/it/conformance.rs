@@ -101,6 +101,7 @@ dakghar_testkit::erasure_suite!(stores);
 dakghar_testkit::person_erasure_suite!(stores);
 dakghar_testkit::queue_suite!(queue);
 dakghar_testkit::pacer_suite!(pacer);
+dakghar_testkit::pair_lines_suite!(pacer);
 dakghar_testkit::quota_suite!(quota);
 dakghar_testkit::outcome_spool_suite!(spool);
 dakghar_testkit::migration_source_suite!(source);

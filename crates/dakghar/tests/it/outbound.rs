@@ -511,10 +511,14 @@ async fn a_pair_that_meta_slows_down_delays_no_other_person(backend: Backend) {
     }
     let message = product.message(&tenant, &slowed).await;
     assert_eq!(message["status"], "queued", "the others went before it: {message:#}");
+    // What goes to the same person later does not overtake it.
+    let behind = product.send(&tenant, "+919111111111").await;
     let message = product.until_status(&tenant, &slowed, "delivered").await;
     assert_eq!(message["attempts"], 2);
+    let message = product.until_status(&tenant, &behind, "delivered").await;
+    assert_eq!(message["attempts"], 1, "{message:#}");
     let calls = product.sim.journal();
-    assert_eq!(calls.len(), 12, "one call for each of the others");
+    assert_eq!(calls.len(), 13, "one call for each of the others");
 }
 
 async fn a_number_that_changes_hands_brings_no_backlog(backend: Backend) {

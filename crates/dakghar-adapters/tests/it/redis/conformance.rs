@@ -42,4 +42,5 @@ async fn quota() -> Option<(Arc<dyn TenantQuota>, SharedRedis)> {
 
 dakghar_testkit::queue_suite!(queue);
 dakghar_testkit::pacer_suite!(pacer);
+dakghar_testkit::pair_lines_suite!(pacer);
 dakghar_testkit::quota_suite!(quota);

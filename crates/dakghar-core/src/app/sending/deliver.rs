@@ -17,6 +17,7 @@ use super::gate::Place;
 use super::host::Reach;
 use super::in_flight::InHand;
 use super::jobs::End;
+use super::pairs;
 use super::prepare::PreparedSend;
 use crate::app::failure::Failure;
 use crate::app::messages::{Change, Start};
@@ -295,6 +296,10 @@ impl Sending {
                 self.ports.pacer.pause_until(number, until).await;
                 Ok(())
             }
+            Recorded::PairSlowDown(until) => {
+                pairs::put_first(&*self.ports.pacer, message, self.ports.clock.now(), until).await;
+                Ok(())
+            }
             Recorded::Held(reason) => self.holds.number_refused(tenant, number, reason).await,
             Recorded::GaveUp if message.delivery.dead_reason == Some(DeadReason::AttemptsExhausted) => {
                 self.holds.number_fails(message).await
@@ -348,6 +353,7 @@ const fn word_of(recorded: Recorded) -> &'static str {
         Recorded::Failed => "failed",
         Recorded::Retry(_) => "retry",
         Recorded::SlowDown(_) => "slow_down",
+        Recorded::PairSlowDown(_) => "pair_slow_down",
         Recorded::Held(_) => "held",
         Recorded::InDoubt => "in_doubt",
         Recorded::GaveUp => "gave_up",

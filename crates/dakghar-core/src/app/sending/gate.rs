@@ -1,5 +1,6 @@
 //! The gate: every reason to hold a due message back. The pace of its number is checked last.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,12 +8,13 @@ use super::call_limits::{Allowances, Allowed, CallLimits};
 use super::host::{Host, HostPass};
 use super::in_flight::{InFlight, InFlightLimits, InHand};
 use super::number_holds::NumberHolds;
+use super::pairs;
 use super::slots::ask;
 use crate::app::failure::Failure;
 use crate::domain::message::{DeadReason, HOST_UNREACHABLE, Message};
 use crate::domain::pacing::Admission;
 use crate::domain::tenant::SharedTenant;
-use crate::domain::{AppId, Present, Timestamp};
+use crate::domain::{AppId, PhoneNumberId, Present, Timestamp};
 use crate::metrics::{Limit, Metrics};
 use crate::ports::{Job, Pacer, SlotAsk};
 
@@ -20,6 +22,9 @@ use crate::ports::{Job, Pacer, SlotAsk};
 const PLACE_PATIENCE: Duration = Duration::from_millis(200);
 /// The delay of a message that goes back into the queue because it found no place in that time.
 const PLACE_WAIT: Duration = Duration::from_millis(500);
+
+/// The reason of a wait behind others that go to the same person.
+const PAIR_PACE: &str = "pair_pace";
 
 /// A queued message on its way through the gate.
 pub(super) struct Candidate {
@@ -32,6 +37,11 @@ pub(super) struct Candidate {
 }
 
 impl Candidate {
+    /// The number it goes out from.
+    pub(super) const fn number(&self) -> &PhoneNumberId {
+        &self.message.accepted.phone_number_id
+    }
+
     /// The app that the token of its number is of, as far as that is known.
     pub(super) fn app(&self) -> Option<&AppId> {
         let number = self.tenant.number(Some(&self.message.accepted.phone_number_id))?;
@@ -66,6 +76,8 @@ enum Obstacle {
     Crowded(SlotAsk),
     /// Meta's host cannot be reached: it needs a slot after the next probe.
     Host(SlotAsk),
+    /// Others to the same person go before it.
+    Pair(Timestamp),
     /// The message was changed, and must be saved.
     Held,
 }
@@ -88,17 +100,23 @@ impl Gate {
         let now = present.now;
         let mut judged = Vec::with_capacity(candidates.len());
         let tenants = candidates.iter().map(|candidate| &candidate.tenant);
-        let mut allowances = self.calls.allow(&self.in_flight, tenants).await?;
+        let allowances = self.calls.allow(&self.in_flight, tenants);
+        let lined = pairs::numbers_with_lines(&*self.pacer, &candidates);
+        let (allowances, lined) = futures_util::future::join(allowances, lined).await;
+        let (mut allowances, lined) = (allowances?, lined?);
         for mut candidate in candidates {
             let obstacle = self.obstacle(&mut candidate, present, &mut allowances).await;
             judged.push((candidate, obstacle));
         }
         drop(allowances);
+        self.let_pairs_wait(&mut judged, &lined, now).await?;
         let asks: Vec<SlotAsk> = judged
             .iter()
             .filter_map(|(_, obstacle)| obstacle.admission_ask())
             .collect();
-        let mut admissions = self.pacer.admit(&asks).await?.into_iter();
+        let admissions = self.pacer.admit(&asks).await?;
+        self.keep_turns(&judged, &admissions, &lined, now).await;
+        let mut admissions = admissions.into_iter();
         let asks: Vec<SlotAsk> = judged.iter().filter_map(|(_, obstacle)| obstacle.slot_ask()).collect();
         let mut slots = self.reserve(&asks).await.into_iter();
         let verdict = |(candidate, obstacle)| match obstacle {
@@ -113,6 +131,7 @@ impl Gate {
                 let slot_at = slots.next().unwrap_or(ask.not_before);
                 self.postponed(candidate, present, slot_at, HOST_UNREACHABLE)
             }
+            Obstacle::Pair(until) => self.postponed(candidate, present, until, PAIR_PACE),
             Obstacle::None(place, _) => match admissions.next() {
                 Some(Admission::Go) => Verdict::Passed(candidate, place),
                 Some(Admission::Later(slot_at)) => self.postponed(candidate, present, slot_at, "pace"),
@@ -120,6 +139,53 @@ impl Gate {
             },
         };
         Ok(judged.into_iter().map(verdict).collect())
+    }
+
+    /// Holds those back that are not the next to their person.
+    async fn let_pairs_wait(
+        &self,
+        judged: &mut [(Candidate, Obstacle)],
+        lined: &HashSet<PhoneNumberId>,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        if lined.is_empty() {
+            return Ok(());
+        }
+        let may_be_in_line = judged
+            .iter()
+            .filter(|(candidate, obstacle)| {
+                matches!(obstacle, Obstacle::None(..)) && lined.contains(candidate.number())
+            })
+            .map(|(candidate, _)| &candidate.message);
+        let waiting = pairs::who_waits(&*self.pacer, may_be_in_line, now).await?;
+        for (candidate, obstacle) in judged {
+            if matches!(obstacle, Obstacle::None(..))
+                && let Some(until) = waiting.get(&candidate.message.accepted.id)
+            {
+                *obstacle = Obstacle::Pair(*until);
+            }
+        }
+        Ok(())
+    }
+
+    /// A message whose turn it was, and that the pace of its number turned away, is still the next to its person.
+    async fn keep_turns(
+        &self,
+        judged: &[(Candidate, Obstacle)],
+        admissions: &[Admission],
+        lined: &HashSet<PhoneNumberId>,
+        now: Timestamp,
+    ) {
+        let asked = judged
+            .iter()
+            .filter(|(_, obstacle)| matches!(obstacle, Obstacle::None(..)));
+        for ((candidate, _), admission) in asked.zip(admissions) {
+            if let Admission::Later(until) = *admission
+                && lined.contains(candidate.number())
+            {
+                pairs::put_back(&*self.pacer, &candidate.message, now, until).await;
+            }
+        }
     }
 
     async fn obstacle(&self, candidate: &mut Candidate, present: Present, allowances: &mut Allowances) -> Obstacle {
@@ -196,7 +262,7 @@ impl Obstacle {
     fn admission_ask(&self) -> Option<SlotAsk> {
         match self {
             Self::None(_, ask) => Some(ask.clone()),
-            Self::Place | Self::Crowded(_) | Self::Host(_) | Self::Held => None,
+            Self::Place | Self::Crowded(_) | Self::Host(_) | Self::Pair(_) | Self::Held => None,
         }
     }
 
@@ -204,7 +270,7 @@ impl Obstacle {
     fn slot_ask(&self) -> Option<SlotAsk> {
         match self {
             Self::Crowded(ask) | Self::Host(ask) => Some(ask.clone()),
-            Self::None(..) | Self::Place | Self::Held => None,
+            Self::None(..) | Self::Place | Self::Pair(_) | Self::Held => None,
         }
     }
 }

@@ -14,6 +14,7 @@ mod lease_watch;
 mod number_holds;
 mod opening;
 mod outages;
+mod pairs;
 mod prepare;
 mod recent_calls;
 mod reconcile;

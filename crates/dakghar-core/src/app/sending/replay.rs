@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use super::Sending;
 use super::deliver::{EndedCall, log_outcome};
+use super::pairs;
 use super::spooling::Spooling;
 use crate::app::failure::{Failure, Fault};
 use crate::app::messages::{Change, change_each};
@@ -216,6 +217,9 @@ impl Sending {
                 self.remember_call(message);
             }
             Recorded::SlowDown(until) => self.ports.pacer.pause_until(number, until).await,
+            Recorded::PairSlowDown(until) => {
+                pairs::put_first(&*self.ports.pacer, message, self.ports.clock.now(), until).await;
+            }
             Recorded::Held(HoldReason::AccountRestricted) => {
                 let tenant_id = &message.accepted.tenant_id;
                 if let Err(failure) = self.holds.number_restricted(tenant_id, number).await {

@@ -80,6 +80,8 @@ pub enum Recorded {
     Retry(Timestamp),
     /// Another attempt follows at this time, and the whole number should slow down until then.
     SlowDown(Timestamp),
+    /// Another attempt follows at this time, and what goes to the same person from the same number waits behind it.
+    PairSlowDown(Timestamp),
     /// Sending is stopped for the number.
     Held(HoldReason),
     /// The outcome is unknown; evidence is awaited.
@@ -197,7 +199,7 @@ impl Message {
                     .max(refusal.retry_after.unwrap_or_default())
                     .mul_f64(1.0 + jitter * 0.2);
                 self.slow_down(present, now + wait, policy)
-                    .map_or(Recorded::GaveUp, Recorded::Retry)
+                    .map_or(Recorded::GaveUp, Recorded::PairSlowDown)
             }
             RefusalClass::Token => self.hold_after_refusal(present, HoldReason::CredentialsInvalid),
             RefusalClass::Account => self.hold_after_refusal(present, HoldReason::AccountRestricted),

@@ -3,25 +3,16 @@
 use std::time::Duration;
 
 use dakghar_core::app::Prepared;
-use dakghar_core::domain::message::{TimelineEvent, UnknownOutcome};
+use dakghar_core::domain::message::UnknownOutcome;
 use dakghar_core::domain::pacing::RELEASE_CHECK;
 use dakghar_core::domain::{MessageKey, Status, TenantLimit, TenantLimits};
 use dakghar_core::ports::Pacer as _;
 
-use crate::steps::{LEASE, LEASE_MARGIN, MINUTE, SECOND, in_each_kind, in_world, number};
+use crate::steps::{LEASE, LEASE_MARGIN, MINUTE, SECOND, in_each_kind, in_world, number, waits_for};
 use crate::world::ports::at_once;
 use crate::world::process::{Process, owner};
-use crate::world::seen::Seen;
 use crate::world::wire::{Call, Fate};
 use crate::world::{Kind, World};
-
-/// Why it waits, by the newest entry of its timeline.
-fn waits_for(seen: &Seen) -> Option<&str> {
-    let newest = seen.timeline().last().expect("an entry");
-    assert_eq!(newest.event, TimelineEvent::Waiting);
-    assert_eq!(newest.until, seen.slot_at());
-    newest.detail.as_deref()
-}
 
 #[test]
 fn t03_a_queued_message_is_claimed_with_a_lease() {

@@ -3,7 +3,7 @@
 use dakghar_core::domain::Status;
 use dakghar_core::domain::message::{DeadReason, UnknownOutcome};
 
-use crate::steps::{GRACE, MINUTE, REFUSED, RETRIED, SECOND, in_each_kind};
+use crate::steps::{GRACE, MINUTE, REFUSED, RETRIED, SECOND, in_each_kind, waits_for};
 use crate::world::World;
 use crate::world::meta::{Answer, Meta};
 use crate::world::seen::Seen;
@@ -141,4 +141,31 @@ fn t09_a_call_without_a_verdict_leaves_its_message_in_doubt() {
             assert_eq!(seen.wake_at(), seen.grace_until());
         });
     }
+}
+
+#[test]
+fn t07_those_to_the_same_person_go_behind_one_that_meta_slows_down() {
+    in_each_kind(|world: &World| {
+        let process = world.idle_process();
+        let tenant = world.tenant(&process, UnknownOutcome::Fail);
+        let first = world.accept(&process, &tenant.id, "first");
+        world.send_and(&process, Answer::Refuses(131_056));
+        let opens_at = world.look(first).slot_at().expect("a slot");
+        let second = world.accept(&process, &tenant.id, "second");
+        let third = world.accept(&process, &tenant.id, "third");
+        let prepared = world.prepare(&process);
+        assert_eq!((prepared.sends.len(), prepared.waiting.len()), (0, 0), "both wait");
+        for (behind, message) in [(1, second), (2, third)] {
+            let seen = world.look(message);
+            assert_eq!((seen.status(), seen.attempt()), (Status::Queued, 0));
+            assert_eq!(seen.slot_at(), Some(opens_at + SECOND * 6 * behind));
+            assert_eq!(waits_for(&seen), Some("pair_pace"));
+        }
+
+        for (behind, message) in [(0, first), (1, second), (2, third)] {
+            world.send(&process);
+            assert_eq!(world.now(), opens_at + SECOND * 6 * behind);
+            assert_eq!(world.look(message).status(), Status::Sent);
+        }
+    });
 }

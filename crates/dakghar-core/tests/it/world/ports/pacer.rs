@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use dakghar_core::domain::pacing::Admission;
 use dakghar_core::domain::{PhoneNumberId, Timestamp};
-use dakghar_core::ports::{Clock as _, Pacer, QueueError, SlotAsk};
+use dakghar_core::ports::{Clock as _, Pacer, PairAsk, PairLines, QueueError, SlotAsk};
 
 use super::{Near, at_once};
 use crate::world::wire::{Call, Luck};
@@ -68,6 +68,40 @@ impl Pacer for Near {
         let _ = self
             .pace(move |pacer| {
                 at_once(pacer.forget_beyond(&number, limit));
+                Ok(())
+            })
+            .await;
+    }
+}
+
+#[async_trait]
+impl PairLines for Near {
+    async fn have_lines(&self, numbers: &[PhoneNumberId]) -> Result<Vec<bool>, QueueError> {
+        let numbers = numbers.to_vec();
+        self.pace(move |pacer| at_once(pacer.have_lines(&numbers))).await
+    }
+
+    async fn turns(&self, asks: &[PairAsk]) -> Result<Vec<Option<Timestamp>>, QueueError> {
+        let asks = asks.to_vec();
+        self.pace(move |pacer| at_once(pacer.turns(&asks))).await
+    }
+
+    async fn put_first(&self, ask: &PairAsk, until: Timestamp) {
+        let ask = ask.clone();
+        // Best effort.
+        let _ = self
+            .pace(move |pacer| {
+                at_once(pacer.put_first(&ask, until));
+                Ok(())
+            })
+            .await;
+    }
+
+    async fn put_back(&self, ask: &PairAsk, until: Timestamp) {
+        let ask = ask.clone();
+        let _ = self
+            .pace(move |pacer| {
+                at_once(pacer.put_back(&ask, until));
                 Ok(())
             })
             .await;
