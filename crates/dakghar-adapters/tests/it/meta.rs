@@ -20,6 +20,7 @@ use dakghar_core::domain::secret::Secret;
 use dakghar_core::ports::{MessagesApi as _, SendCall};
 use dakghar_testkit::{Port, TestClock};
 use log_lines::LogLines;
+use parking_lot::Mutex;
 use peer::{Act, Peer, accepted, answer, header};
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
@@ -58,6 +59,7 @@ async fn send_as(client: &MetaMessages, message: &Message, opaque: &str, timeout
             app_secret: None,
             opaque,
             timeout,
+            used: &Mutex::default(),
         })
         .await;
     // What Meta says of the recipient is kept.
@@ -535,6 +537,7 @@ async fn no_log_line_of_any_level_shows_token_number_or_text() {
             app_secret: None,
             opaque: OPAQUE,
             timeout: Duration::from_secs(30),
+            used: &Mutex::default(),
         })
         .await;
     send(&client).await;

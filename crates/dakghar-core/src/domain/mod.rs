@@ -2,6 +2,7 @@
 
 pub mod access_token;
 pub mod addresses;
+pub mod allowance;
 pub mod amendment;
 pub mod api_key;
 pub mod audit;

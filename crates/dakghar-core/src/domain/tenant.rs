@@ -7,7 +7,7 @@ use super::api_key::ApiKey;
 use super::auto_redrive::AutoRedriving;
 use super::country::Country;
 use super::hold::Hold;
-use super::ids::{PhoneNumberId, TenantId, WabaId};
+use super::ids::{AppId, PhoneNumberId, TenantId, WabaId};
 use super::limits::TenantLimits;
 use super::message::UnknownOutcome;
 use super::time::Timestamp;
@@ -132,6 +132,11 @@ impl Tenant {
 }
 
 impl PhoneNumber {
+    /// Returns the app that its token is of, as far as Meta said so.
+    pub fn token_app(&self) -> Option<&AppId> {
+        Some(&self.token.as_ref()?.facts.as_ref()?.app_id)
+    }
+
     /// Returns the digits of the number as people write it.
     pub fn display_digits(&self) -> Option<String> {
         let text = self.display_phone_number.as_deref()?;

@@ -99,7 +99,10 @@ impl From<&SendOutcome> for Attempt {
             SendOutcome::Accepted { wamid, .. } if wamid.is_mock() => Self::Simulated,
             SendOutcome::Accepted { .. } => Self::Sent,
             SendOutcome::Refused(refusal) => match graph_error::classify(refusal).class {
-                RefusalClass::PaceNumber | RefusalClass::PacePair | RefusalClass::PaceApp => Self::SlowDown,
+                RefusalClass::PaceNumber
+                | RefusalClass::PacePair
+                | RefusalClass::PaceAccount
+                | RefusalClass::PaceApp => Self::SlowDown,
                 RefusalClass::Token | RefusalClass::Account => Self::Held,
                 RefusalClass::Retry { .. } | RefusalClass::Fail => Self::Refused,
             },

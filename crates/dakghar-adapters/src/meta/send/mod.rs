@@ -2,6 +2,7 @@
 
 mod outcome;
 mod request;
+mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,9 +36,12 @@ impl MetaMessages {
         }
     }
 
-    async fn post(&self, path: &str, token: &Secret, body: String, timeout: Duration) -> SendOutcome {
-        match self.http.send_json(Method::POST, path, token, body, timeout).await {
-            Ok(answer) => outcome::judge(&answer, self.clock.wall()),
+    async fn post(&self, path: &str, call: &SendCall<'_>, body: String, timeout: Duration) -> SendOutcome {
+        match self.http.send_json(Method::POST, path, call.token, body, timeout).await {
+            Ok(answer) => {
+                *call.used.lock() = usage::read(&answer.headers);
+                outcome::judge(&answer, self.clock.wall())
+            }
             Err(CallFailure::Unreachable(why)) => not_sent(NotSentCause::Host, why),
             Err(CallFailure::Unwritable(why)) => not_sent(NotSentCause::Request, why),
             Err(CallFailure::Unknown(why)) => SendOutcome::Unknown { why },
@@ -58,10 +62,10 @@ impl MessagesApi for MetaMessages {
         let path = path(call.message);
         let began_at = self.clock.uptime();
         let Some(secret) = call.app_secret.filter(|secret| self.unfit.allows(secret, began_at)) else {
-            return self.post(&path, call.token, body, call.timeout).await;
+            return self.post(&path, &call, body, call.timeout).await;
         };
         let proven = format!("{path}?{}={}", proof::PARAMETER, proof::of(call.token, secret));
-        let outcome = self.post(&proven, call.token, body.clone(), call.timeout).await;
+        let outcome = self.post(&proven, &call, body.clone(), call.timeout).await;
         if !proof::is_refused(&outcome) {
             return outcome;
         }
@@ -70,7 +74,7 @@ impl MessagesApi for MetaMessages {
             tracing::warn!("Meta refuses the proof by an app's secret; calls go without it for ten minutes");
         }
         let left = call.timeout.saturating_sub(now.saturating_sub(began_at));
-        self.post(&path, call.token, body, left).await
+        self.post(&path, &call, body, left).await
     }
 }
 

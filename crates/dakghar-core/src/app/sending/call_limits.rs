@@ -47,7 +47,7 @@ struct Granted(Mutex<HashMap<TenantId, u32>>);
 
 /// What the messages of a batch may do. To be dropped when all of them have their places.
 #[derive(Default)]
-pub(super) struct Allowances {
+pub(super) struct CallsAllowed {
     allowances: HashMap<TenantId, Allowance>,
     granted: Arc<Granted>,
 }
@@ -85,7 +85,7 @@ impl CallLimits {
         &self,
         in_flight: &InFlightLimits,
         tenants: impl Iterator<Item = &'a SharedTenant>,
-    ) -> Result<Allowances, Failure> {
+    ) -> Result<CallsAllowed, Failure> {
         let mut wanted = HashMap::new();
         for tenant in tenants {
             if let Some(max) = tenant.limits.in_force(&self.defaults, TenantLimit::CallsUnderWay) {
@@ -96,9 +96,13 @@ impl CallLimits {
     }
 
     /// Takes places, for all tenants in one call.
-    async fn take(&self, in_flight: &InFlightLimits, wanted: HashMap<TenantId, Wanted>) -> Result<Allowances, Failure> {
+    async fn take(
+        &self,
+        in_flight: &InFlightLimits,
+        wanted: HashMap<TenantId, Wanted>,
+    ) -> Result<CallsAllowed, Failure> {
         if wanted.is_empty() {
-            return Ok(Allowances::default());
+            return Ok(CallsAllowed::default());
         }
         let _turn = self.turn.lock().await;
         let asks: Vec<CallAsk> = wanted
@@ -118,7 +122,7 @@ impl CallLimits {
             };
             allowances.insert(ask.tenant_id, allowance);
         }
-        Ok(Allowances {
+        Ok(CallsAllowed {
             allowances,
             granted: self.granted.clone(),
         })
@@ -178,7 +182,7 @@ impl Granted {
     }
 }
 
-impl Drop for Allowances {
+impl Drop for CallsAllowed {
     fn drop(&mut self) {
         for (tenant, allowance) in &self.allowances {
             self.granted.remove(tenant, allowance.granted);
@@ -186,7 +190,7 @@ impl Drop for Allowances {
     }
 }
 
-impl Allowances {
+impl CallsAllowed {
     /// Takes the place of one call of the tenant.
     pub(super) fn take(&mut self, tenant: &TenantId) -> Allowed {
         let Some(allowance) = self.allowances.get_mut(tenant) else {

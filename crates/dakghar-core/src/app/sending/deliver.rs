@@ -12,6 +12,8 @@
 
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use super::Sending;
 use super::gate::Place;
 use super::host::Reach;
@@ -125,17 +127,23 @@ impl Sending {
             let opaque = self
                 .opaque
                 .sign(&message.key(), &accepted.phone_number_id, delivery.attempt);
+            let used = Mutex::default();
             let call = SendCall {
                 message: &message,
                 token: &token,
                 app_secret: app_secret.as_ref(),
                 opaque: &opaque,
                 timeout: left,
+                used: &used,
             };
             let mut call_span = span.child(SpanName::GraphCall);
             let begun = self.stages.call_begins(&message, span.context(), elapsed);
             let outcome = self.call_meta(call).await;
             let ended_at = self.stages.call_ends(&begun, &outcome);
+            if let Some(number) = tenant.number(Some(&accepted.phone_number_id)) {
+                let app = number.token_app();
+                self.gate.allowances.note(number, app, &outcome, used.into_inner());
+            }
             say_outcome(&mut call_span, &outcome);
             (outcome, Some(ended_at))
         };

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::call_limits::{Allowances, Allowed, CallLimits};
+use super::allowances::Allowances;
+use super::call_limits::{Allowed, CallLimits, CallsAllowed};
 use super::host::{Host, HostPass};
 use super::in_flight::{InFlight, InFlightLimits, InHand};
 use super::number_holds::NumberHolds;
@@ -23,6 +24,8 @@ const PLACE_PATIENCE: Duration = Duration::from_millis(200);
 /// The delay of a message that goes back into the queue because it found no place in that time.
 const PLACE_WAIT: Duration = Duration::from_millis(500);
 
+/// The reason of a wait until Meta's allowance for the account or the app has grown again.
+const ALLOWANCE: &str = "meta_allowance";
 /// The reason of a wait behind others that go to the same person.
 const PAIR_PACE: &str = "pair_pace";
 
@@ -44,8 +47,7 @@ impl Candidate {
 
     /// The app that the token of its number is of, as far as that is known.
     pub(super) fn app(&self) -> Option<&AppId> {
-        let number = self.tenant.number(Some(&self.message.accepted.phone_number_id))?;
-        Some(&number.token.as_ref()?.facts.as_ref()?.app_id)
+        self.tenant.number(Some(self.number()))?.token_app()
     }
 }
 
@@ -76,6 +78,8 @@ enum Obstacle {
     Crowded(SlotAsk),
     /// Meta's host cannot be reached: it needs a slot after the next probe.
     Host(SlotAsk),
+    /// Its account or its app has used up what Meta allows: it needs a slot after their rest.
+    Allowance(SlotAsk),
     /// Others to the same person go before it.
     Pair(Timestamp),
     /// The message was changed, and must be saved.
@@ -89,6 +93,7 @@ pub(super) struct Gate {
     pub(super) metrics: Arc<Metrics>,
     pub(super) holds: NumberHolds,
     pub(super) host: Host,
+    pub(super) allowances: Allowances,
     pub(super) pacer: Arc<dyn Pacer>,
     pub(super) window: Option<Duration>,
 }
@@ -130,6 +135,10 @@ impl Gate {
             Obstacle::Host(ask) => {
                 let slot_at = slots.next().unwrap_or(ask.not_before);
                 self.postponed(candidate, present, slot_at, HOST_UNREACHABLE)
+            }
+            Obstacle::Allowance(ask) => {
+                let slot_at = slots.next().unwrap_or(ask.not_before);
+                self.postponed(candidate, present, slot_at, ALLOWANCE)
             }
             Obstacle::Pair(until) => self.postponed(candidate, present, until, PAIR_PACE),
             Obstacle::None(place, _) => match admissions.next() {
@@ -188,8 +197,9 @@ impl Gate {
         }
     }
 
-    async fn obstacle(&self, candidate: &mut Candidate, present: Present, allowances: &mut Allowances) -> Obstacle {
+    async fn obstacle(&self, candidate: &mut Candidate, present: Present, allowances: &mut CallsAllowed) -> Obstacle {
         let now = present.now;
+        let app = candidate.app().cloned();
         let Candidate {
             message, tenant, since, ..
         } = candidate;
@@ -206,9 +216,13 @@ impl Gate {
         } else {
             self.host.enter(now)
         };
+        let rest = self
+            .allowances
+            .wait_of(number, app.as_ref())
+            .filter(|_| !number.simulated);
         // A hold is not probed while the probe could not get anywhere.
         if let Some(hold) = tenant.hold_of(number)
-            && (host.is_err() || !self.holds.may_probe(tenant, number, &hold, now).await)
+            && (host.is_err() || rest.is_some() || !self.holds.may_probe(tenant, number, &hold, now).await)
         {
             message.hold(present, hold.reason);
             return Obstacle::Held;
@@ -218,6 +232,9 @@ impl Gate {
             Ok(host) => host,
             Err(until) => return Obstacle::Host(ask_at(until)),
         };
+        if let Some(rest) = rest {
+            return Obstacle::Allowance(ask_at(now + rest));
+        }
         let allowed = allowances.take(&tenant.id);
         let has_patience = now.since(*since) < PLACE_PATIENCE && allowed != Allowed::Later;
         let in_flight = match allowed {
@@ -262,14 +279,14 @@ impl Obstacle {
     fn admission_ask(&self) -> Option<SlotAsk> {
         match self {
             Self::None(_, ask) => Some(ask.clone()),
-            Self::Place | Self::Crowded(_) | Self::Host(_) | Self::Pair(_) | Self::Held => None,
+            Self::Place | Self::Crowded(_) | Self::Host(_) | Self::Allowance(_) | Self::Pair(_) | Self::Held => None,
         }
     }
 
     /// The request to the pacer for a later slot.
     fn slot_ask(&self) -> Option<SlotAsk> {
         match self {
-            Self::Crowded(ask) | Self::Host(ask) => Some(ask.clone()),
+            Self::Crowded(ask) | Self::Host(ask) | Self::Allowance(ask) => Some(ask.clone()),
             Self::None(..) | Self::Place | Self::Pair(_) | Self::Held => None,
         }
     }

@@ -3,6 +3,7 @@
 
 mod accept;
 mod accept_many;
+mod allowances;
 mod call_limits;
 mod change;
 mod deliver;
@@ -42,6 +43,7 @@ use crate::domain::MessageKey;
 use crate::domain::opaque::OpaqueSigner;
 use crate::metrics::DoubtEnd;
 use crate::ports::{Job, JobKey, Ports, QueueError, Saved};
+use allowances::Allowances;
 use call_limits::CallLimits;
 use gate::Gate;
 use in_flight::InFlightLimits;
@@ -146,6 +148,7 @@ impl Sending {
             metrics: ports.metrics.clone(),
             holds: shared.holds.clone(),
             host: shared.host.clone(),
+            allowances: Allowances::new(ports.clock.clone()),
             pacer: ports.pacer.clone(),
             window: shared.jobs.window(),
         };

@@ -14,6 +14,8 @@ pub enum RefusalClass {
     PaceNumber,
     /// The number sends too fast to this one person.
     PacePair,
+    /// The account that the number belongs to calls too fast, with all its numbers.
+    PaceAccount,
     /// The whole app calls too fast.
     PaceApp,
     /// The access token is not valid any more.

@@ -10,7 +10,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::class::RefusalClass::{Account, Fail, PaceApp, PaceNumber, PacePair, Token};
+use super::class::RefusalClass::{Account, Fail, PaceAccount, PaceApp, PaceNumber, PacePair, Token};
 use super::class::{RefusalClass, Verdict};
 
 /// One code, or a range of codes with the same meaning.
@@ -158,8 +158,8 @@ pub const TABLE: &[Row] = rows! {
         "Nothing to do: sending slows down by itself.";
     613 => PaceApp, "A limit for this kind of call is reached.",
         "Nothing to do: sending slows down by itself.";
-    80007 => PaceNumber, "The account has made too many calls.",
-        "Nothing to do: the number slows down by itself.";
+    80007 => PaceAccount, "The account has made too many calls.",
+        "Nothing to do: all numbers of the account slow down by themselves.";
     130429 => PaceNumber, "The number sends faster than its throughput allows.",
         "Nothing to do: the number slows down by itself.";
     131056 => PacePair, "Too many messages went to this one person in a short time.",

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::RefusalClass::{Account, Fail, PaceApp, PaceNumber, PacePair, Token};
+use super::RefusalClass::{Account, Fail, PaceAccount, PaceApp, PaceNumber, PacePair, Token};
 use super::*;
 
 const RETRY: RefusalClass = RefusalClass::Retry { after: None };
@@ -40,7 +40,8 @@ const EXPECTED: &[(RefusalClass, &[i64])] = &[
     ),
     (RETRY, &[1, 2, 131000, 131016]),
     (PaceApp, &[4, 17, 32, 341, 613]),
-    (PaceNumber, &[80007, 130429, 131208]),
+    (PaceAccount, &[80007]),
+    (PaceNumber, &[130429, 131208]),
     (PacePair, &[131056]),
     (RETRY, &[133004, 139102, 139103]),
     (retry(60), &[131057]),

@@ -185,7 +185,7 @@ impl Message {
             RefusalClass::Retry { after } => {
                 self.count_and_retry(present, policy, jitter, after.max(refusal.retry_after))
             }
-            RefusalClass::PaceNumber | RefusalClass::PaceApp => {
+            RefusalClass::PaceNumber | RefusalClass::PaceAccount | RefusalClass::PaceApp => {
                 let wait = policy
                     .retry
                     .wait(self.waits_for(SLOW_DOWN) + 1, jitter.max(0.5), refusal.retry_after);

@@ -1,7 +1,9 @@
 //! Sending messages through Meta's Graph API.
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 
+use crate::domain::allowance::AllowancesUsed;
 use crate::domain::message::{Message, SendOutcome};
 use crate::domain::secret::Secret;
 
@@ -18,6 +20,8 @@ pub struct SendCall<'a> {
     pub opaque: &'a str,
     /// The time the call may still take: what is left of the lease.
     pub timeout: std::time::Duration,
+    /// The place for what the answer tells beside the outcome.
+    pub used: &'a Mutex<AllowancesUsed>,
 }
 
 /// The messages endpoint of the Graph API.

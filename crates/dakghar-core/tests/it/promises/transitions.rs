@@ -299,10 +299,10 @@ fn check_refund(before: &Seen, after: &Seen, news: &[TimelineEntry]) -> Check {
         let code = entry.error.as_ref().and_then(|error| error.code);
         let no_byte_left = entry.detail.as_deref() == Some("not_sent");
         let is_asked_to_wait = code.is_some_and(|code| {
-            use RefusalClass::{Account, PaceApp, PaceNumber, PacePair, Token};
+            use RefusalClass::{Account, PaceAccount, PaceApp, PaceNumber, PacePair, Token};
             matches!(
                 classify(&refusal(code)).class,
-                PaceNumber | PacePair | PaceApp | Token | Account
+                PaceNumber | PacePair | PaceAccount | PaceApp | Token | Account
             )
         });
         entry.event == TimelineEvent::Attempt && (no_byte_left || is_asked_to_wait)

@@ -169,3 +169,34 @@ fn t07_those_to_the_same_person_go_behind_one_that_meta_slows_down() {
         }
     });
 }
+
+#[test]
+fn t07_numbers_of_an_account_rest_together_when_its_allowance_is_used_up() {
+    in_each_kind(|world: &World| {
+        let process = world.idle_process();
+        let refused = world.tenant_in(&process, "9001", "111");
+        let beside = world.tenant_in(&process, "9001", "222");
+        let other = world.tenant_in(&process, "9002", "333");
+        let first = world.accept(&process, &refused.id, "first");
+        world.send_and(&process, Answer::Refuses(80_007));
+        assert_eq!(world.look(first).attempts_counted(), 0);
+        let waits = world.accept(&process, &beside.id, "waits");
+        let goes = world.accept(&process, &other.id, "goes");
+        let prepared = world.prepare(&process);
+        assert_eq!((prepared.sends.len(), prepared.waiting.len()), (1, 0));
+        assert_eq!(world.look(goes).attempt(), 0, "it is about to go");
+        let seen = world.look(waits);
+        assert_eq!(
+            (seen.status(), waits_for(&seen)),
+            (Status::Queued, Some("meta_allowance"))
+        );
+
+        world.run_for(MINUTE);
+        for message in [first, waits] {
+            while world.look(message).status() == Status::Queued {
+                world.send(&process);
+            }
+            assert_eq!(world.look(message).status(), Status::Sent);
+        }
+    });
+}

@@ -183,6 +183,19 @@ impl World {
         tenant
     }
 
+    /// A tenant whose number is of this account at Meta.
+    pub fn tenant_in(&self, process: &Process, account: &str, number: &str) -> Tenant {
+        let (process, account, number) = (process.clone(), account.to_owned(), number.to_owned());
+        let registered = self.block_on(async move {
+            process
+                .register_in(Some(&account), &number, "token-1", UnknownOutcome::Fail)
+                .await
+        });
+        let tenant = registered.expect("registered");
+        self.promises.tenant(tenant.id);
+        tenant
+    }
+
     /// A tenant.
     pub fn tenant(&self, process: &Process, policy: UnknownOutcome) -> Tenant {
         self.tenant_with(process, "111", "token-1", policy)

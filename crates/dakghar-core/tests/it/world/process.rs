@@ -185,6 +185,17 @@ impl Process {
     // What clients, tenants and operators ask for.
 
     pub async fn register(&self, number: &str, token: &str, policy: UnknownOutcome) -> Result<Tenant, Problem> {
+        self.register_in(None, number, token, policy).await
+    }
+
+    /// As [`Process::register`], with a number of this account at Meta.
+    pub async fn register_in(
+        &self,
+        account: Option<&str>,
+        number: &str,
+        token: &str,
+        policy: UnknownOutcome,
+    ) -> Result<Tenant, Problem> {
         let new = NewTenant {
             name: "Dhaka Books".into(),
             callback_url: None,
@@ -192,6 +203,7 @@ impl Process {
             number: NewPhoneNumber {
                 phone_number_id: number.into(),
                 access_token: Some(Secret::new(token)),
+                waba_id: account.map(str::to_owned),
                 ..NewPhoneNumber::default()
             },
         };
