@@ -39,4 +39,4 @@ pub use row::{Row, Unit};
 pub use store_calls::StoreCall;
 pub use table::Metrics;
 pub use tenants::{OfTenant, TENANTS_MAX, TopTenants};
-pub use token_labels::{TokenChecked, TokenEnds};
+pub use token_labels::{AllowanceOf, TokenChecked, TokenEnds};

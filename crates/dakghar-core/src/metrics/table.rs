@@ -22,7 +22,7 @@ use super::labels::{
 use super::row::{PREFIX, Row, Unit};
 use super::store_calls::StoreCall;
 use super::tenants::TopTenants;
-use super::token_labels::{TokenChecked, TokenEnds};
+use super::token_labels::{AllowanceOf, TokenChecked, TokenEnds};
 
 macro_rules! table {
     ($($field:ident: $instrument:ty, $name:literal, $unit:ident, $help:literal;)*) => {
@@ -86,6 +86,7 @@ table! {
     person_erasures_ended: Counter, "person_erasures_ended", None, "Erasures of people that this process brought to their end";
     redrives: Family<Redriven, Counter>, "redrives", None, "Dead letters that redrives by filter took up, by what became of them";
     sending_held: Gauge, "sending_held", None, "1 while all sending is held, as this process saw it last, else 0";
+    allowance_used: Family<AllowanceOf, Gauge>, "allowance_used_percent", None, "How much of Meta's allowance for calls was used, by whose it is, as the last of Meta's answers that spoke of one said; from 90 on sending slows down";
     breaker_open: Family<Host, Gauge>, "breaker_open", None, "1 while calls to the host wait because it cannot be reached, else 0";
 
     unreadable_records: Counter, "unreadable_records", None, "Stored records that were found and cannot be read, each once; the log names them";

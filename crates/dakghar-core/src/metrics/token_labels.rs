@@ -1,4 +1,4 @@
-//! The labels of what is counted of access tokens.
+//! The labels of what is counted of access tokens and of Meta's allowances.
 
 use super::instruments::Label;
 use super::labels::label;
@@ -26,5 +26,15 @@ label! {
         Week = "7",
         /// One day.
         Day = "1",
+    }
+}
+
+label! {
+    /// Whose allowance for calls it is.
+    AllowanceOf "of" {
+        /// An account's, for all its numbers.
+        Account = "account",
+        /// An app's, for all its accounts.
+        App = "app",
     }
 }

@@ -12,6 +12,7 @@ use crate::domain::allowance::AllowancesUsed;
 use crate::domain::graph_error;
 use crate::domain::message::SendOutcome;
 use crate::domain::{AppId, PhoneNumber, RefusalClass, WabaId};
+use crate::metrics::{AllowanceOf, Metrics};
 use crate::ports::Clock;
 
 /// Accounts and apps that rest at a time; those beyond them are only slowed down by their numbers.
@@ -39,13 +40,15 @@ struct Rest {
 /// Who rests, and for how long.
 pub(super) struct Allowances {
     clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
     rests: Mutex<HashMap<Spender, Rest>>,
 }
 
 impl Allowances {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
         Self {
             clock,
+            metrics,
             rests: Mutex::default(),
         }
     }
@@ -106,6 +109,11 @@ impl Allowances {
             .zip(app.cloned())
             .map(|(usage, app)| (Spender::App(app), usage));
         for (spender, usage) in accounts.chain(of_app) {
+            let of = match spender {
+                Spender::Account(_) => AllowanceOf::Account,
+                Spender::App(_) => AllowanceOf::App,
+            };
+            self.metrics.allowance_used.of(of).set(i64::from(usage.percent));
             let Some(wait) = usage.rest() else { continue };
             if let Some(rest) = place(&mut rests, spender, now) {
                 rest.until = rest.until.max(now + wait);

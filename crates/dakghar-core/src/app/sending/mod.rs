@@ -148,7 +148,7 @@ impl Sending {
             metrics: ports.metrics.clone(),
             holds: shared.holds.clone(),
             host: shared.host.clone(),
-            allowances: Allowances::new(ports.clock.clone()),
+            allowances: Allowances::new(ports.clock.clone(), ports.metrics.clone()),
             pacer: ports.pacer.clone(),
             window: shared.jobs.window(),
         };
