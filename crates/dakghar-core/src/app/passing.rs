@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::auditing::{Deed, Ledger};
 use super::failure::Failure;
 use super::tenants::token_purpose;
 use super::tokens::AppSecrets;
+use crate::domain::audit::{AuditAction, Principal};
 use crate::domain::tenant::{PhoneNumber, SharedTenant};
 use crate::domain::{ErrorCode, Problem};
 use crate::ports::{PassedAnswer, PassedCall, PassedRequest, Ports};
@@ -16,12 +18,38 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Passes requests on.
 pub struct Passing {
     ports: Ports,
+    ledger: Ledger,
     app_secrets: AppSecrets,
 }
 
 impl Passing {
-    pub(super) const fn new(ports: Ports, app_secrets: AppSecrets) -> Self {
-        Self { ports, app_secrets }
+    pub(super) fn new(ports: Ports, app_secrets: AppSecrets) -> Self {
+        let ledger = Ledger::new(&ports);
+        Self {
+            ports,
+            ledger,
+            app_secrets,
+        }
+    }
+
+    /// As [`Passing::pass`], for what changes something: it is recorded who asked for it, before Meta is asked.
+    ///
+    /// # Errors
+    /// Those of [`Passing::pass`], and what cannot be recorded is not asked.
+    pub async fn change(
+        &self,
+        tenant: &SharedTenant,
+        number: &PhoneNumber,
+        request: PassedRequest,
+        by: &Principal,
+    ) -> Result<PassedAnswer, Failure> {
+        let asked = format!("{} {}", request.method.as_str(), request.path);
+        let deed = Deed::new(by, AuditAction::PassedToMeta)
+            .of(&tenant.id)
+            .about("phone_number", &number.phone_number_id)
+            .about("meta_path", asked);
+        self.ledger.note(&deed).await?;
+        self.pass(tenant, number, request).await
     }
 
     /// Makes the request once, with the token of this number of the tenant. Returns Meta's answer, also if it is an error.

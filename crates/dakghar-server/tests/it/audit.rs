@@ -125,8 +125,9 @@ async fn every_operation_that_changes_something_is_recorded_with_who_and_by_whic
         missing.is_empty(),
         "nobody looks whether these are recorded: {missing:?}"
     );
-    // The walk knows the names of all actions but those of a shell and of readings.
+    // The walk knows the names of all actions but those of a shell, of readings, and of Meta's own face.
     let elsewhere = [
+        AuditAction::PassedToMeta,
         AuditAction::FeedRetried,
         AuditAction::BodiesRead,
         AuditAction::TenantExported,

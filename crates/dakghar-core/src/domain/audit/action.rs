@@ -87,6 +87,8 @@ actions! {
     PeopleUnblocked = "tenant.number.people.unblocked" in Numbers,
     /// Meta was asked to change the profile of a number.
     ProfileChanged = "tenant.number.profile.changed" in Numbers,
+    /// Meta was asked to change something else of a number or its account, in Meta's own form.
+    PassedToMeta = "tenant.meta.passed" in Numbers,
     /// Access tokens of numbers were replaced.
     TokenReplaced = "tenant.token.replaced" in Tokens,
     /// A key of a tenant was made.

@@ -16,6 +16,17 @@ pub enum PassedMethod {
     Delete,
 }
 
+impl PassedMethod {
+    /// The name of the method.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
 /// A request to pass on. Its path and the names of its parameters were judged: only values of parameters need escapes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PassedRequest {

@@ -7,6 +7,7 @@ use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
+use dakghar_core::domain::audit::Principal;
 use dakghar_core::domain::tenant::{PhoneNumber, SharedTenant};
 use dakghar_core::domain::{ErrorCode, PhoneNumberId, Problem, Scope, TenantId, WabaId};
 use dakghar_core::ports::{PassedAnswer, PassedMethod, PassedRequest};
@@ -19,6 +20,8 @@ use super::path::GraphPath;
 use crate::http::auth;
 use crate::http::authority::presents_tenant_key;
 use crate::http::body;
+use crate::http::by::principal;
+use crate::http::caller::CallerSlot;
 use crate::http::state::HttpState;
 
 /// The parameter that names the number that media is of.
@@ -70,12 +73,15 @@ pub(super) async fn pass(state: &HttpState, path: &GraphPath<'_>, request: Reque
     if named.of == Of::Media {
         return of_media(state, &tenant, number, (path, &head), request).await;
     }
-    let answer = state
-        .app()
-        .number_calls
-        .passing()
-        .pass(&tenant, number, request)
-        .await?;
+    let passing = state.app().number_calls.passing();
+    // An upload is part of a message.
+    let answer = if method == PassedMethod::Get || path.edge == Some("media") {
+        passing.pass(&tenant, number, request).await?
+    } else {
+        passing
+            .change(&tenant, number, request, &by(state, &head).await?)
+            .await?
+    };
     let only_numbers = (named.of == Of::Account && path.edge == Some("phone_numbers")).then_some(&*tenant);
     let changed = pages::changed(&answer.body, &here(state, &head), only_numbers);
     Ok(respond(answer, changed))
@@ -104,7 +110,15 @@ async fn of_media(
         return Ok(respond(seen, None));
     }
     let request = PassedRequest { body: None, ..request };
-    Ok(respond(passing.pass(tenant, number, request).await?, None))
+    let by = by(state, head).await?;
+    Ok(respond(passing.change(tenant, number, request, &by).await?, None))
+}
+
+/// Whose key it is, for the record.
+async fn by(state: &HttpState, head: &Parts) -> Result<Principal, Problem> {
+    let caller = head.extensions.get::<CallerSlot>().and_then(CallerSlot::get);
+    let nobody = || Problem::new(ErrorCode::Internal, "Nobody has checked the key of this request.");
+    Ok(principal(caller.ok_or_else(nobody)?, state.app(), &head.extensions).await)
 }
 
 fn no_parameter(name: &str) -> Problem {

@@ -90,6 +90,20 @@ async fn what_is_the_tenants_own_passes_with_its_parameters() {
             format!("Delete {ACCOUNT}/message_templates?name=sale"),
         ]
     );
+    let recorded = world.service.get("/audit?action=tenant.meta.passed").await;
+    let recorded = recorded.body["data"].as_array().cloned().expect("records");
+    let asked: Vec<_> = recorded.iter().rev().map(|entry| entry["objects"][1].clone()).collect();
+    let changes = [
+        format!("POST {NUMBER}/whatsapp_business_profile"),
+        format!("DELETE {NUMBER}/block_users"),
+        format!("POST {ACCOUNT}/message_templates"),
+        format!("DELETE {ACCOUNT}/message_templates"),
+    ];
+    let changes: Vec<_> = changes
+        .iter()
+        .map(|id| json!({"kind": "meta_path", "id": id}))
+        .collect();
+    assert_eq!(asked, changes, "{recorded:#?}");
 }
 
 #[tokio::test]
