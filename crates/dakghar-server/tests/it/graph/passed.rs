@@ -91,7 +91,7 @@ async fn what_is_the_tenants_own_passes_with_its_parameters() {
         ]
     );
     let recorded = world.service.get("/audit?action=tenant.meta.passed").await;
-    let recorded = recorded.body["data"].as_array().cloned().expect("records");
+    let recorded = recorded.json["data"].as_array().cloned().expect("records");
     let asked: Vec<_> = recorded.iter().rev().map(|entry| entry["objects"][1].clone()).collect();
     let changes = [
         format!("POST {NUMBER}/whatsapp_business_profile"),
