@@ -19,7 +19,8 @@ use super::pages::{self, Here};
 use super::path::GraphPath;
 use crate::http::auth;
 use crate::http::authority::presents_tenant_key;
-use crate::http::body;
+use crate::http::body::{self, ReadBody};
+use crate::http::budget::BytesOwner;
 use crate::http::by::principal;
 use crate::http::caller::CallerSlot;
 use crate::http::state::HttpState;
@@ -53,7 +54,8 @@ pub(super) async fn pass(state: &HttpState, path: &GraphPath<'_>, request: Reque
     let parameters = allowed::passing(parameters).map_err(|name| no_parameter(&name))?;
     let number = number_of(&tenant, named.of, path.id, &parameters);
     let number = number.ok_or_else(|| GraphError::unsupported(&head.method, path.id))?;
-    let body = match method {
+    // It counts among the bodies in memory until Meta has answered.
+    let given = match method {
         PassedMethod::Get => None,
         _ => read(state, &head, body, tenant.id, path).await?,
     };
@@ -68,7 +70,7 @@ pub(super) async fn pass(state: &HttpState, path: &GraphPath<'_>, request: Reque
             .edge
             .map_or_else(|| path.id.to_owned(), |edge| format!("{}/{edge}", path.id)),
         parameters,
-        body,
+        body: given.as_ref().map(|(kind, body)| (kind.clone(), body.to_vec())),
     };
     if named.of == Of::Media {
         return of_media(state, &tenant, number, (path, &head), request).await;
@@ -206,7 +208,7 @@ async fn read(
     body: Body,
     owner: TenantId,
     path: &GraphPath<'_>,
-) -> Result<Option<(String, Vec<u8>)>, GraphError> {
+) -> Result<Option<(String, ReadBody<BytesOwner>)>, GraphError> {
     let kind = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.unwrap_or_default().to_owned();
     let is_form = kind.to_ascii_lowercase().starts_with("multipart/form-data;");
@@ -221,7 +223,7 @@ async fn read(
                 b"name=method",
             ],
         )?;
-        return Ok(Some((kind, read.to_vec())));
+        return Ok(Some((kind, read)));
     }
     let read = body::read_optional_json(&head.headers, body, state, Some(owner)).await?;
     if read.is_empty() {
@@ -234,7 +236,7 @@ async fn read(
         let detail = format!("'{name}' must not be in the body.");
         return Err(Problem::new(ErrorCode::BadRequest, detail).into());
     }
-    Ok(Some(("application/json".to_owned(), read.to_vec())))
+    Ok(Some(("application/json".to_owned(), read)))
 }
 
 fn refuse_names(bytes: &[u8], names: &[&[u8]]) -> Result<(), Problem> {
