@@ -186,6 +186,7 @@ async fn a_message_that_cannot_be_written_is_not_sent() {
         app_secret: None,
         opaque: OPAQUE,
         timeout: Duration::from_secs(30),
+        used: &Mutex::default(),
     };
     assert_eq!(
         not_sent(&client.send(call).await),
@@ -204,6 +205,7 @@ async fn a_mock_token_never_calls_anybody() {
         app_secret: None,
         opaque: OPAQUE,
         timeout: Duration::from_secs(30),
+        used: &Mutex::default(),
     };
     let outcome = client(&peer.base_url).send(call).await;
     assert_eq!(wamid_of(&outcome), "wamid.mock.00000000000000000000000001.3");

@@ -10,7 +10,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dakghar_core::domain::ids::Wamid;
 use dakghar_core::domain::message::{Content, Message, NotSentCause, Receipt, SendOutcome};
-use dakghar_core::domain::secret::Secret;
 use dakghar_core::ports::{Clock, MessagesApi, SendCall};
 use reqwest::Method;
 

@@ -6,6 +6,7 @@ use dakghar_core::domain::ids::{AppId, WabaId};
 use dakghar_core::domain::time::Timestamp;
 use dakghar_core::ports::{AppAccess, TokensApi as _};
 use dakghar_graph_sim::{GraphSim, Outcome, SimConfig, Token};
+use parking_lot::Mutex;
 use serde_json::json;
 
 use super::*;
@@ -192,6 +193,7 @@ async fn send_with(client: &MetaMessages, secret: &str) -> SendOutcome {
         app_secret: Some(&Secret::new(secret)),
         opaque: OPAQUE,
         timeout: Duration::from_secs(30),
+        used: &Mutex::default(),
     };
     client.send(call).await
 }
