@@ -42,7 +42,8 @@ deploy_packages=(
 )
 # What ships logs, and the libraries that it needs besides those of every Debian.
 shippers=(rsyslog rsyslog-elasticsearch syslog-ng-core syslog-ng-mod-http libestr0 libfastjson4 liblognorm5 libivykis0 libpcre3)
-node_programs=(deploy/bull-board deploy/checks/workflows crates/dakghar/tests/it/interop examples/receivers/nodejs)
+node_programs=(deploy/bull-board deploy/checks/workflows crates/dakghar/tests/it/graph_face crates/dakghar/tests/it/interop
+    examples/receivers/nodejs)
 
 say() { printf 'install-services: %s\n' "$*"; }
 

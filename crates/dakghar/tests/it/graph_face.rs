@@ -13,7 +13,11 @@ use tokio::time::timeout;
 use crate::product::{Backend, Product, Setup, Tenant, on_both_backends, text};
 use crate::programs::{are_installed, root};
 
-on_both_backends!(pywa_runs_unchanged, what_is_answered_with_a_gateway_id_survives_kill_9,);
+on_both_backends!(
+    pywa_runs_unchanged,
+    clients_of_npm_run_unchanged,
+    what_is_answered_with_a_gateway_id_survives_kill_9,
+);
 
 const NUMBER: &str = "111";
 const ACCOUNT: &str = "777";
@@ -102,6 +106,31 @@ async fn pywa_runs_unchanged(backend: Backend) {
     let stored = list["data"].as_array().expect("a list").len();
     // A message that is refused here is not stored; one that Meta refuses is.
     assert_eq!(stored, 8 + 10 + 2 + 2, "{list:#}");
+}
+
+async fn clients_of_npm_run_unchanged(backend: Backend) {
+    if !are_installed() {
+        return;
+    }
+    let (product, tenant) = start(backend).await;
+    let unknown = Match {
+        to: Some("+919222222222".into()),
+        ..Match::default()
+    };
+    product
+        .sim
+        .add_rule(FaultRule::always(Fault::graph_error(131_026)).when(unknown));
+    let seen = run(&product, &tenant, &["node", "clients.mjs"]).await;
+    for client in ["kapso", "greatDetail"] {
+        let seen = &seen[client];
+        for name in ["text", "image", "imageById", "template", "interactive", "reaction"] {
+            assert!(text(&seen[name]).starts_with("wamid.HBg"), "{client}, {name}: {seen:#}");
+        }
+        assert_eq!(seen["read"], json!(true), "{client}");
+        assert_eq!(seen["refused"], json!([true, 400, 131_026]), "{client}");
+    }
+    let list = product.get(&format!("/tenants/{}/messages", tenant.id)).await;
+    assert_eq!(list["data"].as_array().map(Vec::len), Some(2 * 7), "{list:#}");
 }
 
 async fn what_is_answered_with_a_gateway_id_survives_kill_9(backend: Backend) {

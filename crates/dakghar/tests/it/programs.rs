@@ -25,6 +25,7 @@ pub fn are_installed() -> bool {
     let packages = [
         ".services/python/standardwebhooks",
         ".services/python/pywa",
+        "crates/dakghar/tests/it/graph_face/node_modules/@kapso",
         "examples/receivers/nodejs/node_modules/standardwebhooks",
     ];
     let missing = packages.iter().find(|package| !root().join(package).is_dir());
