@@ -20,6 +20,7 @@ pub mod report;
 pub mod sending;
 pub mod status;
 pub mod timeline;
+mod waits;
 pub mod waking;
 
 use super::conversation::ConversationTouch;
@@ -43,6 +44,7 @@ pub use report::{Reported, Standing, StatusRecord};
 pub use sending::{NotClaimable, NotRedrivable, RedriveOptions};
 pub use status::{Rank, Status};
 pub use timeline::{TimelineEntry, TimelineEvent};
+pub use waits::Wait;
 pub use waking::{Silence, Surroundings, Woken};
 
 /// A message in either direction.

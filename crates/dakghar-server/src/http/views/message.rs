@@ -19,7 +19,7 @@ use amended::VersionView;
 use super::error::ErrorView;
 use super::status::StatusView;
 use super::tenant::unknown_outcomes;
-use super::timeline::TimelineEntryView;
+use super::timeline::{TimelineEntryView, WaitView};
 use super::{delay_ms, names, raw_json};
 
 /// A message, in either direction.
@@ -127,6 +127,9 @@ pub(in crate::http) struct MessageView {
     delay_ms: Option<u64>,
     /// When it last changed.
     updated_at: String,
+    /// What it waits for, if it waits. Only when one message is asked for, not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for: Option<WaitView>,
     /// What happened, oldest first. Only when one message is asked for, not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     timeline: Option<Vec<TimelineEntryView>>,
@@ -194,6 +197,7 @@ impl From<&Message> for MessageView {
                 .filter(|_| is_news)
                 .map(|at| delay_ms(message.accepted.created_at, at)),
             updated_at: message.delivery.updated_at.to_string(),
+            waits_for: None,
             timeline: None,
             versions: None,
             statuses: None,
@@ -265,6 +269,7 @@ impl MessageView {
     /// With everything that happened to it.
     pub(in crate::http) fn full(message: &Message) -> Self {
         Self {
+            waits_for: message.wait().map(WaitView::from),
             timeline: Some(message.delivery.timeline.iter().map(TimelineEntryView::from).collect()),
             ..Self::from(message)
         }

@@ -1,7 +1,7 @@
 //! What happened to a message.
 
 use dakghar_core::domain::Timestamp;
-use dakghar_core::domain::message::{TimelineEntry, TimelineEvent};
+use dakghar_core::domain::message::{TimelineEntry, TimelineEvent, Wait};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::ObjectBuilder;
@@ -44,6 +44,30 @@ pub(in crate::http) struct TimelineEntryView {
     /// What was said against it.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorView>,
+}
+
+/// What a message waits for.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Wait)]
+pub(in crate::http) struct WaitView {
+    /// `turn` among the messages of its number, `send_at`, `pace`, `pair_pace` behind others to the same person,
+    /// `meta_allowance` of the account or the app, `slow_down` that Meta asked for, `retry`, `calls_under_way`,
+    /// `host_unreachable`, `hold`, `evidence` of what became of a call, and others as they come.
+    #[schema(example = "pair_pace")]
+    reason: String,
+    /// Until when, as far as that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+}
+
+impl From<Wait<'_>> for WaitView {
+    fn from(wait: Wait<'_>) -> Self {
+        Self {
+            reason: wait.reason.to_owned(),
+            until: wait.until.as_ref().map(Timestamp::to_string),
+        }
+    }
 }
 
 impl From<&TimelineEntry> for TimelineEntryView {

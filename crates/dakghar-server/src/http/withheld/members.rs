@@ -1,7 +1,7 @@
 //! The members of answers that support sees.
 
 /// The names of members that are shown, in alphabetical order. The members of their values are looked at in turn.
-pub(super) const SHOWN: [&str; 181] = [
+pub(super) const SHOWN: [&str; 182] = [
     "addedAt",
     "addresses",
     "advice",
@@ -182,6 +182,7 @@ pub(super) const SHOWN: [&str; 181] = [
     "wabaIsLearned",
     "waiting",
     "waitingFor",
+    "waitsFor",
     "wamid",
 ];
 

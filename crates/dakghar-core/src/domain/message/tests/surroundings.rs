@@ -159,3 +159,29 @@ fn a_redriven_message_may_be_slowed_down_for_another_day() {
     let again = slow_down_until_dead(&mut message, ended);
     assert!(again.since(ended) >= DAY);
 }
+
+#[test]
+fn a_message_says_what_it_waits_for_and_until_when() {
+    let said = |message: &Message| message.wait().map(|wait| (wait.reason.to_owned(), wait.until));
+    let mut message = queued();
+    assert_eq!(said(&message), Some(("turn".to_owned(), message.delivery.slot_at)));
+    let until = START + SECOND * 30;
+    message.postpone(START, until, "pace", None);
+    assert_eq!(said(&message), Some(("pace".to_owned(), Some(until))));
+    let Recorded::SlowDown(at) = send(&mut message, until, &refused(130_429, 400)) else {
+        panic!("another outcome")
+    };
+    assert_eq!(said(&message), Some(("slow_down".to_owned(), Some(at))));
+    let lost = SendOutcome::Unknown { why: "lost".into() };
+    assert_eq!(send(&mut message, at, &lost), Recorded::InDoubt);
+    assert_eq!(
+        said(&message),
+        Some(("evidence".to_owned(), message.delivery.grace_until))
+    );
+    let mut message = queued();
+    message.hold(START, HoldReason::Paused);
+    assert_eq!(said(&message), Some(("hold".to_owned(), None)));
+    let mut message = queued();
+    send(&mut message, START, &accepted());
+    assert_eq!(said(&message), None);
+}
