@@ -1,5 +1,6 @@
 //! Deliveries to an endpoint: each entry, at least once, in the order that was asked for, whatever the receiver does.
 
+mod erased;
 mod full;
 mod lines;
 mod made_anew;
@@ -13,7 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dakghar_core::app::{
-    CallbackBodies, Callbacks, CallbacksSaved, CallbacksStep, EndpointRun, EndpointStatus, Failure, Handed,
+    CallbackBodies, Callbacks, CallbacksSaved, CallbacksStep, EndpointRun, EndpointStatus, EntryData, Failure,
+    FeedItem, Handed,
 };
 use dakghar_core::domain::callback::{CallbackException, CallbackFailure, ExceptionState};
 use dakghar_core::domain::endpoint::{DeliveryOrder, DisabledReason, Endpoint, EndpointState};

@@ -1,14 +1,17 @@
 //! One person is erased through the whole product, whatever is killed: afterwards nothing that is stored holds them, and
 //! everybody else is still there.
 
+use std::time::Duration;
+
 use dakghar_core::domain::Timestamp;
 use dakghar_testkit::receiver::{Receiver, Reply};
 use serde_json::{Value, json};
 
-use crate::product::{Backend, Product, Tenant, eventually, on_both_backends, text};
+use crate::product::{Backend, Product, Setup, Tenant, eventually, on_both_backends, text};
 
 on_both_backends!(
     an_erased_person_is_nowhere,
+    what_a_receiver_answers_after_an_erasure_began_is_not_kept,
     the_shell_erases_a_person_and_exports_a_tenant,
 );
 
@@ -136,7 +139,7 @@ fn files(folder: &std::path::Path) -> Vec<u8> {
 }
 
 async fn an_erased_person_is_nowhere(backend: Backend) {
-    let mut product = Product::start(backend).await;
+    let mut product = Setup::on(backend).env("CALLBACK_TIMEOUT_MS", 2_000).start().await;
     let tenant = product.tenant("111", "EAAG-real").await;
     let said = format!("no: {NUMBER} {NAME} {TEXT}");
     let refusing = Receiver::start((0..200).map(|_| Reply::answer(500, "", said.as_bytes()))).await;
@@ -195,6 +198,39 @@ async fn an_erased_person_is_nowhere(backend: Backend) {
         assert!(!redis.is_empty(), "what was read is not Redis");
         assert_eq!(found(redis.as_bytes()), Vec::<&str>::new());
     }
+}
+
+async fn what_a_receiver_answers_after_an_erasure_began_is_not_kept(backend: Backend) {
+    let product = Setup::on(backend).env("CALLBACK_TIMEOUT_MS", 3_000).start().await;
+    let tenant = product.tenant("111", "EAAG-real").await;
+    let said = format!("no: {NUMBER} {NAME} {TEXT}");
+    let Reply::Bytes(said) = Reply::answer(500, "", said.as_bytes()) else {
+        unreachable!("an answer is bytes")
+    };
+    let takes = Duration::from_millis(2_000) / u32::try_from(said.len()).expect("small");
+    let refusing = Receiver::start([Reply::Slow(said, takes)]).await;
+    let endpoints = format!("/tenants/{}/endpoints", tenant.id);
+    let made = product.post(&endpoints, json!({"url": refusing.url()})).await;
+    let written = json!([{"from": NUMBER, "from_user_id": USER, "id": "wamid.E1", "timestamp": "1760000010",
+        "type": "text", "text": {"body": TEXT}}]);
+    post(&product, "messages", value("111", written)).await;
+    refusing.until_requests(1).await;
+
+    let path = format!("/tenants/{}/erasures", tenant.id);
+    let begun = product.post(&path, json!({"person": format!("+{NUMBER}")})).await;
+    until_done(&product, &format!("{path}/{}", text(&begun["id"]))).await;
+    let attempts = format!("{endpoints}/{}/attempts", text(&made["endpointId"]));
+    let attempts = product.get(&attempts).await;
+    assert!(
+        !attempts["data"].as_array().expect("a list").is_empty(),
+        "it was called"
+    );
+    assert_eq!(
+        found(attempts.to_string().as_bytes()),
+        Vec::<&str>::new(),
+        "{attempts:#}"
+    );
+    assert_eq!(found(&product.stored_bytes().await), Vec::<&str>::new());
 }
 
 async fn the_shell_erases_a_person_and_exports_a_tenant(backend: Backend) {

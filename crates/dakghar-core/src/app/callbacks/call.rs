@@ -5,12 +5,13 @@ use std::sync::Arc;
 use super::answer::Answer;
 use super::bodies::Handed;
 use super::deps::Deps;
-use super::item::Item;
+use super::item::{FRESH_FOR, Item};
 use super::opened::Opened;
 use crate::app::failure::Failure;
 use crate::app::feed::{FeedItem, posted_body};
 use crate::domain::callback::CallbackFailure;
 use crate::domain::endpoint::{Endpoint, EndpointFormat};
+use crate::domain::feed::PlacedEntry;
 use crate::domain::trace::{Attribute, SpanName};
 use crate::domain::{EntryId, Secret, TenantId, Timestamp};
 use crate::traces::Span;
@@ -60,9 +61,13 @@ impl OutgoingCall {
     }
 
     /// Writes what is sent, signs it, makes the call, and waits for the answer.
-    pub(super) async fn make(self, deps: &Deps) -> EndedCallback {
+    pub(super) async fn make(mut self, deps: &Deps) -> EndedCallback {
         let began_at = deps.clock.now();
-        let outcome = match self.body(deps).await {
+        let written = match self.refresh(deps).await {
+            Ok(()) => self.body(deps).await,
+            Err(failure) => Err(failure),
+        };
+        let outcome = match written {
             Ok(Some(body)) => {
                 let mut span = self.begin_span(deps);
                 let headers = self.headers(deps, &body, &span);
@@ -80,6 +85,25 @@ impl OutgoingCall {
             call: self,
             outcome,
             began_at,
+        }
+    }
+
+    /// Reads records again that have waited. What was erased meanwhile is not handed over.
+    async fn refresh(&mut self, deps: &Deps) -> Result<(), Failure> {
+        let fresh_from = deps.clock.uptime().saturating_sub(FRESH_FOR);
+        loop {
+            let old = self.items.iter().filter(|item| item.read_at < fresh_from);
+            let old: Vec<PlacedEntry> = old.map(Item::placed).collect();
+            if old.is_empty() {
+                return Ok(());
+            }
+            let read_at = deps.clock.uptime();
+            // As many as one reading has room for, at least one.
+            for feed in deps.feed.with_records(&self.endpoint.tenant_id, old).await? {
+                if let Some(item) = self.items.iter_mut().find(|item| item.place() == feed.place) {
+                    (item.feed, item.read_at) = (feed, read_at);
+                }
+            }
         }
     }
 

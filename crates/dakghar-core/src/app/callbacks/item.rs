@@ -1,5 +1,7 @@
 //! Entries on their way to an endpoint.
 
+use std::time::Duration;
+
 use super::record_bytes::HeldBytes;
 use crate::app::feed::FeedItem;
 use crate::domain::feed::PlacedEntry;
@@ -19,6 +21,10 @@ pub(super) enum Source {
     Replay(ReplayId),
 }
 
+/// The time for which a record that was read is handed over as it is. One that waited longer is read again: it may have been
+/// erased meanwhile.
+pub(in crate::app) const FRESH_FOR: Duration = Duration::from_secs(1);
+
 /// An entry with its record, on its way.
 #[derive(Debug)]
 pub(super) struct Item {
@@ -31,6 +37,8 @@ pub(super) struct Item {
     /// When the first of them failed.
     pub(super) since: Option<Timestamp>,
     pub(super) is_replay: bool,
+    /// When its record was read, by the time since the boot.
+    pub(super) read_at: Duration,
     pub(super) _held: HeldBytes,
 }
 

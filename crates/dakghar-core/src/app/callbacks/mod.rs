@@ -50,6 +50,7 @@ use told::Told;
 pub use bodies::{CallbackBodies, Handed};
 pub use call::{EndedCallback, OutgoingCall};
 pub(in crate::app) use deps::Advances;
+pub(in crate::app) use item::FRESH_FOR;
 pub use run::{CallbacksSaved, CallbacksStep};
 pub use state::EndpointRun;
 pub use test_call::TestedCallback;

@@ -9,6 +9,7 @@
 //! | cancelling a message and its deletion | a cancelled message | the next walk |
 //! | deleting a message's reports and the message | a message without reports | the portion is done again |
 //! | a portion and its record | a portion that is not counted | it is done again and finds nothing |
+//! | what was handed over before it was erased, and its answer | an answer that names the person | answers are emptied when all such calls have ended |
 //! | the file is overwritten and the record says so | an erasure at its last place | it is overwritten again |
 
 mod reseal;
@@ -31,7 +32,8 @@ use crate::domain::page::{Listed, PageLimit};
 use crate::domain::{Conversation, ErrorCode, Problem, Secret, Tenant, TenantId};
 use crate::metrics::Metrics;
 use crate::ports::{
-    AuditedChange, Clock, ConversationStore, IdGenerator, PersonErasureStore, Ports, StoreError, TenantStore,
+    AuditedChange, Clock, ConversationStore, EndpointStore, IdGenerator, PersonErasureStore, Ports, StoreError,
+    TenantStore,
 };
 use crate::vault::Vault;
 
@@ -46,6 +48,9 @@ const COUNTED_MAX: u32 = 200;
 pub struct Erasing {
     store: Arc<dyn PersonErasureStore>,
     conversations: Arc<dyn ConversationStore>,
+    endpoints: Arc<dyn EndpointStore>,
+    /// The longest that a call of an endpoint takes.
+    callback_timeout: Duration,
     tenants: Arc<dyn TenantStore>,
     changing: Arc<Changing>,
     vault: Arc<Vault>,
@@ -64,6 +69,8 @@ impl Erasing {
         Self {
             store: ports.person_erasures.clone(),
             conversations: ports.conversations.clone(),
+            endpoints: ports.endpoints.clone(),
+            callback_timeout: settings.callback_timeout,
             tenants: ports.tenants.clone(),
             changing,
             vault: ports.vault.clone(),

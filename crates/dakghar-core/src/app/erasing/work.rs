@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Erasing, purpose};
+use crate::app::callbacks::FRESH_FOR;
 use crate::app::failure::Failure;
 use crate::app::messages::{Change, Start};
 use crate::app::sending::Outages;
@@ -21,8 +22,10 @@ const PORTION_WAIT: Duration = Duration::from_millis(20);
 const WAIT_FACTOR: u32 = 3;
 /// The wait for messages on their way, and for those who read the file.
 const OPEN_WAIT: Duration = Duration::from_secs(2);
-/// Erasures that are looked at in one round; those that were worked on longest ago.
-const DUE_MAX: u32 = 16;
+/// Erasures that are looked at in one round; those that were worked on longest ago. Those that wait for answers are among them.
+const DUE_MAX: u32 = 64;
+/// The time within which an answer of a receiver is written down.
+const ANSWER_KEPT_WITHIN: Duration = Duration::from_secs(2);
 /// Records that are looked at in one portion.
 const PORTION: u32 = 200;
 
@@ -69,6 +72,9 @@ impl Erasing {
     async fn step(&self, mut erasure: PersonErasure) -> Result<Duration, Failure> {
         let began_at = self.clock.uptime();
         let place = erasure.place;
+        if let Some(wait) = self.wait_for_answers(&erasure).await? {
+            return Ok(wait);
+        }
         let done = match place {
             ErasurePlace::File => self.clear_file(&mut erasure).await?,
             _ => Some(self.look_through(&erasure).await?),
@@ -94,6 +100,22 @@ impl Erasing {
         } else {
             (took * WAIT_FACTOR).max(PORTION_WAIT)
         })
+    }
+
+    /// Returns how long to wait until no receiver can answer any more to what was read before it was erased. What it
+    /// answers may repeat what it was given.
+    async fn wait_for_answers(&self, erasure: &PersonErasure) -> Result<Option<Duration>, Failure> {
+        if erasure.place != ErasurePlace::Answers || erasure.from.is_some() {
+            return Ok(None);
+        }
+        let longest = FRESH_FOR + self.callback_timeout + ANSWER_KEPT_WITHIN;
+        // Everything before was through at that time.
+        let passed = self.clock.now().since(erasure.updated_at);
+        let Some(left) = longest.checked_sub(passed).filter(|left| !left.is_zero()) else {
+            return Ok(None);
+        };
+        let has_endpoints = !self.endpoints.endpoints_of(&[erasure.tenant_id]).await?.is_empty();
+        Ok(has_endpoints.then_some(left))
     }
 
     async fn clear_file(&self, erasure: &mut PersonErasure) -> Result<Option<PortionDone>, Failure> {
