@@ -35,6 +35,10 @@ pub fn configured_or_generated(configured: Option<&Secret>, data_dir: &Path, fil
     }
     make_data_dir(data_dir)?;
     let path = data_dir.join(file);
+    // What is there needs no space on the disk.
+    if path.exists() {
+        return read(&path);
+    }
     let mut bytes = [0; 32];
     #[expect(clippy::disallowed_methods, reason = "a secret that is made before there are ports")]
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| anyhow::anyhow!("the operating system provides no randomness"))?;
