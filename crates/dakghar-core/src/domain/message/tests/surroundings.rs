@@ -165,7 +165,7 @@ fn a_message_says_what_it_waits_for_and_until_when() {
     let said = |message: &Message| message.wait().map(|wait| (wait.reason.to_owned(), wait.until));
     let mut message = queued();
     assert_eq!(said(&message), Some(("turn".to_owned(), message.delivery.slot_at)));
-    let until = START + SECOND * 30;
+    let until = START + Duration::from_secs(30);
     message.postpone(START, until, "pace", None);
     assert_eq!(said(&message), Some(("pace".to_owned(), Some(until))));
     let Recorded::SlowDown(at) = send(&mut message, until, &refused(130_429, 400)) else {
