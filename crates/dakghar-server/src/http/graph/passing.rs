@@ -36,7 +36,9 @@ struct Named {
 
 /// Passes a request on, if it is one that passes and its key is the right one.
 pub(super) async fn pass(state: &HttpState, path: &GraphPath<'_>, request: Request) -> Result<Response, GraphError> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    // Whoever checks the key notes here whose it is.
+    head.extensions.insert(CallerSlot::default());
     refuse_token_in_query(head.uri.query())?;
     let parameters = parameters_of(&head)?;
     let named = named(state, &head, path, &parameters).await?;
