@@ -1,8 +1,9 @@
-//! The label of erasures of people.
+//! The labels of what is erased: of people, and because it is old.
 
 use super::instruments::Label;
 use super::labels::label;
 use crate::domain::erasure::ErasurePlace;
+use crate::domain::message::LetterClass;
 
 label! {
     /// Where an erasure of a person found something.
@@ -37,6 +38,31 @@ impl From<ErasurePlace> for PersonErased {
             ErasurePlace::Conversations => Self::Conversations,
             ErasurePlace::Answers => Self::Answers,
             ErasurePlace::File => Self::File,
+        }
+    }
+}
+
+label! {
+    /// The class of dead letters that were erased because they are old.
+    LetterErased "class" {
+        /// Meta refused them, or reported that they failed.
+        Failed = LetterClass::Failed.as_str(),
+        /// They expired before a call.
+        Expired = LetterClass::Expired.as_str(),
+        /// They may have been delivered.
+        Unknown = LetterClass::Unknown.as_str(),
+        /// Dakghar gave them up.
+        GivenUp = LetterClass::GivenUp.as_str(),
+    }
+}
+
+impl From<LetterClass> for LetterErased {
+    fn from(class: LetterClass) -> Self {
+        match class {
+            LetterClass::Failed => Self::Failed,
+            LetterClass::Expired => Self::Expired,
+            LetterClass::Unknown => Self::Unknown,
+            LetterClass::GivenUp => Self::GivenUp,
         }
     }
 }

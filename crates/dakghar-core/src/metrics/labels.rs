@@ -3,7 +3,7 @@
 use super::instruments::Label;
 use crate::domain::callback::{CallEnd, CallbackFailure};
 use crate::domain::graph_error::{self, RefusalClass};
-use crate::domain::message::{DeadReason, Delivery, LetterClass, SendOutcome, Status};
+use crate::domain::message::{DeadReason, Delivery, SendOutcome, Status};
 use crate::domain::pacing::Priority;
 
 /// Defines a label: its type, its name, and its values with their exported names.
@@ -198,31 +198,6 @@ impl DeadLetter {
                 DeadReason::NumberRemoved => Self::NumberRemoved,
             }),
             _ => None,
-        }
-    }
-}
-
-label! {
-    /// The class of dead letters that were erased because they are old.
-    LetterErased "class" {
-        /// Meta refused them, or reported that they failed.
-        Failed = LetterClass::Failed.as_str(),
-        /// They expired before a call.
-        Expired = LetterClass::Expired.as_str(),
-        /// They may have been delivered.
-        Unknown = LetterClass::Unknown.as_str(),
-        /// Dakghar gave them up.
-        GivenUp = LetterClass::GivenUp.as_str(),
-    }
-}
-
-impl From<LetterClass> for LetterErased {
-    fn from(class: LetterClass) -> Self {
-        match class {
-            LetterClass::Failed => Self::Failed,
-            LetterClass::Expired => Self::Expired,
-            LetterClass::Unknown => Self::Unknown,
-            LetterClass::GivenUp => Self::GivenUp,
         }
     }
 }

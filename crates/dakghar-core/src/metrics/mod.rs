@@ -22,7 +22,7 @@ mod tests;
 mod token_labels;
 
 pub use audit_labels::AuditClassLabel;
-pub use erasure_labels::PersonErased;
+pub use erasure_labels::{LetterErased, PersonErased};
 pub use exemplars::{Exemplar, Traced};
 pub use instruments::{
     Coarse, Durations, Family, Histogram, Instrument, Label, LabelDescription, Latency, Staged, Wait,
@@ -32,8 +32,8 @@ pub use prometheus_client::metrics::gauge::Gauge;
 
 pub use key_labels::{KeyCall, KeyRefused, KeyUsed};
 pub use labels::{
-    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, LetterErased, Limit,
-    LiveWay, Received, Redriven, SpanDropped, Stage, TlsReload, WebhookKind,
+    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, Limit, LiveWay,
+    Received, Redriven, SpanDropped, Stage, TlsReload, WebhookKind,
 };
 pub use row::{Row, Unit};
 pub use store_calls::StoreCall;

@@ -11,13 +11,13 @@ use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::{self, Registry};
 
 use super::audit_labels::AuditClassLabel;
-use super::erasure_labels::PersonErased;
+use super::erasure_labels::{LetterErased, PersonErased};
 use super::exemplars::{Exemplar, bucket_series, with_exemplars};
 use super::instruments::{Family, Histogram, Instrument, LabelDescription, Latency, Staged, Wait};
 use super::key_labels::{KeyCall, KeyRefused, KeyUsed};
 use super::labels::{
-    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, LetterErased, Limit,
-    LiveWay, Received, Redriven, SpanDropped, Stage, TlsReload, WebhookKind,
+    Attempt, Budget, CallbackAttempt, DeadLetter, DoubtEnd, EndpointHealth, Host, IngestGap, Lane, Limit, LiveWay,
+    Received, Redriven, SpanDropped, Stage, TlsReload, WebhookKind,
 };
 use super::row::{PREFIX, Row, Unit};
 use super::store_calls::StoreCall;

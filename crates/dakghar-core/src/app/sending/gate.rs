@@ -106,7 +106,7 @@ impl Gate {
         let mut judged = Vec::with_capacity(candidates.len());
         let tenants = candidates.iter().map(|candidate| &candidate.tenant);
         let allowances = self.calls.allow(&self.in_flight, tenants);
-        let lined = pairs::numbers_with_lines(&*self.pacer, &candidates);
+        let lined = pairs::numbers_with_lines(&*self.pacer, candidates.iter().map(Candidate::number).collect());
         let (allowances, lined) = futures_util::future::join(allowances, lined).await;
         let (mut allowances, lined) = (allowances?, lined?);
         for mut candidate in candidates {

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::gate::Candidate;
 use crate::domain::{ConversationId, Message, MessageId, PhoneNumberId, Timestamp};
 use crate::ports::{Pacer, PairAsk, QueueError};
 
@@ -29,12 +28,11 @@ fn ask(message: &Message, conversation_id: ConversationId, now: Timestamp) -> Pa
     }
 }
 
-/// The numbers among these candidates' that have lines.
+/// The numbers among these that have lines.
 pub(super) async fn numbers_with_lines(
     pacer: &dyn Pacer,
-    candidates: &[Candidate],
+    numbers: HashSet<&PhoneNumberId>,
 ) -> Result<HashSet<PhoneNumberId>, QueueError> {
-    let numbers: HashSet<&PhoneNumberId> = candidates.iter().map(Candidate::number).collect();
     let numbers: Vec<PhoneNumberId> = numbers.into_iter().cloned().collect();
     let have = pacer.have_lines(&numbers).await?;
     let lined = numbers.into_iter().zip(have).filter(|(_, has)| *has);

@@ -586,13 +586,8 @@ fn the_timeline_stays_short_and_keeps_what_matters() {
     }
     assert_eq!(message.delivery.timeline.len(), TIMELINE_ENTRIES_MAX);
     assert_eq!(message.delivery.timeline[0].event, TimelineEvent::Accepted);
-    assert!(
-        message
-            .delivery
-            .timeline
-            .iter()
-            .any(|entry| entry.event == TimelineEvent::Status)
-    );
+    let mut timeline = message.delivery.timeline.iter();
+    assert!(timeline.any(|entry| entry.event == TimelineEvent::Status));
     assert_eq!(
         message.delivery.timeline.last().and_then(|entry| entry.attempt),
         Some(499)
