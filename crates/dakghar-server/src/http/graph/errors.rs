@@ -93,7 +93,7 @@ fn of_meta(error: &SendError, message_id: Option<MessageId>) -> Response {
     }
     let status = error.http_status.and_then(|status| StatusCode::from_u16(status).ok());
     let status = status.filter(|status| status.is_client_error() || status.is_server_error());
-    let mut response = with_error(status.unwrap_or(StatusCode::BAD_REQUEST), body);
+    let mut response = with_error(status.unwrap_or(StatusCode::BAD_REQUEST), &body);
     if let Some(id) = message_id {
         response.headers_mut().insert(MESSAGE_ID, id_value(id));
     }
@@ -129,7 +129,7 @@ pub(in crate::http) fn answer(problem: &Problem, request_id: &str, headers: Head
     body.insert("is_transient".into(), (status >= 500 || status == 429).into());
     body.insert("fbtrace_id".into(), request_id.into());
     let status = StatusCode::from_u16(status).expect("of the table below");
-    let mut response = with_error(status, body);
+    let mut response = with_error(status, &body);
     let answered = response.headers_mut();
     answered.extend(headers);
     answered.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -144,7 +144,7 @@ pub(in crate::http) fn answer(problem: &Problem, request_id: &str, headers: Head
     response
 }
 
-fn with_error(status: StatusCode, error: Map<String, Value>) -> Response {
+fn with_error(status: StatusCode, error: &Map<String, Value>) -> Response {
     let mut response = Response::new(Body::from(json!({"error": error}).to_string()));
     *response.status_mut() = status;
     let media_type = HeaderValue::from_static("application/json");

@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::extract::{Query, Request};
 use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::request::Parts;
+use axum::http::uri::Authority;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use dakghar_core::domain::audit::Principal;
@@ -88,7 +89,7 @@ pub(super) async fn pass(state: &HttpState, path: &GraphPath<'_>, request: Reque
     };
     let only_numbers = (named.of == Of::Account && path.edge == Some("phone_numbers")).then_some(&*tenant);
     let changed = pages::changed(&answer.body, &here(state, &head), only_numbers);
-    Ok(respond(answer, changed))
+    Ok(respond(&answer, changed))
 }
 
 /// An id of media may be that of anything else that the token sees. So Meta is asked what it is before it is removed, and
@@ -111,11 +112,12 @@ async fn of_media(
         return Err(GraphError::unsupported(&head.method, path.id));
     }
     if seen.status >= 400 || request.method == PassedMethod::Get {
-        return Ok(respond(seen, None));
+        return Ok(respond(&seen, None));
     }
     let request = PassedRequest { body: None, ..request };
     let by = by(state, head).await?;
-    Ok(respond(passing.change(tenant, number, request, &by).await?, None))
+    let answer = passing.change(tenant, number, request, &by).await?;
+    Ok(respond(&answer, None))
 }
 
 /// Whose key it is, for the record.
@@ -255,7 +257,7 @@ fn refuse_names(bytes: &[u8], names: &[&[u8]]) -> Result<(), Problem> {
 /// The address of this request, as its client wrote it.
 fn here(state: &HttpState, head: &Parts) -> Here {
     let host = head.headers.get(HOST).and_then(|value| value.to_str().ok());
-    let host = host.or_else(|| head.uri.authority().map(|authority| authority.as_str()));
+    let host = host.or_else(|| head.uri.authority().map(Authority::as_str));
     let forwarded = head
         .headers
         .get("x-forwarded-proto")
@@ -269,7 +271,7 @@ fn here(state: &HttpState, head: &Parts) -> Here {
 }
 
 /// Meta's status and its words.
-fn respond(answer: PassedAnswer, changed: Option<String>) -> Response {
+fn respond(answer: &PassedAnswer, changed: Option<String>) -> Response {
     let body = changed.map_or_else(|| Body::from(answer.body.as_bytes().to_vec()), Body::from);
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
