@@ -1,17 +1,17 @@
 //! One call of an endpoint.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::answer::Answer;
 use super::bodies::Handed;
 use super::deps::Deps;
-use super::item::{FRESH_FOR, Item};
+use super::item::Item;
 use super::opened::Opened;
 use crate::app::failure::Failure;
 use crate::app::feed::{FeedItem, posted_body};
 use crate::domain::callback::CallbackFailure;
 use crate::domain::endpoint::{Endpoint, EndpointFormat};
-use crate::domain::feed::PlacedEntry;
 use crate::domain::trace::{Attribute, SpanName};
 use crate::domain::{EntryId, Secret, TenantId, Timestamp};
 use crate::traces::Span;
@@ -27,6 +27,8 @@ pub struct OutgoingCall {
     pub(super) items: Vec<Item>,
     endpoint: Arc<Endpoint>,
     opened: Arc<Opened>,
+    /// What was erased before this time since the boot is not in its records.
+    fresh_at: Duration,
 }
 
 /// A call that ended.
@@ -46,12 +48,27 @@ pub(super) enum Outcome {
     NotMade,
 }
 
+/// What is sent.
+enum Written {
+    Body(Vec<u8>),
+    /// The endpoint's format has nothing for these entries.
+    Nothing,
+    /// Somebody was erased since its records were read.
+    MayBeErased,
+}
+
 impl OutgoingCall {
-    pub(super) const fn new(endpoint: Arc<Endpoint>, opened: Arc<Opened>, items: Vec<Item>) -> Self {
+    pub(super) const fn new(
+        endpoint: Arc<Endpoint>,
+        opened: Arc<Opened>,
+        items: Vec<Item>,
+        fresh_at: Duration,
+    ) -> Self {
         Self {
             items,
             endpoint,
             opened,
+            fresh_at,
         }
     }
 
@@ -61,21 +78,18 @@ impl OutgoingCall {
     }
 
     /// Writes what is sent, signs it, makes the call, and waits for the answer.
-    pub(super) async fn make(mut self, deps: &Deps) -> EndedCallback {
+    pub(super) async fn make(self, deps: &Deps) -> EndedCallback {
         let began_at = deps.clock.now();
-        let written = match self.refresh(deps).await {
-            Ok(()) => self.body(deps).await,
-            Err(failure) => Err(failure),
-        };
-        let outcome = match written {
-            Ok(Some(body)) => {
+        let outcome = match self.written(deps).await {
+            Ok(Written::Body(body)) => {
                 let mut span = self.begin_span(deps);
                 let headers = self.headers(deps, &body, &span);
                 let answer = deps.post(&self.opened, headers, body).await;
                 say_answer(&mut span, &answer);
                 Outcome::Answered(answer)
             }
-            Ok(None) => Outcome::NothingToSend,
+            Ok(Written::Nothing) => Outcome::NothingToSend,
+            Ok(Written::MayBeErased) => Outcome::NotMade,
             Err(failure) => {
                 tracing::debug!(%failure, endpoint_id = %self.endpoint.id, "a callback could not be written yet");
                 Outcome::NotMade
@@ -88,23 +102,12 @@ impl OutgoingCall {
         }
     }
 
-    /// Reads records again that have waited. What was erased meanwhile is not handed over.
-    async fn refresh(&mut self, deps: &Deps) -> Result<(), Failure> {
-        let fresh_from = deps.clock.uptime().saturating_sub(FRESH_FOR);
-        loop {
-            let old = self.items.iter().filter(|item| item.read_at < fresh_from);
-            let old: Vec<PlacedEntry> = old.map(Item::placed).collect();
-            if old.is_empty() {
-                return Ok(());
-            }
-            let read_at = deps.clock.uptime();
-            // As many as one reading has room for, at least one.
-            for feed in deps.feed.with_records(&self.endpoint.tenant_id, old).await? {
-                if let Some(item) = self.items.iter_mut().find(|item| item.place() == feed.place) {
-                    (item.feed, item.read_at) = (feed, read_at);
-                }
-            }
+    async fn written(&self, deps: &Deps) -> Result<Written, Failure> {
+        // It may have waited long until it could begin.
+        if deps.may_be_erased(&self.endpoint.tenant_id, self.fresh_at).await? {
+            return Ok(Written::MayBeErased);
         }
+        Ok(self.body(deps).await?.map_or(Written::Nothing, Written::Body))
     }
 
     async fn body(&self, deps: &Deps) -> Result<Option<Vec<u8>>, Failure> {

@@ -21,7 +21,8 @@ use crate::group_commit::GroupCommit;
 use crate::metrics::Metrics;
 use crate::ports::receivers::{CallbackCall, Receivers};
 use crate::ports::{
-    CallbackStore, Clock, EndpointStore, EventStore, FeedNews, FeedStore, IdGenerator, Saved, StoreError,
+    CallbackStore, Clock, EndpointStore, EventStore, FeedNews, FeedStore, IdGenerator, PersonErasureStore, Saved,
+    StoreError,
 };
 use crate::traces::Traces;
 
@@ -33,6 +34,7 @@ pub(super) struct Deps {
     pub(super) endpoints: Arc<dyn EndpointStore>,
     pub(super) credentials: Arc<Endpoints>,
     pub(super) entries: Arc<dyn FeedStore>,
+    pub(super) erasures: Arc<dyn PersonErasureStore>,
     pub(super) events: Arc<dyn EventStore>,
     pub(super) news: Arc<dyn FeedNews>,
     pub(super) feed: FeedReading,

@@ -69,7 +69,6 @@ impl EndpointRun {
             );
         }
         let placed = exceptions.iter().map(|exception| exception.placed.clone()).collect();
-        let read_at = self.deps.clock.uptime();
         let items = self.deps.feed.with_records(&self.endpoint.tenant_id, placed).await?;
         let item = |(feed, exception): (FeedItem, &CallbackException)| Item {
             _held: self.record_bytes.hold(feed.bytes()),
@@ -79,7 +78,6 @@ impl EndpointRun {
             attempts: exception.attempts,
             since: (exception.attempts > 0).then_some(exception.since),
             is_replay: exception.is_replay,
-            read_at,
         };
         Ok(items.into_iter().zip(&exceptions).map(item).collect())
     }
@@ -107,7 +105,6 @@ impl EndpointRun {
         let mut wanted: Vec<PlacedEntry> = listed.items;
         wanted.retain(|placed| self.may_want(&placed.entry) && !self.pending.has(placed.place));
         let asked = wanted.len();
-        let read_at = self.deps.clock.uptime();
         let items = {
             let _expected = self.record_bytes.expect(asked);
             self.deps.feed.with_records(&tenant_id, wanted).await?
@@ -129,7 +126,6 @@ impl EndpointRun {
                 attempts: 0,
                 since: None,
                 is_replay: false,
-                read_at,
             };
             self.window.add(item.place(), item);
         }

@@ -1,7 +1,5 @@
 //! Entries on their way to an endpoint.
 
-use std::time::Duration;
-
 use super::record_bytes::HeldBytes;
 use crate::app::feed::FeedItem;
 use crate::domain::feed::PlacedEntry;
@@ -21,10 +19,6 @@ pub(super) enum Source {
     Replay(ReplayId),
 }
 
-/// The time for which a record that was read is handed over as it is. One that waited longer is read again: it may have been
-/// erased meanwhile.
-pub(in crate::app) const FRESH_FOR: Duration = Duration::from_secs(1);
-
 /// An entry with its record, on its way.
 #[derive(Debug)]
 pub(super) struct Item {
@@ -37,8 +31,6 @@ pub(super) struct Item {
     /// When the first of them failed.
     pub(super) since: Option<Timestamp>,
     pub(super) is_replay: bool,
-    /// When its record was read, by the time since the boot.
-    pub(super) read_at: Duration,
     pub(super) _held: HeldBytes,
 }
 

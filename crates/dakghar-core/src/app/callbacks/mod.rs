@@ -10,6 +10,7 @@ mod call;
 mod call_pace;
 mod deps;
 mod ended;
+mod erased;
 mod expiring;
 mod filling;
 mod item;
@@ -50,7 +51,7 @@ use told::Told;
 pub use bodies::{CallbackBodies, Handed};
 pub use call::{EndedCallback, OutgoingCall};
 pub(in crate::app) use deps::Advances;
-pub(in crate::app) use item::FRESH_FOR;
+pub(in crate::app) use erased::FRESH_FOR;
 pub use run::{CallbacksSaved, CallbacksStep};
 pub use state::EndpointRun;
 pub use test_call::TestedCallback;
@@ -96,6 +97,7 @@ impl Callbacks {
             endpoints: ports.endpoints.clone(),
             credentials: setup.endpoints,
             entries: ports.feed.clone(),
+            erasures: ports.person_erasures.clone(),
             events: ports.events.clone(),
             news: ports.news.clone(),
             feed: FeedReading::new(ports.clone(), setup.messages.clone()),

@@ -107,7 +107,6 @@ impl EndpointRun {
         self.keep_called_up(&called_up, now).await?;
         entries.retain(|placed| !self.pending.has(placed.place));
         let asked = entries.len();
-        let read_at = self.deps.clock.uptime();
         let items = {
             let _expected = self.record_bytes.expect(asked);
             self.deps.feed.with_records(&self.endpoint.tenant_id, entries).await?
@@ -137,7 +136,6 @@ impl EndpointRun {
                 attempts: 0,
                 since: None,
                 is_replay: true,
-                read_at,
             };
             run.found += 1;
             run.window.add(item.place(), item);

@@ -109,6 +109,7 @@ impl EndpointRun {
         if self.opened.until.is_some_and(|until| until <= now) {
             self.opened = Arc::new(self.deps.open(&self.endpoint).await?);
         }
+        self.look_for_erasures().await?;
         if self.reads_replay_on(now) {
             self.fill_replay(now).await?;
         }
@@ -157,7 +158,8 @@ impl EndpointRun {
         self.pace.take(uptime, self.endpoint.per_second);
         self.under_way += 1;
         self.busy.extend(items.iter().filter_map(Item::line));
-        Some(OutgoingCall::new(self.endpoint.clone(), self.opened.clone(), items))
+        let (endpoint, opened) = (self.endpoint.clone(), self.opened.clone());
+        Some(OutgoingCall::new(endpoint, opened, items, self.fresh_at))
     }
 
     /// Takes what is next. What is replayed and all else take turns; what is replayed goes on where nothing else may.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::call_pace::CallPace;
 use super::deps::Deps;
@@ -46,6 +47,8 @@ pub struct EndpointRun {
     pub(super) standing: Standing,
     pub(super) under_way: u32,
     pub(super) record_bytes: RecordBytes,
+    /// What was erased before this time since the boot is in no record that waits here.
+    pub(super) fresh_at: Duration,
     pub(super) pace: CallPace,
     /// True once the end of the feed was seen, until something comes.
     pub(super) is_at_end: bool,
@@ -97,6 +100,7 @@ impl EndpointRun {
         Ok(Self {
             window: Window::new(progress.after),
             record_bytes: RecordBytes::of(&deps.record_bytes),
+            fresh_at: deps.clock.uptime(),
             deps,
             endpoint,
             opened,

@@ -91,6 +91,14 @@ impl<T> Window<T> {
             .any(|slot| matches!(slot, Slot::Waiting(entry) if is_meant(entry)))
     }
 
+    /// Those that wait, the earliest first.
+    pub fn waiting_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slots.values_mut().filter_map(|slot| match slot {
+            Slot::Waiting(entry) => Some(entry),
+            Slot::UnderWay | Slot::Done => None,
+        })
+    }
+
     /// Puts one back that was taken: it waits again.
     pub fn give_back(&mut self, place: Place, entry: T) {
         if let Some(slot) = self.slots.get_mut(&place) {

@@ -1,8 +1,8 @@
 //! Records that are erased while they wait for their receiver.
 
 use dakghar_core::domain::PersonIds;
-use dakghar_core::domain::erasure::ErasurePlace;
-use dakghar_core::ports::{PersonErasureStore as _, PersonPortion};
+use dakghar_core::domain::erasure::{ErasurePlace, PersonErasure};
+use dakghar_core::ports::{PersonErasureStore as _, PersonPortion, Saved};
 
 use super::*;
 
@@ -21,38 +21,85 @@ impl CallbackBodies for Gone {
     }
 }
 
-#[test]
-fn what_was_erased_while_it_waited_is_not_handed_over() {
-    for (waits, expected) in [(Duration::ZERO, "0 of 2 gone"), (Duration::from_secs(2), "2 of 2 gone")] {
-        let mut story = Story::new(|endpoint| endpoint.batch_max = 2);
-        story.callbacks = story.process.callbacks(Arc::new(Gone));
-        story.load();
-        story.hears("15550001");
-        story.hears("15550001");
-        let mut run = story.run.take().expect("it runs");
-        let (run, call) = story.world.step(async move {
-            run.wake();
-            run.fill().await.expect("no outage");
-            let call = run.next_call().expect("a call");
-            (run, call)
-        });
+impl Story {
+    /// Erases the only person of the tenant. It is done at once if `is_done`.
+    fn erases(&self, is_done: bool) {
+        let now = self.world.clock.now();
+        let mut erasure = PersonErasure::new(self.world.ids.erasure_id(), self.tenant.id, Vec::new(), false, now);
+        at_once(self.world.store.insert_erasure(&erasure)).expect("no outage");
         let portion = PersonPortion {
-            tenant_id: story.tenant.id,
+            tenant_id: self.tenant.id,
             person: PersonIds::new([samples::person("15550001")]),
-            before: story.world.clock.now() + Duration::from_secs(1),
+            before: now + Duration::from_secs(1),
             place: ErasurePlace::Messages,
             from: None,
             limit: 100,
         };
-        let erased = at_once(story.world.store.erase_person(&portion)).expect("no outage");
+        let erased = at_once(self.world.store.erase_person(&portion)).expect("no outage");
         assert_eq!(erased.erased, 2);
-        story.run_for(waits);
-        let callbacks = story.callbacks.clone();
-        story.world.step(async move {
-            let mut run = run;
+        if is_done {
+            erasure.ended_at = Some(now);
+            let saved = at_once(self.world.store.save_erasure(&erasure));
+            assert_eq!(saved, Ok(Saved::Done));
+        }
+    }
+
+    /// Takes the next call, lets `meanwhile` happen, and makes it.
+    fn makes_next(&mut self, meanwhile: impl FnOnce(&mut Self)) {
+        let mut run = self.run.take().expect("it runs");
+        let (run, call) = self.world.step(async move {
+            run.fill().await.expect("no outage");
+            let call = run.next_call().expect("a call");
+            (run, call)
+        });
+        meanwhile(self);
+        let (mut run, callbacks) = (run, self.callbacks.clone());
+        self.run = Some(self.world.step(async move {
             let ended = callbacks.make(call).await;
             run.ended(ended);
-        });
-        assert_eq!(story.posted(), [expected], "after {waits:?}");
+            run
+        }));
     }
+}
+
+fn two_wait() -> Story {
+    let mut story = Story::new(|endpoint| endpoint.batch_max = 1);
+    story.callbacks = story.process.callbacks(Arc::new(Gone));
+    story.load();
+    story.hears("15550001");
+    story.hears("15550001");
+    story
+}
+
+#[test]
+fn what_was_erased_while_it_waited_in_memory_is_not_handed_over() {
+    for is_done in [false, true] {
+        let mut story = two_wait();
+        story.makes_next(|_| {});
+        story.erases(is_done);
+        story.run_for(Duration::from_secs(3));
+        story.makes_next(|_| {});
+        assert_eq!(story.posted(), ["0 of 1 gone", "1 of 1 gone"], "done: {is_done}");
+    }
+}
+
+#[test]
+fn what_was_erased_while_its_call_waited_to_begin_is_not_handed_over() {
+    let mut story = two_wait();
+    story.makes_next(|story| {
+        story.erases(true);
+        story.run_for(Duration::from_secs(6));
+    });
+    assert_eq!(story.posted(), Vec::<String>::new(), "it goes back");
+    story.makes_next(|_| {});
+    assert_eq!(story.posted(), ["1 of 1 gone"]);
+}
+
+#[test]
+fn who_waits_is_handed_what_they_wait_for_where_nobody_was_erased() {
+    let mut story = two_wait();
+    story.makes_next(|story| story.run_for(Duration::from_secs(60)));
+    story.run_for(Duration::from_secs(60));
+    story.makes_next(|_| {});
+    assert_eq!(story.posted(), ["0 of 1 gone", "0 of 1 gone"]);
 }
